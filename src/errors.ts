@@ -1,0 +1,85 @@
+/** What went wrong, as a stable name that programs may test for. */
+export type FunnelErrorCode =
+  /** A plan, option or argument has the wrong type, range or combination. */
+  | 'BAD_ARGUMENT'
+  /** A plan's scales, keep rules, candidates or limit make no sense, alone or for these dims. */
+  | 'BAD_PLAN'
+  /** A vector, a matrix or a row has the wrong number of dims. */
+  | 'BAD_DIMS'
+  /** A vector holds NaN, Infinity or something that is not a number. */
+  | 'NOT_FINITE'
+  /** A query of zeros has no direction, so it has no cosine and no useful dot product. */
+  | 'ZERO_QUERY'
+  /** The memory behind a typed array was transferred away. */
+  | 'DETACHED_BUFFER'
+  /** An id is missing, of mixed kind, or beyond what a JavaScript number holds exactly. */
+  | 'BAD_ID'
+  /** The kernels asked for do not exist or cannot run here; `cause` says why. */
+  | 'KERNELS_UNAVAILABLE'
+  /** An optional package is not installed. */
+  | 'MISSING_PACKAGE'
+  /** What a database answered is not what was asked for (a field or vector is absent, say). */
+  | 'BAD_RESPONSE'
+  /** The collection does not exist. */
+  | 'NO_COLLECTION'
+  /** The field or named vector does not exist in the collection. */
+  | 'NO_FIELD'
+  /** The collection exists but is not loaded for search. */
+  | 'NOT_LOADED'
+  /** The database refused the request; `cause` holds its answer. */
+  | 'REFUSED'
+  /** The database cannot be reached. */
+  | 'UNREACHABLE'
+  /** No answer within the timeout. */
+  | 'TIMEOUT'
+  /** The caller's AbortSignal fired. */
+  | 'ABORTED';
+
+/**
+ * The one error class of funnelvec. User errors are thrown before any work starts, in the grammar
+ * "Expected X for Y but received Z".
+ *
+ * @example
+ * try { funnel(rows, query) } catch (e) { if (e.code === 'BAD_DIMS') … }
+ */
+export class FunnelError extends Error {
+  override readonly name = 'FunnelError';
+  readonly code: FunnelErrorCode;
+
+  constructor(code: FunnelErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** "Expected X for Y but received Z", as an error to throw. */
+export function expected(code: FunnelErrorCode, what: string, where: string, got: unknown): FunnelError {
+  return new FunnelError(code, `Expected ${what} for ${where} but received ${describe(got)}`);
+}
+
+/** A short, safe rendering of any value: its content when small, its type always. */
+export function describe(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)} of type string`;
+    case 'number':
+      return `${Object.is(value, -0) ? '-0' : value} of type number`;
+    case 'bigint':
+      return `${value}n of type bigint`;
+    case 'boolean':
+      return `${value} of type boolean`;
+    case 'undefined':
+      return 'undefined';
+    case 'object': {
+      if (value === null) return 'null';
+      if (Array.isArray(value)) return `an array of length ${value.length}`;
+      if (ArrayBuffer.isView(value)) {
+        const length = (value as Partial<Float32Array>).length ?? value.byteLength;
+        return `a ${value.constructor?.name ?? 'view'} of length ${length}`;
+      }
+      return `an object of type ${value.constructor?.name ?? 'null prototype'}`;
+    }
+    default:
+      return `a ${typeof value}`;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The kernel contract. It is stated here once; cpp/, assembly/ and reference.ts implement it with the same names
+ * and must agree in every bit (test/kernels holds the suite that demands it).
+ *
+ * Shapes. A query is `dim` float32. Rows are `count × dim`, row-major, float32 or the bit patterns of IEEE float16
+ * (Uint16Array); any byte offset. 1 ≤ dim ≤ 65,536. Callers validate; kernels trust sizes, ranges and the query's
+ * finiteness, and themselves detect a NaN or Infinity in the rows.
+ *
+ * Arithmetic. Eight float64 lanes per quantity, each starting at +0. Dim i goes into lane i mod 8 (its ABSOLUTE index),
+ * in ascending order of i:
+ *
+ *     dot[i & 7]     += f64(q_i) · f64(x_i)     the product of two float32 is exact in float64
+ *     squares[i & 7] += f64(x_i) · f64(x_i)
+ *     e = f64(q_i) − f64(x_i);  euclid[i & 7] += e · e      two roundings, never fused: e·e is not exact
+ *     reduce(a) = ((a0+a4) + (a2+a6)) + ((a1+a5) + (a3+a7))
+ *
+ * Keys. Whatever the metric, larger is better; −0 never appears (it becomes +0):
+ *
+ *     cosine   reduce(dot) / (|q| · |x|), both norms over the same dims; 0 when either is 0
+ *     dot      reduce(dot)
+ *     euclid   −sqrt(reduce(euclid))
+ *
+ * Because lanes are absolute and only ever accumulate, a key over dims [0, m) depends on query, row and m alone, not on
+ * the stages before it.
+ *
+ * Order. Key descending, then row ascending.
+ */
+
+export type Metric = 'cosine' | 'dot' | 'euclid';
+
+/** Every metric, in the order of their codes in native and WASM code. */
+export const METRICS: readonly Metric[] = ['cosine', 'dot', 'euclid'];
+
+export const MAX_DIM = 65_536;
+
+/** float32 values, or the bits of float16 values. */
+export type Rows = Float32Array | Uint16Array;
+
+/** Keys of every row over dims `[from, to)`. */
+export interface ScoresTask {
+  metric: Metric;
+  query: Float32Array;
+  rows: Rows;
+  dim: number;
+  from: number;
+  to: number;
+  /** Out: `count` keys. */
+  keys: Float64Array;
+}
+
+/** Lengths of every row over dims `[from, to)`: sqrt(reduce(squares)). */
+export interface NormsTask {
+  rows: Rows;
+  dim: number;
+  from: number;
+  to: number;
+  /** Out: `count` lengths. */
+  norms: Float64Array;
+}
+
+/** The multi-scale prune loop over one candidate set. */
+export interface FunnelTask {
+  metric: Metric;
+  query: Float32Array;
+  rows: Rows;
+  dim: number;
+  /** Ascending prefix lengths, each in 1..dim. At least one. */
+  scales: Uint32Array;
+  /** How many rows survive each scale; never increasing, never more than there are. As long as `scales`. */
+  keep: Uint32Array;
+  /** Out: rows that survive the last scale, best first (`keep[last]` of them). */
+  indices: Uint32Array;
+  /** Out: their keys at the last scale. */
+  keys: Float64Array;
+}
+
+/** The k best rows of all, by their keys over dims `[0, to)`. */
+export interface ScanTask {
+  metric: Metric;
+  query: Float32Array;
+  rows: Rows;
+  dim: number;
+  to: number;
+  /** Out: the min(k, count) best rows, best first; k is its length. */
+  indices: Uint32Array;
+  /** Out: their keys. */
+  keys: Float64Array;
+}
+
+/**
+ * Where the first NaN or Infinity stands in the rows, as a flat index in row-major order; −1 when all are finite.
+ * When it is not −1 the outputs of the call mean nothing.
+ */
+export type BadPosition = number;
+
+export interface Kernels {
+  /** 'avx512' | 'avx2' | 'neon' | 'scalar' | 'wasm' | 'js' */
+  readonly name: string;
+
+  scores(task: ScoresTask): BadPosition;
+
+  norms(task: NormsTask): BadPosition;
+
+  /**
+   * Top-k heap: the `min(indices.length, scores.length)` best of `scores` (none may be NaN), best first. Writes their
+   * positions and values; returns how many.
+   */
+  topK(scores: Float64Array, indices: Uint32Array, keys: Float64Array): number;
+
+  /** Every dim of every row is checked, also where the funnel stopped reading. */
+  funnel(task: FunnelTask): BadPosition;
+
+  /** One call for many queries, each with its own candidates. One position per task. */
+  funnelBatch(tasks: readonly FunnelTask[]): BadPosition[];
+
+  /** As funnelBatch, off the main thread. No buffer of a task may be written or transferred meanwhile. */
+  funnelBatchAsync(tasks: readonly FunnelTask[]): Promise<BadPosition[]>;
+
+  /** Checks only the dims it reads. Returns the first bad position among those. */
+  scan(task: ScanTask): BadPosition;
+
+  /** As scan, off the main thread, under the same condition as funnelBatchAsync. */
+  scanAsync(task: ScanTask): Promise<BadPosition>;
+
+  firstNonFinite(rows: Rows): BadPosition;
+}
+
+/** Every name of the contract: loaders check that a backend has them all. */
+export const KERNEL_NAMES = [
+  'scores',
+  'norms',
+  'topK',
+  'funnel',
+  'funnelBatch',
+  'funnelBatchAsync',
+  'scan',
+  'scanAsync',
+  'firstNonFinite',
+] as const satisfies readonly Exclude<keyof Kernels, 'name'>[];

@@ -1,0 +1,73 @@
+import type { Metric, Rows } from './kernels/kernels.js';
+
+export type { Metric } from './kernels/kernels.js';
+
+/** An id as the database or the caller has it; one kind per candidate set. */
+export type Id = string | number | bigint;
+
+export type IdKind = 'string' | 'number' | 'bigint';
+
+/** A vector as callers hold it. Values are read as float32. */
+export type Vector = Float32Array | readonly number[];
+
+/** One candidate as an object of the caller's; more fields are welcome, the hit refers back to it as `row`. */
+export interface CandidateRow {
+  id?: Id;
+  vector: Vector;
+}
+
+/** Candidates whose vectors lie in one matrix: the form that costs nothing to hand over. */
+export interface PackedCandidates<Row = unknown> {
+  /** `count × dim`, row-major; float32 values, or float16 bits in a Uint16Array. */
+  vectors: Rows;
+  dim: number;
+  /** `count` ids. Without them a hit's id is its index. */
+  ids?: readonly Id[];
+  /** `count` payloads, by reference. */
+  payloads?: readonly unknown[];
+  /** `count` rows of the caller's, by reference. */
+  rows?: readonly Row[];
+  /** `count` scores of the head search, where it was a database that ranked them. Kept for reports, never for ranking. */
+  headScores?: Float64Array | readonly number[];
+}
+
+export type Candidates<Row = unknown> = PackedCandidates<Row> | readonly (CandidateRow & Row)[];
+
+export interface Hit<Row = unknown> {
+  id: Id;
+  /** Cosine or dot product (larger is better), or true euclidean distance (smaller is better). */
+  score: number;
+  /** Position in the candidate set. */
+  index: number;
+  payload?: unknown;
+  /** The full vector (a copy), when asked for. */
+  vector?: Float32Array;
+  /** The caller's own row, by reference. */
+  row?: Row;
+}
+
+export interface FunnelStage {
+  /** The prefix length this stage scored. */
+  scale: number;
+  in: number;
+  out: number;
+  /** False when `limit` survivors were reached before: the stage then only re-orders. */
+  prunes: boolean;
+}
+
+/** What each step took and how many candidates it saw. Times in milliseconds. */
+export interface SearchStats {
+  stages: StageStats[];
+  /** 'hits': vectors travelled with the hits. 'mirror': read from a local index. */
+  vectorsFrom: 'hits' | 'mirror';
+  kernels: string;
+  metric: Metric;
+}
+
+export interface StageStats {
+  name: string;
+  in: number;
+  out: number;
+  /** Absent for the scales inside the funnel unless `explain` ran them one by one. */
+  ms?: number;
+}
