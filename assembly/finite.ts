@@ -1,0 +1,45 @@
+// The search for NaN and Infinity: their magnitudes, read as integers, are the largest of all.
+
+/** Whether n values are all finite. Any alignment; reads nothing behind them. */
+export function finite(half: bool, at: usize, n: usize): bool {
+  return half ? finiteHalves(at, at + (n << 1)) : finiteFloats(at, at + (n << 2));
+}
+
+function finiteFloats(at: usize, end: usize): bool {
+  const magnitude = i32x4.splat(0x7fffffff);
+  let a = i32x4.splat(0);
+  let b = a;
+  for (; at + 32 <= end; at += 32) {
+    a = i32x4.max_u(a, v128.and(v128.load(at), magnitude));
+    b = i32x4.max_u(b, v128.and(v128.load(at, 16), magnitude));
+  }
+  for (; at < end; at += 4) a = i32x4.max_u(a, v128.and(v128.load32_zero(at), magnitude));
+  return !v128.any_true(i32x4.gt_u(i32x4.max_u(a, b), i32x4.splat(0x7f7fffff)));
+}
+
+function finiteHalves(at: usize, end: usize): bool {
+  const magnitude = i16x8.splat(0x7fff);
+  let a = i16x8.splat(0);
+  let b = a;
+  for (; at + 32 <= end; at += 32) {
+    a = i16x8.max_u(a, v128.and(v128.load(at), magnitude));
+    b = i16x8.max_u(b, v128.and(v128.load(at, 16), magnitude));
+  }
+  for (; at < end; at += 2) a = i16x8.max_u(a, v128.and(i16x8.splat(load<i16>(at)), magnitude));
+  return !v128.any_true(i16x8.gt_u(i16x8.max_u(a, b), i16x8.splat(0x7bff)));
+}
+
+/** Index of the first value that is not finite; n when there is none. */
+export function firstBadOf(half: bool, at: usize, n: usize): usize {
+  const BLOCK: usize = 1024;
+  for (let i: usize = 0; i < n; i += BLOCK) {
+    const stop = min(n, i + BLOCK);
+    if (finite(half, at + (half ? i << 1 : i << 2), stop - i)) continue;
+    for (let j = i; j < stop; j++) {
+      if (half ? (load<u16>(at + (j << 1)) & 0x7c00) == 0x7c00 : (load<u32>(at + (j << 2)) & 0x7f800000) == 0x7f800000) {
+        return j;
+      }
+    }
+  }
+  return n;
+}

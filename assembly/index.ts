@@ -1,0 +1,276 @@
+/**
+ * The kernels of the contract in src/kernels/kernels.ts, on WebAssembly's 128-bit vectors. The module owns no memory:
+ * src/kernels/wasm.ts passes pointers to inputs, outputs and scratch. All are 16-byte aligned but the rows within a
+ * matrix, and 32 bytes may be read behind any of them. A "prepared" query is its float64 copy made by prepareQuery.
+ */
+import { finite, firstBadOf } from './finite';
+import {
+  addDims,
+  clearLanes,
+  LANES_BYTES,
+  moveLanes,
+  PRODUCTS_AND_SQUARES,
+  reduce,
+  SECOND_SUM,
+  SQUARED_DIFFERENCES,
+  SQUARES,
+} from './lanes';
+import { drainTopK, kthLargest, pushTopK, tiesOfKth } from './topk';
+import { widenFloats, widenHalves } from './widen';
+
+/** Where the caller's memory may begin. */
+export const heapBase: usize = __heap_base;
+
+/** Up to this many candidates keep their lanes between the stages of a funnel. More are summed up again. */
+const ROWS_WITH_LANES: usize = 4096;
+
+/** Bytes of `wide`: a row of float16 values, widened. */
+export function wideBytes(half: bool, dim: usize): usize {
+  return LANES_BYTES + (half ? (dim << 2) + 32 : 0);
+}
+
+/** Writes the query's float64 copy; returns its length over dims [from, to). */
+export function prepareQuery(query: usize, dim: usize, from: usize, to: usize, prepared: usize, wide: usize): f64 {
+  widenFloats(query, prepared, dim);
+  return lengthOf(query, from, to, wide);
+}
+
+/** Returns whether a NaN or Infinity was met. `length`: the query's over the same dims. */
+export function scores(
+  metric: u32,
+  prepared: usize,
+  length: f64,
+  rows: usize,
+  half: bool,
+  dim: usize,
+  count: usize,
+  from: usize,
+  to: usize,
+  keys: usize,
+  wide: usize,
+): bool {
+  let trap = 0.0;
+  const stride = half ? dim << 1 : dim << 2;
+  for (let r: usize = 0; r < count; r++) {
+    const x = floats(rows + r * stride, half, from, to, wide + LANES_BYTES);
+    clearLanes(wide);
+    addDims(metric, prepared, x, wide, from, to);
+    const sum = reduce(wide);
+    trap += sum - sum;
+    store<f64>(keys + (r << 3), keyOf(metric, sum, wide, length));
+  }
+  return trap != 0;
+}
+
+/** Returns whether a NaN or Infinity was met. */
+export function norms(
+  rows: usize,
+  half: bool,
+  dim: usize,
+  count: usize,
+  from: usize,
+  to: usize,
+  lengths: usize,
+  wide: usize,
+): bool {
+  let trap = 0.0;
+  const stride = half ? dim << 1 : dim << 2;
+  for (let r: usize = 0; r < count; r++) {
+    const x = floats(rows + r * stride, half, from, to, wide + LANES_BYTES);
+    const length = lengthOf(x, from, to, wide);
+    trap += length - length;
+    store<f64>(lengths + (r << 3), length);
+  }
+  return trap != 0;
+}
+
+/** Offers n scores, those of rows first, first + 1, ..., to the heap of the k best. Returns its new size. */
+export function offer(scores: usize, n: usize, first: u32, k: usize, rows: usize, keys: usize, size: usize): usize {
+  for (let i: usize = 0; i < n; i++) {
+    size = pushTopK(keys, rows, k, size, load<f64>(scores + (i << 3)) + 0.0, first + <u32>i);
+  }
+  return size;
+}
+
+/** Turns the heap into the list of the best, best first. */
+export function drain(rows: usize, keys: usize, size: usize): void {
+  drainTopK(keys, rows, size);
+}
+
+/** Bytes of the funnel's scratch. */
+export function funnelScratch(half: bool, dim: usize, count: usize): usize {
+  return (
+    (dim << 3) + 16 + LANES_BYTES + wideBytes(half, dim) + min(count, ROWS_WITH_LANES) * LANES_BYTES + count * 40 + 128
+  );
+}
+
+/** Returns whether a NaN or Infinity was met, wherever in the rows. Outputs: keep[stages - 1] pairs. */
+export function funnel(
+  metric: u32,
+  query: usize,
+  rows: usize,
+  half: bool,
+  dim: usize,
+  count: usize,
+  scales: usize,
+  keep: usize,
+  stages: usize,
+  outRows: usize,
+  outKeys: usize,
+  scratch: usize,
+): bool {
+  const prepared = scratch;
+  const queryLanes = prepared + (dim << 3) + 16;
+  const wide = queryLanes + LANES_BYTES;
+  const lanes = wide + wideBytes(half, dim);
+  const keys = lanes + min(count, ROWS_WITH_LANES) * LANES_BYTES;
+  const above = keys + (count << 3) + 16;
+  const below = above + (count << 3) + 16;
+  // The candidates, ascending; their places of those kept and of those dropped by the stage.
+  const candidates = below + (count << 3) + 16;
+  const kept = candidates + (count << 2) + 16;
+  const dropped = kept + (count << 2) + 16;
+
+  widenFloats(query, prepared, load<u32>(scales + ((stages - 1) << 2)));
+  clearLanes(queryLanes);
+  for (let i: usize = 0; i < count; i++) store<u32>(candidates + (i << 2), <u32>i);
+
+  const stride = half ? dim << 1 : dim << 2;
+  let n = count;
+  let queryFrom: usize = 0;
+  let from: usize = 0;
+  for (let s: usize = 0; s < stages; s++) {
+    const to: usize = load<u32>(scales + (s << 2));
+    const k: usize = load<u32>(keep + (s << 2));
+    const last = s == stages - 1;
+    // A stage that keeps everybody decides nothing: only the last one's order is seen.
+    if (!last && k == n) continue;
+
+    // Score.
+    addDims(SQUARES, prepared, query, queryLanes, queryFrom, to);
+    queryFrom = to;
+    const length = sqrt(reduce(queryLanes));
+    const keepsLanes = n <= ROWS_WITH_LANES;
+    let trap = 0.0;
+    for (let i: usize = 0; i < n; i++) {
+      const row = <usize>load<u32>(candidates + (i << 2));
+      const x = floats(rows + row * stride, half, from, to, wide + LANES_BYTES);
+      const own = keepsLanes ? lanes + i * LANES_BYTES : wide;
+      if (from == 0) clearLanes(own);
+      addDims(metric, prepared, x, own, from, to);
+      const sum = reduce(own);
+      trap += sum - sum;
+      store<f64>(keys + (i << 3), keyOf(metric, sum, own, length));
+    }
+    if (trap != 0) return true;
+
+    if (last) {
+      let size: usize = 0;
+      for (let i: usize = 0; i < n; i++) {
+        const row = load<u32>(candidates + (i << 2));
+        size = pushTopK(outKeys, outRows, k, size, load<f64>(keys + (i << 3)), row);
+      }
+      drainTopK(outKeys, outRows, size);
+      return !restFinite(rows, half, dim, stride, candidates, 0, n, to);
+    }
+
+    // Prune.
+    const threshold = kthLargest(keys, n, k, above, below);
+    let ties = tiesOfKth;
+    let ins: usize = 0;
+    let outs: usize = 0;
+    for (let i: usize = 0; i < n; i++) {
+      const key = load<f64>(keys + (i << 3));
+      const tie = u32(key == threshold) & u32(ties > 0);
+      ties -= tie;
+      const stays = usize(key > threshold) | <usize>tie;
+      store<u32>(kept + (ins << 2), <u32>i);
+      store<u32>(dropped + (outs << 2), load<u32>(candidates + (i << 2)));
+      ins += stays;
+      outs += 1 - stays;
+    }
+    if (!restFinite(rows, half, dim, stride, dropped, 0, outs, to)) return true;
+
+    // Compact, in ascending order: nothing is overwritten before it has moved.
+    for (let i: usize = 0; i < k; i++) {
+      const at = <usize>load<u32>(kept + (i << 2));
+      store<u32>(candidates + (i << 2), load<u32>(candidates + (at << 2)));
+      if (keepsLanes) moveLanes(lanes + i * LANES_BYTES, lanes + at * LANES_BYTES);
+    }
+    n = k;
+    from = keepsLanes ? to : 0;
+  }
+  return false;
+}
+
+/** Offers rows first, first + 1, ... to the heap of the k best by key over dims [0, to). Returns its size, or −1. */
+export function scan(
+  metric: u32,
+  prepared: usize,
+  length: f64,
+  rows: usize,
+  half: bool,
+  dim: usize,
+  count: usize,
+  to: usize,
+  first: u32,
+  k: usize,
+  outRows: usize,
+  outKeys: usize,
+  size: usize,
+  keys: usize,
+  wide: usize,
+): i32 {
+  if (scores(metric, prepared, length, rows, half, dim, count, 0, to, keys, wide)) return -1;
+  return <i32>offer(keys, count, first, k, outRows, outKeys, size);
+}
+
+/** Flat position of the first NaN or Infinity in dims [from, to) of the rows, or −1. */
+export function firstNonFinite(rows: usize, half: bool, dim: usize, count: usize, from: usize, to: usize): i32 {
+  for (let r: usize = 0; r < count; r++) {
+    const start = r * dim + from;
+    const i = firstBadOf(half, rows + (half ? start << 1 : start << 2), to - from);
+    if (i < to - from) return <i32>(start + i);
+  }
+  return -1;
+}
+
+/** The row as float32: itself, or dims [from, to) of it widened into `wide`. */
+function floats(row: usize, half: bool, from: usize, to: usize, wide: usize): usize {
+  if (!half) return row;
+  widenHalves(row + (from << 1), wide + (from << 2), to - from);
+  return wide;
+}
+
+function lengthOf(x: usize, from: usize, to: usize, lanes: usize): f64 {
+  clearLanes(lanes);
+  addDims(SQUARES, 0, x, lanes, from, to);
+  return sqrt(reduce(lanes));
+}
+
+/** The key from the first sum and, for cosine, the squares in the lanes. Adding 0 makes −0 a 0. */
+function keyOf(metric: u32, sum: f64, lanes: usize, queryLength: f64): f64 {
+  if (metric == SQUARED_DIFFERENCES) return 0.0 - sqrt(sum);
+  if (metric != PRODUCTS_AND_SQUARES) return sum + 0.0;
+  const length = sqrt(reduce(lanes + SECOND_SUM));
+  return queryLength == 0 || length == 0 ? 0.0 : sum / (queryLength * length) + 0.0;
+}
+
+/** Whether dims [from, dim) of the listed rows are finite. */
+function restFinite(
+  rows: usize,
+  half: bool,
+  dim: usize,
+  stride: usize,
+  list: usize,
+  first: usize,
+  n: usize,
+  from: usize,
+): bool {
+  if (from == dim) return true;
+  const skip = half ? from << 1 : from << 2;
+  for (let i = first; i < n; i++) {
+    if (!finite(half, rows + <usize>load<u32>(list + (i << 2)) * stride + skip, dim - from)) return false;
+  }
+  return true;
+}

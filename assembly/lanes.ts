@@ -1,0 +1,169 @@
+// The eight float64 lanes of the contract (src/kernels/kernels.ts), as four f64x2 registers for each quantity.
+// No decorators here: the compiler inlines small functions unasked, and plain syntax suits every formatter.
+
+/** What a pass sums up for each row; the first three are the metrics' codes. */
+export const PRODUCTS_AND_SQUARES: u32 = 0;
+export const PRODUCTS: u32 = 1;
+export const SQUARED_DIFFERENCES: u32 = 2;
+export const SQUARES: u32 = 3;
+
+/** Bytes of a row's lanes: eight of the first sum, then eight of the squares where the pass has two. */
+export const LANES_BYTES: usize = 128;
+export const SECOND_SUM: usize = 64;
+
+// Loops, not memory.fill and memory.copy: those are calls out of the module.
+
+export function clearLanes(lanes: usize): void {
+  for (let at: usize = 0; at < LANES_BYTES; at += 16) v128.store(lanes + at, i32x4.splat(0));
+}
+
+export function moveLanes(to: usize, from: usize): void {
+  for (let at: usize = 0; at < LANES_BYTES; at += 16) v128.store(to + at, v128.load(from + at));
+}
+
+/** ((a0+a4)+(a2+a6)) + ((a1+a5)+(a3+a7)) */
+export function reduce(lanes: usize): f64 {
+  const a04 = f64x2.add(v128.load(lanes), v128.load(lanes, 32));
+  const a26 = f64x2.add(v128.load(lanes, 16), v128.load(lanes, 48));
+  const sum = f64x2.add(a04, a26);
+  return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
+}
+
+/** Adds dims [from, to) of the row x to its lanes. q: the query in float64; x: float32. Both start at dim 0. */
+export function addDims(sums: u32, q: usize, x: usize, lanes: usize, from: usize, to: usize): void {
+  const body = min(to, (from + 7) & ~7);
+  const tail = body + ((to - body) & ~7);
+  if (from < body) addOneByOne(sums, q, x, lanes, from, body);
+  if (body < tail) {
+    const qAt = q + (body << 3);
+    const xAt = x + (body << 2);
+    const end = x + (tail << 2);
+    if (sums == PRODUCTS_AND_SQUARES) addProductsAndSquares(qAt, xAt, end, lanes);
+    else if (sums == PRODUCTS) addProducts(qAt, xAt, end, lanes);
+    else if (sums == SQUARED_DIFFERENCES) addSquaredDifferences(qAt, xAt, end, lanes);
+    else addSquares(xAt, end, lanes);
+  }
+  if (tail < to) addOneByOne(sums, q, x, lanes, tail, to);
+}
+
+/** The ragged ends. */
+function addOneByOne(sums: u32, q: usize, x: usize, lanes: usize, from: usize, to: usize): void {
+  for (let i = from; i < to; i++) {
+    const lane = lanes + ((i & 7) << 3);
+    const xi = <f64>load<f32>(x + (i << 2));
+    if (sums == SQUARES) {
+      store<f64>(lane, load<f64>(lane) + xi * xi);
+      continue;
+    }
+    const qi = load<f64>(q + (i << 3));
+    if (sums == SQUARED_DIFFERENCES) {
+      const e = qi - xi;
+      store<f64>(lane, load<f64>(lane) + e * e);
+    } else {
+      store<f64>(lane, load<f64>(lane) + qi * xi);
+      if (sums == PRODUCTS_AND_SQUARES) store<f64>(lane, load<f64>(lane, SECOND_SUM) + xi * xi, SECOND_SUM);
+    }
+  }
+}
+
+// Whole octets from here on: q and x point at a lane 0, x stops before `end`. One row keeps the adders busy: four or
+// eight independent chains of additions outlast an adder's latency.
+
+function addProductsAndSquares(q: usize, x: usize, end: usize, lanes: usize): void {
+  let a01 = v128.load(lanes);
+  let a23 = v128.load(lanes, 16);
+  let a45 = v128.load(lanes, 32);
+  let a67 = v128.load(lanes, 48);
+  let b01 = v128.load(lanes, 64);
+  let b23 = v128.load(lanes, 80);
+  let b45 = v128.load(lanes, 96);
+  let b67 = v128.load(lanes, 112);
+  while (x < end) {
+    const x01 = f64x2.promote_low_f32x4(v128.load64_zero(x));
+    const x23 = f64x2.promote_low_f32x4(v128.load64_zero(x, 8));
+    const x45 = f64x2.promote_low_f32x4(v128.load64_zero(x, 16));
+    const x67 = f64x2.promote_low_f32x4(v128.load64_zero(x, 24));
+    a01 = f64x2.add(a01, f64x2.mul(x01, v128.load(q)));
+    a23 = f64x2.add(a23, f64x2.mul(x23, v128.load(q, 16)));
+    a45 = f64x2.add(a45, f64x2.mul(x45, v128.load(q, 32)));
+    a67 = f64x2.add(a67, f64x2.mul(x67, v128.load(q, 48)));
+    b01 = f64x2.add(b01, f64x2.mul(x01, x01));
+    b23 = f64x2.add(b23, f64x2.mul(x23, x23));
+    b45 = f64x2.add(b45, f64x2.mul(x45, x45));
+    b67 = f64x2.add(b67, f64x2.mul(x67, x67));
+    x += 32;
+    q += 64;
+  }
+  v128.store(lanes, a01);
+  v128.store(lanes, a23, 16);
+  v128.store(lanes, a45, 32);
+  v128.store(lanes, a67, 48);
+  v128.store(lanes, b01, 64);
+  v128.store(lanes, b23, 80);
+  v128.store(lanes, b45, 96);
+  v128.store(lanes, b67, 112);
+}
+
+function addProducts(q: usize, x: usize, end: usize, lanes: usize): void {
+  let a01 = v128.load(lanes);
+  let a23 = v128.load(lanes, 16);
+  let a45 = v128.load(lanes, 32);
+  let a67 = v128.load(lanes, 48);
+  while (x < end) {
+    a01 = f64x2.add(a01, f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x)), v128.load(q)));
+    a23 = f64x2.add(a23, f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 8)), v128.load(q, 16)));
+    a45 = f64x2.add(a45, f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 16)), v128.load(q, 32)));
+    a67 = f64x2.add(a67, f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 24)), v128.load(q, 48)));
+    x += 32;
+    q += 64;
+  }
+  v128.store(lanes, a01);
+  v128.store(lanes, a23, 16);
+  v128.store(lanes, a45, 32);
+  v128.store(lanes, a67, 48);
+}
+
+function addSquaredDifferences(q: usize, x: usize, end: usize, lanes: usize): void {
+  let a01 = v128.load(lanes);
+  let a23 = v128.load(lanes, 16);
+  let a45 = v128.load(lanes, 32);
+  let a67 = v128.load(lanes, 48);
+  while (x < end) {
+    const e01 = f64x2.sub(v128.load(q), f64x2.promote_low_f32x4(v128.load64_zero(x)));
+    const e23 = f64x2.sub(v128.load(q, 16), f64x2.promote_low_f32x4(v128.load64_zero(x, 8)));
+    const e45 = f64x2.sub(v128.load(q, 32), f64x2.promote_low_f32x4(v128.load64_zero(x, 16)));
+    const e67 = f64x2.sub(v128.load(q, 48), f64x2.promote_low_f32x4(v128.load64_zero(x, 24)));
+    a01 = f64x2.add(a01, f64x2.mul(e01, e01));
+    a23 = f64x2.add(a23, f64x2.mul(e23, e23));
+    a45 = f64x2.add(a45, f64x2.mul(e45, e45));
+    a67 = f64x2.add(a67, f64x2.mul(e67, e67));
+    x += 32;
+    q += 64;
+  }
+  v128.store(lanes, a01);
+  v128.store(lanes, a23, 16);
+  v128.store(lanes, a45, 32);
+  v128.store(lanes, a67, 48);
+}
+
+function addSquares(x: usize, end: usize, lanes: usize): void {
+  let a01 = v128.load(lanes);
+  let a23 = v128.load(lanes, 16);
+  let a45 = v128.load(lanes, 32);
+  let a67 = v128.load(lanes, 48);
+  while (x < end) {
+    const x01 = f64x2.promote_low_f32x4(v128.load64_zero(x));
+    const x23 = f64x2.promote_low_f32x4(v128.load64_zero(x, 8));
+    const x45 = f64x2.promote_low_f32x4(v128.load64_zero(x, 16));
+    const x67 = f64x2.promote_low_f32x4(v128.load64_zero(x, 24));
+    a01 = f64x2.add(a01, f64x2.mul(x01, x01));
+    a23 = f64x2.add(a23, f64x2.mul(x23, x23));
+    a45 = f64x2.add(a45, f64x2.mul(x45, x45));
+    a67 = f64x2.add(a67, f64x2.mul(x67, x67));
+    x += 32;
+  }
+  v128.store(lanes, a01);
+  v128.store(lanes, a23, 16);
+  v128.store(lanes, a45, 32);
+  v128.store(lanes, a67, 48);
+}

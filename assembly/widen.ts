@@ -1,0 +1,30 @@
+// Exact conversions.
+
+/** n float32 values to float64. Writes up to one value more. */
+export function widenFloats(from: usize, to: usize, n: usize): void {
+  for (let i: usize = 0; i < n; i += 2) {
+    v128.store(to + (i << 3), f64x2.promote_low_f32x4(v128.load64_zero(from + (i << 2))));
+  }
+}
+
+/** n float16 values to float32. Reads and writes up to seven values more. */
+export function widenHalves(from: usize, to: usize, n: usize): void {
+  for (let i: usize = 0; i < n; i += 8) {
+    const h = v128.load(from + (i << 1));
+    v128.store(to + (i << 2), widenHalf(i32x4.extend_low_i16x8_u(h)));
+    v128.store(to + (i << 2), widenHalf(i32x4.extend_high_i16x8_u(h)), 16);
+  }
+}
+
+/** Four float16 values in 32-bit slots. NaN and Infinity stay what they are. */
+function widenHalf(h: v128): v128 {
+  // Exponent and fraction in their places of a float32; 112 is the difference of the exponents' biases.
+  const m = i32x4.shl(v128.and(h, i32x4.splat(0x7fff)), 13);
+  const normal = i32x4.add(m, i32x4.splat(112 << 23));
+  // A denormal's fraction counts units of 2^-24: put it behind the 1 of 2^-14, then take that 1 away.
+  const tiny = f32x4.sub(i32x4.add(m, i32x4.splat(113 << 23)), i32x4.splat(113 << 23));
+  const finite = v128.bitselect(tiny, normal, i32x4.lt_s(m, i32x4.splat(1 << 23)));
+  const bad = v128.and(i32x4.ge_s(m, i32x4.splat(31 << 23)), i32x4.splat(0x7f800000));
+  const sign = i32x4.shl(v128.and(h, i32x4.splat(0x8000)), 16);
+  return v128.or(v128.or(finite, bad), sign);
+}

@@ -1,0 +1,253 @@
+#include "funnel.h"
+
+#include <string.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "topk.h"
+
+namespace funnelvec {
+namespace {
+
+// Sums of rows that pass through the cache in one go.
+constexpr size_t kBlock = 256;
+// Lanes of more rows than this would not stay in L2: the next stage then starts over, with the same bits.
+constexpr size_t kMaxRowsWithLanes = 4096;
+
+// Uninitialised memory for one call.
+template <class T>
+std::unique_ptr<T[]> scratch(size_t n) {
+  return std::unique_ptr<T[]>(new T[n]);
+}
+
+// The query in float64, zero-padded to whole octets.
+std::unique_ptr<double[]> widen(const float* query, size_t dim) {
+  const size_t padded = (dim + kLanes - 1) / kLanes * kLanes;
+  auto wide = scratch<double>(padded);
+  for (size_t i = 0; i < dim; ++i) wide[i] = static_cast<double>(query[i]);
+  std::fill(wide.get() + dim, wide.get() + padded, 0.0);
+  return wide;
+}
+
+const unsigned char* at(const Matrix& rows, size_t row, size_t dim) {
+  const size_t size = rows.type == kFloat32 ? sizeof(float) : sizeof(uint16_t);
+  return static_cast<const unsigned char*>(rows.values) + (row * rows.dim + dim) * size;
+}
+
+Sums sumsOf(Metric metric) {
+  return metric == kCosine ? kProductsAndSquares : metric == kDot ? kProducts : kSquaredDifferences;
+}
+
+// |q| over dims [from, to), as a pass over the query as a single row.
+double queryNorm(const KernelTable& table, const float* query, size_t dim, size_t from, size_t to) {
+  double squares;
+  RowPass p{};
+  p.rows = query;
+  p.dim = dim;
+  p.count = 1;
+  p.from = from;
+  p.to = to;
+  p.sums = &squares;
+  table.pass[kSquares][kFloat32](p);
+  return std::sqrt(squares);
+}
+
+// Sums to keys, in place over `sums`; false when something was not finite. Adding 0 makes -0 into +0.
+bool toKeys(Metric metric, double queryNorm, double* sums, const double* squares, size_t n) {
+  double poison = 0;  // a NaN or an infinity times zero stays NaN
+  if (metric == kCosine) {
+    for (size_t i = 0; i < n; ++i) {
+      const double product = queryNorm * std::sqrt(squares[i]);
+      poison += squares[i] * 0;
+      sums[i] = product == 0 ? 0 : sums[i] / product + 0.0;
+    }
+  } else if (metric == kDot) {
+    for (size_t i = 0; i < n; ++i) {
+      poison += sums[i] * 0;
+      sums[i] += 0.0;
+    }
+  } else {
+    for (size_t i = 0; i < n; ++i) {
+      poison += sums[i] * 0;
+      sums[i] = 0.0 - std::sqrt(sums[i]);
+    }
+  }
+  return poison == 0;
+}
+
+// Are all dims from `dim` on finite, in each of these rows?
+bool finiteFrom(const KernelTable& table, const Matrix& rows, const uint32_t* order, size_t n, size_t dim) {
+  if (dim == rows.dim) return true;
+  bool finite = true;
+  for (size_t i = 0; i < n; ++i) finite &= table.finite[rows.type](at(rows, order[i], dim), rows.dim - dim);
+  return finite;
+}
+
+// The rows still in the race, in row order, so that memory is read forwards and the first of equal keys comes first.
+struct Survivors {
+  size_t n;
+  std::unique_ptr<uint32_t[]> order, dropped;
+  std::unique_ptr<double[]> keys, lanes, select;
+  bool everybody = true;  // rows 0, 1, ...; `order` is not written yet
+
+  explicit Survivors(size_t count)
+      : n(count),
+        order(scratch<uint32_t>(count)),
+        dropped(scratch<uint32_t>(count)),
+        keys(scratch<double>(2 * count)),
+        select(scratch<double>(2 * count)) {}
+
+  // Keeps the best by key; the rest goes to `dropped`. No branch depends on a key: about half of them go.
+  void prune(size_t keep) {
+    const double threshold = keep == 0 ? HUGE_VAL : kthLargest(keys.get(), n, keep, select.get());
+    size_t ties = keep;
+    for (size_t i = 0; i < n; ++i) ties -= keys[i] > threshold;
+    size_t kept = 0, lost = 0;
+    for (size_t i = 0; i < n; ++i) {
+      const uint32_t row = everybody ? static_cast<uint32_t>(i) : order[i];
+      const double key = keys[i];
+      const bool tie = (key == threshold) & (ties > 0);
+      const bool stays = (key > threshold) | tie;
+      ties -= tie;
+      order[kept] = row;
+      keys[kept] = key;
+      if (lanes) memcpy(&lanes[kept * kLanesPerRow], &lanes[i * kLanesPerRow], kLanesPerRow * sizeof(double));
+      dropped[lost] = row;
+      kept += stays;
+      lost += !stays;
+    }
+    n = kept;
+    everybody = false;
+  }
+};
+
+
+}  // namespace
+
+int64_t firstNonFinite(const KernelTable& table, const Matrix& rows, size_t from, size_t to) {
+  for (size_t row = 0; row < rows.count; ++row) {
+    if (table.finite[rows.type](at(rows, row, from), to - from)) continue;
+    for (size_t i = from; i < to; ++i) {
+      if (!table.finite[rows.type](at(rows, row, i), 1)) return static_cast<int64_t>(row * rows.dim + i);
+    }
+  }
+  return kAllFinite;
+}
+
+int64_t scores(const KernelTable& table, const ScoresTask& task) {
+  const Matrix& rows = task.rows;
+  const auto query = widen(task.query, rows.dim);
+  const double norm = task.metric == kCosine ? queryNorm(table, task.query, rows.dim, task.from, task.to) : 0;
+  double squares[kBlock];
+  RowPass p{};
+  p.query = query.get();
+  p.rows = rows.values;
+  p.dim = rows.dim;
+  p.from = task.from;
+  p.to = task.to;
+  p.squares = squares;
+  bool finite = true;
+  for (p.first = 0; p.first < rows.count; p.first += p.count) {
+    p.count = std::min(kBlock, rows.count - p.first);
+    p.sums = task.keys + p.first;
+    table.pass[sumsOf(task.metric)][rows.type](p);
+    finite &= toKeys(task.metric, norm, p.sums, squares, p.count);
+  }
+  return finite ? kAllFinite : firstNonFinite(table, rows, task.from, task.to);
+}
+
+int64_t norms(const KernelTable& table, const NormsTask& task) {
+  RowPass p{};
+  p.rows = task.rows.values;
+  p.dim = task.rows.dim;
+  p.count = task.rows.count;
+  p.from = task.from;
+  p.to = task.to;
+  p.sums = task.norms;
+  table.pass[kSquares][task.rows.type](p);
+  double poison = 0;
+  for (size_t i = 0; i < p.count; ++i) {
+    poison += task.norms[i] * 0;
+    task.norms[i] = std::sqrt(task.norms[i]);
+  }
+  return poison == 0 ? kAllFinite : firstNonFinite(table, task.rows, task.from, task.to);
+}
+
+// Score, prune, compact, scale after scale.
+int64_t funnel(const KernelTable& table, const FunnelTask& task) {
+  const Matrix& rows = task.rows;
+  const auto query = widen(task.query, rows.dim);
+  Survivors alive(rows.count);
+  size_t scored = 0;  // dims that the lanes hold
+
+  for (size_t s = 0; s < task.stages; ++s) {
+    const bool last = s + 1 == task.stages;
+    // A stage that keeps everybody decides nothing, unless its order is the answer.
+    if (task.keep[s] == alive.n && !last) continue;
+
+    const size_t to = task.scales[s];
+    if (!last && !alive.lanes && alive.n <= kMaxRowsWithLanes) alive.lanes = scratch<double>(alive.n * kLanesPerRow);
+    RowPass p{};
+    p.query = query.get();
+    p.rows = rows.values;
+    p.dim = rows.dim;
+    p.order = alive.everybody ? nullptr : alive.order.get();
+    p.count = alive.n;
+    p.from = scored;
+    p.to = to;
+    p.lanes = alive.lanes.get();
+    p.resume = scored > 0;
+    p.sums = alive.keys.get();
+    p.squares = alive.keys.get() + alive.n;
+    table.pass[sumsOf(task.metric)][rows.type](p);
+    if (alive.lanes) scored = to;
+
+    const double norm = task.metric == kCosine ? queryNorm(table, task.query, rows.dim, 0, to) : 0;
+    const size_t before = alive.n;
+    const bool finite = toKeys(task.metric, norm, p.sums, p.squares, before);
+    // Every dim is checked, also those that no stage will read.
+    if (!finite) return firstNonFinite(table, rows, 0, rows.dim);
+    alive.prune(task.keep[s]);
+    if (!finiteFrom(table, rows, alive.dropped.get(), before - alive.n, to) ||
+        (last && !finiteFrom(table, rows, alive.order.get(), alive.n, to))) {
+      return firstNonFinite(table, rows, 0, rows.dim);
+    }
+  }
+
+  std::vector<Entry> best(alive.n);
+  for (size_t i = 0; i < alive.n; ++i) best[i] = {alive.keys[i], alive.order[i]};
+  std::sort(best.begin(), best.end(), better);
+  for (size_t i = 0; i < alive.n; ++i) {
+    task.indices[i] = best[i].row;
+    task.keys[i] = best[i].key;
+  }
+  return kAllFinite;
+}
+
+int64_t scan(const KernelTable& table, const ScanTask& task) {
+  const Matrix& rows = task.rows;
+  const auto query = widen(task.query, rows.dim);
+  const double norm = task.metric == kCosine ? queryNorm(table, task.query, rows.dim, 0, task.to) : 0;
+  double sums[kBlock], squares[kBlock];
+  TopK best(std::min(task.k, rows.count));
+  RowPass p{};
+  p.query = query.get();
+  p.rows = rows.values;
+  p.dim = rows.dim;
+  p.to = task.to;
+  p.sums = sums;
+  p.squares = squares;
+  for (p.first = 0; p.first < rows.count; p.first += p.count) {
+    p.count = std::min(kBlock, rows.count - p.first);
+    table.pass[sumsOf(task.metric)][rows.type](p);
+    if (!toKeys(task.metric, norm, sums, squares, p.count)) return firstNonFinite(table, rows, 0, task.to);
+    for (size_t i = 0; i < p.count; ++i) best.push(sums[i], static_cast<uint32_t>(p.first + i));
+  }
+  best.drain(task.indices, task.keys);
+  return kAllFinite;
+}
+
+}  // namespace funnelvec

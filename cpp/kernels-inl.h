@@ -1,0 +1,124 @@
+// The row passes, once, for every instruction set. An isa/*.cc file defines a vector `V` of eight float64 lanes in an
+// anonymous namespace and includes this file behind it. Nothing here may come from std:: and nothing may have external
+// linkage, or the linker could keep a copy that the CPU cannot run. (memcpy is C's, and becomes a load.)
+
+#include <string.h>
+
+namespace {
+
+using funnelvec::KernelTable;
+using funnelvec::kLanes;
+using funnelvec::kLanesPerRow;
+using funnelvec::kProducts;
+using funnelvec::kProductsAndSquares;
+using funnelvec::kSquaredDifferences;
+using funnelvec::kSquares;
+using funnelvec::RowPass;
+
+// Lanes [lo, hi) of the octet at p, zeros elsewhere. Zeros change no sum: a lane is never -0.
+template <class T>
+inline V widenPart(const T* p, size_t lo, size_t hi) {
+  T octet[kLanes] = {};
+  for (size_t j = lo; j < hi; ++j) octet[j] = p[j];
+  return V::widen(octet);
+}
+
+inline V loadPart(const double* p, size_t lo, size_t hi) {
+  double octet[kLanes] = {};
+  for (size_t j = lo; j < hi; ++j) octet[j] = p[j];
+  return V::load(octet);
+}
+
+// The lanes of R rows at a time: enough independent sums to hide the latency of an addition.
+template <unsigned kSums, int R>
+struct RowLanes {
+  V a[R], b[R];
+
+  inline void add(int r, V q, V x) {
+    if (kSums == kProductsAndSquares) {
+      a[r] = V::addProduct(a[r], q, x);
+      b[r] = V::addProduct(b[r], x, x);
+    } else if (kSums == kProducts) {
+      a[r] = V::addProduct(a[r], q, x);
+    } else if (kSums == kSquares) {
+      a[r] = V::addProduct(a[r], x, x);
+    } else {
+      a[r] = V::addSquare(a[r], V::subtract(q, x));
+    }
+  }
+};
+
+template <unsigned kSums, class T, int R>
+inline void passRows(const RowPass& p, size_t visit) {
+  constexpr bool two = kSums == kProductsAndSquares;
+  constexpr bool usesQuery = kSums != kSquares;
+  const T* x[R];
+  double* kept[R];
+  RowLanes<kSums, R> lanes;
+  for (int r = 0; r < R; ++r) {
+    const size_t row = p.order ? p.order[visit + r] : p.first + visit + r;
+    x[r] = static_cast<const T*>(p.rows) + row * p.dim;
+    kept[r] = p.lanes ? p.lanes + (visit + r) * kLanesPerRow : nullptr;
+    lanes.a[r] = p.resume ? V::load(kept[r]) : V::zero();
+    lanes.b[r] = two && p.resume ? V::load(kept[r] + kLanes) : V::zero();
+  }
+
+  size_t i = p.from;
+  if (i % kLanes != 0 && i < p.to) {
+    const size_t base = i - i % kLanes;
+    const size_t hi = p.to - base < kLanes ? p.to - base : kLanes;
+    const V q = usesQuery ? loadPart(p.query + base, i % kLanes, hi) : V::zero();
+    for (int r = 0; r < R; ++r) lanes.add(r, q, widenPart(x[r] + base, i % kLanes, hi));
+    i = base + hi;
+  }
+  for (; i + kLanes <= p.to; i += kLanes) {
+    const V q = usesQuery ? V::load(p.query + i) : V::zero();
+    for (int r = 0; r < R; ++r) lanes.add(r, q, V::widen(x[r] + i));
+  }
+  if (i < p.to) {
+    const V q = usesQuery ? loadPart(p.query + i, 0, p.to - i) : V::zero();
+    for (int r = 0; r < R; ++r) lanes.add(r, q, widenPart(x[r] + i, 0, p.to - i));
+  }
+
+  for (int r = 0; r < R; ++r) {
+    if (kept[r]) {
+      lanes.a[r].store(kept[r]);
+      if (two) lanes.b[r].store(kept[r] + kLanes);
+    }
+    p.sums[visit + r] = lanes.a[r].reduce();
+    if (two) p.squares[visit + r] = lanes.b[r].reduce();
+  }
+}
+
+template <unsigned kSums, class T>
+void pass(const RowPass& p) {
+  constexpr int R = kSums == kProductsAndSquares ? V::kRowsTwoSums : V::kRowsOneSum;
+  size_t visit = 0;
+  for (; visit + R <= p.count; visit += R) passRows<kSums, T, R>(p, visit);
+  for (; visit < p.count; ++visit) passRows<kSums, T, 1>(p, visit);
+}
+
+// Largest magnitude as an integer: at or above the bits of infinity when anything is not finite.
+template <class T, class Bits, Bits kMagnitude, Bits kInfinity>
+bool finite(const void* values, size_t n) {
+  const unsigned char* p = static_cast<const unsigned char*>(values);
+  Bits largest = 0;
+  for (size_t i = 0; i < n; ++i) {
+    Bits bits;
+    memcpy(&bits, p + i * sizeof(T), sizeof(T));
+    bits = static_cast<Bits>(bits & kMagnitude);
+    largest = bits > largest ? bits : largest;
+  }
+  return largest < kInfinity;
+}
+
+constexpr KernelTable makeTable(const char* name) {
+  return {name,
+          {{pass<kProductsAndSquares, float>, pass<kProductsAndSquares, uint16_t>},
+           {pass<kProducts, float>, pass<kProducts, uint16_t>},
+           {pass<kSquaredDifferences, float>, pass<kSquaredDifferences, uint16_t>},
+           {pass<kSquares, float>, pass<kSquares, uint16_t>}},
+          {finite<float, uint32_t, 0x7fffffffu, 0x7f800000u>, finite<uint16_t, uint16_t, 0x7fff, 0x7c00>}};
+}
+
+}  // namespace

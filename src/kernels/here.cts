@@ -1,0 +1,2 @@
+/** The folder of the built kernels, known to the ESM and the CommonJS build alike. */
+export const here: string = __dirname;

@@ -1,0 +1,116 @@
+/** Chooses the kernels: native → wasm → js, once, at first use. Every failure on the way is kept and told. */
+import { FunnelError } from '../errors.js';
+import { addonPaths, platformName } from './addon.cjs';
+import type { Kernels } from './kernels.js';
+import { loadNativeKernels } from './native.js';
+import { reference } from './reference.js';
+import { createWasmKernels } from './wasm.js';
+
+export type KernelsName = 'avx512' | 'avx2' | 'neon' | 'scalar' | 'wasm' | 'js';
+
+/** From the fastest to the last resort. */
+const ORDER: readonly KernelsName[] = ['avx512', 'avx2', 'neon', 'scalar', 'wasm', 'js'];
+const NATIVE = new Set<string>(['avx512', 'avx2', 'neon', 'scalar']);
+
+export interface KernelsInfo {
+  name: KernelsName;
+  /** Can it run here? */
+  supported: boolean;
+  /** Is it the one in use? */
+  active: boolean;
+  /** Why it cannot run. */
+  reason?: string;
+}
+
+interface Loaded {
+  kernels: Map<string, Kernels>;
+  failures: Map<string, Error>;
+  /** The binary behind the native levels. */
+  nativePath?: string;
+}
+
+let loaded: Loaded | undefined;
+let active: Kernels | undefined;
+
+/** Every backend that funnelvec has, fastest first, and whether it runs here. */
+export function listKernels(): KernelsInfo[] {
+  const { kernels, failures } = load();
+  const current = activeKernels().name;
+  return ORDER.map((name) => {
+    const supported = kernels.has(name);
+    const info: KernelsInfo = { name, supported, active: name === current };
+    if (!supported) info.reason = failures.get(name)?.message ?? failures.get('native')?.message ?? notForThisCpu(name);
+    return info;
+  });
+}
+
+/**
+ * Makes one backend the one in use in this thread, and returns it. `'native'` stands for the best native level.
+ *
+ * @throws FunnelError KERNELS_UNAVAILABLE when the name is unknown or cannot run here; it lists what can.
+ */
+export function useKernels(name: KernelsName | 'native'): Kernels {
+  active = getKernels(name, 'useKernels()');
+  return active;
+}
+
+/** The backend in use: `FUNNELVEC_KERNELS` when set, else the fastest that runs here. */
+export function activeKernels(): Kernels {
+  if (active === undefined) {
+    const wanted = process.env['FUNNELVEC_KERNELS'];
+    active = wanted ? getKernels(wanted, 'FUNNELVEC_KERNELS') : best();
+  }
+  return active;
+}
+
+/** A backend by name, without making it the one in use. Throws as {@link useKernels} does. */
+export function getKernels(name: string, where = 'getKernels()'): Kernels {
+  const { kernels, failures } = load();
+  const found = name === 'native' ? ORDER.find((n) => NATIVE.has(n) && kernels.has(n)) : name;
+  const backend = found === undefined ? undefined : kernels.get(found);
+  if (backend !== undefined) return backend;
+  const known = name === 'native' || (ORDER as readonly string[]).includes(name);
+  const what = known ? `${name} cannot run here` : `${JSON.stringify(name)} is not the name of any kernels`;
+  const cause = failures.get(name) ?? (NATIVE.has(name) || name === 'native' ? failures.get('native') : undefined);
+  const why = known ? ` (${cause?.message ?? notForThisCpu(name)})` : '';
+  throw new FunnelError(
+    'KERNELS_UNAVAILABLE',
+    `${where}: ${what}${why}. Expected one of ${[...kernels.keys()].join(', ')}`,
+    { cause },
+  );
+}
+
+/** What `funnelvec doctor` tells: the binary in use, and why anything failed to load. */
+export function kernelsReport(): { platform: string; nativePath?: string; searched: string[]; failures: Map<string, Error> } {
+  const { nativePath, failures } = load();
+  return { platform: platformName(), nativePath, searched: addonPaths(), failures };
+}
+
+function load(): Loaded {
+  if (loaded !== undefined) return loaded;
+  const result: Loaded = { kernels: new Map(), failures: new Map() };
+  try {
+    const { path, levels } = loadNativeKernels();
+    result.nativePath = path;
+    for (const level of levels) result.kernels.set(level.name, level);
+  } catch (error) {
+    result.failures.set('native', error as Error);
+  }
+  try {
+    result.kernels.set('wasm', createWasmKernels());
+  } catch (error) {
+    result.failures.set('wasm', error as Error);
+  }
+  result.kernels.set('js', reference);
+  loaded = result;
+  return result;
+}
+
+function best(): Kernels {
+  const { kernels } = load();
+  return kernels.get(ORDER.find((name) => kernels.has(name))!)!;
+}
+
+function notForThisCpu(name: string): string {
+  return `this ${process.arch} processor or its operating system does not support ${name}`;
+}

@@ -1,0 +1,245 @@
+/** The conformance suite of the kernel contract. Every backend runs it; the oracle is the plain TypeScript reference. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type FunnelTask, KERNEL_NAMES, type Kernels, METRICS, type Rows } from '#dist/kernels/kernels.js';
+import { halfToFloat, reference } from '#dist/kernels/reference.js';
+import { Random, SEED } from '../random.js';
+import { canariesAlive, type KernelCase, randomCase, twin } from './cases.js';
+
+export function kernelSuite(kernels: Kernels, { cases = 100_000 } = {}): void {
+  describe(`kernels: ${kernels.name}`, () => {
+    it('has every kernel of the contract', () => {
+      for (const name of KERNEL_NAMES) assert.equal(typeof kernels[name], 'function', name);
+    });
+
+    it(`equals the reference bit for bit in ${cases} random calls (seed ${SEED})`, () => {
+      const random = new Random(SEED);
+      for (let i = 0; i < cases; i++) {
+        const ours = randomCase(random);
+        assertSame(kernels, ours, `case ${i}, seed ${SEED}`);
+      }
+    });
+
+    for (const count of [4095, 4096, 4097, 5000]) {
+      it(`keeps its bits for ${count} rows, on both sides of the limit for kept lanes`, () => {
+        const random = new Random(SEED + count);
+        const dim = 33;
+        const rows = random.vector(count * dim);
+        rows.copyWithin(200 * dim, 100 * dim, 180 * dim); // ties
+        const keep = Uint32Array.of(count, 4500, 4100, 600, 11).map((k) => Math.min(k, count));
+        const task = funnelTask({ query: random.vector(dim), rows, dim, scales: [3, 9, 16, 30, 33], keep });
+        assertSame(kernels, { kernel: 'funnel', task }, `${count} rows`);
+      });
+    }
+
+    for (const dim of [65_535, 65_536]) {
+      it(`scores ${dim} dims`, () => {
+        const random = new Random(SEED);
+        const task = funnelTask({
+          query: random.vector(dim),
+          rows: random.vector(3 * dim),
+          dim,
+          scales: [1, 4097, dim],
+          keep: [3, 2, 1],
+        });
+        assertSame(kernels, { kernel: 'funnel', task }, `${dim} dims`);
+      });
+    }
+
+    it('is exact on integers, against plain sums', () => {
+      const random = new Random(SEED);
+      for (const dim of [1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 100]) {
+        const rows = Float32Array.from({ length: 20 * dim }, () => random.int(-9, 9));
+        const query = Float32Array.from({ length: dim }, () => random.int(-9, 9));
+        const keys = new Float64Array(20);
+        const norms = new Float64Array(20);
+        for (let to = 1; to <= dim; to++) {
+          kernels.scores({ metric: 'dot', query, rows, dim, from: 0, to, keys });
+          kernels.norms({ rows, dim, from: 0, to, norms });
+          for (let r = 0; r < 20; r++) {
+            let dot = 0;
+            let squares = 0;
+            for (let i = 0; i < to; i++) {
+              dot += query[i]! * rows[r * dim + i]!;
+              squares += rows[r * dim + i]! ** 2;
+            }
+            assert.equal(keys[r], dot + 0);
+            assert.equal(norms[r], Math.sqrt(squares));
+          }
+        }
+      }
+    });
+
+    it('agrees within 1e-12 with cosines and distances summed in another order', () => {
+      const random = new Random(SEED);
+      const dim = 777;
+      const rows = random.vector(50 * dim);
+      const query = random.vector(dim);
+      const cosines = new Float64Array(50);
+      const distances = new Float64Array(50);
+      kernels.scores({ metric: 'cosine', query, rows, dim, from: 0, to: dim, keys: cosines });
+      kernels.scores({ metric: 'euclid', query, rows, dim, from: 0, to: dim, keys: distances });
+      const q = Array.from(query);
+      for (let r = 0; r < 50; r++) {
+        const x = Array.from(rows.subarray(r * dim, (r + 1) * dim));
+        const sum = (f: (a: number, b: number) => number) => q.reduceRight((s, a, i) => s + f(a, x[i]!), 0);
+        const cosine = sum((a, b) => a * b) / Math.sqrt(sum((a) => a * a) * sum((_, b) => b * b));
+        assert.ok(Math.abs(cosines[r]! - cosine) < 1e-12, `${cosines[r]} against ${cosine}`);
+        const distance = Math.sqrt(sum((a, b) => (a - b) ** 2));
+        assert.ok(Math.abs(-distances[r]! - distance) < 1e-12 * distance, `${distances[r]} against ${distance}`);
+      }
+    });
+
+    it('widens every float16 exactly', () => {
+      const rows = Uint16Array.from({ length: 65_536 }, (_, bits) => bits).filter((b) => (b & 0x7c00) !== 0x7c00);
+      const keys = new Float64Array(rows.length);
+      kernels.scores({ metric: 'dot', query: Float32Array.of(1), rows, dim: 1, from: 0, to: 1, keys });
+      rows.forEach((bits, i) => {
+        assert.ok(Object.is(keys[i], halfToFloat(bits) + 0), `${bits.toString(16)} became ${keys[i]}`);
+      });
+    });
+
+    it('gives a score at the last scale that does not depend on the scales before it', () => {
+      const random = new Random(SEED);
+      const dim = 100;
+      const rows = random.vector(64 * dim);
+      const query = random.vector(dim);
+      for (const metric of METRICS) {
+        const all = new Float64Array(64);
+        kernels.scores({ metric, query, rows, dim, from: 0, to: dim, keys: all });
+        for (const scales of [[100], [7, 100], [8, 9, 50, 100], [1, 2, 3, 99, 100]]) {
+          const keep = scales.map((_, s) => 64 - 10 * (s + 1));
+          const task = funnelTask({ metric, query, rows, dim, scales, keep });
+          assert.equal(kernels.funnel(task), -1);
+          task.indices.forEach((row, i) => {
+            assert.ok(Object.is(task.keys[i], all[row]));
+          });
+        }
+      }
+    });
+
+    it('puts equal scores in row order', () => {
+      const dim = 5;
+      const rows = new Float32Array(40 * dim).fill(1);
+      const task = funnelTask({ query: new Float32Array(dim).fill(2), rows, dim, scales: [2, 5], keep: [9, 7] });
+      assert.equal(kernels.funnel(task), -1);
+      assert.deepEqual([...task.indices], [0, 1, 2, 3, 4, 5, 6]);
+    });
+
+    it('finds a NaN in dims and rows that the funnel does not read', () => {
+      const random = new Random(SEED);
+      const dim = 40;
+      for (const position of [39, 40 * 17 + 39, 40 * 31 + 33]) {
+        const rows = random.vector(32 * dim);
+        rows[position] = Number.NaN;
+        const task = funnelTask({ query: random.vector(dim), rows, dim, scales: [8, 30], keep: [4, 1] });
+        assert.equal(kernels.funnel(task), position);
+      }
+    });
+
+    it('runs batches as it runs single calls, on the main thread and off it', async () => {
+      const random = new Random(SEED);
+      const tasks: FunnelTask[] = [];
+      while (tasks.length < 40) {
+        const one = randomCase(random);
+        if (one.kernel === 'funnel') tasks.push(one.task);
+      }
+      const singly = tasks.map((task) => twin({ kernel: 'funnel', task } as const).task);
+      const positions = singly.map((task) => kernels.funnel(task));
+      for (const run of [kernels.funnelBatch, kernels.funnelBatchAsync]) {
+        const batch = tasks.map((task) => twin({ kernel: 'funnel', task } as const).task);
+        assert.deepEqual(await run(batch), positions);
+        batch.forEach((task, i) => {
+          if (positions[i] === -1) assertBits(task.indices, singly[i]!.indices, `task ${i}`);
+          if (positions[i] === -1) assertBits(task.keys, singly[i]!.keys, `task ${i}`);
+        });
+      }
+      assert.deepEqual(await kernels.funnelBatchAsync([]), []);
+    });
+
+    it('scans off the main thread as on it', async () => {
+      const random = new Random(SEED);
+      const dim = 48;
+      const rows = random.vector(3000 * dim);
+      const task = { metric: 'cosine', query: random.vector(dim), rows, dim, to: 40 } as const;
+      const here = { ...task, indices: new Uint32Array(10), keys: new Float64Array(10) };
+      const there = { ...task, indices: new Uint32Array(10), keys: new Float64Array(10) };
+      assert.equal(kernels.scan(here), -1);
+      assert.equal(await kernels.scanAsync(there), -1);
+      assertBits(there.indices, here.indices, 'indices');
+      assertBits(there.keys, here.keys, 'keys');
+    });
+
+    it('reads a SharedArrayBuffer', () => {
+      const random = new Random(SEED);
+      const dim = 20;
+      const rows = new Float32Array(new SharedArrayBuffer(50 * dim * 4));
+      rows.set(random.vector(50 * dim));
+      const task = funnelTask({ query: random.vector(dim), rows, dim, scales: [10, 20], keep: [20, 5] });
+      assertSame(kernels, { kernel: 'funnel', task }, 'shared');
+    });
+  });
+}
+
+export function funnelTask(
+  part: Pick<FunnelTask, 'query' | 'rows' | 'dim'> & {
+    metric?: FunnelTask['metric'];
+    scales: ArrayLike<number>;
+    keep: ArrayLike<number>;
+  },
+): FunnelTask {
+  const keep = Uint32Array.from(part.keep);
+  const out = keep.at(-1)!;
+  return {
+    metric: 'cosine',
+    ...part,
+    scales: Uint32Array.from(part.scales),
+    keep,
+    indices: new Uint32Array(out),
+    keys: new Float64Array(out),
+  };
+}
+
+function assertSame(kernels: Kernels, ours: KernelCase, what: string): void {
+  const theirs = twin(ours);
+  const got = run(kernels, ours);
+  const want = run(reference, theirs);
+  const where = () => `${kernels.name} ${ours.kernel}, ${what}, ${shape(ours)}`;
+  if (!Object.is(got, want)) assert.fail(`${where()}: returned ${got}, the reference ${want}`);
+  for (const name of ['keys', 'norms', 'indices'] as const) {
+    const out = (ours.task as Record<string, unknown>)[name] as Float64Array | Uint32Array | undefined;
+    if (out === undefined) continue;
+    if (kernels !== reference && !canariesAlive(out) && out.byteOffset > 0) {
+      assert.fail(`${where()}: wrote outside of ${name}`);
+    }
+    // A call that found a NaN leaves its outputs undefined.
+    if (want !== -1 && ours.kernel !== 'topK') continue;
+    assertBits(out, (theirs.task as unknown as Record<string, Float64Array>)[name]!, where());
+  }
+}
+
+function run(kernels: Kernels, { kernel, task }: KernelCase): number {
+  switch (kernel) {
+    case 'topK':
+      return kernels.topK(task.scores, task.indices, task.keys);
+    case 'firstNonFinite':
+      return kernels.firstNonFinite(task.rows);
+    default:
+      return (kernels[kernel] as (t: typeof task) => number)(task);
+  }
+}
+
+function assertBits(got: ArrayLike<number>, want: ArrayLike<number>, what: string): void {
+  for (let i = 0; i < want.length; i++) {
+    if (!Object.is(got[i], want[i])) assert.fail(`${what}: [${i}] is ${got[i]}, the reference has ${want[i]}`);
+  }
+}
+
+function shape({ task }: KernelCase): string {
+  return Object.entries(task as Record<string, unknown>)
+    .map(([name, v]) => {
+      if (v instanceof Uint32Array && v.length < 9) return `${name}=[${v}]`;
+      return ArrayBuffer.isView(v) ? `${name}:${v.constructor.name}(${(v as unknown as Rows).length})` : `${name}=${v}`;
+    })
+    .join(' ');
+}
