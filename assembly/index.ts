@@ -97,11 +97,10 @@ export function drain(rows: usize, keys: usize, size: usize): void {
   drainTopK(keys, rows, size);
 }
 
-/** Bytes of the funnel's scratch. */
-export function funnelScratch(half: bool, dim: usize, count: usize): usize {
-  return (
-    (dim << 3) + 16 + LANES_BYTES + wideBytes(half, dim) + min(count, ROWS_WITH_LANES) * LANES_BYTES + count * 40 + 128
-  );
+/** Bytes of the funnel's scratch; a float64, since they may exceed what a pointer holds. */
+export function funnelScratch(half: bool, dim: usize, count: usize): f64 {
+  const lanes = min(count, ROWS_WITH_LANES) * LANES_BYTES;
+  return <f64>((dim << 3) + 16 + LANES_BYTES + wideBytes(half, dim) + lanes + 96) + 36.0 * <f64>count;
 }
 
 /** Returns whether a NaN or Infinity was met, wherever in the rows. Outputs: keep[stages - 1] pairs. */
@@ -201,28 +200,6 @@ export function funnel(
     from = keepsLanes ? to : 0;
   }
   return false;
-}
-
-/** Offers rows first, first + 1, ... to the heap of the k best by key over dims [0, to). Returns its size, or −1. */
-export function scan(
-  metric: u32,
-  prepared: usize,
-  length: f64,
-  rows: usize,
-  half: bool,
-  dim: usize,
-  count: usize,
-  to: usize,
-  first: u32,
-  k: usize,
-  outRows: usize,
-  outKeys: usize,
-  size: usize,
-  keys: usize,
-  wide: usize,
-): i32 {
-  if (scores(metric, prepared, length, rows, half, dim, count, 0, to, keys, wide)) return -1;
-  return <i32>offer(keys, count, first, k, outRows, outKeys, size);
 }
 
 /** Flat position of the first NaN or Infinity in dims [from, to) of the rows, or −1. */

@@ -1,8 +1,7 @@
 #include "funnel.h"
 
-#include <string.h>
-
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <memory>
 #include <vector>
@@ -55,27 +54,30 @@ double queryNorm(const KernelTable& table, const float* query, size_t dim, size_
   return std::sqrt(squares);
 }
 
-// Sums to keys, in place over `sums`; false when something was not finite. Adding 0 makes -0 into +0.
+// A lane that met a NaN or an infinity holds one for good. Compares have no order to keep, so this loop vectorises.
+bool allFinite(const double* values, size_t n) {
+  int finite = 1;
+  for (size_t i = 0; i < n; ++i) finite &= std::abs(values[i]) <= DBL_MAX;
+  return finite;
+}
+
+// Sums to keys, in place; false when something was not finite. Adding 0 makes -0 into +0.
 bool toKeys(Metric metric, double queryNorm, double* sums, const double* squares, size_t n) {
-  double poison = 0;  // a NaN or an infinity times zero stays NaN
+  if (!allFinite(metric == kCosine ? squares : sums, n)) return false;
   if (metric == kCosine) {
     for (size_t i = 0; i < n; ++i) {
       const double product = queryNorm * std::sqrt(squares[i]);
-      poison += squares[i] * 0;
-      sums[i] = product == 0 ? 0 : sums[i] / product + 0.0;
+      // No direction, no cosine: 0 / 1. Written without a branch around the division.
+      const double dividend = product == 0 ? 0.0 : sums[i];
+      const double divisor = product == 0 ? 1.0 : product;
+      sums[i] = dividend / divisor + 0.0;
     }
   } else if (metric == kDot) {
-    for (size_t i = 0; i < n; ++i) {
-      poison += sums[i] * 0;
-      sums[i] += 0.0;
-    }
+    for (size_t i = 0; i < n; ++i) sums[i] += 0.0;
   } else {
-    for (size_t i = 0; i < n; ++i) {
-      poison += sums[i] * 0;
-      sums[i] = 0.0 - std::sqrt(sums[i]);
-    }
+    for (size_t i = 0; i < n; ++i) sums[i] = 0.0 - std::sqrt(sums[i]);
   }
-  return poison == 0;
+  return true;
 }
 
 // Are all dims from `dim` on finite, in each of these rows?
@@ -89,14 +91,16 @@ bool finiteFrom(const KernelTable& table, const Matrix& rows, const uint32_t* or
 // The rows still in the race, in row order, so that memory is read forwards and the first of equal keys comes first.
 struct Survivors {
   size_t n;
-  std::unique_ptr<uint32_t[]> order, dropped;
+  std::unique_ptr<uint32_t[]> order, dropped, slots;
   std::unique_ptr<double[]> keys, lanes, select;
-  bool everybody = true;  // rows 0, 1, ...; `order` is not written yet
+  bool everybody = true;   // rows 0, 1, ...; `order` is not written yet
+  bool slotIsVisit = true;  // lanes lie in visiting order; `slots` is not written yet
 
   explicit Survivors(size_t count)
       : n(count),
         order(scratch<uint32_t>(count)),
         dropped(scratch<uint32_t>(count)),
+        slots(scratch<uint32_t>(count)),
         keys(scratch<double>(2 * count)),
         select(scratch<double>(2 * count)) {}
 
@@ -114,13 +118,14 @@ struct Survivors {
       ties -= tie;
       order[kept] = row;
       keys[kept] = key;
-      if (lanes) memcpy(&lanes[kept * kLanesPerRow], &lanes[i * kLanesPerRow], kLanesPerRow * sizeof(double));
+      slots[kept] = slotIsVisit ? static_cast<uint32_t>(i) : slots[i];
       dropped[lost] = row;
       kept += stays;
       lost += !stays;
     }
     n = kept;
     everybody = false;
+    slotIsVisit = !lanes;
   }
 };
 
@@ -168,12 +173,9 @@ int64_t norms(const KernelTable& table, const NormsTask& task) {
   p.to = task.to;
   p.sums = task.norms;
   table.pass[kSquares][task.rows.type](p);
-  double poison = 0;
-  for (size_t i = 0; i < p.count; ++i) {
-    poison += task.norms[i] * 0;
-    task.norms[i] = std::sqrt(task.norms[i]);
-  }
-  return poison == 0 ? kAllFinite : firstNonFinite(table, task.rows, task.from, task.to);
+  if (!allFinite(task.norms, p.count)) return firstNonFinite(table, task.rows, task.from, task.to);
+  for (size_t i = 0; i < p.count; ++i) task.norms[i] = std::sqrt(task.norms[i]);
+  return kAllFinite;
 }
 
 // Score, prune, compact, scale after scale.
@@ -199,6 +201,7 @@ int64_t funnel(const KernelTable& table, const FunnelTask& task) {
     p.from = scored;
     p.to = to;
     p.lanes = alive.lanes.get();
+    p.slots = alive.slotIsVisit ? nullptr : alive.slots.get();
     p.resume = scored > 0;
     p.sums = alive.keys.get();
     p.squares = alive.keys.get() + alive.n;

@@ -4,6 +4,13 @@
 
 #include <string.h>
 
+// Loops over R rows must vanish, or their arrays stay in memory instead of registers (three times slower).
+#if defined(__GNUC__)
+#define FUNNELVEC_UNROLL _Pragma("GCC unroll 8")
+#else
+#define FUNNELVEC_UNROLL
+#endif
+
 namespace {
 
 using funnelvec::KernelTable;
@@ -29,6 +36,12 @@ inline V loadPart(const double* p, size_t lo, size_t hi) {
   return V::load(octet);
 }
 
+template <class T>
+inline const T* rowAt(const RowPass& p, size_t visit) {
+  const size_t row = p.order ? p.order[visit] : p.first + visit;
+  return static_cast<const T*>(p.rows) + row * p.dim;
+}
+
 // The lanes of R rows at a time: enough independent sums to hide the latency of an addition.
 template <unsigned kSums, int R>
 struct RowLanes {
@@ -52,13 +65,15 @@ template <unsigned kSums, class T, int R>
 inline void passRows(const RowPass& p, size_t visit) {
   constexpr bool two = kSums == kProductsAndSquares;
   constexpr bool usesQuery = kSums != kSquares;
-  const T* x[R];
+  const T *x[R], *next[R];
   double* kept[R];
   RowLanes<kSums, R> lanes;
+FUNNELVEC_UNROLL
   for (int r = 0; r < R; ++r) {
-    const size_t row = p.order ? p.order[visit + r] : p.first + visit + r;
-    x[r] = static_cast<const T*>(p.rows) + row * p.dim;
-    kept[r] = p.lanes ? p.lanes + (visit + r) * kLanesPerRow : nullptr;
+    x[r] = rowAt<T>(p, visit + r);
+    next[r] = visit + R + r < p.count ? rowAt<T>(p, visit + R + r) : x[r];
+    const size_t slot = p.slots ? p.slots[visit + r] : visit + r;
+    kept[r] = p.lanes ? p.lanes + slot * kLanesPerRow : nullptr;
     lanes.a[r] = p.resume ? V::load(kept[r]) : V::zero();
     lanes.b[r] = two && p.resume ? V::load(kept[r] + kLanes) : V::zero();
   }
@@ -68,18 +83,26 @@ inline void passRows(const RowPass& p, size_t visit) {
     const size_t base = i - i % kLanes;
     const size_t hi = p.to - base < kLanes ? p.to - base : kLanes;
     const V q = usesQuery ? loadPart(p.query + base, i % kLanes, hi) : V::zero();
+FUNNELVEC_UNROLL
     for (int r = 0; r < R; ++r) lanes.add(r, q, widenPart(x[r] + base, i % kLanes, hi));
     i = base + hi;
   }
   for (; i + kLanes <= p.to; i += kLanes) {
     const V q = usesQuery ? V::load(p.query + i) : V::zero();
-    for (int r = 0; r < R; ++r) lanes.add(r, q, V::widen(x[r] + i));
+FUNNELVEC_UNROLL
+    for (int r = 0; r < R; ++r) {
+      // Rows are too short, and too far apart, for the hardware to see them coming.
+      V::prefetch(next[r] + i);
+      lanes.add(r, q, V::widen(x[r] + i));
+    }
   }
   if (i < p.to) {
     const V q = usesQuery ? loadPart(p.query + i, 0, p.to - i) : V::zero();
+FUNNELVEC_UNROLL
     for (int r = 0; r < R; ++r) lanes.add(r, q, widenPart(x[r] + i, 0, p.to - i));
   }
 
+FUNNELVEC_UNROLL
   for (int r = 0; r < R; ++r) {
     if (kept[r]) {
       lanes.a[r].store(kept[r]);

@@ -28,7 +28,8 @@ struct RowPass {
   size_t first;
   size_t count;           // how many rows to visit
   size_t from, to;        // 0 <= from <= to <= dim
-  double* lanes;          // null, or kLanesPerRow for each visit
+  double* lanes;          // null, or kLanesPerRow a slot
+  const uint32_t* slots;  // by visit: whose lanes; null: slot = visit
   bool resume;            // start from `lanes` instead of zeros
   double* sums;           // out, by visit: the reduced first sum
   double* squares;        // out, by visit: the reduced squares; only for kProductsAndSquares

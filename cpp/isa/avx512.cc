@@ -18,6 +18,7 @@ struct V {
   static inline V widen(const uint16_t* p) {
     return {_mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
   }
+  static inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
   static inline V subtract(V a, V b) { return {_mm512_sub_pd(a.v, b.v)}; }
   // The product is exact, so that fusing changes nothing.
   static inline V addProduct(V acc, V a, V b) { return {_mm512_fmadd_pd(a.v, b.v, acc.v)}; }

@@ -47,6 +47,7 @@ struct V {
     for (int j = 0; j < 8; ++j) x.v[j] = static_cast<double>(halfToFloat(p[j]));
     return x;
   }
+  static inline void prefetch(const void*) {}
   static inline V subtract(V a, V b) {
     for (int j = 0; j < 8; ++j) a.v[j] -= b.v[j];
     return a;

@@ -1,9 +1,143 @@
+/**
+ * Kernels off the main thread: one worker per thread that asks, started at the first call. It keeps the process alive
+ * only while work is pending. Inputs are copied into it, except shared memory; outputs are copied back.
+ */
+import path from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { FunnelError, type FunnelErrorCode } from '../errors.js';
+import { here } from './here.cjs';
 import type { BadPosition, FunnelTask, ScanTask } from './kernels.js';
 
+export type OffloadBackend = 'wasm' | 'js';
+export type OffloadKernel = 'funnelBatch' | 'scanBatch';
+export type OffloadTask = FunnelTask | ScanTask;
+
+/** To the worker. The tasks' outputs are empty arrays of the right length, which come back in the reply. */
+export interface OffloadRequest {
+  id: number;
+  backend: OffloadBackend;
+  kernel: OffloadKernel;
+  tasks: OffloadTask[];
+}
+
+/** From the worker. */
+export type OffloadReply =
+  | { id: number; bad: BadPosition[]; outputs: { indices: Uint32Array; keys: Float64Array }[] }
+  | { id: number; error: { code: FunnelErrorCode; message: string; cause: unknown } };
+
 export async function offload(
-  _backend: 'wasm' | 'js',
-  _kernel: 'funnelBatch' | 'scanBatch',
-  _tasks: readonly (FunnelTask | ScanTask)[],
+  backend: OffloadBackend,
+  kernel: OffloadKernel,
+  tasks: readonly OffloadTask[],
 ): Promise<BadPosition[]> {
-  throw new Error('not yet');
+  if (tasks.length === 0) return [];
+  const copies = new Copies();
+  const request = { id: nextId++, backend, kernel, tasks: tasks.map((task) => copies.ofTask(task)) };
+  const reply = await send(request, copies.transfers);
+  if ('error' in reply) {
+    throw new FunnelError(reply.error.code, reply.error.message, { cause: reply.error.cause });
+  }
+  reply.outputs.forEach(({ indices, keys }, i) => {
+    const task = tasks[i]!;
+    const found = resultsOf(task);
+    task.indices.set(indices.subarray(0, found));
+    task.keys.set(keys.subarray(0, found));
+  });
+  return reply.bad;
+}
+
+function resultsOf(task: OffloadTask): number {
+  if ('keep' in task) return task.keep[task.keep.length - 1]!;
+  return Math.min(task.indices.length, task.rows.length / task.dim);
+}
+
+// The worker
+
+interface Pending {
+  resolve(reply: OffloadReply): void;
+  reject(error: FunnelError): void;
+}
+
+let nextId = 0;
+let worker: Worker | undefined;
+let pending = new Map<number, Pending>();
+
+function send(request: OffloadRequest, transfers: ArrayBuffer[]): Promise<OffloadReply> {
+  return new Promise((resolve, reject) => {
+    worker ??= start();
+    worker.postMessage(request, transfers);
+    pending.set(request.id, { resolve, reject });
+    worker.ref();
+  });
+}
+
+function start(): Worker {
+  const own = pending;
+  let started: Worker;
+  try {
+    // No flags of the process: some of them (--input-type, --test) make no sense for a file run by a worker.
+    started = new Worker(path.join(here, 'offload-worker.js'), { execArgv: [], name: 'funnelvec' });
+  } catch (cause) {
+    throw new FunnelError('KERNELS_UNAVAILABLE', 'The worker thread of the kernels cannot start', { cause });
+  }
+  started.on('message', (reply: OffloadReply) => {
+    const waiting = own.get(reply.id);
+    own.delete(reply.id);
+    if (own.size === 0) started.unref();
+    waiting?.resolve(reply);
+  });
+  const fail = (message: string, cause?: unknown) => {
+    // The next call starts afresh, with a list of its own.
+    if (worker === started) {
+      worker = undefined;
+      pending = new Map();
+    }
+    const error = new FunnelError('KERNELS_UNAVAILABLE', message, { cause });
+    for (const waiting of own.values()) waiting.reject(error);
+    own.clear();
+    void started.terminate();
+  };
+  started.on('error', (cause) => fail('The worker thread of the kernels crashed', cause));
+  started.on('messageerror', (cause) => fail('A message from the worker thread of the kernels cannot be read', cause));
+  started.on('exit', (code) => fail(`The worker thread of the kernels ended with code ${code}`));
+  return started;
+}
+
+// What travels
+
+/** Copies to give away. A view must not drag the whole buffer behind it along, and one view is copied once. */
+class Copies {
+  readonly transfers: ArrayBuffer[] = [];
+  readonly #made = new Map<ArrayBufferView, ArrayBufferView>();
+
+  ofTask(task: OffloadTask): OffloadTask {
+    const { metric, dim } = task;
+    const query = this.#of(task.query);
+    const rows = task.rows instanceof Float32Array ? this.#of(task.rows) : this.#of(task.rows);
+    const indices = this.#give(new Uint32Array(task.indices.length));
+    const keys = this.#give(new Float64Array(task.keys.length));
+    if (!('scales' in task)) return { metric, query, rows, dim, to: task.to, indices, keys };
+    const scales = this.#of(task.scales);
+    const keep = this.#of(task.keep);
+    return { metric, query, rows, dim, scales, keep, indices, keys };
+  }
+
+  #of<View extends Float32Array | Uint16Array | Uint32Array>(view: View): View {
+    if (isShared(view)) return view;
+    let copy = this.#made.get(view) as View | undefined;
+    if (!copy) {
+      copy = this.#give(view.slice() as View);
+      this.#made.set(view, copy);
+    }
+    return copy;
+  }
+
+  #give<View extends ArrayBufferView>(view: View): View {
+    this.transfers.push(view.buffer as ArrayBuffer);
+    return view;
+  }
+}
+
+function isShared(view: ArrayBufferView): boolean {
+  return typeof SharedArrayBuffer !== 'undefined' && view.buffer instanceof SharedArrayBuffer;
 }

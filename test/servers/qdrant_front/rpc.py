@@ -31,7 +31,8 @@ def method(handler):
         except ValidationError as error:
             context.abort(STATUS[error.grpc], f"Validation error in body: {error.message}")
         except ApiError as error:
-            context.abort(STATUS[error.grpc], error.message.replace("Format error in JSON body: ", ""))
+            # A header must not end with a space, or the client loses the whole message.
+            context.abort(STATUS[error.grpc], error.message.replace("Format error in JSON body: ", "").rstrip())
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"Malformed request: {str(error).splitlines()[0]}")
         except Exception as error:  # a bug of the front: the test should see it
@@ -231,8 +232,9 @@ def serve(store, host, port):
     """-> server, bound port"""
     server = grpc.server(
         ThreadPoolExecutor(max_workers=16),
-        compression=grpc.Compression.Gzip,  # sent to clients that accept it
         options=[
+            # A level, not an algorithm: only a level heeds what the client accepts.
+            ("grpc.default_compression_level", 2),
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),

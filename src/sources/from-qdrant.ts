@@ -1,0 +1,276 @@
+/** What a Qdrant client answered, REST or gRPC, as candidates. */
+import { describe, expected, FunnelError } from '../errors.js';
+import type { Id, PackedCandidates } from '../types.js';
+import { type PackableRow, packRows } from './pack.js';
+
+export interface FromQdrantOptions {
+  /** The named vector to take. Needed when the points carry several; '' is the un-named one. */
+  vector?: string;
+  /** What the vectors must have. An answer without points has no dims of its own. @default those of the first point */
+  dim?: number;
+}
+
+/**
+ * Packs what the Qdrant client answered, as it is: `client.query()` (`{ points }`), one entry of `queryBatch()`, the hits of
+ * one group, an array of points, or the gRPC client's `{ result: [ScoredPoint…] }`. Rows and REST payloads are kept by
+ * reference; gRPC payloads become plain values, with integers as numbers where those are exact and as bigints elsewhere.
+ *
+ * @example
+ * const answer = await client.query('films', { query: head, using: 'head', limit: 128, with_vector: ['full'] });
+ * const hits = funnel(fromQdrant(answer, { vector: 'full' }), query, tutorialPlan);
+ *
+ * @throws FunnelError BAD_RESPONSE (no points in it, a point without the vector), BAD_ID, BAD_DIMS, NOT_FINITE
+ */
+export function fromQdrant<Point = unknown>(response: unknown, options: FromQdrantOptions = {}): PackedCandidates<Point> {
+  const points = pointsOf(response) as readonly AnyPoint[];
+  const vectors = vectorsOf(points, options.vector);
+  const dim = options.dim ?? vectors[0]?.length ?? 0;
+  const ids = qdrantIds(points);
+  return {
+    vectors: packRows(vectors, dim, { name: (row) => `row ${row} (${pointName(points[row])})` }),
+    dim,
+    ids,
+    payloads: payloadsOf(points),
+    rows: points as readonly Point[],
+    headScores: scoresOf(points),
+  };
+}
+
+/** A point of either client, as far as it is read here. */
+export interface AnyPoint {
+  id?: unknown;
+  score?: unknown;
+  payload?: unknown;
+  /** REST */
+  vector?: unknown;
+  /** gRPC */
+  vectors?: unknown;
+}
+
+/** The array of points in any answer that has exactly one. */
+export function pointsOf(response: unknown): readonly unknown[] {
+  const what = 'the answer of a Qdrant query (points)';
+  if (Array.isArray(response)) {
+    const first = response[0];
+    if (isObject(first) && !('id' in first) && ('points' in first || 'hits' in first || 'result' in first)) {
+      throw new FunnelError(
+        'BAD_RESPONSE',
+        `Expected one list of points for the Qdrant answer but received an array of ${response.length} answers: ` +
+          'pass them one by one, as in answers.map((answer) => fromQdrant(answer))',
+      );
+    }
+    return response;
+  }
+  if (!isObject(response)) throw expected('BAD_RESPONSE', what, 'fromQdrant', response);
+  if (Array.isArray(response['points'])) return response['points'];
+  if (Array.isArray(response['hits'])) return response['hits'];
+  // gRPC, and the body of a REST answer: { result: … }
+  if ('result' in response && response['result'] !== response) return pointsOf(response['result']);
+  if ('groups' in response) {
+    throw new FunnelError(
+      'BAD_RESPONSE',
+      'Expected one list of points for the Qdrant answer but received groups: pass the hits of one group',
+    );
+  }
+  throw expected('BAD_RESPONSE', what, 'fromQdrant', response);
+}
+
+/** The ids as numbers, bigints or strings: one kind, exact. */
+export function qdrantIds(points: readonly AnyPoint[]): Id[] {
+  const ids: Id[] = new Array(points.length);
+  let numbers = false;
+  let strings = false;
+  let bigints = false;
+  for (let i = 0; i < points.length; i++) {
+    const id = idOf(points[i]);
+    if (typeof id === 'string') strings = true;
+    else if (typeof id === 'bigint') bigints = true;
+    else if (typeof id !== 'number') {
+      throw expected('BAD_ID', 'a number or UUID', `the id of row ${i}`, id);
+    } else if (!Number.isSafeInteger(id)) {
+      throw new FunnelError(
+        'BAD_ID',
+        `Expected an integer of at most 2^53 − 1 for the id of row ${i} but received ${id}: JSON has rounded it already. ` +
+          'Use the gRPC client, whose ids are bigints, or UUIDs',
+      );
+    } else numbers = true;
+    ids[i] = id as Id;
+  }
+  if (strings && (numbers || bigints)) {
+    throw new FunnelError(
+      'BAD_ID',
+      'Expected ids of one kind for the points but received numbers and UUIDs: a candidate set has one kind of id',
+    );
+  }
+  // Node 22 reads exactly those integers as bigints that a number cannot hold.
+  return numbers && bigints ? ids.map((id) => BigInt(id)) : ids;
+}
+
+/** One array of numbers a point; the name is chosen once, by the first point, unless the caller names it. */
+export function vectorsOf(points: readonly AnyPoint[], name?: string): PackableRow[] {
+  const rows: PackableRow[] = new Array(points.length);
+  if (points.length === 0) return rows;
+  const wanted = name ?? onlyName(points[0]!);
+  for (let i = 0; i < points.length; i++) rows[i] = vectorOf(points[i]!, wanted);
+  return rows;
+}
+
+/** For people: "point 17". */
+export function pointName(point: AnyPoint | undefined): string {
+  const id = idOf(point);
+  return id === undefined ? 'a point without id' : `point ${typeof id === 'object' ? JSON.stringify(id) : String(id)}`;
+}
+
+function idOf(point: AnyPoint | undefined): unknown {
+  const id = point?.id;
+  if (!isObject(id)) return id;
+  const options = id['pointIdOptions'];
+  return isObject(options) ? options['value'] : undefined;
+}
+
+/** What a point carries: one un-named vector, or vectors by name. */
+function held(point: AnyPoint): { single: unknown } | { named: Record<string, unknown> } | undefined {
+  const { vector, vectors } = point;
+  if (isObject(vector)) {
+    return isRow(vector) || 'indices' in vector ? { single: vector } : { named: vector };
+  }
+  const options = isObject(vectors) ? vectors['vectorsOptions'] : undefined;
+  if (!isObject(options) || !isObject(options['value'])) return undefined;
+  if (options['case'] === 'vector') return { single: options['value'] };
+  return { named: (options['value']['vectors'] ?? {}) as Record<string, unknown> };
+}
+
+function onlyName(point: AnyPoint): string {
+  const vectors = held(point);
+  if (!vectors || 'single' in vectors) return '';
+  const names = Object.keys(vectors.named);
+  if (names.length < 2) return names[0] ?? '';
+  throw new FunnelError(
+    'BAD_RESPONSE',
+    `Expected the name of one vector but the points carry ${names.length}: ${quoted(names)}. ` +
+      `Choose one, as in fromQdrant(answer, { vector: ${JSON.stringify(names[0])} })`,
+  );
+}
+
+function vectorOf(point: AnyPoint, name: string): PackableRow {
+  const vectors = held(point);
+  if (!vectors) throw missing(point, name);
+  const where = name === '' ? '' : ` under ${JSON.stringify(name)}`;
+  let value: unknown;
+  if ('named' in vectors) {
+    const names = Object.keys(vectors.named);
+    if (names.length === 0) throw missing(point, name);
+    if (!names.includes(name)) {
+      throw new FunnelError(
+        'BAD_RESPONSE',
+        `Expected ${name === '' ? 'an un-named vector' : `vector ${JSON.stringify(name)}`} in ${pointName(point)} but it carries ` +
+          `only ${quoted(names)}; what with_vector names is sent (gRPC: withVectors)`,
+      );
+    }
+    value = vectors.named[name];
+  } else {
+    if (name !== '') {
+      throw new FunnelError(
+        'BAD_RESPONSE',
+        `Expected vector ${JSON.stringify(name)} in ${pointName(point)} but it carries one un-named vector: leave the name out`,
+      );
+    }
+    value = vectors.single;
+  }
+  const row = denseOf(value);
+  if (typeof row === 'string') {
+    throw new FunnelError('BAD_RESPONSE', `Expected a dense vector in ${pointName(point)}${where} but received ${row}`);
+  }
+  return row;
+}
+
+/** The numbers of a REST vector or of gRPC's VectorOutput, in its new layout and its old one; or what it is instead. */
+function denseOf(value: unknown): PackableRow | string {
+  if (isRow(value)) return Array.isArray(value) && isRow(value[0]) ? 'a multivector' : value;
+  if (!isObject(value)) return describe(value);
+  const variant = value['vector'];
+  const kind = isObject(variant) ? variant['case'] : undefined;
+  if (kind === 'dense') return (variant as { value: { data: PackableRow } }).value.data;
+  if (kind === 'sparse' || value['indices']) return 'a sparse vector';
+  if (kind === 'multiDense' || value['vectorsCount']) return 'a multivector';
+  return isRow(value['data']) ? value['data'] : describe(value);
+}
+
+function missing(point: AnyPoint, name: string): FunnelError {
+  return new FunnelError(
+    'BAD_RESPONSE',
+    `Expected a vector in ${pointName(point)} but received none: ask for it with ` +
+      (name === '' ? 'with_vector: true (gRPC: withVectors)' : `with_vector: [${JSON.stringify(name)}] (gRPC: withVectors)`),
+  );
+}
+
+/** Undefined where the answer carries no payload at all. */
+export function payloadsOf(points: readonly AnyPoint[]): unknown[] | undefined {
+  let some = false;
+  const payloads = points.map((point) => {
+    const payload = point.payload ?? undefined;
+    if (!isObject(payload)) return undefined;
+    const tagged = '$typeName' in point || isObject(point.id);
+    // gRPC answers an empty payload even when none was asked for.
+    if (!tagged || Object.keys(payload).length > 0) some = true;
+    return tagged ? plainObject(payload) : payload;
+  });
+  return some ? payloads : undefined;
+}
+
+export function scoresOf(points: readonly AnyPoint[]): Float64Array | undefined {
+  // What scroll() and retrieve() answer was not ranked.
+  if (points.length > 0 && typeof points[0]!.score !== 'number') return undefined;
+  return Float64Array.from(points, (point) => Number(point.score));
+}
+
+/** gRPC payload values: tagged, nested. */
+function plainObject(fields: Record<string, unknown>): Record<string, unknown> {
+  const plain: Record<string, unknown> = {};
+  for (const key of Object.keys(fields)) setOwn(plain, key, plainValue(fields[key]));
+  return plain;
+}
+
+function plainValue(tagged: unknown): unknown {
+  const kind = isObject(tagged) ? tagged['kind'] : undefined;
+  if (!isObject(kind)) return null;
+  const value = kind['value'];
+  switch (kind['case']) {
+    case 'integerValue':
+      return plainInteger(BigInt(value as bigint));
+    case 'structValue':
+      return plainObject(((value as Record<string, unknown>)['fields'] ?? {}) as Record<string, unknown>);
+    case 'listValue':
+      return ((value as Record<string, unknown>)['values'] as unknown[]).map(plainValue);
+    case 'doubleValue':
+    case 'stringValue':
+    case 'boolValue':
+      return value;
+    default:
+      return null;
+  }
+}
+
+/** A number where that is exact. */
+export function plainInteger(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+/** Assigns a key of the database's choosing, even "__proto__". */
+export function setOwn(target: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__') Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true });
+  else target[key] = value;
+}
+
+function isRow(value: unknown): value is PackableRow {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function quoted(names: readonly string[]): string {
+  return names.map((name) => JSON.stringify(name)).join(', ');
+}

@@ -1,0 +1,291 @@
+/**
+ * Qdrant's JSON answers, with the vectors lifted out. The numbers of a vector go straight into a float32 matrix, never
+ * through a number[]; what is left of the text is small and goes through JSON.parse, so payloads, ids and scores are what
+ * they would have been. Whatever looks unusual makes the lift decline, and the whole text is then parsed as usual: one
+ * place only reports errors.
+ */
+
+/** One vector of every point: where it lies in the answer and where it goes. */
+export interface Lift {
+  /** '' for the un-named vector. */
+  name: string;
+  dim: number;
+  /** At least `points × dim` long. */
+  into: Float32Array;
+  /** How many points had it. */
+  count: number;
+}
+
+/**
+ * Parses `{ result: { points: […] } }` and fills every lift, one vector a point. In the parsed answer 0 stands where a
+ * vector was.
+ *
+ * @returns undefined if anything is not as expected: text that is no JSON, a vector that is absent or of another length, or
+ *   more points than there is room for
+ */
+export function liftVectors(bytes: Uint8Array, lifts: readonly Lift[]): unknown {
+  for (const lift of lifts) lift.count = 0;
+  const scan = new Scan(bytes, lifts);
+  if (!scan.answer()) return undefined;
+  try {
+    return parseAnswer(scan.rest());
+  } catch {
+    return undefined;
+  }
+}
+
+/** JSON.parse as the client does it: where the platform can (Node 22), integers beyond 2^53 − 1 become exact bigints. */
+export function parseAnswer(text: string): unknown {
+  // A reviver is slow, so it runs only where such an integer may be.
+  return EXACT && /\d{16}/.test(text) ? JSON.parse(text, exactIntegers) : JSON.parse(text);
+}
+
+const EXACT = 'rawJSON' in JSON;
+
+function exactIntegers(this: unknown, _key: string, value: unknown, context?: { source?: string }): unknown {
+  if (!Number.isInteger(value) || Number.isSafeInteger(value) || !context?.source) return value;
+  return /^-?\d+$/.test(context.source) ? BigInt(context.source) : value;
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const COLON = 0x3a;
+const OPEN_ARRAY = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+
+/** Powers of ten that a float64 holds exactly. */
+const POWERS = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
+/** Decimal digits that an int32 holds, whatever they are. */
+const INT32_DIGITS = 9;
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** Every method that reads answers false when it declines, and `at` is then without meaning. */
+class Scan {
+  private at = 0;
+  /** Pairs [from, to) of lifted bytes. */
+  private readonly cuts: number[] = [];
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly lifts: readonly Lift[],
+  ) {}
+
+  answer(): boolean {
+    const inPoint = (key: string): boolean => (key === 'vector' ? this.vectors() : this.skipValue());
+    let points = 0;
+    const point = (): boolean => {
+      points++;
+      return this.object(inPoint) && this.lifts.every((lift) => lift.count === points);
+    };
+    const inResult = (key: string): boolean => (key === 'points' ? this.array(point) : this.skipValue());
+    const inAnswer = (key: string): boolean => (key === 'result' ? this.object(inResult) : this.skipValue());
+    return this.object(inAnswer);
+  }
+
+  /** The text without the vectors. */
+  rest(): string {
+    const { bytes, cuts } = this;
+    let cut = 0;
+    for (let i = 0; i < cuts.length; i += 2) cut += cuts[i + 1]! - cuts[i]! - 1;
+    const kept = new Uint8Array(bytes.length - cut);
+    let from = 0;
+    let to = 0;
+    for (let i = 0; i < cuts.length; i += 2) {
+      kept.set(bytes.subarray(from, cuts[i]), to);
+      to += cuts[i]! - from;
+      kept[to++] = ZERO;
+      from = cuts[i + 1]!;
+    }
+    kept.set(bytes.subarray(from), to);
+    return decoder.decode(kept);
+  }
+
+  /** The value of a point's "vector": one un-named vector, or an object of named ones. */
+  private vectors(): boolean {
+    const next = this.peek();
+    if (next === OPEN_ARRAY) return this.lift('');
+    if (next !== OPEN_OBJECT) return this.skipValue();
+    return this.object((name) => (this.peek() === OPEN_ARRAY ? this.lift(name) : this.skipValue()));
+  }
+
+  private lift(name: string): boolean {
+    const lift = this.lifts.find((one) => one.name === name);
+    if (!lift) return this.skipValue();
+    const offset = lift.count * lift.dim;
+    if (offset + lift.dim > lift.into.length) return false;
+    const from = this.at;
+    const to = readNumbers(this.bytes, from + 1, lift.into, offset, lift.dim);
+    if (to < 0) return false;
+    this.cuts.push(from, to);
+    this.at = to;
+    lift.count++;
+    return true;
+  }
+
+  private object(value: (key: string) => boolean): boolean {
+    if (this.peek() !== OPEN_OBJECT) return false;
+    this.at++;
+    if (this.peek() === CLOSE_OBJECT) {
+      this.at++;
+      return true;
+    }
+    for (;;) {
+      if (this.peek() !== QUOTE) return false;
+      const from = this.at;
+      if (!this.skipString()) return false;
+      const key = this.key(from, this.at);
+      if (key === undefined || this.peek() !== COLON) return false;
+      this.at++;
+      this.peek();
+      if (!value(key)) return false;
+      const next = this.peek();
+      this.at++;
+      if (next === CLOSE_OBJECT) return true;
+      if (next !== COMMA) return false;
+    }
+  }
+
+  private array(element: () => boolean): boolean {
+    if (this.peek() !== OPEN_ARRAY) return false;
+    this.at++;
+    if (this.peek() === CLOSE_ARRAY) {
+      this.at++;
+      return true;
+    }
+    for (;;) {
+      this.peek();
+      if (!element()) return false;
+      const next = this.peek();
+      this.at++;
+      if (next === CLOSE_ARRAY) return true;
+      if (next !== COMMA) return false;
+    }
+  }
+
+  private key(from: number, to: number): string | undefined {
+    try {
+      return JSON.parse(decoder.decode(this.bytes.subarray(from, to))) as string;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The next byte that is no white space; -1 at the end. */
+  private peek(): number {
+    const { bytes } = this;
+    for (; this.at < bytes.length; this.at++) {
+      const byte = bytes[this.at]!;
+      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return byte;
+    }
+    return -1;
+  }
+
+  private skipString(): boolean {
+    const { bytes } = this;
+    for (let at = this.at + 1; at < bytes.length; at++) {
+      const byte = bytes[at]!;
+      if (byte === BACKSLASH) at++;
+      else if (byte === QUOTE) {
+        this.at = at + 1;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Skips by brackets alone: JSON.parse sees this part again and judges it. */
+  private skipValue(): boolean {
+    const { bytes } = this;
+    let depth = 0;
+    while (this.at < bytes.length) {
+      const byte = bytes[this.at]!;
+      if (byte === QUOTE) {
+        if (!this.skipString()) return false;
+        continue;
+      }
+      if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) depth++;
+      else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
+        if (depth === 0) return true;
+        depth--;
+      } else if (byte === COMMA && depth === 0) return true;
+      this.at++;
+    }
+    return false;
+  }
+}
+
+/**
+ * Reads `dim` numbers and the closing bracket, each rounded as `Math.fround(JSON.parse(text))`: up to nine digits make an
+ * exact integer, and one exact power of ten makes the division correctly rounded; longer ones go through Number().
+ *
+ * @returns the position behind the bracket, or -1
+ */
+function readNumbers(bytes: Uint8Array, at: number, into: Float32Array, offset: number, dim: number): number {
+  const end = offset + dim;
+  // Past the end of the text every comparison below is false, and that declines.
+  for (;;) {
+    while (isSpace(bytes[at]!)) at++;
+    const start = at;
+    const negative = bytes[at] === MINUS;
+    if (negative) at++;
+    let digit = bytes[at]! - ZERO;
+    if (!(digit >= 0 && digit <= 9)) return -1;
+    let mantissa = digit;
+    let digits = digit === 0 ? 0 : 1;
+    let scale = 0;
+    digit = bytes[++at]! - ZERO;
+    if (mantissa === 0) {
+      if (digit >= 0 && digit <= 9) return -1;
+    } else {
+      for (; digit >= 0 && digit <= 9; digit = bytes[++at]! - ZERO) {
+        if (digits++ < INT32_DIGITS) mantissa = (Math.imul(mantissa, 10) + digit) | 0;
+      }
+    }
+    if (bytes[at] === DOT) {
+      const point = at;
+      digit = bytes[++at]! - ZERO;
+      if (!(digit >= 0 && digit <= 9)) return -1;
+      if (mantissa === 0) while (digit === 0) digit = bytes[++at]! - ZERO;
+      for (; digit >= 0 && digit <= 9; digit = bytes[++at]! - ZERO) {
+        if (digits++ < INT32_DIGITS) mantissa = (Math.imul(mantissa, 10) + digit) | 0;
+      }
+      scale = at - point - 1;
+    }
+    // 'e' or 'E'
+    if ((bytes[at]! | 0x20) === 0x65) {
+      const sign = bytes[++at]!;
+      if (sign === MINUS || sign === 0x2b) at++;
+      digit = bytes[at]! - ZERO;
+      if (!(digit >= 0 && digit <= 9)) return -1;
+      let exponent = 0;
+      for (; digit >= 0 && digit <= 9; digit = bytes[++at]! - ZERO) {
+        if (exponent < 10_000) exponent = exponent * 10 + digit;
+      }
+      scale += sign === MINUS ? exponent : -exponent;
+    }
+    let value: number;
+    if (digits <= INT32_DIGITS && scale >= -22 && scale <= 22) {
+      value = scale >= 0 ? mantissa / POWERS[scale]! : mantissa * POWERS[-scale]!;
+      if (negative) value = -value;
+    } else {
+      value = Number(decoder.decode(bytes.subarray(start, at)));
+    }
+    if (offset === end) return -1;
+    into[offset++] = value;
+    while (isSpace(bytes[at]!)) at++;
+    if (bytes[at] === COMMA) at++;
+    else if (bytes[at] === CLOSE_ARRAY && offset === end) return at + 1;
+    else return -1;
+  }
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
