@@ -9,9 +9,11 @@ function finiteFloats(at: usize, end: usize): bool {
   const magnitude = i32x4.splat(0x7fffffff);
   let a = i32x4.splat(0);
   let b = a;
-  for (; at + 32 <= end; at += 32) {
+  for (; at + 64 <= end; at += 64) {
     a = i32x4.max_u(a, v128.and(v128.load(at), magnitude));
     b = i32x4.max_u(b, v128.and(v128.load(at, 16), magnitude));
+    a = i32x4.max_u(a, v128.and(v128.load(at, 32), magnitude));
+    b = i32x4.max_u(b, v128.and(v128.load(at, 48), magnitude));
   }
   for (; at < end; at += 4) a = i32x4.max_u(a, v128.and(v128.load32_zero(at), magnitude));
   return !v128.any_true(i32x4.gt_u(i32x4.max_u(a, b), i32x4.splat(0x7f7fffff)));
@@ -21,9 +23,11 @@ function finiteHalves(at: usize, end: usize): bool {
   const magnitude = i16x8.splat(0x7fff);
   let a = i16x8.splat(0);
   let b = a;
-  for (; at + 32 <= end; at += 32) {
+  for (; at + 64 <= end; at += 64) {
     a = i16x8.max_u(a, v128.and(v128.load(at), magnitude));
     b = i16x8.max_u(b, v128.and(v128.load(at, 16), magnitude));
+    a = i16x8.max_u(a, v128.and(v128.load(at, 32), magnitude));
+    b = i16x8.max_u(b, v128.and(v128.load(at, 48), magnitude));
   }
   for (; at < end; at += 2) a = i16x8.max_u(a, v128.and(i16x8.splat(load<i16>(at)), magnitude));
   return !v128.any_true(i16x8.gt_u(i16x8.max_u(a, b), i16x8.splat(0x7bff)));

@@ -4,19 +4,10 @@
  * matrix, and 32 bytes may be read behind any of them. A "prepared" query is its float64 copy made by prepareQuery.
  */
 import { finite, firstBadOf } from './finite';
-import {
-  addDims,
-  clearLanes,
-  LANES_BYTES,
-  moveLanes,
-  PRODUCTS_AND_SQUARES,
-  reduce,
-  SECOND_SUM,
-  SQUARED_DIFFERENCES,
-  SQUARES,
-} from './lanes';
+import { clearLanes, LANES_BYTES, moveLanes, SQUARES } from './lanes';
+import { addLength, addRows, keysFromLanes, keysOf, passBytes } from './passes';
 import { drainTopK, kthLargest, pushTopK, tiesOfKth } from './topk';
-import { widenFloats, widenHalves } from './widen';
+import { widenFloats } from './widen';
 
 /** Where the caller's memory may begin. */
 export const heapBase: usize = __heap_base;
@@ -24,15 +15,16 @@ export const heapBase: usize = __heap_base;
 /** Up to this many candidates keep their lanes between the stages of a funnel. More are summed up again. */
 const ROWS_WITH_LANES: usize = 4096;
 
-/** Bytes of `wide`: a row of float16 values, widened. */
-export function wideBytes(half: bool, dim: usize): usize {
-  return LANES_BYTES + (half ? (dim << 2) + 32 : 0);
+/** Bytes of the scratch of scores and norms. */
+export function passScratch(half: bool, dim: usize): usize {
+  return passBytes(half, dim);
 }
 
 /** Writes the query's float64 copy; returns its length over dims [from, to). */
-export function prepareQuery(query: usize, dim: usize, from: usize, to: usize, prepared: usize, wide: usize): f64 {
+export function prepareQuery(query: usize, dim: usize, from: usize, to: usize, prepared: usize, scratch: usize): f64 {
   widenFloats(query, prepared, dim);
-  return lengthOf(query, from, to, wide);
+  clearLanes(scratch);
+  return addLength(query, scratch, from, to);
 }
 
 /** Returns whether a NaN or Infinity was met. `length`: the query's over the same dims. */
@@ -47,19 +39,9 @@ export function scores(
   from: usize,
   to: usize,
   keys: usize,
-  wide: usize,
+  scratch: usize,
 ): bool {
-  let trap = 0.0;
-  const stride = half ? dim << 1 : dim << 2;
-  for (let r: usize = 0; r < count; r++) {
-    const x = floats(rows + r * stride, half, from, to, wide + LANES_BYTES);
-    clearLanes(wide);
-    addDims(metric, prepared, x, wide, from, to);
-    const sum = reduce(wide);
-    trap += sum - sum;
-    store<f64>(keys + (r << 3), keyOf(metric, sum, wide, length));
-  }
-  return trap != 0;
+  return keysOf(metric, prepared, length, rows, half, dim, 0, count, from, to, keys, scratch);
 }
 
 /** Returns whether a NaN or Infinity was met. */
@@ -71,17 +53,9 @@ export function norms(
   from: usize,
   to: usize,
   lengths: usize,
-  wide: usize,
+  scratch: usize,
 ): bool {
-  let trap = 0.0;
-  const stride = half ? dim << 1 : dim << 2;
-  for (let r: usize = 0; r < count; r++) {
-    const x = floats(rows + r * stride, half, from, to, wide + LANES_BYTES);
-    const length = lengthOf(x, from, to, wide);
-    trap += length - length;
-    store<f64>(lengths + (r << 3), length);
-  }
-  return trap != 0;
+  return keysOf(SQUARES, 0, 0, rows, half, dim, 0, count, from, to, lengths, scratch);
 }
 
 /** Offers n scores, those of rows first, first + 1, ..., to the heap of the k best. Returns its new size. */
@@ -100,7 +74,7 @@ export function drain(rows: usize, keys: usize, size: usize): void {
 /** Bytes of the funnel's scratch; a float64, since they may exceed what a pointer holds. */
 export function funnelScratch(half: bool, dim: usize, count: usize): f64 {
   const lanes = min(count, ROWS_WITH_LANES) * LANES_BYTES;
-  return <f64>((dim << 3) + 16 + LANES_BYTES + wideBytes(half, dim) + lanes + 96) + 36.0 * <f64>count;
+  return <f64>((dim << 3) + 16 + LANES_BYTES + passBytes(half, dim) + lanes + 96) + 36.0 * <f64>count;
 }
 
 /** Returns whether a NaN or Infinity was met, wherever in the rows. Outputs: keep[stages - 1] pairs. */
@@ -120,8 +94,8 @@ export function funnel(
 ): bool {
   const prepared = scratch;
   const queryLanes = prepared + (dim << 3) + 16;
-  const wide = queryLanes + LANES_BYTES;
-  const lanes = wide + wideBytes(half, dim);
+  const pass = queryLanes + LANES_BYTES;
+  const lanes = pass + passBytes(half, dim);
   const keys = lanes + min(count, ROWS_WITH_LANES) * LANES_BYTES;
   const above = keys + (count << 3) + 16;
   const below = above + (count << 3) + 16;
@@ -146,22 +120,18 @@ export function funnel(
     if (!last && k == n) continue;
 
     // Score.
-    addDims(SQUARES, prepared, query, queryLanes, queryFrom, to);
+    const length = addLength(query, queryLanes, queryFrom, to);
     queryFrom = to;
-    const length = sqrt(reduce(queryLanes));
+    let bad: bool;
     const keepsLanes = n <= ROWS_WITH_LANES;
-    let trap = 0.0;
-    for (let i: usize = 0; i < n; i++) {
-      const row = <usize>load<u32>(candidates + (i << 2));
-      const x = floats(rows + row * stride, half, from, to, wide + LANES_BYTES);
-      const own = keepsLanes ? lanes + i * LANES_BYTES : wide;
-      if (from == 0) clearLanes(own);
-      addDims(metric, prepared, x, own, from, to);
-      const sum = reduce(own);
-      trap += sum - sum;
-      store<f64>(keys + (i << 3), keyOf(metric, sum, own, length));
+    if (keepsLanes) {
+      addRows(metric, prepared, rows, half, dim, candidates, n, from, to, from == 0, lanes, pass);
+      bad = keysFromLanes(metric, length, lanes, n, keys);
+      from = to;
+    } else {
+      bad = keysOf(metric, prepared, length, rows, half, dim, candidates, n, 0, to, keys, pass);
     }
-    if (trap != 0) return true;
+    if (bad) return true;
 
     if (last) {
       let size: usize = 0;
@@ -170,7 +140,7 @@ export function funnel(
         size = pushTopK(outKeys, outRows, k, size, load<f64>(keys + (i << 3)), row);
       }
       drainTopK(outKeys, outRows, size);
-      return !restFinite(rows, half, dim, stride, candidates, 0, n, to);
+      return !restFinite(rows, half, dim, stride, candidates, n, to);
     }
 
     // Prune.
@@ -188,7 +158,7 @@ export function funnel(
       ins += stays;
       outs += 1 - stays;
     }
-    if (!restFinite(rows, half, dim, stride, dropped, 0, outs, to)) return true;
+    if (!restFinite(rows, half, dim, stride, dropped, outs, to)) return true;
 
     // Compact, in ascending order: nothing is overwritten before it has moved.
     for (let i: usize = 0; i < k; i++) {
@@ -197,7 +167,6 @@ export function funnel(
       if (keepsLanes) moveLanes(lanes + i * LANES_BYTES, lanes + at * LANES_BYTES);
     }
     n = k;
-    from = keepsLanes ? to : 0;
   }
   return false;
 }
@@ -212,27 +181,6 @@ export function firstNonFinite(rows: usize, half: bool, dim: usize, count: usize
   return -1;
 }
 
-/** The row as float32: itself, or dims [from, to) of it widened into `wide`. */
-function floats(row: usize, half: bool, from: usize, to: usize, wide: usize): usize {
-  if (!half) return row;
-  widenHalves(row + (from << 1), wide + (from << 2), to - from);
-  return wide;
-}
-
-function lengthOf(x: usize, from: usize, to: usize, lanes: usize): f64 {
-  clearLanes(lanes);
-  addDims(SQUARES, 0, x, lanes, from, to);
-  return sqrt(reduce(lanes));
-}
-
-/** The key from the first sum and, for cosine, the squares in the lanes. Adding 0 makes −0 a 0. */
-function keyOf(metric: u32, sum: f64, lanes: usize, queryLength: f64): f64 {
-  if (metric == SQUARED_DIFFERENCES) return 0.0 - sqrt(sum);
-  if (metric != PRODUCTS_AND_SQUARES) return sum + 0.0;
-  const length = sqrt(reduce(lanes + SECOND_SUM));
-  return queryLength == 0 || length == 0 ? 0.0 : sum / (queryLength * length) + 0.0;
-}
-
 /** Whether dims [from, dim) of the listed rows are finite. */
 function restFinite(
   rows: usize,
@@ -240,13 +188,12 @@ function restFinite(
   dim: usize,
   stride: usize,
   list: usize,
-  first: usize,
   n: usize,
   from: usize,
 ): bool {
   if (from == dim) return true;
   const skip = half ? from << 1 : from << 2;
-  for (let i = first; i < n; i++) {
+  for (let i: usize = 0; i < n; i++) {
     if (!finite(half, rows + <usize>load<u32>(list + (i << 2)) * stride + skip, dim - from)) return false;
   }
   return true;

@@ -11,22 +11,43 @@ export const SQUARES: u32 = 3;
 export const LANES_BYTES: usize = 128;
 export const SECOND_SUM: usize = 64;
 
-// Loops, not memory.fill and memory.copy: those are calls out of the module.
+// Spelled out: memory.fill and memory.copy are calls out of the module, and nothing unrolls loops.
 
 export function clearLanes(lanes: usize): void {
-  for (let at: usize = 0; at < LANES_BYTES; at += 16) v128.store(lanes + at, i32x4.splat(0));
+  const zero = i32x4.splat(0);
+  v128.store(lanes, zero);
+  v128.store(lanes, zero, 16);
+  v128.store(lanes, zero, 32);
+  v128.store(lanes, zero, 48);
+  v128.store(lanes, zero, 64);
+  v128.store(lanes, zero, 80);
+  v128.store(lanes, zero, 96);
+  v128.store(lanes, zero, 112);
 }
 
 export function moveLanes(to: usize, from: usize): void {
-  for (let at: usize = 0; at < LANES_BYTES; at += 16) v128.store(to + at, v128.load(from + at));
+  v128.store(to, v128.load(from));
+  v128.store(to, v128.load(from, 16), 16);
+  v128.store(to, v128.load(from, 32), 32);
+  v128.store(to, v128.load(from, 48), 48);
+  v128.store(to, v128.load(from, 64), 64);
+  v128.store(to, v128.load(from, 80), 80);
+  v128.store(to, v128.load(from, 96), 96);
+  v128.store(to, v128.load(from, 112), 112);
 }
 
-/** ((a0+a4)+(a2+a6)) + ((a1+a5)+(a3+a7)) */
-export function reduce(lanes: usize): f64 {
-  const a04 = f64x2.add(v128.load(lanes), v128.load(lanes, 32));
-  const a26 = f64x2.add(v128.load(lanes, 16), v128.load(lanes, 48));
-  const sum = f64x2.add(a04, a26);
-  return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
+/** reduce(a) of two rows at once: ((a0+a4)+(a2+a6)) + ((a1+a5)+(a3+a7)) */
+export function reduceTwo(a: usize, b: usize): v128 {
+  const x = evenAndOdd(a);
+  const y = evenAndOdd(b);
+  return f64x2.add(v128.shuffle<f64>(x, y, 0, 2), v128.shuffle<f64>(x, y, 1, 3));
+}
+
+/** (a0+a4)+(a2+a6) and (a1+a5)+(a3+a7) */
+function evenAndOdd(a: usize): v128 {
+  const a04 = f64x2.add(v128.load(a), v128.load(a, 32));
+  const a26 = f64x2.add(v128.load(a, 16), v128.load(a, 48));
+  return f64x2.add(a04, a26);
 }
 
 /** Adds dims [from, to) of the row x to its lanes. q: the query in float64; x: float32. Both start at dim 0. */

@@ -18,17 +18,20 @@ export interface CandidateRow {
 
 /** Candidates whose vectors lie in one matrix: the form that costs nothing to hand over. */
 export interface PackedCandidates<Row = unknown> {
-  /** `count × dim`, row-major; float32 values, or float16 bits in a Uint16Array. */
-  vectors: Rows;
+  /**
+   * `count × dim`, row-major: a Float32Array, or float16 bits in a Uint16Array, both read where they are; plain arrays
+   * of numbers are copied.
+   */
+  vectors: Rows | Vector;
   dim: number;
   /** `count` ids. Without them a hit's id is its index. */
-  ids?: readonly Id[];
+  ids?: ArrayLike<Id>;
   /** `count` payloads, by reference. */
-  payloads?: readonly unknown[];
+  payloads?: ArrayLike<unknown>;
   /** `count` rows of the caller's, by reference. */
-  rows?: readonly Row[];
+  rows?: ArrayLike<Row>;
   /** `count` scores of the head search, where it was a database that ranked them. Kept for reports, never for ranking. */
-  headScores?: Float64Array | readonly number[];
+  headScores?: ArrayLike<number>;
 }
 
 export type Candidates<Row = unknown> = PackedCandidates<Row> | readonly (CandidateRow & Row)[];

@@ -1,2 +1,39 @@
-/** The `funnelvec/wasm` entry: nothing native behind it. */
+/**
+ * `funnelvec/wasm`: the same API with nothing native behind it. The module is embedded: no file is looked up, nothing
+ * fetched.
+ */
+export { FunnelError } from './errors.js';
 export { createWasmKernels } from './kernels/wasm.js';
+export { doublingPlan, funnelPlan, tutorialPlan } from './plan.js';
+export { fromMilvus } from './sources/from-milvus.js';
+export { fromQdrant } from './sources/from-qdrant.js';
+
+import { type FunnelApi, makeFunnel } from './funnel.js';
+import type { Kernels } from './kernels/kernels.js';
+import { createWasmKernels } from './kernels/wasm.js';
+import { FunnelSearchOn, type FunnelSearchOptions } from './search.js';
+
+let kernels: Kernels | undefined;
+
+/** Throws when this engine has no WASM SIMD. */
+function wasmKernels(): Kernels {
+  kernels ??= createWasmKernels();
+  return kernels;
+}
+
+const api: FunnelApi = makeFunnel(wasmKernels);
+export const funnel: FunnelApi['funnel'] = api.funnel;
+export const funnelAsync: FunnelApi['funnelAsync'] = api.funnelAsync;
+export const funnelBatch: FunnelApi['funnelBatch'] = api.funnelBatch;
+export const funnelBatchAsync: FunnelApi['funnelBatchAsync'] = api.funnelBatchAsync;
+
+/** As `FunnelSearch` of the main entry. */
+export class FunnelSearch extends FunnelSearchOn {
+  constructor(options: FunnelSearchOptions) {
+    super(options, wasmKernels);
+  }
+}
+
+export type { FunnelErrorCode } from './errors.js';
+export type { Explanation, FunnelOptions, FunnelRequest, Keep, Plan, PlanOptions, SearchRequest, SearchResult } from './index.js';
+export type * from './types.js';

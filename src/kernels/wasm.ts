@@ -30,10 +30,10 @@ export function createWasmKernels(): Kernels {
       const query = new PreparedQuery(arena, task);
       const out = arena.take(8 * blocks.capacity);
       arena.commit();
-      const length = query.prepare(wasm, from, to, blocks.wide);
-      const { half, rows, wide } = blocks;
+      const length = query.prepare(wasm, from, to, blocks.scratch);
+      const { half, rows, scratch } = blocks;
       return blocks.each(arena, (first, n) => {
-        if (wasm.scores(query.metric, query.prepared, length, rows, half, dim, n, from, to, out, wide)) {
+        if (wasm.scores(query.metric, query.prepared, length, rows, half, dim, n, from, to, out, scratch)) {
           return wasm.firstNonFinite(rows, half, dim, n, from, to);
         }
         keys.set(arena.f64.subarray(out / 8, out / 8 + n), first);
@@ -46,9 +46,9 @@ export function createWasmKernels(): Kernels {
       const blocks = new RowBlocks(wasm, arena.reset(), task.rows, dim);
       const out = arena.take(8 * blocks.capacity);
       arena.commit();
-      const { half, rows, wide } = blocks;
+      const { half, rows, scratch } = blocks;
       return blocks.each(arena, (first, n) => {
-        if (wasm.norms(rows, half, dim, n, from, to, out, wide)) {
+        if (wasm.norms(rows, half, dim, n, from, to, out, scratch)) {
           return wasm.firstNonFinite(rows, half, dim, n, from, to);
         }
         norms.set(arena.f64.subarray(out / 8, out / 8 + n), first);
@@ -135,16 +135,16 @@ export function createWasmKernels(): Kernels {
     const blocks = new RowBlocks(wasm, arena.reset(), task.rows, dim);
     const query = new PreparedQuery(arena, task);
     const heap = new Heap(arena, Math.min(task.indices.length, task.rows.length / dim));
-    const scratch = arena.take(8 * blocks.capacity);
+    const out = arena.take(8 * blocks.capacity);
     arena.commit();
-    const length = query.prepare(wasm, 0, to, blocks.wide);
-    const { half, rows, wide } = blocks;
+    const length = query.prepare(wasm, 0, to, blocks.scratch);
+    const { half, rows, scratch } = blocks;
     const bad = blocks.each(arena, (first, n) => {
       const nonFinite =
-        wasm.scores(query.metric, query.prepared, length, rows, half, dim, n, 0, to, scratch, wide) ||
+        wasm.scores(query.metric, query.prepared, length, rows, half, dim, n, 0, to, out, scratch) ||
         (whole && wasm.firstNonFinite(rows, half, dim, n, to, dim) !== -1);
       if (nonFinite) return wasm.firstNonFinite(rows, half, dim, n, 0, whole ? dim : to);
-      heap.size = wasm.offer(scratch, n, first, heap.k, heap.rows, heap.keys, heap.size);
+      heap.size = wasm.offer(out, n, first, heap.k, heap.rows, heap.keys, heap.size);
       return -1;
     });
     if (bad === -1) heap.drain(wasm, arena, task.indices, task.keys);
@@ -247,7 +247,7 @@ class RowBlocks {
   readonly half: boolean;
   readonly capacity: number;
   readonly rows: number;
-  readonly wide: number;
+  readonly scratch: number;
 
   constructor(
     wasm: WasmExports,
@@ -259,7 +259,7 @@ class RowBlocks {
     const rowBytes = dim * source.BYTES_PER_ELEMENT;
     this.capacity = Math.min(source.length / dim, Math.max(1, Math.floor(BLOCK_BYTES / rowBytes)));
     this.rows = arena.take(this.capacity * rowBytes);
-    this.wide = arena.take(wasm.wideBytes(this.half, dim));
+    this.scratch = arena.take(wasm.passScratch(this.half, dim));
   }
 
   /** Visits block by block until a visitor finds a bad position in its block. */
@@ -292,9 +292,9 @@ class PreparedQuery {
   }
 
   /** Writes both; returns the length over dims [from, to). */
-  prepare(wasm: WasmExports, from: number, to: number, wide: number): number {
+  prepare(wasm: WasmExports, from: number, to: number, scratch: number): number {
     this.arena.f32.set(this.task.query, this.#given / 4);
-    return wasm.prepareQuery(this.#given, this.task.dim, from, to, this.prepared, wide);
+    return wasm.prepareQuery(this.#given, this.task.dim, from, to, this.prepared, scratch);
   }
 }
 
@@ -345,8 +345,8 @@ function instantiate(): WasmExports {
 interface WasmExports {
   readonly memory: WasmMemory;
   readonly heapBase: { readonly value: number };
-  wideBytes(half: boolean, dim: number): number;
-  prepareQuery(query: number, dim: number, from: number, to: number, prepared: number, wide: number): number;
+  passScratch(half: boolean, dim: number): number;
+  prepareQuery(query: number, dim: number, from: number, to: number, prepared: number, scratch: number): number;
   scores(
     metric: number,
     prepared: number,
@@ -358,7 +358,7 @@ interface WasmExports {
     from: number,
     to: number,
     keys: number,
-    wide: number,
+    scratch: number,
   ): number;
   norms(
     rows: number,
@@ -368,7 +368,7 @@ interface WasmExports {
     from: number,
     to: number,
     lengths: number,
-    wide: number,
+    scratch: number,
   ): number;
   offer(
     scores: number,

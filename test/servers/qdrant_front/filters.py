@@ -1,5 +1,6 @@
 """REST-shaped filters into engine objects. No evaluation happens here."""
 
+import numpy as np
 import qdrant_edge as edge
 
 from .errors import bad_format
@@ -95,7 +96,10 @@ def _field(raw):
 def _match(raw):
     if "value" in raw:
         value = raw["value"]
-        if isinstance(value, (str, bool)) or (isinstance(value, int) and -(2**63) <= value < 2**63):
+        if isinstance(value, bool):
+            # The binding tries integers first, and Python's True is one; numpy's is not.
+            return edge.MatchValue(np.bool_(value))
+        if isinstance(value, str) or (isinstance(value, int) and -(2**63) <= value < 2**63):
             return edge.MatchValue(value)
     elif "text" in raw:
         return edge.MatchText(raw["text"])

@@ -17,6 +17,8 @@ from .ids import show_id
 # thread, so that head and body leave in separate segments.
 IN_PLACE = 1024
 PIECE = 16 * 1024
+# The real server's default for a request body.
+BODY_LIMIT = 32 * 1024 * 1024
 
 ROUTES = []
 
@@ -224,6 +226,10 @@ class Handler(BaseHTTPRequestHandler):
         for method, regex, handler in ROUTES:
             match = regex.match(url.path) if method == self.command else None
             if match:
+                if len(raw) > BODY_LIMIT:
+                    raise bad_format(
+                        f"JSON payload ({len(raw)} bytes) is larger than allowed (limit: {BODY_LIMIT} bytes)."
+                    )
                 try:
                     body = orjson.loads(raw) if raw else {}
                 except orjson.JSONDecodeError as error:

@@ -1,0 +1,114 @@
+// Passes over rows: lanes first, then keys from lanes. Apart, because a square root and a division at the end of every
+// row would stall the next one, while row after row in vectors of two they cost little.
+import {
+  addDims,
+  clearLanes,
+  LANES_BYTES,
+  PRODUCTS_AND_SQUARES,
+  reduceTwo,
+  SECOND_SUM,
+  SQUARED_DIFFERENCES,
+  SQUARES,
+} from './lanes';
+import { widenHalves } from './widen';
+
+/** How many rows' lanes a pass that forgets them holds at a time: few enough for the first-level cache. */
+const PASS_ROWS: usize = 64;
+
+/** Bytes of scratch for any pass: lanes, and a float16 row widened. */
+export function passBytes(half: bool, dim: usize): usize {
+  return PASS_ROWS * LANES_BYTES + (half ? (dim << 2) + 32 : 0);
+}
+
+/**
+ * Keys of n rows over dims [from, to). `list`: their numbers, or 0 for the first n. Returns whether a NaN or Infinity
+ * was met. May write one key more.
+ */
+export function keysOf(
+  sums: u32,
+  prepared: usize,
+  queryLength: f64,
+  rows: usize,
+  half: bool,
+  dim: usize,
+  list: usize,
+  n: usize,
+  from: usize,
+  to: usize,
+  keys: usize,
+  scratch: usize,
+): bool {
+  const stride = half ? dim << 1 : dim << 2;
+  let bad = false;
+  for (let i: usize = 0; i < n; i += PASS_ROWS) {
+    const m = min(PASS_ROWS, n - i);
+    const part = list ? list + (i << 2) : 0;
+    const base = list ? rows : rows + i * stride;
+    addRows(sums, prepared, base, half, dim, part, m, from, to, true, scratch, scratch + PASS_ROWS * LANES_BYTES);
+    bad = keysFromLanes(sums, queryLength, scratch, m, keys + (i << 3)) || bad;
+  }
+  return bad;
+}
+
+/** Adds dims [from, to) of n rows to their lanes, which follow each other. `wide`: room for a float16 row widened. */
+export function addRows(
+  sums: u32,
+  prepared: usize,
+  rows: usize,
+  half: bool,
+  dim: usize,
+  list: usize,
+  n: usize,
+  from: usize,
+  to: usize,
+  fresh: bool,
+  lanes: usize,
+  wide: usize,
+): void {
+  const stride = half ? dim << 1 : dim << 2;
+  for (let i: usize = 0; i < n; i++) {
+    const row = list ? <usize>load<u32>(list + (i << 2)) : i;
+    let x = rows + row * stride;
+    if (half) {
+      widenHalves(x + (from << 1), wide + (from << 2), to - from);
+      x = wide;
+    }
+    if (fresh) clearLanes(lanes);
+    addDims(sums, prepared, x, lanes, from, to);
+    lanes += LANES_BYTES;
+  }
+}
+
+/** Keys (for SQUARES: lengths) of n rows. Returns whether a lane holds a NaN or Infinity. May write one key more. */
+export function keysFromLanes(sums: u32, queryLength: f64, lanes: usize, n: usize, keys: usize): bool {
+  const zero = f64x2.splat(0);
+  const q = f64x2.splat(queryLength);
+  const zeroQuery = f64x2.eq(q, zero);
+  // A sum minus itself is 0, or NaN for good.
+  let trap = zero;
+  for (let i: usize = 0; i < n; i += 2) {
+    const a = lanes + i * LANES_BYTES;
+    const b = i + 1 < n ? a + LANES_BYTES : a;
+    const sum = reduceTwo(a, b);
+    trap = f64x2.add(trap, f64x2.sub(sum, sum));
+    let key: v128;
+    if (sums == PRODUCTS_AND_SQUARES) {
+      const length = f64x2.sqrt(reduceTwo(a + SECOND_SUM, b + SECOND_SUM));
+      const cosine = f64x2.div(sum, f64x2.mul(q, length));
+      key = v128.andnot(cosine, v128.or(zeroQuery, f64x2.eq(length, zero)));
+    } else if (sums == SQUARED_DIFFERENCES) {
+      key = f64x2.sub(zero, f64x2.sqrt(sum));
+    } else {
+      key = sums == SQUARES ? f64x2.sqrt(sum) : sum;
+    }
+    // Adding 0 makes a 0 of −0.
+    v128.store(keys + (i << 3), f64x2.add(key, zero));
+  }
+  return v128.any_true(f64x2.ne(trap, trap));
+}
+
+/** Length of a float32 vector over the dims that its lanes hold after [from, to) is added to them. */
+export function addLength(x: usize, lanes: usize, from: usize, to: usize): f64 {
+  addDims(SQUARES, 0, x, lanes, from, to);
+  return sqrt(f64x2.extract_lane(reduceTwo(lanes, lanes), 0));
+}

@@ -1,0 +1,116 @@
+/** What callers hand over, rows or a matrix, becomes one matrix and a way back to the caller's rows. */
+import { expected, FunnelError } from './errors.js';
+import type { Rows } from './kernels/kernels.js';
+import { packRows } from './sources/pack.js';
+import type { CandidateRow, Candidates, Hit, Id, PackedCandidates } from './types.js';
+import { checkAttached, checkDim, checkIds, checkKeys, isNumbers } from './validate.js';
+
+export interface Matrix<Row> {
+  vectors: Rows;
+  dim: number;
+  count: number;
+  /** Is `vectors` memory of ours, that no caller can write or transfer? */
+  owned: boolean;
+  /** The hit for a candidate. */
+  hit(index: number, score: number): Hit<Row>;
+  id(index: number): Id;
+}
+
+/**
+ * @param scratch gives memory to pack rows into; it must not be used by anybody else until the funnel has run
+ * @throws FunnelError BAD_ARGUMENT, BAD_DIMS (ragged rows), NOT_FINITE (not a number), BAD_ID, DETACHED_BUFFER
+ */
+export function toMatrix<Row>(
+  candidates: Candidates<Row>,
+  scratch: (length: number) => Float32Array = (length) => new Float32Array(length),
+): Matrix<Row> {
+  if (Array.isArray(candidates)) return fromRows(candidates, scratch);
+  if (typeof candidates !== 'object' || candidates === null || !('vectors' in candidates)) {
+    const what = 'an array of rows { id, vector } or a matrix { vectors, dim, ids? }';
+    throw expected('BAD_ARGUMENT', what, 'candidates', candidates);
+  }
+  return fromPacked(candidates as PackedCandidates<Row>, scratch);
+}
+
+function fromRows<Row>(
+  rows: readonly (CandidateRow & Row)[],
+  scratch: (length: number) => Float32Array,
+): Matrix<Row> {
+  const count = rows.length;
+  const vectors = new Array<CandidateRow['vector']>(count);
+  const ids = new Array<Id | undefined>(count);
+  for (let i = 0; i < count; i++) {
+    const row = rows[i];
+    const vector = row?.vector;
+    if (!isNumbers(vector)) throw badVector(row, vector, i);
+    if (ArrayBuffer.isView(vector)) checkAttached(vector, `the vector of row ${i}`);
+    vectors[i] = vector;
+    ids[i] = row!.id;
+  }
+  const dim = count === 0 ? 1 : checkDim(vectors[0]!.length, 'the vector of row 0');
+  const named = ids[0] !== undefined || ids.some((id) => id !== undefined);
+  if (named) checkIds(ids);
+  const id = (index: number): Id => (named ? ids[index]! : index);
+  return {
+    vectors: packRows(vectors, dim, { into: scratch(count * dim) }),
+    dim,
+    count,
+    owned: true,
+    id,
+    hit(index, score) {
+      const row = rows[index]!;
+      const hit: Hit<Row> = { id: id(index), score, index, row };
+      if ('payload' in row) hit.payload = row.payload;
+      return hit;
+    },
+  };
+}
+
+function badVector(row: unknown, vector: unknown, i: number): FunnelError {
+  const named = typeof vector === 'object' && vector !== null && !ArrayBuffer.isView(vector);
+  const hint = named ? '; for named vectors use fromQdrant(response, { vector })' : '';
+  const got = expected('BAD_ARGUMENT', 'a Float32Array or an array of numbers', `the vector of row ${i}`, vector);
+  if (typeof row !== 'object' || row === null) return expected('BAD_ARGUMENT', '{ id, vector }', `row ${i}`, row);
+  return new FunnelError('BAD_ARGUMENT', got.message + hint);
+}
+
+function fromPacked<Row>(
+  candidates: PackedCandidates<Row>,
+  scratch: (length: number) => Float32Array,
+): Matrix<Row> {
+  checkKeys(candidates, ['vectors', 'dim', 'ids', 'payloads', 'rows', 'headScores'], 'candidates');
+  const dim = checkDim(candidates.dim, 'candidates.dim');
+  const { vectors: given, ids, payloads, rows } = candidates;
+  if (!isNumbers(given)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'candidates.vectors', given);
+  if (ArrayBuffer.isView(given)) checkAttached(given, 'candidates.vectors');
+  const { length } = given;
+  if (length % dim !== 0) {
+    throw expected('BAD_DIMS', `a multiple of dim (${dim}) values`, 'candidates.vectors', given);
+  }
+  const count = length / dim;
+  for (const [name, list] of [
+    ['ids', ids],
+    ['payloads', payloads],
+    ['rows', rows],
+  ] as const) {
+    if (list !== undefined && list.length !== count) {
+      throw expected('BAD_ARGUMENT', `one per vector (${count})`, `candidates.${name}`, list);
+    }
+  }
+  if (ids !== undefined) checkIds(ids);
+  const asIs = given instanceof Float32Array || given instanceof Uint16Array;
+  const id = (index: number): Id => (ids === undefined ? index : ids[index]!);
+  return {
+    vectors: asIs ? given : packRows([given as number[]], length, { into: scratch(length), name: () => 'candidates.vectors' }),
+    dim,
+    count,
+    owned: !asIs,
+    id,
+    hit(index, score) {
+      const hit: Hit<Row> = { id: id(index), score, index };
+      if (payloads !== undefined) hit.payload = payloads[index];
+      if (rows !== undefined) hit.row = rows[index];
+      return hit;
+    },
+  };
+}

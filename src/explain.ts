@@ -1,0 +1,86 @@
+/** What each stage of a funnel dropped. Runs the stages one by one, on the same kernels and with the same bits. */
+import { expected } from './errors.js';
+import type { Prepared } from './funnel.js';
+import { finish, notFinite, scoreOf } from './funnel.js';
+import type { Kernels } from './kernels/kernels.js';
+import type { FunnelStage, Hit, Id } from './types.js';
+
+/** A candidate as one stage saw it. */
+export interface Standing {
+  id: Id;
+  /** Position in the candidate set. */
+  index: number;
+  /** Zero-based place among the rows that entered the stage. */
+  rank: number;
+  /** Score at the stage's scale. */
+  score: number;
+}
+
+export interface ExplainedStage extends FunnelStage {
+  ms: number;
+  /** The worst score that stayed; undefined when nothing did. */
+  cutoff?: number;
+  /** Best first. */
+  dropped: Standing[];
+}
+
+/** What became of one candidate. */
+export type Fate =
+  /** It was never in the pool: only a larger or better head search could have found it. */
+  | { outcome: 'not a candidate' }
+  | { outcome: 'dropped'; stage: number; scale: number; rank: number; score: number; cutoff?: number }
+  | { outcome: 'hit'; rank: number; score: number };
+
+export interface Explanation<Row = unknown> {
+  hits: Hit<Row>[];
+  stages: ExplainedStage[];
+  /** Where an id was lost, or its place among the hits. */
+  find(id: Id): Fate;
+}
+
+export function explain<Row>(kernels: Kernels, prepared: Prepared<Row>): Explanation<Row> {
+  const { matrix, task } = prepared;
+  const bad = kernels.firstNonFinite(task.rows);
+  if (bad !== -1) throw notFinite(matrix, bad);
+
+  let alive: number[] = Array.from({ length: matrix.count }, (_, index) => index);
+  const stages = prepared.stages.map((stage, s): ExplainedStage => {
+    const start = performance.now();
+    const keys = new Float64Array(matrix.count);
+    kernels.scores({ ...task, from: 0, to: stage.scale, keys });
+    const entered = Float64Array.from(alive, (index) => keys[index]!);
+    const order = new Uint32Array(alive.length);
+    const sorted = new Float64Array(alive.length);
+    kernels.topK(entered, order, sorted);
+    const standing = (rank: number): Standing => {
+      const index = alive[order[rank]!]!;
+      return { id: matrix.id(index), index, rank, score: scoreOf(task.metric, sorted[rank]!) };
+    };
+    const dropped: Standing[] = [];
+    for (let rank = stage.out; rank < alive.length; rank++) dropped.push(standing(rank));
+    const cutoff = stage.out > 0 ? standing(stage.out - 1).score : undefined;
+    const kept = Array.from(order.subarray(0, stage.out), (place) => alive[place]!);
+    if (s === prepared.stages.length - 1) {
+      task.indices.set(kept);
+      task.keys.set(sorted.subarray(0, stage.out));
+    }
+    // Back into candidate order, which decides between equal scores.
+    alive = kept.sort((a, b) => a - b);
+    return { ...stage, ms: performance.now() - start, cutoff, dropped };
+  });
+  const hits = finish(prepared, -1);
+  return { hits, stages, find: (id) => find(hits, stages, id) };
+}
+
+function find(hits: Hit[], stages: ExplainedStage[], id: Id): Fate {
+  if (typeof id !== 'string' && typeof id !== 'number' && typeof id !== 'bigint') {
+    throw expected('BAD_ID', 'a string, number or bigint', 'id', id);
+  }
+  const rank = hits.findIndex((hit) => hit.id === id);
+  if (rank !== -1) return { outcome: 'hit', rank, score: hits[rank]!.score };
+  for (const [stage, { scale, cutoff, dropped }] of stages.entries()) {
+    const lost = dropped.find((standing) => standing.id === id);
+    if (lost) return { outcome: 'dropped', stage, scale, rank: lost.rank, score: lost.score, cutoff };
+  }
+  return { outcome: 'not a candidate' };
+}

@@ -1,0 +1,237 @@
+/** funnel(): re-ranks a candidate set by a plan. Validation here, arithmetic in one kernel call. */
+import { expected, FunnelError } from './errors.js';
+import { type Matrix, toMatrix } from './candidates.js';
+import { type Explanation, explain } from './explain.js';
+import type { BadPosition, FunnelTask, Kernels } from './kernels/kernels.js';
+import { funnelPlan, type Plan, type ResolvedPlan, resolvePlan } from './plan.js';
+import type { Candidates, FunnelStage, Hit, Vector } from './types.js';
+import { checkKeys, checkQuery, isZero } from './validate.js';
+
+export interface FunnelOptions {
+  /** Hits to return; wins over the plan's limit. */
+  limit?: number;
+  /** Also tell what each stage dropped; slower, for looking at one query. */
+  explain?: boolean;
+}
+
+/** One query of a batch with the candidates it is to rank. */
+export interface FunnelRequest<Row = unknown> {
+  candidates: Candidates<Row>;
+  query: Vector;
+}
+
+export interface FunnelApi {
+  /**
+   * Re-ranks candidates on ever longer prefixes of their vectors.
+   *
+   * @param candidates rows `{ id?, vector }`, or a matrix `{ vectors, dim, ids? }`; see `fromQdrant`, `fromMilvus`
+   * @param query a vector of as many dims
+   * @param plan how to narrow. @default funnelPlan(dim)
+   * @returns what is left, best first. Equal scores stand in candidate order; an empty set gives an empty answer.
+   * @throws FunnelError, before any work; `code` says what was wrong
+   * @example
+   * const hits = funnel(fromQdrant(await client.query('movies', request)), query, { scales: [256, 768], keep: 0.5 });
+   */
+  funnel<Row = unknown>(
+    candidates: Candidates<Row>,
+    query: Vector,
+    plan?: Plan,
+    options?: FunnelOptions & { explain?: false },
+  ): Hit<Row>[];
+  funnel<Row = unknown>(
+    candidates: Candidates<Row>,
+    query: Vector,
+    plan: Plan | undefined,
+    options: FunnelOptions & { explain: true },
+  ): Explanation<Row>;
+
+  /** As {@link FunnelApi.funnel}, off the main thread when there is much to do. A matrix in memory that is not shared is copied. */
+  funnelAsync<Row = unknown>(
+    candidates: Candidates<Row>,
+    query: Vector,
+    plan?: Plan,
+    options?: Pick<FunnelOptions, 'limit'>,
+  ): Promise<Hit<Row>[]>;
+
+  /** Many queries, each with its candidates, in one call of the kernel. Answers in order. */
+  funnelBatch<Row = unknown>(
+    requests: readonly FunnelRequest<Row>[],
+    plan?: Plan,
+    options?: Pick<FunnelOptions, 'limit'>,
+  ): Hit<Row>[][];
+
+  /** As {@link FunnelApi.funnelBatch}, off the main thread when there is much to do. */
+  funnelBatchAsync<Row = unknown>(
+    requests: readonly FunnelRequest<Row>[],
+    plan?: Plan,
+    options?: Pick<FunnelOptions, 'limit'>,
+  ): Promise<Hit<Row>[][]>;
+}
+
+/** A validated call: what the kernel is to do, and the way back to the caller's rows. */
+export interface Prepared<Row> {
+  matrix: Matrix<Row>;
+  task: FunnelTask;
+  stages: FunnelStage[];
+}
+
+/** Multiply-adds below which a hop to another thread costs more than the work. */
+const WORTH_A_THREAD = 2_000_000;
+
+/** The functions, over a choice of kernels that is asked at each call. */
+export function makeFunnel(kernels: () => Kernels): FunnelApi {
+  function funnel<Row>(candidates: Candidates<Row>, query: Vector, plan?: Plan, options: FunnelOptions = {}): never {
+    checkOptions(options, ['limit', 'explain']);
+    const prepared = prepare(candidates, query, plan, options.limit, scratch);
+    if (options.explain) return explain(kernels(), prepared) as never;
+    return finish(prepared, kernels().funnel(prepared.task)) as never;
+  }
+
+  function prepareAll<Row>(
+    requests: readonly FunnelRequest<Row>[],
+    plan: Plan | undefined,
+    options: FunnelOptions,
+  ): Prepared<Row>[] {
+    checkOptions(options, ['limit']);
+    if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array of { candidates, query }', 'requests', requests);
+    return requests.map((request, i) =>
+      inContext(`requests[${i}]`, () => prepare<Row>(request?.candidates, request?.query, plan, options.limit)),
+    );
+  }
+
+  function finishAll<Row>(prepared: Prepared<Row>[], bad: BadPosition[]): Hit<Row>[][] {
+    return prepared.map((one, i) => inContext(`requests[${i}]`, () => finish(one, bad[i]!)));
+  }
+
+  const { run } = makeRunner(kernels);
+  return {
+    funnel,
+    async funnelAsync(candidates, query, plan, options = {}) {
+      checkOptions(options, ['limit']);
+      const prepared = prepare(candidates, query, plan, options.limit);
+      return finish(prepared, (await run([prepared]))[0]!);
+    },
+    funnelBatch(requests, plan, options = {}) {
+      const prepared = prepareAll(requests, plan, options);
+      return finishAll(prepared, kernels().funnelBatch(prepared.map((one) => one.task)));
+    },
+    async funnelBatchAsync(requests, plan, options = {}) {
+      const prepared = prepareAll(requests, plan, options);
+      return finishAll(prepared, await run(prepared));
+    },
+  };
+}
+
+/** @internal Runs prepared calls: at once when they are small, else off the main thread. */
+export function makeRunner(kernels: () => Kernels) {
+  return {
+    async run(prepared: readonly Prepared<unknown>[]): Promise<BadPosition[]> {
+      const total = prepared.reduce((sum, one) => sum + work(one), 0);
+      if (total < WORTH_A_THREAD) return kernels().funnelBatch(prepared.map((one) => one.task));
+      return kernels().funnelBatchAsync(prepared.map(withOwnMemory));
+    },
+    explain: <Row>(prepared: Prepared<Row>): Explanation<Row> => explain(kernels(), prepared),
+  };
+}
+
+/** Everything that can be wrong with a call is found here, except NaN and Infinity in rows: the kernel sees those. */
+export function prepare<Row>(
+  candidates: Candidates<Row>,
+  query: Vector,
+  plan: Plan | undefined,
+  limit: number | undefined,
+  memory?: (length: number) => Float32Array,
+): Prepared<Row> {
+  const matrix = toMatrix(candidates, memory);
+  const q = checkQuery(query, matrix.count === 0 ? undefined : matrix.dim);
+  const dim = q.length;
+  const resolved = resolvePlan(plan ?? defaultPlan(dim), dim, matrix.count, limit);
+  if (resolved.metric !== 'euclid' && isZero(q)) {
+    throw new FunnelError('ZERO_QUERY', `Expected a query with a direction for metric ${resolved.metric} but received zeros`);
+  }
+  return { matrix, task: toTask(matrix, q, dim, resolved), stages: resolved.stages };
+}
+
+function toTask(matrix: Matrix<unknown>, query: Float32Array, dim: number, plan: ResolvedPlan): FunnelTask {
+  const out = plan.keep[plan.keep.length - 1]!;
+  return {
+    metric: plan.metric,
+    query,
+    rows: matrix.vectors,
+    dim,
+    scales: plan.scales,
+    keep: plan.keep,
+    indices: new Uint32Array(out),
+    keys: new Float64Array(out),
+  };
+}
+
+/** The kernel's answer as hits. */
+export function finish<Row>({ matrix, task }: Prepared<Row>, bad: BadPosition): Hit<Row>[] {
+  if (bad !== -1) throw notFinite(matrix, bad);
+  const { indices, keys, metric } = task;
+  const hits = new Array<Hit<Row>>(indices.length);
+  for (let i = 0; i < hits.length; i++) hits[i] = matrix.hit(indices[i]!, scoreOf(metric, keys[i]!));
+  return hits;
+}
+
+/** A key is larger when better; a distance is smaller. 0 − key keeps −0 out. */
+export function scoreOf(metric: FunnelTask['metric'], key: number): number {
+  return metric === 'euclid' ? 0 - key : key;
+}
+
+export function notFinite(matrix: Matrix<unknown>, at: number): FunnelError {
+  const row = Math.floor(at / matrix.dim);
+  const value = matrix.vectors instanceof Float32Array ? matrix.vectors[at] : 'float16 bits of no finite number';
+  const id = matrix.id(row);
+  const name = id === row ? `row ${row}` : `row ${row} (id ${String(id)})`;
+  return expected('NOT_FINITE', 'a finite float32', `dim ${at % matrix.dim} of ${name}`, value);
+}
+
+const defaultPlans = new Map<number, Plan>();
+
+function defaultPlan(dim: number): Plan {
+  let plan = defaultPlans.get(dim);
+  if (plan === undefined) {
+    plan = funnelPlan(dim);
+    defaultPlans.set(dim, plan);
+  }
+  return plan;
+}
+
+/** Rows are packed into the same memory at every synchronous call: a fresh matrix costs more than filling it. */
+let packed = new Float32Array(0);
+const MAX_SCRATCH = 1 << 22;
+
+function scratch(length: number): Float32Array {
+  if (length > MAX_SCRATCH) return new Float32Array(length);
+  if (packed.length < length) packed = new Float32Array(length);
+  return packed.subarray(0, length);
+}
+
+function checkOptions(options: object, allowed: string[]): void {
+  if (typeof options !== 'object' || options === null) throw expected('BAD_ARGUMENT', 'an object', 'options', options);
+  checkKeys(options, allowed, 'the options');
+}
+
+/** Multiply-adds of a funnel. */
+function work({ stages }: Prepared<unknown>): number {
+  return stages.reduce((sum, { in: rows, scale }, s) => sum + rows * (scale - (stages[s - 1]?.scale ?? 0)), 0);
+}
+
+/** Memory that the caller could transfer away meanwhile would crash the process, not only the call. */
+function withOwnMemory({ matrix, task }: Prepared<unknown>): FunnelTask {
+  const query = task.query.slice();
+  if (matrix.owned || task.rows.buffer instanceof SharedArrayBuffer) return { ...task, query };
+  return { ...task, query, rows: task.rows.slice() };
+}
+
+/** Puts the place in front of an error's message; its code stays. */
+export function inContext<T>(where: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof FunnelError)) throw error;
+    throw new FunnelError(error.code, `${where}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,36 @@
+export { FunnelError } from './errors.js';
+export { activeKernels, type KernelsInfo, type KernelsName, listKernels, useKernels } from './kernels/load.js';
+export { doublingPlan, funnelPlan, tutorialPlan } from './plan.js';
+export { fromMilvus } from './sources/from-milvus.js';
+export { fromQdrant } from './sources/from-qdrant.js';
+
+import { type FunnelApi, makeFunnel } from './funnel.js';
+import { activeKernels } from './kernels/load.js';
+import { FunnelSearchOn, type FunnelSearchOptions } from './search.js';
+
+const api: FunnelApi = makeFunnel(activeKernels);
+export const funnel: FunnelApi['funnel'] = api.funnel;
+export const funnelAsync: FunnelApi['funnelAsync'] = api.funnelAsync;
+export const funnelBatch: FunnelApi['funnelBatch'] = api.funnelBatch;
+export const funnelBatchAsync: FunnelApi['funnelBatchAsync'] = api.funnelBatchAsync;
+
+/**
+ * Funnel search over a database: a head search there, the funnel here.
+ *
+ * @example
+ * const search = new FunnelSearch({ source: qdrantSource(client, { collection: 'movies', head: 'head', full: 'full' }) });
+ * const { hits, stats } = await search.query({ vector, limit: 10, withPayload: true });
+ */
+export class FunnelSearch extends FunnelSearchOn {
+  constructor(options: FunnelSearchOptions) {
+    super(options, activeKernels);
+  }
+}
+
+export type { FunnelErrorCode } from './errors.js';
+export type { ExplainedStage, Explanation, Fate, Standing } from './explain.js';
+export type { FunnelOptions, FunnelRequest } from './funnel.js';
+export type { Keep, Plan, PlanOptions } from './plan.js';
+export type { FunnelSearchOptions, SearchRequest, SearchResult } from './search.js';
+export type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from './sources/source.js';
+export type * from './types.js';

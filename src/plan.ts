@@ -1,0 +1,212 @@
+/**
+ * A plan says how a funnel narrows: which prefix lengths it scores, and how many candidates survive each. Every user
+ * error about a plan is thrown here, before any work.
+ */
+import { describe, expected, FunnelError } from './errors.js';
+import { type Metric, METRICS } from './kernels/kernels.js';
+import type { FunnelStage } from './types.js';
+import { checkDim, checkInteger, checkKeys } from './validate.js';
+
+/**
+ * What survives a stage: a fraction of the rows that entered it, 0 < f ≤ 1, rounded down; or an absolute count.
+ */
+export type Keep = number | { count: number };
+
+export interface Plan {
+  /** Length of the prefix that the head search (in the database) uses. `funnel()` itself does not need it. */
+  head?: number;
+  /** How many candidates the head search fetches. */
+  candidates?: number;
+  /** Prefix lengths to score, ascending; the last one decides. It may be shorter than the vector. */
+  scales: readonly number[];
+  /** One rule for all scales, or one per scale. */
+  keep: Keep | readonly Keep[];
+  /** @default 'cosine', or the metric of the source */
+  metric?: Metric;
+  /**
+   * How many hits to return. No keep rule then leaves fewer: at `limit` survivors pruning stops, and the remaining
+   * scales only re-order.
+   */
+  limit?: number;
+}
+
+/** A plan fitted to `dim` and a number of candidates. */
+export interface ResolvedPlan {
+  metric: Metric;
+  scales: Uint32Array;
+  /** Survivors of each scale. */
+  keep: Uint32Array;
+  stages: FunnelStage[];
+}
+
+/**
+ * The funnel of the Milvus tutorial, exactly: a pool of 128 hits of a 128-dim head search, halved at 256, 512 and 768
+ * dims, 16 left.
+ */
+export const tutorialPlan: Readonly<Plan> = Object.freeze({
+  head: 128,
+  candidates: 128,
+  scales: Object.freeze([256, 512, 768]),
+  keep: 0.5,
+});
+
+export interface PlanOptions {
+  /** Length of the head. */
+  head?: number;
+  candidates?: number;
+  keep?: Keep | readonly Keep[];
+  metric?: Metric;
+  /** @default 10 */
+  limit?: number;
+}
+
+/**
+ * The default plan for vectors of `dim` dims: a head of a power of two (about a sixth to a quarter of the dims, a half
+ * for short vectors), then scales that double up to `dim`, half of the rows kept at each, 10 hits. A pool of 128 keeps
+ * 99 % of the true top 10 on 768-d Matryoshka vectors; measure on yours.
+ *
+ * @throws FunnelError BAD_DIMS, BAD_PLAN
+ * @example
+ * funnelPlan(768) // { head: 128, candidates: 128, scales: [256, 512, 768], keep: 0.5, limit: 10 }
+ */
+export function funnelPlan(dim: number, options: PlanOptions = {}): Plan {
+  checkDim(dim, 'funnelPlan()');
+  checkKeys(options, ['head', 'candidates', 'keep', 'metric', 'limit'], 'the options of funnelPlan()');
+  const head = options.head ?? defaultHead(dim);
+  const scales: number[] = [];
+  for (let scale = 2 * head; scale < dim; scale *= 2) scales.push(scale);
+  scales.push(dim);
+  return checkedPlan({ scales, ...options, head }, dim);
+}
+
+/**
+ * A head of `from · dim` dims, then twice as many at every scale up to all of them: 1/32 → 1/16 → … → 1.
+ *
+ * @param options.from the head's share of the dims. @default 1/32
+ * @throws FunnelError BAD_DIMS, BAD_PLAN
+ * @example
+ * doublingPlan(1024) // head 32, scales 64, 128, 256, 512, 1024
+ */
+export function doublingPlan(dim: number, options: Omit<PlanOptions, 'head'> & { from?: number } = {}): Plan {
+  checkDim(dim, 'doublingPlan()');
+  checkKeys(options, ['from', 'candidates', 'keep', 'metric', 'limit'], 'the options of doublingPlan()');
+  const { from = 1 / 32, ...rest } = options;
+  if (!(typeof from === 'number' && from > 0 && from < 1)) {
+    throw expected('BAD_PLAN', 'a share of the dims between 0 and 1', 'from', from);
+  }
+  const lengths = new Set<number>();
+  for (let share = from; share < 1; share *= 2) lengths.add(Math.max(1, Math.round(dim * share)));
+  lengths.add(dim);
+  const [head, ...scales] = lengths;
+  return checkedPlan({ scales: scales.length > 0 ? scales : [dim], ...rest, head }, dim);
+}
+
+/**
+ * Fits a plan to `count` candidates of `dim` dims. `limit` wins over the plan's own.
+ *
+ * @throws FunnelError BAD_PLAN, BAD_ARGUMENT
+ */
+export function resolvePlan(plan: Plan, dim: number, count: number, limit = plan.limit): ResolvedPlan {
+  checkPlan(plan, dim);
+  if (limit !== undefined) checkInteger(limit, 1, 0xffff_ffff, 'limit');
+  const { scales, metric = 'cosine' } = plan;
+  const last = scales.length - 1;
+  const keep = new Uint32Array(scales.length);
+  const stages: FunnelStage[] = [];
+  let alive = count;
+  for (let s = 0; s <= last; s++) {
+    const rule = keepRule(plan.keep, s);
+    const floor = limit === undefined ? 0 : Math.min(alive, limit);
+    const wanted = typeof rule === 'number' ? Math.floor(rule * alive) : Math.min(rule.count, alive);
+    let out = Math.max(wanted, floor);
+    if (s === last && limit !== undefined) out = floor;
+    stages.push({ scale: scales[s]!, in: alive, out, prunes: limit === undefined || alive > limit });
+    keep[s] = out;
+    alive = out;
+  }
+  return { metric, scales: Uint32Array.from(scales), keep, stages };
+}
+
+const PLAN_KEYS = ['head', 'candidates', 'scales', 'keep', 'metric', 'limit'];
+
+/**
+ * @throws FunnelError BAD_PLAN
+ */
+export function checkPlan(plan: Plan, dim: number): void {
+  if (typeof plan !== 'object' || plan === null) throw expected('BAD_PLAN', 'a plan', 'plan', plan);
+  for (const key in plan) {
+    if (!PLAN_KEYS.includes(key)) {
+      const hint = key === 'top' ? ' (did you mean limit?)' : '';
+      throw new FunnelError('BAD_PLAN', `Expected one of ${PLAN_KEYS.join(', ')} in the plan but received ${key}${hint}`);
+    }
+  }
+  const { scales, keep, metric, head, candidates, limit } = plan;
+  if (!Array.isArray(scales) || scales.length === 0) {
+    throw expected('BAD_PLAN', 'an array of at least one prefix length', 'scales', scales);
+  }
+  let before = 0;
+  for (let s = 0; s < scales.length; s++) {
+    const scale = scales[s];
+    checkCount(scale, `scales[${s}]`);
+    if (scale > dim) {
+      throw expected('BAD_PLAN', `a prefix length in 1..${dim} (the vectors have ${dim} dims)`, `scales[${s}]`, scale);
+    }
+    if (scale <= before) throw expected('BAD_PLAN', `more than ${before}, as scales ascend,`, `scales[${s}]`, scale);
+    before = scale;
+  }
+  if (Array.isArray(keep)) {
+    if (keep.length !== scales.length) {
+      throw expected('BAD_PLAN', `one rule per scale (${scales.length})`, 'keep', keep);
+    }
+    for (let s = 0; s < keep.length; s++) checkKeep(keep[s], `keep[${s}]`);
+  } else {
+    checkKeep(keep, 'keep');
+  }
+  if (metric !== undefined && !METRICS.includes(metric)) {
+    throw expected('BAD_PLAN', `one of ${METRICS.join(', ')}`, 'metric', metric);
+  }
+  if (head !== undefined) {
+    checkCount(head, 'head');
+    if (head > dim) throw expected('BAD_PLAN', `a prefix length in 1..${dim}`, 'head', head);
+  }
+  if (candidates !== undefined) checkCount(candidates, 'candidates');
+  if (limit !== undefined) checkCount(limit, 'limit');
+}
+
+function checkKeep(keep: unknown, where: string): void {
+  if (typeof keep === 'number') {
+    if (keep > 0 && keep <= 1) return;
+    const hint = Number.isInteger(keep) && keep > 1 ? `; for a count write { count: ${keep} }` : '';
+    throw new FunnelError('BAD_PLAN', `Expected a fraction with 0 < f ≤ 1 for ${where} but received ${describe(keep)}${hint}`);
+  }
+  if (typeof keep !== 'object' || keep === null || !('count' in keep) || Object.keys(keep).length !== 1) {
+    throw expected('BAD_PLAN', 'a fraction or { count }', where, keep);
+  }
+  checkCount(keep.count, `${where}.count`);
+}
+
+function checkCount(value: unknown, where: string): void {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 0xffff_ffff) {
+    throw expected('BAD_PLAN', 'an integer of at least 1', where, value);
+  }
+}
+
+function keepRule(keep: Plan['keep'], stage: number): Keep {
+  return Array.isArray(keep) ? (keep as readonly Keep[])[stage]! : (keep as Keep);
+}
+
+/** Fills in the defaults that plan makers share. */
+function checkedPlan(plan: Omit<Plan, 'keep'> & { keep?: Plan['keep'] }, dim: number): Plan {
+  const limit = plan.limit ?? 10;
+  const full: Plan = { ...plan, keep: plan.keep ?? 0.5, limit, candidates: plan.candidates ?? Math.max(128, 4 * limit) };
+  if (full.metric === undefined) delete full.metric;
+  checkPlan(full, dim);
+  return full;
+}
+
+/** See funnelPlan. 256 → 128, 768 → 128, 1024 and 1536 → 256, 3072 → 512. */
+function defaultHead(dim: number): number {
+  const quarter = 2 ** Math.floor(Math.log2(dim / 4));
+  const half = Math.ceil(dim / 2);
+  return Math.min(half, Math.max(128, quarter));
+}

@@ -1,0 +1,77 @@
+/** How the full vectors of a collection are stored, and what both databases check before they search. */
+import { describe, expected, FunnelError } from '../errors.js';
+import type { Metric } from '../types.js';
+
+/**
+ * The layout that stores nothing twice: the head normalised to length 1, its length in a field beside it, and the remaining
+ * dims raw. The full vector is [head · norm, tail].
+ */
+export interface TailLayout {
+  /** The vector of the dims behind the head. */
+  tail: string;
+  /** Where the head's length is: a payload key in Qdrant, a scalar field in Milvus. */
+  headNorm: string;
+}
+
+export function checkLayout(options: { collection: string; head: string; full: string | TailLayout }): void {
+  if (typeof options !== 'object' || options === null) throw expected('BAD_ARGUMENT', 'an object', 'the options', options);
+  const { collection, head, full } = options;
+  if (typeof collection !== 'string' || collection === '') {
+    throw expected('BAD_ARGUMENT', 'the name of a collection', 'collection', collection);
+  }
+  if (typeof head !== 'string') throw expected('BAD_ARGUMENT', 'the name of the head vector', 'head', head);
+  const tailed = typeof full === 'object' && full !== null && typeof full.tail === 'string' && typeof full.headNorm === 'string';
+  if (typeof full !== 'string' && !tailed) {
+    throw expected('BAD_ARGUMENT', 'the name of the full vector, or { tail, headNorm },', 'full', full);
+  }
+}
+
+export function checkMetric(metric: Metric | undefined): void {
+  if (metric !== undefined && metric !== 'cosine' && metric !== 'dot' && metric !== 'euclid') {
+    throw expected('BAD_ARGUMENT', "'cosine', 'dot' or 'euclid'", 'metric', metric);
+  }
+}
+
+/** NaN would be answered with arbitrary hits by some servers, so it never leaves this process. */
+export function checkQuery(vector: Float32Array, dim: number, where: string): void {
+  if (!(vector instanceof Float32Array)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'the query vector', vector);
+  if (vector.length !== dim) {
+    throw expected('BAD_DIMS', `${dim} dims, as in ${where},`, 'the query vector', vector);
+  }
+  for (let i = 0; i < dim; i++) {
+    if (!Number.isFinite(vector[i])) {
+      throw expected('NOT_FINITE', 'a finite number', `dim ${i} of the query vector`, vector[i]);
+    }
+  }
+}
+
+export function checkCount(count: number, name: string, most: number): void {
+  if (!Number.isInteger(count) || count < 1 || count > most) {
+    const range = most === Number.MAX_SAFE_INTEGER ? 'a positive integer' : `an integer between 1 and ${most}`;
+    throw expected('BAD_ARGUMENT', range, name, count);
+  }
+}
+
+/** Joins stored heads, their lengths and tails to full vectors. */
+export function joinTails(
+  heads: Float32Array,
+  headDim: number,
+  norms: readonly unknown[],
+  tails: Float32Array,
+  tailDim: number,
+  nameNorm: (row: number) => string,
+): Float32Array {
+  const dim = headDim + tailDim;
+  const full = new Float32Array(norms.length * dim);
+  for (let row = 0; row < norms.length; row++) {
+    const norm = norms[row];
+    if (typeof norm !== 'number' || !Number.isFinite(norm) || norm < 0) {
+      throw new FunnelError('BAD_RESPONSE', `Expected a length, 0 or more, in ${nameNorm(row)} but received ${describe(norm)}`);
+    }
+    const from = row * headDim;
+    const to = row * dim;
+    for (let i = 0; i < headDim; i++) full[to + i] = heads[from + i]! * norm;
+    full.set(tails.subarray(row * tailDim, (row + 1) * tailDim), to + headDim);
+  }
+  return full;
+}

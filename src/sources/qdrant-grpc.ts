@@ -1,0 +1,331 @@
+/** Qdrant over @qdrant/js-client-grpc. */
+import { FunnelError } from '../errors.js';
+import { messageOf, socketCode } from './call.js';
+import { type AnyPoint, plainInteger, pointsOf, setOwn } from './from-qdrant.js';
+import type { QdrantDriver, QdrantQuery, QdrantVectors } from './qdrant.js';
+import { qdrantRefusal } from './qdrant-rest.js';
+import { FIXED32, LENGTH, LITTLE_ENDIAN, WireReader } from './wire.js';
+
+/** What is used of the gRPC client, so that the types of this package need no client installed. */
+export interface QdrantGrpcClient {
+  // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
+  api(name: any): any;
+}
+
+type Call = (request: object, options: object) => Promise<unknown>;
+
+export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
+  let raw: Promise<RawQueries | undefined> | undefined;
+  return {
+    idKind: 'bigint',
+
+    async vectors(collection) {
+      return grpcVectors(await (client.api('collections') as { get: Call }).get({ collectionName: collection }, {}));
+    },
+
+    async somePoint(collection) {
+      const request = { collectionName: collection, limit: 1, withPayload: select('enable', false) };
+      return pointsOf(await (client.api('points') as { scroll: Call }).scroll(request, {}))[0] as AnyPoint | undefined;
+    },
+
+    both: (a, b) => ({ must: [a, b].map((value) => ({ conditionOneOf: { case: 'filter', value } })) }),
+
+    async query(request, signal, fast) {
+      const { query } = client.api('points') as { query: Call };
+      const call = () => query(queryPoints(request), { signal });
+      if (fast) raw ??= findRawQueries(client);
+      const answer = await ((fast ? await raw : undefined)?.run(call) ?? call());
+      const at = performance.now();
+      const records = rawRecords(answer);
+      return { points: records ? readPoints(records) : (pointsOf(answer) as AnyPoint[]), at };
+    },
+
+    classify: grpcError,
+  };
+}
+
+function queryPoints({ collection, vector, using, limit, filter, params, exact, withPayload, lifts }: QdrantQuery): object {
+  const names = lifts.map((lift) => lift.name);
+  return {
+    collectionName: collection,
+    query: { variant: { case: 'nearest', value: { variant: { case: 'dense', value: { data: vector } } } } },
+    using: using === '' ? undefined : using,
+    limit: BigInt(limit),
+    filter,
+    params: exact ? { ...(params as object), exact: true } : params,
+    withPayload: Array.isArray(withPayload) ? select('include', { fields: [...withPayload] }) : select('enable', withPayload),
+    withVectors:
+      names.length === 0 || names.includes('') ? select('enable', names.length > 0) : select('include', { names }),
+  };
+}
+
+function select(what: 'enable' | 'include', value: unknown): object {
+  return { selectorOptions: { case: what, value } };
+}
+
+/*
+ * Reading answers as bytes. The client decodes every float of an answer on its own, into a number[]. Its protobuf library
+ * keeps fields that a message type does not declare as views of the answer's bytes, so a query that is read as a message
+ * without fields arrives as one view a point, and the vectors are copied out of it whole.
+ */
+
+interface RawQueries {
+  /** Undefined when this call must go the usual way. */
+  run(call: () => Promise<unknown>): Promise<unknown> | undefined;
+}
+
+interface Method {
+  input: unknown;
+  output: { typeName: string };
+}
+
+async function findRawQueries(client: QdrantGrpcClient): Promise<RawQueries | undefined> {
+  if (!LITTLE_ENDIAN) return undefined;
+  try {
+    // Already loaded by whoever made the client; a copy that did not make it describes other methods, and is of no use.
+    const qdrant = await import('@qdrant/js-client-grpc');
+    if (!(client instanceof qdrant.QdrantClient)) return undefined;
+    const services = qdrant.file_qdrant.dependencies.flatMap((file) => file.services);
+    const method = services.find((service) => service.typeName === 'qdrant.Points')?.method['query'] as Method | undefined;
+    const empty = qdrant.HealthCheckRequestSchema;
+    const writable = method && Object.getOwnPropertyDescriptor(method, 'output')?.writable === true;
+    if (!writable || method.output.typeName !== 'qdrant.QueryResponse' || empty.fields.length > 0) return undefined;
+    return rawQueries(method, empty);
+  } catch {
+    return undefined;
+  }
+}
+
+function rawQueries(method: Method, empty: { typeName: string }): RawQueries {
+  const usual = method.output;
+  let first = true;
+  return {
+    run(call) {
+      // Should a later library remember the type a method was first read as, it must be the usual one.
+      if (first) {
+        first = false;
+        return undefined;
+      }
+      // The library takes the type from the method while the call is being made, synchronously: other calls never see this.
+      method.output = empty;
+      try {
+        return call();
+      } finally {
+        method.output = usual;
+      }
+    },
+  };
+}
+
+interface Unknown {
+  no: number;
+  wireType: number;
+  /** With its length in front. */
+  data: Uint8Array;
+}
+
+/** Undefined for an answer that the client decoded as usual. */
+function rawRecords(answer: unknown): readonly Unknown[] | undefined {
+  const { result, $unknown } = answer as { result?: unknown; $unknown?: Unknown[] };
+  return Array.isArray(result) ? undefined : ($unknown ?? []);
+}
+
+// Field numbers of qdrant's points.proto and json_with_int.proto.
+
+function readPoints(records: readonly Unknown[]): AnyPoint[] {
+  const points: AnyPoint[] = [];
+  for (const { no, wireType, data } of records) {
+    // QueryResponse.result
+    if (no !== 1 || wireType !== LENGTH) continue;
+    const reader = new WireReader(data);
+    reader.type = LENGTH;
+    points.push(readPoint(reader.message()));
+  }
+  return points;
+}
+
+function readPoint(reader: WireReader): AnyPoint {
+  const payload: Record<string, unknown> = {};
+  const point: AnyPoint = { id: undefined, score: 0, payload };
+  while (reader.next()) {
+    if (reader.field === 1) point.id = readId(reader.message());
+    else if (reader.field === 2) readEntry(reader.message(), payload, readValue, null);
+    else if (reader.field === 3) point.score = reader.float();
+    else if (reader.field === 6) point.vector = readVectors(reader.message());
+    else reader.skip();
+  }
+  return point;
+}
+
+function readId(reader: WireReader): bigint | string | undefined {
+  let id: bigint | string | undefined;
+  while (reader.next()) {
+    if (reader.field === 1) id = reader.varint();
+    else if (reader.field === 2) id = reader.string();
+    else reader.skip();
+  }
+  return id;
+}
+
+/** One entry of a map: key 1, value 2. */
+function readEntry<T>(reader: WireReader, into: Record<string, T>, value: (reader: WireReader) => T, absent: T): void {
+  let key = '';
+  let read = absent;
+  while (reader.next()) {
+    if (reader.field === 1) key = reader.string();
+    else if (reader.field === 2) read = value(reader.message());
+    else reader.skip();
+  }
+  setOwn(into, key, read);
+}
+
+function readValue(reader: WireReader): unknown {
+  let value: unknown = null;
+  while (reader.next()) {
+    switch (reader.field) {
+      case 2:
+        value = reader.double();
+        break;
+      case 3:
+        value = plainInteger(BigInt.asIntN(64, reader.varint()));
+        break;
+      case 4:
+        value = reader.string();
+        break;
+      case 5:
+        value = reader.varint() !== 0n;
+        break;
+      case 6:
+        value = readStruct(reader.message());
+        break;
+      case 7:
+        value = readList(reader.message());
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  return value;
+}
+
+function readStruct(reader: WireReader): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  while (reader.next()) {
+    if (reader.field === 1) readEntry(reader.message(), fields, readValue, null);
+    else reader.skip();
+  }
+  return fields;
+}
+
+function readList(reader: WireReader): unknown[] {
+  const values: unknown[] = [];
+  while (reader.next()) {
+    if (reader.field === 1) values.push(readValue(reader.message()));
+    else reader.skip();
+  }
+  return values;
+}
+
+/** As REST has it: one vector, or vectors by name. */
+function readVectors(reader: WireReader): unknown {
+  let vectors: unknown;
+  while (reader.next()) {
+    if (reader.field === 1) vectors = readVector(reader.message());
+    else if (reader.field === 2) {
+      const named: Record<string, unknown> = {};
+      const map = reader.message();
+      while (map.next()) {
+        if (map.field === 1) readEntry<unknown>(map.message(), named, readVector, new Float32Array(0));
+        else map.skip();
+      }
+      vectors = named;
+    } else reader.skip();
+  }
+  return vectors;
+}
+
+/** VectorOutput: `dense` (101) or, from older servers, `data` (1); what is not dense is only recognised. */
+function readVector(reader: WireReader): unknown {
+  const chunks: Uint8Array[] = [];
+  let other: unknown;
+  while (reader.next()) {
+    if (reader.field === 1) readFloats(reader, chunks);
+    else if (reader.field === 101) {
+      const dense = reader.message();
+      while (dense.next()) {
+        if (dense.field === 1) readFloats(dense, chunks);
+        else dense.skip();
+      }
+    } else {
+      if (reader.field === 2 || reader.field === 102) other = { indices: [] };
+      if (reader.field === 3 || reader.field === 103) other = [[]];
+      reader.skip();
+    }
+  }
+  return other ?? floats(chunks);
+}
+
+/** Packed, or one by one. */
+function readFloats(reader: WireReader, chunks: Uint8Array[]): void {
+  if (reader.type === LENGTH) chunks.push(reader.view());
+  else if (reader.type === FIXED32) {
+    reader.skip();
+    chunks.push(reader.bytes.subarray(reader.at - 4, reader.at));
+  } else reader.skip();
+}
+
+function floats(chunks: readonly Uint8Array[]): Float32Array {
+  let size = 0;
+  for (const chunk of chunks) size += chunk.length;
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return new Float32Array(bytes.buffer, 0, size >>> 2);
+}
+
+// What else differs from REST.
+
+const DISTANCES = ['Unknown', 'Cosine', 'Euclid', 'Dot', 'Manhattan'];
+
+function grpcVectors(answer: unknown): QdrantVectors {
+  type Params = { size: bigint; distance: number; multivectorConfig?: unknown };
+  type Config = { case?: string; value?: Params | { map: Record<string, Params> } };
+  const result = (answer as { result?: { config?: { params?: { vectorsConfig?: { config?: Config } } } } }).result;
+  const config = result?.config?.params?.vectorsConfig?.config;
+  const entries: [string, Params][] =
+    config?.case === 'params'
+      ? [['', config.value as Params]]
+      : Object.entries((config?.value as { map?: Record<string, Params> } | undefined)?.map ?? {});
+  return new Map(
+    entries.map(([name, { size, distance, multivectorConfig }]) => [
+      name,
+      { dim: Number(size), distance: DISTANCES[distance] ?? String(distance), multi: Boolean(multivectorConfig) },
+    ]),
+  );
+}
+
+/** gRPC status codes. */
+const CANCELLED = 1;
+const DEADLINE_EXCEEDED = 4;
+const NOT_FOUND = 5;
+const UNAVAILABLE = 14;
+
+function grpcError(error: unknown, where: string): FunnelError {
+  const { code, rawMessage } = (error ?? {}) as { code?: unknown; rawMessage?: unknown };
+  const reason = typeof rawMessage === 'string' ? rawMessage : messageOf(error);
+  const socket = socketCode(error);
+  if (code === UNAVAILABLE || socket !== undefined) {
+    return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${socket ?? reason})`, { cause: error });
+  }
+  // The client's own timeout cancels.
+  if (code === DEADLINE_EXCEEDED || code === CANCELLED) {
+    return new FunnelError('TIMEOUT', `${where} gave no answer within the client's own timeout`, { cause: error });
+  }
+  if (typeof code === 'number') return qdrantRefusal(where, `gRPC ${code}: ${reason}`, code === NOT_FOUND, error);
+  return new FunnelError('BAD_RESPONSE', `Expected a readable answer from ${where} but the client failed: ${reason}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,313 @@
+/** Qdrant as a source: `funnelvec/qdrant`. */
+import { expected, FunnelError } from '../errors.js';
+import type { IdKind, Metric } from '../types.js';
+import { guarded } from './call.js';
+import { type AnyPoint, payloadsOf, pointName, qdrantIds, scoresOf, vectorsOf } from './from-qdrant.js';
+import { checkCount, checkLayout, checkMetric, checkQuery, joinTails, type TailLayout } from './layout.js';
+import { packRows } from './pack.js';
+import { grpcDriver, type QdrantGrpcClient } from './qdrant-grpc.js';
+import { type QdrantRestClient, restDriver } from './qdrant-rest.js';
+import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from './source.js';
+
+export { type FromQdrantOptions, fromQdrant } from './from-qdrant.js';
+export type { TailLayout } from './layout.js';
+export type { QdrantGrpcClient } from './qdrant-grpc.js';
+export type { QdrantRestClient } from './qdrant-rest.js';
+
+export interface QdrantSourceOptions {
+  collection: string;
+  /** The named vector that the server searches: the first dims of the full ones. '' is the un-named vector. */
+  head: string;
+  /** The named vector with all dims, or the layout that splits them. */
+  full: string | TailLayout;
+  /** A filter in the client's own form that every search obeys, beside the filter of the request. */
+  nativeFilter?: unknown;
+  /** Search parameters in the client's own form, e.g. `{ hnsw_ef: 256 }` (gRPC: `hnswEf: 256n`). */
+  params?: unknown;
+  /** Milliseconds for one call, where the request names none. */
+  timeout?: number;
+  /** The metric of the full vectors. @default the full vector's (tail layout: the head's) */
+  metric?: Metric;
+  /**
+   * 'fast' reads vectors out of the answer's bytes, wherever this client allows it; 'client' always lets the client decode.
+   * The candidates are the same.
+   * @default 'fast'
+   */
+  decode?: 'fast' | 'client';
+}
+
+/**
+ * Head searches on a Qdrant collection through a client that you made and keep.
+ *
+ * REST answers are asked for uncompressed, whatever the client does otherwise: a compressed one waits about 40 ms for a
+ * delayed acknowledgement. The gRPC client compresses both ways unless it was made with `compression: false`, which is
+ * quicker on a fast network; that is the client's to decide. Over REST, ids beyond 2^53 − 1 are refused: JSON rounds them.
+ *
+ * @example
+ * const client = new QdrantClient({ url: 'http://127.0.0.1:6333', checkCompatibility: false });
+ * const source = qdrantSource(client, { collection: 'films', head: 'head', full: 'full' });
+ *
+ * @throws FunnelError BAD_ARGUMENT
+ */
+export function qdrantSource(client: QdrantRestClient | QdrantGrpcClient, options: QdrantSourceOptions): Source {
+  const driver = driverOf(client);
+  checkLayout(options);
+  checkMetric(options.metric);
+  return new QdrantSource(driver, options);
+}
+
+/** What differs between the two clients. */
+export interface QdrantDriver {
+  /** How numeric ids arrive. */
+  idKind: 'number' | 'bigint';
+  vectors(collection: string): Promise<QdrantVectors>;
+  /** Any point, for the kind of its id. */
+  somePoint(collection: string): Promise<AnyPoint | undefined>;
+  /** A filter that is true where both are. */
+  both(a: unknown, b: unknown): unknown;
+  /** `packed`: one matrix for every lift, where the vectors never became arrays. `at`: when the answer was here. */
+  query(
+    query: QdrantQuery,
+    signal: AbortSignal,
+    fast: boolean,
+  ): Promise<{ points: AnyPoint[]; packed?: Float32Array[]; at: number }>;
+  classify(error: unknown, where: string): FunnelError;
+}
+
+export type QdrantVectors = ReadonlyMap<string, { dim: number; distance: string; multi: boolean }>;
+
+export interface QdrantQuery {
+  collection: string;
+  vector: Float32Array;
+  using: string;
+  limit: number;
+  filter: unknown;
+  params: unknown;
+  exact: boolean;
+  withPayload: PayloadSelection;
+  /** The vectors that come along. */
+  lifts: readonly { name: string; dim: number }[];
+}
+
+const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
+
+class QdrantSource implements Source {
+  readonly name: string;
+  private known: Promise<SourceInfo> | undefined;
+
+  constructor(
+    private readonly driver: QdrantDriver,
+    private readonly options: QdrantSourceOptions,
+  ) {
+    this.name = `Qdrant collection ${JSON.stringify(options.collection)}`;
+  }
+
+  info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
+    return this.guarded(options, async () => ({ ...(await this.read()) }));
+  }
+
+  head(request: HeadRequest): Promise<HeadAnswer> {
+    return this.guarded(request, async (signal) => {
+      const info = await this.read();
+      checkQuery(request.vector, info.dim, this.name);
+      checkCount(request.candidates, 'candidates', Number.MAX_SAFE_INTEGER);
+      return this.retold(request.vector, () => this.search(request, info, signal));
+    });
+  }
+
+  full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
+    return this.guarded(request, async (signal) => {
+      const { full, collection } = this.options;
+      if (typeof full !== 'string') {
+        throw new FunnelError('BAD_ARGUMENT', `${this.name} stores no full vector to search: its layout is head and tail`);
+      }
+      const info = await this.read();
+      checkQuery(request.vector, info.dim, this.name);
+      checkCount(request.limit, 'limit', Number.MAX_SAFE_INTEGER);
+      return this.retold(request.vector, async () => {
+        const began = performance.now();
+        const { points, at } = await this.driver.query(
+          {
+            collection,
+            vector: request.vector,
+            using: full,
+            limit: request.limit,
+            filter: this.filter(request.nativeFilter),
+            params: this.options.params,
+            exact: true,
+            withPayload: false,
+            lifts: [],
+          },
+          signal,
+          false,
+        );
+        return { ids: this.ids(points), scores: Array.from(scoresOf(points) ?? []), ms: at - began };
+      });
+    });
+  }
+
+  private async search(request: HeadRequest, info: SourceInfo, signal: AbortSignal): Promise<HeadAnswer> {
+    const { collection, head, full } = this.options;
+    const { candidates, withPayload = false } = request;
+    const tailed = typeof full === 'string' ? undefined : full;
+    const lifts = tailed
+      ? [
+          { name: head, dim: info.headDim },
+          { name: tailed.tail, dim: info.dim - info.headDim },
+        ]
+      : [{ name: full as string, dim: info.dim }];
+    const began = performance.now();
+    const { points, packed, at } = await this.driver.query(
+      {
+        collection,
+        vector: request.vector.subarray(0, info.headDim),
+        using: head,
+        limit: candidates,
+        filter: this.filter(request.nativeFilter),
+        params: this.options.params,
+        exact: false,
+        withPayload: tailed ? withNorm(withPayload, tailed.headNorm) : withPayload,
+        lifts,
+      },
+      signal,
+      this.options.decode !== 'client',
+    );
+    if (points.length > candidates) {
+      throw new FunnelError('BAD_RESPONSE', `Expected at most ${candidates} points from ${this.name} but received ${points.length}`);
+    }
+    const ids = this.ids(points);
+    const nameRow = (row: number) => `row ${row} (${pointName(points[row])}) of ${this.name}`;
+    const matrices =
+      packed ?? lifts.map(({ name, dim }) => packRows(vectorsOf(points, points.length === 0 ? '' : name), dim, { name: nameRow }));
+    const payloads = payloadsOf(points);
+    let vectors = matrices[0]!;
+    if (tailed) {
+      const norms = points.map((_, row) => (payloads?.[row] as Record<string, unknown> | undefined)?.[tailed.headNorm]);
+      const nameNorm = (row: number) => `payload key ${JSON.stringify(tailed.headNorm)} of ${nameRow(row)}`;
+      vectors = joinTails(vectors, info.headDim, norms, matrices[1]!, info.dim - info.headDim, nameNorm);
+      // The length travelled only for us.
+      if (Array.isArray(withPayload) && !withPayload.includes(tailed.headNorm)) {
+        for (const payload of payloads ?? []) delete (payload as Record<string, unknown>)[tailed.headNorm];
+      }
+    }
+    return {
+      candidates: {
+        vectors,
+        dim: info.dim,
+        ids,
+        payloads: withPayload === false ? undefined : points.map((_, row) => payloads?.[row] ?? {}),
+        headScores: scoresOf(points),
+      },
+      headMs: at - began,
+      decodeMs: performance.now() - at,
+    };
+  }
+
+  private ids(points: readonly AnyPoint[]) {
+    const ids = qdrantIds(points);
+    const big = this.driver.idKind === 'number' ? ids.findIndex((id) => typeof id === 'bigint') : -1;
+    if (big >= 0) {
+      // Read exactly, by Node 22; refused all the same, for a source has one kind of id on every Node.
+      throw new FunnelError(
+        'BAD_ID',
+        `Expected ids of at most 2^53 − 1 from ${this.name} over REST but row ${big} has a larger one: use the gRPC client or UUIDs`,
+      );
+    }
+    return ids;
+  }
+
+  private filter(requested: unknown): unknown {
+    const { nativeFilter } = this.options;
+    if (nativeFilter === undefined || nativeFilter === null) return requested ?? undefined;
+    return requested === undefined || requested === null ? nativeFilter : this.driver.both(nativeFilter, requested);
+  }
+
+  /** Runs a search; if the server refuses it, says whether the collection is no longer what it was. */
+  private async retold<T>(vector: Float32Array, search: () => Promise<T>): Promise<T> {
+    try {
+      return await search();
+    } catch (error) {
+      const told = error instanceof FunnelError ? error : this.driver.classify(error, this.name);
+      this.known = undefined;
+      if (told.code === 'REFUSED' || told.code === 'BAD_RESPONSE') checkQuery(vector, (await this.read()).dim, this.name);
+      throw told;
+    }
+  }
+
+  private guarded<T>(
+    { timeout = this.options.timeout, signal }: { timeout?: number; signal?: AbortSignal },
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return guarded(this.name, { timeout, signal }, work, (error) => this.driver.classify(error, this.name));
+  }
+
+  /** Kept until something fails. */
+  private read(): Promise<SourceInfo> {
+    if (!this.known) {
+      const reading = this.readOnce();
+      this.known = reading;
+      reading.catch(() => {
+        if (this.known === reading) this.known = undefined;
+      });
+    }
+    return this.known;
+  }
+
+  private async readOnce(): Promise<SourceInfo> {
+    const { collection, head, full, metric } = this.options;
+    const vectors = await this.driver.vectors(collection);
+    const headVector = this.find(vectors, head);
+    const restVector = this.find(vectors, typeof full === 'string' ? full : full.tail);
+    const { dim: headDim } = headVector;
+    const dim = typeof full === 'string' ? restVector.dim : headDim + restVector.dim;
+    if (headDim > dim) {
+      throw new FunnelError('BAD_DIMS', `Expected a head of at most ${dim} dims in ${this.name} but it has ${headDim}`);
+    }
+    if (typeof full !== 'string' && restVector.distance === 'Cosine') {
+      throw new FunnelError(
+        'BAD_ARGUMENT',
+        `Expected a tail vector that the server leaves alone but ${JSON.stringify(full.tail)} in ${this.name} is a Cosine vector: ` +
+          'Qdrant normalises those, so the lengths that join head and tail are lost. Store the tail under Dot or Euclid',
+      );
+    }
+    const stored = METRICS[(typeof full === 'string' ? restVector : headVector).distance]!;
+    if (metric !== undefined && metric !== stored && typeof full === 'string' && stored === 'cosine') {
+      throw new FunnelError(
+        'BAD_ARGUMENT',
+        `Expected metric 'cosine' for ${this.name} but received '${metric}': Qdrant has normalised the vectors of ${JSON.stringify(full)}`,
+      );
+    }
+    const point = await this.driver.somePoint(collection);
+    const idKind: IdKind = point && typeof qdrantIds([point])[0] === 'string' ? 'string' : this.driver.idKind;
+    return { headDim, dim, metric: metric ?? stored, idKind };
+  }
+
+  private find(vectors: QdrantVectors, name: string) {
+    const vector = vectors.get(name);
+    const label = name === '' ? 'the un-named vector' : `vector ${JSON.stringify(name)}`;
+    if (!vector) {
+      const names = [...vectors.keys()].map((one) => (one === '' ? 'one un-named vector' : JSON.stringify(one)));
+      throw new FunnelError('NO_FIELD', `Expected ${label} in ${this.name} but it has ${names.join(', ') || 'no dense vector'}`);
+    }
+    if (vector.multi) throw new FunnelError('BAD_ARGUMENT', `Expected a dense vector but ${label} in ${this.name} is a multivector`);
+    if (!METRICS[vector.distance]) {
+      throw new FunnelError(
+        'BAD_ARGUMENT',
+        `Expected a vector under Cosine, Dot or Euclid but ${label} in ${this.name} is under ${vector.distance}`,
+      );
+    }
+    return vector;
+  }
+}
+
+function withNorm(selection: PayloadSelection, key: string): PayloadSelection {
+  if (selection === true) return true;
+  return selection === false ? [key] : [...new Set([...(selection as readonly string[]), key])];
+}
+
+function driverOf(client: QdrantRestClient | QdrantGrpcClient): QdrantDriver {
+  const one = (client ?? {}) as Partial<QdrantRestClient & QdrantGrpcClient>;
+  if (typeof one.getCollection === 'function' && typeof one.query === 'function') return restDriver(client as QdrantRestClient);
+  if (typeof one.api === 'function') return grpcDriver(client as QdrantGrpcClient);
+  throw expected('BAD_ARGUMENT', 'a QdrantClient of @qdrant/js-client-rest or @qdrant/js-client-grpc', 'client', client);
+}

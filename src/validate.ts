@@ -1,0 +1,104 @@
+/** Checks that several front doors share. Each throws before any work, naming the argument and what came. */
+import { describe, expected, FunnelError } from './errors.js';
+import { MAX_DIM } from './kernels/kernels.js';
+import type { Id, IdKind, Vector } from './types.js';
+
+/** Names an option that does not exist; a misspelled one would otherwise be ignored. */
+export function checkKeys(options: object, allowed: readonly string[], where: string): void {
+  for (const key of Object.keys(options)) {
+    if (!allowed.includes(key)) {
+      throw new FunnelError('BAD_ARGUMENT', `Expected one of ${allowed.join(', ')} in ${where} but received ${key}`);
+    }
+  }
+}
+
+export function checkInteger(value: unknown, min: number, max: number, where: string): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `in ${min}..${max}`;
+    throw expected('BAD_ARGUMENT', `an integer ${range}`, where, value);
+  }
+  return value;
+}
+
+/**
+ * The query as float32.
+ *
+ * @throws FunnelError BAD_DIMS, NOT_FINITE (with the dim), DETACHED_BUFFER
+ */
+export function checkQuery(query: Vector, dim?: number, where = 'query'): Float32Array {
+  if (!isNumbers(query)) throw expected('BAD_ARGUMENT', 'a Float32Array or an array of numbers', where, query);
+  if (ArrayBuffer.isView(query)) checkAttached(query, where);
+  if (dim === undefined) checkDim(query.length, where);
+  else if (query.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, where, query);
+  const packed = query instanceof Float32Array ? query : new Float32Array(dim ?? query.length);
+  for (let i = 0; i < packed.length; i++) {
+    const value = query[i] as number;
+    if (packed !== query) packed[i] = value;
+    if (typeof value !== 'number' || !Number.isFinite(packed[i])) {
+      throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${where}`, value);
+    }
+  }
+  return packed;
+}
+
+export function isZero(vector: Float32Array): boolean {
+  for (let i = 0; i < vector.length; i++) if (vector[i] !== 0) return false;
+  return true;
+}
+
+export function checkDim(dim: unknown, where: string): number {
+  if (typeof dim !== 'number' || !Number.isInteger(dim) || dim < 1 || dim > MAX_DIM) {
+    throw expected('BAD_DIMS', `1 to ${MAX_DIM} dims`, where, dim);
+  }
+  return dim;
+}
+
+/** A row or a query: an array, or a typed array of numbers. */
+export function isNumbers(value: unknown): value is Vector {
+  if (Array.isArray(value)) return true;
+  return (
+    ArrayBuffer.isView(value) &&
+    !(value instanceof DataView) &&
+    !(value instanceof BigInt64Array) &&
+    !(value instanceof BigUint64Array)
+  );
+}
+
+/** Transferring a buffer empties every view of it; reading on would answer from nothing. */
+export function checkAttached(view: ArrayBufferView, where: string): void {
+  if (view.byteLength === 0 && isDetached(view.buffer)) {
+    throw new FunnelError(
+      'DETACHED_BUFFER',
+      `Expected ${where} to own its memory but its buffer was transferred away (by postMessage or structuredClone)`,
+    );
+  }
+}
+
+function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength !== 0 || buffer instanceof SharedArrayBuffer) return false;
+  try {
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true; // only a detached buffer refuses a view
+  }
+}
+
+/** All ids of one kind, numbers exact. Undefined for an empty list. */
+export function checkIds(ids: ArrayLike<Id | undefined>, where = 'ids'): IdKind | undefined {
+  const kind = typeof ids[0];
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i];
+    if (typeof id !== kind || (kind !== 'string' && kind !== 'number' && kind !== 'bigint')) {
+      throw expected('BAD_ID', i === 0 ? 'a string, number or bigint' : `a ${kind} as in ${where}[0]`, `${where}[${i}]`, id);
+    }
+    if (kind === 'number' && !Number.isSafeInteger(id)) {
+      throw new FunnelError(
+        'BAD_ID',
+        `Expected an integer within ±(2^53 − 1) for ${where}[${i}] but received ${describe(id)}: ` +
+          'a larger one was already rounded; use bigint or string ids (on Qdrant: the gRPC client, or UUIDs)',
+      );
+    }
+  }
+  return ids.length === 0 ? undefined : (kind as IdKind);
+}
