@@ -1,0 +1,158 @@
+/** What the Milvus SDK's search() answered, as candidates. */
+import { describe, expected, FunnelError } from '../errors.js';
+import type { Id, PackedCandidates } from '../types.js';
+import { type PackableRow, packRows } from './pack.js';
+
+export interface FromMilvusOptions {
+  /** The field of the full vectors. It must have been among `output_fields`. */
+  vectorField: string;
+  /** The primary key's field. It must have been among `output_fields`: Milvus does not send it otherwise. @default 'id' */
+  idField?: string;
+  /** What raw bytes hold, where a transformer of yours hands out Float16Vector or BFloat16Vector fields as Buffers. */
+  bytes?: 'float16' | 'bfloat16';
+}
+
+/**
+ * Packs the rows that the SDK's `search()` (or `query()`) answered for one query vector. Rows are kept by reference; Int64 ids
+ * stay the decimal strings they arrive as.
+ *
+ * @example
+ * const answer = await client.search({ collection_name: 'films', anns_field: 'head', data: head, limit: 128,
+ *   output_fields: ['id', 'title', 'full'] });
+ * const hits = funnel(fromMilvus(answer, { vectorField: 'full' }), query, tutorialPlan);
+ *
+ * @throws FunnelError REFUSED (the status says so), BAD_RESPONSE, BAD_ID, BAD_DIMS, NOT_FINITE
+ */
+export function fromMilvus<Row = unknown>(response: unknown, options: FromMilvusOptions): PackedCandidates<Row> {
+  if (typeof options?.vectorField !== 'string') {
+    throw expected('BAD_ARGUMENT', 'the name of the vector field', 'vectorField', options?.vectorField);
+  }
+  const { vectorField, idField = 'id', bytes } = options;
+  const rows = milvusRows(response);
+  const name = (row: number) => `row ${row} (id ${String(rows[row]?.[idField])})`;
+  const ids = milvusIds(rows, idField);
+  const vectors = rows.map((row, i) => {
+    const vector = row[vectorField];
+    if (vector === undefined || vector === null) throw absent(vectorField, name(i), rows[i]!);
+    return vector as PackableRow;
+  });
+  const packed = vectors[0] instanceof Uint8Array ? halves(vectors as unknown[], bytes, name) : undefined;
+  const dim = packed?.dim ?? vectors[0]?.length ?? 0;
+  return {
+    vectors: packed?.vectors ?? packRows(vectors, dim, { name }),
+    dim,
+    ids,
+    rows: rows as readonly unknown[] as readonly Row[],
+    headScores: milvusScores(rows),
+  };
+}
+
+export type MilvusRow = Record<string, unknown>;
+
+/** The rows of an answer for one query, its status checked. */
+export function milvusRows(response: unknown): readonly MilvusRow[] {
+  if (Array.isArray(response)) return flat(response);
+  if (typeof response !== 'object' || response === null) {
+    throw expected('BAD_RESPONSE', "the answer of the Milvus SDK's search()", 'fromMilvus', response);
+  }
+  const { status, results, data } = response as { status?: unknown; results?: unknown; data?: unknown };
+  const refused = refusal(status);
+  if (refused) {
+    throw new FunnelError('REFUSED', `Milvus refused the request (${refused.code}: ${refused.reason})`, { cause: response });
+  }
+  const rows = results ?? data;
+  if (!Array.isArray(rows)) throw expected('BAD_RESPONSE', 'an array', 'results of the Milvus answer', rows);
+  return flat(rows);
+}
+
+/** What a status says against the request; undefined when it is a success. */
+export function refusal(status: unknown): { code: string | number; reason: string } | undefined {
+  if (typeof status !== 'object' || status === null) return undefined;
+  const { error_code, code, reason } = status as { error_code?: string | number; code?: number; reason?: string };
+  const wrong = error_code !== undefined && error_code !== 'Success' && Number(error_code) !== 0;
+  if (!wrong && !code) return undefined;
+  return { code: (wrong ? error_code : code) as string | number, reason: reason || 'no reason given' };
+}
+
+function flat(rows: readonly unknown[]): readonly MilvusRow[] {
+  if (Array.isArray(rows[0])) {
+    throw new FunnelError(
+      'BAD_RESPONSE',
+      `Expected the rows of one query but the Milvus answer holds those of ${rows.length}: ` +
+        'pass them one by one, as in answer.results.map((rows) => fromMilvus(rows, options))',
+    );
+  }
+  return rows as readonly MilvusRow[];
+}
+
+export function milvusIds(rows: readonly MilvusRow[], idField: string): Id[] {
+  let first: string | undefined;
+  return rows.map((row, i) => {
+    const id = row?.[idField];
+    if (id === undefined || id === null) {
+      throw new FunnelError(
+        'BAD_ID',
+        `Expected the id of row ${i} in field ${JSON.stringify(idField)} but the row has ${fieldsOf(row)}: ` +
+          'Milvus sends the primary key only when it is named in output_fields',
+      );
+    }
+    // With the SDK's `longs` set otherwise, an Int64 is a number or an object that prints itself.
+    const plain = typeof id === 'object' ? String(id) : (id as Id);
+    if (typeof plain === 'number' && !Number.isSafeInteger(plain)) {
+      throw new FunnelError(
+        'BAD_ID',
+        `Expected an integer of at most 2^53 − 1 for the id of row ${i} but received ${plain}, which is rounded: ` +
+          "leave the SDK's loaderOptions.longs at String",
+      );
+    }
+    first ??= typeof plain;
+    if (typeof plain !== first) throw expected('BAD_ID', `a ${first} like the others`, `the id of row ${i}`, plain);
+    return plain;
+  });
+}
+
+/** Undefined where the answer has no scores, or a field of that name hides them. */
+export function milvusScores(rows: readonly MilvusRow[]): Float64Array | undefined {
+  if (rows.length > 0 && typeof rows[0]!['score'] !== 'number') return undefined;
+  return Float64Array.from(rows, (row) => Number(row['score']));
+}
+
+export function absent(field: string, name: string, row: MilvusRow): FunnelError {
+  return new FunnelError(
+    'BAD_RESPONSE',
+    `Expected a vector in field ${JSON.stringify(field)} of ${name} but the row has ${fieldsOf(row)}: name it in output_fields`,
+  );
+}
+
+/** Raw bytes of two a value: float16 is kept as it is, bfloat16 is the upper half of a float32. */
+function halves(
+  rows: readonly unknown[],
+  kind: FromMilvusOptions['bytes'],
+  name: (row: number) => string,
+): { vectors: Float32Array | Uint16Array; dim: number } {
+  if (kind !== 'float16' && kind !== 'bfloat16') {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected numbers but received bytes in ${name(0)}: say what they hold with { bytes: 'float16' } or { bytes: 'bfloat16' }`,
+    );
+  }
+  const size = (rows[0] as Uint8Array).length;
+  if (size % 2 !== 0) throw expected('BAD_DIMS', 'two bytes a dim', name(0), rows[0]);
+  const bytes = new Uint8Array(size * rows.length);
+  rows.forEach((row, i) => {
+    if (!(row instanceof Uint8Array) || row.length !== size) throw expected('BAD_DIMS', `${size} bytes`, name(i), row);
+    bytes.set(row, i * size);
+  });
+  return { vectors: kind === 'float16' ? new Uint16Array(bytes.buffer) : fromBfloat16(bytes), dim: size / 2 };
+}
+
+export function fromBfloat16(bytes: Uint8Array): Float32Array {
+  const bits = new Uint32Array(bytes.length >>> 1);
+  for (let i = 0; i < bits.length; i++) bits[i] = (bytes[2 * i]! | (bytes[2 * i + 1]! << 8)) << 16;
+  return new Float32Array(bits.buffer);
+}
+
+function fieldsOf(row: MilvusRow): string {
+  const names = typeof row === 'object' && row !== null ? Object.keys(row) : [];
+  return names.length === 0 ? `no fields (${describe(row)})` : `only ${names.map((name) => JSON.stringify(name)).join(', ')}`;
+}
