@@ -40,7 +40,9 @@ export function firstBadOf(half: bool, at: usize, n: usize): usize {
     const stop = min(n, i + BLOCK);
     if (finite(half, at + (half ? i << 1 : i << 2), stop - i)) continue;
     for (let j = i; j < stop; j++) {
-      if (half ? (load<u16>(at + (j << 1)) & 0x7c00) == 0x7c00 : (load<u32>(at + (j << 2)) & 0x7f800000) == 0x7f800000) {
+      if (
+        half ? (load<u16>(at + (j << 1)) & 0x7c00) === 0x7c00 : (load<u32>(at + (j << 2)) & 0x7f800000) === 0x7f800000
+      ) {
         return j;
       }
     }

@@ -115,9 +115,9 @@ export function funnel(
   for (let s: usize = 0; s < stages; s++) {
     const to: usize = load<u32>(scales + (s << 2));
     const k: usize = load<u32>(keep + (s << 2));
-    const last = s == stages - 1;
+    const last = s === stages - 1;
     // A stage that keeps everybody decides nothing: only the last one's order is seen.
-    if (!last && k == n) continue;
+    if (!last && k === n) continue;
 
     // Score.
     const length = addLength(query, queryLanes, queryFrom, to);
@@ -125,7 +125,7 @@ export function funnel(
     let bad: bool;
     const keepsLanes = n <= ROWS_WITH_LANES;
     if (keepsLanes) {
-      addRows(metric, prepared, rows, half, dim, candidates, n, from, to, from == 0, lanes, pass);
+      addRows(metric, prepared, rows, half, dim, candidates, n, from, to, from === 0, lanes, pass);
       bad = keysFromLanes(metric, length, lanes, n, keys);
       from = to;
     } else {
@@ -150,7 +150,7 @@ export function funnel(
     let outs: usize = 0;
     for (let i: usize = 0; i < n; i++) {
       const key = load<f64>(keys + (i << 3));
-      const tie = u32(key == threshold) & u32(ties > 0);
+      const tie = u32(key === threshold) & u32(ties > 0);
       ties -= tie;
       const stays = usize(key > threshold) | <usize>tie;
       store<u32>(kept + (ins << 2), <u32>i);
@@ -182,16 +182,8 @@ export function firstNonFinite(rows: usize, half: bool, dim: usize, count: usize
 }
 
 /** Whether dims [from, dim) of the listed rows are finite. */
-function restFinite(
-  rows: usize,
-  half: bool,
-  dim: usize,
-  stride: usize,
-  list: usize,
-  n: usize,
-  from: usize,
-): bool {
-  if (from == dim) return true;
+function restFinite(rows: usize, half: bool, dim: usize, stride: usize, list: usize, n: usize, from: usize): bool {
+  if (from === dim) return true;
   const skip = half ? from << 1 : from << 2;
   for (let i: usize = 0; i < n; i++) {
     if (!finite(half, rows + <usize>load<u32>(list + (i << 2)) * stride + skip, dim - from)) return false;

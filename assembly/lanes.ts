@@ -59,9 +59,9 @@ export function addDims(sums: u32, q: usize, x: usize, lanes: usize, from: usize
     const qAt = q + (body << 3);
     const xAt = x + (body << 2);
     const end = x + (tail << 2);
-    if (sums == PRODUCTS_AND_SQUARES) addProductsAndSquares(qAt, xAt, end, lanes);
-    else if (sums == PRODUCTS) addProducts(qAt, xAt, end, lanes);
-    else if (sums == SQUARED_DIFFERENCES) addSquaredDifferences(qAt, xAt, end, lanes);
+    if (sums === PRODUCTS_AND_SQUARES) addProductsAndSquares(qAt, xAt, end, lanes);
+    else if (sums === PRODUCTS) addProducts(qAt, xAt, end, lanes);
+    else if (sums === SQUARED_DIFFERENCES) addSquaredDifferences(qAt, xAt, end, lanes);
     else addSquares(xAt, end, lanes);
   }
   if (tail < to) addOneByOne(sums, q, x, lanes, tail, to);
@@ -72,17 +72,17 @@ function addOneByOne(sums: u32, q: usize, x: usize, lanes: usize, from: usize, t
   for (let i = from; i < to; i++) {
     const lane = lanes + ((i & 7) << 3);
     const xi = <f64>load<f32>(x + (i << 2));
-    if (sums == SQUARES) {
+    if (sums === SQUARES) {
       store<f64>(lane, load<f64>(lane) + xi * xi);
       continue;
     }
     const qi = load<f64>(q + (i << 3));
-    if (sums == SQUARED_DIFFERENCES) {
+    if (sums === SQUARED_DIFFERENCES) {
       const e = qi - xi;
       store<f64>(lane, load<f64>(lane) + e * e);
     } else {
       store<f64>(lane, load<f64>(lane) + qi * xi);
-      if (sums == PRODUCTS_AND_SQUARES) store<f64>(lane, load<f64>(lane, SECOND_SUM) + xi * xi, SECOND_SUM);
+      if (sums === PRODUCTS_AND_SQUARES) store<f64>(lane, load<f64>(lane, SECOND_SUM) + xi * xi, SECOND_SUM);
     }
   }
 }

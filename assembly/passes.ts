@@ -92,17 +92,17 @@ export function keysFromLanes(sums: u32, queryLength: f64, lanes: usize, n: usiz
     const sum = reduceTwo(a, b);
     trap = f64x2.add(trap, f64x2.sub(sum, sum));
     let key: v128;
-    if (sums == PRODUCTS_AND_SQUARES) {
+    if (sums === PRODUCTS_AND_SQUARES) {
       const length = f64x2.sqrt(reduceTwo(a + SECOND_SUM, b + SECOND_SUM));
       const cosine = f64x2.div(sum, f64x2.mul(q, length));
       key = v128.andnot(cosine, v128.or(zeroQuery, f64x2.eq(length, zero)));
-    } else if (sums == SQUARED_DIFFERENCES) {
+    } else if (sums === SQUARED_DIFFERENCES) {
       key = f64x2.sub(zero, f64x2.sqrt(sum));
     } else {
-      key = sums == SQUARES ? f64x2.sqrt(sum) : sum;
+      key = sums === SQUARES ? f64x2.sqrt(sum) : sum;
     }
-    // Adding 0 makes a 0 of −0.
-    v128.store(keys + (i << 3), f64x2.add(key, zero));
+    // Never −0: a lane that starts at +0 cannot become −0, nor can sums of such lanes, and no quotient underflows.
+    v128.store(keys + (i << 3), key);
   }
   return v128.any_true(f64x2.ne(trap, trap));
 }

@@ -2,7 +2,7 @@
 
 /** A heap's root is the worst pair, the first to be replaced: key smaller, or the later row of equal keys. */
 function worse(key: f64, row: u32, otherKey: f64, otherRow: u32): bool {
-  return key < otherKey || (key == otherKey && row > otherRow);
+  return key < otherKey || (key === otherKey && row > otherRow);
 }
 
 function keyAt(keys: usize, i: usize): f64 {
@@ -84,16 +84,16 @@ export let tiesOfKth: u32 = 0;
  */
 export function kthLargest(keys: usize, n: usize, k: usize, a: usize, b: usize): f64 {
   tiesOfKth = 0;
-  if (k == 0) return Infinity;
+  if (k === 0) return Infinity;
   let from = keys;
   let random: u32 = 0x9e3779b9;
   while (true) {
     // Pivots at random places: no order of the keys makes this slow. They do not show in the result.
     random = random * 1664525 + 1013904223;
     const pivot = median(
-      keyAt(from, <usize>(((<u64>random) * n) >> 32)),
+      keyAt(from, <usize>((<u64>random * n) >> 32)),
       keyAt(from, n >> 1),
-      keyAt(from, <usize>(((<u64>~random) * n) >> 32)),
+      keyAt(from, <usize>((<u64>~random * n) >> 32)),
     );
     // `from` is the caller's keys or one of the buffers; writing behind the reader is safe.
     let above: usize = 0;

@@ -4,6 +4,7 @@ import type { Rows } from './kernels/kernels.js';
 import { packRows } from './sources/pack.js';
 import type { CandidateRow, Candidates, Hit, Id, PackedCandidates } from './types.js';
 import { checkAttached, checkDim, checkIds, checkKeys, isNumbers } from './validate.js';
+import { freshWorkspace, type Workspace } from './workspace.js';
 
 export interface Matrix<Row> {
   vectors: Rows;
@@ -17,24 +18,24 @@ export interface Matrix<Row> {
 }
 
 /**
- * @param scratch gives memory to pack rows into; it must not be used by anybody else until the funnel has run
+ * @param workspace where rows are packed
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS (ragged rows), NOT_FINITE (not a number), BAD_ID, DETACHED_BUFFER
  */
 export function toMatrix<Row>(
   candidates: Candidates<Row>,
-  scratch: (length: number) => Float32Array = (length) => new Float32Array(length),
+  workspace: Workspace = freshWorkspace,
 ): Matrix<Row> {
-  if (Array.isArray(candidates)) return fromRows(candidates, scratch);
+  if (Array.isArray(candidates)) return fromRows(candidates, workspace);
   if (typeof candidates !== 'object' || candidates === null || !('vectors' in candidates)) {
     const what = 'an array of rows { id, vector } or a matrix { vectors, dim, ids? }';
     throw expected('BAD_ARGUMENT', what, 'candidates', candidates);
   }
-  return fromPacked(candidates as PackedCandidates<Row>, scratch);
+  return fromPacked(candidates as PackedCandidates<Row>, workspace);
 }
 
 function fromRows<Row>(
   rows: readonly (CandidateRow & Row)[],
-  scratch: (length: number) => Float32Array,
+  workspace: Workspace,
 ): Matrix<Row> {
   const count = rows.length;
   const vectors = new Array<CandidateRow['vector']>(count);
@@ -52,7 +53,7 @@ function fromRows<Row>(
   if (named) checkIds(ids);
   const id = (index: number): Id => (named ? ids[index]! : index);
   return {
-    vectors: packRows(vectors, dim, { into: scratch(count * dim) }),
+    vectors: packRows(vectors, dim, { into: workspace.matrix(count * dim) }),
     dim,
     count,
     owned: true,
@@ -76,7 +77,7 @@ function badVector(row: unknown, vector: unknown, i: number): FunnelError {
 
 function fromPacked<Row>(
   candidates: PackedCandidates<Row>,
-  scratch: (length: number) => Float32Array,
+  workspace: Workspace,
 ): Matrix<Row> {
   checkKeys(candidates, ['vectors', 'dim', 'ids', 'payloads', 'rows', 'headScores'], 'candidates');
   const dim = checkDim(candidates.dim, 'candidates.dim');
@@ -101,7 +102,7 @@ function fromPacked<Row>(
   const asIs = given instanceof Float32Array || given instanceof Uint16Array;
   const id = (index: number): Id => (ids === undefined ? index : ids[index]!);
   return {
-    vectors: asIs ? given : packRows([given as number[]], length, { into: scratch(length), name: () => 'candidates.vectors' }),
+    vectors: asIs ? given : packRows([given as number[]], length, { into: workspace.matrix(length), name: () => 'candidates.vectors' }),
     dim,
     count,
     owned: !asIs,

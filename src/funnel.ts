@@ -3,9 +3,10 @@ import { expected, FunnelError } from './errors.js';
 import { type Matrix, toMatrix } from './candidates.js';
 import { type Explanation, explain } from './explain.js';
 import type { BadPosition, FunnelTask, Kernels } from './kernels/kernels.js';
-import { funnelPlan, type Plan, type ResolvedPlan, resolvePlan } from './plan.js';
+import { funnelPlan, type Plan, resolvePlan } from './plan.js';
 import type { Candidates, FunnelStage, Hit, Vector } from './types.js';
 import { checkKeys, checkQuery, isZero } from './validate.js';
+import { freshWorkspace, sharedWorkspace, type Workspace } from './workspace.js';
 
 export interface FunnelOptions {
   /** Hits to return; wins over the plan's limit. */
@@ -73,6 +74,8 @@ export interface Prepared<Row> {
   matrix: Matrix<Row>;
   task: FunnelTask;
   stages: FunnelStage[];
+  /** How many rows the task will leave. */
+  hits: number;
 }
 
 /** Multiply-adds below which a hop to another thread costs more than the work. */
@@ -80,9 +83,11 @@ const WORTH_A_THREAD = 2_000_000;
 
 /** The functions, over a choice of kernels that is asked at each call. */
 export function makeFunnel(kernels: () => Kernels): FunnelApi {
+  const workspace = sharedWorkspace();
+
   function funnel<Row>(candidates: Candidates<Row>, query: Vector, plan?: Plan, options: FunnelOptions = {}): never {
     checkOptions(options, ['limit', 'explain']);
-    const prepared = prepare(candidates, query, plan, options.limit, scratch);
+    const prepared = prepare(candidates, query, plan, options.limit, workspace);
     if (options.explain) return explain(kernels(), prepared) as never;
     return finish(prepared, kernels().funnel(prepared.task)) as never;
   }
@@ -140,38 +145,27 @@ export function prepare<Row>(
   query: Vector,
   plan: Plan | undefined,
   limit: number | undefined,
-  memory?: (length: number) => Float32Array,
+  workspace: Workspace = freshWorkspace,
 ): Prepared<Row> {
-  const matrix = toMatrix(candidates, memory);
+  const matrix = toMatrix(candidates, workspace);
   const q = checkQuery(query, matrix.count === 0 ? undefined : matrix.dim);
   const dim = q.length;
-  const resolved = resolvePlan(plan ?? defaultPlan(dim), dim, matrix.count, limit);
+  const resolved = resolvePlan(plan ?? defaultPlan(dim), dim, matrix.count, limit, workspace);
   if (resolved.metric !== 'euclid' && isZero(q)) {
     throw new FunnelError('ZERO_QUERY', `Expected a query with a direction for metric ${resolved.metric} but received zeros`);
   }
-  return { matrix, task: toTask(matrix, q, dim, resolved), stages: resolved.stages };
-}
-
-function toTask(matrix: Matrix<unknown>, query: Float32Array, dim: number, plan: ResolvedPlan): FunnelTask {
-  const out = plan.keep[plan.keep.length - 1]!;
-  return {
-    metric: plan.metric,
-    query,
-    rows: matrix.vectors,
-    dim,
-    scales: plan.scales,
-    keep: plan.keep,
-    indices: new Uint32Array(out),
-    keys: new Float64Array(out),
-  };
+  const { metric, scales, keep, stages } = resolved;
+  const hits = keep[stages.length - 1]!;
+  const { indices, keys } = workspace.results(hits);
+  return { matrix, task: { metric, query: q, rows: matrix.vectors, dim, scales, keep, indices, keys }, stages, hits };
 }
 
 /** The kernel's answer as hits. */
-export function finish<Row>({ matrix, task }: Prepared<Row>, bad: BadPosition): Hit<Row>[] {
+export function finish<Row>({ matrix, task, hits: count }: Prepared<Row>, bad: BadPosition): Hit<Row>[] {
   if (bad !== -1) throw notFinite(matrix, bad);
   const { indices, keys, metric } = task;
-  const hits = new Array<Hit<Row>>(indices.length);
-  for (let i = 0; i < hits.length; i++) hits[i] = matrix.hit(indices[i]!, scoreOf(metric, keys[i]!));
+  const hits = new Array<Hit<Row>>(count);
+  for (let i = 0; i < count; i++) hits[i] = matrix.hit(indices[i]!, scoreOf(metric, keys[i]!));
   return hits;
 }
 
@@ -197,16 +191,6 @@ function defaultPlan(dim: number): Plan {
     defaultPlans.set(dim, plan);
   }
   return plan;
-}
-
-/** Rows are packed into the same memory at every synchronous call: a fresh matrix costs more than filling it. */
-let packed = new Float32Array(0);
-const MAX_SCRATCH = 1 << 22;
-
-function scratch(length: number): Float32Array {
-  if (length > MAX_SCRATCH) return new Float32Array(length);
-  if (packed.length < length) packed = new Float32Array(length);
-  return packed.subarray(0, length);
 }
 
 function checkOptions(options: object, allowed: string[]): void {

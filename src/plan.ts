@@ -6,6 +6,7 @@ import { describe, expected, FunnelError } from './errors.js';
 import { type Metric, METRICS } from './kernels/kernels.js';
 import type { FunnelStage } from './types.js';
 import { checkDim, checkInteger, checkKeys } from './validate.js';
+import { freshWorkspace, type Workspace } from './workspace.js';
 
 /**
  * What survives a stage: a fraction of the rows that entered it, 0 < f ≤ 1, rounded down; or an absolute count.
@@ -106,12 +107,19 @@ export function doublingPlan(dim: number, options: Omit<PlanOptions, 'head'> & {
  *
  * @throws FunnelError BAD_PLAN, BAD_ARGUMENT
  */
-export function resolvePlan(plan: Plan, dim: number, count: number, limit = plan.limit): ResolvedPlan {
+export function resolvePlan(
+  plan: Plan,
+  dim: number,
+  count: number,
+  limit: number | undefined,
+  workspace: Workspace = freshWorkspace,
+): ResolvedPlan {
   checkPlan(plan, dim);
+  limit ??= plan.limit;
   if (limit !== undefined) checkInteger(limit, 1, 0xffff_ffff, 'limit');
-  const { scales, metric = 'cosine' } = plan;
-  const last = scales.length - 1;
-  const keep = new Uint32Array(scales.length);
+  const { scales: lengths, metric = 'cosine' } = plan;
+  const last = lengths.length - 1;
+  const { scales, keep } = workspace.stages(lengths.length);
   const stages: FunnelStage[] = [];
   let alive = count;
   for (let s = 0; s <= last; s++) {
@@ -120,11 +128,13 @@ export function resolvePlan(plan: Plan, dim: number, count: number, limit = plan
     const wanted = typeof rule === 'number' ? Math.floor(rule * alive) : Math.min(rule.count, alive);
     let out = Math.max(wanted, floor);
     if (s === last && limit !== undefined) out = floor;
-    stages.push({ scale: scales[s]!, in: alive, out, prunes: limit === undefined || alive > limit });
+    const scale = lengths[s]!;
+    stages.push({ scale, in: alive, out, prunes: limit === undefined || alive > limit });
+    scales[s] = scale;
     keep[s] = out;
     alive = out;
   }
-  return { metric, scales: Uint32Array.from(scales), keep, stages };
+  return { metric, scales, keep, stages };
 }
 
 const PLAN_KEYS = ['head', 'candidates', 'scales', 'keep', 'metric', 'limit'];

@@ -30,15 +30,33 @@ export function checkQuery(query: Vector, dim?: number, where = 'query'): Float3
   if (ArrayBuffer.isView(query)) checkAttached(query, where);
   if (dim === undefined) checkDim(query.length, where);
   else if (query.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, where, query);
-  const packed = query instanceof Float32Array ? query : new Float32Array(dim ?? query.length);
-  for (let i = 0; i < packed.length; i++) {
-    const value = query[i] as number;
-    if (packed !== query) packed[i] = value;
-    if (typeof value !== 'number' || !Number.isFinite(packed[i])) {
-      throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${where}`, value);
-    }
+  const packed = query instanceof Float32Array ? query : packQuery(query, where);
+  if (!Number.isFinite(sumOf(packed))) {
+    const at = packed.findIndex((value) => !Number.isFinite(value));
+    throw expected('NOT_FINITE', 'a finite float32', `dim ${at} of ${where}`, query[at]);
   }
   return packed;
+}
+
+function packQuery(query: Exclude<Vector, Float32Array>, where: string): Float32Array {
+  const packed = new Float32Array(query.length);
+  for (let i = 0; i < packed.length; i++) {
+    if (typeof query[i] !== 'number') throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${where}`, query[i]);
+    packed[i] = query[i]!;
+  }
+  return packed;
+}
+
+/** Finite exactly when all values are: float32 cannot overflow a float64 sum. */
+function sumOf(vector: Float32Array): number {
+  let even = 0;
+  let odd = 0;
+  const pairs = vector.length & ~1;
+  for (let i = 0; i < pairs; i += 2) {
+    even += vector[i]!;
+    odd += vector[i + 1]!;
+  }
+  return pairs === vector.length ? even + odd : even + odd + vector[pairs]!;
 }
 
 export function isZero(vector: Float32Array): boolean {

@@ -68,9 +68,9 @@ export interface FunnelTask {
   scales: Uint32Array;
   /** How many rows survive each scale; never increasing, never more than there are. As long as `scales`. */
   keep: Uint32Array;
-  /** Out: rows that survive the last scale, best first (`keep[last]` of them). */
+  /** Out: rows that survive the last scale, best first: the first `keep[last]` entries. */
   indices: Uint32Array;
-  /** Out: their keys at the last scale. */
+  /** Out: their keys at the last scale, likewise. */
   keys: Float64Array;
 }
 

@@ -8,26 +8,28 @@ import { offload } from './offload.js';
 export const reference: Kernels = {
   name: 'js',
 
-  scores(task: ScoresTask): BadPosition {
-    const { metric, query, rows, dim, from, to, keys } = task;
-    const row = new RowCursor(rows, dim);
-    const queryNorm = metric === 'cosine' ? norm(query, 0, from, to) : 0;
+  scores({ metric, query, rows, dim, from, to, keys }: ScoresTask): BadPosition {
+    const scorer = new Scorer(metric, query, rows, dim);
+    const queryNorm = scorer.queryNorm(from, to);
+    const lanes = new Float64Array(LANES);
     let finite = true;
-    for (let r = 0; r < count(task); r++) {
-      row.seek(r);
-      keys[r] = keyOf(metric, query, queryNorm, row, from, to);
+    for (let r = 0; r < rows.length / dim; r++) {
+      lanes.fill(0);
+      scorer.add(r, from, to, lanes, 0);
+      keys[r] = scorer.key(lanes, 0, queryNorm);
       finite &&= Number.isFinite(keys[r]);
     }
     return finite ? -1 : firstBad(rows, dim, from, to);
   },
 
-  norms(task: NormsTask): BadPosition {
-    const { rows, dim, from, to, norms } = task;
-    const row = new RowCursor(rows, dim);
+  norms({ rows, dim, from, to, norms }: NormsTask): BadPosition {
+    const scorer = new Scorer('cosine', new Float32Array(dim), rows, dim);
+    const lanes = new Float64Array(LANES);
     let finite = true;
-    for (let r = 0; r < count(task); r++) {
-      row.seek(r);
-      norms[r] = norm(row.values, row.base, from, to);
+    for (let r = 0; r < rows.length / dim; r++) {
+      lanes.fill(0);
+      scorer.add(r, from, to, lanes, 0);
+      norms[r] = Math.sqrt(reduce(lanes, SQUARES));
       finite &&= Number.isFinite(norms[r]);
     }
     return finite ? -1 : firstBad(rows, dim, from, to);
@@ -39,27 +41,33 @@ export const reference: Kernels = {
     return heap.drain(indices, keys);
   },
 
-  funnel(task: FunnelTask): BadPosition {
-    const { metric, query, rows, dim, scales, keep } = task;
-    const bad = reference.firstNonFinite(rows);
-    if (bad !== -1) return bad;
-
-    const row = new RowCursor(rows, dim);
-    const total = count(task);
-    let survivors = Uint32Array.from({ length: total }, (_, r) => r);
+  funnel({ metric, query, rows, dim, scales, keep, indices, keys }: FunnelTask): BadPosition {
+    const scorer = new Scorer(metric, query, rows, dim);
+    const count = rows.length / dim;
+    const lanes = new Float64Array(count * LANES);
+    const read = new Uint32Array(count); // dims of each row that its lanes hold
+    let alive = new Uint32Array(count);
+    for (let r = 0; r < count; r++) alive[r] = r;
     for (let s = 0; s < scales.length; s++) {
       const last = s === scales.length - 1;
       // A stage that keeps everybody decides nothing: only the last one's order is seen.
-      if (!last && keep[s] === survivors.length) continue;
+      if (!last && keep[s] === alive.length) continue;
       const to = scales[s]!;
-      const queryNorm = metric === 'cosine' ? norm(query, 0, 0, to) : 0;
+      const queryNorm = scorer.queryNorm(0, to);
       const heap = new TopK(keep[s]!);
-      for (const r of survivors) {
-        row.seek(r);
-        heap.push(keyOf(metric, query, queryNorm, row, 0, to), r);
+      for (const r of alive) {
+        scorer.add(r, read[r]!, to, lanes, r * LANES);
+        read[r] = to;
+        const key = scorer.key(lanes, r * LANES, queryNorm);
+        if (!Number.isFinite(key)) return reference.firstNonFinite(rows);
+        heap.push(key, r);
       }
-      if (last) heap.drain(task.indices, task.keys);
-      else survivors = heap.rows().sort();
+      if (last) heap.drain(indices, keys);
+      else alive = heap.rows().sort();
+    }
+    // What no stage read is looked at all the same: a row is good or it is not, whatever the others are.
+    for (let r = 0; r < count; r++) {
+      if (!allFinite(rows, r * dim + read[r]!, (r + 1) * dim)) return reference.firstNonFinite(rows);
     }
     return -1;
   },
@@ -72,15 +80,16 @@ export const reference: Kernels = {
     return offload('js', 'funnelBatch', tasks);
   },
 
-  scan(task: ScanTask): BadPosition {
-    const { metric, query, rows, dim, to, indices, keys } = task;
-    const row = new RowCursor(rows, dim);
-    const total = count(task);
-    const queryNorm = metric === 'cosine' ? norm(query, 0, 0, to) : 0;
-    const heap = new TopK(Math.min(indices.length, total));
-    for (let r = 0; r < total; r++) {
-      row.seek(r);
-      const key = keyOf(metric, query, queryNorm, row, 0, to);
+  scan({ metric, query, rows, dim, to, indices, keys }: ScanTask): BadPosition {
+    const scorer = new Scorer(metric, query, rows, dim);
+    const queryNorm = scorer.queryNorm(0, to);
+    const count = rows.length / dim;
+    const lanes = new Float64Array(LANES);
+    const heap = new TopK(Math.min(indices.length, count));
+    for (let r = 0; r < count; r++) {
+      lanes.fill(0);
+      scorer.add(r, 0, to, lanes, 0);
+      const key = scorer.key(lanes, 0, queryNorm);
       if (!Number.isFinite(key)) return firstBad(rows, dim, 0, to);
       heap.push(key, r);
     }
@@ -97,141 +106,177 @@ export const reference: Kernels = {
   },
 };
 
-/** Key of the row under the cursor over dims [from, to). */
-function keyOf(
-  metric: Metric,
-  q: Float32Array,
-  queryNorm: number,
-  row: RowCursor,
-  from: number,
-  to: number,
-): number {
-  const { values, base } = row;
-  if (metric === 'euclid') return -Math.sqrt(sumOfLanes(EUCLID, q, 0, values, base, from, to)) + 0;
-  const dot = sumOfLanes(PRODUCT, q, 0, values, base, from, to);
-  if (metric === 'dot') return dot + 0;
-  const rowNorm = norm(values, base, from, to);
-  // A zero prefix has no direction: its cosine is 0. But a NaN must stay one, to be noticed.
-  if (rowNorm === 0 || (queryNorm === 0 && Number.isFinite(rowNorm))) return 0;
-  return dot / (queryNorm * rowNorm) + 0;
+/** Lanes of one row: eight of products (or of squared differences), then eight of squares. */
+const LANES = 16;
+const SQUARES = 8;
+
+function reduce(lanes: Float64Array, at: number): number {
+  const even = lanes[at]! + lanes[at + 4]! + (lanes[at + 2]! + lanes[at + 6]!);
+  const odd = lanes[at + 1]! + lanes[at + 5]! + (lanes[at + 3]! + lanes[at + 7]!);
+  return even + odd;
 }
 
-function norm(x: Float32Array, base: number, from: number, to: number): number {
-  return Math.sqrt(sumOfLanes(PRODUCT, x, base, x, base, from, to));
+/** A query against rows: adds dims to lanes, and makes lanes a key. */
+class Scorer {
+  readonly #metric: Metric;
+  readonly #query: Float32Array;
+  /** Widened once, not for every row. */
+  readonly #wideQuery: Float64Array;
+  readonly #rows: Rows;
+  readonly #dim: number;
+  /** The rows themselves, or one row of float16 widened. */
+  readonly #values: Float32Array;
+
+  constructor(metric: Metric, query: Float32Array, rows: Rows, dim: number) {
+    this.#metric = metric;
+    this.#query = query;
+    this.#wideQuery = new Float64Array(query);
+    this.#rows = rows;
+    this.#dim = dim;
+    this.#values = rows instanceof Float32Array ? rows : new Float32Array(dim);
+  }
+
+  /** Adds dims [from, to) of a row to the lanes at `at`. */
+  add(row: number, from: number, to: number, lanes: Float64Array, at: number): void {
+    let base = row * this.#dim;
+    if (this.#values !== this.#rows) {
+      for (let i = from; i < to; i++) this.#values[i] = halfToFloat(this.#rows[base + i]!);
+      base = 0;
+    }
+    const add = this.#metric === 'euclid' ? addSquaredDifferences : addProductsAndSquares;
+    addDims(add, this.#wideQuery, this.#values, base, from, to, lanes, at);
+  }
+
+  /** |q| over dims [from, to); 0 where the metric needs none. */
+  queryNorm(from: number, to: number): number {
+    if (this.#metric !== 'cosine') return 0;
+    const lanes = new Float64Array(LANES);
+    addDims(addProductsAndSquares, this.#wideQuery, this.#query, 0, from, to, lanes, 0);
+    return Math.sqrt(reduce(lanes, SQUARES));
+  }
+
+  key(lanes: Float64Array, at: number, queryNorm: number): number {
+    const sum = reduce(lanes, at);
+    if (this.#metric === 'euclid') return -Math.sqrt(sum) + 0;
+    if (this.#metric === 'dot') return sum + 0;
+    const product = queryNorm * Math.sqrt(reduce(lanes, at + SQUARES));
+    // A zero prefix has no direction: its cosine is 0.
+    return product === 0 ? 0 : sum / product + 0;
+  }
 }
 
-const PRODUCT = 0;
-const EUCLID = 1;
-const lanes = new Float64Array(8);
+type AddOctets = typeof addProductsAndSquares;
 
-/** The eight lanes over dims [from, to), reduced. `a` and `b` start at their own bases. */
-function sumOfLanes(
-  kind: 0 | 1,
-  a: Float32Array,
-  aBase: number,
-  b: Float32Array,
-  bBase: number,
+/** Dim i goes to lane i & 7. Whole octets run in two halves of four lanes, which fit the registers. */
+function addDims(
+  add: AddOctets,
+  q: Float64Array,
+  x: Float32Array,
+  base: number,
   from: number,
   to: number,
-): number {
-  lanes.fill(0);
+  lanes: Float64Array,
+  at: number,
+): void {
   const body = Math.min(to, (from + 7) & ~7);
   const tail = body + ((to - body) & ~7);
-  addOneByOne(kind, a, aBase, b, bBase, from, body);
-  (kind === PRODUCT ? addProducts : addSquaredDifferences)(a, aBase + body, b, bBase + body, tail - body);
-  addOneByOne(kind, a, aBase, b, bBase, tail, to);
-  return lanes[0]! + lanes[4]! + (lanes[2]! + lanes[6]!) + (lanes[1]! + lanes[5]! + (lanes[3]! + lanes[7]!));
+  for (let i = from; i < body; i++) addOne(add, q, x, base, i, lanes, at);
+  if (tail > body) {
+    add(q, x, base, body, tail, lanes, at);
+    add(q, x, base, body + 4, tail, lanes, at + 4);
+  }
+  for (let i = tail; i < to; i++) addOne(add, q, x, base, i, lanes, at);
 }
 
-/** The ragged ends. */
-function addOneByOne(
-  kind: 0 | 1,
-  a: Float32Array,
-  aBase: number,
-  b: Float32Array,
-  bBase: number,
+function addOne(
+  add: AddOctets,
+  q: Float64Array,
+  x: Float32Array,
+  base: number,
+  i: number,
+  lanes: Float64Array,
+  at: number,
+): void {
+  const lane = at + (i & 7);
+  const value = x[base + i]!;
+  if (add === addSquaredDifferences) {
+    const e = q[i]! - value;
+    lanes[lane]! += e * e;
+  } else {
+    lanes[lane]! += q[i]! * value;
+    lanes[lane + SQUARES]! += value * value;
+  }
+}
+
+/** Four neighbouring lanes of every octet from dim `from` on. Locals keep the sums in registers. */
+function addProductsAndSquares(
+  q: Float64Array,
+  x: Float32Array,
+  base: number,
   from: number,
   to: number,
+  lanes: Float64Array,
+  at: number,
 ): void {
-  for (let i = from; i < to; i++) {
-    const x = a[aBase + i]!;
-    const y = b[bBase + i]!;
-    const e = x - y;
-    lanes[i & 7]! += kind === PRODUCT ? x * y : e * e;
+  let p0 = lanes[at]!;
+  let p1 = lanes[at + 1]!;
+  let p2 = lanes[at + 2]!;
+  let p3 = lanes[at + 3]!;
+  let s0 = lanes[at + SQUARES]!;
+  let s1 = lanes[at + SQUARES + 1]!;
+  let s2 = lanes[at + SQUARES + 2]!;
+  let s3 = lanes[at + SQUARES + 3]!;
+  for (let i = from, j = base + from; i < to; i += 8, j += 8) {
+    const x0 = x[j]!;
+    const x1 = x[j + 1]!;
+    const x2 = x[j + 2]!;
+    const x3 = x[j + 3]!;
+    p0 += q[i]! * x0;
+    s0 += x0 * x0;
+    p1 += q[i + 1]! * x1;
+    s1 += x1 * x1;
+    p2 += q[i + 2]! * x2;
+    s2 += x2 * x2;
+    p3 += q[i + 3]! * x3;
+    s3 += x3 * x3;
   }
+  lanes[at] = p0;
+  lanes[at + 1] = p1;
+  lanes[at + 2] = p2;
+  lanes[at + 3] = p3;
+  lanes[at + SQUARES] = s0;
+  lanes[at + SQUARES + 1] = s1;
+  lanes[at + SQUARES + 2] = s2;
+  lanes[at + SQUARES + 3] = s3;
 }
 
-/** Whole octets; `a` and `b` point at a lane 0. Locals instead of the array keep the sums in registers. */
-function addProducts(a: Float32Array, aAt: number, b: Float32Array, bAt: number, n: number): void {
-  let l0 = lanes[0]!;
-  let l1 = lanes[1]!;
-  let l2 = lanes[2]!;
-  let l3 = lanes[3]!;
-  let l4 = lanes[4]!;
-  let l5 = lanes[5]!;
-  let l6 = lanes[6]!;
-  let l7 = lanes[7]!;
-  for (let i = aAt, j = bAt, end = aAt + n; i < end; i += 8, j += 8) {
-    l0 += a[i]! * b[j]!;
-    l1 += a[i + 1]! * b[j + 1]!;
-    l2 += a[i + 2]! * b[j + 2]!;
-    l3 += a[i + 3]! * b[j + 3]!;
-    l4 += a[i + 4]! * b[j + 4]!;
-    l5 += a[i + 5]! * b[j + 5]!;
-    l6 += a[i + 6]! * b[j + 6]!;
-    l7 += a[i + 7]! * b[j + 7]!;
-  }
-  storeLanes(l0, l1, l2, l3, l4, l5, l6, l7);
-}
-
-function addSquaredDifferences(a: Float32Array, aAt: number, b: Float32Array, bAt: number, n: number): void {
-  let l0 = lanes[0]!;
-  let l1 = lanes[1]!;
-  let l2 = lanes[2]!;
-  let l3 = lanes[3]!;
-  let l4 = lanes[4]!;
-  let l5 = lanes[5]!;
-  let l6 = lanes[6]!;
-  let l7 = lanes[7]!;
-  for (let i = aAt, j = bAt, end = aAt + n; i < end; i += 8, j += 8) {
-    const e0 = a[i]! - b[j]!;
-    const e1 = a[i + 1]! - b[j + 1]!;
-    const e2 = a[i + 2]! - b[j + 2]!;
-    const e3 = a[i + 3]! - b[j + 3]!;
-    const e4 = a[i + 4]! - b[j + 4]!;
-    const e5 = a[i + 5]! - b[j + 5]!;
-    const e6 = a[i + 6]! - b[j + 6]!;
-    const e7 = a[i + 7]! - b[j + 7]!;
-    l0 += e0 * e0;
-    l1 += e1 * e1;
-    l2 += e2 * e2;
-    l3 += e3 * e3;
-    l4 += e4 * e4;
-    l5 += e5 * e5;
-    l6 += e6 * e6;
-    l7 += e7 * e7;
-  }
-  storeLanes(l0, l1, l2, l3, l4, l5, l6, l7);
-}
-
-function storeLanes(
-  l0: number,
-  l1: number,
-  l2: number,
-  l3: number,
-  l4: number,
-  l5: number,
-  l6: number,
-  l7: number,
+function addSquaredDifferences(
+  q: Float64Array,
+  x: Float32Array,
+  base: number,
+  from: number,
+  to: number,
+  lanes: Float64Array,
+  at: number,
 ): void {
-  lanes[0] = l0;
-  lanes[1] = l1;
-  lanes[2] = l2;
-  lanes[3] = l3;
-  lanes[4] = l4;
-  lanes[5] = l5;
-  lanes[6] = l6;
-  lanes[7] = l7;
+  let p0 = lanes[at]!;
+  let p1 = lanes[at + 1]!;
+  let p2 = lanes[at + 2]!;
+  let p3 = lanes[at + 3]!;
+  for (let i = from, j = base + from; i < to; i += 8, j += 8) {
+    const e0 = q[i]! - x[j]!;
+    const e1 = q[i + 1]! - x[j + 1]!;
+    const e2 = q[i + 2]! - x[j + 2]!;
+    const e3 = q[i + 3]! - x[j + 3]!;
+    p0 += e0 * e0;
+    p1 += e1 * e1;
+    p2 += e2 * e2;
+    p3 += e3 * e3;
+  }
+  lanes[at] = p0;
+  lanes[at + 1] = p1;
+  lanes[at + 2] = p2;
+  lanes[at + 3] = p3;
 }
 
 /** The order of results: by key, then the later row is the worse one. */
@@ -308,32 +353,6 @@ class TopK {
   }
 }
 
-function count(task: { rows: Rows; dim: number }): number {
-  return task.rows.length / task.dim;
-}
-
-/** One row at a time as float32 values that start at `base`: float32 rows in place, float16 rows widened. */
-class RowCursor {
-  readonly values: Float32Array;
-  base = 0;
-
-  constructor(
-    readonly rows: Rows,
-    readonly dim: number,
-  ) {
-    this.values = rows instanceof Float32Array ? rows : new Float32Array(dim);
-  }
-
-  seek(row: number): void {
-    const start = row * this.dim;
-    if (this.values === this.rows) {
-      this.base = start;
-      return;
-    }
-    for (let i = 0; i < this.dim; i++) this.values[i] = halfToFloat(this.rows[start + i]!);
-  }
-}
-
 /** The value of IEEE binary16 bits; every one is exact in float32. */
 export function halfToFloat(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
@@ -346,12 +365,32 @@ export function halfToFloat(bits: number): number {
 
 /** First NaN or Infinity in dims [from, to) of the rows, in row-major order. */
 function firstBad(rows: Rows, dim: number, from: number, to: number): BadPosition {
-  const half = rows instanceof Uint16Array;
   for (let base = 0; base < rows.length; base += dim) {
+    if (allFinite(rows, base + from, base + to)) continue;
     for (let i = base + from; i < base + to; i++) {
-      const x = rows[i]!;
-      if (half ? (x & 0x7c00) === 0x7c00 : x - x !== 0) return i;
+      if (!allFinite(rows, i, i + 1)) return i;
     }
   }
   return -1;
+}
+
+/** Finite float32 cannot overflow a float64 sum, and nothing turns a NaN or an infinity back. */
+function allFinite(rows: Rows, from: number, to: number): boolean {
+  if (!(rows instanceof Float32Array)) {
+    for (let i = from; i < to; i++) if ((rows[i]! & 0x7c00) === 0x7c00) return false;
+    return true;
+  }
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  let i = from;
+  for (; i + 4 <= to; i += 4) {
+    s0 += rows[i]!;
+    s1 += rows[i + 1]!;
+    s2 += rows[i + 2]!;
+    s3 += rows[i + 3]!;
+  }
+  for (; i < to; i++) s0 += rows[i]!;
+  return Number.isFinite(s0 + s1 + (s2 + s3));
 }

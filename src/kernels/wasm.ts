@@ -370,15 +370,7 @@ interface WasmExports {
     lengths: number,
     scratch: number,
   ): number;
-  offer(
-    scores: number,
-    n: number,
-    first: number,
-    k: number,
-    rows: number,
-    keys: number,
-    size: number,
-  ): number;
+  offer(scores: number, n: number, first: number, k: number, rows: number, keys: number, size: number): number;
   drain(rows: number, keys: number, size: number): void;
   /** A float64: it may exceed what a pointer holds. */
   funnelScratch(half: boolean, dim: number, count: number): number;

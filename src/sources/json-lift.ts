@@ -47,11 +47,14 @@ function exactIntegers(this: unknown, _key: string, value: unknown, context?: { 
   return /^-?\d+$/.test(context.source) ? BigInt(context.source) : value;
 }
 
+const SPACE = 0x20;
 const QUOTE = 0x22;
+const PLUS = 0x2b;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
 const DOT = 0x2e;
 const ZERO = 0x30;
+const NINE = 0x39;
 const COLON = 0x3a;
 const OPEN_ARRAY = 0x5b;
 const BACKSLASH = 0x5c;
@@ -69,13 +72,16 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 /** Every method that reads answers false when it declines, and `at` is then without meaning. */
 class Scan {
   private at = 0;
+  private readonly view: DataView;
   /** Pairs [from, to) of lifted bytes. */
   private readonly cuts: number[] = [];
 
   constructor(
     private readonly bytes: Uint8Array,
     private readonly lifts: readonly Lift[],
-  ) {}
+  ) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
 
   answer(): boolean {
     const inPoint = (key: string): boolean => (key === 'vector' ? this.vectors() : this.skipValue());
@@ -121,7 +127,7 @@ class Scan {
     const offset = lift.count * lift.dim;
     if (offset + lift.dim > lift.into.length) return false;
     const from = this.at;
-    const to = readNumbers(this.bytes, from + 1, lift.into, offset, lift.dim);
+    const to = readNumbers(this.bytes, this.view, from + 1, lift.into, offset, lift.dim);
     if (to < 0) return false;
     this.cuts.push(from, to);
     this.at = to;
@@ -170,6 +176,11 @@ class Scan {
   }
 
   private key(from: number, to: number): string | undefined {
+    // A short plain key, as nearly all are: quicker than the decoder.
+    const { bytes } = this;
+    let plain = to - from < 34;
+    for (let at = from; plain && at < to; at++) plain = bytes[at]! < 0x80 && bytes[at] !== BACKSLASH;
+    if (plain) return String.fromCharCode(...bytes.subarray(from + 1, to - 1));
     try {
       return JSON.parse(decoder.decode(this.bytes.subarray(from, to))) as string;
     } catch {
@@ -182,7 +193,7 @@ class Scan {
     const { bytes } = this;
     for (; this.at < bytes.length; this.at++) {
       const byte = bytes[this.at]!;
-      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return byte;
+      if (!isSpace(byte)) return byte;
     }
     return -1;
   }
@@ -225,48 +236,68 @@ class Scan {
  * Reads `dim` numbers and the closing bracket, each rounded as `Math.fround(JSON.parse(text))`: up to nine digits make an
  * exact integer, and one exact power of ten makes the division correctly rounded; longer ones go through Number().
  *
+ * @param view - of `bytes`
  * @returns the position behind the bracket, or -1
  */
-function readNumbers(bytes: Uint8Array, at: number, into: Float32Array, offset: number, dim: number): number {
+function readNumbers(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  into: Float32Array,
+  offset: number,
+  dim: number,
+): number {
   const end = offset + dim;
+  const lastFour = bytes.length - 4;
   // Past the end of the text every comparison below is false, and that declines.
   for (;;) {
-    while (isSpace(bytes[at]!)) at++;
+    let c = bytes[at]!;
+    for (; c <= SPACE; c = bytes[++at]!) if (!isSpace(c)) return -1;
     const start = at;
-    const negative = bytes[at] === MINUS;
-    if (negative) at++;
-    let digit = bytes[at]! - ZERO;
-    if (!(digit >= 0 && digit <= 9)) return -1;
-    let mantissa = digit;
-    let digits = digit === 0 ? 0 : 1;
+    const negative = c === MINUS;
+    if (negative) c = bytes[++at]!;
+    if (!(c >= ZERO && c <= NINE)) return -1;
+    let mantissa = c - ZERO;
+    let digits = 0;
     let scale = 0;
-    digit = bytes[++at]! - ZERO;
+    c = bytes[++at]!;
     if (mantissa === 0) {
-      if (digit >= 0 && digit <= 9) return -1;
+      if (c >= ZERO && c <= NINE) return -1;
     } else {
-      for (; digit >= 0 && digit <= 9; digit = bytes[++at]! - ZERO) {
-        if (digits++ < INT32_DIGITS) mantissa = (Math.imul(mantissa, 10) + digit) | 0;
+      digits = 1;
+      for (; c >= ZERO && c <= NINE; c = bytes[++at]!) {
+        if (digits++ < INT32_DIGITS) mantissa = (Math.imul(mantissa, 10) + c - ZERO) | 0;
       }
     }
-    if (bytes[at] === DOT) {
+    if (c === DOT) {
       const point = at;
-      digit = bytes[++at]! - ZERO;
-      if (!(digit >= 0 && digit <= 9)) return -1;
-      if (mantissa === 0) while (digit === 0) digit = bytes[++at]! - ZERO;
-      for (; digit >= 0 && digit <= 9; digit = bytes[++at]! - ZERO) {
-        if (digits++ < INT32_DIGITS) mantissa = (Math.imul(mantissa, 10) + digit) | 0;
+      c = bytes[++at]!;
+      if (!(c >= ZERO && c <= NINE)) return -1;
+      if (mantissa === 0) while (c === ZERO) c = bytes[++at]!;
+      // Four digits at once, most significant first in memory: pairs, then both pairs.
+      while (digits <= INT32_DIGITS - 4 && at <= lastFour) {
+        const four = view.getInt32(at, true);
+        if ((four & 0xf0f0f0f0) !== 0x30303030 || ((four + 0x06060606) & 0xf0f0f0f0) !== 0x30303030) break;
+        const ones = four & 0x0f0f0f0f;
+        const pairs = (Math.imul(ones, 10) + (ones >>> 8)) | 0;
+        mantissa = (Math.imul(mantissa, 10_000) + Math.imul(pairs & 0xff, 100) + ((pairs >>> 16) & 0xff)) | 0;
+        digits += 4;
+        at += 4;
+      }
+      c = bytes[at]!;
+      for (; c >= ZERO && c <= NINE; c = bytes[++at]!) {
+        if (digits++ < INT32_DIGITS) mantissa = (Math.imul(mantissa, 10) + c - ZERO) | 0;
       }
       scale = at - point - 1;
     }
     // 'e' or 'E'
-    if ((bytes[at]! | 0x20) === 0x65) {
+    if ((c | 0x20) === 0x65) {
       const sign = bytes[++at]!;
-      if (sign === MINUS || sign === 0x2b) at++;
-      digit = bytes[at]! - ZERO;
-      if (!(digit >= 0 && digit <= 9)) return -1;
+      c = sign === MINUS || sign === PLUS ? bytes[++at]! : sign;
+      if (!(c >= ZERO && c <= NINE)) return -1;
       let exponent = 0;
-      for (; digit >= 0 && digit <= 9; digit = bytes[++at]! - ZERO) {
-        if (exponent < 10_000) exponent = exponent * 10 + digit;
+      for (; c >= ZERO && c <= NINE; c = bytes[++at]!) {
+        if (exponent < 10_000) exponent = exponent * 10 + c - ZERO;
       }
       scale += sign === MINUS ? exponent : -exponent;
     }
@@ -279,13 +310,12 @@ function readNumbers(bytes: Uint8Array, at: number, into: Float32Array, offset: 
     }
     if (offset === end) return -1;
     into[offset++] = value;
-    while (isSpace(bytes[at]!)) at++;
-    if (bytes[at] === COMMA) at++;
-    else if (bytes[at] === CLOSE_ARRAY && offset === end) return at + 1;
-    else return -1;
+    for (; c <= SPACE; c = bytes[++at]!) if (!isSpace(c)) return -1;
+    if (c === COMMA) at++;
+    else return c === CLOSE_ARRAY && offset === end ? at + 1 : -1;
   }
 }
 
 function isSpace(byte: number): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+  return byte === SPACE || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }

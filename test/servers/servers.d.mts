@@ -1,6 +1,8 @@
 export interface StartOptions {
   /** Progress, one line at a time. */
   log?: (line: string) => void;
+  /** Where a server that is started here keeps its data; kept when it stops. @default a folder that goes with it */
+  dataDir?: string;
 }
 
 export interface QdrantServer {

@@ -14,19 +14,20 @@ const HOST = '127.0.0.1';
 const READY_MS = 60_000;
 const STDERR_LINES = 30;
 
-export async function startQdrant({ log = () => {} } = {}) {
+/** Without `dataDir` the data goes when the server stops; with it they stay, for the next start. */
+export async function startQdrant({ log = () => {}, dataDir } = {}) {
   if (process.env.QDRANT_URL) {
     const url = process.env.QDRANT_URL.replace(/\/+$/, '');
     const [grpcHost, grpcPort] = splitAddress(process.env.QDRANT_GRPC ?? `${new URL(url).hostname}:6334`, 'QDRANT_GRPC');
     log(`using the Qdrant server at ${url}`);
     return { url, grpcHost, grpcPort, real: true, stop: async () => {} };
   }
-  const dataDir = tempDir('funnelvec-qdrant-');
+  const place = dataDir ?? tempDir('funnelvec-qdrant-');
   let ports = { port: 0, grpcPort: 0 };
   const start = async () => {
     const server = await launch('Qdrant front', log, [
-      '-m', 'qdrant_front', '--host', HOST, '--port', String(ports.port), '--grpc-port', String(ports.grpcPort), '--data-dir', dataDir,
-    ]);
+      '-m', 'qdrant_front', '--host', HOST, '--port', String(ports.port), '--grpc-port', String(ports.grpcPort), '--data-dir', place,
+    ], place === dataDir);
     return server.whenReady(async () => {
       const line = await server.firstLine();
       ports = JSON.parse(line);
@@ -34,7 +35,7 @@ export async function startQdrant({ log = () => {} } = {}) {
       await answersGrpc(HOST, ports.grpcPort, '/qdrant.Qdrant/HealthCheck');
     });
   };
-  return managed(dataDir, start, () => ({
+  return managed(place === dataDir ? undefined : place, start, () => ({
     url: `http://${HOST}:${ports.port}`,
     grpcHost: HOST,
     grpcPort: ports.grpcPort,
@@ -42,37 +43,38 @@ export async function startQdrant({ log = () => {} } = {}) {
   }));
 }
 
-export async function startMilvus({ log = () => {} } = {}) {
+/** `dataDir` as for startQdrant. */
+export async function startMilvus({ log = () => {}, dataDir } = {}) {
   if (process.env.MILVUS_ADDRESS) {
     const address = process.env.MILVUS_ADDRESS;
     splitAddress(address.replace(/^\w+:\/\//, ''), 'MILVUS_ADDRESS');
     log(`using the Milvus server at ${address}`);
     return { address, kind: 'milvus', real: true, stop: async () => {} };
   }
-  const dataDir = tempDir('funnelvec-milvus-');
+  const place = dataDir ?? tempDir('funnelvec-milvus-');
   const port = await freePort();
   const start = async () => {
     const server = await launch('Milvus Lite', log, [
-      path.join(here, 'milvus_lite_server.py'), 'server', '--data-dir', dataDir, '--host', HOST, '--port', String(port),
-    ]);
+      path.join(here, 'milvus_lite_server.py'), 'server', '--data-dir', place, '--host', HOST, '--port', String(port),
+    ], place === dataDir);
     return server.whenReady(() => answersGrpc(HOST, port, '/milvus.proto.milvus.MilvusService/GetVersion'));
   };
-  return managed(dataDir, start, () => ({ address: `${HOST}:${port}`, kind: 'milvus-lite', real: false }));
+  return managed(place === dataDir ? undefined : place, start, () => ({ address: `${HOST}:${port}`, kind: 'milvus-lite', real: false }));
 }
 
-async function managed(dataDir, start, describe) {
+async function managed(ownDir, start, describe) {
   let child;
   try {
     child = await start();
   } catch (error) {
-    removeDir(dataDir);
+    if (ownDir) removeDir(ownDir);
     throw error;
   }
   return {
     ...describe(),
     async stop() {
       await child.end();
-      removeDir(dataDir);
+      if (ownDir) removeDir(ownDir);
     },
     // Same ports and data, so that clients can meet the server again.
     async restart() {
@@ -107,7 +109,7 @@ function killRunning() {
   running.clear();
 }
 
-async function launch(name, log, args) {
+async function launch(name, log, args, keepData = false) {
   const { python } = await ensureVenv({ log });
   hookExit();
   const began = performance.now();
@@ -116,7 +118,7 @@ async function launch(name, log, args) {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', PYTHONUNBUFFERED: '1', PYTHONPATH: here },
   });
-  const entry = { child, dataDir: args[args.indexOf('--data-dir') + 1] };
+  const entry = { child, dataDir: keepData ? undefined : args[args.indexOf('--data-dir') + 1] };
   running.add(entry);
   let stdout = '';
   let stderr = [''];

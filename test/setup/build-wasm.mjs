@@ -39,7 +39,8 @@ export async function buildWasm({ log = () => {} } = {}) {
   if (error) throw new Error(`AssemblyScript cannot compile assembly/:\n${stderr.toString()}`, { cause: error });
 
   const bytes = readFileSync(binary);
-  if (bytes.length > MAX_BYTES) throw new Error(`The WASM module has ${bytes.length} bytes; its budget is ${MAX_BYTES}.`);
+  if (bytes.length > MAX_BYTES)
+    throw new Error(`The WASM module has ${bytes.length} bytes; its budget is ${MAX_BYTES}.`);
   const text = render(bytes);
   // Left alone when equal, so that nothing that depends on it is built again.
   if (!existsSync(generated) || readFileSync(generated, 'utf8') !== text) writeFileSync(generated, text);

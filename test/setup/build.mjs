@@ -2,7 +2,7 @@
 //   node test/setup/build.mjs [--prebuild]     --prebuild also puts the binary where the published package has it
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { log, root, run, step, works } from './steps.mjs';
 
@@ -36,9 +36,16 @@ async function native() {
   if (missing !== undefined) return undefined;
   const inputs = ['cpp', 'binding.gyp', 'node_modules/node-addon-api/package.json'];
   await step('Compiling the native kernels', { inputs, values: [process.version], outputs: [binary] }, () =>
-    run(bin('node-gyp'), ['configure', 'build']),
+    run(bin('node-gyp'), ['configure', 'build', ...headers()]),
   );
   return undefined;
+}
+
+/** The headers beside this Node.js, where it has them: node-gyp would download some. */
+function headers() {
+  const prefix = join(dirname(process.execPath), '..');
+  const found = process.platform !== 'win32' && existsSync(join(prefix, 'include', 'node', 'node_api.h'));
+  return found ? [`--nodedir=${prefix}`] : [];
 }
 
 function compilerMissing() {
