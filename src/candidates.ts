@@ -21,10 +21,7 @@ export interface Matrix<Row> {
  * @param workspace where rows are packed
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS (ragged rows), NOT_FINITE (not a number), BAD_ID, DETACHED_BUFFER
  */
-export function toMatrix<Row>(
-  candidates: Candidates<Row>,
-  workspace: Workspace = freshWorkspace,
-): Matrix<Row> {
+export function toMatrix<Row>(candidates: Candidates<Row>, workspace: Workspace = freshWorkspace): Matrix<Row> {
   if (Array.isArray(candidates)) return fromRows(candidates, workspace);
   if (typeof candidates !== 'object' || candidates === null || !('vectors' in candidates)) {
     const what = 'an array of rows { id, vector } or a matrix { vectors, dim, ids? }';
@@ -33,10 +30,7 @@ export function toMatrix<Row>(
   return fromPacked(candidates as PackedCandidates<Row>, workspace);
 }
 
-function fromRows<Row>(
-  rows: readonly (CandidateRow & Row)[],
-  workspace: Workspace,
-): Matrix<Row> {
+function fromRows<Row>(rows: readonly (CandidateRow & Row)[], workspace: Workspace): Matrix<Row> {
   const count = rows.length;
   const vectors = new Array<CandidateRow['vector']>(count);
   const ids = new Array<Id | undefined>(count);
@@ -75,10 +69,7 @@ function badVector(row: unknown, vector: unknown, i: number): FunnelError {
   return new FunnelError('BAD_ARGUMENT', got.message + hint);
 }
 
-function fromPacked<Row>(
-  candidates: PackedCandidates<Row>,
-  workspace: Workspace,
-): Matrix<Row> {
+function fromPacked<Row>(candidates: PackedCandidates<Row>, workspace: Workspace): Matrix<Row> {
   checkKeys(candidates, ['vectors', 'dim', 'ids', 'payloads', 'rows', 'headScores'], 'candidates');
   const dim = checkDim(candidates.dim, 'candidates.dim');
   const { vectors: given, ids, payloads, rows } = candidates;
@@ -102,7 +93,9 @@ function fromPacked<Row>(
   const asIs = given instanceof Float32Array || given instanceof Uint16Array;
   const id = (index: number): Id => (ids === undefined ? index : ids[index]!);
   return {
-    vectors: asIs ? given : packRows([given as number[]], length, { into: workspace.matrix(length), name: () => 'candidates.vectors' }),
+    vectors: asIs
+      ? given
+      : packRows([given as number[]], length, { into: workspace.matrix(length), name: () => 'candidates.vectors' }),
     dim,
     count,
     owned: !asIs,

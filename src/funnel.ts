@@ -1,6 +1,7 @@
 /** funnel(): re-ranks a candidate set by a plan. Validation here, arithmetic in one kernel call. */
-import { expected, FunnelError } from './errors.js';
+
 import { type Matrix, toMatrix } from './candidates.js';
+import { expected, FunnelError } from './errors.js';
 import { type Explanation, explain } from './explain.js';
 import type { BadPosition, FunnelTask, Kernels } from './kernels/kernels.js';
 import { funnelPlan, type Plan, resolvePlan } from './plan.js';
@@ -98,7 +99,8 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
     options: FunnelOptions,
   ): Prepared<Row>[] {
     checkOptions(options, ['limit']);
-    if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array of { candidates, query }', 'requests', requests);
+    if (!Array.isArray(requests))
+      throw expected('BAD_ARGUMENT', 'an array of { candidates, query }', 'requests', requests);
     return requests.map((request, i) =>
       inContext(`requests[${i}]`, () => prepare<Row>(request?.candidates, request?.query, plan, options.limit)),
     );
@@ -150,9 +152,12 @@ export function prepare<Row>(
   const matrix = toMatrix(candidates, workspace);
   const q = checkQuery(query, matrix.count === 0 ? undefined : matrix.dim);
   const dim = q.length;
-  const resolved = resolvePlan(plan ?? defaultPlan(dim), dim, matrix.count, limit, workspace);
+  const resolved = resolvePlan(plan === undefined ? defaultPlan(dim) : plan, dim, matrix.count, limit, workspace);
   if (resolved.metric !== 'euclid' && isZero(q)) {
-    throw new FunnelError('ZERO_QUERY', `Expected a query with a direction for metric ${resolved.metric} but received zeros`);
+    throw new FunnelError(
+      'ZERO_QUERY',
+      `Expected a query with a direction for metric ${resolved.metric} but received zeros`,
+    );
   }
   const { metric, scales, keep, stages } = resolved;
   const hits = keep[stages.length - 1]!;

@@ -3,7 +3,7 @@
  * error about a plan is thrown here, before any work.
  */
 import { describe, expected, FunnelError } from './errors.js';
-import { type Metric, METRICS } from './kernels/kernels.js';
+import { METRICS, type Metric } from './kernels/kernels.js';
 import type { FunnelStage } from './types.js';
 import { checkDim, checkInteger, checkKeys } from './validate.js';
 import { freshWorkspace, type Workspace } from './workspace.js';
@@ -147,7 +147,10 @@ export function checkPlan(plan: Plan, dim: number): void {
   for (const key in plan) {
     if (!PLAN_KEYS.includes(key)) {
       const hint = key === 'top' ? ' (did you mean limit?)' : '';
-      throw new FunnelError('BAD_PLAN', `Expected one of ${PLAN_KEYS.join(', ')} in the plan but received ${key}${hint}`);
+      throw new FunnelError(
+        'BAD_PLAN',
+        `Expected one of ${PLAN_KEYS.join(', ')} in the plan but received ${key}${hint}`,
+      );
     }
   }
   const { scales, keep, metric, head, candidates, limit } = plan;
@@ -187,7 +190,10 @@ function checkKeep(keep: unknown, where: string): void {
   if (typeof keep === 'number') {
     if (keep > 0 && keep <= 1) return;
     const hint = Number.isInteger(keep) && keep > 1 ? `; for a count write { count: ${keep} }` : '';
-    throw new FunnelError('BAD_PLAN', `Expected a fraction with 0 < f ≤ 1 for ${where} but received ${describe(keep)}${hint}`);
+    throw new FunnelError(
+      'BAD_PLAN',
+      `Expected a fraction with 0 < f ≤ 1 for ${where} but received ${describe(keep)}${hint}`,
+    );
   }
   if (typeof keep !== 'object' || keep === null || !('count' in keep) || Object.keys(keep).length !== 1) {
     throw expected('BAD_PLAN', 'a fraction or { count }', where, keep);
@@ -208,7 +214,12 @@ function keepRule(keep: Plan['keep'], stage: number): Keep {
 /** Fills in the defaults that plan makers share. */
 function checkedPlan(plan: Omit<Plan, 'keep'> & { keep?: Plan['keep'] }, dim: number): Plan {
   const limit = plan.limit ?? 10;
-  const full: Plan = { ...plan, keep: plan.keep ?? 0.5, limit, candidates: plan.candidates ?? Math.max(128, 4 * limit) };
+  const full: Plan = {
+    ...plan,
+    keep: plan.keep ?? 0.5,
+    limit,
+    candidates: plan.candidates ?? Math.max(128, 4 * limit),
+  };
   if (full.metric === undefined) delete full.metric;
   checkPlan(full, dim);
   return full;

@@ -72,7 +72,8 @@ export class FunnelSearchOn {
   readonly #kernels: () => Kernels;
 
   constructor(options: FunnelSearchOptions, kernels: () => Kernels) {
-    if (typeof options !== 'object' || options === null) throw expected('BAD_ARGUMENT', '{ source }', 'options', options);
+    if (typeof options !== 'object' || options === null)
+      throw expected('BAD_ARGUMENT', '{ source }', 'options', options);
     checkKeys(options, ['source', 'plan'], 'the options of FunnelSearch');
     if (typeof options.source?.head !== 'function') {
       throw expected('BAD_ARGUMENT', 'a source (see qdrantSource, milvusSource)', 'source', options.source);
@@ -136,22 +137,36 @@ export class FunnelSearchOn {
   }
 
   #check(request: SearchRequest, info: SourceInfo): Query {
-    if (typeof request !== 'object' || request === null) throw expected('BAD_ARGUMENT', '{ vector }', 'request', request);
+    if (typeof request !== 'object' || request === null)
+      throw expected('BAD_ARGUMENT', '{ vector }', 'request', request);
     checkKeys(request, REQUEST_KEYS, 'the request');
     const vector = checkQuery(request.vector, info.dim, 'vector');
     const given = request.plan ?? this.#plan ?? funnelPlan(info.dim, { head: info.headDim });
     checkPlan(given, info.dim);
     if (given.head !== undefined && given.head !== info.headDim) {
-      throw expected('BAD_PLAN', `${info.headDim}, the dims of the head that ${this.source.name} stores,`, 'head', given.head);
+      throw expected(
+        'BAD_PLAN',
+        `${info.headDim}, the dims of the head that ${this.source.name} stores,`,
+        'head',
+        given.head,
+      );
     }
     const plan = { ...given, metric: given.metric ?? info.metric };
     if (plan.metric !== 'euclid' && isZero(vector)) {
-      throw new FunnelError('ZERO_QUERY', `Expected a vector with a direction for metric ${plan.metric} but received zeros`);
+      throw new FunnelError(
+        'ZERO_QUERY',
+        `Expected a vector with a direction for metric ${plan.metric} but received zeros`,
+      );
     }
     const limit = checkInteger(request.limit ?? plan.limit ?? 10, 1, 0xffff_ffff, 'limit');
     const candidates = plan.candidates ?? Math.max(128, 4 * limit);
     if (candidates < limit) {
-      throw expected('BAD_PLAN', `at least limit (${limit}), since hits are cut from the pool,`, 'candidates', candidates);
+      throw expected(
+        'BAD_PLAN',
+        `at least limit (${limit}), since hits are cut from the pool,`,
+        'candidates',
+        candidates,
+      );
     }
     return { request, vector, plan, limit, candidates };
   }
@@ -164,7 +179,12 @@ export class FunnelSearchOn {
   #prepare({ vector, plan, limit }: Query, answer: HeadAnswer, info: SourceInfo): Prepared<unknown> {
     const { candidates } = answer;
     if (candidates.dim !== info.dim) {
-      throw expected('BAD_RESPONSE', `vectors of ${info.dim} dims`, `the answer of ${this.source.name}`, candidates.dim);
+      throw expected(
+        'BAD_RESPONSE',
+        `vectors of ${info.dim} dims`,
+        `the answer of ${this.source.name}`,
+        candidates.dim,
+      );
     }
     const prepared = prepare(candidates, vector, plan, limit);
     prepared.matrix.owned = true; // the source made it for us alone
@@ -192,7 +212,7 @@ export class FunnelSearchOn {
           name: `scale ${stage.scale}${stage.prunes ? '' : ' (re-orders only)'}`,
           in: stage.in,
           out: stage.out,
-          ms: explanation?.stages[s]!.ms,
+          ms: explanation?.stages[s]?.ms,
         })),
         { name: 'funnel', in: n, out: hits.length, ms: funnelMs },
       ],
@@ -205,7 +225,11 @@ export class FunnelSearchOn {
 }
 
 /** Promise.all with a bound on how many run at once; the first failure wins and no new ones start. */
-async function mapLimited<T, R>(items: readonly T[], limit: number, run: (item: T, i: number) => Promise<R>): Promise<R[]> {
+async function mapLimited<T, R>(
+  items: readonly T[],
+  limit: number,
+  run: (item: T, i: number) => Promise<R>,
+): Promise<R[]> {
   const results = new Array<R>(items.length);
   let next = 0;
   const lane = async (): Promise<void> => {

@@ -41,7 +41,8 @@ export function checkQuery(query: Vector, dim?: number, where = 'query'): Float3
 function packQuery(query: Exclude<Vector, Float32Array>, where: string): Float32Array {
   const packed = new Float32Array(query.length);
   for (let i = 0; i < packed.length; i++) {
-    if (typeof query[i] !== 'number') throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${where}`, query[i]);
+    if (typeof query[i] !== 'number')
+      throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${where}`, query[i]);
     packed[i] = query[i]!;
   }
   return packed;
@@ -108,7 +109,12 @@ export function checkIds(ids: ArrayLike<Id | undefined>, where = 'ids'): IdKind 
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i];
     if (typeof id !== kind || (kind !== 'string' && kind !== 'number' && kind !== 'bigint')) {
-      throw expected('BAD_ID', i === 0 ? 'a string, number or bigint' : `a ${kind} as in ${where}[0]`, `${where}[${i}]`, id);
+      throw expected(
+        'BAD_ID',
+        i === 0 ? 'a string, number or bigint' : `a ${kind} as in ${where}[0]`,
+        `${where}[${i}]`,
+        id,
+      );
     }
     if (kind === 'number' && !Number.isSafeInteger(id)) {
       throw new FunnelError(

@@ -35,5 +35,14 @@ export class FunnelSearch extends FunnelSearchOn {
 }
 
 export type { FunnelErrorCode } from './errors.js';
-export type { Explanation, FunnelOptions, FunnelRequest, Keep, Plan, PlanOptions, SearchRequest, SearchResult } from './index.js';
+export type {
+  Explanation,
+  FunnelOptions,
+  FunnelRequest,
+  Keep,
+  Plan,
+  PlanOptions,
+  SearchRequest,
+  SearchResult,
+} from './index.js';
 export type * from './types.js';

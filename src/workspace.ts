@@ -20,7 +20,7 @@ const MAX_KEPT = 1 << 22;
 
 /** The same memory at every call: for calls that end before the next one starts. */
 export function sharedWorkspace(): Workspace {
-  let matrix = new Float32Array(0);
+  let matrix: Float32Array = new Float32Array(0);
   let results = freshWorkspace.results(0);
   const stages = new Map<number, ReturnType<Workspace['stages']>>();
   return {

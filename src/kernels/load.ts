@@ -81,7 +81,12 @@ export function getKernels(name: string, where = 'getKernels()'): Kernels {
 }
 
 /** What `funnelvec doctor` tells: the binary in use, and why anything failed to load. */
-export function kernelsReport(): { platform: string; nativePath?: string; searched: string[]; failures: Map<string, Error> } {
+export function kernelsReport(): {
+  platform: string;
+  nativePath?: string;
+  searched: string[];
+  failures: Map<string, Error>;
+} {
   const { nativePath, failures } = load();
   return { platform: platformName(), nativePath, searched: addonPaths(), failures };
 }

@@ -335,7 +335,8 @@ class TopK {
       let child = 2 * i + 1;
       if (child >= size) break;
       const other = child + 1;
-      if (other < size && worse(this.#keys[other]!, this.#rows[other]!, this.#keys[child]!, this.#rows[child]!)) child++;
+      if (other < size && worse(this.#keys[other]!, this.#rows[other]!, this.#keys[child]!, this.#rows[child]!))
+        child++;
       if (!worse(this.#keys[child]!, this.#rows[child]!, key, row)) break;
       this.#move(child, i);
       i = child;

@@ -37,7 +37,7 @@ export function fromMilvus<Row = unknown>(response: unknown, options: FromMilvus
     return vector as PackableRow;
   });
   const packed = vectors[0] instanceof Uint8Array ? halves(vectors as unknown[], bytes, name) : undefined;
-  const dim = packed?.dim ?? vectors[0]?.length ?? 0;
+  const dim = packed?.dim ?? vectors[0]?.length ?? 1;
   return {
     vectors: packed?.vectors ?? packRows(vectors, dim, { name }),
     dim,

@@ -6,7 +6,7 @@ import { type PackableRow, packRows } from './pack.js';
 export interface FromQdrantOptions {
   /** The named vector to take. Needed when the points carry several; '' is the un-named one. */
   vector?: string;
-  /** What the vectors must have. An answer without points has no dims of its own. @default those of the first point */
+  /** What the vectors must have. @default the dims of the first point, or 1 without points */
   dim?: number;
 }
 
@@ -24,7 +24,7 @@ export interface FromQdrantOptions {
 export function fromQdrant<Point = unknown>(response: unknown, options: FromQdrantOptions = {}): PackedCandidates<Point> {
   const points = pointsOf(response) as readonly AnyPoint[];
   const vectors = vectorsOf(points, options.vector);
-  const dim = options.dim ?? vectors[0]?.length ?? 0;
+  const dim = options.dim ?? vectors[0]?.length ?? 1;
   const ids = qdrantIds(points);
   return {
     vectors: packRows(vectors, dim, { name: (row) => `row ${row} (${pointName(points[row])})` }),

@@ -1,5 +1,5 @@
 /** How the full vectors of a collection are stored, and what both databases check before they search. */
-import { describe, expected, FunnelError } from '../errors.js';
+import { describe, expected, FunnelError, type FunnelErrorCode } from '../errors.js';
 import type { Metric } from '../types.js';
 
 /**
@@ -75,3 +75,6 @@ export function joinTails(
   }
   return full;
 }
+
+/** Failures after which a source looks at the collection again, for a better reason than the search gave. */
+export const MAY_HAVE_CHANGED: ReadonlySet<FunnelErrorCode> = new Set(['REFUSED', 'BAD_RESPONSE', 'BAD_DIMS', 'NO_FIELD']);

@@ -3,7 +3,7 @@ import { expected, FunnelError } from '../errors.js';
 import type { Metric } from '../types.js';
 import { guarded, messageOf, socketCode } from './call.js';
 import { absent, fromBfloat16, type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
-import { checkCount, checkLayout, checkMetric, checkQuery, joinTails, type TailLayout } from './layout.js';
+import { checkCount, checkLayout, checkMetric, checkQuery, joinTails, MAY_HAVE_CHANGED, type TailLayout } from './layout.js';
 import { type LiftedField, liftFields, statusOf } from './milvus-lift.js';
 import { type PackableRow, packRows } from './pack.js';
 import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from './source.js';
@@ -279,7 +279,7 @@ class MilvusSource implements Source {
     } catch (error) {
       const told = error instanceof FunnelError ? error : this.classify(error);
       this.known = undefined;
-      if (told.code === 'REFUSED' || told.code === 'BAD_RESPONSE') checkQuery(vector, (await this.read()).dim, this.name);
+      if (MAY_HAVE_CHANGED.has(told.code)) checkQuery(vector, (await this.read()).dim, this.name);
       throw told;
     }
   }

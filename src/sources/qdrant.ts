@@ -3,7 +3,7 @@ import { expected, FunnelError } from '../errors.js';
 import type { IdKind, Metric } from '../types.js';
 import { guarded } from './call.js';
 import { type AnyPoint, payloadsOf, pointName, qdrantIds, scoresOf, vectorsOf } from './from-qdrant.js';
-import { checkCount, checkLayout, checkMetric, checkQuery, joinTails, type TailLayout } from './layout.js';
+import { checkCount, checkLayout, checkMetric, checkQuery, joinTails, MAY_HAVE_CHANGED, type TailLayout } from './layout.js';
 import { packRows } from './pack.js';
 import { grpcDriver, type QdrantGrpcClient } from './qdrant-grpc.js';
 import { type QdrantRestClient, restDriver } from './qdrant-rest.js';
@@ -229,7 +229,7 @@ class QdrantSource implements Source {
     } catch (error) {
       const told = error instanceof FunnelError ? error : this.driver.classify(error, this.name);
       this.known = undefined;
-      if (told.code === 'REFUSED' || told.code === 'BAD_RESPONSE') checkQuery(vector, (await this.read()).dim, this.name);
+      if (MAY_HAVE_CHANGED.has(told.code)) checkQuery(vector, (await this.read()).dim, this.name);
       throw told;
     }
   }

@@ -44,7 +44,14 @@ for (const { name } of backends) {
         const query = queryOf(768, 1000 + seed);
         const hits = funnel(rows, query, tutorialPlan);
         assert.equal(hits.length, 16);
-        assertAgrees(hits, oracleFunnel(rows.map((row) => row.vector), query, tutorialPlan));
+        assertAgrees(
+          hits,
+          oracleFunnel(
+            rows.map((row) => row.vector),
+            query,
+            tutorialPlan,
+          ),
+        );
       }
     });
 
@@ -54,7 +61,9 @@ for (const { name } of backends) {
       for (let i = 0; i < 300; i++) {
         const dim = random.int(1, 80);
         const rows = movies(random.int(1, 90), dim, i);
-        const scales = [...new Set(Array.from({ length: random.int(1, 5) }, () => random.int(1, dim)))].sort((a, b) => a - b);
+        const scales = [...new Set(Array.from({ length: random.int(1, 5) }, () => random.int(1, dim)))].sort(
+          (a, b) => a - b,
+        );
         const plan: Plan = {
           scales,
           keep: scales.map(() => (random.chance(0.5) ? random.int(1, 100) / 100 : { count: random.int(1, 60) })),
@@ -62,7 +71,14 @@ for (const { name } of backends) {
           limit: random.chance(0.5) ? random.int(1, 20) : undefined,
         };
         const query = queryOf(dim, i);
-        assertAgrees(funnel(rows, query, plan), oracleFunnel(rows.map((row) => row.vector), query, plan));
+        assertAgrees(
+          funnel(rows, query, plan),
+          oracleFunnel(
+            rows.map((row) => row.vector),
+            query,
+            plan,
+          ),
+        );
       }
     });
   });
@@ -109,13 +125,19 @@ describe('funnel', () => {
 
   it('uses the index as id where there are no ids', () => {
     const hits = funnel({ vectors: packed, dim }, query, plan);
-    assert.deepEqual(hits.map((hit) => hit.id), hits.map((hit) => hit.index));
+    assert.deepEqual(
+      hits.map((hit) => hit.id),
+      hits.map((hit) => hit.index),
+    );
   });
 
   it('ranks equal vectors by position', () => {
     const same = Array.from({ length: 30 }, (_, i) => ({ id: `copy ${i}`, vector: rows[0]!.vector }));
     const hits = funnel(same, query, plan);
-    assert.deepEqual(hits.map((hit) => hit.index), [0, 1, 2, 3, 4, 5, 6]);
+    assert.deepEqual(
+      hits.map((hit) => hit.index),
+      [0, 1, 2, 3, 4, 5, 6],
+    );
   });
 
   it('returns true distances for euclid, smallest first', () => {
@@ -128,7 +150,14 @@ describe('funnel', () => {
   it('with all dims and everything kept equals brute force', () => {
     const hits = funnel(rows, query, { scales: [dim], keep: 1 });
     assert.equal(hits.length, 100);
-    assertAgrees(hits, oracleFunnel(rows.map((row) => row.vector), query, { scales: [dim], keep: 1 }));
+    assertAgrees(
+      hits,
+      oracleFunnel(
+        rows.map((row) => row.vector),
+        query,
+        { scales: [dim], keep: 1 },
+      ),
+    );
   });
 
   it('without a plan takes funnelPlan(dim)', () => {
@@ -213,9 +242,18 @@ describe('plans', () => {
 
   it('takes counts and rules per scale, and the request’s limit before the plan’s', () => {
     const plan = { scales: [16, 64], keep: [{ count: 30 }, 1], limit: 5 };
-    assert.deepEqual(counts(plan, 40).map((stage) => stage.out), [30, 5]);
-    assert.deepEqual(counts(plan, 40, 9).map((stage) => stage.out), [30, 9]);
-    assert.deepEqual(counts(plan, 3, 9).map((stage) => stage.out), [3, 3]);
+    assert.deepEqual(
+      counts(plan, 40).map((stage) => stage.out),
+      [30, 5],
+    );
+    assert.deepEqual(
+      counts(plan, 40, 9).map((stage) => stage.out),
+      [30, 9],
+    );
+    assert.deepEqual(
+      counts(plan, 3, 9).map((stage) => stage.out),
+      [3, 3],
+    );
   });
 
   it('doubles from 1/32 to 1', () => {
@@ -277,7 +315,14 @@ describe('explain', () => {
     assert.deepEqual(find(hits[2]!.id), { outcome: 'hit', rank: 2, score: hits[2]!.score });
     const lost = stages[1]!.dropped[0]!;
     const { rank, score } = lost;
-    assert.deepEqual(find(lost.id), { outcome: 'dropped', stage: 1, scale: 32, rank, score, cutoff: stages[1]!.cutoff });
+    assert.deepEqual(find(lost.id), {
+      outcome: 'dropped',
+      stage: 1,
+      scale: 32,
+      rank,
+      score,
+      cutoff: stages[1]!.cutoff,
+    });
     assert.deepEqual(find(4711), { outcome: 'not a candidate' });
   });
 });

@@ -49,7 +49,9 @@ export function assertAgrees(got: readonly { index: number; score: number }[], w
     const expected = want[i]!;
     const close = Math.abs(score - expected.score) <= 1e-12 * Math.max(1, Math.abs(expected.score));
     if (!close || (index !== expected.index && !isTie(want, i, index))) {
-      throw new Error(`Hit ${i}: got row ${index} with ${score}, the oracle has row ${expected.index} with ${expected.score}`);
+      throw new Error(
+        `Hit ${i}: got row ${index} with ${score}, the oracle has row ${expected.index} with ${expected.score}`,
+      );
     }
   });
 }

@@ -19,7 +19,17 @@ const COUNTS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 20];
 const LONG_COUNTS = [64, 128, 255, 256, 257, 600];
 
 export function randomCase(random: Random): KernelCase {
-  const kernel = random.pick(['scores', 'norms', 'funnel', 'funnel', 'funnel', 'scan', 'scan', 'topK', 'firstNonFinite']);
+  const kernel = random.pick([
+    'scores',
+    'norms',
+    'funnel',
+    'funnel',
+    'funnel',
+    'scan',
+    'scan',
+    'topK',
+    'firstNonFinite',
+  ]);
   const long = random.chance(0.02);
   const dim = random.pick(long ? LONG_DIMS : DIMS);
   const count = random.pick(random.chance(0.02) ? LONG_COUNTS : COUNTS);
@@ -93,7 +103,17 @@ export function twin<T extends KernelCase>(original: T): T {
 }
 
 type Family = (typeof FAMILIES)[number];
-const FAMILIES = ['gaussian', 'gaussian', 'integers', 'denormal', 'huge', 'mixed', 'sparse', 'duplicates', 'broken'] as const;
+const FAMILIES = [
+  'gaussian',
+  'gaussian',
+  'integers',
+  'denormal',
+  'huge',
+  'mixed',
+  'sparse',
+  'duplicates',
+  'broken',
+] as const;
 
 function value(random: Random, family: Family): number {
   switch (family) {

@@ -11,6 +11,8 @@ for (const { name, supported, reason } of listKernels()) {
 }
 
 it('has native kernels and WASM in CI', { skip: process.env['CI'] === 'true' ? false : 'only with CI=true' }, () => {
-  const names = listKernels().filter((k) => k.supported).map((k) => k.name);
+  const names = listKernels()
+    .filter((k) => k.supported)
+    .map((k) => k.name);
   for (const name of ['scalar', 'wasm', 'js'] as const) assert.ok(names.includes(name), `${name} is missing`);
 });

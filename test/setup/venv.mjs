@@ -112,7 +112,16 @@ function findPython() {
 }
 
 function pip(python, log) {
-  const args = ['-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '--only-binary=:all:', '-r', requirements];
+  const args = [
+    '-m',
+    'pip',
+    'install',
+    '--disable-pip-version-check',
+    '--no-input',
+    '--only-binary=:all:',
+    '-r',
+    requirements,
+  ];
   return new Promise((resolve, reject) => {
     const child = spawn(python, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';

@@ -1,0 +1,116 @@
+// Qdrant's contenders: one collection with a named vector per level, searched in several ways.
+import * as grpc from '@qdrant/js-client-grpc';
+import { QdrantClient } from '@qdrant/js-client-rest';
+import { FunnelSearch } from 'funnelvec';
+import { qdrantSource } from 'funnelvec/qdrant';
+import { tightFunnel } from './tight-loop.mjs';
+
+const CHUNK = 500;
+
+export async function qdrantContenders(server, data, { candidates, plan, limit }) {
+  const name = `funnelvec_bench_${data.name}_${process.pid}`;
+  const rest = new QdrantClient({ url: server.url, checkCompatibility: false });
+  const remote = { host: server.grpcHost, port: server.grpcPort, checkCompatibility: false };
+  const shipped = new grpc.QdrantClient(remote);
+  const plain = new grpc.QdrantClient({ ...remote, compression: false });
+  await fill(rest, plain, name, data);
+
+  const { levels } = data;
+  const head = levelName(levels[0]);
+  const full = levelName(levels.at(-1));
+  const dense = (data) => ({ variant: { case: 'nearest', value: { variant: { case: 'dense', value: { data } } } } });
+
+  const usual = async (query) => {
+    const request = { query: cut(query, levels[0]), using: head, limit: candidates, with_vector: [full] };
+    const { points } = await rest.query(name, request);
+    const rows = points.map(({ id, vector }) => ({ id, vector: vector[full] }));
+    return tightFunnel(rows, query, plan).slice(0, limit);
+  };
+  const usualGrpc = async (query) => {
+    const { result } = await shipped.api('points').query({
+      collectionName: name,
+      query: dense(cut(query, levels[0])),
+      using: head,
+      limit: BigInt(candidates),
+      withVectors: { selectorOptions: { case: 'include', value: { names: [full] } } },
+    });
+    const rows = result.map(({ id, vectors }) => ({
+      id: id.pointIdOptions.value,
+      vector: grpc.toDenseVector(vectors.vectorsOptions.value.vectors[full]),
+    }));
+    return tightFunnel(rows, query, plan).slice(0, limit);
+  };
+  const ours = (client) => {
+    const search = new FunnelSearch({
+      source: qdrantSource(client, { collection: name, head, full }),
+      plan: { ...plan, candidates },
+    });
+    return async (query) => (await search.query({ vector: query, limit })).hits;
+  };
+  /** The funnel inside the server: each level re-scores what the level below left, as many as the plan keeps. */
+  const nested = async (query) => {
+    let left = candidates;
+    let request = { query: cut(query, levels[0]), using: head, limit: left };
+    for (const level of levels.slice(1)) {
+      left = level === levels.at(-1) ? limit : Math.floor(plan.keep * left);
+      request = { prefetch: request, query: cut(query, level), using: levelName(level), limit: left };
+    }
+    return (await rest.query(name, request)).points;
+  };
+  const search = async (query, params) =>
+    (await rest.query(name, { query: Array.from(query), using: full, limit, params })).points;
+
+  return {
+    usual: 'REST',
+    contenders: [
+      { key: 'usual', label: 'the usual way, REST: vectors with the hits, tight JS loop', run: usual },
+      { key: 'ours', label: 'funnelvec, REST', run: ours(rest), ours: true },
+      { key: 'usual-grpc', label: 'the usual way, gRPC as it comes', run: usualGrpc },
+      { key: 'ours-grpc', label: 'funnelvec, gRPC as it comes', run: ours(shipped), ours: true },
+      { key: 'ours-grpc-plain', label: 'funnelvec, gRPC with `compression: false`', run: ours(plain), ours: true },
+      { key: 'nested', label: 'nested prefetch on the server, REST', run: nested },
+      { key: 'full', label: 'full-vector search on the server (its index), REST', run: (query) => search(query) },
+      {
+        key: 'exact',
+        label: 'full-vector search on the server (exact), REST',
+        run: (query) => search(query, { exact: true }),
+      },
+    ],
+    exact: (query) => search(query, { exact: true }),
+    close: () => rest.deleteCollection(name),
+  };
+}
+
+async function fill(rest, client, name, { dim, levels, rows }) {
+  const vectors = Object.fromEntries(
+    // A level between head and full is only re-scored: an index of its own would never be used.
+    levels.map((size, i) => {
+      const between = i > 0 && i < levels.length - 1;
+      return [levelName(size), { size, distance: 'Cosine', ...(between ? { hnsw_config: { m: 0 } } : {}) }];
+    }),
+  );
+  await rest.createCollection(name, { vectors });
+  const points = client.api('points');
+  for (let from = 0; from * dim < rows.length; from += CHUNK) {
+    const count = Math.min(CHUNK, rows.length / dim - from);
+    const batch = Array.from({ length: count }, (_, i) => point(from + i, levels, rows.subarray((from + i) * dim)));
+    await points.upsert({ collectionName: name, wait: true, points: batch });
+  }
+  // A real server builds its index afterwards.
+  for (let tries = 0; (await rest.getCollection(name)).status !== 'green'; tries++) {
+    if (tries === 600) throw new Error(`Qdrant did not finish indexing ${name} in ten minutes`);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
+}
+
+function point(id, levels, row) {
+  const vector = (size) => ({ vector: { case: 'dense', value: { data: Array.from(row.subarray(0, size)) } } });
+  const vectors = Object.fromEntries(levels.map((size) => [levelName(size), vector(size)]));
+  return {
+    id: { pointIdOptions: { case: 'num', value: BigInt(id) } },
+    vectors: { vectorsOptions: { case: 'vectors', value: { vectors } } },
+  };
+}
+
+const levelName = (size) => `first_${size}`;
+const cut = (query, size) => Array.from(query.subarray(0, size));

@@ -1,0 +1,563 @@
+/**
+ * What every source must do, as one suite: `sourceConformance(name, start, options)` runs it over a backend. Its oracle is a full
+ * scan in this process over the same rows.
+ */
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { after, describe, test } from 'node:test';
+import type { HeadRequest, Source } from '#dist/sources/source.js';
+import type { Id, Metric, PackedCandidates } from '#dist/types.js';
+
+/** One collection to make. */
+export interface Spec {
+  collection: string;
+  metric: Metric;
+  headDim: number;
+  dim: number;
+  /** 'tail': heads normalised, their length in "norm", the other dims in "tail" (under dot). */
+  layout: 'full' | 'tail';
+  ids: 'number' | 'string' | 'big';
+  rows: readonly Row[];
+}
+
+export interface Row {
+  id: Id;
+  vector: Float32Array;
+  title: string;
+  n: number;
+  even: boolean;
+}
+
+export interface SourceOptions {
+  collection: string;
+  head?: string;
+  full?: string | { tail: string; headNorm: string };
+  nativeFilter?: unknown;
+  timeout?: number;
+  decode?: 'fast' | 'client';
+}
+
+/** A database and its client. Vectors are called "head", "full" and "tail"; payload fields "title", "n", "even", "norm". */
+export interface Backend {
+  /** Makes and fills a collection, ready to be searched. */
+  create(spec: Spec): Promise<void>;
+  drop(collection: string): Promise<void>;
+  source(options: SourceOptions): Source;
+  /** The same through a new client of another address. */
+  elsewhere(port: number, options: SourceOptions): Source;
+  /** Whether the client itself decoded the vectors of each search since the last call. */
+  clientDecoded(): boolean[];
+  /** What the id of a row looks like in an answer. */
+  idOf(row: Row): Id;
+  payloadOf(row: Row): Record<string, unknown>;
+  filters: { even: unknown; small: unknown; nothing: unknown };
+  /** Whether cosine vectors come back normalised. */
+  normalises: boolean;
+  idKinds: Record<Spec['ids'], 'string' | 'number' | 'bigint'>;
+  /** Takes a collection out of memory, where that exists. */
+  unload?(collection: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface SuiteOptions {
+  /** Tests left out, by their names, with the reason. */
+  skips?: Record<string, string>;
+}
+
+const HEAD = 8;
+const DIM = 24;
+const COUNT = 60;
+
+export async function sourceConformance(
+  name: string,
+  start: () => Promise<Backend>,
+  { skips = {} }: SuiteOptions = {},
+): Promise<void> {
+  let backend!: Backend;
+  let reason = '';
+  try {
+    backend = await start();
+  } catch (error) {
+    // Continuous integration promises the servers; a laptop may lack Python.
+    if (process.env['CI']) throw error;
+    reason = `the server did not start: ${(error as Error).message}`;
+  }
+  describe(name, { skip: reason || false }, () => suite(backend, skips));
+}
+
+function suite(backend: Backend, skips: Record<string, string>): void {
+  const it = (name: string, body: () => Promise<void>) => test(name, { skip: skips[name] ?? false, timeout: 60_000 }, body);
+  after(() => backend.stop());
+
+  const made = new Map<string, Promise<Spec>>();
+  /** Made once, shared by tests that only read. */
+  const shared = (key: string, part: Partial<Spec> = {}): Promise<Spec> => {
+    let spec = made.get(key);
+    if (!spec) {
+      spec = make(key, part);
+      made.set(key, spec);
+    }
+    return spec;
+  };
+  const make = async (key: string, part: Partial<Spec> = {}): Promise<Spec> => {
+    const spec: Spec = {
+      collection: `conformance_${key}`,
+      metric: 'cosine',
+      headDim: HEAD,
+      dim: DIM,
+      layout: 'full',
+      ids: 'number',
+      rows: [],
+      ...part,
+    };
+    spec.rows = part.rows ?? rows(COUNT, spec.dim, spec.ids, 7);
+    await backend.create(spec);
+    return spec;
+  };
+  const open = (spec: Spec, options: Partial<SourceOptions> = {}): Source =>
+    backend.source({
+      collection: spec.collection,
+      ...(spec.layout === 'tail' ? { full: { tail: 'tail', headNorm: 'norm' } } : {}),
+      ...options,
+    });
+  const head = async (source: Source, request: HeadRequest) => unpacked((await source.head(request)).candidates);
+  const query = (dim = DIM) => randomVector(dim, random(99));
+
+  it('info() names head, dims, metric and kind of id', async () => {
+    for (const metric of ['cosine', 'dot', 'euclid'] as const) {
+      const spec = await shared(metric, { metric });
+      assert.deepEqual(await open(spec).info(), {
+        headDim: HEAD,
+        dim: DIM,
+        metric,
+        idKind: backend.idKinds.number,
+      });
+    }
+  });
+
+  for (const metric of ['cosine', 'dot', 'euclid'] as const) {
+    it(`head() finds what a full scan over the heads finds, under ${metric}, with the full vectors`, async () => {
+      const spec = await shared(metric, { metric });
+      const vector = query();
+      const answer = await open(spec).head({ vector, candidates: 20 });
+      const best = scan(spec, vector, HEAD).slice(0, 20);
+      const candidates = unpacked(answer.candidates);
+      sameOrder(candidates.ids, best, backend);
+      assert.equal(candidates.dim, DIM);
+      assert.equal(candidates.payloads, undefined);
+      assert.ok(answer.headMs >= 0 && answer.decodeMs >= 0);
+      candidates.ids.forEach((id, i) => {
+        const row = rowOf(spec, id, backend);
+        sameVector(candidates.vectors.subarray(i * DIM, (i + 1) * DIM), row.vector, backend.normalises && metric === 'cosine');
+        const score = scoreOf(metric, vector, row.vector, HEAD);
+        assert.ok(Math.abs(candidates.headScores![i]! - score) < 1e-4, `head score ${candidates.headScores![i]} for ${score}`);
+      });
+    });
+  }
+
+  it('a payload comes as it was asked for: none, all of it, or some fields', async () => {
+    const spec = await shared('cosine');
+    const vector = query();
+    const source = open(spec);
+    const all = await head(source, { vector, candidates: 5, withPayload: true });
+    const some = await head(source, { vector, candidates: 5, withPayload: ['title', 'even'] });
+    const none = await head(source, { vector, candidates: 5, withPayload: false });
+    assert.equal(none.payloads, undefined);
+    all.ids.forEach((id, i) => {
+      const full = backend.payloadOf(rowOf(spec, id, backend));
+      assert.deepEqual(all.payloads![i], full);
+      assert.deepEqual(some.payloads![i], { title: full['title'], even: full['even'] });
+    });
+  });
+
+  it("the filter of the request, of the source, and both together restrict what is found", async () => {
+    const spec = await shared('cosine');
+    const vector = query();
+    const { even, small } = backend.filters;
+    const found = async (standing: unknown, requested: unknown) => {
+      const source = open(spec, standing === undefined ? {} : { nativeFilter: standing });
+      const candidates = await head(source, { vector, candidates: 100, nativeFilter: requested });
+      return candidates.ids.map((id) => rowOf(spec, id, backend).n).sort((a, b) => a - b);
+    };
+    const ns = (keep: (row: Row) => boolean) => spec.rows.filter(keep).map((row) => row.n);
+    assert.deepEqual(await found(undefined, even), ns((row) => row.even));
+    assert.deepEqual(await found(small, undefined), ns((row) => row.n < 10));
+    assert.deepEqual(await found(small, even), ns((row) => row.even && row.n < 10));
+  });
+
+  it('more candidates than points are answered with all points', async () => {
+    const spec = await shared('cosine');
+    const candidates = await head(open(spec), { vector: query(), candidates: 1000 });
+    assert.equal(candidates.ids.length, COUNT);
+    assert.equal(candidates.vectors.length, COUNT * DIM);
+  });
+
+  it('a filter that matches nothing gives no candidates, of the right dims', async () => {
+    const spec = await shared('cosine');
+    const candidates = await head(open(spec), {
+      vector: query(),
+      candidates: 10,
+      nativeFilter: backend.filters.nothing,
+      withPayload: true,
+    });
+    assert.deepEqual(candidates.ids, []);
+    assert.deepEqual(candidates.payloads, []);
+    assert.equal(candidates.vectors.length, 0);
+    assert.equal(candidates.dim, DIM);
+  });
+
+  it('ids that are strings keep their kind', async () => {
+    const spec = await shared('strings', { ids: 'string' });
+    const source = open(spec);
+    assert.equal((await source.info()).idKind, backend.idKinds.string);
+    const { ids } = await head(source, { vector: query(), candidates: 10 });
+    sameOrder(ids, scan(spec, query(), HEAD).slice(0, 10), backend);
+  });
+
+  it('ids beyond 2^53 arrive exactly', async () => {
+    const spec = await shared('big', { ids: 'big' });
+    const source = open(spec);
+    assert.equal((await source.info()).idKind, backend.idKinds.big);
+    const { ids } = await head(source, { vector: query(), candidates: 10 });
+    sameOrder(ids, scan(spec, query(), HEAD).slice(0, 10), backend);
+  });
+
+  it('ids beyond 2^53 are refused over JSON, with the remedy', async () => {
+    const spec = await shared('big', { ids: 'big' });
+    for (const decode of ['fast', 'client'] as const) {
+      await rejects(open(spec, { decode }).head({ vector: query(), candidates: 10 }), 'BAD_ID', /gRPC/);
+    }
+  });
+
+  it('head and tail are joined to the full vector', async () => {
+    const spec = await shared('tail', { layout: 'tail', metric: 'cosine' });
+    const source = open(spec);
+    assert.deepEqual(await source.info(), { headDim: HEAD, dim: DIM, metric: 'cosine', idKind: backend.idKinds.number });
+    for (const withPayload of [false, true, ['title']]) {
+      const candidates = await head(source, { vector: query(), candidates: 20, withPayload });
+      sameOrder(candidates.ids, scan(spec, query(), HEAD).slice(0, 20), backend);
+      candidates.ids.forEach((id, i) => {
+        const row = rowOf(spec, id, backend);
+        const joined = candidates.vectors.subarray(i * DIM, (i + 1) * DIM) as Float32Array;
+        near(joined.subarray(0, HEAD), row.vector.subarray(0, HEAD), 1e-6);
+        assert.deepEqual(joined.subarray(HEAD), row.vector.subarray(HEAD));
+        // The length is asked for on our behalf and must not show.
+        if (Array.isArray(withPayload)) assert.deepEqual(candidates.payloads![i], { title: row.title });
+      });
+    }
+    await rejects(source.full({ vector: query(), limit: 5 }), 'BAD_ARGUMENT', /tail/);
+  });
+
+  it('full() finds what a full scan over the whole vectors finds', async () => {
+    for (const metric of ['cosine', 'dot', 'euclid'] as const) {
+      const spec = await shared(metric, { metric });
+      const vector = query();
+      const { ids, scores } = await open(spec).full({ vector, limit: 7 });
+      sameOrder(ids, scan(spec, vector, DIM).slice(0, 7), backend);
+      ids.forEach((id, i) => {
+        const score = scoreOf(metric, vector, rowOf(spec, id, backend).vector, DIM);
+        assert.ok(Math.abs(scores[i]! - score) < 1e-4, `score ${scores[i]} for ${score}`);
+      });
+    }
+  });
+
+  it('reading the bytes gives the candidates that the client gives, bit for bit', async () => {
+    const big = await shared('wide', { headDim: 128, dim: 768, rows: rows(150, 768, 'number', 11) });
+    const tail = await shared('tail', { layout: 'tail' });
+    for (const [spec, dim] of [
+      [big, 768],
+      [tail, DIM],
+    ] as const) {
+      const fast = open(spec, { decode: 'fast' });
+      const plain = open(spec, { decode: 'client' });
+      const request = { vector: query(dim), candidates: 128, withPayload: true };
+      // The first search over gRPC is always the client's.
+      await fast.head(request);
+      backend.clientDecoded();
+      const one = await head(fast, request);
+      assert.deepEqual(backend.clientDecoded(), [false], 'the client decoded what should have been read as bytes');
+      const other = await head(plain, request);
+      assert.deepEqual(backend.clientDecoded(), [true]);
+      assert.deepEqual(one, other);
+      const bits = (vectors: ArrayBufferView) =>
+        new Uint32Array(vectors.buffer.slice(vectors.byteOffset, vectors.byteOffset + vectors.byteLength));
+      assert.deepEqual(bits(one.vectors), bits(other.vectors));
+    }
+  });
+
+  it('searches side by side do not mix', async () => {
+    const spec = await shared('cosine');
+    const source = open(spec);
+    const vectors = Array.from({ length: 12 }, (_, i) => randomVector(DIM, random(1000 + i)));
+    const answers = await Promise.all(
+      vectors.map((vector, i) => source.head({ vector, candidates: 5 + i, withPayload: i % 2 === 0 })),
+    );
+    answers.forEach(({ candidates }, i) => {
+      sameOrder(Array.from(candidates.ids!), scan(spec, vectors[i]!, HEAD).slice(0, 5 + i), backend);
+      assert.equal(candidates.payloads !== undefined, i % 2 === 0);
+    });
+  });
+
+  it('a missing collection is named', async () => {
+    const source = backend.source({ collection: 'nowhere' });
+    await rejects(source.info(), 'NO_COLLECTION', /nowhere/);
+    await rejects(source.head({ vector: query(), candidates: 5 }), 'NO_COLLECTION', /nowhere/);
+  });
+
+  it('a missing vector is named, with those that exist', async () => {
+    const spec = await shared('cosine');
+    await rejects(open(spec, { head: 'haed' }).info(), 'NO_FIELD', /"haed".*"head"/);
+    await rejects(open(spec, { full: 'ful' }).head({ vector: query(), candidates: 5 }), 'NO_FIELD', /"ful".*"full"/);
+  });
+
+  it('a query of other dims, with NaN, or a senseless count never leaves the process', async () => {
+    const spec = await shared('cosine');
+    const source = open(spec);
+    await rejects(source.head({ vector: query(DIM - 1), candidates: 5 }), 'BAD_DIMS', /24 dims/);
+    const broken = query();
+    broken[3] = Number.NaN;
+    await rejects(source.head({ vector: broken, candidates: 5 }), 'NOT_FINITE', /dim 3/);
+    await rejects(source.full({ vector: broken, limit: 5 }), 'NOT_FINITE', /dim 3/);
+    for (const candidates of [0, -1, 1.5, Number.NaN]) {
+      await rejects(source.head({ vector: query(), candidates }), 'BAD_ARGUMENT', /candidates/);
+    }
+  });
+
+  it('a limit beyond the database is refused before the search', async () => {
+    const spec = await shared('cosine');
+    await rejects(open(spec).head({ vector: query(), candidates: 16_385 }), 'BAD_ARGUMENT', /16384/);
+  });
+
+  it('a filter that the database does not understand is refused in its words', async () => {
+    const spec = await shared('cosine');
+    const source = open(spec);
+    const bad = typeof backend.filters.even === 'string' ? 'even ===' : { must: [{ key: 'n', range: { gt: 'x' } }] };
+    await assert.rejects(source.head({ vector: query(), candidates: 5, nativeFilter: bad }), (error: Failure) => {
+      assert.equal(error.name, 'FunnelError');
+      assert.ok(['REFUSED', 'BAD_RESPONSE'].includes(error.code), error.code);
+      return true;
+    });
+    // And the next one works.
+    await source.head({ vector: query(), candidates: 5 });
+  });
+
+  it('a collection that is not loaded is an error of its own', async () => {
+    const spec = await make('unloaded');
+    const source = open(spec);
+    await source.head({ vector: query(), candidates: 5 });
+    await backend.unload!(spec.collection);
+    await rejects(source.head({ vector: query(), candidates: 5 }), 'NOT_LOADED', /unloaded.*load/);
+  });
+
+  it('a collection that was dropped, or made anew with other dims, is noticed', async () => {
+    const spec = await make('changing');
+    const source = open(spec);
+    await source.head({ vector: query(), candidates: 5 });
+    await backend.drop(spec.collection);
+    await rejects(source.head({ vector: query(), candidates: 5 }), 'NO_COLLECTION', /changing/);
+    await backend.create({ ...spec, dim: DIM + 2, rows: rows(COUNT, DIM + 2, 'number', 7) });
+    await rejects(source.head({ vector: query(), candidates: 5 }), 'BAD_DIMS', /26 dims/);
+    assert.equal((await source.info()).dim, DIM + 2);
+    await source.head({ vector: query(DIM + 2), candidates: 5 });
+  });
+
+  it('a collection made anew under a source that knows it is noticed on the next search', async () => {
+    const spec = await make('swapped');
+    const source = open(spec);
+    await source.head({ vector: query(), candidates: 5 });
+    await backend.drop(spec.collection);
+    await backend.create({ ...spec, headDim: HEAD + 1, dim: DIM + 2, rows: rows(COUNT, DIM + 2, 'number', 7) });
+    await rejects(source.head({ vector: query(), candidates: 5 }), 'BAD_DIMS', /26/);
+  });
+
+  it('a server that is down is unreachable', async () => {
+    const port = await closedPort();
+    const source = backend.elsewhere(port, { collection: 'any' });
+    await rejects(source.info(), 'UNREACHABLE', /any/);
+    await rejects(source.head({ vector: query(), candidates: 5 }), 'UNREACHABLE', /any/);
+  });
+
+  it('a server that never answers runs into the timeout, of the request or of the source', async () => {
+    const hole = await blackHole();
+    try {
+      const source = backend.elsewhere(hole.port, { collection: 'any', timeout: 300 });
+      await rejects(within(2_000, source.info()), 'TIMEOUT', /any.*300 ms/);
+      await rejects(within(2_000, source.head({ vector: query(), candidates: 5, timeout: 100 })), 'TIMEOUT', /100 ms/);
+    } finally {
+      hole.close();
+    }
+  });
+
+  it('an aborted call ends at once, before it began or while it waits', async () => {
+    const hole = await blackHole();
+    try {
+      const source = backend.elsewhere(hole.port, { collection: 'any' });
+      await rejects(source.head({ vector: query(), candidates: 5, signal: AbortSignal.abort() }), 'ABORTED', /any/);
+      const controller = new AbortController();
+      const waiting = source.head({ vector: query(), candidates: 5, signal: controller.signal });
+      setTimeout(() => controller.abort(new Error('enough')), 50);
+      await rejects(within(1_000, waiting), 'ABORTED', /any/);
+      await waiting.catch((error: Failure) => assert.equal((error.cause as Error).message, 'enough'));
+    } finally {
+      hole.close();
+    }
+  });
+}
+
+// Data
+
+/** Mulberry32: small, seeded, the same everywhere. */
+export function random(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export function randomVector(dim: number, next: () => number): Float32Array {
+  return Float32Array.from({ length: dim }, () => next() * 2 - 1);
+}
+
+export function rows(count: number, dim: number, ids: Spec['ids'], seed: number): Row[] {
+  const next = random(seed);
+  return Array.from({ length: count }, (_, n) => ({
+    id:
+      ids === 'number'
+        ? n + 1
+        : ids === 'big'
+          ? 9_007_199_254_740_993n + BigInt(n)
+          : `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`,
+    vector: randomVector(dim, next),
+    title: `Film "${n}" – ${['ä', '€', '😀'][n % 3]} "vector":[${n}]`,
+    n,
+    even: n % 2 === 0,
+  }));
+}
+
+/** Head, its length and tail, as the tail layout stores them. */
+export function split(vector: Float32Array, headDim: number): { head: number[]; norm: number; tail: number[] } {
+  const raw = Array.from(vector.subarray(0, headDim));
+  const norm = Math.sqrt(raw.reduce((sum, x) => sum + x * x, 0));
+  return { head: raw.map((x) => x / norm), norm, tail: Array.from(vector.subarray(headDim)) };
+}
+
+/** Candidates of a source in their plain form. */
+function unpacked(candidates: PackedCandidates) {
+  const { vectors, ids, ...rest } = candidates;
+  assert.ok(vectors instanceof Float32Array || vectors instanceof Uint16Array);
+  return { ...rest, vectors, ids: Array.from(ids!) };
+}
+
+// Oracle
+
+function scoreOf(metric: Metric, a: Float32Array, b: Float32Array, dims: number): number {
+  let [dot, aa, bb, squares] = [0, 0, 0, 0];
+  for (let i = 0; i < dims; i++) {
+    dot += a[i]! * b[i]!;
+    aa += a[i]! * a[i]!;
+    bb += b[i]! * b[i]!;
+    squares += (a[i]! - b[i]!) ** 2;
+  }
+  return metric === 'dot' ? dot : metric === 'cosine' ? dot / Math.sqrt(aa * bb) : Math.sqrt(squares);
+}
+
+interface Scored {
+  row: Row;
+  score: number;
+}
+
+function scan({ metric, rows, layout }: Spec, vector: Float32Array, dims: number): Scored[] {
+  // Heads of the tail layout are normalised, so they rank by cosine under every metric.
+  const by = layout === 'tail' ? 'cosine' : metric;
+  const sign = by === 'euclid' ? 1 : -1;
+  return rows
+    .map((row) => ({ row, score: scoreOf(by, vector, row.vector, dims) }))
+    .sort((a, b) => sign * (a.score - b.score));
+}
+
+/** The same ids in the same order; rows whose scores a float32 cannot tell apart may be swapped. */
+function sameOrder(ids: readonly Id[], best: readonly Scored[], backend: Backend): void {
+  assert.equal(ids.length, best.length);
+  const scores = new Map(best.map(({ row, score }) => [backend.idOf(row), score]));
+  best.forEach(({ row, score }, i) => {
+    if (ids[i] === backend.idOf(row)) return;
+    const there = scores.get(ids[i]!);
+    assert.ok(there !== undefined && Math.abs(there - score) < 1e-6, `Expected id ${backend.idOf(row)} at ${i}, got ${ids[i]}`);
+  });
+}
+
+function rowOf(spec: Spec, id: Id, backend: Backend): Row {
+  const row = spec.rows.find((one) => backend.idOf(one) === id);
+  assert.ok(row, `an id that was never stored: ${String(id)} (${typeof id})`);
+  return row;
+}
+
+function sameVector(actual: Float32Array | Uint16Array, stored: Float32Array, normalised: boolean): void {
+  if (!normalised) assert.deepEqual(actual, stored);
+  else {
+    const norm = Math.sqrt(stored.reduce((sum, x) => sum + x * x, 0));
+    near(actual as Float32Array, stored.map((x) => x / norm), 1e-6);
+  }
+}
+
+function near(actual: Float32Array, expected: Float32Array, tolerance: number): void {
+  assert.equal(actual.length, expected.length);
+  actual.forEach((value, i) => {
+    assert.ok(Math.abs(value - expected[i]!) <= tolerance, `dim ${i}: ${value} for ${expected[i]}`);
+  });
+}
+
+// Failures
+
+type Failure = Error & { code: string };
+
+export async function rejects(promise: Promise<unknown>, code: string, message: RegExp): Promise<void> {
+  await assert.rejects(promise, (error: Failure) => {
+    assert.equal(error.name, 'FunnelError', String(error.stack));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`took longer than ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function closedPort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Accepts connections and says nothing. */
+async function blackHole(): Promise<{ port: number; close(): void }> {
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.resume();
+  });
+  server.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}

@@ -1,0 +1,80 @@
+/** Qdrant for the conformance suite: collections are made over REST, or over gRPC where ids need it. */
+import type { QdrantClient as GrpcClient } from '@qdrant/js-client-grpc';
+import { QdrantClient } from '@qdrant/js-client-rest';
+import { qdrantSource } from 'funnelvec/qdrant';
+import type { Backend, Row, SourceOptions, Spec } from './conformance.js';
+import { split } from './conformance.js';
+
+const DISTANCE = { cosine: 'Cosine', dot: 'Dot', euclid: 'Euclid' } as const;
+
+/** What both clients share. */
+export function qdrantLoader(url: string, grpc: GrpcClient): Pick<Backend, 'create' | 'drop' | 'payloadOf' | 'normalises'> {
+  const client = new QdrantClient({ url, checkCompatibility: false });
+  return {
+    normalises: true,
+    payloadOf,
+    async create(spec: Spec) {
+      const { collection, metric, headDim, dim, layout, ids } = spec;
+      const distance = DISTANCE[metric];
+      await client.createCollection(collection, {
+        vectors: {
+          head: { size: headDim, distance },
+          ...(layout === 'full' ? { full: { size: dim, distance } } : { tail: { size: dim - headDim, distance: 'Dot' } }),
+        },
+      });
+      if (ids === 'big') {
+        await grpc.api('points').upsert({
+          collectionName: collection,
+          wait: true,
+          points: spec.rows.map((row) => ({
+            id: { pointIdOptions: { case: 'num', value: row.id as bigint } },
+            vectors: {
+              vectorsOptions: {
+                case: 'vectors',
+                value: {
+                  vectors: Object.fromEntries(
+                    Object.entries(vectorsOf(spec, row)).map(([name, data]) => [
+                      name,
+                      { vector: { case: 'dense' as const, value: { data } } },
+                    ]),
+                  ),
+                },
+              },
+            },
+          })),
+        });
+        return;
+      }
+      await client.upsert(collection, {
+        wait: true,
+        points: spec.rows.map((row) => ({
+          id: row.id as string | number,
+          vector: vectorsOf(spec, row),
+          payload: { ...payloadOf(row), ...(layout === 'tail' ? { norm: split(row.vector, headDim).norm } : {}) },
+        })),
+      });
+    },
+    async drop(collection) {
+      await client.deleteCollection(collection);
+    },
+  };
+}
+
+/** A source over a client whose searches are noted down. */
+export function openSource(
+  client: Parameters<typeof qdrantSource>[0],
+  { head = 'head', full = 'full', ...options }: SourceOptions,
+) {
+  return qdrantSource(client, { head, full, ...options });
+}
+
+function vectorsOf({ layout, headDim }: Spec, { vector }: Row): Record<string, number[]> {
+  if (layout === 'full') return { head: Array.from(vector.subarray(0, headDim)), full: Array.from(vector) };
+  const { head, tail } = split(vector, headDim);
+  return { head, tail };
+}
+
+function payloadOf(row: Row): Record<string, unknown> {
+  const { title, n, even } = row;
+  return { title, n, even, nested: { list: [1, -2, 2.5, 'x', null, true, { deep: [] }], nothing: null }, ü: 'ß' };
+}
