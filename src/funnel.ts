@@ -129,7 +129,7 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
   };
 }
 
-/** @internal Runs prepared calls: at once when they are small, else off the main thread. */
+/** Runs prepared calls: at once when they are small, else off the main thread. */
 export function makeRunner(kernels: () => Kernels) {
   return {
     async run(prepared: readonly Prepared<unknown>[]): Promise<BadPosition[]> {

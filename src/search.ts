@@ -65,7 +65,7 @@ interface Query {
   candidates: number;
 }
 
-/** @internal The class without a choice of kernels; see `FunnelSearch` in index.ts. */
+/** The class without a choice of kernels; see `FunnelSearch` in index.ts. */
 export class FunnelSearchOn {
   readonly source: Source;
   readonly #plan: Plan | undefined;

@@ -1,0 +1,289 @@
+/**
+ * The tarball that would be published, installed into an empty project: what is in it, what runs from it and on which
+ * kernels, and what the compiler says of its types. Nothing here sees the repository's dist.
+ */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { Consumer, filesOf, npm, root } from './consumer.js';
+import { PROGRAMS, TYPED } from './programs.js';
+
+const MAX_PACKED = 600_000;
+const MAX_UNPACKED = 2_000_000;
+const NATIVE = /^(avx512|avx2|neon|scalar)$/;
+const INSTALL = ['--ignore-scripts', '--no-audit', '--no-fund', '--offline'];
+
+interface Probe {
+  active: string;
+  bad: number;
+  code: string;
+  answers: Record<string, [number, number][]>;
+  sources: string[];
+}
+
+let consumer: Consumer;
+let bare: Consumer; // the same without prebuilt binaries
+let tarball: string;
+let manifest: Record<string, unknown>;
+let hasNative: boolean;
+
+describe('the packed package', { timeout: 600_000 }, () => {
+  before(() => {
+    consumer = new Consumer().write({ 'package.json': '{ "name": "consumer", "private": true }\n', ...PROGRAMS });
+    npm(['pack', '--pack-destination', consumer.home], root);
+    tarball = readdirSync(consumer.home).find((name) => name.endsWith('.tgz'))!;
+    consumer.npm(['install', ...INSTALL, `./${tarball}`]);
+    manifest = JSON.parse(readFileSync(join(consumer.installed, 'package.json'), 'utf8'));
+    hasNative = existsSync(join(consumer.installed, 'prebuilds'));
+    bare = consumer.copy();
+    rmSync(join(bare.installed, 'prebuilds'), { recursive: true, force: true });
+  });
+
+  after(() => {
+    consumer?.remove();
+    bare?.remove();
+  });
+
+  const probe = (project: Consumer, program: string, env: Record<string, string> = {}): Probe =>
+    JSON.parse(project.node([program], env));
+
+  describe('holds', () => {
+    it('only what a user needs', () => {
+      const allowed = [
+        /^(package\.json|README\.md|ARCHITECTURE\.md|CHANGELOG\.md|LICENSE)$/,
+        /^dist\/(esm|cjs)\/[\w/-]+\.(js|cjs|d\.ts|d\.cts)$/,
+        /^dist\/cjs\/package\.json$/,
+        /^prebuilds\/[\w-]+\/funnelvec\.node$/,
+      ];
+      const files = filesOf(consumer.installed);
+      assert.deepEqual(files.filter((file) => !allowed.some((pattern) => pattern.test(file))), []);
+      assert.ok(files.includes('LICENSE'));
+    });
+
+    it('every file that its exports name', () => {
+      const named = (value: unknown): string[] =>
+        typeof value === 'string' ? [value] : Object.values(value as object).flatMap(named);
+      for (const file of named([manifest['exports'], manifest['bin'], manifest['main'], manifest['types']])) {
+        assert.ok(existsSync(join(consumer.installed, file)), file);
+      }
+    });
+
+    it('a binary when a compiler was there', (t) => {
+      if (process.env['CI'] !== 'true' && !hasNative) return t.skip('no native binary was built');
+      assert.equal(readdirSync(join(consumer.installed, 'prebuilds')).length, 1);
+    });
+
+    it('no path of the machine that built it', () => {
+      const paths = [root, join(homedir(), '/'), consumer.home];
+      for (const file of filesOf(consumer.installed)) {
+        const text = readFileSync(join(consumer.installed, file), 'latin1');
+        for (const path of paths) assert.ok(!text.includes(path), `${path} in ${file}`);
+      }
+    });
+
+    it(`at most ${MAX_PACKED / 1000} kB packed, ${MAX_UNPACKED / 1e6} MB on disk`, () => {
+      const packed = statSync(join(consumer.home, tarball)).size;
+      const sizes = filesOf(consumer.installed).map((file) => statSync(join(consumer.installed, file)).size);
+      const unpacked = sizes.reduce((sum, size) => sum + size, 0);
+      assert.ok(packed <= MAX_PACKED, `${packed} bytes packed`);
+      assert.ok(unpacked <= MAX_UNPACKED, `${unpacked} bytes unpacked`);
+    });
+  });
+
+  describe('installs', () => {
+    it('without scripts and without dependencies', () => {
+      const scripts = Object.keys((manifest['scripts'] ?? {}) as object);
+      const hooks = ['preinstall', 'install', 'postinstall', 'prepare'];
+      assert.deepEqual(scripts.filter((name) => hooks.includes(name)), []);
+      assert.equal(manifest['gypfile'], false); // else npm adds an install script for a binding.gyp that it meets
+      assert.equal(manifest['dependencies'], undefined);
+      assert.deepEqual(readdirSync(join(consumer.home, 'node_modules')).filter((name) => !name.startsWith('.')), [
+        'funnelvec',
+      ]);
+    });
+
+    it('from a lockfile and runs nothing, even where scripts are allowed', () => {
+      const lock = JSON.parse(readFileSync(join(consumer.home, 'package-lock.json'), 'utf8'));
+      assert.equal(lock.packages['node_modules/funnelvec'].hasInstallScript, undefined);
+      const before = filesOf(consumer.installed);
+      const other = consumer.copy();
+      try {
+        const output = other.npm(['ci', '--no-audit', '--no-fund', '--offline', '--foreground-scripts']);
+        assert.doesNotMatch(output, /node-gyp|^> /m);
+        assert.deepEqual(filesOf(other.installed), before);
+      } finally {
+        other.remove();
+      }
+    });
+  });
+
+  describe('runs', () => {
+    for (const program of ['import.mjs', 'require.cjs']) {
+      it(`every entry by ${program.split('.')[0]}, with the same scores`, () => {
+        const { answers, bad, code, sources } = probe(consumer, program);
+        const { main, ...others } = answers;
+        assert.equal(main!.length, 4);
+        for (const [entry, answer] of Object.entries(others)) assert.deepEqual(answer, main, entry);
+        assert.equal(bad, -1);
+        assert.equal(code, 'BAD_DIMS');
+        assert.deepEqual(sources, ['function', 'function']);
+      });
+    }
+
+    it('with the same scores by import and by require, on all kernels', () => {
+      const { answers } = probe(consumer, 'import.mjs');
+      assert.deepEqual(probe(consumer, 'require.cjs').answers, answers);
+      for (const kernels of ['wasm', 'js', ...(hasNative ? ['scalar', 'native'] : [])]) {
+        const env = { FUNNELVEC_KERNELS: kernels };
+        for (const program of ['import.mjs', 'require.cjs']) {
+          const got = probe(consumer, program, env);
+          assert.deepEqual(got.answers, answers, `${program} on ${kernels}`);
+          if (kernels !== 'native') assert.equal(got.active, kernels);
+        }
+      }
+    });
+
+    it('natively from the prebuilt binary', (t) => {
+      if (!hasNative) return t.skip('no native binary was built');
+      for (const program of ['import.mjs', 'require.cjs']) assert.match(probe(consumer, program).active, NATIVE);
+    });
+
+    it('on WASM without it', () => {
+      for (const program of ['import.mjs', 'require.cjs']) assert.equal(probe(bare, program).active, 'wasm');
+    });
+
+    it('on WASM beside a binary that does not load, and says why', (t) => {
+      if (!hasNative) return t.skip('no native binary was built');
+      const broken = consumer.copy();
+      try {
+        const [platform] = readdirSync(join(broken.installed, 'prebuilds'));
+        writeFileSync(join(broken.installed, 'prebuilds', platform!, 'funnelvec.node'), 'not a binary');
+        assert.equal(probe(broken, 'import.mjs').active, 'wasm');
+        const report = doctor(broken);
+        assert.deepEqual(report.failures.map((failure) => failure.name), ['native']);
+        assert.match(report.failures[0]!.message, /funnelvec\.node/);
+      } finally {
+        broken.remove();
+      }
+    });
+
+    it('not on kernels that do not exist: the error lists those that do', () => {
+      const { status, stderr } = consumer.tryNode(['import.mjs'], { FUNNELVEC_KERNELS: 'sse9' });
+      assert.notEqual(status, 0);
+      assert.match(stderr, /KERNELS_UNAVAILABLE/);
+      assert.match(stderr, /FUNNELVEC_KERNELS: "sse9" is not the name of any kernels\. Expected one of .*wasm, js/);
+    });
+
+    it('not on native kernels that are absent: the error says where it looked', () => {
+      const { status, stderr } = bare.tryNode(['import.mjs'], { FUNNELVEC_KERNELS: 'native' });
+      assert.notEqual(status, 0);
+      assert.match(stderr, /native cannot run here \(No prebuilt binary for .*prebuilds/);
+    });
+
+    it('funnelvec/wasm without loading any binary', (t) => {
+      const loaded = (entry: string): { best: number; objects: string[] } =>
+        JSON.parse(consumer.node(['loaded.mjs', entry]));
+      assert.deepEqual(loaded('funnelvec/wasm'), { best: 1, objects: [] });
+      if (!hasNative) return t.skip('no native binary was built, so there is nothing to compare with');
+      assert.equal(loaded('funnelvec').objects.length, 1);
+    });
+
+    it('in several threads at once, which all end', () => {
+      for (const project of [consumer, bare]) {
+        const threads = JSON.parse(project.node(['workers.mjs'])) as Record<string, unknown>[];
+        assert.equal(threads.length, 6);
+        for (const thread of threads) {
+          assert.deepEqual(thread, threads[0]);
+          assert.equal(thread['code'], 'BAD_DIMS'); // of the FunnelError; it replaced the exit code
+          assert.deepEqual(thread['async'], thread['sync']);
+          assert.match(thread['active'] as string, project === bare || !hasNative ? /^wasm$/ : NATIVE);
+        }
+      }
+    });
+
+    it('its command', (t) => {
+      const cli = join(consumer.installed, (manifest['bin'] as { funnelvec: string }).funnelvec);
+      const { platform, nativeBinary, kernels } = doctor(consumer);
+      assert.match(platform, new RegExp(`^${process.platform}-${process.arch}`));
+      assert.equal(nativeBinary !== undefined, hasNative);
+      assert.equal(kernels.filter((k) => k.active).length, 1);
+      assert.match(consumer.node([cli, 'doctor']), /in use/);
+      assert.equal(consumer.tryNode([cli, 'nonsense']).status, 2);
+      if (process.platform === 'win32') return t.skip('the link in .bin is a script there');
+      const link = spawnSync(join(consumer.home, 'node_modules', '.bin', 'funnelvec'), ['doctor'], { encoding: 'utf8' });
+      assert.equal(link.status, 0, link.stderr);
+    });
+
+    it('its command without a binary, which says what it looked for', () => {
+      const { nativeBinary, kernels, failures } = doctor(bare);
+      assert.equal(nativeBinary, undefined);
+      assert.equal(kernels.find((k) => k.active)?.name, 'wasm');
+      assert.match(failures[0]!.message, /No prebuilt binary for .* in this package/);
+      for (const name of ['avx2', 'neon', 'scalar']) {
+        assert.match(kernels.find((k) => k.name === name)?.reason ?? '', /No prebuilt binary/);
+      }
+    });
+
+    it('from a folder that cannot be written', (t) => {
+      if (process.platform === 'win32') return t.skip('folders have no such mode there');
+      const folder = join(consumer.installed, 'dist');
+      chmodSync(folder, 0o555);
+      try {
+        assert.equal(probe(consumer, 'import.mjs').bad, -1);
+      } finally {
+        chmodSync(folder, 0o755);
+      }
+    });
+  });
+
+  describe('has types', () => {
+    const base = { strict: true, noEmit: true, skipLibCheck: false, target: 'es2022' };
+    const settings = {
+      'node16, without @types/node': { module: 'node16', moduleResolution: 'node16', lib: ['es2022', 'dom'], types: [] },
+      'nodenext, without dom': {
+        module: 'nodenext',
+        moduleResolution: 'nodenext',
+        lib: ['es2022'],
+        typeRoots: [join(root, 'node_modules', '@types')],
+        types: ['node'],
+      },
+      'bundler, without @types/node': {
+        module: 'esnext',
+        moduleResolution: 'bundler',
+        lib: ['es2022', 'dom'],
+        types: [],
+      },
+    };
+    for (const [name, options] of Object.entries(settings)) {
+      it(`for ${name}`, (t) => {
+        const files = options.moduleResolution === 'bundler' ? ['typed.ts'] : ['typed.mts', 'typed.cts'];
+        for (const file of files) typeCheck(t, file, { ...base, ...options });
+      });
+    }
+
+    function typeCheck(_: TestContext, file: string, compilerOptions: object): void {
+      consumer.write({
+        [file]: TYPED,
+        'tsconfig.json': JSON.stringify({ compilerOptions, files: [file] }),
+      });
+      const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+      const { status, stdout, stderr } = consumer.tryNode([tsc, '-p', 'tsconfig.json']);
+      assert.equal(status, 0, `${file}:\n${stdout}${stderr}`);
+    }
+  });
+});
+
+interface Report {
+  platform: string;
+  nativeBinary?: string;
+  kernels: { name: string; active: boolean; reason?: string }[];
+  failures: { name: string; message: string }[];
+}
+
+function doctor(project: Consumer): Report {
+  const { bin } = JSON.parse(readFileSync(join(project.installed, 'package.json'), 'utf8'));
+  return JSON.parse(project.node([join(project.installed, bin.funnelvec), 'doctor', '--json']));
+}
