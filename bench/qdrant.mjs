@@ -36,7 +36,7 @@ export async function qdrantContenders(server, data, { candidates, plan, limit }
     });
     const rows = result.map(({ id, vectors }) => ({
       id: id.pointIdOptions.value,
-      vector: grpc.toDenseVector(vectors.vectorsOptions.value.vectors[full]),
+      vector: grpc.toDenseVector(vectors.vectorsOptions.value.vectors[full]).data,
     }));
     return tightFunnel(rows, query, plan).slice(0, limit);
   };

@@ -3,7 +3,7 @@ import { FunnelSearch, funnel } from 'funnelvec';
 
 /** Pools whose recall is told apart in the summary. */
 const POOLS = [32, 64, 128, 256, 512];
-const WARM_UP = 5;
+const WARM_UP = 3;
 
 /** @param {{ source, plan, describe: (id: number) => { word: string, gloss: string } }} options */
 export function makeComparison({ source, plan, describe }) {

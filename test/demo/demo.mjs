@@ -30,17 +30,17 @@ async function main(options) {
   const glosses = await loadGlosses({ count: options.count, onProgress: embedding.update });
   embedding.done(options.count);
   const texts = options.queries.length > 0 ? options.queries : QUERIES;
-  const vectors = await embedTexts(texts);
-  const queries = texts.map((text, i) => ({ text, vector: row(vectors, i) }));
-  for (const { text, vector } of queries) {
-    if (vector.every((value) => value === 0))
-      throw new Error(`The model knows no word of the query “${printable(text)}”`);
-  }
+  const embedded = embedTexts(texts); // meanwhile the database starts
+  embedded.catch(() => {}); // told below
 
   const filling = progress('Filling the database', 'rows');
   const store = await openStore(options.store, { glosses, head: HEAD, log, onFill: filling.update });
   try {
     filling.done(options.count, store.reused);
+    const vectors = await embedded;
+    const queries = texts.map((text, i) => ({ text, vector: row(vectors, i) }));
+    const unknown = queries.find(({ vector }) => vector.every((value) => value === 0));
+    if (unknown) throw new Error(`The model knows no word of “${printable(unknown.text)}”`);
     const plan = {
       head: HEAD,
       candidates: Math.min(options.count, Math.max(128, 4 * options.limit)),
@@ -87,6 +87,7 @@ async function report(options, { about, store, glosses, queries }) {
     summary.advice = advice({ ...summary, plan, rows, dim });
     show?.summary(summary);
   }
+  show?.gap();
   if (options.json) process.stdout.write(`${JSON.stringify({ ...about, queries: results, summary }, null, 2)}\n`);
 }
 

@@ -140,7 +140,6 @@ export function makeReport(stream, { plan, dim, rows }) {
       '',
     );
     for (const text of advice) write(`    ${wrap(text, width, 4)}`);
-    write('');
   }
 }
 
