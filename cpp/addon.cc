@@ -1,5 +1,6 @@
 // The only file that knows Node-API: unwrap the arguments, run a kernel, wrap the answer. TypeScript has validated
-// everything (src/kernels/native.ts is the only caller), and no state is kept, so that any number of threads may load it.
+// everything (src/kernels/native.ts is the only caller), and no state is kept, so that any number of threads may load
+// it.
 #include <napi.h>
 
 #include <cstring>

@@ -1,9 +1,9 @@
 #include "cpu.h"
 
 #if defined(__x86_64__)
-#include <cpuid.h>
+#  include <cpuid.h>
 #elif defined(_M_X64)
-#include <intrin.h>
+#  include <intrin.h>
 #endif
 
 namespace funnelvec {
@@ -17,25 +17,25 @@ struct Registers {
 
 Registers cpuid(uint32_t leaf) {
   Registers r{};
-#if defined(_MSC_VER) && !defined(__clang__)
+#  if defined(_MSC_VER) && !defined(__clang__)
   int v[4];
   __cpuidex(v, static_cast<int>(leaf), 0);
   r = {static_cast<uint32_t>(v[0]), static_cast<uint32_t>(v[1]), static_cast<uint32_t>(v[2]),
        static_cast<uint32_t>(v[3])};
-#else
+#  else
   __cpuid_count(leaf, 0, r.eax, r.ebx, r.ecx, r.edx);
-#endif
+#  endif
   return r;
 }
 
 uint64_t xcr0() {
-#if defined(_MSC_VER) && !defined(__clang__)
+#  if defined(_MSC_VER) && !defined(__clang__)
   return _xgetbv(0);
-#else
+#  else
   uint32_t lo, hi;
   __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
   return (static_cast<uint64_t>(hi) << 32) | lo;
-#endif
+#  endif
 }
 
 constexpr uint32_t bit(int n) { return uint32_t{1} << n; }

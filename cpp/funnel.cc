@@ -61,20 +61,15 @@ bool allFinite(const double* values, size_t n) {
   return finite;
 }
 
-// Sums to keys, in place; false when something was not finite. Adding 0 makes -0 into +0.
+// Sums to keys, in place; false when something was not finite. A sum is never -0, since lanes start at +0.
 bool toKeys(Metric metric, double queryNorm, double* sums, const double* squares, size_t n) {
   if (!allFinite(metric == kCosine ? squares : sums, n)) return false;
   if (metric == kCosine) {
     for (size_t i = 0; i < n; ++i) {
       const double product = queryNorm * std::sqrt(squares[i]);
-      // No direction, no cosine: 0 / 1. Written without a branch around the division.
-      const double dividend = product == 0 ? 0.0 : sums[i];
-      const double divisor = product == 0 ? 1.0 : product;
-      sums[i] = dividend / divisor + 0.0;
+      sums[i] /= product == 0 ? 1.0 : product;  // no direction: the sum is 0, and so is the cosine
     }
-  } else if (metric == kDot) {
-    for (size_t i = 0; i < n; ++i) sums[i] += 0.0;
-  } else {
+  } else if (metric == kEuclid) {
     for (size_t i = 0; i < n; ++i) sums[i] = 0.0 - std::sqrt(sums[i]);
   }
   return true;
@@ -93,7 +88,7 @@ struct Survivors {
   size_t n;
   std::unique_ptr<uint32_t[]> order, dropped, slots;
   std::unique_ptr<double[]> keys, lanes, select;
-  bool everybody = true;   // rows 0, 1, ...; `order` is not written yet
+  bool everybody = true;    // rows 0, 1, ...; `order` is not written yet
   bool slotIsVisit = true;  // lanes lie in visiting order; `slots` is not written yet
 
   explicit Survivors(size_t count)
@@ -128,7 +123,6 @@ struct Survivors {
     slotIsVisit = !lanes;
   }
 };
-
 
 }  // namespace
 

@@ -6,9 +6,9 @@
 
 // Loops over R rows must vanish, or their arrays stay in memory instead of registers (three times slower).
 #if defined(__GNUC__)
-#define FUNNELVEC_UNROLL _Pragma("GCC unroll 8")
+#  define FUNNELVEC_UNROLL _Pragma("GCC unroll 8")
 #else
-#define FUNNELVEC_UNROLL
+#  define FUNNELVEC_UNROLL
 #endif
 
 namespace {
@@ -68,7 +68,7 @@ inline void passRows(const RowPass& p, size_t visit) {
   const T *x[R], *next[R];
   double* kept[R];
   RowLanes<kSums, R> lanes;
-FUNNELVEC_UNROLL
+  FUNNELVEC_UNROLL
   for (int r = 0; r < R; ++r) {
     x[r] = rowAt<T>(p, visit + r);
     next[r] = visit + R + r < p.count ? rowAt<T>(p, visit + R + r) : x[r];
@@ -83,13 +83,13 @@ FUNNELVEC_UNROLL
     const size_t base = i - i % kLanes;
     const size_t hi = p.to - base < kLanes ? p.to - base : kLanes;
     const V q = usesQuery ? loadPart(p.query + base, i % kLanes, hi) : V::zero();
-FUNNELVEC_UNROLL
+    FUNNELVEC_UNROLL
     for (int r = 0; r < R; ++r) lanes.add(r, q, widenPart(x[r] + base, i % kLanes, hi));
     i = base + hi;
   }
   for (; i + kLanes <= p.to; i += kLanes) {
     const V q = usesQuery ? V::load(p.query + i) : V::zero();
-FUNNELVEC_UNROLL
+    FUNNELVEC_UNROLL
     for (int r = 0; r < R; ++r) {
       // Rows are too short, and too far apart, for the hardware to see them coming.
       V::prefetch(next[r] + i);
@@ -98,11 +98,11 @@ FUNNELVEC_UNROLL
   }
   if (i < p.to) {
     const V q = usesQuery ? loadPart(p.query + i, 0, p.to - i) : V::zero();
-FUNNELVEC_UNROLL
+    FUNNELVEC_UNROLL
     for (int r = 0; r < R; ++r) lanes.add(r, q, widenPart(x[r] + i, 0, p.to - i));
   }
 
-FUNNELVEC_UNROLL
+  FUNNELVEC_UNROLL
   for (int r = 0; r < R; ++r) {
     if (kept[r]) {
       lanes.a[r].store(kept[r]);

@@ -21,8 +21,8 @@ constexpr size_t kLanesPerRow = 2 * kLanes;
 
 // One pass: adds dims [from, to) of some rows to their lanes and reduces them.
 struct RowPass {
-  const double* query;    // widened, zero-padded to a multiple of 8; unused by kSquares
-  const void* rows;       // row-major, `dim` elements a row, any alignment
+  const double* query;  // widened, zero-padded to a multiple of 8; unused by kSquares
+  const void* rows;     // row-major, `dim` elements a row, any alignment
   size_t dim;
   const uint32_t* order;  // the rows to visit; null: first, first + 1, ...
   size_t first;

@@ -14,7 +14,9 @@ struct V {
     const float64x2_t z = vdupq_n_f64(0);
     return {{z, z, z, z}};
   }
-  static inline V load(const double* p) { return {{vld1q_f64(p), vld1q_f64(p + 2), vld1q_f64(p + 4), vld1q_f64(p + 6)}}; }
+  static inline V load(const double* p) {
+    return {{vld1q_f64(p), vld1q_f64(p + 2), vld1q_f64(p + 4), vld1q_f64(p + 6)}};
+  }
   inline void store(double* p) const {
     for (int i = 0; i < 4; ++i) vst1q_f64(p + 2 * i, v[i]);
   }

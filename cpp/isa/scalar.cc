@@ -60,9 +60,7 @@ struct V {
     for (int j = 0; j < 8; ++j) acc.v[j] += e.v[j] * e.v[j];
     return acc;
   }
-  inline double reduce() const {
-    return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
-  }
+  inline double reduce() const { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
 };
 
 }  // namespace

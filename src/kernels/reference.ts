@@ -155,13 +155,14 @@ class Scorer {
     return Math.sqrt(reduce(lanes, SQUARES));
   }
 
+  /** A sum is never −0, since lanes start at +0. */
   key(lanes: Float64Array, at: number, queryNorm: number): number {
     const sum = reduce(lanes, at);
     if (this.#metric === 'euclid') return -Math.sqrt(sum) + 0;
-    if (this.#metric === 'dot') return sum + 0;
+    if (this.#metric === 'dot') return sum;
     const product = queryNorm * Math.sqrt(reduce(lanes, at + SQUARES));
     // A zero prefix has no direction: its cosine is 0.
-    return product === 0 ? 0 : sum / product + 0;
+    return product === 0 ? 0 : sum / product;
   }
 }
 
