@@ -25,7 +25,9 @@
       'target_name': 'funnelvec',
       'sources': ['cpp/addon.cc', 'cpp/cpu.cc', 'cpp/funnel.cc', 'cpp/topk.cc'],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      # The last: a thread terminated during asynchronous work can run no JavaScript, and the error that says so would
+      # otherwise end the process.
+      'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_DEPRECATED', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
       'cflags!': ['-fno-exceptions'],
       'cflags_cc!': ['-fno-exceptions', '-fno-rtti'],
       'xcode_settings': {'GCC_ENABLE_CPP_EXCEPTIONS': 'YES'},

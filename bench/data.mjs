@@ -56,7 +56,7 @@ export function collection({ count, queries, dim, seed = 11 }) {
   const random = uniform(seed);
   const gauss = normal(random);
   const scale = spectrum(dim);
-  const topics = Array.from({ length: Math.ceil(count / 50) }, () => Float32Array.from(scale, (s) => s * gauss()));
+  const topics = Array.from({ length: Math.ceil(count / 500) }, () => Float32Array.from(scale, (s) => s * gauss()));
   const rows = new Float32Array(count * dim);
   for (let row = 0; row < count; row++) {
     const topic = topics[Math.floor(random() * topics.length)];
@@ -73,11 +73,13 @@ export function collection({ count, queries, dim, seed = 11 }) {
 /** float32 → float16 bits, nearest; numbers below the normal range become 0. */
 export function toHalf(values) {
   const bits = new Uint32Array(new Float32Array(values).buffer);
-  return Uint16Array.from(bits, (word) => {
-    const sign = (word >>> 16) & 0x8000;
-    const half = ((word & 0x7fffffff) - 0x38000000 + 0x1000) >> 13;
-    return half < 0x400 ? sign : sign | Math.min(half, 0x7bff);
-  });
+  const halves = new Uint16Array(bits.length);
+  for (let i = 0; i < bits.length; i++) {
+    const sign = (bits[i] >>> 16) & 0x8000;
+    const half = ((bits[i] & 0x7fffffff) - 0x38000000 + 0x1000) >> 13;
+    halves[i] = half < 0x400 ? sign : sign | Math.min(half, 0x7bff);
+  }
+  return halves;
 }
 
 /** float16 bits → number. */

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { candidateSet } from './data.mjs';
-import { open, takeTurns } from './measure.mjs';
+import { open, quantile, takeTurns } from './measure.mjs';
 
 const COUNT = 128;
 const DIM = 768;
@@ -31,10 +31,10 @@ export async function funnelSuite({ quick, log, python, backends }) {
     log(`funnel: ${contenders.length} contenders return the same ids`);
     const times = await takeTurns(contenders, {
       task: '',
-      ...(quick ? { rounds: 3, ms: 80 } : { rounds: 7, ms: 300 }),
+      ...(quick ? { rounds: 3, ms: 60 } : { rounds: 15, ms: 120 }),
     });
     const results = contenders.map(({ key, label, backend, ours = false, about }, i) => {
-      return { key, label, backend, ours, about, ...times[i] };
+      return { key, label, backend, ours, about, rounds: times[i], micros: quantile(times[i], 0.5) };
     });
     return { count: COUNT, dim: DIM, plan: PLAN, results };
   } finally {

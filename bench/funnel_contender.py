@@ -53,8 +53,8 @@ run = {"numpy": with_numpy, "pandas": with_pandas}[name]
 
 
 def measure(ms):
-    spent(run, ms / 3, 2)
-    return {"micros": float(np.median(spent(run, ms, 5))) / 1000}
+    spent(run, ms / 3, 1)
+    return {"micros": float(np.median(spent(run, ms, 3))) / 1000}
 
 
 def spent(run, ms, least):

@@ -17,7 +17,7 @@ export async function host(prepare, about = {}) {
 }
 
 function measure(run, ms) {
-  const bench = new Bench({ time: ms, iterations: 5, warmupTime: ms / 3, warmupIterations: 2, throws: true });
+  const bench = new Bench({ time: ms, iterations: 1, warmupTime: ms / 3, warmupIterations: 1, throws: true });
   bench.add('it', run);
   bench.runSync();
   const { latency } = bench.tasks[0].result;

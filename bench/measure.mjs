@@ -35,7 +35,7 @@ export async function open(command, args, env = {}) {
   };
 }
 
-/** Median of the rounds' medians, and between which values the rounds lay. */
+/** Each contender's median of every round, in microseconds. */
 export async function takeTurns(contenders, { task, rounds, ms }) {
   const medians = contenders.map(() => []);
   for (let round = 0; round < rounds; round++) {
@@ -45,11 +45,7 @@ export async function takeTurns(contenders, { task, rounds, ms }) {
       medians[i].push(micros);
     }
   }
-  return medians.map((values) => ({
-    micros: quantile(values, 0.5),
-    low: Math.min(...values),
-    high: Math.max(...values),
-  }));
+  return medians;
 }
 
 export function quantile(values, share) {

@@ -6,7 +6,8 @@ import { tightFunnel } from './tight-loop.mjs';
 
 const CHUNK = 1_000;
 
-export async function milvusContenders(server, data, { candidates, plan, limit }) {
+export async function milvusContenders(server, data) {
+  const { levels, candidates, plan, limit } = data;
   const name = `funnelvec_bench_${data.name}_${process.pid}`;
   const client = new MilvusClient({ address: server.address });
   await client.connectPromise;
@@ -18,7 +19,7 @@ export async function milvusContenders(server, data, { candidates, plan, limit }
     const { results, status } = await client.search({
       collection_name: name,
       anns_field: 'head',
-      data: Array.from(query.subarray(0, data.levels[0])),
+      data: Array.from(query.subarray(0, levels[0])),
       limit: candidates,
       output_fields: ['id', 'full'],
     });
@@ -47,6 +48,7 @@ export async function milvusContenders(server, data, { candidates, plan, limit }
         label: 'funnelvec',
         run: async (query) => (await search.query({ vector: query, limit })).hits,
         ours: true,
+        funnel: true,
       },
       { key: 'exact', label: 'full-vector search on the server (FLAT: exact)', run: exact },
     ],

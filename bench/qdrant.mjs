@@ -7,27 +7,29 @@ import { tightFunnel } from './tight-loop.mjs';
 
 const CHUNK = 500;
 
-export async function qdrantContenders(server, data, { candidates, plan, limit }) {
+export async function qdrantContenders(server, data) {
+  const { levels, candidates, plan, limit } = data;
   const name = `funnelvec_bench_${data.name}_${process.pid}`;
   const rest = new QdrantClient({ url: server.url, checkCompatibility: false });
+  const headers = { 'accept-encoding': 'identity' };
+  const uncompressed = new QdrantClient({ url: server.url, checkCompatibility: false, headers });
   const remote = { host: server.grpcHost, port: server.grpcPort, checkCompatibility: false };
   const shipped = new grpc.QdrantClient(remote);
   const plain = new grpc.QdrantClient({ ...remote, compression: false });
   await fill(rest, plain, name, data);
 
-  const { levels } = data;
   const head = levelName(levels[0]);
   const full = levelName(levels.at(-1));
   const dense = (data) => ({ variant: { case: 'nearest', value: { variant: { case: 'dense', value: { data } } } } });
 
-  const usual = async (query) => {
+  const usual = (client) => async (query) => {
     const request = { query: cut(query, levels[0]), using: head, limit: candidates, with_vector: [full] };
-    const { points } = await rest.query(name, request);
+    const { points } = await client.query(name, request);
     const rows = points.map(({ id, vector }) => ({ id, vector: vector[full] }));
     return tightFunnel(rows, query, plan).slice(0, limit);
   };
-  const usualGrpc = async (query) => {
-    const { result } = await shipped.api('points').query({
+  const usualGrpc = (client) => async (query) => {
+    const { result } = await client.api('points').query({
       collectionName: name,
       query: dense(cut(query, levels[0])),
       using: head,
@@ -40,11 +42,9 @@ export async function qdrantContenders(server, data, { candidates, plan, limit }
     }));
     return tightFunnel(rows, query, plan).slice(0, limit);
   };
-  const ours = (client) => {
-    const search = new FunnelSearch({
-      source: qdrantSource(client, { collection: name, head, full }),
-      plan: { ...plan, candidates },
-    });
+  const funnelvec = (client) => {
+    const source = qdrantSource(client, { collection: name, head, full });
+    const search = new FunnelSearch({ source, plan: { ...plan, candidates } });
     return async (query) => (await search.query({ vector: query, limit })).hits;
   };
   /** The funnel inside the server: each level re-scores what the level below left, as many as the plan keeps. */
@@ -60,21 +60,20 @@ export async function qdrantContenders(server, data, { candidates, plan, limit }
   const search = async (query, params) =>
     (await rest.query(name, { query: Array.from(query), using: full, limit, params })).points;
 
+  const here = (key, label, run, ours = false) => ({ key, label, run, ours, funnel: true });
+  const there = (key, label, run) => ({ key, label, run });
   return {
-    usual: 'REST',
     contenders: [
-      { key: 'usual', label: 'the usual way, REST: vectors with the hits, tight JS loop', run: usual },
-      { key: 'ours', label: 'funnelvec, REST', run: ours(rest), ours: true },
-      { key: 'usual-grpc', label: 'the usual way, gRPC as it comes', run: usualGrpc },
-      { key: 'ours-grpc', label: 'funnelvec, gRPC as it comes', run: ours(shipped), ours: true },
-      { key: 'ours-grpc-plain', label: 'funnelvec, gRPC with `compression: false`', run: ours(plain), ours: true },
-      { key: 'nested', label: 'nested prefetch on the server, REST', run: nested },
-      { key: 'full', label: 'full-vector search on the server (its index), REST', run: (query) => search(query) },
-      {
-        key: 'exact',
-        label: 'full-vector search on the server (exact), REST',
-        run: (query) => search(query, { exact: true }),
-      },
+      here('usual', 'the usual way, REST: vectors with the hits, tight JS loop', usual(rest)),
+      here('usual-uncompressed', 'the same, REST told not to compress', usual(uncompressed)),
+      here('ours', 'funnelvec, REST as it comes', funnelvec(rest), true),
+      here('usual-grpc', 'the usual way, gRPC as it comes', usualGrpc(shipped)),
+      here('ours-grpc', 'funnelvec, gRPC as it comes', funnelvec(shipped), true),
+      here('usual-grpc-plain', 'the usual way, gRPC with `compression: false`', usualGrpc(plain)),
+      here('ours-grpc-plain', 'funnelvec, gRPC with `compression: false`', funnelvec(plain), true),
+      there('nested', 'nested prefetch on the server, REST', nested),
+      there('full', 'full-vector search on the server (its index), REST', (query) => search(query)),
+      there('exact', 'full-vector search on the server (exact), REST', (query) => search(query, { exact: true })),
     ],
     exact: (query) => search(query, { exact: true }),
     close: () => rest.deleteCollection(name),

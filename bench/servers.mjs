@@ -6,92 +6,77 @@ import { milvusContenders } from './milvus.mjs';
 import { qdrantContenders } from './qdrant.mjs';
 import { loadCollections } from './vectors.mjs';
 
-const LIMIT = 10;
-const CANDIDATES = 128;
-const KEEP = 0.5;
+const DATABASES = [
+  {
+    start: startQdrant,
+    contendersOf: qdrantContenders,
+    real: 'Qdrant',
+    ours: 'Qdrant’s engine behind the front of the tests',
+  },
+  { start: startMilvus, contendersOf: milvusContenders, real: 'Milvus', ours: 'Milvus Lite' },
+];
 
 export async function serversSuite({ quick, log }) {
-  const collections = await loadCollections({ queries: quick ? 20 : 100, log });
-  const effort = quick ? { rounds: 1, turn: 10 } : { rounds: 3, turn: 20 };
+  const effort = quick ? { queries: 20, rounds: 1, turn: 10 } : { queries: 100, rounds: 3, turn: 20 };
+  const collections = await loadCollections({ queries: effort.queries, log });
   const tables = [];
-  for (const [start, contendersOf, describe] of [
-    [
-      startQdrant,
-      qdrantContenders,
-      (server) => (server.real ? 'Qdrant' : 'Qdrant engine behind the Python front of the tests'),
-    ],
-    [startMilvus, milvusContenders, (server) => (server.real ? 'Milvus' : 'Milvus Lite')],
-  ]) {
-    const server = await start({ log });
+  for (const database of DATABASES) {
+    const server = await database.start({ log });
+    const name = server.real ? database.real : database.ours;
     try {
       for (const data of collections) {
-        log(`servers: ${describe(server)}, loading ${data.title}`);
-        const plan = { scales: data.levels.slice(1), keep: KEEP };
-        const { contenders, exact, close } = await contendersOf(server, data, {
-          candidates: CANDIDATES,
-          plan,
-          limit: LIMIT,
-        });
-        try {
-          const queries = rowsOf(data.queries, data.dim);
-          const recalls = await firstPass(contenders, exact, queries, log);
-          const times = await timed(contenders, queries, effort);
-          const lines = contenders.map(({ key, label, ours = false }, i) => {
-            return {
-              key,
-              label,
-              ours,
-              recall: recalls[i],
-              p50: quantile(times[i], 0.5),
-              p95: quantile(times[i], 0.95),
-            };
-          });
-          tables.push({
-            server: describe(server),
-            real: server.real,
-            title: data.title,
-            dim: data.dim,
-            levels: data.levels,
-            lines,
-          });
-        } finally {
-          await close();
-        }
+        log(`servers: ${name}, ${data.title}`);
+        const lines = await compare(await database.contendersOf(server, data), data, effort);
+        const { title, dim, levels, candidates, limit } = data;
+        tables.push({ server: name, real: server.real, title, dim, levels, candidates, limit, lines });
       }
     } finally {
       await server.stop();
     }
   }
-  return { candidates: CANDIDATES, limit: LIMIT, keep: KEEP, queries: quick ? 20 : 100, tables };
+  return { queries: effort.queries, tables };
 }
 
-/** Warms everything up, counts what each contender finds, and compares ours with the usual way's. */
-async function firstPass(contenders, exact, queries, log) {
+async function compare({ contenders, exact, close }, data, effort) {
+  try {
+    const queries = rowsOf(data.queries, data.dim);
+    const recalls = await firstPass(contenders, exact, queries, data.limit);
+    const times = await timed(contenders, queries, effort);
+    return contenders.map(({ key, label, ours = false }, i) => {
+      const [p50, p95] = [0.5, 0.95].map((share) => quantile(times[i], share));
+      return { key, label, ours, recall: recalls[i], p50, p95 };
+    });
+  } finally {
+    await close();
+  }
+}
+
+/** Warms everything up, counts what each contender finds, and compares every funnel on this side with the first. */
+async function firstPass(contenders, exact, queries, limit) {
   const found = contenders.map(() => 0);
   for (const query of queries) {
     const truth = new Set((await exact(query)).map(({ id }) => String(id)));
-    let usual;
-    for (const [i, { key, label, run, ours }] of contenders.entries()) {
+    let first;
+    for (const [i, { label, run, funnel }] of contenders.entries()) {
       const hits = await run(query);
       found[i] += hits.filter(({ id }) => truth.has(String(id))).length;
-      if (key === 'usual') usual = hits;
-      if (ours) sameHits(label, hits, usual);
+      first ??= hits;
+      if (funnel) sameHits(label, hits, first);
     }
   }
-  log(`servers: every funnelvec contender returned the hits of the usual way, ${queries.length} queries`);
-  return found.map((count) => count / (LIMIT * queries.length));
+  return found.map((count) => count / (limit * queries.length));
 }
 
 /** Two rows that score alike may swap: the loop adds in another order. */
-function sameHits(label, hits, usual) {
+function sameHits(label, hits, first) {
   const same =
-    hits.length === usual.length &&
+    hits.length === first.length &&
     hits.every(({ id, score }, at) => {
-      return String(id) === String(usual[at].id) || Math.abs(score - usual[at].score) < 1e-12;
+      return String(id) === String(first[at].id) || Math.abs(score - first[at].score) < 1e-12;
     });
   if (same) return;
   const list = (all) => all.map(({ id, score }) => `${id}:${score}`).join(' ');
-  throw new Error(`${label} returned\n  ${list(hits)}\nbut the usual way\n  ${list(usual)}`);
+  throw new Error(`${label} returned\n  ${list(hits)}\nbut the usual way\n  ${list(first)}`);
 }
 
 /** Milliseconds of every call, contender by contender. */

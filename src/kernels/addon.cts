@@ -1,9 +1,13 @@
 // Finds and loads the prebuilt binary. CommonJS in both builds, because only `require` loads a .node file by path.
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+// Nothing is required before it is needed: in a bundle of ES modules there may be no `require` and no `__dirname`, and
+// then this must fail as a missing binary does, not at import.
+import type * as fs from 'node:fs';
+import type * as path from 'node:path';
 
 /** dist/{esm,cjs}/kernels → the package. */
-const root = join(__dirname, '..', '..', '..');
+function inPackage(...parts: string[]): string {
+  return (require('node:path') as typeof path).join(__dirname, '..', '..', '..', ...parts);
+}
 
 /** 'linux-x64', 'linux-x64-musl', 'darwin-arm64', ... */
 export function platformName(): string {
@@ -12,11 +16,12 @@ export function platformName(): string {
 
 /** The binary that a developer built comes first, then the one in the package. */
 export function addonPaths(): string[] {
-  return [join(root, 'build', 'Release', 'funnelvec.node'), join(root, 'prebuilds', platformName(), 'funnelvec.node')];
+  return [inPackage('build', 'Release', 'funnelvec.node'), inPackage('prebuilds', platformName(), 'funnelvec.node')];
 }
 
 /** Throws when there is none, or when it does not load. */
 export function loadAddon(): { path: string; levels: Record<string, unknown> } {
+  const { existsSync } = require('node:fs') as typeof fs;
   const paths = addonPaths();
   const path = paths.find((p) => existsSync(p));
   if (path === undefined) {

@@ -2,6 +2,7 @@
  * Kernels off the main thread: one worker per thread that asks, started at the first call. It keeps the process alive
  * only while work is pending. Inputs are copied into it, except shared memory; outputs are copied back.
  */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { FunnelError, type FunnelErrorCode } from '../errors.js';
@@ -25,15 +26,21 @@ export type OffloadReply =
   | { id: number; bad: BadPosition[]; outputs: { indices: Uint32Array; keys: Float64Array }[] }
   | { id: number; error: { code: FunnelErrorCode; message: string; cause: unknown } };
 
-export async function offload(
+/**
+ * @param onThisThread does the work where there is no worker to give it to: a bundle has no file for one
+ */
+export async function offload<Task extends OffloadTask>(
   backend: OffloadBackend,
   kernel: OffloadKernel,
-  tasks: readonly OffloadTask[],
+  tasks: readonly Task[],
+  onThisThread: (tasks: readonly Task[]) => BadPosition[],
 ): Promise<BadPosition[]> {
   if (tasks.length === 0) return [];
+  const file = workerFile();
+  if (file === undefined) return onThisThread(tasks);
   const copies = new Copies();
   const request = { id: nextId++, backend, kernel, tasks: tasks.map((task) => copies.ofTask(task)) };
-  const reply = await send(request, copies.transfers);
+  const reply = await send(file, request, copies.transfers);
   if ('error' in reply) {
     throw new FunnelError(reply.error.code, reply.error.message, { cause: reply.error.cause });
   }
@@ -53,6 +60,11 @@ function resultsOf(task: OffloadTask): number {
 
 // The worker
 
+function workerFile(): string | undefined {
+  const file = here === undefined ? undefined : path.join(here, 'offload-worker.js');
+  return file !== undefined && existsSync(file) ? file : undefined;
+}
+
 interface Pending {
   resolve(reply: OffloadReply): void;
   reject(error: FunnelError): void;
@@ -62,21 +74,21 @@ let nextId = 0;
 let worker: Worker | undefined;
 let pending = new Map<number, Pending>();
 
-function send(request: OffloadRequest, transfers: ArrayBuffer[]): Promise<OffloadReply> {
+function send(file: string, request: OffloadRequest, transfers: ArrayBuffer[]): Promise<OffloadReply> {
   return new Promise((resolve, reject) => {
-    worker ??= start();
+    worker ??= start(file);
     worker.postMessage(request, transfers);
     pending.set(request.id, { resolve, reject });
     worker.ref();
   });
 }
 
-function start(): Worker {
+function start(file: string): Worker {
   const own = pending;
   let started: Worker;
   try {
     // No flags of the process: some of them (--input-type, --test) make no sense for a file run by a worker.
-    started = new Worker(path.join(here, 'offload-worker.js'), { execArgv: [], name: 'funnelvec' });
+    started = new Worker(file, { execArgv: [], name: 'funnelvec' });
   } catch (cause) {
     throw new FunnelError('KERNELS_UNAVAILABLE', 'The worker thread of the kernels cannot start', { cause });
   }

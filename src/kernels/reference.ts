@@ -77,7 +77,7 @@ export const reference: Kernels = {
   },
 
   funnelBatchAsync(tasks: readonly FunnelTask[]): Promise<BadPosition[]> {
-    return offload('js', 'funnelBatch', tasks);
+    return offload('js', 'funnelBatch', tasks, reference.funnelBatch);
   },
 
   scan({ metric, query, rows, dim, to, indices, keys }: ScanTask): BadPosition {
@@ -98,7 +98,7 @@ export const reference: Kernels = {
   },
 
   async scanAsync(task: ScanTask): Promise<BadPosition> {
-    return (await offload('js', 'scanBatch', [task]))[0]!;
+    return (await offload('js', 'scanBatch', [task], ([one]) => [reference.scan(one!)]))[0]!;
   },
 
   firstNonFinite(rows: Rows): BadPosition {

@@ -109,7 +109,7 @@ export function createWasmKernels(): Kernels {
     },
 
     funnelBatchAsync(tasks: readonly FunnelTask[]): Promise<BadPosition[]> {
-      return offload('wasm', 'funnelBatch', tasks);
+      return offload('wasm', 'funnelBatch', tasks, kernels.funnelBatch);
     },
 
     scan(task: ScanTask): BadPosition {
@@ -117,7 +117,7 @@ export function createWasmKernels(): Kernels {
     },
 
     async scanAsync(task: ScanTask): Promise<BadPosition> {
-      return (await offload('wasm', 'scanBatch', [task]))[0]!;
+      return (await offload('wasm', 'scanBatch', [task], ([one]) => [kernels.scan(one!)]))[0]!;
     },
 
     firstNonFinite(rows: Rows): BadPosition {

@@ -34,7 +34,8 @@ export async function guarded<T>(
     };
     if (timeout !== undefined) {
       timer = setTimeout(
-        () => stop(new FunnelError('TIMEOUT', `Expected an answer from ${where} within ${timeout} ms but received none`)),
+        () =>
+          stop(new FunnelError('TIMEOUT', `Expected an answer from ${where} within ${timeout} ms but received none`)),
         timeout,
       );
     }

@@ -58,7 +58,9 @@ export function milvusRows(response: unknown): readonly MilvusRow[] {
   const { status, results, data } = response as { status?: unknown; results?: unknown; data?: unknown };
   const refused = refusal(status);
   if (refused) {
-    throw new FunnelError('REFUSED', `Milvus refused the request (${refused.code}: ${refused.reason})`, { cause: response });
+    throw new FunnelError('REFUSED', `Milvus refused the request (${refused.code}: ${refused.reason})`, {
+      cause: response,
+    });
   }
   const rows = results ?? data;
   if (!Array.isArray(rows)) throw expected('BAD_RESPONSE', 'an array', 'results of the Milvus answer', rows);
@@ -154,5 +156,7 @@ export function fromBfloat16(bytes: Uint8Array): Float32Array {
 
 function fieldsOf(row: MilvusRow): string {
   const names = typeof row === 'object' && row !== null ? Object.keys(row) : [];
-  return names.length === 0 ? `no fields (${describe(row)})` : `only ${names.map((name) => JSON.stringify(name)).join(', ')}`;
+  return names.length === 0
+    ? `no fields (${describe(row)})`
+    : `only ${names.map((name) => JSON.stringify(name)).join(', ')}`;
 }

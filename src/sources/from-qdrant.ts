@@ -1,6 +1,7 @@
 /** What a Qdrant client answered, REST or gRPC, as candidates. */
 import { describe, expected, FunnelError } from '../errors.js';
 import type { Id, PackedCandidates } from '../types.js';
+import { setOwn } from './own.js';
 import { type PackableRow, packRows } from './pack.js';
 
 export interface FromQdrantOptions {
@@ -21,7 +22,10 @@ export interface FromQdrantOptions {
  *
  * @throws FunnelError BAD_RESPONSE (no points in it, a point without the vector), BAD_ID, BAD_DIMS, NOT_FINITE
  */
-export function fromQdrant<Point = unknown>(response: unknown, options: FromQdrantOptions = {}): PackedCandidates<Point> {
+export function fromQdrant<Point = unknown>(
+  response: unknown,
+  options: FromQdrantOptions = {},
+): PackedCandidates<Point> {
   const points = pointsOf(response) as readonly AnyPoint[];
   const vectors = vectorsOf(points, options.vector);
   const dim = options.dim ?? vectors[0]?.length ?? 1;
@@ -200,7 +204,9 @@ function missing(point: AnyPoint, name: string): FunnelError {
   return new FunnelError(
     'BAD_RESPONSE',
     `Expected a vector in ${pointName(point)} but received none: ask for it with ` +
-      (name === '' ? 'with_vector: true (gRPC: withVectors)' : `with_vector: [${JSON.stringify(name)}] (gRPC: withVectors)`),
+      (name === ''
+        ? 'with_vector: true (gRPC: withVectors)'
+        : `with_vector: [${JSON.stringify(name)}] (gRPC: withVectors)`),
   );
 }
 
@@ -255,12 +261,6 @@ function plainValue(tagged: unknown): unknown {
 export function plainInteger(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
-}
-
-/** Assigns a key of the database's choosing, even "__proto__". */
-export function setOwn(target: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === '__proto__') Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true });
-  else target[key] = value;
 }
 
 function isRow(value: unknown): value is PackableRow {

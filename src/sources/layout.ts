@@ -14,13 +14,15 @@ export interface TailLayout {
 }
 
 export function checkLayout(options: { collection: string; head: string; full: string | TailLayout }): void {
-  if (typeof options !== 'object' || options === null) throw expected('BAD_ARGUMENT', 'an object', 'the options', options);
+  if (typeof options !== 'object' || options === null)
+    throw expected('BAD_ARGUMENT', 'an object', 'the options', options);
   const { collection, head, full } = options;
   if (typeof collection !== 'string' || collection === '') {
     throw expected('BAD_ARGUMENT', 'the name of a collection', 'collection', collection);
   }
   if (typeof head !== 'string') throw expected('BAD_ARGUMENT', 'the name of the head vector', 'head', head);
-  const tailed = typeof full === 'object' && full !== null && typeof full.tail === 'string' && typeof full.headNorm === 'string';
+  const tailed =
+    typeof full === 'object' && full !== null && typeof full.tail === 'string' && typeof full.headNorm === 'string';
   if (typeof full !== 'string' && !tailed) {
     throw expected('BAD_ARGUMENT', 'the name of the full vector, or { tail, headNorm },', 'full', full);
   }
@@ -66,7 +68,10 @@ export function joinTails(
   for (let row = 0; row < norms.length; row++) {
     const norm = norms[row];
     if (typeof norm !== 'number' || !Number.isFinite(norm) || norm < 0) {
-      throw new FunnelError('BAD_RESPONSE', `Expected a length, 0 or more, in ${nameNorm(row)} but received ${describe(norm)}`);
+      throw new FunnelError(
+        'BAD_RESPONSE',
+        `Expected a length, 0 or more, in ${nameNorm(row)} but received ${describe(norm)}`,
+      );
     }
     const from = row * headDim;
     const to = row * dim;
@@ -77,4 +82,9 @@ export function joinTails(
 }
 
 /** Failures after which a source looks at the collection again, for a better reason than the search gave. */
-export const MAY_HAVE_CHANGED: ReadonlySet<FunnelErrorCode> = new Set(['REFUSED', 'BAD_RESPONSE', 'BAD_DIMS', 'NO_FIELD']);
+export const MAY_HAVE_CHANGED: ReadonlySet<FunnelErrorCode> = new Set([
+  'REFUSED',
+  'BAD_RESPONSE',
+  'BAD_DIMS',
+  'NO_FIELD',
+]);

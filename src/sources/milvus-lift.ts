@@ -33,7 +33,9 @@ export function liftFields(answer: Uint8Array, names: readonly string[]): Lifted
     const { name, nullable } = readFieldData(message);
     if (!names.includes(name)) return undefined;
     if (nullable) usual = false;
-    return rewrite(message, (field, content) => (field === FIELD_DATA.vectors ? vectorField(name)(content()) : undefined));
+    return rewrite(message, (field, content) =>
+      field === FIELD_DATA.vectors ? vectorField(name)(content()) : undefined,
+    );
   };
   try {
     const whole = rewrite(new WireReader(answer), (field, content) =>

@@ -3,8 +3,17 @@ import { expected, FunnelError } from '../errors.js';
 import type { Metric } from '../types.js';
 import { guarded, messageOf, socketCode } from './call.js';
 import { absent, fromBfloat16, type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
-import { checkCount, checkLayout, checkMetric, checkQuery, joinTails, MAY_HAVE_CHANGED, type TailLayout } from './layout.js';
+import {
+  checkCount,
+  checkLayout,
+  checkMetric,
+  checkQuery,
+  joinTails,
+  MAY_HAVE_CHANGED,
+  type TailLayout,
+} from './layout.js';
 import { type LiftedField, liftFields, statusOf } from './milvus-lift.js';
+import { setOwn } from './own.js';
 import { type PackableRow, packRows } from './pack.js';
 import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from './source.js';
 
@@ -76,6 +85,8 @@ const METRICS: Record<string, Metric | undefined> = { COSINE: 'cosine', IP: 'dot
 /** Vector types by the SDK's numbers. */
 const TYPES: Record<number, LiftedField['kind'] | undefined> = { 101: 'float32', 102: 'float16', 103: 'bfloat16' };
 const FLOAT16 = 102;
+/** Binary, float, half, sparse, int8 vectors and arrays of them. */
+const isVector = (type: number) => type >= 100 && type < 200;
 
 /** Where rows keep the fields that the schema does not name. */
 const DYNAMIC = '$meta';
@@ -122,13 +133,23 @@ class MilvusSource implements Source {
     return this.guarded(request, async () => {
       const { full } = this.options;
       if (typeof full !== 'string') {
-        throw new FunnelError('BAD_ARGUMENT', `${this.name} stores no full vector to search: its layout is head and tail`);
+        throw new FunnelError(
+          'BAD_ARGUMENT',
+          `${this.name} stores no full vector to search: its layout is head and tail`,
+        );
       }
       const facts = await this.read();
       checkQuery(request.vector, facts.dim, this.name);
       checkCount(request.limit, 'limit', MAX_LIMIT);
       return this.retold(request.vector, async () => {
-        const { rows, at, began } = await this.search(full, request.vector, request.limit, request, [facts.idField], []);
+        const { rows, at, began } = await this.search(
+          full,
+          request.vector,
+          request.limit,
+          request,
+          [facts.idField],
+          [],
+        );
         return {
           ids: milvusIds(rows, facts.idField),
           scores: Array.from(distances(milvusScores(rows), facts.squared.full) ?? []),
@@ -153,9 +174,20 @@ class MilvusSource implements Source {
     const payloadFields = this.payloadFields(withPayload, facts);
     const outputs = [...new Set([idField, ...names, ...(tailed ? [tailed.headNorm] : []), ...payloadFields])];
     const vector = request.vector.subarray(0, headDim);
-    const { rows, lifted, at, began } = await this.search(head, vector, candidates, request, outputs, names, facts.float16);
+    const { rows, lifted, at, began } = await this.search(
+      head,
+      vector,
+      candidates,
+      request,
+      outputs,
+      names,
+      facts.float16,
+    );
     if (rows.length > candidates) {
-      throw new FunnelError('BAD_RESPONSE', `Expected at most ${candidates} rows from ${this.name} but received ${rows.length}`);
+      throw new FunnelError(
+        'BAD_RESPONSE',
+        `Expected at most ${candidates} rows from ${this.name} but received ${rows.length}`,
+      );
     }
     const nameRow = (row: number) => `row ${row} (id ${String(rows[row]?.[idField])}) of ${this.name}`;
     const ids = milvusIds(rows, idField);
@@ -164,7 +196,14 @@ class MilvusSource implements Source {
     if (tailed) {
       const norms = rows.map((row) => row[tailed.headNorm]);
       const nameNorm = (row: number) => `field ${JSON.stringify(tailed.headNorm)} of ${nameRow(row)}`;
-      vectors = joinTails(vectors as Float32Array, headDim, norms, matrices[1] as Float32Array, dim - headDim, nameNorm);
+      vectors = joinTails(
+        vectors as Float32Array,
+        headDim,
+        norms,
+        matrices[1] as Float32Array,
+        dim - headDim,
+        nameNorm,
+      );
     }
     return {
       candidates: {
@@ -232,7 +271,10 @@ class MilvusSource implements Source {
     if (selection === true) return facts.dynamic ? [...facts.scalars, DYNAMIC] : facts.scalars;
     for (const field of selection as readonly string[]) {
       if (facts.vectorFields.includes(field)) {
-        throw new FunnelError('BAD_ARGUMENT', `Expected payload fields but ${JSON.stringify(field)} is a vector of ${this.name}`);
+        throw new FunnelError(
+          'BAD_ARGUMENT',
+          `Expected payload fields but ${JSON.stringify(field)} is a vector of ${this.name}`,
+        );
       }
       if (!facts.dynamic && !facts.scalars.includes(field) && field !== facts.idField) {
         throw this.noField('field', field, [facts.idField, ...facts.scalars]);
@@ -243,7 +285,10 @@ class MilvusSource implements Source {
 
   private noField(what: string, field: string, has: readonly string[]): FunnelError {
     const names = has.map((name) => JSON.stringify(name)).join(', ');
-    return new FunnelError('NO_FIELD', `Expected ${what} ${JSON.stringify(field)} in ${this.name} but it has ${names || 'none'}`);
+    return new FunnelError(
+      'NO_FIELD',
+      `Expected ${what} ${JSON.stringify(field)} in ${this.name} but it has ${names || 'none'}`,
+    );
   }
 
   private refused(code: string | number, reason: string, cause: unknown): FunnelError {
@@ -251,7 +296,9 @@ class MilvusSource implements Source {
       return new FunnelError('NO_COLLECTION', `${this.name} does not exist (${reason})`, { cause });
     }
     if (code === 101 || /not loaded|not been loaded/i.test(reason)) {
-      return new FunnelError('NOT_LOADED', `${this.name} is not loaded: call loadCollection first (${reason})`, { cause });
+      return new FunnelError('NOT_LOADED', `${this.name} is not loaded: call loadCollection first (${reason})`, {
+        cause,
+      });
     }
     return new FunnelError('REFUSED', `${this.name} refused the request (${code}: ${reason})`, { cause });
   }
@@ -264,12 +311,17 @@ class MilvusSource implements Source {
     if (code === 14 || socket) {
       return new FunnelError('UNREACHABLE', `Cannot reach ${this.name} (${socket ?? reason})`, { cause: error });
     }
-    if (code === 4) return new FunnelError('TIMEOUT', `${this.name} gave no answer in time (${reason})`, { cause: error });
+    if (code === 4)
+      return new FunnelError('TIMEOUT', `${this.name} gave no answer in time (${reason})`, { cause: error });
     if (typeof code === 'number') return this.refused(`gRPC ${code}`, reason, error);
     // The SDK throws a TypeError of its own where the server's answer has no results.
-    return new FunnelError('BAD_RESPONSE', `Expected a readable answer from ${this.name} but the SDK failed: ${reason}`, {
-      cause: error,
-    });
+    return new FunnelError(
+      'BAD_RESPONSE',
+      `Expected a readable answer from ${this.name} but the SDK failed: ${reason}`,
+      {
+        cause: error,
+      },
+    );
   }
 
   /** Runs a search; if that fails, says whether the collection is no longer what it was. */
@@ -311,8 +363,10 @@ class MilvusSource implements Source {
     const fields: SchemaField[] | undefined = answer?.schema?.fields;
     if (!Array.isArray(fields)) throw expected('BAD_RESPONSE', 'a schema with fields', this.name, answer?.schema);
 
-    const vectorFields = fields.filter((field) => field.dim !== undefined || TYPES[Number(field.dataType)]);
-    const scalars = fields.filter((field) => !vectorFields.includes(field) && !field.is_primary_key && field.name !== DYNAMIC);
+    const vectorFields = fields.filter((field) => isVector(Number(field.dataType)));
+    const scalars = fields.filter(
+      (field) => !vectorFields.includes(field) && !field.is_primary_key && field.name !== DYNAMIC,
+    );
     const primary = fields.find((field) => field.is_primary_key);
     const idField = this.options.idField ?? primary?.name ?? 'id';
     if (!fields.some((field) => field.name === idField)) {
@@ -340,7 +394,10 @@ class MilvusSource implements Source {
       const numbers = scalars.map((field) => field.name);
       if (!numbers.includes(full.headNorm)) throw this.noField('field', full.headNorm, numbers);
       if (headField.kind === 'float16' || restField.kind === 'float16') {
-        throw new FunnelError('BAD_ARGUMENT', `Expected FloatVector fields for the tail layout of ${this.name}, not Float16Vector`);
+        throw new FunnelError(
+          'BAD_ARGUMENT',
+          `Expected FloatVector fields for the tail layout of ${this.name}, not Float16Vector`,
+        );
       }
     }
     const { dim: headDim } = headField;
@@ -407,7 +464,8 @@ function packField(
 ): Float32Array | Uint16Array {
   if (lifted) {
     const { bytes, kind } = lifted;
-    if (lifted.dim !== dim) throw new FunnelError('BAD_DIMS', `Expected ${dim} dims in ${JSON.stringify(name)} but received ${lifted.dim}`);
+    if (lifted.dim !== dim)
+      throw new FunnelError('BAD_DIMS', `Expected ${dim} dims in ${JSON.stringify(name)} but received ${lifted.dim}`);
     const width = kind === 'float32' ? 4 : 2;
     if (bytes.length !== rows.length * dim * width) {
       throw new FunnelError(
@@ -439,8 +497,12 @@ function packField(
 function payloadOf(row: MilvusRow, fields: readonly string[]): MilvusRow {
   const payload: MilvusRow = {};
   for (const field of fields) {
-    if (field === DYNAMIC) Object.assign(payload, row[DYNAMIC]);
-    else if (row[field] !== undefined) payload[field] = row[field];
+    if (field !== DYNAMIC) {
+      if (row[field] !== undefined) setOwn(payload, field, row[field]);
+      continue;
+    }
+    const dynamic = (row[DYNAMIC] ?? {}) as MilvusRow;
+    for (const key of Object.keys(dynamic)) setOwn(payload, key, dynamic[key]);
   }
   return payload;
 }
@@ -456,7 +518,12 @@ function distances(scores: Float64Array | undefined, squared: boolean): Float64A
  */
 
 interface Channel {
-  makeUnaryRequest?(path: string, serialize: unknown, deserialize: (bytes: Buffer) => unknown, ...rest: unknown[]): unknown;
+  makeUnaryRequest?(
+    path: string,
+    serialize: unknown,
+    deserialize: (bytes: Buffer) => unknown,
+    ...rest: unknown[]
+  ): unknown;
   Search?: { path?: string; requestSerialize?: unknown; responseDeserialize?: (bytes: Buffer) => unknown };
 }
 
@@ -484,7 +551,8 @@ function tapped(client: MilvusClientLike, names: readonly string[]): Tap | undef
 
   const derive = (channel: Channel): Channel => {
     const { path, requestSerialize, responseDeserialize } = channel.Search ?? {};
-    if (!path || !requestSerialize || !responseDeserialize || typeof channel.makeUnaryRequest !== 'function') return channel;
+    if (!path || !requestSerialize || !responseDeserialize || typeof channel.makeUnaryRequest !== 'function')
+      return channel;
     const read = (bytes: Buffer): unknown => {
       at = performance.now();
       status = statusOf(bytes);

@@ -88,5 +88,8 @@ function nameOf(row: number, options: PackOptions): string {
 function notANumber(values: readonly unknown[], dim: number, name: string): FunnelError {
   let at = 0;
   while (at < dim && typeof values[at] === 'number') at++;
-  return new FunnelError('NOT_FINITE', `Expected a number for dim ${at} of ${name} but received ${describe(values[at])}`);
+  return new FunnelError(
+    'NOT_FINITE',
+    `Expected a number for dim ${at} of ${name} but received ${describe(values[at])}`,
+  );
 }

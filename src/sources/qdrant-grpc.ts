@@ -1,9 +1,9 @@
 /** Qdrant over @qdrant/js-client-grpc. */
 import { FunnelError } from '../errors.js';
 import { messageOf, socketCode } from './call.js';
-import { type AnyPoint, plainInteger, pointsOf, setOwn } from './from-qdrant.js';
-import type { QdrantDriver, QdrantQuery, QdrantVectors } from './qdrant.js';
-import { qdrantRefusal } from './qdrant-rest.js';
+import { type AnyPoint, plainInteger, pointsOf } from './from-qdrant.js';
+import { setOwn } from './own.js';
+import { type QdrantDriver, type QdrantQuery, type QdrantVectors, qdrantRefusal } from './qdrant-driver.js';
 import { FIXED32, LENGTH, LITTLE_ENDIAN, WireReader } from './wire.js';
 
 /** What is used of the gRPC client, so that the types of this package need no client installed. */
@@ -44,7 +44,17 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
   };
 }
 
-function queryPoints({ collection, vector, using, limit, filter, params, exact, withPayload, lifts }: QdrantQuery): object {
+function queryPoints({
+  collection,
+  vector,
+  using,
+  limit,
+  filter,
+  params,
+  exact,
+  withPayload,
+  lifts,
+}: QdrantQuery): object {
   const names = lifts.map((lift) => lift.name);
   return {
     collectionName: collection,
@@ -53,7 +63,9 @@ function queryPoints({ collection, vector, using, limit, filter, params, exact, 
     limit: BigInt(limit),
     filter,
     params: exact ? { ...(params as object), exact: true } : params,
-    withPayload: Array.isArray(withPayload) ? select('include', { fields: [...withPayload] }) : select('enable', withPayload),
+    withPayload: Array.isArray(withPayload)
+      ? select('include', { fields: [...withPayload] })
+      : select('enable', withPayload),
     withVectors:
       names.length === 0 || names.includes('') ? select('enable', names.length > 0) : select('include', { names }),
   };
@@ -86,10 +98,13 @@ async function findRawQueries(client: QdrantGrpcClient): Promise<RawQueries | un
     const qdrant = await import('@qdrant/js-client-grpc');
     if (!(client instanceof qdrant.QdrantClient)) return undefined;
     const services = qdrant.file_qdrant.dependencies.flatMap((file) => file.services);
-    const method = services.find((service) => service.typeName === 'qdrant.Points')?.method['query'] as Method | undefined;
+    const method = services.find((service) => service.typeName === 'qdrant.Points')?.method['query'] as
+      | Method
+      | undefined;
     const empty = qdrant.HealthCheckRequestSchema;
     const writable = method && Object.getOwnPropertyDescriptor(method, 'output')?.writable === true;
-    if (!writable || method.output.typeName !== 'qdrant.QueryResponse' || empty.fields.length > 0) return undefined;
+    if (!writable || method.output.typeName !== 'qdrant.QueryResponse') return undefined;
+    if (empty.typeName !== EMPTY || empty.fields.length > 0) return undefined;
     return rawQueries(method, empty);
   } catch {
     return undefined;
@@ -124,10 +139,13 @@ interface Unknown {
   data: Uint8Array;
 }
 
+/** A message without fields, that every version of the client has. */
+const EMPTY = 'qdrant.HealthCheckRequest';
+
 /** Undefined for an answer that the client decoded as usual. */
 function rawRecords(answer: unknown): readonly Unknown[] | undefined {
-  const { result, $unknown } = answer as { result?: unknown; $unknown?: Unknown[] };
-  return Array.isArray(result) ? undefined : ($unknown ?? []);
+  const { $typeName, $unknown } = (answer ?? {}) as { $typeName?: string; $unknown?: Unknown[] };
+  return $typeName === EMPTY ? ($unknown ?? []) : undefined;
 }
 
 // Field numbers of qdrant's points.proto and json_with_int.proto.

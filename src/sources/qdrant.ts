@@ -3,8 +3,17 @@ import { expected, FunnelError } from '../errors.js';
 import type { IdKind, Metric } from '../types.js';
 import { guarded } from './call.js';
 import { type AnyPoint, payloadsOf, pointName, qdrantIds, scoresOf, vectorsOf } from './from-qdrant.js';
-import { checkCount, checkLayout, checkMetric, checkQuery, joinTails, MAY_HAVE_CHANGED, type TailLayout } from './layout.js';
+import {
+  checkCount,
+  checkLayout,
+  checkMetric,
+  checkQuery,
+  joinTails,
+  MAY_HAVE_CHANGED,
+  type TailLayout,
+} from './layout.js';
 import { packRows } from './pack.js';
+import type { QdrantDriver, QdrantVectors } from './qdrant-driver.js';
 import { grpcDriver, type QdrantGrpcClient } from './qdrant-grpc.js';
 import { type QdrantRestClient, restDriver } from './qdrant-rest.js';
 import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from './source.js';
@@ -56,39 +65,6 @@ export function qdrantSource(client: QdrantRestClient | QdrantGrpcClient, option
   return new QdrantSource(driver, options);
 }
 
-/** What differs between the two clients. */
-export interface QdrantDriver {
-  /** How numeric ids arrive. */
-  idKind: 'number' | 'bigint';
-  vectors(collection: string): Promise<QdrantVectors>;
-  /** Any point, for the kind of its id. */
-  somePoint(collection: string): Promise<AnyPoint | undefined>;
-  /** A filter that is true where both are. */
-  both(a: unknown, b: unknown): unknown;
-  /** `packed`: one matrix for every lift, where the vectors never became arrays. `at`: when the answer was here. */
-  query(
-    query: QdrantQuery,
-    signal: AbortSignal,
-    fast: boolean,
-  ): Promise<{ points: AnyPoint[]; packed?: Float32Array[]; at: number }>;
-  classify(error: unknown, where: string): FunnelError;
-}
-
-export type QdrantVectors = ReadonlyMap<string, { dim: number; distance: string; multi: boolean }>;
-
-export interface QdrantQuery {
-  collection: string;
-  vector: Float32Array;
-  using: string;
-  limit: number;
-  filter: unknown;
-  params: unknown;
-  exact: boolean;
-  withPayload: PayloadSelection;
-  /** The vectors that come along. */
-  lifts: readonly { name: string; dim: number }[];
-}
-
 const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
 
 class QdrantSource implements Source {
@@ -119,7 +95,10 @@ class QdrantSource implements Source {
     return this.guarded(request, async (signal) => {
       const { full, collection } = this.options;
       if (typeof full !== 'string') {
-        throw new FunnelError('BAD_ARGUMENT', `${this.name} stores no full vector to search: its layout is head and tail`);
+        throw new FunnelError(
+          'BAD_ARGUMENT',
+          `${this.name} stores no full vector to search: its layout is head and tail`,
+        );
       }
       const info = await this.read();
       checkQuery(request.vector, info.dim, this.name);
@@ -173,12 +152,18 @@ class QdrantSource implements Source {
       this.options.decode !== 'client',
     );
     if (points.length > candidates) {
-      throw new FunnelError('BAD_RESPONSE', `Expected at most ${candidates} points from ${this.name} but received ${points.length}`);
+      throw new FunnelError(
+        'BAD_RESPONSE',
+        `Expected at most ${candidates} points from ${this.name} but received ${points.length}`,
+      );
     }
     const ids = this.ids(points);
     const nameRow = (row: number) => `row ${row} (${pointName(points[row])}) of ${this.name}`;
     const matrices =
-      packed ?? lifts.map(({ name, dim }) => packRows(vectorsOf(points, points.length === 0 ? '' : name), dim, { name: nameRow }));
+      packed ??
+      lifts.map(({ name, dim }) =>
+        packRows(vectorsOf(points, points.length === 0 ? '' : name), dim, { name: nameRow }),
+      );
     const payloads = payloadsOf(points);
     let vectors = matrices[0]!;
     if (tailed) {
@@ -287,9 +272,13 @@ class QdrantSource implements Source {
     const label = name === '' ? 'the un-named vector' : `vector ${JSON.stringify(name)}`;
     if (!vector) {
       const names = [...vectors.keys()].map((one) => (one === '' ? 'one un-named vector' : JSON.stringify(one)));
-      throw new FunnelError('NO_FIELD', `Expected ${label} in ${this.name} but it has ${names.join(', ') || 'no dense vector'}`);
+      throw new FunnelError(
+        'NO_FIELD',
+        `Expected ${label} in ${this.name} but it has ${names.join(', ') || 'no dense vector'}`,
+      );
     }
-    if (vector.multi) throw new FunnelError('BAD_ARGUMENT', `Expected a dense vector but ${label} in ${this.name} is a multivector`);
+    if (vector.multi)
+      throw new FunnelError('BAD_ARGUMENT', `Expected a dense vector but ${label} in ${this.name} is a multivector`);
     if (!METRICS[vector.distance]) {
       throw new FunnelError(
         'BAD_ARGUMENT',
@@ -307,7 +296,13 @@ function withNorm(selection: PayloadSelection, key: string): PayloadSelection {
 
 function driverOf(client: QdrantRestClient | QdrantGrpcClient): QdrantDriver {
   const one = (client ?? {}) as Partial<QdrantRestClient & QdrantGrpcClient>;
-  if (typeof one.getCollection === 'function' && typeof one.query === 'function') return restDriver(client as QdrantRestClient);
+  if (typeof one.getCollection === 'function' && typeof one.query === 'function')
+    return restDriver(client as QdrantRestClient);
   if (typeof one.api === 'function') return grpcDriver(client as QdrantGrpcClient);
-  throw expected('BAD_ARGUMENT', 'a QdrantClient of @qdrant/js-client-rest or @qdrant/js-client-grpc', 'client', client);
+  throw expected(
+    'BAD_ARGUMENT',
+    'a QdrantClient of @qdrant/js-client-rest or @qdrant/js-client-grpc',
+    'client',
+    client,
+  );
 }

@@ -45,5 +45,7 @@ export interface Source {
   /** The head search. Never answers a part of what was found: it throws a FunnelError instead. */
   head(request: HeadRequest): Promise<HeadAnswer>;
   /** Full-vector search on the server, for comparison (`limit` best, exact where the server can). */
-  full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): Promise<{ ids: (string | number | bigint)[]; scores: number[]; ms: number }>;
+  full(
+    request: Omit<HeadRequest, 'candidates'> & { limit: number },
+  ): Promise<{ ids: (string | number | bigint)[]; scores: number[]; ms: number }>;
 }

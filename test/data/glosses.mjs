@@ -17,7 +17,12 @@ const FORMAT = 1;
 const SEED = 20240607;
 const MAX_QUERIES = 400;
 const MIN_QUERY_WORDS = 5;
-const FILES = [['noun', 'noun'], ['verb', 'verb'], ['adj', 'adjective'], ['adv', 'adverb']];
+const FILES = [
+  ['noun', 'noun'],
+  ['verb', 'verb'],
+  ['adj', 'adjective'],
+  ['adv', 'adverb'],
+];
 
 /**
  * Rows and queries are what the model gives with norm=False: not normalised.
@@ -64,7 +69,10 @@ export async function embedTexts(texts, { log = () => {}, onProgress = () => {} 
   const { python } = await ensureVenv({ log });
   const chunks = [];
   await new Promise((resolve, reject) => {
-    const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } });
+    const child = spawn(python, [script], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+    });
     let stderr = '';
     child.on('error', reject);
     child.stdin.on('error', () => {}); // its exit code tells why
@@ -82,14 +90,17 @@ export async function embedTexts(texts, { log = () => {}, onProgress = () => {} 
   });
   const rows = toFloats(Buffer.concat(chunks));
   if (rows.length !== texts.length * DIM) {
-    throw new Error(`embedding gave ${rows.length} numbers for ${texts.length} texts, ${texts.length * DIM} were expected`);
+    throw new Error(
+      `embedding gave ${rows.length} numbers for ${texts.length} texts, ${texts.length * DIM} were expected`,
+    );
   }
   return rows;
 }
 
 async function build(dir, source, count, log, onProgress) {
   const glosses = select(readGlosses(source), count);
-  if (glosses.length < count) throw new Error(`WordNet has ${glosses.length} different glosses, ${count} were asked for`);
+  if (glosses.length < count)
+    throw new Error(`WordNet has ${glosses.length} different glosses, ${count} were asked for`);
   const queries = pickQueries(glosses);
   log(`embedding ${count} glosses and ${queries.length} queries`);
   const texts = [...glosses.map((gloss) => gloss.text), ...queries.map((query) => query.text)];
@@ -98,7 +109,10 @@ async function build(dir, source, count, log, onProgress) {
   // Written aside and renamed, so that a cache is whole or absent.
   const aside = `${dir}.${process.pid}`;
   mkdirSync(aside, { recursive: true });
-  writeLines(path.join(aside, 'rows.jsonl'), glosses.map(({ text, words, pos }) => ({ text, words, pos })));
+  writeLines(
+    path.join(aside, 'rows.jsonl'),
+    glosses.map(({ text, words, pos }) => ({ text, words, pos })),
+  );
   writeLines(path.join(aside, 'queries.jsonl'), queries);
   writeFloats(path.join(aside, 'rows.f32'), all.subarray(0, count * DIM));
   writeFloats(path.join(aside, 'queries.f32'), all.subarray(count * DIM));
@@ -190,7 +204,12 @@ function mulberry32(seed) {
 
 function readLines(file) {
   const text = readFileSync(file, 'utf8');
-  return text ? text.trimEnd().split('\n').map((line) => JSON.parse(line)) : [];
+  return text
+    ? text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+    : [];
 }
 
 function writeLines(file, items) {

@@ -16,6 +16,8 @@ export function claimDir(dir) {
     rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
     mkdirSync(data, { recursive: true });
   };
+  const release = () => rmSync(lock, { force: true });
+  process.once('exit', release);
   const complete = existsSync(stamp);
   if (!complete) wipe();
   return {
@@ -24,7 +26,10 @@ export function claimDir(dir) {
     wipe,
     /** Call when the server has closed its files. */
     seal: () => writeFileSync(stamp, ''),
-    release: () => rmSync(lock, { force: true }),
+    release() {
+      process.removeListener('exit', release);
+      release();
+    },
   };
 }
 

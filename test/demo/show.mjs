@@ -45,7 +45,7 @@ export function makeReport(stream, { plan, dim, rows }) {
         foot: `kept ${kept.head} ${of}  ${ms(times.headOnly)}`,
       },
       {
-        title: ['FUNNEL', `${dims} dims`],
+        title: ['FUNNEL', dims],
         entries: result.funnel,
         mark: ({ inFull }) => (inFull ? green('✓') : faint('·')),
         foot: `kept ${kept.funnel} ${of}  ${ms(times.funnel.total)}`,
@@ -169,7 +169,7 @@ export function advice({ plan, recall, medianMs, lost, wanted, pools, rows, dim 
     );
   } else {
     said.push(
-      `At ${size} the funnel saves no time here: fetching ${plan.candidates} vectors costs about as much as scanning all rows, ` +
+      `At ${size} the funnel saves little time here, or none: fetching ${plan.candidates} vectors costs about as much as scanning all rows, ` +
         'or more. It pays where the scan is the slow part: with more rows, more dims.',
     );
   }

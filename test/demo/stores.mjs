@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startMilvus, startQdrant } from '../servers/servers.mjs';
 import { root } from '../setup/steps.mjs';
 import { claimDir } from './kept-dir.mjs';
@@ -9,6 +10,9 @@ import { claimDir } from './kept-dir.mjs';
 /** Raise it when what is stored changes. */
 const FORMAT = 1;
 const BATCH = 1000;
+/** Time to load what an earlier run left; what this run filled may take longer, on a busy server. */
+const RELOAD_MS = 15_000;
+const LOAD_MS = 120_000;
 
 /**
  * @param {'milvus' | 'qdrant'} name
@@ -55,7 +59,8 @@ export async function openStore(name, { glosses, head, log, onFill }) {
     if (!own) process.once('SIGINT', onSignal);
     try {
       store = await backend.connect(server, { collection, dim: glosses.dim, head });
-      if (!reused) await fill(store, glosses, head, onFill);
+      if (reused) await store.load(RELOAD_MS);
+      else await fill(store, glosses, head, onFill);
       await check(store, glosses);
       return {
         ...backend.describe(server),
@@ -124,16 +129,23 @@ const milvus = {
     const { DataType, MilvusClient } = await import('@zilliz/milvus2-sdk-node');
     const { milvusSource } = await import('funnelvec/milvus');
     const client = new MilvusClient({ address });
-    await client.connectPromise;
+    await reach(`Milvus at ${address}`, client.connectPromise);
     const collection_name = collection;
-    const load = async () => {
+    const load = async (limitMs) => {
       // Milvus Lite searches several times faster in what it has loaded from disk.
       await client.releaseCollection({ collection_name });
-      accepted(await client.loadCollectionSync({ collection_name }));
+      accepted(await client.loadCollectionAsync({ collection_name }));
+      // The client's own wait has no end, and what is damaged never gets loaded.
+      for (const end = performance.now() + limitMs; ; await sleep(100)) {
+        const { status, progress } = await client.getLoadingProgress({ collection_name });
+        accepted(status);
+        if (Number(progress) >= 100) return;
+        if (performance.now() > end) throw new Error(`Milvus has not loaded the collection in ${limitMs / 1000} s`);
+      }
     };
-    if ((await client.hasCollection({ collection_name })).value) await load();
     return {
       source: milvusSource(client, { collection, head: 'head', full: 'full' }),
+      load,
       async create() {
         const fields = [
           { name: 'id', data_type: DataType.Int64, is_primary_key: true, autoID: false },
@@ -154,7 +166,7 @@ const milvus = {
             await client.createIndex({ collection_name, field_name, index_type: 'FLAT', metric_type: 'COSINE' }),
           );
         }
-        await load();
+        await load(LOAD_MS);
       },
       count: async () => Number((await client.count({ collection_name })).data),
       drop: () => client.dropCollection({ collection_name }),
@@ -162,6 +174,14 @@ const milvus = {
     };
   },
 };
+
+async function reach(name, answer) {
+  try {
+    await answer;
+  } catch (error) {
+    throw new Error(`Cannot reach ${name}`, { cause: error.cause ?? error });
+  }
+}
 
 /** The SDK answers most refusals as a status instead of throwing. */
 function accepted(status) {
@@ -184,6 +204,7 @@ const qdrant = {
     const { QdrantClient } = await import('@qdrant/js-client-rest');
     const { qdrantSource } = await import('funnelvec/qdrant');
     const client = new QdrantClient({ url, checkCompatibility: false });
+    await reach(`Qdrant at ${url}`, client.getCollections());
     return {
       // Exact, so that whatever is missed is the funnel's doing and not an index's.
       source: qdrantSource(client, { collection, head: 'head', full: 'full', params: { exact: true } }),
@@ -197,6 +218,7 @@ const qdrant = {
           points: batch.map(({ id, word, gloss, ...vector }) => ({ id, vector, payload: { word, gloss } })),
         }),
       ready: async () => {},
+      load: async () => {},
       count: async () => (await client.count(collection, { exact: true })).count,
       drop: () => client.deleteCollection(collection),
       disconnect: async () => {},

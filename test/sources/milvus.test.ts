@@ -59,7 +59,14 @@ await sourceConformance(
         );
         for (const { name } of vectors) {
           const metric_type = layout === 'tail' && name === 'tail' ? 'IP' : METRIC[metric];
-          succeeded(await client.createIndex({ collection_name: collection, field_name: name, index_type: 'FLAT', metric_type }));
+          succeeded(
+            await client.createIndex({
+              collection_name: collection,
+              field_name: name,
+              index_type: 'FLAT',
+              metric_type,
+            }),
+          );
         }
         const { status } = await client.insert({
           collection_name: collection,

@@ -8,7 +8,10 @@ import { split } from './conformance.js';
 const DISTANCE = { cosine: 'Cosine', dot: 'Dot', euclid: 'Euclid' } as const;
 
 /** What both clients share. */
-export function qdrantLoader(url: string, grpc: GrpcClient): Pick<Backend, 'create' | 'drop' | 'payloadOf' | 'normalises'> {
+export function qdrantLoader(
+  url: string,
+  grpc: GrpcClient,
+): Pick<Backend, 'create' | 'drop' | 'payloadOf' | 'normalises'> {
   const client = new QdrantClient({ url, checkCompatibility: false });
   return {
     normalises: true,
@@ -19,7 +22,9 @@ export function qdrantLoader(url: string, grpc: GrpcClient): Pick<Backend, 'crea
       await client.createCollection(collection, {
         vectors: {
           head: { size: headDim, distance },
-          ...(layout === 'full' ? { full: { size: dim, distance } } : { tail: { size: dim - headDim, distance: 'Dot' } }),
+          ...(layout === 'full'
+            ? { full: { size: dim, distance } }
+            : { tail: { size: dim - headDim, distance: 'Dot' } }),
         },
       });
       if (ids === 'big') {
@@ -60,7 +65,7 @@ export function qdrantLoader(url: string, grpc: GrpcClient): Pick<Backend, 'crea
   };
 }
 
-/** A source over a client whose searches are noted down. */
+/** A source over the vectors that the loader makes. */
 export function openSource(
   client: Parameters<typeof qdrantSource>[0],
   { head = 'head', full = 'full', ...options }: SourceOptions,

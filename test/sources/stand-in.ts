@@ -29,17 +29,24 @@ export function recordedAnswer({ count, dim, seed = 5 }: RecordedOptions): strin
     return Math.fround((state / 0x7fffffff - 0.5) * 0.15);
   };
   const points = Array.from({ length: count }, (_, i) => {
-    const vector = dim > 0 ? `,"vector":{"full":[${Array.from({ length: dim }, () => shortest(next())).join(',')}]}` : '';
+    const vector =
+      dim > 0 ? `,"vector":{"full":[${Array.from({ length: dim }, () => shortest(next())).join(',')}]}` : '';
     return `{"id":${i * 7 + 1},"version":${i},"score":${shortest(Math.fround(0.99 - i / 1000))}${vector}}`;
   });
   return `{"result":{"points":[${points.join(',')}]},"status":"ok","time":0.000521}`;
 }
 
-export async function standIn(answer: string, { dim, headDim }: Pick<RecordedOptions, 'dim' | 'headDim'>): Promise<StandIn> {
+export async function standIn(
+  answer: string,
+  { dim, headDim }: Pick<RecordedOptions, 'dim' | 'headDim'>,
+): Promise<StandIn> {
   const encodings: string[] = [];
   const plain = Buffer.from(answer);
   const zipped = gzipSync(plain);
-  const vectors = { head: { size: headDim, distance: 'Cosine' }, full: { size: Math.max(dim, headDim), distance: 'Cosine' } };
+  const vectors = {
+    head: { size: headDim, distance: 'Cosine' },
+    full: { size: Math.max(dim, headDim), distance: 'Cosine' },
+  };
   const small: Record<string, unknown> = {
     GET: { config: { params: { vectors } }, points_count: 1000 },
     scroll: { points: [{ id: 1 }], next_page_offset: null },
@@ -82,7 +89,11 @@ export async function standIn(answer: string, { dim, headDim }: Pick<RecordedOpt
 export function bareRequest(url: string, body: string): { run(): Promise<Buffer>; close(): void } {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   const target = new URL('/collections/films/points/query', url);
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), 'accept-encoding': 'identity' };
+  const headers = {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    'accept-encoding': 'identity',
+  };
   return {
     run: () =>
       new Promise((resolve, reject) => {

@@ -1,0 +1,51 @@
+// npm run bench [-- --only kernels,funnel,servers] [--quick] [--check]
+// Tables go to stdout, progress to stderr. A whole run writes bench/RESULTS.md; --check fails when a bound is missed.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { log, root } from '../test/setup/steps.mjs';
+import { boundsOf, environment, render } from './report.mjs';
+import { setup } from './setup.mjs';
+
+const SUITES = ['kernels', 'funnel', 'servers'];
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, quick: { type: 'boolean' }, check: { type: 'boolean' } },
+});
+const wanted = values.only?.split(',') ?? SUITES;
+const unknown = wanted.filter((name) => !SUITES.includes(name));
+if (unknown.length > 0) {
+  log(`unknown suite ${unknown.join(', ')}; there are ${SUITES.join(', ')}`);
+  process.exit(2);
+}
+const quick = values.quick ?? false;
+
+const { python, pythonMissing } = await setup({ withPython: wanted.includes('funnel') });
+if (pythonMissing) log(`no Python peers: ${pythonMissing}`);
+
+// Imported now: they need what was just installed.
+const { activeKernels, listKernels } = await import('funnelvec');
+const backends = listKernels().flatMap(({ name, supported }) => (supported ? [name] : []));
+const about = environment({ kernels: activeKernels().name, quick, pythonMissing });
+const suites = {
+  kernels: async () => (await import('./kernels.mjs')).kernelsSuite({ quick, log, backends }),
+  funnel: async () => (await import('./funnel.mjs')).funnelSuite({ quick, log, backends, python }),
+  servers: async () => (await import('./servers.mjs')).serversSuite({ quick, log }),
+};
+const results = {};
+for (const name of SUITES.filter((suite) => wanted.includes(suite))) {
+  const began = performance.now();
+  results[name] = await suites[name]();
+  log(`${name}: ${Math.round((performance.now() - began) / 1000)} s`);
+}
+
+const text = render(about, results);
+if (wanted.length === SUITES.length && !quick) {
+  writeFileSync(join(root, 'bench', 'RESULTS.md'), text);
+  log('bench/RESULTS.md written');
+} else {
+  log('bench/RESULTS.md left alone: only a whole run writes it');
+}
+const missed = results.funnel ? boundsOf(results.funnel).filter(({ met }) => met === false) : [];
+if (missed.length > 0) log(`${missed.length} bounds missed`);
+// Database clients keep sockets and timers, so the process must be told to end.
+process.stdout.write(text, () => process.exit(values.check && missed.length > 0 ? 1 : 0));

@@ -1,0 +1,42 @@
+// Puts the peers in place: npm ones by bench/'s own manifest, Python ones in .cache/bench-venv.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { build } from '../test/setup/build.mjs';
+import { root, run, step } from '../test/setup/steps.mjs';
+
+const folder = join('.cache', 'bench-venv');
+const python = join(folder, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
+
+/** @returns where Python is, or why it is not */
+export async function setup({ withPython }) {
+  await build();
+  const manifest = ['bench/package.json', 'bench/package-lock.json', 'bench/.npmrc'];
+  await step('Installing the benchmark peers', { inputs: manifest, outputs: ['bench/node_modules/tinybench'] }, () =>
+    run('npm', ['ci'], { cwd: join(root, 'bench') }),
+  );
+  if (!withPython) return {};
+  try {
+    await step('Installing the Python peers', { inputs: ['bench/requirements.txt'], outputs: [python] }, async () => {
+      await run(basePython(), ['-m', 'venv', '--clear', join(root, folder)]);
+      await run(join(root, python), [
+        '-m',
+        'pip',
+        'install',
+        '--no-input',
+        '--only-binary=:all:',
+        '-r',
+        'bench/requirements.txt',
+      ]);
+    });
+    return { python: join(root, python) };
+  } catch (error) {
+    return { pythonMissing: error.message };
+  }
+}
+
+function basePython() {
+  const candidates = process.env.PYTHON ? [process.env.PYTHON] : ['python3', 'python'];
+  const found = candidates.find((name) => spawnSync(name, ['-c', 'import venv, ensurepip']).status === 0);
+  if (!found) throw new Error(`no Python with the venv module (tried ${candidates.join(', ')})`);
+  return found;
+}

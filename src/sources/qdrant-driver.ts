@@ -1,0 +1,49 @@
+/** What the source needs of a Qdrant client, and what both clients share. */
+import { FunnelError } from '../errors.js';
+import type { AnyPoint } from './from-qdrant.js';
+import type { PayloadSelection } from './source.js';
+
+/** What differs between the two clients. */
+export interface QdrantDriver {
+  /** How numeric ids arrive. */
+  idKind: 'number' | 'bigint';
+  vectors(collection: string): Promise<QdrantVectors>;
+  /** Any point, for the kind of its id. */
+  somePoint(collection: string): Promise<AnyPoint | undefined>;
+  /** A filter that is true where both are. */
+  both(a: unknown, b: unknown): unknown;
+  /** `packed`: one matrix for every lift, where the vectors never became arrays. `at`: when the answer was here. */
+  query(
+    query: QdrantQuery,
+    signal: AbortSignal,
+    fast: boolean,
+  ): Promise<{ points: AnyPoint[]; packed?: Float32Array[]; at: number }>;
+  classify(error: unknown, where: string): FunnelError;
+}
+
+export type QdrantVectors = ReadonlyMap<string, { dim: number; distance: string; multi: boolean }>;
+
+export interface QdrantQuery {
+  collection: string;
+  vector: Float32Array;
+  using: string;
+  limit: number;
+  filter: unknown;
+  params: unknown;
+  exact: boolean;
+  withPayload: PayloadSelection;
+  /** The vectors that come along. */
+  lifts: readonly { name: string; dim: number }[];
+}
+
+/** What the server said no to, as far as its own words tell. The words are the same over REST and gRPC. */
+export function qdrantRefusal(where: string, reason: string, notFound: boolean, cause: unknown): FunnelError {
+  if (notFound || /collection .* (doesn't|does not) exist/i.test(reason)) {
+    return new FunnelError('NO_COLLECTION', `${where} does not exist (${reason})`, { cause });
+  }
+  if (/vector name/i.test(reason))
+    return new FunnelError('NO_FIELD', `${where} lacks that vector (${reason})`, { cause });
+  if (/vector dimension error/i.test(reason))
+    return new FunnelError('BAD_DIMS', `${where} has other dims (${reason})`, { cause });
+  return new FunnelError('REFUSED', `${where} refused the request (${reason})`, { cause });
+}
