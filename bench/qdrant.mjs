@@ -65,7 +65,7 @@ export async function qdrantContenders(server, data) {
   return {
     contenders: [
       here('usual', 'the usual way, REST: vectors with the hits, tight JS loop', usual(rest)),
-      here('usual-uncompressed', 'the same, REST told not to compress', usual(uncompressed)),
+      here('usual-uncompressed', 'the usual way, REST told not to compress', usual(uncompressed)),
       here('ours', 'funnelvec, REST as it comes', funnelvec(rest), true),
       here('usual-grpc', 'the usual way, gRPC as it comes', usualGrpc(shipped)),
       here('ours-grpc', 'funnelvec, gRPC as it comes', funnelvec(shipped), true),

@@ -41,7 +41,7 @@ function header(about, funnel) {
     `- ${about.date}, ${about.cpu}, ${about.cores} cores, ${about.system}, Node ${about.node}; load before the run ${about.load.toFixed(1)}`,
     `- Kernels chosen by funnelvec: **${about.kernels}**`,
     `- ${versions.join(', ')}`,
-    '- The machine is noisy: read the ratios of one run, not the times. Contenders take turns in rounds; a time is the median of the rounds’ medians, a ratio to a peer the median of the rounds’ ratios. All inputs stay in the same memory, hot in the caches, for everybody.',
+    '- The machine is noisy: read the ratios of one run, not the times. Contenders take turns in rounds; a time is the median of the rounds’ medians, a ratio to a peer the median of the rounds’ ratios. Inputs stay in the same memory for everybody, hot in the caches (but for the scanned matrix).',
     '- Reproduce: `npm run bench` (`-- --only funnel`, `-- --quick`; `FUNNELVEC_BENCH_DATA`, `QDRANT_URL`, `MILVUS_ADDRESS` change the servers part)',
   ];
   if (about.quick) lines.push('- **A quick run**: few rounds, not for quoting');
