@@ -1,7 +1,7 @@
 {
   'variables': {
     # Every object: no fused multiply-add that the source did not ask for, or the bits would differ between levels.
-    'exact_cflags': ['-O3', '-ffp-contract=off', '-fno-math-errno', '-Wall', '-Wextra'],
+    'exact_cflags': ['-O3', '-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math', '-Wall', '-Wextra'],
     'avx2_cflags': ['-mavx2', '-mfma', '-mf16c'],
     'avx512_cflags': ['-mavx512f', '-mavx512dq', '-mavx512bw', '-mavx512vl', '-mprefer-vector-width=512', '-Wno-maybe-uninitialized', '-Wno-uninitialized'],
   },

@@ -62,6 +62,13 @@ struct RowLanes {
 };
 
 template <unsigned kSums, class T, int R>
+inline void addOctet(RowLanes<kSums, R>& lanes, const double* query, const T* const (&x)[R], size_t i) {
+  const V q = kSums == kSquares ? V::zero() : V::load(query + i);
+  FUNNELVEC_UNROLL
+  for (int r = 0; r < R; ++r) lanes.add(r, q, V::widen(x[r] + i));
+}
+
+template <unsigned kSums, class T, int R>
 inline void passRows(const RowPass& p, size_t visit) {
   constexpr bool two = kSums == kProductsAndSquares;
   constexpr bool usesQuery = kSums != kSquares;
@@ -87,14 +94,16 @@ inline void passRows(const RowPass& p, size_t visit) {
     for (int r = 0; r < R; ++r) lanes.add(r, q, widenPart(x[r] + base, i % kLanes, hi));
     i = base + hi;
   }
-  for (; i + kLanes <= p.to; i += kLanes) {
-    const V q = usesQuery ? V::load(p.query + i) : V::zero();
+  // Rows are too short, and too far apart, for the hardware to see them coming: a line of the next ones at each step.
+  for (; i + 2 * kLanes <= p.to; i += 2 * kLanes) {
     FUNNELVEC_UNROLL
-    for (int r = 0; r < R; ++r) {
-      // Rows are too short, and too far apart, for the hardware to see them coming.
-      V::prefetch(next[r] + i);
-      lanes.add(r, q, V::widen(x[r] + i));
-    }
+    for (int r = 0; r < R; ++r) V::prefetch(next[r] + i);
+    addOctet<kSums>(lanes, p.query, x, i);
+    addOctet<kSums>(lanes, p.query, x, i + kLanes);
+  }
+  if (i + kLanes <= p.to) {
+    addOctet<kSums>(lanes, p.query, x, i);
+    i += kLanes;
   }
   if (i < p.to) {
     const V q = usesQuery ? loadPart(p.query + i, 0, p.to - i) : V::zero();

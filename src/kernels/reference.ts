@@ -140,7 +140,8 @@ class Scorer {
   add(row: number, from: number, to: number, lanes: Float64Array, at: number): void {
     let base = row * this.#dim;
     if (this.#values !== this.#rows) {
-      for (let i = from; i < to; i++) this.#values[i] = halfToFloat(this.#rows[base + i]!);
+      const table = halfTable();
+      for (let i = from; i < to; i++) this.#values[i] = table[this.#rows[base + i]!]!;
       base = 0;
     }
     const add = this.#metric === 'euclid' ? addSquaredDifferences : addProductsAndSquares;
@@ -363,6 +364,14 @@ export function halfToFloat(bits: number): number {
   if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
   if (exponent === 0) return sign * fraction * 2 ** -24;
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+let halves: Float32Array | undefined;
+
+/** halfToFloat of all 65,536 patterns, made when the first float16 row comes. */
+function halfTable(): Float32Array {
+  halves ??= Float32Array.from({ length: 65_536 }, (_, bits) => halfToFloat(bits));
+  return halves;
 }
 
 /** First NaN or Infinity in dims [from, to) of the rows, in row-major order. */
