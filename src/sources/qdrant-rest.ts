@@ -110,14 +110,15 @@ async function withBytes<T>(call: () => Promise<T>, signal: AbortSignal): Promis
   const real = globalThis.fetch;
   let bytes: Uint8Array | undefined;
   const tapped = async (input: string | URL | Request, init: RequestInit = {}) => {
-    const either = new AbortController();
-    for (const one of [init.signal, signal]) {
-      if (one?.aborted) either.abort(one.reason);
-      else one?.addEventListener('abort', () => either.abort(one.reason), { once: true });
+    const { signal: either, release } = eitherOf(init.signal, signal);
+    let response: Response;
+    try {
+      response = await real(input, { ...init, signal: either });
+      if (response.status !== 200) return response;
+      bytes = new Uint8Array(await response.arrayBuffer());
+    } finally {
+      release();
     }
-    const response = await real(input, { ...init, signal: either.signal });
-    if (response.status !== 200) return response;
-    bytes = new Uint8Array(await response.arrayBuffer());
     // As much of a Response as the client looks at; a real one costs a tenth of a millisecond.
     const { ok, status, statusText, headers, url } = response;
     return {
@@ -139,6 +140,25 @@ async function withBytes<T>(call: () => Promise<T>, signal: AbortSignal): Promis
   }
   const value = await answer;
   return { value, bytes };
+}
+
+/** Fires when one of the two does, until released. (AbortSignal.any keeps its listeners for as long as the signals live.) */
+function eitherOf(a: AbortSignal | null | undefined, b: AbortSignal): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const releases: (() => void)[] = [];
+  for (const one of [a, b]) {
+    if (!one) continue;
+    const abort = () => controller.abort(one.reason);
+    if (one.aborted) abort();
+    one.addEventListener('abort', abort, { once: true });
+    releases.push(() => one.removeEventListener('abort', abort));
+  }
+  return {
+    signal: controller.signal,
+    release: () => {
+      for (const release of releases) release();
+    },
+  };
 }
 
 /** `params.vectors` is one un-named vector's, or an object of them. */
