@@ -2,8 +2,17 @@
 // on these once, in common code. The arithmetic is the contract of src/kernels/kernels.ts.
 #pragma once
 
+#include <cfloat>
 #include <cstddef>
 #include <cstdint>
+
+// Beside the compiler flags, for the compilers that these pragmas reach: nothing may be fused, or kept wider.
+#if defined(_MSC_VER) && !defined(__clang__)
+#  pragma fp_contract(off)
+#elif defined(__clang__)
+#  pragma STDC FP_CONTRACT OFF
+#endif
+static_assert(FLT_EVAL_METHOD == 0, "x87 arithmetic would change the bits");
 
 namespace funnelvec {
 

@@ -49,9 +49,8 @@ double kthLargest(const double* keys, size_t n, size_t k, double* scratch) {
   double* to = scratch;
   double* spare = scratch + n;
   for (int rounds = 0; n > 1; ++rounds) {
-    if (rounds == 48) {  // an adversary's order: introselect has a bound
-      double* rest = from == keys ? scratch : const_cast<double*>(from);
-      if (from == keys) std::copy(keys, keys + n, rest);
+    if (rounds == 48) {                           // an adversary's order: introselect has a bound
+      double* rest = scratch + (from - scratch);  // by now it lies in the scratch memory
       std::nth_element(rest, rest + (k - 1), rest + n, std::greater<double>());
       return rest[k - 1];
     }

@@ -30,7 +30,13 @@ export function toMatrix<Row>(candidates: Candidates<Row>, workspace: Workspace 
   return fromPacked(candidates as PackedCandidates<Row>, workspace);
 }
 
-function fromRows<Row>(rows: readonly (CandidateRow & Row)[], workspace: Workspace): Matrix<Row> {
+/** A list that outlives the call must not change with the caller's. */
+function kept<T>(list: ArrayLike<T>, workspace: Workspace): ArrayLike<T> {
+  return workspace === freshWorkspace ? Array.from(list) : list;
+}
+
+function fromRows<Row>(given: readonly (CandidateRow & Row)[], workspace: Workspace): Matrix<Row> {
+  const rows = kept(given, workspace);
   const count = rows.length;
   const vectors = new Array<CandidateRow['vector']>(count);
   const ids = new Array<Id | undefined>(count);
@@ -71,40 +77,55 @@ function badVector(row: unknown, vector: unknown, i: number): FunnelError {
 
 function fromPacked<Row>(candidates: PackedCandidates<Row>, workspace: Workspace): Matrix<Row> {
   checkKeys(candidates, ['vectors', 'dim', 'ids', 'payloads', 'rows', 'headScores'], 'candidates');
-  const dim = checkDim(candidates.dim, 'candidates.dim');
   const { vectors: given, ids, payloads, rows } = candidates;
-  if (!isNumbers(given)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'candidates.vectors', given);
+  const dim = checkDim(candidates.dim, 'candidates.dim');
+  const half = isHalves(given);
+  if (!half && !isNumbers(given)) {
+    throw expected('BAD_ARGUMENT', 'floats, or float16 bits in a Uint16Array,', 'candidates.vectors', given);
+  }
   if (ArrayBuffer.isView(given)) checkAttached(given, 'candidates.vectors');
   const { length } = given;
   if (length % dim !== 0) {
     throw expected('BAD_DIMS', `a multiple of dim (${dim}) values`, 'candidates.vectors', given);
   }
   const count = length / dim;
-  for (const [name, list] of [
-    ['ids', ids],
-    ['payloads', payloads],
-    ['rows', rows],
-  ] as const) {
-    if (list !== undefined && list.length !== count) {
-      throw expected('BAD_ARGUMENT', `one per vector (${count})`, `candidates.${name}`, list);
-    }
-  }
-  if (ids !== undefined) checkIds(ids);
-  const asIs = given instanceof Float32Array || given instanceof Uint16Array;
-  const id = (index: number): Id => (ids === undefined ? index : ids[index]!);
+  checkList('ids', ids, count);
+  checkList('payloads', payloads, count);
+  checkList('rows', rows, count);
+  const ownIds = ids && kept(ids, workspace);
+  const ownPayloads = payloads && kept(payloads, workspace);
+  const ownRows = rows && kept(rows, workspace);
+  if (ownIds) checkIds(ownIds);
+  const id = (index: number): Id => (ownIds ? ownIds[index]! : index);
+  // Arrays of another realm are none to instanceof, nor to the kernels.
+  const asIs = half ? given instanceof Uint16Array : given instanceof Float32Array;
   return {
-    vectors: asIs
-      ? given
-      : packRows([given as number[]], length, { into: workspace.matrix(length), name: () => 'candidates.vectors' }),
+    vectors: asIs ? (given as Rows) : half ? Uint16Array.from(given) : packMatrix(given as number[], workspace),
     dim,
     count,
     owned: !asIs,
     id,
     hit(index, score) {
       const hit: Hit<Row> = { id: id(index), score, index };
-      if (payloads !== undefined) hit.payload = payloads[index];
-      if (rows !== undefined) hit.row = rows[index];
+      if (ownPayloads) hit.payload = ownPayloads[index];
+      if (ownRows) hit.row = ownRows[index];
       return hit;
     },
   };
+}
+
+function isHalves(value: unknown): value is Uint16Array {
+  return ArrayBuffer.isView(value) && (value as Partial<Uint16Array>)[Symbol.toStringTag] === 'Uint16Array';
+}
+
+function packMatrix(values: readonly number[], workspace: Workspace): Float32Array {
+  const { length } = values;
+  return packRows([values], length, { into: workspace.matrix(length), name: () => 'candidates.vectors' });
+}
+
+function checkList(name: string, list: unknown, count: number): void {
+  if (list === undefined) return;
+  if (!(Array.isArray(list) || ArrayBuffer.isView(list)) || (list as unknown[]).length !== count) {
+    throw expected('BAD_ARGUMENT', `a list with one per vector (${count})`, `candidates.${name}`, list);
+  }
 }

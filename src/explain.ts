@@ -69,13 +69,13 @@ export function explain<Row>(kernels: Kernels, prepared: Prepared<Row>): Explana
     return { ...stage, ms: performance.now() - start, cutoff, dropped };
   });
   const hits = finish(prepared, -1);
-  return { hits, stages, find: (id) => find(hits, stages, id) };
+  const kind = matrix.count > 0 ? typeof matrix.id(0) : undefined;
+  return { hits, stages, find: (id) => find(hits, stages, id, kind) };
 }
 
-function find(hits: Hit[], stages: ExplainedStage[], id: Id): Fate {
-  if (typeof id !== 'string' && typeof id !== 'number' && typeof id !== 'bigint') {
-    throw expected('BAD_ID', 'a string, number or bigint', 'id', id);
-  }
+function find(hits: Hit[], stages: ExplainedStage[], id: Id, kind: string | undefined): Fate {
+  // '7' is no 7: to say that it was never a candidate would be a lie.
+  if (kind !== undefined && typeof id !== kind) throw expected('BAD_ID', `a ${kind}, as the ids are,`, 'id', id);
   const rank = hits.findIndex((hit) => hit.id === id);
   if (rank !== -1) return { outcome: 'hit', rank, score: hits[rank]!.score };
   for (const [stage, { scale, cutoff, dropped }] of stages.entries()) {

@@ -4,7 +4,7 @@ import { type Matrix, toMatrix } from './candidates.js';
 import { expected, FunnelError } from './errors.js';
 import { type Explanation, explain } from './explain.js';
 import type { BadPosition, FunnelTask, Kernels } from './kernels/kernels.js';
-import { funnelPlan, type Plan, resolvePlan } from './plan.js';
+import { type CheckedPlan, checkPlan, funnelPlan, type Plan, resolvePlan } from './plan.js';
 import type { Candidates, FunnelStage, Hit, Vector } from './types.js';
 import { checkKeys, checkQuery, isZero } from './validate.js';
 import { freshWorkspace, sharedWorkspace, type Workspace } from './workspace.js';
@@ -47,7 +47,10 @@ export interface FunnelApi {
     options: FunnelOptions & { explain: true },
   ): Explanation<Row>;
 
-  /** As {@link FunnelApi.funnel}, off the main thread when there is much to do. A matrix in memory that is not shared is copied. */
+  /**
+   * As {@link FunnelApi.funnel}, off the main thread when there is much to do. A matrix is copied first, a part at a time
+   * (it must not change meanwhile), unless it lies in a SharedArrayBuffer.
+   */
   funnelAsync<Row = unknown>(
     candidates: Candidates<Row>,
     query: Vector,
@@ -84,13 +87,21 @@ const WORTH_A_THREAD = 2_000_000;
 
 /** The functions, over a choice of kernels that is asked at each call. */
 export function makeFunnel(kernels: () => Kernels): FunnelApi {
-  const workspace = sharedWorkspace();
+  const shared = sharedWorkspace();
+  let busy = false;
 
   function funnel<Row>(candidates: Candidates<Row>, query: Vector, plan?: Plan, options: FunnelOptions = {}): never {
-    checkOptions(options, ['limit', 'explain']);
-    const prepared = prepare(candidates, query, plan, options.limit, workspace);
-    if (options.explain) return explain(kernels(), prepared) as never;
-    return finish(prepared, kernels().funnel(prepared.task)) as never;
+    const { limit, explain: explained } = checkOptions(options, ['limit', 'explain']);
+    // A getter of the caller's may call us from within.
+    const outer = busy;
+    busy = true;
+    try {
+      const prepared = prepare(candidates, query, plan, limit, outer ? freshWorkspace : shared);
+      if (explained) return explain(kernels(), prepared) as never;
+      return finish(prepared, kernels().funnel(prepared.task)) as never;
+    } finally {
+      busy = outer;
+    }
   }
 
   function prepareAll<Row>(
@@ -98,11 +109,11 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
     plan: Plan | undefined,
     options: FunnelOptions,
   ): Prepared<Row>[] {
-    checkOptions(options, ['limit']);
+    const { limit } = checkOptions(options, ['limit']);
     if (!Array.isArray(requests))
       throw expected('BAD_ARGUMENT', 'an array of { candidates, query }', 'requests', requests);
     return requests.map((request, i) =>
-      inContext(`requests[${i}]`, () => prepare<Row>(request?.candidates, request?.query, plan, options.limit)),
+      inContext(`requests[${i}]`, () => prepare<Row>(request?.candidates, request?.query, plan, limit)),
     );
   }
 
@@ -114,9 +125,9 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
   return {
     funnel,
     async funnelAsync(candidates, query, plan, options = {}) {
-      checkOptions(options, ['limit']);
-      const prepared = prepare(candidates, query, plan, options.limit);
-      return finish(prepared, (await run([prepared]))[0]!);
+      const { limit } = checkOptions(options, ['limit']);
+      const prepared = prepare(candidates, query, plan, limit);
+      return finish(prepared, (await run([prepared], true))[0]!);
     },
     funnelBatch(requests, plan, options = {}) {
       const prepared = prepareAll(requests, plan, options);
@@ -124,7 +135,7 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
     },
     async funnelBatchAsync(requests, plan, options = {}) {
       const prepared = prepareAll(requests, plan, options);
-      return finishAll(prepared, await run(prepared));
+      return finishAll(prepared, await run(prepared, true));
     },
   };
 }
@@ -132,10 +143,11 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
 /** Runs prepared calls: at once when they are small, else off the main thread. */
 export function makeRunner(kernels: () => Kernels) {
   return {
-    async run(prepared: readonly Prepared<unknown>[]): Promise<BadPosition[]> {
+    /** @param give whether nobody will read the matrices afterwards */
+    async run(prepared: readonly Prepared<unknown>[], give = false): Promise<BadPosition[]> {
       const total = prepared.reduce((sum, one) => sum + work(one), 0);
       if (total < WORTH_A_THREAD) return kernels().funnelBatch(prepared.map((one) => one.task));
-      return kernels().funnelBatchAsync(prepared.map(withOwnMemory));
+      return kernels().funnelBatchAsync(await withOwnMemory(prepared), give);
     },
     explain: <Row>(prepared: Prepared<Row>): Explanation<Row> => explain(kernels(), prepared),
   };
@@ -152,16 +164,17 @@ export function prepare<Row>(
   const matrix = toMatrix(candidates, workspace);
   const q = checkQuery(query, matrix.count === 0 ? undefined : matrix.dim);
   const dim = q.length;
-  const resolved = resolvePlan(plan === undefined ? defaultPlan(dim) : plan, dim, matrix.count, limit, workspace);
-  if (resolved.metric !== 'euclid' && isZero(q)) {
-    throw new FunnelError(
-      'ZERO_QUERY',
-      `Expected a query with a direction for metric ${resolved.metric} but received zeros`,
-    );
-  }
-  const { metric, scales, keep, stages } = resolved;
+  const checked = plan === undefined ? defaultPlan(dim) : checkPlan(plan, dim);
+  const { metric, scales, keep, stages } = resolvePlan(checked, matrix.count, limit, workspace);
   const hits = keep[stages.length - 1]!;
   const { indices, keys } = workspace.results(hits);
+  // Native code trusts these lengths, and getters of the caller's have run since they were looked at.
+  if (q.length !== dim || matrix.vectors.length !== matrix.count * matrix.dim) {
+    throw new FunnelError('DETACHED_BUFFER', 'Expected query and vectors to stay as they are during the call');
+  }
+  if (metric !== 'euclid' && isZero(q)) {
+    throw new FunnelError('ZERO_QUERY', `Expected a query with a direction for metric ${metric} but received zeros`);
+  }
   return { matrix, task: { metric, query: q, rows: matrix.vectors, dim, scales, keep, indices, keys }, stages, hits };
 }
 
@@ -181,26 +194,32 @@ export function scoreOf(metric: FunnelTask['metric'], key: number): number {
 
 export function notFinite(matrix: Matrix<unknown>, at: number): FunnelError {
   const row = Math.floor(at / matrix.dim);
-  const value = matrix.vectors instanceof Float32Array ? matrix.vectors[at] : 'float16 bits of no finite number';
+  const found = matrix.vectors instanceof Float32Array ? matrix.vectors[at] : undefined;
+  // An asynchronous call looked at a copy, and the original may be gone by now.
+  const value = found === undefined || Number.isFinite(found) ? 'NaN or Infinity' : found;
   const id = matrix.id(row);
   const name = id === row ? `row ${row}` : `row ${row} (id ${String(id)})`;
   return expected('NOT_FINITE', 'a finite float32', `dim ${at % matrix.dim} of ${name}`, value);
 }
 
-const defaultPlans = new Map<number, Plan>();
+const defaultPlans = new Map<number, CheckedPlan>();
 
-function defaultPlan(dim: number): Plan {
+function defaultPlan(dim: number): CheckedPlan {
   let plan = defaultPlans.get(dim);
   if (plan === undefined) {
-    plan = funnelPlan(dim);
+    plan = checkPlan(funnelPlan(dim), dim);
     defaultPlans.set(dim, plan);
   }
   return plan;
 }
 
-function checkOptions(options: object, allowed: string[]): void {
-  if (typeof options !== 'object' || options === null) throw expected('BAD_ARGUMENT', 'an object', 'options', options);
+function checkOptions(options: FunnelOptions, allowed: string[]): FunnelOptions {
   checkKeys(options, allowed, 'the options');
+  const { limit, explain: explained } = options;
+  if (explained !== undefined && typeof explained !== 'boolean') {
+    throw expected('BAD_ARGUMENT', 'a boolean', 'explain', explained);
+  }
+  return { limit, explain: explained };
 }
 
 /** Multiply-adds of a funnel. */
@@ -208,11 +227,37 @@ function work({ stages }: Prepared<unknown>): number {
   return stages.reduce((sum, { in: rows, scale }, s) => sum + rows * (scale - (stages[s - 1]?.scale ?? 0)), 0);
 }
 
-/** Memory that the caller could transfer away meanwhile would crash the process, not only the call. */
-function withOwnMemory({ matrix, task }: Prepared<unknown>): FunnelTask {
-  const query = task.query.slice();
-  if (matrix.owned || task.rows.buffer instanceof SharedArrayBuffer) return { ...task, query };
-  return { ...task, query, rows: task.rows.slice() };
+/** Bytes copied before other work of the thread gets its turn: less than a millisecond. */
+const COPY_AT_ONCE = 4 << 20;
+
+/**
+ * Memory that the caller could transfer away meanwhile would crash the process, not only the call, so all of it is copied
+ * that is neither ours nor shared.
+ */
+async function withOwnMemory(prepared: readonly Prepared<unknown>[]): Promise<FunnelTask[]> {
+  const tasks = prepared.map(({ task }) => ({ ...task, query: task.query.slice() }));
+  let left = COPY_AT_ONCE;
+  for (const [i, { matrix, task }] of prepared.entries()) {
+    const { rows } = task;
+    if (matrix.owned || rows.buffer instanceof SharedArrayBuffer) continue;
+    const { length, BYTES_PER_ELEMENT: size } = rows;
+    const copy = rows instanceof Float32Array ? new Float32Array(length) : new Uint16Array(length);
+    for (let from = 0; from < length; ) {
+      if (left < size) {
+        await new Promise((resolve) => setImmediate(resolve));
+        left = COPY_AT_ONCE;
+        if (rows.length !== length) {
+          throw new FunnelError('DETACHED_BUFFER', 'Expected vectors to stay where they are until the call has ended');
+        }
+      }
+      const to = Math.min(length, from + Math.floor(left / size));
+      copy.set(rows.subarray(from, to), from);
+      left -= (to - from) * size;
+      from = to;
+    }
+    tasks[i]!.rows = copy;
+  }
+  return tasks;
 }
 
 /** Puts the place in front of an error's message; its code stays. */

@@ -31,6 +31,17 @@ export interface Plan {
   limit?: number;
 }
 
+/** A plan that was found good, as plain data of our own: what the caller changes later changes nothing here. */
+export interface CheckedPlan {
+  head: number | undefined;
+  candidates: number | undefined;
+  scales: number[];
+  /** One per scale. */
+  keep: Keep[];
+  metric: Metric | undefined;
+  limit: number | undefined;
+}
+
 /** A plan fitted to `dim` and a number of candidates. */
 export interface ResolvedPlan {
   metric: Metric;
@@ -73,11 +84,12 @@ export interface PlanOptions {
 export function funnelPlan(dim: number, options: PlanOptions = {}): Plan {
   checkDim(dim, 'funnelPlan()');
   checkKeys(options, ['head', 'candidates', 'keep', 'metric', 'limit'], 'the options of funnelPlan()');
-  const head = options.head ?? defaultHead(dim);
+  const { head = defaultHead(dim), ...rest } = options;
+  checkHead(head, dim);
   const scales: number[] = [];
   for (let scale = 2 * head; scale < dim; scale *= 2) scales.push(scale);
   scales.push(dim);
-  return checkedPlan({ scales, ...options, head }, dim);
+  return withDefaults({ ...rest, scales, head }, dim);
 }
 
 /**
@@ -99,50 +111,49 @@ export function doublingPlan(dim: number, options: Omit<PlanOptions, 'head'> & {
   for (let share = from; share < 1; share *= 2) lengths.add(Math.max(1, Math.round(dim * share)));
   lengths.add(dim);
   const [head, ...scales] = lengths;
-  return checkedPlan({ scales: scales.length > 0 ? scales : [dim], ...rest, head }, dim);
+  return withDefaults({ ...rest, scales: scales.length > 0 ? scales : [dim], head }, dim);
 }
 
 /**
- * Fits a plan to `count` candidates of `dim` dims. `limit` wins over the plan's own.
+ * Fits a plan to `count` candidates. `limit` wins over the plan's own.
  *
- * @throws FunnelError BAD_PLAN, BAD_ARGUMENT
+ * @throws FunnelError BAD_ARGUMENT
  */
 export function resolvePlan(
-  plan: Plan,
-  dim: number,
+  plan: CheckedPlan,
   count: number,
   limit: number | undefined,
   workspace: Workspace = freshWorkspace,
 ): ResolvedPlan {
-  checkPlan(plan, dim);
-  limit ??= plan.limit;
-  if (limit !== undefined) checkInteger(limit, 1, 0xffff_ffff, 'limit');
-  const { scales: lengths, metric = 'cosine' } = plan;
-  const last = lengths.length - 1;
-  const { scales, keep } = workspace.stages(lengths.length);
+  if (limit === undefined) limit = plan.limit;
+  else checkInteger(limit, 1, 0xffff_ffff, 'limit');
+  const last = plan.scales.length - 1;
+  const { scales, keep } = workspace.stages(plan.scales.length);
   const stages: FunnelStage[] = [];
   let alive = count;
   for (let s = 0; s <= last; s++) {
-    const rule = keepRule(plan.keep, s);
+    const scale = plan.scales[s]!;
+    const rule = plan.keep[s]!;
     const floor = limit === undefined ? 0 : Math.min(alive, limit);
     const wanted = typeof rule === 'number' ? Math.floor(rule * alive) : Math.min(rule.count, alive);
     let out = Math.max(wanted, floor);
     if (s === last && limit !== undefined) out = floor;
-    const scale = lengths[s]!;
     stages.push({ scale, in: alive, out, prunes: limit === undefined || alive > limit });
     scales[s] = scale;
     keep[s] = out;
     alive = out;
   }
-  return { metric, scales, keep, stages };
+  return { metric: plan.metric ?? 'cosine', scales, keep, stages };
 }
 
 const PLAN_KEYS = ['head', 'candidates', 'scales', 'keep', 'metric', 'limit'];
 
 /**
+ * Every property of the plan is read once, so that a getter cannot answer differently after its check.
+ *
  * @throws FunnelError BAD_PLAN
  */
-export function checkPlan(plan: Plan, dim: number): void {
+export function checkPlan(plan: Plan, dim: number): CheckedPlan {
   if (typeof plan !== 'object' || plan === null) throw expected('BAD_PLAN', 'a plan', 'plan', plan);
   for (const key in plan) {
     if (!PLAN_KEYS.includes(key)) {
@@ -154,41 +165,45 @@ export function checkPlan(plan: Plan, dim: number): void {
     }
   }
   const { scales, keep, metric, head, candidates, limit } = plan;
-  if (!Array.isArray(scales) || scales.length === 0) {
-    throw expected('BAD_PLAN', 'an array of at least one prefix length', 'scales', scales);
+  const lengths = checkScales(scales, dim);
+  if (metric !== undefined && !METRICS.includes(metric)) {
+    throw expected('BAD_PLAN', `one of ${METRICS.join(', ')}`, 'metric', metric);
   }
+  if (head !== undefined) checkHead(head, dim);
+  if (candidates !== undefined) checkCount(candidates, 'candidates');
+  if (limit !== undefined) checkCount(limit, 'limit');
+  return { head, candidates, scales: lengths, keep: checkKeeps(keep, lengths.length), metric, limit };
+}
+
+function checkScales(scales: unknown, dim: number): number[] {
+  const lengths = Array.isArray(scales) ? scales.slice() : [];
+  if (lengths.length === 0) throw expected('BAD_PLAN', 'an array of at least one prefix length', 'scales', scales);
   let before = 0;
-  for (let s = 0; s < scales.length; s++) {
-    const scale = scales[s];
-    checkCount(scale, `scales[${s}]`);
+  for (let s = 0; s < lengths.length; s++) {
+    const scale = checkCount(lengths[s], `scales[${s}]`);
     if (scale > dim) {
       throw expected('BAD_PLAN', `a prefix length in 1..${dim} (the vectors have ${dim} dims)`, `scales[${s}]`, scale);
     }
     if (scale <= before) throw expected('BAD_PLAN', `more than ${before}, as scales ascend,`, `scales[${s}]`, scale);
     before = scale;
   }
-  if (Array.isArray(keep)) {
-    if (keep.length !== scales.length) {
-      throw expected('BAD_PLAN', `one rule per scale (${scales.length})`, 'keep', keep);
-    }
-    for (let s = 0; s < keep.length; s++) checkKeep(keep[s], `keep[${s}]`);
-  } else {
-    checkKeep(keep, 'keep');
-  }
-  if (metric !== undefined && !METRICS.includes(metric)) {
-    throw expected('BAD_PLAN', `one of ${METRICS.join(', ')}`, 'metric', metric);
-  }
-  if (head !== undefined) {
-    checkCount(head, 'head');
-    if (head > dim) throw expected('BAD_PLAN', `a prefix length in 1..${dim}`, 'head', head);
-  }
-  if (candidates !== undefined) checkCount(candidates, 'candidates');
-  if (limit !== undefined) checkCount(limit, 'limit');
+  return lengths;
 }
 
-function checkKeep(keep: unknown, where: string): void {
+function checkHead(head: unknown, dim: number): void {
+  if (checkCount(head, 'head') > dim) throw expected('BAD_PLAN', `a prefix length in 1..${dim}`, 'head', head);
+}
+
+function checkKeeps(keep: unknown, count: number): Keep[] {
+  if (!Array.isArray(keep)) return new Array<Keep>(count).fill(checkKeep(keep, 'keep'));
+  const rules = keep.slice();
+  if (rules.length !== count) throw expected('BAD_PLAN', `one rule per scale (${count})`, 'keep', keep);
+  return rules.map((rule, s) => checkKeep(rule, `keep[${s}]`));
+}
+
+function checkKeep(keep: unknown, where: string): Keep {
   if (typeof keep === 'number') {
-    if (keep > 0 && keep <= 1) return;
+    if (keep > 0 && keep <= 1) return keep;
     const hint = Number.isInteger(keep) && keep > 1 ? `; for a count write { count: ${keep} }` : '';
     throw new FunnelError(
       'BAD_PLAN',
@@ -198,31 +213,30 @@ function checkKeep(keep: unknown, where: string): void {
   if (typeof keep !== 'object' || keep === null || !('count' in keep) || Object.keys(keep).length !== 1) {
     throw expected('BAD_PLAN', 'a fraction or { count }', where, keep);
   }
-  checkCount(keep.count, `${where}.count`);
+  return { count: checkCount(keep.count, `${where}.count`) };
 }
 
-function checkCount(value: unknown, where: string): void {
+function checkCount(value: unknown, where: string): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 0xffff_ffff) {
     throw expected('BAD_PLAN', 'an integer of at least 1', where, value);
   }
+  return value;
 }
 
-function keepRule(keep: Plan['keep'], stage: number): Keep {
-  return Array.isArray(keep) ? (keep as readonly Keep[])[stage]! : (keep as Keep);
-}
-
-/** Fills in the defaults that plan makers share. */
-function checkedPlan(plan: Omit<Plan, 'keep'> & { keep?: Plan['keep'] }, dim: number): Plan {
-  const limit = plan.limit ?? 10;
-  const full: Plan = {
-    ...plan,
-    keep: plan.keep ?? 0.5,
-    limit,
-    candidates: plan.candidates ?? Math.max(128, 4 * limit),
-  };
-  if (full.metric === undefined) delete full.metric;
+/** What makers of plans share. */
+function withDefaults(plan: Omit<Plan, 'keep'> & { keep?: Plan['keep'] }, dim: number): Plan {
+  const { head, scales, metric, keep = 0.5, limit = 10 } = plan;
+  checkCount(limit, 'limit');
+  const candidates = plan.candidates ?? poolFor(limit);
+  const full: Plan = { head, candidates, scales, keep, limit };
+  if (metric !== undefined) full.metric = metric;
   checkPlan(full, dim);
   return full;
+}
+
+/** How many candidates to fetch for so many hits, where nobody says. */
+export function poolFor(limit: number): number {
+  return Math.max(128, 4 * limit);
 }
 
 /** See funnelPlan. 256 → 128, 768 → 128, 1024 and 1536 → 256, 3072 → 512. */

@@ -3,7 +3,9 @@ import { expected, FunnelError } from './errors.js';
 import type { Explanation } from './explain.js';
 import { finish, inContext, makeRunner, type Prepared, prepare } from './funnel.js';
 import type { Kernels } from './kernels/kernels.js';
-import { checkPlan, funnelPlan, type Plan } from './plan.js';
+import { MAX_DIM, type Metric } from './kernels/kernels.js';
+import { halfToFloat } from './kernels/reference.js';
+import { type CheckedPlan, checkPlan, funnelPlan, type Plan, poolFor } from './plan.js';
 import type { HeadAnswer, PayloadSelection, Source, SourceInfo } from './sources/source.js';
 import type { Hit, SearchStats, Vector } from './types.js';
 import { checkInteger, checkKeys, checkQuery, isZero } from './validate.js';
@@ -56,11 +58,16 @@ const REQUEST_KEYS = [
 /** Head searches of one batch that are under way at once. */
 const CONCURRENCY = 8;
 
-/** A request, checked; everything the head search and the funnel need. */
+/** Pools in memory at once: a hundred of 128 × 768 are 38 MiB. */
+const AT_ONCE = 100;
+
+/** A request of the caller's as plain data of ours, checked as far as that goes without knowing the collection. */
+type OwnRequest = Omit<SearchRequest, 'vector'> & { vector: Float32Array };
+
+/** Everything the head search and the funnel need. */
 interface Query {
-  request: SearchRequest;
-  vector: Float32Array;
-  plan: Plan;
+  request: OwnRequest;
+  plan: Plan & { metric: Metric };
   limit: number;
   candidates: number;
 }
@@ -78,6 +85,7 @@ export class FunnelSearchOn {
     if (typeof options.source?.head !== 'function') {
       throw expected('BAD_ARGUMENT', 'a source (see qdrantSource, milvusSource)', 'source', options.source);
     }
+    if (options.plan !== undefined) checkPlan(options.plan, MAX_DIM); // dims are not known yet
     this.source = options.source;
     this.#plan = options.plan;
     this.#kernels = kernels;
@@ -89,77 +97,75 @@ export class FunnelSearchOn {
    * @throws FunnelError
    */
   async query(request: SearchRequest): Promise<SearchResult> {
-    const info = await this.#info(request);
-    const query = this.#check(request, info);
-    const answer = await this.#head(query);
-    const prepared = this.#prepare(query, answer, info);
-    const runner = makeRunner(this.#kernels);
-    const start = performance.now();
-    const explanation = query.request.explain ? runner.explain(prepared) : undefined;
-    const hits = explanation?.hits ?? finish(prepared, (await runner.run([prepared]))[0]!);
-    return this.#result(query, answer, prepared, hits, performance.now() - start, explanation);
+    const mine = ownRequest(request);
+    const info = await this.source.info({ timeout: mine.timeout, signal: mine.signal });
+    return (await this.#run([this.#fit(mine, info)], info))[0]!;
   }
 
   /**
-   * Many requests: their head searches side by side, then one kernel call for all. Answers in order.
+   * Many requests: head searches side by side, then one kernel call for all (for each hundred, in a long batch). Answers in
+   * order. The first failure ends the batch.
    *
    * @throws FunnelError that names the request that failed
    */
   async queryBatch(requests: readonly SearchRequest[]): Promise<SearchResult[]> {
     if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array', 'requests', requests);
-    if (requests.length === 0) return [];
-    const info = await this.#info(requests[0]!);
-    const queries = requests.map((request, i) => inContext(`requests[${i}]`, () => this.#check(request, info)));
+    const mine = requests.map((request, i) => inContext(`requests[${i}]`, () => ownRequest(request)));
+    if (mine.length === 0) return [];
+    const info = await this.source.info({ timeout: mine[0]!.timeout, signal: mine[0]!.signal });
+    const queries = mine.map((request, i) => inContext(`requests[${i}]`, () => this.#fit(request, info)));
+    const results: SearchResult[] = [];
+    for (let from = 0; from < queries.length; from += AT_ONCE) {
+      results.push(...(await this.#run(queries.slice(from, from + AT_ONCE), info, from)));
+    }
+    return results;
+  }
+
+  /** @param first number of the first request in its batch; undefined for a query of its own */
+  async #run(queries: Query[], info: SourceInfo, first?: number): Promise<SearchResult[]> {
+    const named = <T>(i: number, run: () => T): T =>
+      first === undefined ? run() : inContext(`requests[${first + i}]`, run);
     const answers = await mapLimited(queries, CONCURRENCY, async (query, i) => {
       try {
         return await this.#head(query);
       } catch (error) {
-        return inContext(`requests[${i}]`, () => {
+        return named(i, () => {
           throw error;
         });
       }
     });
-    const prepared = queries.map((query, i) => this.#prepare(query, answers[i]!, info));
+    const prepared = queries.map((query, i) => named(i, () => this.#prepare(query, answers[i]!, info)));
     const runner = makeRunner(this.#kernels);
     const start = performance.now();
     const bad = await runner.run(prepared);
     const ms = (performance.now() - start) / queries.length;
-    return queries.map((query, i) => {
-      const one = prepared[i]!;
-      const explanation = query.request.explain ? runner.explain(one) : undefined;
-      const hits = inContext(`requests[${i}]`, () => explanation?.hits ?? finish(one, bad[i]!));
-      return this.#result(query, answers[i]!, one, hits, ms, explanation);
-    });
+    return queries.map((query, i) =>
+      named(i, () => {
+        const hits = finish(prepared[i]!, bad[i]!);
+        const explanation = query.request.explain ? runner.explain(prepared[i]!) : undefined;
+        return this.#result(query, answers[i]!, prepared[i]!, hits, ms, explanation);
+      }),
+    );
   }
 
-  #info({ timeout, signal }: SearchRequest = {} as SearchRequest): Promise<SourceInfo> {
-    return this.source.info({ timeout, signal });
-  }
-
-  #check(request: SearchRequest, info: SourceInfo): Query {
-    if (typeof request !== 'object' || request === null)
-      throw expected('BAD_ARGUMENT', '{ vector }', 'request', request);
-    checkKeys(request, REQUEST_KEYS, 'the request');
-    const vector = checkQuery(request.vector, info.dim, 'vector');
-    const given = request.plan ?? this.#plan ?? funnelPlan(info.dim, { head: info.headDim });
-    checkPlan(given, info.dim);
-    if (given.head !== undefined && given.head !== info.headDim) {
+  #fit(request: OwnRequest, info: SourceInfo): Query {
+    checkQuery(request.vector, info.dim, 'vector');
+    const fallback = () => funnelPlan(info.dim, { head: info.headDim, limit: request.limit });
+    const plan: CheckedPlan = checkPlan(request.plan ?? this.#plan ?? fallback(), info.dim);
+    if (plan.head !== undefined && plan.head !== info.headDim) {
       throw expected(
         'BAD_PLAN',
         `${info.headDim}, the dims of the head that ${this.source.name} stores,`,
         'head',
-        given.head,
+        plan.head,
       );
     }
-    const plan = { ...given, metric: given.metric ?? info.metric };
-    if (plan.metric !== 'euclid' && isZero(vector)) {
-      throw new FunnelError(
-        'ZERO_QUERY',
-        `Expected a vector with a direction for metric ${plan.metric} but received zeros`,
-      );
+    const metric = plan.metric ?? info.metric;
+    if (metric !== 'euclid' && isZero(request.vector)) {
+      throw new FunnelError('ZERO_QUERY', `Expected a vector with a direction for metric ${metric} but received zeros`);
     }
-    const limit = checkInteger(request.limit ?? plan.limit ?? 10, 1, 0xffff_ffff, 'limit');
-    const candidates = plan.candidates ?? Math.max(128, 4 * limit);
+    const limit = request.limit ?? plan.limit ?? 10;
+    const candidates = plan.candidates ?? poolFor(limit);
     if (candidates < limit) {
       throw expected(
         'BAD_PLAN',
@@ -168,15 +174,16 @@ export class FunnelSearchOn {
         candidates,
       );
     }
-    return { request, vector, plan, limit, candidates };
+    const { scales, keep } = plan;
+    return { request, plan: { scales, keep, metric }, limit, candidates };
   }
 
-  #head({ request, vector, candidates }: Query): Promise<HeadAnswer> {
-    const { nativeFilter, withPayload, timeout, signal } = request;
+  #head({ request, candidates }: Query): Promise<HeadAnswer> {
+    const { vector, nativeFilter, withPayload, timeout, signal } = request;
     return this.source.head({ vector, candidates, nativeFilter, withPayload, timeout, signal });
   }
 
-  #prepare({ vector, plan, limit }: Query, answer: HeadAnswer, info: SourceInfo): Prepared<unknown> {
+  #prepare({ request: { vector }, plan, limit }: Query, answer: HeadAnswer, info: SourceInfo): Prepared<unknown> {
     const { candidates } = answer;
     if (candidates.dim !== info.dim) {
       throw expected(
@@ -187,7 +194,7 @@ export class FunnelSearchOn {
       );
     }
     const prepared = prepare(candidates, vector, plan, limit);
-    prepared.matrix.owned = true; // the source made it for us alone
+    prepared.matrix.owned = true; // as HeadAnswer promises
     return prepared;
   }
 
@@ -200,8 +207,7 @@ export class FunnelSearchOn {
     explanation?: Explanation,
   ): SearchResult {
     if (request.withVector) {
-      const { vectors, dim } = matrix;
-      for (const hit of hits) hit.vector = (vectors as Float32Array).slice(hit.index * dim, (hit.index + 1) * dim);
+      for (const hit of hits) hit.vector = vectorAt(matrix.vectors, matrix.dim, hit.index);
     }
     const n = matrix.count;
     const stats: SearchStats = {
@@ -218,10 +224,42 @@ export class FunnelSearchOn {
       ],
       vectorsFrom: 'hits',
       kernels: this.#kernels().name,
-      metric: plan.metric ?? 'cosine',
+      metric: plan.metric,
     };
     return explanation ? { hits, stats, explanation } : { hits, stats };
   }
+}
+
+/**
+ * Reads and checks everything once, before the first wait: the caller may reuse the vector for the next call.
+ *
+ * @throws FunnelError
+ */
+function ownRequest(request: SearchRequest): OwnRequest {
+  checkKeys(request, REQUEST_KEYS, 'the request');
+  const own = { ...request };
+  for (const flag of ['withVector', 'explain'] as const) {
+    if (own[flag] !== undefined && typeof own[flag] !== 'boolean') {
+      throw expected('BAD_ARGUMENT', 'a boolean', flag, own[flag]);
+    }
+  }
+  const { withPayload } = own;
+  if (withPayload !== undefined && typeof withPayload !== 'boolean' && !isNames(withPayload)) {
+    throw expected('BAD_ARGUMENT', 'a boolean or an array of names', 'withPayload', withPayload);
+  }
+  if (own.limit !== undefined) checkInteger(own.limit, 1, 0xffff_ffff, 'limit');
+  if (own.plan !== undefined) checkPlan(own.plan, MAX_DIM);
+  return { ...own, vector: checkQuery(own.vector, undefined, 'vector').slice() };
+}
+
+function isNames(value: unknown): boolean {
+  return Array.isArray(value) && value.every((name) => typeof name === 'string');
+}
+
+/** A row as floats, whatever the source holds. */
+function vectorAt(vectors: ArrayLike<number>, dim: number, index: number): Float32Array {
+  const row = Array.prototype.slice.call(vectors, index * dim, (index + 1) * dim) as number[];
+  return Float32Array.from(vectors instanceof Uint16Array ? row.map(halfToFloat) : row);
 }
 
 /** Promise.all with a bound on how many run at once; the first failure wins and no new ones start. */

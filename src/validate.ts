@@ -5,6 +5,7 @@ import type { Id, IdKind, Vector } from './types.js';
 
 /** Names an option that does not exist; a misspelled one would otherwise be ignored. */
 export function checkKeys(options: object, allowed: readonly string[], where: string): void {
+  if (typeof options !== 'object' || options === null) throw expected('BAD_ARGUMENT', 'an object', where, options);
   for (const key of Object.keys(options)) {
     if (!allowed.includes(key)) {
       throw new FunnelError('BAD_ARGUMENT', `Expected one of ${allowed.join(', ')} in ${where} but received ${key}`);
@@ -72,38 +73,33 @@ export function checkDim(dim: unknown, where: string): number {
   return dim;
 }
 
-/** A row or a query: an array, or a typed array of numbers. */
+/**
+ * A row or a query: an array, or a typed array of floats. Integers in a typed array are bits or codes of something else
+ * (float16, int8), which to rank as numbers would be wrong without a word.
+ */
 export function isNumbers(value: unknown): value is Vector {
-  if (Array.isArray(value)) return true;
-  return (
-    ArrayBuffer.isView(value) &&
-    !(value instanceof DataView) &&
-    !(value instanceof BigInt64Array) &&
-    !(value instanceof BigUint64Array)
-  );
+  return Array.isArray(value) || isFloats(value);
 }
 
-/** Transferring a buffer empties every view of it; reading on would answer from nothing. */
+function isFloats(value: unknown): boolean {
+  const tag = ArrayBuffer.isView(value) ? (value as Partial<Float32Array>)[Symbol.toStringTag] : undefined;
+  return (tag as string) === 'Float32Array' || (tag as string) === 'Float64Array';
+}
+
+/** Transferring a buffer, or shrinking it, empties every view of it; reading on would answer from nothing. */
 export function checkAttached(view: ArrayBufferView, where: string): void {
-  if (view.byteLength === 0 && isDetached(view.buffer)) {
+  if (view.byteLength !== 0) return;
+  try {
+    Float32Array.prototype.at.call(view as Float32Array, 0); // refuses a view that has lost its memory
+  } catch {
     throw new FunnelError(
       'DETACHED_BUFFER',
-      `Expected ${where} to own its memory but its buffer was transferred away (by postMessage or structuredClone)`,
+      `Expected ${where} to have its memory but its buffer was transferred away or made smaller`,
     );
   }
 }
 
-function isDetached(buffer: ArrayBufferLike): boolean {
-  if (buffer.byteLength !== 0 || buffer instanceof SharedArrayBuffer) return false;
-  try {
-    new Uint8Array(buffer);
-    return false;
-  } catch {
-    return true; // only a detached buffer refuses a view
-  }
-}
-
-/** All ids of one kind, numbers exact. Undefined for an empty list. */
+/** All ids of one kind, numbers exact. The kind; undefined for an empty list. */
 export function checkIds(ids: ArrayLike<Id | undefined>, where = 'ids'): IdKind | undefined {
   const kind = typeof ids[0];
   for (let i = 0; i < ids.length; i++) {

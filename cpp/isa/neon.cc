@@ -29,7 +29,13 @@ struct V {
     return widen(vcvt_f32_f16(vreinterpret_f16_u16(vget_low_u16(bits))),
                  vcvt_f32_f16(vreinterpret_f16_u16(vget_high_u16(bits))));
   }
-  static inline void prefetch(const void* p) { __builtin_prefetch(p); }
+  static inline void prefetch(const void* p) {
+#if defined(__GNUC__)
+    __builtin_prefetch(p);
+#else
+    (void)p;
+#endif
+  }
   static inline V subtract(V a, V b) {
     V e;
     for (int i = 0; i < 4; ++i) e.v[i] = vsubq_f64(a.v[i], b.v[i]);

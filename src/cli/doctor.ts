@@ -1,14 +1,14 @@
 /** `funnelvec doctor`: what runs here, and why the rest does not. */
 import { availableParallelism, cpus } from 'node:os';
-import { kernelsReport, listKernels } from '../kernels/load.js';
+import { activeKernels, kernelsReport, listKernels } from '../kernels/load.js';
 
-export function doctor({ json = false } = {}): string {
+export function doctor({ json = false } = {}): { text: string; healthy: boolean } {
   const forced = process.env['FUNNELVEC_KERNELS'];
   const { platform, nativePath, searched, failures } = kernelsReport();
-  let kernels: ReturnType<typeof listKernels> = [];
+  const kernels = listKernels();
   let error: string | undefined;
   try {
-    kernels = listKernels();
+    activeKernels();
   } catch (cause) {
     error = (cause as Error).message; // FUNNELVEC_KERNELS names something that cannot run
   }
@@ -23,7 +23,8 @@ export function doctor({ json = false } = {}): string {
     failures: [...failures].map(([name, { message }]) => ({ name, message })),
     error,
   };
-  if (json) return `${JSON.stringify(report, null, 2)}\n`;
+  const healthy = error === undefined;
+  if (json) return { text: `${JSON.stringify(report, null, 2)}\n`, healthy };
 
   const lines = [
     `node      ${report.node} on ${platform}`,
@@ -38,5 +39,5 @@ export function doctor({ json = false } = {}): string {
   ];
   if (forced !== undefined) lines.push('', `FUNNELVEC_KERNELS=${forced}`);
   if (error !== undefined) lines.push('', `error     ${error}`);
-  return `${lines.join('\n')}\n`;
+  return { text: `${lines.join('\n')}\n`, healthy };
 }

@@ -8,11 +8,16 @@ Commands:
   doctor    which kernels run on this machine, and why any does not (--json for machines)
 `;
 
-const [command, ...args] = process.argv.slice(2);
-if (command === 'doctor') {
-  process.stdout.write(doctor({ json: args.includes('--json') }));
+const [command = 'help', ...args] = process.argv.slice(2);
+const unknown = args.filter((argument) => !(command === 'doctor' && argument === '--json'));
+if (command === 'doctor' && unknown.length === 0) {
+  const { text, healthy } = doctor({ json: args.includes('--json') });
+  process.stdout.write(text);
+  process.exitCode = healthy ? 0 : 1;
+} else if (['help', '--help', '-h'].includes(command)) {
+  process.stdout.write(USAGE);
 } else {
-  const help = command === undefined || command === 'help' || command === '--help' || command === '-h';
-  (help ? process.stdout : process.stderr).write(help ? USAGE : `funnelvec: no command ${command}\n\n${USAGE}`);
-  process.exitCode = help ? 0 : 2;
+  const what = command === 'doctor' ? `no option ${unknown[0]}` : `no command ${command}`;
+  process.stderr.write(`funnelvec: ${what}\n\n${USAGE}`);
+  process.exitCode = 2;
 }

@@ -19,15 +19,21 @@ export function addonPaths(): string[] {
   return [inPackage('build', 'Release', 'funnelvec.node'), inPackage('prebuilds', platformName(), 'funnelvec.node')];
 }
 
-/** Throws when there is none, or when it does not load. */
+/** Throws when there is none, or when none loads. */
 export function loadAddon(): { path: string; levels: Record<string, unknown> } {
   const { existsSync } = require('node:fs') as typeof fs;
-  const paths = addonPaths();
-  const path = paths.find((p) => existsSync(p));
-  if (path === undefined) {
-    throw new Error(`No prebuilt binary for ${platformName()} in this package (looked for ${paths.join(' and ')})`);
+  const failures: string[] = [];
+  for (const path of addonPaths().filter((one) => existsSync(one))) {
+    try {
+      return { path, levels: require(path) };
+    } catch (error) {
+      failures.push(`${path} does not load: ${(error as Error).message}`);
+    }
   }
-  return { path, levels: require(path) };
+  if (failures.length > 0) throw new Error(failures.join('; '));
+  throw new Error(
+    `No prebuilt binary for ${platformName()} in this package (looked for ${addonPaths().join(' and ')})`,
+  );
 }
 
 function isMusl(): boolean {

@@ -113,8 +113,12 @@ export interface Kernels {
   /** One call for many queries, each with its own candidates. One position per task. */
   funnelBatch(tasks: readonly FunnelTask[]): BadPosition[];
 
-  /** As funnelBatch, off the main thread. No buffer of a task may be written or transferred meanwhile. */
-  funnelBatchAsync(tasks: readonly FunnelTask[]): Promise<BadPosition[]>;
+  /**
+   * As funnelBatch, off the main thread. No buffer of a task may be written or transferred meanwhile.
+   *
+   * @param give the inputs may be transferred away, which saves a copy where work goes to a worker
+   */
+  funnelBatchAsync(tasks: readonly FunnelTask[], give?: boolean): Promise<BadPosition[]>;
 
   /** Checks only the dims it reads. Returns the first bad position among those. */
   scan(task: ScanTask): BadPosition;

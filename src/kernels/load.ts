@@ -32,10 +32,13 @@ interface Loaded {
 let loaded: Loaded | undefined;
 let active: Kernels | undefined;
 
-/** Every backend that funnelvec has, fastest first, and whether it runs here. */
+/**
+ * Every backend that funnelvec has, fastest first, and whether it runs here. None is active where `FUNNELVEC_KERNELS`
+ * names one that cannot run.
+ */
 export function listKernels(): KernelsInfo[] {
   const { kernels, failures } = load();
-  const current = activeKernels().name;
+  const current = activeName();
   return ORDER.map((name) => {
     const supported = kernels.has(name);
     const info: KernelsInfo = { name, supported, active: name === current };
@@ -89,6 +92,14 @@ export function kernelsReport(): {
 } {
   const { nativePath, failures } = load();
   return { platform: platformName(), nativePath, searched: addonPaths(), failures };
+}
+
+function activeName(): string | undefined {
+  try {
+    return activeKernels().name;
+  } catch {
+    return undefined; // who uses the kernels gets the error
+  }
 }
 
 function load(): Loaded {

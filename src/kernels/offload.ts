@@ -28,19 +28,21 @@ export type OffloadReply =
 
 /**
  * @param onThisThread does the work where there is no worker to give it to: a bundle has no file for one
+ * @param give the inputs may be transferred away
  */
 export async function offload<Task extends OffloadTask>(
   backend: OffloadBackend,
   kernel: OffloadKernel,
   tasks: readonly Task[],
   onThisThread: (tasks: readonly Task[]) => BadPosition[],
+  give = false,
 ): Promise<BadPosition[]> {
   if (tasks.length === 0) return [];
   const file = workerFile();
   if (file === undefined) return onThisThread(tasks);
-  const copies = new Copies();
+  const copies = new Copies(give);
   const request = { id: nextId++, backend, kernel, tasks: tasks.map((task) => copies.ofTask(task)) };
-  const reply = await send(file, request, copies.transfers);
+  const reply = await send(file, request, [...copies.transfers]);
   if ('error' in reply) {
     throw new FunnelError(reply.error.code, reply.error.message, { cause: reply.error.cause });
   }
@@ -119,8 +121,14 @@ function start(file: string): Worker {
 
 /** Copies to give away. A view must not drag the whole buffer behind it along, and one view is copied once. */
 class Copies {
-  readonly transfers: ArrayBuffer[] = [];
+  readonly transfers = new Set<ArrayBuffer>();
+  readonly #take: boolean;
   readonly #made = new Map<ArrayBufferView, ArrayBufferView>();
+
+  /** @param take whether inputs that have their buffer to themselves go over as they are */
+  constructor(take: boolean) {
+    this.#take = take;
+  }
 
   ofTask(task: OffloadTask): OffloadTask {
     const { metric, dim } = task;
@@ -138,14 +146,15 @@ class Copies {
     if (isShared(view)) return view;
     let copy = this.#made.get(view) as View | undefined;
     if (!copy) {
-      copy = this.#give(view.slice() as View);
+      const alone = this.#take && view.byteLength === view.buffer.byteLength;
+      copy = this.#give(alone ? view : (view.slice() as View));
       this.#made.set(view, copy);
     }
     return copy;
   }
 
   #give<View extends ArrayBufferView>(view: View): View {
-    this.transfers.push(view.buffer as ArrayBuffer);
+    this.transfers.add(view.buffer as ArrayBuffer);
     return view;
   }
 }

@@ -76,8 +76,8 @@ export const reference: Kernels = {
     return tasks.map(reference.funnel);
   },
 
-  funnelBatchAsync(tasks: readonly FunnelTask[]): Promise<BadPosition[]> {
-    return offload('js', 'funnelBatch', tasks, reference.funnelBatch);
+  funnelBatchAsync(tasks: readonly FunnelTask[], give = false): Promise<BadPosition[]> {
+    return offload('js', 'funnelBatch', tasks, reference.funnelBatch, give);
   },
 
   scan({ metric, query, rows, dim, to, indices, keys }: ScanTask): BadPosition {

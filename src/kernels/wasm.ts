@@ -108,8 +108,8 @@ export function createWasmKernels(): Kernels {
       return tasks.map(kernels.funnel);
     },
 
-    funnelBatchAsync(tasks: readonly FunnelTask[]): Promise<BadPosition[]> {
-      return offload('wasm', 'funnelBatch', tasks, kernels.funnelBatch);
+    funnelBatchAsync(tasks: readonly FunnelTask[], give = false): Promise<BadPosition[]> {
+      return offload('wasm', 'funnelBatch', tasks, kernels.funnelBatch, give);
     },
 
     scan(task: ScanTask): BadPosition {
@@ -157,7 +157,10 @@ export function createWasmKernels(): Kernels {
     const last = scales.length - 1;
     let s = 0;
     while (s < last && keep[s] === rows.length / dim) s++;
-    if (s === last) return scanBlocks({ ...task, to: scales[s]! }, true);
+    if (s === last) {
+      const indices = task.indices.subarray(0, keep[last]!);
+      return scanBlocks({ ...task, indices, to: scales[last]! }, true);
+    }
 
     const survivors = new Uint32Array(keep[s]!);
     const unused = new Float64Array(keep[s]!);

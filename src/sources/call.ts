@@ -22,10 +22,13 @@ export async function guarded<T>(
   if (timeout !== undefined && !(Number.isFinite(timeout) && timeout > 0)) {
     throw expected('BAD_ARGUMENT', 'a positive number of milliseconds', 'timeout', timeout);
   }
+  if (signal !== undefined && signal !== null && !isSignal(signal)) {
+    throw expected('BAD_ARGUMENT', 'an AbortSignal', 'signal', signal);
+  }
   if (signal?.aborted) throw aborted(where, signal);
   const controller = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let onAbort: (() => void) | undefined;
+  let unlisten: (() => void) | undefined;
   const stopped = new Promise<never>((_, reject) => {
     const stop = (error: FunnelError) => {
       // First, because the client's own reaction to the signal must not win.
@@ -36,13 +39,10 @@ export async function guarded<T>(
       timer = setTimeout(
         () =>
           stop(new FunnelError('TIMEOUT', `Expected an answer from ${where} within ${timeout} ms but received none`)),
-        timeout,
+        Math.min(timeout, LONGEST_TIMER),
       );
     }
-    if (signal) {
-      onAbort = () => stop(aborted(where, signal));
-      signal.addEventListener('abort', onAbort, { once: true });
-    }
+    if (signal) unlisten = listen(signal, () => stop(aborted(where, signal)));
   });
   try {
     const answer = work(controller.signal);
@@ -53,8 +53,31 @@ export async function guarded<T>(
     throw error instanceof FunnelError ? error : classify(error);
   } finally {
     clearTimeout(timer);
-    if (onAbort) signal?.removeEventListener('abort', onAbort);
+    unlisten?.();
   }
+}
+
+/** A longer timer would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** By its shape, since a signal may come from another realm. */
+function isSignal(signal: AbortSignal): boolean {
+  return typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function';
+}
+
+const listening = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** One listener a signal, however many calls obey it: Node warns about leaks at eleven. Returns what ends it. */
+function listen(signal: AbortSignal, run: () => void): () => void {
+  let all = listening.get(signal);
+  if (!all) {
+    const runs = new Set<() => void>();
+    all = runs;
+    listening.set(signal, runs);
+    signal.addEventListener('abort', () => [...runs].forEach((one) => void one()), { once: true });
+  }
+  all.add(run);
+  return () => all.delete(run);
 }
 
 function aborted(where: string, signal: AbortSignal): FunnelError {
@@ -83,6 +106,34 @@ export function socketCode(error: unknown): string | undefined {
   }
   return undefined;
 }
+
+/** Why the server was not reached: the socket's code, or the innermost words, where a TLS failure tells its reason. */
+export function reachReason(error: unknown): string {
+  let at = error;
+  for (let depth = 0; depth < 6; depth++) {
+    const { cause } = (at ?? {}) as { cause?: unknown };
+    if (cause === undefined || cause === null) break;
+    at = cause;
+  }
+  return socketCode(error) ?? messageOf(at);
+}
+
+/** Whether the server has too much to do or is broken: no reason to ask it for more. */
+export function overloaded(error: unknown): boolean {
+  const { name, status, code } = (error ?? {}) as { name?: unknown; status?: unknown; code?: unknown };
+  if (name === 'QdrantClientResourceExhaustedError') return true;
+  if (typeof status === 'number') return status === 429 || status >= 500;
+  if (typeof status === 'object' && status !== null) {
+    const { code, error_code } = status as { code?: unknown; error_code?: unknown };
+    return BUSY_MILVUS.has(code as number) || error_code === 'RateLimit';
+  }
+  return BUSY_GRPC.has(code as number);
+}
+
+/** RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE. */
+const BUSY_GRPC: ReadonlySet<number> = new Set([8, 13, 14]);
+/** Unavailable, out of memory, too many requests, rate limit, quota. */
+const BUSY_MILVUS: ReadonlySet<number> = new Set([2, 3, 4, 8, 9]);
 
 export function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message;

@@ -113,8 +113,9 @@ export function milvusIds(rows: readonly MilvusRow[], idField: string): Id[] {
   });
 }
 
-/** Undefined where the answer has no scores, or a field of that name hides them. */
-export function milvusScores(rows: readonly MilvusRow[]): Float64Array | undefined {
+/** Undefined where the answer has no scores, or a requested field of that name hides them. */
+export function milvusScores(rows: readonly MilvusRow[], requested: readonly string[] = []): Float64Array | undefined {
+  if (requested.includes('score')) return undefined;
   if (rows.length > 0 && typeof rows[0]!['score'] !== 'number') return undefined;
   return Float64Array.from(rows, (row) => Number(row['score']));
 }

@@ -1,10 +1,12 @@
 /** How the full vectors of a collection are stored, and what both databases check before they search. */
 import { describe, expected, FunnelError, type FunnelErrorCode } from '../errors.js';
 import type { Metric } from '../types.js';
+import type { PayloadSelection } from './source.js';
 
 /**
  * The layout that stores nothing twice: the head normalised to length 1, its length in a field beside it, and the remaining
- * dims raw. The full vector is [head · norm, tail].
+ * dims raw. The full vector is [head · norm, tail]. Whatever metric the server compares heads by, they rank by cosine, so
+ * that is the metric of the full vectors too unless another is named.
  */
 export interface TailLayout {
   /** The vector of the dims behind the head. */
@@ -34,6 +36,13 @@ export function checkMetric(metric: Metric | undefined): void {
   }
 }
 
+export function checkPayload(selection: PayloadSelection | undefined): void {
+  const list = Array.isArray(selection) && selection.every((field) => typeof field === 'string');
+  if (selection !== undefined && typeof selection !== 'boolean' && !list) {
+    throw expected('BAD_ARGUMENT', 'true, false or an array of field names', 'withPayload', selection);
+  }
+}
+
 /** NaN would be answered with arbitrary hits by some servers, so it never leaves this process. */
 export function checkQuery(vector: Float32Array, dim: number, where: string): void {
   if (!(vector instanceof Float32Array)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'the query vector', vector);
@@ -54,6 +63,9 @@ export function checkCount(count: number, name: string, most: number): void {
   }
 }
 
+/** As far as bfloat16 rounds. */
+const UNIT = 4e-3;
+
 /** Joins stored heads, their lengths and tails to full vectors. */
 export function joinTails(
   heads: Float32Array,
@@ -62,6 +74,7 @@ export function joinTails(
   tails: Float32Array,
   tailDim: number,
   nameNorm: (row: number) => string,
+  nameRow: (row: number) => string,
 ): Float32Array {
   const dim = headDim + tailDim;
   const full = new Float32Array(norms.length * dim);
@@ -75,16 +88,37 @@ export function joinTails(
     }
     const from = row * headDim;
     const to = row * dim;
-    for (let i = 0; i < headDim; i++) full[to + i] = heads[from + i]! * norm;
+    let squares = 0;
+    for (let i = 0; i < headDim; i++) {
+      squares += heads[from + i]! ** 2;
+      full[to + i] = heads[from + i]! * norm;
+    }
+    // A raw head would be scaled by its own length once more. NaN is left to the kernels; a head of zeros has no direction.
+    const length = Math.sqrt(squares);
+    if (Math.abs(length - 1) > UNIT && !(length === 0 && norm === 0)) {
+      throw new FunnelError(
+        'BAD_RESPONSE',
+        `Expected a head of length 1 in ${nameRow(row)}, as the tail layout stores them, but received one of length ${length}`,
+      );
+    }
     full.set(tails.subarray(row * tailDim, (row + 1) * tailDim), to + headDim);
   }
   return full;
 }
 
-/** Failures after which a source looks at the collection again, for a better reason than the search gave. */
+/** Failures that may mean the collection has changed: the source reads it again, for a better reason than the search gave. */
 export const MAY_HAVE_CHANGED: ReadonlySet<FunnelErrorCode> = new Set([
   'REFUSED',
   'BAD_RESPONSE',
   'BAD_DIMS',
   'NO_FIELD',
+]);
+
+/** Failures of that reading which say nothing about the collection. */
+export const SAYS_NOTHING: ReadonlySet<FunnelErrorCode> = new Set([
+  'REFUSED',
+  'BAD_RESPONSE',
+  'UNREACHABLE',
+  'TIMEOUT',
+  'ABORTED',
 ]);

@@ -1,17 +1,19 @@
 /** Milvus as a source: `funnelvec/milvus`. */
 import { expected, FunnelError } from '../errors.js';
 import type { Metric } from '../types.js';
-import { guarded, messageOf, socketCode } from './call.js';
+import { guarded, messageOf, overloaded, reachReason, socketCode } from './call.js';
 import { absent, fromBfloat16, type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
+import { Known } from './known.js';
 import {
   checkCount,
   checkLayout,
   checkMetric,
+  checkPayload,
   checkQuery,
   joinTails,
-  MAY_HAVE_CHANGED,
   type TailLayout,
 } from './layout.js';
+import { checkExpression } from './milvus-expression.js';
 import { type LiftedField, liftFields, statusOf } from './milvus-lift.js';
 import { setOwn } from './own.js';
 import { type PackableRow, packRows } from './pack.js';
@@ -46,7 +48,7 @@ export interface MilvusSourceOptions {
   consistency?: number;
   /** Milliseconds for one call, where the request names none. @default the client's, for a search */
   timeout?: number;
-  /** The metric of the full vectors. @default that of the full field's index, or else of the head's */
+  /** The metric of the full vectors. @default that of the full field's index, or else of the head's (tail layout: 'cosine') */
   metric?: Metric;
   /**
    * 'fast' reads vectors out of the answer's bytes, wherever this SDK allows it; 'client' always lets the SDK decode. The
@@ -62,6 +64,9 @@ export interface MilvusSourceOptions {
  * Int64 ids are decimal strings, as the SDK hands them out. Under L2 Milvus answers the square of the distance; here it is the
  * distance, and the metric is called 'euclid'.
  *
+ * Dims, metric and fields are read once and believed for a minute, or until a search is refused. The SDK cannot end a request
+ * before its own deadline: one that is given up goes on unheeded until then.
+ *
  * @example
  * const client = new MilvusClient({ address: '127.0.0.1:19530' });
  * const source = milvusSource(client, { collection: 'films', head: 'head_embedding', full: 'embedding' });
@@ -74,6 +79,7 @@ export function milvusSource(client: MilvusClientLike, options: MilvusSourceOpti
   }
   checkLayout(options);
   checkMetric(options.metric);
+  checkExpression(options.nativeFilter);
   return new MilvusSource(client, options);
 }
 
@@ -104,33 +110,38 @@ interface Facts extends SourceInfo {
 
 class MilvusSource implements Source {
   readonly name: string;
-  private known: Promise<Facts> | undefined;
+  private readonly known: Known<Facts>;
 
   constructor(
     private readonly client: MilvusClientLike,
     private readonly options: MilvusSourceOptions,
   ) {
     this.name = `Milvus collection ${JSON.stringify(options.collection)}`;
+    this.known = new Known({
+      where: this.name,
+      read: () => this.read(),
+      keep: () => true,
+      classify: (error) => this.classify(error),
+    });
   }
 
   info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
-    return this.guarded(options, async () => {
-      const { headDim, dim, metric, idKind } = await this.read();
+    return this.guarded(options, async (signal) => {
+      const { headDim, dim, metric, idKind } = await this.known.get(signal);
       return { headDim, dim, metric, idKind };
     });
   }
 
   head(request: HeadRequest): Promise<HeadAnswer> {
-    return this.guarded(request, async () => {
-      const facts = await this.read();
-      checkQuery(request.vector, facts.dim, this.name);
+    return this.guarded(request, async (signal) => {
+      checkPayload(request.withPayload);
       checkCount(request.candidates, 'candidates', MAX_LIMIT);
-      return this.retold(request.vector, () => this.searchHead(request, facts));
+      return this.informed(request, signal, (facts) => this.searchHead(request, facts));
     });
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
-    return this.guarded(request, async () => {
+    return this.guarded(request, async (signal) => {
       const { full } = this.options;
       if (typeof full !== 'string') {
         throw new FunnelError(
@@ -138,23 +149,12 @@ class MilvusSource implements Source {
           `${this.name} stores no full vector to search: its layout is head and tail`,
         );
       }
-      const facts = await this.read();
-      checkQuery(request.vector, facts.dim, this.name);
       checkCount(request.limit, 'limit', MAX_LIMIT);
-      return this.retold(request.vector, async () => {
-        const { rows, at, began } = await this.search(
-          full,
-          request.vector,
-          request.limit,
-          request,
-          [facts.idField],
-          [],
-        );
-        return {
-          ids: milvusIds(rows, facts.idField),
-          scores: Array.from(distances(milvusScores(rows), facts.squared.full) ?? []),
-          ms: at - began,
-        };
+      return this.informed(request, signal, async (facts) => {
+        const { idField, squared } = facts;
+        const { rows, at, began } = await this.search(full, request.vector, request.limit, request, [idField], []);
+        const scores = distances(milvusScores(rows, [idField]), squared.full);
+        return { ids: milvusIds(rows, idField), scores: Array.from(scores ?? []), ms: at - began };
       });
     });
   }
@@ -203,6 +203,7 @@ class MilvusSource implements Source {
         matrices[1] as Float32Array,
         dim - headDim,
         nameNorm,
+        nameRow,
       );
     }
     return {
@@ -211,7 +212,7 @@ class MilvusSource implements Source {
         dim,
         ids,
         payloads: withPayload === false ? undefined : rows.map((row) => payloadOf(row, payloadFields)),
-        headScores: distances(milvusScores(rows), facts.squared.head),
+        headScores: distances(milvusScores(rows, outputs), facts.squared.head),
       },
       headMs: at - began,
       decodeMs: performance.now() - at,
@@ -259,9 +260,7 @@ class MilvusSource implements Source {
 
   private filter(requested: unknown): string | undefined {
     const { nativeFilter } = this.options;
-    if (requested !== undefined && requested !== null && typeof requested !== 'string') {
-      throw expected('BAD_ARGUMENT', 'a Milvus expression', 'nativeFilter', requested);
-    }
+    checkExpression(requested);
     if (!nativeFilter) return requested || undefined;
     return requested ? `(${nativeFilter}) and (${requested})` : nativeFilter;
   }
@@ -306,10 +305,9 @@ class MilvusSource implements Source {
   private classify(error: unknown): FunnelError {
     const { code } = (error ?? {}) as { code?: unknown };
     const reason = messageOf(error);
-    const socket = socketCode(error);
     // gRPC status codes: UNAVAILABLE, DEADLINE_EXCEEDED.
-    if (code === 14 || socket) {
-      return new FunnelError('UNREACHABLE', `Cannot reach ${this.name} (${socket ?? reason})`, { cause: error });
+    if (code === 14 || socketCode(error)) {
+      return new FunnelError('UNREACHABLE', `Cannot reach ${this.name} (${reachReason(error)})`, { cause: error });
     }
     if (code === 4)
       return new FunnelError('TIMEOUT', `${this.name} gave no answer in time (${reason})`, { cause: error });
@@ -324,38 +322,33 @@ class MilvusSource implements Source {
     );
   }
 
-  /** Runs a search; if that fails, says whether the collection is no longer what it was. */
-  private async retold<T>(vector: Float32Array, search: () => Promise<T>): Promise<T> {
+  /** Runs a search by what is known of the collection; if it fails, says whether that is no longer so. */
+  private async informed<T>(
+    { vector, nativeFilter }: Pick<HeadRequest, 'vector' | 'nativeFilter'>,
+    signal: AbortSignal,
+    search: (facts: Facts) => Promise<T>,
+  ): Promise<T> {
+    checkExpression(nativeFilter);
+    const facts = await this.known.get(signal);
+    checkQuery(vector, facts.dim, this.name);
     try {
-      return await search();
+      return await search(facts);
     } catch (error) {
       const told = error instanceof FunnelError ? error : this.classify(error);
-      this.known = undefined;
-      if (MAY_HAVE_CHANGED.has(told.code)) checkQuery(vector, (await this.read()).dim, this.name);
+      const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
+      if (now) checkQuery(vector, now.dim, this.name);
       throw told;
     }
   }
 
   private guarded<T>(
     { timeout = this.options.timeout, signal }: { timeout?: number; signal?: AbortSignal },
-    work: () => Promise<T>,
+    work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     return guarded(this.name, { timeout, signal }, work, (error) => this.classify(error));
   }
 
-  /** Kept until something fails. */
-  private read(): Promise<Facts> {
-    if (!this.known) {
-      const reading = this.readOnce();
-      this.known = reading;
-      reading.catch(() => {
-        if (this.known === reading) this.known = undefined;
-      });
-    }
-    return this.known;
-  }
-
-  private async readOnce(): Promise<Facts> {
+  private async read(): Promise<Facts> {
     const { collection, head, full, metric } = this.options;
     const answer = await this.client.describeCollection({ collection_name: collection });
     const no = refusal(answer?.status);
@@ -421,7 +414,7 @@ class MilvusSource implements Source {
     return {
       headDim,
       dim,
-      metric: metric ?? METRICS[stored!]!,
+      metric: metric ?? (typeof full === 'string' ? METRICS[stored!]! : 'cosine'),
       // As the SDK hands them out.
       idKind: 'string',
       idField,
@@ -438,7 +431,12 @@ class MilvusSource implements Source {
     type Index = { field_name: string; params?: { key: string; value: string }[] };
     const answer = await this.client.describeIndex({ collection_name: this.options.collection });
     const metrics = new Map<string, string>();
-    // No index at all is an error status, and for the caller to judge.
+    const no = refusal(answer?.status);
+    const code = answer?.status?.code || no?.code;
+    // No index at all is an error status too, and for the caller to judge.
+    if (no && code !== 700 && no.code !== 'IndexNotExist' && !/no index|index (is )?(not|doesn't)/i.test(no.reason)) {
+      throw this.refused(code, no.reason, answer);
+    }
     for (const { field_name, params } of (answer?.index_descriptions ?? []) as Index[]) {
       const metric = params?.find((param) => param.key === 'metric_type')?.value;
       if (metric) metrics.set(field_name, metric.toUpperCase());
@@ -560,7 +558,11 @@ function tapped(client: MilvusClientLike, names: readonly string[]): Tap | undef
       fields = lifted?.fields;
       return responseDeserialize(lifted?.rest ?? bytes);
     };
-    const search = (...rest: unknown[]) => channel.makeUnaryRequest!(path, requestSerialize, read, ...rest);
+    const search = (...rest: unknown[]) => {
+      // The SDK tries again: what an earlier attempt was answered is past.
+      fields = status = at = undefined;
+      return channel.makeUnaryRequest!(path, requestSerialize, read, ...rest);
+    };
     const derived = Object.create(channel, { Search: { value: search } }) as Channel;
     originals.set(derived, channel);
     return derived;

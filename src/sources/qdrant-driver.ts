@@ -7,9 +7,11 @@ import type { PayloadSelection } from './source.js';
 export interface QdrantDriver {
   /** How numeric ids arrive. */
   idKind: 'number' | 'bigint';
-  vectors(collection: string): Promise<QdrantVectors>;
+  vectors(collection: string, signal: AbortSignal): Promise<QdrantVectors>;
   /** Any point, for the kind of its id. */
-  somePoint(collection: string): Promise<AnyPoint | undefined>;
+  somePoint(collection: string, signal: AbortSignal): Promise<AnyPoint | undefined>;
+  /** Refuses a filter or parameters that the client would drop without a word. */
+  check?(filter: unknown, params: unknown): Promise<void>;
   /** A filter that is true where both are. */
   both(a: unknown, b: unknown): unknown;
   /** `packed`: one matrix for every lift, where the vectors never became arrays. `at`: when the answer was here. */
@@ -37,8 +39,8 @@ export interface QdrantQuery {
 }
 
 /** What the server said no to, as far as its own words tell. The words are the same over REST and gRPC. */
-export function qdrantRefusal(where: string, reason: string, notFound: boolean, cause: unknown): FunnelError {
-  if (notFound || /collection .* (doesn't|does not) exist/i.test(reason)) {
+export function qdrantRefusal(where: string, reason: string, cause: unknown): FunnelError {
+  if (/collection\b.*(doesn't exist|does not exist|not found)/i.test(reason)) {
     return new FunnelError('NO_COLLECTION', `${where} does not exist (${reason})`, { cause });
   }
   if (/vector name/i.test(reason))

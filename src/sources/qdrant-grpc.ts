@@ -1,10 +1,11 @@
 /** Qdrant over @qdrant/js-client-grpc. */
 import { FunnelError } from '../errors.js';
-import { messageOf, socketCode } from './call.js';
+import { messageOf, reachReason, socketCode } from './call.js';
 import { type AnyPoint, plainInteger, pointsOf } from './from-qdrant.js';
 import { setOwn } from './own.js';
 import { type QdrantDriver, type QdrantQuery, type QdrantVectors, qdrantRefusal } from './qdrant-driver.js';
-import { FIXED32, LENGTH, LITTLE_ENDIAN, WireReader } from './wire.js';
+import { checkParts } from './qdrant-grpc-check.js';
+import { FIXED32, FIXED64, LENGTH, LITTLE_ENDIAN, WireReader } from './wire.js';
 
 /** What is used of the gRPC client, so that the types of this package need no client installed. */
 export interface QdrantGrpcClient {
@@ -19,13 +20,17 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
   return {
     idKind: 'bigint',
 
-    async vectors(collection) {
-      return grpcVectors(await (client.api('collections') as { get: Call }).get({ collectionName: collection }, {}));
+    check: checkParts,
+
+    async vectors(collection, signal) {
+      const collections = client.api('collections') as { get: Call };
+      return grpcVectors(await collections.get({ collectionName: collection }, { signal }));
     },
 
-    async somePoint(collection) {
+    async somePoint(collection, signal) {
       const request = { collectionName: collection, limit: 1, withPayload: select('enable', false) };
-      return pointsOf(await (client.api('points') as { scroll: Call }).scroll(request, {}))[0] as AnyPoint | undefined;
+      const { scroll } = client.api('points') as { scroll: Call };
+      return pointsOf(await scroll(request, { signal }))[0] as AnyPoint | undefined;
     },
 
     both: (a, b) => ({ must: [a, b].map((value) => ({ conditionOneOf: { case: 'filter', value } })) }),
@@ -34,10 +39,16 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       const { query } = client.api('points') as { query: Call };
       const call = () => query(queryPoints(request), { signal });
       if (fast) raw ??= findRawQueries(client);
-      const answer = await ((fast ? await raw : undefined)?.run(call) ?? call());
+      const queries = fast ? await raw : undefined;
+      signal.throwIfAborted();
+      const answer = await (queries?.run(call) ?? call());
       const at = performance.now();
-      const records = rawRecords(answer);
-      return { points: records ? readPoints(records) : (pointsOf(answer) as AnyPoint[]), at };
+      if (!isRaw(answer)) return { points: pointsOf(answer) as AnyPoint[], at };
+      const points = readPoints(answer.$unknown ?? []);
+      if (points) return { points, at };
+      // Not what we can read: the client shall, from now on.
+      raw = Promise.resolve(undefined);
+      return { points: pointsOf(await call()) as AnyPoint[], at: performance.now() };
     },
 
     classify: grpcError,
@@ -142,22 +153,29 @@ interface Unknown {
 /** A message without fields, that every version of the client has. */
 const EMPTY = 'qdrant.HealthCheckRequest';
 
-/** Undefined for an answer that the client decoded as usual. */
-function rawRecords(answer: unknown): readonly Unknown[] | undefined {
-  const { $typeName, $unknown } = (answer ?? {}) as { $typeName?: string; $unknown?: Unknown[] };
-  return $typeName === EMPTY ? ($unknown ?? []) : undefined;
+/** False for an answer that the client decoded as usual. */
+function isRaw(answer: unknown): answer is { $unknown?: readonly Unknown[] } {
+  return (answer as { $typeName?: string } | undefined)?.$typeName === EMPTY;
 }
 
 // Field numbers of qdrant's points.proto and json_with_int.proto.
 
-function readPoints(records: readonly Unknown[]): AnyPoint[] {
+/** Undefined for what is no QueryResponse, or a damaged one. */
+function readPoints(records: readonly Unknown[]): AnyPoint[] | undefined {
+  // QueryResponse.time is in every answer; without it, unknown fields are not kept, and no points would mean nothing.
+  if (!records.some(({ no, wireType }) => no === 2 && wireType === FIXED64)) return undefined;
   const points: AnyPoint[] = [];
-  for (const { no, wireType, data } of records) {
-    // QueryResponse.result
-    if (no !== 1 || wireType !== LENGTH) continue;
-    const reader = new WireReader(data);
-    reader.type = LENGTH;
-    points.push(readPoint(reader.message()));
+  try {
+    for (const { no, wireType, data } of records) {
+      // QueryResponse.result
+      if (no !== 1 || wireType !== LENGTH) continue;
+      const reader = new WireReader(data);
+      reader.type = LENGTH;
+      points.push(readPoint(reader.message()));
+    }
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
   }
   return points;
 }
@@ -328,21 +346,19 @@ function grpcVectors(answer: unknown): QdrantVectors {
 /** gRPC status codes. */
 const CANCELLED = 1;
 const DEADLINE_EXCEEDED = 4;
-const NOT_FOUND = 5;
 const UNAVAILABLE = 14;
 
 function grpcError(error: unknown, where: string): FunnelError {
   const { code, rawMessage } = (error ?? {}) as { code?: unknown; rawMessage?: unknown };
   const reason = typeof rawMessage === 'string' ? rawMessage : messageOf(error);
-  const socket = socketCode(error);
-  if (code === UNAVAILABLE || socket !== undefined) {
-    return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${socket ?? reason})`, { cause: error });
+  if (code === UNAVAILABLE || socketCode(error) !== undefined) {
+    return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${reachReason(error)})`, { cause: error });
   }
-  // The client's own timeout cancels.
-  if (code === DEADLINE_EXCEEDED || code === CANCELLED) {
+  // The client's own timeout cancels, and has an abort's words for it; a server or proxy may cancel, too.
+  if (code === DEADLINE_EXCEEDED || (code === CANCELLED && /abort|time/i.test(reason))) {
     return new FunnelError('TIMEOUT', `${where} gave no answer within the client's own timeout`, { cause: error });
   }
-  if (typeof code === 'number') return qdrantRefusal(where, `gRPC ${code}: ${reason}`, code === NOT_FOUND, error);
+  if (typeof code === 'number') return qdrantRefusal(where, `gRPC ${code}: ${reason}`, error);
   return new FunnelError('BAD_RESPONSE', `Expected a readable answer from ${where} but the client failed: ${reason}`, {
     cause: error,
   });

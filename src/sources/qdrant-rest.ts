@@ -1,6 +1,7 @@
 /** Qdrant over @qdrant/js-client-rest. */
 import { FunnelError } from '../errors.js';
-import { messageOf, socketCode } from './call.js';
+import { messageOf, reachReason, socketCode } from './call.js';
+import { tapped } from './fetch-tap.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { type Lift, liftVectors, parseAnswer } from './json-lift.js';
 import { type QdrantDriver, type QdrantQuery, type QdrantVectors, qdrantRefusal } from './qdrant-driver.js';
@@ -34,17 +35,17 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
   return {
     idKind: 'number',
 
-    async vectors(collection) {
+    async vectors(collection, signal) {
       const get = typedApi('getCollection');
-      const answer = get
-        ? (await get({ collection_name: collection }, INIT)).data?.result
-        : await client.getCollection(collection);
-      return restVectors(answer);
+      const call = async () =>
+        get ? (await get({ collection_name: collection }, INIT)).data?.result : client.getCollection(collection);
+      return restVectors((await tapped(call, signal)).value);
     },
 
-    async somePoint(collection) {
-      const answer = await client.scroll(collection, { limit: 1, with_payload: false, with_vector: false });
-      return pointsOf(answer)[0] as AnyPoint | undefined;
+    async somePoint(collection, signal) {
+      const args = { limit: 1, with_payload: false, with_vector: false };
+      const { value } = await tapped(() => client.scroll(collection, args), signal);
+      return pointsOf(value)[0] as AnyPoint | undefined;
     },
 
     both: (a, b) => ({ must: [a, b] }),
@@ -63,15 +64,11 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       };
       const queryPoints = typedApi('queryPoints');
       if (!queryPoints) {
-        const points = pointsOf(await client.query(request.collection, body)) as AnyPoint[];
-        return { points, at: performance.now() };
+        const { value } = await tapped(() => client.query(request.collection, body), signal);
+        return { points: pointsOf(value) as AnyPoint[], at: performance.now() };
       }
       const call = () => queryPoints({ collection_name: request.collection, ...body }, INIT);
-      if (!fast) {
-        const { data } = await call();
-        return { points: pointsOf(data?.result) as AnyPoint[], at: performance.now() };
-      }
-      const { bytes, value } = await withBytes(call, signal);
+      const { bytes, value } = await tapped(call, signal, fast ? '/points/query' : undefined);
       const at = performance.now();
       if (!bytes) return { points: pointsOf(value.data?.result) as AnyPoint[], at };
       return { ...decode(bytes, request), at };
@@ -101,66 +98,6 @@ function parsedPoints(bytes: Uint8Array): AnyPoint[] {
   return pointsOf(result) as AnyPoint[];
 }
 
-/**
- * Runs one call of the client and takes the body of its answer before the client parses it. The client looks up the global
- * fetch while the call is being made, synchronously, so the stand-in is in place for that moment only and no other code can
- * meet it. A client that fetches later, or by other means, is simply not tapped, and its own answer is used.
- */
-async function withBytes<T>(call: () => Promise<T>, signal: AbortSignal): Promise<{ value: T; bytes?: Uint8Array }> {
-  const real = globalThis.fetch;
-  let bytes: Uint8Array | undefined;
-  const tapped = async (input: string | URL | Request, init: RequestInit = {}) => {
-    const { signal: either, release } = eitherOf(init.signal, signal);
-    let response: Response;
-    try {
-      response = await real(input, { ...init, signal: either });
-      if (response.status !== 200) return response;
-      bytes = new Uint8Array(await response.arrayBuffer());
-    } finally {
-      release();
-    }
-    // As much of a Response as the client looks at; a real one costs a tenth of a millisecond.
-    const { ok, status, statusText, headers, url } = response;
-    return {
-      ok,
-      status,
-      statusText,
-      headers,
-      url,
-      text: async () => '{}',
-      json: async () => ({}),
-    } as unknown as Response;
-  };
-  let answer: Promise<T>;
-  try {
-    globalThis.fetch = tapped;
-    answer = call();
-  } finally {
-    globalThis.fetch = real;
-  }
-  const value = await answer;
-  return { value, bytes };
-}
-
-/** Fires when one of the two does, until released. (AbortSignal.any keeps its listeners for as long as the signals live.) */
-function eitherOf(a: AbortSignal | null | undefined, b: AbortSignal): { signal: AbortSignal; release: () => void } {
-  const controller = new AbortController();
-  const releases: (() => void)[] = [];
-  for (const one of [a, b]) {
-    if (!one) continue;
-    const abort = () => controller.abort(one.reason);
-    if (one.aborted) abort();
-    one.addEventListener('abort', abort, { once: true });
-    releases.push(() => one.removeEventListener('abort', abort));
-  }
-  return {
-    signal: controller.signal,
-    release: () => {
-      for (const release of releases) release();
-    },
-  };
-}
-
 /** `params.vectors` is one un-named vector's, or an object of them. */
 function restVectors(answer: unknown): QdrantVectors {
   type Params = { size?: unknown; distance?: unknown; multivector_config?: unknown };
@@ -186,14 +123,16 @@ function restError(error: unknown, where: string): FunnelError {
   };
   if (typeof status === 'number') {
     const reason = typeof data?.status?.error === 'string' ? data.status.error : messageOf(error);
-    return qdrantRefusal(where, `HTTP ${status}: ${reason}`, status === 404, error);
+    if (status >= 502 && status <= 504) {
+      return new FunnelError('UNREACHABLE', `Cannot reach ${where} (HTTP ${status}: ${reason})`, { cause: error });
+    }
+    return qdrantRefusal(where, `HTTP ${status}: ${reason}`, error);
   }
   if (name === 'QdrantClientTimeoutError') {
     return new FunnelError('TIMEOUT', `${where} gave no answer within the client's own timeout`, { cause: error });
   }
-  const code = socketCode(error);
-  if (code !== undefined || (error instanceof TypeError && error.message === 'fetch failed')) {
-    return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${code ?? 'fetch failed'})`, { cause: error });
+  if (socketCode(error) !== undefined || (error instanceof TypeError && error.message === 'fetch failed')) {
+    return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${reachReason(error)})`, { cause: error });
   }
   if (name === 'QdrantClientResourceExhaustedError') {
     return new FunnelError('REFUSED', `${where} refused the request: ${messageOf(error)}`, { cause: error });

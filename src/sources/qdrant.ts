@@ -1,15 +1,16 @@
 /** Qdrant as a source: `funnelvec/qdrant`. */
 import { expected, FunnelError } from '../errors.js';
 import type { IdKind, Metric } from '../types.js';
-import { guarded } from './call.js';
+import { guarded, overloaded } from './call.js';
 import { type AnyPoint, payloadsOf, pointName, qdrantIds, scoresOf, vectorsOf } from './from-qdrant.js';
+import { Known } from './known.js';
 import {
   checkCount,
   checkLayout,
   checkMetric,
+  checkPayload,
   checkQuery,
   joinTails,
-  MAY_HAVE_CHANGED,
   type TailLayout,
 } from './layout.js';
 import { packRows } from './pack.js';
@@ -35,7 +36,7 @@ export interface QdrantSourceOptions {
   params?: unknown;
   /** Milliseconds for one call, where the request names none. */
   timeout?: number;
-  /** The metric of the full vectors. @default the full vector's (tail layout: the head's) */
+  /** The metric of the full vectors. @default the full vector's (tail layout: 'cosine') */
   metric?: Metric;
   /**
    * 'fast' reads vectors out of the answer's bytes, wherever this client allows it; 'client' always lets the client decode.
@@ -52,6 +53,10 @@ export interface QdrantSourceOptions {
  * delayed acknowledgement. The gRPC client compresses both ways unless it was made with `compression: false`, which is
  * quicker on a fast network; that is the client's to decide. Over REST, ids beyond 2^53 − 1 are refused: JSON rounds them.
  *
+ * Dims, metric and kind of id are read once and believed for a minute, or until a search is refused. Over REST a call that is
+ * given up ends its request. The gRPC client lets only its own timeout do that, unless it has none (`timeout: Infinity`): its
+ * request then goes on unheeded, and keeps the process alive, until that timeout.
+ *
  * @example
  * const client = new QdrantClient({ url: 'http://127.0.0.1:6333', checkCompatibility: false });
  * const source = qdrantSource(client, { collection: 'films', head: 'head', full: 'full' });
@@ -67,43 +72,52 @@ export function qdrantSource(client: QdrantRestClient | QdrantGrpcClient, option
 
 const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
 
+interface Facts {
+  info: SourceInfo;
+  /** The kind of id is then a guess. */
+  empty: boolean;
+}
+
 class QdrantSource implements Source {
   readonly name: string;
-  private known: Promise<SourceInfo> | undefined;
+  private readonly known: Known<Facts>;
 
   constructor(
     private readonly driver: QdrantDriver,
     private readonly options: QdrantSourceOptions,
   ) {
     this.name = `Qdrant collection ${JSON.stringify(options.collection)}`;
+    this.known = new Known({
+      where: this.name,
+      read: (signal) => this.read(signal),
+      keep: ({ empty }) => !empty,
+      classify: (error) => this.driver.classify(error, this.name),
+    });
   }
 
   info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
-    return this.guarded(options, async () => ({ ...(await this.read()) }));
+    return this.guarded(options, async (signal) => ({ ...(await this.known.get(signal)).info }));
   }
 
   head(request: HeadRequest): Promise<HeadAnswer> {
     return this.guarded(request, async (signal) => {
-      const info = await this.read();
-      checkQuery(request.vector, info.dim, this.name);
+      checkPayload(request.withPayload);
       checkCount(request.candidates, 'candidates', Number.MAX_SAFE_INTEGER);
-      return this.retold(request.vector, () => this.search(request, info, signal));
+      return this.informed(request, signal, (info) => this.search(request, info, signal));
     });
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
     return this.guarded(request, async (signal) => {
-      const { full, collection } = this.options;
+      const { full, collection, decode } = this.options;
       if (typeof full !== 'string') {
         throw new FunnelError(
           'BAD_ARGUMENT',
           `${this.name} stores no full vector to search: its layout is head and tail`,
         );
       }
-      const info = await this.read();
-      checkQuery(request.vector, info.dim, this.name);
       checkCount(request.limit, 'limit', Number.MAX_SAFE_INTEGER);
-      return this.retold(request.vector, async () => {
+      return this.informed(request, signal, async () => {
         const began = performance.now();
         const { points, at } = await this.driver.query(
           {
@@ -118,7 +132,7 @@ class QdrantSource implements Source {
             lifts: [],
           },
           signal,
-          false,
+          decode !== 'client',
         );
         return { ids: this.ids(points), scores: Array.from(scoresOf(points) ?? []), ms: at - began };
       });
@@ -169,7 +183,7 @@ class QdrantSource implements Source {
     if (tailed) {
       const norms = points.map((_, row) => (payloads?.[row] as Record<string, unknown> | undefined)?.[tailed.headNorm]);
       const nameNorm = (row: number) => `payload key ${JSON.stringify(tailed.headNorm)} of ${nameRow(row)}`;
-      vectors = joinTails(vectors, info.headDim, norms, matrices[1]!, info.dim - info.headDim, nameNorm);
+      vectors = joinTails(vectors, info.headDim, norms, matrices[1]!, info.dim - info.headDim, nameNorm, nameRow);
       // The length travelled only for us.
       if (Array.isArray(withPayload) && !withPayload.includes(tailed.headNorm)) {
         for (const payload of payloads ?? []) delete (payload as Record<string, unknown>)[tailed.headNorm];
@@ -207,14 +221,23 @@ class QdrantSource implements Source {
     return requested === undefined || requested === null ? nativeFilter : this.driver.both(nativeFilter, requested);
   }
 
-  /** Runs a search; if the server refuses it, says whether the collection is no longer what it was. */
-  private async retold<T>(vector: Float32Array, search: () => Promise<T>): Promise<T> {
+  /** Runs a search by what is known of the collection; if it fails, says whether that is no longer so. */
+  private async informed<T>(
+    { vector, nativeFilter }: Pick<HeadRequest, 'vector' | 'nativeFilter'>,
+    signal: AbortSignal,
+    search: (info: SourceInfo) => Promise<T>,
+  ): Promise<T> {
+    const { driver, options, name } = this;
+    await driver.check?.(options.nativeFilter, options.params);
+    await driver.check?.(nativeFilter, undefined);
+    const facts = await this.known.get(signal);
+    checkQuery(vector, facts.info.dim, name);
     try {
-      return await search();
+      return await search(facts.info);
     } catch (error) {
-      const told = error instanceof FunnelError ? error : this.driver.classify(error, this.name);
-      this.known = undefined;
-      if (MAY_HAVE_CHANGED.has(told.code)) checkQuery(vector, (await this.read()).dim, this.name);
+      const told = error instanceof FunnelError ? error : driver.classify(error, name);
+      const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
+      if (now) checkQuery(vector, now.info.dim, name);
       throw told;
     }
   }
@@ -226,21 +249,9 @@ class QdrantSource implements Source {
     return guarded(this.name, { timeout, signal }, work, (error) => this.driver.classify(error, this.name));
   }
 
-  /** Kept until something fails. */
-  private read(): Promise<SourceInfo> {
-    if (!this.known) {
-      const reading = this.readOnce();
-      this.known = reading;
-      reading.catch(() => {
-        if (this.known === reading) this.known = undefined;
-      });
-    }
-    return this.known;
-  }
-
-  private async readOnce(): Promise<SourceInfo> {
+  private async read(signal: AbortSignal): Promise<Facts> {
     const { collection, head, full, metric } = this.options;
-    const vectors = await this.driver.vectors(collection);
+    const vectors = await this.driver.vectors(collection, signal);
     const headVector = this.find(vectors, head);
     const restVector = this.find(vectors, typeof full === 'string' ? full : full.tail);
     const { dim: headDim } = headVector;
@@ -255,16 +266,16 @@ class QdrantSource implements Source {
           'Qdrant normalises those, so the lengths that join head and tail are lost. Store the tail under Dot or Euclid',
       );
     }
-    const stored = METRICS[(typeof full === 'string' ? restVector : headVector).distance]!;
+    const stored = typeof full === 'string' ? METRICS[restVector.distance]! : 'cosine';
     if (metric !== undefined && metric !== stored && typeof full === 'string' && stored === 'cosine') {
       throw new FunnelError(
         'BAD_ARGUMENT',
         `Expected metric 'cosine' for ${this.name} but received '${metric}': Qdrant has normalised the vectors of ${JSON.stringify(full)}`,
       );
     }
-    const point = await this.driver.somePoint(collection);
+    const point = await this.driver.somePoint(collection, signal);
     const idKind: IdKind = point && typeof qdrantIds([point])[0] === 'string' ? 'string' : this.driver.idKind;
-    return { headDim, dim, metric: metric ?? stored, idKind };
+    return { info: { headDim, dim, metric: metric ?? stored, idKind }, empty: point === undefined };
   }
 
   private find(vectors: QdrantVectors, name: string) {

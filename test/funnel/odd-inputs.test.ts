@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
+import { runInNewContext } from 'node:vm';
 import {
   type CandidateRow,
   FunnelError,
@@ -194,6 +195,8 @@ const cases: Record<string, () => unknown> = {
     fails('BAD_ARGUMENT', /vector/, () =>
       funnel({ vector: packed().vectors, vectors: packed().vectors, dim: DIM } as never, query()),
     );
+    fails('BAD_ARGUMENT', /boolean for explain/, () => funnel(rows(), query(), plan, { explain: 'no' } as never));
+    fails('BAD_ARGUMENT', /options/, () => funnelPlan(64, null as never));
     fails('BAD_ARGUMENT', /heads/, () => funnelPlan(64, { heads: 3 } as never));
     fails('BAD_PLAN', /a plan/, () => funnel(rows(), query(), null as never));
   },
@@ -201,9 +204,16 @@ const cases: Record<string, () => unknown> = {
     for (const limit of [0, -1, 2.5, Number.NaN, '3']) {
       fails('BAD_PLAN', /limit/, () => funnel(rows(), query(), { ...plan, limit: limit as number }));
       fails('BAD_ARGUMENT', /limit/, () => funnel(rows(), query(), plan, { limit: limit as number }));
+      fails('BAD_PLAN', /for limit/, () => funnelPlan(64, { limit: limit as number }));
     }
   },
-  'a detached buffer'() {
+  'a head of 0, negative, fractional or beyond the dims'() {
+    for (const head of [0, -1, -0.5, 0.3, 1.5, 65, Number.NaN, '8', null]) {
+      fails('BAD_PLAN', /head/, () => funnelPlan(64, { head: head as number }));
+      if (head !== null) fails('BAD_PLAN', /head/, () => funnel(rows(), query(), { ...plan, head: head as number }));
+    }
+  },
+  'a detached buffer, or one made smaller than its view'() {
     const detach = <T extends { buffer: ArrayBufferLike }>(view: T): T => {
       structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] });
       return view;
@@ -219,6 +229,37 @@ const cases: Record<string, () => unknown> = {
       ),
     );
     assert.deepEqual(funnel({ vectors: new Float32Array(0), dim: DIM }, query()), []);
+    const Resizable = ArrayBuffer as unknown as new (
+      length: number,
+      options: { maxByteLength: number },
+    ) => ArrayBuffer & { resize(length: number): void };
+    const buffer = new Resizable(64, { maxByteLength: 64 });
+    const vectors = new Float32Array(buffer, 0, 16);
+    buffer.resize(8);
+    fails('DETACHED_BUFFER', /made smaller/, () => funnel({ vectors, dim: DIM }, query()));
+  },
+  'a typed array of integers, a Buffer, a DataView'() {
+    for (const bad of [
+      new Uint8Array(DIM),
+      new Int8Array(DIM),
+      Buffer.alloc(DIM * 4),
+      new DataView(new ArrayBuffer(64)),
+    ]) {
+      fails('BAD_ARGUMENT', /candidates.vectors/, () => funnel({ vectors: bad as never, dim: DIM }, query(), plan));
+      fails('BAD_ARGUMENT', /query/, () => funnel(rows(), bad as never, plan));
+      fails('BAD_ARGUMENT', /row 0/, () => funnel([{ id: 1, vector: bad as never }], query(), plan));
+    }
+    // Float16 bits are welcome as a matrix only: there they are known for what they are.
+    fails('BAD_ARGUMENT', /row 0/, () => funnel([{ id: 1, vector: new Uint16Array(DIM) as never }], query(), plan));
+    fails('BAD_ARGUMENT', /query/, () => funnel(rows(), new Uint16Array(DIM) as never, plan));
+    const foreign = runInNewContext('[Float32Array, Uint16Array]') as [typeof Float32Array, typeof Uint16Array];
+    const { vectors } = packed();
+    assert.deepEqual(
+      funnel({ vectors: new foreign[0](vectors), dim: DIM }, new foreign[0](query()), plan),
+      funnel({ vectors, dim: DIM }, query(), plan),
+    );
+    const half = new Uint16Array(DIM * 3).fill(0x3c00);
+    assert.equal(funnel({ vectors: new foreign[1](half), dim: DIM }, query(), plan).length, 2);
   },
   'ids of mixed kinds, or only some rows with an id'() {
     fails('BAD_ID', /ids\[2\]/, () =>
@@ -267,6 +308,9 @@ const cases: Record<string, () => unknown> = {
     fails('BAD_ARGUMENT', /one per vector \(12\) for candidates.ids/, () =>
       funnel({ ...packed(), ids: [1, 2] }, query(), plan),
     );
+    for (const ids of [null, 'ab'.repeat(6), 7]) {
+      fails('BAD_ARGUMENT', /candidates.ids/, () => funnel({ ...packed(), ids: ids as never }, query(), plan));
+    }
     fails('BAD_ARGUMENT', /candidates.payloads/, () => funnel({ ...packed(), payloads: [] }, query(), plan));
   },
   'candidates that are neither rows nor a matrix'() {
@@ -374,18 +418,87 @@ const cases: Record<string, () => unknown> = {
     }
   },
   async 'a buffer transferred while `funnelAsync` runs'() {
-    const vectors = new Random(3).vector(6000 * 512);
+    const transfer = (view: Float32Array) => structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] });
     const q = new Random(4).vector(512);
     const big: Plan = { scales: [512], keep: 0.5, limit: 3 };
-    const want = funnel({ vectors, dim: 512 }, q, big);
-    const pending = funnelAsync({ vectors, dim: 512 }, q, big);
-    structuredClone(vectors.buffer, { transfer: [vectors.buffer as ArrayBuffer] });
-    assert.deepEqual(await pending, want);
+    for (const count of [2000, 6000]) {
+      const vectors = new Random(3).vector(count * 512);
+      const want = funnel({ vectors, dim: 512 }, q, big);
+      const ids = BigUint64Array.from({ length: count }, (_, i) => BigInt(i));
+      const pending = funnelAsync({ vectors, dim: 512, ids }, q.slice(), big);
+      transfer(vectors);
+      structuredClone(ids.buffer, { transfer: [ids.buffer] });
+      // 4 MiB are copied at once.
+      if (count === 2000)
+        assert.deepEqual(
+          (await pending).map((hit) => Number(hit.id)),
+          want.map((hit) => hit.id),
+        );
+      else await assert.rejects(pending, { code: 'DETACHED_BUFFER' });
+    }
+    const list = rows();
+    const pending = funnelAsync(list, query(), plan);
+    list.length = 0;
+    assert.deepEqual(await pending, funnel(rows(), query(), plan));
     const shared = new Float32Array(new SharedArrayBuffer(16));
     assert.deepEqual(await funnelAsync({ vectors: shared.fill(1), dim: 4 }, [1, 1, 1, 1], { scales: [4], keep: 1 }), [
       { id: 0, score: 1, index: 0 },
     ]);
     await assert.rejects(() => funnelAsync([], new Float32Array(4), plan), { code: 'BAD_PLAN' });
+  },
+  'a getter that changes plan or buffers during the call'() {
+    let asked = 0;
+    const shifty = {
+      get scales() {
+        return asked++ ? [4e8] : [4];
+      },
+      keep: 1,
+    };
+    assert.equal(funnel(rows(), query(), shifty).length, COUNT);
+    assert.equal(asked, 1);
+    const transfer = (view: Float32Array) => structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] });
+    const matrix = packed();
+    const q = query();
+    const thief = (view: Float32Array): Plan => ({
+      scales: [4],
+      get keep() {
+        transfer(view);
+        return 1;
+      },
+    });
+    fails('DETACHED_BUFFER', /stay as they are/, () => funnel(matrix, q, thief(q)));
+    fails('DETACHED_BUFFER', /stay as they are/, () => funnel(matrix, query(), thief(matrix.vectors)));
+    const other = query();
+    const options = {
+      get explain() {
+        transfer(other);
+        return false as const;
+      },
+    };
+    fails('DETACHED_BUFFER', /query/, () => funnel(packed(), other, plan, options));
+  },
+  'a getter that calls `funnel` from within'() {
+    const many = new Random(9).vector(300 * DIM);
+    const nested = () => funnel({ vectors: many, dim: DIM }, query(), { scales: [DIM], keep: 1 })[0]!.id;
+    const want = funnel(rows(), query(), { scales: [8, DIM], keep: 0.8 });
+    const list = rows().map((row) => ({
+      ...row,
+      get payload() {
+        return nested();
+      },
+    }));
+    const hits = funnel(list, query(), {
+      get scales() {
+        nested();
+        return [8, DIM];
+      },
+      keep: 0.8,
+    });
+    assert.deepEqual(
+      hits.map(({ id, score }) => [id, score]),
+      want.map(({ id, score }) => [id, score]),
+    );
+    assert.ok(hits.every((hit) => hit.payload === nested()));
   },
 };
 

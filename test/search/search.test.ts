@@ -24,11 +24,15 @@ function memorySource(
   const vectors = new Random(SEED).vector(count * DIM);
   const asked: HeadRequest[] = [];
   let running = 0;
-  const source: Source & { asked: HeadRequest[]; most: number } = {
+  const source: Source & { asked: HeadRequest[]; most: number; infos: number } = {
     name: 'memory',
     asked,
     most: 0,
-    info: async () => ({ headDim: HEAD, dim: DIM, metric: 'cosine', idKind: 'string', ...info }),
+    infos: 0,
+    async info() {
+      source.infos++;
+      return { headDim: HEAD, dim: DIM, metric: 'cosine', idKind: 'string', ...info };
+    },
     async head(request) {
       asked.push(request);
       source.most = Math.max(source.most, ++running);
@@ -91,6 +95,45 @@ describe('FunnelSearch', () => {
     const { candidates } = await source.head({ vector, candidates: 128 });
     for (const hit of hits) {
       assert.deepEqual(hit.vector, (candidates.vectors as Float32Array).slice(hit.index * DIM, (hit.index + 1) * DIM));
+    }
+  });
+
+  it('returns float16 vectors as floats', async () => {
+    const source = memorySource(20);
+    const { head } = source;
+    source.head = async (request) => {
+      const answer = await head(request);
+      const vectors = new Uint16Array(20 * DIM).fill(0x3800); // 0.5
+      return { ...answer, candidates: { ...answer.candidates, vectors } };
+    };
+    const { hits } = await new FunnelSearch({ source }).query({ vector, withVector: true, limit: 3 });
+    for (const hit of hits) assert.deepEqual(hit.vector, new Float32Array(DIM).fill(0.5));
+  });
+
+  it('reads the vector before it waits, so that the caller may use it again', async () => {
+    const search = new FunnelSearch({ source: memorySource(300) });
+    const vectors = [1, 2, 3].map((seed) => new Random(seed).vector(DIM));
+    const want = await Promise.all(vectors.map((one) => search.query({ vector: one })));
+    const buffer = new Float32Array(DIM);
+    const pending = vectors.map((one) => {
+      buffer.set(one);
+      return search.query({ vector: buffer });
+    });
+    buffer.fill(0);
+    for (const [i, one] of pending.entries()) assert.deepEqual((await one).hits, want[i]!.hits);
+  });
+
+  it('fetches a larger pool for a larger limit, where nobody named a pool', async () => {
+    const source = memorySource(2000);
+    const search = new FunnelSearch({ source });
+    for (const [limit, pool] of [
+      [10, 128],
+      [50, 200],
+      [200, 800],
+    ] as const) {
+      const { hits } = await search.query({ vector, limit });
+      assert.equal(hits.length, limit);
+      assert.equal(source.asked.at(-1)!.candidates, pool);
     }
   });
 
@@ -167,6 +210,23 @@ describe('FunnelSearch', () => {
       await assert.rejects(search.query(request as never), { name: 'FunnelError', code, message });
     }
     assert.equal(source.asked.length, 0);
+    source.infos = 0;
+    for (const bad of [
+      null,
+      undefined,
+      3,
+      { vector, top: 3 },
+      { vector: nan },
+      { vector, limit: 0 },
+      { vector, plan: 3 },
+      { vector, withPayload: { include: ['a'] } },
+      { vector, explain: 1 },
+    ]) {
+      await assert.rejects(search.query(bad as never), { name: 'FunnelError' });
+      await assert.rejects(search.queryBatch([bad] as never), { name: 'FunnelError', message: /^requests\[0\]/ });
+    }
+    assert.equal(source.infos, 0, 'asked about the collection before the request was looked at');
+    assert.throws(() => new FunnelSearch({ source, plan: { scales: [2, 1], keep: 1 } }), { code: 'BAD_PLAN' });
     assert.throws(() => new FunnelSearch({} as never), { code: 'BAD_ARGUMENT', message: /qdrantSource/ });
     assert.throws(() => new FunnelSearch({ source, mirrr: 1 } as never), { code: 'BAD_ARGUMENT', message: /mirrr/ });
   });

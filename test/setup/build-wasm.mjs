@@ -53,8 +53,6 @@ function render(bytes) {
   return [
     '// Generated from assembly/ by test/setup/build-wasm.mjs. Do not edit.',
     '',
-    `export const WASM_BYTES = ${bytes.length};`,
-    '',
     '/** The module, in base64. */',
     `export const WASM_BASE64: string =\n  '${bytes.toString('base64')}';`,
     '',

@@ -27,18 +27,26 @@ export async function dependencies() {
 
 /** Returns why there is no native binary, or undefined. */
 async function native() {
-  const missing = compilerMissing();
-  if (missing !== undefined && !existsSync(join(root, binary))) {
-    if (process.env.CI === 'true') throw new Error(`CI needs the native kernels, but ${missing}`);
-    log(`${missing}: going on with WASM kernels (install a C++17 compiler, make and Python for the native ones)`);
-    return missing;
-  }
-  if (missing !== undefined) return undefined;
+  const missing = compilerMissing() ?? (await compile());
+  if (missing === undefined || existsSync(join(root, binary))) return undefined;
+  if (process.env.CI === 'true') throw new Error(`CI needs the native kernels, but ${missing}`);
+  log(`${missing}: going on with WASM kernels (install a C++17 compiler, make and Python for the native ones)`);
+  return missing;
+}
+
+/** Returns why it failed, or undefined. */
+async function compile() {
   const inputs = ['cpp', 'binding.gyp', 'node_modules/node-addon-api/package.json'];
-  await step('Compiling the native kernels', { inputs, values: [process.version], outputs: [binary] }, () =>
-    run(bin('node-gyp'), ['configure', 'build', ...headers()]),
-  );
-  return undefined;
+  try {
+    await step('Compiling the native kernels', { inputs, values: [process.version], outputs: [binary] }, () => {
+      rmSync(join(root, binary), { force: true }); // what does not compile must not run either
+      return run(bin('node-gyp'), ['configure', 'build', ...headers()]);
+    });
+    return undefined;
+  } catch (error) {
+    log(error.message);
+    return 'the native kernels do not compile here';
+  }
 }
 
 /** The headers beside this Node.js, where it has them: node-gyp would download some. */

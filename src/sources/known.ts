@@ -1,0 +1,94 @@
+/** What a source knows of its collection: read once for all who wait, believed for a minute. */
+import type { FunnelError } from '../errors.js';
+import { guarded } from './call.js';
+import { MAY_HAVE_CHANGED, SAYS_NOTHING } from './layout.js';
+
+/** Milliseconds. A collection made anew with the same dims, or an alias that moved, refuses no search: only age tells. */
+const MAX_AGE = 60_000;
+/** Milliseconds for the reading itself, which is nobody's call in particular. */
+const DEADLINE = 30_000;
+
+interface Reading<T> {
+  answer: Promise<T>;
+  /** Ends the reading when nobody waits for it any more. */
+  controller: AbortController;
+  waiting: number;
+  value?: T;
+  readAt: number;
+}
+
+export interface KnownOptions<T> {
+  where: string;
+  read(signal: AbortSignal): Promise<T>;
+  /** False for what the next search must read again. */
+  keep(value: T): boolean;
+  classify(error: unknown): FunnelError;
+}
+
+export class Known<T> {
+  private current: Reading<T> | undefined;
+
+  constructor(private readonly options: KnownOptions<T>) {}
+
+  /** @param signal - that of the call which asks */
+  async get(signal: AbortSignal): Promise<T> {
+    signal.throwIfAborted();
+    const { current } = this;
+    if (current?.value !== undefined && performance.now() - current.readAt > MAX_AGE) this.current = undefined;
+    this.current ??= this.start();
+    const reading = this.current;
+    const leave = () => {
+      // The next one asks anew, rather than wait behind the same silence.
+      this.drop(reading);
+      if (--reading.waiting === 0) reading.controller.abort(signal.reason);
+    };
+    reading.waiting++;
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      return await reading.answer;
+    } finally {
+      signal.removeEventListener('abort', leave);
+      // A call that was given up while it waited must not go on to search.
+      signal.throwIfAborted();
+    }
+  }
+
+  /**
+   * After a failed search: reads again if the failure may mean that the collection has changed. Undefined where that would
+   * tell nothing; throws what is now wrong with the collection.
+   *
+   * @param used - what that search went by; another search may have read anew in the meantime
+   */
+  async afresh(used: T, failure: FunnelError, signal: AbortSignal): Promise<T | undefined> {
+    const gone = failure.code === 'NO_COLLECTION';
+    if (!gone && !MAY_HAVE_CHANGED.has(failure.code)) return undefined;
+    if (this.current?.value === used) this.current = undefined;
+    if (gone) return undefined;
+    try {
+      return await this.get(signal);
+    } catch (error) {
+      if (SAYS_NOTHING.has((error as FunnelError).code)) return undefined;
+      throw error;
+    }
+  }
+
+  private start(): Reading<T> {
+    const { where, read, keep, classify } = this.options;
+    const controller = new AbortController();
+    const answer = guarded(where, { timeout: DEADLINE, signal: controller.signal }, read, classify);
+    const reading: Reading<T> = { answer, controller, waiting: 0, readAt: 0 };
+    answer.then(
+      (value) => {
+        reading.value = value;
+        reading.readAt = performance.now();
+        if (!keep(value)) this.drop(reading);
+      },
+      () => this.drop(reading),
+    );
+    return reading;
+  }
+
+  private drop(reading: Reading<T>): void {
+    if (this.current === reading) this.current = undefined;
+  }
+}
