@@ -1,14 +1,14 @@
 export { FunnelError } from './errors.js';
-export { activeKernels, type KernelsInfo, type KernelsName, listKernels, useKernels } from './kernels/load.js';
+export { activeKernels, type KernelsInfo, type KernelsName, listKernels, useKernels } from './kernels/index.js';
 export { doublingPlan, funnelPlan, tutorialPlan } from './plan.js';
 export { fromMilvus } from './sources/from-milvus.js';
 export { fromQdrant } from './sources/from-qdrant.js';
 
 import { type FunnelApi, makeFunnel } from './funnel.js';
-import { activeKernels } from './kernels/load.js';
+import { activeKernels as ours } from './kernels/load.js';
 import { FunnelSearchOn, type FunnelSearchOptions } from './search.js';
 
-const api: FunnelApi = makeFunnel(activeKernels);
+const api: FunnelApi = makeFunnel(ours);
 export const funnel: FunnelApi['funnel'] = api.funnel;
 export const funnelAsync: FunnelApi['funnelAsync'] = api.funnelAsync;
 export const funnelBatch: FunnelApi['funnelBatch'] = api.funnelBatch;
@@ -23,7 +23,7 @@ export const funnelBatchAsync: FunnelApi['funnelBatchAsync'] = api.funnelBatchAs
  */
 export class FunnelSearch extends FunnelSearchOn {
   constructor(options: FunnelSearchOptions) {
-    super(options, activeKernels);
+    super(options, ours);
   }
 }
 

@@ -180,7 +180,8 @@ function checkScales(scales: unknown, dim: number): number[] {
   if (lengths.length === 0) throw expected('BAD_PLAN', 'an array of at least one prefix length', 'scales', scales);
   let before = 0;
   for (let s = 0; s < lengths.length; s++) {
-    const scale = checkCount(lengths[s], `scales[${s}]`);
+    const scale = lengths[s];
+    if (!isCount(scale)) throw notACount(scale, `scales[${s}]`);
     if (scale > dim) {
       throw expected('BAD_PLAN', `a prefix length in 1..${dim} (the vectors have ${dim} dims)`, `scales[${s}]`, scale);
     }
@@ -217,10 +218,16 @@ function checkKeep(keep: unknown, where: string): Keep {
 }
 
 function checkCount(value: unknown, where: string): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 0xffff_ffff) {
-    throw expected('BAD_PLAN', 'an integer of at least 1', where, value);
-  }
+  if (!isCount(value)) throw notACount(value, where);
   return value;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 0xffff_ffff;
+}
+
+function notACount(value: unknown, where: string): FunnelError {
+  return expected('BAD_PLAN', 'an integer of at least 1', where, value);
 }
 
 /** What makers of plans share. */

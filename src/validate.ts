@@ -49,16 +49,21 @@ function packQuery(query: Exclude<Vector, Float32Array>, where: string): Float32
   return packed;
 }
 
-/** Finite exactly when all values are: float32 cannot overflow a float64 sum. */
+/** Finite exactly when all values are: float32 cannot overflow a float64 sum. Four sums, since one waits for itself. */
 function sumOf(vector: Float32Array): number {
-  let even = 0;
-  let odd = 0;
-  const pairs = vector.length & ~1;
-  for (let i = 0; i < pairs; i += 2) {
-    even += vector[i]!;
-    odd += vector[i + 1]!;
+  let s0 = 0;
+  let s1 = 0;
+  let s2 = 0;
+  let s3 = 0;
+  let i = 0;
+  for (; i + 4 <= vector.length; i += 4) {
+    s0 += vector[i]!;
+    s1 += vector[i + 1]!;
+    s2 += vector[i + 2]!;
+    s3 += vector[i + 3]!;
   }
-  return pairs === vector.length ? even + odd : even + odd + vector[pairs]!;
+  for (; i < vector.length; i++) s0 += vector[i]!;
+  return s0 + s1 + s2 + s3;
 }
 
 export function isZero(vector: Float32Array): boolean {

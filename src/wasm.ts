@@ -3,21 +3,26 @@
  * fetched.
  */
 export { FunnelError } from './errors.js';
-export { createWasmKernels } from './kernels/wasm.js';
 export { doublingPlan, funnelPlan, tutorialPlan } from './plan.js';
 export { fromMilvus } from './sources/from-milvus.js';
 export { fromQdrant } from './sources/from-qdrant.js';
 
 import { type FunnelApi, makeFunnel } from './funnel.js';
+import { checkedKernels } from './kernels/check.js';
 import type { Kernels } from './kernels/kernels.js';
-import { createWasmKernels } from './kernels/wasm.js';
+import { createWasmKernels as create } from './kernels/wasm.js';
 import { FunnelSearchOn, type FunnelSearchOptions } from './search.js';
+
+/** The kernels of a WASM instance of its own. Throws when this engine has no WASM SIMD. */
+export function createWasmKernels(): Kernels {
+  return checkedKernels(create());
+}
 
 let kernels: Kernels | undefined;
 
 /** Throws when this engine has no WASM SIMD. */
 function wasmKernels(): Kernels {
-  kernels ??= createWasmKernels();
+  kernels ??= create();
   return kernels;
 }
 

@@ -1,10 +1,11 @@
 /**
- * What native code must be able to trust: a wrong length there ends the process. `funnelvec/kernels` hands kernels to
- * anybody, so every call is checked, in constant time but for the few stages of a plan.
+ * Kernels for anybody. Ours are called with what was validated already, and a wrong length there ends the process; those
+ * that `funnelvec/kernels` hands out check every call, in constant time but for the few stages of a plan.
  */
 import { expected } from '../errors.js';
 import {
   type FunnelTask,
+  type Kernels,
   MAX_DIM,
   METRICS,
   type NormsTask,
@@ -13,25 +14,79 @@ import {
   type ScoresTask,
 } from './kernels.js';
 
-export function checkScores(task: ScoresTask): void {
+const wrapped = new WeakMap<Kernels, Kernels>();
+
+/** The same kernels, with a FunnelError BAD_ARGUMENT for arguments that do not fit each other. */
+export function checkedKernels(kernels: Kernels): Kernels {
+  let checked = wrapped.get(kernels);
+  if (checked === undefined) {
+    checked = wrap(kernels);
+    wrapped.set(kernels, checked);
+  }
+  return checked;
+}
+
+function wrap(kernels: Kernels): Kernels {
+  return {
+    name: kernels.name,
+    scores(task) {
+      checkScores(task);
+      return kernels.scores(task);
+    },
+    norms(task) {
+      checkNorms(task);
+      return kernels.norms(task);
+    },
+    topK(scores, indices, keys) {
+      checkTopK(scores, indices, keys);
+      return kernels.topK(scores, indices, keys);
+    },
+    funnel(task) {
+      checkFunnel(task);
+      return kernels.funnel(task);
+    },
+    funnelBatch(tasks) {
+      tasks.forEach(checkFunnel);
+      return kernels.funnelBatch(tasks);
+    },
+    async funnelBatchAsync(tasks, give) {
+      tasks.forEach(checkFunnel);
+      return kernels.funnelBatchAsync(tasks, give);
+    },
+    scan(task) {
+      checkScan(task);
+      return kernels.scan(task);
+    },
+    async scanAsync(task) {
+      checkScan(task);
+      return kernels.scanAsync(task);
+    },
+    firstNonFinite(rows) {
+      checkRows(rows, 1);
+      return kernels.firstNonFinite(rows);
+    },
+  };
+}
+
+function checkScores(task: ScoresTask): void {
   checkAgainstQuery(task);
   checkRange(task.from, task.to, task.dim);
   checkOut('keys', task.keys, Float64Array, task.rows.length / task.dim);
 }
 
-export function checkNorms(task: NormsTask): void {
+function checkNorms(task: NormsTask): void {
   checkRows(task.rows, task.dim);
   checkRange(task.from, task.to, task.dim);
   checkOut('norms', task.norms, Float64Array, task.rows.length / task.dim);
 }
 
-export function checkTopK(scores: Float64Array, indices: Uint32Array, keys: Float64Array): void {
+function checkTopK(scores: Float64Array, indices: Uint32Array, keys: Float64Array): void {
   checkOut('scores', scores, Float64Array, 0);
   checkOut('indices', indices, Uint32Array, 0);
   checkOut('keys', keys, Float64Array, Math.min(indices.length, scores.length));
 }
 
-export function checkFunnel(task: FunnelTask): void {
+function checkFunnel(task: FunnelTask): void {
   const { scales, keep, dim, rows } = task;
   checkAgainstQuery(task);
   checkOut('scales', scales, Uint32Array, 1);
@@ -50,14 +105,14 @@ export function checkFunnel(task: FunnelTask): void {
   checkOut('keys', task.keys, Float64Array, alive);
 }
 
-export function checkScan(task: ScanTask): void {
+function checkScan(task: ScanTask): void {
   checkAgainstQuery(task);
   checkRange(0, task.to, task.dim);
   checkOut('indices', task.indices, Uint32Array, 0);
   checkOut('keys', task.keys, Float64Array, Math.min(task.indices.length, task.rows.length / task.dim));
 }
 
-export function checkRows(rows: Rows, dim: number): void {
+function checkRows(rows: Rows, dim: number): void {
   if (!(rows instanceof Float32Array) && !(rows instanceof Uint16Array)) {
     throw expected('BAD_ARGUMENT', 'a Float32Array or a Uint16Array', 'rows', rows);
   }

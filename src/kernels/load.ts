@@ -1,6 +1,7 @@
 /** Chooses the kernels: native → wasm → js, once, at first use. Every failure on the way is kept and told. */
 import { FunnelError } from '../errors.js';
 import { addonPaths, platformName } from './addon.cjs';
+import { checkedKernels } from './check.js';
 import type { Kernels } from './kernels.js';
 import { loadNativeKernels } from './native.js';
 import { reference } from './reference.js';
@@ -54,7 +55,7 @@ export function listKernels(): KernelsInfo[] {
  */
 export function useKernels(name: KernelsName | 'native'): Kernels {
   active = getKernels(name, 'useKernels()');
-  return active;
+  return checkedKernels(active);
 }
 
 /** The backend in use: `FUNNELVEC_KERNELS` when set, else the fastest that runs here. */

@@ -1,6 +1,5 @@
 /** The C++ kernels (cpp/addon.cc) behind the contract: one object per instruction-set level. */
 import { loadAddon } from './addon.cjs';
-import { checkFunnel, checkNorms, checkRows, checkScan, checkScores, checkTopK } from './check.js';
 import {
   type BadPosition,
   type FunnelTask,
@@ -28,43 +27,25 @@ export function loadNativeKernels(): { path: string; levels: Kernels[] } {
 function bind(name: string, raw: RawLevel): Kernels {
   return {
     name,
-    scores: (task) => {
-      checkScores(task);
-      const { metric, query, rows, dim, from, to, keys } = task;
-      return raw.scores(METRICS.indexOf(metric), query, rows, dim, from, to, keys);
-    },
-    norms: (task) => {
-      checkNorms(task);
-      const { rows, dim, from, to, norms } = task;
-      return raw.norms(rows, dim, from, to, norms);
-    },
-    topK: (scores, indices, keys) => {
-      checkTopK(scores, indices, keys);
-      return raw.topK(scores, indices, keys);
-    },
-    funnel: (task): BadPosition => {
-      checkFunnel(task);
-      const { metric, query, rows, dim, scales, keep, indices, keys } = task;
-      return raw.funnel(METRICS.indexOf(metric), query, rows, dim, scales, keep, indices, keys);
-    },
+    scores: ({ metric, query, rows, dim, from, to, keys }) =>
+      raw.scores(METRICS.indexOf(metric), query, rows, dim, from, to, keys),
+    norms: ({ rows, dim, from, to, norms }) => raw.norms(rows, dim, from, to, norms),
+    topK: (scores, indices, keys) => raw.topK(scores, indices, keys),
+    funnel: ({ metric, query, rows, dim, scales, keep, indices, keys }): BadPosition =>
+      raw.funnel(METRICS.indexOf(metric), query, rows, dim, scales, keep, indices, keys),
     funnelBatch: (tasks) => raw.funnelBatch(tasks.flatMap(funnelArguments)),
     funnelBatchAsync: async (tasks) => raw.funnelBatchAsync(tasks.flatMap(funnelArguments)),
     scan: (task) => raw.scan(...scanArguments(task)),
     scanAsync: async (task) => ((await raw.scanAsync(scanArguments(task))) as BadPosition[])[0]!,
-    firstNonFinite: (rows: Rows) => {
-      checkRows(rows, 1);
-      return raw.firstNonFinite(rows);
-    },
+    firstNonFinite: (rows: Rows) => raw.firstNonFinite(rows),
   };
 }
 
 /** In the order that addon.cc unwraps. */
 function funnelArguments(t: FunnelTask): unknown[] {
-  checkFunnel(t);
   return [METRICS.indexOf(t.metric), t.query, t.rows, t.dim, t.scales, t.keep, t.indices, t.keys];
 }
 
 function scanArguments(t: ScanTask): unknown[] {
-  checkScan(t);
   return [METRICS.indexOf(t.metric), t.query, t.rows, t.dim, t.to, t.indices, t.keys];
 }

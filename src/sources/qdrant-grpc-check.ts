@@ -24,13 +24,16 @@ interface Shapes {
   params: Shape;
 }
 
-let shapes: Promise<Shapes> | undefined;
+let found: Promise<Shapes> | undefined;
 
-/** @throws FunnelError BAD_ARGUMENT, naming the key */
-export async function checkParts(filter: unknown, params: unknown): Promise<void> {
+/**
+ * @param shapes - @default those of the client's package
+ * @throws FunnelError BAD_ARGUMENT, naming the key
+ */
+export async function checkParts(filter: unknown, params: unknown, shapes?: Shapes): Promise<void> {
   if (isNothing(filter) && isNothing(params)) return;
-  shapes ??= findShapes();
-  const known = await shapes;
+  found ??= findShapes();
+  const known = shapes ?? (await found);
   if (!isNothing(filter)) check(filter, known.filter, 'nativeFilter');
   if (!isNothing(params)) check(params, known.params, 'params');
 }
@@ -103,7 +106,7 @@ function isNothing(value: unknown): value is undefined | null {
 }
 
 /** For a client that cannot be imported from here: filters and conditions, not looked into further. */
-function builtIn(): Shapes {
+export function builtIn(): Shapes {
   const list = (localName: string, message: Shape): Field => ({ localName, fieldKind: 'list', message });
   const one = (localName: string, message?: Shape): Field => ({ localName, fieldKind: 'message', message });
   const filter: { members: Member[] } = { members: [] };

@@ -247,8 +247,12 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     }
   });
 
-  it('head and tail are joined to the full vector', async () => {
-    const spec = await shared('tail', { layout: 'tail', metric: 'cosine' });
+  it('head and tail are joined to the full vector, whatever the server compares heads by', async () => {
+    for (const metric of ['cosine', 'dot', 'euclid'] as const) await joined(metric);
+  });
+
+  const joined = async (by: Metric) => {
+    const spec = await shared(by === 'cosine' ? 'tail' : `tail_${by}`, { layout: 'tail', metric: by });
     const source = open(spec);
     assert.deepEqual(await source.info(), {
       headDim: HEAD,
@@ -269,7 +273,7 @@ function suite(backend: Backend, skips: Record<string, string>): void {
       });
     }
     await rejects(source.full({ vector: query(), limit: 5 }), 'BAD_ARGUMENT', /tail/);
-  });
+  };
 
   it('full() finds what a full scan over the whole vectors finds', async () => {
     for (const metric of ['cosine', 'dot', 'euclid'] as const) {

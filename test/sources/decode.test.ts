@@ -8,6 +8,7 @@ import { fromQdrant, qdrantSource } from 'funnelvec/qdrant';
 import { type Lift, liftVectors } from '#dist/sources/json-lift.js';
 import { liftFields, statusOf } from '#dist/sources/milvus-lift.js';
 import { packRows } from '#dist/sources/pack.js';
+import { WireReader } from '#dist/sources/wire.js';
 import { random, randomVector, rejects } from './conformance.js';
 
 type Failure = Error & { code: string };
@@ -654,7 +655,7 @@ describe('reading gRPC answers as bytes', () => {
     await rejects(head(answer(record(1, 8, 7))), 'BAD_RESPONSE', /point 7/);
     await rejects(head(answer(one(named('full', record(101, record(1, floats(1))))))), 'BAD_DIMS', /point 7/);
     const whole = one(named('full', record(101, record(1, floats(1, 2)))));
-    await rejects(head(answer(Buffer.concat([whole.subarray(0, -1)]))), 'BAD_RESPONSE', /protobuf/);
+    await rejects(head(answer(whole.subarray(0, -1))), 'BAD_RESPONSE', /points/);
     await rejects(head({ $typeName: 'qdrant.Else' }), 'BAD_RESPONSE', /points/);
     const next = random(8);
     for (let round = 0; round < 2_000; round++) {
@@ -665,6 +666,54 @@ describe('reading gRPC answers as bytes', () => {
         (error: Failure) => assert.equal(error.name, 'FunnelError', error.stack),
       );
     }
+  });
+});
+
+describe('what cannot be read as bytes', () => {
+  test('is asked for again, for the client to decode, and never taken for no points', async () => {
+    const usual = {
+      result: [
+        {
+          $typeName: 'qdrant.ScoredPoint',
+          id: { pointIdOptions: { case: 'num', value: 7n } },
+          score: 0.5,
+          payload: {},
+          vectors: { vectorsOptions: { case: 'vectors', value: { vectors: { full: { data: [1, 2] } } } } },
+        },
+      ],
+    };
+    const time = { no: 2, wireType: 1, data: new Uint8Array(8) };
+    const $typeName = 'qdrant.HealthCheckRequest';
+    for (const raw of [
+      // Unknown fields not kept; no evidence that they were; a damaged point.
+      { $typeName },
+      { $typeName, $unknown: [] },
+      { $typeName, $unknown: [{ no: 1, wireType: 2, data: Uint8Array.of(9, 1) }, time] },
+    ]) {
+      const answers: unknown[] = [raw, usual, usual];
+      const size = { size: 2n, distance: 3 };
+      const vectorsConfig = { config: { case: 'paramsMap', value: { map: { head: size, full: size } } } };
+      const client = {
+        api: () => ({
+          get: async () => ({ result: { config: { params: { vectorsConfig } } } }),
+          scroll: async () => ({ result: [] }),
+          query: async () => answers.shift(),
+        }),
+      };
+      const source = qdrantSource(client, { collection: 'films', head: 'head', full: 'full' });
+      for (const left of [1, 0]) {
+        const { candidates } = await source.head({ vector: Float32Array.of(1, 0), candidates: 3 });
+        assert.deepEqual([candidates.ids, candidates.vectors], [[7n], Float32Array.of(1, 2)]);
+        assert.equal(answers.length, left);
+      }
+    }
+  });
+
+  test('includes lengths beyond 32 bits', () => {
+    assert.equal(new WireReader(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f)).size(), 2 ** 32 - 1);
+    // 2^32 + 5, and 2^35 + 5.
+    assert.throws(() => new WireReader(Uint8Array.of(0x85, 0x80, 0x80, 0x80, 0x10)).size(), RangeError);
+    assert.throws(() => new WireReader(Uint8Array.of(0x85, 0x80, 0x80, 0x80, 0x80, 0x01)).size(), RangeError);
   });
 });
 
@@ -725,6 +774,51 @@ describe('a source whose client answers oddly', () => {
     await rejects(source([], { vectors: { size: 4, distance: 'Dot' } }).info(), 'NO_FIELD', /un-named/);
     const short = { vectors: { head: { size: 9, distance: 'Dot' }, full: { size: 4, distance: 'Dot' } } };
     await rejects(source([], short).info(), 'BAD_DIMS', /at most 4/);
+  });
+
+  test('joins head and tail only where the head has length 1, and ranks by cosine under every distance', async () => {
+    const open = (points: unknown, distance = 'Dot') =>
+      qdrantSource(rest(points, { vectors: { head: { size: 2, distance }, tail: { size: 2, distance: 'Dot' } } }), {
+        collection: 'films',
+        head: 'head',
+        full: { tail: 'tail', headNorm: 'norm' },
+      });
+    const head = (...points: unknown[]) => open(points).head({ vector, candidates: 3 });
+    const stored = (id: number, head: number[], norm: number) => point(id, { head, tail: [5, 6] }, { norm });
+    for (const distance of ['Cosine', 'Dot', 'Euclid'])
+      assert.equal((await open([], distance).info()).metric, 'cosine');
+    const { candidates } = await head(stored(1, [0.6, 0.8], 10), stored(2, [0, 0], 0), stored(3, [1.001, 0], 2));
+    assert.deepEqual(candidates.vectors, Float32Array.of(6, 8, 5, 6, 0, 0, 5, 6, 2.002, 0, 5, 6));
+    await rejects(
+      head(stored(1, [0.6, 0.8], 10), stored(2, [6, 8], 10)),
+      'BAD_RESPONSE',
+      /length 1 in row 1 \(point 2\).*10/,
+    );
+    await rejects(head(stored(1, [0, 0], 1)), 'BAD_RESPONSE', /length 1 in row 0/);
+  });
+
+  test('a Milvus column named "score" is never taken for the scores', async () => {
+    const fields = [
+      { name: 'id', dataType: 5, is_primary_key: true },
+      { name: 'score', dataType: 11 },
+      ...['head', 'full'].map((name) => ({ name, dataType: 101, dim: 2 })),
+    ];
+    const results = [{ score: 99, id: '1', full: [1, 2] }];
+    const source = milvusSource(
+      {
+        describeCollection: async () => ({ schema: { fields } }),
+        describeIndex: async () => ({}),
+        search: async () => ({ results }),
+      },
+      { collection: 'films', head: 'head', full: 'full', metric: 'dot' },
+    );
+    const head = async (withPayload: boolean | string[]) =>
+      (await source.head({ vector: Float32Array.of(1, 0), candidates: 3, withPayload })).candidates;
+    assert.deepEqual((await head(false)).headScores, Float64Array.of(99));
+    for (const withPayload of [true, ['score']]) {
+      const { headScores, payloads } = await head(withPayload);
+      assert.deepEqual([headScores, payloads], [undefined, [{ score: 99 }]]);
+    }
   });
 
   test('an un-named vector is head and full at once', async () => {
