@@ -36,7 +36,7 @@
       'conditions': [
         ['target_arch=="x64"', {'dependencies': ['isa_avx2', 'isa_avx512']}],
         ['target_arch=="arm64"', {'dependencies': ['isa_neon']}],
-        ['OS=="linux"', {'ldflags': ['-Wl,--exclude-libs,ALL', '-static-libgcc', '-static-libstdc++']}],
+        ['OS=="linux"', {'ldflags': ['-Wl,--exclude-libs,ALL']}],
       ],
     },
     {

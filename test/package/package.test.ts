@@ -53,7 +53,7 @@ describe('the packed package', { timeout: 600_000 }, () => {
   describe('holds', () => {
     it('only what a user needs', () => {
       const allowed = [
-        /^(package\.json|README\.md|ARCHITECTURE\.md|CHANGELOG\.md|LICENSE)$/,
+        /^(package\.json|README\.md|ARCHITECTURE\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|bench\/RESULTS\.md)$/,
         /^dist\/(esm|cjs)\/[\w/-]+\.(js|cjs|d\.ts|d\.cts)$/,
         /^dist\/cjs\/package\.json$/,
         /^prebuilds\/[\w-]+\/funnelvec\.node$/,
@@ -77,6 +77,16 @@ describe('the packed package', { timeout: 600_000 }, () => {
     it('a binary when a compiler was there', (t) => {
       if (process.env['CI'] !== 'true' && !hasNative) return t.skip('no native binary was built');
       assert.equal(readdirSync(join(consumer.installed, 'prebuilds')).length, 1);
+    });
+
+    it('a binary that needs no newer system libraries than Node.js itself', (t) => {
+      if (process.platform !== 'linux' || !hasNative) return t.skip('no Linux binary was built');
+      const [platform] = readdirSync(join(consumer.installed, 'prebuilds'));
+      const binary = readFileSync(join(consumer.installed, 'prebuilds', platform!, 'funnelvec.node'), 'latin1');
+      const newest = (library: string) =>
+        Math.max(0, ...Array.from(binary.matchAll(new RegExp(`${library}(\\d+)`, 'g')), (match) => Number(match[1])));
+      assert.ok(newest('GLIBC_2\\.') <= 28, `GLIBC_2.${newest('GLIBC_2\\.')}`);
+      assert.ok(newest('GLIBCXX_3\\.4\\.') <= 25, `GLIBCXX_3.4.${newest('GLIBCXX_3\\.4\\.')}`);
     });
 
     it('no path of the machine that built it', () => {

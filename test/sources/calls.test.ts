@@ -287,8 +287,7 @@ describe('a caller who gives up', () => {
         const aborted = films.head({ vector, candidates: 3, signal: controller.signal });
         const late = films.full({ vector, limit: 3, timeout: 100 });
         setTimeout(() => controller.abort(), 100);
-        await rejects(aborted, 'ABORTED', /films/);
-        await rejects(late, 'TIMEOUT', /100 ms/);
+        await Promise.all([rejects(aborted, 'ABORTED', /films/), rejects(late, 'TIMEOUT', /100 ms/)]);
         for (let i = 0; i < 100 && server.hanging() > 0; i++) await sleep(10);
         assert.equal(server.hanging(), 0, `${search}, ${decode}`);
       }
