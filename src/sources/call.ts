@@ -97,17 +97,20 @@ const UNREACHABLE = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+/** Node's and OpenSSL's codes for a connection that could not be made safe. */
+const UNSAFE = /^(ERR_(SSL|TLS)_|CERT_|UNABLE_TO_)|SELF_SIGNED/;
+
 /** The socket error inside what a client threw, if there is one. */
 export function socketCode(error: unknown): string | undefined {
   for (let depth = 0, at = error; depth < 6 && typeof at === 'object' && at !== null; depth++) {
     const { code, cause, errors } = at as { code?: unknown; cause?: unknown; errors?: unknown };
-    if (typeof code === 'string' && UNREACHABLE.has(code)) return code;
+    if (typeof code === 'string' && (UNREACHABLE.has(code) || UNSAFE.test(code))) return code;
     at = cause ?? (Array.isArray(errors) ? errors[0] : undefined);
   }
   return undefined;
 }
 
-/** Why the server was not reached: the socket's code, or the innermost words, where a TLS failure tells its reason. */
+/** Why the server was not reached: the socket's code, or else the innermost words. */
 export function reachReason(error: unknown): string {
   let at = error;
   for (let depth = 0; depth < 6; depth++) {

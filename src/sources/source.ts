@@ -29,7 +29,9 @@ export interface HeadRequest {
 }
 
 export interface HeadAnswer {
-  /** In the server's order; vectors are full ones, packed. At most `candidates` of them. */
+  /**
+   * Given away: the source keeps no reference to the vectors, which another thread may be reading next.
+   * In the server's order; vectors are full ones, packed. At most `candidates` of them. */
   candidates: PackedCandidates;
   /** Milliseconds until the server's answer was here. */
   headMs: number;

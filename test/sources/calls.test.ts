@@ -365,6 +365,7 @@ describe('errors name their cause', () => {
       ['REST', http(504, 'gateway timeout'), 'UNREACHABLE', /504/],
       ['REST', http(500, 'oh'), 'REFUSED', /500/],
       ['REST', tls, 'UNREACHABLE', /self-signed certificate/],
+      ['gRPC', { code: 13, cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' } }, 'UNREACHABLE', /SELF_SIGNED/],
       ['gRPC', { code: 5, rawMessage: "Collection `films` doesn't exist!" }, 'NO_COLLECTION', /films/],
       ['gRPC', { code: 5, rawMessage: 'no such route' }, 'REFUSED', /no such route/],
       ['gRPC', { code: 1, rawMessage: 'This operation was aborted' }, 'TIMEOUT', /client's own/],
