@@ -30,8 +30,9 @@ export interface HeadRequest {
 
 export interface HeadAnswer {
   /**
-   * Given away: the source keeps no reference to the vectors, which another thread may be reading next.
-   * In the server's order; vectors are full ones, packed. At most `candidates` of them. */
+   * In the server's order; vectors are full ones, packed. At most `candidates` of them. Given away: the source keeps no
+   * reference to the vectors, which another thread may read next.
+   */
   candidates: PackedCandidates;
   /** Milliseconds until the server's answer was here. */
   headMs: number;
