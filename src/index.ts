@@ -8,11 +8,7 @@ import { type FunnelApi, makeFunnel } from './funnel.js';
 import { activeKernels as ours } from './kernels/load.js';
 import { FunnelSearchOn, type FunnelSearchOptions } from './search.js';
 
-const api: FunnelApi = makeFunnel(ours);
-export const funnel: FunnelApi['funnel'] = api.funnel;
-export const funnelAsync: FunnelApi['funnelAsync'] = api.funnelAsync;
-export const funnelBatch: FunnelApi['funnelBatch'] = api.funnelBatch;
-export const funnelBatchAsync: FunnelApi['funnelBatchAsync'] = api.funnelBatchAsync;
+export const { funnel, funnelAsync, funnelBatch, funnelBatchAsync }: FunnelApi = makeFunnel(ours);
 
 /**
  * Funnel search over a database: a head search there, the funnel here.

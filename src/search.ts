@@ -8,7 +8,7 @@ import { halfToFloat } from './kernels/reference.js';
 import { type CheckedPlan, checkPlan, funnelPlan, type Plan, poolFor } from './plan.js';
 import type { HeadAnswer, PayloadSelection, Source, SourceInfo } from './sources/source.js';
 import type { Hit, SearchStats, Vector } from './types.js';
-import { checkInteger, checkKeys, checkQuery, isZero } from './validate.js';
+import { checkInteger, checkKeys, checkPayload, checkQuery, isZero } from './validate.js';
 
 export interface FunnelSearchOptions {
   /** From qdrantSource() or milvusSource(). */
@@ -243,17 +243,10 @@ function ownRequest(request: SearchRequest): OwnRequest {
       throw expected('BAD_ARGUMENT', 'a boolean', flag, own[flag]);
     }
   }
-  const { withPayload } = own;
-  if (withPayload !== undefined && typeof withPayload !== 'boolean' && !isNames(withPayload)) {
-    throw expected('BAD_ARGUMENT', 'a boolean or an array of names', 'withPayload', withPayload);
-  }
+  checkPayload(own.withPayload);
   if (own.limit !== undefined) checkInteger(own.limit, 1, 0xffff_ffff, 'limit');
   if (own.plan !== undefined) checkPlan(own.plan, MAX_DIM);
   return { ...own, vector: checkQuery(own.vector, undefined, 'vector').slice() };
-}
-
-function isNames(value: unknown): boolean {
-  return Array.isArray(value) && value.every((name) => typeof name === 'string');
 }
 
 /** A row as floats, whatever the source holds. */

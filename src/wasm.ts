@@ -26,11 +26,7 @@ function wasmKernels(): Kernels {
   return kernels;
 }
 
-const api: FunnelApi = makeFunnel(wasmKernels);
-export const funnel: FunnelApi['funnel'] = api.funnel;
-export const funnelAsync: FunnelApi['funnelAsync'] = api.funnelAsync;
-export const funnelBatch: FunnelApi['funnelBatch'] = api.funnelBatch;
-export const funnelBatchAsync: FunnelApi['funnelBatchAsync'] = api.funnelBatchAsync;
+export const { funnel, funnelAsync, funnelBatch, funnelBatchAsync }: FunnelApi = makeFunnel(wasmKernels);
 
 /** As `FunnelSearch` of the main entry. */
 export class FunnelSearch extends FunnelSearchOn {

@@ -1,7 +1,8 @@
 /** How the full vectors of a collection are stored, and what both databases check before they search. */
 import { describe, expected, FunnelError, type FunnelErrorCode } from '../errors.js';
+import { METRICS } from '../kernels/kernels.js';
 import type { Metric } from '../types.js';
-import type { PayloadSelection } from './source.js';
+import { checkQuery } from '../validate.js';
 
 /**
  * The layout that stores nothing twice: the head normalised to length 1, its length in a field beside it, and the remaining
@@ -31,36 +32,15 @@ export function checkLayout(options: { collection: string; head: string; full: s
 }
 
 export function checkMetric(metric: Metric | undefined): void {
-  if (metric !== undefined && metric !== 'cosine' && metric !== 'dot' && metric !== 'euclid') {
-    throw expected('BAD_ARGUMENT', "'cosine', 'dot' or 'euclid'", 'metric', metric);
-  }
-}
-
-export function checkPayload(selection: PayloadSelection | undefined): void {
-  const list = Array.isArray(selection) && selection.every((field) => typeof field === 'string');
-  if (selection !== undefined && typeof selection !== 'boolean' && !list) {
-    throw expected('BAD_ARGUMENT', 'true, false or an array of field names', 'withPayload', selection);
+  if (metric !== undefined && !METRICS.includes(metric)) {
+    throw expected('BAD_ARGUMENT', `one of ${METRICS.join(', ')}`, 'metric', metric);
   }
 }
 
 /** NaN would be answered with arbitrary hits by some servers, so it never leaves this process. */
-export function checkQuery(vector: Float32Array, dim: number, where: string): void {
+export function checkHeadQuery(vector: Float32Array, dim: number, where: string): void {
   if (!(vector instanceof Float32Array)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'the query vector', vector);
-  if (vector.length !== dim) {
-    throw expected('BAD_DIMS', `${dim} dims, as in ${where},`, 'the query vector', vector);
-  }
-  for (let i = 0; i < dim; i++) {
-    if (!Number.isFinite(vector[i])) {
-      throw expected('NOT_FINITE', 'a finite number', `dim ${i} of the query vector`, vector[i]);
-    }
-  }
-}
-
-export function checkCount(count: number, name: string, most: number): void {
-  if (!Number.isInteger(count) || count < 1 || count > most) {
-    const range = most === Number.MAX_SAFE_INTEGER ? 'a positive integer' : `an integer between 1 and ${most}`;
-    throw expected('BAD_ARGUMENT', range, name, count);
-  }
+  checkQuery(vector, dim, `the query vector of ${where}`);
 }
 
 /** As far as bfloat16 rounds. */

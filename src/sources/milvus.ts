@@ -1,18 +1,11 @@
 /** Milvus as a source: `funnelvec/milvus`. */
 import { expected, FunnelError } from '../errors.js';
 import type { Metric } from '../types.js';
+import { checkInteger, checkPayload } from '../validate.js';
 import { guarded, messageOf, overloaded, reachReason, socketCode } from './call.js';
 import { absent, fromBfloat16, type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
 import { Known } from './known.js';
-import {
-  checkCount,
-  checkLayout,
-  checkMetric,
-  checkPayload,
-  checkQuery,
-  joinTails,
-  type TailLayout,
-} from './layout.js';
+import { checkHeadQuery, checkLayout, checkMetric, joinTails, type TailLayout } from './layout.js';
 import { checkExpression } from './milvus-expression.js';
 import { type LiftedField, liftFields, statusOf } from './milvus-lift.js';
 import { setOwn } from './own.js';
@@ -135,7 +128,7 @@ class MilvusSource implements Source {
   head(request: HeadRequest): Promise<HeadAnswer> {
     return this.guarded(request, async (signal) => {
       checkPayload(request.withPayload);
-      checkCount(request.candidates, 'candidates', MAX_LIMIT);
+      checkInteger(request.candidates, 1, MAX_LIMIT, 'candidates');
       return this.informed(request, signal, (facts) => this.searchHead(request, facts));
     });
   }
@@ -149,7 +142,7 @@ class MilvusSource implements Source {
           `${this.name} stores no full vector to search: its layout is head and tail`,
         );
       }
-      checkCount(request.limit, 'limit', MAX_LIMIT);
+      checkInteger(request.limit, 1, MAX_LIMIT, 'limit');
       return this.informed(request, signal, async (facts) => {
         const { idField, squared } = facts;
         const { rows, at, began } = await this.search(full, request.vector, request.limit, request, [idField], []);
@@ -330,13 +323,13 @@ class MilvusSource implements Source {
   ): Promise<T> {
     checkExpression(nativeFilter);
     const facts = await this.known.get(signal);
-    checkQuery(vector, facts.dim, this.name);
+    checkHeadQuery(vector, facts.dim, this.name);
     try {
       return await search(facts);
     } catch (error) {
       const told = error instanceof FunnelError ? error : this.classify(error);
       const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
-      if (now) checkQuery(vector, now.dim, this.name);
+      if (now) checkHeadQuery(vector, now.dim, this.name);
       throw told;
     }
   }

@@ -1,18 +1,11 @@
 /** Qdrant as a source: `funnelvec/qdrant`. */
 import { expected, FunnelError } from '../errors.js';
 import type { IdKind, Metric } from '../types.js';
+import { checkInteger, checkPayload } from '../validate.js';
 import { guarded, overloaded } from './call.js';
 import { type AnyPoint, payloadsOf, pointName, qdrantIds, scoresOf, vectorsOf } from './from-qdrant.js';
 import { Known } from './known.js';
-import {
-  checkCount,
-  checkLayout,
-  checkMetric,
-  checkPayload,
-  checkQuery,
-  joinTails,
-  type TailLayout,
-} from './layout.js';
+import { checkHeadQuery, checkLayout, checkMetric, joinTails, type TailLayout } from './layout.js';
 import { packRows } from './pack.js';
 import type { QdrantDriver, QdrantVectors } from './qdrant-driver.js';
 import { grpcDriver, type QdrantGrpcClient } from './qdrant-grpc.js';
@@ -102,7 +95,7 @@ class QdrantSource implements Source {
   head(request: HeadRequest): Promise<HeadAnswer> {
     return this.guarded(request, async (signal) => {
       checkPayload(request.withPayload);
-      checkCount(request.candidates, 'candidates', Number.MAX_SAFE_INTEGER);
+      checkInteger(request.candidates, 1, Number.MAX_SAFE_INTEGER, 'candidates');
       return this.informed(request, signal, (info) => this.search(request, info, signal));
     });
   }
@@ -116,7 +109,7 @@ class QdrantSource implements Source {
           `${this.name} stores no full vector to search: its layout is head and tail`,
         );
       }
-      checkCount(request.limit, 'limit', Number.MAX_SAFE_INTEGER);
+      checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
       return this.informed(request, signal, async () => {
         const began = performance.now();
         const { points, at } = await this.driver.query(
@@ -231,13 +224,13 @@ class QdrantSource implements Source {
     await driver.check?.(options.nativeFilter, options.params);
     await driver.check?.(nativeFilter, undefined);
     const facts = await this.known.get(signal);
-    checkQuery(vector, facts.info.dim, name);
+    checkHeadQuery(vector, facts.info.dim, name);
     try {
       return await search(facts.info);
     } catch (error) {
       const told = error instanceof FunnelError ? error : driver.classify(error, name);
       const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
-      if (now) checkQuery(vector, now.info.dim, name);
+      if (now) checkHeadQuery(vector, now.info.dim, name);
       throw told;
     }
   }
