@@ -8,7 +8,12 @@ import { type FunnelApi, makeFunnel } from './funnel.js';
 import { activeKernels as ours } from './kernels/load.js';
 import { FunnelSearchOn, type FunnelSearchOptions } from './search.js';
 
-export const { funnel, funnelAsync, funnelBatch, funnelBatchAsync }: FunnelApi = makeFunnel(ours);
+// One by one, and by the names of their types: editors then show the documentation of each.
+const api: FunnelApi = makeFunnel(ours);
+export const funnel: FunnelApi['funnel'] = api.funnel;
+export const funnelAsync: FunnelApi['funnelAsync'] = api.funnelAsync;
+export const funnelBatch: FunnelApi['funnelBatch'] = api.funnelBatch;
+export const funnelBatchAsync: FunnelApi['funnelBatchAsync'] = api.funnelBatchAsync;
 
 /**
  * Funnel search over a database: a head search there, the funnel here.

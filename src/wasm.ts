@@ -26,7 +26,12 @@ function wasmKernels(): Kernels {
   return kernels;
 }
 
-export const { funnel, funnelAsync, funnelBatch, funnelBatchAsync }: FunnelApi = makeFunnel(wasmKernels);
+// One by one, and by the names of their types: editors then show the documentation of each.
+const api: FunnelApi = makeFunnel(wasmKernels);
+export const funnel: FunnelApi['funnel'] = api.funnel;
+export const funnelAsync: FunnelApi['funnelAsync'] = api.funnelAsync;
+export const funnelBatch: FunnelApi['funnelBatch'] = api.funnelBatch;
+export const funnelBatchAsync: FunnelApi['funnelBatchAsync'] = api.funnelBatchAsync;
 
 /** As `FunnelSearch` of the main entry. */
 export class FunnelSearch extends FunnelSearchOn {
