@@ -1,8 +1,7 @@
 /** What each stage of a funnel dropped. Runs the stages one by one, on the same kernels and with the same bits. */
 import { expected } from './errors.js';
-import type { Prepared } from './funnel.js';
-import { finish, notFinite, scoreOf } from './funnel.js';
 import type { Kernels } from './kernels/kernels.js';
+import { finish, notFinite, type Prepared, scoreOf } from './prepare.js';
 import type { FunnelStage, Hit, Id } from './types.js';
 
 /** A candidate as one stage saw it. */

@@ -1,13 +1,12 @@
 /** funnel(): re-ranks a candidate set by a plan. Validation here, arithmetic in one kernel call. */
-
-import { type Matrix, toMatrix } from './candidates.js';
 import { expected, FunnelError } from './errors.js';
 import { type Explanation, explain } from './explain.js';
-import type { BadPosition, FunnelTask, Kernels } from './kernels/kernels.js';
-import { type CheckedPlan, checkPlan, funnelPlan, type Plan, resolvePlan } from './plan.js';
-import type { Candidates, FunnelStage, Hit, Vector } from './types.js';
-import { checkKeys, checkQuery, isZero } from './validate.js';
-import { freshWorkspace, sharedWorkspace, type Workspace } from './workspace.js';
+import type { BadPosition, FunnelTask, Kernels, Rows } from './kernels/kernels.js';
+import type { Plan } from './plan.js';
+import { finish, type Prepared, prepare } from './prepare.js';
+import type { Candidates, Hit, Vector } from './types.js';
+import { checkKeys } from './validate.js';
+import { freshWorkspace, sharedWorkspace } from './workspace.js';
 
 export interface FunnelOptions {
   /** Hits to return; wins over the plan's limit. */
@@ -73,15 +72,6 @@ export interface FunnelApi {
   ): Promise<Hit<Row>[][]>;
 }
 
-/** A validated call: what the kernel is to do, and the way back to the caller's rows. */
-export interface Prepared<Row> {
-  matrix: Matrix<Row>;
-  task: FunnelTask;
-  stages: FunnelStage[];
-  /** How many rows the task will leave. */
-  hits: number;
-}
-
 /** Multiply-adds below which a hop to another thread costs more than the work. */
 const WORTH_A_THREAD = 2_000_000;
 
@@ -121,13 +111,12 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
     return prepared.map((one, i) => inContext(`requests[${i}]`, () => finish(one, bad[i]!)));
   }
 
-  const { run } = makeRunner(kernels);
   return {
     funnel,
     async funnelAsync(candidates, query, plan, options = {}) {
       const { limit } = checkOptions(options, ['limit']);
       const prepared = prepare(candidates, query, plan, limit);
-      return finish(prepared, (await run([prepared], true))[0]!);
+      return finish(prepared, (await runPrepared(kernels(), [prepared], true))[0]!);
     },
     funnelBatch(requests, plan, options = {}) {
       const prepared = prepareAll(requests, plan, options);
@@ -135,82 +124,24 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
     },
     async funnelBatchAsync(requests, plan, options = {}) {
       const prepared = prepareAll(requests, plan, options);
-      return finishAll(prepared, await run(prepared, true));
+      return finishAll(prepared, await runPrepared(kernels(), prepared, true));
     },
   };
 }
 
-/** Runs prepared calls: at once when they are small, else off the main thread. */
-export function makeRunner(kernels: () => Kernels) {
-  return {
-    /** @param give whether nobody will read the matrices afterwards */
-    async run(prepared: readonly Prepared<unknown>[], give = false): Promise<BadPosition[]> {
-      const total = prepared.reduce((sum, one) => sum + work(one), 0);
-      if (total < WORTH_A_THREAD) return kernels().funnelBatch(prepared.map((one) => one.task));
-      return kernels().funnelBatchAsync(await withOwnMemory(prepared), give);
-    },
-    explain: <Row>(prepared: Prepared<Row>): Explanation<Row> => explain(kernels(), prepared),
-  };
-}
-
-/** Everything that can be wrong with a call is found here, except NaN and Infinity in rows: the kernel sees those. */
-export function prepare<Row>(
-  candidates: Candidates<Row>,
-  query: Vector,
-  plan: Plan | undefined,
-  limit: number | undefined,
-  workspace: Workspace = freshWorkspace,
-): Prepared<Row> {
-  const matrix = toMatrix(candidates, workspace);
-  const q = checkQuery(query, matrix.count === 0 ? undefined : matrix.dim);
-  const dim = q.length;
-  const checked = plan === undefined ? defaultPlan(dim) : checkPlan(plan, dim);
-  const { metric, scales, keep, stages } = resolvePlan(checked, matrix.count, limit, workspace);
-  const hits = keep[stages.length - 1]!;
-  const { indices, keys } = workspace.results(hits);
-  // Native code trusts these lengths, and getters of the caller's have run since they were looked at.
-  if (q.length !== dim || matrix.vectors.length !== matrix.count * matrix.dim) {
-    throw new FunnelError('DETACHED_BUFFER', 'Expected query and vectors to stay as they are during the call');
-  }
-  if (metric !== 'euclid' && isZero(q)) {
-    throw new FunnelError('ZERO_QUERY', `Expected a query with a direction for metric ${metric} but received zeros`);
-  }
-  return { matrix, task: { metric, query: q, rows: matrix.vectors, dim, scales, keep, indices, keys }, stages, hits };
-}
-
-/** The kernel's answer as hits. */
-export function finish<Row>({ matrix, task, hits: count }: Prepared<Row>, bad: BadPosition): Hit<Row>[] {
-  if (bad !== -1) throw notFinite(matrix, bad);
-  const { indices, keys, metric } = task;
-  const hits = new Array<Hit<Row>>(count);
-  for (let i = 0; i < count; i++) hits[i] = matrix.hit(indices[i]!, scoreOf(metric, keys[i]!));
-  return hits;
-}
-
-/** A key is larger when better; a distance is smaller. 0 − key keeps −0 out. */
-export function scoreOf(metric: FunnelTask['metric'], key: number): number {
-  return metric === 'euclid' ? 0 - key : key;
-}
-
-export function notFinite(matrix: Matrix<unknown>, at: number): FunnelError {
-  const row = Math.floor(at / matrix.dim);
-  const found = matrix.vectors instanceof Float32Array ? matrix.vectors[at] : undefined;
-  // An asynchronous call looked at a copy, and the original may be gone by now.
-  const value = found === undefined || Number.isFinite(found) ? 'NaN or Infinity' : found;
-  const id = matrix.id(row);
-  const name = id === row ? `row ${row}` : `row ${row} (id ${String(id)})`;
-  return expected('NOT_FINITE', 'a finite float32', `dim ${at % matrix.dim} of ${name}`, value);
-}
-
-const defaultPlans = new Map<number, CheckedPlan>();
-
-function defaultPlan(dim: number): CheckedPlan {
-  let plan = defaultPlans.get(dim);
-  if (plan === undefined) {
-    plan = checkPlan(funnelPlan(dim), dim);
-    defaultPlans.set(dim, plan);
-  }
-  return plan;
+/**
+ * Runs prepared calls: at once when they are small, else off the main thread.
+ *
+ * @param give whether nobody will read the matrices afterwards
+ */
+export async function runPrepared(
+  kernels: Kernels,
+  prepared: readonly Prepared<unknown>[],
+  give: boolean,
+): Promise<BadPosition[]> {
+  const total = prepared.reduce((sum, one) => sum + work(one), 0);
+  if (total < WORTH_A_THREAD) return kernels.funnelBatch(prepared.map((one) => one.task));
+  return kernels.funnelBatchAsync(await withOwnMemory(prepared), give);
 }
 
 function checkOptions(options: FunnelOptions, allowed: string[]): FunnelOptions {
@@ -236,10 +167,16 @@ const COPY_AT_ONCE = 4 << 20;
  */
 async function withOwnMemory(prepared: readonly Prepared<unknown>[]): Promise<FunnelTask[]> {
   const tasks = prepared.map(({ task }) => ({ ...task, query: task.query.slice() }));
+  const copies = new Map<Rows, Rows>(); // many queries may share one matrix
   let left = COPY_AT_ONCE;
   for (const [i, { matrix, task }] of prepared.entries()) {
     const { rows } = task;
     if (matrix.owned || rows.buffer instanceof SharedArrayBuffer) continue;
+    const made = copies.get(rows);
+    if (made !== undefined) {
+      tasks[i]!.rows = made;
+      continue;
+    }
     const { length, BYTES_PER_ELEMENT: size } = rows;
     const copy = rows instanceof Float32Array ? new Float32Array(length) : new Uint16Array(length);
     for (let from = 0; from < length; ) {
@@ -255,6 +192,7 @@ async function withOwnMemory(prepared: readonly Prepared<unknown>[]): Promise<Fu
       left -= (to - from) * size;
       from = to;
     }
+    copies.set(rows, copy);
     tasks[i]!.rows = copy;
   }
   return tasks;

@@ -1,11 +1,12 @@
 /** FunnelSearch, the spine: head search in the database → candidates → funnel → hits. */
 import { expected, FunnelError } from './errors.js';
-import type { Explanation } from './explain.js';
-import { finish, inContext, makeRunner, type Prepared, prepare } from './funnel.js';
+import { type Explanation, explain } from './explain.js';
+import { inContext, runPrepared } from './funnel.js';
 import type { Kernels } from './kernels/kernels.js';
 import { MAX_DIM, type Metric } from './kernels/kernels.js';
 import { halfToFloat } from './kernels/reference.js';
 import { type CheckedPlan, checkPlan, funnelPlan, type Plan, poolFor } from './plan.js';
+import { finish, type Prepared, prepare } from './prepare.js';
 import type { HeadAnswer, PayloadSelection, Source, SourceInfo } from './sources/source.js';
 import type { Hit, SearchStats, Vector } from './types.js';
 import { checkInteger, checkKeys, checkPayload, checkQuery, isZero } from './validate.js';
@@ -135,14 +136,14 @@ export class FunnelSearchOn {
       }
     });
     const prepared = queries.map((query, i) => named(i, () => this.#prepare(query, answers[i]!, info)));
-    const runner = makeRunner(this.#kernels);
+    const kernels = this.#kernels();
     const start = performance.now();
-    const bad = await runner.run(prepared);
+    const bad = await runPrepared(kernels, prepared, false);
     const ms = (performance.now() - start) / queries.length;
     return queries.map((query, i) =>
       named(i, () => {
         const hits = finish(prepared[i]!, bad[i]!);
-        const explanation = query.request.explain ? runner.explain(prepared[i]!) : undefined;
+        const explanation = query.request.explain ? explain(kernels, prepared[i]!) : undefined;
         return this.#result(query, answers[i]!, prepared[i]!, hits, ms, explanation);
       }),
     );

@@ -1,5 +1,6 @@
 /** Checks that several front doors share. Each throws before any work, naming the argument and what came. */
 import { describe, expected, FunnelError } from './errors.js';
+import { allFinite } from './kernels/finite.js';
 import { MAX_DIM } from './kernels/kernels.js';
 import type { Id, IdKind, Vector } from './types.js';
 
@@ -32,7 +33,7 @@ export function checkQuery(query: Vector, dim?: number, where = 'query'): Float3
   if (dim === undefined) checkDim(query.length, where);
   else if (query.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, where, query);
   const packed = query instanceof Float32Array ? query : packQuery(query, where);
-  if (!Number.isFinite(sumOf(packed))) {
+  if (!allFinite(packed, 0, packed.length)) {
     const at = packed.findIndex((value) => !Number.isFinite(value));
     throw expected('NOT_FINITE', 'a finite float32', `dim ${at} of ${where}`, query[at]);
   }
@@ -47,23 +48,6 @@ function packQuery(query: Exclude<Vector, Float32Array>, where: string): Float32
     packed[i] = query[i]!;
   }
   return packed;
-}
-
-/** Finite exactly when all values are: float32 cannot overflow a float64 sum. Four sums, since one waits for itself. */
-function sumOf(vector: Float32Array): number {
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  let i = 0;
-  for (; i + 4 <= vector.length; i += 4) {
-    s0 += vector[i]!;
-    s1 += vector[i + 1]!;
-    s2 += vector[i + 2]!;
-    s3 += vector[i + 3]!;
-  }
-  for (; i < vector.length; i++) s0 += vector[i]!;
-  return s0 + s1 + s2 + s3;
 }
 
 export function isZero(vector: Float32Array): boolean {

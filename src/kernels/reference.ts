@@ -2,6 +2,8 @@
  * The kernels in plain TypeScript, written to be read: the oracle of the other backends, and the backend where neither
  * native code nor WASM SIMD runs. See kernels.ts for the contract.
  */
+
+import { allFinite } from './finite.js';
 import type { BadPosition, FunnelTask, Kernels, Metric, NormsTask, Rows, ScanTask, ScoresTask } from './kernels.js';
 import { offload } from './offload.js';
 
@@ -383,25 +385,4 @@ function firstBad(rows: Rows, dim: number, from: number, to: number): BadPositio
     }
   }
   return -1;
-}
-
-/** Finite float32 cannot overflow a float64 sum, and nothing turns a NaN or an infinity back. */
-function allFinite(rows: Rows, from: number, to: number): boolean {
-  if (!(rows instanceof Float32Array)) {
-    for (let i = from; i < to; i++) if ((rows[i]! & 0x7c00) === 0x7c00) return false;
-    return true;
-  }
-  let s0 = 0;
-  let s1 = 0;
-  let s2 = 0;
-  let s3 = 0;
-  let i = from;
-  for (; i + 4 <= to; i += 4) {
-    s0 += rows[i]!;
-    s1 += rows[i + 1]!;
-    s2 += rows[i + 2]!;
-    s3 += rows[i + 3]!;
-  }
-  for (; i < to; i++) s0 += rows[i]!;
-  return Number.isFinite(s0 + s1 + (s2 + s3));
 }

@@ -174,6 +174,13 @@ describe('funnel', () => {
     assert.deepEqual(funnelBatch(requests, tutorialPlan).map(bare), singly);
     assert.deepEqual((await funnelBatchAsync(requests, tutorialPlan)).map(bare), singly);
     assert.deepEqual(funnelBatch([], tutorialPlan), []);
+    // Many queries may share one matrix, which is then copied once.
+    const shared = { vectors: new Random(SEED).vector(4000 * 768), dim: 768 };
+    const ranked = requests.slice(0, 5).map(({ query: q }) => ({ candidates: shared, query: q }));
+    assert.deepEqual(
+      (await funnelBatchAsync(ranked, tutorialPlan)).map(bare),
+      funnelBatch(ranked, tutorialPlan).map(bare),
+    );
     for (const [i, { candidates, query: q }] of requests.entries()) {
       if (i < 3) assert.deepEqual(bare(await funnelAsync(candidates, q, tutorialPlan)), singly[i]);
     }

@@ -1,0 +1,77 @@
+/** One call: what a caller handed over becomes a task for the kernels, and their answer becomes hits. */
+import { type Matrix, toMatrix } from './candidates.js';
+import { expected, FunnelError } from './errors.js';
+import type { BadPosition, FunnelTask } from './kernels/kernels.js';
+import { type CheckedPlan, checkPlan, funnelPlan, type Plan, resolvePlan } from './plan.js';
+import type { Candidates, FunnelStage, Hit, Vector } from './types.js';
+import { checkQuery, isZero } from './validate.js';
+import { freshWorkspace, type Workspace } from './workspace.js';
+
+/** A validated call: what the kernel is to do, and the way back to the caller's rows. */
+export interface Prepared<Row> {
+  matrix: Matrix<Row>;
+  task: FunnelTask;
+  stages: FunnelStage[];
+  /** How many rows the task will leave. */
+  hits: number;
+}
+
+/** Everything that can be wrong with a call is found here, except NaN and Infinity in rows: the kernel sees those. */
+export function prepare<Row>(
+  candidates: Candidates<Row>,
+  query: Vector,
+  plan: Plan | undefined,
+  limit: number | undefined,
+  workspace: Workspace = freshWorkspace,
+): Prepared<Row> {
+  const matrix = toMatrix(candidates, workspace);
+  const q = checkQuery(query, matrix.count === 0 ? undefined : matrix.dim);
+  const dim = q.length;
+  const checked = plan === undefined ? defaultPlan(dim) : checkPlan(plan, dim);
+  const { metric, scales, keep, stages } = resolvePlan(checked, matrix.count, limit, workspace);
+  const hits = keep[stages.length - 1]!;
+  const { indices, keys } = workspace.results(hits);
+  // Native code trusts these lengths, and getters of the caller's have run since they were looked at.
+  if (q.length !== dim || matrix.vectors.length !== matrix.count * matrix.dim) {
+    throw new FunnelError('DETACHED_BUFFER', 'Expected query and vectors to stay as they are during the call');
+  }
+  if (metric !== 'euclid' && isZero(q)) {
+    throw new FunnelError('ZERO_QUERY', `Expected a query with a direction for metric ${metric} but received zeros`);
+  }
+  return { matrix, task: { metric, query: q, rows: matrix.vectors, dim, scales, keep, indices, keys }, stages, hits };
+}
+
+/** The kernel's answer as hits. */
+export function finish<Row>({ matrix, task, hits: count }: Prepared<Row>, bad: BadPosition): Hit<Row>[] {
+  if (bad !== -1) throw notFinite(matrix, bad);
+  const { indices, keys, metric } = task;
+  const hits = new Array<Hit<Row>>(count);
+  for (let i = 0; i < count; i++) hits[i] = matrix.hit(indices[i]!, scoreOf(metric, keys[i]!));
+  return hits;
+}
+
+/** A key is larger when better; a distance is smaller. 0 − key keeps −0 out. */
+export function scoreOf(metric: FunnelTask['metric'], key: number): number {
+  return metric === 'euclid' ? 0 - key : key;
+}
+
+export function notFinite(matrix: Matrix<unknown>, at: number): FunnelError {
+  const row = Math.floor(at / matrix.dim);
+  const found = matrix.vectors instanceof Float32Array ? matrix.vectors[at] : undefined;
+  // An asynchronous call looked at a copy, and the original may be gone by now.
+  const value = found === undefined || Number.isFinite(found) ? 'NaN or Infinity' : found;
+  const id = matrix.id(row);
+  const name = id === row ? `row ${row}` : `row ${row} (id ${String(id)})`;
+  return expected('NOT_FINITE', 'a finite float32', `dim ${at % matrix.dim} of ${name}`, value);
+}
+
+const defaultPlans = new Map<number, CheckedPlan>();
+
+function defaultPlan(dim: number): CheckedPlan {
+  let plan = defaultPlans.get(dim);
+  if (plan === undefined) {
+    plan = checkPlan(funnelPlan(dim), dim);
+    defaultPlans.set(dim, plan);
+  }
+  return plan;
+}
