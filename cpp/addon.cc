@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cpu.h"
+#include "crc32c.h"
 #include "funnel.h"
 #include "topk.h"
 
@@ -242,6 +243,152 @@ Napi::Value ScanAsync(const Napi::CallbackInfo& info) {
   return promise;
 }
 
+// Kernels over coded rows. Every argument stands where src/kernels/codes-native.ts puts it.
+
+double real(napi_env env, napi_value value) {
+  double x = 0;
+  napi_get_value_double(env, value, &x);
+  return x;
+}
+
+// plane, dims, blocks, count, query, queries, dots
+Napi::Value HeadDots(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<7> args(info);
+  const auto& a = args.a;
+  headDots(tableOf(info), {data<uint8_t>(env, a[0]), number(env, a[1]), data<uint32_t>(env, a[2]), number(env, a[3]),
+                           data<int16_t>(env, a[4]), number(env, a[5]), data<int32_t>(env, a[6])});
+  return env.Undefined();
+}
+
+// plane, bits, stride, dims, rows, count, query, dots
+Napi::Value RowDots(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<8> args(info);
+  const auto& a = args.a;
+  const CodeTable& table = tableOf(info).codes;
+  const uint32_t stride = number(env, a[2]), dims = number(env, a[3]), count = number(env, a[5]);
+  const auto* rows = data<uint32_t>(env, a[4]);
+  const auto* query = data<int16_t>(env, a[6]);
+  auto* dots = data<int32_t>(env, a[7]);
+  if (number(env, a[1]) == 8) {
+    table.rowDots8(data<int8_t>(env, a[0]), stride, dims, rows, count, query, dots);
+  } else {
+    table.rowDots4(data<uint8_t>(env, a[0]), stride, dims, rows, count, query, dots);
+  }
+  return env.Undefined();
+}
+
+// dots, blocks, count, mask, k, rows, best
+Napi::Value TopDots(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<7> args(info);
+  const auto& a = args.a;
+  const size_t n = topDots(
+      tableOf(info), {data<int32_t>(env, a[0]), data<uint32_t>(env, a[1]), number(env, a[2]), data<uint16_t>(env, a[3]),
+                      number(env, a[4]), data<uint32_t>(env, a[5]), data<int32_t>(env, a[6])});
+  return Napi::Number::New(env, static_cast<double>(n));
+}
+
+// metric, error, errorScale, tail, tailScale, constant, norms, twoQuery, threshold
+constexpr size_t kBoundArguments = 9;
+
+Bound boundAt(napi_env env, const napi_value* a) {
+  return {number(env, a[0]), data<uint8_t>(env, a[1]), real(env, a[2]), data<uint8_t>(env, a[3]), real(env, a[4]),
+          real(env, a[5]),   data<float>(env, a[6]),   real(env, a[7]), real(env, a[8])};
+}
+
+// dots, scale, blocks, count, mask, rows, kept, bound...
+Napi::Value Survivors(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<7 + kBoundArguments> args(info);
+  const auto& a = args.a;
+  const SurvivorsTask task{data<int32_t>(env, a[0]),  real(env, a[1]),           data<uint32_t>(env, a[2]),
+                           number(env, a[3]),         data<uint16_t>(env, a[4]), boundAt(env, a + 7),
+                           data<uint32_t>(env, a[5]), data<int32_t>(env, a[6])};
+  return Napi::Number::New(env, static_cast<double>(tableOf(info).codes.survivors(task)));
+}
+
+// rows, count, estimates, dots, scale, bound...
+Napi::Value Sift(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<5 + kBoundArguments> args(info);
+  const auto& a = args.a;
+  const SiftTask task{data<uint32_t>(env, a[0]), number(env, a[1]), data<double>(env, a[2]),
+                      data<int32_t>(env, a[3]),  real(env, a[4]),   boundAt(env, a + 5)};
+  return Napi::Number::New(env, static_cast<double>(tableOf(info).codes.sift(task)));
+}
+
+// rows, count, dim, basis, width, out
+Napi::Value Project(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<6> args(info);
+  const auto& a = args.a;
+  project(tableOf(info), {data<float>(env, a[0]), number(env, a[1]), number(env, a[2]), data<float>(env, a[3]),
+                          number(env, a[4]), data<double>(env, a[5])});
+  return env.Undefined();
+}
+
+// values, count, stride, offset, dims, base, step, inverse, first
+constexpr size_t kEncodeArguments = 9;
+
+EncodeTask encodeAt(napi_env env, const napi_value* a) {
+  return {data<double>(env, a[0]), number(env, a[1]),       number(env, a[2]),
+          number(env, a[3]),       number(env, a[4]),       data<double>(env, a[5]),
+          data<double>(env, a[6]), data<double>(env, a[7]), number(env, a[8])};
+}
+
+// ..., head, fine, coarseError, fineError
+Napi::Value EncodeHead(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<kEncodeArguments + 4> args(info);
+  const napi_value* a = args.a + kEncodeArguments;
+  tableOf(info).codes.encodeHead({encodeAt(env, args.a), data<uint8_t>(env, a[0]), data<uint8_t>(env, a[1]),
+                                  data<double>(env, a[2]), data<double>(env, a[3])});
+  return env.Undefined();
+}
+
+// ..., plane, error
+Napi::Value EncodeRows(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<kEncodeArguments + 2> args(info);
+  const napi_value* a = args.a + kEncodeArguments;
+  tableOf(info).codes.encodeRows({encodeAt(env, args.a), data<int8_t>(env, a[0]), data<double>(env, a[1])});
+  return env.Undefined();
+}
+
+// metric, query, chunks, chunkRows, stride, dim, rows, count, keys
+Napi::Value ScoresAt(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<9> args(info);
+  const auto& a = args.a;
+  uint32_t length = 0;
+  napi_get_array_length(env, a[2], &length);
+  std::vector<const void*> chunks(length);
+  uint32_t type = kFloat32;
+  for (uint32_t i = 0; i < length; ++i) {
+    napi_value chunk;
+    napi_get_element(env, a[2], i, &chunk);
+    const View v = view(env, chunk);
+    chunks[i] = v.data;
+    type = v.type == napi_float32_array ? kFloat32 : kFloat16;
+  }
+  scoresAt(tableOf(info),
+           {number(env, a[0]), data<float>(env, a[1]), chunks.data(), type, number(env, a[3]), number(env, a[4]),
+            number(env, a[5]), data<uint32_t>(env, a[6]), number(env, a[7]), data<double>(env, a[8])});
+  return env.Undefined();
+}
+
+// bytes, seed, from, to
+Napi::Value Crc32c(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<4> args(info);
+  const double from = real(env, args.a[2]), to = real(env, args.a[3]);
+  const uint32_t sum = crc32c(data<uint8_t>(env, args.a[0]) + static_cast<size_t>(from), static_cast<size_t>(to - from),
+                              number(env, args.a[1]));
+  return Napi::Number::New(env, sum);
+}
+
 // Memory that runs out becomes a JavaScript error.
 template <Napi::Value (*kKernel)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
@@ -272,6 +419,16 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     bind<Scan>(level, "scan", table);
     bind<ScanAsync>(level, "scanAsync", table);
     bind<FirstNonFinite>(level, "firstNonFinite", table);
+    bind<HeadDots>(level, "headDots", table);
+    bind<RowDots>(level, "rowDots", table);
+    bind<TopDots>(level, "topDots", table);
+    bind<Survivors>(level, "survivors", table);
+    bind<Sift>(level, "sift", table);
+    bind<Project>(level, "project", table);
+    bind<EncodeHead>(level, "encodeHead", table);
+    bind<EncodeRows>(level, "encodeRows", table);
+    bind<ScoresAt>(level, "scoresAt", table);
+    bind<Crc32c>(level, "crc32c", table);
     exports.Set(table->name, level);
   }
   return exports;

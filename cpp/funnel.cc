@@ -158,6 +158,27 @@ int64_t scores(const KernelTable& table, const ScoresTask& task) {
   return finite ? kAllFinite : firstNonFinite(table, rows, task.from, task.to);
 }
 
+void scoresOf(const KernelTable& table, Metric metric, const float* query, const Matrix& rows, size_t to,
+              const uint32_t* order, size_t begin, double* keys) {
+  const auto wide = widen(query, to);
+  const double norm = metric == kCosine ? queryNorm(table, query, to, 0, to) : 0;
+  double squares[kBlock];
+  RowPass p{};
+  p.query = wide.get();
+  p.rows = rows.values;
+  p.dim = rows.dim;
+  p.to = to;
+  p.squares = squares;
+  for (size_t first = 0; first < rows.count; first += p.count) {
+    p.count = std::min(kBlock, rows.count - first);
+    p.order = order == nullptr ? nullptr : order + first;
+    p.first = begin + first;
+    p.sums = keys + first;
+    table.pass[sumsOf(metric)][rows.type](p);
+    toKeys(metric, norm, p.sums, squares, p.count);
+  }
+}
+
 int64_t norms(const KernelTable& table, const NormsTask& task) {
   RowPass p{};
   p.rows = task.rows.values;

@@ -50,6 +50,10 @@ struct ScanTask {
 };
 
 int64_t scores(const KernelTable& table, const ScoresTask& task);
+// As scores over dims [0, to), of the listed rows only, or where there is no list,
+// of `rows.count` from row `begin` on; nothing is checked. The query has `to` dims.
+void scoresOf(const KernelTable& table, Metric metric, const float* query, const Matrix& rows, size_t to,
+              const uint32_t* order, size_t begin, double* keys);
 int64_t norms(const KernelTable& table, const NormsTask& task);
 int64_t funnel(const KernelTable& table, const FunnelTask& task);
 int64_t scan(const KernelTable& table, const ScanTask& task);

@@ -174,13 +174,14 @@ bool finite(const void* values, size_t n) {
   return largest < kInfinity;
 }
 
-constexpr KernelTable makeTable(const char* name) {
+constexpr KernelTable makeTable(const char* name, const funnelvec::CodeTable& codes) {
   return {name,
           {{pass<kProductsAndSquares, float>, pass<kProductsAndSquares, uint16_t>},
            {pass<kProducts, float>, pass<kProducts, uint16_t>},
            {pass<kSquaredDifferences, float>, pass<kSquaredDifferences, uint16_t>},
            {pass<kSquares, float>, pass<kSquares, uint16_t>}},
-          {finite<float, uint32_t, 0x7fffffffu, 0x7f800000u>, finite<uint16_t, uint16_t, 0x7fff, 0x7c00>}};
+          {finite<float, uint32_t, 0x7fffffffu, 0x7f800000u>, finite<uint16_t, uint16_t, 0x7fff, 0x7c00>},
+          codes};
 }
 
 }  // namespace

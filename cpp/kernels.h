@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codes.h"
+
 // Beside the compiler flags, for the compilers that these pragmas reach: nothing may be fused, or kept wider.
 #if defined(_MSC_VER) && !defined(__clang__)
 #  pragma fp_contract(off)
@@ -49,6 +51,7 @@ struct KernelTable {
   void (*pass[kSumKinds][kRowTypes])(const RowPass&);
   // Are these n values all finite?
   bool (*finite[kRowTypes])(const void* values, size_t n);
+  CodeTable codes;
 };
 
 #if defined(__x86_64__) || defined(_M_X64)

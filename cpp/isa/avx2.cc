@@ -1,5 +1,6 @@
 // AVX2, FMA, F16C: lanes 0-3 and 4-7.
 #include <immintrin.h>
+#include <string.h>
 
 #include "../kernels.h"
 
@@ -11,6 +12,8 @@ struct V {
   static constexpr int kRowsOneSum = 4;
   __m256d lo, hi;
 
+  static inline V broadcast(double x) { return {_mm256_set1_pd(x), _mm256_set1_pd(x)}; }
+  static constexpr int kPanelRows = 3, kPanelColumns = 2;
   static inline V zero() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
   static inline V load(const double* p) { return {_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)}; }
   inline void store(double* p) const {
@@ -33,6 +36,29 @@ struct V {
   static inline V addSquare(V acc, V e) {
     return {_mm256_add_pd(acc.lo, _mm256_mul_pd(e.lo, e.lo)), _mm256_add_pd(acc.hi, _mm256_mul_pd(e.hi, e.hi))};
   }
+  static inline V ofInts(const int32_t* p) {
+    return {_mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+            _mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 4)))};
+  }
+  static inline V ofBytes(const uint8_t* p) {
+    const __m256i x = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    return {_mm256_cvtepi32_pd(_mm256_castsi256_si128(x)), _mm256_cvtepi32_pd(_mm256_extracti128_si256(x, 1))};
+  }
+  static inline V add(V a, V b) { return {_mm256_add_pd(a.lo, b.lo), _mm256_add_pd(a.hi, b.hi)}; }
+  static inline V multiply(V a, V b) { return {_mm256_mul_pd(a.lo, b.lo), _mm256_mul_pd(a.hi, b.hi)}; }
+  static inline uint32_t atLeast(V a, V b) {
+    return static_cast<uint32_t>(_mm256_movemask_pd(_mm256_cmp_pd(a.lo, b.lo, _CMP_GE_OQ)) |
+                                 _mm256_movemask_pd(_mm256_cmp_pd(a.hi, b.hi, _CMP_GE_OQ)) << 4);
+  }
+  static inline V clampFloor(V a, V low, V high) {
+    return {_mm256_min_pd(_mm256_max_pd(_mm256_floor_pd(a.lo), low.lo), high.lo),
+            _mm256_min_pd(_mm256_max_pd(_mm256_floor_pd(a.hi), low.hi), high.hi)};
+  }
+  // Whole numbers that fit.
+  inline void storeInts(int32_t* p) const {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvttpd_epi32(lo));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 4), _mm256_cvttpd_epi32(hi));
+  }
   inline double reduce() const {
     const __m256d halves = _mm256_add_pd(lo, hi);
     const __m128d quarters = _mm_add_pd(_mm256_castpd256_pd128(halves), _mm256_extractf128_pd(halves, 1));
@@ -40,11 +66,133 @@ struct V {
   }
 };
 
+// By eight bits: the places of those that are set, first to last.
+struct Places {
+  uint8_t of[256][8];
+  constexpr Places() : of() {
+    for (int bits = 0; bits < 256; ++bits) {
+      int n = 0;
+      for (int r = 0; r < 8; ++r) {
+        if ((bits >> r) & 1) of[bits][n++] = static_cast<uint8_t>(r);
+      }
+    }
+  }
+};
+constexpr Places kPlaces;
+
+// A line of a head plane: rows 0-7 and 8-15, four codes each.
+struct I {
+  struct Line {
+    __m256i a, b;
+  };
+  using Run = Line;   // 16-bit sums, two a row
+  using Sums = Line;  // 32-bit sums, one a row
+
+  static inline Line none() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  static inline Run start() { return none(); }
+  static inline Line load(const uint8_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))};
+  }
+  static inline Line lowHalves(Line x) {
+    const __m256i m = _mm256_set1_epi8(15);
+    return {_mm256_and_si256(x.a, m), _mm256_and_si256(x.b, m)};
+  }
+  static inline Line highHalves(Line x) { return lowHalves({_mm256_srli_epi16(x.a, 4), _mm256_srli_epi16(x.b, 4)}); }
+  static inline Run addProducts(Run run, Line codes, const int8_t* q) {
+    int four;
+    memcpy(&four, q, 4);
+    const __m256i query = _mm256_set1_epi32(four);
+    return {_mm256_add_epi16(run.a, _mm256_maddubs_epi16(codes.a, query)),
+            _mm256_add_epi16(run.b, _mm256_maddubs_epi16(codes.b, query))};
+  }
+  static inline Sums add(Sums sums, Run run) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    return {_mm256_add_epi32(sums.a, _mm256_madd_epi16(run.a, ones)),
+            _mm256_add_epi32(sums.b, _mm256_madd_epi16(run.b, ones))};
+  }
+  static inline Sums combine(Sums high, Sums low) {
+    return {_mm256_add_epi32(_mm256_slli_epi32(high.a, 7), low.a),
+            _mm256_add_epi32(_mm256_slli_epi32(high.b, 7), low.b)};
+  }
+  static inline void store(int32_t* p, Sums s) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), s.a);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), s.b);
+  }
+
+  // Row numbers and dot products of the rows whose bit is set, in order; writes 16 of each, whatever follows.
+  static inline void compact(uint32_t stay, uint32_t base, const int32_t* dots, uint32_t* rows, int32_t* kept) {
+    const __m256i eight = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    size_t n = 0;
+    for (int half = 0; half < 2; ++half) {
+      const uint32_t bits = (stay >> (8 * half)) & 0xff;
+      const __m256i places = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(kPlaces.of[bits])));
+      const __m256i numbers = _mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(base) + 8 * half), eight);
+      const __m256i values = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(dots + 8 * half));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(rows + n), _mm256_permutevar8x32_epi32(numbers, places));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(kept + n), _mm256_permutevar8x32_epi32(values, places));
+      n += static_cast<size_t>(_mm_popcnt_u32(bits));
+    }
+  }
+  // Is any of 16 above?
+  static inline bool above(const int32_t* p, int32_t least) {
+    const __m256i x = _mm256_set1_epi32(least);
+    const Line d = load(reinterpret_cast<const uint8_t*>(p));
+    const __m256i any = _mm256_or_si256(_mm256_cmpgt_epi32(d.a, x), _mm256_cmpgt_epi32(d.b, x));
+    return _mm256_movemask_epi8(any) != 0;
+  }
+  static inline int32_t total(__m256i s) {
+    __m128i x = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+    x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0x4e));
+    x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0xb1));
+    return _mm_cvtsi128_si32(x);
+  }
+  static inline __m256i products(__m128i codes, const int16_t* q) {
+    return _mm256_madd_epi16(_mm256_cvtepi8_epi16(codes), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q)));
+  }
+  static inline int32_t dot8(const int8_t* row, const int16_t* q, size_t dims) {
+    __m256i a = _mm256_setzero_si256(), b = a;
+    size_t i = 0;
+    for (; i + 32 <= dims; i += 32) {
+      a = _mm256_add_epi32(a, products(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i)), q + i));
+      b = _mm256_add_epi32(b, products(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i + 16)), q + i + 16));
+    }
+    if (i + 16 <= dims) {
+      a = _mm256_add_epi32(a, products(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i)), q + i));
+      i += 16;
+    }
+    int32_t rest = 0;
+    for (; i < dims; ++i) rest += row[i] * q[i];
+    return total(_mm256_add_epi32(a, b)) + rest;
+  }
+  static inline int32_t dot4(const uint8_t* row, const int16_t* q, size_t dims) {
+    const __m128i m = _mm_set1_epi8(15);
+    __m256i a = _mm256_setzero_si256(), b = a;
+    size_t i = 0;
+    for (; i + 32 <= dims; i += 32) {
+      const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i / 2));
+      const __m128i low = _mm_and_si128(x, m), high = _mm_and_si128(_mm_srli_epi16(x, 4), m);
+      a = _mm256_add_epi32(a, products(_mm_unpacklo_epi32(low, high), q + i));
+      b = _mm256_add_epi32(b, products(_mm_unpackhi_epi32(low, high), q + i + 16));
+    }
+    int32_t rest = 0;
+    for (; i < dims; i += 8) {
+      for (size_t t = 0; t < 4; ++t) {
+        const int x = row[i / 2 + t];
+        rest += (x & 15) * q[i + t] + (x >> 4) * q[i + 4 + t];
+      }
+    }
+    return total(_mm256_add_epi32(a, b)) + rest;
+  }
+};
+
 }  // namespace
 
 #include "../kernels-inl.h"
+// Behind it.
+#include "../codes-inl.h"
 
 namespace funnelvec {
 extern const KernelTable kAvx2Kernels;
-const KernelTable kAvx2Kernels = makeTable("avx2");
+const KernelTable kAvx2Kernels = makeTable("avx2", makeCodeTable());
 }  // namespace funnelvec

@@ -1,5 +1,6 @@
 // AVX-512 F, BW, DQ, VL: the eight lanes are one register.
 #include <immintrin.h>
+#include <string.h>
 
 #include "../kernels.h"
 
@@ -11,6 +12,8 @@ struct V {
   static constexpr int kRowsOneSum = 8;
   __m512d v;
 
+  static inline V broadcast(double x) { return {_mm512_set1_pd(x)}; }
+  static constexpr int kPanelRows = 6, kPanelColumns = 4;
   static inline V zero() { return {_mm512_setzero_pd()}; }
   static inline V load(const double* p) { return {_mm512_loadu_pd(p)}; }
   inline void store(double* p) const { _mm512_storeu_pd(p, v); }
@@ -23,6 +26,23 @@ struct V {
   // The product is exact, so that fusing changes nothing.
   static inline V addProduct(V acc, V a, V b) { return {_mm512_fmadd_pd(a.v, b.v, acc.v)}; }
   static inline V addSquare(V acc, V e) { return {_mm512_add_pd(acc.v, _mm512_mul_pd(e.v, e.v))}; }
+  static inline V ofInts(const int32_t* p) {
+    return {_mm512_cvtepi32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  static inline V ofBytes(const uint8_t* p) {
+    return {_mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))};
+  }
+  static inline V add(V a, V b) { return {_mm512_add_pd(a.v, b.v)}; }
+  static inline V multiply(V a, V b) { return {_mm512_mul_pd(a.v, b.v)}; }
+  static inline uint32_t atLeast(V a, V b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_GE_OQ); }
+  static inline V clampFloor(V a, V low, V high) {
+    const __m512d whole = _mm512_roundscale_pd(a.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    return {_mm512_min_pd(_mm512_max_pd(whole, low.v), high.v)};
+  }
+  // Whole numbers that fit.
+  inline void storeInts(int32_t* p) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvttpd_epi32(v));
+  }
   inline double reduce() const {
     const __m256d halves = _mm256_add_pd(_mm512_castpd512_pd256(v), _mm512_extractf64x4_pd(v, 1));
     const __m128d quarters = _mm_add_pd(_mm256_castpd256_pd128(halves), _mm256_extractf128_pd(halves, 1));
@@ -30,11 +50,92 @@ struct V {
   }
 };
 
+// A line of a head plane: a row's four codes are one 32-bit lane.
+struct I {
+  using Line = __m512i;
+  using Run = __m512i;   // 16-bit sums, two a row
+  using Sums = __m512i;  // 32-bit sums, one a row
+
+  static inline Sums none() { return _mm512_setzero_si512(); }
+  static inline Run start() { return none(); }
+  static inline Line load(const uint8_t* p) { return _mm512_loadu_si512(p); }
+  static inline Line lowHalves(Line x) { return _mm512_and_si512(x, _mm512_set1_epi8(15)); }
+  static inline Line highHalves(Line x) { return lowHalves(_mm512_srli_epi16(x, 4)); }
+  static inline Run addProducts(Run run, Line codes, const int8_t* q) {
+    int four;
+    memcpy(&four, q, 4);
+    return _mm512_add_epi16(run, _mm512_maddubs_epi16(codes, _mm512_set1_epi32(four)));
+  }
+  static inline Sums add(Sums sums, Run run) {
+    return _mm512_add_epi32(sums, _mm512_madd_epi16(run, _mm512_set1_epi16(1)));
+  }
+  static inline Sums combine(Sums high, Sums low) { return _mm512_add_epi32(_mm512_slli_epi32(high, 7), low); }
+  static inline void store(int32_t* p, Sums s) { _mm512_storeu_si512(p, s); }
+
+  // Row numbers and dot products of the rows whose bit is set, in order; writes 16 of each, whatever follows.
+  static inline void compact(uint32_t stay, uint32_t base, const int32_t* dots, uint32_t* rows, int32_t* kept) {
+    const __mmask16 mask = static_cast<__mmask16>(stay);
+    const __m512i numbers = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(base)),
+                                             _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    _mm512_storeu_si512(rows, _mm512_maskz_compress_epi32(mask, numbers));
+    _mm512_storeu_si512(kept, _mm512_maskz_compress_epi32(mask, _mm512_loadu_si512(dots)));
+  }
+  // Is any of 16 above?
+  static inline bool above(const int32_t* p, int32_t least) {
+    return _mm512_cmpgt_epi32_mask(_mm512_loadu_si512(p), _mm512_set1_epi32(least)) != 0;
+  }
+  static inline int32_t total(__m256i s) {
+    __m128i x = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+    x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0x4e));
+    x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0xb1));
+    return _mm_cvtsi128_si32(x);
+  }
+  static inline __m256i products(__m128i codes, const int16_t* q) {
+    return _mm256_madd_epi16(_mm256_cvtepi8_epi16(codes), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q)));
+  }
+  static inline int32_t dot8(const int8_t* row, const int16_t* q, size_t dims) {
+    __m256i a = _mm256_setzero_si256(), b = a;
+    size_t i = 0;
+    for (; i + 32 <= dims; i += 32) {
+      a = _mm256_add_epi32(a, products(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i)), q + i));
+      b = _mm256_add_epi32(b, products(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i + 16)), q + i + 16));
+    }
+    if (i + 16 <= dims) {
+      a = _mm256_add_epi32(a, products(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i)), q + i));
+      i += 16;
+    }
+    int32_t rest = 0;
+    for (; i < dims; ++i) rest += row[i] * q[i];
+    return total(_mm256_add_epi32(a, b)) + rest;
+  }
+  static inline int32_t dot4(const uint8_t* row, const int16_t* q, size_t dims) {
+    const __m128i m = _mm_set1_epi8(15);
+    __m256i a = _mm256_setzero_si256(), b = a;
+    size_t i = 0;
+    for (; i + 32 <= dims; i += 32) {
+      const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + i / 2));
+      const __m128i low = _mm_and_si128(x, m), high = _mm_and_si128(_mm_srli_epi16(x, 4), m);
+      a = _mm256_add_epi32(a, products(_mm_unpacklo_epi32(low, high), q + i));
+      b = _mm256_add_epi32(b, products(_mm_unpackhi_epi32(low, high), q + i + 16));
+    }
+    int32_t rest = 0;
+    for (; i < dims; i += 8) {
+      for (size_t t = 0; t < 4; ++t) {
+        const int x = row[i / 2 + t];
+        rest += (x & 15) * q[i + t] + (x >> 4) * q[i + 4 + t];
+      }
+    }
+    return total(_mm256_add_epi32(a, b)) + rest;
+  }
+};
+
 }  // namespace
 
 #include "../kernels-inl.h"
+// Behind it.
+#include "../codes-inl.h"
 
 namespace funnelvec {
 extern const KernelTable kAvx512Kernels;
-const KernelTable kAvx512Kernels = makeTable("avx512");
+const KernelTable kAvx512Kernels = makeTable("avx512", makeCodeTable());
 }  // namespace funnelvec

@@ -1,5 +1,6 @@
 // AArch64 Advanced SIMD: four registers of two lanes.
 #include <arm_neon.h>
+#include <string.h>
 
 #include "../kernels.h"
 
@@ -13,6 +14,11 @@ struct V {
   static inline V zero() {
     const float64x2_t z = vdupq_n_f64(0);
     return {{z, z, z, z}};
+  }
+  static constexpr int kPanelRows = 3, kPanelColumns = 1;
+  static inline V broadcast(double x) {
+    const float64x2_t b = vdupq_n_f64(x);
+    return {{b, b, b, b}};
   }
   static inline V load(const double* p) {
     return {{vld1q_f64(p), vld1q_f64(p + 2), vld1q_f64(p + 4), vld1q_f64(p + 6)}};
@@ -50,17 +56,153 @@ struct V {
     for (int i = 0; i < 4; ++i) acc.v[i] = vaddq_f64(acc.v[i], vmulq_f64(e.v[i], e.v[i]));
     return acc;
   }
+  static inline V ofInts(int32x4_t a, int32x4_t b) {
+    return {{vcvtq_f64_s64(vmovl_s32(vget_low_s32(a))), vcvtq_f64_s64(vmovl_high_s32(a)),
+             vcvtq_f64_s64(vmovl_s32(vget_low_s32(b))), vcvtq_f64_s64(vmovl_high_s32(b))}};
+  }
+  static inline V ofInts(const int32_t* p) { return ofInts(vld1q_s32(p), vld1q_s32(p + 4)); }
+  static inline V ofBytes(const uint8_t* p) {
+    const uint16x8_t x = vmovl_u8(vld1_u8(p));
+    return ofInts(vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(x))), vreinterpretq_s32_u32(vmovl_high_u16(x)));
+  }
+  static inline V add(V a, V b) {
+    for (int i = 0; i < 4; ++i) a.v[i] = vaddq_f64(a.v[i], b.v[i]);
+    return a;
+  }
+  static inline V multiply(V a, V b) {
+    for (int i = 0; i < 4; ++i) a.v[i] = vmulq_f64(a.v[i], b.v[i]);
+    return a;
+  }
+  static inline uint32_t atLeast(V a, V b) {
+    uint32_t bits = 0;
+    for (int i = 0; i < 4; ++i) {
+      const uint64x2_t ge = vcgeq_f64(a.v[i], b.v[i]);
+      bits |= static_cast<uint32_t>((vgetq_lane_u64(ge, 0) & 1) | (vgetq_lane_u64(ge, 1) & 2)) << (2 * i);
+    }
+    return bits;
+  }
+  static inline V clampFloor(V a, V low, V high) {
+    for (int i = 0; i < 4; ++i) a.v[i] = vminq_f64(vmaxq_f64(vrndmq_f64(a.v[i]), low.v[i]), high.v[i]);
+    return a;
+  }
+  // Whole numbers that fit.
+  inline void storeInts(int32_t* p) const {
+    for (int i = 0; i < 4; ++i) vst1_s32(p + 2 * i, vmovn_s64(vcvtq_s64_f64(v[i])));
+  }
   inline double reduce() const {
     const float64x2_t u = vaddq_f64(vaddq_f64(v[0], v[2]), vaddq_f64(v[1], v[3]));
     return vgetq_lane_f64(u, 0) + vgetq_lane_f64(u, 1);
   }
 };
 
+// A line of a head plane: four rows a register. Products of 7-bit queries stay far from 16 bits, so they are added as
+// they come: the four of a row meet when a run ends.
+struct I {
+  struct Line {
+    uint8x16_t v[4];
+  };
+  struct Run {
+    int16x8_t v[8];
+  };
+  struct Sums {
+    int32x4_t v[4];
+  };
+
+  static inline Sums none() {
+    const int32x4_t z = vdupq_n_s32(0);
+    return {{z, z, z, z}};
+  }
+  static inline Run start() {
+    const int16x8_t z = vdupq_n_s16(0);
+    return {{z, z, z, z, z, z, z, z}};
+  }
+  static inline Line load(const uint8_t* p) {
+    return {{vld1q_u8(p), vld1q_u8(p + 16), vld1q_u8(p + 32), vld1q_u8(p + 48)}};
+  }
+  static inline Line lowHalves(Line x) {
+    for (int i = 0; i < 4; ++i) x.v[i] = vandq_u8(x.v[i], vdupq_n_u8(15));
+    return x;
+  }
+  static inline Line highHalves(Line x) {
+    for (int i = 0; i < 4; ++i) x.v[i] = vshrq_n_u8(x.v[i], 4);
+    return x;
+  }
+  static inline Run addProducts(Run run, Line codes, const int8_t* q) {
+    int32_t four;
+    memcpy(&four, q, 4);
+    const int8x16_t query = vreinterpretq_s8_s32(vdupq_n_s32(four));
+    for (int i = 0; i < 4; ++i) {
+      const int8x16_t c = vreinterpretq_s8_u8(codes.v[i]);
+      run.v[2 * i] = vmlal_s8(run.v[2 * i], vget_low_s8(c), vget_low_s8(query));
+      run.v[2 * i + 1] = vmlal_high_s8(run.v[2 * i + 1], c, query);
+    }
+    return run;
+  }
+  static inline Sums add(Sums sums, Run run) {
+    for (int i = 0; i < 4; ++i) {
+      const int32x4_t pairs = vpaddlq_s16(run.v[2 * i]), others = vpaddlq_s16(run.v[2 * i + 1]);
+      sums.v[i] = vaddq_s32(sums.v[i], vpaddq_s32(pairs, others));
+    }
+    return sums;
+  }
+  static inline Sums combine(Sums high, Sums low) {
+    for (int i = 0; i < 4; ++i) low.v[i] = vaddq_s32(vshlq_n_s32(high.v[i], 7), low.v[i]);
+    return low;
+  }
+  static inline void store(int32_t* p, Sums s) {
+    for (int i = 0; i < 4; ++i) vst1q_s32(p + 4 * i, s.v[i]);
+  }
+
+  // Row numbers and dot products of the rows whose bit is set, in order; writes 16 of each, whatever follows.
+  static inline void compact(uint32_t stay, uint32_t base, const int32_t* dots, uint32_t* rows, int32_t* kept) {
+    size_t n = 0;
+    for (uint32_t r = 0; r < 16; ++r) {
+      rows[n] = base + r;
+      kept[n] = dots[r];
+      n += (stay >> r) & 1;
+    }
+  }
+  // Is any of 16 above?
+  static inline bool above(const int32_t* p, int32_t least) {
+    const int32x4_t most =
+        vmaxq_s32(vmaxq_s32(vld1q_s32(p), vld1q_s32(p + 4)), vmaxq_s32(vld1q_s32(p + 8), vld1q_s32(p + 12)));
+    return vmaxvq_s32(most) > least;
+  }
+  static inline int32x4_t products(int32x4_t acc, int8x8_t codes, const int16_t* q) {
+    const int16x8_t c = vmovl_s8(codes), x = vld1q_s16(q);
+    return vmlal_high_s16(vmlal_s16(acc, vget_low_s16(c), vget_low_s16(x)), c, x);
+  }
+  static inline int32_t dot8(const int8_t* row, const int16_t* q, size_t dims) {
+    int32x4_t a = vdupq_n_s32(0), b = a;
+    size_t i = 0;
+    for (; i + 16 <= dims; i += 16) {
+      const int8x16_t c = vld1q_s8(row + i);
+      a = products(a, vget_low_s8(c), q + i);
+      b = products(b, vget_high_s8(c), q + i + 8);
+    }
+    if (i < dims) a = products(a, vld1_s8(row + i), q + i);
+    return vaddvq_s32(vaddq_s32(a, b));
+  }
+  static inline int32_t dot4(const uint8_t* row, const int16_t* q, size_t dims) {
+    int32x4_t a = vdupq_n_s32(0);
+    for (size_t i = 0; i < dims; i += 8) {
+      uint32_t four;
+      memcpy(&four, row + i / 2, 4);
+      const uint8x8_t x = vreinterpret_u8_u32(vdup_n_u32(four));
+      const uint8x8_t low = vand_u8(x, vdup_n_u8(15)), high = vshr_n_u8(x, 4);
+      a = products(a, vreinterpret_s8_u32(vzip1_u32(vreinterpret_u32_u8(low), vreinterpret_u32_u8(high))), q + i);
+    }
+    return vaddvq_s32(a);
+  }
+};
+
 }  // namespace
 
 #include "../kernels-inl.h"
+// Behind it.
+#include "../codes-inl.h"
 
 namespace funnelvec {
 extern const KernelTable kNeonKernels;
-const KernelTable kNeonKernels = makeTable("neon");
+const KernelTable kNeonKernels = makeTable("neon", makeCodeTable());
 }  // namespace funnelvec

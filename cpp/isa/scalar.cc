@@ -1,4 +1,5 @@
 // Plain C++: runs anywhere, and is what the SIMD levels are compared with in native code.
+#include <math.h>
 #include <string.h>
 
 #include "../kernels.h"
@@ -28,6 +29,8 @@ struct V {
   static constexpr int kRowsOneSum = 1;
   double v[8];
 
+  static inline V broadcast(double x) { return {{x, x, x, x, x, x, x, x}}; }
+  static constexpr int kPanelRows = 1, kPanelColumns = 2;
   static inline V zero() { return {{}}; }
   static inline V load(const double* p) {
     V x;
@@ -60,14 +63,115 @@ struct V {
     for (int j = 0; j < 8; ++j) acc.v[j] += e.v[j] * e.v[j];
     return acc;
   }
+  static inline V ofInts(const int32_t* p) {
+    V x;
+    for (int j = 0; j < 8; ++j) x.v[j] = p[j];
+    return x;
+  }
+  static inline V ofBytes(const uint8_t* p) {
+    V x;
+    for (int j = 0; j < 8; ++j) x.v[j] = p[j];
+    return x;
+  }
+  static inline V add(V a, V b) {
+    for (int j = 0; j < 8; ++j) a.v[j] += b.v[j];
+    return a;
+  }
+  static inline V multiply(V a, V b) {
+    for (int j = 0; j < 8; ++j) a.v[j] *= b.v[j];
+    return a;
+  }
+  static inline uint32_t atLeast(V a, V b) {
+    uint32_t bits = 0;
+    for (int j = 0; j < 8; ++j) bits |= static_cast<uint32_t>(a.v[j] >= b.v[j]) << j;
+    return bits;
+  }
+  static inline V clampFloor(V a, V low, V high) {
+    for (int j = 0; j < 8; ++j) {
+      const double whole = floor(a.v[j]);
+      const double above = whole > low.v[j] ? whole : low.v[j];
+      a.v[j] = above < high.v[j] ? above : high.v[j];
+    }
+    return a;
+  }
+  // Whole numbers that fit.
+  inline void storeInts(int32_t* p) const {
+    for (int j = 0; j < 8; ++j) p[j] = static_cast<int32_t>(v[j]);
+  }
   inline double reduce() const { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
+};
+
+// A line of a head plane.
+struct I {
+  struct Line {
+    const uint8_t* p;
+    int shift;
+  };
+  struct Sums {
+    int32_t v[16];
+  };
+  using Run = Sums;
+
+  static inline Sums none() { return {{}}; }
+  static inline Run start() { return {{}}; }
+  static inline Line load(const uint8_t* p) { return {p, 0}; }
+  static inline Line lowHalves(Line x) { return x; }
+  static inline Line highHalves(Line x) { return {x.p, 4}; }
+  static inline Run addProducts(Run run, Line codes, const int8_t* q) {
+    for (int r = 0; r < 16; ++r) {
+      for (int t = 0; t < 4; ++t) run.v[r] += ((codes.p[4 * r + t] >> codes.shift) & 15) * q[t];
+    }
+    return run;
+  }
+  static inline Sums add(Sums sums, Run run) {
+    for (int r = 0; r < 16; ++r) sums.v[r] += run.v[r];
+    return sums;
+  }
+  static inline Sums combine(Sums high, Sums low) {
+    for (int r = 0; r < 16; ++r) low.v[r] += 128 * high.v[r];
+    return low;
+  }
+  static inline void store(int32_t* p, Sums s) { memcpy(p, s.v, sizeof s.v); }
+
+  // Row numbers and dot products of the rows whose bit is set, in order; writes 16 of each, whatever follows.
+  static inline void compact(uint32_t stay, uint32_t base, const int32_t* dots, uint32_t* rows, int32_t* kept) {
+    size_t n = 0;
+    for (uint32_t r = 0; r < 16; ++r) {
+      rows[n] = base + r;
+      kept[n] = dots[r];
+      n += (stay >> r) & 1;
+    }
+  }
+  // Is any of 16 above?
+  static inline bool above(const int32_t* p, int32_t least) {
+    bool any = false;
+    for (int r = 0; r < 16; ++r) any |= p[r] > least;
+    return any;
+  }
+  static inline int32_t dot8(const int8_t* row, const int16_t* q, size_t dims) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < dims; ++i) sum += row[i] * q[i];
+    return sum;
+  }
+  static inline int32_t dot4(const uint8_t* row, const int16_t* q, size_t dims) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < dims; i += 8) {
+      for (size_t t = 0; t < 4; ++t) {
+        const int x = row[i / 2 + t];
+        sum += (x & 15) * q[i + t] + (x >> 4) * q[i + 4 + t];
+      }
+    }
+    return sum;
+  }
 };
 
 }  // namespace
 
 #include "../kernels-inl.h"
+// Behind it.
+#include "../codes-inl.h"
 
 namespace funnelvec {
 extern const KernelTable kScalarKernels;
-const KernelTable kScalarKernels = makeTable("scalar");
+const KernelTable kScalarKernels = makeTable("scalar", makeCodeTable());
 }  // namespace funnelvec

@@ -1,6 +1,6 @@
-// Runs the kernel suite for AArch64 on a machine of another kind: the addon cross-compiled, Node.js under qemu-user.
+// Runs the kernel suites for AArch64 on a machine of another kind: the addon cross-compiled, Node.js under qemu-user.
 //   apt-get install g++-aarch64-linux-gnu qemu-user          once (Debian, Ubuntu)
-//   node test/neon/run.mjs                                   three minutes; FUNNELVEC_CASES=100000 for more than 20,000
+//   node test/neon/run.mjs                                   five minutes; FUNNELVEC_CASES=100000 for more than 20,000
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -83,11 +83,16 @@ async function runSuite() {
     for (const name of ['neon', 'scalar', 'wasm']) {
       const kernels = listKernels().find((k) => k.name === name);
       if (!kernels.supported) throw new Error(name + ': ' + kernels.reason);
-    }`;
+    }
+    const { getCodeKernels } = await import('#dist/kernels/codes-load.js');
+    for (const name of ['neon', 'scalar', 'wasm']) getCodeKernels(name);`;
   const checked = await node(['--input-type=module', '-e', check]);
   if (checked !== 0) throw new Error('The kernels do not load on AArch64');
-  log('Running the kernel suite on AArch64');
-  return node(['--expose-gc', '--test-reporter=spec', 'build/test/kernels/kernels.test.js']);
+  log('Running the kernel suites on AArch64');
+  const args = ['--expose-gc', '--test-reporter=spec'];
+  const results = [];
+  for (const suite of ['kernels', 'codes']) results.push(await node([...args, `build/test/kernels/${suite}.test.js`]));
+  return Math.max(...results);
 }
 
 function node(args) {

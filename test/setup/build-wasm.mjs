@@ -1,27 +1,58 @@
-// Compiles assembly/ into src/kernels/wasm-binary.ts. Run as a script it says what it did.
+// Compiles assembly/ into src/kernels/wasm-binary.ts and wasm-codes-binary.ts. Run as a script it says what it did.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
-const generated = path.join(root, 'src', 'kernels', 'wasm-binary.ts');
-const binary = path.join(root, 'build', 'wasm', 'kernels.wasm');
-const stampFile = path.join(root, 'build', 'wasm', 'stamp');
-const MAX_BYTES = 20_000;
-
 const FLAGS = ['-O3', '--converge', '--noAssert', '--runtime', 'stub', '--enable', 'simd'];
+// Its instances, one a thread, work on a memory that is made for them.
+const SHARED = [
+  '--enable',
+  'threads',
+  '--importMemory',
+  '--noExportMemory',
+  '--sharedMemory',
+  '--maximumMemory',
+  '65536',
+];
+
+const MODULES = [
+  { entry: 'index', name: 'kernels', generated: 'wasm-binary.ts', text: 'WASM_BASE64', maxBytes: 20_000, flags: FLAGS },
+  {
+    entry: 'codes',
+    name: 'codes',
+    generated: 'wasm-codes-binary.ts',
+    text: 'WASM_CODES_BASE64',
+    maxBytes: 14_000,
+    flags: [...FLAGS, ...SHARED],
+  },
+];
 
 /**
- * Does nothing while the sources, this script, the compiler and the generated file are those of the last time.
+ * Does nothing while the sources, this script, the compiler and the generated files are those of the last time.
  * @param {{ log?: (line: string) => void }} [options]
  * @returns {Promise<{ built: boolean, bytes: number }>}
  */
 export async function buildWasm({ log = () => {} } = {}) {
   const inputs = hashInputs();
-  if (existsSync(stampFile) && existsSync(generated)) {
+  let built = false;
+  let bytes = 0;
+  for (const module of MODULES) {
+    const result = await buildModule(module, inputs, log);
+    built ||= result.built;
+    bytes += result.bytes;
+  }
+  return { built, bytes };
+}
+
+async function buildModule({ entry, name, generated, text, maxBytes, flags }, inputs, log) {
+  const source = path.join(root, 'src', 'kernels', generated);
+  const binary = path.join(root, 'build', 'wasm', `${name}.wasm`);
+  const stampFile = path.join(root, 'build', 'wasm', `${name}.stamp`);
+  if (existsSync(stampFile) && existsSync(source)) {
     const stamp = JSON.parse(readFileSync(stampFile, 'utf8'));
-    if (stamp.inputs === inputs && stamp.output === hash(readFileSync(generated))) {
+    if (stamp.inputs === inputs && stamp.output === hash(readFileSync(source))) {
       return { built: false, bytes: stamp.bytes };
     }
   }
@@ -29,8 +60,8 @@ export async function buildWasm({ log = () => {} } = {}) {
   mkdirSync(path.dirname(binary), { recursive: true });
   const asc = (await import('assemblyscript/asc')).default;
   const { error, stderr } = await asc.main([
-    'assembly/index.ts',
-    ...FLAGS,
+    `assembly/${entry}.ts`,
+    ...flags,
     '--baseDir',
     root,
     '--outFile',
@@ -39,22 +70,23 @@ export async function buildWasm({ log = () => {} } = {}) {
   if (error) throw new Error(`AssemblyScript cannot compile assembly/:\n${stderr.toString()}`, { cause: error });
 
   const bytes = readFileSync(binary);
-  if (bytes.length > MAX_BYTES)
-    throw new Error(`The WASM module has ${bytes.length} bytes; its budget is ${MAX_BYTES}.`);
-  const text = render(bytes);
+  if (bytes.length > maxBytes) {
+    throw new Error(`The WASM module ${name} has ${bytes.length} bytes; its budget is ${maxBytes}.`);
+  }
+  const rendered = render(text, bytes);
   // Left alone when equal, so that nothing that depends on it is built again.
-  if (!existsSync(generated) || readFileSync(generated, 'utf8') !== text) writeFileSync(generated, text);
-  writeFileSync(stampFile, JSON.stringify({ inputs, output: hash(text), bytes: bytes.length }));
-  log(`WASM module: ${bytes.length} bytes`);
+  if (!existsSync(source) || readFileSync(source, 'utf8') !== rendered) writeFileSync(source, rendered);
+  writeFileSync(stampFile, JSON.stringify({ inputs, output: hash(rendered), bytes: bytes.length }));
+  log(`WASM module ${name}: ${bytes.length} bytes`);
   return { built: true, bytes: bytes.length };
 }
 
-function render(bytes) {
+function render(name, bytes) {
   return [
     '// Generated from assembly/ by test/setup/build-wasm.mjs. Do not edit.',
     '',
     '/** The module, in base64. */',
-    `export const WASM_BASE64: string =\n  '${bytes.toString('base64')}';`,
+    `export const ${name}: string =\n  '${bytes.toString('base64')}';`,
     '',
   ].join('\n');
 }
@@ -76,5 +108,5 @@ function hash(...parts) {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { built, bytes } = await buildWasm({ log: console.log });
-  if (!built) console.log(`WASM module: ${bytes} bytes, unchanged`);
+  if (!built) console.log(`WASM modules: ${bytes} bytes, unchanged`);
 }

@@ -1,0 +1,137 @@
+#include "codes.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "funnel.h"
+#include "kernels.h"
+
+namespace funnelvec {
+namespace {
+
+// Blocks that stay in a core's own cache while several queries pass over them.
+constexpr size_t kTileBytes = 32 * 1024;
+
+// A dot product and its place in the visit, as one number: larger is better, and earlier among equals.
+inline uint64_t ranked(int32_t dot, size_t visit) {
+  return (static_cast<uint64_t>(static_cast<uint32_t>(dot) ^ 0x80000000u) << 32) |
+         (0xffffffffu - static_cast<uint32_t>(visit));
+}
+
+// Rows in a run are one stream, which is fetched in another way than rows from anywhere.
+bool consecutive(const std::vector<uint32_t>& rows) {
+  for (size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i] != rows[0] + i) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void headDots(const KernelTable& table, const HeadDotsTask& task) {
+  const size_t groups = task.dims / kGroupDims;
+  std::vector<int8_t> planes(2 * task.dims * task.queries);
+  std::vector<HeadQuery> queries(task.queries);
+  for (size_t t = 0; t < task.queries; ++t) {
+    const int16_t* q = task.query + t * task.dims;
+    int8_t* low = planes.data() + 2 * t * task.dims;
+    int8_t* high = low + task.dims;
+    int largest = 0;
+    for (size_t i = 0; i < task.dims; ++i) largest = std::max(largest, q[i] < 0 ? -q[i] : q[i]);
+    const bool narrow = largest <= 127;
+    for (size_t i = 0; i < task.dims; ++i) {
+      const int l = narrow ? q[i] : ((q[i] + 64) & 127) - 64;
+      low[i] = static_cast<int8_t>(l);
+      high[i] = static_cast<int8_t>((q[i] - l) / 128);
+    }
+    queries[t] = {low, narrow ? nullptr : high};
+  }
+  const size_t tile = task.queries == 1 ? task.count : std::max<size_t>(1, kTileBytes / (groups * kLineBytes));
+  for (size_t b = 0; b < task.count; b += tile) {
+    const HeadVisit visit{task.plane, groups, task.blocks + b, std::min(tile, task.count - b)};
+    for (size_t t = 0; t < task.queries; ++t) {
+      table.codes.headDots(visit, queries[t], task.dots + (t * task.count + b) * kBlockRows);
+    }
+  }
+}
+
+size_t topDots(const KernelTable& table, const TopDotsTask& task) {
+  if (task.k == 0) return 0;
+  const size_t k = std::min(task.k, task.count * kBlockRows);
+  const size_t room = k + std::max<size_t>(k, 64);
+  std::vector<uint64_t> found;
+  found.reserve(room);
+  int32_t least = INT32_MIN;  // once k are found, what a later one must exceed
+  bool full = false;
+  for (size_t b = 0; b < task.count; ++b) {
+    if (full && (b = table.codes.nextAbove(task.dots, b, task.count, least)) == task.count) break;
+    const int32_t* dots = task.dots + b * kBlockRows;
+    const uint32_t mask = task.mask[task.blocks[b]];
+    for (size_t r = 0; r < kBlockRows; ++r) {
+      if (((mask >> r) & 1) && (!full || dots[r] > least)) found.push_back(ranked(dots[r], b * kBlockRows + r));
+    }
+    if (found.size() + kBlockRows > room) {
+      std::nth_element(found.begin(), found.begin() + (k - 1), found.end(), std::greater<uint64_t>());
+      found.resize(k);
+      least = static_cast<int32_t>(static_cast<uint32_t>(found[k - 1] >> 32) ^ 0x80000000u);
+      full = true;
+    }
+  }
+  const size_t n = std::min(k, found.size());
+  std::partial_sort(found.begin(), found.begin() + n, found.end(), std::greater<uint64_t>());
+  for (size_t i = 0; i < n; ++i) {
+    const size_t visit = 0xffffffffu - static_cast<uint32_t>(found[i]);
+    task.rows[i] = static_cast<uint32_t>(task.blocks[visit / kBlockRows] * kBlockRows + visit % kBlockRows);
+    task.best[i] = task.dots[visit];
+  }
+  return n;
+}
+
+void project(const KernelTable& table, const ProjectTask& task) {
+  const size_t dim = task.dim;
+  std::unique_ptr<double[]> basis(new double[dim * kProjectColumns]);
+  std::unique_ptr<double[]> rows(new double[dim * kProjectRows]);
+  double out[kProjectRows * kProjectColumns];
+  for (size_t column = 0; column < task.width; column += kProjectColumns) {
+    const size_t columns = std::min(kProjectColumns, task.width - column);
+    for (size_t j = 0; j < dim; ++j) {
+      double* to = basis.get() + j * kProjectColumns;
+      for (size_t c = 0; c < columns; ++c) to[c] = static_cast<double>(task.basis[j * task.width + column + c]);
+      std::fill(to + columns, to + kProjectColumns, 0.0);
+    }
+    for (size_t first = 0; first < task.count; first += kProjectRows) {
+      const size_t n = std::min(kProjectRows, task.count - first);
+      for (size_t r = 0; r < kProjectRows; ++r) {
+        const float* from = task.rows + (first + r) * dim;
+        for (size_t j = 0; j < dim; ++j) rows[j * kProjectRows + r] = r < n ? static_cast<double>(from[j]) : 0.0;
+      }
+      table.codes.projectPanel({rows.get(), basis.get(), dim, out});
+      for (size_t r = 0; r < n; ++r) {
+        std::copy(out + r * kProjectColumns, out + r * kProjectColumns + columns,
+                  task.out + (first + r) * task.width + column);
+      }
+    }
+  }
+}
+
+void scoresAt(const KernelTable& table, const ScoresAtTask& task) {
+  // Rows of one chunk at a time, so that a pass sees one matrix.
+  size_t done = 0;
+  std::vector<uint32_t> order;
+  while (done < task.count) {
+    const size_t chunk = task.rows[done] / task.chunkRows;
+    order.clear();
+    size_t end = done;
+    for (; end < task.count && task.rows[end] / task.chunkRows == chunk; ++end) {
+      order.push_back(static_cast<uint32_t>(task.rows[end] % task.chunkRows));
+    }
+    const Matrix rows{task.chunks[chunk], static_cast<RowType>(task.type), order.size(), task.stride};
+    const uint32_t* list = consecutive(order) ? nullptr : order.data();
+    scoresOf(table, static_cast<Metric>(task.metric), task.query, rows, task.dim, list, order.front(),
+             task.keys + done);
+    done = end;
+  }
+}
+
+}  // namespace funnelvec

@@ -1,0 +1,150 @@
+// Kernels over coded rows: what one instruction set supplies, and the tasks built on it. The contract, with the layouts
+// of the planes, is src/kernels/codes.ts.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace funnelvec {
+
+constexpr size_t kBlockRows = 16;
+constexpr size_t kGroupDims = 8;  // dims of a head block's line
+constexpr size_t kLineBytes = 64;
+
+// A head query split into signed bytes: value = 128 high + low, or, when all fit a byte, low alone.
+struct HeadQuery {
+  const int8_t* low;
+  const int8_t* high;  // null: one plane
+};
+
+// A visit of blocks of a head plane.
+struct HeadVisit {
+  const uint8_t* plane;
+  size_t groups;  // dims / 8
+  const uint32_t* blocks;
+  size_t count;
+};
+
+struct Bound {
+  uint32_t metric;
+  const uint8_t* error;
+  double errorScale;
+  const uint8_t* tail;
+  double tailScale;
+  double constant;
+  const float* norms;
+  double twoQuery;
+  double threshold;
+};
+
+struct SurvivorsTask {
+  const int32_t* dots;
+  double scale;
+  const uint32_t* blocks;
+  size_t count;
+  const uint16_t* mask;
+  Bound bound;
+  uint32_t* rows;
+  int32_t* kept;
+};
+
+struct SiftTask {
+  uint32_t* rows;
+  size_t count;
+  double* estimates;
+  const int32_t* dots;
+  double scale;
+  Bound bound;
+};
+
+struct ProjectTask {
+  const float* rows;
+  size_t count, dim;
+  const float* basis;
+  size_t width;
+  double* out;
+};
+
+struct EncodeTask {
+  const double* values;
+  size_t count, stride, offset, dims;
+  const double *base, *step, *inverse;
+  size_t first;
+};
+
+struct EncodeHeadTask {
+  EncodeTask in;
+  uint8_t *head, *fine;
+  double *coarseError, *fineError;
+};
+
+struct EncodeRowsTask {
+  EncodeTask in;
+  int8_t* plane;
+  double* error;
+};
+
+// One panel of a projection: columns of the basis in float64, and the rows beside it.
+struct ProjectPanel {
+  const double* rows;   // dim × kProjectRows, dim-major, zero-padded
+  const double* basis;  // dim × kProjectColumns, dim-major, zero-padded
+  size_t dim;
+  double* out;  // kProjectRows × kProjectColumns
+};
+constexpr size_t kProjectRows = 6;
+constexpr size_t kProjectColumns = 32;
+
+struct CodeTable {
+  void (*headDots)(const HeadVisit&, const HeadQuery&, int32_t* dots);
+  void (*rowDots8)(const int8_t* plane, size_t stride, size_t dims, const uint32_t* rows, size_t count,
+                   const int16_t* query, int32_t* dots);
+  void (*rowDots4)(const uint8_t* plane, size_t stride, size_t dims, const uint32_t* rows, size_t count,
+                   const int16_t* query, int32_t* dots);
+  // The first block from `from` on with a dot product above `least`; `count` if there is none.
+  size_t (*nextAbove)(const int32_t* dots, size_t from, size_t count, int32_t least);
+  size_t (*survivors)(const SurvivorsTask&);
+  size_t (*sift)(const SiftTask&);
+  void (*projectPanel)(const ProjectPanel&);
+  void (*encodeHead)(const EncodeHeadTask&);
+  void (*encodeRows)(const EncodeRowsTask&);
+};
+
+struct KernelTable;
+
+struct HeadDotsTask {
+  const uint8_t* plane;
+  size_t dims;
+  const uint32_t* blocks;
+  size_t count;
+  const int16_t* query;
+  size_t queries;
+  int32_t* dots;
+};
+
+struct TopDotsTask {
+  const int32_t* dots;
+  const uint32_t* blocks;
+  size_t count;
+  const uint16_t* mask;
+  size_t k;
+  uint32_t* rows;
+  int32_t* best;
+};
+
+struct ScoresAtTask {
+  uint32_t metric;
+  const float* query;
+  const void* const* chunks;
+  uint32_t type;
+  size_t chunkRows, stride, dim;
+  const uint32_t* rows;
+  size_t count;
+  double* keys;
+};
+
+void headDots(const KernelTable& table, const HeadDotsTask& task);
+size_t topDots(const KernelTable& table, const TopDotsTask& task);
+void project(const KernelTable& table, const ProjectTask& task);
+void scoresAt(const KernelTable& table, const ScoresAtTask& task);
+
+}  // namespace funnelvec

@@ -1,0 +1,54 @@
+/** The C++ code kernels (cpp/addon.cc) behind the contract of codes.ts: one object per instruction-set level. */
+import { loadAddon } from './addon.cjs';
+import {
+  type Bound,
+  CODE_KERNEL_NAMES,
+  type CodeKernels,
+  type EncodeTask,
+  type SiftTask,
+  type SurvivorsTask,
+} from './codes.js';
+import { METRICS } from './kernels.js';
+
+type Raw = (...args: unknown[]) => never;
+type RawLevel = Record<(typeof CODE_KERNEL_NAMES)[number], Raw>;
+
+/** Every level that runs here, best first. Throws when the binary cannot be loaded. */
+export function loadNativeCodeKernels(): CodeKernels[] {
+  const { path, levels } = loadAddon();
+  return Object.entries(levels).map(([name, raw]) => {
+    const missing = CODE_KERNEL_NAMES.filter((kernel) => typeof (raw as RawLevel)[kernel] !== 'function');
+    if (missing.length > 0) throw new Error(`The binary ${path} is of another version: it lacks ${missing.join(', ')}`);
+    return bind(name, raw as RawLevel);
+  });
+}
+
+function bind(name: string, raw: RawLevel): CodeKernels {
+  return {
+    name,
+    // Room to align to a cache line within.
+    allocate: (bytes) => new Uint8Array(new SharedArrayBuffer(bytes)),
+    release: () => {},
+    headDots: (t) => raw.headDots(t.plane, t.dims, t.blocks, t.count, t.query, t.queries, t.dots),
+    rowDots: (t) => raw.rowDots(t.plane, t.bits, t.stride, t.dims, t.rows, t.count, t.query, t.dots),
+    topDots: (t) => raw.topDots(t.dots, t.blocks, t.count, t.mask, t.k, t.rows, t.best),
+    survivors: (t: SurvivorsTask) =>
+      raw.survivors(t.dots, t.scale, t.blocks, t.count, t.mask, t.rows, t.kept, ...boundArguments(t.bound)),
+    sift: (t: SiftTask) => raw.sift(t.rows, t.count, t.estimates, t.dots, t.scale, ...boundArguments(t.bound)),
+    project: (t) => raw.project(t.rows, t.count, t.dim, t.basis, t.width, t.out),
+    encodeHead: (t) => raw.encodeHead(...encodeArguments(t), t.head, t.fine, t.coarseError, t.fineError),
+    encodeRows: (t) => raw.encodeRows(...encodeArguments(t), t.plane, t.error),
+    scoresAt: (t) =>
+      raw.scoresAt(METRICS.indexOf(t.metric), t.query, t.chunks, t.chunkRows, t.stride, t.dim, t.rows, t.count, t.keys),
+  };
+}
+
+/** In the order that addon.cc unwraps. */
+function boundArguments(b: Bound): unknown[] {
+  const { error, errorScale, tail, tailScale, constant, norms, twoQuery, threshold } = b;
+  return [METRICS.indexOf(b.metric), error, errorScale, tail, tailScale, constant, norms, twoQuery, threshold];
+}
+
+function encodeArguments(t: EncodeTask & { first: number }): unknown[] {
+  return [t.values, t.count, t.stride, t.offset, t.dims, t.base, t.step, t.inverse, t.first];
+}

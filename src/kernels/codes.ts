@@ -1,0 +1,225 @@
+/**
+ * The second half of the kernel contract: kernels over coded rows, which the embedded index searches before it reads a
+ * row itself. cpp/, assembly/ and codes-reference.ts implement it with the same names and agree in every bit.
+ *
+ * Coded rows. An index keeps, for each row's unit vector, small integer codes of some dims ("a plane"):
+ *
+ *     head plane   4 bits a dim, 16 rows a block, so that a scan streams it. A block is dims / 8 groups of 64 bytes; byte
+ *                  4 r + t of group g holds dim 8 g + t of row r in its low half and dim 8 g + 4 + t in its high half
+ *     fine plane   4 bits a dim, row by row: byte 4 g + t of a row holds dims 8 g + t and 8 g + 4 + t likewise
+ *     int8 plane   one signed byte a dim, row by row
+ *
+ * All integer sums are exact, in int32; callers choose queries so that they fit. All float64 arithmetic is one rounding
+ * an operation, in the order written, nothing fused.
+ *
+ * Memory. Planes, queries and outputs come from `allocate`, so that WASM can reach them; they are shared memory, and any
+ * thread may read them. Callers validate; kernels trust sizes and ranges.
+ */
+import type { Metric } from './kernels.js';
+
+export const BLOCK_ROWS = 16;
+
+/** Head queries lie in ±HEAD_QUERY_MAX: two planes of 7 bits. */
+export const HEAD_QUERY_MAX = 8191;
+
+/** Dot products of every row of some blocks with some queries. */
+export interface HeadDotsTask {
+  /** The head plane. */
+  plane: Uint8Array;
+  /** A multiple of 8, at most 512. */
+  dims: number;
+  /** The blocks to visit, in this order; `count` of them. */
+  blocks: Uint32Array;
+  count: number;
+  /** `queries × dims` values in ±HEAD_QUERY_MAX. */
+  query: Int16Array;
+  queries: number;
+  /** Out: query after query, `count × 16` dot products Σ q_i · code_i, codes 0..15. */
+  dots: Int32Array;
+}
+
+/** Dot products of listed rows with one query. */
+export interface RowDotsTask {
+  /** A fine plane (`bits` 4) or an int8 plane (`bits` 8). */
+  plane: Uint8Array;
+  bits: 4 | 8;
+  /** Bytes a row. */
+  stride: number;
+  /** A multiple of 8. */
+  dims: number;
+  rows: Uint32Array;
+  count: number;
+  /** `dims` values; |Σ| must fit int32. */
+  query: Int16Array;
+  /** Out: `count` sums Σ q_i · code_i. */
+  dots: Int32Array;
+}
+
+/** The k largest dot products of a visit, among rows that the mask lets through. */
+export interface TopDotsTask {
+  /** `count × 16`, as headDots wrote them. */
+  dots: Int32Array;
+  blocks: Uint32Array;
+  count: number;
+  /** By block: bit r lets row r through. */
+  mask: Uint16Array;
+  k: number;
+  /** Out: rows (16 · block + r), by dot product descending, then in the order of the visit. */
+  rows: Uint32Array;
+  /** Out: their dot products. */
+  best: Int32Array;
+}
+
+/**
+ * How a bound on a row's key is made from what is stored:
+ *
+ *     v = ((est + error[row] · errorScale) + tail[row] · tailScale) + constant
+ *     bound = v                                     cosine
+ *           = norm[row] · v                             dot: key / |q|
+ *           = norm[row] · (twoQuery · v − norm[row])    euclid: |q|² − distance²
+ *
+ * A row stays if bound ≥ threshold.
+ */
+export interface Bound {
+  metric: Metric;
+  /** By row. */
+  error: Uint8Array;
+  errorScale: number;
+  /** By row. */
+  tail: Uint8Array;
+  tailScale: number;
+  constant: number;
+  /** By row; empty for cosine. */
+  norms: Float32Array;
+  /** 2 |q|; only euclid reads it. */
+  twoQuery: number;
+  threshold: number;
+}
+
+/** Rows of a visit whose bound reaches the threshold, with est = dot · scale. */
+export interface SurvivorsTask {
+  dots: Int32Array;
+  scale: number;
+  blocks: Uint32Array;
+  count: number;
+  mask: Uint16Array;
+  bound: Bound;
+  /** Out, in the order of the visit; room for every row visited. */
+  rows: Uint32Array;
+  /** Out: their dot products. */
+  kept: Int32Array;
+}
+
+/** Of listed rows, those whose bound reaches the threshold, with est = estimates[i] + dots[i] · scale; in place. */
+export interface SiftTask {
+  /** In and out. */
+  rows: Uint32Array;
+  count: number;
+  /** In: what earlier planes summed up. Out: est of those that stay. */
+  estimates: Float64Array;
+  dots: Int32Array;
+  scale: number;
+  bound: Bound;
+}
+
+/** out[r][i] = Σ_j f64(rows[r][j]) · f64(basis[j][i]), one float64 sum from +0, j ascending. */
+export interface ProjectTask {
+  /** `count × dim`. */
+  rows: Float32Array;
+  count: number;
+  dim: number;
+  /** `dim × width`, dim-major. */
+  basis: Float32Array;
+  width: number;
+  /** Out: `count × width`. */
+  out: Float64Array;
+}
+
+/**
+ * Codes of a quantiser with a base and a step a dim. For value v: t = (v − base) · inverse, code = floor(t + 0.5) clamped;
+ * the residual is v − (base + step · code). Residuals are squared and summed in eight lanes by dim mod 8, as
+ * kernels.ts does.
+ */
+export interface EncodeTask {
+  /** `count` rows of `stride` float64 values, of which dims [0, dims) from `offset` on are coded. */
+  values: Float64Array;
+  count: number;
+  stride: number;
+  offset: number;
+  dims: number;
+  base: Float64Array;
+  step: Float64Array;
+  /** 1 / step. */
+  inverse: Float64Array;
+}
+
+/** Codes 0..255: the high halves into the head plane, the low ones into the fine plane. */
+export interface EncodeHeadTask extends EncodeTask {
+  /** First row: a multiple of 16. */
+  first: number;
+  head: Uint8Array;
+  fine: Uint8Array;
+  /** Out: `count` sums of squared residuals of the code 16 h + 7.5, h the high half. */
+  coarseError: Float64Array;
+  /** Out: of the whole code. */
+  fineError: Float64Array;
+}
+
+/** Codes −127..127. */
+export interface EncodeRowsTask extends EncodeTask {
+  /** Out: `count × dims`, from row `first` on. */
+  first: number;
+  plane: Uint8Array;
+  /** Out: `count` sums of squared residuals. */
+  error: Float64Array;
+}
+
+/** Keys of listed rows over all their dims, as `scores` of kernels.ts would give them. */
+export interface ScoresAtTask {
+  metric: Metric;
+  query: Float32Array;
+  /** The matrix, in chunks of `chunkRows` rows (the last may be shorter). Float32 or float16 bits; any memory. */
+  chunks: readonly (Float32Array | Uint16Array)[];
+  /** A power of two. */
+  chunkRows: number;
+  /** Elements from one row to the next in a chunk, at least `dim`: rows of a file have more than their values. */
+  stride: number;
+  dim: number;
+  rows: Uint32Array;
+  count: number;
+  /** Out: `count` keys. */
+  keys: Float64Array;
+}
+
+export interface CodeKernels {
+  /** As in kernels.ts. */
+  readonly name: string;
+  /** Zeroed shared memory that all kernels of this backend can reach, 64-byte aligned. */
+  allocate(bytes: number): Uint8Array;
+  /** Gives back what `allocate` answered (the same view). Nothing may use it afterwards. */
+  release(memory: Uint8Array): void;
+  headDots(task: HeadDotsTask): void;
+  rowDots(task: RowDotsTask): void;
+  /** Returns how many were found: min(k, rows let through). */
+  topDots(task: TopDotsTask): number;
+  /** Returns how many stay. */
+  survivors(task: SurvivorsTask): number;
+  /** Returns how many stay. */
+  sift(task: SiftTask): number;
+  project(task: ProjectTask): void;
+  encodeHead(task: EncodeHeadTask): void;
+  encodeRows(task: EncodeRowsTask): void;
+  scoresAt(task: ScoresAtTask): void;
+}
+
+export const CODE_KERNEL_NAMES = [
+  'headDots',
+  'rowDots',
+  'topDots',
+  'survivors',
+  'sift',
+  'project',
+  'encodeHead',
+  'encodeRows',
+  'scoresAt',
+] as const satisfies readonly Exclude<keyof CodeKernels, 'name' | 'allocate' | 'release'>[];
