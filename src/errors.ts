@@ -33,7 +33,23 @@ export type FunnelErrorCode =
   /** No answer within the timeout. */
   | 'TIMEOUT'
   /** The caller's AbortSignal fired. */
-  | 'ABORTED';
+  | 'ABORTED'
+  /** There is no index at the path. */
+  | 'NO_INDEX'
+  /** An index, or something else, is at the path already. */
+  | 'INDEX_EXISTS'
+  /** Another writer holds the index; the message says which. */
+  | 'INDEX_LOCKED'
+  /** A file is not what was written; the message names file and section. */
+  | 'CORRUPT'
+  /** The files are of a format that this version does not know. */
+  | 'UNSUPPORTED_FORMAT'
+  /** The disk failed or is full; `cause` has the system's error. Nothing of the call was kept. */
+  | 'DISK'
+  /** The index was opened for reading, or a write is under way that must end first. */
+  | 'NOT_WRITABLE'
+  /** The index was closed. */
+  | 'CLOSED';
 
 /**
  * The one error class of funnelvec. User errors are thrown before any work starts, in the grammar

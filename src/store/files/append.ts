@@ -1,0 +1,273 @@
+/**
+ * New rows. In this order: records into row files, their sync (and the folder's, for a new file), one commit of the
+ * store. What fails before the commit is undone; a crash leaves a tail that no committed count covers.
+ */
+
+import { join } from 'node:path';
+import { FunnelError } from '../../errors.js';
+import type { Id, IdKind } from '../../types.js';
+import type { Core } from './core.js';
+import { diskError } from './errors.js';
+import { checkId, Ids, kindOf } from './ids.js';
+import type { OpenRows } from './open-files.js';
+import { DEATHS_PER_PAGE, encodeDeadPage, encodeIdPage, IDS_PER_PAGE, seal } from './pages.js';
+import { encodePayload } from './payload.js';
+import { encodeRecords, encodeRowHeader, type RowValues, rowFileBytes } from './rows.js';
+import { encodeState, type RowFileEntry, type State } from './state.js';
+import { type Steps, take } from './step.js';
+
+export interface AppendRequest {
+  ids: readonly Id[];
+  /** `ids.length × dim`, row-major: float32, or the bits of float16 where the index keeps float16. */
+  rows: RowValues;
+  /** One for each id; undefined is none. Data as JSON has it, and bigint, Date, Uint8Array, NaN and the infinities. */
+  payloads?: readonly unknown[] | undefined;
+}
+
+export interface Appended {
+  /** The ordinal of the first new row; the others follow. */
+  first: number;
+  /** New rows. */
+  count: number;
+  /** The rows that had these ids before, and died; ascending. */
+  replaced: number[];
+  /** Which rows of the request were kept, where an id came more than once: the last of each. */
+  kept?: number[];
+}
+
+/** A request that was checked, without duplicates. */
+interface Batch {
+  kind: IdKind;
+  ids: readonly Id[];
+  rows: RowValues;
+  payloads: (Buffer | undefined)[];
+  kept?: number[];
+}
+
+const BLOCK_BYTES = 4 << 20;
+
+/** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, BAD_ID before any work */
+export function checkAppend(core: Core, { ids, rows, payloads }: AppendRequest): Batch | undefined {
+  const { dim, precision } = core.state.config;
+  const wanted = precision === 'float32' ? Float32Array : Uint16Array;
+  if (!(rows instanceof wanted)) throw new FunnelError('BAD_ARGUMENT', `Expected a ${wanted.name} for rows`);
+  if (rows.length !== ids.length * dim) {
+    throw new FunnelError('BAD_DIMS', `Expected ${ids.length} × ${dim} values for rows but received ${rows.length}`);
+  }
+  if (payloads !== undefined && payloads.length !== ids.length) {
+    throw new FunnelError('BAD_ARGUMENT', `Expected ${ids.length} payloads but received ${payloads.length}`);
+  }
+  if (ids.length === 0) return undefined;
+  const kind = core.state.idKind ?? kindOf(ids[0], 'ids[0]');
+  const last = new Map<Id, number>();
+  for (let i = 0; i < ids.length; i++) {
+    checkId(ids[i], kind, `ids[${i}]`);
+    last.set(ids[i]!, i);
+  }
+  const encode = (i: number) => encodeOne(payloads?.[i], i);
+  if (last.size === ids.length) {
+    return { kind, ids: ids.slice(), rows, payloads: Array.from(ids, (_, i) => encode(i)) };
+  }
+  const kept = [...last.values()].sort((a, b) => a - b);
+  const picked = new wanted(kept.length * dim);
+  for (let to = 0; to < kept.length; to++) {
+    const from = kept[to]!;
+    picked.set(rows.subarray(from * dim, (from + 1) * dim), to * dim);
+  }
+  return { kind, ids: kept.map((i) => ids[i]!), rows: picked, payloads: kept.map(encode), kept };
+}
+
+/** With room for its checksum. */
+function encodeOne(payload: unknown, at: number): Buffer | undefined {
+  if (payload === undefined) return undefined;
+  return Buffer.concat([Buffer.alloc(4), encodePayload(payload, `payloads[${at}]`)]);
+}
+
+/** Runs while no other write does. */
+export function* append(core: Core, batch: Batch): Steps<Appended> {
+  const { state, uuid } = core;
+  const { ids, payloads, kind } = batch;
+  if (state.idKind !== null && state.idKind !== kind) checkId(ids[0], state.idKind, 'ids[0]');
+  const first = state.rows;
+  const count = ids.length;
+  if (first + count > 2 ** 32 - 1) throw new FunnelError('BAD_ARGUMENT', 'Expected at most 2^32 − 1 rows in all');
+  const files = new TailWriter(core);
+  const rows = first + count;
+  core.ids ??= new Ids(kind);
+  try {
+    yield* files.write(batch.rows, first, count);
+    const replaced = ids.map((id) => core.find(id)).filter((ordinal) => ordinal !== undefined);
+    replaced.sort((a, b) => a - b);
+    const { column } = core.ids;
+    for (let i = 0; i < count; i++) {
+      column.set(first + i, ids[i]!);
+      core.kept.set(first + i, true);
+      core.withPayload.set(first + i, payloads[i] !== undefined);
+    }
+    const next: State = {
+      ...state,
+      idKind: kind,
+      rows,
+      dead: state.dead + replaced.length,
+      generation: state.generation + 1,
+      nextFile: core.nextFile,
+      rowFiles: files.entries(),
+    };
+    const roster = { ids: core.ids, kept: core.kept, withPayload: core.withPayload };
+    const firstPage = Math.floor(first / IDS_PER_PAGE);
+    const entries = {
+      ids: range(firstPage, Math.ceil(rows / IDS_PER_PAGE)).map((page): [number, Buffer | undefined] => [
+        page,
+        encodeIdPage(uuid, page, roster),
+      ]),
+      dead: deadPages(core, replaced),
+      payloads: payloads.flatMap((value, i): [number, Buffer][] =>
+        value === undefined ? [] : [[first + i, seal(uuid, 'payloads', first + i, value)]],
+      ),
+    };
+    yield* core.commit(next, entries, encodeState);
+    files.keep(next);
+    core.state = next;
+    core.alive.reserve(rows);
+    for (let i = first; i < rows; i++) core.alive.set(i, true);
+    for (const ordinal of replaced) core.alive.set(ordinal, false);
+    core.ids.added(first, rows);
+    return batch.kept === undefined ? { first, count, replaced } : { first, count, replaced, kept: batch.kept };
+  } catch (error) {
+    for (let i = first; i < rows; i++) {
+      core.kept.set(i, false);
+      core.withPayload.set(i, false);
+    }
+    if (state.idKind === null) core.ids = undefined;
+    yield* files.undo();
+    throw diskError('appending rows', error);
+  }
+}
+
+/** Deaths as entries of the store. */
+export function deadPages(core: Core, ordinals: readonly number[]): [number, Buffer][] {
+  const pages = new Map<number, number[]>();
+  for (const ordinal of ordinals) {
+    const page = Math.floor(ordinal / DEATHS_PER_PAGE);
+    const there = pages.get(page);
+    if (there === undefined) pages.set(page, [ordinal]);
+    else there.push(ordinal);
+  }
+  return [...pages].map(([page, dead]) => [page, encodeDeadPage(core.uuid, page, core.alive, core.state.rows, dead)]);
+}
+
+export function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+}
+
+/** A file that is growing. */
+interface Growing {
+  file: OpenRows;
+  /** As it will be committed. */
+  entry: RowFileEntry;
+  isNew: boolean;
+}
+
+/** Puts rows behind those of the last file, and into new ones. */
+class TailWriter {
+  readonly #core: Core;
+  readonly #grown: Growing[] = [];
+  /** A sync failed, and took with it what we knew of the disk. */
+  #syncFailed = false;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  *write(rows: RowValues, first: number, count: number): Steps<void> {
+    const { format, options, files } = this.#core;
+    const { disk } = options;
+    const perFile = Math.max(1, Math.floor((options.maxFileBytes - rowFileBytes(format, 0, false)) / format.stride));
+    const perBlock = Math.max(1, Math.floor(BLOCK_BYTES / format.stride));
+    for (let done = 0; done < count; ) {
+      const tail = this.#grown.length === 0 ? files.rows.at(-1) : undefined;
+      const fits = tail !== undefined && !tail.closed && !tail.entry.compacted && tail.entry.count < perFile;
+      const growing: Growing = fits
+        ? { file: tail, entry: { ...tail.entry }, isNew: false }
+        : yield* this.#create(first + done);
+      this.#grown.push(growing);
+      const { entry, file } = growing;
+      const end = Math.min(count, done + perFile - entry.count);
+      while (done < end) {
+        const to = Math.min(end, done + perBlock);
+        const records = encodeRecords(format, rows, done, to, first + done);
+        yield* take(disk.write(file.fd, records, entry.bytes));
+        entry.count += to - done;
+        entry.bytes += records.length;
+        entry.last = first + to - 1;
+        done = to;
+      }
+      if (!options.relaxed) yield* this.#sync(file.fd);
+    }
+    if (!options.relaxed && this.#grown.some(({ isNew }) => isNew)) yield* take(disk.syncDir(options.folder));
+  }
+
+  *#create(first: number): Steps<Growing> {
+    const { disk, folder } = this.#core.options;
+    const entry: RowFileEntry = {
+      name: `rows-${String(this.#core.nextFile++).padStart(6, '0')}.bin`,
+      first,
+      last: first - 1,
+      count: 0,
+      bytes: rowFileBytes(this.#core.format, 0, false),
+      compacted: false,
+    };
+    const fd = yield* take(disk.open(join(folder, entry.name), 'create'));
+    const growing = { file: this.#core.files.adopt(entry, fd), entry, isNew: true };
+    try {
+      yield* take(disk.write(fd, encodeRowHeader(this.#core.format, first, false), 0));
+    } catch (error) {
+      this.#grown.push(growing); // to be undone
+      throw error;
+    }
+    return growing;
+  }
+
+  *#sync(fd: number): Steps<void> {
+    try {
+      yield* take(this.#core.options.disk.sync(fd));
+    } catch (error) {
+      this.#syncFailed = true;
+      throw error;
+    }
+  }
+
+  /** All row files as they are to be committed. */
+  entries(): RowFileEntry[] {
+    const grown = this.#grown.map(({ entry }) => entry);
+    const names = new Set(grown.map(({ name }) => name));
+    return [...this.#core.state.rowFiles.filter(({ name }) => !names.has(name)), ...grown];
+  }
+
+  keep(state: State): void {
+    for (const { file, entry, isNew } of this.#grown) {
+      file.entry = entry;
+      if (isNew) this.#core.files.rows.push(file);
+    }
+    if (state.rowFiles.length !== this.#core.files.rows.length) throw new Error('row files and their entries differ');
+  }
+
+  /** Never throws: what cannot be undone is cut or removed when the index is next opened for writing. */
+  *undo(): Steps<void> {
+    const { disk } = this.#core.options;
+    if (this.#core.broken !== undefined) return; // the rows may be committed
+    for (const { file, isNew } of this.#grown) {
+      try {
+        if (isNew) {
+          this.#core.files.release(file);
+          yield* take(disk.unlink(file.path));
+        } else {
+          file.closed = this.#syncFailed;
+          yield* take(disk.truncate(file.fd, file.entry.bytes));
+        }
+      } catch {
+        file.closed = true;
+      }
+    }
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * Compaction: row files again, without the dead. Reads and writes files beside the index; only its first and last moment
+ * exclude other writes. Readers keep the files they have open. Killed at any time, it leaves files that no state names,
+ * which the next writer removes.
+ */
+import { join } from 'node:path';
+import { FunnelError } from '../../errors.js';
+import { range } from './append.js';
+import { Bits } from './bits.js';
+import type { Core } from './core.js';
+import { corrupt } from './errors.js';
+import { ordinalAt } from './lookup.js';
+import type { OpenRows } from './open-files.js';
+import { encodeIdPage, IDS_PER_PAGE } from './pages.js';
+import { checkRecord, encodeOrdinals, encodeRowHeader, HEADER_BYTES, rowFileBytes } from './rows.js';
+import { encodeState, type RowFileEntry } from './state.js';
+import { type Steps, take } from './step.js';
+
+export interface CompactOptions {
+  signal?: AbortSignal | undefined;
+  /** Rows looked at so far, of all. */
+  onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+export interface Compacted {
+  /** Dead rows that are gone from the row files. */
+  rowsDropped: number;
+  /** Of row files, in bytes. */
+  bytesFreed: number;
+}
+
+/** What is to be done, fixed at the start. */
+export interface Plan {
+  files: OpenRows[];
+  alive: Bits;
+  /** Ordinals below this were there. */
+  rows: number;
+}
+
+const BLOCK_BYTES = 1 << 20;
+
+/** Closes the last file, leases what will be read. Undefined when there is nothing to do. */
+export function plan(core: Core): Plan | undefined {
+  const { state, files, options } = core;
+  const alive = new Bits();
+  alive.bytes = core.alive.bytes.slice();
+  const isSmall = (file: OpenRows) => file.entry.bytes < options.maxFileBytes / 2;
+  const hasDead = (file: OpenRows) => {
+    for (let i = 0; i < file.entry.count; i++) if (!alive.get(ordinalAt(file, i)!)) return true;
+    return false;
+  };
+  const chosen = files.rows.filter((file, i) => {
+    const besideSmall = [files.rows[i - 1], files.rows[i + 1]].some((other) => other !== undefined && isSmall(other));
+    return hasDead(file) || (isSmall(file) && besideSmall);
+  });
+  if (chosen.length === 0) return undefined;
+  for (const file of chosen) {
+    file.closed = true;
+    files.lease(file);
+  }
+  return { files: chosen, alive, rows: state.rows };
+}
+
+/** Writes the new files and syncs them. Other writes may go on. */
+export function* rewrite(core: Core, { files, alive }: Plan, options: CompactOptions): Steps<OpenRows[]> {
+  const { disk, folder, relaxed } = core.options;
+  const { format } = core;
+  const written = new CompactWriter(core);
+  const total = files.reduce((sum, { entry }) => sum + entry.count, 0);
+  const perBlock = Math.max(1, Math.floor(BLOCK_BYTES / format.stride));
+  const block = Buffer.alloc(perBlock * format.stride);
+  let looked = 0;
+  try {
+    for (const file of files) {
+      // A file that stays as it is lies between: the new one must not reach over it.
+      if (!isNext(core, file, files)) yield* written.finish();
+      for (let record = 0; record < file.entry.count; record += perBlock) {
+        if (options.signal?.aborted) throw aborted(options.signal);
+        const count = Math.min(perBlock, file.entry.count - record);
+        const bytes = block.subarray(0, count * format.stride);
+        const got = yield* take(disk.read(file.fd, bytes, HEADER_BYTES + record * format.stride));
+        if (got !== bytes.length) throw corrupt(file.name, 'rows', `end early (record ${record})`);
+        const ordinals: number[] = [];
+        for (let i = 0; i < count; i++) {
+          const ordinal = ordinalAt(file, record + i)!;
+          checkRecord(format, bytes, i * format.stride, ordinal, file.name);
+          if (!alive.get(ordinal)) continue;
+          bytes.copyWithin(ordinals.length * format.stride, i * format.stride, (i + 1) * format.stride);
+          ordinals.push(ordinal);
+        }
+        yield* written.write(bytes.subarray(0, ordinals.length * format.stride), ordinals);
+        looked += count;
+        options.onProgress?.(looked, total);
+      }
+    }
+    yield* written.finish();
+    if (!relaxed) yield* take(disk.syncDir(folder));
+    return written.files;
+  } catch (error) {
+    yield* discard(core, written.files);
+    throw error;
+  }
+}
+
+/** Is the file before this one also rewritten? */
+function isNext(core: Core, file: OpenRows, files: OpenRows[]): boolean {
+  const before = core.files.rows[core.files.rows.indexOf(file) - 1];
+  return before !== undefined && files.includes(before);
+}
+
+function aborted(signal: AbortSignal): FunnelError {
+  return new FunnelError('ABORTED', 'Compaction was aborted', { cause: signal.reason });
+}
+
+/** Removes files that were not committed. Never throws. */
+export function* discard(core: Core, files: OpenRows[]): Steps<void> {
+  for (const file of files) {
+    try {
+      core.files.release(file);
+      yield* take(core.options.disk.unlink(file.path));
+    } catch {
+      // The next writer to open the index removes it.
+    }
+  }
+}
+
+/** Puts the new files in the place of the old ones. Runs while no other write does. */
+export function* exchange(core: Core, { files: old, alive, rows }: Plan, files: OpenRows[]): Steps<Compacted> {
+  const { state, options, uuid } = core;
+  const oldNames = new Set(old.map(({ name }) => name));
+  const entries = [...state.rowFiles.filter(({ name }) => !oldNames.has(name)), ...files.map(({ entry }) => entry)];
+  entries.sort((a, b) => a.first - b.first);
+  const dropped = range(0, rows).filter((ordinal) => !alive.get(ordinal) && core.kept.get(ordinal));
+  const pages = new Set(dropped.map((ordinal) => Math.floor(ordinal / IDS_PER_PAGE)));
+  const kept = new Bits();
+  kept.bytes = core.kept.bytes.slice();
+  for (const ordinal of dropped) kept.set(ordinal, false);
+  const roster = { ids: core.ids!, kept, withPayload: core.withPayload };
+  const next = { ...state, generation: state.generation + 1, nextFile: core.nextFile, rowFiles: entries };
+  const commit = {
+    ids: [...pages].map((page): [number, Buffer | undefined] => [page, encodeIdPage(uuid, page, roster)]),
+    dead: [],
+    payloads: dropped.flatMap((ordinal): [number, undefined][] =>
+      core.withPayload.get(ordinal) ? [[ordinal, undefined]] : [],
+    ),
+  };
+  yield* core.commit(next, commit, encodeState);
+  core.state = next;
+  core.kept = kept;
+  for (const ordinal of dropped) core.withPayload.set(ordinal, false);
+  core.files.rows = [...core.files.rows.filter(({ name }) => !oldNames.has(name)), ...files];
+  core.files.rows.sort((a, b) => a.entry.first - b.entry.first);
+  yield* discard(core, old);
+  try {
+    yield* take(options.disk.syncDir(options.folder));
+  } catch {
+    // Old files may come back with a power loss; the next writer removes them.
+  }
+  const sum = (list: OpenRows[], of: (entry: RowFileEntry) => number) =>
+    list.reduce((all, { entry }) => all + of(entry), 0);
+  return {
+    rowsDropped: sum(old, ({ count }) => count) - sum(files, ({ count }) => count),
+    bytesFreed: sum(old, ({ bytes }) => bytes) - sum(files, ({ bytes }) => bytes),
+  };
+}
+
+/** Writes records, with their ordinals, into files of bounded size. */
+class CompactWriter {
+  readonly files: OpenRows[] = [];
+  readonly #core: Core;
+  #current: OpenRows | undefined;
+  #ordinals: number[] = [];
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  *write(records: Buffer, ordinals: number[]): Steps<void> {
+    if (ordinals.length === 0) return;
+    const { disk, maxFileBytes } = this.#core.options;
+    this.#current ??= yield* this.#create(ordinals[0]!);
+    const { entry, fd } = this.#current;
+    yield* take(disk.write(fd, records, HEADER_BYTES + entry.count * this.#core.format.stride));
+    entry.count += ordinals.length;
+    entry.last = ordinals.at(-1)!;
+    for (const ordinal of ordinals) this.#ordinals.push(ordinal);
+    if (rowFileBytes(this.#core.format, entry.count, true) >= maxFileBytes) yield* this.finish();
+  }
+
+  *#create(first: number): Steps<OpenRows> {
+    const { files, format, options } = this.#core;
+    const name = `rows-${String(this.#core.nextFile++).padStart(6, '0')}.bin`;
+    const entry: RowFileEntry = { name, first, last: first, count: 0, bytes: 0, compacted: true };
+    const fd = yield* take(options.disk.open(join(options.folder, name), 'create'));
+    const file = files.adopt(entry, fd);
+    this.files.push(file);
+    yield* take(options.disk.write(fd, encodeRowHeader(format, first, true), 0));
+    return file;
+  }
+
+  *finish(): Steps<void> {
+    const file = this.#current;
+    if (file === undefined) return;
+    const { disk, relaxed } = this.#core.options;
+    const { entry, fd } = file;
+    file.ordinals = Uint32Array.from(this.#ordinals);
+    yield* take(disk.write(fd, encodeOrdinals(file.ordinals), HEADER_BYTES + entry.count * this.#core.format.stride));
+    entry.bytes = rowFileBytes(this.#core.format, entry.count, true);
+    if (!relaxed) yield* take(disk.sync(fd));
+    this.#current = undefined;
+    this.#ordinals = [];
+  }
+}

@@ -1,0 +1,169 @@
+/** One index as this process has it: the committed state, and what of it is kept in memory. */
+import { Bits, popcount } from './bits.js';
+import type { Disk } from './disk.js';
+import { corrupt, filesError } from './errors.js';
+import { Ids } from './ids.js';
+import type { Commit, Kv } from './kv.js';
+import { isGone, OpenFiles } from './open-files.js';
+import { DEATHS_PER_PAGE, decodeIdPage, IDS_PER_PAGE, unseal } from './pages.js';
+import { type RowFormat, rowFormat } from './rows.js';
+import { decodeState, generationOf, type State } from './state.js';
+import { type Steps, take } from './step.js';
+
+export interface CoreOptions {
+  folder: string;
+  disk: Disk;
+  kv: Kv;
+  readOnly: boolean;
+  /** Skip syncs of files. */
+  relaxed: boolean;
+  /** A row file takes no more rows beyond this size, in bytes. */
+  maxFileBytes: number;
+}
+
+export class Core {
+  readonly options: CoreOptions;
+  readonly uuid: Uint8Array;
+  readonly format: RowFormat;
+  readonly files: OpenFiles;
+  state: State;
+  alive = new Bits();
+  /** Which ordinals have an id, which a payload; bits from `state.rows` on mean nothing. */
+  kept = new Bits();
+  withPayload = new Bits();
+  ids: Ids | undefined;
+  /** Ordinals and files made but not committed have numbers from here on. */
+  nextFile: number;
+  /** After a failure that leaves no way to know what is on disk. */
+  broken: unknown;
+
+  constructor(options: CoreOptions) {
+    this.options = options;
+    const { kv } = options;
+    const record = kv.snapshot(() => kv.state());
+    if (record === undefined) throw corrupt(kv.file, 'state record', 'is missing');
+    const state = decodeState(record, kv.file);
+    this.uuid = Buffer.from(state.uuid, 'hex');
+    this.format = rowFormat(state.config, this.uuid);
+    this.files = new OpenFiles(options.disk, options.folder, this.format);
+    this.state = { ...state, rows: 0, dead: 0, generation: -1, rowFiles: [], segments: [] };
+    this.nextFile = state.nextFile;
+    this.refresh();
+  }
+
+  /** Follows the newest commit. False when it is the one known. @throws FunnelError CORRUPT, DISK; nothing has changed */
+  refresh(): boolean {
+    const { kv, readOnly } = this.options;
+    for (let attempt = 0; ; attempt++) {
+      const seen = this.state.generation;
+      try {
+        return kv.snapshot(() => {
+          const record = kv.state();
+          if (record === undefined) throw corrupt(kv.file, 'state record', 'is missing');
+          if (generationOf(record) === seen) return false;
+          this.#follow(decodeState(record, kv.file));
+          return true;
+        });
+      } catch (error) {
+        // A writer may have replaced files between our look at the state and at them; then there is a newer state.
+        if (!readOnly || attempt === 20 || !isGone(error)) throw error;
+      }
+    }
+  }
+
+  #follow(next: State): void {
+    const { kv, readOnly } = this.options;
+    if (next.uuid !== this.state.uuid) throw corrupt(kv.file, 'state record', 'is of another index');
+    if (next.rows < this.state.rows) throw corrupt(kv.file, 'state record', 'has lost rows');
+    if (next.idKind !== null) this.ids ??= new Ids(next.idKind);
+    const alive = this.#readAlive(next);
+    this.#readIds(this.state.rows, next.rows, alive);
+    this.files.follow(next, !readOnly);
+    const from = this.state.rows;
+    this.alive = alive;
+    this.state = next;
+    this.nextFile = Math.max(this.nextFile, next.nextFile);
+    this.ids?.added(from, next.rows);
+  }
+
+  #readAlive(next: State): Bits {
+    const { kv } = this.options;
+    const alive = new Bits();
+    alive.reserve(next.rows);
+    const { bytes } = alive;
+    bytes.fill(0xff, 0, next.rows >>> 3);
+    if (next.rows & 7) bytes[next.rows >>> 3] = (1 << (next.rows & 7)) - 1;
+    let dead = 0;
+    for (let page = 0; next.dead > 0 && page * DEATHS_PER_PAGE < next.rows; page++) {
+      const value = kv.dead(page);
+      if (value === undefined) continue;
+      const bitmap = unseal(this.uuid, 'dead', page, value, kv.file);
+      dead += popcount(bitmap);
+      const at = (page * DEATHS_PER_PAGE) >>> 3;
+      for (let i = 0; i < bitmap.length && at + i < bytes.length; i++) bytes[at + i]! &= ~bitmap[i]!;
+    }
+    if (dead !== next.dead) throw corrupt(kv.file, 'tombstones', `are ${dead}, not ${next.dead}`);
+    alive.count = next.rows - dead;
+    return alive;
+  }
+
+  #readIds(from: number, to: number, alive: Bits): void {
+    const { kv } = this.options;
+    const ids = this.ids;
+    if (ids === undefined || from === to) return;
+    const { kept, withPayload } = this;
+    kept.reserve(to);
+    withPayload.reserve(to);
+    for (let page = Math.floor(from / IDS_PER_PAGE); page * IDS_PER_PAGE < to; page++) {
+      const value = kv.ids(page);
+      if (value === undefined) continue;
+      const body = unseal(this.uuid, 'ids', page, value, kv.file);
+      decodeIdPage(body, page, from, to, { ids, kept, withPayload }, kv.file);
+    }
+    for (let byte = from >>> 3; byte << 3 < to; byte++) {
+      if (alive.bytes[byte]! & ~kept.bytes[byte]!) throw corrupt(kv.file, 'ids', `are missing (row ${byte << 3} on)`);
+    }
+  }
+
+  isAlive = (ordinal: number): boolean => this.alive.get(ordinal);
+
+  /** The row that has an id now. */
+  find(id: string | number | bigint): number | undefined {
+    const found = this.ids?.find(id, this.state.rows, this.isAlive);
+    return found !== undefined && found < this.state.rows && this.alive.get(found) ? found : undefined;
+  }
+
+  /**
+   * Commits `next`, one generation on.
+   *
+   * @throws FunnelError DISK, INDEX_LOCKED. The state from before is on disk then; but where only the very last write
+   *   failed, or nothing can be read any more, `broken` is set: nobody knows what a power loss would leave, and writes
+   *   are refused until the index is opened again.
+   */
+  *commit(next: State, entries: Omit<Commit, 'state'>, encode: (state: State) => Uint8Array): Steps<void> {
+    const { kv } = this.options;
+    try {
+      yield* take(kv.commit({ ...entries, state: encode(next) }));
+    } catch (error) {
+      try {
+        kv.reopen();
+        const record = kv.snapshot(() => kv.state());
+        if (record === undefined) throw corrupt(kv.file, 'state record', 'is missing');
+        if (generationOf(record) !== this.state.generation) this.broken = error;
+      } catch (worse) {
+        this.broken = worse;
+      }
+      throw error;
+    }
+  }
+
+  /** @throws FunnelError CLOSED, NOT_WRITABLE, or what broke the index */
+  checkWritable(): void {
+    if (this.broken !== undefined) {
+      throw filesError('NOT_WRITABLE', 'Expected an index that works but a write failed before; open it again', {
+        cause: this.broken,
+      });
+    }
+    if (this.options.readOnly) throw filesError('NOT_WRITABLE', 'Expected an index opened for writing, not readOnly');
+  }
+}

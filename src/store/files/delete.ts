@@ -1,0 +1,29 @@
+/** Deaths of rows: one commit of the store; files of rows stay as they are until compaction. */
+import type { Id } from '../../types.js';
+import { deadPages } from './append.js';
+import type { Core } from './core.js';
+import { diskError } from './errors.js';
+import { encodeState } from './state.js';
+import type { Steps } from './step.js';
+
+/** The ordinals that died, ascending. Ids that no row has are ignored. Runs while no other write does. */
+export function* remove(core: Core, ids: readonly Id[]): Steps<number[]> {
+  const { state } = core;
+  if (state.idKind === null) return [];
+  const found = new Set<number>();
+  for (const id of ids) {
+    const ordinal = core.find(id);
+    if (ordinal !== undefined) found.add(ordinal);
+  }
+  const dying = [...found].sort((a, b) => a - b);
+  if (dying.length === 0) return [];
+  const next = { ...state, dead: state.dead + dying.length, generation: state.generation + 1 };
+  try {
+    yield* core.commit(next, { ids: [], dead: deadPages(core, dying), payloads: [] }, encodeState);
+  } catch (error) {
+    throw diskError('deleting rows', error);
+  }
+  core.state = next;
+  for (const ordinal of dying) core.alive.set(ordinal, false);
+  return dying;
+}

@@ -1,0 +1,97 @@
+/** The disk as this folder sees it. Tests put a failing one in its place; ':memory:' has one of its own. */
+import * as fs from 'node:fs';
+import { promisify } from 'node:util';
+import type { Step } from './step.js';
+
+/**
+ * File operations, each a {@link Step}. `fd` is a file descriptor of the system, except on the disk of ':memory:'.
+ * All throw the system's errors.
+ */
+export interface Disk {
+  /** 'create' fails with EEXIST when the file is there. All can read. */
+  open(path: string, how: 'create' | 'write' | 'read'): Step<number>;
+  close(fd: number): Step<void>;
+  /** Bytes. */
+  size(fd: number): number;
+  /** Reads until `into` is full or the file ends; the number of bytes. */
+  read(fd: number, into: Uint8Array, position: number): Step<number>;
+  /** Writes all of `bytes`. */
+  write(fd: number, bytes: Uint8Array, position: number): Step<void>;
+  /** Makes the file's contents survive a power loss. */
+  sync(fd: number): Step<void>;
+  truncate(fd: number, bytes: number): Step<void>;
+  rename(from: string, to: string): Step<void>;
+  unlink(path: string): Step<void>;
+  /** Names in a folder. */
+  list(folder: string): string[];
+  /** Makes creations, renames and deletions in a folder survive a power loss. */
+  syncDir(folder: string): Step<void>;
+  /** The contents of a file, where they lie in memory anyway. */
+  bytesOf?(fd: number): Uint8Array;
+}
+
+const FLAGS = { create: 'wx+', write: 'r+', read: 'r' } as const;
+const open = promisify(fs.open);
+const close = promisify(fs.close);
+const fsync = promisify(fs.fsync);
+const ftruncate = promisify(fs.ftruncate);
+
+export const nodeDisk: Disk = {
+  open: (path, how) => ({ now: () => fs.openSync(path, FLAGS[how]), later: () => open(path, FLAGS[how]) }),
+  close: (fd) => ({ now: () => fs.closeSync(fd), later: () => close(fd) }),
+  size: (fd) => fs.fstatSync(fd).size,
+  read: (fd, into, position) => ({
+    now() {
+      let done = 0;
+      for (let got = 1; got > 0 && done < into.length; done += got) {
+        got = fs.readSync(fd, into, done, into.length - done, position + done);
+      }
+      return done;
+    },
+    async later() {
+      let done = 0;
+      for (let got = 1; got > 0 && done < into.length; done += got) {
+        got = await readSome(fd, into, done, position + done);
+      }
+      return done;
+    },
+  }),
+  write: (fd, bytes, position) => ({
+    now() {
+      for (let done = 0; done < bytes.length; ) {
+        done += fs.writeSync(fd, bytes, done, bytes.length - done, position + done);
+      }
+    },
+    async later() {
+      for (let done = 0; done < bytes.length; ) done += await writeSome(fd, bytes, done, position + done);
+    },
+  }),
+  sync: (fd) => ({ now: () => fs.fsyncSync(fd), later: () => fsync(fd) }),
+  truncate: (fd, bytes) => ({ now: () => fs.ftruncateSync(fd, bytes), later: () => ftruncate(fd, bytes) }),
+  rename: (from, to) => ({ now: () => fs.renameSync(from, to), later: () => fs.promises.rename(from, to) }),
+  unlink: (path) => ({ now: () => fs.unlinkSync(path), later: () => fs.promises.unlink(path) }),
+  list: (folder) => fs.readdirSync(folder),
+  syncDir: (folder) => ({ now: () => syncDir(folder), later: async () => syncDir(folder) }),
+};
+
+function readSome(fd: number, into: Uint8Array, from: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) =>
+    fs.read(fd, into, from, into.length - from, position, (error, got) => (error ? reject(error) : resolve(got))),
+  );
+}
+
+function writeSome(fd: number, bytes: Uint8Array, from: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) =>
+    fs.write(fd, bytes, from, bytes.length - from, position, (error, got) => (error ? reject(error) : resolve(got))),
+  );
+}
+
+function syncDir(folder: string): void {
+  if (process.platform === 'win32') return; // has no such thing; NTFS logs changes of folders in order
+  const fd = fs.openSync(folder, 'r');
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}

@@ -1,0 +1,116 @@
+/** The ids of all rows, packed in memory: ordinal → id by position, id → ordinal through a hash table. */
+import { describe, FunnelError } from '../../errors.js';
+import type { Id, IdKind } from '../../types.js';
+import { columnOf, type IdColumn } from './id-columns.js';
+
+/** Bytes of UTF-8. */
+export const MAX_ID_BYTES = 1900;
+
+/** @throws FunnelError BAD_ID */
+export function checkId(id: unknown, kind: IdKind, where: string): void {
+  if (typeof id !== kind) throw badId(`a ${kind}, as the other ids of the index are,`, where, id);
+  switch (typeof id) {
+    case 'number':
+      if (!Number.isSafeInteger(id))
+        throw badId('an integer within ±(2^53 − 1) (else a bigint or a string)', where, id);
+      return;
+    case 'bigint':
+      if (id < -(2n ** 63n) || id >= 2n ** 64n) throw badId('an integer of 64 bits', where, id);
+      return;
+    case 'string':
+      if (id.length === 0) throw badId('a string that is not empty', where, id);
+      if (id.length * 3 > MAX_ID_BYTES && Buffer.byteLength(id) > MAX_ID_BYTES) {
+        throw badId(`at most ${MAX_ID_BYTES} bytes of UTF-8`, where, id);
+      }
+      if (/[\ud800-\udfff]/.test(id) && Buffer.from(id).toString() !== id) throw badId('whole characters', where, id);
+  }
+}
+
+function badId(what: string, where: string, id: unknown): FunnelError {
+  return new FunnelError('BAD_ID', `Expected ${what} for ${where} but received ${describe(id)}`);
+}
+
+/** @throws FunnelError BAD_ID for what is no id at all. */
+export function kindOf(id: unknown, where: string): IdKind {
+  const kind = typeof id;
+  if (kind !== 'string' && kind !== 'number' && kind !== 'bigint') throw badId('a string, number or bigint', where, id);
+  return kind;
+}
+
+const FREE = 0;
+
+/**
+ * Ids by ordinal. The hash table holds `ordinal + 1` of the newest row of each id; it is made when first needed, since a
+ * reader may never ask. A row's death is not told to it: callers look whether the row is alive.
+ */
+export class Ids {
+  readonly kind: IdKind;
+  readonly #column: IdColumn;
+  /** Open addressing, linear probing, at most half full. */
+  #table: Uint32Array | undefined;
+  #filled = 0;
+
+  constructor(kind: IdKind) {
+    this.kind = kind;
+    this.#column = columnOf(kind);
+  }
+
+  get column(): IdColumn {
+    return this.#column;
+  }
+
+  /** -0 is 0. */
+  at(ordinal: number): Id {
+    return this.#column.at(ordinal);
+  }
+
+  /** The newest row with this id, dead or alive; undefined when there never was one. */
+  find(id: Id, rows: number, isAlive: (ordinal: number) => boolean): number | undefined {
+    const table = this.#table ?? this.#build(rows, isAlive);
+    const column = this.#column;
+    const mask = table.length - 1;
+    for (let slot = column.seek(id) & mask; ; slot = (slot + 1) & mask) {
+      const held = table[slot]!;
+      if (held === FREE) return undefined;
+      if (column.isSought(held - 1)) return held - 1;
+    }
+  }
+
+  /** Rows `from..to` were put into the column. */
+  added(from: number, to: number): void {
+    if (this.#table === undefined) return;
+    this.#grow(to - from);
+    for (let ordinal = from; ordinal < to; ordinal++) this.#insert(ordinal);
+  }
+
+  #build(rows: number, isAlive: (ordinal: number) => boolean): Uint32Array {
+    this.#table = new Uint32Array(1024);
+    this.#filled = 0;
+    this.#grow(rows);
+    for (let ordinal = 0; ordinal < rows; ordinal++) if (isAlive(ordinal)) this.#insert(ordinal);
+    return this.#table;
+  }
+
+  #insert(ordinal: number): void {
+    const table = this.#table!;
+    const column = this.#column;
+    const mask = table.length - 1;
+    for (let slot = column.seekAt(ordinal) & mask; ; slot = (slot + 1) & mask) {
+      const held = table[slot]!;
+      if (held === FREE) this.#filled++;
+      else if (!column.isSought(held - 1)) continue;
+      table[slot] = ordinal + 1;
+      return;
+    }
+  }
+
+  #grow(more: number): void {
+    const old = this.#table!;
+    let size = old.length;
+    while ((this.#filled + more) * 2 > size) size *= 2;
+    if (size === old.length) return;
+    this.#table = new Uint32Array(size);
+    this.#filled = 0;
+    for (const held of old) if (held !== FREE) this.#insert(held - 1);
+  }
+}

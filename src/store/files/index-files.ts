@@ -1,0 +1,504 @@
+/** One index on disk, or in memory: rows, ids, payloads and the engine's segments, committed together. */
+import { join } from 'node:path';
+import { FunnelError } from '../../errors.js';
+import type { Id, IdKind } from '../../types.js';
+import { checkDim, checkInteger } from '../../validate.js';
+import { type Appended, type AppendRequest, append, checkAppend } from './append.js';
+import { type Compacted, type CompactOptions, discard, exchange, plan, rewrite } from './compact.js';
+import { Core } from './core.js';
+import { remove } from './delete.js';
+import { type Disk, nodeDisk } from './disk.js';
+import { corrupt, diskError, filesError } from './errors.js';
+import { checkFolder, createFolder, newState, removeLeftovers } from './folder.js';
+import { checkLmdbFile } from './lmdb-check.js';
+import { LMDB_FILE, lmdbKv } from './lmdb-kv.js';
+import { readRow, readRows } from './lookup.js';
+import { memoryDisk, memoryKv } from './memory.js';
+import { unseal } from './pages.js';
+import { decodePayload } from './payload.js';
+import { HEADER_BYTES, type RowValues } from './rows.js';
+import type { Section } from './segment.js';
+import {
+  commitSegments,
+  findSection,
+  readInto,
+  type Sections,
+  type SegmentChange,
+  type SegmentRef,
+  writeSegment,
+} from './segments.js';
+import { encodeState, generationOf, type StoreConfig } from './state.js';
+import { instant, runLater, runNow, type Step, type Steps, take } from './step.js';
+import { takeOver } from './writer-record.js';
+
+export interface OpenOptions {
+  /** Read only; any number of processes may. Default false. */
+  readOnly?: boolean;
+  /**
+   * 'full' (default): what a call has acknowledged survives a crash of the machine. 'relaxed': nothing waits for the
+   * disk. A crash of the process loses nothing, but one of the machine, or a power loss, may lose any acknowledged write
+   * or leave an index that does not open at all.
+   */
+  durability?: 'full' | 'relaxed';
+  /** Become the writer though another is registered. Only when that one is dead for certain. */
+  breakLock?: boolean;
+  /** For tests. */
+  disk?: Disk;
+  /** Row files take no more rows beyond this size. Default 1 GiB. */
+  maxFileBytes?: number;
+}
+
+/** A file of rows for a native reader; see rows.ts for the record. */
+export interface RowFile {
+  /** Of the system; not on ':memory:', where `bytes` is the whole file instead. */
+  fd: number;
+  path: string;
+  bytes?: Uint8Array;
+  firstOrdinal: number;
+  lastOrdinal: number;
+  /** Records. */
+  count: number;
+  /** Bytes of a record. */
+  stride: number;
+  headerBytes: number;
+  /** The ordinal of each record, ascending, when they do not simply follow `firstOrdinal`. */
+  ordinals?: Uint32Array;
+}
+
+export interface FilesInfo {
+  rows: number;
+  live: number;
+  files: number;
+  bytes: { rows: number; segments: number; store: number };
+}
+
+export class IndexFiles {
+  /** ':memory:' or a folder. */
+  readonly path: string;
+  readonly config: Readonly<StoreConfig>;
+  readonly readOnly: boolean;
+  readonly #core: Core;
+  /** The asynchronous writes, one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #compaction: { controller: AbortController; done: Promise<unknown> } | undefined;
+  #closed = false;
+
+  private constructor(path: string, core: Core) {
+    this.path = path;
+    this.#core = core;
+    this.config = core.state.config;
+    this.readOnly = core.options.readOnly;
+  }
+
+  /**
+   * Makes a new index and opens it for writing.
+   *
+   * @param path a folder that is missing or empty, or ':memory:'
+   * @throws FunnelError INDEX_EXISTS, MISSING_PACKAGE, DISK, BAD_ARGUMENT
+   */
+  static async create(path: string, config: StoreConfig, options: OpenOptions = {}): Promise<IndexFiles> {
+    return IndexFiles.createSync(path, config, options);
+  }
+
+  static createSync(path: string, config: StoreConfig, options: OpenOptions = {}): IndexFiles {
+    checkConfig(config);
+    if (path !== ':memory:') {
+      createFolder(path, config, options.disk ?? nodeDisk);
+      return IndexFiles.openSync(path, options);
+    }
+    const kv = memoryKv();
+    kv.commit({ state: encodeState(newState(config)), ids: [], dead: [], payloads: [] }).now();
+    const core = new Core({
+      folder: path,
+      disk: memoryDisk(),
+      kv,
+      readOnly: false,
+      relaxed: true,
+      maxFileBytes: options.maxFileBytes ?? 64 << 20,
+    });
+    return new IndexFiles(path, core);
+  }
+
+  /**
+   * Opens an index. A writer cuts what a crash left half-written.
+   *
+   * @throws FunnelError NO_INDEX, INDEX_LOCKED, CORRUPT, UNSUPPORTED_FORMAT, MISSING_PACKAGE, DISK
+   */
+  static async open(path: string, options: OpenOptions = {}): Promise<IndexFiles> {
+    return IndexFiles.openSync(path, options);
+  }
+
+  static openSync(path: string, options: OpenOptions = {}): IndexFiles {
+    const { readOnly = false, durability = 'full', breakLock = false, disk = nodeDisk } = options;
+    if (durability !== 'full' && durability !== 'relaxed') {
+      throw new FunnelError('BAD_ARGUMENT', `Expected 'full' or 'relaxed' for durability, not ${String(durability)}`);
+    }
+    checkFolder(path);
+    const relaxed = durability === 'relaxed';
+    checkLmdbFile(join(path, LMDB_FILE), LMDB_FILE);
+    const kv = lmdbKv(join(path, LMDB_FILE), { readOnly, relaxed });
+    try {
+      if (!readOnly) kv.claim((holder) => takeOver(holder, breakLock));
+      const maxFileBytes = options.maxFileBytes ?? 1 << 30;
+      const core = new Core({ folder: path, disk, kv, readOnly, relaxed, maxFileBytes });
+      if (!readOnly) removeLeftovers(path, core.state, disk);
+      return new IndexFiles(path, core);
+    } catch (error) {
+      kv.close().now();
+      throw diskError(`opening ${path}`, error);
+    }
+  }
+
+  /** Undefined before the first row. */
+  get idKind(): IdKind | undefined {
+    return this.#core.state.idKind ?? undefined;
+  }
+
+  /** Ordinals ever given: the next row's ordinal. */
+  get rows(): number {
+    return this.#core.state.rows;
+  }
+
+  /** Grows with every commit. */
+  get generation(): number {
+    return this.#core.state.generation;
+  }
+
+  /**
+   * One bit per ordinal, least significant first; may be longer than `rows` needs. Another array after it has grown, and
+   * after refresh(): take it anew for each query.
+   */
+  get alive(): Uint8Array {
+    return this.#core.alive.bytes;
+  }
+
+  get liveCount(): number {
+    return this.#core.alive.count;
+  }
+
+  get segments(): readonly Readonly<SegmentRef>[] {
+    return this.#core.state.segments;
+  }
+
+  /** What the last commitSegments() with a `meta` said; null before. */
+  get meta(): unknown {
+    return this.#core.state.meta;
+  }
+
+  /**
+   * Adds rows, in the order given, and ends the lives of rows that had their ids. Of an id that comes more than once in a
+   * batch only the last row is added. All or nothing. Resolves when all of it would survive a power loss; until then the
+   * arrays must not change.
+   *
+   * @throws FunnelError BAD_ID, BAD_DIMS, BAD_ARGUMENT before any work; DISK, INDEX_LOCKED, NOT_WRITABLE
+   */
+  append(request: AppendRequest): Promise<Appended> {
+    return this.#laterWith(
+      () => checkAppend(this.#writable(), request),
+      (batch) => (batch === undefined ? this.#nothing() : append(this.#core, batch)),
+    );
+  }
+
+  appendSync(request: AppendRequest): Appended {
+    const batch = checkAppend(this.#writable(), request);
+    return batch === undefined ? runNow(this.#nothing()) : this.#now(append(this.#core, batch));
+  }
+
+  #nothing(): Steps<Appended> {
+    return take(instant(() => ({ first: this.rows, count: 0, replaced: [] })));
+  }
+
+  /** Ends the lives of rows; ids that no row has are ignored. The ordinals that died, ascending. */
+  delete(ids: readonly Id[]): Promise<number[]> {
+    return this.#laterWith(
+      () => this.#writable() && ids.slice(),
+      (copy) => remove(this.#core, copy),
+    );
+  }
+
+  deleteSync(ids: readonly Id[]): number[] {
+    this.#writable();
+    return this.#now(remove(this.#core, ids));
+  }
+
+  /** The living row that has an id. */
+  ordinalOf(id: Id): number | undefined {
+    return typeof id === this.#core.state.idKind ? this.#core.find(id) : undefined;
+  }
+
+  /** A dead row's id stays until compaction. @throws FunnelError BAD_ARGUMENT for an ordinal that has none */
+  idOf(ordinal: number): Id {
+    const { state, kept, ids } = this.#core;
+    if (ordinal >= state.rows || !kept.get(ordinal)) throw noRow(ordinal);
+    return ids!.at(ordinal);
+  }
+
+  /**
+   * The payload of a row, new each time. Undefined when it has none, and when another process deleted the row and
+   * compacted the index since the last refresh().
+   *
+   * @throws FunnelError CORRUPT
+   */
+  payloadOf(ordinal: number): unknown {
+    const { state, withPayload, options, uuid, kept } = this.#open();
+    if (ordinal >= state.rows || !kept.get(ordinal)) throw noRow(ordinal);
+    if (!withPayload.get(ordinal)) return undefined;
+    const value = options.kv.payload(ordinal);
+    if (value !== undefined) return decodePayload(unseal(uuid, 'payloads', ordinal, value, options.kv.file));
+    if (this.#isStale()) return undefined;
+    throw corrupt(options.kv.file, 'payloads', `lack that of row ${ordinal}`);
+  }
+
+  #isStale(): boolean {
+    const { options, state } = this.#core;
+    const record = options.kv.snapshot(() => options.kv.state());
+    return record !== undefined && generationOf(record) !== state.generation;
+  }
+
+  /**
+   * One row's values into `out`, from value `at` on; the row may be dead, but not compacted away.
+   *
+   * @throws FunnelError CORRUPT, DISK, BAD_ARGUMENT, BAD_DIMS
+   */
+  readRow(ordinal: number, out: RowValues, at = 0): void {
+    readRow(this.#open(), ordinal, out, at);
+  }
+
+  /** Rows `first..first+count` into `out`, from its start; zeros for rows that were compacted away. */
+  readRows(first: number, count: number, out: RowValues): Promise<void> {
+    return runLater(this.#readRows(first, count, out));
+  }
+
+  readRowsSync(first: number, count: number, out: RowValues): void {
+    runNow(this.#readRows(first, count, out));
+  }
+
+  *#readRows(first: number, count: number, out: RowValues): Steps<void> {
+    const core = this.#open();
+    checkInteger(first, 0, core.state.rows, 'first');
+    checkInteger(count, 0, core.state.rows - first, 'count');
+    const files = core.files.rows.filter(({ entry }) => entry.last >= first && entry.first < first + count);
+    for (const file of files) core.files.lease(file);
+    try {
+      yield* readRows(core, files, first, count, out);
+    } finally {
+      for (const file of files) core.files.release(file);
+    }
+  }
+
+  /** The files of rows, ascending, for a reader that is done before the event loop turns. */
+  rowFiles(): RowFile[] {
+    const { files, format, options } = this.#open();
+    return files.rows.map(({ entry, fd, path, ordinals }) => ({
+      fd,
+      path,
+      ...(options.disk.bytesOf === undefined ? {} : { bytes: options.disk.bytesOf(fd) }),
+      firstOrdinal: entry.first,
+      lastOrdinal: entry.last,
+      count: entry.count,
+      stride: format.stride,
+      headerBytes: HEADER_BYTES,
+      ...(ordinals === undefined ? {} : { ordinals }),
+    }));
+  }
+
+  /** The same for a reader that takes its time: the descriptors stay open until `release()`. */
+  leaseRowFiles(): { files: RowFile[]; release: () => void } {
+    const { files } = this.#open();
+    const leased = [...files.rows];
+    for (const file of leased) files.lease(file);
+    let held = true;
+    return {
+      files: this.rowFiles(),
+      release: () => {
+        if (held) for (const file of leased) files.release(file);
+        held = false;
+      },
+    };
+  }
+
+  /** Writes a file of sections, synced, that is no part of the index until {@link commitSegments}. */
+  async writeSegment(sections: Sections): Promise<SegmentRef> {
+    const iterator = Symbol.asyncIterator in sections ? sections[Symbol.asyncIterator]() : sections[Symbol.iterator]();
+    const next: Step<Section | undefined> = {
+      now: () => {
+        throw new FunnelError('BAD_ARGUMENT', 'Expected sections that are there at once');
+      },
+      later: async () => {
+        const { done, value } = await iterator.next();
+        return done ? undefined : value;
+      },
+    };
+    return runLater(writeSegment(this.#writable(), next));
+  }
+
+  writeSegmentSync(sections: Iterable<Section>): SegmentRef {
+    const iterator = sections[Symbol.iterator]();
+    return runNow(
+      writeSegment(
+        this.#writable(),
+        instant(() => iterator.next().value as Section | undefined),
+      ),
+    );
+  }
+
+  /** Adds and removes segments in one commit, and what the engine says of them. */
+  commitSegments(change: SegmentChange): Promise<void> {
+    return this.#laterWith(
+      () => this.#writable(),
+      (core) => commitSegments(core, change),
+    );
+  }
+
+  commitSegmentsSync(change: SegmentChange): void {
+    this.#now(commitSegments(this.#writable(), change));
+  }
+
+  /** The bytes of a section, checked; in `into` when given. @throws FunnelError CORRUPT, DISK, BAD_ARGUMENT */
+  async readSection(segment: string, section: string, into?: Uint8Array): Promise<Uint8Array> {
+    return runLater(readInto(this.#open(), segment, section, into));
+  }
+
+  readSectionSync(segment: string, section: string, into?: Uint8Array): Uint8Array {
+    return runNow(readInto(this.#open(), segment, section, into));
+  }
+
+  /** Where a section lies: of `path`, from `offset` (a multiple of 4,096) on, `bytes` bytes. Not checked. */
+  sectionAt(segment: string, section: string): { fd: number; path: string; offset: number; bytes: number } {
+    const { file, entry } = findSection(this.#open(), segment, section);
+    return { fd: file.fd, path: file.path, offset: entry.offset, bytes: entry.bytes };
+  }
+
+  /** Follows what other processes have committed. True when there was something. */
+  refresh(): boolean {
+    return this.#open().refresh();
+  }
+
+  /**
+   * Rewrites row files without dead rows, and drops their ids and payloads. Ordinals stay. Appends, deletes and readers
+   * go on meanwhile.
+   *
+   * @throws FunnelError ABORTED, DISK, CORRUPT; the index is as before
+   */
+  async compact(options: CompactOptions = {}): Promise<Compacted> {
+    const core = this.#writable();
+    if (this.#compaction !== undefined) throw filesError('NOT_WRITABLE', 'Expected one compaction at a time');
+    const controller = new AbortController();
+    const signal =
+      options.signal === undefined ? controller.signal : AbortSignal.any([options.signal, controller.signal]);
+    const done = this.#compact(core, { ...options, signal });
+    this.#compaction = { controller, done: done.catch(() => {}) };
+    try {
+      return await done;
+    } catch (error) {
+      throw diskError('compacting', error);
+    } finally {
+      this.#compaction = undefined;
+    }
+  }
+
+  async #compact(core: Core, options: CompactOptions): Promise<Compacted> {
+    const planned = await this.#later(() => take(instant(() => plan(core))));
+    if (planned === undefined) return { rowsDropped: 0, bytesFreed: 0 };
+    try {
+      const files = await runLater(rewrite(core, planned, options));
+      return await this.#later(function* () {
+        try {
+          return yield* exchange(core, planned, files);
+        } catch (error) {
+          if (core.broken === undefined) yield* discard(core, files);
+          throw error;
+        }
+      });
+    } finally {
+      for (const file of planned.files) core.files.release(file);
+    }
+  }
+
+  info(): FilesInfo {
+    const { state, alive, options } = this.#open();
+    const sum = (files: readonly { bytes: number }[]) => files.reduce((all, { bytes }) => all + bytes, 0);
+    return {
+      rows: state.rows,
+      live: alive.count,
+      files: state.rowFiles.length + state.segments.length + 1,
+      bytes: { rows: sum(state.rowFiles), segments: sum(state.segments), store: options.kv.bytes() },
+    };
+  }
+
+  /** Waits for writes, aborts compaction, and stops being the writer. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#compaction?.controller.abort(new Error('the index was closed'));
+    await this.#compaction?.done;
+    await this.#last;
+    this.#core.files.closeAll();
+    await this.#core.options.kv.close().later();
+  }
+
+  closeSync(): void {
+    if (this.#closed) return;
+    this.#checkIdle();
+    this.#closed = true;
+    this.#core.files.closeAll();
+    this.#core.options.kv.close().now();
+  }
+
+  #open(): Core {
+    if (this.#closed) throw filesError('CLOSED', 'Expected an open index but it was closed');
+    return this.#core;
+  }
+
+  #writable(): Core {
+    this.#open().checkWritable();
+    return this.#core;
+  }
+
+  async #laterWith<A, T>(check: () => A, run: (checked: A) => Steps<T>): Promise<T> {
+    const checked = check();
+    return this.#later(() => run(checked));
+  }
+
+  /** Runs after all writes that were asked for before. */
+  #later<T>(run: () => Steps<T>): Promise<T> {
+    this.#waiting++;
+    const mine = this.#last.then(async () => {
+      try {
+        this.#core.checkWritable();
+        return await runLater(run());
+      } finally {
+        this.#waiting--; // before the caller goes on, who may go on with a synchronous call
+      }
+    });
+    this.#last = mine.catch(() => {});
+    return mine;
+  }
+
+  #now<T>(steps: Steps<T>): T {
+    this.#checkIdle();
+    return runNow(steps);
+  }
+
+  #checkIdle(): void {
+    if (this.#waiting === 0) return;
+    throw filesError('NOT_WRITABLE', 'Expected no asynchronous write under way for a synchronous one: await it first');
+  }
+}
+
+function noRow(ordinal: number): FunnelError {
+  return new FunnelError('BAD_ARGUMENT', `Expected a row that exists but ${ordinal} is not one, or was compacted away`);
+}
+
+function checkConfig(config: StoreConfig): void {
+  checkDim(config.dim, 'dim');
+  for (const [name, value, allowed] of [
+    ['metric', config.metric, ['cosine', 'dot', 'euclid']],
+    ['precision', config.precision, ['float32', 'float16']],
+  ] as const) {
+    if (!(allowed as readonly string[]).includes(value)) {
+      throw new FunnelError('BAD_ARGUMENT', `Expected one of ${allowed.join(', ')} for ${name}, not ${String(value)}`);
+    }
+  }
+}

@@ -1,0 +1,41 @@
+/** What is kept beside the row files: the state record, pages of ids and deaths, payloads. One commit is atomic. */
+import type { Step } from './step.js';
+
+/** Entries to put; those without a value are removed. Values carry their own checksums. */
+export type Entries = [key: number, value: Uint8Array | undefined][];
+
+export interface Commit {
+  state: Uint8Array;
+  /** By page of ids. */
+  ids: Entries;
+  /** By page of deaths. */
+  dead: Entries;
+  /** By ordinal. */
+  payloads: Entries;
+}
+
+export interface Kv {
+  /** The name of the file, for errors. */
+  readonly file: string;
+  /** The newest committed state record; undefined before the first. The bytes may be reused by the next read. */
+  state(): Uint8Array | undefined;
+  ids(page: number): Uint8Array | undefined;
+  dead(page: number): Uint8Array | undefined;
+  /** A copy of its own. */
+  payload(ordinal: number): Uint8Array | undefined;
+  /** All reads inside see one and the same commit. */
+  snapshot<T>(read: () => T): T;
+  /**
+   * Becomes the writer. `decide` gets the record of the writer that is, and answers the record to put or throws.
+   * Every later commit fails when another has become the writer meanwhile.
+   */
+  claim(decide: (holder: Uint8Array | undefined) => Uint8Array): void;
+  /** Resolves when the commit is on disk (durability 'relaxed': when it is visible to all processes). */
+  commit(commit: Commit): Step<void>;
+  /** Starts over after a failed commit, so that reads see what is on disk. */
+  reopen(): void;
+  /** Bytes on disk. */
+  bytes(): number;
+  /** Stops being the writer. */
+  close(): Step<void>;
+}

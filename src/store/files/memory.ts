@@ -1,0 +1,104 @@
+/** The disk and the store of ':memory:' indexes: the same operations on plain memory. Nothing survives. */
+
+import type { Disk } from './disk.js';
+import { filesError } from './errors.js';
+import type { Commit, Kv } from './kv.js';
+import { instant } from './step.js';
+
+interface MemoryFile {
+  bytes: Uint8Array;
+  size: number;
+}
+
+/** Search threads read rows where they are. */
+function shared(bytes: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(bytes));
+}
+
+export function memoryDisk(): Disk {
+  const names = new Map<string, MemoryFile>();
+  const open = new Map<number, MemoryFile>();
+  let next = 1;
+  const of = (fd: number) => open.get(fd) as MemoryFile;
+  const missing = (path: string) => filesError('DISK', `Expected ${path} in memory but there is none`);
+  return {
+    open: (path, how) =>
+      instant(() => {
+        if (how === 'create') names.set(path, { bytes: shared(4096), size: 0 });
+        const file = names.get(path);
+        if (file === undefined) throw missing(path);
+        open.set(next, file);
+        return next++;
+      }),
+    close: (fd) => instant(() => void open.delete(fd)),
+    size: (fd) => of(fd).size,
+    read: (fd, into, position) =>
+      instant(() => {
+        const { bytes, size } = of(fd);
+        const part = bytes.subarray(position, Math.min(size, position + into.length));
+        into.set(part);
+        return part.length;
+      }),
+    write: (fd, bytes, position) =>
+      instant(() => {
+        const file = of(fd);
+        const end = position + bytes.length;
+        if (end > file.bytes.length) {
+          const grown = shared(Math.max(end, file.bytes.length * 2));
+          grown.set(file.bytes.subarray(0, file.size));
+          file.bytes = grown;
+        }
+        file.bytes.set(bytes, position);
+        file.size = Math.max(file.size, end);
+      }),
+    sync: () => instant(() => {}),
+    truncate: (fd, bytes) =>
+      instant(() => {
+        of(fd).size = Math.min(of(fd).size, bytes);
+      }),
+    rename: (from, to) =>
+      instant(() => {
+        const file = names.get(from);
+        if (file === undefined) throw missing(from);
+        names.delete(from);
+        names.set(to, file);
+      }),
+    unlink: (path) => instant(() => void names.delete(path)),
+    list: () => [...names.keys()],
+    syncDir: () => instant(() => {}),
+    bytesOf: (fd) => of(fd).bytes.subarray(0, of(fd).size),
+  };
+}
+
+export function memoryKv(): Kv {
+  let state: Uint8Array | undefined;
+  const ids = new Map<number, Uint8Array>();
+  const dead = new Map<number, Uint8Array>();
+  const payloads = new Map<number, Uint8Array>();
+  const put = (into: Map<number, Uint8Array>, entries: Commit['ids']) => {
+    for (const [key, value] of entries) value === undefined ? into.delete(key) : into.set(key, value);
+  };
+  return {
+    file: ':memory:',
+    state: () => state,
+    ids: (page) => ids.get(page),
+    dead: (page) => dead.get(page),
+    payload: (ordinal) => payloads.get(ordinal),
+    snapshot: (read) => read(),
+    claim: () => {},
+    commit: (commit) =>
+      instant(() => {
+        put(ids, commit.ids);
+        put(dead, commit.dead);
+        put(payloads, commit.payloads);
+        state = commit.state;
+      }),
+    reopen: () => {},
+    bytes: () => {
+      let sum = 0;
+      for (const map of [ids, dead, payloads]) for (const value of map.values()) sum += value.length;
+      return sum;
+    },
+    close: () => instant(() => {}),
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * Segments: immutable files of named sections, the engine's codes. Little-endian:
+ *
+ * - 64 bytes of header: magic 'FVSEGM\r\n', u32 format, 16 bytes uuid, u32 table length, u64 table position, zeros; the
+ *   last u32 is the CRC-32C of the rest
+ * - the sections, each at a multiple of 4,096
+ * - the table: JSON [{ name, offset, bytes, crcs }], crcs being the CRC-32C of each MiB of the section; then its CRC-32C
+ */
+import { crc32c } from './crc32c.js';
+import type { Disk } from './disk.js';
+import { corrupt } from './errors.js';
+import { checkHead } from './rows.js';
+import { FORMAT_VERSION, type SegmentEntry } from './state.js';
+import { type Step, type Steps, take } from './step.js';
+
+const MAGIC = Buffer.from('FVSEGM\r\n', 'latin1');
+const HEADER_BYTES = 64;
+const ALIGNMENT = 4096;
+
+/** Bytes that one checksum covers. */
+export const CHUNK_BYTES = 1 << 20;
+
+export interface Section {
+  name: string;
+  bytes: Uint8Array;
+}
+
+export interface SectionEntry {
+  name: string;
+  /** Position in the file, a multiple of 4,096. */
+  offset: number;
+  bytes: number;
+  /** CRC-32C of each {@link CHUNK_BYTES}. */
+  crcs: number[];
+}
+
+export type SegmentTable = SectionEntry[];
+
+/** Writes the sections into a new file, all but the sync. The file's length in bytes. */
+export function* writeSections(
+  disk: Disk,
+  fd: number,
+  uuid: Uint8Array,
+  next: Step<Section | undefined>,
+  check: (name: unknown, bytes: unknown, table: SegmentTable) => void,
+): Steps<{ bytes: number; table: SegmentTable }> {
+  const table: SegmentTable = [];
+  let offset = ALIGNMENT;
+  for (let section = yield* take(next); section !== undefined; section = yield* take(next)) {
+    const { name, bytes } = section;
+    check(name, bytes, table);
+    yield* take(disk.write(fd, bytes, offset));
+    table.push({ name, offset, bytes: bytes.length, crcs: chunkChecksums(bytes) });
+    offset = Math.ceil((offset + bytes.length) / ALIGNMENT) * ALIGNMENT;
+  }
+  const json = Buffer.from(JSON.stringify(table), 'utf8');
+  const tail = Buffer.alloc(json.length + 4);
+  json.copy(tail);
+  tail.writeUInt32LE(crc32c(json), json.length);
+  yield* take(disk.write(fd, tail, offset));
+  const header = Buffer.alloc(HEADER_BYTES);
+  MAGIC.copy(header);
+  header.writeUInt32LE(FORMAT_VERSION, 8);
+  header.set(uuid, 12);
+  header.writeUInt32LE(tail.length, 28);
+  header.writeBigUInt64LE(BigInt(offset), 32);
+  header.writeUInt32LE(crc32c(header, 0, 0, HEADER_BYTES - 4), HEADER_BYTES - 4);
+  yield* take(disk.write(fd, header, 0));
+  return { bytes: offset + tail.length, table };
+}
+
+function chunkChecksums(bytes: Uint8Array): number[] {
+  const crcs: number[] = [];
+  for (let from = 0; from < bytes.length; from += CHUNK_BYTES) {
+    crcs.push(crc32c(bytes, 0, from, Math.min(from + CHUNK_BYTES, bytes.length)));
+  }
+  return crcs;
+}
+
+/** Reads header and table. @throws FunnelError CORRUPT, UNSUPPORTED_FORMAT */
+export function* openSegment(disk: Disk, fd: number, entry: SegmentEntry, uuid: Uint8Array): Steps<SegmentTable> {
+  const { name } = entry;
+  const size = disk.size(fd);
+  if (size !== entry.bytes) throw corrupt(name, 'length', `is ${size} bytes, not ${entry.bytes}`);
+  const header = Buffer.alloc(HEADER_BYTES);
+  yield* take(disk.read(fd, header, 0));
+  checkHead(header, MAGIC, uuid, name);
+  if (header.readUInt32LE(HEADER_BYTES - 4) !== crc32c(header, 0, 0, HEADER_BYTES - 4)) {
+    throw corrupt(name, 'header', 'has a wrong checksum');
+  }
+  const bytes = header.readUInt32LE(28);
+  const at = Number(header.readBigUInt64LE(32));
+  if (at + bytes !== size || bytes < 4) throw corrupt(name, 'header', 'names another length');
+  const tail = Buffer.alloc(bytes);
+  yield* take(disk.read(fd, tail, at));
+  if (tail.readUInt32LE(bytes - 4) !== crc32c(tail, 0, 0, bytes - 4)) {
+    throw corrupt(name, 'table of sections', 'has a wrong checksum');
+  }
+  return JSON.parse(tail.toString('utf8', 0, bytes - 4)) as SegmentTable;
+}
+
+/** Reads a section into `into`, chunk by chunk, each checked. @throws FunnelError CORRUPT */
+export function* readSection(
+  disk: Disk,
+  fd: number,
+  segment: string,
+  section: SectionEntry,
+  into: Uint8Array,
+): Steps<void> {
+  for (let chunk = 0; chunk < section.crcs.length; chunk++) {
+    const from = chunk * CHUNK_BYTES;
+    const part = into.subarray(from, Math.min(from + CHUNK_BYTES, section.bytes));
+    const got = yield* take(disk.read(fd, part, section.offset + from));
+    if (got !== part.length) throw corrupt(segment, `section ${section.name}`, 'ends early');
+    if (crc32c(part) !== section.crcs[chunk]) {
+      throw corrupt(segment, `section ${section.name}`, `has a wrong checksum (MiB ${chunk})`);
+    }
+  }
+}

@@ -1,0 +1,137 @@
+/** Segments as part of the index: written beside it, visible with a commit, read section by section. */
+import { join } from 'node:path';
+import { FunnelError } from '../../errors.js';
+import type { Core } from './core.js';
+import { diskError } from './errors.js';
+import {
+  openSegment,
+  readSection,
+  type Section,
+  type SectionEntry,
+  type SegmentTable,
+  writeSections,
+} from './segment.js';
+import { encodeState, type SegmentEntry } from './state.js';
+import { type Step, type Steps, take } from './step.js';
+
+/** A segment that is written, and no part of the index until committed. */
+export type SegmentRef = SegmentEntry;
+
+export type Sections = Iterable<Section> | AsyncIterable<Section>;
+
+/** @throws FunnelError DISK, BAD_ARGUMENT; nothing is left behind */
+export function* writeSegment(core: Core, next: Step<Section | undefined>): Steps<SegmentRef> {
+  const { disk, folder, relaxed } = core.options;
+  const name = `seg-${String(core.nextFile++).padStart(6, '0')}.bin`;
+  const path = join(folder, name);
+  const temporary = path.replace(/bin$/, 'tmp');
+  let fd: number | undefined;
+  try {
+    fd = yield* take(disk.open(temporary, 'create'));
+    const { bytes } = yield* writeSections(disk, fd, core.uuid, next, checkSection);
+    if (!relaxed) yield* take(disk.sync(fd));
+    yield* take(disk.close(fd));
+    fd = undefined;
+    yield* take(disk.rename(temporary, path));
+    if (!relaxed) yield* take(disk.syncDir(folder));
+    return { name, bytes };
+  } catch (error) {
+    try {
+      if (fd !== undefined) disk.close(fd).now();
+      disk.unlink(temporary).now();
+    } catch {
+      // The next writer to open the index removes it.
+    }
+    throw diskError(`writing ${name}`, error);
+  }
+}
+
+function checkSection(name: unknown, bytes: unknown, table: SegmentTable): void {
+  if (typeof name !== 'string' || name === '' || table.some((section) => section.name === name)) {
+    throw new FunnelError('BAD_ARGUMENT', 'Expected a name of its own for each section');
+  }
+  if (!(bytes instanceof Uint8Array)) throw new FunnelError('BAD_ARGUMENT', `Expected a Uint8Array for ${name}`);
+}
+
+export interface SegmentChange {
+  add?: readonly SegmentRef[];
+  /** Names. */
+  remove?: readonly string[];
+  /** JSON that is kept with the state, in the place of what was there; absent, that stays. */
+  meta?: unknown;
+}
+
+/** Runs while no other write does. */
+export function* commitSegments(core: Core, { add = [], remove = [], meta }: SegmentChange): Steps<void> {
+  const { state, options } = core;
+  const gone = new Set(remove);
+  for (const name of gone) {
+    if (!state.segments.some((segment) => segment.name === name)) throw noSegment(name);
+  }
+  const segments = [...state.segments.filter(({ name }) => !gone.has(name)), ...add];
+  const next = {
+    ...state,
+    generation: state.generation + 1,
+    nextFile: core.nextFile,
+    segments,
+    meta: meta === undefined ? state.meta : meta,
+  };
+  const opened = [];
+  try {
+    for (const entry of add) {
+      const path = join(options.folder, entry.name);
+      const fd = yield* take(options.disk.open(path, 'read'));
+      const file = { name: entry.name, path, fd, users: 1, entry, table: [] as SegmentTable };
+      opened.push(file);
+      file.table = yield* openSegment(options.disk, fd, entry, core.uuid);
+    }
+    yield* core.commit(next, { ids: [], dead: [], payloads: [] }, encodeState);
+  } catch (error) {
+    for (const file of opened) core.files.release(file);
+    throw diskError('committing segments', error);
+  }
+  core.state = next;
+  const dropped = core.files.segments.filter(({ name }) => gone.has(name));
+  core.files.segments = [...core.files.segments.filter(({ name }) => !gone.has(name)), ...opened];
+  for (const file of dropped) {
+    try {
+      core.files.release(file);
+      yield* take(options.disk.unlink(file.path));
+    } catch {
+      // The next writer to open the index removes it.
+    }
+  }
+}
+
+/** @throws FunnelError BAD_ARGUMENT when there is no such section */
+export function findSection(core: Core, segment: string, section: string) {
+  const file = core.files.segments.find(({ name }) => name === segment);
+  if (file === undefined) throw noSegment(segment);
+  const entry = file.table.find(({ name }) => name === section);
+  if (entry === undefined) throw new FunnelError('BAD_ARGUMENT', `Expected a section of ${segment}, not ${section}`);
+  return { file, entry };
+}
+
+export function* readInto(core: Core, segment: string, section: string, into?: Uint8Array): Steps<Uint8Array> {
+  const { file, entry } = findSection(core, segment, section);
+  const out = room(entry, into);
+  core.files.lease(file);
+  try {
+    yield* readSection(core.options.disk, file.fd, segment, entry, out);
+  } catch (error) {
+    throw diskError(`reading ${segment}`, error);
+  } finally {
+    core.files.release(file);
+  }
+  return out;
+}
+
+function room({ name, bytes }: SectionEntry, into: Uint8Array | undefined): Uint8Array {
+  if (into === undefined) return new Uint8Array(bytes);
+  if (into.length < bytes) throw new FunnelError('BAD_ARGUMENT', `Expected ${bytes} bytes of room for section ${name}`);
+  return into.subarray(0, bytes);
+}
+
+function noSegment(name: string): FunnelError {
+  return new FunnelError('BAD_ARGUMENT', `Expected the name of a segment but there is no ${name}`);
+}

@@ -1,0 +1,130 @@
+/**
+ * The state record: what is committed. JSON after its checksum and, so that a look at 12 bytes tells whether anything is
+ * new, the generation as f64.
+ */
+import type { Metric } from '../../kernels/kernels.js';
+import type { IdKind } from '../../types.js';
+import { crc32c } from './crc32c.js';
+import { corrupt, filesError } from './errors.js';
+
+export const FORMAT_VERSION = 1;
+
+export type Precision = 'float32' | 'float16';
+
+export interface StoreConfig {
+  dim: number;
+  metric: Metric;
+  /** Of the rows on disk. */
+  precision: Precision;
+  /** The engine's, as JSON. */
+  options: unknown;
+}
+
+/** A file of rows, as committed. */
+export interface RowFileEntry {
+  name: string;
+  /** The ordinal of the first row. */
+  first: number;
+  /** The ordinal of the last row; `last - first + 1 = count` unless compaction left holes. */
+  last: number;
+  count: number;
+  /** Bytes; what is behind them was never committed. */
+  bytes: number;
+  /** Written by compaction: with a list of ordinals, and never appended to. */
+  compacted: boolean;
+}
+
+export interface SegmentEntry {
+  name: string;
+  bytes: number;
+}
+
+export interface State {
+  format: number;
+  /** Hex of 16 bytes, other for each index. */
+  uuid: string;
+  config: StoreConfig;
+  /** Null before the first row. */
+  idKind: IdKind | null;
+  /** Ordinals ever given. */
+  rows: number;
+  /** Of them, how many are dead. */
+  dead: number;
+  /** One more with every commit. */
+  generation: number;
+  /** The number that the next file's name may have. */
+  nextFile: number;
+  /** By ordinal. */
+  rowFiles: RowFileEntry[];
+  segments: SegmentEntry[];
+  /** The engine's, as JSON; see commitSegments. */
+  meta: unknown;
+}
+
+const HEAD = 12;
+
+export function encodeState(state: State): Buffer {
+  const json = Buffer.from(JSON.stringify(state), 'utf8');
+  const value = Buffer.alloc(HEAD + json.length);
+  value.writeDoubleLE(state.generation, 4);
+  json.copy(value, HEAD);
+  value.writeUInt32LE(crc32c(value, 0, 4), 0);
+  return value;
+}
+
+/** The generation of a record that is not looked at further. */
+export function generationOf(value: Uint8Array): number {
+  return value.length < HEAD ? -1 : new DataView(value.buffer, value.byteOffset).getFloat64(4, true);
+}
+
+/** @throws FunnelError CORRUPT, UNSUPPORTED_FORMAT */
+export function decodeState(value: Uint8Array, file: string): State {
+  const bad = (why: string) => corrupt(file, 'state record', why);
+  const buffer = Buffer.from(value.buffer, value.byteOffset, value.length);
+  if (buffer.length < HEAD || buffer.readUInt32LE(0) !== crc32c(buffer, 0, 4)) throw bad('has a wrong checksum');
+  let state: State;
+  try {
+    state = JSON.parse(buffer.toString('utf8', HEAD));
+  } catch (cause) {
+    throw corrupt(file, 'state record', 'is not JSON', cause);
+  }
+  if (state.format !== FORMAT_VERSION) {
+    throw filesError(
+      'UNSUPPORTED_FORMAT',
+      `Expected format ${FORMAT_VERSION} for the index but ${file} has ${state.format}: a newer funnelvec wrote it`,
+    );
+  }
+  const why = whyInvalid(state);
+  if (why !== undefined) throw bad(`does not fit together: ${why}`);
+  return state;
+}
+
+const count = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** What is wrong with a state; the checksum was right, so this finds mistakes of programs, not of disks. */
+function whyInvalid(state: State): string | undefined {
+  const { config, rowFiles, segments } = state;
+  if (!/^[0-9a-f]{32}$/.test(state.uuid)) return 'uuid';
+  if (!count(config?.dim) || config.dim === 0) return 'config.dim';
+  if (!['cosine', 'dot', 'euclid'].includes(config.metric)) return 'config.metric';
+  if (config.precision !== 'float32' && config.precision !== 'float16') return 'config.precision';
+  if (![null, 'string', 'number', 'bigint'].includes(state.idKind)) return 'idKind';
+  if (!count(state.rows) || state.rows > 2 ** 32 || (state.rows > 0 && state.idKind === null)) return 'rows';
+  if (!count(state.dead) || state.dead > state.rows) return 'dead';
+  if (!count(state.generation) || !count(state.nextFile)) return 'generation';
+  if (!Array.isArray(rowFiles) || !Array.isArray(segments)) return 'files';
+  let after = 0;
+  for (const { name, first, last, count: rows, bytes, compacted } of rowFiles) {
+    if (!isFileName(name) || !count(first) || !count(last) || !count(rows) || !count(bytes)) return `file ${name}`;
+    if (first < after || last >= state.rows || rows === 0 || last - first + 1 < rows) return `rows of ${name}`;
+    if (!compacted && last - first + 1 !== rows) return `rows of ${name}`;
+    after = last + 1;
+  }
+  for (const { name, bytes } of segments) if (!isFileName(name) || !count(bytes)) return `segment ${name}`;
+  return undefined;
+}
+
+/** A name of ours: nothing that leads out of the folder. */
+export function isFileName(name: unknown): name is string {
+  return typeof name === 'string' && /^(rows|seg)-\d{6,}\.bin$/.test(name);
+}

@@ -1,0 +1,53 @@
+/**
+ * One text for a call and its sync twin: a procedure is a generator that yields the steps that may wait, and whoever runs
+ * it lets each happen now, or later without blocking the event loop.
+ */
+
+/** Something that may wait. */
+export interface Step<T> {
+  now(): T;
+  later(): Promise<T>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what a yield answers has the type of the step that was yielded; take() says it
+export type Steps<T> = Generator<Step<any>, T, any>;
+
+/** `const size = yield* take(disk.size(fd))` */
+export function* take<T>(step: Step<T>): Generator<Step<T>, T, T> {
+  return yield step;
+}
+
+/** A step that never waits. */
+export function instant<T>(run: () => T): Step<T> {
+  return { now: run, later: async () => run() };
+}
+
+export function runNow<T>(steps: Steps<T>): T {
+  let state = steps.next();
+  while (!state.done) {
+    let answer: unknown;
+    try {
+      answer = state.value.now();
+    } catch (error) {
+      state = steps.throw(error);
+      continue;
+    }
+    state = steps.next(answer);
+  }
+  return state.value;
+}
+
+export async function runLater<T>(steps: Steps<T>): Promise<T> {
+  let state = steps.next();
+  while (!state.done) {
+    let answer: unknown;
+    try {
+      answer = await state.value.later();
+    } catch (error) {
+      state = steps.throw(error);
+      continue;
+    }
+    state = steps.next(answer);
+  }
+  return state.value;
+}

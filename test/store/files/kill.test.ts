@@ -1,0 +1,111 @@
+/** kill -9 at random moments of appends, deletes, segment commits, compaction and opening, 200 times. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { IndexFiles } from '#dist/store/files/index-files.js';
+import { Random, SEED } from '../../random.js';
+import type { Intent } from './kill-child.js';
+import {
+  applyAppend,
+  applyDelete,
+  CONFIG,
+  copyModel,
+  difference,
+  emptyModel,
+  type Model,
+  scratchFolder,
+} from './model.js';
+
+const ROUNDS = Number(process.env['FUNNELVEC_KILL_ROUNDS'] ?? 200);
+const LANES = 2;
+const CHILD = fileURLToPath(new URL('./kill-child.js', import.meta.url));
+
+describe('kill -9', () => {
+  const scratch = scratchFolder();
+  after(scratch.remove);
+
+  it(`at any of ${ROUNDS} moments loses nothing acknowledged and shows nothing else`, async () => {
+    const lanes = await Promise.all(Array.from({ length: LANES }, (_, lane) => runLane(scratch.path, lane)));
+    const total = lanes.reduce((all, { operations }) => all + operations, 0);
+    const inFlight = lanes.reduce((all, one) => all + one.inFlight, 0);
+    assert.ok(total > ROUNDS, `only ${total} operations were acknowledged`);
+    assert.ok(inFlight > ROUNDS / 4, `only ${inFlight} kills hit an operation`);
+  });
+});
+
+async function runLane(scratch: string, lane: number): Promise<{ operations: number; inFlight: number }> {
+  const random = new Random(SEED + lane);
+  let model = emptyModel();
+  let path = '';
+  let operations = 0;
+  let inFlight = 0;
+  for (let round = lane; round < ROUNDS; round += LANES) {
+    if (path === '' || random.chance(0.05)) {
+      path = join(scratch, `index-${round}`);
+      await (await IndexFiles.create(path, CONFIG)).close();
+      model = emptyModel();
+    }
+    const durability = random.chance(0.7) ? 'full' : 'relaxed';
+    const said = await killed([CHILD, path, String(round + 1), durability], random);
+    const { sure, maybe, acknowledged } = replay(model, said);
+    operations += acknowledged;
+    if (maybe !== undefined) inFlight++;
+    const index = await IndexFiles.open(path);
+    const why = difference(index, sure);
+    const whyNot = why === undefined || maybe === undefined ? why : difference(index, maybe);
+    assert.equal(whyNot, undefined, `round ${round}, seed ${SEED}: ${why}; or: ${whyNot}`);
+    model = why === undefined ? sure : maybe!;
+    await index.close();
+  }
+  return { operations, inFlight };
+}
+
+/** What a child said until it was killed. */
+function killed(args: string[], random: Random): Promise<unknown[]> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    let complaints = '';
+    const kill = () => void child.kill('SIGKILL');
+    // Some die while they open the index.
+    if (random.chance(0.1)) setTimeout(kill, random.int(40, 150));
+    else child.stdout.once('data', () => setTimeout(kill, random.int(0, 60)));
+    child.stdout.on('data', (part) => (said += part));
+    child.stderr.on('data', (part) => (complaints += part));
+    child.on('close', (code, signal) => {
+      if (signal !== 'SIGKILL') return reject(new Error(`the child ended by itself (${code}): ${complaints}`));
+      const lines = said.split('\n');
+      lines.pop(); // half a line
+      resolve(lines.map((line) => JSON.parse(line)));
+    });
+  });
+}
+
+/** The model after what was acknowledged, and after what was under way besides. */
+function replay(start: Model, said: unknown[]): { sure: Model; maybe: Model | undefined; acknowledged: number } {
+  let sure = start;
+  let maybe: Model | undefined;
+  let acknowledged = 0;
+  let intent: Intent | undefined;
+  for (const line of said.slice(1)) {
+    if (line === null) {
+      sure = maybe!;
+      maybe = undefined;
+      acknowledged++;
+    } else if (typeof line === 'string') {
+      const { segment, remove } = intent as Extract<Intent, { segment: number }>;
+      maybe = copyModel(sure);
+      for (const name of remove) maybe.segments.delete(name);
+      maybe.segments.set(line, segment);
+      maybe.meta = { seed: segment };
+    } else {
+      intent = line as Intent;
+      if ('append' in intent) maybe = applyAppend(sure, intent.append);
+      else if ('delete' in intent) maybe = applyDelete(sure, intent.delete);
+      else maybe = sure;
+    }
+  }
+  return { sure, maybe, acknowledged };
+}
