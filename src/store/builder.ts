@@ -1,0 +1,89 @@
+/** Builds a segment over the live rows of an index, in its threads where there are some. */
+import type { CodeKernels } from '../kernels/codes.js';
+import { halfToFloat } from '../kernels/reference.js';
+import { type BuildOptions, encodeRange, finish, planCoding, roomFor } from './engine/build.js';
+import { OrdinalReader, Rows } from './engine/rows.js';
+import type { Segment } from './engine/segment.js';
+import type { Live } from './live.js';
+import type { Pool } from './pool.js';
+
+/** Rows that one job encodes: a multiple of 16. */
+const JOB_ROWS = 3840;
+
+export interface OptimizeProgress {
+  phase: 'plan' | 'encode' | 'write';
+  done: number;
+  total: number;
+}
+
+export type OnProgress = (progress: OptimizeProgress) => void;
+
+function liveOrdinals(live: Live): Uint32Array {
+  const { files } = live;
+  const ordinals = new Uint32Array(new SharedArrayBuffer(4 * files.liveCount));
+  let n = 0;
+  for (let ordinal = 0; ordinal < files.rows && n < ordinals.length; ordinal++) {
+    if (live.alive(ordinal)) ordinals[n++] = ordinal;
+  }
+  return ordinals;
+}
+
+export function buildSync(
+  live: Live,
+  codes: CodeKernels,
+  options: BuildOptions,
+  onProgress: OnProgress = () => {},
+): Segment | undefined {
+  const ordinals = liveOrdinals(live);
+  const total = ordinals.length;
+  if (total === 0) return undefined;
+  onProgress({ phase: 'plan', done: 0, total });
+  const reader = new OrdinalReader(new Rows(codes, live.images, options.dim, live.half), ordinals, halfToFloat);
+  const plan = planCoding(codes, reader, options);
+  const encoded = roomFor(codes, plan.coding, total);
+  for (let from = 0; from < total; from += JOB_ROWS) {
+    const to = Math.min(total, from + JOB_ROWS);
+    encodeRange(codes, plan, reader, from, to, encoded);
+    onProgress({ phase: 'encode', done: to, total });
+  }
+  return finish(codes, plan, encoded, ordinals, live.alive);
+}
+
+/** As buildSync, off this thread. */
+export async function buildWith(
+  pool: Pool,
+  live: Live,
+  codes: CodeKernels,
+  options: BuildOptions,
+  onProgress: OnProgress = () => {},
+): Promise<Segment | undefined> {
+  const ordinals = liveOrdinals(live);
+  const total = ordinals.length;
+  if (total === 0) return undefined;
+  onProgress({ phase: 'plan', done: 0, total });
+  const lease = live.files.leaseRowFiles();
+  const images = [...live.images];
+  const { half } = live;
+  try {
+    const plan = await pool.plan({ kind: 'plan', images, half, ordinals, options });
+    const encoded = roomFor(codes, plan.coding, total);
+    let done = 0;
+    const jobs: Promise<void>[] = [];
+    for (let from = 0; from < total; from += JOB_ROWS) {
+      const to = Math.min(total, from + JOB_ROWS);
+      const job = pool.encode({ kind: 'encode', plan, images, half, ordinals, from, to, encoded });
+      jobs.push(
+        job.then(() => {
+          done += to - from;
+          onProgress({ phase: 'encode', done, total });
+        }),
+      );
+    }
+    // All must end before the files may go.
+    const failed = (await Promise.allSettled(jobs)).find((job) => job.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return await pool.finish({ kind: 'finish', plan, encoded, ordinals });
+  } finally {
+    lease.release();
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * The rotation of an index: the leading principal directions of its rows' second moment. By Eckart–Young no other
+ * orthonormal basis keeps more of the dot products in its first m dims, for every m at once. Answers never depend on its
+ * quality: how far it is from orthonormal is measured, and every bound pays for it.
+ */
+import type { CodeKernels } from '../../kernels/codes.js';
+import { halfToFloat } from '../../kernels/reference.js';
+import { symmetricEigen } from './eigen.js';
+import { toHalf } from './half.js';
+
+export interface Basis {
+  /** Dims of a row. */
+  readonly dim: number;
+  /** Directions, a multiple of 8; those beyond `dim` are zeros. */
+  readonly width: number;
+  /** `width × dim`, float16 bits: half the bytes that a query must read. */
+  readonly rows: Uint16Array;
+  /** The same values, `dim × width`, as `project` wants them. */
+  readonly columns: Float32Array;
+  /** Upper bound of the spectral norm of G − I, G the Gram matrix of the non-zero directions. */
+  readonly skew: number;
+}
+
+/** Directions beyond those asked for make the iteration converge on these. */
+const OVERSAMPLING = 16;
+const MULTIPLICATIONS = 6;
+
+/**
+ * @param units sample rows of length 1, `count × dim`
+ * @param width how many directions, a multiple of 8
+ */
+export function principalBasis(kernels: CodeKernels, units: Float32Array, dim: number, width: number, seed = 1): Basis {
+  const count = units.length / dim;
+  const moment = gram(kernels, units, count, dim);
+  const wanted = Math.min(dim, width);
+  const w = Math.min(dim, wanted + OVERSAMPLING);
+  const directions = w === dim ? allDirections(moment, dim) : leadingDirections(kernels, moment, dim, w, seed);
+  const basis = fromDirections(kernels, directions, dim, width, wanted);
+  if (basis.skew < MOST_SKEW) return basis;
+  // Rows of fewer directions than were asked for: what the iteration found beyond them is noise.
+  orthonormaliseRows(directions, dim, wanted);
+  const again = fromDirections(kernels, directions, dim, width, wanted);
+  return again.skew < MOST_SKEW ? again : fromDirections(kernels, directions, dim, width, 0);
+}
+
+/** A basis further from orthonormal than this says little, and at 1 bounds would fail. */
+export const MOST_SKEW = 0.01;
+
+function fromDirections(
+  kernels: CodeKernels,
+  directions: Float64Array,
+  dim: number,
+  width: number,
+  wanted: number,
+): Basis {
+  const rows = new Uint16Array(width * dim);
+  for (let i = 0; i < wanted * dim; i++) rows[i] = toHalf(directions[i]!);
+  return basisFromRows(kernels, rows, dim);
+}
+
+/** Gram–Schmidt, twice for each row; rows that depend on earlier ones become zeros. */
+function orthonormaliseRows(a: Float64Array, dim: number, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const row = a.subarray(i * dim, (i + 1) * dim);
+    let before = Math.sqrt(dotOf(row, row));
+    for (let round = 0; round < 2; round++) {
+      for (let k = 0; k < i; k++) {
+        const other = a.subarray(k * dim, (k + 1) * dim);
+        const along = dotOf(row, other);
+        for (let j = 0; j < dim; j++) row[j]! -= along * other[j]!;
+      }
+      const left = Math.sqrt(dotOf(row, row));
+      const independent = left > 1e-3 * before && Number.isFinite(left);
+      before = 1;
+      for (let j = 0; j < dim; j++) row[j] = independent ? row[j]! / left : 0;
+      if (!independent) break;
+    }
+  }
+}
+
+function dotOf(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let j = 0; j < a.length; j++) sum += a[j]! * b[j]!;
+  return sum;
+}
+
+/** Rows of zeros are no directions. */
+export function basisFromRows(kernels: CodeKernels, rows: Uint16Array, dim: number): Basis {
+  const width = rows.length / dim;
+  const columns = new Float32Array(dim * width);
+  for (let i = 0; i < width; i++) {
+    for (let j = 0; j < dim; j++) columns[j * width + i] = halfToFloat(rows[i * dim + j]!);
+  }
+  return { dim, width, rows, columns, skew: skewOf(kernels, columns, dim, width, rows) };
+}
+
+/** Σ x xᵀ, `dim × dim`, scaled to trace 1. */
+function gram(kernels: CodeKernels, units: Float32Array, count: number, dim: number): Float64Array {
+  const transposed = new Float32Array(units.length);
+  for (let r = 0; r < count; r++) {
+    for (let j = 0; j < dim; j++) transposed[j * count + r] = units[r * dim + j]!;
+  }
+  const out = new Float64Array(dim * dim);
+  kernels.project({ rows: transposed, count: dim, dim: count, basis: units, width: dim, out });
+  let trace = 0;
+  for (let j = 0; j < dim; j++) trace += out[j * dim + j]!;
+  const scale = trace > 0 ? 1 / trace : 1;
+  for (let i = 0; i < out.length; i++) out[i]! *= scale;
+  return out;
+}
+
+function allDirections(moment: Float64Array, dim: number): Float64Array {
+  return symmetricEigen(moment, dim).vectors;
+}
+
+/** Subspace iteration, then the eigenvectors inside the subspace (Rayleigh–Ritz). Row-major, `w × dim`. */
+function leadingDirections(
+  kernels: CodeKernels,
+  moment: Float64Array,
+  dim: number,
+  w: number,
+  seed: number,
+): Float64Array {
+  const matrix = new Float32Array(moment);
+  let q: Float32Array = new Float32Array(dim * w);
+  let state = seed >>> 0 || 1;
+  for (let i = 0; i < q.length; i++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    q[i] = state / 2 ** 31 - 1;
+  }
+  const product = new Float64Array(dim * w);
+  for (let round = 1; round <= MULTIPLICATIONS; round++) {
+    kernels.project({ rows: matrix, count: dim, dim, basis: q, width: w, out: product });
+    // Two multiplications between orthonormalisations: their condition still fits float64.
+    q = round % 2 === 0 ? orthonormalColumns(kernels, product, dim, w) : scaled(product);
+  }
+  kernels.project({ rows: matrix, count: dim, dim, basis: q, width: w, out: product });
+  const small = new Float64Array(w * w);
+  const qt = transpose(q, dim, w);
+  kernels.project({ rows: qt, count: w, dim, basis: new Float32Array(product), width: w, out: small });
+  for (let i = 0; i < w; i++) {
+    for (let j = 0; j < i; j++) {
+      const mean = (small[i * w + j]! + small[j * w + i]!) / 2;
+      small[i * w + j] = mean;
+      small[j * w + i] = mean;
+    }
+  }
+  const { vectors } = symmetricEigen(small, w);
+  const out = new Float64Array(w * dim);
+  kernels.project({ rows: new Float32Array(vectors), count: w, dim: w, basis: qt, width: dim, out });
+  return out;
+}
+
+/** Cholesky QR: the columns of a, orthonormalised. */
+function orthonormalColumns(kernels: CodeKernels, a: Float64Array, dim: number, w: number): Float32Array {
+  const columns = scaled(a);
+  const g = new Float64Array(w * w);
+  kernels.project({ rows: transpose(columns, dim, w), count: w, dim, basis: columns, width: w, out: g });
+  // G = L Lᵀ; a column that depends on earlier ones becomes zeros.
+  for (let i = 0; i < w; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = g[i * w + j]!;
+      for (let k = 0; k < j; k++) sum -= g[i * w + k]! * g[j * w + k]!;
+      if (i === j) g[i * w + i] = sum > 1e-12 * Math.abs(g[i * w + i]!) ? Math.sqrt(sum) : 0;
+      else g[i * w + j] = g[j * w + j]! > 0 ? sum / g[j * w + j]! : 0;
+    }
+  }
+  const out = new Float32Array(dim * w);
+  const row = new Float64Array(w);
+  for (let r = 0; r < dim; r++) {
+    for (let i = 0; i < w; i++) {
+      let sum = columns[r * w + i]!;
+      for (let k = 0; k < i; k++) sum -= g[i * w + k]! * row[k]!;
+      row[i] = g[i * w + i]! > 0 ? sum / g[i * w + i]! : 0;
+    }
+    out.set(row, r * w);
+  }
+  return out;
+}
+
+/** In float32, the largest magnitude at 1. */
+function scaled(a: Float64Array): Float32Array {
+  let largest = 0;
+  for (const value of a) largest = Math.max(largest, Math.abs(value));
+  const scale = largest > 0 ? 1 / largest : 1;
+  const out = new Float32Array(a.length);
+  for (let i = 0; i < a.length; i++) out[i] = a[i]! * scale;
+  return out;
+}
+
+function transpose(a: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(a.length);
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) out[c * rows + r] = a[r * columns + c]!;
+  }
+  return out;
+}
+
+/**
+ * ‖F‖₂ ≤ ‖F⁴‖_F^¼ for the symmetric F = G − I (Σλ⁸)^⅛; both squarings are rounded far below what is added for it.
+ */
+function skewOf(kernels: CodeKernels, columns: Float32Array, dim: number, width: number, rows: Uint16Array): number {
+  const f = new Float64Array(width * width);
+  kernels.project({ rows: transpose(columns, dim, width), count: width, dim, basis: columns, width, out: f });
+  for (let i = 0; i < width; i++) {
+    const isDirection = rows.subarray(i * dim, (i + 1) * dim).some((half) => (half & 0x7fff) !== 0);
+    if (isDirection) f[i * width + i]! -= 1;
+  }
+  let power = f;
+  let scale = 1;
+  for (let squaring = 0; squaring < 2; squaring++) {
+    let largest = 0;
+    for (const value of power) largest = Math.max(largest, Math.abs(value));
+    if (largest === 0) return 1e-12;
+    const single = new Float32Array(power.length);
+    for (let i = 0; i < single.length; i++) single[i] = power[i]! / largest;
+    const squared = new Float64Array(width * width);
+    kernels.project({ rows: single, count: width, dim: width, basis: single, width, out: squared });
+    power = squared;
+    scale = (scale * largest) ** 2;
+  }
+  let sum = 0;
+  for (const value of power) sum += value * value;
+  return 1.001 * (Math.sqrt(sum) * scale) ** 0.25 + 1e-12;
+}

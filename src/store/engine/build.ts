@@ -1,0 +1,291 @@
+/** Builds a segment: choose a coding from a sample, encode every row, sort rows by list. */
+import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
+import type { Metric } from '../../kernels/kernels.js';
+import { type Basis, principalBasis } from './basis.js';
+import { CHUNK_ROWS, Coder, type Encoded, lengths } from './coder.js';
+import { arrayIn } from './memory.js';
+import { centroidRows, kMeans, listsFor, sampleFor } from './partition.js';
+import { headQuantiser, rowQuantiser } from './quantiser.js';
+import { allBlocks, blocksOf, type Coding, type Lengths, maskOf, type Partition, type Segment } from './segment.js';
+
+export interface BuildOptions {
+  dim: number;
+  metric: Metric;
+  rotation: 'pca' | 'none';
+  /** Head dims, a multiple of 8. */
+  head: number;
+  /** Rotated dims in all, a multiple of 8. */
+  width: number;
+  /** How many lists; 0: none; undefined: by size. */
+  lists?: number | undefined;
+}
+
+/** Rows for building: float32 rows of consecutive places. */
+export interface RowReader {
+  readonly count: number;
+  /** Rows [first, first + n), `n × dim`; valid until the next call. */
+  read(first: number, n: number): Float32Array;
+}
+
+/** Rows that the second moment is estimated from: several for each dim. */
+function momentSample(dim: number): number {
+  return Math.max(2048, 10 * dim);
+}
+
+export interface Plan {
+  coding: Coding;
+  partition: Pick<Partition, 'centroids' | 'halfSquares'> | null;
+}
+
+/** @throws when the reader does */
+export function planCoding(kernels: CodeKernels, rows: RowReader, options: BuildOptions): Plan {
+  const { dim, metric, rotation, head, width } = options;
+  const lists = Math.min(options.lists ?? listsFor(rows.count), Math.floor(rows.count / 8));
+  const moment = sampleUnits(rows, dim, momentSample(dim));
+  const basis: Basis | null = rotation === 'pca' ? principalBasis(kernels, moment, dim, width) : null;
+  if (basis !== null) moveInto(kernels, basis);
+  const full = width >= dim ? 0 : Math.ceil(dim / 8) * 8;
+
+  const rotated = rotate(kernels, basis, moment, dim, width);
+  const unrotated = full > 0 ? new Float64Array(moment) : new Float64Array(0);
+  const coding: Coding = {
+    dim,
+    metric,
+    basis,
+    head,
+    width,
+    full,
+    headQuantiser: headQuantiser(rotated, width, 0, head),
+    levelQuantiser: rowQuantiser(rotated, width, head, width - head),
+    fullQuantiser: full > 0 ? rowQuantiser(unrotated, dim, 0, full) : rowQuantiser(unrotated, 1, 0, 0),
+  };
+  return { coding, partition: lists > 1 ? partitionOf(kernels, rows, coding, lists) : null };
+}
+
+function partitionOf(kernels: CodeKernels, rows: RowReader, coding: Coding, lists: number) {
+  const { dim, head, width, basis } = coding;
+  const wanted = Math.min(rows.count, sampleFor(lists));
+  const heads = new Float32Array(wanted * head);
+  let done = 0;
+  for (const units of sampleChunks(rows, dim, wanted)) {
+    const n = units.length / dim;
+    const rotated = rotate(kernels, basis, units, dim, basis === null ? width : head, width);
+    const stride = basis === null ? width : head;
+    for (let r = 0; r < n; r++) {
+      for (let i = 0; i < head; i++) heads[(done + r) * head + i] = rotated[r * stride + i]!;
+    }
+    done += n;
+  }
+  return kMeans(kernels, heads.subarray(0, done * head), head, lists);
+}
+
+/** Unit rows times the first `width` directions; without a basis the rows themselves, padded. */
+function rotate(
+  kernels: CodeKernels,
+  basis: Basis | null,
+  units: Float32Array,
+  dim: number,
+  width: number,
+  columns = width,
+): Float64Array {
+  const count = units.length / dim;
+  const out = new Float64Array(count * width);
+  if (basis === null) {
+    for (let r = 0; r < count; r++) {
+      for (let i = 0; i < Math.min(dim, width); i++) out[r * width + i] = units[r * dim + i]!;
+    }
+    return out;
+  }
+  let part = basis.columns;
+  if (width < columns) {
+    part = new Float32Array(dim * width);
+    for (let j = 0; j < dim; j++) part.set(basis.columns.subarray(j * columns, j * columns + width), j * width);
+  }
+  kernels.project({ rows: units, count, dim, basis: part, width, out });
+  return out;
+}
+
+function sampleUnits(rows: RowReader, dim: number, wanted: number): Float32Array {
+  const n = Math.min(rows.count, wanted);
+  const out = new Float32Array(n * dim);
+  let done = 0;
+  for (const units of sampleChunks(rows, dim, n)) {
+    out.set(units, done * dim);
+    done += units.length / dim;
+  }
+  return out.subarray(0, done * dim);
+}
+
+/** Runs of rows from all over the set, so that reading stays sequential in parts; rows of zeros left out. */
+function* sampleChunks(rows: RowReader, dim: number, wanted: number): Generator<Float32Array> {
+  const run = 64;
+  const runs = Math.ceil(wanted / run);
+  const norms = new Float64Array(run);
+  for (let k = 0; k < runs; k++) {
+    const n = Math.min(run, wanted - k * run);
+    const first = runs === 1 ? 0 : Math.floor((k * (rows.count - n)) / (runs - 1));
+    const units = rows.read(first, n).slice();
+    const lens = norms.subarray(0, n);
+    lengths(units, dim, lens);
+    let kept = 0;
+    for (let r = 0; r < n; r++) {
+      if (lens[r] === 0) continue;
+      const inverse = 1 / lens[r]!;
+      for (let j = 0; j < dim; j++) units[kept * dim + j] = units[r * dim + j]! * inverse;
+      kept++;
+    }
+    if (kept > 0) yield units.subarray(0, kept * dim);
+  }
+}
+
+/** The kernels read the basis with every query. */
+function moveInto(kernels: CodeKernels, basis: Basis): void {
+  const rows = arrayIn(kernels, Uint16Array, basis.rows.length);
+  rows.set(basis.rows);
+  (basis as { rows: Uint16Array }).rows = rows;
+}
+
+/** Room for the codes of so many rows. */
+export function roomFor(kernels: CodeKernels, coding: Coding, count: number): Encoded {
+  const { head, width, full } = coding;
+  const shared = (n: number) => new Float64Array(new SharedArrayBuffer(8 * n));
+  const padded = blocksOf(count) * BLOCK_ROWS;
+  return {
+    count,
+    headPlane: arrayIn(kernels, Uint8Array, (padded * head) / 2),
+    finePlane: arrayIn(kernels, Uint8Array, (padded * head) / 2),
+    levelPlane: arrayIn(kernels, Uint8Array, count * (width - head)),
+    fullPlane: arrayIn(kernels, Uint8Array, count * full),
+    coarseError: shared(count),
+    fineError: shared(count),
+    levelError: shared(width > head ? count : 0),
+    fullError: shared(full > 0 ? count : 0),
+    headTail: shared(count),
+    levelTail: shared(count),
+    norms: shared(count),
+    lists: new Uint32Array(new SharedArrayBuffer(4 * count)),
+  };
+}
+
+/** Encodes rows [from, to) of the reader; `from` is a multiple of 16. */
+export function encodeRange(
+  kernels: CodeKernels,
+  plan: Plan,
+  rows: RowReader,
+  from: number,
+  to: number,
+  out: Encoded,
+): void {
+  const coder = new Coder(kernels, plan.coding, plan.partition);
+  for (let first = from; first < to; first += CHUNK_ROWS) {
+    coder.encode(rows.read(first, Math.min(CHUNK_ROWS, to - first)), first, out);
+  }
+}
+
+/**
+ * Sorts encoded rows by list and wraps them up.
+ *
+ * @param ordinals of the rows, in the order of the input; ascending
+ */
+export function finish(
+  kernels: CodeKernels,
+  plan: Plan,
+  encoded: Encoded,
+  ordinals: Uint32Array,
+  alive: (ordinal: number) => boolean,
+): Segment {
+  const { coding } = plan;
+  const { count } = encoded;
+  const { order, offsets } = orderByList(encoded, plan.partition?.halfSquares.length ?? 0);
+  const move = (plane: Uint8Array, stride: number) => {
+    if (order === null) return plane;
+    const to = arrayIn(kernels, Uint8Array, plane.length);
+    for (let r = 0; r < count; r++) to.set(plane.subarray(order[r]! * stride, (order[r]! + 1) * stride), r * stride);
+    kernels.release(plane);
+    return to;
+  };
+  const sorted = arrayIn(kernels, Uint32Array, count);
+  for (let r = 0; r < count; r++) sorted[r] = ordinals[order === null ? r : order[r]!]!;
+  const lengthsOf = (values: Float64Array) => toLengths(kernels, values, order);
+
+  let largestNorm = 0;
+  for (const norm of encoded.norms) largestNorm = Math.max(largestNorm, norm);
+  const norms = arrayIn(kernels, Float32Array, coding.metric === 'cosine' ? 0 : blocksOf(count) * BLOCK_ROWS);
+  for (let r = 0; r < Math.min(count, norms.length); r++) {
+    norms[r] = encoded.norms[order === null ? r : order[r]!]! / (largestNorm || 1);
+  }
+
+  return {
+    coding,
+    count,
+    headPlane: order === null ? encoded.headPlane : moveHead(kernels, encoded.headPlane, coding.head, order),
+    finePlane: move(encoded.finePlane, coding.head / 2),
+    levelPlane: move(encoded.levelPlane, coding.width - coding.head),
+    fullPlane: move(encoded.fullPlane, coding.full),
+    coarseError: lengthsOf(encoded.coarseError),
+    fineError: lengthsOf(encoded.fineError),
+    levelError: lengthsOf(encoded.levelError),
+    fullError: lengthsOf(encoded.fullError),
+    headTail: lengthsOf(encoded.headTail),
+    levelTail: lengthsOf(encoded.levelTail),
+    norms,
+    largestNorm,
+    ordinals: sorted,
+    partition: plan.partition === null ? null : partitionWith(kernels, plan.partition, coding.head, offsets!),
+    blocks: allBlocks(kernels, count),
+    mask: maskOf(kernels, sorted, alive),
+  };
+}
+
+function partitionWith(
+  kernels: CodeKernels,
+  { centroids, halfSquares }: Pick<Partition, 'centroids' | 'halfSquares'>,
+  head: number,
+  offsets: Uint32Array,
+): Partition {
+  const lists = halfSquares.length;
+  const rows = centroidRows(kernels, centroids, head, lists);
+  return { centroids, rows, halfSquares, offsets };
+}
+
+/** A stable counting sort: within a list rows keep their order. */
+function orderByList(encoded: Encoded, lists: number): { order: Uint32Array | null; offsets: Uint32Array | null } {
+  if (lists === 0) return { order: null, offsets: null };
+  const offsets = new Uint32Array(lists + 1);
+  for (const list of encoded.lists) offsets[list + 1]!++;
+  for (let c = 0; c < lists; c++) offsets[c + 1]! += offsets[c]!;
+  const next = offsets.slice();
+  const order = new Uint32Array(encoded.count);
+  encoded.lists.forEach((list, row) => {
+    order[next[list]!++] = row;
+  });
+  return { order, offsets };
+}
+
+function moveHead(kernels: CodeKernels, plane: Uint8Array, head: number, order: Uint32Array): Uint8Array {
+  const to = arrayIn(kernels, Uint8Array, plane.length);
+  const words = new Uint32Array(plane.buffer, plane.byteOffset, plane.length / 4);
+  const out = new Uint32Array(to.buffer, to.byteOffset, to.length / 4);
+  const groups = head / 8;
+  for (let r = 0; r < order.length; r++) {
+    const from = order[r]!;
+    const source = (from >> 4) * groups * BLOCK_ROWS + (from & 15);
+    const target = (r >> 4) * groups * BLOCK_ROWS + (r & 15);
+    for (let g = 0; g < groups; g++) out[target + g * BLOCK_ROWS] = words[source + g * BLOCK_ROWS]!;
+  }
+  kernels.release(plane);
+  return to;
+}
+
+/** One byte each, rounded up. */
+function toLengths(kernels: CodeKernels, values: Float64Array, order: Uint32Array | null): Lengths {
+  let largest = 0;
+  for (const value of values) largest = Math.max(largest, value);
+  const scale = (largest / 255) * (1 + 1e-12);
+  // A block more than the rows fill: kernels read whole blocks.
+  const bytes = arrayIn(kernels, Uint8Array, blocksOf(values.length) * BLOCK_ROWS);
+  for (let r = 0; r < values.length; r++) {
+    bytes[r] = scale === 0 ? 0 : Math.min(255, Math.ceil(values[order === null ? r : order[r]!]! / scale));
+  }
+  return { bytes, scale };
+}

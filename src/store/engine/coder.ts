@@ -1,0 +1,189 @@
+/** Encodes rows into planes, a chunk at a time: chunks are independent, so any number of threads may share the work. */
+import type { CodeKernels } from '../../kernels/codes.js';
+import type { Coding, Partition } from './segment.js';
+
+/** Rows that pass through in one go: their intermediate values stay in a core's own cache. */
+export const CHUNK_ROWS = 240;
+
+/** Where the codes of `count` rows go, in the order of the input. All shared memory. */
+export interface Encoded {
+  readonly count: number;
+  readonly headPlane: Uint8Array;
+  readonly finePlane: Uint8Array;
+  readonly levelPlane: Uint8Array;
+  readonly fullPlane: Uint8Array;
+  readonly coarseError: Float64Array;
+  readonly fineError: Float64Array;
+  readonly levelError: Float64Array;
+  readonly fullError: Float64Array;
+  readonly headTail: Float64Array;
+  readonly levelTail: Float64Array;
+  readonly norms: Float64Array;
+  readonly lists: Uint32Array;
+}
+
+/** Two roundings and a float32 product do not reach this. */
+const SLACK = 1e-9;
+
+export class Coder {
+  readonly #units: Float64Array;
+  readonly #rotated: Float64Array;
+  readonly #headRows: Float32Array;
+  readonly #affinities: Float64Array;
+  readonly #sums = new Float64Array(CHUNK_ROWS);
+  readonly #others = new Float64Array(CHUNK_ROWS);
+
+  constructor(
+    readonly kernels: CodeKernels,
+    readonly coding: Coding,
+    readonly partition: Pick<Partition, 'centroids' | 'halfSquares'> | null,
+  ) {
+    this.#units = new Float64Array(CHUNK_ROWS * Math.max(coding.full, coding.basis === null ? coding.width : 0));
+    this.#rotated = new Float64Array(CHUNK_ROWS * coding.width);
+    this.#headRows = new Float32Array(partition === null ? 0 : CHUNK_ROWS * coding.head);
+    this.#affinities = new Float64Array(partition === null ? 0 : CHUNK_ROWS * partition.halfSquares.length);
+  }
+
+  /**
+   * @param rows up to CHUNK_ROWS rows
+   * @param first where they go: a multiple of 16
+   */
+  encode(rows: Float32Array, first: number, out: Encoded): void {
+    const { coding, kernels } = this;
+    const { dim, head, width, full, basis } = coding;
+    const count = rows.length / dim;
+    const norms = out.norms.subarray(first, first + count);
+    lengths(rows, dim, norms);
+
+    if (full > 0 || basis === null) this.#toUnits(rows, norms);
+    if (basis === null) {
+      const stride = Math.max(full, width);
+      for (let r = 0; r < count; r++) {
+        this.#rotated.set(this.#units.subarray(r * stride, r * stride + width), r * width);
+      }
+    } else {
+      kernels.project({ rows, count, dim, basis: basis.columns, width, out: this.#rotated });
+      for (let r = 0; r < count; r++) {
+        const inverse = norms[r]! > 0 ? 1 / norms[r]! : 0;
+        for (let i = r * width; i < (r + 1) * width; i++) this.#rotated[i]! *= inverse;
+      }
+    }
+    this.#tails(count, norms, first, out);
+
+    const values = this.#rotated;
+    kernels.encodeHead({
+      values,
+      count,
+      stride: width,
+      offset: 0,
+      dims: head,
+      ...coding.headQuantiser,
+      first,
+      head: out.headPlane,
+      fine: out.finePlane,
+      coarseError: this.#sums,
+      fineError: this.#others,
+    });
+    for (let r = 0; r < count; r++) {
+      out.coarseError[first + r] = Math.sqrt(this.#sums[r]!) + SLACK;
+      out.fineError[first + r] = Math.sqrt(this.#others[r]!) + SLACK;
+    }
+    if (width > head) {
+      kernels.encodeRows({
+        values,
+        count,
+        stride: width,
+        offset: head,
+        dims: width - head,
+        ...coding.levelQuantiser,
+        first,
+        plane: out.levelPlane,
+        error: this.#sums,
+      });
+      for (let r = 0; r < count; r++) {
+        out.levelError[first + r] = Math.sqrt(this.#others[r]! + this.#sums[r]!) + SLACK;
+      }
+    }
+    if (full > 0) {
+      kernels.encodeRows({
+        values: this.#units,
+        count,
+        stride: full,
+        offset: 0,
+        dims: full,
+        ...coding.fullQuantiser,
+        first,
+        plane: out.fullPlane,
+        error: this.#sums,
+      });
+      for (let r = 0; r < count; r++) out.fullError[first + r] = Math.sqrt(this.#sums[r]!) + SLACK;
+    }
+    if (this.partition !== null) this.#assign(count, first, out.lists);
+  }
+
+  #toUnits(rows: Float32Array, norms: Float64Array): void {
+    const { dim, full, width } = this.coding;
+    const stride = Math.max(full, this.coding.basis === null ? width : 0);
+    for (let r = 0; r < norms.length; r++) {
+      const inverse = norms[r]! > 0 ? 1 / norms[r]! : 0;
+      const to = r * stride;
+      const from = r * dim;
+      for (let j = 0; j < dim; j++) this.#units[to + j] = rows[from + j]! * inverse;
+    }
+  }
+
+  /** |x beyond m|² = |x|² − |projection on the first m|², and |projection|² ≥ |y|² / (1 + skew). */
+  #tails(count: number, norms: Float64Array, first: number, out: Encoded): void {
+    const { head, width, basis } = this.coding;
+    const stretch = 1 + (basis?.skew ?? 0);
+    for (let r = 0; r < count; r++) {
+      const length = norms[r]! > 0 ? 1 : 0;
+      let squares = 0;
+      const at = r * width;
+      for (let i = 0; i < head; i++) squares += this.#rotated[at + i]! ** 2;
+      out.headTail[first + r] = Math.sqrt(Math.max(0, length - squares / stretch) + SLACK);
+      for (let i = head; i < width; i++) squares += this.#rotated[at + i]! ** 2;
+      out.levelTail[first + r] = Math.sqrt(Math.max(0, length - squares / stretch) + SLACK);
+    }
+  }
+
+  /** The nearest centroid: |y − c|² is least where y·c − |c|²/2 is largest. */
+  #assign(count: number, first: number, lists: Uint32Array): void {
+    const { centroids, halfSquares } = this.partition!;
+    const { head, width } = this.coding;
+    const n = halfSquares.length;
+    for (let r = 0; r < count; r++) {
+      for (let i = 0; i < head; i++) this.#headRows[r * head + i] = this.#rotated[r * width + i]!;
+    }
+    const out = this.#affinities;
+    this.kernels.project({ rows: this.#headRows, count, dim: head, basis: centroids, width: n, out });
+    for (let r = 0; r < count; r++) {
+      let best = 0;
+      let most = -Infinity;
+      for (let c = 0; c < n; c++) {
+        const affinity = out[r * n + c]! - halfSquares[c]!;
+        if (affinity > most) {
+          most = affinity;
+          best = c;
+        }
+      }
+      lists[first + r] = best;
+    }
+  }
+}
+
+/** Plain float64 lengths; 0 for a row of zeros. */
+export function lengths(rows: Float32Array, dim: number, out: Float64Array): void {
+  for (let r = 0; r < out.length; r++) {
+    let a = 0;
+    let b = 0;
+    const end = (r + 1) * dim;
+    let i = r * dim;
+    for (; i + 1 < end; i += 2) {
+      a += rows[i]! * rows[i]!;
+      b += rows[i + 1]! * rows[i + 1]!;
+    }
+    if (i < end) a += rows[i]! * rows[i]!;
+    out[r] = Math.sqrt(a + b);
+  }
+}

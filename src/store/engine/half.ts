@@ -1,0 +1,21 @@
+/** float32 to the bits of the nearest float16, ties to even; beyond its range, infinity. */
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+
+export function toHalf(value: number): number {
+  float[0] = value;
+  const b = bits[0]!;
+  const sign = (b >>> 16) & 0x8000;
+  const magnitude = b & 0x7fffffff;
+  if (magnitude >= 0x7f800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00);
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  if (magnitude < 0x38800000) {
+    // Subnormal: the value in units of 2^-24. Scaling by a power of two is exact; Math.round would break ties upwards.
+    const units = Math.abs(float[0]!) * 2 ** 24;
+    const down = Math.floor(units);
+    const rest = units - down;
+    return sign | (down + (rest > 0.5 || (rest === 0.5 && down & 1) ? 1 : 0));
+  }
+  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+  return sign | ((rounded - 0x38000000) >>> 13);
+}

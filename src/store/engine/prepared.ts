@@ -1,0 +1,173 @@
+/** A query, rotated and quantised for one segment, with the constants of its bounds. */
+import { HEAD_QUERY_MAX } from '../../kernels/codes.js';
+import type { Scratch } from './memory.js';
+import type { Quantiser } from './quantiser.js';
+import type { Coding, Segment } from './segment.js';
+
+const INT8_QUERY_MAX = 127;
+
+/** What float64 rounding may add up to, with room. */
+const SLACK = 1e-9;
+
+/** One plane's part of a bound: |⟨u, y⟩ − (dot · scale + constant)| ≤ error · errorScale + tail · tailScale + slack. */
+export interface Part {
+  readonly query: Int16Array;
+  readonly scale: number;
+  readonly constant: number;
+  readonly slack: number;
+}
+
+export interface Rotated {
+  /** Rotated dims of the unit query; as many as were asked for. */
+  readonly u: Float64Array;
+  readonly unit: number;
+  readonly vector: Float32Array;
+}
+
+/** @param width dims to rotate: those of the head alone, or all */
+export function rotateQuery(
+  scratch: Scratch,
+  coding: Coding,
+  vector: Float32Array,
+  norm: number,
+  width: number,
+): Rotated {
+  const u = scratch.take('u', Float64Array, width);
+  // The origin has no direction; its bounds hold for the zero vector in place of a unit one.
+  const unit = norm > 0 ? 1 / norm : 0;
+  const { basis, dim } = coding;
+  if (basis === null) {
+    for (let i = 0; i < width; i++) u[i] = i < dim ? vector[i]! * unit : 0;
+  } else {
+    const rows = identity(scratch, width);
+    scratch.kernels.scoresAt({
+      metric: 'dot',
+      query: vector,
+      chunks: [basis.rows],
+      chunkRows: 2 ** 31,
+      stride: dim,
+      dim,
+      rows,
+      count: width,
+      keys: u,
+    });
+    for (let i = 0; i < width; i++) u[i]! *= unit;
+  }
+  return { u, unit, vector };
+}
+
+function identity(scratch: Scratch, n: number): Uint32Array {
+  const rows = scratch.take('identity', Uint32Array, n);
+  if (n > 1 && rows[n - 1] === n - 1) return rows;
+  for (let i = 0; i < rows.length; i++) rows[i] = i;
+  return rows;
+}
+
+/** Length of dims [0, m), and an upper bound of the unit query's length beyond them. */
+export function split(coding: Coding, u: Float64Array, m: number): { within: number; beyond: number } {
+  let squares = 0;
+  for (let i = 0; i < m; i++) squares += u[i]! * u[i]!;
+  const skew = coding.basis?.skew ?? 0;
+  return { within: Math.sqrt(squares), beyond: Math.sqrt(Math.max(0, 1 - squares / (1 + skew)) + SLACK) };
+}
+
+export interface HeadPart extends Part {
+  /** Of the fine plane: its dots count a 16th. */
+  readonly fineConstant: number;
+  readonly fineSlack: number;
+}
+
+/**
+ * @param narrow query codes of one byte: half the work of a scan, for orders; bounds want the whole
+ * @param query where the codes go: `coding.head` of them
+ */
+export function headPart(coding: Coding, u: Float64Array, narrow: boolean, query: Int16Array): HeadPart {
+  const { base, step } = coding.headQuantiser;
+  const n = coding.head;
+  let largest = 0;
+  for (let i = 0; i < n; i++) largest = Math.max(largest, Math.abs(u[i]! * step[i]!));
+  const scale = (16 * largest) / (narrow ? INT8_QUERY_MAX : HEAD_QUERY_MAX) || 1;
+  let constant = 0;
+  let fineConstant = 0;
+  let rest = 0;
+  let absolute = 0;
+  let within = 0;
+  for (let i = 0; i < n; i++) {
+    const weight = 16 * u[i]! * step[i]!;
+    const code = Math.round(weight / scale);
+    query[i] = code;
+    const left = weight - scale * code;
+    rest += left;
+    absolute += Math.abs(left);
+    constant += u[i]! * (base[i]! + 7.5 * step[i]!);
+    fineConstant += u[i]! * base[i]!;
+    within += u[i]! * u[i]!;
+  }
+  const skewed = skewSlack(coding, Math.sqrt(within));
+  return {
+    query,
+    scale,
+    // Codes are 0..15, around 7.5; whole codes 0..255, around 127.5, of which a 16th of the weight belongs to each.
+    constant: constant + 7.5 * rest,
+    slack: 7.5 * absolute + skewed + SLACK,
+    fineConstant: fineConstant + (127.5 / 16) * rest,
+    fineSlack: (127.5 / 16) * absolute + skewed + SLACK,
+  };
+}
+
+/**
+ * For an int8 plane of `dims` dims, whose sums fit int32.
+ *
+ * @param values those of the query, from `offset` on, each times `unit`; dims beyond them are 0
+ */
+export function rowPart(
+  quantiser: Quantiser,
+  values: Float64Array | Float32Array,
+  offset: number,
+  unit: number,
+  dims: number,
+  query: Int16Array,
+): Part {
+  const { base, step } = quantiser;
+  const most = Math.min(HEAD_QUERY_MAX, Math.floor((2 ** 31 - 1) / (127 * Math.max(1, dims))));
+  const n = Math.min(dims, values.length - offset);
+  query.fill(0, n, dims);
+  let largest = 0;
+  for (let i = 0; i < n; i++) largest = Math.max(largest, Math.abs(values[offset + i]! * unit * step[i]!));
+  const scale = largest / most || 1;
+  let constant = 0;
+  let absolute = 0;
+  for (let i = 0; i < n; i++) {
+    const v = values[offset + i]! * unit;
+    const weight = v * step[i]!;
+    const code = Math.round(weight / scale);
+    query[i] = code;
+    absolute += Math.abs(weight - scale * code);
+    constant += v * base[i]!;
+  }
+  return { query, scale, constant, slack: 127 * absolute + SLACK };
+}
+
+/** |uᵀ (G⁻¹ − I) y| ≤ skew / (1 − skew) · |u|, for |y| ≤ 1 + skew. */
+function skewSlack(coding: Coding, length: number): number {
+  const skew = coding.basis?.skew ?? 0;
+  return ((skew * (1 + skew)) / (1 - skew)) * length;
+}
+
+/**
+ * What a row's bound must reach, in the units of kernels/codes.ts, so that its key can reach `key`. Norms are stored in
+ * units of the largest, as float32, which the slack pays for; so are the query's and the key then.
+ */
+export function thresholdOf(segment: Segment, queryNorm: number, key: number): { threshold: number; twoQuery: number } {
+  const { metric } = segment.coding;
+  const unit = segment.largestNorm > 0 ? segment.largestNorm : 1;
+  if (metric === 'cosine') return { threshold: key - SLACK, twoQuery: 0 };
+  if (metric === 'dot') return { threshold: key / (queryNorm * unit) - NORM_SLACK, twoQuery: 0 };
+  const query = queryNorm / unit;
+  const distance = -key / unit;
+  const slack = NORM_SLACK * (query + 1) + 1e-14 * (query + 1) ** 2;
+  return { threshold: query * query - distance * distance - slack, twoQuery: 2 * query };
+}
+
+/** Several roundings of a norm of at most 1 to float32, with room. */
+const NORM_SLACK = 4e-7;

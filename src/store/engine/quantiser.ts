@@ -1,0 +1,58 @@
+/** Scalar quantisers, a base and a step for each dim: codes spend their range where a dim's values are. */
+
+export interface Quantiser {
+  readonly base: Float64Array;
+  readonly step: Float64Array;
+  /** 1 / step. */
+  readonly inverse: Float64Array;
+}
+
+/** Half the range in standard deviations. Four bits want it narrow: what is clipped shows in the row's error. */
+const HEAD_RANGE = 3.2;
+const ROW_RANGE = 4.5;
+
+/** Codes 0..255 of the head and fine planes. */
+export function headQuantiser(sample: Float64Array, stride: number, offset: number, dims: number): Quantiser {
+  return fit(sample, stride, offset, dims, (mean, sd) => ({
+    base: mean - HEAD_RANGE * sd,
+    step: (2 * HEAD_RANGE * sd) / 255,
+  }));
+}
+
+/** Codes −127..127 of an int8 plane. */
+export function rowQuantiser(sample: Float64Array, stride: number, offset: number, dims: number): Quantiser {
+  return fit(sample, stride, offset, dims, (mean, sd) => ({ base: mean, step: (ROW_RANGE * sd) / 127 }));
+}
+
+/** @param sample rows of `stride` values; dims are [offset, offset + dims), zeros beyond the stride */
+function fit(
+  sample: Float64Array,
+  stride: number,
+  offset: number,
+  dims: number,
+  choose: (mean: number, sd: number) => { base: number; step: number },
+): Quantiser {
+  const count = sample.length / stride;
+  const base = new Float64Array(dims);
+  const step = new Float64Array(dims);
+  const sums = new Float64Array(dims);
+  const squares = new Float64Array(dims);
+  const there = Math.max(0, Math.min(dims, stride - offset));
+  for (let r = 0; r < count; r++) {
+    const at = r * stride + offset;
+    for (let i = 0; i < there; i++) {
+      const value = sample[at + i]!;
+      sums[i]! += value;
+      squares[i]! += value * value;
+    }
+  }
+  for (let i = 0; i < dims; i++) {
+    const mean = sums[i]! / Math.max(1, count);
+    const sd = Math.sqrt(Math.max(0, squares[i]! / Math.max(1, count) - mean * mean));
+    // A dim that never moves still needs a step; a tiny one would turn the smallest drift into clipping.
+    const chosen = choose(mean, Math.max(sd, 1e-6));
+    base[i] = chosen.base;
+    step[i] = chosen.step;
+  }
+  return { base, step, inverse: step.map((s) => 1 / s) };
+}

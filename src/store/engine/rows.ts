@@ -1,0 +1,212 @@
+/** The rows themselves: images of the row files in memory, or records read from disk as they are needed. */
+import { readSync } from 'node:fs';
+import type { CodeKernels } from '../../kernels/codes.js';
+import type { Metric } from '../../kernels/kernels.js';
+import { crc32c, crc32cU32 } from '../files/crc32c.js';
+import { corrupt } from '../files/errors.js';
+import type { RowFile } from '../files/index-files.js';
+import { Scratch } from './memory.js';
+import type { RowTier } from './search.js';
+
+/** What of a row file a search needs; plain data, for any thread. */
+export interface RowImage {
+  readonly path: string;
+  readonly fd: number;
+  readonly headerBytes: number;
+  /** Bytes of a record. */
+  readonly stride: number;
+  readonly firstOrdinal: number;
+  readonly lastOrdinal: number;
+  readonly count: number;
+  /** Of each record, when they do not simply follow `firstOrdinal`. */
+  readonly ordinals: Uint32Array | undefined;
+  /** The records, in shared memory, checked; undefined: read from `fd`. */
+  readonly records: Uint8Array | undefined;
+}
+
+/** The records of a file, read and checked, in shared memory with room for `room` of them. */
+export function loadRecords(file: RowFile, room: number): Uint8Array {
+  const shared = new Uint8Array(new SharedArrayBuffer(Math.max(file.count, room) * file.stride));
+  extendRecords(file, shared, 0);
+  return shared;
+}
+
+/** Reads records [from, file.count) into their places. @throws FunnelError CORRUPT */
+export function extendRecords(file: RowFile, records: Uint8Array, from: number): void {
+  const { stride, headerBytes } = file;
+  const part = records.subarray(from * stride, file.count * stride);
+  if (file.bytes !== undefined)
+    part.set(file.bytes.subarray(headerBytes + from * stride, headerBytes + file.count * stride));
+  else readFully(file.fd, part, headerBytes + from * stride, file.path);
+  for (let i = from; i < file.count; i++) checkRecord(file, records.subarray(i * stride, (i + 1) * stride), i);
+}
+
+function readFully(fd: number, into: Uint8Array, position: number, path: string): void {
+  let done = 0;
+  while (done < into.length) {
+    const n = readSync(fd, into, done, Math.min(into.length - done, 1 << 30), position + done);
+    if (n === 0) throw corrupt(path, 'records', 'end before the last one');
+    done += n;
+  }
+}
+
+function checkRecord(file: Pick<RowFile, 'path' | 'firstOrdinal' | 'ordinals'>, record: Uint8Array, i: number): void {
+  const end = record.length - 4;
+  const ordinal = file.ordinals === undefined ? file.firstOrdinal + i : file.ordinals[i]!;
+  const stored = (record[end]! | (record[end + 1]! << 8) | (record[end + 2]! << 16) | (record[end + 3]! << 24)) >>> 0;
+  if (crc32cU32(ordinal, crc32c(record, 0, 0, end)) !== stored) {
+    throw corrupt(file.path, `record of row ${ordinal}`, 'has another checksum');
+  }
+}
+
+/** Rows over images. One per thread. */
+export class Rows implements RowTier {
+  readonly resident: boolean;
+  readonly #scratch: Scratch;
+  #views: (Float32Array | Uint16Array | undefined)[] = [];
+
+  constructor(
+    readonly codes: CodeKernels,
+    readonly images: readonly RowImage[],
+    readonly dim: number,
+    readonly half: boolean,
+  ) {
+    this.#scratch = new Scratch(codes);
+    this.resident = images.every(({ records }) => records !== undefined);
+    this.#views = images.map(({ records }) => (records === undefined ? undefined : valuesOf(records, half)));
+  }
+
+  score(query: Float32Array, metric: Metric, ordinals: Uint32Array, count: number, keys: Float64Array): void {
+    const { images } = this;
+    if (images.length === 1) {
+      const slots = this.#scratch.take('slots', Uint32Array, count);
+      for (let i = 0; i < count; i++) slots[i] = slotOf(images[0]!, ordinals[i]!);
+      this.#scoreIn(0, query, metric, slots, count, keys);
+      return;
+    }
+    const slots = this.#scratch.take('slots', Uint32Array, count);
+    const places = this.#scratch.take('places', Uint32Array, count);
+    const some = this.#scratch.take('some keys', Float64Array, count);
+    for (const [f, image] of images.entries()) {
+      let n = 0;
+      for (let i = 0; i < count; i++) {
+        const ordinal = ordinals[i]!;
+        if (ordinal < image.firstOrdinal || ordinal > image.lastOrdinal) continue;
+        slots[n] = slotOf(image, ordinal);
+        places[n++] = i;
+      }
+      if (n === 0) continue;
+      this.#scoreIn(f, query, metric, slots, n, some);
+      for (let i = 0; i < n; i++) keys[places[i]!] = some[i]!;
+    }
+  }
+
+  /** Rows of consecutive ordinals as float32, `n × dim`; zeros where there is none. */
+  read(first: number, n: number, out: Float32Array, toFloat: (half: number) => number): void {
+    const { dim } = this;
+    out.fill(0, 0, n * dim);
+    for (const [f, image] of this.images.entries()) {
+      const from = Math.max(first, image.firstOrdinal);
+      const to = Math.min(first + n - 1, image.lastOrdinal);
+      for (let ordinal = from; ordinal <= to; ordinal++) {
+        const slot = slotOf(image, ordinal);
+        if (slot < 0) continue;
+        const record = this.#record(f, slot);
+        const at = (ordinal - first) * dim;
+        if (record instanceof Float32Array) out.set(record, at);
+        else for (let j = 0; j < dim; j++) out[at + j] = toFloat(record[j]!);
+      }
+    }
+  }
+
+  #record(f: number, slot: number): Float32Array | Uint16Array {
+    const image = this.images[f]!;
+    const view = this.#views[f];
+    const elements = image.stride / (this.half ? 2 : 4);
+    if (view !== undefined) return view.subarray(slot * elements, slot * elements + this.dim);
+    const bytes = this.#scratch.take('record', Uint8Array, image.stride);
+    this.#fetch(image, slot, bytes.subarray(0, image.stride));
+    return valuesOf(bytes, this.half).subarray(0, this.dim);
+  }
+
+  #fetch(image: RowImage, slot: number, into: Uint8Array): void {
+    readFully(image.fd, into, image.headerBytes + slot * image.stride, image.path);
+    checkRecord(image, into, slot);
+  }
+
+  #scoreIn(
+    f: number,
+    query: Float32Array,
+    metric: Metric,
+    slots: Uint32Array,
+    count: number,
+    keys: Float64Array,
+  ): void {
+    const image = this.images[f]!;
+    const { dim, half, codes } = this;
+    const stride = image.stride / (half ? 2 : 4);
+    const view = this.#views[f];
+    if (view !== undefined) {
+      codes.scoresAt({ metric, query, chunks: [view], chunkRows: 2 ** 31, stride, dim, rows: slots, count, keys });
+      return;
+    }
+    const bytes = this.#scratch.take('records', Uint8Array, count * image.stride);
+    const order = this.#scratch.take('record order', Uint32Array, count);
+    for (let i = 0; i < count; i++) {
+      this.#fetch(image, slots[i]!, bytes.subarray(i * image.stride, (i + 1) * image.stride));
+      order[i] = i;
+    }
+    const chunks = [valuesOf(bytes, half)];
+    codes.scoresAt({ metric, query, chunks, chunkRows: 2 ** 31, stride, dim, rows: order, count, keys });
+  }
+}
+
+function valuesOf(bytes: Uint8Array, half: boolean): Float32Array | Uint16Array {
+  return half
+    ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1)
+    : new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+}
+
+/** Where an ordinal's record is; −1 when it has none. */
+export function slotOf(image: RowImage, ordinal: number): number {
+  const { ordinals } = image;
+  if (ordinals === undefined) return ordinal - image.firstOrdinal;
+  let low = 0;
+  let high = ordinals.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const value = ordinals[middle]!;
+    if (value === ordinal) return middle;
+    if (value < ordinal) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+/** The rows of listed ordinals, in their order, as float32: what a build reads. */
+export class OrdinalReader {
+  readonly count: number;
+  #buffer = new Float32Array(0);
+
+  constructor(
+    readonly rows: Rows,
+    readonly ordinals: Uint32Array,
+    readonly toFloat: (half: number) => number,
+  ) {
+    this.count = ordinals.length;
+  }
+
+  /** Valid until the next call. */
+  read(first: number, n: number): Float32Array {
+    const { dim } = this.rows;
+    if (this.#buffer.length < n * dim) this.#buffer = new Float32Array(n * dim);
+    const { ordinals } = this;
+    for (let i = 0; i < n; ) {
+      let run = 1;
+      while (i + run < n && ordinals[first + i + run] === ordinals[first + i]! + run) run++;
+      this.rows.read(ordinals[first + i]!, run, this.#buffer.subarray(i * dim, (i + run) * dim), this.toFloat);
+      i += run;
+    }
+    return this.#buffer.subarray(0, n * dim);
+  }
+}

@@ -1,0 +1,478 @@
+/** One query over coded segments and the rows behind them: exact with a certificate, or a funnel by counts. */
+import { BLOCK_ROWS, type Bound, type CodeKernels } from '../../kernels/codes.js';
+import type { Kernels, Metric } from '../../kernels/kernels.js';
+import { Best } from './best.js';
+import { Scratch } from './memory.js';
+import { type HeadPart, headPart, rotateQuery, rowPart, split, thresholdOf } from './prepared.js';
+import type { Lengths, Segment } from './segment.js';
+
+/** The rows themselves. */
+export interface RowTier {
+  /** Whether all rows are in memory: then reading one costs little more than looking at it. */
+  readonly resident: boolean;
+  /** Keys of the listed ordinals' rows over all dims. */
+  score(query: Float32Array, metric: Metric, ordinals: Uint32Array, count: number, keys: Float64Array): void;
+  /** Rows of `n` consecutive ordinals as float32; zeros where there is none. */
+  read(first: number, n: number, out: Float32Array, toFloat: (half: number) => number): void;
+}
+
+export interface SearchState {
+  readonly metric: Metric;
+  readonly dim: number;
+  readonly segments: readonly Segment[];
+  /** Ordinals of live rows that no segment holds, ascending. */
+  readonly tail: Uint32Array;
+  readonly rows: RowTier;
+}
+
+export interface SearchRequest {
+  readonly vector: Float32Array;
+  /** |vector| > 0, but for euclid. */
+  readonly norm: number;
+  readonly k: number;
+  readonly mode: 'exact' | 'funnel';
+  /** Only keys above this one, strictly. */
+  readonly above?: number | undefined;
+  /** Of funnel mode: bounds shrunk to this share (1: certified) decide, instead of a number of candidates. */
+  readonly eps?: number | undefined;
+  /** Of funnel mode: rows that are scored in full. */
+  readonly candidates?: number | undefined;
+  /** Of funnel mode: lists that are visited. */
+  readonly probes?: number | undefined;
+  /** By segment: which rows take part; and the tail's, likewise. */
+  readonly only?: { masks: readonly Uint16Array[]; tail: Uint32Array; rows: number } | undefined;
+}
+
+/** A step of a search: how many rows went in, how many came out. */
+export interface StageCount {
+  name: 'lists' | 'head' | 'fine' | 'level' | 'full' | 'rows';
+  in: number;
+  out: number;
+}
+
+export interface SearchResult {
+  ordinals: number[];
+  keys: number[];
+  certified: boolean;
+  stages: StageCount[];
+  /** Rows of which every dim was read. */
+  rowsRead: number;
+}
+
+/** More survivors than this go through the full plane first: it reads a quarter of a row's bytes. */
+const FULL_FROM = 128;
+/** Queries that share a pass over the head plane. */
+export const TILE = 8;
+
+export class Searcher {
+  readonly #scratch: Scratch;
+
+  constructor(
+    readonly kernels: Kernels,
+    readonly codes: CodeKernels,
+  ) {
+    this.#scratch = new Scratch(codes);
+  }
+
+  search(state: SearchState, request: SearchRequest): SearchResult {
+    const bounded = request.mode === 'exact' || request.eps !== undefined;
+    return bounded ? this.#bounded(state, [request])[0]! : this.#funnel(state, request);
+  }
+
+  searchBatch(state: SearchState, requests: readonly SearchRequest[]): SearchResult[] {
+    const results: SearchResult[] = new Array(requests.length);
+    const bounded: number[] = [];
+    requests.forEach((request, i) => {
+      if (request.mode === 'exact' || request.eps !== undefined) bounded.push(i);
+      else results[i] = this.#funnel(state, request);
+    });
+    for (let first = 0; first < bounded.length; first += TILE) {
+      const tile = bounded.slice(first, first + TILE);
+      const answers = this.#bounded(
+        state,
+        tile.map((i) => requests[i]!),
+      );
+      tile.forEach((i, t) => {
+        results[i] = answers[t]!;
+      });
+    }
+    return results;
+  }
+
+  /**
+   * A bound on every row's key from its head codes; the rows whose bound reaches the k-th best key known so far go on,
+   * through finer codes, to be scored. That key comes from scoring the rows that look best first.
+   */
+  #bounded(state: SearchState, requests: readonly SearchRequest[]): SearchResult[] {
+    const { segments } = state;
+    const runs = requests.map((request) => new Run(state, request));
+    for (const run of runs) this.#tail(state, run);
+    const parts: HeadPart[][] = [];
+    // Pass 1: every dot product of the heads, and what looks best.
+    const dotsOf: Int32Array[] = [];
+    for (const [s, segment] of segments.entries()) {
+      const { coding } = segment;
+      const count = segment.blocks.length;
+      const query = this.#scratch.take(`head query ${s}`, Int16Array, coding.head * requests.length);
+      const dots = this.#scratch.take(`dots ${s}`, Int32Array, count * BLOCK_ROWS * requests.length);
+      dotsOf.push(dots);
+      parts.push(
+        runs.map((run, t) => {
+          const { u } = rotateQuery(this.#scratch, coding, run.request.vector, run.norm, coding.width);
+          run.rotated[s] = u.slice(0, coding.width);
+          return headPart(coding, u, false, query.subarray(t * coding.head, (t + 1) * coding.head));
+        }),
+      );
+      this.codes.headDots({
+        plane: segment.headPlane,
+        dims: coding.head,
+        blocks: segment.blocks,
+        count,
+        query,
+        queries: requests.length,
+        dots,
+      });
+    }
+    return runs.map((run, t) => {
+      const dots = (s: number) => {
+        const n = segments[s]!.blocks.length * BLOCK_ROWS;
+        return dotsOf[s]!.subarray(t * n, (t + 1) * n);
+      };
+      for (const s of segments.keys()) this.#seed(run, s, dots(s));
+      for (const s of segments.keys()) this.#sift(run, s, dots(s), parts[s]![t]!);
+      return run.result(true);
+    });
+  }
+
+  #tail(state: SearchState, run: Run): void {
+    const tail = run.request.only?.tail ?? state.tail;
+    if (tail.length === 0) return;
+    const step = 4096;
+    for (let first = 0; first < tail.length; first += step) {
+      this.#score(run, tail.subarray(first, first + step), Math.min(step, tail.length - first));
+    }
+    run.stages.push({ name: 'rows', in: tail.length, out: tail.length });
+  }
+
+  #score(run: Run, ordinals: Uint32Array, count: number): void {
+    const keys = this.#scratch.take('keys', Float64Array, count);
+    const { state, request, best } = run;
+    state.rows.score(request.vector, state.metric, ordinals, count, keys);
+    run.rowsRead += count;
+    const above = request.above ?? -Infinity;
+    for (let i = 0; i < count; i++) {
+      if (keys[i]! > above) best.offer(keys[i]!, ordinals[i]!);
+    }
+  }
+
+  #seed(run: Run, s: number, dots: Int32Array): void {
+    const segment = run.state.segments[s]!;
+    const k = Math.min(segment.count, Math.max(16, 2 * run.request.k));
+    const rows = this.#scratch.take('seeds', Uint32Array, k);
+    const found = this.codes.topDots({
+      dots,
+      blocks: segment.blocks,
+      count: segment.blocks.length,
+      mask: run.request.only?.masks[s] ?? segment.mask,
+      k,
+      rows,
+      best: this.#scratch.take('seed dots', Int32Array, k),
+    });
+    const ordinals = this.#scratch.take('seed ordinals', Uint32Array, k);
+    for (let i = 0; i < found; i++) ordinals[i] = segment.ordinals[rows[i]!]!;
+    this.#score(run, ordinals, found);
+    run.seeds[s] = new Set(rows.subarray(0, found));
+  }
+
+  #sift(run: Run, s: number, dots: Int32Array, part: HeadPart): void {
+    const { request, norm } = run;
+    const segment = run.state.segments[s]!;
+    const { coding } = segment;
+    const u = run.rotated[s]!;
+    const { codes } = this;
+    const scratch = this.#scratch;
+    const eps = request.eps ?? 1;
+    const reach = thresholdOf(segment, norm, Math.max(run.best.threshold, request.above ?? -Infinity));
+    const bound = (error: Lengths, errorScale: number, tail: Lengths, tailScale: number, constant: number): Bound => ({
+      metric: coding.metric,
+      error: error.bytes,
+      errorScale: error.scale * errorScale * eps,
+      tail: tail.bytes,
+      tailScale: tail.scale * tailScale * eps,
+      constant,
+      norms: segment.norms,
+      ...reach,
+    });
+    const head = split(coding, u, coding.head);
+
+    // The head's own bound, of every row.
+    const visited = segment.blocks.length * BLOCK_ROWS;
+    const rows = scratch.take('rows', Uint32Array, visited);
+    const kept = scratch.take('kept', Int32Array, visited);
+    const mask = request.only?.masks[s] ?? segment.mask;
+    let n = codes.survivors({
+      dots,
+      scale: part.scale,
+      blocks: segment.blocks,
+      count: segment.blocks.length,
+      mask,
+      bound: bound(segment.coarseError, head.within, segment.headTail, head.beyond, part.constant + part.slack),
+      rows,
+      kept,
+    });
+    run.stages.push({ name: 'head', in: request.only?.rows ?? segment.count, out: n });
+    if (n === 0) return;
+
+    // The head's other half.
+    const estimates = scratch.take('estimates', Float64Array, n);
+    const more = scratch.take('more dots', Int32Array, n);
+    for (let i = 0; i < n; i++) estimates[i] = kept[i]! * part.scale;
+    const before = n;
+    codes.rowDots({
+      plane: segment.finePlane,
+      bits: 4,
+      stride: coding.head / 2,
+      dims: coding.head,
+      rows,
+      count: n,
+      query: part.query,
+      dots: more,
+    });
+    const fineConstant = part.fineConstant + part.fineSlack;
+    n = codes.sift({
+      rows,
+      count: n,
+      estimates,
+      dots: more,
+      scale: part.scale / 16,
+      bound: bound(segment.fineError, head.within, segment.headTail, head.beyond, fineConstant),
+    });
+    run.stages.push({ name: 'fine', in: before, out: n });
+
+    // More dims.
+    const levels = coding.width - coding.head;
+    if (levels > 0 && n > 0) {
+      const within = n;
+      const query = scratch.take('level query', Int16Array, levels);
+      const level = rowPart(coding.levelQuantiser, u, coding.head, 1, levels, query);
+      codes.rowDots({
+        plane: segment.levelPlane,
+        bits: 8,
+        stride: levels,
+        dims: levels,
+        rows,
+        count: n,
+        query,
+        dots: more,
+      });
+      const all = split(coding, u, coding.width);
+      const constant = fineConstant + level.constant + level.slack;
+      n = codes.sift({
+        rows,
+        count: n,
+        estimates,
+        dots: more,
+        scale: level.scale,
+        bound: bound(segment.levelError, all.within, segment.levelTail, all.beyond, constant),
+      });
+      run.stages.push({ name: 'level', in: within, out: n });
+    }
+
+    // Every dim, unrotated: worth it only where many are left.
+    if (coding.full > 0 && n > FULL_FROM) {
+      const within = n;
+      const query = scratch.take('full query', Int16Array, coding.full);
+      const unit = norm > 0 ? 1 / norm : 0;
+      const full = rowPart(coding.fullQuantiser, request.vector, 0, unit, coding.full, query);
+      codes.rowDots({
+        plane: segment.fullPlane,
+        bits: 8,
+        stride: coding.full,
+        dims: coding.full,
+        rows,
+        count: n,
+        query,
+        dots: more,
+      });
+      estimates.fill(0, 0, n);
+      const b = bound(segment.fullError, 1, segment.headTail, 0, full.constant + full.slack);
+      n = codes.sift({ rows, count: n, estimates, dots: more, scale: full.scale, bound: b });
+      run.stages.push({ name: 'full', in: within, out: n });
+    }
+
+    // The rows themselves, but for those that were scored first.
+    const seeds = run.seeds[s]!;
+    const ordinals = scratch.take('ordinals', Uint32Array, n);
+    let left = 0;
+    for (let i = 0; i < n; i++) {
+      if (!seeds.has(rows[i]!)) ordinals[left++] = segment.ordinals[rows[i]!]!;
+    }
+    this.#score(run, ordinals, left);
+    run.stages.push({ name: 'rows', in: n, out: Math.min(n, request.k) });
+  }
+
+  /** The best by head codes, scored in full. */
+  #funnel(state: SearchState, request: SearchRequest): SearchResult {
+    const run = new Run(state, request);
+    this.#tail(state, run);
+    const candidates = Math.max(request.k, request.candidates ?? defaultCandidates(request.k));
+    for (const [s, segment] of state.segments.entries()) {
+      const { coding } = segment;
+      const scratch = this.#scratch;
+      // More dims than the head's help to choose between candidates, where a wrong choice costs a read from disk.
+      const keep = state.rows.resident ? defaultCandidates(request.k) : Math.max(request.k + (request.k >> 1), 16);
+      const width = state.rows.resident || candidates <= keep ? coding.head : coding.width;
+      const { u } = rotateQuery(scratch, coding, request.vector, run.norm, width);
+      const visit = this.#visit(run, segment, u);
+      const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
+      const part = headPart(coding, u, true, query);
+      const dots = scratch.take(`dots ${s}`, Int32Array, visit.count * BLOCK_ROWS);
+      this.codes.headDots({ plane: segment.headPlane, dims: coding.head, ...visit, query, queries: 1, dots });
+      const k = Math.min(segment.count, candidates);
+      const rows = scratch.take('seeds', Uint32Array, k);
+      const best = scratch.take('seed dots', Int32Array, k);
+      const mask = request.only?.masks[s] ?? segment.mask;
+      let found = this.codes.topDots({ dots, ...visit, mask, k, rows, best });
+      run.stages.push({ name: 'head', in: Math.min(segment.count, visit.count * BLOCK_ROWS), out: found });
+      if (found > keep) {
+        this.#narrow(segment, u, width, part, rows, best, found, keep);
+        run.stages.push({ name: width > coding.head ? 'level' : 'fine', in: found, out: keep });
+        found = keep;
+      }
+      const ordinals = scratch.take('ordinals', Uint32Array, found);
+      for (let i = 0; i < found; i++) ordinals[i] = segment.ordinals[rows[i]!]!;
+      this.#score(run, ordinals, found);
+      run.stages.push({ name: 'rows', in: found, out: Math.min(found, request.k) });
+    }
+    return run.result(false);
+  }
+
+  /** Of candidates, the `keep` best by their whole codes, to the front of `rows`. */
+  #narrow(
+    segment: Segment,
+    u: Float64Array,
+    width: number,
+    part: HeadPart,
+    rows: Uint32Array,
+    best: Int32Array,
+    count: number,
+    keep: number,
+  ): void {
+    const { coding } = segment;
+    const scratch = this.#scratch;
+    const estimates = scratch.take('estimates', Float64Array, count);
+    const more = scratch.take('more dots', Int32Array, count);
+    this.codes.rowDots({
+      plane: segment.finePlane,
+      bits: 4,
+      stride: coding.head / 2,
+      dims: coding.head,
+      rows,
+      count,
+      query: part.query,
+      dots: more,
+    });
+    for (let i = 0; i < count; i++) estimates[i] = (16 * best[i]! + more[i]!) * (part.scale / 16);
+    const levels = width - coding.head;
+    if (levels > 0) {
+      const query = scratch.take('level query', Int16Array, levels);
+      const level = rowPart(coding.levelQuantiser, u, coding.head, 1, levels, query);
+      this.codes.rowDots({
+        plane: segment.levelPlane,
+        bits: 8,
+        stride: levels,
+        dims: levels,
+        rows,
+        count,
+        query,
+        dots: more,
+      });
+      for (let i = 0; i < count; i++) estimates[i]! += more[i]! * level.scale;
+    }
+    const order = scratch.take('narrow order', Uint32Array, keep).subarray(0, keep);
+    const keys = scratch.take('narrow keys', Float64Array, keep).subarray(0, keep);
+    this.kernels.topK(estimates.subarray(0, count), order, keys);
+    const chosen = scratch.take('chosen', Uint32Array, keep);
+    for (let i = 0; i < keep; i++) chosen[i] = rows[order[i]!]!;
+    rows.set(chosen.subarray(0, keep));
+  }
+
+  /** The blocks of the lists nearest to the query, ascending; every block without a partition. */
+  #visit(run: Run, segment: Segment, u: Float64Array): { blocks: Uint32Array; count: number } {
+    const { partition, blocks, coding } = segment;
+    if (partition === null) return { blocks, count: blocks.length };
+    const lists = partition.halfSquares.length;
+    const probes = Math.min(lists, run.request.probes ?? defaultProbes(lists));
+    if (probes >= lists) return { blocks, count: blocks.length };
+    const scratch = this.#scratch;
+    const affinities = scratch.take('affinities', Float64Array, lists);
+    const query = scratch.take('list query', Float32Array, coding.head);
+    for (let i = 0; i < coding.head; i++) query[i] = u[i]!;
+    this.codes.scoresAt({
+      metric: 'dot',
+      query,
+      chunks: [partition.rows],
+      chunkRows: 2 ** 31,
+      stride: coding.head,
+      dim: coding.head,
+      rows: identityOf(scratch, lists),
+      count: lists,
+      keys: affinities,
+    });
+    for (let c = 0; c < lists; c++) affinities[c]! -= partition.halfSquares[c]!;
+    const nearest = new Uint32Array(probes);
+    this.kernels.topK(affinities.subarray(0, lists), nearest, new Float64Array(probes));
+    nearest.sort();
+    const out = scratch.take('visit', Uint32Array, blocks.length);
+    let count = 0;
+    for (const list of nearest) {
+      const from = partition.offsets[list]!;
+      const to = partition.offsets[list + 1]!;
+      if (from === to) continue;
+      let block = from >> 4;
+      // Neighbouring lists may share a block.
+      if (count > 0 && out[count - 1]! >= block) block = out[count - 1]! + 1;
+      for (; block << 4 < to; block++) out[count++] = block;
+    }
+    run.stages.push({ name: 'lists', in: lists, out: probes });
+    return { blocks: out, count };
+  }
+}
+
+function identityOf(scratch: Scratch, n: number): Uint32Array {
+  const rows = scratch.take('identity', Uint32Array, n);
+  for (let i = 0; i < n; i++) rows[i] = i;
+  return rows;
+}
+
+export function defaultCandidates(k: number): number {
+  return Math.max(64, 4 * k);
+}
+
+export function defaultProbes(lists: number): number {
+  return Math.max(8, Math.ceil(lists / 8));
+}
+
+/** What one request gathers. */
+class Run {
+  readonly best: Best;
+  readonly stages: StageCount[] = [];
+  readonly rotated: Float64Array[] = [];
+  readonly seeds: Set<number>[] = [];
+  rowsRead = 0;
+  readonly norm: number;
+
+  constructor(
+    readonly state: SearchState,
+    readonly request: SearchRequest,
+  ) {
+    this.best = new Best(request.k);
+    this.norm = request.norm;
+  }
+
+  result(certified: boolean): SearchResult {
+    const { best, stages, rowsRead, request } = this;
+    const whole = certified && (request.eps ?? 1) >= 1;
+    return { ordinals: best.ordinals, keys: best.keys, certified: whole, stages, rowsRead };
+  }
+}

@@ -1,0 +1,114 @@
+/** Coded rows: what the engine scans. A segment never changes once built, but for the mask of rows that live. */
+import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
+import type { Metric } from '../../kernels/kernels.js';
+import type { Basis } from './basis.js';
+import { arrayIn } from './memory.js';
+import type { Quantiser } from './quantiser.js';
+
+/** How rows are coded. The unit vector of a row is x; y are its rotated dims. */
+export interface Coding {
+  readonly dim: number;
+  readonly metric: Metric;
+  /** Null: the rows' own dims, in their order. */
+  readonly basis: Basis | null;
+  /** Rotated dims [0, head) have a head and a fine plane; a multiple of 8. */
+  readonly head: number;
+  /** Rotated dims [head, width) have an int8 plane; a multiple of 8, ≥ head. */
+  readonly width: number;
+  /** All dims of x, not rotated, have an int8 plane: dim rounded up to a multiple of 8; 0 when `width` says it all. */
+  readonly full: number;
+  readonly headQuantiser: Quantiser;
+  readonly levelQuantiser: Quantiser;
+  readonly fullQuantiser: Quantiser;
+}
+
+/** Lengths of what codes leave out, one byte a row, rounded up: value ≤ scale · byte. */
+export interface Lengths {
+  readonly bytes: Uint8Array;
+  readonly scale: number;
+}
+
+export interface Partition {
+  /** `head × lists` float32, dim-major. */
+  readonly centroids: Float32Array;
+  /** The same, `lists × head` float16 bits: what a query is compared with. */
+  readonly rows: Uint16Array;
+  /** |c|² / 2 of each list. */
+  readonly halfSquares: Float64Array;
+  /** First row of each list, and the end: `lists + 1`. Rows of a list are neighbours. */
+  readonly offsets: Uint32Array;
+}
+
+export interface Segment {
+  readonly coding: Coding;
+  readonly count: number;
+  readonly headPlane: Uint8Array;
+  readonly finePlane: Uint8Array;
+  readonly levelPlane: Uint8Array;
+  readonly fullPlane: Uint8Array;
+  /** Quantisation errors: of the head plane; of head and fine; of those and the level plane; of the full plane. */
+  readonly coarseError: Lengths;
+  readonly fineError: Lengths;
+  readonly levelError: Lengths;
+  readonly fullError: Lengths;
+  /** Lengths of x beyond the head dims, and beyond the width. */
+  readonly headTail: Lengths;
+  readonly levelTail: Lengths;
+  /** Lengths of the rows in units of the largest; empty for cosine. */
+  readonly norms: Float32Array;
+  readonly largestNorm: number;
+  /** By row: its ordinal. */
+  readonly ordinals: Uint32Array;
+  readonly partition: Partition | null;
+  /** 0, 1, 2, ...: every block. */
+  readonly blocks: Uint32Array;
+  /** By block: the rows that exist and live. */
+  readonly mask: Uint16Array;
+}
+
+export function blocksOf(count: number): number {
+  return Math.ceil(count / BLOCK_ROWS);
+}
+
+export function allBlocks(kernels: CodeKernels, count: number): Uint32Array {
+  const blocks = arrayIn(kernels, Uint32Array, blocksOf(count));
+  for (let b = 0; b < blocks.length; b++) blocks[b] = b;
+  return blocks;
+}
+
+/** Bit set: the row exists and `alive` holds of its ordinal. */
+export function maskOf(kernels: CodeKernels, ordinals: Uint32Array, alive: (ordinal: number) => boolean): Uint16Array {
+  const mask = arrayIn(kernels, Uint16Array, blocksOf(ordinals.length));
+  ordinals.forEach((ordinal, row) => {
+    if (alive(ordinal)) mask[row >> 4]! |= 1 << (row & 15);
+  });
+  return mask;
+}
+
+/** The arrays that lie in the kernels' memory. */
+export function kernelArrays(s: Segment): ArrayBufferView[] {
+  const lengths = [s.coarseError, s.fineError, s.levelError, s.fullError, s.headTail, s.levelTail];
+  return [
+    s.headPlane,
+    s.finePlane,
+    s.levelPlane,
+    s.fullPlane,
+    ...lengths.map(({ bytes }) => bytes),
+    s.norms,
+    s.ordinals,
+    s.blocks,
+    s.mask,
+    ...(s.coding.basis === null ? [] : [s.coding.basis.rows]),
+    ...(s.partition === null ? [] : [s.partition.rows]),
+  ];
+}
+
+/** Bytes that a segment takes in memory, without the rows themselves. */
+export function residentBytes(s: Segment): number {
+  const { coding, partition } = s;
+  const others = [
+    ...(coding.basis === null ? [] : [coding.basis.columns]),
+    ...(partition === null ? [] : [partition.centroids, partition.halfSquares, partition.offsets]),
+  ];
+  return [...kernelArrays(s), ...others].reduce((sum, array) => sum + array.byteLength, 0);
+}

@@ -1,0 +1,485 @@
+/** FunnelIndex: vectors, ids and payloads on disk or in memory, searched in this process. */
+import { expected, FunnelError } from '../errors.js';
+import type { CodeKernels } from '../kernels/codes.js';
+import type { Kernels } from '../kernels/kernels.js';
+import { halfToFloat } from '../kernels/reference.js';
+import type { Source } from '../sources/source.js';
+import type { Id, IdKind } from '../types.js';
+import { backend } from './backend.js';
+import { buildSync, buildWith, type OnProgress } from './builder.js';
+import type { BuildOptions } from './engine/build.js';
+import { Searcher, type SearchRequest, type SearchResult } from './engine/search.js';
+import type { Segment } from './engine/segment.js';
+import { IndexFiles } from './files/index-files.js';
+import { gather } from './gather.js';
+import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints } from './input.js';
+import { Live } from './live.js';
+import { type IndexParts, PARTS } from './parts.js';
+import { Pool } from './pool.js';
+import { type OwnQuery, ownQuery } from './request.js';
+import { restrict } from './restrict.js';
+import { someIds } from './scan.js';
+import { segmentSections } from './segment-file.js';
+import { type SyncOptions, type SyncResult, syncFrom } from './sync.js';
+import { usableThreads } from './threads.js';
+import type {
+  FunnelIndexOptions,
+  IndexAnswer,
+  IndexHit,
+  IndexQuery,
+  IndexStats,
+  OpenIndexOptions,
+  Point,
+  PointBatch,
+} from './types.js';
+
+/** Fewer rows are scanned whole in the time that codes would take. */
+const CODES_FROM = 4096;
+/** Dead rows beyond this share of all are dropped from the files by optimize(). */
+const COMPACT_FROM = 0.2;
+
+export class FunnelIndex<Payload = unknown> {
+  readonly #files: IndexFiles;
+  readonly #live: Live;
+  readonly #kernels: Kernels;
+  readonly #codes: CodeKernels;
+  readonly #searcher: Searcher;
+  readonly #pool: Pool;
+  readonly #auto: boolean;
+  #optimizing: Promise<void> | undefined;
+  #closed = false;
+
+  private constructor(files: IndexFiles, options: OpenIndexOptions) {
+    const { kernels, codes, setup } = backend();
+    this.#kernels = kernels;
+    this.#codes = codes;
+    this.#files = files;
+    this.#live = new Live(files, this.#codes, options.memory ?? Number.MAX_SAFE_INTEGER);
+    this.#searcher = new Searcher(this.#kernels, this.#codes);
+    this.#pool = new Pool(options.threads ?? usableThreads(), setup);
+    this.#auto = options.autoOptimize ?? true;
+    this.#optimizeIfWorth();
+  }
+
+  /**
+   * Makes a new index and opens it for writing.
+   *
+   * @param path a folder that is missing or empty, or ':memory:'
+   * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, INDEX_EXISTS, MISSING_PACKAGE (lmdb), DISK
+   */
+  static async create<Payload = unknown>(path: string, options: FunnelIndexOptions): Promise<FunnelIndex<Payload>> {
+    return FunnelIndex.createSync(path, options);
+  }
+
+  static createSync<Payload = unknown>(path: string, options: FunnelIndexOptions): FunnelIndex<Payload> {
+    checkPath(path);
+    if (typeof options !== 'object' || options === null) {
+      throw expected('BAD_ARGUMENT', '{ dim, ... }', 'the options of FunnelIndex.create()', options);
+    }
+    const config = checkCreateOptions(options);
+    const { dim, metric = 'cosine', precision = 'float32', durability, breakLock } = options;
+    const files = IndexFiles.createSync(
+      path,
+      { dim, metric, precision, options: config },
+      { ...(durability && { durability }), ...(breakLock && { breakLock }), maxFileBytes: 1 << 30 },
+    );
+    return new FunnelIndex<Payload>(files, options);
+  }
+
+  /**
+   * Opens an index: for writing, which only one process may at a time, or `readOnly`, which any number may.
+   *
+   * @throws FunnelError NO_INDEX, INDEX_LOCKED (it says by whom), CORRUPT (it says which file and section),
+   *   UNSUPPORTED_FORMAT, MISSING_PACKAGE (lmdb), DISK
+   */
+  static async open<Payload = unknown>(
+    path: string,
+    options: OpenIndexOptions & { readOnly?: boolean } = {},
+  ): Promise<FunnelIndex<Payload>> {
+    return FunnelIndex.openSync(path, options);
+  }
+
+  static openSync<Payload = unknown>(
+    path: string,
+    options: OpenIndexOptions & { readOnly?: boolean } = {},
+  ): FunnelIndex<Payload> {
+    checkPath(path);
+    checkOpenOptions(options);
+    const { readOnly = false, durability, breakLock } = options;
+    const files = IndexFiles.openSync(path, {
+      readOnly,
+      ...(durability && { durability }),
+      ...(breakLock && { breakLock }),
+    });
+    try {
+      return new FunnelIndex<Payload>(files, options);
+    } catch (error) {
+      files.closeSync();
+      throw error;
+    }
+  }
+
+  get path(): string {
+    return this.#files.path;
+  }
+
+  get dim(): number {
+    return this.#files.config.dim;
+  }
+
+  get metric() {
+    return this.#files.config.metric;
+  }
+
+  /** Live rows. */
+  get count(): number {
+    return this.#files.liveCount;
+  }
+
+  /** Undefined before the first row. */
+  get idKind(): IdKind | undefined {
+    return this.#files.idKind;
+  }
+
+  // Writing
+
+  /**
+   * Adds rows; those whose id is there already take its place (and the position of a new row). Resolves when all of it
+   * would survive a power loss: all or nothing of it does.
+   *
+   * @throws FunnelError BAD_ID, BAD_DIMS, NOT_FINITE, BAD_ARGUMENT before any work; DISK, NOT_WRITABLE
+   */
+  async upsert(points: readonly Point<Payload>[] | PointBatch<Payload>): Promise<{ count: number; replaced: number }> {
+    const batch = packPoints(points, this.dim, this.#live.half);
+    const { count, replaced } = await this.#files.append(batch);
+    this.#written(replaced);
+    return { count, replaced: replaced.length };
+  }
+
+  upsertSync(points: readonly Point<Payload>[] | PointBatch<Payload>): { count: number; replaced: number } {
+    const { count, replaced } = this.#files.appendSync(packPoints(points, this.dim, this.#live.half));
+    this.#written(replaced);
+    return { count, replaced: replaced.length };
+  }
+
+  /** Ids that no row has are ignored. */
+  async delete(ids: Id | readonly Id[]): Promise<{ count: number }> {
+    const died = await this.#files.delete(listOf(ids));
+    this.#live.died(died);
+    return { count: died.length };
+  }
+
+  deleteSync(ids: Id | readonly Id[]): { count: number } {
+    const died = this.#files.deleteSync(listOf(ids));
+    this.#live.died(died);
+    return { count: died.length };
+  }
+
+  #written(replaced: readonly number[]): void {
+    if (this.#closed) return;
+    this.#live.died(replaced);
+    this.#live.rowsChanged();
+    this.#optimizeIfWorth();
+  }
+
+  #optimizeIfWorth(): void {
+    if (!this.#auto || this.#closed || this.#files.readOnly || this.#optimizing !== undefined) return;
+    const uncoded = this.#live.tail.length;
+    if (uncoded < CODES_FROM || 2 * uncoded < this.count) return;
+    this.optimize().then(
+      () => this.#optimizeIfWorth(), // many may have been written meanwhile
+      () => {}, // searches go on without; the next write tries again
+    );
+  }
+
+  /**
+   * Fits the codes to all rows, makes the partition, and drops what is dead. Searches and writes go on meanwhile; rows
+   * written meanwhile are scanned whole until the next time. May be killed at any time.
+   */
+  optimize(options: { onProgress?: OnProgress } = {}): Promise<void> {
+    this.#checkOpen();
+    this.#optimizing ??= this.#optimize(options.onProgress).finally(() => {
+      this.#optimizing = undefined;
+    });
+    return this.#optimizing;
+  }
+
+  async #optimize(onProgress: OnProgress = () => {}): Promise<void> {
+    const { rows, liveCount, path } = this.#files;
+    if (path !== ':memory:' && rows - liveCount > COMPACT_FROM * rows) {
+      await this.#files.compact();
+      this.#live.rowsChanged();
+    }
+    const options = this.#buildOptions();
+    const segment = Pool.available
+      ? await buildWith(this.#pool, this.#live, this.#codes, options, onProgress)
+      : buildSync(this.#live, this.#codes, options, onProgress);
+    if (segment === undefined || this.#closed) return;
+    onProgress({ phase: 'write', done: 0, total: 1 });
+    if (path === ':memory:') {
+      this.#live.replaceSegments(segment, undefined);
+    } else {
+      const ref = await this.#files.writeSegment(segmentSections(segment));
+      await this.#files.commitSegments({ add: [ref], remove: this.#files.segments.map(({ name }) => name) });
+      if (!this.#closed) this.#live.replaceSegments(segment, ref.name);
+    }
+    onProgress({ phase: 'write', done: 1, total: 1 });
+  }
+
+  optimizeSync(options: { onProgress?: OnProgress } = {}): void {
+    this.#checkOpen();
+    if (this.#optimizing !== undefined) throw new FunnelError('BAD_ARGUMENT', 'Expected no optimize() under way');
+    const segment = buildSync(this.#live, this.#codes, this.#buildOptions(), options.onProgress);
+    if (segment !== undefined) this.#keepSync(segment);
+  }
+
+  #keepSync(segment: Segment): void {
+    if (this.path === ':memory:') {
+      this.#live.replaceSegments(segment, undefined);
+      return;
+    }
+    const ref = this.#files.writeSegmentSync(segmentSections(segment));
+    this.#files.commitSegmentsSync({ add: [ref], remove: this.#files.segments.map(({ name }) => name) });
+    this.#live.replaceSegments(segment, ref.name);
+  }
+
+  #buildOptions(): BuildOptions {
+    const { head, rotation, lists } = this.#files.config.options as IndexConfig;
+    const round = (n: number) => Math.ceil(n / 8) * 8;
+    return {
+      dim: this.dim,
+      metric: this.metric,
+      rotation,
+      head: round(head),
+      width: Math.max(round(head), round(Math.min(this.dim, 2 * head))),
+      ...(lists === null ? {} : { lists }),
+    };
+  }
+
+  // Reading
+
+  /** Rows by id, in the order asked; undefined for ids that no row has. */
+  async get(
+    ids: readonly Id[],
+    options: { withPayload?: boolean; withVector?: boolean } = {},
+  ): Promise<(Point<Payload> | undefined)[]> {
+    return this.getSync(ids, options);
+  }
+
+  getSync(
+    ids: readonly Id[],
+    { withPayload = true, withVector = true }: { withPayload?: boolean; withVector?: boolean } = {},
+  ): (Point<Payload> | undefined)[] {
+    this.#follow();
+    return ids.map((id) => {
+      const ordinal = this.#files.ordinalOf(id);
+      if (ordinal === undefined) return undefined;
+      const point: Point<Payload> = { id, vector: withVector ? this.#vectorOf(ordinal) : new Float32Array(0) };
+      const payload = withPayload ? this.#files.payloadOf(ordinal) : undefined;
+      if (payload !== undefined) point.payload = payload as Payload;
+      return point;
+    });
+  }
+
+  has(id: Id): boolean {
+    return this.#files.ordinalOf(id) !== undefined;
+  }
+
+  /**
+   * Vectors of rows by id, into one matrix: what a mirror reads.
+   *
+   * @param out `ids.length × dim`; rows of ids that are missing are left as they are
+   * @returns the places in `ids` that no row has
+   */
+  gather(ids: ArrayLike<Id>, out: Float32Array): number[] {
+    return gather(this[PARTS](), ids, out);
+  }
+
+  /** The first ids, at most `count`. */
+  someIds(count: number): Id[] {
+    return someIds(this[PARTS](), count);
+  }
+
+  /**
+   * Makes this index the mirror of a collection: see {@link SyncOptions}.
+   *
+   * @throws FunnelError BAD_DIMS, BAD_ARGUMENT, NOT_WRITABLE before any work; BAD_ID, NOT_FINITE, ABORTED, DISK, and what the
+   *   source throws: what was written until then stays, and the next call goes on from there
+   */
+  syncFrom(source: Source, options: SyncOptions = {}): Promise<SyncResult> {
+    return syncFrom(this, source, options);
+  }
+
+  /** @internal */
+  [PARTS](): IndexParts {
+    this.#follow();
+    return { files: this.#files, live: this.#live, codes: this.#codes };
+  }
+
+  /** The best rows, off the main thread. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, ZERO_QUERY */
+  async query(query: IndexQuery): Promise<IndexAnswer<Payload>> {
+    return (await this.queryBatch([query]))[0]!;
+  }
+
+  querySync(query: IndexQuery): IndexAnswer<Payload> {
+    return this.queryBatchSync([query])[0]!;
+  }
+
+  /** Many at once, answered in order; exact ones share passes over the codes. */
+  async queryBatch(queries: readonly IndexQuery[]): Promise<IndexAnswer<Payload>[]> {
+    const own = this.#prepare(queries);
+    if (own.length === 0) return [];
+    if (!Pool.available) return this.#search(own);
+    const { snapshot, done } = this.#live.use();
+    const parts = Math.min(this.#pool.size, Math.ceil(own.length / 4));
+    const size = Math.ceil(own.length / parts);
+    const requests = own.map(({ request, filter }) => this.#restricted(request, filter));
+    try {
+      const answers = await Promise.all(
+        Array.from({ length: parts }, async (_, p) => {
+          const part = own.slice(p * size, (p + 1) * size);
+          const { results, ms } = await this.#pool.search(snapshot, requests.slice(p * size, (p + 1) * size));
+          return results.map((result, i) => this.#answer(part[i]!, result, ms / part.length));
+        }),
+      );
+      return answers.flat();
+    } finally {
+      done();
+      this.#forget(requests);
+    }
+  }
+
+  queryBatchSync(queries: readonly IndexQuery[]): IndexAnswer<Payload>[] {
+    return this.#search(this.#prepare(queries));
+  }
+
+  #prepare(queries: readonly IndexQuery[]): OwnQuery[] {
+    this.#checkOpen();
+    if (!Array.isArray(queries)) throw expected('BAD_ARGUMENT', 'an array', 'queries', queries);
+    const { dim, metric } = this;
+    const own = queries.map((query) => ownQuery(query, dim, metric));
+    this.#follow();
+    return own;
+  }
+
+  #search(own: OwnQuery[]): IndexAnswer<Payload>[] {
+    const start = performance.now();
+    const requests = own.map(({ request, filter }) => this.#restricted(request, filter));
+    const { state } = this.#live;
+    const results =
+      requests.length === 1
+        ? [this.#searcher.search(state, requests[0]!)]
+        : this.#searcher.searchBatch(state, requests);
+    const ms = (performance.now() - start) / own.length;
+    this.#forget(requests);
+    return results.map((result, i) => this.#answer(own[i]!, result, ms));
+  }
+
+  #restricted(request: Omit<SearchRequest, 'only'>, filter: OwnQuery['filter']): SearchRequest {
+    return filter === undefined
+      ? request
+      : { ...request, only: restrict(filter, this.#files, this.#live, this.#codes) };
+  }
+
+  /** Gives back the masks of filters. */
+  #forget(requests: readonly SearchRequest[]): void {
+    for (const { only } of requests) {
+      for (const mask of only?.masks ?? []) {
+        this.#codes.release(new Uint8Array(mask.buffer, mask.byteOffset, mask.byteLength));
+      }
+    }
+  }
+
+  #answer(query: OwnQuery, result: SearchResult, ms: number): IndexAnswer<Payload> {
+    const negate = this.metric === 'euclid';
+    const hits: IndexHit<Payload>[] = [];
+    for (let i = 0; i < result.ordinals.length; i++) {
+      const ordinal = result.ordinals[i]!;
+      // Deleted while the search was under way.
+      if (!this.#live.alive(ordinal)) continue;
+      const key = result.keys[i]!;
+      const hit: IndexHit<Payload> = { id: this.#files.idOf(ordinal), score: negate ? 0 - key : key, index: ordinal };
+      if (query.withPayload) {
+        const payload = this.#files.payloadOf(ordinal);
+        if (payload !== undefined) hit.payload = payload as Payload;
+      }
+      if (query.withVector) hit.vector = this.#vectorOf(ordinal);
+      hits.push(hit);
+    }
+    const { certified, stages, rowsRead } = result;
+    const { mode } = query.request;
+    return { hits, stats: { mode, certified, stages, rowsRead, kernels: this.#kernels.name, ms } };
+  }
+
+  #vectorOf(ordinal: number): Float32Array {
+    const out = new Float32Array(this.dim);
+    this.#live.state.rows.read(ordinal, 1, out, halfToFloat);
+    return out;
+  }
+
+  // The index itself
+
+  /** Of a readOnly index: what its writer has committed since. */
+  #follow(): void {
+    this.#checkOpen();
+    if (this.#files.readOnly && this.#files.refresh()) this.#live.reload();
+  }
+
+  stats(): IndexStats {
+    this.#follow();
+    const { head, rotation } = this.#files.config.options as IndexConfig;
+    const { liveCount, rows, config } = this.#files;
+    const segment = this.#live.segments[0];
+    return {
+      count: liveCount,
+      positions: rows,
+      dim: config.dim,
+      metric: config.metric,
+      coded: liveCount - this.#live.tail.length,
+      lists: segment?.partition?.halfSquares.length ?? 0,
+      head: segment?.coding.head ?? head,
+      rotation,
+      resident: this.#live.resident,
+      files: this.#files.info().bytes,
+      kernels: this.#kernels.name,
+      threads: this.#pool.size,
+    };
+  }
+
+  /** Waits for writes, ends the threads. Calling it again does nothing. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#pool.close();
+    await this.#optimizing?.catch(() => {});
+    this.#live.close();
+    await this.#files.close();
+  }
+
+  closeSync(): void {
+    if (this.#closed) return;
+    if (this.#optimizing !== undefined) throw new FunnelError('BAD_ARGUMENT', 'Expected no optimize() under way');
+    this.#closed = true;
+    void this.#pool.close();
+    this.#live.close();
+    this.#files.closeSync();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new FunnelError('CLOSED', 'Expected an open index but it was closed');
+  }
+}
+
+function checkPath(path: unknown): void {
+  if (typeof path !== 'string' || path === '') {
+    throw expected('BAD_ARGUMENT', "the path of a folder, or ':memory:',", 'path', path);
+  }
+}
+
+function listOf(ids: Id | readonly Id[]): readonly Id[] {
+  return Array.isArray(ids) ? ids : [ids as Id];
+}

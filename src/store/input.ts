@@ -1,0 +1,157 @@
+/** Checks and packs what callers write. */
+import { describe, expected, FunnelError } from '../errors.js';
+import { allFinite } from '../kernels/finite.js';
+import { halfToFloat } from '../kernels/reference.js';
+import type { Id } from '../types.js';
+import { checkAttached, checkInteger, checkKeys, checkQuery } from '../validate.js';
+import { toHalf } from './engine/half.js';
+import type { AppendRequest } from './files/append.js';
+import type { FunnelIndexOptions, OpenIndexOptions, Point, PointBatch } from './types.js';
+
+/** Rows as the files take them. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, DETACHED_BUFFER */
+export function packPoints(
+  points: readonly Point[] | PointBatch,
+  dim: number,
+  half: boolean,
+): AppendRequest & { ids: Id[] } {
+  if (Array.isArray(points)) return packRows(points, dim, half);
+  if (typeof points !== 'object' || points === null) {
+    throw expected('BAD_ARGUMENT', 'an array of points or { ids, vectors }', 'points', points);
+  }
+  checkKeys(points, ['ids', 'vectors', 'payloads'], 'points');
+  const { ids, vectors, payloads } = points as PointBatch;
+  if (typeof ids !== 'object' || ids === null || typeof ids.length !== 'number') {
+    throw expected('BAD_ARGUMENT', 'an array of ids', 'points.ids', ids);
+  }
+  if (!(vectors instanceof Float32Array) && !(vectors instanceof Uint16Array)) {
+    throw expected('BAD_ARGUMENT', 'a Float32Array, or float16 bits in a Uint16Array', 'points.vectors', vectors);
+  }
+  checkAttached(vectors, 'points.vectors');
+  if (vectors.length !== ids.length * dim) {
+    throw expected('BAD_DIMS', `${ids.length} × ${dim} values`, 'points.vectors', vectors);
+  }
+  if (payloads !== undefined && payloads.length !== ids.length) {
+    throw expected('BAD_ARGUMENT', `${ids.length} payloads`, 'points.payloads', payloads);
+  }
+  if (!allFinite(vectors, 0, vectors.length)) throw notFinite(vectors, dim);
+  return {
+    ids: Array.from(ids),
+    rows: convert(vectors, dim, half),
+    payloads: payloads === undefined ? undefined : Array.from(payloads),
+  };
+}
+
+function packRows(points: readonly Point[], dim: number, half: boolean): AppendRequest & { ids: Id[] } {
+  const rows = new Float32Array(points.length * dim);
+  const ids: Id[] = [];
+  const payloads: unknown[] = [];
+  points.forEach((point, i) => {
+    if (typeof point !== 'object' || point === null) {
+      throw expected('BAD_ARGUMENT', '{ id, vector, payload? }', `points[${i}]`, point);
+    }
+    checkKeys(point, ['id', 'vector', 'payload'], `points[${i}]`);
+    rows.set(checkQuery(point.vector, dim, `points[${i}].vector`), i * dim);
+    ids.push(point.id);
+    payloads.push(point.payload);
+  });
+  return {
+    ids,
+    rows: convert(rows, dim, half),
+    payloads: payloads.every((payload) => payload === undefined) ? undefined : payloads,
+  };
+}
+
+function notFinite(vectors: Float32Array | Uint16Array, dim: number): FunnelError {
+  for (let i = 0; i < vectors.length; i++) {
+    const value = vectors instanceof Uint16Array ? halfToFloat(vectors[i]!) : vectors[i]!;
+    if (!Number.isFinite(value)) {
+      const where = `dim ${i % dim} of row ${Math.floor(i / dim)} of points.vectors`;
+      return expected('NOT_FINITE', 'a finite value', where, value);
+    }
+  }
+  return new FunnelError('NOT_FINITE', 'Expected finite values for points.vectors');
+}
+
+function convert(rows: Float32Array | Uint16Array, dim: number, half: boolean): Float32Array | Uint16Array {
+  if (rows instanceof Uint16Array) {
+    if (half) return rows;
+    const out = new Float32Array(rows.length);
+    for (let i = 0; i < rows.length; i++) out[i] = halfToFloat(rows[i]!);
+    return out;
+  }
+  if (!half) return rows;
+  const out = new Uint16Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    out[i] = toHalf(rows[i]!);
+    if ((out[i]! & 0x7fff) === 0x7c00) {
+      const where = `dim ${i % dim} of row ${Math.floor(i / dim)}`;
+      throw expected('NOT_FINITE', 'a value within the range of float16 (±65504)', where, rows[i]);
+    }
+  }
+  return out;
+}
+
+const OPEN_KEYS = ['threads', 'memory', 'durability', 'breakLock', 'autoOptimize', 'readOnly'] as const;
+const CREATE_KEYS = [...OPEN_KEYS, 'dim', 'metric', 'scales', 'head', 'rotation', 'precision', 'lists'] as const;
+
+export function checkOpenOptions(options: OpenIndexOptions & { readOnly?: boolean }): void {
+  checkKeys(options, OPEN_KEYS, 'the options of FunnelIndex.open()');
+  checkCommon(options);
+}
+
+function checkCommon(options: OpenIndexOptions): void {
+  if (options.threads !== undefined) checkInteger(options.threads, 1, 1024, 'threads');
+  if (options.memory !== undefined) checkInteger(options.memory, 0, Number.MAX_SAFE_INTEGER, 'memory');
+  oneOf(options.durability, ['full', 'relaxed'], 'durability');
+  for (const flag of ['breakLock', 'autoOptimize'] as const) {
+    if (options[flag] !== undefined && typeof options[flag] !== 'boolean') {
+      throw expected('BAD_ARGUMENT', 'a boolean', flag, options[flag]);
+    }
+  }
+}
+
+/** What an index is made of, for good: kept with its files. */
+export interface IndexConfig {
+  head: number;
+  rotation: 'pca' | 'none';
+  /** Null: by size. 0: none. */
+  lists: number | null;
+  scales: number[] | null;
+}
+
+/** @throws FunnelError BAD_ARGUMENT, BAD_DIMS */
+export function checkCreateOptions(options: FunnelIndexOptions): IndexConfig {
+  checkKeys(options, CREATE_KEYS, 'the options of FunnelIndex.create()');
+  checkCommon(options);
+  const dim = options.dim;
+  if (typeof dim !== 'number' || !Number.isInteger(dim) || dim < 1 || dim > 65_536) {
+    throw expected('BAD_DIMS', '1 to 65536 dims', 'dim', dim);
+  }
+  oneOf(options.metric, ['cosine', 'dot', 'euclid'], 'metric');
+  oneOf(options.rotation, ['pca', 'none'], 'rotation');
+  oneOf(options.precision, ['float32', 'float16'], 'precision');
+  const { scales, lists } = options;
+  if (scales !== undefined) {
+    const ascending =
+      Array.isArray(scales) &&
+      scales.length > 0 &&
+      scales.every((s, i) => Number.isInteger(s) && s >= 1 && s <= dim && (i === 0 || s > scales[i - 1]!));
+    if (!ascending) throw expected('BAD_ARGUMENT', `ascending integers in 1..${dim}`, 'scales', scales);
+  }
+  if (lists !== undefined && lists !== 'auto' && lists !== 'off') checkInteger(lists, 1, 65_536, 'lists');
+  if (options.head !== undefined) checkInteger(options.head, 1, Math.min(dim, 512), 'head');
+  const trained = options.rotation === 'none' ? scales?.find((s) => s >= 64) : undefined;
+  return {
+    head: options.head ?? Math.min(dim, trained ?? 128, 512),
+    rotation: options.rotation ?? 'pca',
+    lists: lists === undefined || lists === 'auto' ? null : lists === 'off' ? 0 : lists,
+    scales: scales === undefined ? null : [...scales],
+  };
+}
+
+function oneOf(value: unknown, allowed: readonly string[], where: string): void {
+  if (value !== undefined && !allowed.includes(value as string)) {
+    const list = allowed.map((name) => `'${name}'`).join(' or ');
+    throw expected('BAD_ARGUMENT', list, where, describe(value) && value);
+  }
+}

@@ -1,0 +1,288 @@
+/** An index in memory: row images, segments and the rows that have no codes yet, kept in step with its files. */
+import type { CodeKernels } from '../kernels/codes.js';
+import { extendRecords, loadRecords, type RowImage, Rows } from './engine/rows.js';
+import type { SearchState } from './engine/search.js';
+import { blocksOf, kernelArrays, residentBytes, type Segment } from './engine/segment.js';
+import type { IndexFiles, RowFile } from './files/index-files.js';
+import type { Snapshot } from './pool-messages.js';
+import { loadSegment } from './segment-file.js';
+
+export class Live {
+  #version = 0;
+  #segments: Segment[] = [];
+  #names: string[] = [];
+  #images: RowImage[] = [];
+  /** Ordinals below have codes, or are dead. */
+  #codedTo = 0;
+  #tail: Uint32Array = new Uint32Array(0);
+  /** Ordinals below are in a segment, in the tail, or dead. */
+  #listedTo = 0;
+  #state: SearchState | undefined;
+  #snapshot: Snapshot | undefined;
+  readonly #places = new WeakMap<Segment, Uint32Array>();
+  #lease: { release: () => void } | undefined;
+  /** Searches under way in threads, by the version that they see. */
+  readonly #uses = new Map<number, number>();
+  /** Segments that were replaced, and the last version with them. */
+  #retired: { segment: Segment; version: number }[] = [];
+
+  constructor(
+    readonly files: IndexFiles,
+    readonly codes: CodeKernels,
+    readonly memory: number,
+  ) {
+    this.reload();
+  }
+
+  get half(): boolean {
+    return this.files.config.precision === 'float16';
+  }
+
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  get tail(): Uint32Array {
+    return this.#tail;
+  }
+
+  get resident(): { codes: number; rows: number } {
+    return {
+      codes: this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0),
+      rows: this.#images.reduce((sum, { records }) => sum + (records?.byteLength ?? 0), 0),
+    };
+  }
+
+  alive = (ordinal: number): boolean => ((this.files.alive[ordinal >> 3]! >> (ordinal & 7)) & 1) === 1;
+
+  /** Everything anew: after open(), and when another process or a compaction has changed files. */
+  reload(): void {
+    const names = this.files.segments.map(({ name }) => name);
+    if (this.files.path !== ':memory:' && names.join() !== this.#names.join()) {
+      this.#retire(this.#segments);
+      this.#segments = names.map((name) =>
+        loadSegment(
+          this.codes,
+          name,
+          (section, into) => this.files.readSectionSync(name, section, into),
+          this.alive,
+          this.#hasRoomForFull,
+        ),
+      ).map(withoutBuilding);
+      this.#names = names;
+      this.#codedTo = this.#segments.reduce((to, { ordinals }) => Math.max(to, last(ordinals) + 1), 0);
+      this.#listedTo = this.#codedTo;
+      this.#tail = new Uint32Array(0);
+    } else {
+      for (const segment of this.#segments) this.#remask(segment);
+      this.#tail = this.#tail.filter(this.alive);
+    }
+    this.rowsChanged();
+  }
+
+  /** New rows, or another set of row files. */
+  rowsChanged(): void {
+    this.#lease?.release();
+    const leased = this.files.leaseRowFiles();
+    this.#lease = leased;
+    let budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
+    this.#images = leased.files.map((file) => {
+      const image = this.#imageOf(file, budget);
+      budget -= image.records?.byteLength ?? 0;
+      return image;
+    });
+    const news: number[] = [];
+    for (; this.#listedTo < this.files.rows; this.#listedTo++) {
+      if (this.alive(this.#listedTo)) news.push(this.#listedTo);
+    }
+    if (news.length > 0) {
+      const tail = new Uint32Array(this.#tail.length + news.length);
+      tail.set(this.#tail);
+      tail.set(news, this.#tail.length);
+      this.#tail = tail;
+    }
+    this.#changed();
+  }
+
+  /** Rows died. */
+  died(ordinals: readonly number[]): void {
+    if (ordinals.length === 0) return;
+    for (const segment of this.#segments) {
+      const places = this.#placesOf(segment);
+      for (const ordinal of ordinals) {
+        const row = places[ordinal];
+        if (row !== undefined && row !== NOWHERE) segment.mask[row >> 4]! &= ~(1 << (row & 15));
+      }
+    }
+    const dead = new Set(ordinals);
+    if (this.#tail.some((ordinal) => dead.has(ordinal))) {
+      this.#tail = this.#tail.filter((ordinal) => !dead.has(ordinal));
+      this.#changed();
+    }
+  }
+
+  /** A new segment takes the place of all others. */
+  replaceSegments(segment: Segment, name: string | undefined): void {
+    const old = this.#segments;
+    if (!this.#hasRoomForFull) this.codes.release(segment.fullPlane);
+    const kept = withoutBuilding(this.#hasRoomForFull ? segment : withoutFull(segment));
+    this.#segments = [kept];
+    this.#names = name === undefined ? [] : [name];
+    const codedTo = last(kept.ordinals) + 1;
+    this.#tail = this.#tail.filter((ordinal) => ordinal >= codedTo);
+    this.#codedTo = codedTo;
+    this.#remask(kept);
+    this.rowsChanged();
+    this.#retire(old);
+  }
+
+  get state(): SearchState {
+    if (this.#state === undefined) {
+      const { metric, dim } = this.files.config;
+      const rows = new Rows(this.codes, this.#images, dim, this.half);
+      this.#state = { metric, dim, segments: this.#segments, tail: this.#tail, rows };
+    }
+    return this.#state;
+  }
+
+  get images(): readonly RowImage[] {
+    return this.#images;
+  }
+
+  /** For search threads. */
+  get snapshot(): Snapshot {
+    if (this.#snapshot === undefined) {
+      const { metric, dim } = this.files.config;
+      this.#snapshot = {
+        version: this.#version,
+        metric,
+        dim,
+        half: this.half,
+        segments: this.#segments,
+        tail: this.#tail,
+        images: this.#images,
+      };
+    }
+    return this.#snapshot;
+  }
+
+  /** The snapshot, kept whole until `done()`. */
+  use(): { snapshot: Snapshot; done: () => void } {
+    const { snapshot } = this;
+    const { version } = snapshot;
+    this.#uses.set(version, (this.#uses.get(version) ?? 0) + 1);
+    const lease = this.files.leaseRowFiles();
+    const done = () => {
+      const left = this.#uses.get(version)! - 1;
+      if (left > 0) this.#uses.set(version, left);
+      else this.#uses.delete(version);
+      lease.release();
+      this.#sweep();
+    };
+    return { snapshot, done };
+  }
+
+  close(): void {
+    this.#lease?.release();
+    this.#lease = undefined;
+  }
+
+  #changed(): void {
+    this.#version++;
+    this.#state = undefined;
+    this.#snapshot = undefined;
+  }
+
+  /** Whether the plane of all dims, which spares reads of rows, fits beside the others. */
+  get #hasRoomForFull(): boolean {
+    return this.memory >= 1.5 * this.files.rows * this.files.config.dim;
+  }
+
+  /** The image that there was, with what the file has gained; else a new one, in memory if it fits. */
+  #imageOf(file: RowFile, budget: number): RowImage {
+    const { path, fd, headerBytes, stride, firstOrdinal, lastOrdinal, count, ordinals } = file;
+    const plain = { path, fd, headerBytes, stride, firstOrdinal, lastOrdinal, count, ordinals };
+    const old = this.#images.find((image) => image.path === path && image.records !== undefined);
+    const needed = count * stride;
+    // An index in memory has its rows there already.
+    if (file.bytes !== undefined && file.bytes.buffer instanceof SharedArrayBuffer) {
+      return { ...plain, records: file.bytes.subarray(headerBytes) };
+    }
+    if (needed > budget && this.files.path !== ':memory:') return { ...plain, records: undefined };
+    if (old?.records !== undefined && old.records.length >= needed) {
+      if (count > old.count) extendRecords(file, old.records, old.count);
+      return { ...plain, records: old.records };
+    }
+    // Room to grow, so that small writes do not copy everything.
+    const room = old === undefined ? count : Math.min(2 * count, Math.floor(budget / stride));
+    if (old?.records === undefined) return { ...plain, records: loadRecords(file, room) };
+    const records = new Uint8Array(new SharedArrayBuffer(Math.max(room, count) * stride));
+    records.set(old.records.subarray(0, old.count * stride));
+    extendRecords(file, records, old.count);
+    return { ...plain, records };
+  }
+
+  #remask(segment: Segment): void {
+    const { ordinals, mask } = segment;
+    for (let block = 0; block < blocksOf(ordinals.length); block++) {
+      let bits = 0;
+      const end = Math.min(16, ordinals.length - 16 * block);
+      for (let r = 0; r < end; r++) if (this.alive(ordinals[16 * block + r]!)) bits |= 1 << r;
+      mask[block] = bits;
+    }
+  }
+
+  /** By ordinal: its row in the segment. */
+  #placesOf(segment: Segment): Uint32Array {
+    let places = this.#places.get(segment);
+    if (places === undefined) {
+      places = new Uint32Array(last(segment.ordinals) + 1).fill(NOWHERE);
+      segment.ordinals.forEach((ordinal, row) => {
+        places![ordinal] = row;
+      });
+      this.#places.set(segment, places);
+    }
+    return places;
+  }
+
+  #retire(segments: readonly Segment[]): void {
+    for (const segment of segments) this.#retired.push({ segment, version: this.#version - 1 });
+    this.#sweep();
+  }
+
+  /** Gives back the memory of what no search can see any more. */
+  #sweep(): void {
+    const oldest = Math.min(...this.#uses.keys());
+    this.#retired = this.#retired.filter(({ segment, version }) => {
+      if (oldest <= version) return true;
+      for (const array of kernelArrays(segment)) {
+        this.codes.release(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+      }
+      return false;
+    });
+  }
+}
+
+const NOWHERE = 0xffff_ffff;
+const NONE = new Float32Array(0);
+
+function last(ordinals: Uint32Array): number {
+  let most = -1;
+  for (const ordinal of ordinals) if (ordinal > most) most = ordinal;
+  return most;
+}
+
+/** What only a build reads goes. */
+function withoutBuilding(segment: Segment): Segment {
+  const { coding, partition } = segment;
+  const basis = coding.basis === null ? null : { ...coding.basis, columns: NONE };
+  return {
+    ...segment,
+    coding: { ...coding, basis },
+    partition: partition === null ? null : { ...partition, centroids: NONE },
+  };
+}
+
+function withoutFull(segment: Segment): Segment {
+  return { ...segment, coding: { ...segment.coding, full: 0 }, fullPlane: new Uint8Array(0) };
+}

@@ -1,0 +1,75 @@
+/** What a search thread is told, and answers. Arrays over shared memory are not copied. */
+import type { FunnelErrorCode } from '../errors.js';
+import type { Metric } from '../kernels/kernels.js';
+import type { BuildOptions, Plan } from './engine/build.js';
+import type { Encoded } from './engine/coder.js';
+import type { RowImage } from './engine/rows.js';
+import type { SearchRequest, SearchResult } from './engine/search.js';
+import type { Segment } from './engine/segment.js';
+
+/** An index as a search sees it. */
+export interface Snapshot {
+  version: number;
+  metric: Metric;
+  dim: number;
+  half: boolean;
+  segments: Segment[];
+  tail: Uint32Array;
+  images: RowImage[];
+}
+
+export interface SearchJob {
+  kind: 'search';
+  version: number;
+  /** When the thread does not have this version yet. */
+  snapshot?: Snapshot;
+  requests: SearchRequest[];
+}
+
+export interface EncodeJob {
+  kind: 'encode';
+  plan: Plan;
+  images: RowImage[];
+  half: boolean;
+  /** Of the rows to encode. */
+  ordinals: Uint32Array;
+  from: number;
+  to: number;
+  encoded: Encoded;
+}
+
+/** Chooses a coding for rows. */
+export interface PlanJob {
+  kind: 'plan';
+  images: RowImage[];
+  half: boolean;
+  ordinals: Uint32Array;
+  options: BuildOptions;
+}
+
+/** Makes a segment of encoded rows. */
+export interface FinishJob {
+  kind: 'finish';
+  plan: Plan;
+  encoded: Encoded;
+  ordinals: Uint32Array;
+}
+
+export type Job = SearchJob | EncodeJob | PlanJob | FinishJob;
+
+export interface Outcome {
+  results?: SearchResult[];
+  ms?: number;
+  plan?: Plan;
+  segment?: Segment;
+}
+
+export interface ThreadSetup {
+  kernels: string;
+  /** Of the WASM code kernels. */
+  memory?: unknown;
+}
+
+export type ThreadReply =
+  | ({ id: number } & Outcome)
+  | { id: number; error: { code: FunnelErrorCode; message: string; cause: unknown } };

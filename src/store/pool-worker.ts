@@ -1,0 +1,60 @@
+/** A search thread: keeps the newest snapshot of its index and runs jobs one by one. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { FunnelError } from '../errors.js';
+import { codeKernelsFor } from '../kernels/codes-load.js';
+import { getKernels } from '../kernels/load.js';
+import { halfToFloat } from '../kernels/reference.js';
+import { encodeRange, finish, planCoding } from './engine/build.js';
+import { OrdinalReader, Rows } from './engine/rows.js';
+import { Searcher, type SearchState } from './engine/search.js';
+import type { EncodeJob, Job, SearchJob, ThreadReply, ThreadSetup } from './pool-messages.js';
+
+const setup = workerData as ThreadSetup;
+const kernels = getKernels(setup.kernels);
+const codes = codeKernelsFor(setup.kernels, setup.memory);
+const searcher = new Searcher(kernels, codes);
+let current: { version: number; state: SearchState } | undefined;
+
+parentPort!.on('message', ({ id, job }: { id: number; job: Job }) => {
+  parentPort!.postMessage(answer(id, job));
+});
+
+function answer(id: number, job: Job): ThreadReply {
+  try {
+    if (job.kind === 'plan') {
+      const rows = new Rows(codes, job.images, job.options.dim, job.half);
+      return { id, plan: planCoding(codes, new OrdinalReader(rows, job.ordinals, halfToFloat), job.options) };
+    }
+    if (job.kind === 'encode') {
+      encode(job);
+      return { id };
+    }
+    if (job.kind === 'finish') {
+      return { id, segment: finish(codes, job.plan, job.encoded, job.ordinals, () => true) };
+    }
+    const start = performance.now();
+    const results = searcher.searchBatch(stateFor(job), job.requests);
+    return { id, results, ms: performance.now() - start };
+  } catch (error) {
+    // Errors lose their class between threads: the parts travel.
+    const { code, message, cause } =
+      error instanceof FunnelError
+        ? error
+        : new FunnelError('KERNELS_UNAVAILABLE', 'A search thread failed', { cause: error });
+    return { id, error: { code, message, cause } };
+  }
+}
+
+function stateFor({ version, snapshot }: SearchJob): SearchState {
+  if (snapshot !== undefined) {
+    const { metric, dim, segments, tail, images, half } = snapshot;
+    current = { version, state: { metric, dim, segments, tail, rows: new Rows(codes, images, dim, half) } };
+  }
+  if (current?.version !== version) throw new Error(`This thread does not have version ${version} of the index`);
+  return current.state;
+}
+
+function encode({ plan, images, half, ordinals, from, to, encoded }: EncodeJob): void {
+  const rows = new Rows(codes, images, plan.coding.dim, half);
+  encodeRange(codes, plan, new OrdinalReader(rows, ordinals, halfToFloat), from, to, encoded);
+}

@@ -1,0 +1,182 @@
+/** A segment as sections of a file, and back. Sections are little-endian arrays; `meta` is JSON. */
+import type { CodeKernels } from '../kernels/codes.js';
+import { BLOCK_ROWS } from '../kernels/codes.js';
+import { METRICS } from '../kernels/kernels.js';
+import { basisFromRows, MOST_SKEW } from './engine/basis.js';
+import { arrayIn } from './engine/memory.js';
+import { centroidRows } from './engine/partition.js';
+import type { Quantiser } from './engine/quantiser.js';
+import {
+  allBlocks,
+  blocksOf,
+  type Coding,
+  type Lengths,
+  maskOf,
+  type Partition,
+  type Segment,
+} from './engine/segment.js';
+import { corrupt } from './files/errors.js';
+
+interface Section {
+  name: string;
+  bytes: Uint8Array;
+}
+
+/** What of a segment is not an array. */
+interface Meta {
+  dim: number;
+  metric: Coding['metric'];
+  head: number;
+  width: number;
+  full: number;
+  count: number;
+  rotated: boolean;
+  lists: number;
+  largestNorm: number;
+  scales: Record<(typeof LENGTHS)[number], number>;
+}
+
+const LENGTHS = ['coarseError', 'fineError', 'levelError', 'fullError', 'headTail', 'levelTail'] as const;
+const PLANES = ['headPlane', 'finePlane', 'levelPlane', 'fullPlane'] as const;
+const QUANTISERS = ['headQuantiser', 'levelQuantiser', 'fullQuantiser'] as const;
+
+export function* segmentSections(segment: Segment): Generator<Section> {
+  const { coding, partition } = segment;
+  const { dim, metric, head, width, full, basis } = coding;
+  const meta: Meta = {
+    dim,
+    metric,
+    head,
+    width,
+    full,
+    count: segment.count,
+    rotated: basis !== null,
+    lists: partition?.halfSquares.length ?? 0,
+    largestNorm: segment.largestNorm,
+    scales: Object.fromEntries(LENGTHS.map((name) => [name, segment[name].scale])) as Meta['scales'],
+  };
+  yield { name: 'meta', bytes: Buffer.from(JSON.stringify(meta)) };
+  if (basis !== null) yield section('basis', basis.rows);
+  for (const name of QUANTISERS) {
+    const { base, step } = coding[name];
+    if (base.length === 0) continue;
+    yield section(`${name}.base`, base);
+    yield section(`${name}.step`, step);
+  }
+  for (const name of PLANES) if (segment[name].length > 0) yield section(name, segment[name]);
+  for (const name of LENGTHS) if (segment[name].bytes.length > 0) yield section(name, segment[name].bytes);
+  if (segment.norms.length > 0) yield section('norms', segment.norms);
+  yield section('ordinals', segment.ordinals);
+  if (partition !== null) {
+    yield section('centroids', partition.centroids);
+    yield section('halfSquares', partition.halfSquares);
+    yield section('offsets', partition.offsets);
+  }
+}
+
+function section(name: string, array: ArrayBufferView): Section {
+  return { name, bytes: new Uint8Array(array.buffer, array.byteOffset, array.byteLength) };
+}
+
+/**
+ * @param read fills `into` with a section, checked
+ * @param withFull whether the full plane is to be in memory
+ * @throws FunnelError CORRUPT
+ */
+export function loadSegment(
+  kernels: CodeKernels,
+  file: string,
+  read: (section: string, into?: Uint8Array) => Uint8Array,
+  alive: (ordinal: number) => boolean,
+  withFull: boolean,
+): Segment {
+  const meta = metaOf(read('meta'), file);
+  const { dim, metric, head, width, full, count, rotated, lists } = meta;
+  const load = <A extends ArrayBufferView>(name: string, array: A): A => {
+    if (array.byteLength > 0) read(name, new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    return array;
+  };
+  const rows = rotated ? load('basis', arrayIn(kernels, Uint16Array, width * dim)) : null;
+  const quantiser = (name: (typeof QUANTISERS)[number], dims: number): Quantiser => {
+    const base = load(`${name}.base`, new Float64Array(dims));
+    const step = load(`${name}.step`, new Float64Array(dims));
+    if (!step.every((s) => s > 0 && Number.isFinite(s))) throw corrupt(file, `${name}.step`, 'is not positive');
+    return { base, step, inverse: step.map((s) => 1 / s) };
+  };
+  const basis = rows === null ? null : basisFromRows(kernels, rows, dim);
+  if (basis !== null && !(basis.skew < MOST_SKEW)) throw corrupt(file, 'basis', 'is not orthonormal');
+  const coding: Coding = {
+    dim,
+    metric,
+    basis,
+    head,
+    width,
+    full: withFull ? full : 0,
+    headQuantiser: quantiser('headQuantiser', head),
+    levelQuantiser: quantiser('levelQuantiser', width - head),
+    fullQuantiser: quantiser('fullQuantiser', full),
+  };
+  const padded = blocksOf(count) * BLOCK_ROWS;
+  const lengthsOf = (name: (typeof LENGTHS)[number], there: boolean): Lengths => ({
+    bytes: load(name, arrayIn(kernels, Uint8Array, there ? padded : 0)),
+    scale: meta.scales[name],
+  });
+  const ordinals = load('ordinals', arrayIn(kernels, Uint32Array, count));
+  return {
+    coding,
+    count,
+    headPlane: load('headPlane', arrayIn(kernels, Uint8Array, (padded * head) / 2)),
+    finePlane: load('finePlane', arrayIn(kernels, Uint8Array, (padded * head) / 2)),
+    levelPlane: load('levelPlane', arrayIn(kernels, Uint8Array, count * (width - head))),
+    fullPlane: load('fullPlane', arrayIn(kernels, Uint8Array, withFull ? count * full : 0)),
+    coarseError: lengthsOf('coarseError', true),
+    fineError: lengthsOf('fineError', true),
+    levelError: lengthsOf('levelError', width > head),
+    fullError: lengthsOf('fullError', full > 0),
+    headTail: lengthsOf('headTail', true),
+    levelTail: lengthsOf('levelTail', true),
+    norms: load('norms', arrayIn(kernels, Float32Array, metric === 'cosine' ? 0 : padded)),
+    largestNorm: meta.largestNorm,
+    ordinals,
+    partition: lists === 0 ? null : loadPartition(kernels, load, head, lists, count, file),
+    blocks: allBlocks(kernels, count),
+    mask: maskOf(kernels, ordinals, alive),
+  };
+}
+
+function loadPartition(
+  kernels: CodeKernels,
+  load: <A extends ArrayBufferView>(name: string, array: A) => A,
+  head: number,
+  lists: number,
+  count: number,
+  file: string,
+): Partition {
+  const centroids = load('centroids', new Float32Array(head * lists));
+  const offsets = load('offsets', new Uint32Array(lists + 1));
+  if (offsets[0] !== 0 || offsets[lists] !== count || offsets.some((o, i) => i > 0 && o < offsets[i - 1]!)) {
+    throw corrupt(file, 'offsets', 'are not those of its rows');
+  }
+  const rows = centroidRows(kernels, centroids, head, lists);
+  return { centroids, rows, halfSquares: load('halfSquares', new Float64Array(lists)), offsets };
+}
+
+function metaOf(bytes: Uint8Array, file: string): Meta {
+  let meta: Meta;
+  try {
+    meta = JSON.parse(Buffer.from(bytes).toString());
+  } catch (cause) {
+    throw corrupt(file, 'meta', 'is not JSON', cause);
+  }
+  const sizes = [meta.dim, meta.head, meta.width, meta.full, meta.count, meta.lists];
+  const sane =
+    sizes.every((n) => Number.isSafeInteger(n) && n >= 0) &&
+    METRICS.includes(meta.metric) &&
+    meta.head % 8 === 0 &&
+    meta.width % 8 === 0 &&
+    meta.full % 8 === 0 &&
+    meta.width >= meta.head &&
+    LENGTHS.every((name) => Number.isFinite(meta.scales?.[name]));
+  if (!sane) throw corrupt(file, 'meta', 'makes no sense');
+  return meta;
+}

@@ -1,0 +1,279 @@
+/** A mirror filled from a collection, and kept like it. */
+import { isDeepStrictEqual } from 'node:util';
+import { describe, expected, FunnelError } from '../errors.js';
+import { idAs } from '../ids.js';
+import { checkMirror } from '../mirror.js';
+import type { PackedRows, PayloadSelection, Source } from '../sources/source.js';
+import type { Id, IdKind } from '../types.js';
+import { checkInteger, checkKeys, checkPayload } from '../validate.js';
+import { toHalf } from './engine/half.js';
+import type { FunnelIndex } from './funnel-index.js';
+import { floats } from './gather.js';
+import { PARTS } from './parts.js';
+import type { PointBatch } from './types.js';
+
+export interface SyncOptions {
+  /** Rows of a page. @default 1000 */
+  batch?: number;
+  /** What of the payload is kept beside the vectors; a search through a mirror takes payloads from the database. @default false */
+  withPayload?: PayloadSelection;
+  /**
+   * Go on where a sync of the same collection was cut off, by a crash or an abort; false: from the start.
+   *
+   * @default true
+   */
+  resume?: boolean;
+  /**
+   * At the end, delete rows that were here before and that the collection (behind the source's own filter) does not have.
+   *
+   * @default true
+   */
+  prune?: boolean;
+  /** How an empty index is to keep ids; Milvus hands out strings for int64 keys. @default as the source has them */
+  idKind?: IdKind;
+  /** After each page that is safe on disk. */
+  onProgress?: (progress: SyncProgress) => void;
+  /** Milliseconds for each call to the database. */
+  timeout?: number;
+  signal?: AbortSignal;
+}
+
+export interface SyncProgress {
+  /** Rows of the collection that were looked at, those before a resumed start with them. */
+  done: number;
+  /** Rows that were new or other than here, by this call. */
+  written: number;
+}
+
+export interface SyncResult {
+  /** Rows of the collection. */
+  rows: number;
+  /** Of them, new here or other than here; the rest was left alone. */
+  written: number;
+  /** Rows that the collection does not have any more. */
+  deleted: number;
+  /** Whether an earlier call was gone on with. */
+  resumed: boolean;
+}
+
+/** Where a sync is, kept in the index: committed after the rows of its page. */
+interface Position {
+  source: string;
+  after: string;
+  done: number;
+}
+
+const KEYS = ['batch', 'withPayload', 'resume', 'prune', 'idKind', 'onProgress', 'timeout', 'signal'] as const;
+const KINDS = ['string', 'number', 'bigint'] as const;
+const syncing = new WeakSet<object>();
+
+export async function syncFrom(
+  index: FunnelIndex<unknown>,
+  source: Source,
+  options: SyncOptions = {},
+): Promise<SyncResult> {
+  if (typeof source?.scan !== 'function') throw expected('BAD_ARGUMENT', 'a source that can scan()', 'source', source);
+  checkOptions(options);
+  if (index[PARTS]().files.readOnly) {
+    throw new FunnelError('NOT_WRITABLE', 'Expected an index opened for writing, not readOnly');
+  }
+  const { idKind } = index;
+  if (options.idKind !== undefined && idKind !== undefined && options.idKind !== idKind) {
+    throw expected('BAD_ARGUMENT', `'${idKind}', the kind of the ids that the index has,`, 'idKind', options.idKind);
+  }
+  if (syncing.has(index)) throw new FunnelError('BAD_ARGUMENT', 'Expected one syncFrom() at a time');
+  syncing.add(index);
+  try {
+    const { timeout, signal } = options;
+    checkMirror(index, await source.info({ timeout, signal }), source.name, 'the index');
+    return await new Sync(index, source, options).run();
+  } finally {
+    syncing.delete(index);
+  }
+}
+
+function checkOptions(options: SyncOptions): void {
+  checkKeys(options, KEYS, 'the options of syncFrom()');
+  const { batch, withPayload, idKind, onProgress } = options;
+  if (batch !== undefined) checkInteger(batch, 1, 16_384, 'batch');
+  checkPayload(withPayload);
+  for (const flag of ['resume', 'prune'] as const) {
+    if (options[flag] !== undefined && typeof options[flag] !== 'boolean') {
+      throw expected('BAD_ARGUMENT', 'a boolean', flag, options[flag]);
+    }
+  }
+  if (idKind !== undefined && !KINDS.includes(idKind)) {
+    throw expected('BAD_ARGUMENT', `one of ${KINDS.join(', ')}`, 'idKind', idKind);
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw expected('BAD_ARGUMENT', 'a function', 'onProgress', onProgress);
+  }
+}
+
+class Sync {
+  /** Rows below were here when this call began: only they may turn out to be gone. */
+  readonly #first: number;
+  /** By ordinal, one bit: the collection has it. */
+  readonly #seen: Uint8Array;
+  #done = 0;
+  #written = 0;
+
+  constructor(
+    readonly index: FunnelIndex<unknown>,
+    readonly source: Source,
+    readonly options: SyncOptions,
+  ) {
+    this.#first = this.#files.rows;
+    this.#seen = new Uint8Array((this.#first >> 3) + 1);
+  }
+
+  get #files() {
+    return this.index[PARTS]().files;
+  }
+
+  async run(): Promise<SyncResult> {
+    const { resume = true, prune = true } = this.options;
+    const was = resume ? this.#position() : undefined;
+    this.#done = was?.done ?? 0;
+    for await (const { rows, next } of this.#pages(was?.after, true)) {
+      await this.#write(rows);
+      this.#done += rows.ids.length;
+      if (next !== undefined) await this.#keep({ source: this.source.name, after: next, done: this.#done });
+      this.options.onProgress?.({ done: this.#done, written: this.#written });
+    }
+    // What was seen before the start is known to nobody any more: the ids alone are looked at again.
+    if (was !== undefined) await this.#verify();
+    const deleted = prune ? await this.#prune() : 0;
+    await this.#keep(undefined);
+    return { rows: this.#done, written: this.#written, deleted, resumed: was !== undefined };
+  }
+
+  async *#pages(after: string | undefined, vectors: boolean) {
+    const { batch = 1000, timeout, signal } = this.options;
+    const withPayload = vectors ? (this.options.withPayload ?? false) : false;
+    for (let at = after; ; ) {
+      if (signal?.aborted) {
+        throw new FunnelError('ABORTED', `The sync from ${this.source.name} was aborted`, { cause: signal.reason });
+      }
+      const page = await this.source.scan({ after: at, limit: batch, withPayload, vectors, timeout, signal });
+      yield page;
+      if (page.next === undefined) return;
+      at = page.next;
+    }
+  }
+
+  /** Rows that are new or other than here. */
+  async #write(rows: PackedRows): Promise<void> {
+    const { dim } = this.index;
+    const ids = this.#ownIds(rows.ids);
+    if (rows.dim !== dim || rows.vectors.length !== ids.length * dim) {
+      throw expected('BAD_RESPONSE', `vectors of ${dim} dims`, `the rows of ${this.source.name}`, rows.dim);
+    }
+    const given = asFloats(rows.vectors as Float32Array | Uint16Array);
+    this.#checkFinite(given, rows.ids);
+    const other = this.#changed(ids, given, rows.payloads);
+    if (other.length === 0) return;
+    const vectors = other.length === ids.length ? given : new Float32Array(other.length * dim);
+    const batch: PointBatch<unknown> = { ids: other.map((i) => ids[i]!), vectors };
+    if (vectors !== given) other.forEach((i, to) => vectors.set(given.subarray(i * dim, (i + 1) * dim), to * dim));
+    if (rows.payloads) batch.payloads = other.map((i) => rows.payloads![i]);
+    await this.index.upsert(batch);
+    this.#written += other.length;
+  }
+
+  #changed(ids: readonly Id[], given: Float32Array, payloads: ArrayLike<unknown> | undefined): number[] {
+    const { files, live } = this.index[PARTS]();
+    const { dim } = this.index;
+    const stored = new Float32Array(given.length);
+    const missing = new Set(this.index.gather(ids, stored));
+    const wanted = live.half ? Float32Array.from(given, (value) => floats()[toHalf(value)]!) : given;
+    const a = Buffer.from(wanted.buffer, wanted.byteOffset, wanted.byteLength);
+    const b = Buffer.from(stored.buffer);
+    const changed: number[] = [];
+    for (let i = 0; i < ids.length; i++) {
+      const ordinal = missing.has(i) ? undefined : files.ordinalOf(ids[i]!);
+      const [from, to] = [4 * i * dim, 4 * (i + 1) * dim];
+      const same =
+        ordinal !== undefined &&
+        a.compare(b, from, to, from, to) === 0 &&
+        (payloads === undefined || isDeepStrictEqual(files.payloadOf(ordinal), payloads[i]));
+      if (same) this.#see(ordinal);
+      else changed.push(i);
+    }
+    return changed;
+  }
+
+  #see(ordinal: number): void {
+    if (ordinal < this.#first) this.#seen[ordinal >> 3]! |= 1 << (ordinal & 7);
+  }
+
+  async #verify(): Promise<void> {
+    const { timeout, signal, withPayload } = this.options;
+    for await (const { rows } of this.#pages(undefined, false)) {
+      const ids = this.#ownIds(rows.ids);
+      const absent: Id[] = [];
+      ids.forEach((id, i) => {
+        const ordinal = this.#files.ordinalOf(id);
+        if (ordinal === undefined) absent.push(rows.ids[i]!);
+        else this.#see(ordinal);
+      });
+      if (absent.length === 0) continue;
+      const fetched = await this.source.fetch({ ids: absent, withPayload, timeout, signal });
+      await this.#write(fetched.rows);
+      this.#done += fetched.rows.ids.length;
+    }
+  }
+
+  async #prune(): Promise<number> {
+    const { files, live } = this.index[PARTS]();
+    const gone: Id[] = [];
+    for (let ordinal = 0; ordinal < this.#first; ordinal++) {
+      const seen = (this.#seen[ordinal >> 3]! >> (ordinal & 7)) & 1;
+      if (!seen && live.alive(ordinal)) gone.push(files.idOf(ordinal));
+    }
+    return gone.length === 0 ? 0 : (await this.index.delete(gone)).count;
+  }
+
+  /** As the index has them. @throws FunnelError BAD_ID */
+  #ownIds(ids: readonly Id[]): Id[] {
+    const kind = this.index.idKind ?? this.options.idKind;
+    if (kind === undefined) return [...ids];
+    return ids.map((id) => {
+      const own = idAs(kind, id);
+      if (own !== undefined) return own;
+      throw new FunnelError(
+        'BAD_ID',
+        `Expected ids that are a ${kind} in the index but ${this.source.name} has ${describe(id)}`,
+      );
+    });
+  }
+
+  #checkFinite(vectors: Float32Array, ids: readonly Id[]): void {
+    const at = vectors.findIndex((value) => !Number.isFinite(value));
+    if (at < 0) return;
+    const { dim } = this.index;
+    const where = `dim ${at % dim} of id ${String(ids[Math.floor(at / dim)])} of ${this.source.name}`;
+    throw expected('NOT_FINITE', 'a finite float32', where, vectors[at]);
+  }
+
+  #position(): Position | undefined {
+    const { sync } = (this.#files.meta ?? {}) as { sync?: Partial<Position> | null };
+    const sound =
+      sync?.source === this.source.name && typeof sync.after === 'string' && Number.isSafeInteger(sync.done);
+    return sound ? (sync as Position) : undefined;
+  }
+
+  async #keep(sync: Position | undefined): Promise<void> {
+    const { meta } = this.#files;
+    if (sync === undefined && (meta as { sync?: unknown } | null)?.sync == null) return;
+    await this.#files.commitSegments({ meta: { ...(meta as object | null), sync: sync ?? null } });
+  }
+}
+
+function asFloats(vectors: Float32Array | Uint16Array): Float32Array {
+  if (vectors instanceof Float32Array) return vectors;
+  const table = floats();
+  const out = new Float32Array(vectors.length);
+  for (let i = 0; i < out.length; i++) out[i] = table[vectors[i]!]!;
+  return out;
+}
