@@ -1,0 +1,40 @@
+/** Writes to the FunnelIndex at argv[2], and optimises it, until it is killed. A line before each write, one after it. */
+import { writeSync } from 'node:fs';
+import { FunnelIndex } from 'funnelvec/store';
+import { Random } from '../random.js';
+import { DIM, type Intent, vectorOf } from './kill-index-model.js';
+
+const [, , path, seed] = process.argv;
+const random = new Random(Number(seed));
+let version = Number(seed) * 1000;
+const say = (line: Intent | null) => void writeSync(1, `${JSON.stringify(line)}\n`);
+
+const index = await FunnelIndex.open(path!, { autoOptimize: false, threads: 1 });
+say(null);
+// Under way all the time, beside the writes.
+const optimise = async (): Promise<void> => {
+  for (;;) {
+    await index.optimize();
+    await new Promise((resolve) => setTimeout(resolve, random.int(0, 5)));
+  }
+};
+void optimise();
+for (;;) {
+  if (random.chance(0.7)) {
+    const entries = Array.from(
+      new Set(Array.from({ length: random.int(1, 60) }, () => random.int(0, 400))),
+      (id): [number, number] => [id, version++],
+    );
+    say({ upsert: entries });
+    const vectors = new Float32Array(entries.length * DIM);
+    entries.forEach(([, v], i) => {
+      vectors.set(vectorOf(v), i * DIM);
+    });
+    await index.upsert({ ids: entries.map(([id]) => id), vectors });
+  } else {
+    const ids = Array.from({ length: random.int(1, 40) }, () => random.int(0, 400));
+    say({ delete: ids });
+    await index.delete(ids);
+  }
+  say(null);
+}

@@ -1,0 +1,26 @@
+/** What the killed writer and its judge agree on. */
+import { Random } from '../random.js';
+
+export const DIM = 12;
+
+/** Said before a write; `null` after it. */
+export type Intent = { upsert: [id: number, version: number][] } | { delete: number[] };
+
+export function vectorOf(version: number): Float32Array {
+  return new Random(version).vector(DIM);
+}
+
+/** Versions by id, in the order of positions. */
+export type State = Map<number, number>;
+
+export function apply(state: State, intent: Intent): State {
+  const next = new Map(state);
+  if ('delete' in intent) for (const id of intent.delete) next.delete(id);
+  else {
+    for (const [id, version] of intent.upsert) {
+      next.delete(id);
+      next.set(id, version);
+    }
+  }
+  return next;
+}

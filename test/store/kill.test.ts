@@ -1,0 +1,98 @@
+/** kill -9 while a FunnelIndex is written, optimised and compacted at once: what is opened again answers as it must. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { FunnelIndex } from 'funnelvec/store';
+import { activeKernels } from '#dist/kernels/load.js';
+import { Random, SEED } from '../random.js';
+import { apply, DIM, type Intent, type State, vectorOf } from './kill-index-model.js';
+
+const ROUNDS = Math.ceil(Number(process.env['FUNNELVEC_KILL_ROUNDS'] ?? 200) / 5);
+const CHILD = fileURLToPath(new URL('./kill-index-child.js', import.meta.url));
+
+describe('kill -9 of a FunnelIndex', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'funnelvec-kill-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it(`at any of ${ROUNDS} moments of writes beside optimize() leaves every acknowledged row, and exact answers`, async () => {
+    const random = new Random(SEED);
+    const path = join(folder, 'index');
+    await (await FunnelIndex.create(path, { dim: DIM, head: 8, lists: 3 })).close();
+    let state: State = new Map();
+    let coded = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const said = await killed([CHILD, path, String(round + 1)], random);
+      let intent: Intent | undefined;
+      for (const line of said) {
+        if (line !== null) intent = line;
+        else if (intent !== undefined) {
+          state = apply(state, intent);
+          intent = undefined;
+        }
+      }
+      const index = await FunnelIndex.open(path, { autoOptimize: false });
+      coded += index.stats().coded;
+      const maybe = intent === undefined ? undefined : apply(state, intent);
+      const why = difference(index, state, random);
+      const whyNot = why === undefined || maybe === undefined ? why : difference(index, maybe, random);
+      assert.equal(whyNot, undefined, `round ${round}, seed ${SEED}: ${why}; or: ${whyNot}`);
+      if (why !== undefined) state = maybe!;
+      await index.close();
+    }
+    assert.ok(coded > 0, 'no optimize() was ever finished');
+  });
+});
+
+/** What the index has or answers that the state has not; undefined when they agree. */
+function difference(index: FunnelIndex, state: State, random: Random): string | undefined {
+  if (index.count !== state.size) return `${index.count} rows, not ${state.size}`;
+  const ids = [...state.keys()];
+  const matrix = new Float32Array(ids.length * DIM);
+  ids.forEach((id, i) => {
+    matrix.set(vectorOf(state.get(id)!), i * DIM);
+  });
+  const points = index.getSync(ids);
+  for (const [i, point] of points.entries()) {
+    const wanted = matrix.subarray(i * DIM, (i + 1) * DIM);
+    if (point === undefined || !wanted.every((value, j) => Object.is(value, point.vector[j])))
+      return `row of ${ids[i]}`;
+  }
+  for (let i = 0; i < 5 && ids.length > 0; i++) {
+    const query = random.vector(DIM);
+    const indices = new Uint32Array(Math.min(10, ids.length));
+    const keys = new Float64Array(indices.length);
+    activeKernels().scan({ metric: 'cosine', query, rows: matrix, dim: DIM, to: DIM, indices, keys });
+    const { hits } = index.querySync({ vector: query, mode: 'exact' });
+    const same =
+      hits.length === indices.length &&
+      hits.every((hit, r) => hit.id === ids[indices[r]!] && Object.is(hit.score, keys[r]));
+    if (!same) return 'an exact answer';
+  }
+  return undefined;
+}
+
+/** What a child said until it was killed. */
+function killed(args: string[], random: Random): Promise<(Intent | null)[]> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    let complaints = '';
+    child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), random.int(0, 250)));
+    child.stdout.on('data', (part) => {
+      said += part;
+    });
+    child.stderr.on('data', (part) => {
+      complaints += part;
+    });
+    child.on('close', (code, signal) => {
+      if (signal !== 'SIGKILL') return reject(new Error(`the child ended by itself (${code}): ${complaints}`));
+      const lines = said.split('\n');
+      lines.pop(); // half a line
+      resolve(lines.map((line) => JSON.parse(line)));
+    });
+  });
+}
