@@ -1,9 +1,11 @@
 // npm run bench [-- --only kernels,funnel,servers] [--quick] [--check]
-// Tables go to stdout, progress to stderr. A whole run writes bench/RESULTS.md; --check fails when a bound is missed.
-import { writeFileSync } from 'node:fs';
+// Tables go to stdout, progress to stderr. A whole run writes bench/RESULTS.md, but for the index part, which is
+// bench:index's; --check fails when a bound is missed.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { log, root } from '../test/setup/steps.mjs';
+import { indexPart, withIndexPart } from './index/merge.mjs';
 import { boundsOf, environment, render } from './report.mjs';
 import { setup } from './setup.mjs';
 
@@ -40,7 +42,9 @@ for (const name of SUITES.filter((suite) => wanted.includes(suite))) {
 
 const text = render(about, results);
 if (wanted.length === SUITES.length && !quick) {
-  writeFileSync(join(root, 'bench', 'RESULTS.md'), text);
+  const file = join(root, 'bench', 'RESULTS.md');
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  writeFileSync(file, withIndexPart(text, indexPart(before)));
   log('bench/RESULTS.md written');
 } else {
   log('bench/RESULTS.md left alone: only a whole run writes it');

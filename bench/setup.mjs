@@ -4,9 +4,6 @@ import { join } from 'node:path';
 import { build } from '../test/setup/build.mjs';
 import { root, run, step } from '../test/setup/steps.mjs';
 
-const folder = join('.cache', 'bench-venv');
-const python = join(folder, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
-
 /** @returns where Python is, or why it is not */
 export async function setup({ withPython }) {
   await build();
@@ -16,22 +13,22 @@ export async function setup({ withPython }) {
   );
   if (!withPython) return {};
   try {
-    await step('Installing the Python peers', { inputs: ['bench/requirements.txt'], outputs: [python] }, async () => {
-      await run(basePython(), ['-m', 'venv', '--clear', join(root, folder)]);
-      await run(join(root, python), [
-        '-m',
-        'pip',
-        'install',
-        '--no-input',
-        '--only-binary=:all:',
-        '-r',
-        'bench/requirements.txt',
-      ]);
-    });
-    return { python: join(root, python) };
+    return { python: await installPython('Installing the Python peers', 'bench-venv', 'bench/requirements.txt') };
   } catch (error) {
     return { pythonMissing: error.message };
   }
+}
+
+/** A virtual environment in .cache with what a requirements file lists. @returns its interpreter */
+export async function installPython(name, folder, requirements) {
+  const venv = join('.cache', folder);
+  const python = join(venv, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
+  await step(name, { inputs: [requirements], outputs: [python] }, async () => {
+    await run(basePython(), ['-m', 'venv', '--clear', join(root, venv)]);
+    const options = ['--no-input', '--only-binary=:all:', '-r', requirements];
+    await run(join(root, python), ['-m', 'pip', 'install', ...options]);
+  });
+  return join(root, python);
 }
 
 function basePython() {

@@ -1,0 +1,54 @@
+// The issue's bounds on one set, measured in one run.
+import { targetOf } from './against.mjs';
+
+const LARGE = 100_000;
+const HUGE = 200_000;
+
+/** @returns {{ what: string, value?: number, most: number, met?: boolean, unit?: string }[]} */
+export function boundsOf({ count, dim }, { lines, ratios }) {
+  const mine = lines.find(({ ours, missing }) => ours && !missing);
+  const ratio = (peer, what) => ratios.find((one) => one.peer === peer && one.what === what)?.ratio;
+  const huge = count > HUGE;
+  const found = [];
+  const bound = (what, value, most, unit = '×') => {
+    found.push({ what, value, most, unit, met: value === undefined ? undefined : value <= most });
+  };
+
+  // The bounds on exact search are about rows of 768 dims.
+  const wide = dim === 768;
+  if (wide) bound('exact ÷ faiss Panorama + PCA', ratio('faiss-panorama', 'exact'), panoramaBound(count));
+  if (wide && !huge) bound('exact ÷ usearch exact', ratio('usearch-exact', 'exact'), 1 / 15);
+
+  const target = targetOf(count);
+  const graphs = lines.filter(({ kind, missing }) => kind === 'hnsw' && !missing);
+  const rivals = huge ? graphs.filter(({ key }) => key === 'faiss-hnsw') : graphs;
+  const against = rivals.map(({ key }) => ratio(key, 'funnel')).filter((value) => value !== undefined);
+  const rival = huge ? 'faiss HNSW32' : 'the fastest HNSW';
+  const most = huge ? 0.6 : count >= LARGE ? 0.5 : 0.25;
+  bound(
+    `funnel at recall ≥ ${target} ÷ ${rival} at its recall`,
+    against.length ? Math.max(...against) : undefined,
+    most,
+  );
+
+  if (count >= LARGE) {
+    const quickest = Math.min(...graphs.map(({ built }) => built.seconds));
+    const build = mine && graphs.length ? mine.built.seconds / quickest : undefined;
+    bound('build ÷ the quickest HNSW build, same threads', build, 1 / 15);
+    bound('resident bytes a row ÷ 4 dim', mine?.resident && mine.resident / count / (4 * dim), 0.35);
+  }
+  for (const { batch, ratio: value } of ratios.filter(({ what }) => what === 'batch')) {
+    bound(`exact in batches of ${batch} ÷ IndexFlatIP’s, by query`, value, batch === 100 ? 1 / 10 : 1);
+  }
+  if (huge) {
+    bound('build, seconds, on all cores', mine?.built.seconds, 300, 's');
+    bound('most memory while building, GiB', mine?.built.peak && mine.built.peak / 2 ** 30, 8, 'GiB');
+    bound('resident while searching, beyond Node’s own, GiB', mine?.resident && mine.resident / 2 ** 30, 1.2, 'GiB');
+  }
+  return found;
+}
+
+function panoramaBound(count) {
+  if (count >= LARGE) return 0.33;
+  return count >= 65_000 ? 0.4 : 0.5;
+}

@@ -1,0 +1,53 @@
+// Our own index: exact, and the funnel along its dial. Whatever the store's API is called is said here and nowhere else.
+import { existsSync, rmSync } from 'node:fs';
+import { packageVersion } from '../versions.mjs';
+
+const K = 10;
+/** Of large sets the codes are in memory and the float rows stay on disk. */
+const memoryFor = (count, dim) => (count >= 100_000 ? Math.ceil(1.5 * dim * count) : undefined);
+
+/** One process serves both modes: setting 0 is exact, the others are the dial. */
+const DIAL = [
+  ...[16, 24, 32, 48, 64, 96, 128, 256].map((candidates) => ({ name: `candidates ${candidates}`, candidates })),
+  ...[0.3, 0.5].map((eps) => ({ name: `eps ${eps}`, eps })),
+];
+/** With the coarse partition, which large sets have. */
+const PROBES = [32, 64, 96, 128, 192, 256, 384].map((probes) => ({ name: `probes ${probes}`, probes, candidates: 64 }));
+
+export const contenders = {
+  funnelvec: {
+    version: () => packageVersion('funnelvec'),
+    about: () => 'cosine',
+    async build(rows, { dim, file, threads }, timed) {
+      const { FunnelIndex } = await import('funnelvec/store');
+      rmSync(file, { recursive: true, force: true });
+      return timed(async () => {
+        const index = await FunnelIndex.create(file, { dim, metric: 'cosine', threads, autoOptimize: false });
+        for (const { from, to, values } of rows.blocks(16_384)) {
+          await index.upsert({ ids: Int32Array.from({ length: to - from }, (_, i) => from + i), vectors: values });
+        }
+        await index.optimize();
+        await index.close();
+      });
+    },
+    async open({ file, threads, count, dim }) {
+      if (!existsSync(file)) throw new Error(`no index at ${file}`);
+      const { FunnelIndex } = await import('funnelvec/store');
+      const memory = memoryFor(count, dim);
+      const index = await FunnelIndex.open(file, { threads, readOnly: true, ...(memory && { memory }) });
+      const dial = count > 200_000 ? [...DIAL, ...PROBES] : DIAL;
+      const settings = [
+        { name: 'exact', mode: 'exact' },
+        ...dial.map(({ name, ...params }) => ({ name, mode: 'funnel', params })),
+      ];
+      const request = (vector, { mode, params }) => ({ vector, limit: K, mode, params });
+      return {
+        settings,
+        search: (vector, setting) => index.querySync(request(vector, setting)),
+        searchBatch: (vectors, setting) => index.queryBatchSync(vectors.map((vector) => request(vector, setting))),
+        ids: ({ hits }) => hits.map(({ id }) => Number(id)),
+        close: () => index.close(),
+      };
+    },
+  },
+};

@@ -1,0 +1,93 @@
+// npm run bench:index [-- --sets real20k,syn100k] [--contenders funnelvec,faiss-hnsw] [--threads 1,2] [--quick] [--full]
+//   [--reuse] [--json file]
+// Tables go to stdout, progress to stderr. A run with all contenders and threads, not quick, writes the pieces of its sets in
+// bench/RESULTS.md and their plots. --full adds the million rows. --reuse keeps index files of an earlier run where there are
+// some, with the build times of that run.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { log, root } from '../../test/setup/steps.mjs';
+import { setup } from '../setup.mjs';
+import { compare } from './compare.mjs';
+import { CONTENDERS } from './contenders.mjs';
+import { withPieces } from './merge.mjs';
+import { resemblanceOf } from './resemblance.mjs';
+import { introduction, piece } from './section.mjs';
+import { available, prepare, SETS } from './sets.mjs';
+import { setupIndex } from './setup.mjs';
+
+const { values } = parseArgs({
+  options: {
+    sets: { type: 'string' },
+    contenders: { type: 'string' },
+    threads: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
+    reuse: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
+});
+const known = (what, names, list) => {
+  const unknown = names.filter((name) => !list.includes(name));
+  if (unknown.length === 0) return names;
+  log(`unknown ${what} ${unknown.join(', ')}; there are ${list.join(', ')}`);
+  process.exit(2);
+};
+const setKeys = SETS.map(({ key }) => key);
+const standard = SETS.filter((set) => available(set) && (set.standard || (values.full && set.large)));
+const sets = known('set', values.sets?.split(',') ?? standard.map(({ key }) => key), setKeys);
+for (const set of SETS.filter((one) => sets.includes(one.key) && !available(one))) {
+  log(`${set.key} needs FUNNELVEC_BENCH_DATA, a folder with ${set.file} and queries.f16`);
+  process.exit(2);
+}
+const contenderKeys = CONTENDERS.map(({ key }) => key);
+const chosen = known('contender', values.contenders?.split(',') ?? contenderKeys, contenderKeys);
+const contenders = CONTENDERS.filter(({ key }) => chosen.includes(key));
+const threadCounts = (values.threads ?? '1,2').split(',').map(Number);
+const { quick } = values;
+const effort = quick
+  ? { first: 3000, ms: 500, passes: 1, rounds: 3, turn: 300, batch: 1000 }
+  : { first: 20_000, ms: 700, passes: 2, rounds: 7, turn: 500, batch: 3000 };
+
+const about = {
+  date: new Date().toISOString().slice(0, 10),
+  cpu: os.cpus()[0].model.trim(),
+  cores: os.availableParallelism(),
+  node: process.version,
+  load: os.loadavg()[0],
+  quick,
+};
+// The peers run without our build.
+if (chosen.includes('funnelvec')) await setup({ withPython: false });
+const { python, missing } = await setupIndex();
+const results = [];
+const pieces = {};
+for (const key of sets) {
+  const set = await prepare(key, { python, log });
+  const resemblance = set.base && !quick ? await resemblanceOf({ python, log }) : undefined;
+  const runs = [];
+  const builds = new Map();
+  const { reuse } = values;
+  for (const threads of threadCounts) {
+    runs.push(await compare(set, { threads, contenders, missing, python, effort, reuse, builds, log }));
+  }
+  if (!reuse) for (const file of builds.keys()) rmSync(file, { recursive: true, force: true });
+  const result = { set, runs, about, resemblance };
+  results.push(result);
+  pieces[key] = piece(result);
+  process.stdout.write(`${pieces[key]}\n\n`);
+  const { plotOf } = await import('./plot.mjs'); // needs what was just installed
+  const whole = !quick && !values.reuse && chosen.length === CONTENDERS.length && threadCounts.join() === '1,2';
+  const folder = whole ? join(root, 'bench', 'plots') : join(root, '.cache', 'bench-index', 'plots');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${key}.svg`), plotOf(result));
+  if (whole) {
+    const file = join(root, 'bench', 'RESULTS.md');
+    writeFileSync(file, withPieces(readFileSync(file, 'utf8'), introduction(), pieces, setKeys));
+    log(`${key}: bench/RESULTS.md and bench/plots/${key}.svg written`);
+  } else {
+    log(`${key}: bench/RESULTS.md left alone: only a whole run writes it; its plot is in .cache/bench-index/plots`);
+  }
+  if (values.json) writeFileSync(values.json, `${JSON.stringify(results, null, 1)}\n`);
+}
