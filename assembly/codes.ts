@@ -8,8 +8,9 @@ import { clearLanes, LANES_BYTES } from './lanes';
 import { addLength, keysOf, passBytes } from './passes';
 import { widenFloats } from './widen';
 
+export { bitDots } from './bit-dots';
 export { sift, survivors } from './bounds';
-export { ENCODE_SCRATCH as encodeScratch, encodeHead, encodeRows } from './encode';
+export { ENCODE_SCRATCH as encodeScratch, encodeBits, encodeHead, encodeRows } from './encode';
 export { headDots } from './head-dots';
 export { project, projectScratch } from './project';
 export { rowDots, rowDotsScratch } from './row-dots';

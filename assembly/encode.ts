@@ -144,3 +144,34 @@ export function encodeRows(
     values += stride << 3;
   }
 }
+
+export function encodeBits(
+  values: usize,
+  count: usize,
+  stride: usize,
+  dims: usize,
+  base: usize,
+  inverse: usize,
+  first: usize,
+  plane: usize,
+): void {
+  for (let k: usize = 0; k < count; k++) {
+    const row = first + k;
+    let at = plane + (((row >> 4) * dims) << 1) + (row & 15);
+    for (let i: usize = 0; i < dims << 3; i += 64, at += 16) {
+      const bits =
+        bitsOf(values, i, base, inverse) |
+        (bitsOf(values, i + 16, base, inverse) << 2) |
+        (bitsOf(values, i + 32, base, inverse) << 4) |
+        (bitsOf(values, i + 48, base, inverse) << 6);
+      store<u8>(at, bits);
+    }
+    values += stride << 3;
+  }
+}
+
+/** Of two values. */
+function bitsOf(values: usize, i: usize, base: usize, inverse: usize): i32 {
+  const t = f64x2.mul(f64x2.sub(v128.load(values + i), v128.load(base + i)), v128.load(inverse + i));
+  return i64x2.bitmask(f64x2.ge(f64x2.add(t, f64x2.splat(0.5)), f64x2.splat(1)));
+}

@@ -261,6 +261,16 @@ Napi::Value HeadDots(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+// plane, dims, blocks, count, query, dots
+Napi::Value BitDots(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<6> args(info);
+  const auto& a = args.a;
+  bitDots(tableOf(info), {data<uint8_t>(env, a[0]), number(env, a[1]), data<uint32_t>(env, a[2]), number(env, a[3]),
+                          data<int16_t>(env, a[4]), data<int32_t>(env, a[5])});
+  return env.Undefined();
+}
+
 // plane, bits, stride, dims, rows, count, query, dots
 Napi::Value RowDots(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -357,6 +367,14 @@ Napi::Value EncodeRows(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+// ..., plane
+Napi::Value EncodeBits(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<kEncodeArguments + 1> args(info);
+  tableOf(info).codes.encodeBits({encodeAt(env, args.a), data<uint8_t>(env, args.a[kEncodeArguments])});
+  return env.Undefined();
+}
+
 // metric, query, chunks, chunkRows, stride, dim, rows, count, keys
 Napi::Value ScoresAt(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -420,6 +438,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     bind<ScanAsync>(level, "scanAsync", table);
     bind<FirstNonFinite>(level, "firstNonFinite", table);
     bind<HeadDots>(level, "headDots", table);
+    bind<BitDots>(level, "bitDots", table);
     bind<RowDots>(level, "rowDots", table);
     bind<TopDots>(level, "topDots", table);
     bind<Survivors>(level, "survivors", table);
@@ -427,6 +446,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     bind<Project>(level, "project", table);
     bind<EncodeHead>(level, "encodeHead", table);
     bind<EncodeRows>(level, "encodeRows", table);
+    bind<EncodeBits>(level, "encodeBits", table);
     bind<ScoresAt>(level, "scoresAt", table);
     bind<Crc32c>(level, "crc32c", table);
     exports.Set(table->name, level);

@@ -3,12 +3,15 @@
 
 namespace {
 
+using funnelvec::BitVisit;
 using funnelvec::Bound;
 using funnelvec::CodeTable;
+using funnelvec::EncodeBitsTask;
 using funnelvec::EncodeHeadTask;
 using funnelvec::EncodeRowsTask;
 using funnelvec::HeadQuery;
 using funnelvec::HeadVisit;
+using funnelvec::kBitLineBytes;
 using funnelvec::kBlockRows;
 using funnelvec::kGroupDims;
 using funnelvec::kLineBytes;
@@ -56,6 +59,22 @@ void headDots(const HeadVisit& visit, const HeadQuery& query, int32_t* dots) {
       headBlock<true>(p, visit.groups, query, dots);
     } else {
       headBlock<false>(p, visit.groups, query, dots);
+    }
+  }
+}
+
+// Two entries a group, of at most 60 each: so many groups fit 16 bits.
+constexpr size_t kBitRun = 512;
+
+void bitDots(const BitVisit& v, int32_t* dots) {
+  const size_t blockBytes = v.groups * kBitLineBytes;
+  for (size_t b = 0; b < v.count; ++b, dots += kBlockRows) {
+    const uint8_t* p = v.plane + v.blocks[b] * blockBytes;
+    for (size_t r = 0; r < kBlockRows; ++r) dots[r] = v.least;
+    for (size_t g = 0; g < v.groups; g += kBitRun) {
+      const size_t n = v.groups - g < kBitRun ? v.groups - g : kBitRun;
+      const size_t at = g * kBitLineBytes;
+      I::addBits(p + at, n, v.low + at, v.high + at, dots);
     }
   }
 }
@@ -243,9 +262,25 @@ void encodeRows(const EncodeRowsTask& t) {
   }
 }
 
+void encodeBits(const EncodeBitsTask& t) {
+  const auto& in = t.in;
+  for (size_t k = 0; k < in.count; ++k) {
+    const double* values = in.values + k * in.stride + in.offset;
+    const size_t row = in.first + k;
+    uint8_t* out = t.plane + (row / kBlockRows) * in.dims * 2 + row % kBlockRows;
+    for (size_t g = 0; g < in.dims; g += 8, out += kBitLineBytes) {
+      uint32_t bits = 0;
+      for (size_t j = 0; j < 8; ++j) {
+        bits |= static_cast<uint32_t>((values[g + j] - in.base[g + j]) * in.inverse[g + j] + 0.5 >= 1) << j;
+      }
+      *out = static_cast<uint8_t>(bits);
+    }
+  }
+}
+
 constexpr CodeTable makeCodeTable() {
-  return {headDots, rowDots<8, int8_t>, rowDots<4, uint8_t>, nextAbove, survivors,
-          sift,     projectPanel,       encodeHead,          encodeRows};
+  return {headDots, bitDots,      rowDots<8, int8_t>, rowDots<4, uint8_t>, nextAbove, survivors,
+          sift,     projectPanel, encodeHead,         encodeRows,          encodeBits};
 }
 
 }  // namespace

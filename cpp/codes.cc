@@ -56,6 +56,27 @@ void headDots(const KernelTable& table, const HeadDotsTask& task) {
   }
 }
 
+void bitDots(const KernelTable& table, const BitDotsTask& task) {
+  const size_t groups = task.dims / kGroupDims;
+  std::vector<uint8_t> sums(2 * groups * kBitLineBytes);
+  int32_t least = 0;
+  for (size_t half = 0; half < 2 * groups; ++half) {
+    const int16_t* q = task.query + 4 * half;
+    uint8_t* to = sums.data() + (half % 2 * groups + half / 2) * kBitLineBytes;
+    int lowest = 0;
+    for (size_t t = 0; t < 4; ++t) lowest += std::min<int>(0, q[t]);
+    for (int bits = 0; bits < 16; ++bits) {
+      int sum = -lowest;
+      for (int t = 0; t < 4; ++t) sum += (bits >> t & 1) * q[t];
+      to[bits] = static_cast<uint8_t>(sum);
+    }
+    least += lowest;
+  }
+  const uint8_t* low = sums.data();
+  const BitVisit visit{task.plane, groups, task.blocks, task.count, low, low + groups * kBitLineBytes, least};
+  table.codes.bitDots(visit, task.dots);
+}
+
 size_t topDots(const KernelTable& table, const TopDotsTask& task) {
   if (task.k == 0) return 0;
   const size_t k = std::min(task.k, task.count * kBlockRows);

@@ -25,6 +25,19 @@ struct HeadVisit {
   size_t count;
 };
 
+// A visit of blocks of a bit plane, and the sums of the query by four bits of a group's line: for each group 16 entries
+// for the low halves, in `low`, and for the high ones, in `high`. They are counted from the least sum, so that none is
+// negative or above 60; `least` is what was taken off in all.
+struct BitVisit {
+  const uint8_t* plane;
+  size_t groups;
+  const uint32_t* blocks;
+  size_t count;
+  const uint8_t *low, *high;
+  int32_t least;
+};
+constexpr size_t kBitLineBytes = 16;
+
 struct Bound {
   uint32_t metric;
   const uint8_t* error;
@@ -84,6 +97,11 @@ struct EncodeRowsTask {
   double* error;
 };
 
+struct EncodeBitsTask {
+  EncodeTask in;
+  uint8_t* plane;
+};
+
 // One panel of a projection: columns of the basis in float64, and the rows beside it.
 struct ProjectPanel {
   const double* rows;   // dim × kProjectRows, dim-major, zero-padded
@@ -96,6 +114,7 @@ constexpr size_t kProjectColumns = 32;
 
 struct CodeTable {
   void (*headDots)(const HeadVisit&, const HeadQuery&, int32_t* dots);
+  void (*bitDots)(const BitVisit&, int32_t* dots);
   void (*rowDots8)(const int8_t* plane, size_t stride, size_t dims, const uint32_t* rows, size_t count,
                    const int16_t* query, int32_t* dots);
   void (*rowDots4)(const uint8_t* plane, size_t stride, size_t dims, const uint32_t* rows, size_t count,
@@ -107,6 +126,7 @@ struct CodeTable {
   void (*projectPanel)(const ProjectPanel&);
   void (*encodeHead)(const EncodeHeadTask&);
   void (*encodeRows)(const EncodeRowsTask&);
+  void (*encodeBits)(const EncodeBitsTask&);
 };
 
 struct KernelTable;
@@ -118,6 +138,15 @@ struct HeadDotsTask {
   size_t count;
   const int16_t* query;
   size_t queries;
+  int32_t* dots;
+};
+
+struct BitDotsTask {
+  const uint8_t* plane;
+  size_t dims;
+  const uint32_t* blocks;
+  size_t count;
+  const int16_t* query;
   int32_t* dots;
 };
 
@@ -143,6 +172,7 @@ struct ScoresAtTask {
 };
 
 void headDots(const KernelTable& table, const HeadDotsTask& task);
+void bitDots(const KernelTable& table, const BitDotsTask& task);
 size_t topDots(const KernelTable& table, const TopDotsTask& task);
 void project(const KernelTable& table, const ProjectTask& task);
 void scoresAt(const KernelTable& table, const ScoresAtTask& task);

@@ -31,7 +31,19 @@ export class FunnelSearch extends FunnelSearchOn {
 export type { FunnelErrorCode } from './errors.js';
 export type { ExplainedStage, Explanation, Fate, Standing } from './explain.js';
 export type { FunnelOptions, FunnelRequest } from './funnel.js';
+export type { Mirror } from './mirror.js';
 export type { Keep, Plan, PlanOptions } from './plan.js';
 export type { FunnelSearchOptions, SearchRequest, SearchResult } from './search.js';
-export type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from './sources/source.js';
+export type {
+  FetchAnswer,
+  FetchRequest,
+  HeadAnswer,
+  HeadRequest,
+  PackedRows,
+  PayloadSelection,
+  ScanAnswer,
+  ScanRequest,
+  Source,
+  SourceInfo,
+} from './sources/source.js';
 export type * from './types.js';

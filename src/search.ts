@@ -5,6 +5,7 @@ import { inContext, runPrepared } from './funnel.js';
 import type { Kernels } from './kernels/kernels.js';
 import { MAX_DIM, type Metric } from './kernels/kernels.js';
 import { halfToFloat } from './kernels/reference.js';
+import { checkMirror, isMirror, Matrices, type Mirror, type Mirrored, withVectors } from './mirror.js';
 import { type CheckedPlan, checkPlan, funnelPlan, type Plan, poolFor } from './plan.js';
 import { finish, type Prepared, prepare } from './prepare.js';
 import type { HeadAnswer, PayloadSelection, Source, SourceInfo } from './sources/source.js';
@@ -12,8 +13,14 @@ import type { Hit, SearchStats, Vector } from './types.js';
 import { checkInteger, checkKeys, checkPayload, checkQuery, isZero } from './validate.js';
 
 export interface FunnelSearchOptions {
-  /** From qdrantSource() or milvusSource(). */
+  /** From qdrantSource(), milvusSource() or embeddedSource(). */
   source: Source;
+  /**
+   * A FunnelIndex that holds the collection's vectors under the same ids (`index.syncFrom(source)` fills one). The database
+   * is then asked for ids only; rows that the mirror lacks are fetched from it, in one call. Its dims and metric must be
+   * the collection's. A vector that was changed in the database is the old one until the mirror is synced again.
+   */
+  mirror?: Mirror;
   /** @default funnelPlan(dim) with the head of the source */
   plan?: Plan;
 }
@@ -31,7 +38,7 @@ export interface SearchRequest {
   withVector?: boolean;
   /** Instead of the search's plan. */
   plan?: Plan;
-  /** Milliseconds for the head search. */
+  /** Milliseconds for each call to the database: the head search and, with a mirror, the fetch of what it lacks. */
   timeout?: number;
   signal?: AbortSignal;
   /** Also return what each stage dropped. @default false */
@@ -73,21 +80,33 @@ interface Query {
   candidates: number;
 }
 
+/** Of a head search; with the parts of a mirror where there is one. */
+type Answer = HeadAnswer & Partial<Mirrored>;
+
 /** The class without a choice of kernels; see `FunnelSearch` in index.ts. */
 export class FunnelSearchOn {
   readonly source: Source;
+  readonly mirror: Mirror | undefined;
   readonly #plan: Plan | undefined;
   readonly #kernels: () => Kernels;
+  readonly #matrices = new Matrices();
 
   constructor(options: FunnelSearchOptions, kernels: () => Kernels) {
     if (typeof options !== 'object' || options === null)
       throw expected('BAD_ARGUMENT', '{ source }', 'options', options);
-    checkKeys(options, ['source', 'plan'], 'the options of FunnelSearch');
+    checkKeys(options, ['source', 'plan', 'mirror'], 'the options of FunnelSearch');
     if (typeof options.source?.head !== 'function') {
       throw expected('BAD_ARGUMENT', 'a source (see qdrantSource, milvusSource)', 'source', options.source);
     }
+    if (options.mirror !== undefined) {
+      if (!isMirror(options.mirror)) throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'mirror', options.mirror);
+      if (typeof options.source.fetch !== 'function') {
+        throw expected('BAD_ARGUMENT', 'a source that can fetch() what a mirror lacks', 'source', options.source);
+      }
+    }
     if (options.plan !== undefined) checkPlan(options.plan, MAX_DIM); // dims are not known yet
     this.source = options.source;
+    this.mirror = options.mirror;
     this.#plan = options.plan;
     this.#kernels = kernels;
   }
@@ -99,7 +118,7 @@ export class FunnelSearchOn {
    */
   async query(request: SearchRequest): Promise<SearchResult> {
     const mine = ownRequest(request);
-    const info = await this.source.info({ timeout: mine.timeout, signal: mine.signal });
+    const info = await this.#info(mine);
     return (await this.#run([this.#fit(mine, info)], info))[0]!;
   }
 
@@ -113,13 +132,19 @@ export class FunnelSearchOn {
     if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array', 'requests', requests);
     const mine = requests.map((request, i) => inContext(`requests[${i}]`, () => ownRequest(request)));
     if (mine.length === 0) return [];
-    const info = await this.source.info({ timeout: mine[0]!.timeout, signal: mine[0]!.signal });
+    const info = await this.#info(mine[0]!);
     const queries = mine.map((request, i) => inContext(`requests[${i}]`, () => this.#fit(request, info)));
     const results: SearchResult[] = [];
     for (let from = 0; from < queries.length; from += AT_ONCE) {
       results.push(...(await this.#run(queries.slice(from, from + AT_ONCE), info, from)));
     }
     return results;
+  }
+
+  async #info({ timeout, signal }: OwnRequest): Promise<SourceInfo> {
+    const info = await this.source.info({ timeout, signal });
+    if (this.mirror !== undefined) checkMirror(this.mirror, info, this.source.name);
+    return info;
   }
 
   /** @param first number of the first request in its batch; undefined for a query of its own */
@@ -140,13 +165,18 @@ export class FunnelSearchOn {
     const start = performance.now();
     const bad = await runPrepared(kernels, prepared, false);
     const ms = (performance.now() - start) / queries.length;
-    return queries.map((query, i) =>
+    const results = queries.map((query, i) =>
       named(i, () => {
         const hits = finish(prepared[i]!, bad[i]!);
         const explanation = query.request.explain ? explain(kernels, prepared[i]!) : undefined;
         return this.#result(query, answers[i]!, prepared[i]!, hits, ms, explanation);
       }),
     );
+    for (const [i, { memory }] of answers.entries()) {
+      // An explanation may be asked about its rows later.
+      if (memory && !queries[i]!.request.explain) this.#matrices.give(memory);
+    }
+    return results;
   }
 
   #fit(request: OwnRequest, info: SourceInfo): Query {
@@ -179,12 +209,16 @@ export class FunnelSearchOn {
     return { request, plan: { scales, keep, metric }, limit, candidates };
   }
 
-  #head({ request, candidates }: Query): Promise<HeadAnswer> {
+  async #head({ request, candidates }: Query): Promise<Answer> {
     const { vector, nativeFilter, withPayload, timeout, signal } = request;
-    return this.source.head({ vector, candidates, nativeFilter, withPayload, timeout, signal });
+    const { source, mirror } = this;
+    const asked = { vector, candidates, nativeFilter, withPayload, timeout, signal };
+    if (mirror === undefined) return source.head(asked);
+    const answer = await source.head({ ...asked, vectors: false });
+    return { ...answer, ...(await withVectors(mirror, source, answer, this.#matrices, { timeout, signal })) };
   }
 
-  #prepare({ request: { vector }, plan, limit }: Query, answer: HeadAnswer, info: SourceInfo): Prepared<unknown> {
+  #prepare({ request: { vector }, plan, limit }: Query, answer: Answer, info: SourceInfo): Prepared<unknown> {
     const { candidates } = answer;
     if (candidates.dim !== info.dim) {
       throw expected(
@@ -201,7 +235,7 @@ export class FunnelSearchOn {
 
   #result(
     { request, plan, candidates }: Query,
-    answer: HeadAnswer,
+    answer: Answer,
     { matrix, stages }: Prepared<unknown>,
     hits: Hit[],
     funnelMs: number,
@@ -211,10 +245,18 @@ export class FunnelSearchOn {
       for (const hit of hits) hit.vector = vectorAt(matrix.vectors, matrix.dim, hit.index);
     }
     const n = matrix.count;
+    const { stats: mirror, mirrorMs, fetchMs } = answer;
+    const found = n + (mirror?.gone ?? 0);
     const stats: SearchStats = {
       stages: [
-        { name: 'head', in: candidates, out: n, ms: answer.headMs },
-        { name: 'decode', in: n, out: n, ms: answer.decodeMs },
+        { name: 'head', in: candidates, out: found, ms: answer.headMs },
+        { name: 'decode', in: found, out: found, ms: answer.decodeMs },
+        ...(mirror === undefined
+          ? []
+          : [
+              { name: 'mirror', in: found, out: mirror.found, ms: mirrorMs },
+              { name: 'fetch', in: mirror.fetched + mirror.gone, out: mirror.fetched, ms: fetchMs },
+            ]),
         ...stages.map((stage, s) => ({
           name: `scale ${stage.scale}${stage.prunes ? '' : ' (re-orders only)'}`,
           in: stage.in,
@@ -223,7 +265,8 @@ export class FunnelSearchOn {
         })),
         { name: 'funnel', in: n, out: hits.length, ms: funnelMs },
       ],
-      vectorsFrom: 'hits',
+      vectorsFrom: mirror === undefined ? 'hits' : 'mirror',
+      ...(mirror === undefined ? {} : { mirror }),
       kernels: this.#kernels().name,
       metric: plan.metric,
     };

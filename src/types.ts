@@ -63,8 +63,20 @@ export interface SearchStats {
   stages: StageStats[];
   /** 'hits': vectors travelled with the hits. 'mirror': read from a local index. */
   vectorsFrom: 'hits' | 'mirror';
+  /** Where the candidates' vectors came from, of a search with a mirror. */
+  mirror?: MirrorStats;
   kernels: string;
   metric: Metric;
+}
+
+/** Candidates by where their vectors came from. */
+export interface MirrorStats {
+  /** Read from the mirror. */
+  found: number;
+  /** Not in the mirror: fetched from the database. */
+  fetched: number;
+  /** Not in the mirror, and no longer in the database when they were fetched: left out. */
+  gone: number;
 }
 
 export interface StageStats {

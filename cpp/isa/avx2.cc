@@ -80,6 +80,9 @@ struct Places {
 };
 constexpr Places kPlaces;
 
+// Ahead of a pass over a bit plane: far enough for memory to answer.
+constexpr size_t kAheadBits = 2048;
+
 // A line of a head plane: rows 0-7 and 8-15, four codes each.
 struct I {
   struct Line {
@@ -118,6 +121,48 @@ struct I {
   static inline void store(int32_t* p, Sums s) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), s.a);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), s.b);
+  }
+
+  // Adds the entries of n groups of a bit plane: `kBitRun` of them fit the 16-bit sums. Even rows and odd ones are
+  // summed apart, the even ones with 256 times the odd ones on top.
+  static inline void addBits(const uint8_t* p, size_t n, const uint8_t* low, const uint8_t* high, int32_t* dots) {
+    __m256i both = _mm256_setzero_si256(), odd = both;
+    size_t g = 0;
+    for (; g + 4 <= n; g += 4) {
+      V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p + 16 * g) + kAheadBits));
+      const __m256i first = entries(load256(p + 16 * g), load256(low + 16 * g), load256(high + 16 * g));
+      const __m256i second = entries(load256(p + 16 * g + 32), load256(low + 16 * g + 32), load256(high + 16 * g + 32));
+      const __m256i four = _mm256_add_epi8(first, second);
+      both = _mm256_add_epi16(both, four);
+      odd = _mm256_add_epi16(odd, _mm256_srli_epi16(four, 8));
+    }
+    for (; g < n; ++g) {
+      const __m256i one =
+          _mm256_zextsi128_si256(entries(load128(p + 16 * g), load128(low + 16 * g), load128(high + 16 * g)));
+      both = _mm256_add_epi16(both, one);
+      odd = _mm256_add_epi16(odd, _mm256_srli_epi16(one, 8));
+    }
+    const __m256i even = _mm256_sub_epi16(both, _mm256_slli_epi16(odd, 8));
+    const __m128i evens = _mm_add_epi16(_mm256_castsi256_si128(even), _mm256_extracti128_si256(even, 1));
+    const __m128i odds = _mm_add_epi16(_mm256_castsi256_si128(odd), _mm256_extracti128_si256(odd, 1));
+    addTo(dots, _mm_unpacklo_epi16(evens, odds));
+    addTo(dots + 8, _mm_unpackhi_epi16(evens, odds));
+  }
+  static inline __m256i load256(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static inline __m128i load128(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+  static inline __m256i entries(__m256i bits, __m256i low, __m256i high) {
+    const __m256i m = _mm256_set1_epi8(15);
+    return _mm256_add_epi8(_mm256_shuffle_epi8(low, _mm256_and_si256(bits, m)),
+                           _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(bits, 4), m)));
+  }
+  static inline __m128i entries(__m128i bits, __m128i low, __m128i high) {
+    const __m128i m = _mm_set1_epi8(15);
+    return _mm_add_epi8(_mm_shuffle_epi8(low, _mm_and_si128(bits, m)),
+                        _mm_shuffle_epi8(high, _mm_and_si128(_mm_srli_epi16(bits, 4), m)));
+  }
+  static inline void addTo(int32_t* dots, __m128i sums) {
+    auto* to = reinterpret_cast<__m256i*>(dots);
+    _mm256_storeu_si256(to, _mm256_add_epi32(_mm256_loadu_si256(to), _mm256_cvtepu16_epi32(sums)));
   }
 
   // Row numbers and dot products of the rows whose bit is set, in order; writes 16 of each, whatever follows.

@@ -50,6 +50,9 @@ struct V {
   }
 };
 
+// Ahead of a pass over a bit plane: far enough for memory to answer.
+constexpr size_t kAheadBits = 2048;
+
 // A line of a head plane: a row's four codes are one 32-bit lane.
 struct I {
   using Line = __m512i;
@@ -71,6 +74,46 @@ struct I {
   }
   static inline Sums combine(Sums high, Sums low) { return _mm512_add_epi32(_mm512_slli_epi32(high, 7), low); }
   static inline void store(int32_t* p, Sums s) { _mm512_storeu_si512(p, s); }
+
+  // Adds the entries of n groups of a bit plane: `kBitRun` of them fit the 16-bit sums. Even rows and odd ones are
+  // summed apart, the even ones with 256 times the odd ones on top.
+  static inline void addBits(const uint8_t* p, size_t n, const uint8_t* low, const uint8_t* high, int32_t* dots) {
+    __m512i both = _mm512_setzero_si512(), odd = both;
+    size_t g = 0;
+    for (; g + 8 <= n; g += 8) {
+      const uint8_t* at = p + 16 * g;
+      V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(at) + kAheadBits));
+      V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(at) + kAheadBits + 64));
+      const __m512i first = entries(load(at), load(low + 16 * g), load(high + 16 * g));
+      const __m512i second = entries(load(at + 64), load(low + 16 * g + 64), load(high + 16 * g + 64));
+      const __m512i four = _mm512_add_epi8(first, second);
+      both = _mm512_add_epi16(both, four);
+      odd = _mm512_add_epi16(odd, _mm512_srli_epi16(four, 8));
+    }
+    for (; g < n; g += 4) {
+      // Beyond the last group entries of 0.
+      const __mmask8 there = static_cast<__mmask8>(n - g >= 4 ? 0xff : (1u << (2 * (n - g))) - 1);
+      const __m512i one =
+          entries(_mm512_maskz_loadu_epi64(there, p + 16 * g), _mm512_maskz_loadu_epi64(there, low + 16 * g),
+                  _mm512_maskz_loadu_epi64(there, high + 16 * g));
+      both = _mm512_add_epi16(both, one);
+      odd = _mm512_add_epi16(odd, _mm512_srli_epi16(one, 8));
+    }
+    const __m128i evens = fold(_mm512_sub_epi16(both, _mm512_slli_epi16(odd, 8)));
+    const __m128i odds = fold(odd);
+    const __m256i rows = _mm256_set_m128i(_mm_unpackhi_epi16(evens, odds), _mm_unpacklo_epi16(evens, odds));
+    _mm512_storeu_si512(dots, _mm512_add_epi32(_mm512_loadu_si512(dots), _mm512_cvtepu16_epi32(rows)));
+  }
+  static inline __m512i entries(__m512i bits, __m512i low, __m512i high) {
+    const __m512i m = _mm512_set1_epi8(15);
+    return _mm512_add_epi8(_mm512_shuffle_epi8(low, _mm512_and_si512(bits, m)),
+                           _mm512_shuffle_epi8(high, _mm512_and_si512(_mm512_srli_epi16(bits, 4), m)));
+  }
+  // The sum of the four lanes of 128 bits.
+  static inline __m128i fold(__m512i x) {
+    const __m256i halves = _mm256_add_epi16(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
+    return _mm_add_epi16(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
+  }
 
   // Row numbers and dot products of the rows whose bit is set, in order; writes 16 of each, whatever follows.
   static inline void compact(uint32_t stay, uint32_t base, const int32_t* dots, uint32_t* rows, int32_t* kept) {

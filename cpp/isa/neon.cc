@@ -95,6 +95,9 @@ struct V {
   }
 };
 
+// Ahead of a pass over a bit plane: far enough for memory to answer.
+constexpr size_t kAheadBits = 2048;
+
 // A line of a head plane: four rows a register. Products of 7-bit queries stay far from 16 bits, so they are added as
 // they come: the four of a row meet when a run ends.
 struct I {
@@ -151,6 +154,35 @@ struct I {
   }
   static inline void store(int32_t* p, Sums s) {
     for (int i = 0; i < 4; ++i) vst1q_s32(p + 4 * i, s.v[i]);
+  }
+
+  // Adds the entries of n groups of a bit plane: `kBitRun` of them fit the 16-bit sums.
+  static inline void addBits(const uint8_t* p, size_t n, const uint8_t* low, const uint8_t* high, int32_t* dots) {
+    uint16x8_t a = vdupq_n_u16(0), b = a;
+    size_t g = 0;
+    for (; g + 2 <= n; g += 2, p += 32, low += 32, high += 32) {
+      V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + kAheadBits));
+      const uint8x16_t four = vaddq_u8(entries(p, low, high), entries(p + 16, low + 16, high + 16));
+      a = vaddw_u8(a, vget_low_u8(four));
+      b = vaddw_high_u8(b, four);
+    }
+    if (g < n) {
+      const uint8x16_t one = entries(p, low, high);
+      a = vaddw_u8(a, vget_low_u8(one));
+      b = vaddw_high_u8(b, one);
+    }
+    addTo(dots, vmovl_u16(vget_low_u16(a)));
+    addTo(dots + 4, vmovl_high_u16(a));
+    addTo(dots + 8, vmovl_u16(vget_low_u16(b)));
+    addTo(dots + 12, vmovl_high_u16(b));
+  }
+  static inline uint8x16_t entries(const uint8_t* p, const uint8_t* low, const uint8_t* high) {
+    const uint8x16_t bits = vld1q_u8(p);
+    return vaddq_u8(vqtbl1q_u8(vld1q_u8(low), vandq_u8(bits, vdupq_n_u8(15))),
+                    vqtbl1q_u8(vld1q_u8(high), vshrq_n_u8(bits, 4)));
+  }
+  static inline void addTo(int32_t* dots, uint32x4_t sums) {
+    vst1q_s32(dots, vaddq_s32(vld1q_s32(dots), vreinterpretq_s32_u32(sums)));
   }
 
   // Row numbers and dot products of the rows whose bit is set, in order; writes 16 of each, whatever follows.

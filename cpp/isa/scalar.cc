@@ -133,6 +133,15 @@ struct I {
   }
   static inline void store(int32_t* p, Sums s) { memcpy(p, s.v, sizeof s.v); }
 
+  // Adds the entries of n groups of a bit plane.
+  static inline void addBits(const uint8_t* p, size_t n, const uint8_t* low, const uint8_t* high, int32_t* dots) {
+    for (size_t r = 0; r < 16; ++r) {
+      int32_t sum = 0;
+      for (size_t i = 0; i < 16 * n; i += 16) sum += low[i + (p[i + r] & 15)] + high[i + (p[i + r] >> 4)];
+      dots[r] += sum;
+    }
+  }
+
   // Row numbers and dot products of the rows whose bit is set, in order; writes 16 of each, whatever follows.
   static inline void compact(uint32_t stay, uint32_t base, const int32_t* dots, uint32_t* rows, int32_t* kept) {
     size_t n = 0;

@@ -30,6 +30,7 @@ function bind(name: string, raw: RawLevel): CodeKernels {
     allocate: (bytes) => new Uint8Array(new SharedArrayBuffer(bytes)),
     release: () => {},
     headDots: (t) => raw.headDots(t.plane, t.dims, t.blocks, t.count, t.query, t.queries, t.dots),
+    bitDots: (t) => raw.bitDots(t.plane, t.dims, t.blocks, t.count, t.query, t.dots),
     rowDots: (t) => raw.rowDots(t.plane, t.bits, t.stride, t.dims, t.rows, t.count, t.query, t.dots),
     topDots: (t) => raw.topDots(t.dots, t.blocks, t.count, t.mask, t.k, t.rows, t.best),
     survivors: (t: SurvivorsTask) =>
@@ -38,6 +39,7 @@ function bind(name: string, raw: RawLevel): CodeKernels {
     project: (t) => raw.project(t.rows, t.count, t.dim, t.basis, t.width, t.out),
     encodeHead: (t) => raw.encodeHead(...encodeArguments(t), t.head, t.fine, t.coarseError, t.fineError),
     encodeRows: (t) => raw.encodeRows(...encodeArguments(t), t.plane, t.error),
+    encodeBits: (t) => raw.encodeBits(...encodeArguments(t), t.plane),
     scoresAt: (t) =>
       raw.scoresAt(METRICS.indexOf(t.metric), t.query, t.chunks, t.chunkRows, t.stride, t.dim, t.rows, t.count, t.keys),
   };

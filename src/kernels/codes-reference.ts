@@ -1,8 +1,10 @@
 /** The code kernels in plain TypeScript: the oracle of the other backends, and the last resort. See codes.ts. */
 import {
+  type BitDotsTask,
   BLOCK_ROWS,
   type Bound,
   type CodeKernels,
+  type EncodeBitsTask,
   type EncodeHeadTask,
   type EncodeRowsTask,
   type HeadDotsTask,
@@ -38,6 +40,21 @@ export const codesReference: CodeKernels = {
           }
           dots[out + b * BLOCK_ROWS + r] = sum;
         }
+      }
+    }
+  },
+
+  bitDots({ plane, dims, blocks, count, query, dots }: BitDotsTask): void {
+    const sums = nibbleSums(query, dims);
+    for (let b = 0; b < count; b++) {
+      for (let r = 0; r < BLOCK_ROWS; r++) {
+        let at = blocks[b]! * dims * 2 + r;
+        let sum = 0;
+        for (let half = 0; half < sums.length; half += 32, at += 16) {
+          const byte = plane[at]!;
+          sum += sums[half + (byte & 15)]! + sums[half + 16 + (byte >> 4)]!;
+        }
+        dots[b * BLOCK_ROWS + r] = sum;
       }
     }
   },
@@ -159,6 +176,22 @@ export const codesReference: CodeKernels = {
     }
   },
 
+  encodeBits({ values, count, stride, offset, dims, base, inverse, first, plane }: EncodeBitsTask): void {
+    for (let k = 0; k < count; k++) {
+      const row = first + k;
+      const at = (row >> 4) * dims * 2 + (row & 15);
+      for (let g = 0; g < dims; g += 8) {
+        let byte = 0;
+        for (let t = 0; t < 8; t++) {
+          const i = g + t;
+          // floor(x) ≥ 1 where x ≥ 1.
+          if ((values[k * stride + offset + i]! - base[i]!) * inverse[i]! + 0.5 >= 1) byte |= 1 << t;
+        }
+        plane[at + g * 2] = byte;
+      }
+    }
+  },
+
   scoresAt({ metric, query, chunks, chunkRows, stride, dim, rows, count, keys }: ScoresAtTask): void {
     for (let k = 0; k < count; k++) {
       const chunk = chunks[Math.floor(rows[k]! / chunkRows)]!;
@@ -168,6 +201,18 @@ export const codesReference: CodeKernels = {
     }
   },
 };
+
+/** By 4 dims and their 4 bits: the sum of the query's values whose bit is set. */
+function nibbleSums(query: Int16Array, dims: number): Int32Array {
+  const sums = new Int32Array(dims * 4);
+  for (let i = 0; i < dims; i += 4) {
+    for (let bits = 1; bits < 16; bits++) {
+      const lowest = 31 - Math.clz32(bits & -bits);
+      sums[4 * i + bits] = sums[4 * i + (bits & (bits - 1))]! + query[i + lowest]!;
+    }
+  }
+  return sums;
+}
 
 function stays(b: Bound, row: number, estimate: number): boolean {
   const v = estimate + b.error[row]! * b.errorScale + b.tail[row]! * b.tailScale + b.constant;

@@ -64,6 +64,13 @@ function bind(memory: SharedWasmMemory, wasm: WasmExports): WasmCodeKernels {
       call.end();
     },
 
+    bitDots({ plane, dims, blocks, count, query, dots }) {
+      call.begin();
+      const scratch = call.take(4 * dims);
+      wasm.bitDots(call.input(plane), dims, call.input(blocks), count, call.input(query), call.output(dots), scratch);
+      call.end();
+    },
+
     rowDots({ plane, bits, stride, dims, rows, count, query, dots }) {
       call.begin();
       const scratch = call.take(wasm.rowDotsScratch(dims));
@@ -191,6 +198,13 @@ function bind(memory: SharedWasmMemory, wasm: WasmExports): WasmCodeKernels {
         call.output(task.error),
         call.take(wasm.encodeScratch.value),
       );
+      call.end();
+    },
+
+    encodeBits(task) {
+      call.begin();
+      const { values, base, inverse } = codedBy(task);
+      wasm.encodeBits(values, task.count, task.stride, task.dims, base, inverse, task.first, call.output(task.plane));
       call.end();
     },
 
@@ -359,6 +373,15 @@ interface WasmExports {
     dots: number,
     scratch: number,
   ): void;
+  bitDots(
+    plane: number,
+    dims: number,
+    blocks: number,
+    count: number,
+    query: number,
+    dots: number,
+    scratch: number,
+  ): void;
   rowDots(
     plane: number,
     bits: number,
@@ -442,6 +465,16 @@ interface WasmExports {
     plane: number,
     error: number,
     scratch: number,
+  ): void;
+  encodeBits(
+    values: number,
+    count: number,
+    stride: number,
+    dims: number,
+    base: number,
+    inverse: number,
+    first: number,
+    plane: number,
   ): void;
   prepareQuery(query: number, dim: number, prepared: number, scratch: number): number;
   keys(

@@ -8,6 +8,8 @@
  *                  4 r + t of group g holds dim 8 g + t of row r in its low half and dim 8 g + 4 + t in its high half
  *     fine plane   4 bits a dim, row by row: byte 4 g + t of a row holds dims 8 g + t and 8 g + 4 + t likewise
  *     int8 plane   one signed byte a dim, row by row
+ *     bit plane    1 bit a dim, 16 rows a block. A block is dims / 8 groups of 16 bytes; bit t of byte r of group g is that
+ *                  of dim 8 g + t of row r
  *
  * All integer sums are exact, in int32; callers choose queries so that they fit. All float64 arithmetic is one rounding
  * an operation, in the order written, nothing fused.
@@ -22,11 +24,14 @@ export const BLOCK_ROWS = 16;
 /** Head queries lie in ±HEAD_QUERY_MAX: two planes of 7 bits. */
 export const HEAD_QUERY_MAX = 8191;
 
+/** Queries of a bit plane lie in ±BIT_QUERY_MAX: what four dims add up to, four times over, fits 8 bits. */
+export const BIT_QUERY_MAX = 15;
+
 /** Dot products of every row of some blocks with some queries. */
 export interface HeadDotsTask {
   /** The head plane. */
   plane: Uint8Array;
-  /** A multiple of 8, at most 512. */
+  /** A multiple of 8, at most 8192. */
   dims: number;
   /** The blocks to visit, in this order; `count` of them. */
   blocks: Uint32Array;
@@ -35,6 +40,21 @@ export interface HeadDotsTask {
   query: Int16Array;
   queries: number;
   /** Out: query after query, `count × 16` dot products Σ q_i · code_i, codes 0..15. */
+  dots: Int32Array;
+}
+
+/** Dot products of every row of some blocks with one query. */
+export interface BitDotsTask {
+  /** The bit plane. */
+  plane: Uint8Array;
+  /** A multiple of 8, at most 65,536. */
+  dims: number;
+  /** The blocks to visit, in this order; `count` of them. */
+  blocks: Uint32Array;
+  count: number;
+  /** `dims` values in ±BIT_QUERY_MAX. */
+  query: Int16Array;
+  /** Out: `count × 16` sums of the q_i whose bit is set. */
   dots: Int32Array;
 }
 
@@ -174,6 +194,14 @@ export interface EncodeRowsTask extends EncodeTask {
   error: Float64Array;
 }
 
+/** Codes 0 and 1. */
+export interface EncodeBitsTask extends EncodeTask {
+  /** First row: a multiple of 16. */
+  first: number;
+  /** The bit plane. */
+  plane: Uint8Array;
+}
+
 /** Keys of listed rows over all their dims, as `scores` of kernels.ts would give them. */
 export interface ScoresAtTask {
   metric: Metric;
@@ -199,6 +227,7 @@ export interface CodeKernels {
   /** Gives back what `allocate` answered (the same view). Nothing may use it afterwards. */
   release(memory: Uint8Array): void;
   headDots(task: HeadDotsTask): void;
+  bitDots(task: BitDotsTask): void;
   rowDots(task: RowDotsTask): void;
   /** Returns how many were found: min(k, rows let through). */
   topDots(task: TopDotsTask): number;
@@ -209,11 +238,13 @@ export interface CodeKernels {
   project(task: ProjectTask): void;
   encodeHead(task: EncodeHeadTask): void;
   encodeRows(task: EncodeRowsTask): void;
+  encodeBits(task: EncodeBitsTask): void;
   scoresAt(task: ScoresAtTask): void;
 }
 
 export const CODE_KERNEL_NAMES = [
   'headDots',
+  'bitDots',
   'rowDots',
   'topDots',
   'survivors',
@@ -221,5 +252,6 @@ export const CODE_KERNEL_NAMES = [
   'project',
   'encodeHead',
   'encodeRows',
+  'encodeBits',
   'scoresAt',
 ] as const satisfies readonly Exclude<keyof CodeKernels, 'name' | 'allocate' | 'release'>[];

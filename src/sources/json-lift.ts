@@ -17,7 +17,7 @@ export interface Lift {
 }
 
 /**
- * Parses `{ result: { points: […] } }` and fills every lift, one vector a point. In the parsed answer 0 stands where a
+ * Parses `{ result: { points: […] } }`, or `{ result: […] }`, and fills every lift, one vector a point. In the parsed answer 0 stands where a
  * vector was.
  *
  * @returns undefined if anything is not as expected: text that is no JSON, a vector that is absent or of another length, or
@@ -91,7 +91,9 @@ class Scan {
       return this.object(inPoint) && this.lifts.every((lift) => lift.count === points);
     };
     const inResult = (key: string): boolean => (key === 'points' ? this.array(point) : this.skipValue());
-    const inAnswer = (key: string): boolean => (key === 'result' ? this.object(inResult) : this.skipValue());
+    // By id, points are the result itself.
+    const result = (): boolean => (this.peek() === OPEN_ARRAY ? this.array(point) : this.object(inResult));
+    const inAnswer = (key: string): boolean => (key === 'result' ? result() : this.skipValue());
     return this.object(inAnswer);
   }
 

@@ -30,6 +30,12 @@ export class Known<T> {
 
   constructor(private readonly options: KnownOptions<T>) {}
 
+  /** What is known and believed, without waiting. */
+  get fresh(): T | undefined {
+    const { current } = this;
+    return current !== undefined && performance.now() - current.readAt <= MAX_AGE ? current.value : undefined;
+  }
+
   /** @param signal - that of the call which asks */
   async get(signal: AbortSignal): Promise<T> {
     signal.throwIfAborted();

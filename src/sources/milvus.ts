@@ -1,7 +1,7 @@
 /** Milvus as a source: `funnelvec/milvus`. */
 import { expected, FunnelError } from '../errors.js';
-import type { Metric } from '../types.js';
-import { checkInteger, checkPayload } from '../validate.js';
+import type { Id, Metric } from '../types.js';
+import { checkIds, checkInteger, checkPayload } from '../validate.js';
 import { guarded, messageOf, overloaded, reachReason, socketCode } from './call.js';
 import { absent, fromBfloat16, type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
 import { Known } from './known.js';
@@ -10,7 +10,20 @@ import { checkExpression } from './milvus-expression.js';
 import { type LiftedField, liftFields, statusOf } from './milvus-lift.js';
 import { setOwn } from './own.js';
 import { type PackableRow, packRows } from './pack.js';
-import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from './source.js';
+import { inOrder, joined } from './rows.js';
+import {
+  type FetchAnswer,
+  type FetchRequest,
+  type HeadAnswer,
+  type HeadRequest,
+  type PackedRows,
+  type PayloadSelection,
+  rowsAtOnce,
+  type ScanAnswer,
+  type ScanRequest,
+  type Source,
+  type SourceInfo,
+} from './source.js';
 
 export { type FromMilvusOptions, fromMilvus } from './from-milvus.js';
 export type { TailLayout } from './layout.js';
@@ -23,6 +36,8 @@ export interface MilvusClientLike {
   describeIndex(request: any): Promise<any>;
   // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
   search(request: any): Promise<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
+  query?(request: any): Promise<any>;
 }
 
 export interface MilvusSourceOptions {
@@ -84,6 +99,7 @@ const METRICS: Record<string, Metric | undefined> = { COSINE: 'cosine', IP: 'dot
 /** Vector types by the SDK's numbers. */
 const TYPES: Record<number, LiftedField['kind'] | undefined> = { 101: 'float32', 102: 'float16', 103: 'bfloat16' };
 const FLOAT16 = 102;
+const VARCHAR = 21;
 /** Binary, float, half, sparse, int8 vectors and arrays of them. */
 const isVector = (type: number) => type >= 100 && type < 200;
 
@@ -92,6 +108,8 @@ const DYNAMIC = '$meta';
 
 interface Facts extends SourceInfo {
   idField: string;
+  /** Whether ids are text, not numbers. */
+  text: boolean;
   /** Fields that are no vectors, without the primary key. */
   scalars: string[];
   vectorFields: string[];
@@ -99,6 +117,17 @@ interface Facts extends SourceInfo {
   /** Whether the server answers squares of distances. */
   squared: { head: boolean; full: boolean };
   float16: boolean;
+}
+
+type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
+
+/** What of rows is asked for. */
+interface Reading {
+  fields: { name: string; dim: number }[];
+  /** Of the vectors. */
+  names: string[];
+  payloadFields: string[];
+  outputs: string[];
 }
 
 class MilvusSource implements Source {
@@ -118,11 +147,13 @@ class MilvusSource implements Source {
     });
   }
 
-  info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
-    return this.guarded(options, async (signal) => {
-      const { headDim, dim, metric, idKind } = await this.known.get(signal);
-      return { headDim, dim, metric, idKind };
-    });
+  async info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
+    // Every search asks: a deadline for what is known already would take longer than the answer.
+    const { fresh } = this.known;
+    const known = fresh && options.timeout === undefined && options.signal === undefined;
+    const facts = known ? fresh : await this.guarded(options, (signal) => this.known.get(signal));
+    const { headDim, dim, metric, idKind } = facts;
+    return { headDim, dim, metric, idKind };
   }
 
   head(request: HeadRequest): Promise<HeadAnswer> {
@@ -152,28 +183,146 @@ class MilvusSource implements Source {
     });
   }
 
-  private async searchHead(request: HeadRequest, facts: Facts): Promise<HeadAnswer> {
+  fetch(request: FetchRequest): Promise<FetchAnswer> {
+    return this.guarded(request, async (signal) => {
+      checkPayload(request.withPayload);
+      const ids = Array.from(request.ids);
+      checkIds(ids);
+      return this.informed(undefined, signal, async (facts) => {
+        const asked = this.reading(facts, request);
+        const began = performance.now();
+        const step = rowsAtOnce(facts.dim);
+        const parts: PackedRows[] = [];
+        for (let from = 0; from === 0 || from < ids.length; from += step) {
+          signal.throwIfAborted();
+          const part = ids.slice(from, from + step);
+          const expression = `${facts.idField} in [${part.map((id) => keyLiteral(id, facts)).join(',')}]`;
+          const rows = part.length === 0 ? [] : await this.query(expression, asked, request, facts, {});
+          parts.push(inOrder(this.unpack(rows, undefined, asked, facts, request), part));
+        }
+        return { rows: joined(parts), ms: performance.now() - began };
+      });
+    });
+  }
+
+  /**
+   * By key: the rows behind the last one. The two parameters are those of the SDKs' own iterators, for which servers answer
+   * in the order of the keys.
+   */
+  scan(request: ScanRequest): Promise<ScanAnswer> {
+    return this.guarded(request, async (signal) => {
+      checkPayload(request.withPayload);
+      const limit = checkInteger(request.limit, 1, MAX_LIMIT, 'limit');
+      const { after } = request;
+      return this.informed(undefined, signal, async (facts) => {
+        const asked = this.reading(facts, request);
+        const began = performance.now();
+        const behind = after === undefined ? undefined : `${facts.idField} > ${keyLiteral(after, facts)}`;
+        const params = { limit, iterator: 'True', reduce_stop_for_best: 'True' };
+        const rows = await this.query(this.filter(behind), asked, request, facts, params);
+        const unpacked = this.unpack(rows, undefined, asked, facts, request);
+        const last = this.checkOrder(unpacked.ids.map(String), after, facts);
+        // A page may be short though more follow; only an empty one is the end.
+        return { rows: unpacked, next: rows.length === 0 ? undefined : last, ms: performance.now() - began };
+      });
+    });
+  }
+
+  /** The last key. Where keys are not in order, going on behind the last would skip rows. */
+  private checkOrder(keys: readonly string[], after: string | undefined, { text }: Facts): string | undefined {
+    let last = after;
+    for (const key of keys) {
+      const ascends =
+        last === undefined ||
+        (text ? Buffer.compare(Buffer.from(last), Buffer.from(key)) < 0 : BigInt(last) < BigInt(key));
+      if (!ascends) {
+        throw new FunnelError(
+          'BAD_RESPONSE',
+          `Expected rows in the order of their keys from ${this.name} but ${JSON.stringify(key)} came behind ${JSON.stringify(last)}`,
+        );
+      }
+      last = key;
+    }
+    return last;
+  }
+
+  private async query(
+    filter: string | undefined,
+    { outputs }: Reading,
+    { timeout = this.options.timeout }: Pick<HeadRequest, 'timeout'>,
+    { float16 }: Facts,
+    params: object,
+  ): Promise<readonly MilvusRow[]> {
+    if (typeof this.client.query !== 'function') {
+      throw expected('BAD_ARGUMENT', 'a MilvusClient with query()', 'client', this.client);
+    }
+    const answer = await this.client.query({
+      collection_name: this.options.collection,
+      filter: filter ?? '',
+      output_fields: outputs,
+      consistency_level: this.options.consistency,
+      params,
+      timeout,
+      transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,
+    });
+    const no = refusal(answer?.status);
+    if (no) throw this.refused((answer.status as { code?: number }).code || no.code, no.reason, answer);
+    return milvusRows(answer);
+  }
+
+  /** What of rows is to be read. */
+  private reading(facts: Facts, { withPayload = false, vectors = true }: Wanted): Reading {
     const { head, full } = this.options;
-    const { candidates, withPayload = false } = request;
     const { headDim, dim, idField } = facts;
     const tailed = typeof full === 'string' ? undefined : full;
-    const fields = tailed
-      ? [
-          { name: head, dim: headDim },
-          { name: tailed.tail, dim: dim - headDim },
-        ]
-      : [{ name: full as string, dim }];
-    const names = fields.map((field) => field.name);
     const payloadFields = this.payloadFields(withPayload, facts);
-    const outputs = [...new Set([idField, ...names, ...(tailed ? [tailed.headNorm] : []), ...payloadFields])];
-    const vector = request.vector.subarray(0, headDim);
+    const fields = !vectors
+      ? []
+      : tailed
+        ? [
+            { name: head, dim: headDim },
+            { name: tailed.tail, dim: dim - headDim },
+          ]
+        : [{ name: full as string, dim }];
+    const names = fields.map((field) => field.name);
+    const norm = tailed && vectors ? [tailed.headNorm] : [];
+    return { fields, names, payloadFields, outputs: [...new Set([idField, ...names, ...norm, ...payloadFields])] };
+  }
+
+  private unpack(
+    rows: readonly MilvusRow[],
+    lifted: Map<string, LiftedField> | undefined,
+    { fields, payloadFields }: Reading,
+    { headDim, dim, idField, float16 }: Facts,
+    { withPayload = false, vectors: wanted = true }: Wanted,
+  ): PackedRows {
+    const { full } = this.options;
+    const nameRow = (row: number) => `row ${row} (id ${String(rows[row]?.[idField])}) of ${this.name}`;
+    const ids = milvusIds(rows, idField);
+    const matrices = fields.map((field) => packField(field, rows, lifted?.get(field.name), float16, nameRow));
+    let vectors = matrices[0] ?? new Float32Array(0);
+    if (wanted && typeof full !== 'string') {
+      const { headNorm } = full;
+      const norms = rows.map((row) => row[headNorm]);
+      const nameNorm = (row: number) => `field ${JSON.stringify(headNorm)} of ${nameRow(row)}`;
+      const [heads, tails] = matrices as Float32Array[];
+      vectors = joinTails(heads!, headDim, norms, tails!, dim - headDim, nameNorm, nameRow);
+    }
+    const payloads = withPayload === false ? undefined : rows.map((row) => payloadOf(row, payloadFields));
+    return { vectors, dim, ids, payloads };
+  }
+
+  private async searchHead(request: HeadRequest, facts: Facts): Promise<HeadAnswer> {
+    const { candidates } = request;
+    const asked = this.reading(facts, request);
+    const vector = request.vector.subarray(0, facts.headDim);
     const { rows, lifted, at, began } = await this.search(
-      head,
+      this.options.head,
       vector,
       candidates,
       request,
-      outputs,
-      names,
+      asked.outputs,
+      asked.names,
       facts.float16,
     );
     if (rows.length > candidates) {
@@ -182,34 +331,9 @@ class MilvusSource implements Source {
         `Expected at most ${candidates} rows from ${this.name} but received ${rows.length}`,
       );
     }
-    const nameRow = (row: number) => `row ${row} (id ${String(rows[row]?.[idField])}) of ${this.name}`;
-    const ids = milvusIds(rows, idField);
-    const matrices = fields.map((field) => packField(field, rows, lifted?.get(field.name), facts.float16, nameRow));
-    let vectors = matrices[0]!;
-    if (tailed) {
-      const norms = rows.map((row) => row[tailed.headNorm]);
-      const nameNorm = (row: number) => `field ${JSON.stringify(tailed.headNorm)} of ${nameRow(row)}`;
-      vectors = joinTails(
-        vectors as Float32Array,
-        headDim,
-        norms,
-        matrices[1] as Float32Array,
-        dim - headDim,
-        nameNorm,
-        nameRow,
-      );
-    }
-    return {
-      candidates: {
-        vectors,
-        dim,
-        ids,
-        payloads: withPayload === false ? undefined : rows.map((row) => payloadOf(row, payloadFields)),
-        headScores: distances(milvusScores(rows, outputs), facts.squared.head),
-      },
-      headMs: at - began,
-      decodeMs: performance.now() - at,
-    };
+    const unpacked = this.unpack(rows, lifted, asked, facts, request);
+    const headScores = distances(milvusScores(rows, asked.outputs), facts.squared.head);
+    return { candidates: { ...unpacked, headScores }, headMs: at - began, decodeMs: performance.now() - at };
   }
 
   private async search(
@@ -315,21 +439,21 @@ class MilvusSource implements Source {
     );
   }
 
-  /** Runs a search by what is known of the collection; if it fails, says whether that is no longer so. */
+  /** Runs a call by what is known of the collection; if it fails, says whether that is no longer so. */
   private async informed<T>(
-    { vector, nativeFilter }: Pick<HeadRequest, 'vector' | 'nativeFilter'>,
+    query: Pick<HeadRequest, 'vector' | 'nativeFilter'> | undefined,
     signal: AbortSignal,
     search: (facts: Facts) => Promise<T>,
   ): Promise<T> {
-    checkExpression(nativeFilter);
+    checkExpression(query?.nativeFilter);
     const facts = await this.known.get(signal);
-    checkHeadQuery(vector, facts.dim, this.name);
+    if (query) checkHeadQuery(query.vector, facts.dim, this.name);
     try {
       return await search(facts);
     } catch (error) {
       const told = error instanceof FunnelError ? error : this.classify(error);
       const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
-      if (now) checkHeadQuery(vector, now.dim, this.name);
+      if (now && query) checkHeadQuery(query.vector, now.dim, this.name);
       throw told;
     }
   }
@@ -411,6 +535,7 @@ class MilvusSource implements Source {
       // As the SDK hands them out.
       idKind: 'string',
       idField,
+      text: Number(fields.find((field) => field.name === idField)!.dataType) === VARCHAR,
       scalars: scalars.map((field) => field.name),
       vectorFields: vectorFields.map((field) => field.name),
       dynamic: Boolean(answer.schema.enable_dynamic_field),
@@ -436,6 +561,14 @@ class MilvusSource implements Source {
     }
     return metrics;
   }
+}
+
+/** A key as an expression has it. */
+function keyLiteral(id: Id, { text }: Facts): string {
+  const plain = String(id);
+  if (text) return `"${plain.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r')}"`;
+  if (!/^-?\d+$/.test(plain)) throw expected('BAD_ID', 'an integer, as the keys of the collection are,', 'an id', id);
+  return plain;
 }
 
 interface SchemaField {

@@ -1,5 +1,6 @@
 /** What the source needs of a Qdrant client, and what both clients share. */
 import { FunnelError } from '../errors.js';
+import type { Id } from '../types.js';
 import type { AnyPoint } from './from-qdrant.js';
 import type { PayloadSelection } from './source.js';
 
@@ -15,27 +16,41 @@ export interface QdrantDriver {
   /** A filter that is true where both are. */
   both(a: unknown, b: unknown): unknown;
   /** `packed`: one matrix for every lift, where the vectors never became arrays. `at`: when the answer was here. */
-  query(
-    query: QdrantQuery,
+  query(query: QdrantQuery, signal: AbortSignal, fast: boolean): Promise<QdrantAnswer>;
+  /** Points by id, in any order. */
+  retrieve(request: QdrantRead & { ids: readonly Id[] }, signal: AbortSignal, fast: boolean): Promise<QdrantAnswer>;
+  /** Points in the order of their ids, from `from` on; `next`: the first one of the next page. */
+  scroll(
+    request: QdrantRead & { from: Id | undefined; limit: number; filter: unknown },
     signal: AbortSignal,
     fast: boolean,
-  ): Promise<{ points: AnyPoint[]; packed?: Float32Array[]; at: number }>;
+  ): Promise<QdrantAnswer & { next: Id | undefined }>;
   classify(error: unknown, where: string): FunnelError;
 }
 
 export type QdrantVectors = ReadonlyMap<string, { dim: number; distance: string; multi: boolean }>;
 
-export interface QdrantQuery {
+export interface QdrantAnswer {
+  points: AnyPoint[];
+  packed?: Float32Array[];
+  at: number;
+}
+
+/** What of points is asked for. */
+export interface QdrantRead {
   collection: string;
+  withPayload: PayloadSelection;
+  /** The vectors that come along. */
+  lifts: readonly { name: string; dim: number }[];
+}
+
+export interface QdrantQuery extends QdrantRead {
   vector: Float32Array;
   using: string;
   limit: number;
   filter: unknown;
   params: unknown;
   exact: boolean;
-  withPayload: PayloadSelection;
-  /** The vectors that come along. */
-  lifts: readonly { name: string; dim: number }[];
 }
 
 /** What the server said no to, as far as its own words tell. The words are the same over REST and gRPC. */

@@ -1,9 +1,16 @@
 /** Qdrant over @qdrant/js-client-grpc. */
 import { FunnelError } from '../errors.js';
+import type { Id } from '../types.js';
 import { messageOf, reachReason, socketCode } from './call.js';
 import { type AnyPoint, plainInteger, pointsOf } from './from-qdrant.js';
 import { setOwn } from './own.js';
-import { type QdrantDriver, type QdrantQuery, type QdrantVectors, qdrantRefusal } from './qdrant-driver.js';
+import {
+  type QdrantDriver,
+  type QdrantQuery,
+  type QdrantRead,
+  type QdrantVectors,
+  qdrantRefusal,
+} from './qdrant-driver.js';
 import { checkParts } from './qdrant-grpc-check.js';
 import { FIXED32, FIXED64, LENGTH, LITTLE_ENDIAN, WireReader } from './wire.js';
 
@@ -51,22 +58,45 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       return { points: pointsOf(await call()) as AnyPoint[], at: performance.now() };
     },
 
+    async retrieve(request, signal) {
+      const { get } = client.api('points') as { get: Call };
+      const ids = request.ids.map(pointId);
+      const answer = await get({ collectionName: request.collection, ids, ...selectors(request) }, { signal });
+      return { points: pointsOf(answer) as AnyPoint[], at: performance.now() };
+    },
+
+    async scroll(request, signal) {
+      const { scroll } = client.api('points') as { scroll: Call };
+      const { collection: collectionName, from, limit, filter } = request;
+      const offset = from === undefined ? undefined : pointId(from);
+      const answer = await scroll({ collectionName, offset, limit, filter, ...selectors(request) }, { signal });
+      const { nextPageOffset: next } = answer as { nextPageOffset?: { pointIdOptions?: { value?: Id } } };
+      return { points: pointsOf(answer) as AnyPoint[], at: performance.now(), next: next?.pointIdOptions?.value };
+    },
+
     classify: grpcError,
   };
 }
 
-function queryPoints({
-  collection,
-  vector,
-  using,
-  limit,
-  filter,
-  params,
-  exact,
-  withPayload,
-  lifts,
-}: QdrantQuery): object {
+function pointId(id: Id): object {
+  const value = typeof id === 'string' ? id : BigInt(id);
+  return { pointIdOptions: { case: typeof id === 'string' ? 'uuid' : 'num', value } };
+}
+
+function selectors({ withPayload, lifts }: QdrantRead): object {
   const names = lifts.map((lift) => lift.name);
+  return {
+    withPayload:
+      typeof withPayload === 'boolean'
+        ? select('enable', withPayload)
+        : select('include', { fields: [...withPayload] }),
+    withVectors:
+      names.length === 0 || names.includes('') ? select('enable', names.length > 0) : select('include', { names }),
+  };
+}
+
+function queryPoints(request: QdrantQuery): object {
+  const { collection, vector, using, limit, filter, params, exact } = request;
   return {
     collectionName: collection,
     query: { variant: { case: 'nearest', value: { variant: { case: 'dense', value: { data: vector } } } } },
@@ -74,11 +104,7 @@ function queryPoints({
     limit: BigInt(limit),
     filter,
     params: exact ? { ...(params as object), exact: true } : params,
-    withPayload: Array.isArray(withPayload)
-      ? select('include', { fields: [...withPayload] })
-      : select('enable', withPayload),
-    withVectors:
-      names.length === 0 || names.includes('') ? select('enable', names.length > 0) : select('include', { names }),
+    ...selectors(request),
   };
 }
 

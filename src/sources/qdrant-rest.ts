@@ -1,15 +1,19 @@
 /** Qdrant over @qdrant/js-client-rest. */
 import { FunnelError } from '../errors.js';
+import type { Id } from '../types.js';
 import { messageOf, reachReason, socketCode } from './call.js';
 import { tapped } from './fetch-tap.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { type Lift, liftVectors, parseAnswer } from './json-lift.js';
-import { type QdrantDriver, type QdrantQuery, type QdrantVectors, qdrantRefusal } from './qdrant-driver.js';
+import { type QdrantDriver, type QdrantRead, type QdrantVectors, qdrantRefusal } from './qdrant-driver.js';
 
 /** What is used of the REST client, so that the types of this package need no client installed. */
 export interface QdrantRestClient {
   getCollection(collection: string): Promise<unknown>;
-  scroll(collection: string, args: { limit: number; with_payload: boolean; with_vector: boolean }): Promise<unknown>;
+  // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
+  scroll(collection: string, args: any): Promise<unknown>;
+  // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
+  retrieve?(collection: string, args: any): Promise<unknown>;
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   query(collection: string, args: any): Promise<unknown>;
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
@@ -32,6 +36,23 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
     return typeof call === 'function' ? call : undefined;
   };
 
+  /** One call, of the typed API where there is one. `bytes`: its answer, unread, where `path` ends the request's. */
+  const ask = async (
+    name: string,
+    { collection }: QdrantRead,
+    body: object,
+    plain: () => Promise<unknown>,
+    signal: AbortSignal,
+    path: string | false,
+  ): Promise<{ bytes?: Uint8Array; result?: unknown; at: number }> => {
+    const typed = typedApi(name);
+    if (!typed) return { result: (await tapped(plain, signal)).value, at: performance.now() };
+    const call = () => typed({ collection_name: collection, ...body }, INIT);
+    const { bytes, value } = await tapped(call, signal, path || undefined);
+    const at = performance.now();
+    return bytes ? { bytes, at } : { result: value.data?.result, at };
+  };
+
   return {
     idKind: 'number',
 
@@ -51,51 +72,72 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
     both: (a, b) => ({ must: [a, b] }),
 
     async query(request, signal, fast) {
-      const { lifts } = request;
       const body = {
         query: Array.from(request.vector),
         using: request.using === '' ? undefined : request.using,
         limit: request.limit,
         filter: request.filter,
         params: request.exact ? { ...(request.params as object), exact: true } : request.params,
-        with_payload: Array.isArray(request.withPayload) ? [...request.withPayload] : request.withPayload,
-        with_vector:
-          lifts.length === 0 ? false : lifts.some((lift) => lift.name === '') ? true : lifts.map((lift) => lift.name),
+        with_payload: payloadOf(request),
+        with_vector: vectorOf(request),
       };
-      const queryPoints = typedApi('queryPoints');
-      if (!queryPoints) {
-        const { value } = await tapped(() => client.query(request.collection, body), signal);
-        return { points: pointsOf(value) as AnyPoint[], at: performance.now() };
-      }
-      const call = () => queryPoints({ collection_name: request.collection, ...body }, INIT);
-      const { bytes, value } = await tapped(call, signal, fast ? '/points/query' : undefined);
-      const at = performance.now();
-      if (!bytes) return { points: pointsOf(value.data?.result) as AnyPoint[], at };
-      return { ...decode(bytes, request), at };
+      const plain = () => client.query(request.collection, body);
+      const { bytes, result, at } = await ask('queryPoints', request, body, plain, signal, fast && '/points/query');
+      return bytes ? { ...decode(bytes, request, request.limit), at } : { points: pointsOf(result) as AnyPoint[], at };
+    },
+
+    async retrieve(request, signal, fast) {
+      const body = { ids: request.ids, with_payload: payloadOf(request), with_vector: vectorOf(request) };
+      const plain = async () => client.retrieve?.(request.collection, body);
+      const { bytes, result, at } = await ask('getPoints', request, body, plain, signal, fast && '/points');
+      if (!bytes) return { points: pointsOf(result) as AnyPoint[], at };
+      return { ...decode(bytes, request, request.ids.length), at };
+    },
+
+    async scroll(request, signal, fast) {
+      const { limit, filter, from } = request;
+      const body = { limit, filter, offset: from, with_payload: payloadOf(request), with_vector: vectorOf(request) };
+      const plain = () => client.scroll(request.collection, body);
+      const { bytes, result, at } = await ask('scrollPoints', request, body, plain, signal, fast && '/points/scroll');
+      const answer = bytes ? decode(bytes, request, limit) : { points: pointsOf(result) as AnyPoint[], result };
+      const page = answer.result as { next_page_offset?: Id | null } | undefined;
+      return { ...answer, at, next: page?.next_page_offset ?? undefined };
     },
 
     classify: restError,
   };
 }
 
-/** The answer's bytes as points, their vectors already packed where the lift could read them. */
-function decode(bytes: Uint8Array, { lifts, limit }: QdrantQuery): { points: AnyPoint[]; packed?: Float32Array[] } {
-  if (lifts.length === 0) return { points: parsedPoints(bytes), packed: [] };
-  // A number takes two bytes of text at least, so a limit far beyond the collection claims no memory.
-  const dims = lifts.reduce((sum, lift) => sum + lift.dim, 0);
-  const most = Math.min(limit, Math.ceil(bytes.length / (2 * dims)));
-  const filled: Lift[] = lifts.map(({ name, dim }) => ({ name, dim, into: new Float32Array(most * dim), count: 0 }));
-  const lifted = liftVectors(bytes, filled) as { result?: { points?: AnyPoint[] } } | undefined;
-  const points = lifted?.result?.points;
-  if (Array.isArray(points) && filled.every((lift) => lift.count === points.length)) {
-    return { points, packed: filled.map((lift) => lift.into.subarray(0, points.length * lift.dim)) };
-  }
-  return { points: parsedPoints(bytes) };
+function payloadOf({ withPayload }: QdrantRead): boolean | string[] {
+  return typeof withPayload === 'boolean' ? withPayload : [...withPayload];
 }
 
-function parsedPoints(bytes: Uint8Array): AnyPoint[] {
+function vectorOf({ lifts }: QdrantRead): boolean | string[] {
+  return lifts.length > 0 && (lifts.some((lift) => lift.name === '') || lifts.map((lift) => lift.name));
+}
+
+/** The answer's bytes as points, their vectors already packed where the lift could read them. */
+function decode(
+  bytes: Uint8Array,
+  { lifts }: QdrantRead,
+  limit: number,
+): { points: AnyPoint[]; packed?: Float32Array[]; result: unknown } {
+  if (lifts.length > 0) {
+    // A number takes two bytes of text at least, so a limit far beyond the collection claims no memory.
+    const dims = lifts.reduce((sum, lift) => sum + lift.dim, 0);
+    const most = Math.min(limit, Math.ceil(bytes.length / (2 * dims)));
+    const filled: Lift[] = lifts.map(({ name, dim }) => ({ name, dim, into: new Float32Array(most * dim), count: 0 }));
+    const result = (liftVectors(bytes, filled) as { result?: unknown } | undefined)?.result;
+    const points = (
+      Array.isArray(result) ? result : (result as { points?: unknown } | undefined)?.points
+    ) as AnyPoint[];
+    if (Array.isArray(points) && filled.every((lift) => lift.count === points.length)) {
+      return { points, packed: filled.map((lift) => lift.into.subarray(0, points.length * lift.dim)), result };
+    }
+  }
   const { result } = parseAnswer(new TextDecoder().decode(bytes)) as { result?: unknown };
-  return pointsOf(result) as AnyPoint[];
+  const points = pointsOf(result) as AnyPoint[];
+  return lifts.length === 0 ? { points, packed: [], result } : { points, result };
 }
 
 /** `params.vectors` is one un-named vector's, or an object of them. */

@@ -1,16 +1,29 @@
 /** Qdrant as a source: `funnelvec/qdrant`. */
 import { expected, FunnelError } from '../errors.js';
-import type { IdKind, Metric } from '../types.js';
-import { checkInteger, checkPayload } from '../validate.js';
+import type { Id, IdKind, Metric } from '../types.js';
+import { checkIds, checkInteger, checkPayload } from '../validate.js';
 import { guarded, overloaded } from './call.js';
 import { type AnyPoint, payloadsOf, pointName, qdrantIds, scoresOf, vectorsOf } from './from-qdrant.js';
 import { Known } from './known.js';
 import { checkHeadQuery, checkLayout, checkMetric, joinTails, type TailLayout } from './layout.js';
 import { packRows } from './pack.js';
-import type { QdrantDriver, QdrantVectors } from './qdrant-driver.js';
+import type { QdrantDriver, QdrantRead, QdrantVectors } from './qdrant-driver.js';
 import { grpcDriver, type QdrantGrpcClient } from './qdrant-grpc.js';
 import { type QdrantRestClient, restDriver } from './qdrant-rest.js';
-import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from './source.js';
+import { inOrder, joined } from './rows.js';
+import {
+  type FetchAnswer,
+  type FetchRequest,
+  type HeadAnswer,
+  type HeadRequest,
+  type PackedRows,
+  type PayloadSelection,
+  rowsAtOnce,
+  type ScanAnswer,
+  type ScanRequest,
+  type Source,
+  type SourceInfo,
+} from './source.js';
 
 export { type FromQdrantOptions, fromQdrant } from './from-qdrant.js';
 export type { TailLayout } from './layout.js';
@@ -65,6 +78,8 @@ export function qdrantSource(client: QdrantRestClient | QdrantGrpcClient, option
 
 const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
 
+type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
+
 interface Facts {
   info: SourceInfo;
   /** The kind of id is then a guess. */
@@ -88,7 +103,10 @@ class QdrantSource implements Source {
     });
   }
 
-  info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
+  async info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
+    // Every search asks: a deadline for what is known already would take longer than the answer.
+    const { fresh } = this.known;
+    if (fresh && options.timeout === undefined && options.signal === undefined) return { ...fresh.info };
     return this.guarded(options, async (signal) => ({ ...(await this.known.get(signal)).info }));
   }
 
@@ -132,38 +150,106 @@ class QdrantSource implements Source {
     });
   }
 
+  fetch(request: FetchRequest): Promise<FetchAnswer> {
+    return this.guarded(request, async (signal) => {
+      checkPayload(request.withPayload);
+      const ids = Array.from(request.ids);
+      checkIds(ids);
+      return this.informed(undefined, signal, async (info) => {
+        const began = performance.now();
+        const asked = this.reading(info, request);
+        const step = rowsAtOnce(info.dim);
+        const parts: PackedRows[] = [];
+        for (let from = 0; from === 0 || from < ids.length; from += step) {
+          signal.throwIfAborted();
+          const part = ids.slice(from, from + step);
+          const answer =
+            part.length === 0
+              ? { points: [] }
+              : await this.driver.retrieve({ ...asked, ids: part }, signal, this.options.decode !== 'client');
+          parts.push(inOrder(this.unpack(answer, asked, info, request), part));
+        }
+        return { rows: joined(parts), ms: performance.now() - began };
+      });
+    });
+  }
+
+  scan(request: ScanRequest): Promise<ScanAnswer> {
+    return this.guarded(request, async (signal) => {
+      checkPayload(request.withPayload);
+      const limit = checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
+      const from = request.after === undefined ? undefined : this.idOf(request.after);
+      return this.informed(undefined, signal, async (info) => {
+        const began = performance.now();
+        const asked = this.reading(info, request);
+        const filter = this.filter(undefined);
+        const fast = this.options.decode !== 'client';
+        const answer = await this.driver.scroll({ ...asked, from, limit, filter }, signal, fast);
+        if (answer.next !== undefined) this.ids([{ id: answer.next }]); // a rounded one would skip points
+        const next = answer.next === undefined ? undefined : String(answer.next);
+        return { rows: this.unpack(answer, asked, info, request), next, ms: performance.now() - began };
+      });
+    });
+  }
+
+  /** Of a position: numbers are digits alone, and UUIDs have dashes. */
+  private idOf(position: string): Id {
+    if (!/^\d+$/.test(position)) return position;
+    return this.driver.idKind === 'bigint' ? BigInt(position) : Number(position);
+  }
+
   private async search(request: HeadRequest, info: SourceInfo, signal: AbortSignal): Promise<HeadAnswer> {
-    const { collection, head, full } = this.options;
-    const { candidates, withPayload = false } = request;
-    const tailed = typeof full === 'string' ? undefined : full;
-    const lifts = tailed
-      ? [
-          { name: head, dim: info.headDim },
-          { name: tailed.tail, dim: info.dim - info.headDim },
-        ]
-      : [{ name: full as string, dim: info.dim }];
+    const { candidates } = request;
+    const asked = this.reading(info, request);
     const began = performance.now();
-    const { points, packed, at } = await this.driver.query(
+    const answer = await this.driver.query(
       {
-        collection,
+        ...asked,
         vector: request.vector.subarray(0, info.headDim),
-        using: head,
+        using: this.options.head,
         limit: candidates,
         filter: this.filter(request.nativeFilter),
         params: this.options.params,
         exact: false,
-        withPayload: tailed ? withNorm(withPayload, tailed.headNorm) : withPayload,
-        lifts,
       },
       signal,
       this.options.decode !== 'client',
     );
+    const { points, at } = answer;
     if (points.length > candidates) {
       throw new FunnelError(
         'BAD_RESPONSE',
         `Expected at most ${candidates} points from ${this.name} but received ${points.length}`,
       );
     }
+    const rows = this.unpack(answer, asked, info, request);
+    return {
+      candidates: { ...rows, headScores: scoresOf(points) },
+      headMs: at - began,
+      decodeMs: performance.now() - at,
+    };
+  }
+
+  /** What of points is to be read. */
+  private reading(info: SourceInfo, { withPayload = false, vectors = true }: Wanted): QdrantRead {
+    const { collection, head, full } = this.options;
+    if (!vectors) return { collection, withPayload, lifts: [] };
+    if (typeof full === 'string') return { collection, withPayload, lifts: [{ name: full, dim: info.dim }] };
+    const lifts = [
+      { name: head, dim: info.headDim },
+      { name: full.tail, dim: info.dim - info.headDim },
+    ];
+    return { collection, withPayload: withNorm(withPayload, full.headNorm), lifts };
+  }
+
+  private unpack(
+    { points, packed }: { points: readonly AnyPoint[]; packed?: Float32Array[] | undefined },
+    { lifts }: QdrantRead,
+    info: SourceInfo,
+    { withPayload = false, vectors: wanted = true }: Wanted,
+  ): PackedRows {
+    const { full } = this.options;
+    const tailed = typeof full === 'string' || !wanted ? undefined : full;
     const ids = this.ids(points);
     const nameRow = (row: number) => `row ${row} (${pointName(points[row])}) of ${this.name}`;
     const matrices =
@@ -172,7 +258,7 @@ class QdrantSource implements Source {
         packRows(vectorsOf(points, points.length === 0 ? '' : name), dim, { name: nameRow }),
       );
     const payloads = payloadsOf(points);
-    let vectors = matrices[0]!;
+    let vectors = wanted ? matrices[0]! : new Float32Array(0);
     if (tailed) {
       const norms = points.map((_, row) => (payloads?.[row] as Record<string, unknown> | undefined)?.[tailed.headNorm]);
       const nameNorm = (row: number) => `payload key ${JSON.stringify(tailed.headNorm)} of ${nameRow(row)}`;
@@ -183,15 +269,10 @@ class QdrantSource implements Source {
       }
     }
     return {
-      candidates: {
-        vectors,
-        dim: info.dim,
-        ids,
-        payloads: withPayload === false ? undefined : points.map((_, row) => payloads?.[row] ?? {}),
-        headScores: scoresOf(points),
-      },
-      headMs: at - began,
-      decodeMs: performance.now() - at,
+      vectors,
+      dim: info.dim,
+      ids,
+      payloads: withPayload === false ? undefined : points.map((_, row) => payloads?.[row] ?? {}),
     };
   }
 
@@ -214,23 +295,23 @@ class QdrantSource implements Source {
     return requested === undefined || requested === null ? nativeFilter : this.driver.both(nativeFilter, requested);
   }
 
-  /** Runs a search by what is known of the collection; if it fails, says whether that is no longer so. */
+  /** Runs a call by what is known of the collection; if it fails, says whether that is no longer so. */
   private async informed<T>(
-    { vector, nativeFilter }: Pick<HeadRequest, 'vector' | 'nativeFilter'>,
+    query: Pick<HeadRequest, 'vector' | 'nativeFilter'> | undefined,
     signal: AbortSignal,
     search: (info: SourceInfo) => Promise<T>,
   ): Promise<T> {
     const { driver, options, name } = this;
     await driver.check?.(options.nativeFilter, options.params);
-    await driver.check?.(nativeFilter, undefined);
+    await driver.check?.(query?.nativeFilter, undefined);
     const facts = await this.known.get(signal);
-    checkHeadQuery(vector, facts.info.dim, name);
+    if (query) checkHeadQuery(query.vector, facts.info.dim, name);
     try {
       return await search(facts.info);
     } catch (error) {
       const told = error instanceof FunnelError ? error : driver.classify(error, name);
       const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
-      if (now) checkHeadQuery(vector, now.info.dim, name);
+      if (now && query) checkHeadQuery(query.vector, now.info.dim, name);
       throw told;
     }
   }

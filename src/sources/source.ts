@@ -1,5 +1,5 @@
 /** The contract between a search and whatever holds the vectors: Qdrant, Milvus, later the embedded index. */
-import type { IdKind, Metric, PackedCandidates } from '../types.js';
+import type { Id, IdKind, Metric, PackedCandidates } from '../types.js';
 
 /** What a source knows of its collection; read from the server once, lazily. */
 export interface SourceInfo {
@@ -23,6 +23,8 @@ export interface HeadRequest {
   nativeFilter?: unknown;
   /** @default false */
   withPayload?: PayloadSelection;
+  /** False: ids, scores and payloads alone; the candidates' `vectors` are then empty. @default true */
+  vectors?: boolean;
   /** Milliseconds for the whole call. */
   timeout?: number;
   signal?: AbortSignal;
@@ -30,14 +32,54 @@ export interface HeadRequest {
 
 export interface HeadAnswer {
   /**
-   * In the server's order; vectors are full ones, packed. At most `candidates` of them. Given away: the source keeps no
-   * reference to the vectors, which another thread may read next.
+   * In the server's order; vectors are full ones, packed. At most `candidates` of them, with their ids. Given away: the
+   * source keeps no reference to the vectors, which another thread may read next.
    */
   candidates: PackedCandidates;
   /** Milliseconds until the server's answer was here. */
   headMs: number;
   /** Milliseconds to turn it into packed candidates. */
   decodeMs: number;
+}
+
+/** Candidates that nobody ranked. */
+export interface PackedRows extends Omit<PackedCandidates, 'ids' | 'headScores' | 'rows'> {
+  ids: Id[];
+}
+
+export interface FetchRequest {
+  /** As this source hands them out. */
+  ids: readonly Id[];
+  /** @default false */
+  withPayload?: PayloadSelection;
+  timeout?: number;
+  signal?: AbortSignal;
+}
+
+export interface FetchAnswer {
+  /** In the order asked. Ids that the collection does not have any more are left out. */
+  rows: PackedRows;
+  ms: number;
+}
+
+export interface ScanRequest {
+  /** Where the page before ended: its `next`. @default the start */
+  after?: string;
+  /** Rows of a page: about as many come. */
+  limit: number;
+  /** @default false */
+  withPayload?: PayloadSelection;
+  /** False: ids and payloads alone; the rows' `vectors` are then empty. @default true */
+  vectors?: boolean;
+  timeout?: number;
+  signal?: AbortSignal;
+}
+
+export interface ScanAnswer {
+  rows: PackedRows;
+  /** Text that may be kept and used by another process, later. Undefined behind the last page; a page may be empty. */
+  next: string | undefined;
+  ms: number;
 }
 
 /** A plain object behind one interface; holds a client that the caller built and owns. */
@@ -51,4 +93,19 @@ export interface Source {
   full(
     request: Omit<HeadRequest, 'candidates'> & { limit: number },
   ): Promise<{ ids: (string | number | bigint)[]; scores: number[]; ms: number }>;
+  /** Rows by id, with their full vectors: one call, or several where the answer would be of tens of megabytes. */
+  fetch(request: FetchRequest): Promise<FetchAnswer>;
+  /**
+   * All rows that the source's own filter lets through, page by page, each once, in an order that stays. Rows written
+   * meanwhile may or may not come.
+   */
+  scan(request: ScanRequest): Promise<ScanAnswer>;
+}
+
+/** Bytes of JSON that one answer with vectors may take; a float takes about twelve. */
+const ANSWER_BYTES = 32 << 20;
+
+/** How many rows one call may ask for. */
+export function rowsAtOnce(dim: number): number {
+  return Math.max(1, Math.min(16_384, Math.floor(ANSWER_BYTES / (12 * dim))));
 }

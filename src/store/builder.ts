@@ -6,15 +6,10 @@ import { OrdinalReader, Rows } from './engine/rows.js';
 import type { Segment } from './engine/segment.js';
 import type { Live } from './live.js';
 import type { Pool } from './pool.js';
+import type { OptimizeProgress } from './types.js';
 
 /** Rows that one job encodes: a multiple of 16. */
 const JOB_ROWS = 3840;
-
-export interface OptimizeProgress {
-  phase: 'plan' | 'encode' | 'write';
-  done: number;
-  total: number;
-}
 
 export type OnProgress = (progress: OptimizeProgress) => void;
 
@@ -61,8 +56,8 @@ export async function buildWith(
   const total = ordinals.length;
   if (total === 0) return undefined;
   onProgress({ phase: 'plan', done: 0, total });
-  const lease = live.files.leaseRowFiles();
-  const images = [...live.images];
+  const { images: kept, done: release } = live.useImages();
+  const images = [...kept];
   const { half } = live;
   try {
     const plan = await pool.plan({ kind: 'plan', images, half, ordinals, options });
@@ -84,6 +79,6 @@ export async function buildWith(
     if (failed !== undefined) throw failed.reason;
     return await pool.finish({ kind: 'finish', plan, encoded, ordinals });
   } finally {
-    lease.release();
+    release();
   }
 }

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** FunnelIndex: vectors, ids and payloads on disk or in memory, searched in this process. */
 import { expected, FunnelError } from '../errors.js';
 import type { CodeKernels } from '../kernels/codes.js';
@@ -5,6 +6,7 @@ import type { Kernels } from '../kernels/kernels.js';
 import { halfToFloat } from '../kernels/reference.js';
 import type { Source } from '../sources/source.js';
 import type { Id, IdKind } from '../types.js';
+import { checkKeys } from '../validate.js';
 import { backend } from './backend.js';
 import { buildSync, buildWith, type OnProgress } from './builder.js';
 import type { BuildOptions } from './engine/build.js';
@@ -12,9 +14,9 @@ import { Searcher, type SearchRequest, type SearchResult } from './engine/search
 import type { Segment } from './engine/segment.js';
 import { IndexFiles } from './files/index-files.js';
 import { gather } from './gather.js';
-import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints } from './input.js';
+import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, unitQueries } from './input.js';
 import { Live } from './live.js';
-import { type IndexParts, PARTS } from './parts.js';
+import { offerParts, partsOf } from './parts.js';
 import { Pool } from './pool.js';
 import { type OwnQuery, ownQuery } from './request.js';
 import { restrict } from './restrict.js';
@@ -29,12 +31,17 @@ import type {
   IndexQuery,
   IndexStats,
   OpenIndexOptions,
+  OptimizeOptions,
   Point,
   PointBatch,
 } from './types.js';
 
 /** Fewer rows are scanned whole in the time that codes would take. */
 const CODES_FROM = 4096;
+/** A bundle has no file for threads. */
+const POOL_AVAILABLE = Pool.available;
+/** Searches that deaths of rows may spoil before one runs where nothing else does. */
+const ATTEMPTS = 3;
 /** Dead rows beyond this share of all are dropped from the files by optimize(). */
 const COMPACT_FROM = 0.2;
 
@@ -48,6 +55,7 @@ export class FunnelIndex<Payload = unknown> {
   readonly #auto: boolean;
   #optimizing: Promise<void> | undefined;
   #closed = false;
+  #scheduled = false;
 
   private constructor(files: IndexFiles, options: OpenIndexOptions) {
     const { kernels, codes, setup } = backend();
@@ -58,6 +66,15 @@ export class FunnelIndex<Payload = unknown> {
     this.#searcher = new Searcher(this.#kernels, this.#codes);
     this.#pool = new Pool(options.threads ?? usableThreads(), setup);
     this.#auto = options.autoOptimize ?? true;
+    files.onChange((died) => {
+      if (this.#closed) return;
+      this.#live.died(died);
+      this.#live.rowsChanged();
+    });
+    offerParts(this, () => {
+      this.#follow();
+      return { files: this.#files, live: this.#live, codes: this.#codes };
+    });
     this.#optimizeIfWorth();
   }
 
@@ -133,6 +150,7 @@ export class FunnelIndex<Payload = unknown> {
 
   /** Live rows. */
   get count(): number {
+    this.#follow();
     return this.#files.liveCount;
   }
 
@@ -152,66 +170,74 @@ export class FunnelIndex<Payload = unknown> {
   async upsert(points: readonly Point<Payload>[] | PointBatch<Payload>): Promise<{ count: number; replaced: number }> {
     const batch = packPoints(points, this.dim, this.#live.half);
     const { count, replaced } = await this.#files.append(batch);
-    this.#written(replaced);
+    this.#optimizeIfWorth();
     return { count, replaced: replaced.length };
   }
 
   upsertSync(points: readonly Point<Payload>[] | PointBatch<Payload>): { count: number; replaced: number } {
     const { count, replaced } = this.#files.appendSync(packPoints(points, this.dim, this.#live.half));
-    this.#written(replaced);
+    this.#optimizeIfWorth();
     return { count, replaced: replaced.length };
   }
 
   /** Ids that no row has are ignored. */
   async delete(ids: Id | readonly Id[]): Promise<{ count: number }> {
     const died = await this.#files.delete(listOf(ids));
-    this.#live.died(died);
     return { count: died.length };
   }
 
   deleteSync(ids: Id | readonly Id[]): { count: number } {
     const died = this.#files.deleteSync(listOf(ids));
-    this.#live.died(died);
     return { count: died.length };
   }
 
-  #written(replaced: readonly number[]): void {
-    if (this.#closed) return;
-    this.#live.died(replaced);
-    this.#live.rowsChanged();
-    this.#optimizeIfWorth();
+  /** Later, and never in a script that does not wait for anything: there nothing must be under way. */
+  #optimizeIfWorth(): void {
+    if (!this.#auto || this.#files.readOnly || this.#scheduled) return;
+    if (!this.#isWorthCodes) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (this.#closed || this.#optimizing !== undefined || !this.#isWorthCodes) return;
+      this.optimize().then(
+        () => this.#optimizeIfWorth(), // many may have been written meanwhile
+        () => {}, // searches go on without; the next write tries again
+      );
+    }).unref();
   }
 
-  #optimizeIfWorth(): void {
-    if (!this.#auto || this.#closed || this.#files.readOnly || this.#optimizing !== undefined) return;
+  get #isWorthCodes(): boolean {
     const uncoded = this.#live.tail.length;
-    if (uncoded < CODES_FROM || 2 * uncoded < this.count) return;
-    this.optimize().then(
-      () => this.#optimizeIfWorth(), // many may have been written meanwhile
-      () => {}, // searches go on without; the next write tries again
-    );
+    return uncoded >= CODES_FROM && 2 * uncoded >= this.#files.liveCount && !this.#wantsQueries;
   }
 
   /**
    * Fits the codes to all rows, makes the partition, and drops what is dead. Searches and writes go on meanwhile; rows
    * written meanwhile are scanned whole until the next time. May be killed at any time.
+   *
+   * @param options.queries of rotation 'balanced' alone: sample queries, row-major, any number. Without them the basis of
+   *   the last time stays; the first time they are needed
+   * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, DETACHED_BUFFER before any work; DISK, NOT_WRITABLE
    */
-  optimize(options: { onProgress?: OnProgress } = {}): Promise<void> {
+  async optimize(options: OptimizeOptions = {}): Promise<void> {
     this.#checkOpen();
-    this.#optimizing ??= this.#optimize(options.onProgress).finally(() => {
+    this.#checkOptimize(options);
+    if (this.#optimizing !== undefined && options.queries === undefined) return this.#optimizing;
+    const build = this.#buildOptions(options.queries);
+    while (this.#optimizing !== undefined) await this.#optimizing.catch(() => {});
+    this.#checkOpen();
+    this.#optimizing = this.#optimize(build, options.onProgress).finally(() => {
       this.#optimizing = undefined;
     });
     return this.#optimizing;
   }
 
-  async #optimize(onProgress: OnProgress = () => {}): Promise<void> {
+  async #optimize(options: BuildOptions, onProgress: OnProgress = () => {}): Promise<void> {
     const { rows, liveCount, path } = this.#files;
     if (path !== ':memory:' && rows - liveCount > COMPACT_FROM * rows) {
       await this.#files.compact();
-      this.#live.rowsChanged();
     }
-    const options = this.#buildOptions();
-    const segment = Pool.available
+    const segment = POOL_AVAILABLE
       ? await buildWith(this.#pool, this.#live, this.#codes, options, onProgress)
       : buildSync(this.#live, this.#codes, options, onProgress);
     if (segment === undefined || this.#closed) return;
@@ -226,10 +252,11 @@ export class FunnelIndex<Payload = unknown> {
     onProgress({ phase: 'write', done: 1, total: 1 });
   }
 
-  optimizeSync(options: { onProgress?: OnProgress } = {}): void {
+  optimizeSync(options: OptimizeOptions = {}): void {
     this.#checkOpen();
-    if (this.#optimizing !== undefined) throw new FunnelError('BAD_ARGUMENT', 'Expected no optimize() under way');
-    const segment = buildSync(this.#live, this.#codes, this.#buildOptions(), options.onProgress);
+    this.#checkOptimize(options);
+    if (this.#optimizing !== undefined) throw underWay();
+    const segment = buildSync(this.#live, this.#codes, this.#buildOptions(options.queries), options.onProgress);
     if (segment !== undefined) this.#keepSync(segment);
   }
 
@@ -243,8 +270,34 @@ export class FunnelIndex<Payload = unknown> {
     this.#live.replaceSegments(segment, ref.name);
   }
 
-  #buildOptions(): BuildOptions {
-    const { head, rotation, lists } = this.#files.config.options as IndexConfig;
+  /** Of 'balanced', before there is a basis. */
+  get #wantsQueries(): boolean {
+    const { rotation } = this.#files.config.options as IndexConfig;
+    return rotation === 'balanced' && !this.#live.segments[0]?.coding.basis;
+  }
+
+  #checkOptimize(options: OptimizeOptions): void {
+    checkKeys(options, ['onProgress', 'queries'], 'the options of optimize()');
+    if (options.onProgress !== undefined && typeof options.onProgress !== 'function') {
+      throw expected('BAD_ARGUMENT', 'a function', 'onProgress', options.onProgress);
+    }
+    if (this.#files.readOnly) {
+      throw new FunnelError('NOT_WRITABLE', 'Expected an index opened for writing, not readOnly');
+    }
+  }
+
+  #buildOptions(sample: Float32Array | undefined): BuildOptions {
+    const { head, order, rotation, lists } = this.#files.config.options as IndexConfig;
+    if (sample !== undefined && rotation !== 'balanced') {
+      throw new FunnelError('BAD_ARGUMENT', `Expected no queries for optimize() with rotation '${rotation}'`);
+    }
+    if (sample === undefined && this.#wantsQueries) {
+      throw new FunnelError(
+        'BAD_ARGUMENT',
+        "Expected optimize({ queries }) for rotation 'balanced': it has no basis yet",
+      );
+    }
+    const queries = sample === undefined ? undefined : unitQueries(sample, this.dim);
     const round = (n: number) => Math.ceil(n / 8) * 8;
     return {
       dim: this.dim,
@@ -253,6 +306,10 @@ export class FunnelIndex<Payload = unknown> {
       head: round(head),
       width: Math.max(round(head), round(Math.min(this.dim, 2 * head))),
       ...(lists === null ? {} : { lists }),
+      ...(order === undefined ? {} : { order }),
+      ...(queries === undefined ? {} : { queries }),
+      // A copy: the segment that has it may be replaced meanwhile.
+      ...(rotation === 'balanced' && !queries && { basis: this.#live.segments[0]!.coding.basis!.rows.slice() }),
     };
   }
 
@@ -271,7 +328,7 @@ export class FunnelIndex<Payload = unknown> {
     { withPayload = true, withVector = true }: { withPayload?: boolean; withVector?: boolean } = {},
   ): (Point<Payload> | undefined)[] {
     this.#follow();
-    return ids.map((id) => {
+    return listOf(ids).map((id) => {
       const ordinal = this.#files.ordinalOf(id);
       if (ordinal === undefined) return undefined;
       const point: Point<Payload> = { id, vector: withVector ? this.#vectorOf(ordinal) : new Float32Array(0) };
@@ -282,6 +339,7 @@ export class FunnelIndex<Payload = unknown> {
   }
 
   has(id: Id): boolean {
+    this.#follow();
     return this.#files.ordinalOf(id) !== undefined;
   }
 
@@ -292,12 +350,12 @@ export class FunnelIndex<Payload = unknown> {
    * @returns the places in `ids` that no row has
    */
   gather(ids: ArrayLike<Id>, out: Float32Array): number[] {
-    return gather(this[PARTS](), ids, out);
+    return gather(partsOf(this), ids, out);
   }
 
   /** The first ids, at most `count`. */
   someIds(count: number): Id[] {
-    return someIds(this[PARTS](), count);
+    return someIds(partsOf(this), count);
   }
 
   /**
@@ -308,12 +366,6 @@ export class FunnelIndex<Payload = unknown> {
    */
   syncFrom(source: Source, options: SyncOptions = {}): Promise<SyncResult> {
     return syncFrom(this, source, options);
-  }
-
-  /** @internal */
-  [PARTS](): IndexParts {
-    this.#follow();
-    return { files: this.#files, live: this.#live, codes: this.#codes };
   }
 
   /** The best rows, off the main thread. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, ZERO_QUERY */
@@ -329,12 +381,25 @@ export class FunnelIndex<Payload = unknown> {
   async queryBatch(queries: readonly IndexQuery[]): Promise<IndexAnswer<Payload>[]> {
     const own = this.#prepare(queries);
     if (own.length === 0) return [];
-    if (!Pool.available) return this.#search(own);
+    if (!POOL_AVAILABLE) return this.#search(own);
+    // Rows that die during a search may or may not be in its answer, and their successors are not: such an answer is of no
+    // moment at all, so it is asked for again.
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const { deaths } = this.#live;
+      const answers = await this.#searchInThreads(own);
+      if (this.#live.deaths === deaths) return answers;
+      this.#checkOpen();
+    }
+    return this.#search(own);
+  }
+
+  async #searchInThreads(own: OwnQuery[]): Promise<IndexAnswer<Payload>[]> {
     const { snapshot, done } = this.#live.use();
-    const parts = Math.min(this.#pool.size, Math.ceil(own.length / 4));
-    const size = Math.ceil(own.length / parts);
-    const requests = own.map(({ request, filter }) => this.#restricted(request, filter));
+    const requests: SearchRequest[] = [];
     try {
+      for (const { request, filter } of own) requests.push(this.#restricted(request, filter));
+      const parts = Math.min(this.#pool.size, Math.ceil(own.length / 4));
+      const size = Math.ceil(own.length / parts);
       const answers = await Promise.all(
         Array.from({ length: parts }, async (_, p) => {
           const part = own.slice(p * size, (p + 1) * size);
@@ -364,15 +429,19 @@ export class FunnelIndex<Payload = unknown> {
 
   #search(own: OwnQuery[]): IndexAnswer<Payload>[] {
     const start = performance.now();
-    const requests = own.map(({ request, filter }) => this.#restricted(request, filter));
-    const { state } = this.#live;
-    const results =
-      requests.length === 1
-        ? [this.#searcher.search(state, requests[0]!)]
-        : this.#searcher.searchBatch(state, requests);
-    const ms = (performance.now() - start) / own.length;
-    this.#forget(requests);
-    return results.map((result, i) => this.#answer(own[i]!, result, ms));
+    const requests: SearchRequest[] = [];
+    try {
+      for (const { request, filter } of own) requests.push(this.#restricted(request, filter));
+      const { state } = this.#live;
+      const results =
+        requests.length === 1
+          ? [this.#searcher.search(state, requests[0]!)]
+          : this.#searcher.searchBatch(state, requests);
+      const ms = (performance.now() - start) / own.length;
+      return results.map((result, i) => this.#answer(own[i]!, result, ms));
+    } finally {
+      this.#forget(requests);
+    }
   }
 
   #restricted(request: Omit<SearchRequest, 'only'>, filter: OwnQuery['filter']): SearchRequest {
@@ -427,7 +496,7 @@ export class FunnelIndex<Payload = unknown> {
 
   stats(): IndexStats {
     this.#follow();
-    const { head, rotation } = this.#files.config.options as IndexConfig;
+    const { head, order, rotation } = this.#files.config.options as IndexConfig;
     const { liveCount, rows, config } = this.#files;
     const segment = this.#live.segments[0];
     return {
@@ -437,7 +506,7 @@ export class FunnelIndex<Payload = unknown> {
       metric: config.metric,
       coded: liveCount - this.#live.tail.length,
       lists: segment?.partition?.halfSquares.length ?? 0,
-      head: segment?.coding.head ?? head,
+      head: order ?? segment?.coding.head ?? head,
       rotation,
       resident: this.#live.resident,
       files: this.#files.info().bytes,
@@ -450,19 +519,28 @@ export class FunnelIndex<Payload = unknown> {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#pool.close();
-    await this.#optimizing?.catch(() => {});
-    this.#live.close();
-    await this.#files.close();
+    try {
+      await this.#pool.close();
+      await this.#optimizing?.catch(() => {});
+    } finally {
+      this.#live.close();
+      await this.#files.close();
+    }
   }
 
+  /** @throws FunnelError NOT_WRITABLE while a write or optimize() is under way; the index stays open then */
   closeSync(): void {
     if (this.#closed) return;
-    if (this.#optimizing !== undefined) throw new FunnelError('BAD_ARGUMENT', 'Expected no optimize() under way');
+    if (this.#optimizing !== undefined) throw underWay();
+    this.#live.close();
+    try {
+      this.#files.closeSync();
+    } catch (error) {
+      this.#live.rowsChanged();
+      throw error;
+    }
     this.#closed = true;
     void this.#pool.close();
-    this.#live.close();
-    this.#files.closeSync();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -474,6 +552,10 @@ export class FunnelIndex<Payload = unknown> {
   }
 }
 
+function underWay(): FunnelError {
+  return new FunnelError('NOT_WRITABLE', 'Expected no optimize() under way; wait for it, or use the asynchronous call');
+}
+
 function checkPath(path: unknown): void {
   if (typeof path !== 'string' || path === '') {
     throw expected('BAD_ARGUMENT', "the path of a folder, or ':memory:',", 'path', path);
@@ -481,5 +563,7 @@ function checkPath(path: unknown): void {
 }
 
 function listOf(ids: Id | readonly Id[]): readonly Id[] {
-  return Array.isArray(ids) ? ids : [ids as Id];
+  if (Array.isArray(ids)) return ids;
+  if (typeof ids === 'string' || typeof ids === 'number' || typeof ids === 'bigint') return [ids];
+  throw expected('BAD_ARGUMENT', 'an id or an array of ids', 'ids', ids);
 }

@@ -1,20 +1,27 @@
 /** funnelvec/store: the embedded index. */
 
 export { type EmbeddedSourceOptions, embeddedSource } from '../sources/embedded.js';
-export type { OptimizeProgress } from './builder.js';
 export type { StageCount } from './engine/search.js';
 export { FunnelIndex } from './funnel-index.js';
+export type { ImportOptions, ImportProgress, ImportResult, RowOptions } from './import/batches.js';
+export { importJsonl, type JsonlInput, type JsonlOptions } from './import/jsonl.js';
+export { importMatrix } from './import/matrix.js';
+export { importNpy } from './import/npy.js';
 export type { SyncOptions, SyncProgress, SyncResult } from './sync.js';
 export type {
   FunnelIndexOptions,
   FunnelParams,
+  Head,
   IndexAnswer,
   IndexHit,
   IndexQuery,
   IndexQueryStats,
   IndexStats,
   OpenIndexOptions,
+  OptimizeOptions,
+  OptimizeProgress,
   Point,
   PointBatch,
+  Rotation,
   RowFilter,
 } from './types.js';

@@ -4,9 +4,11 @@ import { allFinite } from '../kernels/finite.js';
 import { halfToFloat } from '../kernels/reference.js';
 import type { Id } from '../types.js';
 import { checkAttached, checkInteger, checkKeys, checkQuery } from '../validate.js';
+import { toUnits } from './engine/coder.js';
 import { toHalf } from './engine/half.js';
+import { MAX_PREFIX } from './engine/order.js';
 import type { AppendRequest } from './files/append.js';
-import type { FunnelIndexOptions, OpenIndexOptions, Point, PointBatch } from './types.js';
+import type { FunnelIndexOptions, Head, OpenIndexOptions, Point, PointBatch, Rotation } from './types.js';
 
 /** Rows as the files take them. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, DETACHED_BUFFER */
 export function packPoints(
@@ -112,8 +114,11 @@ function checkCommon(options: OpenIndexOptions): void {
 
 /** What an index is made of, for good: kept with its files. */
 export interface IndexConfig {
+  /** Dims of the head plane. */
   head: number;
-  rotation: 'pca' | 'none';
+  /** When mode 'funnel' orders by something else. */
+  order?: Exclude<Head, number>;
+  rotation: Rotation;
   /** Null: by size. 0: none. */
   lists: number | null;
   scales: number[] | null;
@@ -128,7 +133,7 @@ export function checkCreateOptions(options: FunnelIndexOptions): IndexConfig {
     throw expected('BAD_DIMS', '1 to 65536 dims', 'dim', dim);
   }
   oneOf(options.metric, ['cosine', 'dot', 'euclid'], 'metric');
-  oneOf(options.rotation, ['pca', 'none'], 'rotation');
+  oneOf(options.rotation, ['pca', 'none', 'balanced'], 'rotation');
   oneOf(options.precision, ['float32', 'float16'], 'precision');
   const { scales, lists } = options;
   if (scales !== undefined) {
@@ -139,14 +144,47 @@ export function checkCreateOptions(options: FunnelIndexOptions): IndexConfig {
     if (!ascending) throw expected('BAD_ARGUMENT', `ascending integers in 1..${dim}`, 'scales', scales);
   }
   if (lists !== undefined && lists !== 'auto' && lists !== 'off') checkInteger(lists, 1, 65_536, 'lists');
-  if (options.head !== undefined) checkInteger(options.head, 1, Math.min(dim, 512), 'head');
+  const { head } = options;
+  if (head !== undefined) checkHead(head, dim);
   const trained = options.rotation === 'none' ? scales?.find((s) => s >= 64) : undefined;
   return {
-    head: options.head ?? Math.min(dim, trained ?? 128, 512),
+    head: typeof head === 'number' ? head : Math.min(dim, trained ?? 128, 512),
+    ...(head === undefined || typeof head === 'number' ? {} : { order: typeof head === 'object' ? { ...head } : head }),
     rotation: options.rotation ?? 'pca',
     lists: lists === undefined || lists === 'auto' ? null : lists === 'off' ? 0 : lists,
     scales: scales === undefined ? null : [...scales],
   };
+}
+
+function checkHead(head: unknown, dim: number): void {
+  if (typeof head === 'object' && head !== null) {
+    checkKeys(head, ['prefix'], 'head');
+    checkInteger((head as { prefix?: unknown }).prefix, 1, Math.min(dim, MAX_PREFIX), 'head.prefix');
+  } else if (typeof head === 'string') {
+    oneOf(head, ['int8', 'binary'], 'head');
+  } else {
+    checkInteger(head, 1, Math.min(dim, 512), 'head');
+  }
+}
+
+/** A sample of queries, each brought to length 1; zeros left out. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE */
+export function unitQueries(queries: unknown, dim: number): Float32Array {
+  if (!(queries instanceof Float32Array)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'queries', queries);
+  checkAttached(queries, 'queries');
+  const count = queries.length / dim;
+  if (!Number.isInteger(count)) throw expected('BAD_DIMS', `rows of ${dim} values`, 'queries', queries);
+  if (!allFinite(queries, 0, queries.length)) {
+    const at = queries.findIndex((value) => !Number.isFinite(value));
+    throw expected(
+      'NOT_FINITE',
+      'a finite value',
+      `dim ${at % dim} of row ${Math.floor(at / dim)} of queries`,
+      queries[at],
+    );
+  }
+  const units = toUnits(queries.slice(), dim);
+  if (units.length === 0) throw expected('BAD_ARGUMENT', 'at least one query that is not zeros', 'queries', queries);
+  return units;
 }
 
 function oneOf(value: unknown, allowed: readonly string[], where: string): void {

@@ -1,5 +1,6 @@
 /** An index in memory: row images, segments and the rows that have no codes yet, kept in step with its files. */
 import type { CodeKernels } from '../kernels/codes.js';
+import { Scratch } from './engine/memory.js';
 import { extendRecords, loadRecords, type RowImage, Rows } from './engine/rows.js';
 import type { SearchState } from './engine/search.js';
 import { blocksOf, kernelArrays, residentBytes, type Segment } from './engine/segment.js';
@@ -19,8 +20,12 @@ export class Live {
   #listedTo = 0;
   #state: SearchState | undefined;
   #snapshot: Snapshot | undefined;
+  readonly #scratch: Scratch;
   readonly #places = new WeakMap<Segment, Uint32Array>();
-  #lease: { release: () => void } | undefined;
+  /** Of the descriptors of the images; searches hold on to theirs. */
+  #lease: Lease | undefined;
+  /** Grows with every row that dies. */
+  deaths = 0;
   /** Searches under way in threads, by the version that they see. */
   readonly #uses = new Map<number, number>();
   /** Segments that were replaced, and the last version with them. */
@@ -31,6 +36,7 @@ export class Live {
     readonly codes: CodeKernels,
     readonly memory: number,
   ) {
+    this.#scratch = new Scratch(codes);
     this.reload();
   }
 
@@ -59,16 +65,18 @@ export class Live {
   reload(): void {
     const names = this.files.segments.map(({ name }) => name);
     if (this.files.path !== ':memory:' && names.join() !== this.#names.join()) {
-      this.#retire(this.#segments);
-      this.#segments = names.map((name) =>
-        loadSegment(
-          this.codes,
-          name,
-          (section, into) => this.files.readSectionSync(name, section, into),
-          this.alive,
-          this.#hasRoomForFull,
-        ),
-      ).map(withoutBuilding);
+      this.#retire(this.#segments, this.#version);
+      this.#segments = names
+        .map((name) =>
+          loadSegment(
+            this.codes,
+            name,
+            (section, into) => this.files.readSectionSync(name, section, into),
+            this.alive,
+            this.#hasRoomForFull,
+          ),
+        )
+        .map(withoutBuilding);
       this.#names = names;
       this.#codedTo = this.#segments.reduce((to, { ordinals }) => Math.max(to, last(ordinals) + 1), 0);
       this.#listedTo = this.#codedTo;
@@ -82,9 +90,9 @@ export class Live {
 
   /** New rows, or another set of row files. */
   rowsChanged(): void {
-    this.#lease?.release();
     const leased = this.files.leaseRowFiles();
-    this.#lease = leased;
+    this.#lease?.drop();
+    this.#lease = new Lease(leased.release);
     let budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
     this.#images = leased.files.map((file) => {
       const image = this.#imageOf(file, budget);
@@ -107,6 +115,7 @@ export class Live {
   /** Rows died. */
   died(ordinals: readonly number[]): void {
     if (ordinals.length === 0) return;
+    this.deaths += ordinals.length;
     for (const segment of this.#segments) {
       const places = this.#placesOf(segment);
       for (const ordinal of ordinals) {
@@ -124,6 +133,7 @@ export class Live {
   /** A new segment takes the place of all others. */
   replaceSegments(segment: Segment, name: string | undefined): void {
     const old = this.#segments;
+    const before = this.#version;
     if (!this.#hasRoomForFull) this.codes.release(segment.fullPlane);
     const kept = withoutBuilding(this.#hasRoomForFull ? segment : withoutFull(segment));
     this.#segments = [kept];
@@ -133,13 +143,13 @@ export class Live {
     this.#codedTo = codedTo;
     this.#remask(kept);
     this.rowsChanged();
-    this.#retire(old);
+    this.#retire(old, before);
   }
 
   get state(): SearchState {
     if (this.#state === undefined) {
       const { metric, dim } = this.files.config;
-      const rows = new Rows(this.codes, this.#images, dim, this.half);
+      const rows = new Rows(this.codes, this.#images, dim, this.half, this.#scratch);
       this.#state = { metric, dim, segments: this.#segments, tail: this.#tail, rows };
     }
     return this.#state;
@@ -166,24 +176,32 @@ export class Live {
     return this.#snapshot;
   }
 
+  /** The images of now, and their descriptors until `done()`. */
+  useImages(): { images: readonly RowImage[]; done: () => void } {
+    const lease = this.#lease!;
+    lease.take();
+    return { images: [...this.#images], done: () => lease.drop() };
+  }
+
   /** The snapshot, kept whole until `done()`. */
   use(): { snapshot: Snapshot; done: () => void } {
     const { snapshot } = this;
     const { version } = snapshot;
     this.#uses.set(version, (this.#uses.get(version) ?? 0) + 1);
-    const lease = this.files.leaseRowFiles();
+    const lease = this.#lease!;
+    lease.take();
     const done = () => {
       const left = this.#uses.get(version)! - 1;
       if (left > 0) this.#uses.set(version, left);
       else this.#uses.delete(version);
-      lease.release();
+      lease.drop();
       this.#sweep();
     };
     return { snapshot, done };
   }
 
   close(): void {
-    this.#lease?.release();
+    this.#lease?.drop();
     this.#lease = undefined;
   }
 
@@ -245,8 +263,9 @@ export class Live {
     return places;
   }
 
-  #retire(segments: readonly Segment[]): void {
-    for (const segment of segments) this.#retired.push({ segment, version: this.#version - 1 });
+  /** @param version the last one that has them */
+  #retire(segments: readonly Segment[], version: number): void {
+    for (const segment of segments) this.#retired.push({ segment, version });
     this.#sweep();
   }
 
@@ -256,6 +275,7 @@ export class Live {
     this.#retired = this.#retired.filter(({ segment, version }) => {
       if (oldest <= version) return true;
       for (const array of kernelArrays(segment)) {
+        if (array.byteLength === 0) continue; // of a plane that was left out
         this.codes.release(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
       }
       return false;
@@ -272,6 +292,21 @@ function last(ordinals: Uint32Array): number {
   return most;
 }
 
+/** Descriptors that stay open while anybody uses them. */
+class Lease {
+  #users = 1;
+
+  constructor(readonly release: () => void) {}
+
+  take(): void {
+    this.#users++;
+  }
+
+  drop(): void {
+    if (--this.#users === 0) this.release();
+  }
+}
+
 /** What only a build reads goes. */
 function withoutBuilding(segment: Segment): Segment {
   const { coding, partition } = segment;
@@ -284,5 +319,5 @@ function withoutBuilding(segment: Segment): Segment {
 }
 
 function withoutFull(segment: Segment): Segment {
-  return { ...segment, coding: { ...segment.coding, full: 0 }, fullPlane: new Uint8Array(0) };
+  return { ...segment, coding: { ...segment.coding, full: 0 }, fullPlane: segment.fullPlane.subarray(0, 0) };
 }

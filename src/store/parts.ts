@@ -1,4 +1,5 @@
-/** The parts of an index, for what is built on it in this package: sources, mirrors, imports. */
+/** The parts of an index, for what is built on it in this package: sources, mirrors, imports. No part of its type. */
+import { expected } from '../errors.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { Live } from './live.js';
@@ -9,5 +10,15 @@ export interface IndexParts {
   readonly codes: CodeKernels;
 }
 
-/** The method of FunnelIndex that hands them out, up to date; no name that users could come upon. */
-export const PARTS: unique symbol = Symbol('parts of a FunnelIndex');
+const offered = new WeakMap<object, () => IndexParts>();
+
+export function offerParts(index: object, parts: () => IndexParts): void {
+  offered.set(index, parts);
+}
+
+/** Up to date. @throws FunnelError CLOSED, BAD_ARGUMENT: no index, or one of another copy (ESM, CommonJS) of this package */
+export function partsOf(index: object): IndexParts {
+  const parts = offered.get(index);
+  if (parts === undefined) throw expected('BAD_ARGUMENT', 'a FunnelIndex of this copy of the package', 'index', index);
+  return parts();
+}

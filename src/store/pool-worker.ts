@@ -5,6 +5,7 @@ import { codeKernelsFor } from '../kernels/codes-load.js';
 import { getKernels } from '../kernels/load.js';
 import { halfToFloat } from '../kernels/reference.js';
 import { encodeRange, finish, planCoding } from './engine/build.js';
+import { Scratch } from './engine/memory.js';
 import { OrdinalReader, Rows } from './engine/rows.js';
 import { Searcher, type SearchState } from './engine/search.js';
 import type { EncodeJob, Job, SearchJob, ThreadReply, ThreadSetup } from './pool-messages.js';
@@ -13,6 +14,7 @@ const setup = workerData as ThreadSetup;
 const kernels = getKernels(setup.kernels);
 const codes = codeKernelsFor(setup.kernels, setup.memory);
 const searcher = new Searcher(kernels, codes);
+const scratch = new Scratch(codes);
 let current: { version: number; state: SearchState } | undefined;
 
 parentPort!.on('message', ({ id, job }: { id: number; job: Job }) => {
@@ -22,7 +24,7 @@ parentPort!.on('message', ({ id, job }: { id: number; job: Job }) => {
 function answer(id: number, job: Job): ThreadReply {
   try {
     if (job.kind === 'plan') {
-      const rows = new Rows(codes, job.images, job.options.dim, job.half);
+      const rows = new Rows(codes, job.images, job.options.dim, job.half, scratch);
       return { id, plan: planCoding(codes, new OrdinalReader(rows, job.ordinals, halfToFloat), job.options) };
     }
     if (job.kind === 'encode') {
@@ -48,13 +50,13 @@ function answer(id: number, job: Job): ThreadReply {
 function stateFor({ version, snapshot }: SearchJob): SearchState {
   if (snapshot !== undefined) {
     const { metric, dim, segments, tail, images, half } = snapshot;
-    current = { version, state: { metric, dim, segments, tail, rows: new Rows(codes, images, dim, half) } };
+    current = { version, state: { metric, dim, segments, tail, rows: new Rows(codes, images, dim, half, scratch) } };
   }
   if (current?.version !== version) throw new Error(`This thread does not have version ${version} of the index`);
   return current.state;
 }
 
 function encode({ plan, images, half, ordinals, from, to, encoded }: EncodeJob): void {
-  const rows = new Rows(codes, images, plan.coding.dim, half);
+  const rows = new Rows(codes, images, plan.coding.dim, half, scratch);
   encodeRange(codes, plan, new OrdinalReader(rows, ordinals, halfToFloat), from, to, encoded);
 }

@@ -70,7 +70,7 @@ export class Pool {
 
   async close(): Promise<void> {
     this.#closed = true;
-    const error = new FunnelError('CLOSED' as never, 'Expected an open index but it was closed');
+    const error = wasClosed();
     for (const waiting of this.#queue.splice(0)) waiting.reject(error);
     await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()));
   }
@@ -78,7 +78,7 @@ export class Pool {
   #run(job: Job, snapshot?: Snapshot): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
-        reject(new FunnelError('CLOSED' as never, 'Expected an open index but it was closed'));
+        reject(wasClosed());
         return;
       }
       this.#queue.push({ job, ...(snapshot && { snapshot }), resolve, reject });
@@ -103,7 +103,6 @@ export class Pool {
       const { job, snapshot } = pending;
       if (job.kind === 'search' && snapshot !== undefined && thread.version !== snapshot.version) {
         job.snapshot = snapshot;
-        thread.version = snapshot.version;
       }
       thread.worker.ref();
       thread.worker.postMessage({ id: this.#nextId++, job });
@@ -120,6 +119,7 @@ export class Pool {
     worker.on('message', (reply: ThreadReply) => {
       const done = thread.busy;
       thread.busy = undefined;
+      if (!('error' in reply) && done?.job.kind === 'search') thread.version = done.job.version;
       worker.unref();
       if ('error' in reply)
         done?.reject(new FunnelError(reply.error.code, reply.error.message, { cause: reply.error.cause }));
@@ -129,7 +129,9 @@ export class Pool {
     const fail = (cause: unknown) => {
       const at = this.#threads.indexOf(thread);
       if (at >= 0) this.#threads.splice(at, 1);
-      thread.busy?.reject(new FunnelError('KERNELS_UNAVAILABLE', 'A search thread ended', { cause }));
+      thread.busy?.reject(
+        this.#closed ? wasClosed() : new FunnelError('KERNELS_UNAVAILABLE', 'A search thread ended', { cause }),
+      );
       thread.busy = undefined;
       if (!this.#closed) this.#dispatch();
     };
@@ -138,6 +140,10 @@ export class Pool {
     worker.on('exit', (code) => fail(new Error(`exit code ${code}`)));
     return thread;
   }
+}
+
+function wasClosed(): FunnelError {
+  return new FunnelError('CLOSED', 'Expected an open index but it was closed');
 }
 
 function workerFile(): string | undefined {

@@ -47,7 +47,8 @@ export function ownQuery(query: IndexQuery, dim: number, metric: Metric): OwnQue
     if (filter.rows !== undefined && !(filter.rows instanceof Uint8Array)) {
       throw expected('BAD_ARGUMENT', 'a Uint8Array of bits', 'filter.rows', filter.rows);
     }
-    if (filter.ids !== undefined && typeof filter.ids?.[Symbol.iterator] !== 'function') {
+    const iterable = typeof filter.ids === 'object' && typeof filter.ids?.[Symbol.iterator] === 'function';
+    if (filter.ids !== undefined && !iterable) {
       throw expected('BAD_ARGUMENT', 'ids that can be iterated', 'filter.ids', filter.ids);
     }
   }
@@ -70,7 +71,8 @@ export function ownQuery(query: IndexQuery, dim: number, metric: Metric): OwnQue
   if (scoreThreshold !== undefined) above = metric === 'euclid' ? -scoreThreshold : scoreThreshold;
   return {
     request: { vector, norm: lengthOf(vector), k: limit, mode, above, eps, candidates, probes },
-    filter,
+    // Read now: a filter of the caller's own making may do anything.
+    filter: filter && { ...filter, ...(filter.ids && { ids: [...filter.ids] }) },
     withPayload: query.withPayload ?? false,
     withVector: query.withVector ?? false,
   };

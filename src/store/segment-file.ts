@@ -4,6 +4,7 @@ import { BLOCK_ROWS } from '../kernels/codes.js';
 import { METRICS } from '../kernels/kernels.js';
 import { basisFromRows, MOST_SKEW } from './engine/basis.js';
 import { arrayIn } from './engine/memory.js';
+import { type Order, type OrderCoding, orderBlockBytes } from './engine/order.js';
 import { centroidRows } from './engine/partition.js';
 import type { Quantiser } from './engine/quantiser.js';
 import {
@@ -34,6 +35,8 @@ interface Meta {
   lists: number;
   largestNorm: number;
   scales: Record<(typeof LENGTHS)[number], number>;
+  /** Files from before there were others have none. */
+  order?: Pick<OrderCoding, 'kind' | 'length'> & { largestNorm: number; zeros: number };
 }
 
 const LENGTHS = ['coarseError', 'fineError', 'levelError', 'fullError', 'headTail', 'levelTail'] as const;
@@ -54,6 +57,14 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     lists: partition?.halfSquares.length ?? 0,
     largestNorm: segment.largestNorm,
     scales: Object.fromEntries(LENGTHS.map((name) => [name, segment[name].scale])) as Meta['scales'],
+    ...(segment.order !== null && {
+      order: {
+        kind: coding.order!.kind,
+        length: coding.order!.length,
+        largestNorm: segment.order.largestNorm,
+        zeros: segment.order.zeros.length,
+      },
+    }),
   };
   yield { name: 'meta', bytes: Buffer.from(JSON.stringify(meta)) };
   if (basis !== null) yield section('basis', basis.rows);
@@ -72,6 +83,18 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     yield section('halfSquares', partition.halfSquares);
     yield section('offsets', partition.offsets);
   }
+  if (segment.order !== null) yield* orderSections(coding.order!, segment.order);
+}
+
+function* orderSections({ kind, quantiser }: OrderCoding, { plane, norms, zeros }: Order): Generator<Section> {
+  // The codes of int8 are those of the head and fine planes.
+  if (kind !== 'int8') {
+    yield section('orderQuantiser.base', quantiser.base);
+    yield section('orderQuantiser.step', quantiser.step);
+  }
+  yield section('orderPlane', plane);
+  if (norms.length > 0) yield section('orderNorms', norms);
+  if (zeros.length > 0) yield section('orderZeros', zeros);
 }
 
 function section(name: string, array: ArrayBufferView): Section {
@@ -97,7 +120,7 @@ export function loadSegment(
     return array;
   };
   const rows = rotated ? load('basis', arrayIn(kernels, Uint16Array, width * dim)) : null;
-  const quantiser = (name: (typeof QUANTISERS)[number], dims: number): Quantiser => {
+  const quantiser = (name: (typeof QUANTISERS)[number] | 'orderQuantiser', dims: number): Quantiser => {
     const base = load(`${name}.base`, new Float64Array(dims));
     const step = load(`${name}.step`, new Float64Array(dims));
     if (!step.every((s) => s > 0 && Number.isFinite(s))) throw corrupt(file, `${name}.step`, 'is not positive');
@@ -105,6 +128,7 @@ export function loadSegment(
   };
   const basis = rows === null ? null : basisFromRows(kernels, rows, dim);
   if (basis !== null && !(basis.skew < MOST_SKEW)) throw corrupt(file, 'basis', 'is not orthonormal');
+  const headQuantiser = quantiser('headQuantiser', head);
   const coding: Coding = {
     dim,
     metric,
@@ -112,9 +136,10 @@ export function loadSegment(
     head,
     width,
     full: withFull ? full : 0,
-    headQuantiser: quantiser('headQuantiser', head),
+    headQuantiser,
     levelQuantiser: quantiser('levelQuantiser', width - head),
     fullQuantiser: quantiser('fullQuantiser', full),
+    order: meta.order === undefined ? null : orderCoding(meta, headQuantiser, quantiser),
   };
   const padded = blocksOf(count) * BLOCK_ROWS;
   const lengthsOf = (name: (typeof LENGTHS)[number], there: boolean): Lengths => ({
@@ -139,6 +164,7 @@ export function loadSegment(
     largestNorm: meta.largestNorm,
     ordinals,
     partition: lists === 0 ? null : loadPartition(kernels, load, head, lists, count, file),
+    order: coding.order === null ? null : loadOrder(kernels, load, coding, meta, file),
     blocks: allBlocks(kernels, count),
     mask: maskOf(kernels, ordinals, alive),
   };
@@ -161,6 +187,44 @@ function loadPartition(
   return { centroids, rows, halfSquares: load('halfSquares', new Float64Array(lists)), offsets };
 }
 
+function orderCoding(
+  { order }: Meta,
+  headQuantiser: Quantiser,
+  quantiser: (name: 'orderQuantiser', dims: number) => Quantiser,
+): OrderCoding {
+  const { kind, length } = order!;
+  const dims = Math.ceil(length / 8) * 8;
+  return { kind, length, dims, quantiser: kind === 'int8' ? headQuantiser : quantiser('orderQuantiser', dims) };
+}
+
+function loadOrder(
+  kernels: CodeKernels,
+  load: <A extends ArrayBufferView>(name: string, array: A) => A,
+  { order, metric }: Coding,
+  { count, order: meta }: Meta,
+  file: string,
+): Order {
+  const blocks = blocksOf(count);
+  const withNorms = order!.kind === 'prefix' && metric !== 'cosine';
+  const zeros = load('orderZeros', arrayIn(kernels, Uint32Array, meta!.zeros));
+  if (zeros.some((row) => row >= count)) throw corrupt(file, 'orderZeros', 'are not rows of it');
+  return {
+    plane: load('orderPlane', arrayIn(kernels, Uint8Array, blocks * orderBlockBytes(order!))),
+    norms: load('orderNorms', arrayIn(kernels, Float32Array, withNorms ? blocks * BLOCK_ROWS : 0)),
+    largestNorm: meta!.largestNorm,
+    zeros,
+  };
+}
+
+function isOrder({ order, dim, head, count }: Meta): boolean {
+  if (order === undefined) return true;
+  const { kind, length, largestNorm, zeros } = order;
+  const longest = kind === 'int8' ? head : kind === 'binary' || kind === 'prefix' ? dim : 0;
+  const isCount = (n: number, most: number) => Number.isSafeInteger(n) && n >= 0 && n <= most;
+  const whole = kind === 'prefix' ? length > 0 : length === longest;
+  return isCount(length, longest) && whole && isCount(zeros, count) && Number.isFinite(largestNorm);
+}
+
 function metaOf(bytes: Uint8Array, file: string): Meta {
   let meta: Meta;
   try {
@@ -176,7 +240,8 @@ function metaOf(bytes: Uint8Array, file: string): Meta {
     meta.width % 8 === 0 &&
     meta.full % 8 === 0 &&
     meta.width >= meta.head &&
-    LENGTHS.every((name) => Number.isFinite(meta.scales?.[name]));
+    LENGTHS.every((name) => Number.isFinite(meta.scales?.[name])) &&
+    isOrder(meta);
   if (!sane) throw corrupt(file, 'meta', 'makes no sense');
   return meta;
 }

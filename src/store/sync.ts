@@ -9,7 +9,7 @@ import { checkInteger, checkKeys, checkPayload } from '../validate.js';
 import { toHalf } from './engine/half.js';
 import type { FunnelIndex } from './funnel-index.js';
 import { floats } from './gather.js';
-import { PARTS } from './parts.js';
+import { partsOf } from './parts.js';
 import type { PointBatch } from './types.js';
 
 export interface SyncOptions {
@@ -74,7 +74,7 @@ export async function syncFrom(
 ): Promise<SyncResult> {
   if (typeof source?.scan !== 'function') throw expected('BAD_ARGUMENT', 'a source that can scan()', 'source', source);
   checkOptions(options);
-  if (index[PARTS]().files.readOnly) {
+  if (partsOf(index).files.readOnly) {
     throw new FunnelError('NOT_WRITABLE', 'Expected an index opened for writing, not readOnly');
   }
   const { idKind } = index;
@@ -128,7 +128,7 @@ class Sync {
   }
 
   get #files() {
-    return this.index[PARTS]().files;
+    return partsOf(this.index).files;
   }
 
   async run(): Promise<SyncResult> {
@@ -175,14 +175,16 @@ class Sync {
     if (other.length === 0) return;
     const vectors = other.length === ids.length ? given : new Float32Array(other.length * dim);
     const batch: PointBatch<unknown> = { ids: other.map((i) => ids[i]!), vectors };
-    if (vectors !== given) other.forEach((i, to) => vectors.set(given.subarray(i * dim, (i + 1) * dim), to * dim));
+    if (vectors !== given) {
+      for (const [to, i] of other.entries()) vectors.set(given.subarray(i * dim, (i + 1) * dim), to * dim);
+    }
     if (rows.payloads) batch.payloads = other.map((i) => rows.payloads![i]);
     await this.index.upsert(batch);
     this.#written += other.length;
   }
 
   #changed(ids: readonly Id[], given: Float32Array, payloads: ArrayLike<unknown> | undefined): number[] {
-    const { files, live } = this.index[PARTS]();
+    const { files, live } = partsOf(this.index);
     const { dim } = this.index;
     const stored = new Float32Array(given.length);
     const missing = new Set(this.index.gather(ids, stored));
@@ -225,7 +227,7 @@ class Sync {
   }
 
   async #prune(): Promise<number> {
-    const { files, live } = this.index[PARTS]();
+    const { files, live } = partsOf(this.index);
     const gone: Id[] = [];
     for (let ordinal = 0; ordinal < this.#first; ordinal++) {
       const seen = (this.#seen[ordinal >> 3]! >> (ordinal & 7)) & 1;

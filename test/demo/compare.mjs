@@ -1,5 +1,6 @@
 // The three searches side by side, as plain data.
 import { FunnelSearch, funnel } from 'funnelvec';
+import { median } from './numbers.mjs';
 
 /** Pools whose recall is told apart in the summary. */
 const POOLS = [32, 64, 128, 256, 512];
@@ -140,12 +141,6 @@ function idsOf(hits) {
 function common(a, b) {
   const set = new Set(b);
   return Array.from(a).filter((id) => set.has(id)).length;
-}
-
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 function rounded(times) {

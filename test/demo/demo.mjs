@@ -1,17 +1,11 @@
-// `npm run demo`: the funnel against the head alone and the full search, in a real database.
+// `npm run demo`: the embedded index, or the funnel over a database, on WordNet's definitions.
 // Nothing from node_modules before set-up has run.
-import { DIM, embedTexts, loadGlosses } from '../data/glosses.mjs';
+import { DIM, loadGlosses } from '../data/glosses.mjs';
 import { setup } from '../setup/setup.mjs';
-import { log } from '../setup/steps.mjs';
+import { embedOnce } from './embed-once.mjs';
 import { parseOptions, USAGE, UsageError } from './options.mjs';
-import { advice, makeReport } from './show.mjs';
-import { openStore } from './stores.mjs';
 import { printable, progress } from './terminal.mjs';
 
-/** A quarter of the dims: short enough that the head alone visibly loses. */
-const HEAD = 64;
-
-/** All but the last come back whole on the default collection; the last one shows what a pool of 128 cannot hold. */
 const QUERIES = [
   'a small boat moved by oars',
   'the art of beautiful handwriting',
@@ -21,8 +15,9 @@ const QUERIES = [
 ];
 
 async function main(options) {
-  const { serversMissing } = await setup({ withTests: false });
-  const { activeKernels, useKernels } = await import('funnelvec');
+  const embedded = options.store === 'embedded';
+  const { serversMissing } = await setup({ withTests: false, withServers: !embedded });
+  const { useKernels } = await import('funnelvec');
   if (options.kernels !== undefined) useKernels(options.kernels);
   if (serversMissing) throw new Error('the demo needs its Python environment', { cause: new Error(serversMissing) });
 
@@ -30,65 +25,18 @@ async function main(options) {
   const glosses = await loadGlosses({ count: options.count, onProgress: embedding.update });
   embedding.done(options.count);
   const texts = options.queries.length > 0 ? options.queries : QUERIES;
-  const embedded = embedTexts(texts); // meanwhile the database starts
-  embedded.catch(() => {}); // told below
-
-  const filling = progress('Filling the database', 'rows');
-  const store = await openStore(options.store, { glosses, head: HEAD, log, onFill: filling.update });
-  try {
-    filling.done(options.count, store.reused);
-    const vectors = await embedded;
-    const queries = texts.map((text, i) => ({ text, vector: row(vectors, i) }));
-    const unknown = queries.find(({ vector }) => vector.every((value) => value === 0));
-    if (unknown) throw new Error(`The model knows no word of “${printable(unknown.text)}”`);
-    const plan = {
-      head: HEAD,
-      candidates: Math.min(options.count, Math.max(128, 4 * options.limit)),
-      scales: [128, DIM],
-      keep: 0.5,
-      limit: options.limit,
-    };
-    const about = {
-      store: { kind: store.kind, label: store.label, note: store.note },
-      rows: options.count,
-      dim: DIM,
-      plan,
-      kernels: activeKernels().name,
-    };
-    await report(options, { about, store, glosses, queries });
-  } finally {
-    await store.close();
-  }
+  const vectors = embedOnce(texts).then((rows) => named(texts, rows)); // meanwhile the database starts
+  vectors.catch(() => {}); // told where it is awaited
+  const sample = sampleOf(glosses, options.sample);
+  const { show } = embedded ? await import('./embedded.mjs') : await import('./database.mjs'); // import the package
+  await show({ options, glosses, queries: vectors, sample });
 }
 
-async function report(options, { about, store, glosses, queries }) {
-  const { plan, rows, dim } = about;
-  const { makeComparison } = await import('./compare.mjs'); // imports the package
-  const describe = (id) => ({ word: glosses.words[id], gloss: glosses.texts[id] });
-  const comparison = makeComparison({ source: store.source, plan, describe });
-  const sample = sampleOf(glosses, options.sample);
-  await comparison.warmUp(sample.length > 0 ? sample : queries.map(({ vector }) => vector));
-
-  const show = options.json ? undefined : makeReport(process.stdout, about);
-  show?.intro(about);
-  const results = [];
-  for (const query of queries) {
-    const result = await comparison.compare(query);
-    results.push(result);
-    show?.comparison(result);
-  }
-
-  let summary;
-  if (sample.length > 0) {
-    show?.gap();
-    const measuring = progress('Measuring', 'sentences');
-    summary = await comparison.summarise(sample, rows, measuring.update);
-    measuring.done(sample.length, false);
-    summary.advice = advice({ ...summary, plan, rows, dim });
-    show?.summary(summary);
-  }
-  show?.gap();
-  if (options.json) process.stdout.write(`${JSON.stringify({ ...about, queries: results, summary }, null, 2)}\n`);
+function named(texts, rows) {
+  const queries = texts.map((text, i) => ({ text, vector: row(rows, i) }));
+  const unknown = queries.find(({ vector }) => vector.every((value) => value === 0));
+  if (unknown) throw new Error(`The model knows no word of “${printable(unknown.text)}”`);
+  return queries;
 }
 
 /** Example sentences, evenly out of all there are. */

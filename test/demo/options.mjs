@@ -3,15 +3,17 @@ import { parseArgs } from 'node:util';
 
 export const USAGE = `Usage: npm run demo -- [options] ["a query" ...]
 
-Compares three searches over WordNet glosses in a real database: by the head of the vectors alone, by the
-funnel, and by the full vectors. Without queries it brings its own.
+Searches WordNet glosses in an embedded index on disk: by the funnel, exactly, and by a scan of all rows; no server
+is needed. With a database: by the head of the vectors alone, by the funnel, and by the full vectors. Without queries
+it brings its own. Python embeds the glosses once, and queries of yours.
 
 Options:
-  --store <name>     milvus (default) or qdrant. Started here, or running at MILVUS_ADDRESS (host:port) or QDRANT_URL
+  --store <name>     embedded (default), milvus or qdrant. The databases are started here, or run at MILVUS_ADDRESS
+                     (host:port) or QDRANT_URL
   --count <n>        glosses to index (default 30000)
   --limit <n>        hits per search (default 10)
   --sample <n>       example sentences to measure recall and times with (default 100, 0 for none)
-  --kernels <name>   kernels to re-rank with, such as avx2, wasm or js (default: the best of this machine)
+  --kernels <name>   kernels to search and re-rank with, such as avx2, wasm or js (default: the best of this machine)
   --json             one JSON document on stdout instead of tables (with npm: npm run --silent demo -- --json)
   --help             this text
 `;
@@ -19,7 +21,7 @@ Options:
 export class UsageError extends Error {}
 
 const OPTIONS = {
-  store: { type: 'string', default: 'milvus' },
+  store: { type: 'string', default: 'embedded' },
   count: { type: 'string', default: '30000' },
   limit: { type: 'string', default: '10' },
   sample: { type: 'string', default: '100' },
@@ -38,8 +40,8 @@ export function parseOptions(args) {
     throw new UsageError(error.message.split('. ')[0], { cause: error });
   }
   const { values, positionals } = parsed;
-  if (!['milvus', 'qdrant'].includes(values.store)) {
-    throw new UsageError(`--store is milvus or qdrant, not ${JSON.stringify(values.store)}`);
+  if (!['embedded', 'milvus', 'qdrant'].includes(values.store)) {
+    throw new UsageError(`--store is embedded, milvus or qdrant, not ${JSON.stringify(values.store)}`);
   }
   const limit = integer('limit', values.limit, 1, 100);
   const queries = positionals.map((text) => text.trim());

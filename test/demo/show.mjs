@@ -176,11 +176,11 @@ export function advice({ plan, recall, medianMs, lost, wanted, pools, rows, dim 
   return said;
 }
 
-function firstWord({ word }) {
+export function firstWord({ word }) {
   return printable(word.split(', ')[0]);
 }
 
-function ms(value) {
+export function ms(value) {
   return value < 1 ? us(value) : `${value.toFixed(1)} ms`;
 }
 

@@ -4,7 +4,9 @@
  * order and more than once, masks, ties, thresholds that a bound meets exactly, and codes that have to be clamped.
  */
 import type {
+  BitDotsTask,
   Bound,
+  EncodeBitsTask,
   EncodeHeadTask,
   EncodeRowsTask,
   HeadDotsTask,
@@ -15,13 +17,14 @@ import type {
   SurvivorsTask,
   TopDotsTask,
 } from '#dist/kernels/codes.js';
-import { HEAD_QUERY_MAX } from '#dist/kernels/codes.js';
+import { BIT_QUERY_MAX, HEAD_QUERY_MAX } from '#dist/kernels/codes.js';
 import { METRICS } from '#dist/kernels/kernels.js';
 import type { Random } from '../random.js';
 import { boundOf } from './codes-oracle.js';
 
 export type CodeCase =
   | { kernel: 'headDots'; task: HeadDotsTask }
+  | { kernel: 'bitDots'; task: BitDotsTask }
   | { kernel: 'rowDots'; task: RowDotsTask }
   | { kernel: 'topDots'; task: TopDotsTask }
   | { kernel: 'survivors'; task: SurvivorsTask }
@@ -29,6 +32,7 @@ export type CodeCase =
   | { kernel: 'project'; task: ProjectTask }
   | { kernel: 'encodeHead'; task: EncodeHeadTask }
   | { kernel: 'encodeRows'; task: EncodeRowsTask }
+  | { kernel: 'encodeBits'; task: EncodeBitsTask }
   | { kernel: 'scoresAt'; task: ScoresAtTask };
 
 export type CodeKernelName = CodeCase['kernel'];
@@ -36,6 +40,7 @@ export type CodeKernelName = CodeCase['kernel'];
 /** The names of the arrays that each kernel writes. */
 export const OUTPUTS: Record<CodeKernelName, readonly string[]> = {
   headDots: ['dots'],
+  bitDots: ['dots'],
   rowDots: ['dots'],
   topDots: ['rows', 'best'],
   survivors: ['rows', 'kept'],
@@ -43,11 +48,13 @@ export const OUTPUTS: Record<CodeKernelName, readonly string[]> = {
   project: ['out'],
   encodeHead: ['head', 'fine', 'coarseError', 'fineError'],
   encodeRows: ['plane', 'error'],
+  encodeBits: ['plane'],
   scoresAt: ['keys'],
 };
 
 const CASES: { [K in CodeKernelName]: (random: Random) => Extract<CodeCase, { kernel: K }>['task'] } = {
   headDots,
+  bitDots,
   rowDots,
   topDots,
   survivors,
@@ -55,6 +62,7 @@ const CASES: { [K in CodeKernelName]: (random: Random) => Extract<CodeCase, { ke
   project,
   encodeHead,
   encodeRows,
+  encodeBits,
   scoresAt,
 };
 
@@ -63,7 +71,8 @@ export function randomCodeCase(random: Random, kernel = random.pick(Object.keys(
 }
 
 const DIMS = [8, 16, 24, 32, 40, 48, 56, 64, 72, 96, 120, 128];
-const LONG_HEAD_DIMS = [136, 200, 256, 384, 504, 512];
+const LONG_HEAD_DIMS = [136, 200, 256, 384, 504, 512, 2048];
+const LONG_BIT_DIMS = [256, 384, 768, 1000, 4088, 4096, 4104, 8192, 12_304];
 const LONG_ROW_DIMS = [256, 264, 376, 768, 1000, 1024, 2040, 2048];
 
 /** What an output holds before. */
@@ -81,6 +90,15 @@ function headDots(random: Random): HeadDotsTask {
   for (let t = 0; t < queries; t++) query.set(queryOf(random, dims, HEAD_QUERY_MAX), t * dims);
   const dots = new Int32Array(queries * blocks.length * 16).fill(UNSET);
   return { plane, dims, blocks, count: blocks.length, query, queries, dots };
+}
+
+function bitDots(random: Random): BitDotsTask {
+  const dims = random.chance(0.1) ? random.pick(LONG_BIT_DIMS) : random.pick(DIMS);
+  const there = random.int(1, 5);
+  const plane = bytes(random, there * dims * 2);
+  const blocks = blocksOf(random, there, random.int(0, there + 2));
+  const query = queryOf(random, dims, BIT_QUERY_MAX);
+  return { plane, dims, blocks, count: blocks.length, query, dots: new Int32Array(16 * blocks.length).fill(UNSET) };
 }
 
 function rowDots(random: Random): RowDotsTask {
@@ -264,6 +282,12 @@ function encodeRows(random: Random): EncodeRowsTask {
   const first = random.int(0, 20);
   const plane = bytes(random, (first + task.count + random.int(0, 2)) * task.dims);
   return { ...task, first, plane, error: new Float64Array(task.count).fill(UNSET) };
+}
+
+function encodeBits(random: Random): EncodeBitsTask {
+  const task = encodeTask(random, 0, 1);
+  const blocks = Math.ceil((task.first + task.count) / 16) + random.int(0, 1);
+  return { ...task, plane: bytes(random, blocks * 2 * task.dims) };
 }
 
 function scoresAt(random: Random): ScoresAtTask {

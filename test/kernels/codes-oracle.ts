@@ -17,6 +17,13 @@ export function runCodeOracle({ kernel, task }: CodeCase): number | undefined {
       });
       return undefined;
     }
+    case 'bitDots': {
+      const { plane, dims, blocks, count, query, dots } = task;
+      each(count, 16, 1, (b, r) => {
+        dots[16 * b + r] = sum(dims, (i) => query[i]! * bitOf(plane, dims, 16 * blocks[b]! + r, i));
+      });
+      return undefined;
+    }
     case 'rowDots': {
       const { plane, bits, stride, dims, rows, count, query, dots } = task;
       for (let k = 0; k < count; k++) {
@@ -62,6 +69,15 @@ export function runCodeOracle({ kernel, task }: CodeCase): number | undefined {
       }
       return undefined;
     }
+    case 'encodeBits': {
+      const { plane, dims, first } = task;
+      each(task.count, dims, 1, (k, i) => {
+        const at = bitByte(dims, first + k, i);
+        const others = plane[at]! - bitOf(plane, dims, first + k, i) * 2 ** (i % 8);
+        plane[at] = others + codeOf(task, k, i, 0, 1) * 2 ** (i % 8);
+      });
+      return undefined;
+    }
     default:
       scoresAt(task);
       return undefined;
@@ -89,6 +105,15 @@ function headByte(dims: number, row: number, dim: number): number {
 function headCode(plane: Uint8Array, dims: number, row: number, dim: number): number {
   const byte = plane[headByte(dims, row, dim)]!;
   return dim % 8 < 4 ? byte % 16 : Math.floor(byte / 16);
+}
+
+/** Where a dim of a row is in a bit plane. */
+function bitByte(dims: number, row: number, dim: number): number {
+  return Math.floor(row / 16) * dims * 2 + 16 * Math.floor(dim / 8) + (row % 16);
+}
+
+function bitOf(plane: Uint8Array, dims: number, row: number, dim: number): number {
+  return Math.floor(plane[bitByte(dims, row, dim)]! / 2 ** (dim % 8)) % 2;
 }
 
 /** Dim of a row whose groups of eight dims follow each other, `bytes` each. */

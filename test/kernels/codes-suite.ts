@@ -1,7 +1,7 @@
 /** The conformance suite of the code kernels. Every backend runs it, against the contract written a second time. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CODE_KERNEL_NAMES, type CodeKernels } from '#dist/kernels/codes.js';
+import { BIT_QUERY_MAX, CODE_KERNEL_NAMES, type CodeKernels, HEAD_QUERY_MAX } from '#dist/kernels/codes.js';
 import { Random, SEED } from '../random.js';
 import { type CodeCase, OUTPUTS, randomCodeCase } from './codes-cases.js';
 import { runCodeOracle } from './codes-oracle.js';
@@ -191,6 +191,23 @@ export function codeKernelSuite(kernels: CodeKernels, { cases = 20_000 } = {}): 
           assert.ok(Math.abs(16 * high[r]! + low[r]! - values[r * dims + i]!) <= 0.5, `row ${r}, dim ${i}`);
         }
       }
+    });
+
+    it('sums as many dims as there may be, all at their most', () => {
+      const random = new Random(SEED);
+      const arena = new Arena(kernels, 4 * 2 ** 20);
+      const blocks = Uint32Array.of(1, 0);
+      const ones = (n: number) => new Uint8Array(n).fill(0xff);
+      for (const sign of [1, -1]) {
+        const dots = () => new Int32Array(32);
+        const head = { plane: ones(2 * 8192 * 8), dims: 8192, blocks, count: 2, queries: 1, dots: dots() };
+        const query = new Int16Array(8192).fill(sign * HEAD_QUERY_MAX);
+        assertSameCode(kernels, { kernel: 'headDots', task: { ...head, query } }, arena.reset(random), 'headDots');
+        const bits = { plane: ones(2 * 65_536 * 2), dims: 65_536, blocks, count: 2, dots: dots() };
+        const few = new Int16Array(65_536).fill(sign * BIT_QUERY_MAX);
+        assertSameCode(kernels, { kernel: 'bitDots', task: { ...bits, query: few } }, arena.reset(random), 'bitDots');
+      }
+      arena.release();
     });
 
     it('allocates zeroed, aligned, shared memory that overlaps nothing, again after releases', () => {

@@ -2,7 +2,7 @@
 
 /** A tiny funnel through every entry of the package; `modules` are what import or require gave. */
 const PROBE = `
-module.exports = function probe({ main, wasm, kernels, qdrant, milvus }) {
+module.exports = function probe({ main, wasm, kernels, qdrant, milvus, store }) {
   const dim = 24;
   const value = (i) => Math.fround(Math.sin(i * 12.9898) * 43758.5453 % 1);
   const vector = (from) => Array.from({ length: dim }, (_, i) => value(from + i));
@@ -22,22 +22,37 @@ module.exports = function probe({ main, wasm, kernels, qdrant, milvus }) {
   const answer = { status: { error_code: 'Success', code: 0 }, results: rows.map((row) => ({ ...row, score: 0 })) };
   let code;
   try { main.funnel(rows, [1]); } catch (error) { code = error instanceof main.FunnelError && error.code; }
+  const index = store.FunnelIndex.createSync(':memory:', { dim });
+  index.upsertSync(rows);
+  const gathered = new Float32Array(rows.length * dim);
+  index.gather(rows.map((row) => row.id), gathered);
+  index.closeSync();
+  let onDisk;
+  try { store.FunnelIndex.createSync('an-index', { dim }); } catch (error) { onDisk = error.code; }
   return {
     active: main.activeKernels().name,
-    bad, code,
+    bad, code, onDisk,
     answers: {
       main: hits(main.funnel, rows),
       wasm: hits(wasm.funnel, rows),
       kernels: Array.from(indices, (row, i) => [row + 1, keys[i]]),
       qdrant: hits(main.funnel, qdrant.fromQdrant({ points }, { vector: 'full' })),
+      store: hits(main.funnel, { vectors: gathered, dim, ids: rows.map((row) => row.id) }),
       milvus: hits(main.funnel, milvus.fromMilvus(answer, { vectorField: 'vector' })),
     },
-    sources: [typeof qdrant.qdrantSource, typeof milvus.milvusSource],
+    sources: [typeof qdrant.qdrantSource, typeof milvus.milvusSource, typeof store.embeddedSource]
   };
 };
 `;
 
-const ENTRIES = { main: '', wasm: '/wasm', kernels: '/kernels', qdrant: '/qdrant', milvus: '/milvus' };
+const ENTRIES = {
+  main: '',
+  wasm: '/wasm',
+  kernels: '/kernels',
+  qdrant: '/qdrant',
+  milvus: '/milvus',
+  store: '/store',
+};
 const entries = Object.entries(ENTRIES);
 const NAMES = Object.keys(ENTRIES).join(', ');
 
@@ -102,6 +117,9 @@ import {
 import { getKernels, KERNEL_NAMES, type Kernels, type Rows } from 'funnelvec/kernels';
 import { milvusSource } from 'funnelvec/milvus';
 import { type QdrantRestClient, qdrantSource } from 'funnelvec/qdrant';
+import {
+  embeddedSource, FunnelIndex, importJsonl, importMatrix, importNpy, type IndexHit, type SyncResult,
+} from 'funnelvec/store';
 import { createWasmKernels, funnel as wasmFunnel } from 'funnelvec/wasm';
 
 interface Film { id: number; vector: number[]; title: string }
@@ -119,7 +137,12 @@ const later: Promise<Hit<Film>[]> = funnelAsync(films, query, doublingPlan(64));
 const many: Hit<Film>[][] = funnelBatch([{ candidates: films, query }]);
 const manyLater: Promise<Hit[][]> = funnelBatchAsync([{ candidates: answer.candidates, query }]);
 const source: Source = qdrantSource(client, { collection: 'films', head: 'head', full: 'full' });
-const search = new FunnelSearch({ source, plan });
+declare const index: FunnelIndex<{ title: string }>;
+const search = new FunnelSearch({ source, plan, mirror: index });
+const own = new FunnelSearch({ source: embeddedSource(index, { head: 128 }) });
+const synced: Promise<SyncResult> = index.syncFrom(source, { batch: 100, onProgress: ({ done }) => done });
+const indexed: Promise<IndexHit<{ title: string }>[]> = index.query({ vector: query }).then((r) => r.hits);
+const imports = [importMatrix(index, query), importNpy(index, 'a.npy'), importJsonl(index, 'a.jsonl')];
 const hits: Promise<Hit[]> = search.query({ vector: query, limit: 3, withPayload: true }).then((r) => r.hits);
 const kernels: Kernels = useKernels('native');
 const info: KernelsInfo[] = listKernels();
@@ -137,7 +160,7 @@ const wrong: FunnelErrorCode = 'BAD';
 
 export {
   activeKernels, code, createWasmKernels, explained, getKernels, hits, info, KERNEL_NAMES, kernels, later, many,
-  manyLater, milvusSource, packed, rows, search, title, wrong,
+  imports, indexed, manyLater, milvusSource, own, packed, rows, search, synced, title, wrong,
 };
 `;
 

@@ -53,6 +53,8 @@ function memorySource(
       };
     },
     full: async () => ({ ids: [], scores: [], ms: 0 }),
+    fetch: async () => assert.fail('nothing to fetch'),
+    scan: async () => assert.fail('nothing to scan'),
   };
   return source;
 }

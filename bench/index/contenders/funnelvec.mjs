@@ -3,8 +3,8 @@ import { existsSync, rmSync } from 'node:fs';
 import { packageVersion } from '../versions.mjs';
 
 const K = 10;
-/** Of large sets the codes are in memory and the float rows stay on disk. */
-const memoryFor = (count, dim) => (count >= 100_000 ? Math.ceil(1.5 * dim * count) : undefined);
+/** Of large sets the codes that a search scans are in memory; the float rows, and their int8 copy, stay on disk. */
+const memoryFor = (count, dim) => (count >= 100_000 ? Math.ceil(0.5 * dim * count) : undefined);
 
 /** One process serves both modes: setting 0 is exact, the others are the dial. */
 const DIAL = [

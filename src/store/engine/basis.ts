@@ -23,15 +23,25 @@ export interface Basis {
 
 /** Directions beyond those asked for make the iteration converge on these. */
 const OVERSAMPLING = 16;
-const MULTIPLICATIONS = 6;
+const MULTIPLICATIONS = 4;
 
 /**
- * @param units sample rows of length 1, `count × dim`
+ * @param samples of vectors of length 1, each `count × dim`; every sample weighs the same
  * @param width how many directions, a multiple of 8
  */
-export function principalBasis(kernels: CodeKernels, units: Float32Array, dim: number, width: number, seed = 1): Basis {
-  const count = units.length / dim;
-  const moment = gram(kernels, units, count, dim);
+export function principalBasis(
+  kernels: CodeKernels,
+  samples: readonly [Float32Array, ...Float32Array[]],
+  dim: number,
+  width: number,
+  seed = 1,
+): Basis {
+  const moment = gram(kernels, samples[0], samples[0].length / dim, dim);
+  for (const units of samples.slice(1)) {
+    gram(kernels, units, units.length / dim, dim).forEach((value, i) => {
+      moment[i]! += value;
+    });
+  }
   const wanted = Math.min(dim, width);
   const w = Math.min(dim, wanted + OVERSAMPLING);
   const directions = w === dim ? allDirections(moment, dim) : leadingDirections(kernels, moment, dim, w, seed);

@@ -1,9 +1,18 @@
 /** Builds a segment: choose a coding from a sample, encode every row, sort rows by list. */
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
-import { type Basis, principalBasis } from './basis.js';
-import { CHUNK_ROWS, Coder, type Encoded, lengths } from './coder.js';
+import { type Basis, basisFromRows, principalBasis } from './basis.js';
+import { CHUNK_ROWS, Coder, type Encoded, toUnits } from './coder.js';
 import { arrayIn } from './memory.js';
+import {
+  type EncodedOrder,
+  movePlane,
+  type Order,
+  type OrderChoice,
+  type OrderCoding,
+  orderBlockBytes,
+  planOrder,
+} from './order.js';
 import { centroidRows, kMeans, listsFor, sampleFor } from './partition.js';
 import { headQuantiser, rowQuantiser } from './quantiser.js';
 import { allBlocks, blocksOf, type Coding, type Lengths, maskOf, type Partition, type Segment } from './segment.js';
@@ -11,13 +20,18 @@ import { allBlocks, blocksOf, type Coding, type Lengths, maskOf, type Partition,
 export interface BuildOptions {
   dim: number;
   metric: Metric;
-  rotation: 'pca' | 'none';
+  rotation: 'pca' | 'none' | 'balanced';
+  /** Of 'balanced': sample queries of length 1, `count × dim`; or the basis that earlier ones made. */
+  queries?: Float32Array | undefined;
+  basis?: Uint16Array | undefined;
   /** Head dims, a multiple of 8. */
   head: number;
   /** Rotated dims in all, a multiple of 8. */
   width: number;
   /** How many lists; 0: none; undefined: by size. */
   lists?: number | undefined;
+  /** What mode 'funnel' orders by; undefined: the head plane. */
+  order?: OrderChoice | undefined;
 }
 
 /** Rows for building: float32 rows of consecutive places. */
@@ -29,7 +43,19 @@ export interface RowReader {
 
 /** Rows that the second moment is estimated from: several for each dim. */
 function momentSample(dim: number): number {
-  return Math.max(2048, 10 * dim);
+  return Math.max(2048, 5 * dim);
+}
+
+/** Beyond it the second moment alone takes half a gigabyte. */
+const MOST_ROTATED = 8192;
+
+/** A basis is never worth failing for: answers do not depend on it. */
+function basisOrNone(kernels: CodeKernels, moment: Float32Array, options: BuildOptions): Basis | null {
+  try {
+    return basisFor(kernels, moment, options);
+  } catch {
+    return null;
+  }
 }
 
 export interface Plan {
@@ -42,12 +68,13 @@ export function planCoding(kernels: CodeKernels, rows: RowReader, options: Build
   const { dim, metric, rotation, head, width } = options;
   const lists = Math.min(options.lists ?? listsFor(rows.count), Math.floor(rows.count / 8));
   const moment = sampleUnits(rows, dim, momentSample(dim));
-  const basis: Basis | null = rotation === 'pca' ? principalBasis(kernels, moment, dim, width) : null;
+  const basis = rotation === 'none' || dim > MOST_ROTATED ? null : basisOrNone(kernels, moment, options);
   if (basis !== null) moveInto(kernels, basis);
   const full = width >= dim ? 0 : Math.ceil(dim / 8) * 8;
 
   const rotated = rotate(kernels, basis, moment, dim, width);
   const unrotated = full > 0 ? new Float64Array(moment) : new Float64Array(0);
+  const heads = headQuantiser(rotated, width, 0, head);
   const coding: Coding = {
     dim,
     metric,
@@ -55,11 +82,18 @@ export function planCoding(kernels: CodeKernels, rows: RowReader, options: Build
     head,
     width,
     full,
-    headQuantiser: headQuantiser(rotated, width, 0, head),
+    headQuantiser: heads,
     levelQuantiser: rowQuantiser(rotated, width, head, width - head),
     fullQuantiser: full > 0 ? rowQuantiser(unrotated, dim, 0, full) : rowQuantiser(unrotated, 1, 0, 0),
+    order: options.order === undefined ? null : planOrder(options.order, moment, dim, head, heads),
   };
   return { coding, partition: lists > 1 ? partitionOf(kernels, rows, coding, lists) : null };
+}
+
+function basisFor(kernels: CodeKernels, units: Float32Array, options: BuildOptions): Basis {
+  const { dim, width, queries, basis } = options;
+  if (basis !== undefined) return basisFromRows(kernels, basis, dim);
+  return principalBasis(kernels, queries === undefined ? [units] : [units, queries], dim, width);
 }
 
 function partitionOf(kernels: CodeKernels, rows: RowReader, coding: Coding, lists: number) {
@@ -120,21 +154,11 @@ function sampleUnits(rows: RowReader, dim: number, wanted: number): Float32Array
 function* sampleChunks(rows: RowReader, dim: number, wanted: number): Generator<Float32Array> {
   const run = 64;
   const runs = Math.ceil(wanted / run);
-  const norms = new Float64Array(run);
   for (let k = 0; k < runs; k++) {
     const n = Math.min(run, wanted - k * run);
     const first = runs === 1 ? 0 : Math.floor((k * (rows.count - n)) / (runs - 1));
-    const units = rows.read(first, n).slice();
-    const lens = norms.subarray(0, n);
-    lengths(units, dim, lens);
-    let kept = 0;
-    for (let r = 0; r < n; r++) {
-      if (lens[r] === 0) continue;
-      const inverse = 1 / lens[r]!;
-      for (let j = 0; j < dim; j++) units[kept * dim + j] = units[r * dim + j]! * inverse;
-      kept++;
-    }
-    if (kept > 0) yield units.subarray(0, kept * dim);
+    const units = toUnits(rows.read(first, n).slice(), dim);
+    if (units.length > 0) yield units;
   }
 }
 
@@ -164,6 +188,14 @@ export function roomFor(kernels: CodeKernels, coding: Coding, count: number): En
     levelTail: shared(count),
     norms: shared(count),
     lists: new Uint32Array(new SharedArrayBuffer(4 * count)),
+    order: coding.order === null ? null : orderRoom(kernels, coding.order, count),
+  };
+}
+
+function orderRoom(kernels: CodeKernels, coding: OrderCoding, count: number): EncodedOrder {
+  return {
+    plane: arrayIn(kernels, Uint8Array, blocksOf(count) * orderBlockBytes(coding)),
+    norms: new Float64Array(new SharedArrayBuffer(coding.kind === 'prefix' ? 8 * count : 0)),
   };
 }
 
@@ -232,9 +264,37 @@ export function finish(
     largestNorm,
     ordinals: sorted,
     partition: plan.partition === null ? null : partitionWith(kernels, plan.partition, coding.head, offsets!),
+    order: encoded.order === null ? null : orderWith(kernels, coding, encoded.order, count, order),
     blocks: allBlocks(kernels, count),
     mask: maskOf(kernels, sorted, alive),
   };
+}
+
+function orderWith(
+  kernels: CodeKernels,
+  { metric, order }: Coding,
+  encoded: EncodedOrder,
+  count: number,
+  moved: Uint32Array | null,
+): Order {
+  let plane = encoded.plane;
+  if (moved !== null) {
+    plane = arrayIn(kernels, Uint8Array, plane.length);
+    movePlane(order!, encoded.plane, moved, plane);
+    kernels.release(encoded.plane);
+  }
+  const own = order!.kind === 'prefix';
+  const largestNorm = encoded.norms.reduce((most, norm) => Math.max(most, norm), 0);
+  const norms = arrayIn(kernels, Float32Array, own && metric !== 'cosine' ? blocksOf(count) * BLOCK_ROWS : 0);
+  const zeros: number[] = [];
+  for (let r = 0; own && r < count; r++) {
+    const norm = encoded.norms[moved === null ? r : moved[r]!]!;
+    if (norm === 0) zeros.push(r);
+    if (norms.length > 0) norms[r] = norm / (largestNorm || 1);
+  }
+  const zeroRows = arrayIn(kernels, Uint32Array, zeros.length);
+  zeroRows.set(zeros);
+  return { plane, norms, largestNorm, zeros: zeroRows };
 }
 
 function partitionWith(

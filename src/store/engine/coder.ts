@@ -1,5 +1,6 @@
 /** Encodes rows into planes, a chunk at a time: chunks are independent, so any number of threads may share the work. */
 import type { CodeKernels } from '../../kernels/codes.js';
+import { type EncodedOrder, OrderCoder } from './order.js';
 import type { Coding, Partition } from './segment.js';
 
 /** Rows that pass through in one go: their intermediate values stay in a core's own cache. */
@@ -20,6 +21,7 @@ export interface Encoded {
   readonly levelTail: Float64Array;
   readonly norms: Float64Array;
   readonly lists: Uint32Array;
+  readonly order: EncodedOrder | null;
 }
 
 /** Two roundings and a float32 product do not reach this. */
@@ -32,6 +34,7 @@ export class Coder {
   readonly #affinities: Float64Array;
   readonly #sums = new Float64Array(CHUNK_ROWS);
   readonly #others = new Float64Array(CHUNK_ROWS);
+  readonly #order: OrderCoder | null;
 
   constructor(
     readonly kernels: CodeKernels,
@@ -42,6 +45,7 @@ export class Coder {
     this.#rotated = new Float64Array(CHUNK_ROWS * coding.width);
     this.#headRows = new Float32Array(partition === null ? 0 : CHUNK_ROWS * coding.head);
     this.#affinities = new Float64Array(partition === null ? 0 : CHUNK_ROWS * partition.halfSquares.length);
+    this.#order = coding.order === null ? null : new OrderCoder(kernels, coding.order, CHUNK_ROWS);
   }
 
   /**
@@ -118,6 +122,7 @@ export class Coder {
       });
       for (let r = 0; r < count; r++) out.fullError[first + r] = Math.sqrt(this.#sums[r]!) + SLACK;
     }
+    this.#order?.encode(rows, dim, norms, first, out, out.order!);
     if (this.partition !== null) this.#assign(count, first, out.lists);
   }
 
@@ -186,4 +191,18 @@ export function lengths(rows: Float32Array, dim: number, out: Float64Array): voi
     if (i < end) a += rows[i]! * rows[i]!;
     out[r] = Math.sqrt(a + b);
   }
+}
+
+/** Brings rows to length 1, in place; those of zeros are left out. */
+export function toUnits(rows: Float32Array, dim: number): Float32Array {
+  const norms = new Float64Array(rows.length / dim);
+  lengths(rows, dim, norms);
+  let kept = 0;
+  for (let r = 0; r < norms.length; r++) {
+    if (norms[r] === 0) continue;
+    const inverse = 1 / norms[r]!;
+    for (let j = 0; j < dim; j++) rows[kept * dim + j] = rows[r * dim + j]! * inverse;
+    kept++;
+  }
+  return rows.subarray(0, kept * dim);
 }

@@ -82,12 +82,14 @@ function tridiagonalise(a: Float64Array, n: number, diagonal: Float64Array, besi
 /** Diagonalises the tridiagonal matrix, rotating the rows of q along. */
 function implicitQl(d: Float64Array, e: Float64Array, q: Float64Array, n: number): void {
   e[n - 1] = 0;
+  // What is this small beside the whole is 0: noise of many dims without any variance need not settle.
+  let norm = 0;
+  for (let i = 0; i < n; i++) norm = Math.max(norm, Math.abs(d[i]!) + Math.abs(e[i]!));
   for (let l = 0; l < n; l++) {
     for (let round = 0; ; round++) {
       let m = l;
       for (; m < n - 1; m++) {
-        const scale = Math.abs(d[m]!) + Math.abs(d[m + 1]!);
-        if (Math.abs(e[m]!) <= Number.EPSILON * scale) break;
+        if (Math.abs(e[m]!) <= Number.EPSILON * norm) break;
       }
       if (m === l) break;
       if (round === 60) throw new Error('The eigenvalues of a symmetric matrix did not converge');

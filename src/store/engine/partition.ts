@@ -3,7 +3,7 @@ import type { CodeKernels } from '../../kernels/codes.js';
 import { toHalf } from './half.js';
 import { arrayIn } from './memory.js';
 
-const ROUNDS = 5;
+const ROUNDS = 4;
 const BLOCK = 240;
 
 /** Lists for n rows: none where one scan is short; about √n where it is not. */
@@ -13,7 +13,7 @@ export function listsFor(n: number): number {
 
 /** Sample rows that k-means wants for so many lists. */
 export function sampleFor(lists: number): number {
-  return 48 * lists;
+  return 32 * lists;
 }
 
 /**

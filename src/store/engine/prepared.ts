@@ -149,7 +149,7 @@ export function rowPart(
 }
 
 /** |uᵀ (G⁻¹ − I) y| ≤ skew / (1 − skew) · |u|, for |y| ≤ 1 + skew. */
-function skewSlack(coding: Coding, length: number): number {
+export function skewSlack(coding: Coding, length: number): number {
   const skew = coding.basis?.skew ?? 0;
   return ((skew * (1 + skew)) / (1 - skew)) * length;
 }

@@ -8,7 +8,7 @@ export interface Quantiser {
 }
 
 /** Half the range in standard deviations. Four bits want it narrow: what is clipped shows in the row's error. */
-const HEAD_RANGE = 3.2;
+const HEAD_RANGE = 2.8;
 const ROW_RANGE = 4.5;
 
 /** Codes 0..255 of the head and fine planes. */
@@ -22,6 +22,26 @@ export function headQuantiser(sample: Float64Array, stride: number, offset: numb
 /** Codes −127..127 of an int8 plane. */
 export function rowQuantiser(sample: Float64Array, stride: number, offset: number, dims: number): Quantiser {
   return fit(sample, stride, offset, dims, (mean, sd) => ({ base: mean, step: (ROW_RANGE * sd) / 127 }));
+}
+
+/** Codes 0..255 that no finer plane corrects: few values are clipped. */
+export function byteQuantiser(sample: Float64Array, stride: number, dims: number): Quantiser {
+  return fit(sample, stride, 0, dims, (mean, sd) => ({
+    base: mean - ROW_RANGE * sd,
+    step: (2 * ROW_RANGE * sd) / 255,
+  }));
+}
+
+/** Codes 0 and 1: the mean, less or plus the mean absolute deviation. */
+export function bitQuantiser(sample: Float64Array, stride: number, dims: number): Quantiser {
+  const means = fit(sample, stride, 0, dims, (mean) => ({ base: mean, step: 1 })).base;
+  const deviations = new Float64Array(dims);
+  const count = sample.length / stride;
+  for (let r = 0; r < count; r++) {
+    for (let i = 0; i < stride; i++) deviations[i]! += Math.abs(sample[r * stride + i]! - means[i]!);
+  }
+  const step = deviations.map((sum) => Math.max((2 * sum) / Math.max(1, count), 1e-6));
+  return { base: means.map((mean, i) => mean - step[i]! / 2), step, inverse: step.map((s) => 1 / s) };
 }
 
 /** @param sample rows of `stride` values; dims are [offset, offset + dims), zeros beyond the stride */

@@ -70,8 +70,10 @@ export class Rows implements RowTier {
     readonly images: readonly RowImage[],
     readonly dim: number,
     readonly half: boolean,
+    /** Of this thread: kept over many versions of an index. */
+    scratch = new Scratch(codes),
   ) {
-    this.#scratch = new Scratch(codes);
+    this.#scratch = scratch;
     this.resident = images.every(({ records }) => records !== undefined);
     this.#views = images.map(({ records }) => (records === undefined ? undefined : valuesOf(records, half)));
   }
@@ -80,25 +82,33 @@ export class Rows implements RowTier {
     const { images } = this;
     if (images.length === 1) {
       const slots = this.#scratch.take('slots', Uint32Array, count);
-      for (let i = 0; i < count; i++) slots[i] = slotOf(images[0]!, ordinals[i]!);
+      for (let i = 0; i < count; i++) {
+        slots[i] = slotOf(images[0]!, ordinals[i]!);
+        // Kernels trust places; −1 is far beyond any count here.
+        if (slots[i]! >= images[0]!.count) throw noRecord(images[0]!.path, ordinals[i]!);
+      }
       this.#scoreIn(0, query, metric, slots, count, keys);
       return;
     }
     const slots = this.#scratch.take('slots', Uint32Array, count);
     const places = this.#scratch.take('places', Uint32Array, count);
     const some = this.#scratch.take('some keys', Float64Array, count);
+    let found = 0;
     for (const [f, image] of images.entries()) {
       let n = 0;
       for (let i = 0; i < count; i++) {
         const ordinal = ordinals[i]!;
         if (ordinal < image.firstOrdinal || ordinal > image.lastOrdinal) continue;
         slots[n] = slotOf(image, ordinal);
+        if (slots[n]! >= image.count) throw noRecord(image.path, ordinal);
         places[n++] = i;
       }
       if (n === 0) continue;
+      found += n;
       this.#scoreIn(f, query, metric, slots, n, some);
       for (let i = 0; i < n; i++) keys[places[i]!] = some[i]!;
     }
+    if (found < count) throw noRecord('the row files', ordinals[0]!);
   }
 
   /** Rows of consecutive ordinals as float32, `n × dim`; zeros where there is none. */
@@ -165,6 +175,10 @@ function valuesOf(bytes: Uint8Array, half: boolean): Float32Array | Uint16Array 
   return half
     ? new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length >> 1)
     : new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+}
+
+function noRecord(path: string, ordinal: number): Error {
+  return corrupt(path, 'records', `lack one of ${ordinal}`);
 }
 
 /** Where an ordinal's record is; −1 when it has none. */

@@ -3,7 +3,8 @@ import { BLOCK_ROWS, type Bound, type CodeKernels } from '../../kernels/codes.js
 import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { Best } from './best.js';
 import { Scratch } from './memory.js';
-import { type HeadPart, headPart, rotateQuery, rowPart, split, thresholdOf } from './prepared.js';
+import { fullEstimates, keyOf, orderRows, topByKey, twiceIn, type Visit } from './ordered.js';
+import { type HeadPart, headPart, rotateQuery, rowPart, skewSlack, split, thresholdOf } from './prepared.js';
 import type { Lengths, Segment } from './segment.js';
 
 /** The rows themselves. */
@@ -266,7 +267,9 @@ export class Searcher {
         dots: more,
       });
       const all = split(coding, u, coding.width);
-      const constant = fineConstant + level.constant + level.slack;
+      // The head's part has paid for the skew of its own dims.
+      const skew = skewSlack(coding, all.within) - skewSlack(coding, head.within);
+      const constant = fineConstant + level.constant + level.slack + skew;
       n = codes.sift({
         rows,
         count: n,
@@ -311,35 +314,18 @@ export class Searcher {
     run.stages.push({ name: 'rows', in: n, out: Math.min(n, request.k) });
   }
 
-  /** The best by head codes, scored in full. */
+  /** The best by head codes, or by those of another order plane, scored in full. */
   #funnel(state: SearchState, request: SearchRequest): SearchResult {
     const run = new Run(state, request);
     this.#tail(state, run);
-    const candidates = Math.max(request.k, request.candidates ?? defaultCandidates(request.k));
+    const keep = Math.max(request.k, request.candidates ?? defaultCandidates(request.k, state.rows.resident));
+    // More than that by the head alone; codes of more dims choose between them, which costs a twentieth of a row.
+    const picked = keep + Math.max(64, keep);
     for (const [s, segment] of state.segments.entries()) {
-      const { coding } = segment;
-      const scratch = this.#scratch;
-      // More dims than the head's help to choose between candidates, where a wrong choice costs a read from disk.
-      const keep = state.rows.resident ? defaultCandidates(request.k) : Math.max(request.k + (request.k >> 1), 16);
-      const width = state.rows.resident || candidates <= keep ? coding.head : coding.width;
-      const { u } = rotateQuery(scratch, coding, request.vector, run.norm, width);
-      const visit = this.#visit(run, segment, u);
-      const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
-      const part = headPart(coding, u, true, query);
-      const dots = scratch.take(`dots ${s}`, Int32Array, visit.count * BLOCK_ROWS);
-      this.codes.headDots({ plane: segment.headPlane, dims: coding.head, ...visit, query, queries: 1, dots });
-      const k = Math.min(segment.count, candidates);
-      const rows = scratch.take('seeds', Uint32Array, k);
-      const best = scratch.take('seed dots', Int32Array, k);
-      const mask = request.only?.masks[s] ?? segment.mask;
-      let found = this.codes.topDots({ dots, ...visit, mask, k, rows, best });
-      run.stages.push({ name: 'head', in: Math.min(segment.count, visit.count * BLOCK_ROWS), out: found });
-      if (found > keep) {
-        this.#narrow(segment, u, width, part, rows, best, found, keep);
-        run.stages.push({ name: width > coding.head ? 'level' : 'fine', in: found, out: keep });
-        found = keep;
-      }
-      const ordinals = scratch.take('ordinals', Uint32Array, found);
+      const k = Math.min(segment.count, picked);
+      const rows = this.#scratch.take('seeds', Uint32Array, k);
+      const found = segment.order === null ? this.#byHead(run, s, rows, k, keep) : this.#byOrder(run, s, rows, k, keep);
+      const ordinals = this.#scratch.take('ordinals', Uint32Array, found);
       for (let i = 0; i < found; i++) ordinals[i] = segment.ordinals[rows[i]!]!;
       this.#score(run, ordinals, found);
       run.stages.push({ name: 'rows', in: found, out: Math.min(found, request.k) });
@@ -347,8 +333,93 @@ export class Searcher {
     return run.result(false);
   }
 
-  /** Of candidates, the `keep` best by their whole codes, to the front of `rows`. */
-  #narrow(
+  /** Of the k rows that the head plane puts first, the `keep` best by more codes. Returns how many. */
+  #byHead(run: Run, s: number, rows: Uint32Array, k: number, keep: number): number {
+    const { state, request } = run;
+    const segment = state.segments[s]!;
+    const { coding } = segment;
+    const scratch = this.#scratch;
+    const width = k <= keep ? coding.head : coding.width;
+    const { u } = rotateQuery(scratch, coding, request.vector, run.norm, width);
+    const visit = this.#visit(run, segment, u);
+    const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
+    const part = headPart(coding, u, true, query);
+    const dots = scratch.take(`dots ${s}`, Int32Array, visit.count * BLOCK_ROWS);
+    this.codes.headDots({ plane: segment.headPlane, dims: coding.head, ...visit, query, queries: 1, dots });
+    const best = scratch.take('seed dots', Int32Array, k);
+    const mask = request.only?.masks[s] ?? segment.mask;
+    const { metric } = coding;
+    const lengths = segment.norms;
+    const twoQuery = twiceIn(segment, run.norm);
+    const { scale, constant } = part;
+    const keys = { metric, lengths, twoQuery, scale, constant };
+    const found =
+      metric === 'cosine'
+        ? this.codes.topDots({ dots, ...visit, mask, k, rows, best })
+        : topByKey(this.kernels, scratch, keys, visit, mask, dots, k, rows, best);
+    run.stages.push({ name: 'head', in: Math.min(segment.count, visit.count * BLOCK_ROWS), out: found });
+    if (found <= keep) return found;
+    const { estimates, constant: more } = this.#codeEstimates(segment, u, width, part, rows, best, found);
+    if (metric !== 'cosine') {
+      for (let i = 0; i < found; i++) {
+        estimates[i] = keyOf(metric, lengths[rows[i]!]!, twoQuery, estimates[i]! + more);
+      }
+    }
+    this.#keepBest(estimates, rows, found, keep);
+    run.stages.push({ name: width > coding.head ? 'level' : 'fine', in: found, out: keep });
+    return keep;
+  }
+
+  /** The same by the segment's order plane. */
+  #byOrder(run: Run, s: number, rows: Uint32Array, k: number, keep: number): number {
+    const { state, request, norm } = run;
+    const segment = state.segments[s]!;
+    const { coding } = segment;
+    const scratch = this.#scratch;
+    const narrows = k > keep;
+    const byCodes = narrows && coding.full === 0;
+    const rotates = byCodes || coding.order!.kind === 'int8' || segment.partition !== null;
+    const width = byCodes ? coding.width : coding.head;
+    const u = rotates ? rotateQuery(scratch, coding, request.vector, norm, width).u : NOT_ROTATED;
+    const visit = this.#visit(run, segment, u);
+    const query = { vector: request.vector, norm, u };
+    const mask = request.only?.masks[s] ?? segment.mask;
+    const found = orderRows(this.kernels, this.codes, scratch, segment, query, visit, mask, k, rows);
+    run.stages.push({ name: 'head', in: Math.min(segment.count, visit.count * BLOCK_ROWS), out: found });
+    if (!narrows || found <= keep) return found;
+    const estimates = byCodes
+      ? this.#listEstimates(segment, u, width, rows, found)
+      : fullEstimates(this.codes, scratch, segment, query, rows, found);
+    if (coding.metric !== 'cosine') {
+      const twoQuery = twiceIn(segment, norm);
+      for (let i = 0; i < found; i++) {
+        estimates[i] = keyOf(coding.metric, segment.norms[rows[i]!]!, twoQuery, estimates[i]!);
+      }
+    }
+    this.#keepBest(estimates, rows, found, keep);
+    run.stages.push({ name: byCodes ? 'level' : 'full', in: found, out: keep });
+    return keep;
+  }
+
+  /** Estimates of listed rows' cosines by head, fine and level plane; of the head plane whole blocks are read for it. */
+  #listEstimates(segment: Segment, u: Float64Array, width: number, rows: Uint32Array, count: number): Float64Array {
+    const { coding, headPlane: plane } = segment;
+    const scratch = this.#scratch;
+    const query = scratch.take('list query codes', Int16Array, coding.head);
+    const part = headPart(coding, u, true, query);
+    const blocks = scratch.take('list blocks', Uint32Array, count);
+    for (let i = 0; i < count; i++) blocks[i] = rows[i]! >> 4;
+    const dots = scratch.take('list dots', Int32Array, count * BLOCK_ROWS);
+    this.codes.headDots({ plane, dims: coding.head, blocks, count, query, queries: 1, dots });
+    const best = scratch.take('seed dots', Int32Array, count);
+    for (let i = 0; i < count; i++) best[i] = dots[i * BLOCK_ROWS + (rows[i]! & 15)]!;
+    const { estimates, constant } = this.#codeEstimates(segment, u, width, part, rows, best, count);
+    for (let i = 0; i < count; i++) estimates[i]! += constant;
+    return estimates;
+  }
+
+  /** From the head plane's dot products of listed rows, and the codes that they have besides: cosines less `constant`. */
+  #codeEstimates(
     segment: Segment,
     u: Float64Array,
     width: number,
@@ -356,8 +427,7 @@ export class Searcher {
     rows: Uint32Array,
     best: Int32Array,
     count: number,
-    keep: number,
-  ): void {
+  ): { estimates: Float64Array; constant: number } {
     const { coding } = segment;
     const scratch = this.#scratch;
     const estimates = scratch.take('estimates', Float64Array, count);
@@ -373,6 +443,7 @@ export class Searcher {
       dots: more,
     });
     for (let i = 0; i < count; i++) estimates[i] = (16 * best[i]! + more[i]!) * (part.scale / 16);
+    let constant = part.fineConstant;
     const levels = width - coding.head;
     if (levels > 0) {
       const query = scratch.take('level query', Int16Array, levels);
@@ -388,7 +459,14 @@ export class Searcher {
         dots: more,
       });
       for (let i = 0; i < count; i++) estimates[i]! += more[i]! * level.scale;
+      constant += level.constant;
     }
+    return { estimates, constant };
+  }
+
+  /** Of listed rows the `keep` best by estimates, best first, to the front. */
+  #keepBest(estimates: Float64Array, rows: Uint32Array, count: number, keep: number): void {
+    const scratch = this.#scratch;
     const order = scratch.take('narrow order', Uint32Array, keep).subarray(0, keep);
     const keys = scratch.take('narrow keys', Float64Array, keep).subarray(0, keep);
     this.kernels.topK(estimates.subarray(0, count), order, keys);
@@ -398,7 +476,7 @@ export class Searcher {
   }
 
   /** The blocks of the lists nearest to the query, ascending; every block without a partition. */
-  #visit(run: Run, segment: Segment, u: Float64Array): { blocks: Uint32Array; count: number } {
+  #visit(run: Run, segment: Segment, u: Float64Array): Visit {
     const { partition, blocks, coding } = segment;
     if (partition === null) return { blocks, count: blocks.length };
     const lists = partition.halfSquares.length;
@@ -439,14 +517,17 @@ export class Searcher {
   }
 }
 
+const NOT_ROTATED = new Float64Array(0);
+
 function identityOf(scratch: Scratch, n: number): Uint32Array {
   const rows = scratch.take('identity', Uint32Array, n);
   for (let i = 0; i < n; i++) rows[i] = i;
   return rows;
 }
 
-export function defaultCandidates(k: number): number {
-  return Math.max(64, 4 * k);
+/** A row in memory costs little; each from disk is a read of its own. */
+export function defaultCandidates(k: number, resident: boolean): number {
+  return resident ? Math.max(32, 2 * k) : Math.max(16, k + (k >> 1));
 }
 
 export function defaultProbes(lists: number): number {

@@ -3,6 +3,7 @@ import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import type { Basis } from './basis.js';
 import { arrayIn } from './memory.js';
+import type { Order, OrderCoding } from './order.js';
 import type { Quantiser } from './quantiser.js';
 
 /** How rows are coded. The unit vector of a row is x; y are its rotated dims. */
@@ -20,6 +21,8 @@ export interface Coding {
   readonly headQuantiser: Quantiser;
   readonly levelQuantiser: Quantiser;
   readonly fullQuantiser: Quantiser;
+  /** Null: mode 'funnel' orders by the head plane. */
+  readonly order: OrderCoding | null;
 }
 
 /** Lengths of what codes leave out, one byte a row, rounded up: value ≤ scale · byte. */
@@ -60,6 +63,7 @@ export interface Segment {
   /** By row: its ordinal. */
   readonly ordinals: Uint32Array;
   readonly partition: Partition | null;
+  readonly order: Order | null;
   /** 0, 1, 2, ...: every block. */
   readonly blocks: Uint32Array;
   /** By block: the rows that exist and live. */
@@ -100,6 +104,7 @@ export function kernelArrays(s: Segment): ArrayBufferView[] {
     s.mask,
     ...(s.coding.basis === null ? [] : [s.coding.basis.rows]),
     ...(s.partition === null ? [] : [s.partition.rows]),
+    ...(s.order === null ? [] : [s.order.plane, s.order.norms, s.order.zeros]),
   ];
 }
 

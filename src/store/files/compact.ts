@@ -150,6 +150,7 @@ export function* exchange(core: Core, { files: old, alive, rows }: Plan, files: 
   for (const ordinal of dropped) core.withPayload.set(ordinal, false);
   core.files.rows = [...core.files.rows.filter(({ name }) => !oldNames.has(name)), ...files];
   core.files.rows.sort((a, b) => a.entry.first - b.entry.first);
+  core.changed([]);
   yield* discard(core, old);
   try {
     yield* take(options.disk.syncDir(options.folder));

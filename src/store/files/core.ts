@@ -36,6 +36,8 @@ export class Core {
   nextFile: number;
   /** After a failure that leaves no way to know what is on disk. */
   broken: unknown;
+  /** Told of a commit of this process in the same turn in which it shows: the ordinals that died. Must not throw. */
+  changed: (died: readonly number[]) => void = () => {};
 
   constructor(options: CoreOptions) {
     this.options = options;

@@ -25,5 +25,6 @@ export function* remove(core: Core, ids: readonly Id[]): Steps<number[]> {
   }
   core.state = next;
   for (const ordinal of dying) core.alive.set(ordinal, false);
+  core.changed(dying);
   return dying;
 }

@@ -150,6 +150,14 @@ export class IndexFiles {
     }
   }
 
+  /**
+   * Calls back in the same turn in which a commit of this process shows, with the ordinals that died: new rows, deaths and
+   * exchanged row files are never seen by one part of the program and not by another.
+   */
+  onChange(callback: (died: readonly number[]) => void): void {
+    this.#core.changed = callback;
+  }
+
   /** Undefined before the first row. */
   get idKind(): IdKind | undefined {
     return this.#core.state.idKind ?? undefined;

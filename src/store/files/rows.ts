@@ -9,6 +9,8 @@
  *
  * Record i of a file that is not compacted has the ordinal `first + i`.
  */
+import { FunnelError } from '../../errors.js';
+import { allFinite } from '../../kernels/finite.js';
 import { crc32c, crc32cU32 } from './crc32c.js';
 import { corrupt, filesError } from './errors.js';
 import { FORMAT_VERSION, type RowFileEntry, type StoreConfig } from './state.js';
@@ -75,14 +77,24 @@ export function checkHead(header: Buffer, magic: Buffer, uuid: Uint8Array, name:
 /** Rows `from..to` of a matrix as records; they get the ordinals from `first` on. */
 export function encodeRecords(format: RowFormat, rows: RowValues, from: number, to: number, first: number): Buffer {
   const { dim, stride } = format;
+  if (rows.length < to * dim) throw changed('DETACHED_BUFFER', 'its buffer was transferred away');
   const source = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength);
   const bytes = dim * format.bytesPerValue;
   const records = Buffer.alloc((to - from) * stride);
+  const Type = format.bytesPerValue === 4 ? Float32Array : Uint16Array;
+  const values = new Type(records.buffer, records.byteOffset, records.length / format.bytesPerValue);
   for (let row = from, at = 0; row < to; row++, at += stride) {
     source.copy(records, at, row * bytes, (row + 1) * bytes);
+    // Checked before, but the caller may have written into the matrix since: a NaN would be kept for good.
+    const value = at / format.bytesPerValue;
+    if (!allFinite(values, value, value + dim)) throw changed('NOT_FINITE', `row ${row} became NaN or Infinity`);
     records.writeUInt32LE(recordChecksum(format, records, at, first + row - from), at + stride - 4);
   }
   return records;
+}
+
+function changed(code: 'DETACHED_BUFFER' | 'NOT_FINITE', what: string): FunnelError {
+  return new FunnelError(code, `Expected a matrix that nobody changes while it is written but ${what}`);
 }
 
 function recordChecksum(format: RowFormat, records: Buffer, at: number, ordinal: number): number {

@@ -1,0 +1,162 @@
+/** A mirror: the vectors of a collection in this process, so that the database is asked for ids only. */
+import { describe, expected, FunnelError } from './errors.js';
+import { idAs } from './ids.js';
+import { halfToFloat } from './kernels/reference.js';
+import type { HeadAnswer, PackedRows, Source, SourceInfo } from './sources/source.js';
+import type { Id, IdKind, Metric, MirrorStats, PackedCandidates } from './types.js';
+
+/** What a search needs of a mirror; a FunnelIndex has it. */
+export interface Mirror {
+  readonly dim: number;
+  readonly metric: Metric;
+  /** Undefined while it is empty. */
+  readonly idKind: IdKind | undefined;
+  /** Vectors by id into `out`, `ids.length × dim`; the places of ids that it does not have, ascending. */
+  gather(ids: ArrayLike<Id>, out: Float32Array): number[];
+  /** A few of its ids. */
+  someIds(count: number): Id[];
+}
+
+/** Candidates whose vectors came from a mirror, and from the database where it lacks them. */
+export interface Mirrored {
+  candidates: PackedCandidates;
+  stats: MirrorStats;
+  /** Milliseconds. */
+  mirrorMs: number;
+  fetchMs: number;
+  /** To be given back. */
+  memory: Float32Array;
+}
+
+/** Values of a pool of 128 × 2048. */
+const KEPT_VALUES = 1 << 18;
+const KEPT = 4;
+
+/** Memory for pools, used again: new memory is page faults, which take as long as filling it. */
+export class Matrices {
+  readonly #free: Float32Array[] = [];
+
+  /** At least `values` long, of unknown content. */
+  take(values: number): Float32Array {
+    const free = this.#free.pop();
+    return free !== undefined && free.length >= values ? free : new Float32Array(values);
+  }
+
+  /** What nobody reads any more. */
+  give(matrix: Float32Array): void {
+    if (matrix.length <= KEPT_VALUES && this.#free.length < KEPT) this.#free.push(matrix);
+  }
+}
+
+export function isMirror(value: unknown): value is Mirror {
+  const one = value as Partial<Mirror> | null;
+  return typeof one === 'object' && typeof one?.gather === 'function' && typeof one.dim === 'number';
+}
+
+/** @throws FunnelError BAD_DIMS, BAD_ARGUMENT */
+export function checkMirror(
+  { dim, metric }: Pick<Mirror, 'dim' | 'metric'>,
+  info: SourceInfo,
+  source: string,
+  what = 'the mirror',
+): void {
+  if (dim !== info.dim) throw expected('BAD_DIMS', `${info.dim} dims, as ${source} has,`, what, dim);
+  if (metric !== info.metric) {
+    throw expected('BAD_ARGUMENT', `metric '${info.metric}', as ${source} has,`, what, metric);
+  }
+}
+
+/**
+ * Puts vectors to the candidates of a head search without vectors. What the mirror lacks is fetched; what the database
+ * itself does not have any more is left out, and counted.
+ *
+ * @throws FunnelError BAD_ID where the ids of the two can never be the same; what the source throws
+ */
+export async function withVectors(
+  mirror: Mirror,
+  source: Source,
+  answer: HeadAnswer,
+  matrices: Matrices,
+  options: { timeout?: number | undefined; signal?: AbortSignal | undefined },
+): Promise<Mirrored> {
+  const { dim, idKind } = mirror;
+  const began = performance.now();
+  const { ids, payloads, headScores } = answer.candidates;
+  if (!ids) throw expected('BAD_RESPONSE', 'candidates with ids', `the answer of ${source.name}`, ids);
+  const count = ids.length;
+  const memory = matrices.take(count * dim);
+  const vectors = memory.subarray(0, count * dim);
+  const missing = mirror.gather(idKind === undefined ? ids : inKind(idKind, ids), vectors);
+  if (idKind !== undefined && count > 0 && missing.length === count) checkKinds(mirror, idKind, ids, source.name);
+  const mirrorMs = performance.now() - began;
+  const stats: MirrorStats = { found: count - missing.length, fetched: 0, gone: 0 };
+  const all: PackedCandidates = { vectors, dim, ids, payloads, headScores };
+  if (missing.length === 0) return { candidates: all, stats, mirrorMs, fetchMs: 0, memory };
+
+  const fetching = performance.now();
+  const { rows } = await source.fetch({ ids: missing.map((place) => ids[place]!), ...options });
+  const gone = place(rows, missing, ids, dim, vectors, source.name);
+  stats.fetched = missing.length - gone.length;
+  stats.gone = gone.length;
+  const candidates = gone.length === 0 ? all : without(all, gone, count);
+  return { candidates, stats, mirrorMs, fetchMs: performance.now() - fetching, memory };
+}
+
+/** Ids that have no form in the kind stay as they are: the mirror has none like them. */
+function inKind(kind: IdKind, ids: ArrayLike<Id>): ArrayLike<Id> {
+  if (ids.length === 0 || typeof ids[0] === kind) return ids;
+  return Array.from(ids, (id) => idAs(kind, id) ?? id);
+}
+
+function checkKinds(mirror: Mirror, kind: IdKind, ids: ArrayLike<Id>, source: string): void {
+  const theirs = typeof ids[0] as IdKind;
+  const fits = (to: IdKind, from: ArrayLike<Id>) => Array.from(from).some((id) => idAs(to, id) !== undefined);
+  const sample = mirror.someIds(16);
+  if (kind === theirs || sample.length === 0 || (fits(kind, ids) && fits(theirs, sample))) return;
+  throw new FunnelError(
+    'BAD_ID',
+    `Expected ids that the mirror may have, such as ${describe(sample[0])}, but ${source} has ids such as ${describe(ids[0])}: ` +
+      'no id of the one can be an id of the other',
+  );
+}
+
+/** Writes fetched rows into their places; the places that stay without. */
+function place(
+  rows: PackedRows,
+  missing: readonly number[],
+  ids: ArrayLike<Id>,
+  dim: number,
+  into: Float32Array,
+  source: string,
+): number[] {
+  const given = rows.vectors as Float32Array | Uint16Array;
+  if (rows.dim !== dim || given.length !== rows.ids.length * dim) {
+    throw expected('BAD_RESPONSE', `vectors of ${dim} dims`, `the rows that ${source} was asked for`, rows.dim);
+  }
+  const rowOf = new Map(rows.ids.map((id, row) => [String(id), row]));
+  return missing.filter((at) => {
+    const row = rowOf.get(String(ids[at]));
+    if (row === undefined) return true;
+    const vector = given.subarray(row * dim, (row + 1) * dim);
+    into.set(vector instanceof Uint16Array ? Float32Array.from(vector, halfToFloat) : vector, at * dim);
+    return false;
+  });
+}
+
+function without(
+  { vectors, dim, ids, payloads, headScores }: PackedCandidates,
+  gone: readonly number[],
+  count: number,
+): PackedCandidates {
+  const leaves = new Set(gone);
+  const kept = Array.from({ length: count }, (_, i) => i).filter((i) => !leaves.has(i));
+  const all = vectors as Float32Array;
+  kept.forEach((from, to) => void all.copyWithin(to * dim, from * dim, (from + 1) * dim));
+  return {
+    vectors: all.subarray(0, kept.length * dim),
+    dim,
+    ids: kept.map((i) => ids![i]!),
+    payloads: payloads && kept.map((i) => payloads[i]),
+    headScores: headScores && kept.map((i) => headScores[i]!),
+  };
+}

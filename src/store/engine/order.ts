@@ -1,0 +1,179 @@
+/**
+ * What mode 'funnel' orders rows by in place of the head plane, where that was asked for: a plane of its own, made here and
+ * read by ordered.ts. No bound depends on it.
+ *
+ *     int8, prefix   8 bits a dim, as a head plane of twice the dims: the high halves of all, then the low ones, so that
+ *                    one pass of headDots with the query (16 q, q) gives Σ q · code
+ *     binary         the bit plane of kernels/codes.ts
+ */
+import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
+import { bitQuantiser, byteQuantiser, type Quantiser } from './quantiser.js';
+
+export type OrderKind = 'int8' | 'binary' | 'prefix';
+
+/** As options name them. */
+export type OrderChoice = 'int8' | 'binary' | { prefix: number };
+
+/** Sums over so many dims fit int32 in headDots, twice over. */
+export const MAX_PREFIX = 4096;
+
+export interface OrderCoding {
+  readonly kind: OrderKind;
+  /** Dims that are coded: int8: rotated ones; binary: all of a row; prefix: its first. */
+  readonly length: number;
+  /** Rounded up to a multiple of 8. */
+  readonly dims: number;
+  /** Value = base + step · code. */
+  readonly quantiser: Quantiser;
+}
+
+export interface Order {
+  readonly plane: Uint8Array;
+  /** Of prefix: lengths of the prefixes, in units of the largest; empty for cosine. */
+  readonly norms: Float32Array;
+  readonly largestNorm: number;
+  /** Of prefix: rows whose prefix is zeros, ascending. Codes only come near a score of 0. */
+  readonly zeros: Uint32Array;
+}
+
+/** Bytes of a block. */
+export function orderBlockBytes({ kind, dims }: OrderCoding): number {
+  return kind === 'binary' ? 2 * dims : 16 * dims;
+}
+
+/** @param units sample rows of length 1, `count × dim` */
+export function planOrder(
+  choice: OrderChoice,
+  units: Float32Array,
+  dim: number,
+  head: number,
+  headQuantiser: Quantiser,
+): OrderCoding {
+  if (choice === 'int8') return { kind: 'int8', length: head, dims: head, quantiser: headQuantiser };
+  const length = choice === 'binary' ? dim : choice.prefix;
+  const dims = Math.ceil(length / 8) * 8;
+  const count = units.length / dim;
+  const sample = new Float64Array(count * length);
+  let kept = 0;
+  for (let r = 0; r < count; r++) {
+    const row = units.subarray(r * dim, r * dim + length);
+    const norm = lengthOf(row);
+    if (norm === 0) continue;
+    const inverse = choice === 'binary' ? 1 : 1 / norm;
+    for (let i = 0; i < length; i++) sample[kept * length + i] = row[i]! * inverse;
+    kept++;
+  }
+  const part = sample.subarray(0, kept * length);
+  if (choice === 'binary') return { kind: 'binary', length, dims, quantiser: bitQuantiser(part, length, dims) };
+  return { kind: 'prefix', length, dims, quantiser: byteQuantiser(part, length, dims) };
+}
+
+function lengthOf(row: Float32Array): number {
+  let squares = 0;
+  for (let i = 0; i < row.length; i++) squares += row[i]! * row[i]!;
+  return Math.sqrt(squares);
+}
+
+export interface EncodedOrder {
+  readonly plane: Uint8Array;
+  /** Of prefix: lengths of the prefixes. */
+  readonly norms: Float64Array;
+}
+
+/** Encodes chunks of rows into an order plane. */
+export class OrderCoder {
+  readonly #values: Float64Array;
+  readonly #head: Uint8Array;
+  readonly #fine: Uint8Array;
+  readonly #errors: Float64Array;
+
+  constructor(
+    readonly kernels: CodeKernels,
+    readonly coding: OrderCoding,
+    most: number,
+  ) {
+    const { kind, dims } = coding;
+    const halves = kind === 'prefix' ? (most * dims) / 2 : 0;
+    // Beyond `length` they stay 0.
+    this.#values = new Float64Array(kind === 'int8' ? 0 : most * dims);
+    this.#head = new Uint8Array(halves);
+    this.#fine = new Uint8Array(halves);
+    this.#errors = new Float64Array(kind === 'prefix' ? most : 0);
+  }
+
+  /**
+   * @param rows `norms.length × dim`
+   * @param norms lengths of the rows
+   * @param first where they go: a multiple of 16
+   * @param planes head and fine plane, where these rows are there already
+   */
+  encode(
+    rows: Float32Array,
+    dim: number,
+    norms: Float64Array,
+    first: number,
+    planes: { headPlane: Uint8Array; finePlane: Uint8Array },
+    out: EncodedOrder,
+  ): void {
+    const { kernels, coding } = this;
+    const { kind, length, dims, quantiser } = coding;
+    const count = norms.length;
+    if (kind === 'int8') {
+      const [from, to] = [(first * dims) / 2, ((first + roundUp(count)) * dims) / 2];
+      join(planes.headPlane.subarray(from, to), planes.finePlane.subarray(from, to), dims, first, count, out.plane);
+      return;
+    }
+    const values = this.#values;
+    for (let r = 0; r < count; r++) {
+      const row = rows.subarray(r * dim, r * dim + length);
+      if (kind === 'prefix') out.norms[first + r] = lengthOf(row);
+      const norm = kind === 'prefix' ? out.norms[first + r]! : norms[r]!;
+      const inverse = norm > 0 ? 1 / norm : 0;
+      for (let i = 0; i < length; i++) values[r * dims + i] = row[i]! * inverse;
+    }
+    const task = { values, count, stride: dims, offset: 0, dims, ...quantiser };
+    if (kind === 'binary') {
+      kernels.encodeBits({ ...task, first, plane: out.plane });
+      return;
+    }
+    const [head, fine, errors] = [this.#head, this.#fine, this.#errors];
+    kernels.encodeHead({ ...task, first: 0, head, fine, coarseError: errors, fineError: errors });
+    join(head, fine, dims, first, count, out.plane);
+  }
+}
+
+/** Blocks of high halves and rows of low ones into blocks of both. */
+function join(head: Uint8Array, fine: Uint8Array, dims: number, first: number, count: number, plane: Uint8Array): void {
+  const groups = dims / 8;
+  const lines = groups * BLOCK_ROWS;
+  const [high, low, out] = [wordsOf(head), wordsOf(fine), wordsOf(plane)];
+  for (let b = 0; b < roundUp(count) / BLOCK_ROWS; b++) {
+    const at = (first / BLOCK_ROWS + b) * 2 * lines;
+    out.set(high.subarray(b * lines, (b + 1) * lines), at);
+    for (let r = 0; r < BLOCK_ROWS; r++) {
+      const row = (b * BLOCK_ROWS + r) * groups;
+      for (let g = 0; g < groups; g++) out[at + lines + g * BLOCK_ROWS + r] = low[row + g]!;
+    }
+  }
+}
+
+function wordsOf(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+}
+
+function roundUp(rows: number): number {
+  return Math.ceil(rows / BLOCK_ROWS) * BLOCK_ROWS;
+}
+
+/** An order plane with its rows in another order. */
+export function movePlane(coding: OrderCoding, plane: Uint8Array, order: Uint32Array, to: Uint8Array): void {
+  const block = orderBlockBytes(coding);
+  // What a row has in a block: a word of every line of 16 words, or a byte of every 16 bytes.
+  const [from, out] = coding.kind === 'binary' ? [plane, to] : [wordsOf(plane), wordsOf(to)];
+  const elements = block / from.BYTES_PER_ELEMENT;
+  for (let r = 0; r < order.length; r++) {
+    const source = (order[r]! >> 4) * elements + (order[r]! & 15);
+    const target = (r >> 4) * elements + (r & 15);
+    for (let i = 0; i < elements; i += BLOCK_ROWS) out[target + i] = from[source + i]!;
+  }
+}

@@ -1,0 +1,182 @@
+/** The rows that an order plane (order.ts) puts first for a query. */
+import { BIT_QUERY_MAX, BLOCK_ROWS, type CodeKernels, HEAD_QUERY_MAX } from '../../kernels/codes.js';
+import type { Kernels, Metric } from '../../kernels/kernels.js';
+import type { Scratch } from './memory.js';
+import type { OrderCoding } from './order.js';
+import { rowPart } from './prepared.js';
+import type { Segment } from './segment.js';
+
+export interface Visit {
+  blocks: Uint32Array;
+  count: number;
+}
+
+export interface OrderQuery {
+  readonly vector: Float32Array;
+  readonly norm: number;
+  /** Rotated dims of the unit query; of int8 alone they are read. */
+  readonly u: Float64Array;
+}
+
+interface Part {
+  /** ⟨query, row⟩, both of length 1, is about dot · scale + constant. */
+  readonly scale: number;
+  readonly constant: number;
+  /** Length of what of the query is compared. */
+  readonly norm: number;
+}
+
+/** @param rows out: the best, at most k; returns how many */
+export function orderRows(
+  kernels: Kernels,
+  codes: CodeKernels,
+  scratch: Scratch,
+  segment: Segment,
+  query: OrderQuery,
+  visit: Visit,
+  mask: Uint16Array,
+  k: number,
+  rows: Uint32Array,
+): number {
+  const order = segment.coding.order!;
+  const { plane, norms, largestNorm, zeros } = segment.order!;
+  const { kind, dims } = order;
+  const coded = scratch.take('order query', Int16Array, 2 * dims);
+  const part = prepare(order, query, coded);
+  const dots = scratch.take('order dots', Int32Array, visit.count * BLOCK_ROWS);
+  if (kind === 'binary') codes.bitDots({ plane, dims, ...visit, query: coded, dots });
+  else codes.headDots({ plane, dims: 2 * dims, ...visit, query: coded, queries: 1, dots });
+
+  const { metric } = segment.coding;
+  if (metric === 'cosine') {
+    const zero = Math.round(-part.constant / part.scale);
+    for (const row of zeros) {
+      const at = placeOf(visit, row >> 4);
+      if (at >= 0) dots[at * BLOCK_ROWS + (row & 15)] = zero;
+    }
+    return codes.topDots({ dots, ...visit, mask, k, rows, best: scratch.take('seed dots', Int32Array, k) });
+  }
+
+  const own = kind === 'prefix';
+  const lengths = own ? norms : segment.norms;
+  const twoQuery = (2 * part.norm) / ((own ? largestNorm : segment.largestNorm) || 1);
+  const best = scratch.take('seed dots', Int32Array, k);
+  return topByKey(kernels, scratch, { metric, lengths, twoQuery, ...part }, visit, mask, dots, k, rows, best);
+}
+
+/** How dot products of codes and lengths of rows make keys. */
+export interface Keys {
+  readonly metric: Metric;
+  readonly lengths: Float32Array;
+  readonly twoQuery: number;
+  readonly scale: number;
+  readonly constant: number;
+}
+
+/** As topDots, for keys that lengths have a part in. @param chosen out: the dot products of the rows found */
+export function topByKey(
+  kernels: Kernels,
+  scratch: Scratch,
+  { metric, lengths, twoQuery, scale, constant }: Keys,
+  visit: Visit,
+  mask: Uint16Array,
+  dots: Int32Array,
+  k: number,
+  rows: Uint32Array,
+  chosen: Int32Array,
+): number {
+  const n = visit.count * BLOCK_ROWS;
+  const keys = scratch.take('order keys', Float64Array, n).subarray(0, n);
+  for (let b = 0, v = 0; b < visit.count; b++) {
+    const block = visit.blocks[b]!;
+    const open = mask[block]!;
+    for (let r = 0; r < BLOCK_ROWS; r++, v++) {
+      const length = lengths[block * BLOCK_ROWS + r]!;
+      keys[v] = (open >> r) & 1 ? keyOf(metric, length, twoQuery, dots[v]! * scale + constant) : -Infinity;
+    }
+  }
+  const places = scratch.take('order places', Uint32Array, k).subarray(0, k);
+  const best = scratch.take('order best', Float64Array, k).subarray(0, k);
+  let found = kernels.topK(keys, places, best);
+  while (found > 0 && best[found - 1] === -Infinity) found--;
+  for (let i = 0; i < found; i++) {
+    rows[i] = visit.blocks[places[i]! >> 4]! * BLOCK_ROWS + (places[i]! & 15);
+    chosen[i] = dots[places[i]!]!;
+  }
+  return found;
+}
+
+/** What orders rows: the cosine, or with lengths in one unit ∝ the dot product, or ∝ −distance² + |q|². */
+export function keyOf(metric: Metric, length: number, twoQuery: number, cosine: number): number {
+  return metric === 'cosine' ? cosine : metric === 'dot' ? length * cosine : length * (twoQuery * cosine - length);
+}
+
+/** Twice the length of a query, in the unit of the rows' lengths. */
+export function twiceIn(segment: Segment, norm: number): number {
+  return (2 * norm) / (segment.largestNorm || 1);
+}
+
+function prepare({ kind, length, dims, quantiser }: OrderCoding, query: OrderQuery, out: Int16Array): Part {
+  const values = kind === 'int8' ? query.u : query.vector;
+  let norm = query.norm;
+  if (kind === 'prefix') {
+    let squares = 0;
+    for (let i = 0; i < length; i++) squares += values[i]! * values[i]!;
+    norm = Math.sqrt(squares);
+  }
+  const unit = kind === 'int8' ? 1 : norm > 0 ? 1 / norm : 0;
+  const { base, step } = quantiser;
+  let largest = 0;
+  for (let i = 0; i < length; i++) largest = Math.max(largest, Math.abs(values[i]! * unit * step[i]!));
+  // Both halves of 8-bit codes take one query: 16 q must still be one.
+  const most = kind === 'binary' ? BIT_QUERY_MAX : Math.floor(HEAD_QUERY_MAX / 16);
+  const scale = largest / most || 1;
+  const middle = kind === 'binary' ? 0.5 : 127.5;
+  let constant = 0;
+  out.fill(0, 0, 2 * dims);
+  for (let i = 0; i < length; i++) {
+    const value = values[i]! * unit;
+    const weight = value * step[i]!;
+    const code = Math.round(weight / scale);
+    constant += value * base[i]! + middle * (weight - scale * code);
+    if (kind === 'binary') {
+      out[i] = code;
+    } else {
+      out[i] = 16 * code;
+      out[dims + i] = code;
+    }
+  }
+  return { scale, constant, norm };
+}
+
+/** Where a block is in an ascending visit; −1 where it is not. */
+function placeOf({ blocks, count }: Visit, block: number): number {
+  let low = 0;
+  let high = count - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    if (blocks[middle] === block) return middle;
+    if (blocks[middle]! < block) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+/** Estimates of listed rows' cosines by the full plane. */
+export function fullEstimates(
+  codes: CodeKernels,
+  scratch: Scratch,
+  { coding, fullPlane }: Segment,
+  { vector, norm }: OrderQuery,
+  rows: Uint32Array,
+  count: number,
+): Float64Array {
+  const dims = coding.full;
+  const query = scratch.take('full query', Int16Array, dims);
+  const part = rowPart(coding.fullQuantiser, vector, 0, norm > 0 ? 1 / norm : 0, dims, query);
+  const dots = scratch.take('more dots', Int32Array, count);
+  codes.rowDots({ plane: fullPlane, bits: 8, stride: dims, dims, rows, count, query, dots });
+  const estimates = scratch.take('estimates', Float64Array, count);
+  for (let i = 0; i < count; i++) estimates[i] = dots[i]! * part.scale + part.constant;
+  return estimates;
+}

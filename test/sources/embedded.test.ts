@@ -1,0 +1,178 @@
+/** The embedded index as a source: the suite of the servers, on a native head; then its own head. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FunnelSearch, tutorialPlan } from 'funnelvec';
+import { embeddedSource, FunnelIndex } from 'funnelvec/store';
+import { type Row, random, randomVector, rejects, rows, sourceConformance } from './conformance.js';
+
+const NO_SERVER = 'there is no server';
+const NO_CLIENT = 'there is no client that decodes';
+const ONE_VECTOR = 'an index has one vector a row';
+const IN_HAND = 'an index is open before it is a source, and stays what it is';
+
+await sourceConformance(
+  'The embedded index',
+  async () => {
+    const open = new Map<string, { index: FunnelIndex; headDim: number }>();
+    const ids = (keep: (n: number) => boolean) => ({
+      ids: rows(60, 1, 'number', 1)
+        .filter(({ n }) => keep(n))
+        .map(({ id }) => id),
+    });
+    return {
+      normalises: false,
+      async create({ collection, metric, dim, headDim, rows }) {
+        const index = await FunnelIndex.create(':memory:', { dim, metric });
+        await index.upsert(rows.map((row) => ({ id: row.id, vector: row.vector, payload: payloadOf(row) })));
+        open.set(collection, { index, headDim });
+      },
+      async drop(collection) {
+        await open.get(collection)!.index.close();
+        open.delete(collection);
+      },
+      async replace({ collection, rows }) {
+        const { index } = open.get(collection)!;
+        const kept = new Set(rows.map(({ id }) => id));
+        await index.delete(index.someIds(index.count).filter((id) => !kept.has(id as never)));
+        const there = await index.get(rows.map(({ id }) => id));
+        const other = rows.filter(
+          ({ vector }, i) => !there[i] || Buffer.compare(bytes(there[i].vector), bytes(vector)),
+        );
+        await index.upsert(other.map((row) => ({ id: row.id, vector: row.vector, payload: payloadOf(row) })));
+      },
+      source({ collection, nativeFilter, timeout }) {
+        const { index, headDim } = open.get(collection)!;
+        return embeddedSource(index, { head: headDim, nativeFilter: nativeFilter as never, timeout });
+      },
+      elsewhere: () => assert.fail(NO_SERVER),
+      clientDecoded: () => [],
+      idOf: (row) => row.id,
+      payloadOf,
+      filters: { even: ids((n) => n % 2 === 0), small: ids((n) => n < 10), nothing: ids(() => false) },
+      idKinds: { number: 'number', string: 'string', big: 'bigint' },
+      async stop() {
+        for (const { index } of open.values()) await index.close();
+      },
+    };
+  },
+  {
+    skips: {
+      'ids beyond 2^53 are refused over JSON, with the remedy': 'nothing goes over JSON',
+      'head and tail are joined to the full vector, whatever the server compares heads by': ONE_VECTOR,
+      'a head search without vectors gives the same candidates, without them': ONE_VECTOR,
+      'reading the bytes gives the candidates that the client gives, bit for bit': NO_CLIENT,
+      'a missing collection is named': IN_HAND,
+      'a missing vector is named, with those that exist': IN_HAND,
+      'a limit beyond the database is refused before the search': 'there is no such limit',
+      'a filter that the database does not understand is refused in its words': 'it is refused as a bad argument',
+      'a collection that is not loaded is an error of its own': IN_HAND,
+      'a collection that was dropped, or made anew with other dims, is noticed': IN_HAND,
+      'a collection made anew under a source that knows it is noticed on the next search': IN_HAND,
+      'a server that is down is unreachable': NO_SERVER,
+      'a server that never answers runs into the timeout, of the request or of the source': NO_SERVER,
+      'an aborted call ends at once, before it began or while it waits': NO_SERVER,
+    },
+  },
+);
+
+const bytes = (vector: ArrayLike<number>) => Buffer.from(Float32Array.from(vector).buffer);
+
+function payloadOf({ title, n, even }: Row) {
+  return { title, n, even };
+}
+
+describe('embeddedSource()', () => {
+  const DIM = 96;
+  const make = async (count = 3000) => {
+    const index = await FunnelIndex.create(':memory:', { dim: DIM, autoOptimize: false });
+    const all = rows(count, DIM, 'number', 5);
+    await index.upsert(all.map(({ id, vector, n }) => ({ id, vector, payload: { n } })));
+    return { index, all };
+  };
+  const vector = randomVector(DIM, random(6));
+
+  it('finds by the index’s own head where none is named, coded or not', async () => {
+    const { index } = await make();
+    const source = embeddedSource(index);
+    assert.deepEqual(await source.info(), { headDim: DIM, dim: DIM, metric: 'cosine', idKind: 'number' });
+    for (const coded of [false, true]) {
+      if (coded) await index.optimize();
+      const search = new FunnelSearch({ source });
+      const { hits, stats } = await search.query({ vector, limit: 10, withPayload: true });
+      const exact = await index.query({ vector, limit: 10, mode: 'exact' });
+      const found = new Set(exact.hits.map(({ id }) => id));
+      assert.ok(hits.filter(({ id }) => found.has(id)).length >= 8, 'far from the exact answer');
+      for (const hit of hits) {
+        assert.deepEqual(hit.payload, { n: (hit.id as number) - 1 });
+        assert.equal(exact.hits.find(({ id }) => id === hit.id)?.score ?? hit.score, hit.score);
+      }
+      assert.equal(stats.vectorsFrom, 'hits');
+      const { ids, scores } = await source.full({ vector, limit: 10 });
+      assert.deepEqual(
+        ids,
+        exact.hits.map(({ id }) => id),
+      );
+      assert.deepEqual(
+        scores,
+        exact.hits.map(({ score }) => score),
+      );
+    }
+    await index.close();
+  });
+
+  it('takes the tutorial’s plan where its head is that of the source', async () => {
+    const index = await FunnelIndex.create(':memory:', { dim: 768 });
+    await index.upsert(rows(200, 768, 'number', 9).map(({ id, vector }) => ({ id, vector })));
+    const search = new FunnelSearch({ source: embeddedSource(index, { head: 128 }), plan: tutorialPlan });
+    const { stats } = await search.query({ vector: randomVector(768, random(1)) });
+    assert.deepEqual(
+      stats.stages.map(({ name, out }) => [name, out]),
+      [
+        ['head', 128],
+        ['decode', 128],
+        ['scale 256', 64],
+        ['scale 512', 32],
+        ['scale 768', 10],
+        ['funnel', 10],
+      ],
+    );
+    await index.close();
+  });
+
+  it('leaves the event loop free while it scans, and ends when it is told to', async () => {
+    const { index } = await make(40_000);
+    const source = embeddedSource(index, { head: 8 });
+    const controller = new AbortController();
+    const scan = source.head({ vector, candidates: 5, signal: controller.signal });
+    setImmediate(() => controller.abort());
+    await rejects(scan, 'ABORTED', /index in memory/);
+    await rejects(source.head({ vector, candidates: 5, signal: AbortSignal.abort() }), 'ABORTED', /index in memory/);
+    await index.close();
+    await rejects(source.head({ vector, candidates: 5 }), 'CLOSED', /open index/);
+  });
+
+  it('does not show rows that are deleted, whichever head finds them', async () => {
+    const { index } = await make(500);
+    await index.optimize();
+    const first = (await index.query({ vector, limit: 20 })).hits.map(({ id }) => id);
+    await index.delete(first);
+    for (const source of [embeddedSource(index), embeddedSource(index, { head: 16 })]) {
+      const { candidates } = await source.head({ vector, candidates: 480 });
+      assert.equal(candidates.ids!.length, 480);
+      assert.ok(Array.from(candidates.ids!).every((id) => !first.includes(id)));
+    }
+    await index.close();
+  });
+
+  it('refuses what makes no sense before any work', async () => {
+    const { index } = await make(10);
+    assert.throws(() => embeddedSource({} as never), { code: 'BAD_ARGUMENT', message: /FunnelIndex/ });
+    assert.throws(() => embeddedSource(index, { head: 97 }), { code: 'BAD_DIMS', message: /1 to 96 dims/ });
+    assert.throws(() => embeddedSource(index, { haed: 9 } as never), { code: 'BAD_ARGUMENT', message: /haed/ });
+    assert.throws(() => embeddedSource(index, { nativeFilter: { must: [] } as never }), { message: /must/ });
+    const source = embeddedSource(index);
+    await rejects(source.head({ vector, candidates: 5, nativeFilter: { must: [] } }), 'BAD_ARGUMENT', /must/);
+    await rejects(source.scan({ limit: 5, after: 'x' }), 'BAD_ARGUMENT', /after/);
+    await index.close();
+  });
+});
