@@ -14,7 +14,7 @@ export const CONTENDERS = [
   { key: 'hnswlib', label: 'hnswlib-node', kind: 'hnsw', module: 'hnswlib', most: TOO_LONG, serial: true },
   { key: 'zvec-hnsw', label: 'zvec HNSW', kind: 'hnsw', module: 'zvec', most: TOO_LONG },
   { key: 'lancedb-flat', label: 'LanceDB scan', kind: 'exact', module: 'lancedb', most: TOO_LONG },
-  { key: 'lancedb-ivfpq', label: 'LanceDB IVF_PQ, refined', kind: 'ivf', module: 'lancedb', most: 30_000 },
+  { key: 'lancedb-ivfpq', label: 'LanceDB IVF_PQ, refined', kind: 'ivf', module: 'lancedb', most: 10_000 },
 ];
 
 /** Why a contender does not run on a set, or undefined. */

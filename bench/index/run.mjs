@@ -48,7 +48,7 @@ const threadCounts = (values.threads ?? '1,2').split(',').map(Number);
 const { quick } = values;
 const effort = quick
   ? { first: 3000, ms: 500, passes: 1, rounds: 3, turn: 300, batch: 1000 }
-  : { first: 20_000, ms: 700, passes: 2, rounds: 7, turn: 500, batch: 3000 };
+  : { first: 8000, ms: 400, passes: 2, rounds: 5, turn: 250, batch: 2000 };
 
 const about = {
   date: new Date().toISOString().slice(0, 10),
