@@ -1,8 +1,8 @@
 // npm run bench:index [-- --sets real20k,syn100k] [--contenders funnelvec,faiss-hnsw] [--threads 1,2] [--quick] [--full]
-//   [--reuse] [--json file]
+//   [--reuse] [--write] [--json file]
 // Tables go to stdout, progress to stderr. A run with all contenders and threads, not quick, writes the pieces of its sets in
 // bench/RESULTS.md and their plots. --full adds the million rows. --reuse keeps index files of an earlier run where there are
-// some, with the build times of that run.
+// some, with the build times of that run. --write writes the pieces of whatever was run; each says what it left out.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
     reuse: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
@@ -78,7 +79,8 @@ for (const key of sets) {
   pieces[key] = piece(result);
   process.stdout.write(`${pieces[key]}\n\n`);
   const { plotOf } = await import('./plot.mjs'); // needs what was just installed
-  const whole = !quick && !values.reuse && chosen.length === CONTENDERS.length && threadCounts.join() === '1,2';
+  const all = !quick && !values.reuse && chosen.length === CONTENDERS.length && threadCounts.join() === '1,2';
+  const whole = all || values.write;
   const folder = whole ? join(root, 'bench', 'plots') : join(root, '.cache', 'bench-index', 'plots');
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${key}.svg`), plotOf(result));
