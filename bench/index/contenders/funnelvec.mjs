@@ -44,7 +44,11 @@ export const contenders = {
       return {
         settings,
         search: (vector, setting) => index.querySync(request(vector, setting)),
-        searchBatch: (vectors, setting) => index.queryBatchSync(vectors.map((vector) => request(vector, setting))),
+        // More than one thread: those of the index.
+        searchBatch: (vectors, setting) => {
+          const requests = vectors.map((vector) => request(vector, setting));
+          return threads > 1 ? index.queryBatch(requests) : index.queryBatchSync(requests);
+        },
         ids: ({ hits }) => hits.map(({ id }) => Number(id)),
         close: () => index.close(),
       };
