@@ -13,8 +13,6 @@ export class Live {
   #segments: Segment[] = [];
   #names: string[] = [];
   #images: RowImage[] = [];
-  /** Ordinals below have codes, or are dead. */
-  #codedTo = 0;
   #tail: Uint32Array = new Uint32Array(0);
   /** Ordinals below are in a segment, in the tail, or dead. */
   #listedTo = 0;
@@ -78,8 +76,7 @@ export class Live {
         )
         .map(withoutBuilding);
       this.#names = names;
-      this.#codedTo = this.#segments.reduce((to, { ordinals }) => Math.max(to, last(ordinals) + 1), 0);
-      this.#listedTo = this.#codedTo;
+      this.#listedTo = this.#segments.reduce((to, { ordinals }) => Math.max(to, last(ordinals) + 1), 0);
       this.#tail = new Uint32Array(0);
     } else {
       for (const segment of this.#segments) this.#remask(segment);
@@ -140,7 +137,6 @@ export class Live {
     this.#names = name === undefined ? [] : [name];
     const codedTo = last(kept.ordinals) + 1;
     this.#tail = this.#tail.filter((ordinal) => ordinal >= codedTo);
-    this.#codedTo = codedTo;
     this.#remask(kept);
     this.rowsChanged();
     this.#retire(old, before);

@@ -16,13 +16,7 @@ export function restrict(
   codes: CodeKernels,
 ): NonNullable<SearchRequest['only']> {
   const ordinals = matching(filter, files, live);
-  if (ordinals.length <= FEW) {
-    return {
-      masks: live.segments.map(({ mask }) => arrayIn(codes, Uint16Array, mask.length)),
-      tail: ordinals,
-      rows: 0,
-    };
-  }
+  if (ordinals.length <= FEW) return { masks: [], tail: ordinals, rows: 0 };
   const takes = new Uint8Array(Math.ceil(files.rows / 8));
   for (const ordinal of ordinals) takes[ordinal >> 3]! |= 1 << (ordinal & 7);
   const has = (ordinal: number) => ((takes[ordinal >> 3]! >> (ordinal & 7)) & 1) === 1;

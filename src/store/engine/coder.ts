@@ -1,6 +1,7 @@
 /** Encodes rows into planes, a chunk at a time: chunks are independent, so any number of threads may share the work. */
 import type { CodeKernels } from '../../kernels/codes.js';
 import { type EncodedOrder, OrderCoder } from './order.js';
+import { nearest } from './partition.js';
 import type { Coding, Partition } from './segment.js';
 
 /** Rows that pass through in one go: their intermediate values stay in a core's own cache. */
@@ -152,7 +153,6 @@ export class Coder {
     }
   }
 
-  /** The nearest centroid: |y − c|² is least where y·c − |c|²/2 is largest. */
   #assign(count: number, first: number, lists: Uint32Array): void {
     const { centroids, halfSquares } = this.partition!;
     const { head, width } = this.coding;
@@ -162,18 +162,7 @@ export class Coder {
     }
     const out = this.#affinities;
     this.kernels.project({ rows: this.#headRows, count, dim: head, basis: centroids, width: n, out });
-    for (let r = 0; r < count; r++) {
-      let best = 0;
-      let most = -Infinity;
-      for (let c = 0; c < n; c++) {
-        const affinity = out[r * n + c]! - halfSquares[c]!;
-        if (affinity > most) {
-          most = affinity;
-          best = c;
-        }
-      }
-      lists[first + r] = best;
-    }
+    for (let r = 0; r < count; r++) lists[first + r] = nearest(out, r, halfSquares);
   }
 }
 

@@ -46,15 +46,7 @@ export function kMeans(
       const rows = heads.subarray(first * dims, (first + n) * dims);
       kernels.project({ rows, count: n, dim: dims, basis: centroids, width: lists, out: affinities });
       for (let r = 0; r < n; r++) {
-        let best = 0;
-        let most = -Infinity;
-        for (let c = 0; c < lists; c++) {
-          const affinity = affinities[r * lists + c]! - halfSquares[c]!;
-          if (affinity > most) {
-            most = affinity;
-            best = c;
-          }
-        }
+        const best = nearest(affinities, r, halfSquares);
         sizes[best]!++;
         for (let i = 0; i < dims; i++) sums[best * dims + i]! += rows[r * dims + i]!;
       }
@@ -91,4 +83,19 @@ export function centroidRows(kernels: CodeKernels, centroids: Float32Array, dims
     for (let i = 0; i < dims; i++) rows[c * dims + i] = toHalf(centroids[i * lists + c]!);
   }
   return rows;
+}
+
+/** The list of row r of `affinities` (y·c, a column a list): |y − c|² is least where y·c − |c|²/2 is most. */
+export function nearest(affinities: Float64Array, r: number, halfSquares: Float64Array): number {
+  const lists = halfSquares.length;
+  let best = 0;
+  let most = -Infinity;
+  for (let c = 0; c < lists; c++) {
+    const affinity = affinities[r * lists + c]! - halfSquares[c]!;
+    if (affinity > most) {
+      most = affinity;
+      best = c;
+    }
+  }
+  return best;
 }

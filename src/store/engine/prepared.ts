@@ -56,7 +56,8 @@ export function rotateQuery(
   return { u, unit, vector };
 }
 
-function identity(scratch: Scratch, n: number): Uint32Array {
+/** 0, 1, 2, ...: at least n of them. */
+export function identity(scratch: Scratch, n: number): Uint32Array {
   const rows = scratch.take('identity', Uint32Array, n);
   if (n > 1 && rows[n - 1] === n - 1) return rows;
   for (let i = 0; i < rows.length; i++) rows[i] = i;

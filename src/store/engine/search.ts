@@ -4,7 +4,7 @@ import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { Best } from './best.js';
 import { Scratch } from './memory.js';
 import { fullEstimates, keyOf, orderRows, topByKey, twiceIn, type Visit } from './ordered.js';
-import { type HeadPart, headPart, rotateQuery, rowPart, skewSlack, split, thresholdOf } from './prepared.js';
+import { type HeadPart, headPart, identity, rotateQuery, rowPart, skewSlack, split, thresholdOf } from './prepared.js';
 import type { Lengths, Segment } from './segment.js';
 
 /** The rows themselves. */
@@ -76,15 +76,16 @@ export class Searcher {
   }
 
   search(state: SearchState, request: SearchRequest): SearchResult {
-    const bounded = request.mode === 'exact' || request.eps !== undefined;
-    return bounded ? this.#bounded(state, [request])[0]! : this.#funnel(state, request);
+    if (isOfTail(request)) return this.#ofTail(state, request);
+    return isBounded(request) ? this.#bounded(state, [request])[0]! : this.#funnel(state, request);
   }
 
   searchBatch(state: SearchState, requests: readonly SearchRequest[]): SearchResult[] {
     const results: SearchResult[] = new Array(requests.length);
     const bounded: number[] = [];
     requests.forEach((request, i) => {
-      if (request.mode === 'exact' || request.eps !== undefined) bounded.push(i);
+      if (isOfTail(request)) results[i] = this.#ofTail(state, request);
+      else if (isBounded(request)) bounded.push(i);
       else results[i] = this.#funnel(state, request);
     });
     for (let first = 0; first < bounded.length; first += TILE) {
@@ -143,6 +144,13 @@ export class Searcher {
       for (const s of segments.keys()) this.#sift(run, s, dots(s), parts[s]![t]!);
       return run.result(true);
     });
+  }
+
+  /** Of rows that are scored one by one, codes have nothing to say. */
+  #ofTail(state: SearchState, request: SearchRequest): SearchResult {
+    const run = new Run(state, request);
+    this.#tail(state, run);
+    return run.result(isBounded(request));
   }
 
   #tail(state: SearchState, run: Run): void {
@@ -493,7 +501,7 @@ export class Searcher {
       chunkRows: 2 ** 31,
       stride: coding.head,
       dim: coding.head,
-      rows: identityOf(scratch, lists),
+      rows: identity(scratch, lists),
       count: lists,
       keys: affinities,
     });
@@ -519,10 +527,14 @@ export class Searcher {
 
 const NOT_ROTATED = new Float64Array(0);
 
-function identityOf(scratch: Scratch, n: number): Uint32Array {
-  const rows = scratch.take('identity', Uint32Array, n);
-  for (let i = 0; i < n; i++) rows[i] = i;
-  return rows;
+/** Do bounds decide, and not a number of candidates? */
+function isBounded({ mode, eps }: SearchRequest): boolean {
+  return mode === 'exact' || eps !== undefined;
+}
+
+/** Does the filter leave no row of a segment? */
+function isOfTail({ only }: SearchRequest): boolean {
+  return only?.rows === 0;
 }
 
 /** A row in memory costs little; each from disk is a read of its own. */
