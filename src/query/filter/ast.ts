@@ -1,0 +1,57 @@
+/**
+ * A filter after it was checked: what every source compiles, each in its own way. What a condition means is written beside
+ * it; Qdrant 1.18 is the model.
+ */
+import type { Id } from '../../types.js';
+
+/** What a condition compares: strings, integers and booleans by type and value. */
+export type Scalar = string | number | boolean;
+
+/** One step of a path: a key of an object, and then, with `each` (`key[]`), every element of the array there. */
+export interface Step {
+  key: string;
+  each: boolean;
+}
+
+/**
+ * Where a condition looks. Without `each` a step does not enter an array; the value that the last step leads to may be an
+ * array all the same, whose elements are the values then.
+ */
+export interface Path {
+  /** As the caller wrote it. */
+  text: string;
+  steps: readonly Step[];
+}
+
+/** Bounds that all hold; none: every number. */
+export interface Bounds {
+  gt?: number;
+  gte?: number;
+  lt?: number;
+  lte?: number;
+}
+
+export type FilterNode =
+  /** `and` of nothing is true, `or` of nothing false. */
+  | { op: 'and' | 'or'; nodes: readonly FilterNode[] }
+  | { op: 'not'; node: FilterNode }
+  | { op: 'atLeast'; count: number; nodes: readonly FilterNode[] }
+  /** Some value is one of these. */
+  | { op: 'match'; path: Path; values: readonly Scalar[] }
+  /** Some value is not null and none of these. */
+  | { op: 'except'; path: Path; values: readonly Scalar[] }
+  /** Some value is a string that contains this one. */
+  | { op: 'text'; path: Path; text: string }
+  /** Some value is a number within. */
+  | { op: 'range'; path: Path; bounds: Bounds }
+  /** Some value is a string that reads as a date within; in milliseconds since 1970 (UTC). */
+  | { op: 'dates'; path: Path; bounds: Bounds; text: { [bound in keyof Bounds]?: string } }
+  /** The number of values: null and [] have 0, [null] and scalars 1; of a missing key no count is within. */
+  | { op: 'count'; path: Path; bounds: Bounds }
+  /** Missing, null or []. */
+  | { op: 'empty'; path: Path }
+  /** Exactly null. */
+  | { op: 'null'; path: Path }
+  | { op: 'ids'; ids: readonly Id[] }
+  /** One object in the array satisfies all of it; its paths start there. */
+  | { op: 'nested'; path: Path; node: FilterNode };
