@@ -6,6 +6,8 @@ export type FunnelErrorCode =
   | 'BAD_PLAN'
   /** A vector, a matrix or a row has the wrong number of dims. */
   | 'BAD_DIMS'
+  /** What was asked for exists elsewhere but not here: a condition that this source cannot express, say. */
+  | 'UNSUPPORTED'
   /** A vector holds NaN, Infinity or something that is not a number. */
   | 'NOT_FINITE'
   /** A query of zeros has no direction, so it has no cosine and no useful dot product. */

@@ -1,0 +1,295 @@
+/** A filter in Qdrant's JSON form, checked and made into nodes. Everything of it is read once. */
+import { describe, expected, FunnelError } from '../../errors.js';
+import type { Id } from '../../types.js';
+import type { Bounds, FilterNode, Path, Scalar } from './ast.js';
+import { parseDate } from './dates.js';
+import { parsePath } from './path.js';
+
+/** Filters within filters. */
+export const MAX_DEPTH = 64;
+/** Conditions in all, filters within filters among them. */
+export const MAX_CONDITIONS = 65_536;
+/** Values of `any`, `except` and `has_id` in all. */
+export const MAX_VALUES = 1_000_000;
+
+/** What a filter may still have, and where it is read. */
+interface Reading {
+  conditions: number;
+  values: number;
+  depth: number;
+  /** Inside `nested`, where no point is, and so no id. */
+  nested: boolean;
+}
+
+type Fields = Record<string, unknown>;
+
+/** Of nothing: true, and false. */
+const TRUE: FilterNode = { op: 'and', nodes: [] };
+const FALSE: FilterNode = { op: 'or', nodes: [] };
+
+const CLAUSES = ['must', 'should', 'must_not', 'min_should'];
+const CONDITIONS = ['key', 'is_empty', 'is_null', 'has_id', 'nested'];
+const TESTS = ['match', 'range', 'values_count'];
+const MATCHES = ['value', 'any', 'except', 'text'];
+const BOUNDS = ['gt', 'gte', 'lt', 'lte'] as const;
+
+/** What Qdrant has and this language has not. */
+const ELSEWHERE = ['geo_radius', 'geo_bounding_box', 'geo_polygon', 'has_vector', 'text_any', 'phrase'];
+
+/**
+ * Checks a filter; undefined and null are the filter that everything passes.
+ *
+ * @throws FunnelError BAD_ARGUMENT, BAD_ID, UNSUPPORTED, naming the place: `filter.must[2].match.value`
+ */
+export function parseFilter(filter: unknown, where = 'filter'): FilterNode {
+  if (isNothing(filter)) return TRUE;
+  return parseClauses(filter, where, { conditions: MAX_CONDITIONS, values: MAX_VALUES, depth: 1, nested: false });
+}
+
+/** Whether a filter lets everything pass by its form alone. */
+export function isTrue(node: FilterNode): boolean {
+  return node.op === 'and' && node.nodes.length === 0;
+}
+
+function parseClauses(filter: unknown, where: string, reading: Reading): FilterNode {
+  if (reading.depth > MAX_DEPTH) {
+    throw new FunnelError('BAD_ARGUMENT', `Expected filters within filters, ${MAX_DEPTH} deep at most, for ${where}`);
+  }
+  const fields = readFields(filter, CLAUSES, where);
+  const nodes: FilterNode[] = [...parseList(fields['must'], `${where}.must`, reading)];
+  const should = parseList(fields['should'], `${where}.should`, reading);
+  if (should.length > 0) nodes.push(joined('or', should));
+  if (!isNothing(fields['min_should'])) {
+    nodes.push(parseMinShould(fields['min_should'], `${where}.min_should`, reading));
+  }
+  for (const node of parseList(fields['must_not'], `${where}.must_not`, reading)) nodes.push({ op: 'not', node });
+  return joined('and', nodes);
+}
+
+function joined(op: 'and' | 'or', nodes: FilterNode[]): FilterNode {
+  return nodes.length === 1 ? nodes[0]! : { op, nodes };
+}
+
+/** One condition or an array of them. */
+function parseList(clause: unknown, where: string, reading: Reading): FilterNode[] {
+  if (isNothing(clause)) return [];
+  if (!Array.isArray(clause)) return [parseCondition(clause, where, reading)];
+  const nodes: FilterNode[] = [];
+  for (let i = 0, { length } = clause; i < length; i++)
+    nodes.push(parseCondition(clause[i], `${where}[${i}]`, reading));
+  return nodes;
+}
+
+function parseMinShould(raw: unknown, where: string, reading: Reading): FilterNode {
+  const fields = readFields(raw, ['conditions', 'min_count'], where);
+  const { conditions } = fields;
+  if (!Array.isArray(conditions)) throw expected('BAD_ARGUMENT', 'an array', `${where}.conditions`, conditions);
+  const nodes = parseList(conditions, `${where}.conditions`, reading);
+  const count = checkCount(fields['min_count'], `${where}.min_count`);
+  // As any empty clause is, whatever it counts to.
+  return nodes.length === 0 ? TRUE : { op: 'atLeast', count, nodes };
+}
+
+function parseCondition(raw: unknown, where: string, reading: Reading): FilterNode {
+  if (--reading.conditions < 0) throw tooMany(`${MAX_CONDITIONS} conditions`, where);
+  const fields = readFields(raw, [...CLAUSES, ...CONDITIONS, ...TESTS], where);
+  const kinds = CONDITIONS.filter((kind) => !isNothing(fields[kind]));
+  const [kind] = kinds;
+  const clauses = CLAUSES.some((clause) => Object.hasOwn(fields, clause));
+  const tests = TESTS.some((test) => Object.hasOwn(fields, test));
+  if (kinds.length > 1 || (kind !== undefined && clauses) || (kind !== 'key' && tests)) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected one condition for ${where} but received the keys ${Object.keys(fields).join(', ')}`,
+    );
+  }
+  switch (kind) {
+    case undefined:
+      return deeper(reading, reading.nested, () => parseClauses(fields, where, reading));
+    case 'key':
+      return parseField(fields, where, reading);
+    case 'is_empty':
+      return { op: 'empty', path: parseKey(fields[kind], `${where}.${kind}`) };
+    case 'is_null':
+      return { op: 'null', path: parseKey(fields[kind], `${where}.${kind}`) };
+    case 'has_id': {
+      const ids = parseValues(fields[kind], `${where}.has_id`, reading, checkId);
+      return reading.nested ? FALSE : { op: 'ids', ids };
+    }
+    default:
+      return parseNested(fields['nested'], `${where}.nested`, reading);
+  }
+}
+
+function parseKey(raw: unknown, where: string): Path {
+  return parsePath(readFields(raw, ['key'], where)['key'], `${where}.key`);
+}
+
+/** `nested: { key: 'a' }` means the elements of a, `a[]`. */
+function parseNested(raw: unknown, where: string, reading: Reading): FilterNode {
+  const fields = readFields(raw, ['key', 'filter'], where);
+  const { text, steps } = parsePath(fields['key'], `${where}.key`);
+  const path = { text, steps: steps.with(-1, { ...steps.at(-1)!, each: true }) };
+  const filter = fields['filter'];
+  if (isNothing(filter)) throw expected('BAD_ARGUMENT', 'a filter', `${where}.filter`, filter);
+  return { op: 'nested', path, node: deeper(reading, true, () => parseClauses(filter, `${where}.filter`, reading)) };
+}
+
+function deeper(reading: Reading, nested: boolean, read: () => FilterNode): FilterNode {
+  const { nested: before } = reading;
+  reading.depth++;
+  reading.nested = nested;
+  const node = read();
+  reading.depth--;
+  reading.nested = before;
+  return node;
+}
+
+function parseField(fields: Fields, where: string, reading: Reading): FilterNode {
+  const path = parsePath(fields['key'], `${where}.key`);
+  const tests = TESTS.filter((test) => !isNothing(fields[test]));
+  const [test] = tests;
+  if (test === undefined || tests.length > 1) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected exactly one of ${TESTS.join(', ')} for ${where} but received ${tests.join(', ') || 'none'}`,
+    );
+  }
+  const at = `${where}.${test}`;
+  if (test === 'match') return parseMatch(path, fields[test], at, reading);
+  if (test === 'range') return parseRange(path, fields[test], at);
+  const raw = readFields(fields[test], BOUNDS, at);
+  return { op: 'count', path, bounds: readBounds(raw, at, checkCount) };
+}
+
+function parseMatch(path: Path, raw: unknown, where: string, reading: Reading): FilterNode {
+  const fields = readFields(raw, MATCHES, where);
+  const [kind, another] = Object.keys(fields);
+  if (kind === undefined || another !== undefined) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected exactly one of ${MATCHES.join(', ')} for ${where} but received ${Object.keys(fields).join(', ') || 'none'}`,
+    );
+  }
+  const at = `${where}.${kind}`;
+  const value = fields[kind];
+  if (kind === 'value') {
+    if (typeof value === 'boolean') return { op: 'match', path, values: [value] };
+    return { op: 'match', path, values: [checkScalar(value, at, 'a string, a boolean or an integer')] };
+  }
+  if (kind === 'text') {
+    if (typeof value !== 'string') throw expected('BAD_ARGUMENT', 'a string', at, value);
+    return { op: 'text', path, text: value };
+  }
+  const values = parseValues(value, at, reading, checkScalar);
+  const odd = values.findIndex((one) => typeof one !== typeof values[0]);
+  if (odd >= 0) {
+    throw expected('BAD_ARGUMENT', 'all strings or all integers', `${at}[${odd}]`, values[odd]);
+  }
+  return { op: kind === 'any' ? 'match' : 'except', path, values };
+}
+
+/** Numbers, or dates as strings. */
+function parseRange(path: Path, raw: unknown, where: string): FilterNode {
+  const fields = readFields(raw, BOUNDS, where);
+  const dates = BOUNDS.some((bound) => typeof fields[bound] === 'string');
+  if (!dates) return { op: 'range', path, bounds: readBounds(fields, where, checkNumber) };
+  const bounds = readBounds(fields, where, checkDate);
+  const text: { [bound in keyof Bounds]?: string } = {};
+  for (const bound of BOUNDS) if (bounds[bound] !== undefined) text[bound] = fields[bound] as string;
+  return { op: 'dates', path, bounds, text };
+}
+
+function readBounds(fields: Fields, where: string, check: (value: unknown, where: string) => number): Bounds {
+  const bounds: Bounds = {};
+  for (const bound of BOUNDS) {
+    if (!isNothing(fields[bound])) bounds[bound] = check(fields[bound], `${where}.${bound}`);
+  }
+  return bounds;
+}
+
+function parseValues<T>(
+  raw: unknown,
+  where: string,
+  reading: Reading,
+  check: (value: unknown, where: string) => T,
+): T[] {
+  if (!Array.isArray(raw)) throw expected('BAD_ARGUMENT', 'an array', where, raw);
+  const { length } = raw;
+  reading.values -= length;
+  if (reading.values < 0) throw tooMany(`${MAX_VALUES} values`, where);
+  return Array.from({ length }, (_, i) => check(raw[i], `${where}[${i}]`));
+}
+
+/**
+ * The own fields of a plain object, each read once; undefined ones left out.
+ *
+ * @throws FunnelError BAD_ARGUMENT for another key, or UNSUPPORTED
+ */
+function readFields(value: unknown, allowed: readonly string[], where: string): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw expected('BAD_ARGUMENT', 'an object', where, value);
+  }
+  const fields: Fields = Object.create(null);
+  for (const key of Object.keys(value)) {
+    if (!allowed.includes(key)) throw unknownKey(key, allowed, where);
+    const part = (value as Fields)[key];
+    if (part !== undefined) fields[key] = part;
+  }
+  return fields;
+}
+
+function unknownKey(key: string, allowed: readonly string[], where: string): FunnelError {
+  if (ELSEWHERE.includes(key)) {
+    return new FunnelError(
+      'UNSUPPORTED',
+      `Expected a condition of funnelvec for ${where} but received ${key}: where the database has it, use nativeFilter`,
+    );
+  }
+  const snake = key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const right = allowed.includes(snake) ? snake : `one of ${allowed.join(', ')}`;
+  return new FunnelError('BAD_ARGUMENT', `Expected ${right} in ${where} but received key ${describe(key)}`);
+}
+
+function checkScalar(value: unknown, where: string, what = 'a string or an integer'): Scalar {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value + 0; // -0 is 0
+  if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) return Number(value);
+  throw expected('BAD_ARGUMENT', `${what} within ±(2^53 − 1)`, where, value);
+}
+
+function checkId(value: unknown, where: string): Id {
+  const fine = typeof value === 'string' || typeof value === 'bigint' || Number.isSafeInteger(value);
+  if (!fine) throw expected('BAD_ID', 'a string, a bigint or an integer within ±(2^53 − 1)', where, value);
+  return value as Id;
+}
+
+function checkNumber(value: unknown, where: string): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) {
+    throw expected('BAD_ARGUMENT', 'a finite number, or dates for all bounds,', where, value);
+  }
+  return value;
+}
+
+function checkDate(value: unknown, where: string): number {
+  const date = typeof value === 'string' ? parseDate(value) : undefined;
+  if (date === undefined) {
+    throw expected('BAD_ARGUMENT', 'a date such as 2024-05-31 or 2024-05-31T23:59:59+02:00', where, value);
+  }
+  return date;
+}
+
+function checkCount(value: unknown, where: string): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    throw expected('BAD_ARGUMENT', 'an integer of at least 0', where, value);
+  }
+  return value;
+}
+
+function tooMany(limit: string, where: string): FunnelError {
+  return new FunnelError('BAD_ARGUMENT', `Expected at most ${limit} in one filter, up to ${where}`);
+}
+
+function isNothing(value: unknown): value is undefined | null {
+  return value === undefined || value === null;
+}
