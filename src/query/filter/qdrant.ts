@@ -1,0 +1,214 @@
+/** A filter for Qdrant: REST's JSON, and what the gRPC client takes. */
+import { expected, FunnelError } from '../../errors.js';
+import type { Id } from '../../types.js';
+import type { Bounds, FilterNode, Path, Scalar } from './ast.js';
+
+type Leaf = Exclude<FilterNode, { op: 'and' | 'or' | 'not' | 'atLeast' }>;
+
+/** A filter's clauses; those that are empty are left out. */
+interface Clauses {
+  must?: object[];
+  should?: object[];
+  mustNot?: object[];
+  minShould?: { conditions: object[]; count: number };
+}
+
+/** How one of the two interfaces writes a filter. */
+interface Dialect {
+  filter(clauses: Clauses): object;
+  /** A filter as a condition of another one. */
+  within(filter: object): object;
+  leaf(node: Leaf): object;
+}
+
+/**
+ * @throws FunnelError BAD_ID (what Qdrant has no such ids for, or JSON cannot carry), UNSUPPORTED (a key with a quote)
+ */
+export function toQdrantFilter(node: FilterNode): object {
+  return toFilter(node, rest);
+}
+
+/** As toQdrantFilter; ids are exact to 64 bits here. */
+export function toQdrantGrpcFilter(node: FilterNode): object {
+  return toFilter(node, grpc);
+}
+
+/** One filter for one level, as far as its clauses allow, so that servers need not follow deeper than the caller wrote. */
+function toFilter(node: FilterNode, dialect: Dialect): object {
+  const clauses: Clauses = {};
+  for (const part of node.op === 'and' ? node.nodes : [node]) {
+    const conditions = (nodes: readonly FilterNode[]) => nodes.map((one) => toCondition(one, dialect));
+    if (part.op === 'not') {
+      clauses.mustNot ??= [];
+      clauses.mustNot.push(toCondition(part.node, dialect));
+    } else if (part.op === 'or' && part.nodes.length > 0 && !clauses.should) {
+      clauses.should = conditions(part.nodes);
+    } else if (part.op === 'atLeast' && part.nodes.length > 0 && !clauses.minShould) {
+      clauses.minShould = { conditions: conditions(part.nodes), count: part.count };
+    } else {
+      clauses.must ??= [];
+      clauses.must.push(toCondition(part, dialect));
+    }
+  }
+  return dialect.filter(clauses);
+}
+
+function toCondition(node: FilterNode, dialect: Dialect): object {
+  switch (node.op) {
+    case 'and':
+    case 'not':
+      return dialect.within(toFilter(node, dialect));
+    case 'or':
+    case 'atLeast':
+      if (node.nodes.length > 0) return dialect.within(toFilter(node, dialect));
+      // As a clause it would be true either way.
+      return node.op === 'atLeast' && node.count === 0 ? dialect.within(dialect.filter({})) : nothing(dialect);
+    case 'match':
+      return node.values.length > 0 ? dialect.leaf(node) : nothing(dialect);
+    default:
+      return dialect.leaf(node);
+  }
+}
+
+/** No point has an id of none. */
+function nothing(dialect: Dialect): object {
+  return dialect.leaf({ op: 'ids', ids: [] });
+}
+
+const rest: Dialect = {
+  filter: ({ must, should, mustNot, minShould }) => ({
+    ...(must && { must }),
+    ...(should && { should }),
+    ...(mustNot && { must_not: mustNot }),
+    ...(minShould && { min_should: { conditions: minShould.conditions, min_count: minShould.count } }),
+  }),
+  within: (filter) => filter,
+  leaf(node) {
+    switch (node.op) {
+      case 'ids':
+        return { has_id: node.ids.map(restId) };
+      case 'empty':
+        return { is_empty: { key: keyOf(node.path) } };
+      case 'null':
+        return { is_null: { key: keyOf(node.path) } };
+      case 'nested':
+        return { nested: { key: arrayOf(node.path), filter: toFilter(node.node, rest) } };
+      case 'match':
+        return {
+          key: keyOf(node.path),
+          match: one(node.values) ? { value: node.values[0] } : { any: [...node.values] },
+        };
+      case 'except':
+        return { key: keyOf(node.path), match: { except: [...node.values] } };
+      case 'text':
+        return { key: keyOf(node.path), match: { text: node.text } };
+      case 'range':
+        return { key: keyOf(node.path), range: { ...node.bounds } };
+      case 'dates':
+        return { key: keyOf(node.path), range: { ...node.text } };
+      case 'count':
+        return { key: keyOf(node.path), values_count: { ...node.bounds } };
+    }
+  },
+};
+
+const grpc: Dialect = {
+  filter: ({ minShould, ...clauses }) => ({
+    ...clauses,
+    ...(minShould && { minShould: { conditions: minShould.conditions, minCount: BigInt(minShould.count) } }),
+  }),
+  within: (value) => condition('filter', value),
+  leaf(node) {
+    switch (node.op) {
+      case 'ids':
+        return condition('hasId', { hasId: node.ids.map(grpcId) });
+      case 'empty':
+        return condition('isEmpty', { key: keyOf(node.path) });
+      case 'null':
+        return condition('isNull', { key: keyOf(node.path) });
+      case 'nested':
+        return condition('nested', { key: arrayOf(node.path), filter: toFilter(node.node, grpc) });
+      case 'range':
+        return condition('field', { key: keyOf(node.path), range: { ...node.bounds } });
+      case 'dates':
+        return condition('field', { key: keyOf(node.path), datetimeRange: bounds(node.bounds, timestamp) });
+      case 'count':
+        return condition('field', { key: keyOf(node.path), valuesCount: bounds(node.bounds, BigInt) });
+      default:
+        return condition('field', { key: keyOf(node.path), match: { matchValue: grpcMatch(node) } });
+    }
+  },
+};
+
+function condition(kind: string, value: object): object {
+  return { conditionOneOf: { case: kind, value } };
+}
+
+function grpcMatch(node: Extract<Leaf, { op: 'match' | 'except' | 'text' }>): object {
+  if (node.op === 'text') return { case: 'text', value: node.text };
+  const { values } = node;
+  const [first] = values;
+  if (node.op === 'match' && one(values)) {
+    if (typeof first === 'number') return { case: 'integer', value: BigInt(first) };
+    return { case: typeof first === 'string' ? 'keyword' : 'boolean', value: first };
+  }
+  const except = node.op === 'except';
+  // Without a type, too: nothing excepted is anything but null.
+  if (typeof first !== 'number')
+    return { case: except ? 'exceptKeywords' : 'keywords', value: { strings: [...values] } };
+  const integers = values.map((value) => BigInt(value as number));
+  return { case: except ? 'exceptIntegers' : 'integers', value: { integers } };
+}
+
+function one(values: readonly Scalar[]): boolean {
+  return values.length === 1;
+}
+
+function bounds<T>(given: Bounds, make: (value: number) => T): { [bound in keyof Bounds]?: T } {
+  return Object.fromEntries(Object.entries(given).map(([bound, value]) => [bound, make(value)]));
+}
+
+/** Of milliseconds with microseconds behind the point. */
+function timestamp(ms: number): { seconds: bigint; nanos: number } {
+  const seconds = Math.floor(ms / 1000);
+  return { seconds: BigInt(seconds), nanos: Math.round((ms - seconds * 1000) * 1000) * 1000 };
+}
+
+function restId(id: Id): Id {
+  checkQdrantId(id);
+  if (typeof id !== 'bigint') return id;
+  if (id <= Number.MAX_SAFE_INTEGER) return Number(id);
+  throw expected('BAD_ID', 'an id within 2^53 − 1 over REST (use the gRPC client for larger ones)', 'has_id', id);
+}
+
+function grpcId(id: Id): object {
+  checkQdrantId(id);
+  const value = typeof id === 'string' ? id : BigInt(id);
+  return { pointIdOptions: { case: typeof id === 'string' ? 'uuid' : 'num', value } };
+}
+
+function checkQdrantId(id: Id): void {
+  const fine = typeof id === 'string' ? isUuid(id) : id >= 0 && BigInt(id) < 1n << 64n;
+  if (!fine) throw expected('BAD_ID', 'an unsigned integer or a UUID, as ids of Qdrant are,', 'has_id', id);
+}
+
+/** In any of the forms that Qdrant reads. */
+function isUuid(id: string): boolean {
+  const hex = id.replace(/^urn:uuid:|^\{(?=.*\}$)/i, '').replace(/\}$/, '');
+  return /^(?:[\da-f]{32}|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/i.test(hex);
+}
+
+/** The path again; keys of letters beyond ASCII in quotes, which every version reads. */
+function keyOf({ steps }: Path): string {
+  return steps.map(({ key, each }) => quoted(key) + (each ? '[]' : '')).join('.');
+}
+
+function arrayOf({ text, steps }: Path): string {
+  return keyOf({ text, steps: steps.with(-1, { ...steps.at(-1)!, each: false }) });
+}
+
+function quoted(key: string): string {
+  if (/^\w[\w-]*$/.test(key)) return key;
+  if (!key.includes('"')) return `"${key}"`;
+  throw new FunnelError('UNSUPPORTED', `Expected a key without quotes, as paths of Qdrant are, but received ${key}`);
+}
