@@ -97,6 +97,8 @@ export interface FilterChoice {
   paths?: readonly string[];
   /** Leave `nested` out. */
   flat?: boolean;
+  /** Texts to match. @default those of randomPayload() */
+  words?: readonly string[];
 }
 
 /** A filter in Qdrant's JSON form, with everything that this has. */
@@ -132,11 +134,11 @@ function randomCondition(random: Random, choice: FilterChoice, depth: number): J
     const range = bounds(random, () => random.pick(DATES.slice(0, 7)));
     return { key: random.chance(0.5) ? key : 'when', range };
   }
-  return { key, match: randomMatch(random) };
+  return { key, match: randomMatch(random, choice.words ?? [...WORDS, ...DATES]) };
 }
 
-function randomMatch(random: Random): Json {
-  const words: readonly Json[] = random.chance(0.6) ? [...WORDS, ...DATES] : INTEGERS;
+function randomMatch(random: Random, texts: readonly string[]): Json {
+  const words: readonly Json[] = random.chance(0.6) ? texts : INTEGERS;
   switch (random.int(0, 6)) {
     case 0:
       return { value: random.chance(0.5) };

@@ -179,7 +179,7 @@ function parseMatch(path: Path, raw: unknown, where: string, reading: Reading): 
   }
   if (kind === 'text') {
     if (typeof value !== 'string') throw expected('BAD_ARGUMENT', 'a string', at, value);
-    return { op: 'text', path, text: value };
+    return { op: 'text', path, text: checkText(value, at) };
   }
   const values = parseValues(value, at, reading, checkScalar);
   const odd = values.findIndex((one) => typeof one !== typeof values[0]);
@@ -252,14 +252,21 @@ function unknownKey(key: string, allowed: readonly string[], where: string): Fun
 }
 
 function checkScalar(value: unknown, where: string, what = 'a string or an integer'): Scalar {
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') return checkText(value, where);
   if (typeof value === 'number' && Number.isSafeInteger(value)) return value + 0; // -0 is 0
   if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) return Number(value);
   throw expected('BAD_ARGUMENT', `${what} within ±(2^53 − 1)`, where, value);
 }
 
+/** Half of a pair of surrogates has no UTF-8: on the way to a server it would become another character. */
+function checkText(text: string, where: string): string {
+  if (/\p{Surrogate}/u.test(text)) throw expected('BAD_ARGUMENT', 'well-formed text', where, text);
+  return text;
+}
+
 function checkId(value: unknown, where: string): Id {
-  const fine = typeof value === 'string' || typeof value === 'bigint' || Number.isSafeInteger(value);
+  if (typeof value === 'string') return checkText(value, where);
+  const fine = typeof value === 'bigint' || Number.isSafeInteger(value);
   if (!fine) throw expected('BAD_ID', 'a string, a bigint or an integer within ±(2^53 − 1)', where, value);
   return value as Id;
 }

@@ -10,8 +10,8 @@ const STEP = /(?:"([^"]*)"|([^".[\]]+))(\[\])?/y;
 
 /** @throws FunnelError BAD_ARGUMENT */
 export function parsePath(text: unknown, where: string): Path {
-  if (typeof text !== 'string' || text.length > MAX_LENGTH) {
-    throw expected('BAD_ARGUMENT', `a path of at most ${MAX_LENGTH} characters`, where, text);
+  if (typeof text !== 'string' || text.length > MAX_LENGTH || /\p{Surrogate}/u.test(text)) {
+    throw expected('BAD_ARGUMENT', `a path, well-formed and of at most ${MAX_LENGTH} characters,`, where, text);
   }
   const steps: Step[] = [];
   for (let at = 0; ; at++) {

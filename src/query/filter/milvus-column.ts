@@ -1,0 +1,145 @@
+/** Conditions on fields of a type of their own. */
+import type { Bounds, FilterNode, Scalar } from './ast.js';
+import type { MilvusField } from './milvus.js';
+import { and, atom, list, literal, not, or, type Piece, unsupported } from './milvus-text.js';
+
+/** A condition on one path that holds for some value there. */
+export type PathCondition = Extract<
+  FilterNode,
+  { op: 'match' | 'except' | 'text' | 'range' | 'count' | 'empty' | 'null' }
+>;
+
+const BITS: Record<string, number> = { Int8: 8, Int16: 16, Int32: 32, Int64: 64 };
+const SYMBOLS = { gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
+
+/** `name` can stand as it is. Conditions on what is never of their type come out as false. */
+export function columnCondition(node: PathCondition, name: string, field: MilvusField): Piece {
+  if (field.type === 'Missing') return node.op === 'empty';
+  if (!isKnown(field)) throw unsupported(`conditions on a field of type ${field.element ?? field.type} (${name})`);
+  const given = field.nullable ? atom(`${name} is not null`) : true;
+  if (node.op === 'null') return not(given);
+  if (field.type === 'Array') return arrayCondition(node, name, field.element!, given);
+  switch (node.op) {
+    case 'empty':
+      return not(given);
+    case 'count':
+      return or(and(given, within(1, node.bounds)), and(not(given), within(0, node.bounds)));
+    case 'match':
+      return and(given, oneOf(name, field.type, node.values));
+    case 'except':
+      return and(given, not(oneOf(name, field.type, node.values)));
+    case 'text':
+      return field.type === 'VarChar' && and(given, contains(name, node.text));
+    case 'range':
+      return and(given, inRange(name, field.type, node.bounds));
+  }
+}
+
+function isKnown({ type, element }: MilvusField): boolean {
+  const scalar = type === 'Array' ? element : type;
+  return ['Bool', 'Float', 'Double', 'VarChar'].includes(scalar!) || BITS[scalar!] !== undefined;
+}
+
+/** Arrays of Milvus have no nulls among their elements. */
+function arrayCondition(node: PathCondition, name: string, element: string, given: Piece): Piece {
+  const filled = and(given, atom(`array_length(${name}) > 0`));
+  switch (node.op) {
+    case 'match': {
+      const values = storable(element, node.values);
+      return values.length > 0 && and(given, atom(`array_contains_any(${name}, ${list(values, isFraction(element))})`));
+    }
+    case 'except':
+      if (storable(element, node.values).length === 0) return filled;
+      throw unsupported(`match.except on an array (${name})`);
+    case 'range':
+      if (element === 'VarChar' || element === 'Bool') return false;
+      if (Object.keys(node.bounds).length === 0) return filled;
+      throw unsupported(`range on an array (${name})`);
+    case 'text':
+      if (element !== 'VarChar') return false;
+      throw unsupported(`match.text on an array (${name})`);
+    case 'count': {
+      const length = compare(`array_length(${name})`, node.bounds, (bound) => literal(bound));
+      return or(and(given, length), and(not(given), within(0, node.bounds)));
+    }
+    default:
+      return or(not(given), atom(`array_length(${name}) == 0`));
+  }
+}
+
+function oneOf(name: string, type: string, values: readonly Scalar[]): Piece {
+  const same = storable(type, values);
+  if (same.length === 0) return false;
+  if (type === 'Bool') return or(...same.map((value) => atom(`${name} == ${value}`)));
+  const fraction = isFraction(type);
+  return atom(same.length === 1 ? `${name} == ${literal(same[0]!, fraction)}` : `${name} in ${list(same, fraction)}`);
+}
+
+/** The values that a field of the type can hold: no other is equal to one, and servers round or refuse them. */
+function storable(type: string, values: readonly Scalar[]): Scalar[] {
+  return [...new Set(values)].filter((value) => {
+    if (type === 'VarChar') return typeof value === 'string';
+    if (type === 'Bool') return typeof value === 'boolean';
+    if (typeof value !== 'number') return false;
+    if (type === 'Float') return Math.fround(value) === value;
+    const bits = BITS[type];
+    return bits === undefined || BigInt.asIntN(bits, BigInt(value)) === BigInt(value);
+  });
+}
+
+function isFraction(type: string): boolean {
+  return type === 'Float' || type === 'Double';
+}
+
+export function contains(value: string, text: string): Piece {
+  if (text === '') return atom(`${value} like "%"`);
+  // Wildcards, and what escapes them in some versions and in others does not.
+  if (/[%_\\]/.test(text)) throw unsupported(`match.text with %, _ or \\ in it (${value})`);
+  return atom(`${value} like ${literal(`%${text}%`)}`);
+}
+
+function inRange(name: string, type: string, bounds: Bounds): Piece {
+  if (type === 'VarChar' || type === 'Bool') return false;
+  if (type === 'Double') return compare(name, bounds, (bound) => literal(bound, true));
+  return and(
+    ...Object.entries(bounds).map(([bound, value]) =>
+      type === 'Float'
+        ? floatBound(name, bound as keyof Bounds, value)
+        : integerBound(name, bound as keyof Bounds, value, BITS[type]!),
+    ),
+  );
+}
+
+/** Bounds that servers need not round to the field's type, with the same numbers of it within. */
+function floatBound(name: string, bound: keyof Bounds, value: number): Piece {
+  const near = Math.fround(value);
+  const lower = bound === 'gt' || bound === 'gte';
+  if (!Number.isFinite(near)) return lower === near < 0;
+  const inside = near === value ? bound === 'gte' || bound === 'lte' : lower === near > value;
+  return atom(`${name} ${(lower ? '>' : '<') + (inside ? '=' : '')} ${literal(near, true)}`);
+}
+
+function integerBound(name: string, bound: keyof Bounds, value: number, bits: number): Piece {
+  const lower = bound === 'gt' || bound === 'gte';
+  const whole = BigInt(bound === 'gt' || bound === 'lte' ? Math.floor(value) : Math.ceil(value));
+  if (BigInt.asIntN(bits, whole) === whole) return atom(`${name} ${SYMBOLS[bound]} ${whole}`);
+  return lower === whole < 0n;
+}
+
+/** As bounds stand. */
+export function compare(value: string, bounds: Bounds, write: (bound: number) => string): Piece {
+  return and(
+    ...Object.entries(bounds).map(([bound, limit]) =>
+      atom(`${value} ${SYMBOLS[bound as keyof Bounds]} ${write(limit)}`),
+    ),
+  );
+}
+
+function within(count: number, { gt, gte, lt, lte }: Bounds): boolean {
+  return (
+    (gt === undefined || count > gt) &&
+    (gte === undefined || count >= gte) &&
+    (lt === undefined || count < lt) &&
+    (lte === undefined || count <= lte)
+  );
+}

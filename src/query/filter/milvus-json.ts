@@ -1,0 +1,59 @@
+/** Conditions on keys of JSON, in a field of that type or the dynamic one, whose values are of any type. */
+import type { Step } from './ast.js';
+import { compare, contains, type PathCondition } from './milvus-column.js';
+import { and, atom, isName, list, literal, not, or, type Piece, unsupported } from './milvus-text.js';
+
+/**
+ * @param base - a field of type JSON, or `$meta`
+ * @param scalars - whether no array and no object is there; see MilvusFields
+ */
+export function jsonCondition(node: PathCondition, base: string, steps: readonly Step[], scalars: boolean): Piece {
+  const named = JSON.stringify(node.path.text);
+  if (steps.length === 0) throw unsupported(`a condition on a JSON field as a whole (${named})`);
+  const value = base + steps.map(({ key }) => `[${literal(key)}]`).join('');
+  // Comparing nothing is neither true nor false, which not would leave so. A null is as if it were missing.
+  const given = atom(`exists ${value}`);
+  if (node.op === 'match') {
+    if (node.values.length === 0) return false;
+    const same = node.values.map((one) => atom(`${value} == ${literal(one)}`));
+    if (scalars) return and(given, or(...same));
+    // Of one value, too: Milvus Lite reads a minus sign in a list only.
+    const some = atom(`json_contains_any(${container(base, steps, named)}, ${list(node.values)})`);
+    // Milvus Lite takes text that reads as an array for one.
+    return and(given, or(...same, and(not(atom(`${value} like "%"`)), some)));
+  }
+  if (node.op === 'count') throw unsupported(`values_count of a JSON key (${named})`);
+  if (node.op === 'null') throw unsupported(`is_null of a JSON key (${named})`, 'a missing key is null to it, too');
+  if (!scalars) {
+    const what = { except: 'match.except', text: 'match.text', range: 'range', empty: 'is_empty' }[node.op];
+    throw unsupported(
+      `${what} of a JSON key (${named})`,
+      'it does not look into arrays; where none are, say so to the source',
+    );
+  }
+  switch (node.op) {
+    case 'except':
+      return and(given, ...node.values.map((one) => not(atom(`${value} == ${literal(one)}`))));
+    case 'text':
+      return and(given, contains(value, node.text));
+    case 'empty':
+      return not(given);
+    case 'range': {
+      // Text beside a number is neither above nor below it.
+      const number = and(given, not(atom(`${value} like "%"`)));
+      const bounds = Object.keys(node.bounds).length > 0 ? node.bounds : { gte: -Number.MAX_VALUE };
+      return and(
+        number,
+        compare(value, bounds, (bound) => literal(bound, !Number.isSafeInteger(bound))),
+      );
+    }
+  }
+}
+
+/** Functions take no `$meta` in Milvus Lite, only the key as if it were a field. */
+function container(base: string, steps: readonly Step[], named: string): string {
+  if (base !== '$meta') return base + steps.map(({ key }) => `[${literal(key)}]`).join('');
+  const [first, ...rest] = steps;
+  if (!isName(first!.key)) throw unsupported(`match of a dynamic key that is no plain name (${named})`);
+  return first!.key + rest.map(({ key }) => `[${literal(key)}]`).join('');
+}

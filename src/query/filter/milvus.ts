@@ -1,0 +1,129 @@
+/** A filter as a Milvus expression. */
+import { expected, FunnelError } from '../../errors.js';
+import type { Id } from '../../types.js';
+import type { FilterNode } from './ast.js';
+import { columnCondition } from './milvus-column.js';
+import { jsonCondition } from './milvus-json.js';
+import { and, atom, column, list, not, or, type Piece, unsupported } from './milvus-text.js';
+
+export type MilvusScalarType = 'Bool' | 'Int8' | 'Int16' | 'Int32' | 'Int64' | 'Float' | 'Double' | 'VarChar';
+
+/** One field that is no vector. */
+export interface MilvusField {
+  type: MilvusScalarType | 'Array' | 'JSON' | (string & {});
+  /** Of an array. */
+  element?: MilvusScalarType | (string & {});
+  nullable?: boolean;
+}
+
+export interface MilvusFields {
+  /** Also under `fields`, where conditions may name it. */
+  primaryKey: { name: string; text: boolean };
+  fields: ReadonlyMap<string, MilvusField>;
+  /** Whether keys that are no field are in the dynamic field. */
+  dynamic: boolean;
+  /**
+   * Promised: keys of the dynamic field and of JSON fields hold no arrays or objects, where conditions look. Without it
+   * only `match` can be said of them: Milvus compares an array as one value, not by its elements.
+   */
+  scalars?: boolean;
+}
+
+/** Conditions that `min_should` may become, as there is nothing that counts. */
+const MAX_CHOICES = 10_000;
+
+/**
+ * The expression lets the rows through that the filter does. A row's payload is its fields by name, a null field being null,
+ * with the keys of the dynamic field beside them.
+ *
+ * Milvus Lite takes true for 1, and false for 0, under JSON keys; Milvus does not.
+ *
+ * @throws FunnelError UNSUPPORTED (a condition that Milvus cannot express exactly), NO_FIELD, BAD_ID
+ */
+export function toMilvusFilter(node: FilterNode, fields: MilvusFields): string {
+  const piece = toPiece(node, fields);
+  if (typeof piece !== 'boolean') return piece.text;
+  // Constants alone are no expression for every version.
+  return `${column(fields.primaryKey.name)} ${piece ? 'not in' : 'in'} []`;
+}
+
+function toPiece(node: FilterNode, fields: MilvusFields): Piece {
+  switch (node.op) {
+    case 'and':
+      return and(...node.nodes.map((one) => toPiece(one, fields)));
+    case 'or':
+      return or(...node.nodes.map((one) => toPiece(one, fields)));
+    case 'not':
+      return not(toPiece(node.node, fields));
+    case 'atLeast':
+      return atLeast(
+        node.count,
+        node.nodes.map((one) => toPiece(one, fields)),
+      );
+    case 'ids':
+      return ofIds(node.ids, fields);
+    case 'nested':
+      throw unsupported('nested');
+    case 'dates':
+      throw unsupported(`a range of dates (${JSON.stringify(node.path.text)})`);
+    default: {
+      const { text, steps } = node.path;
+      const [first, ...rest] = steps;
+      if (steps.some((step) => step.each)) throw unsupported(`a path through an array (${JSON.stringify(text)})`);
+      const field = fields.fields.get(first!.key);
+      if (field?.type === 'JSON') return jsonCondition(node, column(first!.key), rest, fields.scalars === true);
+      if (field && rest.length === 0) return columnCondition(node, column(first!.key), field);
+      // What is no object has no keys; and no key of the dynamic field is called as a field is.
+      if (field) return columnCondition(node, column(first!.key), { type: 'Missing' });
+      if (fields.dynamic) return jsonCondition(node, '$meta', steps, fields.scalars === true);
+      throw new FunnelError(
+        'NO_FIELD',
+        `Expected one of the fields ${[...fields.fields.keys()].join(', ')} but received ${JSON.stringify(text)} in a filter`,
+      );
+    }
+  }
+}
+
+function ofIds(ids: readonly Id[], { primaryKey: { name, text } }: MilvusFields): Piece {
+  const keys = ids.map((id) => (text ? textKey(id) : integerKey(id)));
+  const known = keys.filter((key) => key !== undefined);
+  return known.length > 0 && atom(`${column(name)} in ${list(known)}`);
+}
+
+function textKey(id: Id): string {
+  if (typeof id !== 'string') throw expected('BAD_ID', 'a string, as the keys of the collection are,', 'has_id', id);
+  return id;
+}
+
+/** Undefined: an id that no row can have. */
+function integerKey(id: Id): bigint | undefined {
+  if (typeof id === 'string' && !/^-?\d{1,20}$/.test(id)) {
+    throw expected('BAD_ID', 'an integer, as the keys of the collection are,', 'has_id', id);
+  }
+  const key = BigInt(id);
+  return BigInt.asIntN(64, key) === key ? key : undefined;
+}
+
+/** Of n, k: those with the first and k − 1 of the rest, and those with k of the rest. */
+function atLeast(count: number, pieces: readonly Piece[]): Piece {
+  if (choices(pieces.length, count) > MAX_CHOICES) {
+    throw unsupported(`min_should of ${count} in ${pieces.length} conditions`, 'there is nothing that counts them');
+  }
+  return ofRest(count, pieces);
+}
+
+function ofRest(count: number, pieces: readonly Piece[]): Piece {
+  if (count <= 0) return true;
+  if (count > pieces.length) return false;
+  if (count === pieces.length) return and(...pieces);
+  if (count === 1) return or(...pieces);
+  const [first, ...rest] = pieces;
+  return or(and(first!, ofRest(count - 1, rest)), ofRest(count, rest));
+}
+
+function choices(n: number, k: number): number {
+  if (k <= 1 || k >= n) return n;
+  let count = n;
+  for (let i = 1; i < k && count <= MAX_CHOICES; i++) count *= (n - i) / (i + 1);
+  return count * Math.min(k, n - k + 1);
+}
