@@ -33,6 +33,8 @@ export type { ExplainedStage, Explanation, Fate, Standing } from './explain.js';
 export type { FunnelOptions, FunnelRequest } from './funnel.js';
 export type { Mirror } from './mirror.js';
 export type { Keep, Plan, PlanOptions } from './plan.js';
+export type { Condition, FieldCondition, Filter, FilterPath, NestedCondition } from './query/filter/types.js';
+export type { PayloadSelector } from './query/payload.js';
 export type { FunnelSearchOptions, SearchRequest, SearchResult } from './search.js';
 export type {
   FetchAnswer,

@@ -1,5 +1,7 @@
 /** funnelvec/store: the embedded index. */
 
+export type { Condition, FieldCondition, Filter, FilterPath, NestedCondition } from '../query/filter/types.js';
+export type { PayloadSelector } from '../query/payload.js';
 export { type EmbeddedSourceOptions, embeddedSource } from '../sources/embedded.js';
 export type { StageCount } from './engine/search.js';
 export { FunnelIndex } from './funnel-index.js';

@@ -53,5 +53,5 @@ export type FilterNode =
   /** Exactly null. */
   | { op: 'null'; path: Path }
   | { op: 'ids'; ids: readonly Id[] }
-  /** One object in the array satisfies all of it; its paths start there. */
+  /** One object in the array satisfies all of it; its paths start there. The last step has `each`; no `ids` within. */
   | { op: 'nested'; path: Path; node: FilterNode };
