@@ -37,6 +37,15 @@ const EDGES: Json[] = [
   { must: { key: 'list', values_count: {} } },
   { must: { key: 'missing', values_count: { lt: 1 } } },
   { must: { nested: { key: 'rows', filter: {} } } },
+  { must: { nested: { key: 'rows', filter: { min_should: { conditions: [], min_count: 0 } } } } },
+  { must: { nested: { key: 'rows', filter: { min_should: { conditions: [], min_count: 1 } } } } },
+  { must: { nested: { key: 'rows', filter: { must: { min_should: { conditions: [], min_count: 1 } } } } } },
+  ...[{ should: [] }, { must: { should: [] } }, { must: [{ should: [{ should: [] }] }] }, { must: [] }].map(
+    (filter) => ({
+      must: { nested: { key: 'rows', filter } },
+    }),
+  ),
+  { must_not: { should: [{ min_should: { conditions: [], min_count: 1 } }] } },
   { must: { nested: { key: 'rows', filter: { must: { has_id: [1, 2, 3] } } } } },
   { must: { nested: { key: 'rows', filter: { must_not: { has_id: [1, 2, 3] } } } } },
   {

@@ -233,6 +233,24 @@ describe('filters', () => {
     }
   });
 
+  test('empty clauses are true, but inside nested one that holds is looked for', () => {
+    const none = (count: number) => ({ min_should: { conditions: [], min_count: count } });
+    const cases: [Json, boolean][] = [
+      [{ must: [] }, true],
+      [{ must_not: [] }, true],
+      [{ should: null }, true],
+      [{ should: [] }, false],
+      [none(0), true],
+      [none(1), false],
+    ];
+    for (const [filter, inside] of cases) {
+      assert.ok(passes(filter, {}));
+      assert.ok(passes({ must: [{ should: filter }] }, {}));
+      assert.equal(passes({ must: { nested: { key: 'a', filter } } }, { a: [{}] }), inside);
+      assert.equal(passes({ must: { nested: { key: 'a', filter: { must: [filter] } } } }, { a: [{}] }), inside);
+    }
+  });
+
   test('bigints are integers, Dates are dates, as embedded payloads have them', () => {
     const test = (filter: Json, a: unknown) => compileFilter(parseFilter({ must: { key: 'a', ...filter } }))(1, { a });
     assert.ok(test({ match: { value: 5 } }, 5n) && test({ match: { any: [4, 5] } }, [5n]));

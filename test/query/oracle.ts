@@ -6,8 +6,8 @@
 // biome-ignore lint/suspicious/noExplicitAny: any JSON
 type Json = any;
 
-/** `filter` as a user writes it; `id` and `payload` of one point. */
-export function oracleMatches(filter: Json, id: string | number | bigint, payload: Json): boolean {
+/** `filter` as a user writes it; `id` and `payload` of one point. Elements of arrays have no id: null. */
+export function oracleMatches(filter: Json, id: string | number | bigint | null, payload: Json): boolean {
   if (filter === undefined || filter === null) return true;
   const holds = (condition: Json) => oracleCondition(condition, id, payload);
   const must = list(filter.must);
@@ -15,9 +15,11 @@ export function oracleMatches(filter: Json, id: string | number | bigint, payloa
   const mustNot = list(filter.must_not);
   const minimum = filter.min_should;
   if (!must.every(holds)) return false;
-  if (should.length > 0 && !should.some(holds)) return false;
+  // Empty clauses are true but for inside `nested`, where the engine wants one of none.
+  const nested = id === null;
+  if ((should.length > 0 || (nested && Array.isArray(filter.should))) && !should.some(holds)) return false;
   if (mustNot.some(holds)) return false;
-  if (minimum && minimum.conditions.length > 0) {
+  if (minimum && (minimum.conditions.length > 0 || nested)) {
     return minimum.conditions.filter(holds).length >= Number(minimum.min_count);
   }
   return true;
@@ -32,9 +34,9 @@ function oracleCondition(condition: Json, id: string | number | bigint | null, p
   if (condition.nested) {
     const { key, filter } = condition.nested;
     const elements = oracleValues(payload, key.endsWith('[]') ? key : `${key}[]`);
-    return elements.filter(isObject).some((element) => oracleMatches(filter, null as never, element));
+    return elements.filter(isObject).some((element) => oracleMatches(filter, null, element));
   }
-  if (condition.key === undefined) return oracleMatches(condition, id as never, payload);
+  if (condition.key === undefined) return oracleMatches(condition, id, payload);
   const found = oracleValues(payload, condition.key);
   if (condition.values_count) {
     const bounds = condition.values_count;

@@ -59,6 +59,7 @@ function parseClauses(filter: unknown, where: string, reading: Reading): FilterN
   const nodes: FilterNode[] = [...parseList(fields['must'], `${where}.must`, reading)];
   const should = parseList(fields['should'], `${where}.should`, reading);
   if (should.length > 0) nodes.push(joined('or', should));
+  else if (!isNothing(fields['should'])) nodes.push(emptyClause(reading));
   if (!isNothing(fields['min_should'])) {
     nodes.push(parseMinShould(fields['min_should'], `${where}.min_should`, reading));
   }
@@ -86,8 +87,13 @@ function parseMinShould(raw: unknown, where: string, reading: Reading): FilterNo
   if (!Array.isArray(conditions)) throw expected('BAD_ARGUMENT', 'an array', `${where}.conditions`, conditions);
   const nodes = parseList(conditions, `${where}.conditions`, reading);
   const count = checkCount(fields['min_count'], `${where}.min_count`);
-  // As any empty clause is, whatever it counts to.
-  return nodes.length === 0 ? TRUE : { op: 'atLeast', count, nodes };
+  if (nodes.length > 0) return { op: 'atLeast', count, nodes };
+  return count === 0 ? TRUE : emptyClause(reading);
+}
+
+/** True; but inside `nested` Qdrant looks for one that holds, among none. */
+function emptyClause({ nested }: Reading): FilterNode {
+  return nested ? FALSE : TRUE;
 }
 
 function parseCondition(raw: unknown, where: string, reading: Reading): FilterNode {
