@@ -12,6 +12,7 @@
 #include "cpu.h"
 #include "crc32c.h"
 #include "funnel.h"
+#include "records.h"
 #include "topk.h"
 
 namespace {
@@ -407,6 +408,17 @@ Napi::Value Crc32c(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, sum);
 }
 
+// fd, header, stride, slots, ordinals, count, out
+Napi::Value ReadRecords(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<7> args(info);
+  const auto& a = args.a;
+  const RecordsTask t = {
+      static_cast<int>(number(env, a[0])), number(env, a[1]), number(env, a[2]),       data<uint32_t>(env, a[3]),
+      data<uint32_t>(env, a[4]),           number(env, a[5]), data<uint8_t>(env, a[6])};
+  return Napi::Number::New(env, static_cast<double>(readRecords(t)));
+}
+
 // Memory that runs out becomes a JavaScript error.
 template <Napi::Value (*kKernel)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
@@ -449,6 +461,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     bind<EncodeBits>(level, "encodeBits", table);
     bind<ScoresAt>(level, "scoresAt", table);
     bind<Crc32c>(level, "crc32c", table);
+#ifndef _WIN32
+    bind<ReadRecords>(level, "readRecords", table);
+#endif
     exports.Set(table->name, level);
   }
   return exports;

@@ -12,7 +12,10 @@ const DIAL = [
   ...[0.3, 0.5].map((eps) => ({ name: `eps ${eps}`, eps })),
 ];
 /** With the coarse partition, which large sets have. */
-const PROBES = [32, 64, 96, 128, 192, 256, 384].map((probes) => ({ name: `probes ${probes}`, probes, candidates: 64 }));
+const PROBES = [64, 96, 128, 160, 192, 256, 384].map((probes) => {
+  const candidates = probes > 200 ? 48 : 24;
+  return { name: `probes ${probes}, candidates ${candidates}`, probes, candidates };
+});
 
 export const contenders = {
   funnelvec: {

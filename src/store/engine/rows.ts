@@ -5,6 +5,7 @@ import type { Metric } from '../../kernels/kernels.js';
 import { crc32c, crc32cU32 } from '../files/crc32c.js';
 import { corrupt } from '../files/errors.js';
 import type { RowFile } from '../files/index-files.js';
+import { nativeFiles } from '../files/native.js';
 import { Scratch } from './memory.js';
 import type { RowTier } from './search.js';
 
@@ -50,9 +51,13 @@ function readFully(fd: number, into: Uint8Array, position: number, path: string)
   }
 }
 
+function ordinalAt({ firstOrdinal, ordinals }: Pick<RowFile, 'firstOrdinal' | 'ordinals'>, slot: number): number {
+  return ordinals === undefined ? firstOrdinal + slot : ordinals[slot]!;
+}
+
 function checkRecord(file: Pick<RowFile, 'path' | 'firstOrdinal' | 'ordinals'>, record: Uint8Array, i: number): void {
   const end = record.length - 4;
-  const ordinal = file.ordinals === undefined ? file.firstOrdinal + i : file.ordinals[i]!;
+  const ordinal = ordinalAt(file, i);
   const stored = (record[end]! | (record[end + 1]! << 8) | (record[end + 2]! << 16) | (record[end + 3]! << 24)) >>> 0;
   if (crc32cU32(ordinal, crc32c(record, 0, 0, end)) !== stored) {
     throw corrupt(file.path, `record of row ${ordinal}`, 'has another checksum');
@@ -144,6 +149,19 @@ export class Rows implements RowTier {
     checkRecord(image, into, slot);
   }
 
+  #fetchAll(image: RowImage, slots: Uint32Array, count: number, bytes: Uint8Array): void {
+    const { fd, headerBytes, stride } = image;
+    const { readRecords } = nativeFiles();
+    let done = 0;
+    if (readRecords !== undefined) {
+      const ordinals = this.#scratch.take('record ordinals', Uint32Array, count);
+      for (let i = 0; i < count; i++) ordinals[i] = ordinalAt(image, slots[i]!);
+      done = readRecords(fd, headerBytes, stride, slots, ordinals, count, bytes);
+    }
+    // One by one, for the error that names the record.
+    for (let i = done; i < count; i++) this.#fetch(image, slots[i]!, bytes.subarray(i * stride, (i + 1) * stride));
+  }
+
   #scoreIn(
     f: number,
     query: Float32Array,
@@ -162,10 +180,8 @@ export class Rows implements RowTier {
     }
     const bytes = this.#scratch.take('records', Uint8Array, count * image.stride);
     const order = this.#scratch.take('record order', Uint32Array, count);
-    for (let i = 0; i < count; i++) {
-      this.#fetch(image, slots[i]!, bytes.subarray(i * image.stride, (i + 1) * image.stride));
-      order[i] = i;
-    }
+    this.#fetchAll(image, slots, count, bytes);
+    for (let i = 0; i < count; i++) order[i] = i;
     const chunks = [valuesOf(bytes, half)];
     codes.scoresAt({ metric, query, chunks, chunkRows: 2 ** 31, stride, dim, rows: order, count, keys });
   }

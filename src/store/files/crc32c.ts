@@ -1,22 +1,9 @@
 /** CRC-32C (Castagnoli), the checksum of everything on disk; eight bytes a step. */
 
-import { loadAddon } from '../../kernels/addon.cjs';
-
-type Crc32c = (bytes: Uint8Array, seed: number, from: number, to: number) => number;
+import { nativeFiles } from './native.js';
 
 /** Bytes from which the binary, where there is one, is faster. */
 const WORTH_A_CALL = 256;
-const NONE: Crc32c = () => 0;
-let native: Crc32c | undefined;
-
-function findNative(): Crc32c {
-  try {
-    const [level] = Object.values(loadAddon().levels) as { crc32c?: Crc32c }[];
-    return level?.crc32c ?? NONE;
-  } catch {
-    return NONE; // who asks for native kernels is told why
-  }
-}
 
 const TABLES = tables();
 const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as [
@@ -53,8 +40,8 @@ function tables(): Int32Array[] {
  */
 export function crc32c(bytes: Uint8Array, seed = 0, from = 0, to = bytes.length): number {
   if (to - from >= WORTH_A_CALL) {
-    native ??= findNative();
-    if (native !== NONE) return native(bytes, seed, from, to);
+    const { crc32c: native } = nativeFiles();
+    if (native !== undefined) return native(bytes, seed, from, to);
   }
   return crc32cByTables(bytes, seed, from, to);
 }

@@ -1,0 +1,36 @@
+/** What the binary does for files, where there is one. */
+import { loadAddon } from '../../kernels/addon.cjs';
+
+export interface NativeFiles {
+  crc32c?: (bytes: Uint8Array, seed: number, from: number, to: number) => number;
+  /**
+   * Records at `slots` of a file, one behind the other, into `out`: all that wait for the disk at once. Not on Windows.
+   *
+   * @returns `count`, or the place in the list of a record that could not be read or has another checksum
+   */
+  readRecords?: (
+    fd: number,
+    headerBytes: number,
+    stride: number,
+    slots: Uint32Array,
+    ordinals: Uint32Array,
+    count: number,
+    out: Uint8Array,
+  ) => number;
+}
+
+let found: NativeFiles | undefined;
+
+export function nativeFiles(): NativeFiles {
+  found ??= find();
+  return found;
+}
+
+function find(): NativeFiles {
+  try {
+    const [level] = Object.values(loadAddon().levels);
+    return (level ?? {}) as NativeFiles;
+  } catch {
+    return {}; // who asks for native kernels is told why
+  }
+}
