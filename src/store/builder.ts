@@ -8,8 +8,10 @@ import type { Live } from './live.js';
 import type { Pool } from './pool.js';
 import type { OptimizeProgress } from './types.js';
 
-/** Rows that one job encodes: a multiple of 16. */
-const JOB_ROWS = 3840;
+/** Rows that one job encodes, a multiple of 16: so many jobs that threads end together, so few that beginning one is cheap. */
+function rowsPerJob(total: number): number {
+  return Math.min(16, Math.max(1, Math.round(total / 250_000))) * 3840;
+}
 
 export type OnProgress = (progress: OptimizeProgress) => void;
 
@@ -36,8 +38,9 @@ export function buildSync(
   const reader = new OrdinalReader(new Rows(codes, live.images, options.dim, live.half), ordinals, halfToFloat);
   const plan = planCoding(codes, reader, options);
   const encoded = roomFor(codes, plan.coding, total);
-  for (let from = 0; from < total; from += JOB_ROWS) {
-    const to = Math.min(total, from + JOB_ROWS);
+  const step = rowsPerJob(total);
+  for (let from = 0; from < total; from += step) {
+    const to = Math.min(total, from + step);
     encodeRange(codes, plan, reader, from, to, encoded);
     onProgress({ phase: 'encode', done: to, total });
   }
@@ -64,8 +67,9 @@ export async function buildWith(
     const encoded = roomFor(codes, plan.coding, total);
     let done = 0;
     const jobs: Promise<void>[] = [];
-    for (let from = 0; from < total; from += JOB_ROWS) {
-      const to = Math.min(total, from + JOB_ROWS);
+    const step = rowsPerJob(total);
+    for (let from = 0; from < total; from += step) {
+      const to = Math.min(total, from + step);
       const job = pool.encode({ kind: 'encode', plan, images, half, ordinals, from, to, encoded });
       jobs.push(
         job.then(() => {

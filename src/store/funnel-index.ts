@@ -12,7 +12,7 @@ import { buildSync, buildWith, type OnProgress } from './builder.js';
 import type { BuildOptions } from './engine/build.js';
 import { Searcher, type SearchRequest, type SearchResult } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
-import { IndexFiles } from './files/index-files.js';
+import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
 import { gather } from './gather.js';
 import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, unitQueries } from './input.js';
 import { Live } from './live.js';
@@ -98,7 +98,7 @@ export class FunnelIndex<Payload = unknown> {
     const files = IndexFiles.createSync(
       path,
       { dim, metric, precision, options: config },
-      { ...(durability && { durability }), ...(breakLock && { breakLock }), maxFileBytes: 1 << 30 },
+      { ...(durability && { durability }), ...(breakLock && { breakLock }), maxFileBytes: ROW_FILE_BYTES },
     );
     return new FunnelIndex<Payload>(files, options);
   }

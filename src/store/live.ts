@@ -4,7 +4,7 @@ import { Scratch } from './engine/memory.js';
 import { extendRecords, loadRecords, type RowImage, Rows } from './engine/rows.js';
 import type { SearchState } from './engine/search.js';
 import { blocksOf, kernelArrays, residentBytes, type Segment } from './engine/segment.js';
-import type { IndexFiles, RowFile } from './files/index-files.js';
+import { type IndexFiles, ROW_FILE_BYTES, type RowFile } from './files/index-files.js';
 import type { Snapshot } from './pool-messages.js';
 import { loadSegment } from './segment-file.js';
 
@@ -53,7 +53,7 @@ export class Live {
   get resident(): { codes: number; rows: number } {
     return {
       codes: this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0),
-      rows: this.#images.reduce((sum, { records }) => sum + (records?.byteLength ?? 0), 0),
+      rows: this.#images.reduce((sum, image) => sum + residentIn(image), 0),
     };
   }
 
@@ -93,7 +93,7 @@ export class Live {
     let budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
     this.#images = leased.files.map((file) => {
       const image = this.#imageOf(file, budget);
-      budget -= image.records?.byteLength ?? 0;
+      budget -= residentIn(image);
       return image;
     });
     const news: number[] = [];
@@ -227,8 +227,10 @@ export class Live {
       if (count > old.count) extendRecords(file, old.records, old.count);
       return { ...plain, records: old.records };
     }
-    // Room to grow, so that small writes do not copy everything.
-    const room = old === undefined ? count : Math.min(2 * count, Math.floor(budget / stride));
+    // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since the
+    // system provides memory when it is touched.
+    const wanted = needed < LARGE_FILE ? 2 * count : Math.max(2 * count, Math.floor(ROW_FILE_BYTES / stride));
+    const room = old === undefined ? count : Math.min(wanted, Math.floor(budget / stride));
     if (old?.records === undefined) return { ...plain, records: loadRecords(file, room) };
     const records = new Uint8Array(new SharedArrayBuffer(Math.max(room, count) * stride));
     records.set(old.records.subarray(0, old.count * stride));
@@ -280,6 +282,13 @@ export class Live {
 }
 
 const NOWHERE = 0xffff_ffff;
+/** Bytes of records from which on growing step by step costs more than it spares. */
+const LARGE_FILE = 32 << 20;
+
+function residentIn({ records, count, stride }: RowImage): number {
+  return records === undefined ? 0 : count * stride;
+}
+
 const NONE = new Float32Array(0);
 
 function last(ordinals: Uint32Array): number {

@@ -163,7 +163,7 @@ export function loadSegment(
     norms: load('norms', arrayIn(kernels, Float32Array, metric === 'cosine' ? 0 : padded)),
     largestNorm: meta.largestNorm,
     ordinals,
-    partition: lists === 0 ? null : loadPartition(kernels, load, head, lists, count, file),
+    partition: lists === 0 ? null : loadPartition(kernels, load, meta, file),
     order: coding.order === null ? null : loadOrder(kernels, load, coding, meta, file),
     blocks: allBlocks(kernels, count),
     mask: maskOf(kernels, ordinals, alive),
@@ -173,18 +173,16 @@ export function loadSegment(
 function loadPartition(
   kernels: CodeKernels,
   load: <A extends ArrayBufferView>(name: string, array: A) => A,
-  head: number,
-  lists: number,
-  count: number,
+  { head: dims, lists, count }: Meta,
   file: string,
 ): Partition {
-  const centroids = load('centroids', new Float32Array(head * lists));
+  const centroids = load('centroids', new Float32Array(dims * lists));
   const offsets = load('offsets', new Uint32Array(lists + 1));
   if (offsets[0] !== 0 || offsets[lists] !== count || offsets.some((o, i) => i > 0 && o < offsets[i - 1]!)) {
     throw corrupt(file, 'offsets', 'are not those of its rows');
   }
-  const rows = centroidRows(kernels, centroids, head, lists);
-  return { centroids, rows, halfSquares: load('halfSquares', new Float64Array(lists)), offsets };
+  const rows = centroidRows(kernels, centroids, dims, lists);
+  return { dims, centroids, rows, halfSquares: load('halfSquares', new Float64Array(lists)), offsets };
 }
 
 function orderCoding(

@@ -3,6 +3,7 @@ import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import { type Basis, basisFromRows, principalBasis } from './basis.js';
 import { CHUNK_ROWS, Coder, type Encoded, toUnits } from './coder.js';
+import { kMeans } from './k-means.js';
 import { arrayIn } from './memory.js';
 import {
   type EncodedOrder,
@@ -13,7 +14,7 @@ import {
   orderBlockBytes,
   planOrder,
 } from './order.js';
-import { centroidRows, kMeans, listsFor, sampleFor } from './partition.js';
+import { centroidRows, type Lists, listsFor, sampleFor } from './partition.js';
 import { headQuantiser, rowQuantiser } from './quantiser.js';
 import { allBlocks, blocksOf, type Coding, type Lengths, maskOf, type Partition, type Segment } from './segment.js';
 
@@ -60,7 +61,7 @@ function basisOrNone(kernels: CodeKernels, moment: Float32Array, options: BuildO
 
 export interface Plan {
   coding: Coding;
-  partition: Pick<Partition, 'centroids' | 'halfSquares'> | null;
+  partition: Lists | null;
 }
 
 /** @throws when the reader does */
@@ -97,20 +98,21 @@ function basisFor(kernels: CodeKernels, units: Float32Array, options: BuildOptio
 }
 
 function partitionOf(kernels: CodeKernels, rows: RowReader, coding: Coding, lists: number) {
-  const { dim, head, width, basis } = coding;
+  const { dim, width, basis } = coding;
+  const dims = coding.head;
   const wanted = Math.min(rows.count, sampleFor(lists));
-  const heads = new Float32Array(wanted * head);
+  const heads = new Float32Array(wanted * dims);
   let done = 0;
   for (const units of sampleChunks(rows, dim, wanted)) {
     const n = units.length / dim;
-    const rotated = rotate(kernels, basis, units, dim, basis === null ? width : head, width);
-    const stride = basis === null ? width : head;
+    const stride = basis === null ? width : dims;
+    const rotated = rotate(kernels, basis, units, dim, stride, width);
     for (let r = 0; r < n; r++) {
-      for (let i = 0; i < head; i++) heads[(done + r) * head + i] = rotated[r * stride + i]!;
+      for (let i = 0; i < dims; i++) heads[(done + r) * dims + i] = rotated[r * stride + i]!;
     }
     done += n;
   }
-  return kMeans(kernels, heads.subarray(0, done * head), head, lists);
+  return kMeans(kernels, heads.subarray(0, done * dims), dims, lists);
 }
 
 /** Unit rows times the first `width` directions; without a basis the rows themselves, padded. */
@@ -263,7 +265,7 @@ export function finish(
     norms,
     largestNorm,
     ordinals: sorted,
-    partition: plan.partition === null ? null : partitionWith(kernels, plan.partition, coding.head, offsets!),
+    partition: plan.partition === null ? null : partitionWith(kernels, plan.partition, offsets!),
     order: encoded.order === null ? null : orderWith(kernels, coding, encoded.order, count, order),
     blocks: allBlocks(kernels, count),
     mask: maskOf(kernels, sorted, alive),
@@ -297,15 +299,10 @@ function orderWith(
   return { plane, norms, largestNorm, zeros: zeroRows };
 }
 
-function partitionWith(
-  kernels: CodeKernels,
-  { centroids, halfSquares }: Pick<Partition, 'centroids' | 'halfSquares'>,
-  head: number,
-  offsets: Uint32Array,
-): Partition {
+function partitionWith(kernels: CodeKernels, { dims, centroids, halfSquares }: Lists, offsets: Uint32Array): Partition {
   const lists = halfSquares.length;
-  const rows = centroidRows(kernels, centroids, head, lists);
-  return { centroids, rows, halfSquares, offsets };
+  const rows = centroidRows(kernels, centroids, dims, lists);
+  return { dims, centroids, rows, halfSquares, offsets };
 }
 
 /** A stable counting sort: within a list rows keep their order. */

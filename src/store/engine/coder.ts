@@ -1,8 +1,9 @@
 /** Encodes rows into planes, a chunk at a time: chunks are independent, so any number of threads may share the work. */
 import type { CodeKernels } from '../../kernels/codes.js';
+import { ListFinder } from './k-means.js';
 import { type EncodedOrder, OrderCoder } from './order.js';
-import { nearest } from './partition.js';
-import type { Coding, Partition } from './segment.js';
+import type { Lists } from './partition.js';
+import type { Coding } from './segment.js';
 
 /** Rows that pass through in one go: their intermediate values stay in a core's own cache. */
 export const CHUNK_ROWS = 240;
@@ -31,8 +32,8 @@ const SLACK = 1e-9;
 export class Coder {
   readonly #units: Float64Array;
   readonly #rotated: Float64Array;
-  readonly #headRows: Float32Array;
-  readonly #affinities: Float64Array;
+  readonly #listRows: Float32Array;
+  readonly #finder: ListFinder | null;
   readonly #sums = new Float64Array(CHUNK_ROWS);
   readonly #others = new Float64Array(CHUNK_ROWS);
   readonly #order: OrderCoder | null;
@@ -40,12 +41,12 @@ export class Coder {
   constructor(
     readonly kernels: CodeKernels,
     readonly coding: Coding,
-    readonly partition: Pick<Partition, 'centroids' | 'halfSquares'> | null,
+    readonly partition: Lists | null,
   ) {
     this.#units = new Float64Array(CHUNK_ROWS * Math.max(coding.full, coding.basis === null ? coding.width : 0));
     this.#rotated = new Float64Array(CHUNK_ROWS * coding.width);
-    this.#headRows = new Float32Array(partition === null ? 0 : CHUNK_ROWS * coding.head);
-    this.#affinities = new Float64Array(partition === null ? 0 : CHUNK_ROWS * partition.halfSquares.length);
+    this.#listRows = new Float32Array(CHUNK_ROWS * (partition?.dims ?? 0));
+    this.#finder = partition === null ? null : new ListFinder(kernels, partition);
     this.#order = coding.order === null ? null : new OrderCoder(kernels, coding.order, CHUNK_ROWS);
   }
 
@@ -154,15 +155,12 @@ export class Coder {
   }
 
   #assign(count: number, first: number, lists: Uint32Array): void {
-    const { centroids, halfSquares } = this.partition!;
-    const { head, width } = this.coding;
-    const n = halfSquares.length;
+    const { dims } = this.partition!;
+    const { width } = this.coding;
     for (let r = 0; r < count; r++) {
-      for (let i = 0; i < head; i++) this.#headRows[r * head + i] = this.#rotated[r * width + i]!;
+      for (let i = 0; i < dims; i++) this.#listRows[r * dims + i] = this.#rotated[r * width + i]!;
     }
-    const out = this.#affinities;
-    this.kernels.project({ rows: this.#headRows, count, dim: head, basis: centroids, width: n, out });
-    for (let r = 0; r < count; r++) lists[first + r] = nearest(out, r, halfSquares);
+    this.#finder!.find(this.#listRows, count, lists, first);
   }
 }
 

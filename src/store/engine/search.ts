@@ -485,22 +485,23 @@ export class Searcher {
 
   /** The blocks of the lists nearest to the query, ascending; every block without a partition. */
   #visit(run: Run, segment: Segment, u: Float64Array): Visit {
-    const { partition, blocks, coding } = segment;
+    const { partition, blocks } = segment;
     if (partition === null) return { blocks, count: blocks.length };
     const lists = partition.halfSquares.length;
     const probes = Math.min(lists, run.request.probes ?? defaultProbes(lists));
     if (probes >= lists) return { blocks, count: blocks.length };
     const scratch = this.#scratch;
     const affinities = scratch.take('affinities', Float64Array, lists);
-    const query = scratch.take('list query', Float32Array, coding.head);
-    for (let i = 0; i < coding.head; i++) query[i] = u[i]!;
+    const { dims } = partition;
+    const query = scratch.take('list query', Float32Array, dims);
+    for (let i = 0; i < dims; i++) query[i] = u[i]!;
     this.codes.scoresAt({
       metric: 'dot',
       query,
       chunks: [partition.rows],
       chunkRows: 2 ** 31,
-      stride: coding.head,
-      dim: coding.head,
+      stride: dims,
+      dim: dims,
       rows: identity(scratch, lists),
       count: lists,
       keys: affinities,

@@ -32,9 +32,11 @@ export interface Lengths {
 }
 
 export interface Partition {
-  /** `head × lists` float32, dim-major. */
+  /** Those of the head. */
+  readonly dims: number;
+  /** `dims × lists` float32, dim-major. */
   readonly centroids: Float32Array;
-  /** The same, `lists × head` float16 bits: what a query is compared with. */
+  /** The same, `lists × dims` float16 bits: what a query is compared with. */
   readonly rows: Uint16Array;
   /** |c|² / 2 of each list. */
   readonly halfSquares: Float64Array;

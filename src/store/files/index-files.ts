@@ -31,6 +31,9 @@ import { encodeState, generationOf, type StoreConfig } from './state.js';
 import { instant, runLater, runNow, type Step, type Steps, take } from './step.js';
 import { takeOver } from './writer-record.js';
 
+/** Row files take no more rows beyond this size. */
+export const ROW_FILE_BYTES = 1 << 30;
+
 export interface OpenOptions {
   /** Read only; any number of processes may. Default false. */
   readOnly?: boolean;
@@ -140,7 +143,7 @@ export class IndexFiles {
     const kv = lmdbKv(join(path, LMDB_FILE), { readOnly, relaxed });
     try {
       if (!readOnly) kv.claim((holder) => takeOver(holder, breakLock));
-      const maxFileBytes = options.maxFileBytes ?? 1 << 30;
+      const maxFileBytes = options.maxFileBytes ?? ROW_FILE_BYTES;
       const core = new Core({ folder: path, disk, kv, readOnly, relaxed, maxFileBytes });
       if (!readOnly) removeLeftovers(path, core.state, disk);
       return new IndexFiles(path, core);

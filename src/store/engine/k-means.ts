@@ -1,0 +1,224 @@
+/** Lloyd's k-means, and the nearest centroid of a row, sought among those of the nearest groups of centroids. */
+import type { CodeKernels } from '../../kernels/codes.js';
+import type { Lists } from './partition.js';
+
+const ROUNDS = 4;
+
+/** So few lists are compared one by one. */
+const GROUPED_FROM = 256;
+const LISTS_PER_GROUP = 64;
+/** Groups that a row looks into: of 2,000 lists over the dims of a head, 97 of 100 rows then find their nearest. */
+const GROUPS_TRIED = 8;
+/** Rows that pass through in one go. */
+const BLOCK = 240;
+
+const EVERY = Uint32Array.from({ length: BLOCK }, (_, i) => i);
+
+interface Group extends Pick<Lists, 'centroids' | 'halfSquares'> {
+  /** Which they are. */
+  lists: Uint32Array;
+}
+
+/**
+ * @param heads sample rows, `count × dims`
+ * @returns `dims × lists` centroids, dim-major, and |c|² / 2
+ */
+export function kMeans(kernels: CodeKernels, heads: Float32Array, dims: number, lists: number): Lists {
+  const count = heads.length / dims;
+  const centroids = new Float32Array(dims * lists);
+  const halfSquares = new Float64Array(lists);
+  // Evenly spaced rows: as random as their order, and the same every time.
+  for (let c = 0; c < lists; c++) {
+    const row = Math.floor((c * count) / lists);
+    for (let i = 0; i < dims; i++) centroids[i * lists + c] = heads[row * dims + i]!;
+  }
+  const found = new Uint32Array(BLOCK);
+  const sums = new Float64Array(dims * lists);
+  const sizes = new Uint32Array(lists);
+  for (let round = 0; round < ROUNDS; round++) {
+    measure(centroids, dims, lists, halfSquares);
+    sums.fill(0);
+    sizes.fill(0);
+    const finder = new ListFinder(kernels, { dims, centroids, halfSquares });
+    for (let first = 0; first < count; first += BLOCK) {
+      const n = Math.min(BLOCK, count - first);
+      const rows = heads.subarray(first * dims, (first + n) * dims);
+      finder.find(rows, n, found);
+      for (let r = 0; r < n; r++) {
+        const best = found[r]!;
+        sizes[best]!++;
+        for (let i = 0; i < dims; i++) sums[best * dims + i]! += rows[r * dims + i]!;
+      }
+    }
+    const order = Array.from(sizes.keys()).sort((a, b) => sizes[b]! - sizes[a]!);
+    let donor = 0;
+    for (let c = 0; c < lists; c++) {
+      if (sizes[c]! > 0) {
+        for (let i = 0; i < dims; i++) centroids[i * lists + c] = sums[c * dims + i]! / sizes[c]!;
+        continue;
+      }
+      // An empty list takes its place beside a large one.
+      const from = order[donor++ % order.length]!;
+      for (let i = 0; i < dims; i++) {
+        centroids[i * lists + c] = (sums[from * dims + i]! / Math.max(1, sizes[from]!)) * (1 + 1e-3 * ((i % 3) - 1));
+      }
+    }
+  }
+  measure(centroids, dims, lists, halfSquares);
+  return { dims, centroids, halfSquares };
+}
+
+export class ListFinder {
+  readonly #groups: Group[];
+  /** Of the groups, where there are several. */
+  readonly #leaders: Lists | null;
+  readonly #affinities: Float64Array;
+  readonly #rows: Float32Array;
+  readonly #best = new Float64Array(BLOCK);
+  /** By group: how many of the rows, and which. */
+  readonly #joined: Uint32Array;
+  readonly #members: Uint32Array[];
+
+  constructor(
+    readonly kernels: CodeKernels,
+    readonly lists: Lists,
+  ) {
+    const { dims, centroids, halfSquares } = lists;
+    const n = halfSquares.length;
+    const grouped = n >= GROUPED_FROM;
+    if (grouped) {
+      const { leaders, groups } = byLeader(kernels, lists);
+      this.#leaders = leaders;
+      this.#groups = groups;
+    } else {
+      this.#leaders = null;
+      this.#groups = [{ lists: Uint32Array.from({ length: n }, (_, list) => list), centroids, halfSquares }];
+    }
+    const widest = Math.max(this.#leaders?.halfSquares.length ?? 0, ...this.#groups.map((one) => one.lists.length));
+    this.#affinities = new Float64Array(BLOCK * widest);
+    this.#rows = new Float32Array(grouped ? BLOCK * dims : 0);
+    this.#joined = new Uint32Array(this.#groups.length);
+    this.#members = grouped ? this.#groups.map(() => new Uint32Array(BLOCK)) : [];
+  }
+
+  /**
+   * @param rows `count × dims`, at most 240 of them
+   * @param out the list of each, from `at` on
+   */
+  find(rows: Float32Array, count: number, out: Uint32Array, at = 0): void {
+    this.#best.fill(-Infinity, 0, count);
+    if (this.#leaders === null) {
+      this.#compare(this.#groups[0]!, rows, count, EVERY, out, at);
+      return;
+    }
+    const { dims } = this.lists;
+    this.#join(rows, count, this.#leaders);
+    for (const [g, group] of this.#groups.entries()) {
+      const n = this.#joined[g]!;
+      if (n === 0) continue;
+      const members = this.#members[g]!;
+      for (let i = 0; i < n; i++) {
+        const from = members[i]! * dims;
+        for (let j = 0; j < dims; j++) this.#rows[i * dims + j] = rows[from + j]!;
+      }
+      this.#compare(group, this.#rows.subarray(0, n * dims), n, members, out, at);
+    }
+  }
+
+  /**
+   * |y − c|² is least where y·c − |c|²/2 is most.
+   *
+   * @param rows those of `places`
+   */
+  #compare(
+    { lists, centroids, halfSquares }: Group,
+    rows: Float32Array,
+    count: number,
+    places: Uint32Array,
+    out: Uint32Array,
+    at: number,
+  ): void {
+    const best = this.#best;
+    const affinities = this.#affinities;
+    const width = lists.length;
+    this.kernels.project({ rows, count, dim: this.lists.dims, basis: centroids, width, out: affinities });
+    for (let i = 0, from = 0; i < count; i++, from += width) {
+      const place = places[i]!;
+      let most = best[place]!;
+      let nearest = -1;
+      for (let c = 0; c < width; c++) {
+        const affinity = affinities[from + c]! - halfSquares[c]!;
+        if (affinity > most) {
+          most = affinity;
+          nearest = c;
+        }
+      }
+      if (nearest < 0) continue;
+      best[place] = most;
+      out[at + place] = lists[nearest]!;
+    }
+  }
+
+  /** Each row becomes a member of the groups nearest to it. */
+  #join(rows: Float32Array, count: number, { dims, centroids, halfSquares }: Lists): void {
+    const affinities = this.#affinities;
+    const joined = this.#joined.fill(0);
+    const width = halfSquares.length;
+    const tries = Math.min(GROUPS_TRIED, width);
+    this.kernels.project({ rows, count, dim: dims, basis: centroids, width, out: affinities });
+    for (let r = 0, from = 0; r < count; r++, from += width) {
+      for (let g = 0; g < width; g++) affinities[from + g]! -= halfSquares[g]!;
+      for (let t = 0; t < tries; t++) {
+        let most = 0;
+        for (let g = 1; g < width; g++) if (affinities[from + g]! > affinities[from + most]!) most = g;
+        affinities[from + most] = -Infinity;
+        this.#members[most]![joined[most]!++] = r;
+      }
+    }
+  }
+}
+
+/** Centroids by the leader that they are nearest to; leaders of none are left out. */
+function byLeader(kernels: CodeKernels, lists: Lists): { leaders: Lists; groups: Group[] } {
+  const { dims, centroids, halfSquares } = lists;
+  const n = halfSquares.length;
+  const rows = rowsOf(centroids, dims, n);
+  const leaders = kMeans(kernels, rows, dims, Math.ceil(n / LISTS_PER_GROUP));
+  const leaderOf = new Uint32Array(n);
+  const finder = new ListFinder(kernels, leaders);
+  for (let from = 0; from < n; from += BLOCK) {
+    const count = Math.min(BLOCK, n - from);
+    finder.find(rows.subarray(from * dims, (from + count) * dims), count, leaderOf, from);
+  }
+  const members = Array.from(leaders.halfSquares, (_, g) =>
+    Uint32Array.from(leaderOf.keys()).filter((list) => leaderOf[list] === g),
+  );
+  const led = Uint32Array.from(members.keys()).filter((g) => members[g]!.length > 0);
+  return {
+    leaders: some(leaders, led),
+    groups: Array.from(led, (g) => ({ lists: members[g]!, ...some(lists, members[g]!) })),
+  };
+}
+
+/** The columns of listed centroids. */
+function some({ dims, centroids, halfSquares }: Lists, columns: Uint32Array): Lists {
+  const n = halfSquares.length;
+  const part = new Float32Array(dims * columns.length);
+  for (let i = 0; i < dims; i++) {
+    for (const [c, column] of columns.entries()) part[i * columns.length + c] = centroids[i * n + column]!;
+  }
+  return { dims, centroids: part, halfSquares: Float64Array.from(columns, (column) => halfSquares[column]!) };
+}
+
+function rowsOf(centroids: Float32Array, dims: number, n: number): Float32Array {
+  const rows = new Float32Array(n * dims);
+  for (let i = 0; i < dims; i++) for (let c = 0; c < n; c++) rows[c * dims + i] = centroids[i * n + c]!;
+  return rows;
+}
+
+function measure(centroids: Float32Array, dims: number, lists: number, halfSquares: Float64Array): void {
+  halfSquares.fill(0);
+  for (let i = 0; i < dims; i++) {
+    for (let c = 0; c < lists; c++) halfSquares[c]! += centroids[i * lists + c]! ** 2 / 2;
+  }
+}
