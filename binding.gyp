@@ -4,6 +4,7 @@
     'exact_cflags': ['-O3', '-ffp-contract=off', '-fno-math-errno', '-fno-trapping-math', '-Wall', '-Wextra'],
     'avx2_cflags': ['-mavx2', '-mfma', '-mf16c'],
     'avx512_cflags': ['-mavx512f', '-mavx512dq', '-mavx512bw', '-mavx512vl', '-mprefer-vector-width=512', '-Wno-maybe-uninitialized', '-Wno-uninitialized'],
+    'vnni_cflags': ['-mavx512vnni'],
   },
   'target_defaults': {
     'default_configuration': 'Release',
@@ -34,7 +35,7 @@
       'msvs_settings': {'VCCLCompilerTool': {'ExceptionHandling': 1}},
       'dependencies': ['isa_scalar'],
       'conditions': [
-        ['target_arch=="x64"', {'dependencies': ['isa_avx2', 'isa_avx512']}],
+        ['target_arch=="x64"', {'dependencies': ['isa_avx2', 'isa_avx512', 'isa_avx512vnni']}],
         ['target_arch=="arm64"', {'dependencies': ['isa_neon']}],
         ['OS=="linux"', {'ldflags': ['-Wl,--exclude-libs,ALL']}],
       ],
@@ -69,6 +70,16 @@
           'sources': ['cpp/isa/avx512.cc'],
           'cflags': ['<@(avx2_cflags)', '<@(avx512_cflags)'],
           'xcode_settings': {'OTHER_CFLAGS': ['<@(avx2_cflags)', '<@(avx512_cflags)']},
+          'msvs_settings': {'VCCLCompilerTool': {'EnableEnhancedInstructionSet': '6'}},
+        },
+        {
+          'target_name': 'isa_avx512vnni',
+          'type': 'static_library',
+          'standalone_static_library': 1,
+          'win_delay_load_hook': 'false',
+          'sources': ['cpp/isa/avx512vnni.cc'],
+          'cflags': ['<@(avx2_cflags)', '<@(avx512_cflags)', '<@(vnni_cflags)'],
+          'xcode_settings': {'OTHER_CFLAGS': ['<@(avx2_cflags)', '<@(avx512_cflags)', '<@(vnni_cflags)']},
           'msvs_settings': {'VCCLCompilerTool': {'EnableEnhancedInstructionSet': '6'}},
         },
       ],

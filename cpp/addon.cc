@@ -277,16 +277,9 @@ Napi::Value RowDots(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Arguments<8> args(info);
   const auto& a = args.a;
-  const CodeTable& table = tableOf(info).codes;
-  const uint32_t stride = number(env, a[2]), dims = number(env, a[3]), count = number(env, a[5]);
-  const auto* rows = data<uint32_t>(env, a[4]);
-  const auto* query = data<int16_t>(env, a[6]);
-  auto* dots = data<int32_t>(env, a[7]);
-  if (number(env, a[1]) == 8) {
-    table.rowDots8(data<int8_t>(env, a[0]), stride, dims, rows, count, query, dots);
-  } else {
-    table.rowDots4(data<uint8_t>(env, a[0]), stride, dims, rows, count, query, dots);
-  }
+  const RowVisit visit{data<uint8_t>(env, a[0]), number(env, a[2]), number(env, a[3]), data<uint32_t>(env, a[4]),
+                       number(env, a[5])};
+  rowDots(tableOf(info), {visit, number(env, a[1]), data<int16_t>(env, a[6]), data<int32_t>(env, a[7])});
   return env.Undefined();
 }
 

@@ -18,6 +18,8 @@ using funnelvec::kLineBytes;
 using funnelvec::kProjectColumns;
 using funnelvec::kProjectRows;
 using funnelvec::ProjectPanel;
+using funnelvec::RowQuery;
+using funnelvec::RowVisit;
 using funnelvec::SiftTask;
 using funnelvec::SurvivorsTask;
 
@@ -82,20 +84,34 @@ void bitDots(const BitVisit& v, int32_t* dots) {
 // Listed rows lie anywhere: the lines of a later one are asked for while an earlier one is read.
 constexpr size_t kAheadRows = 6;
 
-template <int kBits, class T>
-void rowDots(const T* plane, size_t stride, size_t dims, const uint32_t* rows, size_t count, const int16_t* query,
-             int32_t* dots) {
-  const size_t bytes = dims * kBits / 8;
+template <int kBits, class Dot>
+inline void visitRows(const RowVisit& v, int32_t* dots, Dot dot) {
+  const uint8_t* plane = static_cast<const uint8_t*>(v.plane);
+  const size_t bytes = v.dims * kBits / 8;
   const size_t fetched = bytes < 256 ? bytes : 256;
-  for (size_t k = 0; k < count; ++k) {
-    if (k + kAheadRows < count) {
-      const T* next = plane + rows[k + kAheadRows] * stride;
+  for (size_t k = 0; k < v.count; ++k) {
+    if (k + kAheadRows < v.count) {
+      const uint8_t* next = plane + v.rows[k + kAheadRows] * v.stride;
       for (size_t i = 0; i < fetched; i += kLineBytes) V::prefetch(next + i);
     }
-    const T* row = plane + rows[k] * stride;
-    dots[k] = kBits == 8 ? I::dot8(reinterpret_cast<const int8_t*>(row), query, dims)
-                         : I::dot4(reinterpret_cast<const uint8_t*>(row), query, dims);
+    dots[k] = dot(plane + v.rows[k] * v.stride);
   }
+}
+
+template <int kBits, class Query>
+inline int32_t rowDot(const uint8_t* row, const Query& query, size_t dims) {
+  if (kBits == 4) return I::dot4(row, query, dims);
+  return I::dot8(reinterpret_cast<const int8_t*>(row), query, dims);
+}
+
+template <int kBits>
+void rowDots(const RowVisit& visit, const RowQuery& q, int32_t* dots) {
+  const size_t dims = visit.dims;
+#ifdef FUNNELVEC_VNNI
+  if (q.low) return visitRows<kBits>(visit, dots, [&](const uint8_t* row) { return rowDot<kBits>(row, q, dims); });
+#endif
+  const int16_t* values = q.values;
+  visitRows<kBits>(visit, dots, [=](const uint8_t* row) { return rowDot<kBits>(row, values, dims); });
 }
 
 size_t nextAbove(const int32_t* dots, size_t from, size_t count, int32_t least) {
@@ -279,8 +295,13 @@ void encodeBits(const EncodeBitsTask& t) {
 }
 
 constexpr CodeTable makeCodeTable() {
-  return {headDots, bitDots,      rowDots<8, int8_t>, rowDots<4, uint8_t>, nextAbove, survivors,
-          sift,     projectPanel, encodeHead,         encodeRows,          encodeBits};
+#ifdef FUNNELVEC_VNNI
+  constexpr bool kSplits = true;
+#else
+  constexpr bool kSplits = false;
+#endif
+  return {headDots,  bitDots, rowDots<8>,   rowDots<4>, kSplits,    nextAbove,
+          survivors, sift,    projectPanel, encodeHead, encodeRows, encodeBits};
 }
 
 }  // namespace

@@ -27,6 +27,14 @@ bool consecutive(const std::vector<uint32_t>& rows) {
   return true;
 }
 
+// In two planes of signed bytes.
+bool fitsTwoBytes(const int16_t* query, size_t dims) {
+  for (size_t i = 0; i < dims; ++i) {
+    if (query[i] < -8191 || query[i] > 8191) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 void headDots(const KernelTable& table, const HeadDotsTask& task) {
@@ -75,6 +83,32 @@ void bitDots(const KernelTable& table, const BitDotsTask& task) {
   const uint8_t* low = sums.data();
   const BitVisit visit{task.plane, groups, task.blocks, task.count, low, low + groups * kBitLineBytes, least};
   table.codes.bitDots(visit, task.dots);
+}
+
+void rowDots(const KernelTable& table, const RowDotsTask& task) {
+  const size_t dims = task.visit.dims;
+  RowQuery query{task.query, nullptr, nullptr, 0, 0};
+  std::vector<int8_t> planes;
+  if (table.codes.splitsRowQueries && task.visit.count > 1 && fitsTwoBytes(task.query, dims)) {
+    const size_t part = task.bits == 4 ? dims / 2 : dims;
+    query.half = (part + kLineBytes - 1) / kLineBytes * kLineBytes;
+    const size_t plane = task.bits == 4 ? 2 * query.half : query.half;
+    planes.resize(2 * plane);
+    uint32_t sum = 0;
+    for (size_t i = 0; i < dims; ++i) {
+      const int value = task.query[i];
+      const int low = ((value + 64) & 127) - 64;
+      // Dims 8 g + t and 8 g + 4 + t share byte 4 g + t.
+      const size_t at = task.bits == 8 ? i : (i & 4 ? query.half : 0) + i / 8 * 4 + (i & 3);
+      planes[at] = static_cast<int8_t>(low);
+      planes[plane + at] = static_cast<int8_t>((value - low) / 128);
+      sum += static_cast<uint32_t>(value);
+    }
+    query.low = planes.data();
+    query.high = planes.data() + plane;
+    query.sum128 = static_cast<int32_t>(sum * 128);
+  }
+  (task.bits == 8 ? table.codes.rowDots8 : table.codes.rowDots4)(task.visit, query, task.dots);
 }
 
 size_t topDots(const KernelTable& table, const TopDotsTask& task) {

@@ -17,6 +17,17 @@ struct HeadQuery {
   const int8_t* high;  // null: one plane
 };
 
+// A query of single rows.
+struct RowQuery {
+  const int16_t* values;
+  // In planes of signed bytes, value = 128 high + low, each followed by zeros up to a whole line; null unless the table
+  // asks for them and every value fits. Of 4-bit codes the dims whose codes are low halves come first, and from `half`
+  // on those of the high ones.
+  const int8_t *low, *high;
+  size_t half;
+  int32_t sum128;  // 128 times the sum of all values, modulo 2³²
+};
+
 // A visit of blocks of a head plane.
 struct HeadVisit {
   const uint8_t* plane;
@@ -37,6 +48,14 @@ struct BitVisit {
   int32_t least;
 };
 constexpr size_t kBitLineBytes = 16;
+
+// A visit of listed rows of a fine plane or an int8 plane.
+struct RowVisit {
+  const void* plane;
+  size_t stride, dims;  // bytes, and a multiple of 8
+  const uint32_t* rows;
+  size_t count;
+};
 
 struct Bound {
   uint32_t metric;
@@ -115,10 +134,9 @@ constexpr size_t kProjectColumns = 32;
 struct CodeTable {
   void (*headDots)(const HeadVisit&, const HeadQuery&, int32_t* dots);
   void (*bitDots)(const BitVisit&, int32_t* dots);
-  void (*rowDots8)(const int8_t* plane, size_t stride, size_t dims, const uint32_t* rows, size_t count,
-                   const int16_t* query, int32_t* dots);
-  void (*rowDots4)(const uint8_t* plane, size_t stride, size_t dims, const uint32_t* rows, size_t count,
-                   const int16_t* query, int32_t* dots);
+  void (*rowDots8)(const RowVisit&, const RowQuery&, int32_t* dots);
+  void (*rowDots4)(const RowVisit&, const RowQuery&, int32_t* dots);
+  bool splitsRowQueries;
   // The first block from `from` on with a dot product above `least`; `count` if there is none.
   size_t (*nextAbove)(const int32_t* dots, size_t from, size_t count, int32_t least);
   size_t (*survivors)(const SurvivorsTask&);
@@ -150,6 +168,13 @@ struct BitDotsTask {
   int32_t* dots;
 };
 
+struct RowDotsTask {
+  RowVisit visit;
+  uint32_t bits;  // 4 or 8
+  const int16_t* query;
+  int32_t* dots;
+};
+
 struct TopDotsTask {
   const int32_t* dots;
   const uint32_t* blocks;
@@ -173,6 +198,7 @@ struct ScoresAtTask {
 
 void headDots(const KernelTable& table, const HeadDotsTask& task);
 void bitDots(const KernelTable& table, const BitDotsTask& task);
+void rowDots(const KernelTable& table, const RowDotsTask& task);
 size_t topDots(const KernelTable& table, const TopDotsTask& task);
 void project(const KernelTable& table, const ProjectTask& task);
 void scoresAt(const KernelTable& table, const ScoresAtTask& task);

@@ -50,6 +50,7 @@ enum Feature : uint32_t {
   kAvx512dq = 64,
   kAvx512bw = 128,
   kAvx512vl = 256,
+  kAvx512vnni = 512,
 };
 
 uint32_t detect() {
@@ -69,12 +70,14 @@ uint32_t detect() {
   if (seven.ebx & bit(17)) found |= kAvx512dq;
   if (seven.ebx & bit(30)) found |= kAvx512bw;
   if (seven.ebx & bit(31)) found |= kAvx512vl;
+  if (seven.ecx & bit(11)) found |= kAvx512vnni;
   return found;
 }
 
 // Everything that the compiler flags of isa/*.cc permit.
 constexpr uint32_t kAvx2Needs = kYmm | kAvx2 | kFma | kF16c;
 constexpr uint32_t kAvx512Needs = kAvx2Needs | kZmm | kAvx512f | kAvx512dq | kAvx512bw | kAvx512vl;
+constexpr uint32_t kAvx512VnniNeeds = kAvx512Needs | kAvx512vnni;
 
 #endif
 
@@ -84,6 +87,7 @@ std::vector<const KernelTable*> supportedKernels() {
   std::vector<const KernelTable*> tables;
 #if defined(__x86_64__) || defined(_M_X64)
   const uint32_t found = detect();
+  if ((found & kAvx512VnniNeeds) == kAvx512VnniNeeds) tables.push_back(&kAvx512VnniKernels);
   if ((found & kAvx512Needs) == kAvx512Needs) tables.push_back(&kAvx512Kernels);
   if ((found & kAvx2Needs) == kAvx2Needs) tables.push_back(&kAvx2Kernels);
 #elif defined(__aarch64__) || defined(_M_ARM64)

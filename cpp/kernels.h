@@ -55,6 +55,7 @@ struct KernelTable {
 };
 
 #if defined(__x86_64__) || defined(_M_X64)
+extern const KernelTable kAvx512VnniKernels;
 extern const KernelTable kAvx512Kernels;
 extern const KernelTable kAvx2Kernels;
 #endif

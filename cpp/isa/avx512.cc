@@ -1,9 +1,12 @@
-// AVX-512 F, BW, DQ, VL: the eight lanes are one register.
+// AVX-512 F, BW, DQ, VL: the eight lanes are one register. With FUNNELVEC_VNNI, for avx512vnni.cc, VNNI besides.
 #include <immintrin.h>
 #include <string.h>
 
 #include "../kernels.h"
 #include "ymm-dots.h"
+#ifdef FUNNELVEC_VNNI
+#  include "vnni-dots.h"
+#endif
 
 namespace {
 
@@ -55,9 +58,17 @@ struct V {
 constexpr size_t kAheadBits = 2048;
 
 // A line of a head plane: a row's four codes are one 32-bit lane.
-struct I : YmmDots {
+#ifdef FUNNELVEC_VNNI
+struct RowDots : YmmDots, VnniDots {
+  using VnniDots::dot4, VnniDots::dot8, YmmDots::dot4, YmmDots::dot8;
+};
+#else
+using RowDots = YmmDots;
+#endif
+
+struct I : RowDots {
   using Line = __m512i;
-  using Run = __m512i;   // 16-bit sums, two a row
+  using Run = __m512i;   // 16-bit sums, two a row; with VNNI 32-bit ones
   using Sums = __m512i;  // 32-bit sums, one a row
 
   static inline Sums none() { return _mm512_setzero_si512(); }
@@ -68,10 +79,18 @@ struct I : YmmDots {
   static inline Run addProducts(Run run, Line codes, const int8_t* q) {
     int four;
     memcpy(&four, q, 4);
+#ifdef FUNNELVEC_VNNI
+    return _mm512_dpbusd_epi32(run, codes, _mm512_set1_epi32(four));
+#else
     return _mm512_add_epi16(run, _mm512_maddubs_epi16(codes, _mm512_set1_epi32(four)));
+#endif
   }
   static inline Sums add(Sums sums, Run run) {
+#ifdef FUNNELVEC_VNNI
+    return _mm512_add_epi32(sums, run);
+#else
     return _mm512_add_epi32(sums, _mm512_madd_epi16(run, _mm512_set1_epi16(1)));
+#endif
   }
   static inline Sums combine(Sums high, Sums low) { return _mm512_add_epi32(_mm512_slli_epi32(high, 7), low); }
   static inline void store(int32_t* p, Sums s) { _mm512_storeu_si512(p, s); }
@@ -137,6 +156,11 @@ struct I : YmmDots {
 #include "../codes-inl.h"
 
 namespace funnelvec {
+#ifdef FUNNELVEC_VNNI
+extern const KernelTable kAvx512VnniKernels;
+const KernelTable kAvx512VnniKernels = makeTable("avx512vnni", makeCodeTable());
+#else
 extern const KernelTable kAvx512Kernels;
 const KernelTable kAvx512Kernels = makeTable("avx512", makeCodeTable());
+#endif
 }  // namespace funnelvec

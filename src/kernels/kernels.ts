@@ -94,7 +94,7 @@ export interface ScanTask {
 export type BadPosition = number;
 
 export interface Kernels {
-  /** 'avx512' | 'avx2' | 'neon' | 'scalar' | 'wasm' | 'js' */
+  /** 'avx512vnni' | 'avx512' | 'avx2' | 'neon' | 'scalar' | 'wasm' | 'js' */
   readonly name: string;
 
   scores(task: ScoresTask): BadPosition;

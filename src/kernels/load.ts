@@ -7,11 +7,11 @@ import { loadNativeKernels } from './native.js';
 import { reference } from './reference.js';
 import { createWasmKernels } from './wasm.js';
 
-export type KernelsName = 'avx512' | 'avx2' | 'neon' | 'scalar' | 'wasm' | 'js';
+export type KernelsName = 'avx512vnni' | 'avx512' | 'avx2' | 'neon' | 'scalar' | 'wasm' | 'js';
 
 /** From the fastest to the last resort. */
-const ORDER: readonly KernelsName[] = ['avx512', 'avx2', 'neon', 'scalar', 'wasm', 'js'];
-const NATIVE = new Set<string>(['avx512', 'avx2', 'neon', 'scalar']);
+const ORDER: readonly KernelsName[] = ['avx512vnni', 'avx512', 'avx2', 'neon', 'scalar', 'wasm', 'js'];
+const NATIVE = new Set<string>(['avx512vnni', 'avx512', 'avx2', 'neon', 'scalar']);
 
 export interface KernelsInfo {
   name: KernelsName;

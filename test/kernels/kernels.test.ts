@@ -21,7 +21,9 @@ it('runs the levels that the operating system says the CPU has', {
   if (!supported.get('scalar')) return; // no native binary at all
   const avx2 = has('avx2', 'fma', 'f16c');
   assert.equal(supported.get('avx2'), avx2);
-  assert.equal(supported.get('avx512'), avx2 && has('avx512f', 'avx512dq', 'avx512bw', 'avx512vl'));
+  const avx512 = avx2 && has('avx512f', 'avx512dq', 'avx512bw', 'avx512vl');
+  assert.equal(supported.get('avx512'), avx512);
+  assert.equal(supported.get('avx512vnni'), avx512 && has('avx512_vnni'));
   assert.equal(supported.get('neon'), false);
 });
 
