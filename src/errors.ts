@@ -8,6 +8,8 @@ export type FunnelErrorCode =
   | 'BAD_DIMS'
   /** What was asked for exists elsewhere but not here: a condition that this source cannot express, say. */
   | 'UNSUPPORTED'
+  /** A page lies beyond the pool of rows that pages are cut from; the message says how to ask deeper. */
+  | 'TOO_DEEP'
   /** A vector holds NaN, Infinity or something that is not a number. */
   | 'NOT_FINITE'
   /** A query of zeros has no direction, so it has no cosine and no useful dot product. */

@@ -162,11 +162,10 @@ class EmbeddedSource implements Source {
 
   /** Every row's first dims, scored; a part at a time. */
   private async prefix(head: Float32Array, count: number, filter: RowFilter | undefined, signal: AbortSignal) {
-    const { files, live, codes } = partsOf(this.index);
+    const parts = partsOf(this.index);
+    const { files, live, codes } = parts;
     const { metric } = this.index;
-    const ordinals = filter
-      ? matching(filter, files, live)
-      : Uint32Array.from(liveFrom({ files, live, codes }, 0, files.rows));
+    const ordinals = filter ? matching(filter, files, live) : Uint32Array.from(liveFrom(parts, 0, files.rows));
     const rows = new Rows(codes, live.images, head.length, live.half);
     const keys = arrayIn(codes, Float64Array, Math.min(AT_ONCE, ordinals.length));
     const best = new Best(count);

@@ -4,6 +4,9 @@ import { expected, FunnelError } from '../errors.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { halfToFloat } from '../kernels/reference.js';
+import { parsePath } from '../query/filter/path.js';
+import type { Filter } from '../query/filter/types.js';
+import type { PayloadSelector } from '../query/payload.js';
 import type { Source } from '../sources/source.js';
 import type { Id, IdKind } from '../types.js';
 import { checkKeys } from '../validate.js';
@@ -12,21 +15,31 @@ import { buildSync, buildWith, type OnProgress } from './builder.js';
 import type { BuildOptions } from './engine/build.js';
 import { Searcher, type SearchRequest, type SearchResult } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
+import { facet, ownFacet } from './facet.js';
 import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
+import { INDEX_TYPES, type PayloadIndexType } from './files/state.js';
+import { evaluate, type Filtered, type Matched, type OwnFilter, ownFilter, SharedFilters } from './filters.js';
 import { gather } from './gather.js';
 import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, unitQueries } from './input.js';
+import { type OwnScroll, ownScroll, page } from './listing.js';
 import { Live } from './live.js';
 import { offerParts, partsOf } from './parts.js';
+import { type OnIndexProgress, PayloadIndexes } from './payload/indexes.js';
+import { listOf as rowsOf } from './payload/row-set.js';
+import { atOnce, inSlices, type Sliced } from './payload/slices.js';
 import { Pool } from './pool.js';
-import { type OwnQuery, ownQuery } from './request.js';
-import { restrict } from './restrict.js';
+import { checkSelection, type OwnQuery, ownQuery } from './request.js';
+import { FULL_SCAN_THRESHOLD, type Restriction, restrict } from './restrict.js';
 import { someIds } from './scan.js';
 import { segmentSections } from './segment-file.js';
 import { type SyncOptions, type SyncResult, syncFrom } from './sync.js';
 import { usableThreads } from './threads.js';
 import type {
+  Facet,
+  FacetOptions,
   FunnelIndexOptions,
   IndexAnswer,
+  IndexFilterStats,
   IndexHit,
   IndexQuery,
   IndexStats,
@@ -34,6 +47,10 @@ import type {
   OptimizeOptions,
   Point,
   PointBatch,
+  RowFilter,
+  ScrollOptions,
+  ScrollPage,
+  ScrollPoint,
 } from './types.js';
 
 /** Fewer rows are scanned whole in the time that codes would take. */
@@ -48,11 +65,13 @@ const COMPACT_FROM = 0.2;
 export class FunnelIndex<Payload = unknown> {
   readonly #files: IndexFiles;
   readonly #live: Live;
+  readonly #indexes: PayloadIndexes;
   readonly #kernels: Kernels;
   readonly #codes: CodeKernels;
   readonly #searcher: Searcher;
   readonly #pool: Pool;
   readonly #auto: boolean;
+  readonly #fullScanThreshold: number;
   #optimizing: Promise<void> | undefined;
   #closed = false;
   #scheduled = false;
@@ -63,9 +82,11 @@ export class FunnelIndex<Payload = unknown> {
     this.#codes = codes;
     this.#files = files;
     this.#live = new Live(files, this.#codes, options.memory ?? Number.MAX_SAFE_INTEGER);
+    this.#indexes = new PayloadIndexes(files, this.#live.alive);
     this.#searcher = new Searcher(this.#kernels, this.#codes);
     this.#pool = new Pool(options.threads ?? usableThreads(), setup);
     this.#auto = options.autoOptimize ?? true;
+    this.#fullScanThreshold = options.fullScanThreshold ?? FULL_SCAN_THRESHOLD;
     files.onChange((died) => {
       if (this.#closed) return;
       this.#live.died(died);
@@ -73,9 +94,10 @@ export class FunnelIndex<Payload = unknown> {
     });
     offerParts(this, () => {
       this.#follow();
-      return { files: this.#files, live: this.#live, codes: this.#codes };
+      return { files: this.#files, live: this.#live, codes: this.#codes, indexes: this.#indexes };
     });
     this.#optimizeIfWorth();
+    this.#packIfWorth();
   }
 
   /**
@@ -170,6 +192,7 @@ export class FunnelIndex<Payload = unknown> {
   async upsert(points: readonly Point<Payload>[] | PointBatch<Payload>): Promise<{ count: number; replaced: number }> {
     const batch = packPoints(points, this.dim, this.#live.half);
     const { count, replaced } = await this.#files.append(batch);
+    await this.#keepUp();
     this.#optimizeIfWorth();
     return { count, replaced: replaced.length };
   }
@@ -180,15 +203,91 @@ export class FunnelIndex<Payload = unknown> {
     return { count, replaced: replaced.length };
   }
 
-  /** Ids that no row has are ignored. */
-  async delete(ids: Id | readonly Id[]): Promise<{ count: number }> {
-    const died = await this.#files.delete(listOf(ids));
-    return { count: died.length };
+  /** Rows by id, of which those that no row has are ignored, or all that pass a filter. */
+  async delete(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): Promise<{ count: number }> {
+    const filter = this.#filterToDelete(rows);
+    if (filter === undefined) return { count: (await this.#files.delete(listOf(rows as Id))).length };
+    const matched = await inSlices(evaluate(filter, this.#filtered()), () => this.#checkOpen());
+    return { count: (await this.#files.deleteRows(rowsOf(matched.rows))).length };
   }
 
-  deleteSync(ids: Id | readonly Id[]): { count: number } {
-    const died = this.#files.deleteSync(listOf(ids));
-    return { count: died.length };
+  deleteSync(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): { count: number } {
+    const filter = this.#filterToDelete(rows);
+    if (filter === undefined) return { count: this.#files.deleteSync(listOf(rows as Id)).length };
+    return { count: this.#files.deleteRowsSync(rowsOf(atOnce(evaluate(filter, this.#filtered())).rows)).length };
+  }
+
+  /** What passes everything is more likely a mistake than a wish. */
+  #filterToDelete(rows: unknown): OwnFilter | undefined {
+    if (typeof rows !== 'object' || rows === null || Array.isArray(rows)) return undefined;
+    checkKeys(rows, ['filter'], 'what delete() takes beside ids');
+    this.#checkWritable();
+    const filter = ownFilter((rows as { filter?: unknown }).filter);
+    if (filter !== undefined) return filter;
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      'Expected a filter with conditions for delete(), which would delete every row',
+    );
+  }
+
+  /**
+   * Makes an index over what payloads have at a path, which answers conditions on it without a look at payloads, from then
+   * on and for rows to come. Filters work without; they read payloads then. Searches and writes go on meanwhile. May be
+   * killed at any time, and goes on where it was when called again. One of the same key and type that is there is kept.
+   *
+   * @param key a path: `year`, `author.name`, `reviews[].stars`
+   * @param type of the values that it holds: 'keyword' is any string, 'integer' and 'float' both hold all numbers
+   * @throws FunnelError BAD_ARGUMENT, NOT_WRITABLE before any work; DISK, CLOSED, ABORTED (it was deleted meanwhile)
+   */
+  async createPayloadIndex(
+    key: string,
+    type: PayloadIndexType,
+    options: { onProgress?: OnIndexProgress } = {},
+  ): Promise<void> {
+    await this.#indexes.create(key, type, this.#checkNewIndex(key, type, options));
+  }
+
+  createPayloadIndexSync(key: string, type: PayloadIndexType, options: { onProgress?: OnIndexProgress } = {}): void {
+    this.#indexes.createNow(key, type, this.#checkNewIndex(key, type, options));
+  }
+
+  /** False when there was none. @throws FunnelError BAD_ARGUMENT, NOT_WRITABLE, DISK */
+  async deletePayloadIndex(key: string): Promise<boolean> {
+    this.#checkWritable();
+    parsePath(key, 'key');
+    return this.#indexes.delete(key);
+  }
+
+  deletePayloadIndexSync(key: string): boolean {
+    this.#checkWritable();
+    parsePath(key, 'key');
+    return this.#indexes.deleteNow(key);
+  }
+
+  #checkNewIndex(key: string, type: PayloadIndexType, options: { onProgress?: OnIndexProgress }): OnIndexProgress {
+    this.#checkWritable();
+    parsePath(key, 'key');
+    if (!INDEX_TYPES.includes(type)) throw expected('BAD_ARGUMENT', `one of ${INDEX_TYPES.join(', ')}`, 'type', type);
+    checkKeys(options, ['onProgress'], 'the options of createPayloadIndex()');
+    const { onProgress = () => {} } = options;
+    if (typeof onProgress !== 'function') throw expected('BAD_ARGUMENT', 'a function', 'onProgress', onProgress);
+    return onProgress;
+  }
+
+  /** Payload indexes take in new rows now, so that searches need not. What fails here, the next filter says. */
+  async #keepUp(): Promise<void> {
+    if (this.#closed || this.#indexes.count === 0) return;
+    try {
+      await inSlices(this.#indexes.catchUp(), () => this.#checkOpen());
+    } catch {
+      return;
+    }
+    this.#packIfWorth();
+  }
+
+  #packIfWorth(): void {
+    if (!this.#auto || this.#files.readOnly || this.#indexes.busy || !this.#indexes.isWorthWriting) return;
+    this.#indexes.write(true).catch(() => {}); // searches go on without; the next write tries again
   }
 
   /** Later, and never in a script that does not wait for anything: there nothing must be under way. */
@@ -240,6 +339,8 @@ export class FunnelIndex<Payload = unknown> {
     const segment = POOL_AVAILABLE
       ? await buildWith(this.#pool, this.#live, this.#codes, options, onProgress)
       : buildSync(this.#live, this.#codes, options, onProgress);
+    if (this.#closed) return;
+    await this.#indexes.write();
     if (segment === undefined || this.#closed) return;
     onProgress({ phase: 'write', done: 0, total: 1 });
     if (path === ':memory:') {
@@ -256,6 +357,7 @@ export class FunnelIndex<Payload = unknown> {
     this.#checkOpen();
     this.#checkOptimize(options);
     if (this.#optimizing !== undefined) throw underWay();
+    this.#indexes.writeNow();
     const segment = buildSync(this.#live, this.#codes, this.#buildOptions(options.queries), options.onProgress);
     if (segment !== undefined) this.#keepSync(segment);
   }
@@ -281,6 +383,11 @@ export class FunnelIndex<Payload = unknown> {
     if (options.onProgress !== undefined && typeof options.onProgress !== 'function') {
       throw expected('BAD_ARGUMENT', 'a function', 'onProgress', options.onProgress);
     }
+    this.#checkWritable();
+  }
+
+  #checkWritable(): void {
+    this.#checkOpen();
     if (this.#files.readOnly) {
       throw new FunnelError('NOT_WRITABLE', 'Expected an index opened for writing, not readOnly');
     }
@@ -318,24 +425,90 @@ export class FunnelIndex<Payload = unknown> {
   /** Rows by id, in the order asked; undefined for ids that no row has. */
   async get(
     ids: readonly Id[],
-    options: { withPayload?: boolean; withVector?: boolean } = {},
+    options: { withPayload?: PayloadSelector; withVector?: boolean } = {},
   ): Promise<(Point<Payload> | undefined)[]> {
     return this.getSync(ids, options);
   }
 
   getSync(
     ids: readonly Id[],
-    { withPayload = true, withVector = true }: { withPayload?: boolean; withVector?: boolean } = {},
+    options: { withPayload?: PayloadSelector; withVector?: boolean } = {},
   ): (Point<Payload> | undefined)[] {
+    const { payloadOf, withVector } = checkSelection(options, { withPayload: true, withVector: true });
     this.#follow();
     return listOf(ids).map((id) => {
       const ordinal = this.#files.ordinalOf(id);
       if (ordinal === undefined) return undefined;
       const point: Point<Payload> = { id, vector: withVector ? this.#vectorOf(ordinal) : new Float32Array(0) };
-      const payload = withPayload ? this.#files.payloadOf(ordinal) : undefined;
-      if (payload !== undefined) point.payload = payload as Payload;
+      this.#addPayload(point, ordinal, payloadOf);
       return point;
     });
+  }
+
+  #addPayload(point: { payload?: Payload }, ordinal: number, payloadOf: OwnQuery['payloadOf']): void {
+    const payload = payloadOf && this.#files.payloadOf(ordinal);
+    if (payload !== undefined) point.payload = payloadOf!(payload) as Payload;
+  }
+
+  /** Rows that pass a filter, page by page, in the order of insertion. @throws FunnelError BAD_ARGUMENT, BAD_ID */
+  async scroll(options: ScrollOptions<Payload> = {}): Promise<ScrollPage<Payload>> {
+    const own = ownScroll(options);
+    return this.#page(own, await this.#later(page(own, this.#filtered())));
+  }
+
+  scrollSync(options: ScrollOptions<Payload> = {}): ScrollPage<Payload> {
+    const own = ownScroll(options);
+    return this.#page(own, atOnce(page(own, this.#filtered())));
+  }
+
+  #page(own: OwnScroll, { ordinals, next }: { ordinals: number[]; next: number | undefined }): ScrollPage<Payload> {
+    const points = ordinals.filter(this.#live.alive).map((ordinal) => {
+      const point: ScrollPoint<Payload> = { id: this.#files.idOf(ordinal), index: ordinal };
+      this.#addPayload(point, ordinal, own.payloadOf);
+      if (own.withVector) point.vector = this.#vectorOf(ordinal);
+      return point;
+    });
+    return { points, next };
+  }
+
+  /** How many rows pass a filter, exactly. */
+  async countMatching(options: { filter?: RowFilter | Filter<Payload> } = {}): Promise<number> {
+    const filter = this.#filterToCount(options);
+    if (filter === undefined) return this.count;
+    return (await this.#later(evaluate(filter, this.#filtered()))).work.matched;
+  }
+
+  countMatchingSync(options: { filter?: RowFilter | Filter<Payload> } = {}): number {
+    const filter = this.#filterToCount(options);
+    return filter === undefined ? this.count : atOnce(evaluate(filter, this.#filtered())).work.matched;
+  }
+
+  #filterToCount(options: { filter?: RowFilter | Filter<Payload> }): OwnFilter | undefined {
+    checkKeys(options, ['filter'], 'the options of countMatching()');
+    return ownFilter(options.filter);
+  }
+
+  /**
+   * The values at a path, with the number of rows that have each: the most frequent first, equally frequent ones by value
+   * (booleans, then numbers, then strings). A row counts once for a value, however often it has it.
+   *
+   * @throws FunnelError BAD_ARGUMENT, BAD_ID
+   */
+  async facet(options: FacetOptions<Payload>): Promise<Facet[]> {
+    return this.#later(facet(ownFacet(options), this.#filtered()));
+  }
+
+  facetSync(options: FacetOptions<Payload>): Facet[] {
+    return atOnce(facet(ownFacet(options), this.#filtered()));
+  }
+
+  #filtered(): Filtered {
+    this.#follow();
+    return { files: this.#files, live: this.#live, indexes: this.#indexes };
+  }
+
+  #later<T>(work: Sliced<T>): Promise<T> {
+    return inSlices(work, () => this.#checkOpen());
   }
 
   has(id: Id): boolean {
@@ -365,20 +538,20 @@ export class FunnelIndex<Payload = unknown> {
    *   source throws: what was written until then stays, and the next call goes on from there
    */
   syncFrom(source: Source, options: SyncOptions = {}): Promise<SyncResult> {
-    return syncFrom(this, source, options);
+    return syncFrom(this as FunnelIndex<unknown>, source, options);
   }
 
   /** The best rows, off the main thread. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, ZERO_QUERY */
-  async query(query: IndexQuery): Promise<IndexAnswer<Payload>> {
+  async query(query: IndexQuery<Payload>): Promise<IndexAnswer<Payload>> {
     return (await this.queryBatch([query]))[0]!;
   }
 
-  querySync(query: IndexQuery): IndexAnswer<Payload> {
+  querySync(query: IndexQuery<Payload>): IndexAnswer<Payload> {
     return this.queryBatchSync([query])[0]!;
   }
 
   /** Many at once, answered in order; exact ones share passes over the codes. */
-  async queryBatch(queries: readonly IndexQuery[]): Promise<IndexAnswer<Payload>[]> {
+  async queryBatch(queries: readonly IndexQuery<Payload>[]): Promise<IndexAnswer<Payload>[]> {
     const own = this.#prepare(queries);
     if (own.length === 0) return [];
     if (!POOL_AVAILABLE) return this.#search(own);
@@ -386,98 +559,121 @@ export class FunnelIndex<Payload = unknown> {
     // moment at all, so it is asked for again.
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const { deaths } = this.#live;
-      const answers = await this.#searchInThreads(own);
+      const matched = await this.#later(this.#matchAll(own));
+      const answers = await this.#searchInThreads(own, matched);
       if (this.#live.deaths === deaths) return answers;
       this.#checkOpen();
     }
     return this.#search(own);
   }
 
-  async #searchInThreads(own: OwnQuery[]): Promise<IndexAnswer<Payload>[]> {
+  /** Each filter once. */
+  *#matchAll(own: OwnQuery[]): Sliced<Map<OwnFilter, Matched>> {
+    const all = new Map<OwnFilter, Matched>();
+    for (const { filter } of own) {
+      if (filter !== undefined && !all.has(filter)) all.set(filter, yield* evaluate(filter, this.#filtered()));
+    }
+    return all;
+  }
+
+  async #searchInThreads(own: OwnQuery[], matched: Map<OwnFilter, Matched>): Promise<IndexAnswer<Payload>[]> {
     const { snapshot, done } = this.#live.use();
-    const requests: SearchRequest[] = [];
+    const only = new Map<OwnFilter, Restricted>();
     try {
-      for (const { request, filter } of own) requests.push(this.#restricted(request, filter));
+      this.#restrict(matched, only);
+      const requests = own.map((query) => requestOf(query, only));
       const parts = Math.min(this.#pool.size, Math.ceil(own.length / 4));
       const size = Math.ceil(own.length / parts);
       const answers = await Promise.all(
         Array.from({ length: parts }, async (_, p) => {
           const part = own.slice(p * size, (p + 1) * size);
           const { results, ms } = await this.#pool.search(snapshot, requests.slice(p * size, (p + 1) * size));
-          return results.map((result, i) => this.#answer(part[i]!, result, ms / part.length));
+          return results.map((result, i) => this.#answer(part[i]!, result, ms / part.length, only));
         }),
       );
       return answers.flat();
     } finally {
       done();
-      this.#forget(requests);
+      this.#forget(only);
     }
   }
 
-  queryBatchSync(queries: readonly IndexQuery[]): IndexAnswer<Payload>[] {
+  queryBatchSync(queries: readonly IndexQuery<Payload>[]): IndexAnswer<Payload>[] {
     return this.#search(this.#prepare(queries));
   }
 
-  #prepare(queries: readonly IndexQuery[]): OwnQuery[] {
+  #prepare(queries: readonly IndexQuery<Payload>[]): OwnQuery[] {
     this.#checkOpen();
     if (!Array.isArray(queries)) throw expected('BAD_ARGUMENT', 'an array', 'queries', queries);
     const { dim, metric } = this;
-    const own = queries.map((query) => ownQuery(query, dim, metric));
+    const filters = new SharedFilters();
+    const own = queries.map((query) => ownQuery(query, dim, metric, filters));
     this.#follow();
     return own;
   }
 
   #search(own: OwnQuery[]): IndexAnswer<Payload>[] {
-    const start = performance.now();
-    const requests: SearchRequest[] = [];
+    const only = new Map<OwnFilter, Restricted>();
     try {
-      for (const { request, filter } of own) requests.push(this.#restricted(request, filter));
+      this.#restrict(atOnce(this.#matchAll(own)), only);
+      const requests = own.map((query) => requestOf(query, only));
+      const start = performance.now();
       const { state } = this.#live;
       const results =
         requests.length === 1
           ? [this.#searcher.search(state, requests[0]!)]
           : this.#searcher.searchBatch(state, requests);
       const ms = (performance.now() - start) / own.length;
-      return results.map((result, i) => this.#answer(own[i]!, result, ms));
+      return results.map((result, i) => this.#answer(own[i]!, result, ms, only));
     } finally {
-      this.#forget(requests);
+      this.#forget(only);
     }
   }
 
-  #restricted(request: Omit<SearchRequest, 'only'>, filter: OwnQuery['filter']): SearchRequest {
-    return filter === undefined
-      ? request
-      : { ...request, only: restrict(filter, this.#files, this.#live, this.#codes) };
+  /** @param only is filled: what fails half-way leaves what {@link #forget} gives back */
+  #restrict(matched: Map<OwnFilter, Matched>, only: Map<OwnFilter, Restricted>): void {
+    for (const [filter, { rows, work }] of matched) {
+      const began = performance.now();
+      const restriction = restrict(rows, this.#fullScanThreshold, this.#live, this.#codes);
+      const plan = restriction.masks.length > 0 ? 'mask' : 'rows';
+      only.set(filter, { restriction, stats: { ...work, plan, ms: work.ms + performance.now() - began } });
+    }
   }
 
   /** Gives back the masks of filters. */
-  #forget(requests: readonly SearchRequest[]): void {
-    for (const { only } of requests) {
-      for (const mask of only?.masks ?? []) {
+  #forget(only: Map<OwnFilter, Restricted>): void {
+    for (const { restriction } of only.values()) {
+      for (const mask of restriction.masks) {
         this.#codes.release(new Uint8Array(mask.buffer, mask.byteOffset, mask.byteLength));
       }
     }
   }
 
-  #answer(query: OwnQuery, result: SearchResult, ms: number): IndexAnswer<Payload> {
+  #answer(
+    query: OwnQuery,
+    result: SearchResult,
+    ms: number,
+    only: ReadonlyMap<OwnFilter, Restricted>,
+  ): IndexAnswer<Payload> {
     const negate = this.metric === 'euclid';
     const hits: IndexHit<Payload>[] = [];
-    for (let i = 0; i < result.ordinals.length; i++) {
+    let rank = 0;
+    for (let i = 0; i < result.ordinals.length && rank < query.end; i++) {
       const ordinal = result.ordinals[i]!;
       // Deleted while the search was under way.
       if (!this.#live.alive(ordinal)) continue;
+      if (rank++ < query.offset) continue;
       const key = result.keys[i]!;
       const hit: IndexHit<Payload> = { id: this.#files.idOf(ordinal), score: negate ? 0 - key : key, index: ordinal };
-      if (query.withPayload) {
-        const payload = this.#files.payloadOf(ordinal);
-        if (payload !== undefined) hit.payload = payload as Payload;
-      }
+      this.#addPayload(hit, ordinal, query.payloadOf);
       if (query.withVector) hit.vector = this.#vectorOf(ordinal);
       hits.push(hit);
     }
     const { certified, stages, rowsRead } = result;
     const { mode } = query.request;
-    return { hits, stats: { mode, certified, stages, rowsRead, kernels: this.#kernels.name, ms } };
+    const filter = query.filter && only.get(query.filter)?.stats;
+    const { name: kernels } = this.#kernels;
+    return { hits, stats: { mode, certified, stages, rowsRead, kernels, ms, ...(filter && { filter }) } };
   }
 
   #vectorOf(ordinal: number): Float32Array {
@@ -491,7 +687,9 @@ export class FunnelIndex<Payload = unknown> {
   /** Of a readOnly index: what its writer has committed since. */
   #follow(): void {
     this.#checkOpen();
-    if (this.#files.readOnly && this.#files.refresh()) this.#live.reload();
+    if (!this.#files.readOnly || !this.#files.refresh()) return;
+    this.#live.reload();
+    this.#indexes.follow();
   }
 
   stats(): IndexStats {
@@ -510,6 +708,9 @@ export class FunnelIndex<Payload = unknown> {
       rotation,
       resident: this.#live.resident,
       files: this.#files.info().bytes,
+      payloadIndexes: [...this.#indexes.all].map(({ key, type, packedRows, size }) => {
+        return { key, type, packed: packedRows, values: size };
+      }),
       kernels: this.#kernels.name,
       threads: this.#pool.size,
     };
@@ -521,6 +722,7 @@ export class FunnelIndex<Payload = unknown> {
     this.#closed = true;
     try {
       await this.#pool.close();
+      await this.#indexes.close();
       await this.#optimizing?.catch(() => {});
     } finally {
       this.#live.close();
@@ -531,7 +733,7 @@ export class FunnelIndex<Payload = unknown> {
   /** @throws FunnelError NOT_WRITABLE while a write or optimize() is under way; the index stays open then */
   closeSync(): void {
     if (this.#closed) return;
-    if (this.#optimizing !== undefined) throw underWay();
+    if (this.#optimizing !== undefined || this.#indexes.busy) throw underWay();
     this.#live.close();
     try {
       this.#files.closeSync();
@@ -550,6 +752,16 @@ export class FunnelIndex<Payload = unknown> {
   #checkOpen(): void {
     if (this.#closed) throw new FunnelError('CLOSED', 'Expected an open index but it was closed');
   }
+}
+
+/** A filter as the engine takes it, and what is said of it. */
+interface Restricted {
+  restriction: Restriction;
+  stats: IndexFilterStats;
+}
+
+function requestOf({ request, filter }: OwnQuery, only: ReadonlyMap<OwnFilter, Restricted>): SearchRequest {
+  return filter === undefined ? request : { ...request, only: only.get(filter)!.restriction };
 }
 
 function underWay(): FunnelError {

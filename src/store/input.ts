@@ -93,7 +93,15 @@ function convert(rows: Float32Array | Uint16Array, dim: number, half: boolean): 
   return out;
 }
 
-const OPEN_KEYS = ['threads', 'memory', 'durability', 'breakLock', 'autoOptimize', 'readOnly'] as const;
+const OPEN_KEYS = [
+  'threads',
+  'memory',
+  'durability',
+  'breakLock',
+  'autoOptimize',
+  'fullScanThreshold',
+  'readOnly',
+] as const;
 const CREATE_KEYS = [...OPEN_KEYS, 'dim', 'metric', 'scales', 'head', 'rotation', 'precision', 'lists'] as const;
 
 export function checkOpenOptions(options: OpenIndexOptions & { readOnly?: boolean }): void {
@@ -104,6 +112,8 @@ export function checkOpenOptions(options: OpenIndexOptions & { readOnly?: boolea
 function checkCommon(options: OpenIndexOptions): void {
   if (options.threads !== undefined) checkInteger(options.threads, 1, 1024, 'threads');
   if (options.memory !== undefined) checkInteger(options.memory, 0, Number.MAX_SAFE_INTEGER, 'memory');
+  if (options.fullScanThreshold !== undefined)
+    checkInteger(options.fullScanThreshold, 0, 0xffff_ffff, 'fullScanThreshold');
   oneOf(options.durability, ['full', 'relaxed'], 'durability');
   for (const flag of ['breakLock', 'autoOptimize'] as const) {
     if (options[flag] !== undefined && typeof options[flag] !== 'boolean') {

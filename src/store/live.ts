@@ -114,7 +114,7 @@ export class Live {
     if (ordinals.length === 0) return;
     this.deaths += ordinals.length;
     for (const segment of this.#segments) {
-      const places = this.#placesOf(segment);
+      const places = this.placesOf(segment);
       for (const ordinal of ordinals) {
         const row = places[ordinal];
         if (row !== undefined && row !== NOWHERE) segment.mask[row >> 4]! &= ~(1 << (row & 15));
@@ -249,7 +249,7 @@ export class Live {
   }
 
   /** By ordinal: its row in the segment. */
-  #placesOf(segment: Segment): Uint32Array {
+  placesOf(segment: Segment): Uint32Array {
     let places = this.#places.get(segment);
     if (places === undefined) {
       places = new Uint32Array(last(segment.ordinals) + 1).fill(NOWHERE);
@@ -281,7 +281,8 @@ export class Live {
   }
 }
 
-const NOWHERE = 0xffff_ffff;
+/** The place of a row that is not in a segment. */
+export const NOWHERE = 0xffff_ffff;
 /** Bytes of records from which on growing step by step costs more than it spares. */
 const LARGE_FILE = 32 << 20;
 

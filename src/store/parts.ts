@@ -3,11 +3,13 @@ import { expected } from '../errors.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { Live } from './live.js';
+import type { PayloadIndexes } from './payload/indexes.js';
 
 export interface IndexParts {
   readonly files: IndexFiles;
   readonly live: Live;
   readonly codes: CodeKernels;
+  readonly indexes: PayloadIndexes;
 }
 
 const offered = new WeakMap<object, () => IndexParts>();

@@ -1,13 +1,21 @@
 /** Checks what callers ask, and turns it into what the engine searches. */
 import { expected, FunnelError } from '../errors.js';
 import type { Metric } from '../kernels/kernels.js';
+import { type PayloadSelector, payloadSelection } from '../query/payload.js';
 import { checkInteger, checkKeys, checkQuery, isZero } from '../validate.js';
 import type { SearchRequest } from './engine/search.js';
+import { type OwnFilter, SharedFilters, type Unchecked } from './filters.js';
+import { refuseForeign } from './refused.js';
 import type { IndexQuery } from './types.js';
+
+/** Rows of the pool that pages are cut from. */
+const MAX_DEPTH = 100;
 
 const QUERY_KEYS = [
   'vector',
   'limit',
+  'offset',
+  'maxDepth',
   'mode',
   'scoreThreshold',
   'filter',
@@ -18,16 +26,30 @@ const QUERY_KEYS = [
 const PARAMS = ['eps', 'candidates', 'probes'] as const;
 
 export interface OwnQuery {
+  /** `k` is as deep as the pool that the page is cut from. */
   request: Omit<SearchRequest, 'only'>;
-  filter: IndexQuery['filter'];
-  withPayload: boolean;
+  /** The page: ranks from `offset`, below `end`. */
+  offset: number;
+  end: number;
+  filter: OwnFilter | undefined;
+  /** Undefined: none. */
+  payloadOf: ((payload: unknown) => unknown) | undefined;
   withVector: boolean;
 }
 
-/** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, ZERO_QUERY, DETACHED_BUFFER */
-export function ownQuery(query: IndexQuery, dim: number, metric: Metric): OwnQuery {
+/**
+ * @param filters those of the batch
+ * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, BAD_ID, NOT_FINITE, ZERO_QUERY, TOO_DEEP, UNSUPPORTED, DETACHED_BUFFER
+ */
+export function ownQuery(
+  query: Unchecked<IndexQuery>,
+  dim: number,
+  metric: Metric,
+  filters = new SharedFilters(),
+): OwnQuery {
+  refuseForeign(query);
   checkKeys(query, QUERY_KEYS, 'the query');
-  const { limit = 10, mode = 'funnel', scoreThreshold, filter, params = {} } = query;
+  const { limit = 10, offset, maxDepth, mode = 'funnel', scoreThreshold, params = {} } = query;
   const vector = checkQuery(query.vector, dim, 'vector').slice();
   if (metric !== 'euclid' && isZero(vector)) {
     throw new FunnelError('ZERO_QUERY', `Expected a vector with a direction for metric ${metric} but received zeros`);
@@ -37,21 +59,11 @@ export function ownQuery(query: IndexQuery, dim: number, metric: Metric): OwnQue
   if (scoreThreshold !== undefined && !(typeof scoreThreshold === 'number' && !Number.isNaN(scoreThreshold))) {
     throw expected('BAD_ARGUMENT', 'a number', 'scoreThreshold', scoreThreshold);
   }
-  for (const flag of ['withPayload', 'withVector'] as const) {
-    if (query[flag] !== undefined && typeof query[flag] !== 'boolean') {
-      throw expected('BAD_ARGUMENT', 'a boolean', flag, query[flag]);
-    }
-  }
-  if (filter !== undefined) {
-    checkKeys(filter, ['ids', 'rows'], 'filter');
-    if (filter.rows !== undefined && !(filter.rows instanceof Uint8Array)) {
-      throw expected('BAD_ARGUMENT', 'a Uint8Array of bits', 'filter.rows', filter.rows);
-    }
-    const iterable = typeof filter.ids === 'object' && typeof filter.ids?.[Symbol.iterator] === 'function';
-    if (filter.ids !== undefined && !iterable) {
-      throw expected('BAD_ARGUMENT', 'ids that can be iterated', 'filter.ids', filter.ids);
-    }
-  }
+  const depth = depthOf(limit, offset, maxDepth);
+  const end = (offset ?? 0) + limit;
+  const k = mode === 'exact' ? end : depth;
+  const { payloadOf, withVector } = checkSelection(query);
+  const filter = filters.of(query.filter, 'filter');
   checkKeys(params, PARAMS, 'params');
   const { eps, candidates, probes } = params;
   if (mode === 'exact' && (eps !== undefined || candidates !== undefined || probes !== undefined)) {
@@ -65,17 +77,50 @@ export function ownQuery(query: IndexQuery, dim: number, metric: Metric): OwnQue
       throw new FunnelError('BAD_ARGUMENT', 'Expected params.eps alone, or params.candidates and params.probes');
     }
   }
-  if (candidates !== undefined) checkInteger(candidates, limit, 0xffff_ffff, 'params.candidates');
+  if (candidates !== undefined) checkInteger(candidates, k, 0xffff_ffff, 'params.candidates');
   if (probes !== undefined) checkInteger(probes, 1, 0xffff_ffff, 'params.probes');
   let above: number | undefined;
   if (scoreThreshold !== undefined) above = metric === 'euclid' ? -scoreThreshold : scoreThreshold;
   return {
-    request: { vector, norm: lengthOf(vector), k: limit, mode, above, eps, candidates, probes },
-    // Read now: a filter of the caller's own making may do anything.
-    filter: filter && { ...filter, ...(filter.ids && { ids: [...filter.ids] }) },
-    withPayload: query.withPayload ?? false,
-    withVector: query.withVector ?? false,
+    request: { vector, norm: lengthOf(vector), k, mode, above, eps, candidates, probes },
+    offset: offset ?? 0,
+    end,
+    filter,
+    payloadOf,
+    withVector,
   };
+}
+
+/**
+ * The depth of the pool. Where pages are asked for, it is the same for all of them, so that no hit comes twice; exact pages
+ * are cut from one order anyway.
+ *
+ * @throws FunnelError BAD_ARGUMENT, TOO_DEEP
+ */
+function depthOf(limit: number, offset: number | undefined, maxDepth: number | undefined): number {
+  if (offset === undefined && maxDepth === undefined) return limit;
+  if (offset !== undefined) checkInteger(offset, 0, 0xffff_ffff, 'offset');
+  const depth = maxDepth === undefined ? MAX_DEPTH : checkInteger(maxDepth, 1, 0xffff_ffff, 'maxDepth');
+  const end = (offset ?? 0) + limit;
+  if (end > depth) {
+    throw new FunnelError(
+      'TOO_DEEP',
+      `Expected offset + limit of at most maxDepth (${depth}) for a page but received ${end}: ` +
+        `pass maxDepth: ${end} or more, the same for all pages`,
+    );
+  }
+  return depth;
+}
+
+/** What of a row comes along. @throws FunnelError BAD_ARGUMENT */
+export function checkSelection(
+  options: { withPayload?: PayloadSelector | undefined; withVector?: boolean | undefined },
+  byDefault: { withPayload?: boolean; withVector?: boolean } = {},
+): Pick<OwnQuery, 'payloadOf' | 'withVector'> {
+  const { withPayload = byDefault.withPayload ?? false, withVector = byDefault.withVector ?? false } = options;
+  if (typeof withVector !== 'boolean') throw expected('BAD_ARGUMENT', 'a boolean', 'withVector', withVector);
+  const payloadOf = payloadSelection(withPayload);
+  return { payloadOf: withPayload === false ? undefined : payloadOf, withVector };
 }
 
 function lengthOf(vector: Float32Array): number {

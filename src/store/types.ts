@@ -1,7 +1,10 @@
 /** What callers of the embedded index give and get. */
 import type { Metric } from '../kernels/kernels.js';
+import type { Filter } from '../query/filter/types.js';
+import type { PayloadSelector } from '../query/payload.js';
 import type { Id, Vector } from '../types.js';
 import type { StageCount } from './engine/search.js';
+import type { PayloadIndexType } from './files/state.js';
 
 export interface FunnelIndexOptions extends OpenIndexOptions {
   /** Dims of every vector, 1..65,536. */
@@ -64,6 +67,13 @@ export interface OpenIndexOptions {
   breakLock?: boolean;
   /** Run optimize() after writes that leave more rows without codes than with. @default true */
   autoOptimize?: boolean;
+  /**
+   * Rows that pass a filter are scored one by one, without a look at their codes, when they are at most so many. Answers in
+   * mode 'exact' do not depend on it.
+   *
+   * @default 1024
+   */
+  fullScanThreshold?: number;
 }
 
 export interface OptimizeOptions {
@@ -102,11 +112,20 @@ export interface RowFilter {
   rows?: Uint8Array;
 }
 
-export interface IndexQuery {
+export interface IndexQuery<Payload = unknown> {
   /** `dim` values. */
   vector: Vector;
   /** @default 10 */
   limit?: number;
+  /**
+   * So many of the best are left out. Of mode 'funnel', pages are cut from one pool of `maxDepth` rows, whatever their
+   * offset, so that no row is on two of them: ask for the first with `offset: 0`, too.
+   *
+   * @default 0
+   */
+  offset?: number;
+  /** How deep pages go: offset + limit may be so many. @default 100 when there is an offset, else limit */
+  maxDepth?: number;
   /**
    * 'exact': the answer of a brute-force scan, proven so. 'funnel': the best by the head codes, scored in full.
    *
@@ -115,9 +134,10 @@ export interface IndexQuery {
   mode?: 'exact' | 'funnel';
   /** Only scores better than this, strictly: above for cosine and dot, below for euclid. */
   scoreThreshold?: number;
-  filter?: RowFilter;
-  /** @default false */
-  withPayload?: boolean;
+  /** Conditions on payloads and ids in Qdrant's JSON form; or rows by id or position. */
+  filter?: RowFilter | Filter<Payload> | undefined;
+  /** All, or paths to include or exclude. @default false */
+  withPayload?: PayloadSelector;
   /** Return copies of the stored vectors. @default false */
   withVector?: boolean;
   params?: FunnelParams;
@@ -157,6 +177,68 @@ export interface IndexQueryStats {
   kernels: string;
   /** Milliseconds in the search itself. */
   ms: number;
+  /** Of queries with a filter. */
+  filter?: IndexFilterStats;
+}
+
+/** How a filter was evaluated; once for all queries of a batch that share it. */
+export interface IndexFilterStats {
+  /** Rows that pass. */
+  matched: number;
+  /** 'rows': each was scored (see `fullScanThreshold`); 'mask': their codes were scanned. */
+  plan: 'rows' | 'mask';
+  /** Whether indexes answered all conditions, without a look at payloads. */
+  indexed: boolean;
+  /** Keys of conditions that were looked up in payloads, for which an index would help. */
+  unindexed: string[];
+  /** Rows of which the payload was read. */
+  payloadsRead: number;
+  /** Milliseconds in the filter. */
+  ms: number;
+}
+
+export interface ScrollOptions<Payload = unknown> {
+  filter?: RowFilter | Filter<Payload> | undefined;
+  /** @default 10 */
+  limit?: number;
+  /** Rows that pass and are left out first. @default 0 */
+  offset?: number;
+  /** `next` of the page before. @default from the first row on */
+  after?: number | undefined;
+  /** @default true */
+  withPayload?: PayloadSelector;
+  /** @default false */
+  withVector?: boolean;
+}
+
+export interface ScrollPage<Payload = unknown> {
+  /** In the order of insertion: a row that is replaced meanwhile comes again, as what it is then. */
+  points: ScrollPoint<Payload>[];
+  /** Undefined at the end. */
+  next: number | undefined;
+}
+
+export interface ScrollPoint<Payload = unknown> {
+  id: Id;
+  /** The row's position. */
+  index: number;
+  payload?: Payload;
+  vector?: Float32Array;
+}
+
+export interface FacetOptions<Payload = unknown> {
+  /** The path of the values. */
+  key: string;
+  filter?: RowFilter | Filter<Payload> | undefined;
+  /** Values, at most. @default 10 */
+  limit?: number;
+}
+
+export interface Facet {
+  /** Strings, integers and booleans: what `match` can ask for. */
+  value: string | number | boolean;
+  /** Rows that have it. */
+  count: number;
 }
 
 export interface IndexAnswer<Payload = unknown> {
@@ -180,6 +262,17 @@ export interface IndexStats {
   resident: { codes: number; rows: number };
   /** Bytes on disk. */
   files: { rows: number; segments: number; store: number };
+  /** By key. */
+  payloadIndexes: PayloadIndexStats[];
   kernels: string;
   threads: number;
+}
+
+export interface PayloadIndexStats {
+  key: string;
+  type: PayloadIndexType;
+  /** Rows that are packed, and on disk where the index is; the later ones are read from payloads when it is opened. */
+  packed: number;
+  /** Pairs of value and row. */
+  values: number;
 }

@@ -389,7 +389,7 @@ describe('FunnelIndex refuses', () => {
       [{ vector, params: { candidates: 3 } }, 'BAD_ARGUMENT', /candidates/],
       [{ vector, mode: 'exact', params: { probes: 3 } }, 'BAD_ARGUMENT', /nothing to trade/],
       [{ vector, scoreThreshold: Number.NaN }, 'BAD_ARGUMENT', /scoreThreshold/],
-      [{ vector, filter: { must: [] } }, 'BAD_ARGUMENT', /must/],
+      [{ vector, filter: { musts: [] } }, 'BAD_ARGUMENT', /must/],
       [{ vector, filter: { rows: [1] } }, 'BAD_ARGUMENT', /filter.rows/],
       [{ vector, withPayload: 1 }, 'BAD_ARGUMENT', /withPayload/],
     ];

@@ -125,7 +125,7 @@ function compileCondition(
 }
 
 /** Whether the test holds of some value that the steps lead to. Only own keys count, whatever they are called. */
-function along(steps: readonly Step[], test: ValueTest): ValueTest {
+export function along(steps: readonly Step[], test: ValueTest): ValueTest {
   let next = test;
   for (const { key, each } of steps.toReversed()) next = each ? eachOf(key, next) : under(key, next);
   return next;

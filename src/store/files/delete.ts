@@ -8,14 +8,19 @@ import type { Steps } from './step.js';
 
 /** The ordinals that died, ascending. Ids that no row has are ignored. Runs while no other write does. */
 export function* remove(core: Core, ids: readonly Id[]): Steps<number[]> {
-  const { state } = core;
-  if (state.idKind === null) return [];
-  const found = new Set<number>();
+  if (core.state.idKind === null) return [];
+  const found: number[] = [];
   for (const id of ids) {
     const ordinal = core.find(id);
-    if (ordinal !== undefined) found.add(ordinal);
+    if (ordinal !== undefined) found.push(ordinal);
   }
-  const dying = [...found].sort((a, b) => a - b);
+  return yield* removeRows(core, found);
+}
+
+/** The same by ordinals; those that are dead already are ignored. */
+export function* removeRows(core: Core, ordinals: readonly number[]): Steps<number[]> {
+  const { state } = core;
+  const dying = [...new Set(ordinals)].filter(core.isAlive).sort((a, b) => a - b);
   if (dying.length === 0) return [];
   const next = { ...state, dead: state.dead + dying.length, generation: state.generation + 1 };
   try {

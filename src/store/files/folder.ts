@@ -23,6 +23,7 @@ export function newState(config: StoreConfig): State {
     nextFile: 1,
     rowFiles: [],
     segments: [],
+    payloadIndexes: [],
     meta: null,
   };
 }

@@ -6,7 +6,7 @@ import { checkDim, checkInteger } from '../../validate.js';
 import { type Appended, type AppendRequest, append, checkAppend } from './append.js';
 import { type Compacted, type CompactOptions, discard, exchange, plan, rewrite } from './compact.js';
 import { Core } from './core.js';
-import { remove } from './delete.js';
+import { remove, removeRows } from './delete.js';
 import { type Disk, nodeDisk } from './disk.js';
 import { corrupt, diskError, filesError } from './errors.js';
 import { checkFolder, createFolder, newState, removeLeftovers } from './folder.js';
@@ -27,7 +27,7 @@ import {
   type SegmentRef,
   writeSegment,
 } from './segments.js';
-import { encodeState, generationOf, type StoreConfig } from './state.js';
+import { encodeState, generationOf, type PayloadIndexEntry, type StoreConfig } from './state.js';
 import { instant, runLater, runNow, type Step, type Steps, take } from './step.js';
 import { takeOver } from './writer-record.js';
 
@@ -188,8 +188,14 @@ export class IndexFiles {
     return this.#core.alive.count;
   }
 
+  /** Of codes. */
   get segments(): readonly Readonly<SegmentRef>[] {
-    return this.#core.state.segments;
+    const { segments, payloadIndexes } = this.#core.state;
+    return segments.filter(({ name }) => payloadIndexes.every(({ file }) => file !== name));
+  }
+
+  get payloadIndexes(): readonly Readonly<PayloadIndexEntry>[] {
+    return this.#core.state.payloadIndexes;
   }
 
   /** What the last commitSegments() with a `meta` said; null before. */
@@ -231,6 +237,19 @@ export class IndexFiles {
   deleteSync(ids: readonly Id[]): number[] {
     this.#writable();
     return this.#now(remove(this.#core, ids));
+  }
+
+  /** Ends the lives of rows by their ordinals; those that are dead already are ignored. */
+  deleteRows(ordinals: ArrayLike<number>): Promise<number[]> {
+    return this.#laterWith(
+      () => this.#writable() && Array.from(ordinals),
+      (copy) => removeRows(this.#core, copy),
+    );
+  }
+
+  deleteRowsSync(ordinals: ArrayLike<number>): number[] {
+    this.#writable();
+    return this.#now(removeRows(this.#core, Array.from(ordinals)));
   }
 
   /** The living row that has an id. */

@@ -11,7 +11,13 @@ import {
   type SegmentTable,
   writeSections,
 } from './segment.js';
-import { encodeState, type SegmentEntry } from './state.js';
+import {
+  encodeState,
+  FORMAT_VERSION,
+  FORMAT_WITH_INDEXES,
+  type PayloadIndexEntry,
+  type SegmentEntry,
+} from './state.js';
 import { type Step, type Steps, take } from './step.js';
 
 /** A segment that is written, and no part of the index until committed. */
@@ -57,14 +63,17 @@ export interface SegmentChange {
   add?: readonly SegmentRef[];
   /** Names. */
   remove?: readonly string[];
+  /** The payload indexes from now on, by those of the moment; files that none of them names any more go. */
+  indexes?: (now: readonly PayloadIndexEntry[]) => readonly PayloadIndexEntry[];
   /** JSON that is kept with the state, in the place of what was there; absent, that stays. */
   meta?: unknown;
 }
 
 /** Runs while no other write does. */
-export function* commitSegments(core: Core, { add = [], remove = [], meta }: SegmentChange): Steps<void> {
+export function* commitSegments(core: Core, { add = [], remove = [], meta, indexes }: SegmentChange): Steps<void> {
   const { state, options } = core;
-  const gone = new Set(remove);
+  const payloadIndexes = indexes === undefined ? state.payloadIndexes : [...indexes(state.payloadIndexes)];
+  const gone = new Set([...remove, ...filesOnlyIn(state.payloadIndexes, payloadIndexes)]);
   for (const name of gone) {
     if (!state.segments.some((segment) => segment.name === name)) throw noSegment(name);
   }
@@ -74,6 +83,8 @@ export function* commitSegments(core: Core, { add = [], remove = [], meta }: Seg
     generation: state.generation + 1,
     nextFile: core.nextFile,
     segments,
+    payloadIndexes,
+    format: payloadIndexes.length > 0 ? FORMAT_WITH_INDEXES : FORMAT_VERSION,
     meta: meta === undefined ? state.meta : meta,
   };
   const opened = [];
@@ -101,6 +112,11 @@ export function* commitSegments(core: Core, { add = [], remove = [], meta }: Seg
       // The next writer to open the index removes it.
     }
   }
+}
+
+function filesOnlyIn(before: readonly PayloadIndexEntry[], after: readonly PayloadIndexEntry[]): string[] {
+  const named = new Set(after.map(({ file }) => file));
+  return before.flatMap(({ file }) => (file === null || named.has(file) ? [] : [file]));
 }
 
 /** @throws FunnelError BAD_ARGUMENT when there is no such section */

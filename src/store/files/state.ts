@@ -7,7 +7,10 @@ import type { IdKind } from '../../types.js';
 import { crc32c } from './crc32c.js';
 import { corrupt, filesError } from './errors.js';
 
+/** Of row files and segments, and of a state without payload indexes. */
 export const FORMAT_VERSION = 1;
+/** Of a state with payload indexes: a version that knows only the first would take their files for codes. */
+export const FORMAT_WITH_INDEXES = 2;
 
 export type Precision = 'float32' | 'float16';
 
@@ -39,6 +42,21 @@ export interface SegmentEntry {
   bytes: number;
 }
 
+export const INDEX_TYPES = ['keyword', 'integer', 'float', 'bool', 'datetime'] as const;
+
+export type PayloadIndexType = (typeof INDEX_TYPES)[number];
+
+/** An index over payloads, as committed. */
+export interface PayloadIndexEntry {
+  /** The path, as the caller wrote it. */
+  key: string;
+  type: PayloadIndexType;
+  /** The segment that holds it; null before the first was written. */
+  file: string | null;
+  /** The file holds the ordinals below; those from here on are read from payloads. */
+  rows: number;
+}
+
 export interface State {
   format: number;
   /** Hex of 16 bytes, other for each index. */
@@ -56,7 +74,9 @@ export interface State {
   nextFile: number;
   /** By ordinal. */
   rowFiles: RowFileEntry[];
+  /** Of codes, and of payload indexes. */
   segments: SegmentEntry[];
+  payloadIndexes: PayloadIndexEntry[];
   /** The engine's, as JSON; see commitSegments. */
   meta: unknown;
 }
@@ -88,12 +108,14 @@ export function decodeState(value: Uint8Array, file: string): State {
   } catch (cause) {
     throw corrupt(file, 'state record', 'is not JSON', cause);
   }
-  if (state.format !== FORMAT_VERSION) {
+  if (state.format !== FORMAT_VERSION && state.format !== FORMAT_WITH_INDEXES) {
+    const known = `${FORMAT_VERSION} or ${FORMAT_WITH_INDEXES}`;
     throw filesError(
       'UNSUPPORTED_FORMAT',
-      `Expected format ${FORMAT_VERSION} for the index but ${file} has ${state.format}: a newer funnelvec wrote it`,
+      `Expected format ${known} for the index but ${file} has ${state.format}: a newer funnelvec wrote it`,
     );
   }
+  state.payloadIndexes ??= []; // of the first format
   const why = whyInvalid(state);
   if (why !== undefined) throw bad(`does not fit together: ${why}`);
   return state;
@@ -121,6 +143,17 @@ function whyInvalid(state: State): string | undefined {
     after = last + 1;
   }
   for (const { name, bytes } of segments) if (!isFileName(name) || !count(bytes)) return `segment ${name}`;
+  return whyNoIndexes(state);
+}
+
+function whyNoIndexes({ payloadIndexes, segments, rows, format }: State): string | undefined {
+  if (!Array.isArray(payloadIndexes)) return 'payloadIndexes';
+  if ((format === FORMAT_WITH_INDEXES) !== payloadIndexes.length > 0) return 'format';
+  for (const { key, type, file, rows: covered } of payloadIndexes) {
+    const known = typeof key === 'string' && INDEX_TYPES.includes(type) && count(covered) && covered <= rows;
+    const has = file === null ? covered === 0 : segments.some(({ name }) => name === file);
+    if (!known || !has) return `payload index ${key}`;
+  }
   return undefined;
 }
 

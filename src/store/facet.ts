@@ -1,0 +1,116 @@
+/** How many rows have which value: from an index where there is one, else from payloads. */
+import type { Path } from '../query/filter/ast.js';
+import { valuesAt } from '../query/filter/evaluate.js';
+import { parsePath } from '../query/filter/path.js';
+import { checkInteger } from '../validate.js';
+import { checkFilterOptions, evaluate, type Filtered, type OwnFilter, ownFilter, type Unchecked } from './filters.js';
+import type { Column } from './payload/column.js';
+import { valueFor } from './payload/facts.js';
+import { Bitmap, bitmapOf, gathered, intersection, listOf, type RowSet, sizeOf } from './payload/row-set.js';
+import type { Sliced } from './payload/slices.js';
+import type { Facet, FacetOptions } from './types.js';
+
+type Scalar = Facet['value'];
+
+export interface OwnFacet {
+  path: Path;
+  filter: OwnFilter | undefined;
+  limit: number;
+}
+
+/** To read a payload takes as long as to look at so many entries of an index. */
+const PAYLOAD_COST = 500;
+const AT_ONCE = 16;
+
+/** @throws FunnelError BAD_ARGUMENT, BAD_ID, UNSUPPORTED */
+export function ownFacet(options: Unchecked<FacetOptions>): OwnFacet {
+  checkFilterOptions(options, ['key', 'filter', 'limit'], 'the options of facet()');
+  const { limit = 10 } = options;
+  checkInteger(limit, 1, 0xffff_ffff, 'limit');
+  return { path: parsePath(options.key, 'key'), filter: ownFilter(options.filter), limit };
+}
+
+export function* facet({ path, filter, limit }: OwnFacet, filtered: Filtered): Sliced<Facet[]> {
+  const { files, indexes } = filtered;
+  yield* indexes.catchUp();
+  const rows =
+    filter === undefined ? Bitmap.fromBytes(files.alive, files.rows) : (yield* evaluate(filter, filtered)).rows;
+  const column = indexes.at(path);
+  const counts = new Map<Scalar, number>();
+  if (column !== undefined && column.type !== 'datetime' && column.size <= PAYLOAD_COST * sizeOf(rows)) {
+    yield* countIndexed(column, rows, filtered, counts);
+  } else {
+    yield* countPayloads(path, rows, filtered, counts, () => true);
+  }
+  return mostFrequent(counts, limit);
+}
+
+function* countIndexed(column: Column, rows: RowSet, filtered: Filtered, counts: Map<Scalar, number>): Sliced<void> {
+  const total = filtered.files.rows;
+  const wanted = bitmapOf(rows, total);
+  let work = 0;
+  for (const [value, ordinals] of column.entries(() => true)) {
+    const scalar = column.type === 'bool' ? value === 1 : value;
+    if (typeof scalar === 'number' && !Number.isSafeInteger(scalar)) continue;
+    let count = 0;
+    for (let i = 0; i < ordinals.length; i++) {
+      if (wanted.has(ordinals[i]!)) count++;
+      if (++work % 65_536 === 0) yield;
+    }
+    if (count > 0) counts.set(scalar, (counts.get(scalar) ?? 0) + count);
+  }
+  // Values of other types are only in payloads.
+  const others = intersection(rows, gathered(column.others, total));
+  yield* countPayloads(column.path, others, filtered, counts, (value) => valueFor(column.type, value) === undefined);
+}
+
+function* countPayloads(
+  path: Path,
+  rows: RowSet,
+  { files, live }: Filtered,
+  counts: Map<Scalar, number>,
+  wanted: (value: Scalar) => boolean,
+): Sliced<void> {
+  let work = 0;
+  for (const ordinal of listOf(rows)) {
+    if (++work % AT_ONCE === 0) yield;
+    if (!live.alive(ordinal)) continue; // died meanwhile
+    const values = new Set(valuesAt(files.payloadOf(ordinal), path).map(scalarOf));
+    for (const value of values) {
+      if (value !== undefined && wanted(value)) counts.set(value, (counts.get(value) ?? 0) + 1);
+    }
+  }
+}
+
+/** What `match` can ask for. */
+function scalarOf(value: unknown): Scalar | undefined {
+  const plain = typeof value === 'bigint' ? Number(value) : value;
+  if (typeof plain === 'number') return Number.isSafeInteger(plain) ? plain + 0 : undefined; // −0 is 0
+  return typeof plain === 'string' || typeof plain === 'boolean' ? plain : undefined;
+}
+
+function mostFrequent(counts: ReadonlyMap<Scalar, number>, limit: number): Facet[] {
+  const best: Facet[] = [];
+  for (const [value, count] of counts) {
+    const one = { value, count };
+    if (best.length === limit && before(best[limit - 1]!, one)) continue;
+    let low = 0;
+    for (let high = best.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (before(best[middle]!, one)) low = middle + 1;
+      else high = middle;
+    }
+    best.splice(low, 0, one);
+    if (best.length > limit) best.pop();
+  }
+  return best;
+}
+
+/** By count, then false, true, numbers, strings. */
+function before(a: Facet, b: Facet): boolean {
+  if (a.count !== b.count) return a.count > b.count;
+  const [x, y] = [KINDS.indexOf(typeof a.value), KINDS.indexOf(typeof b.value)];
+  return x === y ? a.value < b.value : x < y;
+}
+
+const KINDS: readonly string[] = ['boolean', 'number', 'string'];

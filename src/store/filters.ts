@@ -1,0 +1,116 @@
+/** Filters of the embedded index: what callers write, checked, and the rows that pass. */
+import { expected } from '../errors.js';
+import type { FilterNode } from '../query/filter/ast.js';
+import { isTrue, parseFilter } from '../query/filter/parse.js';
+import { checkKeys } from '../validate.js';
+import type { IndexFiles } from './files/index-files.js';
+import type { Live } from './live.js';
+import type { PayloadIndexes } from './payload/indexes.js';
+import { FilterPlan } from './payload/plan.js';
+import { type RowSet, sizeOf } from './payload/row-set.js';
+import type { Sliced } from './payload/slices.js';
+import { matching } from './restrict.js';
+import type { IndexFilterStats, RowFilter } from './types.js';
+
+/** A filter after it was checked; one object for equal ones of a batch. */
+export type OwnFilter = { node: FilterNode } | { rows: RowFilter };
+
+/** What filters are evaluated on. */
+export interface Filtered {
+  readonly files: IndexFiles;
+  readonly live: Live;
+  readonly indexes: PayloadIndexes;
+}
+
+export type FilterWork = Omit<IndexFilterStats, 'plan'>;
+
+export interface Matched {
+  rows: RowSet;
+  work: FilterWork;
+}
+
+/**
+ * Undefined when every row passes by the filter's form alone.
+ *
+ * @throws FunnelError BAD_ARGUMENT, BAD_ID, UNSUPPORTED
+ */
+export function ownFilter(filter: unknown, where = 'filter'): OwnFilter | undefined {
+  if (filter === undefined || filter === null) return undefined;
+  if (typeof filter === 'object' && ('ids' in filter || 'rows' in filter))
+    return { rows: ownRows(filter as RowFilter, where) };
+  const node = parseFilter(filter, where);
+  return isTrue(node) ? undefined : { node };
+}
+
+/** Read now: a filter of the caller's own making may do anything. */
+function ownRows(filter: RowFilter, where: string): RowFilter {
+  checkKeys(filter, ['ids', 'rows'], where);
+  const { ids, rows } = filter;
+  if (rows !== undefined && !(rows instanceof Uint8Array)) {
+    throw expected('BAD_ARGUMENT', 'a Uint8Array of bits', `${where}.rows`, rows);
+  }
+  if (ids !== undefined && !(typeof ids === 'object' && typeof ids?.[Symbol.iterator] === 'function')) {
+    throw expected('BAD_ARGUMENT', 'ids that can be iterated', `${where}.ids`, ids);
+  }
+  return { ...(rows && { rows }), ...(ids && { ids: [...ids] }) };
+}
+
+/** Filters of one batch: the same object, and the same JSON, is one filter. */
+export class SharedFilters {
+  readonly #byObject = new Map<unknown, OwnFilter | undefined>();
+  readonly #byText = new Map<string, OwnFilter | undefined>();
+
+  of(filter: unknown, where: string): OwnFilter | undefined {
+    if (filter === undefined || filter === null) return undefined;
+    if (this.#byObject.has(filter)) return this.#byObject.get(filter);
+    const own = ownFilter(filter, where);
+    const shared = own !== undefined && 'node' in own ? this.#shared(own) : own;
+    this.#byObject.set(filter, shared);
+    return shared;
+  }
+
+  #shared(own: { node: FilterNode }): OwnFilter {
+    const text = JSON.stringify(own.node, (_key, value) =>
+      typeof value === 'bigint' ? { bigint: `${value}` } : value,
+    );
+    const known = this.#byText.get(text);
+    if (known !== undefined) return known;
+    this.#byText.set(text, own);
+    return own;
+  }
+}
+
+/** The live rows that pass. */
+export function* evaluate(filter: OwnFilter, { files, live, indexes }: Filtered): Sliced<Matched> {
+  const began = performance.now();
+  if ('rows' in filter) {
+    const rows = matching(filter.rows, files, live);
+    return { rows, work: workOf(rows, undefined, began) };
+  }
+  yield* indexes.catchUp();
+  const plan = new FilterPlan(files, indexes);
+  const rows = yield* plan.solve(filter.node);
+  return { rows, work: workOf(rows, plan, began) };
+}
+
+function workOf(rows: RowSet, plan: FilterPlan | undefined, began: number): FilterWork {
+  const unindexed = [...(plan?.unindexed ?? [])];
+  return {
+    matched: sizeOf(rows),
+    indexed: unindexed.length === 0,
+    unindexed,
+    payloadsRead: plan?.payloadsRead ?? 0,
+    ms: performance.now() - began,
+  };
+}
+
+/** Options with a filter of which nothing is known yet. */
+export type Unchecked<Options extends { filter?: unknown }> = Omit<Options, 'filter'> & { filter?: unknown };
+
+/** For calls that take a filter alone. @throws FunnelError BAD_ARGUMENT */
+export function checkFilterOptions(options: unknown, keys: readonly string[], where: string): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw expected('BAD_ARGUMENT', 'an object', where, options);
+  }
+  checkKeys(options, keys, where);
+}

@@ -1,0 +1,115 @@
+/**
+ * A packed index as sections of a segment file, and back. For each of values, counts and flags: `*.offsets` and
+ * `*.ordinals` as u32, `*.values` as f64. Strings are UTF-16 code units, one after the other, in `values.values`, and where
+ * each begins, as f64, in `values.starts`. `meta` is JSON. Little-endian.
+ */
+import { corrupt } from '../files/errors.js';
+import type { PayloadIndexEntry, PayloadIndexType } from '../files/state.js';
+import { FACTS, type Facts } from './facts.js';
+import { Packed } from './postings.js';
+
+interface Meta {
+  key: string;
+  type: PayloadIndexType;
+  rows: number;
+}
+
+interface Section {
+  name: string;
+  bytes: Uint8Array;
+}
+
+export function* columnSections(meta: Meta, packed: Facts<Packed>): Generator<Section> {
+  yield { name: 'meta', bytes: Buffer.from(JSON.stringify(meta)) };
+  for (const kind of FACTS) {
+    const { values, offsets, ordinals } = packed[kind];
+    if (values instanceof Float64Array) yield section(`${kind}.values`, values);
+    else yield* stringSections(kind, values);
+    yield section(`${kind}.offsets`, offsets);
+    yield section(`${kind}.ordinals`, ordinals);
+  }
+}
+
+function* stringSections(kind: string, strings: readonly string[]): Generator<Section> {
+  const starts = new Float64Array(strings.length + 1);
+  for (const [i, { length }] of strings.entries()) starts[i + 1] = starts[i]! + length;
+  const units = Buffer.alloc(2 * starts.at(-1)!);
+  for (const [i, text] of strings.entries()) units.write(text, 2 * starts[i]!, 'utf16le');
+  yield section(`${kind}.starts`, starts);
+  yield { name: `${kind}.values`, bytes: units };
+}
+
+function section(name: string, { buffer, byteOffset, byteLength }: ArrayBufferView): Section {
+  return { name, bytes: new Uint8Array(buffer, byteOffset, byteLength) };
+}
+
+/**
+ * @param read a section's bytes, checked
+ * @throws FunnelError CORRUPT
+ */
+export function readColumn(entry: PayloadIndexEntry, read: (section: string) => Uint8Array): Facts<Packed> {
+  const file = entry.file!;
+  const meta = metaOf(read('meta'), file);
+  if (meta.key !== entry.key || meta.type !== entry.type || meta.rows !== entry.rows) {
+    throw corrupt(file, 'meta', 'is of another payload index');
+  }
+  const packed = FACTS.map((kind) => {
+    const strings = kind === 'values' && entry.type === 'keyword';
+    const values = strings ? stringsIn(read, kind, file) : asArray(Float64Array, read(`${kind}.values`));
+    const offsets = asArray(Uint32Array, read(`${kind}.offsets`));
+    const ordinals = asArray(Uint32Array, read(`${kind}.ordinals`));
+    const postings = new Packed(values, offsets, ordinals);
+    check(postings, entry.rows, (name, why) => corrupt(file, `${kind}.${name}`, why));
+    return [kind, postings] as const;
+  });
+  return Object.fromEntries(packed) as unknown as Facts<Packed>;
+}
+
+/** The checksums were right, so this finds mistakes of programs. */
+function check({ values, offsets, ordinals }: Packed, rows: number, error: (name: string, why: string) => Error): void {
+  for (let v = 1; v < values.length; v++) {
+    if (!(values[v]! > values[v - 1]!)) throw error('values', 'are not in order');
+  }
+  const fits = offsets.length === values.length + 1 && offsets[0] === 0 && offsets.at(-1) === ordinals.length;
+  if (!fits) throw error('offsets', 'are not those of the values');
+  for (let v = 0; v < values.length; v++) {
+    const [from, to] = [offsets[v]!, offsets[v + 1]!];
+    if (to < from || to > ordinals.length) throw error('offsets', 'are not in order');
+    for (let i = from; i < to; i++) {
+      if (ordinals[i]! >= rows) throw error('ordinals', 'are not rows of the index');
+      if (i > from && ordinals[i]! <= ordinals[i - 1]!) throw error('ordinals', 'are not in order');
+    }
+  }
+}
+
+function stringsIn(read: (section: string) => Uint8Array, kind: string, file: string): string[] {
+  const starts = asArray(Float64Array, read(`${kind}.starts`));
+  const { buffer, byteOffset, length } = read(`${kind}.values`);
+  const units = Buffer.from(buffer, byteOffset, length);
+  const fits =
+    starts[0] === 0 && 2 * starts.at(-1)! === length && starts.every((at, i) => i === 0 || at >= starts[i - 1]!);
+  if (!fits) throw corrupt(file, `${kind}.starts`, 'are not those of the strings');
+  return Array.from({ length: starts.length - 1 }, (_, i) =>
+    units.toString('utf16le', 2 * starts[i]!, 2 * starts[i + 1]!),
+  );
+}
+
+interface ArrayType<A> {
+  new (buffer: ArrayBuffer): A;
+  readonly BYTES_PER_ELEMENT: number;
+}
+
+/** A copy, since sections need not lie at multiples of the element's size. */
+function asArray<A>(Type: ArrayType<A>, bytes: Uint8Array): A {
+  return new Type(bytes.slice(0, bytes.length - (bytes.length % Type.BYTES_PER_ELEMENT)).buffer as ArrayBuffer);
+}
+
+function metaOf(bytes: Uint8Array, file: string): Partial<Meta> {
+  try {
+    const meta: unknown = JSON.parse(Buffer.from(bytes).toString());
+    if (typeof meta === 'object' && meta !== null) return meta;
+  } catch (cause) {
+    throw corrupt(file, 'meta', 'is not JSON', cause);
+  }
+  throw corrupt(file, 'meta', 'makes no sense');
+}

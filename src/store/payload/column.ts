@@ -1,0 +1,148 @@
+/** The index of one key: what is packed, what came later, and which conditions they answer. */
+import type { FilterNode, Path } from '../../query/filter/ast.js';
+import { parsePath } from '../../query/filter/path.js';
+import type { PayloadIndexType } from '../files/state.js';
+import { FACTS, type Facts, FLAGS, reader, valueFor } from './facts.js';
+import { emptyPostings, Growing, merged, type Packed, type Postings } from './postings.js';
+import type { Sliced } from './slices.js';
+
+/** A condition on the value at one path. */
+export type Condition = Extract<FilterNode, { path: Path }>;
+
+export class Column {
+  readonly path: Path;
+  /** Rows below are packed. */
+  packedRows = 0;
+  /** Rows below are in here; the next one to read has this ordinal. */
+  covered = 0;
+  /** The segment that has what is packed. */
+  file: string | null = null;
+  #packed: Facts<Packed>;
+  /** The last one takes new rows; one before it is being packed. */
+  #growing: Facts<Growing>[] = [growing()];
+  readonly #read: ReturnType<typeof reader>;
+
+  constructor(
+    /** As the caller wrote it. */
+    readonly key: string,
+    readonly type: PayloadIndexType,
+    from?: { packed: Facts<Packed>; rows: number; file: string },
+  ) {
+    this.path = parsePath(key, 'the key of a payload index');
+    this.#read = reader(this.path, type);
+    this.#packed = from?.packed ?? nothing(this.hasStrings);
+    this.packedRows = from?.rows ?? 0;
+    this.covered = this.packedRows;
+    this.file = from?.file ?? null;
+  }
+
+  get hasStrings(): boolean {
+    return this.type === 'keyword';
+  }
+
+  get packed(): Facts<Packed> {
+    return this.#packed;
+  }
+
+  /** The row `covered`: its payload; a dead row is skipped. */
+  take(payload: unknown, alive: boolean): void {
+    if (alive) this.#read(payload, this.covered, this.#growing.at(-1)!);
+    this.covered++;
+  }
+
+  /** Packs what is here now; rows may come meanwhile. Does nothing while it is being done. */
+  *pack(alive: (ordinal: number) => boolean): Sliced<void> {
+    if (this.#growing.length > 1 || this.covered === this.packedRows) return;
+    const rows = this.covered;
+    const [later] = this.#growing;
+    this.#growing.push(growing());
+    const packed: Partial<Record<(typeof FACTS)[number], Packed>> = {};
+    for (const kind of FACTS) {
+      packed[kind] = yield* merged(this.#packed[kind], later![kind], kind === 'values' && this.hasStrings, alive);
+    }
+    this.#packed = packed as Facts<Packed>;
+    this.packedRows = rows;
+    this.#growing.shift();
+  }
+
+  /** The rows that meet a condition, in parts that may overlap, dead ones among them; undefined: it takes the payloads. */
+  answer(condition: Condition): ArrayLike<number>[] | undefined {
+    switch (condition.op) {
+      case 'match':
+        return this.#listed(condition.values)?.flatMap((value) => this.#of('values', value));
+      case 'except': {
+        const listed = this.#listed(condition.values);
+        return listed && [...this.#valuesBut(new Set(listed)), ...this.#of('flags', FLAGS.other)];
+      }
+      case 'text':
+        if (!this.hasStrings) return undefined;
+        return this.entries((value) => (value as string).includes(condition.text)).map(([, ordinals]) => ordinals);
+      case 'range': {
+        if (this.type !== 'integer' && this.type !== 'float') return undefined;
+        const found = this.#postings('values').flatMap((postings) => postings.within(condition.bounds));
+        return isUnbounded(condition.bounds) ? [...found, ...this.#of('flags', FLAGS.nan)] : found;
+      }
+      case 'dates':
+        if (this.type !== 'datetime') return undefined;
+        return this.#postings('values').flatMap((postings) => postings.within(condition.bounds));
+      case 'count':
+        return this.#postings('counts').flatMap((postings) => postings.within(condition.bounds));
+      case 'empty':
+        return this.#of('flags', FLAGS.empty);
+      case 'null':
+        return this.#of('flags', FLAGS.null);
+      case 'nested':
+        return undefined;
+    }
+  }
+
+  /** Rows with a value that is not of the index's type. */
+  get others(): ArrayLike<number>[] {
+    return this.#of('flags', FLAGS.other);
+  }
+
+  /** Values with their rows; one that is packed and came later, too, twice. */
+  entries(wanted: (value: string | number) => boolean): [string | number, ArrayLike<number>][] {
+    const found: [string | number, ArrayLike<number>][] = [];
+    for (const postings of this.#postings('values')) {
+      for (const entry of postings.entries()) if (wanted(entry[0])) found.push(entry);
+    }
+    return found;
+  }
+
+  /** Pairs of value and row. */
+  get size(): number {
+    return this.#postings('values').reduce((sum, { size }) => sum + size, 0);
+  }
+
+  #valuesBut(listed: ReadonlySet<string | number>): ArrayLike<number>[] {
+    return this.entries((value) => !listed.has(value)).map(([, ordinals]) => ordinals);
+  }
+
+  #listed(values: readonly unknown[]): (string | number)[] | undefined {
+    const known = values.map((value) => valueFor(this.type, value));
+    return known.includes(undefined) ? undefined : (known as (string | number)[]);
+  }
+
+  #of(kind: keyof Facts<unknown>, value: string | number): ArrayLike<number>[] {
+    return this.#postings(kind)
+      .map((postings) => postings.of(value))
+      .filter(({ length }) => length > 0);
+  }
+
+  #postings(kind: keyof Facts<unknown>): Postings[] {
+    return [this.#packed[kind], ...this.#growing.map((facts) => facts[kind])];
+  }
+}
+
+function isUnbounded(bounds: object): boolean {
+  return Object.values(bounds).every((bound) => bound === undefined);
+}
+
+function growing(): Facts<Growing> {
+  return { values: new Growing(), counts: new Growing(), flags: new Growing() };
+}
+
+function nothing(strings: boolean): Facts<Packed> {
+  return { values: emptyPostings(strings), counts: emptyPostings(false), flags: emptyPostings(false) };
+}

@@ -1,0 +1,266 @@
+/** The payload indexes of an index: made, kept in step with its rows, and written beside its codes. */
+import { expected, FunnelError } from '../../errors.js';
+import type { Path } from '../../query/filter/ast.js';
+import { parsePath } from '../../query/filter/path.js';
+import type { IndexFiles } from '../files/index-files.js';
+import type { SegmentChange } from '../files/segments.js';
+import type { PayloadIndexEntry, PayloadIndexType } from '../files/state.js';
+import { Column } from './column.js';
+import { columnSections, readColumn } from './column-file.js';
+import { atOnce, inSlices, type Sliced } from './slices.js';
+
+export interface PayloadIndexProgress {
+  /** 'read': rows of which payloads were read; 'write': 0 and 1, when the index is on disk. */
+  phase: 'read' | 'write';
+  done: number;
+  total: number;
+}
+
+export type OnIndexProgress = (progress: PayloadIndexProgress) => void;
+
+/** Rows that a build reads before it keeps what it has; twice as many each time. A killed build goes on from there. */
+const CHECKPOINT_ROWS = 131_072;
+/** Rows between two looks at the clock. */
+const AT_ONCE = 16;
+
+export class PayloadIndexes {
+  /** By what their paths lead to. */
+  #columns = new Map<string, Column>();
+  /** The asynchronous changes, one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #closed = false;
+
+  constructor(
+    readonly files: IndexFiles,
+    readonly alive: (ordinal: number) => boolean,
+  ) {
+    this.follow();
+  }
+
+  /** Takes over what is committed: after opening, and when another process has written. @throws FunnelError CORRUPT */
+  follow(): void {
+    const columns = new Map<string, Column>();
+    for (const entry of this.files.payloadIndexes) {
+      const known = this.#columns.get(nameOf(entry.key));
+      const same = known?.type === entry.type && known.file === entry.file;
+      const column = same ? known : this.#load(entry);
+      columns.set(nameOf(column.path), column);
+    }
+    this.#columns = columns;
+  }
+
+  #load(entry: PayloadIndexEntry): Column {
+    const { key, type, file, rows } = entry;
+    if (file === null) return new Column(key, type);
+    const packed = readColumn(entry, (section) => this.files.readSectionSync(file, section));
+    return new Column(key, type, { packed, rows, file });
+  }
+
+  get all(): Iterable<Column> {
+    return this.#columns.values();
+  }
+
+  get count(): number {
+    return this.#columns.size;
+  }
+
+  at(path: Path): Column | undefined {
+    return this.#columns.size === 0 ? undefined : this.#columns.get(nameOf(path));
+  }
+
+  /** Whether a change of an asynchronous call is under way. */
+  get busy(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Reads the payloads of rows that came since. Others may do the same meanwhile. */
+  *catchUp(columns: Iterable<Column> = this.all, upTo = Number.POSITIVE_INFINITY): Sliced<void> {
+    const list = [...columns];
+    for (let work = 0; ; ) {
+      const first = list.reduce((least, { covered }) => Math.min(least, covered), upTo);
+      if (first >= Math.min(upTo, this.files.rows)) return;
+      const alive = this.alive(first);
+      const payload = alive ? this.files.payloadOf(first) : undefined;
+      for (const column of list) if (column.covered === first) column.take(payload, alive);
+      if (++work % AT_ONCE === 0) yield;
+    }
+  }
+
+  /** @throws FunnelError BAD_ARGUMENT, NOT_WRITABLE before any work; DISK, CLOSED: the next call goes on from there */
+  create(key: string, type: PayloadIndexType, onProgress: OnIndexProgress): Promise<void> {
+    this.#checkNew(key, type);
+    return this.#later(async () => {
+      this.#checkNew(key, type); // another may have been made meanwhile
+      await this.files.commitSegments(this.#definition(key, type));
+      const column = this.#add(key, type);
+      const check = () => this.#check(column);
+      while (column.covered < this.files.rows) {
+        const upTo = Math.min(this.files.rows, column.covered + Math.max(CHECKPOINT_ROWS, column.packedRows));
+        await inSlices(this.#reading(column, upTo, onProgress), check);
+        if (upTo < this.files.rows) await this.#write(column, check);
+      }
+      onProgress({ phase: 'write', done: 0, total: 1 });
+      await this.#write(column, check);
+      onProgress({ phase: 'write', done: 1, total: 1 });
+    });
+  }
+
+  createNow(key: string, type: PayloadIndexType, onProgress: OnIndexProgress): void {
+    this.#checkIdle();
+    this.#checkNew(key, type);
+    this.files.commitSegmentsSync(this.#definition(key, type));
+    const column = this.#add(key, type);
+    atOnce(this.#reading(column, this.files.rows, onProgress));
+    onProgress({ phase: 'write', done: 0, total: 1 });
+    this.writeNow();
+    onProgress({ phase: 'write', done: 1, total: 1 });
+  }
+
+  *#reading(column: Column, upTo: number, onProgress: OnIndexProgress): Sliced<void> {
+    for (const step of this.catchUp([column], upTo)) {
+      yield step;
+      if (column.covered % 4096 === 0) onProgress({ phase: 'read', done: column.covered, total: this.files.rows });
+    }
+    onProgress({ phase: 'read', done: column.covered, total: this.files.rows });
+  }
+
+  /** False when there was none. @throws FunnelError BAD_ARGUMENT, NOT_WRITABLE, DISK */
+  delete(key: string): Promise<boolean> {
+    const name = nameOf(key);
+    this.#columns.delete(name); // what builds it stops
+    return this.#later(async () => {
+      this.#columns.delete(name);
+      if (this.files.payloadIndexes.every((index) => nameOf(index.key) !== name)) return false;
+      await this.files.commitSegments(without(key));
+      return true;
+    });
+  }
+
+  deleteNow(key: string): boolean {
+    this.#checkIdle();
+    if (!this.#columns.delete(nameOf(key))) return false;
+    this.files.commitSegmentsSync(without(key));
+    return true;
+  }
+
+  /** Reads what is new and writes the indexes anew that have gained rows since; in memory they are only packed. */
+  write(onlyLarge = false): Promise<void> {
+    return this.#later(async () => {
+      for (const column of [...this.all]) {
+        const check = () => this.#check(column);
+        if (this.#columns.get(nameOf(column.path)) !== column) continue;
+        await inSlices(this.catchUp([column]), check);
+        if (!onlyLarge || this.#isLarge(column)) await this.#write(column, check);
+      }
+    });
+  }
+
+  writeNow(): void {
+    this.#checkIdle();
+    for (const column of this.all) {
+      atOnce(this.catchUp([column]));
+      atOnce(column.pack(this.alive));
+      if (!this.#isNew(column)) continue;
+      const { packedRows: rows } = column;
+      const ref = this.files.writeSegmentSync(this.#sections(column));
+      this.files.commitSegmentsSync({ add: [ref], indexes: withFile(column.key, ref.name, rows) });
+      column.file = ref.name;
+    }
+  }
+
+  /** Whether so many rows came that searches gain from having them packed. */
+  get isWorthWriting(): boolean {
+    return [...this.all].some((column) => this.#isLarge(column));
+  }
+
+  #isLarge({ packedRows }: Column): boolean {
+    return this.files.rows - packedRows >= Math.max(CHECKPOINT_ROWS, packedRows);
+  }
+
+  async #write(column: Column, check: () => void): Promise<void> {
+    await inSlices(column.pack(this.alive), check);
+    if (!this.#isNew(column)) return;
+    const { packedRows: rows } = column;
+    const ref = await this.files.writeSegment(this.#sections(column));
+    check();
+    await this.files.commitSegments({ add: [ref], indexes: withFile(column.key, ref.name, rows) });
+    column.file = ref.name;
+  }
+
+  #sections({ key, type, packedRows, packed }: Column) {
+    return columnSections({ key, type, rows: packedRows }, packed);
+  }
+
+  /** Whether the file does not have what is packed. */
+  #isNew({ key, packedRows }: Column): boolean {
+    if (this.files.path === ':memory:') return false;
+    const entry = this.files.payloadIndexes.find((index) => index.key === key);
+    return entry !== undefined && (entry.file === null ? packedRows > 0 : entry.rows < packedRows);
+  }
+
+  #add(key: string, type: PayloadIndexType): Column {
+    const name = nameOf(key);
+    const column = this.#columns.get(name) ?? new Column(key, type);
+    this.#columns.set(name, column);
+    return column;
+  }
+
+  #definition(key: string, type: PayloadIndexType): SegmentChange {
+    return {
+      indexes: (now) => (now.some((index) => index.key === key) ? now : [...now, { key, type, file: null, rows: 0 }]),
+    };
+  }
+
+  #checkNew(key: string, type: PayloadIndexType): void {
+    const other = this.#columns.get(nameOf(key));
+    if (other === undefined || (other.type === type && other.key === key)) return;
+    throw expected('BAD_ARGUMENT', `'${other.type}', which the payload index of ${other.key} is of,`, 'type', type);
+  }
+
+  #check(column: Column): void {
+    if (this.#closed) throw new FunnelError('CLOSED', 'Expected an open index but it was closed');
+    if (this.#columns.get(nameOf(column.path)) !== column) {
+      throw new FunnelError('ABORTED', `The payload index of ${column.key} was deleted`);
+    }
+  }
+
+  #later<T>(run: () => Promise<T>): Promise<T> {
+    this.#waiting++;
+    const mine = this.#last.then(async () => {
+      try {
+        return await run();
+      } finally {
+        this.#waiting--;
+      }
+    });
+    this.#last = mine.catch(() => {});
+    return mine;
+  }
+
+  #checkIdle(): void {
+    if (this.busy)
+      throw new FunnelError('NOT_WRITABLE', 'Expected no change of payload indexes under way: await it first');
+  }
+
+  /** What is under way stops soon. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#last;
+  }
+}
+
+/** Paths that lead to the same place have the same name, however they are quoted. */
+function nameOf(path: Path | string): string {
+  const { steps } = typeof path === 'string' ? parsePath(path, 'key') : path;
+  return JSON.stringify(steps.map(({ key, each }) => (each ? [key] : key)));
+}
+
+function without(key: string): SegmentChange {
+  const name = nameOf(key);
+  return { indexes: (now) => now.filter((index) => nameOf(index.key) !== name) };
+}
+
+function withFile(key: string, file: string, rows: number): (now: readonly PayloadIndexEntry[]) => PayloadIndexEntry[] {
+  return (now) => now.map((index) => (index.key === key ? { ...index, file, rows } : index));
+}

@@ -1,0 +1,202 @@
+/** A filter as the set of rows that pass: from indexes where there are some, from payloads only for rows that these leave. */
+
+import type { FilterNode } from '../../query/filter/ast.js';
+import { compileFilter } from '../../query/filter/evaluate.js';
+import type { Id, IdKind } from '../../types.js';
+import type { IndexFiles } from '../files/index-files.js';
+import type { Condition } from './column.js';
+import type { PayloadIndexes } from './indexes.js';
+import {
+  Bitmap,
+  difference,
+  gathered,
+  intersection,
+  listOf,
+  NO_ROWS,
+  type RowSet,
+  settled,
+  sizeOf,
+  union,
+} from './row-set.js';
+import type { Sliced } from './slices.js';
+
+/** Rows between two looks at the clock. */
+const AT_ONCE = 16;
+
+export class FilterPlan {
+  /** Rows are those below. */
+  readonly rows: number;
+  /** Live when the plan was made. */
+  readonly live: RowSet;
+  /** Keys of conditions that no index answered. */
+  readonly unindexed = new Set<string>();
+  /** Rows of which the payload was read. */
+  payloadsRead = 0;
+  readonly #parts = new Map<FilterNode, readonly ArrayLike<number>[] | undefined>();
+  readonly #sets = new Map<FilterNode, RowSet>();
+  readonly #indexed = new Map<FilterNode, boolean>();
+
+  /** The indexes must have caught up with the rows. */
+  constructor(
+    readonly files: IndexFiles,
+    readonly indexes: PayloadIndexes,
+  ) {
+    this.rows = files.rows;
+    this.live = Bitmap.fromBytes(files.alive, this.rows);
+  }
+
+  /** The rows of `within` that pass. */
+  *solve(node: FilterNode, within: RowSet = this.live): Sliced<RowSet> {
+    if (sizeOf(within) === 0) return NO_ROWS;
+    const set = yield* this.#solve(node, within);
+    return settled(set, this.rows);
+  }
+
+  /** Whether indexes alone answer it. */
+  isIndexed(node: FilterNode): boolean {
+    let indexed = this.#indexed.get(node);
+    if (indexed === undefined) {
+      if ('nodes' in node) indexed = node.nodes.every((child) => this.isIndexed(child));
+      else if (node.op === 'not') indexed = this.isIndexed(node.node);
+      else indexed = node.op === 'ids' || this.#partsOf(node) !== undefined;
+      this.#indexed.set(node, indexed);
+    }
+    return indexed;
+  }
+
+  *#solve(node: FilterNode, within: RowSet): Sliced<RowSet> {
+    switch (node.op) {
+      case 'and':
+        return yield* this.#all(node.nodes, within);
+      case 'or':
+        return yield* this.#any(node.nodes, within);
+      case 'not':
+        return difference(within, yield* this.solve(node.node, within));
+      case 'atLeast':
+        if (!this.isIndexed(node)) return yield* this.#read(node, within);
+        return yield* this.#atLeast(node.count, node.nodes, within);
+      default:
+        if (!this.isIndexed(node)) return yield* this.#read(node, within);
+        return intersection(within, this.#setOf(node));
+    }
+  }
+
+  /** The most selective first; payloads last, and once. */
+  *#all(nodes: readonly FilterNode[], within: RowSet): Sliced<RowSet> {
+    const indexed = nodes.filter((node) => this.isIndexed(node));
+    const estimates = new Map(indexed.map((node) => [node, this.#estimate(node)]));
+    indexed.sort((a, b) => estimates.get(a)! - estimates.get(b)!);
+    const partly = nodes.filter((node) => !this.isIndexed(node) && this.#hasIndexed(node));
+    let left = within;
+    for (const node of [...indexed, ...partly]) {
+      left = yield* this.solve(node, left);
+      yield;
+    }
+    const others = nodes.filter((node) => !this.isIndexed(node) && !this.#hasIndexed(node));
+    return others.length === 0 ? left : yield* this.#read({ op: 'and', nodes: others }, left);
+  }
+
+  /** Payloads are read of rows that no index has let in. */
+  *#any(nodes: readonly FilterNode[], within: RowSet): Sliced<RowSet> {
+    const others = nodes.filter((node) => !this.isIndexed(node) && !this.#hasIndexed(node));
+    const first = nodes.filter((node) => this.isIndexed(node));
+    const partly = nodes.filter((node) => !this.isIndexed(node) && this.#hasIndexed(node));
+    let found = NO_ROWS;
+    for (const node of first) {
+      found = union(found, yield* this.solve(node, within), this.rows);
+      yield;
+    }
+    for (const node of partly) found = union(found, yield* this.solve(node, difference(within, found)), this.rows);
+    if (others.length === 0) return found;
+    return union(found, yield* this.#read({ op: 'or', nodes: others }, difference(within, found)), this.rows);
+  }
+
+  *#atLeast(count: number, nodes: readonly FilterNode[], within: RowSet): Sliced<RowSet> {
+    if (count === 0) return within;
+    if (count > nodes.length) return NO_ROWS;
+    const met = new Uint32Array(this.rows);
+    for (const node of nodes) {
+      for (const ordinal of listOf(yield* this.solve(node, within))) met[ordinal]!++;
+      yield;
+    }
+    return listOf(within).filter((ordinal) => met[ordinal]! >= count);
+  }
+
+  *#read(node: FilterNode, within: RowSet): Sliced<RowSet> {
+    const rows = listOf(within);
+    if (rows.length === 0) return rows;
+    this.#note(node);
+    const passes = compileFilter(node);
+    const found: number[] = [];
+    let work = 0;
+    for (const ordinal of rows) {
+      if (++work % AT_ONCE === 0) yield;
+      if (!this.indexes.alive(ordinal)) continue; // died meanwhile
+      this.payloadsRead++;
+      if (passes(this.files.idOf(ordinal), this.files.payloadOf(ordinal))) found.push(ordinal);
+    }
+    return Uint32Array.from(found);
+  }
+
+  #note(node: FilterNode): void {
+    if ('nodes' in node) for (const child of node.nodes) this.#note(child);
+    else if (node.op === 'not') this.#note(node.node);
+    else if (node.op !== 'ids' && !this.isIndexed(node)) this.unindexed.add(node.path.text);
+  }
+
+  #hasIndexed(node: FilterNode): boolean {
+    if ('nodes' in node) return node.op !== 'atLeast' && node.nodes.some((child) => this.#hasIndexed(child));
+    return node.op === 'not' ? this.#hasIndexed(node.node) : this.isIndexed(node);
+  }
+
+  /** At most so many rows, but for conditions in `not`. */
+  #estimate(node: FilterNode): number {
+    switch (node.op) {
+      case 'and':
+        return node.nodes.reduce((least, child) => Math.min(least, this.#estimate(child)), this.rows);
+      case 'or':
+      case 'atLeast':
+        return node.nodes.reduce((sum, child) => sum + this.#estimate(child), 0);
+      case 'not':
+        return this.rows - Math.min(this.rows, this.#estimate(node.node));
+      case 'ids':
+        return node.ids.length;
+      default:
+        return this.#partsOf(node)?.reduce((sum, { length }) => sum + length, 0) ?? this.rows;
+    }
+  }
+
+  #partsOf(node: Condition): readonly ArrayLike<number>[] | undefined {
+    if (!this.#parts.has(node)) this.#parts.set(node, this.indexes.at(node.path)?.answer(node));
+    return this.#parts.get(node);
+  }
+
+  #setOf(node: Condition | Extract<FilterNode, { op: 'ids' }>): RowSet {
+    let set = this.#sets.get(node);
+    if (set === undefined) {
+      const parts = node.op === 'ids' ? [rowsOf(node.ids, this.files)] : this.#partsOf(node)!;
+      set = gathered(parts, this.rows);
+      this.#sets.set(node, set);
+    }
+    return set;
+  }
+}
+
+/** Ids that no row has are left out; a number and a bigint of the same value are one id. */
+export function rowsOf(ids: Iterable<Id>, files: IndexFiles): number[] {
+  const { idKind } = files;
+  const found: number[] = [];
+  for (const id of ids) {
+    const own = idKind === undefined ? undefined : ownId(id, idKind);
+    const ordinal = own === undefined ? undefined : files.ordinalOf(own);
+    if (ordinal !== undefined) found.push(ordinal);
+  }
+  return found;
+}
+
+function ownId(id: Id, kind: IdKind): Id | undefined {
+  if (typeof id === kind) return id;
+  if (kind === 'number' && typeof id === 'bigint' && Number.isSafeInteger(Number(id))) return Number(id);
+  if (kind === 'bigint' && typeof id === 'number' && Number.isSafeInteger(id)) return BigInt(id);
+  return undefined;
+}

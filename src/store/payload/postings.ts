@@ -1,0 +1,150 @@
+/** Which rows have which value: for each distinct value, its ordinals, ascending. */
+import type { Bounds } from '../../query/filter/ast.js';
+import { type Sliced, sorted } from './slices.js';
+
+export type Value = string | number;
+
+export interface Postings {
+  /** Pairs of value and row. */
+  readonly size: number;
+  of(value: Value): ArrayLike<number>;
+  /** Of all numbers within, value by value; at least all of those rows, each once per value. */
+  within(bounds: Bounds): ArrayLike<number>[];
+  /** Not necessarily in order. */
+  entries(): Iterable<[Value, ArrayLike<number>]>;
+}
+
+/** Values that rows gain one after the other. */
+export class Growing implements Postings {
+  readonly #ordinals = new Map<Value, number[]>();
+  size = 0;
+
+  /** Rows come in ascending order; a value that a row has already is not added again. */
+  add(value: Value, ordinal: number): void {
+    const list = this.#ordinals.get(value);
+    if (list === undefined) this.#ordinals.set(value, [ordinal]);
+    else if (list.at(-1) !== ordinal) list.push(ordinal);
+    else return;
+    this.size++;
+  }
+
+  get values(): Value[] {
+    return [...this.#ordinals.keys()];
+  }
+
+  of(value: Value): ArrayLike<number> {
+    return this.#ordinals.get(value) ?? [];
+  }
+
+  within(bounds: Bounds): ArrayLike<number>[] {
+    const found: ArrayLike<number>[] = [];
+    for (const [value, ordinals] of this.#ordinals) if (isWithin(value as number, bounds)) found.push(ordinals);
+    return found;
+  }
+
+  entries(): Iterable<[Value, ArrayLike<number>]> {
+    return this.#ordinals;
+  }
+}
+
+/** The same for good, packed: what files hold. */
+export class Packed implements Postings {
+  /**
+   * @param values distinct, ascending: numbers by size, strings by code units
+   * @param offsets `values.length + 1`: where the ordinals of each value begin
+   */
+  constructor(
+    readonly values: readonly string[] | Float64Array,
+    readonly offsets: Uint32Array,
+    readonly ordinals: Uint32Array,
+  ) {}
+
+  get size(): number {
+    return this.ordinals.length;
+  }
+
+  of(value: Value): Uint32Array {
+    const at = this.#firstNotBelow(value, false);
+    return this.values[at] === value ? this.#at(at, at + 1) : this.#at(0, 0);
+  }
+
+  within({ gt, gte, lt, lte }: Bounds): ArrayLike<number>[] {
+    let from = 0;
+    let to = this.values.length;
+    if (gt !== undefined) from = Math.max(from, this.#firstNotBelow(gt, true));
+    if (gte !== undefined) from = Math.max(from, this.#firstNotBelow(gte, false));
+    if (lt !== undefined) to = Math.min(to, this.#firstNotBelow(lt, false));
+    if (lte !== undefined) to = Math.min(to, this.#firstNotBelow(lte, true));
+    return from < to ? [this.#at(from, to)] : [];
+  }
+
+  *entries(): Iterable<[Value, ArrayLike<number>]> {
+    for (let v = 0; v < this.values.length; v++) yield [this.values[v]!, this.#at(v, v + 1)];
+  }
+
+  #at(from: number, to: number): Uint32Array {
+    return this.ordinals.subarray(this.offsets[from]!, this.offsets[to]!);
+  }
+
+  /** The first value that is not below this one, or (`above`) that is above it. */
+  #firstNotBelow(value: Value, above: boolean): number {
+    let low = 0;
+    let high = this.values.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const one = this.values[middle]!;
+      if (one < value || (above && one === value)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** Postings of the rows before, and of later ones, as one; without the rows that died meanwhile. */
+export function* merged(
+  before: Packed,
+  later: Growing,
+  strings: boolean,
+  alive: (ordinal: number) => boolean,
+): Sliced<Packed> {
+  const news = yield* sorted(later.values);
+  const values: Value[] = [];
+  const offsets: number[] = [0];
+  const ordinals = new Uint32Array(before.size + later.size);
+  let n = 0;
+  let work = 0;
+  for (let b = 0, l = 0; b < before.values.length || l < news.length; ) {
+    const old = before.values[b];
+    const value = old === undefined || (l < news.length && news[l]! < old) ? news[l]! : old;
+    for (const list of [value === old ? before.of(value) : [], value === news[l] ? later.of(value) : []]) {
+      for (let i = 0; i < list.length; i++) {
+        if (alive(list[i]!)) ordinals[n++] = list[i]!;
+        if (++work % STEP === 0) yield;
+      }
+    }
+    if (value === old) b++;
+    if (value === news[l]) l++;
+    if (n > offsets.at(-1)!) {
+      values.push(value);
+      offsets.push(n);
+    }
+    if (++work % STEP === 0) yield;
+  }
+  const packed = strings ? (values as string[]) : Float64Array.from(values as number[]);
+  return new Packed(packed, Uint32Array.from(offsets), ordinals.slice(0, n));
+}
+
+const STEP = 4096;
+
+export function emptyPostings(strings: boolean): Packed {
+  return new Packed(strings ? [] : new Float64Array(0), new Uint32Array(1), new Uint32Array(0));
+}
+
+export function isWithin(value: number, { gt, gte, lt, lte }: Bounds): boolean {
+  return (
+    (gt === undefined || value > gt) &&
+    (gte === undefined || value >= gte) &&
+    (lt === undefined || value < lt) &&
+    (lte === undefined || value <= lte)
+  );
+}

@@ -1,0 +1,151 @@
+/** Sets of ordinals: an ascending list while they are few, a bitmap when they are many. Nothing changes one once made. */
+
+export type RowSet = Uint32Array | Bitmap;
+
+/** A list takes 32 bits a row, a bitmap one bit of every row. */
+const LIST_SHARE = 1 / 32;
+
+export class Bitmap {
+  /** Bit o & 31 of word o >> 5. */
+  readonly words: Uint32Array;
+  #size: number | undefined;
+
+  constructor(words: Uint32Array) {
+    this.words = words;
+  }
+
+  static empty(rows: number): Bitmap {
+    return new Bitmap(new Uint32Array((rows + 31) >>> 5));
+  }
+
+  /** @param bytes bit o & 7 of byte o >> 3; what is behind `rows` is left out */
+  static fromBytes(bytes: Uint8Array, rows: number): Bitmap {
+    const set = Bitmap.empty(rows);
+    new Uint8Array(set.words.buffer).set(bytes.subarray(0, Math.min(bytes.length, set.words.length * 4)));
+    if (rows & 31) set.words[rows >>> 5]! &= (1 << (rows & 31)) - 1;
+    return set;
+  }
+
+  has(ordinal: number): boolean {
+    return ((this.words[ordinal >>> 5]! >>> (ordinal & 31)) & 1) === 1;
+  }
+
+  /** Only for who makes it. */
+  add(ordinals: ArrayLike<number>): void {
+    const { words } = this;
+    for (let i = 0; i < ordinals.length; i++) words[ordinals[i]! >>> 5]! |= 1 << (ordinals[i]! & 31);
+  }
+
+  get size(): number {
+    if (this.#size === undefined) {
+      let size = 0;
+      for (const word of this.words) size += bitsOf(word);
+      this.#size = size;
+    }
+    return this.#size;
+  }
+
+  list(): Uint32Array {
+    const out = new Uint32Array(this.size);
+    let n = 0;
+    for (let w = 0; w < this.words.length; w++) {
+      for (let word = this.words[w]!; word !== 0; word &= word - 1) {
+        out[n++] = 32 * w + 31 - Math.clz32(word & -word);
+      }
+    }
+    return out;
+  }
+}
+
+export const NO_ROWS: RowSet = new Uint32Array(0);
+
+export function sizeOf(set: RowSet): number {
+  return set instanceof Bitmap ? set.size : set.length;
+}
+
+export function listOf(set: RowSet): Uint32Array {
+  return set instanceof Bitmap ? set.list() : set;
+}
+
+export function bitmapOf(set: RowSet, rows: number): Bitmap {
+  if (set instanceof Bitmap) return set;
+  const bits = Bitmap.empty(rows);
+  bits.add(set);
+  return bits;
+}
+
+/** The rows of any of the parts, which need no order, and may overlap. */
+export function gathered(parts: readonly ArrayLike<number>[], rows: number): RowSet {
+  const total = parts.reduce((sum, { length }) => sum + length, 0);
+  if (total <= rows * LIST_SHARE) {
+    const [only] = parts;
+    const list = parts.length === 1 && only instanceof Uint32Array ? only : joined(parts, total);
+    if (isAscending(list)) return list;
+  }
+  const bits = Bitmap.empty(rows);
+  for (const part of parts) bits.add(part);
+  return settled(bits, rows);
+}
+
+export function intersection(a: RowSet, b: RowSet): RowSet {
+  if (a instanceof Bitmap && b instanceof Bitmap) return combined(a, b, (x, y) => x & y);
+  if (a instanceof Bitmap) return (b as Uint32Array).filter((ordinal) => a.has(ordinal));
+  if (b instanceof Bitmap) return a.filter((ordinal) => b.has(ordinal));
+  return common(a, b, true);
+}
+
+/** The rows of a that are not in b. */
+export function difference(a: RowSet, b: RowSet): RowSet {
+  if (a instanceof Bitmap) {
+    return combined(a, bitmapOf(b, a.words.length * 32), (x, y) => x & ~y);
+  }
+  return b instanceof Bitmap ? a.filter((ordinal) => !b.has(ordinal)) : common(a, b, false);
+}
+
+export function union(a: RowSet, b: RowSet, rows: number): RowSet {
+  if (sizeOf(a) === 0) return b;
+  if (sizeOf(b) === 0) return a;
+  if (!(a instanceof Bitmap) && !(b instanceof Bitmap)) return gathered([a, b], rows);
+  return combined(bitmapOf(a, rows), bitmapOf(b, rows), (x, y) => x | y);
+}
+
+/** As a list when it is small. */
+export function settled(set: RowSet, rows: number): RowSet {
+  return set instanceof Bitmap && set.size <= rows * LIST_SHARE ? set.list() : set;
+}
+
+function combined(a: Bitmap, b: Bitmap, merge: (x: number, y: number) => number): Bitmap {
+  const words = new Uint32Array(Math.max(a.words.length, b.words.length));
+  for (let w = 0; w < words.length; w++) words[w] = merge(a.words[w] ?? 0, b.words[w] ?? 0);
+  return new Bitmap(words);
+}
+
+/** Of two lists: the rows of a that b has, or has not. */
+function common(a: Uint32Array, b: Uint32Array, wanted: boolean): Uint32Array {
+  let at = 0;
+  return a.filter((ordinal) => {
+    while (at < b.length && b[at]! < ordinal) at++;
+    return (at < b.length && b[at] === ordinal) === wanted;
+  });
+}
+
+function joined(parts: readonly ArrayLike<number>[], total: number): Uint32Array {
+  const list = new Uint32Array(total);
+  let at = 0;
+  for (const part of parts) {
+    list.set(part, at);
+    at += part.length;
+  }
+  return list;
+}
+
+function isAscending(list: Uint32Array): boolean {
+  for (let i = 1; i < list.length; i++) if (list[i]! <= list[i - 1]!) return false;
+  return true;
+}
+
+function bitsOf(word: number): number {
+  let v = word - ((word >>> 1) & 0x5555_5555);
+  v = (v & 0x3333_3333) + ((v >>> 2) & 0x3333_3333);
+  return Math.imul((v + (v >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
+}

@@ -1,0 +1,57 @@
+/** Long work on the main thread: generators that yield now and then, run in one go or so that others get their turn. */
+
+export type Sliced<T> = Generator<void, T, void>;
+
+/** Work at a stretch, in milliseconds. */
+const STRETCH = 6;
+
+export function atOnce<T>(work: Sliced<T>): T {
+  let step = work.next();
+  while (!step.done) step = work.next();
+  return step.value;
+}
+
+/** @param check is called before each stretch, and may throw */
+export async function inSlices<T>(work: Sliced<T>, check: () => void = () => {}): Promise<T> {
+  for (;;) {
+    const until = performance.now() + STRETCH;
+    do {
+      const step = work.next();
+      if (step.done) return step.value;
+    } while (performance.now() < until);
+    await new Promise((resolve) => setImmediate(resolve));
+    check();
+  }
+}
+
+/** Sorted, in a copy: chunks, each sorted at once, are merged. */
+export function* sorted<V extends string | number>(values: readonly V[]): Sliced<V[]> {
+  let runs: V[][] = [];
+  for (let from = 0; from < values.length; from += CHUNK) {
+    runs.push(values.slice(from, from + CHUNK).sort(compare));
+    yield;
+  }
+  while (runs.length > 1) {
+    const merged: V[][] = [];
+    for (let i = 0; i + 1 < runs.length; i += 2) merged.push(yield* merge(runs[i]!, runs[i + 1]!));
+    if (runs.length % 2 === 1) merged.push(runs.at(-1)!);
+    runs = merged;
+  }
+  return runs[0] ?? [];
+}
+
+const CHUNK = 8192;
+
+function* merge<V extends string | number>(a: readonly V[], b: readonly V[]): Sliced<V[]> {
+  const out: V[] = [];
+  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+    out.push(j >= b.length || (i < a.length && a[i]! <= b[j]!) ? a[i++]! : b[j++]!);
+    if (out.length % CHUNK === 0) yield;
+  }
+  return out;
+}
+
+/** Numbers by size, strings by their UTF-16 code units. */
+export function compare<V extends string | number>(a: V, b: V): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
