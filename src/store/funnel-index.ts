@@ -339,11 +339,13 @@ export class FunnelIndex<Payload = unknown> {
     const segment = POOL_AVAILABLE
       ? await buildWith(this.#pool, this.#live, this.#codes, options, onProgress)
       : buildSync(this.#live, this.#codes, options, onProgress);
-    if (this.#closed) return;
-    await this.#indexes.write();
-    if (segment === undefined || this.#closed) return;
+    if (segment !== undefined && !this.#closed) await this.#keep(segment, onProgress);
+    if (!this.#closed) await this.#indexes.write();
+  }
+
+  async #keep(segment: Segment, onProgress: OnProgress): Promise<void> {
     onProgress({ phase: 'write', done: 0, total: 1 });
-    if (path === ':memory:') {
+    if (this.path === ':memory:') {
       this.#live.replaceSegments(segment, undefined);
     } else {
       const ref = await this.#files.writeSegment(segmentSections(segment));

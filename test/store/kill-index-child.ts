@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs';
 import { FunnelIndex } from 'funnelvec/store';
 import { Random } from '../random.js';
-import { DIM, type Intent, vectorOf } from './kill-index-model.js';
+import { DIM, type Intent, payloadOf, vectorOf } from './kill-index-model.js';
 
 const [, , path, seed] = process.argv;
 const random = new Random(Number(seed));
@@ -19,6 +19,17 @@ const optimise = async (): Promise<void> => {
   }
 };
 void optimise();
+// And payload indexes come and go.
+const reindex = async (): Promise<void> => {
+  for (;;) {
+    await index.createPayloadIndex('n', 'integer');
+    await index.createPayloadIndex('tags', 'keyword');
+    await index.createPayloadIndex('when', 'datetime');
+    if (random.chance(0.3)) await index.deletePayloadIndex(random.pick(['n', 'tags', 'when']));
+    await new Promise((resolve) => setTimeout(resolve, random.int(0, 40)));
+  }
+};
+void reindex();
 for (;;) {
   if (random.chance(0.7)) {
     const entries = Array.from(
@@ -30,7 +41,8 @@ for (;;) {
     entries.forEach(([, v], i) => {
       vectors.set(vectorOf(v), i * DIM);
     });
-    await index.upsert({ ids: entries.map(([id]) => id), vectors });
+    const payloads = entries.map(([, v]) => payloadOf(v));
+    await index.upsert({ ids: entries.map(([id]) => id), vectors, payloads });
   } else {
     const ids = Array.from({ length: random.int(1, 40) }, () => random.int(0, 400));
     say({ delete: ids });

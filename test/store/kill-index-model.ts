@@ -3,6 +3,11 @@ import { Random } from '../random.js';
 
 export const DIM = 12;
 
+/** Of the row with this version. */
+export function payloadOf(version: number) {
+  return { n: version % 7, tags: [`t${version % 3}`, `u${version % 5}`], when: new Date(version * 1000).toISOString() };
+}
+
 /** Said before a write; `null` after it. */
 export type Intent = { upsert: [id: number, version: number][] } | { delete: number[] };
 

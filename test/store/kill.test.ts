@@ -1,4 +1,4 @@
-/** kill -9 while a FunnelIndex is written, optimised and compacted at once: what is opened again answers as it must. */
+/** kill -9 while a FunnelIndex is written, optimised, compacted and indexed at once: what is opened again answers as it must. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { FunnelIndex } from 'funnelvec/store';
 import { activeKernels } from '#dist/kernels/load.js';
 import { Random, SEED } from '../random.js';
-import { apply, DIM, type Intent, type State, vectorOf } from './kill-index-model.js';
+import { apply, DIM, type Intent, payloadOf, type State, vectorOf } from './kill-index-model.js';
 
 const ROUNDS = Math.ceil(Number(process.env['FUNNELVEC_KILL_ROUNDS'] ?? 200) / 5);
 const CHILD = fileURLToPath(new URL('./kill-index-child.js', import.meta.url));
@@ -24,6 +24,7 @@ describe('kill -9 of a FunnelIndex', () => {
     await (await FunnelIndex.create(path, { dim: DIM, head: 8, lists: 3 })).close();
     let state: State = new Map();
     let coded = 0;
+    let indexed = 0;
     for (let round = 0; round < ROUNDS; round++) {
       // On a busy machine an optimize() needs longer.
       const within = coded > 0 ? 250 : 250 + 50 * round;
@@ -37,7 +38,9 @@ describe('kill -9 of a FunnelIndex', () => {
         }
       }
       const index = await FunnelIndex.open(path, { autoOptimize: false });
-      coded += index.stats().coded;
+      const stats = index.stats();
+      coded += stats.coded;
+      indexed += stats.payloadIndexes.reduce((sum, { packed }) => sum + packed, 0);
       const maybe = intent === undefined ? undefined : apply(state, intent);
       const why = difference(index, state, random);
       const whyNot = why === undefined || maybe === undefined ? why : difference(index, maybe, random);
@@ -46,6 +49,7 @@ describe('kill -9 of a FunnelIndex', () => {
       await index.close();
     }
     assert.ok(coded > 0, 'no optimize() was ever finished');
+    assert.ok(indexed > 0, 'no payload index was ever written');
   });
 });
 
@@ -73,6 +77,25 @@ function difference(index: FunnelIndex, state: State, random: Random): string | 
       hits.length === indices.length &&
       hits.every((hit, r) => hit.id === ids[indices[r]!] && Object.is(hit.score, keys[r]));
     if (!same) return 'an exact answer';
+  }
+  return wrongFilter(index, state);
+}
+
+/** Whichever payload indexes are left: rows by filter, in the order of insertion. */
+function wrongFilter(index: FunnelIndex, state: State): string | undefined {
+  const passing = (test: (payload: ReturnType<typeof payloadOf>) => boolean) =>
+    [...state].filter(([, version]) => test(payloadOf(version))).map(([id]) => id);
+  const when = [...state.values()].map((version) => payloadOf(version).when).sort()[state.size >> 1] ?? '2000-01-01';
+  const cases = [
+    [{ key: 'n', range: { gte: 2, lt: 5 } }, passing(({ n }) => n >= 2 && n < 5)],
+    [{ key: 'tags', match: { any: ['t1', 'u4'] } }, passing(({ tags }) => tags.includes('t1') || tags.includes('u4'))],
+    [{ key: 'tags', values_count: { gt: 1 } }, passing(() => true)],
+    [{ key: 'when', range: { gt: when } }, passing((payload) => payload.when > when)],
+  ] as const;
+  for (const [must, wanted] of cases) {
+    const { points } = index.scrollSync({ filter: { must }, limit: 10_000, withPayload: false });
+    const ids = points.map(({ id }) => id);
+    if (ids.join() !== wanted.join()) return `rows where ${JSON.stringify(must)}`;
   }
   return undefined;
 }

@@ -34,6 +34,7 @@ export class PayloadIndexes {
   constructor(
     readonly files: IndexFiles,
     readonly alive: (ordinal: number) => boolean,
+    readonly checkpointRows = CHECKPOINT_ROWS,
   ) {
     this.follow();
   }
@@ -92,11 +93,13 @@ export class PayloadIndexes {
     this.#checkNew(key, type);
     return this.#later(async () => {
       this.#checkNew(key, type); // another may have been made meanwhile
+      const known = this.#columns.get(nameOf(key));
+      if (known !== undefined && this.#isBuilt(known)) return;
       await this.files.commitSegments(this.#definition(key, type));
       const column = this.#add(key, type);
       const check = () => this.#check(column);
       while (column.covered < this.files.rows) {
-        const upTo = Math.min(this.files.rows, column.covered + Math.max(CHECKPOINT_ROWS, column.packedRows));
+        const upTo = Math.min(this.files.rows, column.covered + Math.max(this.checkpointRows, column.packedRows));
         await inSlices(this.#reading(column, upTo, onProgress), check);
         if (upTo < this.files.rows) await this.#write(column, check);
       }
@@ -174,8 +177,13 @@ export class PayloadIndexes {
     return [...this.all].some((column) => this.#isLarge(column));
   }
 
+  /** But for rows of late, which are written with the next optimize(). */
+  #isBuilt(column: Column): boolean {
+    return (column.file !== null || this.files.path === ':memory:') && !this.#isLarge(column);
+  }
+
   #isLarge({ packedRows }: Column): boolean {
-    return this.files.rows - packedRows >= Math.max(CHECKPOINT_ROWS, packedRows);
+    return this.files.rows - packedRows >= Math.max(this.checkpointRows, packedRows);
   }
 
   async #write(column: Column, check: () => void): Promise<void> {
