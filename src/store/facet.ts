@@ -49,10 +49,11 @@ function* countIndexed(column: Column, rows: RowSet, filtered: Filtered, counts:
   const total = filtered.files.rows;
   const wanted = bitmapOf(rows, total);
   let work = 0;
-  for (const [value, ordinals] of column.entries(() => true)) {
+  for (const [value, ordinals] of column.entries()) {
     const scalar = column.type === 'bool' ? value === 1 : value;
     if (typeof scalar === 'number' && !Number.isSafeInteger(scalar)) continue;
     let count = 0;
+    if (++work % 65_536 === 0) yield;
     for (let i = 0; i < ordinals.length; i++) {
       if (wanted.has(ordinals[i]!)) count++;
       if (++work % 65_536 === 0) yield;

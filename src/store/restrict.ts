@@ -1,10 +1,10 @@
 /** A filter's rows as the engine takes them: a list to score, or masks over segments. */
-import type { CodeKernels } from '../kernels/codes.js';
+import { BLOCK_ROWS, type CodeKernels } from '../kernels/codes.js';
 import { arrayIn } from './engine/memory.js';
 import type { SearchRequest } from './engine/search.js';
 import type { IndexFiles } from './files/index-files.js';
 import { type Live, NOWHERE } from './live.js';
-import { Bitmap, listOf, type RowSet } from './payload/row-set.js';
+import { Bitmap, bitsOf, listOf, type RowSet, sizeOf } from './payload/row-set.js';
 import type { RowFilter } from './types.js';
 
 /** So few rows are scored one by one sooner than their codes are found. */
@@ -14,16 +14,21 @@ export type Restriction = NonNullable<SearchRequest['only']>;
 
 /** @param few up to so many rows are scored, and no codes read */
 export function restrict(rows: RowSet, few: number, live: Live, codes: CodeKernels): Restriction {
-  const ordinals = listOf(rows);
-  if (ordinals.length <= few) return { masks: [], tail: ordinals.filter(live.alive), rows: 0 };
-  const { segments } = live;
-  const masks = segments.map(({ mask }) => arrayIn(codes, Uint16Array, mask.length));
-  const places = segments.map((segment) => live.placesOf(segment));
-  const tail = new Uint32Array(ordinals.length);
+  if (sizeOf(rows) <= few) return { masks: [], tail: listOf(rows).filter(live.alive), rows: 0 };
+  const masks = live.segments.map(({ mask }) => arrayIn(codes, Uint16Array, mask.length));
+  return rows instanceof Bitmap ? ofMany(rows, masks, live) : ofSome(rows, masks, live);
+}
+
+/** Touches only the rows of the list. */
+function ofSome(rows: Uint32Array, masks: Uint16Array[], live: Live): Restriction {
+  const places = live.segments.map((segment) => live.placesOf(segment));
+  const alive = live.files.alive;
+  const tail = new Uint32Array(rows.length);
   let masked = 0;
   let free = 0;
-  for (const ordinal of ordinals) {
-    if (!live.alive(ordinal)) continue;
+  for (let i = 0; i < rows.length; i++) {
+    const ordinal = rows[i]!;
+    if (((alive[ordinal >> 3]! >> (ordinal & 7)) & 1) === 0) continue;
     let s = 0;
     let row = NOWHERE;
     for (; s < places.length; s++) {
@@ -38,6 +43,26 @@ export function restrict(rows: RowSet, few: number, live: Live, codes: CodeKerne
     }
   }
   return { masks, tail: tail.slice(0, free), rows: masked };
+}
+
+/** Touches every row, in the order of the masks. */
+function ofMany(rows: Bitmap, masks: Uint16Array[], live: Live): Restriction {
+  const { words } = rows;
+  let masked = 0;
+  for (const [s, { ordinals, mask: alive }] of live.segments.entries()) {
+    const mask = masks[s]!;
+    for (let block = 0, row = 0; block < mask.length; block++) {
+      const end = Math.min(row + BLOCK_ROWS, ordinals.length);
+      let bits = 0;
+      for (let r = 0; row < end; row++, r++) {
+        const ordinal = ordinals[row]!;
+        bits |= ((words[ordinal >>> 5]! >>> (ordinal & 31)) & 1) << r;
+      }
+      mask[block] = bits & alive[block]!;
+      masked += bitsOf(mask[block]!);
+    }
+  }
+  return { masks, tail: live.tail.filter((ordinal) => rows.has(ordinal)), rows: masked };
 }
 
 /** Live rows that pass, ascending. */

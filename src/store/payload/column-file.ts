@@ -7,6 +7,7 @@ import { corrupt } from '../files/errors.js';
 import type { PayloadIndexEntry, PayloadIndexType } from '../files/state.js';
 import { FACTS, type Facts } from './facts.js';
 import { Packed } from './postings.js';
+import type { Sliced } from './slices.js';
 
 interface Meta {
   key: string;
@@ -19,25 +20,29 @@ interface Section {
   bytes: Uint8Array;
 }
 
-export function* columnSections(meta: Meta, packed: Facts<Packed>): Generator<Section> {
-  yield { name: 'meta', bytes: Buffer.from(JSON.stringify(meta)) };
+export function* columnSections(meta: Meta, packed: Facts<Packed>): Sliced<Section[]> {
+  const sections: Section[] = [{ name: 'meta', bytes: Buffer.from(JSON.stringify(meta)) }];
   for (const kind of FACTS) {
     const { values, offsets, ordinals } = packed[kind];
-    if (values instanceof Float64Array) yield section(`${kind}.values`, values);
-    else yield* stringSections(kind, values);
-    yield section(`${kind}.offsets`, offsets);
-    yield section(`${kind}.ordinals`, ordinals);
+    if (values instanceof Float64Array) sections.push(section(`${kind}.values`, values));
+    else sections.push(...(yield* stringSections(kind, values)));
+    sections.push(section(`${kind}.offsets`, offsets), section(`${kind}.ordinals`, ordinals));
   }
+  return sections;
 }
 
-function* stringSections(kind: string, strings: readonly string[]): Generator<Section> {
+function* stringSections(kind: string, strings: readonly string[]): Sliced<Section[]> {
   const starts = new Float64Array(strings.length + 1);
   for (const [i, { length }] of strings.entries()) starts[i + 1] = starts[i]! + length;
   const units = Buffer.alloc(2 * starts.at(-1)!);
-  for (const [i, text] of strings.entries()) units.write(text, 2 * starts[i]!, 'utf16le');
-  yield section(`${kind}.starts`, starts);
-  yield { name: `${kind}.values`, bytes: units };
+  for (const [i, text] of strings.entries()) {
+    units.write(text, 2 * starts[i]!, 'utf16le');
+    if (i % STRINGS_AT_ONCE === 0) yield;
+  }
+  return [section(`${kind}.starts`, starts), { name: `${kind}.values`, bytes: units }];
 }
+
+const STRINGS_AT_ONCE = 1024;
 
 function section(name: string, { buffer, byteOffset, byteLength }: ArrayBufferView): Section {
   return { name, bytes: new Uint8Array(buffer, byteOffset, byteLength) };

@@ -72,11 +72,15 @@ export class Column {
         return this.#listed(condition.values)?.flatMap((value) => this.#of('values', value));
       case 'except': {
         const listed = this.#listed(condition.values);
-        return listed && [...this.#valuesBut(new Set(listed)), ...this.#of('flags', FLAGS.other)];
+        if (listed === undefined) return undefined;
+        const known = new Set(listed);
+        return [...this.#postings('values').flatMap((postings) => postings.but(known)), ...this.others];
       }
       case 'text':
         if (!this.hasStrings) return undefined;
-        return this.entries((value) => (value as string).includes(condition.text)).map(([, ordinals]) => ordinals);
+        return this.#postings('values').flatMap((postings) =>
+          postings.where((value) => (value as string).includes(condition.text)),
+        );
       case 'range': {
         if (this.type !== 'integer' && this.type !== 'float') return undefined;
         const found = this.#postings('values').flatMap((postings) => postings.within(condition.bounds));
@@ -102,21 +106,13 @@ export class Column {
   }
 
   /** Values with their rows; one that is packed and came later, too, twice. */
-  entries(wanted: (value: string | number) => boolean): [string | number, ArrayLike<number>][] {
-    const found: [string | number, ArrayLike<number>][] = [];
-    for (const postings of this.#postings('values')) {
-      for (const entry of postings.entries()) if (wanted(entry[0])) found.push(entry);
-    }
-    return found;
+  *entries(): Iterable<[string | number, ArrayLike<number>]> {
+    for (const postings of this.#postings('values')) yield* postings.entries();
   }
 
   /** Pairs of value and row. */
   get size(): number {
     return this.#postings('values').reduce((sum, { size }) => sum + size, 0);
-  }
-
-  #valuesBut(listed: ReadonlySet<string | number>): ArrayLike<number>[] {
-    return this.entries((value) => !listed.has(value)).map(([, ordinals]) => ordinals);
   }
 
   #listed(values: readonly unknown[]): (string | number)[] | undefined {

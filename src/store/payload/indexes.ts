@@ -166,7 +166,7 @@ export class PayloadIndexes {
       atOnce(column.pack(this.alive));
       if (!this.#isNew(column)) continue;
       const { packedRows: rows } = column;
-      const ref = this.files.writeSegmentSync(this.#sections(column));
+      const ref = this.files.writeSegmentSync(atOnce(this.#sections(column)));
       this.files.commitSegmentsSync({ add: [ref], indexes: withFile(column.key, ref.name, rows) });
       column.file = ref.name;
     }
@@ -189,8 +189,8 @@ export class PayloadIndexes {
   async #write(column: Column, check: () => void): Promise<void> {
     await inSlices(column.pack(this.alive), check);
     if (!this.#isNew(column)) return;
-    const { packedRows: rows } = column;
-    const ref = await this.files.writeSegment(this.#sections(column));
+    const { packedRows: rows } = column; // others wait for their turn: it stays
+    const ref = await this.files.writeSegment(await inSlices(this.#sections(column), check));
     check();
     await this.files.commitSegments({ add: [ref], indexes: withFile(column.key, ref.name, rows) });
     column.file = ref.name;

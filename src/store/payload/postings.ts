@@ -10,6 +10,10 @@ export interface Postings {
   of(value: Value): ArrayLike<number>;
   /** Of all numbers within, value by value; at least all of those rows, each once per value. */
   within(bounds: Bounds): ArrayLike<number>[];
+  /** Of all values that pass. */
+  where(test: (value: Value) => boolean): ArrayLike<number>[];
+  /** Of all other values; at least all of those rows. */
+  but(values: ReadonlySet<Value>): ArrayLike<number>[];
   /** Not necessarily in order. */
   entries(): Iterable<[Value, ArrayLike<number>]>;
 }
@@ -37,9 +41,17 @@ export class Growing implements Postings {
   }
 
   within(bounds: Bounds): ArrayLike<number>[] {
+    return this.where((value) => isWithin(value as number, bounds));
+  }
+
+  where(test: (value: Value) => boolean): ArrayLike<number>[] {
     const found: ArrayLike<number>[] = [];
-    for (const [value, ordinals] of this.#ordinals) if (isWithin(value as number, bounds)) found.push(ordinals);
+    for (const [value, ordinals] of this.#ordinals) if (test(value)) found.push(ordinals);
     return found;
+  }
+
+  but(values: ReadonlySet<Value>): ArrayLike<number>[] {
+    return this.where((value) => !values.has(value));
   }
 
   entries(): Iterable<[Value, ArrayLike<number>]> {
@@ -78,6 +90,29 @@ export class Packed implements Postings {
     return from < to ? [this.#at(from, to)] : [];
   }
 
+  where(test: (value: Value) => boolean): ArrayLike<number>[] {
+    const found: ArrayLike<number>[] = [];
+    for (let v = 0; v < this.values.length; v++) if (test(this.values[v]!)) found.push(this.#at(v, v + 1));
+    return found;
+  }
+
+  /** The runs between those values. */
+  but(values: ReadonlySet<Value>): ArrayLike<number>[] {
+    const places: number[] = [];
+    for (const value of values) {
+      const at = this.#firstNotBelow(value, false);
+      if (this.values[at] === value) places.push(at);
+    }
+    places.sort((a, b) => a - b);
+    const found: ArrayLike<number>[] = [];
+    let from = 0;
+    for (const at of [...places, this.values.length]) {
+      if (at > from) found.push(this.#at(from, at));
+      from = at + 1;
+    }
+    return found;
+  }
+
   *entries(): Iterable<[Value, ArrayLike<number>]> {
     for (let v = 0; v < this.values.length; v++) yield [this.values[v]!, this.#at(v, v + 1)];
   }
@@ -108,9 +143,11 @@ export function* merged(
   alive: (ordinal: number) => boolean,
 ): Sliced<Packed> {
   const news = yield* sorted(later.values);
-  const values: Value[] = [];
-  const offsets: number[] = [0];
+  const most = before.values.length + news.length;
+  const values = strings ? [] : new Float64Array(most);
+  const offsets = new Uint32Array(most + 1);
   const ordinals = new Uint32Array(before.size + later.size);
+  let count = 0;
   let n = 0;
   let work = 0;
   for (let b = 0, l = 0; b < before.values.length || l < news.length; ) {
@@ -124,14 +161,14 @@ export function* merged(
     }
     if (value === old) b++;
     if (value === news[l]) l++;
-    if (n > offsets.at(-1)!) {
-      values.push(value);
-      offsets.push(n);
+    if (n > offsets[count]!) {
+      values[count++] = value as never;
+      offsets[count] = n;
     }
     if (++work % STEP === 0) yield;
   }
-  const packed = strings ? (values as string[]) : Float64Array.from(values as number[]);
-  return new Packed(packed, Uint32Array.from(offsets), ordinals.slice(0, n));
+  const packed = values instanceof Float64Array ? values.slice(0, count) : values;
+  return new Packed(packed, offsets.slice(0, count + 1), ordinals.slice(0, n));
 }
 
 const STEP = 4096;

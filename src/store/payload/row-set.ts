@@ -144,7 +144,7 @@ function isAscending(list: Uint32Array): boolean {
   return true;
 }
 
-function bitsOf(word: number): number {
+export function bitsOf(word: number): number {
   let v = word - ((word >>> 1) & 0x5555_5555);
   v = (v & 0x3333_3333) + ((v >>> 2) & 0x3333_3333);
   return Math.imul((v + (v >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
