@@ -58,8 +58,8 @@ const INDEXES = [
 
 const FILTERS = [
   { must: { key: 'n', range: { gte: 3, lt: 5 } } },
-  { must: { key: 'tag', match: { any: ['\ud800', 'red'] } } },
-  { must: { key: 'tag', match: { except: ['\ud800', 'red'] } } },
+  { must: { key: 'tag', match: { any: ['日本', 'red'] } } },
+  { must: { key: 'tag', match: { except: ['日本', 'red'] } } },
   { must: { key: 'tag', match: { text: 'xx' } } },
   { must: { key: 'flag', match: { value: true } } },
   { must: { key: 'when', range: { gte: '2020-02-01', lt: '2020-03-01T00:00:00+01:00' } } },
@@ -73,14 +73,16 @@ async function makeIndexes(index: FunnelIndex<Payload>): Promise<void> {
   for (const [key, type] of INDEXES) await index.createPayloadIndex(key, type);
 }
 
-/** What each filter finds; and that indexes alone found it. */
+/** What each filter finds; and that indexes alone found it. Then how often there is what. */
 function answers(index: FunnelIndex<Payload>, indexed = true): unknown[] {
-  return FILTERS.map((filter) => {
+  const facets = ['n', 'tag', 'flag', 'list[].x'].map((key) => index.facetSync({ key, limit: 1000 }));
+  const found = FILTERS.map((filter) => {
     const vector = new Float32Array(DIM).fill(1);
     const { stats } = index.querySync({ vector, filter });
     assert.equal(stats.filter!.indexed, indexed, JSON.stringify(filter));
     return index.scrollSync({ filter, limit: 10_000, withPayload: false }).points.map(({ id }) => id);
   });
+  return [...found, ...facets];
 }
 
 /** The files of payload indexes. */
