@@ -1,11 +1,14 @@
 /** The embedded index as a source: `embeddedSource` of `funnelvec/store`. */
 import { expected, FunnelError } from '../errors.js';
+import type { Filter } from '../query/filter/types.js';
 import { Best } from '../store/engine/best.js';
 import { arrayIn } from '../store/engine/memory.js';
 import { Rows } from '../store/engine/rows.js';
+import { checkOwnFilter, evaluate, ownFilter } from '../store/filters.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
 import { partsOf } from '../store/parts.js';
-import { matching } from '../store/restrict.js';
+import { listOf } from '../store/payload/row-set.js';
+import { inSlices } from '../store/payload/slices.js';
 import { liveFrom } from '../store/scan.js';
 import type { RowFilter } from '../store/types.js';
 import type { Id } from '../types.js';
@@ -26,6 +29,8 @@ import type {
   SourceInfo,
 } from './source.js';
 
+type NativeFilter = RowFilter | Filter;
+
 export interface EmbeddedSourceOptions {
   /**
    * Dims of the head search: every row's first so many dims are scored, exactly. What a database with a vector of that
@@ -35,14 +40,14 @@ export interface EmbeddedSourceOptions {
    */
   head?: number;
   /** A filter that every search obeys, beside that of the request. */
-  nativeFilter?: RowFilter;
+  nativeFilter?: NativeFilter;
   /** Milliseconds for one call, where the request names none. */
   timeout?: number;
 }
 
 /**
  * Head searches on an index of your own, for a FunnelSearch over it, or for code that takes any source. The native filter is
- * the index's: `{ ids?, rows? }`.
+ * the index's: conditions in Qdrant's JSON form, or `{ ids?, rows? }`.
  *
  * @example
  * const search = new FunnelSearch({ source: embeddedSource(index, { head: 128 }), plan: tutorialPlan });
@@ -61,8 +66,14 @@ export function embeddedSource(index: FunnelIndex<unknown>, options: EmbeddedSou
 }
 
 /** Ids may be an iterator, good for one search only. */
-function kept({ ids, rows }: RowFilter): RowFilter {
+function kept(filter: NativeFilter): NativeFilter {
+  if (!isOfRows(filter)) return filter;
+  const { ids, rows } = filter;
   return { ...(ids && { ids: Array.from(ids) }), ...(rows && { rows }) };
+}
+
+function isOfRows(filter: NativeFilter): filter is RowFilter {
+  return 'ids' in filter || 'rows' in filter;
 }
 
 /** Rows scored before others get their turn: about a millisecond. */
@@ -94,7 +105,7 @@ class EmbeddedSource implements Source {
       checkPayload(request.withPayload);
       checkInteger(candidates, 1, 0xffff_ffff, 'candidates');
       checkHeadQuery(vector, this.index.dim, this.name);
-      const filter = this.filter(request.nativeFilter);
+      const filter = await this.filter(request.nativeFilter, signal);
       const began = performance.now();
       const { head } = this.options;
       const best =
@@ -114,11 +125,11 @@ class EmbeddedSource implements Source {
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
-    return this.guarded(request, async () => {
+    return this.guarded(request, async (signal) => {
       const { vector, limit, nativeFilter } = request;
       checkInteger(limit, 1, 0xffff_ffff, 'limit');
       checkHeadQuery(vector, this.index.dim, this.name);
-      const filter = this.filter(nativeFilter);
+      const filter = await this.filter(nativeFilter, signal);
       const began = performance.now();
       const { hits } = await this.index.query({ vector, limit, mode: 'exact', ...(filter && { filter }) });
       const ms = performance.now() - began;
@@ -139,33 +150,35 @@ class EmbeddedSource implements Source {
 
   /** In the order of insertion; a position is that of the next row. */
   scan(request: ScanRequest): Promise<ScanAnswer> {
-    return this.guarded(request, async () => {
+    return this.guarded(request, async (signal) => {
       checkPayload(request.withPayload);
       const limit = checkInteger(request.limit, 1, 0xffff_ffff, 'limit');
       const first = request.after === undefined ? 0 : Number(request.after);
       checkInteger(first, 0, 0xffff_ffff, 'after');
       const began = performance.now();
+      const { nativeFilter } = this.options;
+      const passing = nativeFilter && (await this.passing(nativeFilter, signal));
       const parts = partsOf(this.index);
-      const filter = this.filter(undefined);
-      const all = filter && Array.from(matching(filter, parts.files, parts.live)).filter((ordinal) => ordinal >= first);
-      const ordinals = all ? all.slice(0, limit) : liveFrom(parts, first, limit);
+      const ordinals = passing
+        ? Array.from(passing.filter((ordinal) => ordinal >= first && parts.live.alive(ordinal)).subarray(0, limit))
+        : liveFrom(parts, first, limit);
       const next = ordinals.length < limit ? undefined : String(ordinals.at(-1)! + 1);
       return { rows: this.read(ordinals, request), next, ms: performance.now() - began };
     });
   }
 
-  private async funnel(vector: Float32Array, candidates: number, filter: RowFilter | undefined) {
+  private async funnel(vector: Float32Array, candidates: number, filter: NativeFilter | undefined) {
     const params = { candidates };
     const { hits } = await this.index.query({ vector, limit: candidates, params, ...(filter && { filter }) });
     return { ordinals: hits.map(({ index }) => index), scores: hits.map(({ score }) => score) };
   }
 
   /** Every row's first dims, scored; a part at a time. */
-  private async prefix(head: Float32Array, count: number, filter: RowFilter | undefined, signal: AbortSignal) {
-    const parts = partsOf(this.index);
-    const { files, live, codes } = parts;
+  private async prefix(head: Float32Array, count: number, filter: NativeFilter | undefined, signal: AbortSignal) {
+    const passing = await this.passing(filter ?? {}, signal);
+    const { files, live, codes } = partsOf(this.index);
     const { metric } = this.index;
-    const ordinals = filter ? matching(filter, files, live) : Uint32Array.from(liveFrom(parts, 0, files.rows));
+    const ordinals = passing.filter(live.alive);
     const rows = new Rows(codes, live.images, head.length, live.half);
     const keys = arrayIn(codes, Float64Array, Math.min(AT_ONCE, ordinals.length));
     const best = new Best(count);
@@ -198,11 +211,30 @@ class EmbeddedSource implements Source {
     return { vectors, dim, ids, payloads };
   }
 
-  private filter(requested: unknown): RowFilter | undefined {
+  private async filter(requested: unknown, signal: AbortSignal): Promise<NativeFilter | undefined> {
     checkFilter(requested);
     const { nativeFilter } = this.options;
     if (nativeFilter === undefined) return requested ?? undefined;
-    return requested ? both(nativeFilter, requested) : nativeFilter;
+    if (!requested) return nativeFilter;
+    if (isOfRows(nativeFilter)) return this.both(nativeFilter, requested, signal);
+    if (isOfRows(requested)) return this.both(requested, nativeFilter, signal);
+    return { must: [nativeFilter, requested] };
+  }
+
+  private async both(rows: RowFilter, other: NativeFilter, signal: AbortSignal): Promise<NativeFilter> {
+    if (isOfRows(other)) return intersection(rows, other);
+    if (rows.rows === undefined) return { must: [other, { has_id: Array.from(rows.ids ?? []) }] };
+    const bits = new Uint8Array(rows.rows.length);
+    for (const ordinal of await this.passing(other, signal)) bits[ordinal >> 3]! |= 1 << (ordinal & 7);
+    return intersection(rows, { rows: bits });
+  }
+
+  /** Rows that lived a moment ago, ascending. */
+  private async passing(filter: NativeFilter, signal: AbortSignal): Promise<Uint32Array> {
+    const parts = partsOf(this.index);
+    const own = ownFilter(filter, 'nativeFilter');
+    if (own === undefined) return Uint32Array.from(liveFrom(parts, 0, parts.files.rows));
+    return listOf((await inSlices(evaluate(own, parts), () => signal.throwIfAborted())).rows);
   }
 
   private guarded<T>(
@@ -216,20 +248,14 @@ class EmbeddedSource implements Source {
   }
 }
 
-function checkFilter(filter: unknown): asserts filter is RowFilter | undefined | null {
+function checkFilter(filter: unknown): asserts filter is NativeFilter | undefined | null {
   if (filter === undefined || filter === null) return;
-  checkKeys(filter as object, ['ids', 'rows'], 'nativeFilter');
-  const { ids, rows } = filter as RowFilter;
-  if (rows !== undefined && !(rows instanceof Uint8Array)) {
-    throw expected('BAD_ARGUMENT', 'a Uint8Array of bits', 'nativeFilter.rows', rows);
-  }
-  if (ids !== undefined && typeof ids?.[Symbol.iterator] !== 'function') {
-    throw expected('BAD_ARGUMENT', 'ids that can be iterated', 'nativeFilter.ids', ids);
-  }
+  if (typeof filter !== 'object') throw expected('BAD_ARGUMENT', 'an object', 'nativeFilter', filter);
+  checkOwnFilter(filter, 'nativeFilter');
 }
 
 /** Rows that pass both. */
-function both(a: RowFilter, b: RowFilter): RowFilter {
+function intersection(a: RowFilter, b: RowFilter): RowFilter {
   const filter: RowFilter = {};
   if (a.rows && b.rows) filter.rows = a.rows.map((byte, i) => byte & (b.rows![i] ?? 0));
   else if (a.rows ?? b.rows) filter.rows = (a.rows ?? b.rows)!;

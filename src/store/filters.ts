@@ -42,8 +42,20 @@ export function ownFilter(filter: unknown, where = 'filter'): OwnFilter | undefi
   return isTrue(node) ? undefined : { node };
 }
 
+/** As ownFilter, of which nothing is kept, so that ids stay to be iterated. */
+export function checkOwnFilter(filter: object, where: string): void {
+  if ('ids' in filter || 'rows' in filter) checkRows(filter as RowFilter, where);
+  else parseFilter(filter, where);
+}
+
 /** Read now: a filter of the caller's own making may do anything. */
 function ownRows(filter: RowFilter, where: string): RowFilter {
+  checkRows(filter, where);
+  const { ids, rows } = filter;
+  return { ...(rows && { rows }), ...(ids && { ids: [...ids] }) };
+}
+
+function checkRows(filter: RowFilter, where: string): void {
   checkKeys(filter, ['ids', 'rows'], where);
   const { ids, rows } = filter;
   if (rows !== undefined && !(rows instanceof Uint8Array)) {
@@ -52,7 +64,6 @@ function ownRows(filter: RowFilter, where: string): RowFilter {
   if (ids !== undefined && !(typeof ids === 'object' && typeof ids?.[Symbol.iterator] === 'function')) {
     throw expected('BAD_ARGUMENT', 'ids that can be iterated', `${where}.ids`, ids);
   }
-  return { ...(rows && { rows }), ...(ids && { ids: [...ids] }) };
 }
 
 /** Filters of one batch: the same object, and the same JSON, is one filter. */

@@ -4,17 +4,22 @@ export type { Condition, FieldCondition, Filter, FilterPath, NestedCondition } f
 export type { PayloadSelector } from '../query/payload.js';
 export { type EmbeddedSourceOptions, embeddedSource } from '../sources/embedded.js';
 export type { StageCount } from './engine/search.js';
+export type { PayloadIndexType } from './files/state.js';
 export { FunnelIndex } from './funnel-index.js';
 export type { ImportOptions, ImportProgress, ImportResult, RowOptions } from './import/batches.js';
 export { importJsonl, type JsonlInput, type JsonlOptions } from './import/jsonl.js';
 export { importMatrix } from './import/matrix.js';
 export { importNpy } from './import/npy.js';
+export type { OnIndexProgress, PayloadIndexProgress } from './payload/indexes.js';
 export type { SyncOptions, SyncProgress, SyncResult } from './sync.js';
 export type {
+  Facet,
+  FacetOptions,
   FunnelIndexOptions,
   FunnelParams,
   Head,
   IndexAnswer,
+  IndexFilterStats,
   IndexHit,
   IndexQuery,
   IndexQueryStats,
@@ -22,8 +27,12 @@ export type {
   OpenIndexOptions,
   OptimizeOptions,
   OptimizeProgress,
+  PayloadIndexStats,
   Point,
   PointBatch,
   Rotation,
   RowFilter,
+  ScrollOptions,
+  ScrollPage,
+  ScrollPoint,
 } from './types.js';

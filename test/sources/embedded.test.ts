@@ -164,15 +164,53 @@ describe('embeddedSource()', () => {
     await index.close();
   });
 
+  it('obeys filters on payloads, on ids and on positions, of its own and of the request, all at once', async () => {
+    const { index } = await make(300);
+    await index.createPayloadIndex('n', 'integer');
+    // Each is the rows whose n is so; ids are n + 1, positions n.
+    const forms = (keep: (n: number) => boolean, conditions: object) => {
+      const ns = Array.from({ length: 300 }, (_, n) => n).filter(keep);
+      const rows = new Uint8Array(38);
+      for (const n of ns) rows[n >> 3]! |= 1 << (n & 7);
+      return [conditions, { ids: ns.map((n) => n + 1) }, { rows }];
+    };
+    const own = forms((n) => n < 200, { must: { key: 'n', range: { lt: 200 } } });
+    const requested = forms((n) => n % 2 === 1, { must: { key: 'n', match: { any: oddBelow(300) } } });
+    const wanted = oddBelow(200).map((n) => n + 1);
+    for (const nativeFilter of [...own, undefined]) {
+      for (const head of [undefined, 8]) {
+        const source = embeddedSource(index, { nativeFilter, head });
+        const { rows: scanned } = await source.scan({ limit: 1000 });
+        assert.equal(scanned.ids.length, nativeFilter === undefined ? 300 : 200);
+        for (const one of requested) {
+          const request = { vector, nativeFilter: one };
+          const both = nativeFilter === undefined ? oddBelow(300).map((n) => n + 1) : wanted;
+          const { candidates } = await source.head({ ...request, candidates: 300 });
+          assert.deepEqual(sortedNumbers(candidates.ids!), both);
+          assert.deepEqual(sortedNumbers((await source.full({ ...request, limit: 300 })).ids), both);
+        }
+      }
+    }
+    await index.close();
+  });
+
   it('refuses what makes no sense before any work', async () => {
     const { index } = await make(10);
     assert.throws(() => embeddedSource({} as never), { code: 'BAD_ARGUMENT', message: /FunnelIndex/ });
     assert.throws(() => embeddedSource(index, { head: 97 }), { code: 'BAD_DIMS', message: /1 to 96 dims/ });
     assert.throws(() => embeddedSource(index, { haed: 9 } as never), { code: 'BAD_ARGUMENT', message: /haed/ });
-    assert.throws(() => embeddedSource(index, { nativeFilter: { must: [] } as never }), { message: /must/ });
+    assert.throws(() => embeddedSource(index, { nativeFilter: { musts: [] } as never }), { message: /must/ });
     const source = embeddedSource(index);
-    await rejects(source.head({ vector, candidates: 5, nativeFilter: { must: [] } }), 'BAD_ARGUMENT', /must/);
+    await rejects(source.head({ vector, candidates: 5, nativeFilter: { musts: [] } }), 'BAD_ARGUMENT', /must/);
     await rejects(source.scan({ limit: 5, after: 'x' }), 'BAD_ARGUMENT', /after/);
     await index.close();
   });
 });
+
+function oddBelow(count: number): number[] {
+  return Array.from({ length: count / 2 }, (_, i) => 2 * i + 1);
+}
+
+function sortedNumbers(ids: ArrayLike<unknown>): unknown[] {
+  return Array.from(ids).sort((a, b) => Number(a) - Number(b));
+}
