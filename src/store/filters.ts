@@ -22,10 +22,12 @@ export interface Filtered {
   readonly indexes: PayloadIndexes;
 }
 
-export type FilterWork = Omit<IndexFilterStats, 'plan'>;
+export type FilterWork = Omit<IndexFilterStats, 'plan' | 'cached'>;
 
 export interface Matched {
   rows: RowSet;
+  /** Of the files, whose rows these are. */
+  generation: number;
   work: FilterWork;
 }
 
@@ -68,6 +70,9 @@ function checkRows(filter: RowFilter, where: string): void {
 
 /** Filters of one batch: the same object, and the same JSON, is one filter. */
 export class SharedFilters {
+  /** @param many whether more than one will be asked for */
+  constructor(readonly many: boolean) {}
+
   readonly #byObject = new Map<unknown, OwnFilter | undefined>();
   readonly #byText = new Map<string, OwnFilter | undefined>();
 
@@ -81,9 +86,8 @@ export class SharedFilters {
   }
 
   #shared(own: { node: FilterNode }): OwnFilter {
-    const text = JSON.stringify(own.node, (_key, value) =>
-      typeof value === 'bigint' ? { bigint: `${value}` } : value,
-    );
+    if (!this.many) return own;
+    const text = textOf(own.node);
     const known = this.#byText.get(text);
     if (known !== undefined) return known;
     this.#byText.set(text, own);
@@ -91,17 +95,23 @@ export class SharedFilters {
   }
 }
 
+/** The same text, the same filter. */
+export function textOf(node: FilterNode): string {
+  return JSON.stringify(node, (_key, value) => (typeof value === 'bigint' ? { bigint: `${value}` } : value));
+}
+
 /** The live rows that pass. */
 export function* evaluate(filter: OwnFilter, { files, live, indexes }: Filtered): Sliced<Matched> {
   const began = performance.now();
   if ('rows' in filter) {
     const rows = matching(filter.rows, files, live);
-    return { rows, work: workOf(rows, undefined, began) };
+    return { rows, generation: files.generation, work: workOf(rows, undefined, began) };
   }
   yield* indexes.catchUp();
+  const { generation } = files;
   const plan = new FilterPlan(files, indexes);
   const rows = yield* plan.solve(filter.node);
-  return { rows, work: workOf(rows, plan, began) };
+  return { rows, generation, work: workOf(rows, plan, began) };
 }
 
 function workOf(rows: RowSet, plan: FilterPlan | undefined, began: number): FilterWork {

@@ -13,7 +13,7 @@ import { checkKeys } from '../validate.js';
 import { backend } from './backend.js';
 import { buildSync, buildWith, type OnProgress } from './builder.js';
 import type { BuildOptions } from './engine/build.js';
-import { Searcher, type SearchRequest, type SearchResult } from './engine/search.js';
+import { Searcher, type SearchResult } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
 import { facet, ownFacet } from './facet.js';
 import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
@@ -29,7 +29,8 @@ import { listOf as rowsOf } from './payload/row-set.js';
 import { atOnce, inSlices, type Sliced } from './payload/slices.js';
 import { Pool } from './pool.js';
 import { checkSelection, type OwnQuery, ownQuery } from './request.js';
-import { FULL_SCAN_THRESHOLD, type Restriction, restrict } from './restrict.js';
+import { FULL_SCAN_THRESHOLD } from './restrict.js';
+import { type Restricted, Restrictions, requestOf } from './restrictions.js';
 import { someIds } from './scan.js';
 import { segmentSections } from './segment-file.js';
 import { type SyncOptions, type SyncResult, syncFrom } from './sync.js';
@@ -39,7 +40,6 @@ import type {
   FacetOptions,
   FunnelIndexOptions,
   IndexAnswer,
-  IndexFilterStats,
   IndexHit,
   IndexQuery,
   IndexStats,
@@ -71,7 +71,7 @@ export class FunnelIndex<Payload = unknown> {
   readonly #searcher: Searcher;
   readonly #pool: Pool;
   readonly #auto: boolean;
-  readonly #fullScanThreshold: number;
+  readonly #restrictions: Restrictions;
   #optimizing: Promise<void> | undefined;
   #closed = false;
   #scheduled = false;
@@ -86,7 +86,8 @@ export class FunnelIndex<Payload = unknown> {
     this.#searcher = new Searcher(this.#kernels, this.#codes);
     this.#pool = new Pool(options.threads ?? usableThreads(), setup);
     this.#auto = options.autoOptimize ?? true;
-    this.#fullScanThreshold = options.fullScanThreshold ?? FULL_SCAN_THRESHOLD;
+    const few = options.fullScanThreshold ?? FULL_SCAN_THRESHOLD;
+    this.#restrictions = new Restrictions({ files, live: this.#live, indexes: this.#indexes }, this.#codes, few);
     files.onChange((died) => {
       if (this.#closed) return;
       this.#live.died(died);
@@ -561,7 +562,7 @@ export class FunnelIndex<Payload = unknown> {
     // moment at all, so it is asked for again.
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const { deaths } = this.#live;
-      const matched = await this.#later(this.#matchAll(own));
+      const matched = await this.#later(this.#restrictions.match(own));
       const answers = await this.#searchInThreads(own, matched);
       if (this.#live.deaths === deaths) return answers;
       this.#checkOpen();
@@ -569,20 +570,11 @@ export class FunnelIndex<Payload = unknown> {
     return this.#search(own);
   }
 
-  /** Each filter once. */
-  *#matchAll(own: OwnQuery[]): Sliced<Map<OwnFilter, Matched>> {
-    const all = new Map<OwnFilter, Matched>();
-    for (const { filter } of own) {
-      if (filter !== undefined && !all.has(filter)) all.set(filter, yield* evaluate(filter, this.#filtered()));
-    }
-    return all;
-  }
-
   async #searchInThreads(own: OwnQuery[], matched: Map<OwnFilter, Matched>): Promise<IndexAnswer<Payload>[]> {
     const { snapshot, done } = this.#live.use();
-    const only = new Map<OwnFilter, Restricted>();
+    const only: Restricted = new Map();
     try {
-      this.#restrict(matched, only);
+      this.#restrictions.take(own, matched, only);
       const requests = own.map((query) => requestOf(query, only));
       const parts = Math.min(this.#pool.size, Math.ceil(own.length / 4));
       const size = Math.ceil(own.length / parts);
@@ -596,7 +588,7 @@ export class FunnelIndex<Payload = unknown> {
       return answers.flat();
     } finally {
       done();
-      this.#forget(only);
+      this.#restrictions.drop(only);
     }
   }
 
@@ -608,16 +600,16 @@ export class FunnelIndex<Payload = unknown> {
     this.#checkOpen();
     if (!Array.isArray(queries)) throw expected('BAD_ARGUMENT', 'an array', 'queries', queries);
     const { dim, metric } = this;
-    const filters = new SharedFilters();
+    const filters = new SharedFilters(queries.length > 1);
     const own = queries.map((query) => ownQuery(query, dim, metric, filters));
     this.#follow();
     return own;
   }
 
   #search(own: OwnQuery[]): IndexAnswer<Payload>[] {
-    const only = new Map<OwnFilter, Restricted>();
+    const only: Restricted = new Map();
     try {
-      this.#restrict(atOnce(this.#matchAll(own)), only);
+      this.#restrictions.take(own, atOnce(this.#restrictions.match(own)), only);
       const requests = own.map((query) => requestOf(query, only));
       const start = performance.now();
       const { state } = this.#live;
@@ -628,35 +620,11 @@ export class FunnelIndex<Payload = unknown> {
       const ms = (performance.now() - start) / own.length;
       return results.map((result, i) => this.#answer(own[i]!, result, ms, only));
     } finally {
-      this.#forget(only);
+      this.#restrictions.drop(only);
     }
   }
 
-  /** @param only is filled: what fails half-way leaves what {@link #forget} gives back */
-  #restrict(matched: Map<OwnFilter, Matched>, only: Map<OwnFilter, Restricted>): void {
-    for (const [filter, { rows, work }] of matched) {
-      const began = performance.now();
-      const restriction = restrict(rows, this.#fullScanThreshold, this.#live, this.#codes);
-      const plan = restriction.masks.length > 0 ? 'mask' : 'rows';
-      only.set(filter, { restriction, stats: { ...work, plan, ms: work.ms + performance.now() - began } });
-    }
-  }
-
-  /** Gives back the masks of filters. */
-  #forget(only: Map<OwnFilter, Restricted>): void {
-    for (const { restriction } of only.values()) {
-      for (const mask of restriction.masks) {
-        this.#codes.release(new Uint8Array(mask.buffer, mask.byteOffset, mask.byteLength));
-      }
-    }
-  }
-
-  #answer(
-    query: OwnQuery,
-    result: SearchResult,
-    ms: number,
-    only: ReadonlyMap<OwnFilter, Restricted>,
-  ): IndexAnswer<Payload> {
+  #answer(query: OwnQuery, result: SearchResult, ms: number, only: Restricted): IndexAnswer<Payload> {
     const negate = this.metric === 'euclid';
     const hits: IndexHit<Payload>[] = [];
     let rank = 0;
@@ -727,6 +695,7 @@ export class FunnelIndex<Payload = unknown> {
       await this.#indexes.close();
       await this.#optimizing?.catch(() => {});
     } finally {
+      this.#restrictions.clear();
       this.#live.close();
       await this.#files.close();
     }
@@ -744,6 +713,7 @@ export class FunnelIndex<Payload = unknown> {
       throw error;
     }
     this.#closed = true;
+    this.#restrictions.clear();
     void this.#pool.close();
   }
 
@@ -754,16 +724,6 @@ export class FunnelIndex<Payload = unknown> {
   #checkOpen(): void {
     if (this.#closed) throw new FunnelError('CLOSED', 'Expected an open index but it was closed');
   }
-}
-
-/** A filter as the engine takes it, and what is said of it. */
-interface Restricted {
-  restriction: Restriction;
-  stats: IndexFilterStats;
-}
-
-function requestOf({ request, filter }: OwnQuery, only: ReadonlyMap<OwnFilter, Restricted>): SearchRequest {
-  return filter === undefined ? request : { ...request, only: only.get(filter)!.restriction };
 }
 
 function underWay(): FunnelError {

@@ -38,6 +38,11 @@ export class Live {
     this.reload();
   }
 
+  /** Other for every change but of a mask. */
+  get version(): number {
+    return this.#version;
+  }
+
   get half(): boolean {
     return this.files.config.precision === 'float16';
   }

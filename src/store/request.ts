@@ -4,7 +4,7 @@ import type { Metric } from '../kernels/kernels.js';
 import { type PayloadSelector, payloadSelection } from '../query/payload.js';
 import { checkInteger, checkKeys, checkQuery, isZero } from '../validate.js';
 import type { SearchRequest } from './engine/search.js';
-import { type OwnFilter, SharedFilters, type Unchecked } from './filters.js';
+import type { OwnFilter, SharedFilters, Unchecked } from './filters.js';
 import { refuseForeign } from './refused.js';
 import type { IndexQuery } from './types.js';
 
@@ -41,12 +41,7 @@ export interface OwnQuery {
  * @param filters those of the batch
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, BAD_ID, NOT_FINITE, ZERO_QUERY, TOO_DEEP, UNSUPPORTED, DETACHED_BUFFER
  */
-export function ownQuery(
-  query: Unchecked<IndexQuery>,
-  dim: number,
-  metric: Metric,
-  filters = new SharedFilters(),
-): OwnQuery {
+export function ownQuery(query: Unchecked<IndexQuery>, dim: number, metric: Metric, filters: SharedFilters): OwnQuery {
   refuseForeign(query);
   checkKeys(query, QUERY_KEYS, 'the query');
   const { limit = 10, offset, maxDepth, mode = 'funnel', scoreThreshold, params = {} } = query;

@@ -191,8 +191,10 @@ export interface IndexFilterStats {
   indexed: boolean;
   /** Keys of conditions that were looked up in payloads, for which an index would help. */
   unindexed: string[];
-  /** Rows of which the payload was read. */
+  /** Rows of which the payload was read, by the first query with this filter. */
   payloadsRead: number;
+  /** Whether an earlier query had the same filter and nothing was written since: then what it found is used again. */
+  cached: boolean;
   /** Milliseconds in the filter. */
   ms: number;
 }

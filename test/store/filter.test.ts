@@ -1,5 +1,8 @@
 /** Filters on a FunnelIndex, held against the oracle that reads the raw JSON: with indexes, without, and half-way. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { FunnelError } from 'funnelvec';
 import { FunnelIndex, type FunnelIndexOptions, type IndexAnswer, type IndexQuery } from 'funnelvec/store';
@@ -256,6 +259,7 @@ describe('a filtered query of a FunnelIndex', () => {
         for (let q = 0; q < 5; q++) {
           const vector = random.vector(DIM);
           const wanted = bruteForce(passing, vector, metric, 20);
+          let answered = 0;
           for (const answer of [
             index.querySync({ vector, mode: 'exact', limit: 20, filter }),
             await index.query({ vector, mode: 'exact', limit: 20, filter }),
@@ -267,7 +271,9 @@ describe('a filtered query of a FunnelIndex', () => {
               [stats.matched, stats.plan, stats.indexed, stats.unindexed],
               [passing.length, plan, false, ['tag']],
             );
-            // Payloads only of rows that the index has left.
+            // Payloads only of rows that the index has left; for one filter once.
+            assert.equal(stats.cached, q > 0 || answered > 0);
+            answered++;
             assert.equal(stats.payloadsRead, live.filter(({ payload }) => payload.n < below).length);
           }
           const funnel = await index.query({ vector, limit: 20, filter, params: { candidates: 200, probes: 1000 } });
@@ -320,9 +326,12 @@ describe('a filtered query of a FunnelIndex', () => {
     const one = filter();
     const batch = [one, one, filter(), { must: [{ key: 'n', range: { gte: 51 } }] } as const, { ids: [3, 70] }];
     const queries = batch.map((f) => ({ vector: random.vector(DIM), filter: f, mode: 'exact' as const }));
-    for (const answers of [await index.queryBatch(queries), index.queryBatchSync(queries)]) {
+    for (const sync of [false, true]) {
+      await index.delete([9999 + Number(sync)]);
+      const answers = sync ? index.queryBatchSync(queries) : await index.queryBatch(queries);
       const stats = answers.map((answer) => answer.stats.filter!);
       assert.ok(stats[0] === stats[1] && stats[0] === stats[2]);
+      assert.equal(stats[0]!.cached, sync);
       assert.deepEqual(
         stats.map(({ matched, payloadsRead }) => [matched, payloadsRead]),
         [...Array.from({ length: 3 }, () => [150, 200]), [149, 200], [2, 0]],
@@ -330,6 +339,56 @@ describe('a filtered query of a FunnelIndex', () => {
       for (const [i, query] of queries.entries()) assert.deepEqual(answers[i]!.hits, index.querySync(query).hits);
     }
     await index.close();
+  });
+
+  it('is kept for later queries until something is written, here or elsewhere', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'funnelvec-filter-'));
+    const path = join(folder, 'index');
+    const index = await FunnelIndex.create<{ n: number }>(path, {
+      dim: DIM,
+      autoOptimize: false,
+      fullScanThreshold: 10,
+    });
+    const reader = await FunnelIndex.open<{ n: number }>(path, { readOnly: true, fullScanThreshold: 10 });
+    const put = (from: number, count: number, n: number) =>
+      index.upsert(
+        Array.from({ length: count }, (_, i) => ({ id: from + i, vector: random.vector(DIM), payload: { n } })),
+      );
+    await put(0, 300, 1);
+    await put(300, 300, 2);
+    const filter = (value: number) => ({ must: [{ key: 'n', match: { value } }] }) as const;
+    const matched = async (one: FunnelIndex<{ n: number }>, value = 1) => {
+      const answer = await one.query({ vector: random.vector(DIM), limit: 1000, mode: 'exact', filter: filter(value) });
+      const { cached, matched } = answer.stats.filter!;
+      assert.equal(answer.hits.length, matched);
+      return [matched, cached];
+    };
+    const changes: [number, () => Promise<unknown>][] = [
+      [300, async () => {}],
+      [350, () => put(1000, 50, 1)],
+      [340, () => index.delete(Array.from({ length: 10 }, (_, i) => i))],
+      [340, () => index.optimize()],
+      [330, () => put(10, 10, 3)],
+      [330, () => index.createPayloadIndex('n', 'integer')],
+      [0, () => index.delete({ filter: filter(1) })],
+      [20, () => put(5, 20, 1)],
+    ];
+    for (const [wanted, change] of changes) {
+      await change();
+      for (const one of [index, reader]) {
+        assert.deepEqual(await matched(one), [wanted, false]);
+        assert.deepEqual(await matched(one), [wanted, true]);
+      }
+    }
+    // As many as are kept, and no more; and rows that come while a query is under way are not lost to the next.
+    for (let value = 2; value < 40; value++) await matched(index, value);
+    assert.deepEqual(await matched(index), [20, false]);
+    const [, [answer]] = await Promise.all([put(2000, 500, 7), Promise.all([matched(index, 7), matched(index, 7)])]);
+    assert.ok(answer![0] === 0 || answer![0] === 500);
+    assert.equal((await matched(index, 7))[0], 500);
+    await reader.close();
+    await index.close();
+    rmSync(folder, { recursive: true, force: true });
   });
 
   it('takes no notice of rows that come and go while payloads are read, nor of those that it cannot know', async () => {

@@ -1,0 +1,149 @@
+/** Filters of queries as the engine takes them: each evaluated once, and kept while nothing is written. */
+import type { CodeKernels } from '../kernels/codes.js';
+import type { FilterNode } from '../query/filter/ast.js';
+import type { SearchRequest } from './engine/search.js';
+import { evaluate, type Filtered, type Matched, type OwnFilter, textOf } from './filters.js';
+import { atOnce, type Sliced } from './payload/slices.js';
+import type { OwnQuery } from './request.js';
+import { type Restriction, restrict } from './restrict.js';
+import type { IndexFilterStats } from './types.js';
+
+/** Filters that are kept, the last ones used. */
+const KEPT = 16;
+/** A filter with more values than this is not looked for. */
+const MOST_VALUES = 1024;
+
+interface Entry {
+  restriction: Restriction;
+  stats: IndexFilterStats;
+  /** Searches under way. */
+  users: number;
+  kept: boolean;
+}
+
+/** Of the queries of one call. */
+export type Restricted = Map<OwnFilter, { entry: Entry; stats: IndexFilterStats }>;
+
+export class Restrictions {
+  /** By text; those used last are last. */
+  readonly #kept = new Map<string, Entry>();
+  /** What is kept holds for this state of the index. */
+  #state = '';
+
+  constructor(
+    readonly filtered: Filtered,
+    readonly codes: CodeKernels,
+    readonly fullScanThreshold: number,
+  ) {}
+
+  /** The rows of each filter, but for those that are known. */
+  *match(queries: readonly OwnQuery[]): Sliced<Map<OwnFilter, Matched>> {
+    const all = new Map<OwnFilter, Matched>();
+    for (const { filter } of queries) {
+      if (filter === undefined || all.has(filter) || this.#find(filter) !== undefined) continue;
+      all.set(filter, yield* evaluate(filter, this.filtered));
+    }
+    return all;
+  }
+
+  /**
+   * What was matched, made for the segments of this moment.
+   *
+   * @param into is filled: what fails half-way leaves what `drop` gives back
+   */
+  take(queries: readonly OwnQuery[], matched: ReadonlyMap<OwnFilter, Matched>, into: Restricted): void {
+    for (const { filter } of queries) {
+      if (filter === undefined || into.has(filter)) continue;
+      const known = this.#find(filter);
+      const entry = known ?? this.#make(filter, matched.get(filter));
+      entry.users++;
+      // A copy: it goes to the caller.
+      const stats = { ...entry.stats, unindexed: [...entry.stats.unindexed] };
+      into.set(filter, { entry, stats: known ? { ...stats, cached: true, ms: 0 } : stats });
+    }
+  }
+
+  /** Gives back the masks that nobody needs any more. */
+  drop(restricted: Restricted): void {
+    for (const { entry } of restricted.values()) {
+      entry.users--;
+      this.#release(entry);
+    }
+  }
+
+  /** Keeps nothing any more. */
+  clear(): void {
+    for (const text of [...this.#kept.keys()]) this.#forget(text);
+  }
+
+  #make(filter: OwnFilter, matched = atOnce(evaluate(filter, this.filtered))): Entry {
+    const began = performance.now();
+    const { files, live } = this.filtered;
+    const { rows, work, generation } = matched;
+    const restriction = restrict(rows, this.fullScanThreshold, live, this.codes);
+    const plan = restriction.masks.length > 0 ? 'mask' : 'rows';
+    const stats: IndexFilterStats = { ...work, plan, cached: false, ms: work.ms + performance.now() - began };
+    const entry: Entry = { restriction, stats, users: 0, kept: false };
+    // Rows that came since are not among those matched.
+    if (generation === files.generation) this.#keep(filter, entry);
+    return entry;
+  }
+
+  #keep(filter: OwnFilter, entry: Entry): void {
+    if (!('node' in filter) || isLarge(filter.node)) return;
+    this.#sweep();
+    entry.kept = true;
+    this.#kept.set(textOf(filter.node), entry);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > KEPT) this.#forget(oldest!);
+  }
+
+  #find(filter: OwnFilter): Entry | undefined {
+    if (!('node' in filter) || isLarge(filter.node)) return undefined;
+    this.#sweep();
+    const text = textOf(filter.node);
+    const entry = this.#kept.get(text);
+    if (entry === undefined) return undefined;
+    this.#kept.delete(text);
+    this.#kept.set(text, entry);
+    return entry;
+  }
+
+  /** Forgets all when anything was written, or segments were replaced. */
+  #sweep(): void {
+    const { files, live } = this.filtered;
+    const state = `${files.generation} ${live.version}`;
+    if (state === this.#state) return;
+    this.clear();
+    this.#state = state;
+  }
+
+  #forget(text: string): void {
+    const entry = this.#kept.get(text)!;
+    this.#kept.delete(text);
+    entry.kept = false;
+    this.#release(entry);
+  }
+
+  #release({ users, kept, restriction }: Entry): void {
+    if (users > 0 || kept) return;
+    for (const { buffer, byteOffset, byteLength } of restriction.masks) {
+      this.codes.release(new Uint8Array(buffer, byteOffset, byteLength));
+    }
+  }
+}
+
+export function requestOf({ request, filter }: OwnQuery, restricted: Restricted): SearchRequest {
+  return filter === undefined ? request : { ...request, only: restricted.get(filter)!.entry.restriction };
+}
+
+function isLarge(node: FilterNode): boolean {
+  return sizeOf(node) > MOST_VALUES;
+}
+
+/** Conditions and values. */
+function sizeOf(node: FilterNode): number {
+  if ('nodes' in node) return node.nodes.reduce((sum, child) => sum + sizeOf(child), 1);
+  if ('node' in node) return 1 + sizeOf(node.node);
+  return 'values' in node ? 1 + node.values.length : 'ids' in node ? 1 + node.ids.length : 1;
+}
