@@ -54,7 +54,7 @@ export interface EmbeddedSourceOptions {
  *
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS
  */
-export function embeddedSource(index: FunnelIndex<unknown>, options: EmbeddedSourceOptions = {}): Source {
+export function embeddedSource(index: FunnelIndex, options: EmbeddedSourceOptions = {}): Source {
   if (typeof index?.gather !== 'function') throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'index', index);
   checkKeys(options, ['head', 'nativeFilter', 'timeout'], 'the options of embeddedSource()');
   const { head, nativeFilter } = options;
@@ -85,7 +85,7 @@ class EmbeddedSource implements Source {
   readonly name: string;
 
   constructor(
-    private readonly index: FunnelIndex<unknown>,
+    private readonly index: FunnelIndex,
     private readonly options: EmbeddedSourceOptions,
   ) {
     this.name = index.path === ':memory:' ? 'the index in memory' : `index ${JSON.stringify(index.path)}`;

@@ -62,7 +62,8 @@ const ATTEMPTS = 3;
 /** Dead rows beyond this share of all are dropped from the files by optimize(). */
 const COMPACT_FROM = 0.2;
 
-export class FunnelIndex<Payload = unknown> {
+// biome-ignore lint/suspicious/noExplicitAny: an index of any payloads is what an index of some is taken for
+export class FunnelIndex<Payload = any> {
   readonly #files: IndexFiles;
   readonly #live: Live;
   readonly #indexes: PayloadIndexes;
@@ -541,7 +542,7 @@ export class FunnelIndex<Payload = unknown> {
    *   source throws: what was written until then stays, and the next call goes on from there
    */
   syncFrom(source: Source, options: SyncOptions = {}): Promise<SyncResult> {
-    return syncFrom(this as FunnelIndex<unknown>, source, options);
+    return syncFrom(this, source, options);
   }
 
   /** The best rows, off the main thread. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, ZERO_QUERY */

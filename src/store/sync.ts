@@ -67,11 +67,7 @@ const KEYS = ['batch', 'withPayload', 'resume', 'prune', 'idKind', 'onProgress',
 const KINDS = ['string', 'number', 'bigint'] as const;
 const syncing = new WeakSet<object>();
 
-export async function syncFrom(
-  index: FunnelIndex<unknown>,
-  source: Source,
-  options: SyncOptions = {},
-): Promise<SyncResult> {
+export async function syncFrom(index: FunnelIndex, source: Source, options: SyncOptions = {}): Promise<SyncResult> {
   if (typeof source?.scan !== 'function') throw expected('BAD_ARGUMENT', 'a source that can scan()', 'source', source);
   checkOptions(options);
   if (partsOf(index).files.readOnly) {
@@ -119,7 +115,7 @@ class Sync {
   #written = 0;
 
   constructor(
-    readonly index: FunnelIndex<unknown>,
+    readonly index: FunnelIndex,
     readonly source: Source,
     readonly options: SyncOptions,
   ) {

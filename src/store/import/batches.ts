@@ -42,7 +42,7 @@ const COMMON = ['batch', 'from', 'onProgress', 'signal'] as const;
 
 /** @throws FunnelError BAD_ARGUMENT, NOT_WRITABLE, CLOSED */
 export function checkImport(
-  index: FunnelIndex<never>,
+  index: FunnelIndex,
   options: ImportOptions,
   name: string,
   more: readonly string[] = [],
