@@ -13,6 +13,7 @@
 #include "crc32c.h"
 #include "funnel.h"
 #include "records.h"
+#include "team.h"
 #include "topk.h"
 
 namespace {
@@ -310,7 +311,7 @@ Napi::Value Survivors(const Napi::CallbackInfo& info) {
   const SurvivorsTask task{data<int32_t>(env, a[0]),  real(env, a[1]),           data<uint32_t>(env, a[2]),
                            number(env, a[3]),         data<uint16_t>(env, a[4]), boundAt(env, a + 7),
                            data<uint32_t>(env, a[5]), data<int32_t>(env, a[6])};
-  return Napi::Number::New(env, static_cast<double>(tableOf(info).codes.survivors(task)));
+  return Napi::Number::New(env, static_cast<double>(survivors(tableOf(info), task)));
 }
 
 // rows, count, estimates, dots, scale, bound...
@@ -401,6 +402,12 @@ Napi::Value Crc32c(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, sum);
 }
 
+// threads: how many the code kernels may use that this thread calls
+Napi::Value SetTeam(const Napi::CallbackInfo& info) {
+  setTeam(number(info.Env(), info[0]));
+  return info.Env().Undefined();
+}
+
 // fd, header, stride, slots, ordinals, count, out
 Napi::Value ReadRecords(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -453,6 +460,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     bind<EncodeRows>(level, "encodeRows", table);
     bind<EncodeBits>(level, "encodeBits", table);
     bind<ScoresAt>(level, "scoresAt", table);
+    bind<SetTeam>(level, "team", table);
     bind<Crc32c>(level, "crc32c", table);
 #ifndef _WIN32
     bind<ReadRecords>(level, "readRecords", table);

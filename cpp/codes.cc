@@ -6,9 +6,13 @@
 
 #include "funnel.h"
 #include "kernels.h"
+#include "team.h"
 
 namespace funnelvec {
 namespace {
+
+// Of planes: below, the work is done before others have heard of it.
+constexpr size_t kTeamBytes = 96 * 1024;
 
 // Blocks that stay in a core's own cache while several queries pass over them.
 constexpr size_t kTileBytes = 32 * 1024;
@@ -56,12 +60,15 @@ void headDots(const KernelTable& table, const HeadDotsTask& task) {
     queries[t] = {low, narrow ? nullptr : high};
   }
   const size_t tile = task.queries == 1 ? task.count : std::max<size_t>(1, kTileBytes / (groups * kLineBytes));
-  for (size_t b = 0; b < task.count; b += tile) {
-    const HeadVisit visit{task.plane, groups, task.blocks + b, std::min(tile, task.count - b)};
-    for (size_t t = 0; t < task.queries; ++t) {
-      table.codes.headDots(visit, queries[t], task.dots + (t * task.count + b) * kBlockRows);
+  const size_t least = kTeamBytes / (task.dims * kBlockRows / 2 * std::max<size_t>(1, task.queries));
+  inRanges(task.count, least, 1, [&](size_t from, size_t to, size_t) {
+    for (size_t b = from; b < to; b += tile) {
+      const HeadVisit visit{task.plane, groups, task.blocks + b, std::min(tile, to - b)};
+      for (size_t t = 0; t < task.queries; ++t) {
+        table.codes.headDots(visit, queries[t], task.dots + (t * task.count + b) * kBlockRows);
+      }
     }
-  }
+  });
 }
 
 void bitDots(const KernelTable& table, const BitDotsTask& task) {
@@ -108,7 +115,35 @@ void rowDots(const KernelTable& table, const RowDotsTask& task) {
     query.high = planes.data() + plane;
     query.sum128 = static_cast<int32_t>(sum * 128);
   }
-  (task.bits == 8 ? table.codes.rowDots8 : table.codes.rowDots4)(task.visit, query, task.dots);
+  const auto dots = task.bits == 8 ? table.codes.rowDots8 : table.codes.rowDots4;
+  const size_t least = kTeamBytes / 2 / (dims * task.bits / 8);
+  inRanges(task.visit.count, least, 16, [&](size_t from, size_t to, size_t) {
+    RowVisit part = task.visit;
+    part.rows += from;
+    part.count = to - from;
+    dots(part, query, task.dots + from);
+  });
+}
+
+size_t survivors(const KernelTable& table, const SurvivorsTask& task) {
+  size_t found[kMostRanges], starts[kMostRanges];
+  const size_t parts = inRanges(task.count, 512, 1, [&](size_t from, size_t to, size_t part) {
+    SurvivorsTask t = task;
+    t.dots += from * kBlockRows;
+    t.blocks += from;
+    t.count = to - from;
+    t.rows += from * kBlockRows;
+    t.kept += from * kBlockRows;
+    starts[part] = from * kBlockRows;
+    found[part] = table.codes.survivors(t);
+  });
+  size_t n = found[0];
+  for (size_t part = 1; part < parts; ++part) {
+    std::copy_n(task.rows + starts[part], found[part], task.rows + n);
+    std::copy_n(task.kept + starts[part], found[part], task.kept + n);
+    n += found[part];
+  }
+  return n;
 }
 
 size_t topDots(const KernelTable& table, const TopDotsTask& task) {
@@ -183,8 +218,12 @@ void scoresAt(const KernelTable& table, const ScoresAtTask& task) {
     }
     const Matrix rows{task.chunks[chunk], static_cast<RowType>(task.type), order.size(), task.stride};
     const uint32_t* list = consecutive(order) ? nullptr : order.data();
-    scoresOf(table, static_cast<Metric>(task.metric), task.query, rows, task.dim, list, order.front(),
-             task.keys + done);
+    const size_t width = task.dim * (task.type == kFloat32 ? 4 : 2);
+    inRanges(order.size(), kTeamBytes / 2 / width, 8, [&](size_t from, size_t to, size_t) {
+      const Matrix part{rows.values, rows.type, to - from, rows.dim};
+      scoresOf(table, static_cast<Metric>(task.metric), task.query, part, task.dim, list ? list + from : nullptr,
+               order[from], task.keys + done + from);
+    });
     done = end;
   }
 }

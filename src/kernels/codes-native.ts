@@ -11,7 +11,7 @@ import {
 import { METRICS } from './kernels.js';
 
 type Raw = (...args: unknown[]) => never;
-type RawLevel = Record<(typeof CODE_KERNEL_NAMES)[number], Raw>;
+type RawLevel = Record<(typeof CODE_KERNEL_NAMES)[number] | 'team', Raw>;
 
 /** Every level that runs here, best first. Throws when the binary cannot be loaded. */
 export function loadNativeCodeKernels(): CodeKernels[] {
@@ -29,6 +29,7 @@ function bind(name: string, raw: RawLevel): CodeKernels {
     // Room to align to a cache line within.
     allocate: (bytes) => new Uint8Array(new SharedArrayBuffer(bytes)),
     release: () => {},
+    team: (threads) => raw.team(threads),
     headDots: (t) => raw.headDots(t.plane, t.dims, t.blocks, t.count, t.query, t.queries, t.dots),
     bitDots: (t) => raw.bitDots(t.plane, t.dims, t.blocks, t.count, t.query, t.dots),
     rowDots: (t) => raw.rowDots(t.plane, t.bits, t.stride, t.dims, t.rows, t.count, t.query, t.dots),

@@ -226,6 +226,8 @@ export interface CodeKernels {
   allocate(bytes: number): Uint8Array;
   /** Gives back what `allocate` answered (the same view). Nothing may use it afterwards. */
   release(memory: Uint8Array): void;
+  /** How many threads the kernels may use when this thread calls them: 1, until this says more. Where there are none, nothing. */
+  team?(threads: number): void;
   headDots(task: HeadDotsTask): void;
   bitDots(task: BitDotsTask): void;
   rowDots(task: RowDotsTask): void;
@@ -254,4 +256,4 @@ export const CODE_KERNEL_NAMES = [
   'encodeRows',
   'encodeBits',
   'scoresAt',
-] as const satisfies readonly Exclude<keyof CodeKernels, 'name' | 'allocate' | 'release'>[];
+] as const satisfies readonly Exclude<keyof CodeKernels, 'name' | 'allocate' | 'release' | 'team'>[];

@@ -13,7 +13,7 @@ import { checkKeys } from '../validate.js';
 import { backend } from './backend.js';
 import { buildSync, buildWith, type OnProgress } from './builder.js';
 import type { BuildOptions } from './engine/build.js';
-import { Searcher, type SearchResult } from './engine/search.js';
+import { Searcher, type SearchResult, type SearchState } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
 import { facet, ownFacet } from './facet.js';
 import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
@@ -613,15 +613,26 @@ export class FunnelIndex<Payload = any> {
       this.#restrictions.take(own, atOnce(this.#restrictions.match(own)), only);
       const requests = own.map((query) => requestOf(query, only));
       const start = performance.now();
-      const { state } = this.#live;
-      const results =
+      const results = this.#inTeam((state) =>
         requests.length === 1
           ? [this.#searcher.search(state, requests[0]!)]
-          : this.#searcher.searchBatch(state, requests);
+          : this.#searcher.searchBatch(state, requests),
+      );
       const ms = (performance.now() - start) / own.length;
       return results.map((result, i) => this.#answer(own[i]!, result, ms, only));
     } finally {
       this.#restrictions.drop(only);
+    }
+  }
+
+  /** This thread waits anyway, so others of the index's may help it. */
+  #inTeam<T>(search: (state: SearchState) => T): T {
+    const codes = this.#codes;
+    codes.team?.(this.#pool.size);
+    try {
+      return search(this.#live.state);
+    } finally {
+      codes.team?.(1);
     }
   }
 

@@ -54,7 +54,10 @@ export type Rotation = 'pca' | 'none' | 'balanced';
 export type Head = number | 'int8' | 'binary' | { prefix: number };
 
 export interface OpenIndexOptions {
-  /** Threads for asynchronous calls. @default as many as the process may use */
+  /**
+   * Threads that search: each asynchronous call takes one that is free, parts of a long batch several; a synchronous call
+   * shares its scans among as many. @default as many as the process may use
+   */
   threads?: number;
   /**
    * Bytes that vectors and codes may take in memory. Codes come first; rows that do not fit are read from disk when an
