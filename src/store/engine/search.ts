@@ -5,7 +5,7 @@ import { Best } from './best.js';
 import { Scratch } from './memory.js';
 import { fullEstimates, keyOf, orderRows, topByKey, twiceIn, type Visit } from './ordered.js';
 import { type HeadPart, headPart, identity, rotateQuery, rowPart, skewSlack, split, thresholdOf } from './prepared.js';
-import type { Lengths, Segment } from './segment.js';
+import type { Lengths, Partition, Segment } from './segment.js';
 
 /** The rows themselves. */
 export interface RowTier {
@@ -112,9 +112,12 @@ export class Searcher {
     const parts: HeadPart[][] = [];
     // Pass 1: every dot product of the heads, and what looks best.
     const dotsOf: Int32Array[] = [];
+    const visits: Visit[] = [];
     for (const [s, segment] of segments.entries()) {
       const { coding } = segment;
-      const count = segment.blocks.length;
+      const visit = this.#blocksOf(segment, s, requests);
+      visits.push(visit);
+      const { count } = visit;
       const query = this.#scratch.take(`head query ${s}`, Int16Array, coding.head * requests.length);
       const dots = this.#scratch.take(`dots ${s}`, Int32Array, count * BLOCK_ROWS * requests.length);
       dotsOf.push(dots);
@@ -125,23 +128,16 @@ export class Searcher {
           return headPart(coding, u, false, query.subarray(t * coding.head, (t + 1) * coding.head));
         }),
       );
-      this.codes.headDots({
-        plane: segment.headPlane,
-        dims: coding.head,
-        blocks: segment.blocks,
-        count,
-        query,
-        queries: requests.length,
-        dots,
-      });
+      const queries = requests.length;
+      this.codes.headDots({ plane: segment.headPlane, dims: coding.head, ...visit, query, queries, dots });
     }
     return runs.map((run, t) => {
       const dots = (s: number) => {
-        const n = segments[s]!.blocks.length * BLOCK_ROWS;
+        const n = visits[s]!.count * BLOCK_ROWS;
         return dotsOf[s]!.subarray(t * n, (t + 1) * n);
       };
-      for (const s of segments.keys()) this.#seed(run, s, dots(s));
-      for (const s of segments.keys()) this.#sift(run, s, dots(s), parts[s]![t]!);
+      for (const s of segments.keys()) this.#seed(run, s, visits[s]!, dots(s));
+      for (const s of segments.keys()) this.#sift(run, s, visits[s]!, dots(s), parts[s]![t]!);
       return run.result(true);
     });
   }
@@ -174,14 +170,13 @@ export class Searcher {
     }
   }
 
-  #seed(run: Run, s: number, dots: Int32Array): void {
+  #seed(run: Run, s: number, visit: Visit, dots: Int32Array): void {
     const segment = run.state.segments[s]!;
     const k = Math.min(segment.count, Math.max(16, 2 * run.request.k));
     const rows = this.#scratch.take('seeds', Uint32Array, k);
     const found = this.codes.topDots({
       dots,
-      blocks: segment.blocks,
-      count: segment.blocks.length,
+      ...visit,
       mask: run.request.only?.masks[s] ?? segment.mask,
       k,
       rows,
@@ -193,7 +188,7 @@ export class Searcher {
     run.seeds[s] = new Set(rows.subarray(0, found));
   }
 
-  #sift(run: Run, s: number, dots: Int32Array, part: HeadPart): void {
+  #sift(run: Run, s: number, visit: Visit, dots: Int32Array, part: HeadPart): void {
     const { request, norm } = run;
     const segment = run.state.segments[s]!;
     const { coding } = segment;
@@ -215,15 +210,14 @@ export class Searcher {
     const head = split(coding, u, coding.head);
 
     // The head's own bound, of every row.
-    const visited = segment.blocks.length * BLOCK_ROWS;
+    const visited = visit.count * BLOCK_ROWS;
     const rows = scratch.take('rows', Uint32Array, visited);
     const kept = scratch.take('kept', Int32Array, visited);
     const mask = request.only?.masks[s] ?? segment.mask;
     let n = codes.survivors({
       dots,
       scale: part.scale,
-      blocks: segment.blocks,
-      count: segment.blocks.length,
+      ...visit,
       mask,
       bound: bound(segment.coarseError, head.within, segment.headTail, head.beyond, part.constant + part.slack),
       rows,
@@ -349,7 +343,7 @@ export class Searcher {
     const scratch = this.#scratch;
     const width = k <= keep ? coding.head : coding.width;
     const { u } = rotateQuery(scratch, coding, request.vector, run.norm, width);
-    const visit = this.#visit(run, segment, u);
+    const visit = this.#visit(run, segment, s, u);
     const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
     const part = headPart(coding, u, true, query);
     const dots = scratch.take(`dots ${s}`, Int32Array, visit.count * BLOCK_ROWS);
@@ -365,7 +359,7 @@ export class Searcher {
       metric === 'cosine'
         ? this.codes.topDots({ dots, ...visit, mask, k, rows, best })
         : topByKey(this.kernels, scratch, keys, visit, mask, dots, k, rows, best);
-    run.stages.push({ name: 'head', in: Math.min(segment.count, visit.count * BLOCK_ROWS), out: found });
+    run.stages.push({ name: 'head', in: rowsIn(run, segment, visit), out: found });
     if (found <= keep) return found;
     const { estimates, constant: more } = this.#codeEstimates(segment, u, width, part, rows, best, found);
     if (metric !== 'cosine') {
@@ -389,11 +383,11 @@ export class Searcher {
     const rotates = byCodes || coding.order!.kind === 'int8' || segment.partition !== null;
     const width = byCodes ? coding.width : coding.head;
     const u = rotates ? rotateQuery(scratch, coding, request.vector, norm, width).u : NOT_ROTATED;
-    const visit = this.#visit(run, segment, u);
+    const visit = this.#visit(run, segment, s, u);
     const query = { vector: request.vector, norm, u };
     const mask = request.only?.masks[s] ?? segment.mask;
     const found = orderRows(this.kernels, this.codes, scratch, segment, query, visit, mask, k, rows);
-    run.stages.push({ name: 'head', in: Math.min(segment.count, visit.count * BLOCK_ROWS), out: found });
+    run.stages.push({ name: 'head', in: rowsIn(run, segment, visit), out: found });
     if (!narrows || found <= keep) return found;
     const estimates = byCodes
       ? this.#listEstimates(segment, u, width, rows, found)
@@ -483,13 +477,31 @@ export class Searcher {
     rows.set(chosen.subarray(0, keep));
   }
 
-  /** The blocks of the lists nearest to the query, ascending; every block without a partition. */
-  #visit(run: Run, segment: Segment, u: Float64Array): Visit {
+  /** The blocks with rows that take part, where all requests have the same few; else every block. */
+  #blocksOf({ blocks, count: rows }: Segment, s: number, requests: readonly SearchRequest[]): Visit {
+    const only = requests[0]!.only;
+    const few = only !== undefined && SPARSE * only.rows < rows && requests.every((one) => one.only === only);
+    if (!few) return { blocks, count: blocks.length };
+    const mask = only.masks[s]!;
+    const some = this.#scratch.take(`blocks ${s}`, Uint32Array, blocks.length);
+    let count = 0;
+    for (const block of blocks) if (mask[block] !== 0) some[count++] = block;
+    return { blocks: some, count };
+  }
+
+  /**
+   * The blocks of the lists nearest to the query, ascending; every block without a partition. Under a filter, blocks without a
+   * row of it are passed over, and more lists are visited for them: as many blocks are read as without it.
+   */
+  #visit(run: Run, segment: Segment, s: number, u: Float64Array): Visit {
     const { partition, blocks } = segment;
-    if (partition === null) return { blocks, count: blocks.length };
+    const { only } = run.request;
+    if (partition === null) return this.#blocksOf(segment, s, [run.request]);
     const lists = partition.halfSquares.length;
     const probes = Math.min(lists, run.request.probes ?? defaultProbes(lists));
-    if (probes >= lists) return { blocks, count: blocks.length };
+    if (probes >= lists) return this.#blocksOf(segment, s, [run.request]);
+    const mask = only?.masks[s];
+    const room = mask === undefined ? blocks.length : Math.ceil((blocks.length * probes) / lists);
     const scratch = this.#scratch;
     const affinities = scratch.take('affinities', Float64Array, lists);
     const { dims } = partition;
@@ -507,26 +519,44 @@ export class Searcher {
       keys: affinities,
     });
     for (let c = 0; c < lists; c++) affinities[c]! -= partition.halfSquares[c]!;
-    const nearest = new Uint32Array(probes);
-    this.kernels.topK(affinities.subarray(0, lists), nearest, new Float64Array(probes));
+    let nearest = new Uint32Array(mask === undefined ? probes : lists);
+    this.kernels.topK(affinities.subarray(0, lists), nearest, new Float64Array(nearest.length));
+    if (mask !== undefined) nearest = nearest.subarray(0, listsWithin(partition, mask, nearest, room));
     nearest.sort();
     const out = scratch.take('visit', Uint32Array, blocks.length);
     let count = 0;
+    let next = 0; // neighbouring lists may share a block
     for (const list of nearest) {
-      const from = partition.offsets[list]!;
       const to = partition.offsets[list + 1]!;
-      if (from === to) continue;
-      let block = from >> 4;
-      // Neighbouring lists may share a block.
-      if (count > 0 && out[count - 1]! >= block) block = out[count - 1]! + 1;
-      for (; block << 4 < to; block++) out[count++] = block;
+      if (partition.offsets[list]! === to) continue;
+      let block = Math.max(next, partition.offsets[list]! >> 4);
+      for (; block << 4 < to; block++) if (mask === undefined || mask[block] !== 0) out[count++] = block;
+      next = block;
     }
-    run.stages.push({ name: 'lists', in: lists, out: probes });
+    run.stages.push({ name: 'lists', in: lists, out: nearest.length });
     return { blocks: out, count };
   }
 }
 
 const NOT_ROTATED = new Float64Array(0);
+
+function rowsIn({ request: { only } }: Run, segment: Segment, visit: Visit): number {
+  return Math.min(only?.rows ?? segment.count, visit.count * BLOCK_ROWS);
+}
+
+/** So many times fewer rows than there are leave most blocks without one. */
+const SPARSE = 16;
+
+/** How many lists, in this order, have so many blocks with rows of a mask. */
+function listsWithin({ offsets }: Partition, mask: Uint16Array, order: Uint32Array, blocks: number): number {
+  let found = 0;
+  for (const [i, list] of order.entries()) {
+    const to = offsets[list + 1]!;
+    for (let block = offsets[list]! >> 4; block << 4 < to; block++) if (mask[block] !== 0) found++;
+    if (found >= blocks) return i + 1;
+  }
+  return order.length;
+}
 
 /** Do bounds decide, and not a number of candidates? */
 function isBounded({ mode, eps }: SearchRequest): boolean {
