@@ -602,7 +602,7 @@ export class FunnelIndex<Payload = any> {
     if (!Array.isArray(queries)) throw expected('BAD_ARGUMENT', 'an array', 'queries', queries);
     const { dim, metric } = this;
     const filters = new SharedFilters(queries.length > 1);
-    const own = queries.map((query) => ownQuery(query, dim, metric, filters));
+    const own = queries.map((query, i) => named(i, queries.length, () => ownQuery(query, dim, metric, filters)));
     this.#follow();
     return own;
   }
@@ -735,6 +735,16 @@ export class FunnelIndex<Payload = any> {
 
   #checkOpen(): void {
     if (this.#closed) throw new FunnelError('CLOSED', 'Expected an open index but it was closed');
+  }
+}
+
+/** What is wrong with one of many says with which. */
+function named<T>(i: number, count: number, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (count === 1 || !(error instanceof FunnelError)) throw error;
+    throw new FunnelError(error.code, `${error.message} (queries[${i}])`, { cause: error });
   }
 }
 

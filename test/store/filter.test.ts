@@ -288,6 +288,44 @@ describe('a filtered query of a FunnelIndex', () => {
     });
   }
 
+  it('reads payloads for a nested condition only where an index has an element that could meet it', async () => {
+    const index = await FunnelIndex.create<Json>(':memory:', { dim: DIM, autoOptimize: false });
+    await index.createPayloadIndex('cast[].name', 'keyword');
+    const payload = (i: number) => ({
+      cast: [
+        { name: `n${i % 50}`, born: i },
+        { name: 'x', born: 7 },
+      ],
+    });
+    await index.upsert(
+      Array.from({ length: 500 }, (_, id) => ({ id, vector: random.vector(DIM), payload: payload(id) })),
+    );
+    const nested = (must: Json) => ({ must: { nested: { key: 'cast', filter: { must } } } });
+    const named = { key: 'name', match: { value: 'n7' } };
+    for (const [must, wanted, read] of [
+      [[named, { key: 'born', range: { lt: 100 } }], [7, 57], 10],
+      [[named, { key: 'born', match: { value: 7 } }], [7], 10],
+      [[{ key: 'name', match: { value: 'nobody' } }], [], 0],
+      [[{ key: 'born', match: { value: 8 } }], [8], 500],
+      [
+        [
+          { key: 'name', match: { except: ['x'] } },
+          { key: 'born', range: { gte: 498 } },
+        ],
+        [498, 499],
+        500,
+      ],
+    ] as const) {
+      const { hits, stats } = index.querySync({ vector: random.vector(DIM), mode: 'exact', filter: nested(must) });
+      assert.deepEqual(
+        hits.map(({ id }) => id as number).sort((a, b) => a - b),
+        wanted,
+      );
+      assert.equal(stats.filter!.payloadsRead, read, JSON.stringify(must));
+    }
+    await index.close();
+  });
+
   it('does not depend on fullScanThreshold, which decides the plan', async () => {
     const vector = random.vector(DIM);
     const vectors = random.vector(3000 * DIM);
@@ -493,6 +531,16 @@ describe('a request to a FunnelIndex', () => {
       () => index.scrollSync({ withPayload: { only: [] } as Json }),
       isError('BAD_ARGUMENT', /withPayload/),
     );
+    await index.close();
+  });
+
+  it('is named when it is the one of a batch that is wrong', async () => {
+    const index = await FunnelIndex.create(':memory:', { dim: DIM });
+    await index.upsert([{ id: 1, vector: new Random(1).vector(DIM) }]);
+    const vector = new Random(2).vector(DIM);
+    const batch = [{ vector }, { vector, limit: 0 }, { vector }];
+    await assert.rejects(index.queryBatch(batch), isError('BAD_ARGUMENT', /limit .*queries\[1\]/));
+    assert.throws(() => index.querySync({ vector, limit: 0 }), isError('BAD_ARGUMENT', /limit[^[]*$/));
     await index.close();
   });
 

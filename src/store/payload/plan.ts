@@ -1,6 +1,6 @@
 /** A filter as the set of rows that pass: from indexes where there are some, from payloads only for rows that these leave. */
 
-import type { FilterNode } from '../../query/filter/ast.js';
+import type { FilterNode, Step } from '../../query/filter/ast.js';
 import { compileFilter } from '../../query/filter/evaluate.js';
 import type { Id, IdKind } from '../../types.js';
 import type { IndexFiles } from '../files/index-files.js';
@@ -19,6 +19,17 @@ import {
   union,
 } from './row-set.js';
 import type { Sliced } from './slices.js';
+
+/** What some element must meet; `empty`, of nothing at all, is another matter. */
+const NARROWING: ReadonlySet<FilterNode['op']> = new Set([
+  'match',
+  'except',
+  'text',
+  'range',
+  'dates',
+  'count',
+  'null',
+]);
 
 /** Rows between two looks at the clock. */
 const AT_ONCE = 16;
@@ -123,8 +134,7 @@ export class FilterPlan {
   }
 
   *#read(node: FilterNode, within: RowSet): Sliced<RowSet> {
-    const rows = listOf(within);
-    if (rows.length === 0) return rows;
+    const rows = listOf(yield* this.#narrow(node, [], within));
     this.#note(node);
     const passes = compileFilter(node);
     const found: number[] = [];
@@ -136,6 +146,26 @@ export class FilterPlan {
       if (passes(this.files.idOf(ordinal), this.files.payloadOf(ordinal))) found.push(ordinal);
     }
     return Uint32Array.from(found);
+  }
+
+  /**
+   * Leaves out rows that cannot pass a condition inside `nested`: where no element at all meets it, no single one meets it
+   * and the others.
+   *
+   * @param steps where the paths of `node` start
+   */
+  *#narrow(node: FilterNode, steps: readonly Step[], within: RowSet): Sliced<RowSet> {
+    if (node.op === 'and') {
+      let left = within;
+      for (const child of node.nodes) left = yield* this.#narrow(child, steps, left);
+      return left;
+    }
+    if (node.op === 'nested') return yield* this.#narrow(node.node, [...steps, ...node.path.steps], within);
+    if (steps.length === 0 || !NARROWING.has(node.op)) return within;
+    const condition = node as Condition;
+    const parts = this.indexes.at({ text: '', steps: [...steps, ...condition.path.steps] })?.answer(condition);
+    yield;
+    return parts === undefined ? within : intersection(within, gathered(parts, this.rows));
   }
 
   #note(node: FilterNode): void {
