@@ -21,6 +21,9 @@ export interface OwnFacet {
 /** To read a payload takes as long as to look at so many entries of an index. */
 const PAYLOAD_COST = 500;
 const AT_ONCE = 16;
+/** To come to the next value of an index, likewise; and how much of that is done at once. */
+const VALUE_COST = 16;
+const INDEX_WORK = 65_536;
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_ID, UNSUPPORTED */
 export function ownFacet(options: Unchecked<FacetOptions>): OwnFacet {
@@ -42,7 +45,7 @@ export function* facet({ path, filter, limit }: OwnFacet, filtered: Filtered): S
   } else {
     yield* countPayloads(path, rows, filtered, counts, () => true);
   }
-  return mostFrequent(counts, limit);
+  return yield* mostFrequent(counts, limit);
 }
 
 function* countIndexed(column: Column, rows: RowSet, filtered: Filtered, counts: Map<Scalar, number>): Sliced<void> {
@@ -53,10 +56,11 @@ function* countIndexed(column: Column, rows: RowSet, filtered: Filtered, counts:
     const scalar = column.type === 'bool' ? value === 1 : value;
     if (typeof scalar === 'number' && !Number.isSafeInteger(scalar)) continue;
     let count = 0;
-    if (++work % 65_536 === 0) yield;
-    for (let i = 0; i < ordinals.length; i++) {
-      if (wanted.has(ordinals[i]!)) count++;
-      if (++work % 65_536 === 0) yield;
+    for (let i = 0; i < ordinals.length; i++) if (wanted.has(ordinals[i]!)) count++;
+    work += VALUE_COST + ordinals.length;
+    if (work > INDEX_WORK) {
+      work = 0;
+      yield;
     }
     if (count > 0) counts.set(scalar, (counts.get(scalar) ?? 0) + count);
   }
@@ -90,9 +94,11 @@ function scalarOf(value: unknown): Scalar | undefined {
   return typeof plain === 'string' || typeof plain === 'boolean' ? plain : undefined;
 }
 
-function mostFrequent(counts: ReadonlyMap<Scalar, number>, limit: number): Facet[] {
+function* mostFrequent(counts: ReadonlyMap<Scalar, number>, limit: number): Sliced<Facet[]> {
   const best: Facet[] = [];
+  let work = 0;
   for (const [value, count] of counts) {
+    if (++work % 4096 === 0) yield;
     const one = { value, count };
     if (best.length === limit && before(best[limit - 1]!, one)) continue;
     let low = 0;

@@ -11,7 +11,7 @@ import type { Disk } from './disk.js';
 import { corrupt } from './errors.js';
 import { checkHead } from './rows.js';
 import { FORMAT_VERSION, type SegmentEntry } from './state.js';
-import { type Step, type Steps, take } from './step.js';
+import { othersTurn, type Step, type Steps, take } from './step.js';
 
 const MAGIC = Buffer.from('FVSEGM\r\n', 'latin1');
 const HEADER_BYTES = 64;
@@ -50,7 +50,7 @@ export function* writeSections(
     const { name, bytes } = section;
     check(name, bytes, table);
     yield* take(disk.write(fd, bytes, offset));
-    table.push({ name, offset, bytes: bytes.length, crcs: chunkChecksums(bytes) });
+    table.push({ name, offset, bytes: bytes.length, crcs: yield* chunkChecksums(bytes) });
     offset = Math.ceil((offset + bytes.length) / ALIGNMENT) * ALIGNMENT;
   }
   const json = Buffer.from(JSON.stringify(table), 'utf8');
@@ -69,13 +69,17 @@ export function* writeSections(
   return { bytes: offset + tail.length, table };
 }
 
-function chunkChecksums(bytes: Uint8Array): number[] {
+function* chunkChecksums(bytes: Uint8Array): Steps<number[]> {
   const crcs: number[] = [];
   for (let from = 0; from < bytes.length; from += CHUNK_BYTES) {
     crcs.push(crc32c(bytes, 0, from, Math.min(from + CHUNK_BYTES, bytes.length)));
+    if (crcs.length % CHUNKS_AT_ONCE === 0) yield* take(othersTurn);
   }
   return crcs;
 }
+
+/** A few milliseconds. */
+const CHUNKS_AT_ONCE = 2;
 
 /** Reads header and table. @throws FunnelError CORRUPT, UNSUPPORTED_FORMAT */
 export function* openSegment(disk: Disk, fd: number, entry: SegmentEntry, uuid: Uint8Array): Steps<SegmentTable> {

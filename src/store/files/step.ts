@@ -22,6 +22,9 @@ export function instant<T>(run: () => T): Step<T> {
   return { now: run, later: async () => run() };
 }
 
+/** Between stretches of long work: nothing now, but later the event loop turns. */
+export const othersTurn: Step<void> = { now: () => {}, later: () => new Promise((resolve) => setImmediate(resolve)) };
+
 export function runNow<T>(steps: Steps<T>): T {
   let state = steps.next();
   while (!state.done) {

@@ -33,10 +33,13 @@ export function* columnSections(meta: Meta, packed: Facts<Packed>): Sliced<Secti
 
 function* stringSections(kind: string, strings: readonly string[]): Sliced<Section[]> {
   const starts = new Float64Array(strings.length + 1);
-  for (const [i, { length }] of strings.entries()) starts[i + 1] = starts[i]! + length;
+  for (let i = 0; i < strings.length; i++) {
+    starts[i + 1] = starts[i]! + strings[i]!.length;
+    if (i % STRINGS_AT_ONCE === 0) yield;
+  }
   const units = Buffer.alloc(2 * starts.at(-1)!);
-  for (const [i, text] of strings.entries()) {
-    units.write(text, 2 * starts[i]!, 'utf16le');
+  for (let i = 0; i < strings.length; i++) {
+    units.write(strings[i]!, 2 * starts[i]!, 'utf16le');
     if (i % STRINGS_AT_ONCE === 0) yield;
   }
   return [section(`${kind}.starts`, starts), { name: `${kind}.values`, bytes: units }];

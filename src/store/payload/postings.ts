@@ -32,8 +32,9 @@ export class Growing implements Postings {
     this.size++;
   }
 
-  get values(): Value[] {
-    return [...this.#ordinals.keys()];
+  /** In no order. */
+  values(): Iterable<Value> {
+    return this.#ordinals.keys();
   }
 
   of(value: Value): ArrayLike<number> {
@@ -142,7 +143,7 @@ export function* merged(
   strings: boolean,
   alive: (ordinal: number) => boolean,
 ): Sliced<Packed> {
-  const news = yield* sorted(later.values);
+  const news = yield* sorted(later.values());
   const most = before.values.length + news.length;
   const values = strings ? [] : new Float64Array(most);
   const offsets = new Uint32Array(most + 1);

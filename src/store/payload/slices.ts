@@ -3,7 +3,7 @@
 export type Sliced<T> = Generator<void, T, void>;
 
 /** Work at a stretch, in milliseconds. */
-const STRETCH = 6;
+const STRETCH = 4;
 
 export function atOnce<T>(work: Sliced<T>): T {
   let step = work.next();
@@ -24,20 +24,24 @@ export async function inSlices<T>(work: Sliced<T>, check: () => void = () => {})
   }
 }
 
-/** Sorted, in a copy: chunks, each sorted at once, are merged. */
-export function* sorted<V extends string | number>(values: readonly V[]): Sliced<V[]> {
+/** Sorted: chunks, each sorted at once, are merged. */
+export function* sorted<V extends string | number>(values: Iterable<V>): Sliced<V[]> {
   let runs: V[][] = [];
-  for (let from = 0; from < values.length; from += CHUNK) {
-    runs.push(values.slice(from, from + CHUNK).sort(compare));
+  let run: V[] = [];
+  for (const value of values) {
+    if (run.push(value) < CHUNK) continue;
+    runs.push(run.sort(compare));
+    run = [];
     yield;
   }
+  runs.push(run.sort(compare));
   while (runs.length > 1) {
     const merged: V[][] = [];
     for (let i = 0; i + 1 < runs.length; i += 2) merged.push(yield* merge(runs[i]!, runs[i + 1]!));
     if (runs.length % 2 === 1) merged.push(runs.at(-1)!);
     runs = merged;
   }
-  return runs[0] ?? [];
+  return runs[0]!;
 }
 
 const CHUNK = 8192;
