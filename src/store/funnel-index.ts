@@ -287,9 +287,14 @@ export class FunnelIndex<Payload = any> {
     this.#packIfWorth();
   }
 
+  /** Later, as {@link #optimizeIfWorth}. */
   #packIfWorth(): void {
-    if (!this.#auto || this.#files.readOnly || this.#indexes.busy || !this.#indexes.isWorthWriting) return;
-    this.#indexes.write(true).catch(() => {}); // searches go on without; the next write tries again
+    const isWorth = () => this.#auto && !this.#closed && !this.#indexes.busy && this.#indexes.isWorthWriting;
+    if (this.#files.readOnly || !isWorth()) return;
+    setImmediate(() => {
+      // Searches go on without; the next write tries again.
+      if (isWorth()) this.#indexes.write(true).catch(() => {});
+    }).unref();
   }
 
   /** Later, and never in a script that does not wait for anything: there nothing must be under way. */

@@ -293,6 +293,53 @@ describe('a payload index', () => {
     await again.close();
   });
 
+  it('is written anew when many rows came, and not for a few', async () => {
+    const path = newPath();
+    const index = await FunnelIndex.create<Payload>(path, { dim: DIM, autoOptimize: false });
+    await index.upsert(points(0, 30));
+    await index.createPayloadIndex('n', 'integer');
+    await index.createPayloadIndex('tag', 'keyword');
+    await index.upsert(points(30, 100));
+    await index.close();
+    const files = IndexFiles.openSync(path);
+    const alive = (ordinal: number) => ((files.alive[ordinal >> 3]! >> (ordinal & 7)) & 1) === 1;
+    const few = new PayloadIndexes(files, alive, 101);
+    assert.equal(few.isWorthWriting, false);
+    await few.write(true);
+    assert.deepEqual(
+      files.payloadIndexes.map(({ rows }) => rows),
+      [30, 30],
+    );
+    const many = new PayloadIndexes(files, alive, 100);
+    assert.equal(many.isWorthWriting, true);
+    await many.write(true);
+    assert.deepEqual(
+      files.payloadIndexes.map(({ rows }) => rows),
+      [130, 130],
+    );
+    files.closeSync();
+    assert.equal(filesOf(path).length, 2);
+  });
+
+  it('that nobody finished does not stand in the way of a script that waits for nothing', async () => {
+    const path = newPath();
+    const made = await FunnelIndex.create<Payload>(path, { dim: 1 });
+    const count = 140_000;
+    const ids = Array.from({ length: count }, (_, i) => i);
+    await made.upsert({ ids, vectors: new Float32Array(count).fill(1), payloads: ids.map((n) => ({ n: n % 10 })) });
+    await made.close();
+    const files = IndexFiles.openSync(path);
+    await files.commitSegments({ indexes: () => [{ key: 'n', type: 'integer', file: null, rows: 0 }] });
+    files.closeSync();
+    const script = FunnelIndex.openSync<Payload>(path);
+    script.closeSync();
+    // And one that waits finds it made.
+    const index = await FunnelIndex.open<Payload>(path);
+    while (index.stats().payloadIndexes[0]!.packed < count) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(index.countMatchingSync({ filter: FILTERS[0] }), count / 5);
+    await index.close();
+  });
+
   it('does not keep others waiting while it is made, nor does a filter that reads payloads', async () => {
     const index = await FunnelIndex.create<Payload>(':memory:', { dim: DIM, autoOptimize: false });
     const payloads = Array.from({ length: 60_000 }, (_, i) => ({ n: i / 7, tag: `tag ${i}` }));
