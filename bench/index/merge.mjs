@@ -35,3 +35,13 @@ function piecesOf(part) {
     ]),
   );
 }
+
+/** A part with marks of its own, new or in place of the old one; the first of its kind comes behind a heading. */
+export function withPart(text, name, part, heading) {
+  const [begin, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`];
+  const whole = `${begin}\n\n${part}\n\n${end}`;
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from !== -1 && to !== -1) return text.slice(0, from) + whole + text.slice(to + end.length);
+  const headed = text.includes(`${heading}\n`) ? whole : `${heading}\n\n${whole}`;
+  return `${text.trimEnd()}\n\n${headed}\n`;
+}
