@@ -1,0 +1,128 @@
+/** Recommending by examples: the mean that is searched by, and the two strategies that score every row by each example. */
+import { expected, FunnelError } from '../errors.js';
+import type { Metric } from '../types.js';
+
+/**
+ * 'average_vector': one search by mean(positive) + (mean(positive) − mean(negative)). 'best_score': a row is as good as its
+ * most similar positive, or as bad as its most similar negative where that one is more similar. 'sum_scores': similarities
+ * to positives minus those to negatives.
+ */
+export type Strategy = 'average_vector' | 'best_score' | 'sum_scores';
+
+export const STRATEGIES: readonly Strategy[] = ['average_vector', 'best_score', 'sum_scores'];
+
+/** Full vectors of one length. */
+export interface Examples {
+  positive: readonly Float32Array[];
+  negative: readonly Float32Array[];
+}
+
+/** @throws FunnelError BAD_ARGUMENT */
+export function checkStrategy(value: unknown, positives: number, negatives: number): Strategy {
+  const strategy = value ?? 'average_vector';
+  if (!STRATEGIES.includes(strategy as Strategy)) {
+    throw expected('BAD_ARGUMENT', `one of ${STRATEGIES.join(', ')}`, 'strategy', value);
+  }
+  if (positives + negatives === 0) {
+    throw new FunnelError('BAD_ARGUMENT', 'Expected at least one positive or negative example but received none');
+  }
+  if (strategy === 'average_vector' && positives === 0) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      "Expected a positive example for strategy 'average_vector' but received none: 'best_score' and 'sum_scores' take negatives alone",
+    );
+  }
+  return strategy as Strategy;
+}
+
+/**
+ * What strategy 'average_vector' searches by. Under cosine every example counts by its direction alone, as databases that
+ * store vectors normalised have them.
+ */
+export function averageVector({ positive, negative }: Examples, metric: Metric): Float32Array {
+  const liked = meanOf(positive, metric);
+  if (negative.length === 0) return Float32Array.from(liked);
+  const disliked = meanOf(negative, metric);
+  return Float32Array.from(liked, (value, i) => value + (value - disliked[i]!));
+}
+
+/** In float64. */
+export function meanOf(vectors: readonly Float32Array[], metric: Metric): Float64Array {
+  const mean = new Float64Array(vectors[0]!.length);
+  for (const vector of vectors) {
+    const scale = metric === 'cosine' ? 1 / (lengthOf(vector) || 1) : 1;
+    for (let i = 0; i < mean.length; i++) mean[i]! += vector[i]! * scale;
+  }
+  return mean.map((sum) => sum / vectors.length);
+}
+
+function lengthOf(vector: Float32Array): number {
+  let squares = 0;
+  for (const value of vector) squares += value * value;
+  return Math.sqrt(squares);
+}
+
+/**
+ * What 'best_score' and 'sum_scores' compare, from a key of the kernels: the product for dot and cosine, minus the square of
+ * the distance for euclid. Larger is better.
+ */
+export function similarityOf(metric: Metric, key: number): number {
+  return metric === 'euclid' ? -(key * key) + 0 : key;
+}
+
+/** The score of a row by its similarities to the examples; larger is better under every metric. */
+export function strategyScore(
+  strategy: Exclude<Strategy, 'average_vector'>,
+  positive: ArrayLike<number>,
+  negative: ArrayLike<number>,
+): number {
+  if (strategy === 'sum_scores') return sumOf(positive) - sumOf(negative);
+  const liked = best(positive);
+  const disliked = best(negative);
+  return liked > disliked ? squashed(liked) : -squashed(disliked);
+}
+
+/** Into 0..1, so that whatever has a positive nearest stands before whatever has a negative nearest. */
+function squashed(x: number): number {
+  return 0.5 * (1 + x / (1 + Math.abs(x)));
+}
+
+function sumOf(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum;
+}
+
+function best(values: ArrayLike<number>): number {
+  let most = -Infinity;
+  for (let i = 0; i < values.length; i++) most = Math.max(most, values[i]!);
+  return most;
+}
+
+/** Keys of `count` rows by one example, into `keys`: a call of the kernels. */
+export type KeysOf = (example: Float32Array, keys: Float64Array) => void;
+
+/** Scores of `count` rows: one pass of the kernels for each example, in order. */
+export function scoreAll(
+  { positive, negative }: Examples,
+  strategy: Exclude<Strategy, 'average_vector'>,
+  metric: Metric,
+  count: number,
+  keysOf: KeysOf,
+  scores = new Float64Array(count),
+): Float64Array {
+  const similarities = [...positive, ...negative].map((example) => {
+    const keys = new Float64Array(count);
+    keysOf(example, keys);
+    for (let i = 0; i < count; i++) keys[i] = similarityOf(metric, keys[i]!);
+    return keys;
+  });
+  const liked = new Float64Array(positive.length);
+  const disliked = new Float64Array(negative.length);
+  for (let row = 0; row < count; row++) {
+    for (let e = 0; e < liked.length; e++) liked[e] = similarities[e]![row]!;
+    for (let e = 0; e < disliked.length; e++) disliked[e] = similarities[liked.length + e]![row]!;
+    scores[row] = strategyScore(strategy, liked, disliked);
+  }
+  return scores;
+}
