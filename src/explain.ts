@@ -37,7 +37,15 @@ export interface Explanation<Row = unknown> {
   find(id: Id): Fate;
 }
 
-export function explain<Row>(kernels: Kernels, prepared: Prepared<Row>): Explanation<Row> {
+/** Keys of all rows over their first `to` dims. */
+export type KeysAt = (to: number, keys: Float64Array) => void;
+
+/** @param keysAt what the stages rank by. @default the task's query under its metric */
+export function explain<Row>(
+  kernels: Kernels,
+  prepared: Prepared<Row>,
+  keysAt: KeysAt = (to, keys) => void kernels.scores({ ...prepared.task, from: 0, to, keys }),
+): Explanation<Row> {
   const { matrix, task } = prepared;
   const bad = kernels.firstNonFinite(task.rows);
   if (bad !== -1) throw notFinite(matrix, bad);
@@ -46,14 +54,14 @@ export function explain<Row>(kernels: Kernels, prepared: Prepared<Row>): Explana
   const stages = prepared.stages.map((stage, s): ExplainedStage => {
     const start = performance.now();
     const keys = new Float64Array(matrix.count);
-    kernels.scores({ ...task, from: 0, to: stage.scale, keys });
+    keysAt(stage.scale, keys);
     const entered = Float64Array.from(alive, (index) => keys[index]!);
     const order = new Uint32Array(alive.length);
     const sorted = new Float64Array(alive.length);
     kernels.topK(entered, order, sorted);
     const standing = (rank: number): Standing => {
       const index = alive[order[rank]!]!;
-      return { id: matrix.id(index), index, rank, score: scoreOf(task.metric, sorted[rank]!) };
+      return { id: matrix.id(index), index, rank, score: scoreOf(prepared, sorted[rank]!) };
     };
     const dropped: Standing[] = [];
     for (let rank = stage.out; rank < alive.length; rank++) dropped.push(standing(rank));

@@ -14,6 +14,8 @@ export interface Prepared<Row> {
   stages: FunnelStage[];
   /** How many rows the task will leave. */
   hits: number;
+  /** Keys are handed out as they are, whatever the metric: those of a strategy. */
+  keysAreScores?: boolean;
 }
 
 /** Everything that can be wrong with a call is found here, except NaN and Infinity in rows: the kernel sees those. */
@@ -42,17 +44,18 @@ export function prepare<Row>(
 }
 
 /** The kernel's answer as hits. */
-export function finish<Row>({ matrix, task, hits: count }: Prepared<Row>, bad: BadPosition): Hit<Row>[] {
+export function finish<Row>(prepared: Prepared<Row>, bad: BadPosition): Hit<Row>[] {
+  const { matrix, task, hits: count } = prepared;
   if (bad !== -1) throw notFinite(matrix, bad);
-  const { indices, keys, metric } = task;
+  const { indices, keys } = task;
   const hits = new Array<Hit<Row>>(count);
-  for (let i = 0; i < count; i++) hits[i] = matrix.hit(indices[i]!, scoreOf(metric, keys[i]!));
+  for (let i = 0; i < count; i++) hits[i] = matrix.hit(indices[i]!, scoreOf(prepared, keys[i]!));
   return hits;
 }
 
 /** A key is larger when better; a distance is smaller. 0 − key keeps −0 out. */
-export function scoreOf(metric: FunnelTask['metric'], key: number): number {
-  return metric === 'euclid' ? 0 - key : key;
+export function scoreOf({ task, keysAreScores }: Prepared<unknown>, key: number): number {
+  return task.metric === 'euclid' && !keysAreScores ? 0 - key : key;
 }
 
 export function notFinite(matrix: Matrix<unknown>, at: number): FunnelError {

@@ -1,16 +1,47 @@
-/** FunnelSearch, the spine: head search in the database → candidates → funnel → hits. */
+/** FunnelSearch, the spine: a request → what to search for → ranked pools → an answer. */
 import { expected, FunnelError } from './errors.js';
-import { type Explanation, explain } from './explain.js';
-import { inContext, runPrepared } from './funnel.js';
+import { inContext } from './funnel.js';
 import type { Kernels } from './kernels/kernels.js';
-import { MAX_DIM, type Metric } from './kernels/kernels.js';
-import { halfToFloat } from './kernels/reference.js';
-import { checkMirror, isMirror, Matrices, type Mirror, type Mirrored, withVectors } from './mirror.js';
-import { type CheckedPlan, checkPlan, funnelPlan, type Plan, poolFor } from './plan.js';
-import { finish, type Prepared, prepare } from './prepare.js';
-import type { HeadAnswer, PayloadSelection, Source, SourceInfo } from './sources/source.js';
-import type { Hit, SearchStats, Vector } from './types.js';
-import { checkInteger, checkKeys, checkPayload, checkQuery, isZero } from './validate.js';
+import { MAX_DIM } from './kernels/kernels.js';
+import { isMirror, type Mirror } from './mirror.js';
+import { checkPlan, type Plan } from './plan.js';
+import {
+  type OwnRecommend,
+  ownExamples,
+  ownRecommend,
+  RECOMMEND_KEYS,
+  type RecommendRequest,
+  searchesOf,
+} from './query/examples.js';
+import {
+  GROUP_KEYS,
+  type GroupOptions,
+  GroupSearch,
+  type GroupsResult,
+  type HitGroup,
+  type OwnGroups,
+  ownGroups,
+} from './query/group-search.js';
+import { lookUp } from './query/lookup.js';
+import { Ranker, type Search } from './query/rank.js';
+import {
+  Filters,
+  type OwnOptions,
+  type OwnSearch,
+  ownOptions,
+  ownSearch,
+  type SearchRequest,
+} from './query/request.js';
+import { addPayloads, addVectors, namesOf, type SearchResult, toResult } from './query/result.js';
+import { layoutOf } from './sources/layouts.js';
+import type { Source } from './sources/source.js';
+import { checkKeys } from './validate.js';
+
+export type { RecommendRequest } from './query/examples.js';
+export type { GroupOptions, GroupSearchStats, GroupsResult, HitGroup } from './query/group-search.js';
+export type { Lookup, LookupOptions, LookupRow } from './query/lookup.js';
+export type { QueryOptions, SearchRequest } from './query/request.js';
+export type { SearchResult } from './query/result.js';
 
 export interface FunnelSearchOptions {
   /** From qdrantSource(), milvusSource() or embeddedSource(). */
@@ -25,63 +56,11 @@ export interface FunnelSearchOptions {
   plan?: Plan;
 }
 
-export interface SearchRequest {
-  /** The full query vector. */
-  vector: Vector;
-  /** Hits to return. @default the plan's limit, else 10 */
-  limit?: number;
-  /** Passed to the database as it is, in its own form. */
-  nativeFilter?: unknown;
-  /** @default false */
-  withPayload?: PayloadSelection;
-  /** Return the full vectors of the hits. @default false */
-  withVector?: boolean;
-  /** Instead of the search's plan. */
-  plan?: Plan;
-  /** Milliseconds for each call to the database: the head search and, with a mirror, the fetch of what it lacks. */
-  timeout?: number;
-  signal?: AbortSignal;
-  /** Also return what each stage dropped. @default false */
-  explain?: boolean;
-}
+/** `limit` and `offset` count groups. */
+export type GroupsRequest = SearchRequest & GroupOptions;
 
-export interface SearchResult {
-  hits: Hit[];
-  stats: SearchStats;
-  explanation?: Explanation;
-}
-
-const REQUEST_KEYS = [
-  'vector',
-  'limit',
-  'nativeFilter',
-  'withPayload',
-  'withVector',
-  'plan',
-  'timeout',
-  'signal',
-  'explain',
-];
-
-/** Head searches of one batch that are under way at once. */
-const CONCURRENCY = 8;
-
-/** Pools in memory at once: a hundred of 128 × 768 are 38 MiB. */
-const AT_ONCE = 100;
-
-/** A request of the caller's as plain data of ours, checked as far as that goes without knowing the collection. */
-type OwnRequest = Omit<SearchRequest, 'vector'> & { vector: Float32Array };
-
-/** Everything the head search and the funnel need. */
-interface Query {
-  request: OwnRequest;
-  plan: Plan & { metric: Metric };
-  limit: number;
-  candidates: number;
-}
-
-/** Of a head search; with the parts of a mirror where there is one. */
-type Answer = HeadAnswer & Partial<Mirrored>;
+/** `limit` and `offset` count groups. */
+export type RecommendGroupsRequest = RecommendRequest & GroupOptions;
 
 /** The class without a choice of kernels; see `FunnelSearch` in index.ts. */
 export class FunnelSearchOn {
@@ -89,7 +68,7 @@ export class FunnelSearchOn {
   readonly mirror: Mirror | undefined;
   readonly #plan: Plan | undefined;
   readonly #kernels: () => Kernels;
-  readonly #matrices = new Matrices();
+  readonly #rankers = new Map<Source, Ranker>();
 
   constructor(options: FunnelSearchOptions, kernels: () => Kernels) {
     if (typeof options !== 'object' || options === null)
@@ -102,6 +81,12 @@ export class FunnelSearchOn {
       if (!isMirror(options.mirror)) throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'mirror', options.mirror);
       if (typeof options.source.fetch !== 'function') {
         throw expected('BAD_ARGUMENT', 'a source that can fetch() what a mirror lacks', 'source', options.source);
+      }
+      if (options.source.layouts !== undefined) {
+        throw new FunnelError(
+          'UNSUPPORTED',
+          `Expected a source of one layout beside a mirror but ${options.source.name} has several: take one of source.layouts`,
+        );
       }
     }
     if (options.plan !== undefined) checkPlan(options.plan, MAX_DIM); // dims are not known yet
@@ -117,207 +102,141 @@ export class FunnelSearchOn {
    * @throws FunnelError
    */
   async query(request: SearchRequest): Promise<SearchResult> {
-    const mine = ownRequest(request);
-    const info = await this.#info(mine);
-    return (await this.#run([this.#fit(mine, info)], info))[0]!;
+    return (await this.#answer([ownSearch(request, new Filters())]))[0]!;
   }
 
   /**
-   * Many requests: head searches side by side, then one kernel call for all (for each hundred, in a long batch). Answers in
-   * order. The first failure ends the batch.
+   * Many requests: head searches in one round trip where the database has one, side by side elsewhere; then one kernel call
+   * for all (for each hundred, in a long batch). Answers in order. The first failure ends the batch.
    *
    * @throws FunnelError that names the request that failed
    */
   async queryBatch(requests: readonly SearchRequest[]): Promise<SearchResult[]> {
-    if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array', 'requests', requests);
-    const mine = requests.map((request, i) => inContext(`requests[${i}]`, () => ownRequest(request)));
-    if (mine.length === 0) return [];
-    const info = await this.#info(mine[0]!);
-    const queries = mine.map((request, i) => inContext(`requests[${i}]`, () => this.#fit(request, info)));
-    const results: SearchResult[] = [];
-    for (let from = 0; from < queries.length; from += AT_ONCE) {
-      results.push(...(await this.#run(queries.slice(from, from + AT_ONCE), info, from)));
-    }
-    return results;
-  }
-
-  async #info({ timeout, signal }: OwnRequest): Promise<SourceInfo> {
-    const info = await this.source.info({ timeout, signal });
-    if (this.mirror !== undefined) checkMirror(this.mirror, info, this.source.name);
-    return info;
-  }
-
-  /** @param first number of the first request in its batch; undefined for a query of its own */
-  async #run(queries: Query[], info: SourceInfo, first?: number): Promise<SearchResult[]> {
-    const named = <T>(i: number, run: () => T): T =>
-      first === undefined ? run() : inContext(`requests[${first + i}]`, run);
-    const answers = await mapLimited(queries, CONCURRENCY, async (query, i) => {
-      try {
-        return await this.#head(query);
-      } catch (error) {
-        return named(i, () => {
-          throw error;
-        });
-      }
-    });
-    const prepared = queries.map((query, i) => named(i, () => this.#prepare(query, answers[i]!, info)));
-    const kernels = this.#kernels();
-    const start = performance.now();
-    const bad = await runPrepared(kernels, prepared, false);
-    const ms = (performance.now() - start) / queries.length;
-    const results = queries.map((query, i) =>
-      named(i, () => {
-        const hits = finish(prepared[i]!, bad[i]!);
-        const explanation = query.request.explain ? explain(kernels, prepared[i]!) : undefined;
-        return this.#result(query, answers[i]!, prepared[i]!, hits, ms, explanation);
-      }),
+    const filters = new Filters();
+    return this.#answer(
+      ownAll(requests, (request) => ownSearch(request, filters)),
+      nameOf,
     );
-    for (const [i, { memory }] of answers.entries()) {
-      // An explanation may be asked about its rows later.
-      if (memory && !queries[i]!.request.explain) this.#matrices.give(memory);
+  }
+
+  /**
+   * What is like the positive examples and unlike the negative ones. Strategy 'average_vector' costs one funnel, however many
+   * examples there are.
+   *
+   * @throws FunnelError NOT_FOUND for an id that no point has, UNSUPPORTED for what the source cannot do
+   */
+  async recommend(request: RecommendRequest): Promise<SearchResult> {
+    return (await this.#answer([ownRecommend(request, new Filters())]))[0]!;
+  }
+
+  /** As queryBatch(); all examples are looked up in one call. @throws FunnelError that names the request that failed */
+  async recommendBatch(requests: readonly RecommendRequest[]): Promise<SearchResult[]> {
+    const filters = new Filters();
+    return this.#answer(
+      ownAll(requests, (request) => ownRecommend(request, filters)),
+      nameOf,
+    );
+  }
+
+  /**
+   * The best hits by a value of their payload. Exact where the source can prove it (`stats.groups.complete`), and where it
+   * cannot as good as pools of at most `maxDepth` rows (1000, where nobody says) allow.
+   *
+   * @throws FunnelError
+   */
+  async queryGroups(request: GroupsRequest): Promise<GroupsResult> {
+    const { own, rest } = ownOptions(request, new Filters(), [...GROUP_KEYS, 'vector', 'id']);
+    const groups = ownGroups(rest);
+    const { by } = ownSearch({ vector: rest['vector'], id: rest['id'] } as SearchRequest, new Filters());
+    return this.#groups({ options: own, by }, groups);
+  }
+
+  /** recommend() and queryGroups() in one. @throws FunnelError */
+  async recommendGroups(request: RecommendGroupsRequest): Promise<GroupsResult> {
+    const { own, rest } = ownOptions(request, new Filters(), [...GROUP_KEYS, ...RECOMMEND_KEYS]);
+    return this.#groups({ options: own, ...ownExamples(rest) }, ownGroups(rest));
+  }
+
+  #ranker(options: OwnOptions): Ranker {
+    const layout = layoutOf(this.source, options.using);
+    if (options.withVector) namesOf(this.source, options.withVector);
+    let ranker = this.#rankers.get(layout);
+    if (ranker === undefined) {
+      ranker = new Ranker(layout, this.mirror, this.#kernels, this.#plan);
+      this.#rankers.set(layout, ranker);
+    }
+    return ranker;
+  }
+
+  /** @param name where a request stands; undefined for one of its own */
+  async #answer(
+    requests: readonly (OwnSearch | OwnRecommend)[],
+    name?: (i: number) => string,
+  ): Promise<SearchResult[]> {
+    const named = <T>(i: number, run: () => T): T => (name === undefined ? run() : inContext(name(i), run));
+    const rankers = requests.map(({ options }, i) => named(i, () => this.#ranker(options)));
+    const results = new Array<SearchResult>(requests.length);
+    for (const ranker of new Set(rankers)) {
+      const places = requests.map((_, i) => i).filter((i) => rankers[i] === ranker);
+      const some = places.map((i) => requests[i]!);
+      const info = await ranker.info(some[0]!.options);
+      const inPlace = (s: number, run: () => Search) => named(places[s]!, run);
+      const searches = await searchesOf(some, ranker.source, info, inPlace);
+      const fitted = searches.map((search, s) => named(places[s]!, () => ranker.fit(search, info)));
+      const ranked = await ranker.rank(fitted, info, name && ((s) => name(places[s]!)));
+      for (const [s, one] of ranked.entries()) {
+        const result = toResult(one, this.#kernels().name);
+        await addVectors(result.hits, one.prepared.matrix, this.source, ranker.source, some[s]!.options);
+        results[places[s]!] = result;
+        ranker.release(one);
+      }
     }
     return results;
   }
 
-  #fit(request: OwnRequest, info: SourceInfo): Query {
-    checkQuery(request.vector, info.dim, 'vector');
-    const fallback = () => funnelPlan(info.dim, { head: info.headDim, limit: request.limit });
-    const plan: CheckedPlan = checkPlan(request.plan ?? this.#plan ?? fallback(), info.dim);
-    if (plan.head !== undefined && plan.head !== info.headDim) {
-      throw expected(
-        'BAD_PLAN',
-        `${info.headDim}, the dims of the head that ${this.source.name} stores,`,
-        'head',
-        plan.head,
-      );
+  async #groups(request: OwnSearch | OwnRecommend, own: OwnGroups): Promise<GroupsResult> {
+    const ranker = this.#ranker(request.options);
+    const info = await ranker.info(request.options);
+    const { options } = request;
+    if (options.mode === undefined && ranker.source.certifies) options.exact = true;
+    const [search] = await searchesOf([request], ranker.source, info, (_, run) => run());
+    const pools = { ...search!, withPayload: { include: [own.path.text] } };
+    const { groups, origin, ranked, stats } = await new GroupSearch(ranker, pools, own, info).run(this.#kernels().name);
+    // A point may stand in several groups, and in several pools.
+    const hits = new Map(groups.flatMap((group) => group.hits.map((hit) => [hit.id, hit] as const)));
+    for (const [pool, some] of byPool([...hits.values()], origin)) {
+      await addVectors(some, pool.prepared.matrix, this.source, ranker.source, options);
     }
-    const metric = plan.metric ?? info.metric;
-    if (metric !== 'euclid' && isZero(request.vector)) {
-      throw new FunnelError('ZERO_QUERY', `Expected a vector with a direction for metric ${metric} but received zeros`);
-    }
-    const limit = request.limit ?? plan.limit ?? 10;
-    const candidates = plan.candidates ?? poolFor(limit);
-    if (candidates < limit) {
-      throw expected(
-        'BAD_PLAN',
-        `at least limit (${limit}), since hits are cut from the pool,`,
-        'candidates',
-        candidates,
-      );
-    }
-    const { scales, keep } = plan;
-    return { request, plan: { scales, keep, metric }, limit, candidates };
-  }
-
-  async #head({ request, candidates }: Query): Promise<Answer> {
-    const { vector, nativeFilter, withPayload, timeout, signal } = request;
-    const { source, mirror } = this;
-    const asked = { vector, candidates, nativeFilter, withPayload, timeout, signal };
-    if (mirror === undefined) return source.head(asked);
-    const answer = await source.head({ ...asked, vectors: false });
-    return { ...answer, ...(await withVectors(mirror, source, answer, this.#matrices, { timeout, signal })) };
-  }
-
-  #prepare({ request: { vector }, plan, limit }: Query, answer: Answer, info: SourceInfo): Prepared<unknown> {
-    const { candidates } = answer;
-    if (candidates.dim !== info.dim) {
-      throw expected(
-        'BAD_RESPONSE',
-        `vectors of ${info.dim} dims`,
-        `the answer of ${this.source.name}`,
-        candidates.dim,
-      );
-    }
-    const prepared = prepare(candidates, vector, plan, limit);
-    prepared.matrix.owned = true; // as HeadAnswer promises
-    return prepared;
-  }
-
-  #result(
-    { request, plan, candidates }: Query,
-    answer: Answer,
-    { matrix, stages }: Prepared<unknown>,
-    hits: Hit[],
-    funnelMs: number,
-    explanation?: Explanation,
-  ): SearchResult {
-    if (request.withVector) {
-      for (const hit of hits) hit.vector = vectorAt(matrix.vectors, matrix.dim, hit.index);
-    }
-    const n = matrix.count;
-    const { stats: mirror, mirrorMs, fetchMs } = answer;
-    const found = n + (mirror?.gone ?? 0);
-    const stats: SearchStats = {
-      stages: [
-        { name: 'head', in: candidates, out: found, ms: answer.headMs },
-        { name: 'decode', in: found, out: found, ms: answer.decodeMs },
-        ...(mirror === undefined
-          ? []
-          : [
-              { name: 'mirror', in: found, out: mirror.found, ms: mirrorMs },
-              { name: 'fetch', in: mirror.fetched + mirror.gone, out: mirror.fetched, ms: fetchMs },
-            ]),
-        ...stages.map((stage, s) => ({
-          name: `scale ${stage.scale}${stage.prunes ? '' : ' (re-orders only)'}`,
-          in: stage.in,
-          out: stage.out,
-          ms: explanation?.stages[s]?.ms,
-        })),
-        { name: 'funnel', in: n, out: hits.length, ms: funnelMs },
-      ],
-      vectorsFrom: mirror === undefined ? 'hits' : 'mirror',
-      ...(mirror === undefined ? {} : { mirror }),
-      kernels: this.#kernels().name,
-      metric: plan.metric,
+    await addPayloads([...hits.values()], ranker.source, options);
+    const keys = groups.map(({ key }) => key);
+    const rows = own.lookup && (await lookUp(own.lookup, keys, options));
+    for (const one of ranked) ranker.release(one);
+    return {
+      groups: groups.map(({ key, hits: some }): HitGroup => {
+        const row = rows?.get(key);
+        return { id: key, hits: some.map(({ id }) => hits.get(id)!), ...(row && { lookup: row }) };
+      }),
+      stats,
     };
-    return explanation ? { hits, stats, explanation } : { hits, stats };
   }
 }
 
-/**
- * Reads and checks everything once, before the first wait: the caller may reuse the vector for the next call.
- *
- * @throws FunnelError
- */
-function ownRequest(request: SearchRequest): OwnRequest {
-  checkKeys(request, REQUEST_KEYS, 'the request');
-  const own = { ...request };
-  for (const flag of ['withVector', 'explain'] as const) {
-    if (own[flag] !== undefined && typeof own[flag] !== 'boolean') {
-      throw expected('BAD_ARGUMENT', 'a boolean', flag, own[flag]);
-    }
+function nameOf(i: number): string {
+  return `requests[${i}]`;
+}
+
+function ownAll<Request, Own>(requests: readonly Request[], own: (request: Request) => Own): Own[] {
+  if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array', 'requests', requests);
+  return requests.map((request, i) => inContext(nameOf(i), () => own(request)));
+}
+
+function byPool<Hit, Pool>(hits: readonly Hit[], origin: ReadonlyMap<Hit, Pool>): Map<Pool, Hit[]> {
+  const pools = new Map<Pool, Hit[]>();
+  for (const hit of hits) {
+    const pool = origin.get(hit)!;
+    const some = pools.get(pool);
+    if (some === undefined) pools.set(pool, [hit]);
+    else some.push(hit);
   }
-  checkPayload(own.withPayload);
-  if (own.limit !== undefined) checkInteger(own.limit, 1, 0xffff_ffff, 'limit');
-  if (own.plan !== undefined) checkPlan(own.plan, MAX_DIM);
-  return { ...own, vector: checkQuery(own.vector, undefined, 'vector').slice() };
-}
-
-/** A row as floats, whatever the source holds. */
-function vectorAt(vectors: ArrayLike<number>, dim: number, index: number): Float32Array {
-  const row = Array.prototype.slice.call(vectors, index * dim, (index + 1) * dim) as number[];
-  return Float32Array.from(vectors instanceof Uint16Array ? row.map(halfToFloat) : row);
-}
-
-/** Promise.all with a bound on how many run at once; the first failure wins and no new ones start. */
-async function mapLimited<T, R>(
-  items: readonly T[],
-  limit: number,
-  run: (item: T, i: number) => Promise<R>,
-): Promise<R[]> {
-  const results = new Array<R>(items.length);
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < items.length) {
-      const i = next++;
-      try {
-        results[i] = await run(items[i]!, i);
-      } catch (error) {
-        next = items.length;
-        throw error;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
-  return results;
+  return pools;
 }

@@ -45,6 +45,8 @@ export interface Hit<Row = unknown> {
   payload?: unknown;
   /** The full vector (a copy), when asked for. */
   vector?: Float32Array;
+  /** Of a source with several layouts of vectors, when asked for: by name; those that the point has. */
+  vectors?: Record<string, Float32Array>;
   /** The caller's own row, by reference. */
   row?: Row;
 }
@@ -67,6 +69,12 @@ export interface SearchStats {
   mirror?: MirrorStats;
   kernels: string;
   metric: Metric;
+  /** Of mode 'exact': what that promises of this source. */
+  exact?: 'certified' | 'server' | 'index';
+  /** How the filter was applied, where the source knows. */
+  filter?: string;
+  /** Of a recommendation that ranked by one; larger scores are then better. */
+  strategy?: 'best_score' | 'sum_scores';
 }
 
 /** Candidates by where their vectors came from. */

@@ -62,13 +62,6 @@ export function checkDim(dim: unknown, where: string): number {
   return dim;
 }
 
-export function checkPayload(selection: unknown): void {
-  const names = Array.isArray(selection) && selection.every((name) => typeof name === 'string');
-  if (selection !== undefined && typeof selection !== 'boolean' && !names) {
-    throw expected('BAD_ARGUMENT', 'true, false or an array of field names', 'withPayload', selection);
-  }
-}
-
 /**
  * A row or a query: an array, or a typed array of floats. Integers in a typed array are bits or codes of something else
  * (float16, int8), which to rank as numbers would be wrong without a word.

@@ -1,6 +1,4 @@
 /** Groups of ranked hits by a value of their payload. */
-import type { Path } from './filter/ast.js';
-
 /** 123 and "123" are two groups. */
 export type GroupKey = string | number | bigint;
 
@@ -10,23 +8,6 @@ export interface Group<Hit> {
   hits: Hit[];
   /** Hits of the pool that have this key. */
   size: number;
-}
-
-/**
- * The values that a path leads to: of an array at its end, the elements. Only own keys count, so a payload has no
- * "constructor".
- */
-export function valuesAt(payload: unknown, { steps }: Pick<Path, 'steps'>): unknown[] {
-  let values: unknown[] = [payload];
-  for (const { key, each } of steps) {
-    values = values.flatMap((value) => (isObject(value) && Object.hasOwn(value, key) ? [value[key]] : []));
-    if (each) values = values.flatMap((value) => (Array.isArray(value) ? value : []));
-  }
-  return values.flatMap((value) => (Array.isArray(value) ? value : [value]));
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
@@ -76,30 +57,4 @@ export function compareKeys(a: GroupKey, b: GroupKey): number {
       return typeof a === 'string' ? 1 : -1;
   }
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** How far a pool settles the groups that were asked for. */
-export interface Settled {
-  /** That the first `wanted` groups are those of all rows, in order. */
-  groups: boolean;
-  /** Of those, the keys whose hits the pool may not all have. */
-  unfilled: GroupKey[];
-}
-
-/**
- * What is certain when the pool holds the best rows of all, and nothing is known of the others but that they are no better
- * than its last: a group counts when its best hit is better than that.
- *
- * @param last the score of the pool's last hit; undefined when the pool has all rows
- */
-export function settled(
-  groups: readonly Group<{ score: number }>[],
-  wanted: number,
-  groupSize: number,
-  last: number | undefined,
-): Settled {
-  if (last === undefined) return { groups: true, unfilled: [] };
-  const first = groups.slice(0, wanted);
-  const certain = first.length === wanted && first.every(({ hits }) => hits[0]!.score !== last);
-  return { groups: certain, unfilled: first.filter(({ size }) => size < groupSize).map(({ key }) => key) };
 }

@@ -109,7 +109,7 @@ export function scoreAll(
   metric: Metric,
   count: number,
   keysOf: KeysOf,
-  scores = new Float64Array(count),
+  scores: Float64Array = new Float64Array(count),
 ): Float64Array {
   const similarities = [...positive, ...negative].map((example) => {
     const keys = new Float64Array(count);

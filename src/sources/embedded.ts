@@ -1,6 +1,12 @@
 /** The embedded index as a source: `embeddedSource` of `funnelvec/store`. */
+
 import { expected, FunnelError } from '../errors.js';
-import type { Filter } from '../query/filter/types.js';
+import { idAs } from '../ids.js';
+import type { FilterNode } from '../query/filter/ast.js';
+import { compileFilter } from '../query/filter/evaluate.js';
+import { checkParams } from '../query/params.js';
+import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
+import { scoreAll } from '../query/recommend.js';
 import { Best } from '../store/engine/best.js';
 import { arrayIn } from '../store/engine/memory.js';
 import { Rows } from '../store/engine/rows.js';
@@ -12,19 +18,19 @@ import { inSlices } from '../store/payload/slices.js';
 import { liveFrom } from '../store/scan.js';
 import type { RowFilter } from '../store/types.js';
 import type { Id } from '../types.js';
-import { checkIds, checkInteger, checkKeys, checkPayload } from '../validate.js';
+import { checkIds, checkInteger, checkKeys } from '../validate.js';
 import { guarded, messageOf } from './call.js';
 import { checkHeadQuery } from './layout.js';
-import { setOwn } from './own.js';
 import type {
   FetchAnswer,
   FetchRequest,
   HeadAnswer,
   HeadRequest,
   PackedRows,
-  PayloadSelection,
+  Restriction,
   ScanAnswer,
   ScanRequest,
+  SearchParams,
   Source,
   SourceInfo,
 } from './source.js';
@@ -81,8 +87,21 @@ const AT_ONCE = 4096;
 
 type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
 
+/** What requests may set; `probes` where the index's own head searches. */
+const PARAMS = { exact: 'flag', probes: 'count' } as const;
+const PREFIX_PARAMS = { exact: 'flag' } as const;
+
+/** Rows of a head search, best first. */
+interface Found {
+  ordinals: readonly number[];
+  scores: readonly number[];
+  filtered?: string;
+}
+
 class EmbeddedSource implements Source {
   readonly name: string;
+  readonly certifies = true;
+  readonly recommends = true;
 
   constructor(
     private readonly index: FunnelIndex,
@@ -101,35 +120,130 @@ class EmbeddedSource implements Source {
 
   head(request: HeadRequest): Promise<HeadAnswer> {
     return this.guarded(request, async (signal) => {
-      const { vector, candidates } = request;
-      checkPayload(request.withPayload);
-      checkInteger(candidates, 1, 0xffff_ffff, 'candidates');
-      checkHeadQuery(vector, this.index.dim, this.name);
-      const filter = await this.filter(request.nativeFilter, signal);
+      const params = this.checkRequest(request);
+      const filter = await this.filter(request);
       const began = performance.now();
-      const { head } = this.options;
-      const best =
-        head === undefined
-          ? await this.funnel(vector, candidates, filter)
-          : await this.prefix(vector.subarray(0, head), candidates, filter, signal);
-      const at = performance.now();
-      const { live } = partsOf(this.index);
-      const places = best.ordinals.map((_, i) => i).filter((i) => live.alive(best.ordinals[i]!));
-      const rows = this.read(
-        places.map((i) => best.ordinals[i]!),
-        request,
-      );
-      const headScores = places.map((i) => best.scores[i]!);
-      return { candidates: { ...rows, headScores }, headMs: at - began, decodeMs: performance.now() - at };
+      const found = await this.find(request, params, filter, signal);
+      return this.answered(found, request, params, performance.now() - began);
     });
   }
 
+  /** By the index's own head in one call; each filter is evaluated once. */
+  headBatch(requests: readonly HeadRequest[]): Promise<HeadAnswer[]> {
+    const [first] = requests;
+    if (first === undefined) return Promise.resolve([]);
+    return this.guarded(first, async (signal) => {
+      const params = requests.map((request) => this.checkRequest(request));
+      const made = new Map<unknown, RowFilter | undefined>();
+      for (const request of requests) {
+        const { filter, nativeFilter } = request;
+        if (nativeFilter === undefined && !made.has(filter)) made.set(filter, await this.filter(request));
+      }
+      const filters = await Promise.all(
+        requests.map((request) =>
+          request.nativeFilter === undefined ? made.get(request.filter) : this.filter(request),
+        ),
+      );
+      const began = performance.now();
+      const together = requests.every(
+        ({ recommend }, i) => !recommend && (this.options.head === undefined || params[i]!.exact),
+      );
+      const found: Found[] = [];
+      if (together) {
+        const queries = requests.map((request, i) => this.indexQuery(request, params[i]!, filters[i]));
+        for (const { hits } of await this.index.queryBatch(queries)) found.push(foundOf(hits));
+      } else {
+        for (const [i, request] of requests.entries()) {
+          found.push(await this.find(request, params[i]!, filters[i], signal));
+        }
+      }
+      const ms = (performance.now() - began) / requests.length;
+      return requests.map((request, i) => this.answered(found[i]!, request, params[i]!, ms));
+    });
+  }
+
+  /** @throws FunnelError */
+  private checkRequest({ vector, candidates, withPayload, params, mode }: HeadRequest): SearchParams {
+    checkPayloadSelection(withPayload);
+    checkInteger(candidates, 1, 0xffff_ffff, 'candidates');
+    checkHeadQuery(vector, this.index.dim, this.name);
+    const own = checkParams(params, this.options.head === undefined ? PARAMS : PREFIX_PARAMS, this.name);
+    return { ...own, exact: own.exact === true || mode === 'exact' };
+  }
+
+  private async find(
+    request: HeadRequest,
+    params: SearchParams,
+    filter: RowFilter | undefined,
+    signal: AbortSignal,
+  ): Promise<Found> {
+    const { vector, candidates, recommend } = request;
+    const { head } = this.options;
+    if (recommend && (params.exact || recommend.examples.positive.length === 0)) {
+      return this.scored(recommend, candidates, filter, signal);
+    }
+    if (head !== undefined && !params.exact) {
+      return this.prefix(vector.subarray(0, head), candidates, filter, signal);
+    }
+    return foundOf((await this.index.query(this.indexQuery(request, params, filter))).hits);
+  }
+
+  private indexQuery(
+    { vector, candidates }: HeadRequest,
+    { exact, probes }: SearchParams,
+    filter: RowFilter | undefined,
+  ) {
+    return {
+      vector,
+      limit: candidates,
+      ...(filter && { filter }),
+      ...(exact ? { mode: 'exact' as const } : { params: { candidates, ...(probes !== undefined && { probes }) } }),
+    };
+  }
+
+  private answered(
+    { ordinals, scores }: Found,
+    request: HeadRequest,
+    { exact }: SearchParams,
+    headMs: number,
+  ): HeadAnswer {
+    const began = performance.now();
+    const { live } = partsOf(this.index);
+    const places = ordinals.map((_, i) => i).filter((i) => live.alive(ordinals[i]!));
+    const rows = this.read(
+      places.map((i) => ordinals[i]!),
+      request,
+    );
+    const headScores = places.map((i) => scores[i]!);
+    return {
+      candidates: { ...rows, headScores },
+      headMs,
+      decodeMs: performance.now() - began,
+      ...(exact && { exact: 'certified' as const }),
+    };
+  }
+
+  count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
+    return this.guarded(options, async () => {
+      const rows = await this.filter({ filter, nativeFilter });
+      const { files, live } = partsOf(this.index);
+      return rows === undefined ? this.index.count : matching(rows, files, live).length;
+    });
+  }
+
+  async idOf(value: string | number | bigint): Promise<Id | undefined> {
+    const { idKind } = this.index;
+    const text = idKind === 'string';
+    if (idKind === undefined || (typeof value === 'string') !== text) return undefined;
+    return idAs(idKind, value);
+  }
+
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
-    return this.guarded(request, async (signal) => {
-      const { vector, limit, nativeFilter } = request;
+    return this.guarded(request, async () => {
+      const { vector, limit } = request;
       checkInteger(limit, 1, 0xffff_ffff, 'limit');
       checkHeadQuery(vector, this.index.dim, this.name);
-      const filter = await this.filter(nativeFilter, signal);
+      const filter = await this.filter(request);
       const began = performance.now();
       const { hits } = await this.index.query({ vector, limit, mode: 'exact', ...(filter && { filter }) });
       const ms = performance.now() - began;
@@ -139,7 +253,7 @@ class EmbeddedSource implements Source {
 
   fetch(request: FetchRequest): Promise<FetchAnswer> {
     return this.guarded(request, async () => {
-      checkPayload(request.withPayload);
+      checkPayloadSelection(request.withPayload);
       checkIds(request.ids);
       const began = performance.now();
       const { files } = partsOf(this.index);
@@ -150,8 +264,8 @@ class EmbeddedSource implements Source {
 
   /** In the order of insertion; a position is that of the next row. */
   scan(request: ScanRequest): Promise<ScanAnswer> {
-    return this.guarded(request, async (signal) => {
-      checkPayload(request.withPayload);
+    return this.guarded(request, async () => {
+      checkPayloadSelection(request.withPayload);
       const limit = checkInteger(request.limit, 1, 0xffff_ffff, 'limit');
       const first = request.after === undefined ? 0 : Number(request.after);
       checkInteger(first, 0, 0xffff_ffff, 'after');
@@ -159,27 +273,57 @@ class EmbeddedSource implements Source {
       const { nativeFilter } = this.options;
       const passing = nativeFilter && (await this.passing(nativeFilter, signal));
       const parts = partsOf(this.index);
-      const ordinals = passing
-        ? Array.from(passing.filter((ordinal) => ordinal >= first && parts.live.alive(ordinal)).subarray(0, limit))
-        : liveFrom(parts, first, limit);
+      const filter = await this.filter({});
+      const all = filter && Array.from(matching(filter, parts.files, parts.live)).filter((ordinal) => ordinal >= first);
+      const ordinals = all ? all.slice(0, limit) : liveFrom(parts, first, limit);
       const next = ordinals.length < limit ? undefined : String(ordinals.at(-1)! + 1);
       return { rows: this.read(ordinals, request), next, ms: performance.now() - began };
     });
   }
 
-  private async funnel(vector: Float32Array, candidates: number, filter: NativeFilter | undefined) {
-    const params = { candidates };
-    const { hits } = await this.index.query({ vector, limit: candidates, params, ...(filter && { filter }) });
-    return { ordinals: hits.map(({ index }) => index), scores: hits.map(({ score }) => score) };
+  /** Every row's first dims, scored; a part at a time. */
+  private prefix(
+    head: Float32Array,
+    count: number,
+    filter: RowFilter | undefined,
+    signal: AbortSignal,
+  ): Promise<Found> {
+    const { metric } = this.index;
+    const score = (rows: Rows, part: Uint32Array, keys: Float64Array) =>
+      rows.score(head, metric, part, part.length, keys);
+    return this.scanned(head.length, count, filter, signal, metric === 'euclid', score);
   }
 
-  /** Every row's first dims, scored; a part at a time. */
-  private async prefix(head: Float32Array, count: number, filter: NativeFilter | undefined, signal: AbortSignal) {
-    const passing = await this.passing(filter ?? {}, signal);
-    const { files, live, codes } = partsOf(this.index);
-    const { metric } = this.index;
-    const ordinals = passing.filter(live.alive);
-    const rows = new Rows(codes, live.images, head.length, live.half);
+  /** Every row by a strategy. */
+  private scored(
+    { strategy, examples }: NonNullable<HeadRequest['recommend']>,
+    count: number,
+    filter: RowFilter | undefined,
+    signal: AbortSignal,
+  ): Promise<Found> {
+    const { metric, dim } = this.index;
+    const score = (rows: Rows, part: Uint32Array, keys: Float64Array) => {
+      const keysOf = (example: Float32Array, some: Float64Array) => {
+        rows.score(example, metric, part, part.length, keys);
+        some.set(keys.subarray(0, part.length));
+      };
+      keys.set(scoreAll(examples, strategy, metric, part.length, keysOf));
+    };
+    return this.scanned(dim, count, filter, signal, false, score);
+  }
+
+  private async scanned(
+    dims: number,
+    count: number,
+    filter: RowFilter | undefined,
+    signal: AbortSignal,
+    negate: boolean,
+    score: (rows: Rows, part: Uint32Array, keys: Float64Array) => void,
+  ): Promise<Found> {
+    const parts = partsOf(this.index);
+    const { files, live, codes } = parts;
+    const ordinals = filter ? matching(filter, files, live) : Uint32Array.from(liveFrom(parts, 0, files.rows));
+    const rows = new Rows(codes, live.images, dims, live.half);
     const keys = arrayIn(codes, Float64Array, Math.min(AT_ONCE, ordinals.length));
     const best = new Best(count);
     const lease = files.leaseRowFiles();
@@ -188,15 +332,14 @@ class EmbeddedSource implements Source {
         if (from > 0) await new Promise((resolve) => setImmediate(resolve));
         signal.throwIfAborted();
         const part = ordinals.subarray(from, from + AT_ONCE);
-        rows.score(head, metric, part, part.length, keys);
+        score(rows, part, keys);
         for (let i = 0; i < part.length; i++) best.offer(keys[i]!, part[i]!);
       }
     } finally {
       lease.release();
       codes.release(new Uint8Array(keys.buffer, keys.byteOffset, keys.byteLength));
     }
-    const scores = best.keys.map((key) => (metric === 'euclid' ? 0 - key : key));
-    return { ordinals: best.ordinals, scores };
+    return { ordinals: best.ordinals, scores: best.keys.map((key) => (negate ? 0 - key : key)) };
   }
 
   /** Of live rows. */
@@ -206,35 +349,29 @@ class EmbeddedSource implements Source {
     const ids = ordinals.map((ordinal) => files.idOf(ordinal));
     const vectors = new Float32Array(wanted ? ids.length * dim : 0);
     if (wanted) this.index.gather(ids, vectors);
+    const select = payloadSelection(withPayload);
     const payloads =
-      withPayload === false ? undefined : ordinals.map((ordinal) => selected(files.payloadOf(ordinal), withPayload));
+      withPayload === false ? undefined : ordinals.map((ordinal) => select(files.payloadOf(ordinal) ?? {}));
     return { vectors, dim, ids, payloads };
   }
 
-  private async filter(requested: unknown, signal: AbortSignal): Promise<NativeFilter | undefined> {
-    checkFilter(requested);
-    const { nativeFilter } = this.options;
-    if (nativeFilter === undefined) return requested ?? undefined;
-    if (!requested) return nativeFilter;
-    if (isOfRows(nativeFilter)) return this.both(nativeFilter, requested, signal);
-    if (isOfRows(requested)) return this.both(requested, nativeFilter, signal);
-    return { must: [nativeFilter, requested] };
+  /** Rows that all of them let through. */
+  private async filter({ filter, nativeFilter }: Restriction): Promise<RowFilter | undefined> {
+    checkFilter(nativeFilter);
+    const parts = [this.options.nativeFilter, nativeFilter, filter && this.passing(filter)];
+    return parts
+      .filter((part) => part !== undefined && part !== null)
+      .reduce<RowFilter | undefined>((all, part) => (all ? both(all, part) : part), undefined);
   }
 
-  private async both(rows: RowFilter, other: NativeFilter, signal: AbortSignal): Promise<NativeFilter> {
-    if (isOfRows(other)) return intersection(rows, other);
-    if (rows.rows === undefined) return { must: [other, { has_id: Array.from(rows.ids ?? []) }] };
-    const bits = new Uint8Array(rows.rows.length);
-    for (const ordinal of await this.passing(other, signal)) bits[ordinal >> 3]! |= 1 << (ordinal & 7);
-    return intersection(rows, { rows: bits });
-  }
-
-  /** Rows that lived a moment ago, ascending. */
-  private async passing(filter: NativeFilter, signal: AbortSignal): Promise<Uint32Array> {
-    const parts = partsOf(this.index);
-    const own = ownFilter(filter, 'nativeFilter');
-    if (own === undefined) return Uint32Array.from(liveFrom(parts, 0, parts.files.rows));
-    return listOf((await inSlices(evaluate(own, parts), () => signal.throwIfAborted())).rows);
+  private passing(filter: FilterNode): RowFilter {
+    const { files, live } = partsOf(this.index);
+    const test = compileFilter(filter);
+    const rows = new Uint8Array(Math.ceil(files.rows / 8));
+    for (const ordinal of matching({}, files, live)) {
+      if (test(files.idOf(ordinal), files.payloadOf(ordinal))) rows[ordinal >> 3]! |= 1 << (ordinal & 7);
+    }
+    return { rows };
   }
 
   private guarded<T>(
@@ -266,11 +403,6 @@ function intersection(a: RowFilter, b: RowFilter): RowFilter {
   return filter;
 }
 
-function selected(payload: unknown, selection: Exclude<PayloadSelection, false>): unknown {
-  if (selection === true || typeof payload !== 'object' || payload === null) return payload ?? {};
-  const some: Record<string, unknown> = {};
-  for (const field of selection as readonly string[]) {
-    if (Object.hasOwn(payload, field)) setOwn(some, field, (payload as Record<string, unknown>)[field]);
-  }
-  return some;
+function foundOf(hits: readonly { index: number; score: number }[]): Found {
+  return { ordinals: hits.map(({ index }) => index), scores: hits.map(({ score }) => score) };
 }

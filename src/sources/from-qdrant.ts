@@ -156,6 +156,13 @@ function onlyName(point: AnyPoint): string {
   );
 }
 
+/** Whether a point carries the vector; '' is the un-named one. */
+export function hasVector(point: AnyPoint, name: string): boolean {
+  const vectors = held(point);
+  if (!vectors) return false;
+  return 'named' in vectors ? Object.hasOwn(vectors.named, name) : name === '';
+}
+
 function vectorOf(point: AnyPoint, name: string): PackableRow {
   const vectors = held(point);
   if (!vectors) throw missing(point, name);

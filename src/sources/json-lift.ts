@@ -17,16 +17,16 @@ export interface Lift {
 }
 
 /**
- * Parses `{ result: { points: […] } }`, or `{ result: […] }`, and fills every lift, one vector a point. In the parsed answer 0 stands where a
- * vector was.
+ * Parses `{ result: { points: […] } }`, or `{ result: […] }`, or of a batch `{ result: [{ points: […] }, …] }`, and fills every
+ * lift, one vector a point. In the parsed answer 0 stands where a vector was.
  *
  * @returns undefined if anything is not as expected: text that is no JSON, a vector that is absent or of another length, or
  *   more points than there is room for
  */
-export function liftVectors(bytes: Uint8Array, lifts: readonly Lift[]): unknown {
+export function liftVectors(bytes: Uint8Array, lifts: readonly Lift[], batch = false): unknown {
   for (const lift of lifts) lift.count = 0;
   const scan = new Scan(bytes, lifts);
-  if (!scan.answer()) return undefined;
+  if (!scan.answer(batch)) return undefined;
   try {
     return parseAnswer(scan.rest());
   } catch {
@@ -83,7 +83,7 @@ class Scan {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  answer(): boolean {
+  answer(batch: boolean): boolean {
     const inPoint = (key: string): boolean => (key === 'vector' ? this.vectors() : this.skipValue());
     let points = 0;
     const point = (): boolean => {
@@ -91,8 +91,9 @@ class Scan {
       return this.object(inPoint) && this.lifts.every((lift) => lift.count === points);
     };
     const inResult = (key: string): boolean => (key === 'points' ? this.array(point) : this.skipValue());
+    const one = (): boolean => this.object(inResult);
     // By id, points are the result itself.
-    const result = (): boolean => (this.peek() === OPEN_ARRAY ? this.array(point) : this.object(inResult));
+    const result = (): boolean => (this.peek() === OPEN_ARRAY ? this.array(batch ? one : point) : one());
     const inAnswer = (key: string): boolean => (key === 'result' ? result() : this.skipValue());
     return this.object(inAnswer);
   }

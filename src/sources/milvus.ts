@@ -1,11 +1,18 @@
 /** Milvus as a source: `funnelvec/milvus`. */
+
 import { expected, FunnelError } from '../errors.js';
+import type { FilterNode } from '../query/filter/ast.js';
+import { type MilvusField, type MilvusFields, toMilvusFilter } from '../query/filter/milvus.js';
+import { parsePath } from '../query/filter/path.js';
+import { checkParams } from '../query/params.js';
+import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
 import type { Id, Metric } from '../types.js';
-import { checkIds, checkInteger, checkPayload } from '../validate.js';
+import { checkIds, checkInteger } from '../validate.js';
 import { guarded, messageOf, overloaded, reachReason, socketCode } from './call.js';
 import { absent, fromBfloat16, type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
 import { Known } from './known.js';
-import { checkHeadQuery, checkLayout, checkMetric, joinTails, type TailLayout } from './layout.js';
+import { checkHeadQuery, joinTails, type TailLayout } from './layout.js';
+import { sourceOf } from './layouts.js';
 import { checkExpression } from './milvus-expression.js';
 import { type LiftedField, liftFields, statusOf } from './milvus-lift.js';
 import { setOwn } from './own.js';
@@ -18,9 +25,11 @@ import {
   type HeadRequest,
   type PackedRows,
   type PayloadSelection,
+  type Restriction,
   rowsAtOnce,
   type ScanAnswer,
   type ScanRequest,
+  type SearchParams,
   type Source,
   type SourceInfo,
 } from './source.js';
@@ -40,12 +49,22 @@ export interface MilvusClientLike {
   query?(request: any): Promise<any>;
 }
 
-export interface MilvusSourceOptions {
-  collection: string;
+/** Where the vectors are. */
+export interface MilvusLayout {
   /** The vector field that the server searches: the first dims of the full vectors. */
   head: string;
   /** The vector field with all dims, or the layout that splits them. */
   full: string | TailLayout;
+  /** The metric of the full vectors. @default that of the full field's index, or else of the head's (tail layout: 'cosine') */
+  metric?: Metric;
+}
+
+/** With `head` and `full`; or with `vectors`, several layouts by name, of which each request names one (`using`). */
+export type MilvusSourceOptions = MilvusCommonOptions &
+  ((MilvusLayout & { vectors?: undefined }) | { vectors: Record<string, MilvusLayout>; head?: undefined });
+
+export interface MilvusCommonOptions {
+  collection: string;
   /** The primary key's field. @default the collection's primary key */
   idField?: string;
   /** An expression that every search obeys, beside that of the request. */
@@ -56,8 +75,13 @@ export interface MilvusSourceOptions {
   consistency?: number;
   /** Milliseconds for one call, where the request names none. @default the client's, for a search */
   timeout?: number;
-  /** The metric of the full vectors. @default that of the full field's index, or else of the head's (tail layout: 'cosine') */
-  metric?: Metric;
+  /**
+   * A promise of yours: keys of JSON fields and dynamic keys hold no arrays or objects where filters look. Without it only
+   * `match` can be said of them, since Milvus compares an array as one value.
+   *
+   * @default false
+   */
+  scalars?: boolean;
   /**
    * 'fast' reads vectors out of the answer's bytes, wherever this SDK allows it; 'client' always lets the SDK decode. The
    * candidates are the same.
@@ -85,10 +109,14 @@ export function milvusSource(client: MilvusClientLike, options: MilvusSourceOpti
   if (typeof client?.search !== 'function' || typeof client.describeCollection !== 'function') {
     throw expected('BAD_ARGUMENT', 'a MilvusClient of @zilliz/milvus2-sdk-node', 'client', client);
   }
-  checkLayout(options);
-  checkMetric(options.metric);
-  checkExpression(options.nativeFilter);
-  return new MilvusSource(client, options);
+  checkExpression(options?.nativeFilter);
+  return sourceOf(options, (own: OwnOptions) => new MilvusSource(client, own), nameOf);
+}
+
+type OwnOptions = MilvusCommonOptions & MilvusLayout;
+
+function nameOf(collection: string): string {
+  return `Milvus collection ${JSON.stringify(collection)}`;
 }
 
 /** Milvus's own limit on `limit`; Milvus Lite does not enforce it. */
@@ -117,9 +145,16 @@ interface Facts extends SourceInfo {
   /** Whether the server answers squares of distances. */
   squared: { head: boolean; full: boolean };
   float16: boolean;
+  /** Whether a search of the full field looks at every row. */
+  scans: boolean;
+  /** What filters go by. */
+  fields: MilvusFields;
 }
 
 type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
+
+/** What requests may set: parameters of the indexes that have them. */
+const PARAMS = { ef: 'count', nprobe: 'count', search_list: 'count', reorder_k: 'count' } as const;
 
 /** What of rows is asked for. */
 interface Reading {
@@ -128,17 +163,21 @@ interface Reading {
   names: string[];
   payloadFields: string[];
   outputs: string[];
+  /** Of the fields, where that is not all of them. */
+  select: ((payload: unknown) => unknown) | undefined;
 }
 
 class MilvusSource implements Source {
   readonly name: string;
   private readonly known: Known<Facts>;
+  /** As expressions, with what they were made by. */
+  private readonly filters = new WeakMap<FilterNode, { text: string; fields: MilvusFields }>();
 
   constructor(
     private readonly client: MilvusClientLike,
-    private readonly options: MilvusSourceOptions,
+    private readonly options: OwnOptions,
   ) {
-    this.name = `Milvus collection ${JSON.stringify(options.collection)}`;
+    this.name = nameOf(options.collection);
     this.known = new Known({
       where: this.name,
       read: () => this.read(),
@@ -158,25 +197,91 @@ class MilvusSource implements Source {
 
   head(request: HeadRequest): Promise<HeadAnswer> {
     return this.guarded(request, async (signal) => {
-      checkPayload(request.withPayload);
-      checkInteger(request.candidates, 1, MAX_LIMIT, 'candidates');
-      return this.informed(request, signal, (facts) => this.searchHead(request, facts));
+      this.checkRequest(request);
+      return this.informed(request, signal, async (facts) => (await this.searchHeads([request], facts))[0]!);
     });
+  }
+
+  /** Requests that differ in their vectors alone are one search. */
+  headBatch(requests: readonly HeadRequest[]): Promise<HeadAnswer[]> {
+    const [first] = requests;
+    if (first === undefined) return Promise.resolve([]);
+    return this.guarded(first, async (signal) => {
+      for (const request of requests) this.checkRequest(request);
+      return this.informed(requests, signal, async (facts) => {
+        const alike = new Map<string, number[]>();
+        const filters = new Map<unknown, number>();
+        requests.forEach((request, i) => {
+          const { candidates, mode, params, nativeFilter, withPayload, vectors, filter } = request;
+          if (!filters.has(filter)) filters.set(filter, filters.size);
+          const key = JSON.stringify([
+            candidates,
+            mode,
+            params,
+            nativeFilter,
+            withPayload,
+            vectors,
+            filters.get(filter),
+          ]);
+          alike.set(key, [...(alike.get(key) ?? []), i]);
+        });
+        const answers = new Array<HeadAnswer>(requests.length);
+        const parts = [...alike.values()].flatMap((places) => chunks(places, SEARCHES));
+        await Promise.all(
+          parts.map(async (places) => {
+            const some = await this.searchHeads(
+              places.map((i) => requests[i]!),
+              facts,
+            );
+            places.forEach((i, p) => {
+              answers[i] = some[p]!;
+            });
+          }),
+        );
+        return answers;
+      });
+    });
+  }
+
+  count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
+    return this.guarded(options, (signal) =>
+      this.informed(undefined, signal, async (facts) => {
+        const asked = { fields: [], names: [], payloadFields: [], outputs: ['count(*)'], select: undefined };
+        const [row] = await this.query(this.filter({ filter, nativeFilter }, facts), asked, options, facts, {});
+        return Number(row?.['count(*)'] ?? 0);
+      }),
+    );
+  }
+
+  async idOf(value: string | number | bigint, options: Parameters<NonNullable<Source['idOf']>>[1] = {}) {
+    const { text } = await this.guarded(options, (signal) => this.known.get(signal));
+    if (text) return typeof value === 'string' ? value : undefined;
+    return typeof value === 'string' ? undefined : String(value);
+  }
+
+  /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
+  private checkRequest({ withPayload, candidates, params, mode }: HeadRequest): void {
+    checkPayloadSelection(withPayload);
+    checkInteger(candidates, 1, MAX_LIMIT, 'candidates');
+    checkParams(params, PARAMS, this.name);
+    if (mode === 'exact' && typeof this.options.full !== 'string') throw this.noFull('UNSUPPORTED');
+  }
+
+  private noFull(code: 'BAD_ARGUMENT' | 'UNSUPPORTED'): FunnelError {
+    return new FunnelError(code, `${this.name} stores no full vector to search: its layout is head and tail`);
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
     return this.guarded(request, async (signal) => {
       const { full } = this.options;
-      if (typeof full !== 'string') {
-        throw new FunnelError(
-          'BAD_ARGUMENT',
-          `${this.name} stores no full vector to search: its layout is head and tail`,
-        );
-      }
+      if (typeof full !== 'string') throw this.noFull('BAD_ARGUMENT');
       checkInteger(request.limit, 1, MAX_LIMIT, 'limit');
       return this.informed(request, signal, async (facts) => {
         const { idField, squared } = facts;
-        const { rows, at, began } = await this.search(full, request.vector, request.limit, request, [idField], []);
+        const filter = this.filter(request, facts);
+        const asked = { ...request, filter, params: undefined };
+        const { parts, at, began } = await this.search(full, [request.vector], request.limit, asked, [idField], []);
+        const { rows } = parts[0]!;
         const scores = distances(milvusScores(rows, [idField]), squared.full);
         return { ids: milvusIds(rows, idField), scores: Array.from(scores ?? []), ms: at - began };
       });
@@ -185,7 +290,7 @@ class MilvusSource implements Source {
 
   fetch(request: FetchRequest): Promise<FetchAnswer> {
     return this.guarded(request, async (signal) => {
-      checkPayload(request.withPayload);
+      checkPayloadSelection(request.withPayload);
       const ids = Array.from(request.ids);
       checkIds(ids);
       return this.informed(undefined, signal, async (facts) => {
@@ -211,7 +316,7 @@ class MilvusSource implements Source {
    */
   scan(request: ScanRequest): Promise<ScanAnswer> {
     return this.guarded(request, async (signal) => {
-      checkPayload(request.withPayload);
+      checkPayloadSelection(request.withPayload);
       const limit = checkInteger(request.limit, 1, MAX_LIMIT, 'limit');
       const { after } = request;
       return this.informed(undefined, signal, async (facts) => {
@@ -219,7 +324,7 @@ class MilvusSource implements Source {
         const began = performance.now();
         const behind = after === undefined ? undefined : `${facts.idField} > ${keyLiteral(after, facts)}`;
         const params = { limit, iterator: 'True', reduce_stop_for_best: 'True' };
-        const rows = await this.query(this.filter(behind), asked, request, facts, params);
+        const rows = await this.query(this.filter({ nativeFilter: behind }, facts), asked, request, facts, params);
         const unpacked = this.unpack(rows, undefined, asked, facts, request);
         const last = this.checkOrder(unpacked.ids.map(String), after, facts);
         // A page may be short though more follow; only an empty one is the end.
@@ -286,13 +391,20 @@ class MilvusSource implements Source {
         : [{ name: full as string, dim }];
     const names = fields.map((field) => field.name);
     const norm = tailed && vectors ? [tailed.headNorm] : [];
-    return { fields, names, payloadFields, outputs: [...new Set([idField, ...names, ...norm, ...payloadFields])] };
+    const select = typeof withPayload === 'boolean' ? undefined : payloadSelection(withPayload);
+    return {
+      fields,
+      names,
+      payloadFields,
+      select,
+      outputs: [...new Set([idField, ...names, ...norm, ...payloadFields])],
+    };
   }
 
   private unpack(
     rows: readonly MilvusRow[],
     lifted: Map<string, LiftedField> | undefined,
-    { fields, payloadFields }: Reading,
+    { fields, payloadFields, select }: Reading,
     { headDim, dim, idField, float16 }: Facts,
     { withPayload = false, vectors: wanted = true }: Wanted,
   ): PackedRows {
@@ -308,60 +420,72 @@ class MilvusSource implements Source {
       const [heads, tails] = matrices as Float32Array[];
       vectors = joinTails(heads!, headDim, norms, tails!, dim - headDim, nameNorm, nameRow);
     }
-    const payloads = withPayload === false ? undefined : rows.map((row) => payloadOf(row, payloadFields));
+    const read = (row: MilvusRow) => payloadOf(row, payloadFields);
+    const payloads = withPayload === false ? undefined : rows.map((row) => (select ? select(read(row)) : read(row)));
     return { vectors, dim, ids, payloads };
   }
 
-  private async searchHead(request: HeadRequest, facts: Facts): Promise<HeadAnswer> {
-    const { candidates } = request;
+  /** Requests that differ in their vectors alone. */
+  private async searchHeads(requests: readonly HeadRequest[], facts: Facts): Promise<HeadAnswer[]> {
+    const request = requests[0]!;
+    const { candidates, mode } = request;
+    const exact = mode === 'exact';
     const asked = this.reading(facts, request);
-    const vector = request.vector.subarray(0, facts.headDim);
-    const { rows, lifted, at, began } = await this.search(
-      this.options.head,
-      vector,
-      candidates,
-      request,
-      asked.outputs,
-      asked.names,
-      facts.float16,
-    );
-    if (rows.length > candidates) {
-      throw new FunnelError(
-        'BAD_RESPONSE',
-        `Expected at most ${candidates} rows from ${this.name} but received ${rows.length}`,
-      );
-    }
-    const unpacked = this.unpack(rows, lifted, asked, facts, request);
-    const headScores = distances(milvusScores(rows, asked.outputs), facts.squared.head);
-    return { candidates: { ...unpacked, headScores }, headMs: at - began, decodeMs: performance.now() - at };
+    const { headDim, dim } = facts;
+    const vectors = requests.map(({ vector }) => vector.subarray(0, exact ? dim : headDim));
+    const field = exact ? (this.options.full as string) : this.options.head;
+    const params = checkParams(request.params, PARAMS, this.name);
+    const restricted = { ...request, filter: this.filter(request, facts), params };
+    const { outputs, names } = asked;
+    const answer = await this.search(field, vectors, candidates, restricted, outputs, names, facts.float16);
+    const { parts, began, at } = answer;
+    return parts.map(({ rows, lifted }) => {
+      const start = parts.length === 1 ? at : performance.now();
+      if (rows.length > candidates) {
+        throw new FunnelError(
+          'BAD_RESPONSE',
+          `Expected at most ${candidates} rows from ${this.name} but received ${rows.length}`,
+        );
+      }
+      const unpacked = this.unpack(rows, lifted, asked, facts, request);
+      const squared = exact ? facts.squared.full : facts.squared.head;
+      const headScores = distances(milvusScores(rows, outputs), squared);
+      return {
+        candidates: { ...unpacked, headScores },
+        headMs: (at - began) / parts.length,
+        decodeMs: performance.now() - start,
+        ...(exact && { exact: facts.scans ? ('server' as const) : ('index' as const) }),
+      };
+    });
   }
 
   private async search(
     field: string,
-    vector: Float32Array,
+    vectors: readonly Float32Array[],
     limit: number,
-    { nativeFilter, timeout = this.options.timeout }: Pick<HeadRequest, 'nativeFilter' | 'timeout'>,
+    asked: { filter: string | undefined; params: SearchParams | undefined; timeout?: number | undefined },
     outputs: readonly string[],
     lifts: readonly string[],
     float16 = false,
-  ): Promise<{ rows: readonly MilvusRow[]; lifted?: Map<string, LiftedField>; began: number; at: number }> {
-    const { collection, params, consistency, decode } = this.options;
+  ): Promise<{ parts: Part[]; began: number; at: number }> {
+    const { collection, consistency, decode } = this.options;
+    const data = vectors.map((vector) => Array.from(vector));
     const request = {
       collection_name: collection,
       anns_field: field,
-      data: Array.from(vector),
+      data: data.length === 1 ? data[0] : data,
       limit,
-      filter: this.filter(nativeFilter),
+      filter: asked.filter,
       output_fields: outputs,
-      params,
+      params: asked.params === undefined ? this.options.params : { ...this.options.params, ...asked.params },
       consistency_level: consistency,
-      timeout,
+      timeout: asked.timeout ?? this.options.timeout,
       // Bits, not numbers made of them.
       transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,
     };
     const tap = decode === 'client' || lifts.length === 0 ? undefined : tapped(this.client, lifts);
     const began = performance.now();
-    let answer: { status?: unknown };
+    let answer: { status?: unknown; results?: unknown };
     try {
       answer = await (tap?.client ?? this.client).search(request);
     } catch (error) {
@@ -372,20 +496,36 @@ class MilvusSource implements Source {
     const at = tap?.at() ?? performance.now();
     const no = refusal(answer?.status);
     if (no) throw this.refused((answer.status as { code?: number }).code || no.code, no.reason, answer);
-    return { rows: milvusRows(answer), lifted: tap?.fields(), began, at };
+    const lifted = tap?.fields();
+    if (vectors.length === 1) return { parts: [{ rows: milvusRows(answer), lifted }], began, at };
+    return { parts: partsOf(answer, vectors.length, lifted, this.name), began, at };
   }
 
-  private filter(requested: unknown): string | undefined {
-    const { nativeFilter } = this.options;
-    checkExpression(requested);
-    if (!nativeFilter) return requested || undefined;
-    return requested ? `(${nativeFilter}) and (${requested})` : nativeFilter;
+  private filter({ filter, nativeFilter }: Restriction, facts: Facts): string | undefined {
+    const { nativeFilter: standing } = this.options;
+    checkExpression(nativeFilter);
+    const parts = [standing, nativeFilter, filter && this.compiled(filter, facts)].filter(Boolean);
+    return parts.length < 2 ? (parts[0] as string | undefined) : parts.map((part) => `(${part})`).join(' and ');
+  }
+
+  private compiled(filter: FilterNode, { fields }: Facts): string {
+    const made = this.filters.get(filter);
+    if (made?.fields === fields) return made.text;
+    const text = toMilvusFilter(filter, fields);
+    this.filters.set(filter, { text, fields });
+    return text;
   }
 
   private payloadFields(selection: PayloadSelection, facts: Facts): string[] {
     if (selection === false) return [];
-    if (selection === true) return facts.dynamic ? [...facts.scalars, DYNAMIC] : facts.scalars;
-    for (const field of selection as readonly string[]) {
+    if (selection === true || 'exclude' in (selection as object)) {
+      return facts.dynamic ? [...facts.scalars, DYNAMIC] : facts.scalars;
+    }
+    const { include } = (Array.isArray(selection) ? { include: selection } : selection) as {
+      include: readonly string[];
+    };
+    const roots = new Set(include.map((path) => parsePath(path, 'withPayload').steps[0]!.key));
+    for (const field of roots) {
       if (facts.vectorFields.includes(field)) {
         throw new FunnelError(
           'BAD_ARGUMENT',
@@ -396,7 +536,7 @@ class MilvusSource implements Source {
         throw this.noField('field', field, [facts.idField, ...facts.scalars]);
       }
     }
-    return [...(selection as readonly string[])];
+    return [...roots];
   }
 
   private noField(what: string, field: string, has: readonly string[]): FunnelError {
@@ -441,19 +581,20 @@ class MilvusSource implements Source {
 
   /** Runs a call by what is known of the collection; if it fails, says whether that is no longer so. */
   private async informed<T>(
-    query: Pick<HeadRequest, 'vector' | 'nativeFilter'> | undefined,
+    query: Pick<HeadRequest, 'vector' | 'nativeFilter'> | readonly HeadRequest[] | undefined,
     signal: AbortSignal,
     search: (facts: Facts) => Promise<T>,
   ): Promise<T> {
-    checkExpression(query?.nativeFilter);
+    const queries = query === undefined ? [] : ([query].flat() as Pick<HeadRequest, 'vector' | 'nativeFilter'>[]);
+    for (const { nativeFilter } of queries) checkExpression(nativeFilter);
     const facts = await this.known.get(signal);
-    if (query) checkHeadQuery(query.vector, facts.dim, this.name);
+    for (const { vector } of queries) checkHeadQuery(vector, facts.dim, this.name);
     try {
       return await search(facts);
     } catch (error) {
       const told = error instanceof FunnelError ? error : this.classify(error);
       const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
-      if (now && query) checkHeadQuery(query.vector, now.dim, this.name);
+      for (const { vector } of now ? queries : []) checkHeadQuery(vector, now!.dim, this.name);
       throw told;
     }
   }
@@ -516,9 +657,11 @@ class MilvusSource implements Source {
       throw new FunnelError('BAD_DIMS', `Expected a head of at most ${dim} dims in ${this.name} but it has ${headDim}`);
     }
 
-    const indexed = await this.metrics();
-    const headMetric = indexed.get(head);
-    const fullMetric = typeof full === 'string' ? indexed.get(full) : undefined;
+    const indexed = await this.indexes();
+    const headMetric = indexed.get(head)?.metric;
+    const fullIndex = typeof full === 'string' ? indexed.get(full) : undefined;
+    const fullMetric = fullIndex?.metric;
+    const text = Number(fields.find((field) => field.name === idField)!.dataType) === VARCHAR;
     const stored = fullMetric ?? headMetric;
     if (!metric && !(stored && METRICS[stored])) {
       throw new FunnelError(
@@ -535,20 +678,31 @@ class MilvusSource implements Source {
       // As the SDK hands them out.
       idKind: 'string',
       idField,
-      text: Number(fields.find((field) => field.name === idField)!.dataType) === VARCHAR,
+      text,
       scalars: scalars.map((field) => field.name),
       vectorFields: vectorFields.map((field) => field.name),
       dynamic: Boolean(answer.schema.enable_dynamic_field),
       squared: { head: headMetric === 'L2', full: fullMetric === 'L2' },
       float16: typeof full === 'string' && restField.kind === 'float16',
+      scans: fullIndex === undefined || fullIndex.type === 'FLAT',
+      fields: {
+        primaryKey: { name: idField, text },
+        fields: new Map(
+          fields
+            .filter((field) => !vectorFields.includes(field) && field.name !== DYNAMIC)
+            .map((field) => [field.name, filterField(field)]),
+        ),
+        dynamic: Boolean(answer.schema.enable_dynamic_field),
+        ...(this.options.scalars && { scalars: true }),
+      },
     };
   }
 
-  /** Metric types by field, from the indexes. */
-  private async metrics(): Promise<Map<string, string>> {
+  /** What is known of the indexes, by field. */
+  private async indexes(): Promise<Map<string, { metric: string | undefined; type: string | undefined }>> {
     type Index = { field_name: string; params?: { key: string; value: string }[] };
     const answer = await this.client.describeIndex({ collection_name: this.options.collection });
-    const metrics = new Map<string, string>();
+    const indexes = new Map<string, { metric: string | undefined; type: string | undefined }>();
     const no = refusal(answer?.status);
     const code = answer?.status?.code || no?.code;
     // No index at all is an error status too, and for the caller to judge.
@@ -556,10 +710,10 @@ class MilvusSource implements Source {
       throw this.refused(code, no.reason, answer);
     }
     for (const { field_name, params } of (answer?.index_descriptions ?? []) as Index[]) {
-      const metric = params?.find((param) => param.key === 'metric_type')?.value;
-      if (metric) metrics.set(field_name, metric.toUpperCase());
+      const param = (name: string) => params?.find(({ key }) => key === name)?.value?.toUpperCase();
+      indexes.set(field_name, { metric: param('metric_type'), type: param('index_type') });
     }
-    return metrics;
+    return indexes;
   }
 }
 
@@ -571,12 +725,59 @@ function keyLiteral(id: Id, { text }: Facts): string {
   return plain;
 }
 
+/** The rows of one query of a search. */
+interface Part {
+  rows: readonly MilvusRow[];
+  lifted: Map<string, LiftedField> | undefined;
+}
+
+/** Queries of one search: as many vectors of 768 dims are 3 MB. */
+const SEARCHES = 1000;
+
+function chunks<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+}
+
+/** An answer for several queries: an array of rows each; a flat empty one where none has hits. */
+function partsOf(
+  { results }: { results?: unknown },
+  count: number,
+  lifted: Map<string, LiftedField> | undefined,
+  source: string,
+): Part[] {
+  const lists = Array.isArray(results) && results.length === 0 ? Array.from({ length: count }, () => []) : results;
+  if (!Array.isArray(lists) || lists.length !== count || !lists.every(Array.isArray)) {
+    throw expected('BAD_RESPONSE', `the rows of ${count} queries`, `the answer of ${source}`, results);
+  }
+  let from = 0;
+  return lists.map((rows: readonly MilvusRow[]) => {
+    const to = from + rows.length;
+    const own = new Map<string, LiftedField>();
+    for (const [name, field] of lifted ?? []) {
+      const width = field.dim * (field.kind === 'float32' ? 4 : 2);
+      own.set(name, { ...field, bytes: field.bytes.subarray(from * width, to * width) });
+    }
+    from = to;
+    return { rows, lifted: lifted && own };
+  });
+}
+
 interface SchemaField {
   name: string;
   data_type?: string;
   dataType?: number;
+  element_type?: string;
+  nullable?: boolean;
   dim?: string | number;
   is_primary_key?: boolean;
+}
+
+function filterField({ data_type = '', element_type, nullable }: SchemaField): MilvusField {
+  return {
+    type: data_type,
+    ...(data_type === 'Array' && element_type !== undefined && { element: element_type }),
+    ...(nullable && { nullable: true }),
+  };
 }
 
 function packField(

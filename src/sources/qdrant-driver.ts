@@ -1,8 +1,9 @@
 /** What the source needs of a Qdrant client, and what both clients share. */
 import { FunnelError } from '../errors.js';
+import type { FilterNode } from '../query/filter/ast.js';
 import type { Id } from '../types.js';
 import type { AnyPoint } from './from-qdrant.js';
-import type { PayloadSelection } from './source.js';
+import type { HeadRequest, PayloadSelection, SearchParams } from './source.js';
 
 /** What differs between the two clients. */
 export interface QdrantDriver {
@@ -15,8 +16,16 @@ export interface QdrantDriver {
   check?(filter: unknown, params: unknown): Promise<void>;
   /** A filter that is true where both are. */
   both(a: unknown, b: unknown): unknown;
+  /** A filter in the client's form. */
+  compile(filter: FilterNode): unknown;
+  /** Parameters in the client's form, over others in that form. */
+  params(own: SearchParams, native: unknown): unknown;
   /** `packed`: one matrix for every lift, where the vectors never became arrays. `at`: when the answer was here. */
   query(query: QdrantQuery, signal: AbortSignal, fast: boolean): Promise<QdrantAnswer>;
+  /** Queries of one collection with the same lifts, in one round trip; undefined where the client has none. */
+  queryBatch(queries: readonly QdrantQuery[], signal: AbortSignal, fast: boolean): Promise<QdrantAnswer[] | undefined>;
+  /** Points that pass, exactly. */
+  count(collection: string, filter: unknown, signal: AbortSignal): Promise<number>;
   /** Points by id, in any order. */
   retrieve(request: QdrantRead & { ids: readonly Id[] }, signal: AbortSignal, fast: boolean): Promise<QdrantAnswer>;
   /** Points in the order of their ids, from `from` on; `next`: the first one of the next page. */
@@ -46,6 +55,8 @@ export interface QdrantRead {
 
 export interface QdrantQuery extends QdrantRead {
   vector: Float32Array;
+  /** In place of `vector`; of its length. */
+  recommend: HeadRequest['recommend'];
   using: string;
   limit: number;
   filter: unknown;

@@ -1,5 +1,6 @@
 /** Qdrant over @qdrant/js-client-grpc. */
 import { FunnelError } from '../errors.js';
+import { toQdrantGrpcFilter } from '../query/filter/qdrant.js';
 import type { Id } from '../types.js';
 import { messageOf, reachReason, socketCode } from './call.js';
 import { type AnyPoint, plainInteger, pointsOf } from './from-qdrant.js';
@@ -12,6 +13,7 @@ import {
   qdrantRefusal,
 } from './qdrant-driver.js';
 import { checkParts } from './qdrant-grpc-check.js';
+import type { SearchParams } from './source.js';
 import { FIXED32, FIXED64, LENGTH, LITTLE_ENDIAN, WireReader } from './wire.js';
 
 /** What is used of the gRPC client, so that the types of this package need no client installed. */
@@ -24,6 +26,7 @@ type Call = (request: object, options: object) => Promise<unknown>;
 
 export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
   let raw: Promise<RawQueries | undefined> | undefined;
+  let rawBatch: Promise<RawQueries | undefined> | undefined;
   return {
     idKind: 'bigint',
 
@@ -41,11 +44,13 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
     },
 
     both: (a, b) => ({ must: [a, b].map((value) => ({ conditionOneOf: { case: 'filter', value } })) }),
+    compile: toQdrantGrpcFilter,
+    params: grpcParams,
 
     async query(request, signal, fast) {
       const { query } = client.api('points') as { query: Call };
       const call = () => query(queryPoints(request), { signal });
-      if (fast) raw ??= findRawQueries(client);
+      if (fast) raw ??= findRawQueries(client, 'query', 'qdrant.QueryResponse');
       const queries = fast ? await raw : undefined;
       signal.throwIfAborted();
       const answer = await (queries?.run(call) ?? call());
@@ -56,6 +61,40 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       // Not what we can read: the client shall, from now on.
       raw = Promise.resolve(undefined);
       return { points: pointsOf(await call()) as AnyPoint[], at: performance.now() };
+    },
+
+    async queryBatch(requests, signal, fast) {
+      const { queryBatch } = client.api('points') as { queryBatch?: Call };
+      const collectionName = requests[0]!.collection;
+      if (typeof queryBatch !== 'function') return undefined;
+      const call = () => queryBatch({ collectionName, queryPoints: requests.map(queryPoints) }, { signal });
+      if (fast) rawBatch ??= findRawQueries(client, 'queryBatch', 'qdrant.QueryBatchResponse');
+      const queries = fast ? await rawBatch : undefined;
+      signal.throwIfAborted();
+      let answer = await (queries?.run(call) ?? call());
+      let at = performance.now();
+      let parts = isRaw(answer) ? readBatch(answer.$unknown ?? []) : undefined;
+      if (!parts) {
+        if (isRaw(answer)) {
+          rawBatch = Promise.resolve(undefined);
+          answer = await call();
+          at = performance.now();
+        }
+        const { result } = answer as { result?: readonly unknown[] };
+        parts = result?.map((part) => pointsOf(part) as AnyPoint[]) ?? [];
+      }
+      if (parts.length !== requests.length) {
+        throw new FunnelError('BAD_RESPONSE', `Expected ${requests.length} answers of a Qdrant batch`);
+      }
+      return parts.map((points) => ({ points, at }));
+    },
+
+    async count(collectionName, filter, signal) {
+      const { count } = client.api('points') as { count: Call };
+      const answer = (await count({ collectionName, filter, exact: true }, { signal })) as {
+        result?: { count: bigint };
+      };
+      return Number(answer.result?.count ?? 0n);
     },
 
     async retrieve(request, signal) {
@@ -86,20 +125,46 @@ function pointId(id: Id): object {
 function selectors({ withPayload, lifts }: QdrantRead): object {
   const names = lifts.map((lift) => lift.name);
   return {
-    withPayload:
-      typeof withPayload === 'boolean'
-        ? select('enable', withPayload)
-        : select('include', { fields: [...withPayload] }),
+    withPayload: selectPayload(withPayload),
     withVectors:
       names.length === 0 || names.includes('') ? select('enable', names.length > 0) : select('include', { names }),
   };
 }
 
+function selectPayload(selection: QdrantRead['withPayload']): object {
+  if (typeof selection === 'boolean') return select('enable', selection);
+  if ('exclude' in selection) return select('exclude', { fields: [...selection.exclude] });
+  return select('include', { fields: [...('include' in selection ? selection.include : selection)] });
+}
+
+/** As the server numbers them. */
+const STRATEGIES = { best_score: 1, sum_scores: 2 };
+
+function dense(data: Float32Array): object {
+  return { variant: { case: 'dense', value: { data } } };
+}
+
+function variantOf({ vector, recommend }: QdrantQuery): object {
+  if (!recommend) return { case: 'nearest', value: dense(vector) };
+  const { positive, negative } = recommend.examples;
+  const strategy = STRATEGIES[recommend.strategy];
+  return { case: 'recommend', value: { positive: positive.map(dense), negative: negative.map(dense), strategy } };
+}
+
+function grpcParams({ hnsw_ef, indexed_only, exact }: SearchParams, native: unknown): unknown {
+  const own = {
+    ...(hnsw_ef !== undefined && { hnswEf: BigInt(hnsw_ef) }),
+    ...(indexed_only !== undefined && { indexedOnly: indexed_only }),
+    ...(exact !== undefined && { exact }),
+  };
+  return Object.keys(own).length === 0 ? native : { ...(native as object), ...own };
+}
+
 function queryPoints(request: QdrantQuery): object {
-  const { collection, vector, using, limit, filter, params, exact } = request;
+  const { collection, using, limit, filter, params, exact } = request;
   return {
     collectionName: collection,
-    query: { variant: { case: 'nearest', value: { variant: { case: 'dense', value: { data: vector } } } } },
+    query: { variant: variantOf(request) },
     using: using === '' ? undefined : using,
     limit: BigInt(limit),
     filter,
@@ -108,7 +173,7 @@ function queryPoints(request: QdrantQuery): object {
   };
 }
 
-function select(what: 'enable' | 'include', value: unknown): object {
+function select(what: 'enable' | 'include' | 'exclude', value: unknown): object {
   return { selectorOptions: { case: what, value } };
 }
 
@@ -128,19 +193,17 @@ interface Method {
   output: { typeName: string };
 }
 
-async function findRawQueries(client: QdrantGrpcClient): Promise<RawQueries | undefined> {
+async function findRawQueries(client: QdrantGrpcClient, name: string, answer: string): Promise<RawQueries | undefined> {
   if (!LITTLE_ENDIAN) return undefined;
   try {
     // Already loaded by whoever made the client; a copy that did not make it describes other methods, and is of no use.
     const qdrant = await import('@qdrant/js-client-grpc');
     if (!(client instanceof qdrant.QdrantClient)) return undefined;
     const services = qdrant.file_qdrant.dependencies.flatMap((file) => file.services);
-    const method = services.find((service) => service.typeName === 'qdrant.Points')?.method['query'] as
-      | Method
-      | undefined;
+    const method = services.find((service) => service.typeName === 'qdrant.Points')?.method[name] as Method | undefined;
     const empty = qdrant.HealthCheckRequestSchema;
     const writable = method && Object.getOwnPropertyDescriptor(method, 'output')?.writable === true;
-    if (!writable || method.output.typeName !== 'qdrant.QueryResponse') return undefined;
+    if (!writable || method.output.typeName !== answer) return undefined;
     if (empty.typeName !== EMPTY || empty.fields.length > 0) return undefined;
     return rawQueries(method, empty);
   } catch {
@@ -204,6 +267,30 @@ function readPoints(records: readonly Unknown[]): AnyPoint[] | undefined {
     throw error;
   }
   return points;
+}
+
+/** The points of each BatchResult; undefined as for readPoints. */
+function readBatch(records: readonly Unknown[]): AnyPoint[][] | undefined {
+  if (!records.some(({ no, wireType }) => no === 2 && wireType === FIXED64)) return undefined;
+  const parts: AnyPoint[][] = [];
+  try {
+    for (const { no, wireType, data } of records) {
+      if (no !== 1 || wireType !== LENGTH) continue;
+      const reader = new WireReader(data);
+      reader.type = LENGTH;
+      const part = reader.message();
+      const points: AnyPoint[] = [];
+      while (part.next()) {
+        if (part.field === 1) points.push(readPoint(part.message()));
+        else part.skip();
+      }
+      parts.push(points);
+    }
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+  return parts;
 }
 
 function readPoint(reader: WireReader): AnyPoint {

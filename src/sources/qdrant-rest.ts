@@ -1,11 +1,18 @@
 /** Qdrant over @qdrant/js-client-rest. */
 import { FunnelError } from '../errors.js';
+import { toQdrantFilter } from '../query/filter/qdrant.js';
 import type { Id } from '../types.js';
 import { messageOf, reachReason, socketCode } from './call.js';
 import { tapped } from './fetch-tap.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { type Lift, liftVectors, parseAnswer } from './json-lift.js';
-import { type QdrantDriver, type QdrantRead, type QdrantVectors, qdrantRefusal } from './qdrant-driver.js';
+import {
+  type QdrantDriver,
+  type QdrantQuery,
+  type QdrantRead,
+  type QdrantVectors,
+  qdrantRefusal,
+} from './qdrant-driver.js';
 
 /** What is used of the REST client, so that the types of this package need no client installed. */
 export interface QdrantRestClient {
@@ -16,6 +23,10 @@ export interface QdrantRestClient {
   retrieve?(collection: string, args: any): Promise<unknown>;
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   query(collection: string, args: any): Promise<unknown>;
+  // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
+  queryBatch?(collection: string, args: any): Promise<unknown>;
+  // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
+  count?(collection: string, args: any): Promise<unknown>;
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   api?: any;
 }
@@ -70,20 +81,45 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
     },
 
     both: (a, b) => ({ must: [a, b] }),
+    compile: toQdrantFilter,
+    params: (own, native) => (Object.keys(own).length === 0 ? native : { ...(native as object), ...own }),
 
     async query(request, signal, fast) {
-      const body = {
-        query: Array.from(request.vector),
-        using: request.using === '' ? undefined : request.using,
-        limit: request.limit,
-        filter: request.filter,
-        params: request.exact ? { ...(request.params as object), exact: true } : request.params,
-        with_payload: payloadOf(request),
-        with_vector: vectorOf(request),
-      };
+      const body = queryBody(request);
       const plain = () => client.query(request.collection, body);
       const { bytes, result, at } = await ask('queryPoints', request, body, plain, signal, fast && '/points/query');
       return bytes ? { ...decode(bytes, request, request.limit), at } : { points: pointsOf(result) as AnyPoint[], at };
+    },
+
+    async queryBatch(requests, signal, fast) {
+      const [first] = requests;
+      if (!first || typeof client.queryBatch !== 'function') return undefined;
+      const body = { searches: requests.map(queryBody) };
+      const plain = async () => client.queryBatch!(first.collection, body);
+      const path = fast && '/points/query/batch';
+      const { bytes, result, at } = await ask('queryBatchPoints', first, body, plain, signal, path);
+      const most = requests.reduce((sum, { limit }) => sum + limit, 0);
+      const answer = bytes ? decode(bytes, first, most, true) : { result, packed: undefined };
+      const parts = answer.result as unknown[];
+      if (!Array.isArray(parts) || parts.length !== requests.length) {
+        throw new FunnelError('BAD_RESPONSE', `Expected ${requests.length} answers of a Qdrant batch`);
+      }
+      let from = 0;
+      return parts.map((part) => {
+        const points = pointsOf(part) as AnyPoint[];
+        const to = from + points.length;
+        const packed = answer.packed?.map((all, l) => all.slice(from * first.lifts[l]!.dim, to * first.lifts[l]!.dim));
+        from = to;
+        return { points, ...(packed && { packed }), at };
+      });
+    },
+
+    async count(collection, filter, signal) {
+      const body = { filter, exact: true };
+      const plain = async () => client.count?.(collection, body);
+      const read = { collection, withPayload: false, lifts: [] };
+      const { result } = await ask('countPoints', read, body, plain, signal, false);
+      return Number((result as { count?: unknown } | undefined)?.count);
     },
 
     async retrieve(request, signal, fast) {
@@ -108,8 +144,26 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
   };
 }
 
-function payloadOf({ withPayload }: QdrantRead): boolean | string[] {
-  return typeof withPayload === 'boolean' ? withPayload : [...withPayload];
+function queryBody(request: QdrantQuery): object {
+  const { vector, recommend, using, limit, filter, params, exact } = request;
+  return {
+    query: recommend ? { recommend: recommendBody(recommend) } : Array.from(vector),
+    using: using === '' ? undefined : using,
+    limit,
+    filter,
+    params: exact ? { ...(params as object), exact: true } : params,
+    with_payload: payloadOf(request),
+    with_vector: vectorOf(request),
+  };
+}
+
+function recommendBody({ strategy, examples }: NonNullable<QdrantQuery['recommend']>): object {
+  const lists = (vectors: readonly Float32Array[]) => vectors.map((vector) => Array.from(vector));
+  return { positive: lists(examples.positive), negative: lists(examples.negative), strategy };
+}
+
+function payloadOf({ withPayload }: QdrantRead): QdrantRead['withPayload'] {
+  return withPayload;
 }
 
 function vectorOf({ lifts }: QdrantRead): boolean | string[] {
@@ -121,23 +175,28 @@ function decode(
   bytes: Uint8Array,
   { lifts }: QdrantRead,
   limit: number,
+  batch = false,
 ): { points: AnyPoint[]; packed?: Float32Array[]; result: unknown } {
   if (lifts.length > 0) {
     // A number takes two bytes of text at least, so a limit far beyond the collection claims no memory.
     const dims = lifts.reduce((sum, lift) => sum + lift.dim, 0);
     const most = Math.min(limit, Math.ceil(bytes.length / (2 * dims)));
     const filled: Lift[] = lifts.map(({ name, dim }) => ({ name, dim, into: new Float32Array(most * dim), count: 0 }));
-    const result = (liftVectors(bytes, filled) as { result?: unknown } | undefined)?.result;
-    const points = (
-      Array.isArray(result) ? result : (result as { points?: unknown } | undefined)?.points
-    ) as AnyPoint[];
+    const result = (liftVectors(bytes, filled, batch) as { result?: unknown } | undefined)?.result;
+    const points = batch ? (Array.isArray(result) ? result.flatMap(listed) : undefined) : listed(result);
     if (Array.isArray(points) && filled.every((lift) => lift.count === points.length)) {
       return { points, packed: filled.map((lift) => lift.into.subarray(0, points.length * lift.dim)), result };
     }
   }
   const { result } = parseAnswer(new TextDecoder().decode(bytes)) as { result?: unknown };
+  if (batch) return { points: [], ...(lifts.length === 0 && { packed: [] }), result };
   const points = pointsOf(result) as AnyPoint[];
   return lifts.length === 0 ? { points, packed: [], result } : { points, result };
+}
+
+/** Points are a result, or in one. */
+function listed(result: unknown): AnyPoint[] {
+  return (Array.isArray(result) ? result : (result as { points?: unknown } | undefined)?.points) as AnyPoint[];
 }
 
 /** `params.vectors` is one un-named vector's, or an object of them. */

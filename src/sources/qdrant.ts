@@ -1,13 +1,18 @@
 /** Qdrant as a source: `funnelvec/qdrant`. */
+
 import { expected, FunnelError } from '../errors.js';
+import type { FilterNode } from '../query/filter/ast.js';
+import { checkParams } from '../query/params.js';
+import { checkPayloadSelection } from '../query/payload.js';
 import type { Id, IdKind, Metric } from '../types.js';
-import { checkIds, checkInteger, checkPayload } from '../validate.js';
+import { checkIds, checkInteger } from '../validate.js';
 import { guarded, overloaded } from './call.js';
-import { type AnyPoint, payloadsOf, pointName, qdrantIds, scoresOf, vectorsOf } from './from-qdrant.js';
+import { type AnyPoint, hasVector, payloadsOf, pointName, qdrantIds, scoresOf, vectorsOf } from './from-qdrant.js';
 import { Known } from './known.js';
-import { checkHeadQuery, checkLayout, checkMetric, joinTails, type TailLayout } from './layout.js';
+import { checkHeadQuery, joinTails, type TailLayout } from './layout.js';
+import { sourceOf } from './layouts.js';
 import { packRows } from './pack.js';
-import type { QdrantDriver, QdrantRead, QdrantVectors } from './qdrant-driver.js';
+import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead, QdrantVectors } from './qdrant-driver.js';
 import { grpcDriver, type QdrantGrpcClient } from './qdrant-grpc.js';
 import { type QdrantRestClient, restDriver } from './qdrant-rest.js';
 import { inOrder, joined } from './rows.js';
@@ -18,6 +23,7 @@ import {
   type HeadRequest,
   type PackedRows,
   type PayloadSelection,
+  type Restriction,
   rowsAtOnce,
   type ScanAnswer,
   type ScanRequest,
@@ -30,20 +36,28 @@ export type { TailLayout } from './layout.js';
 export type { QdrantGrpcClient } from './qdrant-grpc.js';
 export type { QdrantRestClient } from './qdrant-rest.js';
 
-export interface QdrantSourceOptions {
-  collection: string;
+/** Where the vectors are. */
+export interface QdrantLayout {
   /** The named vector that the server searches: the first dims of the full ones. '' is the un-named vector. */
   head: string;
   /** The named vector with all dims, or the layout that splits them. */
   full: string | TailLayout;
+  /** The metric of the full vectors. @default the full vector's (tail layout: 'cosine') */
+  metric?: Metric;
+}
+
+/** With `head` and `full`; or with `vectors`, several layouts by name, of which each request names one (`using`). */
+export type QdrantSourceOptions = QdrantCommonOptions &
+  ((QdrantLayout & { vectors?: undefined }) | { vectors: Record<string, QdrantLayout>; head?: undefined });
+
+export interface QdrantCommonOptions {
+  collection: string;
   /** A filter in the client's own form that every search obeys, beside the filter of the request. */
   nativeFilter?: unknown;
   /** Search parameters in the client's own form, e.g. `{ hnsw_ef: 256 }` (gRPC: `hnswEf: 256n`). */
   params?: unknown;
   /** Milliseconds for one call, where the request names none. */
   timeout?: number;
-  /** The metric of the full vectors. @default the full vector's (tail layout: 'cosine') */
-  metric?: Metric;
   /**
    * 'fast' reads vectors out of the answer's bytes, wherever this client allows it; 'client' always lets the client decode.
    * The candidates are the same.
@@ -71,9 +85,17 @@ export interface QdrantSourceOptions {
  */
 export function qdrantSource(client: QdrantRestClient | QdrantGrpcClient, options: QdrantSourceOptions): Source {
   const driver = driverOf(client);
-  checkLayout(options);
-  checkMetric(options.metric);
-  return new QdrantSource(driver, options);
+  return sourceOf(
+    options,
+    (own: OwnOptions) => new QdrantSource(driver, own),
+    (name) => nameOf(name),
+  );
+}
+
+type OwnOptions = QdrantCommonOptions & QdrantLayout;
+
+function nameOf(collection: string): string {
+  return `Qdrant collection ${JSON.stringify(collection)}`;
 }
 
 const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
@@ -86,15 +108,21 @@ interface Facts {
   empty: boolean;
 }
 
+/** What requests may set. */
+const PARAMS = { exact: 'flag', hnsw_ef: 'count', indexed_only: 'flag' } as const;
+
 class QdrantSource implements Source {
   readonly name: string;
+  readonly recommends = true;
   private readonly known: Known<Facts>;
+  /** As the client takes them. */
+  private readonly filters = new WeakMap<FilterNode, object>();
 
   constructor(
     private readonly driver: QdrantDriver,
-    private readonly options: QdrantSourceOptions,
+    private readonly options: OwnOptions,
   ) {
-    this.name = `Qdrant collection ${JSON.stringify(options.collection)}`;
+    this.name = nameOf(options.collection);
     this.known = new Known({
       where: this.name,
       read: (signal) => this.read(signal),
@@ -112,21 +140,69 @@ class QdrantSource implements Source {
 
   head(request: HeadRequest): Promise<HeadAnswer> {
     return this.guarded(request, async (signal) => {
-      checkPayload(request.withPayload);
+      checkPayloadSelection(request.withPayload);
       checkInteger(request.candidates, 1, Number.MAX_SAFE_INTEGER, 'candidates');
+      this.checkRequest(request);
       return this.informed(request, signal, (info) => this.search(request, info, signal));
     });
   }
 
+  headBatch(requests: readonly HeadRequest[]): Promise<HeadAnswer[]> {
+    const [first] = requests;
+    if (first === undefined) return Promise.resolve([]);
+    return this.guarded(first, async (signal) => {
+      for (const { withPayload, candidates } of requests) {
+        checkPayloadSelection(withPayload);
+        checkInteger(candidates, 1, Number.MAX_SAFE_INTEGER, 'candidates');
+      }
+      for (const request of requests) this.checkRequest(request);
+      // Answers of one batch carry the same vectors.
+      const one = requests.every(({ vectors = true }) => vectors === (first.vectors ?? true));
+      return this.informed(requests, signal, async (info) => {
+        const began = performance.now();
+        const asked = requests.map((request) => this.asked(request, info));
+        const fast = this.options.decode !== 'client';
+        const answers = one ? await this.driver.queryBatch(asked, signal, fast) : undefined;
+        if (!answers) return Promise.all(requests.map((request) => this.search(request, info, signal)));
+        return answers.map((answer, i) => {
+          const start = performance.now();
+          const part = this.answered(answer, asked[i]!, info, requests[i]!);
+          return { ...part, headMs: (answer.at - began) / answers.length, decodeMs: performance.now() - start };
+        });
+      });
+    });
+  }
+
+  count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
+    return this.guarded(options, async (signal) => {
+      await this.driver.check?.(nativeFilter, undefined);
+      return this.driver.count(this.options.collection, this.filter({ filter, nativeFilter }), signal);
+    });
+  }
+
+  async idOf(value: string | number | bigint): Promise<Id | undefined> {
+    if (typeof value === 'string') return UUID.test(value) ? value : undefined;
+    if (value < 0 || (typeof value === 'number' && !Number.isSafeInteger(value))) return undefined;
+    if (this.driver.idKind === 'bigint') return BigInt(value);
+    return value <= Number.MAX_SAFE_INTEGER ? Number(value) : undefined;
+  }
+
+  /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
+  private checkRequest({ mode, params }: HeadRequest): void {
+    checkParams(params, PARAMS, this.name);
+    if (mode === 'exact') this.fullVector('UNSUPPORTED');
+  }
+
+  private fullVector(code: 'BAD_ARGUMENT' | 'UNSUPPORTED'): string {
+    const { full } = this.options;
+    if (typeof full === 'string') return full;
+    throw new FunnelError(code, `${this.name} stores no full vector to search: its layout is head and tail`);
+  }
+
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
     return this.guarded(request, async (signal) => {
-      const { full, collection, decode } = this.options;
-      if (typeof full !== 'string') {
-        throw new FunnelError(
-          'BAD_ARGUMENT',
-          `${this.name} stores no full vector to search: its layout is head and tail`,
-        );
-      }
+      const { collection, decode } = this.options;
+      const full = this.fullVector('BAD_ARGUMENT');
       checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
       return this.informed(request, signal, async () => {
         const began = performance.now();
@@ -134,9 +210,10 @@ class QdrantSource implements Source {
           {
             collection,
             vector: request.vector,
+            recommend: undefined,
             using: full,
             limit: request.limit,
-            filter: this.filter(request.nativeFilter),
+            filter: this.filter(request),
             params: this.options.params,
             exact: true,
             withPayload: false,
@@ -152,7 +229,7 @@ class QdrantSource implements Source {
 
   fetch(request: FetchRequest): Promise<FetchAnswer> {
     return this.guarded(request, async (signal) => {
-      checkPayload(request.withPayload);
+      checkPayloadSelection(request.withPayload);
       const ids = Array.from(request.ids);
       checkIds(ids);
       return this.informed(undefined, signal, async (info) => {
@@ -165,9 +242,10 @@ class QdrantSource implements Source {
           const part = ids.slice(from, from + step);
           const answer =
             part.length === 0
-              ? { points: [] }
+              ? { points: [], at: began }
               : await this.driver.retrieve({ ...asked, ids: part }, signal, this.options.decode !== 'client');
-          parts.push(inOrder(this.unpack(answer, asked, info, request), part));
+          const some = request.missing === 'leave out' ? withVectors(answer, asked) : answer;
+          parts.push(inOrder(this.unpack(some, asked, info, request), part));
         }
         return { rows: joined(parts), ms: performance.now() - began };
       });
@@ -176,13 +254,13 @@ class QdrantSource implements Source {
 
   scan(request: ScanRequest): Promise<ScanAnswer> {
     return this.guarded(request, async (signal) => {
-      checkPayload(request.withPayload);
+      checkPayloadSelection(request.withPayload);
       const limit = checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
-      const from = request.after === undefined ? undefined : this.idOf(request.after);
+      const from = request.after === undefined ? undefined : this.positionOf(request.after);
       return this.informed(undefined, signal, async (info) => {
         const began = performance.now();
         const asked = this.reading(info, request);
-        const filter = this.filter(undefined);
+        const filter = this.filter({});
         const fast = this.options.decode !== 'client';
         const answer = await this.driver.scroll({ ...asked, from, limit, filter }, signal, fast);
         if (answer.next !== undefined) this.ids([{ id: answer.next }]); // a rounded one would skip points
@@ -193,29 +271,51 @@ class QdrantSource implements Source {
   }
 
   /** Of a position: numbers are digits alone, and UUIDs have dashes. */
-  private idOf(position: string): Id {
+  private positionOf(position: string): Id {
     if (!/^\d+$/.test(position)) return position;
     return this.driver.idKind === 'bigint' ? BigInt(position) : Number(position);
   }
 
   private async search(request: HeadRequest, info: SourceInfo, signal: AbortSignal): Promise<HeadAnswer> {
-    const { candidates } = request;
-    const asked = this.reading(info, request);
+    const asked = this.asked(request, info);
     const began = performance.now();
-    const answer = await this.driver.query(
-      {
-        ...asked,
-        vector: request.vector.subarray(0, info.headDim),
-        using: this.options.head,
-        limit: candidates,
-        filter: this.filter(request.nativeFilter),
-        params: this.options.params,
-        exact: false,
+    const answer = await this.driver.query(asked, signal, this.options.decode !== 'client');
+    const { at } = answer;
+    return {
+      ...this.answered(answer, asked, info, request),
+      headMs: at - began,
+      decodeMs: performance.now() - at,
+    };
+  }
+
+  private asked(request: HeadRequest, info: SourceInfo): QdrantQuery {
+    const { recommend, candidates, mode } = request;
+    const exact = mode === 'exact';
+    const dims = exact ? info.dim : info.headDim;
+    const cut = (vectors: readonly Float32Array[]) => vectors.map((vector) => vector.subarray(0, dims));
+    return {
+      ...this.reading(info, request),
+      vector: request.vector.subarray(0, dims),
+      recommend: recommend && {
+        strategy: recommend.strategy,
+        examples: { positive: cut(recommend.examples.positive), negative: cut(recommend.examples.negative) },
       },
-      signal,
-      this.options.decode !== 'client',
-    );
-    const { points, at } = answer;
+      using: exact ? (this.options.full as string) : this.options.head,
+      limit: candidates,
+      filter: this.filter(request),
+      params: this.driver.params(checkParams(request.params, PARAMS, this.name), this.options.params),
+      exact,
+    };
+  }
+
+  private answered(
+    answer: QdrantAnswer,
+    asked: QdrantRead,
+    info: SourceInfo,
+    request: HeadRequest,
+  ): Pick<HeadAnswer, 'candidates' | 'exact'> {
+    const { points } = answer;
+    const { candidates } = request;
     if (points.length > candidates) {
       throw new FunnelError(
         'BAD_RESPONSE',
@@ -225,8 +325,7 @@ class QdrantSource implements Source {
     const rows = this.unpack(answer, asked, info, request);
     return {
       candidates: { ...rows, headScores: scoresOf(points) },
-      headMs: at - began,
-      decodeMs: performance.now() - at,
+      ...(request.mode === 'exact' && { exact: 'server' as const }),
     };
   }
 
@@ -264,7 +363,7 @@ class QdrantSource implements Source {
       const nameNorm = (row: number) => `payload key ${JSON.stringify(tailed.headNorm)} of ${nameRow(row)}`;
       vectors = joinTails(vectors, info.headDim, norms, matrices[1]!, info.dim - info.headDim, nameNorm, nameRow);
       // The length travelled only for us.
-      if (Array.isArray(withPayload) && !withPayload.includes(tailed.headNorm)) {
+      if (!wants(withPayload, tailed.headNorm)) {
         for (const payload of payloads ?? []) delete (payload as Record<string, unknown>)[tailed.headNorm];
       }
     }
@@ -289,29 +388,41 @@ class QdrantSource implements Source {
     return ids;
   }
 
-  private filter(requested: unknown): unknown {
-    const { nativeFilter } = this.options;
-    if (nativeFilter === undefined || nativeFilter === null) return requested ?? undefined;
-    return requested === undefined || requested === null ? nativeFilter : this.driver.both(nativeFilter, requested);
+  /** All of them must let a point through. */
+  private filter({ filter, nativeFilter }: Restriction): unknown {
+    const parts = [this.options.nativeFilter, nativeFilter, filter && this.compiled(filter)];
+    return parts
+      .filter((part) => part !== undefined && part !== null)
+      .reduce<unknown>((both, part) => (both === undefined ? part : this.driver.both(both, part)), undefined);
+  }
+
+  private compiled(filter: FilterNode): unknown {
+    let made = this.filters.get(filter);
+    if (made === undefined) {
+      made = this.driver.compile(filter) as object;
+      this.filters.set(filter, made);
+    }
+    return made;
   }
 
   /** Runs a call by what is known of the collection; if it fails, says whether that is no longer so. */
   private async informed<T>(
-    query: Pick<HeadRequest, 'vector' | 'nativeFilter'> | undefined,
+    query: Pick<HeadRequest, 'vector' | 'nativeFilter'> | readonly HeadRequest[] | undefined,
     signal: AbortSignal,
     search: (info: SourceInfo) => Promise<T>,
   ): Promise<T> {
     const { driver, options, name } = this;
+    const queries = query === undefined ? [] : ([query].flat() as Pick<HeadRequest, 'vector' | 'nativeFilter'>[]);
     await driver.check?.(options.nativeFilter, options.params);
-    await driver.check?.(query?.nativeFilter, undefined);
+    for (const { nativeFilter } of queries) await driver.check?.(nativeFilter, undefined);
     const facts = await this.known.get(signal);
-    if (query) checkHeadQuery(query.vector, facts.info.dim, name);
+    for (const { vector } of queries) checkHeadQuery(vector, facts.info.dim, name);
     try {
       return await search(facts.info);
     } catch (error) {
       const told = error instanceof FunnelError ? error : driver.classify(error, name);
       const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
-      if (now && query) checkHeadQuery(query.vector, now.info.dim, name);
+      for (const { vector } of now ? queries : []) checkHeadQuery(vector, now!.info.dim, name);
       throw told;
     }
   }
@@ -374,10 +485,32 @@ class QdrantSource implements Source {
   }
 }
 
+/** With the key, whatever else is selected. */
 function withNorm(selection: PayloadSelection, key: string): PayloadSelection {
   if (selection === true) return true;
-  return selection === false ? [key] : [...new Set([...(selection as readonly string[]), key])];
+  if (selection === false) return [key];
+  if ('exclude' in selection) return { exclude: selection.exclude.filter((path) => path !== key) };
+  return [...new Set([...includedBy(selection), key])];
 }
+
+/** Whether a top-level key is selected. */
+function wants(selection: PayloadSelection, key: string): boolean {
+  if (typeof selection === 'boolean') return selection;
+  return 'exclude' in selection ? !selection.exclude.includes(key) : includedBy(selection).includes(key);
+}
+
+function includedBy(selection: readonly string[] | { include: readonly string[] }): readonly string[] {
+  return 'include' in selection ? selection.include : selection;
+}
+
+/** The points that have the vectors which are read. */
+function withVectors(answer: QdrantAnswer, { lifts }: QdrantRead): QdrantAnswer {
+  if (answer.packed) return answer;
+  const { points } = answer;
+  return { ...answer, points: points.filter((point) => lifts.every(({ name }) => hasVector(point, name))) };
+}
+
+const UUID = /^[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
 
 function driverOf(client: QdrantRestClient | QdrantGrpcClient): QdrantDriver {
   const one = (client ?? {}) as Partial<QdrantRestClient & QdrantGrpcClient>;

@@ -1,4 +1,7 @@
-/** The contract between a search and whatever holds the vectors: Qdrant, Milvus, later the embedded index. */
+/** The contract between a search and whatever holds the vectors: Qdrant, Milvus, the embedded index. */
+import type { FilterNode } from '../query/filter/ast.js';
+import type { PayloadSelector } from '../query/payload.js';
+import type { Examples, Strategy } from '../query/recommend.js';
 import type { Id, IdKind, Metric, PackedCandidates } from '../types.js';
 
 /** What a source knows of its collection; read from the server once, lazily. */
@@ -12,15 +15,49 @@ export interface SourceInfo {
 }
 
 /** Which payload comes with the candidates. */
-export type PayloadSelection = boolean | readonly string[];
+export type PayloadSelection = PayloadSelector;
 
-export interface HeadRequest {
+/**
+ * How a server, or the index, is to search. Each source has its own; those that it has nothing to act on by are refused by
+ * name.
+ */
+export interface SearchParams {
+  /** Qdrant: the head search scans. The embedded index: mode 'exact'. */
+  exact?: boolean;
+  /** Qdrant. */
+  hnsw_ef?: number;
+  /** Qdrant: segments without an index are skipped, so answers may lack rows. */
+  indexed_only?: boolean;
+  /** Milvus, HNSW. */
+  ef?: number;
+  /** Milvus, IVF. */
+  nprobe?: number;
+  /** Milvus, DiskANN. */
+  search_list?: number;
+  /** Milvus, ScaNN. */
+  reorder_k?: number;
+  /** The embedded index, by its own head: see FunnelParams. */
+  probes?: number;
+}
+
+/** Which of the rows that pass a filter are looked at. */
+export interface Restriction {
+  /** In the checked form; compiled by the source, which refuses by name what it cannot say. */
+  filter?: FilterNode;
+  /** Passed through as it is, in the database's own form. */
+  nativeFilter?: unknown;
+}
+
+export interface HeadRequest extends Restriction {
   /** The full query vector (`dim` finite values); the source cuts the head out of it. */
   vector: Float32Array;
   /** How many hits the head search asks for. */
   candidates: number;
-  /** Passed through as it is, in the database's own form. */
-  nativeFilter?: unknown;
+  params?: SearchParams;
+  /** 'exact': the best by their full vectors, of all rows, in place of a head search. */
+  mode?: 'exact';
+  /** Search by these examples in place of `vector`: of sources with `recommends` alone. Larger head scores are then better. */
+  recommend?: { strategy: Exclude<Strategy, 'average_vector'>; examples: Examples };
   /** @default false */
   withPayload?: PayloadSelection;
   /** False: ids, scores and payloads alone; the candidates' `vectors` are then empty. @default true */
@@ -40,7 +77,17 @@ export interface HeadAnswer {
   headMs: number;
   /** Milliseconds to turn it into packed candidates. */
   decodeMs: number;
+  /** Of mode 'exact'. */
+  exact?: Exactness;
+  /** How the filter was applied, where the source knows. */
+  filtered?: string;
 }
+
+/**
+ * What an answer in mode 'exact' promises. 'certified': that it is the answer of a brute-force scan, in float64, proven.
+ * 'server': that the server scanned all rows, in float32. 'index': what the server's index finds, whatever that is.
+ */
+export type Exactness = 'certified' | 'server' | 'index';
 
 /** Candidates that nobody ranked. */
 export interface PackedRows extends Omit<PackedCandidates, 'ids' | 'headScores' | 'rows'> {
@@ -52,6 +99,10 @@ export interface FetchRequest {
   ids: readonly Id[];
   /** @default false */
   withPayload?: PayloadSelection;
+  /** False: ids and payloads alone; the rows' `vectors` are then empty. @default true */
+  vectors?: boolean;
+  /** Points that lack this source's vectors are an error, or are left out as if they did not exist. @default 'error' */
+  missing?: 'error' | 'leave out';
   timeout?: number;
   signal?: AbortSignal;
 }
@@ -89,6 +140,18 @@ export interface Source {
   info(options?: { timeout?: number; signal?: AbortSignal }): Promise<SourceInfo>;
   /** The head search. Never answers a part of what was found: it throws a FunnelError instead. */
   head(request: HeadRequest): Promise<HeadAnswer>;
+  /** Many head searches, in as few round trips as the database allows; answers in order. All have one signal and timeout. */
+  headBatch?(requests: readonly HeadRequest[]): Promise<HeadAnswer[]>;
+  /** Whether mode 'exact' is 'certified'. */
+  readonly certifies?: boolean;
+  /** Whether head() takes `recommend`. */
+  readonly recommends?: boolean;
+  /** Of a source with several layouts: each as a source of its own, by name. Its own calls then refuse. */
+  readonly layouts?: ReadonlyMap<string, Source>;
+  /** How many rows pass. */
+  count?(request: Restriction & { timeout?: number; signal?: AbortSignal }): Promise<number>;
+  /** What a value of a payload names in this collection: types must agree. Undefined where it can be no id. */
+  idOf?(value: string | number | bigint, options?: { timeout?: number; signal?: AbortSignal }): Promise<Id | undefined>;
   /** Full-vector search on the server, for comparison (`limit` best, exact where the server can). */
   full(
     request: Omit<HeadRequest, 'candidates'> & { limit: number },

@@ -3,9 +3,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { describe, expected, FunnelError } from '../errors.js';
 import { idAs } from '../ids.js';
 import { checkMirror } from '../mirror.js';
+import { checkPayloadSelection } from '../query/payload.js';
 import type { PackedRows, PayloadSelection, Source } from '../sources/source.js';
 import type { Id, IdKind } from '../types.js';
-import { checkInteger, checkKeys, checkPayload } from '../validate.js';
+import { checkInteger, checkKeys } from '../validate.js';
 import { toHalf } from './engine/half.js';
 import type { FunnelIndex } from './funnel-index.js';
 import { floats } from './gather.js';
@@ -92,7 +93,7 @@ function checkOptions(options: SyncOptions): void {
   checkKeys(options, KEYS, 'the options of syncFrom()');
   const { batch, withPayload, idKind, onProgress } = options;
   if (batch !== undefined) checkInteger(batch, 1, 16_384, 'batch');
-  checkPayload(withPayload);
+  checkPayloadSelection(withPayload);
   for (const flag of ['resume', 'prune'] as const) {
     if (options[flag] !== undefined && typeof options[flag] !== 'boolean') {
       throw expected('BAD_ARGUMENT', 'a boolean', flag, options[flag]);

@@ -1,11 +1,13 @@
 /** Groups by payload values: what groups, what does not, and in which order. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { compareKeys, groupHits, groupKeys, settled, valuesAt } from '#dist/query/groups.js';
+import { valuesAt } from '#dist/query/filter/evaluate.js';
+import { compareKeys, groupHits, groupKeys } from '#dist/query/groups.js';
 import { Random, SEED } from '../random.js';
 import { naiveGroups } from './ranking-oracle.js';
 
 const path = (...keys: string[]) => ({
+  text: keys.join('.'),
   steps: keys.map((key) => ({ key: key.replace('[]', ''), each: key.endsWith('[]') })),
 });
 
@@ -51,16 +53,6 @@ describe('groups', () => {
     );
     assert.deepEqual(groups[0]!.hits, [hits[0]]);
     assert.ok(compareKeys(5n, 7) < 0 && compareKeys(8n, 7) > 0 && compareKeys('5', 7) > 0 && compareKeys(7, '5') < 0);
-  });
-
-  it('a pool settles groups only whose best hit is better than its last, and fills those that it has whole', () => {
-    const hits = [5, 4, 4, 3].map((score, i) => ({ score, keys: [['a', 'b', 'a', 'c'][i]!] }));
-    const groups = groupHits(hits, ({ keys }) => keys, 2);
-    assert.deepEqual(settled(groups, 2, 2, 3), { groups: true, unfilled: ['b'] });
-    // Another row may have the last's score, and a key that goes before.
-    assert.equal(settled(groups, 3, 2, 3).groups, false);
-    assert.equal(settled(groups, 4, 2, 3).groups, false);
-    assert.deepEqual(settled(groups, 4, 2, undefined), { groups: true, unfilled: [] });
   });
 
   it('agrees with a naive grouping of random payloads', () => {

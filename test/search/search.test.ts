@@ -221,7 +221,7 @@ describe('FunnelSearch', () => {
       { vector: nan },
       { vector, limit: 0 },
       { vector, plan: 3 },
-      { vector, withPayload: { include: ['a'] } },
+      { vector, withPayload: { includes: ['a'] } },
       { vector, explain: 1 },
     ]) {
       await assert.rejects(search.query(bad as never), { name: 'FunnelError' });

@@ -339,7 +339,7 @@ describe('errors name their cause', () => {
       const one = fake(kind);
       const head = (more: object) => one.source.head({ vector, candidates: 3, ...more });
       for (const signal of [{}, 5, { aborted: true }]) await rejects(head({ signal }), 'BAD_ARGUMENT', /AbortSignal/);
-      for (const withPayload of ['title', 5, { include: ['a'] }, [1], null]) {
+      for (const withPayload of ['title', 5, { includes: ['a'] }, [1], null]) {
         await rejects(head({ withPayload }), 'BAD_ARGUMENT', /withPayload/);
       }
       await rejects(head({ candidates: 0 }), 'BAD_ARGUMENT', /candidates/);

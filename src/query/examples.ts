@@ -1,0 +1,200 @@
+/** Requests by example: ids become vectors, vectors become one search. */
+import { expected, FunnelError } from '../errors.js';
+import { layoutOf } from '../sources/layouts.js';
+import type { Source, SourceInfo } from '../sources/source.js';
+import type { Id, Vector } from '../types.js';
+import { checkIds, checkKeys, checkQuery, isNumbers, isZero } from '../validate.js';
+import type { Search } from './rank.js';
+import { averageVector, checkStrategy, type Examples, meanOf, type Strategy } from './recommend.js';
+import {
+  and,
+  type Filters,
+  type OwnOptions,
+  type OwnSearch,
+  ownOptions,
+  type QueryOptions,
+  without,
+} from './request.js';
+import { vectorAt } from './result.js';
+
+export interface RecommendRequest extends QueryOptions {
+  /** What hits should be like: ids of points, or vectors. Points named here are no hits. */
+  positive?: readonly (Id | Vector)[];
+  /** What they should not be like. */
+  negative?: readonly (Id | Vector)[];
+  /** @default 'average_vector' */
+  strategy?: Strategy;
+  /** Where ids are looked up, if elsewhere; those points are not left out. Its vectors must have as many dims. */
+  lookupFrom?: Source | { source: Source; using?: string };
+}
+
+export const RECOMMEND_KEYS = ['positive', 'negative', 'strategy', 'lookupFrom'] as const;
+
+export interface OwnRecommend {
+  options: OwnOptions;
+  positive: (Id | Float32Array)[];
+  negative: (Id | Float32Array)[];
+  strategy: Strategy;
+  from: Source | undefined;
+}
+
+/** @throws FunnelError */
+export function ownRecommend(request: RecommendRequest, filters: Filters): OwnRecommend {
+  const { own, rest } = ownOptions(request, filters, RECOMMEND_KEYS);
+  return { options: own, ...ownExamples(rest as RecommendRequest) };
+}
+
+export function ownExamples(request: RecommendRequest): Omit<OwnRecommend, 'options'> {
+  const positive = ownList(request.positive, 'positive');
+  const negative = ownList(request.negative, 'negative');
+  const strategy = checkStrategy(request.strategy, positive.length, negative.length);
+  return { positive, negative, strategy, from: lookupSource(request.lookupFrom) };
+}
+
+function ownList(list: unknown, where: string): (Id | Float32Array)[] {
+  if (list === undefined) return [];
+  if (!Array.isArray(list)) throw expected('BAD_ARGUMENT', 'an array of ids and vectors', where, list);
+  return list.map((one: unknown, i) => {
+    if (isNumbers(one)) return checkQuery(one, undefined, `${where}[${i}]`).slice();
+    checkIds([one as Id], `${where}[${i}]`);
+    return one as Id;
+  });
+}
+
+function lookupSource(given: RecommendRequest['lookupFrom']): Source | undefined {
+  if (given === undefined) return undefined;
+  if (typeof (given as Source)?.fetch === 'function') return layoutOf(given as Source, undefined);
+  if (
+    typeof given !== 'object' ||
+    given === null ||
+    typeof (given as { source?: Source }).source?.fetch !== 'function'
+  ) {
+    throw expected('BAD_ARGUMENT', 'a source, or { source, using },', 'lookupFrom', given);
+  }
+  checkKeys(given, ['source', 'using'], 'lookupFrom');
+  const { source, using } = given as { source: Source; using?: string };
+  return layoutOf(source, using);
+}
+
+/** Vectors of points of several sources, each source asked once. */
+class Stored {
+  readonly #wanted = new Map<Source, Map<Id, Id>>();
+  readonly #found = new Map<Source, Map<Id, Float32Array>>();
+
+  /** The id in the form that the source has. */
+  async want(source: Source, id: Id, options: OwnOptions): Promise<Id> {
+    const named = typeof id === 'string' ? id : ((await source.idOf?.(id, deadline(options))) ?? id);
+    const ids = this.#wanted.get(source) ?? new Map<Id, Id>();
+    this.#wanted.set(source, ids.set(named, id));
+    return named;
+  }
+
+  async load(options: OwnOptions): Promise<void> {
+    for (const [source, ids] of this.#wanted) {
+      const found = new Map<Id, Float32Array>();
+      this.#found.set(source, found);
+      // Qdrant has numbers and UUIDs in one collection; a call has one kind.
+      for (const kind of new Set(Array.from(ids.keys(), (id) => typeof id))) {
+        const some = [...ids.keys()].filter((id) => typeof id === kind);
+        const { rows } = await source.fetch({ ids: some, ...deadline(options) });
+        rows.ids.forEach((id, i) => void found.set(id, vectorAt(rows.vectors, rows.dim, i)));
+      }
+    }
+  }
+
+  get(source: Source, id: Id): Float32Array {
+    const vector = this.#found.get(source)!.get(id);
+    if (vector !== undefined) return vector;
+    const asked = this.#wanted.get(source)!.get(id)!;
+    const text = typeof asked === 'string' ? JSON.stringify(asked) : String(asked);
+    throw new FunnelError('NOT_FOUND', `Expected a point with id ${text} in ${source.name} but there is none`);
+  }
+}
+
+function deadline({ timeout, signal }: OwnOptions): { timeout?: number; signal?: AbortSignal } {
+  return { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) };
+}
+
+type Own = OwnSearch | OwnRecommend;
+
+/**
+ * What is to be searched for each request, ids looked up: all of them in one call for each collection they are in.
+ *
+ * @throws FunnelError NOT_FOUND naming the id, UNSUPPORTED; what a source throws
+ */
+export async function searchesOf(
+  requests: readonly Own[],
+  source: Source,
+  info: SourceInfo,
+  named: (i: number, run: () => Search) => Search,
+): Promise<Search[]> {
+  const stored = new Stored();
+  const listed = await Promise.all(
+    requests.map(async (request) => {
+      const name = (from: Source) => async (one: Id | Float32Array) =>
+        one instanceof Float32Array ? one : { id: await stored.want(from, one, request.options) };
+      if ('by' in request) {
+        const { by } = request;
+        return { positive: [await name(source)(by instanceof Float32Array ? by : by.id)], negative: [] };
+      }
+      const find = name(request.from ?? source);
+      return {
+        positive: await Promise.all(request.positive.map(find)),
+        negative: await Promise.all(request.negative.map(find)),
+      };
+    }),
+  );
+  if (requests.length > 0) await stored.load(requests[0]!.options);
+  return requests.map((request, i) =>
+    named(i, () => {
+      const from = ('from' in request ? request.from : undefined) ?? source;
+      const vectorOf = (where: string) => (one: Float32Array | { id: Id }, e: number) => {
+        const vector = one instanceof Float32Array ? one : stored.get(from, one.id);
+        return checkQuery(vector, info.dim, where === 'vector' ? where : `${where}[${e}]`);
+      };
+      const { positive, negative } = listed[i]!;
+      const examples: Examples = {
+        positive: positive.map(vectorOf('by' in request ? 'vector' : 'positive')),
+        negative: negative.map(vectorOf('negative')),
+      };
+      const own = [...positive, ...negative].flatMap((one) => (one instanceof Float32Array ? [] : [one.id]));
+      const left = from === source ? without(own) : undefined;
+      const { options } = request;
+      const common = {
+        options,
+        filter: and(options.filter, left),
+        withPayload: options.withPayload ?? false,
+      };
+      if ('by' in request) return { ...common, vector: examples.positive[0]! };
+      const { strategy } = request;
+      if (strategy === 'average_vector') return { ...common, vector: averageVector(examples, info.metric) };
+      return {
+        ...common,
+        vector: headVector(examples, strategy, source, options, info),
+        recommend: { strategy, examples },
+      };
+    }),
+  );
+}
+
+/** What heads are searched by where the source itself knows no strategies: the mean of the positives. */
+function headVector(
+  examples: Examples,
+  strategy: Strategy,
+  { recommends, name }: Source,
+  { exact }: OwnOptions,
+  { metric }: SourceInfo,
+): Float32Array {
+  const { positive, negative } = examples;
+  if (!recommends && (exact || positive.length === 0)) {
+    const what = exact ? "strategy 'average_vector' for mode 'exact'" : 'a positive example';
+    throw new FunnelError(
+      'UNSUPPORTED',
+      `Expected ${what} in ${name} but received strategy '${strategy}'${exact ? '' : ' with negatives alone'}: ` +
+        'it searches by one vector, and only the pool is ranked by the strategy',
+    );
+  }
+  const mean = positive.length > 0 ? Float32Array.from(meanOf(positive, metric)) : undefined;
+  if (mean && !isZero(mean)) return mean;
+  return [...positive, ...negative].find((vector) => !isZero(vector)) ?? mean ?? negative[0]!;
+}

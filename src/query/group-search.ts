@@ -1,0 +1,229 @@
+/** Groups over a source: pools are ranked until the groups that were asked for are found and filled. */
+import { expected, FunnelError } from '../errors.js';
+import type { SourceInfo } from '../sources/source.js';
+import type { Hit, SearchStats } from '../types.js';
+import { checkInteger } from '../validate.js';
+import type { FilterNode, Path } from './filter/ast.js';
+import { valuesAt } from './filter/evaluate.js';
+import { parsePath } from './filter/path.js';
+import { type Group, type GroupKey, groupHits, groupKeys } from './groups.js';
+import { type Lookup, type LookupRow, type OwnLookup, ownLookup } from './lookup.js';
+import type { Ranked, Ranker, Search } from './rank.js';
+import { and, type OwnOptions, tooDeep } from './request.js';
+import { passes, statsOf } from './result.js';
+
+export interface GroupOptions {
+  /** A path of the payload: `author`, `author.id`, `tags[].name`. Strings and integers group; an array fans out. */
+  groupBy: string;
+  /** Hits of a group. @default 3 */
+  groupSize?: number;
+  /** Put to each group the point of that id in another collection. */
+  withLookup?: Lookup;
+}
+
+export const GROUP_KEYS = ['groupBy', 'groupSize', 'withLookup'] as const;
+
+export interface OwnGroups {
+  path: Path;
+  groupSize: number;
+  lookup: OwnLookup | undefined;
+}
+
+export interface HitGroup {
+  id: GroupKey;
+  hits: Hit[];
+  /** Absent where no point has that id. */
+  lookup?: LookupRow;
+}
+
+export interface GroupsResult {
+  groups: HitGroup[];
+  stats: GroupSearchStats;
+}
+
+export interface GroupSearchStats extends SearchStats {
+  groups: {
+    /** Whether these are the groups, and the hits, that all rows would give; otherwise they are best effort. */
+    complete: boolean;
+    /** Pools that were ranked, and the rows in them. */
+    pools: number;
+    rows: number;
+    /** Rows that a pool may have; undefined where nothing bounds it. */
+    maxDepth: number | undefined;
+  };
+}
+
+/** @throws FunnelError BAD_ARGUMENT */
+export function ownGroups({ groupBy, groupSize = 3, withLookup }: Partial<GroupOptions>): OwnGroups {
+  if (typeof groupBy !== 'string') throw expected('BAD_ARGUMENT', 'a path of the payload', 'groupBy', groupBy);
+  const path = parsePath(groupBy, 'groupBy');
+  checkInteger(groupSize, 1, 0xffff_ffff, 'groupSize');
+  return { path, groupSize, lookup: ownLookup(withLookup) };
+}
+
+/** Rows of a pool of a database, where nobody says. */
+const MAX_DEPTH = 1000;
+const FIRST_POOL = 128;
+const GROWTH = 4;
+
+export interface FoundGroups {
+  /** The page. */
+  groups: Group<Hit>[];
+  /** By hit: where its vector is. */
+  origin: Map<Hit, Ranked>;
+  ranked: Ranked[];
+  stats: GroupSearchStats;
+}
+
+/** One request's way to its groups. */
+export class GroupSearch {
+  readonly #options: OwnOptions;
+  readonly #limit: number;
+  readonly #wanted: number;
+  /** Whether pools hold the best of all rows, proven so. */
+  readonly #exact: boolean;
+  readonly #most: number | undefined;
+  readonly #ranked: Ranked[] = [];
+  readonly #origin = new Map<Hit, Ranked>();
+
+  constructor(
+    private readonly ranker: Ranker,
+    private readonly search: Search,
+    private readonly own: OwnGroups,
+    private readonly info: SourceInfo,
+  ) {
+    const { options } = search;
+    this.#options = options;
+    this.#exact = options.exact && ranker.source.certifies === true;
+    this.#limit = options.limit ?? 10;
+    const offset = options.offset ?? 0;
+    this.#wanted = offset + this.#limit;
+    this.#most = options.maxDepth ?? (this.#exact ? undefined : Math.max(MAX_DEPTH, this.#first));
+    if (this.#most !== undefined && this.#wanted > this.#most) throw tooDeep(offset, this.#limit, this.#most);
+  }
+
+  get #first(): number {
+    return Math.max(FIRST_POOL, GROWTH * this.#limit * this.own.groupSize);
+  }
+
+  async run(kernels: string): Promise<FoundGroups> {
+    const found = this.#exact ? await this.#certain() : await this.#bestEffort();
+    const { offset = 0 } = this.#options;
+    const groups = found.groups.slice(offset, offset + this.#limit);
+    const filled = await this.#fill(groups, found.unfilled);
+    const [first] = this.#ranked;
+    const rows = this.#ranked.reduce((sum, { prepared }) => sum + prepared.matrix.count, 0);
+    const stats: GroupSearchStats = {
+      ...statsOf(first!, kernels, []),
+      groups: { complete: found.complete && filled, pools: this.#ranked.length, rows, maxDepth: this.#most },
+    };
+    return { groups, origin: this.#origin, ranked: this.#ranked, stats };
+  }
+
+  /** Each pool leaves out what only has keys that were found, so that a large group cannot hide the others. */
+  async #certain() {
+    const groups: Group<Hit>[] = [];
+    const unfilled = new Set<GroupKey>();
+    for (let pool = this.#cut(this.#first); ; ) {
+      const ranked = await this.#pool(this.#unseen(groups), pool);
+      const here = this.#grouped(ranked).filter(({ key }) => !groups.some((group) => group.key === key));
+      const last = this.#ended(ranked) ? undefined : ranked.hits.at(-1)!.score;
+      const sure = here.filter(({ hits }) => last === undefined || hits[0]!.score !== last);
+      groups.push(...sure);
+      if (last !== undefined) {
+        for (const { key, size } of sure) if (size < this.own.groupSize) unfilled.add(key);
+      }
+      if (last === undefined || groups.length >= this.#wanted) return { groups, unfilled, complete: true };
+      if (sure.length > 0) continue;
+      if (pool === this.#most) return { groups, unfilled, complete: false };
+      pool = this.#cut(pool * GROWTH);
+    }
+  }
+
+  /** Pages have one pool, whichever they are; without, it grows as far as is needed. */
+  async #bestEffort() {
+    const { paged } = this.#options;
+    for (let pool = paged ? this.#most! : this.#cut(this.#first); ; pool = this.#cut(pool * GROWTH)) {
+      const ranked = await this.#pool(undefined, pool);
+      const groups = this.#grouped(ranked);
+      const ended = this.#ended(ranked);
+      if (ended || groups.length >= this.#wanted || pool >= this.#most!) {
+        const page = groups.slice(0, this.#wanted);
+        const unfilled = new Set(page.filter(({ size }) => !ended && size < this.own.groupSize).map(({ key }) => key));
+        return { groups, unfilled, complete: ranked.exhausted };
+      }
+    }
+  }
+
+  /** Hits of the groups that a pool left short, each from a pool of its own. False where some may be missing still. */
+  async #fill(groups: readonly Group<Hit>[], unfilled: ReadonlySet<GroupKey>): Promise<boolean> {
+    const { groupSize } = this.own;
+    let short = groups.filter(({ key }) => unfilled.has(key));
+    for (let pool = this.#cut(GROWTH * groupSize); short.length > 0; ) {
+      const searches = short.map(({ key }) => this.#only(key));
+      if (searches.some((filter) => filter === undefined)) return false;
+      let ranked: Ranked[];
+      try {
+        ranked = await this.#pools(searches, pool);
+      } catch (error) {
+        // A database that cannot compare this key: what was found stays.
+        if (error instanceof FunnelError && error.code === 'UNSUPPORTED' && !this.#exact) return false;
+        throw error;
+      }
+      short = short.filter((group, i) => {
+        const one = this.#grouped(ranked[i]!).find(({ key }) => key === group.key);
+        if (one && one.size >= group.size) Object.assign(group, { hits: one.hits, size: one.size });
+        return group.size < groupSize && !this.#ended(ranked[i]!);
+      });
+      if (pool === this.#most || (!this.#exact && pool >= FIRST_POOL)) return short.length === 0;
+      pool = this.#cut(pool * GROWTH);
+    }
+    return true;
+  }
+
+  #cut(pool: number): number {
+    return Math.min(pool, this.#most ?? 0xffff_ffff);
+  }
+
+  async #pool(filter: FilterNode | undefined, pool: number): Promise<Ranked> {
+    return (await this.#pools([filter], pool))[0]!;
+  }
+
+  async #pools(filters: readonly (FilterNode | undefined)[], pool: number): Promise<Ranked[]> {
+    const fitted = filters.map((filter) =>
+      this.ranker.fit({ ...this.search, filter: and(this.search.filter, filter), pool }, this.info),
+    );
+    const ranked = await this.ranker.rank(fitted, this.info);
+    this.#ranked.push(...ranked);
+    return ranked;
+  }
+
+  #grouped(ranked: Ranked): Group<Hit>[] {
+    const good = ranked.hits.filter(passes(ranked, this.#options.scoreThreshold));
+    for (const hit of good) this.#origin.set(hit, ranked);
+    const keysOf = ({ payload }: Hit) => groupKeys(valuesAt(payload, this.own.path));
+    return groupHits(good, keysOf, this.own.groupSize);
+  }
+
+  /** Whether the rows that a pool lacks could be no hits at all. */
+  #ended(ranked: Ranked): boolean {
+    const last = ranked.hits.at(-1);
+    return ranked.exhausted || last === undefined || !passes(ranked, this.#options.scoreThreshold)(last);
+  }
+
+  /** Rows that may have another key. Of each type apart: a row of both passes, which only costs a place in the pool. */
+  #unseen(groups: readonly Group<Hit>[]): FilterNode | undefined {
+    const { path } = this.own;
+    const keys = groups.map(({ key }) => key).filter((key) => typeof key !== 'bigint');
+    const lists = ['string', 'number'].map((type) => keys.filter((key) => typeof key === type)); // one type each
+    const nodes = lists
+      .filter((values) => values.length > 0)
+      .map((values): FilterNode => ({ op: 'except', path, values }));
+    return nodes.length === 0 ? undefined : { op: 'and', nodes };
+  }
+
+  /** Undefined for keys that a filter has no form for. */
+  #only(key: GroupKey): FilterNode | undefined {
+    return typeof key === 'bigint' ? undefined : { op: 'match', path: this.own.path, values: [key] };
+  }
+}

@@ -1,0 +1,94 @@
+/** Groups joined with another collection: the point whose id is the group's. */
+import { expected } from '../errors.js';
+import { layoutOf } from '../sources/layouts.js';
+import type { PayloadSelection, Source } from '../sources/source.js';
+import type { Id } from '../types.js';
+import { checkKeys } from '../validate.js';
+import type { GroupKey } from './groups.js';
+import { checkPayloadSelection } from './payload.js';
+import type { OwnOptions } from './request.js';
+import { vectorAt } from './result.js';
+
+/** A source, or one with what is wanted of its points. */
+export type Lookup = Source | LookupOptions;
+
+export interface LookupOptions {
+  source: Source;
+  /** Of a source with several layouts of vectors. */
+  using?: string;
+  /** @default true */
+  withPayload?: PayloadSelection;
+  /** @default false */
+  withVector?: boolean;
+}
+
+/** A point of the other collection. */
+export interface LookupRow {
+  id: Id;
+  payload?: unknown;
+  vector?: Float32Array;
+}
+
+export interface OwnLookup {
+  source: Source;
+  withPayload: PayloadSelection;
+  withVector: boolean;
+}
+
+/** @throws FunnelError BAD_ARGUMENT */
+export function ownLookup(given: Lookup | undefined): OwnLookup | undefined {
+  if (given === undefined) return undefined;
+  if (isSource(given)) return { source: layoutOf(given, undefined), withPayload: true, withVector: false };
+  if (typeof given !== 'object' || given === null || !isSource(given.source)) {
+    throw expected('BAD_ARGUMENT', 'a source, or { source, withPayload, withVector },', 'withLookup', given);
+  }
+  checkKeys(given, ['source', 'using', 'withPayload', 'withVector'], 'withLookup');
+  const { source, using, withPayload = true, withVector = false } = given;
+  checkPayloadSelection(withPayload, 'withLookup.withPayload');
+  if (typeof withVector !== 'boolean') {
+    throw expected('BAD_ARGUMENT', 'a boolean', 'withLookup.withVector', withVector);
+  }
+  return { source: layoutOf(source, using), withPayload, withVector };
+}
+
+function isSource(value: unknown): value is Source {
+  return typeof (value as Source | null)?.fetch === 'function';
+}
+
+/**
+ * The points that groups name; a group whose id no point has is left out. Types must agree: the group "123" is not the
+ * point 123.
+ *
+ * @throws what the source throws: NO_COLLECTION where there is none
+ */
+export async function lookUp(
+  { source, withPayload, withVector }: OwnLookup,
+  keys: readonly GroupKey[],
+  { timeout, signal }: Pick<OwnOptions, 'timeout' | 'signal'>,
+): Promise<Map<GroupKey, LookupRow>> {
+  const options = { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) };
+  await source.info(options); // an unknown collection is an error, whatever the groups
+  const idOf = async (key: GroupKey) => (source.idOf ? source.idOf(key, options) : key);
+  const named = await Promise.all(keys.map(async (key) => ({ key, id: await idOf(key) })));
+  const rows = new Map<GroupKey, LookupRow>();
+  for (const kind of new Set(named.map(({ id }) => typeof id))) {
+    const some = named.filter(({ id }) => id !== undefined && typeof id === kind);
+    if (some.length === 0) continue;
+    const keyOf = new Map(some.map(({ key, id }) => [id as Id, key]));
+    const missing = withVector ? 'leave out' : 'error';
+    const { rows: found } = await source.fetch({
+      ids: [...keyOf.keys()],
+      withPayload,
+      vectors: withVector,
+      missing,
+      ...options,
+    });
+    found.ids.forEach((id, i) => {
+      const row: LookupRow = { id };
+      if (withPayload !== false) row.payload = found.payloads?.[i];
+      if (withVector) row.vector = vectorAt(found.vectors, found.dim, i);
+      rows.set(keyOf.get(id)!, row);
+    });
+  }
+  return rows;
+}

@@ -1,0 +1,266 @@
+/** From checked searches to ranked hits: head search → candidates → funnel. What every kind of request goes through. */
+import { expected, FunnelError } from '../errors.js';
+import { type Explanation, explain } from '../explain.js';
+import { inContext, runPrepared } from '../funnel.js';
+import type { Kernels, Metric } from '../kernels/kernels.js';
+import { checkMirror, Matrices, type Mirror, type Mirrored, withVectors } from '../mirror.js';
+import { type CheckedPlan, checkPlan, funnelPlan, type Plan, poolFor } from '../plan.js';
+import { finish, type Prepared, prepare } from '../prepare.js';
+import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from '../sources/source.js';
+import type { Hit } from '../types.js';
+import { checkQuery, isZero } from '../validate.js';
+import type { FilterNode } from './filter/ast.js';
+import { mapLimited } from './limited.js';
+import { scoreAll } from './recommend.js';
+import { depthOf, type OwnOptions } from './request.js';
+
+/** One pool to be ranked. */
+export interface Search {
+  options: OwnOptions;
+  /** The full query vector. */
+  vector: Float32Array;
+  /** Rank by these in place of the vector; then larger scores are better. */
+  recommend?: HeadRequest['recommend'];
+  /** The request's, and what else is left out. */
+  filter: FilterNode | undefined;
+  withPayload: PayloadSelection;
+  /** Rank so many candidates, all of them, whatever the request's limit. */
+  pool?: number;
+}
+
+/** A search as it fits the collection. */
+export interface Fitted {
+  search: Search;
+  plan: Plan & { metric: Metric };
+  limit: number;
+  /** Hits to rank. */
+  depth: number;
+  candidates: number;
+}
+
+/** Of a head search; with the parts of a mirror where there is one. */
+type Answer = HeadAnswer & Partial<Mirrored>;
+
+export interface Ranked {
+  fitted: Fitted;
+  answer: Answer;
+  prepared: Prepared<unknown>;
+  /** The `depth` best, best first. */
+  hits: Hit[];
+  funnelMs: number;
+  /** Whether the pool holds every row that passes the filter. */
+  exhausted: boolean;
+  explanation?: Explanation;
+}
+
+/** Head searches that are under way at once, where the source has no batch. */
+const CONCURRENCY = 8;
+/** Pools in memory at once: a hundred of 128 × 768 are 38 MiB. */
+const AT_ONCE = 100;
+/** Asked for beyond the limit in mode 'exact', so that a server's rounding to float32 decides about no hit. */
+const SPARE = 16;
+/** What a failed batch may be asked again for, one by one, to find the request that it failed for. */
+const MAY_BE_ONES: ReadonlySet<string> = new Set(['REFUSED', 'BAD_RESPONSE', 'BAD_ARGUMENT', 'UNSUPPORTED', 'BAD_ID']);
+
+/** Where a failure is to be placed: `requests[3]`; undefined for a request of its own. */
+export type Named = ((i: number) => string) | undefined;
+
+export class Ranker {
+  readonly #matrices = new Matrices();
+
+  constructor(
+    readonly source: Source,
+    readonly mirror: Mirror | undefined,
+    readonly kernels: () => Kernels,
+    readonly plan: Plan | undefined,
+  ) {}
+
+  async info({ timeout, signal }: Pick<OwnOptions, 'timeout' | 'signal'>): Promise<SourceInfo> {
+    const info = await this.source.info({ timeout, signal });
+    if (this.mirror !== undefined) checkMirror(this.mirror, info, this.source.name);
+    return info;
+  }
+
+  /** @throws FunnelError BAD_DIMS, BAD_PLAN, ZERO_QUERY, TOO_DEEP */
+  fit(search: Search, info: SourceInfo): Fitted {
+    const { options, pool } = search;
+    checkQuery(search.vector, info.dim, 'vector');
+    const plan = options.exact ? exactPlan(info) : this.#planFor(options, info);
+    const metric = plan.metric ?? info.metric;
+    if (metric !== 'euclid' && isZero(search.vector)) {
+      throw new FunnelError('ZERO_QUERY', `Expected a vector with a direction for metric ${metric} but received zeros`);
+    }
+    const limit = options.limit ?? plan.limit ?? 10;
+    const { scales, keep } = plan;
+    const fitted = { search, plan: { scales, keep, metric }, limit };
+    if (pool !== undefined) return { ...fitted, depth: pool, candidates: pool };
+    const depth = depthOf(options, limit, plan.candidates);
+    if (options.exact) return { ...fitted, depth, candidates: depth + SPARE };
+    const candidates = plan.candidates ?? poolFor(depth);
+    if (candidates < depth) {
+      const what = options.paged ? 'maxDepth' : 'limit';
+      throw expected(
+        'BAD_PLAN',
+        `at least ${what} (${depth}), since hits are cut from the pool,`,
+        'candidates',
+        candidates,
+      );
+    }
+    return { ...fitted, depth, candidates };
+  }
+
+  #planFor(options: OwnOptions, info: SourceInfo): CheckedPlan {
+    const fallback = () => {
+      const { limit, ...rest } = funnelPlan(info.dim, { head: info.headDim, limit: options.limit });
+      return options.paged ? { ...rest, candidates: undefined, limit } : { ...rest, limit };
+    };
+    const plan = checkPlan(options.plan ?? this.plan ?? (fallback() as Plan), info.dim);
+    if (plan.head !== undefined && plan.head !== info.headDim) {
+      throw expected(
+        'BAD_PLAN',
+        `${info.headDim}, the dims of the head that ${this.source.name} stores,`,
+        'head',
+        plan.head,
+      );
+    }
+    return plan;
+  }
+
+  /** Many at once: as few round trips as the source allows, then one call of the kernels (for each hundred). In order. */
+  async rank(all: readonly Fitted[], info: SourceInfo, named?: Named): Promise<Ranked[]> {
+    const ranked: Ranked[] = [];
+    for (let from = 0; from < all.length; from += AT_ONCE) {
+      const where = named && ((i: number) => named(from + i));
+      ranked.push(...(await this.#rank(all.slice(from, from + AT_ONCE), info, where)));
+    }
+    return ranked;
+  }
+
+  async #rank(all: readonly Fitted[], info: SourceInfo, named: Named): Promise<Ranked[]> {
+    const answers = await this.#heads(all, named);
+    const prepared = all.map((one, i) => at(named, i, () => this.#prepare(one, answers[i]!, info)));
+    const kernels = this.kernels();
+    const began = performance.now();
+    const plain = prepared.filter((_, i) => all[i]!.search.recommend === undefined);
+    const bad = plain.length === 0 ? [] : await runPrepared(kernels, plain, false);
+    const ms = (performance.now() - began) / Math.max(1, plain.length);
+    return all.map((fitted, i) =>
+      at(named, i, () => {
+        const one = prepared[i]!;
+        const { search, candidates } = fitted;
+        const answer = answers[i]!;
+        const exhausted = one.matrix.count + (answer.stats?.gone ?? 0) < candidates;
+        const common = { fitted, answer, prepared: one, exhausted };
+        if (search.recommend === undefined) {
+          const hits = finish(one, bad[plain.indexOf(one)]!);
+          const explanation = search.options.explain ? explain(kernels, one) : undefined;
+          return { ...common, hits, funnelMs: ms, explanation };
+        }
+        const start = performance.now();
+        const explanation = explain(kernels, one, strategyKeys(kernels, one, search.recommend));
+        return { ...common, hits: explanation.hits, funnelMs: performance.now() - start, explanation };
+      }),
+    );
+  }
+
+  /** When nobody reads the pool any more. */
+  release({ answer, fitted }: Ranked): void {
+    // An explanation may be asked about its rows later.
+    if (answer.memory && !fitted.search.options.explain) this.#matrices.give(answer.memory);
+  }
+
+  async #heads(all: readonly Fitted[], named: Named): Promise<Answer[]> {
+    const { source } = this;
+    if (all.length > 1 && source.headBatch && alike(all)) {
+      try {
+        const answers = await source.headBatch(all.map((one) => this.#request(one)));
+        return await mapLimited(answers, CONCURRENCY, (answer, i) => this.#mirrored(answer, all[i]!));
+      } catch (error) {
+        if (!(error instanceof FunnelError) || !MAY_BE_ONES.has(error.code)) throw error;
+        // The server refuses all for the sake of one, and does not say which.
+      }
+    }
+    return mapLimited(all, CONCURRENCY, async (one, i) => {
+      try {
+        return await this.#mirrored(await source.head(this.#request(one)), one);
+      } catch (error) {
+        return at(named, i, () => {
+          throw error;
+        });
+      }
+    });
+  }
+
+  #request({ search, candidates }: Fitted): HeadRequest {
+    const { options, vector, recommend, filter, withPayload } = search;
+    const { nativeFilter, params, timeout, signal, exact } = options;
+    return {
+      vector,
+      candidates,
+      withPayload,
+      timeout,
+      signal,
+      ...(filter !== undefined && { filter }),
+      ...(nativeFilter !== undefined && { nativeFilter }),
+      ...(params !== undefined && { params }),
+      ...(exact && { mode: 'exact' as const }),
+      ...(recommend !== undefined && this.source.recommends && { recommend }),
+      ...(this.mirror !== undefined && { vectors: false }),
+    };
+  }
+
+  async #mirrored(answer: HeadAnswer, { search: { options } }: Fitted): Promise<Answer> {
+    const { mirror, source } = this;
+    if (mirror === undefined) return answer;
+    const { timeout, signal } = options;
+    return { ...answer, ...(await withVectors(mirror, source, answer, this.#matrices, { timeout, signal })) };
+  }
+
+  #prepare({ search, plan, depth }: Fitted, { candidates }: Answer, info: SourceInfo): Prepared<unknown> {
+    if (candidates.dim !== info.dim) {
+      throw expected(
+        'BAD_RESPONSE',
+        `vectors of ${info.dim} dims`,
+        `the answer of ${this.source.name}`,
+        candidates.dim,
+      );
+    }
+    const prepared = prepare(candidates, search.vector, plan, depth);
+    prepared.matrix.owned = true; // as HeadAnswer promises
+    if (search.recommend !== undefined) prepared.keysAreScores = true;
+    return prepared;
+  }
+}
+
+function exactPlan({ dim, metric }: SourceInfo): CheckedPlan {
+  return { head: undefined, candidates: undefined, scales: [dim], keep: [1], metric, limit: undefined };
+}
+
+/** Keys over the first dims, by a strategy. */
+function strategyKeys(
+  kernels: Kernels,
+  { task, matrix }: Prepared<unknown>,
+  { strategy, examples }: NonNullable<HeadRequest['recommend']>,
+) {
+  const { metric, rows, dim } = task;
+  return (to: number, keys: Float64Array): void => {
+    scoreAll(
+      examples,
+      strategy,
+      metric,
+      matrix.count,
+      (query, some) => void kernels.scores({ metric, query, rows, dim, from: 0, to, keys: some }),
+      keys,
+    );
+  };
+}
+
+/** One call of the database has one deadline. */
+function alike(all: readonly Fitted[]): boolean {
+  const { timeout, signal } = all[0]!.search.options;
+  return all.every(({ search: { options } }) => options.timeout === timeout && options.signal === signal);
+}
+
+function at<T>(named: Named, i: number, run: () => T): T {
+  return named === undefined ? run() : inContext(named(i), run);
+}

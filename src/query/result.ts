@@ -1,0 +1,156 @@
+/** Ranked hits as an answer: threshold, page, vectors, statistics. */
+
+import type { Matrix } from '../candidates.js';
+import { expected, FunnelError } from '../errors.js';
+import type { Explanation } from '../explain.js';
+import { halfToFloat } from '../kernels/reference.js';
+import type { Exactness, Source } from '../sources/source.js';
+import type { Hit, Id, SearchStats, StageStats } from '../types.js';
+import type { Ranked } from './rank.js';
+import type { OwnOptions } from './request.js';
+
+export interface SearchResult {
+  hits: Hit[];
+  stats: SearchStats;
+  explanation?: Explanation;
+}
+
+/** Whether a final score is good enough: strictly, and by the direction of what ranked. */
+export function passes({ prepared: { task, keysAreScores } }: Ranked, threshold: number | undefined) {
+  if (threshold === undefined) return () => true;
+  const smaller = task.metric === 'euclid' && !keysAreScores;
+  return ({ score }: { score: number }) => (smaller ? score < threshold : score > threshold);
+}
+
+export function toResult(ranked: Ranked, kernels: string): SearchResult {
+  const { fitted, hits: all, explanation } = ranked;
+  const { options } = fitted.search;
+  const { offset = 0, scoreThreshold, paged } = options;
+  const good = scoreThreshold === undefined ? all : all.filter(passes(ranked, scoreThreshold));
+  const hits = paged ? good.slice(offset, offset + fitted.limit) : good.slice(0, fitted.limit);
+  const more: StageStats[] = [];
+  if (scoreThreshold !== undefined) more.push({ name: 'threshold', in: all.length, out: good.length });
+  if (paged) more.push({ name: `page at ${offset}`, in: good.length, out: hits.length });
+  const stats = statsOf(ranked, kernels, more);
+  return explanation && options.explain ? { hits, stats, explanation } : { hits, stats };
+}
+
+export function statsOf(
+  { fitted, answer, prepared, hits, funnelMs, explanation }: Ranked,
+  kernels: string,
+  more: readonly StageStats[],
+): SearchStats {
+  const { plan, candidates, search } = fitted;
+  const n = prepared.matrix.count;
+  const { stats: mirror, mirrorMs, fetchMs } = answer;
+  const found = n + (mirror?.gone ?? 0);
+  const stats: SearchStats = {
+    stages: [
+      { name: search.options.exact ? 'exact' : 'head', in: candidates, out: found, ms: answer.headMs },
+      { name: 'decode', in: found, out: found, ms: answer.decodeMs },
+      ...(mirror === undefined
+        ? []
+        : [
+            { name: 'mirror', in: found, out: mirror.found, ms: mirrorMs },
+            { name: 'fetch', in: mirror.fetched + mirror.gone, out: mirror.fetched, ms: fetchMs },
+          ]),
+      ...prepared.stages.map((stage, s) => ({
+        name: `scale ${stage.scale}${stage.prunes ? '' : ' (re-orders only)'}`,
+        in: stage.in,
+        out: stage.out,
+        ms: explanation?.stages[s]?.ms,
+      })),
+      { name: 'funnel', in: n, out: hits.length, ms: funnelMs },
+      ...more,
+    ],
+    vectorsFrom: mirror === undefined ? 'hits' : 'mirror',
+    ...(mirror === undefined ? {} : { mirror }),
+    kernels,
+    metric: plan.metric,
+  };
+  const { exact, filtered } = answer;
+  if (exact !== undefined) stats.exact = exact satisfies Exactness;
+  if (filtered !== undefined) stats.filter = filtered;
+  if (search.recommend !== undefined) stats.strategy = search.recommend.strategy;
+  return stats;
+}
+
+/**
+ * Puts the vectors of hits to them: that of the layout that was searched out of the pool, others from the database.
+ *
+ * @throws FunnelError UNSUPPORTED, BAD_ARGUMENT; what a source throws
+ */
+export async function addVectors(
+  hits: readonly Hit[],
+  matrix: Matrix<unknown>,
+  source: Source,
+  layout: Source,
+  { withVector, timeout, signal }: OwnOptions,
+): Promise<void> {
+  if (!withVector) return;
+  const names = namesOf(source, withVector);
+  if (names === undefined) {
+    for (const hit of hits) hit.vector = vectorAt(matrix.vectors, matrix.dim, hit.index);
+    return;
+  }
+  const vectors = new Map<Id, Record<string, Float32Array>>(hits.map(({ id }) => [id, {}]));
+  for (const name of names) {
+    const one = source.layouts!.get(name)!;
+    if (one === layout) {
+      for (const hit of hits) vectors.get(hit.id)![name] = vectorAt(matrix.vectors, matrix.dim, hit.index);
+      continue;
+    }
+    const { rows } = await one.fetch({ ids: hits.map(({ id }) => id), missing: 'leave out', timeout, signal });
+    rows.ids.forEach((id, i) => {
+      vectors.get(id)![name] = vectorAt(rows.vectors, rows.dim, i);
+    });
+  }
+  for (const hit of hits) hit.vectors = vectors.get(hit.id)!;
+}
+
+/**
+ * The layouts whose vectors are asked for; undefined: the only one.
+ *
+ * @throws FunnelError UNSUPPORTED, BAD_ARGUMENT
+ */
+export function namesOf({ layouts, name }: Source, withVector: boolean | readonly string[]): string[] | undefined {
+  if (layouts === undefined) {
+    if (typeof withVector === 'boolean') return undefined;
+    throw new FunnelError(
+      'UNSUPPORTED',
+      `Expected a boolean for withVector but received names: ${name} has one layout of vectors`,
+    );
+  }
+  if (withVector === true) return [...layouts.keys()];
+  const names = Array.from(withVector as readonly string[]);
+  for (const one of names) {
+    if (!layouts.has(one))
+      throw expected('BAD_ARGUMENT', `one of ${[...layouts.keys()].join(', ')}`, 'withVector', one);
+  }
+  return names;
+}
+
+/** A row as floats, whatever the source holds. */
+export function vectorAt(vectors: ArrayLike<number>, dim: number, index: number): Float32Array {
+  const row = Array.prototype.slice.call(vectors, index * dim, (index + 1) * dim) as number[];
+  return Float32Array.from(vectors instanceof Uint16Array ? row.map(halfToFloat) : row);
+}
+
+/** Puts the payloads that were asked for to hits, in place of what their pool was asked for. */
+export async function addPayloads(
+  hits: readonly Hit[],
+  layout: Source,
+  { withPayload = false, timeout, signal }: OwnOptions,
+): Promise<void> {
+  for (const hit of hits) delete hit.payload;
+  if (withPayload === false || hits.length === 0) return;
+  const { rows } = await layout.fetch({
+    ids: hits.map(({ id }) => id),
+    withPayload,
+    vectors: false,
+    ...(timeout !== undefined && { timeout }),
+    ...(signal !== undefined && { signal }),
+  });
+  const payloads = new Map(rows.ids.map((id, i) => [id, rows.payloads?.[i]]));
+  for (const hit of hits) hit.payload = payloads.get(hit.id) ?? {};
+}

@@ -1,0 +1,78 @@
+/** A source of several layouts: pairs of head and full vectors under names, one of which each request is to name. */
+import { describe, expected, FunnelError } from '../errors.js';
+import type { Metric } from '../types.js';
+import { checkLayout, checkMetric, type TailLayout } from './layout.js';
+import type { Source } from './source.js';
+
+/** Where the vectors of a layout are. */
+interface Layout {
+  head: string;
+  full: string | TailLayout;
+  metric?: Metric | undefined;
+}
+
+/**
+ * The source that a database's options describe: of one layout, or of several by name.
+ *
+ * @param make a source of one layout
+ * @throws FunnelError BAD_ARGUMENT
+ */
+export function sourceOf<Options extends { collection: string } & Layout>(
+  options: (Omit<Options, keyof Layout> & { collection: string }) &
+    Partial<Layout> & { vectors?: Record<string, Layout> | undefined },
+  make: (options: Options) => Source,
+  nameOf: (collection: string) => string,
+): Source {
+  const one = (own: Options): Source => {
+    checkLayout(own);
+    checkMetric(own.metric);
+    return make(own);
+  };
+  if (typeof options !== 'object' || options === null || options.vectors === undefined) return one(options as never);
+  const { vectors, ...rest } = options;
+  for (const key of ['head', 'full', 'metric'] as const) {
+    if (rest[key] !== undefined) throw expected('BAD_ARGUMENT', `no ${key} beside vectors`, key, rest[key]);
+  }
+  return namedLayouts(nameOf(options.collection), vectors, (layout) => one({ ...rest, ...layout } as never));
+}
+
+/**
+ * @param make a source of one layout
+ * @throws FunnelError BAD_ARGUMENT
+ */
+function namedLayouts(
+  name: string,
+  vectors: Readonly<Record<string, Layout>>,
+  make: (layout: Layout) => Source,
+): Source {
+  const entries = typeof vectors === 'object' && vectors !== null ? Object.entries(vectors) : [];
+  if (entries.length === 0) throw expected('BAD_ARGUMENT', '{ name: { head, full } }', 'vectors', vectors);
+  const layouts = new Map(entries.map(([key, layout]) => [key, make(layout)]));
+  const refuse = async (): Promise<never> => {
+    throw new FunnelError('BAD_ARGUMENT', `Expected one of the layouts ${listOf(layouts)} of ${name} to be named`);
+  };
+  return { name, layouts, info: refuse, head: refuse, full: refuse, fetch: refuse, scan: refuse };
+}
+
+/**
+ * The source that `using` names; the source itself where it has one layout and nothing is named.
+ *
+ * @throws FunnelError BAD_ARGUMENT, UNSUPPORTED
+ */
+export function layoutOf(source: Source, using: unknown): Source {
+  const { layouts, name } = source;
+  if (layouts === undefined) {
+    if (using === undefined) return source;
+    throw new FunnelError(
+      'UNSUPPORTED',
+      `Expected no using for ${name}, which has one layout of vectors, but received ${describe(using)}`,
+    );
+  }
+  const found = layouts.get(using as string);
+  if (found === undefined) throw expected('BAD_ARGUMENT', `one of ${listOf(layouts)}, as ${name} has,`, 'using', using);
+  return found;
+}
+
+function listOf(layouts: ReadonlyMap<string, Source>): string {
+  return [...layouts.keys()].map((key) => JSON.stringify(key)).join(', ');
+}
