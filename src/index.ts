@@ -35,8 +35,27 @@ export type { Mirror } from './mirror.js';
 export type { Keep, Plan, PlanOptions } from './plan.js';
 export type { Condition, FieldCondition, Filter, FilterPath, NestedCondition } from './query/filter/types.js';
 export type { PayloadSelector } from './query/payload.js';
-export type { FunnelSearchOptions, SearchRequest, SearchResult } from './search.js';
+export type { Strategy } from './query/recommend.js';
 export type {
+  FunnelSearchOptions,
+  GroupOptions,
+  GroupSearchStats,
+  GroupsRequest,
+  GroupsResult,
+  HitGroup,
+  Lookup,
+  LookupOptions,
+  LookupRow,
+  QueryOptions,
+  RecommendGroupsRequest,
+  RecommendRequest,
+  SearchExplanation,
+  SearchFate,
+  SearchRequest,
+  SearchResult,
+} from './search.js';
+export type {
+  Exactness,
   FetchAnswer,
   FetchRequest,
   HeadAnswer,
@@ -45,6 +64,7 @@ export type {
   PayloadSelection,
   ScanAnswer,
   ScanRequest,
+  SearchParams,
   Source,
   SourceInfo,
 } from './sources/source.js';

@@ -42,6 +42,7 @@ export type { GroupOptions, GroupSearchStats, GroupsResult, HitGroup } from './q
 export type { Lookup, LookupOptions, LookupRow } from './query/lookup.js';
 export type { QueryOptions, SearchRequest } from './query/request.js';
 export type { SearchResult } from './query/result.js';
+export type { SearchExplanation, SearchFate } from './query/trace.js';
 
 export interface FunnelSearchOptions {
   /** From qdrantSource(), milvusSource() or embeddedSource(). */
@@ -185,7 +186,7 @@ export class FunnelSearchOn {
       const fitted = searches.map((search, s) => named(places[s]!, () => ranker.fit(search, info)));
       const ranked = await ranker.rank(fitted, info, name && ((s) => name(places[s]!)));
       for (const [s, one] of ranked.entries()) {
-        const result = toResult(one, this.#kernels().name);
+        const result = toResult(one, ranker.source, this.#kernels().name);
         await addVectors(result.hits, one.prepared.matrix, this.source, ranker.source, some[s]!.options);
         results[places[s]!] = result;
         ranker.release(one);

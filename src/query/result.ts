@@ -2,17 +2,17 @@
 
 import type { Matrix } from '../candidates.js';
 import { expected, FunnelError } from '../errors.js';
-import type { Explanation } from '../explain.js';
 import { halfToFloat } from '../kernels/reference.js';
 import type { Exactness, Source } from '../sources/source.js';
 import type { Hit, Id, SearchStats, StageStats } from '../types.js';
 import type { Ranked } from './rank.js';
 import type { OwnOptions } from './request.js';
+import { type SearchExplanation, traced } from './trace.js';
 
 export interface SearchResult {
   hits: Hit[];
   stats: SearchStats;
-  explanation?: Explanation;
+  explanation?: SearchExplanation;
 }
 
 /** Whether a final score is good enough: strictly, and by the direction of what ranked. */
@@ -22,17 +22,20 @@ export function passes({ prepared: { task, keysAreScores } }: Ranked, threshold:
   return ({ score }: { score: number }) => (smaller ? score < threshold : score > threshold);
 }
 
-export function toResult(ranked: Ranked, kernels: string): SearchResult {
+export function toResult(ranked: Ranked, source: Source, kernels: string): SearchResult {
   const { fitted, hits: all, explanation } = ranked;
   const { options } = fitted.search;
   const { offset = 0, scoreThreshold, paged } = options;
   const good = scoreThreshold === undefined ? all : all.filter(passes(ranked, scoreThreshold));
-  const hits = paged ? good.slice(offset, offset + fitted.limit) : good.slice(0, fitted.limit);
+  const from = paged ? offset : 0;
+  const hits = good.slice(from, from + fitted.limit);
   const more: StageStats[] = [];
   if (scoreThreshold !== undefined) more.push({ name: 'threshold', in: all.length, out: good.length });
   if (paged) more.push({ name: `page at ${offset}`, in: good.length, out: hits.length });
   const stats = statsOf(ranked, kernels, more);
-  return explanation && options.explain ? { hits, stats, explanation } : { hits, stats };
+  if (!explanation || !options.explain) return { hits, stats };
+  const page = { from, to: from + hits.length, good: good.length };
+  return { hits, stats, explanation: traced(explanation, ranked, source, page) };
 }
 
 export function statsOf(

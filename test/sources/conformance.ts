@@ -8,6 +8,8 @@ import { after, describe, test } from 'node:test';
 import type { HeadRequest, PackedRows, Source } from '#dist/sources/source.js';
 import type { Id, Metric, PackedCandidates } from '#dist/types.js';
 import { referenceComparison } from '../search/reference.js';
+import { featureConformance } from './feature-suite.js';
+import type { Column } from './feature-table.js';
 import { mirrorConformance } from './mirror-conformance.js';
 
 /** One collection to make. */
@@ -28,12 +30,25 @@ export interface Row {
   title: string;
   n: number;
   even: boolean;
+  /** More payload, in the tests of features; all rows of a collection have it, or none. */
+  extra?: Extra;
+}
+
+/** Strings, integers, an array of strings, an object, a UUID as text. */
+export interface Extra {
+  kind: string;
+  bucket: number;
+  tags: string[];
+  meta: { stars: number; place: { city: string }; since: string };
+  ref: string;
 }
 
 export interface SourceOptions {
   collection: string;
   head?: string;
   full?: string | { tail: string; headNorm: string };
+  /** In place of head and full. */
+  vectors?: Record<string, { head: string; full: string }>;
   nativeFilter?: unknown;
   timeout?: number;
   decode?: 'fast' | 'client';
@@ -41,6 +56,8 @@ export interface SourceOptions {
 
 /** A database and its client. Vectors are called "head", "full" and "tail"; payload fields "title", "n", "even", "norm". */
 export interface Backend {
+  /** In the table of features. */
+  column: Column;
   /** Makes and fills a collection, ready to be searched. */
   create(spec: Spec): Promise<void>;
   drop(collection: string): Promise<void>;
@@ -51,10 +68,12 @@ export interface Backend {
   elsewhere(port: number, options: SourceOptions): Source;
   /** Whether the client itself decoded the vectors of each search since the last call. */
   clientDecoded(): boolean[];
+  /** Searches that the client has made, of one vector or of many. */
+  searches?(): number;
   /** What the id of a row looks like in an answer. */
   idOf(row: Row): Id;
   payloadOf(row: Row): Record<string, unknown>;
-  filters: { even: unknown; small: unknown; nothing: unknown };
+  filters: { even: unknown; small: unknown; nothing: unknown; bad?: unknown };
   /** Whether cosine vectors come back normalised. */
   normalises: boolean;
   idKinds: Record<Spec['ids'], 'string' | 'number' | 'bigint'>;
@@ -435,6 +454,8 @@ function suite(backend: Backend, skips: Record<string, string>): void {
   });
 
   referenceComparison(() => backend);
+
+  featureConformance(it, backend, make, open);
 
   it('a missing collection is named', async () => {
     const source = backend.source({ collection: 'nowhere' });

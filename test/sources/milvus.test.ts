@@ -11,30 +11,37 @@ await sourceConformance(
     await client.connectPromise;
     const others: MilvusClient[] = [];
     let decoded: boolean[] = [];
+    let searches = 0;
     const { search } = MilvusClient.prototype;
     // biome-ignore lint/suspicious/noExplicitAny: two overloads
     (client as any).search = async function (this: MilvusClient, request: any) {
+      searches++;
       const answer = await search.call(this, request);
       const row = answer.results[0] as unknown as Record<string, unknown> | undefined;
       decoded.push(row?.['full'] !== undefined || row?.['tail'] !== undefined);
       return answer;
     };
-    const open = (one: MilvusClient, { head = 'head', full = 'full', nativeFilter, ...options }: SourceOptions) =>
+    const open = (
+      one: MilvusClient,
+      { head = 'head', full = 'full', vectors, nativeFilter, ...options }: SourceOptions,
+    ) =>
       milvusSource(one, {
-        head,
-        full,
+        ...(vectors ? { vectors } : { head, full }),
         nativeFilter: nativeFilter as string | undefined,
         consistency: ConsistencyLevelEnum.Strong,
+        scalars: true,
         ...options,
       });
     const succeeded = ({ error_code, reason }: { error_code?: string | number; reason?: string }) => {
       if (error_code !== 'Success') throw new Error(reason);
     };
-    const payloadOf = ({ title, n, even }: Row) => ({ title, n, even });
+    const payloadOf = ({ title, n, even, extra }: Row) => ({ title, n, even, ...extra });
     const METRIC = { cosine: 'COSINE', dot: 'IP', euclid: 'L2' };
 
     return {
       normalises: false,
+      column: 'Milvus',
+      searches: () => searches,
       payloadOf,
       async create({ collection, metric, headDim, dim, layout, ids, rows }) {
         const vector = (name: string, dim: number) => ({ name, data_type: DataType.FloatVector, dim });
@@ -52,6 +59,21 @@ await sourceConformance(
               { name: 'title', data_type: DataType.VarChar, max_length: 200 },
               { name: 'n', data_type: DataType.Int32 },
               { name: 'even', data_type: DataType.Bool },
+              ...(rows[0]?.extra
+                ? [
+                    { name: 'kind', data_type: DataType.VarChar, max_length: 64 },
+                    { name: 'bucket', data_type: DataType.Int32 },
+                    {
+                      name: 'tags',
+                      data_type: DataType.Array,
+                      element_type: DataType.VarChar,
+                      max_capacity: 8,
+                      max_length: 64,
+                    },
+                    { name: 'meta', data_type: DataType.JSON },
+                    { name: 'ref', data_type: DataType.VarChar, max_length: 64 },
+                  ]
+                : []),
               ...(layout === 'tail' ? [{ name: 'norm', data_type: DataType.Double }] : []),
               ...vectors,
             ],
@@ -105,7 +127,7 @@ await sourceConformance(
       },
       idOf: (row) => String(row.id),
       idKinds: { number: 'string', string: 'string', big: 'string' },
-      filters: { even: 'even == true', small: 'n < 10', nothing: 'title == "none"' },
+      filters: { even: 'even == true', small: 'n < 10', nothing: 'title == "none"', bad: 'even ===' },
       async stop() {
         for (const one of [client, ...others]) await one.closeConnection();
         await server.stop();

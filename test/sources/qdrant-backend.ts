@@ -68,9 +68,9 @@ export function qdrantLoader(
 /** A source over the vectors that the loader makes. */
 export function openSource(
   client: Parameters<typeof qdrantSource>[0],
-  { head = 'head', full = 'full', ...options }: SourceOptions,
+  { head = 'head', full = 'full', vectors, ...options }: SourceOptions,
 ) {
-  return qdrantSource(client, { head, full, ...options });
+  return qdrantSource(client, vectors ? { vectors, ...options } : { head, full, ...options });
 }
 
 function vectorsOf({ layout, headDim }: Spec, { vector }: Row): Record<string, number[]> {
@@ -80,6 +80,7 @@ function vectorsOf({ layout, headDim }: Spec, { vector }: Row): Record<string, n
 }
 
 function payloadOf(row: Row): Record<string, unknown> {
-  const { title, n, even } = row;
+  const { title, n, even, extra } = row;
+  if (extra) return { title, n, even, ...extra };
   return { title, n, even, nested: { list: [1, -2, 2.5, 'x', null, true, { deep: [] }], nothing: null }, ü: 'ß' };
 }

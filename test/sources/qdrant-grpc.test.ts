@@ -11,9 +11,15 @@ await sourceConformance(
       new QdrantClient({ host: server.grpcHost, port, checkCompatibility: false, compression: false });
     const client = connect(server.grpcPort);
     let decoded: boolean[] = [];
+    let searches = 0;
     const points = client.api('points');
-    const { query } = points;
+    const { query, queryBatch } = points;
+    points.queryBatch = (...args) => {
+      searches++;
+      return queryBatch(...args);
+    };
     points.query = async (...args) => {
+      searches++;
       const answer = await query(...args);
       decoded.push(answer.$typeName === 'qdrant.QueryResponse');
       return answer;
@@ -21,6 +27,8 @@ await sourceConformance(
     const field = (value: object) => ({ must: [{ conditionOneOf: { case: 'field', value } }] });
     return {
       ...qdrantLoader(server.url, client),
+      column: 'Qdrant, gRPC',
+      searches: () => searches,
       source: (options) => openSource(client, options),
       elsewhere: (port, options) => openSource(connect(port), options),
       clientDecoded: () => {

@@ -11,10 +11,19 @@ await sourceConformance(
     const grpc = new GrpcClient({ host: server.grpcHost, port: server.grpcPort, checkCompatibility: false });
     const client = new QdrantClient({ url: server.url, checkCompatibility: false });
     let decoded: boolean[] = [];
+    let searches = 0;
     const api = client.api();
-    const { queryPoints } = api;
+    const { queryPoints, queryBatchPoints } = api;
+    api.queryBatchPoints = Object.assign(
+      ((...args: Parameters<typeof queryBatchPoints>) => {
+        searches++;
+        return queryBatchPoints(...args);
+      }) as typeof queryBatchPoints,
+      queryBatchPoints,
+    );
     api.queryPoints = Object.assign(
       (async (...args: Parameters<typeof queryPoints>) => {
+        searches++;
         const answer = await queryPoints(...args);
         decoded.push(answer.data.result !== undefined);
         return answer;
@@ -23,6 +32,8 @@ await sourceConformance(
     );
     return {
       ...qdrantLoader(server.url, grpc),
+      column: 'Qdrant, REST',
+      searches: () => searches,
       source: (options) => openSource(client, options),
       elsewhere: (port, options) =>
         openSource(new QdrantClient({ url: `http://127.0.0.1:${port}`, checkCompatibility: false }), options),
@@ -37,6 +48,7 @@ await sourceConformance(
         even: { must: [{ key: 'even', match: { value: true } }] },
         small: { must: [{ key: 'n', range: { lt: 10 } }] },
         nothing: { must: [{ key: 'title', match: { value: 'none' } }] },
+        bad: { must: [{ key: 'n', range: { gt: 'x' } }] },
       },
       stop: () => server.stop(),
     };

@@ -1,0 +1,66 @@
+/** An explanation of one search: what its stages dropped, and what became of any point of the collection. */
+import type { Explanation, Fate } from '../explain.js';
+import type { Plan } from '../plan.js';
+import type { Source } from '../sources/source.js';
+import type { Id } from '../types.js';
+import type { Ranked } from './rank.js';
+import { and } from './request.js';
+
+/** What became of one point. */
+export type SearchFate =
+  | Fate
+  /** It is in the collection, but the filter, the native one or the exclusion of examples keeps it out. */
+  | { outcome: 'filtered out' }
+  | { outcome: 'no such point' }
+  /** It was ranked, but its score is no better than `scoreThreshold`. */
+  | { outcome: 'beyond the threshold'; rank: number; score: number }
+  /** It was ranked, and stands on another page. */
+  | { outcome: 'on another page'; rank: number; score: number };
+
+export interface SearchExplanation extends Explanation {
+  /** As it was carried out. */
+  plan: Plan;
+  /** Where a point was lost; asks the source about those that were no candidates. */
+  trace(id: Id): Promise<SearchFate>;
+  /** How many rows there are, and how many of them pass the filter; asks the source. */
+  filtered(): Promise<{ rows: number; passed: number }>;
+}
+
+/** @param page of the ranked hits: its ranks, and how many are good enough */
+export function traced(
+  explanation: Explanation,
+  ranked: Ranked,
+  source: Source,
+  page: { from: number; to: number; good: number },
+): SearchExplanation {
+  const { fitted, hits } = ranked;
+  const { search, plan, candidates, limit } = fitted;
+  const { options, filter } = search;
+  const { nativeFilter, timeout, signal } = options;
+  const deadline = { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) };
+  const native = nativeFilter === undefined ? {} : { nativeFilter };
+  const count = async (more: object): Promise<number> => (await source.count?.({ ...more, ...deadline })) ?? Number.NaN;
+  return {
+    ...explanation,
+    hits: hits.slice(page.from, page.to),
+    plan: { ...plan, candidates, limit },
+    async trace(id) {
+      const named = typeof id === 'string' ? id : ((await source.idOf?.(id, deadline)) ?? id);
+      const fate = explanation.find(named);
+      if (fate.outcome === 'hit') {
+        const { rank, score } = fate;
+        if (rank >= page.good) return { outcome: 'beyond the threshold', rank, score };
+        return rank < page.from || rank >= page.to ? { outcome: 'on another page', rank, score } : fate;
+      }
+      if (fate.outcome !== 'not a candidate') return fate;
+      const { rows } = await source.fetch({ ids: [named], vectors: false, ...deadline });
+      if (rows.ids.length === 0) return { outcome: 'no such point' };
+      const only = and(filter, { op: 'ids', ids: [named] })!;
+      return (await count({ filter: only, ...native })) === 0 ? { outcome: 'filtered out' } : fate;
+    },
+    async filtered() {
+      const passing = { ...native, ...(filter && { filter }) };
+      return { rows: await count({}), passed: await count(passing) };
+    },
+  };
+}

@@ -1,0 +1,109 @@
+/** What a request can say, and who answers it on each source: the table of FEATURES.md, held to by feature-suite.ts. */
+
+export const COLUMNS = ['Qdrant, REST', 'Qdrant, gRPC', 'Milvus', 'embedded'] as const;
+export type Column = (typeof COLUMNS)[number];
+
+/**
+ * 'engine': decided by the database's own engine. 'front': shown against the tests' stand-in for a Qdrant server alone, unless
+ * the suite runs against a real one. 'ours': computed by this library, compared with a plain oracle.
+ */
+export type Cell =
+  | 'engine'
+  | 'front'
+  | 'ours'
+  /** Refused, with this code and these words. */
+  | { refused: string; code: string; message: RegExp }
+  /** There is nothing to ask. */
+  | { none: string };
+
+export interface Feature {
+  /** The name of its test, too. */
+  name: string;
+  cells: Record<Column, Cell>;
+}
+
+const unsupported = (refused: string, message: RegExp): Cell => ({ refused, code: 'UNSUPPORTED', message });
+
+/** Of both clients, Milvus, the embedded index. */
+function feature(name: string, qdrant: Cell, milvus: Cell, embedded: Cell): Feature {
+  return {
+    name,
+    cells: { 'Qdrant, REST': qdrant, 'Qdrant, gRPC': qdrant, Milvus: milvus, embedded },
+  };
+}
+
+const nothingToActOn = (name: string) =>
+  unsupported('nothing it could act on', new RegExp(`received ${name}: .*act on`));
+
+export const FEATURES: readonly Feature[] = [
+  feature('filter: match value, any and except of strings, integers and booleans', 'engine', 'engine', 'ours'),
+  feature('filter: an element of an array matches', 'engine', 'engine', 'ours'),
+  feature('filter: range of numbers', 'engine', 'engine', 'ours'),
+  feature('filter: range of dates', 'engine', unsupported('Milvus has no dates in these types', /date/), 'ours'),
+  feature('filter: match text, case-sensitive', 'engine', 'engine', 'ours'),
+  feature('filter: has_id', 'engine', 'engine', 'ours'),
+  feature('filter: is_empty', 'engine', 'engine', 'ours'),
+  feature('filter: should, must_not, min_should, filters in filters', 'engine', 'engine', 'ours'),
+  feature('filter: values_count of an array', 'engine', 'engine', 'ours'),
+  feature('filter: keys of objects', 'engine', 'engine', 'ours'),
+  feature('filter: nested', 'engine', unsupported('no expression says it', /nested/), 'ours'),
+  feature('filter and native filter restrict together', 'engine', 'engine', 'ours'),
+  feature('params: exact', 'engine', nothingToActOn('exact'), 'ours'),
+  feature('params: hnsw_ef', 'engine', nothingToActOn('hnsw_ef'), nothingToActOn('hnsw_ef')),
+  feature('params: indexed_only', 'engine', nothingToActOn('indexed_only'), nothingToActOn('indexed_only')),
+  feature('params: ef, nprobe', nothingToActOn('ef'), 'engine', nothingToActOn('ef')),
+  feature("mode 'exact'", 'engine', 'engine', 'ours'),
+  feature('scoreThreshold is strict, in the metric’s direction, on the final score', 'ours', 'ours', 'ours'),
+  feature('limit is 10 where nobody says; 0 and top are refused', 'ours', 'ours', 'ours'),
+  feature('offset: pages are cut from one list, deeper is an error that says how', 'ours', 'ours', 'ours'),
+  feature('withPayload: all, a list, include, exclude, keys within objects', 'engine', 'ours', 'ours'),
+  feature('withVector: true', 'engine', 'engine', 'ours'),
+  feature(
+    'using: several layouts of vectors; withVector: names',
+    'engine',
+    'engine',
+    unsupported('an index has one vector a row', /one layout/),
+  ),
+  feature('using is refused where there is one layout', 'ours', 'ours', 'ours'),
+  feature('queryBatch: one round trip', 'front', 'engine', { none: 'no trip' }),
+  feature('queryBatch: answers as single queries; the request that fails is named', 'ours', 'ours', 'ours'),
+  feature('query by id leaves that point out', 'ours', 'ours', 'ours'),
+  feature('recommend: average_vector', 'ours', 'ours', 'ours'),
+  feature('recommend: best_score and sum_scores', 'engine', 'ours', 'ours'),
+  feature(
+    'recommend: negatives alone',
+    'engine',
+    unsupported('a head search needs one vector', /positive example/),
+    'ours',
+  ),
+  feature(
+    "recommend: best_score in mode 'exact'",
+    'engine',
+    unsupported('a search needs one vector', /mode 'exact'/),
+    'ours',
+  ),
+  feature('recommend: examples are no hits, an unknown id is an error', 'ours', 'ours', 'ours'),
+  feature('recommend: lookupFrom another collection', 'ours', 'ours', 'ours'),
+  feature('recommendBatch: answers as single requests', 'ours', 'ours', 'ours'),
+  feature('queryGroups: integers, strings, arrays; by best hit', 'ours', 'ours', 'ours'),
+  feature('queryGroups: offset over groups', 'ours', 'ours', 'ours'),
+  feature('queryGroups: complete, or best effort with a bound', 'ours', 'ours', 'ours'),
+  feature('recommendGroups', 'ours', 'ours', 'ours'),
+  feature('withLookup: payload and vectors of the point of the group’s id', 'ours', 'ours', 'ours'),
+  feature('withLookup: an unknown collection is an error', 'engine', 'engine', { none: 'an index is in hand' }),
+  feature('explain: where an id was lost', 'ours', 'ours', 'ours'),
+];
+
+const MARKS = { engine: 'yes', front: 'yes †', ours: 'yes *' } as const;
+
+/** As Markdown. */
+export function featureTable(): string {
+  const cell = (one: Cell): string => {
+    if (typeof one === 'string') return MARKS[one];
+    return 'none' in one ? `– (${one.none})` : `refused: ${one.refused}`;
+  };
+  const lines = FEATURES.map(
+    ({ name, cells }) => `| ${[name, ...COLUMNS.map((column) => cell(cells[column]))].join(' | ')} |`,
+  );
+  return [`| feature | ${COLUMNS.join(' | ')} |`, `|---|${'---|'.repeat(COLUMNS.length)}`, ...lines].join('\n');
+}
