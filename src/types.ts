@@ -71,10 +71,26 @@ export interface SearchStats {
   metric: Metric;
   /** Of mode 'exact': what that promises of this source. */
   exact?: 'certified' | 'server' | 'index';
-  /** How the filter was applied, where the source knows. */
-  filter?: string;
+  /** Of a search with a filter over an embedded index. */
+  filter?: FilterStats;
   /** Of a recommendation that ranked by one; larger scores are then better. */
   strategy?: 'best_score' | 'sum_scores';
+}
+
+/** How a filter was evaluated; once for all requests of a batch that share it. */
+export interface FilterStats {
+  /** Rows that pass. */
+  matched: number;
+  /** 'rows': each was scored (see `fullScanThreshold`); 'mask': their codes were scanned. */
+  plan: 'rows' | 'mask';
+  /** Whether indexes answered all conditions, without a look at payloads. */
+  indexed: boolean;
+  /** Keys of conditions that were looked up in payloads, for which an index would help. */
+  unindexed: string[];
+  /** Rows of which the payload was read. */
+  payloadsRead: number;
+  /** Milliseconds in the filter. */
+  ms: number;
 }
 
 /** Candidates by where their vectors came from. */

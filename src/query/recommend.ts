@@ -40,6 +40,8 @@ export function checkStrategy(value: unknown, positives: number, negatives: numb
  * store vectors normalised have them.
  */
 export function averageVector({ positive, negative }: Examples, metric: Metric): Float32Array {
+  // As a search by that point, bit for bit.
+  if (positive.length === 1 && negative.length === 0) return positive[0]!;
   const liked = meanOf(positive, metric);
   if (negative.length === 0) return Float32Array.from(liked);
   const disliked = meanOf(negative, metric);

@@ -2,22 +2,21 @@
 
 import { expected, FunnelError } from '../errors.js';
 import { idAs } from '../ids.js';
-import type { FilterNode } from '../query/filter/ast.js';
-import { compileFilter } from '../query/filter/evaluate.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
 import { scoreAll } from '../query/recommend.js';
+import type { AnyIndex } from '../store/any-index.js';
 import { Best } from '../store/engine/best.js';
 import { arrayIn } from '../store/engine/memory.js';
 import { Rows } from '../store/engine/rows.js';
-import { checkOwnFilter, evaluate, ownFilter } from '../store/filters.js';
-import type { FunnelIndex } from '../store/funnel-index.js';
+import { evaluate, type FilterWork } from '../store/filters.js';
 import { partsOf } from '../store/parts.js';
-import { listOf } from '../store/payload/row-set.js';
+import { bitmapOf } from '../store/payload/row-set.js';
 import { inSlices } from '../store/payload/slices.js';
+import { matching } from '../store/restrict.js';
 import { liveFrom } from '../store/scan.js';
-import type { RowFilter } from '../store/types.js';
-import type { Id } from '../types.js';
+import type { IndexAnswer, RowFilter } from '../store/types.js';
+import type { FilterStats, Id } from '../types.js';
 import { checkIds, checkInteger, checkKeys } from '../validate.js';
 import { guarded, messageOf } from './call.js';
 import { checkHeadQuery } from './layout.js';
@@ -60,7 +59,7 @@ export interface EmbeddedSourceOptions {
  *
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS
  */
-export function embeddedSource(index: FunnelIndex, options: EmbeddedSourceOptions = {}): Source {
+export function embeddedSource(index: AnyIndex, options: EmbeddedSourceOptions = {}): Source {
   if (typeof index?.gather !== 'function') throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'index', index);
   checkKeys(options, ['head', 'nativeFilter', 'timeout'], 'the options of embeddedSource()');
   const { head, nativeFilter } = options;
@@ -95,7 +94,14 @@ const PREFIX_PARAMS = { exact: 'flag' } as const;
 interface Found {
   ordinals: readonly number[];
   scores: readonly number[];
-  filtered?: string;
+  /** What became of the rows that pass: 'mask' where their codes were scanned. */
+  plan: FilterStats['plan'];
+}
+
+/** Rows that a request's filters let through, and the work of the one in its own form. */
+interface Passing {
+  rows: RowFilter;
+  work?: FilterWork;
 }
 
 class EmbeddedSource implements Source {
@@ -104,7 +110,7 @@ class EmbeddedSource implements Source {
   readonly recommends = true;
 
   constructor(
-    private readonly index: FunnelIndex,
+    private readonly index: AnyIndex,
     private readonly options: EmbeddedSourceOptions,
   ) {
     this.name = index.path === ':memory:' ? 'the index in memory' : `index ${JSON.stringify(index.path)}`;
@@ -124,7 +130,7 @@ class EmbeddedSource implements Source {
       const filter = await this.filter(request);
       const began = performance.now();
       const found = await this.find(request, params, filter, signal);
-      return this.answered(found, request, params, performance.now() - began);
+      return this.answered(found, request, params, filter, performance.now() - began);
     });
   }
 
@@ -134,7 +140,7 @@ class EmbeddedSource implements Source {
     if (first === undefined) return Promise.resolve([]);
     return this.guarded(first, async (signal) => {
       const params = requests.map((request) => this.checkRequest(request));
-      const made = new Map<unknown, RowFilter | undefined>();
+      const made = new Map<unknown, Passing | undefined>();
       for (const request of requests) {
         const { filter, nativeFilter } = request;
         if (nativeFilter === undefined && !made.has(filter)) made.set(filter, await this.filter(request));
@@ -151,14 +157,14 @@ class EmbeddedSource implements Source {
       const found: Found[] = [];
       if (together) {
         const queries = requests.map((request, i) => this.indexQuery(request, params[i]!, filters[i]));
-        for (const { hits } of await this.index.queryBatch(queries)) found.push(foundOf(hits));
+        for (const answer of await this.index.queryBatch(queries)) found.push(foundOf(answer));
       } else {
         for (const [i, request] of requests.entries()) {
           found.push(await this.find(request, params[i]!, filters[i], signal));
         }
       }
       const ms = (performance.now() - began) / requests.length;
-      return requests.map((request, i) => this.answered(found[i]!, request, params[i]!, ms));
+      return requests.map((request, i) => this.answered(found[i]!, request, params[i]!, filters[i], ms));
     });
   }
 
@@ -174,7 +180,7 @@ class EmbeddedSource implements Source {
   private async find(
     request: HeadRequest,
     params: SearchParams,
-    filter: RowFilter | undefined,
+    filter: Passing | undefined,
     signal: AbortSignal,
   ): Promise<Found> {
     const { vector, candidates, recommend } = request;
@@ -185,26 +191,27 @@ class EmbeddedSource implements Source {
     if (head !== undefined && !params.exact) {
       return this.prefix(vector.subarray(0, head), candidates, filter, signal);
     }
-    return foundOf((await this.index.query(this.indexQuery(request, params, filter))).hits);
+    return foundOf(await this.index.query(this.indexQuery(request, params, filter)));
   }
 
   private indexQuery(
     { vector, candidates }: HeadRequest,
     { exact, probes }: SearchParams,
-    filter: RowFilter | undefined,
+    filter: Passing | undefined,
   ) {
     return {
       vector,
       limit: candidates,
-      ...(filter && { filter }),
+      ...(filter && { filter: filter.rows }),
       ...(exact ? { mode: 'exact' as const } : { params: { candidates, ...(probes !== undefined && { probes }) } }),
     };
   }
 
   private answered(
-    { ordinals, scores }: Found,
+    { ordinals, scores, plan }: Found,
     request: HeadRequest,
     { exact }: SearchParams,
+    filter: Passing | undefined,
     headMs: number,
   ): HeadAnswer {
     const began = performance.now();
@@ -220,6 +227,7 @@ class EmbeddedSource implements Source {
       headMs,
       decodeMs: performance.now() - began,
       ...(exact && { exact: 'certified' as const }),
+      ...(filter?.work && { filtered: { ...filter.work, plan } }),
     };
   }
 
@@ -227,7 +235,7 @@ class EmbeddedSource implements Source {
     return this.guarded(options, async () => {
       const rows = await this.filter({ filter, nativeFilter });
       const { files, live } = partsOf(this.index);
-      return rows === undefined ? this.index.count : matching(rows, files, live).length;
+      return rows === undefined ? this.index.count : matching(rows.rows, files, live).length;
     });
   }
 
@@ -245,7 +253,7 @@ class EmbeddedSource implements Source {
       checkHeadQuery(vector, this.index.dim, this.name);
       const filter = await this.filter(request);
       const began = performance.now();
-      const { hits } = await this.index.query({ vector, limit, mode: 'exact', ...(filter && { filter }) });
+      const { hits } = await this.index.query({ vector, limit, mode: 'exact', ...(filter && { filter: filter.rows }) });
       const ms = performance.now() - began;
       return { ids: hits.map(({ id }) => id), scores: hits.map(({ score }) => score), ms };
     });
@@ -274,7 +282,8 @@ class EmbeddedSource implements Source {
       const passing = nativeFilter && (await this.passing(nativeFilter, signal));
       const parts = partsOf(this.index);
       const filter = await this.filter({});
-      const all = filter && Array.from(matching(filter, parts.files, parts.live)).filter((ordinal) => ordinal >= first);
+      const all =
+        filter && Array.from(matching(filter.rows, parts.files, parts.live)).filter((ordinal) => ordinal >= first);
       const ordinals = all ? all.slice(0, limit) : liveFrom(parts, first, limit);
       const next = ordinals.length < limit ? undefined : String(ordinals.at(-1)! + 1);
       return { rows: this.read(ordinals, request), next, ms: performance.now() - began };
@@ -282,12 +291,7 @@ class EmbeddedSource implements Source {
   }
 
   /** Every row's first dims, scored; a part at a time. */
-  private prefix(
-    head: Float32Array,
-    count: number,
-    filter: RowFilter | undefined,
-    signal: AbortSignal,
-  ): Promise<Found> {
+  private prefix(head: Float32Array, count: number, filter: Passing | undefined, signal: AbortSignal): Promise<Found> {
     const { metric } = this.index;
     const score = (rows: Rows, part: Uint32Array, keys: Float64Array) =>
       rows.score(head, metric, part, part.length, keys);
@@ -298,7 +302,7 @@ class EmbeddedSource implements Source {
   private scored(
     { strategy, examples }: NonNullable<HeadRequest['recommend']>,
     count: number,
-    filter: RowFilter | undefined,
+    filter: Passing | undefined,
     signal: AbortSignal,
   ): Promise<Found> {
     const { metric, dim } = this.index;
@@ -315,14 +319,14 @@ class EmbeddedSource implements Source {
   private async scanned(
     dims: number,
     count: number,
-    filter: RowFilter | undefined,
+    filter: Passing | undefined,
     signal: AbortSignal,
     negate: boolean,
     score: (rows: Rows, part: Uint32Array, keys: Float64Array) => void,
   ): Promise<Found> {
     const parts = partsOf(this.index);
     const { files, live, codes } = parts;
-    const ordinals = filter ? matching(filter, files, live) : Uint32Array.from(liveFrom(parts, 0, files.rows));
+    const ordinals = filter ? matching(filter.rows, files, live) : Uint32Array.from(liveFrom(parts, 0, files.rows));
     const rows = new Rows(codes, live.images, dims, live.half);
     const keys = arrayIn(codes, Float64Array, Math.min(AT_ONCE, ordinals.length));
     const best = new Best(count);
@@ -339,7 +343,7 @@ class EmbeddedSource implements Source {
       lease.release();
       codes.release(new Uint8Array(keys.buffer, keys.byteOffset, keys.byteLength));
     }
-    return { ordinals: best.ordinals, scores: best.keys.map((key) => (negate ? 0 - key : key)) };
+    return { ordinals: best.ordinals, scores: best.keys.map((key) => (negate ? 0 - key : key)), plan: 'rows' };
   }
 
   /** Of live rows. */
@@ -356,22 +360,16 @@ class EmbeddedSource implements Source {
   }
 
   /** Rows that all of them let through. */
-  private async filter({ filter, nativeFilter }: Restriction): Promise<RowFilter | undefined> {
+  private async filter({ filter, nativeFilter }: Restriction): Promise<Passing | undefined> {
     checkFilter(nativeFilter);
-    const parts = [this.options.nativeFilter, nativeFilter, filter && this.passing(filter)];
-    return parts
-      .filter((part) => part !== undefined && part !== null)
-      .reduce<RowFilter | undefined>((all, part) => (all ? both(all, part) : part), undefined);
-  }
-
-  private passing(filter: FilterNode): RowFilter {
-    const { files, live } = partsOf(this.index);
-    const test = compileFilter(filter);
-    const rows = new Uint8Array(Math.ceil(files.rows / 8));
-    for (const ordinal of matching({}, files, live)) {
-      if (test(files.idOf(ordinal), files.payloadOf(ordinal))) rows[ordinal >> 3]! |= 1 << (ordinal & 7);
-    }
-    return { rows };
+    const parts = [this.options.nativeFilter, nativeFilter].filter((part) => part !== undefined && part !== null);
+    const native = parts.reduce<RowFilter | undefined>((all, part) => (all ? both(all, part) : part), undefined);
+    if (filter === undefined) return native && { rows: native };
+    const index = partsOf(this.index);
+    const { rows, work } = await inSlices(evaluate({ node: filter }, index), () => void partsOf(this.index));
+    const { words } = bitmapOf(rows, index.files.rows);
+    const own: RowFilter = { rows: new Uint8Array(words.buffer, words.byteOffset, words.byteLength) };
+    return { rows: native ? both(native, own) : own, work };
   }
 
   private guarded<T>(
@@ -403,6 +401,7 @@ function intersection(a: RowFilter, b: RowFilter): RowFilter {
   return filter;
 }
 
-function foundOf(hits: readonly { index: number; score: number }[]): Found {
-  return { ordinals: hits.map(({ index }) => index), scores: hits.map(({ score }) => score) };
+function foundOf({ hits, stats }: IndexAnswer): Found {
+  const plan = stats.filter?.plan ?? 'rows';
+  return { ordinals: hits.map(({ index }) => index), scores: hits.map(({ score }) => score), plan };
 }

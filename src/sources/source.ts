@@ -2,7 +2,7 @@
 import type { FilterNode } from '../query/filter/ast.js';
 import type { PayloadSelector } from '../query/payload.js';
 import type { Examples, Strategy } from '../query/recommend.js';
-import type { Id, IdKind, Metric, PackedCandidates } from '../types.js';
+import type { FilterStats, Id, IdKind, Metric, PackedCandidates } from '../types.js';
 
 /** What a source knows of its collection; read from the server once, lazily. */
 export interface SourceInfo {
@@ -80,7 +80,7 @@ export interface HeadAnswer {
   /** Of mode 'exact'. */
   exact?: Exactness;
   /** How the filter was applied, where the source knows. */
-  filtered?: string;
+  filtered?: FilterStats;
 }
 
 /**

@@ -7,11 +7,18 @@ import { halfToFloat } from '../kernels/reference.js';
 import { parsePath } from '../query/filter/path.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
+import type {
+  SearchResult as FoundByExample,
+  GroupsResult,
+  RecommendGroupsRequest,
+  RecommendRequest,
+} from '../search.js';
 import type { Source } from '../sources/source.js';
 import type { Id, IdKind } from '../types.js';
 import { checkKeys } from '../validate.js';
 import { backend } from './backend.js';
 import { buildSync, buildWith, type OnProgress } from './builder.js';
+import { ByExample, type IndexGroups, type IndexRecommend, type IndexRecommendGroups } from './by-example.js';
 import type { BuildOptions } from './engine/build.js';
 import { Searcher, type SearchResult, type SearchState } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
@@ -72,7 +79,8 @@ export class FunnelIndex<Payload = any> {
   readonly #searcher: Searcher;
   readonly #pool: Pool;
   readonly #auto: boolean;
-  readonly #restrictions: Restrictions;
+  readonly #fullScanThreshold: number;
+  #madeByExample: ByExample | undefined;
   #optimizing: Promise<void> | undefined;
   #closed = false;
   #scheduled = false;
@@ -574,6 +582,45 @@ export class FunnelIndex<Payload = any> {
       this.#checkOpen();
     }
     return this.#search(own);
+  }
+
+  get #byExample(): ByExample {
+    this.#checkOpen();
+    this.#madeByExample ??= new ByExample(this, this.#kernels);
+    return this.#madeByExample;
+  }
+
+  /**
+   * What is like the positive examples and unlike the negative ones; rows named as examples are no hits. Strategy
+   * 'average_vector' costs one query; the others score candidates, or in mode 'exact' all rows, by every example.
+   *
+   * @throws FunnelError NOT_FOUND for an id that no row has, BAD_ARGUMENT, BAD_DIMS, ZERO_QUERY
+   */
+  async recommend(request: IndexRecommend<Payload>): Promise<FoundByExample> {
+    return this.#byExample.search.recommend(this.#byExample.request<RecommendRequest>(request));
+  }
+
+  async recommendBatch(requests: readonly IndexRecommend<Payload>[]): Promise<FoundByExample[]> {
+    if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array', 'requests', requests);
+    return this.#byExample.search.recommendBatch(requests.map((one) => this.#byExample.request<RecommendRequest>(one)));
+  }
+
+  /** The best hits by a value of their payload; the groups, and their hits, of all rows unless mode is 'funnel'. */
+  async queryGroups(request: IndexGroups<Payload>): Promise<GroupsResult> {
+    return this.#byExample.search.queryGroups(this.#byExample.request(request));
+  }
+
+  async recommendGroups(request: IndexRecommendGroups<Payload>): Promise<GroupsResult> {
+    return this.#byExample.search.recommendGroups(this.#byExample.request<RecommendGroupsRequest>(request));
+  }
+
+  /** Each filter once. */
+  *#matchAll(own: OwnQuery[]): Sliced<Map<OwnFilter, Matched>> {
+    const all = new Map<OwnFilter, Matched>();
+    for (const { filter } of own) {
+      if (filter !== undefined && !all.has(filter)) all.set(filter, yield* evaluate(filter, this.#filtered()));
+    }
+    return all;
   }
 
   async #searchInThreads(own: OwnQuery[], matched: Map<OwnFilter, Matched>): Promise<IndexAnswer<Payload>[]> {

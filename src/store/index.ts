@@ -3,6 +3,7 @@
 export type { Condition, FieldCondition, Filter, FilterPath, NestedCondition } from '../query/filter/types.js';
 export type { PayloadSelector } from '../query/payload.js';
 export { type EmbeddedSourceOptions, embeddedSource } from '../sources/embedded.js';
+export type { IndexGroups, IndexRecommend, IndexRecommendGroups } from './by-example.js';
 export type { StageCount } from './engine/search.js';
 export type { PayloadIndexType } from './files/state.js';
 export { FunnelIndex } from './funnel-index.js';

@@ -2,7 +2,7 @@
 import type { Metric } from '../kernels/kernels.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
-import type { Id, Vector } from '../types.js';
+import type { FilterStats, Id, Vector } from '../types.js';
 import type { StageCount } from './engine/search.js';
 import type { PayloadIndexType } from './files/state.js';
 
@@ -184,23 +184,7 @@ export interface IndexQueryStats {
   filter?: IndexFilterStats;
 }
 
-/** How a filter was evaluated; once for all queries of a batch that share it. */
-export interface IndexFilterStats {
-  /** Rows that pass. */
-  matched: number;
-  /** 'rows': each was scored (see `fullScanThreshold`); 'mask': their codes were scanned. */
-  plan: 'rows' | 'mask';
-  /** Whether indexes answered all conditions, without a look at payloads. */
-  indexed: boolean;
-  /** Keys of conditions that were looked up in payloads, for which an index would help. */
-  unindexed: string[];
-  /** Rows of which the payload was read, by the first query with this filter. */
-  payloadsRead: number;
-  /** Whether an earlier query had the same filter and nothing was written since: then what it found is used again. */
-  cached: boolean;
-  /** Milliseconds in the filter. */
-  ms: number;
-}
+export type IndexFilterStats = FilterStats;
 
 export interface ScrollOptions<Payload = unknown> {
   filter?: RowFilter | Filter<Payload> | undefined;

@@ -39,7 +39,7 @@ export interface Extra {
   kind: string;
   bucket: number;
   tags: string[];
-  meta: { stars: number; place: { city: string }; since: string };
+  meta: { stars: number; place: { city: string }; since: string; cast: { name: string; lead: boolean }[] };
   ref: string;
 }
 

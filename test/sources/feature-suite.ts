@@ -63,6 +63,10 @@ function extraOf(n: number): Extra {
     meta: {
       stars: n % 6,
       place: { city: n % 2 === 0 ? 'Lodz' : 'Rome' },
+      cast: [
+        { name: 'Ann', lead: n % 2 === 0 },
+        { name: 'Bob', lead: n % 3 === 0 },
+      ],
       since: `20${10 + (n % 10)}-03-0${1 + (n % 9)}`,
     },
     ref: `00000000-0000-4000-8000-${(n % 6).toString(16).padStart(12, '0')}`,
@@ -206,9 +210,15 @@ function featureBodies(backend: Backend, make: Make, open: Open): Record<string,
       );
     },
     'filter: nested': async () => {
-      const filter = { must: [{ nested: { key: 'list', filter: { must: [{ key: 'a', match: { value: 1 } }] } } }] };
-      const spec = await rich();
-      assert.deepEqual((await searchOver(spec).query({ vector, filter })).hits, []);
+      const one = [
+        { key: 'name', match: { value: 'Bob' } },
+        { key: 'lead', match: { value: true } },
+      ];
+      const nested = { nested: { key: 'meta.cast', filter: { must: one } } };
+      await filtered({ must: [nested] }, (_, { meta }) => meta.cast.some(({ name, lead }) => name === 'Bob' && lead));
+      // Without it, two elements may satisfy the two.
+      const apart = one.map((condition) => ({ ...condition, key: `meta.cast[].${condition.key}` }));
+      await filtered({ must: apart }, (_, { meta }) => meta.cast.some(({ lead }) => lead));
     },
     'filter and native filter restrict together': async () => {
       await filtered({ must: [{ key: 'n', range: { lt: 30 } }] }, ({ n, even }) => n < 30 && even, {
