@@ -150,9 +150,22 @@ export class GroupSearch {
       if (ended || groups.length >= this.#wanted || pool >= this.#most!) {
         const page = groups.slice(0, this.#wanted);
         const unfilled = new Set(page.filter(({ size }) => !ended && size < this.own.groupSize).map(({ key }) => key));
-        return { groups, unfilled, complete: ranked.exhausted };
+        return { groups, unfilled, complete: ranked.exhausted && (await this.#isAll(ranked)) };
       }
     }
+  }
+
+  /** An index that approximates may answer less than was asked for, and still not all: only a count tells. */
+  async #isAll({ prepared }: Ranked): Promise<boolean> {
+    const { nativeFilter, timeout, signal } = this.#options;
+    const { filter } = this.search;
+    const rows = await this.ranker.source.count?.({
+      ...(filter && { filter }),
+      ...(nativeFilter !== undefined && { nativeFilter }),
+      ...(timeout !== undefined && { timeout }),
+      ...(signal !== undefined && { signal }),
+    });
+    return rows === prepared.matrix.count;
   }
 
   /** Hits of the groups that a pool left short, each from a pool of its own. False where some may be missing still. */

@@ -334,6 +334,46 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     }
   });
 
+  it('a batch read as bytes gives what the client gives, and what single searches give, bit for bit', async () => {
+    for (const key of ['cosine', 'tail'] as const) {
+      const spec = await shared(key, key === 'tail' ? { layout: 'tail' } : {});
+      const fast = open(spec, { decode: 'fast' });
+      const plain = open(spec, { decode: 'client' });
+      const requests = Array.from({ length: 5 }, (_, i) => ({
+        vector: randomVector(DIM, random(300 + i)),
+        candidates: 11,
+        withPayload: ['title'],
+      }));
+      const parts = async (source: Source) =>
+        (await source.headBatch!(requests)).map(({ candidates }) => unpacked(candidates));
+      // The first over gRPC is always the client's.
+      await parts(fast);
+      backend.clientDecoded();
+      const one = await parts(fast);
+      assert.deepEqual(backend.clientDecoded(), [false], 'the client decoded what should have been read as bytes');
+      assert.deepEqual(await parts(plain), one);
+      assert.deepEqual(backend.clientDecoded(), [true]);
+      // A server may add up a batch in another order, so not their head scores.
+      for (const [i, request] of requests.entries()) {
+        assert.deepEqual({ ...(await head(fast, request)), headScores: [] }, { ...one[i], headScores: [] });
+      }
+      // Where some have no hits, or none has.
+      const { nothing, small } = backend.filters;
+      for (const filters of [
+        [nothing, small],
+        [nothing, nothing],
+      ]) {
+        const some = filters.map((nativeFilter) => ({ ...requests[0]!, nativeFilter }));
+        const found = (await fast.headBatch!(some)).map(({ candidates }) => candidates.ids!.length);
+        assert.deepEqual(
+          found,
+          filters.map((filter) => (filter === small ? 10 : 0)),
+        );
+      }
+      assert.deepEqual(await fast.headBatch!([]), []);
+    }
+  });
+
   it('a head search without vectors gives the same candidates, without them', async () => {
     for (const layout of ['full', 'tail'] as const) {
       const spec = await shared(layout === 'tail' ? 'tail' : 'cosine', { layout });

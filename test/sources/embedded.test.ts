@@ -64,6 +64,7 @@ await sourceConformance(
       'head and tail are joined to the full vector, whatever the server compares heads by': ONE_VECTOR,
       'a head search without vectors gives the same candidates, without them': ONE_VECTOR,
       'reading the bytes gives the candidates that the client gives, bit for bit': NO_CLIENT,
+      'a batch read as bytes gives what the client gives, and what single searches give, bit for bit': NO_CLIENT,
       'a missing collection is named': IN_HAND,
       'a missing vector is named, with those that exist': IN_HAND,
       'a limit beyond the database is refused before the search': 'there is no such limit',

@@ -478,6 +478,30 @@ function featureBodies(backend: Backend, make: Make, open: Open): Record<string,
         }
       }
     },
+    'recommend: heads are searched by the strategy': async () => {
+      for (const metric of ['cosine', 'dot', 'euclid'] as const) {
+        const spec = await rich(metric);
+        const short = { ...spec, rows: spec.rows.map((row) => ({ ...row, vector: row.vector.slice(0, HEAD) })) };
+        const [positive, negative] = [
+          [2, 19],
+          [30, 44, 51],
+        ].map((places) => places.map((n) => short.rows[n]!)) as [Row[], Row[]];
+        const full = (some: Row[]) => some.map(({ n }) => spec.rows[n]!.vector);
+        const examples = { positive: full(positive), negative: full(negative) };
+        for (const strategy of ['best_score', 'sum_scores'] as const) {
+          const { candidates } = await open(spec).head({ vector, candidates: 20, recommend: { strategy, examples } });
+          const want = byStrategy(short, { positive, negative }, strategy);
+          const named = new Set([...positive, ...negative].map(id));
+          const ids = Array.from(candidates.ids!).filter((one) => !named.has(one));
+          // As far as float32 tells rows apart.
+          const scores = new Map(want.map(({ row, score }) => [id(row), score]));
+          ids.forEach((one, i) => {
+            assert.ok(Math.abs(scores.get(one)! - want[i]!.score) < 1e-5, `${one} at ${i}`);
+          });
+          assert.ok(ids.length >= 15);
+        }
+      }
+    },
     'recommend: negatives alone': async () => {
       const spec = await rich();
       const negative = [30, 44].map((n) => spec.rows[n]!);

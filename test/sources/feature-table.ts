@@ -69,7 +69,13 @@ export const FEATURES: readonly Feature[] = [
   feature('queryBatch: answers as single queries; the request that fails is named', 'ours', 'ours', 'ours'),
   feature('query by id leaves that point out', 'ours', 'ours', 'ours'),
   feature('recommend: average_vector', 'ours', 'ours', 'ours'),
-  feature('recommend: best_score and sum_scores', 'engine', 'ours', 'ours'),
+  feature('recommend: best_score and sum_scores', 'ours', 'ours', 'ours'),
+  feature(
+    'recommend: heads are searched by the strategy',
+    'engine',
+    { none: 'by the mean of the positives' },
+    { none: 'by the mean of the positives' },
+  ),
   feature(
     'recommend: negatives alone',
     'engine',

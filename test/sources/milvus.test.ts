@@ -17,7 +17,7 @@ await sourceConformance(
     (client as any).search = async function (this: MilvusClient, request: any) {
       searches++;
       const answer = await search.call(this, request);
-      const row = answer.results[0] as unknown as Record<string, unknown> | undefined;
+      const row = [answer.results[0]].flat()[0] as unknown as Record<string, unknown> | undefined;
       decoded.push(row?.['full'] !== undefined || row?.['tail'] !== undefined);
       return answer;
     };

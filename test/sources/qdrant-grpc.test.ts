@@ -14,9 +14,11 @@ await sourceConformance(
     let searches = 0;
     const points = client.api('points');
     const { query, queryBatch } = points;
-    points.queryBatch = (...args) => {
+    points.queryBatch = async (...args) => {
       searches++;
-      return queryBatch(...args);
+      const answer = await queryBatch(...args);
+      decoded.push(answer.$typeName === 'qdrant.QueryBatchResponse');
+      return answer;
     };
     points.query = async (...args) => {
       searches++;

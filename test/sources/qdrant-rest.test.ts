@@ -15,9 +15,11 @@ await sourceConformance(
     const api = client.api();
     const { queryPoints, queryBatchPoints } = api;
     api.queryBatchPoints = Object.assign(
-      ((...args: Parameters<typeof queryBatchPoints>) => {
+      (async (...args: Parameters<typeof queryBatchPoints>) => {
         searches++;
-        return queryBatchPoints(...args);
+        const answer = await queryBatchPoints(...args);
+        decoded.push(answer.data.result !== undefined);
+        return answer;
       }) as typeof queryBatchPoints,
       queryBatchPoints,
     );

@@ -1,0 +1,24 @@
+// The examples of a document: blocks of JavaScript, each followed by what it prints.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** The blocks that have an output, as matches of code and output. */
+export function examplesIn(text) {
+  return [...text.matchAll(/```js\n((?:(?!```)[\s\S])*)```\n\n```text\n([\s\S]*?)```/g)];
+}
+
+/** What the code prints, in a project of its own: examples write where they are. */
+export function run(code) {
+  const project = mkdtempSync(join(tmpdir(), 'funnelvec-docs-'));
+  try {
+    mkdirSync(join(project, 'node_modules'));
+    symlinkSync(resolve(), join(project, 'node_modules', 'funnelvec'), 'junction');
+    const args = ['--input-type=module', '-e', code];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: project, encoding: 'utf8' });
+    return { stdout, stderr };
+  } finally {
+    rmSync(project, { recursive: true, force: true });
+  }
+}
