@@ -1,7 +1,7 @@
 /** The embedded index as a source: `embeddedSource` of `funnelvec/store`. */
-
 import { expected, FunnelError } from '../errors.js';
 import { idAs } from '../ids.js';
+import type { Filter } from '../query/filter/types.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
 import { scoreAll } from '../query/recommend.js';
@@ -9,7 +9,7 @@ import type { AnyIndex } from '../store/any-index.js';
 import { Best } from '../store/engine/best.js';
 import { arrayIn } from '../store/engine/memory.js';
 import { Rows } from '../store/engine/rows.js';
-import { evaluate, type FilterWork } from '../store/filters.js';
+import { checkOwnFilter, evaluate, type FilterWork, ownFilter } from '../store/filters.js';
 import { partsOf } from '../store/parts.js';
 import { bitmapOf } from '../store/payload/row-set.js';
 import { inSlices } from '../store/payload/slices.js';
@@ -127,7 +127,7 @@ class EmbeddedSource implements Source {
   head(request: HeadRequest): Promise<HeadAnswer> {
     return this.guarded(request, async (signal) => {
       const params = this.checkRequest(request);
-      const filter = await this.filter(request);
+      const filter = await this.filter(request, signal);
       const began = performance.now();
       const found = await this.find(request, params, filter, signal);
       return this.answered(found, request, params, filter, performance.now() - began);
@@ -143,11 +143,11 @@ class EmbeddedSource implements Source {
       const made = new Map<unknown, Passing | undefined>();
       for (const request of requests) {
         const { filter, nativeFilter } = request;
-        if (nativeFilter === undefined && !made.has(filter)) made.set(filter, await this.filter(request));
+        if (nativeFilter === undefined && !made.has(filter)) made.set(filter, await this.filter(request, signal));
       }
       const filters = await Promise.all(
         requests.map((request) =>
-          request.nativeFilter === undefined ? made.get(request.filter) : this.filter(request),
+          request.nativeFilter === undefined ? made.get(request.filter) : this.filter(request, signal),
         ),
       );
       const began = performance.now();
@@ -232,8 +232,8 @@ class EmbeddedSource implements Source {
   }
 
   count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
-    return this.guarded(options, async () => {
-      const rows = await this.filter({ filter, nativeFilter });
+    return this.guarded(options, async (signal) => {
+      const rows = await this.filter({ filter, nativeFilter }, signal);
       const { files, live } = partsOf(this.index);
       return rows === undefined ? this.index.count : matching(rows.rows, files, live).length;
     });
@@ -247,11 +247,11 @@ class EmbeddedSource implements Source {
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
-    return this.guarded(request, async () => {
+    return this.guarded(request, async (signal) => {
       const { vector, limit } = request;
       checkInteger(limit, 1, 0xffff_ffff, 'limit');
       checkHeadQuery(vector, this.index.dim, this.name);
-      const filter = await this.filter(request);
+      const filter = await this.filter(request, signal);
       const began = performance.now();
       const { hits } = await this.index.query({ vector, limit, mode: 'exact', ...(filter && { filter: filter.rows }) });
       const ms = performance.now() - began;
@@ -272,16 +272,14 @@ class EmbeddedSource implements Source {
 
   /** In the order of insertion; a position is that of the next row. */
   scan(request: ScanRequest): Promise<ScanAnswer> {
-    return this.guarded(request, async () => {
+    return this.guarded(request, async (signal) => {
       checkPayloadSelection(request.withPayload);
       const limit = checkInteger(request.limit, 1, 0xffff_ffff, 'limit');
       const first = request.after === undefined ? 0 : Number(request.after);
       checkInteger(first, 0, 0xffff_ffff, 'after');
       const began = performance.now();
-      const { nativeFilter } = this.options;
-      const passing = nativeFilter && (await this.passing(nativeFilter, signal));
+      const filter = await this.filter({}, signal);
       const parts = partsOf(this.index);
-      const filter = await this.filter({});
       const all =
         filter && Array.from(matching(filter.rows, parts.files, parts.live)).filter((ordinal) => ordinal >= first);
       const ordinals = all ? all.slice(0, limit) : liveFrom(parts, first, limit);
@@ -359,17 +357,22 @@ class EmbeddedSource implements Source {
     return { vectors, dim, ids, payloads };
   }
 
-  /** Rows that all of them let through. */
-  private async filter({ filter, nativeFilter }: Restriction): Promise<Passing | undefined> {
-    checkFilter(nativeFilter);
-    const parts = [this.options.nativeFilter, nativeFilter].filter((part) => part !== undefined && part !== null);
-    const native = parts.reduce<RowFilter | undefined>((all, part) => (all ? both(all, part) : part), undefined);
-    if (filter === undefined) return native && { rows: native };
+  /** Rows that all of them let through; conditions of all are one filter. */
+  private async filter({ filter, nativeFilter }: Restriction, signal: AbortSignal): Promise<Passing | undefined> {
+    const native = [this.options.nativeFilter, nativeFilter].map((one) => ownFilter(one, 'nativeFilter'));
+    let node = filter;
+    let rows: RowFilter | undefined;
+    for (const own of native) {
+      if (own === undefined) continue;
+      if ('node' in own) node = node ? { op: 'and', nodes: [node, own.node] } : own.node;
+      else rows = rows ? intersection(rows, own.rows) : own.rows;
+    }
+    if (node === undefined) return rows && { rows };
     const index = partsOf(this.index);
-    const { rows, work } = await inSlices(evaluate({ node: filter }, index), () => void partsOf(this.index));
-    const { words } = bitmapOf(rows, index.files.rows);
-    const own: RowFilter = { rows: new Uint8Array(words.buffer, words.byteOffset, words.byteLength) };
-    return { rows: native ? both(native, own) : own, work };
+    const matched = await inSlices(evaluate({ node }, index), () => signal.throwIfAborted());
+    const { words } = bitmapOf(matched.rows, index.files.rows);
+    const bits: RowFilter = { rows: new Uint8Array(words.buffer, words.byteOffset, words.byteLength) };
+    return { rows: rows ? intersection(rows, bits) : bits, work: matched.work };
   }
 
   private guarded<T>(
@@ -383,7 +386,7 @@ class EmbeddedSource implements Source {
   }
 }
 
-function checkFilter(filter: unknown): asserts filter is NativeFilter | undefined | null {
+function checkFilter(filter: unknown): void {
   if (filter === undefined || filter === null) return;
   if (typeof filter !== 'object') throw expected('BAD_ARGUMENT', 'an object', 'nativeFilter', filter);
   checkOwnFilter(filter, 'nativeFilter');
