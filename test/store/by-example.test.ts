@@ -143,6 +143,37 @@ for (const metric of ['cosine', 'dot', 'euclid'] as Metric[]) {
   });
 }
 
+it('groups whose best hits are equal stand in the order of their keys, wherever a pool ends', async () => {
+  const random = new Random(SEED + 3);
+  const points = Array.from({ length: 3000 }, (_, id) => ({
+    id,
+    vector: Float32Array.from({ length: 6 }, () => random.int(-1, 2)),
+    payload: { key: random.chance(0.5) ? (id * 7919) % 3000 : `k${(id * 104_729) % 700}` },
+  }));
+  const index = await FunnelIndex.create(':memory:', { dim: 6, metric: 'dot', autoOptimize: false });
+  await index.upsert(points);
+  for (let round = 0; round < 30; round++) {
+    const vector = Float32Array.from({ length: 6 }, () => random.int(-2, 3));
+    if (vector.every((value) => value === 0)) continue;
+    const ranked = points
+      .map(({ id, vector: row, payload }) => ({ id, payload, score: naiveScore('dot', vector, row) }))
+      .sort((a, b) => b.score - a.score || a.id - b.id);
+    // To where the first pool ends, which is in the midst of equal scores.
+    const options = {
+      limit: random.int(1, 4),
+      groupSize: random.int(1, 2),
+      offset: random.int(70, 125),
+      maxDepth: 3000,
+    };
+    const { groups } = await index.queryGroups({ vector, groupBy: 'key', ...options });
+    assert.deepEqual(
+      groups.map(({ id, hits }) => ({ id, hits: hits.map((hit) => hit.id) })),
+      naiveGroups(ranked, 'key', options),
+    );
+  }
+  await index.close();
+});
+
 describe('requests by example of the index', () => {
   let index!: FunnelIndex<{ author: number }>;
   let authors!: FunnelIndex<{ name: string }>;
