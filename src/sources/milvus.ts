@@ -2,21 +2,23 @@
 
 import { expected, FunnelError } from '../errors.js';
 import type { FilterNode } from '../query/filter/ast.js';
-import { type MilvusField, type MilvusFields, toMilvusFilter } from '../query/filter/milvus.js';
+import { type MilvusFields, toMilvusFilter } from '../query/filter/milvus.js';
 import { parsePath } from '../query/filter/path.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
-import type { Id, Metric } from '../types.js';
+import type { Metric } from '../types.js';
 import { checkIds, checkInteger } from '../validate.js';
 import { guarded, messageOf, overloaded, reachReason, socketCode } from './call.js';
-import { absent, fromBfloat16, type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
+import { type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
 import { Known } from './known.js';
 import { checkHeadQuery, joinTails, type TailLayout } from './layout.js';
 import { sourceOf } from './layouts.js';
+import type { MilvusClientLike } from './milvus-client.js';
 import { checkExpression } from './milvus-expression.js';
-import { type LiftedField, liftFields, statusOf } from './milvus-lift.js';
-import { setOwn } from './own.js';
-import { type PackableRow, packRows } from './pack.js';
+import type { LiftedField } from './milvus-lift.js';
+import { distances, type Part, packField, partsOf, payloadOf } from './milvus-rows.js';
+import { DYNAMIC, type Facts, FLOAT16, keyLiteral, noField, readFacts, refused } from './milvus-schema.js';
+import { tapped } from './milvus-tap.js';
 import { inOrder, joined } from './rows.js';
 import {
   type FetchAnswer,
@@ -36,18 +38,7 @@ import {
 
 export { type FromMilvusOptions, fromMilvus } from './from-milvus.js';
 export type { TailLayout } from './layout.js';
-
-/** What is used of the SDK's MilvusClient, so that the types of this package need no SDK installed. */
-export interface MilvusClientLike {
-  // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
-  describeCollection(request: any): Promise<any>;
-  // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
-  describeIndex(request: any): Promise<any>;
-  // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
-  search(request: any): Promise<any>;
-  // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
-  query?(request: any): Promise<any>;
-}
+export type { MilvusClientLike } from './milvus-client.js';
 
 /** Where the vectors are. */
 export interface MilvusLayout {
@@ -122,39 +113,10 @@ function nameOf(collection: string): string {
 /** Milvus's own limit on `limit`; Milvus Lite does not enforce it. */
 const MAX_LIMIT = 16_384;
 
-const METRICS: Record<string, Metric | undefined> = { COSINE: 'cosine', IP: 'dot', L2: 'euclid' };
-
-/** Vector types by the SDK's numbers. */
-const TYPES: Record<number, LiftedField['kind'] | undefined> = { 101: 'float32', 102: 'float16', 103: 'bfloat16' };
-const FLOAT16 = 102;
-const VARCHAR = 21;
-/** Binary, float, half, sparse, int8 vectors and arrays of them. */
-const isVector = (type: number) => type >= 100 && type < 200;
-
-/** Where rows keep the fields that the schema does not name. */
-const DYNAMIC = '$meta';
-
-interface Facts extends SourceInfo {
-  idField: string;
-  /** Whether ids are text, not numbers. */
-  text: boolean;
-  /** Fields that are no vectors, without the primary key. */
-  scalars: string[];
-  vectorFields: string[];
-  dynamic: boolean;
-  /** Whether the server answers squares of distances. */
-  squared: { head: boolean; full: boolean };
-  float16: boolean;
-  /** Whether a search of the full field looks at every row. */
-  scans: boolean;
-  /** What filters go by. */
-  fields: MilvusFields;
-}
-
-type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
-
 /** What requests may set: parameters of the indexes that have them. */
 const PARAMS = { ef: 'count', nprobe: 'count', search_list: 'count', reorder_k: 'count' } as const;
+
+type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
 
 /** What of rows is asked for. */
 interface Reading {
@@ -180,7 +142,7 @@ class MilvusSource implements Source {
     this.name = nameOf(options.collection);
     this.known = new Known({
       where: this.name,
-      read: () => this.read(),
+      read: () => readFacts(this.client, this.options, this.name),
       keep: () => true,
       classify: (error) => this.classify(error),
     });
@@ -371,7 +333,7 @@ class MilvusSource implements Source {
       transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,
     });
     const no = refusal(answer?.status);
-    if (no) throw this.refused((answer.status as { code?: number }).code || no.code, no.reason, answer);
+    if (no) throw refused(this.name, (answer.status as { code?: number }).code || no.code, no.reason, answer);
     return milvusRows(answer);
   }
 
@@ -490,12 +452,12 @@ class MilvusSource implements Source {
       answer = await (tap?.client ?? this.client).search(request);
     } catch (error) {
       const status = tap?.status();
-      if (status && status.code !== 0) throw this.refused(status.code, status.reason, error);
+      if (status && status.code !== 0) throw refused(this.name, status.code, status.reason, error);
       throw error;
     }
     const at = tap?.at() ?? performance.now();
     const no = refusal(answer?.status);
-    if (no) throw this.refused((answer.status as { code?: number }).code || no.code, no.reason, answer);
+    if (no) throw refused(this.name, (answer.status as { code?: number }).code || no.code, no.reason, answer);
     const lifted = tap?.fields();
     if (vectors.length === 1) return { parts: [{ rows: milvusRows(answer), lifted }], began, at };
     return { parts: partsOf(answer, vectors.length, lifted, this.name), began, at };
@@ -533,30 +495,10 @@ class MilvusSource implements Source {
         );
       }
       if (!facts.dynamic && !facts.scalars.includes(field) && field !== facts.idField) {
-        throw this.noField('field', field, [facts.idField, ...facts.scalars]);
+        throw noField(this.name, 'field', field, [facts.idField, ...facts.scalars]);
       }
     }
     return [...roots];
-  }
-
-  private noField(what: string, field: string, has: readonly string[]): FunnelError {
-    const names = has.map((name) => JSON.stringify(name)).join(', ');
-    return new FunnelError(
-      'NO_FIELD',
-      `Expected ${what} ${JSON.stringify(field)} in ${this.name} but it has ${names || 'none'}`,
-    );
-  }
-
-  private refused(code: string | number, reason: string, cause: unknown): FunnelError {
-    if (code === 100 || code === 'CollectionNotExists') {
-      return new FunnelError('NO_COLLECTION', `${this.name} does not exist (${reason})`, { cause });
-    }
-    if (code === 101 || /not loaded|not been loaded/i.test(reason)) {
-      return new FunnelError('NOT_LOADED', `${this.name} is not loaded: call loadCollection first (${reason})`, {
-        cause,
-      });
-    }
-    return new FunnelError('REFUSED', `${this.name} refused the request (${code}: ${reason})`, { cause });
   }
 
   private classify(error: unknown): FunnelError {
@@ -568,7 +510,7 @@ class MilvusSource implements Source {
     }
     if (code === 4)
       return new FunnelError('TIMEOUT', `${this.name} gave no answer in time (${reason})`, { cause: error });
-    if (typeof code === 'number') return this.refused(`gRPC ${code}`, reason, error);
+    if (typeof code === 'number') return refused(this.name, `gRPC ${code}`, reason, error);
     // The SDK throws a TypeError of its own where the server's answer has no results.
     return new FunnelError(
       'BAD_RESPONSE',
@@ -605,130 +547,6 @@ class MilvusSource implements Source {
   ): Promise<T> {
     return guarded(this.name, { timeout, signal }, work, (error) => this.classify(error));
   }
-
-  private async read(): Promise<Facts> {
-    const { collection, head, full, metric } = this.options;
-    const answer = await this.client.describeCollection({ collection_name: collection });
-    const no = refusal(answer?.status);
-    if (no) throw this.refused(answer.status.code || no.code, no.reason, answer);
-    const fields: SchemaField[] | undefined = answer?.schema?.fields;
-    if (!Array.isArray(fields)) throw expected('BAD_RESPONSE', 'a schema with fields', this.name, answer?.schema);
-
-    const vectorFields = fields.filter((field) => isVector(Number(field.dataType)));
-    const scalars = fields.filter(
-      (field) => !vectorFields.includes(field) && !field.is_primary_key && field.name !== DYNAMIC,
-    );
-    const primary = fields.find((field) => field.is_primary_key);
-    const idField = this.options.idField ?? primary?.name ?? 'id';
-    if (!fields.some((field) => field.name === idField)) {
-      const names = fields.map((field) => field.name);
-      throw this.noField('id field', idField, names);
-    }
-    const find = (name: string) => {
-      const field = vectorFields.find((one) => one.name === name);
-      if (!field) {
-        const names = vectorFields.map((one) => one.name);
-        throw this.noField('vector field', name, names);
-      }
-      const kind = TYPES[Number(field.dataType)];
-      if (!kind) {
-        throw new FunnelError(
-          'BAD_ARGUMENT',
-          `Expected a FloatVector, Float16Vector or BFloat16Vector but ${JSON.stringify(name)} in ${this.name} is a ${field.data_type}`,
-        );
-      }
-      return { dim: Number(field.dim), kind };
-    };
-    const headField = find(head);
-    const restField = find(typeof full === 'string' ? full : full.tail);
-    if (typeof full !== 'string') {
-      const numbers = scalars.map((field) => field.name);
-      if (!numbers.includes(full.headNorm)) throw this.noField('field', full.headNorm, numbers);
-      if (headField.kind === 'float16' || restField.kind === 'float16') {
-        throw new FunnelError(
-          'BAD_ARGUMENT',
-          `Expected FloatVector fields for the tail layout of ${this.name}, not Float16Vector`,
-        );
-      }
-    }
-    const { dim: headDim } = headField;
-    const dim = typeof full === 'string' ? restField.dim : headDim + restField.dim;
-    if (headDim > dim) {
-      throw new FunnelError('BAD_DIMS', `Expected a head of at most ${dim} dims in ${this.name} but it has ${headDim}`);
-    }
-
-    const indexed = await this.indexes();
-    const headMetric = indexed.get(head)?.metric;
-    const fullIndex = typeof full === 'string' ? indexed.get(full) : undefined;
-    const fullMetric = fullIndex?.metric;
-    const text = Number(fields.find((field) => field.name === idField)!.dataType) === VARCHAR;
-    const stored = fullMetric ?? headMetric;
-    if (!metric && !(stored && METRICS[stored])) {
-      throw new FunnelError(
-        'BAD_ARGUMENT',
-        stored
-          ? `Expected an index under COSINE, IP or L2 but ${this.name} has one under ${stored}`
-          : `Expected an index on ${JSON.stringify(head)} in ${this.name} but it has none: create one, or name the metric`,
-      );
-    }
-    return {
-      headDim,
-      dim,
-      metric: metric ?? (typeof full === 'string' ? METRICS[stored!]! : 'cosine'),
-      // As the SDK hands them out.
-      idKind: 'string',
-      idField,
-      text,
-      scalars: scalars.map((field) => field.name),
-      vectorFields: vectorFields.map((field) => field.name),
-      dynamic: Boolean(answer.schema.enable_dynamic_field),
-      squared: { head: headMetric === 'L2', full: fullMetric === 'L2' },
-      float16: typeof full === 'string' && restField.kind === 'float16',
-      scans: fullIndex === undefined || fullIndex.type === 'FLAT',
-      fields: {
-        primaryKey: { name: idField, text },
-        fields: new Map(
-          fields
-            .filter((field) => !vectorFields.includes(field) && field.name !== DYNAMIC)
-            .map((field) => [field.name, filterField(field)]),
-        ),
-        dynamic: Boolean(answer.schema.enable_dynamic_field),
-        ...(this.options.scalars && { scalars: true }),
-      },
-    };
-  }
-
-  /** What is known of the indexes, by field. */
-  private async indexes(): Promise<Map<string, { metric: string | undefined; type: string | undefined }>> {
-    type Index = { field_name: string; params?: { key: string; value: string }[] };
-    const answer = await this.client.describeIndex({ collection_name: this.options.collection });
-    const indexes = new Map<string, { metric: string | undefined; type: string | undefined }>();
-    const no = refusal(answer?.status);
-    const code = answer?.status?.code || no?.code;
-    // No index at all is an error status too, and for the caller to judge.
-    if (no && code !== 700 && no.code !== 'IndexNotExist' && !/no index|index (is )?(not|doesn't)/i.test(no.reason)) {
-      throw this.refused(code, no.reason, answer);
-    }
-    for (const { field_name, params } of (answer?.index_descriptions ?? []) as Index[]) {
-      const param = (name: string) => params?.find(({ key }) => key === name)?.value?.toUpperCase();
-      indexes.set(field_name, { metric: param('metric_type'), type: param('index_type') });
-    }
-    return indexes;
-  }
-}
-
-/** A key as an expression has it. */
-function keyLiteral(id: Id, { text }: Facts): string {
-  const plain = String(id);
-  if (text) return `"${plain.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r')}"`;
-  if (!/^-?\d+$/.test(plain)) throw expected('BAD_ID', 'an integer, as the keys of the collection are,', 'an id', id);
-  return plain;
-}
-
-/** The rows of one query of a search. */
-interface Part {
-  rows: readonly MilvusRow[];
-  lifted: Map<string, LiftedField> | undefined;
 }
 
 /** Queries of one search: as many vectors of 768 dims are 3 MB. */
@@ -736,175 +554,4 @@ const SEARCHES = 1000;
 
 function chunks<T>(list: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
-}
-
-/** An answer for several queries: an array of rows each; a flat empty one where none has hits. */
-function partsOf(
-  { results }: { results?: unknown },
-  count: number,
-  lifted: Map<string, LiftedField> | undefined,
-  source: string,
-): Part[] {
-  const lists = Array.isArray(results) && results.length === 0 ? Array.from({ length: count }, () => []) : results;
-  if (!Array.isArray(lists) || lists.length !== count || !lists.every(Array.isArray)) {
-    throw expected('BAD_RESPONSE', `the rows of ${count} queries`, `the answer of ${source}`, results);
-  }
-  let from = 0;
-  return lists.map((rows: readonly MilvusRow[]) => {
-    const to = from + rows.length;
-    const own = new Map<string, LiftedField>();
-    for (const [name, field] of lifted ?? []) {
-      const width = field.dim * (field.kind === 'float32' ? 4 : 2);
-      own.set(name, { ...field, bytes: field.bytes.subarray(from * width, to * width) });
-    }
-    from = to;
-    return { rows, lifted: lifted && own };
-  });
-}
-
-interface SchemaField {
-  name: string;
-  data_type?: string;
-  dataType?: number;
-  element_type?: string;
-  nullable?: boolean;
-  dim?: string | number;
-  is_primary_key?: boolean;
-}
-
-function filterField({ data_type = '', element_type, nullable }: SchemaField): MilvusField {
-  return {
-    type: data_type,
-    ...(data_type === 'Array' && element_type !== undefined && { element: element_type }),
-    ...(nullable && { nullable: true }),
-  };
-}
-
-function packField(
-  { name, dim }: { name: string; dim: number },
-  rows: readonly MilvusRow[],
-  lifted: LiftedField | undefined,
-  float16: boolean,
-  nameRow: (row: number) => string,
-): Float32Array | Uint16Array {
-  if (lifted) {
-    const { bytes, kind } = lifted;
-    if (lifted.dim !== dim)
-      throw new FunnelError('BAD_DIMS', `Expected ${dim} dims in ${JSON.stringify(name)} but received ${lifted.dim}`);
-    const width = kind === 'float32' ? 4 : 2;
-    if (bytes.length !== rows.length * dim * width) {
-      throw new FunnelError(
-        'BAD_RESPONSE',
-        `Expected ${rows.length} vectors in ${JSON.stringify(name)} but received ${bytes.length / (dim * width)}`,
-      );
-    }
-    if (kind === 'bfloat16') return fromBfloat16(bytes);
-    // A copy, because floats on the wire lie at any address, and the message need not be kept for them.
-    const own = new Uint8Array(bytes.length);
-    own.set(bytes);
-    return kind === 'float32' ? new Float32Array(own.buffer) : new Uint16Array(own.buffer);
-  }
-  const vectors = rows.map((row, i) => {
-    const vector = row[name];
-    if (vector === undefined || vector === null) throw absent(name, nameRow(i), row);
-    return vector as PackableRow;
-  });
-  if (!float16) return packRows(vectors, dim, { name: nameRow });
-  const bits = new Uint16Array(rows.length * dim);
-  vectors.forEach((vector, i) => {
-    const bytes = vector as unknown as Uint8Array;
-    if (bytes.length !== dim * 2) throw expected('BAD_DIMS', `${dim * 2} bytes`, nameRow(i), bytes);
-    new Uint8Array(bits.buffer, i * dim * 2, dim * 2).set(bytes);
-  });
-  return bits;
-}
-
-function payloadOf(row: MilvusRow, fields: readonly string[]): MilvusRow {
-  const payload: MilvusRow = {};
-  for (const field of fields) {
-    if (field !== DYNAMIC) {
-      if (row[field] !== undefined) setOwn(payload, field, row[field]);
-      continue;
-    }
-    const dynamic = (row[DYNAMIC] ?? {}) as MilvusRow;
-    for (const key of Object.keys(dynamic)) setOwn(payload, key, dynamic[key]);
-  }
-  return payload;
-}
-
-function distances(scores: Float64Array | undefined, squared: boolean): Float64Array | undefined {
-  return squared ? scores?.map((score) => Math.sqrt(Math.max(0, score))) : scores;
-}
-
-/*
- * The SDK's search() as it is, with one part exchanged: what reads the bytes of the answer. Client, pool and channel are
- * derived objects that inherit everything from the caller's, which stay untouched; request building, retries, failover and
- * telemetry are the SDK's. Where a part is not there any more, the SDK's own reader is used.
- */
-
-interface Channel {
-  makeUnaryRequest?(
-    path: string,
-    serialize: unknown,
-    deserialize: (bytes: Buffer) => unknown,
-    ...rest: unknown[]
-  ): unknown;
-  Search?: { path?: string; requestSerialize?: unknown; responseDeserialize?: (bytes: Buffer) => unknown };
-}
-
-interface Pool {
-  acquire(...args: unknown[]): Promise<Channel>;
-  release(channel: Channel, ...args: unknown[]): Promise<unknown>;
-}
-
-interface Tap {
-  client: MilvusClientLike;
-  /** The vectors, once lifted out of a success. */
-  fields(): Map<string, LiftedField> | undefined;
-  status(): { code: number; reason: string } | undefined;
-  /** When the answer was here. */
-  at(): number | undefined;
-}
-
-function tapped(client: MilvusClientLike, names: readonly string[]): Tap | undefined {
-  const pool = (client as { channelPool?: Pool }).channelPool;
-  if (typeof pool?.acquire !== 'function' || typeof pool.release !== 'function') return undefined;
-  let fields: Map<string, LiftedField> | undefined;
-  let status: { code: number; reason: string } | undefined;
-  let at: number | undefined;
-  const originals = new WeakMap<Channel, Channel>();
-
-  const derive = (channel: Channel): Channel => {
-    const { path, requestSerialize, responseDeserialize } = channel.Search ?? {};
-    if (!path || !requestSerialize || !responseDeserialize || typeof channel.makeUnaryRequest !== 'function')
-      return channel;
-    const read = (bytes: Buffer): unknown => {
-      at = performance.now();
-      status = statusOf(bytes);
-      const lifted = status && status.code === 0 ? liftFields(bytes, names) : undefined;
-      fields = lifted?.fields;
-      return responseDeserialize(lifted?.rest ?? bytes);
-    };
-    const search = (...rest: unknown[]) => {
-      // The SDK tries again: what an earlier attempt was answered is past.
-      fields = status = at = undefined;
-      return channel.makeUnaryRequest!(path, requestSerialize, read, ...rest);
-    };
-    const derived = Object.create(channel, { Search: { value: search } }) as Channel;
-    originals.set(derived, channel);
-    return derived;
-  };
-
-  const derivedPool = Object.create(pool, {
-    acquire: { value: async (...args: unknown[]) => derive(await pool.acquire(...args)) },
-    release: {
-      value: (channel: Channel, ...args: unknown[]) => pool.release(originals.get(channel) ?? channel, ...args),
-    },
-  });
-  return {
-    client: Object.create(client, { channelPool: { value: derivedPool, writable: true } }),
-    fields: () => fields,
-    status: () => status,
-    at: () => at,
-  };
 }

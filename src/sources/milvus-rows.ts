@@ -1,0 +1,93 @@
+/** Rows as the Milvus SDK answers them, as vectors and payloads. */
+import { expected, FunnelError } from '../errors.js';
+import { absent, fromBfloat16, type MilvusRow } from './from-milvus.js';
+import type { LiftedField } from './milvus-lift.js';
+import { DYNAMIC } from './milvus-schema.js';
+import { setOwn } from './own.js';
+import { type PackableRow, packRows } from './pack.js';
+
+/** The rows of one query of a search. */
+export interface Part {
+  rows: readonly MilvusRow[];
+  lifted: Map<string, LiftedField> | undefined;
+}
+
+/** An answer for several queries: an array of rows each; a flat empty one where none has hits. */
+export function partsOf(
+  { results }: { results?: unknown },
+  count: number,
+  lifted: Map<string, LiftedField> | undefined,
+  source: string,
+): Part[] {
+  const lists = Array.isArray(results) && results.length === 0 ? Array.from({ length: count }, () => []) : results;
+  if (!Array.isArray(lists) || lists.length !== count || !lists.every(Array.isArray)) {
+    throw expected('BAD_RESPONSE', `the rows of ${count} queries`, `the answer of ${source}`, results);
+  }
+  let from = 0;
+  return lists.map((rows: readonly MilvusRow[]) => {
+    const to = from + rows.length;
+    const own = new Map<string, LiftedField>();
+    for (const [name, field] of lifted ?? []) {
+      const width = field.dim * (field.kind === 'float32' ? 4 : 2);
+      own.set(name, { ...field, bytes: field.bytes.subarray(from * width, to * width) });
+    }
+    from = to;
+    return { rows, lifted: lifted && own };
+  });
+}
+
+export function packField(
+  { name, dim }: { name: string; dim: number },
+  rows: readonly MilvusRow[],
+  lifted: LiftedField | undefined,
+  float16: boolean,
+  nameRow: (row: number) => string,
+): Float32Array | Uint16Array {
+  if (lifted) {
+    const { bytes, kind } = lifted;
+    if (lifted.dim !== dim)
+      throw new FunnelError('BAD_DIMS', `Expected ${dim} dims in ${JSON.stringify(name)} but received ${lifted.dim}`);
+    const width = kind === 'float32' ? 4 : 2;
+    if (bytes.length !== rows.length * dim * width) {
+      throw new FunnelError(
+        'BAD_RESPONSE',
+        `Expected ${rows.length} vectors in ${JSON.stringify(name)} but received ${bytes.length / (dim * width)}`,
+      );
+    }
+    if (kind === 'bfloat16') return fromBfloat16(bytes);
+    // A copy, because floats on the wire lie at any address, and the message need not be kept for them.
+    const own = new Uint8Array(bytes.length);
+    own.set(bytes);
+    return kind === 'float32' ? new Float32Array(own.buffer) : new Uint16Array(own.buffer);
+  }
+  const vectors = rows.map((row, i) => {
+    const vector = row[name];
+    if (vector === undefined || vector === null) throw absent(name, nameRow(i), row);
+    return vector as PackableRow;
+  });
+  if (!float16) return packRows(vectors, dim, { name: nameRow });
+  const bits = new Uint16Array(rows.length * dim);
+  vectors.forEach((vector, i) => {
+    const bytes = vector as unknown as Uint8Array;
+    if (bytes.length !== dim * 2) throw expected('BAD_DIMS', `${dim * 2} bytes`, nameRow(i), bytes);
+    new Uint8Array(bits.buffer, i * dim * 2, dim * 2).set(bytes);
+  });
+  return bits;
+}
+
+export function payloadOf(row: MilvusRow, fields: readonly string[]): MilvusRow {
+  const payload: MilvusRow = {};
+  for (const field of fields) {
+    if (field !== DYNAMIC) {
+      if (row[field] !== undefined) setOwn(payload, field, row[field]);
+      continue;
+    }
+    const dynamic = (row[DYNAMIC] ?? {}) as MilvusRow;
+    for (const key of Object.keys(dynamic)) setOwn(payload, key, dynamic[key]);
+  }
+  return payload;
+}
+
+export function distances(scores: Float64Array | undefined, squared: boolean): Float64Array | undefined {
+  return squared ? scores?.map((score) => Math.sqrt(Math.max(0, score))) : scores;
+}

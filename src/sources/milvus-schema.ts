@@ -1,0 +1,209 @@
+/** What a Milvus collection is like: its fields, dims, metrics and indexes. */
+import { expected, FunnelError } from '../errors.js';
+import type { MilvusField, MilvusFields } from '../query/filter/milvus.js';
+import type { Id, Metric } from '../types.js';
+import { refusal } from './from-milvus.js';
+import type { TailLayout } from './layout.js';
+import type { MilvusClientLike } from './milvus-client.js';
+import type { LiftedField } from './milvus-lift.js';
+import type { SourceInfo } from './source.js';
+
+const METRICS: Record<string, Metric | undefined> = { COSINE: 'cosine', IP: 'dot', L2: 'euclid' };
+
+/** Vector types by the SDK's numbers. */
+const TYPES: Record<number, LiftedField['kind'] | undefined> = { 101: 'float32', 102: 'float16', 103: 'bfloat16' };
+export const FLOAT16 = 102;
+const VARCHAR = 21;
+/** Binary, float, half, sparse, int8 vectors and arrays of them. */
+const isVector = (type: number) => type >= 100 && type < 200;
+
+/** Where rows keep the fields that the schema does not name. */
+export const DYNAMIC = '$meta';
+
+export interface Facts extends SourceInfo {
+  idField: string;
+  /** Whether ids are text, not numbers. */
+  text: boolean;
+  /** Fields that are no vectors, without the primary key. */
+  scalars: string[];
+  vectorFields: string[];
+  dynamic: boolean;
+  /** Whether the server answers squares of distances. */
+  squared: { head: boolean; full: boolean };
+  float16: boolean;
+  /** Whether a search of the full field looks at every row. */
+  scans: boolean;
+  /** What filters go by. */
+  fields: MilvusFields;
+}
+
+/** Of the source's options. */
+interface Options {
+  collection: string;
+  head: string;
+  full: string | TailLayout;
+  metric?: Metric | undefined;
+  idField?: string | undefined;
+  scalars?: boolean | undefined;
+}
+
+interface SchemaField {
+  name: string;
+  data_type?: string;
+  dataType?: number;
+  element_type?: string;
+  nullable?: boolean;
+  dim?: string | number;
+  is_primary_key?: boolean;
+}
+
+/** Reads schema and indexes. @throws FunnelError */
+export async function readFacts(client: MilvusClientLike, options: Options, name: string): Promise<Facts> {
+  const { collection, head, full, metric } = options;
+  const answer = await client.describeCollection({ collection_name: collection });
+  const no = refusal(answer?.status);
+  if (no) throw refused(name, answer.status.code || no.code, no.reason, answer);
+  const fields: SchemaField[] | undefined = answer?.schema?.fields;
+  if (!Array.isArray(fields)) throw expected('BAD_RESPONSE', 'a schema with fields', name, answer?.schema);
+
+  const vectorFields = fields.filter((field) => isVector(Number(field.dataType)));
+  const scalars = fields.filter(
+    (field) => !vectorFields.includes(field) && !field.is_primary_key && field.name !== DYNAMIC,
+  );
+  const primary = fields.find((field) => field.is_primary_key);
+  const idField = options.idField ?? primary?.name ?? 'id';
+  if (!fields.some((field) => field.name === idField)) {
+    const names = fields.map((field) => field.name);
+    throw noField(name, 'id field', idField, names);
+  }
+  const find = (wanted: string) => {
+    const field = vectorFields.find((one) => one.name === wanted);
+    if (!field) {
+      const names = vectorFields.map((one) => one.name);
+      throw noField(name, 'vector field', wanted, names);
+    }
+    const kind = TYPES[Number(field.dataType)];
+    if (!kind) {
+      throw new FunnelError(
+        'BAD_ARGUMENT',
+        `Expected a FloatVector, Float16Vector or BFloat16Vector but ${JSON.stringify(wanted)} in ${name} is a ${field.data_type}`,
+      );
+    }
+    return { dim: Number(field.dim), kind };
+  };
+  const headField = find(head);
+  const restField = find(typeof full === 'string' ? full : full.tail);
+  if (typeof full !== 'string') {
+    const numbers = scalars.map((field) => field.name);
+    if (!numbers.includes(full.headNorm)) throw noField(name, 'field', full.headNorm, numbers);
+    if (headField.kind === 'float16' || restField.kind === 'float16') {
+      throw new FunnelError(
+        'BAD_ARGUMENT',
+        `Expected FloatVector fields for the tail layout of ${name}, not Float16Vector`,
+      );
+    }
+  }
+  const { dim: headDim } = headField;
+  const dim = typeof full === 'string' ? restField.dim : headDim + restField.dim;
+  if (headDim > dim) {
+    throw new FunnelError('BAD_DIMS', `Expected a head of at most ${dim} dims in ${name} but it has ${headDim}`);
+  }
+
+  const indexed = await indexesOf(client, collection, name);
+  const headMetric = indexed.get(head)?.metric;
+  const fullIndex = typeof full === 'string' ? indexed.get(full) : undefined;
+  const fullMetric = fullIndex?.metric;
+  const text = Number(fields.find((field) => field.name === idField)!.dataType) === VARCHAR;
+  const stored = fullMetric ?? headMetric;
+  if (!metric && !(stored && METRICS[stored])) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      stored
+        ? `Expected an index under COSINE, IP or L2 but ${name} has one under ${stored}`
+        : `Expected an index on ${JSON.stringify(head)} in ${name} but it has none: create one, or name the metric`,
+    );
+  }
+  return {
+    headDim,
+    dim,
+    metric: metric ?? (typeof full === 'string' ? METRICS[stored!]! : 'cosine'),
+    // As the SDK hands them out.
+    idKind: 'string',
+    idField,
+    text,
+    scalars: scalars.map((field) => field.name),
+    vectorFields: vectorFields.map((field) => field.name),
+    dynamic: Boolean(answer.schema.enable_dynamic_field),
+    squared: { head: headMetric === 'L2', full: fullMetric === 'L2' },
+    float16: typeof full === 'string' && restField.kind === 'float16',
+    scans: fullIndex === undefined || fullIndex.type === 'FLAT',
+    fields: {
+      primaryKey: { name: idField, text },
+      fields: new Map(
+        fields
+          .filter((field) => !vectorFields.includes(field) && field.name !== DYNAMIC)
+          .map((field) => [field.name, filterField(field)]),
+      ),
+      dynamic: Boolean(answer.schema.enable_dynamic_field),
+      ...(options.scalars && { scalars: true }),
+    },
+  };
+}
+
+/** What is known of the indexes, by field. */
+async function indexesOf(
+  client: MilvusClientLike,
+  collection: string,
+  name: string,
+): Promise<Map<string, { metric: string | undefined; type: string | undefined }>> {
+  type Index = { field_name: string; params?: { key: string; value: string }[] };
+  const answer = await client.describeIndex({ collection_name: collection });
+  const indexes = new Map<string, { metric: string | undefined; type: string | undefined }>();
+  const no = refusal(answer?.status);
+  const code = answer?.status?.code || no?.code;
+  // No index at all is an error status too, and for the caller to judge.
+  if (no && code !== 700 && no.code !== 'IndexNotExist' && !/no index|index (is )?(not|doesn't)/i.test(no.reason)) {
+    throw refused(name, code, no.reason, answer);
+  }
+  for (const { field_name, params } of (answer?.index_descriptions ?? []) as Index[]) {
+    const param = (name: string) => params?.find(({ key }) => key === name)?.value?.toUpperCase();
+    indexes.set(field_name, { metric: param('metric_type'), type: param('index_type') });
+  }
+  return indexes;
+}
+
+function filterField({ data_type = '', element_type, nullable }: SchemaField): MilvusField {
+  return {
+    type: data_type,
+    ...(data_type === 'Array' && element_type !== undefined && { element: element_type }),
+    ...(nullable && { nullable: true }),
+  };
+}
+
+/** A key as an expression has it. */
+export function keyLiteral(id: Id, { text }: Facts): string {
+  const plain = String(id);
+  if (text) return `"${plain.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r')}"`;
+  if (!/^-?\d+$/.test(plain)) throw expected('BAD_ID', 'an integer, as the keys of the collection are,', 'an id', id);
+  return plain;
+}
+
+export function noField(name: string, what: string, field: string, has: readonly string[]): FunnelError {
+  const names = has.map((name) => JSON.stringify(name)).join(', ');
+  return new FunnelError(
+    'NO_FIELD',
+    `Expected ${what} ${JSON.stringify(field)} in ${name} but it has ${names || 'none'}`,
+  );
+}
+
+export function refused(name: string, code: string | number, reason: string, cause: unknown): FunnelError {
+  if (code === 100 || code === 'CollectionNotExists') {
+    return new FunnelError('NO_COLLECTION', `${name} does not exist (${reason})`, { cause });
+  }
+  if (code === 101 || /not loaded|not been loaded/i.test(reason)) {
+    return new FunnelError('NOT_LOADED', `${name} is not loaded: call loadCollection first (${reason})`, {
+      cause,
+    });
+  }
+  return new FunnelError('REFUSED', `${name} refused the request (${code}: ${reason})`, { cause });
+}
