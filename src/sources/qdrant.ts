@@ -4,17 +4,19 @@ import { expected, FunnelError } from '../errors.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection } from '../query/payload.js';
-import type { Id, IdKind, Metric } from '../types.js';
+import type { Id, Metric } from '../types.js';
 import { checkIds, checkInteger } from '../validate.js';
 import { guarded, overloaded } from './call.js';
-import { type AnyPoint, hasVector, payloadsOf, pointName, qdrantIds, scoresOf, vectorsOf } from './from-qdrant.js';
+import { type AnyPoint, payloadsOf, pointName, qdrantIds, scoresOf, vectorsOf } from './from-qdrant.js';
 import { Known } from './known.js';
 import { checkHeadQuery, joinTails, type TailLayout } from './layout.js';
 import { sourceOf } from './layouts.js';
 import { packRows } from './pack.js';
-import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead, QdrantVectors } from './qdrant-driver.js';
+import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './qdrant-driver.js';
 import { grpcDriver, type QdrantGrpcClient } from './qdrant-grpc.js';
 import { type QdrantRestClient, restDriver } from './qdrant-rest.js';
+import { type Facts, readFacts } from './qdrant-schema.js';
+import { wants, withNorm, withVectors } from './qdrant-select.js';
 import { inOrder, joined } from './rows.js';
 import {
   type FetchAnswer,
@@ -22,7 +24,6 @@ import {
   type HeadAnswer,
   type HeadRequest,
   type PackedRows,
-  type PayloadSelection,
   type Restriction,
   rowsAtOnce,
   type ScanAnswer,
@@ -98,15 +99,7 @@ function nameOf(collection: string): string {
   return `Qdrant collection ${JSON.stringify(collection)}`;
 }
 
-const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
-
 type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
-
-interface Facts {
-  info: SourceInfo;
-  /** The kind of id is then a guess. */
-  empty: boolean;
-}
 
 /** What requests may set. */
 const PARAMS = { exact: 'flag', hnsw_ef: 'count', indexed_only: 'flag' } as const;
@@ -125,7 +118,7 @@ class QdrantSource implements Source {
     this.name = nameOf(options.collection);
     this.known = new Known({
       where: this.name,
-      read: (signal) => this.read(signal),
+      read: (signal) => readFacts(this.driver, this.options, this.name, signal),
       keep: ({ empty }) => !empty,
       classify: (error) => this.driver.classify(error, this.name),
     });
@@ -433,81 +426,6 @@ class QdrantSource implements Source {
   ): Promise<T> {
     return guarded(this.name, { timeout, signal }, work, (error) => this.driver.classify(error, this.name));
   }
-
-  private async read(signal: AbortSignal): Promise<Facts> {
-    const { collection, head, full, metric } = this.options;
-    const vectors = await this.driver.vectors(collection, signal);
-    const headVector = this.find(vectors, head);
-    const restVector = this.find(vectors, typeof full === 'string' ? full : full.tail);
-    const { dim: headDim } = headVector;
-    const dim = typeof full === 'string' ? restVector.dim : headDim + restVector.dim;
-    if (headDim > dim) {
-      throw new FunnelError('BAD_DIMS', `Expected a head of at most ${dim} dims in ${this.name} but it has ${headDim}`);
-    }
-    if (typeof full !== 'string' && restVector.distance === 'Cosine') {
-      throw new FunnelError(
-        'BAD_ARGUMENT',
-        `Expected a tail vector that the server leaves alone but ${JSON.stringify(full.tail)} in ${this.name} is a Cosine vector: ` +
-          'Qdrant normalises those, so the lengths that join head and tail are lost. Store the tail under Dot or Euclid',
-      );
-    }
-    const stored = typeof full === 'string' ? METRICS[restVector.distance]! : 'cosine';
-    if (metric !== undefined && metric !== stored && typeof full === 'string' && stored === 'cosine') {
-      throw new FunnelError(
-        'BAD_ARGUMENT',
-        `Expected metric 'cosine' for ${this.name} but received '${metric}': Qdrant has normalised the vectors of ${JSON.stringify(full)}`,
-      );
-    }
-    const point = await this.driver.somePoint(collection, signal);
-    const idKind: IdKind = point && typeof qdrantIds([point])[0] === 'string' ? 'string' : this.driver.idKind;
-    return { info: { headDim, dim, metric: metric ?? stored, idKind }, empty: point === undefined };
-  }
-
-  private find(vectors: QdrantVectors, name: string) {
-    const vector = vectors.get(name);
-    const label = name === '' ? 'the un-named vector' : `vector ${JSON.stringify(name)}`;
-    if (!vector) {
-      const names = [...vectors.keys()].map((one) => (one === '' ? 'one un-named vector' : JSON.stringify(one)));
-      throw new FunnelError(
-        'NO_FIELD',
-        `Expected ${label} in ${this.name} but it has ${names.join(', ') || 'no dense vector'}`,
-      );
-    }
-    if (vector.multi)
-      throw new FunnelError('BAD_ARGUMENT', `Expected a dense vector but ${label} in ${this.name} is a multivector`);
-    if (!METRICS[vector.distance]) {
-      throw new FunnelError(
-        'BAD_ARGUMENT',
-        `Expected a vector under Cosine, Dot or Euclid but ${label} in ${this.name} is under ${vector.distance}`,
-      );
-    }
-    return vector;
-  }
-}
-
-/** With the key, whatever else is selected. */
-function withNorm(selection: PayloadSelection, key: string): PayloadSelection {
-  if (selection === true) return true;
-  if (selection === false) return [key];
-  if ('exclude' in selection) return { exclude: selection.exclude.filter((path) => path !== key) };
-  return [...new Set([...includedBy(selection), key])];
-}
-
-/** Whether a top-level key is selected. */
-function wants(selection: PayloadSelection, key: string): boolean {
-  if (typeof selection === 'boolean') return selection;
-  return 'exclude' in selection ? !selection.exclude.includes(key) : includedBy(selection).includes(key);
-}
-
-function includedBy(selection: readonly string[] | { include: readonly string[] }): readonly string[] {
-  return 'include' in selection ? selection.include : selection;
-}
-
-/** The points that have the vectors which are read. */
-function withVectors(answer: QdrantAnswer, { lifts }: QdrantRead): QdrantAnswer {
-  if (answer.packed) return answer;
-  const { points } = answer;
-  return { ...answer, points: points.filter((point) => lifts.every(({ name }) => hasVector(point, name))) };
 }
 
 const UUID = /^[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;

@@ -1,0 +1,29 @@
+/** What of points is asked for, and what came. */
+import { hasVector } from './from-qdrant.js';
+import type { QdrantAnswer, QdrantRead } from './qdrant-driver.js';
+import type { PayloadSelection } from './source.js';
+
+/** With the key, whatever else is selected. */
+export function withNorm(selection: PayloadSelection, key: string): PayloadSelection {
+  if (selection === true) return true;
+  if (selection === false) return [key];
+  if ('exclude' in selection) return { exclude: selection.exclude.filter((path) => path !== key) };
+  return [...new Set([...includedBy(selection), key])];
+}
+
+/** Whether a top-level key is selected. */
+export function wants(selection: PayloadSelection, key: string): boolean {
+  if (typeof selection === 'boolean') return selection;
+  return 'exclude' in selection ? !selection.exclude.includes(key) : includedBy(selection).includes(key);
+}
+
+function includedBy(selection: readonly string[] | { include: readonly string[] }): readonly string[] {
+  return 'include' in selection ? selection.include : selection;
+}
+
+/** The points that have the vectors which are read. */
+export function withVectors(answer: QdrantAnswer, { lifts }: QdrantRead): QdrantAnswer {
+  if (answer.packed) return answer;
+  const { points } = answer;
+  return { ...answer, points: points.filter((point) => lifts.every(({ name }) => hasVector(point, name))) };
+}
