@@ -77,7 +77,7 @@ export interface SearchStats {
   strategy?: 'best_score' | 'sum_scores';
 }
 
-/** How a filter was evaluated; once for all requests of a batch that share it. */
+/** How a filter was evaluated; once for all queries of a batch that share it. */
 export interface FilterStats {
   /** Rows that pass. */
   matched: number;
@@ -87,8 +87,10 @@ export interface FilterStats {
   indexed: boolean;
   /** Keys of conditions that were looked up in payloads, for which an index would help. */
   unindexed: string[];
-  /** Rows of which the payload was read. */
+  /** Rows of which the payload was read, by the first query with this filter. */
   payloadsRead: number;
+  /** Whether an earlier query had the same filter and nothing was written since: then what it found is used again. */
+  cached: boolean;
   /** Milliseconds in the filter. */
   ms: number;
 }

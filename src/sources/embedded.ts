@@ -1,21 +1,22 @@
 /** The embedded index as a source: `embeddedSource` of `funnelvec/store`. */
 import { expected, FunnelError } from '../errors.js';
 import { idAs } from '../ids.js';
+import type { FilterNode } from '../query/filter/ast.js';
 import type { Filter } from '../query/filter/types.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
 import { scoreAll } from '../query/recommend.js';
-import type { AnyIndex } from '../store/any-index.js';
 import { Best } from '../store/engine/best.js';
 import { arrayIn } from '../store/engine/memory.js';
 import { Rows } from '../store/engine/rows.js';
-import { checkOwnFilter, evaluate, type FilterWork, ownFilter } from '../store/filters.js';
+import { CheckedFilter, checkOwnFilter, evaluate, ownFilter } from '../store/filters.js';
+import type { FunnelIndex } from '../store/funnel-index.js';
 import { partsOf } from '../store/parts.js';
-import { bitmapOf } from '../store/payload/row-set.js';
+import { listOf } from '../store/payload/row-set.js';
 import { inSlices } from '../store/payload/slices.js';
 import { matching } from '../store/restrict.js';
 import { liveFrom } from '../store/scan.js';
-import type { IndexAnswer, RowFilter } from '../store/types.js';
+import type { IndexAnswer, IndexQuery, RowFilter } from '../store/types.js';
 import type { FilterStats, Id } from '../types.js';
 import { checkIds, checkInteger, checkKeys } from '../validate.js';
 import { guarded, messageOf } from './call.js';
@@ -59,7 +60,7 @@ export interface EmbeddedSourceOptions {
  *
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS
  */
-export function embeddedSource(index: AnyIndex, options: EmbeddedSourceOptions = {}): Source {
+export function embeddedSource(index: FunnelIndex, options: EmbeddedSourceOptions = {}): Source {
   if (typeof index?.gather !== 'function') throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'index', index);
   checkKeys(options, ['head', 'nativeFilter', 'timeout'], 'the options of embeddedSource()');
   const { head, nativeFilter } = options;
@@ -94,14 +95,18 @@ const PREFIX_PARAMS = { exact: 'flag' } as const;
 interface Found {
   ordinals: readonly number[];
   scores: readonly number[];
-  /** What became of the rows that pass: 'mask' where their codes were scanned. */
-  plan: FilterStats['plan'];
+  filtered?: FilterStats | undefined;
 }
 
-/** Rows that a request's filters let through, and the work of the one in its own form. */
+/** Which rows a request is about: those that pass both. */
+interface Only {
+  node?: FilterNode;
+  rows?: RowFilter;
+}
+
 interface Passing {
-  rows: RowFilter;
-  work?: FilterWork;
+  ordinals: Uint32Array;
+  filtered?: FilterStats;
 }
 
 class EmbeddedSource implements Source {
@@ -110,7 +115,7 @@ class EmbeddedSource implements Source {
   readonly recommends = true;
 
   constructor(
-    private readonly index: AnyIndex,
+    private readonly index: FunnelIndex,
     private readonly options: EmbeddedSourceOptions,
   ) {
     this.name = index.path === ':memory:' ? 'the index in memory' : `index ${JSON.stringify(index.path)}`;
@@ -127,44 +132,38 @@ class EmbeddedSource implements Source {
   head(request: HeadRequest): Promise<HeadAnswer> {
     return this.guarded(request, async (signal) => {
       const params = this.checkRequest(request);
-      const filter = await this.filter(request, signal);
+      const only = this.only(request);
       const began = performance.now();
-      const found = await this.find(request, params, filter, signal);
-      return this.answered(found, request, params, filter, performance.now() - began);
+      const found = await this.find(request, params, only, signal);
+      return this.answered(found, request, params, performance.now() - began);
     });
   }
 
-  /** By the index's own head in one call; each filter is evaluated once. */
+  /** By the index's own head in one call, which evaluates each filter once. */
   headBatch(requests: readonly HeadRequest[]): Promise<HeadAnswer[]> {
     const [first] = requests;
     if (first === undefined) return Promise.resolve([]);
     return this.guarded(first, async (signal) => {
       const params = requests.map((request) => this.checkRequest(request));
-      const made = new Map<unknown, Passing | undefined>();
-      for (const request of requests) {
-        const { filter, nativeFilter } = request;
-        if (nativeFilter === undefined && !made.has(filter)) made.set(filter, await this.filter(request, signal));
-      }
-      const filters = await Promise.all(
-        requests.map((request) =>
-          request.nativeFilter === undefined ? made.get(request.filter) : this.filter(request, signal),
-        ),
-      );
+      const only = requests.map((request) => this.only(request));
       const began = performance.now();
       const together = requests.every(
         ({ recommend }, i) => !recommend && (this.options.head === undefined || params[i]!.exact),
       );
       const found: Found[] = [];
       if (together) {
-        const queries = requests.map((request, i) => this.indexQuery(request, params[i]!, filters[i]));
+        const queries: IndexQuery[] = [];
+        for (const [i, request] of requests.entries()) {
+          queries.push(await this.indexQuery(request, params[i]!, only[i]!, signal));
+        }
         for (const answer of await this.index.queryBatch(queries)) found.push(foundOf(answer));
       } else {
         for (const [i, request] of requests.entries()) {
-          found.push(await this.find(request, params[i]!, filters[i], signal));
+          found.push(await this.find(request, params[i]!, only[i]!, signal));
         }
       }
       const ms = (performance.now() - began) / requests.length;
-      return requests.map((request, i) => this.answered(found[i]!, request, params[i]!, filters[i], ms));
+      return requests.map((request, i) => this.answered(found[i]!, request, params[i]!, ms));
     });
   }
 
@@ -177,41 +176,39 @@ class EmbeddedSource implements Source {
     return { ...own, exact: own.exact === true || mode === 'exact' };
   }
 
-  private async find(
-    request: HeadRequest,
-    params: SearchParams,
-    filter: Passing | undefined,
-    signal: AbortSignal,
-  ): Promise<Found> {
+  private async find(request: HeadRequest, params: SearchParams, only: Only, signal: AbortSignal): Promise<Found> {
     const { vector, candidates, recommend } = request;
     const { head } = this.options;
     if (recommend && (params.exact || recommend.examples.positive.length === 0)) {
-      return this.scored(recommend, candidates, filter, signal);
+      return this.scored(recommend, candidates, only, signal);
     }
     if (head !== undefined && !params.exact) {
-      return this.prefix(vector.subarray(0, head), candidates, filter, signal);
+      return this.prefix(vector.subarray(0, head), candidates, only, signal);
     }
-    return foundOf(await this.index.query(this.indexQuery(request, params, filter)));
+    return foundOf(await this.index.query(await this.indexQuery(request, params, only, signal)));
   }
 
-  private indexQuery(
-    { vector, candidates }: HeadRequest,
+  private async indexQuery(
+    { vector, candidates }: Pick<HeadRequest, 'vector' | 'candidates'>,
     { exact, probes }: SearchParams,
-    filter: Passing | undefined,
-  ) {
+    { node, rows }: Only,
+    signal: AbortSignal,
+  ): Promise<IndexQuery> {
+    // What is a filter alone is the index's to evaluate, and to remember.
+    const filter = node && rows ? { rows: bitsOf(await this.passing({ node, rows }, signal)) } : rows;
+    const checked = node && !rows ? (new CheckedFilter(node) as Filter) : undefined;
     return {
       vector,
       limit: candidates,
-      ...(filter && { filter: filter.rows }),
+      filter: checked ?? filter,
       ...(exact ? { mode: 'exact' as const } : { params: { candidates, ...(probes !== undefined && { probes }) } }),
     };
   }
 
   private answered(
-    { ordinals, scores, plan }: Found,
+    { ordinals, scores, filtered }: Found,
     request: HeadRequest,
     { exact }: SearchParams,
-    filter: Passing | undefined,
     headMs: number,
   ): HeadAnswer {
     const began = performance.now();
@@ -227,16 +224,12 @@ class EmbeddedSource implements Source {
       headMs,
       decodeMs: performance.now() - began,
       ...(exact && { exact: 'certified' as const }),
-      ...(filter?.work && { filtered: { ...filter.work, plan } }),
+      ...(filtered && { filtered }),
     };
   }
 
-  count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
-    return this.guarded(options, async (signal) => {
-      const rows = await this.filter({ filter, nativeFilter }, signal);
-      const { files, live } = partsOf(this.index);
-      return rows === undefined ? this.index.count : matching(rows.rows, files, live).length;
-    });
+  count(request: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
+    return this.guarded(request, async (signal) => (await this.passing(this.only(request), signal)).ordinals.length);
   }
 
   async idOf(value: string | number | bigint): Promise<Id | undefined> {
@@ -251,9 +244,10 @@ class EmbeddedSource implements Source {
       const { vector, limit } = request;
       checkInteger(limit, 1, 0xffff_ffff, 'limit');
       checkHeadQuery(vector, this.index.dim, this.name);
-      const filter = await this.filter(request, signal);
+      const only = this.only(request);
       const began = performance.now();
-      const { hits } = await this.index.query({ vector, limit, mode: 'exact', ...(filter && { filter: filter.rows }) });
+      const query = await this.indexQuery({ vector, candidates: limit }, { exact: true }, only, signal);
+      const { hits } = await this.index.query(query);
       const ms = performance.now() - began;
       return { ids: hits.map(({ id }) => id), scores: hits.map(({ score }) => score), ms };
     });
@@ -278,29 +272,29 @@ class EmbeddedSource implements Source {
       const first = request.after === undefined ? 0 : Number(request.after);
       checkInteger(first, 0, 0xffff_ffff, 'after');
       const began = performance.now();
-      const filter = await this.filter({}, signal);
-      const parts = partsOf(this.index);
-      const all =
-        filter && Array.from(matching(filter.rows, parts.files, parts.live)).filter((ordinal) => ordinal >= first);
-      const ordinals = all ? all.slice(0, limit) : liveFrom(parts, first, limit);
+      const only = this.only({});
+      const some = only.node || only.rows ? (await this.passing(only, signal)).ordinals : undefined;
+      const ordinals = some
+        ? Array.from(some.filter((ordinal) => ordinal >= first).subarray(0, limit))
+        : liveFrom(partsOf(this.index), first, limit);
       const next = ordinals.length < limit ? undefined : String(ordinals.at(-1)! + 1);
       return { rows: this.read(ordinals, request), next, ms: performance.now() - began };
     });
   }
 
   /** Every row's first dims, scored; a part at a time. */
-  private prefix(head: Float32Array, count: number, filter: Passing | undefined, signal: AbortSignal): Promise<Found> {
+  private prefix(head: Float32Array, count: number, only: Only, signal: AbortSignal): Promise<Found> {
     const { metric } = this.index;
     const score = (rows: Rows, part: Uint32Array, keys: Float64Array) =>
       rows.score(head, metric, part, part.length, keys);
-    return this.scanned(head.length, count, filter, signal, metric === 'euclid', score);
+    return this.scanned(head.length, count, only, signal, metric === 'euclid', score);
   }
 
   /** Every row by a strategy. */
   private scored(
     { strategy, examples }: NonNullable<HeadRequest['recommend']>,
     count: number,
-    filter: Passing | undefined,
+    only: Only,
     signal: AbortSignal,
   ): Promise<Found> {
     const { metric, dim } = this.index;
@@ -311,20 +305,19 @@ class EmbeddedSource implements Source {
       };
       keys.set(scoreAll(examples, strategy, metric, part.length, keysOf));
     };
-    return this.scanned(dim, count, filter, signal, false, score);
+    return this.scanned(dim, count, only, signal, false, score);
   }
 
   private async scanned(
     dims: number,
     count: number,
-    filter: Passing | undefined,
+    only: Only,
     signal: AbortSignal,
     negate: boolean,
     score: (rows: Rows, part: Uint32Array, keys: Float64Array) => void,
   ): Promise<Found> {
-    const parts = partsOf(this.index);
-    const { files, live, codes } = parts;
-    const ordinals = filter ? matching(filter.rows, files, live) : Uint32Array.from(liveFrom(parts, 0, files.rows));
+    const { ordinals, filtered } = await this.passing(only, signal);
+    const { files, live, codes } = partsOf(this.index);
     const rows = new Rows(codes, live.images, dims, live.half);
     const keys = arrayIn(codes, Float64Array, Math.min(AT_ONCE, ordinals.length));
     const best = new Best(count);
@@ -341,7 +334,7 @@ class EmbeddedSource implements Source {
       lease.release();
       codes.release(new Uint8Array(keys.buffer, keys.byteOffset, keys.byteLength));
     }
-    return { ordinals: best.ordinals, scores: best.keys.map((key) => (negate ? 0 - key : key)), plan: 'rows' };
+    return { ordinals: best.ordinals, scores: best.keys.map((key) => (negate ? 0 - key : key)), filtered };
   }
 
   /** Of live rows. */
@@ -357,22 +350,28 @@ class EmbeddedSource implements Source {
     return { vectors, dim, ids, payloads };
   }
 
-  /** Rows that all of them let through; conditions of all are one filter. */
-  private async filter({ filter, nativeFilter }: Restriction, signal: AbortSignal): Promise<Passing | undefined> {
-    const native = [this.options.nativeFilter, nativeFilter].map((one) => ownFilter(one, 'nativeFilter'));
-    let node = filter;
-    let rows: RowFilter | undefined;
-    for (const own of native) {
+  /** The filters of the source and of a request. @throws FunnelError BAD_ARGUMENT, BAD_ID */
+  private only({ filter, nativeFilter }: Restriction): Only {
+    const only: Only = filter ? { node: filter } : {};
+    for (const one of [this.options.nativeFilter, nativeFilter]) {
+      const own = ownFilter(one, 'nativeFilter');
       if (own === undefined) continue;
-      if ('node' in own) node = node ? { op: 'and', nodes: [node, own.node] } : own.node;
-      else rows = rows ? intersection(rows, own.rows) : own.rows;
+      if ('node' in own) only.node = only.node ? { op: 'and', nodes: [only.node, own.node] } : own.node;
+      else only.rows = only.rows ? intersection(only.rows, own.rows) : own.rows;
     }
-    if (node === undefined) return rows && { rows };
-    const index = partsOf(this.index);
-    const matched = await inSlices(evaluate({ node }, index), () => signal.throwIfAborted());
-    const { words } = bitmapOf(matched.rows, index.files.rows);
-    const bits: RowFilter = { rows: new Uint8Array(words.buffer, words.byteOffset, words.byteLength) };
-    return { rows: rows ? intersection(rows, bits) : bits, work: matched.work };
+    return only;
+  }
+
+  /** Live rows, ascending. */
+  private async passing({ node, rows }: Only, signal: AbortSignal): Promise<Passing> {
+    const parts = partsOf(this.index);
+    if (node === undefined) return { ordinals: matching(rows ?? {}, parts.files, parts.live) };
+    const { rows: set, work } = await inSlices(evaluate({ node }, parts), () => signal.throwIfAborted());
+    const { files, live } = partsOf(this.index);
+    const list = listOf(set).filter(live.alive);
+    const other = rows && new Set(matching(rows, files, live));
+    const ordinals = other ? list.filter((ordinal) => other.has(ordinal)) : list;
+    return { ordinals, filtered: { ...work, matched: ordinals.length, plan: 'rows', cached: false } };
   }
 
   private guarded<T>(
@@ -405,6 +404,16 @@ function intersection(a: RowFilter, b: RowFilter): RowFilter {
 }
 
 function foundOf({ hits, stats }: IndexAnswer): Found {
-  const plan = stats.filter?.plan ?? 'rows';
-  return { ordinals: hits.map(({ index }) => index), scores: hits.map(({ score }) => score), plan };
+  return {
+    ordinals: hits.map(({ index }) => index),
+    scores: hits.map(({ score }) => score),
+    filtered: stats.filter,
+  };
+}
+
+/** A bit a row. */
+function bitsOf({ ordinals }: Passing): Uint8Array {
+  const bits = new Uint8Array(((ordinals.at(-1) ?? 0) >> 3) + 1);
+  for (const ordinal of ordinals) bits[ordinal >> 3]! |= 1 << (ordinal & 7);
+  return bits;
 }

@@ -13,7 +13,7 @@ import {
 } from '../search.js';
 import { embeddedSource } from '../sources/embedded.js';
 import type { Source } from '../sources/source.js';
-import type { AnyIndex } from './any-index.js';
+import type { FunnelIndex } from './funnel-index.js';
 import type { RowFilter } from './types.js';
 
 /** What an index has nothing for is left out: layouts of vectors, calls to a server. */
@@ -29,12 +29,12 @@ type IndexOptions<Request extends QueryOptions, Payload> = Omit<
 
 export type IndexRecommend<Payload = unknown> = IndexOptions<RecommendRequest, Payload> & {
   /** Where ids are looked up, if elsewhere; those rows are not left out. */
-  lookupFrom?: AnyIndex | Source;
+  lookupFrom?: FunnelIndex | Source;
 };
 
 interface IndexGrouping extends Omit<GroupOptions, 'withLookup'> {
   /** Put to each group the row of that id in another index, or point of another collection. */
-  withLookup?: AnyIndex | Source | (Omit<LookupOptions, 'source'> & { source: AnyIndex | Source });
+  withLookup?: FunnelIndex | Source | (Omit<LookupOptions, 'source'> & { source: FunnelIndex | Source });
 }
 
 /** `limit` and `offset` count groups. */
@@ -47,7 +47,7 @@ export type IndexRecommendGroups<Payload = unknown> = IndexRecommend<Payload> & 
 export class ByExample {
   readonly search: FunnelSearchOn;
 
-  constructor(index: AnyIndex, kernels: Kernels) {
+  constructor(index: FunnelIndex, kernels: Kernels) {
     this.search = new FunnelSearchOn({ source: embeddedSource(index) }, () => kernels);
   }
 
@@ -72,6 +72,6 @@ function isRows(filter: unknown): boolean {
 }
 
 function asSource(value: unknown): unknown {
-  const index = value as Partial<AnyIndex> | null;
-  return typeof index?.gather === 'function' ? embeddedSource(index as AnyIndex) : value;
+  const index = value as Partial<FunnelIndex> | null;
+  return typeof index?.gather === 'function' ? embeddedSource(index as FunnelIndex) : value;
 }

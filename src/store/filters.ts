@@ -31,6 +31,11 @@ export interface Matched {
   work: FilterWork;
 }
 
+/** A filter that was checked by another part of this package: it takes the place of one as callers write them. */
+export class CheckedFilter {
+  constructor(readonly node: FilterNode) {}
+}
+
 /**
  * Undefined when every row passes by the filter's form alone.
  *
@@ -38,6 +43,7 @@ export interface Matched {
  */
 export function ownFilter(filter: unknown, where = 'filter'): OwnFilter | undefined {
   if (filter === undefined || filter === null) return undefined;
+  if (filter instanceof CheckedFilter) return { node: filter.node };
   if (typeof filter === 'object' && ('ids' in filter || 'rows' in filter))
     return { rows: ownRows(filter as RowFilter, where) };
   const node = parseFilter(filter, where);

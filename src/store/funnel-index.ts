@@ -79,7 +79,7 @@ export class FunnelIndex<Payload = any> {
   readonly #searcher: Searcher;
   readonly #pool: Pool;
   readonly #auto: boolean;
-  readonly #fullScanThreshold: number;
+  readonly #restrictions: Restrictions;
   #madeByExample: ByExample | undefined;
   #optimizing: Promise<void> | undefined;
   #closed = false;
@@ -612,15 +612,6 @@ export class FunnelIndex<Payload = any> {
 
   async recommendGroups(request: IndexRecommendGroups<Payload>): Promise<GroupsResult> {
     return this.#byExample.search.recommendGroups(this.#byExample.request<RecommendGroupsRequest>(request));
-  }
-
-  /** Each filter once. */
-  *#matchAll(own: OwnQuery[]): Sliced<Map<OwnFilter, Matched>> {
-    const all = new Map<OwnFilter, Matched>();
-    for (const { filter } of own) {
-      if (filter !== undefined && !all.has(filter)) all.set(filter, yield* evaluate(filter, this.#filtered()));
-    }
-    return all;
   }
 
   async #searchInThreads(own: OwnQuery[], matched: Map<OwnFilter, Matched>): Promise<IndexAnswer<Payload>[]> {

@@ -7,8 +7,8 @@ import { checkPayloadSelection } from '../query/payload.js';
 import type { PackedRows, PayloadSelection, Source } from '../sources/source.js';
 import type { Id, IdKind } from '../types.js';
 import { checkInteger, checkKeys } from '../validate.js';
-import type { AnyIndex } from './any-index.js';
 import { toHalf } from './engine/half.js';
+import type { FunnelIndex } from './funnel-index.js';
 import { floats } from './gather.js';
 import { partsOf } from './parts.js';
 import type { PointBatch } from './types.js';
@@ -68,7 +68,7 @@ const KEYS = ['batch', 'withPayload', 'resume', 'prune', 'idKind', 'onProgress',
 const KINDS = ['string', 'number', 'bigint'] as const;
 const syncing = new WeakSet<object>();
 
-export async function syncFrom(index: AnyIndex, source: Source, options: SyncOptions = {}): Promise<SyncResult> {
+export async function syncFrom(index: FunnelIndex, source: Source, options: SyncOptions = {}): Promise<SyncResult> {
   if (typeof source?.scan !== 'function') throw expected('BAD_ARGUMENT', 'a source that can scan()', 'source', source);
   checkOptions(options);
   if (partsOf(index).files.readOnly) {
@@ -116,7 +116,7 @@ class Sync {
   #written = 0;
 
   constructor(
-    readonly index: AnyIndex,
+    readonly index: FunnelIndex,
     readonly source: Source,
     readonly options: SyncOptions,
   ) {
