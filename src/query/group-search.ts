@@ -93,6 +93,9 @@ export class GroupSearch {
     private readonly info: SourceInfo,
   ) {
     const { options } = search;
+    if (options.explain) {
+      throw new FunnelError('UNSUPPORTED', 'Expected no explain for groups, which have many pools: explain a query()');
+    }
     this.#options = options;
     this.#exact = options.exact && ranker.source.certifies === true;
     this.#limit = options.limit ?? 10;

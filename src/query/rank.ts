@@ -6,6 +6,7 @@ import type { Kernels, Metric } from '../kernels/kernels.js';
 import { checkMirror, Matrices, type Mirror, type Mirrored, withVectors } from '../mirror.js';
 import { type CheckedPlan, checkPlan, funnelPlan, type Plan, poolFor } from '../plan.js';
 import { finish, type Prepared, prepare } from '../prepare.js';
+import { overloaded } from '../sources/call.js';
 import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from '../sources/source.js';
 import type { Hit } from '../types.js';
 import { checkQuery, isZero } from '../validate.js';
@@ -176,7 +177,7 @@ export class Ranker {
         const answers = await source.headBatch(all.map((one) => this.#request(one)));
         return await mapLimited(answers, CONCURRENCY, (answer, i) => this.#mirrored(answer, all[i]!));
       } catch (error) {
-        if (!(error instanceof FunnelError) || !MAY_BE_ONES.has(error.code)) throw error;
+        if (!(error instanceof FunnelError) || !MAY_BE_ONES.has(error.code) || overloaded(error.cause)) throw error;
         // The server refuses all for the sake of one, and does not say which.
       }
     }

@@ -1,8 +1,8 @@
 /** Recommendations and groups of the embedded index, against plain versions over all rows. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Metric } from 'funnelvec';
-import { FunnelIndex } from 'funnelvec/store';
+import { FunnelSearch, type Metric } from 'funnelvec';
+import { embeddedSource, FunnelIndex } from 'funnelvec/store';
 import { naiveAverage, naiveGroups, naiveScore, naiveStrategy } from '../query/ranking-oracle.js';
 import { Random, SEED } from '../random.js';
 
@@ -235,6 +235,26 @@ describe('requests by example of the index', () => {
     );
   });
 
+  it('rank the vectors of a mirror as those of the hits', async () => {
+    const source = embeddedSource(index, { head: 4 });
+    const direct = new FunnelSearch({ source });
+    const mirrored = new FunnelSearch({ source, mirror: index });
+    const groups = { vector, groupBy: 'author', withPayload: true, withVector: true } as const;
+    assert.deepEqual((await mirrored.queryGroups(groups)).groups, (await direct.queryGroups(groups)).groups);
+    for (const strategy of ['average_vector', 'best_score', 'sum_scores'] as const) {
+      const request = { positive: [1, 2], negative: [3], strategy, withVector: true, limit: 7 };
+      const [one, other] = [await mirrored.recommend(request), await direct.recommend(request)];
+      assert.deepEqual(one.hits, other.hits);
+      assert.equal(one.stats.vectorsFrom, 'mirror');
+    }
+    const requests = [1, 2, 3].map((id) => ({ id, limit: 5, offset: 5 }));
+    const batch = await mirrored.queryBatch(requests);
+    assert.deepEqual(
+      batch.map(({ hits }) => hits),
+      (await direct.queryBatch(requests)).map(({ hits }) => hits),
+    );
+  });
+
   it('say what they lack', async () => {
     const refusals: [Promise<unknown>, string, RegExp][] = [
       [index.recommend({ positive: [99] }), 'NOT_FOUND', /99.*index in memory/],
@@ -243,6 +263,7 @@ describe('requests by example of the index', () => {
       [index.recommend({ positive: [1], params: { hnsw_ef: 3 } }), 'UNSUPPORTED', /hnsw_ef/],
       [index.recommendBatch([{ positive: [1] }, { positive: [77] }]), 'NOT_FOUND', /requests\[1\].*77/],
       [index.queryGroups({ vector, groupBy: 'a[0]' }), 'BAD_ARGUMENT', /groupBy/],
+      [index.queryGroups({ vector, groupBy: 'author', explain: true }), 'UNSUPPORTED', /explain/],
       [index.queryGroups({ vector, groupBy: 'author', using: 'x' } as never), 'UNSUPPORTED', /one layout/],
       [index.queryGroups({ vector, groupBy: 'author', withLookup: 'authors' } as never), 'BAD_ARGUMENT', /withLookup/],
     ];
