@@ -157,9 +157,15 @@ size_t topDots(const KernelTable& table, const TopDotsTask& task) {
   for (size_t b = 0; b < task.count; ++b) {
     if (full && (b = table.codes.nextAbove(task.dots, b, task.count, least)) == task.count) break;
     const int32_t* dots = task.dots + b * kBlockRows;
-    const uint32_t mask = task.mask[task.blocks[b]];
-    for (size_t r = 0; r < kBlockRows; ++r) {
-      if (((mask >> r) & 1) && (!full || dots[r] > least)) found.push_back(ranked(dots[r], b * kBlockRows + r));
+    // Without branches: under a mask most rows that are above do not take part.
+    uint32_t takes = task.mask[task.blocks[b]];
+    if (full) {
+      uint32_t above = 0;
+      for (size_t r = 0; r < kBlockRows; ++r) above |= static_cast<uint32_t>(dots[r] > least) << r;
+      takes &= above;
+    }
+    for (size_t r = 0; takes != 0; ++r, takes >>= 1) {
+      if (takes & 1) found.push_back(ranked(dots[r], b * kBlockRows + r));
     }
     if (found.size() + kBlockRows > room) {
       std::nth_element(found.begin(), found.begin() + (k - 1), found.end(), std::greater<uint64_t>());

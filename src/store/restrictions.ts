@@ -5,7 +5,7 @@ import type { SearchRequest } from './engine/search.js';
 import { evaluate, type Filtered, type Matched, type OwnFilter, textOf } from './filters.js';
 import { atOnce, type Sliced } from './payload/slices.js';
 import type { OwnQuery } from './request.js';
-import { type Restriction, restrict } from './restrict.js';
+import { Masks, type Restriction, restrict } from './restrict.js';
 import type { IndexFilterStats } from './types.js';
 
 /** Filters that are kept, the last ones used. */
@@ -27,14 +27,17 @@ export type Restricted = Map<OwnFilter, { entry: Entry; stats: IndexFilterStats 
 export class Restrictions {
   /** By text; those used last are last. */
   readonly #kept = new Map<string, Entry>();
+  readonly #masks: Masks;
   /** What is kept holds for this state of the index. */
   #state = '';
 
   constructor(
     readonly filtered: Filtered,
-    readonly codes: CodeKernels,
+    codes: CodeKernels,
     readonly fullScanThreshold: number,
-  ) {}
+  ) {
+    this.#masks = new Masks(codes);
+  }
 
   /** The rows of each filter, but for those that are known. */
   *match(queries: readonly OwnQuery[]): Sliced<Map<OwnFilter, Matched>> {
@@ -80,7 +83,7 @@ export class Restrictions {
     const began = performance.now();
     const { files, live } = this.filtered;
     const { rows, work, generation } = matched;
-    const restriction = restrict(rows, this.fullScanThreshold, live, this.codes);
+    const restriction = restrict(rows, this.fullScanThreshold, live, this.#masks);
     const plan = restriction.masks.length > 0 ? 'mask' : 'rows';
     const stats: IndexFilterStats = { ...work, plan, cached: false, ms: work.ms + performance.now() - began };
     const entry: Entry = { restriction, stats, users: 0, kept: false };
@@ -127,9 +130,7 @@ export class Restrictions {
 
   #release({ users, kept, restriction }: Entry): void {
     if (users > 0 || kept) return;
-    for (const { buffer, byteOffset, byteLength } of restriction.masks) {
-      this.codes.release(new Uint8Array(buffer, byteOffset, byteLength));
-    }
+    this.#masks.give(restriction.masks);
   }
 }
 
