@@ -64,8 +64,15 @@ class Team {
  public:
   // One job at a time: who finds it taken works alone.
   bool tryRun(uint32_t threads, size_t parts, void (*work)(void*, size_t), void* context) {
-    std::unique_lock<std::mutex> mine(job_, std::try_to_lock);
-    if (!mine.owns_lock()) return false;
+    // Not a mutex: its try_lock would want a newer C library than the rest of this.
+    if (busy_.exchange(true, std::memory_order_acquire)) return false;
+    const bool shared = run(threads, parts, work, context);
+    busy_.store(false, std::memory_order_release);
+    return shared;
+  }
+
+ private:
+  bool run(uint32_t threads, size_t parts, void (*work)(void*, size_t), void* context) {
     grow(threads - 1);
     if (helpers_ == 0) return false;
     work_ = work;
@@ -81,7 +88,6 @@ class Team {
     return true;
   }
 
- private:
   // @param rank 0 for who has the job, 1 and up for helpers
   void takeParts(uint32_t generation, uint32_t rank) {
     uint64_t bits = ticket_.load();
@@ -129,12 +135,15 @@ class Team {
     }
     std::unique_lock<std::mutex> lock(sleep_);
     sleeping_.fetch_add(1);
-    wake_.wait(lock, [&] { return read(ticket_.load()).generation != seen; });
+    const auto awake = [&] { return read(ticket_.load()).generation != seen; };
+    // As long as it takes; but a plain wait() would want a newer C++ library.
+    while (!wake_.wait_until(lock, std::chrono::system_clock::now() + std::chrono::hours(1), awake)) continue;
     sleeping_.fetch_sub(1);
     return read(ticket_.load()).generation;
   }
 
-  std::mutex job_;
+  // Somebody has the job, and what follows of it.
+  std::atomic<bool> busy_{false};
   uint32_t helpers_ = 0;
   uint32_t generation_ = 0;
   void (*work_)(void*, size_t) = nullptr;
