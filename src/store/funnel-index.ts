@@ -24,16 +24,16 @@ import { Searcher, type SearchResult, type SearchState } from './engine/search.j
 import type { Segment } from './engine/segment.js';
 import { facet, ownFacet } from './facet.js';
 import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
-import { INDEX_TYPES, type PayloadIndexType } from './files/state.js';
 import { evaluate, type Filtered, type Matched, type OwnFilter, ownFilter, SharedFilters } from './filters.js';
 import { gather } from './gather.js';
 import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, unitQueries } from './input.js';
 import { type OwnScroll, ownScroll, page } from './listing.js';
 import { Live } from './live.js';
 import { offerParts, partsOf } from './parts.js';
-import { type OnIndexProgress, PayloadIndexes } from './payload/indexes.js';
+import { PayloadIndexes } from './payload/indexes.js';
 import { listOf as rowsOf } from './payload/row-set.js';
 import { atOnce, inSlices, type Sliced } from './payload/slices.js';
+import { INDEX_TYPES, type OnIndexProgress, type PayloadIndexType } from './payload/types.js';
 import { Pool } from './pool.js';
 import { checkSelection, type OwnQuery, ownQuery } from './request.js';
 import { FULL_SCAN_THRESHOLD } from './restrict.js';

@@ -4,7 +4,7 @@ import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
 import type { FilterStats, Id, Vector } from '../types.js';
 import type { StageCount } from './engine/search.js';
-import type { PayloadIndexType } from './files/state.js';
+import type { PayloadIndexType } from './payload/types.js';
 
 export interface FunnelIndexOptions extends OpenIndexOptions {
   /** Dims of every vector, 1..65,536. */

@@ -2,8 +2,10 @@
  * The state record: what is committed. JSON after its checksum and, so that a look at 12 bytes tells whether anything is
  * new, the generation as f64.
  */
+
 import type { Metric } from '../../kernels/kernels.js';
 import type { IdKind } from '../../types.js';
+import { INDEX_TYPES, type PayloadIndexType } from '../payload/types.js';
 import { crc32c } from './crc32c.js';
 import { corrupt, filesError } from './errors.js';
 
@@ -41,10 +43,6 @@ export interface SegmentEntry {
   name: string;
   bytes: number;
 }
-
-export const INDEX_TYPES = ['keyword', 'integer', 'float', 'bool', 'datetime'] as const;
-
-export type PayloadIndexType = (typeof INDEX_TYPES)[number];
 
 /** An index over payloads, as committed. */
 export interface PayloadIndexEntry {

@@ -4,10 +4,11 @@
  * each begins, as f64, in `values.starts`. `meta` is JSON. Little-endian.
  */
 import { corrupt } from '../files/errors.js';
-import type { PayloadIndexEntry, PayloadIndexType } from '../files/state.js';
+import type { PayloadIndexEntry } from '../files/state.js';
 import { FACTS, type Facts } from './facts.js';
 import { Packed } from './postings.js';
 import type { Sliced } from './slices.js';
+import type { PayloadIndexType } from './types.js';
 
 interface Meta {
   key: string;

@@ -4,19 +4,11 @@ import type { Path } from '../../query/filter/ast.js';
 import { parsePath } from '../../query/filter/path.js';
 import type { IndexFiles } from '../files/index-files.js';
 import type { SegmentChange } from '../files/segments.js';
-import type { PayloadIndexEntry, PayloadIndexType } from '../files/state.js';
+import type { PayloadIndexEntry } from '../files/state.js';
 import { Column } from './column.js';
 import { columnSections, readColumn } from './column-file.js';
 import { atOnce, inSlices, type Sliced } from './slices.js';
-
-export interface PayloadIndexProgress {
-  /** 'read': rows of which payloads were read; 'write': 0 and 1, when the index is on disk. */
-  phase: 'read' | 'write';
-  done: number;
-  total: number;
-}
-
-export type OnIndexProgress = (progress: PayloadIndexProgress) => void;
+import type { OnIndexProgress, PayloadIndexType } from './types.js';
 
 /** Rows that a build reads before it keeps what it has; twice as many each time. A killed build goes on from there. */
 const CHECKPOINT_ROWS = 131_072;
