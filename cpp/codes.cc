@@ -39,6 +39,37 @@ bool fitsTwoBytes(const int16_t* query, size_t dims) {
   return true;
 }
 
+// Of blocks [from, to) at least the k best, in no order.
+std::vector<uint64_t> topOf(const KernelTable& table, const TopDotsTask& task, size_t from, size_t to) {
+  const size_t k = std::min(task.k, (to - from) * kBlockRows);
+  const size_t room = k + std::max<size_t>(k, 64);
+  std::vector<uint64_t> found;
+  found.reserve(room);
+  int32_t least = INT32_MIN;  // once k are found, what a later one must exceed
+  bool full = false;
+  for (size_t b = from; b < to; ++b) {
+    if (full && (b = table.codes.nextAbove(task.dots, b, to, least)) == to) break;
+    const int32_t* dots = task.dots + b * kBlockRows;
+    // Without branches: under a mask most rows that are above do not take part.
+    uint32_t takes = task.mask[task.blocks[b]];
+    if (full) {
+      uint32_t above = 0;
+      for (size_t r = 0; r < kBlockRows; ++r) above |= static_cast<uint32_t>(dots[r] > least) << r;
+      takes &= above;
+    }
+    for (size_t r = 0; takes != 0; ++r, takes >>= 1) {
+      if (takes & 1) found.push_back(ranked(dots[r], b * kBlockRows + r));
+    }
+    if (found.size() + kBlockRows > room) {
+      std::nth_element(found.begin(), found.begin() + (k - 1), found.end(), std::greater<uint64_t>());
+      found.resize(k);
+      least = static_cast<int32_t>(static_cast<uint32_t>(found[k - 1] >> 32) ^ 0x80000000u);
+      full = true;
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
 void headDots(const KernelTable& table, const HeadDotsTask& task) {
@@ -147,34 +178,13 @@ size_t survivors(const KernelTable& table, const SurvivorsTask& task) {
 }
 
 size_t topDots(const KernelTable& table, const TopDotsTask& task) {
-  if (task.k == 0) return 0;
-  const size_t k = std::min(task.k, task.count * kBlockRows);
-  const size_t room = k + std::max<size_t>(k, 64);
-  std::vector<uint64_t> found;
-  found.reserve(room);
-  int32_t least = INT32_MIN;  // once k are found, what a later one must exceed
-  bool full = false;
-  for (size_t b = 0; b < task.count; ++b) {
-    if (full && (b = table.codes.nextAbove(task.dots, b, task.count, least)) == task.count) break;
-    const int32_t* dots = task.dots + b * kBlockRows;
-    // Without branches: under a mask most rows that are above do not take part.
-    uint32_t takes = task.mask[task.blocks[b]];
-    if (full) {
-      uint32_t above = 0;
-      for (size_t r = 0; r < kBlockRows; ++r) above |= static_cast<uint32_t>(dots[r] > least) << r;
-      takes &= above;
-    }
-    for (size_t r = 0; takes != 0; ++r, takes >>= 1) {
-      if (takes & 1) found.push_back(ranked(dots[r], b * kBlockRows + r));
-    }
-    if (found.size() + kBlockRows > room) {
-      std::nth_element(found.begin(), found.begin() + (k - 1), found.end(), std::greater<uint64_t>());
-      found.resize(k);
-      least = static_cast<int32_t>(static_cast<uint32_t>(found[k - 1] >> 32) ^ 0x80000000u);
-      full = true;
-    }
-  }
-  const size_t n = std::min(k, found.size());
+  if (task.k == 0 || task.count == 0) return 0;
+  std::vector<uint64_t> best[kMostRanges];
+  const size_t parts = inRanges(
+      task.count, 1024, 1, [&](size_t from, size_t to, size_t part) { best[part] = topOf(table, task, from, to); });
+  std::vector<uint64_t>& found = best[0];
+  for (size_t part = 1; part < parts; ++part) found.insert(found.end(), best[part].begin(), best[part].end());
+  const size_t n = std::min(task.k, found.size());
   std::partial_sort(found.begin(), found.begin() + n, found.end(), std::greater<uint64_t>());
   for (size_t i = 0; i < n; ++i) {
     const size_t visit = 0xffffffffu - static_cast<uint32_t>(found[i]);

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <system_error>
 #include <thread>
 
 #ifdef _WIN32
@@ -103,14 +102,15 @@ class Team {
   }
 
   void grow(uint32_t wanted) {
-    if (helpers_ >= wanted) return;
+    if (helpers_ >= wanted || helpers_ >= most_) return;
     stayLoaded();
     while (helpers_ < wanted) {
       try {
         const uint32_t rank = helpers_ + 1;
         std::thread([this, rank] { help(rank); }).detach();
-      } catch (const std::system_error&) {
-        return;  // no more threads here; those that are there do
+      } catch (...) {
+        most_ = helpers_;  // no more threads here, and no more attempts: those that are there do
+        return;
       }
       ++helpers_;
     }
@@ -144,7 +144,7 @@ class Team {
 
   // Somebody has the job, and what follows of it.
   std::atomic<bool> busy_{false};
-  uint32_t helpers_ = 0;
+  uint32_t helpers_ = 0, most_ = kMost;
   uint32_t generation_ = 0;
   void (*work_)(void*, size_t) = nullptr;
   void* context_ = nullptr;

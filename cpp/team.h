@@ -24,7 +24,7 @@ constexpr size_t kMostRanges = 2 * 64;
 template <class Work>
 size_t inRanges(size_t n, size_t least, size_t step, Work work) {
   const size_t pieces = 2 * team();
-  if (pieces < 4 || n < least) {
+  if (pieces < 4 || n == 0 || n < least) {
     work(size_t{0}, n, size_t{0});
     return 1;
   }

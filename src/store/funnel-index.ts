@@ -622,14 +622,18 @@ export class FunnelIndex<Payload = any> {
       const requests = own.map((query) => requestOf(query, only));
       const parts = Math.min(this.#pool.size, Math.ceil(own.length / 4));
       const size = Math.ceil(own.length / parts);
-      const answers = await Promise.all(
+      // All must end before the snapshot and the masks may go.
+      const ended = await Promise.allSettled(
         Array.from({ length: parts }, async (_, p) => {
           const part = own.slice(p * size, (p + 1) * size);
           const { results, ms } = await this.#pool.search(snapshot, requests.slice(p * size, (p + 1) * size));
           return results.map((result, i) => this.#answer(part[i]!, result, ms / part.length, only));
         }),
       );
-      return answers.flat();
+      return ended.flatMap((one) => {
+        if (one.status === 'rejected') throw one.reason;
+        return one.value;
+      });
     } finally {
       done();
       this.#restrictions.drop(only);

@@ -1,7 +1,7 @@
 /** An index in memory: row images, segments and the rows that have no codes yet, kept in step with its files. */
 import type { CodeKernels } from '../kernels/codes.js';
 import { Scratch } from './engine/memory.js';
-import { extendRecords, loadRecords, type RowImage, Rows } from './engine/rows.js';
+import { extendRecords, type RowImage, Rows } from './engine/rows.js';
 import type { SearchState } from './engine/search.js';
 import { blocksOf, kernelArrays, residentBytes, type Segment } from './engine/segment.js';
 import { type IndexFiles, ROW_FILE_BYTES, type RowFile } from './files/index-files.js';
@@ -66,6 +66,7 @@ export class Live {
 
   /** Everything anew: after open(), and when another process or a compaction has changed files. */
   reload(): void {
+    this.deaths++; // some may have died
     const names = this.files.segments.map(({ name }) => name);
     if (this.files.path !== ':memory:' && names.join() !== this.#names.join()) {
       this.#retire(this.#segments, this.#version);
@@ -93,14 +94,19 @@ export class Live {
   /** New rows, or another set of row files. */
   rowsChanged(): void {
     const leased = this.files.leaseRowFiles();
+    let budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
+    try {
+      this.#images = leased.files.map((file) => {
+        const image = this.#imageOf(file, budget);
+        budget -= residentIn(image);
+        return image;
+      });
+    } catch (error) {
+      leased.release();
+      throw error;
+    }
     this.#lease?.drop();
     this.#lease = new Lease(leased.release);
-    let budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
-    this.#images = leased.files.map((file) => {
-      const image = this.#imageOf(file, budget);
-      budget -= residentIn(image);
-      return image;
-    });
     const news: number[] = [];
     for (; this.#listedTo < this.files.rows; this.#listedTo++) {
       if (this.alive(this.#listedTo)) news.push(this.#listedTo);
@@ -232,12 +238,17 @@ export class Live {
       if (count > old.count) extendRecords(file, old.records, old.count);
       return { ...plain, records: old.records };
     }
-    // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since the
-    // system provides memory when it is touched.
-    const wanted = needed < LARGE_FILE ? 2 * count : Math.max(2 * count, Math.floor(ROW_FILE_BYTES / stride));
+    // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since most
+    // systems provide memory when it is touched.
+    const wanted = needed < LARGE_FILE ? 2 * count : Math.ceil(ROW_FILE_BYTES / stride);
     const room = old === undefined ? count : Math.min(wanted, Math.floor(budget / stride));
-    if (old?.records === undefined) return { ...plain, records: loadRecords(file, room) };
-    const records = new Uint8Array(new SharedArrayBuffer(Math.max(room, count) * stride));
+    const records = memoryFor(Math.max(room, count) * stride) ?? memoryFor(needed);
+    // What has no room is read from disk.
+    if (records === undefined) return { ...plain, records };
+    if (old?.records === undefined) {
+      extendRecords(file, records, 0);
+      return { ...plain, records };
+    }
     records.set(old.records.subarray(0, old.count * stride));
     extendRecords(file, records, old.count);
     return { ...plain, records };
@@ -290,6 +301,15 @@ export class Live {
 export const NOWHERE = 0xffff_ffff;
 /** Bytes of records from which on growing step by step costs more than it spares. */
 const LARGE_FILE = 32 << 20;
+
+/** Undefined where the system has no more. */
+function memoryFor(bytes: number): Uint8Array | undefined {
+  try {
+    return new Uint8Array(new SharedArrayBuffer(bytes));
+  } catch {
+    return undefined;
+  }
+}
 
 function residentIn({ records, count, stride }: RowImage): number {
   return records === undefined ? 0 : count * stride;

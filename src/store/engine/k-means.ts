@@ -50,7 +50,8 @@ export function kMeans(kernels: CodeKernels, heads: Float32Array, dims: number, 
         for (let i = 0; i < dims; i++) sums[best * dims + i]! += rows[r * dims + i]!;
       }
     }
-    const order = Array.from(sizes.keys()).sort((a, b) => sizes[b]! - sizes[a]!);
+    const order = Array.from(sizes.keys()).filter((c) => sizes[c]! > 0);
+    order.sort((a, b) => sizes[b]! - sizes[a]!);
     let donor = 0;
     for (let c = 0; c < lists; c++) {
       if (sizes[c]! > 0) {

@@ -7,6 +7,7 @@ import { corrupt } from '../files/errors.js';
 import type { RowFile } from '../files/index-files.js';
 import { nativeFiles } from '../files/native.js';
 import { Scratch } from './memory.js';
+import { identity } from './prepared.js';
 import type { RowTier } from './search.js';
 
 /** What of a row file a search needs; plain data, for any thread. */
@@ -23,13 +24,6 @@ export interface RowImage {
   readonly ordinals: Uint32Array | undefined;
   /** The records, in shared memory, checked; undefined: read from `fd`. */
   readonly records: Uint8Array | undefined;
-}
-
-/** The records of a file, read and checked, in shared memory with room for `room` of them. */
-export function loadRecords(file: RowFile, room: number): Uint8Array {
-  const shared = new Uint8Array(new SharedArrayBuffer(Math.max(file.count, room) * file.stride));
-  extendRecords(file, shared, 0);
-  return shared;
 }
 
 /** Reads records [from, file.count) into their places. @throws FunnelError CORRUPT */
@@ -178,14 +172,21 @@ export class Rows implements RowTier {
       codes.scoresAt({ metric, query, chunks: [view], chunkRows: 2 ** 31, stride, dim, rows: slots, count, keys });
       return;
     }
-    const bytes = this.#scratch.take('records', Uint8Array, count * image.stride);
-    const order = this.#scratch.take('record order', Uint32Array, count);
-    this.#fetchAll(image, slots, count, bytes);
-    for (let i = 0; i < count; i++) order[i] = i;
-    const chunks = [valuesOf(bytes, half)];
-    codes.scoresAt({ metric, query, chunks, chunkRows: 2 ** 31, stride, dim, rows: order, count, keys });
+    const most = Math.max(1, Math.floor(READ_BYTES / image.stride));
+    for (let first = 0; first < count; first += most) {
+      const n = Math.min(most, count - first);
+      const bytes = this.#scratch.take('records', Uint8Array, n * image.stride);
+      this.#fetchAll(image, slots.subarray(first, first + n), n, bytes);
+      const chunks = [valuesOf(bytes, half)];
+      const rows = identity(this.#scratch, n);
+      const found = keys.subarray(first, first + n);
+      codes.scoresAt({ metric, query, chunks, chunkRows: 2 ** 31, stride, dim, rows, count: n, keys: found });
+    }
   }
 }
+
+/** Of rows from disk, held at once. */
+const READ_BYTES = 16 << 20;
 
 function valuesOf(bytes: Uint8Array, half: boolean): Float32Array | Uint16Array {
   return half

@@ -501,7 +501,6 @@ export class Searcher {
     const probes = Math.min(lists, run.request.probes ?? defaultProbes(lists));
     if (probes >= lists) return this.#blocksOf(segment, s, [run.request]);
     const mask = only?.masks[s];
-    const room = mask === undefined ? blocks.length : Math.ceil((blocks.length * probes) / lists);
     const scratch = this.#scratch;
     const affinities = scratch.take('affinities', Float64Array, lists);
     const { dims } = partition;
@@ -518,10 +517,14 @@ export class Searcher {
       count: lists,
       keys: affinities,
     });
-    for (let c = 0; c < lists; c++) affinities[c]! -= partition.halfSquares[c]!;
+    const { offsets, halfSquares } = partition;
+    for (let c = 0; c < lists; c++) {
+      // Lists of no rows would take the places of others.
+      affinities[c] = offsets[c] === offsets[c + 1] ? -Infinity : affinities[c]! - halfSquares[c]!;
+    }
     let nearest = new Uint32Array(mask === undefined ? probes : lists);
     this.kernels.topK(affinities.subarray(0, lists), nearest, new Float64Array(nearest.length));
-    if (mask !== undefined) nearest = nearest.subarray(0, listsWithin(partition, mask, nearest, room));
+    if (mask !== undefined) nearest = nearest.subarray(0, listsWithin(partition, mask, nearest, probes));
     nearest.sort();
     const out = scratch.take('visit', Uint32Array, blocks.length);
     let count = 0;
@@ -547,13 +550,20 @@ function rowsIn({ request: { only } }: Run, segment: Segment, visit: Visit): num
 /** So many times fewer rows than there are leave most blocks without one. */
 const SPARSE = 16;
 
-/** How many lists, in this order, have so many blocks with rows of a mask. */
-function listsWithin({ offsets }: Partition, mask: Uint16Array, order: Uint32Array, blocks: number): number {
+/** How many lists, in this order, have as many blocks with rows of a mask as the first `probes` have in all. */
+function listsWithin({ offsets }: Partition, mask: Uint16Array, order: Uint32Array, probes: number): number {
+  let room = 0;
   let found = 0;
-  for (const [i, list] of order.entries()) {
+  for (let i = 0; i < order.length; i++) {
+    const list = order[i]!;
+    const from = offsets[list]!;
     const to = offsets[list + 1]!;
-    for (let block = offsets[list]! >> 4; block << 4 < to; block++) if (mask[block] !== 0) found++;
-    if (found >= blocks) return i + 1;
+    // A block of two lists counts twice, here and there.
+    for (let block = from >> 4; from < to && block << 4 < to; block++) {
+      if (i < probes) room++;
+      if (mask[block] !== 0) found++;
+    }
+    if (i + 1 >= probes && found >= room) return i + 1;
   }
   return order.length;
 }
