@@ -241,9 +241,12 @@ function withDefaults(plan: Omit<Plan, 'keep'> & { keep?: Plan['keep'] }, dim: n
   return full;
 }
 
+/** As many rows as a source can be asked for. */
+export const MAX_POOL = 0xffff_ffff;
+
 /** How many candidates to fetch for so many hits, where nobody says. */
 export function poolFor(limit: number): number {
-  return Math.max(128, 4 * limit);
+  return Math.min(Math.max(128, 4 * limit), MAX_POOL);
 }
 
 /** See funnelPlan. 256 → 128, 768 → 128, 1024 and 1536 → 256, 3072 → 512. */

@@ -24,7 +24,7 @@ export interface RecommendRequest extends QueryOptions {
   negative?: readonly (Id | Vector)[];
   /** @default 'average_vector' */
   strategy?: Strategy;
-  /** Where ids are looked up, if elsewhere; those points are not left out. Its vectors must have as many dims. */
+  /** Where ids are looked up; with it, no point is left out. Its vectors must have as many dims. */
   lookupFrom?: Source | { source: Source; using?: string };
 }
 
@@ -158,7 +158,9 @@ export async function searchesOf(
         negative: negative.map(vectorOf('negative')),
       };
       const own = [...positive, ...negative].flatMap((one) => (one instanceof Float32Array ? [] : [one.id]));
-      const left = from === source ? without(own) : undefined;
+      // Points looked up by lookupFrom stay, even where that is the collection that is searched.
+      const elsewhere = 'from' in request && request.from !== undefined;
+      const left = elsewhere ? undefined : without(own);
       const { options } = request;
       const common = {
         options,

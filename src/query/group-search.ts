@@ -1,5 +1,6 @@
 /** Groups over a source: pools are ranked until the groups that were asked for are found and filled. */
 import { expected, FunnelError } from '../errors.js';
+import { MAX_POOL } from '../plan.js';
 import type { SourceInfo } from '../sources/source.js';
 import type { Hit, SearchStats } from '../types.js';
 import { checkInteger } from '../validate.js';
@@ -65,6 +66,8 @@ export function ownGroups({ groupBy, groupSize = 3, withLookup }: Partial<GroupO
 const MAX_DEPTH = 1000;
 const FIRST_POOL = 128;
 const GROWTH = 4;
+/** More pools than these are too many: each is a search, by a filter that grows. */
+const MANY_POOLS = 8;
 
 export interface FoundGroups {
   /** The page. */
@@ -101,12 +104,14 @@ export class GroupSearch {
     this.#limit = options.limit ?? 10;
     const offset = options.offset ?? 0;
     this.#wanted = offset + this.#limit;
-    this.#most = options.maxDepth ?? (this.#exact ? undefined : Math.max(MAX_DEPTH, this.#first));
+    // Pages have the same pool, whatever their limits are.
+    const most = options.paged ? MAX_DEPTH : Math.max(MAX_DEPTH, this.#first);
+    this.#most = options.maxDepth ?? (this.#exact ? undefined : most);
     if (this.#most !== undefined && this.#wanted > this.#most) throw tooDeep(offset, this.#limit, this.#most);
   }
 
   get #first(): number {
-    return Math.max(FIRST_POOL, GROWTH * this.#limit * this.own.groupSize);
+    return Math.min(MAX_POOL, Math.max(FIRST_POOL, GROWTH * this.#limit * this.own.groupSize));
   }
 
   async run(kernels: string): Promise<FoundGroups> {
@@ -123,23 +128,27 @@ export class GroupSearch {
     return { groups, origin: this.#origin, ranked: this.#ranked, stats };
   }
 
-  /** Each pool leaves out what only has keys that were found, so that a large group cannot hide the others. */
+  /**
+   * Each pool leaves out what only has keys that were found, so that a large group cannot hide the others. Pools grow
+   * where others of this size would be many.
+   */
   async #certain() {
-    const groups: Group<Hit>[] = [];
+    const found = new Map<GroupKey, Group<Hit>>();
     const unfilled = new Set<GroupKey>();
-    for (let pool = this.#cut(this.#first); ; ) {
-      const ranked = await this.#pool(this.#unseen(groups), pool);
-      const here = this.#grouped(ranked).filter(({ key }) => !groups.some((group) => group.key === key));
+    // So many groups are at least so many rows, mostly; one more tells whether the last is sure.
+    for (let pool = this.#cut(Math.max(this.#first, this.#wanted + 1)); ; ) {
+      const ranked = await this.#pool(this.#unseen([...found.keys()]), pool);
+      const here = this.#grouped(ranked).filter(({ key }) => !found.has(key));
       const last = this.#ended(ranked) ? undefined : ranked.hits.at(-1)!.score;
       const sure = here.filter(({ hits }) => last === undefined || hits[0]!.score !== last);
-      groups.push(...sure);
+      for (const group of sure) found.set(group.key, group);
       if (last !== undefined) {
         for (const { key, size } of sure) if (size < this.own.groupSize) unfilled.add(key);
       }
-      if (last === undefined || groups.length >= this.#wanted) return { groups, unfilled, complete: true };
-      if (sure.length > 0) continue;
-      if (pool === this.#most) return { groups, unfilled, complete: false };
-      pool = this.#cut(pool * GROWTH);
+      const complete = last === undefined || found.size >= this.#wanted;
+      const stuck = sure.length === 0 && pool === this.#cut(MAX_POOL);
+      if (complete || stuck) return { groups: [...found.values()], unfilled, complete };
+      if (this.#wanted - found.size > MANY_POOLS * sure.length) pool = this.#cut(pool * GROWTH);
     }
   }
 
@@ -171,34 +180,59 @@ export class GroupSearch {
     return rows === prepared.matrix.count;
   }
 
-  /** Hits of the groups that a pool left short, each from a pool of its own. False where some may be missing still. */
+  /**
+   * Hits of the groups that a pool left short, each from a pool of its own. False where some may be missing still. Groups that
+   * a filter has no form for stay as they are.
+   */
   async #fill(groups: readonly Group<Hit>[], unfilled: ReadonlySet<GroupKey>): Promise<boolean> {
     const { groupSize } = this.own;
-    let short = groups.filter(({ key }) => unfilled.has(key));
+    const all = groups.filter(({ key }) => unfilled.has(key));
+    let short = all.filter(({ key }) => this.#only(key) !== undefined);
+    const complete = short.length === all.length;
     for (let pool = this.#cut(GROWTH * groupSize); short.length > 0; ) {
-      const searches = short.map(({ key }) => this.#only(key));
-      if (searches.some((filter) => filter === undefined)) return false;
       let ranked: Ranked[];
       try {
-        ranked = await this.#pools(searches, pool);
+        ranked = await this.#pools(
+          short.map(({ key }) => this.#only(key)),
+          pool,
+        );
       } catch (error) {
         // A database that cannot compare this key: what was found stays.
         if (error instanceof FunnelError && error.code === 'UNSUPPORTED' && !this.#exact) return false;
         throw error;
       }
       short = short.filter((group, i) => {
-        const one = this.#grouped(ranked[i]!).find(({ key }) => key === group.key);
-        if (one && one.size >= group.size) Object.assign(group, { hits: one.hits, size: one.size });
+        this.#append(group, ranked[i]!);
         return group.size < groupSize && !this.#ended(ranked[i]!);
       });
-      if (pool === this.#most || (!this.#exact && pool >= FIRST_POOL)) return short.length === 0;
+      if (pool === this.#cut(MAX_POOL) || (!this.#exact && pool >= FIRST_POOL)) return complete && short.length === 0;
       pool = this.#cut(pool * GROWTH);
     }
-    return true;
+    return complete;
+  }
+
+  /**
+   * The group's best hit stays what it was. An approximate search for one group alone may find better ones, but by these the
+   * group would belong elsewhere, on another page perhaps: pages fit together as long as only worse ones are added.
+   */
+  #append(group: Group<Hit>, ranked: Ranked): void {
+    const [best, ...others] = group.hits as [Hit, ...Hit[]];
+    const isBetter = passes(ranked, best.score);
+    const more = this.#good(ranked).filter((hit) => !isBetter(hit) && this.#keysOf(hit).includes(group.key));
+    const hits = new Map([...more, ...others].reverse().map((hit) => [hit.id, hit])); // of two, the one in `more`
+    hits.delete(best.id);
+    const worse = [...hits.values()].reverse().sort((a, b) => this.#compare(ranked, a, b));
+    group.hits = [best, ...worse].slice(0, this.own.groupSize);
+    group.size = 1 + worse.length;
+  }
+
+  /** Better ones first. */
+  #compare(ranked: Ranked, a: Hit, b: Hit): number {
+    return passes(ranked, b.score)(a) ? -1 : passes(ranked, a.score)(b) ? 1 : 0;
   }
 
   #cut(pool: number): number {
-    return Math.min(pool, this.#most ?? 0xffff_ffff);
+    return Math.min(pool, this.#most ?? MAX_POOL);
   }
 
   async #pool(filter: FilterNode | undefined, pool: number): Promise<Ranked> {
@@ -215,10 +249,17 @@ export class GroupSearch {
   }
 
   #grouped(ranked: Ranked): Group<Hit>[] {
+    return groupHits(this.#good(ranked), (hit) => this.#keysOf(hit), this.own.groupSize);
+  }
+
+  #good(ranked: Ranked): Hit[] {
     const good = ranked.hits.filter(passes(ranked, this.#options.scoreThreshold));
     for (const hit of good) this.#origin.set(hit, ranked);
-    const keysOf = ({ payload }: Hit) => groupKeys(valuesAt(payload, this.own.path));
-    return groupHits(good, keysOf, this.own.groupSize);
+    return good;
+  }
+
+  #keysOf({ payload }: Hit): GroupKey[] {
+    return groupKeys(valuesAt(payload, this.own.path));
   }
 
   /** Whether the rows that a pool lacks could be no hits at all. */
@@ -228,9 +269,9 @@ export class GroupSearch {
   }
 
   /** Rows that may have another key. Of each type apart: a row of both passes, which only costs a place in the pool. */
-  #unseen(groups: readonly Group<Hit>[]): FilterNode | undefined {
+  #unseen(seen: readonly GroupKey[]): FilterNode | undefined {
     const { path } = this.own;
-    const keys = groups.map(({ key }) => key).filter((key) => typeof key !== 'bigint');
+    const keys = seen.filter((key) => typeof key !== 'bigint');
     const lists = ['string', 'number'].map((type) => keys.filter((key) => typeof key === type)); // one type each
     const nodes = lists
       .filter((values) => values.length > 0)

@@ -12,15 +12,20 @@ export interface Group<Hit> {
 
 /**
  * The groups that a payload belongs to: each of its strings and integers, once. None where one of them is anything else: a
- * number with a fraction, a boolean, null, an object; nor where an integer is so large that JSON may have rounded it.
+ * number with a fraction, a boolean, null, an object; nor where an integer is so large that JSON may have rounded it. A bigint
+ * that a number can be is that number: 5n and 5 are one group.
  */
 export function groupKeys(values: readonly unknown[]): GroupKey[] {
   const keys = new Set<GroupKey>();
   for (const value of values) {
     if (typeof value !== 'string' && typeof value !== 'bigint' && !Number.isSafeInteger(value)) return [];
-    keys.add(value === 0 ? 0 : (value as GroupKey)); // -0 is 0
+    keys.add(value === 0 ? 0 : asNumber(value as GroupKey)); // -0 is 0
   }
   return [...keys];
+}
+
+function asNumber(key: GroupKey): GroupKey {
+  return typeof key === 'bigint' && Number.isSafeInteger(Number(key)) ? Number(key) : key;
 }
 
 /**

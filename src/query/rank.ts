@@ -4,7 +4,7 @@ import { type Explanation, explain } from '../explain.js';
 import { inContext, runPrepared } from '../funnel.js';
 import type { Kernels, Metric } from '../kernels/kernels.js';
 import { checkMirror, Matrices, type Mirror, type Mirrored, withVectors } from '../mirror.js';
-import { type CheckedPlan, checkPlan, funnelPlan, type Plan, poolFor } from '../plan.js';
+import { type CheckedPlan, checkPlan, funnelPlan, MAX_POOL, type Plan, poolFor } from '../plan.js';
 import { finish, type Prepared, prepare } from '../prepare.js';
 import { overloaded } from '../sources/call.js';
 import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from '../sources/source.js';
@@ -96,7 +96,7 @@ export class Ranker {
     const fitted = { search, plan: { scales, keep, metric }, limit };
     if (pool !== undefined) return { ...fitted, depth: pool, candidates: pool };
     const depth = depthOf(options, limit, plan.candidates);
-    if (options.exact) return { ...fitted, depth, candidates: depth + SPARE };
+    if (options.exact) return { ...fitted, depth, candidates: Math.min(depth + SPARE, MAX_POOL) };
     const candidates = plan.candidates ?? poolFor(depth);
     if (candidates < depth) {
       const what = options.paged ? 'maxDepth' : 'limit';

@@ -16,7 +16,12 @@ describe('groups', () => {
     assert.deepEqual(groupKeys([123, '123']), [123, '123']);
     assert.deepEqual(groupKeys(['a', 'a', 'b']), ['a', 'b']);
     assert.deepEqual(groupKeys([-0, 0]), [0]);
-    assert.deepEqual(groupKeys([2n ** 60n]), [2n ** 60n]);
+    assert.deepEqual(groupKeys([2n ** 60n, 5n, 5, 2n ** 53n - 1n, -(2n ** 53n)]), [
+      2n ** 60n,
+      5,
+      2 ** 53 - 1,
+      -(2n ** 53n),
+    ]);
   });
 
   it('one float, boolean, null or object drops the whole point', () => {
