@@ -13,6 +13,19 @@ interface Film {
   gross: bigint;
 }
 
+interface Loose {
+  // biome-ignore lint/suspicious/noExplicitAny: what is tested
+  any: any;
+  unknown: unknown;
+  object?: object | null;
+  record: Record<string, unknown>;
+  list: unknown[];
+  either: string | { deep: number } | string[];
+  year: number;
+}
+
+type Event = { kind: 'click'; x: number; at: { page: string } } | { kind: 'key'; code: string; at: { field: boolean } };
+
 interface Tree {
   value: number;
   children: Tree[];
@@ -49,7 +62,41 @@ test('typed filters are filters', () => {
   const any: Filter<any> = untyped;
   const record: Filter<Record<string, number>> = { must: { key: 'x', range: { gt: 1 } } };
   const tree: Filter<Tree> = { must: { key: 'children[].children[].value', match: { value: 1 } } };
-  for (const filter of [typed, untyped, any, record, tree]) parseFilter(filter);
+  const loose: Filter<Loose> = {
+    must: [
+      { key: 'any', match: { value: 1 } },
+      { key: 'any.z', match: { text: 'x' } },
+      { key: 'any[].z[]', range: { gt: 1 } },
+      { key: 'unknown.z.y', match: { any: ['x'] } },
+      { key: 'unknown[]', match: { value: true } },
+      { key: 'object.z', range: { gt: '2020-01-01' } },
+      { key: 'object', values_count: { gt: 1 } },
+      { key: 'record.z.y', match: { value: 'x' } },
+      { key: 'record.z[].y', match: { except: [1] } },
+      { key: 'list[].z', match: { value: 'x' } },
+      { key: 'either.deep', range: { gt: 1 } },
+      { key: 'either[]', match: { value: 'x' } },
+      { is_empty: { key: 'record.z' } },
+      { nested: { key: 'list', filter: { must: { key: 'n', range: { gt: 1 } } } } },
+      { nested: { key: 'any.z', filter: { must: { key: 'n', range: { gt: 1 } } } } },
+    ],
+  };
+  const union: Filter<Event> = {
+    must: [
+      { key: 'kind', match: { any: ['click', 'key'] } },
+      { key: 'x', range: { gt: 1 } },
+      { key: 'code', match: { value: 'Enter' } },
+      { key: 'at.page', match: { text: 'x' } },
+      { key: 'at.field', match: { value: true } },
+    ],
+  };
+  const events: Filter<{ events: Event[] }> = {
+    must: [
+      { key: 'events[].code', match: { value: 'x' } },
+      { nested: { key: 'events', filter: { must: { key: 'x', range: { gt: 1 } } } } },
+    ],
+  };
+  for (const filter of [typed, untyped, any, record, tree, loose, union, events]) parseFilter(filter);
 });
 
 // @ts-expect-error: no such key
@@ -69,3 +116,19 @@ export const nestedKey: Filter<Film> = { must: { nested: { key: 'cast', filter: 
 export const nestedScalar: Filter<Film> = { must: { nested: { key: 'year', filter: {} } } };
 // @ts-expect-error: elements are strings
 export const elements: Filter<Film> = { must: { key: 'tags', match: { any: [1] } } };
+// @ts-expect-error: closed beside what is open
+export const closed: Filter<Loose> = { must: { key: 'year.z', match: { value: 1 } } };
+// @ts-expect-error: no member has it
+export const noMember: Filter<Event> = { must: { key: 'y', range: { gt: 1 } } };
+// @ts-expect-error: of another member's type
+export const otherMember: Filter<Event> = { must: { key: 'code', match: { value: 1 } } };
+// @ts-expect-error: one of the two
+export const twoTests: Filter<Film> = { must: { key: 'year', match: { value: 1 }, range: { gt: 1 } } };
+// @ts-expect-error: one of the two
+export const twoConditions: Filter<Film> = { must: { is_empty: { key: 'year' }, is_null: { key: 'year' } } };
+// @ts-expect-error: one of the two
+export const clauseBeside: Filter<Film> = { must: { has_id: [1], must: [] } };
+// @ts-expect-error: one of the two
+export const keyBeside: Filter = { must: { key: 'year', match: { value: 1 }, is_null: { key: 'year' } } };
+// @ts-expect-error: one of the two
+export const twoMatches: Filter<Film> = { must: { key: 'year', match: { value: 1, any: [1] } } };

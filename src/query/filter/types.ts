@@ -32,14 +32,21 @@ type Clause<Payload> = Condition<Payload> | readonly Condition<Payload>[] | null
 export type Condition<Payload = unknown> =
   | FieldCondition<Payload>
   /** Missing, null or []. */
-  | { is_empty: { key: FilterPath<Payload> } }
+  | Only<Said, { is_empty: { key: FilterPath<Payload> } }>
   /** Null itself. */
-  | { is_null: { key: FilterPath<Payload> } }
+  | Only<Said, { is_null: { key: FilterPath<Payload> } }>
   /** Ids that no point has are ignored. */
-  | { has_id: readonly Id[] }
+  | Only<Said, { has_id: readonly Id[] }>
   /** One object of the array at `key` passes the whole filter, whose paths start there. */
   | NestedCondition<Payload>
-  | Filter<Payload>;
+  | Only<Said, Filter<Payload>>;
+
+/** What a condition may say, one of them; a filter its clauses. */
+type Said = Compared | 'key' | 'is_empty' | 'is_null' | 'has_id' | 'nested' | keyof Filter;
+type Compared = 'match' | 'range' | 'values_count';
+
+/** Nothing of the others beside it. */
+type Only<Others extends string, One> = One & { [Other in Exclude<Others, keyof One>]?: never };
 
 /**
  * Paths into a payload: `a`, `a.b`, and `a[].b` for the elements of an array, which `a.b` does not enter; `"a b.c"` in quotes
@@ -48,19 +55,18 @@ export type Condition<Payload = unknown> =
 export type FilterPath<Payload = unknown> = keyof Places<Payload> & string;
 
 export type FieldCondition<Payload = unknown> = {
-  [Key in FilterPath<Payload>]: { key: Key } & (
-    | { match: MatchOf<Leaf<Places<Payload>[Key]>> }
-    | { range: RangeOf<Leaf<Places<Payload>[Key]>> }
+  [Key in FilterPath<Payload>]:
+    | Only<Said, { key: Key; match: MatchOf<Leaf<Places<Payload>[Key]>> }>
+    | Only<Said, { key: Key; range: RangeOf<Leaf<Places<Payload>[Key]>> }>
     /** Elements of an array; a scalar counts 1, null 0; a missing key has no count. */
-    | { values_count: CountBounds }
-  );
+    | Only<Said, { key: Key; values_count: CountBounds }>;
 }[FilterPath<Payload>];
 
 export type NestedCondition<Payload = unknown> = {
   [Key in FilterPath<Payload>]: ElementOf<Places<Payload>[Key]> extends infer Element
     ? [Element] extends [never]
       ? never
-      : { nested: { key: Key; filter: Filter<Element> } }
+      : Only<Said, { nested: { key: Key; filter: Filter<Element> } }>
     : never;
 }[FilterPath<Payload>];
 
@@ -76,14 +82,18 @@ type Bounded<Value> = { gt?: Value | null; gte?: Value | null; lt?: Value | null
 
 /** Strings, booleans and integers match by type and value. */
 type MatchOf<Value> =
-  | { value: Extract<Value, string | number | boolean> }
+  | Only<Matched, { value: Extract<Value, string | number | boolean> }>
   | AnyOf<Extract<Value, string>>
   | AnyOf<Extract<Value, number>>
   /** Contains it, case and all. */
-  | (Extract<Value, string> extends never ? never : { text: string });
+  | (Extract<Value, string> extends never ? never : Only<Matched, { text: string }>);
 
 /** One of these; or something, not null, that is none of these. */
-type AnyOf<Value> = [Value] extends [never] ? never : { any: readonly Value[] } | { except: readonly Value[] };
+type AnyOf<Value> = [Value] extends [never]
+  ? never
+  : Only<Matched, { any: readonly Value[] }> | Only<Matched, { except: readonly Value[] }>;
+
+type Matched = 'value' | 'any' | 'except' | 'text';
 
 /** Numbers, or points in time: RFC 3339 or dates alone, compared in UTC. */
 type RangeOf<Value> =
@@ -105,33 +115,47 @@ type ElementOf<Value> = unknown extends Value
     ? Extract<NonNullable<Element>, object>
     : never;
 
-type IsUnknown<Value> = unknown extends Value ? true : false;
+/** Types that say nothing of what is in there: any, unknown, object, {}. */
+type IsOpen<Value> = unknown extends Value
+  ? true
+  : [Value extends object ? ([keyof Value] extends [never] ? true : never) : never] extends [never]
+    ? false
+    : true;
+
+/** Keys of any member of a union, and what they are in those that have them. */
+type KeyOf<Payload> = Payload extends unknown ? keyof Payload & string : never;
+type At<Payload, Key> = Payload extends unknown ? (Key extends keyof Payload ? Payload[Key] : never) : never;
 
 /** Paths with the types of the values there. Below the fifth level, and of types that say nothing: any path. */
 type Places<Payload, Depth extends 0[] = []> =
-  IsUnknown<Payload> extends true
+  IsOpen<Payload> extends true
     ? { [path: string]: unknown }
     : Depth['length'] extends 5
       ? { [path: string]: unknown }
-      : Flat<
-          {
-            [Key in keyof Payload & string]: Place<Written<Key>, NonNullable<Payload[Key]>, [...Depth, 0]>;
-          }[keyof Payload & string]
-        >;
+      : Flat<{ [Key in KeyOf<Payload>]: Place<Written<Key>, At<Payload, Key>, [...Depth, 0]> }[KeyOf<Payload>]>;
 
-type Place<Key extends string, Value, Depth extends 0[]> = { [path in Key]: Value } & Elements<Key, Value, Depth> &
-  Under<Key, Extract<Value, object>, Depth>;
+type Place<Key extends string, Value, Depth extends 0[]> =
+  IsOpen<Value> extends true
+    ? { [path in Key]: unknown } & Anything<Key> & Anything<`${Key}[]`>
+    : { [path in Key]: NonNullable<Value> } & Elements<Key, Extract<Value, readonly unknown[]>, Depth> &
+        Under<Key, Inner<Value>, Depth>;
 
-type Elements<Key extends string, Value, Depth extends 0[]> =
-  Extract<Value, readonly unknown[]> extends readonly (infer Element)[]
-    ? { [path in `${Key}[]`]: NonNullable<Element> } & Under<`${Key}[]`, Extract<NonNullable<Element>, object>, Depth>
+type Anything<Key extends string> = { [path in `${Key}[]` | `${Key}.${string}`]: unknown };
+
+type Elements<Key extends string, Arrays, Depth extends 0[]> = [Arrays] extends [never]
+  ? unknown
+  : [Arrays] extends [readonly (infer Element)[]]
+    ? IsOpen<Element> extends true
+      ? { [path in `${Key}[]`]: unknown } & Anything<`${Key}[]`>
+      : { [path in `${Key}[]`]: NonNullable<Element> } & Under<`${Key}[]`, Inner<Element>, Depth>
     : unknown;
 
 type Under<Key extends string, Value, Depth extends 0[]> = [Value] extends [never]
   ? unknown
-  : Value extends readonly unknown[] | Date | Uint8Array
-    ? unknown
-    : { [path in keyof Places<Value, Depth> & string as `${Key}.${path}`]: Places<Value, Depth>[path] };
+  : { [path in keyof Places<Value, Depth> & string as `${Key}.${path}`]: Places<Value, Depth>[path] };
+
+/** Objects that have paths. */
+type Inner<Value> = Exclude<Extract<Value, object>, readonly unknown[] | Date | Uint8Array>;
 
 /** A key as a path has it. */
 type Written<Key extends string> = Key extends `${string}${'.' | '[' | ']'}${string}` ? `"${Key}"` : Key;
