@@ -31,6 +31,7 @@ const fixed = { ...fields, dynamic: false };
 const named = { ...fields, primaryKey: { name: 'key', text: true } };
 
 const compile = (filter: Json, of: MilvusFields = fields) => toMilvusFilter(parseFilter(filter), of);
+const LEAST = -(2n ** 63n);
 const field = (key: string, test: object) => ({ must: { key, ...test } });
 
 const NASTY = ['"', "'", '\\', '\n', '\r', '\t', '\0', '\x1b', ' ', '%', '_', ')', ']', 'ü', '日', '💡', '\u2028', 'x'];
@@ -71,6 +72,76 @@ function literals(expression: string): (string | number | boolean)[] {
   return found;
 }
 
+/** Words that the server's lexer takes for no names. */
+const KEYWORDS = [
+  ...['in', 'IN', 'True', 'exists', 'iso', 'interval', 'threshold', 'THRESHOLD', 'minimum_should_match'],
+  ...['text_match', 'phrase_match', 'random_sample', 'element_filter', 'match_all', 'match_any', 'match_least'],
+  ...['match_most', 'match_exact', 'MATCH_EXACT', 'array_length', 'array_contains', 'array_contains_all'],
+  ...['array_contains_any', 'json_contains', 'json_contains_all', 'json_contains_any', 'st_equals', 'st_touches'],
+  ...['st_overlaps', 'st_crosses', 'st_contains', 'st_intersects', 'st_within', 'st_dwithin', 'ST_ISVALID'],
+];
+
+/** How tightly each operator binds in the server's grammar, where `not` binds before all but `like`. */
+const BINDS: Record<string, number> = {
+  or: 1,
+  and: 2,
+  '==': 3,
+  '<': 4,
+  '>': 4,
+  '<=': 4,
+  '>=': 4,
+  in: 5,
+  not: 6,
+  like: 7,
+};
+
+/** Reads an expression as the server's grammar has it, and sees that what and, or and not join is true or false. */
+function checkPrecedence(expression: string): void {
+  const bare = expression.replace(/"(?:[^"\\]|\\.)*"/g, '""');
+  assert.doesNotMatch(bare.replaceAll('is not null', '').replaceAll('not in []', ''), /\bnot (?!\()/, expression);
+  // Names with what follows them in brackets, and lists and calls, are one token each.
+  const TOKEN = /\w+\([^()]*\)|[$\w]+(?:\[""\])+|\[[^\]]*\]|""|-?\d[\d.e+-]*|is not null|\w+|[<>=]+|[()]/g;
+  const tokens = bare.match(TOKEN)!;
+  let at = 0;
+  const operand = (): 'truth' | 'value' => {
+    const token = tokens[at++]!;
+    if (token === '(') {
+      const kind = read(0);
+      assert.equal(tokens[at++], ')', expression);
+      return kind;
+    }
+    if (token === 'not') {
+      assert.equal(read(BINDS.not!), 'truth', `what is negated in ${expression}`);
+      return 'truth';
+    }
+    if (token === 'exists') {
+      at++;
+      return 'truth';
+    }
+    if (tokens[at] === 'is not null') {
+      at++;
+      return 'truth';
+    }
+    return /^(array|json)_contains_any/.test(token) ? 'truth' : 'value';
+  };
+  const read = (least: number): 'truth' | 'value' => {
+    let kind = operand();
+    for (;;) {
+      const negated = tokens[at] === 'not';
+      const operator = tokens[negated ? at + 1 : at]!;
+      const binds = BINDS[operator];
+      if (binds === undefined || binds <= least) return kind;
+      at += negated ? 2 : 1;
+      const wanted = binds <= BINDS.and! ? 'truth' : 'value';
+      assert.equal(kind, wanted, `left of ${operator} in ${expression}`);
+      assert.equal(read(binds), wanted, `right of ${operator} in ${expression}`);
+      kind = 'truth';
+    }
+  };
+  assert.equal(read(0), 'truth');
+  assert.equal(at, tokens.length, expression);
+}
+
 describe('Milvus expressions', () => {
   test('say these things so', () => {
     const said: [Json, string, MilvusFields?][] = [
@@ -78,6 +149,13 @@ describe('Milvus expressions', () => {
       [{ must_not: {} }, 'id in []'],
       [{ must: { has_id: [] } }, 'id in []'],
       [{ must: { has_id: [1, 2n, '3', 2n ** 64n] } }, 'id in [1, 2, 3]'],
+      [{ must: { has_id: [-LEAST, LEAST + 1n] } }, 'id in [-9223372036854775807]'],
+      [{ must: { has_id: [LEAST] } }, 'id < -9223372036854775807'],
+      [{ must_not: { has_id: [1, LEAST] } }, 'not (id in [1] or id < -9223372036854775807)'],
+      [field('id', { range: { gt: Number(LEAST) } }), 'id >= -9223372036854775807'],
+      [field('id', { range: { lte: Number(LEAST) } }), 'id < -9223372036854775807'],
+      [field('id', { range: { gte: Number(LEAST) } }), 'id not in []'],
+      [field('id', { range: { lt: Number(LEAST) } }), 'id in []'],
       [{ must: { has_id: ['a"b'] } }, 'key in ["a\\"b"]', named],
       [field('n', { match: { value: 1 } }), 'n is not null and n == 1'],
       [{ must_not: field('n', { match: { value: 1 } }) }, 'not (n is not null and n == 1)'],
@@ -91,22 +169,22 @@ describe('Milvus expressions', () => {
       [field('wide', { match: { value: 2 } }), 'wide == 2.0'],
       [field('wide', { range: { gte: 1e21, lt: 5 } }), 'wide >= 1e+21 and wide < 5.0'],
       [field('tag', { match: { text: 'x' } }), 'tag is not null and tag like "%x%"'],
-      [field('tag', { match: { except: ['a', 'b'] } }), 'tag is not null and not tag in ["a", "b"]'],
+      [field('tag', { match: { except: ['a', 'b'] } }), 'tag is not null and not (tag in ["a", "b"])'],
       [field('tag', { match: { value: 1 } }), 'id in []'],
       [
         field('tags', { values_count: { lt: 2 } }),
-        'tags is not null and array_length(tags) < 2 or not tags is not null',
+        '(tags is not null and array_length(tags) < 2) or not (tags is not null)',
       ],
       [field('counts', { match: { any: [1, 2] } }), 'array_contains_any(counts, [1, 2])'],
-      [{ must: { is_empty: { key: 'tags' } } }, 'not tags is not null or array_length(tags) == 0'],
+      [{ must: { is_empty: { key: 'tags' } } }, 'not (tags is not null) or array_length(tags) == 0'],
       [{ must: { is_null: { key: 'tiny' } } }, 'id in []'],
       [{ must: { is_null: { key: 'tiny.x' } } }, 'id in []'],
       [{ must: { is_empty: { key: 'tiny.x' } } }, 'id not in []'],
-      [{ must: { is_empty: { key: 'doc.a b' } } }, 'not exists doc["a b"]', scalars],
-      [field('new', { match: { except: ['a'] } }), 'exists $meta["new"] and not $meta["new"] == "a"', scalars],
+      [{ must: { is_empty: { key: 'doc.a b' } } }, 'not (exists doc["a b"])', scalars],
+      [field('new', { match: { except: ['a'] } }), 'exists $meta["new"] and not ($meta["new"] == "a")', scalars],
       [
         { should: [field('n', { range: { gt: 1 } }), field('tiny', { match: { value: 1 } })], must: { has_id: [1] } },
-        'id in [1] and (n is not null and n > 1 or tiny == 1)',
+        'id in [1] and ((n is not null and n > 1) or tiny == 1)',
       ],
     ];
     for (const [filter, expression, of] of said) assert.equal(compile(filter, of), expression);
@@ -124,6 +202,7 @@ describe('Milvus expressions', () => {
       [field('new', { match: { text: 'a' } }), /match\.text.*"new"/],
       [{ must: { is_empty: { key: 'new' } } }, /is_empty.*"new"/],
       [field('"no name"', { match: { value: 1 } }), /plain name/],
+      [field('threshold', { match: { value: 1 } }), /plain name.*"threshold"/],
       [field('doc', { match: { value: 1 } }), /as a whole/],
       [field('tags', { match: { except: ['a'] } }), /match\.except on an array \(tags\)/],
       [field('counts', { range: { gt: 1 } }), /range on an array \(counts\)/],
@@ -143,11 +222,14 @@ describe('Milvus expressions', () => {
       ...fields,
       fields: new Map([
         ['a) or (b', { type: 'Int64' }],
-        ['in', { type: 'Int64' }],
+        ...KEYWORDS.map((word): [string, MilvusField] => [word, { type: 'Int64' }]),
       ]),
     };
-    for (const key of ['a) or (b', 'in']) {
-      assert.throws(() => compile({ must: { is_null: { key: `"${key}"` } } }, odd), { code: 'UNSUPPORTED' });
+    for (const key of ['a) or (b', ...KEYWORDS]) {
+      assert.throws(() => compile({ must: { is_null: { key: `"${key}"` } } }, odd), {
+        code: 'UNSUPPORTED',
+        message: new RegExp(`"${key.replace(/[()]/g, '\\$&')}" as the name of a field`),
+      });
       // As a key of the dynamic field it is a literal like any other.
       compile(field(`"${key}"`, { range: { gt: 1 } }), scalars);
     }
@@ -173,6 +255,49 @@ describe('Milvus expressions', () => {
       assert.deepEqual(literals(said), [text, number / 3, number, key, key, more, key, text], said);
     }
     assert.throws(() => compile(field('tag', { match: { value: '\ud800' } })), { code: 'BAD_ARGUMENT' });
+  });
+
+  test("are read by the server's grammar as they are meant", () => {
+    for (const wrong of ['not n == 1', 'not id in [1, 2]', 'not exists $meta["x"]', 'not (n) == 1', '(not n) == 1']) {
+      assert.throws(() => checkPrecedence(wrong), { code: 'ERR_ASSERTION' }, wrong);
+    }
+    const random = new Random(SEED + 2);
+    const paths = [...Object.keys(FIELDS), 'doc.a', 'new', 'more'];
+    let said = 0;
+    let negated = 0;
+    for (let i = 0; i < 5000; i++) {
+      const filter = randomFilter(random, { ids: [1, 2, 3], paths, flat: true }, 1);
+      let expression: string;
+      try {
+        expression = compile(filter, random.chance(0.5) ? scalars : fields);
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, 'UNSUPPORTED');
+        continue;
+      }
+      checkPrecedence(expression);
+      said++;
+      if (/\bnot \(/.test(expression)) negated++;
+    }
+    assert.ok(said > 500 && negated > 200, `${said} could be said, ${negated} with a negation`);
+  });
+
+  test('that would grow without bounds are refused before they are written', () => {
+    const plain = Array.from({ length: 8 }, (_, i) => field('n', { match: { value: i } }));
+    const within = (min_count: number, conditions: Json[]) => ({ min_should: { min_count, conditions } });
+    const around = (min_count: number, one: Json, count: number) => within(min_count, Array(count).fill(one));
+    compile(within(4, plain));
+    const nested = around(2, around(4, within(4, plain), 8), 4);
+    const deeper = around(4, around(4, nested, 8), 8);
+    const start = performance.now();
+    for (const filter of [nested, deeper]) {
+      assert.throws(() => compile(filter), { code: 'UNSUPPORTED', message: /4000000 characters.*min_should/ });
+    }
+    assert.ok(performance.now() - start < 1000);
+    const all = Array.from({ length: 10_000 }, (_, i) => ({ key: 'tiny', range: { gt: i % 100 } }));
+    assert.equal(compile({ must: all }).split(' and ').length, 10_000);
+    // Each one a comparison of its own.
+    const words = Array.from({ length: 100_000 }, (_, i) => i);
+    assert.ok(compile(field('new', { match: { any: words } }), scalars).length > 1e6);
   });
 });
 

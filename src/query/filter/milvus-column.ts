@@ -1,7 +1,7 @@
 /** Conditions on fields of a type of their own. */
 import type { Bounds, FilterNode, Scalar } from './ast.js';
 import type { MilvusField } from './milvus.js';
-import { and, atom, list, literal, not, or, type Piece, unsupported } from './milvus-text.js';
+import { and, atom, LEAST, list, literal, not, or, type Piece, unsupported } from './milvus-text.js';
 
 /** A condition on one path that holds for some value there. */
 export type PathCondition = Extract<
@@ -122,6 +122,10 @@ function floatBound(name: string, bound: keyof Bounds, value: number): Piece {
 function integerBound(name: string, bound: keyof Bounds, value: number, bits: number): Piece {
   const lower = bound === 'gt' || bound === 'gte';
   const whole = BigInt(bound === 'gt' || bound === 'lte' ? Math.floor(value) : Math.ceil(value));
+  if (whole === LEAST && bits === 64) {
+    if (bound === 'gte' || bound === 'lt') return lower;
+    return atom(`${name} ${lower ? '>=' : '<'} ${LEAST + 1n}`);
+  }
   if (BigInt.asIntN(bits, whole) === whole) return atom(`${name} ${SYMBOLS[bound]} ${whole}`);
   return lower === whole < 0n;
 }

@@ -1,7 +1,7 @@
 /** Conditions on keys of JSON, in a field of that type or the dynamic one, whose values are of any type. */
 import type { Step } from './ast.js';
 import { compare, contains, type PathCondition } from './milvus-column.js';
-import { and, atom, isName, list, literal, not, or, type Piece, unsupported } from './milvus-text.js';
+import { and, atom, isName, join, list, literal, not, type Piece, unsupported } from './milvus-text.js';
 
 /**
  * @param base - a field of type JSON, or `$meta`
@@ -16,11 +16,11 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
   if (node.op === 'match') {
     if (node.values.length === 0) return false;
     const same = node.values.map((one) => atom(`${value} == ${literal(one)}`));
-    if (scalars) return and(given, or(...same));
+    if (scalars) return and(given, join('or', same));
     // Of one value, too: Milvus Lite reads a minus sign in a list only.
     const some = atom(`json_contains_any(${container(base, steps, named)}, ${list(node.values)})`);
     // Milvus Lite takes text that reads as an array for one.
-    return and(given, or(...same, and(not(atom(`${value} like "%"`)), some)));
+    return and(given, join('or', [...same, and(not(atom(`${value} like "%"`)), some)]));
   }
   if (node.op === 'count') throw unsupported(`values_count of a JSON key (${named})`);
   if (node.op === 'null') throw unsupported(`is_null of a JSON key (${named})`, 'a missing key is null to it, too');
@@ -33,7 +33,7 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
   }
   switch (node.op) {
     case 'except':
-      return and(given, ...node.values.map((one) => not(atom(`${value} == ${literal(one)}`))));
+      return join('and', [given, ...node.values.map((one) => not(atom(`${value} == ${literal(one)}`)))]);
     case 'text':
       return and(given, contains(value, node.text));
     case 'empty':

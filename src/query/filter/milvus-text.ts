@@ -1,11 +1,19 @@
 /** Pieces of Milvus expressions. No text of a caller's gets into one but through literal() and column(). */
-import { describe, FunnelError } from '../../errors.js';
+import { FunnelError } from '../../errors.js';
+
+/** Characters of one expression. A request to Milvus has at most 64 MB, and its server takes long over far less. */
+export const MAX_EXPRESSION = 4_000_000;
+
+/** What is still to be written, with the characters that this takes: pieces are shared, so the text may be far larger. */
+export type Expression =
+  | { op: 'atom'; text: string; size: number }
+  | { op: 'not' | 'and' | 'or'; parts: readonly Expression[]; size: number };
 
 /** True, false, or an expression that is one of them for every row, never unknown. */
-export type Piece = boolean | { text: string; binds: 'or' | 'and' | 'not' | 'atom' };
+export type Piece = boolean | Expression;
 
 export function atom(text: string): Piece {
-  return { text, binds: 'atom' };
+  return sized({ op: 'atom', text, size: text.length });
 }
 
 export function and(...pieces: readonly Piece[]): Piece {
@@ -18,24 +26,44 @@ export function or(...pieces: readonly Piece[]): Piece {
 
 export function not(piece: Piece): Piece {
   if (typeof piece === 'boolean') return !piece;
-  // The server reads every parenthesis by a call within calls, so none is written in vain.
-  if (piece.binds === 'not') return atom(piece.text.slice('not '.length));
-  return { text: `not ${wrapped(piece, piece.binds !== 'atom')}`, binds: 'not' };
+  if (piece.op === 'not') return piece.parts[0]!;
+  return sized({ op: 'not', parts: [piece], size: piece.size + 'not ()'.length });
 }
 
-function join(word: 'and' | 'or', pieces: readonly Piece[]): Piece {
-  const decided = word === 'or';
+/** As and() and or() do, of more pieces than a call takes arguments. */
+export function join(op: 'and' | 'or', pieces: readonly Piece[]): Piece {
+  const decided = op === 'or';
   if (pieces.includes(decided)) return decided;
   const parts = pieces.filter((piece) => typeof piece !== 'boolean');
   if (parts.length === 0) return !decided;
   if (parts.length === 1) return parts[0]!;
-  // Both are of one kind with themselves; and binds before or.
-  const loose = (part: (typeof parts)[number]) => word === 'and' && part.binds === 'or';
-  return { text: parts.map((part) => wrapped(part, loose(part))).join(` ${word} `), binds: word };
+  let size = (parts.length - 1) * ` ${op} `.length;
+  for (const part of parts) size += part.size + (isLoose(part, op) ? '()'.length : 0);
+  return sized({ op, parts, size });
 }
 
-function wrapped({ text }: { text: string }, parentheses: boolean): string {
-  return parentheses ? `(${text})` : text;
+/** @throws FunnelError UNSUPPORTED before anything is written */
+function sized(expression: Expression): Expression {
+  if (expression.size <= MAX_EXPRESSION) return expression;
+  throw unsupported(
+    `a filter that takes more than ${MAX_EXPRESSION} characters`,
+    'a request has a limit; min_should is written out choice by choice, and these multiply where one is within another',
+  );
+}
+
+/**
+ * In the server's grammar `not` binds before ==, in and all else that compares, so what it negates is always in parentheses;
+ * Milvus Lite reads it otherwise. So is the one of `and` and `or` within the other.
+ */
+export function write(expression: Expression): string {
+  if (expression.op === 'atom') return expression.text;
+  const { op, parts } = expression;
+  if (op === 'not') return `not (${write(parts[0]!)})`;
+  return parts.map((part) => (isLoose(part, op) ? `(${write(part)})` : write(part))).join(` ${op} `);
+}
+
+function isLoose({ op }: Expression, within: 'and' | 'or'): boolean {
+  return op === (within === 'and' ? 'or' : 'and');
 }
 
 const ESCAPES: Record<string, string> = { '"': '\\"', '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
@@ -50,15 +78,21 @@ export function literal(value: string | number | bigint | boolean, fraction = fa
   return fraction && !/[.e]/.test(text) ? `${text}.0` : text;
 }
 
+/** Of 64-bit integers: it has no literal, being read as minus and an integer too large. The next one has. */
+export const LEAST = -(2n ** 63n);
+
 export function list(values: readonly (string | number | bigint | boolean)[], fraction = false): string {
   return `[${values.map((value) => literal(value, fraction)).join(', ')}]`;
 }
 
 /** Words that are no names, in whatever case, here or in some version of the server. */
 const KEYWORDS = new Set(
-  'and or not in like is null exists true false iso interval empty contains between json_contains array_contains'.split(
-    ' ',
-  ),
+  [
+    'and or not in like is null exists true false iso interval empty contains between threshold minimum_should_match',
+    'text_match phrase_match random_sample match_all match_any match_least match_most match_exact element_filter',
+    'array_length array_contains array_contains_all array_contains_any json_contains json_contains_all json_contains_any',
+    'st_equals st_touches st_overlaps st_crosses st_contains st_intersects st_within st_dwithin st_isvalid',
+  ].flatMap((line) => line.split(' ')),
 );
 
 /** A name that can stand in an expression as it is. */
@@ -68,7 +102,7 @@ export function isName(text: string): boolean {
 
 export function column(name: string): string {
   if (isName(name)) return name;
-  throw unsupported(`${describe(name)} as the name of a field`);
+  throw unsupported(`${JSON.stringify(name)} as the name of a field`);
 }
 
 export function unsupported(what: string, instead = 'use nativeFilter where it can be said otherwise'): FunnelError {

@@ -4,7 +4,7 @@ import type { Id } from '../../types.js';
 import type { FilterNode } from './ast.js';
 import { columnCondition } from './milvus-column.js';
 import { jsonCondition } from './milvus-json.js';
-import { and, atom, column, list, not, or, type Piece, unsupported } from './milvus-text.js';
+import { and, atom, column, join, LEAST, list, not, or, type Piece, unsupported, write } from './milvus-text.js';
 
 export type MilvusScalarType = 'Bool' | 'Int8' | 'Int16' | 'Int32' | 'Int64' | 'Float' | 'Double' | 'VarChar';
 
@@ -29,7 +29,7 @@ export interface MilvusFields {
   scalars?: boolean;
 }
 
-/** Conditions that `min_should` may become, as there is nothing that counts. */
+/** Conditions that one `min_should` may become, as there is nothing that counts; see MAX_EXPRESSION, too. */
 const MAX_CHOICES = 10_000;
 
 /**
@@ -38,11 +38,11 @@ const MAX_CHOICES = 10_000;
  *
  * Milvus Lite takes true for 1, and false for 0, under JSON keys; Milvus does not.
  *
- * @throws FunnelError UNSUPPORTED (a condition that Milvus cannot express exactly), NO_FIELD, BAD_ID
+ * @throws FunnelError UNSUPPORTED (a condition that Milvus cannot express exactly, or not within MAX_EXPRESSION), NO_FIELD, BAD_ID
  */
 export function toMilvusFilter(node: FilterNode, fields: MilvusFields): string {
   const piece = toPiece(node, fields);
-  if (typeof piece !== 'boolean') return piece.text;
+  if (typeof piece !== 'boolean') return write(piece);
   // Constants alone are no expression for every version.
   return `${column(fields.primaryKey.name)} ${piece ? 'not in' : 'in'} []`;
 }
@@ -50,9 +50,11 @@ export function toMilvusFilter(node: FilterNode, fields: MilvusFields): string {
 function toPiece(node: FilterNode, fields: MilvusFields): Piece {
   switch (node.op) {
     case 'and':
-      return and(...node.nodes.map((one) => toPiece(one, fields)));
     case 'or':
-      return or(...node.nodes.map((one) => toPiece(one, fields)));
+      return join(
+        node.op,
+        node.nodes.map((one) => toPiece(one, fields)),
+      );
     case 'not':
       return not(toPiece(node.node, fields));
     case 'atLeast':
@@ -85,9 +87,12 @@ function toPiece(node: FilterNode, fields: MilvusFields): Piece {
 }
 
 function ofIds(ids: readonly Id[], { primaryKey: { name, text } }: MilvusFields): Piece {
-  const keys = ids.map((id) => (text ? textKey(id) : integerKey(id)));
-  const known = keys.filter((key) => key !== undefined);
-  return known.length > 0 && atom(`${column(name)} in ${list(known)}`);
+  const keys: (string | bigint | undefined)[] = ids.map((id) => (text ? textKey(id) : integerKey(id)));
+  const known = keys.filter((key) => key !== undefined && key !== LEAST) as (bigint | string)[];
+  return or(
+    known.length > 0 && atom(`${column(name)} in ${list(known)}`),
+    keys.includes(LEAST) && atom(`${column(name)} < ${LEAST + 1n}`),
+  );
 }
 
 function textKey(id: Id): string {
@@ -109,16 +114,20 @@ function atLeast(count: number, pieces: readonly Piece[]): Piece {
   if (choices(pieces.length, count) > MAX_CHOICES) {
     throw unsupported(`min_should of ${count} in ${pieces.length} conditions`, 'there is nothing that counts them');
   }
-  return ofRest(count, pieces);
-}
-
-function ofRest(count: number, pieces: readonly Piece[]): Piece {
-  if (count <= 0) return true;
-  if (count > pieces.length) return false;
-  if (count === pieces.length) return and(...pieces);
-  if (count === 1) return or(...pieces);
-  const [first, ...rest] = pieces;
-  return or(and(first!, ofRest(count - 1, rest)), ofRest(count, rest));
+  // What several choices have in common is one piece to all of them.
+  const made = new Map<number, Piece>();
+  const ofRest = (k: number, from: number): Piece => {
+    const left = pieces.length - from;
+    if (k <= 0) return true;
+    if (k > left) return false;
+    if (k === left) return join('and', pieces.slice(from));
+    if (k === 1) return join('or', pieces.slice(from));
+    const key = k * pieces.length + from;
+    const piece = made.get(key) ?? or(and(pieces[from]!, ofRest(k - 1, from + 1)), ofRest(k, from + 1));
+    made.set(key, piece);
+    return piece;
+  };
+  return ofRest(count, 0);
 }
 
 function choices(n: number, k: number): number {
