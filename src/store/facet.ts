@@ -38,7 +38,7 @@ export function* facet({ path, filter, limit }: OwnFacet, filtered: Filtered): S
   yield* indexes.catchUp();
   const rows =
     filter === undefined ? Bitmap.fromBytes(files.alive, files.rows) : (yield* evaluate(filter, filtered)).rows;
-  const column = indexes.at(path);
+  const column = indexes.at(path, files.rows);
   const counts = new Map<Scalar, number>();
   if (column !== undefined && column.type !== 'datetime' && column.size <= PAYLOAD_COST * sizeOf(rows)) {
     yield* countIndexed(column, rows, filtered, counts);

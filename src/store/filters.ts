@@ -44,8 +44,10 @@ export class CheckedFilter {
 export function ownFilter(filter: unknown, where = 'filter'): OwnFilter | undefined {
   if (filter === undefined || filter === null) return undefined;
   if (filter instanceof CheckedFilter) return { node: filter.node };
-  if (typeof filter === 'object' && ('ids' in filter || 'rows' in filter))
-    return { rows: ownRows(filter as RowFilter, where) };
+  if (typeof filter === 'object' && ('ids' in filter || 'rows' in filter)) {
+    const rows = ownRows(filter as RowFilter, where);
+    return rows.ids === undefined && rows.rows === undefined ? undefined : { rows };
+  }
   const node = parseFilter(filter, where);
   return isTrue(node) ? undefined : { node };
 }
@@ -60,7 +62,7 @@ export function checkOwnFilter(filter: object, where: string): void {
 function ownRows(filter: RowFilter, where: string): RowFilter {
   checkRows(filter, where);
   const { ids, rows } = filter;
-  return { ...(rows && { rows }), ...(ids && { ids: [...ids] }) };
+  return { ...(rows && { rows: rows.slice() }), ...(ids && { ids: [...ids] }) };
 }
 
 function checkRows(filter: RowFilter, where: string): void {

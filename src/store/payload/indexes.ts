@@ -58,8 +58,11 @@ export class PayloadIndexes {
     return this.#columns.size;
   }
 
-  at(path: Path): Column | undefined {
-    return this.#columns.size === 0 ? undefined : this.#columns.get(nameOf(path));
+  /** One that knows at least the rows below `rows`: not one that is being built beside a search. */
+  at(path: Path, rows: number): Column | undefined {
+    if (this.#columns.size === 0) return undefined;
+    const column = this.#columns.get(nameOf(path));
+    return column !== undefined && column.covered >= rows ? column : undefined;
   }
 
   /** Whether a change of an asynchronous call is under way. */

@@ -163,7 +163,8 @@ export class FilterPlan {
     if (node.op === 'nested') return yield* this.#narrow(node.node, [...steps, ...node.path.steps], within);
     if (steps.length === 0 || !NARROWING.has(node.op)) return within;
     const condition = node as Condition;
-    const parts = this.indexes.at({ text: '', steps: [...steps, ...condition.path.steps] })?.answer(condition);
+    const path = { text: '', steps: [...steps, ...condition.path.steps] };
+    const parts = this.indexes.at(path, this.rows)?.answer(condition);
     yield;
     return parts === undefined ? within : intersection(within, gathered(parts, this.rows));
   }
@@ -197,7 +198,7 @@ export class FilterPlan {
   }
 
   #partsOf(node: Condition): readonly ArrayLike<number>[] | undefined {
-    if (!this.#parts.has(node)) this.#parts.set(node, this.indexes.at(node.path)?.answer(node));
+    if (!this.#parts.has(node)) this.#parts.set(node, this.indexes.at(node.path, this.rows)?.answer(node));
     return this.#parts.get(node);
   }
 
