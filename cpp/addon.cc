@@ -321,7 +321,7 @@ Napi::Value Sift(const Napi::CallbackInfo& info) {
   const auto& a = args.a;
   const SiftTask task{data<uint32_t>(env, a[0]), number(env, a[1]), data<double>(env, a[2]),
                       data<int32_t>(env, a[3]),  real(env, a[4]),   boundAt(env, a + 5)};
-  return Napi::Number::New(env, static_cast<double>(tableOf(info).codes.sift(task)));
+  return Napi::Number::New(env, static_cast<double>(sift(tableOf(info), task)));
 }
 
 // rows, count, dim, basis, width, out

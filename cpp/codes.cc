@@ -177,6 +177,26 @@ size_t survivors(const KernelTable& table, const SurvivorsTask& task) {
   return n;
 }
 
+size_t sift(const KernelTable& table, const SiftTask& task) {
+  size_t found[kMostRanges], starts[kMostRanges];
+  const size_t parts = inRanges(task.count, 1024, 64, [&](size_t from, size_t to, size_t part) {
+    SiftTask t = task;
+    t.rows += from;
+    t.estimates += from;
+    t.dots += from;
+    t.count = to - from;
+    starts[part] = from;
+    found[part] = table.codes.sift(t);
+  });
+  size_t n = found[0];
+  for (size_t part = 1; part < parts; ++part) {
+    std::copy_n(task.rows + starts[part], found[part], task.rows + n);
+    std::copy_n(task.estimates + starts[part], found[part], task.estimates + n);
+    n += found[part];
+  }
+  return n;
+}
+
 size_t topDots(const KernelTable& table, const TopDotsTask& task) {
   if (task.k == 0 || task.count == 0) return 0;
   std::vector<uint64_t> best[kMostRanges];

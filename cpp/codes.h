@@ -200,6 +200,7 @@ void headDots(const KernelTable& table, const HeadDotsTask& task);
 void bitDots(const KernelTable& table, const BitDotsTask& task);
 void rowDots(const KernelTable& table, const RowDotsTask& task);
 size_t survivors(const KernelTable& table, const SurvivorsTask& task);
+size_t sift(const KernelTable& table, const SiftTask& task);
 size_t topDots(const KernelTable& table, const TopDotsTask& task);
 void project(const KernelTable& table, const ProjectTask& task);
 void scoresAt(const KernelTable& table, const ScoresAtTask& task);

@@ -45,12 +45,25 @@ export function answers(kernels: CodeKernels): string[] {
   const error = rowPlane.subarray(0, BLOCKS * BLOCK_ROWS);
   const bound = { metric: 'cosine' as const, error, errorScale: 1, tail: error, tailScale: 1, constant: 0 };
   const norms = new Float32Array(0);
-  const limits = { norms, twoQuery: 0, threshold: 1000 };
+  const limits = { norms, twoQuery: 0, threshold: 0 };
   const task = { dots, scale: 0.001, blocks, count: BLOCKS, mask, bound: { ...bound, ...limits }, rows, kept };
   const n = kernels.survivors(task);
   found.push(String(n));
   note(rows.subarray(0, n));
   note(kept.subarray(0, n));
+  const estimates = arrayIn(kernels, Float64Array, n);
+  for (let i = 0; i < n; i++) estimates[i] = kept[i]! / 900;
+  const left = kernels.sift({
+    rows,
+    count: n,
+    estimates,
+    dots: kept,
+    scale: 0.0007,
+    bound: { ...bound, ...limits, threshold: 700 },
+  });
+  found.push(String(left));
+  note(rows.subarray(0, left));
+  note(estimates.subarray(0, left));
   for (let r = 0; r < ROWS; r++) rows[r] = (r * 7) % ROWS;
   for (const bits of [4, 8] as const) {
     const stride = (DIMS * bits) / 8;
