@@ -7,7 +7,7 @@ import { checkInteger } from '../validate.js';
 import type { FilterNode, Path } from './filter/ast.js';
 import { valuesAt } from './filter/evaluate.js';
 import { parsePath } from './filter/path.js';
-import { type Group, type GroupKey, groupHits, groupKeys } from './groups.js';
+import { compareKeys, type Group, type GroupKey, groupHits, groupKeys } from './groups.js';
 import { type Lookup, type LookupRow, type OwnLookup, ownLookup } from './lookup.js';
 import type { Ranked, Ranker, Search } from './rank.js';
 import { and, type OwnOptions, tooDeep } from './request.js';
@@ -120,6 +120,8 @@ export class GroupSearch {
     const groups = found.groups.slice(offset, offset + this.#limit);
     const filled = await this.#fill(groups, found.unfilled);
     const [first] = this.#ranked;
+    // Which groups a page has is the pool's to say, so that pages fit together; their own searches may have found better hits.
+    groups.sort((a, b) => this.#compare(first!, a.hits[0]!, b.hits[0]!) || compareKeys(a.key, b.key));
     const rows = this.#ranked.reduce((sum, { prepared }) => sum + prepared.matrix.count, 0);
     const stats: GroupSearchStats = {
       ...statsOf(first!, kernels, []),
@@ -211,19 +213,13 @@ export class GroupSearch {
     return complete;
   }
 
-  /**
-   * The group's best hit stays what it was. An approximate search for one group alone may find better ones, but by these the
-   * group would belong elsewhere, on another page perhaps: pages fit together as long as only worse ones are added.
-   */
+  /** What a pool for one group alone found, with what was known of it: of both the best. */
   #append(group: Group<Hit>, ranked: Ranked): void {
-    const [best, ...others] = group.hits as [Hit, ...Hit[]];
-    const isBetter = passes(ranked, best.score);
-    const more = this.#good(ranked).filter((hit) => !isBetter(hit) && this.#keysOf(hit).includes(group.key));
-    const hits = new Map([...more, ...others].reverse().map((hit) => [hit.id, hit])); // of two, the one in `more`
-    hits.delete(best.id);
-    const worse = [...hits.values()].reverse().sort((a, b) => this.#compare(ranked, a, b));
-    group.hits = [best, ...worse].slice(0, this.own.groupSize);
-    group.size = 1 + worse.length;
+    const more = this.#good(ranked).filter((hit) => this.#keysOf(hit).includes(group.key));
+    const hits = new Map([...more, ...group.hits].map((hit) => [hit.id, hit]));
+    const best = [...hits.values()].sort((a, b) => this.#compare(ranked, a, b));
+    group.hits = best.slice(0, this.own.groupSize);
+    group.size = best.length;
   }
 
   /** Better ones first. */
