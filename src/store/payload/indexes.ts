@@ -148,8 +148,13 @@ export class PayloadIndexes {
       for (const column of [...this.all]) {
         const check = () => this.#check(column);
         if (this.#columns.get(nameOf(column.path)) !== column) continue;
-        await inSlices(this.catchUp([column]), check);
-        if (!onlyLarge || this.#isLarge(column)) await this.#write(column, check);
+        try {
+          await inSlices(this.catchUp([column]), check);
+          if (!onlyLarge || this.#isLarge(column)) await this.#write(column, check);
+        } catch (error) {
+          // Deleted meanwhile: nobody asked for this one, and the others go on.
+          if (!(error instanceof FunnelError && error.code === 'ABORTED')) throw error;
+        }
       }
     });
   }
