@@ -46,7 +46,7 @@ export async function against(lines, set, { python, effort, log }) {
 }
 
 async function exact({ ours, theirs, mine, peer, set, effort }) {
-  const common = { rounds: effort.rounds, ms: effort.turn, queries: set.queries };
+  const common = { rounds: effort.rounds, ms: effort.turn, queries: set.queries, warm: effort.warm };
   const at = mine.settings.findIndex(({ name }) => name === 'exact');
   const left = { ask: ours.ask, settings: [at], slowest: mine.settings[at].p50 };
   const right = { ask: theirs.ask, settings: [0], slowest: peer.settings[0].p50 };
@@ -68,7 +68,7 @@ async function approximate({ ours, theirs, mine, peer, funnel, set, effort }) {
   const rounds = await duel(
     { ask: ours.ask, settings: [funnel.index], slowest: mine.settings[funnel.index].p50 },
     { ask: theirs.ask, settings, slowest },
-    { rounds: effort.rounds, ms: effort.turn, queries: set.queries },
+    { rounds: effort.rounds, ms: effort.turn, queries: set.queries, warm: effort.warm },
   );
   const recalls = settings.map((i) => peer.settings[i].recall);
   const { name, recall } = funnel;

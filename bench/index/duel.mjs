@@ -7,9 +7,11 @@ const FEWEST = 20;
 /**
  * Medians by round, in milliseconds: [{ ours: number[], theirs: number[] }], a number per setting.
  * @param ours, theirs { ask, settings: indices, slowest: ms a query }
+ * @param options.warm how many milliseconds each setting is asked for before the first round
  */
-export async function duel(ours, theirs, { rounds, ms, queries, batch = 1 }) {
+export async function duel(ours, theirs, { rounds, ms, queries, batch = 1, warm = 0 }) {
   const results = [];
+  for (const side of [ours, theirs]) await warmUp(side, queries, warm);
   for (let round = 0; round <= rounds; round++) {
     const sides = [ours, theirs];
     const medians = new Map();
@@ -24,10 +26,18 @@ export async function duel(ours, theirs, { rounds, ms, queries, batch = 1 }) {
       }
       medians.set(side, all);
     }
-    // Round 0 warms up.
+    // Round 0 brings the caches to what turns leave of them.
     if (round > 0) results.push({ ours: medians.get(ours), theirs: medians.get(theirs) });
   }
   return results;
+}
+
+/** A process that serves has compiled what it runs: JavaScript does so by and by, over some thousand calls. */
+async function warmUp({ ask, settings }, queries, ms) {
+  for (const setting of settings) {
+    const end = performance.now() + ms;
+    while (performance.now() < end) await ask({ setting, from: 0, to: queries, ms });
+  }
 }
 
 /** Median over rounds of the first settings' ratio. */
