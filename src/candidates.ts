@@ -35,8 +35,19 @@ function kept<T>(list: ArrayLike<T>, workspace: Workspace): ArrayLike<T> {
   return workspace === freshWorkspace ? Array.from(list) : list;
 }
 
+/** One by one: an array of any length whose rows are missing ends at the first. */
+function keptRows<Row>(given: readonly (CandidateRow & Row)[]): readonly (CandidateRow & Row)[] {
+  const rows: (CandidateRow & Row)[] = [];
+  for (let i = 0; i < given.length; i++) {
+    const row = given[i];
+    if (typeof row !== 'object' || row === null) throw badVector(row, undefined, i);
+    rows.push(row);
+  }
+  return rows;
+}
+
 function fromRows<Row>(given: readonly (CandidateRow & Row)[], workspace: Workspace): Matrix<Row> {
-  const rows = kept(given, workspace);
+  const rows = workspace === freshWorkspace ? keptRows(given) : given;
   const count = rows.length;
   const vectors = new Array<CandidateRow['vector']>(count);
   const ids = new Array<Id | undefined>(count);

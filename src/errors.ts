@@ -94,6 +94,15 @@ export function describe(value: unknown): string {
   }
 }
 
+/** As it prints itself, where it does. */
+export function printed(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return describe(value);
+  }
+}
+
 function rendered(value: unknown): string {
   switch (typeof value) {
     case 'string':

@@ -176,16 +176,19 @@ export function checkPlan(plan: Plan, dim: number): CheckedPlan {
 }
 
 function checkScales(scales: unknown, dim: number): number[] {
-  const lengths = Array.isArray(scales) ? scales.slice() : [];
-  if (lengths.length === 0) throw expected('BAD_PLAN', 'an array of at least one prefix length', 'scales', scales);
+  if (!Array.isArray(scales) || scales.length === 0) {
+    throw expected('BAD_PLAN', 'an array of at least one prefix length', 'scales', scales);
+  }
+  const lengths: number[] = [];
   let before = 0;
-  for (let s = 0; s < lengths.length; s++) {
-    const scale = lengths[s];
+  for (let s = 0; s < scales.length; s++) {
+    const scale: unknown = scales[s]; // read once
     if (!isCount(scale)) throw notACount(scale, `scales[${s}]`);
     if (scale > dim) {
       throw expected('BAD_PLAN', `a prefix length in 1..${dim} (the vectors have ${dim} dims)`, `scales[${s}]`, scale);
     }
     if (scale <= before) throw expected('BAD_PLAN', `more than ${before}, as scales ascend,`, `scales[${s}]`, scale);
+    lengths.push(scale);
     before = scale;
   }
   return lengths;

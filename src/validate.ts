@@ -14,6 +14,21 @@ export function checkKeys(options: object, allowed: readonly string[], where: st
   }
 }
 
+/** Whether it is an array of such elements. A hole is none, and ends the look: an array of 2^32 of them takes minutes else. */
+export function isListOf<T>(list: unknown, is: (value: unknown) => value is T): list is T[] {
+  if (!Array.isArray(list)) return false;
+  for (let i = 0; i < list.length; i++) if (!is(list[i])) return false;
+  return true;
+}
+
+export function isString(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+export function isId(value: unknown): value is Id {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
+}
+
 export function checkInteger(value: unknown, min: number, max: number, where: string): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
     const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `in ${min}..${max}`;

@@ -96,8 +96,7 @@ export function checkEmbedOptions(options: EmbedOptions): Role {
  */
 export function checkTexts(texts: readonly string[]): string[] {
   if (!Array.isArray(texts)) throw expected('BAD_ARGUMENT', 'an array of strings', 'texts', texts);
-  const copy = Array.from(texts as readonly string[]);
-  copy.forEach((text: unknown, i) => {
+  return Array.from(texts as readonly unknown[], (text, i) => {
     if (typeof text !== 'string') throw expected('BAD_ARGUMENT', 'a string', `texts[${i}]`, text);
     if (LONE_SURROGATE.test(text)) {
       throw new FunnelError(
@@ -105,8 +104,8 @@ export function checkTexts(texts: readonly string[]): string[] {
         `Expected well-formed Unicode for texts[${i}] but received half of a character (a lone surrogate)`,
       );
     }
+    return text;
   });
-  return copy;
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u;

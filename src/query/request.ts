@@ -5,7 +5,7 @@ import { MAX_DIM } from '../kernels/kernels.js';
 import { checkPlan, type Plan } from '../plan.js';
 import type { PayloadSelection, SearchParams } from '../sources/source.js';
 import type { Id, Vector } from '../types.js';
-import { checkIds, checkInteger, checkKeys, checkQuery } from '../validate.js';
+import { checkIds, checkInteger, checkKeys, checkQuery, isListOf, isString } from '../validate.js';
 import type { FilterNode } from './filter/ast.js';
 import { isTrue, parseFilter } from './filter/parse.js';
 import type { Filter } from './filter/types.js';
@@ -153,7 +153,7 @@ export function ownOptions(
 }
 
 function checkVectorChoice(value: unknown): void {
-  const names = Array.isArray(value) && value.every((name) => typeof name === 'string');
+  const names = isListOf(value, isString);
   if (value !== undefined && typeof value !== 'boolean' && !names) {
     throw expected('BAD_ARGUMENT', 'a boolean or an array of names', 'withVector', value);
   }

@@ -1,5 +1,5 @@
 /** What the Milvus SDK's search() answered, as candidates. */
-import { describe, expected, FunnelError } from '../errors.js';
+import { describe, expected, FunnelError, printed } from '../errors.js';
 import type { Id, PackedCandidates } from '../types.js';
 import { checkKeys } from '../validate.js';
 import { type PackableRow, packRows } from './pack.js';
@@ -31,7 +31,7 @@ export function fromMilvus<Row = unknown>(response: unknown, options: FromMilvus
     if (typeof field !== 'string') throw expected('BAD_ARGUMENT', 'the name of a field', name, field);
   }
   const rows = milvusRows(response);
-  const name = (row: number) => `row ${row} (id ${String(rows[row]?.[idField])})`;
+  const name = (row: number) => `row ${row} (id ${printed(rows[row]?.[idField])})`;
   const ids = milvusIds(rows, idField);
   const vectors = rows.map((row, i) => {
     const vector = row[vectorField];
@@ -73,7 +73,7 @@ export function milvusRows(response: unknown): readonly MilvusRow[] {
 export function refusal(status: unknown): { code: string | number; reason: string } | undefined {
   if (typeof status !== 'object' || status === null) return undefined;
   const { error_code, code, reason } = status as { error_code?: string | number; code?: number; reason?: string };
-  const wrong = error_code !== undefined && error_code !== 'Success' && Number(error_code) !== 0;
+  const wrong = error_code !== undefined && error_code !== 'Success' && numberOf(error_code) !== 0;
   if (!wrong && !code) return undefined;
   const given: unknown = wrong ? error_code : code;
   return {
@@ -90,7 +90,17 @@ function flat(rows: readonly unknown[]): readonly MilvusRow[] {
         'pass them one by one, as in answer.results.map((rows) => fromMilvus(rows, options))',
     );
   }
+  for (let i = 0; i < rows.length; i++) {
+    if (typeof rows[i] !== 'object' || rows[i] === null) {
+      throw expected('BAD_RESPONSE', 'an object', `row ${i} of the Milvus answer`, rows[i]);
+    }
+  }
   return rows as readonly MilvusRow[];
+}
+
+/** NaN for what is no number, nor text of one. */
+function numberOf(value: unknown): number {
+  return typeof value === 'number' || typeof value === 'string' ? Number(value) : Number.NaN;
 }
 
 export function milvusIds(rows: readonly MilvusRow[], idField: string): Id[] {
@@ -105,7 +115,7 @@ export function milvusIds(rows: readonly MilvusRow[], idField: string): Id[] {
       );
     }
     // With the SDK's `longs` set otherwise, an Int64 is a number or an object that prints itself.
-    const plain = typeof id === 'object' ? String(id) : (id as Id);
+    const plain = typeof id === 'object' ? printed(id) : (id as Id);
     if (typeof plain === 'number' && !Number.isSafeInteger(plain)) {
       throw new FunnelError(
         'BAD_ID',
@@ -123,7 +133,7 @@ export function milvusIds(rows: readonly MilvusRow[], idField: string): Id[] {
 export function milvusScores(rows: readonly MilvusRow[], requested: readonly string[] = []): Float64Array | undefined {
   if (requested.includes('score')) return undefined;
   if (rows.length > 0 && typeof rows[0]!['score'] !== 'number') return undefined;
-  return Float64Array.from(rows, (row) => Number(row['score']));
+  return Float64Array.from(rows, (row) => numberOf(row['score']));
 }
 
 export function absent(field: string, name: string, row: MilvusRow): FunnelError {

@@ -244,7 +244,7 @@ export function payloadsOf(points: readonly AnyPoint[]): unknown[] | undefined {
 export function scoresOf(points: readonly AnyPoint[]): Float64Array | undefined {
   // What scroll() and retrieve() answer was not ranked.
   if (points.length > 0 && typeof points[0]!.score !== 'number') return undefined;
-  return Float64Array.from(points, (point) => Number(point.score));
+  return Float64Array.from(points, ({ score }) => (typeof score === 'number' ? score : Number.NaN));
 }
 
 /** gRPC payload values: tagged, nested. */

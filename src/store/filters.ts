@@ -2,7 +2,8 @@
 import { expected } from '../errors.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { isTrue, parseFilter } from '../query/filter/parse.js';
-import { checkKeys } from '../validate.js';
+import type { Id } from '../types.js';
+import { checkKeys, isId } from '../validate.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { Live } from './live.js';
 import type { PayloadIndexes } from './payload/indexes.js';
@@ -63,7 +64,15 @@ function ownRows(filter: RowFilter, where: string): RowFilter {
   const own = { ...filter }; // read once
   checkRows(own, where);
   const { ids, rows } = own;
-  return { ...(rows && { rows: rows.slice() }), ...(ids && { ids: [...ids] }) };
+  return {
+    ...(rows && { rows: rows.slice() }),
+    ...(ids && { ids: Array.from(ids, (id, i) => checkedId(id, `${where}.ids[${i}]`)) }),
+  };
+}
+
+function checkedId(id: unknown, where: string): Id {
+  if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint', where, id);
+  return id;
 }
 
 function checkRows(filter: RowFilter, where: string): void {

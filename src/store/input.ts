@@ -3,7 +3,7 @@ import { describe, expected, FunnelError } from '../errors.js';
 import { allFinite } from '../kernels/finite.js';
 import { halfToFloat } from '../kernels/reference.js';
 import type { Id } from '../types.js';
-import { checkAttached, checkInteger, checkKeys, checkQuery } from '../validate.js';
+import { checkAttached, checkInteger, checkKeys, checkQuery, isListOf } from '../validate.js';
 import { toUnits } from './engine/coder.js';
 import { toHalf } from './engine/half.js';
 import { MAX_PREFIX } from './engine/order.js';
@@ -155,7 +155,7 @@ export function checkCreateOptions(options: FunnelIndexOptions): IndexConfig {
   const { scales, lists } = options;
   if (scales !== undefined) {
     const ascending =
-      Array.isArray(scales) &&
+      isListOf(scales, (s): s is number => typeof s === 'number') &&
       scales.length > 0 &&
       scales.every((s, i) => Number.isInteger(s) && s >= 1 && s <= dim && (i === 0 || s > scales[i - 1]!));
     if (!ascending) throw expected('BAD_ARGUMENT', `ascending integers in 1..${dim}`, 'scales', scales);

@@ -1,5 +1,6 @@
 /** Live rows in the order of insertion. */
 import type { Id } from '../types.js';
+import { checkInteger } from '../validate.js';
 import type { IndexParts } from './parts.js';
 
 /** Ordinals of live rows, from `first` on, at most `count`. */
@@ -11,6 +12,8 @@ export function liveFrom({ files, live }: IndexParts, first: number, count: numb
   return found;
 }
 
+/** @throws FunnelError BAD_ARGUMENT */
 export function someIds(parts: IndexParts, count: number): Id[] {
+  checkInteger(count, 0, 0xffff_ffff, 'count');
   return liveFrom(parts, 0, count).map((ordinal) => parts.files.idOf(ordinal));
 }

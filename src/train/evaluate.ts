@@ -4,7 +4,7 @@ import { METRICS } from '../kernels/kernels.js';
 import { activeKernels } from '../kernels/load.js';
 import { mapLimited } from '../query/limited.js';
 import type { Id, Metric } from '../types.js';
-import { checkIds, checkInteger, checkKeys } from '../validate.js';
+import { checkIds, checkInteger, checkKeys, isId } from '../validate.js';
 import { checkDims } from './embeddings.js';
 import { type Grades, ndcgAt, recallAt, reciprocalRankAt } from './ranking-metrics.js';
 import { type OwnRows, ownRows, type Vectors } from './rows.js';
@@ -168,12 +168,14 @@ function checkRelevant(relevant: readonly Relevant[], queries: number, kind: str
   if (!Array.isArray(relevant) || relevant.length !== queries) {
     throw expected('BAD_ARGUMENT', `${queries} lists, one for each query,`, 'relevant', relevant);
   }
-  return relevant.map((one: Relevant, q) => {
+  return Array.from(relevant, (one: Relevant, q) => {
     const where = `relevant[${q}]`;
     if (!Array.isArray(one) && !(one instanceof Map)) {
       throw expected('BAD_ARGUMENT', 'an array of ids or a Map of grades', where, one);
     }
-    const grades: Grades = Array.isArray(one) ? gradesOf(one) : new Map(one as Grades);
+    const grades: Grades = Array.isArray(one)
+      ? gradesOf(Array.from(one, (id, i) => checkedId(id, `${where}[${i}]`)))
+      : new Map(one as Grades);
     const found = checkIds([...grades.keys()], where);
     if (found !== undefined && found !== kind)
       throw expected('BAD_ID', `${kind} ids, as the documents have,`, where, found);
@@ -187,6 +189,11 @@ function checkRelevant(relevant: readonly Relevant[], queries: number, kind: str
     if (!any) throw expected('BAD_ARGUMENT', 'at least one relevant id', where, one);
     return grades;
   });
+}
+
+function checkedId(id: unknown, where: string): Id {
+  if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint', where, id);
+  return id;
 }
 
 /** An evaluation as a Markdown table. */

@@ -121,7 +121,7 @@ function defined(options: FitHeadOptions): FitHeadOptions {
 
 /** @throws FunnelError BAD_ARGUMENT, NOT_FINITE */
 export function checkPairs(pairs: readonly HeadPair[], queries: number, rows: number): Required<HeadPair>[] {
-  return pairs.map((pair, i) => {
+  return Array.from(pairs, (pair, i) => {
     if (typeof pair !== 'object' || pair === null)
       throw expected('BAD_ARGUMENT', '{ query, row }', `pairs[${i}]`, pair);
     checkKeys(pair, ['query', 'row', 'score'], `pairs[${i}]`);

@@ -41,7 +41,11 @@ export function ownRows(given: Vectors, where: string, { dim = 0, shared = false
 
 function asCandidates(given: Vectors): Candidates {
   if (!Array.isArray(given) || !isNumbers(given[0])) return given as Candidates;
-  return given.map((vector) => ({ vector }));
+  return Array.from(given, (vector, i) => {
+    if (!isNumbers(vector))
+      throw expected('BAD_ARGUMENT', 'a Float32Array or an array of numbers', `vector ${i}`, vector);
+    return { vector };
+  });
 }
 
 /** An error of candidates, with the name that the argument has here. */

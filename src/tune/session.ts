@@ -59,7 +59,7 @@ export function ownQueries(queries: TuneOptions['queries'], dim: number, metric:
     if (queries.length > 0 && !isNumbers(queries[0])) {
       throw expected('BAD_ARGUMENT', 'a vector', 'queries[0]', queries[0]);
     }
-    queries.forEach((query, q) => void own.push(checkQuery(query, dim, `queries[${q}]`).slice()));
+    for (let q = 0; q < queries.length; q++) own.push(checkQuery(queries[q]!, dim, `queries[${q}]`).slice());
   } else throw expected('BAD_ARGUMENT', 'a Float32Array or an array of vectors', 'queries', queries);
   if (own.length < 2) {
     throw new FunnelError(

@@ -76,7 +76,7 @@ export class Hostile extends Random {
       case 8:
         return Symbol('odd');
       case 9:
-        return this.pick<unknown>([() => {}, trap, () => this.any(2), class Odd {}]);
+        return this.pick<unknown>([() => {}, trap, () => Symbol('odd'), class Odd {}]);
       case 10:
         return {};
       case 11:
@@ -221,11 +221,15 @@ export class Hostile extends Random {
 
   #instead(value: unknown): unknown {
     if (this.chance(0.4)) return this.any();
+    // What runs later must not depend on who drew before it.
+    const own = new Hostile(this.int(0, 2 ** 31));
     if (typeof value === 'number') return this.chance(0.8) ? this.oddNumber() : String(value);
     if (typeof value === 'string') return this.oddString();
     if (ArrayBuffer.isView(value)) return this.#oddCopy(value as Float32Array);
-    if (typeof value === 'function') return this.pick<unknown>([trap, () => this.any(), async () => trap()]);
-    if (Array.isArray(value)) return this.chance(0.5) ? { ...value, length: value.length } : new Proxy(value, {});
+    if (typeof value === 'function') return this.pick<unknown>([trap, () => own.any(), async () => trap()]);
+    if (Array.isArray(value)) {
+      return this.pick<unknown>([{ ...value, length: value.length }, new Proxy(value, {}), holed(value)]);
+    }
     if (isPlain(value)) {
       switch (this.int(0, 4)) {
         case 0:
@@ -237,7 +241,7 @@ export class Hostile extends Random {
         case 3:
           return new Proxy(value, {});
         default:
-          return new Proxy(value, { get: (target, key) => (this.chance(0.3) ? trap() : Reflect.get(target, key)) });
+          return new Proxy(value, { get: (target, key) => (own.chance(0.3) ? trap() : Reflect.get(target, key)) });
       }
     }
     return this.any();
@@ -281,6 +285,11 @@ export function detached(length: number): Float32Array {
 /** Newer than the types that we compile against. */
 function resizable(bytes: number, most: number): ArrayBuffer & { resize(bytes: number): void } {
   return Reflect.construct(ArrayBuffer, [bytes, { maxByteLength: most }]);
+}
+
+/** As long as an array can be, and begins as it should. */
+function holed(value: readonly unknown[]): unknown {
+  return Object.assign(new Array(2 ** 32 - 1), value.slice(0, 2));
 }
 
 /** A view that says it had another length. */

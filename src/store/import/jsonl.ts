@@ -5,6 +5,7 @@ import { expected, FunnelError } from '../../errors.js';
 import { idAs } from '../../ids.js';
 import { setOwn } from '../../sources/own.js';
 import type { Id } from '../../types.js';
+import { isListOf, isString } from '../../validate.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import { checkImport, type ImportOptions, type ImportResult, Writer } from './batches.js';
 
@@ -86,7 +87,7 @@ function checkFields(given: JsonlOptions['fields'] = {}): Fields {
   for (const [key, value] of Object.entries({ id, vector })) {
     if (typeof value !== 'string') throw expected('BAD_ARGUMENT', 'the name of a field', `fields.${key}`, value);
   }
-  const names = Array.isArray(payload) && payload.every((one) => typeof one === 'string');
+  const names = isListOf(payload, isString);
   if (payload !== 'rest' && payload !== false && !names) {
     throw expected('BAD_ARGUMENT', "'rest', false or an array of field names", 'fields.payload', payload);
   }

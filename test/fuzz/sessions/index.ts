@@ -453,6 +453,75 @@ const throughSearch: Step = async (state) => {
   }
 };
 
+/** The rest of the calls: small ones, and those of a search over the index. */
+const others: Step = async (state) => {
+  const { session, random, index, dim, idAt, rows } = state;
+  const ids = Array.from({ length: random.int(0, 4) }, () => idAt(random.int(0, IDS)));
+  const room = session.perhaps({ ids, out: new Float32Array(ids.length * dim) }, 0.5);
+  await session.call('gather', room.args, () => index.gather(room.args?.ids, room.args?.out), {
+    valid: room.valid,
+    judge(missing) {
+      if (!room.valid) return;
+      ids.forEach((id, i) => {
+        assert.equal(missing.includes(i), !rows.has(id));
+        const found = room.args.out.subarray(i * dim, (i + 1) * dim);
+        if (rows.has(id)) assert.deepEqual(Array.from(found), Array.from(rows.get(id)!.vector));
+      });
+    },
+  });
+  const count = random.chance(0.5) ? random.int(0, 100) : (random.any() as number);
+  await session.call('someIds', count, () => index.someIds(count));
+  await session.call('stats', undefined, () => index.stats(), {
+    valid: true,
+    judge: (stats) => assert.equal(stats.count, rows.size),
+  });
+  const search = new FunnelSearch({ source: embeddedSource(index), ...(random.chance(0.3) && { mirror: index }) });
+  const examples = { positive: [random.direction(dim)], negative: [], limit: random.int(1, 5) };
+  const one = session.perhaps(examples, 0.5);
+  await session.call('FunnelSearch.recommend', one.args, () => search.recommend(one.args), { valid: one.valid });
+  const many = session.perhaps([examples, examples], 0.5);
+  const batch = random.chance(0.5) ? search : index;
+  await session.call('recommendBatch', many.args, () => batch.recommendBatch(many.args as never) as Promise<unknown>, {
+    valid: many.valid,
+  });
+  const groups = session.perhaps({ ...examples, groupBy: random.pick(['n', 'tag']), groupSize: 2 }, 0.5);
+  const grouped = random.chance(0.5) ? search : index;
+  await session.call(
+    'recommendGroups',
+    groups.args,
+    () => grouped.recommendGroups(groups.args as never) as Promise<unknown>,
+    {
+      valid: groups.valid,
+    },
+  );
+  const joined = session.perhaps({ vector: random.direction(dim), groupBy: 'n', withLookup: index }, 0.5);
+  await session.call('queryGroups with lookup', joined.args, () => index.queryGroups(joined.args as never), {
+    valid: joined.valid,
+  });
+  const explained = await session.call(
+    'FunnelSearch.query explained',
+    dim,
+    () => search.query({ vector: random.direction(dim), explain: true }),
+    { valid: true },
+  );
+  const sought = random.chance(0.5) ? idAt(random.int(0, IDS)) : (random.any() as Id);
+  await session.call('explanation.find', sought, () => explained!.explanation!.find(sought) as unknown);
+  if (random.chance(0.1)) {
+    const copy = await FunnelIndex.create(':memory:', { dim, metric: state.metric });
+    const given = session.perhaps({ source: embeddedSource(index), options: {} }, 0.4);
+    const synced = await session.call(
+      'syncFrom',
+      given.args,
+      () => copy.syncFrom(given.args?.source, given.args?.options),
+      {
+        valid: given.valid,
+      },
+    );
+    if (synced !== undefined && given.valid) assert.equal(copy.count, rows.size);
+    await copy.close();
+  }
+};
+
 const imports: Step = async (state) => {
   const { session, random, index, dim, idAt } = state;
   if (!random.chance(0.4)) return;
@@ -543,7 +612,7 @@ const closing: Step = async (state) => {
 
 const STEPS: readonly Step[] = [
   ...[upsert, upsert, upsert, upsert, remove, removeMatching, query, query, query, query, query, read, read],
-  ...[payloadIndexes, optimize, byExample, throughSearch, imports, together, closing],
+  ...[payloadIndexes, optimize, byExample, throughSearch, others, imports, together, closing],
 ];
 
 /** Every row is there as it was written, and no other. */
