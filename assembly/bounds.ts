@@ -24,6 +24,7 @@ export function survivors(
   threshold: f64,
   rows: usize,
   kept: usize,
+  estimates: usize,
 ): usize {
   const needed = metric === COSINE ? leastDot(scale, errorScale, tailScale, constant, threshold) : <i64>i32.MIN_VALUE;
   if (needed > <i64>i32.MAX_VALUE) return 0;
@@ -70,7 +71,9 @@ export function survivors(
       for (; bits !== 0; bits &= bits - 1) {
         const i = <usize>ctz(bits);
         store<u32>(rows + (n << 2), <u32>(row + i));
-        store<i32>(kept + (n << 2), load<i32>(at + (i << 2)));
+        const product = load<i32>(at + (i << 2));
+        store<i32>(kept + (n << 2), product);
+        store<f64>(estimates + (n << 3), <f64>product * scale);
         n++;
       }
     }

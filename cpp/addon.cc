@@ -303,14 +303,14 @@ Bound boundAt(napi_env env, const napi_value* a) {
           real(env, a[5]),   data<float>(env, a[6]),   real(env, a[7]), real(env, a[8])};
 }
 
-// dots, scale, blocks, count, mask, rows, kept, bound...
+// dots, scale, blocks, count, mask, rows, kept, estimates, bound...
 Napi::Value Survivors(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const Arguments<7 + kBoundArguments> args(info);
+  const Arguments<8 + kBoundArguments> args(info);
   const auto& a = args.a;
   const SurvivorsTask task{data<int32_t>(env, a[0]),  real(env, a[1]),           data<uint32_t>(env, a[2]),
-                           number(env, a[3]),         data<uint16_t>(env, a[4]), boundAt(env, a + 7),
-                           data<uint32_t>(env, a[5]), data<int32_t>(env, a[6])};
+                           number(env, a[3]),         data<uint16_t>(env, a[4]), boundAt(env, a + 8),
+                           data<uint32_t>(env, a[5]), data<int32_t>(env, a[6]),  data<double>(env, a[7])};
   return Napi::Number::New(env, static_cast<double>(survivors(tableOf(info), task)));
 }
 
@@ -414,6 +414,12 @@ Napi::Value Crc32c(const Napi::CallbackInfo& info) {
 }
 
 // threads: how many the code kernels may use that this thread calls
+// By how many bytes an array begins behind the begin of a cache line.
+Napi::Value BehindLine(const Napi::CallbackInfo& info) {
+  const auto address = reinterpret_cast<uintptr_t>(view(info.Env(), info[0]).data);
+  return Napi::Number::New(info.Env(), static_cast<double>(address % kLineBytes));
+}
+
 Napi::Value SetTeam(const Napi::CallbackInfo& info) {
   setTeam(number(info.Env(), info[0]));
   return info.Env().Undefined();
@@ -473,6 +479,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     bind<EncodeBits>(level, "encodeBits", table);
     bind<ScoresAt>(level, "scoresAt", table);
     bind<SetTeam>(level, "team", table);
+    bind<BehindLine>(level, "behindLine", table);
     bind<Crc32c>(level, "crc32c", table);
 #ifndef _WIN32
     bind<ReadRecords>(level, "readRecords", table);

@@ -23,45 +23,79 @@ using funnelvec::RowVisit;
 using funnelvec::SiftTask;
 using funnelvec::SurvivorsTask;
 
-// Products of 4-bit codes and 7-bit queries are summed in 16 bits: 16 pairs of 2 · 15 · 64, or 8 of 2 · 15 · 127.
-constexpr size_t kWideRun = 8;
-constexpr size_t kNarrowRun = 4;
+// Products of 4-bit codes and 7-bit queries are summed in 16 bits: 16 pairs of 2 · 15 · 64, or 8 of 2 · 15 · 127. In 32
+// bits they have room, but an instruction that takes four cycles to add: sums of their own for each half of a line, and
+// for two blocks at a time, keep it busy.
+#ifdef FUNNELVEC_VNNI
+constexpr size_t kWideRun = 1024, kNarrowRun = 1024;
+constexpr bool kHalves = true;
+constexpr size_t kBlocks = 2;
+#else
+constexpr size_t kWideRun = 8, kNarrowRun = 4;
+constexpr bool kHalves = false;
+constexpr size_t kBlocks = 1;
+#endif
 
 // Far enough for memory to answer before the line is wanted.
 constexpr size_t kAheadLines = 64;
 
-template <bool kWide>
-inline void headBlock(const uint8_t* p, size_t groups, const HeadQuery& q, int32_t* dots) {
-  typename I::Sums low = I::none(), high = I::none();
+// Blocks of rows, side by side.
+template <bool kWide, size_t N>
+inline void headBlocks(const uint8_t* const* blocks, size_t groups, const HeadQuery& q, int32_t* dots) {
+  typename I::Sums low[N], high[N];
+  for (size_t n = 0; n < N; ++n) low[n] = high[n] = I::none();
   size_t g = 0;
   while (g < groups) {
     const size_t run = kWide ? kWideRun : kNarrowRun;
     const size_t end = groups - g < run ? groups : g + run;
-    typename I::Run l = I::start(), h = I::start();
-    for (; g < end; ++g, p += kLineBytes) {
-      V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + kAheadLines * kLineBytes));
-      const typename I::Line line = I::load(p);
-      const typename I::Line first = I::lowHalves(line), second = I::highHalves(line);
-      l = I::addProducts(l, first, q.low + g * kGroupDims);
-      if (kWide) h = I::addProducts(h, first, q.high + g * kGroupDims);
-      l = I::addProducts(l, second, q.low + g * kGroupDims + 4);
-      if (kWide) h = I::addProducts(h, second, q.high + g * kGroupDims + 4);
+    typename I::Run l[N][2], h[N][2];
+    for (size_t n = 0; n < N; ++n) l[n][0] = l[n][1] = h[n][0] = h[n][1] = I::start();
+    for (; g < end; ++g) {
+      const int8_t* ql = q.low + g * kGroupDims;
+      const int8_t* qh = q.high + (kWide ? g * kGroupDims : 0);
+      FUNNELVEC_UNROLL
+      for (size_t n = 0; n < N; ++n) {
+        constexpr size_t second = kHalves ? 1 : 0;
+        const uint8_t* p = blocks[n] + g * kLineBytes;
+        V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + kAheadLines * kLineBytes));
+        const typename I::Line line = I::load(p);
+        const typename I::Line lows = I::lowHalves(line), highs = I::highHalves(line);
+        l[n][0] = I::addProducts(l[n][0], lows, ql);
+        if (kWide) h[n][0] = I::addProducts(h[n][0], lows, qh);
+        l[n][second] = I::addProducts(l[n][second], highs, ql + 4);
+        if (kWide) h[n][second] = I::addProducts(h[n][second], highs, qh + 4);
+      }
     }
-    low = I::add(low, l);
-    if (kWide) high = I::add(high, h);
+    for (size_t n = 0; n < N; ++n) {
+      for (size_t half = 0; half < (kHalves ? 2 : 1); ++half) {
+        low[n] = I::add(low[n], l[n][half]);
+        if (kWide) high[n] = I::add(high[n], h[n][half]);
+      }
+    }
   }
-  I::store(dots, kWide ? I::combine(high, low) : low);
+  for (size_t n = 0; n < N; ++n) I::store(dots + n * kBlockRows, kWide ? I::combine(high[n], low[n]) : low[n]);
+}
+
+template <bool kWide>
+void headDotsOf(const HeadVisit& visit, const HeadQuery& query, int32_t* dots) {
+  const size_t blockBytes = visit.groups * kLineBytes;
+  size_t b = 0;
+  for (; b + kBlocks <= visit.count; b += kBlocks) {
+    const uint8_t* blocks[kBlocks];
+    for (size_t n = 0; n < kBlocks; ++n) blocks[n] = visit.plane + visit.blocks[b + n] * blockBytes;
+    headBlocks<kWide, kBlocks>(blocks, visit.groups, query, dots + b * kBlockRows);
+  }
+  for (; b < visit.count; ++b) {
+    const uint8_t* block = visit.plane + visit.blocks[b] * blockBytes;
+    headBlocks<kWide, 1>(&block, visit.groups, query, dots + b * kBlockRows);
+  }
 }
 
 void headDots(const HeadVisit& visit, const HeadQuery& query, int32_t* dots) {
-  const size_t blockBytes = visit.groups * kLineBytes;
-  for (size_t b = 0; b < visit.count; ++b, dots += kBlockRows) {
-    const uint8_t* p = visit.plane + visit.blocks[b] * blockBytes;
-    if (query.high) {
-      headBlock<true>(p, visit.groups, query, dots);
-    } else {
-      headBlock<false>(p, visit.groups, query, dots);
-    }
+  if (query.high) {
+    headDotsOf<true>(visit, query, dots);
+  } else {
+    headDotsOf<false>(visit, query, dots);
   }
 }
 
@@ -82,7 +116,7 @@ void bitDots(const BitVisit& v, int32_t* dots) {
 }
 
 // Listed rows lie anywhere: the lines of a later one are asked for while an earlier one is read.
-constexpr size_t kAheadRows = 6;
+constexpr size_t kAheadRows = 24;
 
 template <int kBits, class Dot>
 inline void visitRows(const RowVisit& v, int32_t* dots, Dot dot) {

@@ -221,7 +221,7 @@ void rowDots(const KernelTable& table, const RowDotsTask& task) {
 }
 
 size_t survivors(const KernelTable& table, const SurvivorsTask& task) {
-  return inRangesWithGaps(task.count, 512, 1, kBlockRows, task.rows, task.kept, [&](size_t from, size_t to) {
+  const size_t n = inRangesWithGaps(task.count, 4096, 1, kBlockRows, task.rows, task.kept, [&](size_t from, size_t to) {
     SurvivorsTask t = task;
     t.dots += from * kBlockRows;
     t.blocks += from;
@@ -230,10 +230,12 @@ size_t survivors(const KernelTable& table, const SurvivorsTask& task) {
     t.kept += from * kBlockRows;
     return table.codes.survivors(t);
   });
+  for (size_t i = 0; i < n; ++i) task.estimates[i] = task.kept[i] * task.scale;
+  return n;
 }
 
 size_t sift(const KernelTable& table, const SiftTask& task) {
-  return inRangesWithGaps(task.count, 1024, 64, 1, task.rows, task.estimates, [&](size_t from, size_t to) {
+  return inRangesWithGaps(task.count, 8192, 64, 1, task.rows, task.estimates, [&](size_t from, size_t to) {
     SiftTask t = task;
     t.rows += from;
     t.estimates += from;
@@ -247,7 +249,7 @@ size_t topDots(const KernelTable& table, const TopDotsTask& task) {
   if (task.k == 0 || task.count == 0) return 0;
   std::vector<uint64_t> best[kMostRanges];
   const size_t parts = inRanges(
-      task.count, 1024, 1, [&](size_t from, size_t to, size_t part) { best[part] = topOf(table, task, from, to); });
+      task.count, 8192, 1, [&](size_t from, size_t to, size_t part) { best[part] = topOf(table, task, from, to); });
   std::vector<uint64_t>& found = best[0];
   for (size_t part = 1; part < parts; ++part) found.insert(found.end(), best[part].begin(), best[part].end());
   const size_t n = std::min(task.k, found.size());

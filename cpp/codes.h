@@ -78,6 +78,7 @@ struct SurvivorsTask {
   Bound bound;
   uint32_t* rows;
   int32_t* kept;
+  double* estimates;
 };
 
 struct SiftTask {

@@ -10,8 +10,10 @@ import {
 } from './codes.js';
 import { METRICS } from './kernels.js';
 
+const LINE_BYTES = 64;
+
 type Raw = (...args: unknown[]) => never;
-type RawLevel = Record<(typeof CODE_KERNEL_NAMES)[number] | 'team', Raw>;
+type RawLevel = Record<(typeof CODE_KERNEL_NAMES)[number] | 'team' | 'behindLine', Raw>;
 
 /** Every level that runs here, best first. Throws when the binary cannot be loaded. */
 export function loadNativeCodeKernels(): CodeKernels[] {
@@ -26,8 +28,12 @@ export function loadNativeCodeKernels(): CodeKernels[] {
 function bind(name: string, raw: RawLevel): CodeKernels {
   return {
     name,
-    // Room to align to a cache line within.
-    allocate: (bytes) => new Uint8Array(new SharedArrayBuffer(bytes)),
+    // A malloc begins 16 bytes behind a page, and then each line of codes would lie in two of the cache.
+    allocate: (bytes) => {
+      const buffer = new SharedArrayBuffer(bytes + LINE_BYTES - 1);
+      const behind: number = raw.behindLine(new Uint8Array(buffer));
+      return new Uint8Array(buffer, (LINE_BYTES - behind) % LINE_BYTES, bytes);
+    },
     release: () => {},
     team: (threads) => raw.team(threads),
     headDots: (t) => raw.headDots(t.plane, t.dims, t.blocks, t.count, t.query, t.queries, t.dots),
@@ -35,7 +41,17 @@ function bind(name: string, raw: RawLevel): CodeKernels {
     rowDots: (t) => raw.rowDots(t.plane, t.bits, t.stride, t.dims, t.rows, t.count, t.query, t.dots),
     topDots: (t) => raw.topDots(t.dots, t.blocks, t.count, t.mask, t.k, t.rows, t.best),
     survivors: (t: SurvivorsTask) =>
-      raw.survivors(t.dots, t.scale, t.blocks, t.count, t.mask, t.rows, t.kept, ...boundArguments(t.bound)),
+      raw.survivors(
+        t.dots,
+        t.scale,
+        t.blocks,
+        t.count,
+        t.mask,
+        t.rows,
+        t.kept,
+        t.estimates,
+        ...boundArguments(t.bound),
+      ),
     sift: (t: SiftTask) => raw.sift(t.rows, t.count, t.estimates, t.dots, t.scale, ...boundArguments(t.bound)),
     project: (t) => raw.project(t.rows, t.count, t.dim, t.basis, t.width, t.out),
     nearest: (t) =>

@@ -91,7 +91,7 @@ export const codesReference: CodeKernels = {
     return found;
   },
 
-  survivors({ dots, scale, blocks, count, mask, bound, rows, kept }: SurvivorsTask): number {
+  survivors({ dots, scale, blocks, count, mask, bound, rows, kept, estimates }: SurvivorsTask): number {
     let n = 0;
     for (let v = 0; v < count * BLOCK_ROWS; v++) {
       const block = blocks[v >> 4]!;
@@ -99,6 +99,7 @@ export const codesReference: CodeKernels = {
       if (((mask[block]! >> (v & 15)) & 1) === 0 || !stays(bound, row, dots[v]! * scale)) continue;
       rows[n] = row;
       kept[n] = dots[v]!;
+      estimates[n] = dots[v]! * scale;
       n++;
     }
     return n;

@@ -106,7 +106,7 @@ function bind(memory: SharedWasmMemory, wasm: WasmExports): WasmCodeKernels {
       return found;
     },
 
-    survivors({ dots, scale, blocks, count, mask, bound, rows, kept }) {
+    survivors({ dots, scale, blocks, count, mask, bound, rows, kept, estimates }) {
       call.begin();
       const { metric, error, tail, norms } = inputsOf(bound);
       const n = wasm.survivors(
@@ -126,6 +126,7 @@ function bind(memory: SharedWasmMemory, wasm: WasmExports): WasmCodeKernels {
         bound.threshold,
         call.output(rows),
         call.output(kept),
+        call.output(estimates),
       );
       call.end();
       return n;
@@ -439,6 +440,7 @@ interface WasmExports {
     threshold: number,
     rows: number,
     kept: number,
+    estimates: number,
   ): number;
   sift(
     rows: number,

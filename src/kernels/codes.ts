@@ -128,6 +128,8 @@ export interface SurvivorsTask {
   rows: Uint32Array;
   /** Out: their dot products. */
   kept: Int32Array;
+  /** Out: the same, times scale. */
+  estimates: Float64Array;
 }
 
 /** Of listed rows, those whose bound reaches the threshold, with est = estimates[i] + dots[i] · scale; in place. */

@@ -15,10 +15,11 @@ import type {
 } from '../search.js';
 import type { Source } from '../sources/source.js';
 import type { Id, IdKind } from '../types.js';
-import { checkKeys } from '../validate.js';
+import { checkKeys, isId } from '../validate.js';
 import { backend } from './backend.js';
 import { buildSync, buildWith, type OnProgress } from './builder.js';
 import { ByExample, type IndexGroups, type IndexRecommend, type IndexRecommendGroups } from './by-example.js';
+import type { Basis } from './engine/basis.js';
 import type { BuildOptions } from './engine/build.js';
 import { Searcher, type SearchResult, type SearchState } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
@@ -436,7 +437,7 @@ export class FunnelIndex<Payload = any> {
       ...(order === undefined ? {} : { order }),
       ...(queries === undefined ? {} : { queries }),
       // A copy: the segment that has it may be replaced meanwhile.
-      ...(rotation === 'balanced' && !queries && { basis: this.#live.segments[0]!.coding.basis!.rows.slice() }),
+      ...(rotation === 'balanced' && !queries && { basis: ownBasis(this.#live.segments[0]!.coding.basis!) }),
     };
   }
 
@@ -811,6 +812,10 @@ function checkPath(path: unknown): void {
   }
 }
 
+function ownBasis({ plane, step }: Basis): Pick<Basis, 'plane' | 'step'> {
+  return { plane: plane.slice(), step };
+}
+
 function listOf(ids: Id | readonly Id[]): readonly Id[] {
   if (isId(ids)) return [ids];
   if (!Array.isArray(ids)) throw expected('BAD_ARGUMENT', 'an id or an array of ids', 'ids', ids);
@@ -818,8 +823,4 @@ function listOf(ids: Id | readonly Id[]): readonly Id[] {
     if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint', `ids[${i}]`, id);
     return id;
   });
-}
-
-function isId(value: unknown): value is Id {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
 }

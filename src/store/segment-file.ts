@@ -2,7 +2,7 @@
 import type { CodeKernels } from '../kernels/codes.js';
 import { BLOCK_ROWS } from '../kernels/codes.js';
 import { METRICS } from '../kernels/kernels.js';
-import { basisFromRows, MOST_SKEW } from './engine/basis.js';
+import { basisFromPlane, MOST_SKEW, strideOf } from './engine/basis.js';
 import { arrayIn } from './engine/memory.js';
 import { type Order, type OrderCoding, orderBlockBytes } from './engine/order.js';
 import { centroidRows } from './engine/partition.js';
@@ -31,7 +31,8 @@ interface Meta {
   width: number;
   full: number;
   count: number;
-  rotated: boolean;
+  /** 0: not rotated. */
+  basisStep: number;
   lists: number;
   largestNorm: number;
   scales: Record<(typeof LENGTHS)[number], number>;
@@ -53,7 +54,7 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     width,
     full,
     count: segment.count,
-    rotated: basis !== null,
+    basisStep: basis === null ? 0 : basis.step,
     lists: partition?.halfSquares.length ?? 0,
     largestNorm: segment.largestNorm,
     scales: Object.fromEntries(LENGTHS.map((name) => [name, segment[name].scale])) as Meta['scales'],
@@ -67,7 +68,7 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     }),
   };
   yield { name: 'meta', bytes: Buffer.from(JSON.stringify(meta)) };
-  if (basis !== null) yield section('basis', basis.rows);
+  if (basis !== null) yield section('basis', basis.plane);
   for (const name of QUANTISERS) {
     const { base, step } = coding[name];
     if (base.length === 0) continue;
@@ -114,19 +115,19 @@ export function loadSegment(
   withFull: boolean,
 ): Segment {
   const meta = metaOf(read('meta'), file);
-  const { dim, metric, head, width, full, count, rotated, lists } = meta;
+  const { dim, metric, head, width, full, count, basisStep, lists } = meta;
   const load = <A extends ArrayBufferView>(name: string, array: A): A => {
     if (array.byteLength > 0) read(name, new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
     return array;
   };
-  const rows = rotated ? load('basis', arrayIn(kernels, Uint16Array, width * dim)) : null;
   const quantiser = (name: (typeof QUANTISERS)[number] | 'orderQuantiser', dims: number): Quantiser => {
     const base = load(`${name}.base`, new Float64Array(dims));
     const step = load(`${name}.step`, new Float64Array(dims));
     if (!step.every((s) => s > 0 && Number.isFinite(s))) throw corrupt(file, `${name}.step`, 'is not positive');
     return { base, step, inverse: step.map((s) => 1 / s) };
   };
-  const basis = rows === null ? null : basisFromRows(kernels, rows, dim);
+  const plane = basisStep > 0 ? load('basis', arrayIn(kernels, Uint8Array, 2 * width * strideOf(dim))) : null;
+  const basis = plane === null ? null : basisFromPlane(kernels, plane, basisStep, dim);
   if (basis !== null && !(basis.skew < MOST_SKEW)) throw corrupt(file, 'basis', 'is not orthonormal');
   const headQuantiser = quantiser('headQuantiser', head);
   const coding: Coding = {
@@ -239,6 +240,8 @@ function metaOf(bytes: Uint8Array, file: string): Meta {
     meta.full % 8 === 0 &&
     meta.width >= meta.head &&
     LENGTHS.every((name) => Number.isFinite(meta.scales?.[name])) &&
+    Number.isFinite(meta.basisStep) &&
+    meta.basisStep >= 0 &&
     isOrder(meta);
   if (!sane) throw corrupt(file, 'meta', 'makes no sense');
   return meta;

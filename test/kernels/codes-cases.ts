@@ -45,7 +45,7 @@ export const OUTPUTS: Record<CodeKernelName, readonly string[]> = {
   bitDots: ['dots'],
   rowDots: ['dots'],
   topDots: ['rows', 'best'],
-  survivors: ['rows', 'kept'],
+  survivors: ['rows', 'kept', 'estimates'],
   sift: ['rows', 'estimates'],
   project: ['out'],
   nearest: ['best', 'found'],
@@ -189,7 +189,8 @@ function survivors(random: Random): SurvivorsTask {
   const estimates = Array.from(dots, (dot, v) => ({ row: 16 * blocks[v >> 4]! + (v & 15), est: dot * scale }));
   const bound = boundFor(random, there * 16, estimates);
   const rows = new Uint32Array(16 * count).fill(UNSET);
-  return { dots, scale, blocks, count, mask, bound, rows, kept: new Int32Array(16 * count).fill(UNSET) };
+  const kept = new Int32Array(16 * count).fill(UNSET);
+  return { dots, scale, blocks, count, mask, bound, rows, kept, estimates: new Float64Array(16 * count).fill(UNSET) };
 }
 
 function sift(random: Random): SiftTask {

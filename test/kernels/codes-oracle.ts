@@ -202,11 +202,12 @@ export function boundOf(bound: Bound, row: number, est: number): number {
   return norm * (product - norm);
 }
 
-function survivors({ scale, bound, rows, kept, ...visit }: SurvivorsTask): number {
+function survivors({ scale, bound, rows, kept, estimates, ...visit }: SurvivorsTask): number {
   const stay = visitsOf(visit).filter(({ row, dot }) => boundOf(bound, row, dot * scale) >= bound.threshold);
   stay.forEach(({ row, dot }, i) => {
     rows[i] = row;
     kept[i] = dot;
+    estimates[i] = dot * scale;
   });
   return stay.length;
 }

@@ -4,17 +4,20 @@
  * quality: how far it is from orthonormal is measured, and every bound pays for it.
  */
 import type { CodeKernels } from '../../kernels/codes.js';
-import { halfToFloat } from '../../kernels/reference.js';
 import { symmetricEigen } from './eigen.js';
-import { toHalf } from './half.js';
 
 export interface Basis {
   /** Dims of a row. */
   readonly dim: number;
   /** Directions, a multiple of 8; those beyond `dim` are zeros. */
   readonly width: number;
-  /** `width × dim`, float16 bits: half the bytes that a query must read. */
-  readonly rows: Uint16Array;
+  /**
+   * The directions in whole `step`s, of 16 bits each, as two rows of an int8 plane: direction i is 256 · row 2 i + row 2 i + 1.
+   * `2 width × strideOf(dim)`; integer sums are a quarter of the work of float64 ones, and the same everywhere.
+   */
+  readonly plane: Uint8Array;
+  /** A power of two. */
+  readonly step: number;
   /** The same values, `dim × width`, as `project` wants them. */
   readonly columns: Float32Array;
   /** Upper bound of the spectral norm of G − I, G the Gram matrix of the non-zero directions. */
@@ -63,9 +66,28 @@ function fromDirections(
   width: number,
   wanted: number,
 ): Basis {
-  const rows = new Uint16Array(width * dim);
-  for (let i = 0; i < wanted * dim; i++) rows[i] = toHalf(directions[i]!);
-  return basisFromRows(kernels, rows, dim);
+  let largest = 0;
+  for (let i = 0; i < wanted * dim; i++) largest = Math.max(largest, Math.abs(directions[i]!));
+  const step = largest > 0 && Number.isFinite(largest) ? 2 ** Math.ceil(Math.log2(largest / MOST_STEPS)) : 1;
+  const stride = strideOf(dim);
+  const plane = new Uint8Array(2 * width * stride);
+  for (let i = 0; i < wanted; i++) {
+    for (let j = 0; j < dim; j++) {
+      const steps = Math.round(directions[i * dim + j]! / step);
+      const low = (steps << 24) >> 24;
+      plane[2 * i * stride + j] = (steps - low) >> 8;
+      plane[(2 * i + 1) * stride + j] = low;
+    }
+  }
+  return basisFromPlane(kernels, plane, step, dim);
+}
+
+/** What two signed bytes reach. */
+const MOST_STEPS = 127 * 256;
+
+/** Bytes of a row of the plane. */
+export function strideOf(dim: number): number {
+  return Math.ceil(dim / 8) * 8;
 }
 
 /** Gram–Schmidt, twice for each row; rows that depend on earlier ones become zeros. */
@@ -95,13 +117,16 @@ function dotOf(a: Float64Array, b: Float64Array): number {
 }
 
 /** Rows of zeros are no directions. */
-export function basisFromRows(kernels: CodeKernels, rows: Uint16Array, dim: number): Basis {
-  const width = rows.length / dim;
+export function basisFromPlane(kernels: CodeKernels, plane: Uint8Array, step: number, dim: number): Basis {
+  const stride = strideOf(dim);
+  const width = plane.length / (2 * stride);
   const columns = new Float32Array(dim * width);
+  const bytes = new Int8Array(plane.buffer, plane.byteOffset, plane.length);
   for (let i = 0; i < width; i++) {
-    for (let j = 0; j < dim; j++) columns[j * width + i] = halfToFloat(rows[i * dim + j]!);
+    const high = 2 * i * stride;
+    for (let j = 0; j < dim; j++) columns[j * width + i] = (256 * bytes[high + j]! + bytes[high + stride + j]!) * step;
   }
-  return { dim, width, rows, columns, skew: skewOf(kernels, columns, dim, width, rows) };
+  return { dim, width, plane, step, columns, skew: skewOf(kernels, columns, dim, width) };
 }
 
 /** Σ x xᵀ, `dim × dim`, scaled to trace 1. */
@@ -209,13 +234,10 @@ function transpose(a: Float32Array, rows: number, columns: number): Float32Array
 /**
  * ‖F‖₂ ≤ ‖F⁴‖_F^¼ for the symmetric F = G − I (Σλ⁸)^⅛; both squarings are rounded far below what is added for it.
  */
-function skewOf(kernels: CodeKernels, columns: Float32Array, dim: number, width: number, rows: Uint16Array): number {
+function skewOf(kernels: CodeKernels, columns: Float32Array, dim: number, width: number): number {
   const f = new Float64Array(width * width);
   kernels.project({ rows: transpose(columns, dim, width), count: width, dim, basis: columns, width, out: f });
-  for (let i = 0; i < width; i++) {
-    const isDirection = rows.subarray(i * dim, (i + 1) * dim).some((half) => (half & 0x7fff) !== 0);
-    if (isDirection) f[i * width + i]! -= 1;
-  }
+  for (let i = 0; i < width; i++) if (f[i * width + i]! > 0) f[i * width + i]! -= 1;
   let power = f;
   let scale = 1;
   for (let squaring = 0; squaring < 2; squaring++) {

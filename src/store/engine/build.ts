@@ -1,7 +1,7 @@
 /** Builds a segment: choose a coding from a sample, encode every row, sort rows by list. */
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
-import { type Basis, basisFromRows, principalBasis } from './basis.js';
+import { type Basis, basisFromPlane, principalBasis } from './basis.js';
 import { CHUNK_ROWS, Coder, type Encoded, toUnits } from './coder.js';
 import { kMeans } from './k-means.js';
 import { arrayIn } from './memory.js';
@@ -24,7 +24,7 @@ export interface BuildOptions {
   rotation: 'pca' | 'none' | 'balanced';
   /** Of 'balanced': sample queries of length 1, `count × dim`; or the basis that earlier ones made. */
   queries?: Float32Array | undefined;
-  basis?: Uint16Array | undefined;
+  basis?: { plane: Uint8Array; step: number } | undefined;
   /** Head dims, a multiple of 8. */
   head: number;
   /** Rotated dims in all, a multiple of 8. */
@@ -93,7 +93,7 @@ export function planCoding(kernels: CodeKernels, rows: RowReader, options: Build
 
 function basisFor(kernels: CodeKernels, units: Float32Array, options: BuildOptions): Basis {
   const { dim, width, queries, basis } = options;
-  if (basis !== undefined) return basisFromRows(kernels, basis, dim);
+  if (basis !== undefined) return basisFromPlane(kernels, basis.plane, basis.step, dim);
   return principalBasis(kernels, queries === undefined ? [units] : [units, queries], dim, width);
 }
 
@@ -166,9 +166,9 @@ function* sampleChunks(rows: RowReader, dim: number, wanted: number): Generator<
 
 /** The kernels read the basis with every query. */
 function moveInto(kernels: CodeKernels, basis: Basis): void {
-  const rows = arrayIn(kernels, Uint16Array, basis.rows.length);
-  rows.set(basis.rows);
-  (basis as { rows: Uint16Array }).rows = rows;
+  const plane = arrayIn(kernels, Uint8Array, basis.plane.length);
+  plane.set(basis.plane);
+  (basis as { plane: Uint8Array }).plane = plane;
 }
 
 /** Room for the codes of so many rows. */

@@ -1,5 +1,6 @@
 /** A query, rotated and quantised for one segment, with the constants of its bounds. */
-import { HEAD_QUERY_MAX } from '../../kernels/codes.js';
+import { type CodeKernels, HEAD_QUERY_MAX } from '../../kernels/codes.js';
+import { strideOf } from './basis.js';
 import type { Scratch } from './memory.js';
 import type { Quantiser } from './quantiser.js';
 import type { Coding, Segment } from './segment.js';
@@ -17,15 +18,18 @@ export interface Part {
   readonly slack: number;
 }
 
+/** The first dims of B q', for the q' next to the unit query q that whole numbers can say. */
 export interface Rotated {
-  /** Rotated dims of the unit query; as many as were asked for. */
   readonly u: Float64Array;
-  readonly unit: number;
-  readonly vector: Float32Array;
+  /** |q'|, or more. */
+  readonly length: number;
+  /** |q − q'|, or more: what the dot product with a unit vector may differ by. */
+  readonly off: number;
 }
 
 /** @param width dims to rotate: those of the head alone, or all */
 export function rotateQuery(
+  codes: CodeKernels,
   scratch: Scratch,
   coding: Coding,
   vector: Float32Array,
@@ -38,22 +42,45 @@ export function rotateQuery(
   const { basis, dim } = coding;
   if (basis === null) {
     for (let i = 0; i < width; i++) u[i] = i < dim ? vector[i]! * unit : 0;
-  } else {
-    const rows = identity(scratch, width);
-    scratch.kernels.scoresAt({
-      metric: 'dot',
-      query: vector,
-      chunks: [basis.rows],
-      chunkRows: 2 ** 31,
-      stride: dim,
-      dim,
-      rows,
-      count: width,
-      keys: u,
-    });
-    for (let i = 0; i < width; i++) u[i]! *= unit;
+    return { u, length: 1, off: 0 };
   }
-  return { u, unit, vector };
+  const dims = strideOf(dim);
+  const query = scratch.take('rotation query', Int16Array, dims);
+  const { scale, length, off } = wholeNumbers(vector, unit, dims, query);
+  const rows = identity(scratch, 2 * width);
+  const dots = scratch.take('rotation dots', Int32Array, 2 * width);
+  codes.rowDots({ plane: basis.plane, bits: 8, stride: dims, dims, rows, count: 2 * width, query, dots });
+  const step = basis.step * scale;
+  for (let i = 0; i < width; i++) u[i] = (256 * dots[2 * i]! + dots[2 * i + 1]!) * step;
+  return { u, length, off };
+}
+
+/** Added and taken away, it leaves the nearest whole number, in a third of the time of Math.round. */
+const ROUND = 1.5 * 2 ** 52;
+
+/** vector · unit ≈ query · scale, sums with signed bytes within int32. */
+function wholeNumbers(vector: Float32Array, unit: number, dims: number, query: Int16Array) {
+  let largest = 0;
+  for (let i = 0; i < vector.length; i++) largest = Math.max(largest, Math.abs(vector[i]!));
+  let scale = (largest * unit) / HEAD_QUERY_MAX || 1;
+  if (128 * HEAD_QUERY_MAX * dims >= 2 ** 31) {
+    let sum = 0;
+    for (let i = 0; i < vector.length; i++) sum += Math.abs(vector[i]!);
+    // Each rounding adds half a step to the sum of magnitudes at most.
+    scale = Math.max(scale, (sum * unit) / ((2 ** 31 - 1) / 128 - dims / 2));
+  }
+  const steps = unit / scale;
+  let squares = 0;
+  let left = 0;
+  for (let i = 0; i < vector.length; i++) {
+    const value = vector[i]! * steps;
+    const whole = value + ROUND - ROUND;
+    query[i] = whole;
+    squares += whole * whole;
+    left += (value - whole) * (value - whole);
+  }
+  query.fill(0, vector.length, dims);
+  return { scale, length: Math.sqrt(squares) * scale + SLACK, off: Math.sqrt(left) * scale + SLACK };
 }
 
 /** 0, 1, 2, ...: at least n of them. */
@@ -64,12 +91,12 @@ export function identity(scratch: Scratch, n: number): Uint32Array {
   return rows;
 }
 
-/** Length of dims [0, m), and an upper bound of the unit query's length beyond them. */
-export function split(coding: Coding, u: Float64Array, m: number): { within: number; beyond: number } {
+/** Length of dims [0, m), and an upper bound of the query's length beyond them. */
+export function split(coding: Coding, { u, length }: Rotated, m: number): { within: number; beyond: number } {
   let squares = 0;
   for (let i = 0; i < m; i++) squares += u[i]! * u[i]!;
   const skew = coding.basis?.skew ?? 0;
-  return { within: Math.sqrt(squares), beyond: Math.sqrt(Math.max(0, 1 - squares / (1 + skew)) + SLACK) };
+  return { within: Math.sqrt(squares), beyond: Math.sqrt(Math.max(0, length * length - squares / (1 + skew)) + SLACK) };
 }
 
 export interface HeadPart extends Part {
@@ -82,7 +109,7 @@ export interface HeadPart extends Part {
  * @param narrow query codes of one byte: half the work of a scan, for orders; bounds want the whole
  * @param query where the codes go: `coding.head` of them
  */
-export function headPart(coding: Coding, u: Float64Array, narrow: boolean, query: Int16Array): HeadPart {
+export function headPart(coding: Coding, { u, off }: Rotated, narrow: boolean, query: Int16Array): HeadPart {
   const { base, step } = coding.headQuantiser;
   const n = coding.head;
   let largest = 0;
@@ -104,15 +131,15 @@ export function headPart(coding: Coding, u: Float64Array, narrow: boolean, query
     fineConstant += u[i]! * base[i]!;
     within += u[i]! * u[i]!;
   }
-  const skewed = skewSlack(coding, Math.sqrt(within));
+  const lost = skewSlack(coding, Math.sqrt(within)) + off;
   return {
     query,
     scale,
     // Codes are 0..15, around 7.5; whole codes 0..255, around 127.5, of which a 16th of the weight belongs to each.
     constant: constant + 7.5 * rest,
-    slack: 7.5 * absolute + skewed + SLACK,
+    slack: 7.5 * absolute + lost + SLACK,
     fineConstant: fineConstant + (127.5 / 16) * rest,
-    fineSlack: (127.5 / 16) * absolute + skewed + SLACK,
+    fineSlack: (127.5 / 16) * absolute + lost + SLACK,
   };
 }
 

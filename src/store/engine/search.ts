@@ -4,8 +4,18 @@ import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { Best } from './best.js';
 import { Scratch } from './memory.js';
 import { fullEstimates, keyOf, orderRows, topByKey, twiceIn, type Visit } from './ordered.js';
-import { type HeadPart, headPart, identity, rotateQuery, rowPart, skewSlack, split, thresholdOf } from './prepared.js';
-import type { Lengths, Partition, Segment } from './segment.js';
+import {
+  type HeadPart,
+  headPart,
+  identity,
+  type Rotated,
+  rotateQuery,
+  rowPart,
+  skewSlack,
+  split,
+  thresholdOf,
+} from './prepared.js';
+import type { Coding, Lengths, Partition, Segment } from './segment.js';
 
 /** The rows themselves. */
 export interface RowTier {
@@ -113,6 +123,8 @@ export class Searcher {
     // Pass 1: every dot product of the heads, and what looks best.
     const dotsOf: Int32Array[] = [];
     const visits: Visit[] = [];
+    // What one query and one segment have in scratch memory stays as it is.
+    const alone = segments.length === 1 && requests.length === 1;
     for (const [s, segment] of segments.entries()) {
       const { coding } = segment;
       const visit = this.#blocksOf(segment, s, requests);
@@ -123,9 +135,9 @@ export class Searcher {
       dotsOf.push(dots);
       parts.push(
         runs.map((run, t) => {
-          const { u } = rotateQuery(this.#scratch, coding, run.request.vector, run.norm, coding.width);
-          run.rotated[s] = u.slice(0, coding.width);
-          return headPart(coding, u, false, query.subarray(t * coding.head, (t + 1) * coding.head));
+          const rotated = this.#rotate(coding, run.request.vector, run.norm, coding.width);
+          run.rotated[s] = alone ? rotated : { ...rotated, u: rotated.u.slice(0, coding.width) };
+          return headPart(coding, rotated, false, query.subarray(t * coding.head, (t + 1) * coding.head));
         }),
       );
       const queries = requests.length;
@@ -140,6 +152,10 @@ export class Searcher {
       for (const s of segments.keys()) this.#sift(run, s, visits[s]!, dots(s), parts[s]![t]!);
       return run.result(true);
     });
+  }
+
+  #rotate(coding: Coding, vector: Float32Array, norm: number, width: number): Rotated {
+    return rotateQuery(this.codes, this.#scratch, coding, vector, norm, width);
   }
 
   /** Of rows that are scored one by one, codes have nothing to say. */
@@ -185,14 +201,14 @@ export class Searcher {
     const ordinals = this.#scratch.take('seed ordinals', Uint32Array, k);
     for (let i = 0; i < found; i++) ordinals[i] = segment.ordinals[rows[i]!]!;
     this.#score(run, ordinals, found);
-    run.seeds[s] = new Set(rows.subarray(0, found));
+    run.seeds[s] = rows.slice(0, found);
   }
 
   #sift(run: Run, s: number, visit: Visit, dots: Int32Array, part: HeadPart): void {
     const { request, norm } = run;
     const segment = run.state.segments[s]!;
     const { coding } = segment;
-    const u = run.rotated[s]!;
+    const rotated = run.rotated[s]!;
     const { codes } = this;
     const scratch = this.#scratch;
     const eps = request.eps ?? 1;
@@ -207,12 +223,13 @@ export class Searcher {
       norms: segment.norms,
       ...reach,
     });
-    const head = split(coding, u, coding.head);
+    const head = split(coding, rotated, coding.head);
 
     // The head's own bound, of every row.
     const visited = visit.count * BLOCK_ROWS;
     const rows = scratch.take('rows', Uint32Array, visited);
     const kept = scratch.take('kept', Int32Array, visited);
+    const estimates = scratch.take('estimates', Float64Array, visited);
     const mask = request.only?.masks[s] ?? segment.mask;
     let n = codes.survivors({
       dots,
@@ -222,14 +239,13 @@ export class Searcher {
       bound: bound(segment.coarseError, head.within, segment.headTail, head.beyond, part.constant + part.slack),
       rows,
       kept,
+      estimates,
     });
     run.stages.push({ name: 'head', in: request.only?.rows ?? segment.count, out: n });
     if (n === 0) return;
 
     // The head's other half.
-    const estimates = scratch.take('estimates', Float64Array, n);
     const more = scratch.take('more dots', Int32Array, n);
-    for (let i = 0; i < n; i++) estimates[i] = kept[i]! * part.scale;
     const before = n;
     codes.rowDots({
       plane: segment.finePlane,
@@ -257,7 +273,7 @@ export class Searcher {
     if (levels > 0 && n > 0) {
       const within = n;
       const query = scratch.take('level query', Int16Array, levels);
-      const level = rowPart(coding.levelQuantiser, u, coding.head, 1, levels, query);
+      const level = rowPart(coding.levelQuantiser, rotated.u, coding.head, 1, levels, query);
       codes.rowDots({
         plane: segment.levelPlane,
         bits: 8,
@@ -268,7 +284,7 @@ export class Searcher {
         query,
         dots: more,
       });
-      const all = split(coding, u, coding.width);
+      const all = split(coding, rotated, coding.width);
       // The head's part has paid for the skew of its own dims.
       const skew = skewSlack(coding, all.within) - skewSlack(coding, head.within);
       const constant = fineConstant + level.constant + level.slack + skew;
@@ -308,10 +324,13 @@ export class Searcher {
     // The rows themselves, but for those that were scored first.
     const seeds = run.seeds[s]!;
     const ordinals = scratch.take('ordinals', Uint32Array, n);
+    const seeded = scratch.take('seeded', Uint8Array, segment.count); // zeros between searches
+    for (let i = 0; i < seeds.length; i++) seeded[seeds[i]!] = 1;
     let left = 0;
     for (let i = 0; i < n; i++) {
-      if (!seeds.has(rows[i]!)) ordinals[left++] = segment.ordinals[rows[i]!]!;
+      if (seeded[rows[i]!] === 0) ordinals[left++] = segment.ordinals[rows[i]!]!;
     }
+    for (let i = 0; i < seeds.length; i++) seeded[seeds[i]!] = 0;
     this.#score(run, ordinals, left);
     run.stages.push({ name: 'rows', in: n, out: Math.min(n, request.k) });
   }
@@ -342,10 +361,11 @@ export class Searcher {
     const { coding } = segment;
     const scratch = this.#scratch;
     const width = k <= keep ? coding.head : coding.width;
-    const { u } = rotateQuery(scratch, coding, request.vector, run.norm, width);
+    const rotated = this.#rotate(coding, request.vector, run.norm, width);
+    const { u } = rotated;
     const visit = this.#visit(run, segment, s, u);
     const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
-    const part = headPart(coding, u, true, query);
+    const part = headPart(coding, rotated, true, query);
     const dots = scratch.take(`dots ${s}`, Int32Array, visit.count * BLOCK_ROWS);
     this.codes.headDots({ plane: segment.headPlane, dims: coding.head, ...visit, query, queries: 1, dots });
     const best = scratch.take('seed dots', Int32Array, k);
@@ -382,7 +402,8 @@ export class Searcher {
     const byCodes = narrows && coding.full === 0;
     const rotates = byCodes || coding.order!.kind === 'int8' || segment.partition !== null;
     const width = byCodes ? coding.width : coding.head;
-    const u = rotates ? rotateQuery(scratch, coding, request.vector, norm, width).u : NOT_ROTATED;
+    const rotated = rotates ? this.#rotate(coding, request.vector, norm, width) : NOT_ROTATED;
+    const { u } = rotated;
     const visit = this.#visit(run, segment, s, u);
     const query = { vector: request.vector, norm, u };
     const mask = request.only?.masks[s] ?? segment.mask;
@@ -390,7 +411,7 @@ export class Searcher {
     run.stages.push({ name: 'head', in: rowsIn(run, segment, visit), out: found });
     if (!narrows || found <= keep) return found;
     const estimates = byCodes
-      ? this.#listEstimates(segment, u, width, rows, found)
+      ? this.#listEstimates(segment, rotated, width, rows, found)
       : fullEstimates(this.codes, scratch, segment, query, rows, found);
     if (coding.metric !== 'cosine') {
       const twoQuery = twiceIn(segment, norm);
@@ -404,18 +425,18 @@ export class Searcher {
   }
 
   /** Estimates of listed rows' cosines by head, fine and level plane; of the head plane whole blocks are read for it. */
-  #listEstimates(segment: Segment, u: Float64Array, width: number, rows: Uint32Array, count: number): Float64Array {
+  #listEstimates(segment: Segment, rotated: Rotated, width: number, rows: Uint32Array, count: number): Float64Array {
     const { coding, headPlane: plane } = segment;
     const scratch = this.#scratch;
     const query = scratch.take('list query codes', Int16Array, coding.head);
-    const part = headPart(coding, u, true, query);
+    const part = headPart(coding, rotated, true, query);
     const blocks = scratch.take('list blocks', Uint32Array, count);
     for (let i = 0; i < count; i++) blocks[i] = rows[i]! >> 4;
     const dots = scratch.take('list dots', Int32Array, count * BLOCK_ROWS);
     this.codes.headDots({ plane, dims: coding.head, blocks, count, query, queries: 1, dots });
     const best = scratch.take('seed dots', Int32Array, count);
     for (let i = 0; i < count; i++) best[i] = dots[i * BLOCK_ROWS + (rows[i]! & 15)]!;
-    const { estimates, constant } = this.#codeEstimates(segment, u, width, part, rows, best, count);
+    const { estimates, constant } = this.#codeEstimates(segment, rotated.u, width, part, rows, best, count);
     for (let i = 0; i < count; i++) estimates[i]! += constant;
     return estimates;
   }
@@ -545,7 +566,7 @@ export class Searcher {
   }
 }
 
-const NOT_ROTATED = new Float64Array(0);
+const NOT_ROTATED: Rotated = { u: new Float64Array(0), length: 1, off: 0 };
 
 function rowsIn({ request: { only } }: Run, segment: Segment, visit: Visit): number {
   return Math.min(only?.rows ?? segment.count, visit.count * BLOCK_ROWS);
@@ -595,8 +616,8 @@ export function defaultProbes(lists: number): number {
 class Run {
   readonly best: Best;
   readonly stages: StageCount[] = [];
-  readonly rotated: Float64Array[] = [];
-  readonly seeds: Set<number>[] = [];
+  readonly rotated: Rotated[] = [];
+  readonly seeds: Uint32Array[] = [];
   rowsRead = 0;
   readonly norm: number;
 

@@ -104,7 +104,7 @@ export function kernelArrays(s: Segment): ArrayBufferView[] {
     s.ordinals,
     s.blocks,
     s.mask,
-    ...(s.coding.basis === null ? [] : [s.coding.basis.rows]),
+    ...(s.coding.basis === null ? [] : [s.coding.basis.plane]),
     ...(s.partition === null ? [] : [s.partition.rows]),
     ...(s.order === null ? [] : [s.order.plane, s.order.norms, s.order.zeros]),
   ];

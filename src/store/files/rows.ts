@@ -62,14 +62,17 @@ export function checkRowHeader(header: Buffer, format: RowFormat, entry: RowFile
 }
 
 /** Magic, version and uuid: what every file of ours starts with. */
-export function checkHead(header: Buffer, magic: Buffer, uuid: Uint8Array, name: string): void {
+export function checkHead(
+  header: Buffer,
+  magic: Buffer,
+  uuid: Uint8Array,
+  name: string,
+  wanted: number = FORMAT_VERSION,
+): void {
   if (!header.subarray(0, 8).equals(magic)) throw corrupt(name, 'header', 'is not that of a file of funnelvec');
   const version = header.readUInt32LE(8);
-  if (version !== FORMAT_VERSION) {
-    throw filesError(
-      'UNSUPPORTED_FORMAT',
-      `Expected format ${FORMAT_VERSION} in the header of ${name}, not ${version}`,
-    );
+  if (version !== wanted) {
+    throw filesError('UNSUPPORTED_FORMAT', `Expected format ${wanted} in the header of ${name}, not ${version}`);
   }
   if (!header.subarray(12, 28).equals(uuid)) throw corrupt(name, 'header', 'is of another index');
 }

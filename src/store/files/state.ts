@@ -9,8 +9,10 @@ import { INDEX_TYPES, type PayloadIndexType } from '../payload/types.js';
 import { crc32c } from './crc32c.js';
 import { corrupt, filesError } from './errors.js';
 
-/** Of row files and segments, and of a state without payload indexes. */
+/** Of row files, and of a state without payload indexes. */
 export const FORMAT_VERSION = 1;
+/** Of segments and payload indexes; 1 had a basis of float16. */
+export const SEGMENT_VERSION = 2;
 /** Of a state with payload indexes: a version that knows only the first would take their files for codes. */
 export const FORMAT_WITH_INDEXES = 2;
 
