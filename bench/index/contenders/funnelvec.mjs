@@ -21,11 +21,13 @@ export const contenders = {
   funnelvec: {
     version: () => packageVersion('funnelvec'),
     about: () => 'cosine',
-    async build(rows, { dim, file, threads }, timed) {
+    async build(rows, { dim, file, threads, count }, timed) {
       const { FunnelIndex } = await import('funnelvec/store');
       rmSync(file, { recursive: true, force: true });
       return timed(async () => {
-        const index = await FunnelIndex.create(file, { dim, metric: 'cosine', threads, autoOptimize: false });
+        const memory = memoryFor(count, dim);
+        const options = { dim, metric: 'cosine', threads, autoOptimize: false, ...(memory && { memory }) };
+        const index = await FunnelIndex.create(file, options);
         for await (const { from, to, values } of rows.blocks(16_384)) {
           await index.upsert({ ids: Int32Array.from({ length: to - from }, (_, i) => from + i), vectors: values });
         }
