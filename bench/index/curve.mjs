@@ -1,5 +1,7 @@
 // One contender alone on one set: its build, then every setting of its dial with recall and latency.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
+import os from 'node:os';
 import { dirname, join } from 'node:path';
 import { root } from '../../test/setup/steps.mjs';
 import { quantile } from '../measure.mjs';
@@ -17,8 +19,15 @@ export const jobOf = (contender, { key, folder, count, dim, queries, recipe }, t
 export async function build(contender, job, { python, buildThreads }) {
   mkdirSync(dirname(job.file), { recursive: true });
   rmSync(job.file, { recursive: true, force: true });
+  touch(job);
   const { seconds, peak, version } = await runBuild(contender, { ...job, threads: buildThreads }, python);
   return { seconds, peak, version, buildThreads, fileBytes: sizeOf(job.file) };
+}
+
+/** As much memory as a build and its files may want: {@link touch.mjs} says why. */
+function touch({ count, dim }) {
+  const bytes = Math.min(4 * 4 * dim * count, os.freemem() / 2);
+  spawnSync(process.execPath, [join(root, 'bench', 'index', 'touch.mjs'), String(bytes)]);
 }
 
 /** @param {{ first: number, ms: number, passes: number }} effort most milliseconds of the first pass and of each other */

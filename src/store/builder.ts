@@ -45,8 +45,8 @@ export function buildSync(
     onProgress({ phase: 'encode', done: to, total });
   }
   const sorting = sortByList(encoded, plan);
-  const full = sortPlane(codes, encoded.fullPlane, plan.coding.full, sorting);
-  return finish(codes, plan, encoded, ordinals, live.alive, sorting, full);
+  sortPlane(encoded.fullPlane, plan.coding.full, sorting);
+  return finish(codes, plan, encoded, ordinals, live.alive, sorting);
 }
 
 /** As buildSync, off this thread. */
@@ -83,11 +83,11 @@ export async function buildWith(
     const failed = (await Promise.allSettled(jobs)).find((job) => job.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     const sorting = await pool.sort({ kind: 'sort', plan, encoded });
-    const [full, segment] = await Promise.all([
-      pool.sortPlane({ kind: 'sortPlane', plane: encoded.fullPlane, stride: plan.coding.full, sorting }),
+    const [segment] = await Promise.all([
       pool.finish({ kind: 'finish', plan, encoded, ordinals, sorting }),
+      pool.sortPlane({ kind: 'sortPlane', plane: encoded.fullPlane, stride: plan.coding.full, sorting }),
     ]);
-    return { ...segment, fullPlane: full };
+    return segment;
   } finally {
     release();
   }

@@ -78,7 +78,6 @@ export interface Outcome {
   ms?: number;
   plan?: Plan;
   sorting?: Sorting;
-  plane?: Uint8Array;
   segment?: Segment;
 }
 

@@ -32,10 +32,13 @@ function answer(id: number, job: Job): ThreadReply {
       return { id };
     }
     if (job.kind === 'sort') return { id, sorting: sortByList(job.encoded, job.plan) };
-    if (job.kind === 'sortPlane') return { id, plane: sortPlane(codes, job.plane, job.stride, job.sorting) };
+    if (job.kind === 'sortPlane') {
+      sortPlane(job.plane, job.stride, job.sorting);
+      return { id };
+    }
     if (job.kind === 'finish') {
       const { plan, encoded, ordinals, sorting } = job;
-      return { id, segment: finish(codes, plan, encoded, ordinals, () => true, sorting, NO_PLANE) };
+      return { id, segment: finish(codes, plan, encoded, ordinals, () => true, sorting) };
     }
     const start = performance.now();
     const results = searcher.searchBatch(stateFor(job), job.requests);
@@ -49,9 +52,6 @@ function answer(id: number, job: Job): ThreadReply {
     return { id, error: { code, message, cause } };
   }
 }
-
-/** Another thread sorts it. */
-const NO_PLANE = new Uint8Array(0);
 
 function stateFor({ version, snapshot }: SearchJob): SearchState {
   if (snapshot !== undefined) {

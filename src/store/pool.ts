@@ -70,11 +70,10 @@ export class Pool {
     return (await this.#run(job)).sorting!;
   }
 
-  async sortPlane(job: SortPlaneJob): Promise<Uint8Array> {
-    return (await this.#run(job)).plane!;
+  async sortPlane(job: SortPlaneJob): Promise<void> {
+    await this.#run(job);
   }
 
-  /** Its full plane is empty. */
   async finish(job: FinishJob): Promise<Segment> {
     return (await this.#run(job)).segment!;
   }

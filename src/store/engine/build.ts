@@ -3,7 +3,7 @@ import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import { type Basis, basisFromPlane, principalBasis } from './basis.js';
 import { CHUNK_ROWS, Coder, type Encoded, toUnits } from './coder.js';
-import { kMeans } from './k-means.js';
+import { type Grouping, groupingOf, kMeans } from './k-means.js';
 import { arrayIn } from './memory.js';
 import {
   type EncodedOrder,
@@ -62,6 +62,8 @@ function basisOrNone(kernels: CodeKernels, moment: Float32Array, options: BuildO
 export interface Plan {
   coding: Coding;
   partition: Lists | null;
+  /** Of the partition's lists: made once, for all who look for a row's list. */
+  grouping: Grouping | null;
 }
 
 /** @throws when the reader does */
@@ -88,7 +90,8 @@ export function planCoding(kernels: CodeKernels, rows: RowReader, options: Build
     fullQuantiser: full > 0 ? rowQuantiser(unrotated, dim, 0, full) : rowQuantiser(unrotated, 1, 0, 0),
     order: options.order === undefined ? null : planOrder(options.order, moment, dim, head, heads),
   };
-  return { coding, partition: lists > 1 ? partitionOf(kernels, rows, coding, lists) : null };
+  const partition = lists > 1 ? partitionOf(kernels, rows, coding, lists) : null;
+  return { coding, partition, grouping: partition === null ? null : groupingOf(kernels, partition) };
 }
 
 function basisFor(kernels: CodeKernels, units: Float32Array, options: BuildOptions): Basis {
@@ -210,7 +213,7 @@ export function encodeRange(
   to: number,
   out: Encoded,
 ): void {
-  const coder = new Coder(kernels, plan.coding, plan.partition);
+  const coder = new Coder(kernels, plan);
   for (let first = from; first < to; first += CHUNK_ROWS) {
     coder.encode(rows.read(first, Math.min(CHUNK_ROWS, to - first)), first, out);
   }
@@ -224,22 +227,31 @@ export interface Sorting {
   offsets: Uint32Array | null;
 }
 
-/** A plane row by row, in the order of lists. The one given is released, unless it is the answer. */
-export function sortPlane(kernels: CodeKernels, plane: Uint8Array, stride: number, { order }: Sorting): Uint8Array {
-  if (order === null || stride === 0) return plane;
-  const to = arrayIn(kernels, Uint8Array, plane.length);
-  for (let r = 0; r < order.length; r++) {
-    to.set(plane.subarray(order[r]! * stride, (order[r]! + 1) * stride), r * stride);
+/** Puts a plane of rows in the order of lists, where it is: a cycle of places at a time, since planes are large. */
+export function sortPlane(plane: Uint8Array, stride: number, { order }: Sorting): void {
+  if (order === null || stride === 0) return;
+  const done = new Uint8Array(order.length);
+  const first = new Uint8Array(stride);
+  for (let start = 0; start < order.length; start++) {
+    if (done[start] === 1) continue;
+    first.set(plane.subarray(start * stride, (start + 1) * stride));
+    let place = start;
+    for (let from = order[place]!; from !== start; from = order[place]!) {
+      plane.copyWithin(place * stride, from * stride, (from + 1) * stride);
+      done[place] = 1;
+      place = from;
+    }
+    plane.set(first, place * stride);
+    done[place] = 1;
   }
-  kernels.release(plane);
-  return to;
 }
 
 /**
  * Sorts encoded rows by list and wraps them up.
  *
  * @param ordinals of the rows, in the order of the input; ascending
- * @param fullPlane sorted: it is most of the work, and another thread may have done it
+ * The full plane is sorted apart: it is most of the work, and another thread may do it meanwhile.
+ *
  */
 export function finish(
   kernels: CodeKernels,
@@ -248,11 +260,12 @@ export function finish(
   ordinals: Uint32Array,
   alive: (ordinal: number) => boolean,
   sorting: Sorting,
-  fullPlane: Uint8Array,
 ): Segment {
   const { coding } = plan;
-  const { count } = encoded;
+  const { count, finePlane, levelPlane, fullPlane } = encoded;
   const { order, offsets } = sorting;
+  sortPlane(finePlane, coding.head / 2, sorting);
+  sortPlane(levelPlane, coding.width - coding.head, sorting);
   const sorted = arrayIn(kernels, Uint32Array, count);
   for (let r = 0; r < count; r++) sorted[r] = ordinals[order === null ? r : order[r]!]!;
   const lengthsOf = (values: Float64Array) => toLengths(kernels, values, order);
@@ -268,8 +281,8 @@ export function finish(
     coding,
     count,
     headPlane: order === null ? encoded.headPlane : moveHead(kernels, encoded.headPlane, coding.head, order),
-    finePlane: sortPlane(kernels, encoded.finePlane, coding.head / 2, sorting),
-    levelPlane: sortPlane(kernels, encoded.levelPlane, coding.width - coding.head, sorting),
+    finePlane,
+    levelPlane,
     fullPlane,
     coarseError: lengthsOf(encoded.coarseError),
     fineError: lengthsOf(encoded.fineError),

@@ -1,5 +1,6 @@
 /** Encodes rows into planes, a chunk at a time: chunks are independent, so any number of threads may share the work. */
 import type { CodeKernels } from '../../kernels/codes.js';
+import type { Plan } from './build.js';
 import { ListFinder } from './k-means.js';
 import { type EncodedOrder, OrderCoder } from './order.js';
 import type { Lists } from './partition.js';
@@ -38,15 +39,19 @@ export class Coder {
   readonly #others = new Float64Array(CHUNK_ROWS);
   readonly #order: OrderCoder | null;
 
+  readonly coding: Coding;
+  readonly partition: Lists | null;
+
   constructor(
     readonly kernels: CodeKernels,
-    readonly coding: Coding,
-    readonly partition: Lists | null,
+    { coding, partition, grouping }: Plan,
   ) {
+    this.coding = coding;
+    this.partition = partition;
     this.#units = new Float64Array(CHUNK_ROWS * Math.max(coding.full, coding.basis === null ? coding.width : 0));
     this.#rotated = new Float64Array(CHUNK_ROWS * coding.width);
     this.#listRows = new Float32Array(CHUNK_ROWS * (partition?.dims ?? 0));
-    this.#finder = partition === null ? null : new ListFinder(kernels, partition);
+    this.#finder = partition === null ? null : new ListFinder(kernels, partition, grouping);
     this.#order = coding.order === null ? null : new OrderCoder(kernels, coding.order, CHUNK_ROWS);
   }
 

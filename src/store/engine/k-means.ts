@@ -19,6 +19,12 @@ interface Group extends Pick<Lists, 'centroids' | 'halfSquares'> {
   lists: Uint32Array;
 }
 
+/** Lists, put together by the leader that they are nearest to. */
+export interface Grouping {
+  leaders: Lists;
+  groups: Group[];
+}
+
 /**
  * @param heads sample rows, `count × dims`
  * @returns `dims × lists` centroids, dim-major, and |c|² / 2
@@ -79,24 +85,20 @@ export class ListFinder {
   readonly #joined: Uint32Array;
   readonly #members: Uint32Array[];
 
+  /** @param grouping what groupingOf(kernels, lists) answers */
   constructor(
     readonly kernels: CodeKernels,
     readonly lists: Lists,
+    grouping: Grouping | null = groupingOf(kernels, lists),
   ) {
     const { centroids, halfSquares } = lists;
     const n = halfSquares.length;
-    const grouped = n >= GROUPED_FROM;
-    if (grouped) {
-      const { leaders, groups } = byLeader(kernels, lists);
-      this.#leaders = leaders;
-      this.#groups = groups;
-    } else {
-      this.#leaders = null;
-      this.#groups = [{ lists: Uint32Array.from({ length: n }, (_, list) => list), centroids, halfSquares }];
-    }
+    this.#leaders = grouping?.leaders ?? null;
+    const all = () => ({ lists: Uint32Array.from({ length: n }, (_, list) => list), centroids, halfSquares });
+    this.#groups = grouping?.groups ?? [all()];
     this.#affinities = new Float64Array(BLOCK * (this.#leaders?.halfSquares.length ?? 0));
     this.#joined = new Uint32Array(this.#groups.length);
-    this.#members = grouped ? this.#groups.map(() => new Uint32Array(BLOCK)) : [];
+    this.#members = grouping !== null ? this.#groups.map(() => new Uint32Array(BLOCK)) : [];
   }
 
   /**
@@ -147,10 +149,11 @@ export class ListFinder {
   }
 }
 
-/** Centroids by the leader that they are nearest to; leaders of none are left out. */
-function byLeader(kernels: CodeKernels, lists: Lists): { leaders: Lists; groups: Group[] } {
+/** Null for so few lists that each is compared. Leaders of none are left out. */
+export function groupingOf(kernels: CodeKernels, lists: Lists): Grouping | null {
   const { dims, centroids, halfSquares } = lists;
   const n = halfSquares.length;
+  if (n < GROUPED_FROM) return null;
   const rows = rowsOf(centroids, dims, n);
   const leaders = kMeans(kernels, rows, dims, Math.ceil(n / LISTS_PER_GROUP));
   const leaderOf = new Uint32Array(n);
