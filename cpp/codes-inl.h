@@ -36,8 +36,9 @@ constexpr bool kHalves = false;
 constexpr size_t kBlocks = 1;
 #endif
 
-// Far enough for memory to answer before the line is wanted.
-constexpr size_t kAheadLines = 64;
+// Far enough for memory to answer before the line is wanted. Blocks that follow each other are asked for in their
+// order, whatever order they are read in: two streams in turns take memory twice as long.
+constexpr size_t kAheadLines = 64 * kBlocks;
 
 // Blocks of rows, side by side.
 template <bool kWide, size_t N>
@@ -57,7 +58,8 @@ inline void headBlocks(const uint8_t* const* blocks, size_t groups, const HeadQu
       for (size_t n = 0; n < N; ++n) {
         constexpr size_t second = kHalves ? 1 : 0;
         const uint8_t* p = blocks[n] + g * kLineBytes;
-        V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + kAheadLines * kLineBytes));
+        V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(blocks[0]) +
+                                                  (kAheadLines + N * g + n) * kLineBytes));
         const typename I::Line line = I::load(p);
         const typename I::Line lows = I::lowHalves(line), highs = I::highHalves(line);
         l[n][0] = I::addProducts(l[n][0], lows, ql);

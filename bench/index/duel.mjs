@@ -7,11 +7,11 @@ const FEWEST = 20;
 /**
  * Medians by round, in milliseconds: [{ ours: number[], theirs: number[] }], a number per setting.
  * @param ours, theirs { ask, settings: indices, slowest: ms a query }
- * @param options.warm how many milliseconds each setting is asked for before the first round
+ * @param options.warm { least, most } each setting is asked every query before the first round, for so many milliseconds
  */
-export async function duel(ours, theirs, { rounds, ms, queries, batch = 1, warm = 0 }) {
+export async function duel(ours, theirs, { rounds, ms, queries, batch = 1, warm }) {
   const results = [];
-  for (const side of [ours, theirs]) await warmUp(side, queries, warm);
+  if (warm) for (const side of [ours, theirs]) await warmUp(side, queries, warm);
   for (let round = 0; round <= rounds; round++) {
     const sides = [ours, theirs];
     const medians = new Map();
@@ -32,11 +32,15 @@ export async function duel(ours, theirs, { rounds, ms, queries, batch = 1, warm 
   return results;
 }
 
-/** A process that serves has compiled what it runs: JavaScript does so by and by, over some thousand calls. */
-async function warmUp({ ask, settings }, queries, ms) {
+/**
+ * A process that serves has compiled what it runs, as JavaScript does by and by, over some thousand calls; and what it reads of
+ * its files is in the page cache again, from where the builds of others may have driven it.
+ */
+async function warmUp({ ask, settings }, queries, { least, most }) {
   for (const setting of settings) {
-    const end = performance.now() + ms;
-    while (performance.now() < end) await ask({ setting, from: 0, to: queries, ms });
+    const end = performance.now() + least;
+    do await ask({ setting, from: 0, to: queries, ms: most });
+    while (performance.now() < end);
   }
 }
 

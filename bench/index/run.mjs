@@ -48,8 +48,8 @@ const contenders = CONTENDERS.filter(({ key }) => chosen.includes(key));
 const threadCounts = (values.threads ?? '1,2').split(',').map(Number);
 const { quick } = values;
 const effort = quick
-  ? { first: 3000, ms: 500, passes: 1, rounds: 3, turn: 300, batch: 1000, warm: 500 }
-  : { first: 8000, ms: 400, passes: 2, rounds: 5, turn: 250, batch: 2000, warm: 1500 };
+  ? { first: 3000, ms: 500, passes: 1, rounds: 3, turn: 300, batch: 1000, warm: { least: 500, most: 3000 } }
+  : { first: 8000, ms: 400, passes: 2, rounds: 5, turn: 250, batch: 2000, warm: { least: 1500, most: 8000 } };
 
 const about = {
   date: new Date().toISOString().slice(0, 10),
