@@ -8,8 +8,8 @@ import { type Live, NOWHERE } from './live.js';
 import { Bitmap, bitsOf, listOf, type RowSet, sizeOf, within } from './payload/row-set.js';
 import type { RowFilter } from './types.js';
 
-/** So few rows are scored one by one sooner than their codes are found. */
-export const FULL_SCAN_THRESHOLD = 1024;
+/** So few rows are scored one by one sooner than their codes are found (of 768 dims; of 256, some more would be). */
+export const FULL_SCAN_THRESHOLD = 256;
 
 export type Restriction = NonNullable<SearchRequest['only']>;
 

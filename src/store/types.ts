@@ -74,7 +74,7 @@ export interface OpenIndexOptions {
    * Rows that pass a filter are scored one by one, without a look at their codes, when they are at most so many. Answers in
    * mode 'exact' do not depend on it.
    *
-   * @default 1024
+   * @default 256
    */
   fullScanThreshold?: number;
 }

@@ -247,7 +247,8 @@ describe('a filtered query of a FunnelIndex', () => {
       const live = rows.filter(({ id }) => !gone.has(id));
       for (const [below, plan] of [
         [1, 'rows'],
-        [100, 'rows'],
+        [40, 'rows'],
+        [100, 'mask'],
         [400, 'mask'],
         [900, 'mask'],
       ] as const) {
