@@ -125,12 +125,11 @@ export function namesOf({ layouts, name }: Source, withVector: boolean | readonl
     );
   }
   if (withVector === true) return [...layouts.keys()];
-  const names = Array.from(withVector as readonly string[]);
-  for (const one of names) {
+  return Array.from(withVector as readonly string[], (one) => {
     if (!layouts.has(one))
       throw expected('BAD_ARGUMENT', `one of ${[...layouts.keys()].join(', ')}`, 'withVector', one);
-  }
-  return names;
+    return one;
+  });
 }
 
 /** A row as floats, whatever the source holds. */

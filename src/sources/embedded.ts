@@ -18,7 +18,7 @@ import { matching } from '../store/restrict.js';
 import { liveFrom } from '../store/scan.js';
 import type { IndexAnswer, IndexQuery, RowFilter } from '../store/types.js';
 import type { FilterStats, Id } from '../types.js';
-import { checkIds, checkInteger, checkKeys } from '../validate.js';
+import { checkIds, checkInteger, checkKeys, isId } from '../validate.js';
 import { guarded, messageOf } from './call.js';
 import { checkHeadOf, checkHeadQuery, type HeadOf, headBy } from './layout.js';
 import type {
@@ -98,7 +98,11 @@ function checkHeads(index: FunnelIndex, heads: unknown, headOf: unknown, head: u
 function kept(filter: NativeFilter): NativeFilter {
   if (!isOfRows(filter)) return filter;
   const { ids, rows } = filter;
-  return { ...(ids && { ids: Array.from(ids) }), ...(rows && { rows }) };
+  const named = (id: Id, i: number) => {
+    if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint', `nativeFilter.ids[${i}]`, id);
+    return id;
+  };
+  return { ...(ids && { ids: Array.from(ids, named) }), ...(rows && { rows }) };
 }
 
 function isOfRows(filter: NativeFilter): filter is RowFilter {
@@ -168,7 +172,7 @@ class EmbeddedSource implements Source {
     const [first] = requests;
     if (first === undefined) return Promise.resolve([]);
     return this.guarded(first, async (signal) => {
-      const params = requests.map((request) => this.checkRequest(request));
+      const params = Array.from(requests, (request) => this.checkRequest(request));
       const only = requests.map((request) => this.only(request));
       const began = performance.now();
       const together = requests.every(({ recommend }, i) => !recommend && (!this.ownHead || params[i]!.exact));

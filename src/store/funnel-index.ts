@@ -606,7 +606,9 @@ export class FunnelIndex<Payload = any> {
 
   async recommendBatch(requests: readonly IndexRecommend<Payload>[]): Promise<FoundByExample[]> {
     if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array', 'requests', requests);
-    return this.#byExample.search.recommendBatch(requests.map((one) => this.#byExample.request<RecommendRequest>(one)));
+    return this.#byExample.search.recommendBatch(
+      Array.from(requests, (one) => this.#byExample.request<RecommendRequest>(one)),
+    );
   }
 
   /** The best hits by a value of their payload; the groups, and their hits, of all rows unless mode is 'funnel'. */
