@@ -3,7 +3,7 @@ import { expected } from '../errors.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { isTrue, parseFilter } from '../query/filter/parse.js';
 import type { Id } from '../types.js';
-import { checkKeys, isId } from '../validate.js';
+import { checkAttached, checkKeys, isId } from '../validate.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { Live } from './live.js';
 import type { PayloadIndexes } from './payload/indexes.js';
@@ -81,6 +81,7 @@ function checkRows(filter: RowFilter, where: string): void {
   if (rows !== undefined && !(rows instanceof Uint8Array)) {
     throw expected('BAD_ARGUMENT', 'a Uint8Array of bits', `${where}.rows`, rows);
   }
+  if (rows !== undefined) checkAttached(rows, `${where}.rows`);
   if (ids !== undefined && !(typeof ids === 'object' && typeof ids?.[Symbol.iterator] === 'function')) {
     throw expected('BAD_ARGUMENT', 'ids that can be iterated', `${where}.ids`, ids);
   }
