@@ -4,7 +4,7 @@ import { expected } from '../errors.js';
 import { Filters } from '../query/request.js';
 import type { FunnelSearchOn } from '../search.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
-import { checkInteger, checkKeys } from '../validate.js';
+import { checkInteger, checkKeys, isListOf } from '../validate.js';
 import { mean } from './bounds.js';
 import { type Chosen, choose } from './choose.js';
 import { IndexSubject } from './index-subject.js';
@@ -90,8 +90,8 @@ export async function prepared(options: TuneOptions): Promise<{ subject: Subject
     const session = sessionFor(search.dim, search.metric);
     return { subject: new IndexSubject(search, session), session };
   }
-  const searches = Array.isArray(search) ? [...search] : [search as FunnelSearchOn];
-  if (searches.length === 0 || !searches.every(isSearch)) {
+  const searches = isListOf(search, isSearch) ? [...search] : [search as FunnelSearchOn];
+  if (searches.length === 0 || !isListOf(searches, isSearch)) {
     throw expected('BAD_ARGUMENT', 'a FunnelIndex, a FunnelSearch, or an array of these', 'search', search);
   }
   return searchSubject(searches, request, signal, sessionFor);
@@ -107,8 +107,10 @@ function isSearch(search: unknown): search is FunnelSearchOn {
 
 function checkScales(scales: unknown, dim: number): void {
   if (scales === undefined) return;
-  const good = Array.isArray(scales) && scales.every((scale) => Number.isInteger(scale) && scale >= 1 && scale <= dim);
-  if (!good || scales.some((scale, s) => s > 0 && scale <= scales[s - 1])) {
+  const isLength = (scale: unknown): scale is number =>
+    Number.isInteger(scale) && Number(scale) >= 1 && Number(scale) <= dim;
+  const good = isListOf(scales, isLength);
+  if (!good || scales.some((scale, s) => s > 0 && scale <= scales[s - 1]!)) {
     throw expected('BAD_ARGUMENT', `ascending prefix lengths of 1 to ${dim}`, 'scales', scales);
   }
 }
