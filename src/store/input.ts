@@ -32,8 +32,9 @@ export function packPoints(
   if (vectors.length !== ids.length * dim) {
     throw expected('BAD_DIMS', `${ids.length} × ${dim} values`, 'points.vectors', vectors);
   }
-  if (payloads !== undefined && payloads.length !== ids.length) {
-    throw expected('BAD_ARGUMENT', `${ids.length} payloads`, 'points.payloads', payloads);
+  const given = payloads === undefined || (typeof payloads === 'object' && payloads?.length === ids.length);
+  if (!given) {
+    throw expected('BAD_ARGUMENT', `an array of ${ids.length} payloads`, 'points.payloads', payloads);
   }
   if (!allFinite(vectors, 0, vectors.length)) throw notFinite(vectors, dim);
   return {

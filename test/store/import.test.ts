@@ -93,6 +93,7 @@ describe('importMatrix()', () => {
       [importMatrix(index, [1, 2, 3, 4, 5] as never), 'BAD_ARGUMENT', /Float32Array/],
       [importMatrix(index, floats, { ids: [1, 2] }), 'BAD_ARGUMENT', /one for each of 40 rows/],
       [importMatrix(index, floats, { payloads: [] }), 'BAD_ARGUMENT', /payloads/],
+      [importMatrix(index, floats, { payloads: null as never }), 'BAD_ARGUMENT', /payloads/],
       [importMatrix(index, floats, { batch: 0 }), 'BAD_ARGUMENT', /batch/],
       [importMatrix(index, floats, { from: -1 }), 'BAD_ARGUMENT', /from/],
       [importMatrix(index, floats, { form: 1 } as never), 'BAD_ARGUMENT', /form/],
