@@ -413,13 +413,13 @@ Napi::Value Crc32c(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, sum);
 }
 
-// threads: how many the code kernels may use that this thread calls
 // By how many bytes an array begins behind the begin of a cache line.
 Napi::Value BehindLine(const Napi::CallbackInfo& info) {
   const auto address = reinterpret_cast<uintptr_t>(view(info.Env(), info[0]).data);
   return Napi::Number::New(info.Env(), static_cast<double>(address % kLineBytes));
 }
 
+// threads: how many the code kernels may use that this thread calls
 Napi::Value SetTeam(const Napi::CallbackInfo& info) {
   setTeam(number(info.Env(), info[0]));
   return info.Env().Undefined();

@@ -29,6 +29,12 @@ export function isId(value: unknown): value is Id {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
 }
 
+/** One of a list that is copied: a hole ends it. @throws FunnelError BAD_ID */
+export function checkId(id: unknown, where: string): Id {
+  if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint', where, id);
+  return id;
+}
+
 export function checkInteger(value: unknown, min: number, max: number, where: string): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
     const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `in ${min}..${max}`;

@@ -18,7 +18,7 @@ import { matching } from '../store/restrict.js';
 import { liveFrom } from '../store/scan.js';
 import type { IndexAnswer, IndexQuery, RowFilter } from '../store/types.js';
 import type { FilterStats, Id } from '../types.js';
-import { checkIds, checkInteger, checkKeys, isId } from '../validate.js';
+import { checkId, checkIds, checkInteger, checkKeys } from '../validate.js';
 import { guarded, messageOf } from './call.js';
 import { checkHeadOf, checkHeadQuery, type HeadOf, headBy } from './layout.js';
 import type {
@@ -98,11 +98,8 @@ function checkHeads(index: FunnelIndex, heads: unknown, headOf: unknown, head: u
 function kept(filter: NativeFilter): NativeFilter {
   if (!isOfRows(filter)) return filter;
   const { ids, rows } = filter;
-  const named = (id: Id, i: number) => {
-    if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint', `nativeFilter.ids[${i}]`, id);
-    return id;
-  };
-  return { ...(ids && { ids: Array.from(ids, named) }), ...(rows && { rows }) };
+  const own = ids && Array.from(ids, (id, i) => checkId(id, `nativeFilter.ids[${i}]`));
+  return { ...(own && { ids: own }), ...(rows && { rows }) };
 }
 
 function isOfRows(filter: NativeFilter): filter is RowFilter {

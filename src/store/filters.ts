@@ -2,8 +2,7 @@
 import { expected } from '../errors.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { isTrue, parseFilter } from '../query/filter/parse.js';
-import type { Id } from '../types.js';
-import { checkAttached, checkKeys, isId } from '../validate.js';
+import { checkAttached, checkId, checkKeys } from '../validate.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { Live } from './live.js';
 import type { PayloadIndexes } from './payload/indexes.js';
@@ -66,13 +65,8 @@ function ownRows(filter: RowFilter, where: string): RowFilter {
   const { ids, rows } = own;
   return {
     ...(rows && { rows: rows.slice() }),
-    ...(ids && { ids: Array.from(ids, (id, i) => checkedId(id, `${where}.ids[${i}]`)) }),
+    ...(ids && { ids: Array.from(ids, (id, i) => checkId(id, `${where}.ids[${i}]`)) }),
   };
-}
-
-function checkedId(id: unknown, where: string): Id {
-  if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint', where, id);
-  return id;
 }
 
 function checkRows(filter: RowFilter, where: string): void {

@@ -15,7 +15,7 @@ import type {
 } from '../search.js';
 import type { Source } from '../sources/source.js';
 import type { Id, IdKind } from '../types.js';
-import { checkKeys, isId } from '../validate.js';
+import { checkId, checkKeys, isId } from '../validate.js';
 import { backend } from './backend.js';
 import { buildSync, buildWith, type OnProgress } from './builder.js';
 import { ByExample, type IndexGroups, type IndexRecommend, type IndexRecommendGroups } from './by-example.js';
@@ -821,8 +821,5 @@ function ownBasis({ plane, step }: Basis): Pick<Basis, 'plane' | 'step'> {
 function listOf(ids: Id | readonly Id[]): readonly Id[] {
   if (isId(ids)) return [ids];
   if (!Array.isArray(ids)) throw expected('BAD_ARGUMENT', 'an id or an array of ids', 'ids', ids);
-  return Array.from(ids, (id: unknown, i) => {
-    if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint', `ids[${i}]`, id);
-    return id;
-  });
+  return Array.from(ids, (id: unknown, i) => checkId(id, `ids[${i}]`));
 }

@@ -4,7 +4,7 @@ import { METRICS } from '../kernels/kernels.js';
 import { activeKernels } from '../kernels/load.js';
 import { mapLimited } from '../query/limited.js';
 import type { Id, Metric } from '../types.js';
-import { checkIds, checkInteger, checkKeys, isId } from '../validate.js';
+import { checkId, checkIds, checkInteger, checkKeys } from '../validate.js';
 import { checkDims } from './embeddings.js';
 import { type Grades, ndcgAt, recallAt, reciprocalRankAt } from './ranking-metrics.js';
 import { type OwnRows, ownRows, type Vectors } from './rows.js';
@@ -174,7 +174,7 @@ function checkRelevant(relevant: readonly Relevant[], queries: number, kind: str
       throw expected('BAD_ARGUMENT', 'an array of ids or a Map of grades', where, one);
     }
     const grades: Grades = Array.isArray(one)
-      ? gradesOf(Array.from(one, (id, i) => checkedId(id, `${where}[${i}]`)))
+      ? gradesOf(Array.from(one, (id, i) => checkId(id, `${where}[${i}]`)))
       : new Map(one as Grades);
     const found = checkIds([...grades.keys()], where);
     if (found !== undefined && found !== kind)
@@ -189,11 +189,6 @@ function checkRelevant(relevant: readonly Relevant[], queries: number, kind: str
     if (!any) throw expected('BAD_ARGUMENT', 'at least one relevant id', where, one);
     return grades;
   });
-}
-
-function checkedId(id: unknown, where: string): Id {
-  if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint', where, id);
-  return id;
 }
 
 /** An evaluation as a Markdown table. */

@@ -49,9 +49,8 @@ function codingOf(name: string, dim: number, width: number, { plane, step }: Pic
 }
 
 function rotated(name: string, coding: Coding, query: Float32Array, width = coding.width) {
-  const codes = getCodeKernels(name);
-  const scratch = new Scratch(codes);
-  const { u, length, off } = rotateQuery(codes, scratch, coding, query, lengthOf(query), width);
+  const scratch = new Scratch(getCodeKernels(name));
+  const { u, length, off } = rotateQuery(scratch, coding, query, lengthOf(query), width);
   return { u: Array.from(u.subarray(0, width)), length, off };
 }
 

@@ -20,7 +20,10 @@ const PROBES = [64, 96, 128, 160, 192, 256, 384].map((probes) => {
 export const contenders = {
   funnelvec: {
     version: () => packageVersion('funnelvec'),
-    about: () => 'cosine',
+    about: ({ count, dim }) =>
+      memoryFor(count, dim) === undefined
+        ? 'cosine'
+        : 'cosine; memory capped at half a byte a value, while building, too',
     async build(rows, { dim, file, threads, count }, timed) {
       const { FunnelIndex } = await import('funnelvec/store');
       rmSync(file, { recursive: true, force: true });

@@ -24,7 +24,7 @@ export interface BuildOptions {
   rotation: 'pca' | 'none' | 'balanced';
   /** Of 'balanced': sample queries of length 1, `count × dim`; or the basis that earlier ones made. */
   queries?: Float32Array | undefined;
-  basis?: { plane: Uint8Array; step: number } | undefined;
+  basis?: Pick<Basis, 'plane' | 'step'> | undefined;
   /** Head dims, a multiple of 8. */
   head: number;
   /** Rotated dims in all, a multiple of 8. */

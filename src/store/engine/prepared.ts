@@ -1,5 +1,5 @@
 /** A query, rotated and quantised for one segment, with the constants of its bounds. */
-import { type CodeKernels, HEAD_QUERY_MAX } from '../../kernels/codes.js';
+import { HEAD_QUERY_MAX } from '../../kernels/codes.js';
 import { strideOf } from './basis.js';
 import type { Scratch } from './memory.js';
 import type { Quantiser } from './quantiser.js';
@@ -29,7 +29,6 @@ export interface Rotated {
 
 /** @param width dims to rotate: those of the head alone, or all */
 export function rotateQuery(
-  codes: CodeKernels,
   scratch: Scratch,
   coding: Coding,
   vector: Float32Array,
@@ -49,7 +48,8 @@ export function rotateQuery(
   const { scale, length, off } = wholeNumbers(vector, unit, dims, query);
   const rows = identity(scratch, 2 * width);
   const dots = scratch.take('rotation dots', Int32Array, 2 * width);
-  codes.rowDots({ plane: basis.plane, bits: 8, stride: dims, dims, rows, count: 2 * width, query, dots });
+  const { plane } = basis;
+  scratch.kernels.rowDots({ plane, bits: 8, stride: dims, dims, rows, count: 2 * width, query, dots });
   const step = basis.step * scale;
   for (let i = 0; i < width; i++) u[i] = (256 * dots[2 * i]! + dots[2 * i + 1]!) * step;
   return { u, length, off };

@@ -15,7 +15,7 @@ import {
   split,
   thresholdOf,
 } from './prepared.js';
-import type { Coding, Lengths, Partition, Segment } from './segment.js';
+import type { Lengths, Partition, Segment } from './segment.js';
 
 /** The rows themselves. */
 export interface RowTier {
@@ -135,7 +135,7 @@ export class Searcher {
       dotsOf.push(dots);
       parts.push(
         runs.map((run, t) => {
-          const rotated = this.#rotate(coding, run.request.vector, run.norm, coding.width);
+          const rotated = rotateQuery(this.#scratch, coding, run.request.vector, run.norm, coding.width);
           run.rotated[s] = alone ? rotated : { ...rotated, u: rotated.u.slice(0, coding.width) };
           return headPart(coding, rotated, false, query.subarray(t * coding.head, (t + 1) * coding.head));
         }),
@@ -152,10 +152,6 @@ export class Searcher {
       for (const s of segments.keys()) this.#sift(run, s, visits[s]!, dots(s), parts[s]![t]!);
       return run.result(true);
     });
-  }
-
-  #rotate(coding: Coding, vector: Float32Array, norm: number, width: number): Rotated {
-    return rotateQuery(this.codes, this.#scratch, coding, vector, norm, width);
   }
 
   /** Of rows that are scored one by one, codes have nothing to say. */
@@ -361,7 +357,7 @@ export class Searcher {
     const { coding } = segment;
     const scratch = this.#scratch;
     const width = k <= keep ? coding.head : coding.width;
-    const rotated = this.#rotate(coding, request.vector, run.norm, width);
+    const rotated = rotateQuery(scratch, coding, request.vector, run.norm, width);
     const { u } = rotated;
     const visit = this.#visit(run, segment, s, u);
     const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
@@ -402,7 +398,7 @@ export class Searcher {
     const byCodes = narrows && coding.full === 0;
     const rotates = byCodes || coding.order!.kind === 'int8' || segment.partition !== null;
     const width = byCodes ? coding.width : coding.head;
-    const rotated = rotates ? this.#rotate(coding, request.vector, norm, width) : NOT_ROTATED;
+    const rotated = rotates ? rotateQuery(scratch, coding, request.vector, norm, width) : NOT_ROTATED;
     const { u } = rotated;
     const visit = this.#visit(run, segment, s, u);
     const query = { vector: request.vector, norm, u };
