@@ -22,6 +22,7 @@ using funnelvec::RowQuery;
 using funnelvec::RowVisit;
 using funnelvec::SiftTask;
 using funnelvec::SurvivorsTask;
+using funnelvec::TopDotsTask;
 
 // Products of 4-bit codes and 7-bit queries are summed in 16 bits: 16 pairs of 2 · 15 · 64, or 8 of 2 · 15 · 127. In 32
 // bits they have room, but an instruction that takes four cycles to add: sums of their own for each half of a line, and
@@ -150,10 +151,12 @@ void rowDots(const RowVisit& visit, const RowQuery& q, int32_t* dots) {
   visitRows<kBits>(visit, dots, [=](const uint8_t* row) { return rowDot<kBits>(row, values, dims); });
 }
 
-size_t nextAbove(const int32_t* dots, size_t from, size_t count, int32_t least) {
-  size_t b = from;
-  while (b < count && !I::above(dots + b * kBlockRows, least)) ++b;
-  return b;
+size_t nextAbove(const TopDotsTask& task, size_t from, size_t to, size_t step, int32_t least, uint32_t& takes) {
+  for (size_t b = from; b < to; b += step) {
+    takes = I::above(task.dots + b * kBlockRows, least) & task.mask[task.blocks[b]];
+    if (takes) return b;
+  }
+  return to;
 }
 
 inline double boundOf(const Bound& b, size_t row, double estimate) {

@@ -1,6 +1,7 @@
 #include "codes.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -23,6 +24,8 @@ inline uint64_t ranked(int32_t dot, size_t visit) {
          (0xffffffffu - static_cast<uint32_t>(visit));
 }
 
+int32_t dotOf(uint64_t one) { return static_cast<int32_t>(static_cast<uint32_t>(one >> 32) ^ 0x80000000u); }
+
 // Rows that a projection holds in float64 at a time.
 constexpr size_t kProjectTile = 240;
 
@@ -42,35 +45,61 @@ bool fitsTwoBytes(const int16_t* query, size_t dims) {
   return true;
 }
 
-// Of blocks [from, to) at least the k best, in no order.
-std::vector<uint64_t> topOf(const KernelTable& table, const TopDotsTask& task, size_t from, size_t to) {
-  const size_t k = std::min(task.k, (to - from) * kBlockRows);
+// Of a visit's blocks every step-th.
+struct Blocks {
+  size_t from, to, step;
+};
+
+// Of those rows at least the k best that exceed the bar, in no order, if so many do; else all that do. Without a bar
+// every row does.
+std::vector<uint64_t> bestOf(const KernelTable& table, const TopDotsTask& task, Blocks in, size_t k,
+                             const int32_t* bar) {
   const size_t room = k + std::max<size_t>(k, 64);
   std::vector<uint64_t> found;
   found.reserve(room);
-  int32_t least = INT32_MIN;  // once k are found, what a later one must exceed
-  bool full = false;
-  for (size_t b = from; b < to; ++b) {
-    if (full && (b = table.codes.nextAbove(task.dots, b, to, least)) == to) break;
-    const int32_t* dots = task.dots + b * kBlockRows;
-    // Without branches: under a mask most rows that are above do not take part.
+  bool barred = bar != nullptr;
+  int32_t least = barred ? *bar : INT32_MIN;  // of no meaning before k are found
+  for (size_t b = in.from; b < in.to; b += in.step) {
     uint32_t takes = task.mask[task.blocks[b]];
-    if (full) {
-      uint32_t above = 0;
-      for (size_t r = 0; r < kBlockRows; ++r) above |= static_cast<uint32_t>(dots[r] > least) << r;
-      takes &= above;
-    }
+    if (barred && (b = table.codes.nextAbove(task, b, in.to, in.step, least, takes)) >= in.to) break;
+    const int32_t* dots = task.dots + b * kBlockRows;
     for (size_t r = 0; takes != 0; ++r, takes >>= 1) {
       if (takes & 1) found.push_back(ranked(dots[r], b * kBlockRows + r));
     }
     if (found.size() + kBlockRows > room) {
       std::nth_element(found.begin(), found.begin() + (k - 1), found.end(), std::greater<uint64_t>());
       found.resize(k);
-      least = static_cast<int32_t>(static_cast<uint32_t>(found[k - 1] >> 32) ^ 0x80000000u);
-      full = true;
+      least = dotOf(found[k - 1]);
+      barred = true;
     }
   }
   return found;
+}
+
+// Every so many blocks are looked at first, for a bar that about twice as many rows exceed as are wanted.
+constexpr size_t kSampleStep = 8;
+constexpr size_t kSampledFrom = 32;  // times as many rows as are wanted
+
+// Of blocks [from, to) at least the k best, in no order.
+std::vector<uint64_t> topOf(const KernelTable& table, const TopDotsTask& task, size_t from, size_t to) {
+  const Blocks all{from, to, 1};
+  const size_t k = std::min(task.k, (to - from) * kBlockRows);
+  if ((to - from) * kBlockRows >= kSampledFrom * k) {
+    const size_t share = k / kSampleStep;
+    // So many of the sample that fewer than k of all above the last of them are rare: three deviations.
+    const size_t rank = share + 3 * static_cast<size_t>(std::sqrt(share)) + 4;
+    std::vector<uint64_t> sample = bestOf(table, task, {from, to, kSampleStep}, rank, nullptr);
+    if (sample.size() >= rank) {
+      std::nth_element(sample.begin(), sample.begin() + (rank - 1), sample.end(), std::greater<uint64_t>());
+      const int32_t bar = dotOf(sample[rank - 1]);
+      if (bar > INT32_MIN) {
+        const int32_t below = bar - 1;
+        std::vector<uint64_t> found = bestOf(table, task, all, k, &below);
+        if (found.size() >= k) return found;
+      }
+    }
+  }
+  return bestOf(table, task, all, k, nullptr);
 }
 
 // Runs what leaves some of each range at its beginning, `width` places for each of `count`; closes the gaps. How many

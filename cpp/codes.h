@@ -144,14 +144,25 @@ struct ProjectPanel {
 constexpr size_t kProjectRows = 6;
 constexpr size_t kProjectColumns = 32;
 
+struct TopDotsTask {
+  const int32_t* dots;
+  const uint32_t* blocks;
+  size_t count;
+  const uint16_t* mask;
+  size_t k;
+  uint32_t* rows;
+  int32_t* best;
+};
+
 struct CodeTable {
   void (*headDots)(const HeadVisit&, const HeadQuery&, int32_t* dots);
   void (*bitDots)(const BitVisit&, int32_t* dots);
   void (*rowDots8)(const RowVisit&, const RowQuery&, int32_t* dots);
   void (*rowDots4)(const RowVisit&, const RowQuery&, int32_t* dots);
   bool splitsRowQueries;
-  // The first block from `from` on with a dot product above `least`; `count` if there is none.
-  size_t (*nextAbove)(const int32_t* dots, size_t from, size_t count, int32_t least);
+  // Of every step-th block from `from` on the first with a row of the mask whose dot product is above `least`, and
+  // `takes`, these rows; `to` if there is none.
+  size_t (*nextAbove)(const TopDotsTask& task, size_t from, size_t to, size_t step, int32_t least, uint32_t& takes);
   size_t (*survivors)(const SurvivorsTask&);
   size_t (*sift)(const SiftTask&);
   void (*projectPanel)(const ProjectPanel&);
@@ -186,16 +197,6 @@ struct RowDotsTask {
   uint32_t bits;  // 4 or 8
   const int16_t* query;
   int32_t* dots;
-};
-
-struct TopDotsTask {
-  const int32_t* dots;
-  const uint32_t* blocks;
-  size_t count;
-  const uint16_t* mask;
-  size_t k;
-  uint32_t* rows;
-  int32_t* best;
 };
 
 struct ScoresAtTask {

@@ -180,12 +180,13 @@ struct I : YmmDots {
       n += static_cast<size_t>(_mm_popcnt_u32(bits));
     }
   }
-  // Is any of 16 above?
-  static inline bool above(const int32_t* p, int32_t least) {
+  // Which of 16 are above: a bit each.
+  static inline uint32_t above(const int32_t* p, int32_t least) {
     const __m256i x = _mm256_set1_epi32(least);
     const Line d = load(reinterpret_cast<const uint8_t*>(p));
-    const __m256i any = _mm256_or_si256(_mm256_cmpgt_epi32(d.a, x), _mm256_cmpgt_epi32(d.b, x));
-    return _mm256_movemask_epi8(any) != 0;
+    const int low = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(d.a, x)));
+    const int high = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(d.b, x)));
+    return static_cast<uint32_t>(low | high << 8);
   }
 };
 

@@ -143,9 +143,9 @@ struct I : RowDots {
     _mm512_storeu_si512(rows, _mm512_maskz_compress_epi32(mask, numbers));
     _mm512_storeu_si512(kept, _mm512_maskz_compress_epi32(mask, _mm512_loadu_si512(dots)));
   }
-  // Is any of 16 above?
-  static inline bool above(const int32_t* p, int32_t least) {
-    return _mm512_cmpgt_epi32_mask(_mm512_loadu_si512(p), _mm512_set1_epi32(least)) != 0;
+  // Which of 16 are above: a bit each.
+  static inline uint32_t above(const int32_t* p, int32_t least) {
+    return _mm512_cmpgt_epi32_mask(_mm512_loadu_si512(p), _mm512_set1_epi32(least));
   }
 };
 

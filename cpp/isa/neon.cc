@@ -194,11 +194,14 @@ struct I {
       n += (stay >> r) & 1;
     }
   }
-  // Is any of 16 above?
-  static inline bool above(const int32_t* p, int32_t least) {
+  // Which of 16 are above: a bit each.
+  static inline uint32_t above(const int32_t* p, int32_t least) {
     const int32x4_t most =
         vmaxq_s32(vmaxq_s32(vld1q_s32(p), vld1q_s32(p + 4)), vmaxq_s32(vld1q_s32(p + 8), vld1q_s32(p + 12)));
-    return vmaxvq_s32(most) > least;
+    if (vmaxvq_s32(most) <= least) return 0;
+    uint32_t bits = 0;
+    for (int r = 0; r < 16; ++r) bits |= static_cast<uint32_t>(p[r] > least) << r;
+    return bits;
   }
   static inline int32x4_t products(int32x4_t acc, int8x8_t codes, const int16_t* q) {
     const int16x8_t c = vmovl_s8(codes), x = vld1q_s16(q);

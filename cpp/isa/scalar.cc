@@ -151,11 +151,13 @@ struct I {
       n += (stay >> r) & 1;
     }
   }
-  // Is any of 16 above?
-  static inline bool above(const int32_t* p, int32_t least) {
+  // Which of 16 are above: a bit each.
+  static inline uint32_t above(const int32_t* p, int32_t least) {
     bool any = false;
     for (int r = 0; r < 16; ++r) any |= p[r] > least;
-    return any;
+    uint32_t bits = 0;
+    for (int r = 0; any && r < 16; ++r) bits |= static_cast<uint32_t>(p[r] > least) << r;
+    return bits;
   }
   static inline int32_t dot8(const int8_t* row, const int16_t* q, size_t dims) {
     int32_t sum = 0;

@@ -13,7 +13,19 @@ import { matching } from './restrict.js';
 import type { IndexFilterStats, RowFilter } from './types.js';
 
 /** A filter after it was checked; one object for equal ones of a batch. */
-export type OwnFilter = { node: FilterNode } | { rows: RowFilter };
+export type OwnFilter = OwnConditions | { rows: RowFilter };
+
+export class OwnConditions {
+  #text: string | undefined;
+
+  constructor(readonly node: FilterNode) {}
+
+  /** The same text, the same filter. It is asked for several times. */
+  get text(): string {
+    this.#text ??= jsonOf(this.node);
+    return this.#text;
+  }
+}
 
 /** What filters are evaluated on. */
 export interface Filtered {
@@ -43,13 +55,13 @@ export class CheckedFilter {
  */
 export function ownFilter(filter: unknown, where = 'filter'): OwnFilter | undefined {
   if (filter === undefined || filter === null) return undefined;
-  if (filter instanceof CheckedFilter) return { node: filter.node };
+  if (filter instanceof CheckedFilter) return new OwnConditions(filter.node);
   if (typeof filter === 'object' && ('ids' in filter || 'rows' in filter)) {
     const rows = ownRows(filter as RowFilter, where);
     return rows.ids === undefined && rows.rows === undefined ? undefined : { rows };
   }
   const node = parseFilter(filter, where);
-  return isTrue(node) ? undefined : { node };
+  return isTrue(node) ? undefined : new OwnConditions(node);
 }
 
 /** As ownFilter, of which nothing is kept, so that ids stay to be iterated. */
@@ -93,14 +105,14 @@ export class SharedFilters {
     if (filter === undefined || filter === null) return undefined;
     if (this.#byObject.has(filter)) return this.#byObject.get(filter);
     const own = ownFilter(filter, where);
-    const shared = own !== undefined && 'node' in own ? this.#shared(own) : own;
+    const shared = own instanceof OwnConditions ? this.#shared(own) : own;
     this.#byObject.set(filter, shared);
     return shared;
   }
 
-  #shared(own: { node: FilterNode }): OwnFilter {
+  #shared(own: OwnConditions): OwnFilter {
     if (!this.many) return own;
-    const text = textOf(own.node);
+    const { text } = own;
     const known = this.#byText.get(text);
     if (known !== undefined) return known;
     this.#byText.set(text, own);
@@ -108,21 +120,20 @@ export class SharedFilters {
   }
 }
 
-/** The same text, the same filter. */
-export function textOf(node: FilterNode): string {
-  let text = texts.get(node);
-  if (text === undefined) {
-    text = JSON.stringify(node, (_key, value) => (typeof value === 'bigint' ? { bigint: `${value}` } : value));
-    texts.set(node, text);
+/** A function that sees every value takes ten times as long: only where bigints are. */
+function jsonOf(node: FilterNode): string {
+  try {
+    return JSON.stringify(node);
+  } catch {
+    return JSON.stringify(node, (_key, value) => (typeof value === 'bigint' ? { bigint: `${value}` } : value));
   }
-  return text;
 }
 
-/** One filter is asked for its text several times. */
-const texts = new WeakMap<FilterNode, string>();
-
 /** The live rows that pass. */
-export function* evaluate(filter: OwnFilter, { files, live, indexes }: Filtered): Sliced<Matched> {
+export function* evaluate(
+  filter: { node: FilterNode } | { rows: RowFilter },
+  { files, live, indexes }: Filtered,
+): Sliced<Matched> {
   const began = performance.now();
   if ('rows' in filter) {
     const rows = matching(filter.rows, files, live);

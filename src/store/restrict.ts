@@ -19,12 +19,12 @@ export class Masks {
 
   constructor(readonly codes: CodeKernels) {}
 
-  /** Zeros. */
+  /** Of any content. */
   take(length: number): Uint16Array {
     const at = this.#free.findIndex((mask) => mask.length === length);
     if (at === -1) return arrayIn(this.codes, Uint16Array, length);
     const [mask] = this.#free.splice(at, 1);
-    return mask!.fill(0);
+    return mask!;
   }
 
   /** Nobody may use them any more. */
@@ -40,8 +40,12 @@ const MASKS_KEPT = 16;
 export function restrict(rows: RowSet, few: number, live: Live, free: Masks): Restriction {
   if (sizeOf(rows) <= few) return { masks: [], tail: aliveOf(listOf(rows), live), rows: 0 };
   const masks = live.segments.map(({ mask }) => free.take(mask.length));
-  return rows instanceof Bitmap ? ofMany(rows, masks, live) : ofSome(rows, masks, live);
+  const many = sizeOf(rows) > live.files.rows * FEW_SHARE || live.segments.every(isRun);
+  return rows instanceof Bitmap && many ? ofMany(rows, masks, live) : ofSome(listOf(rows), masks, live);
 }
+
+/** Of rows out of order so few are marked one by one sooner than a bit is looked up for each of all. */
+const FEW_SHARE = 1 / 32;
 
 /** A list of its own: it may travel to a thread. */
 function aliveOf(list: Uint32Array, { files: { alive, liveCount, rows } }: Live): Uint32Array {
@@ -57,6 +61,7 @@ function aliveOf(list: Uint32Array, { files: { alive, liveCount, rows } }: Live)
 
 /** Touches only the rows of the list. */
 function ofSome(rows: Uint32Array, masks: Uint16Array[], live: Live): Restriction {
+  for (const mask of masks) mask.set(new Uint16Array(mask.length)); // fill() of shared memory takes six times as long
   const alive = aliveOf(rows, live);
   let tail = alive;
   for (const [s, segment] of live.segments.entries()) {
@@ -95,20 +100,26 @@ function markPlaces(rows: Uint32Array, places: Uint32Array, mask: Uint16Array, l
 /** Touches every row, in the order of the masks. */
 function ofMany(rows: Bitmap, masks: Uint16Array[], live: Live): Restriction {
   const { words } = rows;
+  const tail = within(live.tail, words, 1);
+  const all = live.files.liveCount === live.files.rows;
   let masked = 0;
   for (const [s, segment] of live.segments.entries()) {
     const mask = masks[s]!;
     if (isRun(segment)) copyBits(words, segment.ordinals[0]! / BLOCK_ROWS, mask);
     else gatherBits(words, segment.ordinals, mask);
-    masked += keepBits(mask, segment.mask);
+    // Where no row is dead, only the last block may have bits of other rows: ordinals behind the segment's.
+    if (all) mask[mask.length - 1]! &= segment.mask[mask.length - 1]!;
+    else masked += keepBits(mask, segment.mask);
   }
-  return { masks, tail: within(live.tail, words, 1), rows: masked };
+  return { masks, tail, rows: all ? rows.size - tail.length : masked };
 }
 
 /** Of rows that are consecutive ordinals from `first` blocks on: little-endian halves of words are masks of blocks. */
 function copyBits(words: Uint32Array, first: number, mask: Uint16Array): void {
   const halves = new Uint16Array(words.buffer, words.byteOffset, 2 * words.length);
-  mask.set(halves.subarray(first, first + mask.length));
+  const found = halves.subarray(first, first + mask.length);
+  mask.set(found);
+  if (found.length < mask.length) mask.fill(0, found.length);
 }
 
 function gatherBits(words: Uint32Array, ordinals: Uint32Array, mask: Uint16Array): void {

@@ -2,7 +2,7 @@
 import type { CodeKernels } from '../kernels/codes.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import type { SearchRequest } from './engine/search.js';
-import { evaluate, type Filtered, type Matched, type OwnFilter, textOf } from './filters.js';
+import { evaluate, type Filtered, type Matched, OwnConditions, type OwnFilter } from './filters.js';
 import { atOnce, type Sliced } from './payload/slices.js';
 import type { OwnQuery } from './request.js';
 import { Masks, type Restriction, restrict } from './restrict.js';
@@ -93,18 +93,18 @@ export class Restrictions {
   }
 
   #keep(filter: OwnFilter, entry: Entry): void {
-    if (!('node' in filter) || isLarge(filter.node)) return;
+    if (!(filter instanceof OwnConditions) || isLarge(filter.node)) return;
     this.#sweep();
     entry.kept = true;
-    this.#kept.set(textOf(filter.node), entry);
+    this.#kept.set(filter.text, entry);
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > KEPT) this.#forget(oldest!);
   }
 
   #find(filter: OwnFilter): Entry | undefined {
-    if (!('node' in filter) || isLarge(filter.node)) return undefined;
+    if (!(filter instanceof OwnConditions) || isLarge(filter.node)) return undefined;
     this.#sweep();
-    const text = textOf(filter.node);
+    const { text } = filter;
     const entry = this.#kept.get(text);
     if (entry === undefined) return undefined;
     this.#kept.delete(text);

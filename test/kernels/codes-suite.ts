@@ -41,6 +41,8 @@ export function codeKernelSuite(kernels: CodeKernels, { cases = 20_000 } = {}): 
         equal: () => 3,
         'ascending then equal': (v) => Math.min(v, most / 2),
         'a saw': (v) => v % 1000,
+        'the best in every eighth block': (v) => ((v >> 4) % 8 === 0 ? v : -1 - v),
+        'the worst in every eighth block': (v) => ((v >> 4) % 8 === 0 ? -1 - v : v),
         'few above zero': (v) => (v % 50 === 0 ? most - v : -1 - (v % 999)),
       };
       const arena = new Arena(kernels, 2 ** 20);

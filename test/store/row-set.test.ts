@@ -42,7 +42,10 @@ describe('stretches of a list', () => {
           const from = random.pick([0, count, random.int(0, count)]);
           const to = random.pick([from, count, random.int(from, count), Math.min(count, from + random.int(0, 20))]);
           const stretch = list.stretch(from, to);
-          const bits = new Bitmap(stretch.bitmap((rows + 31) >>> 5));
+          const { words, size } = stretch.bitmap((rows + 31) >>> 5);
+          const bits = new Bitmap(words);
+          if (!twice) assert.equal(size, to - from);
+          if (size !== undefined) assert.equal(bits.size, size);
           assert.deepEqual(
             bits.list(),
             ascending(new Set(ordinals.subarray(from, to))),

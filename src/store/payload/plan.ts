@@ -54,7 +54,7 @@ export class FilterPlan {
     readonly indexes: PayloadIndexes,
   ) {
     this.rows = files.rows;
-    this.live = Bitmap.fromBytes(files.alive, this.rows, files.liveCount);
+    this.live = liveRows(files);
   }
 
   /** The rows of `within` that pass. */
@@ -218,6 +218,18 @@ export class FilterPlan {
     return set;
   }
 }
+
+function liveRows(files: IndexFiles): RowSet {
+  const { generation } = files;
+  const known = liveRowsOf.get(files);
+  if (known?.generation === generation) return known.live;
+  const live = Bitmap.fromBytes(files.alive, files.rows, files.liveCount);
+  liveRowsOf.set(files, { generation, live });
+  return live;
+}
+
+/** While nothing is written, all plans start from the same. */
+const liveRowsOf = new WeakMap<IndexFiles, { generation: number; live: RowSet }>();
 
 /** Ids that no row has are left out; a number and a bigint of the same value are one id. */
 export function rowsOf(ids: Iterable<Id>, files: IndexFiles): number[] {

@@ -4,8 +4,8 @@ import { Stretch } from './stretch.js';
 
 export type RowSet = Uint32Array | Bitmap;
 
-/** A list takes 32 bits a row, a bitmap one bit of every row. */
-const LIST_SHARE = 1 / 32;
+/** From 1 in 32 on a bitmap is smaller; but its words are combined, and copied to masks, quicker than rows are listed. */
+const LIST_SHARE = 1 / 128;
 
 export class Bitmap {
   /** Bit o & 31 of word o >> 5. */
@@ -44,9 +44,7 @@ export class Bitmap {
 
   get size(): number {
     if (this.#size === undefined) {
-      let size = 0;
-      for (const word of this.words) size += bitsOf(word);
-      this.#size = size;
+      this.#size = bitsIn(this.words);
     }
     return this.#size;
   }
@@ -109,10 +107,15 @@ export function gathered(parts: readonly Part[], rows: number): RowSet {
     if (isAscending(list)) return list;
   }
   const count = (rows + 31) >>> 5;
+  const [first] = parts;
+  if (parts.length === 1 && first instanceof Stretch) {
+    const { words, size } = first.bitmap(count);
+    return settled(new Bitmap(words, size), rows);
+  }
   let words: Uint32Array | undefined;
   for (const part of parts) {
     if (part instanceof Stretch) {
-      words = both(words, part.bitmap(count));
+      words = both(words, part.bitmap(count).words);
     } else {
       words ??= new Uint32Array(count);
       addTo(words, part);
@@ -195,6 +198,12 @@ function joined(parts: readonly Part[], total: number): Uint32Array {
 function isAscending(list: Uint32Array): boolean {
   for (let i = 1; i < list.length; i++) if (list[i]! <= list[i - 1]!) return false;
   return true;
+}
+
+function bitsIn(words: Uint32Array): number {
+  let bits = 0;
+  for (let w = 0; w < words.length; w++) bits += bitsOf(words[w]!);
+  return bits;
 }
 
 export function bitsOf(word: number): number {

@@ -3,6 +3,12 @@
 /** Beginnings that are kept, evenly spaced: together they take about half the list's own memory. */
 const KEPT = 16;
 
+export interface StretchBits {
+  words: Uint32Array;
+  /** Bits that are set, when it is known without counting. */
+  size: number | undefined;
+}
+
 export class StretchedList {
   /** The first `#step · i` ordinals as a bitmap; null where some ordinal comes twice; undefined before anybody asked. */
   #beginnings: Uint32Array[] | null | undefined;
@@ -15,30 +21,29 @@ export class StretchedList {
   }
 
   /** Bit o & 31 of word o >>> 5 for all of ordinals [from, to), in `count` words. */
-  bitmap(from: number, to: number, count: number): Uint32Array {
+  bitmap(from: number, to: number, count: number): StretchBits {
     const { ordinals } = this;
     const words = new Uint32Array(count);
     const beginnings = this.#kept();
     if (beginnings === null) {
       add(words, ordinals, from, to);
-      return words;
+      return { words, size: undefined };
     }
+    const all = { words, size: beginnings[0]!.length <= count ? to - from : undefined };
     const step = this.#step;
     const high = Math.min(Math.round(to / step), beginnings.length - 1);
     const low = Math.min(Math.round(from / step), high);
     if (low === high) {
       add(words, ordinals, from, to);
-      return words;
+      return all;
     }
-    const [without, within] = [beginnings[low]!, beginnings[high]!];
-    const shared = Math.min(count, within.length);
-    for (let w = 0; w < shared; w++) words[w] = within[w]! & ~without[w]!;
+    subtract(words, beginnings[high]!, beginnings[low]!);
     // Between the ends kept and those asked for.
     if (from < low * step) add(words, ordinals, from, low * step);
     else remove(words, ordinals, low * step, from);
     if (to > high * step) add(words, ordinals, high * step, to);
     else remove(words, ordinals, to, high * step);
-    return words;
+    return all;
   }
 
   #kept(): Uint32Array[] | null {
@@ -79,9 +84,15 @@ export class Stretch {
     return this.of.ordinals.subarray(this.from, this.to);
   }
 
-  bitmap(words: number): Uint32Array {
+  bitmap(words: number): StretchBits {
     return this.of.bitmap(this.from, this.to, words);
   }
+}
+
+/** Into `words` what is in a and not in b, of the same length. */
+function subtract(words: Uint32Array, a: Uint32Array, b: Uint32Array): void {
+  const count = Math.min(words.length, a.length);
+  for (let w = 0; w < count; w++) words[w] = a[w]! & ~b[w]!;
 }
 
 function add(words: Uint32Array, ordinals: Uint32Array, from: number, to: number): void {
