@@ -9,8 +9,10 @@ import { describeModel, type ModelSpec } from './spec.js';
 import { EmbedThreads } from './threads.js';
 import type { EmbedderOptions, EmbedOptions, Role } from './types.js';
 
-/** Texts of a job for a thread, at most and at least: to stop soon, and to be worth a message. */
-const CHUNK = { onnx: { most: 256, least: 32 }, static: { most: 512, least: 32 } };
+/** Texts of a job for a thread, at most: to stop soon. */
+const MOST = { onnx: 256, static: 512 };
+/** And at least: to be worth a message; for a transformer characters, to fill a run. */
+const LEAST = { onnx: 512, static: 32 };
 /** Characters that a static model embeds where it is called: threads would not pay. */
 const SMALL = 4_000;
 /** Jobs that wait at a thread, beside the one at work. */
@@ -152,10 +154,8 @@ export class Embedder {
 
   #engineFor({ texts }: Chunk, total: number): Pick<Engine, 'embed'> & Pick<EmbedThreads, 'countTokens'> {
     if (this.#threads === undefined) return this.#engine!;
-    if (this.#engine === undefined || total > CHUNK.static.most) return this.#threads;
-    let characters = 0;
-    for (const text of texts) characters += text.length;
-    return characters <= SMALL ? this.#engine : this.#threads;
+    if (this.#engine === undefined || total > MOST.static) return this.#threads;
+    return charactersOf(texts) <= SMALL ? this.#engine : this.#threads;
   }
 
   /** Several chunks at once, as many as keep the threads busy; the first error wins and the others stop. */
@@ -167,10 +167,13 @@ export class Embedder {
     if (texts.length === 0) return;
     const { kind } = this.#spec.setup;
     const threads = this.#threads?.size ?? 1;
-    const { most, least } = CHUNK[kind];
-    const fair = Math.ceil(texts.length / (threads * 4)); // so that all threads end at about the same time
-    const size = threads === 1 ? most : Math.max(least, Math.min(most, fair));
-    const chunks = chunksOf(texts, { size, byLength: kind === 'onnx' });
+    const byLength = kind === 'onnx';
+    const fair = (work: number) => Math.ceil(work / (threads * 4)); // so that all threads end at about the same time
+    let size = MOST[kind];
+    let characters = Number.POSITIVE_INFINITY;
+    if (threads > 1 && byLength) characters = Math.max(LEAST.onnx, fair(charactersOf(texts)));
+    else if (threads > 1) size = Math.max(LEAST.static, Math.min(size, fair(texts.length)));
+    const chunks = chunksOf(texts, { size, characters, byLength });
     let failure: { error: unknown } | undefined;
     const cancelled = () => failure !== undefined;
     const stop = (error: unknown) => {
@@ -193,7 +196,7 @@ export class Embedder {
       }
     };
     try {
-      const lanes = Math.min(threads * (1 + AHEAD), Math.ceil(texts.length / size));
+      const lanes = Math.min(threads * (1 + AHEAD), texts.length);
       const all = Promise.all(Array.from({ length: lanes }, () => lane().catch((error) => stop(ours(error)))));
       await (signal === undefined ? all : Promise.race([all, abort]));
     } finally {
@@ -201,6 +204,12 @@ export class Embedder {
     }
     if (failure !== undefined) throw (failure as { error: unknown }).error;
   }
+}
+
+function charactersOf(texts: readonly string[]): number {
+  let characters = 0;
+  for (const text of texts) characters += text.length;
+  return characters;
 }
 
 /** One call, to its chunks. */
