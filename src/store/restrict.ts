@@ -1,11 +1,12 @@
 /** A filter's rows as the engine takes them: a list to score, or masks over segments. */
 import { BLOCK_ROWS, type CodeKernels } from '../kernels/codes.js';
+import { gather, type LateMasks } from './engine/late-masks.js';
 import { arrayIn, releaseIn } from './engine/memory.js';
 import type { SearchRequest } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
 import type { IndexFiles } from './files/index-files.js';
 import { type Live, NOWHERE } from './live.js';
-import { Bitmap, bitsOf, listOf, type RowSet, sizeOf, within } from './payload/row-set.js';
+import { Bitmap, bitsIn, bitsOf, listOf, type RowSet, sizeOf, within } from './payload/row-set.js';
 import type { RowFilter } from './types.js';
 
 /** So few rows are scored one by one sooner than their codes are found (of 768 dims; of 256, some more would be). */
@@ -41,7 +42,7 @@ export function restrict(rows: RowSet, few: number, live: Live, free: Masks): Re
   if (sizeOf(rows) <= few) return { masks: [], tail: aliveOf(listOf(rows), live), rows: 0 };
   const masks = live.segments.map(({ mask }) => free.take(mask.length));
   const many = sizeOf(rows) > live.files.rows * FEW_SHARE || live.segments.every(isRun);
-  return rows instanceof Bitmap && many ? ofMany(rows, masks, live) : ofSome(listOf(rows), masks, live);
+  return rows instanceof Bitmap && many ? ofMany(rows, masks, live, free) : ofSome(listOf(rows), masks, live);
 }
 
 /** Of rows out of order so few are marked one by one sooner than a bit is looked up for each of all. */
@@ -97,41 +98,55 @@ function markPlaces(rows: Uint32Array, places: Uint32Array, mask: Uint16Array, l
   return n;
 }
 
-/** Touches every row, in the order of the masks. */
-function ofMany(rows: Bitmap, masks: Uint16Array[], live: Live): Restriction {
+/** Touches every row, in the order of the masks; those of partitioned segments wait until a search visits them. */
+function ofMany(rows: Bitmap, masks: Uint16Array[], live: Live, free: Masks): Restriction {
+  const { segments, files } = live;
   const { words } = rows;
   const tail = within(live.tail, words, 1);
-  const all = live.files.liveCount === live.files.rows;
+  const late = segments.some(isLate) ? lateMasks(words, segments, free) : undefined;
+  const all = files.liveCount === files.rows;
   let masked = 0;
-  for (const [s, segment] of live.segments.entries()) {
+  for (const [s, segment] of segments.entries()) {
     const mask = masks[s]!;
-    if (isRun(segment)) copyBits(words, segment.ordinals[0]! / BLOCK_ROWS, mask);
-    else gatherBits(words, segment.ordinals, mask);
+    if (isLate(segment)) continue;
+    if (!isRun(segment)) {
+      gather(halvesOf(words), segment, mask, 0, mask.length);
+      masked += bitsIn(mask);
+      continue;
+    }
+    copyBits(words, segment.ordinals[0]! / BLOCK_ROWS, mask);
     // Where no row is dead, only the last block may have bits of other rows: ordinals behind the segment's.
     if (all) mask[mask.length - 1]! &= segment.mask[mask.length - 1]!;
     else masked += keepBits(mask, segment.mask);
   }
-  return { masks, tail, rows: all ? rows.size - tail.length : masked };
+  // Of those matched, a few may have died since.
+  const counted = late === undefined && !all;
+  return { masks, tail, rows: counted ? masked : rows.size - tail.length, late };
 }
 
-/** Of rows that are consecutive ordinals from `first` blocks on: little-endian halves of words are masks of blocks. */
+function isLate({ partition, count }: Segment): boolean {
+  return partition !== null && count > 0;
+}
+
+function lateMasks(words: Uint32Array, segments: readonly Segment[], free: Masks): LateMasks {
+  const bits = free.take(2 * words.length);
+  bits.set(halvesOf(words));
+  const made = segments.map((segment) =>
+    isLate(segment) ? new Uint16Array(new SharedArrayBuffer(2 * (segment.partition!.offsets.length - 1))) : undefined,
+  );
+  return { bits, made };
+}
+
+/** Little-endian halves of words are masks of blocks. */
+function halvesOf(words: Uint32Array): Uint16Array {
+  return new Uint16Array(words.buffer, words.byteOffset, 2 * words.length);
+}
+
+/** Of rows that are consecutive ordinals from `first` blocks on. */
 function copyBits(words: Uint32Array, first: number, mask: Uint16Array): void {
-  const halves = new Uint16Array(words.buffer, words.byteOffset, 2 * words.length);
-  const found = halves.subarray(first, first + mask.length);
+  const found = halvesOf(words).subarray(first, first + mask.length);
   mask.set(found);
   if (found.length < mask.length) mask.fill(0, found.length);
-}
-
-function gatherBits(words: Uint32Array, ordinals: Uint32Array, mask: Uint16Array): void {
-  for (let block = 0, row = 0; block < mask.length; block++) {
-    const end = Math.min(row + BLOCK_ROWS, ordinals.length);
-    let bits = 0;
-    for (let r = 0; row < end; row++, r++) {
-      const ordinal = ordinals[row]!;
-      bits |= ((words[ordinal >>> 5]! >>> (ordinal & 31)) & 1) << r;
-    }
-    mask[block] = bits;
-  }
 }
 
 /** Clears what `alive` has not; the bits that are left. */

@@ -130,7 +130,8 @@ export class Restrictions {
 
   #release({ users, kept, restriction }: Entry): void {
     if (users > 0 || kept) return;
-    this.#masks.give(restriction.masks);
+    const { masks, late } = restriction;
+    this.#masks.give(late === undefined ? masks : [...masks, late.bits]);
   }
 }
 

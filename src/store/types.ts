@@ -155,7 +155,7 @@ export interface FunnelParams {
   eps?: number;
   /** Rows scored in full. @default 2 × limit, at least 32; 1.5 × limit, at least 16, where rows are on disk */
   candidates?: number;
-  /** Lists of the partition that are visited. @default an eighth of them */
+  /** Lists of the partition that are visited. @default an eighth of them; under a filter more, the fewer rows it leaves */
   probes?: number;
 }
 

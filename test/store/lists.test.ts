@@ -9,11 +9,11 @@ import { Random, SEED } from '../random.js';
 
 const DIM = 16;
 
-async function indexOf(vectors: Float32Array, lists: number): Promise<FunnelIndex> {
+async function indexOf(vectors: Float32Array, lists: number, payloads?: object[]): Promise<FunnelIndex> {
   const count = vectors.length / DIM;
   const options = { dim: DIM, head: 16, lists, autoOptimize: false, fullScanThreshold: 0 };
   const index = await FunnelIndex.create(':memory:', options);
-  index.upsertSync({ ids: Array.from({ length: count }, (_, i) => i), vectors });
+  index.upsertSync({ ids: Array.from({ length: count }, (_, i) => i), vectors, ...(payloads && { payloads }) });
   index.optimizeSync();
   return index;
 }
@@ -57,6 +57,37 @@ describe('lists', () => {
     }
     await index.close();
   });
+
+  for (const dead of [0, 300]) {
+    it(`are masked as they are visited: a filter in conditions finds what one in bits finds, ${dead} rows dead`, async () => {
+      const random = new Random(SEED + 2);
+      const values = Array.from({ length: 6000 }, () => random.int(0, 99));
+      const payloads = values.map((value) => ({ value }));
+      const index = await indexOf(random.vector(6000 * DIM), 150, payloads);
+      index.createPayloadIndexSync('value', 'integer');
+      if (dead > 0) index.deleteSync(Array.from({ length: dead }, (_, i) => 20 * i));
+      // Some that have no codes yet.
+      const last = payloads.slice(0, 40);
+      index.upsertSync({ ids: last.map((_, i) => 6000 + i), vectors: random.vector(40 * DIM), payloads: last });
+      for (const { value } of last) values.push(value);
+      for (let i = 0; i < 30; i++) {
+        const [gte, lt] = [random.int(0, 60), random.int(65, 100)];
+        const rows = new Uint8Array(755);
+        for (const [id, value] of values.entries()) if (value >= gte && value < lt) rows[id >> 3]! |= 1 << (id & 7);
+        const conditions = { must: { key: 'value', range: { gte, lt } } };
+        // Of the first search only some lists are made; the second makes all, the third finds them made.
+        for (const mode of ['funnel', 'exact', 'funnel'] as const) {
+          const vector = random.vector(DIM);
+          const found = index.querySync({ vector, mode, filter: conditions });
+          const apart = await Promise.all([1, 2, 3].map(() => index.query({ vector, mode, filter: conditions })));
+          assert.equal(found.stats.filter?.plan, 'mask');
+          const expected = index.querySync({ vector, mode, filter: { rows } }); // last: it leaves a mask that is right
+          for (const { hits } of [found, ...apart]) assert.deepEqual(hits, expected.hits);
+        }
+      }
+      await index.close();
+    });
+  }
 });
 
 describe('rows in memory', () => {

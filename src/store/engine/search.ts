@@ -2,6 +2,7 @@
 import { BLOCK_ROWS, type Bound, type CodeKernels } from '../../kernels/codes.js';
 import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { Best } from './best.js';
+import { type LateMasks, makeAll, makeList } from './late-masks.js';
 import { Scratch } from './memory.js';
 import { fullEstimates, keyOf, orderRows, topByKey, twiceIn, type Visit } from './ordered.js';
 import {
@@ -15,7 +16,7 @@ import {
   split,
   thresholdOf,
 } from './prepared.js';
-import type { Lengths, Partition, Segment } from './segment.js';
+import type { Lengths, Segment } from './segment.js';
 
 /** The rows themselves. */
 export interface RowTier {
@@ -50,8 +51,16 @@ export interface SearchRequest {
   readonly candidates?: number | undefined;
   /** Of funnel mode: lists that are visited. */
   readonly probes?: number | undefined;
-  /** By segment: which rows take part; and the tail's, likewise. */
-  readonly only?: { masks: readonly Uint16Array[]; tail: Uint32Array; rows: number } | undefined;
+  /** By segment: which rows take part, masks that are `late` only of lists that were made; and the tail's, likewise. */
+  readonly only?: Only | undefined;
+}
+
+export interface Only {
+  masks: readonly Uint16Array[];
+  tail: Uint32Array;
+  /** Of segments; never fewer than there are. */
+  rows: number;
+  late?: LateMasks | undefined;
 }
 
 /** A step of a search: how many rows went in, how many came out. */
@@ -495,7 +504,9 @@ export class Searcher {
   }
 
   /** The blocks with rows that take part, where all requests have the same few; else every block. */
-  #blocksOf({ blocks, count: rows }: Segment, s: number, requests: readonly SearchRequest[]): Visit {
+  #blocksOf(segment: Segment, s: number, requests: readonly SearchRequest[]): Visit {
+    for (const { only } of requests) if (only !== undefined) makeAll(only, s, segment);
+    const { blocks, count: rows } = segment;
     const only = requests[0]!.only;
     const few = only !== undefined && SPARSE * only.rows < rows && requests.every((one) => one.only === only);
     if (!few) return { blocks, count: blocks.length };
@@ -512,7 +523,7 @@ export class Searcher {
 
   /**
    * The blocks of the lists nearest to the query, ascending; every block without a partition. Under a filter, blocks without a
-   * row of it are passed over, and more lists are visited for them: as many blocks are read as without it.
+   * row of it are passed over, and more lists are visited: at least as many blocks are read as without it.
    */
   #visit(run: Run, segment: Segment, s: number, u: Float64Array): Visit {
     const { partition, blocks } = segment;
@@ -545,7 +556,10 @@ export class Searcher {
     }
     let nearest = new Uint32Array(mask === undefined ? probes : lists);
     this.kernels.topK(affinities.subarray(0, lists), nearest, new Float64Array(nearest.length));
-    if (mask !== undefined) nearest = nearest.subarray(0, listsWithin(partition, mask, nearest, probes));
+    if (only !== undefined) {
+      const least = run.request.probes ?? Math.round(probes * spreadOf(segment, only));
+      nearest = nearest.subarray(0, listsWithin(only, s, segment, nearest, probes, least));
+    }
     nearest.sort();
     const out = scratch.take('visit', Uint32Array, blocks.length);
     let count = 0;
@@ -571,12 +585,33 @@ function rowsIn({ request: { only } }: Run, segment: Segment, visit: Visit): num
 /** So many times fewer rows than there are leave most blocks without one. */
 const SPARSE = 16;
 
-/** How many lists, in this order, have as many blocks with rows of a mask as the first `probes` have in all. */
-function listsWithin({ offsets }: Partition, mask: Uint16Array, order: Uint32Array, probes: number): number {
+/**
+ * The nearest of fewer rows are farther away, in more lists: so many times more for the same recall. Fitted to a million
+ * rows: with half of them .989 of the ten nearest were found at 1, .995 at 1.5; with a tenth .976 at 1, .990 at 2.7.
+ */
+function spreadOf({ count }: Segment, { rows }: Only): number {
+  return 1 + Math.log2(Math.max(1, count / Math.max(1, rows))) / 2;
+}
+
+/**
+ * How many lists, in this order, are `least` and have as many blocks with rows of a filter as the first `probes` have in
+ * all.
+ */
+function listsWithin(
+  only: Only,
+  s: number,
+  segment: Segment,
+  order: Uint32Array,
+  probes: number,
+  least: number,
+): number {
+  const { offsets } = segment.partition!;
+  const mask = only.masks[s]!;
   let room = 0;
   let found = 0;
   for (let i = 0; i < order.length; i++) {
     const list = order[i]!;
+    makeList(only, s, segment, list);
     const from = offsets[list]!;
     const to = offsets[list + 1]!;
     // A block of two lists counts twice, here and there.
@@ -584,7 +619,7 @@ function listsWithin({ offsets }: Partition, mask: Uint16Array, order: Uint32Arr
       if (i < probes) room++;
       if (mask[block] !== 0) found++;
     }
-    if (i + 1 >= probes && found >= room) return i + 1;
+    if (i + 1 >= least && found >= room) return i + 1;
   }
   return order.length;
 }

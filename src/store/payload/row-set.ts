@@ -200,7 +200,7 @@ function isAscending(list: Uint32Array): boolean {
   return true;
 }
 
-function bitsIn(words: Uint32Array): number {
+export function bitsIn(words: Uint32Array | Uint16Array): number {
   let bits = 0;
   for (let w = 0; w < words.length; w++) bits += bitsOf(words[w]!);
   return bits;
