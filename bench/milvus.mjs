@@ -2,6 +2,7 @@
 import { DataType, MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { FunnelSearch } from 'funnelvec';
 import { milvusSource } from 'funnelvec/milvus';
+import { mirrorOf } from './mirror.mjs';
 import { tightFunnel } from './tight-loop.mjs';
 
 const CHUNK = 1_000;
@@ -15,6 +16,19 @@ export async function milvusContenders(server, data) {
 
   const source = milvusSource(client, { collection: name, head: 'head', full: 'full' });
   const search = new FunnelSearch({ source, plan: { ...plan, candidates } });
+  const index = await mirrorOf(data);
+  const mirrored = new FunnelSearch({ source, mirror: index, plan: { ...plan, candidates } });
+  const ids = async (query) => {
+    const { results, status } = await client.search({
+      collection_name: name,
+      anns_field: 'head',
+      data: Array.from(query.subarray(0, levels[0])),
+      limit: candidates,
+      output_fields: ['id'],
+    });
+    checked(status);
+    return results.slice(0, limit);
+  };
   const usual = async (query) => {
     const { results, status } = await client.search({
       collection_name: name,
@@ -50,10 +64,19 @@ export async function milvusContenders(server, data) {
         ours: true,
         funnel: true,
       },
+      {
+        key: 'ours-mirror',
+        label: 'funnelvec with a mirror',
+        run: async (query) => (await mirrored.query({ vector: query, limit })).hits,
+        ours: true,
+        funnel: true,
+      },
+      { key: 'ids', label: 'the ids of the candidates alone', run: ids, partial: true },
       { key: 'exact', label: 'full-vector search on the server (FLAT: exact)', run: exact },
     ],
     exact,
     async close() {
+      await index.close();
       await client.dropCollection({ collection_name: name });
       await client.closeConnection();
     },

@@ -3,6 +3,7 @@ import * as grpc from '@qdrant/js-client-grpc';
 import { QdrantClient } from '@qdrant/js-client-rest';
 import { FunnelSearch } from 'funnelvec';
 import { qdrantSource } from 'funnelvec/qdrant';
+import { mirrorOf } from './mirror.mjs';
 import { tightFunnel } from './tight-loop.mjs';
 
 const CHUNK = 500;
@@ -47,6 +48,16 @@ export async function qdrantContenders(server, data) {
     const search = new FunnelSearch({ source, plan: { ...plan, candidates } });
     return async (query) => (await search.query({ vector: query, limit })).hits;
   };
+  const index = await mirrorOf(data);
+  const mirrored = new FunnelSearch({
+    source: qdrantSource(rest, { collection: name, head, full }),
+    mirror: index,
+    plan: { ...plan, candidates },
+  });
+  const ids = async (query) => {
+    const request = { query: Array.from(query.subarray(0, levels[0])), using: head, limit: candidates };
+    return (await rest.query(name, { ...request, with_payload: false, with_vector: false })).points.slice(0, limit);
+  };
   /** The funnel inside the server: each level re-scores what the level below left, as many as the plan keeps. */
   const nested = async (query) => {
     let left = candidates;
@@ -71,12 +82,22 @@ export async function qdrantContenders(server, data) {
       here('ours-grpc', 'funnelvec, gRPC as it comes', funnelvec(shipped), true),
       here('usual-grpc-plain', 'the usual way, gRPC with `compression: false`', usualGrpc(plain)),
       here('ours-grpc-plain', 'funnelvec, gRPC with `compression: false`', funnelvec(plain), true),
+      here(
+        'ours-mirror',
+        'funnelvec with a mirror, REST',
+        async (query) => (await mirrored.query({ vector: query, limit })).hits,
+        true,
+      ),
+      { ...there('ids', 'the ids of the candidates alone, REST', ids), partial: true },
       there('nested', 'nested prefetch on the server, REST', nested),
       there('full', 'full-vector search on the server (its index), REST', (query) => search(query)),
       there('exact', 'full-vector search on the server (exact), REST', (query) => search(query, { exact: true })),
     ],
     exact: (query) => search(query, { exact: true }),
-    close: () => rest.deleteCollection(name),
+    async close() {
+      await index.close();
+      await rest.deleteCollection(name);
+    },
   };
 }
 

@@ -42,9 +42,9 @@ async function compare({ contenders, exact, close }, data, effort) {
     const queries = rowsOf(data.queries, data.dim);
     const recalls = await firstPass(contenders, exact, queries, data.limit);
     const times = await timed(contenders, queries, effort);
-    return contenders.map(({ key, label, ours = false }, i) => {
+    return contenders.map(({ key, label, ours = false, partial = false }, i) => {
       const [p50, p95] = [0.5, 0.95].map((share) => quantile(times[i], share));
-      return { key, label, ours, recall: recalls[i], p50, p95 };
+      return { key, label, ours, partial, recall: recalls[i], p50, p95 };
     });
   } finally {
     await close();

@@ -2,7 +2,7 @@
 import { describe, expected, FunnelError, printed } from '../errors.js';
 import type { Id, PackedCandidates } from '../types.js';
 import { checkKeys } from '../validate.js';
-import { type PackableRow, packRows } from './pack.js';
+import { dimOf, type PackableRow, packRows } from './pack.js';
 
 export interface FromMilvusOptions {
   /** The field of the full vectors. It must have been among `output_fields`. */
@@ -39,7 +39,7 @@ export function fromMilvus<Row = unknown>(response: unknown, options: FromMilvus
     return vector as PackableRow;
   });
   const packed = vectors[0] instanceof Uint8Array ? halves(vectors as unknown[], bytes, name) : undefined;
-  const dim = packed?.dim ?? vectors[0]?.length ?? 1;
+  const dim = packed?.dim ?? dimOf(vectors, name);
   return {
     vectors: packed?.vectors ?? packRows(vectors, dim, { name }),
     dim,

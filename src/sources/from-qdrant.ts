@@ -3,7 +3,7 @@ import { describe, expected, FunnelError } from '../errors.js';
 import type { Id, PackedCandidates } from '../types.js';
 import { checkDim, checkKeys } from '../validate.js';
 import { setOwn } from './own.js';
-import { type PackableRow, packRows } from './pack.js';
+import { dimOf, type PackableRow, packRows } from './pack.js';
 
 export interface FromQdrantOptions {
   /** The named vector to take. Needed when the points carry several; '' is the un-named one. */
@@ -35,10 +35,11 @@ export function fromQdrant<Point = unknown>(
   if (wanted !== undefined) checkDim(wanted, 'dim');
   const points = pointsOf(response) as readonly AnyPoint[];
   const vectors = vectorsOf(points, vector);
-  const dim = wanted ?? vectors[0]?.length ?? 1;
+  const name = (row: number) => `row ${row} (${pointName(points[row])})`;
+  const dim = wanted ?? dimOf(vectors, name);
   const ids = qdrantIds(points);
   return {
-    vectors: packRows(vectors, dim, { name: (row) => `row ${row} (${pointName(points[row])})` }),
+    vectors: packRows(vectors, dim, { name }),
     dim,
     ids,
     payloads: payloadsOf(points),

@@ -1,5 +1,6 @@
 /** Rows of numbers → one float32 matrix, in one pass. On the hot path of every search whose vectors travel as arrays. */
 import { describe, expected, FunnelError } from '../errors.js';
+import { checkDim } from '../validate.js';
 
 /** A row as clients hand it over. */
 export type PackableRow = ArrayLike<number>;
@@ -16,7 +17,7 @@ export interface PackOptions {
  * without a word; NaN and numbers beyond float32 are stored (as NaN and Infinity), since the kernels look at every value
  * anyway and report those.
  *
- * @throws FunnelError BAD_DIMS (a row of another length), NOT_FINITE (a value that is no number)
+ * @throws FunnelError BAD_DIMS (a row of another length), NOT_FINITE (a value that is no number), DETACHED_BUFFER
  */
 export function packRows(vectors: readonly PackableRow[], dim: number, options: PackOptions = {}): Float32Array {
   const { length: count } = vectors;
@@ -30,7 +31,7 @@ export function packRows(vectors: readonly PackableRow[], dim: number, options: 
     if (Array.isArray(vector)) {
       if (!packArray(vector, out, at, dim)) throw notANumber(vector, dim, nameOf(row, options));
     } else if (isNumberView(vector)) {
-      out.set(vector, at);
+      setView(out, vector, at, row, options);
     } else {
       // Array-likes of other makers, and arrays of bigints.
       const values = Array.prototype.slice.call(vector) as number[];
@@ -38,6 +39,26 @@ export function packRows(vectors: readonly PackableRow[], dim: number, options: 
     }
   }
   return out;
+}
+
+/** The dims of the first row, 1 of none. @throws FunnelError BAD_DIMS */
+export function dimOf(vectors: readonly PackableRow[], name: (row: number) => string): number {
+  const length = vectors[0]?.length as unknown;
+  // Of what has no length packRows says what it is.
+  return typeof length === 'number' ? checkDim(length, name(0)) : 1;
+}
+
+/** Who made the rows may take their memory away while they are read: a getter beside a vector, say. */
+function setView(out: Float32Array, vector: Float32Array, at: number, row: number, options: PackOptions): void {
+  try {
+    out.set(vector, at);
+  } catch (cause) {
+    throw new FunnelError(
+      'DETACHED_BUFFER',
+      `Expected ${nameOf(row, options)} to keep its memory while it is read but its buffer was transferred away or resized`,
+      { cause },
+    );
+  }
 }
 
 /** False at the first value that is no number; what was stored before it is then without meaning. */

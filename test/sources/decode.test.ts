@@ -105,9 +105,27 @@ describe('packRows', () => {
       );
     }
   });
+
+  test('says so when a row loses its memory on the way', () => {
+    const vector = Object.defineProperty(new Float32Array(4).fill(1), 'length', { value: 4 });
+    const row = {
+      vector,
+      get id() {
+        structuredClone(vector.buffer, { transfer: [vector.buffer] });
+        return 1;
+      },
+    };
+    throws(() => funnel([row], new Float32Array(4).fill(1)), 'DETACHED_BUFFER', /row 0 to keep its memory/);
+  });
 });
 
 describe('fromQdrant', () => {
+  test('refuses rows of too many dims before it takes memory for them', () => {
+    const holes = Object.assign([1, 2], { length: 2 ** 32 - 1 });
+    throws(() => fromQdrant([point(1, holes)]), 'BAD_DIMS', /1 to 65536 dims for row 0 .* 4294967295/);
+    throws(() => fromMilvus([{ id: 1, v: holes }], { vectorField: 'v' }), 'BAD_DIMS', /row 0 .* 4294967295/);
+  });
+
   test('takes every shape in which a client hands over points', () => {
     const points = [point(1, [1, 2], { a: 1 }), point(2, [3, 4], { a: 2 })];
     const body = { result: { points }, status: 'ok', time: 0.1 };
