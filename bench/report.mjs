@@ -92,7 +92,13 @@ function ratioOf(one, other) {
 }
 
 /** What funnelvec promises about this funnel, measured in this run. */
-export function boundsOf({ results }) {
+/** Of all that was run: how many bounds are missed. */
+export function missedIn({ funnel, servers }) {
+  const missed = funnel ? boundsOf(funnel).filter(({ met }) => met === false).length : 0;
+  return missed + (servers?.tables.filter(({ lines }) => mirrorRatio(lines) > MIRROR_BOUND).length ?? 0);
+}
+
+function boundsOf({ results }) {
   const native = results.find(({ key, backend }) => key === 'packed' && backend !== 'wasm' && backend !== 'js');
   const find = (key, backend) => results.find((one) => one.key === key && one.backend === backend);
   const bound = (what, mine, peer, most) => {
@@ -207,11 +213,17 @@ function serversSection({ queries, tables }) {
 
 /** What re-scoring in a mirror adds to the request that it cannot do without. */
 function mirrorBound(lines) {
-  const [mirror, ids] = ['ours-mirror', 'ids'].map((name) => lines.find(({ key }) => key === name));
-  const ratio = mirror.p50 / ids.p50;
+  const ratio = mirrorRatio(lines);
   const met = ratio <= MIRROR_BOUND ? 'PASS' : '**FAIL**';
-  return `${met}: ${mirror.label} ÷ ${ids.label} ${times(ratio)}, at most ${MIRROR_BOUND}×. The latter is no answer yet: its recall is that of the head’s order.`;
+  return `${met}: ${labelOf(lines, 'ours-mirror')} ÷ ${labelOf(lines, 'ids')} ${times(ratio)}, at most ${MIRROR_BOUND}×. The latter is no answer yet: its recall is that of the head’s order.`;
 }
+
+function mirrorRatio(lines) {
+  return byKey(lines, 'ours-mirror').p50 / byKey(lines, 'ids').p50;
+}
+
+const byKey = (lines, key) => lines.find((line) => line.key === key);
+const labelOf = (lines, key) => byKey(lines, key).label;
 
 const MIRROR_BOUND = 1.15;
 

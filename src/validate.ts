@@ -29,7 +29,7 @@ export function isId(value: unknown): value is Id {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
 }
 
-/** One of a list that is copied: a hole ends it. @throws FunnelError BAD_ID */
+/** One of a list that is copied: a list with holes is copied no further than the first. @throws FunnelError BAD_ID */
 export function checkId(id: unknown, where: string): Id {
   if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint', where, id);
   return id;
@@ -96,7 +96,8 @@ function isFloats(value: unknown): boolean {
   return (tag as string) === 'Float32Array' || (tag as string) === 'Float64Array';
 }
 
-const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Float32Array.prototype), 'length')!.get!;
+export const viewLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Float32Array.prototype), 'length')!
+  .get!;
 
 /**
  * Transferring a buffer, or shrinking it, empties every view of it; reading on would answer from nothing. A view that says
@@ -106,8 +107,8 @@ const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Float32Ar
  */
 export function checkAttached(view: ArrayBufferView, where: string): void {
   const said = (view as Partial<Float32Array>).length;
-  if (said !== undefined && said !== lengthOf.call(view)) {
-    throw expected('BAD_ARGUMENT', `its own ${lengthOf.call(view)} as the length`, where, said);
+  if (said !== undefined && said !== viewLength.call(view)) {
+    throw expected('BAD_ARGUMENT', `its own ${viewLength.call(view)} as the length`, where, said);
   }
   if (view.byteLength !== 0) return;
   try {

@@ -9,8 +9,10 @@ export interface Chunk {
 export interface ChunkRule {
   /** Texts of a chunk, at most. */
   size: number;
-  /** What ends a chunk before: so many characters of text. */
-  characters: number;
+  /** What ends a chunk before: so much work. */
+  work: number;
+  /** Of one text. */
+  workOf(text: string): number;
   /** Like lengths together and the longest first, so that runs hold little padding and all threads end at about the same time. */
   byLength: boolean;
 }
@@ -18,14 +20,14 @@ export interface ChunkRule {
 /** Texts that are sorted at once: some milliseconds. */
 const WINDOW = 16_384;
 
-export function* chunksOf(texts: readonly string[], { size, characters, byLength }: ChunkRule): Generator<Chunk> {
+export function* chunksOf(texts: readonly string[], { size, work, workOf, byLength }: ChunkRule): Generator<Chunk> {
   const window = byLength ? WINDOW : size;
   for (let from = 0; from < texts.length; from += window) {
     const places = Uint32Array.from({ length: Math.min(window, texts.length - from) }, (_, i) => from + i);
     if (byLength) places.sort((a, b) => texts[b]!.length - texts[a]!.length);
     for (let at = 0, to: number; at < places.length; at = to) {
       let held = 0;
-      for (to = at; to < places.length && to - at < size && held < characters; to++) held += texts[places[to]!]!.length;
+      for (to = at; to < places.length && to - at < size && held < work; to++) held += workOf(texts[places[to]!]!);
       const some = places.slice(at, to);
       yield { texts: Array.from(some, (place) => texts[place]!), places: some };
     }

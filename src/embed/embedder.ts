@@ -11,8 +11,11 @@ import type { EmbedderOptions, EmbedOptions, Role } from './types.js';
 
 /** Texts of a job for a thread, at most: to stop soon. */
 const MOST = { onnx: 256, static: 512 };
-/** And at least: to be worth a message; for a transformer characters, to fill a run. */
+/** And at least: to be worth a message; for a transformer in characters, to fill a run. */
 const LEAST = { onnx: 512, static: 32 };
+/** Of a token, about; and what a text costs beside its own, for tokens around it. */
+const CHARACTERS = 4;
+const AROUND = 8;
 /** Characters that a static model embeds where it is called: threads would not pay. */
 const SMALL = 4_000;
 /** Jobs that wait at a thread, beside the one at work. */
@@ -155,25 +158,29 @@ export class Embedder {
   #engineFor({ texts }: Chunk, total: number): Pick<Engine, 'embed'> & Pick<EmbedThreads, 'countTokens'> {
     if (this.#threads === undefined) return this.#engine!;
     if (this.#engine === undefined || total > MOST.static) return this.#threads;
-    return charactersOf(texts) <= SMALL ? this.#engine : this.#threads;
+    let characters = 0;
+    for (const text of texts) characters += text.length;
+    return characters <= SMALL ? this.#engine : this.#threads;
   }
 
   /** Several chunks at once, as many as keep the threads busy; the first error wins and the others stop. */
   async #inChunks(
     texts: readonly string[],
     signal: AbortSignal | undefined,
-    work: (chunk: Chunk, call: Call) => Promise<void>,
+    run: (chunk: Chunk, call: Call) => Promise<void>,
   ): Promise<void> {
     if (texts.length === 0) return;
     const { kind } = this.#spec.setup;
     const threads = this.#threads?.size ?? 1;
     const byLength = kind === 'onnx';
     const fair = (work: number) => Math.ceil(work / (threads * 4)); // so that all threads end at about the same time
+    const longest = CHARACTERS * this.#spec.setup.tokenizer.maxLength; // what is behind is cut off
+    const workOf = ({ length }: string) => Math.min(length, longest) + AROUND;
     let size = MOST[kind];
-    let characters = Number.POSITIVE_INFINITY;
-    if (threads > 1 && byLength) characters = Math.max(LEAST.onnx, fair(charactersOf(texts)));
+    let work = Number.POSITIVE_INFINITY;
+    if (threads > 1 && byLength) work = Math.max(LEAST.onnx, fair(texts.reduce((sum, text) => sum + workOf(text), 0)));
     else if (threads > 1) size = Math.max(LEAST.static, Math.min(size, fair(texts.length)));
-    const chunks = chunksOf(texts, { size, characters, byLength });
+    const chunks = chunksOf(texts, { size, work, workOf, byLength });
     let failure: { error: unknown } | undefined;
     const cancelled = () => failure !== undefined;
     const stop = (error: unknown) => {
@@ -191,7 +198,7 @@ export class Embedder {
     const lane = async () => {
       for (const chunk of chunks) {
         if (this.#closed) throw wasClosed();
-        await work(chunk, { cancelled, stop });
+        await run(chunk, { cancelled, stop });
         if (cancelled()) return;
       }
     };
@@ -204,12 +211,6 @@ export class Embedder {
     }
     if (failure !== undefined) throw (failure as { error: unknown }).error;
   }
-}
-
-function charactersOf(texts: readonly string[]): number {
-  let characters = 0;
-  for (const text of texts) characters += text.length;
-  return characters;
 }
 
 /** One call, to its chunks. */

@@ -418,11 +418,11 @@ class EmbeddedSource implements Source {
   /** Live rows, ascending. */
   private async passing({ node, rows }: Only, signal: AbortSignal): Promise<Passing> {
     const parts = partsOf(this.index);
-    if (node === undefined) return { ordinals: matching(rows ?? {}, parts.files, parts.live) };
+    if (node === undefined) return { ordinals: listOf(matching(rows ?? {}, parts.files)) };
     const { rows: set, work } = await inSlices(evaluate({ node }, parts), () => signal.throwIfAborted());
     const { files, live } = partsOf(this.index);
     const list = listOf(set).filter(live.alive);
-    const other = rows && new Set(matching(rows, files, live));
+    const other = rows && new Set(listOf(matching(rows, files)));
     const ordinals = other ? list.filter((ordinal) => other.has(ordinal)) : list;
     return { ordinals, filtered: { ...work, matched: ordinals.length, plan: 'rows', cached: false } };
   }

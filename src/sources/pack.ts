@@ -1,6 +1,6 @@
 /** Rows of numbers → one float32 matrix, in one pass. On the hot path of every search whose vectors travel as arrays. */
 import { describe, expected, FunnelError } from '../errors.js';
-import { checkDim } from '../validate.js';
+import { checkDim, viewLength } from '../validate.js';
 
 /** A row as clients hand it over. */
 export type PackableRow = ArrayLike<number>;
@@ -17,21 +17,21 @@ export interface PackOptions {
  * without a word; NaN and numbers beyond float32 are stored (as NaN and Infinity), since the kernels look at every value
  * anyway and report those.
  *
- * @throws FunnelError BAD_DIMS (a row of another length), NOT_FINITE (a value that is no number), DETACHED_BUFFER
+ * @throws FunnelError BAD_DIMS (a row of another length), NOT_FINITE (a value that is no number)
  */
 export function packRows(vectors: readonly PackableRow[], dim: number, options: PackOptions = {}): Float32Array {
   const { length: count } = vectors;
   const out = options.into ? options.into.subarray(0, count * dim) : new Float32Array(count * dim);
   for (let row = 0; row < count; row++) {
     const vector = vectors[row]!;
-    if (vector?.length !== dim || typeof vector === 'string') {
+    if (lengthOf(vector) !== dim || typeof vector === 'string') {
       throw expected('BAD_DIMS', `${dim} dims`, nameOf(row, options), vector);
     }
     const at = row * dim;
     if (Array.isArray(vector)) {
       if (!packArray(vector, out, at, dim)) throw notANumber(vector, dim, nameOf(row, options));
     } else if (isNumberView(vector)) {
-      setView(out, vector, at, row, options);
+      out.set(vector, at);
     } else {
       // Array-likes of other makers, and arrays of bigints.
       const values = Array.prototype.slice.call(vector) as number[];
@@ -48,17 +48,11 @@ export function dimOf(vectors: readonly PackableRow[], name: (row: number) => st
   return typeof length === 'number' ? checkDim(length, name(0)) : 1;
 }
 
-/** Who made the rows may take their memory away while they are read: a getter beside a vector, say. */
-function setView(out: Float32Array, vector: Float32Array, at: number, row: number, options: PackOptions): void {
-  try {
-    out.set(vector, at);
-  } catch (cause) {
-    throw new FunnelError(
-      'DETACHED_BUFFER',
-      `Expected ${nameOf(row, options)} to keep its memory while it is read but its buffer was transferred away or resized`,
-      { cause },
-    );
-  }
+/** Of a view its true length: who makes one may give it another, and take its memory away while others are read. */
+function lengthOf(vector: PackableRow | null | undefined): number | undefined {
+  return ArrayBuffer.isView(vector) && !(vector instanceof DataView)
+    ? (viewLength.call(vector) as number)
+    : vector?.length;
 }
 
 /** False at the first value that is no number; what was stored before it is then without meaning. */

@@ -6,7 +6,8 @@ import { checkInteger } from '../validate.js';
 import { checkFilterOptions, evaluate, type Filtered, type OwnFilter, ownFilter, type Unchecked } from './filters.js';
 import type { Column } from './payload/column.js';
 import { valueFor } from './payload/facts.js';
-import { Bitmap, bitmapOf, gathered, intersection, listOf, type RowSet, sizeOf } from './payload/row-set.js';
+import { liveRows } from './payload/live-rows.js';
+import { bitmapOf, gathered, intersection, listOf, type RowSet, sizeOf } from './payload/row-set.js';
 import type { Sliced } from './payload/slices.js';
 import type { Facet, FacetOptions } from './types.js';
 
@@ -36,8 +37,7 @@ export function ownFacet(options: Unchecked<FacetOptions>): OwnFacet {
 export function* facet({ path, filter, limit }: OwnFacet, filtered: Filtered): Sliced<Facet[]> {
   const { files, indexes } = filtered;
   yield* indexes.catchUp();
-  const rows =
-    filter === undefined ? Bitmap.fromBytes(files.alive, files.rows) : (yield* evaluate(filter, filtered)).rows;
+  const rows = filter === undefined ? liveRows(files) : (yield* evaluate(filter, filtered)).rows;
   const column = indexes.at(path, files.rows);
   const counts = new Map<Scalar, number>();
   if (column !== undefined && column.type !== 'datetime' && column.size <= PAYLOAD_COST * sizeOf(rows)) {

@@ -628,7 +628,7 @@ export class FunnelIndex<Payload = any> {
       const requests = own.map((query) => requestOf(query, only));
       const parts = Math.min(this.#pool.size, Math.ceil(own.length / 4));
       const size = Math.ceil(own.length / parts);
-      // All must end before the snapshot and the masks may go.
+      // All must end before the snapshot and the masks may go: who runs on would write into another filter's.
       const ended = await Promise.allSettled(
         Array.from({ length: parts }, async (_, p) => {
           const part = own.slice(p * size, (p + 1) * size);

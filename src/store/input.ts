@@ -153,25 +153,28 @@ export function checkCreateOptions(options: FunnelIndexOptions): IndexConfig {
   oneOf(options.metric, ['cosine', 'dot', 'euclid'], 'metric');
   oneOf(options.rotation, ['pca', 'none', 'balanced'], 'rotation');
   oneOf(options.precision, ['float32', 'float16'], 'precision');
-  const { scales, lists } = options;
-  if (scales !== undefined) {
-    const ascending =
-      isListOf(scales, (s): s is number => typeof s === 'number') &&
-      scales.length > 0 &&
-      scales.every((s, i) => Number.isInteger(s) && s >= 1 && s <= dim && (i === 0 || s > scales[i - 1]!));
-    if (!ascending) throw expected('BAD_ARGUMENT', `ascending integers in 1..${dim}`, 'scales', scales);
-  }
+  const { lists } = options;
+  const scales = options.scales === undefined ? null : ownScales(options.scales, dim);
   if (lists !== undefined && lists !== 'auto' && lists !== 'off') checkInteger(lists, 1, 65_536, 'lists');
-  const { head } = options;
+  const head = typeof options.head === 'object' && options.head !== null ? { ...options.head } : options.head;
   if (head !== undefined) checkHead(head, dim);
   const trained = options.rotation === 'none' ? scales?.find((s) => s >= 64) : undefined;
   return {
     head: typeof head === 'number' ? head : Math.min(dim, trained ?? 128, 512),
-    ...(head === undefined || typeof head === 'number' ? {} : { order: typeof head === 'object' ? { ...head } : head }),
+    ...(head === undefined || typeof head === 'number' ? {} : { order: head }),
     rotation: options.rotation ?? 'pca',
     lists: lists === undefined || lists === 'auto' ? null : lists === 'off' ? 0 : lists,
-    scales: scales === undefined ? null : [...scales],
+    scales,
   };
+}
+
+/** Copied once it has no holes, and then checked: elements may be read once only. */
+function ownScales(scales: unknown, dim: number): number[] {
+  const isNumber = (s: unknown): s is number => typeof s === 'number';
+  const own = isListOf(scales, isNumber) ? Array.prototype.slice.call(scales) : [];
+  const ascending = own.every((s, i) => Number.isInteger(s) && s >= 1 && s <= dim && (i === 0 || s > own[i - 1]!));
+  if (own.length > 0 && ascending) return own;
+  throw expected('BAD_ARGUMENT', `ascending integers in 1..${dim}`, 'scales', scales);
 }
 
 function checkHead(head: unknown, dim: number): void {

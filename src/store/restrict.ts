@@ -6,7 +6,18 @@ import type { SearchRequest } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
 import type { IndexFiles } from './files/index-files.js';
 import { type Live, NOWHERE } from './live.js';
-import { Bitmap, bitsIn, bitsOf, listOf, type RowSet, sizeOf, within } from './payload/row-set.js';
+import { liveRows } from './payload/live-rows.js';
+import {
+  Bitmap,
+  bitsIn,
+  bitsOf,
+  intersection,
+  listOf,
+  type RowSet,
+  settled,
+  sizeOf,
+  within,
+} from './payload/row-set.js';
 import type { RowFilter } from './types.js';
 
 /** So few rows are scored one by one sooner than their codes are found (of 768 dims; of 256, some more would be). */
@@ -35,17 +46,33 @@ export class Masks {
   }
 }
 
-const MASKS_KEPT = 16;
+/** Those of 16 filters, which may have bits beside a mask. */
+const MASKS_KEPT = 32;
 
 /** @param few up to so many rows are scored, and no codes read */
 export function restrict(rows: RowSet, few: number, live: Live, free: Masks): Restriction {
-  if (sizeOf(rows) <= few) return { masks: [], tail: aliveOf(listOf(rows), live), rows: 0 };
-  const masks = live.segments.map(({ mask }) => free.take(mask.length));
+  const of = live.files.liveCount - live.tail.length;
+  if (sizeOf(rows) <= few) return { masks: [], tail: aliveOf(listOf(rows), live), rows: 0, of };
   const many = sizeOf(rows) > live.files.rows * FEW_SHARE || live.segments.every(isRun);
-  return rows instanceof Bitmap && many ? ofMany(rows, masks, live, free) : ofSome(listOf(rows), masks, live);
+  const taken: Uint16Array[] = [];
+  const take = (length: number) => {
+    const mask = free.take(length);
+    taken.push(mask);
+    return mask;
+  };
+  try {
+    const masks = live.segments.map(({ mask }) => take(mask.length));
+    const some = rows instanceof Bitmap && many ? ofMany(rows, masks, live, take) : ofSome(listOf(rows), masks, live);
+    return { masks, of, ...some };
+  } catch (error) {
+    free.give(taken);
+    throw error;
+  }
 }
 
-/** Of rows out of order so few are marked one by one sooner than a bit is looked up for each of all. */
+type Masked = Pick<Restriction, 'tail' | 'rows' | 'late'>;
+
+/** Of rows out of order so few are marked one by one sooner than a bit is looked up for each: what a bitmap has beyond is left late. */
 const FEW_SHARE = 1 / 32;
 
 /** A list of its own: it may travel to a thread. */
@@ -61,7 +88,7 @@ function aliveOf(list: Uint32Array, { files: { alive, liveCount, rows } }: Live)
 }
 
 /** Touches only the rows of the list. */
-function ofSome(rows: Uint32Array, masks: Uint16Array[], live: Live): Restriction {
+function ofSome(rows: Uint32Array, masks: Uint16Array[], live: Live): Masked {
   for (const mask of masks) mask.set(new Uint16Array(mask.length)); // fill() of shared memory takes six times as long
   const alive = aliveOf(rows, live);
   let tail = alive;
@@ -72,7 +99,7 @@ function ofSome(rows: Uint32Array, masks: Uint16Array[], live: Live): Restrictio
       : markPlaces(tail, live.placesOf(segment), masks[s]!, left);
     tail = left.slice(0, n);
   }
-  return { masks, tail, rows: alive.length - tail.length };
+  return { tail, rows: alive.length - tail.length };
 }
 
 /** Marks what lies in a run of `count` ordinals from `first` on; how many others there are, in `left`. */
@@ -99,11 +126,11 @@ function markPlaces(rows: Uint32Array, places: Uint32Array, mask: Uint16Array, l
 }
 
 /** Touches every row, in the order of the masks; those of partitioned segments wait until a search visits them. */
-function ofMany(rows: Bitmap, masks: Uint16Array[], live: Live, free: Masks): Restriction {
+function ofMany(rows: Bitmap, masks: Uint16Array[], live: Live, take: (length: number) => Uint16Array): Masked {
   const { segments, files } = live;
   const { words } = rows;
   const tail = within(live.tail, words, 1);
-  const late = segments.some(isLate) ? lateMasks(words, segments, free) : undefined;
+  const late = segments.some(isLate) ? lateMasks(words, segments, take) : undefined;
   const all = files.liveCount === files.rows;
   let masked = 0;
   for (const [s, segment] of segments.entries()) {
@@ -121,18 +148,18 @@ function ofMany(rows: Bitmap, masks: Uint16Array[], live: Live, free: Masks): Re
   }
   // Of those matched, a few may have died since.
   const counted = late === undefined && !all;
-  return { masks, tail, rows: counted ? masked : rows.size - tail.length, late };
+  return { tail, rows: counted ? masked : rows.size - tail.length, late };
 }
 
 function isLate({ partition, count }: Segment): boolean {
   return partition !== null && count > 0;
 }
 
-function lateMasks(words: Uint32Array, segments: readonly Segment[], free: Masks): LateMasks {
-  const bits = free.take(2 * words.length);
+function lateMasks(words: Uint32Array, segments: readonly Segment[], take: (length: number) => Uint16Array): LateMasks {
+  const bits = take(2 * words.length);
   bits.set(halvesOf(words));
   const made = segments.map((segment) =>
-    isLate(segment) ? new Uint16Array(new SharedArrayBuffer(2 * (segment.partition!.offsets.length - 1))) : undefined,
+    isLate(segment) ? new Uint8Array(new SharedArrayBuffer(segment.partition!.offsets.length - 1)) : undefined,
   );
   return { bits, made };
 }
@@ -176,12 +203,12 @@ function isRun({ ordinals, partition, count }: Segment): boolean {
   );
 }
 
-/** Live rows that pass, ascending. */
-export function matching({ ids, rows }: RowFilter, files: IndexFiles, live: Live): Uint32Array {
+/** Live rows that pass. */
+export function matching({ ids, rows }: RowFilter, files: IndexFiles): RowSet {
   const bit = (ordinal: number) => (((rows![ordinal >> 3] ?? 0) >> (ordinal & 7)) & 1) === 1;
   if (ids === undefined) {
-    const all = Bitmap.fromBytes(rows ?? files.alive, files.rows).list();
-    return rows === undefined ? all : all.filter(live.alive);
+    const live = liveRows(files);
+    return rows === undefined ? live : settled(intersection(Bitmap.fromBytes(rows, files.rows), live), files.rows);
   }
   const found = new Set<number>();
   for (const id of ids) {

@@ -90,11 +90,13 @@ export async function prepared(options: TuneOptions): Promise<{ subject: Subject
     const session = sessionFor(search.dim, search.metric);
     return { subject: new IndexSubject(search, session), session };
   }
-  const searches: unknown = Array.isArray(search) ? search : [search];
+  const given: unknown = Array.isArray(search) ? search : [search];
+  const searches = isListOf(given, isSearch) ? Array.prototype.slice.call(given) : [];
+  // The copy once more: elements may be getters.
   if (!isListOf(searches, isSearch) || searches.length === 0) {
     throw expected('BAD_ARGUMENT', 'a FunnelIndex, a FunnelSearch, or an array of these', 'search', search);
   }
-  return searchSubject([...searches], request, signal, sessionFor);
+  return searchSubject(searches, request, signal, sessionFor);
 }
 
 function isIndex(search: unknown): search is FunnelIndex {

@@ -39,6 +39,8 @@ export function codeKernelSuite(kernels: CodeKernels, { cases = 20_000 } = {}): 
         ascending: (v) => v,
         descending: (v) => -v,
         equal: () => 3,
+        'the least there is': () => -(2 ** 31),
+        'some above the least there is': (v) => (v % 9999 === 0 ? v : -(2 ** 31)),
         'ascending then equal': (v) => Math.min(v, most / 2),
         'a saw': (v) => v % 1000,
         'the best in every eighth block': (v) => ((v >> 4) % 8 === 0 ? v : -1 - v),

@@ -106,8 +106,13 @@ describe('packRows', () => {
     }
   });
 
-  test('says so when a row loses its memory on the way', () => {
-    const vector = Object.defineProperty(new Float32Array(4).fill(1), 'length', { value: 4 });
+  test('goes by the true length of views, whatever they say and whatever happens to them on the way', () => {
+    const said = (length: number) => Object.defineProperty(new Float32Array(length).fill(1), 'length', { value: 4 });
+    for (const length of [0, 3, 5]) {
+      const into = new Float32Array(8).fill(99);
+      throws(() => packRows([new Float32Array(4), said(length)], 4, { into }), 'BAD_DIMS', /4 dims for row 1/);
+    }
+    const vector = said(4);
     const row = {
       vector,
       get id() {
@@ -115,7 +120,7 @@ describe('packRows', () => {
         return 1;
       },
     };
-    throws(() => funnel([row], new Float32Array(4).fill(1)), 'DETACHED_BUFFER', /row 0 to keep its memory/);
+    throws(() => funnel([row], new Float32Array(4).fill(1)), 'BAD_DIMS', /4 dims for row 0/);
   });
 });
 

@@ -380,6 +380,26 @@ describe('a filtered query of a FunnelIndex', () => {
     await index.close();
   });
 
+  it('with a bigint is none with its digits, even where somebody taught bigints to be JSON', async () => {
+    const index = await FunnelIndex.create(':memory:', { dim: 2 });
+    await index.upsert({ ids: [2n ** 60n, 7n], vectors: new Float32Array(4).fill(1) });
+    const found = (id: bigint | string) =>
+      index.querySync({ vector: [1, 1], filter: { must: { has_id: [id] } } }).hits.map((hit) => hit.id);
+    const bigints = BigInt.prototype as { toJSON?: () => string };
+    bigints.toJSON = function () {
+      return String(this);
+    };
+    try {
+      for (let i = 0; i < 2; i++) {
+        assert.deepEqual(found(2n ** 60n), [2n ** 60n]);
+        assert.deepEqual(found(String(2n ** 60n)), []);
+      }
+    } finally {
+      delete bigints.toJSON;
+    }
+    await index.close();
+  });
+
   it('is kept for later queries until something is written, here or elsewhere', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'funnelvec-filter-'));
     const path = join(folder, 'index');

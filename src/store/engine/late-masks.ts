@@ -1,22 +1,20 @@
 /** A filter's masks over partitioned segments, whose rows are out of order: made for the lists that a search visits, once. */
 import { BLOCK_ROWS } from '../../kernels/codes.js';
+import type { Only } from './search.js';
 import type { Segment } from './segment.js';
 
 export interface LateMasks {
   /** The filter's rows: bit o & 15 of number o >> 4 for ordinal o. */
   bits: Uint16Array;
   /** By segment, and by list in it: 1 when the list's blocks are in the mask. None: the segment's mask is whole. */
-  made: readonly (Uint16Array | undefined)[];
+  made: readonly (Uint8Array | undefined)[];
 }
 
-/** What requests have of a filter. */
-interface Masked {
-  masks: readonly Uint16Array[];
-  late?: LateMasks | undefined;
-}
-
-/** Searches on several threads may make the same list at once: they write the same. */
-export function makeList({ masks, late }: Masked, s: number, segment: Segment, list: number): void {
+/**
+ * Searches on several threads may make the same list at once, and write the same, but for rows that die meanwhile: then both
+ * are asked again. None may run on when the masks are given back.
+ */
+export function makeList({ masks, late }: Only, s: number, segment: Segment, list: number): void {
   const made = late?.made[s];
   if (made === undefined || Atomics.load(made, list) === 1) return;
   const { offsets } = segment.partition!;
@@ -26,9 +24,9 @@ export function makeList({ masks, late }: Masked, s: number, segment: Segment, l
   Atomics.store(made, list, 1);
 }
 
-export function makeAll(masked: Masked, s: number, segment: Segment): void {
-  const lists = masked.late?.made[s]?.length ?? 0;
-  for (let list = 0; list < lists; list++) makeList(masked, s, segment, list);
+export function makeAll(only: Only, s: number, segment: Segment): void {
+  const lists = only.late?.made[s]?.length ?? 0;
+  for (let list = 0; list < lists; list++) makeList(only, s, segment, list);
 }
 
 /** Masks of blocks [first, end): live rows whose bit is set. */

@@ -60,6 +60,8 @@ export interface Only {
   tail: Uint32Array;
   /** Of segments; never fewer than there are. */
   rows: number;
+  /** Live rows of segments, of which these are some. */
+  of: number;
   late?: LateMasks | undefined;
 }
 
@@ -557,7 +559,7 @@ export class Searcher {
     let nearest = new Uint32Array(mask === undefined ? probes : lists);
     this.kernels.topK(affinities.subarray(0, lists), nearest, new Float64Array(nearest.length));
     if (only !== undefined) {
-      const least = run.request.probes ?? Math.round(probes * spreadOf(segment, only));
+      const least = run.request.probes ?? Math.round(probes * spreadOf(only));
       nearest = nearest.subarray(0, listsWithin(only, s, segment, nearest, probes, least));
     }
     nearest.sort();
@@ -589,8 +591,8 @@ const SPARSE = 16;
  * The nearest of fewer rows are farther away, in more lists: so many times more for the same recall. Fitted to a million
  * rows: with half of them .989 of the ten nearest were found at 1, .995 at 1.5; with a tenth .976 at 1, .990 at 2.7.
  */
-function spreadOf({ count }: Segment, { rows }: Only): number {
-  return 1 + Math.log2(Math.max(1, count / Math.max(1, rows))) / 2;
+function spreadOf({ rows, of }: Only): number {
+  return 1 + Math.log2(Math.max(1, of / Math.max(1, rows))) / 2;
 }
 
 /**

@@ -6,19 +6,9 @@ import type { Id, IdKind } from '../../types.js';
 import type { IndexFiles } from '../files/index-files.js';
 import type { Condition } from './column.js';
 import type { PayloadIndexes } from './indexes.js';
+import { liveRows } from './live-rows.js';
 import type { Part } from './postings.js';
-import {
-  Bitmap,
-  difference,
-  gathered,
-  intersection,
-  listOf,
-  NO_ROWS,
-  type RowSet,
-  settled,
-  sizeOf,
-  union,
-} from './row-set.js';
+import { difference, gathered, intersection, listOf, NO_ROWS, type RowSet, settled, sizeOf, union } from './row-set.js';
 import type { Sliced } from './slices.js';
 
 /** What some element must meet; `empty`, of nothing at all, is another matter. */
@@ -218,18 +208,6 @@ export class FilterPlan {
     return set;
   }
 }
-
-function liveRows(files: IndexFiles): RowSet {
-  const { generation } = files;
-  const known = liveRowsOf.get(files);
-  if (known?.generation === generation) return known.live;
-  const live = Bitmap.fromBytes(files.alive, files.rows, files.liveCount);
-  liveRowsOf.set(files, { generation, live });
-  return live;
-}
-
-/** While nothing is written, all plans start from the same. */
-const liveRowsOf = new WeakMap<IndexFiles, { generation: number; live: RowSet }>();
 
 /** Ids that no row has are left out; a number and a bigint of the same value are one id. */
 export function rowsOf(ids: Iterable<Id>, files: IndexFiles): number[] {

@@ -43,9 +43,7 @@ export class Bitmap {
   }
 
   get size(): number {
-    if (this.#size === undefined) {
-      this.#size = bitsIn(this.words);
-    }
+    this.#size ??= bitsIn(this.words);
     return this.#size;
   }
 
