@@ -18,41 +18,19 @@ export async function milvusContenders(server, data) {
   const search = new FunnelSearch({ source, plan: { ...plan, candidates } });
   const index = await mirrorOf(data);
   const mirrored = new FunnelSearch({ source, mirror: index, plan: { ...plan, candidates } });
-  const ids = async (query) => {
-    const { results, status } = await client.search({
-      collection_name: name,
-      anns_field: 'head',
-      data: Array.from(query.subarray(0, levels[0])),
-      limit: candidates,
-      output_fields: ['id'],
-    });
-    checked(status);
-    return results.slice(0, limit);
-  };
-  const usual = async (query) => {
-    const { results, status } = await client.search({
-      collection_name: name,
-      anns_field: 'head',
-      data: Array.from(query.subarray(0, levels[0])),
-      limit: candidates,
-      output_fields: ['id', 'full'],
-    });
-    checked(status);
-    const rows = results.map((row) => ({ id: row.id, vector: row.full }));
-    return tightFunnel(rows, query, plan).slice(0, limit);
-  };
-  const exact = async (query) => {
-    const request = {
-      collection_name: name,
-      anns_field: 'full',
-      data: Array.from(query),
-      limit,
-      output_fields: ['id'],
-    };
+  const found = async (anns_field, query, most, output_fields) => {
+    const request = { collection_name: name, anns_field, data: Array.from(query), limit: most, output_fields };
     const { results, status } = await client.search(request);
     checked(status);
     return results;
   };
+  const byHead = (query, fields) => found('head', query.subarray(0, levels[0]), candidates, fields);
+  const ids = async (query) => (await byHead(query, ['id'])).slice(0, limit);
+  const usual = async (query) => {
+    const rows = (await byHead(query, ['id', 'full'])).map((row) => ({ id: row.id, vector: row.full }));
+    return tightFunnel(rows, query, plan).slice(0, limit);
+  };
+  const exact = (query) => found('full', query, limit, ['id']);
 
   return {
     contenders: [

@@ -9,20 +9,6 @@ import { tightFunnel } from './tight-loop.mjs';
 
 const CHUNK = 500;
 
-function post(url, body, agent) {
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { method: 'POST', agent, headers }, (response) => {
-      const parts = [];
-      response.on('data', (part) => parts.push(part));
-      response.on('error', reject);
-      response.on('end', () => resolve(JSON.parse(Buffer.concat(parts))));
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
-}
-
 export async function qdrantContenders(server, data) {
   const { levels, candidates, plan, limit } = data;
   const name = `funnelvec_bench_${data.name}_${process.pid}`;
@@ -153,3 +139,17 @@ function point(id, levels, row) {
 
 const levelName = (size) => `first_${size}`;
 const cut = (query, size) => Array.from(query.subarray(0, size));
+
+function post(url, body, agent) {
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method: 'POST', agent, headers }, (response) => {
+      const parts = [];
+      response.on('data', (part) => parts.push(part));
+      response.on('error', reject);
+      response.on('end', () => resolve(JSON.parse(Buffer.concat(parts))));
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}

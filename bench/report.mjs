@@ -91,13 +91,13 @@ function ratioOf(one, other) {
   return quantile(ratios, 0.5);
 }
 
-/** What funnelvec promises about this funnel, measured in this run. */
 /** Of all that was run: how many bounds are missed. */
 export function missedIn({ funnel, servers }) {
   const missed = funnel ? boundsOf(funnel).filter(({ met }) => met === false).length : 0;
   return missed + (servers?.tables.filter(({ lines }) => mirrorRatio(lines) > MIRROR_BOUND).length ?? 0);
 }
 
+/** What funnelvec promises about this funnel, measured in this run. */
 function boundsOf({ results }) {
   const native = results.find(({ key, backend }) => key === 'packed' && backend !== 'wasm' && backend !== 'js');
   const find = (key, backend) => results.find((one) => one.key === key && one.backend === backend);

@@ -21,6 +21,13 @@ export function isListOf<T>(list: unknown, is: (value: unknown) => value is T): 
   return true;
 }
 
+/** A copy of such a list, looked at again, since elements may be getters; undefined where it is none. */
+export function ownListOf<T>(list: unknown, is: (value: unknown) => value is T): T[] | undefined {
+  if (!isListOf(list, is)) return undefined;
+  const own = Array.prototype.slice.call(list);
+  return isListOf(own, is) ? own : undefined;
+}
+
 export function isString(value: unknown): value is string {
   return typeof value === 'string';
 }

@@ -3,7 +3,7 @@ import { describe, expected, FunnelError } from '../errors.js';
 import { allFinite } from '../kernels/finite.js';
 import { halfToFloat } from '../kernels/reference.js';
 import type { Id } from '../types.js';
-import { checkAttached, checkInteger, checkKeys, checkQuery, isListOf } from '../validate.js';
+import { checkAttached, checkInteger, checkKeys, checkQuery, ownListOf } from '../validate.js';
 import { toUnits } from './engine/coder.js';
 import { toHalf } from './engine/half.js';
 import { MAX_PREFIX } from './engine/order.js';
@@ -168,11 +168,9 @@ export function checkCreateOptions(options: FunnelIndexOptions): IndexConfig {
   };
 }
 
-/** Copied once it has no holes, and then checked: elements may be read once only. */
 function ownScales(scales: unknown, dim: number): number[] {
-  const isNumber = (s: unknown): s is number => typeof s === 'number';
-  const own = isListOf(scales, isNumber) ? Array.prototype.slice.call(scales) : [];
-  const ascending = own.every((s, i) => Number.isInteger(s) && s >= 1 && s <= dim && (i === 0 || s > own[i - 1]!));
+  const own = ownListOf(scales, (s): s is number => Number.isInteger(s)) ?? [];
+  const ascending = own.every((s, i) => s >= 1 && s <= dim && (i === 0 || s > own[i - 1]!));
   if (own.length > 0 && ascending) return own;
   throw expected('BAD_ARGUMENT', `ascending integers in 1..${dim}`, 'scales', scales);
 }

@@ -72,7 +72,7 @@ export function restrict(rows: RowSet, few: number, live: Live, free: Masks): Re
 
 type Masked = Pick<Restriction, 'tail' | 'rows' | 'late'>;
 
-/** Of rows out of order so few are marked one by one sooner than a bit is looked up for each: what a bitmap has beyond is left late. */
+/** So few rows, out of order, are marked one by one sooner than bits are looked up for all; masks of more are made late. */
 const FEW_SHARE = 1 / 32;
 
 /** A list of its own: it may travel to a thread. */

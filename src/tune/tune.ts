@@ -4,7 +4,7 @@ import { expected } from '../errors.js';
 import { Filters } from '../query/request.js';
 import type { FunnelSearchOn } from '../search.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
-import { checkInteger, checkKeys, isListOf } from '../validate.js';
+import { checkInteger, checkKeys, isListOf, ownListOf } from '../validate.js';
 import { mean } from './bounds.js';
 import { type Chosen, choose } from './choose.js';
 import { IndexSubject } from './index-subject.js';
@@ -90,10 +90,8 @@ export async function prepared(options: TuneOptions): Promise<{ subject: Subject
     const session = sessionFor(search.dim, search.metric);
     return { subject: new IndexSubject(search, session), session };
   }
-  const given: unknown = Array.isArray(search) ? search : [search];
-  const searches = isListOf(given, isSearch) ? Array.prototype.slice.call(given) : [];
-  // The copy once more: elements may be getters.
-  if (!isListOf(searches, isSearch) || searches.length === 0) {
+  const searches = ownListOf(Array.isArray(search) ? search : [search], isSearch);
+  if (searches === undefined || searches.length === 0) {
     throw expected('BAD_ARGUMENT', 'a FunnelIndex, a FunnelSearch, or an array of these', 'search', search);
   }
   return searchSubject(searches, request, signal, sessionFor);
