@@ -436,6 +436,16 @@ Napi::Value ReadRecords(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(readRecords(t)));
 }
 
+// records, stride, bytes, slots, places, count, out
+Napi::Value CopyRecords(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<7> args(info);
+  const auto& a = args.a;
+  copyRecords({data<uint8_t>(env, a[0]), number(env, a[1]), number(env, a[2]), data<uint32_t>(env, a[3]),
+               data<uint32_t>(env, a[4]), number(env, a[5]), data<uint8_t>(env, a[6])});
+  return env.Undefined();
+}
+
 // Memory that runs out becomes a JavaScript error.
 template <Napi::Value (*kKernel)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
@@ -481,6 +491,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     bind<SetTeam>(level, "team", table);
     bind<BehindLine>(level, "behindLine", table);
     bind<Crc32c>(level, "crc32c", table);
+    bind<CopyRecords>(level, "copyRecords", table);
 #ifndef _WIN32
     bind<ReadRecords>(level, "readRecords", table);
 #endif

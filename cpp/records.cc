@@ -5,6 +5,34 @@
 
 #include "records.h"
 
+#include <cstring>
+
+namespace funnelvec {
+
+namespace {
+
+void fetch(const uint8_t* from, size_t bytes) {
+#if defined(__GNUC__) || defined(__clang__)
+  for (size_t b = 0; b < bytes; b += 64) __builtin_prefetch(from + b);
+#else
+  (void)from;
+  (void)bytes;
+#endif
+}
+
+}  // namespace
+
+void copyRecords(const CopyTask& t) {
+  const auto at = [&](size_t i) { return t.records + t.slots[i] * t.stride; };
+  // Scattered rows come from far away: the next one is on its way while this one is copied.
+  for (size_t i = 0; i < t.count; ++i) {
+    if (i + 1 < t.count) fetch(at(i + 1), t.bytes);
+    std::memcpy(t.out + t.places[i] * t.bytes, at(i), t.bytes);
+  }
+}
+
+}  // namespace funnelvec
+
 #ifdef _WIN32
 namespace funnelvec {
 // addon.cc does not offer it there.
@@ -17,7 +45,6 @@ size_t readRecords(const RecordsTask&) { return 0; }
 #  include <unistd.h>
 
 #  include <cerrno>
-#  include <cstring>
 
 #  include "crc32c.h"
 

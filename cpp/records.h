@@ -1,4 +1,4 @@
-// Checksummed records of a file, scattered over it, read in one call.
+// Records that are scattered over a file, or over its image in memory, in one call.
 #pragma once
 
 #include <cstddef>
@@ -21,5 +21,20 @@ struct RecordsTask {
 
 // Returns `count`, or the place in the list of a record that could not be read or has another checksum.
 size_t readRecords(const RecordsTask& task);
+
+// The first `bytes` of some records of an image, each to a place of its own.
+struct CopyTask {
+  const uint8_t* records;
+  // Bytes from one record to the next.
+  size_t stride;
+  size_t bytes;
+  // By record to copy: where it is, and where it goes, in units of `stride` and of `bytes`.
+  const uint32_t* slots;
+  const uint32_t* places;
+  size_t count;
+  uint8_t* out;
+};
+
+void copyRecords(const CopyTask& task);
 
 }  // namespace funnelvec

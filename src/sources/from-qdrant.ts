@@ -245,7 +245,9 @@ export function payloadsOf(points: readonly AnyPoint[]): unknown[] | undefined {
 export function scoresOf(points: readonly AnyPoint[]): Float64Array | undefined {
   // What scroll() and retrieve() answer was not ranked.
   if (points.length > 0 && typeof points[0]!.score !== 'number') return undefined;
-  return Float64Array.from(points, ({ score }) => (typeof score === 'number' ? score : Number.NaN));
+  const scores = new Float64Array(points.length);
+  for (const [i, { score }] of points.entries()) scores[i] = typeof score === 'number' ? score : Number.NaN;
+  return scores;
 }
 
 /** gRPC payload values: tagged, nested. */

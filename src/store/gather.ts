@@ -3,8 +3,9 @@ import { expected } from '../errors.js';
 import { halfToFloat } from '../kernels/reference.js';
 import type { Id } from '../types.js';
 import { checkAttached } from '../validate.js';
-import { type RowImage, type Rows, slotOf } from './engine/rows.js';
+import { noRecord, type RowImage, type Rows, slotOf } from './engine/rows.js';
 import type { SearchState } from './engine/search.js';
+import { nativeFiles } from './files/native.js';
 import type { IndexParts } from './parts.js';
 
 /** The bytes of an image that is in memory: as values where they must be converted. */
@@ -15,36 +16,71 @@ const viewsOf = new WeakMap<object, View[]>();
 /** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, DETACHED_BUFFER, CORRUPT */
 export function gather({ files, live }: IndexParts, ids: ArrayLike<Id>, out: Float32Array): number[] {
   const { dim } = files.config;
-  if (typeof ids !== 'object' || ids === null || typeof ids.length !== 'number') {
-    throw expected('BAD_ARGUMENT', 'an array of ids', 'ids', ids);
-  }
+  const count = typeof ids === 'object' && ids !== null ? ids.length : Number.NaN;
+  if (!Number.isInteger(count) || count < 0) throw expected('BAD_ARGUMENT', 'an array of ids', 'ids', ids);
   if (!(out instanceof Float32Array)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'out', out);
-  checkAttached(out, 'out');
-  if (out.length < ids.length * dim) throw expected('BAD_DIMS', `room for ${ids.length} × ${dim} values`, 'out', out);
+  checkOut(out, count, dim);
+  const ordinals = new Float64Array(count);
+  for (let i = 0; i < count; i++) ordinals[i] = files.ordinalOf(ids[i]!) ?? NONE;
+  checkOut(out, count, dim); // an element may have been a getter
   const { state, images, half } = live;
   const views = viewed(state, images, half);
-  const into = Buffer.from(out.buffer, out.byteOffset, out.byteLength);
+  const copies = images.map(() => ({ slots: new Uint32Array(count), places: new Uint32Array(count), count: 0 }));
   const missing: number[] = [];
-  for (let i = 0; i < ids.length; i++) {
-    const ordinal = files.ordinalOf(ids[i]!);
-    if (ordinal === undefined) {
+  for (let i = 0; i < count; i++) {
+    const ordinal = ordinals[i]!;
+    let f = 0;
+    if (ordinal === NONE) {
       missing.push(i);
       continue;
     }
-    let f = 0;
     while (f < images.length - 1 && ordinal > images[f]!.lastOrdinal) f++;
+    const slot = slotOf(images[f]!, ordinal);
+    if (slot < 0 || slot >= images[f]!.count) throw noRecord(images[f]!.path, ordinal); // native code trusts places
     const view = views[f];
     const at = i * dim;
     if (view === undefined) {
       (state.rows as Rows).read(ordinal, 1, out.subarray(at, at + dim), halfToFloat); // from disk, checked
-      continue;
+    } else if (view instanceof Uint16Array) {
+      convert(view, (slot * images[f]!.stride) / 2, out, at, dim);
+    } else {
+      const some = copies[f]!;
+      some.slots[some.count] = slot;
+      some.places[some.count++] = i;
     }
-    const from = slotOf(images[f]!, ordinal) * images[f]!.stride;
-    if (view instanceof Uint16Array) convert(view, from / 2, out, at, dim);
-    // A copy: images are shared memory, from which set() takes three times as long as this.
-    else into.fill(view.subarray(from, from + 4 * dim), 4 * at, 4 * (at + dim));
+  }
+  for (const [f, some] of copies.entries()) {
+    if (some.count > 0) copy(views[f] as Uint8Array, images[f]!.stride, 4 * dim, some, out);
   }
   return missing;
+}
+
+const NONE = -1;
+
+function checkOut(out: Float32Array, count: number, dim: number): void {
+  checkAttached(out, 'out');
+  if (out.length < count * dim) throw expected('BAD_DIMS', `room for ${count} × ${dim} values`, 'out', out);
+}
+
+/** @param some slots of records, and the row of `out` that each goes to */
+function copy(
+  records: Uint8Array,
+  stride: number,
+  bytes: number,
+  { slots, places, count }: { slots: Uint32Array; places: Uint32Array; count: number },
+  out: Float32Array,
+): void {
+  const { copyRecords } = nativeFiles();
+  if (copyRecords !== undefined) {
+    copyRecords(records, stride, bytes, slots, places, count, out);
+    return;
+  }
+  const into = Buffer.from(out.buffer, out.byteOffset, out.byteLength);
+  for (let i = 0; i < count; i++) {
+    // Images are shared memory, from which set() takes three times as long as this.
+    const from = slots[i]! * stride;
+    into.fill(records.subarray(from, from + bytes), places[i]! * bytes, (places[i]! + 1) * bytes);
+  }
 }
 
 function viewed(state: SearchState, images: readonly RowImage[], half: boolean): View[] {

@@ -1,12 +1,12 @@
 /** A search through a mirror: whose vectors it ranks, what it tells, what it refuses, and what it costs. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { describe, it, test } from 'node:test';
-import { QdrantClient } from '@qdrant/js-client-rest';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { FunnelSearch, funnel, type HeadRequest, type Id, type Metric, type Source } from 'funnelvec';
-import { qdrantSource } from 'funnelvec/qdrant';
 import { FunnelIndex } from 'funnelvec/store';
 import { Random } from '../random.js';
-import { bareRequest, medians, recordedAnswer, standIn } from '../sources/stand-in.js';
 
 const DIM = 24;
 const COUNT = 200;
@@ -250,50 +250,28 @@ describe('gather()', () => {
     assert.throws(() => index.gather([1, 2], new Float32Array(DIM)), { code: 'BAD_DIMS', message: /2 × 24/ });
     assert.throws(() => index.gather([1], [] as never), { code: 'BAD_ARGUMENT', message: /Float32Array/ });
     assert.throws(() => index.gather(null as never, gone), { code: 'BAD_ARGUMENT', message: /ids/ });
+    assert.throws(() => index.gather({ length: 0.5 }, new Float32Array(DIM)), { code: 'BAD_ARGUMENT' });
+    const taken = new Float32Array(DIM);
+    const takes = {
+      length: 1,
+      get 0() {
+        structuredClone(taken.buffer, { transfer: [taken.buffer] });
+        return 1;
+      },
+    };
+    assert.throws(() => index.gather(takes, taken), { code: 'DETACHED_BUFFER' });
     await index.close();
   });
 });
 
-test('Qdrant REST through a mirror [stand-in] costs about half a millisecond over the bare request', async (t) => {
-  const dim = 768;
-  const server = await standIn(recordedAnswer({ count: 128, dim: 0, headDim: 128 }), { dim, headDim: 128 });
-  t.after(() => server.close());
-  const client = new QdrantClient({ url: server.url, checkCompatibility: false });
-  const source = qdrantSource(client, { collection: 'films', head: 'head', full: 'full' });
-  const index = await FunnelIndex.create(':memory:', { dim, autoOptimize: false });
-  t.after(() => index.close());
-  const random = new Random(9);
-  const block = random.vector(1000 * dim);
-  for (let from = 0; from < 10_000; from += 1000) {
-    await index.upsert({ ids: Array.from({ length: 1000 }, (_, i) => from + i), vectors: block });
-  }
-  const query = random.vector(dim);
-  const search = new FunnelSearch({ source, mirror: index });
-  const body = {
-    query: [...query.subarray(0, 128)],
-    using: 'head',
-    limit: 128,
-    with_payload: false,
-    with_vector: false,
-  };
-  const bare = bareRequest(server.url, JSON.stringify(body));
-  t.after(() => bare.close());
-  const ours = () => search.query({ vector: query });
-  assert.deepEqual((await ours()).stats.mirror, { found: 128, fetched: 0, gone: 0 });
-  const runs = { bare: () => bare.run(), ours };
-  await medians(runs, 300);
-  // As in stall.test.ts: the quietest of several medians, in proportion where even the bare request is slow. On a machine
-  // of its own it is half a millisecond; what else runs here shows in the second half of the bound.
+test('Qdrant REST through a mirror [stand-in] costs half a millisecond over the bare request', async (t) => {
+  // On a machine of its own it is less; what else runs here shows in the second half of the bound.
   const bound = 0.75;
-  const quiet = 0.4;
-  let best = { over: Number.POSITIVE_INFINITY, bare: 0, ours: 0 };
-  for (let attempt = 0; attempt < 160 && best.over > (attempt < 40 ? 0.5 : bound); attempt++) {
-    // What disturbs may end.
-    if (attempt >= 40) await new Promise((resolve) => setTimeout(resolve, 250));
-    const times = await medians(runs, 40);
-    const over = (times.ours - times.bare) / Math.max(1, times.bare / quiet);
-    if (over < best.over) best = { over, ...times };
-  }
-  t.diagnostic(JSON.stringify(best));
-  assert.ok(best.over <= bound, `ours took ${best.over} ms more than the bare request: ${JSON.stringify(best)}`);
+  const script = fileURLToPath(new URL('mirror-cost.js', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [script, String(bound)]);
+  const { mirror, over, apart } = JSON.parse(stdout);
+  t.diagnostic(stdout.trim());
+  assert.deepEqual(mirror, { found: 128, fetched: 0, gone: 0 });
+  assert.ok(over <= bound, `ours took ${over} ms more than the bare request: ${stdout}`);
+  assert.ok(apart.byClient > 5 * apart.ours, `not five times less than fetching and decoding: ${stdout}`);
 });

@@ -194,7 +194,7 @@ function valuesOf(bytes: Uint8Array, half: boolean): Float32Array | Uint16Array 
     : new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
 }
 
-function noRecord(path: string, ordinal: number): Error {
+export function noRecord(path: string, ordinal: number): Error {
   return corrupt(path, 'records', `lack one of ${ordinal}`);
 }
 

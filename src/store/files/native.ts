@@ -17,6 +17,19 @@ export interface NativeFiles {
     count: number,
     out: Uint8Array,
   ) => number;
+  /**
+   * Of records in memory, the first `bytes` of each: of that at `slots[i] * stride` to `places[i] * bytes` in `out`. Callers
+   * check that all of it lies within; counts may be beyond 2^32, bytes of a record may not.
+   */
+  copyRecords?: (
+    records: Uint8Array,
+    stride: number,
+    bytes: number,
+    slots: Uint32Array,
+    places: Uint32Array,
+    count: number,
+    out: Float32Array | Uint16Array,
+  ) => void;
 }
 
 let found: NativeFiles | undefined;
