@@ -11,6 +11,7 @@ import { widenFloats } from './widen';
 export { bitDots } from './bit-dots';
 export { sift, survivors } from './bounds';
 export { ENCODE_SCRATCH as encodeScratch, encodeBits, encodeHead, encodeRows } from './encode';
+export { gatherBits } from './gather-bits';
 export { headDots } from './head-dots';
 export { nearest, project, projectScratch } from './project';
 export { rowDots, rowDotsScratch } from './row-dots';

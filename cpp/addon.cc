@@ -403,6 +403,18 @@ Napi::Value ScoresAt(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+// bits, ordinals, alive, blocks, count, mask
+Napi::Value GatherBits(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<6> args(info);
+  const auto& a = args.a;
+  const View bits = view(env, a[0]), ordinals = view(env, a[1]);
+  gatherBits({static_cast<const uint16_t*>(bits.data), bits.length, static_cast<const uint32_t*>(ordinals.data),
+              ordinals.length, data<uint16_t>(env, a[2]), data<uint32_t>(env, a[3]), number(env, a[4]),
+              data<uint16_t>(env, a[5])});
+  return env.Undefined();
+}
+
 // bytes, seed, from, to
 Napi::Value Crc32c(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -488,6 +500,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     bind<EncodeRows>(level, "encodeRows", table);
     bind<EncodeBits>(level, "encodeBits", table);
     bind<ScoresAt>(level, "scoresAt", table);
+    bind<GatherBits>(level, "gatherBits", table);
     bind<SetTeam>(level, "team", table);
     bind<BehindLine>(level, "behindLine", table);
     bind<Crc32c>(level, "crc32c", table);

@@ -321,6 +321,27 @@ void nearest(const KernelTable& table, const NearestTask& task) {
   });
 }
 
+void gatherBits(const GatherBitsTask& task) {
+  const uint16_t* const bits = task.bits;
+  const size_t size = task.size;
+  const auto bitOf = [bits, size](uint32_t ordinal) {
+    const size_t word = ordinal >> 4;
+    return word < size ? (uint32_t{bits[word]} >> (ordinal & 15)) & 1 : 0;
+  };
+  for (size_t b = 0; b < task.count; ++b) {
+    const size_t block = task.blocks[b], first = block * kBlockRows;
+    const uint32_t* ordinals = task.ordinals + first;
+    const size_t n = std::min<size_t>(kBlockRows, task.rows - first);
+    uint32_t found = 0;
+    if (n == kBlockRows) {
+      for (size_t r = 0; r < kBlockRows; ++r) found |= bitOf(ordinals[r]) << r;
+    } else {
+      for (size_t r = 0; r < n; ++r) found |= bitOf(ordinals[r]) << r;
+    }
+    task.mask[block] = static_cast<uint16_t>(found & task.alive[block]);
+  }
+}
+
 void scoresAt(const KernelTable& table, const ScoresAtTask& task) {
   // Rows of one chunk at a time, so that a pass sees one matrix.
   size_t done = 0;

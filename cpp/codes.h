@@ -210,6 +210,18 @@ struct ScoresAtTask {
   double* keys;
 };
 
+struct GatherBitsTask {
+  const uint16_t* bits;
+  // Of `bits`.
+  size_t size;
+  const uint32_t* ordinals;
+  size_t rows;
+  const uint16_t* alive;
+  const uint32_t* blocks;
+  size_t count;
+  uint16_t* mask;
+};
+
 void headDots(const KernelTable& table, const HeadDotsTask& task);
 void bitDots(const KernelTable& table, const BitDotsTask& task);
 void rowDots(const KernelTable& table, const RowDotsTask& task);
@@ -219,5 +231,6 @@ size_t topDots(const KernelTable& table, const TopDotsTask& task);
 void project(const KernelTable& table, const ProjectTask& task);
 void nearest(const KernelTable& table, const NearestTask& task);
 void scoresAt(const KernelTable& table, const ScoresAtTask& task);
+void gatherBits(const GatherBitsTask& task);
 
 }  // namespace funnelvec

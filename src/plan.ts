@@ -89,7 +89,7 @@ export function funnelPlan(dim: number, options: PlanOptions = {}): Plan {
   const scales: number[] = [];
   for (let scale = 2 * head; scale < dim; scale *= 2) scales.push(scale);
   scales.push(dim);
-  return withDefaults({ ...rest, scales, head }, dim);
+  return withDefaults({ scales, head, ...rest }, dim);
 }
 
 /**
@@ -111,7 +111,7 @@ export function doublingPlan(dim: number, options: Omit<PlanOptions, 'head'> & {
   for (let share = from; share < 1; share *= 2) lengths.add(Math.max(1, Math.round(dim * share)));
   lengths.add(dim);
   const [head, ...scales] = lengths;
-  return withDefaults({ ...rest, scales: scales.length > 0 ? scales : [dim], head }, dim);
+  return withDefaults({ scales: scales.length > 0 ? scales : [dim], head, ...rest }, dim);
 }
 
 /**
@@ -199,14 +199,16 @@ function checkHead(head: unknown, dim: number): void {
 }
 
 function checkKeeps(keep: unknown, count: number): Keep[] {
-  if (!Array.isArray(keep)) return new Array<Keep>(count).fill(checkKeep(keep, 'keep'));
+  if (!Array.isArray(keep)) return new Array<Keep>(count).fill(checkKeep(keep));
   if (keep.length !== count) throw expected('BAD_PLAN', `one rule per scale (${count})`, 'keep', keep);
-  return Array.from({ length: count }, (_, s) => checkKeep(keep[s], `keep[${s}]`));
+  return Array.from({ length: count }, (_, s) => checkKeep(keep[s], s));
 }
 
-function checkKeep(keep: unknown, where: string): Keep {
+/** @param s its place, of several */
+function checkKeep(keep: unknown, s?: number): Keep {
+  if (typeof keep === 'number' && keep > 0 && keep <= 1) return keep;
+  const where = s === undefined ? 'keep' : `keep[${s}]`;
   if (typeof keep === 'number') {
-    if (keep > 0 && keep <= 1) return keep;
     const hint = Number.isInteger(keep) && keep > 1 ? `; for a count write { count: ${keep} }` : '';
     throw new FunnelError(
       'BAD_PLAN',

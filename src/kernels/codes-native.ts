@@ -61,6 +61,7 @@ function bind(name: string, raw: RawLevel): CodeKernels {
     encodeBits: (t) => raw.encodeBits(...encodeArguments(t), t.plane),
     scoresAt: (t) =>
       raw.scoresAt(METRICS.indexOf(t.metric), t.query, t.chunks, t.chunkRows, t.stride, t.dim, t.rows, t.count, t.keys),
+    gatherBits: (t) => raw.gatherBits(t.bits, t.ordinals, t.alive, t.blocks, t.count, t.mask),
   };
 }
 

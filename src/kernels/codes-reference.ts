@@ -7,6 +7,7 @@ import {
   type EncodeBitsTask,
   type EncodeHeadTask,
   type EncodeRowsTask,
+  type GatherBitsTask,
   type HeadDotsTask,
   type NearestTask,
   type ProjectTask,
@@ -205,6 +206,20 @@ export const codesReference: CodeKernels = {
         }
         plane[at + g * 2] = byte;
       }
+    }
+  },
+
+  gatherBits({ bits, ordinals, alive, blocks, count, mask }: GatherBitsTask): void {
+    for (let b = 0; b < count; b++) {
+      const block = blocks[b]!;
+      let found = 0;
+      const first = block * BLOCK_ROWS;
+      const end = Math.min(first + BLOCK_ROWS, ordinals.length);
+      for (let row = first; row < end; row++) {
+        const ordinal = ordinals[row]!;
+        found |= (((bits[ordinal >>> 4] ?? 0) >>> (ordinal & 15)) & 1) << (row - first);
+      }
+      mask[block] = found & alive[block]!;
     }
   },
 

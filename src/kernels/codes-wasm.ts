@@ -228,6 +228,21 @@ function bind(memory: SharedWasmMemory, wasm: WasmExports): WasmCodeKernels {
       call.end();
     },
 
+    gatherBits({ bits, ordinals, alive, blocks, count, mask }) {
+      call.begin();
+      wasm.gatherBits(
+        call.input(bits),
+        bits.length,
+        call.input(ordinals),
+        ordinals.length,
+        call.input(alive),
+        call.input(blocks),
+        count,
+        call.output(mask),
+      );
+      call.end();
+    },
+
     scoresAt({ metric, query, chunks, chunkRows, stride, dim, rows, count, keys }: ScoresAtTask) {
       call.begin();
       const atOnce = Math.max(1, Math.min(count, GATHER_ROWS, Math.floor(GATHER_BYTES / (4 * dim))));
@@ -509,6 +524,16 @@ interface WasmExports {
     inverse: number,
     first: number,
     plane: number,
+  ): void;
+  gatherBits(
+    bits: number,
+    size: number,
+    ordinals: number,
+    rows: number,
+    alive: number,
+    blocks: number,
+    count: number,
+    mask: number,
   ): void;
   prepareQuery(query: number, dim: number, prepared: number, scratch: number): number;
   keys(

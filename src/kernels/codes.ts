@@ -245,6 +245,21 @@ export interface ScoresAtTask {
   keys: Float64Array;
 }
 
+/** For rows of some blocks, whether their ordinals are in a set: of those that live, a bit a row. */
+export interface GatherBitsTask {
+  /** The set: bit o & 15 of number o >> 4 for ordinal o. Ordinals behind its end are not in it. */
+  bits: Uint16Array;
+  /** By row: its ordinal. */
+  ordinals: Uint32Array;
+  /** By block: the rows that exist, and live. */
+  alive: Uint16Array;
+  /** The blocks to visit; `count` of them. */
+  blocks: Uint32Array;
+  count: number;
+  /** Out, by block, of those visited: bit r is that of row 16 · block + r. */
+  mask: Uint16Array;
+}
+
 export interface CodeKernels {
   /** As in kernels.ts. */
   readonly name: string;
@@ -269,6 +284,7 @@ export interface CodeKernels {
   encodeRows(task: EncodeRowsTask): void;
   encodeBits(task: EncodeBitsTask): void;
   scoresAt(task: ScoresAtTask): void;
+  gatherBits(task: GatherBitsTask): void;
 }
 
 export const CODE_KERNEL_NAMES = [
@@ -284,4 +300,5 @@ export const CODE_KERNEL_NAMES = [
   'encodeRows',
   'encodeBits',
   'scoresAt',
+  'gatherBits',
 ] as const satisfies readonly Exclude<keyof CodeKernels, 'name' | 'allocate' | 'release' | 'team'>[];

@@ -167,13 +167,13 @@ export async function searchesOf(
         filter: and(options.filter, left),
         withPayload: options.withPayload ?? false,
       };
-      if ('by' in request) return { ...common, vector: examples.positive[0]! };
+      if ('by' in request) return { vector: examples.positive[0]!, ...common };
       const { strategy } = request;
-      if (strategy === 'average_vector') return { ...common, vector: averageVector(examples, info.metric) };
+      if (strategy === 'average_vector') return { vector: averageVector(examples, info.metric), ...common };
       return {
-        ...common,
         vector: headVector(examples, strategy, source, options, info),
         recommend: { strategy, examples },
+        ...common,
       };
     }),
   );

@@ -68,6 +68,7 @@ export type Named = ((i: number) => string) | undefined;
 
 export class Ranker {
   readonly #matrices = new Matrices();
+  #default: { limit: number | undefined; paged: boolean; dim: number; head: number; plan: CheckedPlan } | undefined;
 
   constructor(
     readonly source: Source,
@@ -94,9 +95,9 @@ export class Ranker {
     const limit = options.limit ?? plan.limit ?? 10;
     const { scales, keep } = plan;
     const fitted = { search, plan: { scales, keep, metric }, limit };
-    if (pool !== undefined) return { ...fitted, depth: pool, candidates: pool };
+    if (pool !== undefined) return { depth: pool, candidates: pool, ...fitted };
     const depth = depthOf(options, limit, plan.candidates);
-    if (options.exact) return { ...fitted, depth, candidates: Math.min(depth + SPARE, MAX_POOL) };
+    if (options.exact) return { depth, candidates: Math.min(depth + SPARE, MAX_POOL), ...fitted };
     const candidates = plan.candidates ?? poolFor(depth);
     if (candidates < depth) {
       const what = options.paged ? 'maxDepth' : 'limit';
@@ -107,15 +108,12 @@ export class Ranker {
         candidates,
       );
     }
-    return { ...fitted, depth, candidates };
+    return { depth, candidates, ...fitted };
   }
 
   #planFor(options: OwnOptions, info: SourceInfo): CheckedPlan {
-    const fallback = () => {
-      const { limit, ...rest } = funnelPlan(info.dim, { head: info.headDim, limit: options.limit });
-      return options.paged ? { ...rest, candidates: undefined, limit } : { ...rest, limit };
-    };
-    const plan = checkPlan(options.plan ?? this.plan ?? (fallback() as Plan), info.dim);
+    const given = options.plan ?? this.plan;
+    const plan = given === undefined ? this.#defaultFor(options, info) : checkPlan(given, info.dim);
     if (plan.head !== undefined && plan.head !== info.headDim) {
       throw expected(
         'BAD_PLAN',
@@ -124,6 +122,18 @@ export class Ranker {
         plan.head,
       );
     }
+    return plan;
+  }
+
+  /** Made once for all searches of a kind that come one after the other. */
+  #defaultFor({ limit, paged }: OwnOptions, { dim, headDim: head }: SourceInfo): CheckedPlan {
+    const last = this.#default;
+    if (last !== undefined && last.limit === limit && last.paged === paged && last.dim === dim && last.head === head) {
+      return last.plan;
+    }
+    const plan = checkPlan(funnelPlan(dim, { head, limit }), dim);
+    if (paged) plan.candidates = undefined;
+    this.#default = { limit, paged, dim, head, plan };
     return plan;
   }
 
@@ -155,11 +165,11 @@ export class Ranker {
         if (search.recommend === undefined) {
           const hits = finish(one, bad[plain.indexOf(one)]!);
           const explanation = search.options.explain ? explain(kernels, one) : undefined;
-          return { ...common, hits, funnelMs: ms, explanation };
+          return { hits, funnelMs: ms, explanation, ...common };
         }
         const start = performance.now();
         const explanation = explain(kernels, one, strategyKeys(kernels, one, search.recommend));
-        return { ...common, hits: explanation.hits, funnelMs: performance.now() - start, explanation };
+        return { hits: explanation.hits, funnelMs: performance.now() - start, explanation, ...common };
       }),
     );
   }
@@ -214,7 +224,9 @@ export class Ranker {
     const { mirror, source } = this;
     if (mirror === undefined) return answer;
     const { timeout, signal } = options;
-    return { ...answer, ...(await withVectors(mirror, source, answer, this.#matrices, { timeout, signal })) };
+    const mirrored = await withVectors(mirror, source, answer, this.#matrices, { timeout, signal });
+    const { candidates, stats, mirrorMs, fetchMs, memory } = mirrored;
+    return { stats, mirrorMs, fetchMs, memory, ...answer, candidates };
   }
 
   #prepare({ search, plan, depth }: Fitted, { candidates }: Answer, info: SourceInfo): Prepared<unknown> {

@@ -123,8 +123,8 @@ export function ownOptions(
   checkKeys(request, [...more, ...OPTION_KEYS], 'the request');
   const { filter, ...given } = { ...request };
   const own: OwnOptions = {
-    ...given,
     filter: filters.parse(filter),
+    ...given,
     paged: given.offset !== undefined || given.maxDepth !== undefined,
     exact: given.mode === 'exact',
   };

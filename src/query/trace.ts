@@ -43,7 +43,7 @@ export function traced(
   return {
     ...explanation,
     hits: hits.slice(page.from, page.to),
-    plan: { ...plan, candidates, limit },
+    plan: structuredClone({ candidates, limit, ...plan }), // it goes to the caller
     async trace(id) {
       const named = typeof id === 'string' ? id : ((await source.idOf?.(id, deadline)) ?? id);
       const fate = explanation.find(named);

@@ -249,7 +249,7 @@ class EmbeddedSource implements Source {
     );
     const headScores = places.map((i) => scores[i]!);
     return {
-      candidates: { ...rows, headScores },
+      candidates: { headScores, ...rows },
       headMs,
       decodeMs: performance.now() - began,
       ...(exact && { exact: 'certified' as const }),
@@ -332,7 +332,7 @@ class EmbeddedSource implements Source {
       found.ordinals.push(ordinal);
       found.scores.push(score);
     }
-    return { ...found, filtered: passing?.filtered };
+    return { filtered: passing?.filtered, ...found };
   }
 
   /** Every row's first dims, scored; a part at a time. */

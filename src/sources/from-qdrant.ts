@@ -246,7 +246,10 @@ export function scoresOf(points: readonly AnyPoint[]): Float64Array | undefined 
   // What scroll() and retrieve() answer was not ranked.
   if (points.length > 0 && typeof points[0]!.score !== 'number') return undefined;
   const scores = new Float64Array(points.length);
-  for (const [i, { score }] of points.entries()) scores[i] = typeof score === 'number' ? score : Number.NaN;
+  for (let i = 0; i < points.length; i++) {
+    const { score } = points[i]!;
+    scores[i] = typeof score === 'number' ? score : Number.NaN;
+  }
   return scores;
 }
 

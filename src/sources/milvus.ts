@@ -406,7 +406,7 @@ class MilvusSource implements Source {
     );
     const field = exact ? (this.options.full as string) : this.options.head;
     const params = checkParams(request.params, PARAMS, this.name);
-    const restricted = { ...request, filter: this.filter(request, facts), params };
+    const restricted = { filter: this.filter(request, facts), params, timeout: request.timeout };
     const { outputs, names } = asked;
     const answer = await this.search(field, vectors, candidates, restricted, outputs, names, facts.float16);
     const { parts, began, at } = answer;
@@ -422,7 +422,7 @@ class MilvusSource implements Source {
       const squared = exact ? facts.squared.full : facts.squared.head;
       const headScores = distances(milvusScores(rows, outputs), squared);
       return {
-        candidates: { ...unpacked, headScores },
+        candidates: { headScores, ...unpacked },
         headMs: (at - began) / parts.length,
         decodeMs: performance.now() - start,
         ...(exact && { exact: facts.scans ? ('server' as const) : ('index' as const) }),

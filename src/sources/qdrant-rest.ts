@@ -88,7 +88,7 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       const body = queryBody(request);
       const plain = () => client.query(request.collection, body);
       const { bytes, result, at } = await ask('queryPoints', request, body, plain, signal, fast && '/points/query');
-      return bytes ? { ...decode(bytes, request, request.limit), at } : { points: pointsOf(result) as AnyPoint[], at };
+      return bytes ? { at, ...decode(bytes, request, request.limit) } : { points: pointsOf(result) as AnyPoint[], at };
     },
 
     async queryBatch(requests, signal, fast) {
@@ -127,7 +127,7 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       const plain = async () => client.retrieve?.(request.collection, body);
       const { bytes, result, at } = await ask('getPoints', request, body, plain, signal, fast && '/points');
       if (!bytes) return { points: pointsOf(result) as AnyPoint[], at };
-      return { ...decode(bytes, request, request.ids.length), at };
+      return { at, ...decode(bytes, request, request.ids.length) };
     },
 
     async scroll(request, signal, fast) {

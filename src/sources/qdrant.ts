@@ -167,7 +167,7 @@ class QdrantSource implements Source {
         return answers.map((answer, i) => {
           const start = performance.now();
           const part = this.answered(answer, asked[i]!, info, requests[i]!);
-          return { ...part, headMs: (answer.at - began) / answers.length, decodeMs: performance.now() - start };
+          return { headMs: (answer.at - began) / answers.length, decodeMs: performance.now() - start, ...part };
         });
       });
     });
@@ -281,11 +281,8 @@ class QdrantSource implements Source {
     const began = performance.now();
     const answer = await this.driver.query(asked, signal, this.options.decode !== 'client');
     const { at } = answer;
-    return {
-      ...this.answered(answer, asked, info, request),
-      headMs: at - began,
-      decodeMs: performance.now() - at,
-    };
+    const part = this.answered(answer, asked, info, request);
+    return { headMs: at - began, decodeMs: performance.now() - at, ...part };
   }
 
   private asked(request: HeadRequest, info: SourceInfo): QdrantQuery {
@@ -294,7 +291,6 @@ class QdrantSource implements Source {
     const searched = (vector: Float32Array) =>
       exact ? vector : headBy(this.options.headOf, vector, info.headDim, this.name);
     return {
-      ...this.reading(info, request),
       vector: searched(request.vector),
       recommend: recommend && {
         strategy: recommend.strategy,
@@ -308,6 +304,7 @@ class QdrantSource implements Source {
       filter: this.filter(request),
       params: this.driver.params(checkParams(request.params, PARAMS, this.name), this.options.params),
       exact,
+      ...this.reading(info, request),
     };
   }
 
@@ -327,7 +324,7 @@ class QdrantSource implements Source {
     }
     const rows = this.unpack(answer, asked, info, request);
     return {
-      candidates: { ...rows, headScores: scoresOf(points) },
+      candidates: { headScores: scoresOf(points), ...rows },
       ...(request.mode === 'exact' && { exact: 'server' as const }),
     };
   }

@@ -3,15 +3,9 @@ import { expected } from '../errors.js';
 import { halfToFloat } from '../kernels/reference.js';
 import type { Id } from '../types.js';
 import { checkAttached } from '../validate.js';
-import { noRecord, type RowImage, type Rows, slotOf } from './engine/rows.js';
-import type { SearchState } from './engine/search.js';
+import { noRecord, type Rows, slotOf } from './engine/rows.js';
 import { nativeFiles } from './files/native.js';
 import type { IndexParts } from './parts.js';
-
-/** The bytes of an image that is in memory: as values where they must be converted. */
-type View = Uint8Array | Uint16Array | undefined;
-
-const viewsOf = new WeakMap<object, View[]>();
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, DETACHED_BUFFER, CORRUPT */
 export function gather({ files, live }: IndexParts, ids: ArrayLike<Id>, out: Float32Array): number[] {
@@ -23,8 +17,8 @@ export function gather({ files, live }: IndexParts, ids: ArrayLike<Id>, out: Flo
   const ordinals = new Float64Array(count);
   for (let i = 0; i < count; i++) ordinals[i] = files.ordinalOf(ids[i]!) ?? NONE;
   checkOut(out, count, dim); // an element may have been a getter
-  const { state, images, half } = live;
-  const views = viewed(state, images, half);
+  const { state, images } = live;
+  const rows = state.rows as Rows;
   const copies = images.map(() => ({ slots: new Uint32Array(count), places: new Uint32Array(count), count: 0 }));
   const missing: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -37,10 +31,10 @@ export function gather({ files, live }: IndexParts, ids: ArrayLike<Id>, out: Flo
     while (f < images.length - 1 && ordinal > images[f]!.lastOrdinal) f++;
     const slot = slotOf(images[f]!, ordinal);
     if (slot < 0 || slot >= images[f]!.count) throw noRecord(images[f]!.path, ordinal); // native code trusts places
-    const view = views[f];
+    const view = rows.views[f];
     const at = i * dim;
     if (view === undefined) {
-      (state.rows as Rows).read(ordinal, 1, out.subarray(at, at + dim), halfToFloat); // from disk, checked
+      rows.read(ordinal, 1, out.subarray(at, at + dim), halfToFloat); // from disk, checked
     } else if (view instanceof Uint16Array) {
       convert(view, (slot * images[f]!.stride) / 2, out, at, dim);
     } else {
@@ -50,7 +44,7 @@ export function gather({ files, live }: IndexParts, ids: ArrayLike<Id>, out: Flo
     }
   }
   for (const [f, some] of copies.entries()) {
-    if (some.count > 0) copy(views[f] as Uint8Array, images[f]!.stride, 4 * dim, some, out);
+    if (some.count > 0) copy(images[f]!.records!, images[f]!.stride, 4 * dim, some, out);
   }
   return missing;
 }
@@ -81,17 +75,6 @@ function copy(
     const from = slots[i]! * stride;
     into.fill(records.subarray(from, from + bytes), places[i]! * bytes, (places[i]! + 1) * bytes);
   }
-}
-
-function viewed(state: SearchState, images: readonly RowImage[], half: boolean): View[] {
-  let views = viewsOf.get(state);
-  if (views === undefined) {
-    views = images.map(({ records }) =>
-      half && records ? new Uint16Array(records.buffer, records.byteOffset, records.length >> 1) : records,
-    );
-    viewsOf.set(state, views);
-  }
-  return views;
 }
 
 function convert(halves: Uint16Array, from: number, out: Float32Array, at: number, dim: number): void {

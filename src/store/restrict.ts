@@ -1,6 +1,6 @@
 /** A filter's rows as the engine takes them: a list to score, or masks over segments. */
 import { BLOCK_ROWS, type CodeKernels } from '../kernels/codes.js';
-import { gather, type LateMasks } from './engine/late-masks.js';
+import type { LateMasks } from './engine/late-masks.js';
 import { arrayIn, releaseIn } from './engine/memory.js';
 import type { SearchRequest } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
@@ -62,7 +62,8 @@ export function restrict(rows: RowSet, few: number, live: Live, free: Masks): Re
   };
   try {
     const masks = live.segments.map(({ mask }) => take(mask.length));
-    const some = rows instanceof Bitmap && many ? ofMany(rows, masks, live, take) : ofSome(listOf(rows), masks, live);
+    const some =
+      rows instanceof Bitmap && many ? ofMany(rows, masks, live, take, free.codes) : ofSome(listOf(rows), masks, live);
     return { masks, of, ...some };
   } catch (error) {
     free.give(taken);
@@ -126,7 +127,13 @@ function markPlaces(rows: Uint32Array, places: Uint32Array, mask: Uint16Array, l
 }
 
 /** Touches every row, in the order of the masks; those of partitioned segments wait until a search visits them. */
-function ofMany(rows: Bitmap, masks: Uint16Array[], live: Live, take: (length: number) => Uint16Array): Masked {
+function ofMany(
+  rows: Bitmap,
+  masks: Uint16Array[],
+  live: Live,
+  take: (length: number) => Uint16Array,
+  codes: CodeKernels,
+): Masked {
   const { segments, files } = live;
   const { words } = rows;
   const tail = within(live.tail, words, 1);
@@ -137,7 +144,8 @@ function ofMany(rows: Bitmap, masks: Uint16Array[], live: Live, take: (length: n
     const mask = masks[s]!;
     if (isLate(segment)) continue;
     if (!isRun(segment)) {
-      gather(halvesOf(words), segment, mask, 0, mask.length);
+      const { ordinals, mask: alive, blocks } = segment;
+      codes.gatherBits({ bits: halvesOf(words), ordinals, alive, blocks, count: blocks.length, mask });
       masked += bitsIn(mask);
       continue;
     }

@@ -29,7 +29,8 @@ export class Restrictions {
   readonly #kept = new Map<string, Entry>();
   readonly #masks: Masks;
   /** What is kept holds for this state of the index. */
-  #state = '';
+  #generation = -1;
+  #version = -1;
 
   constructor(
     readonly filtered: Filtered,
@@ -85,7 +86,8 @@ export class Restrictions {
     const { rows, work, generation } = matched;
     const restriction = restrict(rows, this.fullScanThreshold, live, this.#masks);
     const plan = restriction.masks.length > 0 ? 'mask' : 'rows';
-    const stats: IndexFilterStats = { ...work, plan, cached: false, ms: work.ms + performance.now() - began };
+    const ms = work.ms + performance.now() - began;
+    const stats: IndexFilterStats = { plan, cached: false, ...work, ms };
     const entry: Entry = { restriction, stats, users: 0, kept: false };
     // Rows that came since are not among those matched.
     if (generation === files.generation) this.#keep(filter, entry);
@@ -115,10 +117,10 @@ export class Restrictions {
   /** Forgets all when anything was written, or segments were replaced. */
   #sweep(): void {
     const { files, live } = this.filtered;
-    const state = `${files.generation} ${live.version}`;
-    if (state === this.#state) return;
+    if (files.generation === this.#generation && live.version === this.#version) return;
     this.clear();
-    this.#state = state;
+    this.#generation = files.generation;
+    this.#version = live.version;
   }
 
   #forget(text: string): void {
@@ -136,7 +138,7 @@ export class Restrictions {
 }
 
 export function requestOf({ request, filter }: OwnQuery, restricted: Restricted): SearchRequest {
-  return filter === undefined ? request : { ...request, only: restricted.get(filter)!.entry.restriction };
+  return filter === undefined ? request : { only: restricted.get(filter)!.entry.restriction, ...request };
 }
 
 function isLarge(node: FilterNode): boolean {

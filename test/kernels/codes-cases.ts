@@ -9,6 +9,7 @@ import type {
   EncodeBitsTask,
   EncodeHeadTask,
   EncodeRowsTask,
+  GatherBitsTask,
   HeadDotsTask,
   NearestTask,
   ProjectTask,
@@ -35,7 +36,8 @@ export type CodeCase =
   | { kernel: 'encodeHead'; task: EncodeHeadTask }
   | { kernel: 'encodeRows'; task: EncodeRowsTask }
   | { kernel: 'encodeBits'; task: EncodeBitsTask }
-  | { kernel: 'scoresAt'; task: ScoresAtTask };
+  | { kernel: 'scoresAt'; task: ScoresAtTask }
+  | { kernel: 'gatherBits'; task: GatherBitsTask };
 
 export type CodeKernelName = CodeCase['kernel'];
 
@@ -53,6 +55,7 @@ export const OUTPUTS: Record<CodeKernelName, readonly string[]> = {
   encodeRows: ['plane', 'error'],
   encodeBits: ['plane'],
   scoresAt: ['keys'],
+  gatherBits: ['mask'],
 };
 
 const CASES: { [K in CodeKernelName]: (random: Random) => Extract<CodeCase, { kernel: K }>['task'] } = {
@@ -68,6 +71,7 @@ const CASES: { [K in CodeKernelName]: (random: Random) => Extract<CodeCase, { ke
   encodeRows,
   encodeBits,
   scoresAt,
+  gatherBits,
 };
 
 export function randomCodeCase(random: Random, kernel = random.pick(Object.keys(CASES) as CodeKernelName[])): CodeCase {
@@ -339,6 +343,19 @@ function scoresAt(random: Random): ScoresAtTask {
     count: rows.length,
     keys: new Float64Array(rows.length).fill(UNSET),
   };
+}
+
+/** Ordinals in any order, some behind the end of the set; the last block may be short of rows. */
+function gatherBits(random: Random): GatherBitsTask {
+  const there = random.int(1, 7);
+  const size = random.int(0, 9);
+  const bits = Uint16Array.from({ length: size }, () => random.pick([0, 0xffff, random.int(0, 0xffff)]));
+  const ordinals = Uint32Array.from({ length: 16 * there - random.pick([0, random.int(0, 15)]) }, () =>
+    random.chance(0.05) ? random.int(0, 2 ** 32 - 1) : random.int(0, 16 * size + 20),
+  );
+  const alive = Uint16Array.from({ length: there }, () => random.pick([0xffff, random.int(0, 0xffff)]));
+  const blocks = blocksOf(random, there, random.int(0, there));
+  return { bits, ordinals, alive, blocks, count: blocks.length, mask: new Uint16Array(there).fill(UNSET) };
 }
 
 function bytes(random: Random, n: number): Uint8Array {

@@ -91,6 +91,15 @@ export function runCodeOracle({ kernel, task }: CodeCase): number | undefined {
       });
       return undefined;
     }
+    case 'gatherBits': {
+      const { bits, ordinals, alive, blocks, count, mask } = task;
+      const isIn = (ordinal: number) => Math.floor((bits[Math.floor(ordinal / 16)] ?? 0) / 2 ** (ordinal % 16)) % 2;
+      for (const block of blocks.subarray(0, count)) {
+        const lives = (r: number) => Math.floor(alive[block]! / 2 ** r) % 2;
+        mask[block] = sum(16, (r) => lives(r) * isIn(ordinals[16 * block + r] ?? 2 ** 40) * 2 ** r);
+      }
+      return undefined;
+    }
     default:
       scoresAt(task);
       return undefined;

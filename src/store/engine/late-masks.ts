@@ -1,5 +1,6 @@
 /** A filter's masks over partitioned segments, whose rows are out of order: made for the lists that a search visits, once. */
-import { BLOCK_ROWS } from '../../kernels/codes.js';
+import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
+import type { Scratch } from './memory.js';
 import type { Only } from './search.js';
 import type { Segment } from './segment.js';
 
@@ -11,35 +12,50 @@ export interface LateMasks {
 }
 
 /**
- * Searches on several threads may make the same list at once, and write the same, but for rows that die meanwhile: then both
- * are asked again. None may run on when the masks are given back.
+ * Makes those of the lists that nobody made before. Searches on several threads may make the same list at once, and write
+ * the same, but for rows that die meanwhile: then both are asked again. None may run on when the masks are given back.
  */
-export function makeList({ masks, late }: Only, s: number, segment: Segment, list: number): void {
+export function makeLists(
+  codes: CodeKernels,
+  scratch: Scratch,
+  { masks, late }: Only,
+  s: number,
+  segment: Segment,
+  lists: Iterable<number>,
+): void {
   const made = late?.made[s];
-  if (made === undefined || Atomics.load(made, list) === 1) return;
-  const { offsets } = segment.partition!;
-  const [from, to] = [offsets[list]!, offsets[list + 1]!];
-  // Whole blocks: those at the ends may have rows of the neighbours.
-  if (from < to) gather(late!.bits, segment, masks[s]!, Math.floor(from / BLOCK_ROWS), Math.ceil(to / BLOCK_ROWS));
-  Atomics.store(made, list, 1);
-}
-
-export function makeAll(only: Only, s: number, segment: Segment): void {
-  const lists = only.late?.made[s]?.length ?? 0;
-  for (let list = 0; list < lists; list++) makeList(only, s, segment, list);
-}
-
-/** Masks of blocks [first, end): live rows whose bit is set. */
-export function gather(bits: Uint16Array, segment: Segment, mask: Uint16Array, first: number, end: number): void {
-  const { ordinals, mask: alive } = segment;
-  let row = first * BLOCK_ROWS;
-  for (let block = first; block < end; block++) {
-    const to = Math.min(row + BLOCK_ROWS, ordinals.length);
-    let found = 0;
-    for (let r = 0; row < to; row++, r++) {
-      const ordinal = ordinals[row]!;
-      found |= ((bits[ordinal >>> 4]! >>> (ordinal & 15)) & 1) << r;
-    }
-    mask[block] = found & alive[block]!;
+  if (made === undefined) return;
+  const { ordinals, mask: alive, partition } = segment;
+  const { offsets } = partition!;
+  const fresh: number[] = [];
+  let count = 0;
+  for (const list of lists) {
+    if (Atomics.load(made, list) === 1) continue;
+    fresh.push(list);
+    count += endBlock(offsets, list) - firstBlock(offsets, list);
   }
+  if (fresh.length === 0) return;
+  const blocks = scratch.take('late blocks', Uint32Array, count);
+  let n = 0;
+  for (const list of fresh) {
+    // Whole blocks: those at the ends may have rows of the neighbours.
+    for (let block = firstBlock(offsets, list); block < endBlock(offsets, list); block++) blocks[n++] = block;
+  }
+  codes.gatherBits({ bits: late!.bits, ordinals, alive, blocks, count, mask: masks[s]! });
+  for (const list of fresh) Atomics.store(made, list, 1);
+}
+
+export function makeAll(codes: CodeKernels, scratch: Scratch, only: Only, s: number, segment: Segment): void {
+  const made = only.late?.made[s];
+  if (made !== undefined) makeLists(codes, scratch, only, s, segment, made.keys());
+}
+
+function firstBlock(offsets: Uint32Array, list: number): number {
+  return Math.floor(offsets[list]! / BLOCK_ROWS);
+}
+
+/** Behind the last; that of an empty list is its first. */
+function endBlock(offsets: Uint32Array, list: number): number {
+  const [from, to] = [offsets[list]!, offsets[list + 1]!];
+  return from < to ? Math.ceil(to / BLOCK_ROWS) : firstBlock(offsets, list);
 }

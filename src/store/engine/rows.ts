@@ -62,7 +62,8 @@ function checkRecord(file: Pick<RowFile, 'path' | 'firstOrdinal' | 'ordinals'>, 
 export class Rows implements RowTier {
   readonly resident: boolean;
   readonly #scratch: Scratch;
-  #views: (Float32Array | Uint16Array | undefined)[] = [];
+  /** By image: its records as values; undefined: on disk. */
+  readonly views: readonly (Float32Array | Uint16Array | undefined)[];
 
   constructor(
     readonly codes: CodeKernels,
@@ -74,7 +75,7 @@ export class Rows implements RowTier {
   ) {
     this.#scratch = scratch;
     this.resident = images.every(({ records }) => records !== undefined);
-    this.#views = images.map(({ records }) => (records === undefined ? undefined : valuesOf(records, half)));
+    this.views = images.map(({ records }) => (records === undefined ? undefined : valuesOf(records, half)));
   }
 
   score(query: Float32Array, metric: Metric, ordinals: Uint32Array, count: number, keys: Float64Array): void {
@@ -130,7 +131,7 @@ export class Rows implements RowTier {
 
   #record(f: number, slot: number): Float32Array | Uint16Array {
     const image = this.images[f]!;
-    const view = this.#views[f];
+    const view = this.views[f];
     const elements = image.stride / (this.half ? 2 : 4);
     if (view !== undefined) return view.subarray(slot * elements, slot * elements + this.dim);
     const bytes = this.#scratch.take('record', Uint8Array, image.stride);
@@ -167,7 +168,7 @@ export class Rows implements RowTier {
     const image = this.images[f]!;
     const { dim, half, codes } = this;
     const stride = image.stride / (half ? 2 : 4);
-    const view = this.#views[f];
+    const view = this.views[f];
     if (view !== undefined) {
       codes.scoresAt({ metric, query, chunks: [view], chunkRows: 2 ** 31, stride, dim, rows: slots, count, keys });
       return;

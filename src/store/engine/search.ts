@@ -2,7 +2,7 @@
 import { BLOCK_ROWS, type Bound, type CodeKernels } from '../../kernels/codes.js';
 import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { Best } from './best.js';
-import { type LateMasks, makeAll, makeList } from './late-masks.js';
+import { type LateMasks, makeAll, makeLists } from './late-masks.js';
 import { Scratch } from './memory.js';
 import { fullEstimates, keyOf, orderRows, topByKey, twiceIn, type Visit } from './ordered.js';
 import {
@@ -507,7 +507,7 @@ export class Searcher {
 
   /** The blocks with rows that take part, where all requests have the same few; else every block. */
   #blocksOf(segment: Segment, s: number, requests: readonly SearchRequest[]): Visit {
-    for (const { only } of requests) if (only !== undefined) makeAll(only, s, segment);
+    for (const { only } of requests) if (only !== undefined) makeAll(this.codes, this.#scratch, only, s, segment);
     const { blocks, count: rows } = segment;
     const only = requests[0]!.only;
     const few = only !== undefined && SPARSE * only.rows < rows && requests.every((one) => one.only === only);
@@ -560,7 +560,8 @@ export class Searcher {
     this.kernels.topK(affinities.subarray(0, lists), nearest, new Float64Array(nearest.length));
     if (only !== undefined) {
       const least = run.request.probes ?? Math.round(probes * spreadOf(only));
-      nearest = nearest.subarray(0, listsWithin(only, s, segment, nearest, probes, least));
+      const make = (some: Uint32Array) => makeLists(this.codes, scratch, only, s, segment, some);
+      nearest = nearest.subarray(0, listsWithin(segment, mask!, nearest, probes, least, make));
     }
     nearest.sort();
     const out = scratch.take('visit', Uint32Array, blocks.length);
@@ -595,25 +596,33 @@ function spreadOf({ rows, of }: Only): number {
   return 1 + Math.log2(Math.max(1, of / Math.max(1, rows))) / 2;
 }
 
+/** Lists beyond those that are visited anyway: their masks are made so many at a time. */
+const LISTS_AT_ONCE = 32;
+
 /**
  * How many lists, in this order, are `least` and have as many blocks with rows of a filter as the first `probes` have in
  * all.
+ *
+ * @param make makes the mask of lists
  */
 function listsWithin(
-  only: Only,
-  s: number,
   segment: Segment,
+  mask: Uint16Array,
   order: Uint32Array,
   probes: number,
   least: number,
+  make: (lists: Uint32Array) => void,
 ): number {
   const { offsets } = segment.partition!;
-  const mask = only.masks[s]!;
   let room = 0;
   let found = 0;
+  let made = 0;
   for (let i = 0; i < order.length; i++) {
     const list = order[i]!;
-    makeList(only, s, segment, list);
+    if (i === made) {
+      made += Math.max(LISTS_AT_ONCE, least - made);
+      make(order.subarray(i, made));
+    }
     const from = offsets[list]!;
     const to = offsets[list + 1]!;
     // A block of two lists counts twice, here and there.
