@@ -103,20 +103,25 @@ function isFloats(value: unknown): boolean {
   return (tag as string) === 'Float32Array' || (tag as string) === 'Float64Array';
 }
 
-export const viewLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Float32Array.prototype), 'length')!
-  .get!;
+const TypedArray = Object.getPrototypeOf(Float32Array) as typeof Float32Array;
+const getterOf = (key: PropertyKey) => Object.getOwnPropertyDescriptor(TypedArray.prototype, key)!.get!;
+export const viewLength = getterOf('length');
+const viewKind = getterOf(Symbol.toStringTag);
+
+const PROTOTYPES = new Map<unknown, object>(
+  [Float32Array, Float64Array, Uint8Array, Uint16Array, Uint32Array].map(({ name, prototype }) => [name, prototype]),
+);
 
 /**
- * Transferring a buffer, or shrinking it, empties every view of it; reading on would answer from nothing. A view that says
- * another length than it has, which a subclass or a property can, would have native code read beyond it.
+ * Transferring a buffer, or shrinking it, empties every view of it; reading on would answer from nothing. A view that is of
+ * another type than its prototype, or has a length of its own making, which a subclass or a property can, would have native
+ * code read beyond it.
  *
  * @throws FunnelError DETACHED_BUFFER, BAD_ARGUMENT
  */
 export function checkAttached(view: ArrayBufferView, where: string): void {
-  const said = (view as Partial<Float32Array>).length;
-  if (said !== undefined && said !== viewLength.call(view)) {
-    throw expected('BAD_ARGUMENT', `its own ${viewLength.call(view)} as the length`, where, said);
-  }
+  const plain = PROTOTYPES.get(viewKind.call(view));
+  if (Object.getPrototypeOf(view) !== plain || Object.hasOwn(view, 'length')) checkHonest(view, plain, where);
   if (view.byteLength !== 0) return;
   try {
     Float32Array.prototype.at.call(view as Float32Array, 0); // refuses a view that has lost its memory
@@ -126,6 +131,20 @@ export function checkAttached(view: ArrayBufferView, where: string): void {
       `Expected ${where} to have its memory but its buffer was transferred away or made smaller`,
     );
   }
+}
+
+/** Of a subclass, of another realm, or tampered with. Those of another realm are no arrays to kernels, and copied. */
+function checkHonest(view: ArrayBufferView, plain: object | undefined, where: string): void {
+  if (!(view instanceof TypedArray)) return;
+  const kind: string = viewKind.call(view);
+  if (plain !== undefined && !Object.prototype.isPrototypeOf.call(plain, view)) {
+    throw expected('BAD_ARGUMENT', `the prototype of a ${kind}, which it is,`, where, view);
+  }
+  let own = Object.hasOwn(view, 'length');
+  for (let at = Object.getPrototypeOf(view); at !== TypedArray.prototype && !own; at = Object.getPrototypeOf(at)) {
+    own = Object.hasOwn(at, 'length');
+  }
+  if (own) throw expected('BAD_ARGUMENT', `its own ${viewLength.call(view)} as the length`, where, view.length);
 }
 
 /** All ids of one kind, numbers exact. The kind; undefined for an empty list. */

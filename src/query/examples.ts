@@ -55,7 +55,7 @@ function ownList(list: unknown, where: string): (Id | Float32Array)[] {
   if (list === undefined) return [];
   if (!Array.isArray(list)) throw expected('BAD_ARGUMENT', 'an array of ids and vectors', where, list);
   return Array.from(list, (one: unknown, i) => {
-    if (isNumbers(one)) return checkQuery(one, undefined, `${where}[${i}]`).slice();
+    if (isNumbers(one)) return new Float32Array(checkQuery(one, undefined, `${where}[${i}]`));
     checkIds([one as Id], `${where}[${i}]`);
     return one as Id;
   });

@@ -222,11 +222,13 @@ export class Ranker {
 
   async #mirrored(answer: HeadAnswer, { search: { options } }: Fitted): Promise<Answer> {
     const { mirror, source } = this;
-    if (mirror === undefined) return answer;
+    // What else a source answers is not taken for parts of a mirror.
+    const { candidates, headMs, decodeMs, exact, filtered } = answer;
+    const more = { ...(exact && { exact }), ...(filtered && { filtered }) };
+    if (mirror === undefined) return { candidates, headMs, decodeMs, ...more };
     const { timeout, signal } = options;
     const mirrored = await withVectors(mirror, source, answer, this.#matrices, { timeout, signal });
-    const { candidates, stats, mirrorMs, fetchMs, memory } = mirrored;
-    return { stats, mirrorMs, fetchMs, memory, ...answer, candidates };
+    return { headMs, decodeMs, ...more, ...mirrored };
   }
 
   #prepare({ search, plan, depth }: Fitted, { candidates }: Answer, info: SourceInfo): Prepared<unknown> {

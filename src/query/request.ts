@@ -105,7 +105,8 @@ export function ownSearch(request: SearchRequest, filters: Filters): OwnSearch {
   if (id !== undefined && vector !== undefined) {
     throw new FunnelError('BAD_ARGUMENT', 'Expected vector or id in the request but received both');
   }
-  if (id === undefined) return { options: own, by: checkQuery(vector as Vector, undefined, 'vector').slice() };
+  if (id === undefined)
+    return { options: own, by: new Float32Array(checkQuery(vector as Vector, undefined, 'vector')) };
   checkIds([id], 'id');
   return { options: own, by: { id } };
 }

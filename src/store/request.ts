@@ -45,7 +45,7 @@ export function ownQuery(query: Unchecked<IndexQuery>, dim: number, metric: Metr
   refuseForeign(query);
   checkKeys(query, QUERY_KEYS, 'the query');
   const { limit = 10, offset, maxDepth, mode = 'funnel', scoreThreshold, params = {} } = query;
-  const vector = checkQuery(query.vector, dim, 'vector').slice();
+  const vector = new Float32Array(checkQuery(query.vector, dim, 'vector'));
   if (metric !== 'euclid' && isZero(vector)) {
     throw new FunnelError('ZERO_QUERY', `Expected a vector with a direction for metric ${metric} but received zeros`);
   }

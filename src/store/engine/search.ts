@@ -620,7 +620,7 @@ function listsWithin(
   for (let i = 0; i < order.length; i++) {
     const list = order[i]!;
     if (i === made) {
-      made += Math.max(LISTS_AT_ONCE, least - made);
+      made += i === 0 ? Math.max(1, least) : LISTS_AT_ONCE;
       make(order.subarray(i, made));
     }
     const from = offsets[list]!;

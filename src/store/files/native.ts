@@ -19,7 +19,7 @@ export interface NativeFiles {
   ) => number;
   /**
    * Of records in memory, the first `bytes` of each: of that at `slots[i] * stride` to `places[i] * bytes` in `out`. Callers
-   * check that all of it lies within; counts may be beyond 2^32, bytes of a record may not.
+   * check that all of it lies within.
    */
   copyRecords?: (
     records: Uint8Array,
@@ -28,7 +28,7 @@ export interface NativeFiles {
     slots: Uint32Array,
     places: Uint32Array,
     count: number,
-    out: Float32Array | Uint16Array,
+    out: Float32Array,
   ) => void;
 }
 

@@ -1,7 +1,10 @@
 /** Stretches of a long list of ordinals as bitmaps: of a list that has no ordinal twice, bitmaps of its beginnings are kept. */
 
-/** Beginnings that are kept, evenly spaced: together they take as much memory as the list. */
+/** Beginnings that are kept, evenly spaced: of a list of all rows, together they take as much memory as the list. */
 const KEPT = 32;
+
+/** A list of fewer rows than this share has none. */
+const SPARSE = 1 / 4;
 
 export interface StretchBits {
   words: Uint32Array;
@@ -10,7 +13,7 @@ export interface StretchBits {
 }
 
 export class StretchedList {
-  /** The first `#step · i` ordinals as a bitmap; null where some ordinal comes twice; undefined before anybody asked. */
+  /** The first `#step · i` ordinals as a bitmap; null where some ordinal comes twice, or few rows are in it; undefined before anybody asked. */
   #beginnings: Uint32Array[] | null | undefined;
   #step = 0;
 
@@ -51,11 +54,13 @@ export class StretchedList {
     const { ordinals } = this;
     let most = 0;
     for (let i = 0; i < ordinals.length; i++) most = Math.max(most, ordinals[i]!);
+    this.#beginnings = null;
+    // Of a list of few rows they would take many times its memory, and it is short.
+    if (ordinals.length < most * SPARSE) return null;
     const words = new Uint32Array((most >>> 5) + 1);
     const step = Math.ceil(ordinals.length / KEPT);
     const beginnings = [words.slice()];
     this.#step = step;
-    this.#beginnings = null;
     for (let i = 0; i < ordinals.length; ) {
       const ordinal = ordinals[i]!;
       const bit = 1 << (ordinal & 31);
