@@ -448,6 +448,17 @@ Napi::Value ReadRecords(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(readRecords(t)));
 }
 
+// rows, bytes, half, count, first, stride, out
+Napi::Value EncodeRecords(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<7> args(info);
+  const auto& a = args.a;
+  const size_t done =
+      encodeRecords({data<uint8_t>(env, a[0]), number(env, a[1]), number(env, a[2]) != 0, number(env, a[3]),
+                     number(env, a[4]), number(env, a[5]), data<uint8_t>(env, a[6])});
+  return Napi::Number::New(env, static_cast<double>(done));
+}
+
 // records, stride, bytes, slots, places, count, out
 Napi::Value CopyRecords(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -504,6 +515,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     bind<SetTeam>(level, "team", table);
     bind<BehindLine>(level, "behindLine", table);
     bind<Crc32c>(level, "crc32c", table);
+    bind<EncodeRecords>(level, "encodeRecords", table);
     bind<CopyRecords>(level, "copyRecords", table);
 #ifndef _WIN32
     bind<ReadRecords>(level, "readRecords", table);

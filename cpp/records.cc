@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include "crc32c.h"
+
 namespace funnelvec {
 
 namespace {
@@ -20,7 +22,39 @@ void fetch(const uint8_t* from, size_t bytes) {
 #endif
 }
 
+void put(uint32_t value, uint8_t* to) {
+  for (int b = 0; b < 4; ++b) to[b] = static_cast<uint8_t>(value >> (8 * b));
+}
+
+// Of a record, without its last four bytes, and of its row's ordinal.
+uint32_t checksum(const uint8_t* record, size_t stride, uint32_t ordinal) {
+  uint8_t name[4];
+  put(ordinal, name);
+  return crc32c(name, 4, crc32c(record, stride - 4, 0));
+}
+
+// By their exponents: neither NaN nor infinity.
+template <class Bits>
+bool allFinite(const uint8_t* values, size_t n, Bits exponent) {
+  const Bits* bits = reinterpret_cast<const Bits*>(values);
+  Bits odd = 0;
+  for (size_t i = 0; i < n; ++i) odd |= static_cast<Bits>((bits[i] & exponent) == exponent);
+  return odd == 0;
+}
+
 }  // namespace
+
+size_t encodeRecords(const RowsTask& t) {
+  for (size_t i = 0; i < t.count; ++i) {
+    uint8_t* record = t.out + i * t.stride;
+    std::memcpy(record, t.rows + i * t.bytes, t.bytes);
+    const bool finite = t.half ? allFinite<uint16_t>(record, t.bytes / 2, 0x7c00)
+                               : allFinite<uint32_t>(record, t.bytes / 4, 0x7f800000);
+    if (!finite) return i;
+    put(checksum(record, t.stride, t.first + static_cast<uint32_t>(i)), record + t.stride - 4);
+  }
+  return t.count;
+}
 
 void copyRecords(const CopyTask& t) {
   const auto at = [&](size_t i) { return t.records + t.slots[i] * t.stride; };
@@ -46,8 +80,6 @@ size_t readRecords(const RecordsTask&) { return 0; }
 
 #  include <cerrno>
 
-#  include "crc32c.h"
-
 namespace funnelvec {
 
 namespace {
@@ -68,14 +100,15 @@ bool readWhole(const RecordsTask& t, size_t i) {
   return true;
 }
 
-// Only what is in the page cache already.
-bool readCached(const RecordsTask& t, size_t i) {
+// Some that follow each other in the file: only what is in the page cache already.
+bool readCached(const RecordsTask& t, size_t i, size_t n) {
 #  ifdef RWF_NOWAIT
-  struct iovec part = {t.out + i * t.stride, t.stride};
-  return preadv2(t.fd, &part, 1, offsetOf(t, i), RWF_NOWAIT) == static_cast<ssize_t>(t.stride);
+  struct iovec part = {t.out + i * t.stride, n * t.stride};
+  return preadv2(t.fd, &part, 1, offsetOf(t, i), RWF_NOWAIT) == static_cast<ssize_t>(n * t.stride);
 #  else
   (void)t;
   (void)i;
+  (void)n;
   return false;
 #  endif
 }
@@ -92,13 +125,9 @@ void announce(const RecordsTask& t, size_t i) {
 
 bool isIntact(const RecordsTask& t, size_t i) {
   const uint8_t* record = t.out + i * t.stride;
-  const size_t end = t.stride - 4;
-  const uint32_t ordinal = t.ordinals[i];
-  const uint8_t name[4] = {static_cast<uint8_t>(ordinal), static_cast<uint8_t>(ordinal >> 8),
-                           static_cast<uint8_t>(ordinal >> 16), static_cast<uint8_t>(ordinal >> 24)};
-  const uint8_t* s = record + end;
+  const uint8_t* s = record + t.stride - 4;
   const uint32_t stored = s[0] | (s[1] << 8) | (s[2] << 16) | (static_cast<uint32_t>(s[3]) << 24);
-  return crc32c(name, 4, crc32c(record, end, 0)) == stored;
+  return checksum(record, t.stride, t.ordinals[i]) == stored;
 }
 
 }  // namespace
@@ -109,8 +138,12 @@ size_t readRecords(const RecordsTask& t) {
     const size_t to = t.count < from + kAtOnce ? t.count : from + kAtOnce;
     uint32_t waiting[kAtOnce];
     size_t n = 0;
-    for (size_t i = from; i < to; ++i) {
-      if (!readCached(t, i)) waiting[n++] = static_cast<uint32_t>(i);
+    for (size_t i = from, end; i < to; i = end) {
+      for (end = i + 1; end < to && t.slots[end] == t.slots[end - 1] + 1;) ++end;
+      if (readCached(t, i, end - i)) continue;
+      for (size_t k = i; k < end; ++k) {
+        if (end - i == 1 || !readCached(t, k, 1)) waiting[n++] = static_cast<uint32_t>(k);
+      }
     }
     for (size_t w = 0; n > 1 && w < n; ++w) announce(t, waiting[w]);
     for (size_t w = 0; w < n; ++w) {

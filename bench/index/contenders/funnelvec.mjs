@@ -31,7 +31,8 @@ export const contenders = {
         const memory = memoryFor(count, dim);
         const options = { dim, metric: 'cosine', threads, autoOptimize: false, ...(memory && { memory }) };
         const index = await FunnelIndex.create(file, options);
-        for await (const { from, to, values } of rows.blocks(16_384)) {
+        // A commit, and two syncs, for each.
+        for await (const { from, to, values } of rows.blocks(count > 200_000 ? 65_536 : 16_384)) {
           await index.upsert({ ids: Int32Array.from({ length: to - from }, (_, i) => from + i), vectors: values });
         }
         await index.optimize();

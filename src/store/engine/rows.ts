@@ -118,25 +118,49 @@ export class Rows implements RowTier {
     for (const [f, image] of this.images.entries()) {
       const from = Math.max(first, image.firstOrdinal);
       const to = Math.min(first + n - 1, image.lastOrdinal);
+      if (this.views[f] === undefined) {
+        this.#readFromDisk(image, first, from, to, out, toFloat);
+        continue;
+      }
       for (let ordinal = from; ordinal <= to; ordinal++) {
         const slot = slotOf(image, ordinal);
         if (slot < 0) continue;
-        const record = this.#record(f, slot);
-        const at = (ordinal - first) * dim;
-        if (record instanceof Float32Array) out.set(record, at);
-        else for (let j = 0; j < dim; j++) out[at + j] = toFloat(record[j]!);
+        put(this.#values(this.views[f]!, image, slot), out, (ordinal - first) * dim, toFloat);
       }
     }
   }
 
-  #record(f: number, slot: number): Float32Array | Uint16Array {
-    const image = this.images[f]!;
-    const view = this.views[f];
-    const elements = image.stride / (this.half ? 2 : 4);
-    if (view !== undefined) return view.subarray(slot * elements, slot * elements + this.dim);
-    const bytes = this.#scratch.take('record', Uint8Array, image.stride);
-    this.#fetch(image, slot, bytes.subarray(0, image.stride));
-    return valuesOf(bytes, this.half).subarray(0, this.dim);
+  /** The values of a record. */
+  #values(all: Float32Array | Uint16Array, { stride }: RowImage, slot: number): Float32Array | Uint16Array {
+    const from = slot * (stride / (this.half ? 2 : 4));
+    return all.subarray(from, from + this.dim);
+  }
+
+  /** Ordinals from..to of an image, some at once, into their rows of `out`, which begins with `first`. */
+  #readFromDisk(
+    image: RowImage,
+    first: number,
+    from: number,
+    to: number,
+    out: Float32Array,
+    toFloat: (half: number) => number,
+  ): void {
+    const most = Math.max(1, Math.floor(READ_BYTES / image.stride));
+    for (let ordinal = from; ordinal <= to; ) {
+      const slots = this.#scratch.take('read slots', Uint32Array, Math.min(most, to - ordinal + 1));
+      let count = 0;
+      for (; ordinal <= to && count < most; ordinal++) {
+        const slot = slotOf(image, ordinal);
+        if (slot >= 0) slots[count++] = slot;
+      }
+      const bytes = this.#scratch.take('records', Uint8Array, count * image.stride);
+      this.#fetchAll(image, slots, count, bytes);
+      const values = valuesOf(bytes, this.half);
+      for (let i = 0; i < count; i++) {
+        const at = (ordinalAt(image, slots[i]!) - first) * this.dim;
+        put(this.#values(values, image, i), out, at, toFloat);
+      }
+    }
   }
 
   #fetch(image: RowImage, slot: number, into: Uint8Array): void {
@@ -184,6 +208,16 @@ export class Rows implements RowTier {
       codes.scoresAt({ metric, query, chunks, chunkRows: 2 ** 31, stride, dim, rows, count: n, keys: found });
     }
   }
+}
+
+function put(
+  values: Float32Array | Uint16Array,
+  out: Float32Array,
+  at: number,
+  toFloat: (half: number) => number,
+): void {
+  if (values instanceof Float32Array) out.set(values, at);
+  else for (let j = 0; j < values.length; j++) out[at + j] = toFloat(values[j]!);
 }
 
 /** Of rows from disk, held at once. */

@@ -18,6 +18,23 @@ export interface NativeFiles {
     out: Uint8Array,
   ) => number;
   /**
+   * Rows as records, as rows.ts has them. Callers check that all of it lies within.
+   *
+   * @param bytes of a row
+   * @param half 1: float16
+   * @param first the ordinal of the first row
+   * @returns `count`, or the first row with a value that is not finite
+   */
+  encodeRecords?: (
+    rows: Float32Array | Uint16Array,
+    bytes: number,
+    half: 0 | 1,
+    count: number,
+    first: number,
+    stride: number,
+    into: Uint8Array,
+  ) => number;
+  /**
    * Of records in memory, the first `bytes` of each: of that at `slots[i] * stride` to `places[i] * bytes` in `out`. Callers
    * check that all of it lies within.
    */

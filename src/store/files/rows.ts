@@ -13,6 +13,7 @@ import { FunnelError } from '../../errors.js';
 import { allFinite } from '../../kernels/finite.js';
 import { crc32c, crc32cU32 } from './crc32c.js';
 import { corrupt, filesError } from './errors.js';
+import { nativeFiles } from './native.js';
 import { FORMAT_VERSION, type RowFileEntry, type StoreConfig } from './state.js';
 
 export const HEADER_BYTES = 4096;
@@ -92,6 +93,29 @@ export function encodeRecords(
 ): void {
   const { dim, stride } = format;
   if (rows.length < to * dim) throw changed('DETACHED_BUFFER', 'its buffer was transferred away');
+  const { encodeRecords: native } = nativeFiles();
+  if (native !== undefined) {
+    const { bytesPerValue } = format;
+    const Type = bytesPerValue === 4 ? Float32Array : Uint16Array;
+    const part = new Type(rows.buffer as ArrayBuffer, rows.byteOffset + from * dim * bytesPerValue, (to - from) * dim);
+    const half = bytesPerValue === 2 ? 1 : 0;
+    const done = native(part, dim * bytesPerValue, half, to - from, first, stride, into);
+    if (done < to - from) throw changed('NOT_FINITE', `row ${from + done} became NaN or Infinity`);
+    return;
+  }
+  encodeByOne(format, rows, from, to, first, into);
+}
+
+/** The same in plain TypeScript. */
+export function encodeByOne(
+  format: RowFormat,
+  rows: RowValues,
+  from: number,
+  to: number,
+  first: number,
+  into: Uint8Array,
+): void {
+  const { dim, stride } = format;
   const source = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength);
   const bytes = dim * format.bytesPerValue;
   const records = Buffer.from(into.buffer as ArrayBuffer, into.byteOffset, into.length);
