@@ -144,7 +144,15 @@ function checkHonest(view: ArrayBufferView, plain: object | undefined, where: st
   for (let at = Object.getPrototypeOf(view); at !== TypedArray.prototype && !own; at = Object.getPrototypeOf(at)) {
     own = Object.hasOwn(at, 'length');
   }
-  if (own) throw expected('BAD_ARGUMENT', `its own ${viewLength.call(view)} as the length`, where, view.length);
+  if (own) {
+    const there = viewLength.call(view);
+    throw expected(
+      'BAD_ARGUMENT',
+      `a view of ${there} values that gives no length of its own making`,
+      where,
+      view.length,
+    );
+  }
 }
 
 /** All ids of one kind, numbers exact. The kind; undefined for an empty list. */

@@ -112,7 +112,8 @@ describe('packRows', () => {
       const into = new Float32Array(8).fill(99);
       throws(() => packRows([new Float32Array(4), said(length)], 4, { into }), 'BAD_DIMS', /4 dims for row 1/);
     }
-    const vector = said(4);
+    throws(() => funnel([{ vector: said(4) }], new Float32Array(4).fill(1)), 'BAD_ARGUMENT', /length/);
+    const vector = new Float32Array(4).fill(1);
     const row = {
       vector,
       get id() {
@@ -120,7 +121,8 @@ describe('packRows', () => {
         return 1;
       },
     };
-    throws(() => funnel([row], new Float32Array(4).fill(1)), 'BAD_DIMS', /4 dims for row 0/);
+    const rows = [{ vector: new Float32Array(4).fill(1), id: 0 }, row];
+    throws(() => funnel(rows, new Float32Array(4).fill(1)), 'BAD_DIMS', /4 dims for row 1/);
   });
 });
 
