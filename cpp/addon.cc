@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "bits.h"
 #include "cpu.h"
 #include "crc32c.h"
 #include "funnel.h"
@@ -448,6 +449,18 @@ Napi::Value ReadRecords(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, static_cast<double>(readRecords(t)));
 }
 
+// words, high, low, rows, begin, from, end, to
+Napi::Value StretchBits(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Arguments<8> args(info);
+  const auto& a = args.a;
+  const View words = view(env, a[0]), high = view(env, a[1]);
+  stretchBits({static_cast<uint32_t*>(words.data), words.length, static_cast<const uint32_t*>(high.data),
+               data<uint32_t>(env, a[2]), high.length, data<uint32_t>(env, a[3]), number(env, a[4]), number(env, a[5]),
+               number(env, a[6]), number(env, a[7])});
+  return env.Undefined();
+}
+
 // rows, bytes, half, count, first, stride, out
 Napi::Value EncodeRecords(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -515,6 +528,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     bind<SetTeam>(level, "team", table);
     bind<BehindLine>(level, "behindLine", table);
     bind<Crc32c>(level, "crc32c", table);
+    bind<StretchBits>(level, "stretchBits", table);
     bind<EncodeRecords>(level, "encodeRecords", table);
     bind<CopyRecords>(level, "copyRecords", table);
 #ifndef _WIN32

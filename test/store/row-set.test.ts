@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
+import { nativeFiles } from '#dist/store/files/native.js';
 import { Packed } from '#dist/store/payload/postings.js';
 import {
   Bitmap,
@@ -14,7 +15,7 @@ import {
   sizeOf,
   union,
 } from '#dist/store/payload/row-set.js';
-import { StretchedList } from '#dist/store/payload/stretch.js';
+import { StretchedList, stretchByOne } from '#dist/store/payload/stretch.js';
 import { Random, SEED } from '../random.js';
 
 function shuffled(random: Random, count: number): Uint32Array {
@@ -60,6 +61,43 @@ describe('stretches of a list', () => {
       }
     });
   }
+});
+
+describe('stretches of a list', () => {
+  const { stretchBits } = nativeFiles();
+  it('are the same from the binary', { skip: stretchBits === undefined }, () => {
+    const random = new Random(SEED + 5);
+    for (let round = 0; round < 200; round++) {
+      const count = random.int(1, 600);
+      const rows = shuffled(random, count);
+      const beginning = (n: number) => {
+        const bits = Bitmap.empty(count);
+        bits.add(rows.subarray(0, n));
+        return bits.words;
+      };
+      const [begin, end] = [random.int(0, count), random.int(0, count)].sort((a, b) => a - b) as [number, number];
+      const [from, to] = [random.int(0, count), random.int(0, count)].sort((a, b) => a - b) as [number, number];
+      const size = random.int(0, 24);
+      const made = [stretchBits!, stretchByOne].map((make) => {
+        const words = new Uint32Array(size);
+        make(words, beginning(end), beginning(begin), rows, begin, from, end, to);
+        return words;
+      });
+      assert.deepEqual(made[0], made[1]);
+    }
+  });
+
+  it('are those of a list of few rows, too', () => {
+    const random = new Random(SEED + 6);
+    const ordinals = shuffled(random, 40_000).subarray(0, 5000);
+    const list = new StretchedList(ordinals);
+    for (let i = 0; i < 50; i++) {
+      const from = random.int(0, 5000);
+      const to = random.int(from, 5000);
+      const bits = new Bitmap(list.stretch(from, to).bitmap(1250).words);
+      assert.deepEqual(bits.list(), ascending(ordinals.subarray(from, to)));
+    }
+  });
 });
 
 describe('sets of rows', () => {

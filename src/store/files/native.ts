@@ -1,4 +1,4 @@
-/** What the binary does for files, where there is one. */
+/** What the binary does for files and sets of rows, where there is one. */
 import { loadAddon } from '../../kernels/addon.cjs';
 
 export interface NativeFiles {
@@ -17,6 +17,20 @@ export interface NativeFiles {
     count: number,
     out: Uint8Array,
   ) => number;
+  /**
+   * Rows [from, to) of a list into `words`, bit o & 31 of word o >> 5 for row o: from bitmaps of its first `end` and its
+   * first `begin` rows, of equal length.
+   */
+  stretchBits?: (
+    words: Uint32Array,
+    high: Uint32Array,
+    low: Uint32Array,
+    rows: Uint32Array,
+    begin: number,
+    from: number,
+    end: number,
+    to: number,
+  ) => void;
   /**
    * Rows as records, as rows.ts has them. Callers check that all of it lies within.
    *

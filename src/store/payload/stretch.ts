@@ -1,7 +1,8 @@
 /** Stretches of a long list of ordinals as bitmaps: of a list that has no ordinal twice, bitmaps of its beginnings are kept. */
+import { type NativeFiles, nativeFiles } from '../files/native.js';
 
-/** Beginnings that are kept, evenly spaced: of a list of all rows, together they take as much memory as the list. */
-const KEPT = 32;
+/** Beginnings that are kept, evenly spaced: of a list of all rows, together they take half the memory of the list. */
+const KEPT = 16;
 
 /** A list of fewer rows than this share has none. */
 const SPARSE = 1 / 4;
@@ -40,12 +41,8 @@ export class StretchedList {
       add(words, ordinals, from, to);
       return all;
     }
-    subtract(words, beginnings[high]!, beginnings[low]!);
-    // Between the ends kept and those asked for.
-    if (from < low * step) add(words, ordinals, from, low * step);
-    else remove(words, ordinals, low * step, from);
-    if (to > high * step) add(words, ordinals, high * step, to);
-    else remove(words, ordinals, to, high * step);
+    const { stretchBits = stretchByOne } = nativeFiles();
+    stretchBits(words, beginnings[high]!, beginnings[low]!, ordinals, low * step, from, high * step, to);
     return all;
   }
 
@@ -93,6 +90,16 @@ export class Stretch {
     return this.of.bitmap(this.from, this.to, words);
   }
 }
+
+/** As the binary does it. */
+export const stretchByOne: NonNullable<NativeFiles['stretchBits']> = (words, high, low, rows, begin, from, end, to) => {
+  subtract(words, high, low);
+  // What the beginnings lack or have too much at both ends.
+  add(words, rows, from, begin);
+  remove(words, rows, begin, from);
+  add(words, rows, end, to);
+  remove(words, rows, to, end);
+};
 
 /** Into `words` what is in a and not in b, of the same length. */
 function subtract(words: Uint32Array, a: Uint32Array, b: Uint32Array): void {

@@ -1,0 +1,26 @@
+// Sets of rows as bits: bit o & 31 of word o >> 5 for row o.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace funnelvec {
+
+// Stretches of a list of rows, from bitmaps of two of its beginnings.
+struct StretchTask {
+  // Out.
+  uint32_t* words;
+  size_t size;
+  // The first `end` rows of the list, and the first `begin`; at least as many words as `size`, or what is missing is
+  // empty.
+  const uint32_t* high;
+  const uint32_t* low;
+  size_t there;
+  const uint32_t* rows;
+  // Asked for are rows [from, to) of the list.
+  size_t begin, from, end, to;
+};
+
+void stretchBits(const StretchTask& task);
+
+}  // namespace funnelvec
