@@ -114,8 +114,9 @@ export function askingOf(
 ): Asking {
   const saved = useTuned ? (state?.plan as TunedPlan | undefined) : undefined;
   const ownHead = kind === 'embedded' && head === undefined;
-  // A plan of another head is none of this search.
-  const tuned = saved !== undefined && saved.head === (kind === 'embedded' ? head : undefined) ? saved : undefined;
+  // A plan of another head is none of this search; nor does one promise anything of more hits than it was tuned for.
+  const fits = saved?.head === (kind === 'embedded' ? head : undefined) && (limit ?? 0) <= (saved?.limit ?? 0);
+  const tuned = fits ? saved : undefined;
   const asking: Asking = {
     limit: limit ?? tuned?.limit ?? 10,
     mode: mode ?? (plan === undefined ? tuned?.mode : undefined) ?? 'funnel',

@@ -47,6 +47,11 @@ describe('tune', () => {
     assert.equal((await asked('--no-tuned')).request.params, undefined);
     assert.deepEqual((await asked('--candidates', '50')).request.params, { candidates: 50 });
     assert.equal((await asked('--mode', 'exact')).exact, 'certified');
+    // It promises nothing of more hits, and might not even find as many.
+    writeFileSync(file, JSON.stringify({ ...state, plan: { limit: 5, params: { candidates: 7 } } }));
+    assert.deepEqual((await asked('--limit', '3')).request.params, { candidates: 7 });
+    const more = await asked('--limit', '8');
+    assert.deepEqual([more.hits.length, more.request.params], [8, undefined]);
   });
 
   it('by a prefix, as a database is searched: the plan has scales, and searches use that prefix', async () => {

@@ -21,7 +21,8 @@ Examples:
   $ funnelvec tune --qdrant http://127.0.0.1:6333 --collection films --queries queries.npy
 
 A half of the queries chooses the plan, the other tests it. The plan is kept beside the store and funnelvec search goes
-by it (--no-save; search --no-tuned). Where the promise cannot be made nothing is kept, the reason is given, and the exit
+by it, for up to --k hits (--no-save; search --no-tuned). Where the promise cannot be made nothing is kept, the reason is
+given, and the exit
 code is ${EXIT.failed}.`;
 
 const REPORT_EXAMPLES = `
