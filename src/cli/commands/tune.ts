@@ -22,8 +22,7 @@ Examples:
 
 A half of the queries chooses the plan, the other tests it. The plan is kept beside the store and funnelvec search goes
 by it, for up to --k hits (--no-save; search --no-tuned). Where the promise cannot be made nothing is kept, the reason is
-given, and the exit
-code is ${EXIT.failed}.`;
+given, and the exit code is ${EXIT.failed}.`;
 
 const REPORT_EXAMPLES = `
 Examples:
