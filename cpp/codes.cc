@@ -333,7 +333,7 @@ void gatherBits(const GatherBitsTask& task) {
     const uint32_t* ordinals = task.ordinals + first;
     const size_t n = std::min<size_t>(kBlockRows, task.rows - first);
     uint32_t found = 0;
-    if (n == kBlockRows) {
+    if (n == kBlockRows) {  // known when compiled: no loop is left
       for (size_t r = 0; r < kBlockRows; ++r) found |= bitOf(ordinals[r]) << r;
     } else {
       for (size_t r = 0; r < n; ++r) found |= bitOf(ordinals[r]) << r;

@@ -7,7 +7,7 @@ import { FunnelSearch } from 'funnelvec';
 import { qdrantSource } from 'funnelvec/qdrant';
 import { FunnelIndex } from 'funnelvec/store';
 import { Random } from '../random.js';
-import { bareRequest, medians, recordedAnswer, standIn } from '../sources/stand-in.js';
+import { bareRequest, leastOverhead, medians, recordedAnswer, standIn } from '../sources/stand-in.js';
 
 const DIM = 768;
 const HEAD = 128;
@@ -36,17 +36,7 @@ const mirrored = new FunnelSearch({ source: ids.source, mirror: index });
 const ours = () => mirrored.query({ vector });
 const runs = { bare: () => bare.run(), ours };
 const { mirror } = (await ours()).stats;
-await medians(runs, 300);
-// As in stall.test.ts: the quietest of several medians, in proportion where even the bare request is slow.
-const quiet = 0.4;
-let best = { over: Number.POSITIVE_INFINITY, bare: 0, ours: 0 };
-for (let attempt = 0; attempt < 160 && best.over > (attempt < 40 ? WANTED_MS : Number(bound)); attempt++) {
-  // What disturbs may end.
-  if (attempt >= 40) await new Promise((resolve) => setTimeout(resolve, 250));
-  const times = await medians(runs, 40);
-  const over = (times.ours - times.bare) / Math.max(1, times.bare / quiet);
-  if (over < best.over) best = { over, ...times };
-}
+const best = await leastOverhead(runs, { wanted: WANTED_MS, bound: Number(bound), patience: 120 });
 // Apart: a megabyte of JSON leaves caches cold for whoever comes next.
 const asked = { ...body, with_payload: false, with_vector: ['full'] };
 const byClient = async () => {

@@ -61,9 +61,7 @@ describe('stretches of a list', () => {
       }
     });
   }
-});
 
-describe('stretches of a list', () => {
   const { stretchBits } = nativeFiles();
   it('are the same from the binary', { skip: stretchBits === undefined }, () => {
     const random = new Random(SEED + 5);
