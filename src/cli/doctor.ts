@@ -4,10 +4,12 @@ import { availableParallelism, cpus, freemem, tmpdir, totalmem } from 'node:os';
 import { activeKernels, kernelsReport, listKernels } from '../kernels/load.js';
 import { FunnelIndex } from '../store/funnel-index.js';
 import { usableThreads } from '../store/threads.js';
-import { PACKAGES, type PackageName, versionOf } from './packages.js';
+import { ownVersion, PACKAGES, type PackageName, versionOf } from './packages.js';
 import { bytes } from './text.js';
 
 export interface Report {
+  /** The version of this package. */
+  funnelvec: string;
   node: string;
   platform: string;
   cpu: string;
@@ -37,6 +39,7 @@ export async function doctor(): Promise<{ report: Report; text: string; healthy:
   }
   const names = Object.keys(PACKAGES) as PackageName[];
   const report: Report = {
+    funnelvec: ownVersion(),
     node: process.version,
     platform,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -62,6 +65,7 @@ function textOf(report: Report, searched: readonly string[]): string {
   const cores = availableParallelism();
   const quota = threads < cores ? ` (of ${cores}: the cgroup's quota)` : '';
   const lines = [
+    `funnelvec ${report.funnelvec}`,
     `node      ${report.node} on ${report.platform}`,
     `cpu       ${report.cpu}, ${threads} threads usable${quota}`,
     `memory    ${bytes(memory.available)} of ${bytes(memory.total)} to be had`,

@@ -1,9 +1,13 @@
 #!/usr/bin/env node
-/** The `funnelvec` command: `doctor` by itself, so that it works where nothing else is installed; the rest by commander. */
+/**
+ * The `funnelvec` command. `doctor` and `--version` run by themselves, so that they work where nothing else is installed;
+ * commander reads the rest.
+ */
 import { parseArgs } from 'node:util';
 import { doctor } from './doctor.js';
 import { EXIT, errorAsJson, errorAsText, exitCodeOf, UsageError } from './exit.js';
 import { type Io, print, printJson } from './io.js';
+import { ownVersion } from './packages.js';
 
 const stop = new AbortController();
 const kill = new AbortController();
@@ -32,9 +36,18 @@ try {
 }
 
 async function run(): Promise<void> {
+  const words = args.filter((word) => word !== '--json');
+  if (words[0] === '--version' || words[0] === '-V') return runVersion(words.slice(1));
   if (args[0] === 'doctor' && !args.includes('--help') && !args.includes('-h')) return runDoctor();
   const { program } = await import('./program.js');
   await program(io, args);
+}
+
+/** Without commander, so that a broken installation can still be reported by its version. */
+function runVersion(others: readonly string[]): void {
+  if (others.length > 0) throw new UsageError(`Expected --version alone but received ${others[0]} too`);
+  if (io.json) printJson(io, { version: ownVersion() });
+  else print(io, ownVersion());
 }
 
 async function runDoctor(): Promise<void> {

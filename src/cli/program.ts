@@ -8,7 +8,7 @@ import { addBench, addReport, addTune } from './commands/tune.js';
 import { EXIT, Interrupted, UsageError } from './exit.js';
 import type { Io } from './io.js';
 import type { LoadEmbedder } from './model.js';
-import { load } from './packages.js';
+import { load, ownVersion } from './packages.js';
 
 type Commander = typeof import('commander');
 
@@ -28,6 +28,7 @@ export async function program(io: Io, args: readonly string[], load_: LoadEmbedd
   const { Command, CommanderError } = commander;
   const root = new Command('funnelvec')
     .description('Funnel search over Matryoshka embeddings: from texts to answers.')
+    .version(ownVersion())
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({

@@ -25,6 +25,7 @@ export interface Preset {
   weights: 'onnx' | 'static' | 'api';
   /** Which files to put into its folder: one of each list. */
   files: readonly (readonly string[])[];
+  /** Where its files can be had: packages by name, other places by address. */
   sources: readonly string[];
 }
 
@@ -56,7 +57,7 @@ export const presets: Readonly<Record<string, Preset>> = Object.freeze(
         ['l2_supercat_256.safetensors', 'weights/l2_supercat_256.safetensors'],
         ['l2_supercat_tokenizer_config.json', 'tokenizers/l2_supercat_tokenizer_config.json'],
       ],
-      sources: ['https://pypi.org/project/wordllama/', 'https://github.com/dleemiller/WordLlama'],
+      sources: ['the PyPI package wordllama', 'https://github.com/dleemiller/WordLlama'],
     },
     {
       name: 'all-MiniLM-L6-v2', // a plain model: heads of it need an adapter

@@ -1,7 +1,7 @@
 /** funnelvec doctor, and demo: what runs where nothing is installed beside the package. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { done, fails } from './command.js';
@@ -10,12 +10,14 @@ import { tempFolder } from './files.js';
 import { funnelvec } from './real.js';
 
 const { path } = tempFolder();
+const VERSION: string = JSON.parse(readFileSync('package.json', 'utf8')).version;
 
 describe('doctor', () => {
   it('tells versions of what is installed and what it is for, the machine, and whether an index can be written', async () => {
     const { code, stdout } = await funnelvec(['doctor', '--json']);
     assert.equal(code, 0, stdout);
     const report = JSON.parse(stdout);
+    assert.equal(report.funnelvec, VERSION);
     assert.equal(report.node, process.version);
     assert.deepEqual(report.store, { works: true });
     assert.match(report.packages.lmdb.version, /^3\./);
@@ -58,6 +60,20 @@ describe('without any optional package', () => {
     assert.equal(status, 0, stdout);
     assert.match(stdout, /commander +none +the command line/);
     assert.match(stdout, /index {5}not on disk: .*npm install lmdb/);
+  });
+
+  it('tells its version', () => {
+    for (const flag of ['--version', '-V'])
+      assert.deepEqual(run(flag), { status: 0, stdout: `${VERSION}\n`, stderr: '' });
+    for (const args of [
+      ['--version', '--json'],
+      ['--json', '--version'],
+    ]) {
+      assert.deepEqual(JSON.parse(run(...args).stdout), { version: VERSION });
+    }
+    const { status, stderr } = run('--version', 'films');
+    assert.equal(status, 2);
+    assert.match(stderr, /Expected --version alone but received films too/);
   });
 
   it('other commands say what to install', () => {
