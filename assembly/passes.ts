@@ -94,7 +94,8 @@ export function keysFromLanes(sums: u32, queryLength: f64, lanes: usize, n: usiz
     let key: v128;
     if (sums === PRODUCTS_AND_SQUARES) {
       const length = f64x2.sqrt(reduceTwo(a + SECOND_SUM, b + SECOND_SUM));
-      const cosine = f64x2.div(sum, f64x2.mul(q, length));
+      const quotient = f64x2.div(sum, f64x2.mul(q, length));
+      const cosine = f64x2.max(f64x2.splat(-1), f64x2.min(f64x2.splat(1), quotient));
       key = v128.andnot(cosine, v128.or(zeroQuery, f64x2.eq(length, zero)));
     } else if (sums === SQUARED_DIFFERENCES) {
       key = f64x2.sub(zero, f64x2.sqrt(sum));

@@ -54,33 +54,50 @@ double queryNorm(const KernelTable& table, const float* query, size_t dim, size_
   return std::sqrt(squares);
 }
 
-// A lane that met a NaN or an infinity holds one for good. Compares have no order to keep, so this loop vectorises.
-bool allFinite(const double* values, size_t n) {
+// Where the first value that is not finite stands; n where there is none. A lane that met a NaN or an infinity holds
+// one for good. Compares have no order to keep, so the first loop vectorises.
+size_t firstBad(const double* values, size_t n) {
   int finite = 1;
   for (size_t i = 0; i < n; ++i) finite &= std::abs(values[i]) <= DBL_MAX;
-  return finite;
+  if (finite) return n;
+  size_t i = 0;
+  while (std::abs(values[i]) <= DBL_MAX) ++i;
+  return i;
 }
 
-// Sums to keys, in place; false when something was not finite. A sum is never -0, since lanes start at +0.
-bool toKeys(Metric metric, double queryNorm, double* sums, const double* squares, size_t n) {
-  if (!allFinite(metric == kCosine ? squares : sums, n)) return false;
+// Sums to keys, in place; where the first row that is not finite stands, or n. A sum is never -0, since lanes start at
+// +0.
+size_t toKeys(Metric metric, double queryNorm, double* sums, const double* squares, size_t n) {
+  const size_t bad = firstBad(metric == kCosine ? squares : sums, n);
+  if (bad != n) return bad;
   if (metric == kCosine) {
     for (size_t i = 0; i < n; ++i) {
       const double product = queryNorm * std::sqrt(squares[i]);
-      sums[i] /= product == 0 ? 1.0 : product;  // no direction: the sum is 0, and so is the cosine
+      // No direction: the sum is 0, and so is the cosine.
+      const double cosine = sums[i] / (product == 0 ? 1.0 : product);
+      sums[i] = cosine > 1 ? 1.0 : cosine < -1 ? -1.0 : cosine;
     }
   } else if (metric == kEuclid) {
     for (size_t i = 0; i < n; ++i) sums[i] = 0.0 - std::sqrt(sums[i]);
   }
-  return true;
+  return n;
 }
 
-// Are all dims from `dim` on finite, in each of these rows?
-bool finiteFrom(const KernelTable& table, const Matrix& rows, const uint32_t* order, size_t n, size_t dim) {
-  if (dim == rows.dim) return true;
-  bool finite = true;
-  for (size_t i = 0; i < n; ++i) finite &= table.finite[rows.type](at(rows, order[i], dim), rows.dim - dim);
-  return finite;
+// The first of these rows, by its place among them, of which not all dims from `dim` on are finite; n where there is
+// none.
+size_t badFrom(const KernelTable& table, const Matrix& rows, const uint32_t* order, size_t n, size_t dim) {
+  if (dim == rows.dim) return n;
+  for (size_t i = 0; i < n; ++i) {
+    if (!table.finite[rows.type](at(rows, order[i], dim), rows.dim - dim)) return i;
+  }
+  return n;
+}
+
+// As firstNonFinite, of rows among which `suspect` was seen to hold a NaN or an infinity. Another thread may have taken
+// it away since: an answer that was never written must not pass for one.
+int64_t badPosition(const KernelTable& table, const Matrix& rows, size_t from, size_t to, size_t suspect) {
+  const int64_t found = firstNonFinite(table, rows, from, to);
+  return found == kAllFinite ? static_cast<int64_t>(suspect * rows.dim + from) : found;
 }
 
 // The rows still in the race, in row order, so that memory is read forwards and the first of equal keys comes first.
@@ -148,14 +165,15 @@ int64_t scores(const KernelTable& table, const ScoresTask& task) {
   p.from = task.from;
   p.to = task.to;
   p.squares = squares;
-  bool finite = true;
+  size_t suspect = rows.count;
   for (p.first = 0; p.first < rows.count; p.first += p.count) {
     p.count = std::min(kBlock, rows.count - p.first);
     p.sums = task.keys + p.first;
     table.pass[sumsOf(task.metric)][rows.type](p);
-    finite &= toKeys(task.metric, norm, p.sums, squares, p.count);
+    const size_t bad = toKeys(task.metric, norm, p.sums, squares, p.count);
+    if (bad != p.count) suspect = std::min(suspect, p.first + bad);
   }
-  return finite ? kAllFinite : firstNonFinite(table, rows, task.from, task.to);
+  return suspect == rows.count ? kAllFinite : badPosition(table, rows, task.from, task.to, suspect);
 }
 
 void scoresOf(const KernelTable& table, Metric metric, const float* query, const Matrix& rows, size_t to,
@@ -188,7 +206,8 @@ int64_t norms(const KernelTable& table, const NormsTask& task) {
   p.to = task.to;
   p.sums = task.norms;
   table.pass[kSquares][task.rows.type](p);
-  if (!allFinite(task.norms, p.count)) return firstNonFinite(table, task.rows, task.from, task.to);
+  const size_t bad = firstBad(task.norms, p.count);
+  if (bad != p.count) return badPosition(table, task.rows, task.from, task.to, bad);
   for (size_t i = 0; i < p.count; ++i) task.norms[i] = std::sqrt(task.norms[i]);
   return kAllFinite;
 }
@@ -225,14 +244,15 @@ int64_t funnel(const KernelTable& table, const FunnelTask& task) {
 
     const double norm = task.metric == kCosine ? queryNorm(table, task.query, rows.dim, 0, to) : 0;
     const size_t before = alive.n;
-    const bool finite = toKeys(task.metric, norm, p.sums, p.squares, before);
-    // Every dim is checked, also those that no stage will read.
-    if (!finite) return firstNonFinite(table, rows, 0, rows.dim);
+    const size_t bad = toKeys(task.metric, norm, p.sums, p.squares, before);
+    if (bad != before) return badPosition(table, rows, 0, rows.dim, alive.everybody ? bad : alive.order[bad]);
     alive.prune(task.keep[s]);
-    if (!finiteFrom(table, rows, alive.dropped.get(), before - alive.n, to) ||
-        (last && !finiteFrom(table, rows, alive.order.get(), alive.n, to))) {
-      return firstNonFinite(table, rows, 0, rows.dim);
-    }
+    // Every dim is checked, also those that no stage will read.
+    const size_t dropped = before - alive.n;
+    const size_t lost = badFrom(table, rows, alive.dropped.get(), dropped, to);
+    if (lost != dropped) return badPosition(table, rows, 0, rows.dim, alive.dropped[lost]);
+    const size_t kept = last ? badFrom(table, rows, alive.order.get(), alive.n, to) : alive.n;
+    if (kept != alive.n) return badPosition(table, rows, 0, rows.dim, alive.order[kept]);
   }
 
   std::vector<Entry> best(alive.n);
@@ -261,7 +281,8 @@ int64_t scan(const KernelTable& table, const ScanTask& task) {
   for (p.first = 0; p.first < rows.count; p.first += p.count) {
     p.count = std::min(kBlock, rows.count - p.first);
     table.pass[sumsOf(task.metric)][rows.type](p);
-    if (!toKeys(task.metric, norm, sums, squares, p.count)) return firstNonFinite(table, rows, 0, task.to);
+    const size_t bad = toKeys(task.metric, norm, sums, squares, p.count);
+    if (bad != p.count) return badPosition(table, rows, 0, task.to, p.first + bad);
     for (size_t i = 0; i < p.count; ++i) best.push(sums[i], static_cast<uint32_t>(p.first + i));
   }
   best.drain(task.indices, task.keys);

@@ -3,7 +3,7 @@ import { expected, FunnelError } from './errors.js';
 import type { Rows } from './kernels/kernels.js';
 import { packRows } from './sources/pack.js';
 import type { CandidateRow, Candidates, Hit, Id, PackedCandidates } from './types.js';
-import { checkAttached, checkDim, checkIds, checkKeys, isNumbers } from './validate.js';
+import { checkAttached, checkDim, checkIds, checkKeys, fixedLength, isNumbers } from './validate.js';
 import { freshWorkspace, type Workspace } from './workspace.js';
 
 export interface Matrix<Row> {
@@ -88,13 +88,14 @@ function badVector(row: unknown, vector: unknown, i: number): FunnelError {
 
 function fromPacked<Row>(candidates: PackedCandidates<Row>, workspace: Workspace): Matrix<Row> {
   checkKeys(candidates, ['vectors', 'dim', 'ids', 'payloads', 'rows', 'headScores'], 'candidates');
-  const { vectors: given, ids, payloads, rows } = candidates;
+  const { vectors, ids, payloads, rows } = candidates;
   const dim = checkDim(candidates.dim, 'candidates.dim');
-  const half = isHalves(given);
-  if (!half && !isNumbers(given)) {
-    throw expected('BAD_ARGUMENT', 'floats, or float16 bits in a Uint16Array,', 'candidates.vectors', given);
+  const half = isHalves(vectors);
+  if (!half && !isNumbers(vectors)) {
+    throw expected('BAD_ARGUMENT', 'floats, or float16 bits in a Uint16Array,', 'candidates.vectors', vectors);
   }
-  if (ArrayBuffer.isView(given)) checkAttached(given, 'candidates.vectors');
+  if (ArrayBuffer.isView(vectors)) checkAttached(vectors, 'candidates.vectors');
+  const given = ArrayBuffer.isView(vectors) ? fixedLength(vectors) : vectors;
   const { length } = given;
   if (length % dim !== 0) {
     throw expected('BAD_DIMS', `a multiple of dim (${dim}) values`, 'candidates.vectors', given);

@@ -5,7 +5,7 @@ import type { BadPosition, FunnelTask, Kernels, Rows } from './kernels/kernels.j
 import type { Plan } from './plan.js';
 import { finish, type Prepared, prepare } from './prepare.js';
 import type { Candidates, Hit, Vector } from './types.js';
-import { checkKeys } from './validate.js';
+import { checkKeys, isResizable } from './validate.js';
 import { freshWorkspace, sharedWorkspace } from './workspace.js';
 
 export interface FunnelOptions {
@@ -167,35 +167,58 @@ const COPY_AT_ONCE = 4 << 20;
  */
 async function withOwnMemory(prepared: readonly Prepared<unknown>[]): Promise<FunnelTask[]> {
   const tasks = prepared.map(({ task }) => ({ ...task, query: task.query.slice() }));
-  const copies = new Map<Rows, Rows>(); // many queries may share one matrix
-  let left = COPY_AT_ONCE;
-  for (const [i, { matrix, task }] of prepared.entries()) {
-    const { rows } = task;
-    if (matrix.owned || rows.buffer instanceof SharedArrayBuffer) continue;
-    const made = copies.get(rows);
-    if (made !== undefined) {
-      tasks[i]!.rows = made;
-      continue;
-    }
+  const foreign = tasks.filter(
+    ({ rows }, i) => !prepared[i]!.matrix.owned && !(rows.buffer instanceof SharedArrayBuffer),
+  );
+  const copies = new Copies();
+  // At once: a buffer that shrinks and grows back between two parts looks as before, with zeros in it.
+  const resizable = foreign.filter(({ rows }) => isResizable(rows.buffer));
+  const others = foreign.filter(({ rows }) => !isResizable(rows.buffer));
+  for (const task of resizable) task.rows = copies.made(task.rows) ?? copies.atOnce(task.rows);
+  for (const task of others) task.rows = copies.made(task.rows) ?? (await copies.inParts(task.rows));
+  return tasks;
+}
+
+/** Copies of matrices: one of each, since many queries may share it. */
+class Copies {
+  readonly #made = new Map<ArrayBufferLike, { given: Rows; copy: Rows }[]>();
+  #left = COPY_AT_ONCE;
+
+  made(rows: Rows): Rows | undefined {
+    const { byteOffset, length } = rows;
+    const same = ({ given, copy }: { given: Rows; copy: Rows }) =>
+      given.byteOffset === byteOffset && copy.length === length && given.constructor === rows.constructor;
+    return this.#made.get(rows.buffer)?.find(same)?.copy;
+  }
+
+  atOnce(rows: Rows): Rows {
+    return this.#keep(rows, rows.slice());
+  }
+
+  async inParts(rows: Rows): Promise<Rows> {
     const { length, BYTES_PER_ELEMENT: size } = rows;
     const copy = rows instanceof Float32Array ? new Float32Array(length) : new Uint16Array(length);
     for (let from = 0; from < length; ) {
-      if (left < size) {
+      if (this.#left < size) {
         await new Promise((resolve) => setImmediate(resolve));
-        left = COPY_AT_ONCE;
+        this.#left = COPY_AT_ONCE;
         if (rows.length !== length) {
           throw new FunnelError('DETACHED_BUFFER', 'Expected vectors to stay where they are until the call has ended');
         }
       }
-      const to = Math.min(length, from + Math.floor(left / size));
+      const to = Math.min(length, from + Math.floor(this.#left / size));
       copy.set(rows.subarray(from, to), from);
-      left -= (to - from) * size;
+      this.#left -= (to - from) * size;
       from = to;
     }
-    copies.set(rows, copy);
-    tasks[i]!.rows = copy;
+    return this.#keep(rows, copy);
   }
-  return tasks;
+
+  #keep(given: Rows, copy: Rows): Rows {
+    const { buffer } = given;
+    this.#made.set(buffer, [...(this.#made.get(buffer) ?? []), { given, copy }]);
+    return copy;
+  }
 }
 
 /** Puts the place in front of an error's message; its code stays. */

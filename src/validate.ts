@@ -108,9 +108,9 @@ const getterOf = (key: PropertyKey) => Object.getOwnPropertyDescriptor(TypedArra
 export const viewLength = getterOf('length');
 const viewKind = getterOf(Symbol.toStringTag);
 
-const PROTOTYPES = new Map<unknown, object>(
-  [Float32Array, Float64Array, Uint8Array, Uint16Array, Uint32Array].map(({ name, prototype }) => [name, prototype]),
-);
+const TYPES = [Float32Array, Float64Array, Uint8Array, Uint16Array, Uint32Array] as const;
+const CONSTRUCTORS = new Map<unknown, (typeof TYPES)[number]>(TYPES.map((Type) => [Type.name, Type]));
+const PROTOTYPES = new Map<unknown, object>(TYPES.map(({ name, prototype }) => [name, prototype]));
 
 /**
  * Transferring a buffer, or shrinking it, empties every view of it; reading on would answer from nothing. A view that is of
@@ -131,6 +131,23 @@ export function checkAttached(view: ArrayBufferView, where: string): void {
       `Expected ${where} to have its memory but its buffer was transferred away or made smaller`,
     );
   }
+}
+
+/**
+ * The view with the length that it has now. One that tracks a growable buffer follows every change of it, also those of
+ * other threads, so that what was checked would not be what is read. A resizable buffer may still shrink under the view.
+ */
+export function fixedLength<View extends ArrayBufferView>(view: View): View {
+  if (!isResizable(view.buffer)) return view;
+  const Type = CONSTRUCTORS.get(viewKind.call(view));
+  if (Type === undefined) return view; // a DataView, or numbers that nothing here takes
+  return new Type(view.buffer as ArrayBuffer, view.byteOffset, viewLength.call(view)) as unknown as View;
+}
+
+/** A buffer that may change its length. (The types of Node.js 20 do not know them yet.) */
+export function isResizable(buffer: ArrayBufferLike): boolean {
+  const { growable, resizable } = buffer as { growable?: boolean; resizable?: boolean };
+  return growable === true || resizable === true;
 }
 
 /** Of a subclass, of another realm, or tampered with. Those of another realm are no arrays to kernels, and copied. */

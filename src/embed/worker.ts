@@ -1,5 +1,6 @@
 /** An embedding thread: has an engine of its own and answers jobs, several of them in turns. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { failUnread } from '../kernels/post.js';
 import { type Engine, partsOf } from './engine.js';
 import { Gate } from './gate.js';
 import { openEngine } from './open.js';
@@ -14,6 +15,7 @@ engine.then(
 
 const atWork = new Set<Promise<void>>();
 
+parentPort!.on('messageerror', failUnread);
 parentPort!.on('message', async (request: ThreadRequest) => {
   if (request === 'close') {
     await Promise.allSettled(atWork);

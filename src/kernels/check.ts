@@ -3,7 +3,7 @@
  * that `funnelvec/kernels` hands out check every call, in constant time but for the few stages of a plan.
  */
 import { describe, expected } from '../errors.js';
-import { checkAttached } from '../validate.js';
+import { checkAttached, fixedLength } from '../validate.js';
 import {
   type FunnelTask,
   type Kernels,
@@ -79,7 +79,9 @@ function wrap(kernels: Kernels): Kernels {
 /** Read once: what was checked is what runs, whatever a getter answers the next time. */
 function own<Task extends object>(task: Task): Task {
   if (typeof task !== 'object' || task === null) throw expected('BAD_ARGUMENT', 'a task', 'the kernel', task);
-  return { ...task };
+  const own = { ...task } as { rows?: unknown };
+  if (ArrayBuffer.isView(own.rows)) own.rows = fixedLength(own.rows);
+  return own as Task;
 }
 
 /** All are read before the first is checked: a getter of one may take the memory of another away. */

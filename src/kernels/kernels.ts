@@ -16,7 +16,8 @@
  *
  * Keys. Whatever the metric, larger is better; −0 never appears (it becomes +0):
  *
- *     cosine   reduce(dot) / (|q| · |x|), both norms over the same dims; 0 when either is 0
+ *     cosine   reduce(dot) / (|q| · |x|), both norms over the same dims; 0 when either is 0. Rounding may carry the quotient
+ *              past ±1 (that of a row with itself often is 1 + 2^-52): it is cut to [−1, 1]
  *     dot      reduce(dot)
  *     euclid   −sqrt(reduce(euclid))
  *
@@ -89,7 +90,8 @@ export interface ScanTask {
 
 /**
  * Where the first NaN or Infinity stands in the rows, as a flat index in row-major order; −1 when all are finite.
- * When it is not −1 the outputs of the call mean nothing.
+ * When it is not −1 the outputs of the call mean nothing. In shared memory another thread may have replaced the value since
+ * it was met; the position is then that of the first dim of the row it was met in, and never −1.
  */
 export type BadPosition = number;
 

@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { FunnelError, type FunnelErrorCode } from '../errors.js';
 import { here } from './here.cjs';
 import type { BadPosition, FunnelTask, ScanTask } from './kernels.js';
+import { fromPost, toPost } from './post.js';
 
 export type OffloadBackend = 'wasm' | 'js';
 export type OffloadKernel = 'funnelBatch' | 'scanBatch';
@@ -79,7 +80,7 @@ let pending = new Map<number, Pending>();
 function send(file: string, request: OffloadRequest, transfers: ArrayBuffer[]): Promise<OffloadReply> {
   return new Promise((resolve, reject) => {
     worker ??= start(file);
-    worker.postMessage(request, transfers);
+    worker.postMessage(toPost(request), transfers);
     pending.set(request.id, { resolve, reject });
     worker.ref();
   });
@@ -94,7 +95,8 @@ function start(file: string): Worker {
   } catch (cause) {
     throw new FunnelError('KERNELS_UNAVAILABLE', 'The worker thread of the kernels cannot start', { cause });
   }
-  started.on('message', (reply: OffloadReply) => {
+  started.on('message', (posted: OffloadReply) => {
+    const reply = fromPost(posted);
     const waiting = own.get(reply.id);
     own.delete(reply.id);
     if (own.size === 0) started.unref();

@@ -14,27 +14,31 @@ export const reference: Kernels = {
     const scorer = new Scorer(metric, query, rows, dim);
     const queryNorm = scorer.queryNorm(from, to);
     const lanes = new Float64Array(LANES);
-    let finite = true;
-    for (let r = 0; r < rows.length / dim; r++) {
+    const count = rows.length / dim;
+    let suspect = -1;
+    for (let r = 0; r < count; r++) {
       lanes.fill(0);
       scorer.add(r, from, to, lanes, 0);
-      keys[r] = scorer.key(lanes, 0, queryNorm);
-      finite &&= Number.isFinite(keys[r]);
+      const key = scorer.key(lanes, 0, queryNorm);
+      keys[r] = key;
+      if (suspect === -1 && !Number.isFinite(key)) suspect = r;
     }
-    return finite ? -1 : firstBad(rows, dim, from, to);
+    return suspect === -1 ? -1 : badPosition(rows, dim, from, to, suspect);
   },
 
   norms({ rows, dim, from, to, norms }: NormsTask): BadPosition {
     const scorer = new Scorer('cosine', new Float32Array(dim), rows, dim);
     const lanes = new Float64Array(LANES);
-    let finite = true;
-    for (let r = 0; r < rows.length / dim; r++) {
+    const count = rows.length / dim;
+    let suspect = -1;
+    for (let r = 0; r < count; r++) {
       lanes.fill(0);
       scorer.add(r, from, to, lanes, 0);
-      norms[r] = Math.sqrt(reduce(lanes, SQUARES));
-      finite &&= Number.isFinite(norms[r]);
+      const norm = Math.sqrt(reduce(lanes, SQUARES));
+      norms[r] = norm;
+      if (suspect === -1 && !Number.isFinite(norm)) suspect = r;
     }
-    return finite ? -1 : firstBad(rows, dim, from, to);
+    return suspect === -1 ? -1 : badPosition(rows, dim, from, to, suspect);
   },
 
   topK(scores: Float64Array, indices: Uint32Array, keys: Float64Array): number {
@@ -61,7 +65,7 @@ export const reference: Kernels = {
         scorer.add(r, read[r]!, to, lanes, r * LANES);
         read[r] = to;
         const key = scorer.key(lanes, r * LANES, queryNorm);
-        if (!Number.isFinite(key)) return reference.firstNonFinite(rows);
+        if (!Number.isFinite(key)) return badPosition(rows, dim, 0, dim, r);
         heap.push(key, r);
       }
       if (last) heap.drain(indices, keys);
@@ -69,7 +73,7 @@ export const reference: Kernels = {
     }
     // What no stage read is looked at all the same: a row is good or it is not, whatever the others are.
     for (let r = 0; r < count; r++) {
-      if (!allFinite(rows, r * dim + read[r]!, (r + 1) * dim)) return reference.firstNonFinite(rows);
+      if (!allFinite(rows, r * dim + read[r]!, (r + 1) * dim)) return badPosition(rows, dim, 0, dim, r);
     }
     return -1;
   },
@@ -92,7 +96,7 @@ export const reference: Kernels = {
       lanes.fill(0);
       scorer.add(r, 0, to, lanes, 0);
       const key = scorer.key(lanes, 0, queryNorm);
-      if (!Number.isFinite(key)) return firstBad(rows, dim, 0, to);
+      if (!Number.isFinite(key)) return badPosition(rows, dim, 0, to, r);
       heap.push(key, r);
     }
     heap.drain(indices, keys);
@@ -164,8 +168,8 @@ class Scorer {
     if (this.#metric === 'euclid') return -Math.sqrt(sum) + 0;
     if (this.#metric === 'dot') return sum;
     const product = queryNorm * Math.sqrt(reduce(lanes, at + SQUARES));
-    // A zero prefix has no direction: its cosine is 0.
-    return product === 0 ? 0 : sum / product;
+    // A zero prefix has no direction: its cosine is 0. Math.min and Math.max leave NaN alone.
+    return product === 0 ? 0 : Math.max(-1, Math.min(1, sum / product));
   }
 }
 
@@ -374,6 +378,12 @@ let halves: Float32Array | undefined;
 function halfTable(): Float32Array {
   halves ??= Float32Array.from({ length: 65_536 }, (_, bits) => halfToFloat(bits));
   return halves;
+}
+
+/** As firstBad, of rows among which `suspect` was seen to hold one: shared memory may have changed since. */
+function badPosition(rows: Rows, dim: number, from: number, to: number, suspect: number): BadPosition {
+  const at = firstBad(rows, dim, from, to);
+  return at === -1 ? suspect * dim + from : at;
 }
 
 /** First NaN or Infinity in dims [from, to) of the rows, in row-major order. */

@@ -172,7 +172,14 @@ export function createWasmKernels(): Kernels {
     survivors.forEach((row, i) => {
       gathered.set(rows.subarray(row * dim, (row + 1) * dim), i * dim);
     });
-    kernels.funnel({ ...task, rows: gathered, scales: scales.subarray(s + 1), keep: keep.subarray(s + 1) });
+    // The copies were made after the first stage: shared memory may hold other values by now.
+    const again = kernels.funnel({
+      ...task,
+      rows: gathered,
+      scales: scales.subarray(s + 1),
+      keep: keep.subarray(s + 1),
+    });
+    if (again !== -1) return survivors[Math.floor(again / dim)]! * dim + (again % dim);
     const { indices } = task;
     for (let i = 0; i < keep[last]!; i++) indices[i] = survivors[indices[i]!]!;
     return -1;

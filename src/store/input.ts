@@ -3,7 +3,7 @@ import { describe, expected, FunnelError } from '../errors.js';
 import { allFinite } from '../kernels/finite.js';
 import { halfToFloat } from '../kernels/reference.js';
 import type { Id } from '../types.js';
-import { checkAttached, checkInteger, checkKeys, checkQuery, ownListOf } from '../validate.js';
+import { checkAttached, checkInteger, checkKeys, checkQuery, fixedLength, ownListOf } from '../validate.js';
 import { toUnits } from './engine/coder.js';
 import { toHalf } from './engine/half.js';
 import { MAX_PREFIX } from './engine/order.js';
@@ -21,7 +21,8 @@ export function packPoints(
     throw expected('BAD_ARGUMENT', 'an array of points or { ids, vectors }', 'points', points);
   }
   checkKeys(points, ['ids', 'vectors', 'payloads'], 'points');
-  const { ids, vectors, payloads } = points as PointBatch;
+  const { ids, vectors: given, payloads } = points as PointBatch;
+  const vectors = ArrayBuffer.isView(given) ? fixedLength(given) : given;
   if (typeof ids !== 'object' || ids === null || typeof ids.length !== 'number') {
     throw expected('BAD_ARGUMENT', 'an array of ids', 'points.ids', ids);
   }
@@ -32,8 +33,7 @@ export function packPoints(
   if (vectors.length !== ids.length * dim) {
     throw expected('BAD_DIMS', `${ids.length} × ${dim} values`, 'points.vectors', vectors);
   }
-  const given = payloads === undefined || (typeof payloads === 'object' && payloads?.length === ids.length);
-  if (!given) {
+  if (payloads !== undefined && !(typeof payloads === 'object' && payloads?.length === ids.length)) {
     throw expected('BAD_ARGUMENT', `an array of ${ids.length} payloads`, 'points.payloads', payloads);
   }
   if (!allFinite(vectors, 0, vectors.length)) throw notFinite(vectors, dim);
@@ -187,9 +187,10 @@ function checkHead(head: unknown, dim: number): void {
 }
 
 /** A sample of queries, each brought to length 1; zeros left out. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE */
-export function unitQueries(queries: unknown, dim: number): Float32Array {
-  if (!(queries instanceof Float32Array)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'queries', queries);
-  checkAttached(queries, 'queries');
+export function unitQueries(given: unknown, dim: number): Float32Array {
+  if (!(given instanceof Float32Array)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'queries', given);
+  checkAttached(given, 'queries');
+  const queries = fixedLength(given);
   const count = queries.length / dim;
   if (!Number.isInteger(count)) throw expected('BAD_DIMS', `rows of ${dim} values`, 'queries', queries);
   if (!allFinite(queries, 0, queries.length)) {

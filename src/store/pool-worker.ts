@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { FunnelError } from '../errors.js';
 import { codeKernelsFor } from '../kernels/codes-load.js';
 import { getKernels } from '../kernels/load.js';
+import { failUnread, fromPost, toPost } from '../kernels/post.js';
 import { halfToFloat } from '../kernels/reference.js';
 import { encodeRange, finish, planCoding, sortByList, sortPlane } from './engine/build.js';
 import { Scratch } from './engine/memory.js';
@@ -17,8 +18,10 @@ const searcher = new Searcher(kernels, codes);
 const scratch = new Scratch(codes);
 let current: { version: number; state: SearchState } | undefined;
 
-parentPort!.on('message', ({ id, job }: { id: number; job: Job }) => {
-  parentPort!.postMessage(answer(id, job));
+parentPort!.on('messageerror', failUnread);
+parentPort!.on('message', (posted: { id: number; job: Job }) => {
+  const { id, job } = fromPost(posted);
+  parentPort!.postMessage(toPost(answer(id, job)));
 });
 
 function answer(id: number, job: Job): ThreadReply {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { FunnelError } from '../errors.js';
 import { here } from '../kernels/here.cjs';
+import { fromPost, toPost } from '../kernels/post.js';
 import type { Plan, Sorting } from './engine/build.js';
 import type { SearchRequest, SearchResult } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
@@ -115,7 +116,7 @@ export class Pool {
         job.snapshot = snapshot;
       }
       thread.worker.ref();
-      thread.worker.postMessage({ id: this.#nextId++, job });
+      thread.worker.postMessage(toPost({ id: this.#nextId++, job }));
     }
   }
 
@@ -126,7 +127,8 @@ export class Pool {
     const worker = new Worker(file, { execArgv: [], name: 'funnelvec search', workerData: this.setup });
     const thread: Thread = { worker, busy: undefined, version: -1 };
     this.#threads.push(thread);
-    worker.on('message', (reply: ThreadReply) => {
+    worker.on('message', (posted: ThreadReply) => {
+      const reply = fromPost(posted);
       const done = thread.busy;
       thread.busy = undefined;
       if (!('error' in reply) && done?.job.kind === 'search') thread.version = done.job.version;

@@ -2,7 +2,7 @@
 import { expected } from '../errors.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
 import { MAX_DIM } from '../kernels/kernels.js';
-import { checkAttached, checkDim } from '../validate.js';
+import { checkAttached, checkDim, fixedLength } from '../validate.js';
 
 /** `count × dim`, row-major. Float64Array where a float32 would say too little (finite differences, say). */
 export interface Embeddings {
@@ -20,7 +20,8 @@ export function checkEmbeddings(embeddings: Embeddings, where: string): Checked 
   if (typeof embeddings !== 'object' || embeddings === null) {
     throw expected('BAD_ARGUMENT', '{ vectors, dim }', where, embeddings);
   }
-  const { vectors, dim } = embeddings;
+  const { vectors: given, dim } = embeddings;
+  const vectors = ArrayBuffer.isView(given) ? fixedLength(given) : given;
   if (!(vectors instanceof Float32Array || vectors instanceof Float64Array)) {
     throw expected('BAD_ARGUMENT', 'a Float32Array or a Float64Array', `the vectors of ${where}`, vectors);
   }

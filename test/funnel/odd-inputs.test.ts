@@ -362,6 +362,15 @@ const cases: Record<string, () => unknown> = {
       [0, 1, 2, 3, 4],
     );
   },
+  'a row in the direction of the query, or against it'() {
+    const random = new Random(SEED);
+    for (let i = 0; i < 500; i++) {
+      const q = random.vector(768);
+      const [same, other] = funnel([{ vector: q }, { vector: q.map((x) => -2 * x) }], q, { scales: [768], keep: 1 });
+      assert.ok(same!.score <= 1 && other!.score >= -1);
+      assert.ok(Number.isFinite(Math.acos(same!.score) + Math.acos(other!.score)));
+    }
+  },
   'duplicate ids'() {
     const hits = funnel(
       broken((r) => r.map((row) => (row.id = 7))),

@@ -82,7 +82,8 @@ function keyOf(metric: Metric, q: Float32Array, rows: Rows, base: number, from: 
   if (metric === 'dot') return dot;
   const queryNorm = Math.sqrt(lanesOf(from, to, (i) => q[i]! * q[i]!));
   const rowNorm = Math.sqrt(lanesOf(from, to, (i) => x(i) * x(i)));
-  return queryNorm === 0 || rowNorm === 0 ? 0 : dot / (queryNorm * rowNorm);
+  if (queryNorm === 0 || rowNorm === 0) return 0;
+  return Math.max(-1, Math.min(1, dot / (queryNorm * rowNorm)));
 }
 
 function lanesOf(from: number, to: number, term: (i: number) => number): number {

@@ -91,6 +91,39 @@ export function kernelSuite(kernels: Kernels, { cases = 100_000 } = {}): void {
       }
     });
 
+    it('keeps cosines within [−1, 1], though rounding carries some quotients past', () => {
+      const random = new Random(SEED);
+      let past = 0;
+      for (const dim of [2, 3, 8, 31, 384, 768]) {
+        const count = 500;
+        const query = random.vector(dim);
+        const rows = new Float32Array(count * dim);
+        // Multiples of the query by powers of two are exact, so their cosines are ±1.
+        for (let r = 0; r < count; r++) {
+          const scale = 2 ** random.int(-20, 20) * (r % 2 === 0 ? 1 : -1);
+          rows.set(r < 10 ? query.map((x) => x * scale) : random.vector(dim), r * dim);
+        }
+        for (let r = 10; r < count; r++) {
+          const own = rows.subarray(r * dim, (r + 1) * dim);
+          const keys = new Float64Array(1);
+          kernels.scores({ metric: 'cosine', query: own, rows: own, dim, from: 0, to: dim, keys });
+          assert.ok(keys[0]! <= 1 && keys[0]! > 1 - 1e-15, `${keys[0]}`);
+          const [dot, norm] = [new Float64Array(1), new Float64Array(1)];
+          kernels.scores({ metric: 'dot', query: own, rows: own, dim, from: 0, to: dim, keys: dot });
+          kernels.norms({ rows: own, dim, from: 0, to: dim, norms: norm });
+          if (dot[0]! / (norm[0]! * norm[0]!) > 1) past++;
+        }
+        const scores = new Float64Array(count);
+        kernels.scores({ metric: 'cosine', query, rows, dim, from: 0, to: dim, keys: scores });
+        for (const score of scores) assert.ok(Math.abs(score) <= 1, `${score}`);
+        const scales = Uint32Array.of(Math.ceil(dim / 2), dim);
+        const task = funnelTask({ query, rows, dim, scales: [...scales], keep: [count, count] });
+        kernels.funnel({ ...task, metric: 'cosine' });
+        for (const key of task.keys) assert.ok(Math.abs(key) <= 1, `${key}`);
+      }
+      assert.ok(past > 100, `${past} quotients were past 1: no test of the cut`);
+    });
+
     it('widens every float16 exactly', () => {
       const rows = Uint16Array.from({ length: 65_536 }, (_, bits) => bits).filter((b) => (b & 0x7c00) !== 0x7c00);
       const keys = new Float64Array(rows.length);

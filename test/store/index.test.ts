@@ -451,3 +451,24 @@ describe('FunnelIndex refuses', () => {
     await index.close();
   });
 });
+
+describe('rows that are copies of the query', () => {
+  it('score at most 1, and none is above the threshold 1', async () => {
+    const random = new Random(SEED);
+    const index = await FunnelIndex.create(':memory:', { dim: 96 });
+    const vectors = random.vector(6_000 * 96);
+    await index.upsert({ ids: Array.from({ length: 6_000 }, (_, i) => i), vectors });
+    await index.optimize();
+    for (let i = 0; i < 300; i++) {
+      const vector = vectors.slice(i * 96, (i + 1) * 96);
+      for (const mode of ['funnel', 'exact'] as const) {
+        const { hits } = await index.query({ vector, limit: 2, mode });
+        assert.equal(hits[0]!.id, i);
+        assert.ok(hits[0]!.score <= 1 && hits[0]!.score > 1 - 1e-15);
+        const above = await index.query({ vector, limit: 2, mode, scoreThreshold: 1 });
+        assert.deepEqual(above.hits, []);
+      }
+    }
+    await index.close();
+  });
+});

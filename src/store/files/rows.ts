@@ -116,13 +116,14 @@ export function encodeByOne(
   into: Uint8Array,
 ): void {
   const { dim, stride } = format;
-  const source = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength);
   const bytes = dim * format.bytesPerValue;
+  // Of these rows alone: a Buffer over a whole matrix could be longer than a Buffer may be.
+  const source = Buffer.from(rows.buffer, rows.byteOffset + from * bytes, (to - from) * bytes);
   const records = Buffer.from(into.buffer as ArrayBuffer, into.byteOffset, into.length);
   const Type = format.bytesPerValue === 4 ? Float32Array : Uint16Array;
   const values = new Type(records.buffer, records.byteOffset, records.length / format.bytesPerValue);
   for (let row = from, at = 0; row < to; row++, at += stride) {
-    source.copy(records, at, row * bytes, (row + 1) * bytes);
+    source.copy(records, at, (row - from) * bytes, (row - from + 1) * bytes);
     // Checked before, but the caller may have written into the matrix since: a NaN would be kept for good.
     const value = at / format.bytesPerValue;
     if (!allFinite(values, value, value + dim)) throw changed('NOT_FINITE', `row ${row} became NaN or Infinity`);

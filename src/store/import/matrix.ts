@@ -2,7 +2,7 @@
 import { expected } from '../../errors.js';
 import { allFinite } from '../../kernels/finite.js';
 import { halfToFloat } from '../../kernels/reference.js';
-import { checkAttached } from '../../validate.js';
+import { checkAttached, fixedLength } from '../../validate.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import {
   checkImport,
@@ -27,14 +27,15 @@ import {
  */
 export async function importMatrix<Payload>(
   index: FunnelIndex<Payload>,
-  vectors: Float32Array | Uint16Array,
+  given: Float32Array | Uint16Array,
   options: RowOptions<Payload> = {},
 ): Promise<ImportResult> {
   const { batch, from } = checkImport(index as never, options, 'importMatrix', ['ids', 'payloads']);
-  if (!(vectors instanceof Float32Array) && !(vectors instanceof Uint16Array)) {
-    throw expected('BAD_ARGUMENT', 'a Float32Array, or float16 bits in a Uint16Array', 'vectors', vectors);
+  if (!(given instanceof Float32Array) && !(given instanceof Uint16Array)) {
+    throw expected('BAD_ARGUMENT', 'a Float32Array, or float16 bits in a Uint16Array', 'vectors', given);
   }
-  checkAttached(vectors, 'vectors');
+  checkAttached(given, 'vectors');
+  const vectors = fixedLength(given);
   const { dim } = index;
   if (vectors.length % dim !== 0) throw expected('BAD_DIMS', `a multiple of ${dim} values`, 'vectors', vectors);
   const total = vectors.length / dim;
