@@ -62,7 +62,7 @@ export function begin(state: State, { source }: Part): void {
 }
 
 /** @throws FunnelError BAD_ARGUMENT */
-export function checkSame(state: State, schema: Omit<Schema, 'idKind'>, embedder: string | undefined, label: string) {
+export function checkSame(state: State, schema: Schema, embedder: string | undefined, label: string) {
   const before = state.embedder?.name;
   if (before !== embedder) {
     throw refused(
@@ -70,6 +70,9 @@ export function checkSame(state: State, schema: Omit<Schema, 'idKind'>, embedder
       before === undefined ? 'vectors, as it was filled with before,' : `the model ${before}, as before,`,
       embedder === undefined ? '--vector' : `${embedder}, whose vectors do not compare`,
     );
+  }
+  if (state.idKind !== schema.idKind) {
+    throw refused(label, `ids of kind ${state.idKind}, as before,`, `--id-type ${schema.idKind}`);
   }
   for (const key of ['dim', 'metric', 'head'] as const) {
     if (state[key] === schema[key]) continue;

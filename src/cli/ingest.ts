@@ -10,15 +10,17 @@ import { type Io, note } from './io.js';
 import { checkColumns, type MappedRow, Mapper, type Mapping, namedColumns } from './mapping.js';
 import type { LoadEmbedder, ModelSpec, TextEmbedder } from './model.js';
 import { type Progress, startProgress } from './progress.js';
-import { type Format, formatOf, openReader } from './read/open.js';
+import { type Format, formatByName, formatOf, isTextFormat, openReader } from './read/open.js';
 import { ParquetReader } from './read/parquet.js';
-import type { Reader } from './read/reader.js';
+import type { Reader, TextOptions } from './read/reader.js';
 import { readState, removeState, type State, tuneFileOf, writeState } from './state.js';
 import type { Place, Schema, Target } from './stores/store.js';
 
 export interface IngestOptions {
   files: readonly string[];
   format?: Format;
+  /** Of text files. */
+  reading?: TextOptions;
   mapping: Mapping;
   idType?: 'number' | 'string';
   model?: ModelSpec;
@@ -63,9 +65,9 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
   try {
     const inputs: Input[] = [];
     for (const path of options.files) {
-      const reader = await openReader(path, formatOf(path, options.format));
+      const reader = await openReader(path, formatOf(path, options.format), options.reading);
       readers.push(reader);
-      inputs.push({ path, fingerprint: await fingerprintOf(path), mapping: mappingOf(options.mapping, reader) });
+      inputs.push({ path, fingerprint: await fingerprintOf(path), mapping: mappingOf(options, reader) });
     }
     for (const [i, reader] of readers.entries()) prepare(reader, inputs[i]!.mapping);
     const before = await found(place, options.restart);
@@ -93,15 +95,22 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
   }
 }
 
-/** The one column of a .npy file needs no name. */
-function mappingOf(mapping: Mapping, { kind }: Reader): Mapping {
-  if (kind !== 'npy' || mapping.vector !== undefined) return mapping;
-  return { ...mapping, vector: 'vector' };
+/** Of one file, with how it is read. The one column of a .npy file needs no name. */
+function mappingOf({ mapping, format, reading = {} }: IngestOptions, { kind, path }: Reader): Mapping {
+  const given = formatOf(path, format);
+  return {
+    ...mapping,
+    ...(kind === 'npy' && mapping.vector === undefined && { vector: 'vector' }),
+    ...(given !== formatByName(path) && { format: given }),
+    ...(isTextFormat(given) && reading.encoding !== undefined && { encoding: reading.encoding }),
+    ...(kind === 'csv' && reading.delimiter !== undefined && { delimiter: reading.delimiter }),
+  };
 }
 
 function prepare(reader: Reader, mapping: Mapping): void {
   checkColumns(mapping, reader);
-  if (reader instanceof ParquetReader && mapping.payload !== 'rest') reader.only = namedColumns(mapping);
+  if (reader instanceof ParquetReader && mapping.payload !== 'rest')
+    reader.only = namedColumns(mapping, reader.columns);
 }
 
 /** @throws FunnelError INDEX_EXISTS: somebody else's; NO_INDEX: what was ingested is gone */

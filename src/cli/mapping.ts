@@ -1,6 +1,6 @@
 /** Which column of a row is what. */
-import { describe, expected, FunnelError } from '../errors.js';
-import { setOwn } from '../sources/own.js';
+import { describe, expected, FunnelError, type FunnelErrorCode } from '../errors.js';
+import { keysOfPath, namesIn, putAt, valueAt, without } from '../store/import/fields.js';
 import type { Id } from '../types.js';
 import type { Reader, Row } from './read/reader.js';
 
@@ -16,6 +16,12 @@ export interface Mapping {
   payload: 'rest' | string[];
   /** Columns of text files whose values are numbers. */
   numbers: string[];
+  /** Columns whose values are kept as text, digit by digit. */
+  strings?: string[];
+  /** How a text file is read, where the command says it. */
+  format?: string;
+  encoding?: string;
+  delimiter?: string;
 }
 
 export interface MappedRow {
@@ -26,19 +32,33 @@ export interface MappedRow {
   at: string;
 }
 
-/** Columns that the mapping names. */
-export function namedColumns({ text = [], vector, id, payload, numbers }: Mapping): string[] {
+/** Columns that the mapping names; of those in objects, with `columns`, the ones that the file declares. */
+export function namedColumns(mapping: Mapping, columns: readonly string[] = []): string[] {
+  const { text = [], vector, id, payload, numbers, strings = [] } = mapping;
   const some = [...text, ...(vector === undefined ? [] : [vector]), ...(id === undefined ? [] : [id])];
-  return [...new Set([...some, ...(payload === 'rest' ? [] : payload), ...numbers])];
+  const named = [...some, ...(payload === 'rest' ? [] : payload), ...numbers, ...strings];
+  return [...new Set(named.map((name) => declared(name, columns) ?? name))];
+}
+
+/** The column that has it. */
+function declared(name: string, columns: readonly string[]): string | undefined {
+  if (columns.includes(name)) return name;
+  const first = keysOfPath(name)?.[0];
+  return first !== undefined && columns.includes(first) ? first : undefined;
 }
 
 /** Before any work, where the file declares its columns. @throws FunnelError BAD_ARGUMENT */
-export function checkColumns(mapping: Mapping, { columns, path }: Reader): void {
+export function checkColumns(mapping: Mapping, { columns, path, kind }: Reader): void {
   if (columns === undefined) return;
-  const absent = namedColumns(mapping).find((name) => !columns.includes(name));
+  // The values of a text file are texts, which have no values of their own.
+  const whole = kind === 'csv';
+  const absent = namedColumns(mapping).find((name) => !(whole ? columns.includes(name) : declared(name, columns)));
   if (absent !== undefined) {
     const has = columns.map((name) => JSON.stringify(name)).join(', ');
-    throw new FunnelError('BAD_ARGUMENT', `Expected a column ${JSON.stringify(absent)} in ${path} but it has ${has}`);
+    const mark = columns.length === 1 ? /[;\t|]/.exec(columns[0]!)?.[0] : undefined;
+    const hint = whole && mark ? ` (--delimiter ${mark === '\t' ? "'\\t'" : `'${mark}'`}?)` : '';
+    const what = `a column ${JSON.stringify(absent)} in ${path}`;
+    throw new FunnelError('BAD_ARGUMENT', `Expected ${what} but it has ${has}${hint}`);
   }
 }
 
@@ -68,42 +88,62 @@ export class Mapper {
   }
 
   #id(values: Record<string, unknown>, column: string, at: string): Id {
-    let id = own(values, column);
+    const given = valueAt(values, column);
+    let id = given;
     const where = `${JSON.stringify(column)} in ${at}`;
+    if (id === undefined) throw absent('BAD_ID', 'an integer or text', where, values);
     // Text files say 7 and "7" alike.
     if (typeof id === 'string' && (this.kind ?? (INTEGER.test(id) ? 'number' : 'string')) === 'number') {
       if (INTEGER.test(id)) id = Number(id);
-    } else if (typeof id === 'number' && this.kind === 'string') id = String(id);
-    if (typeof id === 'number' && !Number.isSafeInteger(id)) {
-      const what = 'an integer within ±(2^53 − 1) (larger ones as text, with --id-type string),';
-      throw expected('BAD_ID', what, where, own(values, column));
+    } else if (this.kind === 'string' && (typeof id === 'bigint' || Number.isSafeInteger(id))) id = String(id);
+    if (typeof id === 'bigint' || (typeof id === 'number' && !Number.isSafeInteger(id))) {
+      const remedy =
+        typeof given === 'number'
+          ? 'others as text in the file: a double may be rounded'
+          : 'larger ones as text, with --id-type string';
+      throw expected('BAD_ID', `an integer within ±(2^53 − 1) (${remedy})`, where, given);
     }
     if ((typeof id !== 'string' && typeof id !== 'number') || id === '') {
-      throw expected('BAD_ID', 'an integer or text', where, own(values, column));
+      throw expected('BAD_ID', 'an integer or text', where, given);
     }
+    if (typeof id === 'string' && /\p{Surrogate}/u.test(id)) throw expected('BAD_ID', 'whole characters', where, given);
     this.kind ??= typeof id as 'number' | 'string';
     if (typeof id !== this.kind) {
       const hint = this.kind === 'number' ? ' (--id-type string takes both as text)' : '';
-      throw expected('BAD_ID', `a ${this.kind}, as other ids are${hint},`, where, own(values, column));
+      throw expected('BAD_ID', `a ${this.kind}, as other ids are${hint},`, where, given);
     }
     return id;
   }
 
   #payload(values: Record<string, unknown>, at: string): Record<string, unknown> {
-    const { payload, id, vector, numbers } = this.mapping;
-    const names = payload === 'rest' ? Object.keys(values).filter((name) => name !== id && name !== vector) : payload;
-    const some: Record<string, unknown> = {};
-    for (const name of names) {
-      let value = own(values, name);
+    const { payload, id, vector, numbers, strings = [] } = this.mapping;
+    let some: Record<string, unknown> = {};
+    if (payload === 'rest') {
+      some = without(
+        values,
+        [id, vector].filter((name) => name !== undefined),
+      );
+    } else {
+      for (const name of payload) {
+        const value = valueAt(values, name);
+        if (value !== undefined) putAt(some, values, name, value);
+      }
+    }
+    for (const name of numbers) {
+      const value = valueAt(some, name);
       if (value === undefined) continue;
-      if (ArrayBuffer.isView(value)) {
-        throw expected('BAD_ARGUMENT', 'what JSON can say (leave it out with --payload)', `${name} in ${at}`, value);
-      }
-      if (numbers.includes(name)) {
-        value = numberOf(value, name, at);
-        if (value === undefined) continue;
-      }
-      setOwn(some, name, value);
+      const number = numberOf(value, name, at);
+      if (number === undefined) some = without(some, [name]);
+      else putAt(some, some, name, number);
+    }
+    for (const name of strings) {
+      const value = valueAt(some, name);
+      if (value !== undefined && value !== null) putAt(some, some, name, stringOf(value, name, at));
+    }
+    for (const name of Object.keys(some)) {
+      if (!ArrayBuffer.isView(some[name])) continue;
+      const what = 'what JSON can say (leave it out with --payload)';
+      throw expected('BAD_ARGUMENT', what, `${name} in ${at}`, some[name]);
     }
     return some;
   }
@@ -112,40 +152,54 @@ export class Mapper {
 /** As `String(number)` writes it; what begins with a zero is no number but a code. */
 const INTEGER = /^(0|-?[1-9]\d*)$/;
 
-function own(values: Record<string, unknown>, column: string): unknown {
-  return Object.hasOwn(values, column) ? values[column] : undefined;
+function absent(code: FunnelErrorCode, what: string, where: string, values: Record<string, unknown>): FunnelError {
+  return new FunnelError(code, `Expected ${what} for ${where} but received undefined: the row has ${namesIn(values)}`);
 }
 
 function textOf(values: Record<string, unknown>, columns: readonly string[], at: string): string {
-  const parts = columns.map((column) => {
-    const value = own(values, column);
+  const found = columns.map((column) => valueAt(values, column));
+  const parts = found.map((value, i) => {
     if (typeof value !== 'string' && value !== null && value !== undefined) {
-      throw expected('BAD_ARGUMENT', 'text', `${JSON.stringify(column)} in ${at}`, value);
+      throw expected('BAD_ARGUMENT', 'text', `${JSON.stringify(columns[i])} in ${at}`, value);
     }
     return value?.trim() ?? '';
   });
   const text = parts.filter((part) => part !== '').join('\n');
   if (text !== '') return text;
   const names = columns.map((column) => JSON.stringify(column)).join(' or ');
-  const has = Object.keys(values).map((name) => JSON.stringify(name));
-  const got = columns.some((column) => Object.hasOwn(values, column)) ? 'nothing there' : `only ${has.join(', ')}`;
+  const got = found.some((value) => value !== undefined) ? 'nothing there' : namesIn(values);
   throw new FunnelError('BAD_ARGUMENT', `Expected text for ${names} in ${at} but received ${got}`);
 }
 
-function numberOf(value: unknown, column: string, at: string): number | undefined {
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+
+/** Integers are exact: beyond ±(2^53 − 1) they are bigints. */
+function numberOf(value: unknown, column: string, at: string): number | bigint | undefined {
   if (value === null || value === '') return undefined;
-  const number = typeof value === 'string' ? Number(value.trim() || Number.NaN) : value;
+  if (typeof value === 'bigint') return value;
+  const text = typeof value === 'string' ? value.trim() : '';
+  const number = DECIMAL.test(text) ? Number(text) : value;
+  if (typeof number === 'number' && /^[+-]?\d+$/.test(text) && !Number.isSafeInteger(number)) {
+    return BigInt(text.replace('+', ''));
+  }
   if (typeof number === 'number' && Number.isFinite(number)) return number;
   throw expected('BAD_ARGUMENT', 'a number', `${JSON.stringify(column)} in ${at}`, value);
 }
 
-/** An array, its JSON, or floats in their own form. Dims are for the store to judge. */
+function stringOf(value: unknown, column: string, at: string): string {
+  if (['string', 'number', 'bigint', 'boolean'].includes(typeof value)) return String(value);
+  throw expected('BAD_ARGUMENT', 'a number or text', `${JSON.stringify(column)} in ${at}`, value);
+}
+
+/** An array, the text of one as JSON or PostgreSQL writes it, or floats in their own form. Dims are for the store to judge. */
 function vectorOf(values: Record<string, unknown>, column: string, at: string): Float32Array {
-  let value = own(values, column);
+  let value = valueAt(values, column);
   const where = `${JSON.stringify(column)} in ${at}`;
+  if (value === undefined) throw absent('BAD_ARGUMENT', 'an array of numbers', where, values);
   if (typeof value === 'string') {
+    const postgres = /^\s*\{([^{}"]*)\}\s*$/.exec(value)?.[1];
     try {
-      value = JSON.parse(value);
+      value = JSON.parse(postgres === undefined ? value : `[${postgres}]`);
     } catch {
       throw expected('BAD_ARGUMENT', 'an array of numbers', where, value);
     }
@@ -157,8 +211,8 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string): 
   const vector = new Float32Array(list.length);
   for (let i = 0; i < list.length; i++) {
     const one = list[i];
-    vector[i] = one as number;
-    if (typeof one !== 'number' || !Number.isFinite(vector[i])) {
+    vector[i] = typeof one === 'bigint' ? Number(one) : (one as number);
+    if ((typeof one !== 'number' && typeof one !== 'bigint') || !Number.isFinite(vector[i])) {
       throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${where}`, one);
     }
   }
@@ -167,7 +221,17 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string): 
 
 /** For errors: what differs, by name. */
 export function difference(before: Mapping, now: Mapping): string | undefined {
-  for (const key of ['text', 'vector', 'id', 'payload', 'numbers'] as const) {
+  for (const key of [
+    'text',
+    'vector',
+    'id',
+    'payload',
+    'numbers',
+    'strings',
+    'format',
+    'encoding',
+    'delimiter',
+  ] as const) {
     const [a, b] = [before[key], now[key]].map((one) => JSON.stringify(one ?? null));
     if (a !== b) return `--${key} ${describe(before[key] ?? null)} then, ${describe(now[key] ?? null)} now`;
   }

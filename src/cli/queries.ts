@@ -1,17 +1,19 @@
 /** A sample of queries: texts or vectors of a file, or rows of the store in their place. */
-import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { expected, FunnelError } from '../errors.js';
 import { halfToFloat } from '../kernels/reference.js';
 import { rowsAtOnce, type Source } from '../sources/source.js';
+import { textOf } from '../store/import/encoding.js';
+import { linesOf } from '../store/import/lines.js';
 import { randomFrom, shuffled } from '../tune/session.js';
 import { UsageError } from './exit.js';
-import { Mapper, type Mapping } from './mapping.js';
+import { checkColumns, Mapper, type Mapping } from './mapping.js';
 import type { TextEmbedder } from './model.js';
+import { counted } from './read/jsonl.js';
 import { type Format, formatOf, openReader } from './read/open.js';
-import { unreadable } from './read/reader.js';
+import type { TextOptions } from './read/reader.js';
 
-export interface QueryFile {
+export interface QueryFile extends TextOptions {
   /** As rows are ingested from; or .txt, a query a line. */
   path: string;
   format?: Format;
@@ -29,11 +31,16 @@ export interface Queries {
   texts?: string[];
 }
 
-const isText = ({ path, format }: QueryFile) => format === undefined && extname(path).toLowerCase() === '.txt';
+/** A query a line. */
+export function isText({ path, format }: Pick<QueryFile, 'path' | 'format'>): boolean {
+  return format === undefined && extname(path.replace(/\.gz$/i, '')).toLowerCase() === '.txt';
+}
 
 /** Whether a model is needed. */
 export function needModel(file: QueryFile | undefined): boolean {
-  return file !== undefined && file.vector === undefined && (isText(file) || !file.path.endsWith('.npy'));
+  return (
+    file !== undefined && file.vector === undefined && (isText(file) || formatOf(file.path, file.format) !== 'npy')
+  );
 }
 
 /** @throws FunnelError naming file and line of what is no query; UsageError */
@@ -43,7 +50,7 @@ export async function readQueries(
   embedder: TextEmbedder | undefined,
   signal: AbortSignal,
 ): Promise<Queries> {
-  const all = isText(file) ? linesOf(file.path) : await columnOf(file, dim);
+  const all = isText(file) ? await textsOf(file) : await columnOf(file, dim);
   const some = shuffled(all.length, randomFrom(1))
     .slice(0, file.limit)
     .sort((a, b) => a - b)
@@ -56,17 +63,26 @@ export async function readQueries(
   return { texts, vectors: texts.map((_, i) => packed.slice(i * dim, (i + 1) * dim)) };
 }
 
-function linesOf(path: string): string[] {
-  try {
-    const lines = readFileSync(path, 'utf8').split(/\r\n|\n|\r/);
-    return lines.map((line) => line.trim()).filter((line) => line !== '');
-  } catch (error) {
-    throw unreadable(path, error);
+async function textsOf({ path, encoding }: QueryFile): Promise<string[]> {
+  const source = { name: path, option: '--encoding', encoding };
+  const texts: string[] = [];
+  let number = 0;
+  for await (const line of linesOf(
+    counted(path, () => {}),
+    source,
+  )) {
+    number++;
+    const text = typeof line === 'string' ? line : textOf(line, `line ${number} of ${path}`, source);
+    for (const one of text.split('\r')) if (one.trim() !== '') texts.push(one.trim());
   }
+  return texts;
 }
 
-async function columnOf({ path, format, text, vector }: QueryFile, dim: number): Promise<(string | Float32Array)[]> {
-  const reader = await openReader(path, formatOf(path, format));
+async function columnOf(
+  { path, format, text, vector, ...options }: QueryFile,
+  dim: number,
+): Promise<(string | Float32Array)[]> {
+  const reader = await openReader(path, formatOf(path, format), options);
   const column = vector ?? (reader.kind === 'npy' ? 'vector' : undefined);
   const mapping: Mapping = {
     ...(column === undefined ? { text: text ?? ['text'] } : { vector: column }),
@@ -76,6 +92,7 @@ async function columnOf({ path, format, text, vector }: QueryFile, dim: number):
   const mapper = new Mapper(mapping, undefined);
   const all: (string | Float32Array)[] = [];
   try {
+    checkColumns(mapping, reader);
     for await (const { rows } of reader.read(0)) {
       for (const row of rows) {
         const { text, vector } = mapper.map(row, row.number);

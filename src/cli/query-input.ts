@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { expected, FunnelError } from '../errors.js';
 import type { Filter } from '../query/filter/types.js';
+import { wholeText } from '../store/import/encoding.js';
+import { parseJson } from '../store/import/json.js';
 import { UsageError } from './exit.js';
 import { unreadable } from './read/reader.js';
 
@@ -10,14 +12,16 @@ export function jsonOrFile(text: string, option: string): unknown {
   const isJson = /^\s*[[{]/.test(text);
   let json = text;
   if (!isJson) {
+    let bytes: Buffer;
     try {
-      json = readFileSync(text, 'utf8');
+      bytes = readFileSync(text);
     } catch (error) {
       throw unreadable(text, error);
     }
+    json = wholeText(bytes, { name: text });
   }
   try {
-    return JSON.parse(json);
+    return parseJson(json);
   } catch (error) {
     throw new UsageError(`Expected JSON, or a file of it, for ${option} but received ${(error as Error).message}`);
   }
@@ -29,7 +33,8 @@ export function vectorFrom(text: string, dim: number): Float32Array {
   if (!Array.isArray(value)) throw new UsageError('Expected an array of numbers for --vector');
   if (value.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, '--vector', value);
   return Float32Array.from(value, (one, i) => {
-    if (typeof one === 'number' && Number.isFinite(Math.fround(one))) return one;
+    const number = typeof one === 'bigint' ? Number(one) : one;
+    if (typeof number === 'number' && Number.isFinite(Math.fround(number))) return number;
     throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of --vector`, one);
   });
 }

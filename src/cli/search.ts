@@ -179,5 +179,6 @@ export function asTable(found: Found, io: Io, explain: boolean): string {
 
 function cellOf(value: unknown): string {
   if (value === undefined || value === null) return '';
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  if (typeof value === 'string' || typeof value === 'bigint') return String(value);
+  return JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? String(one) : one));
 }

@@ -8,24 +8,32 @@ import { print, printJson } from '../io.js';
 import type { Mapping } from '../mapping.js';
 import { specOf } from '../model.js';
 import type { Context } from '../program.js';
-import { FORMATS, type Format, formatOf } from '../read/open.js';
+import { type Format, formatOf } from '../read/open.js';
+import type { TextOptions } from '../read/reader.js';
 import { placeOf } from '../stores/open.js';
 import { count, duration } from '../text.js';
-import { addModel, addPlace, type CommonOptions, integer, names, oneOf } from './options.js';
+import { addModel, addPlace, addReading, type CommonOptions, integer, names, oneOf, textOptions } from './options.js';
 
 const EXAMPLES = `
 Examples:
   $ funnelvec ingest films.jsonl --text plot --id imdb --model models/wordllama --to films
   $ funnelvec ingest films.csv --text title,plot --numbers year --model nomic-embed-text-v1.5 --to films
+  $ funnelvec ingest export.csv --delimiter ';' --encoding windows-1252 --text title --id isbn --id-type string \\
+      --model nomic-embed-text-v1.5 --to books
+  $ funnelvec ingest scroll.jsonl.gz --vector vector.full --id id --payload payload.title,payload.year --to films
   $ funnelvec ingest vectors.npy --to vectors
   $ funnelvec ingest films.parquet --vector embedding --payload title,year \\
       --milvus 127.0.0.1:19530 --collection films --head 128
+
+Columns may lie in objects: --vector _source.embedding, as filters name them; what is kept of payload.year is found by
+payload.year. Integers are exact: ids beyond 2^53 need --id-type string, which keeps their digits. A line that is no text in
+its encoding is a broken row. Files may be packed: .jsonl.gz, .csv.gz.
 
 Ctrl-C, a crash or a full disk lose nothing that was written: the same command goes on from there. What the command
 knows of the store (files, columns, model) is in funnelvec.json in the folder of an index, and for databases in
 $FUNNELVEC_STATE (default: ~/.local/state/funnelvec).`;
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, TextOptions {
   to?: string;
   text?: string[];
   vector?: string;
@@ -33,6 +41,7 @@ interface Options extends CommonOptions {
   idType?: 'number' | 'string';
   payload?: string[] | false;
   numbers?: string[];
+  strings?: string[];
   format?: Format;
   head?: number;
   metric?: Metric;
@@ -64,7 +73,8 @@ export function addIngest(root: Command, { io, load }: Context): void {
     )
     .option('--no-payload', 'nothing is kept beside the vector')
     .option('--numbers <columns>', 'columns of text files that have numbers', names('--numbers'))
-    .option('--format <format>', FORMATS.join(', '), oneOf('--format', FORMATS));
+    .option('--strings <columns>', 'columns whose numbers are kept as text, digit by digit', names('--strings'));
+  addReading(command);
   addModel(command)
     .option('--head <dims>', 'dims of the head vectors (an index has a better head of its own)', integer('--head', 1))
     .option('--metric <metric>', METRICS.join(', '), oneOf('--metric', METRICS))
@@ -86,7 +96,7 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
   const twice = files.find((file, i) => files.indexOf(file) !== i);
   if (twice !== undefined) throw new UsageError(`Expected each file once but received ${twice} twice`);
   const formats = files.map((file) => formatOf(file, options.format));
-  const { text, vector, id, payload, numbers = [] } = options;
+  const { text, vector, id, payload, numbers = [], strings } = options;
   const model = specOf(options);
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
   const onlyNpy = formats.every((format) => format === 'npy');
@@ -96,6 +106,8 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
   if (text !== undefined && model === undefined) {
     throw new UsageError('Expected --model <name or path> beside --text: what makes vectors of texts');
   }
+  const both = strings?.find((name) => numbers.includes(name));
+  if (both !== undefined) throw new UsageError(`Expected ${both} in --numbers or --strings but received both`);
   if (text === undefined && model !== undefined) throw new UsageError('Expected --text beside --model');
   const mapping: Mapping = {
     ...(text && { text }),
@@ -103,6 +115,7 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
     ...(id !== undefined && { id }),
     payload: payload === false ? [] : (payload ?? 'rest'),
     numbers,
+    ...(strings && { strings }),
   };
   const { format, idType, head, metric, batch, skipBroken = false, restart = false } = options;
   return {
@@ -110,6 +123,7 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
     mapping,
     skipBroken,
     restart,
+    reading: textOptions(options, formats),
     ...(format && { format }),
     ...(idType && { idType }),
     ...(model && { model }),

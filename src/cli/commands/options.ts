@@ -1,5 +1,9 @@
 /** Options that several commands have, and how their values are read. */
 import type { Command } from 'commander';
+import { encodingOf } from '../../store/import/encoding.js';
+import { UsageError } from '../exit.js';
+import { FORMATS, type Format, isTextFormat } from '../read/open.js';
+import type { TextOptions } from '../read/reader.js';
 import type { PlaceOptions } from '../stores/open.js';
 
 /** @throws what commander makes a usage error of */
@@ -53,9 +57,60 @@ export function share(name: string): (text: string) => number {
   };
 }
 
+/** A label of the WHATWG's, as the encoding's name. */
+function encoding(label: string): string {
+  try {
+    return encodingOf(label, '--encoding');
+  } catch (error) {
+    throw invalid((error as Error).message);
+  }
+}
+
+/** One character; a tab may be spelled. */
+function delimiter(text: string): string {
+  const one = text === '\\t' ? '\t' : text;
+  if ([...one].length === 1 && !'"\r\n'.includes(one) && !/\p{Surrogate}/u.test(one)) return one;
+  throw notA(
+    "one character that is no quote and no line break, such as ';' or '\\t',",
+    '--delimiter',
+    JSON.stringify(text),
+  );
+}
+
+/** How files are read. */
+export function addReading(command: Command): Command {
+  return command
+    .option('--format <format>', FORMATS.join(', '), oneOf('--format', FORMATS))
+    .option(
+      '--encoding <label>',
+      'of text files: windows-1252, shift_jis, … (default: utf-8; utf-16 where a byte order mark says so)',
+      encoding,
+    )
+    .option(
+      '--delimiter <character>',
+      "between values of CSV: ';', '\\t', … (default: a comma; of .tsv a tab)",
+      delimiter,
+    );
+}
+
+/** @throws UsageError: an option that none of the files has a use for */
+export function textOptions({ encoding, delimiter }: TextOptions, formats: readonly (Format | 'txt')[]): TextOptions {
+  if (encoding !== undefined && !formats.some((format) => format === 'txt' || isTextFormat(format))) {
+    throw new UsageError(`Expected text files beside --encoding but received ${formats.join(', ')}`);
+  }
+  if (delimiter !== undefined && !formats.some((format) => format === 'csv' || format === 'tsv')) {
+    throw new UsageError(`Expected CSV or TSV files beside --delimiter but received ${formats.join(', ')}`);
+  }
+  return { ...(encoding !== undefined && { encoding }), ...(delimiter !== undefined && { delimiter }) };
+}
+
 function notA(what: string, name: string, text: string): Error {
+  return invalid(`Expected ${what} for ${name} but received ${text}`);
+}
+
+function invalid(message: string): Error {
   // By its shape: commander is loaded only when there is a command line to read.
-  const error = new Error(`Expected ${what} for ${name} but received ${text}`);
+  const error = new Error(message);
   return Object.assign(error, { name: 'CommanderError', code: 'commander.invalidArgument', exitCode: 2 });
 }
 

@@ -6,18 +6,30 @@ import { EXIT, UsageError } from '../exit.js';
 import { type Io, note, painter, print, printJson, widthOf } from '../io.js';
 import { specOf } from '../model.js';
 import type { Context } from '../program.js';
-import type { QueryFile } from '../queries.js';
+import { isText, type QueryFile } from '../queries.js';
 import { filterFrom } from '../query-input.js';
-import { FORMATS, type Format } from '../read/open.js';
+import { type Format, formatOf } from '../read/open.js';
+import type { TextOptions } from '../read/reader.js';
 import { placeOf } from '../stores/open.js';
 import { bytes, count, table } from '../text.js';
 import { lastTuned, type Tuned, tuneStore, writeReport } from '../tune.js';
-import { addModel, addPlace, type CommonOptions, integer, integers, names, oneOf, share } from './options.js';
+import {
+  addModel,
+  addPlace,
+  addReading,
+  type CommonOptions,
+  integer,
+  integers,
+  names,
+  oneOf,
+  share,
+  textOptions,
+} from './options.js';
 
 const TUNE_EXAMPLES = `
 Examples:
   $ funnelvec tune --store films --queries queries.txt
-  $ funnelvec tune --store films --queries log.jsonl --text query --recall 0.95 --k 5 --report recall.html
+  $ funnelvec tune --store films --queries log.jsonl --text request.query --recall 0.95 --k 5 --report recall.html
   $ funnelvec tune --qdrant http://127.0.0.1:6333 --collection films --queries queries.npy
 
 A half of the queries chooses the plan, the other tests it. The plan is kept beside the store and funnelvec search goes
@@ -35,7 +47,7 @@ Examples:
   $ funnelvec bench --store films --queries queries.txt
   $ funnelvec bench --milvus 127.0.0.1:19530 --collection films --limit 5`;
 
-interface SampleOptions extends CommonOptions {
+interface SampleOptions extends CommonOptions, TextOptions {
   queries?: string;
   text?: string[];
   vector?: string;
@@ -63,10 +75,9 @@ function addSample(command: Command): Command {
     .option('--queries <file>', 'real queries: a text a line in .txt, or rows as ingest reads them')
     .option('--text <columns>', 'of the file: the texts (default: text)', names('--text'))
     .option('--vector <column>', 'of the file: vectors, in place of texts')
-    .option('--format <format>', FORMATS.join(', '), oneOf('--format', FORMATS))
     .option('--sample <queries>', 'at most so many, drawn by chance', integer('--sample', 2), 2000)
     .option('--head <dims>', 'of an index: searched by a prefix, as a database is', integer('--head', 1));
-  return addModel(command);
+  return addModel(addReading(command));
 }
 
 export function addTune(root: Command, { io, load }: Context): void {
@@ -142,10 +153,10 @@ export function addBench(root: Command, { io, load }: Context): void {
 }
 
 function sampleOf(options: SampleOptions) {
-  const { queries, text, vector, format, sample, head } = options;
+  const { queries, text, vector, format, encoding, delimiter, sample, head } = options;
   const model = specOf(options);
-  if (queries === undefined && (text ?? vector ?? format) !== undefined) {
-    throw new UsageError('Expected --queries beside --text, --vector and --format');
+  if (queries === undefined && (text ?? vector ?? format ?? encoding ?? delimiter) !== undefined) {
+    throw new UsageError('Expected --queries beside --text, --vector, --format, --encoding and --delimiter');
   }
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
   const file: QueryFile | undefined =
@@ -157,6 +168,7 @@ function sampleOf(options: SampleOptions) {
           ...(text && { text }),
           ...(vector !== undefined && { vector }),
           ...(format && { format }),
+          ...textOptions(options, [isText({ path: queries, format }) ? 'txt' : formatOf(queries, format)]),
         };
   return {
     heldOut: sample,

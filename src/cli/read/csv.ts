@@ -1,10 +1,10 @@
 /** Rows of CSV and TSV files, through csv-parse. The first record has the names of the columns. */
-import { statSync } from 'node:fs';
 import { FunnelError } from '../../errors.js';
 import { setOwn } from '../../sources/own.js';
+import { type TextSource, textOf, utf8Of } from '../../store/import/encoding.js';
 import { load } from '../packages.js';
 import { counted } from './jsonl.js';
-import { badFile, type Chunk, type Reader, type Row, unreadable } from './reader.js';
+import { badFile, type Chunk, type Reader, type Row, type TextOptions } from './reader.js';
 
 type CsvParse = typeof import('csv-parse');
 
@@ -12,6 +12,7 @@ type CsvParse = typeof import('csv-parse');
 const LONGEST = 64 << 20;
 
 interface CsvRecord {
+  /** A character for each byte of UTF-8. */
   fields: string[];
   /** Of its first character, from 1. */
   line: number;
@@ -24,27 +25,34 @@ export class CsvReader implements Reader {
     readonly path: string,
     private readonly csv: CsvParse,
     private readonly delimiter: string,
+    private readonly source: TextSource,
     readonly columns: readonly string[],
   ) {}
 
-  /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT: no header, or one that names a column twice */
-  static async open(path: string, delimiter: string): Promise<CsvReader> {
+  /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT: no header, one that is no text, or names a column twice */
+  static async open(
+    path: string,
+    usual: string,
+    { encoding, delimiter = usual }: TextOptions = {},
+  ): Promise<CsvReader> {
     const csv = await load<CsvParse>('csv-parse');
-    for await (const { records } of recordsOf(csv, path, delimiter)) {
+    const source: TextSource = { name: path, option: '--encoding', encoding };
+    for await (const { records } of recordsOf(csv, path, delimiter, source)) {
       if (records.length === 0) continue;
-      const { fields } = records[0]!;
-      const twice = fields.find((name, i) => fields.indexOf(name) !== i);
+      const { fields, line } = records[0]!;
+      const names = fields.map((field, c) => text(field, `column ${c + 1} in line ${line} of ${path}`, source));
+      const twice = names.find((name, i) => names.indexOf(name) !== i);
       if (twice !== undefined) {
         throw badFile('BAD_ARGUMENT', 'columns of different names', path, `${JSON.stringify(twice)} twice`);
       }
-      return new CsvReader(path, csv, delimiter, fields);
+      return new CsvReader(path, csv, delimiter, source, names);
     }
     throw badFile('BAD_ARGUMENT', 'a first line with the names of the columns', path, 'an empty file');
   }
 
   async *read(from: number): AsyncGenerator<Chunk> {
     let number = -2; // the header is none
-    for await (const { records, share } of recordsOf(this.csv, this.path, this.delimiter)) {
+    for await (const { records, share } of recordsOf(this.csv, this.path, this.delimiter, this.source)) {
       const rows: Row[] = [];
       for (const record of records) if (++number >= 0 && number >= from) rows.push(this.#row(record, number));
       yield { rows, share };
@@ -59,11 +67,23 @@ export class CsvReader implements Reader {
       return { number, at, broken: new FunnelError('BAD_ARGUMENT', why) };
     }
     const values: Record<string, unknown> = {};
-    for (let c = 0; c < columns.length; c++) setOwn(values, columns[c]!, fields[c]);
+    for (let c = 0; c < columns.length; c++) {
+      try {
+        setOwn(values, columns[c]!, text(fields[c]!, `${JSON.stringify(columns[c])} in ${at}`, this.source));
+      } catch (error) {
+        if (!(error instanceof FunnelError)) throw error;
+        return { number, at, broken: error };
+      }
+    }
     return { number, at, values };
   }
 
   async close(): Promise<void> {}
+}
+
+/** @throws FunnelError BAD_ARGUMENT */
+function text(field: string, where: string, source: TextSource): string {
+  return /^[\0-\x7f]*$/.test(field) ? field : textOf(Buffer.from(field, 'latin1'), where, source);
 }
 
 /**
@@ -74,11 +94,13 @@ async function* recordsOf(
   { parse }: CsvParse,
   path: string,
   delimiter: string,
+  source: TextSource,
 ): AsyncGenerator<{ records: CsvRecord[]; share: number }> {
   let records: CsvRecord[] = [];
   const parser = parse({
-    bom: true,
-    delimiter,
+    // Bytes as they are: csv-parse would replace those that are no text.
+    encoding: 'latin1',
+    delimiter: Buffer.from(delimiter),
     record_delimiter: ['\r\n', '\n', '\r'],
     relax_column_count: true,
     skip_empty_lines: true,
@@ -91,21 +113,17 @@ async function* recordsOf(
     },
   });
   parser.resume();
-  let size = 1;
-  try {
-    size = Math.max(1, statSync(path).size);
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-  let seen = 0;
+  let share = 0;
   const failed = new Promise<never>((_, reject) => parser.once('error', (error) => reject(brokenAt(path, error))));
   failed.catch(() => {});
   try {
-    for await (const chunk of counted(path, (count) => {
-      seen += count;
-    })) {
+    const bytes = counted(path, (read) => {
+      share = read;
+    });
+    for await (const chunk of utf8Of(bytes, source)) {
+      if (chunk.length === 0) continue;
       await Promise.race([failed, new Promise<void>((resolve) => parser.write(chunk, () => resolve()))]);
-      yield { records, share: Math.min(1, seen / size) };
+      yield { records, share };
       records = [];
     }
     await Promise.race([failed, new Promise<void>((resolve) => parser.end(() => resolve()))]);
@@ -118,7 +136,6 @@ async function* recordsOf(
 
 function brokenAt(path: string, error: Error & { lines?: number }): FunnelError {
   const line = error.lines === undefined ? '' : `line ${error.lines} of `;
-  return new FunnelError('BAD_ARGUMENT', `Expected CSV for ${line}${path} but received ${error.message}`, {
-    cause: error,
-  });
+  const message = Buffer.from(error.message, 'latin1').toString('utf8');
+  return new FunnelError('BAD_ARGUMENT', `Expected CSV for ${line}${path} but received ${message}`, { cause: error });
 }

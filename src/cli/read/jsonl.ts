@@ -1,39 +1,67 @@
 /** Rows as lines of JSON. Empty lines are no rows. */
-import { createReadStream, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { expected, FunnelError } from '../../errors.js';
-import { linesOf } from '../../store/import/jsonl.js';
-import { type Chunk, type Reader, type Row, unreadable } from './reader.js';
+import { BULK_REMEDY, bulkAction } from '../../store/import/bulk.js';
+import { type TextSource, textOf } from '../../store/import/encoding.js';
+import { parseJson } from '../../store/import/json.js';
+import { bytesOf, linesOf } from '../../store/import/lines.js';
+import { type Chunk, type Reader, type Row, type TextOptions, unreadable } from './reader.js';
 
 /** Rows of a chunk. */
 const CHUNK = 256;
 
 export class JsonlReader implements Reader {
   readonly kind = 'jsonl';
+  readonly #source: TextSource;
 
-  constructor(readonly path: string) {}
+  constructor(
+    readonly path: string,
+    { encoding }: TextOptions = {},
+  ) {
+    this.#source = { name: path, option: '--encoding', encoding };
+  }
 
   async *read(from: number): AsyncGenerator<Chunk> {
-    let seen = 0;
-    const size = sizeOf(this.path);
-    const bytes = counted(this.path, (count) => {
-      seen += count;
-    });
+    let share = 0;
     let rows: Row[] = [];
     let number = -1;
     let line = 0;
-    for await (const text of linesOf(bytes, this.path)) {
+    const bytes = counted(this.path, (read) => {
+      share = read;
+    });
+    for await (const text of linesOf(bytes, this.#source)) {
       line++;
-      if (/^\s*$/.test(text) || ++number < from) continue;
-      rows.push(parsed(text, number, `line ${line} of ${this.path}`));
+      if ((typeof text === 'string' && /^\s*$/.test(text)) || ++number < from) continue;
+      const row = this.#row(text, number, `line ${line} of ${this.path}`);
+      if (number === 0) refuseBulk(row);
+      rows.push(row);
       if (rows.length === CHUNK) {
-        yield { rows, share: Math.min(1, seen / size) };
+        yield { rows, share };
         rows = [];
       }
     }
     yield { rows, share: 1 };
   }
 
+  #row(line: string | Buffer, number: number, at: string): Row {
+    try {
+      const text = typeof line === 'string' ? line : textOf(line, at, this.#source);
+      return { number, at, values: objectOf(text, at) };
+    } catch (error) {
+      if (!(error instanceof FunnelError)) throw error;
+      return { number, at, broken: error };
+    }
+  }
+
   async close(): Promise<void> {}
+}
+
+/** Not a broken row: to pass over it would make nonsense of the file. @throws FunnelError BAD_ARGUMENT */
+function refuseBulk({ values, at }: Row): void {
+  const action = values && bulkAction(values);
+  if (action === undefined) return;
+  const got = `an action of Elasticsearch's bulk format, "${action}" (${BULK_REMEDY})`;
+  throw new FunnelError('BAD_ARGUMENT', `Expected a row for ${at} but received ${got}`);
 }
 
 function sizeOf(path: string): number {
@@ -44,28 +72,25 @@ function sizeOf(path: string): number {
   }
 }
 
-/** The bytes of a file, as far as somebody asks for them. */
-export async function* counted(path: string, onRead: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+/** The bytes of a file, and the share of it that was read until then, 0 to 1. @throws FunnelError BAD_ARGUMENT, CORRUPT, DISK */
+export async function* counted(path: string, onRead: (share: number) => void): AsyncGenerator<Buffer> {
+  const size = sizeOf(path);
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) {
-      onRead((chunk as Buffer).length);
-      yield chunk as Buffer;
-    }
+    yield* bytesOf(path, (bytes) => onRead(Math.min(1, bytes / size)));
   } catch (error) {
-    throw unreadable(path, error);
+    throw error instanceof FunnelError ? error : unreadable(path, error);
   }
 }
 
-function parsed(text: string, number: number, at: string): Row {
+/** @throws FunnelError BAD_ARGUMENT */
+export function objectOf(text: string, at: string): Record<string, unknown> {
   let values: unknown;
   try {
-    values = JSON.parse(text);
+    values = parseJson(text);
   } catch (cause) {
     const why = `Expected JSON for ${at} but received ${(cause as Error).message}`;
-    return { number, at, broken: new FunnelError('BAD_ARGUMENT', why, { cause }) };
+    throw new FunnelError('BAD_ARGUMENT', why, { cause });
   }
-  if (typeof values !== 'object' || values === null || Array.isArray(values)) {
-    return { number, at, broken: expected('BAD_ARGUMENT', 'an object', at, values) };
-  }
-  return { number, at, values: values as Record<string, unknown> };
+  if (typeof values === 'object' && values !== null && !Array.isArray(values)) return values as Record<string, unknown>;
+  throw expected('BAD_ARGUMENT', 'an object', at, values);
 }

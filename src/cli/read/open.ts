@@ -3,33 +3,48 @@ import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UsageError } from '../exit.js';
 import { CsvReader } from './csv.js';
+import { firstCharacter, JsonReader } from './json.js';
 import { JsonlReader } from './jsonl.js';
 import { NpyReader } from './npy.js';
 import { ParquetReader } from './parquet.js';
-import { badFile, type Reader, unreadable } from './reader.js';
+import { badFile, type Reader, type TextOptions, unreadable } from './reader.js';
 
-export const FORMATS = ['jsonl', 'csv', 'tsv', 'parquet', 'npy'] as const;
+export const FORMATS = ['jsonl', 'json', 'csv', 'tsv', 'parquet', 'npy'] as const;
 export type Format = (typeof FORMATS)[number];
 
 const BY_EXTENSION: Record<string, Format> = {
   '.jsonl': 'jsonl',
   '.ndjson': 'jsonl',
+  '.json': 'json',
   '.csv': 'csv',
   '.tsv': 'tsv',
   '.parquet': 'parquet',
   '.npy': 'npy',
 };
 
+/** By the name alone; of a .gz file, by what it has packed. */
+export function formatByName(path: string): Format | undefined {
+  return BY_EXTENSION[extname(path.replace(/\.gz$/i, '')).toLowerCase()];
+}
+
+/** Whether it is text, in some encoding. */
+export function isTextFormat(format: Format): boolean {
+  return format !== 'parquet' && format !== 'npy';
+}
+
 /** @throws UsageError: nobody says what it is */
 export function formatOf(path: string, given?: Format): Format {
-  const format = given ?? BY_EXTENSION[extname(path).toLowerCase()];
+  const format = given ?? formatByName(path);
+  if (format !== undefined && /\.gz$/i.test(path) && !isTextFormat(format)) {
+    throw new UsageError(`Expected ${format} files unpacked (gunzip) but received ${path}`);
+  }
   if (format !== undefined) return format;
   const known = Object.keys(BY_EXTENSION).join(', ');
   throw new UsageError(`Expected a file that ends in ${known}, or --format, but received ${path}`);
 }
 
 /** @throws FunnelError: there is no such file, it is broken from the start, or its package is missing */
-export async function openReader(path: string, format: Format): Promise<Reader> {
+export async function openReader(path: string, format: Format, text: TextOptions = {}): Promise<Reader> {
   let isFile: boolean;
   try {
     isFile = statSync(path).isFile();
@@ -39,11 +54,14 @@ export async function openReader(path: string, format: Format): Promise<Reader> 
   if (!isFile) throw badFile('BAD_ARGUMENT', 'a file that can be read', path, 'a folder or device');
   switch (format) {
     case 'jsonl':
-      return new JsonlReader(path);
+      return new JsonlReader(path, text);
+    case 'json':
+      // Many such files are an object a line.
+      return (await firstCharacter(path, text)) === '{' ? new JsonlReader(path, text) : new JsonReader(path, text);
     case 'csv':
-      return CsvReader.open(path, ',');
+      return CsvReader.open(path, ',', text);
     case 'tsv':
-      return CsvReader.open(path, '\t');
+      return CsvReader.open(path, '\t', text);
     case 'parquet':
       return ParquetReader.open(path);
     case 'npy':

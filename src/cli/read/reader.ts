@@ -1,11 +1,19 @@
 /** The contract of what reads rows from files. */
 import { FunnelError, type FunnelErrorCode } from '../../errors.js';
 
+/** How a text file is to be read. */
+export interface TextOptions {
+  /** As encodingOf() names it. @default UTF-8, or UTF-16 where the first bytes mark it */
+  encoding?: string | undefined;
+  /** Between the values of CSV and TSV. @default a comma, or a tab */
+  delimiter?: string | undefined;
+}
+
 /** One file of rows. */
 export interface Reader {
   /** As it was given. */
   readonly path: string;
-  readonly kind: 'jsonl' | 'csv' | 'parquet' | 'npy';
+  readonly kind: 'jsonl' | 'json' | 'csv' | 'parquet' | 'npy';
   /** Rows, where the file says how many. */
   readonly total?: number;
   /** Names of columns, where the file declares them. */

@@ -14,6 +14,7 @@ import {
   type Batch,
   checkIdBytes,
   checkNames,
+  checkPlain,
   type Found,
   type Place,
   type Request,
@@ -160,6 +161,7 @@ class MilvusTarget implements Target {
   check(id: Id, payload: Record<string, unknown>): void {
     checkIdBytes(id, LONGEST_ID);
     checkNames(payload, [ID, HEAD, FULL], this.label);
+    checkPlain(payload, this.label);
   }
 
   async write({ ids, vectors, payloads }: Batch): Promise<{ replaced: undefined }> {

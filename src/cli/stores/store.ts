@@ -105,6 +105,41 @@ export function checkNames(payload: Record<string, unknown>, taken: readonly str
   throw new FunnelError('BAD_ARGUMENT', `Expected ${what} but received ${name}: choose columns with --payload`);
 }
 
+/**
+ * What a client that writes JSON would change in silence, or fail at in the middle of a batch.
+ *
+ * @throws FunnelError BAD_ARGUMENT, naming the key
+ */
+export function checkPlain(payload: Record<string, unknown>, label: string): void {
+  for (const [key, value] of Object.entries(payload)) {
+    const wrong = unlikeJson(value);
+    if (wrong === undefined) continue;
+    const large = typeof wrong === 'bigint' ? ' (--strings keeps the digits as text)' : '';
+    const what = `what ${label} keeps as it is${large || ' (leave it out with --payload)'},`;
+    throw expected('BAD_ARGUMENT', what, JSON.stringify(key), wrong);
+  }
+}
+
+/** The first value within that JSON has no form for. */
+function unlikeJson(value: unknown): unknown {
+  switch (typeof value) {
+    case 'bigint':
+      return value;
+    case 'number':
+      return Number.isFinite(value) ? undefined : value;
+    case 'string':
+      return /\p{Surrogate}/u.test(value) ? value : undefined;
+    case 'object':
+      for (const one of Object.values(value ?? {})) {
+        const wrong = unlikeJson(one);
+        if (wrong !== undefined) return wrong;
+      }
+      return undefined;
+    default:
+      return undefined;
+  }
+}
+
 /** @throws FunnelError BAD_ID */
 export function checkIdBytes(id: Id, most: number): void {
   if (typeof id !== 'string' || Buffer.byteLength(id) <= most) return;

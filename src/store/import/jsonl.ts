@@ -1,15 +1,19 @@
 /** Rows as lines of JSON, streamed. */
-import { createReadStream } from 'node:fs';
-import { StringDecoder } from 'node:string_decoder';
 import { expected, FunnelError } from '../../errors.js';
 import { idAs } from '../../ids.js';
-import { setOwn } from '../../sources/own.js';
-import type { Id } from '../../types.js';
+import type { Id, IdKind } from '../../types.js';
 import { isListOf, isString } from '../../validate.js';
+import { checkId } from '../files/ids.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import { checkImport, type ImportOptions, type ImportResult, Writer } from './batches.js';
+import { BULK_REMEDY, bulkAction } from './bulk.js';
+import { encodingOf, type TextSource, textOf } from './encoding.js';
+import { namesIn, putAt, valueAt, without } from './fields.js';
+import { parseJson } from './json.js';
+import { bytesOf, chunksOf, linesOf, type TextInput } from './lines.js';
 
 export interface JsonlOptions extends ImportOptions {
+  /** Names of fields; or paths as filters have them, for what lies in objects: `_source.embedding`. */
   fields?: {
     /** @default 'id' */
     id?: string;
@@ -18,18 +22,23 @@ export interface JsonlOptions extends ImportOptions {
     /** 'rest': all other fields; or the names of some; false: none. @default 'rest' */
     payload?: 'rest' | readonly string[] | false;
   };
+  /**
+   * The kind that ids get: '7', 7 and 7n are one in any. 'bigint' and 'string' hold every integer as it is written.
+   *
+   * @default that of the index, else of the first row
+   */
+  idKind?: IdKind;
+  /** A label of the WHATWG's, such as 'windows-1252'. @default UTF-8, or UTF-16 where a byte order mark says so */
+  encoding?: string;
 }
 
-export type JsonlInput = string | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
-
-/** Characters of a line; more are no row. */
-const LONGEST = 64 << 20;
+export type JsonlInput = TextInput;
 
 /**
  * Writes the objects of a JSONL file, or of chunks of its text from anywhere. Empty lines are passed over. Ids are integers
- * or strings, and of the kind that the index has; larger integers than 2^53 − 1 must be strings, since JSON rounds them.
+ * or strings. Integers beyond ±(2^53 − 1) are bigints, exact ones, in payloads too.
  *
- * @param input the path of a file, or its text in chunks (strings, or UTF-8), cut anywhere
+ * @param input the path of a file (unpacked where it ends in .gz), or its text in chunks (strings, or bytes), cut anywhere
  * @example
  * await importJsonl(index, 'films.jsonl', { fields: { vector: 'embedding', payload: ['title'] } });
  *
@@ -41,33 +50,71 @@ export async function importJsonl<Payload>(
   input: JsonlInput,
   options: JsonlOptions = {},
 ): Promise<ImportResult> {
-  const { batch, from } = checkImport(index as never, options, 'importJsonl', ['fields']);
+  const { batch, from } = checkImport(index as never, options, 'importJsonl', ['fields', 'idKind', 'encoding']);
   const fields = checkFields(options.fields);
+  const idKind = checkKind(options.idKind, index.idKind);
   const name = typeof input === 'string' ? input : 'the input';
+  const encoding = options.encoding === undefined ? undefined : encodingOf(options.encoding, 'encoding');
+  const source: TextSource = { name, option: 'encoding', encoding };
   const reader = new RowReader(index.dim, fields, name);
   const writer = new Writer(index, options, name);
   let done = 0;
   const flush = async () => {
     if (reader.ids.length === 0) return;
-    const kind = index.idKind ?? (typeof reader.ids[0] as 'string');
+    const kind = idKind ?? index.idKind ?? (typeof reader.ids[0] as IdKind);
     const { vectors, payloads, lines } = reader;
     const ids = reader.ids.map((id, i) => {
+      const where = reader.place(lines[i]!, fields.id);
       const own = idAs(kind, id);
-      if (own !== undefined) return own;
-      throw expected('BAD_ID', `a ${kind}, as the other ids are,`, reader.place(lines[i]!, fields.id), id);
+      if (own === undefined) throw badId(kind, index.idKind === undefined, id, where);
+      checkId(own, kind, where);
+      return own;
     });
     reader.clear();
     await writer.write({ ids, vectors: Float32Array.from(vectors), payloads: payloads as Payload[] }, done);
   };
-  for await (const line of linesOf(input, name)) {
+  let first = true;
+  for await (const line of linesOf(typeof input === 'string' ? fileOf(input) : chunksOf(input, source), source)) {
     writer.checkSignal();
-    if (done++ < from || /^\s*$/.test(line)) continue;
-    reader.read(line, done);
+    if (done++ < from || (typeof line === 'string' && /^\s*$/.test(line))) continue;
+    const text = typeof line === 'string' ? line : textOf(line, `line ${done} of ${name}`, source);
+    reader.read(text, done, first && from === 0);
+    first = false;
     if (reader.ids.length === batch) await flush();
   }
   writer.checkSignal();
   await flush();
   return writer.result;
+}
+
+async function* fileOf(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytesOf(path);
+  } catch (cause) {
+    if (cause instanceof FunnelError) throw cause;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'EIO') throw new FunnelError('DISK', `Reading ${path} failed: ${message}`, { cause });
+    throw new FunnelError('BAD_ARGUMENT', `Expected a file that can be read for input but received ${message}`, {
+      cause,
+    });
+  }
+}
+
+function checkKind(given: IdKind | undefined, has: IdKind | undefined): IdKind | undefined {
+  if (given === undefined) return undefined;
+  if (!['string', 'number', 'bigint'].includes(given)) {
+    throw expected('BAD_ARGUMENT', "'string', 'number' or 'bigint'", 'idKind', given);
+  }
+  if (has !== undefined && given !== has)
+    throw expected('BAD_ARGUMENT', `'${has}', as ids of the index are,`, 'idKind', given);
+  return given;
+}
+
+function badId(kind: IdKind, free: boolean, id: Id, where: string): FunnelError {
+  if (kind !== 'number' || typeof id !== 'bigint')
+    return expected('BAD_ID', `a ${kind}, as the other ids are,`, where, id);
+  const how = free ? "idKind: 'string' or 'bigint'" : 'in an index of such ids';
+  return expected('BAD_ID', `an integer within ±(2^53 − 1) (larger ones as strings or bigints, ${how})`, where, id);
 }
 
 interface Fields {
@@ -112,25 +159,32 @@ class RowReader {
     return `field ${JSON.stringify(field)} of line ${line} of ${this.name}`;
   }
 
-  read(text: string, line: number): void {
+  read(text: string, line: number, first: boolean): void {
     const row = this.parse(text, line);
-    const { fields, dim } = this;
-    const id = row[fields.id];
-    const where = this.place(line, fields.id);
-    if (typeof id !== 'string' && !Number.isSafeInteger(id)) {
-      throw expected('BAD_ID', 'a string, or an integer within ±(2^53 − 1) (larger ones as strings),', where, id);
+    const action = first ? bulkAction(row) : undefined;
+    if (action !== undefined) {
+      const got = `an action of Elasticsearch's bulk format, "${action}" (${BULK_REMEDY})`;
+      throw new FunnelError('BAD_ARGUMENT', `Expected a row for line ${line} of ${this.name} but received ${got}`);
     }
-    const vector = row[fields.vector];
+    const { fields, dim } = this;
+    const id = valueAt(row, fields.id);
+    const where = this.place(line, fields.id);
+    if (id === undefined) throw this.absent('BAD_ID', 'a string or an integer', where, row);
+    if (typeof id !== 'string' && typeof id !== 'bigint' && !Number.isSafeInteger(id)) {
+      throw expected('BAD_ID', 'a string or an integer', where, id);
+    }
+    const vector = valueAt(row, fields.vector);
     const place = this.place(line, fields.vector);
+    if (vector === undefined) throw this.absent('BAD_ARGUMENT', `an array of ${dim} numbers`, place, row);
     if (!Array.isArray(vector)) throw expected('BAD_ARGUMENT', `an array of ${dim} numbers`, place, vector);
     if (vector.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, place, vector);
     for (let i = 0; i < dim; i++) {
-      const value = vector[i];
+      const value = typeof vector[i] === 'bigint' ? Number(vector[i]) : vector[i];
       if (typeof value !== 'number' || !Number.isFinite(Math.fround(value))) {
         throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${place}`, value);
       }
     }
-    for (const value of vector) this.vectors.push(value);
+    for (const value of vector) this.vectors.push(Number(value));
     this.ids.push(id as Id);
     this.payloads.push(this.payload(row));
     this.lines.push(line);
@@ -146,7 +200,7 @@ class RowReader {
   private parse(text: string, line: number): Record<string, unknown> {
     let row: unknown;
     try {
-      row = JSON.parse(text);
+      row = parseJson(text);
     } catch (cause) {
       const why = (cause as Error).message;
       throw new FunnelError('BAD_ARGUMENT', `Expected JSON for line ${line} of ${this.name} but received ${why}`, {
@@ -159,57 +213,24 @@ class RowReader {
     return row as Record<string, unknown>;
   }
 
+  private absent(
+    code: 'BAD_ID' | 'BAD_ARGUMENT',
+    what: string,
+    where: string,
+    row: Record<string, unknown>,
+  ): FunnelError {
+    return new FunnelError(code, `Expected ${what} for ${where} but received undefined: it has ${namesIn(row)}`);
+  }
+
   private payload(row: Record<string, unknown>): unknown {
     const { id, vector, payload } = this.fields;
     if (payload === false) return undefined;
-    const names = payload === 'rest' ? Object.keys(row).filter((key) => key !== id && key !== vector) : payload;
+    if (payload === 'rest') return without(row, [id, vector]);
     const some: Record<string, unknown> = {};
-    for (const key of names) if (Object.hasOwn(row, key)) setOwn(some, key, row[key]);
+    for (const name of payload) {
+      const value = valueAt(row, name);
+      if (value !== undefined) putAt(some, row, name, value);
+    }
     return some;
-  }
-}
-
-/** Lines of a text that comes in chunks, without their breaks. */
-export async function* linesOf(input: JsonlInput, name: string): AsyncGenerator<string> {
-  const decoder = new StringDecoder('utf8');
-  let rest = '';
-  let first = true;
-  for await (const chunk of chunksOf(input)) {
-    if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
-      throw expected('BAD_ARGUMENT', 'a string or a Buffer', `a chunk of ${name}`, chunk);
-    }
-    const text = typeof chunk === 'string' ? decoder.end() + chunk : decoder.write(Buffer.from(chunk));
-    const lines = (rest + (first ? text.replace(/^\ufeff/, '') : text)).split('\n');
-    if (text !== '') first = false;
-    rest = lines.pop()!;
-    yield* lines;
-    if (rest.length > LONGEST) {
-      throw new FunnelError(
-        'BAD_ARGUMENT',
-        `Expected lines of at most ${LONGEST} characters in ${name} but received a longer one`,
-      );
-    }
-  }
-  rest += decoder.end();
-  if (rest !== '') yield rest;
-}
-
-async function* chunksOf(input: JsonlInput): AsyncGenerator<string | Uint8Array> {
-  if (typeof input !== 'string') {
-    const one = input as Partial<AsyncIterable<string>> & Partial<Iterable<string>>;
-    if (typeof one?.[Symbol.asyncIterator] !== 'function' && typeof one?.[Symbol.iterator] !== 'function') {
-      throw expected('BAD_ARGUMENT', 'the path of a file, or its text in chunks', 'input', input);
-    }
-    yield* input;
-    return;
-  }
-  try {
-    yield* createReadStream(input, { highWaterMark: 1 << 20 });
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'EIO') throw new FunnelError('DISK', `Reading ${input} failed: ${message}`, { cause });
-    throw new FunnelError('BAD_ARGUMENT', `Expected a file that can be read for input but received ${message}`, {
-      cause,
-    });
   }
 }

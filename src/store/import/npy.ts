@@ -104,6 +104,8 @@ export class NpyFile {
 type Type = '<f2' | '<f4' | '<f8';
 
 const BYTES: Record<Type, number> = { '<f2': 2, '<f4': 4, '<f8': 8 };
+/** 1000, np.int64(1000), or as Python 2 had it, 1000L. */
+const AXIS = /^(?:(\d+)L?|[\w.]+\((\d+)\))$/;
 const MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 
 interface Header {
@@ -150,7 +152,8 @@ async function header(file: FileHandle, path: string): Promise<Header> {
 function parsed(text: string, path: string): Omit<Header, 'offset'> {
   const type = /['"]descr['"]\s*:\s*(['"])([^'"]*)\1/.exec(text)?.[2];
   const fortran = /['"]fortran_order['"]\s*:\s*(True|False)/.exec(text)?.[1];
-  const shape = /['"]shape['"]\s*:\s*\(([^)]*)\)/.exec(text)?.[1];
+  // Counts may be written as np.int64(1000), which NumPy's own reader refuses.
+  const shape = /['"]shape['"]\s*:\s*\(((?:[^()]|\([^()]*\))*)\)/.exec(text)?.[1];
   if (fortran === undefined || shape === undefined) throw corrupt(path, 'its header makes no sense');
   if (type === undefined || !Object.hasOwn(BYTES, type)) {
     const what = "values of type '<f4', '<f2' or '<f8' (numpy: matrix.astype('<f4'))";
@@ -163,7 +166,10 @@ function parsed(text: string, path: string): Omit<Header, 'offset'> {
     .split(',')
     .map((axis) => axis.trim())
     .filter((axis) => axis !== '');
-  const [rows, columns] = axes.map(Number);
+  const [rows, columns] = axes.map((axis) => {
+    const [, plain, wrapped] = AXIS.exec(axis) ?? [];
+    return Number(plain ?? wrapped);
+  });
   if (axes.length !== 2 || !Number.isSafeInteger(rows) || !Number.isSafeInteger(columns)) {
     throw unlike('BAD_DIMS', 'a matrix of two axes', path, `the shape (${shape})`);
   }
