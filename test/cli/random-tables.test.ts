@@ -103,10 +103,13 @@ function check(
   }
 }
 
+let files = 0;
+
 /** A reader goes on from any row; and packed files are as good as others. */
 async function read(random: Random, name: string, bytes: Buffer, options: TextOptions): Promise<Row[]> {
   const packed = random.chance(0.05);
-  const path = join(folder, packed ? `${name}.gz` : name);
+  // A new file each time: to empty one that was just written waits for the disk.
+  const path = join(folder, `${files++}${packed ? `${name}.gz` : name}`);
   writeFileSync(path, packed ? gzipSync(bytes) : bytes);
   const rows = await rowsOf(path, 0, options);
   if (random.chance(0.1)) {
@@ -129,7 +132,7 @@ describe('random tables', () => {
           format === 'jsonl'
             ? lines.join(random.pick(['\n', '\r\n', '\n\n'])) + random.pick(['', '\n'])
             : `${space()}[${lines.map((line) => `${space()}${line}${space()}`).join(',')}]${space()}`;
-        const rows = await read(random, `t.${format}`, bytes(text), { encoding: label });
+        const rows = await read(random, `.${format}`, bytes(text), { encoding: label });
         const payloads = table.payloads.map((payload) => {
           const has = Object.entries(payload).filter(([, cell]) => cell !== undefined);
           return Object.fromEntries(has.map(([name, cell]) => [name, asRead(said(cell!))]));
@@ -172,7 +175,7 @@ describe('random tables', () => {
         ];
         const lineEnd = random.pick(['\n', '\r\n', '\r']);
         const text = records.map((record) => `${record.map(field).join(mark)}${lineEnd}`).join('');
-        const rows = await read(random, `t.${format}`, bytes(text), { encoding: label, delimiter });
+        const rows = await read(random, `.${format}`, bytes(text), { encoding: label, delimiter });
         const wanted = payloads.map((payload) => {
           const kept = names.filter((name) => !(numbers.includes(name) && payload[name] === null));
           const value = (name: string) => {
@@ -203,7 +206,7 @@ describe('random tables', () => {
         return Buffer.concat([Buffer.from('{"id":"'), text, Buffer.from(`"}${separator}`)]);
       });
       const [start, end] = format === 'json' ? ['[', ']'] : [format === 'jsonl' ? '' : 'id\n', ''];
-      const path = join(folder, `bad.${format}`);
+      const path = join(folder, `${files++}.${format}`);
       writeFileSync(path, Buffer.concat([Buffer.from(start), ...records, Buffer.from(end)]));
       const rows = await rowsOf(path, 0, {});
       assert.deepEqual(
@@ -229,7 +232,7 @@ describe('random tables', () => {
       const header = `{'descr': '${type}', 'fortran_order': False, 'shape': (${count(rows)}, ${count(columns)}), }\n`;
       const start = Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, header.length & 255, header.length >> 8]);
       const values = types[type].from(vectors.flatMap((vector) => Array.from(vector)));
-      const path = join(folder, 't.npy');
+      const path = join(folder, `${files++}.npy`);
       writeFileSync(path, Buffer.concat([start, Buffer.from(header), new Uint8Array(values.buffer)]));
       const from = random.int(0, rows);
       const read = await rowsOf(path, from, {});

@@ -176,6 +176,19 @@ describe('importNpy()', () => {
     await index.close();
   });
 
+  it('reads counts that NumPy wrote as objects of its own, which it cannot read back', async () => {
+    for (const shape of [
+      `(np.int64(${COUNT}), ${DIM})`,
+      `(np.uint32(${COUNT}), np.int64(${DIM}),)`,
+      `(${COUNT}L, ${DIM}L)`,
+    ]) {
+      const index = await make();
+      await importNpy(index, npy('counts.npy', '<f4', bytesOf(floats), { shape }));
+      await holds(index, floats);
+      await index.close();
+    }
+  });
+
   it('refuses every other file, naming what is wrong with it', async () => {
     const index = await make();
     const whole = bytesOf(floats);
@@ -183,6 +196,10 @@ describe('importNpy()', () => {
       [join(folder, 'nowhere.npy'), 'BAD_ARGUMENT', /no such file/],
       [folder, 'BAD_ARGUMENT', /folder/],
       ['', 'BAD_ARGUMENT', /path/],
+      [npy('bytes.npy', '|u1', whole), 'BAD_ARGUMENT', /'\|u1'/],
+      [npy('halves.npy', '<u2', whole), 'BAD_ARGUMENT', /'<u2'/],
+      [npy('odd.npy', '<f4', whole, { shape: '(np.float64(1.5), 5)' }), 'BAD_DIMS', /two axes/],
+      [npy('less.npy', '<f4', whole, { shape: '(-1, 5)' }), 'BAD_DIMS', /two axes/],
       [npy('int.npy', '|i1', whole), 'BAD_ARGUMENT', /'\|i1'/],
       [npy('big.npy', '>f4', whole), 'BAD_ARGUMENT', /'>f4'/],
       [npy('object.npy', '|O', whole), 'BAD_ARGUMENT', /'\|O'/],
