@@ -1,6 +1,6 @@
 /** Lines of a text that comes in chunks, and the bytes of files. */
 import { isUtf8 } from 'node:buffer';
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { expected, FunnelError } from '../../errors.js';
 import { type TextSource, utf8Of } from './encoding.js';
@@ -9,6 +9,8 @@ export type TextInput = string | Iterable<string | Uint8Array> | AsyncIterable<s
 
 /** Bytes of a line; more are no row. */
 const LONGEST = 64 << 20;
+/** Bytes read at once. */
+const CHUNK = 1 << 18;
 const LF = 0x0a;
 
 /** Without their breaks. A line that is no text comes as its bytes, for textOf() to say why. */
@@ -54,9 +56,10 @@ function* split(bytes: Buffer): Generator<string | Buffer> {
  * @throws what the system says; FunnelError CORRUPT: a .gz file that is none, or ends early
  */
 export async function* bytesOf(path: string, onRead?: (bytes: number) => void): AsyncGenerator<Buffer> {
-  const file = createReadStream(path, { highWaterMark: 1 << 18 });
+  const { size } = statSync(path);
+  const file = createReadStream(path, { highWaterMark: size > 0 && size < CHUNK ? size : CHUNK });
   const packed = /\.gz$/i.test(path);
-  const stream = packed ? file.pipe(createGunzip({ chunkSize: 1 << 18 })) : file;
+  const stream = packed ? file.pipe(createGunzip({ chunkSize: CHUNK })) : file;
   if (packed) file.once('error', (error) => stream.destroy(error));
   try {
     for await (const chunk of stream) {
