@@ -73,17 +73,20 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
     const before = await found(place, options.restart);
     const parts = partsOf(before.state ?? { sources: [] }, inputs, place.label);
     if (options.model !== undefined) embedder = await load(options.model);
-    const sample = before.state ? undefined : await sampleOf(readers, inputs, options);
-    const dim = embedder?.dim ?? before.state?.dim ?? sample!.vector!.length;
+    const begun = before.state?.sources.length ? before.state : undefined;
+    const sample = begun ? undefined : await sampleOf(readers, inputs, options);
+    const dim = embedder?.dim ?? begun?.dim ?? sample!.vector!.length;
     const head = headFor(options.head, before.state, dim, embedder, place, io);
     const schema: Schema = {
       dim,
       head,
       metric: options.metric ?? before.state?.metric ?? 'cosine',
-      idKind: options.idType ?? before.state?.idKind ?? (typeof sample!.id as 'number' | 'string'),
+      idKind: options.idType ?? begun?.idKind ?? (typeof sample!.id as 'number' | 'string'),
     };
-    if (before.state) checkSame(before.state, schema, embedder?.name, place.label);
     const state: State = before.state ?? newState(schema, options.model, embedder);
+    // A collection of Milvus is made for ids of one kind.
+    if (begun === undefined && place.kind !== 'milvus') state.idKind = schema.idKind;
+    checkSame(state, schema, embedder?.name, place.label);
     target = await opened(place, schema, state, before.exists);
     const work = new Ingest(place, target, state, options, io, embedder);
     return await work.run(parts, new Map(inputs.map((input, i) => [input, readers[i]!])));
@@ -132,6 +135,8 @@ async function found(place: Place, restart: boolean): Promise<{ state: State | u
     const why = 'it is gone (--restart begins anew)';
     throw new FunnelError('NO_INDEX', `Expected ${place.label} to be there, as ${place.stateFile} says, but ${why}`);
   }
+  // Nothing was written: other columns, or another encoding, as the error advised, mix nothing.
+  if (!rows && state?.sources.every((one) => one.rows === 0)) state.sources = [];
   return { state, exists: rows !== undefined };
 }
 

@@ -78,6 +78,23 @@ for (const { name, start } of stores('').slice(1)) {
       assert.equal(json.rows, 300);
     });
 
+    it('refuses integers that its client would round, keeps their digits as text, and finds what lay in objects', async () => {
+      const big = '9007199254740993';
+      const rows = [0, 1].map((id) => `{"id":${id},"meta":{"n":${big},"kind":"k${id}"},"v":{"full":[1,${id}]}}\n`);
+      const lines = write('integers.jsonl', rows.join(''));
+      const to = (collection: string) => ['--vector', 'v.full', '--id', 'id', '--head', '1', ...where(collection)];
+      const message = new RegExp(`line 1 of .*--strings keeps the digits as text\\).* for "meta" but received ${big}n`);
+      await fails(1, message, ['ingest', lines, ...to('integers')], { env });
+      await done(['ingest', lines, ...to('integers'), '--strings', 'meta.n', '--payload', 'meta'], { env });
+      const filter = '{"must":{"key":"meta.kind","match":{"value":"k1"}}}';
+      const ask = ['search', ...where('integers'), '--vector', '[1,1]', '--filter', filter, '--json'];
+      const { json } = await done(ask, { env });
+      assert.deepEqual(
+        json.hits.map((hit: { id: unknown; payload: object }) => [Number(hit.id), hit.payload]),
+        [[1, { meta: { n: big, kind: 'k1' } }]],
+      );
+    });
+
     it('takes vectors of a column, and names what the store cannot take', async () => {
       const rows = all.map(({ id, text }) => ({ id, v: Array.from(fakeVector(text)) }));
       const vectors = write('vectors.jsonl', jsonl(rows));

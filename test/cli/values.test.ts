@@ -243,6 +243,12 @@ describe('a file in another encoding', () => {
     assert.equal((await done(bench('--queries', nested, '--vector', 'a.q'))).json.queries, 2);
     await fails(1, /array of numbers for .*q.* in line 1 .* only .*a\.q/, bench('--queries', nested, '--vector', 'q'));
     await fails(2, /--queries beside .*--encoding/, bench('--encoding', 'latin1'));
+    const films = write('texts.jsonl', jsonl(Array.from({ length: 20 }, (_, n) => ({ text: `robot ${n}` }))));
+    await done(['ingest', films, '--text', 'text', '--model', 'fake', '--to', path('texts-store')]);
+    const lines = bytes('q.txt', 'robot\r\n\rcaf\xe9\n');
+    const ask = ['bench', '--store', path('texts-store'), '--limit', '2', '--queries', lines, '--json'];
+    await fails(1, /utf-8 for line 2 of .*q\.txt but received the byte 0xe9 at position 5/, ask);
+    assert.equal((await done([...ask, '--encoding', 'latin1'])).json.queries, 2);
   });
 });
 
@@ -383,4 +389,22 @@ describe('files as other tools export them', () => {
     assert.match(why[1], /JSON for line 2 of .* 1e400, which no double holds, in "a"/);
     assert.deepEqual((await contentsOf(path('twice')))[0]!.payload, { a: -0 });
   });
+});
+
+it('an ingest of which nothing was written is begun anew as its error advised, without --restart', async () => {
+  const file = write('advised.jsonl', '{"id":1,"n":1,"v":[1,2]}\n{"id":9007199254740993,"n":2,"v":[1,2]}\n');
+  await fails(1, /--id-type string\) for "id" in line 2/, into('advised', file));
+  await done(into('advised', file, '--id-type', 'string', '--strings', 'n'));
+  assert.deepEqual(
+    (await contentsOf(path('advised'))).map(({ id, payload }) => [id, payload]),
+    [
+      ['1', { n: '1' }],
+      ['9007199254740993', { n: '2' }],
+    ],
+  );
+  const semi = bytes('advised.csv', 'id;v\na;[1,2]\n\xe9;[1,2]\n');
+  const line = into('advised-2', semi, '--delimiter', ';');
+  await fails(1, /--encoding windows-1252/, line);
+  await done([...line, '--encoding', 'windows-1252']);
+  assert.deepEqual(await idsOf('advised-2'), ['a', 'é']);
 });
