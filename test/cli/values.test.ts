@@ -322,6 +322,7 @@ describe('files as other tools export them', () => {
       ['[{"id":1,"v":[1,2]},]', /one array of objects for line 1 of .* a comma without an object/],
       ['[{"id":1,"v":[1,2]}\n', /line 2 of .* no end of it/],
       ['[{"id":1,"v":[1,2]}] {}', /more behind it/],
+      ['{\n "hits": [{"id":1}]\n}', /one array of objects, or an object a line, for .*c\.json .*jq -c .* line 1/],
       ['"x"', /line 1 of .*none/],
       ['', /nothing/],
       ['[]', /at least one row/],

@@ -54,7 +54,9 @@ interface Options extends CommonOptions, TextOptions {
 export function addIngest(root: Command, { io, load }: Context): void {
   const command = root
     .command('ingest')
-    .description('rows of JSONL, CSV, Parquet or .npy files into an index, Milvus or Qdrant; texts become vectors')
+    .description(
+      'rows of JSONL, JSON, CSV, Parquet or .npy files into an index, Milvus or Qdrant; texts become vectors',
+    )
     .argument('<files...>', 'the rows');
   addPlace(command, '--to');
   command

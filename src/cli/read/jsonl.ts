@@ -14,9 +14,11 @@ export class JsonlReader implements Reader {
   readonly kind = 'jsonl';
   readonly #source: TextSource;
 
+  /** @param whole whether the file may be one object instead, over many lines */
   constructor(
     readonly path: string,
     { encoding }: TextOptions = {},
+    private readonly whole = false,
   ) {
     this.#source = { name: path, option: '--encoding', encoding };
   }
@@ -34,6 +36,7 @@ export class JsonlReader implements Reader {
       if ((typeof text === 'string' && /^\s*$/.test(text)) || ++number < from) continue;
       const row = this.#row(text, number, `line ${line} of ${this.path}`);
       if (number === 0) refuseBulk(row);
+      if (number === 0 && this.whole && row.broken !== undefined) throw notRows(this.path, row.broken);
       rows.push(row);
       if (rows.length === CHUNK) {
         yield { rows, share };
@@ -62,6 +65,15 @@ function refuseBulk({ values, at }: Row): void {
   if (action === undefined) return;
   const got = `an action of Elasticsearch's bulk format, "${action}" (${BULK_REMEDY})`;
   throw new FunnelError('BAD_ARGUMENT', `Expected a row for ${at} but received ${got}`);
+}
+
+/** Of a file whose first line is no object: to pass over its lines would leave nothing. */
+function notRows(path: string, cause: FunnelError): FunnelError {
+  const what = `one array of objects, or an object a line, for ${path}`;
+  const remedy = "jq -c '.hits.hits[]', say, makes lines of what lies within an object";
+  return new FunnelError('BAD_ARGUMENT', `Expected ${what} but received another (${remedy}): ${cause.message}`, {
+    cause,
+  });
 }
 
 function sizeOf(path: string): number {

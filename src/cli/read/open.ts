@@ -57,7 +57,9 @@ export async function openReader(path: string, format: Format, text: TextOptions
       return new JsonlReader(path, text);
     case 'json':
       // Many such files are an object a line.
-      return (await firstCharacter(path, text)) === '{' ? new JsonlReader(path, text) : new JsonReader(path, text);
+      return (await firstCharacter(path, text)) === '{'
+        ? new JsonlReader(path, text, true)
+        : new JsonReader(path, text);
     case 'csv':
       return CsvReader.open(path, ',', text);
     case 'tsv':
