@@ -1,12 +1,13 @@
 /** What the options of a search say: vectors, filters, plans. */
 import { readFileSync } from 'node:fs';
 import { expected, FunnelError } from '../errors.js';
+import { parseExact } from '../exact-json.js';
 import type { Filter } from '../query/filter/types.js';
 import { UsageError } from './exit.js';
 import { unreadable } from './read/reader.js';
 
 /** JSON itself, or the path of a file with it. @throws UsageError, FunnelError BAD_ARGUMENT: no such file */
-export function jsonOrFile(text: string, option: string): unknown {
+export function jsonOrFile(text: string, option: string, parse: (text: string) => unknown = JSON.parse): unknown {
   const isJson = /^\s*[[{]/.test(text);
   let json = text;
   if (!isJson) {
@@ -17,7 +18,7 @@ export function jsonOrFile(text: string, option: string): unknown {
     }
   }
   try {
-    return JSON.parse(json);
+    return parse(json);
   } catch (error) {
     throw new UsageError(`Expected JSON, or a file of it, for ${option} but received ${(error as Error).message}`);
   }
@@ -36,7 +37,7 @@ export function vectorFrom(text: string, dim: number): Float32Array {
 
 /** @throws UsageError */
 export function filterFrom(text: string): Filter {
-  const value = jsonOrFile(text, '--filter');
+  const value = jsonOrFile(text, '--filter', parseExact);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UsageError('Expected an object such as {"must":{"key":"year","match":{"value":1979}}} for --filter');
   }
