@@ -280,7 +280,7 @@ function checkId(value: unknown, where: string): Id {
 function checkNumber(value: unknown, where: string): number | bigint {
   if (typeof value === 'bigint') return wholeNumber(value)!;
   if (typeof value !== 'number' || !Number.isFinite(value)) {
-    throw expected('BAD_ARGUMENT', 'a finite number, or dates for all bounds,', where, value);
+    throw expected('BAD_ARGUMENT', 'a finite number or bigint, or dates for all bounds,', where, value);
   }
   return value;
 }
