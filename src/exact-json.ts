@@ -9,7 +9,7 @@ import { setOwn } from './sources/own.js';
 export function parseExact(text: string): unknown {
   const plain: unknown = JSON.parse(text);
   // Nearly no text has one; and where only its texts have, nothing is done twice but this.
-  if (!/[\s:,[]-?\d{16}/.test(text)) return plain;
+  if (!/(?:^|[\s:,[])-?\d{16}/.test(text)) return plain;
   const quoted = quoteLarge(text);
   return quoted === text ? plain : withIntegers(plain, JSON.parse(quoted));
 }

@@ -39,8 +39,8 @@ export interface QdrantRestClient {
  */
 const INIT = { headers: { 'accept-encoding': 'identity' } };
 
-/** What is decoded here, see parseExact(), has all integers as they are. */
-const EXACT = Number.POSITIVE_INFINITY;
+/** What is decoded here, see parseExact(), has all integers as they are; what is larger is a float64 to Qdrant. */
+const EXACT = 2 ** 64;
 
 type ApiCall = (payload: object, init?: object) => Promise<{ data?: { result?: unknown } }>;
 
