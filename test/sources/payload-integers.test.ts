@@ -14,7 +14,17 @@ import { qdrantMark, startMilvus, startQdrant } from './servers.js';
 const big = 2n ** 60n;
 const collection = 'integers';
 /** As JSON has them. */
-const KEYS = [`${big - 1n}`, `${big}`, `${big + 1n}`, '3', '[9007199254740993, "x"]', '1.5', '1e300', `"${big}"`];
+const KEYS = [
+  `${big - 1n}`,
+  `${big}`,
+  `${big + 1n}`,
+  '3',
+  '[9007199254740993, "x"]',
+  '1.5',
+  '1e300',
+  `"${big}"`,
+  '3.0',
+];
 const ROWS = KEYS.map((k, id) => ({ id, k, vector: [1, (KEYS.length - id) / 10] }));
 /** Three hits for a group, in the order of their scores. */
 const GROUPS = [big - 1n, big, big + 1n, 3, 2n ** 53n + 1n, 'x', String(big)];
@@ -131,7 +141,7 @@ describe(`groups by large integers on Qdrant${qdrantMark}`, () => {
       assert.ok(stats.groups.complete);
       const [found] = await search.queryBatch([{ vector: [1, 1], withPayload: true }, { vector: [1, 2] }]);
       const payloads = new Map(found!.hits.map(({ id, payload }) => [Number(id), (payload as { k: unknown }).k]));
-      const stored = [big - 1n, big, big + 1n, 3, [2n ** 53n + 1n, 'x'], 1.5, 1e300, String(big)];
+      const stored = [big - 1n, big, big + 1n, 3, [2n ** 53n + 1n, 'x'], 1.5, 1e300, String(big), 3];
       assert.deepEqual(
         [...payloads].sort(([a], [b]) => a - b).map(([, k]) => k),
         stored,
@@ -155,6 +165,24 @@ describe(`groups by large integers on Qdrant${qdrantMark}`, () => {
       code: 'BAD_RESPONSE',
       message: /groupBy "k" but received 1152921504606847000 in point [012] of Qdrant.*strings.*gRPC.*decode: 'fast'/,
     });
+  });
+
+  it('have 3.0 in the group of 3, though the engine matches it as an integer only by an index of integers', async () => {
+    const search = new FunnelSearch({ source: qdrantSource(rest, layout) });
+    const found = async (test: object) =>
+      (await search.query({ vector: [1, 1], filter: { must: { key: 'k', ...test } } as never })).hits.map(
+        ({ id }) => id,
+      );
+    const { groups } = await search.queryGroups(request);
+    assert.deepEqual(
+      groups.find(({ id }) => id === 3)!.hits.map(({ id }) => Number(id)),
+      [3, 8],
+    );
+    assert.deepEqual(await found({ match: { value: 3 } }), [3]);
+    assert.deepEqual(await found({ range: { gte: 3, lte: 3 } }), [3, 8]);
+    await rest.createPayloadIndex(collection, { field_name: 'k', field_schema: 'integer', wait: true });
+    assert.deepEqual(await found({ match: { value: 3 } }), [3, 8]);
+    await rest.deletePayloadIndex(collection, 'k', { wait: true });
   });
 
   it('are found by their keys: over gRPC; REST says what to do instead', async () => {
