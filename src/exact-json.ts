@@ -14,8 +14,8 @@ export function parseExact(text: string): unknown {
   return quoted === text ? plain : withIntegers(plain, JSON.parse(quoted));
 }
 
-/** No fraction, and no key. */
-const LARGE = /(?<![\w.+-])-?[1-9]\d{15,}(?![\d.eE]|\s*:)/g;
+/** No part of a fraction; perhaps of a string. */
+const LARGE = /(?<![\w.+-])-?[1-9]\d{15,}(?![\d.eE])/g;
 
 /** JSON with such integers as strings. */
 function quoteLarge(text: string): string {

@@ -1,13 +1,12 @@
 /** What the options of a search say: vectors, filters, plans. */
 import { readFileSync } from 'node:fs';
 import { expected, FunnelError } from '../errors.js';
-import { parseExact } from '../exact-json.js';
 import type { Filter } from '../query/filter/types.js';
 import { UsageError } from './exit.js';
 import { unreadable } from './read/reader.js';
 
 /** JSON itself, or the path of a file with it. @throws UsageError, FunnelError BAD_ARGUMENT: no such file */
-export function jsonOrFile(text: string, option: string, parse: (text: string) => unknown = JSON.parse): unknown {
+export function jsonOrFile(text: string, option: string): unknown {
   const isJson = /^\s*[[{]/.test(text);
   let json = text;
   if (!isJson) {
@@ -18,7 +17,7 @@ export function jsonOrFile(text: string, option: string, parse: (text: string) =
     }
   }
   try {
-    return parse(json);
+    return JSON.parse(json);
   } catch (error) {
     throw new UsageError(`Expected JSON, or a file of it, for ${option} but received ${(error as Error).message}`);
   }
@@ -37,7 +36,7 @@ export function vectorFrom(text: string, dim: number): Float32Array {
 
 /** @throws UsageError */
 export function filterFrom(text: string): Filter {
-  const value = jsonOrFile(text, '--filter', parseExact);
+  const value = jsonOrFile(text, '--filter');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UsageError('Expected an object such as {"must":{"key":"year","match":{"value":1979}}} for --filter');
   }

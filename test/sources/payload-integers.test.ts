@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { QdrantClient as GrpcClient } from '@qdrant/js-client-grpc';
 import { QdrantClient } from '@qdrant/js-client-rest';
 import { DataType, MilvusClient } from '@zilliz/milvus2-sdk-node';
-import { FunnelSearch } from 'funnelvec';
+import { type FunnelError, FunnelSearch } from 'funnelvec';
 import { milvusSource } from 'funnelvec/milvus';
 import { qdrantSource } from 'funnelvec/qdrant';
 import { parseExact } from '#dist/exact-json.js';
@@ -199,7 +199,7 @@ describe(`groups by large integers on Qdrant${qdrantMark}`, () => {
 });
 
 describe('groups by large integers on Milvus', () => {
-  it('are refused under JSON keys, which the SDK rounds, and are groups in a field of text', async () => {
+  it('are refused under JSON keys where the SDK rounds them, and are groups in a field of text', async () => {
     const server = await startMilvus();
     const client = new MilvusClient({ address: server.address });
     await client.connectPromise;
@@ -232,11 +232,17 @@ describe('groups by large integers on Milvus', () => {
       const search = new FunnelSearch({ source });
       const ask = async (groupBy: string) =>
         (await search.queryGroups({ ...request, groupBy })).groups.map(({ id }) => id);
-      await assert.rejects(ask('k'), {
-        name: 'FunnelError',
-        code: 'BAD_RESPONSE',
-        message: /groupBy "k" but received 1152921504606847000 in point 0 of Milvus.*an Int64 field/,
+      // What the SDK wrote as JSON is this integer; the double that JSON.parse makes of it is another.
+      const wanted = [3, 1152921504606847000n];
+      const groups = await ask('k').catch((error: FunnelError) => {
+        assert.equal(error.code, 'BAD_RESPONSE', String(error));
+        assert.match(
+          error.message,
+          /groupBy "k" but received 1152921504606847000 in point 0 of Milvus.*an Int64 field/,
+        );
+        return wanted;
       });
+      assert.deepEqual(groups, wanted);
       assert.deepEqual(await ask('small'), [3]);
       assert.deepEqual(await ask('text'), ['1e+300', '3', '1152921504606847000']);
     } finally {
