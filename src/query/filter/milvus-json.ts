@@ -57,15 +57,17 @@ function isLiteral(value: bigint): boolean {
 
 function checkIntegers(values: readonly unknown[], what: string, named: string): void {
   for (const value of values) {
-    if (typeof value === 'bigint' && !isLiteral(value)) throw unsupported(`${what} ${value} (${named})`, WIDE);
+    if (typeof value !== 'bigint' || isLiteral(value)) continue;
+    throw unsupported(
+      `${what} ${value}, which is beyond 64 bits, or the least integer within, of a JSON key (${named})`,
+    );
   }
 }
 
-const WIDE = 'its integers have 64 bits, and the least of them no literal';
-
 /**
  * Integers are compared exactly with what is written as one, fractions by the float64 nearest to it: where that lies on the
- * other side of the bound, or on it, the integer before or behind says the same and lies right.
+ * other side of the bound, or on it, the integer before or behind says the same and lies right. (At the ends of 64 bits none
+ * is behind, and a fraction of 2^63 is taken for the last integer.)
  */
 function jsonBound(value: string, bound: keyof Bounds, limit: number | bigint, named: string): Piece {
   const whole = typeof limit === 'bigint' ? limit : Number.isInteger(limit) ? BigInt(limit) : undefined;
@@ -74,14 +76,12 @@ function jsonBound(value: string, bound: keyof Bounds, limit: number | bigint, n
     return atom(`${value} ${SYMBOLS[bound]} ${literal(limit as number, true)}`);
   }
   const near = Number(whole);
-  const beside = (symbol: string, integer: bigint) => {
-    checkIntegers([integer], 'a range that ends beside', named);
-    return atom(`${value} ${symbol} ${integer}`);
-  };
-  if (bound === 'gte' && near < whole) return beside('>', whole - 1n);
-  if (bound === 'gt' && near > whole) return beside('>=', whole + 1n);
-  if (bound === 'lt' && near < whole) return beside('<=', whole - 1n);
-  if (bound === 'lte' && near > whole) return beside('<', whole + 1n);
+  const before = near < whole && isLiteral(whole - 1n) ? whole - 1n : undefined;
+  const behind = near > whole && isLiteral(whole + 1n) ? whole + 1n : undefined;
+  if (bound === 'gte' && before !== undefined) return atom(`${value} > ${before}`);
+  if (bound === 'gt' && behind !== undefined) return atom(`${value} >= ${behind}`);
+  if (bound === 'lt' && before !== undefined) return atom(`${value} <= ${before}`);
+  if (bound === 'lte' && behind !== undefined) return atom(`${value} < ${behind}`);
   return atom(`${value} ${SYMBOLS[bound]} ${whole}`);
 }
 
