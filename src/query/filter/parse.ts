@@ -200,7 +200,7 @@ function parseMatch(path: Path, raw: unknown, where: string, reading: Reading): 
 /** Numbers, or dates as strings or Dates. */
 function parseRange(path: Path, raw: unknown, where: string): FilterNode {
   const fields = readFields(raw, BOUNDS, where);
-  const dates = BOUNDS.some((bound) => typeof fields[bound] === 'string' || fields[bound] instanceof Date);
+  const dates = BOUNDS.some((bound) => isDate(fields[bound]));
   if (!dates) return { op: 'range', path, bounds: readBounds(fields, where, checkNumber) };
   const text = readBounds(fields, where, dateText);
   return { op: 'dates', path, bounds: readBounds(text, where, checkDate), text };
@@ -283,6 +283,10 @@ function checkNumber(value: unknown, where: string): number | bigint {
     throw expected('BAD_ARGUMENT', 'a finite number or bigint, or dates for all bounds,', where, value);
   }
   return value;
+}
+
+function isDate(bound: unknown): boolean {
+  return typeof bound === 'string' || (typeof bound === 'object' && bound instanceof Date);
 }
 
 /** A Date as its text, which is what databases are asked by. */
