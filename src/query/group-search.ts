@@ -9,6 +9,7 @@ import { valuesAt } from './filter/evaluate.js';
 import { parsePath } from './filter/path.js';
 import { compareKeys, type Group, type GroupKey, groupHits, groupKeys } from './groups.js';
 import { type Lookup, type LookupRow, type OwnLookup, ownLookup } from './lookup.js';
+import { wholeNumber } from './numbers.js';
 import type { Ranked, Ranker, Search } from './rank.js';
 import { and, type OwnOptions, tooDeep } from './request.js';
 import { passes, statsOf } from './result.js';
@@ -184,13 +185,12 @@ export class GroupSearch {
 
   /**
    * Hits of the groups that a pool left short, each from a pool of its own. False where some may be missing still. Groups that
-   * a filter has no form for stay as they are.
+   * a filter of the database has no form for stay as they are.
    */
   async #fill(groups: readonly Group<Hit>[], unfilled: ReadonlySet<GroupKey>): Promise<boolean> {
     const { groupSize } = this.own;
-    const all = groups.filter(({ key }) => unfilled.has(key));
-    let short = all.filter(({ key }) => this.#only(key) !== undefined);
-    const complete = short.length === all.length;
+    let short = groups.filter(({ key }) => unfilled.has(key));
+    let complete = true;
     for (let pool = this.#cut(GROWTH * groupSize); short.length > 0; ) {
       let ranked: Ranked[];
       try {
@@ -200,8 +200,12 @@ export class GroupSearch {
         );
       } catch (error) {
         // A database that cannot compare this key: what was found stays.
-        if (error instanceof FunnelError && error.code === 'UNSUPPORTED' && !this.#exact) return false;
-        throw error;
+        if (!(error instanceof FunnelError && error.code === 'UNSUPPORTED') || this.#exact) throw error;
+        const others = short.filter(({ key }) => typeof key !== 'bigint');
+        if (others.length === short.length) return false;
+        short = others; // larger integers than it compares may be all that it lacks
+        complete = false;
+        continue;
       }
       short = short.filter((group, i) => {
         this.#append(group, ranked[i]!);
@@ -215,7 +219,7 @@ export class GroupSearch {
 
   /** What a pool for one group alone found, with what was known of it: of both the best. */
   #append(group: Group<Hit>, ranked: Ranked): void {
-    const more = this.#good(ranked).filter((hit) => this.#keysOf(hit).includes(group.key));
+    const more = this.#good(ranked).filter((hit) => this.#keysOf(hit, ranked).includes(group.key));
     const hits = new Map([...more, ...group.hits].map((hit) => [hit.id, hit]));
     const best = [...hits.values()].sort((a, b) => this.#compare(ranked, a, b));
     group.hits = best.slice(0, this.own.groupSize);
@@ -245,7 +249,7 @@ export class GroupSearch {
   }
 
   #grouped(ranked: Ranked): Group<Hit>[] {
-    return groupHits(this.#good(ranked), (hit) => this.#keysOf(hit), this.own.groupSize);
+    return groupHits(this.#good(ranked), (hit) => this.#keysOf(hit, ranked), this.own.groupSize);
   }
 
   #good(ranked: Ranked): Hit[] {
@@ -254,8 +258,19 @@ export class GroupSearch {
     return good;
   }
 
-  #keysOf({ payload }: Hit): GroupKey[] {
-    return groupKeys(valuesAt(payload, this.own.path));
+  /** @throws FunnelError BAD_RESPONSE */
+  #keysOf({ payload, id }: Hit, { answer: { exactBelow = 2 ** 53 } }: Ranked): GroupKey[] {
+    return groupKeys(valuesAt(payload, this.own.path), (value) => {
+      if (Math.abs(value) < exactBelow) return wholeNumber(value);
+      // No database has such integers: it is a fraction to them.
+      if (Math.abs(value) >= 2 ** 64) return undefined;
+      throw new FunnelError(
+        'BAD_RESPONSE',
+        `Expected integers as they are stored for groupBy ${JSON.stringify(this.own.path.text)} but received ${value} ` +
+          `in point ${id} of ${this.ranker.source.name}, which may be another one, rounded on its way: group by strings, ` +
+          "on Qdrant read over gRPC or with decode: 'fast', on Milvus by an Int64 field",
+      );
+    });
   }
 
   /** Whether the rows that a pool lacks could be no hits at all. */
@@ -267,16 +282,15 @@ export class GroupSearch {
   /** Rows that may have another key. Of each type apart: a row of both passes, which only costs a place in the pool. */
   #unseen(seen: readonly GroupKey[]): FilterNode | undefined {
     const { path } = this.own;
-    const keys = seen.filter((key) => typeof key !== 'bigint');
-    const lists = ['string', 'number'].map((type) => keys.filter((key) => typeof key === type)); // one type each
+    const isText = (key: GroupKey) => typeof key === 'string';
+    const lists = [seen.filter(isText), seen.filter((key) => !isText(key))]; // one type each
     const nodes = lists
       .filter((values) => values.length > 0)
       .map((values): FilterNode => ({ op: 'except', path, values }));
     return nodes.length === 0 ? undefined : { op: 'and', nodes };
   }
 
-  /** Undefined for keys that a filter has no form for. */
-  #only(key: GroupKey): FilterNode | undefined {
-    return typeof key === 'bigint' ? undefined : { op: 'match', path: this.own.path, values: [key] };
+  #only(key: GroupKey): FilterNode {
+    return { op: 'match', path: this.own.path, values: [key] };
   }
 }

@@ -1,5 +1,7 @@
 /** Groups of ranked hits by a value of their payload. */
-/** 123 and "123" are two groups. */
+import { wholeNumber } from './numbers.js';
+
+/** 123 and "123" are two groups. An integer beyond ±(2^53 − 1) is a bigint. */
 export type GroupKey = string | number | bigint;
 
 export interface Group<Hit> {
@@ -12,20 +14,31 @@ export interface Group<Hit> {
 
 /**
  * The groups that a payload belongs to: each of its strings and integers, once. None where one of them is anything else: a
- * number with a fraction, a boolean, null, an object; nor where an integer is so large that JSON may have rounded it. A bigint
- * that a number can be is that number: 5n and 5 are one group.
+ * number with a fraction, a boolean, null, an object. A bigint that a number can be is that number: 5n and 5 are one group.
+ *
+ * @param large the group of a number beyond ±(2^53 − 1), which JSON may have rounded; undefined: none, as for fractions
  */
-export function groupKeys(values: readonly unknown[]): GroupKey[] {
+export function groupKeys(
+  values: readonly unknown[],
+  large: (value: number) => GroupKey | undefined = () => undefined,
+): GroupKey[] {
   const keys = new Set<GroupKey>();
+  if (!values.every(mayGroup)) return [];
   for (const value of values) {
-    if (typeof value !== 'string' && typeof value !== 'bigint' && !Number.isSafeInteger(value)) return [];
-    keys.add(value === 0 ? 0 : asNumber(value as GroupKey)); // -0 is 0
+    const key =
+      typeof value === 'string'
+        ? value
+        : typeof value === 'bigint' || Number.isSafeInteger(value)
+          ? wholeNumber(value as number | bigint)
+          : large(value as number);
+    if (key === undefined) return [];
+    keys.add(key);
   }
   return [...keys];
 }
 
-function asNumber(key: GroupKey): GroupKey {
-  return typeof key === 'bigint' && Number.isSafeInteger(Number(key)) ? Number(key) : key;
+function mayGroup(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'bigint' || Number.isInteger(value);
 }
 
 /**

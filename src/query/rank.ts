@@ -223,8 +223,8 @@ export class Ranker {
   async #mirrored(answer: HeadAnswer, { search: { options } }: Fitted): Promise<Answer> {
     const { mirror, source } = this;
     // What else a source answers is not taken for parts of a mirror.
-    const { candidates, headMs, decodeMs, exact, filtered } = answer;
-    const more = { ...(exact && { exact }), ...(filtered && { filtered }) };
+    const { candidates, headMs, decodeMs, exact, filtered, exactBelow } = answer;
+    const more = { exactBelow, ...(exact && { exact }), ...(filtered && { filtered }) };
     if (mirror === undefined) return { candidates, headMs, decodeMs, ...more };
     const { timeout, signal } = options;
     const mirrored = await withVectors(mirror, source, answer, this.#matrices, { timeout, signal });

@@ -7,6 +7,7 @@ import type { PayloadSelection, SearchParams } from '../sources/source.js';
 import type { Id, Vector } from '../types.js';
 import { checkIds, checkInteger, checkKeys, checkQuery, isListOf, isString } from '../validate.js';
 import type { FilterNode } from './filter/ast.js';
+import { nodeText } from './filter/node-text.js';
 import { isTrue, parseFilter } from './filter/parse.js';
 import type { Filter } from './filter/types.js';
 import { checkPayloadSelection } from './payload.js';
@@ -188,17 +189,11 @@ export class Filters {
   parse(filter: unknown): FilterNode | undefined {
     const parsed = parseFilter(filter, 'filter');
     if (isTrue(parsed)) return undefined;
-    const text = JSON.stringify(parsed, exactly);
+    const text = nodeText(parsed);
     const same = this.#nodes.get(text);
     if (same === undefined) this.#nodes.set(text, parsed);
     return same ?? parsed;
   }
-}
-
-/** JSON has no bigints, and null for Infinity. */
-function exactly(_key: string, value: unknown): unknown {
-  const plain = typeof value !== 'bigint' && (typeof value !== 'number' || Number.isFinite(value));
-  return plain ? value : { [typeof value]: String(value) };
 }
 
 /** Rows that pass both. */

@@ -252,6 +252,7 @@ class EmbeddedSource implements Source {
       candidates: { headScores, ...rows },
       headMs,
       decodeMs: performance.now() - began,
+      exactBelow: Number.POSITIVE_INFINITY,
       ...(exact && { exact: 'certified' as const }),
       ...(filtered && { filtered }),
     };

@@ -5,6 +5,8 @@
  * place only reports errors.
  */
 
+import { parseExact } from '../exact-json.js';
+
 /** One vector of every point: where it lies in the answer and where it goes. */
 export interface Lift {
   /** '' for the un-named vector. */
@@ -28,23 +30,10 @@ export function liftVectors(bytes: Uint8Array, lifts: readonly Lift[], batch = f
   const scan = new Scan(bytes, lifts);
   if (!scan.answer(batch)) return undefined;
   try {
-    return parseAnswer(scan.rest());
+    return parseExact(scan.rest());
   } catch {
     return undefined;
   }
-}
-
-/** JSON.parse as the client does it: where the platform can (Node 22), integers beyond 2^53 − 1 become exact bigints. */
-export function parseAnswer(text: string): unknown {
-  // A reviver is slow, so it runs only where such an integer may be.
-  return EXACT && /\d{16}/.test(text) ? JSON.parse(text, exactIntegers) : JSON.parse(text);
-}
-
-const EXACT = 'rawJSON' in JSON;
-
-function exactIntegers(this: unknown, _key: string, value: unknown, context?: { source?: string }): unknown {
-  if (!Number.isInteger(value) || Number.isSafeInteger(value) || !context?.source) return value;
-  return /^-?\d+$/.test(context.source) ? BigInt(context.source) : value;
 }
 
 const SPACE = 0x20;

@@ -9,6 +9,8 @@ import type { HeadRequest, PayloadSelection, SearchParams } from './source.js';
 export interface QdrantDriver {
   /** How numeric ids arrive. */
   idKind: 'number' | 'bigint';
+  /** See HeadAnswer. */
+  exactBelow?: number;
   vectors(collection: string, signal: AbortSignal): Promise<QdrantVectors>;
   /** Any point, for the kind of its id. */
   somePoint(collection: string, signal: AbortSignal): Promise<AnyPoint | undefined>;
@@ -43,6 +45,8 @@ export interface QdrantAnswer {
   points: AnyPoint[];
   packed?: Float32Array[];
   at: number;
+  /** See HeadAnswer; where it is another one than the driver's. */
+  exactBelow?: number;
 }
 
 /** What of points is asked for. */

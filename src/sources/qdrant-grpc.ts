@@ -29,6 +29,8 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
   let rawBatch: Promise<RawQueries | undefined> | undefined;
   return {
     idKind: 'bigint',
+    // Integers of 64 bits are integers on the wire; what JSON has beyond is a float64 there.
+    exactBelow: 2 ** 63,
 
     check: checkParts,
 

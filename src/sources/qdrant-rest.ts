@@ -1,11 +1,12 @@
 /** Qdrant over @qdrant/js-client-rest. */
 import { FunnelError } from '../errors.js';
+import { parseExact } from '../exact-json.js';
 import { toQdrantFilter } from '../query/filter/qdrant.js';
 import type { Id } from '../types.js';
 import { messageOf, reachReason, socketCode } from './call.js';
 import { tapped } from './fetch-tap.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
-import { type Lift, liftVectors, parseAnswer } from './json-lift.js';
+import { type Lift, liftVectors } from './json-lift.js';
 import {
   type QdrantDriver,
   type QdrantQuery,
@@ -37,6 +38,9 @@ export interface QdrantRestClient {
  * fetch `init`, and unlike the package's `withHeaders` that works whichever copy (ESM or CommonJS) made the client.
  */
 const INIT = { headers: { 'accept-encoding': 'identity' } };
+
+/** What is decoded here, see parseExact(), has all integers as they are; what is larger is a float64 to Qdrant. */
+const EXACT = 2 ** 64;
 
 type ApiCall = (payload: object, init?: object) => Promise<{ data?: { result?: unknown } }>;
 
@@ -88,7 +92,8 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       const body = queryBody(request);
       const plain = () => client.query(request.collection, body);
       const { bytes, result, at } = await ask('queryPoints', request, body, plain, signal, fast && '/points/query');
-      return bytes ? { at, ...decode(bytes, request, request.limit) } : { points: pointsOf(result) as AnyPoint[], at };
+      if (!bytes) return { points: pointsOf(result) as AnyPoint[], at };
+      return { at, exactBelow: EXACT, ...decode(bytes, request, request.limit) };
     },
 
     async queryBatch(requests, signal, fast) {
@@ -110,7 +115,7 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
         const to = from + points.length;
         const packed = answer.packed?.map((all, l) => all.slice(from * first.lifts[l]!.dim, to * first.lifts[l]!.dim));
         from = to;
-        return { points, ...(packed && { packed }), at };
+        return { points, ...(packed && { packed }), at, ...(bytes && { exactBelow: EXACT }) };
       });
     },
 
@@ -188,7 +193,7 @@ function decode(
       return { points, packed: filled.map((lift) => lift.into.subarray(0, points.length * lift.dim)), result };
     }
   }
-  const { result } = parseAnswer(new TextDecoder().decode(bytes)) as { result?: unknown };
+  const { result } = parseExact(new TextDecoder().decode(bytes)) as { result?: unknown };
   if (batch) return { points: [], ...(lifts.length === 0 && { packed: [] }), result };
   const points = pointsOf(result) as AnyPoint[];
   return lifts.length === 0 ? { points, packed: [], result } : { points, result };

@@ -313,7 +313,7 @@ class QdrantSource implements Source {
     asked: QdrantRead,
     info: SourceInfo,
     request: HeadRequest,
-  ): Pick<HeadAnswer, 'candidates' | 'exact'> {
+  ): Pick<HeadAnswer, 'candidates' | 'exact' | 'exactBelow'> {
     const { points } = answer;
     const { candidates } = request;
     if (points.length > candidates) {
@@ -325,6 +325,7 @@ class QdrantSource implements Source {
     const rows = this.unpack(answer, asked, info, request);
     return {
       candidates: { headScores: scoresOf(points), ...rows },
+      exactBelow: answer.exactBelow ?? this.driver.exactBelow,
       ...(request.mode === 'exact' && { exact: 'server' as const }),
     };
   }

@@ -2,6 +2,7 @@
 import type { Path } from '../query/filter/ast.js';
 import { valuesAt } from '../query/filter/evaluate.js';
 import { parsePath } from '../query/filter/path.js';
+import { wholeNumber } from '../query/numbers.js';
 import { checkInteger } from '../validate.js';
 import { checkFilterOptions, evaluate, type Filtered, type OwnFilter, ownFilter, type Unchecked } from './filters.js';
 import type { Column } from './payload/column.js';
@@ -53,8 +54,8 @@ function* countIndexed(column: Column, rows: RowSet, filtered: Filtered, counts:
   const wanted = bitmapOf(rows, total);
   let work = 0;
   for (const [value, ordinals] of column.entries()) {
-    const scalar = column.type === 'bool' ? value === 1 : value;
-    if (typeof scalar === 'number' && !Number.isSafeInteger(scalar)) continue;
+    const scalar = column.type === 'bool' ? value === 1 : scalarOf(value);
+    if (scalar === undefined) continue;
     let count = 0;
     for (let i = 0; i < ordinals.length; i++) if (wanted.has(ordinals[i]!)) count++;
     work += VALUE_COST + ordinals.length;
@@ -89,9 +90,8 @@ function* countPayloads(
 
 /** What `match` can ask for. */
 function scalarOf(value: unknown): Scalar | undefined {
-  const plain = typeof value === 'bigint' ? Number(value) : value;
-  if (typeof plain === 'number') return Number.isSafeInteger(plain) ? plain + 0 : undefined; // −0 is 0
-  return typeof plain === 'string' || typeof plain === 'boolean' ? plain : undefined;
+  if (typeof value === 'number' || typeof value === 'bigint') return wholeNumber(value);
+  return typeof value === 'string' || typeof value === 'boolean' ? value : undefined;
 }
 
 function* mostFrequent(counts: ReadonlyMap<Scalar, number>, limit: number): Sliced<Facet[]> {
@@ -116,8 +116,8 @@ function* mostFrequent(counts: ReadonlyMap<Scalar, number>, limit: number): Slic
 /** By count, then false, true, numbers, strings. */
 function before(a: Facet, b: Facet): boolean {
   if (a.count !== b.count) return a.count > b.count;
-  const [x, y] = [KINDS.indexOf(typeof a.value), KINDS.indexOf(typeof b.value)];
+  const [x, y] = [KINDS[typeof a.value]!, KINDS[typeof b.value]!];
   return x === y ? a.value < b.value : x < y;
 }
 
-const KINDS: readonly string[] = ['boolean', 'number', 'string'];
+const KINDS: Record<string, number> = { boolean: 0, number: 1, bigint: 1, string: 2 };

@@ -1,6 +1,7 @@
 /** Filters of the embedded index: what callers write, checked, and the rows that pass. */
 import { expected } from '../errors.js';
 import type { FilterNode } from '../query/filter/ast.js';
+import { nodeText } from '../query/filter/node-text.js';
 import { isTrue, parseFilter } from '../query/filter/parse.js';
 import { checkAttached, checkId, checkKeys } from '../validate.js';
 import type { IndexFiles } from './files/index-files.js';
@@ -22,7 +23,7 @@ export class OwnConditions {
 
   /** The same text, the same filter. It is asked for several times. */
   get text(): string {
-    this.#text ??= jsonOf(this.node);
+    this.#text ??= nodeText(this.node);
     return this.#text;
   }
 }
@@ -118,22 +119,6 @@ export class SharedFilters {
     this.#byText.set(text, own);
     return own;
   }
-}
-
-/** A function that sees every value takes ten times as long: only for ids, which may be bigints. */
-function jsonOf(node: FilterNode): string {
-  return hasIds(node) ? JSON.stringify(node, tagged) : JSON.stringify(node);
-}
-
-function hasIds(node: FilterNode): boolean {
-  if ('nodes' in node) return node.nodes.some(hasIds);
-  return 'node' in node ? hasIds(node.node) : node.op === 'ids';
-}
-
-/** As it was before a toJSON that somebody gave to all bigints. */
-function tagged(this: Record<string, unknown>, key: string, value: unknown): unknown {
-  const own = this[key];
-  return typeof own === 'bigint' ? { bigint: `${own}` } : value;
 }
 
 /** The live rows that pass. */

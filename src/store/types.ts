@@ -224,8 +224,8 @@ export interface FacetOptions<Payload = unknown> {
 }
 
 export interface Facet {
-  /** Strings, integers and booleans: what `match` can ask for. */
-  value: string | number | boolean;
+  /** Strings, integers and booleans: what `match` can ask for. An integer beyond ±(2^53 − 1) is a bigint. */
+  value: string | number | bigint | boolean;
   /** Rows that have it. */
   count: number;
 }

@@ -466,6 +466,70 @@ describe('Milvus lets the same rows through', () => {
     assert.ok(refused > 0 && refused < 400, `${refused} were refused`);
   });
 
+  test('integers beyond 2^53, in a field of theirs and under JSON keys', async () => {
+    const large = 'large';
+    const integers = [2n ** 60n - 1n, 2n ** 60n, 2n ** 60n + 1n, 3n, 2n ** 53n, 2n ** 53n + 1n, LEAST, LEAST + 1n];
+    integers.push(2n ** 63n - 1n, -(2n ** 53n) - 1n, 0n);
+    // The SDK writes JSON with doubles only: these are the integers that their text is.
+    const doubles = [2 ** 60, 2 ** 60 + 256, 3, 2 ** 53, 2 ** 53 + 2, 1.5, -(2 ** 60), 2 ** 61, 2 ** 62, 7, -(2 ** 53)];
+    const rows = integers.map((n, id) => {
+      const text = JSON.stringify(doubles[id]);
+      return { id, n, k: /^-?\d+$/.test(text) ? BigInt(text) : doubles[id]! };
+    });
+    succeeded(
+      await client.createCollection({
+        collection_name: large,
+        enable_dynamic_field: true,
+        fields: [
+          { name: 'id', data_type: DataType.Int64, is_primary_key: true },
+          { name: 'n', data_type: DataType.Int64 },
+          { name: 'vector', data_type: DataType.FloatVector, dim: 2 },
+        ],
+      }),
+    );
+    try {
+      const index = { field_name: 'vector', index_type: 'FLAT', metric_type: 'L2' } as const;
+      succeeded(await client.createIndex({ collection_name: large, ...index }));
+      const data = rows.map(({ id, n }) => ({ id: `${id}`, n: `${n}`, k: doubles[id]!, vector: [1, 0] }));
+      succeeded((await client.insert({ collection_name: large, data })).status);
+      await client.loadCollectionSync({ collection_name: large });
+      const types = { id: { type: 'Int64' }, n: { type: 'Int64' } };
+      const of = { ...scalars, fields: new Map(Object.entries(types)) };
+      let passedAny = 0;
+      for (const key of ['n', 'k']) {
+        const values = rows.map((row): number | bigint => row[key as 'n' | 'k']);
+        const around = values.flatMap((v): (number | bigint)[] => (typeof v === 'bigint' ? [v - 1n, v, v + 1n] : [v]));
+        for (const value of [...around, 2 ** 60, 2.5]) {
+          const tests: Json[] = ['gt', 'gte', 'lt', 'lte'].map((bound) => ({ range: { [bound]: value } }));
+          if (typeof value === 'bigint') tests.push({ match: { value } }, { match: { any: [value, 3] } });
+          for (const test of tests) {
+            const filter = { must: { key, ...test } };
+            const passes = compileFilter(parseFilter(filter));
+            const expression = toMilvusFilter(parseFilter(filter), of);
+            const { status, data: found } = await client.query({
+              collection_name: large,
+              filter: expression,
+              output_fields: ['id'],
+              limit: 100,
+              consistency_level: ConsistencyLevelEnum.Strong,
+            });
+            succeeded(status, expression);
+            const wanted = rows.filter((row) => passes(row.id, row)).map(({ id }) => id);
+            assert.deepEqual(
+              found.map(({ id }) => Number(id)).sort((a, b) => a - b),
+              wanted,
+              expression,
+            );
+            passedAny += wanted.length;
+          }
+        }
+      }
+      assert.ok(passedAny > 500, `${passedAny} rows passed`);
+    } finally {
+      await client.dropCollection({ collection_name: large });
+    }
+  });
+
   test('text of any kind, many conditions and deep ones', async () => {
     const texts = Array.from({ length: 200 }, () => nastyText(random));
     await agree(field('tag', { match: { any: [...texts, 'line\nbreak', 'a"b'] } }), fields);

@@ -44,6 +44,11 @@ test('typed filters are filters', () => {
       { key: 'director.born', range: { gt: '1950-01-01' } },
       { key: '"a.b"', match: { value: true } },
       { key: 'gross', match: { value: 3 } },
+      { key: 'gross', match: { value: 2n ** 60n } },
+      { key: 'gross', match: { any: [3, 2n ** 60n] } },
+      { key: 'gross', range: { gte: 2n ** 60n, lt: 1e19 } },
+      { key: 'year', range: { gte: 1990n } },
+      { key: 'director.born', range: { gt: new Date(0), lt: '1950-01-01' } },
       { is_empty: { key: 'director' } },
       { has_id: [1, 'a', 1n] },
       { nested: { key: 'cast', filter: { must: { key: 'name', match: { value: 'x' } } } } },
@@ -54,6 +59,8 @@ test('typed filters are filters', () => {
   const untyped: Filter = {
     must: [
       { key: 'a.b[].c', match: { value: 1 } },
+      { key: 'n', match: { except: [1n] } },
+      { key: 'when', range: { gte: new Date(0) } },
       { key: 'when', range: { gt: '2020-01-01' } },
       { nested: { key: 'rows', filter: { must: { key: 'n', range: { gt: 1 } } } } },
     ],
@@ -105,6 +112,8 @@ export const misspelled: Filter<Film> = { must: { key: 'yaer', range: { gte: 1 }
 export const mistyped: Filter<Film> = { must: { key: 'year', match: { value: 'x' } } };
 // @ts-expect-error: not one of the values
 export const unknownValue: Filter<Film> = { must: { key: 'genre', match: { value: 'comedy' } } };
+// @ts-expect-error: another type
+export const mistypedBound: Filter<Film> = { must: { key: 'year', range: { gt: new Date() } } };
 // @ts-expect-error: must_not
 export const camelCase: Filter<Film> = { mustNot: [] };
 // @ts-expect-error: a.b does not enter an array

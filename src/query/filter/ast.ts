@@ -4,8 +4,11 @@
  */
 import type { Id } from '../../types.js';
 
-/** What a condition compares: strings, integers and booleans by type and value. */
-export type Scalar = string | number | boolean;
+/**
+ * What a condition compares: strings, integers and booleans by type and value. Integers up to ±(2^53 − 1) are numbers, larger
+ * ones are bigints.
+ */
+export type Scalar = string | number | bigint | boolean;
 
 /** One step of a path: a key of an object, and then, with `each` (`key[]`), every element of the array there. */
 export interface Step {
@@ -24,12 +27,15 @@ export interface Path {
 }
 
 /** Bounds that all hold; none: every number. */
-export interface Bounds {
-  gt?: number;
-  gte?: number;
-  lt?: number;
-  lte?: number;
+export interface Bounds<Bound = number> {
+  gt?: Bound;
+  gte?: Bound;
+  lt?: Bound;
+  lte?: Bound;
 }
+
+/** A bigint is beyond ±(2^53 − 1). */
+export type NumberBounds = Bounds<number | bigint>;
 
 export type FilterNode =
   /** `and` of nothing is true, `or` of nothing false. */
@@ -42,10 +48,10 @@ export type FilterNode =
   | { op: 'except'; path: Path; values: readonly Scalar[] }
   /** Some value is a string that contains this one. */
   | { op: 'text'; path: Path; text: string }
-  /** Some value is a number within. */
-  | { op: 'range'; path: Path; bounds: Bounds }
+  /** Some value is a number or a bigint within, compared exactly. */
+  | { op: 'range'; path: Path; bounds: NumberBounds }
   /** Some value is a string that reads as a date within; in milliseconds since 1970 (UTC). */
-  | { op: 'dates'; path: Path; bounds: Bounds; text: { [bound in keyof Bounds]?: string } }
+  | { op: 'dates'; path: Path; bounds: Bounds; text: Bounds<string> }
   /** The number of values: null and [] have 0, [null] and scalars 1; of a missing key no count is within. */
   | { op: 'count'; path: Path; bounds: Bounds }
   /** Missing, null or []. */

@@ -1,6 +1,7 @@
 /** A filter as a function of one point. */
 import type { Id } from '../../types.js';
-import type { Bounds, FilterNode, Path, Scalar, Step } from './ast.js';
+import { exactKey } from '../numbers.js';
+import type { FilterNode, NumberBounds, Path, Scalar, Step } from './ast.js';
 import { parseDate } from './dates.js';
 
 /** Whether a point passes. Its payload is data as JSON has it; beyond that, bigints are integers and Dates are dates. */
@@ -33,8 +34,8 @@ export function compileFilter(node: FilterNode): FilterTest {
     case 'atLeast':
       return atLeast(node.count, node.nodes.map(compileFilter));
     case 'ids': {
-      const ids = new Set(node.ids.map(plain));
-      return (id) => ids.has(plain(id) as Id);
+      const ids = new Set<unknown>(node.ids.map(keyOf));
+      return (id) => ids.has(keyOf(id));
     }
     default: {
       const test = compileCondition(node);
@@ -90,9 +91,7 @@ function compileCondition(
       const inside = within(node.bounds);
       return along(
         steps,
-        someElement((value) =>
-          typeof value === 'number' ? inside(value) : typeof value === 'bigint' && inside(Number(value)),
-        ),
+        someElement((value) => (typeof value === 'number' || typeof value === 'bigint') && inside(value)),
       );
     }
     case 'dates': {
@@ -158,24 +157,23 @@ function someElement(test: ValueTest): ValueTest {
 
 function oneOf(values: readonly Scalar[]): ValueTest {
   if (values.length === 1) {
-    const [only] = values;
-    return (value) => value === only || (typeof value === 'bigint' && plain(value) === only);
+    const only = keyOf(values[0]);
+    return (value) => value === only || (typeof value === 'bigint' && exactKey(value) === only);
   }
-  const set = new Set<unknown>(values);
-  return (value) => set.has(typeof value === 'bigint' ? plain(value) : value);
+  const set = new Set<unknown>(values.map(keyOf));
+  return (value) => set.has(keyOf(value));
 }
 
-function within({ gt, gte, lt, lte }: Bounds): (value: number) => boolean {
+function keyOf(value: unknown): unknown {
+  return typeof value === 'bigint' ? exactKey(value) : value;
+}
+
+function within({ gt, gte, lt, lte }: NumberBounds): (value: number | bigint) => boolean {
   return (value) =>
     (gt === undefined || value > gt) &&
     (gte === undefined || value >= gte) &&
     (lt === undefined || value < lt) &&
     (lte === undefined || value <= lte);
-}
-
-/** A bigint as a number where one holds it exactly. */
-function plain(value: unknown): unknown {
-  return typeof value === 'bigint' && Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 
 function isNull(value: unknown): boolean {

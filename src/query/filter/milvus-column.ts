@@ -1,5 +1,7 @@
 /** Conditions on fields of a type of their own. */
-import type { Bounds, FilterNode, Scalar } from './ast.js';
+
+import { exactKey } from '../numbers.js';
+import type { Bounds, FilterNode, NumberBounds, Scalar } from './ast.js';
 import type { MilvusField } from './milvus.js';
 import { and, atom, LEAST, list, literal, not, or, type Piece, unsupported } from './milvus-text.js';
 
@@ -10,7 +12,7 @@ export type PathCondition = Extract<
 >;
 
 const BITS: Record<string, number> = { Int8: 8, Int16: 16, Int32: 32, Int64: 64 };
-const SYMBOLS = { gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
+export const SYMBOLS = { gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
 
 /** `name` can stand as it is. Conditions on what is never of their type come out as false. */
 export function columnCondition(node: PathCondition, name: string, field: MilvusField): Piece {
@@ -46,6 +48,8 @@ function arrayCondition(node: PathCondition, name: string, element: string, give
   switch (node.op) {
     case 'match': {
       const values = storable(element, node.values);
+      // As one of a list it would be minus and an integer too large.
+      if (values.includes(LEAST)) throw unsupported(`match of ${LEAST} in an array (${name})`);
       return values.length > 0 && and(given, atom(`array_contains_any(${name}, ${list(values, isFraction(element))})`));
     }
     case 'except':
@@ -59,7 +63,7 @@ function arrayCondition(node: PathCondition, name: string, element: string, give
       if (element !== 'VarChar') return false;
       throw unsupported(`match.text on an array (${name})`);
     case 'count': {
-      const length = compare(`array_length(${name})`, node.bounds, (bound) => literal(bound));
+      const length = compare(`array_length(${name})`, node.bounds);
       return or(and(given, length), and(not(given), within(0, node.bounds)));
     }
     default:
@@ -72,6 +76,10 @@ function oneOf(name: string, type: string, values: readonly Scalar[]): Piece {
   if (same.length === 0) return false;
   if (type === 'Bool') return or(...same.map((value) => atom(`${name} == ${value}`)));
   const fraction = isFraction(type);
+  if (same.includes(LEAST) && !fraction) {
+    const others = same.filter((value) => value !== LEAST);
+    return or(others.length > 0 && oneOf(name, type, others), atom(`${name} < ${LEAST + 1n}`));
+  }
   return atom(same.length === 1 ? `${name} == ${literal(same[0]!, fraction)}` : `${name} in ${list(same, fraction)}`);
 }
 
@@ -80,10 +88,11 @@ function storable(type: string, values: readonly Scalar[]): Scalar[] {
   return [...new Set(values)].filter((value) => {
     if (type === 'VarChar') return typeof value === 'string';
     if (type === 'Bool') return typeof value === 'boolean';
-    if (typeof value !== 'number') return false;
-    if (type === 'Float') return Math.fround(value) === value;
+    if (typeof value !== 'number' && typeof value !== 'bigint') return false;
     const bits = BITS[type];
-    return bits === undefined || BigInt.asIntN(bits, BigInt(value)) === BigInt(value);
+    if (bits !== undefined) return BigInt.asIntN(bits, BigInt(value)) === BigInt(value);
+    const float = exactKey(value);
+    return typeof float === 'number' && (type === 'Double' || Math.fround(float) === float);
   });
 }
 
@@ -98,30 +107,36 @@ export function contains(value: string, text: string): Piece {
   return atom(`${value} like ${literal(`%${text}%`)}`);
 }
 
-function inRange(name: string, type: string, bounds: Bounds): Piece {
+function inRange(name: string, type: string, bounds: NumberBounds): Piece {
   if (type === 'VarChar' || type === 'Bool') return false;
-  if (type === 'Double') return compare(name, bounds, (bound) => literal(bound, true));
   return and(
     ...Object.entries(bounds).map(([bound, value]) =>
-      type === 'Float'
-        ? floatBound(name, bound as keyof Bounds, value)
+      isFraction(type)
+        ? floatBound(name, bound as keyof Bounds, value, type === 'Float' ? Math.fround : Number)
         : integerBound(name, bound as keyof Bounds, value, BITS[type]!),
     ),
   );
 }
 
 /** Bounds that servers need not round to the field's type, with the same numbers of it within. */
-function floatBound(name: string, bound: keyof Bounds, value: number): Piece {
-  const near = Math.fround(value);
+function floatBound(
+  name: string,
+  bound: keyof Bounds,
+  value: number | bigint,
+  round: (value: number) => number,
+): Piece {
+  const near = round(Number(value));
   const lower = bound === 'gt' || bound === 'gte';
   if (!Number.isFinite(near)) return lower === near < 0;
-  const inside = near === value ? bound === 'gte' || bound === 'lte' : lower === near > value;
+  const same = !(near < value || near > value);
+  const inside = same ? bound === 'gte' || bound === 'lte' : lower === near > value;
   return atom(`${name} ${(lower ? '>' : '<') + (inside ? '=' : '')} ${literal(near, true)}`);
 }
 
-function integerBound(name: string, bound: keyof Bounds, value: number, bits: number): Piece {
+function integerBound(name: string, bound: keyof Bounds, value: number | bigint, bits: number): Piece {
   const lower = bound === 'gt' || bound === 'gte';
-  const whole = BigInt(bound === 'gt' || bound === 'lte' ? Math.floor(value) : Math.ceil(value));
+  const down = bound === 'gt' || bound === 'lte';
+  const whole = typeof value === 'bigint' ? value : BigInt(down ? Math.floor(value) : Math.ceil(value));
   if (whole === LEAST && bits === 64) {
     if (bound === 'gte' || bound === 'lt') return lower;
     return atom(`${name} ${lower ? '>=' : '<'} ${LEAST + 1n}`);
@@ -131,10 +146,10 @@ function integerBound(name: string, bound: keyof Bounds, value: number, bits: nu
 }
 
 /** As bounds stand. */
-export function compare(value: string, bounds: Bounds, write: (bound: number) => string): Piece {
+function compare(value: string, bounds: Bounds): Piece {
   return and(
     ...Object.entries(bounds).map(([bound, limit]) =>
-      atom(`${value} ${SYMBOLS[bound as keyof Bounds]} ${write(limit)}`),
+      atom(`${value} ${SYMBOLS[bound as keyof Bounds]} ${literal(limit)}`),
     ),
   );
 }

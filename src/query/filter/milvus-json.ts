@@ -1,7 +1,7 @@
 /** Conditions on keys of JSON, in a field of that type or the dynamic one, whose values are of any type. */
-import type { Step } from './ast.js';
-import { compare, contains, type PathCondition } from './milvus-column.js';
-import { and, atom, isName, join, list, literal, not, type Piece, unsupported } from './milvus-text.js';
+import type { Bounds, Step } from './ast.js';
+import { contains, type PathCondition, SYMBOLS } from './milvus-column.js';
+import { and, atom, isName, join, LEAST, list, literal, not, type Piece, unsupported } from './milvus-text.js';
 
 /**
  * @param base - a field of type JSON, or `$meta`
@@ -15,6 +15,7 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
   const given = atom(`exists ${value}`);
   if (node.op === 'match') {
     if (node.values.length === 0) return false;
+    checkIntegers(node.values, 'match of', named);
     const same = node.values.map((one) => atom(`${value} == ${literal(one)}`));
     if (scalars) return and(given, join('or', same));
     // Of one value, too: Milvus Lite reads a minus sign in a list only.
@@ -33,6 +34,7 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
   }
   switch (node.op) {
     case 'except':
+      checkIntegers(node.values, 'match.except of', named);
       return join('and', [given, ...node.values.map((one) => not(atom(`${value} == ${literal(one)}`)))]);
     case 'text':
       return and(given, contains(value, node.text));
@@ -42,12 +44,45 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
       // Text beside a number is neither above nor below it.
       const number = and(given, not(atom(`${value} like "%"`)));
       const bounds = Object.keys(node.bounds).length > 0 ? node.bounds : { gte: -Number.MAX_VALUE };
-      return and(
-        number,
-        compare(value, bounds, (bound) => literal(bound, !Number.isSafeInteger(bound))),
-      );
+      const limits = Object.entries(bounds) as [keyof Bounds, number | bigint][];
+      return and(number, ...limits.map(([bound, limit]) => jsonBound(value, bound, limit, named)));
     }
   }
+}
+
+/** Whether the server reads it as an integer: it has 64 bits, and no literal for the least one, see LEAST. */
+function isLiteral(value: bigint): boolean {
+  return BigInt.asIntN(64, value) === value && value !== LEAST;
+}
+
+function checkIntegers(values: readonly unknown[], what: string, named: string): void {
+  for (const value of values) {
+    if (typeof value !== 'bigint' || isLiteral(value)) continue;
+    throw unsupported(
+      `${what} ${value}, which is beyond 64 bits, or the least integer within, of a JSON key (${named})`,
+    );
+  }
+}
+
+/**
+ * Integers are compared exactly with what is written as one, fractions by the float64 nearest to it: where that lies on the
+ * other side of the bound, or on it, the integer before or behind says the same and lies right. (At the ends of 64 bits none
+ * is behind, and a fraction of 2^63 is taken for the last integer.)
+ */
+function jsonBound(value: string, bound: keyof Bounds, limit: number | bigint, named: string): Piece {
+  const whole = typeof limit === 'bigint' ? limit : Number.isInteger(limit) ? BigInt(limit) : undefined;
+  if (whole === undefined || !isLiteral(whole)) {
+    checkIntegers([limit], 'a range that ends at', named);
+    return atom(`${value} ${SYMBOLS[bound]} ${literal(limit as number, true)}`);
+  }
+  const near = Number(whole);
+  const before = near < whole && isLiteral(whole - 1n) ? whole - 1n : undefined;
+  const behind = near > whole && isLiteral(whole + 1n) ? whole + 1n : undefined;
+  if (bound === 'gte' && before !== undefined) return atom(`${value} > ${before}`);
+  if (bound === 'gt' && behind !== undefined) return atom(`${value} >= ${behind}`);
+  if (bound === 'lt' && before !== undefined) return atom(`${value} <= ${before}`);
+  if (bound === 'lte' && behind !== undefined) return atom(`${value} < ${behind}`);
+  return atom(`${value} ${SYMBOLS[bound]} ${whole}`);
 }
 
 /** Functions take no `$meta` in Milvus Lite, only the key as if it were a field. */

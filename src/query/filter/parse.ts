@@ -1,6 +1,7 @@
 /** A filter in Qdrant's JSON form, checked and made into nodes. Everything of it is read once. */
 import { describe, expected, FunnelError } from '../../errors.js';
 import type { Id } from '../../types.js';
+import { wholeNumber } from '../numbers.js';
 import type { Bounds, FilterNode, Path, Scalar } from './ast.js';
 import { parseDate } from './dates.js';
 import { parsePath } from './path.js';
@@ -188,26 +189,25 @@ function parseMatch(path: Path, raw: unknown, where: string, reading: Reading): 
     return { op: 'text', path, text: checkText(value, at) };
   }
   const values = parseValues(value, at, reading, checkScalar);
-  const odd = values.findIndex((one) => typeof one !== typeof values[0]);
+  const text = typeof values[0] === 'string';
+  const odd = values.findIndex((one) => (typeof one === 'string') !== text);
   if (odd >= 0) {
     throw expected('BAD_ARGUMENT', 'all strings or all integers', `${at}[${odd}]`, values[odd]);
   }
   return { op: kind === 'any' ? 'match' : 'except', path, values };
 }
 
-/** Numbers, or dates as strings. */
+/** Numbers, or dates as strings or Dates. */
 function parseRange(path: Path, raw: unknown, where: string): FilterNode {
   const fields = readFields(raw, BOUNDS, where);
-  const dates = BOUNDS.some((bound) => typeof fields[bound] === 'string');
+  const dates = BOUNDS.some((bound) => isDate(fields[bound]));
   if (!dates) return { op: 'range', path, bounds: readBounds(fields, where, checkNumber) };
-  const bounds = readBounds(fields, where, checkDate);
-  const text: { [bound in keyof Bounds]?: string } = {};
-  for (const bound of BOUNDS) if (bounds[bound] !== undefined) text[bound] = fields[bound] as string;
-  return { op: 'dates', path, bounds, text };
+  const text = readBounds(fields, where, dateText);
+  return { op: 'dates', path, bounds: readBounds(text, where, checkDate), text };
 }
 
-function readBounds(fields: Fields, where: string, check: (value: unknown, where: string) => number): Bounds {
-  const bounds: Bounds = {};
+function readBounds<T>(fields: Bounds<unknown>, where: string, check: (value: unknown, where: string) => T): Bounds<T> {
+  const bounds: Bounds<T> = {};
   for (const bound of BOUNDS) {
     if (!isNothing(fields[bound])) bounds[bound] = check(fields[bound], `${where}.${bound}`);
   }
@@ -259,9 +259,9 @@ function unknownKey(key: string, allowed: readonly string[], where: string): Fun
 
 function checkScalar(value: unknown, where: string, what = 'a string or an integer'): Scalar {
   if (typeof value === 'string') return checkText(value, where);
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return value + 0; // -0 is 0
-  if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) return Number(value);
-  throw expected('BAD_ARGUMENT', `${what} within ±(2^53 − 1)`, where, value);
+  if (typeof value === 'bigint' || Number.isSafeInteger(value)) return wholeNumber(value as number | bigint)!;
+  const large = Number.isInteger(value) ? ', or a bigint where it is larger, which a number may have rounded,' : '';
+  throw expected('BAD_ARGUMENT', `${what} within ±(2^53 − 1)${large}`, where, value);
 }
 
 /** Half of a pair of surrogates has no UTF-8: on the way to a server it would become another character. */
@@ -277,11 +277,34 @@ function checkId(value: unknown, where: string): Id {
   return value as Id;
 }
 
-function checkNumber(value: unknown, where: string): number {
+function checkNumber(value: unknown, where: string): number | bigint {
+  if (typeof value === 'bigint') return wholeNumber(value)!;
   if (typeof value !== 'number' || !Number.isFinite(value)) {
-    throw expected('BAD_ARGUMENT', 'a finite number, or dates for all bounds,', where, value);
+    throw expected('BAD_ARGUMENT', 'a finite number or bigint, or dates for all bounds,', where, value);
   }
   return value;
+}
+
+function isDate(bound: unknown): boolean {
+  return typeof bound === 'string' || (typeof bound === 'object' && bound instanceof Date);
+}
+
+/** A Date as its text, which is what databases are asked by. */
+function dateText(value: unknown, where: string): string {
+  if (typeof value === 'string') return value;
+  const time = value instanceof Date ? timeOf(value) : Number.NaN;
+  if (!Number.isNaN(time)) return new Date(time).toISOString();
+  const what = value instanceof Date ? 'a valid Date' : 'a date, since another bound is one,';
+  throw expected('BAD_ARGUMENT', what, where, value);
+}
+
+/** NaN also of what only looks like a Date. */
+function timeOf(date: Date): number {
+  try {
+    return Date.prototype.getTime.call(date);
+  } catch {
+    return Number.NaN;
+  }
 }
 
 function checkDate(value: unknown, where: string): number {

@@ -1,7 +1,7 @@
 /** A filter for Qdrant: REST's JSON, and what the gRPC client takes. */
 import { expected, FunnelError } from '../../errors.js';
 import type { Id } from '../../types.js';
-import type { Bounds, FilterNode, Path, Scalar } from './ast.js';
+import type { Bounds, FilterNode, NumberBounds, Path, Scalar } from './ast.js';
 
 type Leaf = Exclude<FilterNode, { op: 'and' | 'or' | 'not' | 'atLeast' }>;
 
@@ -22,13 +22,14 @@ interface Dialect {
 }
 
 /**
- * @throws FunnelError BAD_ID (what Qdrant has no such ids for, or JSON cannot carry), UNSUPPORTED (a key with a quote)
+ * @throws FunnelError BAD_ID (what Qdrant has no such ids for, or JSON cannot carry), UNSUPPORTED (a key with a quote, an
+ *   integer that JSON or Qdrant would round)
  */
 export function toQdrantFilter(node: FilterNode): object {
   return toFilter(node, rest);
 }
 
-/** As toQdrantFilter; ids are exact to 64 bits here. */
+/** As toQdrantFilter; ids, and integers to match, are exact to 64 bits here. */
 export function toQdrantGrpcFilter(node: FilterNode): object {
   return toFilter(node, grpc);
 }
@@ -93,17 +94,16 @@ const rest: Dialect = {
         return { is_null: { key: keyOf(node.path) } };
       case 'nested':
         return { nested: { key: arrayOf(node.path), filter: toFilter(node.node, rest) } };
-      case 'match':
-        return {
-          key: keyOf(node.path),
-          match: one(node.values) ? { value: node.values[0] } : { any: [...node.values] },
-        };
+      case 'match': {
+        const values = restValues(node);
+        return { key: keyOf(node.path), match: one(values) ? { value: values[0] } : { any: values } };
+      }
       case 'except':
-        return { key: keyOf(node.path), match: { except: [...node.values] } };
+        return { key: keyOf(node.path), match: { except: restValues(node) } };
       case 'text':
         return { key: keyOf(node.path), match: { text: node.text } };
       case 'range':
-        return { key: keyOf(node.path), range: { ...node.bounds } };
+        return { key: keyOf(node.path), range: floatBounds(node) };
       case 'dates':
         return { key: keyOf(node.path), range: { ...node.text } };
       case 'count':
@@ -129,7 +129,7 @@ const grpc: Dialect = {
       case 'nested':
         return condition('nested', { key: arrayOf(node.path), filter: toFilter(node.node, grpc) });
       case 'range':
-        return condition('field', { key: keyOf(node.path), range: { ...node.bounds } });
+        return condition('field', { key: keyOf(node.path), range: floatBounds(node) });
       case 'dates':
         return condition('field', { key: keyOf(node.path), datetimeRange: bounds(node.bounds, timestamp) });
       case 'count':
@@ -149,15 +149,47 @@ function grpcMatch(node: Extract<Leaf, { op: 'match' | 'except' | 'text' }>): ob
   const { values } = node;
   const [first] = values;
   if (node.op === 'match' && one(values)) {
-    if (typeof first === 'number') return { case: 'integer', value: BigInt(first) };
+    if (isInteger(first)) return { case: 'integer', value: int64(first, node.path) };
     return { case: typeof first === 'string' ? 'keyword' : 'boolean', value: first };
   }
   const except = node.op === 'except';
   // Without a type, too: nothing excepted is anything but null.
-  if (typeof first !== 'number')
-    return { case: except ? 'exceptKeywords' : 'keywords', value: { strings: [...values] } };
-  const integers = values.map((value) => BigInt(value as number));
+  if (!isInteger(first)) return { case: except ? 'exceptKeywords' : 'keywords', value: { strings: [...values] } };
+  const integers = values.map((value) => int64(value as number | bigint, node.path));
   return { case: except ? 'exceptIntegers' : 'integers', value: { integers } };
+}
+
+function isInteger(value: Scalar | undefined): value is number | bigint {
+  return typeof value === 'number' || typeof value === 'bigint';
+}
+
+/** What Qdrant has integers for; it takes larger ones for fractions. */
+function int64(value: number | bigint, path: Path): bigint {
+  const integer = BigInt(value);
+  if (BigInt.asIntN(64, integer) === integer) return integer;
+  throw inexact('integers of 64 bits, as Qdrant matches them,', path, integer);
+}
+
+/** The client writes them by JSON.stringify(). */
+function restValues({ values, path }: Extract<Leaf, { op: 'match' | 'except' }>): Scalar[] {
+  const large = values.find((value) => typeof value === 'bigint');
+  if (large === undefined) return [...values];
+  throw inexact(
+    'integers within ±(2^53 − 1) over REST (use the gRPC client for larger ones)',
+    path,
+    int64(large, path),
+  );
+}
+
+function floatBounds({ bounds, path }: { bounds: NumberBounds; path: Path }): Bounds {
+  const large = Object.values(bounds).find((bound) => typeof bound === 'bigint');
+  if (large === undefined) return { ...(bounds as Bounds) };
+  const what = 'bounds within ±(2^53 − 1), since Qdrant compares numbers as float64 (a number, where that will do),';
+  throw inexact(what, path, large);
+}
+
+function inexact(what: string, { text }: Path, received: bigint): FunnelError {
+  return expected('UNSUPPORTED', what, `a filter on ${text}`, received);
 }
 
 function one(values: readonly Scalar[]): boolean {

@@ -80,11 +80,11 @@ export interface CountBounds {
 
 type Bounded<Value> = { gt?: Value | null; gte?: Value | null; lt?: Value | null; lte?: Value | null };
 
-/** Strings, booleans and integers match by type and value. */
+/** Strings, booleans and integers match by type and value. Integers beyond ±(2^53 − 1) are bigints: 3n is 3. */
 type MatchOf<Value> =
-  | Only<Matched, { value: Extract<Value, string | number | boolean> }>
+  | Only<Matched, { value: Extract<Value, string | boolean> | IntegerOf<Value> }>
   | AnyOf<Extract<Value, string>>
-  | AnyOf<Extract<Value, number>>
+  | AnyOf<IntegerOf<Value>>
   /** Contains it, case and all. */
   | (Extract<Value, string> extends never ? never : Only<Matched, { text: string }>);
 
@@ -95,10 +95,12 @@ type AnyOf<Value> = [Value] extends [never]
 
 type Matched = 'value' | 'any' | 'except' | 'text';
 
-/** Numbers, or points in time: RFC 3339 or dates alone, compared in UTC. */
+type IntegerOf<Value> = Extract<Value, number> | (number extends Value ? bigint : never);
+
+/** Numbers and bigints, compared exactly; or points in time: Dates, RFC 3339 or dates alone, compared in UTC. */
 type RangeOf<Value> =
-  | (Extract<Value, number> extends never ? never : Bounded<number>)
-  | (Extract<Value, string | Date> extends never ? never : Bounded<string>);
+  | (Extract<Value, number> extends never ? never : Bounded<number | bigint>)
+  | (Extract<Value, string | Date> extends never ? never : Bounded<string | Date>);
 
 /** What a condition compares: the elements of an array in its place. */
 type Leaf<Value> = unknown extends Value

@@ -13,6 +13,10 @@ import { corrupt, filesError } from './errors.js';
 export const FORMAT_VERSION = 1;
 /** Of segments and payload indexes; 1 had a basis of float16. */
 export const SEGMENT_VERSION = 2;
+/** Of payload indexes with {@link WIDE_SECTION}: a version that knows only the second would lose these values. */
+export const WIDE_VERSION = 3;
+/** Integers of a payload index that no float64 holds; see payload/column-file.ts. */
+export const WIDE_SECTION = 'values.wide';
 /** Of a state with payload indexes: a version that knows only the first would take their files for codes. */
 export const FORMAT_WITH_INDEXES = 2;
 

@@ -1,12 +1,15 @@
 /**
  * A packed index as sections of a segment file, and back. For each of values, counts and flags: `*.offsets` and
  * `*.ordinals` as u32, `*.values` as f64. Strings are UTF-16 code units, one after the other, in `values.values`, and where
- * each begins, as f64, in `values.starts`. `meta` is JSON. Little-endian.
+ * each begins, as f64, in `values.starts`. Where integers are among the numbers that no f64 holds, `values.values` has the
+ * nearest f64, and {@link WIDE_SECTION} all of these integers, in decimal, one a line, with `values.places` as u32: which of
+ * the values they are. `meta` is JSON. Little-endian.
  */
+import { exactKey } from '../../query/numbers.js';
 import { corrupt } from '../files/errors.js';
-import type { PayloadIndexEntry } from '../files/state.js';
+import { type PayloadIndexEntry, WIDE_SECTION } from '../files/state.js';
 import { FACTS, type Facts } from './facts.js';
-import { Packed } from './postings.js';
+import { isBigint, Packed, type Values } from './postings.js';
 import type { Sliced } from './slices.js';
 import type { PayloadIndexType } from './types.js';
 
@@ -14,6 +17,10 @@ interface Meta {
   key: string;
   type: PayloadIndexType;
   rows: number;
+  /** Files of older versions lack it: their numbers beyond 2^53 may have been bigints, rounded, several of them one value. */
+  exact?: true;
+  /** Integers are among the values that no f64 holds. */
+  wide?: true;
 }
 
 interface Section {
@@ -21,12 +28,15 @@ interface Section {
   bytes: Uint8Array;
 }
 
-export function* columnSections(meta: Meta, packed: Facts<Packed>): Sliced<Section[]> {
+export function* columnSections(given: Pick<Meta, 'key' | 'type' | 'rows'>, packed: Facts<Packed>): Sliced<Section[]> {
+  const wide = given.type !== 'keyword' && !(packed.values.values instanceof Float64Array);
+  const meta: Meta = { ...given, exact: true, ...(wide && { wide }) };
   const sections: Section[] = [{ name: 'meta', bytes: Buffer.from(JSON.stringify(meta)) }];
   for (const kind of FACTS) {
     const { values, offsets, ordinals } = packed[kind];
     if (values instanceof Float64Array) sections.push(section(`${kind}.values`, values));
-    else sections.push(...(yield* stringSections(kind, values)));
+    else if (given.type === 'keyword') sections.push(...(yield* stringSections(kind, values as readonly string[])));
+    else sections.push(...(yield* wideSections(kind, values as readonly (number | bigint)[])));
     sections.push(section(`${kind}.offsets`, offsets), section(`${kind}.ordinals`, ordinals));
   }
   return sections;
@@ -48,30 +58,86 @@ function* stringSections(kind: string, strings: readonly string[]): Sliced<Secti
 
 const STRINGS_AT_ONCE = 1024;
 
+function* wideSections(kind: string, numbers: readonly (number | bigint)[]): Sliced<Section[]> {
+  const near = new Float64Array(numbers.length);
+  const places: number[] = [];
+  let digits = '';
+  for (let i = 0; i < numbers.length; i++) {
+    const value = numbers[i]!;
+    near[i] = Number(value);
+    if (isBigint(value)) {
+      places.push(i);
+      digits += `${value}\n`;
+    }
+    if (i % STRINGS_AT_ONCE === 0) yield;
+  }
+  return [
+    section(`${kind}.values`, near),
+    section(`${kind}.places`, Uint32Array.from(places)),
+    { name: WIDE_SECTION, bytes: Buffer.from(digits, 'latin1') },
+  ];
+}
+
 function section(name: string, { buffer, byteOffset, byteLength }: ArrayBufferView): Section {
   return { name, bytes: new Uint8Array(buffer, byteOffset, byteLength) };
 }
 
 /**
  * @param read a section's bytes, checked
+ * @returns undefined for a file that an older version wrote, in which bigints may be that it rounded
  * @throws FunnelError CORRUPT
  */
-export function readColumn(entry: PayloadIndexEntry, read: (section: string) => Uint8Array): Facts<Packed> {
+export function readColumn(entry: PayloadIndexEntry, read: (section: string) => Uint8Array): Facts<Packed> | undefined {
   const file = entry.file!;
   const meta = metaOf(read('meta'), file);
   if (meta.key !== entry.key || meta.type !== entry.type || meta.rows !== entry.rows) {
     throw corrupt(file, 'meta', 'is of another payload index');
   }
+  const numbers = entry.type === 'integer' || entry.type === 'float';
+  let rounded = false;
   const packed = FACTS.map((kind) => {
     const strings = kind === 'values' && entry.type === 'keyword';
-    const values = strings ? stringsIn(read, kind, file) : asArray(Float64Array, read(`${kind}.values`));
+    let values: Values;
+    if (strings) {
+      values = stringsIn(read, kind, file);
+    } else {
+      const near = asArray(Float64Array, read(`${kind}.values`));
+      const isOfNumbers = kind === 'values' && numbers;
+      values = isOfNumbers && meta.wide === true ? wideIn(near, read, kind, file) : near;
+      if (isOfNumbers && meta.exact !== true && isBeyondIntegers(near)) rounded = true;
+    }
     const offsets = asArray(Uint32Array, read(`${kind}.offsets`));
     const ordinals = asArray(Uint32Array, read(`${kind}.ordinals`));
     const postings = new Packed(values, offsets, ordinals);
     check(postings, entry.rows, (name, why) => corrupt(file, `${kind}.${name}`, why));
     return [kind, postings] as const;
   });
-  return Object.fromEntries(packed) as unknown as Facts<Packed>;
+  return rounded ? undefined : (Object.fromEntries(packed) as unknown as Facts<Packed>);
+}
+
+/** Whether some value of this list, which is in order, could be another integer that was rounded. */
+function isBeyondIntegers(values: Float64Array): boolean {
+  return values.length > 0 && !(values[0]! > -(2 ** 53) && values.at(-1)! < 2 ** 53);
+}
+
+function wideIn(
+  near: Float64Array,
+  read: (section: string) => Uint8Array,
+  kind: string,
+  file: string,
+): (number | bigint)[] {
+  const values: (number | bigint)[] = Array.from(near);
+  const places = asArray(Uint32Array, read(`${kind}.places`));
+  const { buffer, byteOffset, length } = read(WIDE_SECTION);
+  const lines = Buffer.from(buffer, byteOffset, length).toString('latin1').split('\n');
+  if (lines.length !== places.length + 1) throw corrupt(file, WIDE_SECTION, 'are not those of the places');
+  for (let i = 0; i < places.length; i++) {
+    const place = places[i]!;
+    const wide = /^-?\d+$/.test(lines[i]!) ? exactKey(BigInt(lines[i]!)) : 0;
+    if (!isBigint(wide) || !(place < near.length)) throw corrupt(file, WIDE_SECTION, 'are no such integers');
+    values[place] = wide;
+  }
+  return values;
 }
 
 /** The checksums were right, so this finds mistakes of programs. */

@@ -2,7 +2,7 @@
 import type { FilterNode, Path } from '../../query/filter/ast.js';
 import { parsePath } from '../../query/filter/path.js';
 import { FACTS, type Facts, FLAGS, reader, valueFor } from './facts.js';
-import { emptyPostings, Growing, merged, type Packed, type Part, type Postings } from './postings.js';
+import { emptyPostings, Growing, merged, type Packed, type Part, type Postings, type Value } from './postings.js';
 import type { Sliced } from './slices.js';
 import type { PayloadIndexType } from './types.js';
 
@@ -17,6 +17,8 @@ export class Column {
   covered = 0;
   /** The segment that has what is packed. */
   file: string | null = null;
+  /** A segment that was not taken, since it has rounded values: the next one that is written goes in its place. */
+  readonly replaces: string | null;
   #packed: Facts<Packed>;
   /** The last one takes new rows; one before it is being packed. */
   #growing: Facts<Growing>[] = [growing()];
@@ -26,14 +28,16 @@ export class Column {
     /** As the caller wrote it. */
     readonly key: string,
     readonly type: PayloadIndexType,
-    from?: { packed: Facts<Packed>; rows: number; file: string },
+    from?: { packed: Facts<Packed> | undefined; rows: number; file: string },
   ) {
     this.path = parsePath(key, 'the key of a payload index');
     this.#read = reader(this.path, type);
-    this.#packed = from?.packed ?? nothing(this.hasStrings);
-    this.packedRows = from?.rows ?? 0;
+    const taken = from?.packed === undefined ? undefined : from;
+    this.#packed = taken?.packed ?? nothing(this.hasStrings);
+    this.packedRows = taken?.rows ?? 0;
     this.covered = this.packedRows;
-    this.file = from?.file ?? null;
+    this.file = taken?.file ?? null;
+    this.replaces = taken === undefined ? (from?.file ?? null) : null;
   }
 
   get hasStrings(): boolean {
@@ -106,7 +110,7 @@ export class Column {
   }
 
   /** Values with their rows; one that is packed and came later, too, twice. */
-  *entries(): Iterable<[string | number, ArrayLike<number>]> {
+  *entries(): Iterable<[Value, ArrayLike<number>]> {
     for (const postings of this.#postings('values')) yield* postings.entries();
   }
 
@@ -115,12 +119,12 @@ export class Column {
     return this.#postings('values').reduce((sum, { size }) => sum + size, 0);
   }
 
-  #listed(values: readonly unknown[]): (string | number)[] | undefined {
+  #listed(values: readonly unknown[]): Value[] | undefined {
     const known = values.map((value) => valueFor(this.type, value));
-    return known.includes(undefined) ? undefined : (known as (string | number)[]);
+    return known.includes(undefined) ? undefined : (known as Value[]);
   }
 
-  #of(kind: keyof Facts<unknown>, value: string | number): ArrayLike<number>[] {
+  #of(kind: keyof Facts<unknown>, value: Value): ArrayLike<number>[] {
     return this.#postings(kind)
       .map((postings) => postings.of(value))
       .filter(({ length }) => length > 0);

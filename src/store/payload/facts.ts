@@ -2,6 +2,7 @@
 import type { Path } from '../../query/filter/ast.js';
 import { parseDate } from '../../query/filter/dates.js';
 import { along } from '../../query/filter/evaluate.js';
+import { exactKey } from '../../query/numbers.js';
 import type { Value } from './postings.js';
 import type { PayloadIndexType } from './types.js';
 
@@ -84,10 +85,9 @@ const VALUES: Record<PayloadIndexType, (value: unknown) => Value | undefined> = 
   },
 };
 
-/** −0 is 0. */
-function numberOf(value: unknown): number | undefined {
-  const number = typeof value === 'bigint' ? Number(value) : value;
-  return typeof number === 'number' && !Number.isNaN(number) ? number + 0 : undefined;
+function numberOf(value: unknown): number | bigint | undefined {
+  if (typeof value === 'bigint') return exactKey(value);
+  return typeof value === 'number' && !Number.isNaN(value) ? value + 0 : undefined; // −0 is 0
 }
 
 /** What `match` has to ask for; undefined when values of this type are not in the index. */

@@ -36,7 +36,7 @@ export class PayloadIndexes {
     const columns = new Map<string, Column>();
     for (const entry of this.files.payloadIndexes) {
       const known = this.#columns.get(nameOf(entry.key));
-      const same = known?.type === entry.type && known.file === entry.file;
+      const same = known?.type === entry.type && fileOf(known) === entry.file;
       const column = same ? known : this.#load(entry);
       columns.set(nameOf(column.path), column);
     }
@@ -201,10 +201,10 @@ export class PayloadIndexes {
   }
 
   /** Whether the file does not have what is packed. */
-  #isNew({ key, packedRows }: Column): boolean {
+  #isNew({ key, packedRows, file }: Column): boolean {
     if (this.files.path === ':memory:') return false;
     const entry = this.files.payloadIndexes.find((index) => index.key === key);
-    return entry !== undefined && (entry.file === null ? packedRows > 0 : entry.rows < packedRows);
+    return entry !== undefined && (entry.file !== file ? packedRows > 0 : entry.rows < packedRows);
   }
 
   #add(key: string, type: PayloadIndexType): Column {
@@ -256,6 +256,11 @@ export class PayloadIndexes {
     this.#closed = true;
     await this.#last;
   }
+}
+
+/** The one that is committed. */
+function fileOf({ file, replaces }: Column): string | null {
+  return file ?? replaces;
 }
 
 /** Paths that lead to the same place have the same name, however they are quoted. */

@@ -1,9 +1,13 @@
 /** Which rows have which value: for each distinct value, its ordinals, ascending. */
-import type { Bounds } from '../../query/filter/ast.js';
+import type { NumberBounds } from '../../query/filter/ast.js';
 import { type Sliced, sorted } from './slices.js';
 import { SHORT_STRETCH, type Stretch, StretchedList } from './stretch.js';
 
-export type Value = string | number;
+/** Numbers are in the form of exactKey(): a bigint is one that no float64 holds. */
+export type Value = string | number | bigint;
+
+/** Distinct and ascending; bigints among numbers where some are none. */
+export type Values = readonly string[] | Float64Array | readonly (number | bigint)[];
 
 /** Ordinals of some values. */
 export type Part = ArrayLike<number> | Stretch;
@@ -13,7 +17,7 @@ export interface Postings {
   readonly size: number;
   of(value: Value): ArrayLike<number>;
   /** Of all numbers within, value by value; at least all of those rows, each once per value. */
-  within(bounds: Bounds): Part[];
+  within(bounds: NumberBounds): Part[];
   /** Of all values that pass. */
   where(test: (value: Value) => boolean): ArrayLike<number>[];
   /** Of all other values; at least all of those rows. */
@@ -45,8 +49,8 @@ export class Growing implements Postings {
     return this.#ordinals.get(value) ?? [];
   }
 
-  within(bounds: Bounds): ArrayLike<number>[] {
-    return this.where((value) => isWithin(value as number, bounds));
+  within(bounds: NumberBounds): ArrayLike<number>[] {
+    return this.where((value) => isWithin(value as number | bigint, bounds));
   }
 
   where(test: (value: Value) => boolean): ArrayLike<number>[] {
@@ -73,7 +77,7 @@ export class Packed implements Postings {
    * @param offsets `values.length + 1`: where the ordinals of each value begin
    */
   constructor(
-    readonly values: readonly string[] | Float64Array,
+    readonly values: Values,
     readonly offsets: Uint32Array,
     readonly ordinals: Uint32Array,
   ) {
@@ -89,7 +93,7 @@ export class Packed implements Postings {
     return this.values[at] === value ? this.#at(at, at + 1) : this.#at(0, 0);
   }
 
-  within({ gt, gte, lt, lte }: Bounds): Part[] {
+  within({ gt, gte, lt, lte }: NumberBounds): Part[] {
     let from = 0;
     let to = this.values.length;
     if (gt !== undefined) from = Math.max(from, this.#firstNotBelow(gt, true));
@@ -142,7 +146,7 @@ export class Packed implements Postings {
     while (low < high) {
       const middle = (low + high) >> 1;
       const one = this.values[middle]!;
-      if (one < value || (above && one === value)) low = middle + 1;
+      if (above ? one <= value : one < value) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -156,9 +160,10 @@ export function* merged(
   strings: boolean,
   alive: (ordinal: number) => boolean,
 ): Sliced<Packed> {
-  const news = yield* sorted(later.values());
+  const news = yield* sorted<Value>(later.values());
   const most = before.values.length + news.length;
-  const values = strings ? [] : new Float64Array(most);
+  const narrow = !strings && before.values instanceof Float64Array && !news.some(isBigint);
+  const values: Value[] | Float64Array = narrow ? new Float64Array(most) : [];
   const offsets = new Uint32Array(most + 1);
   const ordinals = new Uint32Array(before.size + later.size);
   let count = 0;
@@ -181,8 +186,17 @@ export function* merged(
     }
     if (++work % STEP === 0) yield;
   }
-  const packed = values instanceof Float64Array ? values.slice(0, count) : values;
-  return new Packed(packed, offsets.slice(0, count + 1), ordinals.slice(0, n));
+  return new Packed(asValues(values, count, strings), offsets.slice(0, count + 1), ordinals.slice(0, n));
+}
+
+/** The first `count`; numbers are no longer a list where the last bigint among them went. */
+function asValues(values: Value[] | Float64Array, count: number, strings: boolean): Values {
+  if (values instanceof Float64Array) return values.slice(0, count);
+  return strings || values.some(isBigint) ? (values as Values) : Float64Array.from(values as number[]);
+}
+
+export function isBigint(value: unknown): value is bigint {
+  return typeof value === 'bigint';
 }
 
 const STEP = 4096;
@@ -191,7 +205,7 @@ export function emptyPostings(strings: boolean): Packed {
   return new Packed(strings ? [] : new Float64Array(0), new Uint32Array(1), new Uint32Array(0));
 }
 
-export function isWithin(value: number, { gt, gte, lt, lte }: Bounds): boolean {
+export function isWithin(value: number | bigint, { gt, gte, lt, lte }: NumberBounds): boolean {
   return (
     (gt === undefined || value > gt) &&
     (gte === undefined || value >= gte) &&

@@ -25,7 +25,7 @@ export async function inSlices<T>(work: Sliced<T>, check: () => void = () => {})
 }
 
 /** Sorted: chunks, each sorted at once, are merged. */
-export function* sorted<V extends string | number>(values: Iterable<V>): Sliced<V[]> {
+export function* sorted<V extends string | number | bigint>(values: Iterable<V>): Sliced<V[]> {
   let runs: V[][] = [];
   let run: V[] = [];
   for (const value of values) {
@@ -46,7 +46,7 @@ export function* sorted<V extends string | number>(values: Iterable<V>): Sliced<
 
 const CHUNK = 8192;
 
-function* merge<V extends string | number>(a: readonly V[], b: readonly V[]): Sliced<V[]> {
+function* merge<V extends string | number | bigint>(a: readonly V[], b: readonly V[]): Sliced<V[]> {
   const out: V[] = [];
   for (let i = 0, j = 0; i < a.length || j < b.length; ) {
     out.push(j >= b.length || (i < a.length && a[i]! <= b[j]!) ? a[i++]! : b[j++]!);
@@ -55,7 +55,7 @@ function* merge<V extends string | number>(a: readonly V[], b: readonly V[]): Sl
   return out;
 }
 
-/** Numbers by size, strings by their UTF-16 code units. */
-export function compare<V extends string | number>(a: V, b: V): number {
+/** Numbers and bigints by size, strings by their UTF-16 code units. */
+export function compare<V extends string | number | bigint>(a: V, b: V): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
