@@ -5,7 +5,7 @@ import { LEAST, literal } from '../query/filter/milvus-text.js';
 import type { Id, Metric } from '../types.js';
 import { refusal } from './from-milvus.js';
 import type { TailLayout } from './layout.js';
-import type { MilvusClientLike } from './milvus-client.js';
+import { DYNAMIC, type MilvusClientLike } from './milvus-client.js';
 import type { LiftedField } from './milvus-lift.js';
 import type { SourceInfo } from './source.js';
 
@@ -18,15 +18,14 @@ const VARCHAR = 21;
 /** Binary, float, half, sparse, int8 vectors and arrays of them. */
 const isVector = (type: number) => type >= 100 && type < 200;
 
-/** Where rows keep the fields that the schema does not name. */
-export const DYNAMIC = '$meta';
-
 export interface Facts extends SourceInfo {
   idField: string;
   /** Whether ids are text, not numbers. */
   text: boolean;
   /** Fields that are no vectors, without the primary key. */
   scalars: string[];
+  /** Fields of Int64 and of arrays of them, the primary key among them. */
+  integers: ReadonlySet<string>;
   vectorFields: string[];
   dynamic: boolean;
   /** Whether the server answers squares of distances. */
@@ -133,6 +132,7 @@ export async function readFacts(client: MilvusClientLike, options: Options, name
     idField,
     text,
     scalars: scalars.map((field) => field.name),
+    integers: new Set(fields.filter(isInteger).map((field) => field.name)),
     vectorFields: vectorFields.map((field) => field.name),
     dynamic: Boolean(answer.schema.enable_dynamic_field),
     squared: { head: headMetric === 'L2', full: fullMetric === 'L2' },
@@ -171,6 +171,10 @@ async function indexesOf(
     indexes.set(field_name, { metric: param('metric_type'), type: param('index_type') });
   }
   return indexes;
+}
+
+function isInteger({ data_type, element_type }: SchemaField): boolean {
+  return data_type === 'Int64' || (data_type === 'Array' && element_type === 'Int64');
 }
 
 function filterField({ data_type = '', element_type, nullable }: SchemaField): MilvusField {

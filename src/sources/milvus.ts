@@ -13,12 +13,13 @@ import { type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './
 import { Known } from './known.js';
 import { checkHeadQuery, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
 import { sourceOf } from './layouts.js';
-import type { MilvusClientLike } from './milvus-client.js';
+import { DYNAMIC, type MilvusClientLike } from './milvus-client.js';
 import { checkExpression } from './milvus-expression.js';
+import { checkUnrounded, restoreJson } from './milvus-integers.js';
 import type { LiftedField } from './milvus-lift.js';
 import { distances, type Part, packField, partsOf, payloadOf } from './milvus-rows.js';
-import { behindKey, DYNAMIC, type Facts, FLOAT16, noField, readFacts, refused, withKeys } from './milvus-schema.js';
-import { tapped } from './milvus-tap.js';
+import { behindKey, type Facts, FLOAT16, noField, readFacts, refused, withKeys } from './milvus-schema.js';
+import { type Tap, tapped } from './milvus-tap.js';
 import { inOrder, joined } from './rows.js';
 import {
   type FetchAnswer,
@@ -81,7 +82,7 @@ export interface MilvusCommonOptions {
    */
   scalars?: boolean;
   /**
-   * 'fast' reads vectors out of the answer's bytes, wherever this SDK allows it; 'client' always lets the SDK decode. The
+   * 'fast' reads vectors out of the answer's bytes, wherever this SDK allows it; 'client' always lets the SDK decode them. The
    * candidates are the same.
    * @default 'fast'
    */
@@ -91,7 +92,8 @@ export interface MilvusCommonOptions {
 /**
  * Head searches on a Milvus collection through a MilvusClient that you made and keep.
  *
- * Int64 ids are decimal strings, as the SDK hands them out. Under L2 Milvus answers the square of the distance; here it is the
+ * Int64 ids are decimal strings, as the SDK hands them out. Integers of payloads, those in JSON too, are numbers within
+ * ±(2^53 − 1) and bigints beyond. Under L2 Milvus answers the square of the distance; here it is the
  * distance, and the metric is called 'euclid'.
  *
  * Dims, metric and fields are read once and believed for a minute, or until a search is refused. The SDK cannot end a request
@@ -215,9 +217,9 @@ class MilvusSource implements Source {
   count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
     return this.guarded(options, (signal) =>
       this.informed(undefined, signal, async (facts) => {
-        const asked = { fields: [], names: [], payloadFields: [], outputs: ['count(*)'], select: undefined };
+        const asked = { fields: [], names: [], payloadFields: [], outputs: [COUNT], select: undefined };
         const [row] = await this.query(this.filter({ filter, nativeFilter }, facts), asked, options, facts, {});
-        return Number(row?.['count(*)'] ?? 0);
+        return Number(row?.[COUNT] ?? 0);
       }),
     );
   }
@@ -249,7 +251,15 @@ class MilvusSource implements Source {
         const { idField, squared } = facts;
         const filter = this.filter(request, facts);
         const asked = { ...request, filter, params: undefined };
-        const { parts, at, began } = await this.search(full, [request.vector], request.limit, asked, [idField], []);
+        const { parts, at, began } = await this.search(
+          full,
+          [request.vector],
+          request.limit,
+          asked,
+          [idField],
+          [],
+          facts,
+        );
         const { rows } = parts[0]!;
         const scores = distances(milvusScores(rows, [idField]), squared.full);
         return { ids: milvusIds(rows, idField), scores: Array.from(scores ?? []), ms: at - began };
@@ -324,13 +334,16 @@ class MilvusSource implements Source {
     filter: string | undefined,
     { outputs }: Reading,
     { timeout = this.options.timeout }: Pick<HeadRequest, 'timeout'>,
-    { float16 }: Facts,
+    facts: Facts,
     params: object,
   ): Promise<readonly MilvusRow[]> {
+    const { float16 } = facts;
     if (typeof this.client.query !== 'function') {
       throw expected('BAD_ARGUMENT', 'a MilvusClient with query()', 'client', this.client);
     }
-    const answer = await this.client.query({
+    const json = jsonOf(outputs, facts);
+    const tap = json.length === 0 ? undefined : tapped(this.client, 'Query');
+    const answer = await (tap?.client ?? this.client).query!({
       collection_name: this.options.collection,
       filter: filter ?? '',
       output_fields: outputs,
@@ -341,7 +354,28 @@ class MilvusSource implements Source {
     });
     const no = refusal(answer?.status);
     if (no) throw refused(this.name, (answer.status as { code?: number }).code || no.code, no.reason, answer);
-    return milvusRows(answer);
+    const rows = milvusRows(answer);
+    this.exactJson(rows, json, tap);
+    return rows;
+  }
+
+  /**
+   * Sees that integers in JSON are what the database has.
+   *
+   * @param rows all of an answer
+   * @param json what of them is JSON
+   */
+  private exactJson(rows: readonly MilvusRow[], json: readonly string[], tap: Tap | undefined): void {
+    const exact = tap?.json();
+    if (exact !== undefined) {
+      restoreJson(rows, exact, json);
+      return;
+    }
+    for (const field of json) {
+      for (const [i, row] of rows.entries()) {
+        checkUnrounded(row[field], () => `${JSON.stringify(field)} of row ${i} of ${this.name}`);
+      }
+    }
   }
 
   /** What of rows is to be read. */
@@ -374,7 +408,7 @@ class MilvusSource implements Source {
     rows: readonly MilvusRow[],
     lifted: Map<string, LiftedField> | undefined,
     { fields, payloadFields, select }: Reading,
-    { headDim, dim, idField, float16 }: Facts,
+    { headDim, dim, idField, float16, integers }: Facts,
     { withPayload = false, vectors: wanted = true }: Wanted,
   ): PackedRows {
     const { full } = this.options;
@@ -389,8 +423,9 @@ class MilvusSource implements Source {
       const [heads, tails] = matrices as Float32Array[];
       vectors = joinTails(heads!, headDim, norms, tails!, dim - headDim, nameNorm, nameRow);
     }
-    const read = (row: MilvusRow) => payloadOf(row, payloadFields);
-    const payloads = withPayload === false ? undefined : rows.map((row) => (select ? select(read(row)) : read(row)));
+    const read = (row: MilvusRow, i: number) => payloadOf(row, payloadFields, integers, () => nameRow(i));
+    const payloads =
+      withPayload === false ? undefined : rows.map((row, i) => (select ? select(read(row, i)) : read(row, i)));
     return { vectors, dim, ids, payloads };
   }
 
@@ -408,7 +443,7 @@ class MilvusSource implements Source {
     const params = checkParams(request.params, PARAMS, this.name);
     const restricted = { filter: this.filter(request, facts), params, timeout: request.timeout };
     const { outputs, names } = asked;
-    const answer = await this.search(field, vectors, candidates, restricted, outputs, names, facts.float16);
+    const answer = await this.search(field, vectors, candidates, restricted, outputs, names, facts);
     const { parts, began, at } = answer;
     return parts.map(({ rows, lifted }) => {
       const start = parts.length === 1 ? at : performance.now();
@@ -437,9 +472,10 @@ class MilvusSource implements Source {
     asked: { filter: string | undefined; params: SearchParams | undefined; timeout?: number | undefined },
     outputs: readonly string[],
     lifts: readonly string[],
-    float16 = false,
+    facts: Facts,
   ): Promise<{ parts: Part[]; began: number; at: number }> {
     const { collection, consistency, decode } = this.options;
+    const { float16 } = facts;
     const data = vectors.map((vector) => Array.from(vector));
     const request = {
       collection_name: collection,
@@ -454,7 +490,9 @@ class MilvusSource implements Source {
       // Bits, not numbers made of them.
       transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,
     };
-    const tap = decode === 'client' || lifts.length === 0 ? undefined : tapped(this.client, lifts);
+    const json = jsonOf(outputs, facts);
+    const lifted = decode === 'client' ? [] : lifts;
+    const tap = lifted.length + json.length === 0 ? undefined : tapped(this.client, 'Search', lifted);
     const began = performance.now();
     let answer: { status?: unknown; results?: unknown };
     try {
@@ -467,9 +505,14 @@ class MilvusSource implements Source {
     const at = tap?.at() ?? performance.now();
     const no = refusal(answer?.status);
     if (no) throw refused(this.name, (answer.status as { code?: number }).code || no.code, no.reason, answer);
-    const lifted = tap?.fields();
-    if (vectors.length === 1) return { parts: [{ rows: milvusRows(answer), lifted }], began, at };
-    return { parts: partsOf(answer, vectors.length, lifted, this.name), began, at };
+    const fields = tap?.fields();
+    const parts =
+      vectors.length === 1
+        ? [{ rows: milvusRows(answer), lifted: fields }]
+        : partsOf(answer, vectors.length, fields, this.name);
+    if (json.length > 0)
+      this.exactJson(parts.length === 1 ? parts[0]!.rows : parts.flatMap(({ rows }) => rows), json, tap);
+    return { parts, began, at };
   }
 
   private filter({ filter, nativeFilter }: Restriction, facts: Facts): string | undefined {
@@ -557,6 +600,16 @@ class MilvusSource implements Source {
     return guarded(this.name, { timeout, signal }, work, (error) => this.classify(error));
   }
 }
+
+/** Of what is asked for: JSON fields, the dynamic one and keys of it. */
+function jsonOf(outputs: readonly string[], { fields: { fields }, vectorFields }: Facts): string[] {
+  return outputs.filter((name) => {
+    const field = fields.get(name);
+    return field === undefined ? !vectorFields.includes(name) && name !== COUNT : field.type === 'JSON';
+  });
+}
+
+const COUNT = 'count(*)';
 
 /** Queries of one search: as many vectors of 768 dims are 3 MB. */
 const SEARCHES = 1000;
