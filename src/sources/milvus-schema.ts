@@ -35,6 +35,8 @@ export interface Facts extends SourceInfo {
   scans: boolean;
   /** What filters go by. */
   fields: MilvusFields;
+  /** Keys in JSON that were found to hold no arrays and no objects. */
+  scalarKeys: Set<string>;
 }
 
 /** Of the source's options. */
@@ -44,7 +46,7 @@ interface Options {
   full: string | TailLayout;
   metric?: Metric | undefined;
   idField?: string | undefined;
-  scalars?: boolean | undefined;
+  scalars?: boolean | 'ask' | undefined;
 }
 
 interface SchemaField {
@@ -123,6 +125,7 @@ export async function readFacts(client: MilvusClientLike, options: Options, name
         : `Expected an index on ${JSON.stringify(head)} in ${name} but it has none: create one, or name the metric`,
     );
   }
+  const scalarKeys = new Set<string>();
   return {
     headDim,
     dim,
@@ -146,8 +149,9 @@ export async function readFacts(client: MilvusClientLike, options: Options, name
           .map((field) => [field.name, filterField(field)]),
       ),
       dynamic: Boolean(answer.schema.enable_dynamic_field),
-      ...(options.scalars && { scalars: true }),
+      scalars: options.scalars === 'ask' ? scalarKeys : options.scalars === true,
     },
+    scalarKeys,
   };
 }
 

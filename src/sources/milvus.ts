@@ -2,7 +2,9 @@
 
 import { expected, FunnelError } from '../errors.js';
 import type { FilterNode } from '../query/filter/ast.js';
-import { type MilvusFields, toMilvusFilter } from '../query/filter/milvus.js';
+import { type MilvusFields, scalarKeys, toMilvusFilter } from '../query/filter/milvus.js';
+import { scalarCounts } from '../query/filter/milvus-json.js';
+import { unsupported } from '../query/filter/milvus-text.js';
 import { parsePath } from '../query/filter/path.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
@@ -75,12 +77,14 @@ export interface MilvusCommonOptions {
   /** Milliseconds for one call, where the request names none. @default the client's, for a search */
   timeout?: number;
   /**
-   * A promise of yours: keys of JSON fields and dynamic keys hold no arrays or objects where filters look. Without it only
-   * `match` can be said of them, since Milvus compares an array as one value.
+   * True is a promise of yours: keys of JSON fields and dynamic keys hold no arrays or objects where filters look. Without it
+   * only `match` can be said of them, since Milvus compares an array as one value. 'ask' lets the collection say so: before a
+   * filter first looks at a key, rows that have it are counted, twice, which is believed for a minute; where some hold arrays or
+   * objects the filter is UNSUPPORTED, as with false.
    *
    * @default false
    */
-  scalars?: boolean;
+  scalars?: boolean | 'ask';
   /**
    * 'fast' reads vectors out of the answer's bytes, wherever this SDK allows it; 'client' always lets the SDK decode them. The
    * candidates are the same.
@@ -110,6 +114,10 @@ export function milvusSource(client: MilvusClientLike, options: MilvusSourceOpti
     throw expected('BAD_ARGUMENT', 'a MilvusClient of @zilliz/milvus2-sdk-node', 'client', client);
   }
   checkExpression(options?.nativeFilter);
+  const scalars: unknown = options?.scalars;
+  if (scalars !== undefined && typeof scalars !== 'boolean' && scalars !== 'ask') {
+    throw expected('BAD_ARGUMENT', "a boolean or 'ask'", 'scalars', scalars);
+  }
   return sourceOf(options, (own: OwnOptions) => new MilvusSource(client, own), nameOf);
 }
 
@@ -217,11 +225,15 @@ class MilvusSource implements Source {
   count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
     return this.guarded(options, (signal) =>
       this.informed(undefined, signal, async (facts) => {
-        const asked = { fields: [], names: [], payloadFields: [], outputs: [COUNT], select: undefined };
-        const [row] = await this.query(this.filter({ filter, nativeFilter }, facts), asked, options, facts, {});
-        return Number(row?.[COUNT] ?? 0);
+        return this.counted(await this.filter({ filter, nativeFilter }, facts, options), facts, options);
       }),
     );
+  }
+
+  private async counted(filter: string | undefined, facts: Facts, options: { timeout?: number }): Promise<number> {
+    const asked = { fields: [], names: [], payloadFields: [], outputs: [COUNT], select: undefined };
+    const [row] = await this.query(filter, asked, options, facts, {});
+    return Number(row?.[COUNT] ?? 0);
   }
 
   async idOf(value: string | number | bigint, options: Parameters<NonNullable<Source['idOf']>>[1] = {}) {
@@ -249,7 +261,7 @@ class MilvusSource implements Source {
       checkInteger(request.limit, 1, MAX_LIMIT, 'limit');
       return this.informed(request, signal, async (facts) => {
         const { idField, squared } = facts;
-        const filter = this.filter(request, facts);
+        const filter = await this.filter(request, facts, request);
         const asked = { ...request, filter, params: undefined };
         const { parts, at, began } = await this.search(
           full,
@@ -303,7 +315,8 @@ class MilvusSource implements Source {
         const began = performance.now();
         const behind = after === undefined ? undefined : behindKey(after, facts);
         const params = { limit, iterator: 'True', reduce_stop_for_best: 'True' };
-        const rows = await this.query(this.filter({ nativeFilter: behind }, facts), asked, request, facts, params);
+        const filter = await this.filter({ nativeFilter: behind }, facts, request);
+        const rows = await this.query(filter, asked, request, facts, params);
         const unpacked = this.unpack(rows, undefined, asked, facts, request);
         const last = this.checkOrder(unpacked.ids.map(String), after, facts);
         // A page may be short though more follow; only an empty one is the end.
@@ -441,7 +454,7 @@ class MilvusSource implements Source {
     );
     const field = exact ? (this.options.full as string) : this.options.head;
     const params = checkParams(request.params, PARAMS, this.name);
-    const restricted = { filter: this.filter(request, facts), params, timeout: request.timeout };
+    const restricted = { filter: await this.filter(request, facts, request), params, timeout: request.timeout };
     const { outputs, names } = asked;
     const answer = await this.search(field, vectors, candidates, restricted, outputs, names, facts);
     const { parts, began, at } = answer;
@@ -515,11 +528,33 @@ class MilvusSource implements Source {
     return { parts, began, at };
   }
 
-  private filter({ filter, nativeFilter }: Restriction, facts: Facts): string | undefined {
-    const { nativeFilter: standing } = this.options;
+  private async filter(
+    { filter, nativeFilter }: Restriction,
+    facts: Facts,
+    options: { timeout?: number },
+  ): Promise<string | undefined> {
     checkExpression(nativeFilter);
-    const parts = [standing, nativeFilter, filter && this.compiled(filter, facts)].filter(Boolean);
-    return parts.length < 2 ? (parts[0] as string | undefined) : parts.map((part) => `(${part})`).join(' and ');
+    if (filter && this.options.scalars === 'ask') await this.askScalars(filter, facts, options);
+    return allOf([this.options.nativeFilter, nativeFilter, filter && this.compiled(filter, facts)]);
+  }
+
+  /** @throws FunnelError UNSUPPORTED: rows hold arrays or objects where the filter looks */
+  private async askScalars(filter: FilterNode, facts: Facts, options: { timeout?: number }): Promise<void> {
+    const { nativeFilter: standing } = this.options;
+    for (const [key, path] of scalarKeys(filter, facts.fields)) {
+      if (facts.scalarKeys.has(key)) continue;
+      const [something, scalar] = scalarCounts(key);
+      // In this order, so that an array that is written meanwhile is counted.
+      const scalars = await this.counted(allOf([standing, scalar]), facts, options);
+      const all = await this.counted(allOf([standing, something]), facts, options);
+      if (all !== scalars) {
+        throw unsupported(
+          `a condition on the JSON key ${JSON.stringify(path)}`,
+          `it does not look into arrays and objects, and ${all - scalars} of the ${all} rows with the key in ${this.name} hold one there`,
+        );
+      }
+      facts.scalarKeys.add(key);
+    }
   }
 
   private compiled(filter: FilterNode, { fields }: Facts): string {
@@ -599,6 +634,12 @@ class MilvusSource implements Source {
   ): Promise<T> {
     return guarded(this.name, { timeout, signal }, work, (error) => this.classify(error));
   }
+}
+
+/** Expressions that all hold. */
+function allOf(expressions: readonly (string | null | undefined)[]): string | undefined {
+  const parts = expressions.filter(Boolean) as string[];
+  return parts.length < 2 ? parts[0] : parts.map((part) => `(${part})`).join(' and ');
 }
 
 /** Of what is asked for: JSON fields, the dynamic one and keys of it. */

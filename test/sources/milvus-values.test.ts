@@ -5,6 +5,7 @@ import { DataType } from '@zilliz/milvus2-sdk-node';
 import { FunnelSearch, funnel } from 'funnelvec';
 import { fromMilvus, milvusSource } from 'funnelvec/milvus';
 import { FunnelIndex } from 'funnelvec/store';
+import type { FilterNode } from '#dist/query/filter/ast.js';
 import { hasLongNumber, parseExact } from '#dist/sources/exact-json.js';
 import type { HeadRequest, Source } from '#dist/sources/source.js';
 import { Random, SEED } from '../random.js';
@@ -77,6 +78,8 @@ describe('Milvus: integers of payloads', () => {
         int64,
         { name: 'n', data_type: DataType.Int64, nullable: true },
         { name: 'small', data_type: DataType.Int8 },
+        { name: 'wide', data_type: DataType.Double },
+        { name: 'share', data_type: DataType.Float },
         { name: 'many', data_type: DataType.Array, element_type: DataType.Int64, max_capacity: 4, nullable: true },
         { name: 'words', data_type: DataType.Array, element_type: DataType.VarChar, max_capacity: 4, max_length: 30 },
         { name: 'doc', data_type: DataType.JSON, nullable: true },
@@ -87,6 +90,8 @@ describe('Milvus: integers of payloads', () => {
         key: String(i),
         n: i === 1 ? null : String(value),
         small: i,
+        wide: Number(value),
+        share: Number(value),
         many: i === 2 ? null : [String(value), '7'],
         words: [String(value)],
         // Without one beside it, so that nulls have a place to shift others from.
@@ -113,6 +118,8 @@ describe('Milvus: integers of payloads', () => {
     return {
       n: i === 1 ? null : value,
       small: i,
+      wide: Number(INTEGERS[i]),
+      share: Math.fround(Number(INTEGERS[i])),
       many: i === 2 ? null : [value, 7],
       words: [text],
       doc: i === 3 ? null : { deep: [{ n: value }], word: `"${text}"`, half: 0.5 },
@@ -221,6 +228,50 @@ describe('Milvus: integers of payloads', () => {
     }
     const { hits } = await new FunnelSearch({ source }).query({ vector, limit: 20, explain: true, withPayload: true });
     for (const { id, payload } of hits) assert.deepEqual(payload, all[String(id)]);
+  });
+
+  test('are compared with all their digits by filters', async () => {
+    const source = milvus.open(collection, { scalars: true });
+    const found = async (filter: FilterNode) => {
+      const { candidates } = await source.head({ vector, candidates: 20, vectors: false, filter });
+      return Array.from(candidates.ids!, Number).sort((a, b) => a - b);
+    };
+    const bounds = INTEGERS.flatMap((value) => [exact(value), exact(value + 1n)]);
+    for (const key of ['n', 'x', 'wide', 'share']) {
+      const path = { text: key, steps: [{ key, each: false }] };
+      // What the field makes of an integer.
+      const stored = (i: number): number | bigint | undefined => {
+        if (key === 'x') return INTEGERS[i]!;
+        if (key === 'n') return i === 1 ? undefined : INTEGERS[i]!;
+        return key === 'wide' ? Number(INTEGERS[i]) : Math.fround(Number(INTEGERS[i]));
+      };
+      const passing = (test: (value: number | bigint) => boolean) =>
+        [...INTEGERS.keys()].filter((i) => stored(i) !== undefined && test(stored(i)!));
+      for (const bound of bounds) {
+        // These have no literal.
+        if (key === 'x' && (bound === 2n ** 63n || bound === -(2n ** 63n))) continue;
+        const said = (test: object) => ({ path, ...test }) as unknown as FilterNode;
+        for (const [op, test] of Object.entries({
+          gt: (value: number | bigint) => value > bound,
+          gte: (value: number | bigint) => value >= bound,
+          lt: (value: number | bigint) => value < bound,
+          lte: (value: number | bigint) => value <= bound,
+        })) {
+          const ids = await found(said({ op: 'range', bounds: { [op]: bound } }));
+          assert.deepEqual(ids, passing(test), `${key} ${op} ${bound}`);
+        }
+        const same = (value: number | bigint) => value >= bound && value <= bound;
+        assert.deepEqual(await found(said({ op: 'match', values: [bound] })), passing(same), `${key} is ${bound}`);
+        const other = await found(said({ op: 'except', values: [bound] }));
+        assert.deepEqual(
+          other,
+          passing((value) => !same(value)),
+          `${key} is not ${bound}`,
+        );
+      }
+    }
+    const beyond = { op: 'range', path: { text: 'x', steps: [{ key: 'x', each: false }] }, bounds: { gt: 2n ** 64n } };
+    await rejects(found(beyond as unknown as FilterNode), 'UNSUPPORTED', /beyond 64 bits.*"x"/);
   });
 
   test('of fromMilvus() are integers where the caller says which fields are', async () => {

@@ -1,7 +1,28 @@
 /** Conditions on keys of JSON, in a field of that type or the dynamic one, whose values are of any type. */
 import type { Step } from './ast.js';
 import { compare, contains, type PathCondition } from './milvus-column.js';
-import { and, atom, isName, join, list, literal, not, type Piece, unsupported } from './milvus-text.js';
+import { and, atom, isName, join, LEAST, list, literal, not, type Piece, unsupported } from './milvus-text.js';
+
+/** A key as expressions have it. @param base - a field of type JSON, or `$meta` */
+export function jsonValue(base: string, steps: readonly Step[]): string {
+  return base + steps.map(({ key }) => `[${literal(key)}]`).join('');
+}
+
+/** Whether a condition can be said only where no array and no object is. */
+export function needsScalars({ op }: PathCondition): boolean {
+  return op === 'except' || op === 'text' || op === 'range' || op === 'empty';
+}
+
+/**
+ * Of a key: the rows with something there, and those of them with text, a number, true or false. Where these are as many, no
+ * row has an array or an object.
+ */
+export function scalarCounts(value: string): [something: string, scalar: string] {
+  return [
+    `exists ${value}`,
+    `${value} like "%" or ${value} >= ${-Number.MAX_VALUE} or ${value} == true or ${value} == false`,
+  ];
+}
 
 /**
  * @param base - a field of type JSON, or `$meta`
@@ -10,12 +31,12 @@ import { and, atom, isName, join, list, literal, not, type Piece, unsupported } 
 export function jsonCondition(node: PathCondition, base: string, steps: readonly Step[], scalars: boolean): Piece {
   const named = JSON.stringify(node.path.text);
   if (steps.length === 0) throw unsupported(`a condition on a JSON field as a whole (${named})`);
-  const value = base + steps.map(({ key }) => `[${literal(key)}]`).join('');
+  const value = jsonValue(base, steps);
   // Comparing nothing is neither true nor false, which not would leave so. A null is as if it were missing.
   const given = atom(`exists ${value}`);
   if (node.op === 'match') {
     if (node.values.length === 0) return false;
-    const same = node.values.map((one) => atom(`${value} == ${literal(one)}`));
+    const same = node.values.map((one) => atom(`${value} == ${scalar(one, named)}`));
     if (scalars) return and(given, join('or', same));
     // Of one value, too: Milvus Lite reads a minus sign in a list only.
     const some = atom(`json_contains_any(${container(base, steps, named)}, ${list(node.values)})`);
@@ -25,15 +46,20 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
   if (node.op === 'count') throw unsupported(`values_count of a JSON key (${named})`);
   if (node.op === 'null') throw unsupported(`is_null of a JSON key (${named})`, 'a missing key is null to it, too');
   if (!scalars) {
-    const what = { except: 'match.except', text: 'match.text', range: 'range', empty: 'is_empty' }[node.op];
+    const what = {
+      except: 'match.except',
+      text: 'match.text',
+      range: 'range',
+      empty: 'is_empty',
+    }[node.op];
     throw unsupported(
       `${what} of a JSON key (${named})`,
-      'it does not look into arrays; where none are, say so to the source',
+      "it does not look into arrays; where none are, say so to the source (scalars: true), or let it ask (scalars: 'ask')",
     );
   }
   switch (node.op) {
     case 'except':
-      return join('and', [given, ...node.values.map((one) => not(atom(`${value} == ${literal(one)}`)))]);
+      return join('and', [given, ...node.values.map((one) => not(atom(`${value} == ${scalar(one, named)}`)))]);
     case 'text':
       return and(given, contains(value, node.text));
     case 'empty':
@@ -44,10 +70,20 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
       const bounds = Object.keys(node.bounds).length > 0 ? node.bounds : { gte: -Number.MAX_VALUE };
       return and(
         number,
-        compare(value, bounds, (bound) => literal(bound, !Number.isSafeInteger(bound))),
+        compare<number | bigint>(value, bounds, (bound) => scalar(bound, named)),
       );
     }
   }
+}
+
+/** Whole numbers as such, so that large ones are compared with all their digits; none beyond 64 bits can be written. */
+function scalar(value: string | number | bigint | boolean, named: string): string {
+  if (typeof value !== 'number' && typeof value !== 'bigint') return literal(value);
+  if (typeof value === 'number' && !Number.isInteger(value)) return literal(value);
+  const whole = BigInt(value);
+  if (BigInt.asIntN(64, whole) === whole && whole !== LEAST) return literal(whole);
+  if (typeof value === 'number') return literal(value, true);
+  throw unsupported(`an integer beyond 64 bits for a JSON key (${named})`);
 }
 
 /** Functions take no `$meta` in Milvus Lite, only the key as if it were a field. */
