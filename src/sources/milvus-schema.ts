@@ -4,7 +4,7 @@ import type { MilvusField, MilvusFields } from '../query/filter/milvus.js';
 import { LEAST, literal } from '../query/filter/milvus-text.js';
 import type { Id, Metric } from '../types.js';
 import { refusal } from './from-milvus.js';
-import type { TailLayout } from './layout.js';
+import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from './layout.js';
 import { DYNAMIC, type MilvusClientLike } from './milvus-client.js';
 import type { LiftedField } from './milvus-lift.js';
 import type { SourceInfo } from './source.js';
@@ -18,7 +18,7 @@ const VARCHAR = 21;
 /** Binary, float, half, sparse, int8 vectors and arrays of them. */
 const isVector = (type: number) => type >= 100 && type < 200;
 
-export interface Facts extends SourceInfo {
+export interface Facts extends SourceInfo, VectorNames {
   idField: string;
   /** Whether ids are text, not numbers. */
   text: boolean;
@@ -40,10 +40,8 @@ export interface Facts extends SourceInfo {
 }
 
 /** Of the source's options. */
-interface Options {
+interface Options extends GivenNames {
   collection: string;
-  head: string;
-  full: string | TailLayout;
   metric?: Metric | undefined;
   idField?: string | undefined;
   scalars?: boolean | 'ask' | undefined;
@@ -61,7 +59,7 @@ interface SchemaField {
 
 /** Reads schema and indexes. @throws FunnelError */
 export async function readFacts(client: MilvusClientLike, options: Options, name: string): Promise<Facts> {
-  const { collection, head, full, metric } = options;
+  const { collection, metric } = options;
   const answer = await client.describeCollection({ collection_name: collection });
   const no = refusal(answer?.status);
   if (no) throw refused(name, answer.status.code || no.code, no.reason, answer);
@@ -78,12 +76,13 @@ export async function readFacts(client: MilvusClientLike, options: Options, name
     const names = fields.map((field) => field.name);
     throw noField(name, 'id field', idField, names);
   }
+  const dense = new Map(
+    vectorFields.filter((one) => TYPES[Number(one.dataType)]).map((one) => [one.name, Number(one.dim)]),
+  );
+  const { head, full } = namesFor(options, dense, name);
   const find = (wanted: string) => {
     const field = vectorFields.find((one) => one.name === wanted);
-    if (!field) {
-      const names = vectorFields.map((one) => one.name);
-      throw noField(name, 'vector field', wanted, names);
-    }
+    if (!field) throw noVector(name, wanted, dense);
     const kind = TYPES[Number(field.dataType)];
     if (!kind) {
       throw new FunnelError(
@@ -127,6 +126,8 @@ export async function readFacts(client: MilvusClientLike, options: Options, name
   }
   const scalarKeys = new Set<string>();
   return {
+    head,
+    full,
     headDim,
     dim,
     metric: metric ?? (typeof full === 'string' ? METRICS[stored!]! : 'cosine'),
@@ -211,6 +212,13 @@ function keyLiteral(id: Id, { text }: Facts): string {
   if (text) return literal(plain);
   if (!/^-?\d+$/.test(plain)) throw expected('BAD_ID', 'an integer, as the keys of the collection are,', 'an id', id);
   return String(BigInt(plain));
+}
+
+function noVector(name: string, wanted: string, dense: ReadonlyMap<string, number>): FunnelError {
+  const remedy =
+    dense.size === 0 ? '' : `: write ${namesToWrite(dense)}${dense.size === 1 ? ', or leave both out' : ''}`;
+  const what = `vector field ${JSON.stringify(wanted)} in ${name}`;
+  return new FunnelError('NO_FIELD', `Expected ${what} but it has ${listVectors(dense)}${remedy}`);
 }
 
 export function noField(name: string, what: string, field: string, has: readonly string[]): FunnelError {

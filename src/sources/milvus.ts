@@ -13,7 +13,7 @@ import { checkIds, checkInteger } from '../validate.js';
 import { guarded, messageOf, overloaded, reachReason, socketCode } from './call.js';
 import { type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
 import { Known } from './known.js';
-import { checkHeadQuery, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
+import { checkHeadQuery, type GivenNames, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
 import { sourceOf } from './layouts.js';
 import { DYNAMIC, type MilvusClientLike } from './milvus-client.js';
 import { checkExpression } from './milvus-expression.js';
@@ -60,9 +60,24 @@ export interface MilvusLayout {
   headOf?: HeadOf;
 }
 
-/** With `head` and `full`; or with `vectors`, several layouts by name, of which each request names one (`using`). */
+/**
+ * Of a collection with one vector field, which is head and full one at once: the server searches all its dims. So are those that
+ * LangChain, LlamaIndex and pymilvus' quick set-up make.
+ */
+export interface MilvusOneVector extends Pick<MilvusLayout, 'metric' | 'headOf'> {
+  head?: undefined;
+  full?: undefined;
+}
+
+/**
+ * With `head` and `full`; with neither, where the collection has one vector field; or with `vectors`, several layouts by name,
+ * of which each request names one (`using`).
+ */
 export type MilvusSourceOptions = MilvusCommonOptions &
-  ((MilvusLayout & { vectors?: undefined }) | { vectors: Record<string, MilvusLayout>; head?: undefined });
+  (
+    | ((MilvusLayout | MilvusOneVector) & { vectors?: undefined })
+    | { vectors: Record<string, MilvusLayout>; head?: undefined; full?: undefined }
+  );
 
 export interface MilvusCommonOptions {
   collection: string;
@@ -106,6 +121,7 @@ export interface MilvusCommonOptions {
  * @example
  * const client = new MilvusClient({ address: '127.0.0.1:19530' });
  * const source = milvusSource(client, { collection: 'films', head: 'head_embedding', full: 'embedding' });
+ * const one = milvusSource(client, { collection: 'langchain_col' }); // its one vector field
  *
  * @throws FunnelError BAD_ARGUMENT
  */
@@ -121,7 +137,7 @@ export function milvusSource(client: MilvusClientLike, options: MilvusSourceOpti
   return sourceOf(options, (own: OwnOptions) => new MilvusSource(client, own), nameOf);
 }
 
-type OwnOptions = MilvusCommonOptions & MilvusLayout;
+type OwnOptions = MilvusCommonOptions & GivenNames & Pick<MilvusLayout, 'metric' | 'headOf'>;
 
 function nameOf(collection: string): string {
   return `Milvus collection ${JSON.stringify(collection)}`;
@@ -247,24 +263,24 @@ class MilvusSource implements Source {
     checkPayloadSelection(withPayload);
     checkInteger(candidates, 1, MAX_LIMIT, 'candidates');
     checkParams(params, PARAMS, this.name);
-    if (mode === 'exact' && typeof this.options.full !== 'string') throw this.noFull('UNSUPPORTED');
+    if (mode === 'exact') this.checkFull('UNSUPPORTED');
   }
 
-  private noFull(code: 'BAD_ARGUMENT' | 'UNSUPPORTED'): FunnelError {
-    return new FunnelError(code, `${this.name} stores no full vector to search: its layout is head and tail`);
+  private checkFull(code: 'BAD_ARGUMENT' | 'UNSUPPORTED'): void {
+    if (typeof this.options.full !== 'object') return;
+    throw new FunnelError(code, `${this.name} stores no full vector to search: its layout is head and tail`);
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
     return this.guarded(request, async (signal) => {
-      const { full } = this.options;
-      if (typeof full !== 'string') throw this.noFull('BAD_ARGUMENT');
+      this.checkFull('BAD_ARGUMENT');
       checkInteger(request.limit, 1, MAX_LIMIT, 'limit');
       return this.informed(request, signal, async (facts) => {
         const { idField, squared } = facts;
         const filter = await this.filter(request, facts, request);
         const asked = { ...request, filter, params: undefined };
         const { parts, at, began } = await this.search(
-          full,
+          facts.full as string,
           [request.vector],
           request.limit,
           asked,
@@ -393,8 +409,7 @@ class MilvusSource implements Source {
 
   /** What of rows is to be read. */
   private reading(facts: Facts, { withPayload = false, vectors = true }: Wanted): Reading {
-    const { head, full } = this.options;
-    const { headDim, dim, idField } = facts;
+    const { headDim, dim, idField, head, full } = facts;
     const tailed = typeof full === 'string' ? undefined : full;
     const payloadFields = this.payloadFields(withPayload, facts);
     const fields = !vectors
@@ -421,10 +436,9 @@ class MilvusSource implements Source {
     rows: readonly MilvusRow[],
     lifted: Map<string, LiftedField> | undefined,
     { fields, payloadFields, select }: Reading,
-    { headDim, dim, idField, float16, integers }: Facts,
+    { headDim, dim, idField, float16, integers, full }: Facts,
     { withPayload = false, vectors: wanted = true }: Wanted,
   ): PackedRows {
-    const { full } = this.options;
     const nameRow = (row: number) => `row ${row} (id ${String(rows[row]?.[idField])}) of ${this.name}`;
     const ids = milvusIds(rows, idField);
     const matrices = fields.map((field) => packField(field, rows, lifted?.get(field.name), float16, nameRow));
@@ -452,7 +466,7 @@ class MilvusSource implements Source {
     const vectors = requests.map(({ vector }) =>
       exact ? vector : headBy(this.options.headOf, vector, headDim, this.name),
     );
-    const field = exact ? (this.options.full as string) : this.options.head;
+    const field = exact ? (facts.full as string) : facts.head;
     const params = checkParams(request.params, PARAMS, this.name);
     const restricted = { filter: await this.filter(request, facts, request), params, timeout: request.timeout };
     const { outputs, names } = asked;
