@@ -189,7 +189,11 @@ export class Session {
  * @param scores of the answer's rows, any order
  * @param better whether a score is as good as another
  */
-export function lossOf(scores: Iterable<number>, truth: Truth, better: (a: number, b: number) => boolean): number {
+export function lossOf(
+  scores: Iterable<number>,
+  truth: Pick<Truth, 'scores'>,
+  better: (a: number, b: number) => boolean,
+): number {
   const wanted = truth.scores.length;
   if (wanted === 0) return 0;
   const last = truth.scores[wanted - 1]!;
