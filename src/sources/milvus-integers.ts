@@ -3,7 +3,7 @@
  * JSON to float64. Here both are numbers within ±(2^53 − 1), and bigints beyond.
  */
 import { describe, FunnelError, printed } from '../errors.js';
-import { hasLongNumber, parseExact } from './exact-json.js';
+import { parseExact } from '../exact-json.js';
 import type { MilvusRow } from './from-milvus.js';
 import { DYNAMIC } from './milvus-client.js';
 
@@ -52,6 +52,24 @@ export function restoreJson(rows: readonly MilvusRow[], exact: ExactJson, output
   }
 }
 
+const ZERO = 0x30;
+const NINE = 0x39;
+const LONG = 16;
+
+/** Whether sixteen digits stand in a row, so that an integer may be beyond 2^53 − 1. Looks at one byte of sixteen. */
+export function hasLongNumber(bytes: Uint8Array): boolean {
+  const isDigit = (at: number) => bytes[at]! >= ZERO && bytes[at]! <= NINE;
+  for (let at = LONG - 1; at < bytes.length; at += LONG) {
+    if (!isDigit(at)) continue;
+    let from = at;
+    while (from > 0 && isDigit(from - 1)) from--;
+    let to = at + 1;
+    while (to < bytes.length && isDigit(to)) to++;
+    if (to - from >= LONG) return true;
+  }
+  return false;
+}
+
 /** Of a field of Int64, or of an array of them. @throws FunnelError BAD_RESPONSE: the SDK has rounded it */
 export function integersOf(value: unknown, where: () => string): unknown {
   return Array.isArray(value) ? value.map((one) => integerOf(one, where)) : integerOf(value, where);
@@ -73,7 +91,8 @@ function integerOf(value: unknown, where: () => string): unknown {
   return BigInt(text);
 }
 
-const INT64_END = 2 ** 64;
+/** Larger integers that the SDK has parsed may have been rounded all the same. */
+export const UNROUNDED = 2 ** 64;
 
 /**
  * Of JSON that the SDK parsed, where its answer did not come by here.
@@ -82,7 +101,7 @@ const INT64_END = 2 ** 64;
  */
 export function checkUnrounded(value: unknown, where: () => string): void {
   if (typeof value === 'number') {
-    if (!Number.isInteger(value) || Number.isSafeInteger(value) || Math.abs(value) > INT64_END) return;
+    if (!Number.isInteger(value) || Number.isSafeInteger(value) || Math.abs(value) > UNROUNDED) return;
     const remedy =
       'search through a MilvusClient of @zilliz/milvus2-sdk-node 3, or store it as text or in an Int64 field';
     throw rounded(value, where(), remedy);

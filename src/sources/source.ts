@@ -81,6 +81,13 @@ export interface HeadAnswer {
   exact?: Exactness;
   /** How the filter was applied, where the source knows. */
   filtered?: FilterStats;
+  /**
+   * Whole numbers of payloads are as stored where their size is below this; a larger one may have been another integer, that
+   * JSON or the client rounded.
+   *
+   * @default 2^53
+   */
+  exactBelow?: number;
 }
 
 /**

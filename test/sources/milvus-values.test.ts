@@ -5,8 +5,8 @@ import { DataType } from '@zilliz/milvus2-sdk-node';
 import { FunnelSearch, funnel } from 'funnelvec';
 import { fromMilvus, milvusSource } from 'funnelvec/milvus';
 import { FunnelIndex } from 'funnelvec/store';
-import type { FilterNode } from '#dist/query/filter/ast.js';
-import { hasLongNumber, parseExact } from '#dist/sources/exact-json.js';
+import { parseExact } from '#dist/exact-json.js';
+import { hasLongNumber } from '#dist/sources/milvus-integers.js';
 import type { HeadRequest, Source } from '#dist/sources/source.js';
 import { Random, SEED } from '../random.js';
 import { rejects } from './conformance.js';
@@ -228,50 +228,6 @@ describe('Milvus: integers of payloads', () => {
     }
     const { hits } = await new FunnelSearch({ source }).query({ vector, limit: 20, explain: true, withPayload: true });
     for (const { id, payload } of hits) assert.deepEqual(payload, all[String(id)]);
-  });
-
-  test('are compared with all their digits by filters', async () => {
-    const source = milvus.open(collection, { scalars: true });
-    const found = async (filter: FilterNode) => {
-      const { candidates } = await source.head({ vector, candidates: 20, vectors: false, filter });
-      return Array.from(candidates.ids!, Number).sort((a, b) => a - b);
-    };
-    const bounds = INTEGERS.flatMap((value) => [exact(value), exact(value + 1n)]);
-    for (const key of ['n', 'x', 'wide', 'share']) {
-      const path = { text: key, steps: [{ key, each: false }] };
-      // What the field makes of an integer.
-      const stored = (i: number): number | bigint | undefined => {
-        if (key === 'x') return INTEGERS[i]!;
-        if (key === 'n') return i === 1 ? undefined : INTEGERS[i]!;
-        return key === 'wide' ? Number(INTEGERS[i]) : Math.fround(Number(INTEGERS[i]));
-      };
-      const passing = (test: (value: number | bigint) => boolean) =>
-        [...INTEGERS.keys()].filter((i) => stored(i) !== undefined && test(stored(i)!));
-      for (const bound of bounds) {
-        // These have no literal.
-        if (key === 'x' && (bound === 2n ** 63n || bound === -(2n ** 63n))) continue;
-        const said = (test: object) => ({ path, ...test }) as unknown as FilterNode;
-        for (const [op, test] of Object.entries({
-          gt: (value: number | bigint) => value > bound,
-          gte: (value: number | bigint) => value >= bound,
-          lt: (value: number | bigint) => value < bound,
-          lte: (value: number | bigint) => value <= bound,
-        })) {
-          const ids = await found(said({ op: 'range', bounds: { [op]: bound } }));
-          assert.deepEqual(ids, passing(test), `${key} ${op} ${bound}`);
-        }
-        const same = (value: number | bigint) => value >= bound && value <= bound;
-        assert.deepEqual(await found(said({ op: 'match', values: [bound] })), passing(same), `${key} is ${bound}`);
-        const other = await found(said({ op: 'except', values: [bound] }));
-        assert.deepEqual(
-          other,
-          passing((value) => !same(value)),
-          `${key} is not ${bound}`,
-        );
-      }
-    }
-    const beyond = { op: 'range', path: { text: 'x', steps: [{ key: 'x', each: false }] }, bounds: { gt: 2n ** 64n } };
-    await rejects(found(beyond as unknown as FilterNode), 'UNSUPPORTED', /beyond 64 bits.*"x"/);
   });
 
   test('of fromMilvus() are integers where the caller says which fields are', async () => {

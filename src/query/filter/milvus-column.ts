@@ -1,5 +1,5 @@
 /** Conditions on fields of a type of their own. */
-import type { FilterNode } from './ast.js';
+import type { Bounds, FilterNode, Scalar } from './ast.js';
 import type { MilvusField } from './milvus.js';
 import { and, atom, LEAST, list, literal, not, or, type Piece, unsupported } from './milvus-text.js';
 
@@ -8,11 +8,6 @@ export type PathCondition = Extract<
   FilterNode,
   { op: 'match' | 'except' | 'text' | 'range' | 'count' | 'empty' | 'null' }
 >;
-
-/** Integers beyond ±(2^53 − 1) are bigints. */
-type Scalar = string | number | bigint | boolean;
-type Bound = 'gt' | 'gte' | 'lt' | 'lte';
-type Bounds<Value = number | bigint> = { readonly [bound in Bound]?: Value };
 
 const BITS: Record<string, number> = { Int8: 8, Int16: 16, Int32: 32, Int64: 64 };
 const SYMBOLS = { gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
@@ -85,20 +80,11 @@ function storable(type: string, values: readonly Scalar[]): Scalar[] {
   return [...new Set(values)].filter((value) => {
     if (type === 'VarChar') return typeof value === 'string';
     if (type === 'Bool') return typeof value === 'boolean';
-    if (typeof value !== 'number' && typeof value !== 'bigint') return false;
-    if (isFraction(type)) return isSame(nearest(type, value), value);
-    return BigInt.asIntN(BITS[type]!, BigInt(value)) === BigInt(value);
+    if (typeof value !== 'number') return false;
+    if (type === 'Float') return Math.fround(value) === value;
+    const bits = BITS[type];
+    return bits === undefined || BigInt.asIntN(bits, BigInt(value)) === BigInt(value);
   });
-}
-
-/** What a field of Float or Double makes of a number. */
-function nearest(type: string, value: number | bigint): number {
-  return type === 'Float' ? Math.fround(Number(value)) : Number(value);
-}
-
-/** A number and a bigint are compared by their values. */
-function isSame(a: number | bigint, b: number | bigint): boolean {
-  return !(a < b || a > b);
 }
 
 function isFraction(type: string): boolean {
@@ -114,30 +100,28 @@ export function contains(value: string, text: string): Piece {
 
 function inRange(name: string, type: string, bounds: Bounds): Piece {
   if (type === 'VarChar' || type === 'Bool') return false;
+  if (type === 'Double') return compare(name, bounds, (bound) => literal(bound, true));
   return and(
     ...Object.entries(bounds).map(([bound, value]) =>
-      isFraction(type)
-        ? floatBound(name, bound as Bound, value, nearest(type, value))
-        : integerBound(name, bound as Bound, value, BITS[type]!),
+      type === 'Float'
+        ? floatBound(name, bound as keyof Bounds, value)
+        : integerBound(name, bound as keyof Bounds, value, BITS[type]!),
     ),
   );
 }
 
-/**
- * A bound that servers need not round, with the same numbers of the field's type within.
- *
- * @param near the one next to it that the type has
- */
-function floatBound(name: string, bound: Bound, value: number | bigint, near: number): Piece {
+/** Bounds that servers need not round to the field's type, with the same numbers of it within. */
+function floatBound(name: string, bound: keyof Bounds, value: number): Piece {
+  const near = Math.fround(value);
   const lower = bound === 'gt' || bound === 'gte';
   if (!Number.isFinite(near)) return lower === near < 0;
-  const inside = isSame(near, value) ? bound === 'gte' || bound === 'lte' : lower === near > value;
+  const inside = near === value ? bound === 'gte' || bound === 'lte' : lower === near > value;
   return atom(`${name} ${(lower ? '>' : '<') + (inside ? '=' : '')} ${literal(near, true)}`);
 }
 
-function integerBound(name: string, bound: Bound, value: number | bigint, bits: number): Piece {
+function integerBound(name: string, bound: keyof Bounds, value: number, bits: number): Piece {
   const lower = bound === 'gt' || bound === 'gte';
-  const whole = wholeBound(bound, value);
+  const whole = BigInt(bound === 'gt' || bound === 'lte' ? Math.floor(value) : Math.ceil(value));
   if (whole === LEAST && bits === 64) {
     if (bound === 'gte' || bound === 'lt') return lower;
     return atom(`${name} ${lower ? '>=' : '<'} ${LEAST + 1n}`);
@@ -146,22 +130,16 @@ function integerBound(name: string, bound: Bound, value: number | bigint, bits: 
   return lower === whole < 0n;
 }
 
-/** With the same integers within. */
-function wholeBound(bound: Bound, value: number | bigint): bigint {
-  if (typeof value === 'bigint') return value;
-  return BigInt(bound === 'gt' || bound === 'lte' ? Math.floor(value) : Math.ceil(value));
-}
-
 /** As bounds stand. */
-export function compare<Value>(value: string, bounds: Bounds<Value>, write: (bound: Value) => string): Piece {
+export function compare(value: string, bounds: Bounds, write: (bound: number) => string): Piece {
   return and(
-    ...Object.entries<Value>(bounds).map(([bound, limit]) => {
-      return atom(`${value} ${SYMBOLS[bound as Bound]} ${write(limit)}`);
-    }),
+    ...Object.entries(bounds).map(([bound, limit]) =>
+      atom(`${value} ${SYMBOLS[bound as keyof Bounds]} ${write(limit)}`),
+    ),
   );
 }
 
-function within(count: number, { gt, gte, lt, lte }: Bounds<number>): boolean {
+function within(count: number, { gt, gte, lt, lte }: Bounds): boolean {
   return (
     (gt === undefined || count > gt) &&
     (gte === undefined || count >= gte) &&

@@ -1,7 +1,7 @@
 /** Conditions on keys of JSON, in a field of that type or the dynamic one, whose values are of any type. */
 import type { Step } from './ast.js';
 import { compare, contains, type PathCondition } from './milvus-column.js';
-import { and, atom, isName, join, LEAST, list, literal, not, type Piece, unsupported } from './milvus-text.js';
+import { and, atom, isName, join, list, literal, not, type Piece, unsupported } from './milvus-text.js';
 
 /** A key as expressions have it. @param base - a field of type JSON, or `$meta` */
 export function jsonValue(base: string, steps: readonly Step[]): string {
@@ -18,10 +18,8 @@ export function needsScalars({ op }: PathCondition): boolean {
  * row has an array or an object.
  */
 export function scalarCounts(value: string): [something: string, scalar: string] {
-  return [
-    `exists ${value}`,
-    `${value} like "%" or ${value} >= ${-Number.MAX_VALUE} or ${value} == true or ${value} == false`,
-  ];
+  const kinds = [`like "%"`, `>= ${-Number.MAX_VALUE}`, '== true', '== false'];
+  return [`exists ${value}`, kinds.map((kind) => `${value} ${kind}`).join(' or ')];
 }
 
 /**
@@ -36,7 +34,7 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
   const given = atom(`exists ${value}`);
   if (node.op === 'match') {
     if (node.values.length === 0) return false;
-    const same = node.values.map((one) => atom(`${value} == ${scalar(one, named)}`));
+    const same = node.values.map((one) => atom(`${value} == ${literal(one)}`));
     if (scalars) return and(given, join('or', same));
     // Of one value, too: Milvus Lite reads a minus sign in a list only.
     const some = atom(`json_contains_any(${container(base, steps, named)}, ${list(node.values)})`);
@@ -46,12 +44,7 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
   if (node.op === 'count') throw unsupported(`values_count of a JSON key (${named})`);
   if (node.op === 'null') throw unsupported(`is_null of a JSON key (${named})`, 'a missing key is null to it, too');
   if (!scalars) {
-    const what = {
-      except: 'match.except',
-      text: 'match.text',
-      range: 'range',
-      empty: 'is_empty',
-    }[node.op];
+    const what = { except: 'match.except', text: 'match.text', range: 'range', empty: 'is_empty' }[node.op];
     throw unsupported(
       `${what} of a JSON key (${named})`,
       "it does not look into arrays; where none are, say so to the source (scalars: true), or let it ask (scalars: 'ask')",
@@ -59,7 +52,7 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
   }
   switch (node.op) {
     case 'except':
-      return join('and', [given, ...node.values.map((one) => not(atom(`${value} == ${scalar(one, named)}`)))]);
+      return join('and', [given, ...node.values.map((one) => not(atom(`${value} == ${literal(one)}`)))]);
     case 'text':
       return and(given, contains(value, node.text));
     case 'empty':
@@ -70,20 +63,10 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
       const bounds = Object.keys(node.bounds).length > 0 ? node.bounds : { gte: -Number.MAX_VALUE };
       return and(
         number,
-        compare<number | bigint>(value, bounds, (bound) => scalar(bound, named)),
+        compare(value, bounds, (bound) => literal(bound, !Number.isSafeInteger(bound))),
       );
     }
   }
-}
-
-/** Whole numbers as such, so that large ones are compared with all their digits; none beyond 64 bits can be written. */
-function scalar(value: string | number | bigint | boolean, named: string): string {
-  if (typeof value !== 'number' && typeof value !== 'bigint') return literal(value);
-  if (typeof value === 'number' && !Number.isInteger(value)) return literal(value);
-  const whole = BigInt(value);
-  if (BigInt.asIntN(64, whole) === whole && whole !== LEAST) return literal(whole);
-  if (typeof value === 'number') return literal(value, true);
-  throw unsupported(`an integer beyond 64 bits for a JSON key (${named})`);
 }
 
 /** Functions take no `$meta` in Milvus Lite, only the key as if it were a field. */
