@@ -82,7 +82,19 @@ export class FunnelError extends Error {
 
 /** "Expected X for Y but received Z", as an error to throw. */
 export function expected(code: FunnelErrorCode, what: string, where: string, got: unknown): FunnelError {
-  return new FunnelError(code, `Expected ${what} for ${where} but received ${describe(got)}`);
+  return new FunnelError(code, `Expected ${what} for ${where} but received ${describe(got)}${float16Hint(what, got)}`);
+}
+
+/** How to pass a Float16Array, which newer runtimes have: where float16 bits are taken, without a copy. */
+function float16Hint(what: string, got: unknown): string {
+  try {
+    const { [Symbol.toStringTag]: kind } = got as { [Symbol.toStringTag]?: unknown };
+    if (!ArrayBuffer.isView(got) || kind !== 'Float16Array') return '';
+  } catch {
+    return ''; // null, or a getter that throws
+  }
+  const bits = 'its bits, new Uint16Array(array.buffer, array.byteOffset, array.length)';
+  return `: pass ${what.includes('Uint16Array') ? bits : 'Float32Array.from(array)'}`;
 }
 
 /** A short rendering of any value: its content when small, its type always. Asks nothing of it that may throw. */

@@ -1,4 +1,6 @@
 /** `funnelvec bench`: how long searches of a store take, and what they find, mode by mode. */
+import type { Metric } from '../kernels/kernels.js';
+import { asGood, lossOf, type Truth } from '../tune/session.js';
 import { Interrupted } from './exit.js';
 import type { Io } from './io.js';
 import type { LoadEmbedder, ModelSpec } from './model.js';
@@ -21,7 +23,7 @@ export interface BenchRow {
   /** Milliseconds of one search at a time. */
   p50: number;
   p95: number;
-  /** Share of the exact answers that was found: ids, in any order. */
+  /** Share of the exact answers that was found, in any order; a row of the same score is as good, as it is to tune. */
   recall: number;
   /** Queries of which all were found. */
   complete: number;
@@ -56,23 +58,23 @@ export async function bench(place: Place, options: BenchCommand, io: Io, load: L
     ];
     const progress = await startProgress(io, 'bench', 'queries');
     const result: BenchRow[] = [];
-    let truth: Set<string>[] = [];
+    let truth: Truth[] = [];
     let exact: string | undefined;
     try {
       for (const [at, [mode, how]] of modes.entries()) {
         for (const vector of vectors.slice(0, WARM_UP)) await searcher.query({ ...how, vector, signal: io.stop });
         const times: number[] = [];
-        const found: string[][] = [];
+        const found: Truth[] = [];
         for (const [q, vector] of vectors.entries()) {
           if (io.stop.aborted) throw new Interrupted('Stopped.');
           const { hits, ms, exact: promise } = await searcher.query({ ...how, vector, signal: io.stop });
           times.push(ms);
-          found.push(hits.map(({ id }) => String(id)));
+          found.push({ ids: hits.map(({ id }) => id), scores: hits.map(({ score }) => score) });
           if (mode === 'exact') exact = promise;
           progress.step(mode, (at + (q + 1) / vectors.length) / modes.length);
         }
-        if (mode === 'exact') truth = found.map((ids) => new Set(ids));
-        result.push({ mode, ...timesOf(times), ...recallOf(found, truth) });
+        if (mode === 'exact') truth = found;
+        result.push({ mode, ...timesOf(times), ...recallOf(found, truth, searcher.metric) });
       }
     } finally {
       progress.stop();
@@ -89,10 +91,12 @@ function timesOf(times: readonly number[]): { p50: number; p95: number } {
   return { p50: at(0.5), p95: at(0.95) };
 }
 
-function recallOf(found: readonly string[][], truth: readonly Set<string>[]): { recall: number; complete: number } {
-  const shares = truth.map((wanted, q) => {
-    return wanted.size === 0 ? 1 : found[q]!.filter((id) => wanted.has(id)).length / wanted.size;
-  });
+function recallOf(
+  found: readonly Truth[],
+  truth: readonly Truth[],
+  metric: Metric,
+): { recall: number; complete: number } {
+  const shares = truth.map((wanted, q) => 1 - lossOf(found[q]!.scores, wanted, asGood(metric)));
   return {
     recall: shares.reduce((sum, share) => sum + share, 0) / shares.length,
     complete: shares.filter((share) => share === 1).length,

@@ -6,7 +6,7 @@
 import { funnel } from '../index.js';
 import { activeKernels } from '../kernels/load.js';
 import { FunnelIndex } from '../store/funnel-index.js';
-import { randomFrom } from '../tune/session.js';
+import { asGood, lossOf, randomFrom } from '../tune/session.js';
 import type { Io } from './io.js';
 import type { LoadEmbedder, ModelSpec } from './model.js';
 import { startProgress } from './progress.js';
@@ -38,6 +38,7 @@ export interface DemoResult {
 }
 
 const DIM = 256;
+const METRIC = 'cosine';
 const QUERIES = 50;
 const LIMIT = 10;
 const HEAD = 64;
@@ -67,26 +68,26 @@ async function madeUp(rows: number, io: Io): Promise<DemoResult> {
       Array.from({ length: rows }, (_, id) => id),
       matrix,
     );
-    /** Positions of the best rows by their first dims. */
-    const scan = (query: Float32Array, to: number, count: number): Uint32Array => {
+    /** Positions of the best rows by their first dims, and their cosines. */
+    const scan = (query: Float32Array, to: number, count: number) => {
       const best = { indices: new Uint32Array(count), keys: new Float64Array(count) };
-      activeKernels().scan({ metric: 'cosine', query, rows: matrix, dim: DIM, to, ...best });
-      return best.indices;
+      activeKernels().scan({ metric: METRIC, query, rows: matrix, dim: DIM, to, ...best });
+      return best;
     };
     const own = (mode: 'exact' | 'funnel') => (vector: Float32Array) => {
       const { hits, stats } = index.querySync({ vector, limit: LIMIT, mode });
-      return { ids: hits.map(({ id }) => id), read: stats.rowsRead };
+      return { scores: hits.map(({ score }) => score), read: stats.rowsRead };
     };
     const byPrefix = (vector: Float32Array) => {
-      const pool = scan(vector, HEAD, POOL);
+      const { indices: pool } = scan(vector, HEAD, POOL);
       const vectors = new Float32Array(POOL * DIM);
       for (const [i, row] of pool.entries()) vectors.set(matrix.subarray(row * DIM, (row + 1) * DIM), i * DIM);
       const plan = { scales: [2 * HEAD, DIM], keep: 0.5, limit: LIMIT };
       const hits = funnel({ vectors, dim: DIM, ids: Array.from(pool) }, vector, plan);
-      return { ids: hits.map(({ id }) => id), read: POOL };
+      return { scores: hits.map(({ score }) => score), read: POOL };
     };
     const ways: [string, (vector: Float32Array) => Answer][] = [
-      ['a scan of every row', (vector) => ({ ids: [...scan(vector, DIM, LIMIT)], read: rows })],
+      ['a scan of every row', (vector) => ({ scores: Array.from(scan(vector, DIM, LIMIT).keys), read: rows })],
       ['the index, mode exact', own('exact')],
       ['the index, mode funnel', own('funnel')],
       [`a scan of ${HEAD} dims, and funnel() of its best ${POOL}`, byPrefix],
@@ -100,28 +101,29 @@ async function madeUp(rows: number, io: Io): Promise<DemoResult> {
 }
 
 interface Answer {
-  ids: unknown[];
+  /** Best first. */
+  scores: number[];
   /** Rows of which every dim was read. */
   read: number;
 }
 
 /** The first way is the truth. */
 function compared(ways: [string, (vector: Float32Array) => Answer][], queries: readonly Float32Array[]): DemoRow[] {
-  const truth: Set<unknown>[] = [];
+  const truth: Answer[] = [];
   return ways.map(([how, ask]) => {
     const times: number[] = [];
-    let [found, read] = [0, 0];
+    let [lost, read] = [0, 0];
     for (const [q, vector] of queries.entries()) {
       const start = performance.now();
       const answer = ask(vector);
       times.push(performance.now() - start);
-      truth[q] ??= new Set(answer.ids);
-      found += answer.ids.filter((id) => truth[q]!.has(id)).length;
+      truth[q] ??= answer;
+      lost += lossOf(answer.scores, truth[q], asGood(METRIC));
       read += answer.read;
     }
     times.sort((a, b) => a - b);
     const ms = times[queries.length >> 1]!;
-    return { how, ms, recall: found / (queries.length * LIMIT), read: read / queries.length };
+    return { how, ms, recall: 1 - lost / queries.length, read: read / queries.length };
   });
 }
 

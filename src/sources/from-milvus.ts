@@ -1,7 +1,9 @@
 /** What the Milvus SDK's search() answered, as candidates. */
 import { describe, expected, FunnelError, printed } from '../errors.js';
 import type { Id, PackedCandidates } from '../types.js';
-import { checkKeys } from '../validate.js';
+import { checkKeys, isListOf, isString } from '../validate.js';
+import { integersOf } from './milvus-integers.js';
+import { setOwn } from './own.js';
 import { dimOf, type PackableRow, packRows } from './pack.js';
 
 export interface FromMilvusOptions {
@@ -11,11 +13,19 @@ export interface FromMilvusOptions {
   idField?: string;
   /** What raw bytes hold, where a transformer of yours hands out Float16Vector or BFloat16Vector fields as Buffers. */
   bytes?: 'float16' | 'bfloat16';
+  /**
+   * Fields of Int64, and of arrays of them, that are to be integers in `rows`: numbers within ±(2^53 − 1), bigints beyond. An
+   * answer does not say which these are. `rows` are then copies.
+   *
+   * @default none: they stay the decimal text that the SDK makes of them
+   */
+  integers?: readonly string[];
 }
 
 /**
  * Packs the rows that the SDK's `search()` (or `query()`) answered for one query vector. Rows are kept by reference; Int64 ids
- * stay the decimal strings they arrive as.
+ * stay the decimal strings they arrive as, and so do other Int64 fields that `integers` does not name. Integers beyond
+ * 2^53 − 1 in JSON were rounded by the SDK before; milvusSource() reads them exactly.
  *
  * @example
  * const answer = await client.search({ collection_name: 'films', anns_field: 'head', data: head, limit: 128,
@@ -25,11 +35,12 @@ export interface FromMilvusOptions {
  * @throws FunnelError REFUSED (the status says so), BAD_RESPONSE, BAD_ID, BAD_DIMS, NOT_FINITE
  */
 export function fromMilvus<Row = unknown>(response: unknown, options: FromMilvusOptions): PackedCandidates<Row> {
-  checkKeys(options, ['vectorField', 'idField', 'bytes'], 'the options of fromMilvus()');
-  const { vectorField, idField = 'id', bytes } = options;
+  checkKeys(options, ['vectorField', 'idField', 'bytes', 'integers'], 'the options of fromMilvus()');
+  const { vectorField, idField = 'id', bytes, integers = [] } = options;
   for (const [name, field] of Object.entries({ vectorField, idField })) {
     if (typeof field !== 'string') throw expected('BAD_ARGUMENT', 'the name of a field', name, field);
   }
+  if (!isListOf(integers, isString)) throw expected('BAD_ARGUMENT', 'names of fields', 'integers', integers);
   const rows = milvusRows(response);
   const name = (row: number) => `row ${row} (id ${printed(rows[row]?.[idField])})`;
   const ids = milvusIds(rows, idField);
@@ -44,9 +55,36 @@ export function fromMilvus<Row = unknown>(response: unknown, options: FromMilvus
     vectors: packed?.vectors ?? packRows(vectors, dim, { name }),
     dim,
     ids,
-    rows: rows as readonly unknown[] as readonly Row[],
+    rows: (integers.length === 0 ? rows : withIntegers(rows, integers, name)) as readonly unknown[] as readonly Row[],
     headScores: milvusScores(rows),
   };
+}
+
+function withIntegers(
+  rows: readonly MilvusRow[],
+  fields: readonly string[],
+  name: (row: number) => string,
+): readonly MilvusRow[] {
+  return rows.map((row, i) => {
+    const copy = { ...row };
+    for (const field of fields) {
+      const where = `${JSON.stringify(field)} of ${name(i)}`;
+      if (!Object.hasOwn(row, field)) {
+        throw expected(
+          'BAD_ARGUMENT',
+          `fields that are among output_fields for integers, as ${where} is not,`,
+          'integers',
+          field,
+        );
+      }
+      setOwn(
+        copy,
+        field,
+        integersOf(row[field], () => where),
+      );
+    }
+    return copy;
+  });
 }
 
 export type MilvusRow = Record<string, unknown>;

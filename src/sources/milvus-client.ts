@@ -9,3 +9,6 @@ export interface MilvusClientLike {
   // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
   query?(request: any): Promise<any>;
 }
+
+/** Where rows keep the keys that the schema does not name. */
+export const DYNAMIC = '$meta';

@@ -1,8 +1,9 @@
 /** Rows as the Milvus SDK answers them, as vectors and payloads. */
 import { expected, FunnelError } from '../errors.js';
 import { absent, fromBfloat16, type MilvusRow } from './from-milvus.js';
+import { DYNAMIC } from './milvus-client.js';
+import { integersOf } from './milvus-integers.js';
 import type { LiftedField } from './milvus-lift.js';
-import { DYNAMIC } from './milvus-schema.js';
 import { setOwn } from './own.js';
 import { type PackableRow, packRows } from './pack.js';
 
@@ -75,15 +76,29 @@ export function packField(
   return bits;
 }
 
-export function payloadOf(row: MilvusRow, fields: readonly string[]): MilvusRow {
+/**
+ * @param fields by name; the dynamic one stands for all of its keys
+ * @param integers those of Int64
+ */
+export function payloadOf(
+  row: MilvusRow,
+  fields: readonly string[],
+  integers: ReadonlySet<string>,
+  nameRow: () => string,
+): MilvusRow {
   const payload: MilvusRow = {};
+  const dynamic = (row[DYNAMIC] ?? {}) as MilvusRow;
   for (const field of fields) {
-    if (field !== DYNAMIC) {
-      if (row[field] !== undefined) setOwn(payload, field, row[field]);
-      continue;
+    if (field === DYNAMIC) {
+      for (const key of Object.keys(dynamic)) setOwn(payload, key, dynamic[key]);
+    } else if (integers.has(field)) {
+      const value = integersOf(row[field], () => `field ${JSON.stringify(field)} of ${nameRow()}`);
+      if (value !== undefined) setOwn(payload, field, value);
+    } else {
+      // A dynamic key stands beside the fields in what a search answered, and within the dynamic one in what a query did.
+      const value = row[field] === undefined && Object.hasOwn(dynamic, field) ? dynamic[field] : row[field];
+      if (value !== undefined) setOwn(payload, field, value);
     }
-    const dynamic = (row[DYNAMIC] ?? {}) as MilvusRow;
-    for (const key of Object.keys(dynamic)) setOwn(payload, key, dynamic[key]);
   }
   return payload;
 }

@@ -4,8 +4,8 @@ import type { MilvusField, MilvusFields } from '../query/filter/milvus.js';
 import { LEAST, literal } from '../query/filter/milvus-text.js';
 import type { Id, Metric } from '../types.js';
 import { refusal } from './from-milvus.js';
-import type { TailLayout } from './layout.js';
-import type { MilvusClientLike } from './milvus-client.js';
+import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from './layout.js';
+import { DYNAMIC, type MilvusClientLike } from './milvus-client.js';
 import type { LiftedField } from './milvus-lift.js';
 import type { SourceInfo } from './source.js';
 
@@ -18,15 +18,14 @@ const VARCHAR = 21;
 /** Binary, float, half, sparse, int8 vectors and arrays of them. */
 const isVector = (type: number) => type >= 100 && type < 200;
 
-/** Where rows keep the fields that the schema does not name. */
-export const DYNAMIC = '$meta';
-
-export interface Facts extends SourceInfo {
+export interface Facts extends SourceInfo, VectorNames {
   idField: string;
   /** Whether ids are text, not numbers. */
   text: boolean;
   /** Fields that are no vectors, without the primary key. */
   scalars: string[];
+  /** Fields of Int64 and of arrays of them, the primary key among them. */
+  integers: ReadonlySet<string>;
   vectorFields: string[];
   dynamic: boolean;
   /** Whether the server answers squares of distances. */
@@ -36,16 +35,16 @@ export interface Facts extends SourceInfo {
   scans: boolean;
   /** What filters go by. */
   fields: MilvusFields;
+  /** Keys in JSON that were found to hold no arrays and no objects. */
+  scalarKeys: Set<string>;
 }
 
 /** Of the source's options. */
-interface Options {
+interface Options extends GivenNames {
   collection: string;
-  head: string;
-  full: string | TailLayout;
   metric?: Metric | undefined;
   idField?: string | undefined;
-  scalars?: boolean | undefined;
+  scalars?: boolean | 'ask' | undefined;
 }
 
 interface SchemaField {
@@ -60,7 +59,7 @@ interface SchemaField {
 
 /** Reads schema and indexes. @throws FunnelError */
 export async function readFacts(client: MilvusClientLike, options: Options, name: string): Promise<Facts> {
-  const { collection, head, full, metric } = options;
+  const { collection, metric } = options;
   const answer = await client.describeCollection({ collection_name: collection });
   const no = refusal(answer?.status);
   if (no) throw refused(name, answer.status.code || no.code, no.reason, answer);
@@ -77,12 +76,13 @@ export async function readFacts(client: MilvusClientLike, options: Options, name
     const names = fields.map((field) => field.name);
     throw noField(name, 'id field', idField, names);
   }
+  const dense = new Map(
+    vectorFields.filter((one) => TYPES[Number(one.dataType)]).map((one) => [one.name, Number(one.dim)]),
+  );
+  const { head, full } = namesFor(options, dense, name);
   const find = (wanted: string) => {
     const field = vectorFields.find((one) => one.name === wanted);
-    if (!field) {
-      const names = vectorFields.map((one) => one.name);
-      throw noField(name, 'vector field', wanted, names);
-    }
+    if (!field) throw noVector(name, wanted, dense);
     const kind = TYPES[Number(field.dataType)];
     if (!kind) {
       throw new FunnelError(
@@ -124,7 +124,10 @@ export async function readFacts(client: MilvusClientLike, options: Options, name
         : `Expected an index on ${JSON.stringify(head)} in ${name} but it has none: create one, or name the metric`,
     );
   }
+  const scalarKeys = new Set<string>();
   return {
+    head,
+    full,
     headDim,
     dim,
     metric: metric ?? (typeof full === 'string' ? METRICS[stored!]! : 'cosine'),
@@ -133,6 +136,7 @@ export async function readFacts(client: MilvusClientLike, options: Options, name
     idField,
     text,
     scalars: scalars.map((field) => field.name),
+    integers: new Set(fields.filter(isInteger).map((field) => field.name)),
     vectorFields: vectorFields.map((field) => field.name),
     dynamic: Boolean(answer.schema.enable_dynamic_field),
     squared: { head: headMetric === 'L2', full: fullMetric === 'L2' },
@@ -146,8 +150,9 @@ export async function readFacts(client: MilvusClientLike, options: Options, name
           .map((field) => [field.name, filterField(field)]),
       ),
       dynamic: Boolean(answer.schema.enable_dynamic_field),
-      ...(options.scalars && { scalars: true }),
+      scalars: options.scalars === 'ask' ? scalarKeys : options.scalars === true,
     },
+    scalarKeys,
   };
 }
 
@@ -171,6 +176,10 @@ async function indexesOf(
     indexes.set(field_name, { metric: param('metric_type'), type: param('index_type') });
   }
   return indexes;
+}
+
+function isInteger({ data_type, element_type }: SchemaField): boolean {
+  return data_type === 'Int64' || (data_type === 'Array' && element_type === 'Int64');
 }
 
 function filterField({ data_type = '', element_type, nullable }: SchemaField): MilvusField {
@@ -203,6 +212,13 @@ function keyLiteral(id: Id, { text }: Facts): string {
   if (text) return literal(plain);
   if (!/^-?\d+$/.test(plain)) throw expected('BAD_ID', 'an integer, as the keys of the collection are,', 'an id', id);
   return String(BigInt(plain));
+}
+
+function noVector(name: string, wanted: string, dense: ReadonlyMap<string, number>): FunnelError {
+  const remedy =
+    dense.size === 0 ? '' : `: write ${namesToWrite(dense)}${dense.size === 1 ? ', or leave both out' : ''}`;
+  const what = `vector field ${JSON.stringify(wanted)} in ${name}`;
+  return new FunnelError('NO_FIELD', `Expected ${what} but it has ${listVectors(dense)}${remedy}`);
 }
 
 export function noField(name: string, what: string, field: string, has: readonly string[]): FunnelError {

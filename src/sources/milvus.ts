@@ -2,7 +2,9 @@
 
 import { expected, FunnelError } from '../errors.js';
 import type { FilterNode } from '../query/filter/ast.js';
-import { type MilvusFields, toMilvusFilter } from '../query/filter/milvus.js';
+import { type MilvusFields, scalarKeys, toMilvusFilter } from '../query/filter/milvus.js';
+import { scalarCounts } from '../query/filter/milvus-json.js';
+import { unsupported } from '../query/filter/milvus-text.js';
 import { parsePath } from '../query/filter/path.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
@@ -11,14 +13,15 @@ import { checkIds, checkInteger } from '../validate.js';
 import { guarded, messageOf, overloaded, reachReason, socketCode } from './call.js';
 import { type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
 import { Known } from './known.js';
-import { checkHeadQuery, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
+import { checkHeadQuery, type GivenNames, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
 import { sourceOf } from './layouts.js';
-import type { MilvusClientLike } from './milvus-client.js';
+import { DYNAMIC, type MilvusClientLike } from './milvus-client.js';
 import { checkExpression } from './milvus-expression.js';
+import { checkUnrounded, restoreJson, UNROUNDED } from './milvus-integers.js';
 import type { LiftedField } from './milvus-lift.js';
 import { distances, type Part, packField, partsOf, payloadOf } from './milvus-rows.js';
-import { behindKey, DYNAMIC, type Facts, FLOAT16, noField, readFacts, refused, withKeys } from './milvus-schema.js';
-import { tapped } from './milvus-tap.js';
+import { behindKey, type Facts, FLOAT16, noField, readFacts, refused, withKeys } from './milvus-schema.js';
+import { type Tap, tapped } from './milvus-tap.js';
 import { inOrder, joined } from './rows.js';
 import {
   type FetchAnswer,
@@ -57,9 +60,24 @@ export interface MilvusLayout {
   headOf?: HeadOf;
 }
 
-/** With `head` and `full`; or with `vectors`, several layouts by name, of which each request names one (`using`). */
+/**
+ * Of a collection with one vector field, which is head and full one at once: the server searches all its dims. So are those that
+ * LangChain, LlamaIndex and pymilvus' quick set-up make.
+ */
+export interface MilvusOneVector extends Pick<MilvusLayout, 'metric' | 'headOf'> {
+  head?: undefined;
+  full?: undefined;
+}
+
+/**
+ * With `head` and `full`; with neither, where the collection has one vector field; or with `vectors`, several layouts by name,
+ * of which each request names one (`using`).
+ */
 export type MilvusSourceOptions = MilvusCommonOptions &
-  ((MilvusLayout & { vectors?: undefined }) | { vectors: Record<string, MilvusLayout>; head?: undefined });
+  (
+    | ((MilvusLayout | MilvusOneVector) & { vectors?: undefined })
+    | { vectors: Record<string, MilvusLayout>; head?: undefined; full?: undefined }
+  );
 
 export interface MilvusCommonOptions {
   collection: string;
@@ -74,14 +92,16 @@ export interface MilvusCommonOptions {
   /** Milliseconds for one call, where the request names none. @default the client's, for a search */
   timeout?: number;
   /**
-   * A promise of yours: keys of JSON fields and dynamic keys hold no arrays or objects where filters look. Without it only
-   * `match` can be said of them, since Milvus compares an array as one value.
+   * True is a promise of yours: keys of JSON fields and dynamic keys hold no arrays or objects where filters look. Without it
+   * only `match` can be said of them, since Milvus compares an array as one value. 'ask' lets the collection say so: before a
+   * filter first looks at a key, rows that have it are counted, twice, which is believed for a minute; where some hold arrays or
+   * objects the filter is UNSUPPORTED, as with false.
    *
    * @default false
    */
-  scalars?: boolean;
+  scalars?: boolean | 'ask';
   /**
-   * 'fast' reads vectors out of the answer's bytes, wherever this SDK allows it; 'client' always lets the SDK decode. The
+   * 'fast' reads vectors out of the answer's bytes, wherever this SDK allows it; 'client' always lets the SDK decode them. The
    * candidates are the same.
    * @default 'fast'
    */
@@ -91,7 +111,8 @@ export interface MilvusCommonOptions {
 /**
  * Head searches on a Milvus collection through a MilvusClient that you made and keep.
  *
- * Int64 ids are decimal strings, as the SDK hands them out. Under L2 Milvus answers the square of the distance; here it is the
+ * Int64 ids are decimal strings, as the SDK hands them out. Integers of payloads, those in JSON too, are numbers within
+ * ±(2^53 − 1) and bigints beyond. Under L2 Milvus answers the square of the distance; here it is the
  * distance, and the metric is called 'euclid'.
  *
  * Dims, metric and fields are read once and believed for a minute, or until a search is refused. The SDK cannot end a request
@@ -100,6 +121,7 @@ export interface MilvusCommonOptions {
  * @example
  * const client = new MilvusClient({ address: '127.0.0.1:19530' });
  * const source = milvusSource(client, { collection: 'films', head: 'head_embedding', full: 'embedding' });
+ * const one = milvusSource(client, { collection: 'langchain_col' }); // its one vector field
  *
  * @throws FunnelError BAD_ARGUMENT
  */
@@ -108,10 +130,14 @@ export function milvusSource(client: MilvusClientLike, options: MilvusSourceOpti
     throw expected('BAD_ARGUMENT', 'a MilvusClient of @zilliz/milvus2-sdk-node', 'client', client);
   }
   checkExpression(options?.nativeFilter);
+  const scalars: unknown = options?.scalars;
+  if (scalars !== undefined && typeof scalars !== 'boolean' && scalars !== 'ask') {
+    throw expected('BAD_ARGUMENT', "a boolean or 'ask'", 'scalars', scalars);
+  }
   return sourceOf(options, (own: OwnOptions) => new MilvusSource(client, own), nameOf);
 }
 
-type OwnOptions = MilvusCommonOptions & MilvusLayout;
+type OwnOptions = MilvusCommonOptions & GivenNames & Pick<MilvusLayout, 'metric' | 'headOf'>;
 
 function nameOf(collection: string): string {
   return `Milvus collection ${JSON.stringify(collection)}`;
@@ -215,11 +241,15 @@ class MilvusSource implements Source {
   count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
     return this.guarded(options, (signal) =>
       this.informed(undefined, signal, async (facts) => {
-        const asked = { fields: [], names: [], payloadFields: [], outputs: ['count(*)'], select: undefined };
-        const [row] = await this.query(this.filter({ filter, nativeFilter }, facts), asked, options, facts, {});
-        return Number(row?.['count(*)'] ?? 0);
+        return this.counted(await this.filter({ filter, nativeFilter }, facts, options), facts, options);
       }),
     );
+  }
+
+  private async counted(filter: string | undefined, facts: Facts, options: { timeout?: number }): Promise<number> {
+    const asked = { fields: [], names: [], payloadFields: [], outputs: [COUNT], select: undefined };
+    const [row] = await this.query(filter, asked, options, facts, {});
+    return Number(row?.[COUNT] ?? 0);
   }
 
   async idOf(value: string | number | bigint, options: Parameters<NonNullable<Source['idOf']>>[1] = {}) {
@@ -233,23 +263,31 @@ class MilvusSource implements Source {
     checkPayloadSelection(withPayload);
     checkInteger(candidates, 1, MAX_LIMIT, 'candidates');
     checkParams(params, PARAMS, this.name);
-    if (mode === 'exact' && typeof this.options.full !== 'string') throw this.noFull('UNSUPPORTED');
+    if (mode === 'exact') this.checkFull('UNSUPPORTED');
   }
 
-  private noFull(code: 'BAD_ARGUMENT' | 'UNSUPPORTED'): FunnelError {
-    return new FunnelError(code, `${this.name} stores no full vector to search: its layout is head and tail`);
+  private checkFull(code: 'BAD_ARGUMENT' | 'UNSUPPORTED'): void {
+    if (typeof this.options.full !== 'object') return;
+    throw new FunnelError(code, `${this.name} stores no full vector to search: its layout is head and tail`);
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
     return this.guarded(request, async (signal) => {
-      const { full } = this.options;
-      if (typeof full !== 'string') throw this.noFull('BAD_ARGUMENT');
+      this.checkFull('BAD_ARGUMENT');
       checkInteger(request.limit, 1, MAX_LIMIT, 'limit');
       return this.informed(request, signal, async (facts) => {
         const { idField, squared } = facts;
-        const filter = this.filter(request, facts);
+        const filter = await this.filter(request, facts, request);
         const asked = { ...request, filter, params: undefined };
-        const { parts, at, began } = await this.search(full, [request.vector], request.limit, asked, [idField], []);
+        const { parts, at, began } = await this.search(
+          facts.full as string,
+          [request.vector],
+          request.limit,
+          asked,
+          [idField],
+          [],
+          facts,
+        );
         const { rows } = parts[0]!;
         const scores = distances(milvusScores(rows, [idField]), squared.full);
         return { ids: milvusIds(rows, idField), scores: Array.from(scores ?? []), ms: at - began };
@@ -293,7 +331,8 @@ class MilvusSource implements Source {
         const began = performance.now();
         const behind = after === undefined ? undefined : behindKey(after, facts);
         const params = { limit, iterator: 'True', reduce_stop_for_best: 'True' };
-        const rows = await this.query(this.filter({ nativeFilter: behind }, facts), asked, request, facts, params);
+        const filter = await this.filter({ nativeFilter: behind }, facts, request);
+        const rows = await this.query(filter, asked, request, facts, params);
         const unpacked = this.unpack(rows, undefined, asked, facts, request);
         const last = this.checkOrder(unpacked.ids.map(String), after, facts);
         // A page may be short though more follow; only an empty one is the end.
@@ -324,13 +363,16 @@ class MilvusSource implements Source {
     filter: string | undefined,
     { outputs }: Reading,
     { timeout = this.options.timeout }: Pick<HeadRequest, 'timeout'>,
-    { float16 }: Facts,
+    facts: Facts,
     params: object,
   ): Promise<readonly MilvusRow[]> {
+    const { float16 } = facts;
     if (typeof this.client.query !== 'function') {
       throw expected('BAD_ARGUMENT', 'a MilvusClient with query()', 'client', this.client);
     }
-    const answer = await this.client.query({
+    const json = jsonOf(outputs, facts);
+    const tap = json.length === 0 ? undefined : tapped(this.client, 'Query');
+    const answer = await (tap?.client ?? this.client).query!({
       collection_name: this.options.collection,
       filter: filter ?? '',
       output_fields: outputs,
@@ -341,13 +383,33 @@ class MilvusSource implements Source {
     });
     const no = refusal(answer?.status);
     if (no) throw refused(this.name, (answer.status as { code?: number }).code || no.code, no.reason, answer);
-    return milvusRows(answer);
+    const rows = milvusRows(answer);
+    this.exactJson(rows, json, tap);
+    return rows;
+  }
+
+  /**
+   * Sees that integers in JSON are what the database has.
+   *
+   * @param rows all of an answer
+   * @param json what of them is JSON
+   */
+  private exactJson(rows: readonly MilvusRow[], json: readonly string[], tap: Tap | undefined): void {
+    const exact = tap?.json();
+    if (exact !== undefined) {
+      restoreJson(rows, exact, json);
+      return;
+    }
+    for (const field of json) {
+      for (const [i, row] of rows.entries()) {
+        checkUnrounded(row[field], () => `${JSON.stringify(field)} of row ${i} of ${this.name}`);
+      }
+    }
   }
 
   /** What of rows is to be read. */
   private reading(facts: Facts, { withPayload = false, vectors = true }: Wanted): Reading {
-    const { head, full } = this.options;
-    const { headDim, dim, idField } = facts;
+    const { headDim, dim, idField, head, full } = facts;
     const tailed = typeof full === 'string' ? undefined : full;
     const payloadFields = this.payloadFields(withPayload, facts);
     const fields = !vectors
@@ -374,10 +436,9 @@ class MilvusSource implements Source {
     rows: readonly MilvusRow[],
     lifted: Map<string, LiftedField> | undefined,
     { fields, payloadFields, select }: Reading,
-    { headDim, dim, idField, float16 }: Facts,
+    { headDim, dim, idField, float16, integers, full }: Facts,
     { withPayload = false, vectors: wanted = true }: Wanted,
   ): PackedRows {
-    const { full } = this.options;
     const nameRow = (row: number) => `row ${row} (id ${String(rows[row]?.[idField])}) of ${this.name}`;
     const ids = milvusIds(rows, idField);
     const matrices = fields.map((field) => packField(field, rows, lifted?.get(field.name), float16, nameRow));
@@ -389,8 +450,9 @@ class MilvusSource implements Source {
       const [heads, tails] = matrices as Float32Array[];
       vectors = joinTails(heads!, headDim, norms, tails!, dim - headDim, nameNorm, nameRow);
     }
-    const read = (row: MilvusRow) => payloadOf(row, payloadFields);
-    const payloads = withPayload === false ? undefined : rows.map((row) => (select ? select(read(row)) : read(row)));
+    const read = (row: MilvusRow, i: number) => payloadOf(row, payloadFields, integers, () => nameRow(i));
+    const payloads =
+      withPayload === false ? undefined : rows.map((row, i) => (select ? select(read(row, i)) : read(row, i)));
     return { vectors, dim, ids, payloads };
   }
 
@@ -404,12 +466,12 @@ class MilvusSource implements Source {
     const vectors = requests.map(({ vector }) =>
       exact ? vector : headBy(this.options.headOf, vector, headDim, this.name),
     );
-    const field = exact ? (this.options.full as string) : this.options.head;
+    const field = exact ? (facts.full as string) : facts.head;
     const params = checkParams(request.params, PARAMS, this.name);
-    const restricted = { filter: this.filter(request, facts), params, timeout: request.timeout };
+    const restricted = { filter: await this.filter(request, facts, request), params, timeout: request.timeout };
     const { outputs, names } = asked;
-    const answer = await this.search(field, vectors, candidates, restricted, outputs, names, facts.float16);
-    const { parts, began, at } = answer;
+    const answer = await this.search(field, vectors, candidates, restricted, outputs, names, facts);
+    const { parts, began, at, exactBelow } = answer;
     return parts.map(({ rows, lifted }) => {
       const start = parts.length === 1 ? at : performance.now();
       if (rows.length > candidates) {
@@ -425,6 +487,7 @@ class MilvusSource implements Source {
         candidates: { headScores, ...unpacked },
         headMs: (at - began) / parts.length,
         decodeMs: performance.now() - start,
+        exactBelow,
         ...(exact && { exact: facts.scans ? ('server' as const) : ('index' as const) }),
       };
     });
@@ -437,9 +500,10 @@ class MilvusSource implements Source {
     asked: { filter: string | undefined; params: SearchParams | undefined; timeout?: number | undefined },
     outputs: readonly string[],
     lifts: readonly string[],
-    float16 = false,
-  ): Promise<{ parts: Part[]; began: number; at: number }> {
+    facts: Facts,
+  ): Promise<{ parts: Part[]; began: number; at: number; exactBelow: number }> {
     const { collection, consistency, decode } = this.options;
+    const { float16 } = facts;
     const data = vectors.map((vector) => Array.from(vector));
     const request = {
       collection_name: collection,
@@ -454,7 +518,9 @@ class MilvusSource implements Source {
       // Bits, not numbers made of them.
       transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,
     };
-    const tap = decode === 'client' || lifts.length === 0 ? undefined : tapped(this.client, lifts);
+    const json = jsonOf(outputs, facts);
+    const lifted = decode === 'client' ? [] : lifts;
+    const tap = lifted.length + json.length === 0 ? undefined : tapped(this.client, 'Search', lifted);
     const began = performance.now();
     let answer: { status?: unknown; results?: unknown };
     try {
@@ -467,16 +533,43 @@ class MilvusSource implements Source {
     const at = tap?.at() ?? performance.now();
     const no = refusal(answer?.status);
     if (no) throw refused(this.name, (answer.status as { code?: number }).code || no.code, no.reason, answer);
-    const lifted = tap?.fields();
-    if (vectors.length === 1) return { parts: [{ rows: milvusRows(answer), lifted }], began, at };
-    return { parts: partsOf(answer, vectors.length, lifted, this.name), began, at };
+    const fields = tap?.fields();
+    const parts =
+      vectors.length === 1
+        ? [{ rows: milvusRows(answer), lifted: fields }]
+        : partsOf(answer, vectors.length, fields, this.name);
+    if (json.length > 0)
+      this.exactJson(parts.length === 1 ? parts[0]!.rows : parts.flatMap(({ rows }) => rows), json, tap);
+    return { parts, began, at, exactBelow: json.length === 0 || tap?.json() ? Number.POSITIVE_INFINITY : UNROUNDED };
   }
 
-  private filter({ filter, nativeFilter }: Restriction, facts: Facts): string | undefined {
-    const { nativeFilter: standing } = this.options;
+  private async filter(
+    { filter, nativeFilter }: Restriction,
+    facts: Facts,
+    options: { timeout?: number },
+  ): Promise<string | undefined> {
     checkExpression(nativeFilter);
-    const parts = [standing, nativeFilter, filter && this.compiled(filter, facts)].filter(Boolean);
-    return parts.length < 2 ? (parts[0] as string | undefined) : parts.map((part) => `(${part})`).join(' and ');
+    if (filter && this.options.scalars === 'ask') await this.askScalars(filter, facts, options);
+    return allOf([this.options.nativeFilter, nativeFilter, filter && this.compiled(filter, facts)]);
+  }
+
+  /** @throws FunnelError UNSUPPORTED: rows hold arrays or objects where the filter looks */
+  private async askScalars(filter: FilterNode, facts: Facts, options: { timeout?: number }): Promise<void> {
+    const { nativeFilter: standing } = this.options;
+    for (const [key, path] of scalarKeys(filter, facts.fields)) {
+      if (facts.scalarKeys.has(key)) continue;
+      const [something, scalar] = scalarCounts(key);
+      // In this order, so that an array that is written meanwhile is counted.
+      const scalars = await this.counted(allOf([standing, scalar]), facts, options);
+      const all = await this.counted(allOf([standing, something]), facts, options);
+      if (all !== scalars) {
+        throw unsupported(
+          `a condition on the JSON key ${JSON.stringify(path)}`,
+          `it does not look into arrays and objects, and ${all - scalars} of the ${all} rows with the key in ${this.name} hold one there`,
+        );
+      }
+      facts.scalarKeys.add(key);
+    }
   }
 
   private compiled(filter: FilterNode, { fields }: Facts): string {
@@ -557,6 +650,22 @@ class MilvusSource implements Source {
     return guarded(this.name, { timeout, signal }, work, (error) => this.classify(error));
   }
 }
+
+/** Expressions that all hold. */
+function allOf(expressions: readonly (string | null | undefined)[]): string | undefined {
+  const parts = expressions.filter(Boolean) as string[];
+  return parts.length < 2 ? parts[0] : parts.map((part) => `(${part})`).join(' and ');
+}
+
+/** Of what is asked for: JSON fields, the dynamic one and keys of it. */
+function jsonOf(outputs: readonly string[], { fields: { fields }, vectorFields }: Facts): string[] {
+  return outputs.filter((name) => {
+    const field = fields.get(name);
+    return field === undefined ? !vectorFields.includes(name) && name !== COUNT : field.type === 'JSON';
+  });
+}
+
+const COUNT = 'count(*)';
 
 /** Queries of one search: as many vectors of 768 dims are 3 MB. */
 const SEARCHES = 1000;

@@ -6,8 +6,8 @@ import { mapLimited } from '../query/limited.js';
 import type { Id, Metric } from '../types.js';
 import { checkId, checkIds, checkInteger, checkKeys } from '../validate.js';
 import { checkDims } from './embeddings.js';
-import { type Grades, ndcgAt, recallAt, reciprocalRankAt } from './ranking-metrics.js';
-import { type OwnRows, ownRows, type Vectors } from './rows.js';
+import { type Grades, ndcgAt, recallAt, reciprocalRankAt, relevantAmong } from './ranking-metrics.js';
+import { idKey, type OwnRows, ownRows, type Vectors } from './rows.js';
 import { checkProgress, checkSignal, type Progress, stopped } from './running.js';
 
 /** Of one query: the relevant documents by id (their row numbers, where they have no ids), all of grade 1; or grades by id. */
@@ -22,8 +22,24 @@ export interface EvaluateOptions {
   candidates?: number;
   /** @default 'cosine' */
   metric?: Metric;
-  /** One for each query. @default the k best by the full vectors, all of grade 1 */
+  /**
+   * One for each query. @default the k best by the full vectors, all of grade 1, and what has the score of the last of them
+   */
   relevant?: readonly Relevant[];
+  /**
+   * What becomes of queries of which no document is relevant: 'error' refuses them, 'zero' counts 0 for every measure, as
+   * trec_eval and BEIR do, 'skip' leaves them out of the means.
+   *
+   * @default 'error'
+   */
+  withoutRelevant?: 'error' | 'zero' | 'skip';
+  /**
+   * Where queries are documents, each under its id: leaves a query's own document out of what is ranked for it, as BEIR does. What
+   * `relevant` says of that document stays.
+   *
+   * @default true
+   */
+  ignoreIdenticalIds?: boolean;
   /** Of nDCG. @default 'linear' */
   gain?: 'linear' | 'exponential';
   /** Queries ranked, of all prefixes. */
@@ -49,7 +65,12 @@ export interface Evaluation {
   /** By dim, longest first. */
   rows: EvaluationRow[];
   documents: number;
+  /** Those that the means are of. */
   queries: number;
+  /** Queries of which no document is relevant: counted as 0, or left out. */
+  withoutRelevant: number;
+  /** Queries whose own document was left out. */
+  identical: number;
   k: number;
   candidates: number;
   metric: Metric;
@@ -57,11 +78,23 @@ export interface Evaluation {
   truth: 'full vectors' | 'relevant';
 }
 
-const KEYS = ['dims', 'k', 'candidates', 'metric', 'relevant', 'gain', 'onProgress', 'signal'];
+const KEYS = [
+  'dims',
+  'k',
+  'candidates',
+  'metric',
+  'relevant',
+  'withoutRelevant',
+  'ignoreIdenticalIds',
+  'gain',
+  'onProgress',
+  'signal',
+];
+const WITHOUT = ['error', 'zero', 'skip'];
 
 /**
  * Ranks all documents by every prefix, for every query, with the kernels that search uses: scores in float64, ties by
- * position. Reads queries × documents × Σ dims values, off the main thread: 20,000 documents, 500 queries and Σ dims of
+ * position. Where what is relevant is what full vectors find, a document of the same score is as good. Reads queries × documents × Σ dims values, off the main thread: 20,000 documents, 500 queries and Σ dims of
  * 1,000 take some seconds on a core.
  *
  * @example
@@ -77,11 +110,18 @@ export async function evaluate(
 ): Promise<Evaluation> {
   checkKeys(options, KEYS, 'the options of evaluate()');
   const { k = 10, candidates = 100, metric = 'cosine', gain = 'linear', onProgress, signal } = options;
+  const { withoutRelevant = 'error', ignoreIdenticalIds = true } = options;
   checkInteger(k, 1, 0xffff_ffff, 'k');
   checkInteger(candidates, 1, 0xffff_ffff, 'candidates');
   if (!METRICS.includes(metric)) throw expected('BAD_ARGUMENT', `one of ${METRICS.join(', ')}`, 'metric', metric);
   if (gain !== 'linear' && gain !== 'exponential') {
     throw expected('BAD_ARGUMENT', "'linear' or 'exponential'", 'gain', gain);
+  }
+  if (!WITHOUT.includes(withoutRelevant)) {
+    throw expected('BAD_ARGUMENT', `one of ${WITHOUT.join(', ')}`, 'withoutRelevant', withoutRelevant);
+  }
+  if (typeof ignoreIdenticalIds !== 'boolean') {
+    throw expected('BAD_ARGUMENT', 'a boolean', 'ignoreIdenticalIds', ignoreIdenticalIds);
   }
   checkProgress(onProgress);
   checkSignal(signal);
@@ -91,25 +131,36 @@ export async function evaluate(
   checkDims(dims, rows.dim);
   checkNonZero(asked, metric);
   const given = options.relevant && checkRelevant(options.relevant, asked.count, typeof rows.id(0));
+  const own = ignoreIdenticalIds ? identicalOf(rows, asked) : undefined;
+  const isJudged = (q: number): boolean =>
+    given === undefined ? rows.count > (own?.(q).count ?? 0) : [...given[q]!.values()].some((grade) => grade > 0);
+  const judged = Array.from({ length: asked.count }, (_, q) => isJudged(q));
+  const counted = checkJudged(judged, withoutRelevant);
   const lengths = [...dims].sort((a, b) => b - a);
 
-  const most = Math.min(rows.count, Math.max(k, candidates));
-  const total = asked.count;
+  const most = Math.max(k, candidates);
+  const total = counted.length;
   let done = 0;
-  const each = await mapLimited(Array.from({ length: total }), LANES, async (_, q) => {
+  const each = await mapLimited(counted, LANES, async (q) => {
     if (signal?.aborted) throw stopped('evaluate()', signal);
     const query = asked.vectors.slice(q * asked.dim, (q + 1) * asked.dim);
-    const ranked = (to: number, wanted: number) => rankedBy(rows, query, metric, to, wanted);
-    const grades = given?.[q] ?? gradesOf(await ranked(rows.dim, Math.min(k, rows.count)));
+    const ranked = (to: number, wanted: number) => rankedBy(rows, query, metric, to, wanted, own?.(q));
+    const { grades, wanted } = judged[q]
+      ? given === undefined
+        ? await nearestAs(ranked, rows.dim, k)
+        : { grades: given[q]!, wanted: undefined }
+      : { grades: NONE, wanted: undefined };
     const scored: EvaluationRow[] = [];
     for (const dim of lengths) {
-      const ids = await ranked(dim, most);
+      const { ids } = await ranked(dim, most);
+      const share = (k: number) =>
+        wanted === undefined ? recallAt(ids, grades, k) : Math.min(wanted, relevantAmong(ids, grades, k)) / wanted;
       scored.push({
         dim,
-        recall: recallAt(ids, grades, k),
+        recall: share(k),
         ndcg: ndcgAt(ids, grades, k, gain),
         mrr: reciprocalRankAt(ids, grades, k),
-        shortlist: recallAt(ids, grades, candidates),
+        shortlist: share(candidates),
       });
     }
     onProgress?.({ done: ++done, total });
@@ -119,6 +170,8 @@ export async function evaluate(
     rows: lengths.map((dim, i) => ({ dim, ...meansOf(each.map((scored) => scored[i]!)) })),
     documents: rows.count,
     queries: total,
+    withoutRelevant: judged.filter((is) => !is).length,
+    identical: own === undefined ? 0 : counted.filter((q) => own(q).count > 0).length,
     k,
     candidates,
     metric,
@@ -126,14 +179,90 @@ export async function evaluate(
   };
 }
 
+const NONE: Grades = new Map();
+
+/** Documents of one id, and how many these are. */
+interface Identical {
+  is(id: Id): boolean;
+  count: number;
+}
+
+/** By query: the documents of its id. Undefined where queries have no ids. */
+function identicalOf(rows: OwnRows, queries: OwnRows): ((query: number) => Identical) | undefined {
+  if (!queries.named) return undefined;
+  const counts = new Map<Id, number>();
+  for (let row = 0; row < rows.count; row++) {
+    const key = idKey(rows.id(row));
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return (query) => {
+    const own = idKey(queries.id(query));
+    return { is: (id) => idKey(id) === own, count: counts.get(own) ?? 0 };
+  };
+}
+
+/** The queries that count. @throws FunnelError BAD_ARGUMENT */
+function checkJudged(judged: readonly boolean[], without: 'error' | 'zero' | 'skip'): number[] {
+  const first = judged.indexOf(false);
+  if (first !== -1 && without === 'error') {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected at least one relevant document for query ${first} but none is: ` +
+        "withoutRelevant: 'zero' counts it as 0, as other tools do, and 'skip' leaves it out",
+    );
+  }
+  const queries = [...judged.keys()];
+  const counted = without === 'skip' ? queries.filter((q) => judged[q]) : queries;
+  if (counted.length > 0) return counted;
+  throw new FunnelError(
+    'BAD_ARGUMENT',
+    `Expected a query with a relevant document but none of ${judged.length} has one`,
+  );
+}
+
+interface RankedIds {
+  ids: Id[];
+  /** Larger is better. */
+  keys: Float64Array;
+}
+
+/** The k best, with what is as good as the last of them; of these `wanted` are to be found. */
+async function nearestAs(
+  ranked: (to: number, wanted: number) => Promise<RankedIds>,
+  dim: number,
+  k: number,
+): Promise<{ grades: Grades; wanted: number }> {
+  for (let more = k + 1; ; more *= 2) {
+    const { ids, keys } = await ranked(dim, more);
+    const wanted = Math.min(k, ids.length);
+    const last = keys[wanted - 1]!;
+    if (ids.length === more && keys[more - 1] === last) continue;
+    return { grades: gradesOf(ids.filter((_, i) => keys[i]! >= last)), wanted };
+  }
+}
+
 /** Queries at once: scans take turns on the threads that there are. */
 const LANES = 4;
 
-async function rankedBy(rows: OwnRows, query: Float32Array, metric: Metric, to: number, wanted: number): Promise<Id[]> {
-  const indices = new Uint32Array(wanted);
-  const { vectors, dim } = rows;
-  await activeKernels().scanAsync({ metric, query, rows: vectors, dim, to, indices, keys: new Float64Array(wanted) });
-  return Array.from(indices, rows.id);
+/** At most `wanted` documents, best first, without those of the query's own id. */
+async function rankedBy(
+  rows: OwnRows,
+  query: Float32Array,
+  metric: Metric,
+  to: number,
+  wanted: number,
+  own: Identical | undefined,
+): Promise<RankedIds> {
+  const { vectors, dim, count } = rows;
+  const spare = own?.count ?? 0;
+  const size = Math.min(count, wanted + spare);
+  const indices = new Uint32Array(size);
+  const keys = new Float64Array(size);
+  await activeKernels().scanAsync({ metric, query, rows: vectors, dim, to, indices, keys });
+  const ids = Array.from(indices, rows.id);
+  if (spare === 0) return { ids, keys };
+  const others = [...ids.keys()].filter((i) => !own!.is(ids[i]!)).slice(0, wanted);
+  return { ids: others.map((i) => ids[i]!), keys: Float64Array.from(others, (i) => keys[i]!) };
 }
 
 function gradesOf(ids: readonly Id[]): Grades {
@@ -179,14 +308,11 @@ function checkRelevant(relevant: readonly Relevant[], queries: number, kind: str
     const found = checkIds([...grades.keys()], where);
     if (found !== undefined && found !== kind)
       throw expected('BAD_ID', `${kind} ids, as the documents have,`, where, found);
-    let any = false;
     for (const [id, grade] of grades) {
       if (typeof grade !== 'number' || !Number.isFinite(grade)) {
         throw expected('NOT_FINITE', 'a finite grade', `${String(id)} in ${where}`, grade);
       }
-      any ||= grade > 0;
     }
-    if (!any) throw expected('BAD_ARGUMENT', 'at least one relevant id', where, one);
     return grades;
   });
 }

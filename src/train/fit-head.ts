@@ -6,7 +6,7 @@ import { Adapter, type LabelledPairs } from './adapter.js';
 import { checkFitOptions, checkPairs, type FitHeadOptions, type FitSettings, type HeadPair } from './fit-options.js';
 import { FittedHead, type HeadFacts, type ShortlistRecall } from './fitted-head.js';
 import { sample, seeded } from './random.js';
-import { type OwnRows, ownRows, type Vectors } from './rows.js';
+import { idKey, type OwnRows, ownRows, type Vectors } from './rows.js';
 import { breathe } from './running.js';
 import { type Corpus, corpusOf, type Probes, probesOf, shortlistRecall, unitRows } from './shortlist.js';
 
@@ -50,8 +50,10 @@ export async function fitHead(vectors: Vectors, options: FitHeadOptions): Promis
   await between();
 
   const random = seeded(seed);
-  const corpus = corpusOf(rowsAt(all.vectors, dim, sample(all.count, settings.sample, random)), dim);
-  const split = queries === undefined ? splitRows(corpus, random) : splitQueries(queries, random);
+  const drawn = sample(all.count, settings.sample, random);
+  const corpus = corpusOf(rowsAt(all.vectors, dim, drawn), dim);
+  const split =
+    queries === undefined ? splitRows(corpus, random) : splitQueries(queries, selfOf(queries, all, drawn), random);
   const measured = await measurements(settings, corpus, split, between);
   onProgress?.({ stage: 'measure', done: 1, total: 2 });
 
@@ -68,7 +70,7 @@ export async function fitHead(vectors: Vectors, options: FitHeadOptions): Promis
     // The prefixes of a Matryoshka model may be the better heads already.
     if (first.cut > first.closedForm) Object.assign(best, { basis: cut, start: 'cut', recall: first.cut });
     const labelled = pairs && queries && labelledOf(pairs, queries, all, split);
-    await train(best, settings, corpus, split, labelled, measured, between);
+    await train(best, settings, corpus, split, queries !== undefined, labelled, measured, between);
   }
   const recall: ShortlistRecall = {
     ...measured.facts,
@@ -110,12 +112,20 @@ interface Split {
   readonly test: Part;
 }
 
+/** By query: the row of the corpus that has its id, or −1. @param drawn rows of the corpus, by their numbers in `all` */
+function selfOf(queries: OwnRows, all: OwnRows, drawn: Uint32Array): Int32Array {
+  const self = new Int32Array(queries.count).fill(-1);
+  if (!queries.named) return self;
+  const rows = new Map(Array.from(drawn, (number, row) => [idKey(all.id(number)), row]));
+  return self.map((_, q) => rows.get(idKey(queries.id(q))) ?? -1);
+}
+
 /** By query: what one part has seen, no other has. */
-function splitQueries({ vectors, dim, count }: OwnRows, random: () => number): Split {
+function splitQueries({ vectors, dim, count }: OwnRows, self: Int32Array, random: () => number): Split {
   const units = unitRows(vectors, dim);
   return partsOf(sample(count, count, random), Math.min(MOST_PROBES, Math.floor(count / 5)), (numbers) => ({
     queries: rowsAt(units, dim, numbers),
-    self: new Int32Array(numbers.length).fill(-1),
+    self: Int32Array.from(numbers, (q) => self[q]!),
     numbers,
   }));
 }
@@ -233,19 +243,19 @@ async function train(
   { dim: head, dims = [], steps, seed, onProgress }: FitSettings,
   corpus: Corpus,
   { fit }: Split,
+  isQuery: boolean,
   pairs: LabelledPairs | undefined,
   measured: Measurements,
   between: () => Promise<void>,
 ): Promise<void> {
   const { dim, rows } = corpus;
-  const isQuery = fit.self[0] === -1;
   const own = isQuery ? fit.self.length : 0;
   // Rows as anchors, beside the queries where there are some; none of those that choose or measure.
   const others = isQuery ? sample(corpus.count, MOST_ANCHORS, seeded(seed + 1)) : fit.numbers.subarray(0, MOST_ANCHORS);
   const anchors = new Float32Array((own + others.length) * dim);
   if (isQuery) anchors.set(fit.queries);
   anchors.set(rowsAt(rows, dim, others), own * dim);
-  const self = Int32Array.from({ length: own + others.length }, (_, a) => (a < own ? -1 : others[a - own]!));
+  const self = Int32Array.from({ length: own + others.length }, (_, a) => (a < own ? fit.self[a]! : others[a - own]!));
   const lengths = [...new Set([head, ...dims])].sort((a, b) => b - a);
   const task = {
     basis: best.basis,

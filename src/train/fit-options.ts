@@ -36,7 +36,10 @@ export interface FitHeadOptions {
   method?: HeadMethod;
   /** Dims of the head. */
   dim: number;
-  /** Sample queries, of the vectors' dims; some hundreds and more. A fifth chooses, a fifth measures, the others fit. */
+  /**
+   * Sample queries, of the vectors' dims; some hundreds and more. A fifth chooses, a fifth measures, the others fit. A query with
+   * the id of a vector is that vector, and not its own neighbour.
+   */
   queries?: Vectors;
   /** Of method 'adapter': judged pairs to learn from beside neighbours. */
   pairs?: readonly HeadPair[];
@@ -99,6 +102,9 @@ export function checkFitOptions(options: FitHeadOptions): FitSettings {
   checkInteger(own.seed, 0, 0xffff_ffff, 'seed');
   if (method === 'balanced' && queries === undefined) {
     throw expected('BAD_ARGUMENT', "sample queries for method 'balanced'", 'queries', queries);
+  }
+  if (method !== 'adapter' && options.steps !== undefined) {
+    throw expected('BAD_ARGUMENT', "method 'adapter'", 'steps', method);
   }
   for (const [name, value] of Object.entries({ pairs, dims })) {
     if (value === undefined) continue;

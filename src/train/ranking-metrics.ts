@@ -12,7 +12,7 @@ export function recallAt(ranked: ArrayLike<Id>, grades: Grades, k: number): numb
 }
 
 /** How many of the first k are relevant; a row that comes twice counts once. */
-function relevantAmong(ranked: ArrayLike<Id>, grades: Grades, k: number): number {
+export function relevantAmong(ranked: ArrayLike<Id>, grades: Grades, k: number): number {
   const seen = new Set<Id>();
   for (let i = 0; i < Math.min(k, ranked.length); i++) if ((grades.get(ranked[i]!) ?? 0) > 0) seen.add(ranked[i]!);
   return seen.size;

@@ -13,7 +13,10 @@ export interface OwnRows {
   readonly vectors: Float32Array;
   readonly dim: number;
   readonly count: number;
+  /** Given, or the row's number. */
   id(row: number): Id;
+  /** Whether ids were given. */
+  readonly named: boolean;
 }
 
 /**
@@ -36,7 +39,17 @@ export function ownRows(given: Vectors, where: string, { dim = 0, shared = false
     const at = `row ${Math.floor(bad / matrix.dim)}, dim ${bad % matrix.dim} of ${where}`;
     throw expected('NOT_FINITE', 'a finite float32', at, vectors[bad]);
   }
-  return { vectors, dim: matrix.dim, count, id: matrix.id };
+  return { vectors, dim: matrix.dim, count, id: matrix.id, named: hasIds(given) };
+}
+
+function hasIds(given: Vectors): boolean {
+  if (!Array.isArray(given)) return (given as { ids?: unknown }).ids !== undefined;
+  return (given as { id?: unknown }[]).some(({ id }) => id !== undefined);
+}
+
+/** Of ids that are equal as numbers the same key; text is another. */
+export function idKey(id: Id): Id {
+  return typeof id === 'bigint' && Number.isSafeInteger(Number(id)) ? Number(id) : id;
 }
 
 function asCandidates(given: Vectors): Candidates {

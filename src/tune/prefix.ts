@@ -15,7 +15,7 @@ import type { FunnelIndex } from '../store/funnel-index.js';
 import type { Vector } from '../types.js';
 import { checkInteger, checkKeys } from '../validate.js';
 import { doublings } from './plans.js';
-import { ownQueries } from './session.js';
+import { asGood, lossOf, ownQueries } from './session.js';
 
 export interface PrefixOptions {
   /** An index, or a search over any source: where rows are read from. */
@@ -65,11 +65,11 @@ export async function prefixAgainstSuffix(options: PrefixOptions): Promise<Prefi
     if (signal?.aborted) throw new FunnelError('ABORTED', 'The signal aborted prefixAgainstSuffix()');
     options.onProgress?.({ done: q, total: queries.length });
     await new Promise((resolve) => setImmediate(resolve));
-    const exact = best(metric, query, rows, dim, dim, k);
-    // Sums differ in their last bits where dims come in another order, so positions are compared; they name rows.
-    const truth = new Set(exact);
+    const truth = { scores: keysOf(metric, query, rows, dim, best(metric, query, rows, dim, dim, k)) };
+    // Sums differ in their last bits where dims come in another order, so what was found is scored as the truth is. Keys are
+    // larger when better.
     const share = (found: number[]) =>
-      exact.length === 0 ? 1 : found.filter((row) => truth.has(row)).length / exact.length / queries.length;
+      (1 - lossOf(keysOf(metric, query, rows, dim, found), truth, asGood('dot'))) / queries.length;
     for (const head of heads) {
       const shape = { metric, dim, dims: head.dims, candidates, k };
       head.prefix += share(funnelled(shape, query, rows));
@@ -135,6 +135,19 @@ function best(metric: Metric, query: Float32Array, rows: Float32Array, dim: numb
   return Array.from(indices);
 }
 
+/** Of rows by their positions: all their dims, scored. */
+function keysOf(metric: Metric, query: Float32Array, rows: Float32Array, dim: number, positions: number[]): number[] {
+  const keys = new Float64Array(positions.length);
+  activeKernels().scores({ metric, query, rows: rowsAt(rows, dim, positions), dim, from: 0, to: dim, keys });
+  return Array.from(keys);
+}
+
+function rowsAt(rows: Float32Array, dim: number, positions: number[]): Float32Array {
+  const some = new Float32Array(positions.length * dim);
+  positions.forEach((row, i) => void some.set(rows.subarray(row * dim, (row + 1) * dim), i * dim));
+  return some;
+}
+
 const { funnel } = makeFunnel(activeKernels);
 
 function funnelled(
@@ -143,8 +156,7 @@ function funnelled(
   rows: Float32Array,
 ): number[] {
   const pool = best(metric, query, rows, dim, dims, candidates);
-  const vectors = new Float32Array(pool.length * dim);
-  pool.forEach((row, i) => void vectors.set(rows.subarray(row * dim, (row + 1) * dim), i * dim));
+  const vectors = rowsAt(rows, dim, pool);
   const plan = { scales: doublings(dims, dim), keep: 0.5, limit: k, metric };
   return funnel({ vectors, dim }, query, plan).map(({ index }) => pool[index]!);
 }

@@ -18,6 +18,10 @@ const PROMISES = ['mean', 'complete', 'expected'] as const;
 export function checkTarget(target: TuneTarget = {}): Required<TuneTarget> {
   checkKeys(target, ['recall', 'k', 'confidence', 'promise'], 'target');
   const { recall = 0.99, k = 10, confidence = 0.95, promise = 'mean' } = target;
+  if (promise === 'expected' && target.confidence !== undefined) {
+    const what = "no confidence beside promise 'expected', which has none,";
+    throw expected('BAD_ARGUMENT', what, 'target.confidence', confidence);
+  }
   checkShare(recall, 'target.recall');
   checkShare(confidence, 'target.confidence');
   checkInteger(k, 1, 1024, 'target.k');
@@ -189,7 +193,11 @@ export class Session {
  * @param scores of the answer's rows, any order
  * @param better whether a score is as good as another
  */
-export function lossOf(scores: Iterable<number>, truth: Truth, better: (a: number, b: number) => boolean): number {
+export function lossOf(
+  scores: Iterable<number>,
+  truth: Pick<Truth, 'scores'>,
+  better: (a: number, b: number) => boolean,
+): number {
   const wanted = truth.scores.length;
   if (wanted === 0) return 0;
   const last = truth.scores[wanted - 1]!;

@@ -20,7 +20,7 @@ export interface TuneTarget {
   recall?: number;
   /** Of the best k by the full vectors. @default 10 */
   k?: number;
-  /** @default 0.95 */
+  /** Of promises that have one: not of 'expected'. @default 0.95 */
   confidence?: number;
   /** @default 'mean' */
   promise?: PromiseKind;

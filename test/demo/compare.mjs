@@ -91,17 +91,19 @@ export function makeComparison({ source, plan, describe }) {
         const found = await searchThreeWays(vector);
         times.push(found.times);
         const { ids } = found.full;
-        kept.head += common(found.head.ids, ids);
+        kept.head += good(scored(found.head, vector), found.full);
         const hitIds = found.hits.map((hit) => hit.id);
-        kept.funnel += common(hitIds, ids);
+        const right = good(found.hits, found.full);
+        kept.funnel += right;
 
         // One wide head search is enough for every pool: a smaller pool is its beginning.
         const { candidates } = await source.head({ vector, candidates: pools.at(-1) });
         for (const [p, pool] of pools.entries()) {
-          kept.pools[p] += common(idsOf(funnel(firstOf(candidates, pool), vector, plan)), ids);
+          kept.pools[p] += good(funnel(firstOf(candidates, pool), vector, plan), found.full);
         }
         const pool = Array.from(candidates.ids).slice(0, plan.candidates);
-        for (const id of ids.filter((id) => !hitIds.includes(id))) {
+        // Best first: what others of the same score stand in for comes last.
+        for (const id of ids.filter((id) => !hitIds.includes(id)).slice(0, ids.length - right)) {
           lost.total++;
           if (pool.includes(id)) lost.dropped++;
           else lost.notInPool++;
@@ -134,8 +136,17 @@ function firstOf({ vectors, dim, ids }, count) {
   return { vectors: vectors.subarray(0, count * dim), dim, ids: Array.from(ids).slice(0, count) };
 }
 
-function idsOf(hits) {
-  return hits.map((hit) => hit.id);
+/** Candidates by all their dims. */
+function scored({ vectors, dim, ids }, vector) {
+  return funnel({ vectors, dim, ids }, vector, { scales: [dim], keep: 1 });
+}
+
+/** Servers score in float32: as near as this are equal. */
+const TIE = 1e-6;
+
+/** How many hits are as good as the last of a full search. Texts that say the same have one vector, and either is right. */
+function good(hits, { scores }) {
+  return Math.min(scores.length, hits.filter(({ score }) => score >= scores.at(-1) - TIE).length);
 }
 
 function common(a, b) {

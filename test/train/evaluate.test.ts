@@ -104,6 +104,80 @@ describe('evaluate', () => {
     close(graded.rows[0]!.ndcg, (1 + 3 / log2(3)) / (3 + 1 / log2(3)));
   });
 
+  it('leaves the own document of a query out, as BEIR does, where queries are documents under their ids', async () => {
+    // As in ArguAna and Quora: queries are rows, and what is relevant is another one.
+    const documents = [0, 1, 3, 7].map((x, i) => ({ id: 'abcd'[i]!, vector: [x, 1] }));
+    const asked = documents.map(({ id, vector }) => ({ id, vector }));
+    const relevant = [['b'], ['c'], ['b'], ['c']];
+    const full: EvaluateOptions = { metric: 'euclid', dims: [2], k: 3, candidates: 3, relevant };
+    const found = await evaluate(documents, asked, full);
+    // By distance a: b c d; b: a c d; c: b a d; d: c b a.
+    assert.deepEqual([found.identical, found.queries, found.withoutRelevant], [4, 4, 0]);
+    close(found.rows[0]!.mrr, (1 + 1 / 2 + 1 + 1) / 4, 1e-9);
+    close(found.rows[0]!.recall, 1);
+    const kept = await evaluate(documents, asked, { ...full, ignoreIdenticalIds: false });
+    assert.equal(kept.identical, 0);
+    close(kept.rows[0]!.mrr, (1 / 2 + 1 / 3 + 1 / 2 + 1 / 2) / 4, 1e-9);
+    // Without ids, or with ids of other things, nothing is left out.
+    for (const queries of [
+      asked.map(({ vector }) => vector),
+      asked.map(({ id, vector }) => ({ id: `q-${id}`, vector })),
+    ]) {
+      assert.deepEqual((await evaluate(documents, queries, full)).rows, kept.rows);
+    }
+    // What was said to be relevant stays so, found or not.
+    const own = await evaluate(documents, asked, { ...full, relevant: [['a', 'b'], ['c'], ['b'], ['c']] });
+    close(own.rows[0]!.recall, (0.5 + 1 + 1 + 1) / 4);
+    // What full vectors find is found without the own row, too; row numbers are ids, bigints and numbers the same.
+    const numbered = { vectors: Float32Array.from(documents.flatMap(({ vector }) => vector)), dim: 2 };
+    for (const ids of [
+      [0, 1, 2, 3],
+      [0n, 1n, 2n, 3n],
+    ]) {
+      const alone = await evaluate(
+        numbered,
+        { ...numbered, ids },
+        { metric: 'euclid', dims: [2, 1], k: 1, candidates: 3 },
+      );
+      assert.deepEqual([alone.identical, alone.rows[0]], [4, { dim: 2, recall: 1, ndcg: 1, mrr: 1, shortlist: 1 }]);
+    }
+    await assert.rejects(evaluate([documents[0]!], [asked[0]!]), { code: 'BAD_ARGUMENT', message: /query 0/ });
+  });
+
+  it('counts queries without anything relevant as the caller says', async () => {
+    // As pytrec_eval, ranx and BEIR have it: 0 by every measure, and part of the mean.
+    const asked = [query[0]!, query[0]!, query[0]!];
+    const relevant = [['a'], [], new Map([['b', 0]])];
+    const one: EvaluateOptions = { ...dot, dims: [2], relevant };
+    const zero = await evaluate(documents, asked, { ...one, withoutRelevant: 'zero' });
+    assert.deepEqual([zero.queries, zero.withoutRelevant], [3, 2]);
+    const third = 1 / 3;
+    assert.deepEqual(zero.rows, [{ dim: 2, recall: third, ndcg: third, mrr: third, shortlist: third }]);
+    const skip = await evaluate(documents, asked, { ...one, withoutRelevant: 'skip' });
+    assert.deepEqual([skip.queries, skip.withoutRelevant], [1, 2]);
+    assert.deepEqual(skip.rows, [{ dim: 2, recall: 1, ndcg: 1, mrr: 1, shortlist: 1 }]);
+    const refused = { code: 'BAD_ARGUMENT', message: /query 1.*withoutRelevant: 'zero'.*'skip'/ };
+    await assert.rejects(evaluate(documents, asked, one), refused);
+    const nobody = { ...one, relevant: [[], [], []], withoutRelevant: 'skip' } as const;
+    await assert.rejects(evaluate(documents, asked, nobody), { code: 'BAD_ARGUMENT', message: /none of 3/ });
+  });
+
+  it('takes a document of the same score for as good as what full vectors find', async () => {
+    // Under dot products all but the last score 1 by both dims; by the first alone they are far apart.
+    const tied = Array.from({ length: 40 }, (_, i) => [i / 64, 1 - i / 64]);
+    const { rows } = await evaluate([...tied, [0, 0]], [[1, 1]], { ...dot, dims: [2, 1], k: 10, candidates: 20 });
+    for (const row of rows) assert.deepEqual({ ...row, dim: 0 }, { dim: 0, recall: 1, ndcg: 1, mrr: 1, shortlist: 1 });
+    const other = await evaluate([...tied, [9, 0]], [[1, 1]], { ...dot, dims: [2, 1], k: 10, candidates: 20 });
+    assert.equal(other.rows[1]!.recall, 1);
+    const worse = await evaluate([...tied.slice(0, 5), [0.9, 0], [0.8, 0]], [[1, 1]], {
+      ...dot,
+      dims: [1],
+      k: 4,
+      candidates: 4,
+    });
+    assert.equal(worse.rows[0]!.recall, 2 / 4);
+  });
+
   it('ranks ties by position', async () => {
     const same = Array.from({ length: 5 }, () => [1, 0]);
     const { rows } = await evaluate(same, [[1, 0]], { dims: [2], k: 1, candidates: 2, relevant: [[1]] });
@@ -192,6 +266,8 @@ describe('evaluate', () => {
     await bad('BAD_ARGUMENT', documents, query, { top: 3 } as never);
     await bad('BAD_ARGUMENT', documents, query, { relevant: [] });
     await bad('BAD_ARGUMENT', documents, query, { relevant: [[]] });
+    await bad('BAD_ARGUMENT', documents, query, { withoutRelevant: 'one' as never });
+    await bad('BAD_ARGUMENT', documents, query, { ignoreIdenticalIds: 1 as never });
     await bad('BAD_ARGUMENT', documents, query, { relevant: ['a' as never] });
     await bad('BAD_ID', documents, query, { relevant: [[1]] });
     await bad('BAD_ARGUMENT', documents, query, { relevant: [new Map([['a', 0]])] });

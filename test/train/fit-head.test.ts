@@ -68,6 +68,24 @@ const folder = await mkdtemp(join(tmpdir(), 'funnelvec-head-'));
 after(() => rm(folder, { recursive: true }));
 
 describe('fitHead', () => {
+  it('knows queries that are rows by their ids: nobody is his own neighbour', async () => {
+    const count = 400;
+    const ids = Array.from({ length: count }, (_, i) => `row ${i}`);
+    const vectors = { vectors: rows.vectors.slice(0, count * DIM), dim: DIM, ids };
+    const k1 = { ...options, k: 1, candidates: 1, method: 'pca' } as const;
+    // A shortlist of one row holds the query itself, whatever the head; another row it does not.
+    const strangers = await fitHead(vectors, { ...k1, queries: { ...vectors, ids: ids.map((id) => `asked ${id}`) } });
+    assert.equal(strangers.facts.recall.cut, 1);
+    const own = await fitHead(vectors, { ...k1, queries: vectors });
+    assert.ok(own.facts.recall.cut < 0.7, String(own.facts.recall.cut));
+    assert.ok(own.facts.recall.fitted > own.facts.recall.cut);
+    // Those that were not drawn into the sample have no row there; as many queries as that have one.
+    const part = await fitHead(vectors, { ...k1, queries: vectors, sample: 200 });
+    assert.ok(part.facts.recall.cut < 0.8, String(part.facts.recall.cut));
+    const adapted = { ...k1, method: 'adapter' as const, steps: 2, queries: vectors };
+    assert.ok((await fitHead(vectors, adapted)).facts.recall.cut < 0.7);
+  });
+
   it('finds directions that a cut does not have, and better ones with queries, on queries it did not see', async () => {
     const pca = await fitHead(rows, { ...options, method: 'pca', queries });
     const balanced = await fitHead(rows, { ...options, queries });
@@ -268,6 +286,8 @@ describe('fitHead', () => {
     await bad('BAD_ARGUMENT', rows, { candidates: 5 });
     await bad('BAD_ARGUMENT', rows, { seed: -1 });
     await bad('BAD_ARGUMENT', rows, { steps: 0.5 });
+    await bad('BAD_ARGUMENT', rows, { ...options, method: 'pca', steps: 5 });
+    await bad('BAD_ARGUMENT', rows, { ...options, queries, steps: 5 });
     await bad('BAD_ARGUMENT', rows, { sample: 1 });
     await bad('BAD_ARGUMENT', rows, { onProgress: 1 });
     await bad('BAD_ARGUMENT', rows, { signal: 1 });

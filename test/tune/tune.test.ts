@@ -256,6 +256,12 @@ describe('tune()', () => {
     ['zeros', { queries: new Float32Array(2 * DIM) }, 'ZERO_QUERY', /queries\[0\]/],
     ['recall 1', { target: { recall: 1 } }, 'BAD_ARGUMENT', /below 1 for target.recall/],
     ['a confidence of percent', { target: { confidence: 95 } }, 'BAD_ARGUMENT', /target.confidence/],
+    [
+      'a confidence of a promise that has none',
+      { target: { promise: 'expected', confidence: 0.9 } },
+      'BAD_ARGUMENT',
+      /'expected'.*target\.confidence/,
+    ],
     ['k of 0', { target: { k: 0 } }, 'BAD_ARGUMENT', /target.k/],
     ['another promise', { target: { promise: 'most' } }, 'BAD_ARGUMENT', /mean, complete, expected/],
     ['an unknown option', { goal: 1 }, 'BAD_ARGUMENT', /received goal/],

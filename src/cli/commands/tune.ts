@@ -59,7 +59,7 @@ interface SampleOptions extends CommonOptions, TextOptions {
 interface TuneLine extends SampleOptions {
   recall: number;
   k: number;
-  confidence: number;
+  confidence?: number;
   promise: PromiseKind;
   candidates?: number;
   seconds?: number;
@@ -85,7 +85,7 @@ export function addTune(root: Command, { io, load }: Context): void {
   addSample(command)
     .option('--recall <share>', 'of the true neighbours', share('--recall'), 0.99)
     .option('--k <hits>', 'the true neighbours of a query', integer('--k', 1, 1024), 10)
-    .option('--confidence <share>', 'of the promise', share('--confidence'), 0.95)
+    .option('--confidence <share>', 'of the promise (default: 0.95; expected has none)', share('--confidence'))
     .option(
       '--promise <kind>',
       'mean (of recall), complete (share of queries that lose nothing), expected (of the next query)',
@@ -108,7 +108,7 @@ export function addTune(root: Command, { io, load }: Context): void {
         place,
         {
           ...sampleOf(options),
-          target: { recall, k, confidence, promise },
+          target: { recall, k, promise, ...(confidence !== undefined && { confidence }) },
           exact,
           save,
           ...(candidates !== undefined && { candidates }),

@@ -129,7 +129,7 @@ export class MilvusPlace implements Place {
 
   async searcher(): Promise<Searcher> {
     const { client } = await this.#connect();
-    const source = milvusSource(client, { collection: this.collection, head: HEAD, full: FULL });
+    const source = milvusSource(client, { collection: this.collection, head: HEAD, full: FULL, scalars: 'ask' });
     const { dim, metric } = await source.info();
     const search = new FunnelSearch({ source });
     return {

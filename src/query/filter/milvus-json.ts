@@ -3,6 +3,25 @@ import type { Bounds, Step } from './ast.js';
 import { contains, type PathCondition, SYMBOLS } from './milvus-column.js';
 import { and, atom, isName, join, LEAST, list, literal, not, type Piece, unsupported } from './milvus-text.js';
 
+/** A key as expressions have it. @param base - a field of type JSON, or `$meta` */
+export function jsonValue(base: string, steps: readonly Step[]): string {
+  return base + steps.map(({ key }) => `[${literal(key)}]`).join('');
+}
+
+/** Whether a condition can be said only where no array and no object is. */
+export function needsScalars({ op }: PathCondition): boolean {
+  return op === 'except' || op === 'text' || op === 'range' || op === 'empty';
+}
+
+/**
+ * Of a key: the rows with something there, and those of them with text, a number, true or false. Where these are as many, no
+ * row has an array or an object.
+ */
+export function scalarCounts(value: string): [something: string, scalar: string] {
+  const kinds = [`like "%"`, `>= ${-Number.MAX_VALUE}`, '== true', '== false'];
+  return [`exists ${value}`, kinds.map((kind) => `${value} ${kind}`).join(' or ')];
+}
+
 /**
  * @param base - a field of type JSON, or `$meta`
  * @param scalars - whether no array and no object is there; see MilvusFields
@@ -10,7 +29,7 @@ import { and, atom, isName, join, LEAST, list, literal, not, type Piece, unsuppo
 export function jsonCondition(node: PathCondition, base: string, steps: readonly Step[], scalars: boolean): Piece {
   const named = JSON.stringify(node.path.text);
   if (steps.length === 0) throw unsupported(`a condition on a JSON field as a whole (${named})`);
-  const value = base + steps.map(({ key }) => `[${literal(key)}]`).join('');
+  const value = jsonValue(base, steps);
   // Comparing nothing is neither true nor false, which not would leave so. A null is as if it were missing.
   const given = atom(`exists ${value}`);
   if (node.op === 'match') {
@@ -29,7 +48,7 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
     const what = { except: 'match.except', text: 'match.text', range: 'range', empty: 'is_empty' }[node.op];
     throw unsupported(
       `${what} of a JSON key (${named})`,
-      'it does not look into arrays; where none are, say so to the source',
+      "it does not look into arrays; where none are, say so to the source (scalars: true), or let it ask (scalars: 'ask')",
     );
   }
   switch (node.op) {

@@ -1,9 +1,9 @@
 /** A filter as a Milvus expression. */
 import { expected, FunnelError } from '../../errors.js';
 import type { Id } from '../../types.js';
-import type { FilterNode } from './ast.js';
-import { columnCondition } from './milvus-column.js';
-import { jsonCondition } from './milvus-json.js';
+import type { FilterNode, Step } from './ast.js';
+import { columnCondition, type PathCondition } from './milvus-column.js';
+import { jsonCondition, jsonValue, needsScalars } from './milvus-json.js';
 import { and, atom, column, join, LEAST, list, not, or, type Piece, unsupported, write } from './milvus-text.js';
 
 export type MilvusScalarType = 'Bool' | 'Int8' | 'Int16' | 'Int32' | 'Int64' | 'Float' | 'Double' | 'VarChar';
@@ -23,10 +23,10 @@ export interface MilvusFields {
   /** Whether keys that are no field are in the dynamic field. */
   dynamic: boolean;
   /**
-   * Promised: keys of the dynamic field and of JSON fields hold no arrays or objects, where conditions look. Without it
-   * only `match` can be said of them: Milvus compares an array as one value, not by its elements.
+   * Known: keys of the dynamic field and of JSON fields hold no arrays or objects, where conditions look; or only these keys
+   * (see `scalarKeys()`) do not. Of others only `match` can be said: Milvus compares an array as one value, not by its elements.
    */
-  scalars?: boolean;
+  scalars?: boolean | ReadonlySet<string>;
 }
 
 /** Conditions that one `min_should` may become, as there is nothing that counts; see MAX_EXPRESSION, too. */
@@ -73,17 +73,63 @@ function toPiece(node: FilterNode, fields: MilvusFields): Piece {
       const [first, ...rest] = steps;
       if (steps.some((step) => step.each)) throw unsupported(`a path through an array (${JSON.stringify(text)})`);
       const field = fields.fields.get(first!.key);
-      if (field?.type === 'JSON') return jsonCondition(node, column(first!.key), rest, fields.scalars === true);
+      const json = jsonPlace(node, fields);
+      if (json) return jsonCondition(node, json.base, json.steps, isScalar(json, fields));
       if (field && rest.length === 0) return columnCondition(node, column(first!.key), field);
       // What is no object has no keys; and no key of the dynamic field is called as a field is.
       if (field) return columnCondition(node, column(first!.key), { type: 'Missing' });
-      if (fields.dynamic) return jsonCondition(node, '$meta', steps, fields.scalars === true);
       throw new FunnelError(
         'NO_FIELD',
         `Expected one of the fields ${[...fields.fields.keys()].join(', ')} but received ${JSON.stringify(text)} in a filter`,
       );
     }
   }
+}
+
+interface JsonPlace {
+  /** A field of type JSON, or `$meta`. */
+  base: string;
+  steps: readonly Step[];
+}
+
+/** Undefined for a condition on a field of another type, or on none. */
+function jsonPlace({ path: { steps } }: PathCondition, { fields, dynamic }: MilvusFields): JsonPlace | undefined {
+  const [first, ...rest] = steps;
+  const field = fields.get(first!.key);
+  if (field?.type === 'JSON') return { base: column(first!.key), steps: rest };
+  return field === undefined && dynamic ? { base: '$meta', steps } : undefined;
+}
+
+function isScalar({ base, steps }: JsonPlace, { scalars = false }: MilvusFields): boolean {
+  return typeof scalars === 'boolean' ? scalars : scalars.has(jsonValue(base, steps));
+}
+
+/** Keys in JSON that may hold no array and no object if the filter is to be said: as expressions have them, with their paths. */
+export function scalarKeys(node: FilterNode, fields: MilvusFields): Map<string, string> {
+  const keys = new Map<string, string>();
+  const walk = (one: FilterNode): void => {
+    switch (one.op) {
+      case 'and':
+      case 'or':
+      case 'atLeast':
+        for (const node of one.nodes) walk(node);
+        return;
+      case 'not':
+        walk(one.node);
+        return;
+      case 'ids':
+      case 'nested':
+      case 'dates':
+        return;
+      default: {
+        const json = jsonPlace(one, fields);
+        if (json === undefined || json.steps.length === 0 || !needsScalars(one)) return;
+        keys.set(jsonValue(json.base, json.steps), one.path.text);
+      }
+    }
+  };
+  walk(node);
+  return keys;
 }
 
 function ofIds(ids: readonly Id[], { primaryKey: { name, text } }: MilvusFields): Piece {

@@ -60,10 +60,11 @@ export async function trainSession(session: Session): Promise<void> {
     () => evaluate(measured.args?.rows, measured.args?.queries, measured.args?.options),
     { valid: measured.valid },
   );
+  const method = random.pick(['pca', 'adapter'] as const);
   const options = {
-    method: random.pick(['pca', 'adapter'] as const),
+    method,
     dim: random.int(1, dim),
-    steps: 1,
+    ...(method === 'adapter' && { steps: 1 }),
     k: 2,
     candidates: 5,
   };
