@@ -42,25 +42,74 @@ export function checkHeadOf(headOf: unknown): void {
   }
 }
 
-export function checkLayout(options: {
-  collection: string;
+/** The names of a layout's vectors as a caller gives them: both, or neither where a collection has one vector. */
+export interface GivenNames {
+  head?: string | undefined;
+  full?: string | TailLayout | undefined;
+}
+
+export interface VectorNames {
   head: string;
   full: string | TailLayout;
-  headOf?: HeadOf | undefined;
-}): void {
+}
+
+/**
+ * The names as given; where none were, the one vector that the collection has, which is head and full one at once.
+ *
+ * @param vectors - dims of the dense ones, by name; '' is the un-named one
+ * @throws FunnelError NO_FIELD: it has none; BAD_ARGUMENT: it has several, which it names with the options to write
+ */
+export function namesFor({ head, full }: GivenNames, vectors: ReadonlyMap<string, number>, where: string): VectorNames {
+  if (head !== undefined && full !== undefined) return { head, full };
+  const [only] = vectors.keys();
+  if (only === undefined) throw new FunnelError('NO_FIELD', `Expected a dense vector in ${where} but it has none`);
+  if (vectors.size === 1) return { head: only, full: only };
+  throw new FunnelError(
+    'BAD_ARGUMENT',
+    `Expected head and full for ${where}, which has several vectors: ${listVectors(vectors)}. Write ${namesToWrite(vectors)}`,
+  );
+}
+
+/** For people: `"head" (64 dims), "full" (768 dims)`. */
+export function listVectors(vectors: ReadonlyMap<string, number>): string {
+  const names = byDims(vectors).map(
+    ([name, dim]) => `${name === '' ? 'one un-named vector' : JSON.stringify(name)} (${dim} dims)`,
+  );
+  return names.join(', ') || 'no dense vector';
+}
+
+/** The options that fit the vectors: the shortest as head, the longest as full one. */
+export function namesToWrite(vectors: ReadonlyMap<string, number>): string {
+  const names = byDims(vectors).map(([name]) => JSON.stringify(name));
+  return `head: ${names[0]}, full: ${names.at(-1)}`;
+}
+
+function byDims(vectors: ReadonlyMap<string, number>): [string, number][] {
+  return [...vectors].sort(([, a], [, b]) => a - b);
+}
+
+/** @param named - whether the names may not be left out */
+export function checkLayout(
+  options: GivenNames & { collection: string; headOf?: HeadOf | undefined },
+  named = false,
+): void {
   if (typeof options !== 'object' || options === null)
     throw expected('BAD_ARGUMENT', 'an object', 'the options', options);
   const { collection, head, full, headOf } = options;
   if (typeof collection !== 'string' || collection === '') {
     throw expected('BAD_ARGUMENT', 'the name of a collection', 'collection', collection);
   }
-  if (typeof head !== 'string') throw expected('BAD_ARGUMENT', 'the name of the head vector', 'head', head);
+  checkHeadOf(headOf);
+  if (head === undefined && full === undefined && !named) return;
+  if (typeof head !== 'string') {
+    const what = 'the name of the head vector (that of the full one, where all its dims are to be searched)';
+    throw expected('BAD_ARGUMENT', what, 'head', head);
+  }
   const tailed =
     typeof full === 'object' && full !== null && typeof full.tail === 'string' && typeof full.headNorm === 'string';
   if (typeof full !== 'string' && !tailed) {
     throw expected('BAD_ARGUMENT', 'the name of the full vector, or { tail, headNorm },', 'full', full);
   }
-  checkHeadOf(headOf);
   if (headOf !== undefined && typeof full !== 'string') {
     throw expected(
       'BAD_ARGUMENT',

@@ -1,13 +1,11 @@
 /** A source of several layouts: pairs of head and full vectors under names, one of which each request is to name. */
 import { describe, expected, FunnelError } from '../errors.js';
 import type { Metric } from '../types.js';
-import { checkLayout, checkMetric, type HeadOf, type TailLayout } from './layout.js';
+import { checkLayout, checkMetric, type GivenNames, type HeadOf } from './layout.js';
 import type { Source } from './source.js';
 
 /** Where the vectors of a layout are. */
-interface Layout {
-  head: string;
-  full: string | TailLayout;
+interface Layout extends GivenNames {
   metric?: Metric | undefined;
   headOf?: HeadOf | undefined;
 }
@@ -24,8 +22,8 @@ export function sourceOf<Options extends { collection: string } & Layout>(
   make: (options: Options) => Source,
   nameOf: (collection: string) => string,
 ): Source {
-  const one = (own: Options): Source => {
-    checkLayout(own);
+  const one = (own: Options, named = false): Source => {
+    checkLayout(own, named);
     checkMetric(own.metric);
     return make(own);
   };
@@ -36,7 +34,7 @@ export function sourceOf<Options extends { collection: string } & Layout>(
   for (const key of ['head', 'full', 'metric', 'headOf'] as const) {
     if (rest[key] !== undefined) throw expected('BAD_ARGUMENT', `no ${key} beside vectors`, key, rest[key]);
   }
-  return namedLayouts(nameOf(options.collection), vectors, (layout) => one({ ...rest, ...layout } as never));
+  return namedLayouts(nameOf(options.collection), vectors, (layout) => one({ ...rest, ...layout } as never, true));
 }
 
 /**
