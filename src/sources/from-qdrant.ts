@@ -137,7 +137,7 @@ export function missingFrom(source: string): Missing {
     new FunnelError(
       'BAD_RESPONSE',
       `Expected ${vectorName(name)} in ${pointName(point)} of ${source} but ` +
-        `${others.length === 0 ? 'it has none' : `it carries only ${quoted(others)}`}, as points of Qdrant may. ` +
+        `${others.length === 0 ? 'it lacks it' : `it carries only ${quoted(others)}`}, as points of Qdrant may. ` +
         "Upsert the vector, or leave such points out with missingVectors: 'skip'",
     );
 }
