@@ -12,7 +12,18 @@ import { FORMATS, type Format } from '../read/open.js';
 import { placeOf } from '../stores/open.js';
 import { bytes, count, table } from '../text.js';
 import { lastTuned, type Tuned, tuneStore, writeReport } from '../tune.js';
-import { addModel, addPlace, type CommonOptions, integer, integers, names, oneOf, share } from './options.js';
+import {
+  addModel,
+  addPlace,
+  addVectors,
+  type CommonOptions,
+  headDims,
+  integer,
+  integers,
+  names,
+  oneOf,
+  share,
+} from './options.js';
 
 const TUNE_EXAMPLES = `
 Examples:
@@ -41,7 +52,6 @@ interface SampleOptions extends CommonOptions {
   vector?: string;
   format?: Format;
   sample: number;
-  head?: number;
 }
 
 interface TuneLine extends SampleOptions {
@@ -59,13 +69,12 @@ interface TuneLine extends SampleOptions {
 }
 
 function addSample(command: Command): Command {
-  addPlace(command)
+  addVectors(addPlace(command))
     .option('--queries <file>', 'real queries: a text a line in .txt, or rows as ingest reads them')
     .option('--text <columns>', 'of the file: the texts (default: text)', names('--text'))
     .option('--vector <column>', 'of the file: vectors, in place of texts')
     .option('--format <format>', FORMATS.join(', '), oneOf('--format', FORMATS))
-    .option('--sample <queries>', 'at most so many, drawn by chance', integer('--sample', 2), 2000)
-    .option('--head <dims>', 'of an index: searched by a prefix, as a database is', integer('--head', 1));
+    .option('--sample <queries>', 'at most so many, drawn by chance', integer('--sample', 2), 2000);
   return addModel(command);
 }
 
@@ -142,7 +151,8 @@ export function addBench(root: Command, { io, load }: Context): void {
 }
 
 function sampleOf(options: SampleOptions) {
-  const { queries, text, vector, format, sample, head } = options;
+  const { queries, text, vector, format, sample } = options;
+  const head = headDims(options);
   const model = specOf(options);
   if (queries === undefined && (text ?? vector ?? format) !== undefined) {
     throw new UsageError('Expected --queries beside --text, --vector and --format');
