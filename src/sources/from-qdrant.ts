@@ -242,7 +242,8 @@ function notAsked(point: AnyPoint, name: string, others: readonly string[]): Fun
     `Expected a vector in ${pointName(point)} but received none: ask for it with ` +
       (name === ''
         ? 'with_vector: true (gRPC: withVectors)'
-        : `with_vector: [${JSON.stringify(name)}] (gRPC: withVectors)`),
+        : `with_vector: [${JSON.stringify(name)}] (gRPC: withVectors)`) +
+      '; where it was asked for, the point has none and is to be left out',
   );
 }
 

@@ -245,6 +245,15 @@ function restError(error: unknown, where: string): FunnelError {
     }
     return qdrantRefusal(where, `HTTP ${status}: ${reason}`, error);
   }
+  // Before anything was sent.
+  if (error instanceof TypeError && /\bBigInt\b/.test(error.message)) {
+    return new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected no bigint in nativeFilter or params of ${where}, since JSON has none, but received one: ` +
+        'a number, or the gRPC client for integers beyond 2^53 − 1',
+      { cause: error },
+    );
+  }
   if (name === 'QdrantClientTimeoutError') {
     return new FunnelError('TIMEOUT', `${where} gave no answer within the client's own timeout`, { cause: error });
   }

@@ -223,6 +223,12 @@ describe(`Qdrant's points${qdrantMark}`, { timeout: 120_000 }, () => {
         else await rejects(call(), code, /1152921504606846977/);
       }
       await index.close();
+      if (kind === 'gRPC') return;
+      // What is passed on as it is has no other form.
+      for (const more of [{ nativeFilter: { must: [{ has_id: [big] }] } }, { params: { hnsw_ef: 1n } }]) {
+        const own = open({ collection: films, ...named, ...more } as never);
+        await rejects(own.head({ vector: query, candidates: 3 }), 'BAD_ARGUMENT', /no bigint.*gRPC/);
+      }
     });
 
     over('integers and UUIDs stand side by side in one collection', async (open, kind) => {
@@ -397,7 +403,9 @@ describe(`Qdrant's points${qdrantMark}`, { timeout: 120_000 }, () => {
           groups.reduce((sum, { hits }) => sum + hits.length, 0),
           9,
         );
-        assert.deepEqual([stats.missingVectors, stats.groups.complete], [2, false]); // nobody searches point 5
+        assert.deepEqual([stats.missingVectors, stats.groups.complete], [2, false]); // no search finds point 5
+        const filter: Filter = { must_not: { has_id: [5] } };
+        assert.ok((await search.queryGroups({ vector: query, groupBy: 'kind', filter })).stats.groups.complete);
         const answer = await source.fetch({ ids: [1, 7, 3, 2] });
         assert.deepEqual(answer.rows.ids, [1, 2].map(own));
         assert.deepEqual(new Set(answer.lacking), new Set([3, 7].map(own)));
