@@ -57,22 +57,16 @@ export interface VectorNames {
  * The names as given; where none were, the one vector that the collection has, which is head and full one at once.
  *
  * @param vectors - dims of the dense ones, by name; '' is the un-named one
- * @param written - names as the caller would write them
  * @throws FunnelError NO_FIELD: it has none; BAD_ARGUMENT: it has several, which it names with the options to write
  */
-export function namesFor(
-  { head, full }: GivenNames,
-  vectors: ReadonlyMap<string, number>,
-  where: string,
-  written: (names: { head: string; full: string }) => string = asOptions,
-): VectorNames {
+export function namesFor({ head, full }: GivenNames, vectors: ReadonlyMap<string, number>, where: string): VectorNames {
   if (head !== undefined && full !== undefined) return { head, full };
   const [only] = vectors.keys();
   if (only === undefined) throw new FunnelError('NO_FIELD', `Expected a dense vector in ${where} but it has none`);
   if (vectors.size === 1) return { head: only, full: only };
   throw new FunnelError(
     'BAD_ARGUMENT',
-    `Expected head and full for ${where}, which has several vectors: ${listVectors(vectors)}. Write ${written(likely(vectors))}`,
+    `Expected head and full for ${where}, which has several vectors: ${listVectors(vectors)}. Write ${namesToWrite(vectors)}`,
   );
 }
 
@@ -84,19 +78,10 @@ export function listVectors(vectors: ReadonlyMap<string, number>): string {
   return names.join(', ') || 'no dense vector';
 }
 
-/** The options that fit the vectors. */
+/** The options that fit the vectors: the shortest as head, the longest as full one. */
 export function namesToWrite(vectors: ReadonlyMap<string, number>): string {
-  return asOptions(likely(vectors));
-}
-
-/** The shortest as head, the longest as full one. */
-function likely(vectors: ReadonlyMap<string, number>): { head: string; full: string } {
-  const names = byDims(vectors).map(([name]) => name);
-  return { head: names[0]!, full: names.at(-1)! };
-}
-
-function asOptions({ head, full }: { head: string; full: string }): string {
-  return `head: ${JSON.stringify(head)}, full: ${JSON.stringify(full)}`;
+  const names = byDims(vectors).map(([name]) => JSON.stringify(name));
+  return `head: ${names[0]}, full: ${names.at(-1)}`;
 }
 
 function byDims(vectors: ReadonlyMap<string, number>): [string, number][] {

@@ -1,7 +1,7 @@
 /** A Qdrant collection as a place for rows: named vectors `head` and `full`, or those that the command line names. */
 import { expected, FunnelError } from '../../errors.js';
 import { FunnelSearch } from '../../index.js';
-import { namesFor } from '../../sources/layout.js';
+import { listVectors, namesFor } from '../../sources/layout.js';
 import { qdrantSource } from '../../sources/qdrant.js';
 import { qdrantId } from '../../sources/qdrant-ids.js';
 import { restDriver } from '../../sources/qdrant-rest.js';
@@ -114,7 +114,13 @@ export class QdrantPlace implements Place {
     );
     if (dense.has(USUAL.head) && dense.has(USUAL.full)) return USUAL;
     const dims = new Map([...dense].filter(([, { multi }]) => !multi).map(([name, { dim }]) => [name, dim]));
-    return namesFor({}, dims, this.label, asOptions) as NamedVectors;
+    if (dims.size > 1) {
+      const [head, ...others] = [...dims.keys()].sort((a, b) => dims.get(a)! - dims.get(b)!);
+      const line = `--head ${JSON.stringify(head)} --full ${JSON.stringify(others.at(-1))}`;
+      const has = `which has several vectors: ${listVectors(dims)}`;
+      throw new FunnelError('BAD_ARGUMENT', `Expected --head and --full for ${this.label}, ${has}. Write ${line}`);
+    }
+    return namesFor({}, dims, this.label) as NamedVectors;
   }
 
   async remove(): Promise<void> {
@@ -194,11 +200,6 @@ class QdrantTarget implements Target {
 function inPoints<T>({ head: headName, full: fullName }: NamedVectors, head: T, full: T): T | Record<string, T> {
   if (headName !== fullName) return { [headName]: head, [fullName]: full };
   return fullName === '' ? full : { [fullName]: full };
-}
-
-/** As the command line takes names. */
-function asOptions({ head, full }: NamedVectors): string {
-  return `--head ${JSON.stringify(head)} --full ${JSON.stringify(full)}`;
 }
 
 async function asked<T>(client: Client, label: string, call: () => Promise<T>): Promise<T> {
