@@ -61,7 +61,7 @@ function fromRows<Row>(given: readonly (CandidateRow & Row)[], workspace: Worksp
   }
   const dim = count === 0 ? 1 : checkDim(vectors[0]!.length, 'the vector of row 0');
   const named = ids[0] !== undefined || ids.some((id) => id !== undefined);
-  if (named) checkIds(ids);
+  if (named) checkIds(ids, 'ids', true);
   const id = (index: number): Id => (named ? ids[index]! : index);
   return {
     vectors: packRows(vectors, dim, { into: workspace.matrix(count * dim) }),
@@ -107,7 +107,7 @@ function fromPacked<Row>(candidates: PackedCandidates<Row>, workspace: Workspace
   const ownIds = ids && kept(ids, workspace);
   const ownPayloads = payloads && kept(payloads, workspace);
   const ownRows = rows && kept(rows, workspace);
-  if (ownIds) checkIds(ownIds);
+  if (ownIds) checkIds(ownIds, 'ids', true);
   const id = (index: number): Id => (ownIds ? ownIds[index]! : index);
   // Arrays of another realm are none to instanceof, nor to the kernels.
   const asIs = half ? given instanceof Uint16Array : given instanceof Float32Array;

@@ -3,6 +3,7 @@ import { expected } from './errors.js';
 import type { Kernels } from './kernels/kernels.js';
 import { finish, notFinite, type Prepared, scoreOf } from './prepare.js';
 import type { FunnelStage, Hit, Id } from './types.js';
+import { areIntegersAndUuids } from './validate.js';
 
 /** A candidate as one stage saw it. */
 export interface Standing {
@@ -76,13 +77,16 @@ export function explain<Row>(
     return { ...stage, ms: performance.now() - start, cutoff, dropped };
   });
   const hits = finish(prepared, -1);
-  const kind = matrix.count > 0 ? typeof matrix.id(0) : undefined;
-  return { hits, stages, find: (id) => find(hits, stages, id, kind) };
+  const ids = () => Array.from({ length: matrix.count }, (_, index) => matrix.id(index));
+  return { hits, stages, find: (id) => find(hits, stages, id, ids()) };
 }
 
-function find(hits: Hit[], stages: ExplainedStage[], id: Id, kind: string | undefined): Fate {
+function find(hits: Hit[], stages: ExplainedStage[], id: Id, ids: readonly Id[]): Fate {
+  const kinds = new Set(ids.map((one) => typeof one));
   // '7' is no 7: to say that it was never a candidate would be a lie.
-  if (kind !== undefined && typeof id !== kind) throw expected('BAD_ID', `a ${kind}, as the ids are,`, 'id', id);
+  if (kinds.size > 0 && !kinds.has(typeof id) && !areIntegersAndUuids([...ids, id])) {
+    throw expected('BAD_ID', `a ${[...kinds].join(' or ')}, as the ids are,`, 'id', id);
+  }
   const rank = hits.findIndex((hit) => hit.id === id);
   if (rank !== -1) return { outcome: 'hit', rank, score: hits[rank]!.score };
   for (const [stage, { scale, cutoff, dropped }] of stages.entries()) {

@@ -24,6 +24,8 @@ export interface Mirrored {
   /** Milliseconds. */
   mirrorMs: number;
   fetchMs: number;
+  /** Points that neither the mirror nor the database has a vector of. */
+  lacking?: readonly Id[];
   /** To be given back. */
   memory: Float32Array;
 }
@@ -94,25 +96,29 @@ export async function withVectors(
   if (missing.length === 0) return { candidates: all, stats, mirrorMs, fetchMs: 0, memory };
 
   const fetching = performance.now();
-  const { rows } = await source.fetch({ ids: missing.map((place) => ids[place]!), ...options });
+  const { rows, lacking } = await source.fetch({ ids: missing.map((place) => ids[place]!), ...options });
   const gone = place(rows, missing, ids, dim, vectors, source.name);
   stats.fetched = missing.length - gone.length;
-  stats.gone = gone.length;
+  stats.gone = gone.length - (lacking?.length ?? 0);
   const candidates = gone.length === 0 ? all : without(all, gone, count);
-  return { candidates, stats, mirrorMs, fetchMs: performance.now() - fetching, memory };
+  const fetchMs = performance.now() - fetching;
+  return { candidates, stats, mirrorMs, fetchMs, memory, ...(lacking && { lacking }) };
 }
 
 /** Ids that have no form in the kind stay as they are: the mirror has none like them. */
 function inKind(kind: IdKind, ids: ArrayLike<Id>): ArrayLike<Id> {
-  if (ids.length === 0 || typeof ids[0] === kind) return ids;
-  return Array.from(ids, (id) => idAs(kind, id) ?? id);
+  for (let i = 0; i < ids.length; i++) {
+    if (typeof ids[i] !== kind) return Array.from(ids, (id) => idAs(kind, id) ?? id);
+  }
+  return ids;
 }
 
 function checkKinds(mirror: Mirror, kind: IdKind, ids: ArrayLike<Id>, source: string): void {
-  const theirs = typeof ids[0] as IdKind;
+  const theirs = [...new Set(Array.from(ids, (id) => typeof id as IdKind))];
   const fits = (to: IdKind, from: ArrayLike<Id>) => Array.from(from).some((id) => idAs(to, id) !== undefined);
   const sample = mirror.someIds(16);
-  if (kind === theirs || sample.length === 0 || (fits(kind, ids) && fits(theirs, sample))) return;
+  const possible = fits(kind, ids) && theirs.some((one) => fits(one, sample));
+  if (theirs.includes(kind) || sample.length === 0 || possible) return;
   throw new FunnelError(
     'BAD_ID',
     `Expected ids that the mirror may have, such as ${describe(sample[0])}, but ${source} has ids such as ${describe(ids[0])}: ` +

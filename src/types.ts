@@ -2,7 +2,7 @@ import type { Metric, Rows } from './kernels/kernels.js';
 
 export type { Metric } from './kernels/kernels.js';
 
-/** An id as the database or the caller has it; one kind per candidate set. */
+/** An id as the database or the caller has it; one kind per candidate set, or integers and UUIDs, as Qdrant has them. */
 export type Id = string | number | bigint;
 
 export type IdKind = 'string' | 'number' | 'bigint';
@@ -73,6 +73,8 @@ export interface SearchStats {
   exact?: 'certified' | 'server' | 'index';
   /** Of a search with a filter over an embedded index. */
   filter?: FilterStats;
+  /** Points of the pool that lack the full vector and were left out; of sources with `missingVectors: 'skip'`. */
+  missingVectors?: number;
   /** Of a recommendation that ranked by one; larger scores are then better. */
   strategy?: 'best_score' | 'sum_scores';
 }

@@ -172,12 +172,18 @@ function checkHonest(view: ArrayBufferView, plain: object | undefined, where: st
   }
 }
 
-/** All ids of one kind, numbers exact. The kind; undefined for an empty list. */
-export function checkIds(ids: ArrayLike<Id | undefined>, where = 'ids'): IdKind | undefined {
+/**
+ * All ids of one kind, numbers exact. The kind; undefined for an empty list.
+ *
+ * @param mixed whether integers and UUIDs may stand side by side, as they do in Qdrant; the kind is then undefined
+ * @throws FunnelError BAD_ID
+ */
+export function checkIds(ids: ArrayLike<Id | undefined>, where = 'ids', mixed = false): IdKind | undefined {
   const kind = typeof ids[0];
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i];
     if (typeof id !== kind || (kind !== 'string' && kind !== 'number' && kind !== 'bigint')) {
+      if (mixed && i > 0 && areIntegersAndUuids(ids)) return undefined;
       throw expected(
         'BAD_ID',
         i === 0 ? 'a string, number or bigint' : `a ${kind} as in ${where}[0]`,
@@ -194,4 +200,32 @@ export function checkIds(ids: ArrayLike<Id | undefined>, where = 'ids'): IdKind 
     }
   }
   return ids.length === 0 ? undefined : (kind as IdKind);
+}
+
+/** Integers of one kind and UUIDs: nobody takes one for the other, as 7 and '7' could be taken. */
+export function areIntegersAndUuids(ids: ArrayLike<Id | undefined>): boolean {
+  const kinds = new Set<string>();
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i];
+    const fine = typeof id === 'string' ? uuidOf(id) !== undefined : typeof id === 'bigint' || Number.isSafeInteger(id);
+    if (!fine) return false;
+    kinds.add(typeof id);
+  }
+  return !(kinds.has('number') && kinds.has('bigint'));
+}
+
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
+
+/**
+ * A UUID in lower case with dashes. It may come in either case, as 32 digits, in braces, or behind `urn:uuid:` (those two with
+ * dashes): the forms that Qdrant reads. Undefined for any other text.
+ */
+export function uuidOf(text: string): string | undefined {
+  if (UUID.test(text)) return text;
+  const lower = text.toLowerCase();
+  if (/^[\da-f]{32}$/.test(lower)) return lower.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  const urn = text.startsWith('urn:uuid:');
+  const braced = text.startsWith('{') && text.endsWith('}');
+  const bare = urn ? lower.slice(9) : braced ? lower.slice(1, -1) : lower;
+  return UUID.test(bare) ? bare : undefined;
 }

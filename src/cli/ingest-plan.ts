@@ -1,9 +1,10 @@
 /** What an ingest is to do, decided before the first row is written: begin, go on, nothing, or refuse. */
+import { isDeepStrictEqual } from 'node:util';
 import { FunnelError } from '../errors.js';
 import { changed, type Fingerprint } from './fingerprint.js';
 import { difference, type Mapping } from './mapping.js';
 import type { SourceState, State } from './state.js';
-import type { Schema } from './stores/store.js';
+import type { Place, Schema } from './stores/store.js';
 
 /** A file of this call. */
 export interface Input {
@@ -62,7 +63,12 @@ export function begin(state: State, { source }: Part): void {
 }
 
 /** @throws FunnelError BAD_ARGUMENT */
-export function checkSame(state: State, schema: Schema, embedder: string | undefined, label: string) {
+export function checkSame(
+  state: State,
+  schema: Schema,
+  embedder: string | undefined,
+  { label, usualVectors }: Pick<Place, 'label' | 'usualVectors'>,
+) {
   const before = state.embedder?.name;
   if (before !== embedder) {
     throw refused(
@@ -77,6 +83,10 @@ export function checkSame(state: State, schema: Schema, embedder: string | undef
   for (const key of ['dim', 'metric', 'head'] as const) {
     if (state[key] === schema[key]) continue;
     throw refused(label, `${key} ${state[key] ?? 'of the index’s own'}, as before,`, `${schema[key]}`);
+  }
+  const [had, has] = [state, schema].map(({ vectors = usualVectors }) => vectors);
+  if (!isDeepStrictEqual(had, has)) {
+    throw refused(label, `the vectors ${JSON.stringify(had)}, as before,`, JSON.stringify(has));
   }
 }
 

@@ -76,17 +76,22 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
     const begun = before.state?.sources.length ? before.state : undefined;
     const sample = begun ? undefined : await sampleOf(readers, inputs, options);
     const dim = embedder?.dim ?? begun?.dim ?? sample!.vector!.length;
-    const head = headFor(options.head, before.state, dim, embedder, place, io);
+    // An empty collection of somebody's own.
+    const shape = before.exists && !before.state ? await place.shape?.() : undefined;
+    const vectors = place.vectors ?? before.state?.vectors ?? shape?.vectors;
+    const length = options.head ?? shape?.head ?? (vectors && vectors.head === vectors.full ? dim : undefined);
+    const head = headFor(length, before.state, dim, shape ? undefined : embedder, place, io);
     const schema: Schema = {
       dim,
       head,
-      metric: options.metric ?? before.state?.metric ?? 'cosine',
+      metric: options.metric ?? before.state?.metric ?? shape?.metric ?? 'cosine',
       idKind: options.idType ?? begun?.idKind ?? (typeof sample!.id as 'number' | 'string'),
+      ...(vectors && { vectors }),
     };
     const state: State = before.state ?? newState(schema, options.model, embedder);
     // A collection of Milvus is made for ids of one kind.
     if (begun === undefined && place.kind !== 'milvus') state.idKind = schema.idKind;
-    checkSame(state, schema, embedder?.name, place.label);
+    checkSame(state, schema, embedder?.name, place);
     target = await opened(place, schema, state, before.exists);
     const work = new Ingest(place, target, state, options, io, embedder);
     return await work.run(parts, new Map(inputs.map((input, i) => [input, readers[i]!])));
@@ -162,9 +167,9 @@ async function sampleOf(
   throw new FunnelError('BAD_ARGUMENT', `Expected at least one row in ${names} but received none`);
 }
 
-function newState({ dim, metric, head, idKind }: Schema, spec?: ModelSpec, embedder?: TextEmbedder): State {
+function newState({ dim, metric, head, idKind, vectors }: Schema, spec?: ModelSpec, embedder?: TextEmbedder): State {
   const model = embedder && { embedder: { name: embedder.name, spec: spec!, dim: embedder.dim } };
-  return { format: 1, dim, metric, head, idKind, ...model, sources: [] };
+  return { format: 1, dim, metric, head, idKind, ...(vectors && { vectors }), ...model, sources: [] };
 }
 
 async function opened(place: Place, schema: Schema, state: State, exists: boolean): Promise<Target> {

@@ -1,4 +1,5 @@
 /** `funnelvec search`: one query, answered as a table or as JSON. */
+import { isDeepStrictEqual } from 'node:util';
 import { FunnelError } from '../errors.js';
 import { funnelPlan, type Plan } from '../plan.js';
 import type { Filter } from '../query/filter/types.js';
@@ -8,7 +9,7 @@ import { type Io, note, painter, print, printJson, widthOf } from './io.js';
 import { type LoadEmbedder, type ModelSpec, modelFor, type TextEmbedder } from './model.js';
 import { vectorFrom } from './query-input.js';
 import { readState, type State } from './state.js';
-import type { Found, Place, Searcher } from './stores/store.js';
+import type { Found, NamedVectors, Place, Searcher } from './stores/store.js';
 import { type Column, printable, table } from './text.js';
 
 export interface SearchOptions {
@@ -75,7 +76,7 @@ export async function openForSearch(
 ): Promise<Opened> {
   const state = readState(place.stateFile);
   const head = given ?? (tuned ? (state?.plan as TunedPlan | undefined)?.head : undefined);
-  const searcher = await place.searcher({ head });
+  const searcher = await place.searcher({ head, vectors: state?.vectors });
   try {
     if (!withTexts) return { searcher, state, place, head };
     const embedder = await modelFor(state?.embedder, model, place.label, load);
@@ -106,17 +107,20 @@ export interface TunedPlan {
   mode?: 'exact';
   /** Of an index that was tuned as a database is searched. */
   head?: number;
+  /** Of a database: what was searched. */
+  vectors?: NamedVectors;
 }
 
 export function askingOf(
   { limit, filter, mode, plan, tuned: useTuned }: Omit<SearchOptions, 'explain' | 'head'>,
-  { state, searcher: { dim, metric }, place: { kind }, head }: Opened,
+  { state, searcher: { dim, metric, headDim, vectors }, place: { kind }, head }: Opened,
 ): Asking {
   const saved = useTuned ? (state?.plan as TunedPlan | undefined) : undefined;
   const ownHead = kind === 'embedded' && head === undefined;
   // A plan of another head is none of this search; nor does one promise anything of more hits than it was tuned for.
   const fits = saved?.head === (kind === 'embedded' ? head : undefined) && (limit ?? 0) <= (saved?.limit ?? 0);
-  const tuned = fits ? saved : undefined;
+  const same = saved?.vectors === undefined || isDeepStrictEqual(saved.vectors, vectors);
+  const tuned = fits && same ? saved : undefined;
   const asking: Asking = {
     limit: limit ?? tuned?.limit ?? 10,
     mode: mode ?? (plan === undefined ? tuned?.mode : undefined) ?? 'funnel',
@@ -130,7 +134,7 @@ export function askingOf(
     return { ...asking, params: plan?.candidates === undefined ? tuned?.params : { candidates: plan.candidates } };
   }
   if (plan === undefined && (tuned !== undefined || limit === undefined)) return { ...asking, plan: tuned?.plan };
-  const length = kind === 'embedded' ? head : (state?.head ?? undefined);
+  const length = kind === 'embedded' ? head : headDim;
   const usual = funnelPlan(dim, { metric, limit: asking.limit, ...(length !== undefined && { head: length }) });
   const base = tuned?.plan ?? usual;
   return { ...asking, plan: { ...base, ...(plan?.scales && { keep: 0.5 }), ...plan, limit: asking.limit } };

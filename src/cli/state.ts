@@ -10,6 +10,7 @@ import type { Metric } from '../types.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { Mapping } from './mapping.js';
 import type { ModelSpec } from './model.js';
+import type { NamedVectors } from './stores/store.js';
 
 export const STATE_FILE = 'funnelvec.json';
 const FORMAT = 1;
@@ -40,6 +41,8 @@ export interface State {
   /** Dims of the head vectors; of an index without: null. */
   head: number | null;
   idKind: 'number' | 'string';
+  /** Where a database has the vectors, under other names than the command's own. */
+  vectors?: NamedVectors;
   /** Absent where the vectors came with the rows. */
   embedder?: ModelState;
   sources: SourceState[];

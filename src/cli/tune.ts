@@ -1,6 +1,7 @@
 /** `funnelvec tune` and `report`: the plan that a recall target needs, kept beside the store; and what it rests on, drawn. */
 import { readFileSync } from 'node:fs';
 import { FunnelError } from '../errors.js';
+import { idAs } from '../ids.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PrefixResult, TuneResult, TuneTarget } from '../tune/index.js';
 import type { Id } from '../types.js';
@@ -115,7 +116,7 @@ async function namesOf({ source }: Searcher, { traces }: TuneResult, io: Io): Pr
   const wanted = [...new Set(traces.flatMap(({ neighbours }) => neighbours.map(({ id }) => id)))];
   if (wanted.length === 0) return names;
   const { idKind } = await source.info({ signal: io.stop });
-  const ids = wanted.map((id): Id => (idKind === 'number' ? Number(id) : idKind === 'bigint' ? BigInt(id) : id));
+  const ids = wanted.map((id): Id => idAs(idKind, id) ?? id);
   const { rows } = await source.fetch({ ids, withPayload: true, vectors: false, signal: io.stop });
   for (const [i, id] of rows.ids.entries()) {
     const payload = Object.values((rows.payloads?.[i] ?? {}) as Record<string, unknown>);
@@ -128,7 +129,7 @@ async function namesOf({ source }: Searcher, { traces }: TuneResult, io: Io): Pr
 async function save(
   place: Place,
   state: State | undefined,
-  { dim, metric, source }: Searcher,
+  { dim, metric, source, vectors }: Searcher,
   tuned: Tuned,
   head: number | undefined,
 ): Promise<void> {
@@ -139,6 +140,7 @@ async function save(
     ...(params && { params }),
     ...(mode && { mode }),
     ...(head !== undefined && { head }),
+    ...(vectors && { vectors }),
   };
   const { headDim, idKind } = await source.info();
   const own: State = state ?? {
@@ -147,6 +149,7 @@ async function save(
     metric,
     head: place.kind === 'embedded' ? null : headDim,
     idKind: idKind === 'string' ? 'string' : 'number',
+    ...(vectors && { vectors }),
     sources: [],
   };
   writeState(place.stateFile, { ...own, plan: chosen });

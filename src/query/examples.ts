@@ -83,7 +83,7 @@ class Stored {
 
   /** The id in the form that the source has. */
   async want(source: Source, id: Id, options: OwnOptions): Promise<Id> {
-    const named = typeof id === 'string' ? id : ((await source.idOf?.(id, deadline(options))) ?? id);
+    const named = (await source.idOf?.(id, deadline(options))) ?? id;
     const ids = this.#wanted.get(source) ?? new Map<Id, Id>();
     this.#wanted.set(source, ids.set(named, id));
     return named;
@@ -96,7 +96,7 @@ class Stored {
       // Qdrant has numbers and UUIDs in one collection; a call has one kind.
       for (const kind of new Set(Array.from(ids.keys(), (id) => typeof id))) {
         const some = [...ids.keys()].filter((id) => typeof id === kind);
-        const { rows } = await source.fetch({ ids: some, ...deadline(options) });
+        const { rows } = await source.fetch({ ids: some, missing: 'error', ...deadline(options) });
         rows.ids.forEach((id, i) => void found.set(id, vectorAt(rows.vectors, rows.dim, i)));
       }
     }

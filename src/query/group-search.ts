@@ -171,7 +171,7 @@ export class GroupSearch {
   }
 
   /** An index that approximates may answer less than was asked for, and still not all: only a count tells. */
-  async #isAll({ prepared }: Ranked): Promise<boolean> {
+  async #isAll({ prepared, answer }: Ranked): Promise<boolean> {
     const { nativeFilter, timeout, signal } = this.#options;
     const { filter } = this.search;
     const rows = await this.ranker.source.count?.({
@@ -180,7 +180,7 @@ export class GroupSearch {
       ...(timeout !== undefined && { timeout }),
       ...(signal !== undefined && { signal }),
     });
-    return rows === prepared.matrix.count;
+    return rows === prepared.matrix.count + (answer.lacking?.length ?? 0);
   }
 
   /**

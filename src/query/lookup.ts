@@ -74,10 +74,12 @@ export async function lookUp(
   for (const kind of new Set(named.map(({ id }) => typeof id))) {
     const some = named.filter(({ id }) => id !== undefined && typeof id === kind);
     if (some.length === 0) continue;
-    const keyOf = new Map(some.map(({ key, id }) => [id as Id, key]));
+    // Several keys may name one point: a UUID has several forms.
+    const keysOf = new Map<Id, GroupKey[]>();
+    for (const { key, id } of some) keysOf.set(id!, [...(keysOf.get(id!) ?? []), key]);
     const missing = withVector ? 'leave out' : 'error';
     const { rows: found } = await source.fetch({
-      ids: [...keyOf.keys()],
+      ids: [...keysOf.keys()],
       withPayload,
       vectors: withVector,
       missing,
@@ -87,7 +89,7 @@ export async function lookUp(
       const row: LookupRow = { id };
       if (withPayload !== false) row.payload = found.payloads?.[i];
       if (withVector) row.vector = vectorAt(found.vectors, found.dim, i);
-      rows.set(keyOf.get(id)!, row);
+      for (const key of keysOf.get(id)!) rows.set(key, row);
     });
   }
   return rows;

@@ -115,12 +115,8 @@ export class Ranker {
     const given = options.plan ?? this.plan;
     const plan = given === undefined ? this.#defaultFor(options, info) : checkPlan(given, info.dim);
     if (plan.head !== undefined && plan.head !== info.headDim) {
-      throw expected(
-        'BAD_PLAN',
-        `${info.headDim}, the dims of the head that ${this.source.name} stores,`,
-        'head',
-        plan.head,
-      );
+      const what = `${info.headDim}, the dims of the head that ${this.source.name} searches (or leave it out),`;
+      throw expected('BAD_PLAN', what, 'head', plan.head);
     }
     return plan;
   }
@@ -160,7 +156,8 @@ export class Ranker {
         const one = prepared[i]!;
         const { search, candidates } = fitted;
         const answer = answers[i]!;
-        const exhausted = one.matrix.count + (answer.stats?.gone ?? 0) < candidates;
+        const found = one.matrix.count + (answer.stats?.gone ?? 0) + (answer.lacking?.length ?? 0);
+        const exhausted = found < candidates;
         const common = { fitted, answer, prepared: one, exhausted };
         if (search.recommend === undefined) {
           const hits = finish(one, bad[plain.indexOf(one)]!);
@@ -223,8 +220,8 @@ export class Ranker {
   async #mirrored(answer: HeadAnswer, { search: { options } }: Fitted): Promise<Answer> {
     const { mirror, source } = this;
     // What else a source answers is not taken for parts of a mirror.
-    const { candidates, headMs, decodeMs, exact, filtered, exactBelow } = answer;
-    const more = { exactBelow, ...(exact && { exact }), ...(filtered && { filtered }) };
+    const { candidates, headMs, decodeMs, exact, filtered, exactBelow, lacking } = answer;
+    const more = { exactBelow, ...(exact && { exact }), ...(filtered && { filtered }), ...(lacking && { lacking }) };
     if (mirror === undefined) return { candidates, headMs, decodeMs, ...more };
     const { timeout, signal } = options;
     const mirrored = await withVectors(mirror, source, answer, this.#matrices, { timeout, signal });

@@ -46,11 +46,12 @@ export function statsOf(
   const { plan, candidates, search } = fitted;
   const n = prepared.matrix.count;
   const { stats: mirror, mirrorMs, fetchMs } = answer;
-  const found = n + (mirror?.gone ?? 0);
+  const lacking = answer.lacking?.length;
+  const found = n + (mirror?.gone ?? 0) + (lacking ?? 0);
   const stats: SearchStats = {
     stages: [
       { name: search.options.exact ? 'exact' : 'head', in: candidates, out: found, ms: answer.headMs },
-      { name: 'decode', in: found, out: found, ms: answer.decodeMs },
+      { name: 'decode', in: found, out: mirror === undefined ? n : found, ms: answer.decodeMs },
       ...(mirror === undefined
         ? []
         : [
@@ -73,6 +74,7 @@ export function statsOf(
   };
   const { exact, filtered } = answer;
   if (exact !== undefined) stats.exact = exact satisfies Exactness;
+  if (lacking !== undefined) stats.missingVectors = lacking;
   if (filtered !== undefined) stats.filter = filtered;
   if (search.recommend !== undefined) stats.strategy = search.recommend.strategy;
   return stats;

@@ -44,8 +44,9 @@ export function traced(
     ...explanation,
     hits: hits.slice(page.from, page.to),
     plan: structuredClone({ candidates, limit, ...plan }), // it goes to the caller
+    find: (id) => explanation.find(source.canonicalId?.(id) ?? id),
     async trace(id) {
-      const named = typeof id === 'string' ? id : ((await source.idOf?.(id, deadline)) ?? id);
+      const named = (await source.idOf?.(id, deadline)) ?? id;
       const fate = explanation.find(named);
       if (fate.outcome === 'hit') {
         const { rank, score } = fate;

@@ -1,7 +1,7 @@
 /** What a Qdrant client answered, REST or gRPC, as candidates. */
 import { describe, expected, FunnelError } from '../errors.js';
 import type { Id, PackedCandidates } from '../types.js';
-import { checkDim, checkKeys } from '../validate.js';
+import { checkDim, checkKeys, uuidOf } from '../validate.js';
 import { setOwn } from './own.js';
 import { dimOf, type PackableRow, packRows } from './pack.js';
 
@@ -88,7 +88,7 @@ export function pointsOf(response: unknown, depth = 0): readonly unknown[] {
   throw expected('BAD_RESPONSE', what, 'fromQdrant', response);
 }
 
-/** The ids as numbers, bigints or strings: one kind, exact. */
+/** The ids as numbers, bigints or strings, exact: of one kind, or integers and UUIDs. */
 export function qdrantIds(points: readonly AnyPoint[]): Id[] {
   const ids: Id[] = new Array(points.length);
   let numbers = false;
@@ -110,22 +110,40 @@ export function qdrantIds(points: readonly AnyPoint[]): Id[] {
     ids[i] = id as Id;
   }
   if (strings && (numbers || bigints)) {
-    throw new FunnelError(
-      'BAD_ID',
-      'Expected ids of one kind for the points but received numbers and UUIDs: a candidate set has one kind of id',
-    );
+    const odd = ids.find((id) => typeof id === 'string' && uuidOf(id) === undefined);
+    if (odd !== undefined) {
+      throw expected('BAD_ID', 'one kind of id, or integers and UUIDs as Qdrant has them,', 'the points', odd);
+    }
   }
   // Node 22 reads exactly those integers as bigints that a number cannot hold.
-  return numbers && bigints ? ids.map((id) => BigInt(id)) : ids;
+  return numbers && bigints ? ids.map((id) => (typeof id === 'number' ? BigInt(id) : id)) : ids;
 }
 
+/** What is said of a point without the vector; `others`: the names of those that it has. */
+export type Missing = (point: AnyPoint, name: string, others: readonly string[]) => FunnelError;
+
 /** One array of numbers a point; the name is chosen once, by the first point, unless the caller names it. */
-export function vectorsOf(points: readonly AnyPoint[], name?: string): PackableRow[] {
+export function vectorsOf(points: readonly AnyPoint[], name?: string, missing: Missing = notAsked): PackableRow[] {
   const rows: PackableRow[] = new Array(points.length);
   if (points.length === 0) return rows;
   const wanted = name ?? onlyName(points[0]!);
-  for (let i = 0; i < points.length; i++) rows[i] = vectorOf(points[i]!, wanted);
+  for (let i = 0; i < points.length; i++) rows[i] = vectorOf(points[i]!, wanted, missing);
   return rows;
+}
+
+/** Of a point that was asked for its vector, and has none. */
+export function missingFrom(source: string): Missing {
+  return (point, name, others) =>
+    new FunnelError(
+      'BAD_RESPONSE',
+      `Expected ${vectorName(name)} in ${pointName(point)} of ${source} but ` +
+        `${others.length === 0 ? 'it lacks it' : `it carries only ${quoted(others)}`}, as points of Qdrant may. ` +
+        "Upsert the vector, or leave such points out with missingVectors: 'skip'",
+    );
+}
+
+function vectorName(name: string): string {
+  return name === '' ? 'an un-named vector' : `vector ${JSON.stringify(name)}`;
 }
 
 /** For people: "point 17". */
@@ -174,21 +192,13 @@ export function hasVector(point: AnyPoint, name: string): boolean {
   return 'named' in vectors ? Object.hasOwn(vectors.named, name) : name === '';
 }
 
-function vectorOf(point: AnyPoint, name: string): PackableRow {
+function vectorOf(point: AnyPoint, name: string, missing: Missing): PackableRow {
   const vectors = held(point);
-  if (!vectors) throw missing(point, name);
+  if (!vectors) throw missing(point, name, []);
   const where = name === '' ? '' : ` under ${JSON.stringify(name)}`;
   let value: unknown;
   if ('named' in vectors) {
-    const names = Object.keys(vectors.named);
-    if (names.length === 0) throw missing(point, name);
-    if (!names.includes(name)) {
-      throw new FunnelError(
-        'BAD_RESPONSE',
-        `Expected ${name === '' ? 'an un-named vector' : `vector ${JSON.stringify(name)}`} in ${pointName(point)} but it carries ` +
-          `only ${quoted(names)}; what with_vector names is sent (gRPC: withVectors)`,
-      );
-    }
+    if (!Object.hasOwn(vectors.named, name)) throw missing(point, name, Object.keys(vectors.named));
     value = vectors.named[name];
   } else {
     if (name !== '') {
@@ -218,13 +228,22 @@ function denseOf(value: unknown): PackableRow | string {
   return isRow(value['data']) ? value['data'] : describe(value);
 }
 
-function missing(point: AnyPoint, name: string): FunnelError {
+/** Of an answer that the caller brings: it may not have asked for the vector. */
+function notAsked(point: AnyPoint, name: string, others: readonly string[]): FunnelError {
+  if (others.length > 0) {
+    return new FunnelError(
+      'BAD_RESPONSE',
+      `Expected ${vectorName(name)} in ${pointName(point)} but it carries only ${quoted(others)}; ` +
+        'what with_vector names is sent (gRPC: withVectors)',
+    );
+  }
   return new FunnelError(
     'BAD_RESPONSE',
     `Expected a vector in ${pointName(point)} but received none: ask for it with ` +
       (name === ''
         ? 'with_vector: true (gRPC: withVectors)'
-        : `with_vector: [${JSON.stringify(name)}] (gRPC: withVectors)`),
+        : `with_vector: [${JSON.stringify(name)}] (gRPC: withVectors)`) +
+      '; where it was asked for, the point has none and is to be left out',
   );
 }
 

@@ -22,12 +22,13 @@ export interface Lift {
  * Parses `{ result: { points: […] } }`, or `{ result: […] }`, or of a batch `{ result: [{ points: […] }, …] }`, and fills every
  * lift, one vector a point. In the parsed answer 0 stands where a vector was.
  *
+ * @param lacking filled with the places of points that lack a vector, which then have no row; without it those are unexpected
  * @returns undefined if anything is not as expected: text that is no JSON, a vector that is absent or of another length, or
  *   more points than there is room for
  */
-export function liftVectors(bytes: Uint8Array, lifts: readonly Lift[], batch = false): unknown {
+export function liftVectors(bytes: Uint8Array, lifts: readonly Lift[], batch = false, lacking?: number[]): unknown {
   for (const lift of lifts) lift.count = 0;
-  const scan = new Scan(bytes, lifts);
+  const scan = new Scan(bytes, lifts, lacking);
   if (!scan.answer(batch)) return undefined;
   try {
     return parseExact(scan.rest());
@@ -68,6 +69,7 @@ class Scan {
   constructor(
     private readonly bytes: Uint8Array,
     private readonly lifts: readonly Lift[],
+    private readonly lacking: number[] | undefined,
   ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
@@ -77,7 +79,7 @@ class Scan {
     let points = 0;
     const point = (): boolean => {
       points++;
-      return this.object(inPoint) && this.lifts.every((lift) => lift.count === points);
+      return this.object(inPoint) && this.counted(points);
     };
     const inResult = (key: string): boolean => (key === 'points' ? this.array(point) : this.skipValue());
     const one = (): boolean => this.object(inResult);
@@ -85,6 +87,20 @@ class Scan {
     const result = (): boolean => (this.peek() === OPEN_ARRAY ? this.array(batch ? one : point) : one());
     const inAnswer = (key: string): boolean => (key === 'result' ? result() : this.skipValue());
     return this.object(inAnswer);
+  }
+
+  /** Whether each lift has a row of every point, or the point is known to lack one. */
+  private counted(points: number): boolean {
+    const { lifts, lacking } = this;
+    if (lacking === undefined) return lifts.every((lift) => lift.count === points);
+    const rows = points - lacking.length;
+    if (lifts.every((lift) => lift.count === rows)) return true;
+    // Twice the same name.
+    if (lifts.some((lift) => lift.count > rows)) return false;
+    lacking.push(points - 1);
+    // What it has of the others makes room for the next point.
+    for (const lift of lifts) lift.count = rows - 1;
+    return true;
   }
 
   /** The text without the vectors. */
@@ -110,7 +126,11 @@ class Scan {
     const next = this.peek();
     if (next === OPEN_ARRAY) return this.lift('');
     if (next !== OPEN_OBJECT) return this.skipValue();
-    return this.object((name) => (this.peek() === OPEN_ARRAY ? this.lift(name) : this.skipValue()));
+    return this.object((name) => {
+      if (this.peek() === OPEN_ARRAY) return this.lift(name);
+      // Not a dense vector, which is no lack of one.
+      return this.lifts.every((lift) => lift.name !== name) && this.skipValue();
+    });
   }
 
   private lift(name: string): boolean {

@@ -39,11 +39,18 @@ export interface QdrantDriver {
   classify(error: unknown, where: string): FunnelError;
 }
 
-export type QdrantVectors = ReadonlyMap<string, { dim: number; distance: string; multi: boolean }>;
+export interface QdrantVectors {
+  /** By name, multivectors among them; '' is the un-named one. */
+  dense: ReadonlyMap<string, { dim: number; distance: string; multi: boolean }>;
+  /** Names. */
+  sparse: readonly string[];
+}
 
 export interface QdrantAnswer {
   points: AnyPoint[];
   packed?: Float32Array[];
+  /** Points that were left out, since they lack a vector. */
+  lacking?: AnyPoint[];
   at: number;
   /** See HeadAnswer; where it is another one than the driver's. */
   exactBelow?: number;
@@ -55,6 +62,8 @@ export interface QdrantRead {
   withPayload: PayloadSelection;
   /** The vectors that come along. */
   lifts: readonly { name: string; dim: number }[];
+  /** Whether points that lack one of these are left out; a driver may leave that to its caller. */
+  skip: boolean;
 }
 
 export interface QdrantQuery extends QdrantRead {

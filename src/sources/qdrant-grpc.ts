@@ -444,18 +444,20 @@ const DISTANCES = ['Unknown', 'Cosine', 'Euclid', 'Dot', 'Manhattan'];
 function grpcVectors(answer: unknown): QdrantVectors {
   type Params = { size: bigint; distance: number; multivectorConfig?: unknown };
   type Config = { case?: string; value?: Params | { map: Record<string, Params> } };
-  const result = (answer as { result?: { config?: { params?: { vectorsConfig?: { config?: Config } } } } }).result;
-  const config = result?.config?.params?.vectorsConfig?.config;
+  type Collection = { vectorsConfig?: { config?: Config }; sparseVectorsConfig?: { map?: object } };
+  const params = (answer as { result?: { config?: { params?: Collection } } }).result?.config?.params;
+  const config = params?.vectorsConfig?.config;
   const entries: [string, Params][] =
     config?.case === 'params'
       ? [['', config.value as Params]]
       : Object.entries((config?.value as { map?: Record<string, Params> } | undefined)?.map ?? {});
-  return new Map(
+  const dense = new Map(
     entries.map(([name, { size, distance, multivectorConfig }]) => [
       name,
       { dim: Number(size), distance: DISTANCES[distance] ?? String(distance), multi: Boolean(multivectorConfig) },
     ]),
   );
+  return { dense, sparse: Object.keys(params?.sparseVectorsConfig?.map ?? {}) };
 }
 
 /** gRPC status codes. */

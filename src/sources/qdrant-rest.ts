@@ -8,6 +8,7 @@ import { tapped } from './fetch-tap.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { type Lift, liftVectors } from './json-lift.js';
 import {
+  type QdrantAnswer,
   type QdrantDriver,
   type QdrantQuery,
   type QdrantRead,
@@ -104,25 +105,31 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       const path = fast && '/points/query/batch';
       const { bytes, result, at } = await ask('queryBatchPoints', first, body, plain, signal, path);
       const most = requests.reduce((sum, { limit }) => sum + limit, 0);
-      const answer = bytes ? decode(bytes, first, most, true) : { result, packed: undefined };
+      const answer: Partial<Decoded> = bytes ? decode(bytes, first, most, true) : { result };
       const parts = answer.result as unknown[];
       if (!Array.isArray(parts) || parts.length !== requests.length) {
         throw new FunnelError('BAD_RESPONSE', `Expected ${requests.length} answers of a Qdrant batch`);
       }
       let from = 0;
+      const without = new Set(answer.lacking);
       return parts.map((part) => {
-        const points = pointsOf(part) as AnyPoint[];
+        const all = pointsOf(part) as AnyPoint[];
+        const lacking = without.size === 0 ? [] : all.filter((point) => without.has(point));
+        const points = lacking.length === 0 ? all : all.filter((point) => !without.has(point));
         const to = from + points.length;
-        const packed = answer.packed?.map((all, l) => all.slice(from * first.lifts[l]!.dim, to * first.lifts[l]!.dim));
+        const packed = answer.packed?.map((some, l) =>
+          some.slice(from * first.lifts[l]!.dim, to * first.lifts[l]!.dim),
+        );
         from = to;
-        return { points, ...(packed && { packed }), at, ...(bytes && { exactBelow: EXACT }) };
+        const lack = answer.lacking && { lacking };
+        return { points, ...(packed && { packed }), ...lack, at, ...(bytes && { exactBelow: EXACT }) };
       });
     },
 
     async count(collection, filter, signal) {
       const body = { filter, exact: true };
       const plain = async () => client.count?.(collection, body);
-      const read = { collection, withPayload: false, lifts: [] };
+      const read = { collection, withPayload: false, lifts: [], skip: false };
       const { result } = await ask('countPoints', read, body, plain, signal, false);
       return Number((result as { count?: unknown } | undefined)?.count);
     },
@@ -175,22 +182,28 @@ function vectorOf({ lifts }: QdrantRead): boolean | string[] {
   return lifts.length > 0 && (lifts.some((lift) => lift.name === '') || lifts.map((lift) => lift.name));
 }
 
+interface Decoded extends Omit<QdrantAnswer, 'at'> {
+  result: unknown;
+}
+
 /** The answer's bytes as points, their vectors already packed where the lift could read them. */
-function decode(
-  bytes: Uint8Array,
-  { lifts }: QdrantRead,
-  limit: number,
-  batch = false,
-): { points: AnyPoint[]; packed?: Float32Array[]; result: unknown } {
+function decode(bytes: Uint8Array, { lifts, skip }: QdrantRead, limit: number, batch = false): Decoded {
   if (lifts.length > 0) {
     // A number takes two bytes of text at least, so a limit far beyond the collection claims no memory.
     const dims = lifts.reduce((sum, lift) => sum + lift.dim, 0);
     const most = Math.min(limit, Math.ceil(bytes.length / (2 * dims)));
     const filled: Lift[] = lifts.map(({ name, dim }) => ({ name, dim, into: new Float32Array(most * dim), count: 0 }));
-    const result = (liftVectors(bytes, filled, batch) as { result?: unknown } | undefined)?.result;
-    const points = batch ? (Array.isArray(result) ? result.flatMap(listed) : undefined) : listed(result);
-    if (Array.isArray(points) && filled.every((lift) => lift.count === points.length)) {
-      return { points, packed: filled.map((lift) => lift.into.subarray(0, points.length * lift.dim)), result };
+    const places: number[] = [];
+    const lifted = liftVectors(bytes, filled, batch, skip ? places : undefined);
+    const result = (lifted as { result?: unknown } | undefined)?.result;
+    const all = batch ? (Array.isArray(result) ? result.flatMap(listed) : undefined) : listed(result);
+    const rows = Array.isArray(all) ? all.length - places.length : -1;
+    if (filled.every((lift) => lift.count === rows)) {
+      const packed = filled.map((lift) => lift.into.subarray(0, rows * lift.dim));
+      if (!skip) return { points: all!, packed, result };
+      const lacking = places.map((place) => all![place]!);
+      const without = new Set(lacking);
+      return { points: all!.filter((point) => !without.has(point)), packed, lacking, result };
     }
   }
   const { result } = parseExact(new TextDecoder().decode(bytes)) as { result?: unknown };
@@ -207,18 +220,22 @@ function listed(result: unknown): AnyPoint[] {
 /** `params.vectors` is one un-named vector's, or an object of them. */
 function restVectors(answer: unknown): QdrantVectors {
   type Params = { size?: unknown; distance?: unknown; multivector_config?: unknown };
-  const config = (answer as { config?: { params?: { vectors?: unknown } } } | undefined)?.config?.params?.vectors;
-  if (typeof config !== 'object' || config === null) return new Map();
+  type Config = { vectors?: unknown; sparse_vectors?: object | null };
+  const params = (answer as { config?: { params?: Config } } | undefined)?.config?.params;
+  const config = params?.vectors;
+  const sparse = Object.keys(params?.sparse_vectors ?? {});
+  if (typeof config !== 'object' || config === null) return { dense: new Map(), sparse };
   const entries =
     typeof (config as Params).size === 'number'
       ? [['', config as Params] as const]
       : Object.entries<Params>(config as never);
-  return new Map(
+  const dense = new Map(
     entries.map(([name, { size, distance, multivector_config }]) => [
       name,
       { dim: Number(size), distance: String(distance), multi: Boolean(multivector_config) },
     ]),
   );
+  return { dense, sparse };
 }
 
 function restError(error: unknown, where: string): FunnelError {
@@ -233,6 +250,15 @@ function restError(error: unknown, where: string): FunnelError {
       return new FunnelError('UNREACHABLE', `Cannot reach ${where} (HTTP ${status}: ${reason})`, { cause: error });
     }
     return qdrantRefusal(where, `HTTP ${status}: ${reason}`, error);
+  }
+  // Before anything was sent.
+  if (error instanceof TypeError && /\bBigInt\b/.test(error.message)) {
+    return new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected no bigint in nativeFilter or params of ${where}, since JSON has none, but received one: ` +
+        'a number, or the gRPC client for integers beyond 2^53 − 1',
+      { cause: error },
+    );
   }
   if (name === 'QdrantClientTimeoutError') {
     return new FunnelError('TIMEOUT', `${where} gave no answer within the client's own timeout`, { cause: error });

@@ -2,23 +2,21 @@
 import { FunnelError } from '../errors.js';
 import type { IdKind, Metric } from '../types.js';
 import { qdrantIds } from './from-qdrant.js';
-import type { TailLayout } from './layout.js';
+import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from './layout.js';
 import type { QdrantDriver, QdrantVectors } from './qdrant-driver.js';
 import type { SourceInfo } from './source.js';
 
 const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
 
-export interface Facts {
+export interface Facts extends VectorNames {
   info: SourceInfo;
   /** The kind of id is then a guess. */
   empty: boolean;
 }
 
 /** Of the source's options. */
-interface Options {
+interface Options extends GivenNames {
   collection: string;
-  head: string;
-  full: string | TailLayout;
   metric?: Metric | undefined;
 }
 
@@ -29,8 +27,9 @@ export async function readFacts(
   source: string,
   signal: AbortSignal,
 ): Promise<Facts> {
-  const { collection, head, full, metric } = options;
+  const { collection, metric } = options;
   const vectors = await driver.vectors(collection, signal);
+  const { head, full } = namesFor(options, dimsOf(vectors), source);
   const headVector = find(source, vectors, head);
   const restVector = find(source, vectors, typeof full === 'string' ? full : full.tail);
   const { dim: headDim } = headVector;
@@ -54,18 +53,25 @@ export async function readFacts(
   }
   const point = await driver.somePoint(collection, signal);
   const idKind: IdKind = point && typeof qdrantIds([point])[0] === 'string' ? 'string' : driver.idKind;
-  return { info: { headDim, dim, metric: metric ?? stored, idKind }, empty: point === undefined };
+  return { info: { headDim, dim, metric: metric ?? stored, idKind }, head, full, empty: point === undefined };
+}
+
+/** Of those that can be searched and ranked. */
+function dimsOf({ dense }: QdrantVectors): Map<string, number> {
+  return new Map([...dense].filter(([, { multi }]) => !multi).map(([name, { dim }]) => [name, dim]));
 }
 
 function find(source: string, vectors: QdrantVectors, name: string) {
-  const vector = vectors.get(name);
+  const vector = vectors.dense.get(name);
   const label = name === '' ? 'the un-named vector' : `vector ${JSON.stringify(name)}`;
   if (!vector) {
-    const names = [...vectors.keys()].map((one) => (one === '' ? 'one un-named vector' : JSON.stringify(one)));
-    throw new FunnelError(
-      'NO_FIELD',
-      `Expected ${label} in ${source} but it has ${names.join(', ') || 'no dense vector'}`,
-    );
+    if (vectors.sparse.includes(name)) {
+      throw new FunnelError('BAD_ARGUMENT', `Expected a dense vector but ${label} in ${source} is a sparse vector`);
+    }
+    const dims = dimsOf(vectors);
+    const remedy =
+      dims.size === 0 ? '' : `: write ${namesToWrite(dims)}${dims.size === 1 ? ', or leave both out' : ''}`;
+    throw new FunnelError('NO_FIELD', `Expected ${label} in ${source} but it has ${listVectors(dims)}${remedy}`);
   }
   if (vector.multi)
     throw new FunnelError('BAD_ARGUMENT', `Expected a dense vector but ${label} in ${source} is a multivector`);

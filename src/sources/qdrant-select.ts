@@ -1,5 +1,5 @@
 /** What of points is asked for, and what came. */
-import { hasVector } from './from-qdrant.js';
+import { type AnyPoint, hasVector } from './from-qdrant.js';
 import type { QdrantAnswer, QdrantRead } from './qdrant-driver.js';
 import type { PayloadSelection } from './source.js';
 
@@ -21,9 +21,10 @@ function includedBy(selection: readonly string[] | { include: readonly string[] 
   return 'include' in selection ? selection.include : selection;
 }
 
-/** The points that have the vectors which are read. */
-export function withVectors(answer: QdrantAnswer, { lifts }: QdrantRead): QdrantAnswer {
-  if (answer.packed) return answer;
+/** Without the points that lack a vector which is read, where such are to be left out. */
+export function withVectors<Answer extends QdrantAnswer>(answer: Answer, { lifts, skip }: QdrantRead): Answer {
+  if (!skip || answer.packed) return answer;
+  const whole = (point: AnyPoint) => lifts.every(({ name }) => hasVector(point, name));
   const { points } = answer;
-  return { ...answer, points: points.filter((point) => lifts.every(({ name }) => hasVector(point, name))) };
+  return { ...answer, points: points.filter(whole), lacking: points.filter((point) => !whole(point)) };
 }

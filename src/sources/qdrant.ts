@@ -4,16 +4,26 @@ import { expected, FunnelError } from '../errors.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection } from '../query/payload.js';
-import type { Id, Metric } from '../types.js';
-import { checkIds, checkInteger } from '../validate.js';
+import type { Id, IdKind, Metric } from '../types.js';
+import { checkInteger, checkKeys } from '../validate.js';
 import { guarded, overloaded } from './call.js';
-import { type AnyPoint, payloadsOf, pointName, qdrantIds, scoresOf, vectorsOf } from './from-qdrant.js';
+import {
+  type AnyPoint,
+  type Missing,
+  missingFrom,
+  payloadsOf,
+  pointName,
+  qdrantIds,
+  scoresOf,
+  vectorsOf,
+} from './from-qdrant.js';
 import { Known } from './known.js';
-import { checkHeadQuery, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
+import { checkHeadQuery, type GivenNames, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
 import { sourceOf } from './layouts.js';
 import { packRows } from './pack.js';
 import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './qdrant-driver.js';
 import { grpcDriver, type QdrantGrpcClient } from './qdrant-grpc.js';
+import { asQdrantId, qdrantId } from './qdrant-ids.js';
 import { type QdrantRestClient, restDriver } from './qdrant-rest.js';
 import { type Facts, readFacts } from './qdrant-schema.js';
 import { wants, withNorm, withVectors } from './qdrant-select.js';
@@ -54,9 +64,21 @@ export interface QdrantLayout {
   headOf?: HeadOf;
 }
 
-/** With `head` and `full`; or with `vectors`, several layouts by name, of which each request names one (`using`). */
+/** Of a collection with one vector, un-named or named, which is head and full one at once: the server searches all its dims. */
+export interface QdrantOneVector extends Pick<QdrantLayout, 'metric' | 'headOf'> {
+  head?: undefined;
+  full?: undefined;
+}
+
+/**
+ * With `head` and `full`; with neither, where the collection has one vector; or with `vectors`, several layouts by name, of
+ * which each request names one (`using`).
+ */
 export type QdrantSourceOptions = QdrantCommonOptions &
-  ((QdrantLayout & { vectors?: undefined }) | { vectors: Record<string, QdrantLayout>; head?: undefined });
+  (
+    | ((QdrantLayout | QdrantOneVector) & { vectors?: undefined })
+    | { vectors: Record<string, QdrantLayout>; head?: undefined; full?: undefined }
+  );
 
 export interface QdrantCommonOptions {
   collection: string;
@@ -72,7 +94,29 @@ export interface QdrantCommonOptions {
    * @default 'fast'
    */
   decode?: 'fast' | 'client';
+  /**
+   * What becomes of points that lack the full vector, as points of Qdrant may lack any: 'error' names the first, 'skip' leaves
+   * them out and counts them (`stats.missingVectors` of searches, `missingVectors` of syncFrom()). An example that lacks it is
+   * an error either way.
+   *
+   * @default 'error'
+   */
+  missingVectors?: 'error' | 'skip';
 }
+
+const OPTIONS = [
+  'collection',
+  'nativeFilter',
+  'params',
+  'timeout',
+  'decode',
+  'missingVectors',
+  'head',
+  'full',
+  'metric',
+  'headOf',
+  'vectors',
+] as const;
 
 /**
  * Head searches on a Qdrant collection through a client that you made and keep.
@@ -80,6 +124,7 @@ export interface QdrantCommonOptions {
  * REST answers are asked for uncompressed, whatever the client does otherwise: a compressed one waits about 40 ms for a
  * delayed acknowledgement. The gRPC client compresses both ways unless it was made with `compression: false`, which is
  * quicker on a fast network; that is the client's to decide. Over REST, ids beyond 2^53 − 1 are refused: JSON rounds them.
+ * UUIDs may be given in any form that Qdrant reads; hits have the one that it answers, lower case with dashes.
  *
  * Dims, metric and kind of id are read once and believed for a minute, or until a search is refused. Over REST a call that is
  * given up ends its request. The gRPC client lets only its own timeout do that, unless it has none (`timeout: Infinity`): its
@@ -93,6 +138,11 @@ export interface QdrantCommonOptions {
  */
 export function qdrantSource(client: QdrantRestClient | QdrantGrpcClient, options: QdrantSourceOptions): Source {
   const driver = driverOf(client);
+  checkKeys(options, OPTIONS, 'the options of qdrantSource()');
+  const { missingVectors } = options;
+  if (missingVectors !== undefined && missingVectors !== 'error' && missingVectors !== 'skip') {
+    throw expected('BAD_ARGUMENT', "'error' or 'skip'", 'missingVectors', missingVectors);
+  }
   return sourceOf(
     options,
     (own: OwnOptions) => new QdrantSource(driver, own),
@@ -100,13 +150,15 @@ export function qdrantSource(client: QdrantRestClient | QdrantGrpcClient, option
   );
 }
 
-type OwnOptions = QdrantCommonOptions & QdrantLayout;
+type OwnOptions = QdrantCommonOptions & GivenNames & Pick<QdrantLayout, 'metric' | 'headOf'>;
+
+const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
 
 function nameOf(collection: string): string {
   return `Qdrant collection ${JSON.stringify(collection)}`;
 }
 
-type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
+type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'> & Pick<FetchRequest, 'missing'>;
 
 /** What requests may set. */
 const PARAMS = { exact: 'flag', hnsw_ef: 'count', indexed_only: 'flag' } as const;
@@ -115,6 +167,7 @@ class QdrantSource implements Source {
   readonly name: string;
   readonly recommends = true;
   private readonly known: Known<Facts>;
+  private readonly missing: Missing;
   /** As the client takes them. */
   private readonly filters = new WeakMap<FilterNode, object>();
 
@@ -123,6 +176,7 @@ class QdrantSource implements Source {
     private readonly options: OwnOptions,
   ) {
     this.name = nameOf(options.collection);
+    this.missing = missingFrom(this.name);
     this.known = new Known({
       where: this.name,
       read: (signal) => readFacts(this.driver, this.options, this.name, signal),
@@ -143,7 +197,7 @@ class QdrantSource implements Source {
       checkPayloadSelection(request.withPayload);
       checkInteger(request.candidates, 1, Number.MAX_SAFE_INTEGER, 'candidates');
       this.checkRequest(request);
-      return this.informed(request, signal, (info) => this.search(request, info, signal));
+      return this.informed(request, signal, (facts) => this.search(request, facts, signal));
     });
   }
 
@@ -158,15 +212,15 @@ class QdrantSource implements Source {
       for (const request of requests) this.checkRequest(request);
       // Answers of one batch carry the same vectors.
       const one = requests.every(({ vectors = true }) => vectors === (first.vectors ?? true));
-      return this.informed(requests, signal, async (info) => {
+      return this.informed(requests, signal, async (facts) => {
         const began = performance.now();
-        const asked = requests.map((request) => this.asked(request, info));
+        const asked = requests.map((request) => this.asked(request, facts));
         const fast = this.options.decode !== 'client';
         const answers = one ? await this.driver.queryBatch(asked, signal, fast) : undefined;
-        if (!answers) return Promise.all(requests.map((request) => this.search(request, info, signal)));
+        if (!answers) return Promise.all(requests.map((request) => this.search(request, facts, signal)));
         return answers.map((answer, i) => {
           const start = performance.now();
-          const part = this.answered(answer, asked[i]!, info, requests[i]!);
+          const part = this.answered(answer, asked[i]!, facts, requests[i]!);
           return { headMs: (answer.at - began) / answers.length, decodeMs: performance.now() - start, ...part };
         });
       });
@@ -181,43 +235,60 @@ class QdrantSource implements Source {
   }
 
   async idOf(value: string | number | bigint): Promise<Id | undefined> {
-    if (typeof value === 'string') return UUID.test(value) ? value : undefined;
-    if (value < 0 || (typeof value === 'number' && !Number.isSafeInteger(value))) return undefined;
-    if (this.driver.idKind === 'bigint') return BigInt(value);
-    return value <= Number.MAX_SAFE_INTEGER ? Number(value) : undefined;
+    return asQdrantId(value, this.driver.idKind, `an id in ${this.name}`);
+  }
+
+  /** Integers stand before UUIDs, so that two looks tell. */
+  idKinds(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<IdKind[]> {
+    const read = { collection: this.options.collection, withPayload: false, lifts: [], skip: false };
+    return this.guarded(options, (signal) =>
+      this.informed(undefined, signal, async () => {
+        const kinds = new Set<IdKind>();
+        for (const from of [undefined, FIRST_UUID]) {
+          const page = { ...read, from, limit: 1, filter: this.filter({}) };
+          const { points } = await this.driver.scroll(page, signal, false);
+          for (const id of this.ids(points)) kinds.add(typeof id as IdKind);
+        }
+        return [...kinds];
+      }),
+    );
+  }
+
+  canonicalId(id: Id): Id {
+    return asQdrantId(id, this.driver.idKind, `an id in ${this.name}`) ?? id;
   }
 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private checkRequest({ mode, params }: HeadRequest): void {
     checkParams(params, PARAMS, this.name);
-    if (mode === 'exact') this.fullVector('UNSUPPORTED');
+    if (mode === 'exact') this.checkFull('UNSUPPORTED');
   }
 
-  private fullVector(code: 'BAD_ARGUMENT' | 'UNSUPPORTED'): string {
-    const { full } = this.options;
-    if (typeof full === 'string') return full;
+  private checkFull(code: 'BAD_ARGUMENT' | 'UNSUPPORTED'): void {
+    if (typeof this.options.full !== 'object') return;
     throw new FunnelError(code, `${this.name} stores no full vector to search: its layout is head and tail`);
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
     return this.guarded(request, async (signal) => {
       const { collection, decode } = this.options;
-      const full = this.fullVector('BAD_ARGUMENT');
+      this.checkFull('BAD_ARGUMENT');
       checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
-      return this.informed(request, signal, async () => {
+      return this.informed(request, signal, async ({ full }) => {
         const began = performance.now();
         const { points, at } = await this.driver.query(
           {
             collection,
             vector: request.vector,
             recommend: undefined,
-            using: full,
+            using: full as string,
             limit: request.limit,
             filter: this.filter(request),
             params: this.options.params,
             exact: true,
             withPayload: false,
             lifts: [],
+            skip: false,
           },
           signal,
           decode !== 'client',
@@ -230,13 +301,13 @@ class QdrantSource implements Source {
   fetch(request: FetchRequest): Promise<FetchAnswer> {
     return this.guarded(request, async (signal) => {
       checkPayloadSelection(request.withPayload);
-      const ids = Array.from(request.ids);
-      checkIds(ids);
-      return this.informed(undefined, signal, async (info) => {
+      const ids = Array.from(request.ids, (id, i) => qdrantId(id, this.driver.idKind, `ids[${i}]`));
+      return this.informed(undefined, signal, async (facts) => {
         const began = performance.now();
-        const asked = this.reading(info, request);
-        const step = rowsAtOnce(info.dim);
+        const asked = this.reading(facts, request);
+        const step = rowsAtOnce(facts.info.dim);
         const parts: PackedRows[] = [];
+        const lacking: Id[] = [];
         for (let from = 0; from === 0 || from < ids.length; from += step) {
           signal.throwIfAborted();
           const part = ids.slice(from, from + step);
@@ -244,10 +315,11 @@ class QdrantSource implements Source {
             part.length === 0
               ? { points: [], at: began }
               : await this.driver.retrieve({ ...asked, ids: part }, signal, this.options.decode !== 'client');
-          const some = request.missing === 'leave out' ? withVectors(answer, asked) : answer;
-          parts.push(inOrder(this.unpack(some, asked, info, request), part));
+          const some = withVectors(answer, asked);
+          parts.push(inOrder(this.unpack(some, asked, facts, request), part));
+          lacking.push(...this.ids(some.lacking ?? []));
         }
-        return { rows: joined(parts), ms: performance.now() - began };
+        return { rows: joined(parts), ms: performance.now() - began, ...(asked.skip && { lacking }) };
       });
     });
   }
@@ -257,15 +329,17 @@ class QdrantSource implements Source {
       checkPayloadSelection(request.withPayload);
       const limit = checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
       const from = request.after === undefined ? undefined : this.positionOf(request.after);
-      return this.informed(undefined, signal, async (info) => {
+      return this.informed(undefined, signal, async (facts) => {
         const began = performance.now();
-        const asked = this.reading(info, request);
+        const asked = this.reading(facts, request);
         const filter = this.filter({});
         const fast = this.options.decode !== 'client';
-        const answer = await this.driver.scroll({ ...asked, from, limit, filter }, signal, fast);
+        const answer = withVectors(await this.driver.scroll({ ...asked, from, limit, filter }, signal, fast), asked);
         if (answer.next !== undefined) this.ids([{ id: answer.next }]); // a rounded one would skip points
         const next = answer.next === undefined ? undefined : String(answer.next);
-        return { rows: this.unpack(answer, asked, info, request), next, ms: performance.now() - began };
+        const rows = this.unpack(answer, asked, facts, request);
+        const lacking = asked.skip && { lacking: this.ids(answer.lacking ?? []) };
+        return { rows, next, ms: performance.now() - began, ...lacking };
       });
     });
   }
@@ -276,16 +350,17 @@ class QdrantSource implements Source {
     return this.driver.idKind === 'bigint' ? BigInt(position) : Number(position);
   }
 
-  private async search(request: HeadRequest, info: SourceInfo, signal: AbortSignal): Promise<HeadAnswer> {
-    const asked = this.asked(request, info);
+  private async search(request: HeadRequest, facts: Facts, signal: AbortSignal): Promise<HeadAnswer> {
+    const asked = this.asked(request, facts);
     const began = performance.now();
     const answer = await this.driver.query(asked, signal, this.options.decode !== 'client');
     const { at } = answer;
-    const part = this.answered(answer, asked, info, request);
+    const part = this.answered(answer, asked, facts, request);
     return { headMs: at - began, decodeMs: performance.now() - at, ...part };
   }
 
-  private asked(request: HeadRequest, info: SourceInfo): QdrantQuery {
+  private asked(request: HeadRequest, facts: Facts): QdrantQuery {
+    const { info, head, full } = facts;
     const { recommend, candidates, mode } = request;
     const exact = mode === 'exact';
     const searched = (vector: Float32Array) =>
@@ -299,63 +374,66 @@ class QdrantSource implements Source {
           negative: recommend.examples.negative.map(searched),
         },
       },
-      using: exact ? (this.options.full as string) : this.options.head,
+      using: exact ? (full as string) : head,
       limit: candidates,
       filter: this.filter(request),
       params: this.driver.params(checkParams(request.params, PARAMS, this.name), this.options.params),
       exact,
-      ...this.reading(info, request),
+      ...this.reading(facts, request),
     };
   }
 
   private answered(
     answer: QdrantAnswer,
     asked: QdrantRead,
-    info: SourceInfo,
+    facts: Facts,
     request: HeadRequest,
-  ): Pick<HeadAnswer, 'candidates' | 'exact' | 'exactBelow'> {
-    const { points } = answer;
+  ): Pick<HeadAnswer, 'candidates' | 'exact' | 'exactBelow' | 'lacking'> {
+    const whole = withVectors(answer, asked);
+    const { points, lacking = [] } = whole;
     const { candidates } = request;
-    if (points.length > candidates) {
+    const received = points.length + lacking.length;
+    if (received > candidates) {
       throw new FunnelError(
         'BAD_RESPONSE',
-        `Expected at most ${candidates} points from ${this.name} but received ${points.length}`,
+        `Expected at most ${candidates} points from ${this.name} but received ${received}`,
       );
     }
-    const rows = this.unpack(answer, asked, info, request);
+    const rows = this.unpack(whole, asked, facts, request);
     return {
       candidates: { headScores: scoresOf(points), ...rows },
       exactBelow: answer.exactBelow ?? this.driver.exactBelow,
       ...(request.mode === 'exact' && { exact: 'server' as const }),
+      ...(asked.skip && { lacking: this.ids(lacking) }),
     };
   }
 
   /** What of points is to be read. */
-  private reading(info: SourceInfo, { withPayload = false, vectors = true }: Wanted): QdrantRead {
-    const { collection, head, full } = this.options;
-    if (!vectors) return { collection, withPayload, lifts: [] };
-    if (typeof full === 'string') return { collection, withPayload, lifts: [{ name: full, dim: info.dim }] };
+  private reading({ info, head, full }: Facts, { withPayload = false, vectors = true, missing }: Wanted): QdrantRead {
+    const { collection, missingVectors = 'error' } = this.options;
+    if (!vectors) return { collection, withPayload, lifts: [], skip: false };
+    const skip = missing === undefined ? missingVectors === 'skip' : missing === 'leave out';
+    if (typeof full === 'string') return { collection, withPayload, lifts: [{ name: full, dim: info.dim }], skip };
     const lifts = [
       { name: head, dim: info.headDim },
       { name: full.tail, dim: info.dim - info.headDim },
     ];
-    return { collection, withPayload: withNorm(withPayload, full.headNorm), lifts };
+    return { collection, withPayload: withNorm(withPayload, full.headNorm), lifts, skip };
   }
 
   private unpack(
     { points, packed }: { points: readonly AnyPoint[]; packed?: Float32Array[] | undefined },
     { lifts }: QdrantRead,
-    info: SourceInfo,
+    { info, full }: Facts,
     { withPayload = false, vectors: wanted = true }: Wanted,
   ): PackedRows {
-    const { full } = this.options;
     const tailed = typeof full === 'string' || !wanted ? undefined : full;
     const ids = this.ids(points);
     const nameRow = (row: number) => `row ${row} (${pointName(points[row])}) of ${this.name}`;
     const matrices =
       packed ??
       lifts.map(({ name, dim }) =>
-        packRows(vectorsOf(points, points.length === 0 ? '' : name), dim, { name: nameRow }),
+        packRows(vectorsOf(points, points.length === 0 ? '' : name, this.missing), dim, { name: nameRow }),
       );
     const payloads = payloadsOf(points);
     let vectors = wanted ? matrices[0]! : new Float32Array(0);
@@ -410,7 +488,7 @@ class QdrantSource implements Source {
   private async informed<T>(
     query: Pick<HeadRequest, 'vector' | 'nativeFilter'> | readonly HeadRequest[] | undefined,
     signal: AbortSignal,
-    search: (info: SourceInfo) => Promise<T>,
+    search: (facts: Facts) => Promise<T>,
   ): Promise<T> {
     const { driver, options, name } = this;
     const queries = query === undefined ? [] : ([query].flat() as Pick<HeadRequest, 'vector' | 'nativeFilter'>[]);
@@ -419,7 +497,7 @@ class QdrantSource implements Source {
     const facts = await this.known.get(signal);
     for (const { vector } of queries) checkHeadQuery(vector, facts.info.dim, name);
     try {
-      return await search(facts.info);
+      return await search(facts);
     } catch (error) {
       const told = error instanceof FunnelError ? error : driver.classify(error, name);
       const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
@@ -435,8 +513,6 @@ class QdrantSource implements Source {
     return guarded(this.name, { timeout, signal }, work, (error) => this.driver.classify(error, this.name));
   }
 }
-
-const UUID = /^[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
 
 function driverOf(client: QdrantRestClient | QdrantGrpcClient): QdrantDriver {
   const one = (client ?? {}) as Partial<QdrantRestClient & QdrantGrpcClient>;

@@ -11,6 +11,7 @@ export interface SourceInfo {
   /** Length of the full vectors. */
   dim: number;
   metric: Metric;
+  /** Of one id; collections of Qdrant may hold integers and UUIDs. */
   idKind: IdKind;
 }
 
@@ -88,6 +89,8 @@ export interface HeadAnswer {
    * @default 2^53
    */
   exactBelow?: number;
+  /** Points that were found and left out, since they lack a vector; of sources that leave such out. */
+  lacking?: readonly Id[];
 }
 
 /**
@@ -108,7 +111,7 @@ export interface FetchRequest {
   withPayload?: PayloadSelection;
   /** False: ids and payloads alone; the rows' `vectors` are then empty. @default true */
   vectors?: boolean;
-  /** Points that lack this source's vectors are an error, or are left out as if they did not exist. @default 'error' */
+  /** Points that lack this source's vectors are an error, or are left out. @default as the source was made, else 'error' */
   missing?: 'error' | 'leave out';
   timeout?: number;
   signal?: AbortSignal;
@@ -118,6 +121,8 @@ export interface FetchAnswer {
   /** In the order asked. Ids that the collection does not have any more are left out. */
   rows: PackedRows;
   ms: number;
+  /** As of a head search. */
+  lacking?: readonly Id[];
 }
 
 export interface ScanRequest {
@@ -138,6 +143,8 @@ export interface ScanAnswer {
   /** Text that may be kept and used by another process, later. Undefined behind the last page; a page may be empty. */
   next: string | undefined;
   ms: number;
+  /** As of a head search; of a page without vectors nobody looks. */
+  lacking?: readonly Id[];
 }
 
 /** A plain object behind one interface; holds a client that the caller built and owns. */
@@ -159,6 +166,10 @@ export interface Source {
   count?(request: Restriction & { timeout?: number; signal?: AbortSignal }): Promise<number>;
   /** What a value of a payload names in this collection: types must agree. Undefined where it can be no id. */
   idOf?(value: string | number | bigint, options?: { timeout?: number; signal?: AbortSignal }): Promise<Id | undefined>;
+  /** An id in the one form that this source hands out, of a database that reads several; what is no id stays as it is. */
+  canonicalId?(id: Id): Id;
+  /** The kinds of ids that the rows of scan() have, of a database that may have several in one collection. */
+  idKinds?(options?: { timeout?: number; signal?: AbortSignal }): Promise<IdKind[]>;
   /** Full-vector search on the server, for comparison (`limit` best, exact where the server can). */
   full(
     request: Omit<HeadRequest, 'candidates'> & { limit: number },

@@ -53,6 +53,8 @@ export interface SyncResult {
   written: number;
   /** Rows that the collection does not have any more. */
   deleted: number;
+  /** Points of the collection that lack the full vector and were left out; of sources with `missingVectors: 'skip'`. */
+  missingVectors?: number;
   /** Whether an earlier call was gone on with. */
   resumed: boolean;
 }
@@ -112,6 +114,8 @@ class Sync {
   readonly #first: number;
   /** By ordinal, one bit: the collection has it. */
   readonly #seen: Uint8Array;
+  /** Ids, as text, of points without the full vector; undefined where the source leaves none out. */
+  #lacking: Set<string> | undefined;
   #done = 0;
   #written = 0;
 
@@ -129,10 +133,12 @@ class Sync {
   }
 
   async run(): Promise<SyncResult> {
+    await this.#checkKinds();
     const { resume = true, prune = true } = this.options;
     const was = resume ? this.#position() : undefined;
     this.#done = was?.done ?? 0;
-    for await (const { rows, next } of this.#pages(was?.after, true)) {
+    for await (const { rows, next, lacking } of this.#pages(was?.after, true)) {
+      this.#left(lacking);
       await this.#write(rows);
       this.#done += rows.ids.length;
       if (next !== undefined) await this.#keep({ source: this.source.name, after: next, done: this.#done });
@@ -142,7 +148,14 @@ class Sync {
     if (was !== undefined) await this.#verify();
     const deleted = prune ? await this.#prune() : 0;
     await this.#keep(undefined);
-    return { rows: this.#done, written: this.#written, deleted, resumed: was !== undefined };
+    const missingVectors = this.#lacking && { missingVectors: this.#lacking.size };
+    return { rows: this.#done, written: this.#written, deleted, resumed: was !== undefined, ...missingVectors };
+  }
+
+  #left(lacking: readonly Id[] | undefined): void {
+    if (lacking === undefined) return;
+    this.#lacking ??= new Set();
+    for (const id of lacking) this.#lacking.add(String(id));
   }
 
   async *#pages(after: string | undefined, vectors: boolean) {
@@ -213,11 +226,13 @@ class Sync {
       const absent: Id[] = [];
       ids.forEach((id, i) => {
         const ordinal = this.#files.ordinalOf(id);
+        if (this.#lacking?.has(String(rows.ids[i]))) return; // not even where an older vector is here
         if (ordinal === undefined) absent.push(rows.ids[i]!);
         else this.#see(ordinal);
       });
       if (absent.length === 0) continue;
       const fetched = await this.source.fetch({ ids: absent, withPayload, timeout, signal });
+      this.#left(fetched.lacking);
       await this.#write(fetched.rows);
       this.#done += fetched.rows.ids.length;
     }
@@ -235,16 +250,22 @@ class Sync {
 
   /** As the index has them. @throws FunnelError BAD_ID */
   #ownIds(ids: readonly Id[]): Id[] {
-    const kind = this.index.idKind ?? this.options.idKind;
-    if (kind === undefined) return [...ids];
+    const kind = this.index.idKind ?? this.options.idKind ?? (typeof ids[0] as IdKind);
     return ids.map((id) => {
       const own = idAs(kind, id);
-      if (own !== undefined) return own;
-      throw new FunnelError(
-        'BAD_ID',
-        `Expected ids that are a ${kind} in the index but ${this.source.name} has ${describe(id)}`,
-      );
+      if (own === undefined) throw otherKind(kind, describe(id), this.source.name);
+      return own;
     });
+  }
+
+  /** Before a page is written: an index has one kind of id. @throws FunnelError BAD_ID */
+  async #checkKinds(): Promise<void> {
+    const { index, options, source } = this;
+    const { timeout, signal } = options;
+    const [first, ...others] = (await source.idKinds?.({ timeout, signal })) ?? [];
+    const kind = index.idKind ?? options.idKind ?? first;
+    // Text has a form for each.
+    if (others.length > 0 && kind !== 'string') throw otherKind(kind!, 'integers and UUIDs', source.name);
   }
 
   #checkFinite(vectors: Float32Array, ids: readonly Id[]): void {
@@ -267,6 +288,11 @@ class Sync {
     if (sync === undefined && (meta as { sync?: unknown } | null)?.sync == null) return;
     await this.#files.commitSegments({ meta: { ...(meta as object | null), sync: sync ?? null } });
   }
+}
+
+function otherKind(kind: IdKind, got: string, source: string): FunnelError {
+  const remedy = "an index holds ids of one kind; an empty one keeps all of them as text with idKind: 'string'";
+  return new FunnelError('BAD_ID', `Expected ids that are a ${kind} in the index but ${source} has ${got}: ${remedy}`);
 }
 
 function asFloats(vectors: Float32Array | Uint16Array): Float32Array {

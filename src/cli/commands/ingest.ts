@@ -12,7 +12,17 @@ import { type Format, formatOf } from '../read/open.js';
 import type { TextOptions } from '../read/reader.js';
 import { placeOf } from '../stores/open.js';
 import { count, duration } from '../text.js';
-import { addModel, addPlace, addReading, type CommonOptions, integer, names, oneOf, textOptions } from './options.js';
+import {
+  addModel,
+  addPlace,
+  addReading,
+  type CommonOptions,
+  dimsOrName,
+  integer,
+  names,
+  oneOf,
+  textOptions,
+} from './options.js';
 
 const EXAMPLES = `
 Examples:
@@ -43,7 +53,6 @@ interface Options extends CommonOptions, TextOptions {
   numbers?: string[];
   strings?: string[];
   format?: Format;
-  head?: number;
   metric?: Metric;
   batch?: number;
   skipBroken?: boolean;
@@ -78,7 +87,12 @@ export function addIngest(root: Command, { io, load }: Context): void {
     .option('--strings <columns>', 'columns whose numbers are kept as text, digit by digit', names('--strings'));
   addReading(command);
   addModel(command)
-    .option('--head <dims>', 'dims of the head vectors (an index has a better head of its own)', integer('--head', 1))
+    .option(
+      '--head <dims or name>',
+      'dims of the head vectors (an index has a better head of its own); or the name that a database has them under',
+      dimsOrName('--head'),
+    )
+    .option('--full <name>', 'beside a name for --head: the vector with all dims (the same where there is no head)')
     .option('--metric <metric>', METRICS.join(', '), oneOf('--metric', METRICS))
     .option('--batch <rows>', 'rows that are embedded and written at once', integer('--batch', 1, 1 << 16))
     .option('--skip-broken', 'passes over rows that cannot be read, and lists them')
@@ -86,7 +100,12 @@ export function addIngest(root: Command, { io, load }: Context): void {
     .option('--json', 'one JSON document on stdout')
     .addHelpText('after', EXAMPLES)
     .action(async (files: string[], options: Options) => {
-      const place = placeOf({ ...options, ...(options.to !== undefined && { store: options.to }) }, io.env, '--to');
+      const place = placeOf(
+        { ...options, ...(options.to !== undefined && { store: options.to }) },
+        io.env,
+        '--to',
+        true,
+      );
       const result = await ingest(place, ingestOptions(files, options), io, load);
       if (io.json) printJson(io, result);
       else print(io, textOf(result, options));
@@ -129,7 +148,7 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
     ...(format && { format }),
     ...(idType && { idType }),
     ...(model && { model }),
-    ...(head !== undefined && { head }),
+    ...(typeof head === 'number' && { head }),
     ...(metric && { metric }),
     ...(batch !== undefined && { batch }),
   };

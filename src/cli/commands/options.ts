@@ -39,6 +39,11 @@ export function integers(name: string): (text: string) => number[] {
   return (text) => text.split(',').map((one) => integer(name, 1)(one.trim()));
 }
 
+/** 64, or the name of a vector. */
+export function dimsOrName(name: string): (text: string) => number | string {
+  return (text) => (/^\d+$/.test(text) ? integer(name, 1)(text) : text);
+}
+
 /** 0.5; or one for each scale, with commas between. */
 export function shares(name: string): (text: string) => number | number[] {
   return (text) => {
@@ -120,6 +125,27 @@ export function addPlace(command: Command, name = '--store'): Command {
     .option('--milvus <address>', 'Milvus at host:port (its token: MILVUS_TOKEN)')
     .option('--qdrant <url>', 'Qdrant at the URL of its REST interface (its key: QDRANT_API_KEY)')
     .option('--collection <name>', 'of Milvus or Qdrant');
+}
+
+/** What is searched: a prefix of an index, vectors of a database. */
+export function addVectors(command: Command): Command {
+  return command
+    .option(
+      '--head <dims or name>',
+      'of an index: searched by a prefix, as a database is; of a database: the vector that it searches first',
+      dimsOrName('--head'),
+    )
+    .option('--full <name>', 'of a database: the vector with all dims (without both: the only one)')
+    .option(
+      '--missing-vectors <what>',
+      'points of Qdrant without the full vector: error (default) or skip',
+      oneOf('--missing-vectors', ['error', 'skip']),
+    );
+}
+
+/** Dims of an index's prefix; of a database --head is a name. */
+export function headDims({ store, head }: PlaceOptions): number | undefined {
+  return store !== undefined && typeof head === 'number' ? head : undefined;
 }
 
 export function addModel(command: Command): Command {

@@ -8,7 +8,17 @@ import type { Context } from '../program.js';
 import { filterFrom, queryText } from '../query-input.js';
 import { type SearchOptions, search } from '../search.js';
 import { placeOf } from '../stores/open.js';
-import { addModel, addPlace, type CommonOptions, integer, integers, oneOf, shares } from './options.js';
+import {
+  addModel,
+  addPlace,
+  addVectors,
+  type CommonOptions,
+  headDims,
+  integer,
+  integers,
+  oneOf,
+  shares,
+} from './options.js';
 
 const EXAMPLES = `
 Examples:
@@ -17,6 +27,7 @@ Examples:
   $ funnelvec search --store films --mode exact --limit 5 --json "a hotel in winter"
   $ funnelvec search --store films --filter '{"must":{"key":"year","range":{"lt":1990}}}' "robots"
   $ funnelvec search --qdrant http://127.0.0.1:6333 --collection films --candidates 256 --explain "robots"
+  $ funnelvec search --qdrant http://127.0.0.1:6333 --collection docs --head text_64 --full text --vector query.json
   $ funnelvec search --store vectors --vector '[0.1, 0.9]'`;
 
 interface Options extends CommonOptions {
@@ -24,7 +35,6 @@ interface Options extends CommonOptions {
   limit?: number;
   filter?: string;
   mode?: 'funnel' | 'exact';
-  head?: number;
   candidates?: number;
   scales?: number[];
   keep?: number | number[];
@@ -37,12 +47,11 @@ export function addSearch(root: Command, { io, load }: Context): void {
     .command('search')
     .description('the best hits for a text, by the model that the store was made with; without one, as you type')
     .argument('[query...]', 'the text');
-  addPlace(command)
+  addVectors(addPlace(command))
     .option('--vector <json or file>', 'a query vector, in place of a text')
     .option('--limit <hits>', 'hits (default: 10)', integer('--limit', 1, 10_000))
     .option('--filter <json or file>', 'only rows that pass, in the form of Qdrant’s REST interface')
     .option('--mode <mode>', 'funnel or exact', oneOf('--mode', ['funnel', 'exact']))
-    .option('--head <dims>', 'of an index: searched by a prefix, as a database is', integer('--head', 1))
     .option('--candidates <rows>', 'rows that the head search fetches', integer('--candidates', 1))
     .option('--scales <dims>', 'prefixes that are scored, with commas between', integers('--scales'))
     .option('--keep <shares>', 'of the rows at each scale', shares('--keep'))
@@ -67,7 +76,8 @@ export function addSearch(root: Command, { io, load }: Context): void {
 }
 
 function searchOptions(options: Options, text: string | undefined): SearchOptions {
-  const { vector, limit, filter, mode, head, candidates, scales, keep, tuned = true, explain = false } = options;
+  const head = headDims(options);
+  const { vector, limit, filter, mode, candidates, scales, keep, tuned = true, explain = false } = options;
   const model = specOf(options);
   const plan: Partial<Plan> = {
     ...(candidates !== undefined && { candidates }),

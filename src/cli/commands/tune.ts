@@ -17,7 +17,9 @@ import {
   addModel,
   addPlace,
   addReading,
+  addVectors,
   type CommonOptions,
+  headDims,
   integer,
   integers,
   names,
@@ -53,7 +55,6 @@ interface SampleOptions extends CommonOptions, TextOptions {
   vector?: string;
   format?: Format;
   sample: number;
-  head?: number;
 }
 
 interface TuneLine extends SampleOptions {
@@ -71,12 +72,11 @@ interface TuneLine extends SampleOptions {
 }
 
 function addSample(command: Command): Command {
-  addPlace(command)
+  addVectors(addPlace(command))
     .option('--queries <file>', 'real queries: a text a line in .txt, or rows as ingest reads them')
     .option('--text <columns>', 'of the file: the texts (default: text)', names('--text'))
     .option('--vector <column>', 'of the file: vectors, in place of texts')
-    .option('--sample <queries>', 'at most so many, drawn by chance', integer('--sample', 2), 2000)
-    .option('--head <dims>', 'of an index: searched by a prefix, as a database is', integer('--head', 1));
+    .option('--sample <queries>', 'at most so many, drawn by chance', integer('--sample', 2), 2000);
   return addModel(addReading(command));
 }
 
@@ -153,7 +153,8 @@ export function addBench(root: Command, { io, load }: Context): void {
 }
 
 function sampleOf(options: SampleOptions) {
-  const { queries, text, vector, format, encoding, delimiter, sample, head } = options;
+  const { queries, text, vector, format, encoding, delimiter, sample } = options;
+  const head = headDims(options);
   const model = specOf(options);
   if (queries === undefined && (text ?? vector ?? format ?? encoding ?? delimiter) !== undefined) {
     throw new UsageError('Expected --queries beside --text, --vector, --format, --encoding and --delimiter');

@@ -4,7 +4,7 @@ import { FunnelError } from '../../errors.js';
 import { FunnelSearch } from '../../index.js';
 import { messageOf, reachReason } from '../../sources/call.js';
 import { refusal } from '../../sources/from-milvus.js';
-import { milvusSource } from '../../sources/milvus.js';
+import { type MilvusSourceOptions, milvusSource } from '../../sources/milvus.js';
 import { refused } from '../../sources/milvus-schema.js';
 import type { Id, Metric } from '../../types.js';
 import { load } from '../packages.js';
@@ -16,6 +16,7 @@ import {
   checkNames,
   checkPlain,
   type Found,
+  type NamedVectors,
   type Place,
   type Request,
   rowsOfACall,
@@ -28,8 +29,7 @@ type Sdk = typeof import('@zilliz/milvus2-sdk-node');
 type Client = InstanceType<Sdk['MilvusClient']>;
 
 const ID = 'id';
-const HEAD = 'head_embedding';
-const FULL = 'embedding';
+const USUAL: NamedVectors = { head: 'head_embedding', full: 'embedding' };
 const METRICS: Record<Metric, string> = { cosine: 'COSINE', dot: 'IP', euclid: 'L2' };
 /** Bytes of an id that is text. */
 const LONGEST_ID = 512;
@@ -40,12 +40,14 @@ export class MilvusPlace implements Place {
   readonly kind = 'milvus';
   readonly label: string;
   readonly stateFile: string;
+  readonly usualVectors = USUAL;
   #connected: Promise<{ client: Client; sdk: Sdk }> | undefined;
 
   constructor(
     private readonly address: string,
     private readonly collection: string,
     private readonly env: Readonly<Record<string, string | undefined>>,
+    readonly vectors?: NamedVectors,
   ) {
     this.label = `Milvus collection ${JSON.stringify(collection)} at ${address}`;
     this.stateFile = stateFileOf(env, 'milvus', address, collection);
@@ -80,7 +82,7 @@ export class MilvusPlace implements Place {
     });
   }
 
-  async create({ dim, head, metric, idKind }: Schema): Promise<Target> {
+  async create({ dim, head, metric, idKind, vectors: names = USUAL }: Schema): Promise<Target> {
     const { client, sdk } = await this.#connect();
     const { DataType } = sdk;
     const collection_name = this.collection;
@@ -95,26 +97,28 @@ export class MilvusPlace implements Place {
           enable_dynamic_field: true,
           fields: [
             { ...id, is_primary_key: true, autoID: false },
-            { name: HEAD, data_type: DataType.FloatVector, dim: head! },
-            { name: FULL, data_type: DataType.FloatVector, dim },
+            ...(names.head === names.full
+              ? []
+              : [{ name: names.head, data_type: DataType.FloatVector, dim: head! } as const]),
+            { name: names.full, data_type: DataType.FloatVector, dim },
           ],
         }),
         this.label,
       );
-      for (const field_name of [HEAD, FULL]) {
+      for (const field_name of new Set([names.head, names.full])) {
         const index = { collection_name, field_name, index_type: 'FLAT', metric_type: METRICS[metric] };
         accept(await client.createIndex(index), this.label);
       }
     });
-    return new MilvusTarget(client, collection_name, this.label, { dim, head: head! });
+    return new MilvusTarget(client, collection_name, this.label, { dim, head: head!, names });
   }
 
-  async open({ dim, head }: Schema): Promise<Target> {
+  async open({ dim, head, vectors: names = USUAL }: Schema): Promise<Target> {
     const { client } = await this.#connect();
-    const source = milvusSource(client, { collection: this.collection, head: HEAD, full: FULL });
+    const source = milvusSource(client, { collection: this.collection, ...names });
     const has = await source.info();
     if (has.dim === dim && has.headDim === head) {
-      return new MilvusTarget(client, this.collection, this.label, { dim, head: head! });
+      return new MilvusTarget(client, this.collection, this.label, { dim, head: head!, names });
     }
     const what = `${dim} dims and a head of ${head} for ${this.label} but it has ${has.dim} and ${has.headDim}`;
     throw new FunnelError('BAD_DIMS', `Expected ${what}`);
@@ -127,14 +131,27 @@ export class MilvusPlace implements Place {
     );
   }
 
-  async searcher(): Promise<Searcher> {
+  /** As the command line has them, or the state; else those of ingest; undefined where it has others. */
+  async #names(client: Client, known: NamedVectors | undefined): Promise<NamedVectors | undefined> {
+    if (this.vectors ?? known) return this.vectors ?? known;
+    const { schema } = await asked(this.label, () => client.describeCollection({ collection_name: this.collection }));
+    const fields = schema?.fields?.map(({ name }) => name) ?? [];
+    // Of what is not there the source says so.
+    return fields.length === 0 || (fields.includes(USUAL.head) && fields.includes(USUAL.full)) ? USUAL : undefined;
+  }
+
+  async searcher({ vectors: known }: Parameters<Place['searcher']>[0] = {}): Promise<Searcher> {
     const { client } = await this.#connect();
-    const source = milvusSource(client, { collection: this.collection, head: HEAD, full: FULL, scalars: 'ask' });
-    const { dim, metric } = await source.info();
+    const vectors = await this.#names(client, known);
+    const options = { collection: this.collection, ...vectors, scalars: 'ask' };
+    const source = milvusSource(client, options as MilvusSourceOptions);
+    const { dim, headDim, metric } = await source.info();
     const search = new FunnelSearch({ source });
     return {
       dim,
+      headDim,
       metric,
+      ...(vectors !== USUAL && { vectors }),
       search,
       source,
       query: (request: Request): Promise<Found> => foundBy(search, request),
@@ -155,17 +172,18 @@ class MilvusTarget implements Target {
     private readonly client: Client,
     private readonly collection: string,
     private readonly label: string,
-    private readonly dims: { dim: number; head: number },
+    private readonly shape: { dim: number; head: number; names: NamedVectors },
   ) {}
 
   check(id: Id, payload: Record<string, unknown>): void {
+    const { head, full } = this.shape.names;
     checkIdBytes(id, LONGEST_ID);
-    checkNames(payload, [ID, HEAD, FULL], this.label);
+    checkNames(payload, [...new Set([ID, head, full])], this.label);
     checkPlain(payload, this.label);
   }
 
   async write({ ids, vectors, payloads }: Batch): Promise<{ replaced: undefined }> {
-    const { dim, head } = this.dims;
+    const { dim, head, names } = this.shape;
     const some = rowsOfACall(dim + head);
     for (let from = 0; from < ids.length; from += some) {
       const data = ids.slice(from, from + some).map((id, i) => {
@@ -174,8 +192,8 @@ class MilvusTarget implements Target {
         return {
           ...payloads[from + i],
           [ID]: typeof id === 'number' ? String(id) : id,
-          [HEAD]: full.slice(0, head),
-          [FULL]: full,
+          [names.head]: full.slice(0, head),
+          [names.full]: full,
         };
       });
       await asked(this.label, async () => {

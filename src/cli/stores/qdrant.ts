@@ -1,9 +1,12 @@
-/** A Qdrant collection as a place for rows: named vectors `head` and `full`. */
+/** A Qdrant collection as a place for rows: named vectors `head` and `full`, or those that the command line names. */
 import { expected, FunnelError } from '../../errors.js';
 import { FunnelSearch } from '../../index.js';
+import { listVectors, namesFor } from '../../sources/layout.js';
 import { qdrantSource } from '../../sources/qdrant.js';
+import { qdrantId } from '../../sources/qdrant-ids.js';
 import { restDriver } from '../../sources/qdrant-rest.js';
 import type { Id, Metric } from '../../types.js';
+import { uuidOf } from '../../validate.js';
 import { load } from '../packages.js';
 import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';
@@ -11,34 +14,42 @@ import {
   type Batch,
   checkPlain,
   type Found,
+  type NamedVectors,
   type Place,
   type Request,
   rowsOfACall,
   type Schema,
   type Searcher,
+  type Shape,
   type Target,
 } from './store.js';
 
 type Package = typeof import('@qdrant/js-client-rest');
 type Client = InstanceType<Package['QdrantClient']>;
 
-const HEAD = 'head';
-const FULL = 'full';
+const USUAL: NamedVectors = { head: 'head', full: 'full' };
+const ASKED_MS = 30_000;
 const DISTANCES = { cosine: 'Cosine', dot: 'Dot', euclid: 'Euclid' } as const satisfies Record<Metric, string>;
-const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
 
 /** @param url of the REST interface; the key is in QDRANT_API_KEY */
 export class QdrantPlace implements Place {
   readonly kind = 'qdrant';
   readonly label: string;
   readonly stateFile: string;
+  readonly vectors: NamedVectors | undefined;
+  readonly usualVectors = USUAL;
   #client: Client | undefined;
 
   constructor(
     private readonly url: string,
     private readonly collection: string,
     private readonly env: Readonly<Record<string, string | undefined>>,
+    private readonly more: {
+      vectors?: NamedVectors | undefined;
+      missingVectors?: 'error' | 'skip' | undefined;
+    } = {},
   ) {
+    this.vectors = more.vectors;
     this.label = `Qdrant collection ${JSON.stringify(collection)} at ${url}`;
     this.stateFile = stateFileOf(env, 'qdrant', url, collection);
   }
@@ -60,27 +71,57 @@ export class QdrantPlace implements Place {
     });
   }
 
-  async create({ dim, head, metric }: Schema): Promise<Target> {
+  async create({ dim, head, metric, vectors: names = USUAL }: Schema): Promise<Target> {
     const client = await this.#connect();
     const distance = DISTANCES[metric];
-    await asked(client, this.label, () =>
-      client.createCollection(this.collection, {
-        vectors: { [HEAD]: { size: head!, distance }, [FULL]: { size: dim, distance } },
-      }),
-    );
-    return new QdrantTarget(client, this.collection, this.label, { dim, head: head! });
+    const vectors = inPoints(names, { size: head!, distance }, { size: dim, distance });
+    await asked(client, this.label, () => client.createCollection(this.collection, { vectors }));
+    return new QdrantTarget(client, this.collection, this.label, { dim, head: head!, names });
   }
 
-  async open({ dim, head }: Schema): Promise<Target> {
+  async open({ dim, head, metric, vectors: names = USUAL }: Schema): Promise<Target> {
     const client = await this.#connect();
-    const has = await asked(client, this.label, () => client.getCollection(this.collection));
-    const vectors = has.config.params.vectors as Record<string, { size?: number } | undefined> | undefined;
-    const [headSize, size] = [vectors?.[HEAD]?.size, vectors?.[FULL]?.size];
-    if (size === dim && headSize === head) {
-      return new QdrantTarget(client, this.collection, this.label, { dim, head: head! });
+    const has = await qdrantSource(client, { collection: this.collection, ...names }).info();
+    if (has.dim !== dim || has.headDim !== head) {
+      const what = `${dim} dims and a head of ${head} for ${this.label} but it has ${has.dim} and ${has.headDim}`;
+      throw new FunnelError('BAD_DIMS', `Expected ${what}`);
     }
-    const what = `${dim} dims and a head of ${head} for ${this.label} but it has ${size} and ${headSize}`;
-    throw new FunnelError('BAD_DIMS', `Expected ${what}`);
+    if (has.metric !== metric) {
+      const what = `metric ${has.metric}, as ${this.label} has,`;
+      throw new FunnelError('BAD_ARGUMENT', `Expected ${what} but received ${metric}`);
+    }
+    return new QdrantTarget(client, this.collection, this.label, { dim, head, names });
+  }
+
+  async shape(): Promise<Shape> {
+    const client = await this.#connect();
+    const vectors = await this.#names(client, undefined);
+    const {
+      dim,
+      headDim: head,
+      metric,
+    } = await qdrantSource(client, {
+      collection: this.collection,
+      ...vectors,
+    }).info();
+    return { dim, head, metric, vectors };
+  }
+
+  /** As the command line has them, or the state; else those of ingest, where they are there; else the only one. */
+  async #names(client: Client, known: NamedVectors | undefined): Promise<NamedVectors> {
+    if (this.vectors ?? known) return (this.vectors ?? known)!;
+    const { dense } = await asked(client, this.label, () =>
+      restDriver(client).vectors(this.collection, AbortSignal.timeout(ASKED_MS)),
+    );
+    if (dense.has(USUAL.head) && dense.has(USUAL.full)) return USUAL;
+    const dims = new Map([...dense].filter(([, { multi }]) => !multi).map(([name, { dim }]) => [name, dim]));
+    if (dims.size > 1) {
+      const [head, ...others] = [...dims.keys()].sort((a, b) => dims.get(a)! - dims.get(b)!);
+      const line = `--head ${JSON.stringify(head)} --full ${JSON.stringify(others.at(-1))}`;
+      const has = `which has several vectors: ${listVectors(dims)}`;
+      throw new FunnelError('BAD_ARGUMENT', `Expected --head and --full for ${this.label}, ${has}. Write ${line}`);
+    }
+    return namesFor({}, dims, this.label) as NamedVectors;
   }
 
   async remove(): Promise<void> {
@@ -88,14 +129,18 @@ export class QdrantPlace implements Place {
     await asked(client, this.label, () => client.deleteCollection(this.collection));
   }
 
-  async searcher(): Promise<Searcher> {
+  async searcher({ vectors: known }: Parameters<Place['searcher']>[0] = {}): Promise<Searcher> {
     const client = await this.#connect();
-    const source = qdrantSource(client, { collection: this.collection, head: HEAD, full: FULL });
-    const { dim, metric } = await source.info();
+    const vectors = await this.#names(client, known);
+    const { missingVectors = 'error' } = this.more;
+    const source = qdrantSource(client, { collection: this.collection, ...vectors, missingVectors });
+    const { dim, headDim, metric } = await source.info();
     const search = new FunnelSearch({ source });
     return {
       dim,
+      headDim,
       metric,
+      ...(vectors !== USUAL && { vectors }),
       search,
       source,
       query: (request: Request): Promise<Found> => foundBy(search, request),
@@ -114,24 +159,29 @@ class QdrantTarget implements Target {
     private readonly client: Client,
     private readonly collection: string,
     private readonly label: string,
-    private readonly dims: { dim: number; head: number },
+    private readonly shape: { dim: number; head: number; names: NamedVectors },
   ) {}
 
   check(id: Id, payload: Record<string, unknown>): void {
     checkPlain(payload, this.label);
-    if (typeof id === 'number' ? id >= 0 : UUID.test(String(id))) return;
+    // A number as text is a number to whoever asks for text since it is so large.
+    const number = typeof id === 'bigint' || (typeof id === 'string' && /^[1-9]\d{15,19}$/.test(id));
+    if (number && BigInt(id) > BigInt(Number.MAX_SAFE_INTEGER)) {
+      throw expected('BAD_ID', 'an integer within 2^53 − 1 over REST (a UUID in place of a larger one)', 'an id', id);
+    }
+    if (typeof id === 'string' ? uuidOf(id) !== undefined : id >= 0) return;
     const what = 'an integer of 0 or more or a UUID, as Qdrant takes them (without --id rows get numbers),';
     throw expected('BAD_ID', what, 'an id', id);
   }
 
   async write({ ids, vectors, payloads }: Batch): Promise<{ replaced: undefined }> {
-    const { dim, head } = this.dims;
+    const { dim, head, names } = this.shape;
     const some = rowsOfACall(dim + head);
     for (let from = 0; from < ids.length; from += some) {
       const points = ids.slice(from, from + some).map((id, i) => {
         const full = Array.from(vectors.subarray((from + i) * dim, (from + i + 1) * dim));
-        const vector = { [HEAD]: full.slice(0, head), [FULL]: full };
-        return { id: id as number | string, vector, payload: payloads[from + i]! };
+        const vector = inPoints(names, full.slice(0, head), full);
+        return { id: qdrantId(id, 'number', 'an id') as number | string, vector, payload: payloads[from + i]! };
       });
       await asked(this.client, this.label, () => this.client.upsert(this.collection, { wait: true, points }));
     }
@@ -146,6 +196,12 @@ class QdrantTarget implements Target {
   }
 
   async close(): Promise<void> {}
+}
+
+/** By name, as points and collections have what belongs to vectors; of one un-named vector as it is. */
+function inPoints<T>({ head: headName, full: fullName }: NamedVectors, head: T, full: T): T | Record<string, T> {
+  if (headName !== fullName) return { [headName]: head, [fullName]: full };
+  return fullName === '' ? full : { [fullName]: full };
 }
 
 async function asked<T>(client: Client, label: string, call: () => Promise<T>): Promise<T> {

@@ -14,6 +14,22 @@ export interface Schema {
   /** Dims of the head vectors; null: an embedded index with a head of its own. */
   head: number | null;
   idKind: 'number' | 'string';
+  /** Where a database has the vectors. @default the place's usual ones */
+  vectors?: NamedVectors | undefined;
+}
+
+/** Names of a database's vectors; the same one twice where it has no head of its own. */
+export interface NamedVectors {
+  head: string;
+  full: string;
+}
+
+/** What a collection that somebody else made is like. */
+export interface Shape {
+  dim: number;
+  head: number;
+  metric: Metric;
+  vectors: NamedVectors;
 }
 
 export interface Batch {
@@ -66,6 +82,10 @@ export interface Found {
 export interface Searcher {
   readonly dim: number;
   readonly metric: Metric;
+  /** Dims of the vectors that a database searches first. */
+  readonly headDim?: number | undefined;
+  /** Where a database has its vectors, as far as the command knows. */
+  readonly vectors?: NamedVectors | undefined;
   /** What tune() takes. */
   readonly search: FunnelIndex | FunnelSearchOn;
   /** To read rows from. */
@@ -81,13 +101,18 @@ export interface Place {
   readonly label: string;
   /** Where what the command knows of it is kept. */
   readonly stateFile: string;
+  /** Of a database: what the command line names, and what it has where nobody does. */
+  readonly vectors?: NamedVectors | undefined;
+  readonly usualVectors?: NamedVectors | undefined;
   /** Rows in it; undefined where there is no such store. @throws FunnelError UNREACHABLE, INDEX_LOCKED, … */
   rows(): Promise<number | undefined>;
   create(schema: Schema): Promise<Target>;
   open(schema: Schema): Promise<Target>;
+  /** Of a database: a collection that is there. @throws FunnelError */
+  shape?(): Promise<Shape>;
   /** The store and all that is in it. */
   remove(): Promise<void>;
-  searcher(options?: { head?: number | undefined }): Promise<Searcher>;
+  searcher(options?: { head?: number | undefined; vectors?: NamedVectors | undefined }): Promise<Searcher>;
   /** Lets go of connections. */
   close(): Promise<void>;
 }

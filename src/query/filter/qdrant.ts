@@ -1,5 +1,6 @@
 /** A filter for Qdrant: REST's JSON, and what the gRPC client takes. */
 import { expected, FunnelError } from '../../errors.js';
+import { qdrantId } from '../../sources/qdrant-ids.js';
 import type { Id } from '../../types.js';
 import type { Bounds, FilterNode, NumberBounds, Path, Scalar } from './ast.js';
 
@@ -87,7 +88,7 @@ const rest: Dialect = {
   leaf(node) {
     switch (node.op) {
       case 'ids':
-        return { has_id: node.ids.map(restId) };
+        return { has_id: node.ids.map((id) => qdrantId(id, 'number', 'has_id')) };
       case 'empty':
         return { is_empty: { key: keyOf(node.path) } };
       case 'null':
@@ -206,28 +207,9 @@ function timestamp(ms: number): { seconds: bigint; nanos: number } {
   return { seconds: BigInt(seconds), nanos: Math.round((ms - seconds * 1000) * 1000) * 1000 };
 }
 
-function restId(id: Id): Id {
-  checkQdrantId(id);
-  if (typeof id !== 'bigint') return id;
-  if (id <= Number.MAX_SAFE_INTEGER) return Number(id);
-  throw expected('BAD_ID', 'an id within 2^53 − 1 over REST (use the gRPC client for larger ones)', 'has_id', id);
-}
-
 function grpcId(id: Id): object {
-  checkQdrantId(id);
-  const value = typeof id === 'string' ? id : BigInt(id);
-  return { pointIdOptions: { case: typeof id === 'string' ? 'uuid' : 'num', value } };
-}
-
-function checkQdrantId(id: Id): void {
-  const fine = typeof id === 'string' ? isUuid(id) : id >= 0 && BigInt(id) < 1n << 64n;
-  if (!fine) throw expected('BAD_ID', 'an unsigned integer or a UUID, as ids of Qdrant are,', 'has_id', id);
-}
-
-/** In any of the forms that Qdrant reads. */
-function isUuid(id: string): boolean {
-  const hex = id.replace(/^urn:uuid:|^\{(?=.*\}$)/i, '').replace(/\}$/, '');
-  return /^(?:[\da-f]{32}|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/i.test(hex);
+  const value = qdrantId(id, 'bigint', 'has_id');
+  return { pointIdOptions: { case: typeof value === 'string' ? 'uuid' : 'num', value } };
 }
 
 /** The path again; keys of letters beyond ASCII in quotes, which every version reads. */

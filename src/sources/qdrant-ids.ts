@@ -1,0 +1,33 @@
+/** Ids of Qdrant: unsigned integers of 64 bits, and UUIDs, which the server reads in four spellings and answers in one. */
+import { expected } from '../errors.js';
+import type { Id } from '../types.js';
+import { uuidOf } from '../validate.js';
+
+/**
+ * An id as the server answers it, in the kind that the client has for integers. Undefined for what no point can have.
+ *
+ * @throws FunnelError BAD_ID: an id beyond 2^53 − 1 over REST
+ */
+export function asQdrantId(id: Id, integers: 'number' | 'bigint', where: string): Id | undefined {
+  if (typeof id === 'string') return uuidOf(id);
+  if (typeof id === 'number' && !Number.isSafeInteger(id)) return undefined;
+  if (id < 0 || id >= 1n << 64n) return undefined;
+  if (integers === 'bigint') return BigInt(id);
+  if (id <= Number.MAX_SAFE_INTEGER) return Number(id);
+  throw expected('BAD_ID', 'an id within 2^53 − 1 over REST (use the gRPC client for larger ones)', where, id);
+}
+
+/** As asQdrantId(). @throws FunnelError BAD_ID */
+export function qdrantId(id: Id, integers: 'number' | 'bigint', where: string): Id {
+  const own = asQdrantId(id, integers, where);
+  if (own === undefined && typeof id === 'number' && Number.isInteger(id) && !Number.isSafeInteger(id)) {
+    throw expected(
+      'BAD_ID',
+      'an integer within 2^53 − 1, or a bigint (a larger number was already rounded),',
+      where,
+      id,
+    );
+  }
+  if (own === undefined) throw expected('BAD_ID', 'an unsigned integer or a UUID, as ids of Qdrant are,', where, id);
+  return own;
+}
