@@ -3,6 +3,8 @@ import { describe, expected, FunnelError } from '../errors.js';
 import { setOwn } from '../sources/own.js';
 import type { Id } from '../types.js';
 import type { Reader, Row } from './read/reader.js';
+import { badByte, textOfBytes } from './read/utf8.js';
+import { NUMBERS, type VectorForm, type VectorType, vectorOfBytes } from './vector-type.js';
 
 /** As it is kept beside a store: the same command must mean the same rows. */
 export interface Mapping {
@@ -10,6 +12,8 @@ export interface Mapping {
   text?: string[];
   /** The column that has vectors. One of `text` and `vector`. */
   vector?: string;
+  /** What its bytes or unsigned integers are, where the file does not say. */
+  vectorType?: VectorType;
   /** The column of ids; absent: rows have the number of their place in the input, from 0. */
   id?: string;
   /** 'rest': all columns but id and vector. */
@@ -47,6 +51,7 @@ export class Mapper {
     readonly mapping: Mapping,
     /** Of the kind that the store has; undefined: what the first row has decides. */
     private kind: 'number' | 'string' | undefined,
+    private readonly form: VectorForm = NUMBERS,
   ) {}
 
   /**
@@ -63,18 +68,20 @@ export class Mapper {
       at: row.at,
     };
     if (mapping.text !== undefined) mapped.text = textOf(values, mapping.text, row.at);
-    if (mapping.vector !== undefined) mapped.vector = vectorOf(values, mapping.vector, row.at);
+    if (mapping.vector !== undefined) mapped.vector = vectorOf(values, mapping.vector, row.at, this.form);
     return mapped;
   }
 
   #id(values: Record<string, unknown>, column: string, at: string): Id {
-    let id = own(values, column);
     const where = `${JSON.stringify(column)} in ${at}`;
+    let id = asText(own(values, column), where, 'BAD_ID');
+    // A column that needs 64 bits; its small values too, so that ids are of one kind.
+    if (typeof id === 'bigint' && this.kind === 'string') id = String(id);
     // Text files say 7 and "7" alike.
     if (typeof id === 'string' && (this.kind ?? (INTEGER.test(id) ? 'number' : 'string')) === 'number') {
       if (INTEGER.test(id)) id = Number(id);
     } else if (typeof id === 'number' && this.kind === 'string') id = String(id);
-    if (typeof id === 'number' && !Number.isSafeInteger(id)) {
+    if (typeof id === 'bigint' || (typeof id === 'number' && !Number.isSafeInteger(id))) {
       const what = 'an integer within ±(2^53 − 1) (larger ones as text, with --id-type string),';
       throw expected('BAD_ID', what, where, own(values, column));
     }
@@ -96,7 +103,7 @@ export class Mapper {
     for (const name of names) {
       let value = own(values, name);
       if (value === undefined) continue;
-      if (ArrayBuffer.isView(value)) {
+      if (ArrayBuffer.isView(value) && !(value instanceof Uint8Array)) {
         throw expected('BAD_ARGUMENT', 'what JSON can say (leave it out with --payload)', `${name} in ${at}`, value);
       }
       if (numbers.includes(name)) {
@@ -118,7 +125,7 @@ function own(values: Record<string, unknown>, column: string): unknown {
 
 function textOf(values: Record<string, unknown>, columns: readonly string[], at: string): string {
   const parts = columns.map((column) => {
-    const value = own(values, column);
+    const value = asText(own(values, column), `${JSON.stringify(column)} in ${at}`, 'BAD_ARGUMENT');
     if (typeof value !== 'string' && value !== null && value !== undefined) {
       throw expected('BAD_ARGUMENT', 'text', `${JSON.stringify(column)} in ${at}`, value);
     }
@@ -139,8 +146,17 @@ function numberOf(value: unknown, column: string, at: string): number | undefine
   throw expected('BAD_ARGUMENT', 'a number', `${JSON.stringify(column)} in ${at}`, value);
 }
 
-/** An array, its JSON, or floats in their own form. Dims are for the store to judge. */
-function vectorOf(values: Record<string, unknown>, column: string, at: string): Float32Array {
+/** Bytes of a column that may have text, as that. */
+function asText(value: unknown, where: string, code: 'BAD_ID' | 'BAD_ARGUMENT'): unknown {
+  if (!(value instanceof Uint8Array)) return value;
+  const text = textOfBytes(value);
+  if (text !== undefined) return text;
+  const why = `binary with ${badByte(value)} (cast the column to string, as hexadecimal for example)`;
+  throw new FunnelError(code, `Expected text in UTF-8 for ${where} but received ${why}`);
+}
+
+/** An array, its JSON, floats in their own form, or what `form` says. Dims are for the store to judge. */
+function vectorOf(values: Record<string, unknown>, column: string, at: string, form: VectorForm): Float32Array {
   let value = own(values, column);
   const where = `${JSON.stringify(column)} in ${at}`;
   if (typeof value === 'string') {
@@ -150,6 +166,9 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string): 
       throw expected('BAD_ARGUMENT', 'an array of numbers', where, value);
     }
   }
+  if (form.type !== undefined && (form.type !== 'numbers' || value instanceof Uint8Array)) {
+    return vectorOfBytes(value, form, where);
+  }
   const floats = value instanceof Float32Array || value instanceof Float64Array;
   if (!Array.isArray(value) && !floats) throw expected('BAD_ARGUMENT', 'an array of numbers', where, value);
   const list = value as ArrayLike<unknown>;
@@ -157,6 +176,9 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string): 
   const vector = new Float32Array(list.length);
   for (let i = 0; i < list.length; i++) {
     const one = list[i];
+    if (Array.isArray(one)) {
+      throw expected('BAD_ARGUMENT', 'one vector a row (of several, write a row for each)', where, value);
+    }
     vector[i] = one as number;
     if (typeof one !== 'number' || !Number.isFinite(vector[i])) {
       throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${where}`, one);
@@ -167,9 +189,10 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string): 
 
 /** For errors: what differs, by name. */
 export function difference(before: Mapping, now: Mapping): string | undefined {
-  for (const key of ['text', 'vector', 'id', 'payload', 'numbers'] as const) {
+  for (const key of ['text', 'vector', 'vectorType', 'id', 'payload', 'numbers'] as const) {
     const [a, b] = [before[key], now[key]].map((one) => JSON.stringify(one ?? null));
-    if (a !== b) return `--${key} ${describe(before[key] ?? null)} then, ${describe(now[key] ?? null)} now`;
+    if (a !== b)
+      return `--${key === 'vectorType' ? 'vector-type' : key} ${describe(before[key] ?? null)} then, ${describe(now[key] ?? null)} now`;
   }
   return undefined;
 }

@@ -6,10 +6,12 @@ import { halfToFloat } from '../kernels/reference.js';
 import { rowsAtOnce, type Source } from '../sources/source.js';
 import { randomFrom, shuffled } from '../tune/session.js';
 import { UsageError } from './exit.js';
-import { Mapper, type Mapping } from './mapping.js';
+import { checkColumns, Mapper, type Mapping, namedColumns } from './mapping.js';
 import type { TextEmbedder } from './model.js';
 import { type Format, formatOf, openReader } from './read/open.js';
+import { ParquetReader } from './read/parquet.js';
 import { unreadable } from './read/reader.js';
+import { type VectorType, vectorForm } from './vector-type.js';
 
 export interface QueryFile {
   /** As rows are ingested from; or .txt, a query a line. */
@@ -19,6 +21,7 @@ export interface QueryFile {
   text?: string[];
   /** The column of vectors. */
   vector?: string;
+  vectorType?: VectorType;
   /** So many, drawn by chance. */
   limit: number;
 }
@@ -43,6 +46,9 @@ export async function readQueries(
   embedder: TextEmbedder | undefined,
   signal: AbortSignal,
 ): Promise<Queries> {
+  if (isText(file) && file.vector !== undefined) {
+    throw new UsageError(`Expected no --vector for ${file.path}, which has a text a line`);
+  }
   const all = isText(file) ? linesOf(file.path) : await columnOf(file, dim);
   const some = shuffled(all.length, randomFrom(1))
     .slice(0, file.limit)
@@ -65,17 +71,23 @@ function linesOf(path: string): string[] {
   }
 }
 
-async function columnOf({ path, format, text, vector }: QueryFile, dim: number): Promise<(string | Float32Array)[]> {
+async function columnOf(
+  { path, format, text, vector, vectorType }: QueryFile,
+  dim: number,
+): Promise<(string | Float32Array)[]> {
   const reader = await openReader(path, formatOf(path, format));
   const column = vector ?? (reader.kind === 'npy' ? 'vector' : undefined);
   const mapping: Mapping = {
     ...(column === undefined ? { text: text ?? ['text'] } : { vector: column }),
+    ...(vectorType && { vectorType }),
     payload: [],
     numbers: [],
   };
-  const mapper = new Mapper(mapping, undefined);
   const all: (string | Float32Array)[] = [];
   try {
+    checkColumns(mapping, reader);
+    if (reader instanceof ParquetReader) reader.only = namedColumns(mapping);
+    const mapper = new Mapper(mapping, undefined, vectorForm(reader, column, vectorType));
     for await (const { rows } of reader.read(0)) {
       for (const row of rows) {
         const { text, vector } = mapper.map(row, row.number);

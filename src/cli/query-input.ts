@@ -4,6 +4,7 @@ import { expected, FunnelError } from '../errors.js';
 import type { Filter } from '../query/filter/types.js';
 import { UsageError } from './exit.js';
 import { unreadable } from './read/reader.js';
+import { type VectorType, vectorOfBytes } from './vector-type.js';
 
 /** JSON itself, or the path of a file with it. @throws UsageError, FunnelError BAD_ARGUMENT: no such file */
 export function jsonOrFile(text: string, option: string): unknown {
@@ -23,10 +24,15 @@ export function jsonOrFile(text: string, option: string): unknown {
   }
 }
 
-/** An array of numbers. @throws UsageError; FunnelError BAD_DIMS, NOT_FINITE */
-export function vectorFrom(text: string, dim: number): Float32Array {
+/** An array of numbers; with a type, of bytes. @throws UsageError; FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE */
+export function vectorFrom(text: string, dim: number, type?: VectorType): Float32Array {
   const value = jsonOrFile(text, '--vector');
   if (!Array.isArray(value)) throw new UsageError('Expected an array of numbers for --vector');
+  if (type !== undefined && type !== 'numbers') {
+    const vector = vectorOfBytes(value, { type, bits: 8 }, '--vector');
+    if (vector.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, '--vector', vector);
+    return vector;
+  }
   if (value.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, '--vector', value);
   return Float32Array.from(value, (one, i) => {
     if (typeof one === 'number' && Number.isFinite(Math.fround(one))) return one;

@@ -1,6 +1,7 @@
 /** Options that several commands have, and how their values are read. */
 import type { Command } from 'commander';
 import type { PlaceOptions } from '../stores/open.js';
+import { VECTOR_TYPES } from '../vector-type.js';
 
 /** @throws what commander makes a usage error of */
 export function integer(name: string, least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -66,6 +67,9 @@ export function addPlace(command: Command, name = '--store'): Command {
     .option('--qdrant <url>', 'Qdrant at the URL of its REST interface (its key: QDRANT_API_KEY)')
     .option('--collection <name>', 'of Milvus or Qdrant');
 }
+
+/** Of `--vector-type`. */
+export const VECTOR_TYPE = `what bytes or unsigned integers of vectors are: ${VECTOR_TYPES.join(', ')}`;
 
 export function addModel(command: Command): Command {
   return command

@@ -12,7 +12,18 @@ import { FORMATS, type Format } from '../read/open.js';
 import { placeOf } from '../stores/open.js';
 import { bytes, count, table } from '../text.js';
 import { lastTuned, type Tuned, tuneStore, writeReport } from '../tune.js';
-import { addModel, addPlace, type CommonOptions, integer, integers, names, oneOf, share } from './options.js';
+import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
+import {
+  addModel,
+  addPlace,
+  type CommonOptions,
+  integer,
+  integers,
+  names,
+  oneOf,
+  share,
+  VECTOR_TYPE,
+} from './options.js';
 
 const TUNE_EXAMPLES = `
 Examples:
@@ -39,6 +50,7 @@ interface SampleOptions extends CommonOptions {
   queries?: string;
   text?: string[];
   vector?: string;
+  vectorType?: VectorType;
   format?: Format;
   sample: number;
   head?: number;
@@ -63,6 +75,7 @@ function addSample(command: Command): Command {
     .option('--queries <file>', 'real queries: a text a line in .txt, or rows as ingest reads them')
     .option('--text <columns>', 'of the file: the texts (default: text)', names('--text'))
     .option('--vector <column>', 'of the file: vectors, in place of texts')
+    .option('--vector-type <type>', `of the file: ${VECTOR_TYPE}`, oneOf('--vector-type', VECTOR_TYPES))
     .option('--format <format>', FORMATS.join(', '), oneOf('--format', FORMATS))
     .option('--sample <queries>', 'at most so many, drawn by chance', integer('--sample', 2), 2000)
     .option('--head <dims>', 'of an index: searched by a prefix, as a database is', integer('--head', 1));
@@ -142,11 +155,12 @@ export function addBench(root: Command, { io, load }: Context): void {
 }
 
 function sampleOf(options: SampleOptions) {
-  const { queries, text, vector, format, sample, head } = options;
+  const { queries, text, vector, vectorType, format, sample, head } = options;
   const model = specOf(options);
-  if (queries === undefined && (text ?? vector ?? format) !== undefined) {
-    throw new UsageError('Expected --queries beside --text, --vector and --format');
+  if (queries === undefined && (text ?? vector ?? vectorType ?? format) !== undefined) {
+    throw new UsageError('Expected --queries beside --text, --vector, --vector-type and --format');
   }
+  if (vectorType !== undefined && vector === undefined) throw new UsageError('Expected --vector beside --vector-type');
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
   const file: QueryFile | undefined =
     queries === undefined
@@ -156,6 +170,7 @@ function sampleOf(options: SampleOptions) {
           limit: sample,
           ...(text && { text }),
           ...(vector !== undefined && { vector }),
+          ...(vectorType && { vectorType }),
           ...(format && { format }),
         };
   return {

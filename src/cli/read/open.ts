@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UsageError } from '../exit.js';
 import { CsvReader } from './csv.js';
+import { hintByContent, hintByName } from './foreign.js';
 import { JsonlReader } from './jsonl.js';
 import { NpyReader } from './npy.js';
 import { ParquetReader } from './parquet.js';
@@ -24,6 +25,8 @@ const BY_EXTENSION: Record<string, Format> = {
 export function formatOf(path: string, given?: Format): Format {
   const format = given ?? BY_EXTENSION[extname(path).toLowerCase()];
   if (format !== undefined) return format;
+  const hint = hintByName(path);
+  if (hint !== undefined) throw new UsageError(`Expected JSONL, CSV, Parquet or .npy but received ${path}, ${hint}`);
   const known = Object.keys(BY_EXTENSION).join(', ');
   throw new UsageError(`Expected a file that ends in ${known}, or --format, but received ${path}`);
 }
@@ -36,7 +39,12 @@ export async function openReader(path: string, format: Format): Promise<Reader> 
   } catch (error) {
     throw unreadable(path, error);
   }
-  if (!isFile) throw badFile('BAD_ARGUMENT', 'a file that can be read', path, 'a folder or device');
+  if (!isFile) {
+    const what = `a folder or device (of a folder, name its files: ${path.replace(/[\\/]+$/, '')}/*)`;
+    throw badFile('BAD_ARGUMENT', 'a file that can be read', path, what);
+  }
+  const hint = hintByContent(path, format);
+  if (hint !== undefined) throw badFile('BAD_ARGUMENT', `${format === 'npy' ? '.npy' : format}`, path, hint);
   switch (format) {
     case 'jsonl':
       return new JsonlReader(path);

@@ -13,6 +13,7 @@ import { foundBy } from './found.js';
 import {
   type Batch,
   checkIdBytes,
+  checkJson,
   checkNames,
   type Found,
   type Place,
@@ -160,6 +161,7 @@ class MilvusTarget implements Target {
   check(id: Id, payload: Record<string, unknown>): void {
     checkIdBytes(id, LONGEST_ID);
     checkNames(payload, [ID, HEAD, FULL], this.label);
+    checkJson(payload, this.label);
   }
 
   async write({ ids, vectors, payloads }: Batch): Promise<{ replaced: undefined }> {

@@ -9,6 +9,7 @@ import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';
 import {
   type Batch,
+  checkJson,
   type Found,
   type Place,
   type Request,
@@ -116,7 +117,8 @@ class QdrantTarget implements Target {
     private readonly dims: { dim: number; head: number },
   ) {}
 
-  check(id: Id): void {
+  check(id: Id, payload: Record<string, unknown>): void {
+    checkJson(payload, this.label);
     if (typeof id === 'number' ? id >= 0 : UUID.test(String(id))) return;
     const what = 'an integer of 0 or more or a UUID, as Qdrant takes them (without --id rows get numbers),';
     throw expected('BAD_ID', what, 'an id', id);

@@ -105,6 +105,27 @@ export function checkNames(payload: Record<string, unknown>, taken: readonly str
   throw new FunnelError('BAD_ARGUMENT', `Expected ${what} but received ${name}: choose columns with --payload`);
 }
 
+/** What a database would be sent as something else, or not at all. @throws FunnelError BAD_ARGUMENT */
+export function checkJson(payload: Record<string, unknown>, label: string): void {
+  for (const [name, value] of Object.entries(payload)) {
+    const bad = notJson(value);
+    if (bad === undefined) continue;
+    const what = 'what JSON can say exactly (cast it, to string for example, or choose columns with --payload)';
+    throw expected('BAD_ARGUMENT', what, `${JSON.stringify(name)} of a row for ${label}`, bad.value);
+  }
+}
+
+function notJson(value: unknown): { value: unknown } | undefined {
+  if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) return { value };
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (ArrayBuffer.isView(value)) return { value };
+  for (const one of Object.values(value)) {
+    const bad = notJson(one);
+    if (bad !== undefined) return bad;
+  }
+  return undefined;
+}
+
 /** @throws FunnelError BAD_ID */
 export function checkIdBytes(id: Id, most: number): void {
   if (typeof id !== 'string' || Buffer.byteLength(id) <= most) return;
