@@ -181,10 +181,15 @@ function column(random: Random, name: string, count: number): Made {
       return plain({ type: 'BOOLEAN' }, () => random.chance(0.5));
     case 9: {
       const scale = random.pick([1, 2, 15]);
-      const make = () => random.pick([115, 1, 999_999_999, -7, 0, random.int(-(10 ** 9), 10 ** 9)]);
-      // The writer takes unscaled integers of the physical type.
-      return plain({ type: 'INT32', converted_type: 'DECIMAL', precision: 9, scale }, () =>
-        Number(`${make()}e-${scale}`),
+      const make = () =>
+        random.pick([115n, 1n, 999_999_999_999_999n, -7n, 0n, BigInt(random.int(-(10 ** 9), 10 ** 9))]);
+      const type = random.pick([
+        { type: 'INT64' },
+        { type: 'FIXED_LEN_BYTE_ARRAY', type_length: 16 },
+        { type: 'BYTE_ARRAY' },
+      ] as const);
+      return plain({ ...type, converted_type: 'DECIMAL', precision: 15, scale }, make, (some) =>
+        some.map((one) => (one === null ? null : Number(`${one}e-${scale}`))),
       );
     }
     default: {

@@ -77,7 +77,7 @@ export class ParquetReader implements Reader {
       const { size } = stat;
       const metadata = await metadataOf(parquet, handle, size, path);
       const trees = columnsOf(metadata, path);
-      const leaves = trees.reduce((sum, tree) => sum + leavesOf(tree).length, 0);
+      const leaves = metadata.schema.filter(({ type }) => type !== undefined).length;
       for (const { columns } of metadata.row_groups) {
         if (columns.some((chunk) => chunk.meta_data === undefined || chunk.crypto_metadata !== undefined)) {
           throw badFile('UNSUPPORTED', 'a Parquet file without encryption', path, 'one with encrypted columns');
@@ -143,7 +143,7 @@ export class ParquetReader implements Reader {
       const bad = leavesOf(column).find(({ unsupported }) => unsupported);
       if (bad !== undefined) {
         const what =
-          'a column that JSON has a form for (cast it, to string for example, or name others with --payload)';
+          'a column whose values have an exact form (cast it, to string for example, or choose others with --payload)';
         const where = `${JSON.stringify(column.name)} in ${path}`;
         throw new FunnelError('UNSUPPORTED', `Expected ${what} for ${where} but received ${column.words}`);
       }
