@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
 import { type ColumnSource, parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer';
 import { openReader } from '#dist/cli/read/open.js';
-import { checkJson } from '#dist/cli/stores/store.js';
+import { checkPlain } from '#dist/cli/stores/store.js';
 import { BULK } from './arrow-files.js';
 import { done, fails } from './command.js';
 import { contentsOf, tempFolder } from './files.js';
@@ -124,13 +124,13 @@ describe('integers of a Parquet column have one type', () => {
 
   it('a database that would get something else refuses them by name, and bytes and NaN too', () => {
     for (const value of [2n ** 60n, [1, [2n]], { a: 3n }, Number.NaN, [-Infinity], new Uint8Array(2)]) {
-      assert.throws(() => checkJson({ fine: [1, 'a', null, { b: true }], odd: value }, 'Qdrant collection "c"'), {
+      assert.throws(() => checkPlain({ fine: [1, 'a', null, { b: true }], odd: value }, 'Qdrant collection "c"'), {
         name: 'FunnelError',
         code: 'BAD_ARGUMENT',
-        message: /what JSON can say exactly \(cast it, .*--payload\) for "odd" of a row for Qdrant collection "c"/,
+        message: /what Qdrant collection "c" keeps as it is \(.*\), for "odd" but received/,
       });
     }
-    checkJson({ a: 1.5, b: [1, 'x', null], c: { d: false } }, 'x');
+    checkPlain({ a: 1.5, b: [1, 'x', null], c: { d: false } }, 'x');
   });
 });
 

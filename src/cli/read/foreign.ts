@@ -4,19 +4,18 @@ import { basename, extname } from 'node:path';
 
 export interface Foreign {
   extensions: readonly string[];
-  /** Of whose kind it is. */
+  /** What it is. */
   name: string;
   /** The first bytes, where nothing else begins so. */
   magic?: string;
   /** The extension of what is made. */
   to: 'parquet' | 'npy' | 'csv';
-  /** Python, of the paths as it would write them. */
+  /** A line of Python, of two paths in quotes. */
   python: (from: string, to: string) => string;
 }
 
 const NPY = 'import numpy as np';
 
-/** A name in `[…]` is an example. */
 export const FOREIGN: readonly Foreign[] = [
   {
     extensions: ['.arrow', '.feather', '.ipc'],
@@ -105,7 +104,7 @@ export const FOREIGN: readonly Foreign[] = [
   ),
   {
     extensions: ['.h5', '.hdf5', '.hdf'],
-    name: 'an HDF5 file',
+    name: 'an HDF5 file (with a data set "train", say)',
     magic: '\x89HDF\r\n\x1a\n',
     to: 'npy',
     python: (from, to) => `import h5py, numpy as np; np.save(${to}, h5py.File(${from})["train"][:].astype("f4"))`,
@@ -124,7 +123,7 @@ export const FOREIGN: readonly Foreign[] = [
   },
   {
     extensions: ['.sqlite', '.sqlite3', '.db'],
-    name: 'an SQLite database',
+    name: 'an SQLite database (with a table "documents", say)',
     magic: 'SQLite format 3\0',
     to: 'csv',
     python: (from, to) =>
@@ -132,7 +131,7 @@ export const FOREIGN: readonly Foreign[] = [
   },
   {
     extensions: ['.duckdb'],
-    name: 'a DuckDB database',
+    name: 'a DuckDB database (with a table "documents", say)',
     to: 'parquet',
     python: (from, to) => `import duckdb; duckdb.connect(${from}).table("documents").write_parquet(${to})`,
   },

@@ -13,8 +13,8 @@ import { foundBy } from './found.js';
 import {
   type Batch,
   checkIdBytes,
-  checkJson,
   checkNames,
+  checkPlain,
   type Found,
   type Place,
   type Request,
@@ -161,7 +161,7 @@ class MilvusTarget implements Target {
   check(id: Id, payload: Record<string, unknown>): void {
     checkIdBytes(id, LONGEST_ID);
     checkNames(payload, [ID, HEAD, FULL], this.label);
-    checkJson(payload, this.label);
+    checkPlain(payload, this.label);
   }
 
   async write({ ids, vectors, payloads }: Batch): Promise<{ replaced: undefined }> {

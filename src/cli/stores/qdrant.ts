@@ -9,7 +9,7 @@ import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';
 import {
   type Batch,
-  checkJson,
+  checkPlain,
   type Found,
   type Place,
   type Request,
@@ -118,7 +118,7 @@ class QdrantTarget implements Target {
   ) {}
 
   check(id: Id, payload: Record<string, unknown>): void {
-    checkJson(payload, this.label);
+    checkPlain(payload, this.label);
     if (typeof id === 'number' ? id >= 0 : UUID.test(String(id))) return;
     const what = 'an integer of 0 or more or a UUID, as Qdrant takes them (without --id rows get numbers),';
     throw expected('BAD_ID', what, 'an id', id);

@@ -105,25 +105,40 @@ export function checkNames(payload: Record<string, unknown>, taken: readonly str
   throw new FunnelError('BAD_ARGUMENT', `Expected ${what} but received ${name}: choose columns with --payload`);
 }
 
-/** What a database would be sent as something else, or not at all. @throws FunnelError BAD_ARGUMENT */
-export function checkJson(payload: Record<string, unknown>, label: string): void {
-  for (const [name, value] of Object.entries(payload)) {
-    const bad = notJson(value);
-    if (bad === undefined) continue;
-    const what = 'what JSON can say exactly (cast it, to string for example, or choose columns with --payload)';
-    throw expected('BAD_ARGUMENT', what, `${JSON.stringify(name)} of a row for ${label}`, bad.value);
+/**
+ * What a client that writes JSON would change in silence, or fail at in the middle of a batch.
+ *
+ * @throws FunnelError BAD_ARGUMENT, naming the key
+ */
+export function checkPlain(payload: Record<string, unknown>, label: string): void {
+  for (const [key, value] of Object.entries(payload)) {
+    const wrong = unlikeJson(value);
+    if (wrong === undefined) continue;
+    const large = typeof wrong === 'bigint' ? ' (--strings keeps the digits as text)' : '';
+    const what = `what ${label} keeps as it is${large || ' (leave it out with --payload)'},`;
+    throw expected('BAD_ARGUMENT', what, JSON.stringify(key), wrong);
   }
 }
 
-function notJson(value: unknown): { value: unknown } | undefined {
-  if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) return { value };
-  if (typeof value !== 'object' || value === null) return undefined;
-  if (ArrayBuffer.isView(value)) return { value };
-  for (const one of Object.values(value)) {
-    const bad = notJson(one);
-    if (bad !== undefined) return bad;
+/** The first value within that JSON has no form for. */
+function unlikeJson(value: unknown): unknown {
+  switch (typeof value) {
+    case 'bigint':
+      return value;
+    case 'number':
+      return Number.isFinite(value) ? undefined : value;
+    case 'string':
+      return /\p{Surrogate}/u.test(value) ? value : undefined;
+    case 'object':
+      if (ArrayBuffer.isView(value)) return value;
+      for (const one of Object.values(value ?? {})) {
+        const wrong = unlikeJson(one);
+        if (wrong !== undefined) return wrong;
+      }
+      return undefined;
+    default:
+      return undefined;
   }
-  return undefined;
 }
 
 /** @throws FunnelError BAD_ID */
