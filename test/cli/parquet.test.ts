@@ -6,7 +6,7 @@ import { FunnelIndex } from 'funnelvec/store';
 import { type ColumnSource, parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer';
 import { openReader } from '#dist/cli/read/open.js';
 import { checkPlain } from '#dist/cli/stores/store.js';
-import { BULK } from './arrow-files.js';
+import { BULK, MAP } from './arrow-files.js';
 import { done, fails } from './command.js';
 import { contentsOf, tempFolder } from './files.js';
 
@@ -491,15 +491,42 @@ describe('unsigned integers and bytes are vectors only as --vector-type says', (
   });
 });
 
+function nested(schema: SchemaElement[], data: unknown[]): string {
+  const buffer = parquetWriteBuffer({
+    columnData: [{ name: 'v', data: data as never }],
+    schema: [{ name: 'root', num_children: 1 }, ...schema],
+  });
+  return write(`nested-${made++}.parquet`, new Uint8Array(buffer));
+}
+
+it('a map is an object; one that has a key twice is a broken row', async () => {
+  const file = write('map.parquet', Buffer.from(MAP, 'base64'));
+  const [one, none, twice] = await valuesOf(file);
+  assert.deepEqual(Object.entries((one as { v: object }).v), [
+    ['a', 1],
+    ['__proto__', null],
+  ]);
+  assert.deepEqual(none, { v: null });
+  assert.match(String(twice), /a map that has each key once for "v" in row 2 of .* but received "a" twice/);
+});
+
+it('columns of one name are refused', async () => {
+  const buffer = parquetWriteBuffer({
+    columnData: [
+      { name: 'v', data: [1] },
+      { name: 'v', data: [2] },
+    ],
+    schema: [
+      { name: 'root', num_children: 2 },
+      { name: 'v', type: 'FLOAT' },
+      { name: 'v', type: 'FLOAT' },
+    ],
+  });
+  const file = write('twice.parquet', new Uint8Array(buffer));
+  await fails(1, /different names of columns for .* but received "v" twice/, into(file).line);
+});
+
 it('a column that has no one vector a row is told so, by its type', async () => {
-  const nested = (repeated: SchemaElement[], data: unknown[]) => {
-    const children = repeated.length;
-    const buffer = parquetWriteBuffer({
-      columnData: [{ name: 'v', data: data as never }],
-      schema: [{ name: 'root', num_children: 1 }, ...repeated.slice(0, children)],
-    });
-    return write(`nested-${made++}.parquet`, new Uint8Array(buffer));
-  };
   const list = (name: string): SchemaElement[] => [
     { name, repetition_type: 'OPTIONAL', converted_type: 'LIST', num_children: 1 },
     { name: 'list', repetition_type: 'REPEATED', num_children: 1 },

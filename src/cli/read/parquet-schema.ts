@@ -104,7 +104,7 @@ function struct(name: string, key: string, fields: Column[]): Column {
   return { name, key, kind: 'struct', words, fields, convert };
 }
 
-/** As an object: keys as text; of a key that comes twice, the last. */
+/** As an object, whose keys are text. */
 function map(name: string, key: string, entries: Column): Column {
   const fields = entries.element!.fields!;
   const [of, to] = fields as [Column, Column];
@@ -114,6 +114,8 @@ function map(name: string, key: string, entries: Column): Column {
     for (const entry of ((raw as Record<string, unknown>)[entries.key] ?? []) as Record<string, unknown>[]) {
       const key = of.convert(entry[of.key]);
       if (typeof key === 'object') throw new Unfit('keys of a map that are text or numbers', of.words);
+      const twice = Object.hasOwn(out, String(key));
+      if (twice) throw new Unfit('a map that has each key once', `${JSON.stringify(String(key))} twice`);
       setOwn(out, String(key), to.convert(entry[to.key]));
     }
     return out;
