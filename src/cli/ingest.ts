@@ -15,6 +15,7 @@ import { ParquetReader } from './read/parquet.js';
 import type { Reader, TextOptions } from './read/reader.js';
 import { readState, removeState, type State, tuneFileOf, writeState } from './state.js';
 import type { Place, Schema, Target } from './stores/store.js';
+import { vectorForm } from './vector-type.js';
 
 export interface IngestOptions {
   files: readonly string[];
@@ -117,6 +118,7 @@ function mappingOf({ mapping, format, reading = {} }: IngestOptions, { kind, pat
 
 function prepare(reader: Reader, mapping: Mapping): void {
   checkColumns(mapping, reader);
+  vectorForm(reader, mapping.vector, mapping.vectorType);
   if (reader instanceof ParquetReader && mapping.payload !== 'rest')
     reader.only = namedColumns(mapping, reader.columns);
 }
@@ -152,7 +154,8 @@ async function sampleOf(
   { skipBroken, idType }: IngestOptions,
 ): Promise<MappedRow> {
   for (const [i, reader] of readers.entries()) {
-    const mapper = new Mapper(inputs[i]!.mapping, idType);
+    const { mapping } = inputs[i]!;
+    const mapper = new Mapper(mapping, idType, vectorForm(reader, mapping.vector, mapping.vectorType));
     for await (const { rows } of reader.read(0)) {
       for (const row of rows) {
         try {
@@ -252,7 +255,9 @@ class Ingest {
   /** One batch is embedded while the one before is written; no more than two are in memory. */
   async #part({ source, input }: Part, reader: Reader, share: (ofPart: number) => number): Promise<void> {
     const { io, target, options, state } = this;
-    const mapper = new Mapper(input.mapping, options.idType ?? state.idKind);
+    const { vector, vectorType } = input.mapping;
+    const form = vectorForm(reader, vector, vectorType);
+    const mapper = new Mapper(input.mapping, options.idType ?? state.idKind, form);
     const batches = batchesOf(reader, mapper, target, {
       ...source,
       dim: this.embedder === undefined ? state.dim : undefined,

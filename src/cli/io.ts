@@ -33,10 +33,16 @@ export function print(io: Io, text: string): void {
 }
 
 export function printJson(io: Io, value: unknown): void {
-  print(
-    io,
-    JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? String(one) : one), 2),
-  );
+  print(io, jsonText(value, 2));
+}
+
+/** As JSON; what it lacks as text: the digits of a bigint, bytes in base64. */
+export function jsonText(value: unknown, indent = 0): string {
+  const plain = (_: string, one: unknown) => {
+    if (typeof one === 'bigint') return String(one);
+    return one instanceof Uint8Array ? Buffer.from(one).toString('base64') : one;
+  };
+  return JSON.stringify(value, plain, indent);
 }
 
 /** News for people, beside the result. */

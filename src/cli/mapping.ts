@@ -3,6 +3,8 @@ import { describe, expected, FunnelError, type FunnelErrorCode } from '../errors
 import { keysOfPath, namesIn, putAt, valueAt, without } from '../store/import/fields.js';
 import type { Id } from '../types.js';
 import type { Reader, Row } from './read/reader.js';
+import { badByte, textOfBytes } from './read/utf8.js';
+import { NUMBERS, type VectorForm, type VectorType, vectorOfBytes } from './vector-type.js';
 
 /** As it is kept beside a store: the same command must mean the same rows. */
 export interface Mapping {
@@ -10,6 +12,8 @@ export interface Mapping {
   text?: string[];
   /** The column that has vectors. One of `text` and `vector`. */
   vector?: string;
+  /** What its bytes or unsigned integers are, where the file does not say. */
+  vectorType?: VectorType;
   /** The column of ids; absent: rows have the number of their place in the input, from 0. */
   id?: string;
   /** 'rest': all columns but id and vector. */
@@ -67,6 +71,7 @@ export class Mapper {
     readonly mapping: Mapping,
     /** Of the kind that the store has; undefined: what the first row has decides. */
     private kind: 'number' | 'string' | undefined,
+    private readonly form: VectorForm = NUMBERS,
   ) {}
 
   /**
@@ -83,14 +88,14 @@ export class Mapper {
       at: row.at,
     };
     if (mapping.text !== undefined) mapped.text = textOf(values, mapping.text, row.at);
-    if (mapping.vector !== undefined) mapped.vector = vectorOf(values, mapping.vector, row.at);
+    if (mapping.vector !== undefined) mapped.vector = vectorOf(values, mapping.vector, row.at, this.form);
     return mapped;
   }
 
   #id(values: Record<string, unknown>, column: string, at: string): Id {
-    const given = valueAt(values, column);
-    let id = given;
     const where = `${JSON.stringify(column)} in ${at}`;
+    const given = asText(valueAt(values, column), where, 'BAD_ID');
+    let id = given;
     if (id === undefined) throw absent('BAD_ID', 'an integer or text', where, values);
     // Text files say 7 and "7" alike.
     if (typeof id === 'string' && (this.kind ?? (INTEGER.test(id) ? 'number' : 'string')) === 'number') {
@@ -141,7 +146,7 @@ export class Mapper {
       if (value !== undefined && value !== null) putAt(some, some, name, stringOf(value, name, at));
     }
     for (const name of Object.keys(some)) {
-      if (!ArrayBuffer.isView(some[name])) continue;
+      if (!ArrayBuffer.isView(some[name]) || some[name] instanceof Uint8Array) continue;
       const what = 'what JSON can say (leave it out with --payload)';
       throw expected('BAD_ARGUMENT', what, `${name} in ${at}`, some[name]);
     }
@@ -157,7 +162,9 @@ function absent(code: FunnelErrorCode, what: string, where: string, values: Reco
 }
 
 function textOf(values: Record<string, unknown>, columns: readonly string[], at: string): string {
-  const found = columns.map((column) => valueAt(values, column));
+  const found = columns.map((column) => {
+    return asText(valueAt(values, column), `${JSON.stringify(column)} in ${at}`, 'BAD_ARGUMENT');
+  });
   const parts = found.map((value, i) => {
     if (typeof value !== 'string' && value !== null && value !== undefined) {
       throw expected('BAD_ARGUMENT', 'text', `${JSON.stringify(columns[i])} in ${at}`, value);
@@ -191,8 +198,20 @@ function stringOf(value: unknown, column: string, at: string): string {
   throw expected('BAD_ARGUMENT', 'a number or text', `${JSON.stringify(column)} in ${at}`, value);
 }
 
-/** An array, the text of one as JSON or PostgreSQL writes it, or floats in their own form. Dims are for the store to judge. */
-function vectorOf(values: Record<string, unknown>, column: string, at: string): Float32Array {
+/** Bytes of a column that may have text, as that. */
+function asText(value: unknown, where: string, code: 'BAD_ID' | 'BAD_ARGUMENT'): unknown {
+  if (!(value instanceof Uint8Array)) return value;
+  const text = textOfBytes(value);
+  if (text !== undefined) return text;
+  const why = `binary with ${badByte(value)} (cast the column to string, as hexadecimal for example)`;
+  throw new FunnelError(code, `Expected text in UTF-8 for ${where} but received ${why}`);
+}
+
+/**
+ * An array, the text of one as JSON or PostgreSQL writes it, floats in their own form, or what `form` says. Dims are for the
+ * store to judge.
+ */
+function vectorOf(values: Record<string, unknown>, column: string, at: string, form: VectorForm): Float32Array {
   let value = valueAt(values, column);
   const where = `${JSON.stringify(column)} in ${at}`;
   if (value === undefined) throw absent('BAD_ARGUMENT', 'an array of numbers', where, values);
@@ -204,6 +223,9 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string): 
       throw expected('BAD_ARGUMENT', 'an array of numbers', where, value);
     }
   }
+  if (form.type !== undefined && (form.type !== 'numbers' || value instanceof Uint8Array)) {
+    return vectorOfBytes(value, form, where);
+  }
   const floats = value instanceof Float32Array || value instanceof Float64Array;
   if (!Array.isArray(value) && !floats) throw expected('BAD_ARGUMENT', 'an array of numbers', where, value);
   const list = value as ArrayLike<unknown>;
@@ -211,6 +233,9 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string): 
   const vector = new Float32Array(list.length);
   for (let i = 0; i < list.length; i++) {
     const one = list[i];
+    if (Array.isArray(one)) {
+      throw expected('BAD_ARGUMENT', 'one vector a row (of several, write a row for each)', where, value);
+    }
     vector[i] = typeof one === 'bigint' ? Number(one) : (one as number);
     if ((typeof one !== 'number' && typeof one !== 'bigint') || !Number.isFinite(vector[i])) {
       throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${where}`, one);
@@ -224,6 +249,7 @@ export function difference(before: Mapping, now: Mapping): string | undefined {
   for (const key of [
     'text',
     'vector',
+    'vectorType',
     'id',
     'payload',
     'numbers',
@@ -233,7 +259,8 @@ export function difference(before: Mapping, now: Mapping): string | undefined {
     'delimiter',
   ] as const) {
     const [a, b] = [before[key], now[key]].map((one) => JSON.stringify(one ?? null));
-    if (a !== b) return `--${key} ${describe(before[key] ?? null)} then, ${describe(now[key] ?? null)} now`;
+    if (a !== b)
+      return `--${key === 'vectorType' ? 'vector-type' : key} ${describe(before[key] ?? null)} then, ${describe(now[key] ?? null)} now`;
   }
   return undefined;
 }

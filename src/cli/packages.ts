@@ -9,6 +9,7 @@ export const PACKAGES = {
   'cli-progress': 'progress bars; without it progress comes as lines',
   'csv-parse': 'ingest of CSV and TSV files',
   hyparquet: 'ingest of Parquet files',
+  'hyparquet-compressors': 'Parquet files in LZ4, and in Zstandard before Node.js 22.15',
   uplot: 'plots of the report',
   lmdb: 'an embedded index on disk',
   'onnxruntime-node': 'transformer models',

@@ -7,11 +7,13 @@ import { textOf } from '../store/import/encoding.js';
 import { linesOf } from '../store/import/lines.js';
 import { randomFrom, shuffled } from '../tune/session.js';
 import { UsageError } from './exit.js';
-import { checkColumns, Mapper, type Mapping } from './mapping.js';
+import { checkColumns, Mapper, type Mapping, namedColumns } from './mapping.js';
 import type { TextEmbedder } from './model.js';
 import { counted } from './read/jsonl.js';
 import { type Format, formatOf, openReader } from './read/open.js';
+import { ParquetReader } from './read/parquet.js';
 import type { TextOptions } from './read/reader.js';
+import { type VectorType, vectorForm } from './vector-type.js';
 
 export interface QueryFile extends TextOptions {
   /** As rows are ingested from; or .txt, a query a line. */
@@ -21,6 +23,7 @@ export interface QueryFile extends TextOptions {
   text?: string[];
   /** The column of vectors. */
   vector?: string;
+  vectorType?: VectorType;
   /** So many, drawn by chance. */
   limit: number;
 }
@@ -50,6 +53,9 @@ export async function readQueries(
   embedder: TextEmbedder | undefined,
   signal: AbortSignal,
 ): Promise<Queries> {
+  if (isText(file) && file.vector !== undefined) {
+    throw new UsageError(`Expected no --vector for ${file.path}, which has a text a line`);
+  }
   const all = isText(file) ? await textsOf(file) : await columnOf(file, dim);
   const some = shuffled(all.length, randomFrom(1))
     .slice(0, file.limit)
@@ -79,20 +85,22 @@ async function textsOf({ path, encoding }: QueryFile): Promise<string[]> {
 }
 
 async function columnOf(
-  { path, format, text, vector, ...options }: QueryFile,
+  { path, format, text, vector, vectorType, ...options }: QueryFile,
   dim: number,
 ): Promise<(string | Float32Array)[]> {
   const reader = await openReader(path, formatOf(path, format), options);
   const column = vector ?? (reader.kind === 'npy' ? 'vector' : undefined);
   const mapping: Mapping = {
     ...(column === undefined ? { text: text ?? ['text'] } : { vector: column }),
+    ...(vectorType && { vectorType }),
     payload: [],
     numbers: [],
   };
-  const mapper = new Mapper(mapping, undefined);
   const all: (string | Float32Array)[] = [];
   try {
     checkColumns(mapping, reader);
+    if (reader instanceof ParquetReader) reader.only = namedColumns(mapping, reader.columns);
+    const mapper = new Mapper(mapping, undefined, vectorForm(reader, column, vectorType));
     for await (const { rows } of reader.read(0)) {
       for (const row of rows) {
         const { text, vector } = mapper.map(row, row.number);

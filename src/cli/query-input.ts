@@ -6,6 +6,7 @@ import { wholeText } from '../store/import/encoding.js';
 import { parseJson } from '../store/import/json.js';
 import { UsageError } from './exit.js';
 import { unreadable } from './read/reader.js';
+import { type VectorType, vectorOfBytes } from './vector-type.js';
 
 /** JSON itself, or the path of a file with it. @throws UsageError, FunnelError BAD_ARGUMENT: no such file */
 export function jsonOrFile(text: string, option: string): unknown {
@@ -27,10 +28,15 @@ export function jsonOrFile(text: string, option: string): unknown {
   }
 }
 
-/** An array of numbers. @throws UsageError; FunnelError BAD_DIMS, NOT_FINITE */
-export function vectorFrom(text: string, dim: number): Float32Array {
+/** An array of numbers; with a type, of bytes. @throws UsageError; FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE */
+export function vectorFrom(text: string, dim: number, type?: VectorType): Float32Array {
   const value = jsonOrFile(text, '--vector');
   if (!Array.isArray(value)) throw new UsageError('Expected an array of numbers for --vector');
+  if (type !== undefined && type !== 'numbers') {
+    const vector = vectorOfBytes(value, { type, bits: 8 }, '--vector');
+    if (vector.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, '--vector', vector);
+    return vector;
+  }
   if (value.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, '--vector', value);
   return Float32Array.from(value, (one, i) => {
     const number = typeof one === 'bigint' ? Number(one) : one;

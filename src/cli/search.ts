@@ -5,17 +5,20 @@ import { funnelPlan, type Plan } from '../plan.js';
 import type { Filter } from '../query/filter/types.js';
 import type { FunnelParams } from '../store/types.js';
 import { UsageError } from './exit.js';
-import { type Io, note, painter, print, printJson, widthOf } from './io.js';
+import { type Io, jsonText, note, painter, print, printJson, widthOf } from './io.js';
 import { type LoadEmbedder, type ModelSpec, modelFor, type TextEmbedder } from './model.js';
 import { vectorFrom } from './query-input.js';
 import { readState, type State } from './state.js';
 import type { Found, NamedVectors, Place, Searcher } from './stores/store.js';
 import { type Column, printable, table } from './text.js';
+import type { VectorType } from './vector-type.js';
 
 export interface SearchOptions {
   text?: string;
   /** JSON, or the path of a file with it. */
   vector?: string;
+  /** What the bytes of `vector` are. */
+  vectorType?: VectorType;
   model?: ModelSpec;
   /** @default what tune chose for, else 10 */
   limit?: number;
@@ -46,7 +49,7 @@ export async function search(place: Place, options: SearchOptions, io: Io, load:
   try {
     const vector = embedder
       ? await embedder.embed([options.text!], { role: 'query', signal: io.stop })
-      : vectorFrom(options.vector!, searcher.dim);
+      : vectorFrom(options.vector!, searcher.dim, options.vectorType);
     const asking = askingOf(options, opened);
     const found = await searcher.query({ ...asking, vector, signal: io.stop });
     if (io.json) printJson(io, asJson(found, options, asking));
@@ -184,5 +187,5 @@ export function asTable(found: Found, io: Io, explain: boolean): string {
 function cellOf(value: unknown): string {
   if (value === undefined || value === null) return '';
   if (typeof value === 'string' || typeof value === 'bigint') return String(value);
-  return JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? String(one) : one));
+  return jsonText(value);
 }

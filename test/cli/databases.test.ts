@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { done, fails } from './command.js';
 import { fakeLoader, fakeVector } from './fake-embedder.js';
 import { films, jsonl, tempFolder } from './files.js';
@@ -107,6 +108,16 @@ for (const { name, start } of stores('').slice(1)) {
           : [{ id: 'abc', v: [1, 2] }, /line 1 of .*integer of 0 or more or a UUID/];
       const broken = write('bad.jsonl', jsonl([bad[0] as object]));
       await fails(1, bad[1] as RegExp, ['ingest', broken, ...to('bad')], { env });
+      const columnData = [
+        { name: 'id', data: [1n, 2n] },
+        { name: 'v', data: ['[1,2]', '[3,4]'] },
+        { name: 'n', data: [1n, 2n ** 60n] },
+      ];
+      const wide = write('wide.parquet', new Uint8Array(parquetWriteBuffer({ columnData })));
+      const message = /row 0 of .*what .* keeps as it is \(.*\), for "n" but received 1n of type bigint/;
+      await fails(1, message, ['ingest', wide, ...to('wide')], { env });
+      const { json: fine } = await done(['ingest', wide, ...to('fine'), '--no-payload', '--json'], { env });
+      assert.equal(fine.rows, 2);
       // With the server's own limits, nothing was written.
       await fails(1, /does not exist|no points|NO_|lacks|doesn't/i, ['search', ...where('none'), '--vector', '[1,2]'], {
         env,

@@ -4,6 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
+import * as zlib from 'node:zlib';
+import { ARROW } from './arrow-files.js';
 import { done, fails } from './command.js';
 import { fakeLoader } from './fake-embedder.js';
 import { tempFolder } from './files.js';
@@ -99,6 +101,22 @@ describe('without any optional package', () => {
     missing('a.csv', 'csv-parse');
     missing('a.parquet', 'hyparquet');
     missing('a.jsonl', 'lmdb');
+  });
+
+  it('a compression that needs one names it, and what else helps', () => {
+    symlinkSync(resolve('node_modules/hyparquet'), `${bare}/node_modules/hyparquet`, 'junction');
+    const refused = (name: 'lz4' | 'zstd') => {
+      writeFileSync(`${bare}/${name}.parquet`, Buffer.from(ARROW[name], 'base64'));
+      const { status, stderr } = run('ingest', `${name}.parquet`, '--vector', 'id', '--to', 'x');
+      assert.equal(status, 1);
+      return stderr;
+    };
+    const install = /\(npm install hyparquet-compressors, or /;
+    assert.match(refused('lz4'), /or pyarrow: compression="snappy"\) for lz4\.parquet but received LZ4/);
+    assert.match(refused('lz4'), install);
+    if ('zstdDecompressSync' in zlib) return;
+    assert.match(refused('zstd'), /or Node\.js 22\.15 or newer\) for zstd\.parquet but received ZSTD/);
+    assert.match(refused('zstd'), install);
   });
 });
 

@@ -28,7 +28,10 @@ export function jsonl(rows: readonly object[]): string {
 }
 
 /** A new folder, removed when the file's tests have run. */
-export function tempFolder(): { path: (name: string) => string; write: (name: string, content: string) => string } {
+export function tempFolder(): {
+  path: (name: string) => string;
+  write: (name: string, content: string | Uint8Array) => string;
+} {
   const folder = mkdtempSync(join(tmpdir(), 'funnelvec-cli-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
   const path = (name: string) => join(folder, name);

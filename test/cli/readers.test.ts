@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import * as zlib from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { formatOf, openReader } from '#dist/cli/read/open.js';
 import type { Reader, Row } from '#dist/cli/read/reader.js';
@@ -134,7 +133,7 @@ describe('CSV', () => {
 describe('Parquet', () => {
   const column = (name: string, data: unknown[], type?: string) => ({ name, data, ...(type && { type }) }) as never;
 
-  it('has numbers, text, lists, dates and what is null; large integers as text', async () => {
+  it('has numbers, text, lists, dates and what is null; a column with large integers as bigints', async () => {
     const buffer = parquetWriteBuffer({
       columnData: [
         column('id', [1n, 2n ** 60n, 3n], 'INT64'),
@@ -152,13 +151,13 @@ describe('Parquet', () => {
       ],
     });
     assert.deepEqual(values(await rowsOf(file(new Uint8Array(buffer), 'parquet'))), [
-      { id: 1, text: 'a', when: '1970-01-01T00:00:00.000Z', vector: [1, 2.5] },
-      { id: '1152921504606846976', text: null, when: '1970-01-01T00:00:00.001Z', vector: [3, 4] },
-      { id: 3, text: 'ü', when: '1970-01-01T00:00:00.002Z', vector: [5, 6] },
+      { id: 1n, text: 'a', when: '1970-01-01T00:00:00.000Z', vector: [1, 2.5] },
+      { id: 2n ** 60n, text: null, when: '1970-01-01T00:00:00.001Z', vector: [3, 4] },
+      { id: 3n, text: 'ü', when: '1970-01-01T00:00:00.002Z', vector: [5, 6] },
     ]);
   });
 
-  it('is read as pyarrow writes it, whatever the compression; one that is not known is named', async () => {
+  it('is read as pyarrow writes it, whatever the compression', async () => {
     const arrow = (name: keyof typeof ARROW) => file(Buffer.from(ARROW[name], 'base64'), 'parquet');
     const when = '2020-01-01T00:00:00.000Z';
     const text = (i: number) => (i === 3 ? null : `text ${i}`);
@@ -167,10 +166,8 @@ describe('Parquet', () => {
       values(await rowsOf(arrow('snappy'))),
       wanted.map((row, i) => ({ ...row, vector: [i, i + 0.5], when })),
     );
-    for (const name of ['gzip', 'brotli'] as const) assert.deepEqual(values(await rowsOf(arrow(name))), wanted);
-    await assert.rejects(rowsOf(arrow('lz4')), refused('UNSUPPORTED', /a compression that .* but received LZ4/));
-    if ('zstdDecompressSync' in zlib) assert.deepEqual(values(await rowsOf(arrow('zstd'))), wanted);
-    else await assert.rejects(rowsOf(arrow('zstd')), refused('UNSUPPORTED', /but received ZSTD/));
+    for (const name of ['gzip', 'brotli', 'zstd', 'lz4'] as const)
+      assert.deepEqual(values(await rowsOf(arrow(name))), wanted);
   });
 
   it('of many row groups has every row once, from any row on', async () => {

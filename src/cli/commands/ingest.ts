@@ -12,6 +12,7 @@ import { type Format, formatOf } from '../read/open.js';
 import type { TextOptions } from '../read/reader.js';
 import { placeOf } from '../stores/open.js';
 import { count, duration } from '../text.js';
+import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import {
   addModel,
   addPlace,
@@ -22,6 +23,7 @@ import {
   names,
   oneOf,
   textOptions,
+  VECTOR_TYPE,
 } from './options.js';
 
 const EXAMPLES = `
@@ -47,6 +49,7 @@ interface Options extends CommonOptions, TextOptions {
   to?: string;
   text?: string[];
   vector?: string;
+  vectorType?: VectorType;
   id?: string;
   idType?: 'number' | 'string';
   payload?: string[] | false;
@@ -71,6 +74,7 @@ export function addIngest(root: Command, { io, load }: Context): void {
   command
     .option('--text <columns>', 'the text that is embedded; of several columns, line by line', names('--text'))
     .option('--vector <column>', 'vectors, in place of texts')
+    .option('--vector-type <type>', VECTOR_TYPE, oneOf('--vector-type', VECTOR_TYPES))
     .option('--id <column>', 'ids (default: the number of the row)')
     .option(
       '--id-type <type>',
@@ -117,10 +121,11 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
   const twice = files.find((file, i) => files.indexOf(file) !== i);
   if (twice !== undefined) throw new UsageError(`Expected each file once but received ${twice} twice`);
   const formats = files.map((file) => formatOf(file, options.format));
-  const { text, vector, id, payload, numbers = [], strings } = options;
+  const { text, vector, vectorType, id, payload, numbers = [], strings } = options;
   const model = specOf(options);
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
   const onlyNpy = formats.every((format) => format === 'npy');
+  if (vectorType !== undefined && vector === undefined) throw new UsageError('Expected --vector beside --vector-type');
   if (text === undefined && vector === undefined && !onlyNpy) {
     throw new UsageError('Expected --text <columns>, or --vector <column>');
   }
@@ -133,6 +138,7 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
   const mapping: Mapping = {
     ...(text && { text }),
     ...(vector !== undefined && { vector }),
+    ...(vectorType && { vectorType }),
     ...(id !== undefined && { id }),
     payload: payload === false ? [] : (payload ?? 'rest'),
     numbers,

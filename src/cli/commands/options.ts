@@ -5,6 +5,7 @@ import { UsageError } from '../exit.js';
 import { FORMATS, type Format, isTextFormat } from '../read/open.js';
 import type { TextOptions } from '../read/reader.js';
 import type { PlaceOptions } from '../stores/open.js';
+import { VECTOR_TYPES } from '../vector-type.js';
 
 /** @throws what commander makes a usage error of */
 export function integer(name: string, least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -126,6 +127,9 @@ export function addPlace(command: Command, name = '--store'): Command {
     .option('--qdrant <url>', 'Qdrant at the URL of its REST interface (its key: QDRANT_API_KEY)')
     .option('--collection <name>', 'of Milvus or Qdrant');
 }
+
+/** Of `--vector-type`. */
+export const VECTOR_TYPE = `what bytes or unsigned integers of vectors are: ${VECTOR_TYPES.join(', ')}`;
 
 /** What is searched: a prefix of an index, vectors of a database. */
 export function addVectors(command: Command): Command {

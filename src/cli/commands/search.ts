@@ -8,6 +8,7 @@ import type { Context } from '../program.js';
 import { filterFrom, queryText } from '../query-input.js';
 import { type SearchOptions, search } from '../search.js';
 import { placeOf } from '../stores/open.js';
+import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import {
   addModel,
   addPlace,
@@ -18,6 +19,7 @@ import {
   integers,
   oneOf,
   shares,
+  VECTOR_TYPE,
 } from './options.js';
 
 const EXAMPLES = `
@@ -32,6 +34,7 @@ Examples:
 
 interface Options extends CommonOptions {
   vector?: string;
+  vectorType?: VectorType;
   limit?: number;
   filter?: string;
   mode?: 'funnel' | 'exact';
@@ -49,6 +52,7 @@ export function addSearch(root: Command, { io, load }: Context): void {
     .argument('[query...]', 'the text');
   addVectors(addPlace(command))
     .option('--vector <json or file>', 'a query vector, in place of a text')
+    .option('--vector-type <type>', `of it: ${VECTOR_TYPE}`, oneOf('--vector-type', VECTOR_TYPES))
     .option('--limit <hits>', 'hits (default: 10)', integer('--limit', 1, 10_000))
     .option('--filter <json or file>', 'only rows that pass, in the form of Qdrant’s REST interface')
     .option('--mode <mode>', 'funnel or exact', oneOf('--mode', ['funnel', 'exact']))
@@ -66,6 +70,9 @@ export function addSearch(root: Command, { io, load }: Context): void {
       if (text !== undefined && options.vector !== undefined) {
         throw new UsageError('Expected a query text or --vector but received both');
       }
+      if (options.vectorType !== undefined && options.vector === undefined) {
+        throw new UsageError('Expected --vector beside --vector-type');
+      }
       const own = searchOptions(options, text);
       if (text !== undefined || options.vector !== undefined) return search(place, own, io, load);
       if (!io.stdin.isTTY || !io.stdout.isTTY || io.json) {
@@ -77,7 +84,8 @@ export function addSearch(root: Command, { io, load }: Context): void {
 
 function searchOptions(options: Options, text: string | undefined): SearchOptions {
   const head = headDims(options);
-  const { vector, limit, filter, mode, candidates, scales, keep, tuned = true, explain = false } = options;
+  const { vector, vectorType, limit, filter, mode, candidates, scales, keep } = options;
+  const { tuned = true, explain = false } = options;
   const model = specOf(options);
   const plan: Partial<Plan> = {
     ...(candidates !== undefined && { candidates }),
@@ -89,6 +97,7 @@ function searchOptions(options: Options, text: string | undefined): SearchOption
     explain,
     ...(text !== undefined && { text }),
     ...(vector !== undefined && { vector }),
+    ...(vectorType && { vectorType }),
     ...(model && { model }),
     ...(limit !== undefined && { limit }),
     ...(filter !== undefined && { filter: filterFrom(filter) }),

@@ -13,6 +13,7 @@ import type { TextOptions } from '../read/reader.js';
 import { placeOf } from '../stores/open.js';
 import { bytes, count, table } from '../text.js';
 import { lastTuned, type Tuned, tuneStore, writeReport } from '../tune.js';
+import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import {
   addModel,
   addPlace,
@@ -26,6 +27,7 @@ import {
   oneOf,
   share,
   textOptions,
+  VECTOR_TYPE,
 } from './options.js';
 
 const TUNE_EXAMPLES = `
@@ -53,6 +55,7 @@ interface SampleOptions extends CommonOptions, TextOptions {
   queries?: string;
   text?: string[];
   vector?: string;
+  vectorType?: VectorType;
   format?: Format;
   sample: number;
 }
@@ -76,6 +79,7 @@ function addSample(command: Command): Command {
     .option('--queries <file>', 'real queries: a text a line in .txt, or rows as ingest reads them')
     .option('--text <columns>', 'of the file: the texts (default: text)', names('--text'))
     .option('--vector <column>', 'of the file: vectors, in place of texts')
+    .option('--vector-type <type>', `of the file: ${VECTOR_TYPE}`, oneOf('--vector-type', VECTOR_TYPES))
     .option('--sample <queries>', 'at most so many, drawn by chance', integer('--sample', 2), 2000);
   return addModel(addReading(command));
 }
@@ -153,12 +157,14 @@ export function addBench(root: Command, { io, load }: Context): void {
 }
 
 function sampleOf(options: SampleOptions) {
-  const { queries, text, vector, format, encoding, delimiter, sample } = options;
+  const { queries, text, vector, vectorType, format, encoding, delimiter, sample } = options;
   const head = headDims(options);
   const model = specOf(options);
-  if (queries === undefined && (text ?? vector ?? format ?? encoding ?? delimiter) !== undefined) {
-    throw new UsageError('Expected --queries beside --text, --vector, --format, --encoding and --delimiter');
+  if (queries === undefined && (text ?? vector ?? vectorType ?? format ?? encoding ?? delimiter) !== undefined) {
+    const others = '--text, --vector, --vector-type, --format, --encoding and --delimiter';
+    throw new UsageError(`Expected --queries beside ${others}`);
   }
+  if (vectorType !== undefined && vector === undefined) throw new UsageError('Expected --vector beside --vector-type');
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
   const file: QueryFile | undefined =
     queries === undefined
@@ -168,6 +174,7 @@ function sampleOf(options: SampleOptions) {
           limit: sample,
           ...(text && { text }),
           ...(vector !== undefined && { vector }),
+          ...(vectorType && { vectorType }),
           ...(format && { format }),
           ...textOptions(options, [isText({ path: queries, format }) ? 'txt' : formatOf(queries, format)]),
         };

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UsageError } from '../exit.js';
 import { CsvReader } from './csv.js';
+import { hintByContent, hintByName } from './foreign.js';
 import { firstCharacter, JsonReader } from './json.js';
 import { JsonlReader } from './jsonl.js';
 import { NpyReader } from './npy.js';
@@ -39,6 +40,8 @@ export function formatOf(path: string, given?: Format): Format {
     throw new UsageError(`Expected ${format} files unpacked (gunzip) but received ${path}`);
   }
   if (format !== undefined) return format;
+  const hint = hintByName(path);
+  if (hint !== undefined) throw new UsageError(`Expected JSONL, CSV, Parquet or .npy but received ${path}, ${hint}`);
   const known = Object.keys(BY_EXTENSION).join(', ');
   throw new UsageError(`Expected a file that ends in ${known}, or --format, but received ${path}`);
 }
@@ -51,7 +54,12 @@ export async function openReader(path: string, format: Format, text: TextOptions
   } catch (error) {
     throw unreadable(path, error);
   }
-  if (!isFile) throw badFile('BAD_ARGUMENT', 'a file that can be read', path, 'a folder or device');
+  if (!isFile) {
+    const what = `a folder or device (of a folder, name its files: ${path.replace(/[\\/]+$/, '')}/*)`;
+    throw badFile('BAD_ARGUMENT', 'a file that can be read', path, what);
+  }
+  const hint = hintByContent(path, format);
+  if (hint !== undefined) throw badFile('BAD_ARGUMENT', `${format === 'npy' ? '.npy' : format}`, path, hint);
   switch (format) {
     case 'jsonl':
       return new JsonlReader(path, text);

@@ -1,25 +1,32 @@
 /** Rows of Parquet files, through hyparquet. The file is read in slices, of the columns that are asked for. */
 import { type FileHandle, open } from 'node:fs/promises';
 import * as zlib from 'node:zlib';
+import type { FileMetaData } from 'hyparquet';
 import { FunnelError } from '../../errors.js';
 import { setOwn } from '../../sources/own.js';
 import { load } from '../packages.js';
-import { badFile, type Chunk, type Reader, type Row, unreadable } from './reader.js';
+import { type Column, columnsOf, leavesOf, physical } from './parquet-schema.js';
+import { isSafe, type Leaf, Unfit } from './parquet-values.js';
+import { badFile, type Chunk, type Reader, type Row, unreadable, type VectorColumn } from './reader.js';
 
 type Hyparquet = typeof import('hyparquet');
-type Metadata = Awaited<ReturnType<Hyparquet['parquetMetadataAsync']>>;
+type ReadOptions = Parameters<Hyparquet['parquetRead']>[0];
+type Compressors = NonNullable<ReadOptions['compressors']>;
+type ColumnMetaData = NonNullable<FileMetaData['row_groups'][number]['columns'][number]['meta_data']>;
 
 /** What Node.js decompresses; its Zstandard came with 22.15. */
 const { gunzipSync, brotliDecompressSync, zstdDecompressSync } = zlib as typeof zlib & {
   zstdDecompressSync?: (input: Uint8Array) => Uint8Array;
 };
-const COMPRESSORS = {
-  GZIP: (input: Uint8Array) => gunzipSync(input),
-  BROTLI: (input: Uint8Array) => brotliDecompressSync(input),
-  ...(zstdDecompressSync && { ZSTD: (input: Uint8Array) => zstdDecompressSync(input) }),
+const COMPRESSORS: Compressors = {
+  GZIP: (input) => gunzipSync(input),
+  BROTLI: (input) => brotliDecompressSync(input),
+  ...(zstdDecompressSync && { ZSTD: (input) => zstdDecompressSync(input) }),
 };
-/** The first two hyparquet does itself. */
-const CODECS: ReadonlySet<string> = new Set(['UNCOMPRESSED', 'SNAPPY', ...Object.keys(COMPRESSORS)]);
+/** hyparquet does these itself. */
+const BUILT_IN: ReadonlySet<string> = new Set(['UNCOMPRESSED', 'SNAPPY']);
+/** Of what hyparquet-compressors adds. */
+const ADDED: ReadonlySet<string> = new Set(['ZSTD', 'LZ4', 'LZ4_RAW']);
 /** Rows decoded at once, of a row group whose pages can be found one by one. */
 const ROWS = 1024;
 /**
@@ -31,21 +38,31 @@ const PART_BYTES = 64 << 20;
 export class ParquetReader implements Reader {
   readonly kind = 'parquet';
   readonly total: number;
-  /** Undefined: all. */
+  readonly columns: readonly string[];
+  /** Columns that are read, or paths into them. Undefined: all. */
   only: readonly string[] | undefined;
+  /** What the decoder is shown. */
+  readonly #physical: FileMetaData;
+  #ready: Promise<Column[]> | undefined;
 
   private constructor(
     readonly path: string,
     private readonly handle: FileHandle,
     private readonly size: number,
     private readonly parquet: Hyparquet,
-    private readonly metadata: Metadata,
-    readonly columns: readonly string[],
+    private readonly metadata: FileMetaData,
+    private readonly trees: readonly Column[],
+    private readonly compressors: Compressors,
   ) {
     this.total = Number(metadata.num_rows);
+    this.columns = trees.map(({ name }) => name);
+    this.#physical = physical(metadata);
   }
 
-  /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT, CORRUPT, UNSUPPORTED: a compression that hyparquet does not know */
+  /**
+   * @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT, CORRUPT, UNSUPPORTED: encryption, or a compression that nothing here
+   *   knows
+   */
   static async open(path: string): Promise<ParquetReader> {
     const parquet = await load<Hyparquet>('hyparquet');
     let handle: FileHandle;
@@ -58,41 +75,51 @@ export class ParquetReader implements Reader {
       const stat = await handle.stat();
       if (!stat.isFile()) throw badFile('BAD_ARGUMENT', 'a Parquet file', path, 'a folder or device');
       const { size } = stat;
-      let metadata: Metadata;
-      try {
-        if (size < 12) throw new Error(`it has ${size} bytes`);
-        metadata = await parquet.parquetMetadataAsync(sliced(handle, size, path));
-      } catch (cause) {
-        if (cause instanceof FunnelError) throw cause;
-        throw badFile('CORRUPT', 'a whole Parquet file', path, (cause as Error).message, cause);
+      const metadata = await metadataOf(parquet, handle, size, path);
+      const trees = columnsOf(metadata, path);
+      const leaves = metadata.schema.filter(({ type }) => type !== undefined).length;
+      for (const { columns } of metadata.row_groups) {
+        if (columns.some((chunk) => chunk.meta_data === undefined || chunk.crypto_metadata !== undefined)) {
+          throw badFile('UNSUPPORTED', 'a Parquet file without encryption', path, 'one with encrypted columns');
+        }
+        if (columns.length !== leaves) {
+          const what = `${columns.length} columns in a row group of ${leaves}`;
+          throw badFile('CORRUPT', 'a whole Parquet file', path, what);
+        }
       }
-      const codecs = metadata.row_groups.flatMap((group) => group.columns.map((one) => String(one.meta_data?.codec)));
-      const unknown = codecs.find((codec) => !CODECS.has(codec));
-      if (unknown !== undefined) {
-        const what = 'a compression that this Node.js knows (pyarrow: compression="snappy")';
-        throw badFile('UNSUPPORTED', what, path, unknown);
-      }
-      const columns = parquet.parquetSchema(metadata).children.map(({ element }) => element.name);
-      return new ParquetReader(path, handle, size, parquet, metadata, columns);
+      return new ParquetReader(path, handle, size, parquet, metadata, trees, await compressorsFor(metadata, path));
     } catch (error) {
       await handle.close();
       throw error;
     }
   }
 
+  vectorColumn(name: string): VectorColumn | undefined {
+    let column = this.trees.find((one) => one.name === name);
+    if (column === undefined) {
+      const [first, ...path] = name.split('.');
+      column = this.trees.find((one) => one.name === first);
+      for (const part of path)
+        column = column?.kind === 'struct' ? column.fields!.find((one) => one.name === part) : undefined;
+    }
+    return column && { kind: vectorKind(column), words: `a column of ${column.words}` };
+  }
+
+  /** @throws FunnelError UNSUPPORTED, naming a column that has no exact form; CORRUPT, of pages; DISK */
   async *read(from: number): AsyncGenerator<Chunk> {
     const { total, path } = this;
+    const read = await this.#prepared();
     let groupStart = 0;
     for (const group of this.metadata.row_groups) {
       const groupEnd = groupStart + Number(group.num_rows);
-      const step = this.#step(group);
+      const step = this.#step(group, read);
       for (let first = Math.max(from, groupStart); first < groupEnd; first += step) {
         const end = Math.min(groupEnd, first + step);
-        const data = await this.#rows(first, end);
+        const data = await this.#rows(first, end, read);
         for (let at = 0; at < data.length; at += ROWS) {
-          const rows = data.slice(at, at + ROWS).map((values, i): Row => {
+          const rows = data.slice(at, at + ROWS).map((raw, i): Row => {
             const number = first + at + i;
-            return { number, at: `row ${number} of ${path}`, values: plain(values) };
+            return rowOf(raw, read, number, `row ${number} of ${path}`);
           });
           yield { rows, share: (first + at + rows.length) / total };
         }
@@ -101,37 +128,193 @@ export class ParquetReader implements Reader {
     }
   }
 
-  #step({ columns, num_rows }: Metadata['row_groups'][number]): number {
-    const { only } = this;
-    const read = columns.filter(({ meta_data }) => only?.includes(meta_data?.path_in_schema[0] ?? '') ?? true);
-    if (read.every((one) => one.offset_index_offset !== undefined)) return ROWS;
-    const bytes = read.reduce((sum, one) => sum + Number(one.meta_data?.total_uncompressed_size ?? 0), 0);
+  /** The columns that are asked for, with the type of each decided. */
+  #prepared(): Promise<Column[]> {
+    this.#ready ??= this.#prepare();
+    return this.#ready;
+  }
+
+  async #prepare(): Promise<Column[]> {
+    const { only, trees, path } = this;
+    const { columns } = this;
+    const asked = (one: string, name: string) => one === name || (one.startsWith(`${name}.`) && !columns.includes(one));
+    const read = trees.filter(({ name }) => only?.some((one) => asked(one, name)) ?? true);
+    for (const column of read) {
+      const bad = leavesOf(column).find(({ unsupported }) => unsupported);
+      if (bad !== undefined) {
+        const what =
+          'a column whose values have an exact form (cast it, to string for example, or choose others with --payload)';
+        const where = `${JSON.stringify(column.name)} in ${path}`;
+        throw new FunnelError('UNSUPPORTED', `Expected ${what} for ${where} but received ${column.words}`);
+      }
+    }
+    for (const column of read) {
+      for (const leaf of leavesOf(column)) if (leaf.exact !== undefined) leaf.wide = await this.#isWide(column, leaf);
+    }
+    return read;
+  }
+
+  /** Whether a column has integers beyond ±(2^53 − 1). Groups whose statistics do not say are read for it. */
+  async #isWide(column: Column, { at, words, exact }: Leaf): Promise<boolean> {
+    let rowStart = 0;
+    for (const [g, group] of this.metadata.row_groups.entries()) {
+      const rowEnd = rowStart + Number(group.num_rows);
+      if (!statedSafe(group.columns[at]!.meta_data!, words)) {
+        const path = this.#physical.row_groups[g]!.columns[at]!.meta_data!.path_in_schema.join();
+        let wide = false;
+        await this.#decode(rowStart, rowEnd, [column], {
+          onPage({ pathInSchema, columnData }) {
+            if (pathInSchema.join() === path) wide ||= someWide(columnData, exact!);
+          },
+        });
+        if (wide) return true;
+      }
+      rowStart = rowEnd;
+    }
+    return false;
+  }
+
+  #step({ columns, num_rows }: FileMetaData['row_groups'][number], read: readonly Column[]): number {
+    const at = new Set(read.flatMap(leavesOf).map((leaf) => leaf.at));
+    const chunks = columns.filter((_, i) => at.has(i));
+    if (chunks.every((one) => one.offset_index_offset !== undefined)) return ROWS;
+    const bytes = chunks.reduce((sum, one) => sum + Number(one.meta_data?.total_uncompressed_size ?? 0), 0);
     return Math.max(ROWS, Math.ceil(Number(num_rows) / Math.max(1, Math.ceil(bytes / PART_BYTES))));
   }
 
-  async #rows(rowStart: number, rowEnd: number): Promise<Record<string, unknown>[]> {
-    const { metadata, only, path } = this;
+  async #rows(rowStart: number, rowEnd: number, read: readonly Column[]): Promise<Record<string, unknown>[]> {
+    let rows: Record<string, unknown>[] = [];
+    const onComplete = (all: Record<string, unknown>[]) => {
+      rows = all;
+    };
+    await this.#decode(rowStart, rowEnd, read, { rowFormat: 'object', onComplete });
+    return rows;
+  }
+
+  async #decode(
+    rowStart: number,
+    rowEnd: number,
+    read: readonly Column[],
+    how: Pick<ReadOptions, 'onPage'> | { rowFormat: 'object'; onComplete: (rows: Record<string, unknown>[]) => void },
+  ): Promise<void> {
+    const { path, compressors } = this;
     const file = sliced(this.handle, this.size, path);
     try {
-      return await this.parquet.parquetReadObjects({
+      await this.parquet.parquetRead({
         file,
-        metadata,
+        metadata: this.#physical,
         rowStart,
         rowEnd,
+        columns: read.map(({ key }) => key),
         useOffsetIndex: true,
-        compressors: COMPRESSORS,
-        ...(only && { columns: [...only] }),
+        utf8: false,
+        compressors,
+        ...how,
       });
     } catch (cause) {
       if (cause instanceof FunnelError) throw cause;
-      const why = `Expected readable pages for rows ${rowStart} to ${rowEnd - 1} of ${path} but received`;
-      throw new FunnelError('CORRUPT', `${why} ${(cause as Error).message}`, { cause });
+      const { message } = cause as Error;
+      const code = /unsupported|not supported/.test(message) ? 'UNSUPPORTED' : 'CORRUPT';
+      const what = code === 'CORRUPT' ? 'readable pages' : 'pages that hyparquet knows (write the file anew)';
+      const why = `Expected ${what} for rows ${rowStart} to ${rowEnd - 1} of ${path} but received ${message}`;
+      throw new FunnelError(code, why, { cause });
     }
   }
 
   async close(): Promise<void> {
     await this.handle.close();
   }
+}
+
+/** @throws FunnelError CORRUPT, UNSUPPORTED */
+async function metadataOf(parquet: Hyparquet, handle: FileHandle, size: number, path: string): Promise<FileMetaData> {
+  const file = sliced(handle, size, path);
+  try {
+    if (size < 12) throw new Error(`it has ${size} bytes`);
+    const end = Buffer.from(await file.slice(size - 4)).toString('latin1');
+    if (end === 'PARE') throw badFile('UNSUPPORTED', 'a Parquet file without encryption', path, 'an encrypted one');
+    return await parquet.parquetMetadataAsync(file);
+  } catch (cause) {
+    if (cause instanceof FunnelError) throw cause;
+    throw badFile('CORRUPT', 'a whole Parquet file', path, (cause as Error).message, cause);
+  }
+}
+
+/** @throws FunnelError UNSUPPORTED */
+async function compressorsFor({ row_groups }: FileMetaData, path: string): Promise<Compressors> {
+  const codecs = new Set(row_groups.flatMap(({ columns }) => columns.map((one) => String(one.meta_data?.codec))));
+  const unknown = [...codecs].find((codec) => !BUILT_IN.has(codec) && !(codec in COMPRESSORS));
+  if (unknown === undefined) return COMPRESSORS;
+  let why = 'pyarrow: compression="snappy"';
+  if (ADDED.has(unknown)) {
+    try {
+      const { compressors } = await load<typeof import('hyparquet-compressors')>('hyparquet-compressors');
+      return { ...withEmptyPages(compressors), ...COMPRESSORS };
+    } catch (error) {
+      if (!(error instanceof FunnelError)) throw error;
+      why = `npm install hyparquet-compressors, ${unknown === 'ZSTD' ? 'or Node.js 22.15 or newer' : `or ${why}`}`;
+    }
+  }
+  throw badFile('UNSUPPORTED', `a compression that is known here (${why})`, path, unknown);
+}
+
+/** A page of nulls has no bytes, which the package's LZ4 takes for a damaged one. */
+function withEmptyPages(compressors: Compressors): Compressors {
+  const empty = new Uint8Array(0);
+  const entries = Object.entries(compressors).map(([codec, decompress]) => {
+    return [codec, (input: Uint8Array, length: number) => (length === 0 ? empty : decompress!(input, length))];
+  });
+  return Object.fromEntries(entries) as Compressors;
+}
+
+/** Whether the statistics say that all integers lie within ±(2^53 − 1). */
+function statedSafe({ statistics, num_values }: ColumnMetaData, words: string): boolean {
+  if (statistics === undefined) return false;
+  const { min, max, min_value, max_value, null_count } = statistics;
+  // The older fields compare as signed integers.
+  const [low, high] = words === 'uint64' ? [min_value, max_value] : [min_value ?? min, max_value ?? max];
+  if (low === undefined || high === undefined) return null_count === num_values;
+  return [low, high].every((one) => (typeof one === 'bigint' ? isSafe(one) : Number.isSafeInteger(one)));
+}
+
+/** Whether a column's page has integers beyond ±(2^53 − 1), in lists of whatever depth. */
+function someWide(values: Iterable<unknown>, exact: (raw: never) => bigint): boolean {
+  for (const value of values) {
+    if (value === null || value === undefined) continue;
+    if (Array.isArray(value) ? someWide(value, exact) : !isSafe(exact(value as never))) return true;
+  }
+  return false;
+}
+
+function rowOf(raw: Record<string, unknown>, read: readonly Column[], number: number, at: string): Row {
+  const values: Record<string, unknown> = {};
+  for (const { name, key, convert } of read) {
+    try {
+      setOwn(values, name, convert(raw[key]));
+    } catch (error) {
+      if (!(error instanceof Unfit)) throw error;
+      const where = `${JSON.stringify([name, ...error.path].join('.'))} in ${at}`;
+      const why = `Expected ${error.what} for ${where} but received ${error.got}`;
+      return { number, at, broken: new FunnelError('BAD_ARGUMENT', why, { cause: error }) };
+    }
+  }
+  return { number, at, values };
+}
+
+function vectorKind(column: Column): VectorColumn['kind'] {
+  const { kind, element, leaf } = column;
+  if (kind === 'struct') return 'struct';
+  if (kind === 'list') {
+    if (element!.kind === 'list') return 'lists';
+    const words = element!.leaf?.words ?? '';
+    if (words === 'uint8' || words === 'uint16') return words;
+    if (words === 'uint32' || words === 'uint64') return 'uint';
+    if (words === 'boolean') return 'booleans';
+    return /^(float|double|half float|int\d+|decimal.*)$/.test(words) ? 'numbers' : 'other';
+  }
+  if (leaf === undefined) return 'other';
+  if (leaf.words.startsWith('binary')) return 'bytes';
+  return leaf.words === 'string' || leaf.words === 'json' ? 'text' : 'other';
 }
 
 function sliced(handle: FileHandle, byteLength: number, path: string) {
@@ -152,19 +335,4 @@ function sliced(handle: FileHandle, byteLength: number, path: string) {
       return bytes.buffer;
     },
   };
-}
-
-/** As JSON would have it: dates as text, 64-bit integers as numbers where those hold them, else as text; null stays. */
-function plain(values: Record<string, unknown>): Record<string, unknown> {
-  const out: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(values)) if (value !== undefined) setOwn(out, key, plainValue(value));
-  return out;
-}
-
-function plainValue(value: unknown): unknown {
-  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
-  if (value instanceof Date) return value.toISOString();
-  if (Array.isArray(value)) return typeof value[0] === 'number' ? value : value.map(plainValue);
-  return plain(value as Record<string, unknown>);
 }

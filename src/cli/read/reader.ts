@@ -18,6 +18,8 @@ export interface Reader {
   readonly total?: number;
   /** Names of columns, where the file declares them. */
   readonly columns?: readonly string[];
+  /** What a column has as vectors, where the file says so; undefined: it does not say, or has no such column. */
+  vectorColumn?(name: string): VectorColumn | undefined;
   /**
    * Rows in the order of the file, from row number `from` on (the first is 0), in chunks. What comes before is passed over
    * without being parsed, as far as the format lets it.
@@ -26,6 +28,13 @@ export interface Reader {
    */
   read(from: number): AsyncIterable<Chunk>;
   close(): Promise<void>;
+}
+
+/** As far as it matters for vectors: `uint`: longer unsigned integers; `text`: their JSON; `lists`: several vectors. */
+export interface VectorColumn {
+  kind: 'numbers' | 'uint8' | 'uint16' | 'uint' | 'booleans' | 'bytes' | 'text' | 'lists' | 'struct' | 'other';
+  /** For people: "a list of uint8". */
+  words: string;
 }
 
 export interface Chunk {

@@ -155,6 +155,7 @@ function unlikeJson(value: unknown): unknown {
     case 'string':
       return /\p{Surrogate}/u.test(value) ? value : undefined;
     case 'object':
+      if (ArrayBuffer.isView(value)) return value;
       for (const one of Object.values(value ?? {})) {
         const wrong = unlikeJson(one);
         if (wrong !== undefined) return wrong;
