@@ -27,7 +27,7 @@ import { facet, ownFacet } from './facet.js';
 import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
 import { evaluate, type Filtered, type Matched, type OwnFilter, ownFilter, SharedFilters } from './filters.js';
 import { gather } from './gather.js';
-import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, unitQueries } from './input.js';
+import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, sampleQueries } from './input.js';
 import { type OwnScroll, ownScroll, page } from './listing.js';
 import { Live } from './live.js';
 import { offerParts, partsOf } from './parts.js';
@@ -425,7 +425,7 @@ export class FunnelIndex<Payload = any> {
         "Expected optimize({ queries }) for rotation 'balanced': it has no basis yet",
       );
     }
-    const queries = sample === undefined ? undefined : unitQueries(sample, this.dim);
+    const queries = sample === undefined ? undefined : sampleQueries(sample, this.dim);
     const round = (n: number) => Math.ceil(n / 8) * 8;
     return {
       dim: this.dim,

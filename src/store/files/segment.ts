@@ -10,7 +10,7 @@ import { crc32c } from './crc32c.js';
 import type { Disk } from './disk.js';
 import { corrupt } from './errors.js';
 import { checkHead } from './rows.js';
-import { SEGMENT_VERSION, type SegmentEntry } from './state.js';
+import { MEANS, SEGMENT_VERSION, SEGMENT_WITH_MEAN, type SegmentEntry } from './state.js';
 import { othersTurn, type Step, type Steps, take } from './step.js';
 
 const MAGIC = Buffer.from('FVSEGM\r\n', 'latin1');
@@ -60,7 +60,7 @@ export function* writeSections(
   yield* take(disk.write(fd, tail, offset));
   const header = Buffer.alloc(HEADER_BYTES);
   MAGIC.copy(header);
-  header.writeUInt32LE(SEGMENT_VERSION, 8);
+  header.writeUInt32LE(table.some(({ name }) => MEANS.includes(name)) ? SEGMENT_WITH_MEAN : SEGMENT_VERSION, 8);
   header.set(uuid, 12);
   header.writeUInt32LE(tail.length, 28);
   header.writeBigUInt64LE(BigInt(offset), 32);
@@ -88,7 +88,7 @@ export function* openSegment(disk: Disk, fd: number, entry: SegmentEntry, uuid: 
   if (size !== entry.bytes) throw corrupt(name, 'length', `is ${size} bytes, not ${entry.bytes}`);
   const header = Buffer.alloc(HEADER_BYTES);
   yield* take(disk.read(fd, header, 0));
-  checkHead(header, MAGIC, uuid, name, SEGMENT_VERSION);
+  checkHead(header, MAGIC, uuid, name, [SEGMENT_VERSION, SEGMENT_WITH_MEAN]);
   if (header.readUInt32LE(HEADER_BYTES - 4) !== crc32c(header, 0, 0, HEADER_BYTES - 4)) {
     throw corrupt(name, 'header', 'has a wrong checksum');
   }

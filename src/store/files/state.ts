@@ -11,8 +11,12 @@ import { corrupt, filesError } from './errors.js';
 
 /** Of row files, and of a state without payload indexes. */
 export const FORMAT_VERSION = 1;
-/** Of segments and payload indexes; 1 had a basis of float16. */
+/** Of segments without a mean, and of payload indexes; 1 had a basis of float16. */
 export const SEGMENT_VERSION = 2;
+/** Of segments with a mean (engine/centre.ts): a version that knows only the first would search the rows themselves. */
+export const SEGMENT_WITH_MEAN = 3;
+/** The sections that only such a segment has. */
+export const MEANS: readonly string[] = ['mean', 'orderMean'];
 /** Of a state with payload indexes: a version that knows only the first would take their files for codes. */
 export const FORMAT_WITH_INDEXES = 2;
 
