@@ -39,6 +39,8 @@ interface Meta {
   scales: Record<(typeof LENGTHS)[number], number>;
   /** Whether there is one; files from before there were some say nothing. */
   mean?: boolean;
+  /** Files from before it was measured have none. */
+  agreement?: number;
   /** Files from before there were others have none. */
   order?: Pick<OrderCoding, 'kind' | 'length'> & { largestNorm: number; zeros: number; mean?: boolean };
 }
@@ -61,6 +63,7 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     lists: partition?.halfSquares.length ?? 0,
     largestNorm: segment.largestNorm,
     scales: Object.fromEntries(LENGTHS.map((name) => [name, segment[name].scale])) as Meta['scales'],
+    ...(segment.agreement !== undefined && { agreement: segment.agreement }),
     ...(coding.mean !== null && { mean: true }),
     ...(segment.order !== null && {
       order: {
@@ -180,6 +183,7 @@ export function loadSegment(
     ordinals,
     partition: lists === 0 ? null : loadPartition(kernels, load, meta, file),
     order: coding.order === null ? null : loadOrder(kernels, load, coding, meta, file),
+    agreement: meta.agreement,
     blocks: allBlocks(kernels, count),
     mask: maskOf(kernels, ordinals, alive),
   };
@@ -258,6 +262,7 @@ function metaOf(bytes: Uint8Array, file: string): Meta {
     LENGTHS.every((name) => Number.isFinite(meta.scales?.[name])) &&
     Number.isFinite(meta.basisStep) &&
     meta.basisStep >= 0 &&
+    (meta.agreement === undefined || Number.isFinite(meta.agreement)) &&
     isOrder(meta);
   if (!sane) throw corrupt(file, 'meta', 'makes no sense');
   return meta;

@@ -17,7 +17,7 @@ import {
   split,
   thresholdOf,
 } from './prepared.js';
-import type { Lengths, Segment } from './segment.js';
+import { isBlunt, type Lengths, type Segment } from './segment.js';
 
 /** The rows themselves. */
 export interface RowTier {
@@ -99,7 +99,7 @@ export class Searcher {
 
   search(state: SearchState, request: SearchRequest): SearchResult {
     if (isOfTail(request)) return this.#ofTail(state, request);
-    return isBounded(request) ? this.#bounded(state, [request])[0]! : this.#funnel(state, request);
+    return isBounded(state, request) ? this.#bounded(state, [request])[0]! : this.#funnel(state, request);
   }
 
   searchBatch(state: SearchState, requests: readonly SearchRequest[]): SearchResult[] {
@@ -107,7 +107,7 @@ export class Searcher {
     const bounded: number[] = [];
     requests.forEach((request, i) => {
       if (isOfTail(request)) results[i] = this.#ofTail(state, request);
-      else if (isBounded(request)) bounded.push(i);
+      else if (isBounded(state, request)) bounded.push(i);
       else results[i] = this.#funnel(state, request);
     });
     for (let first = 0; first < bounded.length; first += TILE) {
@@ -170,7 +170,7 @@ export class Searcher {
   #ofTail(state: SearchState, request: SearchRequest): SearchResult {
     const run = new Run(state, request);
     this.#tail(state, run);
-    return run.result(isBounded(request));
+    return run.result(isBounded(state, request));
   }
 
   #tail(state: SearchState, run: Run): void {
@@ -642,9 +642,13 @@ function listsWithin(
   return order.length;
 }
 
-/** Do bounds decide, and not a number of candidates? */
-function isBounded({ mode, eps }: SearchRequest): boolean {
-  return mode === 'exact' || eps !== undefined;
+/**
+ * Do bounds decide, and not a number of candidates? Also where nobody asked for a number and codes would choose badly:
+ * bounds cost more there, and lose nothing.
+ */
+function isBounded({ segments }: SearchState, { mode, eps, candidates, probes }: SearchRequest): boolean {
+  if (mode === 'exact' || eps !== undefined) return true;
+  return candidates === undefined && probes === undefined && segments.some(isBlunt);
 }
 
 /** Does the filter leave no row of a segment? */

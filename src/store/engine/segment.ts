@@ -68,10 +68,20 @@ export interface Segment {
   readonly ordinals: Uint32Array;
   readonly partition: Partition | null;
   readonly order: Order | null;
+  /** How well the codes tell rows apart (agreement.ts); undefined: not measured. */
+  readonly agreement?: number | undefined;
   /** 0, 1, 2, ...: every block. */
   readonly blocks: Uint32Array;
   /** By block: the rows that exist and live. */
   readonly mask: Uint16Array;
+}
+
+/** Below this the shortlist of mode 'funnel' is little better than any rows. */
+const LEAST_AGREEMENT = 0.25;
+
+/** Do codes say so little that a shortlist by them would lose most of an answer? */
+export function isBlunt({ agreement }: Segment): boolean {
+  return agreement !== undefined && agreement < LEAST_AGREEMENT;
 }
 
 export function blocksOf(count: number): number {
