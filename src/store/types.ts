@@ -44,7 +44,8 @@ export type Rotation = 'pca' | 'none' | 'balanced';
  * reads:
  *
  * - 'int8': the same dims with 8 bits each. One query costs twice as much, for better candidates.
- * - 'binary': one bit for each of the rows' own dims. For models whose dims all say something.
+ * - 'binary': one bit for each of the rows' own dims, whether the value is above the dim's mean. For models whose dims all
+ *   say something.
  * - `{ prefix: m }`: the first m of the rows' own dims (at most 4096), 8 bits each, whatever the rotation: the order that a
  *   database gives which keeps such prefixes in a vector field of their own. For cosine that is the cosine of the prefixes,
  *   each brought to length 1 again (0 where a prefix is zeros); for dot their dot product; for euclid their distance.
