@@ -1,8 +1,11 @@
 /** Builds a segment over the live rows of an index, in its threads where there are some. */
 import type { CodeKernels } from '../kernels/codes.js';
+import type { Kernels } from '../kernels/kernels.js';
 import { halfToFloat } from '../kernels/reference.js';
+import { agreementOf } from './engine/agreement.js';
 import { type BuildOptions, encodeRange, finish, planCoding, roomFor, sortByList, sortPlane } from './engine/build.js';
 import { OrdinalReader, Rows } from './engine/rows.js';
+import { Searcher } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
 import type { Live } from './live.js';
 import type { Pool } from './pool.js';
@@ -27,6 +30,7 @@ function liveOrdinals(live: Live): Uint32Array {
 
 export function buildSync(
   live: Live,
+  kernels: Kernels,
   codes: CodeKernels,
   options: BuildOptions,
   onProgress: OnProgress = () => {},
@@ -46,7 +50,12 @@ export function buildSync(
   }
   const sorting = sortByList(encoded, plan);
   sortPlane(encoded.fullPlane, plan.coding.full, sorting);
-  return finish(codes, plan, encoded, ordinals, live.alive, sorting);
+  const segment = finish(codes, plan, encoded, ordinals, live.alive, sorting);
+  const searcher = new Searcher(kernels, codes);
+  return {
+    ...segment,
+    agreement: agreementOf(searcher, segment, new Rows(codes, live.images, options.dim, live.half)),
+  };
 }
 
 /** As buildSync, off this thread. */
@@ -84,7 +93,7 @@ export async function buildWith(
     if (failed !== undefined) throw failed.reason;
     const sorting = await pool.sort({ kind: 'sort', plan, encoded });
     const [segment] = await Promise.all([
-      pool.finish({ kind: 'finish', plan, encoded, ordinals, sorting }),
+      pool.finish({ kind: 'finish', plan, images, half, encoded, ordinals, sorting }),
       pool.sortPlane({ kind: 'sortPlane', plane: encoded.fullPlane, stride: plan.coding.full, sorting }),
     ]);
     return segment;

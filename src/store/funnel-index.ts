@@ -22,12 +22,12 @@ import { ByExample, type IndexGroups, type IndexRecommend, type IndexRecommendGr
 import type { Basis } from './engine/basis.js';
 import type { BuildOptions } from './engine/build.js';
 import { Searcher, type SearchResult, type SearchState } from './engine/search.js';
-import type { Segment } from './engine/segment.js';
+import { isBlunt, type Segment } from './engine/segment.js';
 import { facet, ownFacet } from './facet.js';
 import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
 import { evaluate, type Filtered, type Matched, type OwnFilter, ownFilter, SharedFilters } from './filters.js';
 import { gather } from './gather.js';
-import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, unitQueries } from './input.js';
+import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, sampleQueries } from './input.js';
 import { type OwnScroll, ownScroll, page } from './listing.js';
 import { Live } from './live.js';
 import { offerParts, partsOf } from './parts.js';
@@ -357,7 +357,7 @@ export class FunnelIndex<Payload = any> {
     }
     const segment = POOL_AVAILABLE
       ? await buildWith(this.#pool, this.#live, this.#codes, options, onProgress)
-      : buildSync(this.#live, this.#codes, options, onProgress);
+      : buildSync(this.#live, this.#kernels, this.#codes, options, onProgress);
     if (segment !== undefined && !this.#closed) await this.#keep(segment, onProgress);
     if (!this.#closed) await this.#indexes.write();
   }
@@ -379,7 +379,13 @@ export class FunnelIndex<Payload = any> {
     this.#checkOptimize(options);
     if (this.#optimizing !== undefined) throw underWay();
     this.#indexes.writeNow();
-    const segment = buildSync(this.#live, this.#codes, this.#buildOptions(options.queries), options.onProgress);
+    const segment = buildSync(
+      this.#live,
+      this.#kernels,
+      this.#codes,
+      this.#buildOptions(options.queries),
+      options.onProgress,
+    );
     if (segment !== undefined) this.#keepSync(segment);
   }
 
@@ -425,7 +431,7 @@ export class FunnelIndex<Payload = any> {
         "Expected optimize({ queries }) for rotation 'balanced': it has no basis yet",
       );
     }
-    const queries = sample === undefined ? undefined : unitQueries(sample, this.dim);
+    const queries = sample === undefined ? undefined : sampleQueries(sample, this.dim);
     const round = (n: number) => Math.ceil(n / 8) * 8;
     return {
       dim: this.dim,
@@ -742,6 +748,7 @@ export class FunnelIndex<Payload = any> {
       metric: config.metric,
       coded: liveCount - this.#live.tail.length,
       lists: segment?.partition?.halfSquares.length ?? 0,
+      ...codesOf(segment),
       head: order ?? segment?.coding.head ?? head,
       rotation,
       resident: this.#live.resident,
@@ -792,6 +799,18 @@ export class FunnelIndex<Payload = any> {
   #checkOpen(): void {
     if (this.#closed) throw new FunnelError('CLOSED', 'Expected an open index but it was closed');
   }
+}
+
+/** What a build found of its codes, and in words where it is bad. */
+function codesOf(segment: Segment | undefined): Pick<IndexStats, 'agreement' | 'warning'> {
+  const { agreement } = segment ?? {};
+  if (agreement === undefined) return {};
+  if (!isBlunt(segment!)) return { agreement };
+  const share = `${Math.round(100 * agreement)} %`;
+  const warning =
+    `The codes hardly tell rows apart: of the ten nearest rows a shortlist by them holds ${share}. ` +
+    "Mode 'funnel' without params therefore searches by bounds, as mode 'exact' does, and may read many rows";
+  return { agreement, warning };
 }
 
 /** What is wrong with one of many says with which. */

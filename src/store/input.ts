@@ -4,7 +4,6 @@ import { allFinite } from '../kernels/finite.js';
 import { halfToFloat } from '../kernels/reference.js';
 import type { Id } from '../types.js';
 import { checkAttached, checkInteger, checkKeys, checkQuery, fixedLength, ownListOf } from '../validate.js';
-import { toUnits } from './engine/coder.js';
 import { toHalf } from './engine/half.js';
 import { MAX_PREFIX } from './engine/order.js';
 import type { AppendRequest } from './files/append.js';
@@ -186,8 +185,8 @@ function checkHead(head: unknown, dim: number): void {
   }
 }
 
-/** A sample of queries, each brought to length 1; zeros left out. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE */
-export function unitQueries(given: unknown, dim: number): Float32Array {
+/** A copy of a sample of queries. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE */
+export function sampleQueries(given: unknown, dim: number): Float32Array {
   if (!(given instanceof Float32Array)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'queries', given);
   checkAttached(given, 'queries');
   const queries = fixedLength(given);
@@ -202,9 +201,11 @@ export function unitQueries(given: unknown, dim: number): Float32Array {
       queries[at],
     );
   }
-  const units = toUnits(queries.slice(), dim);
-  if (units.length === 0) throw expected('BAD_ARGUMENT', 'at least one query that is not zeros', 'queries', queries);
-  return units;
+  const own = queries.slice();
+  if (own.every((value) => value === 0)) {
+    throw expected('BAD_ARGUMENT', 'at least one query that is not zeros', 'queries', queries);
+  }
+  return own;
 }
 
 function oneOf(value: unknown, allowed: readonly string[], where: string): void {

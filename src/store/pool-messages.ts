@@ -62,10 +62,12 @@ export interface SortPlaneJob {
   sorting: Sorting;
 }
 
-/** Makes a segment of encoded rows, but for its full plane. */
+/** Makes a segment of encoded rows, but for its full plane, and measures it. */
 export interface FinishJob {
   kind: 'finish';
   plan: Plan;
+  images: RowImage[];
+  half: boolean;
   encoded: Encoded;
   ordinals: Uint32Array;
   sorting: Sorting;

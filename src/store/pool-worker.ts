@@ -5,6 +5,7 @@ import { codeKernelsFor } from '../kernels/codes-load.js';
 import { getKernels } from '../kernels/load.js';
 import { failUnread, fromPost, toPost } from '../kernels/post.js';
 import { halfToFloat } from '../kernels/reference.js';
+import { agreementOf } from './engine/agreement.js';
 import { encodeRange, finish, planCoding, sortByList, sortPlane } from './engine/build.js';
 import { Scratch } from './engine/memory.js';
 import { OrdinalReader, Rows } from './engine/rows.js';
@@ -40,8 +41,10 @@ function answer(id: number, job: Job): ThreadReply {
       return { id };
     }
     if (job.kind === 'finish') {
-      const { plan, encoded, ordinals, sorting } = job;
-      return { id, segment: finish(codes, plan, encoded, ordinals, () => true, sorting) };
+      const { plan, images, half, encoded, ordinals, sorting } = job;
+      const segment = finish(codes, plan, encoded, ordinals, () => true, sorting);
+      const rows = new Rows(codes, images, plan.coding.dim, half, scratch);
+      return { id, segment: { ...segment, agreement: agreementOf(searcher, segment, rows) } };
     }
     const start = performance.now();
     const results = searcher.searchBatch(stateFor(job), job.requests);

@@ -3,8 +3,9 @@ import type { CodeKernels } from '../kernels/codes.js';
 import { BLOCK_ROWS } from '../kernels/codes.js';
 import { METRICS } from '../kernels/kernels.js';
 import { basisFromPlane, MOST_SKEW, strideOf } from './engine/basis.js';
+import { codedMetric } from './engine/centre.js';
 import { arrayIn } from './engine/memory.js';
-import { type Order, type OrderCoding, orderBlockBytes } from './engine/order.js';
+import { type Order, type OrderCoding, orderBlockBytes, orderMetric } from './engine/order.js';
 import { centroidRows } from './engine/partition.js';
 import type { Quantiser } from './engine/quantiser.js';
 import {
@@ -36,8 +37,12 @@ interface Meta {
   lists: number;
   largestNorm: number;
   scales: Record<(typeof LENGTHS)[number], number>;
+  /** Whether there is one; files from before there were some say nothing. */
+  mean?: boolean;
+  /** Files from before it was measured have none. */
+  agreement?: number;
   /** Files from before there were others have none. */
-  order?: Pick<OrderCoding, 'kind' | 'length'> & { largestNorm: number; zeros: number };
+  order?: Pick<OrderCoding, 'kind' | 'length'> & { largestNorm: number; zeros: number; mean?: boolean };
 }
 
 const LENGTHS = ['coarseError', 'fineError', 'levelError', 'fullError', 'headTail', 'levelTail'] as const;
@@ -58,16 +63,20 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     lists: partition?.halfSquares.length ?? 0,
     largestNorm: segment.largestNorm,
     scales: Object.fromEntries(LENGTHS.map((name) => [name, segment[name].scale])) as Meta['scales'],
+    ...(segment.agreement !== undefined && { agreement: segment.agreement }),
+    ...(coding.mean !== null && { mean: true }),
     ...(segment.order !== null && {
       order: {
         kind: coding.order!.kind,
         length: coding.order!.length,
         largestNorm: segment.order.largestNorm,
         zeros: segment.order.zeros.length,
+        ...(coding.order!.mean !== null && { mean: true }),
       },
     }),
   };
   yield { name: 'meta', bytes: Buffer.from(JSON.stringify(meta)) };
+  if (coding.mean !== null) yield section('mean', coding.mean);
   if (basis !== null) yield section('basis', basis.plane);
   for (const name of QUANTISERS) {
     const { base, step } = coding[name];
@@ -87,12 +96,13 @@ export function* segmentSections(segment: Segment): Generator<Section> {
   if (segment.order !== null) yield* orderSections(coding.order!, segment.order);
 }
 
-function* orderSections({ kind, quantiser }: OrderCoding, { plane, norms, zeros }: Order): Generator<Section> {
+function* orderSections({ kind, mean, quantiser }: OrderCoding, { plane, norms, zeros }: Order): Generator<Section> {
   // The codes of int8 are those of the head and fine planes.
   if (kind !== 'int8') {
     yield section('orderQuantiser.base', quantiser.base);
     yield section('orderQuantiser.step', quantiser.step);
   }
+  if (mean !== null) yield section('orderMean', mean);
   yield section('orderPlane', plane);
   if (norms.length > 0) yield section('orderNorms', norms);
   if (zeros.length > 0) yield section('orderZeros', zeros);
@@ -126,6 +136,12 @@ export function loadSegment(
     if (!step.every((s) => s > 0 && Number.isFinite(s))) throw corrupt(file, `${name}.step`, 'is not positive');
     return { base, step, inverse: step.map((s) => 1 / s) };
   };
+  const meanOf = (name: 'mean' | 'orderMean', dims: number): Float64Array => {
+    const mean = load(name, new Float64Array(dims));
+    if (!mean.every(Number.isFinite)) throw corrupt(file, name, 'is not finite');
+    return mean;
+  };
+  const mean = meta.mean === true ? meanOf('mean', dim) : null;
   const plane = basisStep > 0 ? load('basis', arrayIn(kernels, Uint8Array, 2 * width * strideOf(dim))) : null;
   const basis = plane === null ? null : basisFromPlane(kernels, plane, basisStep, dim);
   if (basis !== null && !(basis.skew < MOST_SKEW)) throw corrupt(file, 'basis', 'is not orthonormal');
@@ -133,6 +149,7 @@ export function loadSegment(
   const coding: Coding = {
     dim,
     metric,
+    mean,
     basis,
     head,
     width,
@@ -140,7 +157,7 @@ export function loadSegment(
     headQuantiser,
     levelQuantiser: quantiser('levelQuantiser', width - head),
     fullQuantiser: quantiser('fullQuantiser', full),
-    order: meta.order === undefined ? null : orderCoding(meta, headQuantiser, quantiser),
+    order: meta.order === undefined ? null : orderCoding(meta, headQuantiser, quantiser, meanOf),
   };
   const padded = blocksOf(count) * BLOCK_ROWS;
   const lengthsOf = (name: (typeof LENGTHS)[number], there: boolean): Lengths => ({
@@ -161,11 +178,12 @@ export function loadSegment(
     fullError: lengthsOf('fullError', full > 0),
     headTail: lengthsOf('headTail', true),
     levelTail: lengthsOf('levelTail', true),
-    norms: load('norms', arrayIn(kernels, Float32Array, metric === 'cosine' ? 0 : padded)),
+    norms: load('norms', arrayIn(kernels, Float32Array, codedMetric(metric, mean) === 'cosine' ? 0 : padded)),
     largestNorm: meta.largestNorm,
     ordinals,
     partition: lists === 0 ? null : loadPartition(kernels, load, meta, file),
     order: coding.order === null ? null : loadOrder(kernels, load, coding, meta, file),
+    agreement: meta.agreement,
     blocks: allBlocks(kernels, count),
     mask: maskOf(kernels, ordinals, alive),
   };
@@ -190,10 +208,12 @@ function orderCoding(
   { order }: Meta,
   headQuantiser: Quantiser,
   quantiser: (name: 'orderQuantiser', dims: number) => Quantiser,
+  meanOf: (name: 'orderMean', dims: number) => Float64Array,
 ): OrderCoding {
   const { kind, length } = order!;
   const dims = Math.ceil(length / 8) * 8;
-  return { kind, length, dims, quantiser: kind === 'int8' ? headQuantiser : quantiser('orderQuantiser', dims) };
+  const mean = order!.mean === true ? meanOf('orderMean', length) : null;
+  return { kind, length, dims, mean, quantiser: kind === 'int8' ? headQuantiser : quantiser('orderQuantiser', dims) };
 }
 
 function loadOrder(
@@ -204,7 +224,7 @@ function loadOrder(
   file: string,
 ): Order {
   const blocks = blocksOf(count);
-  const withNorms = order!.kind === 'prefix' && metric !== 'cosine';
+  const withNorms = order!.kind === 'prefix' && orderMetric(order!, metric) !== 'cosine';
   const zeros = load('orderZeros', arrayIn(kernels, Uint32Array, meta!.zeros));
   if (zeros.some((row) => row >= count)) throw corrupt(file, 'orderZeros', 'are not rows of it');
   return {
@@ -242,6 +262,7 @@ function metaOf(bytes: Uint8Array, file: string): Meta {
     LENGTHS.every((name) => Number.isFinite(meta.scales?.[name])) &&
     Number.isFinite(meta.basisStep) &&
     meta.basisStep >= 0 &&
+    (meta.agreement === undefined || Number.isFinite(meta.agreement)) &&
     isOrder(meta);
   if (!sane) throw corrupt(file, 'meta', 'makes no sense');
   return meta;

@@ -1,4 +1,4 @@
-/** Sets of rows that make a search of codes hard: ties, duplicates, zeros, clusters, all spectra, all magnitudes. */
+/** Sets of rows that make a search of codes hard: ties, duplicates, zeros, clusters, all spectra, all magnitudes, far means. */
 import type { Random } from '../random.js';
 
 export interface Family {
@@ -73,7 +73,55 @@ export const FAMILIES: Family[] = [
     name: 'an offset larger than the spread',
     rows: (random, count, dim) => random.vector(count * dim, 0.01).map((value) => value + 1),
   },
+  {
+    name: 'a common mean of 10 to 1,000 spreads',
+    rows: (random, count, dim) => around(random, count, dim, random.pick([10, 30, 100, 1000])),
+  },
+  {
+    name: 'around a million, with noise of 50',
+    rows: (random, count, dim) => random.vector(count * dim, 50).map((value) => value + 1e6),
+  },
+  {
+    name: 'whole numbers, as features are measured',
+    rows: (random, count, dim) => {
+      const means = Array.from({ length: dim }, () => random.int(0, 5000));
+      const spreads = Array.from({ length: dim }, () => random.pick([1, 10, 30]));
+      return fill(count, dim, () =>
+        Float32Array.from(means, (mean, j) => Math.round(mean + spreads[j]! * random.gaussian())),
+      );
+    },
+  },
+  {
+    name: 'a mean smaller than the spread',
+    rows: (random, count, dim) => around(random, count, dim, random.pick([1e-9, 0.01, 0.5, 1])),
+  },
+  {
+    name: 'a far mean, and some rows at the origin',
+    rows: (random, count, dim) =>
+      around(random, count, dim, 300).map((value, i, rows) => (rows[i - (i % dim)]! > 301 ? 0 : value)),
+  },
+  {
+    name: 'a mean beside which float32 hardly shows the spread',
+    rows: (random, count, dim) =>
+      around(random, count, dim, random.pick([1e5, 1e6, 1e7]), random.pick([1, 1e-40, 1e-20, 1e30])),
+  },
+  {
+    name: 'a common mean, and lengths of all magnitudes',
+    rows: (random, count, dim) => {
+      const mean = random.vector(dim, 100);
+      return fill(count, dim, () => {
+        const scale = 10 ** random.int(-12, 12);
+        return random.vector(dim).map((value, j) => (value + mean[j]!) * scale);
+      });
+    },
+  },
 ];
+
+/** Around a mean of so many spreads in each dim. */
+function around(random: Random, count: number, dim: number, ratio: number, spread = 1): Float32Array {
+  const mean = Array.from({ length: dim }, () => random.pick([ratio, ratio, -ratio]));
+  return fill(count, dim, () => random.vector(dim).map((value, j) => (value + mean[j]!) * spread));
+}
 
 function fill(count: number, dim: number, make: (first?: Float32Array) => Float32Array): Float32Array {
   const rows = new Float32Array(count * dim);
@@ -86,11 +134,11 @@ function fill(count: number, dim: number, make: (first?: Float32Array) => Float3
   return rows;
 }
 
-/** A query: a row, a row moved, a sum of rows, or anything. */
+/** A query: a row, a row moved, a sum of rows, a row moved as two rows differ, or anything. */
 export function queryFor(random: Random, rows: Float32Array, dim: number): Float32Array {
   const count = rows.length / dim;
   const at = (r: number) => rows.subarray(r * dim, (r + 1) * dim);
-  const kind = random.int(0, 3);
+  const kind = random.int(0, 4);
   const one = at(random.int(0, count - 1));
   let query: Float32Array;
   if (kind === 0) query = one.slice();
@@ -98,6 +146,9 @@ export function queryFor(random: Random, rows: Float32Array, dim: number): Float
   else if (kind === 2) {
     const other = at(random.int(0, count - 1));
     query = one.map((value, j) => value + other[j]!);
+  } else if (kind === 3) {
+    const [from, to] = [at(random.int(0, count - 1)), at(random.int(0, count - 1))];
+    query = one.map((value, j) => value + 0.5 * (to[j]! - from[j]!));
   } else query = random.vector(dim);
   return query.every((value) => value === 0 || !Number.isFinite(value)) ? random.vector(dim) : query;
 }

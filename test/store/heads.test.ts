@@ -9,6 +9,7 @@ import { FunnelIndex, type FunnelIndexOptions, type Head } from 'funnelvec/store
 import { getCodeKernels } from '#dist/kernels/codes-load.js';
 import { METRICS, type Metric } from '#dist/kernels/kernels.js';
 import { activeKernels, listKernels, useKernels } from '#dist/kernels/load.js';
+import { seenQuery } from '#dist/store/engine/centre.js';
 import { Scratch } from '#dist/store/engine/memory.js';
 import { orderRows } from '#dist/store/engine/ordered.js';
 import { partsOf } from '#dist/store/parts.js';
@@ -85,7 +86,8 @@ function recall(index: FunnelIndex, queries: Float32Array[], candidates?: number
 function shortlist(index: FunnelIndex, vector: Float32Array, c: number): number[] {
   const { live, codes } = partsOf(index);
   const segment = live.segments[0]!;
-  const query = { vector, norm: Math.hypot(...vector), u: new Float64Array(0) };
+  const norm = Math.hypot(...vector);
+  const query = { vector, norm, seen: seenQuery(segment.coding, vector, norm), u: new Float64Array(0) };
   const visit = { blocks: segment.blocks, count: segment.blocks.length };
   const rows = new Uint32Array(c);
   const scratch = new Scratch(codes);

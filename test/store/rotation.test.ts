@@ -45,12 +45,12 @@ function codingOf(name: string, dim: number, width: number, { plane, step }: Pic
   const own = arrayIn(getCodeKernels(name), Uint8Array, plane.length);
   own.set(plane);
   const basis = { dim, width, plane: own, step, columns: new Float32Array(0), skew: 0 };
-  return { dim, basis, head: width, width } as unknown as Coding;
+  return { dim, mean: null, basis, head: width, width } as unknown as Coding;
 }
 
 function rotated(name: string, coding: Coding, query: Float32Array, width = coding.width) {
   const scratch = new Scratch(getCodeKernels(name));
-  const { u, length, off } = rotateQuery(scratch, coding, query, lengthOf(query), width);
+  const { u, length, off } = rotateQuery(scratch, coding, { values: query, norm: lengthOf(query) }, width);
   return { u: Array.from(u.subarray(0, width)), length, off };
 }
 

@@ -27,10 +27,13 @@ export interface Basis {
 /** Directions beyond those asked for make the iteration converge on these. */
 const OVERSAMPLING = 16;
 const MULTIPLICATIONS = 4;
+/** Of rows whose moment has trace 1, more than most directions have. */
+const OWN_EIGENVALUE = 1 / 8;
 
 /**
  * @param samples of vectors of length 1, each `count × dim`; every sample weighs the same
  * @param width how many directions, a multiple of 8
+ * @param own a direction of length 1 that queries may have much of, though rows have not: it becomes one of the first
  */
 export function principalBasis(
   kernels: CodeKernels,
@@ -38,6 +41,7 @@ export function principalBasis(
   dim: number,
   width: number,
   seed = 1,
+  own: Float64Array | null = null,
 ): Basis {
   const moment = gram(kernels, samples[0], samples[0].length / dim, dim);
   for (const units of samples.slice(1)) {
@@ -45,6 +49,7 @@ export function principalBasis(
       moment[i]! += value;
     });
   }
+  if (own !== null) makeEigenvector(moment, dim, own);
   const wanted = Math.min(dim, width);
   const w = Math.min(dim, wanted + OVERSAMPLING);
   const directions = w === dim ? allDirections(moment, dim) : leadingDirections(kernels, moment, dim, w, seed);
@@ -142,6 +147,17 @@ function gram(kernels: CodeKernels, units: Float32Array, count: number, dim: num
   const scale = trace > 0 ? 1 / trace : 1;
   for (let i = 0; i < out.length; i++) out[i]! *= scale;
   return out;
+}
+
+/** Takes what the moment has along a direction away, and gives it an eigenvalue of its own. */
+function makeEigenvector(moment: Float64Array, dim: number, own: Float64Array): void {
+  const along = new Float64Array(dim);
+  for (let i = 0; i < dim; i++) along[i] = dotOf(moment.subarray(i * dim, (i + 1) * dim), own);
+  const twice = dotOf(along, own) + OWN_EIGENVALUE;
+  for (let i = 0; i < dim; i++) {
+    for (let j = 0; j < dim; j++)
+      moment[i * dim + j]! += twice * own[i]! * own[j]! - own[i]! * along[j]! - along[i]! * own[j]!;
+  }
 }
 
 function allDirections(moment: Float64Array, dim: number): Float64Array {

@@ -2,6 +2,7 @@
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import { type Basis, basisFromPlane, principalBasis } from './basis.js';
+import { codedMetric, commonMean, squareOf } from './centre.js';
 import { CHUNK_ROWS, Coder, type Encoded, toUnits } from './coder.js';
 import { type Grouping, groupingOf, kMeans } from './k-means.js';
 import { arrayIn } from './memory.js';
@@ -12,17 +13,19 @@ import {
   type OrderChoice,
   type OrderCoding,
   orderBlockBytes,
+  orderMetric,
   planOrder,
+  planPrefix,
 } from './order.js';
 import { centroidRows, type Lists, listsFor, sampleFor } from './partition.js';
-import { headQuantiser, rowQuantiser } from './quantiser.js';
+import { headQuantiser, type Quantiser, rowQuantiser, widen } from './quantiser.js';
 import { allBlocks, blocksOf, type Coding, type Lengths, maskOf, type Partition, type Segment } from './segment.js';
 
 export interface BuildOptions {
   dim: number;
   metric: Metric;
   rotation: 'pca' | 'none' | 'balanced';
-  /** Of 'balanced': sample queries of length 1, `count × dim`; or the basis that earlier ones made. */
+  /** Of 'balanced': sample queries, `count × dim`; or the basis that earlier ones made. */
   queries?: Float32Array | undefined;
   basis?: Pick<Basis, 'plane' | 'step'> | undefined;
   /** Head dims, a multiple of 8. */
@@ -51,9 +54,14 @@ function momentSample(dim: number): number {
 const MOST_ROTATED = 8192;
 
 /** A basis is never worth failing for: answers do not depend on it. */
-function basisOrNone(kernels: CodeKernels, moment: Float32Array, options: BuildOptions): Basis | null {
+function basisOrNone(
+  kernels: CodeKernels,
+  moment: Float32Array,
+  mean: Float64Array | null,
+  options: BuildOptions,
+): Basis | null {
   try {
-    return basisFor(kernels, moment, options);
+    return basisFor(kernels, moment, mean, options);
   } catch {
     return null;
   }
@@ -70,17 +78,22 @@ export interface Plan {
 export function planCoding(kernels: CodeKernels, rows: RowReader, options: BuildOptions): Plan {
   const { dim, metric, rotation, head, width } = options;
   const lists = Math.min(options.lists ?? listsFor(rows.count), Math.floor(rows.count / 8));
-  const moment = sampleUnits(rows, dim, momentSample(dim));
-  const basis = rotation === 'none' || dim > MOST_ROTATED ? null : basisOrNone(kernels, moment, options);
+  const sample = sampleRows(rows, dim, momentSample(dim));
+  const mean = commonMean(sample, dim, metric);
+  const prefix = typeof options.order === 'object' ? planPrefix(sample, dim, options.order.prefix, metric) : null;
+  const moment = toUnits(sample, dim, metric, mean);
+  const basis = rotation === 'none' || dim > MOST_ROTATED ? null : basisOrNone(kernels, moment, mean, options);
   if (basis !== null) moveInto(kernels, basis);
   const full = width >= dim ? 0 : Math.ceil(dim / 8) * 8;
 
   const rotated = rotate(kernels, basis, moment, dim, width);
   const unrotated = full > 0 ? new Float64Array(moment) : new Float64Array(0);
   const heads = headQuantiser(rotated, width, 0, head);
+  if (basis !== null && mean !== null) widenAlong(kernels, basis, mean, rotated, heads);
   const coding: Coding = {
     dim,
     metric,
+    mean,
     basis,
     head,
     width,
@@ -88,25 +101,52 @@ export function planCoding(kernels: CodeKernels, rows: RowReader, options: Build
     headQuantiser: heads,
     levelQuantiser: rowQuantiser(rotated, width, head, width - head),
     fullQuantiser: full > 0 ? rowQuantiser(unrotated, dim, 0, full) : rowQuantiser(unrotated, 1, 0, 0),
-    order: options.order === undefined ? null : planOrder(options.order, moment, dim, head, heads),
+    order: prefix ?? (typeof options.order === 'string' ? planOrder(options.order, moment, dim, head, heads) : null),
   };
   const partition = lists > 1 ? partitionOf(kernels, rows, coding, lists) : null;
   return { coding, partition, grouping: partition === null ? null : groupingOf(kernels, partition) };
 }
 
-function basisFor(kernels: CodeKernels, units: Float32Array, options: BuildOptions): Basis {
-  const { dim, width, queries, basis } = options;
+/**
+ * Queries that keep the mean ask first who has most along it: the codes of that direction must tell those rows apart that
+ * others would clip.
+ */
+function widenAlong(
+  kernels: CodeKernels,
+  basis: Basis,
+  mean: Float64Array,
+  rotated: Float64Array,
+  quantiser: Quantiser,
+): void {
+  const length = Math.sqrt(squareOf(mean));
+  const along = rotate(
+    kernels,
+    basis,
+    Float32Array.from(mean, (value) => value / length),
+    basis.dim,
+    basis.width,
+  );
+  for (let i = 0; i < quantiser.base.length; i++) if (along[i]! ** 2 > 0.5) widen(quantiser, rotated, basis.width, i);
+}
+
+function basisFor(kernels: CodeKernels, units: Float32Array, mean: Float64Array | null, options: BuildOptions): Basis {
+  const { dim, metric, width, queries, basis } = options;
   if (basis !== undefined) return basisFromPlane(kernels, basis.plane, basis.step, dim);
-  return principalBasis(kernels, queries === undefined ? [units] : [units, queries], dim, width);
+  // Of dot, queries keep the mean; of the others, those that are unlike the rows have it the other way round.
+  const seen = queries && toUnits(queries.slice(), dim, metric, metric === 'dot' ? null : mean);
+  const length = mean === null ? 0 : Math.sqrt(squareOf(mean));
+  const own = length > 0 ? mean!.map((value) => value / length) : null;
+  return principalBasis(kernels, seen === undefined || seen.length === 0 ? [units] : [units, seen], dim, width, 1, own);
 }
 
 function partitionOf(kernels: CodeKernels, rows: RowReader, coding: Coding, lists: number) {
-  const { dim, width, basis } = coding;
+  const { dim, metric, mean, width, basis } = coding;
   const dims = coding.head;
   const wanted = Math.min(rows.count, sampleFor(lists));
   const heads = new Float32Array(wanted * dims);
   let done = 0;
-  for (const units of sampleChunks(rows, dim, wanted)) {
+  for (const chunk of sampleChunks(rows, dim, wanted)) {
+    const units = toUnits(chunk, dim, metric, mean);
     const n = units.length / dim;
     const stride = basis === null ? width : dims;
     const rotated = rotate(kernels, basis, units, dim, stride, width);
@@ -144,13 +184,13 @@ function rotate(
   return out;
 }
 
-function sampleUnits(rows: RowReader, dim: number, wanted: number): Float32Array {
+function sampleRows(rows: RowReader, dim: number, wanted: number): Float32Array {
   const n = Math.min(rows.count, wanted);
   const out = new Float32Array(n * dim);
   let done = 0;
-  for (const units of sampleChunks(rows, dim, n)) {
-    out.set(units, done * dim);
-    done += units.length / dim;
+  for (const chunk of sampleChunks(rows, dim, n)) {
+    out.set(chunk, done * dim);
+    done += chunk.length / dim;
   }
   return out.subarray(0, done * dim);
 }
@@ -162,9 +202,20 @@ function* sampleChunks(rows: RowReader, dim: number, wanted: number): Generator<
   for (let k = 0; k < runs; k++) {
     const n = Math.min(run, wanted - k * run);
     const first = runs === 1 ? 0 : Math.floor((k * (rows.count - n)) / (runs - 1));
-    const units = toUnits(rows.read(first, n).slice(), dim);
-    if (units.length > 0) yield units;
+    yield withoutZeros(rows.read(first, n).slice(), dim);
   }
+}
+
+/** In place. */
+function withoutZeros(rows: Float32Array, dim: number): Float32Array {
+  let kept = 0;
+  for (let from = 0; from < rows.length; from += dim) {
+    const row = rows.subarray(from, from + dim);
+    if (row.every((value) => value === 0)) continue;
+    if (kept < from) rows.copyWithin(kept, from, from + dim);
+    kept += dim;
+  }
+  return rows.subarray(0, kept);
 }
 
 /** The kernels read the basis with every query. */
@@ -272,7 +323,8 @@ export function finish(
 
   let largestNorm = 0;
   for (const norm of encoded.norms) largestNorm = Math.max(largestNorm, norm);
-  const norms = arrayIn(kernels, Float32Array, coding.metric === 'cosine' ? 0 : blocksOf(count) * BLOCK_ROWS);
+  const ordersByLength = codedMetric(coding.metric, coding.mean) !== 'cosine';
+  const norms = arrayIn(kernels, Float32Array, ordersByLength ? blocksOf(count) * BLOCK_ROWS : 0);
   for (let r = 0; r < Math.min(count, norms.length); r++) {
     norms[r] = encoded.norms[order === null ? r : order[r]!]! / (largestNorm || 1);
   }
@@ -315,12 +367,13 @@ function orderWith(
   }
   const own = order!.kind === 'prefix';
   const largestNorm = encoded.norms.reduce((most, norm) => Math.max(most, norm), 0);
-  const norms = arrayIn(kernels, Float32Array, own && metric !== 'cosine' ? blocksOf(count) * BLOCK_ROWS : 0);
+  const ordersByLength = own && orderMetric(order!, metric) !== 'cosine';
+  const norms = arrayIn(kernels, Float32Array, ordersByLength ? blocksOf(count) * BLOCK_ROWS : 0);
   const zeros: number[] = [];
   for (let r = 0; own && r < count; r++) {
     const norm = encoded.norms[moved === null ? r : moved[r]!]!;
-    if (norm === 0) zeros.push(r);
-    if (norms.length > 0) norms[r] = norm / (largestNorm || 1);
+    if (norm < 0) zeros.push(r);
+    if (norms.length > 0) norms[r] = Math.max(0, norm) / (largestNorm || 1);
   }
   const zeroRows = arrayIn(kernels, Uint32Array, zeros.length);
   zeroRows.set(zeros);

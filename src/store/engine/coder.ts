@@ -1,6 +1,8 @@
 /** Encodes rows into planes, a chunk at a time: chunks are independent, so any number of threads may share the work. */
 import type { CodeKernels } from '../../kernels/codes.js';
+import type { Metric } from '../../kernels/kernels.js';
 import type { Plan } from './build.js';
+import { residual } from './centre.js';
 import { ListFinder } from './k-means.js';
 import { type EncodedOrder, OrderCoder } from './order.js';
 import type { Lists } from './partition.js';
@@ -31,8 +33,12 @@ export interface Encoded {
 const SLACK = 1e-9;
 
 export class Coder {
+  /** Values from one row of `#units` to the next. */
+  readonly #stride: number;
   readonly #units: Float64Array;
   readonly #rotated: Float64Array;
+  /** Residuals of length 1, rounded, as `project` takes them. */
+  readonly #residuals: Float32Array;
   readonly #listRows: Float32Array;
   readonly #finder: ListFinder | null;
   readonly #sums = new Float64Array(CHUNK_ROWS);
@@ -48,7 +54,14 @@ export class Coder {
   ) {
     this.coding = coding;
     this.partition = partition;
-    this.#units = new Float64Array(CHUNK_ROWS * Math.max(coding.full, coding.basis === null ? coding.width : 0));
+    const { basis, mean } = coding;
+    this.#stride = Math.max(
+      coding.full,
+      basis === null || mean !== null ? coding.width : 0,
+      mean === null ? 0 : coding.dim,
+    );
+    this.#units = new Float64Array(CHUNK_ROWS * this.#stride);
+    this.#residuals = new Float32Array(mean === null ? 0 : CHUNK_ROWS * coding.dim);
     this.#rotated = new Float64Array(CHUNK_ROWS * coding.width);
     this.#listRows = new Float32Array(CHUNK_ROWS * (partition?.dims ?? 0));
     this.#finder = partition === null ? null : new ListFinder(kernels, partition, grouping);
@@ -61,17 +74,20 @@ export class Coder {
    */
   encode(rows: Float32Array, first: number, out: Encoded): void {
     const { coding, kernels } = this;
-    const { dim, head, width, full, basis } = coding;
+    const { dim, metric, head, width, full, basis, mean } = coding;
     const count = rows.length / dim;
     const norms = out.norms.subarray(first, first + count);
     lengths(rows, dim, norms);
 
-    if (full > 0 || basis === null) this.#toUnits(rows, norms);
+    if (mean !== null) this.#toResiduals(rows, norms, mean);
+    else if (full > 0 || basis === null) this.#toUnits(rows, norms);
     if (basis === null) {
-      const stride = Math.max(full, width);
+      const stride = this.#stride;
       for (let r = 0; r < count; r++) {
         this.#rotated.set(this.#units.subarray(r * stride, r * stride + width), r * width);
       }
+    } else if (mean !== null) {
+      kernels.project({ rows: this.#residuals, count, dim, basis: basis.columns, width, out: this.#rotated });
     } else {
       kernels.project({ rows, count, dim, basis: basis.columns, width, out: this.#rotated });
       for (let r = 0; r < count; r++) {
@@ -119,7 +135,7 @@ export class Coder {
       kernels.encodeRows({
         values: this.#units,
         count,
-        stride: full,
+        stride: this.#stride,
         offset: 0,
         dims: full,
         ...coding.fullQuantiser,
@@ -129,13 +145,14 @@ export class Coder {
       });
       for (let r = 0; r < count; r++) out.fullError[first + r] = Math.sqrt(this.#sums[r]!) + SLACK;
     }
-    this.#order?.encode(rows, dim, norms, first, out, out.order!);
+    const residuals = mean === null ? null : { values: this.#units, stride: this.#stride };
+    this.#order?.encode(rows, dim, norms, first, out, out.order!, metric, residuals);
     if (this.partition !== null) this.#assign(count, first, out.lists);
   }
 
   #toUnits(rows: Float32Array, norms: Float64Array): void {
-    const { dim, full, width } = this.coding;
-    const stride = Math.max(full, this.coding.basis === null ? width : 0);
+    const { dim } = this.coding;
+    const stride = this.#stride;
     for (let r = 0; r < norms.length; r++) {
       const inverse = norms[r]! > 0 ? 1 / norms[r]! : 0;
       const to = r * stride;
@@ -144,12 +161,24 @@ export class Coder {
     }
   }
 
+  /** In place of units, and their lengths in place of the rows'. */
+  #toResiduals(rows: Float32Array, norms: Float64Array, mean: Float64Array): void {
+    const { dim, metric } = this.coding;
+    for (let r = 0; r < norms.length; r++) {
+      const unit = this.#units.subarray(r * this.#stride, r * this.#stride + dim);
+      norms[r] = residual(rows.subarray(r * dim, (r + 1) * dim), norms[r]!, metric, mean, unit);
+      this.#residuals.set(unit, r * dim);
+    }
+  }
+
   /** |x beyond m|² = |x|² − |projection on the first m|², and |projection|² ≥ |y|² / (1 + skew). */
   #tails(count: number, norms: Float64Array, first: number, out: Encoded): void {
-    const { head, width, basis } = this.coding;
+    const { head, width, basis, mean } = this.coding;
+    // A residual that was rounded to float32 may be longer than it was.
+    const one = mean === null ? 1 : 1 + 2e-7;
     const stretch = 1 + (basis?.skew ?? 0);
     for (let r = 0; r < count; r++) {
-      const length = norms[r]! > 0 ? 1 : 0;
+      const length = norms[r]! > 0 ? one : 0;
       let squares = 0;
       const at = r * width;
       for (let i = 0; i < head; i++) squares += this.#rotated[at + i]! ** 2;
@@ -185,15 +214,30 @@ export function lengths(rows: Float32Array, dim: number, out: Float64Array): voi
   }
 }
 
-/** Brings rows to length 1, in place; those of zeros are left out. */
-export function toUnits(rows: Float32Array, dim: number): Float32Array {
+/**
+ * Brings rows to length 1, in place, after the mean was taken away; those of zeros are left out.
+ *
+ * @param mean of rows of this metric, as centre.ts has it
+ */
+export function toUnits(
+  rows: Float32Array,
+  dim: number,
+  metric: Metric = 'cosine',
+  mean: Float64Array | null = null,
+): Float32Array {
   const norms = new Float64Array(rows.length / dim);
   lengths(rows, dim, norms);
   let kept = 0;
   for (let r = 0; r < norms.length; r++) {
     if (norms[r] === 0) continue;
+    const at = kept * dim;
+    if (mean !== null) {
+      const row = rows.subarray(r * dim, (r + 1) * dim);
+      if (residual(row, norms[r]!, metric, mean, rows.subarray(at, at + dim)) > 0) kept++;
+      continue;
+    }
     const inverse = 1 / norms[r]!;
-    for (let j = 0; j < dim; j++) rows[kept * dim + j] = rows[r * dim + j]! * inverse;
+    for (let j = 0; j < dim; j++) rows[at + j] = rows[r * dim + j]! * inverse;
     kept++;
   }
   return rows.subarray(0, kept * dim);

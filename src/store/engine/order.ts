@@ -7,6 +7,8 @@
  *     binary         the bit plane of kernels/codes.ts
  */
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
+import type { Metric } from '../../kernels/kernels.js';
+import { codedMetric, commonMean, residual } from './centre.js';
 import { bitQuantiser, byteQuantiser, type Quantiser } from './quantiser.js';
 
 export type OrderKind = 'int8' | 'binary' | 'prefix';
@@ -23,13 +25,15 @@ export interface OrderCoding {
   readonly length: number;
   /** Rounded up to a multiple of 8. */
   readonly dims: number;
+  /** Of prefix: what is taken away from prefixes, of cosine from those of length 1; null: nothing. */
+  readonly mean: Float64Array | null;
   /** Value = base + step · code. */
   readonly quantiser: Quantiser;
 }
 
 export interface Order {
   readonly plane: Uint8Array;
-  /** Of prefix: lengths of the prefixes, in units of the largest; empty for cosine. */
+  /** Of prefix: lengths of the prefixes less their mean, in units of the largest; empty where cosines order them. */
   readonly norms: Float32Array;
   readonly largestNorm: number;
   /** Of prefix: rows whose prefix is zeros, ascending. Codes only come near a score of 0. */
@@ -41,31 +45,58 @@ export function orderBlockBytes({ kind, dims }: OrderCoding): number {
   return kind === 'binary' ? 2 * dims : 16 * dims;
 }
 
-/** @param units sample rows of length 1, `count × dim` */
+/** What of the rows' metric is compared: cosines of prefixes without their mean are distances. */
+export function orderMetric({ mean }: OrderCoding, metric: Metric): Metric {
+  return codedMetric(metric, mean);
+}
+
+/** @param units sample rows as they are coded, `count × dim` */
 export function planOrder(
-  choice: OrderChoice,
+  kind: 'int8' | 'binary',
   units: Float32Array,
   dim: number,
   head: number,
   headQuantiser: Quantiser,
 ): OrderCoding {
-  if (choice === 'int8') return { kind: 'int8', length: head, dims: head, quantiser: headQuantiser };
-  const length = choice === 'binary' ? dim : choice.prefix;
-  const dims = Math.ceil(length / 8) * 8;
-  const count = units.length / dim;
-  const sample = new Float64Array(count * length);
+  if (kind === 'int8') return { kind, length: head, dims: head, mean: null, quantiser: headQuantiser };
+  const dims = Math.ceil(dim / 8) * 8;
+  const sample = new Float64Array(units);
+  return { kind, length: dim, dims, mean: null, quantiser: bitQuantiser(sample, dim, dims) };
+}
+
+/** @param rows a sample, `count × dim` */
+export function planPrefix(rows: Float32Array, dim: number, length: number, metric: Metric): OrderCoding {
+  const count = rows.length / dim;
+  const prefixes = new Float32Array(count * length);
   let kept = 0;
   for (let r = 0; r < count; r++) {
-    const row = units.subarray(r * dim, r * dim + length);
-    const norm = lengthOf(row);
-    if (norm === 0) continue;
-    const inverse = choice === 'binary' ? 1 : 1 / norm;
-    for (let i = 0; i < length; i++) sample[kept * length + i] = row[i]! * inverse;
+    const prefix = rows.subarray(r * dim, r * dim + length);
+    if (prefix.every((value) => value === 0)) continue;
+    prefixes.set(prefix, kept * length);
     kept++;
   }
-  const part = sample.subarray(0, kept * length);
-  if (choice === 'binary') return { kind: 'binary', length, dims, quantiser: bitQuantiser(part, length, dims) };
-  return { kind: 'prefix', length, dims, quantiser: byteQuantiser(part, length, dims) };
+  const mean = commonMean(prefixes.subarray(0, kept * length), length, metric);
+  const sample = new Float64Array(kept * length);
+  for (let r = 0; r < kept; r++) {
+    const prefix = prefixes.subarray(r * length, (r + 1) * length);
+    unitOf(prefix, lengthOf(prefix), metric, mean, sample.subarray(r * length, (r + 1) * length));
+  }
+  const dims = Math.ceil(length / 8) * 8;
+  return { kind: 'prefix', length, dims, mean, quantiser: byteQuantiser(sample, length, dims) };
+}
+
+/** A prefix less the mean, brought to length 1. Returns its length. */
+function unitOf(
+  prefix: Float32Array,
+  length: number,
+  metric: Metric,
+  mean: Float64Array | null,
+  out: Float64Array,
+): number {
+  if (mean !== null) return residual(prefix, length, metric, mean, out);
+  const inverse = length > 0 ? 1 / length : 0;
+  for (let i = 0; i < prefix.length; i++) out[i] = prefix[i]! * inverse;
+  return length;
 }
 
 function lengthOf(row: Float32Array): number {
@@ -76,8 +107,14 @@ function lengthOf(row: Float32Array): number {
 
 export interface EncodedOrder {
   readonly plane: Uint8Array;
-  /** Of prefix: lengths of the prefixes. */
+  /** Of prefix: lengths of the prefixes less their mean; −1 of those that are zeros. */
   readonly norms: Float64Array;
+}
+
+/** Rows less their mean, brought to length 1, `stride` values each. */
+interface Residuals {
+  readonly values: Float64Array;
+  readonly stride: number;
 }
 
 /** Encodes chunks of rows into an order plane. */
@@ -104,8 +141,10 @@ export class OrderCoder {
   /**
    * @param rows `norms.length × dim`
    * @param norms lengths of the rows
+   * @param metric of the rows
    * @param first where they go: a multiple of 16
    * @param planes head and fine plane, where these rows are there already
+   * @param residuals of the rows, where a mean was taken away from them
    */
   encode(
     rows: Float32Array,
@@ -114,9 +153,11 @@ export class OrderCoder {
     first: number,
     planes: { headPlane: Uint8Array; finePlane: Uint8Array },
     out: EncodedOrder,
+    metric: Metric,
+    residuals: Residuals | null,
   ): void {
     const { kernels, coding } = this;
-    const { kind, length, dims, quantiser } = coding;
+    const { kind, length, dims, mean, quantiser } = coding;
     const count = norms.length;
     if (kind === 'int8') {
       const [from, to] = [(first * dims) / 2, ((first + roundUp(count)) * dims) / 2];
@@ -125,11 +166,19 @@ export class OrderCoder {
     }
     const values = this.#values;
     for (let r = 0; r < count; r++) {
+      const to = values.subarray(r * dims, r * dims + length);
+      if (kind === 'binary' && residuals !== null) {
+        to.set(residuals.values.subarray(r * residuals.stride, r * residuals.stride + length));
+        continue;
+      }
       const row = rows.subarray(r * dim, r * dim + length);
-      if (kind === 'prefix') out.norms[first + r] = lengthOf(row);
-      const norm = kind === 'prefix' ? out.norms[first + r]! : norms[r]!;
-      const inverse = norm > 0 ? 1 / norm : 0;
-      for (let i = 0; i < length; i++) values[r * dims + i] = row[i]! * inverse;
+      if (kind === 'binary') {
+        unitOf(row, norms[r]!, metric, null, to);
+        continue;
+      }
+      const norm = lengthOf(row);
+      const left = unitOf(row, norm, metric, mean, to);
+      out.norms[first + r] = norm > 0 ? left : -1;
     }
     const task = { values, count, stride: dims, offset: 0, dims, ...quantiser };
     if (kind === 'binary') {

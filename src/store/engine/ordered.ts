@@ -1,8 +1,9 @@
 /** The rows that an order plane (order.ts) puts first for a query. */
 import { BIT_QUERY_MAX, BLOCK_ROWS, type CodeKernels, HEAD_QUERY_MAX } from '../../kernels/codes.js';
 import type { Kernels, Metric } from '../../kernels/kernels.js';
+import { codedMetric, type SeenQuery, seenQuery, squareOf } from './centre.js';
 import type { Scratch } from './memory.js';
-import type { OrderCoding } from './order.js';
+import { type OrderCoding, orderMetric } from './order.js';
 import { rowPart } from './prepared.js';
 import type { Segment } from './segment.js';
 
@@ -14,9 +15,13 @@ export interface Visit {
 export interface OrderQuery {
   readonly vector: Float32Array;
   readonly norm: number;
+  /** The same as the codes see it. */
+  readonly seen: SeenQuery;
   /** Rotated dims of the unit query; of int8 alone they are read. */
   readonly u: Float64Array;
 }
+
+const MOST_DOT = 2 ** 31 - 1;
 
 interface Part {
   /** ⟨query, row⟩, both of length 1, is about dot · scale + constant. */
@@ -24,6 +29,9 @@ interface Part {
   readonly constant: number;
   /** Length of what of the query is compared. */
   readonly norm: number;
+  /** Of prefix: what dot products have besides, and the square of the distance from the query to a prefix of zeros. */
+  readonly offset: number;
+  readonly zeroSquare: number;
 }
 
 /** @param rows out: the best, at most k; returns how many */
@@ -42,14 +50,16 @@ export function orderRows(
   const { plane, norms, largestNorm, zeros } = segment.order!;
   const { kind, dims } = order;
   const coded = scratch.take('order query', Int16Array, 2 * dims);
-  const part = prepare(order, query, coded);
+  const { metric } = segment.coding;
+  const part = prepare(order, metric, query, coded);
   const dots = scratch.take('order dots', Int32Array, visit.count * BLOCK_ROWS);
   if (kind === 'binary') codes.bitDots({ plane, dims, ...visit, query: coded, dots });
   else codes.headDots({ plane, dims: 2 * dims, ...visit, query: coded, queries: 1, dots });
 
-  const { metric } = segment.coding;
-  if (metric === 'cosine') {
-    const zero = Math.round(-part.constant / part.scale);
+  const own = kind === 'prefix';
+  const by = own ? orderMetric(order, metric) : codedMetric(metric, segment.coding.mean);
+  if (by === 'cosine') {
+    const zero = Math.min(MOST_DOT, Math.max(-MOST_DOT, Math.round(-part.constant / part.scale)));
     for (const row of zeros) {
       const at = placeOf(visit, row >> 4);
       if (at >= 0) dots[at * BLOCK_ROWS + (row & 15)] = zero;
@@ -57,11 +67,16 @@ export function orderRows(
     return codes.topDots({ dots, ...visit, mask, k, rows, best: scratch.take('seed dots', Int32Array, k) });
   }
 
-  const own = kind === 'prefix';
   const lengths = own ? norms : segment.norms;
-  const twoQuery = (2 * part.norm) / ((own ? largestNorm : segment.largestNorm) || 1);
+  const unit = (own ? largestNorm : segment.largestNorm) || 1;
+  const twoQuery = (2 * part.norm) / unit;
   const best = scratch.take('seed dots', Int32Array, k);
-  return topByKey(kernels, scratch, { metric, lengths, twoQuery, ...part }, visit, mask, dots, k, rows, best);
+  const keys = { metric: by, lengths, twoQuery, ...part };
+  if (!own || order.mean === null || zeros.length === 0) {
+    return topByKey(kernels, scratch, keys, visit, mask, dots, k, rows, best);
+  }
+  const key = by === 'dot' ? -part.offset / (part.norm * unit || 1) : (part.norm ** 2 - part.zeroSquare) / unit ** 2;
+  return topByKey(kernels, scratch, keys, visit, mask, dots, k, rows, best, { rows: zeros, key });
 }
 
 /** How dot products of codes and lengths of rows make keys. */
@@ -73,7 +88,12 @@ export interface Keys {
   readonly constant: number;
 }
 
-/** As topDots, for keys that lengths have a part in. @param chosen out: the dot products of the rows found */
+/**
+ * As topDots, for keys that lengths have a part in.
+ *
+ * @param chosen out: the dot products of the rows found
+ * @param fixed rows whose key is known; the visit is ascending then
+ */
 export function topByKey(
   kernels: Kernels,
   scratch: Scratch,
@@ -84,6 +104,7 @@ export function topByKey(
   k: number,
   rows: Uint32Array,
   chosen: Int32Array,
+  fixed?: { rows: Uint32Array; key: number },
 ): number {
   const n = visit.count * BLOCK_ROWS;
   const keys = scratch.take('order keys', Float64Array, n).subarray(0, n);
@@ -94,6 +115,10 @@ export function topByKey(
       const length = lengths[block * BLOCK_ROWS + r]!;
       keys[v] = (open >> r) & 1 ? keyOf(metric, length, twoQuery, dots[v]! * scale + constant) : -Infinity;
     }
+  }
+  for (const row of fixed?.rows ?? []) {
+    const at = placeOf(visit, row >> 4);
+    if (at >= 0 && (mask[row >> 4]! >> (row & 15)) & 1) keys[at * BLOCK_ROWS + (row & 15)] = fixed!.key;
   }
   const places = scratch.take('order places', Uint32Array, k).subarray(0, k);
   const best = scratch.take('order best', Float64Array, k).subarray(0, k);
@@ -116,13 +141,17 @@ export function twiceIn(segment: Segment, norm: number): number {
   return (2 * norm) / (segment.largestNorm || 1);
 }
 
-function prepare({ kind, length, dims, quantiser }: OrderCoding, query: OrderQuery, out: Int16Array): Part {
-  const values = kind === 'int8' ? query.u : query.vector;
-  let norm = query.norm;
+function prepare(order: OrderCoding, metric: Metric, query: OrderQuery, out: Int16Array): Part {
+  const { kind, length, dims, mean, quantiser } = order;
+  let { values, norm, offset }: SeenQuery = query.seen;
+  let zeroSquare = 0;
+  if (kind === 'int8') values = query.u;
   if (kind === 'prefix') {
-    let squares = 0;
-    for (let i = 0; i < length; i++) squares += values[i]! * values[i]!;
-    norm = Math.sqrt(squares);
+    const prefix = query.vector.subarray(0, length);
+    const square = squareOf(prefix);
+    ({ values, norm, offset } = seenQuery({ metric, mean }, prefix, Math.sqrt(square)));
+    // A cosine of 0 is a distance of √2 between vectors of length 1.
+    zeroSquare = metric === 'cosine' ? 2 : square;
   }
   const unit = kind === 'int8' ? 1 : norm > 0 ? 1 / norm : 0;
   const { base, step } = quantiser;
@@ -146,7 +175,7 @@ function prepare({ kind, length, dims, quantiser }: OrderCoding, query: OrderQue
       out[dims + i] = code;
     }
   }
-  return { scale, constant, norm };
+  return { scale, constant, norm, offset, zeroSquare };
 }
 
 /** Where a block is in an ascending visit; −1 where it is not. */
@@ -167,13 +196,13 @@ export function fullEstimates(
   codes: CodeKernels,
   scratch: Scratch,
   { coding, fullPlane }: Segment,
-  { vector, norm }: OrderQuery,
+  { seen: { values, norm } }: OrderQuery,
   rows: Uint32Array,
   count: number,
 ): Float64Array {
   const dims = coding.full;
   const query = scratch.take('full query', Int16Array, dims);
-  const part = rowPart(coding.fullQuantiser, vector, 0, norm > 0 ? 1 / norm : 0, dims, query);
+  const part = rowPart(coding.fullQuantiser, values, 0, norm > 0 ? 1 / norm : 0, dims, query);
   const dots = scratch.take('more dots', Int32Array, count);
   codes.rowDots({ plane: fullPlane, bits: 8, stride: dims, dims, rows, count, query, dots });
   const estimates = scratch.take('estimates', Float64Array, count);

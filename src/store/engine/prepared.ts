@@ -1,6 +1,7 @@
 /** A query, rotated and quantised for one segment, with the constants of its bounds. */
 import { HEAD_QUERY_MAX } from '../../kernels/codes.js';
 import { strideOf } from './basis.js';
+import { codedMetric, type SeenQuery, squareOf } from './centre.js';
 import type { Scratch } from './memory.js';
 import type { Quantiser } from './quantiser.js';
 import type { Coding, Segment } from './segment.js';
@@ -9,6 +10,9 @@ const INT8_QUERY_MAX = 127;
 
 /** What float64 rounding may add up to, with room. */
 const SLACK = 1e-9;
+
+/** How far residuals are from the float32 values that were rotated. */
+const RESIDUAL_ROUNDING = 1e-7;
 
 /** One plane's part of a bound: |⟨u, y⟩ − (dot · scale + constant)| ≤ error · errorScale + tail · tailScale + slack. */
 export interface Part {
@@ -27,18 +31,20 @@ export interface Rotated {
   readonly off: number;
 }
 
-/** @param width dims to rotate: those of the head alone, or all */
+/**
+ * @param query as the codes see it
+ * @param width dims to rotate: those of the head alone, or all
+ */
 export function rotateQuery(
   scratch: Scratch,
   coding: Coding,
-  vector: Float32Array,
-  norm: number,
+  { values: vector, norm }: Pick<SeenQuery, 'values' | 'norm'>,
   width: number,
 ): Rotated {
   const u = scratch.take('u', Float64Array, width);
   // The origin has no direction; its bounds hold for the zero vector in place of a unit one.
   const unit = norm > 0 ? 1 / norm : 0;
-  const { basis, dim } = coding;
+  const { basis, dim, mean } = coding;
   if (basis === null) {
     for (let i = 0; i < width; i++) u[i] = i < dim ? vector[i]! * unit : 0;
     return { u, length: 1, off: 0 };
@@ -52,14 +58,14 @@ export function rotateQuery(
   scratch.kernels.rowDots({ plane, bits: 8, stride: dims, dims, rows, count: 2 * width, query, dots });
   const step = basis.step * scale;
   for (let i = 0; i < width; i++) u[i] = (256 * dots[2 * i]! + dots[2 * i + 1]!) * step;
-  return { u, length, off };
+  return { u, length, off: mean === null ? off : off + RESIDUAL_ROUNDING };
 }
 
 /** Added and taken away, it leaves the nearest whole number, in a third of the time of Math.round. */
 const ROUND = 1.5 * 2 ** 52;
 
 /** vector · unit ≈ query · scale, sums with signed bytes within int32. */
-function wholeNumbers(vector: Float32Array, unit: number, dims: number, query: Int16Array) {
+function wholeNumbers(vector: Float32Array | Float64Array, unit: number, dims: number, query: Int16Array) {
   let largest = 0;
   for (let i = 0; i < vector.length; i++) largest = Math.max(largest, Math.abs(vector[i]!));
   let scale = (largest * unit) / HEAD_QUERY_MAX || 1;
@@ -182,20 +188,41 @@ export function skewSlack(coding: Coding, length: number): number {
   return ((skew * (1 + skew)) / (1 - skew)) * length;
 }
 
-/**
- * What a row's bound must reach, in the units of kernels/codes.ts, so that its key can reach `key`. Norms are stored in
- * units of the largest, as float32, which the slack pays for; so are the query's and the key then.
- */
-export function thresholdOf(segment: Segment, queryNorm: number, key: number): { threshold: number; twoQuery: number } {
-  const { metric } = segment.coding;
-  const unit = segment.largestNorm > 0 ? segment.largestNorm : 1;
-  if (metric === 'cosine') return { threshold: key - SLACK, twoQuery: 0 };
-  if (metric === 'dot') return { threshold: key / (queryNorm * unit) - NORM_SLACK, twoQuery: 0 };
-  const query = queryNorm / unit;
-  const distance = -key / unit;
-  const slack = NORM_SLACK * (query + 1) + 1e-14 * (query + 1) ** 2;
-  return { threshold: query * query - distance * distance - slack, twoQuery: 2 * query };
+/** What a row's bound must reach, in the units of kernels/codes.ts, so that its key can reach a given one. */
+export interface Reach {
+  readonly threshold: number;
+  readonly twoQuery: number;
+  /** Belongs to the constant of every bound. */
+  readonly constant: number;
 }
 
-/** Several roundings of a norm of at most 1 to float32, with room. */
-const NORM_SLACK = 4e-7;
+/**
+ * Norms are stored in units of the largest, as float32; so are the query's and the key then. The rounding of a norm n is a
+ * share of n: of n · v the constant pays for it, since a true v is in −1..1, and of n² the factor on all the rest, so that
+ * one long row takes nothing from the bounds of short ones.
+ */
+export function thresholdOf({ coding, largestNorm }: Segment, { norm, offset }: SeenQuery, key: number): Reach {
+  const { metric, mean, dim } = coding;
+  const unit = largestNorm > 0 ? largestNorm : 1;
+  const rounding = (dim + 64) * 2 ** -52;
+  const by = codedMetric(metric, mean);
+  if (by === 'cosine') return { threshold: key - SLACK, twoQuery: 0, constant: 0 };
+  if (by === 'dot') {
+    // Products with the mean were rounded, and so was the key.
+    const away = mean === null ? 0 : Math.sqrt(squareOf(mean)) / unit;
+    return { threshold: (key - offset) / (norm * unit) - rounding * (1 + away), twoQuery: 0, constant: NORM_ROUNDING };
+  }
+  const query = norm / unit;
+  // Rows and query of length 1 are rounded before the mean is taken away, and so is the cosine.
+  const square = metric === 'cosine' ? (2 - 2 * key) / unit ** 2 : (key / unit) ** 2;
+  const slack = rounding * (query + 1 + (metric === 'cosine' ? 1 / unit : 0)) ** 2;
+  const stretch = 1 / (1 - 3 * NORM_ROUNDING);
+  return {
+    threshold: (query * query - square) * stretch - slack,
+    twoQuery: 2 * query * stretch,
+    constant: NORM_ROUNDING,
+  };
+}
+
+/** Of a norm, to float32, with room. */
+const NORM_ROUNDING = 1e-7;

@@ -44,6 +44,23 @@ export function bitQuantiser(sample: Float64Array, stride: number, dims: number)
   return { base: means.map((mean, i) => mean - step[i]! / 2), step, inverse: step.map((s) => 1 / s) };
 }
 
+/** How far beyond what a sample has the rows may go. */
+const WIDE = 1.5;
+
+/** Stretches the range of a head's dim to where values of a sample are, and beyond. */
+export function widen({ base, step, inverse }: Quantiser, sample: Float64Array, stride: number, i: number): void {
+  let low = base[i]!;
+  let high = base[i]! + 255 * step[i]!;
+  const middle = (low + high) / 2;
+  for (let at = i; at < sample.length; at += stride) {
+    low = Math.min(low, middle + WIDE * (sample[at]! - middle));
+    high = Math.max(high, middle + WIDE * (sample[at]! - middle));
+  }
+  base[i] = low;
+  step[i] = (high - low) / 255;
+  inverse[i] = 1 / step[i]!;
+}
+
 /** @param sample rows of `stride` values; dims are [offset, offset + dims), zeros beyond the stride */
 function fit(
   sample: Float64Array,

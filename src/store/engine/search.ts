@@ -2,6 +2,7 @@
 import { BLOCK_ROWS, type Bound, type CodeKernels } from '../../kernels/codes.js';
 import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { Best } from './best.js';
+import { codedMetric, type SeenQuery, seenQuery } from './centre.js';
 import { type LateMasks, makeAll, makeLists } from './late-masks.js';
 import { Scratch } from './memory.js';
 import { fullEstimates, keyOf, orderRows, topByKey, twiceIn, type Visit } from './ordered.js';
@@ -16,7 +17,7 @@ import {
   split,
   thresholdOf,
 } from './prepared.js';
-import type { Lengths, Segment } from './segment.js';
+import { isBlunt, type Lengths, type Segment } from './segment.js';
 
 /** The rows themselves. */
 export interface RowTier {
@@ -98,7 +99,7 @@ export class Searcher {
 
   search(state: SearchState, request: SearchRequest): SearchResult {
     if (isOfTail(request)) return this.#ofTail(state, request);
-    return isBounded(request) ? this.#bounded(state, [request])[0]! : this.#funnel(state, request);
+    return isBounded(state, request) ? this.#bounded(state, [request])[0]! : this.#funnel(state, request);
   }
 
   searchBatch(state: SearchState, requests: readonly SearchRequest[]): SearchResult[] {
@@ -106,7 +107,7 @@ export class Searcher {
     const bounded: number[] = [];
     requests.forEach((request, i) => {
       if (isOfTail(request)) results[i] = this.#ofTail(state, request);
-      else if (isBounded(request)) bounded.push(i);
+      else if (isBounded(state, request)) bounded.push(i);
       else results[i] = this.#funnel(state, request);
     });
     for (let first = 0; first < bounded.length; first += TILE) {
@@ -146,7 +147,7 @@ export class Searcher {
       dotsOf.push(dots);
       parts.push(
         runs.map((run, t) => {
-          const rotated = rotateQuery(this.#scratch, coding, run.request.vector, run.norm, coding.width);
+          const rotated = rotateQuery(this.#scratch, coding, run.seenBy(s), coding.width);
           run.rotated[s] = alone ? rotated : { ...rotated, u: rotated.u.slice(0, coding.width) };
           return headPart(coding, rotated, false, query.subarray(t * coding.head, (t + 1) * coding.head));
         }),
@@ -169,7 +170,7 @@ export class Searcher {
   #ofTail(state: SearchState, request: SearchRequest): SearchResult {
     const run = new Run(state, request);
     this.#tail(state, run);
-    return run.result(isBounded(request));
+    return run.result(isBounded(state, request));
   }
 
   #tail(state: SearchState, run: Run): void {
@@ -212,23 +213,26 @@ export class Searcher {
   }
 
   #sift(run: Run, s: number, visit: Visit, dots: Int32Array, part: HeadPart): void {
-    const { request, norm } = run;
+    const { request } = run;
     const segment = run.state.segments[s]!;
     const { coding } = segment;
+    const seen = run.seenBy(s);
     const rotated = run.rotated[s]!;
     const { codes } = this;
     const scratch = this.#scratch;
     const eps = request.eps ?? 1;
-    const reach = thresholdOf(segment, norm, Math.max(run.best.threshold, request.above ?? -Infinity));
+    const reach = thresholdOf(segment, seen, Math.max(run.best.threshold, request.above ?? -Infinity));
+    const metric = codedMetric(coding.metric, coding.mean);
     const bound = (error: Lengths, errorScale: number, tail: Lengths, tailScale: number, constant: number): Bound => ({
-      metric: coding.metric,
+      metric,
       error: error.bytes,
       errorScale: error.scale * errorScale * eps,
       tail: tail.bytes,
       tailScale: tail.scale * tailScale * eps,
-      constant,
+      constant: constant + reach.constant,
       norms: segment.norms,
-      ...reach,
+      twoQuery: reach.twoQuery,
+      threshold: reach.threshold,
     });
     const head = split(coding, rotated, coding.head);
 
@@ -310,8 +314,8 @@ export class Searcher {
     if (coding.full > 0 && n > FULL_FROM) {
       const within = n;
       const query = scratch.take('full query', Int16Array, coding.full);
-      const unit = norm > 0 ? 1 / norm : 0;
-      const full = rowPart(coding.fullQuantiser, request.vector, 0, unit, coding.full, query);
+      const unit = seen.norm > 0 ? 1 / seen.norm : 0;
+      const full = rowPart(coding.fullQuantiser, seen.values, 0, unit, coding.full, query);
       codes.rowDots({
         plane: segment.fullPlane,
         bits: 8,
@@ -368,7 +372,8 @@ export class Searcher {
     const { coding } = segment;
     const scratch = this.#scratch;
     const width = k <= keep ? coding.head : coding.width;
-    const rotated = rotateQuery(scratch, coding, request.vector, run.norm, width);
+    const seen = run.seenBy(s);
+    const rotated = rotateQuery(scratch, coding, seen, width);
     const { u } = rotated;
     const visit = this.#visit(run, segment, s, u);
     const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
@@ -377,9 +382,9 @@ export class Searcher {
     this.codes.headDots({ plane: segment.headPlane, dims: coding.head, ...visit, query, queries: 1, dots });
     const best = scratch.take('seed dots', Int32Array, k);
     const mask = request.only?.masks[s] ?? segment.mask;
-    const { metric } = coding;
+    const metric = codedMetric(coding.metric, coding.mean);
     const lengths = segment.norms;
-    const twoQuery = twiceIn(segment, run.norm);
+    const twoQuery = twiceIn(segment, seen.norm);
     const { scale, constant } = part;
     const keys = { metric, lengths, twoQuery, scale, constant };
     const found =
@@ -404,15 +409,16 @@ export class Searcher {
     const { state, request, norm } = run;
     const segment = state.segments[s]!;
     const { coding } = segment;
+    const seen = run.seenBy(s);
     const scratch = this.#scratch;
     const narrows = k > keep;
     const byCodes = narrows && coding.full === 0;
     const rotates = byCodes || coding.order!.kind === 'int8' || segment.partition !== null;
     const width = byCodes ? coding.width : coding.head;
-    const rotated = rotates ? rotateQuery(scratch, coding, request.vector, norm, width) : NOT_ROTATED;
+    const rotated = rotates ? rotateQuery(scratch, coding, seen, width) : NOT_ROTATED;
     const { u } = rotated;
     const visit = this.#visit(run, segment, s, u);
-    const query = { vector: request.vector, norm, u };
+    const query = { vector: request.vector, norm, seen, u };
     const mask = request.only?.masks[s] ?? segment.mask;
     const found = orderRows(this.kernels, this.codes, scratch, segment, query, visit, mask, k, rows);
     run.stages.push({ name: 'head', in: rowsIn(run, segment, visit), out: found });
@@ -420,10 +426,11 @@ export class Searcher {
     const estimates = byCodes
       ? this.#listEstimates(segment, rotated, width, rows, found)
       : fullEstimates(this.codes, scratch, segment, query, rows, found);
-    if (coding.metric !== 'cosine') {
-      const twoQuery = twiceIn(segment, norm);
+    const metric = codedMetric(coding.metric, coding.mean);
+    if (metric !== 'cosine') {
+      const twoQuery = twiceIn(segment, seen.norm);
       for (let i = 0; i < found; i++) {
-        estimates[i] = keyOf(coding.metric, segment.norms[rows[i]!]!, twoQuery, estimates[i]!);
+        estimates[i] = keyOf(metric, segment.norms[rows[i]!]!, twoQuery, estimates[i]!);
       }
     }
     this.#keepBest(estimates, rows, found, keep);
@@ -635,9 +642,13 @@ function listsWithin(
   return order.length;
 }
 
-/** Do bounds decide, and not a number of candidates? */
-function isBounded({ mode, eps }: SearchRequest): boolean {
-  return mode === 'exact' || eps !== undefined;
+/**
+ * Do bounds decide, and not a number of candidates? Also where nobody asked for a number and codes would choose badly:
+ * bounds cost more there, and lose nothing.
+ */
+function isBounded({ segments }: SearchState, { mode, eps, candidates, probes }: SearchRequest): boolean {
+  if (mode === 'exact' || eps !== undefined) return true;
+  return candidates === undefined && probes === undefined && segments.some(isBlunt);
 }
 
 /** Does the filter leave no row of a segment? */
@@ -658,6 +669,7 @@ export function defaultProbes(lists: number): number {
 class Run {
   readonly best: Best;
   readonly stages: StageCount[] = [];
+  readonly #seen: SeenQuery[] = [];
   readonly rotated: Rotated[] = [];
   readonly seeds: Uint32Array[] = [];
   rowsRead = 0;
@@ -669,6 +681,12 @@ class Run {
   ) {
     this.best = new Best(request.k);
     this.norm = request.norm;
+  }
+
+  /** The query as the codes of a segment see it. */
+  seenBy(s: number): SeenQuery {
+    this.#seen[s] ??= seenQuery(this.state.segments[s]!.coding, this.request.vector, this.norm);
+    return this.#seen[s];
   }
 
   result(certified: boolean): SearchResult {

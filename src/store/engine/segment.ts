@@ -6,10 +6,12 @@ import { arrayIn } from './memory.js';
 import type { Order, OrderCoding } from './order.js';
 import type { Quantiser } from './quantiser.js';
 
-/** How rows are coded. The unit vector of a row is x; y are its rotated dims. */
+/** How rows are coded. x is the row less the mean, brought to length 1; y are its rotated dims. */
 export interface Coding {
   readonly dim: number;
   readonly metric: Metric;
+  /** What is taken away from rows, of cosine from rows brought to length 1; null: nothing (centre.ts). */
+  readonly mean: Float64Array | null;
   /** Null: the rows' own dims, in their order. */
   readonly basis: Basis | null;
   /** Rotated dims [0, head) have a head and a fine plane; a multiple of 8. */
@@ -59,17 +61,27 @@ export interface Segment {
   /** Lengths of x beyond the head dims, and beyond the width. */
   readonly headTail: Lengths;
   readonly levelTail: Lengths;
-  /** Lengths of the rows in units of the largest; empty for cosine. */
+  /** Lengths of the rows less the mean, in units of the largest; empty where cosines order them. */
   readonly norms: Float32Array;
   readonly largestNorm: number;
   /** By row: its ordinal. */
   readonly ordinals: Uint32Array;
   readonly partition: Partition | null;
   readonly order: Order | null;
+  /** How well the codes tell rows apart (agreement.ts); undefined: not measured. */
+  readonly agreement?: number | undefined;
   /** 0, 1, 2, ...: every block. */
   readonly blocks: Uint32Array;
   /** By block: the rows that exist and live. */
   readonly mask: Uint16Array;
+}
+
+/** Below this the shortlist of mode 'funnel' is little better than any rows. */
+const LEAST_AGREEMENT = 0.25;
+
+/** Do codes say so little that a shortlist by them would lose most of an answer? */
+export function isBlunt({ agreement }: Segment): boolean {
+  return agreement !== undefined && agreement < LEAST_AGREEMENT;
 }
 
 export function blocksOf(count: number): number {
@@ -115,6 +127,7 @@ export function residentBytes(s: Segment): number {
   const { coding, partition } = s;
   const others = [
     ...(coding.basis === null ? [] : [coding.basis.columns]),
+    ...(coding.mean === null ? [] : [coding.mean]),
     ...(partition === null ? [] : [partition.centroids, partition.halfSquares, partition.offsets]),
   ];
   return [...kernelArrays(s), ...others].reduce((sum, array) => sum + array.byteLength, 0);

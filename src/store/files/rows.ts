@@ -68,12 +68,15 @@ export function checkHead(
   magic: Buffer,
   uuid: Uint8Array,
   name: string,
-  wanted: number = FORMAT_VERSION,
+  wanted: readonly number[] = [FORMAT_VERSION],
 ): void {
   if (!header.subarray(0, 8).equals(magic)) throw corrupt(name, 'header', 'is not that of a file of funnelvec');
   const version = header.readUInt32LE(8);
-  if (version !== wanted) {
-    throw filesError('UNSUPPORTED_FORMAT', `Expected format ${wanted} in the header of ${name}, not ${version}`);
+  if (!wanted.includes(version)) {
+    throw filesError(
+      'UNSUPPORTED_FORMAT',
+      `Expected format ${wanted.join(' or ')} in the header of ${name}, not ${version}`,
+    );
   }
   if (!header.subarray(12, 28).equals(uuid)) throw corrupt(name, 'header', 'is of another index');
 }

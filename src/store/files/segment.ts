@@ -10,7 +10,7 @@ import { crc32c } from './crc32c.js';
 import type { Disk } from './disk.js';
 import { corrupt } from './errors.js';
 import { checkHead } from './rows.js';
-import { SEGMENT_VERSION, type SegmentEntry, WIDE_SECTION, WIDE_VERSION } from './state.js';
+import { LATER_SECTIONS, LATER_VERSION, SEGMENT_VERSION, type SegmentEntry } from './state.js';
 import { othersTurn, type Step, type Steps, take } from './step.js';
 
 const MAGIC = Buffer.from('FVSEGM\r\n', 'latin1');
@@ -71,7 +71,7 @@ export function* writeSections(
 
 /** The oldest that can say it, so that older versions of this package read what they can. */
 function versionOf(table: SegmentTable): number {
-  return table.some(({ name }) => name === WIDE_SECTION) ? WIDE_VERSION : SEGMENT_VERSION;
+  return table.some(({ name }) => LATER_SECTIONS.includes(name)) ? LATER_VERSION : SEGMENT_VERSION;
 }
 
 function* chunkChecksums(bytes: Uint8Array): Steps<number[]> {
@@ -93,8 +93,7 @@ export function* openSegment(disk: Disk, fd: number, entry: SegmentEntry, uuid: 
   if (size !== entry.bytes) throw corrupt(name, 'length', `is ${size} bytes, not ${entry.bytes}`);
   const header = Buffer.alloc(HEADER_BYTES);
   yield* take(disk.read(fd, header, 0));
-  const wide = header.readUInt32LE(8) === WIDE_VERSION;
-  checkHead(header, MAGIC, uuid, name, wide ? WIDE_VERSION : SEGMENT_VERSION);
+  checkHead(header, MAGIC, uuid, name, [SEGMENT_VERSION, LATER_VERSION]);
   if (header.readUInt32LE(HEADER_BYTES - 4) !== crc32c(header, 0, 0, HEADER_BYTES - 4)) {
     throw corrupt(name, 'header', 'has a wrong checksum');
   }

@@ -13,10 +13,12 @@ import { corrupt, filesError } from './errors.js';
 export const FORMAT_VERSION = 1;
 /** Of segments and payload indexes; 1 had a basis of float16. */
 export const SEGMENT_VERSION = 2;
-/** Of payload indexes with {@link WIDE_SECTION}: a version that knows only the second would lose these values. */
-export const WIDE_VERSION = 3;
+/** Of segments and payload indexes with one of {@link LATER_SECTIONS}: a version that knows only the second would pass over it. */
+export const LATER_VERSION = 3;
 /** Integers of a payload index that no float64 holds; see payload/column-file.ts. */
 export const WIDE_SECTION = 'values.wide';
+/** The sections that only format 3 has: those integers, and the means of a segment (engine/centre.ts). */
+export const LATER_SECTIONS: readonly string[] = [WIDE_SECTION, 'mean', 'orderMean'];
 /** Of a state with payload indexes: a version that knows only the first would take their files for codes. */
 export const FORMAT_WITH_INDEXES = 2;
 
