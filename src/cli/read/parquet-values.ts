@@ -1,6 +1,7 @@
 /** What the physical values of a Parquet column mean: exactly that, or an error that says why not. */
 import type { SchemaElement, TimeUnit } from 'hyparquet';
 import { halfToFloat } from '../../kernels/reference.js';
+import { parseJson } from '../../store/import/json.js';
 import { badByte, textOfBytes } from './utf8.js';
 
 /** A column without columns of its own. */
@@ -203,16 +204,10 @@ function textOf(bytes: Uint8Array): string {
 function jsonOf(bytes: Uint8Array): unknown {
   const text = textOf(bytes);
   try {
-    return JSON.parse(text, /\d{16}/.test(text) ? exactly : undefined);
+    return parseJson(text);
   } catch (error) {
-    if (error instanceof Unfit) throw error;
     throw new Unfit('JSON', (error as Error).message);
   }
-}
-
-function exactly(_key: string, value: unknown): unknown {
-  if (typeof value !== 'number' || !Number.isInteger(value) || Number.isSafeInteger(value)) return value;
-  throw new Unfit('JSON whose integers lie within ±(2^53 − 1)', String(value));
 }
 
 /** The page that it lies in is let go of. */

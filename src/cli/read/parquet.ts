@@ -4,6 +4,7 @@ import * as zlib from 'node:zlib';
 import type { FileMetaData } from 'hyparquet';
 import { FunnelError } from '../../errors.js';
 import { setOwn } from '../../sources/own.js';
+import { keysOfPath } from '../../store/import/fields.js';
 import { load } from '../packages.js';
 import { type Column, columnsOf, leavesOf, physical } from './parquet-schema.js';
 import { isSafe, type Leaf, Unfit } from './parquet-values.js';
@@ -39,7 +40,7 @@ export class ParquetReader implements Reader {
   readonly kind = 'parquet';
   readonly total: number;
   readonly columns: readonly string[];
-  /** Columns that are read, or paths into them. Undefined: all. */
+  /** Columns that are read. Undefined: all. */
   only: readonly string[] | undefined;
   /** What the decoder is shown. */
   readonly #physical: FileMetaData;
@@ -97,7 +98,7 @@ export class ParquetReader implements Reader {
   vectorColumn(name: string): VectorColumn | undefined {
     let column = this.trees.find((one) => one.name === name);
     if (column === undefined) {
-      const [first, ...path] = name.split('.');
+      const [first, ...path] = keysOfPath(name) ?? [];
       column = this.trees.find((one) => one.name === first);
       for (const part of path)
         column = column?.kind === 'struct' ? column.fields!.find((one) => one.name === part) : undefined;
@@ -136,9 +137,7 @@ export class ParquetReader implements Reader {
 
   async #prepare(): Promise<Column[]> {
     const { only, trees, path } = this;
-    const { columns } = this;
-    const asked = (one: string, name: string) => one === name || (one.startsWith(`${name}.`) && !columns.includes(one));
-    const read = trees.filter(({ name }) => only?.some((one) => asked(one, name)) ?? true);
+    const read = trees.filter(({ name }) => only?.includes(name) ?? true);
     for (const column of read) {
       const bad = leavesOf(column).find(({ unsupported }) => unsupported);
       if (bad !== undefined) {
