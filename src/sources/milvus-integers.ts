@@ -91,7 +91,7 @@ function integerOf(value: unknown, where: () => string): unknown {
   return BigInt(text);
 }
 
-/** Larger integers that the SDK has parsed may have been rounded all the same. */
+/** Whole numbers below are as stored, or refused. What is larger is a float64 to Milvus. */
 export const UNROUNDED = 2 ** 64;
 
 /**

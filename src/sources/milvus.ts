@@ -471,7 +471,7 @@ class MilvusSource implements Source {
     const restricted = { filter: await this.filter(request, facts, request), params, timeout: request.timeout };
     const { outputs, names } = asked;
     const answer = await this.search(field, vectors, candidates, restricted, outputs, names, facts);
-    const { parts, began, at, exactBelow } = answer;
+    const { parts, began, at } = answer;
     return parts.map(({ rows, lifted }) => {
       const start = parts.length === 1 ? at : performance.now();
       if (rows.length > candidates) {
@@ -487,7 +487,7 @@ class MilvusSource implements Source {
         candidates: { headScores, ...unpacked },
         headMs: (at - began) / parts.length,
         decodeMs: performance.now() - start,
-        exactBelow,
+        exactBelow: UNROUNDED,
         ...(exact && { exact: facts.scans ? ('server' as const) : ('index' as const) }),
       };
     });
@@ -501,7 +501,7 @@ class MilvusSource implements Source {
     outputs: readonly string[],
     lifts: readonly string[],
     facts: Facts,
-  ): Promise<{ parts: Part[]; began: number; at: number; exactBelow: number }> {
+  ): Promise<{ parts: Part[]; began: number; at: number }> {
     const { collection, consistency, decode } = this.options;
     const { float16 } = facts;
     const data = vectors.map((vector) => Array.from(vector));
@@ -540,7 +540,7 @@ class MilvusSource implements Source {
         : partsOf(answer, vectors.length, fields, this.name);
     if (json.length > 0)
       this.exactJson(parts.length === 1 ? parts[0]!.rows : parts.flatMap(({ rows }) => rows), json, tap);
-    return { parts, began, at, exactBelow: json.length === 0 || tap?.json() ? Number.POSITIVE_INFINITY : UNROUNDED };
+    return { parts, began, at };
   }
 
   private async filter(
