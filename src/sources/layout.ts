@@ -78,14 +78,22 @@ export function listVectors(vectors: ReadonlyMap<string, number>): string {
   return names.join(', ') || 'no dense vector';
 }
 
-/** The options that fit the vectors: the shortest as head, the longest as full one. */
+/** The options that fit the vectors. */
 export function namesToWrite(vectors: ReadonlyMap<string, number>): string {
-  const names = byDims(vectors).map(([name]) => JSON.stringify(name));
-  return `head: ${names[0]}, full: ${names.at(-1)}`;
+  const { head, full } = likelyNames(vectors);
+  return `head: ${JSON.stringify(head)}, full: ${JSON.stringify(full)}`;
 }
 
+/** The longest as full one, the shortest as head; vectors of the same length are no heads of one another. */
+export function likelyNames(vectors: ReadonlyMap<string, number>): { head: string; full: string } {
+  const sorted = byDims(vectors);
+  const [[first, least], [last, most]] = [sorted[0]!, sorted.at(-1)!];
+  return { head: least < most ? first : last, full: last };
+}
+
+/** Servers have them in any order. */
 function byDims(vectors: ReadonlyMap<string, number>): [string, number][] {
-  return [...vectors].sort(([, a], [, b]) => a - b);
+  return [...vectors].sort(([one, a], [other, b]) => a - b || (one < other ? -1 : 1));
 }
 
 /** @param named - whether the names may not be left out */

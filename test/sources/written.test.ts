@@ -95,7 +95,7 @@ describe(`collections of other packages${qdrantMark}`, { timeout: 120_000 }, () 
       await rejects(
         make({ collection }).info(),
         'BAD_ARGUMENT',
-        /"text" \(16 dims\), "title" \(16 dims\).*Write head: /,
+        /"text" \(16 dims\), "title" \(16 dims\).*Write head: "title", full: "title"/,
       );
       const names = { collection, head: 'text', full: 'text' };
       const search = new FunnelSearch({ source: make(names) });

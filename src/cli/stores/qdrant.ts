@@ -1,7 +1,7 @@
 /** A Qdrant collection as a place for rows: named vectors `head` and `full`, or those that the command line names. */
 import { expected, FunnelError } from '../../errors.js';
 import { FunnelSearch } from '../../index.js';
-import { listVectors, namesFor } from '../../sources/layout.js';
+import { likelyNames, listVectors, namesFor } from '../../sources/layout.js';
 import { qdrantSource } from '../../sources/qdrant.js';
 import { qdrantId } from '../../sources/qdrant-ids.js';
 import { restDriver } from '../../sources/qdrant-rest.js';
@@ -116,8 +116,8 @@ export class QdrantPlace implements Place {
     if (dense.has(USUAL.head) && dense.has(USUAL.full)) return USUAL;
     const dims = new Map([...dense].filter(([, { multi }]) => !multi).map(([name, { dim }]) => [name, dim]));
     if (dims.size > 1) {
-      const [head, ...others] = [...dims.keys()].sort((a, b) => dims.get(a)! - dims.get(b)!);
-      const line = `--head ${JSON.stringify(head)} --full ${JSON.stringify(others.at(-1))}`;
+      const { head, full } = likelyNames(dims);
+      const line = `--head ${JSON.stringify(head)} --full ${JSON.stringify(full)}`;
       const has = `which has several vectors: ${listVectors(dims)}`;
       throw new FunnelError('BAD_ARGUMENT', `Expected --head and --full for ${this.label}, ${has}. Write ${line}`);
     }
