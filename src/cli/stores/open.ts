@@ -13,11 +13,13 @@ export interface PlaceOptions {
   /** URL of the REST interface. */
   qdrant?: string;
   collection?: string;
+  /** Of an index. */
+  breakLock?: boolean;
 }
 
 /** @param name of the option for an embedded index, as the command has it. @throws UsageError */
 export function placeOf(
-  { store, milvus, qdrant, collection }: PlaceOptions,
+  { store, milvus, qdrant, collection, breakLock = false }: PlaceOptions,
   env: Readonly<Record<string, string | undefined>>,
   name = '--store',
 ): Place {
@@ -30,8 +32,9 @@ export function placeOf(
     if (collection !== undefined) throw new UsageError('Expected --collection beside --milvus or --qdrant only');
     if (store === '' || store === ':memory:')
       throw new UsageError(`Expected a folder for ${name} but received ${store}`);
-    return new EmbeddedPlace(store);
+    return new EmbeddedPlace(store, breakLock);
   }
+  if (breakLock) throw new UsageError(`Expected --break-lock beside ${name} only`);
   if (!collection) throw new UsageError('Expected --collection <name> beside --milvus or --qdrant');
   if (milvus !== undefined) return new MilvusPlace(milvus, collection, env);
   if (!URL.canParse(qdrant!) || !/^https?:/.test(qdrant!)) {

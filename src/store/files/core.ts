@@ -1,7 +1,8 @@
 /** One index as this process has it: the committed state, and what of it is kept in memory. */
+import { FunnelError } from '../../errors.js';
 import { Bits, popcount } from './bits.js';
 import type { Disk } from './disk.js';
-import { corrupt, filesError } from './errors.js';
+import { corrupt, filesError, lockLost } from './errors.js';
 import { Ids, isStorable } from './ids.js';
 import type { Commit, Kv } from './kv.js';
 import { isGone, OpenFiles } from './open-files.js';
@@ -165,9 +166,10 @@ export class Core {
     }
   }
 
-  /** @throws FunnelError CLOSED, NOT_WRITABLE, or what broke the index */
+  /** @throws FunnelError NOT_WRITABLE; INDEX_LOCKED after another has become the writer */
   checkWritable(): void {
     if (this.broken !== undefined) {
+      if (this.broken instanceof FunnelError && this.broken.code === 'INDEX_LOCKED') throw lockLost();
       throw filesError('NOT_WRITABLE', 'Expected an index that works but a write failed before; open it again', {
         cause: this.broken,
       });

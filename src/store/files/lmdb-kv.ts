@@ -7,8 +7,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { FunnelError } from '../../errors.js';
-import { corrupt, diskError, filesError } from './errors.js';
+import { corrupt, diskError, filesError, isForbidden, lockLost } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
 import { requireLmdb } from './lmdb-package.cjs';
 import type { Step } from './step.js';
@@ -43,7 +44,7 @@ export interface LmdbOptions {
   relaxed: boolean;
 }
 
-/** @throws FunnelError MISSING_PACKAGE, NO_INDEX, CORRUPT */
+/** @throws FunnelError MISSING_PACKAGE, CORRUPT, DISK, NOT_WRITABLE */
 export function lmdbKv(path: string, options: LmdbOptions): Kv {
   return new LmdbKv(path, options);
 }
@@ -94,7 +95,7 @@ class LmdbKv implements Kv {
     try {
       return read();
     } catch (error) {
-      throw corrupt(LMDB_FILE, section, `cannot be read: ${(error as Error).message}`, error);
+      throw readError(section, 'cannot be read', error);
     }
   }
 
@@ -107,10 +108,14 @@ class LmdbKv implements Kv {
   claim(decide: (holder: Uint8Array | undefined) => Uint8Array): void {
     const { root, main } = this.#db;
     const token = randomBytes(6).readUIntBE(0, 6) + 1;
-    root.transactionSync(() => {
-      const record = decide(main.getBinary('writer'));
-      main.put('writer', record, token);
-    });
+    try {
+      root.transactionSync(() => {
+        const record = decide(main.getBinary('writer'));
+        main.put('writer', record, token);
+      });
+    } catch (error) {
+      throw diskError(`becoming the writer in ${LMDB_FILE}`, named(error), READ_ONLY);
+    }
     this.#token = token;
   }
 
@@ -129,7 +134,7 @@ class LmdbKv implements Kv {
         this.#write(commit);
       });
     } catch (error) {
-      throw diskError(`committing to ${LMDB_FILE}`, error);
+      throw diskError(`committing to ${LMDB_FILE}`, named(error));
     }
   }
 
@@ -139,7 +144,7 @@ class LmdbKv implements Kv {
     try {
       held = await this.#db.main.ifVersion('writer', token, () => this.#write(commit));
     } catch (error) {
-      throw diskError(`committing to ${LMDB_FILE}`, await reason(error));
+      throw diskError(`committing to ${LMDB_FILE}`, named(await reason(error)));
     }
     if (!held) throw lockLost();
   }
@@ -164,7 +169,11 @@ class LmdbKv implements Kv {
   }
 
   bytes(): number {
-    return statSync(this.#path).size;
+    try {
+      return statSync(this.#path).size;
+    } catch (error) {
+      throw diskError(`looking at ${LMDB_FILE}`, error);
+    }
   }
 
   close(): Step<void> {
@@ -173,21 +182,30 @@ class LmdbKv implements Kv {
         const { root, main } = this.#db;
         const token = this.#token;
         this.#token = undefined;
-        if (token !== undefined) {
+        try {
+          if (token === undefined) return;
           root.transactionSync(() => {
             if (main.getEntry('writer')?.version === token) main.remove('writer');
           });
+        } catch (error) {
+          throw diskError(`closing ${LMDB_FILE}`, named(error));
+        } finally {
+          void root.close().catch(() => {});
         }
-        void root.close().catch(() => {});
       },
       later: async () => {
+        const { root, main } = this.#db;
         const token = this.#token;
         this.#token = undefined;
-        if (token !== undefined) {
-          await this.#db.main.remove('writer', token);
-          if (this.#options.relaxed) await new Promise<void>((resolve) => this.#db.root.sync(() => resolve()));
+        try {
+          if (token === undefined) return;
+          await main.remove('writer', token);
+          if (this.#options.relaxed) await new Promise<void>((resolve) => root.sync(() => resolve()));
+        } catch (error) {
+          throw diskError(`closing ${LMDB_FILE}`, named(await reason(error)));
+        } finally {
+          await root.close();
         }
-        await this.#db.root.close();
       },
     };
   }
@@ -222,10 +240,46 @@ function open(path: string, { readOnly, relaxed }: LmdbOptions): Open {
       payloads: db('payloads', { keyEncoding: 'uint32' }),
     };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES' || code === 'EMFILE' || code === 'ENOMEM') throw diskError(`opening ${LMDB_FILE}`, error);
-    throw corrupt(LMDB_FILE, 'environment', `does not open: ${(error as Error).message}`, error);
+    const known = named(error);
+    if (!readOnly && isForbidden(known)) throw diskError(`opening ${LMDB_FILE}`, known, READ_ONLY);
+    throw readError('environment', 'does not open', known, !readOnly);
   }
+}
+
+const READ_ONLY = 'open with readOnly: true';
+
+/** lmdb-js numbers its errors: those of the system are above 0, and LMDB's own are below. */
+function named(error: unknown): unknown {
+  const { code } = (error ?? {}) as { code?: unknown };
+  if (typeof code !== 'number' || code <= 0) return error;
+  const name = Object.keys(constants.errno).find((one) => (constants.errno as Record<string, number>)[one] === code);
+  const message = `${name ?? code}: ${(error as Error).message}`;
+  return Object.assign(new Error(message, { cause: error }), { code: name ?? String(code) });
+}
+
+/** Of LMDB's errors: there is no room for another reader, in the map, or in its lists. */
+const NO_ROOM = new Set([-30792, -30790, -30789, -30788, -30785]);
+
+/** LMDB opens a file once in a process, for reading or writing, and tells its readers apart by pid, whatever the container. */
+function noReader(cause: unknown, opensWriter: boolean): FunnelError {
+  const other =
+    'a process of another container has the same pid and the index open ' +
+    `(${process.pid}; let them share a pid namespace, or differ in pid)`;
+  if (!opensWriter) {
+    return filesError('DISK', `Expected to become a reader of ${LMDB_FILE} but LMDB takes none: ${other}`, { cause });
+  }
+  const why = `either this process has it open with readOnly (open the writer first), or ${other}`;
+  return filesError('NOT_WRITABLE', `Expected to open ${LMDB_FILE} for writing but LMDB does not: ${why}`, { cause });
+}
+
+/** What cannot be read is broken, unless the system says that it does not let us. */
+function readError(section: string, what: string, error: unknown, opensWriter = false): FunnelError {
+  if (error instanceof FunnelError) return error;
+  const known = named(error);
+  const { code } = (known ?? {}) as { code?: unknown };
+  if (code === 'EINVAL') return noReader(known, opensWriter);
+  if (typeof code === 'string' || NO_ROOM.has(code as number)) return diskError(`reading ${LMDB_FILE}`, known);
+  return corrupt(LMDB_FILE, section, `${what}: ${(known as Error).message}`, known);
 }
 
 /** lmdb-js says what happened in a promise of its own. */
@@ -239,8 +293,4 @@ async function reason(error: unknown): Promise<unknown> {
     ),
     new Promise((resolve) => setTimeout(resolve, 100, error).unref()),
   ]);
-}
-
-function lockLost(): FunnelError {
-  return filesError('INDEX_LOCKED', 'Expected to be the writer of the index but another took its place (breakLock)');
 }
