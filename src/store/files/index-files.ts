@@ -157,7 +157,7 @@ export class IndexFiles implements Writer {
       hold = readOnly ? undefined : new Hold(file, breakLock);
       checkLmdbFile(file, LMDB_FILE);
       kv = lmdbKv(file, { readOnly, relaxed });
-      if (hold !== undefined) kv.claim(hold.takeOver);
+      hold?.claim(kv);
       const maxFileBytes = options.maxFileBytes ?? ROW_FILE_BYTES;
       const core = new Core({ folder: path, disk, kv, readOnly, relaxed, maxFileBytes });
       if (!readOnly) removeLeftovers(path, core.state, disk);

@@ -6,7 +6,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { threadId } from 'node:worker_threads';
-import { filesError } from './errors.js';
+import { FunnelError } from '../../errors.js';
 
 export interface WriterRecord {
   pid: number;
@@ -98,6 +98,9 @@ function attempt<T>(run: () => T): T | undefined {
   }
 }
 
+/** The lock is held for a moment, by one who opens or closes the index, or by what is left of one who has ended. */
+export class Passing extends FunnelError {}
+
 /**
  * The record to put where `bytes` is.
  *
@@ -105,12 +108,13 @@ function attempt<T>(run: () => T): T | undefined {
  */
 export function takeOver(bytes: Uint8Array | undefined, claim: Claim): Buffer {
   const holder = bytes === undefined ? undefined : parse(bytes);
-  const held = claim.lock === 'held' ? heldNow(holder) : holder && heldBy(holder, claim);
+  const held = claim.lock === 'held' ? heldNow(holder, claim) : holder && heldBy(holder, claim);
   if (held !== undefined && (claim.lock === 'held' || held.certain || !claim.breakLock)) {
     const { who = holder, why } = held;
     const name =
       who === undefined || who === 'another' ? 'another' : `process ${who.pid} on ${who.host} since ${who.since}`;
-    throw filesError('INDEX_LOCKED', `Expected no other writer of the index but ${name} is one: ${why}`);
+    const message = `Expected no other writer of the index but ${name} is one: ${why}`;
+    throw who === 'another' ? new Passing('INDEX_LOCKED', message) : new FunnelError('INDEX_LOCKED', message);
   }
   return Buffer.from(JSON.stringify(thisWriter(claim.lock === 'taken', claim.inode)), 'utf8');
 }
@@ -134,17 +138,24 @@ const UNSURE = `if it is dead for certain, ${TAKE_OVER}`;
 const LOST = `close that index first, or, where a module that was loaded again has lost it, ${TAKE_OVER}`;
 
 /** The system has the lock of a writer. The record may be that of the one before, or not there, for a moment. */
-function heldNow(holder: WriterRecord | undefined): Held {
+function heldNow(holder: WriterRecord | undefined, claim: Claim): Held {
   const moment: Held = { why: 'it opens or closes the index at this moment', certain: true, who: 'another' };
   if (holder?.locked !== true) return moment;
   const { boot, namespace } = here();
   if (holder.boot !== boot || holder.namespace !== namespace) {
     return { why: 'it runs, in another container, since the system has its lock; end it first', certain: true };
   }
-  const started = startOf(holder.pid);
-  if (holder.started !== '' && started !== '' && started !== holder.started) return moment;
-  if (isThisProcess(holder)) return heldHere(holder);
-  return { why: 'it is running; close the index there, or end it', certain: true };
+  if (hasEnded(holder)) return moment;
+  if (!isThisProcess(holder)) return { why: 'it is running; close the index there, or end it', certain: true };
+  return isThisThread(holder) && claim.inThread !== 'live' ? moment : heldHere(holder);
+}
+
+/** By pid and thread, of this pid namespace. False where nobody knows. */
+function hasEnded({ pid, started, task, taskStarted }: WriterRecord): boolean {
+  const now = startOf(pid);
+  if (now === undefined) return true;
+  if (now === '' || started === '') return false;
+  return now !== started || (!!task && startOf(pid, task) !== taskStarted);
 }
 
 /** By a writer in this process that is alive. */
@@ -175,14 +186,11 @@ function heldBy(holder: WriterRecord, claim: Claim): Held | undefined {
     return { why: `on another machine; ${UNSURE}`, certain: false };
   }
   if (holder.namespace !== namespace) return { why: `in another container; ${UNSURE}`, certain: false };
-  const started = startOf(holder.pid);
-  if (started === undefined) return undefined;
-  const isKnown = started !== '' && holder.started !== '';
+  if (hasEnded(holder)) return undefined;
+  const isKnown = holder.started !== '' && startOf(holder.pid) !== '';
   if (!isKnown && !(isThisProcess(holder) && isThisThread(holder))) {
     return { why: `it is running; if it is another program by now, ${TAKE_OVER}`, certain: false };
   }
-  if (started !== holder.started) return undefined;
-  if (holder.task && startOf(holder.pid, holder.task) !== holder.taskStarted) return undefined; // its thread has ended
   if (!isThisProcess(holder)) return { why: 'it is running; close the index there, or end it', certain: true };
   return isThisThread(holder) && claim.inThread === 'gone' ? undefined : heldHere(holder);
 }
