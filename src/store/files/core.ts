@@ -9,7 +9,7 @@ import { isGone, OpenFiles } from './open-files.js';
 import { DEATHS_PER_PAGE, decodeIdPage, IDS_PER_PAGE, unseal } from './pages.js';
 import { type RowFormat, rowFormat } from './rows.js';
 import { decodeState, generationOf, type State } from './state.js';
-import { type Steps, take } from './step.js';
+import { othersTurn, type Steps, take } from './step.js';
 
 export interface CoreOptions {
   folder: string;
@@ -154,6 +154,8 @@ export class Core {
     try {
       yield* take(kv.commit({ ...entries, state: encode(next) }));
     } catch (error) {
+      // lmdb-js has put off what it does with a write that failed, and must not meet a store that was closed.
+      for (let turn = 0; turn < 3; turn++) yield* take(othersTurn);
       try {
         kv.reopen();
         const record = kv.snapshot(() => kv.state());

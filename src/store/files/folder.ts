@@ -37,7 +37,7 @@ export function createFolder(folder: string, config: StoreConfig, disk: Disk): v
   let made: string | undefined;
   let beside: string | undefined;
   try {
-    made = fs.mkdirSync(folder, { recursive: true });
+    made = makeFolder(folder);
     const other = fs.readdirSync(folder).find((name) => !NEW.test(name));
     if (other !== undefined) {
       const what = other.startsWith(LMDB_FILE) ? 'it has an index' : `it has ${other}`;
@@ -61,6 +61,20 @@ export function createFolder(folder: string, config: StoreConfig, disk: Disk): v
     // Only those that are empty can go.
     if (made !== undefined) for (const one of foldersFrom(folder, made)) attempt(() => fs.rmdirSync(one));
     throw whyNotMade(folder, error);
+  }
+}
+
+/** The topmost folder that was made. */
+function makeFolder(folder: string): string | undefined {
+  try {
+    return fs.mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    // Node says ENOENT, too, where a folder that is there takes no new one: that folder tells why.
+    if (codeOf(error) !== 'ENOENT') throw error;
+    let missing = resolve(folder);
+    while (!fs.existsSync(dirname(missing)) && dirname(missing) !== missing) missing = dirname(missing);
+    fs.mkdirSync(missing);
+    throw error;
   }
 }
 

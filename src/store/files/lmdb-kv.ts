@@ -6,12 +6,14 @@
  * `db.flushed` (with overlapping syncs neither would).
  */
 import { randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { accessSync, closeSync, existsSync, constants as fsConstants, openSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
+import { dirname } from 'node:path';
 import { FunnelError } from '../../errors.js';
 import { corrupt, diskError, filesError, isForbidden, lockLost } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
 import { requireLmdb } from './lmdb-package.cjs';
+import { shareEnv } from './shared-envs.js';
 import type { Step } from './step.js';
 
 /** As much of lmdb-js as is used here. */
@@ -66,13 +68,36 @@ class LmdbKv implements Kv {
   readonly #path: string;
   readonly #options: LmdbOptions;
   #db: Open;
+  #release: () => void = () => {};
   /** The version of the writer record while it is ours. */
   #token: number | undefined;
 
   constructor(path: string, options: LmdbOptions) {
     this.#path = path;
     this.#options = options;
-    this.#db = open(path, options);
+    this.#db = this.#open();
+  }
+
+  #open(): Open {
+    // A new index has no file yet, and nobody else knows of it.
+    const release = existsSync(this.#path) ? shareEnv(this.#path, this.#options.readOnly, this) : () => {};
+    try {
+      const db = open(this.#path, this.#options);
+      this.#release = release;
+      return db;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async #closeEnv(root: Db): Promise<void> {
+    const release = this.#release;
+    try {
+      await root.close();
+    } finally {
+      release();
+    }
   }
 
   state(): Uint8Array | undefined {
@@ -164,8 +189,8 @@ class LmdbKv implements Kv {
   }
 
   reopen(): void {
-    void this.#db.root.close().catch(() => {});
-    this.#db = open(this.#path, this.#options);
+    void this.#closeEnv(this.#db.root).catch(() => {});
+    this.#db = this.#open();
   }
 
   bytes(): number {
@@ -190,7 +215,7 @@ class LmdbKv implements Kv {
         } catch (error) {
           throw diskError(`closing ${LMDB_FILE}`, named(error));
         } finally {
-          void root.close().catch(() => {});
+          void this.#closeEnv(root).catch(() => {});
         }
       },
       later: async () => {
@@ -204,7 +229,7 @@ class LmdbKv implements Kv {
         } catch (error) {
           throw diskError(`closing ${LMDB_FILE}`, named(await reason(error)));
         } finally {
-          await root.close();
+          await this.#closeEnv(root);
         }
       },
     };
@@ -218,6 +243,7 @@ function put(db: Db, entries: Entries): void {
 function open(path: string, { readOnly, relaxed }: LmdbOptions): Open {
   const lmdb = loadLmdb();
   try {
+    checkAccess(path, readOnly);
     const root = lmdb.open({
       path,
       noSubdir: true,
@@ -246,6 +272,28 @@ function open(path: string, { readOnly, relaxed }: LmdbOptions): Open {
   }
 }
 
+/** Descriptors that LMDB opens. */
+const DESCRIPTORS = 4;
+
+/**
+ * What the system would refuse to LMDB, asked before: lmdb-js frees memory twice when LMDB does not open. The lock file is not
+ * opened, since closing it would drop the locks on it of this process.
+ */
+function checkAccess(path: string, readOnly: boolean): void {
+  const folder = dirname(path);
+  if (!readOnly) {
+    const lock = `${path}-lock`;
+    accessSync(existsSync(lock) ? lock : folder, fsConstants.R_OK | fsConstants.W_OK);
+  }
+  if (process.platform === 'win32') return; // has no descriptors of folders
+  const opened: number[] = [];
+  try {
+    while (opened.length < DESCRIPTORS) opened.push(openSync(folder, 'r'));
+  } finally {
+    for (const fd of opened) closeSync(fd);
+  }
+}
+
 const READ_ONLY = 'open with readOnly: true';
 
 /** lmdb-js numbers its errors: those of the system are above 0, and LMDB's own are below. */
@@ -257,10 +305,10 @@ function named(error: unknown): unknown {
   return Object.assign(new Error(message, { cause: error }), { code: name ?? String(code) });
 }
 
-/** Of LMDB's errors: there is no room for another reader, in the map, or in its lists. */
-const NO_ROOM = new Set([-30792, -30790, -30789, -30788, -30785]);
+/** LMDB's errors that say nothing of the file: no look at it, no room for a reader, in the map, or in a list. */
+const NOT_OF_FILE = new Set([-30798, -30792, -30790, -30789, -30788, -30785]);
 
-/** LMDB opens a file once in a process, for reading or writing, and tells its readers apart by pid, whatever the container. */
+/** LMDB tells its readers apart by pid, whatever the container; or another thread of this process has opened it for reading. */
 function noReader(cause: unknown, opensWriter: boolean): FunnelError {
   const other =
     'a process of another container has the same pid and the index open ' +
@@ -268,7 +316,7 @@ function noReader(cause: unknown, opensWriter: boolean): FunnelError {
   if (!opensWriter) {
     return filesError('DISK', `Expected to become a reader of ${LMDB_FILE} but LMDB takes none: ${other}`, { cause });
   }
-  const why = `either this process has it open with readOnly (open the writer first), or ${other}`;
+  const why = `either another thread has it open with readOnly (open the writer first), or ${other}`;
   return filesError('NOT_WRITABLE', `Expected to open ${LMDB_FILE} for writing but LMDB does not: ${why}`, { cause });
 }
 
@@ -278,7 +326,7 @@ function readError(section: string, what: string, error: unknown, opensWriter = 
   const known = named(error);
   const { code } = (known ?? {}) as { code?: unknown };
   if (code === 'EINVAL') return noReader(known, opensWriter);
-  if (typeof code === 'string' || NO_ROOM.has(code as number)) return diskError(`reading ${LMDB_FILE}`, known);
+  if (typeof code === 'string' || NOT_OF_FILE.has(code as number)) return diskError(`reading ${LMDB_FILE}`, known);
   return corrupt(LMDB_FILE, section, `${what}: ${(known as Error).message}`, known);
 }
 

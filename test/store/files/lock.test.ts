@@ -8,9 +8,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { FunnelError } from 'funnelvec';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import { isLocal } from '#dist/store/files/kernel-lock.js';
-import { thisWriter, type WriterRecord } from '#dist/store/files/writer-record.js';
+import type { WriterRecord } from '#dist/store/files/writer-record.js';
 import { Random, SEED } from '../../random.js';
 import { type Contender, endAll, IMPORTED, processContender, threadContender, UNSHARE } from './contenders.js';
+import { leaveRecord } from './leave-record.js';
 import { appendRequest, CONFIG, scratchFolder } from './model.js';
 
 const ROUNDS = Number(process.env['FUNNELVEC_LOCK_ROUNDS'] ?? 200);
@@ -36,17 +37,6 @@ const isLocked = (message: RegExp) => (error: unknown) => {
   assert.match((error as Error).message, message);
   return true;
 };
-
-/** The record of a writer that is gone, or seems to be somewhere else. */
-function leaveRecord(path: string, change: Partial<WriterRecord>): void {
-  // biome-ignore lint/suspicious/noExplicitAny: as it comes
-  const { open } = require('lmdb') as { open: (options: object) => any };
-  const root = open({ path: join(path, 'data.mdb'), noSubdir: true, overlappingSync: false, maxDbs: 8 });
-  const main = root.openDB('main', { encoding: 'binary', useVersions: true });
-  const record = { ...thisWriter(false, ''), inode: undefined, ...change };
-  main.transactionSync(() => void main.put('writer', Buffer.from(JSON.stringify(record)), 7));
-  void root.close();
-}
 
 describe('the next writer', () => {
   it(`opens after each of ${ROUNDS} deaths of the one before, and two never hold an index`, async (t) => {
