@@ -46,10 +46,8 @@ const leftFile = `${folder}.left`;
 
 async function look(): Promise<Report> {
   const { path, models }: Left = JSON.parse(readFileSync(leftFile, 'utf8'));
-  const problems = await whatIsWrong(
-    path,
-    models.map((model) => new Map(model)),
-  );
+  const maybe = models.map((model) => new Map(model));
+  const problems = maybe.length === 0 ? [] : await whatIsWrong(path, maybe);
   return { ...told(), codes: [], problems };
 }
 
@@ -155,6 +153,7 @@ async function whatIsWrong(path: string, models: Model[]): Promise<string[]> {
   } catch (error) {
     problems.push(`afterwards: ${(error as Error).stack}`);
   }
+  writeFileSync(leftFile, JSON.stringify({ path, models: [] })); // nothing is left to look at
   rmSync(path, { recursive: true, force: true });
   return problems;
 }
