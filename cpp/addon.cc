@@ -13,6 +13,7 @@
 #include "cpu.h"
 #include "crc32c.h"
 #include "funnel.h"
+#include "lock.h"
 #include "records.h"
 #include "team.h"
 #include "topk.h"
@@ -482,6 +483,17 @@ Napi::Value CopyRecords(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+// fd; 0: taken, 1: another has it, 2: there are no locks on this file
+Napi::Value LockFile(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), lockFile(static_cast<int>(number(info.Env(), info[0]))));
+}
+
+// fd
+Napi::Value UnlockFile(const Napi::CallbackInfo& info) {
+  unlockFile(static_cast<int>(number(info.Env(), info[0])));
+  return info.Env().Undefined();
+}
+
 // Memory that runs out becomes a JavaScript error.
 template <Napi::Value (*kKernel)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
@@ -533,6 +545,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
     bind<CopyRecords>(level, "copyRecords", table);
 #ifndef _WIN32
     bind<ReadRecords>(level, "readRecords", table);
+    bind<LockFile>(level, "lockFile", table);
+    bind<UnlockFile>(level, "unlockFile", table);
 #endif
     exports.Set(table->name, level);
   }

@@ -54,7 +54,7 @@ export type FunnelErrorCode =
   | 'UNSUPPORTED_FORMAT'
   /** The disk failed or is full; `cause` has the system's error. Nothing of the call was kept. */
   | 'DISK'
-  /** The index was opened for reading, or a write is under way that must end first. */
+  /** The index was opened for reading, its files may not be written, or a write is under way that must end first. */
   | 'NOT_WRITABLE'
   /** The files of an embedding model are not there; the message says which to put where. */
   | 'NO_MODEL'

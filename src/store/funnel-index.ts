@@ -83,6 +83,7 @@ export class FunnelIndex<Payload = any> {
   readonly #restrictions: Restrictions;
   #madeByExample: ByExample | undefined;
   #optimizing: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
   #closed = false;
   #scheduled = false;
 
@@ -116,7 +117,7 @@ export class FunnelIndex<Payload = any> {
    * Makes a new index and opens it for writing.
    *
    * @param path a folder that is missing or empty, or ':memory:'
-   * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, INDEX_EXISTS, MISSING_PACKAGE (lmdb), DISK
+   * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, INDEX_EXISTS, NOT_WRITABLE (no permission), MISSING_PACKAGE (lmdb), DISK
    */
   static async create<Payload = unknown>(path: string, options: FunnelIndexOptions): Promise<FunnelIndex<Payload>> {
     return FunnelIndex.createSync(path, options);
@@ -135,14 +136,23 @@ export class FunnelIndex<Payload = any> {
       { dim, metric, precision, options: config },
       { ...(durability && { durability }), ...(breakLock && { breakLock }), maxFileBytes: ROW_FILE_BYTES },
     );
-    return new FunnelIndex<Payload>(files, options);
+    return FunnelIndex.#over<Payload>(files, options);
+  }
+
+  static #over<Payload>(files: IndexFiles, options: OpenIndexOptions): FunnelIndex<Payload> {
+    try {
+      return new FunnelIndex<Payload>(files, options);
+    } catch (error) {
+      files.closeSync();
+      throw error;
+    }
   }
 
   /**
    * Opens an index: for writing, which only one process may at a time, or `readOnly`, which any number may.
    *
-   * @throws FunnelError NO_INDEX, INDEX_LOCKED (it says by whom), CORRUPT (it says which file and section),
-   *   UNSUPPORTED_FORMAT, MISSING_PACKAGE (lmdb), DISK
+   * @throws FunnelError NO_INDEX, INDEX_LOCKED (it says by whom), NOT_WRITABLE (no permission; `readOnly` may do), CORRUPT (it
+   *   says which file and section), UNSUPPORTED_FORMAT, MISSING_PACKAGE (lmdb), DISK
    */
   static async open<Payload = unknown>(
     path: string,
@@ -164,12 +174,7 @@ export class FunnelIndex<Payload = any> {
       ...(durability && { durability }),
       ...(breakLock && { breakLock }),
     });
-    try {
-      return new FunnelIndex<Payload>(files, options);
-    } catch (error) {
-      files.closeSync();
-      throw error;
-    }
+    return FunnelIndex.#over<Payload>(files, options);
   }
 
   get path(): string {
@@ -761,8 +766,17 @@ export class FunnelIndex<Payload = any> {
     };
   }
 
-  /** Waits for writes, ends the threads. Calling it again does nothing. */
-  async close(): Promise<void> {
+  /**
+   * Waits for writes, ends the threads, and stops being the writer. All calls resolve when that is done.
+   *
+   * @throws FunnelError DISK; the index is closed all the same
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     try {
@@ -776,7 +790,7 @@ export class FunnelIndex<Payload = any> {
     }
   }
 
-  /** @throws FunnelError NOT_WRITABLE while a write or optimize() is under way; the index stays open then */
+  /** @throws FunnelError NOT_WRITABLE while a write or optimize() is under way, the index stays open then; DISK, it is closed */
   closeSync(): void {
     if (this.#closed) return;
     if (this.#optimizing !== undefined || this.#indexes.busy) throw underWay();
@@ -784,9 +798,14 @@ export class FunnelIndex<Payload = any> {
     try {
       this.#files.closeSync();
     } catch (error) {
-      this.#live.rowsChanged();
+      if (error instanceof FunnelError && error.code === 'NOT_WRITABLE') this.#live.rowsChanged();
+      else this.#ended();
       throw error;
     }
+    this.#ended();
+  }
+
+  #ended(): void {
     this.#closed = true;
     this.#restrictions.clear();
     void this.#pool.close();
@@ -828,7 +847,7 @@ function underWay(): FunnelError {
 }
 
 function checkPath(path: unknown): void {
-  if (typeof path !== 'string' || path === '') {
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw expected('BAD_ARGUMENT', "the path of a folder, or ':memory:',", 'path', path);
   }
 }

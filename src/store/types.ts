@@ -67,7 +67,11 @@ export interface OpenIndexOptions {
   memory?: number;
   /** @default 'full'; 'relaxed' risks, in a power loss, any write and the index itself */
   durability?: 'full' | 'relaxed';
-  /** Take over an index whose writer, on another machine, is gone for certain. @default false */
+  /**
+   * Become the writer in the place of one that is dead for certain, though that cannot be seen from here (it wrote on another
+   * machine, say), or of one in this thread that a module which was loaded again has lost. A writer that is known to be alive
+   * elsewhere keeps the index. @default false
+   */
   breakLock?: boolean;
   /** Run optimize() after writes that leave more rows without codes than with. @default true */
   autoOptimize?: boolean;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
+import { leaveRecord } from '../store/files/leave-record.js';
 import { command, done, fails } from './command.js';
 import { DIM, fakeLoader, fakeVector } from './fake-embedder.js';
 import { contentsOf, films, jsonl, tempFolder } from './files.js';
@@ -218,6 +219,19 @@ describe('ingest refuses, before anything is written,', () => {
       await index.close();
     }
     assert.equal((await contentsOf(locked)).length, 5);
+  });
+
+  it('an index whose writer cannot be seen to be dead, unless --break-lock is passed', async () => {
+    const locked = path('left');
+    await done(texts(locked, write('left.jsonl', jsonl(films(5)))));
+    leaveRecord(locked, { namespace: 'pid:[1]' });
+    const line = texts(locked, write('left-more.jsonl', jsonl(films(5, 5))));
+    await fails(1, /in another container; if it is dead for certain, pass --break-lock/, line);
+    await fails(1, /pass --break-lock/, [...line, '--restart']);
+    await done([...line, '--break-lock']);
+    assert.equal((await contentsOf(locked)).length, 10);
+    const elsewhere = ['ingest', source, '--text', 'plot', '--qdrant', 'http://127.0.0.1:1', '--collection', 'x'];
+    await fails(2, /--break-lock beside --to only/, [...elsewhere, '--model', 'fake', '--break-lock']);
   });
 });
 

@@ -60,6 +60,7 @@ interface Options extends CommonOptions, TextOptions {
   batch?: number;
   skipBroken?: boolean;
   restart?: boolean;
+  breakLock?: boolean;
   json?: boolean;
 }
 
@@ -101,6 +102,10 @@ export function addIngest(root: Command, { io, load }: Context): void {
     .option('--batch <rows>', 'rows that are embedded and written at once', integer('--batch', 1, 1 << 16))
     .option('--skip-broken', 'passes over rows that cannot be read, and lists them')
     .option('--restart', 'removes the store, and begins anew')
+    .option(
+      '--break-lock',
+      'of an index: writes though another writer, dead for certain, cannot be seen to be so from here',
+    )
     .option('--json', 'one JSON document on stdout')
     .addHelpText('after', EXAMPLES)
     .action(async (files: string[], options: Options) => {

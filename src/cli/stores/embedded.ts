@@ -21,7 +21,8 @@ import {
 } from './store.js';
 
 /** What an index may have in its folder; nothing else is ever removed. */
-const OURS = /^(data\.mdb(-lock)?|lock\.mdb|(rows|seg)-\d{6,}\.(bin|tmp)|new-[0-9a-f]{16}|funnelvec(-tune)?\.json)$/;
+const OURS =
+  /^(data\.mdb(-lock|\.writer)?|lock\.mdb|(rows|seg)-\d{6,}\.(bin|tmp)|new-[0-9a-f]{16}|funnelvec(-tune)?\.json)$/;
 
 const LONGEST_ID = 1900;
 
@@ -30,7 +31,11 @@ export class EmbeddedPlace implements Place {
   readonly label: string;
   readonly stateFile: string;
 
-  constructor(private readonly path: string) {
+  /** @param breakLock become the writer where the one before may be alive for all that can be seen */
+  constructor(
+    private readonly path: string,
+    private readonly breakLock = false,
+  ) {
     this.label = `the index ${path}`;
     this.stateFile = join(path, STATE_FILE);
   }
@@ -51,20 +56,32 @@ export class EmbeddedPlace implements Place {
 
   async create({ dim, metric, head }: Schema): Promise<Target> {
     const options = { dim, metric, autoOptimize: false, ...(head !== null && { head: { prefix: head } }) };
-    return new EmbeddedTarget(await FunnelIndex.create(this.path, options));
+    try {
+      return new EmbeddedTarget(await FunnelIndex.create(this.path, options));
+    } catch (error) {
+      throw asCommand(error);
+    }
   }
 
   async open({ dim, metric }: Schema): Promise<Target> {
-    const index = await FunnelIndex.open(this.path, { autoOptimize: false });
+    const index = await this.#writable();
     if (index.dim === dim && index.metric === metric) return new EmbeddedTarget(index);
     const has = `${index.dim} dims and metric ${index.metric}`;
     await index.close();
     throw new FunnelError('BAD_DIMS', `Expected ${dim} dims and metric ${metric} for ${this.label} but it has ${has}`);
   }
 
+  async #writable(): Promise<FunnelIndex> {
+    try {
+      return await FunnelIndex.open(this.path, { autoOptimize: false, breakLock: this.breakLock });
+    } catch (error) {
+      throw asCommand(error);
+    }
+  }
+
   async remove(): Promise<void> {
     // Fails where another process writes.
-    if ((await this.rows()) !== undefined) await (await FunnelIndex.open(this.path, { autoOptimize: false })).close();
+    if ((await this.rows()) !== undefined) await (await this.#writable()).close();
     for (const name of fs.existsSync(this.path) ? fs.readdirSync(this.path) : []) {
       if (OURS.test(name)) fs.rmSync(join(this.path, name), { recursive: true, force: true });
     }
@@ -75,6 +92,15 @@ export class EmbeddedPlace implements Place {
   }
 
   async close(): Promise<void> {}
+}
+
+/** Remedies are options of the command here. */
+function asCommand(error: unknown): unknown {
+  if (!(error instanceof FunnelError)) return error;
+  const message = error.message
+    .replace('open with breakLock: true', 'pass --break-lock')
+    .replace('open with readOnly: true', 'this command writes, search does not');
+  return message === error.message ? error : new FunnelError(error.code, message, { cause: error });
 }
 
 class EmbeddedTarget implements Target {

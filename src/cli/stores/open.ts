@@ -17,6 +17,8 @@ export interface PlaceOptions {
   head?: number | string;
   full?: string;
   missingVectors?: 'error' | 'skip';
+  /** Of an index. */
+  breakLock?: boolean;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface PlaceOptions {
  * @throws UsageError
  */
 export function placeOf(
-  { store, milvus, qdrant, collection, head, full, missingVectors }: PlaceOptions,
+  { store, milvus, qdrant, collection, head, full, missingVectors, breakLock = false }: PlaceOptions,
   env: Readonly<Record<string, string | undefined>>,
   name = '--store',
   dims = false,
@@ -44,8 +46,9 @@ export function placeOf(
     }
     if (store === '' || store === ':memory:')
       throw new UsageError(`Expected a folder for ${name} but received ${store}`);
-    return new EmbeddedPlace(store);
+    return new EmbeddedPlace(store, breakLock);
   }
+  if (breakLock) throw new UsageError(`Expected --break-lock beside ${name} only`);
   if (!collection) throw new UsageError('Expected --collection <name> beside --milvus or --qdrant');
   const vectors = vectorsOf(head, full, dims);
   if (milvus !== undefined) {

@@ -3,7 +3,7 @@ import { readSync } from 'node:fs';
 import type { CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import { crc32c, crc32cU32 } from '../files/crc32c.js';
-import { corrupt } from '../files/errors.js';
+import { corrupt, diskError } from '../files/errors.js';
 import type { RowFile } from '../files/index-files.js';
 import { nativeFiles } from '../files/native.js';
 import { Scratch } from './memory.js';
@@ -39,7 +39,12 @@ export function extendRecords(file: RowFile, records: Uint8Array, from: number):
 function readFully(fd: number, into: Uint8Array, position: number, path: string): void {
   let done = 0;
   while (done < into.length) {
-    const n = readSync(fd, into, done, Math.min(into.length - done, 1 << 30), position + done);
+    let n: number;
+    try {
+      n = readSync(fd, into, done, Math.min(into.length - done, 1 << 30), position + done);
+    } catch (error) {
+      throw diskError(`reading ${path}`, error);
+    }
     if (n === 0) throw corrupt(path, 'records', 'end before the last one');
     done += n;
   }

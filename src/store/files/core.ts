@@ -1,14 +1,15 @@
 /** One index as this process has it: the committed state, and what of it is kept in memory. */
+import { FunnelError } from '../../errors.js';
 import { Bits, popcount } from './bits.js';
 import type { Disk } from './disk.js';
-import { corrupt, filesError } from './errors.js';
+import { corrupt, filesError, lockLost } from './errors.js';
 import { Ids, isStorable } from './ids.js';
 import type { Commit, Kv } from './kv.js';
 import { isGone, OpenFiles } from './open-files.js';
 import { DEATHS_PER_PAGE, decodeIdPage, IDS_PER_PAGE, unseal } from './pages.js';
 import { type RowFormat, rowFormat } from './rows.js';
 import { decodeState, generationOf, type State } from './state.js';
-import { type Steps, take } from './step.js';
+import { othersTurn, type Steps, take } from './step.js';
 
 export interface CoreOptions {
   folder: string;
@@ -153,6 +154,8 @@ export class Core {
     try {
       yield* take(kv.commit({ ...entries, state: encode(next) }));
     } catch (error) {
+      // lmdb-js has put off what it does with a write that failed, and must not meet a store that was closed.
+      for (let turn = 0; turn < 3; turn++) yield* take(othersTurn);
       try {
         kv.reopen();
         const record = kv.snapshot(() => kv.state());
@@ -165,9 +168,10 @@ export class Core {
     }
   }
 
-  /** @throws FunnelError CLOSED, NOT_WRITABLE, or what broke the index */
+  /** @throws FunnelError NOT_WRITABLE; INDEX_LOCKED after another has become the writer */
   checkWritable(): void {
     if (this.broken !== undefined) {
+      if (this.broken instanceof FunnelError && this.broken.code === 'INDEX_LOCKED') throw lockLost();
       throw filesError('NOT_WRITABLE', 'Expected an index that works but a write failed before; open it again', {
         cause: this.broken,
       });

@@ -10,9 +10,32 @@ export function corrupt(file: string, section: string, why: string, cause?: unkn
   return filesError('CORRUPT', `Expected ${file} to be whole but its ${section} ${why}`, { cause });
 }
 
-/** A failure of the system, told as ours; ours are passed on. */
-export function diskError(doing: string, cause: unknown): FunnelError {
+/**
+ * A failure of the system, told as ours; ours are passed on.
+ *
+ * @param remedy what helps where the system does not permit it
+ */
+export function diskError(doing: string, cause: unknown, remedy?: string): FunnelError {
   if (cause instanceof FunnelError) return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
-  return filesError('DISK', `The disk failed while ${doing}: ${message}`, { cause });
+  if (remedy !== undefined && isForbidden(cause)) {
+    return filesError('NOT_WRITABLE', `Expected permission to write for ${doing} but received ${message}: ${remedy}`, {
+      cause,
+    });
+  }
+  const what = isForbidden(cause) ? 'The system does not permit' : 'The disk failed while';
+  return filesError('DISK', `${what} ${doing}: ${message}`, { cause });
+}
+
+export function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
+
+/** A read-only file system, or files of another user. */
+export function isForbidden(error: unknown): boolean {
+  return /^(EACCES|EPERM|EROFS)$/.test(codeOf(error) ?? '');
+}
+
+export function lockLost(): FunnelError {
+  return filesError('INDEX_LOCKED', 'Expected to be the writer of the index but another took its place (breakLock)');
 }

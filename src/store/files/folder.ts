@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { FunnelError } from '../../errors.js';
 import type { Disk } from './disk.js';
-import { diskError, filesError } from './errors.js';
+import { codeOf, diskError, filesError } from './errors.js';
 import { LMDB_FILE, lmdbKv } from './lmdb-kv.js';
 import { encodeState, FORMAT_VERSION, type State, type StoreConfig } from './state.js';
-import { takeOver } from './writer-record.js';
 
 const NEW = /^new-[0-9a-f]{16}$/;
 const OURS = /^(rows|seg)-\d{6,}\.(bin|tmp)$/;
@@ -31,21 +31,23 @@ export function newState(config: StoreConfig): State {
 /**
  * Makes the index in one step: its store is made in a folder beside it and linked into place when it is whole and synced.
  *
- * @throws FunnelError INDEX_EXISTS, DISK, MISSING_PACKAGE
+ * @throws FunnelError INDEX_EXISTS, DISK, NOT_WRITABLE, BAD_ARGUMENT, MISSING_PACKAGE
  */
 export function createFolder(folder: string, config: StoreConfig, disk: Disk): void {
-  const made = fs.mkdirSync(folder, { recursive: true });
-  const other = fs.readdirSync(folder).find((name) => !NEW.test(name));
-  if (other !== undefined) {
-    const what = other.startsWith(LMDB_FILE) ? 'it has an index' : `it has ${other}`;
-    throw filesError('INDEX_EXISTS', `Expected ${folder} to be missing or empty but ${what}`);
-  }
-  const beside = join(folder, `new-${randomBytes(8).toString('hex')}`);
-  fs.mkdirSync(beside);
+  let made: string | undefined;
+  let beside: string | undefined;
   try {
+    made = makeFolder(folder);
+    const other = fs.readdirSync(folder).find((name) => !NEW.test(name));
+    if (other !== undefined) {
+      const what = other.startsWith(LMDB_FILE) ? 'it has an index' : `it has ${other}`;
+      throw filesError('INDEX_EXISTS', `Expected ${folder} to be missing or empty but ${what}`);
+    }
+    beside = join(folder, `new-${randomBytes(8).toString('hex')}`);
+    fs.mkdirSync(beside);
     const kv = lmdbKv(join(beside, LMDB_FILE), { readOnly: false, relaxed: false });
     try {
-      kv.claim((holder) => takeOver(holder, false));
+      kv.claim(() => Buffer.from('{}')); // nobody can know of it yet
       kv.commit({ state: encodeState(newState(config)), ids: [], dead: [], payloads: [] }).now();
     } finally {
       kv.close().now();
@@ -53,18 +55,68 @@ export function createFolder(folder: string, config: StoreConfig, disk: Disk): v
     link(join(beside, LMDB_FILE), join(folder, LMDB_FILE));
     disk.syncDir(folder).now();
     if (made !== undefined) for (const above of foldersAbove(folder, made)) disk.syncDir(above).now();
+    remove(beside);
   } catch (error) {
-    throw diskError(`making an index in ${folder}`, error);
-  } finally {
-    fs.rmSync(beside, { recursive: true, force: true });
+    if (beside !== undefined) remove(beside);
+    // Only those that are empty can go.
+    if (made !== undefined) for (const one of foldersFrom(folder, made)) attempt(() => fs.rmdirSync(one));
+    throw whyNotMade(folder, error);
   }
+}
+
+/** The topmost folder that was made. */
+function makeFolder(folder: string): string | undefined {
+  try {
+    return fs.mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    // Node says ENOENT, too, where a folder that is there takes no new one: that folder tells why.
+    if (codeOf(error) !== 'ENOENT') throw error;
+    let missing = resolve(folder);
+    while (!fs.existsSync(dirname(missing)) && dirname(missing) !== missing) missing = dirname(missing);
+    fs.mkdirSync(missing);
+    throw error;
+  }
+}
+
+function remove(folder: string): void {
+  attempt(() => fs.rmSync(folder, { recursive: true, force: true }));
+}
+
+function attempt(run: () => void): void {
+  try {
+    run();
+  } catch {
+    // The next writer removes what is left.
+  }
+}
+
+function whyNotMade(folder: string, error: unknown): FunnelError {
+  const what = 'the path of a folder that is missing or empty';
+  switch (codeOf(error)) {
+    case 'EEXIST':
+      return filesError('INDEX_EXISTS', `Expected ${what} but ${folder} is a file`, { cause: error });
+    case 'ENOTDIR':
+      return filesError('BAD_ARGUMENT', `Expected ${what} but ${folder} leads through a file`, { cause: error });
+    case 'ENAMETOOLONG':
+      return filesError('BAD_ARGUMENT', `Expected ${what} but ${folder} is longer than the file system takes`, {
+        cause: error,
+      });
+    case 'ELOOP':
+      return filesError('BAD_ARGUMENT', `Expected ${what} but ${folder} leads in a circle of links`, { cause: error });
+  }
+  return diskError(`making an index in ${folder}`, error, 'choose a folder where this user may write');
+}
+
+/** The folder and those above it that were made, the innermost first. */
+function foldersFrom(folder: string, first: string): string[] {
+  const from: string[] = [];
+  for (let at = resolve(folder); at.length >= resolve(first).length; at = dirname(at)) from.push(at);
+  return from;
 }
 
 /** The parents of all folders that were made, of which `first` was the topmost. */
 function foldersAbove(folder: string, first: string): string[] {
-  const above: string[] = [];
-  for (let at = resolve(folder); at.length >= resolve(first).length; at = dirname(at)) above.push(dirname(at));
-  return above;
+  return foldersFrom(folder, first).map((one) => dirname(one));
 }
 
 /** Fails when there is one already, unlike a rename. */
@@ -79,10 +131,14 @@ function link(from: string, to: string): void {
   }
 }
 
-/** @throws FunnelError NO_INDEX */
+/** @throws FunnelError NO_INDEX, DISK */
 export function checkFolder(folder: string): void {
-  if (!fs.existsSync(join(folder, LMDB_FILE))) {
-    throw filesError('NO_INDEX', `Expected an index at ${folder} but it has no ${LMDB_FILE}`);
+  try {
+    fs.statSync(join(folder, LMDB_FILE));
+  } catch (error) {
+    if (!/^(ENOENT|ENOTDIR|ENAMETOOLONG|ELOOP)$/.test(codeOf(error) ?? ''))
+      throw diskError(`looking at ${folder}`, error);
+    throw filesError('NO_INDEX', `Expected an index at ${folder} but it has no ${LMDB_FILE}`, { cause: error });
   }
 }
 

@@ -8,8 +8,10 @@ import { type Compacted, type CompactOptions, discard, exchange, plan, rewrite }
 import { Core, type RoomFor } from './core.js';
 import { remove, removeRows } from './delete.js';
 import { type Disk, nodeDisk } from './disk.js';
-import { corrupt, diskError, filesError } from './errors.js';
+import { corrupt, diskError, filesError, lockLost } from './errors.js';
 import { checkFolder, createFolder, newState, removeLeftovers } from './folder.js';
+import { Hold } from './hold.js';
+import type { Kv } from './kv.js';
 import { checkLmdbFile } from './lmdb-check.js';
 import { LMDB_FILE, lmdbKv } from './lmdb-kv.js';
 import { readRow, readRows } from './lookup.js';
@@ -29,7 +31,7 @@ import {
 } from './segments.js';
 import { encodeState, generationOf, type PayloadIndexEntry, type StoreConfig } from './state.js';
 import { instant, runLater, runNow, type Step, type Steps, take } from './step.js';
-import { takeOver } from './writer-record.js';
+import type { Writer } from './writers.js';
 
 /** Row files take no more rows beyond this size. */
 export const ROW_FILE_BYTES = 1 << 30;
@@ -43,7 +45,10 @@ export interface OpenOptions {
    * or leave an index that does not open at all.
    */
   durability?: 'full' | 'relaxed';
-  /** Become the writer though another is registered. Only when that one is dead for certain. */
+  /**
+   * Become the writer though another is registered: one that is dead for certain, or whose index this thread has lost. Does
+   * not help against one that is known to be alive.
+   */
   breakLock?: boolean;
   /** For tests. */
   disk?: Disk;
@@ -75,7 +80,7 @@ export interface FilesInfo {
   bytes: { rows: number; segments: number; store: number };
 }
 
-export class IndexFiles {
+export class IndexFiles implements Writer {
   /** ':memory:' or a folder. */
   readonly path: string;
   readonly config: Readonly<StoreConfig>;
@@ -85,11 +90,17 @@ export class IndexFiles {
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #compaction: { controller: AbortController; done: Promise<unknown> } | undefined;
+  /** Segments that are being written. */
+  #segmentsUnderWay = 0;
+  #closing: Promise<void> | undefined;
   #closed = false;
+  /** Of the writer of an index on disk. */
+  readonly #hold: Hold | undefined;
 
-  private constructor(path: string, core: Core) {
+  private constructor(path: string, core: Core, hold?: Hold) {
     this.path = path;
     this.#core = core;
+    this.#hold = hold;
     this.config = core.state.config;
     this.readOnly = core.options.readOnly;
   }
@@ -126,7 +137,7 @@ export class IndexFiles {
   /**
    * Opens an index. A writer cuts what a crash left half-written.
    *
-   * @throws FunnelError NO_INDEX, INDEX_LOCKED, CORRUPT, UNSUPPORTED_FORMAT, MISSING_PACKAGE, DISK
+   * @throws FunnelError NO_INDEX, INDEX_LOCKED, NOT_WRITABLE, CORRUPT, UNSUPPORTED_FORMAT, MISSING_PACKAGE, DISK
    */
   static async open(path: string, options: OpenOptions = {}): Promise<IndexFiles> {
     return IndexFiles.openSync(path, options);
@@ -139,17 +150,28 @@ export class IndexFiles {
     }
     checkFolder(path);
     const relaxed = durability === 'relaxed';
-    checkLmdbFile(join(path, LMDB_FILE), LMDB_FILE);
-    const kv = lmdbKv(join(path, LMDB_FILE), { readOnly, relaxed });
+    const file = join(path, LMDB_FILE);
+    let hold: Hold | undefined;
+    let kv: Kv | undefined;
     try {
-      if (!readOnly) kv.claim((holder) => takeOver(holder, breakLock));
+      hold = readOnly ? undefined : new Hold(file, breakLock);
+      checkLmdbFile(file, LMDB_FILE);
+      kv = lmdbKv(file, { readOnly, relaxed });
+      hold?.claim(kv);
       const maxFileBytes = options.maxFileBytes ?? ROW_FILE_BYTES;
       const core = new Core({ folder: path, disk, kv, readOnly, relaxed, maxFileBytes });
       if (!readOnly) removeLeftovers(path, core.state, disk);
-      return new IndexFiles(path, core);
+      const files = new IndexFiles(path, core, hold);
+      hold?.of(files);
+      return files;
     } catch (error) {
-      kv.close().now();
-      throw diskError(`opening ${path}`, error);
+      try {
+        kv?.close().now();
+      } catch {
+        // The error that comes first is the one to tell.
+      }
+      hold?.release();
+      throw diskError(`opening ${path}`, error, 'open with readOnly: true');
     }
   }
 
@@ -365,7 +387,13 @@ export class IndexFiles {
         return done ? undefined : value;
       },
     };
-    return runLater(writeSegment(this.#writable(), next));
+    const core = this.#writable();
+    this.#segmentsUnderWay++;
+    try {
+      return await runLater(writeSegment(core, next));
+    } finally {
+      this.#segmentsUnderWay--;
+    }
   }
 
   writeSegmentSync(sections: Iterable<Section>): SegmentRef {
@@ -462,23 +490,53 @@ export class IndexFiles {
     };
   }
 
-  /** Waits for writes, aborts compaction, and stops being the writer. */
-  async close(): Promise<void> {
+  /**
+   * Waits for writes, aborts compaction, and stops being the writer: all calls resolve when that is done.
+   *
+   * @throws FunnelError DISK; the index is closed all the same
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#compaction?.controller.abort(new Error('the index was closed'));
     await this.#compaction?.done;
     await this.#last;
-    this.#core.files.closeAll();
-    await this.#core.options.kv.close().later();
+    try {
+      this.#core.files.closeAll();
+      await this.#core.options.kv.close().later();
+    } catch (error) {
+      throw diskError(`closing ${this.path}`, error);
+    } finally {
+      this.#hold?.release();
+    }
   }
 
+  /** @throws FunnelError NOT_WRITABLE while a write is under way, the index stays open then; DISK, it is closed */
   closeSync(): void {
     if (this.#closed) return;
     this.#checkIdle();
     this.#closed = true;
-    this.#core.files.closeAll();
-    this.#core.options.kv.close().now();
+    try {
+      this.#core.files.closeAll();
+      this.#core.options.kv.close().now();
+    } catch (error) {
+      throw diskError(`closing ${this.path}`, error);
+    } finally {
+      this.#hold?.release();
+    }
+  }
+
+  /** Another becomes the writer, in this thread: nothing of ours may be on its way to the files. */
+  revoke(): boolean {
+    if (this.#waiting > 0 || this.#segmentsUnderWay > 0 || this.#compaction !== undefined) return false;
+    this.#core.broken = lockLost();
+    this.#hold?.release();
+    return true;
   }
 
   #open(): Core {

@@ -124,8 +124,31 @@ class Check {
     if (missing !== undefined) throw new Broken('tables', `lack ${missing}`);
   }
 
-  /** The newest meta page. They take turns: an even transaction writes page 0, an odd one page 1. */
+  /** The newest meta page. A writer may be at them: what was read is believed when it is the same twice. */
   meta(): Meta {
+    for (let attempt = 0; ; attempt++) {
+      const before = this.#metaBytes();
+      let found: Meta | Broken;
+      try {
+        found = this.#newestMeta();
+      } catch (error) {
+        if (!(error instanceof Broken)) throw error;
+        found = error;
+      }
+      if (!(found instanceof Broken)) return found;
+      if (attempt === 20 || before.equals(this.#metaBytes())) throw found;
+    }
+  }
+
+  /** Of both pages; their numbers tell where the second is. */
+  #metaBytes(): Buffer {
+    const pages = Buffer.alloc(2 * this.#pageSize);
+    readSync(this.#fd, pages, 0, pages.length, 0);
+    return pages;
+  }
+
+  /** They take turns: an even transaction writes page 0, an odd one page 1. */
+  #newestMeta(): Meta {
     const first = this.#readMeta(0, 0);
     const second = this.#readMeta(1, first.pageSize);
     if (second.pageSize !== first.pageSize) throw new Broken('meta pages', 'differ in the size of pages');

@@ -6,11 +6,14 @@
  * `db.flushed` (with overlapping syncs neither would).
  */
 import { randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { accessSync, closeSync, existsSync, constants as fsConstants, openSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname } from 'node:path';
 import { FunnelError } from '../../errors.js';
-import { corrupt, diskError, filesError } from './errors.js';
+import { corrupt, diskError, filesError, isForbidden, lockLost } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
 import { requireLmdb } from './lmdb-package.cjs';
+import { shareEnv } from './shared-envs.js';
 import type { Step } from './step.js';
 
 /** As much of lmdb-js as is used here. */
@@ -43,7 +46,7 @@ export interface LmdbOptions {
   relaxed: boolean;
 }
 
-/** @throws FunnelError MISSING_PACKAGE, NO_INDEX, CORRUPT */
+/** @throws FunnelError MISSING_PACKAGE, CORRUPT, DISK, NOT_WRITABLE */
 export function lmdbKv(path: string, options: LmdbOptions): Kv {
   return new LmdbKv(path, options);
 }
@@ -65,13 +68,36 @@ class LmdbKv implements Kv {
   readonly #path: string;
   readonly #options: LmdbOptions;
   #db: Open;
+  #release: () => void = () => {};
   /** The version of the writer record while it is ours. */
   #token: number | undefined;
 
   constructor(path: string, options: LmdbOptions) {
     this.#path = path;
     this.#options = options;
-    this.#db = open(path, options);
+    this.#db = this.#open();
+  }
+
+  #open(): Open {
+    // A new index has no file yet, and nobody else knows of it.
+    const release = existsSync(this.#path) ? shareEnv(this.#path, this.#options.readOnly, this) : () => {};
+    try {
+      const db = open(this.#path, this.#options);
+      this.#release = release;
+      return db;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async #closeEnv(root: Db): Promise<void> {
+    const release = this.#release;
+    try {
+      await root.close();
+    } finally {
+      release();
+    }
   }
 
   state(): Uint8Array | undefined {
@@ -94,7 +120,7 @@ class LmdbKv implements Kv {
     try {
       return read();
     } catch (error) {
-      throw corrupt(LMDB_FILE, section, `cannot be read: ${(error as Error).message}`, error);
+      throw readError(section, 'cannot be read', error);
     }
   }
 
@@ -107,10 +133,14 @@ class LmdbKv implements Kv {
   claim(decide: (holder: Uint8Array | undefined) => Uint8Array): void {
     const { root, main } = this.#db;
     const token = randomBytes(6).readUIntBE(0, 6) + 1;
-    root.transactionSync(() => {
-      const record = decide(main.getBinary('writer'));
-      main.put('writer', record, token);
-    });
+    try {
+      root.transactionSync(() => {
+        const record = decide(main.getBinary('writer'));
+        main.put('writer', record, token);
+      });
+    } catch (error) {
+      throw diskError(`becoming the writer in ${LMDB_FILE}`, named(error), READ_ONLY);
+    }
     this.#token = token;
   }
 
@@ -129,7 +159,7 @@ class LmdbKv implements Kv {
         this.#write(commit);
       });
     } catch (error) {
-      throw diskError(`committing to ${LMDB_FILE}`, error);
+      throw diskError(`committing to ${LMDB_FILE}`, named(error));
     }
   }
 
@@ -139,7 +169,7 @@ class LmdbKv implements Kv {
     try {
       held = await this.#db.main.ifVersion('writer', token, () => this.#write(commit));
     } catch (error) {
-      throw diskError(`committing to ${LMDB_FILE}`, await reason(error));
+      throw diskError(`committing to ${LMDB_FILE}`, named(await reason(error)));
     }
     if (!held) throw lockLost();
   }
@@ -159,12 +189,16 @@ class LmdbKv implements Kv {
   }
 
   reopen(): void {
-    void this.#db.root.close().catch(() => {});
-    this.#db = open(this.#path, this.#options);
+    void this.#closeEnv(this.#db.root).catch(() => {});
+    this.#db = this.#open();
   }
 
   bytes(): number {
-    return statSync(this.#path).size;
+    try {
+      return statSync(this.#path).size;
+    } catch (error) {
+      throw diskError(`looking at ${LMDB_FILE}`, error);
+    }
   }
 
   close(): Step<void> {
@@ -173,21 +207,30 @@ class LmdbKv implements Kv {
         const { root, main } = this.#db;
         const token = this.#token;
         this.#token = undefined;
-        if (token !== undefined) {
+        try {
+          if (token === undefined) return;
           root.transactionSync(() => {
             if (main.getEntry('writer')?.version === token) main.remove('writer');
           });
+        } catch (error) {
+          throw diskError(`closing ${LMDB_FILE}`, named(error));
+        } finally {
+          void this.#closeEnv(root).catch(() => {});
         }
-        void root.close().catch(() => {});
       },
       later: async () => {
+        const { root, main } = this.#db;
         const token = this.#token;
         this.#token = undefined;
-        if (token !== undefined) {
-          await this.#db.main.remove('writer', token);
-          if (this.#options.relaxed) await new Promise<void>((resolve) => this.#db.root.sync(() => resolve()));
+        try {
+          if (token === undefined) return;
+          await main.remove('writer', token);
+          if (this.#options.relaxed) await new Promise<void>((resolve) => root.sync(() => resolve()));
+        } catch (error) {
+          throw diskError(`closing ${LMDB_FILE}`, named(await reason(error)));
+        } finally {
+          await this.#closeEnv(root);
         }
-        await this.#db.root.close();
       },
     };
   }
@@ -200,6 +243,7 @@ function put(db: Db, entries: Entries): void {
 function open(path: string, { readOnly, relaxed }: LmdbOptions): Open {
   const lmdb = loadLmdb();
   try {
+    checkAccess(path, readOnly);
     const root = lmdb.open({
       path,
       noSubdir: true,
@@ -222,10 +266,68 @@ function open(path: string, { readOnly, relaxed }: LmdbOptions): Open {
       payloads: db('payloads', { keyEncoding: 'uint32' }),
     };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES' || code === 'EMFILE' || code === 'ENOMEM') throw diskError(`opening ${LMDB_FILE}`, error);
-    throw corrupt(LMDB_FILE, 'environment', `does not open: ${(error as Error).message}`, error);
+    const known = named(error);
+    if (!readOnly && isForbidden(known)) throw diskError(`opening ${LMDB_FILE}`, known, READ_ONLY);
+    throw readError('environment', 'does not open', known, !readOnly);
   }
+}
+
+/** Descriptors that LMDB opens. */
+const DESCRIPTORS = 4;
+
+/**
+ * What the system would refuse to LMDB, asked before: lmdb-js frees memory twice when LMDB does not open. The lock file is not
+ * opened, since closing it would drop the locks on it of this process.
+ */
+function checkAccess(path: string, readOnly: boolean): void {
+  const folder = dirname(path);
+  if (!readOnly) {
+    const lock = `${path}-lock`;
+    accessSync(existsSync(lock) ? lock : folder, fsConstants.R_OK | fsConstants.W_OK);
+  }
+  if (process.platform === 'win32') return; // has no descriptors of folders
+  const opened: number[] = [];
+  try {
+    while (opened.length < DESCRIPTORS) opened.push(openSync(folder, 'r'));
+  } finally {
+    for (const fd of opened) closeSync(fd);
+  }
+}
+
+const READ_ONLY = 'open with readOnly: true';
+
+/** lmdb-js numbers its errors: those of the system are above 0, and LMDB's own are below. */
+function named(error: unknown): unknown {
+  const { code } = (error ?? {}) as { code?: unknown };
+  if (typeof code !== 'number' || code <= 0) return error;
+  const name = Object.keys(constants.errno).find((one) => (constants.errno as Record<string, number>)[one] === code);
+  const message = `${name ?? code}: ${(error as Error).message}`;
+  return Object.assign(new Error(message, { cause: error }), { code: name ?? String(code) });
+}
+
+/** LMDB's errors that say nothing of the file: no look at it, no room for a reader, in the map, or in a list. */
+const NOT_OF_FILE = new Set([-30798, -30792, -30790, -30789, -30788, -30785]);
+
+/** LMDB tells its readers apart by pid, whatever the container; or another thread of this process has opened it for reading. */
+function noReader(cause: unknown, opensWriter: boolean): FunnelError {
+  const other =
+    'a process of another container has the same pid and the index open ' +
+    `(${process.pid}; let them share a pid namespace, or differ in pid)`;
+  if (!opensWriter) {
+    return filesError('DISK', `Expected to become a reader of ${LMDB_FILE} but LMDB takes none: ${other}`, { cause });
+  }
+  const why = `either another thread has it open with readOnly (open the writer first), or ${other}`;
+  return filesError('NOT_WRITABLE', `Expected to open ${LMDB_FILE} for writing but LMDB does not: ${why}`, { cause });
+}
+
+/** What cannot be read is broken, unless the system says that it does not let us. */
+function readError(section: string, what: string, error: unknown, opensWriter = false): FunnelError {
+  if (error instanceof FunnelError) return error;
+  const known = named(error);
+  const { code } = (known ?? {}) as { code?: unknown };
+  if (code === 'EINVAL') return noReader(known, opensWriter);
+  if (typeof code === 'string' || NOT_OF_FILE.has(code as number)) return diskError(`reading ${LMDB_FILE}`, known);
+  return corrupt(LMDB_FILE, section, `${what}: ${(known as Error).message}`, known);
 }
 
 /** lmdb-js says what happened in a promise of its own. */
@@ -239,8 +341,4 @@ async function reason(error: unknown): Promise<unknown> {
     ),
     new Promise((resolve) => setTimeout(resolve, 100, error).unref()),
   ]);
-}
-
-function lockLost(): FunnelError {
-  return filesError('INDEX_LOCKED', 'Expected to be the writer of the index but another took its place (breakLock)');
 }

@@ -87,7 +87,14 @@ export class OpenFiles {
   }
 
   release(file: OpenFile): void {
-    if (--file.users === 0) this.#disk.close(file.fd).now();
+    if (--file.users === 0) this.#close(file.fd);
+  }
+
+  /** What was written is synced, and a descriptor is gone whatever close(2) answers. */
+  #close(fd: number): void {
+    try {
+      this.#disk.close(fd).now();
+    } catch {}
   }
 
   closeAll(): void {
@@ -116,7 +123,7 @@ export class OpenFiles {
       }
       return file;
     } catch (error) {
-      this.#disk.close(fd).now();
+      this.#close(fd);
       throw error instanceof Error && 'syscall' in error ? diskError(`opening ${entry.name}`, error) : error;
     }
   }
@@ -128,8 +135,8 @@ export class OpenFiles {
       const table = yield* openSegment(this.#disk, fd, entry, this.#format.uuid);
       return { name: entry.name, path, fd, users: 1, entry, table };
     } catch (error) {
-      this.#disk.close(fd).now();
-      throw error;
+      this.#close(fd);
+      throw error instanceof Error && 'syscall' in error ? diskError(`opening ${entry.name}`, error) : error;
     }
   }
 }
@@ -140,7 +147,7 @@ function* openExisting(disk: Disk, path: string, name: string, how: 'read' | 'wr
     return yield* take(disk.open(path, how));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw corrupt(name, 'file', 'is missing', cause);
-    throw diskError(`opening ${name}`, cause);
+    throw diskError(`opening ${name}`, cause, how === 'write' ? 'open with readOnly: true' : undefined);
   }
 }
 

@@ -36,8 +36,9 @@ export function* writeSegment(core: Core, next: Step<Section | undefined>): Step
     fd = yield* take(disk.open(temporary, 'create'));
     const { bytes } = yield* writeSections(disk, fd, core.uuid, next, checkSection);
     if (!relaxed) yield* take(disk.sync(fd));
-    yield* take(disk.close(fd));
-    fd = undefined;
+    const closing = fd;
+    fd = undefined; // gone whatever comes of it
+    yield* take(disk.close(closing));
     yield* take(disk.rename(temporary, path));
     if (!relaxed) yield* take(disk.syncDir(folder));
     return { name, bytes };

@@ -1,0 +1,50 @@
+/**
+ * LMDB opens a file once in a process: whoever comes later shares what is there, which takes no writes if a reader opened it.
+ * lmdb-js finds that out too late, and never lets go of such an attempt, so it is known here, for this thread.
+ */
+import workerThreads from 'node:worker_threads';
+import { filesError } from './errors.js';
+import { identityOf } from './kernel-lock.js';
+
+interface Shared {
+  users: number;
+  readOnly: boolean;
+}
+
+const NAME = Symbol.for('funnelvec.environments');
+
+function all(): Map<string, Shared> {
+  const there = workerThreads as unknown as { [NAME]?: Map<string, Shared> };
+  if (there[NAME] === undefined) Object.defineProperty(there, NAME, { value: new Map() });
+  return there[NAME]!;
+}
+
+const collected = new FinalizationRegistry<() => void>((release) => release());
+
+/**
+ * @param user let go of when it is collected as garbage, too
+ * @returns what lets go of it
+ * @throws FunnelError NOT_WRITABLE
+ */
+export function shareEnv(file: string, readOnly: boolean, user: object): () => void {
+  const envs = all();
+  const { device, inode } = identityOf(file);
+  const key = `${device}:${inode}`;
+  const there = envs.get(key);
+  if (there?.readOnly && !readOnly) {
+    const why =
+      'this process has it open with readOnly, and LMDB opens a file once: close that, or open the writer first';
+    throw filesError('NOT_WRITABLE', `Expected to open ${file} for writing but ${why}`);
+  }
+  const shared = there ?? { users: 0, readOnly };
+  shared.users++;
+  envs.set(key, shared);
+  let has = true;
+  const release = () => {
+    if (!has) return;
+    has = false;
+    if (--shared.users === 0 && envs.get(key) === shared) envs.delete(key);
+  };
+  collected.register(user, release);
+  return release;
+}

@@ -1,0 +1,50 @@
+/**
+ * The writers of this thread, by file: also those of another copy of this module, which a dev server loads again, or a
+ * program that both imports and requires it. So an index that was lost there can be taken back, and one that was collected
+ * as garbage is known to be gone.
+ */
+import workerThreads from 'node:worker_threads';
+import type { KernelLock } from './kernel-lock.js';
+
+/** What every version of this module knows of a writer. */
+export interface Writer {
+  /** Ends its time as the writer; false while a write is under way, which would go on. */
+  revoke(): boolean;
+}
+
+interface Entry {
+  writer: WeakRef<Writer>;
+  lock: KernelLock | undefined;
+}
+
+/** On a module of Node's own: there is one in a thread, also where test runners give each file a global object. */
+const NAME = Symbol.for('funnelvec.writers');
+
+function all(): Map<string, Entry> {
+  const there = workerThreads as unknown as { [NAME]?: Map<string, Entry> };
+  if (there[NAME] === undefined) Object.defineProperty(there, NAME, { value: new Map() });
+  return there[NAME]!;
+}
+
+const collected = new FinalizationRegistry<Entry>(({ lock }) => lock?.release());
+
+export function addWriter(key: string, writer: Writer, lock: KernelLock | undefined): void {
+  const entry = { writer: new WeakRef(writer), lock };
+  all().set(key, entry);
+  collected.register(writer, entry, writer);
+}
+
+export function removeWriter(key: string, writer: Writer): void {
+  collected.unregister(writer);
+  if (all().get(key)?.writer.deref() === writer) all().delete(key);
+}
+
+/** 'gone': there was one in this thread, and nothing refers to it any more; its lock is free now. */
+export function writerOf(key: string): Writer | 'gone' | undefined {
+  const entry = all().get(key);
+  if (entry === undefined) return undefined;
+  const writer = entry.writer.deref();
+  if (writer !== undefined) return writer;
+  entry.lock?.release();
+  return 'gone';
+}
