@@ -7,10 +7,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { FunnelError } from '../../errors.js';
+import type { FunnelError } from '../../errors.js';
+import { loadOptional } from '../../optional.js';
 import { corrupt, diskError, filesError } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
-import { requireLmdb } from './lmdb-package.cjs';
 import type { Step } from './step.js';
 
 /** As much of lmdb-js as is used here. */
@@ -49,15 +49,7 @@ export function lmdbKv(path: string, options: LmdbOptions): Kv {
 }
 
 function loadLmdb(): { open(options: object): Db } {
-  try {
-    return requireLmdb() as { open(options: object): Db };
-  } catch (cause) {
-    throw new FunnelError(
-      'MISSING_PACKAGE',
-      "Expected the package 'lmdb', which indexes with a path need, but it does not load: npm install lmdb",
-      { cause },
-    );
-  }
+  return loadOptional('lmdb', 'indexes with a path need') as { open(options: object): Db };
 }
 
 class LmdbKv implements Kv {
