@@ -15,15 +15,17 @@ export const VERSION = '0.1.0';
  * the path that a module had when it was bundled, in place of `import.meta.url`; the program that was started is left then.
  */
 export function places(): string[] {
-  const all = [fileName(), moduleUrl?.startsWith('file:') ? fileURLToPath(moduleUrl) : undefined, process.argv[1]];
+  // An ES module has no `__filename`, and `typeof` does not tell, since webpack answers that when it bundles; nor is a path of
+  // the machine that bundled always one of this machine.
+  const all = [attempt(() => __filename), attempt(() => fileURLToPath(moduleUrl!)), process.argv[1]];
   return [...new Set(all.filter((file) => file !== undefined && path.isAbsolute(file)))] as string[];
 }
 
-function fileName(): string | undefined {
+function attempt(find: () => string): string | undefined {
   try {
-    return __filename;
+    return find();
   } catch {
-    return undefined; // an ES module: `typeof` does not tell, since webpack answers it when it bundles
+    return undefined;
   }
 }
 
@@ -54,8 +56,7 @@ function findDist(): string | undefined {
 
 function isOurs(manifest: string): boolean {
   try {
-    const { name, version } = JSON.parse(readFileSync(manifest, 'utf8')) as { name?: unknown; version?: unknown };
-    return name === 'funnelvec' && version === VERSION;
+    return (JSON.parse(readFileSync(manifest, 'utf8')) as { version?: unknown }).version === VERSION;
   } catch {
     return false;
   }
