@@ -90,7 +90,7 @@ export class Embedder {
    *
    * @throws FunnelError BAD_ARGUMENT (naming the text), BAD_DIMS, NOT_FINITE, MODEL_FAILED, ABORTED, CLOSED
    */
-  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array<ArrayBuffer>> {
+  async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array> {
     const role = checkEmbedOptions(options);
     const own = checkTexts(texts);
     const { dim = this.dim, onProgress, signal } = options;

@@ -22,7 +22,7 @@ export interface TaskControl {
 
 export interface EmbedResult {
   /** texts.length × dim. */
-  vectors: Float32Array<ArrayBuffer>;
+  vectors: Float32Array;
   truncated: number;
 }
 

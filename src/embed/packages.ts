@@ -1,6 +1,5 @@
-/** The optional packages, as much of them as is used here, and what to install when one is absent. */
-import { FunnelError } from '../errors.js';
-import { requireOnnxruntime, requireTokenizers } from './packages.cjs';
+/** The optional packages, as much of them as is used here. */
+import { loadOptional } from '../optional.js';
 
 /** `@huggingface/tokenizers`. */
 export interface TokenizersPackage {
@@ -42,21 +41,9 @@ export interface OnnxTensor {
 }
 
 export function loadTokenizers(): TokenizersPackage {
-  return load('@huggingface/tokenizers', 'embedding texts', requireTokenizers) as TokenizersPackage;
+  return loadOptional('@huggingface/tokenizers', 'embedding texts needs') as TokenizersPackage;
 }
 
 export function loadOnnxruntime(): OnnxPackage {
-  return load('onnxruntime-node', 'ONNX models', requireOnnxruntime) as OnnxPackage;
-}
-
-function load(name: string, what: string, require: () => unknown): unknown {
-  try {
-    return require();
-  } catch (cause) {
-    throw new FunnelError(
-      'MISSING_PACKAGE',
-      `Expected the package '${name}', which ${what} needs, but it does not load: npm install ${name}`,
-      { cause },
-    );
-  }
+  return loadOptional('onnxruntime-node', 'ONNX models need') as OnnxPackage;
 }

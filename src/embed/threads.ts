@@ -2,11 +2,9 @@
  * The threads of an embedder. A job goes to the thread with the fewest; within one, jobs take turns at their own pace.
  * They keep the process alive only while work is pending.
  */
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { FunnelError } from '../errors.js';
-import { here } from '../kernels/here.cjs';
+import { moduleFile } from '../places.js';
 import { type EmbedResult, type EmbedTask, type ErrorParts, errorOf, type TaskControl, wasClosed } from './engine.js';
 import { Gate } from './gate.js';
 import type { EngineSetup } from './open.js';
@@ -222,6 +220,5 @@ function endAll(): void {
 }
 
 function workerFile(): string | undefined {
-  const file = here === undefined ? undefined : path.join(here, '..', 'embed', 'worker.js');
-  return file !== undefined && existsSync(file) ? file : undefined;
+  return moduleFile('embed/worker.js');
 }

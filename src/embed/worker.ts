@@ -23,7 +23,7 @@ parentPort!.on('message', async (request: ThreadRequest) => {
       (model) => model.close(),
       () => {},
     );
-    parentPort!.close(); // nothing is left that keeps this thread
+    end();
     return;
   }
   const job = answer(request);
@@ -31,6 +31,12 @@ parentPort!.on('message', async (request: ThreadRequest) => {
   await job;
   atWork.delete(job);
 });
+
+function end(): void {
+  if (typeof parentPort!.close === 'function')
+    parentPort!.close(); // nothing is left that keeps this thread
+  else process.exit(0); // Deno's port lacks it; this ends the thread alone, there too
+}
 
 async function answer({ id, job, cancel }: Exclude<ThreadRequest, string>): Promise<void> {
   try {
@@ -43,7 +49,7 @@ async function answer({ id, job, cancel }: Exclude<ThreadRequest, string>): Prom
       cancelled: () => Atomics.load(cancel, 0) !== 0,
       progress: (done, truncated) => send({ id, progress: { done, truncated } }),
     });
-    send({ id, result }, [result.vectors.buffer]);
+    send({ id, result }, [result.vectors.buffer as ArrayBuffer]);
   } catch (error) {
     send({ id, error: partsOf(error) });
   }

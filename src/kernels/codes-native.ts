@@ -1,5 +1,5 @@
 /** The C++ code kernels (cpp/addon.cc) behind the contract of codes.ts: one object per instruction-set level. */
-import { loadAddon } from './addon.cjs';
+import { loadAddon } from './addon.js';
 import {
   type Bound,
   CODE_KERNEL_NAMES,

@@ -1,6 +1,6 @@
 /** Chooses the kernels: native → wasm → js, once, at first use. Every failure on the way is kept and told. */
 import { describe, FunnelError } from '../errors.js';
-import { addonPaths, platformName } from './addon.cjs';
+import { addonPaths, platformName } from './addon.js';
 import { checkedKernels } from './check.js';
 import type { Kernels } from './kernels.js';
 import { loadNativeKernels } from './native.js';

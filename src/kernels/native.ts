@@ -1,5 +1,5 @@
 /** The C++ kernels (cpp/addon.cc) behind the contract: one object per instruction-set level. */
-import { loadAddon } from './addon.cjs';
+import { loadAddon } from './addon.js';
 import {
   type BadPosition,
   type FunnelTask,

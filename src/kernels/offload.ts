@@ -2,11 +2,9 @@
  * Kernels off the main thread: one worker per thread that asks, started at the first call. It keeps the process alive
  * only while work is pending. Inputs are copied into it, except shared memory; outputs are copied back.
  */
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { FunnelError, type FunnelErrorCode } from '../errors.js';
-import { here } from './here.cjs';
+import { moduleFile } from '../places.js';
 import type { BadPosition, FunnelTask, ScanTask } from './kernels.js';
 import { fromPost, toPost } from './post.js';
 
@@ -64,8 +62,7 @@ function resultsOf(task: OffloadTask): number {
 // The worker
 
 function workerFile(): string | undefined {
-  const file = here === undefined ? undefined : path.join(here, 'offload-worker.js');
-  return file !== undefined && existsSync(file) ? file : undefined;
+  return moduleFile('kernels/offload-worker.js');
 }
 
 interface Pending {

@@ -2,12 +2,10 @@
  * The search threads of an index: started when first needed, as many as asked for, one job each at a time. They keep the
  * process alive only while work is pending.
  */
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { FunnelError } from '../errors.js';
-import { here } from '../kernels/here.cjs';
 import { fromPost, toPost } from '../kernels/post.js';
+import { moduleFile } from '../places.js';
 import type { Plan, Sorting } from './engine/build.js';
 import type { SearchRequest, SearchResult } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
@@ -159,6 +157,5 @@ function wasClosed(): FunnelError {
 }
 
 function workerFile(): string | undefined {
-  const file = here === undefined ? undefined : path.join(here, '..', 'store', 'pool-worker.js');
-  return file !== undefined && existsSync(file) ? file : undefined;
+  return moduleFile('store/pool-worker.js');
 }

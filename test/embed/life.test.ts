@@ -1,12 +1,16 @@
 /** Aborting, closing, the end of the process, the event loop, and packages that are not there. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { Embedder } from 'funnelvec/embed';
 import { Gate } from '#dist/embed/gate.js';
+import { describeModel } from '#dist/embed/spec.js';
+import type { ThreadSetup } from '#dist/embed/threads.js';
 import { realModels } from './real.js';
 import { Folder, safetensors, staticFolder, table } from './tiny.js';
 
@@ -146,6 +150,33 @@ describe('a gate', () => {
     gate.leave();
     gate.waitUntilEmpty(10_000);
     assert.ok(performance.now() - start < 5_000);
+  });
+});
+
+describe('a thread on Deno, whose port has no close()', () => {
+  it('ends when it is asked to, without an error', async () => {
+    const model = staticFolder();
+    const setup: ThreadSetup = {
+      engine: (await describeModel({ path: model.path })).setup,
+      gate: new Gate().state,
+    };
+    // What Deno's port lacks is taken away before the thread's own code runs.
+    const thread = `
+      import { parentPort } from 'node:worker_threads';
+      parentPort.close = undefined;
+      await import(${JSON.stringify(pathToFileURL(path.resolve('dist/esm/embed/worker.js')).href)});`;
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(thread)}`), { workerData: setup });
+    try {
+      const failure = once(worker, 'error').then(([error]) => error);
+      const [reply] = await once(worker, 'message');
+      assert.equal(reply.width, 8);
+      worker.postMessage('close');
+      const exit = once(worker, 'exit').then(([code]) => code);
+      assert.equal(await Promise.race([exit, failure]), 0);
+    } finally {
+      await worker.terminate();
+      model.remove();
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 /** The conformance suite of the code kernels. Every backend runs it, against the contract written a second time. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { loadAddon } from '#dist/kernels/addon.cjs';
+import { loadAddon } from '#dist/kernels/addon.js';
 import { BIT_QUERY_MAX, CODE_KERNEL_NAMES, type CodeKernels, HEAD_QUERY_MAX } from '#dist/kernels/codes.js';
 import { Random, SEED } from '../random.js';
 import { type CodeCase, OUTPUTS, randomCodeCase } from './codes-cases.js';

@@ -1,6 +1,18 @@
 /** A project of somebody else's: the package packed, installed from the tarball, and programs run against it. */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -53,7 +65,7 @@ export class Consumer {
 }
 
 /** What the user of a package has in the environment, not what `npm test` and node:test put there. */
-function userEnv(env: Record<string, string> = {}): NodeJS.ProcessEnv {
+export function userEnv(env: Record<string, string> = {}): NodeJS.ProcessEnv {
   const ours = /^(npm_|NODE_|FUNNELVEC_|INIT_CWD$)/i;
   const kept = Object.entries(process.env).filter(([name]) => !ours.test(name));
   return { ...Object.fromEntries(kept), ...env };
@@ -81,4 +93,22 @@ export function filesOf(folder: string): string[] {
         .join('/'),
     )
     .sort();
+}
+
+/** A copy of a folder whose files are not to be written to: hard links, where the file system has them. */
+export function linkTree(from: string, to: string, keep: (path: string) => boolean = () => true): void {
+  mkdirSync(to, { recursive: true });
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (!keep(source)) continue;
+    if (entry.isDirectory()) linkTree(source, target, keep);
+    else if (entry.isSymbolicLink()) symlinkSync(readlinkSync(source), target);
+    else {
+      try {
+        linkSync(source, target);
+      } catch {
+        copyFileSync(source, target);
+      }
+    }
+  }
 }

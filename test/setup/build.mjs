@@ -1,6 +1,6 @@
 // Builds the package: dependencies, native binary, WASM module, TypeScript for import and for require.
 //   node test/setup/build.mjs [--prebuild]     --prebuild also puts the binary where the published package has it
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -77,6 +77,8 @@ async function typescript() {
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     await run(bin('tsc'), ['-p', '.']);
     await run(bin('tsc'), ['-p', 'src/tsconfig.cjs.json']);
+    for (const end of ['js', 'd.ts'])
+      renameSync(join(root, `dist/cjs/here-cjs.${end}`), join(root, `dist/cjs/here.${end}`));
     writeFileSync(join(root, 'dist/cjs/package.json'), '{ "type": "commonjs" }\n');
     chmodSync(join(root, 'dist/esm/cli/main.js'), 0o755);
   });
@@ -95,7 +97,7 @@ async function placeBinary() {
     log('no native binary to pack: the package will run on WASM');
     return;
   }
-  const { platformName } = createRequire(import.meta.url)('../../dist/cjs/kernels/addon.cjs');
+  const { platformName } = createRequire(import.meta.url)('../../dist/cjs/kernels/addon.js');
   const folder = join(root, 'prebuilds', platformName());
   mkdirSync(folder, { recursive: true });
   copyFileSync(join(root, binary), join(folder, 'funnelvec.node'));

@@ -1,7 +1,7 @@
 /** Bitmaps over ordinals, least significant bit first. */
 
 export class Bits {
-  bytes = new Uint8Array(0);
+  bytes: Uint8Array = new Uint8Array(0);
   count = 0;
 
   get(at: number): boolean {

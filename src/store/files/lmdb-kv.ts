@@ -10,9 +10,9 @@ import { accessSync, closeSync, existsSync, constants as fsConstants, openSync, 
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { FunnelError } from '../../errors.js';
+import { loadOptional } from '../../optional.js';
 import { corrupt, diskError, filesError, isForbidden, lockLost } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
-import { requireLmdb } from './lmdb-package.cjs';
 import { shareEnv } from './shared-envs.js';
 import type { Step } from './step.js';
 
@@ -52,15 +52,7 @@ export function lmdbKv(path: string, options: LmdbOptions): Kv {
 }
 
 function loadLmdb(): { open(options: object): Db } {
-  try {
-    return requireLmdb() as { open(options: object): Db };
-  } catch (cause) {
-    throw new FunnelError(
-      'MISSING_PACKAGE',
-      "Expected the package 'lmdb', which indexes with a path need, but it does not load: npm install lmdb",
-      { cause },
-    );
-  }
+  return loadOptional('lmdb', 'indexes with a path need') as { open(options: object): Db };
 }
 
 class LmdbKv implements Kv {

@@ -1,5 +1,5 @@
 /** What the binary does for files and sets of rows, where there is one. */
-import { loadAddon } from '../../kernels/addon.cjs';
+import { loadAddon } from '../../kernels/addon.js';
 
 export interface NativeFiles {
   crc32c?: (bytes: Uint8Array, seed: number, from: number, to: number) => number;

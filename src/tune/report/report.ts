@@ -1,13 +1,13 @@
 /** report(): one HTML file that holds everything it shows, and asks for nothing. */
 import { writeFileSync } from 'node:fs';
 import { expected, FunnelError } from '../../errors.js';
+import { loadOptional } from '../../optional.js';
 import { checkKeys } from '../../validate.js';
 import type { PrefixResult } from '../prefix.js';
 import type { QueryTrace, Standing, TuneResult } from '../types.js';
 import { CLIENT, STYLE } from './client.js';
 import { candidatesOf, cheapest, fateOf, plotsOf } from './data.js';
 import { count, type Html, html, inline, ms, scriptData, share, table } from './html.js';
-import { readUplot } from './uplot-package.cjs';
 
 export interface ReportOptions {
   /** @default 'Choosing the plan' */
@@ -42,7 +42,7 @@ export function report(result: TuneResult, options: ReportOptions = {}): string 
   const { title = 'Choosing the plan', prefix, path } = options;
   if (typeof title !== 'string') throw expected('BAD_ARGUMENT', 'a string', 'title', title);
   if (path !== undefined && typeof path !== 'string') throw expected('BAD_ARGUMENT', 'a path', 'path', path);
-  const { script, style } = loadUplot();
+  const { script, style } = loadOptional('uplot', 'reports draw with');
   const names = namesOf(options);
   const plots = plotsOf(
     result,
@@ -77,18 +77,6 @@ ${costSection(result)}
 `.markup;
   if (path !== undefined) write(path, page);
   return page;
-}
-
-function loadUplot(): { script: string; style: string } {
-  try {
-    return readUplot();
-  } catch (cause) {
-    throw new FunnelError(
-      'MISSING_PACKAGE',
-      "Expected the package 'uplot', which reports draw with, but it does not load: npm install uplot",
-      { cause },
-    );
-  }
 }
 
 function write(path: string, page: string): void {

@@ -1,0 +1,52 @@
+/** Finds and loads the prebuilt binary. In a bundle, which has none, this fails as a missing binary does. */
+import { existsSync } from 'node:fs';
+// By its default export: webpack makes `createRequire` undefined where it is imported by name.
+import module from 'node:module';
+import path from 'node:path';
+import { distFolder } from '../places.js';
+
+/** dist/{esm,cjs} → the package. */
+function inPackage(...parts: string[]): string[] {
+  const dist = distFolder();
+  return dist === undefined ? [] : [path.join(dist, '..', '..', ...parts)];
+}
+
+/** 'linux-x64', 'linux-x64-musl', 'darwin-arm64', ... */
+export function platformName(): string {
+  return `${process.platform}-${process.arch}${isMusl() ? '-musl' : ''}`;
+}
+
+/** The binary that a developer built comes first, then the one in the package. */
+export function addonPaths(): string[] {
+  return [
+    ...inPackage('build', 'Release', 'funnelvec.node'),
+    ...inPackage('prebuilds', platformName(), 'funnelvec.node'),
+  ];
+}
+
+/** Throws when there is none, or when none loads. */
+export function loadAddon(): { path: string; levels: Record<string, unknown> } {
+  const paths = addonPaths();
+  if (paths.length === 0) throw new Error(`No binary in a bundle: leave 'funnelvec' external to have one`);
+  const failures: string[] = [];
+  for (const file of paths.filter((one) => existsSync(one))) {
+    try {
+      const load = module.createRequire(file); // not `require`, which bundlers would follow
+      return { path: file, levels: load(file) };
+    } catch (error) {
+      failures.push(`${file} does not load: ${(error as Error).message}`);
+    }
+  }
+  if (failures.length > 0) throw new Error(failures.join('; '));
+  throw new Error(`No prebuilt binary for ${platformName()} in this package (looked for ${paths.join(' and ')})`);
+}
+
+function isMusl(): boolean {
+  if (process.platform !== 'linux') return false;
+  const report = process.report as NodeJS.ProcessReport & { excludeNetwork?: boolean };
+  const before = report.excludeNetwork;
+  report.excludeNetwork = true; // else it may look up host names
+  const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  if (before !== undefined) report.excludeNetwork = before;
+  return header?.glibcVersionRuntime === undefined;
+}

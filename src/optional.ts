@@ -1,0 +1,62 @@
+/**
+ * The optional packages that code of this library loads without waiting, when it needs them and not before.
+ *
+ * Bundlers do not look through a `require` of createRequire's, so that they build with and without the packages, and what
+ * they build loads them when it runs. The names are literals: tools that gather the files of a deployment look for these.
+ */
+import { readFileSync } from 'node:fs';
+// By its default export: webpack makes `createRequire` undefined where it is imported by name.
+import module from 'node:module';
+import { FunnelError } from './errors.js';
+import { places } from './places.js';
+
+const LOADERS = {
+  lmdb: (place: string): unknown => {
+    const require = module.createRequire(place);
+    return require('lmdb');
+  },
+  'onnxruntime-node': (place: string): unknown => {
+    const require = module.createRequire(place);
+    return require('onnxruntime-node');
+  },
+  '@huggingface/tokenizers': (place: string): unknown => {
+    const require = module.createRequire(place);
+    return require('@huggingface/tokenizers');
+  },
+  /** Its script and style, which go into reports. */
+  uplot: (place: string): { script: string; style: string } => {
+    const require = module.createRequire(place);
+    return {
+      script: readFileSync(require.resolve('uplot/dist/uPlot.iife.min.js'), 'utf8'),
+      style: readFileSync(require.resolve('uplot/dist/uPlot.min.css'), 'utf8'),
+    };
+  },
+};
+
+/**
+ * @param use what needs the package, and the verb: 'ONNX models need'
+ * @throws FunnelError MISSING_PACKAGE, which says what to install
+ */
+export function loadOptional<Name extends keyof typeof LOADERS>(
+  name: Name,
+  use: string,
+): ReturnType<(typeof LOADERS)[Name]> {
+  let cause: unknown;
+  for (const place of places()) {
+    try {
+      return LOADERS[name](place) as ReturnType<(typeof LOADERS)[Name]>;
+    } catch (error) {
+      // A package that is there and does not load says more than its absence elsewhere.
+      if (cause === undefined || isAbsence(cause)) cause = error;
+    }
+  }
+  throw new FunnelError(
+    'MISSING_PACKAGE',
+    `Expected the package '${name}', which ${use}, but it does not load: npm install ${name}`,
+    { cause },
+  );
+}
+
+function isAbsence(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND';
+}

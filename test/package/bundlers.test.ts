@@ -1,0 +1,214 @@
+/**
+ * The packed package in bundles: every entry, by every bundler that README names, with and without the optional packages,
+ * built and run. What runs from the package by plain Node.js is what each bundle must give.
+ */
+import assert from 'node:assert/strict';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { VERSION } from '#dist/places.js';
+import { safetensors, table, tokenizerJson } from '../embed/tiny.js';
+import { ENTRIES, RUNNER, TINY_ONNX } from './bundled-programs.js';
+import { type Answers, addNext, BUNDLERS, load, missing, next } from './bundlers.js';
+import { Consumer, linkTree, npm, root } from './consumer.js';
+
+const OPTIONAL = ['lmdb', 'onnxruntime-node', '@huggingface/tokenizers', 'uplot', '@qdrant/js-client-grpc'];
+const NAMES = Object.keys(ENTRIES);
+const MINUTE = 60_000;
+
+/** Without the name of the kernels, which bundles may not have. */
+const results = (answers: Answers) =>
+  Object.fromEntries(Object.entries(answers).map(([name, { kernels, ...rest }]) => [name, rest]));
+
+describe('bundles', { skip: missing ?? false, timeout: 15 * MINUTE }, () => {
+  let without: Consumer;
+  let withAll: Consumer;
+  let deployed: Consumer; // bundles of `without` beside optional packages, without this one
+  const models = new Consumer();
+  let plain: { without: Answers; withAll: Answers };
+
+  before(() => {
+    models.write({
+      'static/tokenizer.json': JSON.stringify(tokenizerJson()),
+      'onnx/tokenizer.json': JSON.stringify(tokenizerJson()),
+    });
+    writeFileSync(join(models.home, 'static', 'model.safetensors'), safetensors({ 'embedding.weight': table() }));
+    writeFileSync(join(models.home, 'onnx', 'model.onnx'), Buffer.from(TINY_ONNX, 'base64'));
+
+    without = project();
+    npm(['pack', '--ignore-scripts', '--pack-destination', without.home], root);
+    const tarball = readdirSync(without.home).find((name) => name.endsWith('.tgz'))!;
+    without.npm(['install', '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', `./${tarball}`]);
+    withAll = project();
+    cpSync(without.installed, withAll.installed, { recursive: true });
+    deployed = project();
+    for (const name of OPTIONAL) for (const one of [withAll, deployed]) addPackage(name, one);
+    plain = { without: runPlain(without), withAll: runPlain(withAll) };
+  });
+
+  after(() => {
+    for (const one of [without, withAll, deployed, models]) one?.remove();
+  });
+
+  function runPlain(consumer: Consumer): Answers {
+    return run(consumer, Object.fromEntries(NAMES.map((name) => [name, `${name}.start.mjs`])));
+  }
+
+  function run(consumer: Consumer, files: Record<string, string>, env: Record<string, string> = {}): Answers {
+    const pairs = Object.entries(files).map(([name, file]) => `${name}=${join(consumer.home, file)}`);
+    return JSON.parse(consumer.node(['runner.mjs', ...pairs], { MODELS: models.home, ...env }));
+  }
+
+  it('have what plain Node.js has to give', () => {
+    const { store, embed, tune } = plain.without;
+    assert.equal(store!['disk'], 'MISSING_PACKAGE');
+    assert.deepEqual(embed, { static: 'MISSING_PACKAGE', onnx: 'MISSING_PACKAGE' });
+    assert.equal(tune!['page'], 'MISSING_PACKAGE');
+    assert.equal((plain.withAll['store']!['disk'] as unknown[]).length, 1);
+    for (const kind of ['static', 'onnx']) assert.equal((plain.withAll['embed']![kind] as number[]).length, 32);
+    assert.equal(plain.withAll['tune']!['page'], true);
+    for (const name of NAMES) assert.equal(plain.withAll[name]!['failed'], undefined, name);
+  });
+
+  for (const [name, build] of Object.entries(BUNDLERS)) {
+    describe(`of ${name}`, () => {
+      const out = name.replaceAll(' ', '-');
+      it('without the optional packages, which are asked for when they are needed', {
+        timeout: 4 * MINUTE,
+      }, async () => {
+        const files = await build(without.home, out, {});
+        assert.deepEqual(results(run(without, files)), results(plain.without));
+        // Moved to where the packages are, and not this one, the same bundles have them.
+        cpSync(join(without.home, out), join(deployed.home, out), { recursive: true });
+        const aside = `${without.installed}-aside`;
+        renameSync(without.installed, aside);
+        try {
+          const answers = run(deployed, files);
+          assert.deepEqual(results(answers), results(plain.withAll));
+          assert.equal(answers['main']!['kernels'], 'wasm');
+        } finally {
+          renameSync(aside, without.installed);
+        }
+      });
+
+      it('with them, nothing being external', { timeout: 4 * MINUTE }, async () => {
+        const answers = run(withAll, await build(withAll.home, out, {}));
+        assert.deepEqual(results(answers), results(plain.withAll));
+        if (!name.startsWith('webpack')) assert.equal(answers['main']!['kernels'], 'wasm');
+      });
+
+      it('beside the package that is external as README says, on its kernels', { timeout: 4 * MINUTE }, async () => {
+        const files = await build(withAll.home, `${out}-external`, readmeSettings(name));
+        assert.deepEqual(run(withAll, files), plain.withAll);
+      });
+    });
+  }
+
+  it('use no files of another version of the package', async () => {
+    const files = await BUNDLERS['webpack to CommonJS']!(without.home, 'other', {}, ['main']);
+    assert.equal(run(without, files)['main']!['kernels'], plain.without['main']!['kernels']);
+    const file = join(without.installed, 'package.json');
+    const manifest = readFileSync(file, 'utf8');
+    assert.equal(JSON.parse(manifest).version, VERSION);
+    writeFileSync(file, manifest.replace(`"version": "${VERSION}"`, '"version": "999.0.0"'));
+    try {
+      assert.equal(run(without, files)['main']!['kernels'], 'wasm');
+    } finally {
+      writeFileSync(file, manifest);
+    }
+  });
+
+  describe('of Next.js', () => {
+    const cases = [
+      { kind: 'turbopack', packages: false, external: false },
+      { kind: 'webpack', packages: false, external: false },
+      { kind: 'turbopack', packages: true, external: false },
+      { kind: 'webpack', packages: true, external: true },
+    ];
+    before(() => {
+      for (const one of [without, withAll]) addNext(one);
+    });
+    for (const { kind, packages, external } of cases) {
+      const how = external ? ', the package being external as README says' : '';
+      it(`by ${kind} ${packages ? 'with' : 'without'} the optional packages${how}`, {
+        timeout: 8 * MINUTE,
+      }, async () => {
+        const consumer = packages ? withAll : without;
+        const answers = await next(consumer, kind, external ? readmeSettings('Next.js') : {}, models.home);
+        const wanted = packages ? plain.withAll : plain.without;
+        if (external) assert.deepEqual(answers, wanted);
+        else assert.deepEqual(results(answers), results(wanted));
+      });
+    }
+  });
+
+  it('are typed for the oldest TypeScript that README names', () => {
+    const [, oldest] = /TypeScript (\d+\.\d+) or newer/.exec(readFileSync(join(root, 'README.md'), 'utf8'))!;
+    const { version } = load('typescript-oldest/package.json') as { version: string };
+    assert.ok(version.startsWith(`${oldest}.`), version);
+    const manifest = JSON.parse(readFileSync(join(withAll.installed, 'package.json'), 'utf8'));
+    const entries = Object.keys(manifest.exports).filter((entry) => entry !== './package.json');
+    assert.equal(entries.length, NAMES.length);
+    const imports = entries.map((entry, i) => `export * as e${i} from 'funnelvec${entry.slice(1)}';`).join('\n');
+    const text = `${imports}
+import type { Embedder } from 'funnelvec/embed';
+type IsAny<T> = 0 extends 1 & T ? true : false;
+declare const embedder: Embedder;
+declare const vectors: Awaited<ReturnType<typeof embedder.embed>>;
+export const known: IsAny<typeof vectors> = false;
+export const plain: Float32Array = vectors;
+`;
+    for (const [file, module] of Object.entries({ 'all.mts': 'node16', 'all.cts': 'node16', 'all.ts': 'esnext' })) {
+      const compilerOptions = {
+        ...{ module, moduleResolution: module === 'esnext' ? 'bundler' : module, target: 'es2022' },
+        ...{ strict: true, noEmit: true, skipLibCheck: false, lib: ['es2022', 'dom'], types: [] },
+      };
+      withAll.write({ [file]: text, 'tsconfig.json': JSON.stringify({ compilerOptions, files: [file] }) });
+      const { status, stdout } = withAll.tryNode([load.resolve('typescript-oldest/bin/tsc'), '-p', '.']);
+      assert.equal(status, 0, `${file}:\n${stdout}`);
+    }
+  });
+});
+
+/** A project with the programs: what bundles begin with is `<entry>.start.mjs`. */
+function project(): Consumer {
+  const files = Object.entries(ENTRIES).flatMap(([name, text]) => [
+    [`${name}.mjs`, text],
+    [`${name}.start.mjs`, `import { run } from './${name}.mjs';\nglobalThis.answer = run();\n`],
+  ]);
+  return new Consumer().write({
+    'package.json': '{ "name": "bundled", "private": true, "type": "module" }\n',
+    'runner.mjs': RUNNER,
+    ...Object.fromEntries(files),
+  });
+}
+
+/** A package of the repository's, with all that it needs. */
+function addPackage(name: string, consumer: Consumer): void {
+  const from = join(root, 'node_modules', name);
+  const to = join(consumer.home, 'node_modules', name);
+  if (existsSync(to) || !existsSync(from)) return;
+  linkTree(from, to, (path) => {
+    // Of onnxruntime-node the binaries of this machine alone: those of all are 300 MB.
+    const [platform, arch] = /[\\/]bin[\\/]napi-v\d+[\\/](.+)/.exec(path)?.[1]?.split(/[\\/]/) ?? [];
+    return (platform ?? process.platform) === process.platform && (arch ?? process.arch) === process.arch;
+  });
+  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8'));
+  for (const needed of Object.keys({ ...dependencies, ...optionalDependencies })) addPackage(needed, consumer);
+}
+
+/** The options that README's table gives for a bundler. */
+function readmeSettings(bundler: string): Record<string, unknown> {
+  const [first] = bundler.split(' ');
+  const line = readFileSync(join(root, 'README.md'), 'utf8')
+    .split('\n')
+    .find((one) => one.startsWith(`| ${first} `))!;
+  const { version } = load(`${first === 'Next.js' ? 'next' : first!.toLowerCase()}/package.json`) as {
+    version: string;
+  };
+  assert.ok(
+    line.startsWith(`| ${first} ${version.split('.').slice(0, 2).join('.')}`),
+    `${version} is not that of ${line}`,
+  );
+  return new Function(`return { ${/`([^`]+)` \|$/.exec(line)![1]} }`)();
+}

@@ -1,0 +1,208 @@
+/** The bundlers of test/bundlers: each builds the programs of a project, with a few options of README's beside its own. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ENTRIES } from './bundled-programs.js';
+import { type Consumer, linkTree, userEnv } from './consumer.js';
+
+/** What programs gave, by entry. */
+export type Answers = Record<string, Record<string, unknown>>;
+
+/** Builds the programs of `names` into `home/out`; the files by entry, relative to `home`. */
+type Build = (
+  home: string,
+  out: string,
+  settings: Record<string, unknown>,
+  names?: readonly string[],
+) => Promise<Record<string, string>>;
+
+const MINUTE = 60_000;
+const NAMES = Object.keys(ENTRIES);
+
+const { folder, missing } = await install();
+
+export { missing };
+export const load = createRequire(join(folder, 'package.json'));
+const importTool = (path: string) => import(pathToFileURL(join(folder, 'node_modules', path)).href);
+
+/** In CI they have to be there. */
+async function install(): Promise<{ folder: string; missing?: string }> {
+  const module = pathToFileURL(resolve('test/setup/bundlers.mjs')).href;
+  const { ensureBundlers } = (await import(module)) as typeof import('../setup/bundlers.mjs');
+  try {
+    return { folder: await ensureBundlers() };
+  } catch (error) {
+    if (process.env['CI'] === 'true') throw error;
+    return { folder: resolve('.cache'), missing: `the bundlers cannot be installed: ${(error as Error).message}` };
+  }
+}
+
+export const BUNDLERS: Record<string, Build> = {
+  'esbuild to ES modules': (...args) => esbuild('esm', 'mjs', ...args),
+  'esbuild to CommonJS': (...args) => esbuild('cjs', 'cjs', ...args),
+  'webpack to CommonJS': (...args) => webpack('cjs', {}, ...args),
+  'webpack to ES modules': (...args) => {
+    const output = { module: true, chunkFormat: 'module', library: { type: 'module' } };
+    return webpack('mjs', { experiments: { outputModule: true }, output }, ...args);
+  },
+  'Rollup to ES modules': (...args) => rollup('es', 'mjs', ...args),
+  'Rollup to CommonJS': (...args) => rollup('cjs', 'cjs', ...args),
+  'Vite (SSR)': vite,
+};
+
+async function esbuild(format: string, end: string, ...[home, out, settings, names = NAMES]: Parameters<Build>) {
+  await load('esbuild').build({
+    absWorkingDir: home,
+    entryPoints: starts(names),
+    bundle: true,
+    platform: 'node',
+    format,
+    outdir: out,
+    outExtension: { '.js': `.${end}` },
+    logLevel: 'silent',
+    ...settings,
+  });
+  return outputs(out, `start.${end}`, names);
+}
+
+async function webpack(end: string, more: Options, ...[home, out, settings, names = NAMES]: Parameters<Build>) {
+  const compiler = load('webpack')({
+    mode: 'production',
+    optimization: { minimize: false },
+    context: home,
+    target: 'node20',
+    entry: Object.fromEntries(names.map((name) => [name, `./${name}.start.mjs`])),
+    ...more,
+    output: { path: join(home, out), filename: `[name].${end}`, ...(more['output'] as object) },
+    ...settings,
+  });
+  const stats = await new Promise<Stats>((done, fail) => {
+    compiler.run((error: Error | null, result: Stats) => (error ? fail(error) : done(result)));
+  });
+  await new Promise((done) => compiler.close(done));
+  const { errors } = stats.toJson({ all: false, errors: true });
+  if (errors.length > 0) throw new Error(errors.map(({ message }) => message).join('\n'));
+  return outputs(out, end, names);
+}
+
+async function rollup(format: string, end: string, ...[home, out, settings, names = NAMES]: Parameters<Build>) {
+  const bundle = await load('rollup').rollup({
+    input: Object.fromEntries(names.map((name) => [name, join(home, `${name}.start.mjs`)])),
+    plugins: [
+      load('@rollup/plugin-node-resolve').nodeResolve({ preferBuiltins: true }),
+      load('@rollup/plugin-commonjs')(),
+    ],
+    onwarn: () => {},
+    ...settings,
+  });
+  await bundle.write({
+    dir: join(home, out),
+    format,
+    entryFileNames: `[name].${end}`,
+    chunkFileNames: `[name]-[hash].${end}`,
+  });
+  await bundle.close();
+  return outputs(out, end, names);
+}
+
+async function vite(...[home, out, settings, names = NAMES]: Parameters<Build>) {
+  const { build } = await importTool('vite/dist/node/index.js');
+  await build({
+    root: home,
+    configFile: false,
+    logLevel: 'silent',
+    build: {
+      ssr: true,
+      outDir: out,
+      rollupOptions: {
+        input: Object.fromEntries(names.map((name) => [name, join(home, `${name}.start.mjs`)])),
+        output: { entryFileNames: '[name].mjs' },
+      },
+    },
+    ssr: { noExternal: true },
+    ...settings,
+  });
+  return outputs(out, 'mjs', names);
+}
+
+type Options = Record<string, unknown>;
+
+interface Stats {
+  toJson(options: object): { errors: { message: string }[] };
+}
+
+const starts = (names: readonly string[]): string[] => names.map((name) => `${name}.start.mjs`);
+
+function outputs(out: string, end: string, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, `${out}/${name}.${end}`]));
+}
+
+// Next.js
+
+/** Next.js, which wants to lie in the project, and an application with a route that runs what it is asked for. */
+export function addNext(consumer: Consumer): void {
+  const from = join(folder, 'node_modules');
+  for (const name of packagesOf(from)) {
+    const to = join(consumer.home, 'node_modules', name);
+    if (!existsSync(to)) linkTree(join(from, name), to);
+  }
+  consumer.write({
+    'app/layout.jsx': 'export default ({ children }) => <html><body>{children}</body></html>;\n',
+    'app/run/route.js': `
+${NAMES.map((name) => `import { run as ${name} } from '../../${name}.mjs';`).join('\n')}
+const all = { ${NAMES.join(', ')} };
+export const dynamic = 'force-dynamic';
+export async function GET() {
+  const answers = {};
+  for (const [name, run] of Object.entries(all)) answers[name] = await run();
+  return Response.json(answers);
+}
+`,
+  });
+}
+
+function packagesOf(modules: string): string[] {
+  return readdirSync(modules)
+    .filter((name) => !name.startsWith('.'))
+    .flatMap((name) => (name.startsWith('@') ? readdirSync(join(modules, name)).map((one) => `${name}/${one}`) : name));
+}
+
+/** Builds the application, starts it, and asks it once. */
+export async function next(consumer: Consumer, kind: string, settings: Options, models: string): Promise<Answers> {
+  const { home } = consumer;
+  const config = { turbopack: { root: home }, outputFileTracingRoot: home, ...settings };
+  consumer.write({ 'next.config.mjs': `export default ${JSON.stringify(config)};\n` });
+  rmSync(join(home, '.next'), { recursive: true, force: true });
+  const start = (...args: string[]) => {
+    const env = userEnv({ NEXT_TELEMETRY_DISABLED: '1', MODELS: models });
+    const command = [join('node_modules', 'next', 'dist', 'bin', 'next'), ...args];
+    const child = spawn(process.execPath, command, { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const log = { text: '' };
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (log.text += chunk));
+    return { child, log };
+  };
+  const build = start('build', `--${kind}`);
+  const timer = setTimeout(() => build.child.kill('SIGKILL'), 5 * MINUTE);
+  const [code] = await once(build.child, 'close');
+  clearTimeout(timer);
+  if (code !== 0) throw new Error(`next build --${kind} ended with ${code}:\n${build.log.text}`);
+
+  const { child, log } = start('start', '-H', '127.0.0.1', '-p', '0');
+  try {
+    const end = performance.now() + MINUTE;
+    let address: string | undefined;
+    while (!/Ready/.test(log.text) || address === undefined) {
+      address = /http:\/\/127\.0\.0\.1:\d+/.exec(log.text)?.[0];
+      if (child.exitCode !== null || performance.now() > end) throw new Error(`next start:\n${log.text}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const answer = await fetch(`${address}/run`, { signal: AbortSignal.timeout(MINUTE) });
+    if (!answer.ok) throw new Error(`The application answers ${answer.status}:\n${log.text}`);
+    return (await answer.json()) as Answers;
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
