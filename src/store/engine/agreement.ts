@@ -3,7 +3,7 @@ import { halfToFloat } from '../../kernels/reference.js';
 import { defaultCandidates, type RowTier, type Searcher } from './search.js';
 import type { Segment } from './segment.js';
 
-const QUERIES = 12;
+const QUERIES = 8;
 const NEAREST = 10;
 /** A shortlist so many times as long is what the default one is compared with. */
 const LONGER = 16;
