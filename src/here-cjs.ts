@@ -1,4 +1,2 @@
-/** The same as here.ts for the CommonJS build, whose compiler refuses `import.meta`. */
-import { pathToFileURL } from 'node:url';
-
-export const moduleUrl: string | undefined = pathToFileURL(__filename).href;
+/** In place of here.ts in the CommonJS build, whose compiler refuses `import.meta`; it has `__filename`. */
+export const moduleUrl: string | undefined = undefined;

@@ -104,6 +104,29 @@ describe('bundles', { skip: missing ?? false, timeout: 15 * MINUTE }, () => {
     });
   }
 
+  it('of code that requires the package', { timeout: 4 * MINUTE }, async () => {
+    withAll.write({
+      'required.cjs': `
+const { FunnelIndex } = require('funnelvec/store');
+exports.run = async () => {
+  const index = FunnelIndex.createSync(process.env.INDEX, { dim: 2 });
+  index.upsertSync([{ id: 'x', vector: [1, 2] }]);
+  const { hits } = await index.query({ vector: [1, 2] });
+  await index.close();
+  return { id: hits[0].id };
+};
+`,
+      'required.start.mjs': "import required from './required.cjs';\nglobalThis.answer = required.run();\n",
+    });
+    for (const [name, build] of Object.entries(BUNDLERS)) {
+      if (name === 'esbuild to ES modules') continue; // nothing that requires a module of Node.js runs in these
+      const out = `required-${name.replaceAll(' ', '-')}`;
+      const files = await build(withAll.home, out, {}, ['required']);
+      const answers = run(withAll, files, { INDEX: join(withAll.home, `${out}-index`) });
+      assert.deepEqual(answers, { required: { id: 'x' } }, name);
+    }
+  });
+
   it('use no files of another version of the package', async () => {
     const files = await BUNDLERS['webpack to CommonJS']!(without.home, 'other', {}, ['main']);
     assert.equal(run(without, files)['main']!['kernels'], plain.without['main']!['kernels']);
