@@ -257,7 +257,7 @@ async function compressorsFor({ row_groups }: FileMetaData, path: string): Promi
   throw badFile('UNSUPPORTED', `a compression that is known here (${why})`, path, unknown);
 }
 
-/** A page of nulls has no bytes, which the package's LZ4 takes for a damaged one. */
+/** The dictionary of a column of nulls has no bytes, which the package’s LZ4 takes for a damaged block. */
 function withEmptyPages(compressors: Compressors): Compressors {
   const empty = new Uint8Array(0);
   const entries = Object.entries(compressors).map(([codec, decompress]) => {
