@@ -140,7 +140,7 @@ for (const name of backends) {
         }
       });
 
-      it('or an error, when a resizable buffer shrinks meanwhile', async () => {
+      it('when a resizable buffer shrinks meanwhile', async () => {
         useKernels(name);
         const bytes = count * DIM * 4;
         type Resizable = ArrayBuffer & { resize(bytes: number): void };
@@ -148,7 +148,7 @@ for (const name of backends) {
         const buffer = new Buffer(bytes, { maxByteLength: bytes });
         const running = funnelAsync({ vectors: matrix(count, 1, buffer), dim: DIM }, query, plan);
         buffer.resize(0);
-        await assert.rejects(running, detached);
+        assert.deepEqual(plain(await running), want);
       });
 
       it('when the vectors of rows change meanwhile', async () => {

@@ -27,6 +27,8 @@ interface Db {
   resetReadTxn(): void;
   openDB(name: string, options: object): Db | undefined;
   sync(done: (error?: unknown) => void): void;
+  /** Settles with all writes that are under way. */
+  readonly committed: PromiseLike<unknown>;
   close(): Promise<void>;
 }
 
@@ -161,7 +163,7 @@ class LmdbKv implements Kv {
     try {
       held = await this.#db.main.ifVersion('writer', token, () => this.#write(commit));
     } catch (error) {
-      throw diskError(`committing to ${LMDB_FILE}`, named(await reason(error)));
+      throw diskError(`committing to ${LMDB_FILE}`, named(await reason(this.#db.root, error)));
     }
     if (!held) throw lockLost();
   }
@@ -219,7 +221,7 @@ class LmdbKv implements Kv {
           await main.remove('writer', token);
           if (this.#options.relaxed) await new Promise<void>((resolve) => root.sync(() => resolve()));
         } catch (error) {
-          throw diskError(`closing ${LMDB_FILE}`, named(await reason(error)));
+          throw diskError(`closing ${LMDB_FILE}`, named(await reason(root, error)));
         } finally {
           await this.#closeEnv(root);
         }
@@ -323,7 +325,13 @@ function readError(section: string, what: string, error: unknown, opensWriter = 
 }
 
 /** lmdb-js says what happened in a promise of its own. */
-async function reason(error: unknown): Promise<unknown> {
+async function reason({ committed }: Db, error: unknown): Promise<unknown> {
+  // The writes of a turn of the event loop have a promise of lmdb-js' own, too; a rejection of it that nobody meets would end
+  // the process.
+  committed.then(
+    () => {},
+    () => {},
+  );
   const { commitError } = error as { commitError?: Promise<unknown> };
   if (commitError === undefined) return error;
   return Promise.race([

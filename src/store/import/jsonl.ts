@@ -10,7 +10,7 @@ import { BULK_REMEDY, bulkAction } from './bulk.js';
 import { encodingOf, type TextSource, textOf } from './encoding.js';
 import { namesIn, putAt, valueAt, without } from './fields.js';
 import { parseJson } from './json.js';
-import { bytesOf, chunksOf, linesOf, type TextInput } from './lines.js';
+import { bytesOf, chunksOf, linesOf } from './lines.js';
 
 export interface JsonlOptions extends ImportOptions {
   /** Names of fields; or paths as filters have them, for what lies in objects: `_source.embedding`. */
@@ -32,7 +32,7 @@ export interface JsonlOptions extends ImportOptions {
   encoding?: string;
 }
 
-export type JsonlInput = TextInput;
+export type JsonlInput = string | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
 
 /**
  * Writes the objects of a JSONL file, or of chunks of its text from anywhere. Empty lines are passed over. Ids are integers

@@ -5,8 +5,6 @@ import { createGunzip } from 'node:zlib';
 import { expected, FunnelError } from '../../errors.js';
 import { type TextSource, utf8Of } from './encoding.js';
 
-export type TextInput = string | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
-
 /** Bytes of a line; more are no row. */
 const LONGEST = 64 << 20;
 /** Bytes read at once. */
@@ -77,7 +75,7 @@ export async function* bytesOf(path: string, onRead?: (bytes: number) => void): 
 
 /** Chunks from a caller, as bytes. @throws FunnelError BAD_ARGUMENT */
 export async function* chunksOf(
-  input: Exclude<TextInput, string>,
+  input: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
   { name, encoding }: TextSource,
 ): AsyncGenerator<Uint8Array> {
   const one = input as Partial<AsyncIterable<string>> & Partial<Iterable<string>>;
