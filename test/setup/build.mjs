@@ -75,8 +75,11 @@ async function typescript() {
   const outputs = ['dist/esm/index.js', 'dist/cjs/index.js', 'dist/cjs/package.json'];
   await step('Compiling TypeScript', { inputs, outputs }, async () => {
     rmSync(join(root, 'dist'), { recursive: true, force: true });
-    await run(bin('tsc'), ['-p', '.']);
-    await run(bin('tsc'), ['-p', 'src/tsconfig.cjs.json']);
+    // Comments are for the types, which editors show; in the JavaScript they would make a tenth of the package.
+    for (const project of ['.', 'src/tsconfig.cjs.json']) {
+      await run(bin('tsc'), ['-p', project, '--removeComments', '--declaration', 'false']);
+      await run(bin('tsc'), ['-p', project, '--emitDeclarationOnly']);
+    }
     for (const end of ['js', 'd.ts'])
       renameSync(join(root, `dist/cjs/here-cjs.${end}`), join(root, `dist/cjs/here.${end}`));
     writeFileSync(join(root, 'dist/cjs/package.json'), '{ "type": "commonjs" }\n');
