@@ -177,7 +177,9 @@ export function checkPlan(plan: Plan, dim: number): CheckedPlan {
 
 function checkScales(scales: unknown, dim: number): number[] {
   if (!Array.isArray(scales) || scales.length === 0) {
-    throw expected('BAD_PLAN', 'an array of at least one prefix length', 'scales', scales);
+    const what =
+      'an array of at least one prefix length (to change the default alone: { ...funnelPlan(dim), limit: 5 })';
+    throw expected('BAD_PLAN', what, 'scales', scales);
   }
   const lengths: number[] = [];
   let before = 0;

@@ -259,8 +259,14 @@ export function difference(before: Mapping, now: Mapping): string | undefined {
     'delimiter',
   ] as const) {
     const [a, b] = [before[key], now[key]].map((one) => JSON.stringify(one ?? null));
-    if (a !== b)
-      return `--${key === 'vectorType' ? 'vector-type' : key} ${describe(before[key] ?? null)} then, ${describe(now[key] ?? null)} now`;
+    if (a === b) continue;
+    const option = key === 'vectorType' ? 'vector-type' : key;
+    return `--${option} ${shown(before[key])} then, ${shown(now[key])} now`;
   }
   return undefined;
+}
+
+function shown(value: string | readonly string[] | undefined): string {
+  if (value === 'rest') return 'of all columns';
+  return Array.isArray(value) ? value.join(',') || 'of none' : describe(value ?? null);
 }

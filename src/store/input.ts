@@ -19,6 +19,9 @@ export function packPoints(
   if (typeof points !== 'object' || points === null) {
     throw expected('BAD_ARGUMENT', 'an array of points or { ids, vectors }', 'points', points);
   }
+  if ('vector' in points) {
+    throw expected('BAD_ARGUMENT', 'an array of points ([{ id, vector }]) or { ids, vectors }', 'points', points);
+  }
   checkKeys(points, ['ids', 'vectors', 'payloads'], 'points');
   const { ids, vectors: given, payloads } = points as PointBatch;
   const vectors = ArrayBuffer.isView(given) ? fixedLength(given) : given;

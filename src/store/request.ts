@@ -43,6 +43,9 @@ export interface OwnQuery {
  */
 export function ownQuery(query: Unchecked<IndexQuery>, dim: number, metric: Metric, filters: SharedFilters): OwnQuery {
   refuseForeign(query);
+  if (Array.isArray(query) || ArrayBuffer.isView(query)) {
+    throw expected('BAD_ARGUMENT', '{ vector, limit, ... }', 'the query', query);
+  }
   checkKeys(query, QUERY_KEYS, 'the query');
   const { limit = 10, offset, maxDepth, mode = 'funnel', scoreThreshold, params = {} } = query;
   const vector = new Float32Array(checkQuery(query.vector, dim, 'vector'));

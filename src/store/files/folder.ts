@@ -40,7 +40,7 @@ export function createFolder(folder: string, config: StoreConfig, disk: Disk): v
     made = makeFolder(folder);
     const other = fs.readdirSync(folder).find((name) => !NEW.test(name));
     if (other !== undefined) {
-      const what = other.startsWith(LMDB_FILE) ? 'it has an index' : `it has ${other}`;
+      const what = other.startsWith(LMDB_FILE) ? 'it has an index (FunnelIndex.open() opens it)' : `it has ${other}`;
       throw filesError('INDEX_EXISTS', `Expected ${folder} to be missing or empty but ${what}`);
     }
     beside = join(folder, `new-${randomBytes(8).toString('hex')}`);
@@ -138,7 +138,11 @@ export function checkFolder(folder: string): void {
   } catch (error) {
     if (!/^(ENOENT|ENOTDIR|ENAMETOOLONG|ELOOP)$/.test(codeOf(error) ?? ''))
       throw diskError(`looking at ${folder}`, error);
-    throw filesError('NO_INDEX', `Expected an index at ${folder} but it has no ${LMDB_FILE}`, { cause: error });
+    throw filesError(
+      'NO_INDEX',
+      `Expected an index at ${folder} but it has no ${LMDB_FILE} (FunnelIndex.create() makes one)`,
+      { cause: error },
+    );
   }
 }
 
