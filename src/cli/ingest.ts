@@ -153,6 +153,7 @@ async function sampleOf(
   inputs: readonly Input[],
   { skipBroken, idType }: IngestOptions,
 ): Promise<MappedRow> {
+  let broken: FunnelError | undefined;
   for (const [i, reader] of readers.entries()) {
     const { mapping } = inputs[i]!;
     const mapper = new Mapper(mapping, idType, vectorForm(reader, mapping.vector, mapping.vectorType));
@@ -162,12 +163,14 @@ async function sampleOf(
           return mapper.map(row, 0);
         } catch (error) {
           if (!skipBroken || !(error instanceof FunnelError)) throw error;
+          broken ??= error;
         }
       }
     }
   }
   const names = readers.map(({ path }) => path).join(', ');
-  throw new FunnelError('BAD_ARGUMENT', `Expected at least one row in ${names} but received none`);
+  const got = broken === undefined ? 'none' : `broken ones only: ${broken.message}`;
+  throw new FunnelError('BAD_ARGUMENT', `Expected at least one row in ${names} but received ${got}`, { cause: broken });
 }
 
 function newState({ dim, metric, head, idKind, vectors }: Schema, spec?: ModelSpec, embedder?: TextEmbedder): State {
