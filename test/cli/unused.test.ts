@@ -63,6 +63,15 @@ it('an object where a vector should be names its fields', async () => {
   await fails(1, why, into('named', file, '--vector', 'vector'));
 });
 
+it('--restart that cannot begin leaves the store that was there', async () => {
+  await done(into('again', rows, '--vector', 'v', '--id', 'id'));
+  await fails(1, /"w" in line 1/, into('again', rows, '--vector', 'w', '--id', 'id', '--restart'));
+  const { json } = await done(['search', '--store', path('again'), '--vector', '[1,2]', '--json']);
+  assert.equal(json.hits.length, 2);
+  const { json: anew } = await done(into('again', rows, '--vector', 'v', '--id', 'id', '--restart', '--json'));
+  assert.deepEqual([anew.written, anew.resumedAt], [2, 0]);
+});
+
 describe('a remedy of the library', { timeout: 60_000 }, () => {
   let server: Awaited<ReturnType<typeof startQdrant>>;
   let client: QdrantClient;
