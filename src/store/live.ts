@@ -90,16 +90,34 @@ export class Live {
       for (const segment of this.#segments) this.#remask(segment);
       this.#tail = this.#tail.filter(this.alive);
     }
-    this.rowsChanged();
+    this.#follow((file, records, from) => {
+      extendRecords(file, records, from);
+      return true;
+    });
   }
 
-  /** New rows, or another set of row files. */
+  /**
+   * New rows, or another set of row files. They are committed, so that nothing may fail here: records that cannot be read into
+   * memory stay on disk, where the answer that needs them says why.
+   */
   rowsChanged(): void {
+    this.#follow((file, records, from) => {
+      try {
+        extendRecords(file, records, from);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  }
+
+  /** @param extend reads records into memory; false where it could not. What it throws leaves everything as it was */
+  #follow(extend: Extend): void {
     const leased = this.files.leaseRowFiles();
     let budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
     try {
       this.#images = leased.files.map((file) => {
-        const image = this.#imageOf(file, budget);
+        const image = this.#imageOf(file, budget, extend);
         budget -= residentIn(image);
         return image;
       });
@@ -237,7 +255,7 @@ export class Live {
   }
 
   /** The image that there was, with what the file has gained; else a new one, in memory if it fits. */
-  #imageOf(file: RowFile, budget: number): RowImage {
+  #imageOf(file: RowFile, budget: number, extend: Extend): RowImage {
     const { path, fd, headerBytes, stride, firstOrdinal, lastOrdinal, count, ordinals } = file;
     const plain = { path, fd, headerBytes, stride, firstOrdinal, lastOrdinal, count, ordinals };
     const old = this.#images.find((image) => image.path === path && image.records !== undefined);
@@ -250,8 +268,8 @@ export class Live {
     if (old?.records !== undefined && old.records.length >= needed) {
       const { records } = old;
       const ahead = this.#ahead?.records === records && this.#ahead.from <= old.count ? this.#ahead.to : 0;
-      if (count > Math.max(old.count, ahead)) extendRecords(file, records, Math.max(old.count, ahead));
-      return { ...plain, records };
+      const known = Math.max(old.count, ahead);
+      return { ...plain, records: count <= known || extend(file, records, known) ? records : undefined };
     }
     // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since most
     // systems provide memory when it is touched.
@@ -260,13 +278,9 @@ export class Live {
     const records = memoryFor(Math.max(room, count) * stride) ?? memoryFor(needed);
     // What has no room is read from disk.
     if (records === undefined) return { ...plain, records };
-    if (old?.records === undefined) {
-      extendRecords(file, records, 0);
-      return { ...plain, records };
-    }
-    records.set(old.records.subarray(0, old.count * stride));
-    extendRecords(file, records, old.count);
-    return { ...plain, records };
+    const known = old?.records === undefined ? 0 : old.count;
+    if (old?.records !== undefined) records.set(old.records.subarray(0, known * stride));
+    return { ...plain, records: extend(file, records, known) ? records : undefined };
   }
 
   #remask(segment: Segment): void {
@@ -316,6 +330,9 @@ export class Live {
 export const NOWHERE = 0xffff_ffff;
 /** Bytes of records from which on growing step by step costs more than it spares. */
 const LARGE_FILE = 32 << 20;
+
+/** Reads records [from, file.count) into their places; false where they cannot be read. */
+type Extend = (file: RowFile, records: Uint8Array, from: number) => boolean;
 
 /** Undefined where the system has no more. */
 function memoryFor(bytes: number): Uint8Array | undefined {

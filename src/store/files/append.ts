@@ -94,9 +94,11 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
   const files = new TailWriter(core);
   const rows = first + count;
   core.ids ??= new Ids(kind);
+  let replaced: number[];
+  let next: State;
   try {
     yield* files.write(batch.rows, first, count);
-    const replaced = ids.map((id) => core.find(id)).filter((ordinal) => ordinal !== undefined);
+    replaced = ids.map((id) => core.find(id)).filter((ordinal) => ordinal !== undefined);
     replaced.sort((a, b) => a - b);
     const { column } = core.ids;
     for (let i = 0; i < count; i++) {
@@ -104,7 +106,7 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
       core.kept.set(first + i, true);
       core.withPayload.set(first + i, payloads[i] !== undefined);
     }
-    const next: State = {
+    next = {
       ...state,
       idKind: kind,
       rows,
@@ -126,14 +128,6 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
       ),
     };
     yield* core.commit(next, entries, encodeState);
-    files.keep(next);
-    core.state = next;
-    core.alive.reserve(rows);
-    for (let i = first; i < rows; i++) core.alive.set(i, true);
-    for (const ordinal of replaced) core.alive.set(ordinal, false);
-    core.ids.added(first, rows);
-    core.changed(replaced);
-    return batch.kept === undefined ? { first, count, replaced } : { first, count, replaced, kept: batch.kept };
   } catch (error) {
     for (let i = first; i < rows; i++) {
       core.kept.set(i, false);
@@ -143,6 +137,15 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
     yield* files.undo();
     throw diskError('appending rows', error);
   }
+  // From here on the rows are there, whatever happens.
+  files.keep(next);
+  core.state = next;
+  core.alive.reserve(rows);
+  for (let i = first; i < rows; i++) core.alive.set(i, true);
+  for (const ordinal of replaced) core.alive.set(ordinal, false);
+  core.ids.added(first, rows);
+  core.changed(replaced);
+  return batch.kept === undefined ? { first, count, replaced } : { first, count, replaced, kept: batch.kept };
 }
 
 /** Deaths as entries of the store. */
