@@ -2,9 +2,10 @@
 import { statfsSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, tmpdir, totalmem } from 'node:os';
 import { activeKernels, kernelsReport, listKernels } from '../kernels/load.js';
+import { VERSION } from '../places.js';
 import { FunnelIndex } from '../store/funnel-index.js';
 import { usableThreads } from '../store/threads.js';
-import { ownVersion, PACKAGES, type PackageName, versionOf } from './packages.js';
+import { PACKAGES, type PackageName, versionOf } from './packages.js';
 import { bytes } from './text.js';
 
 export interface Report {
@@ -39,7 +40,7 @@ export async function doctor(): Promise<{ report: Report; text: string; healthy:
   }
   const names = Object.keys(PACKAGES) as PackageName[];
   const report: Report = {
-    funnelvec: ownVersion(),
+    funnelvec: VERSION,
     node: process.version,
     platform,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',

@@ -4,10 +4,10 @@
  * commander reads the rest.
  */
 import { parseArgs } from 'node:util';
+import { VERSION } from '../places.js';
 import { doctor } from './doctor.js';
 import { EXIT, errorAsJson, errorAsText, exitCodeOf, UsageError } from './exit.js';
 import { type Io, print, printJson } from './io.js';
-import { ownVersion } from './packages.js';
 
 const stop = new AbortController();
 const kill = new AbortController();
@@ -46,8 +46,8 @@ async function run(): Promise<void> {
 /** Without commander, so that a broken installation can still be reported by its version. */
 function runVersion(others: readonly string[]): void {
   if (others.length > 0) throw new UsageError(`Expected --version alone but received ${others[0]} too`);
-  if (io.json) printJson(io, { version: ownVersion() });
-  else print(io, ownVersion());
+  if (io.json) printJson(io, { version: VERSION });
+  else print(io, VERSION);
 }
 
 async function runDoctor(): Promise<void> {

@@ -37,12 +37,6 @@ export function missing(name: PackageName, cause?: unknown): FunnelError {
   });
 }
 
-/** The version of this package. */
-export function ownVersion(): string {
-  const manifest = new URL('../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
-}
-
 /** The version that would be loaded; undefined where the package is not installed. */
 export function versionOf(name: PackageName): string | undefined {
   const require = createRequire(import.meta.url);

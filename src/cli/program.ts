@@ -1,6 +1,7 @@
 /** Commands and their options, by commander. */
 import type { Command as CommandType } from 'commander';
 import { FunnelError } from '../errors.js';
+import { VERSION } from '../places.js';
 import { addDemo } from './commands/demo.js';
 import { addIngest } from './commands/ingest.js';
 import { addSearch } from './commands/search.js';
@@ -8,7 +9,7 @@ import { addBench, addReport, addTune } from './commands/tune.js';
 import { EXIT, Interrupted, UsageError } from './exit.js';
 import type { Io } from './io.js';
 import type { LoadEmbedder } from './model.js';
-import { load, ownVersion } from './packages.js';
+import { load } from './packages.js';
 
 type Commander = typeof import('commander');
 
@@ -28,7 +29,7 @@ export async function program(io: Io, args: readonly string[], load_: LoadEmbedd
   const { Command, CommanderError } = commander;
   const root = new Command('funnelvec')
     .description('Funnel search over Matryoshka embeddings: from texts to answers.')
-    .version(ownVersion())
+    .version(VERSION)
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({

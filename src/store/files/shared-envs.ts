@@ -2,22 +2,16 @@
  * LMDB opens a file once in a process: whoever comes later shares what is there, which takes no writes if a reader opened it.
  * lmdb-js finds that out too late, and never lets go of such an attempt, so it is known here, for this thread.
  */
-import workerThreads from 'node:worker_threads';
 import { filesError } from './errors.js';
 import { identityOf } from './kernel-lock.js';
+import { mapOfThread } from './of-thread.js';
 
 interface Shared {
   users: number;
   readOnly: boolean;
 }
 
-const NAME = Symbol.for('funnelvec.environments');
-
-function all(): Map<string, Shared> {
-  const there = workerThreads as unknown as { [NAME]?: Map<string, Shared> };
-  if (there[NAME] === undefined) Object.defineProperty(there, NAME, { value: new Map() });
-  return there[NAME]!;
-}
+const all = () => mapOfThread<Shared>('funnelvec.environments');
 
 const collected = new FinalizationRegistry<() => void>((release) => release());
 

@@ -3,8 +3,8 @@
  * program that both imports and requires it. So an index that was lost there can be taken back, and one that was collected
  * as garbage is known to be gone.
  */
-import workerThreads from 'node:worker_threads';
 import type { KernelLock } from './kernel-lock.js';
+import { mapOfThread } from './of-thread.js';
 
 /** What every version of this module knows of a writer. */
 export interface Writer {
@@ -17,14 +17,7 @@ interface Entry {
   lock: KernelLock | undefined;
 }
 
-/** On a module of Node's own: there is one in a thread, also where test runners give each file a global object. */
-const NAME = Symbol.for('funnelvec.writers');
-
-function all(): Map<string, Entry> {
-  const there = workerThreads as unknown as { [NAME]?: Map<string, Entry> };
-  if (there[NAME] === undefined) Object.defineProperty(there, NAME, { value: new Map() });
-  return there[NAME]!;
-}
+const all = () => mapOfThread<Entry>('funnelvec.writers');
 
 const collected = new FinalizationRegistry<Entry>(({ lock }) => lock?.release());
 
