@@ -157,7 +157,7 @@ export class Ranker {
         const { search, candidates } = fitted;
         const answer = answers[i]!;
         const found = one.matrix.count + (answer.stats?.gone ?? 0) + (answer.lacking?.length ?? 0);
-        const exhausted = found < candidates;
+        const exhausted = found < candidates && answer.missing === undefined;
         const common = { fitted, answer, prepared: one, exhausted };
         if (search.recommend === undefined) {
           const hits = finish(one, bad[plain.indexOf(one)]!);
@@ -220,8 +220,15 @@ export class Ranker {
   async #mirrored(answer: HeadAnswer, { search: { options } }: Fitted): Promise<Answer> {
     const { mirror, source } = this;
     // What else a source answers is not taken for parts of a mirror.
-    const { candidates, headMs, decodeMs, exact, filtered, exactBelow, lacking } = answer;
-    const more = { exactBelow, ...(exact && { exact }), ...(filtered && { filtered }), ...(lacking && { lacking }) };
+    const { candidates, headMs, decodeMs, exact, filtered, exactBelow, lacking, missing, pools } = answer;
+    const more = {
+      exactBelow,
+      ...(exact && { exact }),
+      ...(filtered && { filtered }),
+      ...(lacking && { lacking }),
+      ...(missing && { missing }),
+      ...(pools && { pools }),
+    };
     if (mirror === undefined) return { candidates, headMs, decodeMs, ...more };
     const { timeout, signal } = options;
     const mirrored = await withVectors(mirror, source, answer, this.#matrices, { timeout, signal });
