@@ -78,8 +78,9 @@ export interface SearchStats {
   /** Of a recommendation that ranked by one; larger scores are then better. */
   strategy?: 'best_score' | 'sum_scores';
   /**
-   * Of such a recommendation over an embedded index: the searches that made its pool (0: every row that passes is in it), and
-   * the rows that the strategy scored.
+   * Of such a recommendation over an embedded index: the searches that made its pool (0: every row that passes was scored),
+   * and the rows that the strategy scored. Of one by 'best_score' over Milvus: the searches, one near each positive example,
+   * and the points that they found.
    */
   pools?: { searches: number; rows: number };
   /** Candidates that `params.probes` lists of an embedded index do not hold, and that the pool lacks. */

@@ -93,7 +93,7 @@ export interface HeadAnswer {
   lacking?: readonly Id[];
   /** Candidates that the request's params kept from being found, where the source knows. */
   missing?: number;
-  /** Of `recommend`: searches that made the pool (0: all rows are in it), and rows that the strategy scored. */
+  /** Of a recommendation: searches that made the pool (0: all rows were scored), and rows that the strategy scored. */
   pools?: { searches: number; rows: number };
 }
 

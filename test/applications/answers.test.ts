@@ -1,7 +1,7 @@
 /** Answers of an index as applications ask for them: default options, deep limits and pages, filters, recommendations. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { FunnelSearch, type Metric } from 'funnelvec';
+import { FunnelSearch, type Metric, type Source } from 'funnelvec';
 import { embeddedSource, FunnelIndex, type FunnelIndexOptions, type IndexRecommend } from 'funnelvec/store';
 import { Random, SEED } from '../random.js';
 
@@ -128,9 +128,11 @@ for (const metric of ['cosine', 'dot', 'euclid'] as Metric[]) {
     const dim = 24;
     const count = 20_000;
     const random = new Random(SEED + 3);
+    let rows!: Float32Array;
     let index!: FunnelIndex;
     before(async () => {
-      index = await filled(textLike(random, count, dim, 60), { dim, metric });
+      rows = textLike(random, count, dim, 60);
+      index = await filled(rows, { dim, metric });
     });
     after(() => index.close());
 
@@ -143,6 +145,31 @@ for (const metric of ['cosine', 'dot', 'euclid'] as Metric[]) {
       return { recall: hits.filter(({ score }) => score >= last).length / truth.length, stats };
     };
     const some = (n: number) => Array.from({ length: n }, () => random.int(0, count - 1));
+
+    it('are found by the heads of another index, and over a source that knows no strategies, too', async () => {
+      const source = embeddedSource(index);
+      const heads = await filled(rows, { dim, metric });
+      // As Milvus: searched by one vector.
+      const plain = { ...source, name: 'a source', head: source.head.bind(source), recommends: false };
+      const bound = Object.assign(Object.create(source) as Source, plain);
+      for (const one of [embeddedSource(index, { heads }), bound]) {
+        const search = new FunnelSearch({ source: one });
+        for (const strategy of ['best_score', 'sum_scores'] as const) {
+          let recall = 0;
+          const rounds = 6;
+          for (let round = 0; round < rounds; round++) {
+            const request = { positive: some(3), negative: strategy === 'sum_scores' ? some(1) : [], strategy };
+            const { hits: truth } = await index.recommend({ ...request, mode: 'exact' });
+            const { hits, stats } = await search.recommend(request);
+            const last = truth.at(-1)!.score - 1e-9;
+            recall += hits.filter(({ score }) => score >= last).length / truth.length / rounds;
+            if (strategy === 'best_score') assert.equal(stats.pools!.searches, 3);
+          }
+          assert.ok(recall >= 0.95, `recall ${recall} by ${strategy} over ${one.name}`);
+        }
+      }
+      await heads.close();
+    });
 
     for (const strategy of ['best_score', 'sum_scores'] as const) {
       it(`by ${strategy} are those of mode 'exact'`, async () => {
