@@ -719,10 +719,12 @@ export class FunnelIndex<Payload = any> {
       hits.push(hit);
     }
     const { certified, stages, rowsRead } = result;
+    const missing = missingOf(query, result);
     const { mode } = query.request;
     const filter = query.filter && only.get(query.filter)?.stats;
     const { name: kernels } = this.#kernels;
-    return { hits, stats: { mode, certified, stages, rowsRead, kernels, ms, ...(filter && { filter }) } };
+    const more = { ...(filter && { filter }), ...(missing > 0 && { missing }) };
+    return { hits, stats: { mode, certified, stages, rowsRead, kernels, ms, ...more } };
   }
 
   #vectorOf(ordinal: number): Float32Array {
@@ -830,6 +832,11 @@ function codesOf(segment: Segment | undefined): Pick<IndexStats, 'agreement' | '
     `The codes hardly tell rows apart: of the ten nearest rows a shortlist by them holds ${share}. ` +
     "Mode 'funnel' without params therefore searches by bounds, as mode 'exact' does, and may read many rows";
   return { agreement, warning };
+}
+
+/** What a page lacks of what the search lacks. */
+function missingOf({ offset, end }: OwnQuery, { ordinals: { length: found }, missing }: SearchResult): number {
+  return Math.max(0, Math.min(end, found + missing) - Math.max(offset, found));
 }
 
 /** What is wrong with one of many says with which. */

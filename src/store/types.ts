@@ -160,7 +160,12 @@ export interface FunnelParams {
   eps?: number;
   /** Rows scored in full. @default 2 × limit, at least 32; 1.5 × limit, at least 16, where rows are on disk */
   candidates?: number;
-  /** Lists of the partition that are visited. @default an eighth of them; under a filter more, the fewer rows it leaves */
+  /**
+   * Lists of the partition that are visited, whatever they hold: an answer that is shorter for it says so (`stats.missing`).
+   *
+   * @default an eighth of them; more for a limit above 10, and under a filter the more the fewer rows it leaves: at any rate
+   *   as many as hold the rows that were asked for
+   */
   probes?: number;
 }
 
@@ -187,6 +192,11 @@ export interface IndexQueryStats {
   ms: number;
   /** Of queries with a filter. */
   filter?: IndexFilterStats;
+  /**
+   * Hits that the answer is short of, since `params.probes` lists do not hold them; under a `scoreThreshold` at most so many.
+   * Absent where it lacks none: without `probes`, answers have `limit` hits wherever so many rows pass.
+   */
+  missing?: number;
 }
 
 export type IndexFilterStats = FilterStats;
