@@ -80,8 +80,8 @@ export class FunnelIndex<Payload = any> {
   readonly #pool: Pool;
   readonly #auto: boolean;
   readonly #restrictions: Restrictions;
-  #madeByExample: ByExample | undefined;
   readonly #upkeep: Upkeep;
+  #madeByExample: ByExample | undefined;
   #closed = false;
 
   private constructor(files: IndexFiles, options: OpenIndexOptions) {
@@ -756,6 +756,11 @@ export class FunnelIndex<Payload = any> {
     this.#indexes.follow();
   }
 
+  get #uncoded(): IndexStats['uncoded'] {
+    const rows = this.#live.tail.length;
+    return { rows, bytesPerQuery: rows * this.dim * (this.#live.half ? 2 : 4) };
+  }
+
   stats(): IndexStats {
     this.#follow();
     const { head, order, rotation } = this.#files.config.options as IndexConfig;
@@ -781,11 +786,6 @@ export class FunnelIndex<Payload = any> {
       kernels: this.#kernels.name,
       threads: this.#pool.size,
     };
-  }
-
-  get #uncoded(): IndexStats['uncoded'] {
-    const rows = this.#live.tail.length;
-    return { rows, bytesPerQuery: rows * this.dim * (this.#live.half ? 2 : 4) };
   }
 
   /** Waits for writes, ends the threads. Calling it again does nothing. */

@@ -104,7 +104,7 @@ describe('an application that writes and builds', () => {
       await model.write(range(rows, 1.3 * rows));
       assert.deepEqual(index.stats().uncoded, { rows: 0.3 * rows, bytesPerQuery: 0.3 * rows * 4 * DIM });
       if (autoOptimize) await until('codes for all rows', () => index.stats().uncoded.rows === 0);
-      else await turn(900);
+      else await turn(600);
       assert.equal(index.stats().coded, autoOptimize ? 1.3 * rows : rows);
       await model.check();
       await index.close();
@@ -117,7 +117,7 @@ describe('an application that writes and builds', () => {
     await model.write(range(0, 20_000));
     await index.optimize();
     await model.write(range(20_000, 21_200)); // few: nothing happens by itself
-    await turn(700);
+    await turn(500);
     assert.equal(index.stats().uncoded.rows, 1200);
     const { vector } = model.rows.get(3)!;
     await until('codes for all rows', () => {
@@ -142,5 +142,30 @@ describe('an application that writes and builds', () => {
     `;
     const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
     assert.equal(stdout, '2000\n', stderr); // it did not wait for the build that would have begun
+  });
+});
+
+describe('an application that writes synchronously', () => {
+  it('is never told to await what the index does by itself', async () => {
+    const index = await FunnelIndex.create(newPath(), { dim: DIM });
+    await index.createPayloadIndex('n', 'integer');
+    const vectors = new Float32Array(1500 * DIM).map((_, i) => Math.sin(i));
+    let generation = 0;
+    for (let call = 0; call < (FULL ? 400 : 30); call++) {
+      // New rows, and some of old ids: builds and compactions both come.
+      const from = call % 2 === 0 ? 1500 * (generation++ % 6) : 0;
+      index.upsertSync({
+        ids: range(from, from + 1500),
+        vectors,
+        payloads: range(0, 1500).map((n) => ({ n })),
+      });
+      for (let i = 0; i < 8; i++) {
+        await turn(1);
+        index.deleteSync([from + i]);
+      }
+    }
+    assert.ok(index.stats().coded > 0, 'no build came');
+    assert.ok(index.stats().dead.rows < 25_000, 'no compaction came');
+    await index.close();
   });
 });

@@ -26,9 +26,9 @@ for (const where of ['disk', ':memory:']) {
     it('every night', async () => {
       const model = await open(where);
       const ids = range(0, 3000);
-      for (let night = 0; night < (FULL ? 60 : 12); night++) {
+      for (let night = 0; night < (FULL ? 60 : 9); night++) {
         await model.write(ids);
-        await quiet(model.index, 60);
+        await quiet(model.index, 30);
         await model.check(1);
       }
       await quiet(model.index);

@@ -101,7 +101,7 @@ export async function until(what: string, holds: () => boolean, seconds = 30): P
 }
 
 /** Waits until nothing changes any more. */
-export async function quiet(index: FunnelIndex, ms = 700): Promise<void> {
+export async function quiet(index: FunnelIndex, ms = 450): Promise<void> {
   let before = '';
   for (let last = performance.now(); performance.now() - last < ms; await turn(20)) {
     const { files, resident, coded } = index.stats();

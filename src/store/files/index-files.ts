@@ -28,7 +28,7 @@ import {
   writeSegment,
 } from './segments.js';
 import { encodeState, generationOf, type PayloadIndexEntry, type StoreConfig } from './state.js';
-import { instant, runLater, runNow, type Step, type Steps, take } from './step.js';
+import { instant, othersTurn, runLater, runNow, type Step, type Steps, take } from './step.js';
 import { takeOver } from './writer-record.js';
 
 /** Row files take no more rows beyond this size. */
@@ -86,6 +86,8 @@ export class IndexFiles {
   /** The asynchronous writes, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  /** Whether synchronous calls write: they must not find one of our own commits under way, which nobody could await. */
+  #isWrittenNow = false;
   #compaction: { controller: AbortController; done: Promise<unknown> } | undefined;
   #closed = false;
 
@@ -404,11 +406,9 @@ export class IndexFiles {
   }
 
   /** Adds and removes segments in one commit, and what the engine says of them. */
-  commitSegments(change: SegmentChange): Promise<void> {
-    return this.#laterWith(
-      () => this.#writable(),
-      (core) => commitSegments(core, change),
-    );
+  async commitSegments(change: SegmentChange): Promise<void> {
+    const core = this.#writable();
+    return this.#between(() => commitSegments(core, change));
   }
 
   commitSegmentsSync(change: SegmentChange): void {
@@ -464,13 +464,16 @@ export class IndexFiles {
   }
 
   async #compact(core: Core, options: CompactOptions): Promise<Compacted> {
-    const planned = await this.#later(() => plan(core));
+    const planned = await this.#between(() => plan(core));
     if (planned === undefined) return NOTHING_COMPACTED;
     try {
       const { files, dropped } = await runLater(rewrite(core, planned, options));
       try {
-        for (const part of dropped) await this.#later(() => forget(core, part));
-        return await this.#later(() => exchange(core, planned, files));
+        for (const part of dropped) {
+          await this.#between(() => forget(core, part));
+          await othersTurn.later();
+        }
+        return await this.#between(() => exchange(core, planned, files));
       } catch (error) {
         if (core.broken === undefined) await runLater(discard(core, files));
         throw error;
@@ -562,8 +565,16 @@ export class IndexFiles {
     return mine;
   }
 
+  /** A commit that no caller waits for: where callers write synchronously, in one turn. */
+  async #between<T>(run: () => Steps<T>): Promise<T> {
+    if (!this.#isWrittenNow || this.#waiting > 0) return this.#later(run);
+    this.#core.checkWritable();
+    return runNow(run());
+  }
+
   #now<T>(steps: Steps<T>): T {
     this.#checkIdle();
+    this.#isWrittenNow = true;
     return runNow(steps);
   }
 
