@@ -60,14 +60,13 @@ import type {
   ScrollPage,
   ScrollPoint,
 } from './types.js';
+import { Upkeep, type Work } from './upkeep.js';
 
-/** Fewer rows are scanned whole in the time that codes would take. */
-const CODES_FROM = 4096;
 /** A bundle has no file for threads. */
 const POOL_AVAILABLE = Pool.available;
 /** Searches that deaths of rows may spoil before one runs where nothing else does. */
 const ATTEMPTS = 3;
-/** Dead rows beyond this share of all are dropped from the files by optimize(). */
+/** Dead rows beyond this share of those in the files are dropped from them by optimize(). */
 const COMPACT_FROM = 0.2;
 
 // biome-ignore lint/suspicious/noExplicitAny: an index of any payloads is what an index of some is taken for
@@ -81,11 +80,10 @@ export class FunnelIndex<Payload = any> {
   readonly #pool: Pool;
   readonly #auto: boolean;
   readonly #restrictions: Restrictions;
+  readonly #upkeep: Upkeep;
   #madeByExample: ByExample | undefined;
-  #optimizing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #closed = false;
-  #scheduled = false;
 
   private constructor(files: IndexFiles, options: OpenIndexOptions) {
     const { kernels, codes, setup } = backend();
@@ -99,7 +97,18 @@ export class FunnelIndex<Payload = any> {
     this.#auto = options.autoOptimize ?? true;
     const few = options.fullScanThreshold ?? FULL_SCAN_THRESHOLD;
     this.#restrictions = new Restrictions({ files, live: this.#live, indexes: this.#indexes }, this.#codes, few);
+    this.#upkeep = new Upkeep(
+      {
+        files,
+        live: this.#live,
+        isOpen: () => !this.#closed,
+        wantsQueries: () => this.#wantsQueries,
+        run: this.#workOn,
+      },
+      this.#auto && !files.readOnly,
+    );
     files.onRecords(this.#live.roomFor);
+    files.onCompaction(this.#live.roomForCompacted);
     files.onChange((died) => {
       if (this.#closed) return;
       this.#live.died(died);
@@ -225,15 +234,20 @@ export class FunnelIndex<Payload = any> {
   /** Rows by id, of which those that no row has are ignored, or all that pass a filter. */
   async delete(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): Promise<{ count: number }> {
     const filter = this.#filterToDelete(rows);
-    if (filter === undefined) return { count: (await this.#files.delete(listOf(rows as Id))).length };
+    if (filter === undefined) return this.#deleted(await this.#files.delete(listOf(rows as Id)));
     const matched = await inSlices(evaluate(filter, this.#filtered()), () => this.#checkOpen());
-    return { count: (await this.#files.deleteRows(rowsOf(matched.rows))).length };
+    return this.#deleted(await this.#files.deleteRows(rowsOf(matched.rows)));
   }
 
   deleteSync(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): { count: number } {
     const filter = this.#filterToDelete(rows);
-    if (filter === undefined) return { count: this.#files.deleteSync(listOf(rows as Id)).length };
-    return { count: this.#files.deleteRowsSync(rowsOf(atOnce(evaluate(filter, this.#filtered())).rows)).length };
+    if (filter === undefined) return this.#deleted(this.#files.deleteSync(listOf(rows as Id)));
+    return this.#deleted(this.#files.deleteRowsSync(rowsOf(atOnce(evaluate(filter, this.#filtered())).rows)));
+  }
+
+  #deleted({ length }: readonly number[]): { count: number } {
+    this.#optimizeIfWorth();
+    return { count: length };
   }
 
   /** What passes everything is more likely a mistake than a wish. */
@@ -314,24 +328,9 @@ export class FunnelIndex<Payload = any> {
     }).unref();
   }
 
-  /** Later, and never in a script that does not wait for anything: there nothing must be under way. */
+  /** Whatever is due now, or after a while without writes: see upkeep.ts. */
   #optimizeIfWorth(): void {
-    if (!this.#auto || this.#files.readOnly || this.#scheduled) return;
-    if (!this.#isWorthCodes) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      if (this.#closed || this.#optimizing !== undefined || !this.#isWorthCodes) return;
-      this.optimize().then(
-        () => this.#optimizeIfWorth(), // many may have been written meanwhile
-        () => {}, // searches go on without; the next write tries again
-      );
-    }).unref();
-  }
-
-  get #isWorthCodes(): boolean {
-    const uncoded = this.#live.tail.length;
-    return uncoded >= CODES_FROM && 2 * uncoded >= this.#files.liveCount && !this.#wantsQueries;
+    this.#upkeep.written();
   }
 
   /**
@@ -345,35 +344,50 @@ export class FunnelIndex<Payload = any> {
   async optimize(options: OptimizeOptions = {}): Promise<void> {
     this.#checkOpen();
     this.#checkOptimize(options);
-    if (this.#optimizing !== undefined && options.queries === undefined) return this.#optimizing;
-    const build = this.#buildOptions(options.queries);
-    while (this.#optimizing !== undefined) await this.#optimizing.catch(() => {});
+    // A build that is under way may bring the basis.
+    const isTold = options.queries === undefined && this.#upkeep.hasQueries;
+    const queries = isTold ? undefined : this.#checkQueries(options.queries);
+    return this.#upkeep.optimize(queries, options.onProgress);
+  }
+
+  /** What upkeep.ts has decided on. */
+  readonly #workOn = async (work: Work): Promise<void> => {
     this.#checkOpen();
-    this.#optimizing = this.#optimize(build, options.onProgress).finally(() => {
-      this.#optimizing = undefined;
-    });
-    return this.#optimizing;
-  }
-
-  async #optimize(options: BuildOptions, onProgress: OnProgress = () => {}): Promise<void> {
-    const { rows, liveCount, path } = this.#files;
-    if (path !== ':memory:' && rows - liveCount > COMPACT_FROM * rows) {
-      await this.#files.compact();
+    await this.#files.written();
+    this.#checkOpen();
+    if (work.task === 'compaction' || this.#files.deadCount > COMPACT_FROM * this.#files.filedCount) {
+      await this.#files.compact({ pace: work.pace, signal: work.controller.signal });
+      this.#checkOpen();
     }
+    if (work.task === 'compaction') {
+      await this.#indexes.write(true);
+      return;
+    }
+    const options = this.#buildOptions(this.#checkQueries(work.queries));
+    work.saw(this.#files);
     const segment = POOL_AVAILABLE
-      ? await buildWith(this.#pool, this.#live, this.#codes, options, onProgress)
-      : buildSync(this.#live, this.#kernels, this.#codes, options, onProgress);
-    if (segment !== undefined && !this.#closed) await this.#keep(segment, onProgress);
-    if (!this.#closed) await this.#indexes.write();
-  }
+      ? await buildWith(this.#pool, this.#live, this.#codes, options, work.progress)
+      : buildSync(this.#live, this.#kernels, this.#codes, options, work.progress);
+    this.#checkOpen();
+    await this.#keep(segment, work.progress);
+    this.#checkOpen();
+    await this.#indexes.write();
+  };
 
-  async #keep(segment: Segment, onProgress: OnProgress): Promise<void> {
+  /** Undefined when no row lives: then codes of rows that did are all that there is to drop. */
+  async #keep(segment: Segment | undefined, onProgress: OnProgress): Promise<void> {
+    const old = this.#files.segments.map(({ name }) => name);
+    if (segment === undefined) {
+      if (old.length > 0) await this.#files.commitSegments({ remove: old });
+      if (!this.#closed) this.#live.dropSegments();
+      return;
+    }
     onProgress({ phase: 'write', done: 0, total: 1 });
     if (this.path === ':memory:') {
       this.#live.replaceSegments(segment, undefined);
     } else {
       const ref = await this.#files.writeSegment(segmentSections(segment));
-      await this.#files.commitSegments({ add: [ref], remove: this.#files.segments.map(({ name }) => name) });
+      await this.#files.commitSegments({ add: [ref], remove: old });
       if (!this.#closed) this.#live.replaceSegments(segment, ref.name);
     }
     onProgress({ phase: 'write', done: 1, total: 1 });
@@ -382,26 +396,25 @@ export class FunnelIndex<Payload = any> {
   optimizeSync(options: OptimizeOptions = {}): void {
     this.#checkOpen();
     this.#checkOptimize(options);
-    if (this.#optimizing !== undefined) throw underWay();
+    if (this.#upkeep.busy) throw underWay();
+    const build = this.#buildOptions(this.#checkQueries(options.queries));
+    if (this.#files.deadCount > COMPACT_FROM * this.#files.filedCount) this.#files.compactSync();
     this.#indexes.writeNow();
-    const segment = buildSync(
-      this.#live,
-      this.#kernels,
-      this.#codes,
-      this.#buildOptions(options.queries),
-      options.onProgress,
-    );
-    if (segment !== undefined) this.#keepSync(segment);
+    this.#keepSync(buildSync(this.#live, this.#kernels, this.#codes, build, options.onProgress));
   }
 
-  #keepSync(segment: Segment): void {
-    if (this.path === ':memory:') {
+  #keepSync(segment: Segment | undefined): void {
+    const remove = this.#files.segments.map(({ name }) => name);
+    if (segment === undefined) {
+      if (remove.length > 0) this.#files.commitSegmentsSync({ remove });
+      this.#live.dropSegments();
+    } else if (this.path === ':memory:') {
       this.#live.replaceSegments(segment, undefined);
-      return;
+    } else {
+      const ref = this.#files.writeSegmentSync(segmentSections(segment));
+      this.#files.commitSegmentsSync({ add: [ref], remove });
+      this.#live.replaceSegments(segment, ref.name);
     }
-    const ref = this.#files.writeSegmentSync(segmentSections(segment));
-    this.#files.commitSegmentsSync({ add: [ref], remove: this.#files.segments.map(({ name }) => name) });
-    this.#live.replaceSegments(segment, ref.name);
   }
 
   /** Of 'balanced', before there is a basis. */
@@ -425,8 +438,9 @@ export class FunnelIndex<Payload = any> {
     }
   }
 
-  #buildOptions(sample: Float32Array | undefined): BuildOptions {
-    const { head, order, rotation, lists } = this.#files.config.options as IndexConfig;
+  /** The sample for a build, a copy. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, DETACHED_BUFFER */
+  #checkQueries(sample: Float32Array | undefined): Float32Array | undefined {
+    const { rotation } = this.#files.config.options as IndexConfig;
     if (sample !== undefined && rotation !== 'balanced') {
       throw new FunnelError('BAD_ARGUMENT', `Expected no queries for optimize() with rotation '${rotation}'`);
     }
@@ -436,7 +450,11 @@ export class FunnelIndex<Payload = any> {
         "Expected optimize({ queries }) for rotation 'balanced': it has no basis yet",
       );
     }
-    const queries = sample === undefined ? undefined : sampleQueries(sample, this.dim);
+    return sample === undefined ? undefined : sampleQueries(sample, this.dim);
+  }
+
+  #buildOptions(queries: Float32Array | undefined): BuildOptions {
+    const { head, order, rotation, lists } = this.#files.config.options as IndexConfig;
     const round = (n: number) => Math.ceil(n / 8) * 8;
     return {
       dim: this.dim,
@@ -637,6 +655,7 @@ export class FunnelIndex<Payload = any> {
     try {
       this.#restrictions.take(own, matched, only);
       const requests = own.map((query) => requestOf(query, only));
+      this.#upkeep.searched(own.length);
       const parts = Math.min(this.#pool.size, Math.ceil(own.length / 4));
       const size = Math.ceil(own.length / parts);
       // All must end before the snapshot and the masks may go: who runs on would write into another filter's.
@@ -679,6 +698,7 @@ export class FunnelIndex<Payload = any> {
     try {
       this.#restrictions.take(own, atOnce(this.#restrictions.match(own)), only);
       const requests = own.map((query) => requestOf(query, only));
+      this.#upkeep.searched(own.length);
       const start = performance.now();
       const results = this.#inTeam((state) =>
         requests.length === 1
@@ -743,6 +763,11 @@ export class FunnelIndex<Payload = any> {
     this.#indexes.follow();
   }
 
+  get #uncoded(): IndexStats['uncoded'] {
+    const rows = this.#live.tail.length;
+    return { rows, bytesPerQuery: rows * this.dim * (this.#live.half ? 2 : 4) };
+  }
+
   stats(): IndexStats {
     this.#follow();
     const { head, order, rotation } = this.#files.config.options as IndexConfig;
@@ -754,6 +779,8 @@ export class FunnelIndex<Payload = any> {
       dim: config.dim,
       metric: config.metric,
       coded: liveCount - this.#live.tail.length,
+      uncoded: this.#uncoded,
+      dead: { rows: this.#files.deadCount, coded: this.#live.deadCoded },
       lists: segment?.partition?.halfSquares.length ?? 0,
       ...codesOf(segment),
       head: order ?? segment?.coding.head ?? head,
@@ -784,7 +811,7 @@ export class FunnelIndex<Payload = any> {
     try {
       await this.#pool.close();
       await this.#indexes.close();
-      await this.#optimizing?.catch(() => {});
+      await this.#upkeep.close();
     } finally {
       this.#restrictions.clear();
       this.#live.close();
@@ -795,7 +822,7 @@ export class FunnelIndex<Payload = any> {
   /** @throws FunnelError NOT_WRITABLE while a write or optimize() is under way, the index stays open then; DISK, it is closed */
   closeSync(): void {
     if (this.#closed) return;
-    if (this.#optimizing !== undefined || this.#indexes.busy) throw underWay();
+    if (this.#upkeep.busy || this.#indexes.busy) throw underWay();
     this.#live.close();
     try {
       this.#files.closeSync();

@@ -73,7 +73,12 @@ export interface OpenIndexOptions {
    * elsewhere keeps the index. @default false
    */
   breakLock?: boolean;
-  /** Run optimize() after writes that leave more rows without codes than with. @default true */
+  /**
+   * Keep the index in order without being asked, in the background: codes for new rows after writes that leave more rows
+   * without than with, after searches have read as many of them as a build would cost, and when nothing was written for a
+   * third of a second while an eighth of the rows have none; dead rows out of files, memory and payload indexes once they are
+   * half as many as the living and more than 2 MB. Never in a script that waits for nothing. @default true
+   */
   autoOptimize?: boolean;
   /**
    * Rows that pass a filter are scored one by one, without a look at their codes, when they are at most so many. Answers in
@@ -259,6 +264,10 @@ export interface IndexStats {
   metric: Metric;
   /** Rows that have codes; the others are scanned whole. */
   coded: number;
+  /** Rows without codes, and the bytes of them that every search without a filter reads, whatever its mode. */
+  uncoded: { rows: number; bytesPerQuery: number };
+  /** Dead rows that the files still hold, and that codes still hold. */
+  dead: { rows: number; coded: number };
   lists: number;
   /**
    * How well the codes tell rows apart, measured by optimize() with rows as queries: of the ten nearest that a shortlist 16
