@@ -43,6 +43,7 @@ import { someIds } from './scan.js';
 import { segmentSections } from './segment-file.js';
 import { type SyncOptions, type SyncResult, syncFrom } from './sync.js';
 import { usableThreads } from './threads.js';
+import { othersTurn, overdue } from './turns.js';
 import type {
   Facet,
   FacetOptions,
@@ -64,6 +65,10 @@ import { Upkeep, type Work } from './upkeep.js';
 
 /** A bundle has no file for threads. */
 const POOL_AVAILABLE = Pool.available;
+/** Values of rows that are searched in less time than a message to a thread and back takes. */
+const TINY = 1 << 17;
+/** Rows that are put together between two looks at the clock. */
+const ROWS_AT_ONCE = 64;
 /** Searches that deaths of rows may spoil before one runs where nothing else does. */
 const ATTEMPTS = 3;
 /** Dead rows beyond this share of those in the files are dropped from them by optimize(). */
@@ -235,7 +240,7 @@ export class FunnelIndex<Payload = any> {
   async delete(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): Promise<{ count: number }> {
     const filter = this.#filterToDelete(rows);
     if (filter === undefined) return this.#deleted(await this.#files.delete(listOf(rows as Id)));
-    const matched = await inSlices(evaluate(filter, this.#filtered()), () => this.#checkOpen());
+    const matched = await this.#later(evaluate(filter, this.#filtered()));
     return this.#deleted(await this.#files.deleteRows(rowsOf(matched.rows)));
   }
 
@@ -278,6 +283,7 @@ export class FunnelIndex<Payload = any> {
     options: { onProgress?: OnIndexProgress } = {},
   ): Promise<void> {
     await this.#indexes.create(key, type, this.#checkNewIndex(key, type, options));
+    if (overdue()) await othersTurn();
   }
 
   createPayloadIndexSync(key: string, type: PayloadIndexType, options: { onProgress?: OnIndexProgress } = {}): void {
@@ -288,7 +294,9 @@ export class FunnelIndex<Payload = any> {
   async deletePayloadIndex(key: string): Promise<boolean> {
     this.#checkWritable();
     parsePath(key, 'key');
-    return this.#indexes.delete(key);
+    const deleted = await this.#indexes.delete(key);
+    if (overdue()) await othersTurn();
+    return deleted;
   }
 
   deletePayloadIndexSync(key: string): boolean {
@@ -477,22 +485,35 @@ export class FunnelIndex<Payload = any> {
     ids: readonly Id[],
     options: { withPayload?: PayloadSelector; withVector?: boolean } = {},
   ): Promise<(Point<Payload> | undefined)[]> {
-    return this.getSync(ids, options);
+    return this.#later(this.#get(ids, options));
   }
 
   getSync(
     ids: readonly Id[],
     options: { withPayload?: PayloadSelector; withVector?: boolean } = {},
   ): (Point<Payload> | undefined)[] {
+    return atOnce(this.#get(ids, options));
+  }
+
+  *#get(
+    ids: readonly Id[],
+    options: { withPayload?: PayloadSelector; withVector?: boolean },
+  ): Sliced<(Point<Payload> | undefined)[]> {
     const { payloadOf, withVector } = checkSelection(options, { withPayload: true, withVector: true });
     this.#follow();
-    return listOf(ids).map((id) => {
+    const points: (Point<Payload> | undefined)[] = [];
+    for (const id of listOf(ids)) {
+      if (points.length % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
       const ordinal = this.#files.ordinalOf(id);
-      if (ordinal === undefined) return undefined;
+      if (ordinal === undefined) {
+        points.push(undefined);
+        continue;
+      }
       const point: Point<Payload> = { id, vector: withVector ? this.#vectorOf(ordinal) : new Float32Array(0) };
       this.#addPayload(point, ordinal, payloadOf);
-      return point;
-    });
+      points.push(point);
+    }
+    return points;
   }
 
   #addPayload(point: { payload?: Payload }, ordinal: number, payloadOf: OwnQuery['payloadOf']): void {
@@ -503,28 +524,37 @@ export class FunnelIndex<Payload = any> {
   /** Rows that pass a filter, page by page, in the order of insertion. @throws FunnelError BAD_ARGUMENT, BAD_ID */
   async scroll(options: ScrollOptions<Payload> = {}): Promise<ScrollPage<Payload>> {
     const own = ownScroll(options);
-    return this.#page(own, await this.#later(page(own, this.#filtered())));
+    return this.#later(this.#page(own, await this.#later(page(own, this.#filtered()))));
   }
 
   scrollSync(options: ScrollOptions<Payload> = {}): ScrollPage<Payload> {
     const own = ownScroll(options);
-    return this.#page(own, atOnce(page(own, this.#filtered())));
+    return atOnce(this.#page(own, atOnce(page(own, this.#filtered()))));
   }
 
-  #page(own: OwnScroll, { ordinals, next }: { ordinals: number[]; next: number | undefined }): ScrollPage<Payload> {
-    const points = ordinals.filter(this.#live.alive).map((ordinal) => {
+  *#page(
+    own: OwnScroll,
+    { ordinals, next }: { ordinals: number[]; next: number | undefined },
+  ): Sliced<ScrollPage<Payload>> {
+    const points: ScrollPoint<Payload>[] = [];
+    for (const [i, ordinal] of ordinals.entries()) {
+      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
+      if (!this.#live.alive(ordinal)) continue;
       const point: ScrollPoint<Payload> = { id: this.#files.idOf(ordinal), index: ordinal };
       this.#addPayload(point, ordinal, own.payloadOf);
       if (own.withVector) point.vector = this.#vectorOf(ordinal);
-      return point;
-    });
+      points.push(point);
+    }
     return { points, next };
   }
 
   /** How many rows pass a filter, exactly. */
   async countMatching(options: { filter?: RowFilter | Filter<Payload> } = {}): Promise<number> {
     const filter = this.#filterToCount(options);
-    if (filter === undefined) return this.count;
+    if (filter === undefined) {
+      if (overdue()) await othersTurn();
+      return this.count;
+    }
     return (await this.#later(evaluate(filter, this.#filtered()))).work.matched;
   }
 
@@ -557,8 +587,11 @@ export class FunnelIndex<Payload = any> {
     return { files: this.#files, live: this.#live, indexes: this.#indexes };
   }
 
-  #later<T>(work: Sliced<T>): Promise<T> {
-    return inSlices(work, () => this.#checkOpen());
+  async #later<T>(work: Sliced<T>): Promise<T> {
+    const result = await inSlices(work, () => this.#checkOpen());
+    // Many short calls are a long one, too.
+    if (overdue()) await othersTurn();
+    return result;
   }
 
   has(id: Id): boolean {
@@ -603,18 +636,31 @@ export class FunnelIndex<Payload = any> {
   /** Many at once, answered in order; exact ones share passes over the codes. */
   async queryBatch(queries: readonly IndexQuery<Payload>[]): Promise<IndexAnswer<Payload>[]> {
     const own = this.#prepare(queries);
-    if (own.length === 0) return [];
+    if (own.length === 0) {
+      if (overdue()) await othersTurn();
+      return [];
+    }
     if (!POOL_AVAILABLE) return this.#search(own);
     // Rows that die during a search may or may not be in its answer, and their successors are not: such an answer is of no
     // moment at all, so it is asked for again.
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const { deaths } = this.#live;
-      const matched = await this.#later(this.#restrictions.match(own));
+      const matched = await inSlices(this.#restrictions.match(own), () => this.#checkOpen());
+      if (this.#isTiny(own.length)) {
+        const answers = this.#search(own, matched);
+        if (overdue()) await othersTurn();
+        return answers;
+      }
       const answers = await this.#searchInThreads(own, matched);
       if (this.#live.deaths === deaths) return answers;
       this.#checkOpen();
     }
     return this.#search(own);
+  }
+
+  /** A thread would cost more than it spares. */
+  #isTiny(queries: number): boolean {
+    return queries * this.#files.liveCount * this.dim <= TINY && this.#live.state.rows.resident;
   }
 
   get #byExample(): ByExample {
@@ -663,7 +709,12 @@ export class FunnelIndex<Payload = any> {
         Array.from({ length: parts }, async (_, p) => {
           const part = own.slice(p * size, (p + 1) * size);
           const { results, ms } = await this.#pool.search(snapshot, requests.slice(p * size, (p + 1) * size));
-          return results.map((result, i) => this.#answer(part[i]!, result, ms / part.length, only));
+          const answers: IndexAnswer<Payload>[] = [];
+          for (const [i, result] of results.entries()) {
+            const answer = this.#answer(part[i]!, result, ms / part.length, only);
+            answers.push(await inSlices(answer, () => this.#checkOpen()));
+          }
+          return answers;
         }),
       );
       return ended.flatMap((one) => {
@@ -693,28 +744,29 @@ export class FunnelIndex<Payload = any> {
     return own;
   }
 
-  #search(own: OwnQuery[]): IndexAnswer<Payload>[] {
+  #search(own: OwnQuery[], matched?: Map<OwnFilter, Matched>): IndexAnswer<Payload>[] {
     const only: Restricted = new Map();
     try {
-      this.#restrictions.take(own, atOnce(this.#restrictions.match(own)), only);
+      this.#restrictions.take(own, matched ?? atOnce(this.#restrictions.match(own)), only);
       const requests = own.map((query) => requestOf(query, only));
       this.#upkeep.searched(own.length);
       const start = performance.now();
-      const results = this.#inTeam((state) =>
+      const results = this.#inTeam(own.length, (state) =>
         requests.length === 1
           ? [this.#searcher.search(state, requests[0]!)]
           : this.#searcher.searchBatch(state, requests),
       );
       const ms = (performance.now() - start) / own.length;
-      return results.map((result, i) => this.#answer(own[i]!, result, ms, only));
+      return results.map((result, i) => atOnce(this.#answer(own[i]!, result, ms, only)));
     } finally {
       this.#restrictions.drop(only);
     }
   }
 
   /** This thread waits anyway, so others of the index's may help it. */
-  #inTeam<T>(search: (state: SearchState) => T): T {
+  #inTeam<T>(queries: number, search: (state: SearchState) => T): T {
     const codes = this.#codes;
+    if (this.#isTiny(queries)) return search(this.#live.state);
     codes.team?.(this.#pool.size);
     try {
       return search(this.#live.state);
@@ -723,11 +775,12 @@ export class FunnelIndex<Payload = any> {
     }
   }
 
-  #answer(query: OwnQuery, result: SearchResult, ms: number, only: Restricted): IndexAnswer<Payload> {
+  *#answer(query: OwnQuery, result: SearchResult, ms: number, only: Restricted): Sliced<IndexAnswer<Payload>> {
     const negate = this.metric === 'euclid';
     const hits: IndexHit<Payload>[] = [];
     let rank = 0;
     for (let i = 0; i < result.ordinals.length && rank < query.end; i++) {
+      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
       const ordinal = result.ordinals[i]!;
       // Deleted while the search was under way.
       if (!this.#live.alive(ordinal)) continue;
