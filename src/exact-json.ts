@@ -2,7 +2,9 @@
 import { setOwn } from './sources/own.js';
 
 /**
- * JSON.parse, but integers beyond ±(2^53 − 1) become exact bigints, as Qdrant's client has them from Node 22 on.
+ * JSON.parse, but integers beyond ±(2^53 − 1) become exact bigints, as Qdrant's client has them from Node 22 on. It is for
+ * answers of servers: quick, and as lenient as JSON.parse. Files of people are read by parseJson() of store/import/json.ts,
+ * which refuses what would be lost.
  *
  * @throws SyntaxError as JSON.parse does
  */

@@ -26,6 +26,19 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof Interrupted ? EXIT.interrupted : EXIT.failed;
 }
 
+/** Remedies of the library that are options of the command. */
+const OPTIONS: readonly [RegExp, string][] = [
+  [/\bopen with breakLock: true/, 'pass --break-lock'],
+  [/\bopen with readOnly: true/, 'this command writes, search does not'],
+  [/\bwith missingVectors: 'skip'/, 'with --missing-vectors skip'],
+  [/\b([Ww])rite head: ("[^"]*"), full: ("[^"]*")/, '$1rite --head $2 --full $3'],
+];
+
+/** The message, with remedies as whoever called the command can take them. */
+function asCommand(message: string): string {
+  return OPTIONS.reduce((text, [remedy, option]) => text.replace(remedy, option), message);
+}
+
 /** For `--json`. */
 export function errorAsJson(error: unknown): { error: { code: string; message: string } } {
   return { error: { code: codeOf(error), message: messageOf(error) } };
@@ -33,7 +46,8 @@ export function errorAsJson(error: unknown): { error: { code: string; message: s
 
 /** For people: what went wrong, without a stack; errors of our own making alone are bugs, and show theirs. */
 export function errorAsText(error: unknown): string {
-  if (error instanceof FunnelError || error instanceof UsageError || error instanceof Interrupted) return error.message;
+  if (error instanceof FunnelError || error instanceof UsageError || error instanceof Interrupted)
+    return messageOf(error);
   if (error instanceof Error && 'code' in error) return error.message; // the system's
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
@@ -46,5 +60,6 @@ function codeOf(error: unknown): string {
 }
 
 function messageOf(error: unknown): string {
+  if (error instanceof FunnelError) return asCommand(error.message);
   return error instanceof Error ? error.message : String(error);
 }

@@ -93,6 +93,11 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
     // A collection of Milvus is made for ids of one kind.
     if (begun === undefined && place.kind !== 'milvus') state.idKind = schema.idKind;
     checkSame(state, schema, embedder?.name, place);
+    if (options.restart) {
+      if (before.remove) await place.remove();
+      removeState(place.stateFile);
+      removeState(tuneFileOf(place.stateFile));
+    }
     target = await opened(place, schema, state, before.exists);
     const work = new Ingest(place, target, state, options, io, embedder);
     return await work.run(parts, new Map(inputs.map((input, i) => [input, readers[i]!])));
@@ -123,8 +128,15 @@ function prepare(reader: Reader, mapping: Mapping): void {
     reader.only = namedColumns(mapping, reader.columns);
 }
 
+interface Found {
+  state: State | undefined;
+  exists: boolean;
+  /** Whether there is a store that must go first. */
+  remove: boolean;
+}
+
 /** @throws FunnelError INDEX_EXISTS: somebody else's; NO_INDEX: what was ingested is gone */
-async function found(place: Place, restart: boolean): Promise<{ state: State | undefined; exists: boolean }> {
+async function found(place: Place, restart: boolean): Promise<Found> {
   const state = readState(place.stateFile);
   const rows = await place.rows();
   // Of an index that was only tuned there is a state, too.
@@ -132,19 +144,15 @@ async function found(place: Place, restart: boolean): Promise<{ state: State | u
     const why = `it has ${rows} rows that funnelvec ingest knows nothing of: remove it, or choose another place`;
     throw new FunnelError('INDEX_EXISTS', `Expected ${place.label} to be missing or empty but ${why}`);
   }
-  if (restart) {
-    if (rows !== undefined) await place.remove();
-    removeState(place.stateFile);
-    removeState(tuneFileOf(place.stateFile));
-    return { state: undefined, exists: false };
-  }
+  // Removed when the new rows were looked at: a wrong name costs nobody a store.
+  if (restart) return { state: undefined, exists: false, remove: rows !== undefined };
   if (rows === undefined && state?.sources.some((one) => one.rows > 0)) {
     const why = 'it is gone (--restart begins anew)';
     throw new FunnelError('NO_INDEX', `Expected ${place.label} to be there, as ${place.stateFile} says, but ${why}`);
   }
   // Nothing was written: other columns, or another encoding, as the error advised, mix nothing.
   if (!rows && state?.sources.every((one) => one.rows === 0)) state.sources = [];
-  return { state, exists: rows !== undefined };
+  return { state, exists: rows !== undefined, remove: false };
 }
 
 /** The first row that makes sense: what kind of ids there are, and how many dims. @throws FunnelError */
@@ -153,6 +161,7 @@ async function sampleOf(
   inputs: readonly Input[],
   { skipBroken, idType }: IngestOptions,
 ): Promise<MappedRow> {
+  let broken: FunnelError | undefined;
   for (const [i, reader] of readers.entries()) {
     const { mapping } = inputs[i]!;
     const mapper = new Mapper(mapping, idType, vectorForm(reader, mapping.vector, mapping.vectorType));
@@ -162,12 +171,14 @@ async function sampleOf(
           return mapper.map(row, 0);
         } catch (error) {
           if (!skipBroken || !(error instanceof FunnelError)) throw error;
+          broken ??= error;
         }
       }
     }
   }
   const names = readers.map(({ path }) => path).join(', ');
-  throw new FunnelError('BAD_ARGUMENT', `Expected at least one row in ${names} but received none`);
+  const got = broken === undefined ? 'none' : `broken ones only: ${broken.message}`;
+  throw new FunnelError('BAD_ARGUMENT', `Expected at least one row in ${names} but received ${got}`, { cause: broken });
 }
 
 function newState({ dim, metric, head, idKind, vectors }: Schema, spec?: ModelSpec, embedder?: TextEmbedder): State {

@@ -106,6 +106,11 @@ export class Mapper {
         typeof given === 'number'
           ? 'others as text in the file: a double may be rounded'
           : 'larger ones as text, with --id-type string';
+      // A column of bigints has its small integers as bigints, too.
+      if (typeof given === 'bigint' && Number.isSafeInteger(Number(given))) {
+        const what = `an integer within ±(2^53 − 1) (${remedy})`;
+        throw new FunnelError('BAD_ID', `Expected ${what} for ${where} but received a column that has larger ones`);
+      }
       throw expected('BAD_ID', `an integer within ±(2^53 − 1) (${remedy})`, where, given);
     }
     if ((typeof id !== 'string' && typeof id !== 'number') || id === '') {
@@ -225,6 +230,11 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string, f
   }
   if (form.type !== undefined && (form.type !== 'numbers' || value instanceof Uint8Array)) {
     return vectorOfBytes(value, form, where);
+  }
+  if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+    const what = `an array of numbers (of a field: --vector ${column}.<field>)`;
+    const got = `an object: it has ${namesIn(value as Record<string, unknown>)}`;
+    throw new FunnelError('BAD_ARGUMENT', `Expected ${what} for ${where} but received ${got}`);
   }
   const floats = value instanceof Float32Array || value instanceof Float64Array;
   if (!Array.isArray(value) && !floats) throw expected('BAD_ARGUMENT', 'an array of numbers', where, value);

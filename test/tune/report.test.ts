@@ -224,6 +224,29 @@ describe('prefixAgainstSuffix()', () => {
     await own.close();
   });
 
+  it('takes a row of the same score for as good, and loses nothing where nothing is', async () => {
+    const own = await FunnelIndex.create(':memory:', { dim: 2, metric: 'dot', autoOptimize: false });
+    const one = {
+      search: own,
+      queries: [
+        [1, 1],
+        [1, 1],
+      ] as number[][],
+      k: 10,
+      candidates: 10,
+    };
+    // The mean over two queries, not their sum.
+    assert.deepEqual((await prefixAgainstSuffix(one)).heads, [{ dims: 1, prefix: 1, suffix: 1 }]);
+    // All score 1; the first ten by either dim are others than the first ten by position.
+    const tied = Array.from({ length: 40 }, (_, id) => ({
+      id,
+      vector: [(((id * 7) % 40) + 1) / 64, 1 - (((id * 7) % 40) + 1) / 64],
+    }));
+    await own.upsert(tied);
+    assert.deepEqual((await prefixAgainstSuffix(one)).heads, [{ dims: 1, prefix: 1, suffix: 1 }]);
+    await own.close();
+  });
+
   it('refuses bad input', async () => {
     const given = { search: index, queries };
     await assert.rejects(prefixAgainstSuffix({ ...given, k: 0 }), { code: 'BAD_ARGUMENT' });

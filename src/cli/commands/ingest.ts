@@ -1,6 +1,7 @@
 /** The command line of `funnelvec ingest`. */
 import type { Command } from 'commander';
 import { METRICS } from '../../kernels/kernels.js';
+import { keysOfPath } from '../../store/import/fields.js';
 import type { Metric } from '../../types.js';
 import { UsageError } from '../exit.js';
 import { type IngestOptions, type IngestResult, ingest } from '../ingest.js';
@@ -126,7 +127,7 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
   const twice = files.find((file, i) => files.indexOf(file) !== i);
   if (twice !== undefined) throw new UsageError(`Expected each file once but received ${twice} twice`);
   const formats = files.map((file) => formatOf(file, options.format));
-  const { text, vector, vectorType, id, payload, numbers = [], strings } = options;
+  const { text, vector, vectorType, id, idType, payload, numbers = [], strings } = options;
   const model = specOf(options);
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
   const onlyNpy = formats.every((format) => format === 'npy');
@@ -140,6 +141,8 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
   const both = strings?.find((name) => numbers.includes(name));
   if (both !== undefined) throw new UsageError(`Expected ${both} in --numbers or --strings but received both`);
   if (text === undefined && model !== undefined) throw new UsageError('Expected --text beside --model');
+  if (idType !== undefined && id === undefined) throw new UsageError('Expected --id beside --id-type');
+  checkKept([...numbers, ...(strings ?? [])], options);
   const mapping: Mapping = {
     ...(text && { text }),
     ...(vector !== undefined && { vector }),
@@ -149,7 +152,7 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
     numbers,
     ...(strings && { strings }),
   };
-  const { format, idType, head, metric, batch, skipBroken = false, restart = false } = options;
+  const { format, head, metric, batch, skipBroken = false, restart = false } = options;
   return {
     files,
     mapping,
@@ -163,6 +166,25 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
     ...(metric && { metric }),
     ...(batch !== undefined && { batch }),
   };
+}
+
+/** Columns that are read as numbers or text must be kept. @throws UsageError: one that nothing comes of */
+function checkKept(columns: readonly string[], { id, vector, payload }: Options): void {
+  for (const column of columns) {
+    if (column === id) {
+      throw new UsageError(`Expected --id-type for ${column}, which has the ids, but received --numbers or --strings`);
+    }
+    // --no-payload is false.
+    const names = payload === false ? [] : payload;
+    const kept = names === undefined ? column !== vector : names.some((one) => overlap(one, column));
+    if (!kept) throw new UsageError(`Expected ${column} of --numbers or --strings among what --payload keeps`);
+  }
+}
+
+/** Whether one column is the other, or lies in it. */
+function overlap(a: string, b: string): boolean {
+  const [some, more] = [keysOfPath(a) ?? [a], keysOfPath(b) ?? [b]];
+  return some.slice(0, more.length).every((key, i) => key === more[i]);
 }
 
 function textOf(result: IngestResult, options: Options): string {

@@ -166,8 +166,15 @@ function sampleOf(options: SampleOptions) {
   }
   if (vectorType !== undefined && vector === undefined) throw new UsageError('Expected --vector beside --vector-type');
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
+  const kind =
+    queries === undefined ? undefined : isText({ path: queries, format }) ? 'txt' : formatOf(queries, format);
+  if (text !== undefined && (kind === 'txt' || kind === 'npy')) {
+    throw new UsageError(
+      `Expected no --text for ${queries}, which has ${kind === 'txt' ? 'a text a line' : 'vectors'}`,
+    );
+  }
   const file: QueryFile | undefined =
-    queries === undefined
+    queries === undefined || kind === undefined
       ? undefined
       : {
           path: queries,
@@ -176,7 +183,7 @@ function sampleOf(options: SampleOptions) {
           ...(vector !== undefined && { vector }),
           ...(vectorType && { vectorType }),
           ...(format && { format }),
-          ...textOptions(options, [isText({ path: queries, format }) ? 'txt' : formatOf(queries, format)]),
+          ...textOptions(options, [kind]),
         };
   return {
     heldOut: sample,

@@ -56,11 +56,7 @@ export class EmbeddedPlace implements Place {
 
   async create({ dim, metric, head }: Schema): Promise<Target> {
     const options = { dim, metric, autoOptimize: false, ...(head !== null && { head: { prefix: head } }) };
-    try {
-      return new EmbeddedTarget(await FunnelIndex.create(this.path, options));
-    } catch (error) {
-      throw asCommand(error);
-    }
+    return new EmbeddedTarget(await FunnelIndex.create(this.path, options));
   }
 
   async open({ dim, metric }: Schema): Promise<Target> {
@@ -71,12 +67,8 @@ export class EmbeddedPlace implements Place {
     throw new FunnelError('BAD_DIMS', `Expected ${dim} dims and metric ${metric} for ${this.label} but it has ${has}`);
   }
 
-  async #writable(): Promise<FunnelIndex> {
-    try {
-      return await FunnelIndex.open(this.path, { autoOptimize: false, breakLock: this.breakLock });
-    } catch (error) {
-      throw asCommand(error);
-    }
+  #writable(): Promise<FunnelIndex> {
+    return FunnelIndex.open(this.path, { autoOptimize: false, breakLock: this.breakLock });
   }
 
   async remove(): Promise<void> {
@@ -92,15 +84,6 @@ export class EmbeddedPlace implements Place {
   }
 
   async close(): Promise<void> {}
-}
-
-/** Remedies are options of the command here. */
-function asCommand(error: unknown): unknown {
-  if (!(error instanceof FunnelError)) return error;
-  const message = error.message
-    .replace('open with breakLock: true', 'pass --break-lock')
-    .replace('open with readOnly: true', 'this command writes, search does not');
-  return message === error.message ? error : new FunnelError(error.code, message, { cause: error });
 }
 
 class EmbeddedTarget implements Target {
