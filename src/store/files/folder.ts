@@ -64,17 +64,48 @@ export function createFolder(folder: string, config: StoreConfig, disk: Disk): v
   }
 }
 
-/** The topmost folder that was made. */
+/**
+ * The topmost folder that was made. Node's own `recursive` never ends where a folder that is there says ENOENT to a new one:
+ * /proc, or a link to nowhere.
+ */
 function makeFolder(folder: string): string | undefined {
+  let at = resolve(folder);
+  const missing: string[] = [];
+  while (!isThere(at) && dirname(at) !== at) {
+    missing.unshift(at);
+    at = dirname(at);
+  }
+  const made: string[] = [];
   try {
-    return fs.mkdirSync(folder, { recursive: true });
+    for (const one of missing) {
+      if (make(one)) made.push(one);
+    }
   } catch (error) {
-    // Node says ENOENT, too, where a folder that is there takes no new one: that folder tells why.
-    if (codeOf(error) !== 'ENOENT') throw error;
-    let missing = resolve(folder);
-    while (!fs.existsSync(dirname(missing)) && dirname(missing) !== missing) missing = dirname(missing);
-    fs.mkdirSync(missing);
+    for (const one of made.reverse()) attempt(() => fs.rmdirSync(one));
     throw error;
+  }
+  return made[0];
+}
+
+/** Also a link to nowhere. */
+function isThere(path: string): boolean {
+  try {
+    fs.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** False where another has just made it. */
+function make(folder: string): boolean {
+  try {
+    fs.mkdirSync(folder);
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST' || !fs.statSync(folder).isDirectory()) throw error;
+    return false;
   }
 }
 
@@ -93,9 +124,9 @@ function attempt(run: () => void): void {
 function whyNotMade(folder: string, error: unknown): FunnelError {
   const what = 'the path of a folder that is missing or empty';
   switch (codeOf(error)) {
-    case 'EEXIST':
-      return filesError('INDEX_EXISTS', `Expected ${what} but ${folder} is a file`, { cause: error });
     case 'ENOTDIR':
+      if (isFile(folder))
+        return filesError('INDEX_EXISTS', `Expected ${what} but ${folder} is a file`, { cause: error });
       return filesError('BAD_ARGUMENT', `Expected ${what} but ${folder} leads through a file`, { cause: error });
     case 'ENAMETOOLONG':
       return filesError('BAD_ARGUMENT', `Expected ${what} but ${folder} is longer than the file system takes`, {
@@ -105,6 +136,10 @@ function whyNotMade(folder: string, error: unknown): FunnelError {
       return filesError('BAD_ARGUMENT', `Expected ${what} but ${folder} leads in a circle of links`, { cause: error });
   }
   return diskError(`making an index in ${folder}`, error, 'choose a folder where this user may write');
+}
+
+function isFile(path: string): boolean {
+  return fs.existsSync(path) && !fs.statSync(path).isDirectory();
 }
 
 /** The folder and those above it that were made, the innermost first. */

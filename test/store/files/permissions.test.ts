@@ -1,7 +1,16 @@
 /** Where the system says no: errors with a code and a remedy, and never that the index is broken. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -133,4 +142,16 @@ it('a writer in a process that reads the index already is told to come first', a
   assert.equal(reader.count, 1);
   await reader.close();
   await (await FunnelIndex.open(path)).close();
+});
+
+it('a folder that takes no new one, and a link to nowhere, are told in no time', {
+  skip: process.platform !== 'linux',
+}, () => {
+  const link = join(scratch, 'nowhere');
+  symlinkSync(join(scratch, 'missing', 'folder'), link);
+  for (const path of ['/proc/no-index', '/proc/no/index', link, join(link, 'index'), join(link, 'a', 'index')]) {
+    const line = ['--input-type=module', '-e', text(create(path))];
+    const { stdout } = spawnSync(process.execPath, line, { encoding: 'utf8', timeout: 10_000 });
+    assert.match(stdout, /^FunnelError DISK .*making an index in/, path);
+  }
 });
