@@ -646,7 +646,7 @@ export class FunnelIndex<Payload = any> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const { deaths } = this.#live;
       const matched = await inSlices(this.#restrictions.match(own), () => this.#checkOpen());
-      if (this.#isTiny(own.length)) {
+      if (this.#isTiny(own.length) && this.#live.deaths === deaths) {
         const answers = this.#search(own, matched);
         if (overdue()) await othersTurn();
         return answers;
