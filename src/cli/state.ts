@@ -6,6 +6,7 @@ import * as fs from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { FunnelError } from '../errors.js';
+import { makeFolder } from '../store/files/folder.js';
 import type { Metric } from '../types.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { Mapping } from './mapping.js';
@@ -84,7 +85,7 @@ export function writeState(path: string, state: State): void {
 export function writeJson(path: string, value: unknown): void {
   const aside = `${path}.${process.pid}.tmp`;
   try {
-    fs.mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     const file = fs.openSync(aside, 'w');
     try {
       fs.writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`);

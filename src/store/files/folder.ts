@@ -68,7 +68,7 @@ export function createFolder(folder: string, config: StoreConfig, disk: Disk): v
  * The topmost folder that was made. Node's own `recursive` never ends where a folder that is there says ENOENT to a new one:
  * /proc, or a link to nowhere.
  */
-function makeFolder(folder: string): string | undefined {
+export function makeFolder(folder: string): string | undefined {
   let at = resolve(folder);
   const missing: string[] = [];
   while (!isThere(at) && dirname(at) !== at) {
