@@ -71,7 +71,7 @@ describe(`a collection of somebody else’s in Qdrant${qdrantMark}`, { timeout: 
     assert.equal((await done(['bench', ...at(collection), ...skip], { env })).json.queries, 12);
     await fails(
       1,
-      /"no" in .*head: "title", full: "title"/,
+      /"no" in .*: write --head "title" --full "title"/,
       ['search', ...at(collection), ...vector, '--head', 'no', '--full', 'text'],
       {
         env,
