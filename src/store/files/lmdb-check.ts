@@ -99,7 +99,7 @@ function newestTxn(fd: number): number {
 
 class Check {
   readonly #fd: number;
-  readonly #size: number;
+  #size = 0;
   readonly #seen: (meta: Meta) => void;
   #pageSize = 4096;
   #meta!: Meta;
@@ -110,13 +110,14 @@ class Check {
 
   constructor(fd: number, seen: (meta: Meta) => void = () => {}) {
     this.#fd = fd;
-    this.#size = fstatSync(fd).size;
     this.#seen = seen;
   }
 
   run(): void {
     this.#meta = this.meta();
     this.#seen(this.#meta);
+    // Looked at after the meta page: a writer makes the file longer before it writes the page that counts on it.
+    this.#size = fstatSync(this.#fd).size;
     this.#visited = new Uint8Array(this.#meta.lastPage + 1);
     for (const tree of this.#meta.trees) this.#walk(tree, true);
     for (const [first, pages] of this.#free) this.#claim(first, pages, 'free pages');
