@@ -14,6 +14,18 @@ if (files.length === 0) {
   process.exit(1);
 }
 log(`Running ${files.length} test files`);
-const args = ['--expose-gc', '--test', '--test-reporter=spec', '--test-timeout=900000', ...files];
-const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-child.on('close', (code) => process.exit(code ?? 1));
+
+/** Nothing is timed in these, so that they may run beside each other: builds of bundles, bits, random tables. */
+const UNTIMED = /package.bundlers|kernels.(kernels|codes)\.test|cli.(random-tables|parquet-random)/;
+const [bundles, others] = [/bundlers/, /^(?!.*bundlers)/].map((part) => files.filter((file) => part.test(file)));
+const together = [...bundles, ...others.filter((file) => UNTIMED.test(file))]; // the longest first
+const alone = others.filter((file) => !UNTIMED.test(file));
+const codes = [await run(together, ['--test-concurrency=2']), await run(alone, [])];
+process.exit(codes.find((code) => code !== 0) ?? 0);
+
+function run(some, options) {
+  if (some.length === 0) return 0;
+  const args = ['--expose-gc', '--test', '--test-reporter=spec', '--test-timeout=900000', ...options, ...some];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  return new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
+}
