@@ -77,6 +77,14 @@ export interface SearchStats {
   missingVectors?: number;
   /** Of a recommendation that ranked by one; larger scores are then better. */
   strategy?: 'best_score' | 'sum_scores';
+  /**
+   * Of such a recommendation over an embedded index: the searches that made its pool (0: every row that passes was scored),
+   * and the rows that the strategy scored. Of one by 'best_score' over Milvus: the searches, one near each positive example,
+   * and the points that they found.
+   */
+  pools?: { searches: number; rows: number };
+  /** Candidates that `params.probes` lists of an embedded index do not hold, and that the pool lacks. */
+  missing?: number;
 }
 
 /** How a filter was evaluated; once for all queries of a batch that share it. */

@@ -27,10 +27,25 @@ export interface Report {
   packages: Record<PackageName, { version: string | null; for: string }>;
   /** Whether an index on disk can be made, written and read: in a folder that is removed again. */
   store: { works: boolean; why?: string };
+  /** Of the index that was named: what stands in the way of its searches. */
+  index?: IndexReport;
   error: string | undefined;
 }
 
-export async function doctor(): Promise<{ report: Report; text: string; healthy: boolean }> {
+export interface IndexReport {
+  path: string;
+  rows: number;
+  /** Rows that every search reads whole, since they have no codes. */
+  uncoded: { rows: number; bytesPerQuery: number };
+  /** Dead rows that files and codes still hold. */
+  dead: { rows: number; coded: number };
+  files: { rows: number; segments: number; store: number };
+  /** Milliseconds of a search for ten, with a row as the query: the median of nine; null without rows. */
+  queryMs: number | null;
+}
+
+/** @param path of an index to look at, too. @throws FunnelError NO_INDEX, CORRUPT and what else open() throws */
+export async function doctor(path?: string): Promise<{ report: Report; text: string; healthy: boolean }> {
   const { platform, nativePath, searched, failures } = kernelsReport();
   let error: string | undefined;
   try {
@@ -55,6 +70,7 @@ export async function doctor(): Promise<{ report: Report; text: string; healthy:
       names.map((name) => [name, { version: versionOf(name) ?? null, for: PACKAGES[name] }]),
     ) as Report['packages'],
     store: await tried(error),
+    ...(path !== undefined && error === undefined ? { index: await lookedAt(path) } : {}),
     error,
   };
   const healthy = error === undefined && (report.store.works || report.packages.lmdb.version === null);
@@ -87,9 +103,39 @@ function textOf(report: Report, searched: readonly string[]): string {
     '',
     `index     ${store.works ? 'can be written and read on disk' : `not on disk: ${store.why}`}`,
   ];
+  if (report.index !== undefined) lines.push('', ...linesOf(report.index));
   if (report.FUNNELVEC_KERNELS !== undefined) lines.push('', `FUNNELVEC_KERNELS=${report.FUNNELVEC_KERNELS}`);
   if (error !== undefined) lines.push('', `error     ${error}`);
   return lines.join('\n');
+}
+
+function linesOf({ path, rows, uncoded, dead, files, queryMs }: IndexReport): string[] {
+  const remedy = uncoded.rows + dead.rows + dead.coded > 0 ? '; optimize() in its writer ends both' : '';
+  const took = queryMs === null ? '' : `, a search for ten takes ${queryMs.toFixed(2)} ms`;
+  return [
+    `${path}  ${rows} rows, ${bytes(files.rows + files.segments + files.store)} on disk${took}`,
+    `  ${uncoded.rows} rows have no codes: every search reads ${bytes(uncoded.bytesPerQuery)} of them`,
+    `  ${dead.rows} dead rows are in the files, ${dead.coded} in the codes${remedy}`,
+  ];
+}
+
+async function lookedAt(path: string): Promise<IndexReport> {
+  const index = await FunnelIndex.open(path, { readOnly: true });
+  try {
+    const { count: rows, uncoded, dead, files } = index.stats();
+    const times: number[] = [];
+    const [point] = rows === 0 ? [] : index.getSync(index.someIds(1));
+    const isQuery = point !== undefined && (point.vector as Float32Array).some((value) => value !== 0);
+    for (let i = 0; isQuery && i < 9; i++) {
+      const start = performance.now();
+      index.querySync({ vector: point.vector });
+      times.push(performance.now() - start);
+    }
+    times.sort((a, b) => a - b);
+    return { path, rows, uncoded, dead, files, queryMs: times[4] ?? null };
+  } finally {
+    await index.close();
+  }
 }
 
 /** What the cgroup leaves, where it has a limit. */

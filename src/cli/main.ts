@@ -52,12 +52,18 @@ function runVersion(others: readonly string[]): void {
 
 async function runDoctor(): Promise<void> {
   let json: boolean | undefined;
+  let paths: string[];
   try {
-    json = parseArgs({ args: args.slice(1), options: { json: { type: 'boolean' } } }).values.json;
+    const options = { json: { type: 'boolean' } } as const;
+    ({
+      values: { json },
+      positionals: paths,
+    } = parseArgs({ args: args.slice(1), options, allowPositionals: true }));
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
-  const { report, text, healthy } = await doctor();
+  if (paths.length > 1) throw new UsageError(`Expected one index for doctor but received ${paths.join(' and ')}`);
+  const { report, text, healthy } = await doctor(paths[0]);
   if (json) printJson(io, report);
   else print(io, text);
   process.exitCode = healthy ? EXIT.ok : EXIT.failed;

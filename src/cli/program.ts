@@ -47,6 +47,7 @@ export async function program(io: Io, args: readonly string[], load_: LoadEmbedd
   root
     .command('doctor')
     .description('what runs on this machine, and why the rest does not')
+    .argument('[index]', 'the folder of an index: also how many of its rows have no codes or are dead')
     .option('--json', 'one JSON document on stdout');
   for (const command of root.commands) inherit(command, root);
   try {

@@ -5,7 +5,7 @@ import type { Source, SourceInfo } from '../sources/source.js';
 import type { Id, Vector } from '../types.js';
 import { checkIds, checkKeys, checkQuery, isNumbers, isZero } from '../validate.js';
 import type { Search } from './rank.js';
-import { averageVector, checkStrategy, type Examples, meanOf, type Strategy } from './recommend.js';
+import { averageVector, checkStrategy, type Examples, meanOf, type Strategy, sumVector } from './recommend.js';
 import {
   and,
   type Filters,
@@ -179,7 +179,7 @@ export async function searchesOf(
   );
 }
 
-/** What heads are searched by where the source itself knows no strategies: the mean of the positives. */
+/** What heads are searched by where the source itself knows no strategies: a sum is one vector; else the mean of the positives. */
 function headVector(
   examples: Examples,
   strategy: Strategy,
@@ -196,6 +196,8 @@ function headVector(
         'it searches by one vector, and only the pool is ranked by the strategy',
     );
   }
+  const sum = !recommends && strategy === 'sum_scores' ? sumVector(examples, metric) : undefined;
+  if (sum) return sum;
   const mean = positive.length > 0 ? Float32Array.from(meanOf(positive, metric)) : undefined;
   if (mean && !isZero(mean)) return mean;
   return [...positive, ...negative].find((vector) => !isZero(vector)) ?? mean ?? negative[0]!;

@@ -12,6 +12,7 @@ import type { Hit } from '../types.js';
 import { checkQuery, isZero } from '../validate.js';
 import type { FilterNode } from './filter/ast.js';
 import { mapLimited } from './limited.js';
+import { headRequests, joined } from './pools.js';
 import { scoreAll } from './recommend.js';
 import { depthOf, type OwnOptions } from './request.js';
 
@@ -157,7 +158,7 @@ export class Ranker {
         const { search, candidates } = fitted;
         const answer = answers[i]!;
         const found = one.matrix.count + (answer.stats?.gone ?? 0) + (answer.lacking?.length ?? 0);
-        const exhausted = found < candidates;
+        const exhausted = found < candidates && answer.missing === undefined;
         const common = { fitted, answer, prepared: one, exhausted };
         if (search.recommend === undefined) {
           const hits = finish(one, bad[plain.indexOf(one)]!);
@@ -179,10 +180,12 @@ export class Ranker {
 
   async #heads(all: readonly Fitted[], named: Named): Promise<Answer[]> {
     const { source } = this;
-    if (all.length > 1 && source.headBatch && alike(all)) {
+    const requests = all.map((one) => headRequests(this.#request(one), one.search.recommend, source));
+    if ((all.length > 1 || requests[0]!.length > 1) && source.headBatch && alike(all)) {
       try {
-        const answers = await source.headBatch(all.map((one) => this.#request(one)));
-        return await mapLimited(answers, CONCURRENCY, (answer, i) => this.#mirrored(answer, all[i]!));
+        const answers = [...(await source.headBatch(requests.flat()))];
+        const own = requests.map(({ length }) => joined(answers.splice(0, length)));
+        return await mapLimited(own, CONCURRENCY, (answer, i) => this.#mirrored(answer, all[i]!));
       } catch (error) {
         if (!(error instanceof FunnelError) || !MAY_BE_ONES.has(error.code) || overloaded(error.cause)) throw error;
         // The server refuses all for the sake of one, and does not say which.
@@ -190,7 +193,8 @@ export class Ranker {
     }
     return mapLimited(all, CONCURRENCY, async (one, i) => {
       try {
-        return await this.#mirrored(await source.head(this.#request(one)), one);
+        const answers = await mapLimited(requests[i]!, all.length > 1 ? 1 : CONCURRENCY, (some) => source.head(some));
+        return await this.#mirrored(joined(answers), one);
       } catch (error) {
         return at(named, i, () => {
           throw error;
@@ -220,8 +224,15 @@ export class Ranker {
   async #mirrored(answer: HeadAnswer, { search: { options } }: Fitted): Promise<Answer> {
     const { mirror, source } = this;
     // What else a source answers is not taken for parts of a mirror.
-    const { candidates, headMs, decodeMs, exact, filtered, exactBelow, lacking } = answer;
-    const more = { exactBelow, ...(exact && { exact }), ...(filtered && { filtered }), ...(lacking && { lacking }) };
+    const { candidates, headMs, decodeMs, exact, filtered, exactBelow, lacking, missing, pools } = answer;
+    const more = {
+      exactBelow,
+      ...(exact && { exact }),
+      ...(filtered && { filtered }),
+      ...(lacking && { lacking }),
+      ...(missing && { missing }),
+      ...(pools && { pools }),
+    };
     if (mirror === undefined) return { candidates, headMs, decodeMs, ...more };
     const { timeout, signal } = options;
     const mirrored = await withVectors(mirror, source, answer, this.#matrices, { timeout, signal });

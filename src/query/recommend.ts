@@ -48,6 +48,38 @@ export function averageVector({ positive, negative }: Examples, metric: Metric):
   return Float32Array.from(liked, (value, i) => value + (value - disliked[i]!));
 }
 
+/**
+ * A vector whose nearest rows are those that 'sum_scores' puts first: similarities to examples sum up to that to the sum of
+ * the examples, since products are linear, and squared distances to that from one point, but for a constant. Undefined where
+ * there is none: examples that cancel out, or, under euclid, more negatives than positives, which ask for what is far.
+ */
+export function sumVector({ positive, negative }: Examples, metric: Metric): Float32Array | undefined {
+  const sum = new Float64Array((positive[0] ?? negative[0]!).length);
+  const add = (examples: readonly Float32Array[], weight: number) => {
+    if (examples.length === 0) return;
+    const mean = meanOf(examples, metric);
+    for (let i = 0; i < sum.length; i++) sum[i]! += weight * mean[i]!;
+  };
+  add(positive, positive.length);
+  add(negative, -negative.length);
+  if (metric !== 'euclid') return usable(sum);
+  const more = positive.length - negative.length;
+  if (more > 0) return Float32Array.from(sum, (value) => value / more);
+  const length = lengthOf(sum);
+  if (more < 0 || length === 0) return undefined;
+  // Of as many of both: what lies farthest in a direction is nearest to a point far away in it.
+  const away = FAR * Math.max(...positive.map(lengthOf), ...negative.map(lengthOf));
+  return usable(sum.map((value) => (value / length) * away));
+}
+
+/** Lengths of rows. So far away, distances differ as along the direction. */
+const FAR = 1000;
+
+function usable(values: Float64Array): Float32Array | undefined {
+  const vector = Float32Array.from(values);
+  return vector.every(Number.isFinite) && vector.some((value) => value !== 0) ? vector : undefined;
+}
+
 /** In float64. */
 export function meanOf(vectors: readonly Float32Array[], metric: Metric): Float64Array {
   const mean = new Float64Array(vectors[0]!.length);
@@ -58,7 +90,7 @@ export function meanOf(vectors: readonly Float32Array[], metric: Metric): Float6
   return mean.map((sum) => sum / vectors.length);
 }
 
-function lengthOf(vector: Float32Array): number {
+function lengthOf(vector: Iterable<number>): number {
   let squares = 0;
   for (const value of vector) squares += value * value;
   return Math.sqrt(squares);
@@ -85,7 +117,7 @@ export function strategyScore(
 }
 
 /** Into 0..1, so that whatever has a positive nearest stands before whatever has a negative nearest. */
-function squashed(x: number): number {
+export function squashed(x: number): number {
   return 0.5 * (1 + x / (1 + Math.abs(x)));
 }
 

@@ -72,7 +72,9 @@ export function statsOf(
     kernels,
     metric: plan.metric,
   };
-  const { exact, filtered } = answer;
+  const { exact, filtered, missing, pools } = answer;
+  if (missing !== undefined) stats.missing = missing;
+  if (pools !== undefined) stats.pools = pools;
   if (exact !== undefined) stats.exact = exact satisfies Exactness;
   if (lacking !== undefined) stats.missingVectors = lacking;
   if (filtered !== undefined) stats.filter = filtered;

@@ -5,7 +5,7 @@ import type { FilterNode } from '../query/filter/ast.js';
 import type { Filter } from '../query/filter/types.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
-import { scoreAll } from '../query/recommend.js';
+import { scoreAll, similarityOf, squashed, sumVector } from '../query/recommend.js';
 import { Best } from '../store/engine/best.js';
 import { arrayIn, releaseIn } from '../store/engine/memory.js';
 import { Rows } from '../store/engine/rows.js';
@@ -18,7 +18,7 @@ import { matching } from '../store/restrict.js';
 import { liveFrom } from '../store/scan.js';
 import type { IndexAnswer, IndexQuery, RowFilter } from '../store/types.js';
 import type { FilterStats, Id } from '../types.js';
-import { checkId, checkIds, checkInteger, checkKeys } from '../validate.js';
+import { checkId, checkIds, checkInteger, checkKeys, isZero } from '../validate.js';
 import { guarded, messageOf } from './call.js';
 import { checkHeadOf, checkHeadQuery, type HeadOf, headBy } from './layout.js';
 import type {
@@ -106,6 +106,9 @@ function isOfRows(filter: NativeFilter): filter is RowFilter {
   return 'ids' in filter || 'rows' in filter;
 }
 
+/** Pools that turn out too small are so many times larger the next time. */
+const GROWTH = 4;
+
 /** Rows scored before others get their turn: about a millisecond. */
 const AT_ONCE = 4096;
 
@@ -120,7 +123,11 @@ interface Found {
   ordinals: readonly number[];
   scores: readonly number[];
   filtered?: FilterStats | undefined;
+  missing?: number | undefined;
+  pools?: HeadAnswer['pools'];
 }
+
+type Recommend = NonNullable<HeadRequest['recommend']>;
 
 /** Which rows a request is about: those that pass both. */
 interface Only {
@@ -207,8 +214,10 @@ class EmbeddedSource implements Source {
   private async find(request: HeadRequest, params: SearchParams, only: Only, signal: AbortSignal): Promise<Found> {
     const { vector, candidates, recommend } = request;
     const { head, heads } = this.options;
-    if (recommend && (params.exact || recommend.examples.positive.length === 0)) {
-      return this.scored(recommend, candidates, only, signal);
+    if (recommend) {
+      if (params.exact) return this.scored(recommend, this.index.dim, candidates, only, signal);
+      if (head !== undefined) return this.scored(headsOf(recommend, head), head, candidates, only, signal);
+      return this.recommended(recommend, request, params, only, signal);
     }
     if (heads !== undefined && !params.exact) return this.byHeads(heads, vector, candidates, only, signal);
     if (head !== undefined && !params.exact) {
@@ -235,7 +244,7 @@ class EmbeddedSource implements Source {
   }
 
   private answered(
-    { ordinals, scores, filtered }: Found,
+    { ordinals, scores, filtered, missing, pools }: Found,
     request: HeadRequest,
     { exact }: SearchParams,
     headMs: number,
@@ -255,6 +264,8 @@ class EmbeddedSource implements Source {
       exactBelow: Number.POSITIVE_INFINITY,
       ...(exact && { exact: 'certified' as const }),
       ...(filtered && { filtered }),
+      ...(missing && { missing }),
+      ...(pools && { pools }),
     };
   }
 
@@ -344,22 +355,102 @@ class EmbeddedSource implements Source {
     return this.scanned(head.length, count, only, signal, metric === 'euclid', score);
   }
 
-  /** Every row by a strategy. */
-  private scored(
-    { strategy, examples }: NonNullable<HeadRequest['recommend']>,
+  /** Every row, or its first dims, by a strategy. */
+  private async scored(
+    recommend: Recommend,
+    dims: number,
     count: number,
     only: Only,
     signal: AbortSignal,
   ): Promise<Found> {
-    const { metric, dim } = this.index;
-    const score = (rows: Rows, part: Uint32Array, keys: Float64Array) => {
+    const score = this.scoreBy(recommend);
+    let rows = 0;
+    const counted = (some: Rows, part: Uint32Array, keys: Float64Array) => {
+      rows += part.length;
+      score(some, part, keys);
+    };
+    const found = await this.scanned(dims, count, only, signal, false, counted);
+    return { ...found, pools: { searches: 0, rows } };
+  }
+
+  private scoreBy({ strategy, examples }: Recommend) {
+    const { metric } = this.index;
+    return (rows: Rows, part: Uint32Array, keys: Float64Array) => {
       const keysOf = (example: Float32Array, some: Float64Array) => {
         rows.score(example, metric, part, part.length, keys);
         some.set(keys.subarray(0, part.length));
       };
       keys.set(scoreAll(examples, strategy, metric, part.length, keysOf));
     };
-    return this.scanned(dim, count, only, signal, false, score);
+  }
+
+  /**
+   * The best by a strategy, of the rows near each positive example: a row that is as good as its nearest positive is near to
+   * one, unless a negative is nearer yet. Where negatives leave too few of these, pools grow, to all rows in the end. Sums
+   * have one vector to search by.
+   */
+  private async recommended(
+    recommend: Recommend,
+    request: HeadRequest,
+    params: SearchParams,
+    only: Only,
+    signal: AbortSignal,
+  ): Promise<Found> {
+    const { candidates } = request;
+    const { strategy, examples } = recommend;
+    const { metric, dim } = this.index;
+    const sums = strategy === 'sum_scores';
+    const sum = sums ? sumVector(examples, metric) : undefined;
+    const by = (sums ? (sum ? [sum] : []) : examples.positive).filter((one) => metric === 'euclid' || !isZero(one));
+    let searches = 0;
+    let rows = 0;
+    let most = this.index.count;
+    for (let depth = candidates; by.length > 0 && by.length * depth <= most / 2; depth *= GROWTH) {
+      const pools = await this.poolsOf(by, depth, request, params, only, signal);
+      searches += by.length;
+      const { filtered } = pools[0]!;
+      most = filtered?.matched ?? most;
+      const pool = Uint32Array.from(new Set(pools.flatMap(({ ordinals }) => [...ordinals]))).sort();
+      rows += pool.length;
+      const best = await this.best(dim, pool, candidates, signal, this.scoreBy(recommend));
+      // A row that no pool has is less like any positive than the last of a pool.
+      const bounds = pools.filter(({ ordinals }) => ordinals.length >= depth).map((one) => this.boundOf(one));
+      const bound = Math.max(...bounds, by.length < examples.positive.length ? 0 : -Infinity);
+      const sure = (key: number) => key > 0 && (bound === -Infinity || key >= squashed(bound));
+      if (sums || bounds.length === 0 || best.keys.filter(sure).length >= candidates) {
+        const missing = pools.reduce((all, one) => all + (one.missing ?? 0), 0);
+        return { ordinals: best.ordinals, scores: best.keys, filtered, missing, pools: { searches, rows } };
+      }
+    }
+    const found = await this.scored(recommend, dim, candidates, only, signal);
+    return { ...found, pools: { searches, rows: rows + found.pools!.rows } };
+  }
+
+  private async poolsOf(
+    vectors: readonly Float32Array[],
+    depth: number,
+    request: HeadRequest,
+    params: SearchParams,
+    only: Only,
+    signal: AbortSignal,
+  ): Promise<Found[]> {
+    const { heads } = this.options;
+    if (heads !== undefined) {
+      const pools: Found[] = [];
+      for (const vector of vectors) pools.push(await this.byHeads(heads, vector, depth, only, signal));
+      return pools;
+    }
+    const [vector] = vectors;
+    const query = await this.indexQuery({ ...request, vector: vector!, candidates: depth }, params, only, signal);
+    return (await this.index.queryBatch(vectors.map((one) => ({ ...query, vector: one })))).map(foundOf);
+  }
+
+  /** How like an example the last row of its pool is; heads say nothing of that. */
+  private boundOf({ scores }: Found): number {
+    const { metric } = this.index;
+    const last = scores.at(-1)!;
+    if (this.options.heads !== undefined) return -Infinity;
+    return similarityOf(metric, metric === 'euclid' ? -last : last);
   }
 
   private async scanned(
@@ -371,7 +462,19 @@ class EmbeddedSource implements Source {
     score: (rows: Rows, part: Uint32Array, keys: Float64Array) => void,
   ): Promise<Found> {
     const { ordinals, filtered } = await this.passing(only, signal);
+    const best = await this.best(dims, ordinals, count, signal, score);
+    return { ordinals: best.ordinals, scores: best.keys.map((key) => (negate ? 0 - key : key)), filtered };
+  }
+
+  private async best(
+    dims: number,
+    listed: Uint32Array,
+    count: number,
+    signal: AbortSignal,
+    score: (rows: Rows, part: Uint32Array, keys: Float64Array) => void,
+  ): Promise<Best> {
     const { live, codes } = partsOf(this.index);
+    const ordinals = listed.filter(live.alive);
     const { images, done } = live.useImages();
     const rows = new Rows(codes, images, dims, live.half);
     const keys = arrayIn(codes, Float64Array, Math.min(AT_ONCE, ordinals.length));
@@ -388,7 +491,7 @@ class EmbeddedSource implements Source {
       done();
       releaseIn(codes, keys);
     }
-    return { ordinals: best.ordinals, scores: best.keys.map((key) => (negate ? 0 - key : key)), filtered };
+    return best;
   }
 
   /** Of live rows. */
@@ -462,7 +565,14 @@ function foundOf({ hits, stats }: IndexAnswer): Found {
     ordinals: hits.map(({ index }) => index),
     scores: hits.map(({ score }) => score),
     filtered: stats.filter,
+    missing: stats.missing,
   };
+}
+
+/** The same by the first dims of the examples. */
+function headsOf({ strategy, examples: { positive, negative } }: Recommend, head: number): Recommend {
+  const cut = (example: Float32Array) => example.subarray(0, head);
+  return { strategy, examples: { positive: positive.map(cut), negative: negative.map(cut) } };
 }
 
 /** A bit a row. */

@@ -91,6 +91,10 @@ export interface HeadAnswer {
   exactBelow?: number;
   /** Points that were found and left out, since they lack a vector; of sources that leave such out. */
   lacking?: readonly Id[];
+  /** Candidates that the request's params kept from being found, where the source knows. */
+  missing?: number;
+  /** Of a recommendation: searches that made the pool (0: all rows were scored), and rows that the strategy scored. */
+  pools?: { searches: number; rows: number };
 }
 
 /**

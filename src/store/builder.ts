@@ -8,6 +8,7 @@ import { OrdinalReader, Rows } from './engine/rows.js';
 import { Searcher } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
 import type { Live } from './live.js';
+import { atOnce } from './payload/slices.js';
 import type { Pool } from './pool.js';
 import type { OptimizeProgress } from './types.js';
 
@@ -40,21 +41,21 @@ export function buildSync(
   if (total === 0) return undefined;
   onProgress({ phase: 'plan', done: 0, total });
   const reader = new OrdinalReader(new Rows(codes, live.images, options.dim, live.half), ordinals, halfToFloat);
-  const plan = planCoding(codes, reader, options);
+  const plan = atOnce(planCoding(codes, reader, options));
   const encoded = roomFor(codes, plan.coding, total);
   const step = rowsPerJob(total);
   for (let from = 0; from < total; from += step) {
     const to = Math.min(total, from + step);
-    encodeRange(codes, plan, reader, from, to, encoded);
+    atOnce(encodeRange(codes, plan, reader, from, to, encoded));
     onProgress({ phase: 'encode', done: to, total });
   }
-  const sorting = sortByList(encoded, plan);
-  sortPlane(encoded.fullPlane, plan.coding.full, sorting);
-  const segment = finish(codes, plan, encoded, ordinals, live.alive, sorting);
+  const sorting = atOnce(sortByList(encoded, plan));
+  atOnce(sortPlane(encoded.fullPlane, plan.coding.full, sorting));
+  const segment = atOnce(finish(codes, plan, encoded, ordinals, live.alive, sorting));
   const searcher = new Searcher(kernels, codes);
   return {
     ...segment,
-    agreement: agreementOf(searcher, segment, new Rows(codes, live.images, options.dim, live.half)),
+    agreement: atOnce(agreementOf(searcher, segment, new Rows(codes, live.images, options.dim, live.half))),
   };
 }
 

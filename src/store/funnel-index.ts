@@ -43,6 +43,7 @@ import { someIds } from './scan.js';
 import { segmentSections } from './segment-file.js';
 import { type SyncOptions, type SyncResult, syncFrom } from './sync.js';
 import { usableThreads } from './threads.js';
+import { othersTurn, overdue } from './turns.js';
 import type {
   Facet,
   FacetOptions,
@@ -60,14 +61,17 @@ import type {
   ScrollPage,
   ScrollPoint,
 } from './types.js';
+import { Upkeep, type Work } from './upkeep.js';
 
-/** Fewer rows are scanned whole in the time that codes would take. */
-const CODES_FROM = 4096;
 /** A bundle has no file for threads. */
 const POOL_AVAILABLE = Pool.available;
+/** Values of rows that are searched in less time than a message to a thread and back takes. */
+const TINY = 1 << 17;
+/** Rows that are put together between two looks at the clock. */
+const ROWS_AT_ONCE = 64;
 /** Searches that deaths of rows may spoil before one runs where nothing else does. */
 const ATTEMPTS = 3;
-/** Dead rows beyond this share of all are dropped from the files by optimize(). */
+/** Dead rows beyond this share of those in the files are dropped from them by optimize(). */
 const COMPACT_FROM = 0.2;
 
 // biome-ignore lint/suspicious/noExplicitAny: an index of any payloads is what an index of some is taken for
@@ -81,11 +85,10 @@ export class FunnelIndex<Payload = any> {
   readonly #pool: Pool;
   readonly #auto: boolean;
   readonly #restrictions: Restrictions;
+  readonly #upkeep: Upkeep;
   #madeByExample: ByExample | undefined;
-  #optimizing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #closed = false;
-  #scheduled = false;
 
   private constructor(files: IndexFiles, options: OpenIndexOptions) {
     const { kernels, codes, setup } = backend();
@@ -99,7 +102,18 @@ export class FunnelIndex<Payload = any> {
     this.#auto = options.autoOptimize ?? true;
     const few = options.fullScanThreshold ?? FULL_SCAN_THRESHOLD;
     this.#restrictions = new Restrictions({ files, live: this.#live, indexes: this.#indexes }, this.#codes, few);
+    this.#upkeep = new Upkeep(
+      {
+        files,
+        live: this.#live,
+        isOpen: () => !this.#closed,
+        wantsQueries: () => this.#wantsQueries,
+        run: this.#workOn,
+      },
+      this.#auto && !files.readOnly,
+    );
     files.onRecords(this.#live.roomFor);
+    files.onCompaction(this.#live.roomForCompacted);
     files.onChange((died) => {
       if (this.#closed) return;
       this.#live.died(died);
@@ -225,15 +239,20 @@ export class FunnelIndex<Payload = any> {
   /** Rows by id, of which those that no row has are ignored, or all that pass a filter. */
   async delete(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): Promise<{ count: number }> {
     const filter = this.#filterToDelete(rows);
-    if (filter === undefined) return { count: (await this.#files.delete(listOf(rows as Id))).length };
-    const matched = await inSlices(evaluate(filter, this.#filtered()), () => this.#checkOpen());
-    return { count: (await this.#files.deleteRows(rowsOf(matched.rows))).length };
+    if (filter === undefined) return this.#deleted(await this.#files.delete(listOf(rows as Id)));
+    const matched = await this.#later(evaluate(filter, this.#filtered()));
+    return this.#deleted(await this.#files.deleteRows(rowsOf(matched.rows)));
   }
 
   deleteSync(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): { count: number } {
     const filter = this.#filterToDelete(rows);
-    if (filter === undefined) return { count: this.#files.deleteSync(listOf(rows as Id)).length };
-    return { count: this.#files.deleteRowsSync(rowsOf(atOnce(evaluate(filter, this.#filtered())).rows)).length };
+    if (filter === undefined) return this.#deleted(this.#files.deleteSync(listOf(rows as Id)));
+    return this.#deleted(this.#files.deleteRowsSync(rowsOf(atOnce(evaluate(filter, this.#filtered())).rows)));
+  }
+
+  #deleted({ length }: readonly number[]): { count: number } {
+    this.#optimizeIfWorth();
+    return { count: length };
   }
 
   /** What passes everything is more likely a mistake than a wish. */
@@ -264,6 +283,7 @@ export class FunnelIndex<Payload = any> {
     options: { onProgress?: OnIndexProgress } = {},
   ): Promise<void> {
     await this.#indexes.create(key, type, this.#checkNewIndex(key, type, options));
+    if (overdue()) await othersTurn();
   }
 
   createPayloadIndexSync(key: string, type: PayloadIndexType, options: { onProgress?: OnIndexProgress } = {}): void {
@@ -274,7 +294,9 @@ export class FunnelIndex<Payload = any> {
   async deletePayloadIndex(key: string): Promise<boolean> {
     this.#checkWritable();
     parsePath(key, 'key');
-    return this.#indexes.delete(key);
+    const deleted = await this.#indexes.delete(key);
+    if (overdue()) await othersTurn();
+    return deleted;
   }
 
   deletePayloadIndexSync(key: string): boolean {
@@ -314,24 +336,9 @@ export class FunnelIndex<Payload = any> {
     }).unref();
   }
 
-  /** Later, and never in a script that does not wait for anything: there nothing must be under way. */
+  /** Whatever is due now, or after a while without writes: see upkeep.ts. */
   #optimizeIfWorth(): void {
-    if (!this.#auto || this.#files.readOnly || this.#scheduled) return;
-    if (!this.#isWorthCodes) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      if (this.#closed || this.#optimizing !== undefined || !this.#isWorthCodes) return;
-      this.optimize().then(
-        () => this.#optimizeIfWorth(), // many may have been written meanwhile
-        () => {}, // searches go on without; the next write tries again
-      );
-    }).unref();
-  }
-
-  get #isWorthCodes(): boolean {
-    const uncoded = this.#live.tail.length;
-    return uncoded >= CODES_FROM && 2 * uncoded >= this.#files.liveCount && !this.#wantsQueries;
+    this.#upkeep.written();
   }
 
   /**
@@ -345,35 +352,50 @@ export class FunnelIndex<Payload = any> {
   async optimize(options: OptimizeOptions = {}): Promise<void> {
     this.#checkOpen();
     this.#checkOptimize(options);
-    if (this.#optimizing !== undefined && options.queries === undefined) return this.#optimizing;
-    const build = this.#buildOptions(options.queries);
-    while (this.#optimizing !== undefined) await this.#optimizing.catch(() => {});
+    // A build that is under way may bring the basis.
+    const isTold = options.queries === undefined && this.#upkeep.hasQueries;
+    const queries = isTold ? undefined : this.#checkQueries(options.queries);
+    return this.#upkeep.optimize(queries, options.onProgress);
+  }
+
+  /** What upkeep.ts has decided on. */
+  readonly #workOn = async (work: Work): Promise<void> => {
     this.#checkOpen();
-    this.#optimizing = this.#optimize(build, options.onProgress).finally(() => {
-      this.#optimizing = undefined;
-    });
-    return this.#optimizing;
-  }
-
-  async #optimize(options: BuildOptions, onProgress: OnProgress = () => {}): Promise<void> {
-    const { rows, liveCount, path } = this.#files;
-    if (path !== ':memory:' && rows - liveCount > COMPACT_FROM * rows) {
-      await this.#files.compact();
+    await this.#files.written();
+    this.#checkOpen();
+    if (work.task === 'compaction' || this.#files.deadCount > COMPACT_FROM * this.#files.filedCount) {
+      await this.#files.compact({ pace: work.pace, signal: work.controller.signal });
+      this.#checkOpen();
     }
+    if (work.task === 'compaction') {
+      await this.#indexes.write(true);
+      return;
+    }
+    const options = this.#buildOptions(this.#checkQueries(work.queries));
+    work.saw(this.#files);
     const segment = POOL_AVAILABLE
-      ? await buildWith(this.#pool, this.#live, this.#codes, options, onProgress)
-      : buildSync(this.#live, this.#kernels, this.#codes, options, onProgress);
-    if (segment !== undefined && !this.#closed) await this.#keep(segment, onProgress);
-    if (!this.#closed) await this.#indexes.write();
-  }
+      ? await buildWith(this.#pool, this.#live, this.#codes, options, work.progress)
+      : buildSync(this.#live, this.#kernels, this.#codes, options, work.progress);
+    this.#checkOpen();
+    await this.#keep(segment, work.progress);
+    this.#checkOpen();
+    await this.#indexes.write();
+  };
 
-  async #keep(segment: Segment, onProgress: OnProgress): Promise<void> {
+  /** Undefined when no row lives: then codes of rows that did are all that there is to drop. */
+  async #keep(segment: Segment | undefined, onProgress: OnProgress): Promise<void> {
+    const old = this.#files.segments.map(({ name }) => name);
+    if (segment === undefined) {
+      if (old.length > 0) await this.#files.commitSegments({ remove: old });
+      if (!this.#closed) this.#live.dropSegments();
+      return;
+    }
     onProgress({ phase: 'write', done: 0, total: 1 });
     if (this.path === ':memory:') {
       this.#live.replaceSegments(segment, undefined);
     } else {
       const ref = await this.#files.writeSegment(segmentSections(segment));
-      await this.#files.commitSegments({ add: [ref], remove: this.#files.segments.map(({ name }) => name) });
+      await this.#files.commitSegments({ add: [ref], remove: old });
       if (!this.#closed) this.#live.replaceSegments(segment, ref.name);
     }
     onProgress({ phase: 'write', done: 1, total: 1 });
@@ -382,26 +404,25 @@ export class FunnelIndex<Payload = any> {
   optimizeSync(options: OptimizeOptions = {}): void {
     this.#checkOpen();
     this.#checkOptimize(options);
-    if (this.#optimizing !== undefined) throw underWay();
+    if (this.#upkeep.busy) throw underWay();
+    const build = this.#buildOptions(this.#checkQueries(options.queries));
+    if (this.#files.deadCount > COMPACT_FROM * this.#files.filedCount) this.#files.compactSync();
     this.#indexes.writeNow();
-    const segment = buildSync(
-      this.#live,
-      this.#kernels,
-      this.#codes,
-      this.#buildOptions(options.queries),
-      options.onProgress,
-    );
-    if (segment !== undefined) this.#keepSync(segment);
+    this.#keepSync(buildSync(this.#live, this.#kernels, this.#codes, build, options.onProgress));
   }
 
-  #keepSync(segment: Segment): void {
-    if (this.path === ':memory:') {
+  #keepSync(segment: Segment | undefined): void {
+    const remove = this.#files.segments.map(({ name }) => name);
+    if (segment === undefined) {
+      if (remove.length > 0) this.#files.commitSegmentsSync({ remove });
+      this.#live.dropSegments();
+    } else if (this.path === ':memory:') {
       this.#live.replaceSegments(segment, undefined);
-      return;
+    } else {
+      const ref = this.#files.writeSegmentSync(segmentSections(segment));
+      this.#files.commitSegmentsSync({ add: [ref], remove });
+      this.#live.replaceSegments(segment, ref.name);
     }
-    const ref = this.#files.writeSegmentSync(segmentSections(segment));
-    this.#files.commitSegmentsSync({ add: [ref], remove: this.#files.segments.map(({ name }) => name) });
-    this.#live.replaceSegments(segment, ref.name);
   }
 
   /** Of 'balanced', before there is a basis. */
@@ -425,8 +446,9 @@ export class FunnelIndex<Payload = any> {
     }
   }
 
-  #buildOptions(sample: Float32Array | undefined): BuildOptions {
-    const { head, order, rotation, lists } = this.#files.config.options as IndexConfig;
+  /** The sample for a build, a copy. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, DETACHED_BUFFER */
+  #checkQueries(sample: Float32Array | undefined): Float32Array | undefined {
+    const { rotation } = this.#files.config.options as IndexConfig;
     if (sample !== undefined && rotation !== 'balanced') {
       throw new FunnelError('BAD_ARGUMENT', `Expected no queries for optimize() with rotation '${rotation}'`);
     }
@@ -436,7 +458,11 @@ export class FunnelIndex<Payload = any> {
         "Expected optimize({ queries }) for rotation 'balanced': it has no basis yet",
       );
     }
-    const queries = sample === undefined ? undefined : sampleQueries(sample, this.dim);
+    return sample === undefined ? undefined : sampleQueries(sample, this.dim);
+  }
+
+  #buildOptions(queries: Float32Array | undefined): BuildOptions {
+    const { head, order, rotation, lists } = this.#files.config.options as IndexConfig;
     const round = (n: number) => Math.ceil(n / 8) * 8;
     return {
       dim: this.dim,
@@ -459,22 +485,35 @@ export class FunnelIndex<Payload = any> {
     ids: readonly Id[],
     options: { withPayload?: PayloadSelector; withVector?: boolean } = {},
   ): Promise<(Point<Payload> | undefined)[]> {
-    return this.getSync(ids, options);
+    return this.#later(this.#get(ids, options));
   }
 
   getSync(
     ids: readonly Id[],
     options: { withPayload?: PayloadSelector; withVector?: boolean } = {},
   ): (Point<Payload> | undefined)[] {
+    return atOnce(this.#get(ids, options));
+  }
+
+  *#get(
+    ids: readonly Id[],
+    options: { withPayload?: PayloadSelector; withVector?: boolean },
+  ): Sliced<(Point<Payload> | undefined)[]> {
     const { payloadOf, withVector } = checkSelection(options, { withPayload: true, withVector: true });
     this.#follow();
-    return listOf(ids).map((id) => {
+    const points: (Point<Payload> | undefined)[] = [];
+    for (const id of listOf(ids)) {
+      if (points.length % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
       const ordinal = this.#files.ordinalOf(id);
-      if (ordinal === undefined) return undefined;
+      if (ordinal === undefined) {
+        points.push(undefined);
+        continue;
+      }
       const point: Point<Payload> = { id, vector: withVector ? this.#vectorOf(ordinal) : new Float32Array(0) };
       this.#addPayload(point, ordinal, payloadOf);
-      return point;
-    });
+      points.push(point);
+    }
+    return points;
   }
 
   #addPayload(point: { payload?: Payload }, ordinal: number, payloadOf: OwnQuery['payloadOf']): void {
@@ -485,28 +524,37 @@ export class FunnelIndex<Payload = any> {
   /** Rows that pass a filter, page by page, in the order of insertion. @throws FunnelError BAD_ARGUMENT, BAD_ID */
   async scroll(options: ScrollOptions<Payload> = {}): Promise<ScrollPage<Payload>> {
     const own = ownScroll(options);
-    return this.#page(own, await this.#later(page(own, this.#filtered())));
+    return this.#later(this.#page(own, await this.#later(page(own, this.#filtered()))));
   }
 
   scrollSync(options: ScrollOptions<Payload> = {}): ScrollPage<Payload> {
     const own = ownScroll(options);
-    return this.#page(own, atOnce(page(own, this.#filtered())));
+    return atOnce(this.#page(own, atOnce(page(own, this.#filtered()))));
   }
 
-  #page(own: OwnScroll, { ordinals, next }: { ordinals: number[]; next: number | undefined }): ScrollPage<Payload> {
-    const points = ordinals.filter(this.#live.alive).map((ordinal) => {
+  *#page(
+    own: OwnScroll,
+    { ordinals, next }: { ordinals: number[]; next: number | undefined },
+  ): Sliced<ScrollPage<Payload>> {
+    const points: ScrollPoint<Payload>[] = [];
+    for (const [i, ordinal] of ordinals.entries()) {
+      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
+      if (!this.#live.alive(ordinal)) continue;
       const point: ScrollPoint<Payload> = { id: this.#files.idOf(ordinal), index: ordinal };
       this.#addPayload(point, ordinal, own.payloadOf);
       if (own.withVector) point.vector = this.#vectorOf(ordinal);
-      return point;
-    });
+      points.push(point);
+    }
     return { points, next };
   }
 
   /** How many rows pass a filter, exactly. */
   async countMatching(options: { filter?: RowFilter | Filter<Payload> } = {}): Promise<number> {
     const filter = this.#filterToCount(options);
-    if (filter === undefined) return this.count;
+    if (filter === undefined) {
+      if (overdue()) await othersTurn();
+      return this.count;
+    }
     return (await this.#later(evaluate(filter, this.#filtered()))).work.matched;
   }
 
@@ -539,8 +587,11 @@ export class FunnelIndex<Payload = any> {
     return { files: this.#files, live: this.#live, indexes: this.#indexes };
   }
 
-  #later<T>(work: Sliced<T>): Promise<T> {
-    return inSlices(work, () => this.#checkOpen());
+  async #later<T>(work: Sliced<T>): Promise<T> {
+    const result = await inSlices(work, () => this.#checkOpen());
+    // Many short calls are a long one, too.
+    if (overdue()) await othersTurn();
+    return result;
   }
 
   has(id: Id): boolean {
@@ -585,18 +636,31 @@ export class FunnelIndex<Payload = any> {
   /** Many at once, answered in order; exact ones share passes over the codes. */
   async queryBatch(queries: readonly IndexQuery<Payload>[]): Promise<IndexAnswer<Payload>[]> {
     const own = this.#prepare(queries);
-    if (own.length === 0) return [];
+    if (own.length === 0) {
+      if (overdue()) await othersTurn();
+      return [];
+    }
     if (!POOL_AVAILABLE) return this.#search(own);
     // Rows that die during a search may or may not be in its answer, and their successors are not: such an answer is of no
     // moment at all, so it is asked for again.
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const { deaths } = this.#live;
-      const matched = await this.#later(this.#restrictions.match(own));
+      const matched = await inSlices(this.#restrictions.match(own), () => this.#checkOpen());
+      if (this.#isTiny(own.length) && this.#live.deaths === deaths) {
+        const answers = this.#search(own, matched);
+        if (overdue()) await othersTurn();
+        return answers;
+      }
       const answers = await this.#searchInThreads(own, matched);
       if (this.#live.deaths === deaths) return answers;
       this.#checkOpen();
     }
     return this.#search(own);
+  }
+
+  /** A thread would cost more than it spares. */
+  #isTiny(queries: number): boolean {
+    return queries * this.#files.liveCount * this.dim <= TINY && this.#live.state.rows.resident;
   }
 
   get #byExample(): ByExample {
@@ -637,6 +701,7 @@ export class FunnelIndex<Payload = any> {
     try {
       this.#restrictions.take(own, matched, only);
       const requests = own.map((query) => requestOf(query, only));
+      this.#upkeep.searched(own.length);
       const parts = Math.min(this.#pool.size, Math.ceil(own.length / 4));
       const size = Math.ceil(own.length / parts);
       // All must end before the snapshot and the masks may go: who runs on would write into another filter's.
@@ -644,7 +709,12 @@ export class FunnelIndex<Payload = any> {
         Array.from({ length: parts }, async (_, p) => {
           const part = own.slice(p * size, (p + 1) * size);
           const { results, ms } = await this.#pool.search(snapshot, requests.slice(p * size, (p + 1) * size));
-          return results.map((result, i) => this.#answer(part[i]!, result, ms / part.length, only));
+          const answers: IndexAnswer<Payload>[] = [];
+          for (const [i, result] of results.entries()) {
+            const answer = this.#answer(part[i]!, result, ms / part.length, only);
+            answers.push(await inSlices(answer, () => this.#checkOpen()));
+          }
+          return answers;
         }),
       );
       return ended.flatMap((one) => {
@@ -674,27 +744,29 @@ export class FunnelIndex<Payload = any> {
     return own;
   }
 
-  #search(own: OwnQuery[]): IndexAnswer<Payload>[] {
+  #search(own: OwnQuery[], matched?: Map<OwnFilter, Matched>): IndexAnswer<Payload>[] {
     const only: Restricted = new Map();
     try {
-      this.#restrictions.take(own, atOnce(this.#restrictions.match(own)), only);
+      this.#restrictions.take(own, matched ?? atOnce(this.#restrictions.match(own)), only);
       const requests = own.map((query) => requestOf(query, only));
+      this.#upkeep.searched(own.length);
       const start = performance.now();
-      const results = this.#inTeam((state) =>
+      const results = this.#inTeam(own.length, (state) =>
         requests.length === 1
           ? [this.#searcher.search(state, requests[0]!)]
           : this.#searcher.searchBatch(state, requests),
       );
       const ms = (performance.now() - start) / own.length;
-      return results.map((result, i) => this.#answer(own[i]!, result, ms, only));
+      return results.map((result, i) => atOnce(this.#answer(own[i]!, result, ms, only)));
     } finally {
       this.#restrictions.drop(only);
     }
   }
 
   /** This thread waits anyway, so others of the index's may help it. */
-  #inTeam<T>(search: (state: SearchState) => T): T {
+  #inTeam<T>(queries: number, search: (state: SearchState) => T): T {
     const codes = this.#codes;
+    if (this.#isTiny(queries)) return search(this.#live.state);
     codes.team?.(this.#pool.size);
     try {
       return search(this.#live.state);
@@ -703,11 +775,12 @@ export class FunnelIndex<Payload = any> {
     }
   }
 
-  #answer(query: OwnQuery, result: SearchResult, ms: number, only: Restricted): IndexAnswer<Payload> {
+  *#answer(query: OwnQuery, result: SearchResult, ms: number, only: Restricted): Sliced<IndexAnswer<Payload>> {
     const negate = this.metric === 'euclid';
     const hits: IndexHit<Payload>[] = [];
     let rank = 0;
     for (let i = 0; i < result.ordinals.length && rank < query.end; i++) {
+      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
       const ordinal = result.ordinals[i]!;
       // Deleted while the search was under way.
       if (!this.#live.alive(ordinal)) continue;
@@ -719,10 +792,12 @@ export class FunnelIndex<Payload = any> {
       hits.push(hit);
     }
     const { certified, stages, rowsRead } = result;
+    const missing = missingOf(query, result);
     const { mode } = query.request;
     const filter = query.filter && only.get(query.filter)?.stats;
     const { name: kernels } = this.#kernels;
-    return { hits, stats: { mode, certified, stages, rowsRead, kernels, ms, ...(filter && { filter }) } };
+    const more = { ...(filter && { filter }), ...(missing > 0 && { missing }) };
+    return { hits, stats: { mode, certified, stages, rowsRead, kernels, ms, ...more } };
   }
 
   #vectorOf(ordinal: number): Float32Array {
@@ -741,6 +816,11 @@ export class FunnelIndex<Payload = any> {
     this.#indexes.follow();
   }
 
+  get #uncoded(): IndexStats['uncoded'] {
+    const rows = this.#live.tail.length;
+    return { rows, bytesPerQuery: rows * this.dim * (this.#live.half ? 2 : 4) };
+  }
+
   stats(): IndexStats {
     this.#follow();
     const { head, order, rotation } = this.#files.config.options as IndexConfig;
@@ -752,6 +832,8 @@ export class FunnelIndex<Payload = any> {
       dim: config.dim,
       metric: config.metric,
       coded: liveCount - this.#live.tail.length,
+      uncoded: this.#uncoded,
+      dead: { rows: this.#files.deadCount, coded: this.#live.deadCoded },
       lists: segment?.partition?.halfSquares.length ?? 0,
       ...codesOf(segment),
       head: order ?? segment?.coding.head ?? head,
@@ -782,7 +864,7 @@ export class FunnelIndex<Payload = any> {
     try {
       await this.#pool.close();
       await this.#indexes.close();
-      await this.#optimizing?.catch(() => {});
+      await this.#upkeep.close();
     } finally {
       this.#restrictions.clear();
       this.#live.close();
@@ -793,7 +875,7 @@ export class FunnelIndex<Payload = any> {
   /** @throws FunnelError NOT_WRITABLE while a write or optimize() is under way, the index stays open then; DISK, it is closed */
   closeSync(): void {
     if (this.#closed) return;
-    if (this.#optimizing !== undefined || this.#indexes.busy) throw underWay();
+    if (this.#upkeep.busy || this.#indexes.busy) throw underWay();
     this.#live.close();
     try {
       this.#files.closeSync();
@@ -830,6 +912,11 @@ function codesOf(segment: Segment | undefined): Pick<IndexStats, 'agreement' | '
     `The codes hardly tell rows apart: of the ten nearest rows a shortlist by them holds ${share}. ` +
     "Mode 'funnel' without params therefore searches by bounds, as mode 'exact' does, and may read many rows";
   return { agreement, warning };
+}
+
+/** What a page lacks of what the search lacks. */
+function missingOf({ offset, end }: OwnQuery, { ordinals: { length: found }, missing }: SearchResult): number {
+  return Math.max(0, Math.min(end, found + missing) - Math.max(offset, found));
 }
 
 /** What is wrong with one of many says with which. */

@@ -64,6 +64,18 @@ export class Live {
     };
   }
 
+  /** Rows that have codes and are dead. */
+  get deadCoded(): number {
+    const coded = this.#segments.reduce((sum, { ordinals }) => sum + ordinals.length, 0);
+    return coded - (this.files.liveCount - this.#tail.length);
+  }
+
+  /** What the codes of a row take, about. */
+  get bytesPerCode(): number {
+    const coded = this.#segments.reduce((sum, { ordinals }) => sum + ordinals.length, 0);
+    return this.resident.codes / Math.max(1, coded);
+  }
+
   alive = (ordinal: number): boolean => ((this.files.alive[ordinal >> 3]! >> (ordinal & 7)) & 1) === 1;
 
   /** Everything anew: after open(), and when another process or a compaction has changed files. */
@@ -151,6 +163,12 @@ export class Live {
     return records.subarray(from * image.stride, (from + count) * image.stride);
   };
 
+  /** For the records of compacted files, `taken` bytes of which have room already. */
+  roomForCompacted = (bytes: number, taken: number): Uint8Array | undefined => {
+    const budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
+    return taken + bytes <= budget ? memoryFor(bytes) : undefined;
+  };
+
   /** Rows died. */
   died(ordinals: readonly number[]): void {
     if (ordinals.length === 0) return;
@@ -180,6 +198,17 @@ export class Live {
     const codedTo = last(kept.ordinals) + 1;
     this.#tail = this.#tail.filter((ordinal) => ordinal >= codedTo);
     this.#remask(kept);
+    this.rowsChanged();
+    this.#retire(old, before);
+  }
+
+  /** No row lives that has codes. */
+  dropSegments(): void {
+    const old = this.#segments;
+    if (old.length === 0) return;
+    const before = this.#version;
+    this.#segments = [];
+    this.#names = [];
     this.rowsChanged();
     this.#retire(old, before);
   }
@@ -271,6 +300,7 @@ export class Live {
       const known = Math.max(old.count, ahead);
       return { ...plain, records: count <= known || extend(file, records, known) ? records : undefined };
     }
+    if (file.records !== undefined && file.records.length >= needed) return { ...plain, records: file.records };
     // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since most
     // systems provide memory when it is touched.
     const wanted = needed < LARGE_FILE ? 2 * count : Math.ceil(ROW_FILE_BYTES / stride);

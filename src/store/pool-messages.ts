@@ -1,4 +1,4 @@
-/** What a search thread is told, and answers. Arrays over shared memory are not copied. */
+/** What a thread of the pool is told, and answers. Arrays over shared memory are not copied. */
 import type { FunnelErrorCode } from '../errors.js';
 import type { Metric } from '../kernels/kernels.js';
 import type { BuildOptions, Plan, Sorting } from './engine/build.js';
@@ -20,6 +20,8 @@ export interface Snapshot {
 
 export interface SearchJob {
   kind: 'search';
+  /** Which index it is, of those that share the thread. */
+  index: number;
   version: number;
   /** When the thread does not have this version yet. */
   snapshot?: Snapshot;
@@ -73,7 +75,14 @@ export interface FinishJob {
   sorting: Sorting;
 }
 
-export type Job = SearchJob | EncodeJob | PlanJob | SortJob | SortPlaneJob | FinishJob;
+export type BuildJob = EncodeJob | PlanJob | SortJob | SortPlaneJob | FinishJob;
+
+export type Job = SearchJob | BuildJob;
+
+/** Ends a build job before its time, forgets an index, or ends the thread once it has nothing to do. */
+export type Order = { kind: 'cancel'; id: number } | { kind: 'forget'; index: number } | { kind: 'end' };
+
+export type ThreadMessage = { id: number; job: Job } | Order;
 
 export interface Outcome {
   results?: SearchResult[];

@@ -1,5 +1,8 @@
-/** A search thread: keeps the newest snapshot of its index and runs jobs one by one. */
-import { parentPort, workerData } from 'node:worker_threads';
+/**
+ * A thread of the pool: keeps the newest snapshot of each index that it searched. A job of a build is done in slices, and
+ * searches that come meanwhile are answered between them.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { FunnelError } from '../errors.js';
 import { codeKernelsFor } from '../kernels/codes-load.js';
 import { getKernels } from '../kernels/load.js';
@@ -10,65 +13,121 @@ import { encodeRange, finish, planCoding, sortByList, sortPlane } from './engine
 import { Scratch } from './engine/memory.js';
 import { OrdinalReader, Rows } from './engine/rows.js';
 import { Searcher, type SearchState } from './engine/search.js';
-import type { EncodeJob, Job, SearchJob, ThreadReply, ThreadSetup } from './pool-messages.js';
+import type { Sliced } from './payload/slices.js';
+import type { BuildJob, Outcome, SearchJob, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
+
+/** Milliseconds of a build at a stretch. */
+const SLICE = 1;
+/** Searches take so many times as long as the build, while both have work: neither waits for the other's end. */
+const SHARE_OF_SEARCHES = 2;
 
 const setup = workerData as ThreadSetup;
 const kernels = getKernels(setup.kernels);
 const codes = codeKernelsFor(setup.kernels, setup.memory);
 const searcher = new Searcher(kernels, codes);
 const scratch = new Scratch(codes);
-let current: { version: number; state: SearchState } | undefined;
+/** By index. */
+const states = new Map<number, { version: number; state: SearchState }>();
+let building: { id: number; cancelled: boolean } | undefined;
 
-parentPort!.on('messageerror', failUnread);
-parentPort!.on('message', (posted: { id: number; job: Job }) => {
-  const { id, job } = fromPost(posted);
-  parentPort!.postMessage(toPost(answer(id, job)));
-});
+const port = parentPort!;
+port.on('messageerror', failUnread);
+port.on('message', serve);
 
-function answer(id: number, job: Job): ThreadReply {
+function serve(posted: ThreadMessage): void {
+  const message = fromPost(posted);
+  if ('job' in message) {
+    const { id, job } = message;
+    if (job.kind === 'search') reply(id, () => search(job));
+    else reply(id, () => between(id, build(job)));
+  } else if (message.kind === 'forget') {
+    states.delete(message.index);
+  } else if (message.kind === 'cancel') {
+    if (building?.id === message.id) building.cancelled = true;
+  } else {
+    port.close();
+  }
+}
+
+function reply(id: number, run: () => Outcome): void {
+  let message: ThreadReply;
   try {
-    if (job.kind === 'plan') {
-      const rows = new Rows(codes, job.images, job.options.dim, job.half, scratch);
-      return { id, plan: planCoding(codes, new OrdinalReader(rows, job.ordinals, halfToFloat), job.options) };
-    }
-    if (job.kind === 'encode') {
-      encode(job);
-      return { id };
-    }
-    if (job.kind === 'sort') return { id, sorting: sortByList(job.encoded, job.plan) };
-    if (job.kind === 'sortPlane') {
-      sortPlane(job.plane, job.stride, job.sorting);
-      return { id };
-    }
-    if (job.kind === 'finish') {
-      const { plan, images, half, encoded, ordinals, sorting } = job;
-      const segment = finish(codes, plan, encoded, ordinals, () => true, sorting);
-      const rows = new Rows(codes, images, plan.coding.dim, half, scratch);
-      return { id, segment: { ...segment, agreement: agreementOf(searcher, segment, rows) } };
-    }
-    const start = performance.now();
-    const results = searcher.searchBatch(stateFor(job), job.requests);
-    return { id, results, ms: performance.now() - start };
+    message = { id, ...run() };
   } catch (error) {
     // Errors lose their class between threads: the parts travel.
-    const { code, message, cause } =
-      error instanceof FunnelError
-        ? error
-        : new FunnelError('KERNELS_UNAVAILABLE', 'A search thread failed', { cause: error });
-    return { id, error: { code, message, cause } };
+    const {
+      code,
+      message: text,
+      cause,
+    } = error instanceof FunnelError
+      ? error
+      : new FunnelError('KERNELS_UNAVAILABLE', 'A search thread failed', { cause: error });
+    message = { id, error: { code, message: text, cause } };
+  }
+  port.postMessage(toPost(message));
+}
+
+/** Runs a build's job, and what comes meanwhile between its slices. */
+function between(id: number, work: Sliced<Outcome>): Outcome {
+  const mine = { id, cancelled: false };
+  building = mine;
+  try {
+    for (;;) {
+      const began = performance.now();
+      let now = began;
+      do {
+        const step = work.next();
+        if (step.done) return step.value;
+        now = performance.now();
+      } while (now < began + SLICE);
+      const until = now + SHARE_OF_SEARCHES * (now - began);
+      do {
+        const next = receiveMessageOnPort(port);
+        if (next === undefined) break;
+        serve(next.message as ThreadMessage);
+      } while (performance.now() < until);
+      if (mine.cancelled) throw new FunnelError('CLOSED', 'Expected an open index but it was closed');
+    }
+  } finally {
+    building = undefined;
   }
 }
 
-function stateFor({ version, snapshot }: SearchJob): SearchState {
+function* build(job: BuildJob): Sliced<Outcome> {
+  if (job.kind === 'plan') {
+    const rows = new Rows(codes, job.images, job.options.dim, job.half, scratch);
+    return { plan: yield* planCoding(codes, new OrdinalReader(rows, job.ordinals, halfToFloat), job.options) };
+  }
+  if (job.kind === 'encode') {
+    const { plan, images, half, ordinals, from, to, encoded } = job;
+    const rows = new Rows(codes, images, plan.coding.dim, half, scratch);
+    yield* encodeRange(codes, plan, new OrdinalReader(rows, ordinals, halfToFloat), from, to, encoded);
+    return {};
+  }
+  if (job.kind === 'sort') return { sorting: yield* sortByList(job.encoded, job.plan) };
+  if (job.kind === 'sortPlane') {
+    yield* sortPlane(job.plane, job.stride, job.sorting);
+    return {};
+  }
+  const { plan, images, half, encoded, ordinals, sorting } = job;
+  const segment = yield* finish(codes, plan, encoded, ordinals, () => true, sorting);
+  const rows = new Rows(codes, images, plan.coding.dim, half, scratch);
+  return { segment: { ...segment, agreement: yield* agreementOf(searcher, segment, rows) } };
+}
+
+function search(job: SearchJob): Outcome {
+  const start = performance.now();
+  const results = searcher.searchBatch(stateFor(job), job.requests);
+  return { results, ms: performance.now() - start };
+}
+
+function stateFor({ index, version, snapshot }: SearchJob): SearchState {
   if (snapshot !== undefined) {
     const { metric, dim, segments, tail, images, half } = snapshot;
-    current = { version, state: { metric, dim, segments, tail, rows: new Rows(codes, images, dim, half, scratch) } };
+    const rows = new Rows(codes, images, dim, half, scratch);
+    states.set(index, { version, state: { metric, dim, segments, tail, rows } });
   }
+  const current = states.get(index);
   if (current?.version !== version) throw new Error(`This thread does not have version ${version} of the index`);
   return current.state;
-}
-
-function encode({ plan, images, half, ordinals, from, to, encoded }: EncodeJob): void {
-  const rows = new Rows(codes, images, plan.coding.dim, half, scratch);
-  encodeRange(codes, plan, new OrdinalReader(rows, ordinals, halfToFloat), from, to, encoded);
 }

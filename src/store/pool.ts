@@ -1,11 +1,4 @@
-/**
- * The search threads of an index: started when first needed, as many as asked for, one job each at a time. They keep the
- * process alive only while work is pending.
- */
-import { Worker } from 'node:worker_threads';
-import { FunnelError } from '../errors.js';
-import { fromPost, toPost } from '../kernels/post.js';
-import { moduleFile } from '../places.js';
+/** The share of one index in the threads of the process: no more of them work for it at once than it asked for. */
 import type { Plan, Sorting } from './engine/build.js';
 import type { SearchRequest, SearchResult } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
@@ -18,42 +11,43 @@ import type {
   Snapshot,
   SortJob,
   SortPlaneJob,
-  ThreadReply,
   ThreadSetup,
 } from './pool-messages.js';
+import { Threads, wasClosed, workerFile } from './pool-threads.js';
 
-interface Pending {
-  job: Job;
-  snapshot?: Snapshot;
-  resolve(outcome: Outcome): void;
-  reject(error: unknown): void;
-}
-
-interface Thread {
-  worker: Worker;
-  busy: Pending | undefined;
-  /** Of the snapshot that it has. */
-  version: number;
-}
+/** By what their kernels work on: those of WASM have the memory of one index alone. */
+const shared = new Map<unknown, Threads>();
+let indexes = 0;
 
 export class Pool {
-  readonly #threads: Thread[] = [];
-  readonly #queue: Pending[] = [];
-  #nextId = 0;
-  #closed = false;
+  /** Of this index among those that share threads. */
+  readonly index = indexes++;
+  readonly #threads: Threads;
+  readonly #key: unknown;
+  #closing: Promise<void> | undefined;
 
+  /** @param size threads that may work for this index at once */
   constructor(
     readonly size: number,
-    readonly setup: ThreadSetup,
-  ) {}
+    setup: ThreadSetup,
+  ) {
+    this.#key = setup.memory ?? setup.kernels;
+    this.#threads = shared.get(this.#key) ?? new Threads(setup);
+    shared.set(this.#key, this.#threads);
+    this.#threads.join(this);
+  }
 
   /** Whether threads can be had at all: a bundle has no file for them. */
   static get available(): boolean {
     return workerFile() !== undefined;
   }
 
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
   search(snapshot: Snapshot, requests: SearchRequest[]): Promise<{ results: SearchResult[]; ms: number }> {
-    const job: Job = { kind: 'search', version: snapshot.version, requests };
+    const job: Job = { kind: 'search', index: this.index, version: snapshot.version, requests };
     return this.#run(job, snapshot) as Promise<{ results: SearchResult[]; ms: number }>;
   }
 
@@ -77,85 +71,22 @@ export class Pool {
     return (await this.#run(job)).segment!;
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    const error = wasClosed();
-    for (const waiting of this.#queue.splice(0)) waiting.reject(error);
-    await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()));
+  /** What waits and what runs is rejected; resolves once no thread works for this index. The last one ends the threads. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const done = this.#threads.leave(this);
+    if (this.#threads.isEmpty && shared.get(this.#key) === this.#threads) shared.delete(this.#key);
+    await done;
   }
 
   #run(job: Job, snapshot?: Snapshot): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      if (this.#closed) {
-        reject(wasClosed());
-        return;
-      }
-      this.#queue.push({ job, ...(snapshot && { snapshot }), resolve, reject });
-      this.#dispatch();
+      if (this.closed) reject(wasClosed());
+      else this.#threads.add({ share: this, job, ...(snapshot && { snapshot }), resolve, reject });
     });
   }
-
-  #dispatch(): void {
-    while (this.#queue.length > 0) {
-      let thread = this.#threads.find(({ busy }) => busy === undefined);
-      if (thread === undefined) {
-        if (this.#threads.length >= this.size) return;
-        try {
-          thread = this.#start();
-        } catch (error) {
-          this.#queue.shift()!.reject(error);
-          continue;
-        }
-      }
-      const pending = this.#queue.shift()!;
-      thread.busy = pending;
-      const { job, snapshot } = pending;
-      if (job.kind === 'search' && snapshot !== undefined && thread.version !== snapshot.version) {
-        job.snapshot = snapshot;
-      }
-      thread.worker.ref();
-      thread.worker.postMessage(toPost({ id: this.#nextId++, job }));
-    }
-  }
-
-  #start(): Thread {
-    const file = workerFile();
-    if (file === undefined) throw new FunnelError('KERNELS_UNAVAILABLE', 'There is no file for search threads here');
-    // No flags of the process: some of them (--input-type, --test) make no sense for a file run by a worker.
-    const worker = new Worker(file, { execArgv: [], name: 'funnelvec search', workerData: this.setup });
-    const thread: Thread = { worker, busy: undefined, version: -1 };
-    this.#threads.push(thread);
-    worker.on('message', (posted: ThreadReply) => {
-      const reply = fromPost(posted);
-      const done = thread.busy;
-      thread.busy = undefined;
-      if (!('error' in reply) && done?.job.kind === 'search') thread.version = done.job.version;
-      worker.unref();
-      if ('error' in reply)
-        done?.reject(new FunnelError(reply.error.code, reply.error.message, { cause: reply.error.cause }));
-      else done?.resolve(reply);
-      this.#dispatch();
-    });
-    const fail = (cause: unknown) => {
-      const at = this.#threads.indexOf(thread);
-      if (at >= 0) this.#threads.splice(at, 1);
-      thread.busy?.reject(
-        this.#closed ? wasClosed() : new FunnelError('KERNELS_UNAVAILABLE', 'A search thread ended', { cause }),
-      );
-      thread.busy = undefined;
-      if (!this.#closed) this.#dispatch();
-    };
-    worker.on('error', fail);
-    worker.on('messageerror', fail);
-    worker.on('exit', (code) => fail(new Error(`exit code ${code}`)));
-    return thread;
-  }
-}
-
-function wasClosed(): FunnelError {
-  return new FunnelError('CLOSED', 'Expected an open index but it was closed');
-}
-
-function workerFile(): string | undefined {
-  return moduleFile('store/pool-worker.js');
 }

@@ -145,11 +145,11 @@ class Sync {
       this.options.onProgress?.({ done: this.#done, written: this.#written });
     }
     // What was seen before the start is known to nobody any more: the ids alone are looked at again.
-    if (was !== undefined) await this.#verify();
+    const rows = was === undefined ? this.#done : await this.#verify();
     const deleted = prune ? await this.#prune() : 0;
     await this.#keep(undefined);
     const missingVectors = this.#lacking && { missingVectors: this.#lacking.size };
-    return { rows: this.#done, written: this.#written, deleted, resumed: was !== undefined, ...missingVectors };
+    return { rows, written: this.#written, deleted, resumed: was !== undefined, ...missingVectors };
   }
 
   #left(lacking: readonly Id[] | undefined): void {
@@ -219,8 +219,10 @@ class Sync {
     if (ordinal < this.#first) this.#seen[ordinal >> 3]! |= 1 << (ordinal & 7);
   }
 
-  async #verify(): Promise<void> {
+  /** The rows that the collection has now: some that an earlier call counted may have left. */
+  async #verify(): Promise<number> {
     const { timeout, signal, withPayload } = this.options;
+    let count = 0;
     for await (const { rows } of this.#pages(undefined, false)) {
       const ids = this.#ownIds(rows.ids);
       const absent: Id[] = [];
@@ -228,14 +230,18 @@ class Sync {
         const ordinal = this.#files.ordinalOf(id);
         if (this.#lacking?.has(String(rows.ids[i]))) return; // not even where an older vector is here
         if (ordinal === undefined) absent.push(rows.ids[i]!);
-        else this.#see(ordinal);
+        else {
+          this.#see(ordinal);
+          count++;
+        }
       });
       if (absent.length === 0) continue;
       const fetched = await this.source.fetch({ ids: absent, withPayload, timeout, signal });
       this.#left(fetched.lacking);
       await this.#write(fetched.rows);
-      this.#done += fetched.rows.ids.length;
+      count += fetched.rows.ids.length;
     }
+    return count;
   }
 
   async #prune(): Promise<number> {

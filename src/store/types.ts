@@ -73,7 +73,12 @@ export interface OpenIndexOptions {
    * elsewhere keeps the index. @default false
    */
   breakLock?: boolean;
-  /** Run optimize() after writes that leave more rows without codes than with. @default true */
+  /**
+   * Keep the index in order without being asked, in the background: codes for new rows after writes that leave more rows
+   * without than with, after searches have read as many of them as a build would cost, and when nothing was written for a
+   * third of a second while an eighth of the rows have none; dead rows out of files, memory and payload indexes once they are
+   * half as many as the living and more than 2 MB. Never in a script that waits for nothing. @default true
+   */
   autoOptimize?: boolean;
   /**
    * Rows that pass a filter are scored one by one, without a look at their codes, when they are at most so many. Answers in
@@ -160,7 +165,12 @@ export interface FunnelParams {
   eps?: number;
   /** Rows scored in full. @default 2 × limit, at least 32; 1.5 × limit, at least 16, where rows are on disk */
   candidates?: number;
-  /** Lists of the partition that are visited. @default an eighth of them; under a filter more, the fewer rows it leaves */
+  /**
+   * Lists of the partition that are visited, whatever they hold: an answer that is shorter for it says so (`stats.missing`).
+   *
+   * @default an eighth of them; more for a limit above 10, and under a filter the more the fewer rows it leaves: at any rate
+   *   as many as hold the rows that were asked for
+   */
   probes?: number;
 }
 
@@ -187,6 +197,11 @@ export interface IndexQueryStats {
   ms: number;
   /** Of queries with a filter. */
   filter?: IndexFilterStats;
+  /**
+   * Hits that the answer is short of, since `params.probes` lists do not hold them; under a `scoreThreshold` at most so many.
+   * Absent where it lacks none: without `probes`, answers have `limit` hits wherever so many rows pass.
+   */
+  missing?: number;
 }
 
 export type IndexFilterStats = FilterStats;
@@ -249,6 +264,10 @@ export interface IndexStats {
   metric: Metric;
   /** Rows that have codes; the others are scanned whole. */
   coded: number;
+  /** Rows without codes, and the bytes of them that every search without a filter reads, whatever its mode. */
+  uncoded: { rows: number; bytesPerQuery: number };
+  /** Dead rows that the files still hold, and that codes still hold. */
+  dead: { rows: number; coded: number };
   lists: number;
   /**
    * How well the codes tell rows apart, measured by optimize() with rows as queries: of the ten nearest that a shortlist 16

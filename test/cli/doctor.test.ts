@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'nod
 import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import * as zlib from 'node:zlib';
+import { FunnelIndex } from 'funnelvec/store';
 import { ARROW } from './arrow-files.js';
 import { done, fails } from './command.js';
 import { fakeLoader } from './fake-embedder.js';
@@ -31,6 +32,31 @@ describe('doctor', () => {
     assert.match(text, /python {4}not needed/);
     assert.match(text, /packages {2}\(all optional; npm install <name>\)\n {2}commander +14\./);
     assert.match(text, /index {5}can be written and read on disk/);
+  });
+
+  it('tells of an index how many rows have no codes or are dead, and what a search takes', async () => {
+    const folder = path('doctored');
+    const index = await FunnelIndex.create(folder, { dim: 4, autoOptimize: false });
+    const write = (from: number, count: number) =>
+      index.upsert({
+        ids: Array.from({ length: count }, (_, i) => from + i),
+        vectors: new Float32Array(4 * count).map((_, i) => Math.sin(i)),
+      });
+    await write(0, 300);
+    await index.optimize();
+    await write(290, 100);
+    await index.close();
+    const { code, stdout } = await funnelvec(['doctor', folder, '--json']);
+    assert.equal(code, 0, stdout);
+    const { rows, uncoded, dead, queryMs } = JSON.parse(stdout).index;
+    assert.deepEqual([rows, uncoded, dead], [390, { rows: 100, bytesPerQuery: 1600 }, { rows: 10, coded: 10 }]);
+    assert.ok(queryMs > 0);
+    const { stdout: text } = await funnelvec(['doctor', folder]);
+    assert.match(text, /390 rows, .* a search for ten takes [\d.]+ ms/);
+    assert.match(text, /100 rows have no codes: every search reads 1\.6 kB of them/);
+    const missing = await funnelvec(['doctor', path('nowhere')]);
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /NO_INDEX|Expected an index/);
   });
 
   it('has a usage of its own', async () => {

@@ -16,7 +16,8 @@ if (files.length === 0) {
 log(`Running ${files.length} test files`);
 
 /** Nothing is timed in these, so that they may run beside each other: builds of bundles, bits, random tables. */
-const UNTIMED = /package.bundlers|kernels.(kernels|codes)\.test|cli.(random-tables|parquet-random)/;
+const UNTIMED =
+  /package.bundlers|kernels.(kernels|codes)\.test|cli.(random-tables|parquet-random)|store.(exact|heads)\.test/;
 const [bundles, others] = [/bundlers/, /^(?!.*bundlers)/].map((part) => files.filter((file) => part.test(file)));
 const together = [...bundles, ...others.filter((file) => UNTIMED.test(file))]; // the longest first
 const alone = others.filter((file) => !UNTIMED.test(file));

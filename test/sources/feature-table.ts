@@ -73,8 +73,8 @@ export const FEATURES: readonly Feature[] = [
   feature(
     'recommend: heads are searched by the strategy',
     'engine',
-    { none: 'by the mean of the positives' },
-    { none: 'by the mean of the positives' },
+    { none: 'near each positive, or by the sum' },
+    'ours',
   ),
   feature(
     'recommend: negatives alone',

@@ -112,7 +112,7 @@ for (const metric of ['cosine', 'dot', 'euclid'] as Metric[]) {
       assert.equal(stats.exact, 'certified');
     });
 
-    it("mode 'exact' scores every row by the strategy; mode 'funnel' the pool of the mean", async () => {
+    it("mode 'exact' scores every row by the strategy; mode 'funnel' the pools of the examples", async () => {
       const positive = [5, 900, 4000];
       for (const negative of [[], [17, 2500]]) {
         for (const strategy of ['best_score', 'sum_scores'] as const) {

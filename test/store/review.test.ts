@@ -33,8 +33,9 @@ describe('FunnelIndex, calls that overlap', () => {
       const writing = index.upsert([{ id, vector }]).then(() => {
         done = true;
       });
-      while (!done) {
-        await null;
+      for (let look = 1; !done; look++) {
+        // Between microtasks, and between turns of the event loop, which a write may wait for.
+        await (look % 50 === 0 ? new Promise((resolve) => setImmediate(resolve)) : null);
         const [point] = index.getSync([id]);
         if (point === undefined) continue;
         assert.deepEqual(point.vector, vector);

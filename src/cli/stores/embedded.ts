@@ -99,8 +99,8 @@ class EmbeddedTarget implements Target {
   }
 
   async finish(onProgress: (step: string, share: number) => void): Promise<void> {
-    const { coded, count } = this.index.stats();
-    if (count === 0 || coded === count) return;
+    const { coded, count, dead } = this.index.stats();
+    if (count === 0 || (coded === count && dead.rows <= count)) return; // rows written again leave dead ones
     await this.index.optimize({
       onProgress: ({ phase, done, total }) => onProgress(`codes: ${phase}`, total === 0 ? 1 : done / total),
     });

@@ -1,5 +1,6 @@
 /** Whether the codes of a segment tell its rows apart: measured on some of them when it is built. */
 import { halfToFloat } from '../../kernels/reference.js';
+import type { Sliced } from '../payload/slices.js';
 import { defaultCandidates, type RowTier, type Searcher } from './search.js';
 import type { Segment } from './segment.js';
 
@@ -12,7 +13,7 @@ const LONGER = 16;
  * Some rows are queries: of the ten best other rows that a long shortlist finds, the share that the default one finds, or
  * rows as good. Undefined of so few rows that both would hold most, and of a head of another kind, which is as its owner wants it.
  */
-export function agreementOf(searcher: Searcher, segment: Segment, rows: RowTier): number | undefined {
+export function* agreementOf(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<number | undefined> {
   const { coding, count, ordinals } = segment;
   const { metric, dim } = coding;
   const k = NEAREST + 1;
@@ -27,11 +28,13 @@ export function agreementOf(searcher: Searcher, segment: Segment, rows: RowTier)
     rows.read(ordinal, 1, vector, halfToFloat);
     const norm = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
     if (norm === 0) continue;
+    yield;
     const keysOf = (most: number) => {
       const result = searcher.search(state, { vector, norm, k, mode: 'funnel', candidates: most });
       return result.keys.filter((_, place) => result.ordinals[place] !== ordinal);
     };
     const long = keysOf(LONGER * candidates).slice(0, NEAREST);
+    yield;
     const last = long.at(-1) ?? Number.POSITIVE_INFINITY;
     found += Math.min(long.length, keysOf(candidates).filter((key) => key >= last).length);
     wanted += long.length;

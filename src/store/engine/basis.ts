@@ -4,7 +4,9 @@
  * quality: how far it is from orthonormal is measured, and every bound pays for it.
  */
 import type { CodeKernels } from '../../kernels/codes.js';
+import { atOnce, type Sliced } from '../payload/slices.js';
 import { symmetricEigen } from './eigen.js';
+import { project } from './project.js';
 
 export interface Basis {
   /** Dims of a row. */
@@ -35,42 +37,48 @@ const OWN_EIGENVALUE = 1 / 8;
  * @param width how many directions, a multiple of 8
  * @param own a direction of length 1 that queries may have much of, though rows have not: it becomes one of the first
  */
-export function principalBasis(
+export function principalBasis(...given: Parameters<typeof findBasis>): Basis {
+  return atOnce(findBasis(...given));
+}
+
+/** The same in slices. */
+export function* findBasis(
   kernels: CodeKernels,
   samples: readonly [Float32Array, ...Float32Array[]],
   dim: number,
   width: number,
   seed = 1,
   own: Float64Array | null = null,
-): Basis {
-  const moment = gram(kernels, samples[0], samples[0].length / dim, dim);
+): Sliced<Basis> {
+  const moment = yield* gram(kernels, samples[0], samples[0].length / dim, dim);
   for (const units of samples.slice(1)) {
-    gram(kernels, units, units.length / dim, dim).forEach((value, i) => {
+    const other = yield* gram(kernels, units, units.length / dim, dim);
+    other.forEach((value, i) => {
       moment[i]! += value;
     });
   }
   if (own !== null) makeEigenvector(moment, dim, own);
   const wanted = Math.min(dim, width);
   const w = Math.min(dim, wanted + OVERSAMPLING);
-  const directions = w === dim ? allDirections(moment, dim) : leadingDirections(kernels, moment, dim, w, seed);
-  const basis = fromDirections(kernels, directions, dim, width, wanted);
+  const directions = yield* w === dim ? allDirections(moment, dim) : leadingDirections(kernels, moment, dim, w, seed);
+  const basis = yield* fromDirections(kernels, directions, dim, width, wanted);
   if (basis.skew < MOST_SKEW) return basis;
   // Rows of fewer directions than were asked for: what the iteration found beyond them is noise.
-  orthonormaliseRows(directions, dim, wanted);
-  const again = fromDirections(kernels, directions, dim, width, wanted);
-  return again.skew < MOST_SKEW ? again : fromDirections(kernels, directions, dim, width, 0);
+  yield* orthonormaliseRows(directions, dim, wanted);
+  const again = yield* fromDirections(kernels, directions, dim, width, wanted);
+  return again.skew < MOST_SKEW ? again : yield* fromDirections(kernels, directions, dim, width, 0);
 }
 
 /** A basis further from orthonormal than this says little, and at 1 bounds would fail. */
 export const MOST_SKEW = 0.01;
 
-function fromDirections(
+function* fromDirections(
   kernels: CodeKernels,
   directions: Float64Array,
   dim: number,
   width: number,
   wanted: number,
-): Basis {
+): Sliced<Basis> {
   let largest = 0;
   for (let i = 0; i < wanted * dim; i++) largest = Math.max(largest, Math.abs(directions[i]!));
   const step = largest > 0 && Number.isFinite(largest) ? 2 ** Math.ceil(Math.log2(largest / MOST_STEPS)) : 1;
@@ -84,7 +92,7 @@ function fromDirections(
       plane[(2 * i + 1) * stride + j] = low;
     }
   }
-  return basisFromPlane(kernels, plane, step, dim);
+  return yield* readBasis(kernels, plane, step, dim);
 }
 
 /** What two signed bytes reach. */
@@ -96,8 +104,9 @@ export function strideOf(dim: number): number {
 }
 
 /** Gram–Schmidt, twice for each row; rows that depend on earlier ones become zeros. */
-function orthonormaliseRows(a: Float64Array, dim: number, count: number): void {
+function* orthonormaliseRows(a: Float64Array, dim: number, count: number): Sliced<void> {
   for (let i = 0; i < count; i++) {
+    yield;
     const row = a.subarray(i * dim, (i + 1) * dim);
     let before = Math.sqrt(dotOf(row, row));
     for (let round = 0; round < 2; round++) {
@@ -123,6 +132,10 @@ function dotOf(a: Float64Array, b: Float64Array): number {
 
 /** Rows of zeros are no directions. */
 export function basisFromPlane(kernels: CodeKernels, plane: Uint8Array, step: number, dim: number): Basis {
+  return atOnce(readBasis(kernels, plane, step, dim));
+}
+
+export function* readBasis(kernels: CodeKernels, plane: Uint8Array, step: number, dim: number): Sliced<Basis> {
   const stride = strideOf(dim);
   const width = plane.length / (2 * stride);
   const columns = new Float32Array(dim * width);
@@ -131,17 +144,17 @@ export function basisFromPlane(kernels: CodeKernels, plane: Uint8Array, step: nu
     const high = 2 * i * stride;
     for (let j = 0; j < dim; j++) columns[j * width + i] = (256 * bytes[high + j]! + bytes[high + stride + j]!) * step;
   }
-  return { dim, width, plane, step, columns, skew: skewOf(kernels, columns, dim, width) };
+  return { dim, width, plane, step, columns, skew: yield* skewOf(kernels, columns, dim, width) };
 }
 
 /** Σ x xᵀ, `dim × dim`, scaled to trace 1. */
-function gram(kernels: CodeKernels, units: Float32Array, count: number, dim: number): Float64Array {
+function* gram(kernels: CodeKernels, units: Float32Array, count: number, dim: number): Sliced<Float64Array> {
   const transposed = new Float32Array(units.length);
   for (let r = 0; r < count; r++) {
     for (let j = 0; j < dim; j++) transposed[j * count + r] = units[r * dim + j]!;
   }
   const out = new Float64Array(dim * dim);
-  kernels.project({ rows: transposed, count: dim, dim: count, basis: units, width: dim, out });
+  yield* project(kernels, { rows: transposed, count: dim, dim: count, basis: units, width: dim, out });
   let trace = 0;
   for (let j = 0; j < dim; j++) trace += out[j * dim + j]!;
   const scale = trace > 0 ? 1 / trace : 1;
@@ -160,18 +173,18 @@ function makeEigenvector(moment: Float64Array, dim: number, own: Float64Array): 
   }
 }
 
-function allDirections(moment: Float64Array, dim: number): Float64Array {
-  return symmetricEigen(moment, dim).vectors;
+function* allDirections(moment: Float64Array, dim: number): Sliced<Float64Array> {
+  return (yield* symmetricEigen(moment, dim)).vectors;
 }
 
 /** Subspace iteration, then the eigenvectors inside the subspace (Rayleigh–Ritz). Row-major, `w × dim`. */
-function leadingDirections(
+function* leadingDirections(
   kernels: CodeKernels,
   moment: Float64Array,
   dim: number,
   w: number,
   seed: number,
-): Float64Array {
+): Sliced<Float64Array> {
   const matrix = new Float32Array(moment);
   let q: Float32Array = new Float32Array(dim * w);
   let state = seed >>> 0 || 1;
@@ -181,14 +194,14 @@ function leadingDirections(
   }
   const product = new Float64Array(dim * w);
   for (let round = 1; round <= MULTIPLICATIONS; round++) {
-    kernels.project({ rows: matrix, count: dim, dim, basis: q, width: w, out: product });
+    yield* project(kernels, { rows: matrix, count: dim, dim, basis: q, width: w, out: product });
     // Two multiplications between orthonormalisations: their condition still fits float64.
-    q = round % 2 === 0 ? orthonormalColumns(kernels, product, dim, w) : scaled(product);
+    q = round % 2 === 0 ? yield* orthonormalColumns(kernels, product, dim, w) : scaled(product);
   }
-  kernels.project({ rows: matrix, count: dim, dim, basis: q, width: w, out: product });
+  yield* project(kernels, { rows: matrix, count: dim, dim, basis: q, width: w, out: product });
   const small = new Float64Array(w * w);
   const qt = transpose(q, dim, w);
-  kernels.project({ rows: qt, count: w, dim, basis: new Float32Array(product), width: w, out: small });
+  yield* project(kernels, { rows: qt, count: w, dim, basis: new Float32Array(product), width: w, out: small });
   for (let i = 0; i < w; i++) {
     for (let j = 0; j < i; j++) {
       const mean = (small[i * w + j]! + small[j * w + i]!) / 2;
@@ -196,19 +209,20 @@ function leadingDirections(
       small[j * w + i] = mean;
     }
   }
-  const { vectors } = symmetricEigen(small, w);
+  const { vectors } = yield* symmetricEigen(small, w);
   const out = new Float64Array(w * dim);
-  kernels.project({ rows: new Float32Array(vectors), count: w, dim: w, basis: qt, width: dim, out });
+  yield* project(kernels, { rows: new Float32Array(vectors), count: w, dim: w, basis: qt, width: dim, out });
   return out;
 }
 
 /** Cholesky QR: the columns of a, orthonormalised. */
-function orthonormalColumns(kernels: CodeKernels, a: Float64Array, dim: number, w: number): Float32Array {
+function* orthonormalColumns(kernels: CodeKernels, a: Float64Array, dim: number, w: number): Sliced<Float32Array> {
   const columns = scaled(a);
   const g = new Float64Array(w * w);
-  kernels.project({ rows: transpose(columns, dim, w), count: w, dim, basis: columns, width: w, out: g });
+  yield* project(kernels, { rows: transpose(columns, dim, w), count: w, dim, basis: columns, width: w, out: g });
   // G = L Lᵀ; a column that depends on earlier ones becomes zeros.
   for (let i = 0; i < w; i++) {
+    yield;
     for (let j = 0; j <= i; j++) {
       let sum = g[i * w + j]!;
       for (let k = 0; k < j; k++) sum -= g[i * w + k]! * g[j * w + k]!;
@@ -219,6 +233,7 @@ function orthonormalColumns(kernels: CodeKernels, a: Float64Array, dim: number, 
   const out = new Float32Array(dim * w);
   const row = new Float64Array(w);
   for (let r = 0; r < dim; r++) {
+    yield;
     for (let i = 0; i < w; i++) {
       let sum = columns[r * w + i]!;
       for (let k = 0; k < i; k++) sum -= g[i * w + k]! * row[k]!;
@@ -250,9 +265,9 @@ function transpose(a: Float32Array, rows: number, columns: number): Float32Array
 /**
  * ‖F‖₂ ≤ ‖F⁴‖_F^¼ for the symmetric F = G − I (Σλ⁸)^⅛; both squarings are rounded far below what is added for it.
  */
-function skewOf(kernels: CodeKernels, columns: Float32Array, dim: number, width: number): number {
+function* skewOf(kernels: CodeKernels, columns: Float32Array, dim: number, width: number): Sliced<number> {
   const f = new Float64Array(width * width);
-  kernels.project({ rows: transpose(columns, dim, width), count: width, dim, basis: columns, width, out: f });
+  yield* project(kernels, { rows: transpose(columns, dim, width), count: width, dim, basis: columns, width, out: f });
   for (let i = 0; i < width; i++) if (f[i * width + i]! > 0) f[i * width + i]! -= 1;
   let power = f;
   let scale = 1;
@@ -263,7 +278,7 @@ function skewOf(kernels: CodeKernels, columns: Float32Array, dim: number, width:
     const single = new Float32Array(power.length);
     for (let i = 0; i < single.length; i++) single[i] = power[i]! / largest;
     const squared = new Float64Array(width * width);
-    kernels.project({ rows: single, count: width, dim: width, basis: single, width, out: squared });
+    yield* project(kernels, { rows: single, count: width, dim: width, basis: single, width, out: squared });
     power = squared;
     scale = (scale * largest) ** 2;
   }

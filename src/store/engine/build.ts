@@ -1,10 +1,11 @@
 /** Builds a segment: choose a coding from a sample, encode every row, sort rows by list. */
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
-import { type Basis, basisFromPlane, principalBasis } from './basis.js';
+import type { Sliced } from '../payload/slices.js';
+import { type Basis, findBasis, readBasis } from './basis.js';
 import { codedMetric, commonMean, squareOf } from './centre.js';
 import { CHUNK_ROWS, Coder, type Encoded, toUnits } from './coder.js';
-import { type Grouping, groupingOf, kMeans } from './k-means.js';
+import { findGroups, findLists, type Grouping } from './k-means.js';
 import { arrayIn } from './memory.js';
 import {
   type EncodedOrder,
@@ -18,6 +19,7 @@ import {
   planPrefix,
 } from './order.js';
 import { centroidRows, type Lists, listsFor, sampleFor } from './partition.js';
+import { project } from './project.js';
 import { headQuantiser, type Quantiser, rowQuantiser, widen } from './quantiser.js';
 import { allBlocks, blocksOf, type Coding, type Lengths, maskOf, type Partition, type Segment } from './segment.js';
 
@@ -54,14 +56,14 @@ function momentSample(dim: number): number {
 const MOST_ROTATED = 8192;
 
 /** A basis is never worth failing for: answers do not depend on it. */
-function basisOrNone(
+function* basisOrNone(
   kernels: CodeKernels,
   moment: Float32Array,
   mean: Float64Array | null,
   options: BuildOptions,
-): Basis | null {
+): Sliced<Basis | null> {
   try {
-    return basisFor(kernels, moment, mean, options);
+    return yield* basisFor(kernels, moment, mean, options);
   } catch {
     return null;
   }
@@ -75,21 +77,28 @@ export interface Plan {
 }
 
 /** @throws when the reader does */
-export function planCoding(kernels: CodeKernels, rows: RowReader, options: BuildOptions): Plan {
+export function* planCoding(kernels: CodeKernels, rows: RowReader, options: BuildOptions): Sliced<Plan> {
   const { dim, metric, rotation, head, width } = options;
   const lists = Math.min(options.lists ?? listsFor(rows.count), Math.floor(rows.count / 8));
-  const sample = sampleRows(rows, dim, momentSample(dim));
+  const sample = yield* sampleRows(rows, dim, momentSample(dim));
   const mean = commonMean(sample, dim, metric);
+  yield;
   const prefix = typeof options.order === 'object' ? planPrefix(sample, dim, options.order.prefix, metric) : null;
+  yield;
   const moment = toUnits(sample, dim, metric, mean);
-  const basis = rotation === 'none' || dim > MOST_ROTATED ? null : basisOrNone(kernels, moment, mean, options);
+  yield;
+  const basis = rotation === 'none' || dim > MOST_ROTATED ? null : yield* basisOrNone(kernels, moment, mean, options);
   if (basis !== null) moveInto(kernels, basis);
   const full = width >= dim ? 0 : Math.ceil(dim / 8) * 8;
 
-  const rotated = rotate(kernels, basis, moment, dim, width);
+  const rotated = yield* rotate(kernels, basis, moment, dim, width);
   const unrotated = full > 0 ? new Float64Array(moment) : new Float64Array(0);
+  yield;
   const heads = headQuantiser(rotated, width, 0, head);
-  if (basis !== null && mean !== null) widenAlong(kernels, basis, mean, rotated, heads);
+  if (basis !== null && mean !== null) yield* widenAlong(kernels, basis, mean, rotated, heads);
+  yield;
+  const levelQuantiser = rowQuantiser(rotated, width, head, width - head);
+  yield;
   const coding: Coding = {
     dim,
     metric,
@@ -99,27 +108,27 @@ export function planCoding(kernels: CodeKernels, rows: RowReader, options: Build
     width,
     full,
     headQuantiser: heads,
-    levelQuantiser: rowQuantiser(rotated, width, head, width - head),
+    levelQuantiser,
     fullQuantiser: full > 0 ? rowQuantiser(unrotated, dim, 0, full) : rowQuantiser(unrotated, 1, 0, 0),
     order: prefix ?? (typeof options.order === 'string' ? planOrder(options.order, moment, dim, head, heads) : null),
   };
-  const partition = lists > 1 ? partitionOf(kernels, rows, coding, lists) : null;
-  return { coding, partition, grouping: partition === null ? null : groupingOf(kernels, partition) };
+  const partition = lists > 1 ? yield* partitionOf(kernels, rows, coding, lists) : null;
+  return { coding, partition, grouping: partition === null ? null : yield* findGroups(kernels, partition) };
 }
 
 /**
  * Queries that keep the mean ask first who has most along it: the codes of that direction must tell those rows apart that
  * others would clip.
  */
-function widenAlong(
+function* widenAlong(
   kernels: CodeKernels,
   basis: Basis,
   mean: Float64Array,
   rotated: Float64Array,
   quantiser: Quantiser,
-): void {
+): Sliced<void> {
   const length = Math.sqrt(squareOf(mean));
-  const along = rotate(
+  const along = yield* rotate(
     kernels,
     basis,
     Float32Array.from(mean, (value) => value / length),
@@ -129,17 +138,23 @@ function widenAlong(
   for (let i = 0; i < quantiser.base.length; i++) if (along[i]! ** 2 > 0.5) widen(quantiser, rotated, basis.width, i);
 }
 
-function basisFor(kernels: CodeKernels, units: Float32Array, mean: Float64Array | null, options: BuildOptions): Basis {
+function* basisFor(
+  kernels: CodeKernels,
+  units: Float32Array,
+  mean: Float64Array | null,
+  options: BuildOptions,
+): Sliced<Basis> {
   const { dim, metric, width, queries, basis } = options;
-  if (basis !== undefined) return basisFromPlane(kernels, basis.plane, basis.step, dim);
+  if (basis !== undefined) return yield* readBasis(kernels, basis.plane, basis.step, dim);
   // Of dot, queries keep the mean; of the others, those that are unlike the rows have it the other way round.
   const seen = queries && toUnits(queries.slice(), dim, metric, metric === 'dot' ? null : mean);
   const length = mean === null ? 0 : Math.sqrt(squareOf(mean));
   const own = length > 0 ? mean!.map((value) => value / length) : null;
-  return principalBasis(kernels, seen === undefined || seen.length === 0 ? [units] : [units, seen], dim, width, 1, own);
+  const samples: [Float32Array, ...Float32Array[]] = seen === undefined || seen.length === 0 ? [units] : [units, seen];
+  return yield* findBasis(kernels, samples, dim, width, 1, own);
 }
 
-function partitionOf(kernels: CodeKernels, rows: RowReader, coding: Coding, lists: number) {
+function* partitionOf(kernels: CodeKernels, rows: RowReader, coding: Coding, lists: number): Sliced<Lists> {
   const { dim, metric, mean, width, basis } = coding;
   const dims = coding.head;
   const wanted = Math.min(rows.count, sampleFor(lists));
@@ -149,24 +164,25 @@ function partitionOf(kernels: CodeKernels, rows: RowReader, coding: Coding, list
     const units = toUnits(chunk, dim, metric, mean);
     const n = units.length / dim;
     const stride = basis === null ? width : dims;
-    const rotated = rotate(kernels, basis, units, dim, stride, width);
+    const rotated = yield* rotate(kernels, basis, units, dim, stride, width);
     for (let r = 0; r < n; r++) {
       for (let i = 0; i < dims; i++) heads[(done + r) * dims + i] = rotated[r * stride + i]!;
     }
     done += n;
+    yield;
   }
-  return kMeans(kernels, heads.subarray(0, done * dims), dims, lists);
+  return yield* findLists(kernels, heads.subarray(0, done * dims), dims, lists);
 }
 
 /** Unit rows times the first `width` directions; without a basis the rows themselves, padded. */
-function rotate(
+function* rotate(
   kernels: CodeKernels,
   basis: Basis | null,
   units: Float32Array,
   dim: number,
   width: number,
   columns = width,
-): Float64Array {
+): Sliced<Float64Array> {
   const count = units.length / dim;
   const out = new Float64Array(count * width);
   if (basis === null) {
@@ -180,17 +196,18 @@ function rotate(
     part = new Float32Array(dim * width);
     for (let j = 0; j < dim; j++) part.set(basis.columns.subarray(j * columns, j * columns + width), j * width);
   }
-  kernels.project({ rows: units, count, dim, basis: part, width, out });
+  yield* project(kernels, { rows: units, count, dim, basis: part, width, out });
   return out;
 }
 
-function sampleRows(rows: RowReader, dim: number, wanted: number): Float32Array {
+function* sampleRows(rows: RowReader, dim: number, wanted: number): Sliced<Float32Array> {
   const n = Math.min(rows.count, wanted);
   const out = new Float32Array(n * dim);
   let done = 0;
   for (const chunk of sampleChunks(rows, dim, n)) {
     out.set(chunk, done * dim);
     done += chunk.length / dim;
+    yield;
   }
   return out.subarray(0, done * dim);
 }
@@ -256,17 +273,18 @@ function orderRoom(kernels: CodeKernels, coding: OrderCoding, count: number): En
 }
 
 /** Encodes rows [from, to) of the reader; `from` is a multiple of 16. */
-export function encodeRange(
+export function* encodeRange(
   kernels: CodeKernels,
   plan: Plan,
   rows: RowReader,
   from: number,
   to: number,
   out: Encoded,
-): void {
+): Sliced<void> {
   const coder = new Coder(kernels, plan);
   for (let first = from; first < to; first += CHUNK_ROWS) {
     coder.encode(rows.read(first, Math.min(CHUNK_ROWS, to - first)), first, out);
+    yield;
   }
 }
 
@@ -278,11 +296,15 @@ export interface Sorting {
   offsets: Uint32Array | null;
 }
 
+/** Rows that are moved between two breaks. */
+const ROWS_AT_ONCE = 2048;
+
 /** Puts a plane of rows in the order of lists, where it is: a cycle of places at a time, since planes are large. */
-export function sortPlane(plane: Uint8Array, stride: number, { order }: Sorting): void {
+export function* sortPlane(plane: Uint8Array, stride: number, { order }: Sorting): Sliced<void> {
   if (order === null || stride === 0) return;
   const done = new Uint8Array(order.length);
   const first = new Uint8Array(stride);
+  let moved = 0;
   for (let start = 0; start < order.length; start++) {
     if (done[start] === 1) continue;
     first.set(plane.subarray(start * stride, (start + 1) * stride));
@@ -291,9 +313,11 @@ export function sortPlane(plane: Uint8Array, stride: number, { order }: Sorting)
       plane.copyWithin(place * stride, from * stride, (from + 1) * stride);
       done[place] = 1;
       place = from;
+      if (++moved % ROWS_AT_ONCE === 0) yield;
     }
     plane.set(first, place * stride);
     done[place] = 1;
+    if (++moved % ROWS_AT_ONCE === 0) yield;
   }
 }
 
@@ -304,69 +328,73 @@ export function sortPlane(plane: Uint8Array, stride: number, { order }: Sorting)
  * The full plane is sorted apart: it is most of the work, and another thread may do it meanwhile.
  *
  */
-export function finish(
+export function* finish(
   kernels: CodeKernels,
   plan: Plan,
   encoded: Encoded,
   ordinals: Uint32Array,
   alive: (ordinal: number) => boolean,
   sorting: Sorting,
-): Segment {
+): Sliced<Segment> {
   const { coding } = plan;
   const { count, finePlane, levelPlane, fullPlane } = encoded;
   const { order, offsets } = sorting;
-  sortPlane(finePlane, coding.head / 2, sorting);
-  sortPlane(levelPlane, coding.width - coding.head, sorting);
+  yield* sortPlane(finePlane, coding.head / 2, sorting);
+  yield* sortPlane(levelPlane, coding.width - coding.head, sorting);
   const sorted = arrayIn(kernels, Uint32Array, count);
-  for (let r = 0; r < count; r++) sorted[r] = ordinals[order === null ? r : order[r]!]!;
+  for (const [from, to] of stretches(count)) {
+    for (let r = from; r < to; r++) sorted[r] = ordinals[order === null ? r : order[r]!]!;
+    yield;
+  }
   const lengthsOf = (values: Float64Array) => toLengths(kernels, values, order);
 
-  let largestNorm = 0;
-  for (const norm of encoded.norms) largestNorm = Math.max(largestNorm, norm);
+  const largestNorm = yield* largestOf(encoded.norms);
   const ordersByLength = codedMetric(coding.metric, coding.mean) !== 'cosine';
   const norms = arrayIn(kernels, Float32Array, ordersByLength ? blocksOf(count) * BLOCK_ROWS : 0);
-  for (let r = 0; r < Math.min(count, norms.length); r++) {
-    norms[r] = encoded.norms[order === null ? r : order[r]!]! / (largestNorm || 1);
+  for (const [from, to] of stretches(Math.min(count, norms.length))) {
+    for (let r = from; r < to; r++) norms[r] = encoded.norms[order === null ? r : order[r]!]! / (largestNorm || 1);
+    yield;
   }
 
   return {
     coding,
     count,
-    headPlane: order === null ? encoded.headPlane : moveHead(kernels, encoded.headPlane, coding.head, order),
+    headPlane: order === null ? encoded.headPlane : yield* moveHead(kernels, encoded.headPlane, coding.head, order),
     finePlane,
     levelPlane,
     fullPlane,
-    coarseError: lengthsOf(encoded.coarseError),
-    fineError: lengthsOf(encoded.fineError),
-    levelError: lengthsOf(encoded.levelError),
-    fullError: lengthsOf(encoded.fullError),
-    headTail: lengthsOf(encoded.headTail),
-    levelTail: lengthsOf(encoded.levelTail),
+    coarseError: yield* lengthsOf(encoded.coarseError),
+    fineError: yield* lengthsOf(encoded.fineError),
+    levelError: yield* lengthsOf(encoded.levelError),
+    fullError: yield* lengthsOf(encoded.fullError),
+    headTail: yield* lengthsOf(encoded.headTail),
+    levelTail: yield* lengthsOf(encoded.levelTail),
     norms,
     largestNorm,
     ordinals: sorted,
     partition: plan.partition === null ? null : partitionWith(kernels, plan.partition, offsets!),
-    order: encoded.order === null ? null : orderWith(kernels, coding, encoded.order, count, order),
+    order: encoded.order === null ? null : yield* orderWith(kernels, coding, encoded.order, count, order),
     blocks: allBlocks(kernels, count),
     mask: maskOf(kernels, sorted, alive),
   };
 }
 
-function orderWith(
+function* orderWith(
   kernels: CodeKernels,
   { metric, order }: Coding,
   encoded: EncodedOrder,
   count: number,
   moved: Uint32Array | null,
-): Order {
+): Sliced<Order> {
   let plane = encoded.plane;
   if (moved !== null) {
     plane = arrayIn(kernels, Uint8Array, plane.length);
     movePlane(order!, encoded.plane, moved, plane);
+    yield;
     kernels.release(encoded.plane);
   }
   const own = order!.kind === 'prefix';
-  const largestNorm = encoded.norms.reduce((most, norm) => Math.max(most, norm), 0);
+  const largestNorm = yield* largestOf(encoded.norms);
   const ordersByLength = own && orderMetric(order!, metric) !== 'cosine';
   const norms = arrayIn(kernels, Float32Array, ordersByLength ? blocksOf(count) * BLOCK_ROWS : 0);
   const zeros: number[] = [];
@@ -387,19 +415,25 @@ function partitionWith(kernels: CodeKernels, { dims, centroids, halfSquares }: L
 }
 
 /** A stable counting sort: within a list rows keep their order. */
-export function sortByList(encoded: Encoded, { partition }: Plan): Sorting {
+export function* sortByList(encoded: Encoded, { partition }: Plan): Sliced<Sorting> {
   const lists = partition?.halfSquares.length ?? 0;
   if (lists === 0) return { order: null, offsets: null };
   const offsets = new Uint32Array(lists + 1);
-  for (const list of encoded.lists) offsets[list + 1]!++;
+  for (const [from, to] of stretches(encoded.count)) {
+    for (let row = from; row < to; row++) offsets[encoded.lists[row]! + 1]!++;
+    yield;
+  }
   for (let c = 0; c < lists; c++) offsets[c + 1]! += offsets[c]!;
   const next = offsets.slice();
   const order = new Uint32Array(new SharedArrayBuffer(4 * encoded.count));
-  for (let row = 0; row < encoded.count; row++) order[next[encoded.lists[row]!]!++] = row;
+  for (const [from, to] of stretches(encoded.count)) {
+    for (let row = from; row < to; row++) order[next[encoded.lists[row]!]!++] = row;
+    yield;
+  }
   return { order, offsets };
 }
 
-function moveHead(kernels: CodeKernels, plane: Uint8Array, head: number, order: Uint32Array): Uint8Array {
+function* moveHead(kernels: CodeKernels, plane: Uint8Array, head: number, order: Uint32Array): Sliced<Uint8Array> {
   const to = arrayIn(kernels, Uint8Array, plane.length);
   const words = new Uint32Array(plane.buffer, plane.byteOffset, plane.length / 4);
   const out = new Uint32Array(to.buffer, to.byteOffset, to.length / 4);
@@ -409,20 +443,38 @@ function moveHead(kernels: CodeKernels, plane: Uint8Array, head: number, order: 
     const source = (from >> 4) * groups * BLOCK_ROWS + (from & 15);
     const target = (r >> 4) * groups * BLOCK_ROWS + (r & 15);
     for (let g = 0; g < groups; g++) out[target + g * BLOCK_ROWS] = words[source + g * BLOCK_ROWS]!;
+    if (r % ROWS_AT_ONCE === 0) yield;
   }
   kernels.release(plane);
   return to;
 }
 
 /** One byte each, rounded up. */
-function toLengths(kernels: CodeKernels, values: Float64Array, order: Uint32Array | null): Lengths {
-  let largest = 0;
-  for (const value of values) largest = Math.max(largest, value);
+function* toLengths(kernels: CodeKernels, values: Float64Array, order: Uint32Array | null): Sliced<Lengths> {
+  const largest = yield* largestOf(values);
   const scale = (largest / 255) * (1 + 1e-12);
   // A block more than the rows fill: kernels read whole blocks.
   const bytes = arrayIn(kernels, Uint8Array, blocksOf(values.length) * BLOCK_ROWS);
-  for (let r = 0; r < values.length; r++) {
-    bytes[r] = scale === 0 ? 0 : Math.min(255, Math.ceil(values[order === null ? r : order[r]!]! / scale));
+  for (const [from, to] of stretches(values.length)) {
+    for (let r = from; r < to; r++) {
+      bytes[r] = scale === 0 ? 0 : Math.min(255, Math.ceil(values[order === null ? r : order[r]!]! / scale));
+    }
+    yield;
   }
   return { bytes, scale };
+}
+
+function* largestOf(values: Float64Array): Sliced<number> {
+  let largest = 0;
+  for (const [from, to] of stretches(values.length)) {
+    for (let r = from; r < to; r++) largest = Math.max(largest, values[r]!);
+    yield;
+  }
+  return largest;
+}
+
+/** What is cheap for a row is done for so many of them between two breaks. */
+function* stretches(count: number): Generator<[number, number]> {
+  const rows = 1 << 15;
+  for (let from = 0; from < count; from += rows) yield [from, Math.min(count, from + rows)];
 }

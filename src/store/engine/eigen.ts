@@ -2,16 +2,17 @@
  * Eigenvectors of a symmetric matrix, all of them: Householder reduction to tridiagonal form, then implicit QL with
  * Wilkinson shifts (Golub & Van Loan, Matrix Computations, §8.3). For the few hundred dims that a basis has.
  */
+import type { Sliced } from '../payload/slices.js';
 
 /**
  * @param a `n × n`, row-major; overwritten
  * @returns eigenvalues, descending, and `vectors`: row i is the unit eigenvector of value i
  */
-export function symmetricEigen(a: Float64Array, n: number): { values: Float64Array; vectors: Float64Array } {
+export function* symmetricEigen(a: Float64Array, n: number): Sliced<{ values: Float64Array; vectors: Float64Array }> {
   const diagonal = new Float64Array(n);
   const beside = new Float64Array(n);
-  const q = tridiagonalise(a, n, diagonal, beside);
-  implicitQl(diagonal, beside, q, n);
+  const q = yield* tridiagonalise(a, n, diagonal, beside);
+  yield* implicitQl(diagonal, beside, q, n);
 
   const order = Array.from(diagonal.keys()).sort((i, j) => diagonal[j]! - diagonal[i]!);
   const vectors = new Float64Array(n * n);
@@ -22,10 +23,16 @@ export function symmetricEigen(a: Float64Array, n: number): { values: Float64Arr
 }
 
 /** Reduces a to T = Qᵀ a Q; returns Qᵀ, whose ROWS will become the eigenvectors. */
-function tridiagonalise(a: Float64Array, n: number, diagonal: Float64Array, beside: Float64Array): Float64Array {
+function* tridiagonalise(
+  a: Float64Array,
+  n: number,
+  diagonal: Float64Array,
+  beside: Float64Array,
+): Sliced<Float64Array> {
   const reflectors: { v: Float64Array; beta: number; k: number }[] = [];
   const p = new Float64Array(n);
   for (let k = 0; k < n - 2; k++) {
+    yield;
     // Annihilates column k below the subdiagonal.
     let norm2 = 0;
     for (let i = k + 1; i < n; i++) norm2 += a[i * n + k]! ** 2;
@@ -68,6 +75,7 @@ function tridiagonalise(a: Float64Array, n: number, diagonal: Float64Array, besi
   for (let i = 0; i < n; i++) q[i * n + i] = 1;
   // Qᵀ = … H₂ H₁, applied to the rows from the last reflector backwards: Q = H₁ H₂ … as columns, stored transposed.
   for (const { v, beta, k } of reflectors.reverse()) {
+    yield;
     for (let r = k + 1; r < n; r++) {
       let sum = 0;
       for (let i = k + 1; i < n; i++) sum += q[r * n + i]! * v[i]!;
@@ -80,13 +88,14 @@ function tridiagonalise(a: Float64Array, n: number, diagonal: Float64Array, besi
 }
 
 /** Diagonalises the tridiagonal matrix, rotating the rows of q along. */
-function implicitQl(d: Float64Array, e: Float64Array, q: Float64Array, n: number): void {
+function* implicitQl(d: Float64Array, e: Float64Array, q: Float64Array, n: number): Sliced<void> {
   e[n - 1] = 0;
   // What is this small beside the whole is 0: noise of many dims without any variance need not settle.
   let norm = 0;
   for (let i = 0; i < n; i++) norm = Math.max(norm, Math.abs(d[i]!) + Math.abs(e[i]!));
   for (let l = 0; l < n; l++) {
     for (let round = 0; ; round++) {
+      yield;
       let m = l;
       for (; m < n - 1; m++) {
         if (Math.abs(e[m]!) <= Number.EPSILON * norm) break;

@@ -1,5 +1,6 @@
 /** Lloyd's k-means, and the nearest centroid of a row, sought among those of the nearest groups of centroids. */
 import type { CodeKernels } from '../../kernels/codes.js';
+import { atOnce, type Sliced } from '../payload/slices.js';
 import type { Lists } from './partition.js';
 
 const ROUNDS = 4;
@@ -11,6 +12,8 @@ const LISTS_PER_GROUP = 64;
 const GROUPS_TRIED = 8;
 /** Rows that pass through in one go. */
 const BLOCK = 240;
+/** Rows between two breaks. */
+const STRETCH = 120;
 
 const EVERY = Uint32Array.from({ length: BLOCK }, (_, i) => i);
 
@@ -30,6 +33,11 @@ export interface Grouping {
  * @returns `dims × lists` centroids, dim-major, and |c|² / 2
  */
 export function kMeans(kernels: CodeKernels, heads: Float32Array, dims: number, lists: number): Lists {
+  return atOnce(findLists(kernels, heads, dims, lists));
+}
+
+/** The same in slices. */
+export function* findLists(kernels: CodeKernels, heads: Float32Array, dims: number, lists: number): Sliced<Lists> {
   const count = heads.length / dims;
   const centroids = new Float32Array(dims * lists);
   const halfSquares = new Float64Array(lists);
@@ -45,9 +53,11 @@ export function kMeans(kernels: CodeKernels, heads: Float32Array, dims: number, 
     measure(centroids, dims, lists, halfSquares);
     sums.fill(0);
     sizes.fill(0);
-    const finder = new ListFinder(kernels, { dims, centroids, halfSquares });
-    for (let first = 0; first < count; first += BLOCK) {
-      const n = Math.min(BLOCK, count - first);
+    const sought = { dims, centroids, halfSquares };
+    const finder = new ListFinder(kernels, sought, yield* findGroups(kernels, sought));
+    for (let first = 0; first < count; first += STRETCH) {
+      const n = Math.min(STRETCH, count - first);
+      yield;
       const rows = heads.subarray(first * dims, (first + n) * dims);
       finder.find(rows, n, found);
       for (let r = 0; r < n; r++) {
@@ -151,20 +161,27 @@ export class ListFinder {
 
 /** Null for so few lists that each is compared. Leaders of none are left out. */
 export function groupingOf(kernels: CodeKernels, lists: Lists): Grouping | null {
+  return atOnce(findGroups(kernels, lists));
+}
+
+/** The same in slices. */
+export function* findGroups(kernels: CodeKernels, lists: Lists): Sliced<Grouping | null> {
   const { dims, centroids, halfSquares } = lists;
   const n = halfSquares.length;
   if (n < GROUPED_FROM) return null;
   const rows = rowsOf(centroids, dims, n);
-  const leaders = kMeans(kernels, rows, dims, Math.ceil(n / LISTS_PER_GROUP));
+  const leaders = yield* findLists(kernels, rows, dims, Math.ceil(n / LISTS_PER_GROUP));
   const leaderOf = new Uint32Array(n);
   const finder = new ListFinder(kernels, leaders);
-  for (let from = 0; from < n; from += BLOCK) {
-    const count = Math.min(BLOCK, n - from);
+  for (let from = 0; from < n; from += STRETCH) {
+    const count = Math.min(STRETCH, n - from);
+    yield;
     finder.find(rows.subarray(from * dims, (from + count) * dims), count, leaderOf, from);
   }
   const members = Array.from(leaders.halfSquares, (_, g) =>
     Uint32Array.from(leaderOf.keys()).filter((list) => leaderOf[list] === g),
   );
+  yield;
   const led = Uint32Array.from(members.keys()).filter((g) => members[g]!.length > 0);
   return {
     leaders: some(leaders, led),

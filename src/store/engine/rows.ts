@@ -88,7 +88,7 @@ export class Rows implements RowTier {
     if (images.length === 1) {
       const slots = this.#scratch.take('slots', Uint32Array, count);
       for (let i = 0; i < count; i++) {
-        slots[i] = slotOf(images[0]!, ordinals[i]!);
+        slots[i] = slotAfter(images[0]!, ordinals[i]!, i > 0 ? slots[i - 1]! : -1);
         // Kernels trust places; −1 is far beyond any count here.
         if (slots[i]! >= images[0]!.count) throw noRecord(images[0]!.path, ordinals[i]!);
       }
@@ -104,7 +104,7 @@ export class Rows implements RowTier {
       for (let i = 0; i < count; i++) {
         const ordinal = ordinals[i]!;
         if (ordinal < image.firstOrdinal || ordinal > image.lastOrdinal) continue;
-        slots[n] = slotOf(image, ordinal);
+        slots[n] = slotAfter(image, ordinal, n > 0 ? slots[n - 1]! : -1);
         if (slots[n]! >= image.count) throw noRecord(image.path, ordinal);
         places[n++] = i;
       }
@@ -252,6 +252,11 @@ export function slotOf(image: RowImage, ordinal: number): number {
     else high = middle - 1;
   }
   return -1;
+}
+
+/** The same where an ordinal often follows the one of the record `before`. */
+function slotAfter(image: RowImage, ordinal: number, before: number): number {
+  return image.ordinals?.[before + 1] === ordinal ? before + 1 : slotOf(image, ordinal);
 }
 
 /** The rows of listed ordinals, in their order, as float32: what a build reads. */

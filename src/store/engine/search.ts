@@ -4,6 +4,7 @@ import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { Best } from './best.js';
 import { codedMetric, type SeenQuery, seenQuery } from './centre.js';
 import { type LateMasks, makeAll, makeLists } from './late-masks.js';
+import { listsWithin, probesFor, type Reach, rowsBetween } from './lists.js';
 import { Scratch } from './memory.js';
 import { fullEstimates, keyOf, orderRows, topByKey, twiceIn, type Visit } from './ordered.js';
 import {
@@ -17,7 +18,7 @@ import {
   split,
   thresholdOf,
 } from './prepared.js';
-import { isBlunt, type Lengths, type Segment } from './segment.js';
+import { isBlunt, type Lengths, type Partition, type Segment } from './segment.js';
 
 /** The rows themselves. */
 export interface RowTier {
@@ -80,6 +81,8 @@ export interface SearchResult {
   stages: StageCount[];
   /** Rows of which every dim was read. */
   rowsRead: number;
+  /** Rows that take part, and that there was room for, in lists that `probes` kept from being visited. */
+  missing: number;
 }
 
 /** More survivors than this go through the full plane first: it reads a quarter of a row's bytes. */
@@ -362,6 +365,7 @@ export class Searcher {
       this.#score(run, ordinals, found);
       run.stages.push({ name: 'rows', in: found, out: Math.min(found, request.k) });
     }
+    if (request.probes !== undefined) run.missing = this.#missing(run);
     return run.result(false);
   }
 
@@ -375,7 +379,7 @@ export class Searcher {
     const seen = run.seenBy(s);
     const rotated = rotateQuery(scratch, coding, seen, width);
     const { u } = rotated;
-    const visit = this.#visit(run, segment, s, u);
+    const visit = this.#visit(run, segment, s, u, keep);
     const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
     const part = headPart(coding, rotated, true, query);
     const dots = scratch.take(`dots ${s}`, Int32Array, visit.count * BLOCK_ROWS);
@@ -417,7 +421,7 @@ export class Searcher {
     const width = byCodes ? coding.width : coding.head;
     const rotated = rotates ? rotateQuery(scratch, coding, seen, width) : NOT_ROTATED;
     const { u } = rotated;
-    const visit = this.#visit(run, segment, s, u);
+    const visit = this.#visit(run, segment, s, u, keep);
     const query = { vector: request.vector, norm, seen, u };
     const mask = request.only?.masks[s] ?? segment.mask;
     const found = orderRows(this.kernels, this.codes, scratch, segment, query, visit, mask, k, rows);
@@ -532,45 +536,35 @@ export class Searcher {
 
   /**
    * The blocks of the lists nearest to the query, ascending; every block without a partition. Under a filter, blocks without a
-   * row of it are passed over, and more lists are visited: at least as many blocks are read as without it.
+   * row of it are passed over, and more lists are visited: at least as many blocks are read as without it. Where nobody says
+   * how many, lists are visited until they hold `keep` rows.
    */
-  #visit(run: Run, segment: Segment, s: number, u: Float64Array): Visit {
+  #visit(run: Run, segment: Segment, s: number, u: Float64Array, keep: number): Visit {
     const { partition, blocks } = segment;
-    const { only } = run.request;
+    const { only, probes, k } = run.request;
     if (partition === null) return this.#blocksOf(segment, s, [run.request]);
     const lists = partition.halfSquares.length;
-    const probes = Math.min(lists, run.request.probes ?? defaultProbes(lists));
-    if (probes >= lists) return this.#blocksOf(segment, s, [run.request]);
-    const mask = only?.masks[s];
+    const room = Math.min(lists, probes ?? probesFor(lists, k));
+    if (room >= lists) return this.#blocksOf(segment, s, [run.request]);
     const scratch = this.#scratch;
-    const affinities = scratch.take('affinities', Float64Array, lists);
-    const { dims } = partition;
-    const query = scratch.take('list query', Float32Array, dims);
-    for (let i = 0; i < dims; i++) query[i] = u[i]!;
-    this.codes.scoresAt({
-      metric: 'dot',
-      query,
-      chunks: [partition.rows],
-      chunkRows: 2 ** 31,
-      stride: dims,
-      dim: dims,
-      rows: identity(scratch, lists),
-      count: lists,
-      keys: affinities,
-    });
-    const { offsets, halfSquares } = partition;
-    for (let c = 0; c < lists; c++) {
-      // Lists of no rows would take the places of others.
-      affinities[c] = offsets[c] === offsets[c + 1] ? -Infinity : affinities[c]! - halfSquares[c]!;
+    const affinities = this.#affinities(partition, u);
+    const ordered = (count: number) => {
+      const order = new Uint32Array(count);
+      this.kernels.topK(affinities, order, new Float64Array(count));
+      return order;
+    };
+    const mask = only?.masks[s] ?? segment.mask;
+    const rows = probes === undefined ? keep : 0;
+    const least = only === undefined ? room : (probes ?? probesFor(lists, k, only));
+    const reach: Reach = { room: only === undefined ? 0 : room, least, rows };
+    const make = only && ((some: Uint32Array) => makeLists(this.codes, scratch, only, s, segment, some));
+    let order = ordered(only === undefined ? room : lists);
+    let within = listsWithin(partition, mask, order, reach, make);
+    if (within === undefined && order.length < lists) {
+      order = ordered(lists);
+      within = listsWithin(partition, mask, order, reach);
     }
-    let nearest = new Uint32Array(mask === undefined ? probes : lists);
-    this.kernels.topK(affinities.subarray(0, lists), nearest, new Float64Array(nearest.length));
-    if (only !== undefined) {
-      const least = run.request.probes ?? Math.round(probes * spreadOf(only));
-      const make = (some: Uint32Array) => makeLists(this.codes, scratch, only, s, segment, some);
-      nearest = nearest.subarray(0, listsWithin(segment, mask!, nearest, probes, least, make));
-    }
-    nearest.sort();
+    const nearest = order.subarray(0, within ?? lists).sort();
     const out = scratch.take('visit', Uint32Array, blocks.length);
     let count = 0;
     let next = 0; // neighbouring lists may share a block
@@ -578,11 +572,45 @@ export class Searcher {
       const to = partition.offsets[list + 1]!;
       if (partition.offsets[list]! === to) continue;
       let block = Math.max(next, partition.offsets[list]! >> 4);
-      for (; block << 4 < to; block++) if (mask === undefined || mask[block] !== 0) out[count++] = block;
+      for (; block << 4 < to; block++) if (only === undefined || mask[block] !== 0) out[count++] = block;
       next = block;
     }
     run.stages.push({ name: 'lists', in: lists, out: nearest.length });
     return { blocks: out, count };
+  }
+
+  /** How near each list is to the query; −∞ of those without a row, which would take the places of others. */
+  #affinities({ dims, rows, halfSquares, offsets }: Partition, u: Float64Array): Float64Array {
+    const lists = halfSquares.length;
+    const scratch = this.#scratch;
+    const keys = scratch.take('affinities', Float64Array, lists).subarray(0, lists);
+    const query = scratch.take('list query', Float32Array, dims);
+    for (let i = 0; i < dims; i++) query[i] = u[i]!;
+    this.codes.scoresAt({
+      metric: 'dot',
+      query,
+      chunks: [rows],
+      chunkRows: 2 ** 31,
+      stride: dims,
+      dim: dims,
+      rows: identity(scratch, lists),
+      count: lists,
+      keys,
+    });
+    for (let c = 0; c < lists; c++) keys[c] = offsets[c] === offsets[c + 1] ? -Infinity : keys[c]! - halfSquares[c]!;
+    return keys;
+  }
+
+  /** Rows that take part and were not scored, where fewer were than there is room for. */
+  #missing({ state, request, rowsRead }: Run): number {
+    const { only, k } = request;
+    if (rowsRead >= k) return 0;
+    let rows = (only?.tail ?? state.tail).length;
+    for (const [s, segment] of state.segments.entries()) {
+      if (only !== undefined) makeAll(this.codes, this.#scratch, only, s, segment);
+      rows += rowsBetween(only?.masks[s] ?? segment.mask, 0, segment.count);
+    }
+    return Math.max(0, Math.min(k, rows) - rowsRead);
   }
 }
 
@@ -594,53 +622,6 @@ function rowsIn({ request: { only } }: Run, segment: Segment, visit: Visit): num
 
 /** So many times fewer rows than there are leave most blocks without one. */
 const SPARSE = 16;
-
-/**
- * The nearest of fewer rows are farther away, in more lists: so many times more for the same recall. Fitted to a million
- * rows: with half of them .989 of the ten nearest were found at 1, .995 at 1.5; with a tenth .976 at 1, .990 at 2.7.
- */
-function spreadOf({ rows, of }: Only): number {
-  return 1 + Math.log2(Math.max(1, of / Math.max(1, rows))) / 2;
-}
-
-/** Lists beyond those that are visited anyway: their masks are made so many at a time. */
-const LISTS_AT_ONCE = 32;
-
-/**
- * How many lists, in this order, are `least` and have as many blocks with rows of a filter as the first `probes` have in
- * all.
- *
- * @param make makes the mask of lists
- */
-function listsWithin(
-  segment: Segment,
-  mask: Uint16Array,
-  order: Uint32Array,
-  probes: number,
-  least: number,
-  make: (lists: Uint32Array) => void,
-): number {
-  const { offsets } = segment.partition!;
-  let room = 0;
-  let found = 0;
-  let made = 0;
-  for (let i = 0; i < order.length; i++) {
-    const list = order[i]!;
-    if (i === made) {
-      made += i === 0 ? Math.max(1, least) : LISTS_AT_ONCE;
-      make(order.subarray(i, made));
-    }
-    const from = offsets[list]!;
-    const to = offsets[list + 1]!;
-    // A block of two lists counts twice, here and there.
-    for (let block = from >> 4; from < to && block << 4 < to; block++) {
-      if (i < probes) room++;
-      if (mask[block] !== 0) found++;
-    }
-    if (i + 1 >= least && found >= room) return i + 1;
-  }
-  return order.length;
-}
 
 /**
  * Do bounds decide, and not a number of candidates? Also where nobody asked for a number and codes would choose badly:
@@ -661,10 +642,6 @@ export function defaultCandidates(k: number, resident: boolean): number {
   return resident ? Math.max(32, 2 * k) : Math.max(16, k + (k >> 1));
 }
 
-export function defaultProbes(lists: number): number {
-  return Math.max(8, Math.ceil(lists / 8));
-}
-
 /** What one request gathers. */
 class Run {
   readonly best: Best;
@@ -673,6 +650,7 @@ class Run {
   readonly rotated: Rotated[] = [];
   readonly seeds: Uint32Array[] = [];
   rowsRead = 0;
+  missing = 0;
   readonly norm: number;
 
   constructor(
@@ -690,8 +668,8 @@ class Run {
   }
 
   result(certified: boolean): SearchResult {
-    const { best, stages, rowsRead, request } = this;
+    const { best, stages, rowsRead, missing, request } = this;
     const whole = certified && (request.eps ?? 1) >= 1;
-    return { ordinals: best.ordinals, keys: best.keys, certified: whole, stages, rowsRead };
+    return { ordinals: best.ordinals, keys: best.keys, certified: whole, stages, rowsRead, missing };
   }
 }

@@ -14,7 +14,7 @@ import { DEATHS_PER_PAGE, encodeDeadPage, encodeIdPage, IDS_PER_PAGE, seal } fro
 import { encodePayload } from './payload.js';
 import { encodeRecords, encodeRowHeader, type RowValues, rowFileBytes } from './rows.js';
 import { encodeState, type RowFileEntry, type State } from './state.js';
-import { begun, type Step, type Steps, settled, take } from './step.js';
+import { begun, othersTurn, type Step, type Steps, settled, take } from './step.js';
 
 export interface AppendRequest {
   ids: readonly Id[];
@@ -45,6 +45,8 @@ interface Batch {
 }
 
 const BLOCK_BYTES = 4 << 20;
+/** What is cheap for a row is done for so many of them before others get their turn. */
+const ROWS_AT_ONCE = 1024;
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, BAD_ID before any work */
 export function checkAppend(core: Core, { ids, rows, payloads }: AppendRequest): Batch | undefined {
@@ -98,10 +100,16 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
   let next: State;
   try {
     yield* files.write(batch.rows, first, count);
-    replaced = ids.map((id) => core.find(id)).filter((ordinal) => ordinal !== undefined);
+    replaced = [];
+    for (let i = 0; i < count; i++) {
+      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(othersTurn);
+      const ordinal = core.find(ids[i]!);
+      if (ordinal !== undefined) replaced.push(ordinal);
+    }
     replaced.sort((a, b) => a - b);
     const { column } = core.ids;
     for (let i = 0; i < count; i++) {
+      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(othersTurn);
       column.set(first + i, ids[i]!);
       core.kept.set(first + i, true);
       core.withPayload.set(first + i, payloads[i] !== undefined);
@@ -117,16 +125,17 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
     };
     const roster = { ids: core.ids, kept: core.kept, withPayload: core.withPayload };
     const firstPage = Math.floor(first / IDS_PER_PAGE);
-    const entries = {
-      ids: range(firstPage, Math.ceil(rows / IDS_PER_PAGE)).map((page): [number, Buffer | undefined] => [
-        page,
-        encodeIdPage(uuid, page, roster),
-      ]),
-      dead: deadPages(core, replaced),
-      payloads: payloads.flatMap((value, i): [number, Buffer][] =>
-        value === undefined ? [] : [[first + i, seal(uuid, 'payloads', first + i, value)]],
-      ),
-    };
+    const idPages: [number, Buffer | undefined][] = [];
+    for (const page of range(firstPage, Math.ceil(rows / IDS_PER_PAGE))) {
+      idPages.push([page, encodeIdPage(uuid, page, roster)]);
+      yield* take(othersTurn);
+    }
+    const sealed: [number, Buffer][] = [];
+    for (const [i, value] of payloads.entries()) {
+      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(othersTurn);
+      if (value !== undefined) sealed.push([first + i, seal(uuid, 'payloads', first + i, value)]);
+    }
+    const entries = { ids: idPages, dead: deadPages(core, replaced), payloads: sealed };
     yield* core.commit(next, entries, encodeState);
   } catch (error) {
     for (let i = first; i < rows; i++) {

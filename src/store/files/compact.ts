@@ -5,21 +5,23 @@
  */
 import { join } from 'node:path';
 import { FunnelError } from '../../errors.js';
-import { range } from './append.js';
 import { Bits } from './bits.js';
 import type { Core } from './core.js';
 import { corrupt } from './errors.js';
 import { ordinalAt } from './lookup.js';
 import type { OpenRows } from './open-files.js';
+import { Pace } from './pace.js';
 import { encodeIdPage, IDS_PER_PAGE } from './pages.js';
 import { checkRecord, encodeOrdinals, encodeRowHeader, HEADER_BYTES, rowFileBytes } from './rows.js';
 import { encodeState, type RowFileEntry } from './state.js';
-import { type Steps, take } from './step.js';
+import { othersTurn, type Steps, take } from './step.js';
 
 export interface CompactOptions {
   signal?: AbortSignal | undefined;
   /** Rows looked at so far, of all. */
   onProgress?: ((done: number, total: number) => void) | undefined;
+  /** How much of the time is for others. Default: work without a rest, but in slices. */
+  pace?: Pace | undefined;
 }
 
 export interface Compacted {
@@ -37,21 +39,36 @@ export interface Plan {
   rows: number;
 }
 
-const BLOCK_BYTES = 1 << 20;
+/** What is written anew: files, and the dead rows that they lack, in parts for one commit each. */
+export interface Rewritten {
+  files: OpenRows[];
+  dropped: number[][];
+}
 
-/** Closes the last file, leases what will be read. Undefined when there is nothing to do. */
-export function plan(core: Core): Plan | undefined {
+const BLOCK_BYTES = 1 << 20;
+/** Rows that are looked at, and dropped, between two turns of others. */
+const ROWS_AT_ONCE = 32_768;
+const DROPPED_AT_ONCE = 4096;
+/** Bytes that the disk may owe when nobody waits for them: a sync of more would hold up those of other writes. */
+const OWED_BYTES = 16 << 20;
+
+/** Closes the last file, leases what will be read. Undefined when there is nothing to do. Runs while no other write does. */
+export function* plan(core: Core): Steps<Plan | undefined> {
   const { state, files, options } = core;
   const alive = new Bits();
   alive.bytes = core.alive.bytes.slice();
   const isSmall = (file: OpenRows) => file.entry.bytes < options.maxFileBytes / 2;
-  const hasDead = (file: OpenRows) => {
-    for (let i = 0; i < file.entry.count; i++) if (!alive.get(ordinalAt(file, i)!)) return true;
-    return false;
-  };
+  const withDead = new Set<OpenRows>();
+  let looked = 0;
+  for (const file of files.rows) {
+    for (let i = 0; i < file.entry.count && !withDead.has(file); i++) {
+      if (!alive.get(ordinalAt(file, i)!)) withDead.add(file);
+      if (++looked % ROWS_AT_ONCE === 0) yield* take(othersTurn);
+    }
+  }
   const chosen = files.rows.filter((file, i) => {
     const besideSmall = [files.rows[i - 1], files.rows[i + 1]].some((other) => other !== undefined && isSmall(other));
-    return hasDead(file) || (isSmall(file) && besideSmall);
+    return withDead.has(file) || (isSmall(file) && besideSmall);
   });
   if (chosen.length === 0) return undefined;
   for (const file of chosen) {
@@ -62,11 +79,14 @@ export function plan(core: Core): Plan | undefined {
 }
 
 /** Writes the new files and syncs them. Other writes may go on. */
-export function* rewrite(core: Core, { files, alive }: Plan, options: CompactOptions): Steps<OpenRows[]> {
+export function* rewrite(core: Core, { files, alive, rows }: Plan, options: CompactOptions): Steps<Rewritten> {
   const { disk, folder, relaxed } = core.options;
   const { format } = core;
-  const written = new CompactWriter(core);
+  const pace = options.pace ?? new Pace(true);
+  const written = new CompactWriter(core, pace);
+  const dropped: number[][] = [[]];
   const total = files.reduce((sum, { entry }) => sum + entry.count, 0);
+  yield* written.expect(files, alive, rows);
   const perBlock = Math.max(1, Math.floor(BLOCK_BYTES / format.stride));
   const block = Buffer.alloc(perBlock * format.stride);
   let looked = 0;
@@ -84,18 +104,24 @@ export function* rewrite(core: Core, { files, alive }: Plan, options: CompactOpt
         for (let i = 0; i < count; i++) {
           const ordinal = ordinalAt(file, record + i)!;
           checkRecord(format, bytes, i * format.stride, ordinal, file.name);
-          if (!alive.get(ordinal)) continue;
+          if (!alive.get(ordinal)) {
+            if (!core.kept.get(ordinal)) continue; // forgotten by a compaction that did not come to its end
+            if (dropped.at(-1)!.push(ordinal) === DROPPED_AT_ONCE) dropped.push([]);
+            continue;
+          }
           bytes.copyWithin(ordinals.length * format.stride, i * format.stride, (i + 1) * format.stride);
           ordinals.push(ordinal);
         }
         yield* written.write(bytes.subarray(0, ordinals.length * format.stride), ordinals);
         looked += count;
         options.onProgress?.(looked, total);
+        yield* take(pace.rest);
       }
     }
     yield* written.finish();
     if (!relaxed) yield* take(disk.syncDir(folder));
-    return written.files;
+    if (options.signal?.aborted) throw aborted(options.signal);
+    return { files: written.files, dropped: dropped.filter(({ length }) => length > 0) };
   } catch (error) {
     yield* discard(core, written.files);
     throw error;
@@ -124,33 +150,44 @@ export function* discard(core: Core, files: OpenRows[]): Steps<void> {
   }
 }
 
+/** Drops ids and payloads of dead rows, which nobody may ask for any more. Runs while no other write does. */
+export function* forget(core: Core, dropped: readonly number[]): Steps<void> {
+  const { state, uuid, kept } = core;
+  for (const ordinal of dropped) kept.set(ordinal, false);
+  const roster = { ids: core.ids!, kept, withPayload: core.withPayload };
+  const next = { ...state, generation: state.generation + 1, nextFile: core.nextFile };
+  const pages = [...new Set(dropped.map((ordinal) => Math.floor(ordinal / IDS_PER_PAGE)))];
+  const commit = {
+    ids: pages.map((page): [number, Buffer | undefined] => [page, encodeIdPage(uuid, page, roster)]),
+    dead: [],
+    payloads: dropped
+      .filter((ordinal) => core.withPayload.get(ordinal))
+      .map((ordinal): [number, undefined] => [ordinal, undefined]),
+  };
+  try {
+    yield* core.commit(next, commit, encodeState);
+  } catch (error) {
+    for (const ordinal of dropped) kept.set(ordinal, true);
+    throw error;
+  }
+  core.state = next;
+  for (const ordinal of dropped) core.withPayload.set(ordinal, false);
+  core.ids!.dropped(dropped, kept, state.rows);
+}
+
 /** Puts the new files in the place of the old ones. Runs while no other write does. */
-export function* exchange(core: Core, { files: old, alive, rows }: Plan, files: OpenRows[]): Steps<Compacted> {
-  const { state, options, uuid } = core;
+export function* exchange(core: Core, { files: old }: Plan, files: OpenRows[]): Steps<Compacted> {
+  const { state, options } = core;
   const oldNames = new Set(old.map(({ name }) => name));
   const entries = [...state.rowFiles.filter(({ name }) => !oldNames.has(name)), ...files.map(({ entry }) => entry)];
   entries.sort((a, b) => a.first - b.first);
-  const dropped = range(0, rows).filter((ordinal) => !alive.get(ordinal) && core.kept.get(ordinal));
-  const pages = new Set(dropped.map((ordinal) => Math.floor(ordinal / IDS_PER_PAGE)));
-  const kept = new Bits();
-  kept.bytes = core.kept.bytes.slice();
-  for (const ordinal of dropped) kept.set(ordinal, false);
-  const roster = { ids: core.ids!, kept, withPayload: core.withPayload };
   const next = { ...state, generation: state.generation + 1, nextFile: core.nextFile, rowFiles: entries };
-  const commit = {
-    ids: [...pages].map((page): [number, Buffer | undefined] => [page, encodeIdPage(uuid, page, roster)]),
-    dead: [],
-    payloads: dropped.flatMap((ordinal): [number, undefined][] =>
-      core.withPayload.get(ordinal) ? [[ordinal, undefined]] : [],
-    ),
-  };
-  yield* core.commit(next, commit, encodeState);
+  yield* core.commit(next, { ids: [], dead: [], payloads: [] }, encodeState);
   core.state = next;
-  core.kept = kept;
-  for (const ordinal of dropped) core.withPayload.set(ordinal, false);
   core.files.rows = [...core.files.rows.filter(({ name }) => !oldNames.has(name)), ...files];
   core.files.rows.sort((a, b) => a.entry.first - b.entry.first);
   core.changed([]);
+  for (const file of files) delete file.records; // whoever wanted them has them
   yield* discard(core, old);
   try {
     yield* take(options.disk.syncDir(options.folder));
@@ -169,19 +206,46 @@ export function* exchange(core: Core, { files: old, alive, rows }: Plan, files: 
 class CompactWriter {
   readonly files: OpenRows[] = [];
   readonly #core: Core;
+  readonly #pace: Pace;
   #current: OpenRows | undefined;
   #ordinals: number[] = [];
+  /** Records that are still to come. */
+  #left = 0;
+  /** Bytes of memory that readers gave. */
+  #taken = 0;
+  #owed = 0;
 
-  constructor(core: Core) {
+  constructor(core: Core, pace: Pace) {
     this.#core = core;
+    this.#pace = pace;
+  }
+
+  /** Counts what will come. */
+  *expect(files: readonly OpenRows[], alive: Bits, rows: number): Steps<void> {
+    let looked = 0;
+    for (const file of files) {
+      for (let i = 0; i < file.entry.count; i++) {
+        const ordinal = ordinalAt(file, i)!;
+        if (ordinal < rows && alive.get(ordinal)) this.#left++;
+        if (++looked % ROWS_AT_ONCE === 0) yield* take(this.#pace.rest);
+      }
+    }
   }
 
   *write(records: Buffer, ordinals: number[]): Steps<void> {
     if (ordinals.length === 0) return;
     const { disk, maxFileBytes } = this.#core.options;
     this.#current ??= yield* this.#create(ordinals[0]!);
-    const { entry, fd } = this.#current;
-    yield* take(disk.write(fd, records, HEADER_BYTES + entry.count * this.#core.format.stride));
+    const { entry, fd, records: room } = this.#current;
+    const at = entry.count * this.#core.format.stride;
+    room?.set(records, at);
+    yield* take(disk.write(fd, records, HEADER_BYTES + at));
+    this.#left -= ordinals.length;
+    this.#owed += records.length;
+    if (!this.#pace.hurried && !this.#core.options.relaxed && this.#owed >= OWED_BYTES) {
+      yield* take(disk.sync(fd));
+      this.#owed = 0;
+    }
     entry.count += ordinals.length;
     entry.last = ordinals.at(-1)!;
     for (const ordinal of ordinals) this.#ordinals.push(ordinal);
@@ -195,6 +259,13 @@ class CompactWriter {
     const fd = yield* take(options.disk.open(join(options.folder, name), 'create'));
     const file = files.adopt(entry, fd);
     this.files.push(file);
+    // A file ends behind the block with which it is full.
+    const bytes = Math.min(this.#left * format.stride, options.maxFileBytes + 2 * BLOCK_BYTES + format.stride);
+    const room = options.disk.bytesOf === undefined ? this.#core.roomForCompacted(bytes, this.#taken) : undefined;
+    if (room !== undefined) {
+      file.records = room;
+      this.#taken += bytes;
+    }
     yield* take(options.disk.write(fd, encodeRowHeader(format, first, true), 0));
     return file;
   }
@@ -204,10 +275,13 @@ class CompactWriter {
     if (file === undefined) return;
     const { disk, relaxed } = this.#core.options;
     const { entry, fd } = file;
-    file.ordinals = Uint32Array.from(this.#ordinals);
+    file.ordinals = new Uint32Array(new SharedArrayBuffer(4 * this.#ordinals.length)); // searching threads read it
+    file.ordinals.set(this.#ordinals);
     yield* take(disk.write(fd, encodeOrdinals(file.ordinals), HEADER_BYTES + entry.count * this.#core.format.stride));
     entry.bytes = rowFileBytes(this.#core.format, entry.count, true);
     if (!relaxed) yield* take(disk.sync(fd));
+    if (disk.bytesOf !== undefined) yield* take(disk.truncate(fd, entry.bytes)); // the memory beyond
+    this.#owed = 0;
     this.#current = undefined;
     this.#ordinals = [];
   }

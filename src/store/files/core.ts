@@ -25,6 +25,9 @@ export interface CoreOptions {
 /** `count` records from the one with number `from` on: memory of their size, at a multiple of 4 bytes, never read before a commit. */
 export type RoomFor = (path: string, from: number, count: number) => Uint8Array | undefined;
 
+/** Memory for `bytes` of records, beside `taken` for other new files; undefined where readers do not keep so many. */
+export type RoomForCompacted = (bytes: number, taken: number) => Uint8Array | undefined;
+
 export class Core {
   readonly options: CoreOptions;
   readonly uuid: Uint8Array;
@@ -44,6 +47,7 @@ export class Core {
   changed: (died: readonly number[]) => void = () => {};
   /** Where readers want new records of a row file to be in memory; undefined where they have no room. */
   roomFor: RoomFor = () => undefined;
+  roomForCompacted: RoomForCompacted = () => undefined;
 
   constructor(options: CoreOptions) {
     this.options = options;

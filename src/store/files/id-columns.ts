@@ -1,8 +1,17 @@
-/** Packed ids of one kind, by ordinal. Each knows how to hash, to compare, and to be written to a page and read again. */
+/** Packed ids of one kind, by ordinal, in blocks that go when none of their ids is kept any more. Each knows how to hash, to compare, and to be written to a page and read again. */
 import { randomBytes } from 'node:crypto';
 import type { Id, IdKind } from '../../types.js';
 
+/** Ordinals of a block: `ordinal >>> BLOCK_BITS` is its number. */
+export const BLOCK_BITS = 10;
+const BLOCK = 1 << BLOCK_BITS;
+const IN_BLOCK = BLOCK - 1;
+
 export interface IdColumn {
+  /** False where the block of an ordinal was never written to, or dropped. */
+  has(ordinal: number): boolean;
+  /** Lets a block go; its ordinals are never set again. */
+  drop(block: number): void;
   /** Sets the id of an ordinal; in any order, but strings only once. */
   set(ordinal: number, id: Id): void;
   at(ordinal: number): Id;
@@ -35,26 +44,28 @@ function mix(low: number, high: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-function grown<T extends Float64Array | BigUint64Array | Uint8Array | Uint32Array>(old: T, needed: number): T {
-  if (needed <= old.length) return old;
-  const bigger = new (old.constructor as new (length: number) => T)(
-    Math.max(needed, Math.ceil(old.length * 1.5), 1024),
-  );
-  bigger.set(old as never);
-  return bigger;
+class Blocks<B> {
+  protected readonly blocks: (B | undefined)[] = [];
+
+  has(ordinal: number): boolean {
+    return this.blocks[ordinal >>> BLOCK_BITS] !== undefined;
+  }
+
+  drop(block: number): void {
+    this.blocks[block] = undefined;
+  }
 }
 
-class NumberColumn implements IdColumn {
-  #values = new Float64Array(0);
+class NumberColumn extends Blocks<Float64Array> implements IdColumn {
   #sought = 0;
 
   set(ordinal: number, id: Id): void {
-    this.#values = grown(this.#values, ordinal + 1);
-    this.#values[ordinal] = (id as number) + 0; // -0 is 0
+    this.blocks[ordinal >>> BLOCK_BITS] ??= new Float64Array(BLOCK);
+    this.blocks[ordinal >>> BLOCK_BITS]![ordinal & IN_BLOCK] = (id as number) + 0; // -0 is 0
   }
 
   at(ordinal: number): Id {
-    return this.#values[ordinal]!;
+    return this.blocks[ordinal >>> BLOCK_BITS]![ordinal & IN_BLOCK]!;
   }
 
   seek(id: Id): number {
@@ -64,11 +75,12 @@ class NumberColumn implements IdColumn {
   }
 
   seekAt(ordinal: number): number {
-    return this.seek(this.#values[ordinal]!);
+    return this.seek(this.at(ordinal));
   }
 
   isSought(ordinal: number): boolean {
-    return this.#values[ordinal] === this.#sought;
+    const block = this.blocks[ordinal >>> BLOCK_BITS];
+    return block !== undefined && block[ordinal & IN_BLOCK] === this.#sought;
   }
 
   size(): number {
@@ -76,7 +88,7 @@ class NumberColumn implements IdColumn {
   }
 
   write(ordinal: number, into: Buffer, at: number): number {
-    into.writeDoubleLE(this.#values[ordinal]!, at);
+    into.writeDoubleLE(this.at(ordinal) as number, at);
     return 8;
   }
 
@@ -88,28 +100,30 @@ class NumberColumn implements IdColumn {
   }
 }
 
-/** The low 64 bits, and whether they are meant as unsigned where the top bit is set. On a page: one byte more. */
-class BigintColumn implements IdColumn {
-  #low = new BigUint64Array(0);
-  #halves = new Uint32Array(0);
-  #negative = new Uint8Array(0);
+/** Ids of a block: the low 64 bits, and whether they are meant as negative where the top bit is set. */
+class Bigints {
+  readonly low = new BigUint64Array(BLOCK);
+  readonly halves = new Uint32Array(this.low.buffer);
+  readonly negative = new Uint8Array(BLOCK);
+}
+
+/** On a page: 64 bits, and one byte more. */
+class BigintColumn extends Blocks<Bigints> implements IdColumn {
   #sought = new BigUint64Array(1);
   #soughtHalves = new Uint32Array(this.#sought.buffer);
   #soughtNegative = 0;
 
   set(ordinal: number, id: Id): void {
-    if (ordinal >= this.#low.length) {
-      this.#low = grown(this.#low, ordinal + 1);
-      this.#halves = new Uint32Array(this.#low.buffer);
-      this.#negative = grown(this.#negative, ordinal + 1);
-    }
-    this.#low[ordinal] = id as bigint;
-    this.#negative[ordinal] = (id as bigint) < 0n ? 1 : 0;
+    this.blocks[ordinal >>> BLOCK_BITS] ??= new Bigints();
+    const { low, negative } = this.blocks[ordinal >>> BLOCK_BITS]!;
+    low[ordinal & IN_BLOCK] = id as bigint;
+    negative[ordinal & IN_BLOCK] = (id as bigint) < 0n ? 1 : 0;
   }
 
   at(ordinal: number): Id {
-    const low = this.#low[ordinal]!;
-    return this.#negative[ordinal] ? BigInt.asIntN(64, low) : low;
+    const block = this.blocks[ordinal >>> BLOCK_BITS]!;
+    const low = block.low[ordinal & IN_BLOCK]!;
+    return block.negative[ordinal & IN_BLOCK] ? BigInt.asIntN(64, low) : low;
   }
 
   seek(id: Id): number {
@@ -119,17 +133,22 @@ class BigintColumn implements IdColumn {
   }
 
   seekAt(ordinal: number): number {
-    this.#soughtHalves[0] = this.#halves[2 * ordinal]!;
-    this.#soughtHalves[1] = this.#halves[2 * ordinal + 1]!;
-    this.#soughtNegative = this.#negative[ordinal]!;
+    const block = this.blocks[ordinal >>> BLOCK_BITS]!;
+    const place = ordinal & IN_BLOCK;
+    this.#soughtHalves[0] = block.halves[2 * place]!;
+    this.#soughtHalves[1] = block.halves[2 * place + 1]!;
+    this.#soughtNegative = block.negative[place]!;
     return mix(this.#soughtHalves[0]!, this.#soughtHalves[1]!);
   }
 
   isSought(ordinal: number): boolean {
+    const block = this.blocks[ordinal >>> BLOCK_BITS];
+    const place = ordinal & IN_BLOCK;
     return (
-      this.#halves[2 * ordinal] === this.#soughtHalves[0] &&
-      this.#halves[2 * ordinal + 1] === this.#soughtHalves[1] &&
-      this.#negative[ordinal] === this.#soughtNegative
+      block !== undefined &&
+      block.halves[2 * place] === this.#soughtHalves[0] &&
+      block.halves[2 * place + 1] === this.#soughtHalves[1] &&
+      block.negative[place] === this.#soughtNegative
     );
   }
 
@@ -138,8 +157,9 @@ class BigintColumn implements IdColumn {
   }
 
   write(ordinal: number, into: Buffer, at: number): number {
-    into.writeBigUInt64LE(this.#low[ordinal]!, at);
-    into[at + 8] = this.#negative[ordinal]!;
+    const block = this.blocks[ordinal >>> BLOCK_BITS]!;
+    into.writeBigUInt64LE(block.low[ordinal & IN_BLOCK]!, at);
+    into[at + 8] = block.negative[ordinal & IN_BLOCK]!;
     return 9;
   }
 
@@ -152,37 +172,48 @@ class BigintColumn implements IdColumn {
   }
 }
 
-/** UTF-8 of all strings, one after the other, in blocks that never move. */
-class StringColumn implements IdColumn {
-  #bytes = Buffer.alloc(1 << 16);
-  #used = 0;
-  /** By ordinal: position and length in `#bytes`; a length of 0 is no id. */
-  #starts = new Float64Array(0);
-  #lengths = new Uint32Array(0);
+/** Ids of a block: UTF-8 of all of them, one after the other, in the order in which they came. */
+class Strings {
+  bytes = Buffer.allocUnsafeSlow(1 << 10);
+  used = 0;
+  /** By ordinal: position and length in `bytes`; a length of 0 is no id. */
+  readonly starts = new Uint32Array(BLOCK);
+  readonly lengths = new Uint16Array(BLOCK);
+
+  /** Room for an id; where it begins. */
+  place(at: number, length: number): number {
+    if (this.used + length > this.bytes.length) {
+      const bigger = Buffer.allocUnsafeSlow(Math.max(this.used + length, Math.ceil(this.bytes.length * 1.5)));
+      this.bytes.copy(bigger, 0, 0, this.used);
+      this.bytes = bigger;
+    }
+    const start = this.used;
+    this.starts[at] = start;
+    this.lengths[at] = length;
+    this.used += length;
+    return start;
+  }
+}
+
+class StringColumn extends Blocks<Strings> implements IdColumn {
   #sought = Buffer.alloc(2048);
   #soughtLength = 0;
 
-  set(ordinal: number, id: Id): void {
-    this.#place(ordinal, Buffer.byteLength(id as string));
-    this.#bytes.write(id as string, this.#starts[ordinal]!, 'utf8');
+  #block(ordinal: number): Strings {
+    this.blocks[ordinal >>> BLOCK_BITS] ??= new Strings();
+    return this.blocks[ordinal >>> BLOCK_BITS]!;
   }
 
-  #place(ordinal: number, length: number): void {
-    this.#starts = grown(this.#starts, ordinal + 1);
-    this.#lengths = grown(this.#lengths, ordinal + 1);
-    if (this.#used + length > this.#bytes.length) {
-      const bigger = Buffer.alloc(Math.max(this.#used + length, Math.ceil(this.#bytes.length * 1.5)));
-      this.#bytes.copy(bigger, 0, 0, this.#used);
-      this.#bytes = bigger;
-    }
-    this.#starts[ordinal] = this.#used;
-    this.#lengths[ordinal] = length;
-    this.#used += length;
+  set(ordinal: number, id: Id): void {
+    const block = this.#block(ordinal);
+    const start = block.place(ordinal & IN_BLOCK, Buffer.byteLength(id as string));
+    block.bytes.write(id as string, start, 'utf8');
   }
 
   at(ordinal: number): Id {
-    const start = this.#starts[ordinal]!;
-    return this.#bytes.toString('utf8', start, start + this.#lengths[ordinal]!);
+    const { bytes, starts, lengths } = this.blocks[ordinal >>> BLOCK_BITS]!;
+    const start = starts[ordinal & IN_BLOCK]!;
+    return bytes.toString('utf8', start, start + lengths[ordinal & IN_BLOCK]!);
   }
 
   seek(id: Id): number {
@@ -194,38 +225,44 @@ class StringColumn implements IdColumn {
   }
 
   seekAt(ordinal: number): number {
-    const start = this.#starts[ordinal]!;
-    const length = this.#lengths[ordinal]!;
-    this.#bytes.copy(this.#sought, 0, start, start + length);
+    const { bytes, starts, lengths } = this.blocks[ordinal >>> BLOCK_BITS]!;
+    const start = starts[ordinal & IN_BLOCK]!;
+    const length = lengths[ordinal & IN_BLOCK]!;
+    bytes.copy(this.#sought, 0, start, start + length);
     this.#soughtLength = length;
     return hashBytes(this.#sought, 0, length);
   }
 
   isSought(ordinal: number): boolean {
-    const length = this.#lengths[ordinal]!;
+    const block = this.blocks[ordinal >>> BLOCK_BITS];
+    if (block === undefined) return false;
+    const { bytes, starts, lengths } = block;
+    const start = starts[ordinal & IN_BLOCK]!;
+    const length = lengths[ordinal & IN_BLOCK]!;
     if (length !== this.#soughtLength) return false;
-    const start = this.#starts[ordinal]!;
-    for (let i = 0; i < length; i++) if (this.#bytes[start + i] !== this.#sought[i]) return false;
+    for (let i = 0; i < length; i++) if (bytes[start + i] !== this.#sought[i]) return false;
     return true;
   }
 
   size(ordinal: number): number {
-    return 2 + this.#lengths[ordinal]!;
+    return 2 + this.blocks[ordinal >>> BLOCK_BITS]!.lengths[ordinal & IN_BLOCK]!;
   }
 
   write(ordinal: number, into: Buffer, at: number): number {
-    const start = this.#starts[ordinal]!;
-    const length = this.#lengths[ordinal]!;
+    const { bytes, starts, lengths } = this.blocks[ordinal >>> BLOCK_BITS]!;
+    const start = starts[ordinal & IN_BLOCK]!;
+    const length = lengths[ordinal & IN_BLOCK]!;
     into.writeUInt16LE(length, at);
-    this.#bytes.copy(into, at + 2, start, start + length);
+    bytes.copy(into, at + 2, start, start + length);
     return 2 + length;
   }
 
   read(ordinal: number, from: Buffer, at: number): number {
     const length = from.readUInt16LE(at);
     if (length === 0 || at + 2 + length > from.length) throw new RangeError('holds a string that does not end');
-    this.#place(ordinal, length);
-    from.copy(this.#bytes, this.#starts[ordinal]!, at + 2, at + 2 + length);
+    const block = this.#block(ordinal);
+    const start = block.place(ordinal & IN_BLOCK, length);
+    from.copy(block.bytes, start, at + 2, at + 2 + length);
     return 2 + length;
   }
 }

@@ -1,7 +1,7 @@
 /** The ids of all rows, packed in memory: ordinal → id by position, id → ordinal through a hash table. */
 import { describe, FunnelError } from '../../errors.js';
 import type { Id, IdKind } from '../../types.js';
-import { columnOf, type IdColumn } from './id-columns.js';
+import { BLOCK_BITS, columnOf, type IdColumn } from './id-columns.js';
 
 /** Bytes of UTF-8. */
 export const MAX_ID_BYTES = 1900;
@@ -100,10 +100,27 @@ export class Ids {
     for (let ordinal = from; ordinal < to; ordinal++) this.#insert(ordinal);
   }
 
+  /**
+   * Compaction let go of ids of dead rows: where none of a block is left, their memory goes.
+   *
+   * @param ordinals one or more of each block that lost some
+   * @param rows ordinals from here on are still to come
+   */
+  dropped(ordinals: readonly number[], kept: { get(ordinal: number): boolean }, rows: number): void {
+    for (const block of new Set(ordinals.map((ordinal) => ordinal >>> BLOCK_BITS))) {
+      const end = (block + 1) * 2 ** BLOCK_BITS;
+      let at = block * 2 ** BLOCK_BITS;
+      while (at < end && !kept.get(at)) at++;
+      if (at === end && end <= rows) this.#column.drop(block);
+    }
+  }
+
   #build(rows: number, isAlive: (ordinal: number) => boolean): Uint32Array {
     this.#table = new Uint32Array(1024);
     this.#filled = 0;
-    this.#grow(rows);
+    let living = 0;
+    for (let ordinal = 0; ordinal < rows; ordinal++) if (isAlive(ordinal)) living++;
+    this.#grow(living);
     for (let ordinal = 0; ordinal < rows; ordinal++) if (isAlive(ordinal)) this.#insert(ordinal);
     return this.#table;
   }
@@ -121,13 +138,15 @@ export class Ids {
     }
   }
 
+  /** Room for `more`, without what was dropped. */
   #grow(more: number): void {
     const old = this.#table!;
-    let size = old.length;
-    while ((this.#filled + more) * 2 > size) size *= 2;
-    if (size === old.length) return;
+    if ((this.#filled + more) * 2 <= old.length) return;
+    const held = old.filter((one) => one !== FREE && this.#column.has(one - 1));
+    let size = 1024;
+    while ((held.length + more) * 3 > size) size *= 2; // so that the next time is far
     this.#table = new Uint32Array(size);
     this.#filled = 0;
-    for (const held of old) if (held !== FREE) this.#insert(held - 1);
+    for (const one of held) this.#insert(one - 1);
   }
 }

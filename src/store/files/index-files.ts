@@ -4,8 +4,8 @@ import { FunnelError } from '../../errors.js';
 import type { Id, IdKind } from '../../types.js';
 import { checkDim, checkInteger } from '../../validate.js';
 import { type Appended, type AppendRequest, append, checkAppend } from './append.js';
-import { type Compacted, type CompactOptions, discard, exchange, plan, rewrite } from './compact.js';
-import { Core, type RoomFor } from './core.js';
+import { type Compacted, type CompactOptions, discard, exchange, forget, type Plan, plan, rewrite } from './compact.js';
+import { Core, type RoomFor, type RoomForCompacted } from './core.js';
 import { remove, removeRows } from './delete.js';
 import { type Disk, nodeDisk } from './disk.js';
 import { corrupt, diskError, filesError, lockLost } from './errors.js';
@@ -30,7 +30,7 @@ import {
   writeSegment,
 } from './segments.js';
 import { encodeState, generationOf, type PayloadIndexEntry, type StoreConfig } from './state.js';
-import { instant, runLater, runNow, type Step, type Steps, take } from './step.js';
+import { instant, othersTurn, runLater, runNow, type Step, type Steps, take } from './step.js';
 import type { Writer } from './writers.js';
 
 /** Row files take no more rows beyond this size. */
@@ -71,6 +71,8 @@ export interface RowFile {
   headerBytes: number;
   /** The ordinal of each record, ascending, when they do not simply follow `firstOrdinal`. */
   ordinals?: Uint32Array;
+  /** The records in memory, checked, where {@link IndexFiles.onCompaction} gave room for them. Told once. */
+  records?: Uint8Array;
 }
 
 export interface FilesInfo {
@@ -89,6 +91,8 @@ export class IndexFiles implements Writer {
   /** The asynchronous writes, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  /** Whether synchronous calls write: they must not find one of our own commits under way, which nobody could await. */
+  #isWrittenNow = false;
   #compaction: { controller: AbortController; done: Promise<unknown> } | undefined;
   /** Segments that are being written. */
   #segmentsUnderWay = 0;
@@ -188,6 +192,11 @@ export class IndexFiles implements Writer {
     this.#core.roomFor = roomFor;
   }
 
+  /** Asks for memory for the records of a compacted file: then nobody reads them from it again. */
+  onCompaction(room: RoomForCompacted): void {
+    this.#core.roomForCompacted = room;
+  }
+
   /** Undefined before the first row. */
   get idKind(): IdKind | undefined {
     return this.#core.state.idKind ?? undefined;
@@ -213,6 +222,22 @@ export class IndexFiles implements Writer {
 
   get liveCount(): number {
     return this.#core.alive.count;
+  }
+
+  /** Rows that row files hold, dead or alive. */
+  get filedCount(): number {
+    return this.#core.state.rowFiles.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /** Dead rows that row files still hold. */
+  get deadCount(): number {
+    return this.filedCount - this.liveCount;
+  }
+
+  /** What a row takes in the files, with its id and payload, about. */
+  get bytesPerRow(): number {
+    const { options, format } = this.#open();
+    return format.stride + options.kv.bytes() / Math.max(1, this.filedCount);
   }
 
   /** Of codes. */
@@ -347,7 +372,7 @@ export class IndexFiles implements Writer {
   /** The files of rows, ascending, for a reader that is done before the event loop turns. */
   rowFiles(): RowFile[] {
     const { files, format, options } = this.#open();
-    return files.rows.map(({ entry, fd, path, ordinals }) => ({
+    return files.rows.map(({ entry, fd, path, ordinals, records }) => ({
       fd,
       path,
       ...(options.disk.bytesOf === undefined ? {} : { bytes: options.disk.bytesOf(fd) }),
@@ -356,7 +381,9 @@ export class IndexFiles implements Writer {
       count: entry.count,
       stride: format.stride,
       headerBytes: HEADER_BYTES,
-      ...(ordinals === undefined ? {} : { ordinals }),
+      // Those without a gap say nothing, and cost a search for each row.
+      ...(ordinals === undefined || entry.last - entry.first + 1 === entry.count ? {} : { ordinals }),
+      ...(records === undefined ? {} : { records }),
     }));
   }
 
@@ -407,11 +434,9 @@ export class IndexFiles implements Writer {
   }
 
   /** Adds and removes segments in one commit, and what the engine says of them. */
-  commitSegments(change: SegmentChange): Promise<void> {
-    return this.#laterWith(
-      () => this.#writable(),
-      (core) => commitSegments(core, change),
-    );
+  async commitSegments(change: SegmentChange): Promise<void> {
+    const core = this.#writable();
+    return this.#between(() => commitSegments(core, change));
   }
 
   commitSegmentsSync(change: SegmentChange): void {
@@ -438,11 +463,16 @@ export class IndexFiles implements Writer {
     return this.#open().refresh();
   }
 
+  /** Resolves when every write that was asked for before has ended, well or badly. */
+  async written(): Promise<void> {
+    await this.#last;
+  }
+
   /**
    * Rewrites row files without dead rows, and drops their ids and payloads. Ordinals stay. Appends, deletes and readers
    * go on meanwhile.
    *
-   * @throws FunnelError ABORTED, DISK, CORRUPT; the index is as before
+   * @throws FunnelError ABORTED, DISK, CORRUPT; the index is as before, but for ids and payloads of dead rows
    */
   async compact(options: CompactOptions = {}): Promise<Compacted> {
     const core = this.#writable();
@@ -462,20 +492,44 @@ export class IndexFiles implements Writer {
   }
 
   async #compact(core: Core, options: CompactOptions): Promise<Compacted> {
-    const planned = await this.#later(() => take(instant(() => plan(core))));
-    if (planned === undefined) return { rowsDropped: 0, bytesFreed: 0 };
+    const planned = await this.#between(() => plan(core));
+    if (planned === undefined) return NOTHING_COMPACTED;
     try {
-      const files = await runLater(rewrite(core, planned, options));
-      return await this.#later(function* () {
-        try {
-          return yield* exchange(core, planned, files);
-        } catch (error) {
-          if (core.broken === undefined) yield* discard(core, files);
-          throw error;
+      const { files, dropped } = await runLater(rewrite(core, planned, options));
+      try {
+        for (const part of dropped) {
+          await this.#between(() => forget(core, part));
+          await othersTurn.later();
         }
-      });
+        return await this.#between(() => exchange(core, planned, files));
+      } catch (error) {
+        if (core.broken === undefined) await runLater(discard(core, files));
+        throw error;
+      }
     } finally {
-      for (const file of planned.files) core.files.release(file);
+      release(core, planned);
+    }
+  }
+
+  /** @throws FunnelError NOT_WRITABLE while an asynchronous write is under way, DISK, CORRUPT */
+  compactSync(): Compacted {
+    const core = this.#writable();
+    if (this.#compaction !== undefined) throw filesError('NOT_WRITABLE', 'Expected one compaction at a time');
+    const planned = this.#now(plan(core));
+    if (planned === undefined) return NOTHING_COMPACTED;
+    try {
+      const { files, dropped } = runNow(rewrite(core, planned, {}));
+      try {
+        for (const part of dropped) runNow(forget(core, part));
+        return runNow(exchange(core, planned, files));
+      } catch (error) {
+        if (core.broken === undefined) runNow(discard(core, files));
+        throw error;
+      }
+    } catch (error) {
+      throw diskError('compacting', error);
+    } finally {
+      release(core, planned);
     }
   }
 
@@ -569,8 +623,16 @@ export class IndexFiles implements Writer {
     return mine;
   }
 
+  /** A commit that no caller waits for: where callers write synchronously, in one turn. */
+  async #between<T>(run: () => Steps<T>): Promise<T> {
+    if (!this.#isWrittenNow || this.#waiting > 0) return this.#later(run);
+    this.#core.checkWritable();
+    return runNow(run());
+  }
+
   #now<T>(steps: Steps<T>): T {
     this.#checkIdle();
+    this.#isWrittenNow = true;
     return runNow(steps);
   }
 
@@ -578,6 +640,12 @@ export class IndexFiles implements Writer {
     if (this.#waiting === 0) return;
     throw filesError('NOT_WRITABLE', 'Expected no asynchronous write under way for a synchronous one: await it first');
   }
+}
+
+const NOTHING_COMPACTED: Compacted = { rowsDropped: 0, bytesFreed: 0 };
+
+function release(core: Core, { files }: Plan): void {
+  for (const file of files) core.files.release(file);
 }
 
 function noRow(ordinal: number): FunnelError {

@@ -54,7 +54,14 @@ export function memoryDisk(): Disk {
     sync: () => instant(() => {}),
     truncate: (fd, bytes) =>
       instant(() => {
-        of(fd).size = Math.min(of(fd).size, bytes);
+        const file = of(fd);
+        file.size = Math.min(file.size, bytes);
+        // Who reads the old memory goes on with it.
+        if (file.bytes.length > 1.25 * file.size + 4096) {
+          const fitting = shared(file.size);
+          fitting.set(file.bytes.subarray(0, file.size));
+          file.bytes = fitting;
+        }
       }),
     rename: (from, to) =>
       instant(() => {
@@ -75,8 +82,12 @@ export function memoryKv(): Kv {
   const ids = new Map<number, Uint8Array>();
   const dead = new Map<number, Uint8Array>();
   const payloads = new Map<number, Uint8Array>();
+  let bytes = 0;
   const put = (into: Map<number, Uint8Array>, entries: Commit['ids']) => {
-    for (const [key, value] of entries) value === undefined ? into.delete(key) : into.set(key, value);
+    for (const [key, value] of entries) {
+      bytes += (value?.length ?? 0) - (into.get(key)?.length ?? 0);
+      value === undefined ? into.delete(key) : into.set(key, value);
+    }
   };
   return {
     file: ':memory:',
@@ -94,11 +105,7 @@ export function memoryKv(): Kv {
         state = commit.state;
       }),
     reopen: () => {},
-    bytes: () => {
-      let sum = 0;
-      for (const map of [ids, dead, payloads]) for (const value of map.values()) sum += value.length;
-      return sum;
-    },
+    bytes: () => bytes,
     close: () => instant(() => {}),
   };
 }

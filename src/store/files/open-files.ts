@@ -21,6 +21,8 @@ export interface OpenRows extends OpenFile {
   ordinals?: Uint32Array;
   /** Takes no more rows: a sync of it failed, so that nobody knows what is on disk behind the committed bytes. */
   closed: boolean;
+  /** Of a compacted file, until readers were told of it: its records in memory of theirs. */
+  records?: Uint8Array;
 }
 
 export interface OpenSegment extends OpenFile {

@@ -162,7 +162,8 @@ export function decodeOrdinals(section: Buffer, entry: RowFileEntry): Uint32Arra
   if (section.readUInt32LE(end) !== crc32c(section, 0, 0, end)) {
     throw corrupt(entry.name, 'list of ordinals', 'has a wrong checksum');
   }
-  const ordinals = new Uint32Array(section.buffer.slice(section.byteOffset, section.byteOffset + end));
+  const ordinals = new Uint32Array(new SharedArrayBuffer(end)); // searching threads read it
+  new Uint8Array(ordinals.buffer).set(section.subarray(0, end));
   for (let i = 1; i < ordinals.length; i++) {
     if (ordinals[i]! <= ordinals[i - 1]!) throw corrupt(entry.name, 'list of ordinals', 'is not in order');
   }

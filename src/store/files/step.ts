@@ -2,6 +2,7 @@
  * One text for a call and its sync twin: a procedure is a generator that yields the steps that may wait, and whoever runs
  * it lets each happen now, or later without blocking the event loop.
  */
+import { othersTurn as nextTurn, overdue } from '../turns.js';
 
 /** Something that may wait. */
 export interface Step<T> {
@@ -56,8 +57,8 @@ export function settled(step: Step<unknown>): Step<void> {
   };
 }
 
-/** Between stretches of long work: nothing now, but later the event loop turns. */
-export const othersTurn: Step<void> = { now: () => {}, later: () => new Promise((resolve) => setImmediate(resolve)) };
+/** Between parts of long work: nothing now, but later the event loop turns when it is time. */
+export const othersTurn: Step<void> = instant(() => {});
 
 export function runNow<T>(steps: Steps<T>): T {
   let state = steps.next();
@@ -80,11 +81,14 @@ export async function runLater<T>(steps: Steps<T>): Promise<T> {
     let answer: unknown;
     try {
       answer = await state.value.later();
+      // Steps of an index in memory never wait.
+      if (overdue()) await nextTurn();
     } catch (error) {
       state = steps.throw(error);
       continue;
     }
     state = steps.next(answer);
   }
+  if (overdue()) await nextTurn();
   return state.value;
 }

@@ -15,7 +15,7 @@ export class Column {
   packedRows = 0;
   /** Rows below are in here; the next one to read has this ordinal. */
   covered = 0;
-  /** The segment that has what is packed. */
+  /** The segment that has what is packed; null: none has. */
   file: string | null = null;
   /** A segment that was not taken, since it has rounded values: the next one that is written goes in its place. */
   readonly replaces: string | null;
@@ -54,9 +54,32 @@ export class Column {
     this.covered++;
   }
 
-  /** Packs what is here now; rows may come meanwhile. Does nothing while it is being done. */
-  *pack(alive: (ordinal: number) => boolean): Sliced<void> {
-    if (this.#growing.length > 1 || this.covered === this.packedRows) return;
+  /** Pairs of value and row, by whether the row lives. */
+  *census(alive: (ordinal: number) => boolean): Sliced<{ living: number; dead: number }> {
+    let dead = 0;
+    let work = 0;
+    for (const kind of FACTS) {
+      for (const postings of this.#postings(kind)) {
+        for (const [, ordinals] of postings.entries()) {
+          for (let i = 0; i < ordinals.length; i++) {
+            if (!alive(ordinals[i]!)) dead++;
+            if (++work % COUNTED_AT_ONCE === 0) yield;
+          }
+          if (++work % COUNTED_AT_ONCE === 0) yield;
+        }
+      }
+    }
+    const all = FACTS.reduce((sum, kind) => this.#postings(kind).reduce((of, { size }) => of + size, sum), 0);
+    return { living: all - dead, dead };
+  }
+
+  /**
+   * Packs what is here now; rows may come meanwhile. Does nothing while it is being done.
+   *
+   * @param anew also when no row came: those that died go, and what the file has is not what is packed
+   */
+  *pack(alive: (ordinal: number) => boolean, anew = false): Sliced<void> {
+    if (this.#growing.length > 1 || (this.covered === this.packedRows && !anew)) return;
     const rows = this.covered;
     const [later] = this.#growing;
     this.#growing.push(growing());
@@ -66,6 +89,7 @@ export class Column {
     }
     this.#packed = packed as Facts<Packed>;
     this.packedRows = rows;
+    if (anew) this.file = null;
     this.#growing.shift();
   }
 
@@ -134,6 +158,8 @@ export class Column {
     return [this.#packed[kind], ...this.#growing.map((facts) => facts[kind])];
   }
 }
+
+const COUNTED_AT_ONCE = 8192;
 
 function isUnbounded(bounds: object): boolean {
   return Object.values(bounds).every((bound) => bound === undefined);

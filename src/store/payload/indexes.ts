@@ -12,6 +12,9 @@ import type { OnIndexProgress, PayloadIndexType } from './types.js';
 
 /** Rows that a build reads before it keeps what it has; twice as many each time. A killed build goes on from there. */
 const CHECKPOINT_ROWS = 131_072;
+/** Pairs of dead rows are dropped, where nobody asked for it, beyond this share of the others and this number. */
+const DEAD_SHARE = 0.5;
+const DEAD_PAIRS = 16_384;
 /** Rows between two looks at the clock. */
 const AT_ONCE = 16;
 
@@ -89,7 +92,10 @@ export class PayloadIndexes {
     return this.#later(async () => {
       this.#checkNew(key, type); // another may have been made meanwhile
       const known = this.#columns.get(nameOf(key));
-      if (known !== undefined && this.#isBuilt(known)) return;
+      if (known !== undefined && this.#isBuilt(known)) {
+        onProgress({ phase: 'write', done: 1, total: 1 });
+        return;
+      }
       await this.files.commitSegments(this.#definition(key, type));
       const column = this.#add(key, type);
       const check = () => this.#check(column);
@@ -142,15 +148,22 @@ export class PayloadIndexes {
     return true;
   }
 
-  /** Reads what is new and writes the indexes anew that have gained rows since; in memory they are only packed. */
-  write(onlyLarge = false): Promise<void> {
+  /**
+   * Reads what is new and writes the indexes anew that have gained rows since, or rows of which have died.
+   * In memory they are only packed.
+   *
+   * @param onlyWorth where so many have that searches or memory gain from it
+   */
+  write(onlyWorth = false): Promise<void> {
     return this.#later(async () => {
       for (const column of [...this.all]) {
         const check = () => this.#check(column);
         if (this.#columns.get(nameOf(column.path)) !== column) continue;
         try {
           await inSlices(this.catchUp([column]), check);
-          if (!onlyLarge || this.#isLarge(column)) await this.#write(column, check);
+          const { living, dead } = await inSlices(column.census(this.alive), check);
+          const anew = onlyWorth ? dead > DEAD_SHARE * living && dead > DEAD_PAIRS : dead > 0;
+          if (!onlyWorth || anew || this.#isLarge(column)) await this.#write(column, check, anew);
         } catch (error) {
           // Deleted meanwhile: nobody asked for this one, and the others go on.
           if (!(error instanceof FunnelError && error.code === 'ABORTED')) throw error;
@@ -163,7 +176,7 @@ export class PayloadIndexes {
     this.#checkIdle();
     for (const column of this.all) {
       atOnce(this.catchUp([column]));
-      atOnce(column.pack(this.alive));
+      atOnce(column.pack(this.alive, atOnce(column.census(this.alive)).dead > 0));
       if (!this.#isNew(column)) continue;
       const { packedRows: rows } = column;
       const ref = this.files.writeSegmentSync(atOnce(this.#sections(column)));
@@ -182,12 +195,14 @@ export class PayloadIndexes {
     return (column.file !== null || this.files.path === ':memory:') && !this.#isLarge(column);
   }
 
+  /** Rows that are long dead do not count: of an index that is written again and again they are nearly all. */
   #isLarge({ packedRows }: Column): boolean {
-    return this.files.rows - packedRows >= Math.max(this.checkpointRows, packedRows);
+    const { rows, liveCount } = this.files;
+    return rows - packedRows >= Math.max(this.checkpointRows, Math.min(packedRows, liveCount));
   }
 
-  async #write(column: Column, check: () => void): Promise<void> {
-    await inSlices(column.pack(this.alive), check);
+  async #write(column: Column, check: () => void, anew = false): Promise<void> {
+    await inSlices(column.pack(this.alive, anew), check);
     if (!this.#isNew(column)) return;
     const { packedRows: rows } = column; // others wait for their turn: it stays
     const ref = await this.files.writeSegment(await inSlices(this.#sections(column), check));

@@ -1,9 +1,8 @@
 /** Long work on the main thread: generators that yield now and then, run in one go or so that others get their turn. */
 
-export type Sliced<T> = Generator<void, T, void>;
+import { othersTurn, overdue } from '../turns.js';
 
-/** Work at a stretch, in milliseconds. */
-const STRETCH = 4;
+export type Sliced<T> = Generator<void, T, void>;
 
 export function atOnce<T>(work: Sliced<T>): T {
   let step = work.next();
@@ -14,12 +13,11 @@ export function atOnce<T>(work: Sliced<T>): T {
 /** @param check is called before each stretch, and may throw */
 export async function inSlices<T>(work: Sliced<T>, check: () => void = () => {}): Promise<T> {
   for (;;) {
-    const until = performance.now() + STRETCH;
     do {
       const step = work.next();
       if (step.done) return step.value;
-    } while (performance.now() < until);
-    await new Promise((resolve) => setImmediate(resolve));
+    } while (!overdue());
+    await othersTurn();
     check();
   }
 }

@@ -1,0 +1,38 @@
+/** One pool from several head searches: of a source that knows no strategies, one near each positive example. */
+import { inOrder, joined as joinedRows } from '../sources/rows.js';
+import type { HeadAnswer, HeadRequest, Source } from '../sources/source.js';
+import { isZero } from '../validate.js';
+import type { Examples, Strategy } from './recommend.js';
+
+/**
+ * The head searches that make a request's pool. A row is as good as its most similar positive is similar, so that what is
+ * near any of them belongs to it; a sum is searched by one vector, which the request has already.
+ */
+export function headRequests(
+  request: HeadRequest,
+  recommend: { strategy: Strategy; examples: Examples } | undefined,
+  { recommends }: Source,
+): HeadRequest[] {
+  if (recommends || recommend?.strategy !== 'best_score') return [request];
+  const vectors = recommend.examples.positive.filter((vector) => !isZero(vector));
+  return vectors.length < 2 ? [request] : vectors.map((vector) => ({ ...request, vector }));
+}
+
+/** Of several answers one, with each point once. */
+export function joined(answers: readonly HeadAnswer[]): HeadAnswer {
+  const [first] = answers;
+  if (answers.length === 1) return first!;
+  const rows = joinedRows(answers.map(({ candidates }) => ({ ...candidates, ids: Array.from(candidates.ids!) })));
+  const ids = [...new Set(rows.ids)];
+  const scores = answers.flatMap(({ candidates }) => Array.from(candidates.headScores!));
+  const scoreOf = new Map(rows.ids.map((id, i) => [id, scores[i]!]));
+  const candidates = { ...inOrder(rows, ids), headScores: ids.map((id) => scoreOf.get(id)!) };
+  return {
+    ...first!,
+    candidates,
+    headMs: Math.max(...answers.map(({ headMs }) => headMs)),
+    decodeMs: answers.reduce((sum, { decodeMs }) => sum + decodeMs, 0),
+    pools: { searches: answers.length, rows: ids.length },
+    ...(first!.lacking && { lacking: [...new Set(answers.flatMap(({ lacking = [] }) => lacking))] }),
+  };
+}
