@@ -114,7 +114,7 @@ async function run(state: Round): Promise<number> {
   disk.before = (operation) => {
     if (--untilLoss <= 0) {
       disk.dead = true;
-      state.store ??= readFileSync(join(folder, 'data.mdb'));
+      state.store ??= storeNow(folder);
       throw new PowerLoss();
     }
     if (random.chance(0.04) && operation !== 'unlink') {
@@ -207,6 +207,19 @@ async function operate(state: Round): Promise<boolean> {
   }
   await compaction;
   return false;
+}
+
+/**
+ * A compaction may commit in a thread of LMDB's at this moment. A read that began before the file grew would pair its new meta
+ * page with its old end, which no disk can hold; what was read twice alike stood there at one moment.
+ */
+function storeNow(folder: string): Buffer {
+  const read = () => readFileSync(join(folder, 'data.mdb'));
+  for (let last = read(); ; ) {
+    const now = read();
+    if (now.equals(last)) return now;
+    last = now;
+  }
 }
 
 function lay(folder: string, files: Map<string, Buffer>, store: Buffer): void {
