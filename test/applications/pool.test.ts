@@ -1,4 +1,5 @@
 /** Queries beside builds, and many indexes in one process, with default options. */
+// Runs alone: it measures how long queries wait.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';

@@ -1,4 +1,5 @@
 /** The command as a process that is interrupted, killed, or runs out of disk: what was written stays, and it goes on. */
+// Runs alone: its signals have to come in the middle of a run.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';

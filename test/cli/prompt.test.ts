@@ -1,4 +1,5 @@
 /** The prompt that searches as one types: its keys, which searches it starts and drops, and a real terminal. */
+// Runs alone: somebody types, and waits for what is shown.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';

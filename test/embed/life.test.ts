@@ -1,4 +1,5 @@
 /** Aborting, closing, the end of the process, the event loop, and packages that are not there. */
+// Runs alone: it measures how soon a call ends.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,5 @@
 /** Token ids are those of Hugging Face's own library, whole texts and parts of them put together. */
+// Runs alone: it measures how soon a call ends.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// Runs alone: it measures how long the event loop stands still.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {

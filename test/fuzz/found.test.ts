@@ -1,4 +1,5 @@
 /** What `npm run fuzz` found, each as it was found: once an answer that was wrong, or an error that was no FunnelError. */
+// Runs alone: it measures how soon a call ends.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FunnelSearch, fromMilvus, fromQdrant, funnel, funnelBatch } from 'funnelvec';

@@ -2,6 +2,7 @@
  * Rows in memory that changes while a call runs: written by another thread, grown, shrunk. An answer about the rows as they
  * were, or an error; never an answer that was not written.
  */
+// Runs alone: threads must meet in its searches.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Worker } from 'node:worker_threads';

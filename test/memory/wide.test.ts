@@ -2,6 +2,7 @@
  * Matrices that begin or end beyond 2^31 and 2^32 bytes. The memory is shared and mostly never written, so that few of its
  * pages exist: a row that was not written is zeros, and scores 0.
  */
+// Runs alone: it takes many gigabytes.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { funnel, funnelAsync, funnelBatchAsync, listKernels, type Plan, useKernels } from 'funnelvec';

@@ -1,4 +1,5 @@
 /** Filters as Milvus expressions: every literal arrives as it was, and Milvus Lite lets the same rows through. */
+// Runs alone: it measures how soon a filter is refused.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { ConsistencyLevelEnum, DataType, MilvusClient } from '@zilliz/milvus2-sdk-node';

@@ -1,4 +1,5 @@
 /** How calls end: the global fetch, servers that hang or have too much to do, callers who give up, and the errors of all that. */
+// Runs alone: its deadlines are short.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,5 @@
 /** The 40 ms stall of compressed answers, against a stand-in that compresses as Qdrant does, and what our own path costs. */
+// Runs alone: it measures what a request costs beside a raw one.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,4 +1,5 @@
 /** FunnelIndex as its users meet it. The exactness of answers is exact.test.ts's, what files survive is files/'s. */
+// Runs alone: it measures how long the event loop stands still.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,5 @@
 /** A search through a mirror: whose vectors it ranks, what it tells, what it refuses, and what it costs. */
+// Runs alone: it measures what a request costs beside a raw one.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,4 +1,5 @@
 /** Payload indexes: that they are kept, found again, followed, resumed, and that damage to them is said. */
+// Runs alone: it measures how long the event loop stands still.
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
