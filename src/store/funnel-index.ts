@@ -25,6 +25,7 @@ import { Searcher, type SearchResult, type SearchState } from './engine/search.j
 import { isBlunt, type Segment } from './engine/segment.js';
 import { facet, ownFacet } from './facet.js';
 import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
+import { runLater, runNow, type Steps } from './files/step.js';
 import { evaluate, type Filtered, type Matched, type OwnFilter, ownFilter, SharedFilters } from './filters.js';
 import { gather } from './gather.js';
 import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, sampleQueries } from './input.js';
@@ -87,15 +88,16 @@ export class FunnelIndex<Payload = any> {
   readonly #restrictions: Restrictions;
   readonly #upkeep: Upkeep;
   #madeByExample: ByExample | undefined;
+  #warming: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
   #closed = false;
 
-  private constructor(files: IndexFiles, options: OpenIndexOptions) {
+  private constructor(files: IndexFiles, live: Live, options: OpenIndexOptions) {
     const { kernels, codes, setup } = backend();
     this.#kernels = kernels;
     this.#codes = codes;
     this.#files = files;
-    this.#live = new Live(files, this.#codes, options.memory ?? Number.MAX_SAFE_INTEGER);
+    this.#live = live;
     this.#indexes = new PayloadIndexes(files, this.#live.alive);
     this.#searcher = new Searcher(this.#kernels, this.#codes);
     this.#pool = new Pool(options.threads ?? usableThreads(), setup);
@@ -150,12 +152,14 @@ export class FunnelIndex<Payload = any> {
       { dim, metric, precision, options: config },
       { ...(durability && { durability }), ...(breakLock && { breakLock }), maxFileBytes: ROW_FILE_BYTES },
     );
-    return FunnelIndex.#over<Payload>(files, options);
+    return runNow(FunnelIndex.#over<Payload>(files, options, true));
   }
 
-  static #over<Payload>(files: IndexFiles, options: OpenIndexOptions): FunnelIndex<Payload> {
+  static *#over<Payload>(files: IndexFiles, options: OpenIndexOptions, withRows: boolean): Steps<FunnelIndex<Payload>> {
     try {
-      return new FunnelIndex<Payload>(files, options);
+      const live = new Live(files, backend().codes, options.memory ?? Number.MAX_SAFE_INTEGER);
+      yield* live.load(withRows);
+      return new FunnelIndex<Payload>(files, live, options);
     } catch (error) {
       files.closeSync();
       throw error;
@@ -172,13 +176,24 @@ export class FunnelIndex<Payload = any> {
     path: string,
     options: OpenIndexOptions & { readOnly?: boolean } = {},
   ): Promise<FunnelIndex<Payload>> {
-    return FunnelIndex.openSync(path, options);
+    const opened = FunnelIndex.#opened(path, options);
+    const index = await runLater(FunnelIndex.#over<Payload>(opened.files, opened.options, false));
+    index.#warming = index.#warm();
+    return index;
   }
 
   static openSync<Payload = unknown>(
     path: string,
-    given: OpenIndexOptions & { readOnly?: boolean } = {},
+    options: OpenIndexOptions & { readOnly?: boolean } = {},
   ): FunnelIndex<Payload> {
+    const opened = FunnelIndex.#opened(path, options);
+    return runNow(FunnelIndex.#over<Payload>(opened.files, opened.options, true));
+  }
+
+  static #opened(
+    path: string,
+    given: OpenIndexOptions & { readOnly?: boolean },
+  ): { files: IndexFiles; options: OpenIndexOptions } {
     checkPath(path);
     const options = typeof given === 'object' && given !== null ? { ...given } : given; // read once
     checkOpenOptions(options);
@@ -188,7 +203,12 @@ export class FunnelIndex<Payload = any> {
       ...(durability && { durability }),
       ...(breakLock && { breakLock }),
     });
-    return FunnelIndex.#over<Payload>(files, options);
+    return { files, options };
+  }
+
+  /** Rows come into memory while searches read them from the files. */
+  async #warm(): Promise<void> {
+    await runLater(this.#live.warm(() => !this.#closed));
   }
 
   get path(): string {
@@ -862,6 +882,7 @@ export class FunnelIndex<Payload = any> {
     if (this.#closed) return;
     this.#closed = true;
     try {
+      await this.#warming;
       await this.#pool.close();
       await this.#indexes.close();
       await this.#upkeep.close();

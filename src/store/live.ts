@@ -1,10 +1,11 @@
 /** An index in memory: row images, segments and the rows that have no codes yet, kept in step with its files. */
 import type { CodeKernels } from '../kernels/codes.js';
 import { releaseIn, Scratch } from './engine/memory.js';
-import { extendRecords, type RowImage, Rows } from './engine/rows.js';
+import { checkRecords, extendRecords, type RowImage, Rows } from './engine/rows.js';
 import type { SearchState } from './engine/search.js';
 import { blocksOf, kernelArrays, residentBytes, type Segment } from './engine/segment.js';
 import { type IndexFiles, ROW_FILE_BYTES, type RowFile } from './files/index-files.js';
+import { othersTurn, runNow, type Steps, take } from './files/step.js';
 import type { Snapshot } from './pool-messages.js';
 import { loadSegment } from './segment-file.js';
 
@@ -30,6 +31,8 @@ export class Live {
   readonly #uses = new Map<number, number>();
   /** Segments that were replaced, and the last version with them. */
   #retired: { segment: Segment; version: number }[] = [];
+  /** Row files whose records warm() is to bring into memory. */
+  readonly #cold = new Set<string>();
 
   constructor(
     readonly files: IndexFiles,
@@ -37,7 +40,6 @@ export class Live {
     readonly memory: number,
   ) {
     this.#scratch = new Scratch(codes);
-    this.reload();
   }
 
   /** Other for every change but of a mask. */
@@ -78,23 +80,29 @@ export class Live {
 
   alive = (ordinal: number): boolean => ((this.files.alive[ordinal >> 3]! >> (ordinal & 7)) & 1) === 1;
 
-  /** Everything anew: after open(), and when another process or a compaction has changed files. */
+  /** Everything anew: when another process or a compaction has changed files. */
   reload(): void {
+    runNow(this.load());
+  }
+
+  /**
+   * Everything from the files: before the first search, and by reload().
+   *
+   * @param withRows whether rows are read into memory, where there is room; else warm() does so, and searches read files
+   * @throws FunnelError CORRUPT, DISK
+   */
+  *load(withRows = true): Steps<void> {
     this.deaths++; // some may have died
     const names = this.files.segments.map(({ name }) => name);
     if (this.files.path !== ':memory:' && names.join() !== this.#names.join()) {
+      const segments: Segment[] = [];
+      for (const name of names) {
+        const read = (section: string, into?: Uint8Array) => this.files.sectionSteps(name, section, into);
+        const segment = yield* loadSegment(this.codes, name, read, this.alive, this.#hasRoomForFull);
+        segments.push(withoutBuilding(segment));
+      }
       this.#retire(this.#segments, this.#version);
-      this.#segments = names
-        .map((name) =>
-          loadSegment(
-            this.codes,
-            name,
-            (section, into) => this.files.readSectionSync(name, section, into),
-            this.alive,
-            this.#hasRoomForFull,
-          ),
-        )
-        .map(withoutBuilding);
+      this.#segments = segments;
       this.#names = names;
       this.#listedTo = this.#segments.reduce((to, { ordinals }) => Math.max(to, last(ordinals) + 1), 0);
       this.#tail = new Uint32Array(0);
@@ -105,7 +113,49 @@ export class Live {
     this.#follow((file, records, from) => {
       extendRecords(file, records, from);
       return true;
-    });
+    }, !withRows);
+  }
+
+  /** Reads into memory what load() has left in the files, in parts. What cannot be read, the answer that needs it says. */
+  *warm(isOpen: () => boolean): Steps<void> {
+    for (const path of [...this.#cold]) {
+      if (!isOpen()) return;
+      const { images, done } = this.useImages();
+      try {
+        const image = images.find((one) => one.path === path);
+        const records = image?.isComing ? yield* this.#recordsOf(image, isOpen) : undefined;
+        if (isOpen()) this.#warmed(path, image?.count ?? 0, records);
+      } finally {
+        done();
+      }
+    }
+  }
+
+  /** Undefined where there is no room, and for what cannot be read: it stays in the file. */
+  *#recordsOf(image: RowImage, isOpen: () => boolean): Steps<Uint8Array | undefined> {
+    const { stride, count } = image;
+    const records = memoryFor(count * stride);
+    if (records === undefined) return undefined;
+    const step = Math.max(1, Math.floor(WARMED_AT_ONCE / stride));
+    try {
+      for (let from = 0; from < count && isOpen(); from += step) {
+        const to = Math.min(count, from + step);
+        const part = records.subarray(from * stride, to * stride);
+        if (!(yield* this.files.readFrom(image.fd, part, image.headerBytes + from * stride))) return undefined;
+        checkRecords(image, records, from, to);
+        yield* take(othersTurn);
+      }
+      return records;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Rows that came to the file meanwhile follow at once; compaction may have put others in its place. */
+  #warmed(path: string, count: number, records: Uint8Array | undefined): void {
+    this.#cold.delete(path);
+    this.#images = this.#images.map((image) => (image.path === path && records ? { ...image, count, records } : image));
+    this.rowsChanged();
   }
 
   /**
@@ -123,14 +173,18 @@ export class Live {
     });
   }
 
-  /** @param extend reads records into memory; false where it could not. What it throws leaves everything as it was */
-  #follow(extend: Extend): void {
+  /**
+   * @param extend reads records into memory; false where it could not. What it throws leaves everything as it was
+   * @param isCold whether files that are not in memory stay out of it until warm()
+   */
+  #follow(extend: Extend, isCold = false): void {
     const leased = this.files.leaseRowFiles();
+    if (isCold) for (const { path, bytes } of leased.files) if (bytes === undefined) this.#cold.add(path);
     let budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
     try {
       this.#images = leased.files.map((file) => {
         const image = this.#imageOf(file, budget, extend);
-        budget -= residentIn(image);
+        budget -= image.isComing ? image.count * image.stride : residentIn(image);
         return image;
       });
     } catch (error) {
@@ -294,6 +348,7 @@ export class Live {
       return { ...plain, records: file.bytes.subarray(headerBytes) };
     }
     if (needed > budget && this.files.path !== ':memory:') return { ...plain, records: undefined };
+    if (this.#cold.has(path)) return { ...plain, records: undefined, isComing: true };
     if (old?.records !== undefined && old.records.length >= needed) {
       const { records } = old;
       const ahead = this.#ahead?.records === records && this.#ahead.from <= old.count ? this.#ahead.to : 0;
@@ -356,6 +411,8 @@ export class Live {
   }
 }
 
+/** Bytes of records that are read and checked in a millisecond or two. */
+const WARMED_AT_ONCE = 1 << 20;
 /** The place of a row that is not in a segment. */
 export const NOWHERE = 0xffff_ffff;
 /** Bytes of records from which on growing step by step costs more than it spares. */

@@ -18,6 +18,7 @@ import {
   type Segment,
 } from './engine/segment.js';
 import { corrupt } from './files/errors.js';
+import type { Steps } from './files/step.js';
 
 interface Section {
   name: string;
@@ -108,6 +109,11 @@ function* orderSections({ kind, mean, quantiser }: OrderCoding, { plane, norms, 
   if (zeros.length > 0) yield section('orderZeros', zeros);
 }
 
+/** Fills an array with a section. */
+type Load = <A extends ArrayBufferView>(name: string, array: A) => Steps<A>;
+type LoadQuantiser = (name: (typeof QUANTISERS)[number] | 'orderQuantiser', dims: number) => Steps<Quantiser>;
+type LoadMean = (name: 'mean' | 'orderMean', dims: number) => Steps<Float64Array>;
+
 function section(name: string, array: ArrayBufferView): Section {
   return { name, bytes: new Uint8Array(array.buffer, array.byteOffset, array.byteLength) };
 }
@@ -117,35 +123,35 @@ function section(name: string, array: ArrayBufferView): Section {
  * @param withFull whether the full plane is to be in memory
  * @throws FunnelError CORRUPT
  */
-export function loadSegment(
+export function* loadSegment(
   kernels: CodeKernels,
   file: string,
-  read: (section: string, into?: Uint8Array) => Uint8Array,
+  read: (section: string, into?: Uint8Array) => Steps<Uint8Array>,
   alive: (ordinal: number) => boolean,
   withFull: boolean,
-): Segment {
-  const meta = metaOf(read('meta'), file);
+): Steps<Segment> {
+  const meta = metaOf(yield* read('meta'), file);
   const { dim, metric, head, width, full, count, basisStep, lists } = meta;
-  const load = <A extends ArrayBufferView>(name: string, array: A): A => {
-    if (array.byteLength > 0) read(name, new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  const load: Load = function* (name, array) {
+    if (array.byteLength > 0) yield* read(name, new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
     return array;
   };
-  const quantiser = (name: (typeof QUANTISERS)[number] | 'orderQuantiser', dims: number): Quantiser => {
-    const base = load(`${name}.base`, new Float64Array(dims));
-    const step = load(`${name}.step`, new Float64Array(dims));
+  const quantiser: LoadQuantiser = function* (name, dims) {
+    const base = yield* load(`${name}.base`, new Float64Array(dims));
+    const step = yield* load(`${name}.step`, new Float64Array(dims));
     if (!step.every((s) => s > 0 && Number.isFinite(s))) throw corrupt(file, `${name}.step`, 'is not positive');
     return { base, step, inverse: step.map((s) => 1 / s) };
   };
-  const meanOf = (name: 'mean' | 'orderMean', dims: number): Float64Array => {
-    const mean = load(name, new Float64Array(dims));
+  const meanOf: LoadMean = function* (name, dims) {
+    const mean = yield* load(name, new Float64Array(dims));
     if (!mean.every(Number.isFinite)) throw corrupt(file, name, 'is not finite');
     return mean;
   };
-  const mean = meta.mean === true ? meanOf('mean', dim) : null;
-  const plane = basisStep > 0 ? load('basis', arrayIn(kernels, Uint8Array, 2 * width * strideOf(dim))) : null;
+  const mean = meta.mean === true ? yield* meanOf('mean', dim) : null;
+  const plane = basisStep > 0 ? yield* load('basis', arrayIn(kernels, Uint8Array, 2 * width * strideOf(dim))) : null;
   const basis = plane === null ? null : basisFromPlane(kernels, plane, basisStep, dim);
   if (basis !== null && !(basis.skew < MOST_SKEW)) throw corrupt(file, 'basis', 'is not orthonormal');
-  const headQuantiser = quantiser('headQuantiser', head);
+  const headQuantiser = yield* quantiser('headQuantiser', head);
   const coding: Coding = {
     dim,
     metric,
@@ -155,81 +161,87 @@ export function loadSegment(
     width,
     full: withFull ? full : 0,
     headQuantiser,
-    levelQuantiser: quantiser('levelQuantiser', width - head),
-    fullQuantiser: quantiser('fullQuantiser', full),
-    order: meta.order === undefined ? null : orderCoding(meta, headQuantiser, quantiser, meanOf),
+    levelQuantiser: yield* quantiser('levelQuantiser', width - head),
+    fullQuantiser: yield* quantiser('fullQuantiser', full),
+    order: meta.order === undefined ? null : yield* orderCoding(meta, headQuantiser, quantiser, meanOf),
   };
   const padded = blocksOf(count) * BLOCK_ROWS;
-  const lengthsOf = (name: (typeof LENGTHS)[number], there: boolean): Lengths => ({
-    bytes: load(name, arrayIn(kernels, Uint8Array, there ? padded : 0)),
-    scale: meta.scales[name],
-  });
-  const ordinals = load('ordinals', arrayIn(kernels, Uint32Array, count));
+  const lengthsOf = function* (name: (typeof LENGTHS)[number], there: boolean): Steps<Lengths> {
+    const bytes = yield* load(name, arrayIn(kernels, Uint8Array, there ? padded : 0));
+    return { bytes, scale: meta.scales[name] };
+  };
+  const ordinals = yield* load('ordinals', arrayIn(kernels, Uint32Array, count));
   return {
     coding,
     count,
-    headPlane: load('headPlane', arrayIn(kernels, Uint8Array, (padded * head) / 2)),
-    finePlane: load('finePlane', arrayIn(kernels, Uint8Array, (padded * head) / 2)),
-    levelPlane: load('levelPlane', arrayIn(kernels, Uint8Array, count * (width - head))),
-    fullPlane: load('fullPlane', arrayIn(kernels, Uint8Array, withFull ? count * full : 0)),
-    coarseError: lengthsOf('coarseError', true),
-    fineError: lengthsOf('fineError', true),
-    levelError: lengthsOf('levelError', width > head),
-    fullError: lengthsOf('fullError', full > 0),
-    headTail: lengthsOf('headTail', true),
-    levelTail: lengthsOf('levelTail', true),
-    norms: load('norms', arrayIn(kernels, Float32Array, codedMetric(metric, mean) === 'cosine' ? 0 : padded)),
+    headPlane: yield* load('headPlane', arrayIn(kernels, Uint8Array, (padded * head) / 2)),
+    finePlane: yield* load('finePlane', arrayIn(kernels, Uint8Array, (padded * head) / 2)),
+    levelPlane: yield* load('levelPlane', arrayIn(kernels, Uint8Array, count * (width - head))),
+    fullPlane: yield* load('fullPlane', arrayIn(kernels, Uint8Array, withFull ? count * full : 0)),
+    coarseError: yield* lengthsOf('coarseError', true),
+    fineError: yield* lengthsOf('fineError', true),
+    levelError: yield* lengthsOf('levelError', width > head),
+    fullError: yield* lengthsOf('fullError', full > 0),
+    headTail: yield* lengthsOf('headTail', true),
+    levelTail: yield* lengthsOf('levelTail', true),
+    norms: yield* load('norms', arrayIn(kernels, Float32Array, codedMetric(metric, mean) === 'cosine' ? 0 : padded)),
     largestNorm: meta.largestNorm,
     ordinals,
-    partition: lists === 0 ? null : loadPartition(kernels, load, meta, file),
-    order: coding.order === null ? null : loadOrder(kernels, load, coding, meta, file),
+    partition: lists === 0 ? null : yield* loadPartition(kernels, load, meta, file),
+    order: coding.order === null ? null : yield* loadOrder(kernels, load, coding, meta, file),
     agreement: meta.agreement,
     blocks: allBlocks(kernels, count),
     mask: maskOf(kernels, ordinals, alive),
   };
 }
 
-function loadPartition(
+function* loadPartition(
   kernels: CodeKernels,
-  load: <A extends ArrayBufferView>(name: string, array: A) => A,
+  load: Load,
   { head: dims, lists, count }: Meta,
   file: string,
-): Partition {
-  const centroids = load('centroids', new Float32Array(dims * lists));
-  const offsets = load('offsets', new Uint32Array(lists + 1));
+): Steps<Partition> {
+  const centroids = yield* load('centroids', new Float32Array(dims * lists));
+  const offsets = yield* load('offsets', new Uint32Array(lists + 1));
   if (offsets[0] !== 0 || offsets[lists] !== count || offsets.some((o, i) => i > 0 && o < offsets[i - 1]!)) {
     throw corrupt(file, 'offsets', 'are not those of its rows');
   }
   const rows = centroidRows(kernels, centroids, dims, lists);
-  return { dims, centroids, rows, halfSquares: load('halfSquares', new Float64Array(lists)), offsets };
+  return { dims, centroids, rows, halfSquares: yield* load('halfSquares', new Float64Array(lists)), offsets };
 }
 
-function orderCoding(
+function* orderCoding(
   { order }: Meta,
   headQuantiser: Quantiser,
-  quantiser: (name: 'orderQuantiser', dims: number) => Quantiser,
-  meanOf: (name: 'orderMean', dims: number) => Float64Array,
-): OrderCoding {
+  quantiser: LoadQuantiser,
+  meanOf: LoadMean,
+): Steps<OrderCoding> {
   const { kind, length } = order!;
   const dims = Math.ceil(length / 8) * 8;
-  const mean = order!.mean === true ? meanOf('orderMean', length) : null;
-  return { kind, length, dims, mean, quantiser: kind === 'int8' ? headQuantiser : quantiser('orderQuantiser', dims) };
+  const mean = order!.mean === true ? yield* meanOf('orderMean', length) : null;
+  return {
+    kind,
+    length,
+    dims,
+    mean,
+    quantiser: kind === 'int8' ? headQuantiser : yield* quantiser('orderQuantiser', dims),
+  };
 }
 
-function loadOrder(
+function* loadOrder(
   kernels: CodeKernels,
-  load: <A extends ArrayBufferView>(name: string, array: A) => A,
+  load: Load,
   { order, metric }: Coding,
   { count, order: meta }: Meta,
   file: string,
-): Order {
+): Steps<Order> {
   const blocks = blocksOf(count);
   const withNorms = order!.kind === 'prefix' && orderMetric(order!, metric) !== 'cosine';
-  const zeros = load('orderZeros', arrayIn(kernels, Uint32Array, meta!.zeros));
+  const zeros = yield* load('orderZeros', arrayIn(kernels, Uint32Array, meta!.zeros));
   if (zeros.some((row) => row >= count)) throw corrupt(file, 'orderZeros', 'are not rows of it');
   return {
-    plane: load('orderPlane', arrayIn(kernels, Uint8Array, blocks * orderBlockBytes(order!))),
-    norms: load('orderNorms', arrayIn(kernels, Float32Array, withNorms ? blocks * BLOCK_ROWS : 0)),
+    plane: yield* load('orderPlane', arrayIn(kernels, Uint8Array, blocks * orderBlockBytes(order!))),
+    norms: yield* load('orderNorms', arrayIn(kernels, Float32Array, withNorms ? blocks * BLOCK_ROWS : 0)),
     largestNorm: meta!.largestNorm,
     zeros,
   };

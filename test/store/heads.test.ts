@@ -12,6 +12,7 @@ import { activeKernels, listKernels, useKernels } from '#dist/kernels/load.js';
 import { seenQuery } from '#dist/store/engine/centre.js';
 import { Scratch } from '#dist/store/engine/memory.js';
 import { orderRows } from '#dist/store/engine/ordered.js';
+import { runNow } from '#dist/store/files/step.js';
 import { partsOf } from '#dist/store/parts.js';
 import { loadSegment, segmentSections } from '#dist/store/segment-file.js';
 import { Random, SEED } from '../random.js';
@@ -327,11 +328,12 @@ describe('heads of mode funnel', () => {
     const load = (order: object | undefined, changed: Record<string, Uint8Array> = {}) => {
       const all = new Map([...sections, ...Object.entries(changed)]);
       all.set('meta', Buffer.from(JSON.stringify({ ...meta, order })));
-      const read = (name: string, into?: Uint8Array) => {
+      // biome-ignore lint/correctness/useYield: steps of one who never waits
+      const read = function* (name: string, into?: Uint8Array) {
         into?.set(all.get(name)!);
         return into ?? all.get(name)!;
       };
-      return loadSegment(getCodeKernels('js'), 'a segment', read, () => true, true);
+      return runNow(loadSegment(getCodeKernels('js'), 'a segment', read, () => true, true));
     };
     assert.deepEqual(load(meta.order).order!.zeros, Uint32Array.of(0));
     assert.equal(load(undefined).order, null); // of an index from before

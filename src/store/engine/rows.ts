@@ -24,6 +24,8 @@ export interface RowImage {
   readonly ordinals: Uint32Array | undefined;
   /** The records, in shared memory, checked; undefined: read from `fd`. */
   readonly records: Uint8Array | undefined;
+  /** The records come into memory soon: a search answers as it will then. */
+  readonly isComing?: boolean;
 }
 
 /** Reads records [from, file.count) into their places. @throws FunnelError CORRUPT */
@@ -33,7 +35,13 @@ export function extendRecords(file: RowFile, records: Uint8Array, from: number):
   if (file.bytes !== undefined)
     part.set(file.bytes.subarray(headerBytes + from * stride, headerBytes + file.count * stride));
   else readFully(file.fd, part, headerBytes + from * stride, file.path);
-  for (let i = from; i < file.count; i++) checkRecord(file, records.subarray(i * stride, (i + 1) * stride), i);
+  checkRecords(file, records, from, file.count);
+}
+
+/** @throws FunnelError CORRUPT */
+export function checkRecords(file: RowFile | RowImage, records: Uint8Array, from: number, to: number): void {
+  const { stride } = file;
+  for (let i = from; i < to; i++) checkRecord(file, records.subarray(i * stride, (i + 1) * stride), i);
 }
 
 function readFully(fd: number, into: Uint8Array, position: number, path: string): void {
@@ -79,7 +87,7 @@ export class Rows implements RowTier {
     scratch = new Scratch(codes),
   ) {
     this.#scratch = scratch;
-    this.resident = images.every(({ records }) => records !== undefined);
+    this.resident = images.every(({ records, isComing }) => records !== undefined || isComing === true);
     this.views = images.map(({ records }) => (records === undefined ? undefined : valuesOf(records, half)));
   }
 

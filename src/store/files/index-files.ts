@@ -452,6 +452,22 @@ export class IndexFiles implements Writer {
     return runNow(readInto(this.#open(), segment, section, into));
   }
 
+  /** The same in steps, for who waits for many. */
+  sectionSteps(segment: string, section: string, into?: Uint8Array): Steps<Uint8Array> {
+    return readInto(this.#open(), segment, section, into);
+  }
+
+  /** Fills `into` from a leased row file, unless it ends before. Not checked. */
+  *readFrom(fd: number, into: Uint8Array, position: number): Steps<boolean> {
+    const { disk } = this.#core.options;
+    for (let done = 0; done < into.length; ) {
+      const got = yield* take(disk.read(fd, into.subarray(done), position + done));
+      if (got === 0) return false;
+      done += got;
+    }
+    return true;
+  }
+
   /** Where a section lies: of `path`, from `offset` (a multiple of 4,096) on, `bytes` bytes. Not checked. */
   sectionAt(segment: string, section: string): { fd: number; path: string; offset: number; bytes: number } {
     const { file, entry } = findSection(this.#open(), segment, section);
