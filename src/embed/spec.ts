@@ -34,7 +34,8 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   const isStatic = model.endsWith('.safetensors');
   const threads = options.threads ?? usableThreads();
   const engines = isStatic ? threads : Math.min(threads, options.sessions ?? (await sessionsFor(model)));
-  const texts = await readTokenizer(tokenizer, folder, isStatic, maxLengthOf(options, facts, preset), facts);
+  const maxLength = maxLengthOf(options, facts, preset);
+  const texts = await readTokenizer(tokenizer, folder, isStatic, maxLength, options.strip ?? false, facts);
   const pooling = options.pooling ?? preset?.pooling ?? facts.pooling;
   refuseOtherModules(facts, pooling, preset, model);
 
@@ -100,15 +101,16 @@ async function readTokenizer(
   folder: string,
   isStatic: boolean,
   maxLength: number,
+  strip: boolean,
   { lowerCase }: FolderFacts,
 ): Promise<{ setup: TokenizerSetup; padId: number; unknown: string | undefined }> {
   const [json, config] = await Promise.all([readObject(file), readObject(path.join(folder, 'tokenizer_config.json'))]);
   if (json === undefined) throw new FunnelError('NO_MODEL', `Expected a tokenizer at ${file} but there is none`);
-  // sentence-transformers strips texts for transformers, and their static models know no special tokens.
-  const rules = { specialTokens: !isStatic, maxLength, lowerCase, trim: !isStatic };
+  // Static models of sentence-transformers know no special tokens.
+  const rules = { specialTokens: !isStatic, maxLength, lowerCase, strip };
   const unknown = (json.value as { model?: { unk_token?: unknown } }).model?.unk_token;
   return {
-    setup: { json: json.text, config: config?.text ?? '{}', file, ...rules },
+    setup: { json: json.text, file, ...rules },
     padId: padTokenOf(json.value, config?.value),
     unknown: typeof unknown === 'string' ? unknown : undefined,
   };
