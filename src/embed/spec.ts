@@ -6,6 +6,7 @@ import { expected, FunnelError } from '../errors.js';
 import { usableThreads } from '../store/threads.js';
 import { type FolderFacts, findModel, readFacts, readJson } from './folder.js';
 import type { EngineSetup } from './open.js';
+import type { TokenizerJson } from './pipeline/json.js';
 import { type Preset, presetNamed } from './presets.js';
 import { readTable } from './table.js';
 import type { TokenizerSetup } from './tokenizer.js';
@@ -34,7 +35,12 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   const isStatic = model.endsWith('.safetensors');
   const threads = options.threads ?? usableThreads();
   const engines = isStatic ? threads : Math.min(threads, options.sessions ?? (await sessionsFor(model)));
-  const maxLength = maxLengthOf(options, facts, preset);
+  const table = isStatic ? await readTable(model) : undefined;
+  // model2vec 0.10 writes no model_type; only its table is called so.
+  const model2vec = facts.modelType === 'model2vec' || (facts.modelType === undefined && table?.name === MODEL2VEC);
+  const maxLength = model2vec
+    ? (options.maxLength ?? preset?.maxLength ?? facts.model2vecLength)
+    : maxLengthOf(options, facts, preset);
   const texts = await readTokenizer(tokenizer, folder, isStatic, maxLength, options.strip ?? false, facts);
   const pooling = options.pooling ?? preset?.pooling ?? facts.pooling;
   refuseOtherModules(facts, pooling, preset, model);
@@ -42,10 +48,10 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   const setup: EngineSetup = isStatic
     ? {
         kind: 'static',
-        tokenizer: texts.setup,
-        ...(await readTable(model)),
-        // model2vec leaves out what its vocabulary lacks.
-        skipped: facts.modelType === 'model2vec' ? texts.unknown : undefined,
+        // model2vec cuts a text at so many characters first, and leaves out what its vocabulary lacks.
+        tokenizer: model2vec ? { ...texts.setup, maxCharacters: maxLength * texts.medianLength() } : texts.setup,
+        ...table!,
+        skipped: model2vec ? texts.unknown : undefined,
       }
     : {
         kind: 'onnx',
@@ -103,18 +109,34 @@ async function readTokenizer(
   maxLength: number,
   strip: boolean,
   { lowerCase }: FolderFacts,
-): Promise<{ setup: TokenizerSetup; padId: number; unknown: string | undefined }> {
+): Promise<{ setup: TokenizerSetup; padId: number; unknown: string | undefined; medianLength(): number }> {
   const [json, config] = await Promise.all([readObject(file), readObject(path.join(folder, 'tokenizer_config.json'))]);
   if (json === undefined) throw new FunnelError('NO_MODEL', `Expected a tokenizer at ${file} but there is none`);
   // Static models of sentence-transformers know no special tokens.
   const rules = { specialTokens: !isStatic, maxLength, lowerCase, strip };
-  const unknown = (json.value as { model?: { unk_token?: unknown } }).model?.unk_token;
+  const { model } = json.value as Partial<TokenizerJson>;
+  const unknown =
+    model?.['unk_token'] ?? (model?.['vocab'] as Record<string, unknown[]>)?.[String(model?.['unk_id'])]?.[0];
   return {
     setup: { json: json.text, file, ...rules },
     padId: padTokenOf(json.value, config?.value),
     unknown: typeof unknown === 'string' ? unknown : undefined,
+    medianLength: () => medianLengthOf(json.value as TokenizerJson),
   };
 }
+
+/** Characters of the middle token, rounded down. */
+function medianLengthOf({ model, added_tokens: added }: TokenizerJson): number {
+  const vocabulary = (model['vocab'] ?? {}) as [string, number][] | Record<string, number>;
+  const names = Array.isArray(vocabulary) ? vocabulary.map(([token]) => token) : Object.keys(vocabulary);
+  const all = new Set([...names, ...(added ?? []).map(({ content }) => content)]);
+  const lengths = Uint32Array.from(all, (token) => [...token].length).sort();
+  const middle = lengths.length / 2;
+  return Math.floor((lengths[Math.ceil(middle) - 1]! + lengths[Math.floor(middle)]!) / 2);
+}
+
+/** What model2vec calls its table. */
+const MODEL2VEC = 'embeddings';
 
 async function readObject(file: string): Promise<{ text: string; value: object } | undefined> {
   const json = await readJson(file);

@@ -78,7 +78,7 @@ export class TextTokenizer {
    * @param place - of the text in the caller's list, for messages
    * @throws FunnelError MODEL_FAILED for a text that has no tokens by this vocabulary
    */
-  encode(text: string, place = 0): Encoded {
+  encode(text: string, place?: number): Encoded {
     const { maxLength, maxCharacters = Number.POSITIVE_INFINITY } = this.#setup;
     const most = maxLength - this.#special;
     const read = this.#read(text);
@@ -93,8 +93,8 @@ export class TextTokenizer {
   }
 
   /** How many ids there were if nothing was cut. */
-  count(text: string, place = 0): number {
-    return this.#encode(this.#read(text), Number.POSITIVE_INFINITY, place).length + this.#special;
+  count(text: string): number {
+    return this.#encode(this.#read(text), Number.POSITIVE_INFINITY, undefined).length + this.#special;
   }
 
   get #special(): number {
@@ -107,14 +107,15 @@ export class TextTokenizer {
   }
 
   /** Of these it may stop behind `most`. */
-  #encode(text: string, most: number, place: number): number[] {
+  #encode(text: string, most: number, place: number | undefined): number[] {
     const ids: number[] = [];
     try {
       if (this.#words !== undefined) this.#words.encode(text, most, ids);
       else this.#pipeline.append(text, ids, most);
     } catch (cause) {
       const { file } = this.#setup;
-      throw new FunnelError('MODEL_FAILED', `The tokenizer in ${file} failed on texts[${place}]: ${messageOf(cause)}`, {
+      const which = place === undefined ? 'a text' : `texts[${place}]`;
+      throw new FunnelError('MODEL_FAILED', `The tokenizer in ${file} failed on ${which}: ${messageOf(cause)}`, {
         cause,
       });
     }

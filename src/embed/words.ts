@@ -51,7 +51,11 @@ export class WordMemory {
   /** undefined where texts must stay whole. */
   static of(tokenizer: WholeTexts, json: unknown): WordMemory | undefined {
     const memory = new WordMemory(tokenizer);
-    return mayCut(json as TokenizerJson) && PROBES.every((probe) => memory.#agreesOn(probe)) ? memory : undefined;
+    try {
+      return mayCut(json as TokenizerJson) && PROBES.every((probe) => memory.#agreesOn(probe)) ? memory : undefined;
+    } catch {
+      return undefined; // a vocabulary without these words, nor a token for unknown ones
+    }
   }
 
   /** Appends the tokens of `text` to `out`; stops when there are more than `most`. */
