@@ -10,6 +10,7 @@ import type { TokenizerJson } from './pipeline/json.js';
 import { type Preset, presetNamed } from './presets.js';
 import { readTable } from './table.js';
 import type { TokenizerSetup } from './tokenizer.js';
+import { settleTokenizer } from './tokenizer-settings.js';
 import type { EmbedderOptions, Role } from './types.js';
 
 export interface ModelSpec {
@@ -110,18 +111,28 @@ async function readTokenizer(
   strip: boolean,
   { lowerCase }: FolderFacts,
 ): Promise<{ setup: TokenizerSetup; padId: number; unknown: string | undefined; medianLength(): number }> {
-  const [json, config] = await Promise.all([readObject(file), readObject(path.join(folder, 'tokenizer_config.json'))]);
+  const [json, config, modelConfig] = await Promise.all([
+    readObject(file),
+    readObject(path.join(folder, 'tokenizer_config.json')),
+    readObject(path.join(folder, 'config.json')),
+  ]);
   if (json === undefined) throw new FunnelError('NO_MODEL', `Expected a tokenizer at ${file} but there is none`);
   // Static models of sentence-transformers know no special tokens.
   const rules = { specialTokens: !isStatic, maxLength, lowerCase, strip };
-  const { model } = json.value as Partial<TokenizerJson>;
+  const { model } = json.value as unknown as Partial<TokenizerJson>;
+  // Static models are read by the library of tokenizer.json alone.
+  const settled =
+    isStatic || model === undefined
+      ? undefined
+      : settleTokenizer(json.value as unknown as TokenizerJson, config?.value ?? {}, modelConfig?.value ?? {});
+  const said = { truncationSide: settled?.truncationSide, decisions: settled?.decisions ?? [] };
   const unknown =
     model?.['unk_token'] ?? (model?.['vocab'] as Record<string, unknown[]>)?.[String(model?.['unk_id'])]?.[0];
   return {
-    setup: { json: json.text, file, ...rules },
+    setup: { json: settled === undefined ? json.text : JSON.stringify(settled.json), file, ...rules, ...said },
     padId: padTokenOf(json.value, config?.value),
     unknown: typeof unknown === 'string' ? unknown : undefined,
-    medianLength: () => medianLengthOf(json.value as TokenizerJson),
+    medianLength: () => medianLengthOf(json.value as unknown as TokenizerJson),
   };
 }
 
@@ -138,14 +149,14 @@ function medianLengthOf({ model, added_tokens: added }: TokenizerJson): number {
 /** What model2vec calls its table. */
 const MODEL2VEC = 'embeddings';
 
-async function readObject(file: string): Promise<{ text: string; value: object } | undefined> {
+async function readObject(file: string): Promise<{ text: string; value: Record<string, unknown> } | undefined> {
   const json = await readJson(file);
   if (json === undefined) return undefined;
   const { text, value } = json;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw expected('CORRUPT', 'an object', file, value);
   }
-  return { text, value };
+  return { text, value: value as Record<string, unknown> };
 }
 
 function padTokenOf(json: object, config: object | undefined): number {
