@@ -10,6 +10,8 @@
 /** Does whole texts, without special tokens: a Pipeline. */
 export interface WholeTexts {
   encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[] };
+  /** The same, behind `out`; it may stop when there are more than `most` in it. */
+  append?(text: string, out: number[], most: number): void;
 }
 
 /** As much of tokenizer.json as decides it. */
@@ -63,14 +65,18 @@ export class WordMemory {
     let from = 0;
     for (let at = text.indexOf(' ', 1); at !== -1; at = text.indexOf(' ', at + 1)) {
       if (!isPlain(text.charCodeAt(at - 1)) || !isPlain(text.charCodeAt(at + 1))) continue;
-      this.#append(text.slice(from, at), out);
+      this.#append(text.slice(from, at), out, most);
       if (out.length > most) return;
       from = at + 1;
     }
-    this.#append(from === 0 ? text : text.slice(from), out);
+    this.#append(from === 0 ? text : text.slice(from), out, most);
   }
 
-  #append(part: string, out: number[]): void {
+  #append(part: string, out: number[], most: number): void {
+    if (part.length > MAX_CHARACTERS && this.#tokenizer.append !== undefined) {
+      this.#tokenizer.append(part, out, most);
+      return;
+    }
     let ids = this.#kept.get(part);
     if (ids === undefined) {
       ids = this.#tokenizer.encode(part, { add_special_tokens: false }).ids;

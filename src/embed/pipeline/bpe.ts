@@ -50,7 +50,8 @@ export class BytePairs implements TokenModel {
     return this.#vocabulary.get(token);
   }
 
-  encode(piece: string, out: number[]): void {
+  encode(piece: string, out: number[], _most: number, open: boolean): void {
+    if (open) return; // merges may come from any distance
     const whole = this.#ignoreMerges ? this.#vocabulary.get(piece) : undefined;
     if (whole !== undefined) {
       out.push(whole);

@@ -4,6 +4,7 @@
  * in most of them (ARCHITECTURE.md has the list), and is asked for the translation of regular expressions alone.
  */
 import { AddedTokens } from './added.js';
+import { Cuts } from './cuts.js';
 import { type Step, type TokenizerJson, unsupported } from './json.js';
 import { modelOf } from './models.js';
 import { type Normalizer, normalizerOf } from './normalizers.js';
@@ -12,6 +13,8 @@ import type { TokenModel } from './vocabulary.js';
 
 /** Normalisers behind which the Rust library knows that a beginning is gone. */
 const DROPPERS = ['"Strip"', '"StripAccents"', '"BertNormalizer"', '"Nmt"'];
+/** UTF-16 units of a text that are tried first. */
+const FIRST_PART = 8192;
 /** A character that a normaliser may drop at the beginning of a text. */
 const DROPPED = /^[^\p{L}\p{N}\p{P}]/u;
 
@@ -24,6 +27,7 @@ export class Pipeline {
   readonly #preTokenise: PreTokenizer;
   readonly #model: TokenModel;
   readonly #marksFirst: boolean;
+  readonly #cuts: Cuts | undefined;
 
   /** @throws UnsupportedStep, or what a file that is not whole leads to */
   constructor(json: TokenizerJson) {
@@ -38,6 +42,7 @@ export class Pipeline {
       this.#model.size,
       this.#normalise,
     );
+    this.#cuts = Cuts.of(json, this.#normalise);
     [this.before, this.after] = around(json.post_processor);
   }
 
@@ -54,7 +59,22 @@ export class Pipeline {
 
   /** Appends the ids of a text, without special ones, to `out`; it may stop when there are more than `most` in it. */
   append(text: string, out: number[], most = Number.POSITIVE_INFINITY): void {
-    for (const section of this.#added.inText(text)) {
+    const from = out.length;
+    // Of a long text a beginning is enough, as long as no token in it depends on the rest (cuts.ts).
+    for (let size = FIRST_PART; Number.isFinite(most) && 2 * size <= text.length; size *= 4) {
+      const end = this.#cuts?.placeBehind(text, size) ?? text.length;
+      if (2 * end > text.length) break;
+      this.#run(text.slice(0, end), out, most, true);
+      if (out.length > most) return;
+      out.length = from;
+    }
+    this.#run(text, out, most, false);
+  }
+
+  /** @param open - the text is a beginning: its last piece may go on, and counts as far as a model knows its tokens anyway */
+  #run(text: string, out: number[], most: number, open: boolean): void {
+    const sections = this.#added.inText(text);
+    for (const [i, section] of sections.entries()) {
       if (out.length > most) return;
       if (section.id !== undefined) {
         out.push(section.id);
@@ -62,13 +82,16 @@ export class Pipeline {
       }
       const normal = this.#normalise(section.text);
       const first = section.at === 0 && this.#keepsItsBeginning(section.text, normal);
-      for (const part of this.#added.inNormalised(normal)) {
+      const parts = this.#added.inNormalised(normal);
+      for (const [j, part] of parts.entries()) {
         if (part.id !== undefined) {
           out.push(part.id);
           continue;
         }
-        for (const piece of this.#preTokenise([{ text: part.text, first: first && part.at === 0 }])) {
-          this.#model.encode(piece.text, out, most);
+        const pieces = this.#preTokenise([{ text: part.text, first: first && part.at === 0 }]);
+        const last = open && i === sections.length - 1 && j === parts.length - 1 ? pieces.length - 1 : -1;
+        for (const [k, piece] of pieces.entries()) {
+          this.#model.encode(piece.text, out, most, k === last);
           if (out.length > most) return;
         }
       }

@@ -51,7 +51,7 @@ export class Unigram implements TokenModel {
     return this.#ids.get(token);
   }
 
-  encode(piece: string, out: number[], most: number): void {
+  encode(piece: string, out: number[], most: number, open: boolean): void {
     const length = piece.length;
     const best = new Float64Array(length + 1);
     /** Of the best way to each place, the place and the id of its last token. */
@@ -85,12 +85,16 @@ export class Unigram implements TokenModel {
       // A token that crosses `at` begins among the last `longest` units before it. Where the best ways to all of those
       // meet, what comes before is settled, whatever follows; but its last token, which unknown characters may join.
       look = 2 * at;
-      const settled = this.#tokens(piece, from, ids, meeting(from, Math.max(0, at - this.#longest), at)).slice(0, -1);
+      const settled = this.#settled(piece, from, ids, at);
       if (out.length + settled.length <= most) continue;
       this.#append(settled, out);
       return;
     }
-    this.#append(this.#tokens(piece, from, ids, length), out);
+    this.#append(open ? this.#settled(piece, from, ids, length) : this.#tokens(piece, from, ids, length), out);
+  }
+
+  #settled(piece: string, from: Int32Array, ids: Int32Array, at: number): { text: string; id: number }[] {
+    return this.#tokens(piece, from, ids, meeting(from, Math.max(0, at - this.#longest), at)).slice(0, -1);
   }
 
   /** The tokens of the best way to `end`, neighbouring unknown ones as one. */

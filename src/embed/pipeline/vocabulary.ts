@@ -9,9 +9,10 @@ export interface TokenModel {
    * Appends the ids of a piece to `out`. It may stop when `out` has more than `most`: those in it are then the first ones
    * of all.
    *
+   * @param open - more of the piece may follow: only ids that hold whatever that is are appended, maybe none
    * @throws Error for what has no token where the vocabulary has no unknown one
    */
-  encode(piece: string, out: number[], most: number): void;
+  encode(piece: string, out: number[], most: number, open: boolean): void;
 }
 
 export function vocabularyOf(step: Step): Map<string, number> {

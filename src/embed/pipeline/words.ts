@@ -19,7 +19,8 @@ export class WordLevel implements TokenModel {
     return this.#vocabulary.get(token);
   }
 
-  encode(piece: string, out: number[]): void {
+  encode(piece: string, out: number[], _most: number, open: boolean): void {
+    if (open) return;
     const id = this.#vocabulary.get(piece) ?? this.#unknown;
     if (id === undefined) throw noUnknown(piece);
     out.push(id);
@@ -49,7 +50,8 @@ export class WordPiece implements TokenModel {
     return this.#vocabulary.get(token);
   }
 
-  encode(word: string, out: number[]): void {
+  encode(word: string, out: number[], _most: number, open: boolean): void {
+    if (open) return;
     const before = out.length;
     // A character is at most two UTF-16 units.
     const tooLong =
