@@ -29,6 +29,8 @@ export interface ModelSpec {
   model?: string;
   /** Dims that its vectors are cut to. */
   dim?: number;
+  /** Texts without the blanks at their ends, as older collections were filled. */
+  strip?: boolean;
 }
 
 /** Tests put an embedder of their own in place. */
@@ -40,12 +42,14 @@ export interface ModelOptions {
   /** With a path: the preset whose facts these files have. */
   preset?: string | undefined;
   dim?: number | undefined;
+  strip?: boolean | undefined;
 }
 
 /** @throws UsageError */
-export function specOf({ model, preset, dim }: ModelOptions): ModelSpec | undefined {
+export function specOf({ model, preset, dim, strip }: ModelOptions): ModelSpec | undefined {
   if (model === undefined && preset === undefined) {
     if (dim !== undefined) throw new UsageError('Expected --model beside --dim');
+    if (strip) throw new UsageError('Expected --model beside --strip');
     return undefined;
   }
   // What looks like a path is one, so that a missing folder is not taken for an unknown preset.
@@ -58,6 +62,7 @@ export function specOf({ model, preset, dim }: ModelOptions): ModelSpec | undefi
     ...(name !== undefined && { preset: name }),
     ...(isPath && { [/\.(onnx|safetensors)$/.test(model!) ? 'model' : 'path']: resolve(model!) }),
     ...(dim !== undefined && { dim }),
+    ...(strip && { strip }),
   };
 }
 
@@ -78,7 +83,11 @@ export async function modelFor(
     const why = `nobody knows which model made the vectors of ${label}`;
     throw new FunnelError('BAD_ARGUMENT', `Expected --model with a query text, or --vector: ${why}`);
   }
-  const embedder = await load({ ...(state && spec.dim === undefined && { dim: state.dim }), ...spec });
+  const kept = state && {
+    ...(spec.dim === undefined && { dim: state.dim }),
+    ...(state.spec.strip && { strip: true }), // one choice of a collection, for all its texts
+  };
+  const embedder = await load({ ...kept, ...spec });
   if (state !== undefined && embedder.name !== state.name) {
     await embedder.close();
     throw new FunnelError(

@@ -266,6 +266,7 @@ function nameOf({ name, setup, prefixes, normalise, layerNorm, weights }: ModelS
     ...(layerNorm ? ['layer_norm'] : []),
     `dim ${dim}`,
     ...(normalise ? ['l2'] : []),
+    ...(setup.tokenizer.strip ? ['strip'] : []),
     ...(['query', 'document'] as const)
       .filter((role) => prefixes[role])
       .map((role) => `${role} ${JSON.stringify(prefixes[role])}`),

@@ -22,6 +22,8 @@ export interface FolderFacts {
   otherModules: string[];
   prefixes: Partial<Record<Role, string>>;
   maxLength?: number;
+  /** Tokens that model2vec reads, Infinity for all. */
+  model2vecLength: number;
   /** Positions that the model has vectors for. */
   positions?: number;
   lowerCase: boolean;
@@ -82,7 +84,8 @@ export async function readFacts(folder: string): Promise<FolderFacts> {
     normalise: kinds?.some(({ kind }) => kind === 'Normalize') ?? flag((config as Json)?.['normalize']),
     otherModules: (kinds ?? []).map(({ kind }) => kind).filter((kind) => !KNOWN_MODULES.includes(kind)),
     prefixes: { query: text(query), document: text(document) ?? text(passage) },
-    maxLength: maxLengthIn(config, bert, tokenizer),
+    maxLength: maxLengthIn(bert, tokenizer),
+    model2vecLength: model2vecLengthIn(config),
     positions: count((config as Json)?.['max_position_embeddings']),
     lowerCase: (bert as Json)?.['do_lower_case'] === true,
     matryoshkaDims: dimsIn((config as Json)?.['matryoshka_dimensions']),
@@ -194,9 +197,13 @@ function flag(value: unknown): boolean | undefined {
   return typeof value === 'boolean' ? value : undefined;
 }
 
-function maxLengthIn(config: unknown, bert: unknown, tokenizer: unknown): number | undefined {
-  if ((config as Json)?.['model_type'] === 'model2vec') return count((config as Json)?.['max_length']) ?? 512; // its default
+function maxLengthIn(bert: unknown, tokenizer: unknown): number | undefined {
   return count((bert as Json)?.['max_seq_length']) ?? count((tokenizer as Json)?.['model_max_length']);
+}
+
+function model2vecLengthIn(config: unknown): number {
+  const { max_length: length } = (config ?? {}) as Json;
+  return length === null ? Number.POSITIVE_INFINITY : (count(length) ?? 512); // its default
 }
 
 /** Tokenizers without a limit say 10^30. */

@@ -12,6 +12,7 @@ const LOAD = [
   'pooling',
   'prefixes',
   'tasks',
+  'strip',
   'normalise',
   'layerNorm',
   'dim',
@@ -44,7 +45,7 @@ export function checkLoadOptions(options: EmbedderOptions): void {
       throw expected('BAD_ARGUMENT', 'a string', key, value);
     }
   }
-  for (const key of ['normalise', 'layerNorm', 'untrained'] as const) {
+  for (const key of ['strip', 'normalise', 'layerNorm', 'untrained'] as const) {
     const value: unknown = options[key];
     if (value !== undefined && typeof value !== 'boolean') throw expected('BAD_ARGUMENT', 'true or false', key, value);
   }

@@ -107,7 +107,7 @@ class OnnxEngine implements Engine {
   }
 
   async embed({ texts, places, role, prefix, finish: rule }: EmbedTask, control: TaskControl): Promise<EmbedResult> {
-    const { ids, truncated } = await this.#encode(texts, prefix, control);
+    const { ids, truncated } = await this.#encode(texts, places, prefix, control);
     const vectors = new Float32Array(texts.length * rule.dim);
     const row = new Float64Array(this.width);
     const lengths = ids.map(({ length }) => length);
@@ -139,12 +139,12 @@ class OnnxEngine implements Engine {
     return this.#session.release();
   }
 
-  async #encode(texts: readonly string[], prefix: string, control: TaskControl) {
+  async #encode(texts: readonly string[], places: Uint32Array, prefix: string, control: TaskControl) {
     const ids: ArrayLike<number>[] = [];
     let truncated = 0;
     let since = performance.now();
-    for (const text of texts) {
-      const encoded = this.#tokenizer.encode(prefix + text);
+    for (const [i, text] of texts.entries()) {
+      const encoded = this.#tokenizer.encode(prefix + text, places[i]!);
       if (encoded.truncated) truncated++;
       ids.push(encoded.ids);
       if (performance.now() - since < SLICE) continue;

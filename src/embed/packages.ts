@@ -4,6 +4,7 @@ import { loadOptional } from '../optional.js';
 /** `@huggingface/tokenizers`. */
 export interface TokenizersPackage {
   Tokenizer: new (tokenizer: object, config: object) => HuggingFaceTokenizer;
+  SplitPreTokenizer: new (step: object) => { pattern: RegExp | null };
 }
 
 export interface HuggingFaceTokenizer {

@@ -6,9 +6,11 @@ import { expected, FunnelError } from '../errors.js';
 import { usableThreads } from '../store/threads.js';
 import { type FolderFacts, findModel, readFacts, readJson } from './folder.js';
 import type { EngineSetup } from './open.js';
+import type { TokenizerJson } from './pipeline/json.js';
 import { type Preset, presetNamed } from './presets.js';
 import { readTable } from './table.js';
 import type { TokenizerSetup } from './tokenizer.js';
+import { settleTokenizer } from './tokenizer-settings.js';
 import type { EmbedderOptions, Role } from './types.js';
 
 export interface ModelSpec {
@@ -34,17 +36,23 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   const isStatic = model.endsWith('.safetensors');
   const threads = options.threads ?? usableThreads();
   const engines = isStatic ? threads : Math.min(threads, options.sessions ?? (await sessionsFor(model)));
-  const texts = await readTokenizer(tokenizer, folder, isStatic, maxLengthOf(options, facts, preset), facts);
+  const table = isStatic ? await readTable(model) : undefined;
+  // model2vec 0.10 writes no model_type; only its table is called so.
+  const model2vec = facts.modelType === 'model2vec' || (facts.modelType === undefined && table?.name === MODEL2VEC);
+  const maxLength = model2vec
+    ? (options.maxLength ?? preset?.maxLength ?? facts.model2vecLength)
+    : maxLengthOf(options, facts, preset);
+  const texts = await readTokenizer(tokenizer, folder, isStatic, maxLength, options.strip ?? false, facts);
   const pooling = options.pooling ?? preset?.pooling ?? facts.pooling;
   refuseOtherModules(facts, pooling, preset, model);
 
   const setup: EngineSetup = isStatic
     ? {
         kind: 'static',
-        tokenizer: texts.setup,
-        ...(await readTable(model)),
-        // model2vec leaves out what its vocabulary lacks.
-        skipped: facts.modelType === 'model2vec' ? texts.unknown : undefined,
+        // model2vec cuts a text at so many characters first, and leaves out what its vocabulary lacks.
+        tokenizer: model2vec ? { ...texts.setup, maxCharacters: maxLength * texts.medianLength() } : texts.setup,
+        ...table!,
+        skipped: model2vec ? texts.unknown : undefined,
       }
     : {
         kind: 'onnx',
@@ -100,28 +108,55 @@ async function readTokenizer(
   folder: string,
   isStatic: boolean,
   maxLength: number,
+  strip: boolean,
   { lowerCase }: FolderFacts,
-): Promise<{ setup: TokenizerSetup; padId: number; unknown: string | undefined }> {
-  const [json, config] = await Promise.all([readObject(file), readObject(path.join(folder, 'tokenizer_config.json'))]);
+): Promise<{ setup: TokenizerSetup; padId: number; unknown: string | undefined; medianLength(): number }> {
+  const [json, config, modelConfig] = await Promise.all([
+    readObject(file),
+    readObject(path.join(folder, 'tokenizer_config.json')),
+    readObject(path.join(folder, 'config.json')),
+  ]);
   if (json === undefined) throw new FunnelError('NO_MODEL', `Expected a tokenizer at ${file} but there is none`);
-  // sentence-transformers strips texts for transformers, and their static models know no special tokens.
-  const rules = { specialTokens: !isStatic, maxLength, lowerCase, trim: !isStatic };
-  const unknown = (json.value as { model?: { unk_token?: unknown } }).model?.unk_token;
+  // Static models of sentence-transformers know no special tokens.
+  const rules = { specialTokens: !isStatic, maxLength, lowerCase, strip };
+  const { model } = json.value as unknown as Partial<TokenizerJson>;
+  // Static models are read by the library of tokenizer.json alone.
+  const settled =
+    isStatic || model === undefined
+      ? undefined
+      : settleTokenizer(json.value as unknown as TokenizerJson, config?.value ?? {}, modelConfig?.value ?? {});
+  const said = { truncationSide: settled?.truncationSide, decisions: settled?.decisions ?? [] };
+  const unknown =
+    model?.['unk_token'] ?? (model?.['vocab'] as Record<string, unknown[]>)?.[String(model?.['unk_id'])]?.[0];
   return {
-    setup: { json: json.text, config: config?.text ?? '{}', file, ...rules },
+    setup: { json: settled === undefined ? json.text : JSON.stringify(settled.json), file, ...rules, ...said },
     padId: padTokenOf(json.value, config?.value),
     unknown: typeof unknown === 'string' ? unknown : undefined,
+    medianLength: () => medianLengthOf(json.value as unknown as TokenizerJson),
   };
 }
 
-async function readObject(file: string): Promise<{ text: string; value: object } | undefined> {
+/** Characters of the middle token, rounded down. */
+function medianLengthOf({ model, added_tokens: added }: TokenizerJson): number {
+  const vocabulary = (model['vocab'] ?? {}) as [string, number][] | Record<string, number>;
+  const names = Array.isArray(vocabulary) ? vocabulary.map(([token]) => token) : Object.keys(vocabulary);
+  const all = new Set([...names, ...(added ?? []).map(({ content }) => content)]);
+  const lengths = Uint32Array.from(all, (token) => [...token].length).sort();
+  const middle = lengths.length / 2;
+  return Math.floor((lengths[Math.ceil(middle) - 1]! + lengths[Math.floor(middle)]!) / 2);
+}
+
+/** What model2vec calls its table. */
+const MODEL2VEC = 'embeddings';
+
+async function readObject(file: string): Promise<{ text: string; value: Record<string, unknown> } | undefined> {
   const json = await readJson(file);
   if (json === undefined) return undefined;
   const { text, value } = json;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw expected('CORRUPT', 'an object', file, value);
   }
-  return { text, value };
+  return { text, value: value as Record<string, unknown> };
 }
 
 function padTokenOf(json: object, config: object | undefined): number {

@@ -57,7 +57,7 @@ class StaticEngine implements Engine {
           since = performance.now();
         }
       }
-      const encoded = this.#tokenizer.encode(prefix + texts[i]!);
+      const encoded = this.#tokenizer.encode(prefix + texts[i]!, places[i]!);
       if (encoded.truncated) truncated++;
       this.#add(encoded.ids);
       if (!finish(this.#sum, rule, vectors, i * rule.dim)) throw notFinite(places[i]!);

@@ -6,6 +6,8 @@ import { Safetensors, sizeOf } from './safetensors.js';
 const TABLES = ['embeddings', 'embedding.weight'];
 
 export interface StaticTable {
+  /** Of the table in its file. */
+  name: string;
   table: Float32Array;
   width: number;
   weights?: Float32Array;
@@ -49,7 +51,7 @@ export async function readTable(file: string): Promise<StaticTable> {
       `Expected ${mapping?.length ?? rows} weights in ${file}, it has ${weights.length}`,
     );
   }
-  return { table, width, ...(weights && { weights }), ...(mapping && { mapping }) };
+  return { name, table, width, ...(weights && { weights }), ...(mapping && { mapping }) };
 }
 
 function shared(size: number): Float32Array {

@@ -1,12 +1,13 @@
-/** Texts as token ids, by the kept tokenizer library, cut to what a model reads. */
+/** Texts as token ids, as Python has them, cut to what a model reads. */
 import { FunnelError } from '../errors.js';
-import { type HuggingFaceTokenizer, loadTokenizers } from './packages.js';
+import { loadTokenizers } from './packages.js';
+import { type TokenizerJson, UnsupportedStep } from './pipeline/json.js';
+import { Pipeline } from './pipeline/pipeline.js';
 import { WordMemory } from './words.js';
 
 export interface TokenizerSetup {
-  /** Contents of tokenizer.json and tokenizer_config.json ('{}' where there is none). */
+  /** Contents of tokenizer.json. */
   json: string;
-  config: string;
   /** For messages. */
   file: string;
   /** [CLS] and its like, as the model was trained with. */
@@ -14,27 +15,46 @@ export interface TokenizerSetup {
   /** Tokens, special ones included; Infinity where the model reads all. */
   maxLength: number;
   lowerCase: boolean;
-  trim: boolean;
+  /** Whether blanks at both ends of a text are left out first, as Python's strip() does it. */
+  strip: boolean;
+  /** The end of a text that is too long for the model which is left out. @default 'right' */
+  truncationSide?: 'left' | 'right';
+  /** Characters of a text that are read at all: model2vec cuts there before it has tokens. */
+  maxCharacters?: number;
+  /** What was decided where files disagree or are silent, as sentences for people. */
+  decisions?: readonly string[];
+}
+
+export interface Encoded {
+  ids: number[];
+  truncated: boolean;
 }
 
 export class TextTokenizer {
-  readonly #tokenizer: HuggingFaceTokenizer;
+  readonly #pipeline: Pipeline;
   readonly #words: WordMemory | undefined;
   readonly #setup: TokenizerSetup;
   /** Special tokens around a text, which stay when it is cut. */
   readonly #before: readonly number[] = [];
   readonly #after: readonly number[] = [];
 
-  /** @throws FunnelError MISSING_PACKAGE, CORRUPT, BAD_ARGUMENT */
+  /** @throws FunnelError MISSING_PACKAGE, CORRUPT, UNSUPPORTED, BAD_ARGUMENT */
   constructor(setup: TokenizerSetup) {
-    const { Tokenizer } = loadTokenizers();
+    loadTokenizers();
     this.#setup = setup;
     try {
-      const json = JSON.parse(setup.json);
-      this.#tokenizer = new Tokenizer(json, JSON.parse(setup.config));
-      if (setup.specialTokens) [this.#before, this.#after] = this.#specialTokens();
-      this.#words = WordMemory.of(this.#tokenizer, json);
+      const json: TokenizerJson = JSON.parse(setup.json);
+      this.#pipeline = new Pipeline(json);
+      if (setup.specialTokens) [this.#before, this.#after] = [this.#pipeline.before, this.#pipeline.after];
+      this.#words = WordMemory.of(this.#pipeline, json);
     } catch (cause) {
+      if (cause instanceof UnsupportedStep) {
+        throw new FunnelError(
+          'UNSUPPORTED',
+          `Expected a tokenizer in ${setup.file} that can be done here as Python does it, but ${cause.message}`,
+          { cause },
+        );
+      }
       throw new FunnelError('CORRUPT', `Expected a tokenizer in ${setup.file} but it cannot be used: ${cause}`, {
         cause,
       });
@@ -49,45 +69,82 @@ export class TextTokenizer {
 
   /** The id of a token, undefined when the vocabulary lacks it. */
   idOf(token: string): number | undefined {
-    return this.#tokenizer.token_to_id(token);
+    return this.#pipeline.idOf(token);
   }
 
-  /** At most maxLength ids. */
-  encode(text: string): { ids: number[]; truncated: boolean } {
-    const { maxLength } = this.#setup;
+  /**
+   * At most maxLength ids.
+   *
+   * @param place - of the text in the caller's list, for messages
+   * @throws FunnelError MODEL_FAILED for a text that has no tokens by this vocabulary
+   */
+  encode(text: string, place?: number): Encoded {
+    const { maxLength, maxCharacters = Number.POSITIVE_INFINITY } = this.#setup;
     const most = maxLength - this.#special;
-    const ids = this.#encode(text, most);
-    const truncated = ids.length > this.#before.length + most;
-    if (truncated) ids.length = this.#before.length + most;
-    for (const id of this.#after) ids.push(id);
-    return { ids, truncated };
+    const read = this.#read(text);
+    const kept = firstCharacters(read, maxCharacters);
+    const left = this.#setup.truncationSide === 'left';
+    // The first tokens do not need the rest of a text, the last ones need all of it.
+    const own = this.#encode(kept, left ? Number.POSITIVE_INFINITY : most, place);
+    const tooLong = own.length > most;
+    if (tooLong && left) own.splice(0, own.length - most);
+    else if (tooLong) own.length = most;
+    return { ids: [...this.#before, ...own, ...this.#after], truncated: tooLong || kept.length < read.length };
   }
 
   /** How many ids there were if nothing was cut. */
   count(text: string): number {
-    return this.#encode(text, Number.POSITIVE_INFINITY).length + this.#after.length;
+    return this.#encode(this.#read(text), Number.POSITIVE_INFINITY, undefined).length + this.#special;
   }
 
   get #special(): number {
     return this.#before.length + this.#after.length;
   }
 
-  /** What comes first, and the text's own; of these it may stop behind `most`. */
-  #encode(text: string, most: number): number[] {
-    let read = this.#setup.trim ? text.trim() : text;
-    if (this.#setup.lowerCase) read = read.toLowerCase();
-    const ids = [...this.#before];
-    if (this.#words !== undefined) this.#words.encode(read, ids.length + most, ids);
-    else for (const id of this.#tokenizer.encode(read, { add_special_tokens: false }).ids) ids.push(id);
-    return ids;
+  #read(text: string): string {
+    const read = this.#setup.strip ? pythonStrip(text) : text;
+    return this.#setup.lowerCase ? read.toLowerCase() : read;
   }
 
-  #specialTokens(): [number[], number[]] {
-    const bare = this.#tokenizer.encode('a', { add_special_tokens: false }).ids;
-    const whole = this.#tokenizer.encode('a').ids;
-    for (let at = 0; at + bare.length <= whole.length; at++) {
-      if (bare.every((id, i) => whole[at + i] === id)) return [whole.slice(0, at), whole.slice(at + bare.length)];
+  /** Of these it may stop behind `most`. */
+  #encode(text: string, most: number, place: number | undefined): number[] {
+    const ids: number[] = [];
+    try {
+      if (this.#words !== undefined) this.#words.encode(text, most, ids);
+      else this.#pipeline.append(text, ids, most);
+    } catch (cause) {
+      const { file } = this.#setup;
+      const which = place === undefined ? 'a text' : `texts[${place}]`;
+      throw new FunnelError('MODEL_FAILED', `The tokenizer in ${file} failed on ${which}: ${messageOf(cause)}`, {
+        cause,
+      });
     }
-    throw new Error('its special tokens are not around a text');
+    return ids;
   }
+}
+
+// Python's str.strip(): White_Space and the four separators of ASCII. JavaScript's trim() lacks those and U+0085, and takes U+FEFF.
+const SEPARATORS = '\u001c\u001d\u001e\u001f';
+const WHITE = /\p{White_Space}/u;
+const isBlank = (unit: string) => WHITE.test(unit) || SEPARATORS.includes(unit);
+
+/** A text without the blanks at its ends that Python's strip() takes away. */
+export function pythonStrip(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && isBlank(text[from]!)) from++;
+  while (to > from && isBlank(text[to - 1]!)) to--;
+  return text.slice(from, to);
+}
+
+/** By code points, as Python cuts. */
+function firstCharacters(text: string, most: number): string {
+  if (text.length <= most) return text;
+  let at = 0;
+  for (let count = 0; count < most && at < text.length; count++) at += text.codePointAt(at)! > 0xffff ? 2 : 1;
+  return text.slice(0, at);
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

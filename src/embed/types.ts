@@ -25,6 +25,12 @@ export interface EmbedderOptions {
   prefixes?: Partial<Record<Role, string>>;
   /** The input task_id of each role, for a model with adapters. */
   tasks?: Record<Role, number>;
+  /**
+   * Whether blanks at both ends of a text are left out, as sentence-transformers did until 5.3 (by Python's strip(), its
+   * prefix included): for collections that were filled so. From 5.4 on it leaves texts as they are.
+   * @default false
+   */
+  strip?: boolean;
   /** Whether vectors get length 1, after the cut to `dim`. */
   normalise?: boolean;
   /** Whether mean and variance of all dims are taken out, before the cut. */

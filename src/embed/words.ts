@@ -1,16 +1,23 @@
 /**
  * Where a text may be cut so that its parts have the tokens of the whole, and a memory of what such parts gave. The
- * tokenizer library does each part; a text is mostly words that were met before, and one long word costs it far more than
+ * tokenizer does each part; a text is mostly words that were met before, and one long word costs it far more than
  * many short ones.
  *
  * A cut is a single space between two ASCII letters or digits, where no normaliser looks across. Tokens do not cross it
  * when the pre-tokenizer splits at spaces, or when no piece of the vocabulary has a space mark behind anything else.
  */
-import type { HuggingFaceTokenizer } from './packages.js';
+
+/** Does whole texts, without special tokens: a Pipeline. */
+export interface WholeTexts {
+  encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[] };
+  /** The same, behind `out`; it may stop when there are more than `most` in it. */
+  append?(text: string, out: number[], most: number): void;
+}
 
 /** As much of tokenizer.json as decides it. */
 interface TokenizerJson {
   added_tokens?: { content?: unknown }[];
+  normalizer?: unknown;
   pre_tokenizer?: PreTokenizer | null;
   model?: { type?: unknown; vocab?: unknown; merges?: unknown };
 }
@@ -36,17 +43,21 @@ const PROBES = [
 ];
 
 export class WordMemory {
-  readonly #tokenizer: HuggingFaceTokenizer;
+  readonly #tokenizer: WholeTexts;
   #kept = new Map<string, readonly number[]>();
 
-  private constructor(tokenizer: HuggingFaceTokenizer) {
+  private constructor(tokenizer: WholeTexts) {
     this.#tokenizer = tokenizer;
   }
 
   /** undefined where texts must stay whole. */
-  static of(tokenizer: HuggingFaceTokenizer, json: unknown): WordMemory | undefined {
+  static of(tokenizer: WholeTexts, json: unknown): WordMemory | undefined {
     const memory = new WordMemory(tokenizer);
-    return mayCut(json as TokenizerJson) && PROBES.every((probe) => memory.#agreesOn(probe)) ? memory : undefined;
+    try {
+      return mayCut(json as TokenizerJson) && PROBES.every((probe) => memory.#agreesOn(probe)) ? memory : undefined;
+    } catch {
+      return undefined; // a vocabulary without these words, nor a token for unknown ones
+    }
   }
 
   /** Appends the tokens of `text` to `out`; stops when there are more than `most`. */
@@ -54,14 +65,18 @@ export class WordMemory {
     let from = 0;
     for (let at = text.indexOf(' ', 1); at !== -1; at = text.indexOf(' ', at + 1)) {
       if (!isPlain(text.charCodeAt(at - 1)) || !isPlain(text.charCodeAt(at + 1))) continue;
-      this.#append(text.slice(from, at), out);
+      this.#append(text.slice(from, at), out, most);
       if (out.length > most) return;
       from = at + 1;
     }
-    this.#append(from === 0 ? text : text.slice(from), out);
+    this.#append(from === 0 ? text : text.slice(from), out, most);
   }
 
-  #append(part: string, out: number[]): void {
+  #append(part: string, out: number[], most: number): void {
+    if (part.length > MAX_CHARACTERS && this.#tokenizer.append !== undefined) {
+      this.#tokenizer.append(part, out, most);
+      return;
+    }
     let ids = this.#kept.get(part);
     if (ids === undefined) {
       ids = this.#tokenizer.encode(part, { add_special_tokens: false }).ids;
@@ -86,10 +101,12 @@ function isPlain(code: number): boolean {
   return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57);
 }
 
-function mayCut({ added_tokens: added, pre_tokenizer: pre, model }: TokenizerJson): boolean {
+function mayCut({ added_tokens: added, normalizer, pre_tokenizer: pre, model }: TokenizerJson): boolean {
   // A token of the caller's own could take a space along, or two words.
   if (added?.some(({ content }) => /\s|^[a-z0-9]|[a-z0-9]$/i.test(String(content)))) return false;
-  return splitsAtSpaces(pre) || (noPieceCrosses(model) && !hasOtherSteps(pre));
+  // Where a normaliser puts something in the place of spaces, none is left to split at.
+  const spaces = !/"Replace"|"ByteLevel"/.test(JSON.stringify(normalizer ?? null));
+  return (spaces && splitsAtSpaces(pre)) || (noPieceCrosses(model) && !hasOtherSteps(pre));
 }
 
 function splitsAtSpaces(pre: PreTokenizer | null | undefined): boolean {

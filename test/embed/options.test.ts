@@ -55,6 +55,7 @@ describe('Embedder.load() refuses', () => {
       'BAD_ARGUMENT',
       /true or false for normalise/,
     ],
+    ['strip that is a word', { path: folder.path, strip: 'yes' }, 'BAD_ARGUMENT', /true or false for strip/],
     ['matryoshkaDims that are no list', { path: folder.path, matryoshkaDims: 64 }, 'BAD_ARGUMENT', /array of dims/],
     ['a dim beyond the model’s', { path: folder.path, dim: WIDTH + 1 }, 'BAD_DIMS', new RegExp(`at most ${WIDTH}`)],
     ['a dim that was not trained', { path: folder.path, dim: 4 }, 'BAD_DIMS', /one of 8,.*untrained: true/],
@@ -307,5 +308,30 @@ describe('embed() of', () => {
     assert.equal(ours.length, 2000 * WIDTH);
     for (const [d, value] of unit(meanOf(['one', 'two'])).entries())
       assert.ok(Math.abs(ours.at(d - WIDTH)! - value) < 1e-6);
+  });
+});
+
+describe('a text that a tokenizer cannot do', () => {
+  it('is named by its place in the call, and the embedder goes on', async () => {
+    const model = { type: 'WordLevel', unk_token: 'none', vocab: { one: 0, two: 1 } };
+    const steps = { added_tokens: [], normalizer: null, pre_tokenizer: { type: 'Whitespace' }, post_processor: null };
+    const embedder = await load({ path: folderOf({ 'tokenizer.json': { ...steps, decoder: null, model } }) });
+    const texts = ['one', 'two one', 'two three', 'one'];
+    await assert.rejects(embedder.embed(texts), { code: 'MODEL_FAILED', message: /texts\[2\].*"three"/ });
+    assert.equal((await embedder.embed(texts.filter((_, i) => i !== 2))).length, 3 * WIDTH);
+  });
+});
+
+describe('strip', () => {
+  it('leaves blanks at the ends of a text out, and stands in the name', async () => {
+    const split = { type: 'Split', pattern: { String: ' ' }, behavior: 'Isolated', invert: false };
+    const vocab = { one: 0, ' ': 1 };
+    const json = { ...tokenizerJson(), added_tokens: [], normalizer: null, pre_tokenizer: split, post_processor: null };
+    const path = folderOf({ 'tokenizer.json': { ...json, model: { type: 'WordLevel', unk_token: ' ', vocab } } });
+    const [plain, strip] = [await load({ path }), await load({ path, strip: true })];
+    assert.deepEqual(await strip.embed(['  one ']), await plain.embed(['one']));
+    assert.notDeepEqual(await plain.embed(['  one ']), await plain.embed(['one']));
+    assert.match(strip.name, /, strip/);
+    assert.doesNotMatch(plain.name, /strip/);
   });
 });

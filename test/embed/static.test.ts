@@ -1,7 +1,7 @@
 /** Static models: tables as WordLlama, sentence-transformers and model2vec write them, and the file format itself. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { Embedder, type EmbedderOptions } from 'funnelvec/embed';
 import { Safetensors } from '#dist/embed/safetensors.js';
@@ -123,6 +123,48 @@ describe('a static model', () => {
     let truncated = 0;
     await embedder.embed(['one '.repeat(600)], { onProgress: (progress) => (truncated = progress.truncated) });
     assert.equal(truncated, 1); // at 512
+  });
+
+  it('of model2vec gives the vectors of its 0.10, whose files do not name it', async () => {
+    interface Golden {
+      words: string[];
+      texts: string[];
+      table: number[][];
+      vectors: Record<string, number[][]>;
+    }
+    const golden: Golden = JSON.parse(readFileSync(resolve('test/embed/model2vec_golden.json'), 'utf8'));
+    const { words, texts, vectors } = golden;
+    const model = {
+      type: 'WordLevel',
+      vocab: Object.fromEntries(words.map((word, id) => [word, id])),
+      unk_token: '[UNK]',
+    };
+    const steps = { added_tokens: [], normalizer: null, pre_tokenizer: { type: 'Whitespace' }, post_processor: null };
+    const values = Float32Array.from(golden.table.flat());
+    for (const [length, rows] of Object.entries(vectors)) {
+      const folder = new Folder().write({
+        'tokenizer.json': { ...steps, decoder: null, model },
+        'config.json': {
+          ...(length !== '512' && { max_length: JSON.parse(length.toLowerCase().replace('none', 'null')) }),
+          normalize: false,
+        },
+        'model.safetensors': safetensors({
+          embeddings: { dtype: 'F32', shape: [words.length, WIDTH], values: bytesOf(values) },
+        }),
+      });
+      const embedder = await load(folder);
+      for (const [i, text] of texts.entries()) {
+        let truncated = 0;
+        near(
+          await embedder.embed([text], { onProgress: (progress) => (truncated = progress.truncated) }),
+          rows[i]!,
+          2e-5,
+        );
+        const alike = rows[i]!.every((value, d) => Math.abs(value - vectors['None']![i]![d]!) < 1e-7);
+        if (!alike) assert.equal(truncated, 1, `${length} ${text.slice(0, 20)}`);
+        if (length === 'None') assert.equal(truncated, 0);
+      }
+    }
   });
 
   it('of sentence-transformers lies in a folder of its own', async () => {

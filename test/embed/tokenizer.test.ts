@@ -23,7 +23,7 @@ const FILES = skip
 
 function setupOf(file: string, more: Partial<TokenizerSetup> = {}): TokenizerSetup {
   const json = readFileSync(file, 'utf8');
-  const base = { json, config: '{}', file, specialTokens: true, lowerCase: false, trim: false };
+  const base = { json, file, specialTokens: true, lowerCase: false, strip: false };
   return { ...base, maxLength: Number.POSITIVE_INFINITY, ...more };
 }
 

@@ -156,11 +156,13 @@ export function addModel(command: Command): Command {
   return command
     .option('--model <name or path>', 'a preset, or the files of a model')
     .option('--preset <name>', 'with a path: the preset whose facts these files have')
-    .option('--dim <dims>', 'cuts vectors to so many dims', integer('--dim', 1));
+    .option('--dim <dims>', 'cuts vectors to so many dims', integer('--dim', 1))
+    .option('--strip', 'leaves out blanks at both ends of texts, as sentence-transformers did until 5.3');
 }
 
 export interface CommonOptions extends PlaceOptions {
   model?: string;
   preset?: string;
   dim?: number;
+  strip?: boolean;
 }

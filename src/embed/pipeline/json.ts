@@ -1,0 +1,33 @@
+/** As much of tokenizer.json as decides token ids (the format of Hugging Face's library `tokenizers`). */
+
+/** A normaliser, a pre-tokenizer or a post-processor: `type`, and what that type has beside it. */
+export interface Step {
+  type?: string;
+  [key: string]: unknown;
+}
+
+export interface AddedToken {
+  id?: number;
+  content: string;
+  single_word?: boolean;
+  lstrip?: boolean;
+  rstrip?: boolean;
+  normalized?: boolean;
+  special?: boolean;
+}
+
+export interface TokenizerJson {
+  added_tokens?: AddedToken[] | null;
+  normalizer?: Step | null;
+  pre_tokenizer?: Step | null;
+  post_processor?: Step | null;
+  model: Step;
+  [key: string]: unknown;
+}
+
+/** What this library cannot do as Python does; it becomes UNSUPPORTED at load. */
+export class UnsupportedStep extends Error {}
+
+export function unsupported(kind: string, step: unknown): UnsupportedStep {
+  return new UnsupportedStep(`its ${kind} ${JSON.stringify(step).slice(0, 200)} is not known here`);
+}
