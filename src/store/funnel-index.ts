@@ -835,7 +835,7 @@ export class FunnelIndex<Payload = any> {
       uncoded: this.#uncoded,
       dead: { rows: this.#files.deadCount, coded: this.#live.deadCoded },
       lists: segment?.partition?.halfSquares.length ?? 0,
-      ...codesOf(segment),
+      ...codesOf(segment, this.#live.resident.codes, this.#live.memory),
       head: order ?? segment?.coding.head ?? head,
       rotation,
       resident: this.#live.resident,
@@ -902,16 +902,32 @@ export class FunnelIndex<Payload = any> {
   }
 }
 
-/** What a build found of its codes, and in words where it is bad. */
-function codesOf(segment: Segment | undefined): Pick<IndexStats, 'agreement' | 'warning'> {
-  const { agreement } = segment ?? {};
-  if (agreement === undefined) return {};
-  if (!isBlunt(segment!)) return { agreement };
-  const share = `${Math.round(100 * agreement)} %`;
-  const warning =
-    `The codes hardly tell rows apart: of the ten nearest rows a shortlist by them holds ${share}. ` +
-    "Mode 'funnel' without params therefore searches by bounds, as mode 'exact' does, and may read many rows";
-  return { agreement, warning };
+/** What a build found of its codes, and in words where that, or their size, is bad. */
+function codesOf(
+  segment: Segment | undefined,
+  bytes: number,
+  memory: number,
+): Pick<IndexStats, 'agreement' | 'warning'> {
+  if (segment === undefined) return {};
+  const { agreement } = segment;
+  const warnings: string[] = [];
+  if (agreement !== undefined && isBlunt(segment)) {
+    const share = `${Math.round(100 * agreement)} %`;
+    warnings.push(
+      `The codes hardly tell rows apart: of the ten nearest rows a shortlist by them holds ${share}. ` +
+        "Mode 'funnel' without params therefore searches by bounds, as mode 'exact' does, and may read many rows",
+    );
+  }
+  if (bytes > memory) {
+    warnings.push(
+      `The codes take ${bytes} bytes, more than the option memory allows (${memory}): searches need them in memory. ` +
+        'Rows are read from disk; an index with a smaller head, or fewer rows, has smaller codes',
+    );
+  }
+  return {
+    ...(agreement !== undefined && { agreement }),
+    ...(warnings.length > 0 && { warning: warnings.join('. ') }),
+  };
 }
 
 /** What a page lacks of what the search lacks. */

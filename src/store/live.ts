@@ -128,10 +128,10 @@ export class Live {
     const leased = this.files.leaseRowFiles();
     let budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
     try {
-      this.#images = leased.files.map((file) => {
-        const image = this.#imageOf(file, budget, extend);
-        budget -= residentIn(image);
-        return image;
+      this.#images = leased.files.flatMap((file) => {
+        const images = this.#imagesOf(file, budget, extend);
+        for (const image of images) budget -= residentIn(image);
+        return images;
       });
     } catch (error) {
       leased.release();
@@ -163,10 +163,11 @@ export class Live {
     return records.subarray(from * image.stride, (from + count) * image.stride);
   };
 
-  /** For the records of compacted files, `taken` bytes of which have room already. */
+  /** For the records of a compacted file, or the first of them; `taken` bytes of such files have room already. */
   roomForCompacted = (bytes: number, taken: number): Uint8Array | undefined => {
     const budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
-    return taken + bytes <= budget ? memoryFor(bytes) : undefined;
+    const room = Math.min(bytes, budget - taken);
+    return room > 0 ? memoryFor(room) : undefined;
   };
 
   /** Rows died. */
@@ -283,6 +284,21 @@ export class Live {
     return this.memory >= 1.5 * this.files.rows * this.files.config.dim;
   }
 
+  /** One, or two where memory holds the first records alone. */
+  #imagesOf(file: RowFile, budget: number, extend: Extend): RowImage[] {
+    const { path, stride, count } = file;
+    const fitting = Math.floor(budget / stride);
+    if (this.files.path === ':memory:' || count <= fitting) return [this.#imageOf(file, budget, extend)];
+    const old = this.#images.find((image) => image.path === path && image.records !== undefined);
+    // A little more room is no reason to read, and what a compaction has put there is enough.
+    const there = old?.count ?? Math.floor((file.records?.length ?? 0) / stride);
+    const kept = there <= fitting && there >= 0.9 * fitting ? there : fitting;
+    if (kept < 1) return [this.#imageOf(file, 0, extend)];
+    const [first, rest] = splitAt(file, kept);
+    const image = this.#imageOf(first, budget, extend);
+    return image.records === undefined ? [this.#imageOf(file, 0, extend)] : [image, this.#imageOf(rest, 0, extend)];
+  }
+
   /** The image that there was, with what the file has gained; else a new one, in memory if it fits. */
   #imageOf(file: RowFile, budget: number, extend: Extend): RowImage {
     const { path, fd, headerBytes, stride, firstOrdinal, lastOrdinal, count, ordinals } = file;
@@ -294,7 +310,8 @@ export class Live {
       return { ...plain, records: file.bytes.subarray(headerBytes) };
     }
     if (needed > budget && this.files.path !== ':memory:') return { ...plain, records: undefined };
-    if (old?.records !== undefined && old.records.length >= needed) {
+    const isTooMuch = old !== undefined && old.count * stride > 1.1 * budget; // more than may stay
+    if (old?.records !== undefined && old.records.length >= needed && !isTooMuch) {
       const { records } = old;
       const ahead = this.#ahead?.records === records && this.#ahead.from <= old.count ? this.#ahead.to : 0;
       const known = Math.max(old.count, ahead);
@@ -308,7 +325,7 @@ export class Live {
     const records = memoryFor(Math.max(room, count) * stride) ?? memoryFor(needed);
     // What has no room is read from disk.
     if (records === undefined) return { ...plain, records };
-    const known = old?.records === undefined ? 0 : old.count;
+    const known = old?.records === undefined ? 0 : Math.min(old.count, count);
     if (old?.records !== undefined) records.set(old.records.subarray(0, known * stride));
     return { ...plain, records: extend(file, records, known) ? records : undefined };
   }
@@ -371,6 +388,23 @@ function memoryFor(bytes: number): Uint8Array | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The first records of a file, and the others, as files of their own. */
+function splitAt(file: RowFile, records: number): [RowFile, RowFile] {
+  const { ordinals, firstOrdinal, headerBytes, stride, count } = file;
+  const at = (slot: number) => ordinals?.[slot] ?? firstOrdinal + slot;
+  const part = (from: number, to: number) => (ordinals === undefined ? {} : { ordinals: ordinals.subarray(from, to) });
+  return [
+    { ...file, count: records, lastOrdinal: at(records - 1), ...part(0, records) },
+    {
+      ...file,
+      headerBytes: headerBytes + records * stride,
+      firstOrdinal: at(records),
+      count: count - records,
+      ...part(records, count),
+    },
+  ];
 }
 
 function residentIn({ records, count, stride }: RowImage): number {
