@@ -39,6 +39,7 @@ let mirror = await FunnelIndex.open<Payload>(mirrorPath!);
 const asker = new Asker(Number(seed));
 const writes = new Times();
 let closing = false;
+let syncing: Promise<void> = Promise.resolve();
 
 async function carryOut(order: Order): Promise<unknown> {
   switch (order.do) {
@@ -56,11 +57,13 @@ async function carryOut(order: Order): Promise<unknown> {
     case 'expire':
       return writes.of(() => index.delete({ filter: { must: [{ key: 'until', range: { lt: order.hour } }] } }));
     case 'sync': {
-      const result = await mirror.syncFrom(embeddedSource(index), { withPayload: true });
-      // As a job does that comes now and then.
-      await mirror.close();
-      mirror = await FunnelIndex.open<Payload>(mirrorPath!);
-      return result;
+      // One at a time, as an index wants it.
+      const done = syncing.then(sync);
+      syncing = done.then(
+        () => {},
+        () => {},
+      );
+      return done;
     }
     case 'optimize':
       await index.optimize();
@@ -87,6 +90,15 @@ async function carryOut(order: Order): Promise<unknown> {
       await Promise.all([index.close(), mirror.close(), index.close()]);
       return undefined;
   }
+}
+
+/** As a job does that comes now and then. */
+async function sync(): Promise<unknown> {
+  const result = await mirror.syncFrom(embeddedSource(index), { withPayload: true });
+  if (closing) return result;
+  await mirror.close();
+  mirror = await FunnelIndex.open<Payload>(mirrorPath!);
+  return result;
 }
 
 /** Until what the index does by itself is done. */
