@@ -10,7 +10,7 @@ export function sectionOf({ samples, counts, faults, seed, minutes, rows }) {
     .map(([what, count]) => `${count.toLocaleString('en')} × ${NAMES[what] ?? what}`);
   const found =
     faults.length === 0
-      ? 'Nothing was lost or wrong, and nothing grew.'
+      ? 'Nothing was lost or wrong, and hours 18 to 24 took no more than 6 to 12, within the bounds of `simulation.ts`.'
       : `Faults: ${faults.map((fault) => fault.split('\n')[0]).join('; ')}.`;
   const load = loadavg()[2];
   const busy =
