@@ -32,9 +32,10 @@ import {
   ownSearch,
   type SearchRequest,
 } from './query/request.js';
-import { addPayloads, addVectors, namesOf, type SearchResult, toResult } from './query/result.js';
+import { addPayloads, addVectors, cutPayloads, namesOf, type SearchResult, toResult } from './query/result.js';
 import { layoutOf } from './sources/layouts.js';
 import type { Source } from './sources/source.js';
+import type { Hit } from './types.js';
 import { checkKeys } from './validate.js';
 
 export type { RecommendRequest } from './query/examples.js';
@@ -201,21 +202,26 @@ export class FunnelSearchOn {
     const { options } = request;
     if (options.mode === undefined && ranker.source.certifies) options.exact = true;
     const [search] = await searchesOf([request], ranker.source, info, (_, run) => run());
-    const pools = { ...search!, withPayload: { include: [own.path.text] } };
+    const { payloadsInPools = false } = ranker.source;
+    const pools = { ...search!, withPayload: payloadsInPools || { include: [own.path.text] } };
     const { groups, origin, ranked, stats } = await new GroupSearch(ranker, pools, own, info).run(this.#kernels().name);
     // A point may stand in several groups, and in several pools.
-    const hits = new Map(groups.flatMap((group) => group.hits.map((hit) => [hit.id, hit] as const)));
-    for (const [pool, some] of byPool([...hits.values()], origin)) {
+    const all = new Set(groups.flatMap((group) => group.hits));
+    const hits = new Map([...all].map((hit) => [hit.id, hit]));
+    // What is replaced between two pools is another row to each.
+    const hitOf = (hit: Hit) => (payloadsInPools ? hit : hits.get(hit.id)!);
+    for (const [pool, some] of byPool([...(payloadsInPools ? all : hits.values())], origin)) {
       await addVectors(some, pool.prepared.matrix, this.source, ranker.source, options);
     }
-    await addPayloads([...hits.values()], ranker.source, options);
+    if (payloadsInPools) cutPayloads(all, options);
+    else await addPayloads([...hits.values()], ranker.source, options);
     const keys = groups.map(({ key }) => key);
     const rows = own.lookup && (await lookUp(own.lookup, keys, options));
     for (const one of ranked) ranker.release(one);
     return {
       groups: groups.map(({ key, hits: some }): HitGroup => {
         const row = rows?.get(key);
-        return { id: key, hits: some.map(({ id }) => hits.get(id)!), ...(row && { lookup: row }) };
+        return { id: key, hits: some.map(hitOf), ...(row && { lookup: row }) };
       }),
       stats,
     };

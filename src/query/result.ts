@@ -5,6 +5,7 @@ import { expected, FunnelError } from '../errors.js';
 import { halfToFloat } from '../kernels/reference.js';
 import type { Exactness, Source } from '../sources/source.js';
 import type { Hit, Id, SearchStats, StageStats } from '../types.js';
+import { payloadSelection } from './payload.js';
 import type { Ranked } from './rank.js';
 import type { OwnOptions } from './request.js';
 import { type SearchExplanation, traced } from './trace.js';
@@ -160,4 +161,13 @@ export async function addPayloads(
   });
   const payloads = new Map(rows.ids.map((id, i) => [id, rows.payloads?.[i]]));
   for (const hit of hits) hit.payload = payloads.get(hit.id) ?? {};
+}
+
+/** The same where their pool was asked for all of them. */
+export function cutPayloads(hits: Iterable<Hit>, { withPayload = false }: OwnOptions): void {
+  const select = payloadSelection(withPayload);
+  for (const hit of hits) {
+    if (withPayload === false) delete hit.payload;
+    else hit.payload = select(hit.payload);
+  }
 }

@@ -11,9 +11,10 @@ import { arrayIn, releaseIn } from '../store/engine/memory.js';
 import { Rows } from '../store/engine/rows.js';
 import { CheckedFilter, checkOwnFilter, evaluate, ownFilter } from '../store/filters.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
-import { partsOf } from '../store/parts.js';
+import { gather } from '../store/gather.js';
+import { type IndexParts, partsOf } from '../store/parts.js';
 import { listOf } from '../store/payload/row-set.js';
-import { inSlices } from '../store/payload/slices.js';
+import { atOnce, inSlices } from '../store/payload/slices.js';
 import { matching } from '../store/restrict.js';
 import { liveFrom } from '../store/scan.js';
 import type { IndexAnswer, IndexQuery, RowFilter } from '../store/types.js';
@@ -106,6 +107,9 @@ function isOfRows(filter: NativeFilter): filter is RowFilter {
   return 'ids' in filter || 'rows' in filter;
 }
 
+/** Searches that deaths of rows may spoil. */
+const ATTEMPTS = 3;
+
 /** Pools that turn out too small are so many times larger the next time. */
 const GROWTH = 4;
 
@@ -143,6 +147,7 @@ interface Passing {
 class EmbeddedSource implements Source {
   readonly name: string;
   readonly certifies = true;
+  readonly payloadsInPools = true;
   readonly recommends = true;
 
   constructor(
@@ -166,9 +171,18 @@ class EmbeddedSource implements Source {
       const params = this.checkRequest(request);
       const only = this.only(request);
       const began = performance.now();
-      const found = await this.find(request, params, only, signal);
-      return this.answered(found, request, params, performance.now() - began);
+      const [found] = await this.ofOneMoment(async () => [await this.find(request, params, only, signal)]);
+      return this.answered(found!, request, params, performance.now() - began);
     });
+  }
+
+  /** Again where a writer of another process has replaced rows that were found. */
+  private async ofOneMoment(search: () => Promise<Found[]>): Promise<Found[]> {
+    for (let attempt = 1; ; attempt++) {
+      const found = await search();
+      const { live } = partsOf(this.index);
+      if (attempt === ATTEMPTS || found.every(({ ordinals }) => ordinals.every(live.alive))) return found;
+    }
   }
 
   /** By the index's own head in one call, which evaluates each filter once. */
@@ -180,18 +194,12 @@ class EmbeddedSource implements Source {
       const only = requests.map((request) => this.only(request));
       const began = performance.now();
       const together = requests.every(({ recommend }, i) => !recommend && (!this.ownHead || params[i]!.exact));
-      const found: Found[] = [];
-      if (together) {
-        const queries: IndexQuery[] = [];
-        for (const [i, request] of requests.entries()) {
-          queries.push(await this.indexQuery(request, params[i]!, only[i]!, signal));
-        }
-        for (const answer of await this.index.queryBatch(queries)) found.push(foundOf(answer));
-      } else {
-        for (const [i, request] of requests.entries()) {
-          found.push(await this.find(request, params[i]!, only[i]!, signal));
-        }
-      }
+      const found = await this.ofOneMoment(async () => {
+        const each = requests.map((request, i) => [request, params[i]!, only[i]!, signal] as const);
+        if (!together) return inTurn(each, (one) => this.find(...one));
+        const queries = await inTurn(each, (one) => this.indexQuery(...one));
+        return (await this.index.queryBatch(queries)).map(foundOf);
+      });
       const ms = (performance.now() - began) / requests.length;
       return requests.map((request, i) => this.answered(found[i]!, request, params[i]!, ms));
     });
@@ -250,9 +258,10 @@ class EmbeddedSource implements Source {
     headMs: number,
   ): HeadAnswer {
     const began = performance.now();
-    const { live } = partsOf(this.index);
-    const places = ordinals.map((_, i) => i).filter((i) => live.alive(ordinals[i]!));
-    const rows = this.read(
+    const parts = partsOf(this.index);
+    const places = ordinals.map((_, i) => i).filter((i) => parts.live.alive(ordinals[i]!));
+    const rows = read(
+      parts,
       places.map((i) => ordinals[i]!),
       request,
     );
@@ -299,9 +308,9 @@ class EmbeddedSource implements Source {
       checkPayloadSelection(request.withPayload);
       checkIds(request.ids);
       const began = performance.now();
-      const { files } = partsOf(this.index);
-      const ordinals = request.ids.map((id) => files.ordinalOf(id)).filter((ordinal) => ordinal !== undefined);
-      return { rows: this.read(ordinals, request), ms: performance.now() - began };
+      const parts = partsOf(this.index);
+      const ordinals = request.ids.map((id) => parts.files.ordinalOf(id)).filter((ordinal) => ordinal !== undefined);
+      return { rows: read(parts, ordinals, request), ms: performance.now() - began };
     });
   }
 
@@ -315,11 +324,12 @@ class EmbeddedSource implements Source {
       const began = performance.now();
       const only = this.only({});
       const some = only.node || only.rows ? (await this.passing(only, signal)).ordinals : undefined;
+      const parts = partsOf(this.index);
       const ordinals = some
-        ? Array.from(some.filter((ordinal) => ordinal >= first).subarray(0, limit))
-        : liveFrom(partsOf(this.index), first, limit);
+        ? Array.from(some.filter((ordinal) => ordinal >= first && parts.live.alive(ordinal)).subarray(0, limit))
+        : liveFrom(parts, first, limit);
       const next = ordinals.length < limit ? undefined : String(ordinals.at(-1)! + 1);
-      return { rows: this.read(ordinals, request), next, ms: performance.now() - began };
+      return { rows: read(parts, ordinals, request), next, ms: performance.now() - began };
     });
   }
 
@@ -494,19 +504,6 @@ class EmbeddedSource implements Source {
     return best;
   }
 
-  /** Of live rows. */
-  private read(ordinals: readonly number[], { withPayload = false, vectors: wanted = true }: Wanted): PackedRows {
-    const { files } = partsOf(this.index);
-    const { dim } = this.index;
-    const ids = ordinals.map((ordinal) => files.idOf(ordinal));
-    const vectors = new Float32Array(wanted ? ids.length * dim : 0);
-    if (wanted) this.index.gather(ids, vectors);
-    const select = payloadSelection(withPayload);
-    const payloads =
-      withPayload === false ? undefined : ordinals.map((ordinal) => select(files.payloadOf(ordinal) ?? {}));
-    return { vectors, dim, ids, payloads };
-  }
-
   /** The filters of the source and of a request. @throws FunnelError BAD_ARGUMENT, BAD_ID */
   private only({ filter, nativeFilter }: Restriction): Only {
     const only: Only = filter ? { node: filter } : {};
@@ -523,8 +520,11 @@ class EmbeddedSource implements Source {
   private async passing({ node, rows }: Only, signal: AbortSignal): Promise<Passing> {
     const parts = partsOf(this.index);
     if (node === undefined) return { ordinals: listOf(matching(rows ?? {}, parts.files)) };
-    const { rows: set, work } = await inSlices(evaluate({ node }, parts), () => signal.throwIfAborted());
+    const { staleReads } = parts.files;
+    let matched = await inSlices(evaluate({ node }, parts), () => signal.throwIfAborted());
     const { files, live } = partsOf(this.index);
+    if (files.staleReads !== staleReads) matched = atOnce(evaluate({ node }, partsOf(this.index)));
+    const { rows: set, work } = matched;
     const list = listOf(set).filter(live.alive);
     const other = rows && new Set(listOf(matching(rows, files)));
     const ordinals = other ? list.filter((ordinal) => other.has(ordinal)) : list;
@@ -580,4 +580,27 @@ function bitsOf({ ordinals }: Passing): Uint8Array {
   const bits = new Uint8Array(((ordinals.at(-1) ?? 0) >> 3) + 1);
   for (const ordinal of ordinals) bits[ordinal >> 3]! |= 1 << (ordinal & 7);
   return bits;
+}
+
+/** Live rows, all of the moment of `parts`. */
+function read(
+  parts: IndexParts,
+  ordinals: readonly number[],
+  { withPayload = false, vectors: wanted = true }: Wanted,
+): PackedRows {
+  const { files } = parts;
+  const { dim } = files.config;
+  const ids = ordinals.map((ordinal) => files.idOf(ordinal));
+  const vectors = new Float32Array(wanted ? ids.length * dim : 0);
+  if (wanted) gather(parts, ids, vectors);
+  const select = payloadSelection(withPayload);
+  const payloads =
+    withPayload === false ? undefined : ordinals.map((ordinal) => select(files.payloadOf(ordinal) ?? {}));
+  return { vectors, dim, ids, payloads };
+}
+
+async function inTurn<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const item of items) results.push(await run(item));
+  return results;
 }

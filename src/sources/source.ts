@@ -162,6 +162,8 @@ export interface Source {
   headBatch?(requests: readonly HeadRequest[]): Promise<HeadAnswer[]>;
   /** Whether mode 'exact' is 'certified'. */
   readonly certifies?: boolean;
+  /** Whether whole payloads cost a pool nothing: they are read with their rows then, not when hits are known. */
+  readonly payloadsInPools?: boolean;
   /** Whether head() takes `recommend`. */
   readonly recommends?: boolean;
   /** Of a source with several layouts: each as a source of its own, by name. Its own calls then refuse. */

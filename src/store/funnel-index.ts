@@ -260,7 +260,7 @@ export class FunnelIndex<Payload = any> {
   async delete(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): Promise<{ count: number }> {
     const filter = this.#filterToDelete(rows);
     if (filter === undefined) return this.#deleted(await this.#files.delete(listOf(rows as Id)));
-    const matched = await this.#later(evaluate(filter, this.#filtered()));
+    const matched = await this.#later(() => evaluate(filter, this.#filtered()));
     return this.#deleted(await this.#files.deleteRows(rowsOf(matched.rows)));
   }
 
@@ -505,7 +505,7 @@ export class FunnelIndex<Payload = any> {
     ids: readonly Id[],
     options: { withPayload?: PayloadSelector; withVector?: boolean } = {},
   ): Promise<(Point<Payload> | undefined)[]> {
-    return this.#later(this.#get(ids, options));
+    return this.#later(() => this.#get(ids, options));
   }
 
   getSync(
@@ -544,18 +544,16 @@ export class FunnelIndex<Payload = any> {
   /** Rows that pass a filter, page by page, in the order of insertion. @throws FunnelError BAD_ARGUMENT, BAD_ID */
   async scroll(options: ScrollOptions<Payload> = {}): Promise<ScrollPage<Payload>> {
     const own = ownScroll(options);
-    return this.#later(this.#page(own, await this.#later(page(own, this.#filtered()))));
+    return this.#later(() => this.#listed(own));
   }
 
   scrollSync(options: ScrollOptions<Payload> = {}): ScrollPage<Payload> {
     const own = ownScroll(options);
-    return atOnce(this.#page(own, atOnce(page(own, this.#filtered()))));
+    return atOnce(this.#listed(own));
   }
 
-  *#page(
-    own: OwnScroll,
-    { ordinals, next }: { ordinals: number[]; next: number | undefined },
-  ): Sliced<ScrollPage<Payload>> {
+  *#listed(own: OwnScroll): Sliced<ScrollPage<Payload>> {
+    const { ordinals, next } = yield* page(own, this.#filtered());
     const points: ScrollPoint<Payload>[] = [];
     for (const [i, ordinal] of ordinals.entries()) {
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
@@ -575,7 +573,7 @@ export class FunnelIndex<Payload = any> {
       if (overdue()) await othersTurn();
       return this.count;
     }
-    return (await this.#later(evaluate(filter, this.#filtered()))).work.matched;
+    return (await this.#later(() => evaluate(filter, this.#filtered()))).work.matched;
   }
 
   countMatchingSync(options: { filter?: RowFilter | Filter<Payload> } = {}): number {
@@ -595,7 +593,8 @@ export class FunnelIndex<Payload = any> {
    * @throws FunnelError BAD_ARGUMENT, BAD_ID
    */
   async facet(options: FacetOptions<Payload>): Promise<Facet[]> {
-    return this.#later(facet(ownFacet(options), this.#filtered()));
+    const own = ownFacet(options);
+    return this.#later(() => facet(own, this.#filtered()));
   }
 
   facetSync(options: FacetOptions<Payload>): Facet[] {
@@ -607,8 +606,12 @@ export class FunnelIndex<Payload = any> {
     return { files: this.#files, live: this.#live, indexes: this.#indexes };
   }
 
-  async #later<T>(work: Sliced<T>): Promise<T> {
-    const result = await inSlices(work, () => this.#checkOpen());
+  /** In slices; once more where a writer in another process has replaced what was still to be read. */
+  async #later<T>(begin: () => Sliced<T>): Promise<T> {
+    const { staleReads } = this.#files;
+    let result: T = await inSlices(begin(), () => this.#checkOpen());
+    // What runs in one go sees one moment.
+    if (this.#files.staleReads !== staleReads) result = atOnce(begin());
     // Many short calls are a long one, too.
     if (overdue()) await othersTurn();
     return result;
@@ -664,17 +667,21 @@ export class FunnelIndex<Payload = any> {
     // Rows that die during a search may or may not be in its answer, and their successors are not: such an answer is of no
     // moment at all, so it is asked for again.
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (attempt > 0) this.#follow();
       const { deaths } = this.#live;
+      const { staleReads } = this.#files;
+      const isOfOneMoment = () => this.#live.deaths === deaths && this.#files.staleReads === staleReads;
       const matched = await inSlices(this.#restrictions.match(own), () => this.#checkOpen());
-      if (this.#isTiny(own.length) && this.#live.deaths === deaths) {
+      if (this.#isTiny(own.length) && isOfOneMoment()) {
         const answers = this.#search(own, matched);
         if (overdue()) await othersTurn();
         return answers;
       }
       const answers = await this.#searchInThreads(own, matched);
-      if (this.#live.deaths === deaths) return answers;
+      if (isOfOneMoment()) return answers;
       this.#checkOpen();
     }
+    this.#follow();
     return this.#search(own);
   }
 
@@ -855,7 +862,7 @@ export class FunnelIndex<Payload = any> {
       uncoded: this.#uncoded,
       dead: { rows: this.#files.deadCount, coded: this.#live.deadCoded },
       lists: segment?.partition?.halfSquares.length ?? 0,
-      ...codesOf(segment),
+      ...codesOf(segment, this.#live.resident.codes, this.#live.memory),
       head: order ?? segment?.coding.head ?? head,
       rotation,
       resident: this.#live.resident,
@@ -923,16 +930,32 @@ export class FunnelIndex<Payload = any> {
   }
 }
 
-/** What a build found of its codes, and in words where it is bad. */
-function codesOf(segment: Segment | undefined): Pick<IndexStats, 'agreement' | 'warning'> {
-  const { agreement } = segment ?? {};
-  if (agreement === undefined) return {};
-  if (!isBlunt(segment!)) return { agreement };
-  const share = `${Math.round(100 * agreement)} %`;
-  const warning =
-    `The codes hardly tell rows apart: of the ten nearest rows a shortlist by them holds ${share}. ` +
-    "Mode 'funnel' without params therefore searches by bounds, as mode 'exact' does, and may read many rows";
-  return { agreement, warning };
+/** What a build found of its codes, and in words where that, or their size, is bad. */
+function codesOf(
+  segment: Segment | undefined,
+  bytes: number,
+  memory: number,
+): Pick<IndexStats, 'agreement' | 'warning'> {
+  if (segment === undefined) return {};
+  const { agreement } = segment;
+  const warnings: string[] = [];
+  if (agreement !== undefined && isBlunt(segment)) {
+    const share = `${Math.round(100 * agreement)} %`;
+    warnings.push(
+      `The codes hardly tell rows apart: of the ten nearest rows a shortlist by them holds ${share}. ` +
+        "Mode 'funnel' without params therefore searches by bounds, as mode 'exact' does, and may read many rows",
+    );
+  }
+  if (bytes > memory) {
+    warnings.push(
+      `The codes take ${bytes} bytes, more than the option memory allows (${memory}): searches need them in memory. ` +
+        'Rows are read from disk; an index with a smaller head, or fewer rows, has smaller codes',
+    );
+  }
+  return {
+    ...(agreement !== undefined && { agreement }),
+    ...(warnings.length > 0 && { warning: warnings.join('. ') }),
+  };
 }
 
 /** What a page lacks of what the search lacks. */

@@ -122,8 +122,8 @@ export class Live {
       if (!isOpen()) return;
       const { images, done } = this.useImages();
       try {
-        const image = images.find((one) => one.path === path);
-        const records = image?.isComing ? yield* this.#recordsOf(image, isOpen) : undefined;
+        const image = images.find((one) => one.path === path && one.isComing);
+        const records = image !== undefined ? yield* this.#recordsOf(image, isOpen) : undefined;
         if (isOpen()) this.#warmed(path, image?.count ?? 0, records);
       } finally {
         done();
@@ -154,7 +154,11 @@ export class Live {
   /** Rows that came to the file meanwhile follow at once; compaction may have put others in its place. */
   #warmed(path: string, count: number, records: Uint8Array | undefined): void {
     this.#cold.delete(path);
-    this.#images = this.#images.map((image) => (image.path === path && records ? { ...image, count, records } : image));
+    if (records !== undefined) {
+      this.#images = this.#images.map((image) =>
+        image.path === path && image.isComing ? { ...image, count, records, isComing: false } : image,
+      );
+    }
     this.rowsChanged();
   }
 
@@ -182,10 +186,10 @@ export class Live {
     if (isCold) for (const { path, bytes } of leased.files) if (bytes === undefined) this.#cold.add(path);
     let budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
     try {
-      this.#images = leased.files.map((file) => {
-        const image = this.#imageOf(file, budget, extend);
-        budget -= image.isComing ? image.count * image.stride : residentIn(image);
-        return image;
+      this.#images = leased.files.flatMap((file) => {
+        const images = this.#imagesOf(file, budget, extend);
+        for (const image of images) budget -= image.isComing ? image.count * image.stride : residentIn(image);
+        return images;
       });
     } catch (error) {
       leased.release();
@@ -217,10 +221,11 @@ export class Live {
     return records.subarray(from * image.stride, (from + count) * image.stride);
   };
 
-  /** For the records of compacted files, `taken` bytes of which have room already. */
+  /** For the records of a compacted file, or the first of them; `taken` bytes of such files have room already. */
   roomForCompacted = (bytes: number, taken: number): Uint8Array | undefined => {
     const budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
-    return taken + bytes <= budget ? memoryFor(bytes) : undefined;
+    const room = Math.min(bytes, budget - taken);
+    return room > 0 ? memoryFor(room) : undefined;
   };
 
   /** Rows died. */
@@ -337,6 +342,22 @@ export class Live {
     return this.memory >= 1.5 * this.files.rows * this.files.config.dim;
   }
 
+  /** One, or two where memory holds the first records alone. */
+  #imagesOf(file: RowFile, budget: number, extend: Extend): RowImage[] {
+    const { path, stride, count } = file;
+    const fitting = Math.floor(budget / stride);
+    if (this.files.path === ':memory:' || count <= fitting) return [this.#imageOf(file, budget, extend)];
+    const old = this.#images.find((image) => image.path === path && image.records !== undefined);
+    // A little more room is no reason to read, and what a compaction has put there is enough.
+    const there = old?.count ?? Math.floor((file.records?.length ?? 0) / stride);
+    const kept = there <= fitting && there >= 0.9 * fitting ? there : fitting;
+    if (kept < 1) return [this.#imageOf(file, 0, extend)];
+    const [first, rest] = splitAt(file, kept);
+    const image = this.#imageOf(first, budget, extend);
+    const isThere = image.records !== undefined || image.isComing;
+    return !isThere ? [this.#imageOf(file, 0, extend)] : [image, this.#imageOf(rest, 0, extend)];
+  }
+
   /** The image that there was, with what the file has gained; else a new one, in memory if it fits. */
   #imageOf(file: RowFile, budget: number, extend: Extend): RowImage {
     const { path, fd, headerBytes, stride, firstOrdinal, lastOrdinal, count, ordinals } = file;
@@ -349,7 +370,8 @@ export class Live {
     }
     if (needed > budget && this.files.path !== ':memory:') return { ...plain, records: undefined };
     if (this.#cold.has(path)) return { ...plain, records: undefined, isComing: true };
-    if (old?.records !== undefined && old.records.length >= needed) {
+    const isTooMuch = old !== undefined && old.count * stride > 1.1 * budget; // more than may stay
+    if (old?.records !== undefined && old.records.length >= needed && !isTooMuch) {
       const { records } = old;
       const ahead = this.#ahead?.records === records && this.#ahead.from <= old.count ? this.#ahead.to : 0;
       const known = Math.max(old.count, ahead);
@@ -363,7 +385,7 @@ export class Live {
     const records = memoryFor(Math.max(room, count) * stride) ?? memoryFor(needed);
     // What has no room is read from disk.
     if (records === undefined) return { ...plain, records };
-    const known = old?.records === undefined ? 0 : old.count;
+    const known = old?.records === undefined ? 0 : Math.min(old.count, count);
     if (old?.records !== undefined) records.set(old.records.subarray(0, known * stride));
     return { ...plain, records: extend(file, records, known) ? records : undefined };
   }
@@ -428,6 +450,23 @@ function memoryFor(bytes: number): Uint8Array | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The first records of a file, and the others, as files of their own. */
+function splitAt(file: RowFile, records: number): [RowFile, RowFile] {
+  const { ordinals, firstOrdinal, headerBytes, stride, count } = file;
+  const at = (slot: number) => ordinals?.[slot] ?? firstOrdinal + slot;
+  const part = (from: number, to: number) => (ordinals === undefined ? {} : { ordinals: ordinals.subarray(from, to) });
+  return [
+    { ...file, count: records, lastOrdinal: at(records - 1), ...part(0, records) },
+    {
+      ...file,
+      headerBytes: headerBytes + records * stride,
+      firstOrdinal: at(records),
+      count: count - records,
+      ...part(records, count),
+    },
+  ];
 }
 
 function residentIn({ records, count, stride }: RowImage): number {

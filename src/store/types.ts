@@ -61,8 +61,12 @@ export interface OpenIndexOptions {
    */
   threads?: number;
   /**
-   * Bytes that vectors and codes may take in memory. Codes come first; rows that do not fit are read from disk when an
-   * answer needs them. @default no limit
+   * Bytes that vectors and codes may take in memory, within 10 %. Codes come first, without those of all dims where these
+   * would leave no room for rows; the first records of the row files follow, and the others are read from disk when an answer
+   * needs them. Answers in mode 'exact' do not depend on it; mode 'funnel' scores fewer candidates where rows are on disk (see
+   * {@link FunnelParams.candidates}). Every search needs the codes: those of a head that is larger than the limit are loaded all
+   * the same, and `stats().warning` says so. Ids, payload indexes and what is under way are not counted. On ':memory:', where
+   * there is no disk, it has no effect. @default no limit
    */
   memory?: number;
   /** @default 'full'; 'relaxed' risks, in a power loss, any write and the index itself */
@@ -277,7 +281,8 @@ export interface IndexStats {
   agreement?: number;
   /**
    * In words, where codes say almost nothing (`agreement` below .25, as of many rows that differ by less than a step of the
-   * codes). Mode 'funnel' without params then decides by bounds, so that it loses no hit; `candidates` is still obeyed.
+   * codes). Mode 'funnel' without params then decides by bounds, so that it loses no hit; `candidates` is still obeyed. And
+   * where the codes alone take more than the option `memory`.
    */
   warning?: string;
   head: Head;

@@ -35,12 +35,16 @@ export class Model {
   constructor(
     readonly index: FunnelIndex<unknown>,
     readonly textLength = 40,
+    /** Values of new rows. @default without any structure */
+    readonly fill: (vectors: Float32Array, random: Random) => void = (vectors, random) => {
+      for (let i = 0; i < vectors.length; i++) vectors[i] = random.next() - 0.5;
+    },
   ) {}
 
   async write(ids: readonly number[]): Promise<void> {
     const { dim } = this.index;
     const vectors = new Float32Array(ids.length * dim);
-    for (let i = 0; i < vectors.length; i++) vectors[i] = this.random.next() - 0.5;
+    this.fill(vectors, this.random);
     this.#writes++;
     const text = 'x'.repeat(this.textLength);
     const payloads = ids.map((id) => ({ n: (id + this.#writes) % 1000, text: `${this.#writes} ${text}` }));

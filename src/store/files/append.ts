@@ -152,7 +152,7 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
   core.alive.reserve(rows);
   for (let i = first; i < rows; i++) core.alive.set(i, true);
   for (const ordinal of replaced) core.alive.set(ordinal, false);
-  core.ids.added(first, rows);
+  core.ids.added(first, rows, core.kept);
   core.changed(replaced);
   return batch.kept === undefined ? { first, count, replaced } : { first, count, replaced, kept: batch.kept };
 }

@@ -238,7 +238,7 @@ class CompactWriter {
     this.#current ??= yield* this.#create(ordinals[0]!);
     const { entry, fd, records: room } = this.#current;
     const at = entry.count * this.#core.format.stride;
-    room?.set(records, at);
+    if (room !== undefined && at < room.length) room.set(records.subarray(0, room.length - at), at);
     yield* take(disk.write(fd, records, HEADER_BYTES + at));
     this.#left -= ordinals.length;
     this.#owed += records.length;
@@ -264,7 +264,7 @@ class CompactWriter {
     const room = options.disk.bytesOf === undefined ? this.#core.roomForCompacted(bytes, this.#taken) : undefined;
     if (room !== undefined) {
       file.records = room;
-      this.#taken += bytes;
+      this.#taken += room.length;
     }
     yield* take(options.disk.write(fd, encodeRowHeader(format, first, true), 0));
     return file;

@@ -95,7 +95,7 @@ export class Core {
     this.alive = alive;
     this.state = next;
     this.nextFile = Math.max(this.nextFile, next.nextFile);
-    this.ids?.added(from, next.rows);
+    this.ids?.added(from, next.rows, this.kept);
   }
 
   #readAlive(next: State): Bits {

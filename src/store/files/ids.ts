@@ -93,11 +93,11 @@ export class Ids {
     }
   }
 
-  /** Rows `from..to` were put into the column. */
-  added(from: number, to: number): void {
+  /** Rows `from..to` were put into the column, but those that are not `kept`: a writer elsewhere has dropped their ids since. */
+  added(from: number, to: number, kept: { get(ordinal: number): boolean }): void {
     if (this.#table === undefined) return;
     this.#grow(to - from);
-    for (let ordinal = from; ordinal < to; ordinal++) this.#insert(ordinal);
+    for (let ordinal = from; ordinal < to; ordinal++) if (kept.get(ordinal)) this.#insert(ordinal);
   }
 
   /**

@@ -316,6 +316,9 @@ export class IndexFiles implements Writer {
     return ids!.at(ordinal);
   }
 
+  /** Payloads that another process had dropped by the time they were read here. Grows. */
+  staleReads = 0;
+
   /**
    * The payload of a row, new each time. Undefined when it has none, and when another process deleted the row and
    * compacted the index since the last refresh().
@@ -328,7 +331,10 @@ export class IndexFiles implements Writer {
     if (!withPayload.get(ordinal)) return undefined;
     const value = options.kv.payload(ordinal);
     if (value !== undefined) return decodePayload(unseal(uuid, 'payloads', ordinal, value, options.kv.file));
-    if (this.#isStale()) return undefined;
+    if (this.#isStale()) {
+      this.staleReads++;
+      return undefined;
+    }
     throw corrupt(options.kv.file, 'payloads', `lack that of row ${ordinal}`);
   }
 
