@@ -15,6 +15,8 @@ export interface TokenizerSetup {
   maxLength: number;
   lowerCase: boolean;
   trim: boolean;
+  /** The end of a long text that is cut off. @default 'right' */
+  truncationSide?: 'left' | 'right';
 }
 
 export class TextTokenizer {
@@ -56,11 +58,27 @@ export class TextTokenizer {
   encode(text: string): { ids: number[]; truncated: boolean } {
     const { maxLength } = this.#setup;
     const most = maxLength - this.#special;
+    if (this.#setup.truncationSide === 'left') return this.#encodeEnd(text, most);
     const ids = this.#encode(text, most);
     const truncated = ids.length > this.#before.length + most;
     if (truncated) ids.length = this.#before.length + most;
     for (const id of this.#after) ids.push(id);
     return { ids, truncated };
+  }
+
+  /** The last `most` of the text's own ids. */
+  #encodeEnd(text: string, most: number): { ids: number[]; truncated: boolean } {
+    const ids = this.#encode(text, Number.POSITIVE_INFINITY);
+    const before = this.#before.length;
+    const beyond = ids.length - before - most;
+    if (beyond > 0) ids.splice(before, beyond);
+    for (const id of this.#after) ids.push(id);
+    return { ids, truncated: beyond > 0 };
+  }
+
+  /** Tokens of a prefix in the texts that it is put before, as sentence-transformers counts them. */
+  prefixLength(prefix: string): number {
+    return this.encode(prefix).ids.length - Math.min(1, this.#after.length);
   }
 
   /** How many ids there were if nothing was cut. */
