@@ -35,6 +35,8 @@ export class Embedder {
   readonly formerName: string;
   /** What was decided of the model, and why: output, pooling, prompts, limit and more, a sentence each. */
   readonly decisions: readonly string[];
+  /** What its folder does not say, or nobody here knows, with the remedy. Each is a warning of the process, too. */
+  readonly warnings: readonly string[];
   readonly #spec: ModelSpec;
   readonly #untrained: boolean;
   readonly #cutLast: boolean;
@@ -66,6 +68,7 @@ export class Embedder {
     this.name = nameOf(spec, this.dim, this.#cutLast);
     this.formerName = formerNameOf(spec, this.dim);
     this.decisions = Object.freeze([...spec.decisions]);
+    this.warnings = Object.freeze([...spec.warnings]);
   }
 
   /**
