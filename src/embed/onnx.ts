@@ -49,6 +49,8 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
     intraOpNumThreads: setup.threads,
     interOpNumThreads: 1,
     graphOptimizationLevel: 'all',
+    // Threads that spin while they wait for each other take the processor from those that have work, as soon as it is busy.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
     logSeverityLevel: 4, // errors are thrown, and need not be printed as well
   };
   let session: OnnxSession;
