@@ -50,9 +50,10 @@ export function loadOptional<Name extends keyof typeof LOADERS>(
       if (cause === undefined || isAbsence(cause)) cause = error;
     }
   }
+  const why = isAbsence(cause) ? '' : ` (${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)})`;
   throw new FunnelError(
     'MISSING_PACKAGE',
-    `Expected the package '${name}', which ${use}, but it does not load: npm install ${name}`,
+    `Expected the package '${name}', which ${use}, but it does not load${why}: npm install ${name}`,
     { cause },
   );
 }

@@ -5,6 +5,7 @@ import { activeKernels, kernelsReport, listKernels } from '../kernels/load.js';
 import { VERSION } from '../places.js';
 import { FunnelIndex } from '../store/funnel-index.js';
 import { usableThreads } from '../store/threads.js';
+import { type ModelOptions, specOf } from './model.js';
 import { PACKAGES, type PackageName, versionOf } from './packages.js';
 import { bytes } from './text.js';
 
@@ -29,7 +30,18 @@ export interface Report {
   store: { works: boolean; why?: string };
   /** Of the index that was named: what stands in the way of its searches. */
   index?: IndexReport;
+  /** Of the model that was named: what was decided for it, and why. */
+  model?: ModelReport;
   error: string | undefined;
+}
+
+export interface ModelReport {
+  name: string;
+  dim: number;
+  matryoshkaDims: readonly number[];
+  decisions: readonly string[];
+  /** What its folder does not say, or nobody here knows. */
+  warnings: readonly string[];
 }
 
 export interface IndexReport {
@@ -44,8 +56,15 @@ export interface IndexReport {
   queryMs: number | null;
 }
 
-/** @param path of an index to look at, too. @throws FunnelError NO_INDEX, CORRUPT and what else open() throws */
-export async function doctor(path?: string): Promise<{ report: Report; text: string; healthy: boolean }> {
+/**
+ * @param path of an index to look at, too
+ * @param model to load, too: a preset's name, or the path of a file or folder
+ * @throws FunnelError NO_INDEX, NO_MODEL, CORRUPT and what else opening them throws
+ */
+export async function doctor(
+  path?: string,
+  model?: ModelOptions,
+): Promise<{ report: Report; text: string; healthy: boolean }> {
   const { platform, nativePath, searched, failures } = kernelsReport();
   let error: string | undefined;
   try {
@@ -71,6 +90,7 @@ export async function doctor(path?: string): Promise<{ report: Report; text: str
     ) as Report['packages'],
     store: await tried(error),
     ...(path !== undefined && error === undefined ? { index: await lookedAt(path) } : {}),
+    ...(model?.model !== undefined || model?.preset !== undefined ? { model: await loaded(model) } : {}),
     error,
   };
   const healthy = error === undefined && (report.store.works || report.packages.lmdb.version === null);
@@ -104,6 +124,7 @@ function textOf(report: Report, searched: readonly string[]): string {
     `index     ${store.works ? 'can be written and read on disk' : `not on disk: ${store.why}`}`,
   ];
   if (report.index !== undefined) lines.push('', ...linesOf(report.index));
+  if (report.model !== undefined) lines.push('', ...linesOfModel(report.model));
   if (report.FUNNELVEC_KERNELS !== undefined) lines.push('', `FUNNELVEC_KERNELS=${report.FUNNELVEC_KERNELS}`);
   if (error !== undefined) lines.push('', `error     ${error}`);
   return lines.join('\n');
@@ -117,6 +138,24 @@ function linesOf({ path, rows, uncoded, dead, files, queryMs }: IndexReport): st
     `  ${uncoded.rows} rows have no codes: every search reads ${bytes(uncoded.bytesPerQuery)} of them`,
     `  ${dead.rows} dead rows are in the files, ${dead.coded} in the codes${remedy}`,
   ];
+}
+
+function linesOfModel({ name, dim, matryoshkaDims, decisions, warnings }: ModelReport): string[] {
+  const cuts = matryoshkaDims.length > 1 ? `, to be cut to ${matryoshkaDims.slice(1).join(', ')}` : '';
+  return [
+    `model     ${name}, ${dim} dims${cuts}`,
+    ...decisions.map((one) => `  ${one}`),
+    ...warnings.map((one) => `  warning: ${one}`),
+  ];
+}
+
+/** Loaded as commands load it: what it decides is what they do. */
+async function loaded(options: ModelOptions): Promise<ModelReport> {
+  const { Embedder } = await import('../embed/index.js');
+  const embedder = await Embedder.load(specOf(options)!);
+  const { name, dim, matryoshkaDims, decisions, warnings } = embedder;
+  await embedder.close();
+  return { name, dim, matryoshkaDims, decisions, warnings };
 }
 
 async function lookedAt(path: string): Promise<IndexReport> {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { FunnelError } from '../errors.js';
 import { changed, type Fingerprint } from './fingerprint.js';
 import { difference, type Mapping } from './mapping.js';
+import { isModelOf, type TextEmbedder } from './model.js';
 import type { SourceState, State } from './state.js';
 import type { Place, Schema } from './stores/store.js';
 
@@ -66,17 +67,20 @@ export function begin(state: State, { source }: Part): void {
 export function checkSame(
   state: State,
   schema: Schema,
-  embedder: string | undefined,
+  embedder: Pick<TextEmbedder, 'name' | 'formerName'> | undefined,
   { label, usualVectors }: Pick<Place, 'label' | 'usualVectors'>,
 ) {
   const before = state.embedder?.name;
-  if (before !== embedder) {
+  const same =
+    before === undefined || embedder === undefined ? before === embedder : isModelOf(before, embedder, label);
+  if (!same) {
     throw refused(
       label,
       before === undefined ? 'vectors, as it was filled with before,' : `the model ${before}, as before,`,
-      embedder === undefined ? '--vector' : `${embedder}, whose vectors do not compare`,
+      embedder === undefined ? '--vector' : `${embedder.name}, whose vectors do not compare`,
     );
   }
+  if (state.embedder && embedder) state.embedder.name = embedder.name; // from here on by the name that covers all
   if (state.idKind !== schema.idKind) {
     throw refused(label, `ids of kind ${state.idKind}, as before,`, `--id-type ${schema.idKind}`);
   }

@@ -92,7 +92,7 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
     const state: State = before.state ?? newState(schema, options.model, embedder);
     // A collection of Milvus is made for ids of one kind.
     if (begun === undefined && place.kind !== 'milvus') state.idKind = schema.idKind;
-    checkSame(state, schema, embedder?.name, place);
+    checkSame(state, schema, embedder, place);
     if (options.restart) {
       if (before.remove) await place.remove();
       removeState(place.stateFile);

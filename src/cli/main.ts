@@ -8,6 +8,7 @@ import { VERSION } from '../places.js';
 import { doctor } from './doctor.js';
 import { EXIT, errorAsJson, errorAsText, exitCodeOf, UsageError } from './exit.js';
 import { type Io, print, printJson } from './io.js';
+import type { ModelOptions } from './model.js';
 
 const stop = new AbortController();
 const kill = new AbortController();
@@ -52,18 +53,19 @@ function runVersion(others: readonly string[]): void {
 
 async function runDoctor(): Promise<void> {
   let json: boolean | undefined;
+  let model: ModelOptions;
   let paths: string[];
   try {
-    const options = { json: { type: 'boolean' } } as const;
+    const options = { json: { type: 'boolean' }, model: { type: 'string' }, preset: { type: 'string' } } as const;
     ({
-      values: { json },
+      values: { json, ...model },
       positionals: paths,
     } = parseArgs({ args: args.slice(1), options, allowPositionals: true }));
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
   if (paths.length > 1) throw new UsageError(`Expected one index for doctor but received ${paths.join(' and ')}`);
-  const { report, text, healthy } = await doctor(paths[0]);
+  const { report, text, healthy } = await doctor(paths[0], model);
   if (json) printJson(io, report);
   else print(io, text);
   process.exitCode = healthy ? EXIT.ok : EXIT.failed;

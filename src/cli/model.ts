@@ -9,6 +9,8 @@ import type { ModelState } from './state.js';
 export interface TextEmbedder {
   /** Model and choices: vectors of embedders with other names do not compare. */
   readonly name: string;
+  /** The name that versions up to 0.1.0 gave it; stores that have this one are its own, too. */
+  readonly formerName?: string;
   readonly dim: number;
   /** Dims at which the model was trained to be cut. */
   readonly matryoshkaDims: readonly number[];
@@ -67,6 +69,21 @@ export function specOf({ model, preset, dim, strip }: ModelOptions): ModelSpec |
 }
 
 /**
+ * Whether vectors that are kept under `name` are of this model. Under a name of versions up to 0.1.0 they are taken to be, and a
+ * warning says what that name cannot tell.
+ */
+export function isModelOf(name: string, embedder: Pick<TextEmbedder, 'name' | 'formerName'>, label: string): boolean {
+  if (name === embedder.name) return true;
+  if (name !== embedder.formerName) return false;
+  process.emitWarning(
+    `The model's name in ${label}, ${name}, is of a version whose names covered only the size and both ends of the weights: ` +
+      `it is taken to be ${embedder.name}. If weights, tokenizer or configuration changed since, ingest again (--restart)`,
+    { code: 'FUNNELVEC_MODEL' },
+  );
+  return true;
+}
+
+/**
  * The model of a store, or one that is said to be it.
  *
  * @param given by the options of this command: the files may have moved
@@ -88,7 +105,7 @@ export async function modelFor(
     ...(state.spec.strip && { strip: true }), // one choice of a collection, for all its texts
   };
   const embedder = await load({ ...kept, ...spec });
-  if (state !== undefined && embedder.name !== state.name) {
+  if (state !== undefined && !isModelOf(state.name, embedder, label)) {
     await embedder.close();
     throw new FunnelError(
       'BAD_ARGUMENT',

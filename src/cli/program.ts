@@ -48,6 +48,11 @@ export async function program(io: Io, args: readonly string[], load_: LoadEmbedd
     .command('doctor')
     .description('what runs on this machine, and why the rest does not')
     .argument('[index]', 'the folder of an index: also how many of its rows have no codes or are dead')
+    .option(
+      '--model <model>',
+      'a preset, file or folder: also what is decided for it (output, pooling, prompts, …), and why',
+    )
+    .option('--preset <name>', 'with the path of a model: the preset whose facts its files have')
     .option('--json', 'one JSON document on stdout');
   for (const command of root.commands) inherit(command, root);
   try {

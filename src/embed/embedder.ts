@@ -28,8 +28,18 @@ export class Embedder {
   readonly matryoshkaDims: readonly number[];
   /** Says model and choices, all that decides whether vectors can be compared: stores keep it beside theirs. */
   readonly name: string;
+  /**
+   * The name that versions up to 0.1.0 gave this model, whose hash took in only the size and both ends of the file of weights:
+   * vectors kept under it are this model's, unless another one looks the same there.
+   */
+  readonly formerName: string;
+  /** What was decided of the model, and why: output, pooling, prompts, limit and more, a sentence each. */
+  readonly decisions: readonly string[];
+  /** What its folder does not say, or nobody here knows, with the remedy. Each is a warning of the process, too. */
+  readonly warnings: readonly string[];
   readonly #spec: ModelSpec;
   readonly #untrained: boolean;
+  readonly #cutLast: boolean;
   /** On this thread: a static model's, for few texts, or anything's where there are no threads. */
   readonly #engine: Engine | undefined;
   readonly #threads: EmbedThreads | undefined;
@@ -46,12 +56,19 @@ export class Embedder {
     this.#engine = engine;
     this.#threads = threads;
     this.#untrained = options.untrained ?? false;
-    this.dim = options.dim ?? width;
+    const cut = spec.truncateDim === undefined ? width : Math.min(width, spec.truncateDim);
+    this.dim = options.dim ?? cut;
     const trained = spec.matryoshkaDims?.filter((dim) => dim <= width) ?? [];
-    const all = [...new Set([width, ...trained])].sort((a, b) => b - a);
+    const all = [...new Set([width, cut, ...trained])].sort((a, b) => b - a);
     checkDim(this.dim, width, all, this.#untrained);
     this.matryoshkaDims = Object.freeze(all.filter((dim) => dim <= this.dim));
-    this.name = nameOf(spec, this.dim);
+    // As sentence-transformers does with its truncate_dim; a cut that the caller wants comes first.
+    this.#cutLast =
+      cut < width && options.dim === undefined && options.normalise === undefined && spec.layerNorm === false;
+    this.name = nameOf(spec, this.dim, this.#cutLast);
+    this.formerName = formerNameOf(spec, this.dim);
+    this.decisions = Object.freeze([...spec.decisions]);
+    this.warnings = Object.freeze([...spec.warnings]);
   }
 
   /**
@@ -76,7 +93,9 @@ export class Embedder {
     let engine: Engine | undefined;
     try {
       engine = isStatic || threads === undefined ? await openEngine(spec.setup) : undefined;
-      return new Embedder(spec, own, engine?.width ?? (await threads!.width()), engine, threads);
+      const embedder = new Embedder(spec, own, engine?.width ?? (await threads!.width()), engine, threads);
+      for (const warning of spec.warnings) process.emitWarning(warning, { code: 'FUNNELVEC_MODEL' });
+      return embedder;
     } catch (error) {
       await Promise.all([engine?.close(), threads?.close()]);
       throw error;
@@ -98,7 +117,7 @@ export class Embedder {
     this.#checkOpen(signal);
     const { normalise, layerNorm, prefixes } = this.#spec;
     const out = new Float32Array(own.length * dim);
-    const finish: Finish = { dim, layerNorm, normalise };
+    const finish: Finish = { dim, layerNorm, normalise, cutLast: this.#cutLast && dim === this.dim };
     const progress = new Progress(own.length, onProgress);
     await this.#inChunks(own, signal, async (chunk, { cancelled, stop }) => {
       const tell = (done: number, cut: number) => {
@@ -260,7 +279,20 @@ function checkDim(dim: number, width: number, trained: readonly number[], untrai
   );
 }
 
-function nameOf({ name, setup, prefixes, normalise, layerNorm, weights }: ModelSpec, dim: number): string {
+function nameOf({ identity, choices, ...spec }: ModelSpec, dim: number, cutLast: boolean): string {
+  return nameWith(spec, identity, dim, [...(cutLast ? ['cut last'] : []), ...choices]);
+}
+
+function formerNameOf({ formerIdentity, ...spec }: ModelSpec, dim: number): string {
+  return nameWith(spec, formerIdentity, dim, []);
+}
+
+function nameWith(
+  { name, setup, prefixes, normalise, layerNorm }: Omit<ModelSpec, 'identity' | 'formerIdentity' | 'choices'>,
+  hash: string,
+  dim: number,
+  more: readonly string[],
+): string {
   const choices = [
     setup.kind === 'onnx' ? (setup.pooling ?? 'none') : 'mean',
     ...(layerNorm ? ['layer_norm'] : []),
@@ -270,8 +302,9 @@ function nameOf({ name, setup, prefixes, normalise, layerNorm, weights }: ModelS
     ...(['query', 'document'] as const)
       .filter((role) => prefixes[role])
       .map((role) => `${role} ${JSON.stringify(prefixes[role])}`),
+    ...more,
   ];
-  return `${name} ${weights} (${choices.join(', ')})`;
+  return `${name} ${hash} (${choices.join(', ')})`;
 }
 
 function aborted(signal: AbortSignal): FunnelError {

@@ -1,10 +1,15 @@
-/** The model's rule for a pooled vector: layer_norm over all its dims, then the cut, then length 1. */
+/**
+ * The model's rule for a pooled vector: layer_norm over all its dims, then the cut, then length 1; or length 1 before the cut,
+ * where the model's folder says the cut (truncate_dim), as sentence-transformers does.
+ */
 
 export interface Finish {
   /** Dims of the result, at most the width of what comes in. */
   dim: number;
   layerNorm: boolean;
   normalise: boolean;
+  /** Whether the cut comes last. */
+  cutLast?: boolean;
 }
 
 /** torch.nn.functional.layer_norm's default. */
@@ -28,7 +33,8 @@ export function finish(row: Float64Array, rule: Finish, out: Float32Array, at: n
     scale = 1 / Math.sqrt(variance / width + EPSILON);
   }
   let squares = 0;
-  for (let d = 0; d < dim; d++) {
+  const counted = rule.cutLast ? width : dim;
+  for (let d = 0; d < counted; d++) {
     const value = (row[d]! - mean) * scale;
     squares += value * value;
   }

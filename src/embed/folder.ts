@@ -3,6 +3,7 @@ import { access, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { FunnelError } from '../errors.js';
 import type { Preset } from './presets.js';
+import { type SentenceFacts, sentenceFacts } from './sentence.js';
 import type { EmbedderOptions, Pooling, Role } from './types.js';
 
 export interface ModelFiles {
@@ -17,6 +18,12 @@ export interface FolderFacts {
   name: string;
   modelType?: string;
   pooling?: Pooling;
+  /** What sentence-transformers' files say beside. */
+  sentence: SentenceFacts;
+  /** Whether any of sentence-transformers' files is there that says pooling or prompts. */
+  says: { pooling: boolean; prompts: boolean };
+  /** Folders of the modules behind the transformer. */
+  modules: string[];
   normalise?: boolean;
   /** Steps behind pooling that are not ours to do, as modules.json calls them. */
   otherModules: string[];
@@ -75,19 +82,29 @@ export async function readFacts(folder: string): Promise<FolderFacts> {
     ].map((name) => valueIn(path.join(folder, name))),
   );
   const kinds = modulesOf(modules);
-  const pooling = kinds?.find(({ kind }) => kind === 'Pooling')?.path ?? '1_Pooling';
-  const { query, document, passage } = ((prompts as Json)?.['prompts'] ?? {}) as Record<string, unknown>;
+  const pathOf = (wanted: string) => kinds?.find(({ kind }) => kind === wanted)?.path;
+  const beside = await Promise.all(
+    [pathOf('Pooling') ?? '1_Pooling', pathOf('Normalize')].map(async (at) =>
+      at ? valueIn(path.join(folder, at, 'config.json')) : undefined,
+    ),
+  );
+  const transformer = bert ?? (await olderConfig(folder, pathOf('Transformer') ?? ''));
+  const [pooling, normalize] = beside;
+  const sentence = sentenceFacts({ model: prompts, transformer, pooling, normalize });
   return {
     name: nameOf(folder),
     modelType: text((config as Json)?.['model_type']),
-    pooling: poolingIn(await valueIn(path.join(folder, pooling, 'config.json'))),
+    pooling: sentence.pooling,
+    sentence,
+    says: { pooling: pooling !== undefined, prompts: prompts !== undefined },
+    modules: (kinds ?? []).map((one) => one.path).filter((at) => at !== ''),
     normalise: kinds?.some(({ kind }) => kind === 'Normalize') ?? flag((config as Json)?.['normalize']),
     otherModules: (kinds ?? []).map(({ kind }) => kind).filter((kind) => !KNOWN_MODULES.includes(kind)),
-    prefixes: { query: text(query), document: text(document) ?? text(passage) },
-    maxLength: maxLengthIn(bert, tokenizer),
+    prefixes: sentence.prefixes,
+    maxLength: sentence.maxLength ?? maxLengthIn(transformer, tokenizer),
     model2vecLength: model2vecLengthIn(config),
     positions: count((config as Json)?.['max_position_embeddings']),
-    lowerCase: (bert as Json)?.['do_lower_case'] === true,
+    lowerCase: (transformer as Json)?.['do_lower_case'] === true,
     matryoshkaDims: dimsIn((config as Json)?.['matryoshka_dimensions']),
   };
 }
@@ -176,11 +193,14 @@ function modulesOf(modules: unknown): { kind: string; path: string }[] | undefin
   }));
 }
 
-function poolingIn(config: unknown): Pooling | undefined {
-  const on = (mode: string) => (config as Json)?.[`pooling_mode_${mode}`] === true;
-  if (on('mean_tokens')) return 'mean';
-  if (on('cls_token')) return 'cls';
-  return on('lasttoken') ? 'last' : undefined;
+/** Names that the configuration of the transformer had in older versions, and the folder that it was in. */
+async function olderConfig(folder: string, transformer: string): Promise<unknown> {
+  const kinds = ['bert', 'roberta', 'distilbert', 'camembert', 'albert', 'xlm-roberta', 'xlnet'];
+  for (const kind of kinds) {
+    const value = await valueIn(path.join(folder, transformer, `sentence_${kind}_config.json`));
+    if (value !== undefined) return value;
+  }
+  return undefined;
 }
 
 /** The folder's name; in the cache of huggingface_hub, models--<who>--<model>/snapshots/<commit>, the model's. */

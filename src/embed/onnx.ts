@@ -25,6 +25,10 @@ export interface OnnxSetup {
   padId: number;
   /** Of the input task_id, by role; for a model that has it. */
   tasks?: Readonly<Record<Role, number>>;
+  /** Why the folder's pooling cannot be done here; the model must do it itself then. */
+  unpooled?: string;
+  /** Leaves the tokens of a prefix out of pooling. */
+  promptLess?: boolean;
 }
 
 /** Outputs by what exporters call them; the first that the model has. */
@@ -45,6 +49,8 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
     intraOpNumThreads: setup.threads,
     interOpNumThreads: 1,
     graphOptimizationLevel: 'all',
+    // Threads that spin while they wait for each other take the processor from those that have work, as soon as it is busy.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
     logSeverityLevel: 4, // errors are thrown, and need not be printed as well
   };
   let session: OnnxSession;
@@ -56,6 +62,15 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
       cause,
     });
   }
+  const pools = setup.pooling !== undefined && setup.pooling !== 'none';
+  if (!pools && (setup.unpooled !== undefined || setup.promptLess)) {
+    try {
+      refusePooling(setup, session.outputNames);
+    } catch (error) {
+      await session.release();
+      throw error;
+    }
+  }
   const engine = new OnnxEngine(ort, session, tokenizer, setup, gate);
   try {
     await engine.measure();
@@ -64,6 +79,25 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
     throw error;
   }
   return engine;
+}
+
+/** A pooling that is not done here, unless the model has done it; and one that leaves the prefix out, where the model pools. */
+function refusePooling({ pooling, file, unpooled, promptLess }: OnnxSetup, outputs: readonly string[]): void {
+  if (pooling !== undefined) return; // 'none': the caller knows that the model does it
+  const own = VECTORS.some((name) => outputs.includes(name));
+  if (unpooled !== undefined && !own) {
+    throw new FunnelError(
+      'UNSUPPORTED',
+      `Expected ${unpooled}: use a model file that pools itself, or say pooling ('mean', 'cls' or 'last') for ${file}`,
+    );
+  }
+  if (promptLess && own) {
+    throw new FunnelError(
+      'UNSUPPORTED',
+      `Expected pooling to be done here, since 1_Pooling/config.json says include_prompt: false, but ${file} pools itself: ` +
+        "pooling: 'none' takes its vectors, in which the prefix counts",
+    );
+  }
 }
 
 class OnnxEngine implements Engine {
@@ -111,6 +145,7 @@ class OnnxEngine implements Engine {
     const vectors = new Float32Array(texts.length * rule.dim);
     const row = new Float64Array(this.width);
     const lengths = ids.map(({ length }) => length);
+    const skipped = this.#setup.promptLess && prefix !== '' ? this.#tokenizer.prefixLength(prefix) : 0;
     let done = 0;
     for (const batch of batchesOf(lengths, this.#setup.batch)) {
       if (control.cancelled()) break;
@@ -121,7 +156,8 @@ class OnnxEngine implements Engine {
       for (let r = 0; r < rows.length; r++) {
         if (rows[r]!.length === 0) continue;
         const used = dims.length === 3 ? rows[r]!.length : 1;
-        pool(this.#setup.pooling ?? 'none', data, r * length * this.width, used, row);
+        const skip = dims.length === 3 ? Math.min(skipped, used) : 0;
+        pool(this.#setup.pooling ?? 'none', data, (r * length + skip) * this.width, used - skip, row);
         const at = batch[r]!;
         if (!finish(row, rule, vectors, at * rule.dim)) throw notFinite(places[at]!);
       }

@@ -1,4 +1,4 @@
-/** Token vectors as one, in float64. */
+/** Token vectors as one, in float64; of no tokens, zeros. */
 import type { Pooling } from './types.js';
 
 /**
@@ -9,6 +9,10 @@ import type { Pooling } from './types.js';
  */
 export function pool(pooling: Pooling, data: ArrayLike<number>, from: number, count: number, row: Float64Array): void {
   const width = row.length;
+  if (count <= 0) {
+    row.fill(0);
+    return;
+  }
   if (pooling !== 'mean') {
     const base = from + (pooling === 'last' ? count - 1 : 0) * width;
     for (let d = 0; d < width; d++) row[d] = data[base + d]!;

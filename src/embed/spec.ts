@@ -1,10 +1,10 @@
 /** What the caller, the preset and the model's folder say, in that order, as one description of the model. */
-import { createHash } from 'node:crypto';
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { expected, FunnelError } from '../errors.js';
 import { usableThreads } from '../store/threads.js';
 import { type FolderFacts, findModel, readFacts, readJson } from './folder.js';
+import { formerIdentityOf, identityOf } from './identity.js';
 import type { EngineSetup } from './open.js';
 import type { TokenizerJson } from './pipeline/json.js';
 import { type Preset, presetNamed } from './presets.js';
@@ -23,8 +23,18 @@ export interface ModelSpec {
   matryoshkaDims: readonly number[] | undefined;
   /** Threads of this library, each with an engine. */
   engines: number;
-  /** A few bytes that tell one file of weights from another. */
-  weights: string;
+  /** Of every byte that decides a vector. */
+  identity: string;
+  /** What versions before that took instead. */
+  formerIdentity: string;
+  /** Of the folder: dims that vectors are cut to where the caller says none. */
+  truncateDim: number | undefined;
+  /** Choices of the caller that no file tells. */
+  choices: string[];
+  /** One sentence each, for people. */
+  decisions: string[];
+  /** What may be wrong, with the remedy. */
+  warnings: string[];
 }
 
 /** @throws FunnelError NO_MODEL, CORRUPT, UNSUPPORTED, BAD_ARGUMENT */
@@ -33,6 +43,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   if (preset?.weights === 'api') throw apiOnly(preset);
   const { folder, model, tokenizer } = await findModel(options, preset);
   const facts = await readFacts(folder);
+  refuseKeys(facts, folder);
   const isStatic = model.endsWith('.safetensors');
   const threads = options.threads ?? usableThreads();
   const engines = isStatic ? threads : Math.min(threads, options.sessions ?? (await sessionsFor(model)));
@@ -45,6 +56,11 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   const texts = await readTokenizer(tokenizer, folder, isStatic, maxLength, options.strip ?? false, facts);
   const pooling = options.pooling ?? preset?.pooling ?? facts.pooling;
   refuseOtherModules(facts, pooling, preset, model);
+  const prefixes = {
+    query: options.prefixes?.query ?? preset?.prefixes.query ?? facts.prefixes.query ?? '',
+    document: options.prefixes?.document ?? preset?.prefixes.document ?? facts.prefixes.document ?? '',
+  };
+  if (preset === undefined) refuseDefaultPrompt(facts, options, folder);
 
   const setup: EngineSetup = isStatic
     ? {
@@ -67,19 +83,30 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
         },
         padId: texts.padId,
         tasks: options.tasks ?? preset?.tasks,
+        ...(facts.sentence.unpooled !== undefined && { unpooled: facts.sentence.unpooled }),
+        ...(!facts.sentence.includePrompt && preset === undefined && { promptLess: true }),
       };
+  const normalise = options.normalise ?? (preset !== undefined || (facts.normalise ?? true));
+  const layerNorm = options.layerNorm ?? preset?.normalisation === 'layer_norm, l2';
+  const { truncateDim } = facts.sentence;
+  const [identity, formerIdentity] = await Promise.all([
+    identityOf({ folder, model, tokenizer }, facts.modules),
+    formerIdentityOf(model),
+  ]);
   return {
     setup,
     name: options.name ?? preset?.name ?? facts.name,
-    prefixes: {
-      query: options.prefixes?.query ?? preset?.prefixes.query ?? facts.prefixes.query ?? '',
-      document: options.prefixes?.document ?? preset?.prefixes.document ?? facts.prefixes.document ?? '',
-    },
-    normalise: options.normalise ?? (preset !== undefined || (facts.normalise ?? true)),
-    layerNorm: options.layerNorm ?? preset?.normalisation === 'layer_norm, l2',
+    prefixes,
+    normalise,
+    layerNorm,
     matryoshkaDims: options.matryoshkaDims ?? preset?.matryoshkaDims ?? facts.matryoshkaDims,
     engines,
-    weights: await fingerprint(model),
+    identity,
+    formerIdentity,
+    truncateDim,
+    choices: choicesOf(options),
+    decisions: decisionsOf({ options, preset, facts, model, tokenizer, setup, prefixes, normalise, layerNorm }),
+    warnings: warningsOf(options, preset, facts, model),
   };
 }
 
@@ -201,21 +228,146 @@ function refuseOtherModules(facts: FolderFacts, pooling: unknown, preset: Preset
   );
 }
 
-/** Of size, beginning and end: enough to tell versions and precisions apart, without reading gigabytes. */
-async function fingerprint(file: string): Promise<string> {
-  const handle = await open(file);
-  try {
-    const { size } = await handle.stat();
-    const hash = createHash('sha256').update(String(size));
-    for (const from of [0, Math.max(0, size - SAMPLE)]) {
-      const buffer = Buffer.alloc(Math.min(SAMPLE, size));
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, from);
-      hash.update(buffer.subarray(0, bytesRead));
-    }
-    return hash.digest('hex').slice(0, 12);
-  } finally {
-    await handle.close();
-  }
+/** What sentence-transformers would do with these files and is not done here. */
+function refuseKeys({ sentence }: FolderFacts, folder: string): void {
+  if (sentence.refused.length === 0) return;
+  throw new FunnelError(
+    'UNSUPPORTED',
+    `Expected nothing in the configuration of ${folder} that is not done here but it has ${sentence.refused.join('; ')}. ` +
+      'Without it vectors would be other ones than those of sentence-transformers: take it out of the file if that is wanted',
+  );
 }
 
-const SAMPLE = 1 << 20;
+/** Python's encode() puts the default prompt before all texts, its encode_query() and encode_document() do not. */
+function refuseDefaultPrompt({ sentence, prefixes }: FolderFacts, options: EmbedderOptions, folder: string): void {
+  const { defaultPrompt } = sentence;
+  if (defaultPrompt === undefined) return;
+  const bare = (['query', 'document'] as const).filter(
+    (role) => options.prefixes?.[role] === undefined && (prefixes[role] ?? '') === '',
+  );
+  if (bare.length === 0) return;
+  throw new FunnelError(
+    'UNSUPPORTED',
+    `Expected prefixes: { ${bare.join(', ')} } for ${folder}, whose config_sentence_transformers.json has the default_prompt_name ` +
+      `"${defaultPrompt.name}" and no prompt for ${bare.join(' and ')}: encode() of sentence-transformers puts ` +
+      `${JSON.stringify(defaultPrompt.text)} before each text, encode_query() and encode_document() do not. Say which is wanted, ` +
+      'or name prompts query and document in that file',
+  );
+}
+
+/** Options that decide vectors and are seen in no file; the others are in the name in words. */
+function choicesOf({ maxLength, tasks }: EmbedderOptions): string[] {
+  return [
+    ...(maxLength === undefined ? [] : [`max ${maxLength}`]),
+    ...(tasks === undefined ? [] : [`tasks ${tasks.query} ${tasks.document}`]),
+  ];
+}
+
+/** Facts that neither the caller nor a preset nor the folder says. */
+function warningsOf(
+  options: EmbedderOptions,
+  preset: Preset | undefined,
+  { sentence, says }: FolderFacts,
+  model: string,
+): string[] {
+  const warnings: string[] = [];
+  if (
+    preset === undefined &&
+    model.endsWith('.onnx') &&
+    options.prefixes === undefined &&
+    !says.prompts &&
+    !says.pooling
+  ) {
+    const what = options.pooling === undefined ? 'neither pooling nor prompts' : 'no prompts';
+    warnings.push(
+      `The folder of ${model} says ${what}, as exports by optimum do: many models want a prompt before queries or documents, and ` +
+        'give other vectors without it. Copy 1_Pooling and config_sentence_transformers.json of the model into it, name a preset, ' +
+        "or say pooling: 'mean' and prefixes: { query: '…', document: '…' } ({} where the model has none)",
+    );
+  }
+  if (sentence.unknown.length > 0) {
+    warnings.push(
+      `Nobody here knows ${sentence.unknown.join(', ')}: compare a vector with one of sentence-transformers before it is relied on`,
+    );
+  }
+  return warnings;
+}
+
+interface Decided {
+  options: EmbedderOptions;
+  preset: Preset | undefined;
+  facts: FolderFacts;
+  model: string;
+  tokenizer: string;
+  setup: EngineSetup;
+  prefixes: Record<Role, string>;
+  normalise: boolean;
+  layerNorm: boolean;
+}
+
+/** What was decided, and who said it. */
+function decisionsOf({
+  options,
+  preset,
+  facts,
+  model,
+  tokenizer,
+  setup,
+  prefixes,
+  normalise,
+  layerNorm,
+}: Decided): string[] {
+  const says = (given: unknown, ofPreset: unknown, ofFolder: unknown, otherwise: string): string => {
+    if (given !== undefined) return 'the caller says so';
+    if (preset !== undefined && ofPreset !== undefined) return `preset ${preset.name}`;
+    return ofFolder === undefined ? otherwise : 'the folder says so';
+  };
+  const { sentence } = facts;
+  const length = setup.tokenizer.maxLength;
+  const decisions = [
+    `model: ${model}${options.model === undefined ? '' : ', the caller says so'}`,
+    `tokenizer: ${tokenizer}`,
+    `pooling: ${poolingIn(setup)} (${
+      setup.kind === 'static'
+        ? 'static model'
+        : says(options.pooling, preset?.pooling, facts.pooling, 'nobody says another, so the model must do it')
+    })`,
+    ...(['query', 'document'] as const).map(
+      (role) =>
+        `prompt of ${role === 'query' ? 'queries' : 'documents'}: ${JSON.stringify(prefixes[role])} (${says(
+          options.prefixes?.[role],
+          preset?.prefixes[role],
+          facts.prefixes[role],
+          'nobody says one',
+        )})`,
+    ),
+    `limit: ${Number.isFinite(length) ? `${length} tokens` : 'none'} (${says(
+      options.maxLength,
+      preset?.maxLength,
+      facts.maxLength ?? facts.positions,
+      'nobody says one',
+    )}), cut off ${setup.tokenizer.truncationSide === 'left' ? 'before the text (truncation_side: left)' : 'behind the text'}`,
+    `normalised: ${layerNorm ? 'layer_norm, then ' : ''}${normalise ? 'length 1' : 'no'} (${says(
+      options.normalise,
+      preset?.normalisation,
+      facts.normalise,
+      'nobody says otherwise',
+    )})`,
+    `precision: ${options.precision ?? 'float32'} was asked for, ${model.split(/[\\/]/).pop()} was found`,
+  ];
+  if (setup.kind === 'onnx') {
+    decisions.push(`padding: token ${setup.padId}, masked`);
+    if (setup.promptLess) decisions.push('prompts are left out of pooling (include_prompt: false)');
+    decisions.push(`threads: ${setup.threads} for each session`);
+  }
+  if (sentence.truncateDim !== undefined) {
+    decisions.push(
+      `cut: to ${options.dim ?? sentence.truncateDim} dims (${options.dim ? 'the caller says so' : 'truncate_dim'})`,
+    );
+  }
+  return [...decisions, ...(setup.tokenizer.decisions ?? []).map((decision) => `tokenizer: ${decision}`)];
+}
+
+function poolingIn(setup: EngineSetup): string {
+  return setup.kind === 'static' ? 'mean' : (setup.pooling ?? 'none');
+}

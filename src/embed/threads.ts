@@ -8,6 +8,7 @@ import { moduleFile } from '../places.js';
 import { type EmbedResult, type EmbedTask, type ErrorParts, errorOf, type TaskControl, wasClosed } from './engine.js';
 import { Gate } from './gate.js';
 import type { EngineSetup } from './open.js';
+import { loadOnnxruntime } from './packages.js';
 
 export interface ThreadSetup {
   engine: EngineSetup;
@@ -85,6 +86,8 @@ export class EmbedThreads {
   }
 
   #start(): EmbedThread {
+    // Up to 1.24.3 onnxruntime-node cannot be loaded again once the last thread that had it has ended: this one keeps it.
+    if (this.setup.kind === 'onnx') loadOnnxruntime();
     const thread = new EmbedThread(this.setup, () => {
       const at = this.#threads.indexOf(thread);
       if (at >= 0) this.#threads.splice(at, 1); // the next job starts another

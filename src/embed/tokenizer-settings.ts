@@ -3,7 +3,9 @@
  * tokenizer_config.json and their defaults, and takes no more than the vocabulary from tokenizer.json; of all other classes
  * it takes the file as it is. Compared with transformers 5.24; static models are read by no such class.
  */
+
 import type { Step, TokenizerJson } from './pipeline/json.js';
+import { truncationSideOf } from './sentence.js';
 
 export interface SettledTokenizer {
   json: TokenizerJson;
@@ -26,9 +28,7 @@ interface Steps {
 /** @param config - contents of tokenizer_config.json, `model` of config.json; both empty where there is none */
 export function settleTokenizer(json: TokenizerJson, config: Json, model: Json): SettledTokenizer {
   const decisions: string[] = [];
-  const truncationSide = config['truncation_side'] === 'left' ? 'left' : 'right';
-  if (truncationSide === 'left')
-    decisions.push('A text that is too long loses its beginning (truncation_side: "left").');
+  const truncationSide = truncationSideOf(config, json);
   const name = classOf(json, config, model);
   const made = name === undefined ? undefined : CLASSES[name]?.(json, config);
   const settled: TokenizerJson = { ...json };

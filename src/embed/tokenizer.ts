@@ -92,6 +92,11 @@ export class TextTokenizer {
     return { ids: [...this.#before, ...own, ...this.#after], truncated: tooLong || kept.length < read.length };
   }
 
+  /** Tokens of a prefix in the texts that it is put before, as sentence-transformers counts them. */
+  prefixLength(prefix: string): number {
+    return this.encode(prefix).ids.length - Math.min(1, this.#after.length);
+  }
+
   /** How many ids there were if nothing was cut. */
   count(text: string): number {
     return this.#encode(this.#read(text), Number.POSITIVE_INFINITY, undefined).length + this.#special;

@@ -55,14 +55,16 @@ function packRows(points: readonly Point[], dim: number, half: boolean): AppendR
       throw expected('BAD_ARGUMENT', '{ id, vector, payload? }', `points[${i}]`, point);
     }
   }
-  const rows = new Float32Array(length * dim);
+  // Where float16 is kept, values are rounded to that at once: by way of float32 some would come out beside it.
+  const rows = half ? new Float64Array(length * dim) : new Float32Array(length * dim);
   const ids: Id[] = [];
   const payloads: unknown[] = [];
   for (let i = 0; i < length; i++) {
     const point = points[i]!;
     checkKeys(point, ['id', 'vector', 'payload'], `points[${i}]`);
     const { id, vector, payload } = point;
-    rows.set(checkQuery(vector, dim, `points[${i}].vector`), i * dim);
+    const checked = checkQuery(vector, dim, `points[${i}].vector`);
+    rows.set(half ? vector : checked, i * dim);
     ids.push(id);
     payloads.push(payload);
   }
@@ -84,14 +86,19 @@ function notFinite(vectors: Float32Array | Uint16Array, dim: number): FunnelErro
   return new FunnelError('NOT_FINITE', 'Expected finite values for points.vectors');
 }
 
-function convert(rows: Float32Array | Uint16Array, dim: number, half: boolean): Float32Array | Uint16Array {
+/** As the files keep them; Float64Array only where that is float16. @throws FunnelError NOT_FINITE */
+export function convert(
+  rows: Float32Array | Float64Array | Uint16Array,
+  dim: number,
+  half: boolean,
+): Float32Array | Uint16Array {
   if (rows instanceof Uint16Array) {
     if (half) return rows;
     const out = new Float32Array(rows.length);
     for (let i = 0; i < rows.length; i++) out[i] = halfToFloat(rows[i]!);
     return out;
   }
-  if (!half) return rows;
+  if (!half) return rows as Float32Array;
   const out = new Uint16Array(rows.length);
   for (let i = 0; i < rows.length; i++) {
     out[i] = toHalf(rows[i]!);

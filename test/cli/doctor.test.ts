@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import * as zlib from 'node:zlib';
 import { FunnelIndex } from 'funnelvec/store';
+import { staticFolder } from '../embed/tiny.js';
 import { ARROW } from './arrow-files.js';
 import { done, fails } from './command.js';
 import { fakeLoader } from './fake-embedder.js';
@@ -16,6 +17,35 @@ const { path } = tempFolder();
 const VERSION: string = JSON.parse(readFileSync('package.json', 'utf8')).version;
 
 describe('doctor', () => {
+  it('tells of a model what was decided for it, and why', async () => {
+    const made = staticFolder().write({
+      'config_sentence_transformers.json': { prompts: { query: 'three ' }, mood: 1 },
+    });
+    try {
+      const { code, stdout } = await funnelvec(['doctor', '--model', made.path, '--json']);
+      assert.equal(code, 0, stdout);
+      const { name, dim, decisions, warnings } = JSON.parse(stdout).model;
+      assert.match(name, /^funnelvec-embed-\S+ [0-9a-f]{12} \(mean, dim 8, l2, query "three "\)$/);
+      assert.equal(dim, 8);
+      for (const topic of ['model', 'tokenizer', 'pooling', 'prompt of queries', 'limit', 'normalised', 'precision']) {
+        assert.ok(
+          decisions.some((one: string) => one.startsWith(`${topic}: `)),
+          topic,
+        );
+      }
+      assert.match(warnings.join(), /mood of config_sentence_transformers\.json/);
+      const { stdout: text } = await funnelvec(['doctor', '--model', made.path]);
+      assert.match(text, /prompt of queries: "three " \(the folder says so\)/);
+      assert.match(text, /prompt of documents: "" \(nobody says one\)/);
+      assert.match(text, /warning: Nobody here knows mood/);
+      const missing = await funnelvec(['doctor', '--model', path('no-model')]);
+      assert.equal(missing.code, 1);
+      assert.match(missing.stderr, /no such folder/);
+    } finally {
+      made.remove();
+    }
+  });
+
   it('tells versions of what is installed and what it is for, the machine, and whether an index can be written', async () => {
     const { code, stdout } = await funnelvec(['doctor', '--json']);
     assert.equal(code, 0, stdout);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
+import type { LoadEmbedder } from '#dist/cli/model.js';
 import { leaveRecord } from '../store/files/leave-record.js';
 import { command, done, fails } from './command.js';
 import { DIM, fakeLoader, fakeVector } from './fake-embedder.js';
@@ -15,6 +16,33 @@ const texts = (to: string, file = source, ...more: string[]) => [
   ...['ingest', file, '--text', 'text', '--id', 'id', '--model', 'fake', '--to', to],
   ...more,
 ];
+
+describe('a store with the name that an earlier version gave its model', () => {
+  const load: LoadEmbedder = async (spec) => ({
+    ...(await fakeLoader()(spec)),
+    name: 'fake all@16',
+    formerName: 'fake@16',
+  });
+
+  it('is gone on with and searched by that model, with a word, and has its new name then', async () => {
+    const to = path('former');
+    await done(texts(to));
+    const found: string[] = [];
+    const listen = ({ message }: Error) => void found.push(message);
+    process.on('warning', listen);
+    try {
+      const { stdout } = await done(['search', '--store', to, 'a film', '--json'], { load });
+      assert.ok(stdout.length > 0);
+      await done(texts(to), { load });
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('warning', listen);
+    }
+    assert.match(found.join(), /former, fake@16, is of a version .* taken to be fake all@16.*--restart/);
+    assert.equal(JSON.parse(readFileSync(path('former/funnelvec.json'), 'utf8')).embedder.name, 'fake all@16');
+    await fails(1, /the model fake all@16, as before, .* other@16/, texts(to), { load: fakeLoader({ name: 'other' }) });
+  });
+});
 
 describe('ingest writes', () => {
   it('texts of a JSONL file as vectors, ids and payloads, and remembers how', async () => {

@@ -206,4 +206,31 @@ describe('without the optional packages', () => {
       model.remove();
     }
   });
+
+  it('one that is there and does not load says why, and is loaded by the thread that stays', () => {
+    const bare = new Folder().write({
+      'package.json': { type: 'module' },
+      'node_modules/onnxruntime-node/package.json': { name: 'onnxruntime-node', main: 'index.js' },
+      'node_modules/onnxruntime-node/index.js':
+        "console.log('main', require('worker_threads').isMainThread); throw new Error('Module did not self-register');",
+    });
+    const model = staticFolder().write({ 'empty.onnx': '' });
+    try {
+      cpSync('dist/esm', path.join(bare.path, 'dist'), { recursive: true });
+      const entry = JSON.stringify(pathToFileURL(path.join(bare.path, 'dist', 'embed', 'index.js')).href);
+      const code = `import { Embedder } from ${entry};
+        const options = { path: ${JSON.stringify(model.path)}, model: 'empty.onnx', pooling: 'mean', prefixes: {} };
+        await Embedder.load(options).catch(({ code, message }) => console.log(code, message));`;
+      const args = ['--input-type=module', '-e', code];
+      const { stdout } = spawnSync(process.execPath, args, { cwd: bare.path, encoding: 'utf8' });
+      assert.match(stdout, /^main true\n/);
+      assert.match(
+        stdout,
+        /MISSING_PACKAGE .*does not load \(Module did not self-register\): npm install onnxruntime-node/,
+      );
+    } finally {
+      bare.remove();
+      model.remove();
+    }
+  });
 });

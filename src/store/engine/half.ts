@@ -1,9 +1,14 @@
-/** float32 to the bits of the nearest float16, ties to even; beyond its range, infinity. */
+/** A number to the bits of the nearest float16, ties to even; beyond its range, infinity. Rounded once, a float64 too. */
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
 export function toHalf(value: number): number {
   float[0] = value;
+  // A float64 that lies beside a float32 is made odd: so it stays on its side of a tie when it is rounded to float16.
+  if (float[0] !== value && Number.isFinite(value)) {
+    if (Math.abs(float[0]!) > Math.abs(value)) bits[0]!--;
+    bits[0]! |= 1;
+  }
   const b = bits[0]!;
   const sign = (b >>> 16) & 0x8000;
   const magnitude = b & 0x7fffffff;

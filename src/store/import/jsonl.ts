@@ -5,6 +5,8 @@ import type { Id, IdKind } from '../../types.js';
 import { isListOf, isString } from '../../validate.js';
 import { checkId } from '../files/ids.js';
 import type { FunnelIndex } from '../funnel-index.js';
+import { convert } from '../input.js';
+import { partsOf } from '../parts.js';
 import { checkImport, type ImportOptions, type ImportResult, Writer } from './batches.js';
 import { BULK_REMEDY, bulkAction } from './bulk.js';
 import { encodingOf, type TextSource, textOf } from './encoding.js';
@@ -58,6 +60,7 @@ export async function importJsonl<Payload>(
   const source: TextSource = { name, option: 'encoding', encoding };
   const reader = new RowReader(index.dim, fields, name);
   const writer = new Writer(index, options, name);
+  const { half } = partsOf(index).live;
   let done = 0;
   const flush = async () => {
     if (reader.ids.length === 0) return;
@@ -71,7 +74,14 @@ export async function importJsonl<Payload>(
       return own;
     });
     reader.clear();
-    await writer.write({ ids, vectors: Float32Array.from(vectors), payloads: payloads as Payload[] }, done);
+    await writer.write(
+      {
+        ids,
+        vectors: half ? convert(Float64Array.from(vectors), index.dim, true) : Float32Array.from(vectors),
+        payloads: payloads as Payload[],
+      },
+      done,
+    );
   };
   let first = true;
   for await (const line of linesOf(typeof input === 'string' ? fileOf(input) : chunksOf(input, source), source)) {

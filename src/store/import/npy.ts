@@ -4,6 +4,8 @@ import { expected, FunnelError, type FunnelErrorCode } from '../../errors.js';
 import { allFinite } from '../../kernels/finite.js';
 import { halfToFloat } from '../../kernels/reference.js';
 import type { FunnelIndex } from '../funnel-index.js';
+import { convert } from '../input.js';
+import { partsOf } from '../parts.js';
 import {
   checkImport,
   checkLists,
@@ -17,7 +19,7 @@ import {
 
 /**
  * Writes the rows of a .npy file, a batch in memory at a time. The file holds one matrix of two axes, in C order, of '<f4' or
- * '<f2', which are stored as they are, or of '<f8', of which each value becomes the nearest float32.
+ * '<f2', which are stored as they are, or of '<f8', of which each value becomes the nearest that the index keeps.
  *
  * @example
  * await importNpy(index, 'films.npy', { payloads: (row) => films[row], onProgress: ({ done, total }) => … });
@@ -39,10 +41,11 @@ export async function importNpy<Payload>(
     if (file.columns !== dim) throw unlike('BAD_DIMS', `rows of ${dim} values`, path, `${file.columns}`);
     checkLists(options, total);
     const writer = new Writer(index, options, path, total);
+    const { half } = partsOf(index).live;
     for (let first = from; first < total; first += batch) {
       writer.checkSignal();
       const count = Math.min(batch, total - first);
-      const vectors = await file.read(first, count);
+      const vectors = await file.read(first, count, half);
       try {
         await writer.write(pointsOf(index, vectors, first, count, options), first + count);
       } catch (error) {
@@ -81,11 +84,11 @@ export class NpyFile {
   }
 
   /**
-   * `count × columns` values: float32, or float16 bits. Good until the next call, which uses their memory again.
+   * `count × columns` values: float32, or float16 bits (of float64 values where `half` says so). Good until the next call, which uses their memory again.
    *
    * @throws FunnelError NOT_FINITE, CORRUPT, DISK
    */
-  async read(first: number, count: number): Promise<Float32Array | Uint16Array> {
+  async read(first: number, count: number, half = false): Promise<Float32Array | Uint16Array> {
     const { columns, type, path } = this;
     const row = columns * BYTES[type];
     if (this.#buffer.length < count * row) this.#buffer = Buffer.alloc(count * row);
@@ -93,7 +96,12 @@ export class NpyFile {
     await readAll(this.file, bytes, this.offset + first * row, path);
     const vectors = valuesOf(bytes, type);
     if (!allFinite(vectors, 0, vectors.length)) throw whereNot(vectors, type, bytes, columns, first, path);
-    return vectors;
+    if (!half || type !== '<f8') return vectors;
+    try {
+      return convert(float64s(bytes), columns, true);
+    } catch (error) {
+      throw inRows(error, path, first, count);
+    }
   }
 
   async close(): Promise<void> {
@@ -194,7 +202,11 @@ function valuesOf(bytes: Buffer, type: Type): Float32Array | Uint16Array {
   const { buffer, byteOffset, length } = bytes;
   if (type === '<f2') return new Uint16Array(buffer, byteOffset, length / 2);
   if (type === '<f4') return new Float32Array(buffer, byteOffset, length / 4);
-  return Float32Array.from(new Float64Array(buffer, byteOffset, length / 8));
+  return Float32Array.from(float64s(bytes));
+}
+
+function float64s({ buffer, byteOffset, length }: Buffer): Float64Array {
+  return new Float64Array(buffer, byteOffset, length / 8);
 }
 
 function whereNot(

@@ -1,0 +1,237 @@
+/**
+ * What sentence-transformers' own files say of a model (as versions 5.7 and 6.2 read them), in one place: what is done, what is
+ * refused, and what nobody here knows. A vector other than theirs would come without a word, so whatever could decide one
+ * and is not done here is named.
+ */
+import type { Pooling, Role } from './types.js';
+
+type Json = Record<string, unknown>;
+
+export interface SentenceFiles {
+  /** config_sentence_transformers.json. */
+  model: unknown;
+  /** sentence_bert_config.json, or by one of its older names. */
+  transformer: unknown;
+  /** Of the module Pooling. */
+  pooling: unknown;
+  /** Of the module Normalize. */
+  normalize: unknown;
+}
+
+export interface SentenceFacts {
+  pooling?: Pooling;
+  /** Why the folder's pooling is not done here: an error where the model does not pool by itself. */
+  unpooled?: string;
+  /** false: tokens of the prefix are left out of pooling. */
+  includePrompt: boolean;
+  prefixes: Partial<Record<Role, string>>;
+  /** The prompt that Python's encode() puts before texts whose role has none. */
+  defaultPrompt?: { name: string; text: string };
+  /** Tokens of a text, as the configuration says for both roles. */
+  maxLength?: number;
+  truncateDim?: number;
+  /** What is not done here, by name; each is an error. */
+  refused: string[];
+  /** Keys that are not known here. */
+  unknown: string[];
+}
+
+const MODES: Record<string, Pooling | undefined> = {
+  mean: 'mean',
+  cls: 'cls',
+  lasttoken: 'last',
+  max: undefined,
+  mean_sqrt_len_tokens: undefined,
+  weightedmean: undefined,
+};
+const OLD_MODES: Record<string, string> = {
+  pooling_mode_cls_token: 'cls',
+  pooling_mode_max_tokens: 'max',
+  pooling_mode_mean_tokens: 'mean',
+  pooling_mode_mean_sqrt_len_tokens: 'mean_sqrt_len_tokens',
+  pooling_mode_weightedmean_tokens: 'weightedmean',
+  pooling_mode_lasttoken: 'lasttoken',
+};
+const KNOWN = {
+  '1_Pooling/config.json': [
+    'pooling_mode',
+    'include_prompt',
+    'word_embedding_dimension',
+    'embedding_dimension',
+    ...Object.keys(OLD_MODES),
+  ],
+  'config_sentence_transformers.json': [
+    '__version__',
+    'model_type',
+    'prompts',
+    'default_prompt_name',
+    'similarity_fn_name', // decides how vectors are compared, not what they are
+    'truncate_dim',
+  ],
+  'sentence_bert_config.json': [
+    'max_seq_length',
+    'do_lower_case',
+    'transformer_task',
+    'modality_config',
+    'module_output_name',
+    'processing_kwargs',
+    'unpad_inputs', // the same vectors, with flash attention
+    'query_length',
+    'document_length',
+    'query_expansion',
+    ...['model_args', 'model_kwargs', 'tokenizer_args', 'processor_kwargs', 'config_args', 'config_kwargs'],
+  ],
+} as const;
+/** Arguments of loading that decide no vector beyond rounding. */
+const IDLE_ARGUMENTS = [
+  'torch_dtype',
+  'dtype',
+  'attn_implementation',
+  'device_map',
+  'trust_remote_code',
+  'revision',
+].concat([
+  'use_fast',
+  'use_cache',
+  'add_pooling_layer',
+  'low_cpu_mem_usage',
+  'provider',
+  'file_name',
+  'export',
+  'token',
+]);
+
+export function sentenceFacts(files: SentenceFiles): SentenceFacts {
+  const [model, transformer, pooling] = [files.model, files.transformer, files.pooling].map(objectOf);
+  const refused: string[] = [];
+  const unknown: string[] = [];
+  for (const [name, json] of [
+    ['1_Pooling/config.json', pooling],
+    ['config_sentence_transformers.json', model],
+    ['sentence_bert_config.json', transformer],
+  ] as const) {
+    for (const key of Object.keys(json ?? {})) {
+      if (!(KNOWN[name] as readonly string[]).includes(key)) unknown.push(`${key} of ${name}`);
+    }
+  }
+  const kind = model?.['model_type'];
+  if (typeof kind === 'string' && kind !== 'SentenceTransformer') {
+    refused.push(`model_type "${kind}" of config_sentence_transformers.json: its vectors are of another kind`);
+  }
+  const normalizes = objectOf(files.normalize)?.['module_input_name'];
+  if (typeof normalizes === 'string' && normalizes !== 'sentence_embedding') {
+    refused.push(`module_input_name "${normalizes}" of the module Normalize: here texts' vectors alone are normalised`);
+  }
+  refused.push(...refusedOf(transformer ?? {}));
+  const prompts = objectOf(model?.['prompts']) ?? {};
+  return {
+    ...poolingOf(pooling),
+    includePrompt: pooling?.['include_prompt'] !== false,
+    ...promptsOf(prompts, model?.['default_prompt_name']),
+    ...lengthOf(transformer ?? {}, refused),
+    ...(isCount(model?.['truncate_dim']) && { truncateDim: model!['truncate_dim'] as number }),
+    refused,
+    unknown,
+  };
+}
+
+function poolingOf(config: Json | undefined): Pick<SentenceFacts, 'pooling' | 'unpooled'> {
+  if (config === undefined) return {};
+  const given = config['pooling_mode'];
+  const old = Object.entries(OLD_MODES).filter(([key]) => config[key] === true);
+  const named = given !== undefined && given !== null;
+  const modes: unknown[] = named ? (Array.isArray(given) ? given : [given]) : old.map(([, mode]) => mode);
+  if (modes.length === 0) {
+    // Python takes the mean where a configuration names no mode.
+    return Object.keys(config).length === 0 ? {} : { pooling: 'mean' };
+  }
+  const words = modes.map((mode) => JSON.stringify(mode)).join(' and ');
+  const one = modes.length === 1 && typeof modes[0] === 'string' ? MODES[modes[0]] : undefined;
+  if (one !== undefined) return { pooling: one };
+  return {
+    unpooled: `pooling by one of "mean", "cls" and "lasttoken" in 1_Pooling/config.json but it has ${words}${
+      modes.length > 1 ? ', whose vectors Python puts side by side' : ''
+    }`,
+  };
+}
+
+/** The names that encode_query() and encode_document() look for, in their order. */
+function promptsOf(prompts: Json, byDefault: unknown): Pick<SentenceFacts, 'prefixes' | 'defaultPrompt'> {
+  const prompt = (name: string) => (typeof prompts[name] === 'string' ? (prompts[name] as string) : undefined);
+  const fallback = typeof byDefault === 'string' ? prompt(byDefault) : undefined;
+  return {
+    prefixes: { query: prompt('query'), document: prompt('document') ?? prompt('passage') ?? prompt('corpus') },
+    ...(fallback && { defaultPrompt: { name: byDefault as string, text: fallback } }),
+  };
+}
+
+function lengthOf(transformer: Json, refused: string[]): { maxLength?: number } {
+  const text = objectOf(objectOf(transformer['processing_kwargs'])?.['text']) ?? {};
+  if (isCount(text['max_length'])) return { maxLength: text['max_length'] as number };
+  const { query_length: query, document_length: document } = transformer;
+  if (!isCount(query) && !isCount(document)) return {};
+  if (query === document) return { maxLength: query as number };
+  refused.push(
+    `query_length ${query ?? null} and document_length ${document ?? null} of sentence_bert_config.json: ` +
+      'one maxLength holds for both roles here (maxLength says it; two embedders have two)',
+  );
+  return {};
+}
+
+function refusedOf(transformer: Json): string[] {
+  const where = 'of sentence_bert_config.json';
+  const found: string[] = [];
+  const { transformer_task: task, query_expansion: expansion } = transformer;
+  if (typeof task === 'string' && task !== 'feature-extraction') found.push(`transformer_task "${task}" ${where}`);
+  if (expansion !== undefined && expansion !== null) found.push(`query_expansion ${where}`);
+  const modalities = objectOf(transformer['modality_config']);
+  if (modalities !== undefined) {
+    if ('message' in modalities) {
+      found.push(`modality_config with "message" ${where}: Python puts each text into the model's chat template`);
+    }
+    const method = objectOf(modalities['text'])?.['method'];
+    if (typeof method === 'string' && !['forward', 'get_text_features'].includes(method)) {
+      found.push(`method "${method}" for text in modality_config ${where}`);
+    }
+  }
+  const processing = objectOf(transformer['processing_kwargs']) ?? {};
+  for (const [bucket, keys] of Object.entries(processing)) {
+    if (bucket !== 'text' && bucket !== 'common') continue; // of pictures, sounds, and templates, which are refused above
+    for (const [key, value] of Object.entries(objectOf(keys) ?? {})) {
+      const idle =
+        (bucket === 'common' && key === 'return_tensors') ||
+        (bucket === 'text' && key === 'max_length' && isCount(value)) ||
+        (key === 'padding' && (value === true || value === 'longest')) ||
+        (key === 'truncation' && (value === true || value === 'longest_first')) ||
+        (key === 'add_special_tokens' && value === true);
+      if (!idle) found.push(`processing_kwargs.${bucket}.${key} ${JSON.stringify(value)} ${where}`);
+    }
+  }
+  for (const bucket of [
+    'model_args',
+    'model_kwargs',
+    'tokenizer_args',
+    'processor_kwargs',
+    'config_args',
+    'config_kwargs',
+  ]) {
+    for (const key of Object.keys(objectOf(transformer[bucket]) ?? {})) {
+      if (!IDLE_ARGUMENTS.includes(key)) found.push(`${bucket}.${key} ${where}`);
+    }
+  }
+  return found;
+}
+
+/** The end of a long text that is cut off: tokenizer_config.json wins over tokenizer.json. */
+export function truncationSideOf(config: unknown, tokenizer: unknown): 'left' | 'right' {
+  const side = objectOf(config)?.['truncation_side'] ?? objectOf(objectOf(tokenizer)?.['truncation'])?.['direction'];
+  return String(side).toLowerCase() === 'left' ? 'left' : 'right';
+}
+
+function objectOf(value: unknown): Json | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
+}
