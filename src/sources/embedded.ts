@@ -13,7 +13,7 @@ import { CheckedFilter, checkOwnFilter, evaluate, ownFilter } from '../store/fil
 import type { FunnelIndex } from '../store/funnel-index.js';
 import { partsOf } from '../store/parts.js';
 import { listOf } from '../store/payload/row-set.js';
-import { inSlices } from '../store/payload/slices.js';
+import { inSlices, type Sliced } from '../store/payload/slices.js';
 import { matching } from '../store/restrict.js';
 import { liveFrom } from '../store/scan.js';
 import type { IndexAnswer, IndexQuery, RowFilter } from '../store/types.js';
@@ -109,6 +109,9 @@ function isOfRows(filter: NativeFilter): filter is RowFilter {
 /** Pools that turn out too small are so many times larger the next time. */
 const GROWTH = 4;
 
+/** Rows read before others get their turn. */
+const READ_AT_ONCE = 128;
+
 /** Rows scored before others get their turn: about a millisecond. */
 const AT_ONCE = 4096;
 
@@ -133,6 +136,12 @@ type Recommend = NonNullable<HeadRequest['recommend']>;
 interface Only {
   node?: FilterNode;
   rows?: RowFilter;
+}
+
+interface Read {
+  /** Of the rows among those that were asked for. */
+  places: number[];
+  rows: PackedRows;
 }
 
 interface Passing {
@@ -167,7 +176,7 @@ class EmbeddedSource implements Source {
       const only = this.only(request);
       const began = performance.now();
       const found = await this.find(request, params, only, signal);
-      return this.answered(found, request, params, performance.now() - began);
+      return this.answered(found, request, params, performance.now() - began, signal);
     });
   }
 
@@ -193,7 +202,11 @@ class EmbeddedSource implements Source {
         }
       }
       const ms = (performance.now() - began) / requests.length;
-      return requests.map((request, i) => this.answered(found[i]!, request, params[i]!, ms));
+      const answers: HeadAnswer[] = [];
+      for (const [i, request] of requests.entries()) {
+        answers.push(await this.answered(found[i]!, request, params[i]!, ms, signal));
+      }
+      return answers;
     });
   }
 
@@ -243,19 +256,15 @@ class EmbeddedSource implements Source {
     };
   }
 
-  private answered(
+  private async answered(
     { ordinals, scores, filtered, missing, pools }: Found,
     request: HeadRequest,
     { exact }: SearchParams,
     headMs: number,
-  ): HeadAnswer {
+    signal: AbortSignal,
+  ): Promise<HeadAnswer> {
     const began = performance.now();
-    const { live } = partsOf(this.index);
-    const places = ordinals.map((_, i) => i).filter((i) => live.alive(ordinals[i]!));
-    const rows = this.read(
-      places.map((i) => ordinals[i]!),
-      request,
-    );
+    const { places, rows } = await this.read(ordinals, request, signal);
     const headScores = places.map((i) => scores[i]!);
     return {
       candidates: { headScores, ...rows },
@@ -295,13 +304,14 @@ class EmbeddedSource implements Source {
   }
 
   fetch(request: FetchRequest): Promise<FetchAnswer> {
-    return this.guarded(request, async () => {
+    return this.guarded(request, async (signal) => {
       checkPayloadSelection(request.withPayload);
       checkIds(request.ids);
       const began = performance.now();
       const { files } = partsOf(this.index);
       const ordinals = request.ids.map((id) => files.ordinalOf(id)).filter((ordinal) => ordinal !== undefined);
-      return { rows: this.read(ordinals, request), ms: performance.now() - began };
+      const { rows } = await this.read(ordinals, request, signal);
+      return { rows, ms: performance.now() - began };
     });
   }
 
@@ -319,7 +329,8 @@ class EmbeddedSource implements Source {
         ? Array.from(some.filter((ordinal) => ordinal >= first).subarray(0, limit))
         : liveFrom(partsOf(this.index), first, limit);
       const next = ordinals.length < limit ? undefined : String(ordinals.at(-1)! + 1);
-      return { rows: this.read(ordinals, request), next, ms: performance.now() - began };
+      const { rows } = await this.read(ordinals, request, signal);
+      return { rows, next, ms: performance.now() - began };
     });
   }
 
@@ -494,17 +505,38 @@ class EmbeddedSource implements Source {
     return best;
   }
 
-  /** Of live rows. */
-  private read(ordinals: readonly number[], { withPayload = false, vectors: wanted = true }: Wanted): PackedRows {
-    const { files } = partsOf(this.index);
+  private read(ordinals: readonly number[], wanted: Wanted, signal: AbortSignal): Promise<Read> {
+    return inSlices(this.reading(ordinals, wanted), () => signal.throwIfAborted());
+  }
+
+  /** Rows that live; those that die while others are read are left out, too, for they may be gone from the files. */
+  private *reading(ordinals: readonly number[], { withPayload = false, vectors: wanted = true }: Wanted): Sliced<Read> {
     const { dim } = this.index;
-    const ids = ordinals.map((ordinal) => files.idOf(ordinal));
-    const vectors = new Float32Array(wanted ? ids.length * dim : 0);
-    if (wanted) this.index.gather(ids, vectors);
     const select = payloadSelection(withPayload);
-    const payloads =
-      withPayload === false ? undefined : ordinals.map((ordinal) => select(files.payloadOf(ordinal) ?? {}));
-    return { vectors, dim, ids, payloads };
+    const places: number[] = [];
+    const ids: Id[] = [];
+    const payloads: unknown[] = [];
+    const vectors = new Float32Array(wanted ? ordinals.length * dim : 0);
+    for (let from = 0; from < ordinals.length; from += READ_AT_ONCE) {
+      if (from > 0) yield;
+      const { files, live } = partsOf(this.index);
+      const first = ids.length;
+      for (let i = from; i < Math.min(ordinals.length, from + READ_AT_ONCE); i++) {
+        const ordinal = ordinals[i]!;
+        if (!live.alive(ordinal)) continue;
+        places.push(i);
+        ids.push(files.idOf(ordinal));
+        if (withPayload !== false) payloads.push(select(files.payloadOf(ordinal) ?? {}));
+      }
+      if (wanted) this.index.gather(ids.slice(first), vectors.subarray(first * dim));
+    }
+    const rows: PackedRows = {
+      vectors: wanted ? vectors.subarray(0, ids.length * dim) : vectors,
+      dim,
+      ids,
+      payloads: withPayload === false ? undefined : payloads,
+    };
+    return { places, rows };
   }
 
   /** The filters of the source and of a request. @throws FunnelError BAD_ARGUMENT, BAD_ID */
