@@ -12,9 +12,9 @@ import { Rows } from '../store/engine/rows.js';
 import { CheckedFilter, checkOwnFilter, evaluate, ownFilter } from '../store/filters.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
 import { gather } from '../store/gather.js';
-import { type IndexParts, partsOf } from '../store/parts.js';
+import { partsOf } from '../store/parts.js';
 import { listOf } from '../store/payload/row-set.js';
-import { atOnce, inSlices } from '../store/payload/slices.js';
+import { atOnce, inSlices, type Sliced } from '../store/payload/slices.js';
 import { matching } from '../store/restrict.js';
 import { liveFrom } from '../store/scan.js';
 import type { IndexAnswer, IndexQuery, RowFilter } from '../store/types.js';
@@ -113,6 +113,9 @@ const ATTEMPTS = 3;
 /** Pools that turn out too small are so many times larger the next time. */
 const GROWTH = 4;
 
+/** Rows read before others get their turn. */
+const READ_AT_ONCE = 128;
+
 /** Rows scored before others get their turn: about a millisecond. */
 const AT_ONCE = 4096;
 
@@ -137,6 +140,18 @@ type Recommend = NonNullable<HeadRequest['recommend']>;
 interface Only {
   node?: FilterNode;
   rows?: RowFilter;
+}
+
+/** And whether all rows that were found could be read. */
+interface Whole<T> {
+  value: T;
+  isWhole: boolean;
+}
+
+interface Read {
+  /** Of the rows among those that were asked for. */
+  places: number[];
+  rows: PackedRows;
 }
 
 interface Passing {
@@ -171,17 +186,19 @@ class EmbeddedSource implements Source {
       const params = this.checkRequest(request);
       const only = this.only(request);
       const began = performance.now();
-      const [found] = await this.ofOneMoment(async () => [await this.find(request, params, only, signal)]);
-      return this.answered(found!, request, params, performance.now() - began);
+      const [answer] = await this.ofOneMoment(async () => {
+        const found = await this.find(request, params, only, signal);
+        return [await this.answered(found, request, params, performance.now() - began, signal)];
+      });
+      return answer!;
     });
   }
 
-  /** Again where a writer of another process has replaced rows that were found. */
-  private async ofOneMoment(search: () => Promise<Found[]>): Promise<Found[]> {
+  /** Again where rows that were found have died meanwhile: a row of the same id may stand in their place. */
+  private async ofOneMoment<T>(ask: () => Promise<Whole<T>[]>): Promise<T[]> {
     for (let attempt = 1; ; attempt++) {
-      const found = await search();
-      const { live } = partsOf(this.index);
-      if (attempt === ATTEMPTS || found.every(({ ordinals }) => ordinals.every(live.alive))) return found;
+      const answers = await ask();
+      if (attempt === ATTEMPTS || answers.every(({ isWhole }) => isWhole)) return answers.map(({ value }) => value);
     }
   }
 
@@ -194,14 +211,14 @@ class EmbeddedSource implements Source {
       const only = requests.map((request) => this.only(request));
       const began = performance.now();
       const together = requests.every(({ recommend }, i) => !recommend && (!this.ownHead || params[i]!.exact));
-      const found = await this.ofOneMoment(async () => {
+      return this.ofOneMoment(async () => {
         const each = requests.map((request, i) => [request, params[i]!, only[i]!, signal] as const);
-        if (!together) return inTurn(each, (one) => this.find(...one));
-        const queries = await inTurn(each, (one) => this.indexQuery(...one));
-        return (await this.index.queryBatch(queries)).map(foundOf);
+        const found = together
+          ? (await this.index.queryBatch(await inTurn(each, (one) => this.indexQuery(...one)))).map(foundOf)
+          : await inTurn(each, (one) => this.find(...one));
+        const ms = (performance.now() - began) / requests.length;
+        return inTurn(each, (one, i) => this.answered(found[i]!, one[0], one[1], ms, signal));
       });
-      const ms = (performance.now() - began) / requests.length;
-      return requests.map((request, i) => this.answered(found[i]!, request, params[i]!, ms));
     });
   }
 
@@ -251,22 +268,18 @@ class EmbeddedSource implements Source {
     };
   }
 
-  private answered(
+  private async answered(
     { ordinals, scores, filtered, missing, pools }: Found,
     request: HeadRequest,
     { exact }: SearchParams,
     headMs: number,
-  ): HeadAnswer {
+    signal: AbortSignal,
+  ): Promise<Whole<HeadAnswer>> {
     const began = performance.now();
-    const parts = partsOf(this.index);
-    const places = ordinals.map((_, i) => i).filter((i) => parts.live.alive(ordinals[i]!));
-    const rows = read(
-      parts,
-      places.map((i) => ordinals[i]!),
-      request,
-    );
+    const { value, isWhole } = await this.read(ordinals, request, signal);
+    const { places, rows } = value;
     const headScores = places.map((i) => scores[i]!);
-    return {
+    const answer: HeadAnswer = {
       candidates: { headScores, ...rows },
       headMs,
       decodeMs: performance.now() - began,
@@ -276,6 +289,7 @@ class EmbeddedSource implements Source {
       ...(missing && { missing }),
       ...(pools && { pools }),
     };
+    return { value: answer, isWhole };
   }
 
   count(request: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
@@ -304,13 +318,16 @@ class EmbeddedSource implements Source {
   }
 
   fetch(request: FetchRequest): Promise<FetchAnswer> {
-    return this.guarded(request, async () => {
+    return this.guarded(request, async (signal) => {
       checkPayloadSelection(request.withPayload);
       checkIds(request.ids);
       const began = performance.now();
-      const parts = partsOf(this.index);
-      const ordinals = request.ids.map((id) => parts.files.ordinalOf(id)).filter((ordinal) => ordinal !== undefined);
-      return { rows: read(parts, ordinals, request), ms: performance.now() - began };
+      const [read] = await this.ofOneMoment(async () => {
+        const { files } = partsOf(this.index);
+        const ordinals = request.ids.map((id) => files.ordinalOf(id)).filter((ordinal) => ordinal !== undefined);
+        return [await this.read(ordinals, request, signal)];
+      });
+      return { rows: read!.rows, ms: performance.now() - began };
     });
   }
 
@@ -324,12 +341,17 @@ class EmbeddedSource implements Source {
       const began = performance.now();
       const only = this.only({});
       const some = only.node || only.rows ? (await this.passing(only, signal)).ordinals : undefined;
-      const parts = partsOf(this.index);
-      const ordinals = some
-        ? Array.from(some.filter((ordinal) => ordinal >= first && parts.live.alive(ordinal)).subarray(0, limit))
-        : liveFrom(parts, first, limit);
-      const next = ordinals.length < limit ? undefined : String(ordinals.at(-1)! + 1);
-      return { rows: read(parts, ordinals, request), next, ms: performance.now() - began };
+      const [page] = await this.ofOneMoment(async () => {
+        const parts = partsOf(this.index);
+        const ordinals = some
+          ? Array.from(some.filter((ordinal) => ordinal >= first && parts.live.alive(ordinal)).subarray(0, limit))
+          : liveFrom(parts, first, limit);
+        const next = ordinals.length < limit ? undefined : String(ordinals.at(-1)! + 1);
+        const { value, isWhole } = await this.read(ordinals, request, signal);
+        return [{ value: { rows: value.rows, next }, isWhole }];
+      });
+      const { rows, next } = page!;
+      return { rows, next, ms: performance.now() - began };
     });
   }
 
@@ -504,6 +526,44 @@ class EmbeddedSource implements Source {
     return best;
   }
 
+  private read(ordinals: readonly number[], wanted: Wanted, signal: AbortSignal): Promise<Whole<Read>> {
+    return inSlices(this.reading(ordinals, wanted), () => signal.throwIfAborted());
+  }
+
+  /** Rows that live; those that die while others are read are left out, too, for they may be gone from the files. */
+  private *reading(
+    ordinals: readonly number[],
+    { withPayload = false, vectors: wanted = true }: Wanted,
+  ): Sliced<Whole<Read>> {
+    const { dim } = this.index;
+    const select = payloadSelection(withPayload);
+    const places: number[] = [];
+    const ids: Id[] = [];
+    const payloads: unknown[] = [];
+    const vectors = new Float32Array(wanted ? ordinals.length * dim : 0);
+    for (let from = 0; from < ordinals.length; from += READ_AT_ONCE) {
+      if (from > 0) yield;
+      const parts = partsOf(this.index);
+      const { files, live } = parts;
+      const first = ids.length;
+      for (let i = from; i < Math.min(ordinals.length, from + READ_AT_ONCE); i++) {
+        const ordinal = ordinals[i]!;
+        if (!live.alive(ordinal)) continue;
+        places.push(i);
+        ids.push(files.idOf(ordinal));
+        if (withPayload !== false) payloads.push(select(files.payloadOf(ordinal) ?? {}));
+      }
+      if (wanted) gather(parts, ids.slice(first), vectors.subarray(first * dim));
+    }
+    const rows: PackedRows = {
+      vectors: wanted ? vectors.subarray(0, ids.length * dim) : vectors,
+      dim,
+      ids,
+      payloads: withPayload === false ? undefined : payloads,
+    };
+    return { value: { places, rows }, isWhole: places.length === ordinals.length };
+  }
+
   /** The filters of the source and of a request. @throws FunnelError BAD_ARGUMENT, BAD_ID */
   private only({ filter, nativeFilter }: Restriction): Only {
     const only: Only = filter ? { node: filter } : {};
@@ -583,24 +643,8 @@ function bitsOf({ ordinals }: Passing): Uint8Array {
 }
 
 /** Live rows, all of the moment of `parts`. */
-function read(
-  parts: IndexParts,
-  ordinals: readonly number[],
-  { withPayload = false, vectors: wanted = true }: Wanted,
-): PackedRows {
-  const { files } = parts;
-  const { dim } = files.config;
-  const ids = ordinals.map((ordinal) => files.idOf(ordinal));
-  const vectors = new Float32Array(wanted ? ids.length * dim : 0);
-  if (wanted) gather(parts, ids, vectors);
-  const select = payloadSelection(withPayload);
-  const payloads =
-    withPayload === false ? undefined : ordinals.map((ordinal) => select(files.payloadOf(ordinal) ?? {}));
-  return { vectors, dim, ids, payloads };
-}
-
-async function inTurn<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
+async function inTurn<T, R>(items: readonly T[], run: (item: T, i: number) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
-  for (const item of items) results.push(await run(item));
+  for (const [i, item] of items.entries()) results.push(await run(item, i));
   return results;
 }

@@ -238,20 +238,21 @@ export class FunnelIndex<Payload = any> {
 
   /**
    * Adds rows; those whose id is there already take its place (and the position of a new row). Resolves when all of it
-   * would survive a power loss: all or nothing of it does.
+   * would survive a power loss: all or nothing of it does. Many rows are packed a part at a time, so what was passed must not
+   * change until then.
    *
    * @throws FunnelError BAD_ID, BAD_DIMS, NOT_FINITE, BAD_ARGUMENT before any work; DISK, NOT_WRITABLE
    */
   async upsert(points: readonly Point<Payload>[] | PointBatch<Payload>): Promise<{ count: number; replaced: number }> {
-    const batch = packPoints(points, this.dim, this.#live.half);
-    const { count, replaced } = await this.#files.append(batch);
+    const pack = () => packPoints(points, this.dim, this.#live.half);
+    const { count, replaced } = await this.#files.appendPacked(pack);
     await this.#keepUp();
     this.#optimizeIfWorth();
     return { count, replaced: replaced.length };
   }
 
   upsertSync(points: readonly Point<Payload>[] | PointBatch<Payload>): { count: number; replaced: number } {
-    const { count, replaced } = this.#files.appendSync(packPoints(points, this.dim, this.#live.half));
+    const { count, replaced } = this.#files.appendSync(atOnce(packPoints(points, this.dim, this.#live.half)));
     this.#optimizeIfWorth();
     return { count, replaced: replaced.length };
   }

@@ -7,15 +7,20 @@ import { checkAttached, checkInteger, checkKeys, checkQuery, fixedLength, ownLis
 import { toHalf } from './engine/half.js';
 import { MAX_PREFIX } from './engine/order.js';
 import type { AppendRequest } from './files/append.js';
+import type { Sliced } from './payload/slices.js';
 import type { FunnelIndexOptions, Head, OpenIndexOptions, Point, PointBatch, Rotation } from './types.js';
 
+type Packed = AppendRequest & { ids: Id[] };
+
+/** Rows, and values, between two looks at the clock. Fewer rows are packed before the call returns. */
+const ROWS_AT_ONCE = 256;
+const VALUES_AT_ONCE = 1 << 18;
+/** Native code looks at so many values in some milliseconds. */
+const CHECKED_AT_ONCE = 1 << 23;
+
 /** Rows as the files take them. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, DETACHED_BUFFER */
-export function packPoints(
-  points: readonly Point[] | PointBatch,
-  dim: number,
-  half: boolean,
-): AppendRequest & { ids: Id[] } {
-  if (Array.isArray(points)) return packRows(points, dim, half);
+export function* packPoints(points: readonly Point[] | PointBatch, dim: number, half: boolean): Sliced<Packed> {
+  if (Array.isArray(points)) return yield* packRows(points, dim, half);
   if (typeof points !== 'object' || points === null) {
     throw expected('BAD_ARGUMENT', 'an array of points or { ids, vectors }', 'points', points);
   }
@@ -38,28 +43,35 @@ export function packPoints(
   if (payloads !== undefined && !(typeof payloads === 'object' && payloads?.length === ids.length)) {
     throw expected('BAD_ARGUMENT', `an array of ${ids.length} payloads`, 'points.payloads', payloads);
   }
-  if (!allFinite(vectors, 0, vectors.length)) throw notFinite(vectors, dim);
-  return {
+  const own = {
     ids: Array.from(ids),
-    rows: convert(vectors, dim, half),
     payloads: payloads === undefined ? undefined : Array.from(payloads),
   };
+  for (let from = 0; from < vectors.length; from += CHECKED_AT_ONCE) {
+    if (from > 0) yield;
+    checkAttached(vectors, 'points.vectors');
+    if (!allFinite(vectors, from, Math.min(vectors.length, from + CHECKED_AT_ONCE))) throw notFinite(vectors, dim);
+  }
+  return { ...own, rows: yield* convert(vectors, dim, half) };
 }
 
-function packRows(points: readonly Point[], dim: number, half: boolean): AppendRequest & { ids: Id[] } {
-  const { length } = points;
+function* packRows(given: readonly Point[], dim: number, half: boolean): Sliced<Packed> {
+  const points: Point[] = [];
+  const { length } = given;
   // Before room is made for all: of an array that is long and has holes, say.
   for (let i = 0; i < length; i++) {
-    const point = points[i];
+    const point = given[i];
     if (typeof point !== 'object' || point === null) {
       throw expected('BAD_ARGUMENT', '{ id, vector, payload? }', `points[${i}]`, point);
     }
+    points.push(point);
   }
   // Where float16 is kept, values are rounded to that at once: by way of float32 some would come out beside it.
   const rows = half ? new Float64Array(length * dim) : new Float32Array(length * dim);
   const ids: Id[] = [];
   const payloads: unknown[] = [];
   for (let i = 0; i < length; i++) {
+    if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
     const point = points[i]!;
     checkKeys(point, ['id', 'vector', 'payload'], `points[${i}]`);
     const { id, vector, payload } = point;
@@ -70,7 +82,7 @@ function packRows(points: readonly Point[], dim: number, half: boolean): AppendR
   }
   return {
     ids,
-    rows: convert(rows, dim, half),
+    rows: yield* convert(rows, dim, half),
     payloads: payloads.every((payload) => payload === undefined) ? undefined : payloads,
   };
 }
@@ -87,20 +99,24 @@ function notFinite(vectors: Float32Array | Uint16Array, dim: number): FunnelErro
 }
 
 /** As the files keep them; Float64Array only where that is float16. @throws FunnelError NOT_FINITE */
-export function convert(
+export function* convert(
   rows: Float32Array | Float64Array | Uint16Array,
   dim: number,
   half: boolean,
-): Float32Array | Uint16Array {
+): Sliced<Float32Array | Uint16Array> {
   if (rows instanceof Uint16Array) {
     if (half) return rows;
     const out = new Float32Array(rows.length);
-    for (let i = 0; i < rows.length; i++) out[i] = halfToFloat(rows[i]!);
+    for (let i = 0; i < rows.length; i++) {
+      if (i % VALUES_AT_ONCE === VALUES_AT_ONCE - 1) yield;
+      out[i] = halfToFloat(rows[i]!);
+    }
     return out;
   }
   if (!half) return rows as Float32Array;
   const out = new Uint16Array(rows.length);
   for (let i = 0; i < rows.length; i++) {
+    if (i % VALUES_AT_ONCE === VALUES_AT_ONCE - 1) yield;
     out[i] = toHalf(rows[i]!);
     if ((out[i]! & 0x7fff) === 0x7c00) {
       const where = `dim ${i % dim} of row ${Math.floor(i / dim)}`;

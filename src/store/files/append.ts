@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { FunnelError } from '../../errors.js';
 import type { Id, IdKind } from '../../types.js';
+import type { Sliced } from '../payload/slices.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';
 import { checkId, Ids, kindOf } from './ids.js';
@@ -36,7 +37,7 @@ export interface Appended {
 }
 
 /** A request that was checked, without duplicates. */
-interface Batch {
+export interface Batch {
   kind: IdKind;
   ids: readonly Id[];
   rows: RowValues;
@@ -47,36 +48,47 @@ interface Batch {
 const BLOCK_BYTES = 4 << 20;
 /** What is cheap for a row is done for so many of them before others get their turn. */
 const ROWS_AT_ONCE = 1024;
+/** Payloads that are encoded, likewise. */
+const ENCODED_AT_ONCE = 256;
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, BAD_ID before any work */
-export function checkAppend(core: Core, { ids, rows, payloads }: AppendRequest): Batch | undefined {
+export function* checkAppend(core: Core, { ids: given, rows, payloads }: AppendRequest): Sliced<Batch | undefined> {
   const { dim, precision } = core.state.config;
   const wanted = precision === 'float32' ? Float32Array : Uint16Array;
   if (!(rows instanceof wanted)) throw new FunnelError('BAD_ARGUMENT', `Expected a ${wanted.name} for rows`);
-  if (rows.length !== ids.length * dim) {
-    throw new FunnelError('BAD_DIMS', `Expected ${ids.length} × ${dim} values for rows but received ${rows.length}`);
+  if (rows.length !== given.length * dim) {
+    throw new FunnelError('BAD_DIMS', `Expected ${given.length} × ${dim} values for rows but received ${rows.length}`);
   }
-  if (payloads !== undefined && payloads.length !== ids.length) {
-    throw new FunnelError('BAD_ARGUMENT', `Expected ${ids.length} payloads but received ${payloads.length}`);
+  if (payloads !== undefined && payloads.length !== given.length) {
+    throw new FunnelError('BAD_ARGUMENT', `Expected ${given.length} payloads but received ${payloads.length}`);
   }
-  if (ids.length === 0) return undefined;
+  if (given.length === 0) return undefined;
+  const ids = given.slice();
   const kind = core.state.idKind ?? kindOf(ids[0], 'ids[0]');
   const last = new Map<Id, number>();
   for (let i = 0; i < ids.length; i++) {
+    if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
     checkId(ids[i], kind, `ids[${i}]`);
     last.set(ids[i]!, i);
   }
-  const encode = (i: number) => encodeOne(payloads?.[i], i);
-  if (last.size === ids.length) {
-    return { kind, ids: ids.slice(), rows, payloads: Array.from(ids, (_, i) => encode(i)) };
+  function* encoded(kept: ArrayLike<number> | undefined): Sliced<(Buffer | undefined)[]> {
+    const out: (Buffer | undefined)[] = [];
+    for (let i = 0; i < last.size; i++) {
+      if (i % ENCODED_AT_ONCE === ENCODED_AT_ONCE - 1) yield;
+      const at = kept === undefined ? i : kept[i]!;
+      out.push(encodeOne(payloads?.[at], at));
+    }
+    return out;
   }
+  if (last.size === ids.length) return { kind, ids, rows, payloads: yield* encoded(undefined) };
   const kept = [...last.values()].sort((a, b) => a - b);
   const picked = new wanted(kept.length * dim);
   for (let to = 0; to < kept.length; to++) {
+    if (to % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
     const from = kept[to]!;
     picked.set(rows.subarray(from * dim, (from + 1) * dim), to * dim);
   }
-  return { kind, ids: kept.map((i) => ids[i]!), rows: picked, payloads: kept.map(encode), kept };
+  return { kind, ids: kept.map((i) => ids[i]!), rows: picked, payloads: yield* encoded(kept), kept };
 }
 
 /** With room for its checksum. */

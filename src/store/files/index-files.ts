@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { FunnelError } from '../../errors.js';
 import type { Id, IdKind } from '../../types.js';
 import { checkDim, checkInteger } from '../../validate.js';
-import { type Appended, type AppendRequest, append, checkAppend } from './append.js';
+import { atOnce, inSlices, type Sliced } from '../payload/slices.js';
+import { type Appended, type AppendRequest, append, type Batch, checkAppend } from './append.js';
 import { type Compacted, type CompactOptions, discard, exchange, forget, type Plan, plan, rewrite } from './compact.js';
 import { Core, type RoomFor, type RoomForCompacted } from './core.js';
 import { remove, removeRows } from './delete.js';
@@ -263,14 +264,25 @@ export class IndexFiles implements Writer {
    * @throws FunnelError BAD_ID, BAD_DIMS, BAD_ARGUMENT before any work; DISK, INDEX_LOCKED, NOT_WRITABLE
    */
   append(request: AppendRequest): Promise<Appended> {
-    return this.#laterWith(
-      () => checkAppend(this.#writable(), request),
-      (batch) => (batch === undefined ? this.#nothing() : append(this.#core, batch)),
-    );
+    return this.appendPacked(() => request);
+  }
+
+  /**
+   * The same for rows that are yet to be packed, in slices, as their checks are. It has its turn among the writes from the
+   * call on, and what is wrong with the rows is found before anything is written.
+   */
+  async appendPacked(pack: () => AppendRequest | Sliced<AppendRequest>): Promise<Appended> {
+    const core = this.#writable();
+    const checked = inSlices(packAndCheck(core, pack));
+    checked.catch(() => {}); // met when it is its turn
+    return this.#later(async () => {
+      const batch = await checked;
+      return batch === undefined ? this.#nothing() : append(core, batch);
+    });
   }
 
   appendSync(request: AppendRequest): Appended {
-    const batch = checkAppend(this.#writable(), request);
+    const batch = atOnce(checkAppend(this.#writable(), request));
     return batch === undefined ? runNow(this.#nothing()) : this.#now(append(this.#core, batch));
   }
 
@@ -631,12 +643,12 @@ export class IndexFiles implements Writer {
   }
 
   /** Runs after all writes that were asked for before. */
-  #later<T>(run: () => Steps<T>): Promise<T> {
+  #later<T>(run: () => Steps<T> | Promise<Steps<T>>): Promise<T> {
     this.#waiting++;
     const mine = this.#last.then(async () => {
       try {
         this.#core.checkWritable();
-        return await runLater(run());
+        return await runLater(await run());
       } finally {
         this.#waiting--; // before the caller goes on, who may go on with a synchronous call
       }
@@ -662,6 +674,11 @@ export class IndexFiles implements Writer {
     if (this.#waiting === 0) return;
     throw filesError('NOT_WRITABLE', 'Expected no asynchronous write under way for a synchronous one: await it first');
   }
+}
+
+function* packAndCheck(core: Core, pack: () => AppendRequest | Sliced<AppendRequest>): Sliced<Batch | undefined> {
+  const packed = pack();
+  return yield* checkAppend(core, 'ids' in packed ? packed : yield* packed);
 }
 
 const NOTHING_COMPACTED: Compacted = { rowsDropped: 0, bytesFreed: 0 };

@@ -7,6 +7,7 @@ import { checkId } from '../files/ids.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import { convert } from '../input.js';
 import { partsOf } from '../parts.js';
+import { atOnce } from '../payload/slices.js';
 import { checkImport, type ImportOptions, type ImportResult, Writer } from './batches.js';
 import { BULK_REMEDY, bulkAction } from './bulk.js';
 import { encodingOf, type TextSource, textOf } from './encoding.js';
@@ -77,7 +78,7 @@ export async function importJsonl<Payload>(
     await writer.write(
       {
         ids,
-        vectors: half ? convert(Float64Array.from(vectors), index.dim, true) : Float32Array.from(vectors),
+        vectors: half ? atOnce(convert(Float64Array.from(vectors), index.dim, true)) : Float32Array.from(vectors),
         payloads: payloads as Payload[],
       },
       done,

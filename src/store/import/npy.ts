@@ -6,6 +6,7 @@ import { halfToFloat } from '../../kernels/reference.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import { convert } from '../input.js';
 import { partsOf } from '../parts.js';
+import { atOnce } from '../payload/slices.js';
 import {
   checkImport,
   checkLists,
@@ -98,7 +99,7 @@ export class NpyFile {
     if (!allFinite(vectors, 0, vectors.length)) throw whereNot(vectors, type, bytes, columns, first, path);
     if (!half || type !== '<f8') return vectors;
     try {
-      return convert(float64s(bytes), columns, true);
+      return atOnce(convert(float64s(bytes), columns, true));
     } catch (error) {
       throw inRows(error, path, first, count);
     }
