@@ -11,6 +11,7 @@ import { halfToFloat } from '../kernels/reference.js';
 import { agreementOf } from './engine/agreement.js';
 import { encodeRange, finish, planCoding, sortByList, sortPlane } from './engine/build.js';
 import { Scratch } from './engine/memory.js';
+import { breaks } from './engine/project.js';
 import { OrdinalReader, Rows } from './engine/rows.js';
 import { Searcher, type SearchState } from './engine/search.js';
 import type { Sliced } from './payload/slices.js';
@@ -18,6 +19,11 @@ import type { BuildJob, Outcome, SearchJob, ThreadMessage, ThreadReply, ThreadSe
 
 /** Milliseconds of a build at a stretch. */
 const SLICE = 1;
+/** Products of a basis with rows at a stretch: a millisecond or two where searches come, and ten where none does. */
+const PRODUCTS = 8 << 20;
+const PRODUCTS_ALONE = 64 << 20;
+/** Milliseconds after a search in which the next is awaited. */
+const EXPECTED = 200;
 /** Searches take so many times as long as the build, while both have work: neither waits for the other's end. */
 const SHARE_OF_SEARCHES = 2;
 
@@ -28,6 +34,7 @@ const searcher = new Searcher(kernels, codes);
 const scratch = new Scratch(codes);
 /** By index. */
 const states = new Map<number, { version: number; state: SearchState }>();
+let searchedAt = Number.NEGATIVE_INFINITY;
 let building: { id: number; cancelled: boolean } | undefined;
 
 const port = parentPort!;
@@ -74,6 +81,7 @@ function between(id: number, work: Sliced<Outcome>): Outcome {
   try {
     for (;;) {
       const began = performance.now();
+      breaks.products = began < searchedAt + EXPECTED ? PRODUCTS : PRODUCTS_ALONE;
       let now = began;
       do {
         const step = work.next();
@@ -118,7 +126,8 @@ function* build(job: BuildJob): Sliced<Outcome> {
 function search(job: SearchJob): Outcome {
   const start = performance.now();
   const results = searcher.searchBatch(stateFor(job), job.requests);
-  return { results, ms: performance.now() - start };
+  searchedAt = performance.now();
+  return { results, ms: searchedAt - start };
 }
 
 function stateFor({ index, version, snapshot }: SearchJob): SearchState {

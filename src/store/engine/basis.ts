@@ -149,10 +149,7 @@ export function* readBasis(kernels: CodeKernels, plane: Uint8Array, step: number
 
 /** Σ x xᵀ, `dim × dim`, scaled to trace 1. */
 function* gram(kernels: CodeKernels, units: Float32Array, count: number, dim: number): Sliced<Float64Array> {
-  const transposed = new Float32Array(units.length);
-  for (let r = 0; r < count; r++) {
-    for (let j = 0; j < dim; j++) transposed[j * count + r] = units[r * dim + j]!;
-  }
+  const transposed = transpose(units, count, dim);
   const out = new Float64Array(dim * dim);
   yield* project(kernels, { rows: transposed, count: dim, dim: count, basis: units, width: dim, out });
   let trace = 0;
@@ -223,25 +220,35 @@ function* orthonormalColumns(kernels: CodeKernels, a: Float64Array, dim: number,
   // G = L Lᵀ; a column that depends on earlier ones becomes zeros.
   for (let i = 0; i < w; i++) {
     yield;
-    for (let j = 0; j <= i; j++) {
-      let sum = g[i * w + j]!;
-      for (let k = 0; k < j; k++) sum -= g[i * w + k]! * g[j * w + k]!;
-      if (i === j) g[i * w + i] = sum > 1e-12 * Math.abs(g[i * w + i]!) ? Math.sqrt(sum) : 0;
-      else g[i * w + j] = g[j * w + j]! > 0 ? sum / g[j * w + j]! : 0;
-    }
+    factorRow(g, w, i);
   }
   const out = new Float32Array(dim * w);
   const row = new Float64Array(w);
   for (let r = 0; r < dim; r++) {
     yield;
-    for (let i = 0; i < w; i++) {
-      let sum = columns[r * w + i]!;
-      for (let k = 0; k < i; k++) sum -= g[i * w + k]! * row[k]!;
-      row[i] = g[i * w + i]! > 0 ? sum / g[i * w + i]! : 0;
-    }
+    solveRow(g, w, columns.subarray(r * w, (r + 1) * w), row);
     out.set(row, r * w);
   }
   return out;
+}
+
+// Loops are functions of their own: in a generator they would run half as fast.
+
+function factorRow(g: Float64Array, w: number, i: number): void {
+  for (let j = 0; j <= i; j++) {
+    let sum = g[i * w + j]!;
+    for (let k = 0; k < j; k++) sum -= g[i * w + k]! * g[j * w + k]!;
+    if (i === j) g[i * w + i] = sum > 1e-12 * Math.abs(g[i * w + i]!) ? Math.sqrt(sum) : 0;
+    else g[i * w + j] = g[j * w + j]! > 0 ? sum / g[j * w + j]! : 0;
+  }
+}
+
+function solveRow(g: Float64Array, w: number, right: Float32Array, row: Float64Array): void {
+  for (let i = 0; i < w; i++) {
+    let sum = right[i]!;
+    for (let k = 0; k < i; k++) sum -= g[i * w + k]! * row[k]!;
+    row[i] = g[i * w + i]! > 0 ? sum / g[i * w + i]! : 0;
+  }
 }
 
 /** In float32, the largest magnitude at 1. */

@@ -48,22 +48,7 @@ function* tridiagonalise(
     if (v2 === 0) continue;
     const beta = 2 / v2;
     reflectors.push({ v, beta, k });
-    // a ← H a H on the trailing block: a − v wᵀ − w vᵀ with w = p − (β/2)(pᵀv) v, p = β a v.
-    let pv = 0;
-    for (let i = k + 1; i < n; i++) {
-      let sum = 0;
-      for (let j = k + 1; j < n; j++) sum += a[i * n + j]! * v[j]!;
-      p[i] = beta * sum;
-      pv += p[i]! * v[i]!;
-    }
-    const half = (beta / 2) * pv;
-    for (let i = k + 1; i < n; i++) p[i]! -= half * v[i]!;
-    for (let i = k + 1; i < n; i++) {
-      const vi = v[i]!;
-      const wi = p[i]!;
-      const at = i * n;
-      for (let j = k + 1; j < n; j++) a[at + j]! -= vi * p[j]! + wi * v[j]!;
-    }
+    reflectBoth(a, n, v, beta, k, p);
   }
   if (n > 1) {
     diagonal[n - 2] = a[(n - 2) * n + n - 2]!;
@@ -76,15 +61,40 @@ function* tridiagonalise(
   // Qᵀ = … H₂ H₁, applied to the rows from the last reflector backwards: Q = H₁ H₂ … as columns, stored transposed.
   for (const { v, beta, k } of reflectors.reverse()) {
     yield;
-    for (let r = k + 1; r < n; r++) {
-      let sum = 0;
-      for (let i = k + 1; i < n; i++) sum += q[r * n + i]! * v[i]!;
-      if (sum === 0) continue;
-      sum *= beta;
-      for (let i = k + 1; i < n; i++) q[r * n + i]! -= sum * v[i]!;
-    }
+    reflectRows(q, n, v, beta, k);
   }
   return q;
+}
+
+// The loops are functions of their own: in a generator they would run half as fast.
+
+/** a ← H a H on the trailing block: a − v wᵀ − w vᵀ with w = p − (β/2)(pᵀv) v, p = β a v. */
+function reflectBoth(a: Float64Array, n: number, v: Float64Array, beta: number, k: number, p: Float64Array): void {
+  let pv = 0;
+  for (let i = k + 1; i < n; i++) {
+    let sum = 0;
+    for (let j = k + 1; j < n; j++) sum += a[i * n + j]! * v[j]!;
+    p[i] = beta * sum;
+    pv += p[i]! * v[i]!;
+  }
+  const half = (beta / 2) * pv;
+  for (let i = k + 1; i < n; i++) p[i]! -= half * v[i]!;
+  for (let i = k + 1; i < n; i++) {
+    const vi = v[i]!;
+    const wi = p[i]!;
+    const at = i * n;
+    for (let j = k + 1; j < n; j++) a[at + j]! -= vi * p[j]! + wi * v[j]!;
+  }
+}
+
+function reflectRows(q: Float64Array, n: number, v: Float64Array, beta: number, k: number): void {
+  for (let r = k + 1; r < n; r++) {
+    let sum = 0;
+    for (let i = k + 1; i < n; i++) sum += q[r * n + i]! * v[i]!;
+    if (sum === 0) continue;
+    sum *= beta;
+    for (let i = k + 1; i < n; i++) q[r * n + i]! -= sum * v[i]!;
+  }
 }
 
 /** Diagonalises the tridiagonal matrix, rotating the rows of q along. */
@@ -126,19 +136,23 @@ function* implicitQl(d: Float64Array, e: Float64Array, q: Float64Array, n: numbe
         p = s * t;
         d[i + 1] = g + p;
         g = c * t - b;
-        const upper = (i + 1) * n;
-        const lower = i * n;
-        for (let j = 0; j < n; j++) {
-          const x = q[upper + j]!;
-          const y = q[lower + j]!;
-          q[upper + j] = s * y + c * x;
-          q[lower + j] = c * y - s * x;
-        }
+        rotate(q, i * n, n, c, s);
       }
       if (i >= l) continue;
       d[l]! -= p;
       e[l] = g;
       e[m] = 0;
     }
+  }
+}
+
+/** Rotates the row at `lower` and the one behind it. */
+function rotate(q: Float64Array, lower: number, n: number, c: number, s: number): void {
+  const upper = lower + n;
+  for (let j = 0; j < n; j++) {
+    const x = q[upper + j]!;
+    const y = q[lower + j]!;
+    q[upper + j] = s * y + c * x;
+    q[lower + j] = c * y - s * x;
   }
 }
