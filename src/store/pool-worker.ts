@@ -19,9 +19,9 @@ import type { BuildJob, Outcome, SearchJob, ThreadMessage, ThreadReply, ThreadSe
 
 /** Milliseconds of a build at a stretch. */
 const SLICE = 1;
-/** Products of a basis with rows at a stretch: a millisecond or two where searches come, and ten where none does. */
+/** Products of a basis with rows at a stretch: a millisecond or two where searches come, ten and more where none does. */
 const PRODUCTS = 8 << 20;
-const PRODUCTS_ALONE = 64 << 20;
+const PRODUCTS_ALONE = 256 << 20;
 /** Milliseconds after a search in which the next is awaited. */
 const EXPECTED = 200;
 /** Searches take so many times as long as the build, while both have work: neither waits for the other's end. */
