@@ -6,7 +6,7 @@ import type { Finish } from './finish.js';
 import { checkEmbedOptions, checkLoadOptions, checkTexts } from './input.js';
 import { openEngine } from './open.js';
 import { describeModel, type ModelSpec } from './spec.js';
-import { EmbedThreads } from './threads.js';
+import { EmbedThreads, type Loaded } from './threads.js';
 import type { EmbedderOptions, EmbedOptions, Role } from './types.js';
 
 /** Texts of a job for a thread, at most: to stop soon. */
@@ -28,6 +28,8 @@ export class Embedder {
   readonly matryoshkaDims: readonly number[];
   /** Says model and choices, all that decides whether vectors can be compared: stores keep it beside theirs. */
   readonly name: string;
+  /** What was decided of the model, and why: output, limit, padding and more, a sentence each. */
+  readonly decisions: readonly string[];
   readonly #spec: ModelSpec;
   readonly #untrained: boolean;
   /** On this thread: a static model's, for few texts, or anything's where there are no threads. */
@@ -38,7 +40,7 @@ export class Embedder {
   private constructor(
     spec: ModelSpec,
     options: EmbedderOptions,
-    width: number,
+    { width, decisions }: Loaded,
     engine?: Engine,
     threads?: EmbedThreads,
   ) {
@@ -52,6 +54,7 @@ export class Embedder {
     checkDim(this.dim, width, all, this.#untrained);
     this.matryoshkaDims = Object.freeze(all.filter((dim) => dim <= this.dim));
     this.name = nameOf(spec, this.dim);
+    this.decisions = Object.freeze([...decisions]);
   }
 
   /**
@@ -76,7 +79,7 @@ export class Embedder {
     let engine: Engine | undefined;
     try {
       engine = isStatic || threads === undefined ? await openEngine(spec.setup) : undefined;
-      return new Embedder(spec, own, engine?.width ?? (await threads!.width()), engine, threads);
+      return new Embedder(spec, own, engine ?? (await threads!.loaded()), engine, threads);
     } catch (error) {
       await Promise.all([engine?.close(), threads?.close()]);
       throw error;
@@ -264,6 +267,7 @@ function nameOf({ name, setup, prefixes, normalise, layerNorm, weights }: ModelS
   const choices = [
     setup.kind === 'onnx' ? (setup.pooling ?? 'none') : 'mean',
     ...(layerNorm ? ['layer_norm'] : []),
+    ...(setup.kind === 'onnx' && setup.output !== undefined ? [`output ${setup.output}`] : []),
     `dim ${dim}`,
     ...(normalise ? ['l2'] : []),
     ...(['query', 'document'] as const)

@@ -24,6 +24,8 @@ export interface FolderFacts {
   maxLength?: number;
   /** Positions that the model has vectors for. */
   positions?: number;
+  /** Of a token's vector, and of one that is projected. */
+  widths: number[];
   lowerCase: boolean;
   matryoshkaDims?: number[];
 }
@@ -74,16 +76,18 @@ export async function readFacts(folder: string): Promise<FolderFacts> {
   );
   const kinds = modulesOf(modules);
   const pooling = kinds?.find(({ kind }) => kind === 'Pooling')?.path ?? '1_Pooling';
+  const poolingConfig = await valueIn(path.join(folder, pooling, 'config.json'));
   const { query, document, passage } = ((prompts as Json)?.['prompts'] ?? {}) as Record<string, unknown>;
   return {
     name: nameOf(folder),
     modelType: text((config as Json)?.['model_type']),
-    pooling: poolingIn(await valueIn(path.join(folder, pooling, 'config.json'))),
+    pooling: poolingIn(poolingConfig),
     normalise: kinds?.some(({ kind }) => kind === 'Normalize') ?? flag((config as Json)?.['normalize']),
     otherModules: (kinds ?? []).map(({ kind }) => kind).filter((kind) => !KNOWN_MODULES.includes(kind)),
     prefixes: { query: text(query), document: text(document) ?? text(passage) },
     maxLength: maxLengthIn(config, bert, tokenizer),
     positions: count((config as Json)?.['max_position_embeddings']),
+    widths: widthsIn(config, poolingConfig),
     lowerCase: (bert as Json)?.['do_lower_case'] === true,
     matryoshkaDims: dimsIn((config as Json)?.['matryoshka_dimensions']),
   };
@@ -204,6 +208,21 @@ function count(value: unknown): number | undefined {
   return Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31
     ? (value as number)
     : undefined;
+}
+
+/** Each family has its own key of it. */
+const WIDTHS = ['hidden_size', 'd_model', 'dim', 'n_embd', 'emb_dim'];
+
+/** What the configuration of the model, of the text tower in it, and of pooling say. */
+function widthsIn(config: unknown, pooling: unknown): number[] {
+  const ofText = (config as Json)?.['text_config'];
+  const say = (json: unknown, keys: readonly string[]) => keys.map((key) => count((json as Json)?.[key]));
+  const hidden = [...say(config, WIDTHS), ...say(ofText, WIDTHS)];
+  const pooled = say(pooling, ['word_embedding_dimension', 'embedding_dimension']);
+  const projected = [...say(config, ['projection_dim']), ...say(ofText, ['projection_dim', 'projection_size'])];
+  const widths = [...hidden, ...pooled].filter((width) => width !== undefined);
+  // A projection alone would make its width the only one.
+  return widths.length === 0 ? [] : [...widths, ...projected.filter((width) => width !== undefined)];
 }
 
 function dimsIn(value: unknown): number[] | undefined {

@@ -6,18 +6,15 @@ import { type BatchLimits, batchesOf } from './batches.js';
 import { type EmbedResult, type EmbedTask, type Engine, notFinite, type TaskControl, wasClosed } from './engine.js';
 import { finish } from './finish.js';
 import type { Gate } from './gate.js';
+import { type ChosenOutput, checkWidth, chooseOutput, type OutputWish } from './outputs.js';
 import { loadOnnxruntime, type OnnxPackage, type OnnxSession, type OnnxTensor } from './packages.js';
 import { pool } from './pooling.js';
 import { TextTokenizer, type TokenizerSetup } from './tokenizer.js';
-import type { Pooling, Role } from './types.js';
+import type { Role } from './types.js';
 
-export interface OnnxSetup {
+export interface OnnxSetup extends OutputWish {
   kind: 'onnx';
-  /** The .onnx file. */
-  file: string;
   tokenizer: TokenizerSetup;
-  /** undefined: the model must have an output of one vector a text. */
-  pooling: Pooling | undefined;
   /** Of the runtime, for one run. */
   threads: number;
   batch: BatchLimits;
@@ -25,11 +22,10 @@ export interface OnnxSetup {
   padId: number;
   /** Of the input task_id, by role; for a model that has it. */
   tasks?: Readonly<Record<Role, number>>;
+  /** Steps of modules.json that are not done here: the graph must do them. */
+  otherModules?: readonly string[];
 }
 
-/** Outputs by what exporters call them; the first that the model has. */
-const VECTORS = ['sentence_embedding', 'sentence_embeddings', 'text_embeds', 'pooler_output'];
-const TOKENS = ['last_hidden_state', 'token_embeddings', 'hidden_states'];
 /** Inputs that can be made from ids alone. */
 const INPUTS = ['input_ids', 'attention_mask', 'token_type_ids', 'position_ids'];
 /** Of models with an adapter for each task. */
@@ -56,24 +52,25 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
       cause,
     });
   }
-  const engine = new OnnxEngine(ort, session, tokenizer, setup, gate);
   try {
+    const engine = new OnnxEngine(ort, session, tokenizer, setup, gate);
     await engine.measure();
+    return engine;
   } catch (error) {
-    await engine.close();
+    await session.release();
     throw error;
   }
-  return engine;
 }
 
 class OnnxEngine implements Engine {
   width = 0;
+  readonly decisions: string[] = [];
   readonly #ort: OnnxPackage;
   readonly #session: OnnxSession;
   readonly #tokenizer: TextTokenizer;
   readonly #setup: OnnxSetup;
   readonly #gate: Gate;
-  readonly #output: string;
+  readonly #output: ChosenOutput;
 
   constructor(ort: OnnxPackage, session: OnnxSession, tokenizer: TextTokenizer, setup: OnnxSetup, gate: Gate) {
     this.#ort = ort;
@@ -90,20 +87,24 @@ class OnnxEngine implements Engine {
           : `Expected only inputs among ${INPUTS.join(', ')} of ${setup.file} but it wants ${name}`,
       );
     }
-    this.#output = this.#chooseOutput();
+    this.#output = chooseOutput(session, setup);
+    refuseOtherModules(setup, this.#output);
+    const { name, rank, why } = this.#output;
+    this.decisions.push(`output: ${name} of ${rank} axes (${why})`);
   }
 
   /** A run of one text tells the width, and that the model runs at all. */
   async measure(): Promise<void> {
     const { dims } = await this.#run([this.#tokenizer.encode('a').ids], 'document');
-    const wanted = this.#setup.pooling === 'none' || this.#setup.pooling === undefined ? 2 : 3;
-    if (dims.length !== wanted) {
+    const { name, rank, pooling } = this.#output;
+    if (dims.length !== rank) {
       throw new FunnelError(
         'UNSUPPORTED',
-        `Expected ${wanted} axes of output ${this.#output} for pooling ${this.#setup.pooling} but received ${dims.length}`,
+        `Expected ${rank} axes of output ${name} for pooling '${pooling}' but received ${dims.length}`,
       );
     }
     this.width = dims[dims.length - 1]!;
+    checkWidth(this.#output, this.#setup, this.width);
   }
 
   async embed({ texts, places, role, prefix, finish: rule }: EmbedTask, control: TaskControl): Promise<EmbedResult> {
@@ -121,7 +122,7 @@ class OnnxEngine implements Engine {
       for (let r = 0; r < rows.length; r++) {
         if (rows[r]!.length === 0) continue;
         const used = dims.length === 3 ? rows[r]!.length : 1;
-        pool(this.#setup.pooling ?? 'none', data, r * length * this.width, used, row);
+        pool(this.#output.pooling, data, r * length * this.width, used, row);
         const at = batch[r]!;
         if (!finish(row, rule, vectors, at * rule.dim)) throw notFinite(places[at]!);
       }
@@ -177,7 +178,8 @@ class OnnxEngine implements Engine {
     }
     let output: OnnxTensor;
     try {
-      output = (await within(this.#gate, () => this.#session.run(feeds, [this.#output])))[this.#output]!;
+      const { name } = this.#output;
+      output = (await within(this.#gate, () => this.#session.run(feeds, [name])))[name]!;
     } catch (cause) {
       if (cause instanceof FunnelError) throw cause;
       throw new FunnelError('MODEL_FAILED', `onnxruntime failed on ${this.#setup.file}: ${cause}`, { cause });
@@ -202,26 +204,16 @@ class OnnxEngine implements Engine {
   #rankOf(input: string): number | undefined {
     return this.#session.inputMetadata?.find(({ name }) => name === input)?.shape?.length;
   }
+}
 
-  #chooseOutput(): string {
-    const { outputNames, outputMetadata } = this.#session;
-    const { pooling, file } = this.#setup;
-    const known = (pooling === 'none' || pooling === undefined ? VECTORS : TOKENS).find((one) =>
-      outputNames.includes(one),
-    );
-    if (known !== undefined) return known;
-    const rank = pooling === 'none' ? 2 : 3;
-    const fits = outputMetadata?.find(({ shape }) => shape?.length === rank)?.name;
-    if (fits !== undefined && pooling !== undefined) return fits;
-    if (outputMetadata === undefined && pooling !== undefined) return outputNames[0]!;
-    throw new FunnelError(
-      pooling === undefined ? 'BAD_ARGUMENT' : 'UNSUPPORTED',
-      pooling === undefined
-        ? `Expected pooling ('mean', 'cls' or 'last') for ${file}, whose folder does not say it (1_Pooling/config.json) and ` +
-            `which has no output of one vector a text, but received undefined`
-        : `Expected an output of ${rank} axes of ${file} for pooling '${pooling}' but it has ${outputNames.join(', ')}`,
-    );
-  }
+/** Steps that are left out give other vectors without a word. */
+function refuseOtherModules({ otherModules = [], file }: OnnxSetup, { whole, name }: ChosenOutput): void {
+  if (whole || otherModules.length === 0) return;
+  throw new FunnelError(
+    'UNSUPPORTED',
+    `Expected Transformer, Pooling and Normalize alone in modules.json beside ${file}, whose output ${name} has no more done, ` +
+      `but it has ${otherModules.join(', ')}: use a model file that does these steps itself (output sentence_embedding)`,
+  );
 }
 
 async function within<T>(gate: Gate, run: () => Promise<T>): Promise<T> {

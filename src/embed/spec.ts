@@ -36,7 +36,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   const engines = isStatic ? threads : Math.min(threads, options.sessions ?? (await sessionsFor(model)));
   const texts = await readTokenizer(tokenizer, folder, isStatic, maxLengthOf(options, facts, preset), facts);
   const pooling = options.pooling ?? preset?.pooling ?? facts.pooling;
-  refuseOtherModules(facts, pooling, preset, model);
+  if (isStatic) refuseOtherModules(facts, pooling, preset, model);
 
   const setup: EngineSetup = isStatic
     ? {
@@ -51,6 +51,11 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
         file: model,
         tokenizer: texts.setup,
         pooling,
+        poolingBy: options.pooling !== undefined ? 'caller' : preset === undefined ? 'folder' : 'preset',
+        output: options.output,
+        modelType: facts.modelType,
+        widths: preset === undefined ? facts.widths : [],
+        otherModules: options.pooling === 'none' || preset !== undefined ? [] : facts.otherModules,
         threads: Math.floor(threads / engines),
         batch: {
           rows: options.batchSize ?? 32,

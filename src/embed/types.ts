@@ -21,6 +21,11 @@ export interface EmbedderOptions {
   /** Which of the ONNX files to take where a folder has several. @default 'float32' */
   precision?: 'float32' | 'int8';
   pooling?: Pooling;
+  /**
+   * The output of an ONNX model that vectors are made of: one of two axes is taken as it is, one of three is pooled.
+   * @default sentence_embedding, or what `pooling` needs, by the names that exporters give; unknown names are refused
+   */
+  output?: string;
   /** Put before each text of that role. */
   prefixes?: Partial<Record<Role, string>>;
   /** The input task_id of each role, for a model with adapters. */

@@ -36,6 +36,36 @@ node = helper.make_node
 rows = node("Gather", ["table", IDS], ["rows"])
 
 
+def outputs(folder, nodes, constants):
+    """The names and widths of published exports, of the table's rows."""
+    inputs = [ids(IDS), ids(MASK)]
+    wide = numpy_helper.from_array(np.arange(WIDTH * TOKENS, dtype=np.float32).reshape(WIDTH, TOKENS), "wide")
+    unit = numpy_helper.from_array(np.ones((WIDTH, 1), np.float32), "unit")
+    constants = [*constants, wide, unit]
+
+    def shaped(name, *axes):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *axes])
+
+    rename = lambda name, source: node("Identity", [source], [name])
+    bge = [rename("dense_vecs", "sentence_embedding"), node("MatMul", ["rows", "unit"], ["sparse_vecs"])]
+    bge.append(rename("colbert_vecs", "rows"))
+    three = [shaped("sparse_vecs", "sequence", 1), shaped("colbert_vecs", "sequence", WIDTH), shaped("dense_vecs", WIDTH)]
+    save(folder / "bge-m3.onnx", [*nodes, *bge], inputs, three, constants)
+    save(folder / "bge-m3-parts.onnx", [*nodes, *bge], inputs, three[:2], constants)
+    logits = node("MatMul", ["rows", "wide"], ["logits"])
+    save(folder / "logits.onnx", [*nodes, logits], inputs, [shaped("logits", "sequence", TOKENS)], constants)
+    disguised = node("MatMul", ["rows", "wide"], ["token_embeddings"])
+    save(folder / "wide.onnx", [*nodes, disguised], inputs, [shaped("token_embeddings", "sequence", TOKENS)], constants)
+    projected = [*nodes[:-1], node("ReduceSum", ["kept", "one"], ["short"], keepdims=0)]
+    projected.append(node("MatMul", ["short", "wide"], ["sentence_embedding"]))
+    two = [shaped("last_hidden_state", "sequence", WIDTH), shaped("sentence_embedding", TOKENS)]
+    save(folder / "projected.onnx", projected, inputs, two, constants)
+    jina = [*nodes, rename("text_embeds", "rows")]
+    save(folder / "jina-v3.onnx", jina, inputs, [shaped("text_embeds", "sequence", WIDTH)], constants)
+    bert = [*nodes, rename("pooler_output", "sentence_embedding")]
+    save(folder / "pooler.onnx", bert, inputs, [two[0], shaped("pooler_output", WIDTH)], constants)
+
+
 def main():
     folder = Path(sys.argv[1])
     tokens = node("Identity", ["rows"], ["last_hidden_state"])
@@ -54,6 +84,7 @@ def main():
     last = [numpy_helper.from_array(np.array([2], np.int64), "last")]
     both = [out("last_hidden_state"), out("sentence_embedding", 2)]
     save(folder / "vectors.onnx", [rows, tokens, *masked], [ids(IDS), ids(MASK)], both, [*one, *last])
+    outputs(folder, [rows, tokens, *masked], [*one, *last])
     # Inputs of int32, and positions and types that show in the output.
     shift = [
         node("Cast", [POSITIONS], ["p"], to=TensorProto.FLOAT),

@@ -1,0 +1,127 @@
+/** What is taken of an ONNX graph and its folder, or refused at load by name. */
+import assert from 'node:assert/strict';
+import { copyFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Embedder, type EmbedderOptions } from 'funnelvec/embed';
+import { realModels } from './real.js';
+import { Folder, meanOf, onnxFolder, rowOf, tokenizerJson, unit, WIDTH, WORDS } from './tiny.js';
+
+const { missing } = await realModels();
+const near = (ours: ArrayLike<number>, wanted: readonly number[], tolerance = 1e-5) => {
+  assert.equal(ours.length, wanted.length);
+  for (const [d, value] of wanted.entries())
+    assert.ok(Math.abs(ours[d]! - value) < tolerance, `dim ${d}: ${ours[d]} ${value}`);
+};
+const inside = (text: string) => ['[CLS]', ...text.split(' ').filter(Boolean), '[SEP]'];
+const sumOf = (text: string) => meanOf(inside(text)).map((value) => value * inside(text).length);
+const st = (type: string, at = '') => ({ type: `sentence_transformers.models.${type}`, path: at });
+const CLS = { '1_Pooling/config.json': { pooling_mode_cls_token: true, word_embedding_dimension: WIDTH } };
+const MEAN = { '1_Pooling/config.json': { pooling_mode_mean_tokens: true, word_embedding_dimension: WIDTH } };
+
+let graphs: Folder;
+const open: Embedder[] = [];
+const folders: Folder[] = [];
+before(async () => {
+  if (!missing) graphs = await onnxFolder();
+});
+after(async () => {
+  await Promise.all(open.map((embedder) => embedder.close()));
+  for (const one of [graphs, ...folders]) one?.remove();
+});
+
+/** A folder with a graph of tiny_onnx.py as its model, and these files. */
+function folderOf(graph: string, files: Record<string, string | object> = {}, as = 'model.onnx'): string {
+  const folder = new Folder().write({ 'tokenizer.json': tokenizerJson(), [as]: '', ...files });
+  folders.push(folder);
+  copyFileSync(path.join(graphs.path, graph), path.join(folder.path, as));
+  return folder.path;
+}
+
+async function load(at: string, options: Partial<EmbedderOptions> = {}): Promise<Embedder> {
+  const embedder = await Embedder.load({ path: at, threads: 1, normalise: false, ...options });
+  open.push(embedder);
+  return embedder;
+}
+
+describe('the output of a graph', { skip: missing ?? false }, () => {
+  const HIDDEN = { 'config.json': { model_type: 'bert', hidden_size: WIDTH } };
+
+  it('is dense_vecs of BGE-M3, whose sparse_vecs and colbert_vecs have three axes', async () => {
+    const embedder = await load(folderOf('bge-m3.onnx', { ...HIDDEN, ...CLS }));
+    assert.equal(embedder.dim, WIDTH);
+    near(await embedder.embed(['one two']), sumOf('one two'));
+    assert.match(embedder.decisions.join('\n'), /^output: dense_vecs of 2 axes \(the model pools itself\)$/m);
+  });
+
+  it('by a name that nobody knows is refused with names and shapes, unless it is named', async () => {
+    const parts = folderOf('bge-m3-parts.onnx', { ...HIDDEN, ...CLS });
+    const wanted = /sparse_vecs \[batch, sequence, 1\], colbert_vecs \[batch, sequence, 8\].*output: '/;
+    await assert.rejects(load(parts), { code: 'UNSUPPORTED', message: wanted });
+    const embedder = await load(parts, { output: 'colbert_vecs' });
+    near(await embedder.embed(['one two']), rowOf(WORDS.indexOf('[CLS]')));
+    assert.match(embedder.name, /output colbert_vecs/);
+    for (const options of [{}, { pooling: 'mean' as const }, { pooling: 'none' as const }]) {
+      const logits = load(folderOf('logits.onnx', { ...HIDDEN, ...MEAN }), options);
+      await assert.rejects(logits, { code: 'UNSUPPORTED', message: /logits \[batch, sequence, 12\]/ });
+    }
+    await assert.rejects(load(parts, { output: 'x' }), { code: 'BAD_ARGUMENT', message: /received "x".*sparse_vecs/ });
+    await assert.rejects(load(parts, { output: '' }), { code: 'BAD_ARGUMENT', message: /string for output/ });
+    const none = load(parts, { output: 'colbert_vecs', pooling: 'none' });
+    await assert.rejects(none, { code: 'UNSUPPORTED', message: /2 axes of output colbert_vecs.*received 3/ });
+  });
+
+  it('of another width than the folder says is refused', async () => {
+    for (const files of [HIDDEN, MEAN, { 'config.json': { text_config: { hidden_size: WIDTH } } }]) {
+      const wide = folderOf('wide.onnx', { ...files, ...MEAN });
+      await assert.rejects(load(wide), {
+        code: 'UNSUPPORTED',
+        message: /8 dims of output token_embeddings.*received 12/,
+      });
+    }
+    assert.equal((await load(folderOf('wide.onnx', HIDDEN), { pooling: 'mean', output: 'token_embeddings' })).dim, 12);
+    const own = { '1_Pooling/config.json': { pooling_mode_mean_tokens: true, word_embedding_dimension: 12 } };
+    assert.equal((await load(folderOf('wide.onnx', { ...HIDDEN, ...own }))).dim, 12); // projected, and said so
+  });
+
+  it('is sentence_embedding where there is one, whatever modules.json has, projections in it too', async () => {
+    const modules = [st('Transformer'), st('Pooling', '1_Pooling'), st('Dense', '2_Dense')];
+    for (const [graph, dim] of [
+      ['vectors.onnx', WIDTH],
+      ['projected.onnx', 12],
+    ] as const) {
+      const embedder = await load(folderOf(graph, { ...HIDDEN, ...MEAN, 'modules.json': modules }));
+      assert.equal(embedder.dim, dim);
+      assert.match(embedder.decisions.join('\n'), /output: sentence_embedding/);
+      if (dim === WIDTH) near(await embedder.embed(['one two']), sumOf('one two'));
+    }
+    // A caller who wants tokens pooled gets that, and no step behind it is left out.
+    const mean = folderOf('vectors.onnx', { ...HIDDEN, ...MEAN });
+    near(await (await load(mean, { pooling: 'mean' })).embed(['one two']), meanOf(inside('one two')));
+    const left = folderOf('vectors.onnx', {
+      ...HIDDEN,
+      ...MEAN,
+      'modules.json': [...modules, st('WeightedLayerPooling')],
+    });
+    await assert.rejects(load(left, { pooling: 'mean' }), { code: 'UNSUPPORTED', message: /WeightedLayerPooling/ });
+  });
+
+  it('is text_embeds of three axes for Jina v3, by its preset and by its folder', async () => {
+    const preset = await load(folderOf('jina-v3.onnx'), { preset: 'jina-embeddings-v3' });
+    const prefixed = [...'Represent the document for retrieval:'.split(' ').map(() => '[UNK]'), '[UNK]', 'one'];
+    near(await preset.embed(['one']), meanOf(['[CLS]', ...prefixed, '[SEP]']));
+    near(await (await load(folderOf('jina-v3.onnx', { ...HIDDEN, ...MEAN }))).embed(['one']), meanOf(inside('one')));
+  });
+
+  it('is never the pooler_output of a family that does not embed by it, without a word', async () => {
+    const at = folderOf('pooler.onnx', HIDDEN);
+    await assert.rejects(load(at), { code: 'BAD_ARGUMENT', message: /pooling/ });
+    near(await (await load(at, { pooling: 'none' })).embed(['one']), sumOf('one'));
+    const clip = folderOf('pooler.onnx', { 'config.json': { model_type: 'clip_text_model', hidden_size: WIDTH } });
+    near(await (await load(clip)).embed(['one']), sumOf('one'));
+  });
+
+  it('normalised gives vectors of length 1', async () => {
+    near(await (await load(folderOf('bge-m3.onnx', CLS), { normalise: true })).embed(['one']), unit(sumOf('one')));
+  });
+});
