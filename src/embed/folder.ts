@@ -22,8 +22,17 @@ export interface FolderFacts {
   otherModules: string[];
   prefixes: Partial<Record<Role, string>>;
   maxLength?: number;
-  /** Positions that the model has vectors for. */
+  /** Whether `maxLength` is sentence-transformers' own word. */
+  ownLength: boolean;
+  /** Positions that the model has vectors for, those before a text's first left out. */
   positions?: number;
+  firstPosition: number;
+  /** Whether positions are angles, of which there is no table. */
+  rotary: boolean;
+  /** Whether a token sees those before it alone. */
+  causal: boolean;
+  /** The length that texts are filled up to, for families that were trained so. */
+  padTo?: number;
   /** Of a token's vector, and of one that is projected. */
   widths: number[];
   lowerCase: boolean;
@@ -86,7 +95,10 @@ export async function readFacts(folder: string): Promise<FolderFacts> {
     otherModules: (kinds ?? []).map(({ kind }) => kind).filter((kind) => !KNOWN_MODULES.includes(kind)),
     prefixes: { query: text(query), document: text(document) ?? text(passage) },
     maxLength: maxLengthIn(config, bert, tokenizer),
-    positions: count((config as Json)?.['max_position_embeddings']),
+    ownLength: count((bert as Json)?.['max_seq_length']) !== undefined,
+    ...positionsIn(config),
+    causal: isCausal(config),
+    padTo: padToIn(config, tokenizer),
     widths: widthsIn(config, poolingConfig),
     lowerCase: (bert as Json)?.['do_lower_case'] === true,
     matryoshkaDims: dimsIn((config as Json)?.['matryoshka_dimensions']),
@@ -208,6 +220,47 @@ function count(value: unknown): number | undefined {
   return Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31
     ? (value as number)
     : undefined;
+}
+
+/** Families of fairseq: positions begin behind that of padding. */
+const OFFSET =
+  /^(roberta|roberta-prelayernorm|xlm-roberta|xlm-roberta-xl|camembert|mpnet|data2vec-text|longformer|xmod|ibert|luke|lilt)$/;
+/** Its own name of positions; T5 has it too, without a table. */
+const N_POSITIONS = /^(gpt2|openai-gpt)$/;
+
+function positionsIn(config: unknown): Pick<FolderFacts, 'positions' | 'firstPosition' | 'rotary'> {
+  const own = (config ?? {}) as Json;
+  const ofText = (own['text_config'] ?? {}) as Json;
+  const kind = String(own['model_type']);
+  const all =
+    count(own['max_position_embeddings']) ??
+    count(ofText['max_position_embeddings']) ??
+    (N_POSITIONS.test(kind) ? count(own['n_positions']) : undefined);
+  const pad = own['pad_token_id'];
+  const firstPosition = OFFSET.test(kind)
+    ? (Number.isInteger(pad) && (pad as number) >= 0 ? (pad as number) : 1) + 1
+    : 0;
+  const rotary =
+    Object.keys({ ...ofText, ...own }).some((key) => /^(rope|rotary|global_rope|local_rope)_/.test(key)) ||
+    /^(rope|rotary)$/.test(String(own['position_embedding_type']));
+  return { ...(all !== undefined && { positions: Math.max(1, all - firstPosition) }), firstPosition, rotary };
+}
+
+const CAUSAL =
+  /^(clip|clip_text_model|gpt2|gpt_neo|gpt_neox|gptj|llama|mistral|mixtral|qwen2|qwen3|phi|phi3|gemma|gemma2|opt|bloom|falcon|olmo2?|granite|smollm3|starcoder2|stablelm)$/;
+
+/** Some embedding models have made a causal family look both ways, and say it. */
+function isCausal(config: unknown): boolean {
+  const { model_type: kind, is_causal: causal, use_bidirectional_attention: both } = (config ?? {}) as Json;
+  return CAUSAL.test(String(kind)) && causal !== false && (both === undefined || both === null || both === false);
+}
+
+/** SigLIP's default, which its configurations leave out. */
+const SIGLIP_LENGTH = 64;
+
+function padToIn(config: unknown, tokenizer: unknown): number | undefined {
+  if (!String((config as Json)?.['model_type']).startsWith('siglip')) return undefined;
+  return positionsIn(config).positions ?? count((tokenizer as Json)?.['model_max_length']) ?? SIGLIP_LENGTH;
 }
 
 /** Each family has its own key of it. */

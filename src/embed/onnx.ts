@@ -2,26 +2,28 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FunnelError } from '../errors.js';
 import { halfToFloat } from '../kernels/reference.js';
-import { type BatchLimits, batchesOf } from './batches.js';
+import { batchesOf } from './batches.js';
 import { type EmbedResult, type EmbedTask, type Engine, notFinite, type TaskControl, wasClosed } from './engine.js';
 import { finish } from './finish.js';
 import type { Gate } from './gate.js';
 import { type ChosenOutput, checkWidth, chooseOutput, type OutputWish } from './outputs.js';
 import { loadOnnxruntime, type OnnxPackage, type OnnxSession, type OnnxTensor } from './packages.js';
 import { pool } from './pooling.js';
+import { type RunFacts, type RunShape, runShape } from './runs.js';
 import { TextTokenizer, type TokenizerSetup } from './tokenizer.js';
 import type { Role } from './types.js';
 
-export interface OnnxSetup extends OutputWish {
+export interface OnnxSetup extends OutputWish, RunFacts {
   kind: 'onnx';
   tokenizer: TokenizerSetup;
   /** Of the runtime, for one run. */
   threads: number;
-  batch: BatchLimits;
   /** Of tokens that fill a short text up; they are masked, so that any token of the vocabulary does. */
   padId: number;
   /** Of the input task_id, by role; for a model that has it. */
   tasks?: Readonly<Record<Role, number>>;
+  /** Of the input position_ids, where a text begins. @default 0 */
+  firstPosition?: number;
   /** Steps of modules.json that are not done here: the graph must do them. */
   otherModules?: readonly string[];
 }
@@ -36,7 +38,6 @@ const SLICE = 10;
 /** @throws FunnelError MISSING_PACKAGE, CORRUPT, UNSUPPORTED, MODEL_FAILED */
 export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
   const ort = loadOnnxruntime();
-  const tokenizer = new TextTokenizer(setup.tokenizer);
   const options = {
     intraOpNumThreads: setup.threads,
     interOpNumThreads: 1,
@@ -53,7 +54,7 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
     });
   }
   try {
-    const engine = new OnnxEngine(ort, session, tokenizer, setup, gate);
+    const engine = new OnnxEngine(ort, session, setup, gate);
     await engine.measure();
     return engine;
   } catch (error) {
@@ -71,11 +72,11 @@ class OnnxEngine implements Engine {
   readonly #setup: OnnxSetup;
   readonly #gate: Gate;
   readonly #output: ChosenOutput;
+  readonly #shape: RunShape;
 
-  constructor(ort: OnnxPackage, session: OnnxSession, tokenizer: TextTokenizer, setup: OnnxSetup, gate: Gate) {
+  constructor(ort: OnnxPackage, session: OnnxSession, setup: OnnxSetup, gate: Gate) {
     this.#ort = ort;
     this.#session = session;
-    this.#tokenizer = tokenizer;
     this.#setup = setup;
     this.#gate = gate;
     for (const name of session.inputNames) {
@@ -90,7 +91,11 @@ class OnnxEngine implements Engine {
     this.#output = chooseOutput(session, setup);
     refuseOtherModules(setup, this.#output);
     const { name, rank, why } = this.#output;
-    this.decisions.push(`output: ${name} of ${rank} axes (${why})`);
+    this.#shape = runShape(session, setup, rank === 2);
+    const { length = Number.POSITIVE_INFINITY, decisions } = this.#shape;
+    const maxLength = Math.min(setup.tokenizer.maxLength, length);
+    this.#tokenizer = new TextTokenizer({ ...setup.tokenizer, maxLength });
+    this.decisions.push(`output: ${name} of ${rank} axes (${why})`, ...decisions);
   }
 
   /** A run of one text tells the width, and that the model runs at all. */
@@ -113,7 +118,7 @@ class OnnxEngine implements Engine {
     const row = new Float64Array(this.width);
     const lengths = ids.map(({ length }) => length);
     let done = 0;
-    for (const batch of batchesOf(lengths, this.#setup.batch)) {
+    for (const batch of batchesOf(lengths, this.#shape.limits, this.#shape.uniform)) {
       if (control.cancelled()) break;
       if (lengths[batch[batch.length - 1]!] === 0) continue; // no tokens at all: zeros
       const rows = Array.from(batch, (i) => ids[i]!);
@@ -156,13 +161,15 @@ class OnnxEngine implements Engine {
     return { ids, truncated };
   }
 
-  /** The chosen output for these texts, short ones filled up to the longest. */
+  /** The chosen output for these texts, short ones filled up to the longest, or as the graph wants it. */
   async #run(
     texts: readonly ArrayLike<number>[],
     role: Role,
   ): Promise<{ data: ArrayLike<number>; dims: readonly number[] }> {
-    const length = Math.max(1, ...texts.map((ids) => ids.length));
-    const dims = [texts.length, length];
+    const length = this.#shape.length ?? Math.max(1, ...texts.map((ids) => ids.length));
+    const count = this.#shape.rows ?? texts.length;
+    const dims = [count, length];
+    const { padId, firstPosition = 0 } = this.#setup;
     const feeds: Record<string, OnnxTensor> = {};
     for (const name of this.#session.inputNames) {
       if (name === TASK) {
@@ -172,8 +179,8 @@ class OnnxEngine implements Engine {
         continue;
       }
       feeds[name] = this.#tensor(name, dims, (values, step) => {
-        for (let r = 0; r < texts.length; r++)
-          fill(name, texts[r]!, values, r * length, length, step, this.#setup.padId);
+        for (let r = 0; r < count; r++)
+          fill(name, texts[r] ?? texts[0]!, values, r * length, length, step, padId, firstPosition);
       });
     }
     let output: OnnxTensor;
@@ -234,11 +241,14 @@ function fill(
   length: number,
   step: number,
   padId: number,
+  firstPosition: number,
 ): void {
   if (name === 'token_type_ids') return; // all of a single text are 0
   for (let t = 0; t < length; t++) {
     const inside = t < ids.length;
-    const value = name === 'attention_mask' ? (inside ? 1 : 0) : name === 'position_ids' ? t : inside ? ids[t]! : padId;
+    let value = inside ? ids[t]! : padId;
+    if (name === 'attention_mask') value = inside ? 1 : 0;
+    else if (name === 'position_ids') value = firstPosition + t;
     values[(from + t) * step] = value;
   }
 }

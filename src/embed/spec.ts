@@ -54,6 +54,10 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
         poolingBy: options.pooling !== undefined ? 'caller' : preset === undefined ? 'folder' : 'preset',
         output: options.output,
         modelType: facts.modelType,
+        causal: facts.causal,
+        padTo: facts.padTo ?? texts.padTo,
+        wantedLength: options.maxLength,
+        firstPosition: facts.firstPosition,
         widths: preset === undefined ? facts.widths : [],
         otherModules: options.pooling === 'none' || preset !== undefined ? [] : facts.otherModules,
         threads: Math.floor(threads / engines),
@@ -97,7 +101,12 @@ function maxLengthOf(options: EmbedderOptions, facts: FolderFacts, preset?: Pres
       `Expected at most ${facts.positions} tokens, the model's positions, for maxLength but received ${maxLength}`,
     );
   }
-  return maxLength ?? preset?.maxLength ?? facts.maxLength ?? facts.positions ?? Number.POSITIVE_INFINITY;
+  if (maxLength !== undefined) return maxLength;
+  const { positions = Number.POSITIVE_INFINITY } = facts;
+  const said = preset?.maxLength ?? facts.maxLength;
+  // Rotary positions go on behind those of the training; a table of them ends.
+  const beyond = facts.rotary && (preset !== undefined || facts.ownLength);
+  return beyond ? (said ?? positions) : Math.min(said ?? Number.POSITIVE_INFINITY, positions);
 }
 
 async function readTokenizer(
@@ -106,7 +115,7 @@ async function readTokenizer(
   isStatic: boolean,
   maxLength: number,
   { lowerCase }: FolderFacts,
-): Promise<{ setup: TokenizerSetup; padId: number; unknown: string | undefined }> {
+): Promise<{ setup: TokenizerSetup; padId: number; padTo: number | undefined; unknown: string | undefined }> {
   const [json, config] = await Promise.all([readObject(file), readObject(path.join(folder, 'tokenizer_config.json'))]);
   if (json === undefined) throw new FunnelError('NO_MODEL', `Expected a tokenizer at ${file} but there is none`);
   // sentence-transformers strips texts for transformers, and their static models know no special tokens.
@@ -115,6 +124,7 @@ async function readTokenizer(
   return {
     setup: { json: json.text, config: config?.text ?? '{}', file, ...rules },
     padId: padTokenOf(json.value, config?.value),
+    padTo: fixedPaddingIn(json.value),
     unknown: typeof unknown === 'string' ? unknown : undefined,
   };
 }
@@ -127,6 +137,13 @@ async function readObject(file: string): Promise<{ text: string; value: object }
     throw expected('CORRUPT', 'an object', file, value);
   }
   return { text, value };
+}
+
+/** The length that tokenizer.json has texts filled up to. */
+function fixedPaddingIn(json: object): number | undefined {
+  const { padding } = json as { padding?: { strategy?: { Fixed?: unknown } } | null };
+  const length = padding?.strategy?.Fixed;
+  return Number.isInteger(length) && (length as number) > 0 ? (length as number) : undefined;
 }
 
 function padTokenOf(json: object, config: object | undefined): number {

@@ -125,3 +125,122 @@ describe('the output of a graph', { skip: missing ?? false }, () => {
     near(await (await load(folderOf('bge-m3.onnx', CLS), { normalise: true })).embed(['one']), unit(sumOf('one')));
   });
 });
+
+describe('a graph without a mask', { skip: missing ?? false }, () => {
+  const texts = ['one', 'one two three four', 'six five', 'two two two', 'four', 'one two'];
+  const twice = (text: string) => meanOf(inside(text)).map((value) => 2 * value);
+
+  it('that looks both ways gives each text the vector that it has alone', async () => {
+    const embedder = await load(folderOf('leaky.onnx', { ...MEAN, 'config.json': { model_type: 'bert' } }));
+    const all = await embedder.embed(texts);
+    for (const [i, text] of texts.entries()) near(all.subarray(i * WIDTH, (i + 1) * WIDTH), twice(text));
+    assert.match(embedder.decisions.join('\n'), /^padding: none, texts of one length share a run/m);
+  });
+
+  it('is refused where the folder says neither family nor length', async () => {
+    const wanted = { code: 'UNSUPPORTED', message: /attention_mask.*padding.*model_type/ };
+    await assert.rejects(load(folderOf('leaky.onnx', MEAN)), wanted);
+    await assert.rejects(load(folderOf('siglip.onnx'), { pooling: 'none' }), wanted);
+  });
+
+  it('is filled up to the length of the folder, as SigLIP was trained', async () => {
+    const config = (json: object) => ({ 'config.json': { model_type: 'siglip', ...json } });
+    const padded = { ...tokenizerJson(), padding: { strategy: { Fixed: 7 }, pad_id: 0, pad_token: '[PAD]' } };
+    for (const [files, length, options] of [
+      [config({ text_config: { max_position_embeddings: 8 } }), 8, {}],
+      [{ 'config.json': { model_type: 'siglip_text_model', max_position_embeddings: 9 } }, 9, {}],
+      [{ ...config({}), 'tokenizer_config.json': { model_max_length: 10 } }, 10, {}],
+      [config({}), 64, {}],
+      [{ 'tokenizer.json': padded }, 7, { pooling: 'none' }],
+    ] as const) {
+      const embedder = await load(folderOf('siglip.onnx', files), options);
+      const all = await embedder.embed([...texts, 'one '.repeat(70)]);
+      const wanted = (words: string[]) => meanOf([...words, ...Array(length - words.length).fill('[PAD]')]);
+      for (const [i, text] of texts.entries()) near(all.subarray(i * WIDTH, (i + 1) * WIDTH), wanted(inside(text)));
+      near(all.subarray(-WIDTH), wanted(['[CLS]', ...Array(length - 2).fill('one'), '[SEP]']));
+      assert.match(embedder.decisions.join('\n'), new RegExp(`^padding: to ${length} tokens always`, 'm'));
+    }
+  });
+
+  it('of CLIP, and of causal families that are pooled here, shares runs as before', async () => {
+    const clip = await load(folderOf('clip.onnx', { 'config.json': { model_type: 'clip_text_model' } }));
+    const all = await clip.embed(texts);
+    for (const [i, text] of texts.entries()) {
+      const top = Math.max(...inside(text).map((word) => WORDS.indexOf(word)));
+      near(all.subarray(i * WIDTH, (i + 1) * WIDTH), rowOf(top));
+    }
+    assert.match(clip.decisions.join('\n'), /^padding: behind the text/m);
+    const both = { model_type: 'qwen2', is_causal: false };
+    assert.match(
+      (await load(folderOf('leaky.onnx', { ...MEAN, 'config.json': both }))).decisions.join('\n'),
+      /padding: none/,
+    );
+  });
+});
+
+describe('the limit of a text', { skip: missing ?? false }, () => {
+  const cut = async (embedder: Embedder) => {
+    const words = ['one', 'two', 'three', 'four', 'five', 'six', 'one', 'two', 'three', 'four', 'five', 'six'];
+    let truncated = 0;
+    const ours = await embedder.embed([words.join(' ')], {
+      onProgress: (progress) => (truncated = progress.truncated),
+    });
+    assert.equal(truncated, 1);
+    for (let length = 3; length < 14; length++) {
+      const wanted = meanOf(['[CLS]', ...words.slice(0, length - 2), '[SEP]']);
+      if (wanted.every((value, d) => Math.abs(value - ours[d]!) < 1e-5)) return length;
+    }
+    return undefined;
+  };
+
+  it('is the smaller one of positions and what the tokenizer says, less the offset of padding', async () => {
+    const model = (model_type: string, json = {}) => ({ 'config.json': { model_type, ...json } });
+    const says = (length: number) => ({ 'tokenizer_config.json': { model_max_length: length } });
+    const own = (length: number) => ({ 'sentence_bert_config.json': { max_seq_length: length } });
+    for (const [files, length] of [
+      [{ ...model('bert', { max_position_embeddings: 8 }), ...says(512) }, 8],
+      [{ ...model('bert', { max_position_embeddings: 512 }), ...says(7) }, 7],
+      [{ ...model('bert', { max_position_embeddings: 8 }), ...own(512) }, 8],
+      [{ ...model('roberta', { max_position_embeddings: 10, pad_token_id: 1 }), ...says(10 ** 30) }, 8],
+      [{ ...model('xlm-roberta', { max_position_embeddings: 10, pad_token_id: 3 }), ...says(9) }, 6],
+      [model('mpnet', { max_position_embeddings: 10 }), 8],
+      [model('camembert', { max_position_embeddings: 11, pad_token_id: 1 }), 9],
+      [model('clip', { text_config: { max_position_embeddings: 9 } }), 9],
+      [{ ...model('modernbert', { max_position_embeddings: 8, global_rope_theta: 1 }), ...own(10) }, 10],
+      [{ ...model('modernbert', { max_position_embeddings: 8, global_rope_theta: 1 }), ...says(10) }, 8],
+    ] as const) {
+      const at = folderOf('tokens.onnx', { ...MEAN, ...files });
+      assert.equal(await cut(await load(at)), length, JSON.stringify(files));
+    }
+    const roberta = folderOf('tokens.onnx', { ...MEAN, ...model('roberta', { max_position_embeddings: 10 }) });
+    await assert.rejects(load(roberta, { maxLength: 9 }), { code: 'BAD_ARGUMENT', message: /at most 8.*received 9/ });
+  });
+
+  it('is that of a graph of fixed length, whose runs are filled up', async () => {
+    for (const [graph, length] of [
+      ['fixed-1-6.onnx', 6],
+      ['fixed-2-6.onnx', 6],
+      ['fixed-3-any.onnx', undefined],
+    ] as const) {
+      const embedder = await load(folderOf(graph, MEAN));
+      const texts = ['one', 'one two three four', '', 'six five', 'two two two', 'four', 'one two'];
+      const all = await embedder.embed(texts);
+      for (const [i, text] of texts.entries()) near(all.subarray(i * WIDTH, (i + 1) * WIDTH), meanOf(inside(text)));
+      if (length !== undefined) {
+        assert.equal(await cut(embedder), length);
+        assert.match(embedder.decisions.join('\n'), /^limit: at most 6 tokens, the length of the graph$/m);
+        const more = load(folderOf(graph, MEAN), { maxLength: 7 });
+        await assert.rejects(more, { code: 'BAD_ARGUMENT', message: /at most 6 tokens.*received 7/ });
+        assert.equal(await cut(await load(folderOf(graph, MEAN), { maxLength: 5 })), 5);
+      }
+    }
+  });
+
+  it('counts positions from that behind padding, where the graph wants them', async () => {
+    const at = folderOf('positions.onnx', { ...MEAN, 'config.json': { model_type: 'roberta', pad_token_id: 1 } });
+    near(
+      await (await load(at)).embed(['one']),
+      meanOf(inside('one')).map((value) => value + 3),
+    ); // 2, 3 and 4
+  });
+});

@@ -66,6 +66,30 @@ def outputs(folder, nodes, constants):
     save(folder / "pooler.onnx", bert, inputs, [two[0], shaped("pooler_output", WIDTH)], constants)
 
 
+def shapes(folder, one):
+    """Graphs without a mask, and of fixed shapes."""
+    mean = node("ReduceMean", ["rows"], ["mean"], axes=[1], keepdims=1)
+    # Every token sees all of them, padding too.
+    save(folder / "leaky.onnx", [rows, mean, node("Add", ["rows", "mean"], ["last_hidden_state"])], [ids(IDS)], [out("last_hidden_state")])
+    pooled = node("ReduceMean", ["rows"], ["pooler_output"], axes=[1], keepdims=0)
+    save(folder / "siglip.onnx", [rows, pooled], [ids(IDS)], [out("pooler_output", 2)])
+    # The row of the greatest id, as CLIP finds the end of a text.
+    top = [node("ReduceMax", [IDS], ["top"], axes=[1], keepdims=0), node("Gather", ["table", "top"], ["text_embeds"])]
+    save(folder / "clip.onnx", top, [ids(IDS)], [out("text_embeds", 2)])
+    for batch, length in ((1, 6), (3, None), (2, 6)):
+        shape = [batch, length or "sequence"]
+        inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in (IDS, MASK)]
+        tokens = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, [*shape, WIDTH])
+        nodes = [
+            rows,
+            node("Cast", [MASK], ["mask"], to=TensorProto.FLOAT),
+            node("Unsqueeze", ["mask", "last"], ["column"]),
+            node("Mul", ["rows", "column"], ["last_hidden_state"]),
+        ]
+        last = [numpy_helper.from_array(np.array([2], np.int64), "last")]
+        save(folder / f"fixed-{batch}-{length or 'any'}.onnx", nodes, inputs, [tokens], last)
+
+
 def main():
     folder = Path(sys.argv[1])
     tokens = node("Identity", ["rows"], ["last_hidden_state"])
@@ -85,6 +109,7 @@ def main():
     both = [out("last_hidden_state"), out("sentence_embedding", 2)]
     save(folder / "vectors.onnx", [rows, tokens, *masked], [ids(IDS), ids(MASK)], both, [*one, *last])
     outputs(folder, [rows, tokens, *masked], [*one, *last])
+    shapes(folder, one)
     # Inputs of int32, and positions and types that show in the output.
     shift = [
         node("Cast", [POSITIONS], ["p"], to=TensorProto.FLOAT),
