@@ -41,11 +41,20 @@ export interface FolderFacts {
 
 type Json = Record<string, unknown>;
 
-const FLOAT32 = ['onnx/model.onnx', 'model.onnx'];
-const INT8 = ['model_quantized', 'model_int8', 'model_uint8', 'model_qint8_avx512_vnni', 'model_quint8_avx2'].flatMap(
-  (name) => [`onnx/${name}.onnx`, `${name}.onnx`],
-);
-const FLOAT16 = ['onnx/model_fp16.onnx', 'model_fp16.onnx'];
+/** Below onnx/ first, as exports to the hub have it. */
+const placesOf = (names: readonly string[]) => names.flatMap((name) => [`onnx/${name}.onnx`, `${name}.onnx`]);
+/** The file of the whole precision: as exported, then what an optimiser made of it, then the text's part of a larger model. */
+const FLOAT32 = placesOf(['model', 'model_O1', 'model_O2', 'model_O3', 'text_model', 'encoder_model']);
+/** O4 is the optimiser's float16. */
+const FLOAT16 = placesOf(['model_fp16', 'model_O4']);
+const OF_INTEL = ['model_qint8_avx512_vnni', 'model_quint8_avx2', 'model_qint8_avx512'];
+const OF_ARM = ['model_qint8_arm64'];
+/** Those made for this machine before others', which run as well, and slower. */
+const INT8 = placesOf([
+  ...['model_quantized', 'model_int8', 'model_uint8'],
+  ...(process.arch === 'arm64' ? [...OF_ARM, ...OF_INTEL] : [...OF_INTEL, ...OF_ARM]),
+]);
+const INT4 = placesOf(['model_q4', 'model_q4f16', 'model_bnb4']);
 const STATIC = ['model.safetensors', '0_StaticEmbedding/model.safetensors'];
 
 /** @throws FunnelError NO_MODEL, which says what to put where */
@@ -63,7 +72,11 @@ export async function findModel(options: EmbedderOptions, preset?: Preset): Prom
   ];
   const model =
     (await firstOf(folder, candidates)) ?? (options.model === undefined ? await onlyOnnx(folder) : undefined);
-  if (model === undefined) throw missing(where, `there is no ${listed(candidates)}`, preset);
+  if (model === undefined) {
+    const there = await onnxFilesOf(folder);
+    const instead = there.length === 0 ? '' : ` (there are ${there.join(', ')}: name one as model)`;
+    throw missing(where, `there is no ${listed(candidates)}${instead}`, preset);
+  }
   if (!/\.(onnx|safetensors)$/.test(model)) {
     throw new FunnelError('BAD_ARGUMENT', `Expected a .onnx or .safetensors file for model but received ${model}`);
   }
@@ -133,7 +146,7 @@ function folderOf({ path: folder, model }: EmbedderOptions, preset?: Preset): st
 }
 
 function modelNames({ precision }: EmbedderOptions, wanted: readonly string[] | undefined): string[] {
-  const known = precision === 'int8' ? INT8 : [...FLOAT32, ...FLOAT16, ...INT8];
+  const known = precision === 'int8' ? INT8 : [...FLOAT32, ...FLOAT16, ...INT8, ...INT4];
   const fits = (wanted ?? []).filter((name) => name.endsWith('.safetensors'));
   return precision === 'int8' ? known : [...fits, ...known, ...STATIC];
 }
@@ -149,10 +162,23 @@ async function firstOf(folder: string, names: readonly string[]): Promise<string
   return undefined;
 }
 
-/** The one .onnx file of a folder, whatever its name. */
+/** The one .onnx file of a folder and its onnx/, whatever its name. */
 async function onlyOnnx(folder: string): Promise<string | undefined> {
-  const found = (await readdir(folder)).filter((name) => name.endsWith('.onnx'));
+  const found = await onnxFilesOf(folder);
   return found.length === 1 ? path.join(folder, found[0]!) : undefined;
+}
+
+async function onnxFilesOf(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const below of ['', 'onnx']) {
+    try {
+      const names = await readdir(path.join(folder, below));
+      found.push(...names.filter((name) => name.endsWith('.onnx')).map((name) => path.posix.join(below, name)));
+    } catch (error) {
+      if (!['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code))) throw error;
+    }
+  }
+  return found.sort();
 }
 
 async function isFolder(folder: string): Promise<boolean> {
@@ -164,7 +190,7 @@ async function isFolder(folder: string): Promise<boolean> {
 }
 
 function missing(where: string, why: string, preset?: Preset): FunnelError {
-  const files = preset?.files ?? [[...FLOAT32, ...STATIC], ['tokenizer.json']];
+  const files = preset?.files ?? [['onnx/model.onnx', 'model.onnx', ...STATIC], ['tokenizer.json']];
   const remedy =
     `Put there ${files.map(listed).join(', ')}` + (preset === undefined ? '' : ` from ${preset.sources.join(' or ')}`);
   return new FunnelError('NO_MODEL', `Expected the files of ${where} but ${why}. ${remedy}`);

@@ -35,7 +35,7 @@ const TASK = 'task_id';
 /** Milliseconds of tokenising before others get their turn. */
 const SLICE = 10;
 
-/** @throws FunnelError MISSING_PACKAGE, CORRUPT, UNSUPPORTED, MODEL_FAILED */
+/** @throws FunnelError MISSING_PACKAGE, NO_MODEL, CORRUPT, UNSUPPORTED, BAD_ARGUMENT, MODEL_FAILED */
 export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
   const ort = loadOnnxruntime();
   const options = {
@@ -49,9 +49,7 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
     session = await within(gate, () => ort.InferenceSession.create(setup.file, options));
   } catch (cause) {
     if (cause instanceof FunnelError) throw cause;
-    throw new FunnelError('CORRUPT', `Expected an ONNX model in ${setup.file} but onnxruntime refuses it: ${cause}`, {
-      cause,
-    });
+    throw refusalOf(setup.file, cause);
   }
   try {
     const engine = new OnnxEngine(ort, session, setup, gate);
@@ -61,6 +59,28 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
     await session.release();
     throw error;
   }
+}
+
+/** Of a whole file that this onnxruntime cannot run, by its words for it. */
+const BEYOND =
+  /Unsupported model IR version|Opset \d+ is under development|Unsupported data type|NOT_IMPLEMENTED|Could not find an implementation|No Op registered|is not a registered function/;
+const NO_DATA = /External data path does not exist: "?([^"\n]+)/;
+
+function refusalOf(file: string, cause: unknown): FunnelError {
+  const data = NO_DATA.exec(String(cause))?.[1];
+  if (data !== undefined) {
+    const remedy = `put the file of that name, with the model's weights, beside it: ${cause}`;
+    return new FunnelError('NO_MODEL', `Expected ${data}, which ${file} names, but there is none: ${remedy}`, {
+      cause,
+    });
+  }
+  if (BEYOND.test(String(cause))) {
+    const remedy = 'update onnxruntime-node, or export the model for an older version, with outputs of float32';
+    const message = `Expected an ONNX model that the installed onnxruntime-node can run in ${file} but it refuses it: ${cause}. ${remedy}`;
+    return new FunnelError('UNSUPPORTED', message, { cause });
+  }
+  const message = `Expected an ONNX model in ${file} but onnxruntime refuses it: ${cause}`;
+  return new FunnelError('CORRUPT', message, { cause });
 }
 
 class OnnxEngine implements Engine {

@@ -244,3 +244,60 @@ describe('the limit of a text', { skip: missing ?? false }, () => {
     ); // 2, 3 and 4
   });
 });
+
+describe('the file of a model', { skip: missing ?? false }, () => {
+  it('is found by each name that exporters write, alone in onnx/', async () => {
+    for (const name of [
+      ...['model_O1', 'model_O2', 'model_O3', 'model_O4', 'text_model', 'encoder_model', 'model_fp16'],
+      ...['model_qint8_arm64', 'model_qint8_avx512', 'model_qint8_avx512_vnni', 'model_quint8_avx2', 'model_quantized'],
+      ...['model_q4', 'model_q4f16', 'model_bnb4', 'my-own'],
+    ]) {
+      assert.equal((await load(folderOf('tokens.onnx', MEAN, `onnx/${name}.onnx`))).dim, WIDTH, name);
+    }
+  });
+
+  it('is taken in an order: whole precision, float16, int8, four bits', async () => {
+    const order = [
+      'model',
+      'model_O2',
+      'text_model',
+      'model_fp16',
+      'model_quantized',
+      'model_qint8_avx512',
+      'model_q4',
+    ];
+    for (const [i, name] of order.entries()) {
+      // All that come later are no models.
+      const later = Object.fromEntries(order.slice(i + 1).map((one) => [`onnx/${one}.onnx`, 'none']));
+      assert.equal((await load(folderOf('tokens.onnx', { ...MEAN, ...later }, `onnx/${name}.onnx`))).dim, WIDTH, name);
+    }
+    const int8 = folderOf('tokens.onnx', { ...MEAN, 'onnx/model.onnx': 'none' }, 'onnx/model_qint8_arm64.onnx');
+    assert.equal((await load(int8, { precision: 'int8' })).dim, WIDTH);
+  });
+
+  it('that is none of several is missed with the names of those that are there', async () => {
+    const at = folderOf('tokens.onnx', { ...MEAN, 'b.onnx': 'x' }, 'onnx/a.onnx');
+    const wanted = { code: 'NO_MODEL', message: /there are b\.onnx, onnx\/a\.onnx: name one as model/ };
+    await assert.rejects(load(at), wanted);
+    await assert.rejects(load(at, { precision: 'int8' }), wanted);
+    await assert.rejects(load(at, { model: 'c.onnx' }), wanted);
+    assert.equal((await load(at, { model: 'onnx/a.onnx' })).dim, WIDTH);
+  });
+
+  it('whose weights are not there is missed with their name', async () => {
+    await assert.rejects(load(folderOf('outside.onnx', MEAN)), {
+      code: 'NO_MODEL',
+      message: /outside\.onnx_data, which/,
+    });
+  });
+
+  it('that is newer than the runtime, or of a type that it lacks, is not called corrupt', async () => {
+    for (const [name, message] of [
+      ['newer-ir', /IR version: 99.*update onnxruntime-node/s],
+      ['newer-opset', /Opset 99/],
+      ['bfloat16', /float32/],
+    ] as const) {
+      await assert.rejects(load(folderOf(`${name}.onnx`, MEAN)), { code: 'UNSUPPORTED', message });
+    }
+  });
+});

@@ -90,6 +90,22 @@ def shapes(folder, one):
         save(folder / f"fixed-{batch}-{length or 'any'}.onnx", nodes, inputs, [tokens], last)
 
 
+def refused(folder):
+    """Whole files that a runtime cannot run, and one whose weights lie in a file that is not there."""
+    kinds = {"newer-ir": (99, 17, TensorProto.FLOAT), "newer-opset": (8, 99, TensorProto.FLOAT)}
+    kinds["bfloat16"] = (8, 17, TensorProto.BFLOAT16)
+    for name, (ir, opset, kind) in kinds.items():
+        cast = node("Cast", ["rows"], ["last_hidden_state"], to=kind)
+        outputs = [out("last_hidden_state", kind=kind)]
+        graph = helper.make_graph([rows, cast], name, [ids(IDS), ids(MASK)], outputs, [numpy_helper.from_array(TABLE, "table")])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir)
+        (folder / f"{name}.onnx").write_bytes(model.SerializeToString())
+    outside = onnx.load(folder / "tokens.onnx")
+    where = {"save_as_external_data": True, "location": "outside.onnx_data", "size_threshold": 0}
+    onnx.save(outside, folder / "outside.onnx", **where)
+    (folder / "outside.onnx_data").rename(folder / "outside.data.elsewhere")
+
+
 def main():
     folder = Path(sys.argv[1])
     tokens = node("Identity", ["rows"], ["last_hidden_state"])
@@ -110,6 +126,7 @@ def main():
     save(folder / "vectors.onnx", [rows, tokens, *masked], [ids(IDS), ids(MASK)], both, [*one, *last])
     outputs(folder, [rows, tokens, *masked], [*one, *last])
     shapes(folder, one)
+    refused(folder)
     # Inputs of int32, and positions and types that show in the output.
     shift = [
         node("Cast", [POSITIONS], ["p"], to=TensorProto.FLOAT),
