@@ -18,6 +18,8 @@ export interface FolderFacts {
   modelType?: string;
   pooling?: Pooling;
   normalise?: boolean;
+  /** Modules behind pooling, those apart that Embedder does to every vector in the end: length 1. */
+  steps: { kind: string; folder: string }[];
   /** Steps behind pooling that are not ours to do, as modules.json calls them. */
   otherModules: string[];
   prefixes: Partial<Record<Role, string>>;
@@ -104,7 +106,8 @@ export async function readFacts(folder: string): Promise<FolderFacts> {
     name: nameOf(folder),
     modelType: text((config as Json)?.['model_type']),
     pooling: poolingIn(poolingConfig),
-    normalise: kinds?.some(({ kind }) => kind === 'Normalize') ?? flag((config as Json)?.['normalize']),
+    normalise: kinds === undefined ? flag((config as Json)?.['normalize']) : normalisesLast(kinds),
+    steps: stepsOf(kinds ?? [], folder),
     otherModules: (kinds ?? []).map(({ kind }) => kind).filter((kind) => !KNOWN_MODULES.includes(kind)),
     prefixes: { query: text(query), document: text(document) ?? text(passage) },
     maxLength: maxLengthIn(config, bert, tokenizer),
@@ -213,6 +216,20 @@ function modulesOf(modules: unknown): { kind: string; path: string }[] | undefin
     kind: String(module?.type).split('.').pop()!,
     path: String(module?.path),
   }));
+}
+
+/** A layer behind Normalize changes the length again. */
+function normalisesLast(kinds: readonly { kind: string }[]): boolean {
+  return kinds.filter(({ kind }) => kind !== 'Dropout').at(-1)?.kind === 'Normalize';
+}
+
+/** What modules.json has in another place than Transformer, Pooling, …, Normalize is a step that is named when it is read. */
+function stepsOf(kinds: readonly { kind: string; path: string }[], folder: string): FolderFacts['steps'] {
+  let at = 0;
+  if (/^(Transformer|CLIPModel)$/.test(kinds[at]?.kind ?? '')) at++;
+  if (kinds[at]?.kind === 'Pooling') at++;
+  const end = normalisesLast(kinds) ? kinds.findLastIndex(({ kind }) => kind === 'Normalize') : kinds.length;
+  return kinds.slice(at, Math.max(at, end)).map(({ kind, path: at }) => ({ kind, folder: path.join(folder, at) }));
 }
 
 function poolingIn(config: unknown): Pooling | undefined {

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FunnelError } from '../errors.js';
 import { halfToFloat } from '../kernels/reference.js';
 import { batchesOf } from './batches.js';
+import { type Module, readSteps, type Step } from './dense.js';
 import { type EmbedResult, type EmbedTask, type Engine, notFinite, type TaskControl, wasClosed } from './engine.js';
 import { finish } from './finish.js';
 import type { Gate } from './gate.js';
@@ -24,8 +25,8 @@ export interface OnnxSetup extends OutputWish, RunFacts {
   tasks?: Readonly<Record<Role, number>>;
   /** Of the input position_ids, where a text begins. @default 0 */
   firstPosition?: number;
-  /** Steps of modules.json that are not done here: the graph must do them. */
-  otherModules?: readonly string[];
+  /** Modules between pooling and the last Normalize. */
+  steps?: readonly Module[];
 }
 
 /** Inputs that can be made from ids alone. */
@@ -93,6 +94,9 @@ class OnnxEngine implements Engine {
   readonly #gate: Gate;
   readonly #output: ChosenOutput;
   readonly #shape: RunShape;
+  #steps: readonly Step[] = [];
+  /** Of a pooled vector, before the steps. */
+  #pooled = 0;
 
   constructor(ort: OnnxPackage, session: OnnxSession, setup: OnnxSetup, gate: Gate) {
     this.#ort = ort;
@@ -109,7 +113,6 @@ class OnnxEngine implements Engine {
       );
     }
     this.#output = chooseOutput(session, setup);
-    refuseOtherModules(setup, this.#output);
     const { name, rank, why } = this.#output;
     this.#shape = runShape(session, setup, rank === 2);
     const { length = Number.POSITIVE_INFINITY, decisions } = this.#shape;
@@ -128,14 +131,20 @@ class OnnxEngine implements Engine {
         `Expected ${rank} axes of output ${name} for pooling '${pooling}' but received ${dims.length}`,
       );
     }
-    this.width = dims[dims.length - 1]!;
-    checkWidth(this.#output, this.#setup, this.width);
+    this.#pooled = dims[dims.length - 1]!;
+    checkWidth(this.#output, this.#setup, this.#pooled);
+    if (this.#output.unfinished) {
+      const { steps, decisions } = await readSteps(this.#setup.steps ?? []);
+      this.#steps = steps;
+      this.decisions.push(...decisions);
+    }
+    this.width = this.#stepped(new Float64Array(this.#pooled)).length;
   }
 
   async embed({ texts, places, role, prefix, finish: rule }: EmbedTask, control: TaskControl): Promise<EmbedResult> {
     const { ids, truncated } = await this.#encode(texts, prefix, control);
     const vectors = new Float32Array(texts.length * rule.dim);
-    const row = new Float64Array(this.width);
+    const row = new Float64Array(this.#pooled);
     const lengths = ids.map(({ length }) => length);
     let done = 0;
     for (const batch of batchesOf(lengths, this.#shape.limits, this.#shape.uniform)) {
@@ -147,9 +156,9 @@ class OnnxEngine implements Engine {
       for (let r = 0; r < rows.length; r++) {
         if (rows[r]!.length === 0) continue;
         const used = dims.length === 3 ? rows[r]!.length : 1;
-        pool(this.#output.pooling, data, r * length * this.width, used, row);
+        pool(this.#output.pooling, data, r * length * this.#pooled, used, row);
         const at = batch[r]!;
-        if (!finish(row, rule, vectors, at * rule.dim)) throw notFinite(places[at]!);
+        if (!finish(this.#stepped(row), rule, vectors, at * rule.dim)) throw notFinite(places[at]!);
       }
       done += rows.length;
       control.progress(done, truncated);
@@ -163,6 +172,12 @@ class OnnxEngine implements Engine {
 
   close(): Promise<void> {
     return this.#session.release();
+  }
+
+  #stepped(row: Float64Array): Float64Array {
+    let stepped = row;
+    for (const step of this.#steps) stepped = step(stepped);
+    return stepped;
   }
 
   async #encode(texts: readonly string[], prefix: string, control: TaskControl) {
@@ -231,16 +246,6 @@ class OnnxEngine implements Engine {
   #rankOf(input: string): number | undefined {
     return this.#session.inputMetadata?.find(({ name }) => name === input)?.shape?.length;
   }
-}
-
-/** Steps that are left out give other vectors without a word. */
-function refuseOtherModules({ otherModules = [], file }: OnnxSetup, { whole, name }: ChosenOutput): void {
-  if (whole || otherModules.length === 0) return;
-  throw new FunnelError(
-    'UNSUPPORTED',
-    `Expected Transformer, Pooling and Normalize alone in modules.json beside ${file}, whose output ${name} has no more done, ` +
-      `but it has ${otherModules.join(', ')}: use a model file that does these steps itself (output sentence_embedding)`,
-  );
 }
 
 async function within<T>(gate: Gate, run: () => Promise<T>): Promise<T> {

@@ -10,6 +10,8 @@ export interface OutputWish {
   pooling: Pooling | undefined;
   /** Who says it. A folder's word is about the model, so that a graph that pools by itself does as it says. */
   poolingBy?: 'caller' | 'preset' | 'folder';
+  /** Of the folder, where a preset says 'none' of a graph that does not pool itself. */
+  poolingOfFolder?: Pooling;
   /** The output that the caller names. */
   output?: string;
   /** config.json's. */
@@ -26,8 +28,10 @@ export interface ChosenOutput {
   pooling: Pooling;
   /** For people. */
   why: string;
-  /** Whether every step of the model, Dense layers too, is done behind it. */
+  /** Whether its width is the model's own matter. */
   whole: boolean;
+  /** Whether the folder's steps behind pooling are still to be done. */
+  unfinished: boolean;
 }
 
 /** The vector of the whole pipeline, as sentence-transformers' exports name it. */
@@ -44,6 +48,15 @@ const LISTED = 8;
 
 /** @throws FunnelError BAD_ARGUMENT, UNSUPPORTED, naming the outputs that there are */
 export function chooseOutput(session: OnnxSession, wish: OutputWish): ChosenOutput {
+  const { pooling, poolingBy } = wish;
+  const chosen = outputOf(session, wish);
+  // A preset knows its model's steps, and 'none' says that the graph does them.
+  const fellBack = poolingBy === 'preset' && pooling === 'none' && chosen.rank === 3;
+  const finished = chosen.whole || (!fellBack && (pooling === 'none' || poolingBy === 'preset'));
+  return { ...chosen, unfinished: !finished };
+}
+
+function outputOf(session: OnnxSession, wish: OutputWish): Omit<ChosenOutput, 'unfinished'> {
   const { pooling, output } = wish;
   const find = (names: readonly string[], rank: 2 | 3) =>
     names.find((name) => session.outputNames.includes(name) && (rankOf(session, name) ?? rank) === rank);
@@ -51,7 +64,7 @@ export function chooseOutput(session: OnnxSession, wish: OutputWish): ChosenOutp
   const whole = find(WHOLE, 2);
   const vectors = find(VECTORS, 2) ?? poolerOf(session, wish);
   const tokens = find(TOKENS, 3);
-  const own = (name: string, why: string): ChosenOutput => {
+  const own = (name: string, why: string): Omit<ChosenOutput, 'unfinished'> => {
     return { name, rank: 2, pooling: 'none', whole: WHOLE.includes(name), why };
   };
   if (pooling === undefined || pooling === 'none') {
@@ -65,6 +78,10 @@ export function chooseOutput(session: OnnxSession, wish: OutputWish): ChosenOutp
     }
     const name = whole ?? vectors;
     if (name !== undefined && wish.poolingBy !== 'caller') return own(name, 'the model pools itself');
+  }
+  const { poolingOfFolder: byFolder } = wish;
+  if (wish.poolingBy === 'preset' && pooling === 'none' && tokens !== undefined && byFolder !== undefined) {
+    return { name: tokens, rank: 3, pooling: byFolder, whole: false, why: 'pooled here, as the folder says' };
   }
   const rank = pooling === undefined || pooling === 'none' ? 2 : 3;
   if (pooling === undefined && tokens !== undefined) throw poolingWanted(wish);
@@ -88,7 +105,7 @@ export function checkWidth({ name, whole }: ChosenOutput, wish: OutputWish, widt
   );
 }
 
-function named(session: OnnxSession, wish: OutputWish, name: string): ChosenOutput {
+function named(session: OnnxSession, wish: OutputWish, name: string): Omit<ChosenOutput, 'unfinished'> {
   const { pooling, file } = wish;
   if (!session.outputNames.includes(name)) {
     throw new FunnelError(

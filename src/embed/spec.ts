@@ -59,7 +59,8 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
         wantedLength: options.maxLength,
         firstPosition: facts.firstPosition,
         widths: preset === undefined ? facts.widths : [],
-        otherModules: options.pooling === 'none' || preset !== undefined ? [] : facts.otherModules,
+        poolingOfFolder: facts.pooling,
+        steps: facts.steps,
         threads: Math.floor(threads / engines),
         batch: {
           rows: options.batchSize ?? 32,

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Embedder, type EmbedderOptions } from 'funnelvec/embed';
 import { realModels } from './real.js';
-import { Folder, meanOf, onnxFolder, rowOf, tokenizerJson, unit, WIDTH, WORDS } from './tiny.js';
+import { bytesOf, Folder, meanOf, onnxFolder, rowOf, safetensors, tokenizerJson, unit, WIDTH, WORDS } from './tiny.js';
 
 const { missing } = await realModels();
 const near = (ours: ArrayLike<number>, wanted: readonly number[], tolerance = 1e-5) => {
@@ -163,7 +163,11 @@ describe('a graph without a mask', { skip: missing ?? false }, () => {
   });
 
   it('of CLIP, and of causal families that are pooled here, shares runs as before', async () => {
-    const clip = await load(folderOf('clip.onnx', { 'config.json': { model_type: 'clip_text_model' } }));
+    const files = {
+      'config.json': { model_type: 'clip_text_model' },
+      'modules.json': [st('CLIPModel', '0_CLIPModel')],
+    };
+    const clip = await load(folderOf('clip.onnx', files));
     const all = await clip.embed(texts);
     for (const [i, text] of texts.entries()) {
       const top = Math.max(...inside(text).map((word) => WORDS.indexOf(word)));
@@ -298,6 +302,131 @@ describe('the file of a model', { skip: missing ?? false }, () => {
       ['bfloat16', /float32/],
     ] as const) {
       await assert.rejects(load(folderOf(`${name}.onnx`, MEAN)), { code: 'UNSUPPORTED', message });
+    }
+  });
+});
+
+describe('Dense layers of a folder', { skip: missing ?? false }, () => {
+  const matrix = (to: number, from: number, seed: number) =>
+    Array.from({ length: to }, (_, o) =>
+      Array.from({ length: from }, (_, d) => Math.fround(Math.cos(seed + o * from + d))),
+    );
+  const tensor = (values: readonly number[], shape: number[]) => {
+    return { dtype: 'F32', shape, values: bytesOf(Float32Array.from(values)) };
+  };
+  const times = (weight: number[][], x: readonly number[], bias: readonly number[] = []) =>
+    weight.map((row, o) => row.reduce((sum, value, d) => sum + value * x[d]!, bias[o] ?? 0));
+  const activation = (name: string) => ({ activation_function: `torch.nn.modules.${name}` });
+  const [first, second] = [matrix(12, WIDTH, 1), matrix(4, 12, 2)];
+  const layer = (at: string, weight: number[][], config: object, bias?: readonly number[]) => ({
+    [`${at}/config.json`]: {
+      in_features: weight[0]!.length,
+      out_features: weight.length,
+      bias: bias !== undefined,
+      ...config,
+    },
+    [`${at}/model.safetensors`]: safetensors({
+      'linear.weight': tensor(weight.flat(), [weight.length, weight[0]!.length]),
+      ...(bias && { 'linear.bias': tensor(bias, [bias.length]) }),
+    }),
+  });
+  const modules = (...more: object[]) => ({
+    'modules.json': [st('Transformer'), st('Pooling', '1_Pooling'), ...more],
+  });
+  const identity = activation('linear.Identity');
+  const two = { ...layer('2_Dense', first, identity), ...layer('3_Dense', second, identity) };
+  const x = meanOf(inside('one two'));
+
+  it('are done behind pooling, two without a bias, before the vector gets length 1', async () => {
+    const files = { ...MEAN, ...modules(st('Dense', '2_Dense'), st('Dense', '3_Dense'), st('Normalize', '4')), ...two };
+    const embedder = await load(folderOf('tokens.onnx', files), { normalise: undefined });
+    assert.equal(embedder.dim, 4);
+    near(await embedder.embed(['one two']), unit(times(second, times(first, x))));
+    assert.match(
+      embedder.decisions.join('\n'),
+      /step: Dense of 8 dims to 12, no bias, Identity \(2_Dense\)\nstep: Dense of 12 dims to 4/,
+    );
+    // So are those of EmbeddingGemma, whose preset counts on a graph that does them, where it does not.
+    const preset = await load(folderOf('tokens.onnx', files), {
+      preset: 'embeddinggemma-300m',
+      prefixes: { query: '', document: '' },
+      normalise: undefined,
+    });
+    near(await preset.embed(['one two']), unit(times(second, times(first, x))));
+  });
+
+  it('are done in the order of modules.json', async () => {
+    const between = modules(st('Dense', '2_Dense'), st('Normalize', '4'), st('Dense', '3_Dense'));
+    const embedder = await load(folderOf('tokens.onnx', { ...MEAN, ...between, ...two }), { normalise: undefined });
+    near(await embedder.embed(['one two']), times(second, unit(times(first, x)))); // and no length 1 at the end
+  });
+
+  it('have a bias and an activation', async () => {
+    const bias = [0.5, -0.25, 1, 2];
+    const weight = matrix(4, WIDTH, 3);
+    const plain = times(weight, x, bias.map(Math.fround));
+    const sigmoid = (value: number) => 1 / (1 + Math.exp(-value));
+    for (const [config, rule] of [
+      [activation('activation.Tanh'), Math.tanh],
+      [{}, Math.tanh], // the class's default
+      [identity, (value: number) => value],
+      [activation('activation.ReLU'), (value: number) => Math.max(0, value)],
+      [activation('activation.Sigmoid'), sigmoid],
+      [activation('activation.SiLU'), (value: number) => value * sigmoid(value)],
+    ] as const) {
+      const at = folderOf('tokens.onnx', {
+        ...MEAN,
+        ...modules(st('Dense', '2')),
+        ...layer('2', weight, config, bias),
+      });
+      near(await (await load(at)).embed(['one two']), plain.map(rule));
+    }
+    // Φ(x) of tables, to six digits: GELU is x Φ(x).
+    const known = [
+      [1, 0.841345],
+      [-1, 0.158655],
+      [2, 0.97725],
+      [-3, 0.00135],
+    ] as const;
+    const zeros = known.map(() => Array<number>(WIDTH).fill(0));
+    const gelu = layer(
+      '2',
+      zeros,
+      activation('activation.GELU'),
+      known.map(([value]) => value),
+    );
+    const at = folderOf('tokens.onnx', { ...MEAN, ...modules(st('Dense', '2')), ...gelu });
+    near(
+      await (await load(at)).embed(['one']),
+      known.map(([value, share]) => value * share),
+    );
+  });
+
+  it('that are not done here are refused by name', async () => {
+    const one = modules(st('Dense', '2_Dense'));
+    const refused: [object, string, RegExp][] = [
+      [{ ...one }, 'NO_MODEL', /2_Dense.model\.safetensors.*pytorch_model\.bin is not read/],
+      [{ ...one, ...layer('2_Dense', first, activation('activation.Softmax')) }, 'UNSUPPORTED', /GELU.*Softmax/],
+      [{ ...one, ...layer('2_Dense', first, { activation_function: 'my.Own' }) }, 'UNSUPPORTED', /"my\.Own"/],
+      [{ ...one, ...layer('2_Dense', first, { use_residual: true }) }, 'UNSUPPORTED', /use_residual false.*true/],
+      [
+        { ...one, ...layer('2_Dense', first, { module_input_name: 'token_embeddings' }) },
+        'UNSUPPORTED',
+        /token_embeddings/,
+      ],
+      [{ ...one, ...layer('2_Dense', first, { out_features: 3 }) }, 'CORRUPT', /out_features 12.*received 3/],
+      [{ ...one, ...layer('2_Dense', first, { bias: true }) }, 'CORRUPT', /12 values of linear\.bias.*received 0/],
+      [{ ...one, ...layer('2_Dense', second, identity) }, 'UNSUPPORTED', /12 dims before the Dense layer.*received 8/],
+      [modules(st('LayerNorm', '2')), 'UNSUPPORTED', /has LayerNorm/],
+      [
+        { 'modules.json': [st('Transformer'), st('Dense', '1'), st('Pooling', '1_Pooling')] },
+        'UNSUPPORTED',
+        /has Pooling/,
+      ],
+    ];
+    for (const [files, code, message] of refused) {
+      const at = folderOf('tokens.onnx', { ...MEAN, ...files });
+      await assert.rejects(load(at), { code, message });
     }
   });
 });
