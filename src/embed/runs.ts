@@ -72,7 +72,7 @@ export function runShape(session: OnnxSession, facts: RunFacts, pools: boolean):
   const most = filled === undefined ? batch.rows : Math.max(1, Math.min(batch.rows, Math.floor(batch.tokens / filled)));
   const limits =
     rows !== undefined
-      ? { rows, tokens: Number.POSITIVE_INFINITY }
+      ? { rows: Math.min(rows, batch.rows), tokens: Number.POSITIVE_INFINITY }
       : { rows: most, tokens: filled === undefined ? batch.tokens : Number.POSITIVE_INFINITY };
   return { length: filled, rows, uniform, limits, decisions };
 }

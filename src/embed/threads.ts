@@ -34,7 +34,7 @@ export type Loaded = Pick<Engine, 'width' | 'decisions'>;
 
 /** From a thread. The first one says that the model is loaded. */
 export type ThreadReply =
-  | { loaded: Loaded }
+  | Loaded
   | { id: number; progress: { done: number; truncated: number } }
   | { id: number; result: EmbedResult | Uint32Array }
   | { id: number | undefined; error: ErrorParts };
@@ -179,8 +179,8 @@ class EmbedThread {
   }
 
   #receive(reply: ThreadReply): void {
-    if ('loaded' in reply) {
-      this.#settle.ready(reply.loaded);
+    if ('width' in reply) {
+      this.#settle.ready(reply);
       this.#rest();
       return;
     }

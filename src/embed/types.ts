@@ -42,7 +42,12 @@ export interface EmbedderOptions {
   untrained?: boolean;
   /** Tokens of a text, special ones included; what is beyond is left out. */
   maxLength?: number;
-  /** Texts in one run of an ONNX model, at most. @default 32 */
+  /**
+   * Texts in one run of an ONNX model, at most. A quantised model takes its scales of the whole run, and any model may round
+   * otherwise there: with 1 a text has the same vector always, alone and among others.
+   *
+   * @default 32
+   */
   batchSize?: number;
   /** Tokens in one run, padding included, at most (a single longer text runs alone). @default 64 for each thread, at least 128 */
   batchTokens?: number;

@@ -73,6 +73,12 @@ def shapes(folder, one):
     save(folder / "leaky.onnx", [rows, mean, node("Add", ["rows", "mean"], ["last_hidden_state"])], [ids(IDS)], [out("last_hidden_state")])
     pooled = node("ReduceMean", ["rows"], ["pooler_output"], axes=[1], keepdims=0)
     save(folder / "siglip.onnx", [rows, pooled], [ids(IDS)], [out("pooler_output", 2)])
+    # Scales of the whole run, as quantised models have them.
+    quantised = [
+        node("DynamicQuantizeLinear", ["rows"], ["q", "scale", "zero"]),
+        node("DequantizeLinear", ["q", "scale", "zero"], ["last_hidden_state"]),
+    ]
+    save(folder / "quantised.onnx", [rows, *quantised], [ids(IDS), ids(MASK)], [out("last_hidden_state")])
     # The row of the greatest id, as CLIP finds the end of a text.
     top = [node("ReduceMax", [IDS], ["top"], axes=[1], keepdims=0), node("Gather", ["table", "top"], ["text_embeds"])]
     save(folder / "clip.onnx", top, [ids(IDS)], [out("text_embeds", 2)])

@@ -156,11 +156,19 @@ export function addModel(command: Command): Command {
   return command
     .option('--model <name or path>', 'a preset, or the files of a model')
     .option('--preset <name>', 'with a path: the preset whose facts these files have')
-    .option('--dim <dims>', 'cuts vectors to so many dims', integer('--dim', 1));
+    .option('--dim <dims>', 'cuts vectors to so many dims', integer('--dim', 1))
+    .option('--output <name>', 'of an ONNX model: the output that vectors are made of, where it has no known name')
+    .option(
+      '--batch-size <texts>',
+      'texts in one run of an ONNX model, at most; 1: a text has the same vector always, with quantised models too',
+      integer('--batch-size', 1, 2 ** 31 - 1),
+    );
 }
 
 export interface CommonOptions extends PlaceOptions {
   model?: string;
   preset?: string;
   dim?: number;
+  output?: string;
+  batchSize?: number;
 }
