@@ -8,7 +8,7 @@ import { batchesOf, type MappedBatch, type Skipped } from './ingest-batches.js';
 import { begin, checkSame, type Input, type Part, partsOf } from './ingest-plan.js';
 import { type Io, note } from './io.js';
 import { checkColumns, type MappedRow, Mapper, type Mapping, namedColumns } from './mapping.js';
-import type { LoadEmbedder, ModelSpec, TextEmbedder } from './model.js';
+import { asBefore, type LoadEmbedder, type ModelSpec, type TextEmbedder } from './model.js';
 import { type Progress, startProgress } from './progress.js';
 import { type Format, formatByName, formatOf, isTextFormat, openReader } from './read/open.js';
 import { ParquetReader } from './read/parquet.js';
@@ -73,7 +73,8 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
     for (const [i, reader] of readers.entries()) prepare(reader, inputs[i]!.mapping);
     const before = await found(place, options.restart);
     const parts = partsOf(before.state ?? { sources: [] }, inputs, place.label);
-    if (options.model !== undefined) embedder = await load(options.model);
+    const model = options.model && asBefore(options.model, before.state?.embedder, place.label);
+    if (model !== undefined) embedder = await load(model);
     const begun = before.state?.sources.length ? before.state : undefined;
     const sample = begun ? undefined : await sampleOf(readers, inputs, options);
     const dim = embedder?.dim ?? begun?.dim ?? sample!.vector!.length;
@@ -89,7 +90,7 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
       idKind: options.idType ?? begun?.idKind ?? (typeof sample!.id as 'number' | 'string'),
       ...(vectors && { vectors }),
     };
-    const state: State = before.state ?? newState(schema, options.model, embedder);
+    const state: State = before.state ?? newState(schema, model, embedder);
     // A collection of Milvus is made for ids of one kind.
     if (begun === undefined && place.kind !== 'milvus') state.idKind = schema.idKind;
     checkSame(state, schema, embedder, place);

@@ -33,6 +33,10 @@ export interface ModelSpec {
   dim?: number;
   /** Texts without the blanks at their ends, as older collections were filled. */
   strip?: boolean;
+  /** The output of an ONNX graph, where it has no known name. */
+  output?: string;
+  /** Texts in one run, at most; with 1 a text's vector never depends on others. */
+  batchSize?: number;
 }
 
 /** Tests put an embedder of their own in place. */
@@ -45,13 +49,17 @@ export interface ModelOptions {
   preset?: string | undefined;
   dim?: number | undefined;
   strip?: boolean | undefined;
+  output?: string | undefined;
+  batchSize?: number | undefined;
 }
 
 /** @throws UsageError */
-export function specOf({ model, preset, dim, strip }: ModelOptions): ModelSpec | undefined {
+export function specOf({ model, preset, dim, strip, output, batchSize }: ModelOptions): ModelSpec | undefined {
   if (model === undefined && preset === undefined) {
     if (dim !== undefined) throw new UsageError('Expected --model beside --dim');
     if (strip) throw new UsageError('Expected --model beside --strip');
+    if (output !== undefined) throw new UsageError('Expected --model beside --output');
+    if (batchSize !== undefined) throw new UsageError('Expected --model beside --batch-size');
     return undefined;
   }
   // What looks like a path is one, so that a missing folder is not taken for an unknown preset.
@@ -65,6 +73,8 @@ export function specOf({ model, preset, dim, strip }: ModelOptions): ModelSpec |
     ...(isPath && { [/\.(onnx|safetensors)$/.test(model!) ? 'model' : 'path']: resolve(model!) }),
     ...(dim !== undefined && { dim }),
     ...(strip && { strip }),
+    ...(output !== undefined && { output }),
+    ...(batchSize !== undefined && { batchSize }),
   };
 }
 
@@ -84,6 +94,22 @@ export function isModelOf(name: string, embedder: Pick<TextEmbedder, 'name' | 'f
 }
 
 /**
+ * The model as the options say it, run as it was for the store before.
+ *
+ * @throws FunnelError BAD_ARGUMENT: a store made by runs of one text is to be filled by others
+ */
+export function asBefore(given: ModelSpec, state: ModelState | undefined, label: string): ModelSpec {
+  const { output, batchSize } = state?.spec ?? {};
+  if (batchSize === 1 && given.batchSize !== undefined && given.batchSize !== 1) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected --batch-size 1, as ${label} was made with, but received ${given.batchSize}: leave it out, or --restart`,
+    );
+  }
+  return { ...(output !== undefined && { output }), ...(batchSize !== undefined && { batchSize }), ...given };
+}
+
+/**
  * The model of a store, or one that is said to be it.
  *
  * @param given by the options of this command: the files may have moved
@@ -95,7 +121,7 @@ export async function modelFor(
   label: string,
   load: LoadEmbedder,
 ): Promise<TextEmbedder> {
-  const spec = given ?? state?.spec;
+  const spec = given === undefined ? state?.spec : asBefore(given, state, label);
   if (spec === undefined) {
     const why = `nobody knows which model made the vectors of ${label}`;
     throw new FunnelError('BAD_ARGUMENT', `Expected --model with a query text, or --vector: ${why}`);

@@ -6,7 +6,7 @@ import type { Finish } from './finish.js';
 import { checkEmbedOptions, checkLoadOptions, checkTexts } from './input.js';
 import { openEngine } from './open.js';
 import { describeModel, type ModelSpec } from './spec.js';
-import { EmbedThreads } from './threads.js';
+import { EmbedThreads, type Loaded } from './threads.js';
 import type { EmbedderOptions, EmbedOptions, Role } from './types.js';
 
 /** Texts of a job for a thread, at most: to stop soon. */
@@ -48,7 +48,7 @@ export class Embedder {
   private constructor(
     spec: ModelSpec,
     options: EmbedderOptions,
-    width: number,
+    { width, decisions }: Loaded,
     engine?: Engine,
     threads?: EmbedThreads,
   ) {
@@ -67,7 +67,7 @@ export class Embedder {
       cut < width && options.dim === undefined && options.normalise === undefined && spec.layerNorm === false;
     this.name = nameOf(spec, this.dim, this.#cutLast);
     this.formerName = formerNameOf(spec, this.dim);
-    this.decisions = Object.freeze([...spec.decisions]);
+    this.decisions = Object.freeze([...spec.decisions, ...decisions]);
     this.warnings = Object.freeze([...spec.warnings]);
   }
 
@@ -93,7 +93,7 @@ export class Embedder {
     let engine: Engine | undefined;
     try {
       engine = isStatic || threads === undefined ? await openEngine(spec.setup) : undefined;
-      const embedder = new Embedder(spec, own, engine?.width ?? (await threads!.width()), engine, threads);
+      const embedder = new Embedder(spec, own, engine ?? (await threads!.loaded()), engine, threads);
       for (const warning of spec.warnings) process.emitWarning(warning, { code: 'FUNNELVEC_MODEL' });
       return embedder;
     } catch (error) {
@@ -296,6 +296,7 @@ function nameWith(
   const choices = [
     setup.kind === 'onnx' ? (setup.pooling ?? 'none') : 'mean',
     ...(layerNorm ? ['layer_norm'] : []),
+    ...(setup.kind === 'onnx' && setup.output !== undefined ? [`output ${setup.output}`] : []),
     `dim ${dim}`,
     ...(normalise ? ['l2'] : []),
     ...(setup.tokenizer.strip ? ['strip'] : []),

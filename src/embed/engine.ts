@@ -29,6 +29,8 @@ export interface EmbedResult {
 export interface Engine {
   /** Of a vector before the cut. */
   readonly width: number;
+  /** What was decided of the model when it was loaded, and why: a sentence each, for people. */
+  readonly decisions: readonly string[];
   embed(task: EmbedTask, control: TaskControl): Promise<EmbedResult>;
   /** Tokens of each text before anything is left out, special ones included. */
   countTokens(texts: readonly string[], prefix: string): Promise<Uint32Array>;

@@ -25,25 +25,47 @@ export interface FolderFacts {
   /** Folders of the modules behind the transformer. */
   modules: string[];
   normalise?: boolean;
+  /** Modules behind pooling, those apart that Embedder does to every vector in the end: length 1. */
+  steps: { kind: string; folder: string }[];
   /** Steps behind pooling that are not ours to do, as modules.json calls them. */
   otherModules: string[];
   prefixes: Partial<Record<Role, string>>;
   maxLength?: number;
+  /** Whether `maxLength` is sentence-transformers' own word. */
+  ownLength: boolean;
   /** Tokens that model2vec reads, Infinity for all. */
   model2vecLength: number;
   /** Positions that the model has vectors for. */
   positions?: number;
+  firstPosition: number;
+  /** Whether positions are angles, of which there is no table. */
+  rotary: boolean;
+  /** Whether a token sees those before it alone. */
+  causal: boolean;
+  /** The length that texts are filled up to, for families that were trained so. */
+  padTo?: number;
+  /** Of a token's vector, and of one that is projected. */
+  widths: number[];
   lowerCase: boolean;
   matryoshkaDims?: number[];
 }
 
 type Json = Record<string, unknown>;
 
-const FLOAT32 = ['onnx/model.onnx', 'model.onnx'];
-const INT8 = ['model_quantized', 'model_int8', 'model_uint8', 'model_qint8_avx512_vnni', 'model_quint8_avx2'].flatMap(
-  (name) => [`onnx/${name}.onnx`, `${name}.onnx`],
-);
-const FLOAT16 = ['onnx/model_fp16.onnx', 'model_fp16.onnx'];
+/** Below onnx/ first, as exports to the hub have it. */
+const placesOf = (names: readonly string[]) => names.flatMap((name) => [`onnx/${name}.onnx`, `${name}.onnx`]);
+/** The file of the whole precision: as exported, then what an optimiser made of it, then the text's part of a larger model. */
+const FLOAT32 = placesOf(['model', 'model_O1', 'model_O2', 'model_O3', 'text_model', 'encoder_model']);
+/** O4 is the optimiser's float16. */
+const FLOAT16 = placesOf(['model_fp16', 'model_O4']);
+const OF_INTEL = ['model_qint8_avx512_vnni', 'model_quint8_avx2', 'model_qint8_avx512'];
+const OF_ARM = ['model_qint8_arm64'];
+/** Those made for this machine before others', which run as well, and slower. */
+const INT8 = placesOf([
+  ...['model_quantized', 'model_int8', 'model_uint8'],
+  ...(process.arch === 'arm64' ? [...OF_ARM, ...OF_INTEL] : [...OF_INTEL, ...OF_ARM]),
+]);
+const INT4 = placesOf(['model_q4', 'model_q4f16', 'model_bnb4']);
 const STATIC = ['model.safetensors', '0_StaticEmbedding/model.safetensors'];
 
 /** @throws FunnelError NO_MODEL, which says what to put where */
@@ -61,7 +83,11 @@ export async function findModel(options: EmbedderOptions, preset?: Preset): Prom
   ];
   const model =
     (await firstOf(folder, candidates)) ?? (options.model === undefined ? await onlyOnnx(folder) : undefined);
-  if (model === undefined) throw missing(where, `there is no ${listed(candidates)}`, preset);
+  if (model === undefined) {
+    const there = await onnxFilesOf(folder);
+    const instead = there.length === 0 ? '' : ` (there are ${there.join(', ')}: name one as model)`;
+    throw missing(where, `there is no ${listed(candidates)}${instead}`, preset);
+  }
   if (!/\.(onnx|safetensors)$/.test(model)) {
     throw new FunnelError('BAD_ARGUMENT', `Expected a .onnx or .safetensors file for model but received ${model}`);
   }
@@ -98,12 +124,17 @@ export async function readFacts(folder: string): Promise<FolderFacts> {
     sentence,
     says: { pooling: pooling !== undefined, prompts: prompts !== undefined },
     modules: (kinds ?? []).map((one) => one.path).filter((at) => at !== ''),
-    normalise: kinds?.some(({ kind }) => kind === 'Normalize') ?? flag((config as Json)?.['normalize']),
+    normalise: kinds === undefined ? flag((config as Json)?.['normalize']) : normalisesLast(kinds),
+    steps: stepsOf(kinds ?? [], folder),
     otherModules: (kinds ?? []).map(({ kind }) => kind).filter((kind) => !KNOWN_MODULES.includes(kind)),
     prefixes: sentence.prefixes,
     maxLength: sentence.maxLength ?? maxLengthIn(transformer, tokenizer),
     model2vecLength: model2vecLengthIn(config),
-    positions: count((config as Json)?.['max_position_embeddings']),
+    ownLength: sentence.maxLength !== undefined || count((transformer as Json)?.['max_seq_length']) !== undefined,
+    ...positionsIn(config),
+    causal: isCausal(config),
+    padTo: padToIn(config, tokenizer),
+    widths: widthsIn(config, pooling),
     lowerCase: (transformer as Json)?.['do_lower_case'] === true,
     matryoshkaDims: dimsIn((config as Json)?.['matryoshka_dimensions']),
   };
@@ -137,7 +168,7 @@ function folderOf({ path: folder, model }: EmbedderOptions, preset?: Preset): st
 }
 
 function modelNames({ precision }: EmbedderOptions, wanted: readonly string[] | undefined): string[] {
-  const known = precision === 'int8' ? INT8 : [...FLOAT32, ...FLOAT16, ...INT8];
+  const known = precision === 'int8' ? INT8 : [...FLOAT32, ...FLOAT16, ...INT8, ...INT4];
   const fits = (wanted ?? []).filter((name) => name.endsWith('.safetensors'));
   return precision === 'int8' ? known : [...fits, ...known, ...STATIC];
 }
@@ -153,10 +184,23 @@ async function firstOf(folder: string, names: readonly string[]): Promise<string
   return undefined;
 }
 
-/** The one .onnx file of a folder, whatever its name. */
+/** The one .onnx file of a folder and its onnx/, whatever its name. */
 async function onlyOnnx(folder: string): Promise<string | undefined> {
-  const found = (await readdir(folder)).filter((name) => name.endsWith('.onnx'));
+  const found = await onnxFilesOf(folder);
   return found.length === 1 ? path.join(folder, found[0]!) : undefined;
+}
+
+async function onnxFilesOf(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const below of ['', 'onnx']) {
+    try {
+      const names = await readdir(path.join(folder, below));
+      found.push(...names.filter((name) => name.endsWith('.onnx')).map((name) => path.posix.join(below, name)));
+    } catch (error) {
+      if (!['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code))) throw error;
+    }
+  }
+  return found.sort();
 }
 
 async function isFolder(folder: string): Promise<boolean> {
@@ -168,7 +212,7 @@ async function isFolder(folder: string): Promise<boolean> {
 }
 
 function missing(where: string, why: string, preset?: Preset): FunnelError {
-  const files = preset?.files ?? [[...FLOAT32, ...STATIC], ['tokenizer.json']];
+  const files = preset?.files ?? [['onnx/model.onnx', 'model.onnx', ...STATIC], ['tokenizer.json']];
   const remedy =
     `Put there ${files.map(listed).join(', ')}` + (preset === undefined ? '' : ` from ${preset.sources.join(' or ')}`);
   return new FunnelError('NO_MODEL', `Expected the files of ${where} but ${why}. ${remedy}`);
@@ -203,6 +247,20 @@ async function olderConfig(folder: string, transformer: string): Promise<unknown
   return undefined;
 }
 
+/** A layer behind Normalize changes the length again. */
+function normalisesLast(kinds: readonly { kind: string }[]): boolean {
+  return kinds.filter(({ kind }) => kind !== 'Dropout').at(-1)?.kind === 'Normalize';
+}
+
+/** What modules.json has in another place than Transformer, Pooling, …, Normalize is a step that is named when it is read. */
+function stepsOf(kinds: readonly { kind: string; path: string }[], folder: string): FolderFacts['steps'] {
+  let at = 0;
+  if (/^(Transformer|CLIPModel)$/.test(kinds[at]?.kind ?? '')) at++;
+  if (kinds[at]?.kind === 'Pooling') at++;
+  const end = normalisesLast(kinds) ? kinds.findLastIndex(({ kind }) => kind === 'Normalize') : kinds.length;
+  return kinds.slice(at, Math.max(at, end)).map(({ kind, path: at }) => ({ kind, folder: path.join(folder, at) }));
+}
+
 /** The folder's name; in the cache of huggingface_hub, models--<who>--<model>/snapshots/<commit>, the model's. */
 function nameOf(folder: string): string {
   const cached = /models--([^/\\]+)[/\\]snapshots[/\\][^/\\]+$/.exec(folder)?.[1];
@@ -231,6 +289,62 @@ function count(value: unknown): number | undefined {
   return Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31
     ? (value as number)
     : undefined;
+}
+
+/** Families of fairseq: positions begin behind that of padding. */
+const OFFSET =
+  /^(roberta|roberta-prelayernorm|xlm-roberta|xlm-roberta-xl|camembert|mpnet|data2vec-text|longformer|xmod|ibert|luke|lilt)$/;
+/** Its own name of positions; T5 has it too, without a table. */
+const N_POSITIONS = /^(gpt2|openai-gpt)$/;
+
+function positionsIn(config: unknown): Pick<FolderFacts, 'positions' | 'firstPosition' | 'rotary'> {
+  const own = (config ?? {}) as Json;
+  const ofText = (own['text_config'] ?? {}) as Json;
+  const kind = String(own['model_type']);
+  const all =
+    count(own['max_position_embeddings']) ??
+    count(ofText['max_position_embeddings']) ??
+    (N_POSITIONS.test(kind) ? count(own['n_positions']) : undefined);
+  const pad = own['pad_token_id'];
+  const firstPosition = OFFSET.test(kind)
+    ? (Number.isInteger(pad) && (pad as number) >= 0 ? (pad as number) : 1) + 1
+    : 0;
+  const rotary =
+    Object.keys({ ...ofText, ...own }).some((key) => /^(rope|rotary|global_rope|local_rope)_/.test(key)) ||
+    /^(rope|rotary)$/.test(String(own['position_embedding_type']));
+  return { ...(all !== undefined && { positions: Math.max(1, all - firstPosition) }), firstPosition, rotary };
+}
+
+const CAUSAL =
+  /^(clip|clip_text_model|gpt2|gpt_neo|gpt_neox|gptj|llama|mistral|mixtral|qwen2|qwen3|phi|phi3|gemma|gemma2|opt|bloom|falcon|olmo2?|granite|smollm3|starcoder2|stablelm)$/;
+
+/** Some embedding models have made a causal family look both ways, and say it. */
+function isCausal(config: unknown): boolean {
+  const { model_type: kind, is_causal: causal, use_bidirectional_attention: both } = (config ?? {}) as Json;
+  return CAUSAL.test(String(kind)) && causal !== false && (both === undefined || both === null || both === false);
+}
+
+/** SigLIP's default, which its configurations leave out. */
+const SIGLIP_LENGTH = 64;
+
+function padToIn(config: unknown, tokenizer: unknown): number | undefined {
+  if (!String((config as Json)?.['model_type']).startsWith('siglip')) return undefined;
+  return positionsIn(config).positions ?? count((tokenizer as Json)?.['model_max_length']) ?? SIGLIP_LENGTH;
+}
+
+/** Each family has its own key of it. */
+const WIDTHS = ['hidden_size', 'd_model', 'dim', 'n_embd', 'emb_dim'];
+
+/** What the configuration of the model, of the text tower in it, and of pooling say. */
+function widthsIn(config: unknown, pooling: unknown): number[] {
+  const ofText = (config as Json)?.['text_config'];
+  const say = (json: unknown, keys: readonly string[]) => keys.map((key) => count((json as Json)?.[key]));
+  const hidden = [...say(config, WIDTHS), ...say(ofText, WIDTHS)];
+  const pooled = say(pooling, ['word_embedding_dimension', 'embedding_dimension']);
+  const projected = [...say(config, ['projection_dim']), ...say(ofText, ['projection_dim', 'projection_size'])];
+  const widths = [...hidden, ...pooled].filter((width) => width !== undefined);
+  // A projection alone would make its width the only one.
+  return widths.length === 0 ? [] : [...widths, ...projected.filter((width) => width !== undefined)];
 }
 
 function dimsIn(value: unknown): number[] | undefined {

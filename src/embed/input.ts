@@ -10,6 +10,7 @@ const LOAD = [
   'tokenizer',
   'precision',
   'pooling',
+  'output',
   'prefixes',
   'tasks',
   'strip',
@@ -39,7 +40,7 @@ export function checkLoadOptions(options: EmbedderOptions): void {
       'Expected preset, path or model for Embedder.load() but received none of them',
     );
   }
-  for (const key of ['preset', 'path', 'model', 'tokenizer', 'name'] as const) {
+  for (const key of ['preset', 'path', 'model', 'tokenizer', 'output', 'name'] as const) {
     const value: unknown = options[key];
     if (value !== undefined && (typeof value !== 'string' || value === '')) {
       throw expected('BAD_ARGUMENT', 'a string', key, value);

@@ -2,25 +2,23 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FunnelError } from '../errors.js';
 import { halfToFloat } from '../kernels/reference.js';
-import { type BatchLimits, batchesOf } from './batches.js';
+import { batchesOf } from './batches.js';
+import { type Module, readSteps, type Step } from './dense.js';
 import { type EmbedResult, type EmbedTask, type Engine, notFinite, type TaskControl, wasClosed } from './engine.js';
 import { finish } from './finish.js';
 import type { Gate } from './gate.js';
+import { type ChosenOutput, checkWidth, chooseOutput, type OutputWish } from './outputs.js';
 import { loadOnnxruntime, type OnnxPackage, type OnnxSession, type OnnxTensor } from './packages.js';
 import { pool } from './pooling.js';
+import { type RunFacts, type RunShape, runShape } from './runs.js';
 import { TextTokenizer, type TokenizerSetup } from './tokenizer.js';
-import type { Pooling, Role } from './types.js';
+import type { Role } from './types.js';
 
-export interface OnnxSetup {
+export interface OnnxSetup extends OutputWish, RunFacts {
   kind: 'onnx';
-  /** The .onnx file. */
-  file: string;
   tokenizer: TokenizerSetup;
-  /** undefined: the model must have an output of one vector a text. */
-  pooling: Pooling | undefined;
   /** Of the runtime, for one run. */
   threads: number;
-  batch: BatchLimits;
   /** Of tokens that fill a short text up; they are masked, so that any token of the vocabulary does. */
   padId: number;
   /** Of the input task_id, by role; for a model that has it. */
@@ -29,11 +27,12 @@ export interface OnnxSetup {
   unpooled?: string;
   /** Leaves the tokens of a prefix out of pooling. */
   promptLess?: boolean;
+  /** Of the input position_ids, where a text begins. @default 0 */
+  firstPosition?: number;
+  /** Modules between pooling and the last Normalize. */
+  steps?: readonly Module[];
 }
 
-/** Outputs by what exporters call them; the first that the model has. */
-const VECTORS = ['sentence_embedding', 'sentence_embeddings', 'text_embeds', 'pooler_output'];
-const TOKENS = ['last_hidden_state', 'token_embeddings', 'hidden_states'];
 /** Inputs that can be made from ids alone. */
 const INPUTS = ['input_ids', 'attention_mask', 'token_type_ids', 'position_ids'];
 /** Of models with an adapter for each task. */
@@ -41,10 +40,9 @@ const TASK = 'task_id';
 /** Milliseconds of tokenising before others get their turn. */
 const SLICE = 10;
 
-/** @throws FunnelError MISSING_PACKAGE, CORRUPT, UNSUPPORTED, MODEL_FAILED */
+/** @throws FunnelError MISSING_PACKAGE, NO_MODEL, CORRUPT, UNSUPPORTED, BAD_ARGUMENT, MODEL_FAILED */
 export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
   const ort = loadOnnxruntime();
-  const tokenizer = new TextTokenizer(setup.tokenizer);
   const options = {
     intraOpNumThreads: setup.threads,
     interOpNumThreads: 1,
@@ -58,34 +56,45 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
     session = await within(gate, () => ort.InferenceSession.create(setup.file, options));
   } catch (cause) {
     if (cause instanceof FunnelError) throw cause;
-    throw new FunnelError('CORRUPT', `Expected an ONNX model in ${setup.file} but onnxruntime refuses it: ${cause}`, {
+    throw refusalOf(setup.file, cause);
+  }
+  try {
+    const engine = new OnnxEngine(ort, session, setup, gate);
+    await engine.measure();
+    return engine;
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
+/** Of a whole file that this onnxruntime cannot run, by its words for it. */
+const BEYOND =
+  /Unsupported model IR version|Opset \d+ is under development|Unsupported data type|NOT_IMPLEMENTED|Could not find an implementation|No Op registered|is not a registered function/;
+const NO_DATA = /External data path does not exist: "?([^"\n]+)/;
+
+function refusalOf(file: string, cause: unknown): FunnelError {
+  const data = NO_DATA.exec(String(cause))?.[1];
+  if (data !== undefined) {
+    const remedy = `put the file of that name, with the model's weights, beside it: ${cause}`;
+    return new FunnelError('NO_MODEL', `Expected ${data}, which ${file} names, but there is none: ${remedy}`, {
       cause,
     });
   }
-  const pools = setup.pooling !== undefined && setup.pooling !== 'none';
-  if (!pools && (setup.unpooled !== undefined || setup.promptLess)) {
-    try {
-      refusePooling(setup, session.outputNames);
-    } catch (error) {
-      await session.release();
-      throw error;
-    }
+  if (BEYOND.test(String(cause))) {
+    const remedy = 'update onnxruntime-node, or export the model for an older version, with outputs of float32';
+    const message = `Expected an ONNX model that the installed onnxruntime-node can run in ${file} but it refuses it: ${cause}. ${remedy}`;
+    return new FunnelError('UNSUPPORTED', message, { cause });
   }
-  const engine = new OnnxEngine(ort, session, tokenizer, setup, gate);
-  try {
-    await engine.measure();
-  } catch (error) {
-    await engine.close();
-    throw error;
-  }
-  return engine;
+  const message = `Expected an ONNX model in ${file} but onnxruntime refuses it: ${cause}`;
+  return new FunnelError('CORRUPT', message, { cause });
 }
 
 /** A pooling that is not done here, unless the model has done it; and one that leaves the prefix out, where the model pools. */
-function refusePooling({ pooling, file, unpooled, promptLess }: OnnxSetup, outputs: readonly string[]): void {
-  if (pooling !== undefined) return; // 'none': the caller knows that the model does it
-  const own = VECTORS.some((name) => outputs.includes(name));
-  if (unpooled !== undefined && !own) {
+function refusePooling({ file, pooling, poolingBy, unpooled, promptLess }: OnnxSetup, chosen: ChosenOutput): void {
+  if (poolingBy === 'caller') return; // who says it knows what the model does
+  const own = chosen.pooling === 'none';
+  if (unpooled !== undefined && pooling === undefined && !own) {
     throw new FunnelError(
       'UNSUPPORTED',
       `Expected ${unpooled}: use a model file that pools itself, or say pooling ('mean', 'cls' or 'last') for ${file}`,
@@ -102,17 +111,21 @@ function refusePooling({ pooling, file, unpooled, promptLess }: OnnxSetup, outpu
 
 class OnnxEngine implements Engine {
   width = 0;
+  readonly decisions: string[] = [];
   readonly #ort: OnnxPackage;
   readonly #session: OnnxSession;
   readonly #tokenizer: TextTokenizer;
   readonly #setup: OnnxSetup;
   readonly #gate: Gate;
-  readonly #output: string;
+  readonly #output: ChosenOutput;
+  readonly #shape: RunShape;
+  #steps: readonly Step[] = [];
+  /** Of a pooled vector, before the steps. */
+  #pooled = 0;
 
-  constructor(ort: OnnxPackage, session: OnnxSession, tokenizer: TextTokenizer, setup: OnnxSetup, gate: Gate) {
+  constructor(ort: OnnxPackage, session: OnnxSession, setup: OnnxSetup, gate: Gate) {
     this.#ort = ort;
     this.#session = session;
-    this.#tokenizer = tokenizer;
     this.#setup = setup;
     this.#gate = gate;
     for (const name of session.inputNames) {
@@ -124,30 +137,44 @@ class OnnxEngine implements Engine {
           : `Expected only inputs among ${INPUTS.join(', ')} of ${setup.file} but it wants ${name}`,
       );
     }
-    this.#output = this.#chooseOutput();
+    this.#output = chooseOutput(session, setup);
+    refusePooling(setup, this.#output);
+    const { name, rank, why } = this.#output;
+    this.#shape = runShape(session, setup, rank === 2);
+    const { length = Number.POSITIVE_INFINITY, decisions } = this.#shape;
+    const maxLength = Math.min(setup.tokenizer.maxLength, length);
+    this.#tokenizer = new TextTokenizer({ ...setup.tokenizer, maxLength });
+    this.decisions.push(`output: ${name} of ${rank} axes (${why})`, ...decisions);
   }
 
   /** A run of one text tells the width, and that the model runs at all. */
   async measure(): Promise<void> {
     const { dims } = await this.#run([this.#tokenizer.encode('a').ids], 'document');
-    const wanted = this.#setup.pooling === 'none' || this.#setup.pooling === undefined ? 2 : 3;
-    if (dims.length !== wanted) {
+    const { name, rank, pooling } = this.#output;
+    if (dims.length !== rank) {
       throw new FunnelError(
         'UNSUPPORTED',
-        `Expected ${wanted} axes of output ${this.#output} for pooling ${this.#setup.pooling} but received ${dims.length}`,
+        `Expected ${rank} axes of output ${name} for pooling '${pooling}' but received ${dims.length}`,
       );
     }
-    this.width = dims[dims.length - 1]!;
+    this.#pooled = dims[dims.length - 1]!;
+    checkWidth(this.#output, this.#setup, this.#pooled);
+    if (this.#output.unfinished) {
+      const { steps, decisions } = await readSteps(this.#setup.steps ?? []);
+      this.#steps = steps;
+      this.decisions.push(...decisions);
+    }
+    this.width = this.#stepped(new Float64Array(this.#pooled)).length;
   }
 
   async embed({ texts, places, role, prefix, finish: rule }: EmbedTask, control: TaskControl): Promise<EmbedResult> {
     const { ids, truncated } = await this.#encode(texts, places, prefix, control);
     const vectors = new Float32Array(texts.length * rule.dim);
-    const row = new Float64Array(this.width);
+    const row = new Float64Array(this.#pooled);
     const lengths = ids.map(({ length }) => length);
     const skipped = this.#setup.promptLess && prefix !== '' ? this.#tokenizer.prefixLength(prefix) : 0;
     let done = 0;
-    for (const batch of batchesOf(lengths, this.#setup.batch)) {
+    for (const batch of batchesOf(lengths, this.#shape.limits, this.#shape.uniform)) {
       if (control.cancelled()) break;
       if (lengths[batch[batch.length - 1]!] === 0) continue; // no tokens at all: zeros
       const rows = Array.from(batch, (i) => ids[i]!);
@@ -157,9 +184,9 @@ class OnnxEngine implements Engine {
         if (rows[r]!.length === 0) continue;
         const used = dims.length === 3 ? rows[r]!.length : 1;
         const skip = dims.length === 3 ? Math.min(skipped, used) : 0;
-        pool(this.#setup.pooling ?? 'none', data, (r * length + skip) * this.width, used - skip, row);
+        pool(this.#output.pooling, data, (r * length + skip) * this.#pooled, used - skip, row);
         const at = batch[r]!;
-        if (!finish(row, rule, vectors, at * rule.dim)) throw notFinite(places[at]!);
+        if (!finish(this.#stepped(row), rule, vectors, at * rule.dim)) throw notFinite(places[at]!);
       }
       done += rows.length;
       control.progress(done, truncated);
@@ -173,6 +200,12 @@ class OnnxEngine implements Engine {
 
   close(): Promise<void> {
     return this.#session.release();
+  }
+
+  #stepped(row: Float64Array): Float64Array {
+    let stepped = row;
+    for (const step of this.#steps) stepped = step(stepped);
+    return stepped;
   }
 
   async #encode(texts: readonly string[], places: Uint32Array, prefix: string, control: TaskControl) {
@@ -191,13 +224,15 @@ class OnnxEngine implements Engine {
     return { ids, truncated };
   }
 
-  /** The chosen output for these texts, short ones filled up to the longest. */
+  /** The chosen output for these texts, short ones filled up to the longest, or as the graph wants it. */
   async #run(
     texts: readonly ArrayLike<number>[],
     role: Role,
   ): Promise<{ data: ArrayLike<number>; dims: readonly number[] }> {
-    const length = Math.max(1, ...texts.map((ids) => ids.length));
-    const dims = [texts.length, length];
+    const length = this.#shape.length ?? Math.max(1, ...texts.map((ids) => ids.length));
+    const count = this.#shape.rows ?? texts.length;
+    const dims = [count, length];
+    const { padId, firstPosition = 0 } = this.#setup;
     const feeds: Record<string, OnnxTensor> = {};
     for (const name of this.#session.inputNames) {
       if (name === TASK) {
@@ -207,13 +242,14 @@ class OnnxEngine implements Engine {
         continue;
       }
       feeds[name] = this.#tensor(name, dims, (values, step) => {
-        for (let r = 0; r < texts.length; r++)
-          fill(name, texts[r]!, values, r * length, length, step, this.#setup.padId);
+        for (let r = 0; r < count; r++)
+          fill(name, texts[r] ?? texts[0]!, values, r * length, length, step, padId, firstPosition);
       });
     }
     let output: OnnxTensor;
     try {
-      output = (await within(this.#gate, () => this.#session.run(feeds, [this.#output])))[this.#output]!;
+      const { name } = this.#output;
+      output = (await within(this.#gate, () => this.#session.run(feeds, [name])))[name]!;
     } catch (cause) {
       if (cause instanceof FunnelError) throw cause;
       throw new FunnelError('MODEL_FAILED', `onnxruntime failed on ${this.#setup.file}: ${cause}`, { cause });
@@ -238,26 +274,6 @@ class OnnxEngine implements Engine {
   #rankOf(input: string): number | undefined {
     return this.#session.inputMetadata?.find(({ name }) => name === input)?.shape?.length;
   }
-
-  #chooseOutput(): string {
-    const { outputNames, outputMetadata } = this.#session;
-    const { pooling, file } = this.#setup;
-    const known = (pooling === 'none' || pooling === undefined ? VECTORS : TOKENS).find((one) =>
-      outputNames.includes(one),
-    );
-    if (known !== undefined) return known;
-    const rank = pooling === 'none' ? 2 : 3;
-    const fits = outputMetadata?.find(({ shape }) => shape?.length === rank)?.name;
-    if (fits !== undefined && pooling !== undefined) return fits;
-    if (outputMetadata === undefined && pooling !== undefined) return outputNames[0]!;
-    throw new FunnelError(
-      pooling === undefined ? 'BAD_ARGUMENT' : 'UNSUPPORTED',
-      pooling === undefined
-        ? `Expected pooling ('mean', 'cls' or 'last') for ${file}, whose folder does not say it (1_Pooling/config.json) and ` +
-            `which has no output of one vector a text, but received undefined`
-        : `Expected an output of ${rank} axes of ${file} for pooling '${pooling}' but it has ${outputNames.join(', ')}`,
-    );
-  }
 }
 
 async function within<T>(gate: Gate, run: () => Promise<T>): Promise<T> {
@@ -278,11 +294,14 @@ function fill(
   length: number,
   step: number,
   padId: number,
+  firstPosition: number,
 ): void {
   if (name === 'token_type_ids') return; // all of a single text are 0
   for (let t = 0; t < length; t++) {
     const inside = t < ids.length;
-    const value = name === 'attention_mask' ? (inside ? 1 : 0) : name === 'position_ids' ? t : inside ? ids[t]! : padId;
+    let value = inside ? ids[t]! : padId;
+    if (name === 'attention_mask') value = inside ? 1 : 0;
+    else if (name === 'position_ids') value = firstPosition + t;
     values[(from + t) * step] = value;
   }
 }

@@ -55,7 +55,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
     : maxLengthOf(options, facts, preset);
   const texts = await readTokenizer(tokenizer, folder, isStatic, maxLength, options.strip ?? false, facts);
   const pooling = options.pooling ?? preset?.pooling ?? facts.pooling;
-  refuseOtherModules(facts, pooling, preset, model);
+  if (isStatic) refuseOtherModules(facts, pooling, preset, model);
   const prefixes = {
     query: options.prefixes?.query ?? preset?.prefixes.query ?? facts.prefixes.query ?? '',
     document: options.prefixes?.document ?? preset?.prefixes.document ?? facts.prefixes.document ?? '',
@@ -75,6 +75,16 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
         file: model,
         tokenizer: texts.setup,
         pooling,
+        poolingBy: options.pooling !== undefined ? 'caller' : preset === undefined ? 'folder' : 'preset',
+        output: options.output,
+        modelType: facts.modelType,
+        causal: facts.causal,
+        padTo: facts.padTo ?? texts.padTo,
+        wantedLength: options.maxLength,
+        firstPosition: facts.firstPosition,
+        widths: preset === undefined ? facts.widths : [],
+        poolingOfFolder: facts.pooling,
+        steps: facts.steps,
         threads: Math.floor(threads / engines),
         batch: {
           rows: options.batchSize ?? 32,
@@ -127,7 +137,12 @@ function maxLengthOf(options: EmbedderOptions, facts: FolderFacts, preset?: Pres
       `Expected at most ${facts.positions} tokens, the model's positions, for maxLength but received ${maxLength}`,
     );
   }
-  return maxLength ?? preset?.maxLength ?? facts.maxLength ?? facts.positions ?? Number.POSITIVE_INFINITY;
+  if (maxLength !== undefined) return maxLength;
+  const { positions = Number.POSITIVE_INFINITY } = facts;
+  const said = preset?.maxLength ?? facts.maxLength;
+  // Rotary positions go on behind those of the training; a table of them ends.
+  const beyond = facts.rotary && (preset !== undefined || facts.ownLength);
+  return beyond ? (said ?? positions) : Math.min(said ?? Number.POSITIVE_INFINITY, positions);
 }
 
 async function readTokenizer(
@@ -137,7 +152,13 @@ async function readTokenizer(
   maxLength: number,
   strip: boolean,
   { lowerCase }: FolderFacts,
-): Promise<{ setup: TokenizerSetup; padId: number; unknown: string | undefined; medianLength(): number }> {
+): Promise<{
+  setup: TokenizerSetup;
+  padId: number;
+  padTo: number | undefined;
+  unknown: string | undefined;
+  medianLength(): number;
+}> {
   const [json, config, modelConfig] = await Promise.all([
     readObject(file),
     readObject(path.join(folder, 'tokenizer_config.json')),
@@ -158,6 +179,7 @@ async function readTokenizer(
   return {
     setup: { json: settled === undefined ? json.text : JSON.stringify(settled.json), file, ...rules, ...said },
     padId: padTokenOf(json.value, config?.value),
+    padTo: fixedPaddingIn(json.value),
     unknown: typeof unknown === 'string' ? unknown : undefined,
     medianLength: () => medianLengthOf(json.value as unknown as TokenizerJson),
   };
@@ -184,6 +206,13 @@ async function readObject(file: string): Promise<{ text: string; value: Record<s
     throw expected('CORRUPT', 'an object', file, value);
   }
   return { text, value: value as Record<string, unknown> };
+}
+
+/** The length that tokenizer.json has texts filled up to. */
+function fixedPaddingIn(json: object): number | undefined {
+  const { padding } = json as { padding?: { strategy?: { Fixed?: unknown } } | null };
+  const length = padding?.strategy?.Fixed;
+  return Number.isInteger(length) && (length as number) > 0 ? (length as number) : undefined;
 }
 
 function padTokenOf(json: object, config: object | undefined): number {

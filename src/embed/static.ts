@@ -32,6 +32,7 @@ export function openStatic(setup: StaticSetup): Engine {
 
 class StaticEngine implements Engine {
   readonly width: number;
+  readonly decisions: readonly string[] = [];
   readonly #setup: StaticSetup;
   readonly #tokenizer: TextTokenizer;
   readonly #sum: Float64Array;

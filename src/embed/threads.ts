@@ -5,7 +5,15 @@
 import { Worker } from 'node:worker_threads';
 import { FunnelError } from '../errors.js';
 import { moduleFile } from '../places.js';
-import { type EmbedResult, type EmbedTask, type ErrorParts, errorOf, type TaskControl, wasClosed } from './engine.js';
+import {
+  type EmbedResult,
+  type EmbedTask,
+  type Engine,
+  type ErrorParts,
+  errorOf,
+  type TaskControl,
+  wasClosed,
+} from './engine.js';
 import { Gate } from './gate.js';
 import type { EngineSetup } from './open.js';
 import { loadOnnxruntime } from './packages.js';
@@ -22,9 +30,12 @@ export type ThreadJob =
 /** To a thread; `cancel` is shared memory that becomes 1. 'close': ends when what is at work has ended. */
 export type ThreadRequest = { id: number; job: ThreadJob; cancel: Int32Array } | 'close';
 
-/** From a thread. The first one tells the width of vectors. */
+/** As the engine says it. */
+export type Loaded = Pick<Engine, 'width' | 'decisions'>;
+
+/** From a thread. The first one says that the model is loaded. */
 export type ThreadReply =
-  | { width: number }
+  | Loaded
   | { id: number; progress: { done: number; truncated: number } }
   | { id: number; result: EmbedResult | Uint32Array }
   | { id: number | undefined; error: ErrorParts };
@@ -53,8 +64,8 @@ export class EmbedThreads {
     return workerFile() !== undefined;
   }
 
-  /** Starts one thread; the width of the model's vectors. */
-  width(): Promise<number> {
+  /** Starts one thread; what it says of the model. */
+  loaded(): Promise<Loaded> {
     return (this.#threads[0] ?? this.#start()).ready;
   }
 
@@ -98,14 +109,14 @@ export class EmbedThreads {
 }
 
 class EmbedThread {
-  /** The width of vectors, when the model is loaded. */
-  readonly ready: Promise<number>;
+  /** When the model is loaded. */
+  readonly ready: Promise<Loaded>;
   readonly #worker: Worker;
   readonly #gate = new Gate();
   readonly #pending = new Map<number, Pending>();
   readonly #onEnd: () => void;
   readonly #ended: Promise<void>;
-  #settle!: { ready(width: number): void; broken(error: unknown): void };
+  #settle!: { ready(loaded: Loaded): void; broken(error: unknown): void };
   #nextId = 0;
   #closing = false;
 
@@ -172,7 +183,7 @@ class EmbedThread {
 
   #receive(reply: ThreadReply): void {
     if ('width' in reply) {
-      this.#settle.ready(reply.width);
+      this.#settle.ready(reply);
       this.#rest();
       return;
     }

@@ -21,6 +21,11 @@ export interface EmbedderOptions {
   /** Which of the ONNX files to take where a folder has several. @default 'float32' */
   precision?: 'float32' | 'int8';
   pooling?: Pooling;
+  /**
+   * The output of an ONNX model that vectors are made of: one of two axes is taken as it is, one of three is pooled.
+   * @default sentence_embedding, or what `pooling` needs, by the names that exporters give; unknown names are refused
+   */
+  output?: string;
   /** Put before each text of that role. */
   prefixes?: Partial<Record<Role, string>>;
   /** The input task_id of each role, for a model with adapters. */
@@ -43,7 +48,12 @@ export interface EmbedderOptions {
   untrained?: boolean;
   /** Tokens of a text, special ones included; what is beyond is left out. */
   maxLength?: number;
-  /** Texts in one run of an ONNX model, at most. @default 32 */
+  /**
+   * Texts in one run of an ONNX model, at most. A quantised model takes its scales of the whole run, and any model may round
+   * otherwise there: with 1 a text has the same vector always, alone and among others.
+   *
+   * @default 32
+   */
   batchSize?: number;
   /** Tokens in one run, padding included, at most (a single longer text runs alone). @default 64 for each thread, at least 128 */
   batchTokens?: number;

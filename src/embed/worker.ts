@@ -9,7 +9,7 @@ import type { ThreadReply, ThreadRequest, ThreadSetup } from './threads.js';
 const setup = workerData as ThreadSetup;
 const engine = openEngine(setup.engine, new Gate(setup.gate));
 engine.then(
-  ({ width }) => send({ width }),
+  ({ width, decisions }) => send({ width, decisions }),
   (error) => send({ id: undefined, error: partsOf(error) }),
 );
 

@@ -114,7 +114,7 @@ export function staticFolder(): Folder {
 
 /** The files of tiny_onnx.py, with a tokenizer. */
 export async function onnxFolder(): Promise<Folder> {
-  const folder = new Folder().write({ 'tokenizer.json': tokenizerJson() });
+  const folder = new Folder().write({ 'tokenizer.json': tokenizerJson(), 'config.json': { model_type: 'bert' } });
   const run = spawnSync(await python(), [resolve('test/models/tiny_onnx.py'), folder.path], { encoding: 'utf8' });
   if (run.status !== 0) throw new Error(run.stderr);
   return folder;

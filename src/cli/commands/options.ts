@@ -157,7 +157,13 @@ export function addModel(command: Command): Command {
     .option('--model <name or path>', 'a preset, or the files of a model')
     .option('--preset <name>', 'with a path: the preset whose facts these files have')
     .option('--dim <dims>', 'cuts vectors to so many dims', integer('--dim', 1))
-    .option('--strip', 'leaves out blanks at both ends of texts, as sentence-transformers did until 5.3');
+    .option('--strip', 'leaves out blanks at both ends of texts, as sentence-transformers did until 5.3')
+    .option('--output <name>', 'of an ONNX model: the output that vectors are made of, where it has no known name')
+    .option(
+      '--batch-size <texts>',
+      'texts in one run of an ONNX model, at most; 1: a text has the same vector always, with quantised models too',
+      integer('--batch-size', 1, 2 ** 31 - 1),
+    );
 }
 
 export interface CommonOptions extends PlaceOptions {
@@ -165,4 +171,6 @@ export interface CommonOptions extends PlaceOptions {
   preset?: string;
   dim?: number;
   strip?: boolean;
+  output?: string;
+  batchSize?: number;
 }
