@@ -124,9 +124,9 @@ def fast_tokenizer(start, end, pad, normalizer=None):
     return tf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=pad, cls_token=start, sep_token=end, mask_token="[MASK]", unk_token="[UNK]")
 
 
-def gemma_tokenizer():
+def gemma_tokenizer(**more):
     vocab, merges = byte_fallback(["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"])
-    tokenizer = tf.GemmaTokenizer(vocab=vocab, merges=merges)
+    tokenizer = tf.GemmaTokenizer(vocab=vocab, merges=merges, **more)
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(single="<bos> $A <eos>", special_tokens=[("<bos>", 2), ("<eos>", 1)])
     return tokenizer
 
@@ -198,7 +198,7 @@ FAMILIES = {
     "eurobert": (lambda: fast_tokenizer("<|begin|>", "<|end|>", "<|pad|>"), eurobert, "mean", {}, {}),
     "bge-m3": (xlmr_tokenizer, xlmr, "cls", {}, {"export": "three"}),
     "clip": (clip_tokenizer, clip, None, {}, {"export": "text_embeds"}),
-    "siglip": (gemma_tokenizer, siglip, None, {}, {"export": "pooler_output"}),
+    "siglip": (lambda: gemma_tokenizer(padding_side="right"), siglip, None, {}, {"export": "pooler_output"}),
     "model2vec": (bert_tokenizer, None, "mean", {}, {}),
 }
 
