@@ -23,8 +23,6 @@ export interface OnnxSetup extends OutputWish, RunFacts {
   padId: number;
   /** Of the input task_id, by role; for a model that has it. */
   tasks?: Readonly<Record<Role, number>>;
-  /** Why the folder's pooling cannot be done here; the model must do it itself then. */
-  unpooled?: string;
   /** Leaves the tokens of a prefix out of pooling. */
   promptLess?: boolean;
   /** Of the input position_ids, where a text begins. @default 0 */
@@ -90,23 +88,15 @@ function refusalOf(file: string, cause: unknown): FunnelError {
   return new FunnelError('CORRUPT', message, { cause });
 }
 
-/** A pooling that is not done here, unless the model has done it; and one that leaves the prefix out, where the model pools. */
-function refusePooling({ file, pooling, poolingBy, unpooled, promptLess }: OnnxSetup, chosen: ChosenOutput): void {
-  if (poolingBy === 'caller') return; // who says it knows what the model does
-  const own = chosen.pooling === 'none';
-  if (unpooled !== undefined && pooling === undefined && !own) {
-    throw new FunnelError(
-      'UNSUPPORTED',
-      `Expected ${unpooled}: use a model file that pools itself, or say pooling ('mean', 'cls' or 'last') for ${file}`,
-    );
-  }
-  if (promptLess && own) {
-    throw new FunnelError(
-      'UNSUPPORTED',
-      `Expected pooling to be done here, since 1_Pooling/config.json says include_prompt: false, but ${file} pools itself: ` +
-        "pooling: 'none' takes its vectors, in which the prefix counts",
-    );
-  }
+/** Tokens of a prefix cannot be left out of what the graph has pooled. */
+function refusePooled({ file, poolingBy, promptLess }: OnnxSetup, { pooling }: ChosenOutput): void {
+  // A caller who says it knows what the model does.
+  if (!promptLess || poolingBy === 'caller' || pooling !== 'none') return;
+  throw new FunnelError(
+    'UNSUPPORTED',
+    `Expected pooling to be done here, since 1_Pooling/config.json says include_prompt: false, but ${file} pools itself: ` +
+      "pooling: 'none' takes its vectors, in which the prefix counts",
+  );
 }
 
 class OnnxEngine implements Engine {
@@ -138,7 +128,7 @@ class OnnxEngine implements Engine {
       );
     }
     this.#output = chooseOutput(session, setup);
-    refusePooling(setup, this.#output);
+    refusePooled(setup, this.#output);
     const { name, rank, why } = this.#output;
     this.#shape = runShape(session, setup, rank === 2);
     const { length = Number.POSITIVE_INFINITY, decisions } = this.#shape;

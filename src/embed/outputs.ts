@@ -12,6 +12,8 @@ export interface OutputWish {
   poolingBy?: 'caller' | 'preset' | 'folder';
   /** Of the folder, where a preset says 'none' of a graph that does not pool itself. */
   poolingOfFolder?: Pooling;
+  /** Why the folder's pooling cannot be done here; the graph must do it itself then. */
+  unpooled?: string;
   /** The output that the caller names. */
   output?: string;
   /** config.json's. */
@@ -129,7 +131,13 @@ function named(session: OnnxSession, wish: OutputWish, name: string): Omit<Chose
   );
 }
 
-function poolingWanted({ file }: OutputWish): FunnelError {
+function poolingWanted({ file, unpooled }: OutputWish): FunnelError {
+  if (unpooled !== undefined) {
+    return new FunnelError(
+      'UNSUPPORTED',
+      `Expected ${unpooled}: use a model file that pools itself, or say pooling ('mean', 'cls' or 'last') for ${file}`,
+    );
+  }
   return new FunnelError(
     'BAD_ARGUMENT',
     `Expected pooling ('mean', 'cls' or 'last') for ${file}, whose folder does not say it (1_Pooling/config.json) and ` +

@@ -12,6 +12,8 @@ export interface RunFacts {
   causal?: boolean;
   /** The length that the folder wants every text filled up to, for a graph that has no mask. */
   padTo?: number;
+  /** Whether the tokenizer puts padding before the text. */
+  padsLeft?: boolean;
   /** What the caller says. */
   wantedLength?: number;
   batch: BatchLimits;
@@ -39,7 +41,7 @@ const ENDS_BY_ID = /^clip(_text_model)?$/;
  * @throws FunnelError UNSUPPORTED, BAD_ARGUMENT
  */
 export function runShape(session: OnnxSession, facts: RunFacts, pools: boolean): RunShape {
-  const { file, modelType = '', causal = false, padTo, wantedLength, batch } = facts;
+  const { file, modelType = '', causal = false, padTo, padsLeft = false, wantedLength, batch } = facts;
   const [rows, length] = fixedSizes(session);
   const decisions: string[] = [];
   let filled = length;
@@ -58,6 +60,13 @@ export function runShape(session: OnnxSession, facts: RunFacts, pools: boolean):
       throw unmasked(file, `is ${length} tokens long`);
     filled = length ?? padTo;
     if (filled === undefined) throw unmasked(file, 'its folder says no fixed length');
+    if (padsLeft) {
+      throw new FunnelError(
+        'UNSUPPORTED',
+        `Expected padding behind the text (padding_side "right" in tokenizer_config.json) of ${file}, which has no input ` +
+          'attention_mask, but its tokenizer pads on the left: say padding_side there if that is wrong, or export the model with the mask',
+      );
+    }
     decisions.push(`padding: to ${filled} tokens always, as the folder says (the graph has no mask)`);
   } else if (modelType === '') {
     throw unmasked(file, 'its folder says neither model_type (config.json) nor a fixed length (tokenizer.json)');

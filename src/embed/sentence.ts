@@ -22,6 +22,8 @@ export interface SentenceFacts {
   pooling?: Pooling;
   /** Why the folder's pooling is not done here: an error where the model does not pool by itself. */
   unpooled?: string;
+  /** A prompt that encode_document() of sentence-transformers is said to take and, from a saved folder, does not (6.2.0). */
+  unreached?: string;
   /** false: tokens of the prefix are left out of pooling. */
   includePrompt: boolean;
   prefixes: Partial<Record<Role, string>>;
@@ -156,11 +158,13 @@ function poolingOf(config: Json | undefined): Pick<SentenceFacts, 'pooling' | 'u
 }
 
 /** The names that encode_query() and encode_document() look for, in their order. */
-function promptsOf(prompts: Json, byDefault: unknown): Pick<SentenceFacts, 'prefixes' | 'defaultPrompt'> {
+function promptsOf(prompts: Json, byDefault: unknown): Pick<SentenceFacts, 'prefixes' | 'defaultPrompt' | 'unreached'> {
   const prompt = (name: string) => (typeof prompts[name] === 'string' ? (prompts[name] as string) : undefined);
+  const unreached = prompt('document') === undefined ? ['passage', 'corpus'].find(prompt) : undefined;
   const fallback = typeof byDefault === 'string' ? prompt(byDefault) : undefined;
   return {
     prefixes: { query: prompt('query'), document: prompt('document') ?? prompt('passage') ?? prompt('corpus') },
+    ...(unreached !== undefined && { unreached }),
     ...(fallback && { defaultPrompt: { name: byDefault as string, text: fallback } }),
   };
 }

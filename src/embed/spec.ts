@@ -80,6 +80,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
         modelType: facts.modelType,
         causal: facts.causal,
         padTo: facts.padTo ?? texts.padTo,
+        padsLeft: texts.padsLeft,
         wantedLength: options.maxLength,
         firstPosition: facts.firstPosition,
         widths: preset === undefined ? facts.widths : [],
@@ -156,6 +157,7 @@ async function readTokenizer(
   setup: TokenizerSetup;
   padId: number;
   padTo: number | undefined;
+  padsLeft: boolean;
   unknown: string | undefined;
   medianLength(): number;
 }> {
@@ -180,6 +182,7 @@ async function readTokenizer(
     setup: { json: settled === undefined ? json.text : JSON.stringify(settled.json), file, ...rules, ...said },
     padId: padTokenOf(json.value, config?.value),
     padTo: fixedPaddingIn(json.value),
+    padsLeft: padsLeftIn(json.value, config?.value),
     unknown: typeof unknown === 'string' ? unknown : undefined,
     medianLength: () => medianLengthOf(json.value as unknown as TokenizerJson),
   };
@@ -206,6 +209,17 @@ async function readObject(file: string): Promise<{ text: string; value: Record<s
     throw expected('CORRUPT', 'an object', file, value);
   }
   return { text, value: value as Record<string, unknown> };
+}
+
+/** The class of Gemma's tokenizer pads there where the folder does not say, and does not write it down (transformers 5.24). */
+const PADS_LEFT = /^Gemma/;
+
+function padsLeftIn(json: object, config: object | undefined): boolean {
+  const { padding_side: side, tokenizer_class: name } = (config ?? {}) as Record<string, unknown>;
+  const { padding } = json as { padding?: { direction?: unknown } | null };
+  return (
+    String(side ?? padding?.direction ?? (PADS_LEFT.test(String(name)) ? 'left' : 'right')).toLowerCase() === 'left'
+  );
 }
 
 /** The length that tokenizer.json has texts filled up to. */
@@ -312,6 +326,12 @@ function warningsOf(
       `The folder of ${model} says ${what}, as exports by optimum do: many models want a prompt before queries or documents, and ` +
         'give other vectors without it. Copy 1_Pooling and config_sentence_transformers.json of the model into it, name a preset, ' +
         "or say pooling: 'mean' and prefixes: { query: '…', document: '…' } ({} where the model has none)",
+    );
+  }
+  if (sentence.unreached !== undefined && preset === undefined && options.prefixes?.document === undefined) {
+    warnings.push(
+      `The prompt "${sentence.unreached}" is put before documents, as the model's authors mean it; encode_document() of ` +
+        "sentence-transformers 5 and 6 puts nothing there: prefixes: { document: '' } does as it does",
     );
   }
   if (sentence.unknown.length > 0) {

@@ -104,7 +104,8 @@ describe('the name of an embedder', () => {
     const big = (middle: number) => Buffer.concat([longTable(middle), Buffer.alloc(8 << 20)]);
     writeFileSync(file, big(1));
     const files = { folder: made.path, model: file, tokenizer: path.join(made.path, 'tokenizer.json') };
-    const long = new Date(Date.now() - 3_600_000);
+    // Whole seconds, which every file system keeps as they are.
+    const long = new Date(Math.floor(Date.now() / 1000 - 3600) * 1000);
     utimesSync(file, long, long);
     const records = () => {
       try {

@@ -104,7 +104,14 @@ describe('prompts of a folder', () => {
     ] as const) {
       const embedder = await load({ [MODEL]: { prompts } });
       near(await embedder.embed(['one']), rows('[CLS]', word, 'one', '[SEP]'), JSON.stringify(prompts));
+      const isSaid = /encode_document\(\) of sentence-transformers .* puts nothing there/.test(
+        embedder.warnings.join(),
+      );
+      assert.equal(isSaid, !('document' in prompts));
     }
+    const bare = await load({ [MODEL]: { prompts: { corpus: 'five ' } } }, { prefixes: { document: '' } });
+    near(await bare.embed(['one']), rows('[CLS]', 'one', '[SEP]'));
+    assert.deepEqual(bare.warnings, []);
   });
 
   it('with a default for texts that have none are refused until it is said what they get', async () => {
