@@ -43,7 +43,9 @@ async function obey(order: Order): Promise<void> {
     try {
       const { open, ...options } = order;
       index = await IndexFiles.open(open, { maxFileBytes: 4096 + 300 * 16, durability: 'relaxed', ...options });
-      if (!options.readOnly) index.appendSync(appendRequest([['last', index.rows]]));
+      // Not appendSync(): after one, compactions commit synchronously too, and lmdb-js never lets go of a thread that is ended
+      // inside transactionSync(), since its cleaning up waits for the lock that the thread itself holds.
+      if (!options.readOnly) await index.append(appendRequest([['last', index.rows]]));
       tell({ is: 'open', rows: index.rows });
       if (!options.readOnly) void write(index);
     } catch (error) {
