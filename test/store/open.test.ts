@@ -121,4 +121,19 @@ describe('open() of an index with many rows', () => {
     }
     await index.close();
   });
+
+  it('follows writes beside a record that was damaged, without reading its file at each', async () => {
+    const index = await FunnelIndex.open(path, { autoOptimize: false });
+    const reader = await FunnelIndex.open(path, { readOnly: true });
+    await new Promise((resolve) => setTimeout(resolve, 1000)); // rows would be in memory
+    const vector = queries[2]!.map((value) => 3 * value);
+    await index.upsert([{ id: COUNT + 1, vector }]);
+    for (const one of [index, reader]) {
+      assert.equal((await one.get([COUNT + 1]))[0]!.id, COUNT + 1);
+      assert.equal((await one.query({ vector })).hits[0]!.id, COUNT + 1);
+      await assert.rejects(one.get([7], { withVector: true }), { code: 'CORRUPT', message: /row 7/ });
+    }
+    await reader.close();
+    await index.close();
+  });
 });
