@@ -202,6 +202,15 @@ class EmbeddedSource implements Source {
     }
   }
 
+  /** In slices, again where rows have died meanwhile, and in one go in the end: nothing dies then. */
+  private async whole<T>(begin: () => Sliced<Whole<T>>, signal: AbortSignal): Promise<T> {
+    for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+      const { value, isWhole } = await inSlices(begin(), () => signal.throwIfAborted());
+      if (isWhole) return value;
+    }
+    return atOnce(begin()).value;
+  }
+
   /** By the index's own head in one call, which evaluates each filter once. */
   headBatch(requests: readonly HeadRequest[]): Promise<HeadAnswer[]> {
     const [first] = requests;
@@ -322,13 +331,15 @@ class EmbeddedSource implements Source {
       checkPayloadSelection(request.withPayload);
       checkIds(request.ids);
       const began = performance.now();
-      const [read] = await this.ofOneMoment(async () => {
-        const { files } = partsOf(this.index);
-        const ordinals = request.ids.map((id) => files.ordinalOf(id)).filter((ordinal) => ordinal !== undefined);
-        return [await this.read(ordinals, request, signal)];
-      });
-      return { rows: read!.rows, ms: performance.now() - began };
+      const { rows } = await this.whole(() => this.fetched(request), signal);
+      return { rows, ms: performance.now() - began };
     });
+  }
+
+  private *fetched(request: FetchRequest): Sliced<Whole<Read>> {
+    const { files } = partsOf(this.index);
+    const ordinals = request.ids.map((id) => files.ordinalOf(id)).filter((ordinal) => ordinal !== undefined);
+    return yield* this.reading(ordinals, request);
   }
 
   /** In the order of insertion; a position is that of the next row. */
@@ -340,19 +351,24 @@ class EmbeddedSource implements Source {
       checkInteger(first, 0, 0xffff_ffff, 'after');
       const began = performance.now();
       const only = this.only({});
-      const some = only.node || only.rows ? (await this.passing(only, signal)).ordinals : undefined;
-      const [page] = await this.ofOneMoment(async () => {
-        const parts = partsOf(this.index);
-        const ordinals = some
-          ? Array.from(some.filter((ordinal) => ordinal >= first && parts.live.alive(ordinal)).subarray(0, limit))
-          : liveFrom(parts, first, limit);
-        const next = ordinals.length < limit ? undefined : String(ordinals.at(-1)! + 1);
-        const { value, isWhole } = await this.read(ordinals, request, signal);
-        return [{ value: { rows: value.rows, next }, isWhole }];
-      });
-      const { rows, next } = page!;
+      const { rows, next } = await this.whole(() => this.page(request, only, first, limit), signal);
       return { rows, next, ms: performance.now() - began };
     });
+  }
+
+  private *page(
+    request: ScanRequest,
+    only: Only,
+    first: number,
+    limit: number,
+  ): Sliced<Whole<Pick<ScanAnswer, 'rows' | 'next'>>> {
+    const some = only.node || only.rows ? yield* this.matched(only) : undefined;
+    const ordinals = some
+      ? Array.from(some.value.ordinals.filter((ordinal) => ordinal >= first).subarray(0, limit))
+      : liveFrom(partsOf(this.index), first, limit);
+    const next = ordinals.length < limit ? undefined : String(ordinals.at(-1)! + 1);
+    const { value, isWhole } = yield* this.reading(ordinals, request);
+    return { value: { rows: value.rows, next }, isWhole: isWhole && some?.isWhole !== false };
   }
 
   /** By the heads of another index, exactly. */
@@ -536,6 +552,7 @@ class EmbeddedSource implements Source {
     { withPayload = false, vectors: wanted = true }: Wanted,
   ): Sliced<Whole<Read>> {
     const { dim } = this.index;
+    const { staleReads } = partsOf(this.index).files;
     const select = payloadSelection(withPayload);
     const places: number[] = [];
     const ids: Id[] = [];
@@ -561,7 +578,8 @@ class EmbeddedSource implements Source {
       ids,
       payloads: withPayload === false ? undefined : payloads,
     };
-    return { value: { places, rows }, isWhole: places.length === ordinals.length };
+    const isWhole = places.length === ordinals.length && partsOf(this.index).files.staleReads === staleReads;
+    return { value: { places, rows }, isWhole };
   }
 
   /** The filters of the source and of a request. @throws FunnelError BAD_ARGUMENT, BAD_ID */
@@ -577,18 +595,23 @@ class EmbeddedSource implements Source {
   }
 
   /** Live rows, ascending. */
-  private async passing({ node, rows }: Only, signal: AbortSignal): Promise<Passing> {
+  private passing(only: Only, signal: AbortSignal): Promise<Passing> {
+    return this.whole(() => this.matched(only), signal);
+  }
+
+  /** Where rows die meanwhile, rows of the same ids may stand in their place, which were not looked at. */
+  private *matched({ node, rows }: Only): Sliced<Whole<Passing>> {
     const parts = partsOf(this.index);
-    if (node === undefined) return { ordinals: listOf(matching(rows ?? {}, parts.files)) };
+    if (node === undefined) return { value: { ordinals: listOf(matching(rows ?? {}, parts.files)) }, isWhole: true };
     const { staleReads } = parts.files;
-    let matched = await inSlices(evaluate({ node }, parts), () => signal.throwIfAborted());
+    const { deaths } = parts.live;
+    const { rows: set, work } = yield* evaluate({ node }, parts);
     const { files, live } = partsOf(this.index);
-    if (files.staleReads !== staleReads) matched = atOnce(evaluate({ node }, partsOf(this.index)));
-    const { rows: set, work } = matched;
     const list = listOf(set).filter(live.alive);
     const other = rows && new Set(listOf(matching(rows, files)));
     const ordinals = other ? list.filter((ordinal) => other.has(ordinal)) : list;
-    return { ordinals, filtered: { ...work, matched: ordinals.length, plan: 'rows', cached: false } };
+    const filtered: FilterStats = { ...work, matched: ordinals.length, plan: 'rows', cached: false };
+    return { value: { ordinals, filtered }, isWhole: live.deaths === deaths && files.staleReads === staleReads };
   }
 
   private guarded<T>(

@@ -89,6 +89,8 @@ export class FunnelIndex<Payload = any> {
   readonly #upkeep: Upkeep;
   #madeByExample: ByExample | undefined;
   #warming: Promise<void> = Promise.resolve();
+  /** Of the files, which have more than is in memory. */
+  #isBehind = false;
   #closing: Promise<void> | undefined;
   #closed = false;
 
@@ -840,9 +842,11 @@ export class FunnelIndex<Payload = any> {
   /** Of a readOnly index: what its writer has committed since. */
   #follow(): void {
     this.#checkOpen();
-    if (!this.#files.readOnly || !this.#files.refresh()) return;
+    if (!this.#files.readOnly || !(this.#files.refresh() || this.#isBehind)) return;
+    this.#isBehind = true; // until all of it is done, whatever throws
     this.#live.reload();
     this.#indexes.follow();
+    this.#isBehind = false;
   }
 
   get #uncoded(): IndexStats['uncoded'] {

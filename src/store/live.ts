@@ -33,6 +33,8 @@ export class Live {
   #retired: { segment: Segment; version: number }[] = [];
   /** Row files whose records warm() is to bring into memory. */
   readonly #cold = new Set<string>();
+  /** Those that it could not read: every write would read them again. */
+  readonly #unreadable = new Set<string>();
 
   constructor(
     readonly files: IndexFiles,
@@ -124,7 +126,9 @@ export class Live {
       try {
         const image = images.find((one) => one.path === path && one.isComing);
         const records = image !== undefined ? yield* this.#recordsOf(image, isOpen) : undefined;
-        if (isOpen()) this.#warmed(path, image?.count ?? 0, records);
+        if (!isOpen()) return;
+        if (image !== undefined && records === undefined) this.#unreadable.add(path);
+        this.#warmed(path, image?.count ?? 0, records);
       } finally {
         done();
       }
@@ -369,6 +373,7 @@ export class Live {
       return { ...plain, records: file.bytes.subarray(headerBytes) };
     }
     if (needed > budget && this.files.path !== ':memory:') return { ...plain, records: undefined };
+    if (this.#unreadable.has(path)) return { ...plain, records: undefined };
     if (this.#cold.has(path)) return { ...plain, records: undefined, isComing: true };
     const isTooMuch = old !== undefined && old.count * stride > 1.1 * budget; // more than may stay
     if (old?.records !== undefined && old.records.length >= needed && !isTooMuch) {

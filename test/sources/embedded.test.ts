@@ -155,6 +155,44 @@ describe('embeddedSource()', () => {
     await rejects(source.head({ vector, candidates: 5 }), 'CLOSED', /open index/);
   });
 
+  it('fetches, lists and counts every row while rows are replaced all the time', async () => {
+    const count = 12_000;
+    const index = await FunnelIndex.create(':memory:', { dim: 64, autoOptimize: false });
+    const points = Array.from({ length: count }, (_, i) => {
+      return { id: i, vector: new Float32Array(64).fill(1 + i / count), payload: { kind: 'row' } };
+    });
+    await index.upsert(points);
+    const ids = points.map(({ id }) => id);
+    const conditions = { must: [{ key: 'kind', match: { value: 'row' } }] };
+    const source = embeddedSource(index);
+    const lists = [
+      source,
+      embeddedSource(index, { nativeFilter: conditions }),
+      embeddedSource(index, { nativeFilter: { ids } }),
+    ];
+    let isOver = false;
+    const replacing = (async () => {
+      for (let turn = 0; !isOver; turn++) {
+        await index.upsert(points.filter(({ id }) => id % 200 === turn % 200));
+        await new Promise(setImmediate);
+      }
+    })();
+    try {
+      for (let round = 0; round < 3; round++) {
+        assert.equal((await source.fetch({ ids, withPayload: true })).rows.ids.length, count);
+        assert.equal(await lists[1]!.count!({}), count);
+        for (const list of lists) {
+          const { rows, next } = await list.scan({ limit: count + 1, withPayload: true });
+          assert.equal(new Set(rows.ids as number[]).size, count);
+          assert.equal(next, undefined);
+        }
+      }
+    } finally {
+      isOver = true;
+      await replacing;
+      await index.close();
+    }
+  });
   it('does not show rows that are deleted, whichever head finds them', async () => {
     const { index } = await make(500);
     await index.optimize();

@@ -76,7 +76,7 @@ describe('open() of an index with many rows', () => {
   }
 
   it('takes rows that are written and deleted meanwhile', async () => {
-    const index = await FunnelIndex.open(path, { autoOptimize: false });
+    const index = await FunnelIndex.open(path, { autoOptimize: false, durability: 'relaxed' });
     await index.upsert([{ id: COUNT, vector: queries[0]! }]);
     await index.delete([3, 4]);
     assert.ok(index.stats().resident.rows < COUNT * ROW_BYTES, 'nothing came meanwhile');
@@ -119,6 +119,38 @@ describe('open() of an index with many rows', () => {
       assert.equal((await index.query({ vector: queries[1]! })).hits.length, 10);
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
+    await index.close();
+  });
+
+  it('follows writes beside a record that was damaged, without reading its file at each', async () => {
+    const index = await FunnelIndex.open(path, { autoOptimize: false });
+    const reader = await FunnelIndex.open(path, { readOnly: true });
+    await new Promise((resolve) => setTimeout(resolve, 1000)); // rows would be in memory
+    const vector = queries[2]!.map((value) => 3 * value);
+    await index.upsert([{ id: COUNT + 1, vector }]);
+    for (const one of [index, reader]) {
+      assert.equal((await one.get([COUNT + 1]))[0]!.id, COUNT + 1);
+      assert.equal((await one.query({ vector })).hits[0]!.id, COUNT + 1);
+      await assert.rejects(one.get([7], { withVector: true }), { code: 'CORRUPT', message: /row 7/ });
+    }
+    await reader.close();
+    await index.close();
+  });
+
+  it('says at every call, not at the first alone, that a reader cannot follow', async () => {
+    const own = join(folder, 'behind');
+    const index = await FunnelIndex.create(own, { dim: DIM, autoOptimize: false });
+    await index.upsert([{ id: 1, vector: queries[0]! }]);
+    const reader = FunnelIndex.openSync(own, { readOnly: true });
+    await index.upsert([{ id: 2, vector: queries[1]! }]);
+    const fd = openSync(join(own, readdirSync(own).find((name) => name.startsWith('rows-'))!), 'r+');
+    writeSync(fd, Buffer.from([1, 2, 3]), 0, 3, 4096 + ROW_BYTES);
+    closeSync(fd);
+    for (let i = 0; i < 3; i++) {
+      await assert.rejects(reader.query({ vector: queries[1]! }), { code: 'CORRUPT', message: /row 1 / });
+      assert.throws(() => reader.count, { code: 'CORRUPT', message: /row 1 / });
+    }
+    await reader.close();
     await index.close();
   });
 });
