@@ -55,7 +55,10 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
     : maxLengthOf(options, facts, preset);
   const texts = await readTokenizer(tokenizer, folder, isStatic, maxLength, options.strip ?? false, facts);
   const pooling = options.pooling ?? preset?.pooling ?? facts.pooling;
-  if (isStatic) refuseOtherModules(facts, pooling, preset, model);
+  if (isStatic) {
+    refuseOfGraphs(options, model);
+    refuseOtherModules(facts, pooling, preset, model);
+  }
   const prefixes = {
     query: options.prefixes?.query ?? preset?.prefixes.query ?? facts.prefixes.query ?? '',
     document: options.prefixes?.document ?? preset?.prefixes.document ?? facts.prefixes.document ?? '',
@@ -271,6 +274,21 @@ function refuseOtherModules(facts: FolderFacts, pooling: unknown, preset: Preset
   );
 }
 
+/** A static model has no outputs, and a text is the mean of its tokens: these options would be passed over. */
+function refuseOfGraphs({ output, pooling }: EmbedderOptions, model: string): void {
+  if (output !== undefined) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected an ONNX model beside output ${JSON.stringify(output)} but received ${model}, a static one: leave output out`,
+    );
+  }
+  if (pooling === undefined || pooling === 'mean' || pooling === 'none') return;
+  throw new FunnelError(
+    'BAD_ARGUMENT',
+    `Expected 'mean' for pooling of ${model}, a static model, but received ${JSON.stringify(pooling)}: leave pooling out`,
+  );
+}
+
 /** What sentence-transformers would do with these files and is not done here. */
 function refuseKeys({ sentence }: FolderFacts, folder: string): void {
   if (sentence.refused.length === 0) return;
@@ -405,7 +423,7 @@ function decisionsOf({
     `precision: ${options.precision ?? 'float32'} was asked for, ${model.split(/[\\/]/).pop()} was found`,
   ];
   if (setup.kind === 'onnx') {
-    decisions.push(`padding: token ${setup.padId}, masked`);
+    decisions.push(`padding token: ${setup.padId}`);
     if (setup.promptLess) decisions.push('prompts are left out of pooling (include_prompt: false)');
     decisions.push(`threads: ${setup.threads} for each session`);
   }

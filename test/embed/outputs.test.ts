@@ -174,6 +174,7 @@ describe('a graph without a mask', { skip: missing ?? false }, () => {
       near(all.subarray(i * WIDTH, (i + 1) * WIDTH), rowOf(top));
     }
     assert.match(clip.decisions.join('\n'), /^padding: behind the text/m);
+    assert.equal(clip.decisions.filter((one) => one.startsWith('padding: ')).length, 1, 'once');
     const both = { model_type: 'qwen2', is_causal: false };
     assert.match(
       (await load(folderOf('leaky.onnx', { ...MEAN, 'config.json': both }))).decisions.join('\n'),
