@@ -93,6 +93,8 @@ describe('the output of a graph', { skip: missing ?? false }, () => {
       const embedder = await load(folderOf(graph, { ...HIDDEN, ...MEAN, 'modules.json': modules }));
       assert.equal(embedder.dim, dim);
       assert.match(embedder.decisions.join('\n'), /output: sentence_embedding/);
+      assert.match(embedder.decisions.join('\n'), /^pooling: by the model itself$/m);
+      assert.doesNotMatch(embedder.decisions.join('\n'), /^pooling: mean/m);
       if (dim === WIDTH) near(await embedder.embed(['one two']), sumOf('one two'));
     }
     // A caller who wants tokens pooled gets that, and no step behind it is left out.
