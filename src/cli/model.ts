@@ -99,14 +99,19 @@ export function isModelOf(name: string, embedder: Pick<TextEmbedder, 'name' | 'f
  * @throws FunnelError BAD_ARGUMENT: a store made by runs of one text is to be filled by others
  */
 export function asBefore(given: ModelSpec, state: ModelState | undefined, label: string): ModelSpec {
-  const { output, batchSize } = state?.spec ?? {};
+  const { strip, output, batchSize } = state?.spec ?? {};
   if (batchSize === 1 && given.batchSize !== undefined && given.batchSize !== 1) {
     throw new FunnelError(
       'BAD_ARGUMENT',
       `Expected --batch-size 1, as ${label} was made with, but received ${given.batchSize}: leave it out, or --restart`,
     );
   }
-  return { ...(output !== undefined && { output }), ...(batchSize !== undefined && { batchSize }), ...given };
+  return {
+    ...(strip && { strip }), // one choice of a collection, for all its texts
+    ...(output !== undefined && { output }),
+    ...(batchSize !== undefined && { batchSize }),
+    ...given,
+  };
 }
 
 /**
@@ -126,11 +131,9 @@ export async function modelFor(
     const why = `nobody knows which model made the vectors of ${label}`;
     throw new FunnelError('BAD_ARGUMENT', `Expected --model with a query text, or --vector: ${why}`);
   }
-  const kept = state && {
-    ...(spec.dim === undefined && { dim: state.dim }),
-    ...(state.spec.strip && { strip: true }), // one choice of a collection, for all its texts
-  };
-  const embedder = await load({ ...kept, ...spec });
+  // The cut that was asked for, and not the dims that came out: a folder's own cut (truncate_dim) follows another rule.
+  const dim = spec.dim ?? state?.spec.dim;
+  const embedder = await load({ ...spec, ...(dim !== undefined && { dim }) });
   if (state !== undefined && !isModelOf(state.name, embedder, label)) {
     await embedder.close();
     throw new FunnelError(

@@ -3,7 +3,7 @@ import { access, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { FunnelError } from '../errors.js';
 import type { Preset } from './presets.js';
-import { type SentenceFacts, sentenceFacts } from './sentence.js';
+import { OLDER_CONFIGURATIONS, type SentenceFacts, sentenceFacts } from './sentence.js';
 import type { EmbedderOptions, Pooling, Role } from './types.js';
 
 export interface ModelFiles {
@@ -123,7 +123,7 @@ export async function readFacts(folder: string): Promise<FolderFacts> {
     pooling: sentence.pooling,
     sentence,
     says: { pooling: pooling !== undefined, prompts: prompts !== undefined },
-    modules: (kinds ?? []).map((one) => one.path).filter((at) => at !== ''),
+    modules: (kinds ?? [{ path: '1_Pooling' }]).map((one) => one.path).filter((at) => at !== ''),
     normalise: kinds === undefined ? flag((config as Json)?.['normalize']) : normalisesLast(kinds),
     steps: stepsOf(kinds ?? [], folder),
     otherModules: (kinds ?? []).map(({ kind }) => kind).filter((kind) => !KNOWN_MODULES.includes(kind)),
@@ -239,9 +239,8 @@ function modulesOf(modules: unknown): { kind: string; path: string }[] | undefin
 
 /** Names that the configuration of the transformer had in older versions, and the folder that it was in. */
 async function olderConfig(folder: string, transformer: string): Promise<unknown> {
-  const kinds = ['bert', 'roberta', 'distilbert', 'camembert', 'albert', 'xlm-roberta', 'xlnet'];
-  for (const kind of kinds) {
-    const value = await valueIn(path.join(folder, transformer, `sentence_${kind}_config.json`));
+  for (const name of OLDER_CONFIGURATIONS) {
+    const value = await valueIn(path.join(folder, transformer, name));
     if (value !== undefined) return value;
   }
   return undefined;

@@ -8,13 +8,14 @@ import { mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile }
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { FunnelError } from '../errors.js';
+import { OLDER_CONFIGURATIONS } from './sentence.js';
 
 /** Files of a folder that decide how a text becomes tokens and tokens become a vector. */
 const CONFIGURATIONS = [
   'config.json',
   'modules.json',
   'config_sentence_transformers.json',
-  'sentence_bert_config.json',
+  ...OLDER_CONFIGURATIONS,
   'tokenizer_config.json',
   'special_tokens_map.json',
   'added_tokens.json',

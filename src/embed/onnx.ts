@@ -27,6 +27,8 @@ export interface OnnxSetup extends OutputWish, RunFacts {
   promptLess?: boolean;
   /** Of the input position_ids, where a text begins. @default 0 */
   firstPosition?: number;
+  /** Who said `pooling`, for people. */
+  poolingWhy?: string;
   /** Modules between pooling and the last Normalize. */
   steps?: readonly Module[];
 }
@@ -129,12 +131,19 @@ class OnnxEngine implements Engine {
     }
     this.#output = chooseOutput(session, setup);
     refusePooled(setup, this.#output);
-    const { name, rank, why } = this.#output;
+    const { name, rank, why, pooling } = this.#output;
     this.#shape = runShape(session, setup, rank === 2);
     const { length = Number.POSITIVE_INFINITY, decisions } = this.#shape;
     const maxLength = Math.min(setup.tokenizer.maxLength, length);
     this.#tokenizer = new TextTokenizer({ ...setup.tokenizer, maxLength });
-    this.decisions.push(`output: ${name} of ${rank} axes (${why})`, ...decisions);
+    const { poolingWhy = why } = setup;
+    this.decisions.push(
+      `output: ${name} of ${rank} axes (${why})`,
+      pooling === 'none'
+        ? 'pooling: by the model itself'
+        : `pooling: ${pooling} (${pooling === setup.pooling ? poolingWhy : why})`,
+      ...decisions,
+    );
   }
 
   /** A run of one text tells the width, and that the model runs at all. */

@@ -7,6 +7,17 @@ import type { Pooling, Role } from './types.js';
 
 type Json = Record<string, unknown>;
 
+/** Names that sentence_bert_config.json had in older versions, which Python reads in this order. */
+export const OLDER_CONFIGURATIONS = [
+  'bert',
+  'roberta',
+  'distilbert',
+  'camembert',
+  'albert',
+  'xlm-roberta',
+  'xlnet',
+].map((kind) => `sentence_${kind}_config.json`);
+
 export interface SentenceFiles {
   /** config_sentence_transformers.json. */
   model: unknown;

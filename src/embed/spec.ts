@@ -55,7 +55,10 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
     : maxLengthOf(options, facts, preset);
   const texts = await readTokenizer(tokenizer, folder, isStatic, maxLength, options.strip ?? false, facts);
   const pooling = options.pooling ?? preset?.pooling ?? facts.pooling;
-  if (isStatic) refuseOtherModules(facts, pooling, preset, model);
+  if (isStatic) {
+    refuseOfGraphs(options, model);
+    refuseOtherModules(facts, pooling, preset, model);
+  }
   const prefixes = {
     query: options.prefixes?.query ?? preset?.prefixes.query ?? facts.prefixes.query ?? '',
     document: options.prefixes?.document ?? preset?.prefixes.document ?? facts.prefixes.document ?? '',
@@ -75,6 +78,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
         file: model,
         tokenizer: texts.setup,
         pooling,
+        poolingWhy: sourceOf(preset, options.pooling, preset?.pooling, facts.pooling),
         poolingBy: options.pooling !== undefined ? 'caller' : preset === undefined ? 'folder' : 'preset',
         output: options.output,
         modelType: facts.modelType,
@@ -271,6 +275,21 @@ function refuseOtherModules(facts: FolderFacts, pooling: unknown, preset: Preset
   );
 }
 
+/** A static model has no outputs, and a text is the mean of its tokens: these options would be passed over. */
+function refuseOfGraphs({ output, pooling }: EmbedderOptions, model: string): void {
+  if (output !== undefined) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected an ONNX model beside output ${JSON.stringify(output)} but received ${model}, a static one: leave output out`,
+    );
+  }
+  if (pooling === undefined || pooling === 'mean' || pooling === 'none') return;
+  throw new FunnelError(
+    'BAD_ARGUMENT',
+    `Expected 'mean' for pooling of ${model}, a static model, but received ${JSON.stringify(pooling)}: leave pooling out`,
+  );
+}
+
 /** What sentence-transformers would do with these files and is not done here. */
 function refuseKeys({ sentence }: FolderFacts, folder: string): void {
   if (sentence.refused.length === 0) return;
@@ -354,6 +373,18 @@ interface Decided {
   layerNorm: boolean;
 }
 
+/** Who said it; undefined: nobody. */
+function sourceOf(
+  preset: Preset | undefined,
+  given: unknown,
+  ofPreset: unknown,
+  ofFolder: unknown,
+): string | undefined {
+  if (given !== undefined) return 'the caller says so';
+  if (preset !== undefined && ofPreset !== undefined) return `preset ${preset.name}`;
+  return ofFolder === undefined ? undefined : 'the folder says so';
+}
+
 /** What was decided, and who said it. */
 function decisionsOf({
   options,
@@ -366,21 +397,14 @@ function decisionsOf({
   normalise,
   layerNorm,
 }: Decided): string[] {
-  const says = (given: unknown, ofPreset: unknown, ofFolder: unknown, otherwise: string): string => {
-    if (given !== undefined) return 'the caller says so';
-    if (preset !== undefined && ofPreset !== undefined) return `preset ${preset.name}`;
-    return ofFolder === undefined ? otherwise : 'the folder says so';
-  };
+  const says = (given: unknown, ofPreset: unknown, ofFolder: unknown, otherwise: string): string =>
+    sourceOf(preset, given, ofPreset, ofFolder) ?? otherwise;
   const { sentence } = facts;
-  const length = setup.tokenizer.maxLength;
+  const { maxLength: length, maxCharacters, strip } = setup.tokenizer;
   const decisions = [
     `model: ${model}${options.model === undefined ? '' : ', the caller says so'}`,
     `tokenizer: ${tokenizer}`,
-    `pooling: ${poolingIn(setup)} (${
-      setup.kind === 'static'
-        ? 'static model'
-        : says(options.pooling, preset?.pooling, facts.pooling, 'nobody says another, so the model must do it')
-    })`,
+    ...(setup.kind === 'static' ? ['pooling: mean (static model)'] : []), // a graph's is known when it is loaded
     ...(['query', 'document'] as const).map(
       (role) =>
         `prompt of ${role === 'query' ? 'queries' : 'documents'}: ${JSON.stringify(prefixes[role])} (${says(
@@ -393,8 +417,8 @@ function decisionsOf({
     `limit: ${Number.isFinite(length) ? `${length} tokens` : 'none'} (${says(
       options.maxLength,
       preset?.maxLength,
-      facts.maxLength ?? facts.positions,
-      'nobody says one',
+      maxCharacters === undefined ? (facts.maxLength ?? facts.positions) : undefined,
+      maxCharacters === undefined ? 'nobody says one' : 'max_length of config.json, 512 where it is silent',
     )}), cut off ${setup.tokenizer.truncationSide === 'left' ? 'before the text (truncation_side: left)' : 'behind the text'}`,
     `normalised: ${layerNorm ? 'layer_norm, then ' : ''}${normalise ? 'length 1' : 'no'} (${says(
       options.normalise,
@@ -404,8 +428,12 @@ function decisionsOf({
     )})`,
     `precision: ${options.precision ?? 'float32'} was asked for, ${model.split(/[\\/]/).pop()} was found`,
   ];
+  if (strip) decisions.push('blanks at both ends of texts: left out (strip, the caller says so)');
+  if (maxCharacters !== undefined && Number.isFinite(maxCharacters)) {
+    decisions.push(`characters: ${maxCharacters} of a text are read, as model2vec does`);
+  }
   if (setup.kind === 'onnx') {
-    decisions.push(`padding: token ${setup.padId}, masked`);
+    decisions.push(`padding token: ${setup.padId}`);
     if (setup.promptLess) decisions.push('prompts are left out of pooling (include_prompt: false)');
     decisions.push(`threads: ${setup.threads} for each session`);
   }
@@ -415,8 +443,4 @@ function decisionsOf({
     );
   }
   return [...decisions, ...(setup.tokenizer.decisions ?? []).map((decision) => `tokenizer: ${decision}`)];
-}
-
-function poolingIn(setup: EngineSetup): string {
-  return setup.kind === 'static' ? 'mean' : (setup.pooling ?? 'none');
 }

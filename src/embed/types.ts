@@ -20,6 +20,7 @@ export interface EmbedderOptions {
   tokenizer?: string;
   /** Which of the ONNX files to take where a folder has several. @default 'float32' */
   precision?: 'float32' | 'int8';
+  /** A static model has 'mean' alone. @default what preset or folder say */
   pooling?: Pooling;
   /**
    * The output of an ONNX model that vectors are made of: one of two axes is taken as it is, one of three is pooled.
@@ -40,7 +41,7 @@ export interface EmbedderOptions {
   normalise?: boolean;
   /** Whether mean and variance of all dims are taken out, before the cut. */
   layerNorm?: boolean;
-  /** The prefix of the model's dims that vectors have. @default all */
+  /** The prefix of the model's dims that vectors have. @default all, or the folder's truncate_dim, cut after normalising */
   dim?: number;
   /** The dims that the model was trained to be cut to, where no preset knows them. */
   matryoshkaDims?: readonly number[];

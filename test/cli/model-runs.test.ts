@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
+import { Embedder } from 'funnelvec/embed';
 import type { LoadEmbedder, ModelSpec } from '#dist/cli/model.js';
+import { staticFolder } from '../embed/tiny.js';
 import { done, fails } from './command.js';
 import { fakeLoader } from './fake-embedder.js';
 import { films, jsonl, tempFolder } from './files.js';
@@ -33,4 +35,22 @@ it('--batch-size and --output of ingest hold for the store from then on', async 
   await fails(2, /--model beside --batch-size/, [...search, '--batch-size', '1']);
   await fails(2, /--model beside --output/, [...search, '--output', 'x']);
   await fails(2, /--batch-size/, [...into(first), '--batch-size', '0']);
+});
+
+it('a store of a folder with truncate_dim, and of one whose texts were stripped, is searched and filled by the same command', async () => {
+  const made = staticFolder().write({ 'config_sentence_transformers.json': { prompts: {}, truncate_dim: 4 } });
+  const load: LoadEmbedder = (spec) => Embedder.load(spec);
+  try {
+    const store = path('cut');
+    const into = (file: string) => ['ingest', file, '--text', 'text', '--model', made.path, '--to', store];
+    await done([...into(first), '--strip'], { load });
+    const state = JSON.parse(readFileSync(path('cut/funnelvec.json'), 'utf8'));
+    assert.equal(state.dim, 4);
+    assert.match(state.embedder.name, /strip, cut last\)$/);
+    await done(['search', 'one two', '--store', store, '--limit', '1'], { load });
+    await done(['search', 'one two', '--store', store, '--limit', '1', '--model', made.path], { load });
+    await done(into(second), { load }); // strip is kept
+  } finally {
+    made.remove();
+  }
 });

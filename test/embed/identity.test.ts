@@ -74,6 +74,19 @@ describe('the name of an embedder', () => {
     assert.notEqual((await namesOf(made.path, { maxLength: 5 })).name, name);
   });
 
+  it('covers 1_Pooling without modules.json, and older names of the transformer’s configuration', async () => {
+    const seen = new Set<string>();
+    const changes: Record<string, string>[] = [
+      {},
+      { '1_Pooling/config.json': '{"pooling_mode": "mean"}' },
+      { '1_Pooling/config.json': '{"pooling_mode": "mean", "include_prompt": false}' },
+      { 'sentence_roberta_config.json': '{"max_seq_length": 7}' },
+      { 'sentence_roberta_config.json': '{"max_seq_length": 5}' },
+    ];
+    for (const files of changes) seen.add((await namesOf(folder().write(files).path)).name);
+    assert.equal(seen.size, changes.length);
+  });
+
   it('covers modules, and weights that an ONNX file keeps in others', async () => {
     const made = folder();
     const location = (name: string) => `\x0a\x08location\x12${String.fromCharCode(name.length)}${name}`;

@@ -322,6 +322,14 @@ describe('a text that a tokenizer cannot do', () => {
   });
 });
 
+describe('a static model', () => {
+  it('refuses an output and a pooling that it does not have', async () => {
+    await assert.rejects(load({ output: 'last_hidden_state' }), { code: 'BAD_ARGUMENT', message: /ONNX.*output/ });
+    await assert.rejects(load({ pooling: 'cls' }), { code: 'BAD_ARGUMENT', message: /mean.*"cls"/ });
+    await load({ pooling: 'mean' });
+  });
+});
+
 describe('strip', () => {
   it('leaves blanks at the ends of a text out, and stands in the name', async () => {
     const split = { type: 'Split', pattern: { String: ' ' }, behavior: 'Isolated', invert: false };

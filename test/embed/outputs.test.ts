@@ -93,6 +93,8 @@ describe('the output of a graph', { skip: missing ?? false }, () => {
       const embedder = await load(folderOf(graph, { ...HIDDEN, ...MEAN, 'modules.json': modules }));
       assert.equal(embedder.dim, dim);
       assert.match(embedder.decisions.join('\n'), /output: sentence_embedding/);
+      assert.match(embedder.decisions.join('\n'), /^pooling: by the model itself$/m);
+      assert.doesNotMatch(embedder.decisions.join('\n'), /^pooling: mean/m);
       if (dim === WIDTH) near(await embedder.embed(['one two']), sumOf('one two'));
     }
     // A caller who wants tokens pooled gets that, and no step behind it is left out.
@@ -174,6 +176,7 @@ describe('a graph without a mask', { skip: missing ?? false }, () => {
       near(all.subarray(i * WIDTH, (i + 1) * WIDTH), rowOf(top));
     }
     assert.match(clip.decisions.join('\n'), /^padding: behind the text/m);
+    assert.equal(clip.decisions.filter((one) => one.startsWith('padding: ')).length, 1, 'once');
     const both = { model_type: 'qwen2', is_causal: false };
     assert.match(
       (await load(folderOf('leaky.onnx', { ...MEAN, 'config.json': both }))).decisions.join('\n'),
