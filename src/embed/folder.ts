@@ -82,7 +82,8 @@ export async function findModel(options: EmbedderOptions, preset?: Preset): Prom
       : [options.tokenizer],
   ];
   const model =
-    (await firstOf(folder, candidates)) ?? (options.model === undefined ? await onlyOnnx(folder) : undefined);
+    (await firstOf(folder, candidates)) ??
+    (options.model === undefined ? await onlyOnnx(folder, options.precision) : undefined);
   if (model === undefined) {
     const there = await onnxFilesOf(folder);
     const instead = there.length === 0 ? '' : ` (there are ${there.join(', ')}: name one as model)`;
@@ -184,10 +185,11 @@ async function firstOf(folder: string, names: readonly string[]): Promise<string
   return undefined;
 }
 
-/** The one .onnx file of a folder and its onnx/, whatever its name. */
-async function onlyOnnx(folder: string): Promise<string | undefined> {
+/** The one .onnx file of a folder and its onnx/, whatever its name; but for one that is known to be rounded in another way. */
+async function onlyOnnx(folder: string, precision: EmbedderOptions['precision']): Promise<string | undefined> {
   const found = await onnxFilesOf(folder);
-  return found.length === 1 ? path.join(folder, found[0]!) : undefined;
+  const others = precision === 'int8' ? [...FLOAT16, ...INT4] : [];
+  return found.length === 1 && !others.includes(found[0]!) ? path.join(folder, found[0]!) : undefined;
 }
 
 async function onnxFilesOf(folder: string): Promise<string[]> {

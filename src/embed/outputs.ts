@@ -150,9 +150,9 @@ function poolerOf(session: OnnxSession, { pooling, modelType = '' }: OutputWish)
   return pooling === 'none' || POOLER_FAMILIES.test(modelType) ? POOLER : undefined;
 }
 
-/** undefined where onnxruntime-node does not tell. */
+/** undefined where onnxruntime-node does not tell; a shape that the graph leaves open reads as one without axes. */
 function rankOf({ outputMetadata }: OnnxSession, output: string): number | undefined {
-  return outputMetadata?.find(({ name }) => name === output)?.shape?.length;
+  return outputMetadata?.find(({ name }) => name === output)?.shape?.length || undefined;
 }
 
 function listed({ outputNames, outputMetadata }: OnnxSession): string {

@@ -165,9 +165,10 @@ async function readTokenizer(
   unknown: string | undefined;
   medianLength(): number;
 }> {
-  const [json, config, modelConfig] = await Promise.all([
+  const [json, config, special, modelConfig] = await Promise.all([
     readObject(file),
     readObject(path.join(folder, 'tokenizer_config.json')),
+    readObject(path.join(folder, 'special_tokens_map.json')),
     readObject(path.join(folder, 'config.json')),
   ]);
   if (json === undefined) throw new FunnelError('NO_MODEL', `Expected a tokenizer at ${file} but there is none`);
@@ -184,7 +185,7 @@ async function readTokenizer(
     model?.['unk_token'] ?? (model?.['vocab'] as Record<string, unknown[]>)?.[String(model?.['unk_id'])]?.[0];
   return {
     setup: { json: settled === undefined ? json.text : JSON.stringify(settled.json), file, ...rules, ...said },
-    padId: padTokenOf(json.value, config?.value),
+    padId: padTokenOf(json.value as unknown as TokenizerJson, config?.value, special?.value),
     padTo: fixedPaddingIn(json.value),
     padsLeft: padsLeftIn(json.value, config?.value),
     unknown: typeof unknown === 'string' ? unknown : undefined,
@@ -233,15 +234,23 @@ function fixedPaddingIn(json: object): number | undefined {
   return Number.isInteger(length) && (length as number) > 0 ? (length as number) : undefined;
 }
 
-function padTokenOf(json: object, config: object | undefined): number {
-  const { padding, added_tokens: added } = json as {
-    padding?: { pad_id?: unknown } | null;
-    added_tokens?: { id: number; content: string }[];
+/** Where padding enters a vector its token decides it, wherever the folder names it: 0 only where nobody does. */
+function padTokenOf(json: TokenizerJson, config: object | undefined, special: object | undefined): number {
+  const { padding, added_tokens: added } = json as { padding?: { pad_id?: unknown } | null } & TokenizerJson;
+  const named = (where: object | undefined) => {
+    const name = (where as { pad_token?: string | { content: string } } | undefined)?.pad_token;
+    return typeof name === 'object' ? name?.content : name;
   };
-  const name = (config as { pad_token?: string | { content: string } } | undefined)?.pad_token;
-  const content = typeof name === 'object' ? name?.content : name;
-  const id =
-    padding?.pad_id ?? (Array.isArray(added) ? added.find((token) => token?.content === content)?.id : undefined);
+  const content = named(config) ?? named(special);
+  const inVocabulary = () => {
+    const vocabulary = (json.model?.['vocab'] ?? {}) as [string, number][] | Record<string, number>;
+    if (content === undefined) return undefined;
+    if (!Array.isArray(vocabulary)) return vocabulary[content];
+    const at = vocabulary.findIndex(([token]) => token === content);
+    return at < 0 ? undefined : at;
+  };
+  const addedId = Array.isArray(added) ? added.find((token) => token?.content === content)?.id : undefined;
+  const id = padding?.pad_id ?? addedId ?? inVocabulary();
   return Number.isInteger(id) ? (id as number) : 0;
 }
 

@@ -54,6 +54,13 @@ describe('the output of a graph', { skip: missing ?? false }, () => {
     assert.match(embedder.decisions.join('\n'), /^output: dense_vecs of 2 axes \(the model pools itself\)$/m);
   });
 
+  it('may have a shape that the graph leaves open', async () => {
+    const at = folderOf('open-rank.onnx', { ...HIDDEN, ...MEAN });
+    for (const options of [{}, { output: 'last_hidden_state' }]) {
+      near(await (await load(at, options)).embed(['one two']), meanOf(inside('one two')));
+    }
+  });
+
   it('by a name that nobody knows is refused with names and shapes, unless it is named', async () => {
     const parts = folderOf('bge-m3-parts.onnx', { ...HIDDEN, ...CLS });
     const wanted = /sparse_vecs \[batch, sequence, 1\], colbert_vecs \[batch, sequence, 8\].*output: '/;
@@ -161,6 +168,19 @@ describe('a graph without a mask', { skip: missing ?? false }, () => {
       for (const [i, text] of texts.entries()) near(all.subarray(i * WIDTH, (i + 1) * WIDTH), wanted(inside(text)));
       near(all.subarray(-WIDTH), wanted(['[CLS]', ...Array(length - 2).fill('one'), '[SEP]']));
       assert.match(embedder.decisions.join('\n'), new RegExp(`^padding: to ${length} tokens always`, 'm'));
+    }
+  });
+
+  it('is filled up with the token that the folder names, wherever its id is', async () => {
+    const config = { 'config.json': { model_type: 'siglip', max_position_embeddings: 8 } };
+    const said: Record<string, object>[] = [
+      { 'tokenizer_config.json': { pad_token: 'six' } },
+      { 'tokenizer_config.json': { pad_token: { content: 'six' } } },
+      { 'special_tokens_map.json': { pad_token: 'six' } },
+    ];
+    for (const files of said) {
+      const embedder = await load(folderOf('siglip.onnx', { ...config, ...files }));
+      near(await embedder.embed(['one']), meanOf([...inside('one'), ...Array(5).fill('six')]));
     }
   });
 
@@ -285,6 +305,11 @@ describe('the file of a model', { skip: missing ?? false }, () => {
     }
     const int8 = folderOf('tokens.onnx', { ...MEAN, 'onnx/model.onnx': 'none' }, 'onnx/model_qint8_arm64.onnx');
     assert.equal((await load(int8, { precision: 'int8' })).dim, WIDTH);
+    const half = folderOf('tokens.onnx', MEAN, 'onnx/model_fp16.onnx');
+    await assert.rejects(load(half, { precision: 'int8' }), {
+      code: 'NO_MODEL',
+      message: /there are onnx\/model_fp16/,
+    });
   });
 
   it('that is none of several is missed with the names of those that are there', async () => {

@@ -16,11 +16,12 @@ TABLE[9] = np.nan
 IDS, MASK, TYPES, POSITIONS = "input_ids", "attention_mask", "token_type_ids", "position_ids"
 
 
-def save(path, nodes, inputs, outputs, constants=()):
+def save(path, nodes, inputs, outputs, constants=(), check=True):
     values = [numpy_helper.from_array(TABLE, "table"), *constants]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, values)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
+    if check:
+        onnx.checker.check_model(model)
     onnx.save(model, path)
 
 
@@ -64,6 +65,21 @@ def outputs(folder, nodes, constants):
     save(folder / "jina-v3.onnx", jina, inputs, [shaped("text_embeds", "sequence", WIDTH)], constants)
     bert = [*nodes, rename("pooler_output", "sentence_embedding")]
     save(folder / "pooler.onnx", bert, inputs, [two[0], shaped("pooler_output", WIDTH)], constants)
+
+
+def open_rank(folder):
+    """A graph that says no shape of its output, and of which none can be inferred: reshaped by a computed one. onnxruntime runs it, though the checker wants a shape."""
+    reshaped = [
+        rows,
+        node("Shape", ["rows"], ["shape"]),
+        node("NonZero", ["shape"], ["axes"]),
+        node("Squeeze", ["axes", "first"], ["places"]),
+        node("Gather", ["shape", "places"], ["same"]),
+        node("Reshape", ["rows", "same"], ["last_hidden_state"]),
+    ]
+    unsaid = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, None)
+    first = numpy_helper.from_array(np.array([0], np.int64), "first")
+    save(folder / "open-rank.onnx", reshaped, [ids(IDS), ids(MASK)], [unsaid], [first], check=False)
 
 
 def shapes(folder, one):
@@ -131,6 +147,7 @@ def main():
     both = [out("last_hidden_state"), out("sentence_embedding", 2)]
     save(folder / "vectors.onnx", [rows, tokens, *masked], [ids(IDS), ids(MASK)], both, [*one, *last])
     outputs(folder, [rows, tokens, *masked], [*one, *last])
+    open_rank(folder)
     shapes(folder, one)
     refused(folder)
     # Inputs of int32, and positions and types that show in the output.
