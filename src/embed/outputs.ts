@@ -40,9 +40,9 @@ export interface ChosenOutput {
 const WHOLE = ['sentence_embedding', 'sentence_embeddings'];
 /** One vector a text by other exporters' names; BGE-M3 has the first, towers of CLIP the second. */
 const VECTORS = ['dense_vecs', 'text_embeds'];
-/** A layer that most families trained for another purpose: alone where the model is made to be read there. */
+/** A layer that most families trained for another purpose: alone where the model is made to be read there. The whole CLIP projects it. */
 const POOLER = 'pooler_output';
-const POOLER_FAMILIES = /^(clip|siglip)/;
+const POOLER_FAMILIES = /^(clip_text_model|siglip)/;
 /** One vector a token; the last is Jina v3's name of them. */
 const TOKENS = ['last_hidden_state', 'token_embeddings', 'hidden_states', 'text_embeds'];
 /** Outputs that a message lists: generating models have hundreds. */

@@ -128,6 +128,9 @@ describe('the output of a graph', { skip: missing ?? false }, () => {
     near(await (await load(at, { pooling: 'none' })).embed(['one']), sumOf('one'));
     const clip = folderOf('pooler.onnx', { 'config.json': { model_type: 'clip_text_model', hidden_size: WIDTH } });
     near(await (await load(clip)).embed(['one']), sumOf('one'));
+    // The whole model's vector is projected, which is another output.
+    const whole = folderOf('pooler.onnx', { 'config.json': { model_type: 'clip', hidden_size: WIDTH } });
+    await assert.rejects(load(whole), { code: 'BAD_ARGUMENT', message: /pooling/ });
   });
 
   it('normalised gives vectors of length 1', async () => {
