@@ -16,7 +16,7 @@ import type {
 import type { Source } from '../sources/source.js';
 import type { Id, IdKind } from '../types.js';
 import { checkId, checkKeys, isId } from '../validate.js';
-import { backend } from './backend.js';
+import { type Backend, backend } from './backend.js';
 import { buildSync, buildWith, type OnProgress } from './builder.js';
 import { ByExample, type IndexGroups, type IndexRecommend, type IndexRecommendGroups } from './by-example.js';
 import type { Basis } from './engine/basis.js';
@@ -94,8 +94,7 @@ export class FunnelIndex<Payload = any> {
   #closing: Promise<void> | undefined;
   #closed = false;
 
-  private constructor(files: IndexFiles, live: Live, options: OpenIndexOptions) {
-    const { kernels, codes, setup } = backend();
+  private constructor(files: IndexFiles, live: Live, { kernels, codes, setup }: Backend, options: OpenIndexOptions) {
     this.#kernels = kernels;
     this.#codes = codes;
     this.#files = files;
@@ -159,9 +158,10 @@ export class FunnelIndex<Payload = any> {
 
   static *#over<Payload>(files: IndexFiles, options: OpenIndexOptions, withRows: boolean): Steps<FunnelIndex<Payload>> {
     try {
-      const live = new Live(files, backend().codes, options.memory ?? Number.MAX_SAFE_INTEGER);
+      const own = backend(); // once: on WASM it is a memory
+      const live = new Live(files, own.codes, options.memory ?? Number.MAX_SAFE_INTEGER);
       yield* live.load(withRows);
-      return new FunnelIndex<Payload>(files, live, options);
+      return new FunnelIndex<Payload>(files, live, own, options);
     } catch (error) {
       files.closeSync();
       throw error;
