@@ -195,12 +195,17 @@ async function readTokenizer(
 
 /** Characters of the middle token, rounded down. */
 function medianLengthOf({ model, added_tokens: added }: TokenizerJson): number {
-  const vocabulary = (model['vocab'] ?? {}) as [string, number][] | Record<string, number>;
-  const names = Array.isArray(vocabulary) ? vocabulary.map(([token]) => token) : Object.keys(vocabulary);
-  const all = new Set([...names, ...(added ?? []).map(({ content }) => content)]);
+  const all = new Set([...tokensOf(model).keys(), ...(added ?? []).map(({ content }) => content)]);
   const lengths = Uint32Array.from(all, (token) => [...token].length).sort();
   const middle = lengths.length / 2;
   return Math.floor((lengths[Math.ceil(middle) - 1]! + lengths[Math.floor(middle)]!) / 2);
+}
+
+/** The ids of a vocabulary, be it an object or, as Unigram has it, a list with scores; of tokens that come twice the first. */
+function tokensOf(model: TokenizerJson['model'] | undefined): Map<string, number> {
+  const vocabulary = (model?.['vocab'] ?? {}) as [string, number][] | Record<string, number>;
+  if (!Array.isArray(vocabulary)) return new Map(Object.entries(vocabulary));
+  return new Map(vocabulary.map(([token], id): [string, number] => [token, id]).reverse());
 }
 
 /** What model2vec calls its table. */
@@ -242,15 +247,8 @@ function padTokenOf(json: TokenizerJson, config: object | undefined, special: ob
     return typeof name === 'object' ? name?.content : name;
   };
   const content = named(config) ?? named(special);
-  const inVocabulary = () => {
-    const vocabulary = (json.model?.['vocab'] ?? {}) as [string, number][] | Record<string, number>;
-    if (content === undefined) return undefined;
-    if (!Array.isArray(vocabulary)) return vocabulary[content];
-    const at = vocabulary.findIndex(([token]) => token === content);
-    return at < 0 ? undefined : at;
-  };
   const addedId = Array.isArray(added) ? added.find((token) => token?.content === content)?.id : undefined;
-  const id = padding?.pad_id ?? addedId ?? inVocabulary();
+  const id = padding?.pad_id ?? addedId ?? (content === undefined ? undefined : tokensOf(json.model).get(content));
   return Number.isInteger(id) ? (id as number) : 0;
 }
 
