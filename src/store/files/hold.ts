@@ -2,6 +2,7 @@
 import { filesError } from './errors.js';
 import { identityOf, isLocal, type KernelLock, takeKernelLock } from './kernel-lock.js';
 import type { Kv } from './kv.js';
+import { writerRecordOf } from './lmdb-check.js';
 import { type Claim, Passing, takeOver } from './writer-record.js';
 import { addWriter, removeWriter, type Writer, writerOf } from './writers.js';
 
@@ -17,7 +18,8 @@ export class Hold {
   #writer: Writer | undefined;
 
   /**
-   * Takes the lock of the system. Whether that makes us the writer is for {@link claim} to say.
+   * Takes the lock of the system. Where another has it, LMDB is not opened: who only wants to write takes no part in its
+   * locks and transactions, and what would go wrong between two that open and close it at once cannot.
    *
    * @throws FunnelError INDEX_LOCKED; the system's error where the file cannot be opened for writing
    */
@@ -36,24 +38,24 @@ export class Hold {
   }
 
   #take(): void {
-    const answer = takeKernelLock(this.#file);
-    this.#lock = typeof answer === 'object' ? answer : undefined;
-    this.#claim.lock = typeof answer === 'object' ? 'taken' : answer;
+    const until = performance.now() + LINGERS_MS;
+    for (;;) {
+      const answer = takeKernelLock(this.#file);
+      this.#lock = typeof answer === 'object' ? answer : undefined;
+      this.#claim.lock = typeof answer === 'object' ? 'taken' : answer;
+      if (answer !== 'held') return;
+      try {
+        takeOver(writerRecordOf(this.#file), this.#claim);
+      } catch (error) {
+        if (!(error instanceof Passing) || performance.now() > until) throw error;
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TURN_MS);
+    }
   }
 
   /** Puts our record in the place of that of the writer before. @throws FunnelError INDEX_LOCKED, DISK, NOT_WRITABLE */
   claim(kv: Kv): void {
-    const until = performance.now() + LINGERS_MS;
-    for (;;) {
-      try {
-        kv.claim((holder) => takeOver(holder, this.#claim));
-        return;
-      } catch (error) {
-        if (!(error instanceof Passing) || performance.now() > until) throw error;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TURN_MS);
-        this.#take();
-      }
-    }
+    kv.claim((holder) => takeOver(holder, this.#claim));
   }
 
   /** The writer is there. It must not be kept alive by this. */

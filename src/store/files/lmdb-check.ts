@@ -27,6 +27,8 @@ const TABLES = new Map([
   ['dead', 8],
   ['payloads', 8],
 ]);
+/** lmdb-js puts a float64 before each value of a table with versions. */
+const VERSION_BYTES = 8;
 const NONE = 0xffff_ffff_ffff_ffffn;
 /** Leaves of payloads are followed up to this size of the file only, so that opening does not read gigabytes. */
 const DEEP_BYTES = 256 << 20;
@@ -59,9 +61,13 @@ class Broken extends Error {
   }
 }
 
+function isKnownPlatform(): boolean {
+  return endianness() === 'LE' && !/^(arm|ia32|mips)$/.test(process.arch);
+}
+
 /** @throws FunnelError CORRUPT, DISK */
 export function checkLmdbFile(path: string, name: string): void {
-  if (endianness() !== 'LE' || /^(arm|ia32|mips)$/.test(process.arch)) return;
+  if (!isKnownPlatform()) return;
   let fd: number;
   try {
     fd = openSync(path, 'r');
@@ -84,6 +90,32 @@ export function checkLmdbFile(path: string, name: string): void {
         throw corrupt(name, error.section, error.message);
       }
     }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * The record of the writer as the file has it, read without LMDB. Undefined where there is none, where another writer is too
+ * quick to be followed, and where this cannot be read ({@link checkLmdbFile}).
+ */
+export function writerRecordOf(path: string): Buffer | undefined {
+  if (!isKnownPlatform()) return undefined;
+  const fd = openSync(path, 'r');
+  try {
+    for (let attempt = 0; attempt < 20; attempt++) {
+      try {
+        const check = new Check(fd);
+        const { txn, trees } = check.meta();
+        const main = check.find(trees[1]!, 'main');
+        const record = main && check.find(readTree(main, 0, 'main'), 'writer');
+        // LMDB writes over pages of this commit only in the one after the next.
+        if (newestTxn(fd) <= txn + 1) return record?.subarray(VERSION_BYTES);
+      } catch (error) {
+        if (!(error instanceof Broken || error instanceof RangeError)) throw error;
+      }
+    }
+    return undefined;
   } finally {
     closeSync(fd);
   }
@@ -123,6 +155,28 @@ class Check {
     for (const [first, pages] of this.#free) this.#claim(first, pages, 'free pages');
     const missing = [...TABLES.keys()].find((name) => !this.#tables.has(name));
     if (missing !== undefined) throw new Broken('tables', `lack ${missing}`);
+  }
+
+  /** The value of a key in a tree, by a look at all of its nodes: for trees of a few. */
+  find(tree: Tree, wanted: string): Buffer | undefined {
+    const visit = (number: bigint, level: number): Buffer | undefined => {
+      const page = this.#read(Number(number) * this.#pageSize, this.#pageSize, tree.name);
+      for (let i = 0; i < page.readUInt16LE(20); i += 2) {
+        const at = HEADER + page.readUInt16LE(HEADER + i);
+        const value = at + 8 + page.readUInt16LE(at + 6);
+        if (level < tree.depth) {
+          const found = visit(BigInt(page.readUInt32LE(at)) + (BigInt(page.readUInt16LE(at + 4)) << 32n), level + 1);
+          if (found !== undefined) return found;
+        } else if (page.toString('latin1', at + 8, value).replace(/\0$/, '') === wanted) {
+          const bytes = page.readUInt32LE(at);
+          if (page.readUInt16LE(at + 4) !== BIG_DATA) return page.subarray(value, value + bytes);
+          const first = Number(page.readBigUInt64LE(value));
+          return this.#read(first * this.#pageSize + HEADER, bytes, tree.name);
+        }
+      }
+      return undefined;
+    };
+    return tree.root === NONE || tree.depth > 32 ? undefined : visit(tree.root, 1);
   }
 
   /** The newest meta page. A writer may be at them: what was read is believed when it is the same twice. */

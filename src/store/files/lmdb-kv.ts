@@ -13,7 +13,8 @@ import { FunnelError } from '../../errors.js';
 import { loadOptional } from '../../optional.js';
 import { corrupt, diskError, filesError, isForbidden, lockLost } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
-import { shareEnv } from './shared-envs.js';
+import { takeLatch } from './latch.js';
+import { openFiles, shareEnv } from './shared-envs.js';
 import type { Step } from './step.js';
 
 /** As much of lmdb-js as is used here. */
@@ -30,6 +31,7 @@ interface Db {
   /** Settles with all writes that are under way. */
   readonly committed: PromiseLike<unknown>;
   close(): Promise<void>;
+  readonly status: string;
 }
 
 interface Open {
@@ -75,6 +77,8 @@ class LmdbKv implements Kv {
   #open(): Open {
     // A new index has no file yet, and nobody else knows of it.
     const release = existsSync(this.#path) ? shareEnv(this.#path, this.#options.readOnly, this) : () => {};
+    latchAtExit();
+    const unlatch = takeLatch(this.#path);
     try {
       const db = open(this.#path, this.#options);
       this.#release = release;
@@ -82,14 +86,20 @@ class LmdbKv implements Kv {
     } catch (error) {
       release();
       throw error;
+    } finally {
+      unlatch();
     }
   }
 
   async #closeEnv(root: Db): Promise<void> {
     const release = this.#release;
+    const unlatch = takeLatch(this.#path);
     try {
-      await root.close();
+      const closing = root.close();
+      if (root.status === 'closed') unlatch(); // before the event loop turns
+      await closing;
     } finally {
+      unlatch();
       release();
     }
   }
@@ -230,6 +240,17 @@ class LmdbKv implements Kv {
   }
 }
 
+let isLatchedAtExit = false;
+
+/** lmdb-js closes what is open when the process or the thread ends. The system drops these latches right behind. */
+function latchAtExit(): void {
+  if (isLatchedAtExit) return;
+  isLatchedAtExit = true;
+  process.once('exit', () => {
+    for (const file of openFiles()) takeLatch(file);
+  });
+}
+
 function put(db: Db, entries: Entries): void {
   for (const [key, value] of entries) void (value === undefined ? db.remove(key) : db.put(key, value));
 }
@@ -306,7 +327,8 @@ const NOT_OF_FILE = new Set([-30798, -30792, -30790, -30789, -30788, -30785]);
 function noReader(cause: unknown, opensWriter: boolean): FunnelError {
   const other =
     'a process of another container has the same pid and the index open ' +
-    `(${process.pid}; let them share a pid namespace, or differ in pid)`;
+    `(${process.pid}; let them share a pid namespace, or differ in pid), or a thread that ended while another process opened ` +
+    'the index has left its locks unusable (end all that have it open)';
   if (!opensWriter) {
     return filesError('DISK', `Expected to become a reader of ${LMDB_FILE} but LMDB takes none: ${other}`, { cause });
   }

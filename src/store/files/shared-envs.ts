@@ -7,11 +7,17 @@ import { identityOf } from './kernel-lock.js';
 import { mapOfThread } from './of-thread.js';
 
 interface Shared {
+  file: string;
   users: number;
   readOnly: boolean;
 }
 
 const all = () => mapOfThread<Shared>('funnelvec.environments');
+
+/** The files that this thread has open, in one order for all processes. */
+export function openFiles(): string[] {
+  return [...all()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { file }]) => file);
+}
 
 const collected = new FinalizationRegistry<() => void>((release) => release());
 
@@ -30,7 +36,7 @@ export function shareEnv(file: string, readOnly: boolean, user: object): () => v
       'this process has it open with readOnly, and LMDB opens a file once: close that, or open the writer first';
     throw filesError('NOT_WRITABLE', `Expected to open ${file} for writing but ${why}`);
   }
-  const shared = there ?? { users: 0, readOnly };
+  const shared = there ?? { file, users: 0, readOnly };
   shared.users++;
   envs.set(key, shared);
   let has = true;

@@ -1,10 +1,12 @@
 /** One writer at a time, and no lock that outlives it: whatever ends it, wherever the next one is. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { FunnelError } from 'funnelvec';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import { isLocal } from '#dist/store/files/kernel-lock.js';
@@ -134,6 +136,24 @@ describe('the next writer', () => {
     await (await IndexFiles.open(path)).close();
   });
 });
+
+describe('processes that open and close an index at once', () => {
+  it('never leave it with locks that nobody can take', async () => {
+    const path = await created();
+    for (let run = 0; run < 3; run++) {
+      const said = await Promise.all([1, 2, 3].map((i) => runOpener(path, 30, SEED + 10 * run + i)));
+      assert.deepEqual(said, ['', '', ''], `seed ${SEED}`);
+    }
+    await (await IndexFiles.open(path)).close();
+  });
+});
+
+/** @returns what went wrong */
+async function runOpener(path: string, rounds: number, seed: number): Promise<string> {
+  const file = fileURLToPath(new URL('./opener-child.js', import.meta.url));
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [file, path, `${rounds}`, `${seed}`]);
+  return stdout + stderr;
+}
 
 describe('a second writer', () => {
   it('is refused by one in another process or thread that lives, and told what helps; breakLock does not', async () => {
