@@ -13,7 +13,7 @@ const text = readFileSync(resolve('FEATURES.md'), 'utf8');
 
 it('the table of FEATURES.md is the one that the conformance suite is held to', () => {
   assert.equal(new Set(FEATURES.map(({ name }) => name)).size, FEATURES.length);
-  assert.equal(text, withTable(text, featureTable()), 'run node test/docs/write-features.mjs');
+  assert.equal(text, withTable(text, featureTable()), 'run node scripts/docs/write-features.mjs');
 });
 
 const examples = examplesOf(text);

@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { FunnelSearch, type Metric, type Plan } from 'funnelvec';
-import type { loadGlosses } from '../data/glosses.mjs';
+import type { loadGlosses } from '../../scripts/data/glosses.mjs';
 import { assertAgrees, oracleFunnel } from '../funnel/oracle.js';
 import { Random, SEED } from '../random.js';
 import type { Backend, Row, Spec } from '../sources/conformance.js';
@@ -78,7 +78,7 @@ export function referenceComparison(backend: () => Backend): void {
 }
 
 async function glosses(): Promise<Data> {
-  const path = pathToFileURL(resolve('test/data/glosses.mjs')).href;
+  const path = pathToFileURL(resolve('scripts/data/glosses.mjs')).href;
   const module = (await import(path)) as { loadGlosses: typeof loadGlosses };
   const { dim, rows, queryRows } = await module.loadGlosses({ count: 3000 });
   const queries = Array.from({ length: 25 }, (_, i) => queryRows.slice(i * dim, (i + 1) * dim));
