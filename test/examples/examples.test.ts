@@ -10,7 +10,11 @@ import { realModels } from '../embed/real.js';
 import { qdrantMark, startMilvus, startQdrant } from '../sources/servers.js';
 
 const FOLDER = resolve('examples');
-const files = readdirSync(FOLDER).filter((name) => name.endsWith('.mjs'));
+const all = readdirSync(FOLDER).filter((name) => name.endsWith('.mjs'));
+/** What other examples import prints nothing. */
+const MODULES = ['array-source.mjs'];
+const tests = all.filter((name) => name.endsWith('.test.mjs'));
+const files = all.filter((name) => !tests.includes(name) && !MODULES.includes(name));
 const textOf = (file: string) => readFileSync(join(FOLDER, file), 'utf8');
 
 /** What an example says that it prints. */
@@ -71,16 +75,28 @@ for (const file of files) {
   });
 }
 
+for (const file of tests) {
+  it(`${file} passes`, async () => {
+    // Without what this runner tells its own children.
+    const { NODE_TEST_CONTEXT, ...env } = process.env;
+    const args = ['--test', '--test-reporter=tap', join(FOLDER, file)];
+    const run = await promisify(execFile)(process.execPath, args, { env, timeout: 120_000 }).catch((error) => error);
+    const count = (what: string) => Number(new RegExp(`^# ${what} (\\d+)$`, 'm').exec(run.stdout)?.[1]);
+    assert.equal(count('fail'), 0, run.stdout);
+    assert.ok(count('pass') >= 60, run.stdout);
+  });
+}
+
 it('the table of examples names each of them', () => {
-  const named = Array.from(textOf('README.md').matchAll(/^\| \[([\w-]+\.mjs)\]\(\1\) /gm), ([, file]) => file);
-  assert.deepEqual(named.sort(), files.sort());
+  const named = Array.from(textOf('README.md').matchAll(/^\| \[([\w.-]+\.mjs)\]\(\1\) /gm), ([, file]) => file);
+  assert.deepEqual(named.sort(), all.sort());
 });
 
 it('examples import the package as applications do, and nothing of the repository', () => {
-  for (const file of files) {
+  for (const file of all) {
     for (const [, from] of textOf(file).matchAll(/ from '([^']+)'/g))
       assert.doesNotMatch(from!, /^\.\.|dist|src/, file);
-    assert.match(textOf(file), /from 'funnelvec/, file);
+    assert.match(textOf(file), / from 'funnelvec/, file);
   }
 });
 

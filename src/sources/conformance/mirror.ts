@@ -1,21 +1,25 @@
 /** What every source must do for a mirror: fill it, follow the collection, and be searched through it with the same hits. */
 import assert from 'node:assert/strict';
-import { FunnelSearch } from 'funnelvec';
-import { FunnelIndex, type SyncResult } from 'funnelvec/store';
-import type { Source } from '#dist/sources/source.js';
-import type { IdKind } from '#dist/types.js';
-import { type Backend, random, randomVector, rows, type SourceOptions, type Spec } from './conformance.js';
+import { FunnelSearch } from '../../index.js';
+import { FunnelIndex } from '../../store/funnel-index.js';
+import type { SyncResult } from '../../store/sync.js';
+import type { IdKind } from '../../types.js';
+import type { Source } from '../source.js';
+import type { Backend, CollectionSpec, OpenOptions } from './backend.js';
+import { COUNT, random, randomVector, rows } from './data.js';
 
-const COUNT = 60;
+type Part = [string, Partial<CollectionSpec>];
 
-type It = (name: string, body: () => Promise<void>) => void;
-type Make = (key: string, part?: Partial<Spec>) => Promise<Spec>;
-type Open = (spec: Spec, options?: Partial<SourceOptions>) => Source;
-
-export function mirrorConformance(it: It, backend: () => Backend, make: Make, open: Open): void {
+export function mirrorConformance(
+  it: (name: string, body: () => Promise<void>) => void,
+  backend: Backend,
+  supported: (parts: Part[]) => Part[],
+  make: (key: string, part?: Partial<CollectionSpec>) => Promise<CollectionSpec>,
+  open: (spec: CollectionSpec, options?: Partial<OpenOptions>) => Source,
+): void {
   const queries = (dim: number) => Array.from({ length: 5 }, (_, i) => randomVector(dim, random(500 + i)));
   const mirrored = async (
-    spec: Spec,
+    spec: CollectionSpec,
     source: Source,
     options: { idKind?: IdKind } = {},
   ): Promise<{ index: FunnelIndex; result: SyncResult }> => {
@@ -25,20 +29,19 @@ export function mirrorConformance(it: It, backend: () => Backend, make: Make, op
     });
     return { index, result: await index.syncFrom(source, { batch: 16, ...options }) };
   };
-  const again = async (spec: Spec): Promise<void> => {
-    const { replace } = backend();
-    if (replace) return replace(spec);
-    await backend().drop(spec.collection);
-    await backend().create(spec);
+  const again = async (spec: CollectionSpec): Promise<void> => {
+    if (backend.replace) return backend.replace(spec);
+    await backend.drop(spec.collection);
+    await backend.create(spec);
   };
 
   it('a mirror that was filled from the collection gives the hits of the search without it, bit for bit', async () => {
-    for (const [key, part] of [
+    for (const [key, part] of supported([
       ['mirror_cosine', {}],
       ['mirror_euclid', { metric: 'euclid' }],
       ['mirror_strings', { ids: 'string', metric: 'dot' }],
       ['mirror_tail', { layout: 'tail' }],
-    ] as [string, Partial<Spec>][]) {
+    ])) {
       const spec = await make(key, part);
       const source = open(spec);
       const { index, result } = await mirrored(spec, source);

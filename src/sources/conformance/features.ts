@@ -1,92 +1,118 @@
-/** Every feature on every source: right, or refused as feature-table.ts says. Its oracle is a scan in doubles. */
+/** Every feature of a request, on every source: right, or refused as the source says. The oracle is a scan in doubles. */
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import {
-  FunnelSearch,
-  type GroupsResult,
-  type Hit,
-  type Metric,
-  type RecommendRequest,
-  type SearchRequest,
-} from 'funnelvec';
-import type { Source } from '#dist/sources/source.js';
-import { naiveAverage, naiveGroups, naiveScore, naiveStrategy } from '../query/ranking-oracle.js';
-import {
-  type Backend,
-  type Extra,
-  type Row,
-  random,
-  randomVector,
-  rejects,
-  rows,
-  type SourceOptions,
-  type Spec,
-} from './conformance.js';
-import { type Column, FEATURES } from './feature-table.js';
-
-const HEAD = 8;
-const DIM = 24;
-const COUNT = 60;
+import { FunnelSearch, type GroupsResult, type RecommendRequest, type SearchRequest } from '../../index.js';
+import type { Hit, Metric } from '../../types.js';
+import type { Source } from '../source.js';
+import type { Backend, CollectionSpec, Extra, OpenOptions, Row } from './backend.js';
+import { COUNT, DIM, extraOf, HEAD, random, randomVector, richRows, rows } from './data.js';
+import { rejects } from './failures.js';
+import { naiveAverage, naiveGroups, naiveScore, naiveStrategy } from './ranking-oracle.js';
 
 /** Pools hold every row, and nothing is pruned: answers are those of a scan. */
 const PLAN = { scales: [DIM], keep: 1, candidates: 128 };
 
-type Make = (key: string, part?: Partial<Spec>) => Promise<Spec>;
-type Open = (spec: Spec, options?: Partial<SourceOptions>) => Source;
-type It = (name: string, body: () => Promise<void>) => void;
+/** The features that the suite tests, each by one test of this name. */
+export const FEATURES = [
+  'filter: match value, any and except of strings, integers and booleans',
+  'filter: an element of an array matches',
+  'filter: range of numbers',
+  'filter: range of dates',
+  'filter: match text, case-sensitive',
+  'filter: has_id',
+  'filter: is_empty',
+  'filter: should, must_not, min_should, filters in filters',
+  'filter: values_count of an array',
+  'filter: keys of objects',
+  'filter: nested',
+  'filter and native filter restrict together',
+  'params: exact',
+  'params: hnsw_ef',
+  'params: indexed_only',
+  'params: ef, nprobe',
+  "mode 'exact'",
+  'scoreThreshold is strict, in the metric’s direction, on the final score',
+  'limit is 10 where nobody says; 0 and top are refused',
+  'offset: pages are cut from one list, deeper is an error that says how',
+  'withPayload: all, a list, include, exclude, keys within objects',
+  'withVector: true',
+  'using: several layouts of vectors; withVector: names',
+  'using is refused where there is one layout',
+  'queryBatch: one round trip',
+  'queryBatch: answers as single queries; the request that fails is named',
+  'query by id leaves that point out',
+  'recommend: average_vector',
+  'recommend: best_score and sum_scores',
+  'recommend: heads are searched by the strategy',
+  'recommend: negatives alone',
+  "recommend: best_score in mode 'exact'",
+  'recommend: examples are no hits, an unknown id is an error',
+  'recommend: lookupFrom another collection',
+  'recommendBatch: answers as single requests',
+  'queryGroups: integers, strings, arrays; by best hit',
+  'queryGroups: offset over groups',
+  'queryGroups: complete, or best effort with a bound',
+  'recommendGroups',
+  'withLookup: payload and vectors of the point of the group’s id',
+  'withLookup: an unknown collection is an error',
+  'explain: where an id was lost',
+] as const;
+
+export type FeatureName = (typeof FEATURES)[number];
+
+type Make = (key: string, part?: Partial<CollectionSpec>) => Promise<CollectionSpec>;
+type Open = (spec: CollectionSpec, options?: Partial<OpenOptions>) => Source;
+type It = (name: string, body: () => Promise<void>, skip?: string | false) => void;
 
 /** To be called inside the suite of a backend, while it runs. */
 export function featureConformance(it: It, backend: Backend, make: Make, open: Open): void {
+  const { refuses = {} } = backend.supports;
+  for (const name of Object.keys(refuses)) {
+    assert.ok(
+      (FEATURES as readonly string[]).includes(name),
+      `Expected one of FEATURES in refuses but found "${name}"`,
+    );
+  }
   const bodies = featureBodies(backend, make, open);
   describe('features', () => {
-    for (const { name, cells } of FEATURES) {
+    for (const name of FEATURES) {
+      const refusal = refuses[name];
       const body = bodies[name];
-      assert.ok(body, `no test of "${name}"`);
-      const cell = cells[backend.column as Column];
-      if (typeof cell === 'string') it(name, body);
-      else if ('none' in cell) it(`${name} (${cell.none})`, async () => {});
-      else it(`${name}: refused, ${cell.refused}`, () => rejects(body(), cell.code, cell.message));
+      if (refusal === undefined) it(name, body, lacking(name, backend));
+      else if (typeof refusal === 'string') it(`${name} (${refusal})`, body, refusal);
+      else {
+        const { code, message, why } = refusal;
+        it(`${name}: refused${why === undefined ? '' : `, ${why}`}`, () => rejects(body(), code, message));
+      }
     }
   });
 }
 
-/** Payloads of kinds that all sources can keep: columns, an array, an object. */
-export function richRows(count: number, ids: Spec['ids'] = 'number'): Row[] {
-  return rows(count, DIM, ids, 21).map((row) => ({ ...row, extra: extraOf(row.n) }));
+/** What a test needs of the backend, where it is not there. */
+function lacking(name: FeatureName, { filters, searches }: Backend): string | false {
+  if (name === 'filter and native filter restrict together' && filters === undefined) return 'no native filters';
+  if (name === 'queryBatch: one round trip' && searches === undefined) return 'nobody counts searches';
+  return false;
 }
 
-function extraOf(n: number): Extra {
-  return {
-    kind: ['drama', 'Comedy', 'film noir'][n % 3]!,
-    bucket: 1 + (n % 8),
-    tags: [`t${n % 5}`, ...(n % 4 === 0 ? ['extra', `t${(n + 1) % 5}`] : [])],
-    meta: {
-      stars: n % 6,
-      place: { city: n % 2 === 0 ? 'Lodz' : 'Rome' },
-      cast: [
-        { name: 'Ann', lead: n % 2 === 0 },
-        { name: 'Bob', lead: n % 3 === 0 },
-      ],
-      since: `20${10 + (n % 10)}-03-0${1 + (n % 9)}`,
-    },
-    ref: `00000000-0000-4000-8000-${(n % 6).toString(16).padStart(12, '0')}`,
-  };
-}
-
-function featureBodies(backend: Backend, make: Make, open: Open): Record<string, () => Promise<void>> {
-  const made = new Map<string, Promise<Spec>>();
-  const shared = (key: string, part: Partial<Spec> = {}): Promise<Spec> => {
+function featureBodies(backend: Backend, make: Make, open: Open): Record<FeatureName, () => Promise<void>> {
+  const made = new Map<string, Promise<CollectionSpec>>();
+  const shared = (key: string, part: Partial<CollectionSpec> = {}): Promise<CollectionSpec> => {
     if (!made.has(key)) made.set(key, make(`features_${key}`, { rows: richRows(COUNT), ...part }));
     return made.get(key)!;
   };
   const rich = (metric: Metric = 'cosine') => shared(`rich_${metric}`, { metric });
-  const searchOver = (spec: Spec, options?: Partial<SourceOptions>) =>
+  const searchOver = (spec: CollectionSpec, options?: Partial<OpenOptions>) =>
     new FunnelSearch({ source: open(spec, options), plan: PLAN });
   const vector = randomVector(DIM, random(77));
   const id = (row: Row) => backend.idOf(row);
 
   /** Best first. */
-  const ranked = (spec: Spec, keep: (row: Row) => boolean = () => true, query: ArrayLike<number> = vector) => {
+  const ranked = (
+    spec: CollectionSpec,
+    keep: (row: Row) => boolean = () => true,
+    query: ArrayLike<number> = vector,
+  ) => {
     const sign = spec.metric === 'euclid' ? 1 : -1;
     return spec.rows
       .filter(keep)
@@ -94,7 +120,7 @@ function featureBodies(backend: Backend, make: Make, open: Open): Record<string,
       .sort((a, b) => sign * (a.score - b.score));
   };
   const byStrategy = (
-    spec: Spec,
+    spec: CollectionSpec,
     examples: { positive: Row[]; negative: Row[] },
     strategy: 'best_score' | 'sum_scores',
   ) => {
@@ -128,7 +154,7 @@ function featureBodies(backend: Backend, make: Make, open: Open): Record<string,
     assert.ok(want.length > 0 && want.length < COUNT, `${want.length} rows pass: the case proves nothing`);
     agree((await searchOver(spec).query({ vector, filter, limit: COUNT, ...more })).hits, want);
   };
-  const groupOracle = (spec: Spec, key: string, options: object, query: ArrayLike<number> = vector) =>
+  const groupOracle = (spec: CollectionSpec, key: string, options: object, query: ArrayLike<number> = vector) =>
     naiveGroups(
       ranked(spec, () => true, query).map(({ row, score }) => ({ id: id(row), score, payload: { ...row.extra } })),
       key,
@@ -222,7 +248,7 @@ function featureBodies(backend: Backend, make: Make, open: Open): Record<string,
     },
     'filter and native filter restrict together': async () => {
       await filtered({ must: [{ key: 'n', range: { lt: 30 } }] }, ({ n, even }) => n < 30 && even, {
-        nativeFilter: backend.filters.even,
+        nativeFilter: backend.filters!.even,
       });
     },
     'params: exact': async () => {
@@ -251,7 +277,7 @@ function featureBodies(backend: Backend, make: Make, open: Open): Record<string,
         const spec = await rich(metric);
         const { hits, stats } = await searchOver(spec).query({ vector, mode: 'exact', limit: 7 });
         agree(hits, ranked(spec).slice(0, 7));
-        assert.equal(stats.exact, backend.column === 'embedded' ? 'certified' : 'server');
+        assert.equal(stats.exact, backend.supports.exact);
         assert.equal(stats.metric, metric);
       }
       const spec = await rich();
@@ -413,7 +439,7 @@ function featureBodies(backend: Backend, make: Make, open: Open): Record<string,
       const [first, second] = requests as [SearchRequest, SearchRequest];
       await rejects(search.queryBatch([first, { ...second, vector: vector.slice(1) }]), 'BAD_DIMS', /^requests\[1\]/);
       await rejects(search.queryBatch([first, second, { ...first, limit: 0 }]), 'BAD_ARGUMENT', /^requests\[2\]/);
-      if (backend.filters.bad !== undefined) {
+      if (backend.filters?.bad !== undefined) {
         await assert.rejects(search.queryBatch([first, second, { ...first, nativeFilter: backend.filters.bad }]), {
           name: 'FunnelError',
           message: /^requests\[2\]/,
@@ -516,7 +542,7 @@ function featureBodies(backend: Backend, make: Make, open: Open): Record<string,
       const request = { positive: positive.map(id), strategy: 'best_score', mode: 'exact', limit: 9 } as const;
       const { hits, stats } = await searchOver(spec).recommend(request);
       agree(hits, byStrategy(spec, { positive, negative: [] }, 'best_score').slice(0, 9));
-      assert.equal(stats.exact, backend.column === 'embedded' ? 'certified' : 'server');
+      assert.equal(stats.exact, backend.supports.exact);
     },
     'recommend: examples are no hits, an unknown id is an error': async () => {
       const spec = await rich();
@@ -624,7 +650,7 @@ function featureBodies(backend: Backend, make: Make, open: Open): Record<string,
       assert.ok(seen >= 16);
       const want = groupOracle(spec, 'bucket', options);
       // The index goes on, pool after pool, until it is certain; a database's answer says that it may lack something.
-      assert.equal(complete, backend.column === 'embedded');
+      assert.equal(complete, open(spec).certifies === true);
       if (complete) assert.deepEqual(groupsOf(answer), want);
       const all = new Map(want.map((group) => [group.id, group.hits]));
       for (const group of groupsOf(answer)) {
@@ -665,6 +691,7 @@ function featureBodies(backend: Backend, make: Make, open: Open): Record<string,
         if (row) assert.deepEqual(lookup, { id: id(row), payload: { kind: row.extra!.kind }, vector: row.vector });
       }
       // Types must agree.
+      if (backend.supports.idKinds.string === undefined) return;
       const strings = await shared('uuids', { ids: 'string', rows: richRows(4, 'string') });
       const none = await search.queryGroups({ vector, groupBy: 'bucket', limit: 8, withLookup: open(strings) });
       assert.ok(none.groups.every(({ lookup }) => lookup === undefined));

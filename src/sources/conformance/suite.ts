@@ -1,121 +1,78 @@
-/**
- * What every source must do, as one suite: `sourceConformance(name, start, options)` runs it over a backend. Its oracle is a full
- * scan in this process over the same rows.
- */
+/** What every source must do, as one suite. Its oracle is a full scan in this process over the same rows. */
 import assert from 'node:assert/strict';
-import net from 'node:net';
 import { after, describe, test } from 'node:test';
-import type { HeadRequest, PackedRows, Source } from '#dist/sources/source.js';
-import type { Id, Metric, PackedCandidates } from '#dist/types.js';
-import { referenceComparison } from '../search/reference.js';
-import { featureConformance } from './feature-suite.js';
-import type { Column } from './feature-table.js';
-import { mirrorConformance } from './mirror-conformance.js';
-
-/** One collection to make. */
-export interface Spec {
-  collection: string;
-  metric: Metric;
-  headDim: number;
-  dim: number;
-  /** 'tail': heads normalised, their length in "norm", the other dims in "tail" (under dot). */
-  layout: 'full' | 'tail';
-  ids: 'number' | 'string' | 'big';
-  rows: readonly Row[];
-}
-
-export interface Row {
-  id: Id;
-  vector: Float32Array;
-  title: string;
-  n: number;
-  even: boolean;
-  /** More payload, in the tests of features; all rows of a collection have it, or none. */
-  extra?: Extra;
-}
-
-/** Strings, integers, an array of strings, an object, a UUID as text. */
-export interface Extra {
-  kind: string;
-  bucket: number;
-  tags: string[];
-  meta: { stars: number; place: { city: string }; since: string; cast: { name: string; lead: boolean }[] };
-  ref: string;
-}
-
-export interface SourceOptions {
-  collection: string;
-  head?: string;
-  full?: string | { tail: string; headNorm: string };
-  /** In place of head and full. */
-  vectors?: Record<string, { head: string; full: string }>;
-  nativeFilter?: unknown;
-  timeout?: number;
-  decode?: 'fast' | 'client';
-}
-
-/** A database and its client. Vectors are called "head", "full" and "tail"; payload fields "title", "n", "even", "norm". */
-export interface Backend {
-  /** In the table of features. */
-  column: Column;
-  /** Makes and fills a collection, ready to be searched. */
-  create(spec: Spec): Promise<void>;
-  drop(collection: string): Promise<void>;
-  /** Gives a collection other rows. @default drop() and create() */
-  replace?(spec: Spec): Promise<void>;
-  source(options: SourceOptions): Source;
-  /** The same through a new client of another address. */
-  elsewhere(port: number, options: SourceOptions): Source;
-  /** Whether the client itself decoded the vectors of each search since the last call. */
-  clientDecoded(): boolean[];
-  /** Searches that the client has made, of one vector or of many. */
-  searches?(): number;
-  /** What the id of a row looks like in an answer. */
-  idOf(row: Row): Id;
-  payloadOf(row: Row): Record<string, unknown>;
-  filters: { even: unknown; small: unknown; nothing: unknown; bad?: unknown };
-  /** Whether cosine vectors come back normalised. */
-  normalises: boolean;
-  idKinds: Record<Spec['ids'], 'string' | 'number' | 'bigint'>;
-  /** Takes a collection out of memory, where that exists. */
-  unload?(collection: string): Promise<void>;
-  stop(): Promise<void>;
-}
+import type { Id, Metric, PackedCandidates } from '../../types.js';
+import type { HeadRequest, PackedRows, Source } from '../source.js';
+import type { Backend, CollectionSpec, OpenOptions, Row } from './backend.js';
+import { COUNT, DIM, HEAD, random, randomVector, rows } from './data.js';
+import { blackHole, closedPort, type Failure, rejects, within } from './failures.js';
+import { featureConformance } from './features.js';
+import { type FunnelData, funnelConformance } from './funnels.js';
+import { mirrorConformance } from './mirror.js';
 
 export interface SuiteOptions {
-  /** Tests left out, by their names, with the reason. */
-  skips?: Record<string, string>;
+  /** Of made-up vectors. @default 20261122 */
+  seed?: number;
+  /** More rows and queries for the comparison of funnels over the source with a plain one. */
+  funnels?: readonly FunnelData[];
 }
 
-const HEAD = 8;
-const DIM = 24;
-const COUNT = 60;
-
+/**
+ * Runs the suite over a source, with node:test: to be awaited at the top of a test file. Collections are small, of 60 rows
+ * mostly, and made by the backend; all that a source says it supports must be right, and all that it refuses be refused.
+ *
+ * @param name of the source, for the tests' names
+ * @param start makes the backend. Where it fails the suite is skipped with the reason, and with `CI` set in the environment
+ *   the failure is thrown
+ *
+ * @example
+ * // my-source.test.mjs, to be run by `node --test`
+ * await sourceConformance('My database', async () => ({ supports: { idKinds: { number: 'number' }, exact: 'server' }, ...rest }));
+ */
 export async function sourceConformance(
   name: string,
   start: () => Promise<Backend>,
-  { skips = {} }: SuiteOptions = {},
+  options: SuiteOptions = {},
 ): Promise<void> {
   let backend!: Backend;
   let reason = '';
   try {
     backend = await start();
   } catch (error) {
-    // Continuous integration promises the servers; a laptop may lack Python.
+    // Continuous integration promises the servers; a laptop may lack them.
     if (process.env['CI']) throw error;
     reason = `the server did not start: ${(error as Error).message}`;
   }
-  describe(name, { skip: reason || false }, () => suite(backend, skips));
+  describe(name, { skip: reason || false }, () => suite(backend, options));
 }
 
-function suite(backend: Backend, skips: Record<string, string>): void {
-  const it = (name: string, body: () => Promise<void>) =>
-    test(name, { skip: skips[name] ?? false, timeout: 60_000 }, body);
+function suite(backend: Backend, { seed = 20261122, funnels = [] }: SuiteOptions): void {
+  const { supports, filters } = backend;
+  const { idKinds } = supports;
+  const it = (name: string, body: () => Promise<void>, skip: string | false = false) =>
+    void test(name, { skip, timeout: 60_000 }, body);
+  /** For tests of what a source need not have. */
+  const where =
+    (has: unknown, what: string) =>
+    (name: string, body: () => Promise<void>): void =>
+      it(name, body, has ? false : `no ${what}`);
+  const withStrings = where(idKinds.string, 'ids that are strings');
+  const withBigIds = where(idKinds.big, 'ids beyond 2^53');
+  const withFilters = where(filters, 'native filters');
+  const withTails = where(supports.tails, 'layout of head and tail');
+  const withDecoders = where(supports.decoders, 'two ways to read vectors');
+  const withCollections = where(supports.collections, 'names of collections and vectors');
+  const withServer = where(supports.server, 'server');
+  const layouts = supports.tails ? (['full', 'tail'] as const) : (['full'] as const);
+  const supported = (parts: [string, Partial<CollectionSpec>][]) =>
+    parts.filter(
+      ([, { ids = 'number', layout }]) => idKinds[ids] !== undefined && (layout !== 'tail' || supports.tails),
+    );
   after(() => backend.stop());
 
-  const made = new Map<string, Promise<Spec>>();
+  const made = new Map<string, Promise<CollectionSpec>>();
   /** Made once, shared by tests that only read. */
-  const shared = (key: string, part: Partial<Spec> = {}): Promise<Spec> => {
+  const shared = (key: string, part: Partial<CollectionSpec> = {}): Promise<CollectionSpec> => {
     let spec = made.get(key);
     if (!spec) {
       spec = make(key, part);
@@ -123,8 +80,8 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     }
     return spec;
   };
-  const make = async (key: string, part: Partial<Spec> = {}): Promise<Spec> => {
-    const spec: Spec = {
+  const make = async (key: string, part: Partial<CollectionSpec> = {}): Promise<CollectionSpec> => {
+    const spec: CollectionSpec = {
       collection: `conformance_${key}`,
       metric: 'cosine',
       headDim: HEAD,
@@ -138,7 +95,7 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     await backend.create(spec);
     return spec;
   };
-  const open = (spec: Spec, options: Partial<SourceOptions> = {}): Source =>
+  const open = (spec: CollectionSpec, options: Partial<OpenOptions> = {}): Source =>
     backend.source({
       collection: spec.collection,
       ...(spec.layout === 'tail' ? { full: { tail: 'tail', headNorm: 'norm' } } : {}),
@@ -154,7 +111,7 @@ function suite(backend: Backend, skips: Record<string, string>): void {
         headDim: HEAD,
         dim: DIM,
         metric,
-        idKind: backend.idKinds.number,
+        idKind: idKinds.number,
       });
     }
   });
@@ -175,7 +132,7 @@ function suite(backend: Backend, skips: Record<string, string>): void {
         sameVector(
           candidates.vectors.subarray(i * DIM, (i + 1) * DIM),
           row.vector,
-          backend.normalises && metric === 'cosine',
+          supports.normalises === true && metric === 'cosine',
         );
         const score = scoreOf(metric, vector, row.vector, HEAD);
         assert.ok(
@@ -201,10 +158,10 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     });
   });
 
-  it('the filter of the request, of the source, and both together restrict what is found', async () => {
+  withFilters('the filter of the request, of the source, and both together restrict what is found', async () => {
     const spec = await shared('cosine');
     const vector = query();
-    const { even, small } = backend.filters;
+    const { even, small } = filters!;
     const found = async (standing: unknown, requested: unknown) => {
       const source = open(spec, standing === undefined ? {} : { nativeFilter: standing });
       const candidates = await head(source, { vector, candidates: 100, nativeFilter: requested });
@@ -232,12 +189,12 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     assert.equal(candidates.vectors.length, COUNT * DIM);
   });
 
-  it('a filter that matches nothing gives no candidates, of the right dims', async () => {
+  withFilters('a filter that matches nothing gives no candidates, of the right dims', async () => {
     const spec = await shared('cosine');
     const candidates = await head(open(spec), {
       vector: query(),
       candidates: 10,
-      nativeFilter: backend.filters.nothing,
+      nativeFilter: filters!.nothing,
       withPayload: true,
     });
     assert.deepEqual(candidates.ids, []);
@@ -246,30 +203,37 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     assert.equal(candidates.dim, DIM);
   });
 
-  it('ids that are strings keep their kind', async () => {
+  withStrings('ids that are strings keep their kind', async () => {
     const spec = await shared('strings', { ids: 'string' });
     const source = open(spec);
-    assert.equal((await source.info()).idKind, backend.idKinds.string);
+    assert.equal((await source.info()).idKind, idKinds.string);
     const { ids } = await head(source, { vector: query(), candidates: 10 });
     sameOrder(ids, scan(spec, query(), HEAD).slice(0, 10), backend);
   });
 
-  it('ids beyond 2^53 arrive exactly', async () => {
+  withBigIds('ids beyond 2^53 arrive exactly', async () => {
     const spec = await shared('big', { ids: 'big' });
     const source = open(spec);
-    assert.equal((await source.info()).idKind, backend.idKinds.big);
+    assert.equal((await source.info()).idKind, idKinds.big);
     const { ids } = await head(source, { vector: query(), candidates: 10 });
     sameOrder(ids, scan(spec, query(), HEAD).slice(0, 10), backend);
   });
 
-  it('ids beyond 2^53 are refused over JSON, with the remedy', async () => {
-    const spec = await shared('big', { ids: 'big' });
-    for (const decode of ['fast', 'client'] as const) {
-      await rejects(open(spec, { decode }).head({ vector: query(), candidates: 10 }), 'BAD_ID', /gRPC/);
-    }
-  });
+  where(supports.refusesBigIds, 'ids that are refused')(
+    'ids beyond 2^53 are refused over JSON, with the remedy',
+    async () => {
+      const spec = await shared('big', { ids: 'big' });
+      for (const decode of ['fast', 'client'] as const) {
+        await rejects(
+          open(spec, { decode }).head({ vector: query(), candidates: 10 }),
+          'BAD_ID',
+          supports.refusesBigIds!,
+        );
+      }
+    },
+  );
 
-  it('head and tail are joined to the full vector, whatever the server compares heads by', async () => {
+  withTails('head and tail are joined to the full vector, whatever the server compares heads by', async () => {
     for (const metric of ['cosine', 'dot', 'euclid'] as const) await joined(metric);
   });
 
@@ -280,7 +244,7 @@ function suite(backend: Backend, skips: Record<string, string>): void {
       headDim: HEAD,
       dim: DIM,
       metric: 'cosine',
-      idKind: backend.idKinds.number,
+      idKind: idKinds.number,
     });
     for (const withPayload of [false, true, ['title']]) {
       const candidates = await head(source, { vector: query(), candidates: 20, withPayload });
@@ -310,7 +274,7 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     }
   });
 
-  it('reading the bytes gives the candidates that the client gives, bit for bit', async () => {
+  withDecoders('reading the bytes gives the candidates that the client gives, bit for bit', async () => {
     const big = await shared('wide', { headDim: 128, dim: 768, rows: rows(150, 768, 'number', 11) });
     const tail = await shared('tail', { layout: 'tail' });
     for (const [spec, dim] of [
@@ -322,11 +286,11 @@ function suite(backend: Backend, skips: Record<string, string>): void {
       const request = { vector: query(dim), candidates: 128, withPayload: true };
       // The first search over gRPC is always the client's.
       await fast.head(request);
-      backend.clientDecoded();
+      backend.clientDecoded!();
       const one = await head(fast, request);
-      assert.deepEqual(backend.clientDecoded(), [false], 'the client decoded what should have been read as bytes');
+      assert.deepEqual(backend.clientDecoded!(), [false], 'the client decoded what should have been read as bytes');
       const other = await head(plain, request);
-      assert.deepEqual(backend.clientDecoded(), [true]);
+      assert.deepEqual(backend.clientDecoded!(), [true]);
       assert.deepEqual(one, other);
       const bits = (vectors: ArrayBufferView) =>
         new Uint32Array(vectors.buffer.slice(vectors.byteOffset, vectors.byteOffset + vectors.byteLength));
@@ -334,48 +298,51 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     }
   });
 
-  it('a batch read as bytes gives what the client gives, and what single searches give, bit for bit', async () => {
-    for (const key of ['cosine', 'tail'] as const) {
-      const spec = await shared(key, key === 'tail' ? { layout: 'tail' } : {});
-      const fast = open(spec, { decode: 'fast' });
-      const plain = open(spec, { decode: 'client' });
-      const requests = Array.from({ length: 5 }, (_, i) => ({
-        vector: randomVector(DIM, random(300 + i)),
-        candidates: 11,
-        withPayload: ['title'],
-      }));
-      const parts = async (source: Source) =>
-        (await source.headBatch!(requests)).map(({ candidates }) => unpacked(candidates));
-      // The first over gRPC is always the client's.
-      await parts(fast);
-      backend.clientDecoded();
-      const one = await parts(fast);
-      assert.deepEqual(backend.clientDecoded(), [false], 'the client decoded what should have been read as bytes');
-      assert.deepEqual(await parts(plain), one);
-      assert.deepEqual(backend.clientDecoded(), [true]);
-      // A server may add up a batch in another order, so not their head scores.
-      for (const [i, request] of requests.entries()) {
-        assert.deepEqual({ ...(await head(fast, request)), headScores: [] }, { ...one[i], headScores: [] });
+  withDecoders(
+    'a batch read as bytes gives what the client gives, and what single searches give, bit for bit',
+    async () => {
+      for (const key of ['cosine', 'tail'] as const) {
+        const spec = await shared(key, key === 'tail' ? { layout: 'tail' } : {});
+        const fast = open(spec, { decode: 'fast' });
+        const plain = open(spec, { decode: 'client' });
+        const requests = Array.from({ length: 5 }, (_, i) => ({
+          vector: randomVector(DIM, random(300 + i)),
+          candidates: 11,
+          withPayload: ['title'],
+        }));
+        const parts = async (source: Source) =>
+          (await source.headBatch!(requests)).map(({ candidates }) => unpacked(candidates));
+        // The first over gRPC is always the client's.
+        await parts(fast);
+        backend.clientDecoded!();
+        const one = await parts(fast);
+        assert.deepEqual(backend.clientDecoded!(), [false], 'the client decoded what should have been read as bytes');
+        assert.deepEqual(await parts(plain), one);
+        assert.deepEqual(backend.clientDecoded!(), [true]);
+        // A server may add up a batch in another order, so not their head scores.
+        for (const [i, request] of requests.entries()) {
+          assert.deepEqual({ ...(await head(fast, request)), headScores: [] }, { ...one[i], headScores: [] });
+        }
+        // Where some have no hits, or none has.
+        const { nothing, small } = filters!;
+        for (const filters of [
+          [nothing, small],
+          [nothing, nothing],
+        ]) {
+          const some = filters.map((nativeFilter) => ({ ...requests[0]!, nativeFilter }));
+          const found = (await fast.headBatch!(some)).map(({ candidates }) => candidates.ids!.length);
+          assert.deepEqual(
+            found,
+            filters.map((filter) => (filter === small ? 10 : 0)),
+          );
+        }
+        assert.deepEqual(await fast.headBatch!([]), []);
       }
-      // Where some have no hits, or none has.
-      const { nothing, small } = backend.filters;
-      for (const filters of [
-        [nothing, small],
-        [nothing, nothing],
-      ]) {
-        const some = filters.map((nativeFilter) => ({ ...requests[0]!, nativeFilter }));
-        const found = (await fast.headBatch!(some)).map(({ candidates }) => candidates.ids!.length);
-        assert.deepEqual(
-          found,
-          filters.map((filter) => (filter === small ? 10 : 0)),
-        );
-      }
-      assert.deepEqual(await fast.headBatch!([]), []);
-    }
-  });
+    },
+  );
 
   it('a head search without vectors gives the same candidates, without them', async () => {
-    for (const layout of ['full', 'tail'] as const) {
+    for (const layout of layouts) {
       const spec = await shared(layout === 'tail' ? 'tail' : 'cosine', { layout });
       const source = open(spec);
       for (const withPayload of [false, true, ['title']]) {
@@ -390,11 +357,11 @@ function suite(backend: Backend, skips: Record<string, string>): void {
   });
 
   it('fetch() gives rows by id, in the order asked, and leaves out those that are gone', async () => {
-    for (const [key, part] of [
+    for (const [key, part] of supported([
       ['cosine', {}],
       ['strings', { ids: 'string' }],
       ['tail', { layout: 'tail' }],
-    ] as [string, Partial<Spec>][]) {
+    ])) {
       const spec = await shared(key, part);
       const source = open(spec);
       const pool = await head(source, { vector: query(), candidates: 12, withPayload: true });
@@ -425,7 +392,7 @@ function suite(backend: Backend, skips: Record<string, string>): void {
       ['backwards', { rows: rows(COUNT, DIM, 'number', 7).reverse() }],
       ['strings', { ids: 'string' }],
       ['tail', { layout: 'tail' }],
-    ] as [string, Partial<Spec>][]) {
+    ] as [string, Partial<CollectionSpec>][]) {
       const spec = await shared(key, part);
       const source = open(spec);
       const pool = await head(source, { vector: query(), candidates: COUNT, withPayload: true });
@@ -449,20 +416,21 @@ function suite(backend: Backend, skips: Record<string, string>): void {
       );
       assert.ok(bare.every((page) => page.vectors.length === 0 && page.payloads === undefined && page.dim === DIM));
     }
+    if (filters === undefined) return;
     const spec = await shared('cosine');
-    const small = await scanned(open(spec, { nativeFilter: backend.filters.small }), { limit: 4 });
+    const small = await scanned(open(spec, { nativeFilter: filters.small }), { limit: 4 });
     assert.deepEqual(
       small.flatMap(({ ids }) => ids.map((id) => rowOf(spec, id, backend).n)).sort((a, b) => a - b),
       [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
     );
-    const none = await scanned(open(spec, { nativeFilter: backend.filters.nothing }), { limit: 4 });
+    const none = await scanned(open(spec, { nativeFilter: filters.nothing }), { limit: 4 });
     assert.deepEqual(
       none.flatMap(({ ids }) => ids),
       [],
     );
   });
 
-  it('ids beyond 2^53 are scanned and fetched exactly', async () => {
+  withBigIds('ids beyond 2^53 are scanned and fetched exactly', async () => {
     const spec = await shared('big', { ids: 'big' });
     const source = open(spec);
     const ids = (await scanned(source, { limit: 9 })).flatMap((page) => page.ids);
@@ -478,7 +446,7 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     await rejects(source.fetch({ ids: [1], withPayload: 3 as never }), 'BAD_ARGUMENT', /withPayload/);
   });
 
-  mirrorConformance(it, () => backend, make, open);
+  mirrorConformance(it, backend, supported, make, open);
 
   it('searches side by side do not mix', async () => {
     const spec = await shared('cosine');
@@ -493,17 +461,17 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     });
   });
 
-  referenceComparison(() => backend);
+  funnelConformance(backend, seed, funnels);
 
   featureConformance(it, backend, make, open);
 
-  it('a missing collection is named', async () => {
+  withCollections('a missing collection is named', async () => {
     const source = backend.source({ collection: 'nowhere' });
     await rejects(source.info(), 'NO_COLLECTION', /nowhere/);
     await rejects(source.head({ vector: query(), candidates: 5 }), 'NO_COLLECTION', /nowhere/);
   });
 
-  it('a missing vector is named, with those that exist', async () => {
+  withCollections('a missing vector is named, with those that exist', async () => {
     const spec = await shared('cosine');
     await rejects(open(spec, { head: 'haed' }).info(), 'NO_FIELD', /"haed".*"head"/);
     await rejects(open(spec, { full: 'ful' }).head({ vector: query(), candidates: 5 }), 'NO_FIELD', /"ful".*"full"/);
@@ -522,34 +490,42 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     }
   });
 
-  it('a limit beyond the database is refused before the search', async () => {
+  where(supports.limit, 'limit')('a limit beyond the database is refused before the search', async () => {
     const spec = await shared('cosine');
     await rejects(open(spec).head({ vector: query(), candidates: 16_385 }), 'BAD_ARGUMENT', /16384/);
     await rejects(open(spec).scan({ limit: 16_385 }), 'BAD_ARGUMENT', /16384/);
   });
 
-  it('a filter that the database does not understand is refused in its words', async () => {
-    const spec = await shared('cosine');
-    const source = open(spec);
-    const bad = typeof backend.filters.even === 'string' ? 'even ===' : { must: [{ key: 'n', range: { gt: 'x' } }] };
-    await assert.rejects(source.head({ vector: query(), candidates: 5, nativeFilter: bad }), (error: Failure) => {
-      assert.equal(error.name, 'FunnelError');
-      assert.ok(['REFUSED', 'BAD_RESPONSE'].includes(error.code), error.code);
-      return true;
-    });
-    // And the next one works.
-    await source.head({ vector: query(), candidates: 5 });
-  });
+  where(filters?.bad, 'filter that the database refuses')(
+    'a filter that the database does not understand is refused in its words',
+    async () => {
+      const spec = await shared('cosine');
+      const source = open(spec);
+      await assert.rejects(
+        source.head({ vector: query(), candidates: 5, nativeFilter: filters!.bad }),
+        (error: Failure) => {
+          assert.equal(error.name, 'FunnelError');
+          assert.ok(['REFUSED', 'BAD_RESPONSE'].includes(error.code), error.code);
+          return true;
+        },
+      );
+      // And the next one works.
+      await source.head({ vector: query(), candidates: 5 });
+    },
+  );
 
-  it('a collection that is not loaded is an error of its own', async () => {
-    const spec = await make('unloaded');
-    const source = open(spec);
-    await source.head({ vector: query(), candidates: 5 });
-    await backend.unload!(spec.collection);
-    await rejects(source.head({ vector: query(), candidates: 5 }), 'NOT_LOADED', /unloaded.*load/);
-  });
+  where(supports.loading, 'collection out of memory')(
+    'a collection that is not loaded is an error of its own',
+    async () => {
+      const spec = await make('unloaded');
+      const source = open(spec);
+      await source.head({ vector: query(), candidates: 5 });
+      await backend.unload!(spec.collection);
+      await rejects(source.head({ vector: query(), candidates: 5 }), 'NOT_LOADED', /unloaded.*load/);
+    },
+  );
 
-  it('a collection that was dropped, or made anew with other dims, is noticed', async () => {
+  withCollections('a collection that was dropped, or made anew with other dims, is noticed', async () => {
     const spec = await make('changing');
     const source = open(spec);
     await source.head({ vector: query(), candidates: 5 });
@@ -561,7 +537,7 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     await source.head({ vector: query(DIM + 2), candidates: 5 });
   });
 
-  it('a collection made anew under a source that knows it is noticed on the next search', async () => {
+  withCollections('a collection made anew under a source that knows it is noticed on the next search', async () => {
     const spec = await make('swapped');
     const source = open(spec);
     await source.head({ vector: query(), candidates: 5 });
@@ -570,17 +546,17 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     await rejects(source.head({ vector: query(), candidates: 5 }), 'BAD_DIMS', /26/);
   });
 
-  it('a server that is down is unreachable', async () => {
+  withServer('a server that is down is unreachable', async () => {
     const port = await closedPort();
-    const source = backend.elsewhere(port, { collection: 'any' });
+    const source = backend.elsewhere!(port, { collection: 'any' });
     await rejects(source.info(), 'UNREACHABLE', /any/);
     await rejects(source.head({ vector: query(), candidates: 5 }), 'UNREACHABLE', /any/);
   });
 
-  it('a server that never answers runs into the timeout, of the request or of the source', async () => {
+  withServer('a server that never answers runs into the timeout, of the request or of the source', async () => {
     const hole = await blackHole();
     try {
-      const source = backend.elsewhere(hole.port, { collection: 'any', timeout: 300 });
+      const source = backend.elsewhere!(hole.port, { collection: 'any', timeout: 300 });
       await rejects(within(2_000, source.info()), 'TIMEOUT', /any.*300 ms/);
       await rejects(within(2_000, source.head({ vector: query(), candidates: 5, timeout: 100 })), 'TIMEOUT', /100 ms/);
     } finally {
@@ -588,10 +564,21 @@ function suite(backend: Backend, skips: Record<string, string>): void {
     }
   });
 
-  it('an aborted call ends at once, before it began or while it waits', async () => {
+  it('a call is not begun under a signal that was aborted, nor with a senseless deadline', async () => {
+    const source = open(await shared('cosine'));
+    const request = { vector: query(), candidates: 5 };
+    await rejects(source.head({ ...request, signal: AbortSignal.abort() }), 'ABORTED', /aborted/);
+    await rejects(source.fetch({ ids: [1], signal: AbortSignal.abort() }), 'ABORTED', /aborted/);
+    for (const timeout of [0, -5, Number.NaN]) {
+      await rejects(source.head({ ...request, timeout }), 'BAD_ARGUMENT', /timeout/);
+      await rejects(source.scan({ limit: 5, timeout }), 'BAD_ARGUMENT', /timeout/);
+    }
+  });
+
+  withServer('an aborted call ends at once, before it began or while it waits', async () => {
     const hole = await blackHole();
     try {
-      const source = backend.elsewhere(hole.port, { collection: 'any' });
+      const source = backend.elsewhere!(hole.port, { collection: 'any' });
       await rejects(source.head({ vector: query(), candidates: 5, signal: AbortSignal.abort() }), 'ABORTED', /any/);
       const controller = new AbortController();
       const waiting = source.head({ vector: query(), candidates: 5, signal: controller.signal });
@@ -602,46 +589,6 @@ function suite(backend: Backend, skips: Record<string, string>): void {
       hole.close();
     }
   });
-}
-
-// Data
-
-/** Mulberry32: small, seeded, the same everywhere. */
-export function random(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-export function randomVector(dim: number, next: () => number): Float32Array {
-  return Float32Array.from({ length: dim }, () => next() * 2 - 1);
-}
-
-export function rows(count: number, dim: number, ids: Spec['ids'], seed: number): Row[] {
-  const next = random(seed);
-  return Array.from({ length: count }, (_, n) => ({
-    id:
-      ids === 'number'
-        ? n + 1
-        : ids === 'big'
-          ? 9_007_199_254_740_993n + BigInt(n)
-          : `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`,
-    vector: randomVector(dim, next),
-    title: `Film "${n}" – ${['ä', '€', '😀'][n % 3]} "vector":[${n}]`,
-    n,
-    even: n % 2 === 0,
-  }));
-}
-
-/** Head, its length and tail, as the tail layout stores them. */
-export function split(vector: Float32Array, headDim: number): { head: number[]; norm: number; tail: number[] } {
-  const raw = Array.from(vector.subarray(0, headDim));
-  const norm = Math.sqrt(raw.reduce((sum, x) => sum + x * x, 0));
-  return { head: raw.map((x) => x / norm), norm, tail: Array.from(vector.subarray(headDim)) };
 }
 
 /** All pages of a source. */
@@ -690,7 +637,7 @@ interface Scored {
   score: number;
 }
 
-function scan({ metric, rows, layout }: Spec, vector: Float32Array, dims: number): Scored[] {
+function scan({ metric, rows, layout }: CollectionSpec, vector: Float32Array, dims: number): Scored[] {
   // Heads of the tail layout are normalised, so they rank by cosine under every metric.
   const by = layout === 'tail' ? 'cosine' : metric;
   const sign = by === 'euclid' ? 1 : -1;
@@ -713,7 +660,7 @@ function sameOrder(ids: readonly Id[], best: readonly Scored[], backend: Backend
   });
 }
 
-function rowOf(spec: Spec, id: Id, backend: Backend): Row {
+function rowOf(spec: CollectionSpec, id: Id, backend: Backend): Row {
   const row = spec.rows.find((one) => backend.idOf(one) === id);
   assert.ok(row, `an id that was never stored: ${String(id)} (${typeof id})`);
   return row;
@@ -736,56 +683,4 @@ function near(actual: Float32Array, expected: Float32Array, tolerance: number): 
   actual.forEach((value, i) => {
     assert.ok(Math.abs(value - expected[i]!) <= tolerance, `dim ${i}: ${value} for ${expected[i]}`);
   });
-}
-
-// Failures
-
-type Failure = Error & { code: string };
-
-export async function rejects(promise: Promise<unknown>, code: string, message: RegExp): Promise<void> {
-  await assert.rejects(promise, (error: Failure) => {
-    assert.equal(error.name, 'FunnelError', String(error.stack));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, message);
-    return true;
-  });
-}
-
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`took longer than ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function closedPort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** Accepts connections and says nothing. */
-async function blackHole(): Promise<{ port: number; close(): void }> {
-  const sockets = new Set<net.Socket>();
-  const server = net.createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.resume();
-  });
-  server.listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  return {
-    port: (server.address() as net.AddressInfo).port,
-    close() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  };
 }

@@ -1,5 +1,6 @@
 /** The tutorial's loop in plain doubles, each prefix summed again and in the simplest order. */
-import type { Metric, Plan } from 'funnelvec';
+import type { Plan } from '../../plan.js';
+import type { Metric } from '../../types.js';
 
 export interface Ranked {
   index: number;

@@ -1,5 +1,5 @@
 /** What requests mean, as plainly as it can be said, in doubles and over every row. */
-import type { Metric } from 'funnelvec';
+import type { Metric } from '../../types.js';
 
 export interface NaiveExamples {
   positive: readonly ArrayLike<number>[];
@@ -73,7 +73,10 @@ export function naiveGroups(
     for (const one of new Set(values)) {
       const name = JSON.stringify(one);
       let group = groups.find((other) => other.name === name);
-      if (!group) groups.push((group = { id: one, name, best: score, hits: [] }));
+      if (!group) {
+        group = { id: one, name, best: score, hits: [] };
+        groups.push(group);
+      }
       group.hits.push(id);
     }
   }
