@@ -2,7 +2,7 @@
 // minutes as the others. They take turns in rounds, so that a slow spell of the machine meets all of them.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { root } from '../test/setup/steps.mjs';
+import { root } from '../scripts/setup/steps.mjs';
 
 /** Starts a contender and waits until its inputs are in memory. */
 export async function open(command, args, env = {}) {

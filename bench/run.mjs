@@ -4,8 +4,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { log, root } from '../test/setup/steps.mjs';
-import { indexPart, withIndexPart } from './index/merge.mjs';
+import { log, root } from '../scripts/setup/steps.mjs';
+import { indexPart, withIndexPart } from './merge.mjs';
 import { environment, missedIn, render } from './report.mjs';
 import { setup } from './setup.mjs';
 

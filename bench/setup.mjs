@@ -1,8 +1,8 @@
 // Puts the peers in place: npm ones by bench/'s own manifest, Python ones in .cache/bench-venv.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { build } from '../test/setup/build.mjs';
-import { root, run, step } from '../test/setup/steps.mjs';
+import { build } from '../scripts/setup/build.mjs';
+import { root, run, step } from '../scripts/setup/steps.mjs';
 
 /** @returns where Python is, or why it is not */
 export async function setup({ withPython }) {

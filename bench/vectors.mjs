@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { funnelPlan } from 'funnelvec';
-import { loadGlosses } from '../test/data/glosses.mjs';
+import { loadGlosses } from '../scripts/data/glosses.mjs';
 import { collection, fromHalf } from './data.mjs';
 
 const MAX_ROWS = 20_000;

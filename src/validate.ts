@@ -4,7 +4,7 @@ import { allFinite } from './kernels/finite.js';
 import { MAX_DIM } from './kernels/kernels.js';
 import type { Id, IdKind, Vector } from './types.js';
 
-/** Names an option that does not exist; a misspelled one would otherwise be ignored. */
+/** Names an option that does not exist; a misspelled one would otherwise be ignored. @throws FunnelError BAD_ARGUMENT */
 export function checkKeys(options: object, allowed: readonly string[], where: string): void {
   if (typeof options !== 'object' || options === null) throw expected('BAD_ARGUMENT', 'an object', where, options);
   for (const key of Object.keys(options)) {
@@ -42,6 +42,7 @@ export function checkId(id: unknown, where: string): Id {
   return id;
 }
 
+/** The value, an integer from `min` to `max`. @throws FunnelError BAD_ARGUMENT, naming `where` */
 export function checkInteger(value: unknown, min: number, max: number, where: string): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
     const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `in ${min}..${max}`;

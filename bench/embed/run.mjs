@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { loadGlosses } from '../../test/data/glosses.mjs';
-import { minilmFolder, wordllamaFolder } from '../../test/models/models.mjs';
-import { build } from '../../test/setup/build.mjs';
-import { log, root } from '../../test/setup/steps.mjs';
-import { withPart } from '../index/merge.mjs';
+import { loadGlosses } from '../../scripts/data/glosses.mjs';
+import { minilmFolder, wordllamaFolder } from '../../scripts/models/models.mjs';
+import { build } from '../../scripts/setup/build.mjs';
+import { log, root } from '../../scripts/setup/steps.mjs';
 import { quantile } from '../measure.mjs';
+import { withPart } from '../merge.mjs';
 import { besidePython, tableOf } from './beside-python.mjs';
 
 const { values } = parseArgs({

@@ -7,14 +7,14 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { log, root } from '../../test/setup/steps.mjs';
+import { log, root } from '../../scripts/setup/steps.mjs';
+import { withPieces } from '../merge.mjs';
 import { setup } from '../setup.mjs';
-import { compare } from './compare.mjs';
-import { CONTENDERS } from './contenders.mjs';
-import { withPieces } from './merge.mjs';
-import { resemblanceOf } from './resemblance.mjs';
-import { introduction, piece } from './section.mjs';
-import { available, prepare, SETS } from './sets.mjs';
+import { compare } from './against/compare.mjs';
+import { CONTENDERS } from './contenders/contenders.mjs';
+import { introduction, piece } from './report/section.mjs';
+import { resemblanceOf } from './sets/resemblance.mjs';
+import { available, prepare, SETS } from './sets/sets.mjs';
 import { setupIndex } from './setup.mjs';
 
 const { values } = parseArgs({
@@ -78,7 +78,7 @@ for (const key of sets) {
   results.push(result);
   pieces[key] = piece(result);
   process.stdout.write(`${pieces[key]}\n\n`);
-  const { plotOf } = await import('./plot.mjs'); // needs what was just installed
+  const { plotOf } = await import('./report/plot.mjs'); // needs what was just installed
   const all = !quick && !values.reuse && chosen.length === CONTENDERS.length && threadCounts.join() === '1,2';
   const whole = all || values.write;
   const folder = whole ? join(root, 'bench', 'plots') : join(root, '.cache', 'bench-index', 'plots');

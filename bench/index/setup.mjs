@@ -1,7 +1,7 @@
 // Puts the peers of the index benchmark in place: npm ones by bench/index/package.json, faiss in .cache/index-venv.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { log, root, run, step } from '../../test/setup/steps.mjs';
+import { log, root, run, step } from '../../scripts/setup/steps.mjs';
 import { installPython } from '../setup.mjs';
 
 const manifest = ['bench/index/package.json', 'bench/index/package-lock.json', 'bench/index/.npmrc'];

@@ -5,10 +5,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadMinilmGlosses } from '../../test/data/minilm-glosses.mjs';
-import { setup } from '../../test/setup/setup.mjs';
-import { log, root } from '../../test/setup/steps.mjs';
-import { withPart } from '../index/merge.mjs';
+import { loadMinilmGlosses } from '../../scripts/data/minilm-glosses.mjs';
+import { setup } from '../../scripts/setup/setup.mjs';
+import { log, root } from '../../scripts/setup/steps.mjs';
+import { withPart } from '../merge.mjs';
 
 const { values } = parseArgs({
   options: { heads: { type: 'string', default: '32,64,128' }, quick: { type: 'boolean' }, write: { type: 'boolean' } },

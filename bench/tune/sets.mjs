@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { loadGlosses, loadSentences } from '../../test/data/glosses.mjs';
-import { minilmFolder } from '../../test/models/models.mjs';
-import { root } from '../../test/setup/steps.mjs';
+import { loadGlosses, loadSentences } from '../../scripts/data/glosses.mjs';
+import { minilmFolder } from '../../scripts/models/models.mjs';
+import { root } from '../../scripts/setup/steps.mjs';
 
 const ROWS = 20_000;
 const data = process.env.FUNNELVEC_BENCH_DATA;

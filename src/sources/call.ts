@@ -12,6 +12,8 @@ export interface CallOptions {
  * fires in the last two cases; a client that cannot be cancelled is left behind and its late answer dropped.
  *
  * @param where - for people, as in "Qdrant collection \"films\""
+ * @param classify - what `work` threw, if it is no FunnelError, as one
+ * @throws FunnelError TIMEOUT, ABORTED, BAD_ARGUMENT (a timeout or signal that is none), and what `work` or `classify` gives
  */
 export async function guarded<T>(
   where: string,

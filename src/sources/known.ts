@@ -18,13 +18,20 @@ interface Reading<T> {
 }
 
 export interface KnownOptions<T> {
+  /** The source's name, for errors. */
   where: string;
+  /** Asks the server; the signal fires when nobody waits any more. */
   read(signal: AbortSignal): Promise<T>;
   /** False for what the next search must read again. */
   keep(value: T): boolean;
+  /** What the client threw, as an error of ours. */
   classify(error: unknown): FunnelError;
 }
 
+/**
+ * What a source knows of its collection: read once for all calls that wait for it, believed for a minute, and read again after
+ * a failure that may mean that the collection has changed.
+ */
 export class Known<T> {
   private current: Reading<T> | undefined;
 
@@ -36,7 +43,12 @@ export class Known<T> {
     return current !== undefined && performance.now() - current.readAt <= MAX_AGE ? current.value : undefined;
   }
 
-  /** @param signal - that of the call which asks */
+  /**
+   * What is known, read now if need be.
+   *
+   * @param signal - that of the call which asks
+   * @throws what `read` throws, as `classify` says it; the signal's reason
+   */
   async get(signal: AbortSignal): Promise<T> {
     signal.throwIfAborted();
     const { current } = this;

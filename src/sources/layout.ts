@@ -134,7 +134,12 @@ export function checkMetric(metric: Metric | undefined): void {
   }
 }
 
-/** NaN would be answered with arbitrary hits by some servers, so it never leaves this process. */
+/**
+ * A query of `dim` finite values: NaN would be answered with arbitrary hits by some servers, so it never leaves this process.
+ *
+ * @param where the source's name, for errors
+ * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE naming the dim
+ */
 export function checkHeadQuery(vector: Float32Array, dim: number, where: string): void {
   if (!(vector instanceof Float32Array)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'the query vector', vector);
   checkQuery(vector, dim, `the query vector of ${where}`);

@@ -7,13 +7,13 @@ import { scalarCounts } from '../query/filter/milvus-json.js';
 import { unsupported } from '../query/filter/milvus-text.js';
 import { parsePath } from '../query/filter/path.js';
 import { checkParams } from '../query/params.js';
-import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
-import type { Metric } from '../types.js';
-import { checkIds, checkInteger } from '../validate.js';
-import { guarded, messageOf, overloaded, reachReason, socketCode } from './call.js';
+import { payloadSelection } from '../query/payload.js';
+import type { Id, Metric } from '../types.js';
+import { checkInteger } from '../validate.js';
+import { messageOf, reachReason, socketCode } from './call.js';
+import { CollectionSource } from './collection.js';
 import { type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
-import { Known } from './known.js';
-import { checkHeadQuery, type GivenNames, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
+import { type GivenNames, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
 import { sourceOf } from './layouts.js';
 import { DYNAMIC, type MilvusClientLike } from './milvus-client.js';
 import { checkExpression } from './milvus-expression.js';
@@ -22,21 +22,19 @@ import type { LiftedField } from './milvus-lift.js';
 import { distances, type Part, packField, partsOf, payloadOf } from './milvus-rows.js';
 import { behindKey, type Facts, FLOAT16, noField, readFacts, refused, withKeys } from './milvus-schema.js';
 import { type Tap, tapped } from './milvus-tap.js';
-import { inOrder, joined } from './rows.js';
-import {
-  type FetchAnswer,
-  type FetchRequest,
-  type HeadAnswer,
-  type HeadRequest,
-  type PackedRows,
-  type PayloadSelection,
-  type Restriction,
-  rowsAtOnce,
-  type ScanAnswer,
-  type ScanRequest,
-  type SearchParams,
-  type Source,
-  type SourceInfo,
+import { checkFetchRequest, checkHeadRequest, checkScanRequest } from './requests.js';
+import type {
+  FetchRequest,
+  HeadAnswer,
+  HeadRequest,
+  PackedRows,
+  PayloadSelection,
+  Restriction,
+  ScanAnswer,
+  ScanRequest,
+  SearchParams,
+  Source,
+  SourceInfo,
 } from './source.js';
 
 export { type FromMilvusOptions, fromMilvus } from './from-milvus.js';
@@ -162,38 +160,37 @@ interface Reading {
   select: ((payload: unknown) => unknown) | undefined;
 }
 
-class MilvusSource implements Source {
-  readonly name: string;
-  private readonly known: Known<Facts>;
+class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source {
   /** As expressions, with what they were made by. */
   private readonly filters = new WeakMap<FilterNode, { text: string; fields: MilvusFields }>();
 
   constructor(
     private readonly client: MilvusClientLike,
-    private readonly options: OwnOptions,
+    options: OwnOptions,
   ) {
-    this.name = nameOf(options.collection);
-    this.known = new Known({
-      where: this.name,
-      read: () => readFacts(this.client, this.options, this.name),
-      keep: () => true,
-      classify: (error) => this.classify(error),
-    });
+    super(nameOf(options.collection), options);
   }
 
-  async info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
-    // Every search asks: a deadline for what is known already would take longer than the answer.
-    const { fresh } = this.known;
-    const known = fresh && options.timeout === undefined && options.signal === undefined;
-    const facts = known ? fresh : await this.guarded(options, (signal) => this.known.get(signal));
-    const { headDim, dim, metric, idKind } = facts;
+  protected read(): Promise<Facts> {
+    return readFacts(this.client, this.options, this.name);
+  }
+
+  protected lasts(): boolean {
+    return true;
+  }
+
+  protected infoOf({ headDim, dim, metric, idKind }: Facts): SourceInfo {
     return { headDim, dim, metric, idKind };
+  }
+
+  protected checkNative(queries: readonly Pick<HeadRequest, 'nativeFilter'>[]): void {
+    for (const { nativeFilter } of queries) checkExpression(nativeFilter);
   }
 
   head(request: HeadRequest): Promise<HeadAnswer> {
     return this.guarded(request, async (signal) => {
       this.checkRequest(request);
-      return this.informed(request, signal, async (facts) => (await this.searchHeads([request], facts))[0]!);
+      return this.informed([request], signal, async (facts) => (await this.searchHeads([request], facts))[0]!);
     });
   }
 
@@ -240,7 +237,7 @@ class MilvusSource implements Source {
 
   count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
     return this.guarded(options, (signal) =>
-      this.informed(undefined, signal, async (facts) => {
+      this.informed([], signal, async (facts) => {
         return this.counted(await this.filter({ filter, nativeFilter }, facts, options), facts, options);
       }),
     );
@@ -259,23 +256,16 @@ class MilvusSource implements Source {
   }
 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
-  private checkRequest({ withPayload, candidates, params, mode }: HeadRequest): void {
-    checkPayloadSelection(withPayload);
-    checkInteger(candidates, 1, MAX_LIMIT, 'candidates');
-    checkParams(params, PARAMS, this.name);
-    if (mode === 'exact') this.checkFull('UNSUPPORTED');
-  }
-
-  private checkFull(code: 'BAD_ARGUMENT' | 'UNSUPPORTED'): void {
-    if (typeof this.options.full !== 'object') return;
-    throw new FunnelError(code, `${this.name} stores no full vector to search: its layout is head and tail`);
+  private checkRequest(request: HeadRequest): void {
+    checkHeadRequest(request, this.name, { params: PARAMS, most: MAX_LIMIT });
+    if (request.mode === 'exact') this.checkFull('UNSUPPORTED');
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
     return this.guarded(request, async (signal) => {
       this.checkFull('BAD_ARGUMENT');
       checkInteger(request.limit, 1, MAX_LIMIT, 'limit');
-      return this.informed(request, signal, async (facts) => {
+      return this.informed([request], signal, async (facts) => {
         const { idField, squared } = facts;
         const filter = await this.filter(request, facts, request);
         const asked = { ...request, filter, params: undefined };
@@ -295,26 +285,14 @@ class MilvusSource implements Source {
     });
   }
 
-  fetch(request: FetchRequest): Promise<FetchAnswer> {
-    return this.guarded(request, async (signal) => {
-      checkPayloadSelection(request.withPayload);
-      const ids = Array.from(request.ids);
-      checkIds(ids);
-      return this.informed(undefined, signal, async (facts) => {
-        const asked = this.reading(facts, request);
-        const began = performance.now();
-        const step = rowsAtOnce(facts.dim);
-        const parts: PackedRows[] = [];
-        for (let from = 0; from === 0 || from < ids.length; from += step) {
-          signal.throwIfAborted();
-          const part = ids.slice(from, from + step);
-          const expression = withKeys(part, facts);
-          const rows = part.length === 0 ? [] : await this.query(expression, asked, request, facts, {});
-          parts.push(inOrder(this.unpack(rows, undefined, asked, facts, request), part));
-        }
-        return { rows: joined(parts), ms: performance.now() - began };
-      });
-    });
+  protected idsOf(request: FetchRequest): Id[] {
+    return checkFetchRequest(request);
+  }
+
+  protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: Facts) {
+    const asked = this.reading(facts, request);
+    const rows = ids.length === 0 ? [] : await this.query(withKeys(ids, facts), asked, request, facts, {});
+    return { rows: this.unpack(rows, undefined, asked, facts, request) };
   }
 
   /**
@@ -323,10 +301,9 @@ class MilvusSource implements Source {
    */
   scan(request: ScanRequest): Promise<ScanAnswer> {
     return this.guarded(request, async (signal) => {
-      checkPayloadSelection(request.withPayload);
-      const limit = checkInteger(request.limit, 1, MAX_LIMIT, 'limit');
+      const limit = checkScanRequest(request, { most: MAX_LIMIT });
       const { after } = request;
-      return this.informed(undefined, signal, async (facts) => {
+      return this.informed([], signal, async (facts) => {
         const asked = this.reading(facts, request);
         const began = performance.now();
         const behind = after === undefined ? undefined : behindKey(after, facts);
@@ -603,7 +580,7 @@ class MilvusSource implements Source {
     return [...roots];
   }
 
-  private classify(error: unknown): FunnelError {
+  protected classify(error: unknown): FunnelError {
     const { code } = (error ?? {}) as { code?: unknown };
     const reason = messageOf(error);
     // gRPC status codes: UNAVAILABLE, DEADLINE_EXCEEDED.
@@ -621,33 +598,6 @@ class MilvusSource implements Source {
         cause: error,
       },
     );
-  }
-
-  /** Runs a call by what is known of the collection; if it fails, says whether that is no longer so. */
-  private async informed<T>(
-    query: Pick<HeadRequest, 'vector' | 'nativeFilter'> | readonly HeadRequest[] | undefined,
-    signal: AbortSignal,
-    search: (facts: Facts) => Promise<T>,
-  ): Promise<T> {
-    const queries = query === undefined ? [] : ([query].flat() as Pick<HeadRequest, 'vector' | 'nativeFilter'>[]);
-    for (const { nativeFilter } of queries) checkExpression(nativeFilter);
-    const facts = await this.known.get(signal);
-    for (const { vector } of queries) checkHeadQuery(vector, facts.dim, this.name);
-    try {
-      return await search(facts);
-    } catch (error) {
-      const told = error instanceof FunnelError ? error : this.classify(error);
-      const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
-      for (const { vector } of now ? queries : []) checkHeadQuery(vector, now!.dim, this.name);
-      throw told;
-    }
-  }
-
-  private guarded<T>(
-    { timeout = this.options.timeout, signal }: { timeout?: number; signal?: AbortSignal },
-    work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    return guarded(this.name, { timeout, signal }, work, (error) => this.classify(error));
   }
 }
 

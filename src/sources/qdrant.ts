@@ -6,7 +6,7 @@ import { checkParams } from '../query/params.js';
 import { checkPayloadSelection } from '../query/payload.js';
 import type { Id, IdKind, Metric } from '../types.js';
 import { checkInteger, checkKeys } from '../validate.js';
-import { guarded, overloaded } from './call.js';
+import { CollectionSource } from './collection.js';
 import {
   type AnyPoint,
   type Missing,
@@ -17,8 +17,7 @@ import {
   scoresOf,
   vectorsOf,
 } from './from-qdrant.js';
-import { Known } from './known.js';
-import { checkHeadQuery, type GivenNames, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
+import { type GivenNames, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
 import { sourceOf } from './layouts.js';
 import { packRows } from './pack.js';
 import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './qdrant-driver.js';
@@ -27,19 +26,17 @@ import { asQdrantId, qdrantId } from './qdrant-ids.js';
 import { type QdrantRestClient, restDriver } from './qdrant-rest.js';
 import { type Facts, readFacts } from './qdrant-schema.js';
 import { wants, withNorm, withVectors } from './qdrant-select.js';
-import { inOrder, joined } from './rows.js';
-import {
-  type FetchAnswer,
-  type FetchRequest,
-  type HeadAnswer,
-  type HeadRequest,
-  type PackedRows,
-  type Restriction,
-  rowsAtOnce,
-  type ScanAnswer,
-  type ScanRequest,
-  type Source,
-  type SourceInfo,
+import { checkHeadRequest, checkScanRequest } from './requests.js';
+import type {
+  FetchRequest,
+  HeadAnswer,
+  HeadRequest,
+  PackedRows,
+  Restriction,
+  ScanAnswer,
+  ScanRequest,
+  Source,
+  SourceInfo,
 } from './source.js';
 
 export { type FromQdrantOptions, fromQdrant } from './from-qdrant.js';
@@ -163,41 +160,46 @@ type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'> & Pick<FetchRequest, 
 /** What requests may set. */
 const PARAMS = { exact: 'flag', hnsw_ef: 'count', indexed_only: 'flag' } as const;
 
-class QdrantSource implements Source {
-  readonly name: string;
+class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source {
   readonly recommends = true;
-  private readonly known: Known<Facts>;
   private readonly missing: Missing;
   /** As the client takes them. */
   private readonly filters = new WeakMap<FilterNode, object>();
 
   constructor(
     private readonly driver: QdrantDriver,
-    private readonly options: OwnOptions,
+    options: OwnOptions,
   ) {
-    this.name = nameOf(options.collection);
+    super(nameOf(options.collection), options);
     this.missing = missingFrom(this.name);
-    this.known = new Known({
-      where: this.name,
-      read: (signal) => readFacts(this.driver, this.options, this.name, signal),
-      keep: ({ empty }) => !empty,
-      classify: (error) => this.driver.classify(error, this.name),
-    });
   }
 
-  async info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
-    // Every search asks: a deadline for what is known already would take longer than the answer.
-    const { fresh } = this.known;
-    if (fresh && options.timeout === undefined && options.signal === undefined) return { ...fresh.info };
-    return this.guarded(options, async (signal) => ({ ...(await this.known.get(signal)).info }));
+  protected read(signal: AbortSignal): Promise<Facts> {
+    return readFacts(this.driver, this.options, this.name, signal);
+  }
+
+  protected lasts({ empty }: Facts): boolean {
+    return !empty;
+  }
+
+  protected infoOf({ info }: Facts): SourceInfo {
+    return { ...info };
+  }
+
+  protected classify(error: unknown): FunnelError {
+    return this.driver.classify(error, this.name);
+  }
+
+  protected async checkNative(queries: readonly Pick<HeadRequest, 'nativeFilter'>[]): Promise<void> {
+    const { driver, options } = this;
+    await driver.check?.(options.nativeFilter, options.params);
+    for (const { nativeFilter } of queries) await driver.check?.(nativeFilter, undefined);
   }
 
   head(request: HeadRequest): Promise<HeadAnswer> {
     return this.guarded(request, async (signal) => {
-      checkPayloadSelection(request.withPayload);
-      checkInteger(request.candidates, 1, Number.MAX_SAFE_INTEGER, 'candidates');
       this.checkRequest(request);
-      return this.informed(request, signal, (facts) => this.search(request, facts, signal));
+      return this.informed([request], signal, (facts) => this.search(request, facts, signal));
     });
   }
 
@@ -205,10 +207,6 @@ class QdrantSource implements Source {
     const [first] = requests;
     if (first === undefined) return Promise.resolve([]);
     return this.guarded(first, async (signal) => {
-      for (const { withPayload, candidates } of requests) {
-        checkPayloadSelection(withPayload);
-        checkInteger(candidates, 1, Number.MAX_SAFE_INTEGER, 'candidates');
-      }
       for (const request of requests) this.checkRequest(request);
       // Answers of one batch carry the same vectors.
       const one = requests.every(({ vectors = true }) => vectors === (first.vectors ?? true));
@@ -242,7 +240,7 @@ class QdrantSource implements Source {
   idKinds(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<IdKind[]> {
     const read = { collection: this.options.collection, withPayload: false, lifts: [], skip: false };
     return this.guarded(options, (signal) =>
-      this.informed(undefined, signal, async () => {
+      this.informed([], signal, async () => {
         const kinds = new Set<IdKind>();
         for (const from of [undefined, FIRST_UUID]) {
           const page = { ...read, from, limit: 1, filter: this.filter({}) };
@@ -259,14 +257,9 @@ class QdrantSource implements Source {
   }
 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
-  private checkRequest({ mode, params }: HeadRequest): void {
-    checkParams(params, PARAMS, this.name);
-    if (mode === 'exact') this.checkFull('UNSUPPORTED');
-  }
-
-  private checkFull(code: 'BAD_ARGUMENT' | 'UNSUPPORTED'): void {
-    if (typeof this.options.full !== 'object') return;
-    throw new FunnelError(code, `${this.name} stores no full vector to search: its layout is head and tail`);
+  private checkRequest(request: HeadRequest): void {
+    checkHeadRequest(request, this.name, { params: PARAMS });
+    if (request.mode === 'exact') this.checkFull('UNSUPPORTED');
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
@@ -274,7 +267,7 @@ class QdrantSource implements Source {
       const { collection, decode } = this.options;
       this.checkFull('BAD_ARGUMENT');
       checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
-      return this.informed(request, signal, async ({ full }) => {
+      return this.informed([request], signal, async ({ full }) => {
         const began = performance.now();
         const { points, at } = await this.driver.query(
           {
@@ -298,38 +291,26 @@ class QdrantSource implements Source {
     });
   }
 
-  fetch(request: FetchRequest): Promise<FetchAnswer> {
-    return this.guarded(request, async (signal) => {
-      checkPayloadSelection(request.withPayload);
-      const ids = Array.from(request.ids, (id, i) => qdrantId(id, this.driver.idKind, `ids[${i}]`));
-      return this.informed(undefined, signal, async (facts) => {
-        const began = performance.now();
-        const asked = this.reading(facts, request);
-        const step = rowsAtOnce(facts.info.dim);
-        const parts: PackedRows[] = [];
-        const lacking: Id[] = [];
-        for (let from = 0; from === 0 || from < ids.length; from += step) {
-          signal.throwIfAborted();
-          const part = ids.slice(from, from + step);
-          const answer =
-            part.length === 0
-              ? { points: [], at: began }
-              : await this.driver.retrieve({ ...asked, ids: part }, signal, this.options.decode !== 'client');
-          const some = withVectors(answer, asked);
-          parts.push(inOrder(this.unpack(some, asked, facts, request), part));
-          lacking.push(...this.ids(some.lacking ?? []));
-        }
-        return { rows: joined(parts), ms: performance.now() - began, ...(asked.skip && { lacking }) };
-      });
-    });
+  protected idsOf({ withPayload, ids }: FetchRequest): Id[] {
+    checkPayloadSelection(withPayload);
+    return Array.from(ids, (id, i) => qdrantId(id, this.driver.idKind, `ids[${i}]`));
+  }
+
+  protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: Facts, signal: AbortSignal) {
+    const asked = this.reading(facts, request);
+    const fast = this.options.decode !== 'client';
+    const answer =
+      ids.length === 0 ? { points: [], at: 0 } : await this.driver.retrieve({ ...asked, ids }, signal, fast);
+    const some = withVectors(answer, asked);
+    const rows = this.unpack(some, asked, facts, request);
+    return { rows, lacking: asked.skip ? this.ids(some.lacking ?? []) : undefined };
   }
 
   scan(request: ScanRequest): Promise<ScanAnswer> {
     return this.guarded(request, async (signal) => {
-      checkPayloadSelection(request.withPayload);
-      const limit = checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
+      const limit = checkScanRequest(request);
       const from = request.after === undefined ? undefined : this.positionOf(request.after);
-      return this.informed(undefined, signal, async (facts) => {
+      return this.informed([], signal, async (facts) => {
         const began = performance.now();
         const asked = this.reading(facts, request);
         const filter = this.filter({});
@@ -482,35 +463,6 @@ class QdrantSource implements Source {
       this.filters.set(filter, made);
     }
     return made;
-  }
-
-  /** Runs a call by what is known of the collection; if it fails, says whether that is no longer so. */
-  private async informed<T>(
-    query: Pick<HeadRequest, 'vector' | 'nativeFilter'> | readonly HeadRequest[] | undefined,
-    signal: AbortSignal,
-    search: (facts: Facts) => Promise<T>,
-  ): Promise<T> {
-    const { driver, options, name } = this;
-    const queries = query === undefined ? [] : ([query].flat() as Pick<HeadRequest, 'vector' | 'nativeFilter'>[]);
-    await driver.check?.(options.nativeFilter, options.params);
-    for (const { nativeFilter } of queries) await driver.check?.(nativeFilter, undefined);
-    const facts = await this.known.get(signal);
-    for (const { vector } of queries) checkHeadQuery(vector, facts.info.dim, name);
-    try {
-      return await search(facts);
-    } catch (error) {
-      const told = error instanceof FunnelError ? error : driver.classify(error, name);
-      const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
-      for (const { vector } of now ? queries : []) checkHeadQuery(vector, now!.info.dim, name);
-      throw told;
-    }
-  }
-
-  private guarded<T>(
-    { timeout = this.options.timeout, signal }: { timeout?: number; signal?: AbortSignal },
-    work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    return guarded(this.name, { timeout, signal }, work, (error) => this.driver.classify(error, this.name));
   }
 }
 

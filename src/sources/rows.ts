@@ -19,6 +19,7 @@ export function inOrder(rows: PackedRows, ids: readonly Id[]): PackedRows {
   };
 }
 
+/** The rows of several answers as one matrix, in order. Of at least one. */
 export function joined(parts: readonly PackedRows[]): PackedRows {
   const [first] = parts;
   if (first === undefined || parts.length === 1) return first as PackedRows;

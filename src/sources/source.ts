@@ -192,7 +192,7 @@ export interface Source {
 /** Bytes of JSON that one answer with vectors may take; a float takes about twelve. */
 const ANSWER_BYTES = 32 << 20;
 
-/** How many rows one call may ask for. */
+/** How many rows of so many dims one call may ask for, so that its answer stays below some 32 MB of JSON. */
 export function rowsAtOnce(dim: number): number {
   return Math.max(1, Math.min(16_384, Math.floor(ANSWER_BYTES / (12 * dim))));
 }

@@ -127,7 +127,7 @@ const MADE: [file: string, make: string][] = [
 const ROWS = [1, 5, 9].map((one) => [one, one + 1, one + 2, one + 3]);
 
 it('the lines of Python do what they say', { timeout: 120_000 }, async (t) => {
-  const venv = await import(pathToFileURL(resolve('test/setup/venv.mjs')).href);
+  const venv = await import(pathToFileURL(resolve('scripts/setup/venv.mjs')).href);
   let python: string;
   try {
     ({ python } = await venv.ensureVenv());

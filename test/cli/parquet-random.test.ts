@@ -76,7 +76,7 @@ describe('the Parquet reader', () => {
   });
 
   it(`gives what pyarrow wrote, in ${ARROW_TABLES} random tables of all its types and encodings`, async (t) => {
-    const venv = await import(pathToFileURL(resolve('test/setup/venv.mjs')).href);
+    const venv = await import(pathToFileURL(resolve('scripts/setup/venv.mjs')).href);
     let python: string;
     try {
       ({ python } = await venv.ensureVenv());

@@ -141,7 +141,7 @@ describe('the prompt', () => {
 describe('on a real terminal', async () => {
   const { path, write } = tempFolder();
   const store = path('films');
-  const venv = await import(pathToFileURL(resolve('test/setup/venv.mjs')).href);
+  const venv = await import(pathToFileURL(resolve('scripts/setup/venv.mjs')).href);
   let python: string | undefined;
   let missing = '';
   before(async () => {

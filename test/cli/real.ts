@@ -6,12 +6,13 @@ import { pathToFileURL } from 'node:url';
 
 const load = async <T>(file: string): Promise<T> => (await import(pathToFileURL(resolve(file)).href)) as T;
 
-export const { loadGlosses } = await load<typeof import('../data/glosses.mjs')>('test/data/glosses.mjs');
+export const { loadGlosses } = await load<typeof import('../../scripts/data/glosses.mjs')>('scripts/data/glosses.mjs');
 
 /** The folder of WordLlama; or why there is none, which CI does not accept. */
 export async function wordllama(): Promise<{ folder: string; missing?: undefined } | { missing: string }> {
   try {
-    const { wordllamaFolder } = await load<typeof import('../models/models.mjs')>('test/models/models.mjs');
+    const { wordllamaFolder } =
+      await load<typeof import('../../scripts/models/models.mjs')>('scripts/models/models.mjs');
     return { folder: await wordllamaFolder() };
   } catch (error) {
     if (process.env['CI'] === 'true') throw error;

@@ -79,7 +79,7 @@ interface IndexReport {
 
 function demo(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['test/demo/demo.mjs', ...args], {
+    const child = spawn(process.execPath, ['scripts/demo/demo.mjs', ...args], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

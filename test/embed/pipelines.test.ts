@@ -1,6 +1,6 @@
 /**
  * Token ids are Python's for every kind of step that a tokenizer.json has, on texts of 27 scripts: its ids were made by
- * test/models/tokenizer_fixtures.py.
+ * scripts/models/tokenizer_fixtures.py.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -4,10 +4,10 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const load = async <T>(file: string): Promise<T> => (await import(pathToFileURL(resolve(file)).href)) as T;
-const models = await load<typeof import('../models/models.mjs')>('test/models/models.mjs');
-const glosses = await load<typeof import('../data/glosses.mjs')>('test/data/glosses.mjs');
+const models = await load<typeof import('../../scripts/models/models.mjs')>('scripts/models/models.mjs');
+const glosses = await load<typeof import('../../scripts/data/glosses.mjs')>('scripts/data/glosses.mjs');
 
-const venv = await load<{ ensureVenv(): Promise<{ python: string }> }>('test/setup/venv.mjs');
+const venv = await load<{ ensureVenv(): Promise<{ python: string }> }>('scripts/setup/venv.mjs');
 
 export const { embedTexts, loadGlosses } = glosses;
 

@@ -1,6 +1,6 @@
 /**
  * Folders whose files disagree about the tokenizer have the ids of transformers 5, and say what was decided; its ids were
- * made by test/models/tokenizer_settings.py.
+ * made by scripts/models/tokenizer_settings.py.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -14,8 +14,8 @@ import {
   tutorialPlan,
   useKernels,
 } from 'funnelvec';
+import { assertAgrees, oracleFunnel } from '#dist/sources/conformance/funnel-oracle.js';
 import { Random, SEED } from '../random.js';
-import { assertAgrees, oracleFunnel } from './oracle.js';
 
 const backends = listKernels().filter((kernels) => kernels.supported);
 

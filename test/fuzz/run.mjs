@@ -5,8 +5,8 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { setup } from '../setup/setup.mjs';
-import { log, root } from '../setup/steps.mjs';
+import { setup } from '../../scripts/setup/setup.mjs';
+import { log, root } from '../../scripts/setup/steps.mjs';
 
 /** A session that takes longer hangs. */
 const SILENCE_MS = 150_000;

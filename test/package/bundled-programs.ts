@@ -53,6 +53,14 @@ export async function run() {
   const answer = { status: { error_code: 'Success', code: 0 }, results: [{ id: '1', score: 0, vector: [1, 2] }] };
   return { ids: Array.from(fromMilvus(answer, { vectorField: 'vector' }).ids), source: typeof milvusSource };
 }`,
+  source: `
+import { compileFilter, guarded, packRows, parseFilter } from 'funnelvec/source';
+export async function run() {
+  const test = compileFilter(parseFilter({ must: { key: 'a', match: { value: 1 } } }));
+  const fail = (error) => error;
+  const rows = await guarded('here', { timeout: 1000 }, async () => packRows([[1, 2], [3, 4]], 2), fail);
+  return { passed: [test(1, { a: 1 }), test(2, { a: 2 })], rows: Array.from(rows) };
+}`,
   store: `
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -30,8 +30,8 @@ const importTool = (path: string) => import(pathToFileURL(join(folder, 'node_mod
 
 /** In CI they have to be there. */
 async function install(): Promise<{ folder: string; missing?: string }> {
-  const module = pathToFileURL(resolve('test/setup/bundlers.mjs')).href;
-  const { ensureBundlers } = (await import(module)) as typeof import('../setup/bundlers.mjs');
+  const module = pathToFileURL(resolve('scripts/setup/bundlers.mjs')).href;
+  const { ensureBundlers } = (await import(module)) as typeof import('../../scripts/setup/bundlers.mjs');
   try {
     return { folder: await ensureBundlers() };
   } catch (error) {

@@ -6,10 +6,10 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Consumer, filesOf, npm, root } from './consumer.js';
-import { PROGRAMS, TYPED } from './programs.js';
+import { PROGRAMS, SUITE_TYPED, TYPED } from './programs.js';
 
 const MAX_PACKED = 900_000;
 const MAX_UNPACKED = 4_200_000;
@@ -159,7 +159,7 @@ describe('the packed package', { timeout: 600_000 }, () => {
         for (const [entry, answer] of Object.entries(others)) assert.deepEqual(answer, main, entry);
         assert.equal(bad, -1);
         assert.equal(code, 'BAD_DIMS');
-        assert.deepEqual(sources, ['function', 'function', 'function']);
+        assert.deepEqual(sources, ['function', 'function', 'function', 'function']);
         assert.equal(onDisk, 'MISSING_PACKAGE'); // lmdb is the user's to install
       });
     }
@@ -238,6 +238,15 @@ describe('the packed package', { timeout: 600_000 }, () => {
       }
     });
 
+    it('a source of somebody else’s under the suite for sources', () => {
+      for (const file of ['array-source.mjs', 'array-source.test.mjs']) {
+        consumer.write({ [file]: readFileSync(join(root, 'examples', file), 'utf8') });
+      }
+      const output = consumer.node(['--test', '--test-reporter=tap', 'array-source.test.mjs']);
+      assert.match(output, /^# fail 0$/m);
+      assert.ok(Number(/^# pass (\d+)$/m.exec(output)![1]) >= 60, output);
+    });
+
     it('its command', (t) => {
       const cli = join(consumer.installed, (manifest['bin'] as { funnelvec: string }).funnelvec);
       const { platform, nativeBinary, kernels } = doctor(consumer);
@@ -297,9 +306,30 @@ describe('the packed package', { timeout: 600_000 }, () => {
       });
     }
 
-    function typeCheck(file: string, compilerOptions: object): void {
+    it('with every file of declarations that an entry reaches, and no other', () => {
+      const declarations = filesOf(consumer.installed).filter((file) => file.endsWith('.d.ts'));
+      const left = Object.values(manifest['exports'] as object)
+        .flatMap((entry) => JSON.stringify(entry).match(/[^"]+\.d\.ts/g) ?? [])
+        .map((file) => join('.', file));
+      const reached = new Set<string>();
+      for (let file = left.pop(); file !== undefined; file = left.pop()) {
+        if (reached.has(file)) continue;
+        reached.add(file);
+        const text = readFileSync(join(consumer.installed, file), 'utf8');
+        for (const [, path] of text.matchAll(/['"](\.{1,2}\/[^'"\n]+)\.js['"]/g))
+          left.push(join(dirname(file), `${path}.d.ts`));
+      }
+      assert.deepEqual(declarations.sort(), [...reached].map((file) => file.replaceAll('\\', '/')).sort());
+    });
+
+    it('for a source under the suite, where modules are ES modules', () => {
+      const [[, options]] = Object.entries(settings) as [[string, object]];
+      typeCheck('suite.mts', { ...base, ...options }, SUITE_TYPED);
+    });
+
+    function typeCheck(file: string, compilerOptions: object, text = TYPED): void {
       consumer.write({
-        [file]: TYPED,
+        [file]: text,
         'tsconfig.json': JSON.stringify({ compilerOptions, files: [file] }),
       });
       const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');

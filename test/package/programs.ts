@@ -2,7 +2,7 @@
 
 /** A tiny funnel through every entry of the package; `modules` are what import or require gave. */
 const PROBE = `
-module.exports = function probe({ main, wasm, kernels, qdrant, milvus, store }) {
+module.exports = function probe({ main, wasm, kernels, qdrant, milvus, store, source }) {
   const dim = 24;
   const value = (i) => Math.fround(Math.sin(i * 12.9898) * 43758.5453 % 1);
   const vector = (from) => Array.from({ length: dim }, (_, i) => value(from + i));
@@ -40,7 +40,7 @@ module.exports = function probe({ main, wasm, kernels, qdrant, milvus, store }) 
       store: hits(main.funnel, { vectors: gathered, dim, ids: rows.map((row) => row.id) }),
       milvus: hits(main.funnel, milvus.fromMilvus(answer, { vectorField: 'vector' })),
     },
-    sources: [typeof qdrant.qdrantSource, typeof milvus.milvusSource, typeof store.embeddedSource]
+    sources: [qdrant.qdrantSource, milvus.milvusSource, store.embeddedSource, source.guarded].map((one) => typeof one)
   };
 };
 `;
@@ -52,6 +52,7 @@ const ENTRIES = {
   qdrant: '/qdrant',
   milvus: '/milvus',
   store: '/store',
+  source: '/source',
 };
 const entries = Object.entries(ENTRIES);
 const NAMES = Object.keys(ENTRIES).join(', ');
@@ -107,6 +108,26 @@ try { funnel([], new Float32Array(0)); } catch (error) { code = error instanceof
 parentPort.postMessage({ active: activeKernels().name, sync, async, code });
 `;
 
+/** A source of the consumer's own, under the suite. */
+export const SUITE_TYPED = `
+import type { Source } from 'funnelvec/source';
+import { type Backend, FEATURES, type Row, sourceConformance, type Supports } from 'funnelvec/source/conformance';
+
+declare const source: Source;
+const supports: Supports = { idKinds: { number: 'number' }, exact: 'server', refuses: { [FEATURES[0]]: 'nothing to ask' } };
+const backend: Backend = {
+  supports,
+  create: async ({ rows }) => { const ids = rows.map((row: Row) => row.id); ids.length; },
+  drop: async () => {},
+  source: () => source,
+  idOf: ({ id }) => id,
+  payloadOf: ({ title }) => ({ title }),
+  stop: async () => {},
+};
+const run: Promise<void> = sourceConformance('mine', async () => backend);
+export { run };
+`;
+
 /** A consumer in TypeScript; as .mts and as .cts it uses the same names. */
 export const TYPED = `
 import {
@@ -120,6 +141,7 @@ import { type QdrantRestClient, qdrantSource } from 'funnelvec/qdrant';
 import {
   embeddedSource, FunnelIndex, importJsonl, importMatrix, importNpy, type IndexHit, type SyncResult,
 } from 'funnelvec/store';
+import { type CallOptions, compileFilter, type FilterNode, guarded, packRows, type Source as OwnSource } from 'funnelvec/source';
 import { createWasmKernels, funnel as wasmFunnel } from 'funnelvec/wasm';
 
 interface Film { id: number; vector: number[]; title: string }
@@ -138,6 +160,10 @@ const many: Hit<Film>[][] = funnelBatch([{ candidates: films, query }]);
 const manyLater: Promise<Hit[][]> = funnelBatchAsync([{ candidates: answer.candidates, query }]);
 const source: Source = qdrantSource(client, { collection: 'films', head: 'head', full: 'full' });
 declare const index: FunnelIndex<{ title: string }>;
+const asOwn: OwnSource = source;
+const passes: boolean = compileFilter({ op: 'and', nodes: [] } satisfies FilterNode)(1, {});
+const call: Promise<number> = guarded('here', {} satisfies CallOptions, async () => 1, () => new FunnelError('REFUSED', ''));
+const rowsOf: Float32Array = packRows([[1, 2]], 2);
 const search = new FunnelSearch({ source, plan, mirror: index });
 const own = new FunnelSearch({ source: embeddedSource(index, { head: 128 }) });
 const synced: Promise<SyncResult> = index.syncFrom(source, { batch: 100, onProgress: ({ done }) => done });

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { valuesAt } from '#dist/query/filter/evaluate.js';
 import { compareKeys, groupHits, groupKeys } from '#dist/query/groups.js';
+import { naiveGroups } from '#dist/sources/conformance/ranking-oracle.js';
 import { Random, SEED } from '../random.js';
-import { naiveGroups } from './ranking-oracle.js';
 
 const path = (...keys: string[]) => ({
   text: keys.join('.'),

@@ -7,8 +7,8 @@ import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build, tests } from '../setup/build.mjs';
-import { log, root, run, step, works } from '../setup/steps.mjs';
+import { build, tests } from '../../scripts/setup/build.mjs';
+import { log, root, run, step, works } from '../../scripts/setup/steps.mjs';
 
 const { values } = parseArgs({
   options: {

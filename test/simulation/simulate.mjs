@@ -5,9 +5,9 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { withPart } from '../../bench/index/merge.mjs';
-import { setup } from '../setup/setup.mjs';
-import { log, root } from '../setup/steps.mjs';
+import { withPart } from '../../bench/merge.mjs';
+import { setup } from '../../scripts/setup/setup.mjs';
+import { log, root } from '../../scripts/setup/steps.mjs';
 import { plotOf } from './plot.mjs';
 import { sectionOf } from './section.mjs';
 

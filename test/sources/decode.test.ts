@@ -5,11 +5,12 @@ import { MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { funnel } from 'funnelvec';
 import { fromMilvus, milvusSource } from 'funnelvec/milvus';
 import { fromQdrant, qdrantSource } from 'funnelvec/qdrant';
+import { random, randomVector } from '#dist/sources/conformance/data.js';
+import { rejects } from '#dist/sources/conformance/failures.js';
 import { type Lift, liftVectors } from '#dist/sources/json-lift.js';
 import { liftFields, statusOf } from '#dist/sources/milvus-lift.js';
 import { packRows } from '#dist/sources/pack.js';
 import { WireReader } from '#dist/sources/wire.js';
-import { random, randomVector, rejects } from './conformance.js';
 
 type Failure = Error & { code: string };
 

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FunnelSearch, tutorialPlan } from 'funnelvec';
+import { type Row, sourceConformance } from 'funnelvec/source/conformance';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
-import { type Row, random, randomVector, rejects, rows, sourceConformance } from './conformance.js';
-
-const NO_SERVER = 'there is no server';
-const NO_CLIENT = 'there is no client that decodes';
-const ONE_VECTOR = 'an index has one vector a row';
-const IN_HAND = 'an index is open before it is a source, and stays what it is';
+import { random, randomVector, rows } from '#dist/sources/conformance/data.js';
+import { rejects } from '#dist/sources/conformance/failures.js';
+import { SEED } from '../random.js';
+import { refusalsOf } from './feature-table.js';
+import { funnelsOverGlosses } from './glosses.js';
 
 await sourceConformance(
   'The embedded index',
@@ -20,8 +20,11 @@ await sourceConformance(
         .map(({ id }) => id),
     });
     return {
-      normalises: false,
-      column: 'embedded',
+      supports: {
+        idKinds: { number: 'number', string: 'string', big: 'bigint' },
+        exact: 'certified',
+        refuses: refusalsOf('embedded'),
+      },
       async create({ collection, metric, dim, headDim, rows }) {
         const index = await FunnelIndex.create(':memory:', { dim, metric });
         await index.upsert(rows.map((row) => ({ id: row.id, vector: row.vector, payload: payloadOf(row) })));
@@ -47,36 +50,15 @@ await sourceConformance(
         if (vectors) return embeddedSource(index);
         return embeddedSource(index, { head: headDim, nativeFilter: nativeFilter as never, timeout });
       },
-      elsewhere: () => assert.fail(NO_SERVER),
-      clientDecoded: () => [],
       idOf: (row) => row.id,
       payloadOf,
       filters: { even: ids((n) => n % 2 === 0), small: ids((n) => n < 10), nothing: ids(() => false) },
-      idKinds: { number: 'number', string: 'string', big: 'bigint' },
       async stop() {
         for (const { index } of open.values()) await index.close();
       },
     };
   },
-  {
-    skips: {
-      'ids beyond 2^53 are refused over JSON, with the remedy': 'nothing goes over JSON',
-      'head and tail are joined to the full vector, whatever the server compares heads by': ONE_VECTOR,
-      'a head search without vectors gives the same candidates, without them': ONE_VECTOR,
-      'reading the bytes gives the candidates that the client gives, bit for bit': NO_CLIENT,
-      'a batch read as bytes gives what the client gives, and what single searches give, bit for bit': NO_CLIENT,
-      'a missing collection is named': IN_HAND,
-      'a missing vector is named, with those that exist': IN_HAND,
-      'a limit beyond the database is refused before the search': 'there is no such limit',
-      'a filter that the database does not understand is refused in its words': 'it is refused as a bad argument',
-      'a collection that is not loaded is an error of its own': IN_HAND,
-      'a collection that was dropped, or made anew with other dims, is noticed': IN_HAND,
-      'a collection made anew under a source that knows it is noticed on the next search': IN_HAND,
-      'a server that is down is unreachable': NO_SERVER,
-      'a server that never answers runs into the timeout, of the request or of the source': NO_SERVER,
-      'an aborted call ends at once, before it began or while it waits': NO_SERVER,
-    },
-  },
+  { seed: SEED, funnels: [funnelsOverGlosses] },
 );
 
 const bytes = (vector: ArrayLike<number>) => Buffer.from(Float32Array.from(vector).buffer);

@@ -1,4 +1,6 @@
-/** What a request can say, and who answers it on each source: the table of FEATURES.md, held to by feature-suite.ts. */
+/** What a request can say, and who answers it on each source: the table of FEATURES.md, held to by the conformance suite. */
+import type { FunnelErrorCode } from 'funnelvec';
+import type { FeatureName, Refusal } from 'funnelvec/source/conformance';
 
 export const COLUMNS = ['Qdrant, REST', 'Qdrant, gRPC', 'Milvus', 'embedded'] as const;
 export type Column = (typeof COLUMNS)[number];
@@ -12,20 +14,20 @@ export type Cell =
   | 'front'
   | 'ours'
   /** Refused, with this code and these words. */
-  | { refused: string; code: string; message: RegExp }
+  | { refused: string; code: FunnelErrorCode; message: RegExp }
   /** There is nothing to ask. */
   | { none: string };
 
 export interface Feature {
   /** The name of its test, too. */
-  name: string;
+  name: FeatureName;
   cells: Record<Column, Cell>;
 }
 
 const unsupported = (refused: string, message: RegExp): Cell => ({ refused, code: 'UNSUPPORTED', message });
 
 /** Of both clients, Milvus, the embedded index. */
-function feature(name: string, qdrant: Cell, milvus: Cell, embedded: Cell): Feature {
+function feature(name: FeatureName, qdrant: Cell, milvus: Cell, embedded: Cell): Feature {
   return {
     name,
     cells: { 'Qdrant, REST': qdrant, 'Qdrant, gRPC': qdrant, Milvus: milvus, embedded },
@@ -99,6 +101,17 @@ export const FEATURES: readonly Feature[] = [
   feature('withLookup: an unknown collection is an error', 'engine', 'engine', { none: 'an index is in hand' }),
   feature('explain: where an id was lost', 'ours', 'ours', 'ours'),
 ];
+
+/** What a source refuses, and why there is nothing to ask, for the suite. */
+export function refusalsOf(column: Column): Partial<Record<FeatureName, Refusal | string>> {
+  const refuses: Partial<Record<FeatureName, Refusal | string>> = {};
+  for (const { name, cells } of FEATURES) {
+    const cell = cells[column];
+    if (typeof cell === 'string') continue;
+    refuses[name] = 'none' in cell ? cell.none : { code: cell.code, message: cell.message, why: cell.refused };
+  }
+  return refuses;
+}
 
 const MARKS = { engine: 'yes', front: 'yes †', ours: 'yes *' } as const;
 

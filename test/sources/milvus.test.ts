@@ -3,7 +3,10 @@ import { describe, it } from 'node:test';
 import { ConsistencyLevelEnum, DataType, MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { FunnelSearch } from 'funnelvec';
 import { milvusSource } from 'funnelvec/milvus';
-import { type Row, type SourceOptions, sourceConformance, split } from './conformance.js';
+import { type OpenOptions, type Row, sourceConformance, splitTail } from 'funnelvec/source/conformance';
+import { SEED } from '../random.js';
+import { refusalsOf } from './feature-table.js';
+import { funnelsOverGlosses } from './glosses.js';
 import { startMilvus } from './servers.js';
 
 await sourceConformance(
@@ -26,7 +29,7 @@ await sourceConformance(
     };
     const open = (
       one: MilvusClient,
-      { head = 'head', full = 'full', vectors, nativeFilter, ...options }: SourceOptions,
+      { head = 'head', full = 'full', vectors, nativeFilter, ...options }: OpenOptions,
     ) =>
       milvusSource(one, {
         ...(vectors ? { vectors } : { head, full }),
@@ -42,8 +45,17 @@ await sourceConformance(
     const METRIC = { cosine: 'COSINE', dot: 'IP', euclid: 'L2' };
 
     return {
-      normalises: false,
-      column: 'Milvus',
+      supports: {
+        idKinds: { number: 'string', string: 'string', big: 'string' },
+        exact: 'server',
+        collections: true,
+        tails: true,
+        decoders: true,
+        loading: true,
+        limit: true,
+        server: true,
+        refuses: refusalsOf('Milvus'),
+      },
       searches: () => searches,
       payloadOf,
       async create({ collection, metric, headDim, dim, layout, ids, rows }) {
@@ -96,7 +108,7 @@ await sourceConformance(
         const { status } = await client.insert({
           collection_name: collection,
           data: rows.map((row) => {
-            const { head, norm, tail } = split(row.vector, headDim);
+            const { head, norm, tail } = splitTail(row.vector, headDim);
             return {
               key: String(row.id),
               ...payloadOf(row),
@@ -129,7 +141,6 @@ await sourceConformance(
         return was;
       },
       idOf: (row) => String(row.id),
-      idKinds: { number: 'string', string: 'string', big: 'string' },
       filters: { even: 'even == true', small: 'n < 10', nothing: 'title == "none"', bad: 'even ===' },
       async stop() {
         for (const one of [client, ...others]) await one.closeConnection();
@@ -137,7 +148,7 @@ await sourceConformance(
       },
     };
   },
-  { skips: { 'ids beyond 2^53 are refused over JSON, with the remedy': 'Milvus sends them as strings' } },
+  { seed: SEED, funnels: [funnelsOverGlosses] },
 );
 
 describe('Milvus: the least and the largest key', () => {

@@ -2,21 +2,16 @@
 import type { QdrantClient as GrpcClient } from '@qdrant/js-client-grpc';
 import { QdrantClient } from '@qdrant/js-client-rest';
 import { qdrantSource } from 'funnelvec/qdrant';
-import type { Backend, Row, SourceOptions, Spec } from './conformance.js';
-import { split } from './conformance.js';
+import { type Backend, type CollectionSpec, type OpenOptions, type Row, splitTail } from 'funnelvec/source/conformance';
 
 const DISTANCE = { cosine: 'Cosine', dot: 'Dot', euclid: 'Euclid' } as const;
 
 /** What both clients share. */
-export function qdrantLoader(
-  url: string,
-  grpc: GrpcClient,
-): Pick<Backend, 'create' | 'drop' | 'payloadOf' | 'normalises'> {
+export function qdrantLoader(url: string, grpc: GrpcClient): Pick<Backend, 'create' | 'drop' | 'payloadOf'> {
   const client = new QdrantClient({ url, checkCompatibility: false });
   return {
-    normalises: true,
     payloadOf,
-    async create(spec: Spec) {
+    async create(spec: CollectionSpec) {
       const { collection, metric, headDim, dim, layout, ids } = spec;
       const distance = DISTANCE[metric];
       await client.createCollection(collection, {
@@ -55,7 +50,7 @@ export function qdrantLoader(
         points: spec.rows.map((row) => ({
           id: row.id as string | number,
           vector: vectorsOf(spec, row),
-          payload: { ...payloadOf(row), ...(layout === 'tail' ? { norm: split(row.vector, headDim).norm } : {}) },
+          payload: { ...payloadOf(row), ...(layout === 'tail' ? { norm: splitTail(row.vector, headDim).norm } : {}) },
         })),
       });
     },
@@ -68,14 +63,14 @@ export function qdrantLoader(
 /** A source over the vectors that the loader makes. */
 export function openSource(
   client: Parameters<typeof qdrantSource>[0],
-  { head = 'head', full = 'full', vectors, ...options }: SourceOptions,
+  { head = 'head', full = 'full', vectors, ...options }: OpenOptions,
 ) {
   return qdrantSource(client, vectors ? { vectors, ...options } : { head, full, ...options });
 }
 
-function vectorsOf({ layout, headDim }: Spec, { vector }: Row): Record<string, number[]> {
+function vectorsOf({ layout, headDim }: CollectionSpec, { vector }: Row): Record<string, number[]> {
   if (layout === 'full') return { head: Array.from(vector.subarray(0, headDim)), full: Array.from(vector) };
-  const { head, tail } = split(vector, headDim);
+  const { head, tail } = splitTail(vector, headDim);
   return { head, tail };
 }
 

@@ -1,5 +1,8 @@
 import { QdrantClient } from '@qdrant/js-client-grpc';
-import { sourceConformance } from './conformance.js';
+import { sourceConformance } from 'funnelvec/source/conformance';
+import { SEED } from '../random.js';
+import { refusalsOf } from './feature-table.js';
+import { funnelsOverGlosses } from './glosses.js';
 import { openSource, qdrantLoader } from './qdrant-backend.js';
 import { qdrantMark, startQdrant } from './servers.js';
 
@@ -29,7 +32,17 @@ await sourceConformance(
     const field = (value: object) => ({ must: [{ conditionOneOf: { case: 'field', value } }] });
     return {
       ...qdrantLoader(server.url, client),
-      column: 'Qdrant, gRPC',
+      supports: {
+        idKinds: { number: 'bigint', string: 'string', big: 'bigint' },
+        exact: 'server',
+
+        normalises: true,
+        collections: true,
+        tails: true,
+        decoders: true,
+        server: true,
+        refuses: refusalsOf('Qdrant, gRPC'),
+      },
       searches: () => searches,
       source: (options) => openSource(client, options),
       elsewhere: (port, options) => openSource(connect(port), options),
@@ -39,7 +52,6 @@ await sourceConformance(
         return was;
       },
       idOf: (row) => (typeof row.id === 'number' ? BigInt(row.id) : row.id),
-      idKinds: { number: 'bigint', string: 'string', big: 'bigint' },
       filters: {
         even: field({ key: 'even', match: { matchValue: { case: 'boolean', value: true } } }),
         small: field({ key: 'n', range: { lt: 10 } }),
@@ -48,12 +60,5 @@ await sourceConformance(
       stop: () => server.stop(),
     };
   },
-  {
-    skips: {
-      'ids beyond 2^53 are refused over JSON, with the remedy': 'gRPC carries them',
-      'a limit beyond the database is refused before the search': 'Qdrant has no such limit',
-      'a filter that the database does not understand is refused in its words': 'the client refuses to encode it',
-      'a collection that is not loaded is an error of its own': 'Qdrant loads by itself',
-    },
-  },
+  { seed: SEED, funnels: [funnelsOverGlosses] },
 );

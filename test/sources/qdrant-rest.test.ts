@@ -1,6 +1,9 @@
 import { QdrantClient as GrpcClient } from '@qdrant/js-client-grpc';
 import { QdrantClient } from '@qdrant/js-client-rest';
-import { sourceConformance } from './conformance.js';
+import { sourceConformance } from 'funnelvec/source/conformance';
+import { SEED } from '../random.js';
+import { refusalsOf } from './feature-table.js';
+import { funnelsOverGlosses } from './glosses.js';
 import { openSource, qdrantLoader } from './qdrant-backend.js';
 import { qdrantMark, startQdrant } from './servers.js';
 
@@ -34,7 +37,17 @@ await sourceConformance(
     );
     return {
       ...qdrantLoader(server.url, grpc),
-      column: 'Qdrant, REST',
+      supports: {
+        idKinds: { number: 'number', string: 'string' },
+        exact: 'server',
+        refusesBigIds: /gRPC/,
+        normalises: true,
+        collections: true,
+        tails: true,
+        decoders: true,
+        server: true,
+        refuses: refusalsOf('Qdrant, REST'),
+      },
       searches: () => searches,
       source: (options) => openSource(client, options),
       elsewhere: (port, options) =>
@@ -45,7 +58,6 @@ await sourceConformance(
         return was;
       },
       idOf: (row) => row.id,
-      idKinds: { number: 'number', string: 'string', big: 'number' },
       filters: {
         even: { must: [{ key: 'even', match: { value: true } }] },
         small: { must: [{ key: 'n', range: { lt: 10 } }] },
@@ -55,12 +67,5 @@ await sourceConformance(
       stop: () => server.stop(),
     };
   },
-  {
-    skips: {
-      'ids beyond 2^53 arrive exactly': 'JSON cannot carry them',
-      'ids beyond 2^53 are scanned and fetched exactly': 'JSON cannot carry them',
-      'a limit beyond the database is refused before the search': 'Qdrant has no such limit',
-      'a collection that is not loaded is an error of its own': 'Qdrant loads by itself',
-    },
-  },
+  { seed: SEED, funnels: [funnelsOverGlosses] },
 );

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { loadGlosses } from '../data/glosses.mjs';
-import { wordllamaFolder } from '../models/models.mjs';
+import { loadGlosses } from '../../scripts/data/glosses.mjs';
+import { wordllamaFolder } from '../../scripts/models/models.mjs';
 
 const ROWS = 6000;
 const QUERIES = 240;

@@ -1,19 +1,19 @@
 /** Real vectors for the tests of the training side; or why there are none, which CI does not accept. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Glosses } from '../data/glosses.mjs';
-import type { MinilmGlosses } from '../data/minilm-glosses.mjs';
+import type { Glosses } from '../../scripts/data/glosses.mjs';
+import type { MinilmGlosses } from '../../scripts/data/minilm-glosses.mjs';
 
 /** Under WordLlama, a Matryoshka model. */
 export function glosses(count: number): Promise<Glosses | string> {
-  return orReason('test/data/glosses.mjs', (module: typeof import('../data/glosses.mjs')) =>
+  return orReason('scripts/data/glosses.mjs', (module: typeof import('../../scripts/data/glosses.mjs')) =>
     module.loadGlosses({ count }),
   );
 }
 
 /** Under all-MiniLM-L6-v2, a plain one. */
 export function minilmGlosses(count: number, maxQueries: number): Promise<MinilmGlosses | string> {
-  return orReason('test/data/minilm-glosses.mjs', (module: typeof import('../data/minilm-glosses.mjs')) =>
+  return orReason('scripts/data/minilm-glosses.mjs', (module: typeof import('../../scripts/data/minilm-glosses.mjs')) =>
     module.loadMinilmGlosses({ count, maxQueries }),
   );
 }

@@ -37,7 +37,7 @@ let glosses: { dim: number; rows: Float32Array } | undefined;
 let queries: Float32Array;
 let why: unknown;
 try {
-  const data = await load<Data>('test/data/glosses.mjs');
+  const data = await load<Data>('scripts/data/glosses.mjs');
   glosses = await data.loadGlosses({ count: 3000 });
   queries = (await data.loadSentences({ count: 2000 })).rows;
 } catch (error) {

@@ -1,6 +1,6 @@
 // Our own index: exact, and the funnel along its dial. Whatever the store's API is called is said here and nowhere else.
 import { existsSync, rmSync } from 'node:fs';
-import { packageVersion } from '../versions.mjs';
+import { packageVersion } from './versions.mjs';
 
 const K = 10;
 /** Of large sets the codes that a search scans are in memory; the float rows, and their int8 copy, stay on disk. */

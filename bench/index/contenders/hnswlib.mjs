@@ -1,5 +1,5 @@
 // hnswlib-node. It adds and searches on one thread, and takes arrays of numbers only.
-import { packageVersion } from '../versions.mjs';
+import { packageVersion } from './versions.mjs';
 
 const K = 10;
 const M = 16;

@@ -1,5 +1,5 @@
 // LanceDB: its exact scan, and its IVF_PQ with refining, which is what its documentation recommends.
-import { packageVersion } from '../versions.mjs';
+import { packageVersion } from './versions.mjs';
 
 const K = 10;
 

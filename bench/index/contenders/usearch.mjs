@@ -1,5 +1,5 @@
 // usearch: its exact search over a matrix, and its HNSW.
-import { packageVersion } from '../versions.mjs';
+import { packageVersion } from './versions.mjs';
 
 const K = 10;
 const CONNECTIVITY = 16;
@@ -15,7 +15,7 @@ export const contenders = {
     build: async () => 0,
     async open({ folder, dim, count, threads }) {
       const { exactSearch, MetricKind } = await import('usearch');
-      const { Rows } = await import('../rows.mjs');
+      const { Rows } = await import('../sets/rows.mjs');
       const matrix = new Rows({ folder, dim, count }).all();
       const search = (query) => exactSearch(matrix, query, dim, K, MetricKind.IP, threads);
       return { settings: [{ name: 'exact' }], search, ids: idsOf };

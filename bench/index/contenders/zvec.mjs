@@ -1,6 +1,6 @@
 // zvec's HNSW, in a collection on disk as its users have it.
 import { rmSync } from 'node:fs';
-import { packageVersion } from '../versions.mjs';
+import { packageVersion } from './versions.mjs';
 
 const K = 10;
 const M = 16;

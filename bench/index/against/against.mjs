@@ -1,0 +1,85 @@
+// Our index against every peer, in turns: the ratios that the issue's bounds are about.
+
+import { start } from '../contenders/processes.mjs';
+import { curveRatio, duel, plainRatio } from './duel.mjs';
+
+/** Batches of exact queries, and the rows from which on they are timed. */
+const BATCHES = [100, 500];
+const BATCH_ROWS = [100_000, 200_000];
+
+/** Recall that the funnel must reach. */
+export const targetOf = (count) => (count > 200_000 ? 0.975 : 0.99);
+
+/** Our fastest setting that reaches it, or undefined. */
+export function chosenFunnel({ settings }, target) {
+  return settings
+    .map((setting, index) => ({ ...setting, index }))
+    .filter(({ name, recall }) => name !== 'exact' && recall >= target)
+    .sort((a, b) => a.p50 - b.p50)[0];
+}
+
+/**
+ * @param {object[]} lines what curve() found, with contender and job
+ * @returns {Promise<object[]>} { peer, what: 'exact' | 'funnel' | 'batch', ratio, … }
+ */
+export async function against(lines, set, { python, effort, log }) {
+  const mine = lines.find(({ contender, missing }) => contender.ours && !missing);
+  const peers = lines.filter(({ contender, missing }) => !contender.ours && !missing);
+  if (!mine || peers.length === 0) return [];
+  const funnel = chosenFunnel(mine, targetOf(set.count));
+  const found = [];
+  const ours = await start('serve', mine.contender, mine.job, python);
+  try {
+    for (const peer of peers) {
+      log(`${set.key}: funnelvec and ${peer.label} in turns`);
+      const theirs = await start('serve', peer.contender, peer.job, python);
+      try {
+        const one = { ours, theirs, mine, peer, funnel, set, effort };
+        found.push(...(peer.kind === 'exact' ? await exact(one) : await approximate(one)));
+      } finally {
+        await theirs.close();
+      }
+    }
+  } finally {
+    await ours.close();
+  }
+  return found;
+}
+
+async function exact({ ours, theirs, mine, peer, set, effort }) {
+  const common = { rounds: effort.rounds, ms: effort.turn, queries: set.queries, warm: effort.warm };
+  const at = mine.settings.findIndex(({ name }) => name === 'exact');
+  const left = { ask: ours.ask, settings: [at], slowest: mine.settings[at].p50 };
+  const right = { ask: theirs.ask, settings: [0], slowest: peer.settings[0].p50 };
+  const found = [{ peer: peer.key, what: 'exact', ratio: plainRatio(await duel(left, right, common)) }];
+  const [least, most] = BATCH_ROWS;
+  if (peer.key !== 'faiss-flat' || set.count < least || set.count > most) return found;
+  for (const batch of BATCHES) {
+    const rounds = await duel(left, right, { ...common, ms: effort.batch, batch });
+    const millis = ['ours', 'theirs'].map((side) => rounds.map((round) => round[side][0]));
+    found.push({ peer: peer.key, what: 'batch', batch, ratio: plainRatio(rounds), millis });
+  }
+  return found;
+}
+
+async function approximate({ ours, theirs, mine, peer, funnel, set, effort }) {
+  if (!funnel) return [];
+  const settings = bracket(peer.settings, funnel.recall);
+  const slowest = Math.max(...settings.map((i) => peer.settings[i].p50));
+  const rounds = await duel(
+    { ask: ours.ask, settings: [funnel.index], slowest: mine.settings[funnel.index].p50 },
+    { ask: theirs.ask, settings, slowest },
+    { rounds: effort.rounds, ms: effort.turn, queries: set.queries, warm: effort.warm },
+  );
+  const recalls = settings.map((i) => peer.settings[i].recall);
+  const { name, recall } = funnel;
+  const reached = Math.max(...recalls) >= recall;
+  return [{ peer: peer.key, what: 'funnel', name, recall, reached, ratio: curveRatio(rounds, recalls, recall) }];
+}
+
+/** The settings next below and above a recall: their times are what is interpolated. */
+function bracket(settings, recall) {
+  const above = settings.findIndex((one) => one.recall >= recall);
+  if (above === -1) return [settings.length - 1];
+  return above === 0 ? [0] : [above - 1, above];
+}

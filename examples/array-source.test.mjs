@@ -1,0 +1,55 @@
+// The source of array-source.mjs under the suite for sources: node --test examples/array-source.test.mjs
+import { sourceConformance } from 'funnelvec/source/conformance';
+import { arraySource } from './array-source.mjs';
+
+const actsOnNothing = (param) => ({
+  code: /** @type {const} */ ('UNSUPPORTED'),
+  message: new RegExp(`${param}.*act on`),
+});
+
+await sourceConformance('An array', async () => {
+  const collections = new Map();
+  const payloadOf = (/** @type {import('funnelvec/source/conformance').Row} */ { title, n, even, extra }) => ({
+    title,
+    n,
+    even,
+    ...extra,
+  });
+  const pointsOf = ({ rows }) => rows.map((row) => ({ id: row.id, vector: row.vector, payload: payloadOf(row) }));
+  return {
+    supports: {
+      idKinds: { number: 'number', string: 'string', big: 'bigint' },
+      exact: 'server',
+      refuses: {
+        'params: exact': actsOnNothing('exact'),
+        'params: hnsw_ef': actsOnNothing('hnsw_ef'),
+        'params: indexed_only': actsOnNothing('indexed_only'),
+        'params: ef, nprobe': actsOnNothing('ef'),
+        'using: several layouts of vectors; withVector: names': { code: 'UNSUPPORTED', message: /one layout/ },
+        'queryBatch: one round trip': 'no trip',
+        'recommend: heads are searched by the strategy': 'near each positive, or by the sum',
+        'recommend: negatives alone': { code: 'UNSUPPORTED', message: /positive example/ },
+        "recommend: best_score in mode 'exact'": { code: 'UNSUPPORTED', message: /mode 'exact'/ },
+        'withLookup: an unknown collection is an error': 'an array is in hand',
+      },
+    },
+    create: async (spec) => void collections.set(spec.collection, { ...spec, points: pointsOf(spec) }),
+    drop: async (collection) => void collections.delete(collection),
+    replace: async (spec) => {
+      const { points } = collections.get(spec.collection);
+      points.splice(0, points.length, ...pointsOf(spec));
+    },
+    source({ collection, nativeFilter, timeout }) {
+      const { points, headDim, dim, metric } = collections.get(collection);
+      return arraySource(points, { head: headDim, dim, metric, nativeFilter, timeout });
+    },
+    idOf: ({ id }) => id,
+    payloadOf,
+    filters: {
+      even: (_id, payload) => payload.even,
+      small: (_id, payload) => payload.n < 10,
+      nothing: () => false,
+    },
+    stop: async () => collections.clear(),
+  };
+});

@@ -1,0 +1,112 @@
+// Compiles assembly/ into src/kernels/wasm-binary.ts and wasm-codes-binary.ts. Run as a script it says what it did.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
+const FLAGS = ['-O3', '--converge', '--noAssert', '--runtime', 'stub', '--enable', 'simd'];
+// Its instances, one a thread, work on a memory that is made for them.
+const SHARED = [
+  '--enable',
+  'threads',
+  '--importMemory',
+  '--noExportMemory',
+  '--sharedMemory',
+  '--maximumMemory',
+  '65536',
+];
+
+const MODULES = [
+  { entry: 'index', name: 'kernels', generated: 'wasm-binary.ts', text: 'WASM_BASE64', maxBytes: 20_000, flags: FLAGS },
+  {
+    entry: 'codes',
+    name: 'codes',
+    generated: 'wasm-codes-binary.ts',
+    text: 'WASM_CODES_BASE64',
+    maxBytes: 14_000,
+    flags: [...FLAGS, ...SHARED],
+  },
+];
+
+/**
+ * Does nothing while the sources, this script, the compiler and the generated files are those of the last time.
+ * @param {{ log?: (line: string) => void }} [options]
+ * @returns {Promise<{ built: boolean, bytes: number }>}
+ */
+export async function buildWasm({ log = () => {} } = {}) {
+  const inputs = hashInputs();
+  let built = false;
+  let bytes = 0;
+  for (const module of MODULES) {
+    const result = await buildModule(module, inputs, log);
+    built ||= result.built;
+    bytes += result.bytes;
+  }
+  return { built, bytes };
+}
+
+async function buildModule({ entry, name, generated, text, maxBytes, flags }, inputs, log) {
+  const source = path.join(root, 'src', 'kernels', generated);
+  const binary = path.join(root, 'build', 'wasm', `${name}.wasm`);
+  const stampFile = path.join(root, 'build', 'wasm', `${name}.stamp`);
+  if (existsSync(stampFile) && existsSync(source)) {
+    const stamp = JSON.parse(readFileSync(stampFile, 'utf8'));
+    if (stamp.inputs === inputs && stamp.output === hash(readFileSync(source))) {
+      return { built: false, bytes: stamp.bytes };
+    }
+  }
+
+  mkdirSync(path.dirname(binary), { recursive: true });
+  const asc = (await import('assemblyscript/asc')).default;
+  const { error, stderr } = await asc.main([
+    `assembly/${entry}.ts`,
+    ...flags,
+    '--baseDir',
+    root,
+    '--outFile',
+    path.relative(root, binary),
+  ]);
+  if (error) throw new Error(`AssemblyScript cannot compile assembly/:\n${stderr.toString()}`, { cause: error });
+
+  const bytes = readFileSync(binary);
+  if (bytes.length > maxBytes) {
+    throw new Error(`The WASM module ${name} has ${bytes.length} bytes; its budget is ${maxBytes}.`);
+  }
+  const rendered = render(text, bytes);
+  // Left alone when equal, so that nothing that depends on it is built again.
+  if (!existsSync(source) || readFileSync(source, 'utf8') !== rendered) writeFileSync(source, rendered);
+  writeFileSync(stampFile, JSON.stringify({ inputs, output: hash(rendered), bytes: bytes.length }));
+  log(`WASM module ${name}: ${bytes.length} bytes`);
+  return { built: true, bytes: bytes.length };
+}
+
+function render(name, bytes) {
+  return [
+    '// Generated from assembly/ by scripts/setup/build-wasm.mjs. Do not edit.',
+    '',
+    '/** The module, in base64. */',
+    `export const ${name}: string =\n  '${bytes.toString('base64')}';`,
+    '',
+  ].join('\n');
+}
+
+function hashInputs() {
+  const compiler = path.join(root, 'node_modules', 'assemblyscript', 'package.json');
+  const sources = readdirSync(path.join(root, 'assembly'))
+    .filter((name) => name.endsWith('.ts'))
+    .sort()
+    .map((name) => path.join(root, 'assembly', name));
+  return hash(...[compiler, fileURLToPath(import.meta.url), ...sources].map((file) => readFileSync(file)));
+}
+
+function hash(...parts) {
+  const sha = createHash('sha256');
+  for (const part of parts) sha.update(part).update('\0');
+  return sha.digest('hex');
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { built, bytes } = await buildWasm({ log: console.log });
+  if (!built) console.log(`WASM modules: ${bytes} bytes, unchanged`);
+}

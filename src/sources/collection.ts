@@ -1,0 +1,127 @@
+/** What the sources of databases share: what is known of a collection, deadlines, errors, and reading by id in parts. */
+import { FunnelError } from '../errors.js';
+import type { Id } from '../types.js';
+import { type CallOptions, guarded, overloaded } from './call.js';
+import { Known } from './known.js';
+import { checkHeadQuery, type TailLayout } from './layout.js';
+import { inOrder, joined } from './rows.js';
+import {
+  type FetchAnswer,
+  type FetchRequest,
+  type HeadRequest,
+  type PackedRows,
+  rowsAtOnce,
+  type SourceInfo,
+} from './source.js';
+
+interface CollectionOptions {
+  full?: string | TailLayout | undefined;
+  timeout?: number | undefined;
+}
+
+type Query = Pick<HeadRequest, 'vector' | 'nativeFilter'>;
+
+/** Rows that came by id, in any order. */
+interface Part {
+  rows: PackedRows;
+  /** Of sources that leave points out which lack a vector. */
+  lacking?: readonly Id[] | undefined;
+}
+
+export abstract class CollectionSource<Facts, Options extends CollectionOptions> {
+  protected readonly known: Known<Facts>;
+
+  constructor(
+    readonly name: string,
+    protected readonly options: Options,
+  ) {
+    this.known = new Known({
+      where: name,
+      read: (signal) => this.read(signal),
+      keep: (facts) => this.lasts(facts),
+      classify: (error) => this.classify(error),
+    });
+  }
+
+  /** Asks the server what the collection is. */
+  protected abstract read(signal: AbortSignal): Promise<Facts>;
+  /** False for what the next search must read again. */
+  protected abstract lasts(facts: Facts): boolean;
+  protected abstract infoOf(facts: Facts): SourceInfo;
+  /** What the client threw, as an error of ours. */
+  protected abstract classify(error: unknown): FunnelError;
+  /** @throws FunnelError BAD_ARGUMENT: a native filter of the source or of a query is none of the client's */
+  protected abstract checkNative(queries: readonly Query[]): void | Promise<void>;
+  /** The ids of a fetch as the database knows them. @throws FunnelError BAD_ARGUMENT, BAD_ID */
+  protected abstract idsOf(request: FetchRequest): Id[];
+  /** At most `rowsAtOnce(dim)` rows by id. */
+  protected abstract rowsOf(
+    ids: readonly Id[],
+    request: FetchRequest,
+    facts: Facts,
+    signal: AbortSignal,
+  ): Promise<Part>;
+
+  async info(options: CallOptions = {}): Promise<SourceInfo> {
+    // Every search asks: a deadline for what is known already would take longer than the answer.
+    const { fresh } = this.known;
+    const known = fresh !== undefined && options.timeout === undefined && options.signal === undefined;
+    return this.infoOf(known ? fresh : await this.guarded(options, (signal) => this.known.get(signal)));
+  }
+
+  fetch(request: FetchRequest): Promise<FetchAnswer> {
+    return this.guarded(request, async (signal) => {
+      const ids = this.idsOf(request);
+      return this.informed([], signal, async (facts) => {
+        const began = performance.now();
+        const step = rowsAtOnce(this.infoOf(facts).dim);
+        const parts: PackedRows[] = [];
+        let lacking: Id[] | undefined;
+        for (let from = 0; from === 0 || from < ids.length; from += step) {
+          signal.throwIfAborted();
+          const part = ids.slice(from, from + step);
+          const some = await this.rowsOf(part, request, facts, signal);
+          parts.push(inOrder(some.rows, part));
+          if (some.lacking) lacking = [...(lacking ?? []), ...some.lacking];
+        }
+        return { rows: joined(parts), ms: performance.now() - began, ...(lacking && { lacking }) };
+      });
+    });
+  }
+
+  /** @throws FunnelError where the collection has no full vector to search */
+  protected checkFull(code: 'BAD_ARGUMENT' | 'UNSUPPORTED'): void {
+    if (typeof this.options.full !== 'object') return;
+    throw new FunnelError(code, `${this.name} stores no full vector to search: its layout is head and tail`);
+  }
+
+  /** Runs a call by what is known of the collection; if it fails, says whether that is no longer so. */
+  protected async informed<T>(
+    queries: readonly Query[],
+    signal: AbortSignal,
+    work: (facts: Facts) => Promise<T>,
+  ): Promise<T> {
+    await this.checkNative(queries);
+    const check = (facts: Facts) => {
+      const { dim } = this.infoOf(facts);
+      for (const { vector } of queries) checkHeadQuery(vector, dim, this.name);
+    };
+    const facts = await this.known.get(signal);
+    check(facts);
+    try {
+      return await work(facts);
+    } catch (error) {
+      const told = error instanceof FunnelError ? error : this.classify(error);
+      const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
+      if (now !== undefined) check(now);
+      throw told;
+    }
+  }
+
+  protected guarded<T>(
+    { timeout = this.options.timeout, signal }: CallOptions,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return guarded(this.name, { timeout, signal }, work, (error) => this.classify(error));
+  }
+}

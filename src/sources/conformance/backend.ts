@@ -1,0 +1,128 @@
+/** What the suite wants to know of a source and of the database behind it. */
+import type { FunnelErrorCode } from '../../errors.js';
+import type { Id, IdKind, Metric } from '../../types.js';
+import type { Exactness, Source } from '../source.js';
+import type { FeatureName } from './features.js';
+
+/** One collection to make. */
+export interface CollectionSpec {
+  /** Its name. */
+  collection: string;
+  metric: Metric;
+  /** Dims of the head vectors. */
+  headDim: number;
+  /** Dims of the full vectors. */
+  dim: number;
+  /** 'tail': heads normalised, their length in "norm", the other dims in "tail"; of backends that support `tails` alone. */
+  layout: 'full' | 'tail';
+  /** Kind of the rows' ids: integers from 1, UUIDs, or bigints beyond 2^53. Those beside 'number' only where `idKinds` has them. */
+  ids: 'number' | 'string' | 'big';
+  rows: readonly Row[];
+}
+
+/** One row to store. */
+export interface Row {
+  id: Id;
+  /** `dim` values. */
+  vector: Float32Array;
+  /** With quotes, and characters beyond ASCII. */
+  title: string;
+  /** Its number, from 0. */
+  n: number;
+  even: boolean;
+  /** More payload, in the tests of features; all rows of a collection have it, or none. */
+  extra?: Extra;
+}
+
+/** Payload of every kind that filters and groups look at: strings, integers, an array of strings, an object, a UUID as text. */
+export interface Extra {
+  kind: string;
+  bucket: number;
+  tags: string[];
+  meta: { stars: number; place: { city: string }; since: string; cast: { name: string; lead: boolean }[] };
+  ref: string;
+}
+
+/** How a source is to be opened. A backend ignores what its sources have no option for. */
+export interface OpenOptions {
+  collection: string;
+  /** Another name of the head vector than "head"; of backends that support `collections`. */
+  head?: string;
+  /** Another name of the full vector than "full", or the tail layout. */
+  full?: string | { tail: string; headNorm: string };
+  /** In place of head and full: several layouts by name. */
+  vectors?: Record<string, { head: string; full: string }>;
+  /** A filter that every search obeys: one of the backend's `filters`. */
+  nativeFilter?: unknown;
+  /** Milliseconds for one call. */
+  timeout?: number;
+  /** Of backends that support `decoders`. */
+  decode?: 'fast' | 'client';
+}
+
+/** What a source refuses: its error's code, and words of its message. */
+export interface Refusal {
+  code: FunnelErrorCode;
+  message: RegExp;
+  /** Why, for the name of the test. */
+  why?: string;
+}
+
+/** What a source can do. Tests that need more are skipped; what it refuses it is held to refuse. */
+export interface Supports {
+  /** The kind in which the source hands out the ids of collections of each kind. Without `string` or `big` there are none. */
+  idKinds: { number: IdKind; string?: IdKind; big?: IdKind };
+  /** What mode 'exact' promises. */
+  exact: Exactness;
+  /** Of a source that refuses ids beyond 2^53 − 1 with the code BAD_ID: words of the message. */
+  refusesBigIds?: RegExp;
+  /** Cosine vectors come back at length 1. */
+  normalises?: boolean;
+  /** Collections go by names: one may be missing, dropped, or made anew with other dims, and vectors have names. */
+  collections?: boolean;
+  /** The layout of head and tail. */
+  tails?: boolean;
+  /** The option `decode`: vectors are read out of an answer's bytes, or decoded by a client. Needs `clientDecoded`. */
+  decoders?: boolean;
+  /** A collection may be out of memory. Needs `unload`. */
+  loading?: boolean;
+  /** Searches and pages of at most 16,384 rows. */
+  limit?: boolean;
+  /** A server that may be down or silent. Needs `elsewhere`. */
+  server?: boolean;
+  /** By feature: how it is refused, or, as text, why there is nothing to ask. All others must work. */
+  refuses?: Partial<Record<FeatureName, Refusal | string>>;
+}
+
+/**
+ * A database for the suite: makes collections and opens sources over them. Payloads of rows are what `payloadOf` says, of a
+ * row's `title`, `n` and `even` at least, and of all keys of its `extra`.
+ */
+export interface Backend {
+  supports: Supports;
+  /** Makes and fills a collection, ready to be searched. */
+  create(spec: CollectionSpec): Promise<void>;
+  drop(collection: string): Promise<void>;
+  /** Gives a collection other rows, under sources that are open. @default drop() and create() */
+  replace?(spec: CollectionSpec): Promise<void>;
+  source(options: OpenOptions): Source;
+  /** The same through a new client of 127.0.0.1 and another port. */
+  elsewhere?(port: number, options: OpenOptions): Source;
+  /** For each search since the last call, whether the client itself decoded the vectors. */
+  clientDecoded?(): boolean[];
+  /** Searches that the client has made, of one vector or of many. */
+  searches?(): number;
+  /** What the id of a row looks like in an answer. */
+  idOf(row: Row): Id;
+  payloadOf(row: Row): Record<string, unknown>;
+  /**
+   * Native filters: of rows that are even, whose n is below 10, of none; and one that the database refuses in its own words.
+   *
+   * @default the source takes no native filters
+   */
+  filters?: { even: unknown; small: unknown; nothing: unknown; bad?: unknown };
+  /** Takes a collection out of memory. */
+  unload?(collection: string): Promise<void>;
+  /** After the last test. */
+  stop(): Promise<void>;
+}

@@ -1,0 +1,158 @@
+/** What every source must do for a mirror: fill it, follow the collection, and be searched through it with the same hits. */
+import assert from 'node:assert/strict';
+import { FunnelSearch } from '../../index.js';
+import { FunnelIndex } from '../../store/funnel-index.js';
+import type { SyncResult } from '../../store/sync.js';
+import type { IdKind } from '../../types.js';
+import type { Source } from '../source.js';
+import type { Backend, CollectionSpec, OpenOptions } from './backend.js';
+import { COUNT, random, randomVector, rows } from './data.js';
+
+type Part = [string, Partial<CollectionSpec>];
+
+export function mirrorConformance(
+  it: (name: string, body: () => Promise<void>) => void,
+  backend: Backend,
+  supported: (parts: Part[]) => Part[],
+  make: (key: string, part?: Partial<CollectionSpec>) => Promise<CollectionSpec>,
+  open: (spec: CollectionSpec, options?: Partial<OpenOptions>) => Source,
+): void {
+  const queries = (dim: number) => Array.from({ length: 5 }, (_, i) => randomVector(dim, random(500 + i)));
+  const mirrored = async (
+    spec: CollectionSpec,
+    source: Source,
+    options: { idKind?: IdKind } = {},
+  ): Promise<{ index: FunnelIndex; result: SyncResult }> => {
+    const index = await FunnelIndex.create(':memory:', {
+      dim: spec.dim,
+      metric: spec.layout === 'tail' ? 'cosine' : spec.metric,
+    });
+    return { index, result: await index.syncFrom(source, { batch: 16, ...options }) };
+  };
+  const again = async (spec: CollectionSpec): Promise<void> => {
+    if (backend.replace) return backend.replace(spec);
+    await backend.drop(spec.collection);
+    await backend.create(spec);
+  };
+
+  it('a mirror that was filled from the collection gives the hits of the search without it, bit for bit', async () => {
+    for (const [key, part] of supported([
+      ['mirror_cosine', {}],
+      ['mirror_euclid', { metric: 'euclid' }],
+      ['mirror_strings', { ids: 'string', metric: 'dot' }],
+      ['mirror_tail', { layout: 'tail' }],
+    ])) {
+      const spec = await make(key, part);
+      const source = open(spec);
+      const { index, result } = await mirrored(spec, source);
+      assert.deepEqual(result, { rows: COUNT, written: COUNT, deleted: 0, resumed: false });
+      const plain = new FunnelSearch({ source });
+      const through = new FunnelSearch({ source, mirror: index });
+      for (const vector of queries(spec.dim)) {
+        const request = {
+          vector,
+          withPayload: ['title'],
+          withVector: true,
+          plan: { scales: [16, 24], keep: 0.5, candidates: 30 },
+        };
+        const want = await plain.query(request);
+        const { hits, stats } = await through.query(request);
+        assert.deepEqual(hits, want.hits);
+        assert.equal(stats.vectorsFrom, 'mirror');
+        assert.deepEqual(stats.mirror, { found: 30, fetched: 0, gone: 0 });
+      }
+      await index.close();
+    }
+  });
+
+  it('ids match by the kind that the mirror keeps, and rows that it lacks are fetched', async () => {
+    const spec = await make('mirror_kinds');
+    const source = open(spec);
+    const [vector] = queries(spec.dim);
+    const request = { vector: vector!, withPayload: true, limit: 10, plan: { scales: [24], keep: 1, candidates: 40 } };
+    const want = await new FunnelSearch({ source }).query(request);
+    for (const idKind of ['string', 'number', 'bigint'] as const) {
+      const { index } = await mirrored(spec, source, { idKind });
+      assert.equal(index.idKind, idKind);
+      const search = new FunnelSearch({ source, mirror: index });
+      assert.deepEqual((await search.query(request)).hits, want.hits);
+      const ids = index.someIds(COUNT);
+      assert.equal(ids.length, COUNT);
+      await index.delete(ids.filter((_, i) => i % 3 === 0));
+      const { hits, stats } = await search.query(request);
+      assert.deepEqual(hits, want.hits);
+      assert.equal(stats.mirror!.found + stats.mirror!.fetched, 40);
+      assert.ok(stats.mirror!.fetched > 0 && stats.mirror!.found > 0, JSON.stringify(stats.mirror));
+      await index.delete(index.someIds(COUNT));
+      assert.deepEqual((await search.query(request)).stats.mirror, { found: 0, fetched: 40, gone: 0 });
+      await index.close();
+    }
+  });
+
+  it('a second sync writes what has changed, and drops what is gone', async () => {
+    const spec = await make('sync_again');
+    const source = open(spec);
+    const { index } = await mirrored(spec, source);
+    assert.deepEqual(await index.syncFrom(source, { batch: 7 }), {
+      rows: COUNT,
+      written: 0,
+      deleted: 0,
+      resumed: false,
+    });
+    const next = random(77);
+    const changed = spec.rows.map((row) => (row.n % 10 === 3 ? { ...row, vector: randomVector(spec.dim, next) } : row));
+    const more = rows(COUNT + 4, spec.dim, 'number', 8).slice(COUNT);
+    await again({ ...spec, rows: [...changed.filter((row) => row.n % 10 !== 5), ...more] });
+    assert.deepEqual(await index.syncFrom(source, { batch: 7, prune: false }), {
+      rows: COUNT - 2,
+      written: 10,
+      deleted: 0,
+      resumed: false,
+    });
+    assert.equal(index.count, COUNT + 4);
+    assert.deepEqual(await index.syncFrom(source), { rows: COUNT - 2, written: 0, deleted: 6, resumed: false });
+    assert.equal(index.count, COUNT - 2);
+    const kept = await index.syncFrom(source, { withPayload: ['n'] });
+    assert.equal(kept.written, COUNT - 2);
+    assert.equal((await index.syncFrom(source, { withPayload: ['n'] })).written, 0);
+    const [point] = await index.get(index.someIds(1));
+    assert.deepEqual(Object.keys(point!.payload as object), ['n']);
+    await index.close();
+  });
+
+  it('a sync that was cut off goes on where it was, and still finds what is gone', async () => {
+    const spec = await make('sync_cut');
+    const source = open(spec);
+    const { index } = await mirrored(spec, source);
+    // Everything is other now, one early row is gone, and one that the cut-off sync saw goes later.
+    const next = random(78);
+    const changed = spec.rows.map((row) => (row.n % 2 ? row : { ...row, vector: randomVector(spec.dim, next) }));
+    await again({ ...spec, rows: changed.filter((row) => row.n !== 2) });
+    const controller = new AbortController();
+    let pages = 0;
+    const progress: number[] = [];
+    const cut = index.syncFrom(source, {
+      batch: 10,
+      signal: controller.signal,
+      onProgress: ({ done }) => {
+        progress.push(done);
+        if (++pages === 3) controller.abort(new Error('enough'));
+      },
+    });
+    await assert.rejects(cut, { name: 'FunnelError', code: 'ABORTED' });
+    assert.deepEqual(progress, [10, 20, 30]);
+    await again({ ...spec, rows: changed.filter((row) => row.n !== 2 && row.n !== 4) });
+    const more: number[] = [];
+    const result = await index.syncFrom(source, { batch: 10, onProgress: ({ done }) => more.push(done) });
+    assert.deepEqual({ resumed: result.resumed, deleted: result.deleted }, { resumed: true, deleted: 2 });
+    assert.equal(more[0], 40);
+    assert.equal(index.count, COUNT - 2);
+    const [vector] = queries(spec.dim);
+    const request = { vector: vector!, plan: { scales: [24], keep: 1, candidates: 58 } };
+    const { hits, stats } = await new FunnelSearch({ source, mirror: index }).query(request);
+    assert.deepEqual(stats.mirror, { found: COUNT - 2, fetched: 0, gone: 0 });
+    assert.deepEqual(hits, (await new FunnelSearch({ source }).query(request)).hits);
+    assert.equal((await index.syncFrom(source)).resumed, false);
+    await index.close();
+  });
+}
