@@ -1,4 +1,5 @@
 /** Transformers in ONNX files, run by onnxruntime-node. */
+import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FunnelError } from '../errors.js';
 import { halfToFloat } from '../kernels/reference.js';
@@ -6,6 +7,7 @@ import { batchesOf } from './batches.js';
 import { type Module, readSteps, type Step } from './dense.js';
 import { type EmbedResult, type EmbedTask, type Engine, notFinite, type TaskControl, wasClosed } from './engine.js';
 import { finish } from './finish.js';
+import { onnxFilesOf } from './folder.js';
 import type { Gate } from './gate.js';
 import { type ChosenOutput, checkWidth, chooseOutput, type OutputWish } from './outputs.js';
 import { loadOnnxruntime, type OnnxPackage, type OnnxSession, type OnnxTensor } from './packages.js';
@@ -23,6 +25,8 @@ export interface OnnxSetup extends OutputWish, RunFacts {
   padId: number;
   /** Of the input task_id, by role; for a model that has it. */
   tasks?: Readonly<Record<Role, number>>;
+  /** Who said `tasks`. */
+  tasksBy?: 'caller' | 'preset';
   /** Leaves the tokens of a prefix out of pooling. */
   promptLess?: boolean;
   /** Of the input position_ids, where a text begins. @default 0 */
@@ -59,6 +63,7 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
     throw refusalOf(setup.file, cause);
   }
   try {
+    await refuseInputs(session, setup);
     const engine = new OnnxEngine(ort, session, setup, gate);
     await engine.measure();
     return engine;
@@ -90,6 +95,41 @@ function refusalOf(file: string, cause: unknown): FunnelError {
   return new FunnelError('CORRUPT', message, { cause });
 }
 
+/** Inputs of what is no text, of texts that are written, and of a memory of tokens before. */
+const OTHERS: readonly [RegExp, string][] = [
+  [
+    /^(pixel_|image|input_features|input_values|audio)/,
+    'it takes pictures or sounds beside texts: export its text tower alone',
+  ],
+  [/^decoder_/, 'it writes texts: export its encoder alone'],
+  [/^past_key_values/, 'it writes texts: export it for feature extraction, without past'],
+];
+
+/** What a graph wants and texts do not have; and tasks that it has no input for. */
+async function refuseInputs({ inputNames }: OnnxSession, { file, tasks, tasksBy }: OnnxSetup): Promise<void> {
+  for (const name of inputNames) {
+    if (INPUTS.includes(name) || (name === TASK && tasks !== undefined)) continue;
+    if (name === TASK) {
+      throw new FunnelError(
+        'BAD_ARGUMENT',
+        `Expected tasks: { query, document }, numbers of the adapters of ${file}, but received undefined`,
+      );
+    }
+    const message = `Expected only inputs among ${INPUTS.join(', ')} of ${file} but it wants ${name}`;
+    const why = OTHERS.find(([names]) => names.test(name))?.[1];
+    if (why === undefined) throw new FunnelError('UNSUPPORTED', message);
+    const beside = (await onnxFilesOf(path.dirname(file))).filter((one) => one !== path.basename(file));
+    const instead = beside.length === 0 ? '' : `, or name one of those beside it as model: ${beside.join(', ')}`;
+    throw new FunnelError('UNSUPPORTED', `${message}, since ${why}${instead}`);
+  }
+  if (tasksBy !== 'caller' || inputNames.includes(TASK)) return;
+  throw new FunnelError(
+    'BAD_ARGUMENT',
+    `Expected no tasks for ${file}, which has no input ${TASK}, but received ${JSON.stringify(tasks)}: ` +
+      'leave tasks out, or export the model with its adapters',
+  );
+}
+
 /** Tokens of a prefix cannot be left out of what the graph has pooled. */
 function refusePooled({ file, poolingBy, promptLess }: OnnxSetup, { pooling }: ChosenOutput): void {
   // A caller who says it knows what the model does.
@@ -99,6 +139,17 @@ function refusePooled({ file, poolingBy, promptLess }: OnnxSetup, { pooling }: C
     `Expected pooling to be done here, since 1_Pooling/config.json says include_prompt: false, but ${file} pools itself: ` +
       "pooling: 'none' takes its vectors, in which the prefix counts",
   );
+}
+
+function tasksOf({ inputNames }: OnnxSession, { tasks, tasksBy }: OnnxSetup): string[] {
+  if (tasks === undefined) return [];
+  const { query, document } = tasks;
+  const by = tasksBy === 'caller' ? 'the caller says so' : 'the preset says so';
+  return [
+    inputNames.includes(TASK)
+      ? `adapters: ${query} for queries, ${document} for documents (${by})`
+      : `adapters: none, the graph has no input ${TASK} for those that the preset knows`,
+  ];
 }
 
 class OnnxEngine implements Engine {
@@ -120,15 +171,6 @@ class OnnxEngine implements Engine {
     this.#session = session;
     this.#setup = setup;
     this.#gate = gate;
-    for (const name of session.inputNames) {
-      if (INPUTS.includes(name) || (name === TASK && setup.tasks !== undefined)) continue;
-      throw new FunnelError(
-        name === TASK ? 'BAD_ARGUMENT' : 'UNSUPPORTED',
-        name === TASK
-          ? `Expected tasks: { query, document }, numbers of the adapters of ${setup.file}, but received undefined`
-          : `Expected only inputs among ${INPUTS.join(', ')} of ${setup.file} but it wants ${name}`,
-      );
-    }
     this.#output = chooseOutput(session, setup);
     refusePooled(setup, this.#output);
     const { name, rank, why, pooling } = this.#output;
@@ -143,6 +185,7 @@ class OnnxEngine implements Engine {
         ? 'pooling: by the model itself'
         : `pooling: ${pooling} (${pooling === setup.pooling ? poolingWhy : why})`,
       ...decisions,
+      ...tasksOf(session, setup),
     );
   }
 

@@ -21,6 +21,8 @@ export interface ModelSpec {
   layerNorm: boolean;
   /** undefined: nobody says; the model's own dims alone then. */
   matryoshkaDims: readonly number[] | undefined;
+  /** Of whole vectors, as the preset says; undefined: nobody does, or the caller says dims. */
+  presetDims: number | undefined;
   /** Threads of this library, each with an engine. */
   engines: number;
   /** Of every byte that decides a vector. */
@@ -98,6 +100,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
         },
         padId: texts.padId,
         tasks: options.tasks ?? preset?.tasks,
+        tasksBy: options.tasks === undefined ? 'preset' : 'caller',
         ...(facts.sentence.unpooled !== undefined && { unpooled: facts.sentence.unpooled }),
         ...(!facts.sentence.includePrompt && preset === undefined && { promptLess: true }),
       };
@@ -115,6 +118,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
     normalise,
     layerNorm,
     matryoshkaDims: options.matryoshkaDims ?? preset?.matryoshkaDims ?? facts.matryoshkaDims,
+    presetDims: options.matryoshkaDims === undefined ? preset?.dims : undefined,
     engines,
     identity,
     formerIdentity,
@@ -283,7 +287,13 @@ function refuseOtherModules(facts: FolderFacts, pooling: unknown, preset: Preset
 }
 
 /** A static model has no outputs, and a text is the mean of its tokens: these options would be passed over. */
-function refuseOfGraphs({ output, pooling }: EmbedderOptions, model: string): void {
+function refuseOfGraphs({ output, pooling, tasks }: EmbedderOptions, model: string): void {
+  if (tasks !== undefined) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected an ONNX model beside tasks ${JSON.stringify(tasks)} but received ${model}, a static one: leave tasks out`,
+    );
+  }
   if (output !== undefined) {
     throw new FunnelError(
       'BAD_ARGUMENT',
@@ -442,7 +452,11 @@ function decisionsOf({
   if (setup.kind === 'onnx') {
     decisions.push(`padding token: ${setup.padId}`);
     if (setup.promptLess) decisions.push('prompts are left out of pooling (include_prompt: false)');
-    decisions.push(`threads: ${setup.threads} for each session`);
+    const { rows, tokens } = setup.batch;
+    decisions.push(
+      `runs: at most ${rows} texts${options.batchSize === undefined ? '' : ' (the caller says so)'} of ${tokens} tokens together, padding included`,
+      `threads: ${setup.threads} for each session`,
+    );
   }
   if (sentence.truncateDim !== undefined) {
     decisions.push(

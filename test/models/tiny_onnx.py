@@ -167,6 +167,11 @@ def main():
         task = [node("Cast", ["task_id"], ["f"], to=TensorProto.FLOAT), node("Add", ["rows", "f"], ["last_hidden_state"])]
         inputs = [ids(IDS), helper.make_tensor_value_info("task_id", TensorProto.INT64, shape)]
         save(folder / f"{name}.onnx", [rows, *task], inputs, [out("last_hidden_state")])
+    # The whole of CLIP wants pictures beside texts.
+    pixels = helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["batch", WIDTH])
+    pictures = node("Identity", ["pixel_values"], ["image_embeds"])
+    words = node("ReduceSum", ["rows", "one"], ["text_embeds"], keepdims=0)
+    save(folder / "clip-whole.onnx", [rows, words, pictures], [ids(IDS), pixels, ids(MASK)], [out("text_embeds", 2), out("image_embeds", 2)], one)
     unknown = [node("Add", ["rows", "past"], ["last_hidden_state"])]
     save(folder / "unknown.onnx", [rows, *unknown], [ids(IDS), out("past")], [out("last_hidden_state")])
     whole = [node("Cast", ["rows"], ["last_hidden_state"], to=TensorProto.INT32)]
