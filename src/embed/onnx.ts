@@ -15,6 +15,7 @@ import { pool } from './pooling.js';
 import { type RunFacts, type RunShape, runShape } from './runs.js';
 import { TextTokenizer, type TokenizerSetup } from './tokenizer.js';
 import type { Role } from './types.js';
+import { mappedModel } from './weights.js';
 
 export interface OnnxSetup extends OutputWish, RunFacts {
   kind: 'onnx';
@@ -55,9 +56,10 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
     extra: { session: { intra_op: { allow_spinning: '0' } } },
     logSeverityLevel: 4, // errors are thrown, and need not be printed as well
   };
+  const mapped = await mappedSession(ort, setup.file, options, gate);
   let session: OnnxSession;
   try {
-    session = await within(gate, () => ort.InferenceSession.create(setup.file, options));
+    session = mapped ?? (await within(gate, () => ort.InferenceSession.create(setup.file, options)));
   } catch (cause) {
     if (cause instanceof FunnelError) throw cause;
     throw refusalOf(setup.file, cause);
@@ -65,11 +67,40 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
   try {
     await refuseInputs(session, setup);
     const engine = new OnnxEngine(ort, session, setup, gate);
+    if (mapped !== undefined)
+      engine.decisions.push('weights: mapped from the file, which is to be replaced whole, by a rename');
     await engine.measure();
     return engine;
   } catch (error) {
     await session.release();
     throw error;
+  }
+}
+
+/**
+ * Whether it takes the folder of weights beside a model that is given as bytes: since 1.22 for certain. 1.20 looks for them in the
+ * working directory, where another file of that name may lie.
+ */
+function knowsFolder({ env }: OnnxPackage): boolean {
+  const [major = 0, minor = 0] = (env?.versions?.node ?? '').split('.').map(Number);
+  return major > 1 || (major === 1 && minor >= 22);
+}
+
+/** Its weights stay in the file. undefined where that is not worth it, or where this onnxruntime wants the file itself. */
+async function mappedSession(
+  ort: OnnxPackage,
+  file: string,
+  options: { extra: { session: object } },
+  gate: Gate,
+): Promise<OnnxSession | undefined> {
+  const model = knowsFolder(ort) ? mappedModel(file) : undefined;
+  if (model === undefined) return undefined;
+  const session = { ...options.extra.session, model_external_initializers_file_folder_path: model.folder };
+  try {
+    return await within(gate, () => ort.InferenceSession.create(model.bytes, { ...options, extra: { session } }));
+  } catch (error) {
+    if (error instanceof FunnelError) throw error; // closed meanwhile
+    return undefined;
   }
 }
 

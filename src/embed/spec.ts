@@ -48,7 +48,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   refuseKeys(facts, folder);
   const isStatic = model.endsWith('.safetensors');
   const threads = options.threads ?? usableThreads();
-  const engines = isStatic ? threads : Math.min(threads, options.sessions ?? (await sessionsFor(model)));
+  const engines = isStatic ? threads : Math.min(threads, options.sessions ?? (await sessionsFor(model, threads)));
   const table = isStatic ? await readTable(model) : undefined;
   // model2vec 0.10 writes no model_type; only its table is called so.
   const model2vec = facts.modelType === 'model2vec' || (facts.modelType === undefined && table?.name === MODEL2VEC);
@@ -257,12 +257,13 @@ function padTokenOf(json: TokenizerJson, config: object | undefined, special: ob
 }
 
 /**
- * Runs side by side, of one thread each, do more than runs that share their threads; but each session has the weights in
- * memory.
+ * Runs side by side, of one thread each, do more than runs that share their threads; but each session has weights in memory.
+ * Of a model whose weights are felt two threads share one: beside other work that was no slower, and it is half of them.
  */
-async function sessionsFor(model: string): Promise<number> {
+async function sessionsFor(model: string, threads: number): Promise<number> {
   const sizes = await Promise.all([model, `${model}_data`, `${model}.data`].map(sizeOf));
-  return Math.max(1, Math.floor(WEIGHTS / sizes.reduce((sum, size) => sum + size, 0)));
+  const size = sizes.reduce((sum, one) => sum + one, 0);
+  return Math.max(1, Math.min(size < FELT ? threads : Math.ceil(threads / 2), Math.floor(WEIGHTS / size)));
 }
 
 async function sizeOf(file: string): Promise<number> {
@@ -273,8 +274,10 @@ async function sizeOf(file: string): Promise<number> {
   }
 }
 
-/** Bytes of weights in memory that speed is worth. */
+/** Bytes of weights in memory that speed is worth, of all sessions. */
 const WEIGHTS = 400_000_000;
+/** Bytes of weights from which on they are most of what a session holds. */
+const FELT = 60_000_000;
 
 /** Steps that we would leave out give wrong vectors without a word. A model with an output of its own has done them. */
 function refuseOtherModules(facts: FolderFacts, pooling: unknown, preset: Preset | undefined, model: string): void {
