@@ -70,8 +70,8 @@ export async function formerIdentityOf(file: string): Promise<string> {
   try {
     const { size } = await handle.stat();
     const hash = createHash('sha256').update(String(size));
+    const buffer = Buffer.alloc(Math.min(SAMPLE, size));
     for (const from of [0, Math.max(0, size - SAMPLE)]) {
-      const buffer = Buffer.alloc(Math.min(SAMPLE, size));
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, from);
       hash.update(buffer.subarray(0, bytesRead));
     }
@@ -132,7 +132,7 @@ async function stampOf(file: string): Promise<{ stamp: string; size: number; tou
 /** Protobuf's bytes of { key: "location", value: … }, by which an ONNX file names files of weights. */
 const LOCATION = Buffer.from('\x0a\x08location\x12', 'latin1');
 /** Bytes that are hashed at once. */
-const CHUNK = 1 << 20;
+const CHUNK = 1 << 18;
 /** Of such a name, at most; and of what is looked at together with the next chunk. */
 const NAME = 250;
 
