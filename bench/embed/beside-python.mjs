@@ -1,5 +1,6 @@
 // The same model and texts, here and by Python's onnxruntime: each in a process of its own, in turns. Texts a second on one
 // and two threads, and the most memory that either process has had, for short, mixed and long texts.
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
@@ -75,6 +76,13 @@ async function duel({ python, model, file, set, count, rounds }) {
     faster: median(times.theirs.map((ms, r) => ms / times.ours[r])),
     memory,
   };
+}
+
+/** Peaks of loading alone, in bytes: by the runtime's own reading, and with weights left in the file. Linux alone tells. */
+export function floors(model) {
+  const of = (...how) =>
+    Number(execFileSync(process.execPath, ['bench/embed/floor.mjs', `${model}/onnx/model.onnx`, ...how]));
+  return { read: of(), mapped: of('mapped') };
 }
 
 export function tableOf(rows) {

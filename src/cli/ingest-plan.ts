@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { FunnelError } from '../errors.js';
 import { changed, type Fingerprint } from './fingerprint.js';
 import { difference, type Mapping } from './mapping.js';
-import { isModelOf, type TextEmbedder } from './model.js';
+import { dimRemedy, isModelOf, type TextEmbedder } from './model.js';
 import type { SourceState, State } from './state.js';
 import type { Place, Schema } from './stores/store.js';
 
@@ -77,7 +77,9 @@ export function checkSame(
     throw refused(
       label,
       before === undefined ? 'vectors, as it was filled with before,' : `the model ${before}, as before,`,
-      embedder === undefined ? '--vector' : `${embedder.name}, whose vectors do not compare`,
+      embedder === undefined
+        ? '--vector'
+        : `${embedder.name}, whose vectors do not compare${before === undefined ? '' : dimRemedy(before, embedder)}`,
     );
   }
   if (state.embedder && embedder) state.embedder.name = embedder.name; // from here on by the name that covers all

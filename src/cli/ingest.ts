@@ -281,7 +281,7 @@ class Ingest {
     try {
       for await (const batch of batches) {
         const begun = performance.now();
-        const vectors = await this.#vectorsOf(batch);
+        const vectors = await this.#embedded(batch);
         await writing;
         this.#adapt(batch.rows.length, performance.now() - begun);
         writing = this.#write(batch, vectors).then(() => {
@@ -324,6 +324,24 @@ class Ingest {
   #adapt(rows: number, ms: number): void {
     const next = rows * (BATCH_MS / Math.max(1, ms));
     this.#size = Math.round(Math.min(Math.max(next, this.#size / 2, 16), 2 * this.#size, MOST_ROWS));
+  }
+
+  /** A text that the model cannot embed is a broken row: named by its place in the file, or passed over. */
+  async #embedded(batch: MappedBatch): Promise<Float32Array> {
+    for (;;) {
+      try {
+        return await this.#vectorsOf(batch);
+      } catch (error) {
+        const place = error instanceof FunnelError ? /\btexts\[(\d+)\]/.exec(error.message)?.[1] : undefined;
+        const row = place === undefined ? undefined : batch.rows[Number(place)];
+        if (row === undefined) throw error;
+        const { code, message } = error as FunnelError;
+        const why = message.replace(`texts[${place}]`, `the text of ${row.at}`);
+        if (!this.options.skipBroken) throw new FunnelError(code, why, { cause: error });
+        batch.rows.splice(Number(place), 1);
+        batch.skipped.push({ at: row.at, why });
+      }
+    }
   }
 
   async #vectorsOf({ rows }: MappedBatch): Promise<Float32Array> {

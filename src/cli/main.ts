@@ -8,7 +8,7 @@ import { VERSION } from '../places.js';
 import { doctor } from './doctor.js';
 import { EXIT, errorAsJson, errorAsText, exitCodeOf, UsageError } from './exit.js';
 import { type Io, print, printJson } from './io.js';
-import type { ModelOptions } from './model.js';
+import { type ModelOptions, specOf } from './model.js';
 
 const stop = new AbortController();
 const kill = new AbortController();
@@ -56,11 +56,26 @@ async function runDoctor(): Promise<void> {
   let model: ModelOptions;
   let paths: string[];
   try {
-    const options = { json: { type: 'boolean' }, model: { type: 'string' }, preset: { type: 'string' } } as const;
-    ({
-      values: { json, ...model },
-      positionals: paths,
-    } = parseArgs({ args: args.slice(1), options, allowPositionals: true }));
+    // Those of addModel(), read without commander.
+    const { values, positionals } = parseArgs({
+      args: args.slice(1),
+      options: {
+        json: { type: 'boolean' },
+        ...{ model: { type: 'string' }, preset: { type: 'string' }, output: { type: 'string' } },
+        ...{ dim: { type: 'string' }, strip: { type: 'boolean' }, 'batch-size': { type: 'string' } },
+      },
+      allowPositionals: true,
+    });
+    const { json: asJson, dim, 'batch-size': batchSize, ...others } = values;
+    json = asJson;
+    model = others;
+    if (dim !== undefined || batchSize !== undefined) {
+      const { integer } = await import('./commands/options.js');
+      if (dim !== undefined) model.dim = integer('--dim', 1)(dim);
+      if (batchSize !== undefined) model.batchSize = integer('--batch-size', 1, 2 ** 31 - 1)(batchSize);
+    }
+    specOf(model); // refuses what makes no sense before any work
+    paths = positionals;
   } catch (error) {
     throw new UsageError((error as Error).message);
   }

@@ -93,6 +93,20 @@ export function isModelOf(name: string, embedder: Pick<TextEmbedder, 'name' | 'f
   return true;
 }
 
+/** What would make the vectors of a store again where this model differs from its own by the cut alone. */
+export function dimRemedy(
+  name: string,
+  { name: own, formerName = own }: Pick<TextEmbedder, 'name' | 'formerName'>,
+): string {
+  const dim = /\bdim (\d+)\b/.exec(name)?.[1];
+  if (dim === undefined) return '';
+  const cut = (one: string) => one.replace(/\bdim \d+/, `dim ${dim}`).replace(/, cut last\b/, '');
+  if (cut(formerName) !== name && cut(own) !== name) return '';
+  const why =
+    name === cut(formerName) && name !== cut(own) ? '; up to 0.1.0 the truncate_dim of a folder was not read' : '';
+  return `. They are of one model and differ by their dims${why}: --model … --dim ${dim} makes vectors as that store has them`;
+}
+
 /**
  * The model as the options say it, run as it was for the store before.
  *
@@ -138,7 +152,7 @@ export async function modelFor(
     await embedder.close();
     throw new FunnelError(
       'BAD_ARGUMENT',
-      `Expected the model of ${label}, ${state.name}, but received ${embedder.name}: their vectors do not compare`,
+      `Expected the model of ${label}, ${state.name}, but received ${embedder.name}: their vectors do not compare${dimRemedy(state.name, embedder)}`,
     );
   }
   return embedder;

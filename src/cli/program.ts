@@ -4,6 +4,7 @@ import { FunnelError } from '../errors.js';
 import { VERSION } from '../places.js';
 import { addDemo } from './commands/demo.js';
 import { addIngest } from './commands/ingest.js';
+import { addModel } from './commands/options.js';
 import { addSearch } from './commands/search.js';
 import { addBench, addReport, addTune } from './commands/tune.js';
 import { EXIT, Interrupted, UsageError } from './exit.js';
@@ -44,16 +45,13 @@ export async function program(io: Io, args: readonly string[], load_: LoadEmbedd
   addReport(root, context);
   addBench(root, context);
   addDemo(root, context);
-  root
+  const doctor = root
     .command('doctor')
-    .description('what runs on this machine, and why the rest does not')
-    .argument('[index]', 'the folder of an index: also how many of its rows have no codes or are dead')
-    .option(
-      '--model <model>',
-      'a preset, file or folder: also what is decided for it (output, pooling, prompts, …), and why',
+    .description(
+      'what runs on this machine, and why the rest does not; with --model what is decided for it (output, pooling, prompts, …), and why',
     )
-    .option('--preset <name>', 'with the path of a model: the preset whose facts its files have')
-    .option('--json', 'one JSON document on stdout');
+    .argument('[index]', 'the folder of an index: also how many of its rows have no codes or are dead');
+  addModel(doctor).option('--json', 'one JSON document on stdout');
   for (const command of root.commands) inherit(command, root);
   try {
     await root.parseAsync([...args], { from: 'user' });

@@ -68,7 +68,7 @@ export class Embedder {
     this.name = nameOf(spec, this.dim, this.#cutLast);
     this.formerName = formerNameOf(spec, this.dim);
     this.decisions = Object.freeze([...spec.decisions, ...decisions]);
-    this.warnings = Object.freeze([...spec.warnings]);
+    this.warnings = Object.freeze([...spec.warnings, ...otherWidth(spec, width)]);
   }
 
   /**
@@ -94,7 +94,7 @@ export class Embedder {
     try {
       engine = isStatic || threads === undefined ? await openEngine(spec.setup) : undefined;
       const embedder = new Embedder(spec, own, engine ?? (await threads!.loaded()), engine, threads);
-      for (const warning of spec.warnings) process.emitWarning(warning, { code: 'FUNNELVEC_MODEL' });
+      for (const warning of embedder.warnings) process.emitWarning(warning, { code: 'FUNNELVEC_MODEL' });
       return embedder;
     } catch (error) {
       await Promise.all([engine?.close(), threads?.close()]);
@@ -277,6 +277,15 @@ function checkDim(dim: number, width: number, trained: readonly number[], untrai
     `Expected one of ${trained.join(', ')}, the dims that the model was trained to be cut to, for dim but received ${dim}: ` +
       'Embedder.load({ untrained: true }) allows it (recall will suffer), matryoshkaDims: [...] declares others',
   );
+}
+
+/** A preset's prompts and pooling beside the weights of another model give vectors that nobody trained. */
+function otherWidth({ name, presetDims }: ModelSpec, width: number): string[] {
+  if (presetDims === undefined || presetDims === width) return [];
+  return [
+    `The preset of ${name} is of a model of ${presetDims} dims, and these files give ${width}: they are of another model, whose ` +
+      'prompts and pooling may be other ones. Name its preset, or none; matryoshkaDims: [...] says that it is right',
+  ];
 }
 
 function nameOf({ identity, choices, ...spec }: ModelSpec, dim: number, cutLast: boolean): string {

@@ -54,18 +54,24 @@ type Json = Record<string, unknown>;
 
 /** Below onnx/ first, as exports to the hub have it. */
 const placesOf = (names: readonly string[]) => names.flatMap((name) => [`onnx/${name}.onnx`, `${name}.onnx`]);
+/** The text's part of a larger model. */
+const TOWER = 'text_model';
 /** The file of the whole precision: as exported, then what an optimiser made of it, then the text's part of a larger model. */
-const FLOAT32 = placesOf(['model', 'model_O1', 'model_O2', 'model_O3', 'text_model', 'encoder_model']);
+const FLOAT32 = placesOf(['model', 'model_O1', 'model_O2', 'model_O3', TOWER, 'encoder_model']);
 /** O4 is the optimiser's float16. */
-const FLOAT16 = placesOf(['model_fp16', 'model_O4']);
+const FLOAT16 = placesOf(['model_fp16', 'model_O4', `${TOWER}_fp16`]);
 const OF_INTEL = ['model_qint8_avx512_vnni', 'model_quint8_avx2', 'model_qint8_avx512'];
 const OF_ARM = ['model_qint8_arm64'];
 /** Those made for this machine before others', which run as well, and slower. */
 const INT8 = placesOf([
   ...['model_quantized', 'model_int8', 'model_uint8'],
   ...(process.arch === 'arm64' ? [...OF_ARM, ...OF_INTEL] : [...OF_INTEL, ...OF_ARM]),
+  ...[`${TOWER}_quantized`, `${TOWER}_int8`, `${TOWER}_uint8`],
 ]);
-const INT4 = placesOf(['model_q4', 'model_q4f16', 'model_bnb4']);
+const INT4 = placesOf([
+  ...['model_q4', 'model_q4f16', 'model_bnb4'],
+  ...[`${TOWER}_q4`, `${TOWER}_q4f16`, `${TOWER}_bnb4`],
+]);
 const STATIC = ['model.safetensors', '0_StaticEmbedding/model.safetensors'];
 
 /** @throws FunnelError NO_MODEL, which says what to put where */
@@ -75,8 +81,9 @@ export async function findModel(options: EmbedderOptions, preset?: Preset): Prom
   const where = preset === undefined ? `a model in ${folder}` : `preset ${preset.name} in ${folder}`;
   if (!(await isFolder(folder))) throw missing(where, 'there is no such folder', preset);
 
+  const joint = options.model === undefined && (await isJoint(folder));
   const [candidates, tokenizers] = [
-    options.model === undefined ? modelNames(options, wanted[0]) : [options.model],
+    options.model === undefined ? modelNames(options, wanted[0], joint) : [options.model],
     options.tokenizer === undefined
       ? [...(wanted[1] ?? []), 'tokenizer.json', '0_StaticEmbedding/tokenizer.json']
       : [options.tokenizer],
@@ -168,8 +175,16 @@ function folderOf({ path: folder, model }: EmbedderOptions, preset?: Preset): st
   return path.resolve(process.env['FUNNELVEC_MODELS'] ?? 'models', preset!.name);
 }
 
-function modelNames({ precision }: EmbedderOptions, wanted: readonly string[] | undefined): string[] {
-  const known = precision === 'int8' ? INT8 : [...FLOAT32, ...FLOAT16, ...INT8, ...INT4];
+/** Whether its configuration is of a model of texts and pictures or sounds, whose own graph wants both. */
+async function isJoint(folder: string): Promise<boolean> {
+  const config = (await valueIn(path.join(folder, 'config.json'))) as Json | undefined;
+  return ['vision_config', 'audio_config'].some((key) => typeof config?.[key] === 'object' && config[key] !== null);
+}
+
+function modelNames({ precision }: EmbedderOptions, wanted: readonly string[] | undefined, joint: boolean): string[] {
+  const all = precision === 'int8' ? INT8 : [...FLOAT32, ...FLOAT16, ...INT8, ...INT4];
+  const isTower = (name: string) => path.posix.basename(name).startsWith(TOWER);
+  const known = joint ? [...all.filter(isTower), ...all.filter((name) => !isTower(name))] : all;
   const fits = (wanted ?? []).filter((name) => name.endsWith('.safetensors'));
   return precision === 'int8' ? known : [...fits, ...known, ...STATIC];
 }
@@ -192,7 +207,8 @@ async function onlyOnnx(folder: string, precision: EmbedderOptions['precision'])
   return found.length === 1 && !others.includes(found[0]!) ? path.join(folder, found[0]!) : undefined;
 }
 
-async function onnxFilesOf(folder: string): Promise<string[]> {
+/** Below a folder, as relative paths. */
+export async function onnxFilesOf(folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const below of ['', 'onnx']) {
     try {

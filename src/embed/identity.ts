@@ -3,7 +3,6 @@
  * and configurations. Large files are hashed once and remembered for as long as they are not touched.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
@@ -71,8 +70,8 @@ export async function formerIdentityOf(file: string): Promise<string> {
   try {
     const { size } = await handle.stat();
     const hash = createHash('sha256').update(String(size));
+    const buffer = Buffer.alloc(Math.min(SAMPLE, size));
     for (const from of [0, Math.max(0, size - SAMPLE)]) {
-      const buffer = Buffer.alloc(Math.min(SAMPLE, size));
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, from);
       hash.update(buffer.subarray(0, bytesRead));
     }
@@ -132,6 +131,8 @@ async function stampOf(file: string): Promise<{ stamp: string; size: number; tou
 
 /** Protobuf's bytes of { key: "location", value: … }, by which an ONNX file names files of weights. */
 const LOCATION = Buffer.from('\x0a\x08location\x12', 'latin1');
+/** Bytes that are hashed at once. */
+const CHUNK = 1 << 18;
 /** Of such a name, at most; and of what is looked at together with the next chunk. */
 const NAME = 250;
 
@@ -139,12 +140,21 @@ async function hashed(file: string): Promise<Digest> {
   const hash = createHash('sha256');
   const external = new Set<string>();
   let kept: Buffer = Buffer.alloc(0);
-  for await (const chunk of createReadStream(file, { highWaterMark: 4 << 20 }) as AsyncIterable<Buffer>) {
-    hash.update(chunk);
-    if (!file.endsWith('.onnx')) continue;
-    const seam = Buffer.concat([kept, chunk.subarray(0, LOCATION.length + NAME)]);
-    for (const part of [seam, chunk]) for (const name of locationsIn(part)) external.add(name);
-    kept = chunk.subarray(Math.max(0, chunk.length - LOCATION.length - NAME));
+  const buffer = Buffer.alloc(CHUNK); // one for all: a stream's new ones would be garbage in memory together
+  const handle = await open(file);
+  try {
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, CHUNK, null);
+      if (bytesRead === 0) break;
+      const chunk = buffer.subarray(0, bytesRead);
+      hash.update(chunk);
+      if (!file.endsWith('.onnx')) continue;
+      const seam = Buffer.concat([kept, chunk.subarray(0, LOCATION.length + NAME)]);
+      for (const part of [seam, chunk]) for (const name of locationsIn(part)) external.add(name);
+      kept = Buffer.from(chunk.subarray(Math.max(0, chunk.length - LOCATION.length - NAME)));
+    }
+  } finally {
+    await handle.close();
   }
   return { sha256: hash.digest('hex'), external: [...external].sort() };
 }

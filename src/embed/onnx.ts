@@ -1,4 +1,5 @@
 /** Transformers in ONNX files, run by onnxruntime-node. */
+import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FunnelError } from '../errors.js';
 import { halfToFloat } from '../kernels/reference.js';
@@ -6,6 +7,7 @@ import { batchesOf } from './batches.js';
 import { type Module, readSteps, type Step } from './dense.js';
 import { type EmbedResult, type EmbedTask, type Engine, notFinite, type TaskControl, wasClosed } from './engine.js';
 import { finish } from './finish.js';
+import { onnxFilesOf } from './folder.js';
 import type { Gate } from './gate.js';
 import { type ChosenOutput, checkWidth, chooseOutput, type OutputWish } from './outputs.js';
 import { loadOnnxruntime, type OnnxPackage, type OnnxSession, type OnnxTensor } from './packages.js';
@@ -13,6 +15,7 @@ import { pool } from './pooling.js';
 import { type RunFacts, type RunShape, runShape } from './runs.js';
 import { TextTokenizer, type TokenizerSetup } from './tokenizer.js';
 import type { Role } from './types.js';
+import { mappedModel } from './weights.js';
 
 export interface OnnxSetup extends OutputWish, RunFacts {
   kind: 'onnx';
@@ -23,6 +26,8 @@ export interface OnnxSetup extends OutputWish, RunFacts {
   padId: number;
   /** Of the input task_id, by role; for a model that has it. */
   tasks?: Readonly<Record<Role, number>>;
+  /** Who said `tasks`. */
+  tasksBy?: 'caller' | 'preset';
   /** Leaves the tokens of a prefix out of pooling. */
   promptLess?: boolean;
   /** Of the input position_ids, where a text begins. @default 0 */
@@ -51,20 +56,51 @@ export async function openOnnx(setup: OnnxSetup, gate: Gate): Promise<Engine> {
     extra: { session: { intra_op: { allow_spinning: '0' } } },
     logSeverityLevel: 4, // errors are thrown, and need not be printed as well
   };
+  const mapped = await mappedSession(ort, setup.file, options, gate);
   let session: OnnxSession;
   try {
-    session = await within(gate, () => ort.InferenceSession.create(setup.file, options));
+    session = mapped ?? (await within(gate, () => ort.InferenceSession.create(setup.file, options)));
   } catch (cause) {
     if (cause instanceof FunnelError) throw cause;
     throw refusalOf(setup.file, cause);
   }
   try {
+    await refuseInputs(session, setup);
     const engine = new OnnxEngine(ort, session, setup, gate);
+    if (mapped !== undefined)
+      engine.decisions.push('weights: mapped from the file, which is to be replaced whole, by a rename');
     await engine.measure();
     return engine;
   } catch (error) {
     await session.release();
     throw error;
+  }
+}
+
+/**
+ * Whether it takes the folder of weights beside a model that is given as bytes: since 1.22 for certain. 1.20 looks for them in the
+ * working directory, where another file of that name may lie.
+ */
+function knowsFolder({ env }: OnnxPackage): boolean {
+  const [major = 0, minor = 0] = (env?.versions?.node ?? '').split('.').map(Number);
+  return major > 1 || (major === 1 && minor >= 22);
+}
+
+/** Its weights stay in the file. undefined where that is not worth it, or where this onnxruntime wants the file itself. */
+async function mappedSession(
+  ort: OnnxPackage,
+  file: string,
+  options: { extra: { session: object } },
+  gate: Gate,
+): Promise<OnnxSession | undefined> {
+  const model = knowsFolder(ort) ? mappedModel(file) : undefined;
+  if (model === undefined) return undefined;
+  const session = { ...options.extra.session, model_external_initializers_file_folder_path: model.folder };
+  try {
+    return await within(gate, () => ort.InferenceSession.create(model.bytes, { ...options, extra: { session } }));
+  } catch (error) {
+    if (error instanceof FunnelError) throw error; // closed meanwhile
+    return undefined;
   }
 }
 
@@ -90,6 +126,41 @@ function refusalOf(file: string, cause: unknown): FunnelError {
   return new FunnelError('CORRUPT', message, { cause });
 }
 
+/** Inputs of what is no text, of texts that are written, and of a memory of tokens before. */
+const OTHERS: readonly [RegExp, string][] = [
+  [
+    /^(pixel_|image|input_features|input_values|audio)/,
+    'it takes pictures or sounds beside texts: export its text tower alone',
+  ],
+  [/^decoder_/, 'it writes texts: export its encoder alone'],
+  [/^past_key_values/, 'it writes texts: export it for feature extraction, without past'],
+];
+
+/** What a graph wants and texts do not have; and tasks that it has no input for. */
+async function refuseInputs({ inputNames }: OnnxSession, { file, tasks, tasksBy }: OnnxSetup): Promise<void> {
+  for (const name of inputNames) {
+    if (INPUTS.includes(name) || (name === TASK && tasks !== undefined)) continue;
+    if (name === TASK) {
+      throw new FunnelError(
+        'BAD_ARGUMENT',
+        `Expected tasks: { query, document }, numbers of the adapters of ${file}, but received undefined`,
+      );
+    }
+    const message = `Expected only inputs among ${INPUTS.join(', ')} of ${file} but it wants ${name}`;
+    const why = OTHERS.find(([names]) => names.test(name))?.[1];
+    if (why === undefined) throw new FunnelError('UNSUPPORTED', message);
+    const beside = (await onnxFilesOf(path.dirname(file))).filter((one) => one !== path.basename(file));
+    const instead = beside.length === 0 ? '' : `, or name one of those beside it as model: ${beside.join(', ')}`;
+    throw new FunnelError('UNSUPPORTED', `${message}, since ${why}${instead}`);
+  }
+  if (tasksBy !== 'caller' || inputNames.includes(TASK)) return;
+  throw new FunnelError(
+    'BAD_ARGUMENT',
+    `Expected no tasks for ${file}, which has no input ${TASK}, but received ${JSON.stringify(tasks)}: ` +
+      'leave tasks out, or export the model with its adapters',
+  );
+}
+
 /** Tokens of a prefix cannot be left out of what the graph has pooled. */
 function refusePooled({ file, poolingBy, promptLess }: OnnxSetup, { pooling }: ChosenOutput): void {
   // A caller who says it knows what the model does.
@@ -99,6 +170,17 @@ function refusePooled({ file, poolingBy, promptLess }: OnnxSetup, { pooling }: C
     `Expected pooling to be done here, since 1_Pooling/config.json says include_prompt: false, but ${file} pools itself: ` +
       "pooling: 'none' takes its vectors, in which the prefix counts",
   );
+}
+
+function tasksOf({ inputNames }: OnnxSession, { tasks, tasksBy }: OnnxSetup): string[] {
+  if (tasks === undefined) return [];
+  const { query, document } = tasks;
+  const by = tasksBy === 'caller' ? 'the caller says so' : 'the preset says so';
+  return [
+    inputNames.includes(TASK)
+      ? `adapters: ${query} for queries, ${document} for documents (${by})`
+      : `adapters: none, the graph has no input ${TASK} for those that the preset knows`,
+  ];
 }
 
 class OnnxEngine implements Engine {
@@ -120,15 +202,6 @@ class OnnxEngine implements Engine {
     this.#session = session;
     this.#setup = setup;
     this.#gate = gate;
-    for (const name of session.inputNames) {
-      if (INPUTS.includes(name) || (name === TASK && setup.tasks !== undefined)) continue;
-      throw new FunnelError(
-        name === TASK ? 'BAD_ARGUMENT' : 'UNSUPPORTED',
-        name === TASK
-          ? `Expected tasks: { query, document }, numbers of the adapters of ${setup.file}, but received undefined`
-          : `Expected only inputs among ${INPUTS.join(', ')} of ${setup.file} but it wants ${name}`,
-      );
-    }
     this.#output = chooseOutput(session, setup);
     refusePooled(setup, this.#output);
     const { name, rank, why, pooling } = this.#output;
@@ -143,6 +216,7 @@ class OnnxEngine implements Engine {
         ? 'pooling: by the model itself'
         : `pooling: ${pooling} (${pooling === setup.pooling ? poolingWhy : why})`,
       ...decisions,
+      ...tasksOf(session, setup),
     );
   }
 

@@ -14,7 +14,8 @@ export interface HuggingFaceTokenizer {
 
 /** `onnxruntime-node`. */
 export interface OnnxPackage {
-  InferenceSession: { create(path: string, options: object): Promise<OnnxSession> };
+  env?: { versions?: { node?: string } };
+  InferenceSession: { create(model: string | Uint8Array, options: object): Promise<OnnxSession> };
   Tensor: new (type: string, data: ArrayBufferView, dims: readonly number[]) => OnnxTensor;
 }
 

@@ -21,6 +21,8 @@ export interface ModelSpec {
   layerNorm: boolean;
   /** undefined: nobody says; the model's own dims alone then. */
   matryoshkaDims: readonly number[] | undefined;
+  /** Of whole vectors, as the preset says; undefined: nobody does, or the caller says dims. */
+  presetDims: number | undefined;
   /** Threads of this library, each with an engine. */
   engines: number;
   /** Of every byte that decides a vector. */
@@ -46,7 +48,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   refuseKeys(facts, folder);
   const isStatic = model.endsWith('.safetensors');
   const threads = options.threads ?? usableThreads();
-  const engines = isStatic ? threads : Math.min(threads, options.sessions ?? (await sessionsFor(model)));
+  const engines = isStatic ? threads : Math.min(threads, options.sessions ?? (await sessionsFor(model, threads)));
   const table = isStatic ? await readTable(model) : undefined;
   // model2vec 0.10 writes no model_type; only its table is called so.
   const model2vec = facts.modelType === 'model2vec' || (facts.modelType === undefined && table?.name === MODEL2VEC);
@@ -98,6 +100,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
         },
         padId: texts.padId,
         tasks: options.tasks ?? preset?.tasks,
+        tasksBy: options.tasks === undefined ? 'preset' : 'caller',
         ...(facts.sentence.unpooled !== undefined && { unpooled: facts.sentence.unpooled }),
         ...(!facts.sentence.includePrompt && preset === undefined && { promptLess: true }),
       };
@@ -115,6 +118,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
     normalise,
     layerNorm,
     matryoshkaDims: options.matryoshkaDims ?? preset?.matryoshkaDims ?? facts.matryoshkaDims,
+    presetDims: options.matryoshkaDims === undefined ? preset?.dims : undefined,
     engines,
     identity,
     formerIdentity,
@@ -253,12 +257,13 @@ function padTokenOf(json: TokenizerJson, config: object | undefined, special: ob
 }
 
 /**
- * Runs side by side, of one thread each, do more than runs that share their threads; but each session has the weights in
- * memory.
+ * Runs side by side, of one thread each, do more than runs that share their threads; but each session has weights in memory.
+ * Of a model whose weights are felt two threads share one: beside other work that was no slower, and it is half of them.
  */
-async function sessionsFor(model: string): Promise<number> {
+async function sessionsFor(model: string, threads: number): Promise<number> {
   const sizes = await Promise.all([model, `${model}_data`, `${model}.data`].map(sizeOf));
-  return Math.max(1, Math.floor(WEIGHTS / sizes.reduce((sum, size) => sum + size, 0)));
+  const size = sizes.reduce((sum, one) => sum + one, 0);
+  return Math.max(1, Math.min(size < FELT ? threads : Math.ceil(threads / 2), Math.floor(WEIGHTS / size)));
 }
 
 async function sizeOf(file: string): Promise<number> {
@@ -269,8 +274,10 @@ async function sizeOf(file: string): Promise<number> {
   }
 }
 
-/** Bytes of weights in memory that speed is worth. */
+/** Bytes of weights in memory that speed is worth, of all sessions. */
 const WEIGHTS = 400_000_000;
+/** Bytes of weights from which on they are most of what a session holds. */
+const FELT = 60_000_000;
 
 /** Steps that we would leave out give wrong vectors without a word. A model with an output of its own has done them. */
 function refuseOtherModules(facts: FolderFacts, pooling: unknown, preset: Preset | undefined, model: string): void {
@@ -283,7 +290,13 @@ function refuseOtherModules(facts: FolderFacts, pooling: unknown, preset: Preset
 }
 
 /** A static model has no outputs, and a text is the mean of its tokens: these options would be passed over. */
-function refuseOfGraphs({ output, pooling }: EmbedderOptions, model: string): void {
+function refuseOfGraphs({ output, pooling, tasks }: EmbedderOptions, model: string): void {
+  if (tasks !== undefined) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected an ONNX model beside tasks ${JSON.stringify(tasks)} but received ${model}, a static one: leave tasks out`,
+    );
+  }
   if (output !== undefined) {
     throw new FunnelError(
       'BAD_ARGUMENT',
@@ -442,7 +455,11 @@ function decisionsOf({
   if (setup.kind === 'onnx') {
     decisions.push(`padding token: ${setup.padId}`);
     if (setup.promptLess) decisions.push('prompts are left out of pooling (include_prompt: false)');
-    decisions.push(`threads: ${setup.threads} for each session`);
+    const { rows, tokens } = setup.batch;
+    decisions.push(
+      `runs: at most ${rows} texts${options.batchSize === undefined ? '' : ' (the caller says so)'} of ${tokens} tokens together, padding included`,
+      `threads: ${setup.threads} for each session`,
+    );
   }
   if (sentence.truncateDim !== undefined) {
     decisions.push(

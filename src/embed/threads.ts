@@ -47,6 +47,11 @@ interface Pending {
   reject(error: unknown): void;
 }
 
+/**
+ * Megabytes of new objects of a thread. Outputs of runs count among them and are freed with them: by default 32 MB of those
+ * would wait for it.
+ */
+const YOUNG = 3;
 /** Milliseconds that the end of the process waits for a run. */
 const LAST_RUN = 60_000;
 
@@ -125,7 +130,12 @@ class EmbedThread {
     if (file === undefined) throw new FunnelError('MODEL_FAILED', 'There is no file for embedding threads here');
     const setup: ThreadSetup = { engine, gate: this.#gate.state };
     // No flags of the process: some of them (--input-type, --test) make no sense for a file run by a worker.
-    this.#worker = new Worker(file, { execArgv: [], name: 'funnelvec embed', workerData: setup });
+    this.#worker = new Worker(file, {
+      execArgv: [],
+      name: 'funnelvec embed',
+      workerData: setup,
+      ...(engine.kind === 'onnx' && { resourceLimits: { maxYoungGenerationSizeMb: YOUNG } }),
+    });
     this.#onEnd = onEnd;
     this.ready = new Promise((ready, broken) => {
       this.#settle = { ready, broken };

@@ -62,7 +62,7 @@ export interface EmbedderOptions {
   threads?: number;
   /**
    * Sessions of an ONNX model that share the threads. More are faster, and each holds the weights.
-   * @default as many as 400 MB of weights allow, at least 1
+   * @default as many as 400 MB of weights allow, at least 1; of a model of 60 MB or more one for two threads
    */
   sessions?: number;
   /** The model's name in `embedder.name`. */

@@ -38,6 +38,19 @@ describe('doctor', () => {
       assert.match(text, /prompt of queries: "three " \(the folder says so\)/);
       assert.match(text, /prompt of documents: "" \(nobody says one\)/);
       assert.match(text, /warning: Nobody here knows mood/);
+      const options = ['--dim', '8', '--strip', '--batch-size', '1'];
+      const { stdout: own } = await funnelvec(['doctor', '--model', made.path, ...options, '--json']);
+      assert.match(JSON.parse(own).model.name, /\(mean, dim 8, l2, strip, /);
+      const cut = await funnelvec(['doctor', '--model', made.path, '--dim', '3']);
+      assert.deepEqual([cut.code, /one of 8, .* received 3/.test(cut.stderr)], [1, true], cut.stderr);
+      const output = await funnelvec(['doctor', '--model', made.path, '--output', 'x']);
+      assert.match(output.stderr, /an ONNX model beside output "x"/);
+      for (const alone of [['--dim', '8'], ['--strip'], ['--output', 'x'], ['--batch-size', '1']]) {
+        const { code, stderr } = await funnelvec(['doctor', ...alone]);
+        assert.deepEqual([code, stderr], [2, `funnelvec: Expected --model beside ${alone[0]}\n`]);
+      }
+      const none = await funnelvec(['doctor', '--model', made.path, '--batch-size', '0']);
+      assert.match(none.stderr, /integer of 1 to \d+ for --batch-size but received 0/);
       const missing = await funnelvec(['doctor', '--model', path('no-model')]);
       assert.equal(missing.code, 1);
       assert.match(missing.stderr, /no such folder/);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { FunnelError } from 'funnelvec';
 import { FunnelIndex } from 'funnelvec/store';
 import type { LoadEmbedder } from '#dist/cli/model.js';
 import { leaveRecord } from '../store/files/leave-record.js';
@@ -286,6 +287,30 @@ describe('a broken row', () => {
     // Mended and asked again, it is another file; from the state's rows on it would be wrong.
     await fails(1, /line 121 of/, texts(to, broken, '--batch', '50'));
     assert.equal((await contentsOf(to)).length, 100);
+  });
+
+  it('is one whose text the model cannot embed, too: named by its line, what is before it kept, or passed over', async () => {
+    const lines = all.slice(0, 120).map((film) => JSON.stringify(film));
+    lines[70] = '{"id": 70, "text": "half \\ud800"}';
+    lines[71] = '{"id": 71, "text": "\\udc00"}';
+    const file = write('halves.jsonl', `${lines.join('\n')}\n`);
+    const load: LoadEmbedder = async (spec) => {
+      const fake = await fakeLoader()(spec);
+      const embed: typeof fake.embed = async (list, options) => {
+        const place = list.findIndex((text) => /\p{Surrogate}/u.test(text));
+        if (place >= 0) throw new FunnelError('BAD_ARGUMENT', `Expected Unicode for texts[${place}] but received half`);
+        return fake.embed(list, options);
+      };
+      return { ...fake, embed };
+    };
+    const to = path('halves');
+    await fails(1, /Expected Unicode for the text of line 71 of .*halves\.jsonl/, texts(to, file, '--batch', '50'), {
+      load,
+    });
+    assert.equal((await contentsOf(to)).length, 50);
+    const { json } = await done(texts(to, file, '--batch', '50', '--skip-broken', '--json'), { load });
+    assert.deepEqual([json.rows, json.skipped.count], [118, 2]);
+    assert.match(json.skipped.first[1].at, /^line 72 of/);
   });
 
   it('is passed over with --skip-broken, counted and listed; ids stay those of the rows', async () => {

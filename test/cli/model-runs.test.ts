@@ -1,6 +1,6 @@
 /** How a model is run is kept in the store by ingest, and taken up by search and by later runs of ingest. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { it } from 'node:test';
 import { Embedder } from 'funnelvec/embed';
 import type { LoadEmbedder, ModelSpec } from '#dist/cli/model.js';
@@ -50,6 +50,16 @@ it('a store of a folder with truncate_dim, and of one whose texts were stripped,
     await done(['search', 'one two', '--store', store, '--limit', '1'], { load });
     await done(['search', 'one two', '--store', store, '--limit', '1', '--model', made.path], { load });
     await done(into(second), { load }); // strip is kept
+    // Versions up to 0.1.0 did not cut there: what makes their vectors is said.
+    const whole = await Embedder.load({ path: made.path, dim: 8 });
+    await whole.close();
+    const now = JSON.parse(readFileSync(path('cut/funnelvec.json'), 'utf8'));
+    const embedder = { ...now.embedder, name: whole.formerName, spec: { path: made.path } };
+    writeFileSync(path('cut/funnelvec.json'), JSON.stringify({ ...now, dim: 8, embedder }));
+    const remedy =
+      /up to 0\.1\.0 the truncate_dim of a folder was not read: --model … --dim 8 makes vectors as that store/;
+    await fails(1, remedy, ['search', 'one two', '--store', store], { load });
+    await fails(1, remedy, into(second), { load });
   } finally {
     made.remove();
   }

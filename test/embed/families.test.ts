@@ -1,10 +1,11 @@
 /**
  * Small random models of the families that people embed with: token ids and vectors are those of sentence-transformers,
- * kept beside the models by families.py, or the model is refused by name. FUNNELVEC_FAMILIES is another folder that it
- * has written, with more texts.
+ * kept beside the models by families.py, or the model is refused by name; those of other precisions are of Python's
+ * onnxruntime on the same graph, by precisions.py. FUNNELVEC_FAMILIES is another folder that these have written, with more
+ * texts.
  */
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
@@ -56,11 +57,29 @@ function expectedOf(family: string): { dim: number; roles: Record<Role, Expected
     let at = 0;
     return {
       ids: Array.from(shorts(lengths), (length) => all.subarray(at, (at += length))),
-      vectors: texts.map((_, i) => Float32Array.from(shorts(vectors).subarray(i * dim, (i + 1) * dim), half)),
+      vectors: vectorsOf(vectors, texts.length, dim),
     };
   };
   const document = of(roles.document);
   return { dim, roles: { document, query: roles.query === undefined ? document : of(roles.query) } };
+}
+
+interface OtherPrecision {
+  model: string;
+  /** The first ones. */
+  texts: number;
+  roles: Partial<Record<Role, string>>;
+}
+
+/** By precision; few families have them. */
+function precisionsOf(family: string): [string, OtherPrecision][] {
+  const file = join(FOLDER, family, 'precisions.json');
+  return existsSync(file) ? Object.entries(JSON.parse(readFileSync(file, 'utf8'))) : [];
+}
+
+function vectorsOf(base64: string, count: number, dim: number): Float32Array[] {
+  const all = shorts(base64);
+  return Array.from({ length: count }, (_, i) => Float32Array.from(all.subarray(i * dim, (i + 1) * dim), half));
 }
 
 function shorts(base64: string): Uint16Array {
@@ -75,9 +94,9 @@ function half(bits: number): number {
 }
 
 /** The texts whose vectors are elsewhere, the farthest first. */
-function strays(vectors: Float32Array, expected: Expected, dim: number): string[] {
-  return texts
-    .map((text, i) => ({ text, far: distance(vectors.subarray(i * dim, (i + 1) * dim), expected.vectors[i]!) }))
+function strays(vectors: Float32Array, expected: readonly Float32Array[], dim: number): string[] {
+  return expected
+    .map((one, i) => ({ text: texts[i]!, far: distance(vectors.subarray(i * dim, (i + 1) * dim), one) }))
     .filter(({ far }) => !(far < LIMIT))
     .sort((a, b) => b.far - a.far)
     .map(({ text, far }) => `cosine ${(1 - far).toFixed(4)} of ${JSON.stringify(text.slice(0, 80))}`);
@@ -119,8 +138,25 @@ for (const [family, options] of Object.entries(FAMILIES)) {
         try {
           assert.equal(embedder.dim, dim);
           for (const role of ['query', 'document'] as const) {
-            const far = strays(await embedder.embed(texts, { role }), roles[role], dim);
+            const far = strays(await embedder.embed(texts, { role }), roles[role].vectors, dim);
             assert.deepEqual(far.slice(0, 5), [], `${role}: ${far.length} of ${texts.length} texts`);
+          }
+        } finally {
+          await embedder.close();
+        }
+      });
+    }
+
+    for (const [precision, { model, texts: count, roles: byRole }] of precisionsOf(family)) {
+      // Of a quantised model, whose scales are those of a run, a text alone is compared.
+      const batchSize = precision === 'int8' ? 1 : undefined;
+      it(`as ${precision} gives the vectors of Python’s onnxruntime${batchSize ? ', alone' : ', in batches'}`, async () => {
+        const embedder = await Embedder.load({ ...load, model, batchSize });
+        try {
+          for (const [role, vectors] of Object.entries(byRole) as [Role, string][]) {
+            const ours = await embedder.embed(texts.slice(0, count), { role });
+            const far = strays(ours, vectorsOf(vectors, count, dim), dim);
+            assert.deepEqual(far.slice(0, 5), [], `${role}: ${far.length} of ${count} texts`);
           }
         } finally {
           await embedder.close();

@@ -95,7 +95,16 @@ describe('an ONNX file', { skip: missing ?? false }, () => {
         1e-5,
       );
       await assert.rejects(load(model), { code: 'BAD_ARGUMENT', message: /tasks: \{ query, document \}/ });
+      assert.match(embedder.decisions.join('\n'), /^adapters: 3 for queries, 1 for documents \(the caller says so\)$/m);
     }
+  });
+
+  it('refuses numbers of tasks that it has no input for', async () => {
+    await assert.rejects(load('tokens.onnx', { tasks: { query: 3, document: 1 } }), {
+      code: 'BAD_ARGUMENT',
+      message:
+        /no tasks for .*tokens\.onnx, which has no input task_id, but received \{"query":3,"document":1\}: leave/,
+    });
   });
 
   it('is refused when it wants what texts do not have', async () => {

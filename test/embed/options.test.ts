@@ -323,6 +323,13 @@ describe('a text that a tokenizer cannot do', () => {
 });
 
 describe('a static model', () => {
+  it('refuses tasks, which it has no adapters for', async () => {
+    await assert.rejects(load({ path: folderOf({}), tasks: { query: 0, document: 1 } }), {
+      code: 'BAD_ARGUMENT',
+      message: /tasks .*a static one: leave tasks out/,
+    });
+  });
+
   it('refuses an output and a pooling that it does not have', async () => {
     await assert.rejects(load({ output: 'last_hidden_state' }), { code: 'BAD_ARGUMENT', message: /ONNX.*output/ });
     await assert.rejects(load({ pooling: 'cls' }), { code: 'BAD_ARGUMENT', message: /mean.*"cls"/ });

@@ -324,6 +324,43 @@ describe('the file of a model', { skip: missing ?? false }, () => {
     assert.equal((await load(at, { model: 'onnx/a.onnx' })).dim, WIDTH);
   });
 
+  it('is the text tower where the folder is of a model of texts and pictures', async () => {
+    const config = {
+      model_type: 'clip',
+      projection_dim: WIDTH,
+      text_config: { hidden_size: WIDTH },
+      vision_config: {},
+    };
+    const at = folderOf('clip-whole.onnx', { 'config.json': config }, 'onnx/model.onnx');
+    const wanted = { code: 'UNSUPPORTED', message: /it wants pixel_values, since .* export its text tower alone$/ };
+    await assert.rejects(load(at), wanted);
+    copyFileSync(path.join(graphs.path, 'clip.onnx'), path.join(at, 'onnx', 'text_model_quantized.onnx'));
+    const tower = await load(at);
+    assert.match(tower.decisions.join('\n'), /^model: .*text_model_quantized\.onnx$/m);
+    near(await tower.embed(['one']), rowOf(WORDS.indexOf('one')));
+    copyFileSync(path.join(graphs.path, 'clip.onnx'), path.join(at, 'onnx', 'text_model.onnx'));
+    assert.match((await load(at)).decisions.join('\n'), /^model: .*text_model\.onnx$/m);
+    // A model that is named is that one, and the error says which others are there.
+    await assert.rejects(load(at, { model: 'onnx/model.onnx' }), {
+      code: 'UNSUPPORTED',
+      message: /pixel_values.* name one of those beside it as model: text_model\.onnx, text_model_quantized\.onnx$/,
+    });
+  });
+
+  it('of another width than its preset has is warned of', async () => {
+    const options = { preset: 'nomic-embed-text-v1.5', prefixes: { query: '', document: '' } };
+    const at = folderOf('tokens.onnx', MEAN);
+    assert.match(
+      (await load(at, options)).warnings.join('\n'),
+      /nomic-embed-text-v1\.5 is of a model of 768 dims, .* 8:/,
+    );
+    assert.deepEqual((await load(at, { ...options, matryoshkaDims: [WIDTH] })).warnings, []);
+    assert.deepEqual(
+      (await load(at)).warnings.filter((one) => /dims/.test(one)),
+      [],
+    );
+  });
+
   it('whose weights are not there is missed with their name', async () => {
     await assert.rejects(load(folderOf('outside.onnx', MEAN)), {
       code: 'NO_MODEL',

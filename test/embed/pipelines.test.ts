@@ -132,6 +132,73 @@ describe('a text that is much longer than what is kept', () => {
   });
 });
 
+describe('merges of one long piece', () => {
+  const LETTERS = [...'abcdef'];
+
+  /** Random merges, no two of which make the same token. */
+  function mergesOf(random: Random, count: number): { json: object; merges: [string, string][] } {
+    const tokens = [...LETTERS];
+    const merges: [string, string][] = [];
+    while (merges.length < count) {
+      const pair: [string, string] = [random.pick(tokens), random.pick(tokens)];
+      if (tokens.includes(pair.join('')) || pair.join('').length > 12) continue;
+      tokens.push(pair.join(''));
+      merges.push(pair);
+    }
+    const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
+    return { json: wordsJson([], { pre_tokenizer: null, model: { type: 'BPE', vocab, merges } }), merges };
+  }
+
+  const textOf = (random: Random, length: number) =>
+    Array.from({ length }, () => (random.chance(0.2) ? 'a' : random.pick(LETTERS))).join('');
+
+  it('are made one by one: the earliest merge first, the leftmost among equals', () => {
+    const random = new Random(SEED);
+    for (let round = 0; round < 60; round++) {
+      const { json, merges } = mergesOf(random, random.int(1, 60));
+      const ranks = new Map(merges.map((pair, rank) => [pair.join(' '), rank]));
+      const tokenizer = tokenizerOf(json);
+      const tokens = [...LETTERS, ...merges.map((pair) => pair.join(''))];
+      for (const length of [1, 2, 3, 17, 120]) {
+        const text = textOf(random, length);
+        const parts = [...text];
+        for (;;) {
+          const found = parts.slice(1).map((part, i) => ranks.get(`${parts[i]} ${part}`) ?? Number.POSITIVE_INFINITY);
+          const least = Math.min(...found);
+          if (least === Number.POSITIVE_INFINITY) break;
+          const at = found.indexOf(least);
+          parts.splice(at, 2, parts[at]! + parts[at + 1]!);
+        }
+        assert.deepEqual(
+          tokenizer.encode(text).ids.map((id) => tokens[id]),
+          parts,
+          text,
+        );
+      }
+    }
+  });
+
+  it('take little more than in proportion to its length', () => {
+    const random = new Random(SEED);
+    const { json } = mergesOf(random, 400);
+    const took = (length: number) => {
+      let least = Number.POSITIVE_INFINITY;
+      for (let round = 0; round < 3; round++) {
+        const tokenizer = tokenizerOf(json);
+        const text = textOf(random, length);
+        const start = performance.now();
+        tokenizer.encode(text);
+        least = Math.min(least, performance.now() - start);
+      }
+      return least;
+    };
+    took(20_000); // warm
+    // Quadratic work would be 64 times as much.
+    const [short, long] = [took(40_000), took(320_000)];
+    assert.ok(long < 28 * short, `${short} ms, ${long} ms`);
+  });
+});
+
 describe('a vocabulary without a token for what is unknown', () => {
   const json = wordsJson(['one', 'two'], {}, 'none');
 

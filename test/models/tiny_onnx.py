@@ -167,10 +167,19 @@ def main():
         task = [node("Cast", ["task_id"], ["f"], to=TensorProto.FLOAT), node("Add", ["rows", "f"], ["last_hidden_state"])]
         inputs = [ids(IDS), helper.make_tensor_value_info("task_id", TensorProto.INT64, shape)]
         save(folder / f"{name}.onnx", [rows, *task], inputs, [out("last_hidden_state")])
+    # The whole of CLIP wants pictures beside texts.
+    pixels = helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["batch", WIDTH])
+    pictures = node("Identity", ["pixel_values"], ["image_embeds"])
+    words = node("ReduceSum", ["rows", "one"], ["text_embeds"], keepdims=0)
+    save(folder / "clip-whole.onnx", [rows, words, pictures], [ids(IDS), pixels, ids(MASK)], [out("text_embeds", 2), out("image_embeds", 2)], one)
     unknown = [node("Add", ["rows", "past"], ["last_hidden_state"])]
     save(folder / "unknown.onnx", [rows, *unknown], [ids(IDS), out("past")], [out("last_hidden_state")])
     whole = [node("Cast", ["rows"], ["last_hidden_state"], to=TensorProto.INT32)]
     save(folder / "integers.onnx", [rows, *whole], [ids(IDS)], [out("last_hidden_state", kind=TensorProto.INT32)])
+    # Of so many words that its table stays in the file.
+    many = numpy_helper.from_array(np.concatenate([TABLE, np.ones((300_000, WIDTH), np.float32)]), "many")
+    graph = [node("Gather", ["many", IDS], ["last_hidden_state"])]
+    save(folder / "large.onnx", graph, [ids(IDS), ids(MASK)], [out("last_hidden_state")], [many])
     # Fails for more than four tokens: the table of positions is too short.
     four = [numpy_helper.from_array(np.zeros((1, 4, WIDTH), np.float32), "four")]
     add = node("Add", ["rows", "four"], ["last_hidden_state"])
