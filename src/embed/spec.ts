@@ -258,7 +258,8 @@ function padTokenOf(json: TokenizerJson, config: object | undefined, special: ob
 
 /**
  * Runs side by side, of one thread each, do more than runs that share their threads; but each session has weights in memory.
- * Of a model whose weights are felt two threads share one: beside other work that was no slower, and it is half of them.
+ * Of a model whose weights are felt two threads share one, which halves them: all-MiniLM-L6-v2 takes 206 MB in place of 313, 2 to 9 %
+ * longer on a quiet machine, and less time on a busy one.
  */
 async function sessionsFor(model: string, threads: number): Promise<number> {
   const sizes = await Promise.all([model, `${model}_data`, `${model}.data`].map(sizeOf));
