@@ -1,8 +1,8 @@
 export { FunnelError } from './errors.js';
 export { activeKernels, type KernelsInfo, type KernelsName, listKernels, useKernels } from './kernels/index.js';
 export { doublingPlan, funnelPlan, tutorialPlan } from './plan.js';
-export { fromMilvus } from './sources/from-milvus.js';
-export { fromQdrant } from './sources/from-qdrant.js';
+export { fromMilvus } from './sources/milvus/from-milvus.js';
+export { fromQdrant } from './sources/qdrant/from-qdrant.js';
 
 import { type FunnelApi, makeFunnel } from './funnel.js';
 import { activeKernels as ours } from './kernels/load.js';

@@ -4,8 +4,8 @@
  */
 export { FunnelError } from './errors.js';
 export { doublingPlan, funnelPlan, tutorialPlan } from './plan.js';
-export { fromMilvus } from './sources/from-milvus.js';
-export { fromQdrant } from './sources/from-qdrant.js';
+export { fromMilvus } from './sources/milvus/from-milvus.js';
+export { fromQdrant } from './sources/qdrant/from-qdrant.js';
 
 import { type FunnelApi, makeFunnel } from './funnel.js';
 import { checkedKernels } from './kernels/check.js';

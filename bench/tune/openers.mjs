@@ -13,7 +13,7 @@ async function openIndex({ dim, rows }) {
 
 async function openQdrant({ dim, head, rows }) {
   const { FunnelSearch } = await import('../../dist/esm/index.js');
-  const { qdrantSource } = await import('../../dist/esm/sources/qdrant.js');
+  const { qdrantSource } = await import('../../dist/esm/sources/qdrant/index.js');
   const { FunnelIndex } = await import('../../dist/esm/store/index.js');
   const { QdrantClient } = await import('@qdrant/js-client-rest');
   const server = await startQdrant();

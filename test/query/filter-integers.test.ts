@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import { compileFilter } from '#dist/query/filter/evaluate.js';
-import { type MilvusFields, toMilvusFilter } from '#dist/query/filter/milvus.js';
 import { nodeText } from '#dist/query/filter/node-text.js';
 import { parseFilter } from '#dist/query/filter/parse.js';
-import { toQdrantFilter, toQdrantGrpcFilter } from '#dist/query/filter/qdrant.js';
+import { type MilvusFields, toMilvusFilter } from '#dist/sources/milvus/filter.js';
+import { toQdrantFilter, toQdrantGrpcFilter } from '#dist/sources/qdrant/filter.js';
 import type { Json } from './generate.js';
 
 const big = 2n ** 60n;

@@ -7,9 +7,9 @@ import { fromMilvus, milvusSource } from 'funnelvec/milvus';
 import { fromQdrant, qdrantSource } from 'funnelvec/qdrant';
 import { random, randomVector } from '#dist/sources/conformance/data.js';
 import { rejects } from '#dist/sources/conformance/failures.js';
-import { type Lift, liftVectors } from '#dist/sources/json-lift.js';
-import { liftFields, statusOf } from '#dist/sources/milvus-lift.js';
+import { liftFields, statusOf } from '#dist/sources/milvus/lift.js';
 import { packRows } from '#dist/sources/pack.js';
+import { type Lift, liftVectors } from '#dist/sources/qdrant/json-lift.js';
 import { WireReader } from '#dist/sources/wire.js';
 
 type Failure = Error & { code: string };

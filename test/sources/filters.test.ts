@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { milvusSource } from 'funnelvec/milvus';
 import { qdrantSource } from 'funnelvec/qdrant';
 import { rejects } from '#dist/sources/conformance/failures.js';
-import { builtIn, checkParts } from '#dist/sources/qdrant-grpc-check.js';
+import { builtIn, checkParts } from '#dist/sources/qdrant/grpc-check.js';
 
 describe('filters over gRPC', () => {
   const field = { key: 'n', range: { lt: 10 } };

@@ -7,7 +7,7 @@ import { fromMilvus, milvusSource } from 'funnelvec/milvus';
 import { FunnelIndex } from 'funnelvec/store';
 import { parseExact } from '#dist/exact-json.js';
 import { rejects } from '#dist/sources/conformance/failures.js';
-import { hasLongNumber } from '#dist/sources/milvus-integers.js';
+import { hasLongNumber } from '#dist/sources/milvus/integers.js';
 import type { HeadRequest, Source } from '#dist/sources/source.js';
 import { Random, SEED } from '../random.js';
 import { type Collections, INTEGER, startCollections } from './milvus-collection.js';

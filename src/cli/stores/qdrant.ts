@@ -2,9 +2,9 @@
 import { expected, FunnelError } from '../../errors.js';
 import { FunnelSearch } from '../../index.js';
 import { likelyNames, listVectors, namesFor } from '../../sources/layout.js';
-import { qdrantSource } from '../../sources/qdrant.js';
-import { qdrantId } from '../../sources/qdrant-ids.js';
-import { restDriver } from '../../sources/qdrant-rest.js';
+import { qdrantId } from '../../sources/qdrant/ids.js';
+import { qdrantSource } from '../../sources/qdrant/index.js';
+import { restDriver } from '../../sources/qdrant/rest.js';
 import type { Id, Metric } from '../../types.js';
 import { uuidOf } from '../../validate.js';
 import { load } from '../packages.js';

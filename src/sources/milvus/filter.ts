@@ -1,10 +1,10 @@
 /** A filter as a Milvus expression. */
 import { expected, FunnelError } from '../../errors.js';
+import type { FilterNode, Step } from '../../query/filter/ast.js';
 import type { Id } from '../../types.js';
-import type { FilterNode, Step } from './ast.js';
-import { columnCondition, type PathCondition } from './milvus-column.js';
-import { jsonCondition, jsonValue, needsScalars } from './milvus-json.js';
-import { and, atom, column, join, LEAST, list, not, or, type Piece, unsupported, write } from './milvus-text.js';
+import { columnCondition, type PathCondition } from './filter-column.js';
+import { jsonCondition, jsonValue, needsScalars } from './filter-json.js';
+import { and, atom, column, join, LEAST, list, not, or, type Piece, unsupported, write } from './filter-text.js';
 
 export type MilvusScalarType = 'Bool' | 'Int8' | 'Int16' | 'Int32' | 'Int64' | 'Float' | 'Double' | 'VarChar';
 

@@ -1,12 +1,8 @@
 /** Qdrant over @qdrant/js-client-rest. */
-import { FunnelError } from '../errors.js';
-import { parseExact } from '../exact-json.js';
-import { toQdrantFilter } from '../query/filter/qdrant.js';
-import type { Id } from '../types.js';
-import { messageOf, reachReason, socketCode } from './call.js';
-import { tapped } from './fetch-tap.js';
-import { type AnyPoint, pointsOf } from './from-qdrant.js';
-import { type Lift, liftVectors } from './json-lift.js';
+import { FunnelError } from '../../errors.js';
+import { parseExact } from '../../exact-json.js';
+import type { Id } from '../../types.js';
+import { messageOf, reachReason, socketCode } from '../call.js';
 import {
   type QdrantAnswer,
   type QdrantDriver,
@@ -14,7 +10,11 @@ import {
   type QdrantRead,
   type QdrantVectors,
   qdrantRefusal,
-} from './qdrant-driver.js';
+} from './driver.js';
+import { tapped } from './fetch-tap.js';
+import { toQdrantFilter } from './filter.js';
+import { type AnyPoint, pointsOf } from './from-qdrant.js';
+import { type Lift, liftVectors } from './json-lift.js';
 
 /** What is used of the REST client, so that the types of this package need no client installed. */
 export interface QdrantRestClient {

@@ -1,13 +1,13 @@
 /** What a Milvus collection is like: its fields, dims, metrics and indexes. */
-import { expected, FunnelError } from '../errors.js';
-import type { MilvusField, MilvusFields } from '../query/filter/milvus.js';
-import { LEAST, literal } from '../query/filter/milvus-text.js';
-import type { Id, Metric } from '../types.js';
+import { expected, FunnelError } from '../../errors.js';
+import type { Id, Metric } from '../../types.js';
+import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../layout.js';
+import type { SourceInfo } from '../source.js';
+import { DYNAMIC, type MilvusClientLike } from './client.js';
+import type { MilvusField, MilvusFields } from './filter.js';
+import { LEAST, literal } from './filter-text.js';
 import { refusal } from './from-milvus.js';
-import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from './layout.js';
-import { DYNAMIC, type MilvusClientLike } from './milvus-client.js';
-import type { LiftedField } from './milvus-lift.js';
-import type { SourceInfo } from './source.js';
+import type { LiftedField } from './lift.js';
 
 const METRICS: Record<string, Metric | undefined> = { COSINE: 'cosine', IP: 'dot', L2: 'euclid' };
 

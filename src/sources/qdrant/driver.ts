@@ -1,9 +1,9 @@
 /** What the source needs of a Qdrant client, and what both clients share. */
-import { FunnelError } from '../errors.js';
-import type { FilterNode } from '../query/filter/ast.js';
-import type { Id } from '../types.js';
+import { FunnelError } from '../../errors.js';
+import type { FilterNode } from '../../query/filter/ast.js';
+import type { Id } from '../../types.js';
+import type { HeadRequest, PayloadSelection, SearchParams } from '../source.js';
 import type { AnyPoint } from './from-qdrant.js';
-import type { HeadRequest, PayloadSelection, SearchParams } from './source.js';
 
 /** What differs between the two clients. */
 export interface QdrantDriver {

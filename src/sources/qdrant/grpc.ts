@@ -1,20 +1,14 @@
 /** Qdrant over @qdrant/js-client-grpc. */
-import { FunnelError } from '../errors.js';
-import { toQdrantGrpcFilter } from '../query/filter/qdrant.js';
-import type { Id } from '../types.js';
-import { messageOf, reachReason, socketCode } from './call.js';
+import { FunnelError } from '../../errors.js';
+import type { Id } from '../../types.js';
+import { messageOf, reachReason, socketCode } from '../call.js';
+import { setOwn } from '../own.js';
+import type { SearchParams } from '../source.js';
+import { FIXED32, FIXED64, LENGTH, LITTLE_ENDIAN, WireReader } from '../wire.js';
+import { type QdrantDriver, type QdrantQuery, type QdrantRead, type QdrantVectors, qdrantRefusal } from './driver.js';
+import { toQdrantGrpcFilter } from './filter.js';
 import { type AnyPoint, plainInteger, pointsOf } from './from-qdrant.js';
-import { setOwn } from './own.js';
-import {
-  type QdrantDriver,
-  type QdrantQuery,
-  type QdrantRead,
-  type QdrantVectors,
-  qdrantRefusal,
-} from './qdrant-driver.js';
-import { checkParts } from './qdrant-grpc-check.js';
-import type { SearchParams } from './source.js';
-import { FIXED32, FIXED64, LENGTH, LITTLE_ENDIAN, WireReader } from './wire.js';
+import { checkParts } from './grpc-check.js';
 
 /** What is used of the gRPC client, so that the types of this package need no client installed. */
 export interface QdrantGrpcClient {

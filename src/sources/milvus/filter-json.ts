@@ -1,7 +1,7 @@
 /** Conditions on keys of JSON, in a field of that type or the dynamic one, whose values are of any type. */
-import type { Bounds, Step } from './ast.js';
-import { contains, type PathCondition, SYMBOLS } from './milvus-column.js';
-import { and, atom, isName, join, LEAST, list, literal, not, type Piece, unsupported } from './milvus-text.js';
+import type { Bounds, Step } from '../../query/filter/ast.js';
+import { contains, type PathCondition, SYMBOLS } from './filter-column.js';
+import { and, atom, isName, join, LEAST, list, literal, not, type Piece, unsupported } from './filter-text.js';
 
 /** A key as expressions have it. @param base - a field of type JSON, or `$meta` */
 export function jsonValue(base: string, steps: readonly Step[]): string {

@@ -1,10 +1,10 @@
 /** What a Qdrant collection is like: its vectors, their metric, the kind of its ids. */
-import { FunnelError } from '../errors.js';
-import type { IdKind, Metric } from '../types.js';
+import { FunnelError } from '../../errors.js';
+import type { IdKind, Metric } from '../../types.js';
+import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../layout.js';
+import type { SourceInfo } from '../source.js';
+import type { QdrantDriver, QdrantVectors } from './driver.js';
 import { qdrantIds } from './from-qdrant.js';
-import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from './layout.js';
-import type { QdrantDriver, QdrantVectors } from './qdrant-driver.js';
-import type { SourceInfo } from './source.js';
 
 const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
 

@@ -1,32 +1,16 @@
-/** Qdrant as a source: `funnelvec/qdrant`. */
+/** A collection of Qdrant as a source. */
 
-import { expected, FunnelError } from '../errors.js';
-import type { FilterNode } from '../query/filter/ast.js';
-import { checkParams } from '../query/params.js';
-import { checkPayloadSelection } from '../query/payload.js';
-import type { Id, IdKind, Metric } from '../types.js';
-import { checkInteger, checkKeys } from '../validate.js';
-import { CollectionSource } from './collection.js';
-import {
-  type AnyPoint,
-  type Missing,
-  missingFrom,
-  payloadsOf,
-  pointName,
-  qdrantIds,
-  scoresOf,
-  vectorsOf,
-} from './from-qdrant.js';
-import { type GivenNames, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
-import { sourceOf } from './layouts.js';
-import { packRows } from './pack.js';
-import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './qdrant-driver.js';
-import { grpcDriver, type QdrantGrpcClient } from './qdrant-grpc.js';
-import { asQdrantId, qdrantId } from './qdrant-ids.js';
-import { type QdrantRestClient, restDriver } from './qdrant-rest.js';
-import { type Facts, readFacts } from './qdrant-schema.js';
-import { wants, withNorm, withVectors } from './qdrant-select.js';
-import { checkHeadRequest, checkScanRequest } from './requests.js';
+import { expected, FunnelError } from '../../errors.js';
+import type { FilterNode } from '../../query/filter/ast.js';
+import { checkParams } from '../../query/params.js';
+import { checkPayloadSelection } from '../../query/payload.js';
+import type { Id, IdKind } from '../../types.js';
+import { checkInteger, checkKeys } from '../../validate.js';
+import { CollectionSource } from '../collection.js';
+import { type GivenNames, headBy, joinTails } from '../layout.js';
+import { sourceOf } from '../layouts.js';
+import { packRows } from '../pack.js';
+import { checkHeadRequest, checkScanRequest } from '../requests.js';
 import type {
   FetchRequest,
   HeadAnswer,
@@ -37,69 +21,24 @@ import type {
   ScanRequest,
   Source,
   SourceInfo,
-} from './source.js';
-
-export { type FromQdrantOptions, fromQdrant } from './from-qdrant.js';
-export type { HeadOf, TailLayout } from './layout.js';
-export type { QdrantGrpcClient } from './qdrant-grpc.js';
-export type { QdrantRestClient } from './qdrant-rest.js';
-
-/** Where the vectors are. */
-export interface QdrantLayout {
-  /** The named vector that the server searches: the first dims of the full ones. '' is the un-named vector. */
-  head: string;
-  /** The named vector with all dims, or the layout that splits them. */
-  full: string | TailLayout;
-  /** The metric of the full vectors. @default the full vector's (tail layout: 'cosine') */
-  metric?: Metric;
-  /**
-   * The head of a query, where the named vector holds something else than the first dims of the full vectors:
-   * `fitted.applyQuery`, where it holds `fitted.apply(vectors)` (see fitHead() of funnelvec/train).
-   *
-   * @default the query's first dims
-   */
-  headOf?: HeadOf;
-}
-
-/** Of a collection with one vector, un-named or named, which is head and full one at once: the server searches all its dims. */
-export interface QdrantOneVector extends Pick<QdrantLayout, 'metric' | 'headOf'> {
-  head?: undefined;
-  full?: undefined;
-}
-
-/**
- * With `head` and `full`; with neither, where the collection has one vector; or with `vectors`, several layouts by name, of
- * which each request names one (`using`).
- */
-export type QdrantSourceOptions = QdrantCommonOptions &
-  (
-    | ((QdrantLayout | QdrantOneVector) & { vectors?: undefined })
-    | { vectors: Record<string, QdrantLayout>; head?: undefined; full?: undefined }
-  );
-
-export interface QdrantCommonOptions {
-  collection: string;
-  /** A filter in the client's own form that every search obeys, beside the filter of the request. */
-  nativeFilter?: unknown;
-  /** Search parameters in the client's own form, e.g. `{ hnsw_ef: 256 }` (gRPC: `hnswEf: 256n`). */
-  params?: unknown;
-  /** Milliseconds for one call, where the request names none. */
-  timeout?: number;
-  /**
-   * 'fast' reads vectors out of the answer's bytes, wherever this client allows it; 'client' always lets the client decode.
-   * The candidates are the same.
-   * @default 'fast'
-   */
-  decode?: 'fast' | 'client';
-  /**
-   * What becomes of points that lack the full vector, as points of Qdrant may lack any: 'error' names the first, 'skip' leaves
-   * them out and counts them (`stats.missingVectors` of searches, `missingVectors` of syncFrom()). An example that lacks it is
-   * an error either way.
-   *
-   * @default 'error'
-   */
-  missingVectors?: 'error' | 'skip';
-}
+} from '../source.js';
+import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driver.js';
+import {
+  type AnyPoint,
+  type Missing,
+  missingFrom,
+  payloadsOf,
+  pointName,
+  qdrantIds,
+  scoresOf,
+  vectorsOf,
+} from './from-qdrant.js';
+import { grpcDriver, type QdrantGrpcClient } from './grpc.js';
+import { asQdrantId, qdrantId } from './ids.js';
+import type { QdrantCommonOptions, QdrantLayout, QdrantSourceOptions } from './options.js';
+import { type QdrantRestClient, restDriver } from './rest.js';
+import { type Facts, readFacts } from './schema.js';
+import { wants, withNorm, withVectors } from './select.js';
 
 const OPTIONS = [
   'collection',

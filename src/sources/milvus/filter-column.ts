@@ -1,9 +1,9 @@
 /** Conditions on fields of a type of their own. */
 
-import { exactKey } from '../numbers.js';
-import type { Bounds, FilterNode, NumberBounds, Scalar } from './ast.js';
-import type { MilvusField } from './milvus.js';
-import { and, atom, LEAST, list, literal, not, or, type Piece, unsupported } from './milvus-text.js';
+import type { Bounds, FilterNode, NumberBounds, Scalar } from '../../query/filter/ast.js';
+import { exactKey } from '../../query/numbers.js';
+import type { MilvusField } from './filter.js';
+import { and, atom, LEAST, list, literal, not, or, type Piece, unsupported } from './filter-text.js';
 
 /** A condition on one path that holds for some value there. */
 export type PathCondition = Extract<

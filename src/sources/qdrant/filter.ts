@@ -1,8 +1,8 @@
 /** A filter for Qdrant: REST's JSON, and what the gRPC client takes. */
 import { expected, FunnelError } from '../../errors.js';
-import { qdrantId } from '../../sources/qdrant-ids.js';
+import type { Bounds, FilterNode, NumberBounds, Path, Scalar } from '../../query/filter/ast.js';
 import type { Id } from '../../types.js';
-import type { Bounds, FilterNode, NumberBounds, Path, Scalar } from './ast.js';
+import { qdrantId } from './ids.js';
 
 type Leaf = Exclude<FilterNode, { op: 'and' | 'or' | 'not' | 'atLeast' }>;
 

@@ -1,7 +1,8 @@
 /** What of points is asked for, and what came. */
+
+import type { PayloadSelection } from '../source.js';
+import type { QdrantAnswer, QdrantRead } from './driver.js';
 import { type AnyPoint, hasVector } from './from-qdrant.js';
-import type { QdrantAnswer, QdrantRead } from './qdrant-driver.js';
-import type { PayloadSelection } from './source.js';
 
 /** With the key, whatever else is selected. */
 export function withNorm(selection: PayloadSelection, key: string): PayloadSelection {

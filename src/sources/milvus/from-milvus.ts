@@ -1,10 +1,10 @@
 /** What the Milvus SDK's search() answered, as candidates. */
-import { describe, expected, FunnelError, printed } from '../errors.js';
-import type { Id, PackedCandidates } from '../types.js';
-import { checkKeys, isListOf, isString } from '../validate.js';
-import { integersOf } from './milvus-integers.js';
-import { setOwn } from './own.js';
-import { dimOf, type PackableRow, packRows } from './pack.js';
+import { describe, expected, FunnelError, printed } from '../../errors.js';
+import type { Id, PackedCandidates } from '../../types.js';
+import { checkKeys, isListOf, isString } from '../../validate.js';
+import { setOwn } from '../own.js';
+import { dimOf, type PackableRow, packRows } from '../pack.js';
+import { integersOf } from './integers.js';
 
 export interface FromMilvusOptions {
   /** The field of the full vectors. It must have been among `output_fields`. */

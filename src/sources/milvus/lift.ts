@@ -3,7 +3,7 @@
  * and then prints the whole answer as JSON for a log line that nobody reads. So the vectors are cut out of the answer's bytes
  * before the SDK sees them; ids, scores, scalar fields and errors stay the SDK's business.
  */
-import { LENGTH, LITTLE_ENDIAN, varintBytes, WireReader } from './wire.js';
+import { LENGTH, LITTLE_ENDIAN, varintBytes, WireReader } from '../wire.js';
 
 export interface LiftedField {
   /** Rows of `dim` values, as on the wire. */

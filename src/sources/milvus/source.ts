@@ -1,28 +1,17 @@
-/** Milvus as a source: `funnelvec/milvus`. */
+/** A collection of Milvus as a source. */
 
-import { expected, FunnelError } from '../errors.js';
-import type { FilterNode } from '../query/filter/ast.js';
-import { type MilvusFields, scalarKeys, toMilvusFilter } from '../query/filter/milvus.js';
-import { scalarCounts } from '../query/filter/milvus-json.js';
-import { unsupported } from '../query/filter/milvus-text.js';
-import { parsePath } from '../query/filter/path.js';
-import { checkParams } from '../query/params.js';
-import { payloadSelection } from '../query/payload.js';
-import type { Id, Metric } from '../types.js';
-import { checkInteger } from '../validate.js';
-import { messageOf, reachReason, socketCode } from './call.js';
-import { CollectionSource } from './collection.js';
-import { type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
-import { type GivenNames, type HeadOf, headBy, joinTails, type TailLayout } from './layout.js';
-import { sourceOf } from './layouts.js';
-import { DYNAMIC, type MilvusClientLike } from './milvus-client.js';
-import { checkExpression } from './milvus-expression.js';
-import { checkUnrounded, restoreJson, UNROUNDED } from './milvus-integers.js';
-import type { LiftedField } from './milvus-lift.js';
-import { distances, type Part, packField, partsOf, payloadOf } from './milvus-rows.js';
-import { behindKey, type Facts, FLOAT16, noField, readFacts, refused, withKeys } from './milvus-schema.js';
-import { type Tap, tapped } from './milvus-tap.js';
-import { checkFetchRequest, checkHeadRequest, checkScanRequest } from './requests.js';
+import { expected, FunnelError } from '../../errors.js';
+import type { FilterNode } from '../../query/filter/ast.js';
+import { parsePath } from '../../query/filter/path.js';
+import { checkParams } from '../../query/params.js';
+import { payloadSelection } from '../../query/payload.js';
+import type { Id } from '../../types.js';
+import { checkInteger } from '../../validate.js';
+import { messageOf, reachReason, socketCode } from '../call.js';
+import { CollectionSource } from '../collection.js';
+import { type GivenNames, headBy, joinTails } from '../layout.js';
+import { sourceOf } from '../layouts.js';
+import { checkFetchRequest, checkHeadRequest, checkScanRequest } from '../requests.js';
 import type {
   FetchRequest,
   HeadAnswer,
@@ -35,76 +24,19 @@ import type {
   SearchParams,
   Source,
   SourceInfo,
-} from './source.js';
-
-export { type FromMilvusOptions, fromMilvus } from './from-milvus.js';
-export type { HeadOf, TailLayout } from './layout.js';
-export type { MilvusClientLike } from './milvus-client.js';
-
-/** Where the vectors are. */
-export interface MilvusLayout {
-  /** The vector field that the server searches: the first dims of the full vectors. */
-  head: string;
-  /** The vector field with all dims, or the layout that splits them. */
-  full: string | TailLayout;
-  /** The metric of the full vectors. @default that of the full field's index, or else of the head's (tail layout: 'cosine') */
-  metric?: Metric;
-  /**
-   * The head of a query, where the field holds something else than the first dims of the full vectors:
-   * `fitted.applyQuery`, where it holds `fitted.apply(vectors)` (see fitHead() of funnelvec/train).
-   *
-   * @default the query's first dims
-   */
-  headOf?: HeadOf;
-}
-
-/**
- * Of a collection with one vector field, which is head and full one at once: the server searches all its dims. So are those that
- * LangChain, LlamaIndex and pymilvus' quick set-up make.
- */
-export interface MilvusOneVector extends Pick<MilvusLayout, 'metric' | 'headOf'> {
-  head?: undefined;
-  full?: undefined;
-}
-
-/**
- * With `head` and `full`; with neither, where the collection has one vector field; or with `vectors`, several layouts by name,
- * of which each request names one (`using`).
- */
-export type MilvusSourceOptions = MilvusCommonOptions &
-  (
-    | ((MilvusLayout | MilvusOneVector) & { vectors?: undefined })
-    | { vectors: Record<string, MilvusLayout>; head?: undefined; full?: undefined }
-  );
-
-export interface MilvusCommonOptions {
-  collection: string;
-  /** The primary key's field. @default the collection's primary key */
-  idField?: string;
-  /** An expression that every search obeys, beside that of the request. */
-  nativeFilter?: string;
-  /** Search parameters of the index, e.g. `{ ef: 256 }`. */
-  params?: Record<string, unknown>;
-  /** A value of the SDK's ConsistencyLevelEnum. @default the collection's own */
-  consistency?: number;
-  /** Milliseconds for one call, where the request names none. @default the client's, for a search */
-  timeout?: number;
-  /**
-   * True is a promise of yours: keys of JSON fields and dynamic keys hold no arrays or objects where filters look. Without it
-   * only `match` can be said of them, since Milvus compares an array as one value. 'ask' lets the collection say so: before a
-   * filter first looks at a key, rows that have it are counted, twice, which is believed for a minute; where some hold arrays or
-   * objects the filter is UNSUPPORTED, as with false.
-   *
-   * @default false
-   */
-  scalars?: boolean | 'ask';
-  /**
-   * 'fast' reads vectors out of the answer's bytes, wherever this SDK allows it; 'client' always lets the SDK decode them. The
-   * candidates are the same.
-   * @default 'fast'
-   */
-  decode?: 'fast' | 'client';
-}
+} from '../source.js';
+import { DYNAMIC, type MilvusClientLike } from './client.js';
+import { checkExpression } from './expression.js';
+import { type MilvusFields, scalarKeys, toMilvusFilter } from './filter.js';
+import { scalarCounts } from './filter-json.js';
+import { unsupported } from './filter-text.js';
+import { type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
+import { checkUnrounded, restoreJson, UNROUNDED } from './integers.js';
+import type { LiftedField } from './lift.js';
+import type { MilvusCommonOptions, MilvusLayout, MilvusSourceOptions } from './options.js';
+import { distances, type Part, packField, partsOf, payloadOf } from './rows.js';
+import { behindKey, type Facts, FLOAT16, noField, readFacts, refused, withKeys } from './schema.js';
+import { type Tap, tapped } from './tap.js';
 
 /**
  * Head searches on a Milvus collection through a MilvusClient that you made and keep.

@@ -1,6 +1,6 @@
-import type { MilvusClientLike } from './milvus-client.js';
-import { type ExactJson, exactJson } from './milvus-integers.js';
-import { type LiftedField, liftFields, statusOf } from './milvus-lift.js';
+import type { MilvusClientLike } from './client.js';
+import { type ExactJson, exactJson } from './integers.js';
+import { type LiftedField, liftFields, statusOf } from './lift.js';
 
 /*
  * The SDK's search() and query() as they are, with one part exchanged: what reads the bytes of the answer. Client, pool and

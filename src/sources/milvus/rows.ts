@@ -1,11 +1,11 @@
 /** Rows as the Milvus SDK answers them, as vectors and payloads. */
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../../errors.js';
+import { setOwn } from '../own.js';
+import { type PackableRow, packRows } from '../pack.js';
+import { DYNAMIC } from './client.js';
 import { absent, fromBfloat16, type MilvusRow } from './from-milvus.js';
-import { DYNAMIC } from './milvus-client.js';
-import { integersOf } from './milvus-integers.js';
-import type { LiftedField } from './milvus-lift.js';
-import { setOwn } from './own.js';
-import { type PackableRow, packRows } from './pack.js';
+import { integersOf } from './integers.js';
+import type { LiftedField } from './lift.js';
 
 /** The rows of one query of a search. */
 export interface Part {

@@ -1,0 +1,6 @@
+/** `funnelvec/milvus`: a collection of Milvus as a source, and answers of its SDK as candidates. */
+export type { HeadOf, TailLayout } from '../layout.js';
+export type { MilvusClientLike } from './client.js';
+export { type FromMilvusOptions, fromMilvus } from './from-milvus.js';
+export type { MilvusCommonOptions, MilvusLayout, MilvusOneVector, MilvusSourceOptions } from './options.js';
+export { milvusSource } from './source.js';

@@ -1,0 +1,68 @@
+/** What a source over Milvus is made with. */
+import type { Metric } from '../../types.js';
+import type { HeadOf, TailLayout } from '../layout.js';
+
+/** Where the vectors are. */
+export interface MilvusLayout {
+  /** The vector field that the server searches: the first dims of the full vectors. */
+  head: string;
+  /** The vector field with all dims, or the layout that splits them. */
+  full: string | TailLayout;
+  /** The metric of the full vectors. @default that of the full field's index, or else of the head's (tail layout: 'cosine') */
+  metric?: Metric;
+  /**
+   * The head of a query, where the field holds something else than the first dims of the full vectors:
+   * `fitted.applyQuery`, where it holds `fitted.apply(vectors)` (see fitHead() of funnelvec/train).
+   *
+   * @default the query's first dims
+   */
+  headOf?: HeadOf;
+}
+
+/**
+ * Of a collection with one vector field, which is head and full one at once: the server searches all its dims. So are those that
+ * LangChain, LlamaIndex and pymilvus' quick set-up make.
+ */
+export interface MilvusOneVector extends Pick<MilvusLayout, 'metric' | 'headOf'> {
+  head?: undefined;
+  full?: undefined;
+}
+
+/**
+ * With `head` and `full`; with neither, where the collection has one vector field; or with `vectors`, several layouts by name,
+ * of which each request names one (`using`).
+ */
+export type MilvusSourceOptions = MilvusCommonOptions &
+  (
+    | ((MilvusLayout | MilvusOneVector) & { vectors?: undefined })
+    | { vectors: Record<string, MilvusLayout>; head?: undefined; full?: undefined }
+  );
+
+export interface MilvusCommonOptions {
+  collection: string;
+  /** The primary key's field. @default the collection's primary key */
+  idField?: string;
+  /** An expression that every search obeys, beside that of the request. */
+  nativeFilter?: string;
+  /** Search parameters of the index, e.g. `{ ef: 256 }`. */
+  params?: Record<string, unknown>;
+  /** A value of the SDK's ConsistencyLevelEnum. @default the collection's own */
+  consistency?: number;
+  /** Milliseconds for one call, where the request names none. @default the client's, for a search */
+  timeout?: number;
+  /**
+   * True is a promise of yours: keys of JSON fields and dynamic keys hold no arrays or objects where filters look. Without it
+   * only `match` can be said of them, since Milvus compares an array as one value. 'ask' lets the collection say so: before a
+   * filter first looks at a key, rows that have it are counted, twice, which is believed for a minute; where some hold arrays or
+   * objects the filter is UNSUPPORTED, as with false.
+   *
+   * @default false
+   */
+  scalars?: boolean | 'ask';
+  /**
+   * 'fast' reads vectors out of the answer's bytes, wherever this SDK allows it; 'client' always lets the SDK decode them. The
+   * candidates are the same.
+   * @default 'fast'
+   */
+  decode?: 'fast' | 'client';
+}

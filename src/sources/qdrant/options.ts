@@ -1,0 +1,60 @@
+/** What a source over Qdrant is made with. */
+import type { Metric } from '../../types.js';
+import type { HeadOf, TailLayout } from '../layout.js';
+
+/** Where the vectors are. */
+export interface QdrantLayout {
+  /** The named vector that the server searches: the first dims of the full ones. '' is the un-named vector. */
+  head: string;
+  /** The named vector with all dims, or the layout that splits them. */
+  full: string | TailLayout;
+  /** The metric of the full vectors. @default the full vector's (tail layout: 'cosine') */
+  metric?: Metric;
+  /**
+   * The head of a query, where the named vector holds something else than the first dims of the full vectors:
+   * `fitted.applyQuery`, where it holds `fitted.apply(vectors)` (see fitHead() of funnelvec/train).
+   *
+   * @default the query's first dims
+   */
+  headOf?: HeadOf;
+}
+
+/** Of a collection with one vector, un-named or named, which is head and full one at once: the server searches all its dims. */
+export interface QdrantOneVector extends Pick<QdrantLayout, 'metric' | 'headOf'> {
+  head?: undefined;
+  full?: undefined;
+}
+
+/**
+ * With `head` and `full`; with neither, where the collection has one vector; or with `vectors`, several layouts by name, of
+ * which each request names one (`using`).
+ */
+export type QdrantSourceOptions = QdrantCommonOptions &
+  (
+    | ((QdrantLayout | QdrantOneVector) & { vectors?: undefined })
+    | { vectors: Record<string, QdrantLayout>; head?: undefined; full?: undefined }
+  );
+
+export interface QdrantCommonOptions {
+  collection: string;
+  /** A filter in the client's own form that every search obeys, beside the filter of the request. */
+  nativeFilter?: unknown;
+  /** Search parameters in the client's own form, e.g. `{ hnsw_ef: 256 }` (gRPC: `hnswEf: 256n`). */
+  params?: unknown;
+  /** Milliseconds for one call, where the request names none. */
+  timeout?: number;
+  /**
+   * 'fast' reads vectors out of the answer's bytes, wherever this client allows it; 'client' always lets the client decode.
+   * The candidates are the same.
+   * @default 'fast'
+   */
+  decode?: 'fast' | 'client';
+  /**
+   * What becomes of points that lack the full vector, as points of Qdrant may lack any: 'error' names the first, 'skip' leaves
+   * them out and counts them (`stats.missingVectors` of searches, `missingVectors` of syncFrom()). An example that lacks it is
+   * an error either way.
+   *
+   * @default 'error'
+   */
+  missingVectors?: 'error' | 'skip';
+}
