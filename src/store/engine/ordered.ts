@@ -4,8 +4,8 @@ import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { codedMetric, type SeenQuery, seenQuery, squareOf } from './centre.js';
 import type { Scratch } from './memory.js';
 import { type OrderCoding, orderMetric } from './order.js';
-import { rowPart } from './prepared.js';
 import type { Segment } from './segment.js';
+import { FULL, stageDots } from './stages.js';
 
 export interface Visit {
   blocks: Uint32Array;
@@ -195,16 +195,14 @@ function placeOf({ blocks, count }: Visit, block: number): number {
 export function fullEstimates(
   codes: CodeKernels,
   scratch: Scratch,
-  { coding, fullPlane }: Segment,
-  { seen: { values, norm } }: OrderQuery,
+  segment: Segment,
+  query: Pick<OrderQuery, 'seen'>,
   rows: Uint32Array,
   count: number,
 ): Float64Array {
-  const dims = coding.full;
-  const query = scratch.take('full query', Int16Array, dims);
-  const part = rowPart(coding.fullQuantiser, values, 0, norm > 0 ? 1 / norm : 0, dims, query);
+  const part = FULL.querySide(scratch, segment.coding, query);
   const dots = scratch.take('more dots', Int32Array, count);
-  codes.rowDots({ plane: fullPlane, bits: 8, stride: dims, dims, rows, count, query, dots });
+  stageDots(codes, FULL, segment, part.query, rows, count, dots);
   const estimates = scratch.take('estimates', Float64Array, count);
   for (let i = 0; i < count; i++) estimates[i] = dots[i]! * part.scale + part.constant;
   return estimates;

@@ -97,8 +97,13 @@ export function identity(scratch: Scratch, n: number): Uint32Array {
   return rows;
 }
 
-/** Length of dims [0, m), and an upper bound of the query's length beyond them. */
-export function split(coding: Coding, { u, length }: Rotated, m: number): { within: number; beyond: number } {
+/** The query's length in dims [0, m), and an upper bound of its length beyond them. */
+export interface Split {
+  readonly within: number;
+  readonly beyond: number;
+}
+
+export function split(coding: Coding, { u, length }: Rotated, m: number): Split {
   let squares = 0;
   for (let i = 0; i < m; i++) squares += u[i]! * u[i]!;
   const skew = coding.basis?.skew ?? 0;

@@ -7,18 +7,19 @@ import { type LateMasks, makeAll, makeLists } from './late-masks.js';
 import { listsWithin, probesFor, type Reach, rowsBetween } from './lists.js';
 import { Scratch } from './memory.js';
 import { fullEstimates, keyOf, orderRows, topByKey, twiceIn, type Visit } from './ordered.js';
+import { type HeadPart, headPart, identity, type Rotated, rotateQuery, split, thresholdOf } from './prepared.js';
+import { isBlunt, type Partition, type Segment } from './segment.js';
 import {
-  type HeadPart,
-  headPart,
-  identity,
-  type Rotated,
-  rotateQuery,
-  rowPart,
-  skewSlack,
-  split,
-  thresholdOf,
-} from './prepared.js';
-import { isBlunt, type Lengths, type Partition, type Segment } from './segment.js';
+  type BoundTerms,
+  type CodedQuery,
+  FINE,
+  LEVEL,
+  REFINEMENT,
+  type RefineStage,
+  SCAN,
+  type StageName,
+  stageDots,
+} from './stages.js';
 
 /** The rows themselves. */
 export interface RowTier {
@@ -69,7 +70,7 @@ export interface Only {
 
 /** A step of a search: how many rows went in, how many came out. */
 export interface StageCount {
-  name: 'lists' | 'head' | 'fine' | 'level' | 'full' | 'rows';
+  name: 'lists' | StageName | 'rows';
   in: number;
   out: number;
 }
@@ -85,8 +86,6 @@ export interface SearchResult {
   missing: number;
 }
 
-/** More survivors than this go through the full plane first: it reads a quarter of a row's bytes. */
-const FULL_FROM = 128;
 /** Queries that share a pass over the head plane. */
 export const TILE = 8;
 
@@ -96,6 +95,7 @@ export class Searcher {
   constructor(
     readonly kernels: Kernels,
     readonly codes: CodeKernels,
+    readonly refinement: readonly RefineStage[] = REFINEMENT,
   ) {
     this.#scratch = new Scratch(codes);
   }
@@ -145,18 +145,19 @@ export class Searcher {
       const visit = this.#blocksOf(segment, s, requests);
       visits.push(visit);
       const { count } = visit;
-      const query = this.#scratch.take(`head query ${s}`, Int16Array, coding.head * requests.length);
+      const dims = SCAN.dims(coding);
+      const query = this.#scratch.take(`head query ${s}`, Int16Array, dims * requests.length);
       const dots = this.#scratch.take(`dots ${s}`, Int32Array, count * BLOCK_ROWS * requests.length);
       dotsOf.push(dots);
       parts.push(
         runs.map((run, t) => {
           const rotated = rotateQuery(this.#scratch, coding, run.seenBy(s), coding.width);
           run.rotated[s] = alone ? rotated : { ...rotated, u: rotated.u.slice(0, coding.width) };
-          return headPart(coding, rotated, false, query.subarray(t * coding.head, (t + 1) * coding.head));
+          return SCAN.querySide(coding, rotated, query.subarray(t * dims, (t + 1) * dims));
         }),
       );
       const queries = requests.length;
-      this.codes.headDots({ plane: segment.headPlane, dims: coding.head, ...visit, query, queries, dots });
+      this.codes.headDots({ plane: SCAN.plane(segment), dims, ...visit, query, queries, dots });
     }
     return runs.map((run, t) => {
       const dots = (s: number) => {
@@ -164,7 +165,7 @@ export class Searcher {
         return dotsOf[s]!.subarray(t * n, (t + 1) * n);
       };
       for (const s of segments.keys()) this.#seed(run, s, visits[s]!, dots(s));
-      for (const s of segments.keys()) this.#sift(run, s, visits[s]!, dots(s), parts[s]![t]!);
+      for (const s of segments.keys()) this.#refine(run, s, visits[s]!, dots(s), parts[s]![t]!);
       return run.result(true);
     });
   }
@@ -215,127 +216,56 @@ export class Searcher {
     run.seeds[s] = rows.slice(0, found);
   }
 
-  #sift(run: Run, s: number, visit: Visit, dots: Int32Array, part: HeadPart): void {
+  /**
+   * Prunes a segment's rows stage by stage, and scores the candidates that are left. A row goes on while its bound reaches the
+   * threshold, equality included, so no stage can lose a row of the answer.
+   */
+  #refine(run: Run, s: number, visit: Visit, dots: Int32Array, head: HeadPart): void {
     const { request } = run;
     const segment = run.state.segments[s]!;
     const { coding } = segment;
-    const seen = run.seenBy(s);
-    const rotated = run.rotated[s]!;
     const { codes } = this;
     const scratch = this.#scratch;
-    const eps = request.eps ?? 1;
-    const reach = thresholdOf(segment, seen, Math.max(run.best.threshold, request.above ?? -Infinity));
-    const metric = codedMetric(coding.metric, coding.mean);
-    const bound = (error: Lengths, errorScale: number, tail: Lengths, tailScale: number, constant: number): Bound => ({
-      metric,
-      error: error.bytes,
-      errorScale: error.scale * errorScale * eps,
-      tail: tail.bytes,
-      tailScale: tail.scale * tailScale * eps,
-      constant: constant + reach.constant,
-      norms: segment.norms,
-      twoQuery: reach.twoQuery,
-      threshold: reach.threshold,
-    });
-    const head = split(coding, rotated, coding.head);
+    const rotated = run.rotated[s]!;
+    const query: CodedQuery = { seen: run.seenBy(s), rotated, head, lengths: split(coding, rotated, coding.head) };
+    const bound = boundsFor(segment, query.seen, Math.max(run.best.threshold, request.above ?? -Infinity), request.eps);
 
-    // The head's own bound, of every row.
     const visited = visit.count * BLOCK_ROWS;
     const rows = scratch.take('rows', Uint32Array, visited);
-    const kept = scratch.take('kept', Int32Array, visited);
     const estimates = scratch.take('estimates', Float64Array, visited);
-    const mask = request.only?.masks[s] ?? segment.mask;
+    let terms = SCAN.bound(segment, query);
     let n = codes.survivors({
       dots,
-      scale: part.scale,
+      scale: head.scale,
       ...visit,
-      mask,
-      bound: bound(segment.coarseError, head.within, segment.headTail, head.beyond, part.constant + part.slack),
+      mask: request.only?.masks[s] ?? segment.mask,
+      bound: bound(terms),
       rows,
-      kept,
+      kept: scratch.take('kept', Int32Array, visited),
       estimates,
     });
-    run.stages.push({ name: 'head', in: request.only?.rows ?? segment.count, out: n });
+    run.stages.push({ name: SCAN.name, in: request.only?.rows ?? segment.count, out: n });
     if (n === 0) return;
 
-    // The head's other half.
     const more = scratch.take('more dots', Int32Array, n);
-    const before = n;
-    codes.rowDots({
-      plane: segment.finePlane,
-      bits: 4,
-      stride: coding.head / 2,
-      dims: coding.head,
-      rows,
-      count: n,
-      query: part.query,
-      dots: more,
-    });
-    const fineConstant = part.fineConstant + part.fineSlack;
-    n = codes.sift({
-      rows,
-      count: n,
-      estimates,
-      dots: more,
-      scale: part.scale / 16,
-      bound: bound(segment.fineError, head.within, segment.headTail, head.beyond, fineConstant),
-    });
-    run.stages.push({ name: 'fine', in: before, out: n });
-
-    // More dims.
-    const levels = coding.width - coding.head;
-    if (levels > 0 && n > 0) {
-      const within = n;
-      const query = scratch.take('level query', Int16Array, levels);
-      const level = rowPart(coding.levelQuantiser, rotated.u, coding.head, 1, levels, query);
-      codes.rowDots({
-        plane: segment.levelPlane,
-        bits: 8,
-        stride: levels,
-        dims: levels,
-        rows,
-        count: n,
-        query,
-        dots: more,
-      });
-      const all = split(coding, rotated, coding.width);
-      // The head's part has paid for the skew of its own dims.
-      const skew = skewSlack(coding, all.within) - skewSlack(coding, head.within);
-      const constant = fineConstant + level.constant + level.slack + skew;
-      n = codes.sift({
-        rows,
-        count: n,
-        estimates,
-        dots: more,
-        scale: level.scale,
-        bound: bound(segment.levelError, all.within, segment.levelTail, all.beyond, constant),
-      });
-      run.stages.push({ name: 'level', in: within, out: n });
+    for (const stage of this.refinement) {
+      if (stage.dims(coding) === 0 || n <= stage.above) continue;
+      const part = stage.querySide(scratch, coding, query);
+      stageDots(codes, stage, segment, part.query, rows, n, more);
+      if (stage.restarts) estimates.fill(0, 0, n);
+      terms = stage.bound(segment, query, part, terms.constant);
+      const { scale } = part;
+      const left = codes.sift({ rows, count: n, estimates, dots: more, scale, bound: bound(terms) });
+      run.stages.push({ name: stage.name, in: n, out: left });
+      n = left;
     }
+    this.#scoreCandidates(run, s, rows, n);
+  }
 
-    // Every dim, unrotated: worth it only where many are left.
-    if (coding.full > 0 && n > FULL_FROM) {
-      const within = n;
-      const query = scratch.take('full query', Int16Array, coding.full);
-      const unit = seen.norm > 0 ? 1 / seen.norm : 0;
-      const full = rowPart(coding.fullQuantiser, seen.values, 0, unit, coding.full, query);
-      codes.rowDots({
-        plane: segment.fullPlane,
-        bits: 8,
-        stride: coding.full,
-        dims: coding.full,
-        rows,
-        count: n,
-        query,
-        dots: more,
-      });
-      estimates.fill(0, 0, n);
-      const b = bound(segment.fullError, 1, segment.headTail, 0, full.constant + full.slack);
-      n = codes.sift({ rows, count: n, estimates, dots: more, scale: full.scale, bound: b });
-      run.stages.push({ name: 'full', in: within, out: n });
-    }
-
-    // The rows themselves, but for those that were scored first.
+  /** Scores the candidates, but for those that were scored before the refinement. */
+  #scoreCandidates(run: Run, s: number, rows: Uint32Array, n: number): void {
+    const segment = run.state.segments[s]!;
+    const scratch = this.#scratch;
     const seeds = run.seeds[s]!;
     const ordinals = scratch.take('ordinals', Uint32Array, n);
     const seeded = scratch.take('seeded', Uint8Array, segment.count); // zeros between searches
@@ -346,7 +276,7 @@ export class Searcher {
     }
     for (let i = 0; i < seeds.length; i++) seeded[seeds[i]!] = 0;
     this.#score(run, ordinals, left);
-    run.stages.push({ name: 'rows', in: n, out: Math.min(n, request.k) });
+    run.stages.push({ name: 'rows', in: n, out: Math.min(n, run.request.k) });
   }
 
   /** The best by head codes, or by those of another order plane, scored in full. */
@@ -397,7 +327,7 @@ export class Searcher {
         : topByKey(this.kernels, scratch, keys, visit, mask, dots, k, rows, best);
     run.stages.push({ name: 'head', in: rowsIn(run, segment, visit), out: found });
     if (found <= keep) return found;
-    const { estimates, constant: more } = this.#codeEstimates(segment, u, width, part, rows, best, found);
+    const { estimates, constant: more } = this.#codeEstimates(segment, rotated, width, part, rows, best, found);
     if (metric !== 'cosine') {
       for (let i = 0; i < found; i++) {
         estimates[i] = keyOf(metric, lengths[rows[i]!]!, twoQuery, estimates[i]! + more);
@@ -454,7 +384,7 @@ export class Searcher {
     this.codes.headDots({ plane, dims: coding.head, blocks, count, query, queries: 1, dots });
     const best = scratch.take('seed dots', Int32Array, count);
     for (let i = 0; i < count; i++) best[i] = dots[i * BLOCK_ROWS + (rows[i]! & 15)]!;
-    const { estimates, constant } = this.#codeEstimates(segment, rotated.u, width, part, rows, best, count);
+    const { estimates, constant } = this.#codeEstimates(segment, rotated, width, part, rows, best, count);
     for (let i = 0; i < count; i++) estimates[i]! += constant;
     return estimates;
   }
@@ -462,43 +392,24 @@ export class Searcher {
   /** From the head plane's dot products of listed rows, and the codes that they have besides: cosines less `constant`. */
   #codeEstimates(
     segment: Segment,
-    u: Float64Array,
+    rotated: Rotated,
     width: number,
-    part: HeadPart,
+    head: HeadPart,
     rows: Uint32Array,
     best: Int32Array,
     count: number,
   ): { estimates: Float64Array; constant: number } {
     const { coding } = segment;
+    const { codes } = this;
     const scratch = this.#scratch;
     const estimates = scratch.take('estimates', Float64Array, count);
     const more = scratch.take('more dots', Int32Array, count);
-    this.codes.rowDots({
-      plane: segment.finePlane,
-      bits: 4,
-      stride: coding.head / 2,
-      dims: coding.head,
-      rows,
-      count,
-      query: part.query,
-      dots: more,
-    });
-    for (let i = 0; i < count; i++) estimates[i] = (16 * best[i]! + more[i]!) * (part.scale / 16);
-    let constant = part.fineConstant;
-    const levels = width - coding.head;
-    if (levels > 0) {
-      const query = scratch.take('level query', Int16Array, levels);
-      const level = rowPart(coding.levelQuantiser, u, coding.head, 1, levels, query);
-      this.codes.rowDots({
-        plane: segment.levelPlane,
-        bits: 8,
-        stride: levels,
-        dims: levels,
-        rows,
-        count,
-        query,
-        dots: more,
-      });
+    stageDots(codes, FINE, segment, head.query, rows, count, more);
+    for (let i = 0; i < count; i++) estimates[i] = (16 * best[i]! + more[i]!) * (head.scale / 16);
+    let constant = head.fineConstant;
+    if (width > coding.head) {
+      const level = LEVEL.querySide(scratch, coding, { rotated });
+      stageDots(codes, LEVEL, segment, level.query, rows, count, more);
       for (let i = 0; i < count; i++) estimates[i]! += more[i]! * level.scale;
       constant += level.constant;
     }
@@ -612,6 +523,24 @@ export class Searcher {
     }
     return Math.max(0, Math.min(k, rows) - rowsRead);
   }
+}
+
+/** Makes the bounds of one query's stages over a segment, against one threshold. @param eps shrinks what codes leave open */
+function boundsFor(segment: Segment, seen: SeenQuery, key: number, eps = 1): (terms: BoundTerms) => Bound {
+  const { coding, norms } = segment;
+  const { threshold, twoQuery, constant } = thresholdOf(segment, seen, key);
+  const metric = codedMetric(coding.metric, coding.mean);
+  return ({ error, within, tail, beyond, constant: own }) => ({
+    metric,
+    error: error.bytes,
+    errorScale: error.scale * within * eps,
+    tail: tail.bytes,
+    tailScale: tail.scale * beyond * eps,
+    constant: own + constant,
+    norms,
+    twoQuery,
+    threshold,
+  });
 }
 
 const NOT_ROTATED: Rotated = { u: new Float64Array(0), length: 1, off: 0 };
