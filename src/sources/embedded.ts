@@ -8,7 +8,7 @@ import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
 import { scoreAll, similarityOf, squashed, sumVector } from '../query/recommend.js';
 import { Best } from '../store/engine/best.js';
 import { arrayIn, releaseIn } from '../store/engine/memory.js';
-import { Rows } from '../store/engine/rows.js';
+import { Rows } from '../store/files/row-images.js';
 import { CheckedFilter, checkOwnFilter, evaluate, ownFilter } from '../store/filters.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
 import { gather } from '../store/gather.js';

@@ -1,12 +1,12 @@
 /** Builds a segment over the live rows of an index, in its threads where there are some. */
+import { halfToFloat } from '../half.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { halfToFloat } from '../kernels/reference.js';
 import { agreementOf } from './engine/agreement.js';
 import { type BuildOptions, encodeRange, finish, planCoding, roomFor, sortByList, sortPlane } from './engine/build.js';
-import { OrdinalReader, Rows } from './engine/rows.js';
 import { Searcher } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
+import { OrdinalReader, Rows } from './files/row-images.js';
 import type { Live } from './live.js';
 import { atOnce } from './payload/slices.js';
 import type { Pool } from './pool.js';

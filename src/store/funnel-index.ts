@@ -1,9 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** FunnelIndex: vectors, ids and payloads on disk or in memory, searched in this process. */
 import { expected, FunnelError } from '../errors.js';
+import { halfToFloat } from '../half.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { halfToFloat } from '../kernels/reference.js';
 import { parsePath } from '../query/filter/path.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';

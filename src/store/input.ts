@@ -1,10 +1,9 @@
 /** Checks and packs what callers write. */
 import { describe, expected, FunnelError } from '../errors.js';
+import { halfToFloat, toHalf } from '../half.js';
 import { allFinite } from '../kernels/finite.js';
-import { halfToFloat } from '../kernels/reference.js';
 import type { Id } from '../types.js';
 import { checkAttached, checkInteger, checkKeys, checkQuery, fixedLength, ownListOf } from '../validate.js';
-import { toHalf } from './engine/half.js';
 import { MAX_PREFIX } from './engine/order.js';
 import type { AppendRequest } from './files/append.js';
 import type { Sliced } from './payload/slices.js';

@@ -3,9 +3,9 @@ import type { FunnelErrorCode } from '../errors.js';
 import type { Metric } from '../kernels/kernels.js';
 import type { BuildOptions, Plan, Sorting } from './engine/build.js';
 import type { Encoded } from './engine/coder.js';
-import type { RowImage } from './engine/rows.js';
 import type { SearchRequest, SearchResult } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
+import type { RowImage } from './files/row-images.js';
 
 /** An index as a search sees it. */
 export interface Snapshot {

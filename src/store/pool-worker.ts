@@ -4,16 +4,16 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { FunnelError } from '../errors.js';
+import { halfToFloat } from '../half.js';
 import { codeKernelsFor } from '../kernels/codes-load.js';
 import { getKernels } from '../kernels/load.js';
 import { failUnread, fromPost, toPost } from '../kernels/post.js';
-import { halfToFloat } from '../kernels/reference.js';
 import { agreementOf } from './engine/agreement.js';
 import { encodeRange, finish, planCoding, sortByList, sortPlane } from './engine/build.js';
 import { Scratch } from './engine/memory.js';
 import { breaks } from './engine/project.js';
-import { OrdinalReader, Rows } from './engine/rows.js';
 import { Searcher, type SearchState } from './engine/search.js';
+import { OrdinalReader, Rows } from './files/row-images.js';
 import type { Sliced } from './payload/slices.js';
 import type { BuildJob, Outcome, SearchJob, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
 

@@ -1,5 +1,5 @@
 /** Whether the codes of a segment tell its rows apart: measured on some of them when it is built. */
-import { halfToFloat } from '../../kernels/reference.js';
+import { halfToFloat } from '../../half.js';
 import type { Sliced } from '../payload/slices.js';
 import { defaultCandidates, type RowTier, type Searcher } from './search.js';
 import type { Segment } from './segment.js';

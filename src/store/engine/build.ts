@@ -299,7 +299,10 @@ export interface Sorting {
 /** Rows that are moved between two breaks. */
 const ROWS_AT_ONCE = 2048;
 
-/** Puts a plane of rows in the order of lists, where it is: a cycle of places at a time, since planes are large. */
+/**
+ * Puts a plane of rows in the order of lists, where it is: a cycle of places at a time, since planes are large. The full plane is
+ * most of the work, so it is sorted apart from `finish`, by another thread where there is one.
+ */
 export function* sortPlane(plane: Uint8Array, stride: number, { order }: Sorting): Sliced<void> {
   if (order === null || stride === 0) return;
   const done = new Uint8Array(order.length);
@@ -322,11 +325,11 @@ export function* sortPlane(plane: Uint8Array, stride: number, { order }: Sorting
 }
 
 /**
- * Sorts encoded rows by list and wraps them up.
+ * Sorts encoded rows by list, but for the full plane, which `sortPlane` sorts apart; rounds lengths up to bytes.
  *
  * @param ordinals of the rows, in the order of the input; ascending
- * The full plane is sorted apart: it is most of the work, and another thread may do it meanwhile.
- *
+ * @param alive whether the row of an ordinal takes part in searches
+ * @param sorting as `sortByList` gave it
  */
 export function* finish(
   kernels: CodeKernels,

@@ -1,14 +1,14 @@
-/** The rows themselves: images of the row files in memory, or records read from disk as they are needed. */
+/** The rows themselves, as a search and a build read them: images of the row files in memory, or records read from disk. */
 import { readSync } from 'node:fs';
 import type { CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
-import { crc32c, crc32cU32 } from '../files/crc32c.js';
-import { corrupt, diskError } from '../files/errors.js';
-import type { RowFile } from '../files/index-files.js';
-import { nativeFiles } from '../files/native.js';
-import { Scratch } from './memory.js';
-import { identity } from './prepared.js';
-import type { RowTier } from './search.js';
+import { Scratch } from '../engine/memory.js';
+import { identity } from '../engine/prepared.js';
+import type { RowTier } from '../engine/search.js';
+import { crc32c, crc32cU32 } from './crc32c.js';
+import { corrupt, diskError } from './errors.js';
+import type { RowFile } from './index-files.js';
+import { nativeFiles } from './native.js';
 
 /** What of a row file a search needs; plain data, for any thread. */
 export interface RowImage {
