@@ -4,7 +4,7 @@ import { halfTable, halfToFloat } from '../half.js';
 import type { Id } from '../types.js';
 import { checkAttached } from '../validate.js';
 import { nativeFiles } from './files/native.js';
-import { noRecord, type Rows, slotOf } from './files/row-images.js';
+import { noRecord, type RowImages, slotOf } from './files/row-images.js';
 import type { IndexParts } from './parts.js';
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, DETACHED_BUFFER, CORRUPT */
@@ -18,7 +18,7 @@ export function gather({ files, live }: IndexParts, ids: ArrayLike<Id>, into: Fl
   checkRoom(into, count, dim); // an element may have been a getter; no code of the caller's runs from here on
   const out = new Float32Array(into.buffer, into.byteOffset, count * dim);
   const { state, images } = live;
-  const rows = state.rows as Rows;
+  const rows = state.rows as RowImages;
   const copies = new Map<number, Copies>();
   const missing: number[] = [];
   for (let i = 0; i < count; i++) {

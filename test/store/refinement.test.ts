@@ -5,10 +5,10 @@ import type { CodeKernels } from '#dist/kernels/codes.js';
 import { getCodeKernels, listCodeKernels } from '#dist/kernels/codes-load.js';
 import { METRICS, type Metric } from '#dist/kernels/kernels.js';
 import { getKernels } from '#dist/kernels/load.js';
-import { encodeRange, finish, planCoding, roomFor, sortByList } from '#dist/store/engine/build.js';
+import { encodeRange, finishSegment, planCoding, roomFor, sortByList } from '#dist/store/engine/build.js';
 import { squareOf } from '#dist/store/engine/centre.js';
 import { arrayIn } from '#dist/store/engine/memory.js';
-import { rowPart } from '#dist/store/engine/prepared.js';
+import { rowQuerySide } from '#dist/store/engine/prepared.js';
 import { rowQuantiser } from '#dist/store/engine/quantiser.js';
 import { type RowTier, Searcher, type SearchState } from '#dist/store/engine/search.js';
 import { blocksOf, type Lengths, type Segment } from '#dist/store/engine/segment.js';
@@ -30,7 +30,7 @@ function segmentOf(kernels: CodeKernels, rows: Float32Array, metric: Metric): Se
   const encoded = roomFor(kernels, plan.coding, COUNT);
   atOnce(encodeRange(kernels, plan, reader, 0, COUNT, encoded));
   const ordinals = Uint32Array.from({ length: COUNT }, (_, r) => r);
-  return atOnce(finish(kernels, plan, encoded, ordinals, () => true, atOnce(sortByList(encoded, plan))));
+  return atOnce(finishSegment(kernels, plan, encoded, ordinals, () => true, atOnce(sortByList(encoded, plan))));
 }
 
 function stateOf(codes: CodeKernels, rows: Float32Array, metric: Metric): SearchState {
@@ -41,7 +41,7 @@ function stateOf(codes: CodeKernels, rows: Float32Array, metric: Metric): Search
       codes.scoresAt({ metric, query, chunks, chunkRows: 2 ** 31, stride: DIM, dim: DIM, rows: some, count, keys }),
     read: (first, n, out) => out.set(rows.subarray(first * DIM, (first + n) * DIM)),
   };
-  return { metric, dim: DIM, segments: [segmentOf(codes, rows, metric)], tail: new Uint32Array(0), rows: tier };
+  return { metric, dim: DIM, segments: [segmentOf(codes, rows, metric)], unindexed: new Uint32Array(0), rows: tier };
 }
 
 /** One byte each, rounded up. */
@@ -85,7 +85,7 @@ function ownStage(codes: CodeKernels, rows: Float32Array): RefineStage {
     dims: () => OWN,
     plane: () => plane,
     querySide: (scratch, _coding, { seen: { values, norm } }) =>
-      rowPart(quantiser, values, 0, 1 / norm, OWN, scratch.take('own query', Int16Array, OWN)),
+      rowQuerySide(quantiser, values, 0, 1 / norm, OWN, scratch.take('own query', Int16Array, OWN)),
     bound: (_segment, { seen: { values, norm } }, { constant, slack }) => {
       const within = Math.sqrt(squareOf(values.subarray(0, OWN))) / norm + 1e-9;
       const beyond = Math.sqrt(squareOf(values.subarray(OWN))) / norm + 1e-9;

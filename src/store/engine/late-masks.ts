@@ -1,7 +1,7 @@
 /** A filter's masks over partitioned segments, whose rows are out of order: made for the lists that a search visits, once. */
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Scratch } from './memory.js';
-import type { Only } from './search.js';
+import type { RowMasks } from './search.js';
 import type { Segment } from './segment.js';
 
 export interface LateMasks {
@@ -18,7 +18,7 @@ export interface LateMasks {
 export function makeLists(
   codes: CodeKernels,
   scratch: Scratch,
-  { masks, late }: Only,
+  { masks, late }: RowMasks,
   s: number,
   segment: Segment,
   lists: Iterable<number>,
@@ -45,7 +45,7 @@ export function makeLists(
   for (const list of fresh) Atomics.store(made, list, 1);
 }
 
-export function makeAll(codes: CodeKernels, scratch: Scratch, only: Only, s: number, segment: Segment): void {
+export function makeAll(codes: CodeKernels, scratch: Scratch, only: RowMasks, s: number, segment: Segment): void {
   const made = only.late?.made[s];
   if (made !== undefined) makeLists(codes, scratch, only, s, segment, made.keys());
 }

@@ -10,7 +10,7 @@ export function listsFor(n: number): number {
 }
 
 /** What a build needs of a partition. */
-export type Lists = Pick<Partition, 'dims' | 'centroids' | 'halfSquares'>;
+export type ListCentroids = Pick<Partition, 'dims' | 'centroids' | 'halfSquares'>;
 
 /** Sample rows that k-means wants for so many lists. */
 export function sampleFor(lists: number): number {

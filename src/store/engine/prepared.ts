@@ -15,7 +15,7 @@ const SLACK = 1e-9;
 const RESIDUAL_ROUNDING = 1e-7;
 
 /** One plane's part of a bound: |⟨u, y⟩ − (dot · scale + constant)| ≤ error · errorScale + tail · tailScale + slack. */
-export interface Part {
+export interface QuerySide {
   readonly query: Int16Array;
   readonly scale: number;
   readonly constant: number;
@@ -103,14 +103,14 @@ export interface Split {
   readonly beyond: number;
 }
 
-export function split(coding: Coding, { u, length }: Rotated, m: number): Split {
+export function splitLengths(coding: Coding, { u, length }: Rotated, m: number): Split {
   let squares = 0;
   for (let i = 0; i < m; i++) squares += u[i]! * u[i]!;
   const skew = coding.basis?.skew ?? 0;
   return { within: Math.sqrt(squares), beyond: Math.sqrt(Math.max(0, length * length - squares / (1 + skew)) + SLACK) };
 }
 
-export interface HeadPart extends Part {
+export interface HeadQuerySide extends QuerySide {
   /** Of the fine plane: its dots count a 16th. */
   readonly fineConstant: number;
   readonly fineSlack: number;
@@ -120,7 +120,7 @@ export interface HeadPart extends Part {
  * @param narrow query codes of one byte: half the work of a scan, for orders; bounds want the whole
  * @param query where the codes go: `coding.head` of them
  */
-export function headPart(coding: Coding, { u, off }: Rotated, narrow: boolean, query: Int16Array): HeadPart {
+export function headQuerySide(coding: Coding, { u, off }: Rotated, narrow: boolean, query: Int16Array): HeadQuerySide {
   const { base, step } = coding.headQuantiser;
   const n = coding.head;
   let largest = 0;
@@ -159,14 +159,14 @@ export function headPart(coding: Coding, { u, off }: Rotated, narrow: boolean, q
  *
  * @param values those of the query, from `offset` on, each times `unit`; dims beyond them are 0
  */
-export function rowPart(
+export function rowQuerySide(
   quantiser: Quantiser,
   values: Float64Array | Float32Array,
   offset: number,
   unit: number,
   dims: number,
   query: Int16Array,
-): Part {
+): QuerySide {
   const { base, step } = quantiser;
   const most = Math.min(HEAD_QUERY_MAX, Math.floor((2 ** 31 - 1) / (127 * Math.max(1, dims))));
   const n = Math.min(dims, values.length - offset);
@@ -194,7 +194,7 @@ export function skewSlack(coding: Coding, length: number): number {
 }
 
 /** What a row's bound must reach, in the units of kernels/codes.ts, so that its key can reach a given one. */
-export interface Reach {
+export interface Threshold {
   readonly threshold: number;
   readonly twoQuery: number;
   /** Belongs to the constant of every bound. */
@@ -206,7 +206,7 @@ export interface Reach {
  * share of n: of n · v the constant pays for it, since a true v is in −1..1, and of n² the factor on all the rest, so that
  * one long row takes nothing from the bounds of short ones.
  */
-export function thresholdOf({ coding, largestNorm }: Segment, { norm, offset }: SeenQuery, key: number): Reach {
+export function thresholdOf({ coding, largestNorm }: Segment, { norm, offset }: SeenQuery, key: number): Threshold {
   const { metric, mean, dim } = coding;
   const unit = largestNorm > 0 ? largestNorm : 1;
   const rounding = (dim + 64) * 2 ** -52;

@@ -4,11 +4,19 @@ import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { Best } from './best.js';
 import { codedMetric, type SeenQuery, seenQuery } from './centre.js';
 import { type LateMasks, makeAll, makeLists } from './late-masks.js';
-import { listsWithin, probesFor, type Reach, rowsBetween } from './lists.js';
+import { listsWithin, probesFor, rowsBetween, type VisitGoal } from './lists.js';
 import { Scratch } from './memory.js';
-import { fullEstimates, keyOf, orderRows, topByKey, twiceIn, type Visit } from './ordered.js';
-import { type HeadPart, headPart, identity, type Rotated, rotateQuery, split, thresholdOf } from './prepared.js';
+import {
+  type HeadQuerySide,
+  headQuerySide,
+  identity,
+  type Rotated,
+  rotateQuery,
+  splitLengths,
+  thresholdOf,
+} from './prepared.js';
 import { isBlunt, type Partition, type Segment } from './segment.js';
+import { fullEstimates, keyOf, shortlistRows, topByKey, twiceIn, type Visit } from './shortlist.js';
 import {
   type BoundTerms,
   type CodedQuery,
@@ -35,8 +43,8 @@ export interface SearchState {
   readonly metric: Metric;
   readonly dim: number;
   readonly segments: readonly Segment[];
-  /** Ordinals of live rows that no segment holds, ascending. */
-  readonly tail: Uint32Array;
+  /** Ordinals of the live rows without codes, which no segment holds; ascending. */
+  readonly unindexed: Uint32Array;
   readonly rows: RowTier;
 }
 
@@ -55,12 +63,12 @@ export interface SearchRequest {
   /** Of funnel mode: lists that are visited. */
   readonly probes?: number | undefined;
   /** By segment: which rows take part, masks that are `late` only of lists that were made; and the tail's, likewise. */
-  readonly only?: Only | undefined;
+  readonly only?: RowMasks | undefined;
 }
 
-export interface Only {
+export interface RowMasks {
   masks: readonly Uint16Array[];
-  tail: Uint32Array;
+  unindexed: Uint32Array;
   /** Of segments; never fewer than there are. */
   rows: number;
   /** Live rows of segments, of which these are some. */
@@ -101,7 +109,7 @@ export class Searcher {
   }
 
   search(state: SearchState, request: SearchRequest): SearchResult {
-    if (isOfTail(request)) return this.#ofTail(state, request);
+    if (isUnindexed(request)) return this.#onlyUnindexed(state, request);
     return isBounded(state, request) ? this.#bounded(state, [request])[0]! : this.#funnel(state, request);
   }
 
@@ -109,7 +117,7 @@ export class Searcher {
     const results: SearchResult[] = new Array(requests.length);
     const bounded: number[] = [];
     requests.forEach((request, i) => {
-      if (isOfTail(request)) results[i] = this.#ofTail(state, request);
+      if (isUnindexed(request)) results[i] = this.#onlyUnindexed(state, request);
       else if (isBounded(state, request)) bounded.push(i);
       else results[i] = this.#funnel(state, request);
     });
@@ -133,8 +141,8 @@ export class Searcher {
   #bounded(state: SearchState, requests: readonly SearchRequest[]): SearchResult[] {
     const { segments } = state;
     const runs = requests.map((request) => new Run(state, request));
-    for (const run of runs) this.#tail(state, run);
-    const parts: HeadPart[][] = [];
+    for (const run of runs) this.#scoreUnindexed(state, run);
+    const parts: HeadQuerySide[][] = [];
     // Pass 1: every dot product of the heads, and what looks best.
     const dotsOf: Int32Array[] = [];
     const visits: Visit[] = [];
@@ -164,27 +172,27 @@ export class Searcher {
         const n = visits[s]!.count * BLOCK_ROWS;
         return dotsOf[s]!.subarray(t * n, (t + 1) * n);
       };
-      for (const s of segments.keys()) this.#seed(run, s, visits[s]!, dots(s));
+      for (const s of segments.keys()) this.#scoreFirst(run, s, visits[s]!, dots(s));
       for (const s of segments.keys()) this.#refine(run, s, visits[s]!, dots(s), parts[s]![t]!);
       return run.result(true);
     });
   }
 
-  /** Of rows that are scored one by one, codes have nothing to say. */
-  #ofTail(state: SearchState, request: SearchRequest): SearchResult {
+  /** Answers a request that no row of a segment passes, without a look at codes. */
+  #onlyUnindexed(state: SearchState, request: SearchRequest): SearchResult {
     const run = new Run(state, request);
-    this.#tail(state, run);
+    this.#scoreUnindexed(state, run);
     return run.result(isBounded(state, request));
   }
 
-  #tail(state: SearchState, run: Run): void {
-    const tail = run.request.only?.tail ?? state.tail;
-    if (tail.length === 0) return;
+  #scoreUnindexed(state: SearchState, run: Run): void {
+    const unindexed = run.request.only?.unindexed ?? state.unindexed;
+    if (unindexed.length === 0) return;
     const step = 4096;
-    for (let first = 0; first < tail.length; first += step) {
-      this.#score(run, tail.subarray(first, first + step), Math.min(step, tail.length - first));
+    for (let first = 0; first < unindexed.length; first += step) {
+      this.#score(run, unindexed.subarray(first, first + step), Math.min(step, unindexed.length - first));
     }
-    run.stages.push({ name: 'rows', in: tail.length, out: tail.length });
+    run.stages.push({ name: 'rows', in: unindexed.length, out: unindexed.length });
   }
 
   #score(run: Run, ordinals: Uint32Array, count: number): void {
@@ -198,36 +206,45 @@ export class Searcher {
     }
   }
 
-  #seed(run: Run, s: number, visit: Visit, dots: Int32Array): void {
+  /**
+   * Scores the rows whose head dots are largest, so that there is a threshold before the refinement: the k-th best key of these,
+   * and of the unindexed rows.
+   */
+  #scoreFirst(run: Run, s: number, visit: Visit, dots: Int32Array): void {
     const segment = run.state.segments[s]!;
     const k = Math.min(segment.count, Math.max(16, 2 * run.request.k));
-    const rows = this.#scratch.take('seeds', Uint32Array, k);
+    const rows = this.#scratch.take('first rows', Uint32Array, k);
     const found = this.codes.topDots({
       dots,
       ...visit,
       mask: run.request.only?.masks[s] ?? segment.mask,
       k,
       rows,
-      best: this.#scratch.take('seed dots', Int32Array, k),
+      best: this.#scratch.take('best dots', Int32Array, k),
     });
-    const ordinals = this.#scratch.take('seed ordinals', Uint32Array, k);
+    const ordinals = this.#scratch.take('first ordinals', Uint32Array, k);
     for (let i = 0; i < found; i++) ordinals[i] = segment.ordinals[rows[i]!]!;
     this.#score(run, ordinals, found);
-    run.seeds[s] = rows.slice(0, found);
+    run.first[s] = rows.slice(0, found);
   }
 
   /**
    * Prunes a segment's rows stage by stage, and scores the candidates that are left. A row goes on while its bound reaches the
    * threshold, equality included, so no stage can lose a row of the answer.
    */
-  #refine(run: Run, s: number, visit: Visit, dots: Int32Array, head: HeadPart): void {
+  #refine(run: Run, s: number, visit: Visit, dots: Int32Array, head: HeadQuerySide): void {
     const { request } = run;
     const segment = run.state.segments[s]!;
     const { coding } = segment;
     const { codes } = this;
     const scratch = this.#scratch;
     const rotated = run.rotated[s]!;
-    const query: CodedQuery = { seen: run.seenBy(s), rotated, head, lengths: split(coding, rotated, coding.head) };
+    const query: CodedQuery = {
+      seen: run.seenBy(s),
+      rotated,
+      head,
+      lengths: splitLengths(coding, rotated, coding.head),
+    };
     const bound = boundsFor(segment, query.seen, Math.max(run.best.threshold, request.above ?? -Infinity), request.eps);
 
     const visited = visit.count * BLOCK_ROWS;
@@ -266,30 +283,33 @@ export class Searcher {
   #scoreCandidates(run: Run, s: number, rows: Uint32Array, n: number): void {
     const segment = run.state.segments[s]!;
     const scratch = this.#scratch;
-    const seeds = run.seeds[s]!;
+    const first = run.first[s]!;
     const ordinals = scratch.take('ordinals', Uint32Array, n);
-    const seeded = scratch.take('seeded', Uint8Array, segment.count); // zeros between searches
-    for (let i = 0; i < seeds.length; i++) seeded[seeds[i]!] = 1;
+    const scored = scratch.take('scored', Uint8Array, segment.count); // zeros between searches
+    for (let i = 0; i < first.length; i++) scored[first[i]!] = 1;
     let left = 0;
     for (let i = 0; i < n; i++) {
-      if (seeded[rows[i]!] === 0) ordinals[left++] = segment.ordinals[rows[i]!]!;
+      if (scored[rows[i]!] === 0) ordinals[left++] = segment.ordinals[rows[i]!]!;
     }
-    for (let i = 0; i < seeds.length; i++) seeded[seeds[i]!] = 0;
+    for (let i = 0; i < first.length; i++) scored[first[i]!] = 0;
     this.#score(run, ordinals, left);
     run.stages.push({ name: 'rows', in: n, out: Math.min(n, run.request.k) });
   }
 
-  /** The best by head codes, or by those of another order plane, scored in full. */
+  /** Scores the rows in full that head codes put first, or those of a shortlist plane. */
   #funnel(state: SearchState, request: SearchRequest): SearchResult {
     const run = new Run(state, request);
-    this.#tail(state, run);
+    this.#scoreUnindexed(state, run);
     const keep = Math.max(request.k, request.candidates ?? defaultCandidates(request.k, state.rows.resident));
     // More than that by the head alone; codes of more dims choose between them, which costs a twentieth of a row.
     const picked = keep + Math.max(64, keep);
     for (const [s, segment] of state.segments.entries()) {
       const k = Math.min(segment.count, picked);
-      const rows = this.#scratch.take('seeds', Uint32Array, k);
-      const found = segment.order === null ? this.#byHead(run, s, rows, k, keep) : this.#byOrder(run, s, rows, k, keep);
+      const rows = this.#scratch.take('candidates', Uint32Array, k);
+      const found =
+        segment.shortlist === null
+          ? this.#byHead(run, s, rows, k, keep)
+          : this.#byShortlistPlane(run, s, rows, k, keep);
       const ordinals = this.#scratch.take('ordinals', Uint32Array, found);
       for (let i = 0; i < found; i++) ordinals[i] = segment.ordinals[rows[i]!]!;
       this.#score(run, ordinals, found);
@@ -311,10 +331,10 @@ export class Searcher {
     const { u } = rotated;
     const visit = this.#visit(run, segment, s, u, keep);
     const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
-    const part = headPart(coding, rotated, true, query);
+    const part = headQuerySide(coding, rotated, true, query);
     const dots = scratch.take(`dots ${s}`, Int32Array, visit.count * BLOCK_ROWS);
     this.codes.headDots({ plane: segment.headPlane, dims: coding.head, ...visit, query, queries: 1, dots });
-    const best = scratch.take('seed dots', Int32Array, k);
+    const best = scratch.take('best dots', Int32Array, k);
     const mask = request.only?.masks[s] ?? segment.mask;
     const metric = codedMetric(coding.metric, coding.mean);
     const lengths = segment.norms;
@@ -338,8 +358,8 @@ export class Searcher {
     return keep;
   }
 
-  /** The same by the segment's order plane. */
-  #byOrder(run: Run, s: number, rows: Uint32Array, k: number, keep: number): number {
+  /** The same by the segment's shortlist plane. */
+  #byShortlistPlane(run: Run, s: number, rows: Uint32Array, k: number, keep: number): number {
     const { state, request, norm } = run;
     const segment = state.segments[s]!;
     const { coding } = segment;
@@ -347,14 +367,14 @@ export class Searcher {
     const scratch = this.#scratch;
     const narrows = k > keep;
     const byCodes = narrows && coding.full === 0;
-    const rotates = byCodes || coding.order!.kind === 'int8' || segment.partition !== null;
+    const rotates = byCodes || coding.shortlist!.kind === 'int8' || segment.partition !== null;
     const width = byCodes ? coding.width : coding.head;
     const rotated = rotates ? rotateQuery(scratch, coding, seen, width) : NOT_ROTATED;
     const { u } = rotated;
     const visit = this.#visit(run, segment, s, u, keep);
     const query = { vector: request.vector, norm, seen, u };
     const mask = request.only?.masks[s] ?? segment.mask;
-    const found = orderRows(this.kernels, this.codes, scratch, segment, query, visit, mask, k, rows);
+    const found = shortlistRows(this.kernels, this.codes, scratch, segment, query, visit, mask, k, rows);
     run.stages.push({ name: 'head', in: rowsIn(run, segment, visit), out: found });
     if (!narrows || found <= keep) return found;
     const estimates = byCodes
@@ -377,12 +397,12 @@ export class Searcher {
     const { coding, headPlane: plane } = segment;
     const scratch = this.#scratch;
     const query = scratch.take('list query codes', Int16Array, coding.head);
-    const part = headPart(coding, rotated, true, query);
+    const part = headQuerySide(coding, rotated, true, query);
     const blocks = scratch.take('list blocks', Uint32Array, count);
     for (let i = 0; i < count; i++) blocks[i] = rows[i]! >> 4;
     const dots = scratch.take('list dots', Int32Array, count * BLOCK_ROWS);
     this.codes.headDots({ plane, dims: coding.head, blocks, count, query, queries: 1, dots });
-    const best = scratch.take('seed dots', Int32Array, count);
+    const best = scratch.take('best dots', Int32Array, count);
     for (let i = 0; i < count; i++) best[i] = dots[i * BLOCK_ROWS + (rows[i]! & 15)]!;
     const { estimates, constant } = this.#codeEstimates(segment, rotated, width, part, rows, best, count);
     for (let i = 0; i < count; i++) estimates[i]! += constant;
@@ -394,7 +414,7 @@ export class Searcher {
     segment: Segment,
     rotated: Rotated,
     width: number,
-    head: HeadPart,
+    head: HeadQuerySide,
     rows: Uint32Array,
     best: Int32Array,
     count: number,
@@ -467,7 +487,7 @@ export class Searcher {
     const mask = only?.masks[s] ?? segment.mask;
     const rows = probes === undefined ? keep : 0;
     const least = only === undefined ? room : (probes ?? probesFor(lists, k, only));
-    const reach: Reach = { room: only === undefined ? 0 : room, least, rows };
+    const reach: VisitGoal = { room: only === undefined ? 0 : room, least, rows };
     const make = only && ((some: Uint32Array) => makeLists(this.codes, scratch, only, s, segment, some));
     let order = ordered(only === undefined ? room : lists);
     let within = listsWithin(partition, mask, order, reach, make);
@@ -516,7 +536,7 @@ export class Searcher {
   #missing({ state, request, rowsRead }: Run): number {
     const { only, k } = request;
     if (rowsRead >= k) return 0;
-    let rows = (only?.tail ?? state.tail).length;
+    let rows = (only?.unindexed ?? state.unindexed).length;
     for (const [s, segment] of state.segments.entries()) {
       if (only !== undefined) makeAll(this.codes, this.#scratch, only, s, segment);
       rows += rowsBetween(only?.masks[s] ?? segment.mask, 0, segment.count);
@@ -562,7 +582,7 @@ function isBounded({ segments }: SearchState, { mode, eps, candidates, probes }:
 }
 
 /** Does the filter leave no row of a segment? */
-function isOfTail({ only }: SearchRequest): boolean {
+function isUnindexed({ only }: SearchRequest): boolean {
   return only?.rows === 0;
 }
 
@@ -577,7 +597,8 @@ class Run {
   readonly stages: StageCount[] = [];
   readonly #seen: SeenQuery[] = [];
   readonly rotated: Rotated[] = [];
-  readonly seeds: Uint32Array[] = [];
+  /** By segment: the rows that were scored before the refinement. */
+  readonly first: Uint32Array[] = [];
   rowsRead = 0;
   missing = 0;
   readonly norm: number;

@@ -3,8 +3,8 @@ import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import type { Basis } from './basis.js';
 import { arrayIn } from './memory.js';
-import type { Order, OrderCoding } from './order.js';
 import type { Quantiser } from './quantiser.js';
+import type { ShortlistCoding, ShortlistPlane } from './shortlist-plane.js';
 
 /** How rows are coded. x is the row less the mean, brought to length 1; y are its rotated dims. */
 export interface Coding {
@@ -23,8 +23,8 @@ export interface Coding {
   readonly headQuantiser: Quantiser;
   readonly levelQuantiser: Quantiser;
   readonly fullQuantiser: Quantiser;
-  /** Null: mode 'funnel' orders by the head plane. */
-  readonly order: OrderCoding | null;
+  /** Null: the head plane chooses the shortlist of mode 'funnel'. */
+  readonly shortlist: ShortlistCoding | null;
 }
 
 /** Lengths of what codes leave out, one byte a row, rounded up: value ≤ scale · byte. */
@@ -67,7 +67,7 @@ export interface Segment {
   /** By row: its ordinal. */
   readonly ordinals: Uint32Array;
   readonly partition: Partition | null;
-  readonly order: Order | null;
+  readonly shortlist: ShortlistPlane | null;
   /** How well the codes tell rows apart (agreement.ts); undefined: not measured. */
   readonly agreement?: number | undefined;
   /** 0, 1, 2, ...: every block. */
@@ -118,7 +118,7 @@ export function kernelArrays(s: Segment): ArrayBufferView[] {
     s.mask,
     ...(s.coding.basis === null ? [] : [s.coding.basis.plane]),
     ...(s.partition === null ? [] : [s.partition.rows]),
-    ...(s.order === null ? [] : [s.order.plane, s.order.norms, s.order.zeros]),
+    ...(s.shortlist === null ? [] : [s.shortlist.plane, s.shortlist.norms, s.shortlist.zeros]),
   ];
 }
 

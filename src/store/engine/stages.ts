@@ -6,7 +6,16 @@
 import type { CodeKernels } from '../../kernels/codes.js';
 import type { SeenQuery } from './centre.js';
 import type { Scratch } from './memory.js';
-import { type HeadPart, headPart, type Part, type Rotated, rowPart, type Split, skewSlack, split } from './prepared.js';
+import {
+  type HeadQuerySide,
+  headQuerySide,
+  type QuerySide,
+  type Rotated,
+  rowQuerySide,
+  type Split,
+  skewSlack,
+  splitLengths,
+} from './prepared.js';
 import type { Coding, Lengths, Segment } from './segment.js';
 
 /** One query beside one segment, with what all stages have in common. */
@@ -14,7 +23,7 @@ export interface CodedQuery {
   readonly seen: SeenQuery;
   /** `width` rotated dims. */
   readonly rotated: Rotated;
-  readonly head: HeadPart;
+  readonly head: HeadQuerySide;
   /** The query's lengths inside and beyond the head's dims. */
   readonly lengths: Split;
 }
@@ -37,7 +46,7 @@ interface CodePlane {
 export interface ScanStage extends CodePlane {
   readonly name: 'head';
   /** @param codes where the query's codes go, `dims` of them */
-  querySide(coding: Coding, rotated: Rotated, codes: Int16Array): HeadPart;
+  querySide(coding: Coding, rotated: Rotated, codes: Int16Array): HeadQuerySide;
   bound(segment: Segment, query: CodedQuery): BoundTerms;
 }
 
@@ -48,9 +57,9 @@ export interface RefineStage extends CodePlane {
   readonly above: number;
   /** Its estimates take the place of those before, and are not added to them. */
   readonly restarts: boolean;
-  querySide(scratch: Scratch, coding: Coding, query: CodedQuery): Part;
+  querySide(scratch: Scratch, coding: Coding, query: CodedQuery): QuerySide;
   /** @param before the constant of the bound before this one */
-  bound(segment: Segment, query: CodedQuery, part: Part, before: number): BoundTerms;
+  bound(segment: Segment, query: CodedQuery, part: QuerySide, before: number): BoundTerms;
 }
 
 export type StageName = ScanStage['name'] | RefineStage['name'];
@@ -61,7 +70,7 @@ export const SCAN: ScanStage = {
   bits: 4,
   dims: ({ head }) => head,
   plane: ({ headPlane }) => headPlane,
-  querySide: (coding, rotated, codes) => headPart(coding, rotated, false, codes),
+  querySide: (coding, rotated, codes) => headQuerySide(coding, rotated, false, codes),
   bound: ({ coarseError, headTail }, { head, lengths }) => ({
     error: coarseError,
     tail: headTail,
@@ -84,7 +93,7 @@ export const FINE = {
     constant: head.fineConstant,
     slack: head.fineSlack,
   }),
-  bound: ({ fineError, headTail }: Segment, { lengths }: CodedQuery, { constant, slack }: Part) => ({
+  bound: ({ fineError, headTail }: Segment, { lengths }: CodedQuery, { constant, slack }: QuerySide) => ({
     error: fineError,
     tail: headTail,
     ...lengths,
@@ -103,10 +112,10 @@ export const LEVEL = {
   querySide(scratch: Scratch, coding: Coding, { rotated }: Pick<CodedQuery, 'rotated'>) {
     const { head, width, levelQuantiser } = coding;
     const query = scratch.take('level query', Int16Array, width - head);
-    return rowPart(levelQuantiser, rotated.u, head, 1, width - head, query);
+    return rowQuerySide(levelQuantiser, rotated.u, head, 1, width - head, query);
   },
-  bound({ coding, levelError, levelTail }: Segment, { rotated, lengths }: CodedQuery, part: Part, before: number) {
-    const all = split(coding, rotated, coding.width);
+  bound({ coding, levelError, levelTail }: Segment, { rotated, lengths }: CodedQuery, part: QuerySide, before: number) {
+    const all = splitLengths(coding, rotated, coding.width);
     // The head's part has paid for the skew of its own dims.
     const skew = skewSlack(coding, all.within) - skewSlack(coding, lengths.within);
     return { error: levelError, tail: levelTail, ...all, constant: before + part.constant + part.slack + skew };
@@ -123,10 +132,10 @@ export const FULL = {
   plane: ({ fullPlane }: Segment) => fullPlane,
   querySide(scratch: Scratch, { full, fullQuantiser }: Coding, { seen }: Pick<CodedQuery, 'seen'>) {
     const query = scratch.take('full query', Int16Array, full);
-    return rowPart(fullQuantiser, seen.values, 0, seen.norm > 0 ? 1 / seen.norm : 0, full, query);
+    return rowQuerySide(fullQuantiser, seen.values, 0, seen.norm > 0 ? 1 / seen.norm : 0, full, query);
   },
   // No dim is left out, so nothing is owed for a tail.
-  bound: ({ fullError, headTail }: Segment, _query: CodedQuery, { constant, slack }: Part) => ({
+  bound: ({ fullError, headTail }: Segment, _query: CodedQuery, { constant, slack }: QuerySide) => ({
     error: fullError,
     tail: headTail,
     within: 1,

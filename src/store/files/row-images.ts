@@ -72,7 +72,7 @@ function checkRecord(file: Pick<RowFile, 'path' | 'firstOrdinal' | 'ordinals'>, 
 }
 
 /** Rows over images. One per thread. */
-export class Rows implements RowTier {
+export class RowImages implements RowTier {
   readonly resident: boolean;
   readonly #scratch: Scratch;
   /** By image: its records as values; undefined: on disk. */
@@ -273,7 +273,7 @@ export class OrdinalReader {
   #buffer = new Float32Array(0);
 
   constructor(
-    readonly rows: Rows,
+    readonly rows: RowImages,
     readonly ordinals: Uint32Array,
     readonly toFloat: (half: number) => number,
   ) {
