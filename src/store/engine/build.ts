@@ -27,7 +27,7 @@ export interface BuildOptions {
   dim: number;
   metric: Metric;
   rotation: 'pca' | 'none' | 'balanced';
-  /** Of 'balanced': sample queries, `count × dim`; or the basis that earlier ones made. */
+  /** Rotation 'balanced' takes sample queries, `count × dim`, or the basis that earlier ones made. */
   queries?: Float32Array | undefined;
   basis?: Pick<Basis, 'plane' | 'step'> | undefined;
   /** Head dims, a multiple of 8. */
@@ -72,7 +72,7 @@ function* basisOrNone(
 export interface CodingPlan {
   coding: Coding;
   partition: ListCentroids | null;
-  /** Of the partition's lists: made once, for all who look for a row's list. */
+  /** Groups of the partition's lists, made once for all coders, which look for each row's list. */
   grouping: Grouping | null;
 }
 
@@ -149,7 +149,7 @@ function* basisFor(
 ): Sliced<Basis> {
   const { dim, metric, width, queries, basis } = options;
   if (basis !== undefined) return yield* readBasis(kernels, basis.plane, basis.step, dim);
-  // Of dot, queries keep the mean; of the others, those that are unlike the rows have it the other way round.
+  // For dot, queries keep the mean. For the other metrics it is taken away from the sample queries, as from the rows.
   const seen = queries && toUnits(queries.slice(), dim, metric, metric === 'dot' ? null : mean);
   const length = mean === null ? 0 : Math.sqrt(squareOf(mean));
   const own = length > 0 ? mean!.map((value) => value / length) : null;
@@ -484,7 +484,7 @@ function* largestOf(values: Float64Array): Sliced<number> {
   return largest;
 }
 
-/** What is cheap for a row is done for so many of them between two breaks. */
+/** Cuts `count` rows into runs for cheap work: one run is done between two breaks. */
 function* stretches(count: number): Generator<[number, number]> {
   const rows = 1 << 15;
   for (let from = 0; from < count; from += rows) yield [from, Math.min(count, from + rows)];

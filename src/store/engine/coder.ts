@@ -161,7 +161,7 @@ export class Coder {
     }
   }
 
-  /** In place of units, and their lengths in place of the rows'. */
+  /** Writes residuals in place of units, and their lengths in place of the rows' lengths. */
   #toResiduals(rows: Float32Array, norms: Float64Array, mean: Float64Array): void {
     const { dim, metric } = this.coding;
     for (let r = 0; r < norms.length; r++) {

@@ -5,7 +5,7 @@ import type { ListCentroids } from './partition.js';
 
 const ROUNDS = 4;
 
-/** So few lists are compared one by one. */
+/** Fewer lists than this are compared one by one. */
 const GROUPED_FROM = 256;
 const LISTS_PER_GROUP = 64;
 /** Groups that a row looks into: of 2,000 lists over the dims of a head, 97 of 100 rows then find their nearest. */
@@ -92,11 +92,11 @@ export function* findLists(
 
 export class ListFinder {
   readonly #groups: Group[];
-  /** Of the groups, where there are several. */
+  /** The leaders of the groups, where there are several groups. */
   readonly #leaders: ListCentroids | null;
   readonly #affinities: Float64Array;
   readonly #best = new Float64Array(BLOCK);
-  /** By group: how many of the rows, and which. */
+  /** For each group, how many rows joined it, and which. */
   readonly #joined: Uint32Array;
   readonly #members: Uint32Array[];
 

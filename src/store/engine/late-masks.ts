@@ -7,7 +7,7 @@ import type { Segment } from './segment.js';
 export interface LateMasks {
   /** The filter's rows: bit o & 15 of number o >> 4 for ordinal o. */
   bits: Uint16Array;
-  /** By segment, and by list in it: 1 when the list's blocks are in the mask. None: the segment's mask is whole. */
+  /** For each segment, 1 for each list whose blocks are in the mask; undefined where the segment's mask is whole. */
   made: readonly (Uint8Array | undefined)[];
 }
 
@@ -54,7 +54,7 @@ function firstBlock(offsets: Uint32Array, list: number): number {
   return Math.floor(offsets[list]! / BLOCK_ROWS);
 }
 
-/** Behind the last; that of an empty list is its first. */
+/** The block behind a list's last one; an empty list ends where it begins. */
 function endBlock(offsets: Uint32Array, list: number): number {
   const [from, to] = [offsets[list]!, offsets[list + 1]!];
   return from < to ? Math.ceil(to / BLOCK_ROWS) : firstBlock(offsets, list);

@@ -9,7 +9,7 @@ export function listsFor(n: number): number {
   return n < 200_000 ? 0 : Math.min(4096, 16 * Math.round((2 * Math.sqrt(n)) / 16));
 }
 
-/** What a build needs of a partition. */
+/** The centroids alone, all that a build needs of a partition. */
 export type ListCentroids = Pick<Partition, 'dims' | 'centroids' | 'halfSquares'>;
 
 /** Sample rows that k-means wants for so many lists. */

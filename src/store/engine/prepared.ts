@@ -8,7 +8,7 @@ import type { Coding, Segment } from './segment.js';
 
 const INT8_QUERY_MAX = 127;
 
-/** What float64 rounding may add up to, with room. */
+/** An upper bound of what float64 rounding adds up to. */
 const SLACK = 1e-9;
 
 /** How far residuals are from the float32 values that were rotated. */
@@ -111,7 +111,7 @@ export function splitLengths(coding: Coding, { u, length }: Rotated, m: number):
 }
 
 export interface HeadQuerySide extends QuerySide {
-  /** Of the fine plane: its dots count a 16th. */
+  /** The constant and the slack with the fine plane, whose dots count a 16th. */
   readonly fineConstant: number;
   readonly fineSlack: number;
 }
@@ -193,11 +193,11 @@ export function skewSlack(coding: Coding, length: number): number {
   return ((skew * (1 + skew)) / (1 - skew)) * length;
 }
 
-/** What a row's bound must reach, in the units of kernels/codes.ts, so that its key can reach a given one. */
+/** The threshold that a bound must reach, in the units of kernels/codes.ts, so that the row's key can reach a given one. */
 export interface Threshold {
   readonly threshold: number;
   readonly twoQuery: number;
-  /** Belongs to the constant of every bound. */
+  /** Is added to the constant of every bound. */
   readonly constant: number;
 }
 
@@ -229,5 +229,5 @@ export function thresholdOf({ coding, largestNorm }: Segment, { norm, offset }: 
   };
 }
 
-/** Of a norm, to float32, with room. */
+/** An upper bound of the share of a norm that rounding to float32 changes. */
 const NORM_ROUNDING = 1e-7;

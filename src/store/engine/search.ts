@@ -56,20 +56,22 @@ export interface SearchRequest {
   readonly mode: 'exact' | 'funnel';
   /** Only keys above this one, strictly. */
   readonly above?: number | undefined;
-  /** Of funnel mode: bounds shrunk to this share (1: certified) decide, instead of a number of candidates. */
+  /** Mode 'funnel': bounds decide, shrunk to this share (1: certified), instead of a number of candidates. */
   readonly eps?: number | undefined;
-  /** Of funnel mode: rows that are scored in full. */
+  /** Mode 'funnel': how many rows are scored in full. */
   readonly candidates?: number | undefined;
-  /** Of funnel mode: lists that are visited. */
+  /** Mode 'funnel': how many lists are visited. */
   readonly probes?: number | undefined;
-  /** By segment: which rows take part, masks that are `late` only of lists that were made; and the tail's, likewise. */
+  /** The rows that take part, where a filter leaves some out. */
   readonly only?: RowMasks | undefined;
 }
 
 export interface RowMasks {
+  /** For each segment, the mask of the rows that take part. A late one is filled for the lists in `late.made` only. */
   masks: readonly Uint16Array[];
+  /** The unindexed rows that take part. */
   unindexed: Uint32Array;
-  /** Of segments; never fewer than there are. */
+  /** An upper bound of how many rows of segments take part. */
   rows: number;
   /** Live rows of segments, of which these are some. */
   of: number;
@@ -146,7 +148,7 @@ export class Searcher {
     // Pass 1: every dot product of the heads, and what looks best.
     const dotsOf: Int32Array[] = [];
     const visits: Visit[] = [];
-    // What one query and one segment have in scratch memory stays as it is.
+    // With one query and one segment nothing overwrites the scratch memory, so no copy is needed.
     const alone = segments.length === 1 && requests.length === 1;
     for (const [s, segment] of segments.entries()) {
       const { coding } = segment;
@@ -276,11 +278,11 @@ export class Searcher {
       run.stages.push({ name: stage.name, in: n, out: left });
       n = left;
     }
-    this.#scoreCandidates(run, s, rows, n);
+    this.#rescore(run, s, rows, n);
   }
 
-  /** Scores the candidates, but for those that were scored before the refinement. */
-  #scoreCandidates(run: Run, s: number, rows: Uint32Array, n: number): void {
+  /** Scores the candidates in full, but for those that were scored before the refinement. */
+  #rescore(run: Run, s: number, rows: Uint32Array, n: number): void {
     const segment = run.state.segments[s]!;
     const scratch = this.#scratch;
     const first = run.first[s]!;
@@ -319,7 +321,7 @@ export class Searcher {
     return run.result(false);
   }
 
-  /** Of the k rows that the head plane puts first, the `keep` best by more codes. Returns how many. */
+  /** Takes the k rows that the head plane puts first, and keeps the `keep` best of them by more codes. Returns how many. */
   #byHead(run: Run, s: number, rows: Uint32Array, k: number, keep: number): number {
     const { state, request } = run;
     const segment = state.segments[s]!;
@@ -409,7 +411,7 @@ export class Searcher {
     return estimates;
   }
 
-  /** From the head plane's dot products of listed rows, and the codes that they have besides: cosines less `constant`. */
+  /** Estimates cosines, less `constant`, from the head plane's dot products of listed rows and their finer codes. */
   #codeEstimates(
     segment: Segment,
     rotated: Rotated,
@@ -436,7 +438,7 @@ export class Searcher {
     return { estimates, constant };
   }
 
-  /** Of listed rows the `keep` best by estimates, best first, to the front. */
+  /** Moves the `keep` best of listed rows by estimates to the front, best first. */
   #keepBest(estimates: Float64Array, rows: Uint32Array, count: number, keep: number): void {
     const scratch = this.#scratch;
     const order = scratch.take('narrow order', Uint32Array, keep).subarray(0, keep);
@@ -569,7 +571,7 @@ function rowsIn({ request: { only } }: Run, segment: Segment, visit: Visit): num
   return Math.min(only?.rows ?? segment.count, visit.count * BLOCK_ROWS);
 }
 
-/** So many times fewer rows than there are leave most blocks without one. */
+/** Where a filter leaves so many times fewer rows than there are, most blocks have none. */
 const SPARSE = 16;
 
 /**
@@ -591,7 +593,7 @@ export function defaultCandidates(k: number, resident: boolean): number {
   return resident ? Math.max(32, 2 * k) : Math.max(16, k + (k >> 1));
 }
 
-/** What one request gathers. */
+/** The state of one request while it is searched. */
 class Run {
   readonly best: Best;
   readonly stages: StageCount[] = [];

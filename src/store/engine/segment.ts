@@ -10,7 +10,7 @@ import type { ShortlistCoding, ShortlistPlane } from './shortlist-plane.js';
 export interface Coding {
   readonly dim: number;
   readonly metric: Metric;
-  /** What is taken away from rows, of cosine from rows brought to length 1; null: nothing (centre.ts). */
+  /** The mean that is taken away from rows (for cosine, from rows brought to length 1); null: none is (centre.ts). */
   readonly mean: Float64Array | null;
   /** Null: the rows' own dims, in their order. */
   readonly basis: Basis | null;
@@ -34,11 +34,11 @@ export interface Lengths {
 }
 
 export interface Partition {
-  /** Those of the head. */
+  /** The head's dims. */
   readonly dims: number;
   /** `dims × lists` float32, dim-major. */
   readonly centroids: Float32Array;
-  /** The same, `lists × dims` float16 bits: what a query is compared with. */
+  /** The same, `lists × dims` float16 bits; a query is compared with these. */
   readonly rows: Uint16Array;
   /** |c|² / 2 of each list. */
   readonly halfSquares: Float64Array;

@@ -13,7 +13,7 @@ import { bitQuantiser, byteQuantiser, type Quantiser } from './quantiser.js';
 
 export type ShortlistKind = 'int8' | 'binary' | 'prefix';
 
-/** As options name them. */
+/** The kinds as options name them. */
 export type ShortlistChoice = 'int8' | 'binary' | { prefix: number };
 
 /** Sums over so many dims fit int32 in headDots, twice over. */
@@ -25,7 +25,7 @@ export interface ShortlistCoding {
   readonly length: number;
   /** Rounded up to a multiple of 8. */
   readonly dims: number;
-  /** Of prefix: what is taken away from prefixes, of cosine from those of length 1; null: nothing. */
+  /** Kind 'prefix': the mean that is taken away from prefixes (for cosine, of length 1); null: none is. */
   readonly mean: Float64Array | null;
   /** Value = base + step · code. */
   readonly quantiser: Quantiser;
@@ -33,10 +33,10 @@ export interface ShortlistCoding {
 
 export interface ShortlistPlane {
   readonly plane: Uint8Array;
-  /** Of prefix: lengths of the prefixes less their mean, in units of the largest; empty where cosines order them. */
+  /** Kind 'prefix': lengths of the prefixes less their mean, in units of the largest; empty where cosines order them. */
   readonly norms: Float32Array;
   readonly largestNorm: number;
-  /** Of prefix: rows whose prefix is zeros, ascending. Codes only come near a score of 0. */
+  /** Kind 'prefix': rows whose prefix is zeros, ascending. Their codes only come near a score of 0. */
   readonly zeros: Uint32Array;
 }
 
@@ -107,7 +107,7 @@ function lengthOf(row: Float32Array): number {
 
 export interface EncodedShortlist {
   readonly plane: Uint8Array;
-  /** Of prefix: lengths of the prefixes less their mean; −1 of those that are zeros. */
+  /** Kind 'prefix': lengths of the prefixes less their mean; −1 for a prefix of zeros. */
   readonly norms: Float64Array;
 }
 
@@ -217,7 +217,7 @@ function roundUp(rows: number): number {
 /** Writes a shortlist plane with its rows in another order. */
 export function movePlane(coding: ShortlistCoding, plane: Uint8Array, order: Uint32Array, to: Uint8Array): void {
   const block = shortlistBlockBytes(coding);
-  // What a row has in a block: a word of every line of 16 words, or a byte of every 16 bytes.
+  // A row has a word in every line of 16 words of its block, or a byte in every 16 bytes.
   const [from, out] = coding.kind === 'binary' ? [plane, to] : [wordsOf(plane), wordsOf(to)];
   const elements = block / from.BYTES_PER_ELEMENT;
   for (let r = 0; r < order.length; r++) {

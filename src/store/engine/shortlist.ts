@@ -17,7 +17,7 @@ export interface ShortlistQuery {
   readonly norm: number;
   /** The same as the codes see it. */
   readonly seen: SeenQuery;
-  /** Rotated dims of the unit query; of int8 alone they are read. */
+  /** Rotated dims of the unit query; only kind 'int8' reads them. */
   readonly u: Float64Array;
 }
 
@@ -27,9 +27,9 @@ interface Part {
   /** ⟨query, row⟩, both of length 1, is about dot · scale + constant. */
   readonly scale: number;
   readonly constant: number;
-  /** Length of what of the query is compared. */
+  /** Length of the part of the query that is compared with rows. */
   readonly norm: number;
-  /** Of prefix: what dot products have besides, and the square of the distance from the query to a prefix of zeros. */
+  /** Kind 'prefix': a constant that dot products have besides, and the squared distance of the query from a prefix of zeros. */
   readonly offset: number;
   readonly zeroSquare: number;
 }
@@ -131,7 +131,7 @@ export function topByKey(
   return found;
 }
 
-/** What orders rows: the cosine, or with lengths in one unit ∝ the dot product, or ∝ −distance² + |q|². */
+/** The key that orders rows: the cosine, or, with lengths in one unit, ∝ the dot product or ∝ |q|² − distance². */
 export function keyOf(metric: Metric, length: number, twoQuery: number, cosine: number): number {
   return metric === 'cosine' ? cosine : metric === 'dot' ? length * cosine : length * (twoQuery * cosine - length);
 }
@@ -178,7 +178,7 @@ function prepare(coding: ShortlistCoding, metric: Metric, query: ShortlistQuery,
   return { scale, constant, norm, offset, zeroSquare };
 }
 
-/** Where a block is in an ascending visit; −1 where it is not. */
+/** The place of a block in an ascending visit; −1 where it is not in it. */
 function placeOf({ blocks, count }: Visit, block: number): number {
   let low = 0;
   let high = count - 1;

@@ -28,7 +28,7 @@ export interface CodedQuery {
   readonly lengths: Split;
 }
 
-/** What a bound adds to an estimate: error · within + tail · beyond + constant, in the terms of `Bound` (kernels/codes.ts). */
+/** The terms that a bound adds to an estimate: error · within + tail · beyond + constant (`Bound` of kernels/codes.ts). */
 export interface BoundTerms extends Split {
   readonly error: Lengths;
   readonly tail: Lengths;

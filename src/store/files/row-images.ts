@@ -10,7 +10,7 @@ import { corrupt, diskError } from './errors.js';
 import type { RowFile } from './index-files.js';
 import { nativeFiles } from './native.js';
 
-/** What of a row file a search needs; plain data, for any thread. */
+/** The part of a row file that a search needs: plain data, for any thread. */
 export interface RowImage {
   readonly path: string;
   readonly fd: number;
@@ -20,7 +20,7 @@ export interface RowImage {
   readonly firstOrdinal: number;
   readonly lastOrdinal: number;
   readonly count: number;
-  /** Of each record, when they do not simply follow `firstOrdinal`. */
+  /** The ordinal of each record, where they do not simply follow `firstOrdinal`. */
   readonly ordinals: Uint32Array | undefined;
   /** The records, in shared memory, checked; undefined: read from `fd`. */
   readonly records: Uint8Array | undefined;
@@ -83,7 +83,7 @@ export class RowImages implements RowTier {
     readonly images: readonly RowImage[],
     readonly dim: number,
     readonly half: boolean,
-    /** Of this thread: kept over many versions of an index. */
+    /** This thread's memory, kept over many versions of an index. */
     scratch = new Scratch(codes),
   ) {
     this.#scratch = scratch;
@@ -233,7 +233,7 @@ function put(
   else for (let j = 0; j < values.length; j++) out[at + j] = toFloat(values[j]!);
 }
 
-/** Of rows from disk, held at once. */
+/** How many bytes of rows from disk are held at once. */
 const READ_BYTES = 16 << 20;
 
 function valuesOf(bytes: Uint8Array, half: boolean): Float32Array | Uint16Array {
