@@ -1,7 +1,7 @@
 /** A mirror: the vectors of a collection in this process, so that the database is asked for ids only. */
 import { describe, expected, FunnelError } from './errors.js';
+import { halfToFloat } from './half.js';
 import { idAs } from './ids.js';
-import { halfToFloat } from './kernels/reference.js';
 import type { HeadAnswer, PackedRows, Source, SourceInfo } from './sources/source.js';
 import type { Id, IdKind, Metric, MirrorStats, PackedCandidates } from './types.js';
 

@@ -1,7 +1,7 @@
 /** A sample of queries: texts or vectors of a file, or rows of the store in their place. */
 import { extname } from 'node:path';
 import { expected, FunnelError } from '../errors.js';
-import { halfToFloat } from '../kernels/reference.js';
+import { halfToFloat } from '../half.js';
 import { rowsAtOnce, type Source } from '../sources/source.js';
 import { textOf } from '../store/import/encoding.js';
 import { linesOf } from '../store/import/lines.js';

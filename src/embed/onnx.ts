@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FunnelError } from '../errors.js';
-import { halfToFloat } from '../kernels/reference.js';
+import { halfToFloat } from '../half.js';
 import { batchesOf } from './batches.js';
 import { type Module, readSteps, type Step } from './dense.js';
 import { type EmbedResult, type EmbedTask, type Engine, notFinite, type TaskControl, wasClosed } from './engine.js';

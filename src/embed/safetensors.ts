@@ -5,7 +5,7 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { describe, FunnelError } from '../errors.js';
-import { halfToFloat } from '../kernels/reference.js';
+import { halfToFloat } from '../half.js';
 
 export interface Tensor {
   type: TensorType;

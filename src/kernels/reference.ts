@@ -3,6 +3,7 @@
  * native code nor WASM SIMD runs. See kernels.ts for the contract.
  */
 
+import { halfTable } from '../half.js';
 import { allFinite } from './finite.js';
 import type { BadPosition, FunnelTask, Kernels, Metric, NormsTask, Rows, ScanTask, ScoresTask } from './kernels.js';
 import { offload } from './offload.js';
@@ -360,24 +361,6 @@ class TopK {
     this.#keys[i] = key;
     this.#rows[i] = row;
   }
-}
-
-/** The value of IEEE binary16 bits; every one is exact in float32. */
-export function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-let halves: Float32Array | undefined;
-
-/** halfToFloat of all 65,536 patterns, made when the first float16 row comes. */
-function halfTable(): Float32Array {
-  halves ??= Float32Array.from({ length: 65_536 }, (_, bits) => halfToFloat(bits));
-  return halves;
 }
 
 /** As firstBad, of rows among which `suspect` was seen to hold one: shared memory may have changed since. */

@@ -2,7 +2,7 @@
 
 import type { Matrix } from '../candidates.js';
 import { expected, FunnelError } from '../errors.js';
-import { halfToFloat } from '../kernels/reference.js';
+import { halfToFloat } from '../half.js';
 import type { Exactness, Source } from '../sources/source.js';
 import type { Hit, Id, SearchStats, StageStats } from '../types.js';
 import { payloadSelection } from './payload.js';

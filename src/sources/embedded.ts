@@ -8,7 +8,7 @@ import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
 import { scoreAll, similarityOf, squashed, sumVector } from '../query/recommend.js';
 import { Best } from '../store/engine/best.js';
 import { arrayIn, releaseIn } from '../store/engine/memory.js';
-import { Rows } from '../store/engine/rows.js';
+import { RowImages } from '../store/files/row-images.js';
 import { CheckedFilter, checkOwnFilter, evaluate, ownFilter } from '../store/filters.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
 import { gather } from '../store/gather.js';
@@ -398,7 +398,7 @@ class EmbeddedSource implements Source {
   /** Every row's first dims, scored; a part at a time. */
   private prefix(head: Float32Array, count: number, only: Only, signal: AbortSignal): Promise<Found> {
     const { metric } = this.index;
-    const score = (rows: Rows, part: Uint32Array, keys: Float64Array) =>
+    const score = (rows: RowImages, part: Uint32Array, keys: Float64Array) =>
       rows.score(head, metric, part, part.length, keys);
     return this.scanned(head.length, count, only, signal, metric === 'euclid', score);
   }
@@ -413,7 +413,7 @@ class EmbeddedSource implements Source {
   ): Promise<Found> {
     const score = this.scoreBy(recommend);
     let rows = 0;
-    const counted = (some: Rows, part: Uint32Array, keys: Float64Array) => {
+    const counted = (some: RowImages, part: Uint32Array, keys: Float64Array) => {
       rows += part.length;
       score(some, part, keys);
     };
@@ -423,7 +423,7 @@ class EmbeddedSource implements Source {
 
   private scoreBy({ strategy, examples }: Recommend) {
     const { metric } = this.index;
-    return (rows: Rows, part: Uint32Array, keys: Float64Array) => {
+    return (rows: RowImages, part: Uint32Array, keys: Float64Array) => {
       const keysOf = (example: Float32Array, some: Float64Array) => {
         rows.score(example, metric, part, part.length, keys);
         some.set(keys.subarray(0, part.length));
@@ -507,7 +507,7 @@ class EmbeddedSource implements Source {
     only: Only,
     signal: AbortSignal,
     negate: boolean,
-    score: (rows: Rows, part: Uint32Array, keys: Float64Array) => void,
+    score: (rows: RowImages, part: Uint32Array, keys: Float64Array) => void,
   ): Promise<Found> {
     const { ordinals, filtered } = await this.passing(only, signal);
     const best = await this.best(dims, ordinals, count, signal, score);
@@ -519,12 +519,12 @@ class EmbeddedSource implements Source {
     listed: Uint32Array,
     count: number,
     signal: AbortSignal,
-    score: (rows: Rows, part: Uint32Array, keys: Float64Array) => void,
+    score: (rows: RowImages, part: Uint32Array, keys: Float64Array) => void,
   ): Promise<Best> {
     const { live, codes } = partsOf(this.index);
     const ordinals = listed.filter(live.alive);
     const { images, done } = live.useImages();
-    const rows = new Rows(codes, images, dims, live.half);
+    const rows = new RowImages(codes, images, dims, live.half);
     const keys = arrayIn(codes, Float64Array, Math.min(AT_ONCE, ordinals.length));
     const best = new Best(count);
     try {

@@ -1,12 +1,20 @@
 /** Builds a segment over the live rows of an index, in its threads where there are some. */
+import { halfToFloat } from '../half.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { halfToFloat } from '../kernels/reference.js';
 import { agreementOf } from './engine/agreement.js';
-import { type BuildOptions, encodeRange, finish, planCoding, roomFor, sortByList, sortPlane } from './engine/build.js';
-import { OrdinalReader, Rows } from './engine/rows.js';
+import {
+  type BuildOptions,
+  encodeRange,
+  finishSegment,
+  planCoding,
+  roomFor,
+  sortByList,
+  sortPlane,
+} from './engine/build.js';
 import { Searcher } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
+import { OrdinalReader, RowImages } from './files/row-images.js';
 import type { Live } from './live.js';
 import { atOnce } from './payload/slices.js';
 import type { Pool } from './pool.js';
@@ -40,7 +48,7 @@ export function buildSync(
   const total = ordinals.length;
   if (total === 0) return undefined;
   onProgress({ phase: 'plan', done: 0, total });
-  const reader = new OrdinalReader(new Rows(codes, live.images, options.dim, live.half), ordinals, halfToFloat);
+  const reader = new OrdinalReader(new RowImages(codes, live.images, options.dim, live.half), ordinals, halfToFloat);
   const plan = atOnce(planCoding(codes, reader, options));
   const encoded = roomFor(codes, plan.coding, total);
   const step = rowsPerJob(total);
@@ -51,11 +59,11 @@ export function buildSync(
   }
   const sorting = atOnce(sortByList(encoded, plan));
   atOnce(sortPlane(encoded.fullPlane, plan.coding.full, sorting));
-  const segment = atOnce(finish(codes, plan, encoded, ordinals, live.alive, sorting));
+  const segment = atOnce(finishSegment(codes, plan, encoded, ordinals, live.alive, sorting));
   const searcher = new Searcher(kernels, codes);
   return {
     ...segment,
-    agreement: atOnce(agreementOf(searcher, segment, new Rows(codes, live.images, options.dim, live.half))),
+    agreement: atOnce(agreementOf(searcher, segment, new RowImages(codes, live.images, options.dim, live.half))),
   };
 }
 

@@ -1,9 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** FunnelIndex: vectors, ids and payloads on disk or in memory, searched in this process. */
 import { expected, FunnelError } from '../errors.js';
+import { halfToFloat } from '../half.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { halfToFloat } from '../kernels/reference.js';
 import { parsePath } from '../query/filter/path.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
@@ -495,7 +495,7 @@ export class FunnelIndex<Payload = any> {
       head: round(head),
       width: Math.max(round(head), round(Math.min(this.dim, 2 * head))),
       ...(lists === null ? {} : { lists }),
-      ...(order === undefined ? {} : { order }),
+      ...(order === undefined ? {} : { shortlist: order }),
       ...(queries === undefined ? {} : { queries }),
       // A copy: the segment that has it may be replaced meanwhile.
       ...(rotation === 'balanced' && !queries && { basis: ownBasis(this.#live.segments[0]!.coding.basis!) }),
@@ -850,7 +850,7 @@ export class FunnelIndex<Payload = any> {
   }
 
   get #uncoded(): IndexStats['uncoded'] {
-    const rows = this.#live.tail.length;
+    const rows = this.#live.unindexed.length;
     return { rows, bytesPerQuery: rows * this.dim * (this.#live.half ? 2 : 4) };
   }
 
@@ -864,7 +864,7 @@ export class FunnelIndex<Payload = any> {
       positions: rows,
       dim: config.dim,
       metric: config.metric,
-      coded: liveCount - this.#live.tail.length,
+      coded: liveCount - this.#live.unindexed.length,
       uncoded: this.#uncoded,
       dead: { rows: this.#files.deadCount, coded: this.#live.deadCoded },
       lists: segment?.partition?.halfSquares.length ?? 0,

@@ -1,10 +1,10 @@
 /** Rows by id into one matrix: what a mirror reads at every search. */
 import { expected } from '../errors.js';
-import { halfToFloat } from '../kernels/reference.js';
+import { halfTable, halfToFloat } from '../half.js';
 import type { Id } from '../types.js';
 import { checkAttached } from '../validate.js';
-import { noRecord, type Rows, slotOf } from './engine/rows.js';
 import { nativeFiles } from './files/native.js';
+import { noRecord, type RowImages, slotOf } from './files/row-images.js';
 import type { IndexParts } from './parts.js';
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, DETACHED_BUFFER, CORRUPT */
@@ -18,7 +18,7 @@ export function gather({ files, live }: IndexParts, ids: ArrayLike<Id>, into: Fl
   checkRoom(into, count, dim); // an element may have been a getter; no code of the caller's runs from here on
   const out = new Float32Array(into.buffer, into.byteOffset, count * dim);
   const { state, images } = live;
-  const rows = state.rows as Rows;
+  const rows = state.rows as RowImages;
   const copies = new Map<number, Copies>();
   const missing: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -87,14 +87,6 @@ class Copies {
 }
 
 function convert(halves: Uint16Array, from: number, out: Float32Array, at: number, dim: number): void {
-  const table = floats();
+  const table = halfTable();
   for (let j = 0; j < dim; j++) out[at + j] = table[halves[from + j]!]!;
-}
-
-let table: Float32Array | undefined;
-
-/** By its 16 bits, every float16 as a float32: a look-up takes a fifth of a conversion. */
-export function floats(): Float32Array {
-  table ??= Float32Array.from({ length: 65_536 }, (_, bits) => halfToFloat(bits));
-  return table;
 }

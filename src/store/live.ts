@@ -1,10 +1,10 @@
 /** An index in memory: row images, segments and the rows that have no codes yet, kept in step with its files. */
 import type { CodeKernels } from '../kernels/codes.js';
 import { releaseIn, Scratch } from './engine/memory.js';
-import { checkRecords, extendRecords, type RowImage, Rows } from './engine/rows.js';
 import type { SearchState } from './engine/search.js';
 import { blocksOf, kernelArrays, residentBytes, type Segment } from './engine/segment.js';
 import { type IndexFiles, ROW_FILE_BYTES, type RowFile } from './files/index-files.js';
+import { checkRecords, extendRecords, type RowImage, RowImages } from './files/row-images.js';
 import { othersTurn, runNow, type Steps, take } from './files/step.js';
 import type { Snapshot } from './pool-messages.js';
 import { loadSegment } from './segment-file.js';
@@ -14,8 +14,8 @@ export class Live {
   #segments: Segment[] = [];
   #names: string[] = [];
   #images: RowImage[] = [];
-  #tail: Uint32Array = new Uint32Array(0);
-  /** Ordinals below are in a segment, in the tail, or dead. */
+  #unindexed: Uint32Array = new Uint32Array(0);
+  /** Ordinals below are in a segment, unindexed, or dead. */
   #listedTo = 0;
   #state: SearchState | undefined;
   #snapshot: Snapshot | undefined;
@@ -57,8 +57,8 @@ export class Live {
     return this.#segments;
   }
 
-  get tail(): Uint32Array {
-    return this.#tail;
+  get unindexed(): Uint32Array {
+    return this.#unindexed;
   }
 
   get resident(): { codes: number; rows: number } {
@@ -71,7 +71,7 @@ export class Live {
   /** Rows that have codes and are dead. */
   get deadCoded(): number {
     const coded = this.#segments.reduce((sum, { ordinals }) => sum + ordinals.length, 0);
-    return coded - (this.files.liveCount - this.#tail.length);
+    return coded - (this.files.liveCount - this.#unindexed.length);
   }
 
   /** What the codes of a row take, about. */
@@ -107,10 +107,10 @@ export class Live {
       this.#segments = segments;
       this.#names = names;
       this.#listedTo = this.#segments.reduce((to, { ordinals }) => Math.max(to, last(ordinals) + 1), 0);
-      this.#tail = new Uint32Array(0);
+      this.#unindexed = new Uint32Array(0);
     } else {
       for (const segment of this.#segments) this.#remask(segment);
-      this.#tail = this.#tail.filter(this.alive);
+      this.#unindexed = this.#unindexed.filter(this.alive);
     }
     this.#follow((file, records, from) => {
       extendRecords(file, records, from);
@@ -206,10 +206,10 @@ export class Live {
       if (this.alive(this.#listedTo)) news.push(this.#listedTo);
     }
     if (news.length > 0) {
-      const tail = new Uint32Array(this.#tail.length + news.length);
-      tail.set(this.#tail);
-      tail.set(news, this.#tail.length);
-      this.#tail = tail;
+      const unindexed = new Uint32Array(this.#unindexed.length + news.length);
+      unindexed.set(this.#unindexed);
+      unindexed.set(news, this.#unindexed.length);
+      this.#unindexed = unindexed;
     }
     this.#changed();
   }
@@ -244,8 +244,8 @@ export class Live {
       }
     }
     const dead = new Set(ordinals);
-    if (this.#tail.some((ordinal) => dead.has(ordinal))) {
-      this.#tail = this.#tail.filter((ordinal) => !dead.has(ordinal));
+    if (this.#unindexed.some((ordinal) => dead.has(ordinal))) {
+      this.#unindexed = this.#unindexed.filter((ordinal) => !dead.has(ordinal));
       this.#changed();
     }
   }
@@ -259,7 +259,7 @@ export class Live {
     this.#segments = [kept];
     this.#names = name === undefined ? [] : [name];
     const codedTo = last(kept.ordinals) + 1;
-    this.#tail = this.#tail.filter((ordinal) => ordinal >= codedTo);
+    this.#unindexed = this.#unindexed.filter((ordinal) => ordinal >= codedTo);
     this.#remask(kept);
     this.rowsChanged();
     this.#retire(old, before);
@@ -279,8 +279,8 @@ export class Live {
   get state(): SearchState {
     if (this.#state === undefined) {
       const { metric, dim } = this.files.config;
-      const rows = new Rows(this.codes, this.#images, dim, this.half, this.#scratch);
-      this.#state = { metric, dim, segments: this.#segments, tail: this.#tail, rows };
+      const rows = new RowImages(this.codes, this.#images, dim, this.half, this.#scratch);
+      this.#state = { metric, dim, segments: this.#segments, unindexed: this.#unindexed, rows };
     }
     return this.#state;
   }
@@ -299,7 +299,7 @@ export class Live {
         dim,
         half: this.half,
         segments: this.#segments,
-        tail: this.#tail,
+        unindexed: this.#unindexed,
         images: this.#images,
       };
     }

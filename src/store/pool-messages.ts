@@ -1,11 +1,11 @@
 /** What a thread of the pool is told, and answers. Arrays over shared memory are not copied. */
 import type { FunnelErrorCode } from '../errors.js';
 import type { Metric } from '../kernels/kernels.js';
-import type { BuildOptions, Plan, Sorting } from './engine/build.js';
-import type { Encoded } from './engine/coder.js';
-import type { RowImage } from './engine/rows.js';
+import type { BuildOptions, CodingPlan, Sorting } from './engine/build.js';
+import type { EncodedRows } from './engine/coder.js';
 import type { SearchRequest, SearchResult } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
+import type { RowImage } from './files/row-images.js';
 
 /** An index as a search sees it. */
 export interface Snapshot {
@@ -14,7 +14,7 @@ export interface Snapshot {
   dim: number;
   half: boolean;
   segments: Segment[];
-  tail: Uint32Array;
+  unindexed: Uint32Array;
   images: RowImage[];
 }
 
@@ -30,14 +30,14 @@ export interface SearchJob {
 
 export interface EncodeJob {
   kind: 'encode';
-  plan: Plan;
+  plan: CodingPlan;
   images: RowImage[];
   half: boolean;
   /** Of the rows to encode. */
   ordinals: Uint32Array;
   from: number;
   to: number;
-  encoded: Encoded;
+  encoded: EncodedRows;
 }
 
 /** Chooses a coding for rows. */
@@ -52,8 +52,8 @@ export interface PlanJob {
 /** Puts encoded rows in order. */
 export interface SortJob {
   kind: 'sort';
-  plan: Plan;
-  encoded: Encoded;
+  plan: CodingPlan;
+  encoded: EncodedRows;
 }
 
 export interface SortPlaneJob {
@@ -67,10 +67,10 @@ export interface SortPlaneJob {
 /** Makes a segment of encoded rows, but for its full plane, and measures it. */
 export interface FinishJob {
   kind: 'finish';
-  plan: Plan;
+  plan: CodingPlan;
   images: RowImage[];
   half: boolean;
-  encoded: Encoded;
+  encoded: EncodedRows;
   ordinals: Uint32Array;
   sorting: Sorting;
 }
@@ -87,7 +87,7 @@ export type ThreadMessage = { id: number; job: Job } | Order;
 export interface Outcome {
   results?: SearchResult[];
   ms?: number;
-  plan?: Plan;
+  plan?: CodingPlan;
   sorting?: Sorting;
   segment?: Segment;
 }

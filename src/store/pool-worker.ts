@@ -4,16 +4,16 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { FunnelError } from '../errors.js';
+import { halfToFloat } from '../half.js';
 import { codeKernelsFor } from '../kernels/codes-load.js';
 import { getKernels } from '../kernels/load.js';
 import { failUnread, fromPost, toPost } from '../kernels/post.js';
-import { halfToFloat } from '../kernels/reference.js';
 import { agreementOf } from './engine/agreement.js';
-import { encodeRange, finish, planCoding, sortByList, sortPlane } from './engine/build.js';
+import { encodeRange, finishSegment, planCoding, sortByList, sortPlane } from './engine/build.js';
 import { Scratch } from './engine/memory.js';
 import { breaks } from './engine/project.js';
-import { OrdinalReader, Rows } from './engine/rows.js';
 import { Searcher, type SearchState } from './engine/search.js';
+import { OrdinalReader, RowImages } from './files/row-images.js';
 import type { Sliced } from './payload/slices.js';
 import type { BuildJob, Outcome, SearchJob, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
 
@@ -103,12 +103,12 @@ function between(id: number, work: Sliced<Outcome>): Outcome {
 
 function* build(job: BuildJob): Sliced<Outcome> {
   if (job.kind === 'plan') {
-    const rows = new Rows(codes, job.images, job.options.dim, job.half, scratch);
+    const rows = new RowImages(codes, job.images, job.options.dim, job.half, scratch);
     return { plan: yield* planCoding(codes, new OrdinalReader(rows, job.ordinals, halfToFloat), job.options) };
   }
   if (job.kind === 'encode') {
     const { plan, images, half, ordinals, from, to, encoded } = job;
-    const rows = new Rows(codes, images, plan.coding.dim, half, scratch);
+    const rows = new RowImages(codes, images, plan.coding.dim, half, scratch);
     yield* encodeRange(codes, plan, new OrdinalReader(rows, ordinals, halfToFloat), from, to, encoded);
     return {};
   }
@@ -118,8 +118,8 @@ function* build(job: BuildJob): Sliced<Outcome> {
     return {};
   }
   const { plan, images, half, encoded, ordinals, sorting } = job;
-  const segment = yield* finish(codes, plan, encoded, ordinals, () => true, sorting);
-  const rows = new Rows(codes, images, plan.coding.dim, half, scratch);
+  const segment = yield* finishSegment(codes, plan, encoded, ordinals, () => true, sorting);
+  const rows = new RowImages(codes, images, plan.coding.dim, half, scratch);
   return { segment: { ...segment, agreement: yield* agreementOf(searcher, segment, rows) } };
 }
 
@@ -132,9 +132,9 @@ function search(job: SearchJob): Outcome {
 
 function stateFor({ index, version, snapshot }: SearchJob): SearchState {
   if (snapshot !== undefined) {
-    const { metric, dim, segments, tail, images, half } = snapshot;
-    const rows = new Rows(codes, images, dim, half, scratch);
-    states.set(index, { version, state: { metric, dim, segments, tail, rows } });
+    const { metric, dim, segments, unindexed, images, half } = snapshot;
+    const rows = new RowImages(codes, images, dim, half, scratch);
+    states.set(index, { version, state: { metric, dim, segments, unindexed, rows } });
   }
   const current = states.get(index);
   if (current?.version !== version) throw new Error(`This thread does not have version ${version} of the index`);

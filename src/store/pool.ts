@@ -1,5 +1,5 @@
 /** The share of one index in the threads of the process: no more of them work for it at once than it asked for. */
-import type { Plan, Sorting } from './engine/build.js';
+import type { CodingPlan, Sorting } from './engine/build.js';
 import type { SearchRequest, SearchResult } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
 import type {
@@ -55,7 +55,7 @@ export class Pool {
     await this.#run(job);
   }
 
-  async plan(job: PlanJob): Promise<Plan> {
+  async plan(job: PlanJob): Promise<CodingPlan> {
     return (await this.#run(job)).plan!;
   }
 

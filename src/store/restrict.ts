@@ -51,8 +51,8 @@ const MASKS_KEPT = 32;
 
 /** @param few up to so many rows are scored, and no codes read */
 export function restrict(rows: RowSet, few: number, live: Live, free: Masks): Restriction {
-  const of = live.files.liveCount - live.tail.length;
-  if (sizeOf(rows) <= few) return { masks: [], tail: aliveOf(listOf(rows), live), rows: 0, of };
+  const of = live.files.liveCount - live.unindexed.length;
+  if (sizeOf(rows) <= few) return { masks: [], unindexed: aliveOf(listOf(rows), live), rows: 0, of };
   const many = sizeOf(rows) > live.files.rows * FEW_SHARE || live.segments.every(isRun);
   const taken: Uint16Array[] = [];
   const take = (length: number) => {
@@ -71,7 +71,7 @@ export function restrict(rows: RowSet, few: number, live: Live, free: Masks): Re
   }
 }
 
-type Masked = Pick<Restriction, 'tail' | 'rows' | 'late'>;
+type Masked = Pick<Restriction, 'unindexed' | 'rows' | 'late'>;
 
 /** So few rows, out of order, are marked one by one sooner than bits are looked up for all; masks of more are made late. */
 const FEW_SHARE = 1 / 32;
@@ -92,15 +92,15 @@ function aliveOf(list: Uint32Array, { files: { alive, liveCount, rows } }: Live)
 function ofSome(rows: Uint32Array, masks: Uint16Array[], live: Live): Masked {
   for (const mask of masks) mask.set(new Uint16Array(mask.length)); // fill() of shared memory takes six times as long
   const alive = aliveOf(rows, live);
-  let tail = alive;
+  let unindexed = alive;
   for (const [s, segment] of live.segments.entries()) {
-    const left = new Uint32Array(tail.length);
+    const left = new Uint32Array(unindexed.length);
     const n = isRun(segment)
-      ? markRun(tail, segment.ordinals[0]!, segment.count, masks[s]!, left)
-      : markPlaces(tail, live.placesOf(segment), masks[s]!, left);
-    tail = left.slice(0, n);
+      ? markRun(unindexed, segment.ordinals[0]!, segment.count, masks[s]!, left)
+      : markPlaces(unindexed, live.placesOf(segment), masks[s]!, left);
+    unindexed = left.slice(0, n);
   }
-  return { tail, rows: alive.length - tail.length };
+  return { unindexed, rows: alive.length - unindexed.length };
 }
 
 /** Marks what lies in a run of `count` ordinals from `first` on; how many others there are, in `left`. */
@@ -136,7 +136,7 @@ function ofMany(
 ): Masked {
   const { segments, files } = live;
   const { words } = rows;
-  const tail = within(live.tail, words, 1);
+  const unindexed = within(live.unindexed, words, 1);
   const late = segments.some(isLate) ? lateMasks(words, segments, take) : undefined;
   const all = files.liveCount === files.rows;
   let masked = 0;
@@ -156,7 +156,7 @@ function ofMany(
   }
   // Of those matched, a few may have died since.
   const counted = late === undefined && !all;
-  return { tail, rows: counted ? masked : rows.size - tail.length, late };
+  return { unindexed, rows: counted ? masked : rows.size - unindexed.length, late };
 }
 
 function isLate({ partition, count }: Segment): boolean {

@@ -5,7 +5,6 @@ import { METRICS } from '../kernels/kernels.js';
 import { basisFromPlane, MOST_SKEW, strideOf } from './engine/basis.js';
 import { codedMetric } from './engine/centre.js';
 import { arrayIn } from './engine/memory.js';
-import { type Order, type OrderCoding, orderBlockBytes, orderMetric } from './engine/order.js';
 import { centroidRows } from './engine/partition.js';
 import type { Quantiser } from './engine/quantiser.js';
 import {
@@ -17,6 +16,12 @@ import {
   type Partition,
   type Segment,
 } from './engine/segment.js';
+import {
+  type ShortlistCoding,
+  type ShortlistPlane,
+  shortlistBlockBytes,
+  shortlistMetric,
+} from './engine/shortlist-plane.js';
 import { corrupt } from './files/errors.js';
 import type { Steps } from './files/step.js';
 
@@ -42,8 +47,8 @@ interface Meta {
   mean?: boolean;
   /** Files from before it was measured have none. */
   agreement?: number;
-  /** Files from before there were others have none. */
-  order?: Pick<OrderCoding, 'kind' | 'length'> & { largestNorm: number; zeros: number; mean?: boolean };
+  /** The shortlist plane, named as in the first files that had one; files from before have none. */
+  order?: Pick<ShortlistCoding, 'kind' | 'length'> & { largestNorm: number; zeros: number; mean?: boolean };
 }
 
 const LENGTHS = ['coarseError', 'fineError', 'levelError', 'fullError', 'headTail', 'levelTail'] as const;
@@ -66,13 +71,13 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     scales: Object.fromEntries(LENGTHS.map((name) => [name, segment[name].scale])) as Meta['scales'],
     ...(segment.agreement !== undefined && { agreement: segment.agreement }),
     ...(coding.mean !== null && { mean: true }),
-    ...(segment.order !== null && {
+    ...(segment.shortlist !== null && {
       order: {
-        kind: coding.order!.kind,
-        length: coding.order!.length,
-        largestNorm: segment.order.largestNorm,
-        zeros: segment.order.zeros.length,
-        ...(coding.order!.mean !== null && { mean: true }),
+        kind: coding.shortlist!.kind,
+        length: coding.shortlist!.length,
+        largestNorm: segment.shortlist.largestNorm,
+        zeros: segment.shortlist.zeros.length,
+        ...(coding.shortlist!.mean !== null && { mean: true }),
       },
     }),
   };
@@ -94,10 +99,13 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     yield section('halfSquares', partition.halfSquares);
     yield section('offsets', partition.offsets);
   }
-  if (segment.order !== null) yield* orderSections(coding.order!, segment.order);
+  if (segment.shortlist !== null) yield* shortlistSections(coding.shortlist!, segment.shortlist);
 }
 
-function* orderSections({ kind, mean, quantiser }: OrderCoding, { plane, norms, zeros }: Order): Generator<Section> {
+function* shortlistSections(
+  { kind, mean, quantiser }: ShortlistCoding,
+  { plane, norms, zeros }: ShortlistPlane,
+): Generator<Section> {
   // The codes of int8 are those of the head and fine planes.
   if (kind !== 'int8') {
     yield section('orderQuantiser.base', quantiser.base);
@@ -163,7 +171,7 @@ export function* loadSegment(
     headQuantiser,
     levelQuantiser: yield* quantiser('levelQuantiser', width - head),
     fullQuantiser: yield* quantiser('fullQuantiser', full),
-    order: meta.order === undefined ? null : yield* orderCoding(meta, headQuantiser, quantiser, meanOf),
+    shortlist: meta.order === undefined ? null : yield* shortlistCoding(meta, headQuantiser, quantiser, meanOf),
   };
   const padded = blocksOf(count) * BLOCK_ROWS;
   const lengthsOf = function* (name: (typeof LENGTHS)[number], there: boolean): Steps<Lengths> {
@@ -188,7 +196,7 @@ export function* loadSegment(
     largestNorm: meta.largestNorm,
     ordinals,
     partition: lists === 0 ? null : yield* loadPartition(kernels, load, meta, file),
-    order: coding.order === null ? null : yield* loadOrder(kernels, load, coding, meta, file),
+    shortlist: coding.shortlist === null ? null : yield* loadShortlist(kernels, load, coding, meta, file),
     agreement: meta.agreement,
     blocks: allBlocks(kernels, count),
     mask: maskOf(kernels, ordinals, alive),
@@ -210,12 +218,12 @@ function* loadPartition(
   return { dims, centroids, rows, halfSquares: yield* load('halfSquares', new Float64Array(lists)), offsets };
 }
 
-function* orderCoding(
+function* shortlistCoding(
   { order }: Meta,
   headQuantiser: Quantiser,
   quantiser: LoadQuantiser,
   meanOf: LoadMean,
-): Steps<OrderCoding> {
+): Steps<ShortlistCoding> {
   const { kind, length } = order!;
   const dims = Math.ceil(length / 8) * 8;
   const mean = order!.mean === true ? yield* meanOf('orderMean', length) : null;
@@ -228,19 +236,19 @@ function* orderCoding(
   };
 }
 
-function* loadOrder(
+function* loadShortlist(
   kernels: CodeKernels,
   load: Load,
-  { order, metric }: Coding,
+  { shortlist, metric }: Coding,
   { count, order: meta }: Meta,
   file: string,
-): Steps<Order> {
+): Steps<ShortlistPlane> {
   const blocks = blocksOf(count);
-  const withNorms = order!.kind === 'prefix' && orderMetric(order!, metric) !== 'cosine';
+  const withNorms = shortlist!.kind === 'prefix' && shortlistMetric(shortlist!, metric) !== 'cosine';
   const zeros = yield* load('orderZeros', arrayIn(kernels, Uint32Array, meta!.zeros));
   if (zeros.some((row) => row >= count)) throw corrupt(file, 'orderZeros', 'are not rows of it');
   return {
-    plane: yield* load('orderPlane', arrayIn(kernels, Uint8Array, blocks * orderBlockBytes(order!))),
+    plane: yield* load('orderPlane', arrayIn(kernels, Uint8Array, blocks * shortlistBlockBytes(shortlist!))),
     norms: yield* load('orderNorms', arrayIn(kernels, Float32Array, withNorms ? blocks * BLOCK_ROWS : 0)),
     largestNorm: meta!.largestNorm,
     zeros,

@@ -111,7 +111,7 @@ export class Upkeep {
   /** So many searches read all rows without codes. */
   searched(count: number): void {
     const { live, files } = this.chores;
-    const uncoded = live.tail.length;
+    const uncoded = live.unindexed.length;
     if (uncoded === 0 || !this.automatic) return;
     this.#scanned += count * uncoded;
     if (uncoded >= SCANNED_FROM && this.#scanned >= SCANS_OF_A_BUILD * files.liveCount) this.#look();
@@ -156,7 +156,7 @@ export class Upkeep {
   #due(idle: boolean): Task | undefined {
     const { files, live } = this.chores;
     const { liveCount } = files;
-    const uncoded = live.tail.length;
+    const uncoded = live.unindexed.length;
     if (!this.chores.wantsQueries()) {
       if (uncoded >= CODES_FROM && 2 * uncoded >= liveCount) return 'codes';
       const scanned = this.#scanned + (idle ? QUERIES_TO_COME * uncoded : 0);

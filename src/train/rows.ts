@@ -1,7 +1,7 @@
 /** Vectors as callers hold them → rows of ours, that nobody changes while work goes on for seconds. */
 import { toMatrix } from '../candidates.js';
 import { expected, FunnelError } from '../errors.js';
-import { halfToFloat } from '../kernels/reference.js';
+import { halfToFloat } from '../half.js';
 import type { Candidates, Id, Vector } from '../types.js';
 import { isNumbers } from '../validate.js';
 

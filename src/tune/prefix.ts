@@ -4,9 +4,9 @@
  */
 import { expected, FunnelError } from '../errors.js';
 import { makeFunnel } from '../funnel.js';
+import { halfToFloat } from '../half.js';
 import type { Metric } from '../kernels/kernels.js';
 import { activeKernels } from '../kernels/load.js';
-import { halfToFloat } from '../kernels/reference.js';
 import type { FunnelSearchOn } from '../search.js';
 import { embeddedSource } from '../sources/embedded.js';
 import { layoutOf } from '../sources/layouts.js';

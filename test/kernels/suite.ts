@@ -1,8 +1,8 @@
 /** The conformance suite of the kernel contract. Every backend runs it; the oracle is the contract written a second time. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { halfToFloat } from '#dist/half.js';
 import { type FunnelTask, KERNEL_NAMES, type Kernels, METRICS, type Rows } from '#dist/kernels/kernels.js';
-import { halfToFloat } from '#dist/kernels/reference.js';
 import { Random, SEED } from '../random.js';
 import { canariesAlive, type KernelCase, randomCase, twin } from './cases.js';
 import { runOracle } from './oracle.js';

@@ -11,7 +11,7 @@ import { METRICS, type Metric } from '#dist/kernels/kernels.js';
 import { activeKernels, listKernels, useKernels } from '#dist/kernels/load.js';
 import { seenQuery } from '#dist/store/engine/centre.js';
 import { Scratch } from '#dist/store/engine/memory.js';
-import { orderRows } from '#dist/store/engine/ordered.js';
+import { shortlistRows } from '#dist/store/engine/shortlist.js';
 import { runNow } from '#dist/store/files/step.js';
 import { partsOf } from '#dist/store/parts.js';
 import { loadSegment, segmentSections } from '#dist/store/segment-file.js';
@@ -92,7 +92,7 @@ function shortlist(index: FunnelIndex, vector: Float32Array, c: number): number[
   const visit = { blocks: segment.blocks, count: segment.blocks.length };
   const rows = new Uint32Array(c);
   const scratch = new Scratch(codes);
-  const found = orderRows(activeKernels(), codes, scratch, segment, query, visit, segment.mask, c, rows);
+  const found = shortlistRows(activeKernels(), codes, scratch, segment, query, visit, segment.mask, c, rows);
   return Array.from(rows.subarray(0, found), (row) => segment.ordinals[row]!);
 }
 
@@ -335,8 +335,8 @@ describe('heads of mode funnel', () => {
       };
       return runNow(loadSegment(getCodeKernels('js'), 'a segment', read, () => true, true));
     };
-    assert.deepEqual(load(meta.order).order!.zeros, Uint32Array.of(0));
-    assert.equal(load(undefined).order, null); // of an index from before
+    assert.deepEqual(load(meta.order).shortlist!.zeros, Uint32Array.of(0));
+    assert.equal(load(undefined).shortlist, null); // of an index from before
     for (const wrong of [{ kind: 'ternary' }, { length: 0 }, { length: 17 }, { kind: 'binary' }, { kind: 'int8' }]) {
       assert.throws(() => load({ ...meta.order, ...wrong }), isError('CORRUPT', /meta/));
     }

@@ -1,5 +1,6 @@
 /** FunnelIndex as its users meet it. The exactness of answers is exact.test.ts's, what files survive is files/'s. */
 // Runs alone: it measures how long the event loop stands still.
+
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,8 +10,7 @@ import { after, describe, it } from 'node:test';
 import { FunnelError } from 'funnelvec';
 import { getKernels } from 'funnelvec/kernels';
 import { FunnelIndex, type IndexQuery } from 'funnelvec/store';
-import { halfToFloat } from '#dist/kernels/reference.js';
-import { toHalf } from '#dist/store/engine/half.js';
+import { halfToFloat, toHalf } from '#dist/half.js';
 import { usableThreads } from '#dist/store/threads.js';
 import { Random, SEED } from '../random.js';
 

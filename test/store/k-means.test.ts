@@ -1,9 +1,9 @@
-/** Lists of a partition: found through groups of them, against a look at every one. */
+/** ListCentroids of a partition: found through groups of them, against a look at every one. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { getCodeKernels } from '#dist/kernels/codes-load.js';
 import { kMeans, ListFinder } from '#dist/store/engine/k-means.js';
-import type { Lists } from '#dist/store/engine/partition.js';
+import type { ListCentroids } from '#dist/store/engine/partition.js';
 import { Random, SEED } from '../random.js';
 
 const DIMS = 24;
@@ -20,7 +20,7 @@ function clustered(count: number, places: number, random: Random): Float32Array 
   return rows;
 }
 
-function nearest({ centroids, halfSquares }: Lists, row: Float32Array): number {
+function nearest({ centroids, halfSquares }: ListCentroids, row: Float32Array): number {
   let best = 0;
   let most = -Infinity;
   for (let c = 0; c < halfSquares.length; c++) {
@@ -31,7 +31,7 @@ function nearest({ centroids, halfSquares }: Lists, row: Float32Array): number {
   return best;
 }
 
-function share(rows: Float32Array, lists: Lists): number {
+function share(rows: Float32Array, lists: ListCentroids): number {
   const count = rows.length / DIMS;
   const found = new Uint32Array(count);
   const finder = new ListFinder(kernels, lists);
@@ -61,7 +61,7 @@ describe('k-means', () => {
   it('makes lists that are nearer to rows than rows are to each other', () => {
     const rows = clustered(3000, 30, new Random(SEED + 2));
     const { centroids, halfSquares } = kMeans(kernels, rows, DIMS, 30);
-    const lists: Lists = { dims: DIMS, centroids, halfSquares };
+    const lists: ListCentroids = { dims: DIMS, centroids, halfSquares };
     let apart = 0;
     let within = 0;
     for (let r = 0; r < 1000; r++) {

@@ -1,5 +1,5 @@
 /** Whether the codes of a segment tell its rows apart: measured on some of them when it is built. */
-import { halfToFloat } from '../../kernels/reference.js';
+import { halfToFloat } from '../../half.js';
 import type { Sliced } from '../payload/slices.js';
 import { defaultCandidates, type RowTier, type Searcher } from './search.js';
 import type { Segment } from './segment.js';
@@ -18,8 +18,8 @@ export function* agreementOf(searcher: Searcher, segment: Segment, rows: RowTier
   const { metric, dim } = coding;
   const k = NEAREST + 1;
   const candidates = defaultCandidates(k, true);
-  if (count < 4 * candidates || segment.order !== null) return undefined;
-  const state = { metric, dim, segments: [segment], tail: new Uint32Array(0), rows };
+  if (count < 4 * candidates || segment.shortlist !== null) return undefined;
+  const state = { metric, dim, segments: [segment], unindexed: new Uint32Array(0), rows };
   let found = 0;
   let wanted = 0;
   for (let i = 0; i < QUERIES; i++) {

@@ -29,7 +29,7 @@ export interface Basis {
 /** Directions beyond those asked for make the iteration converge on these. */
 const OVERSAMPLING = 16;
 const MULTIPLICATIONS = 4;
-/** Of rows whose moment has trace 1, more than most directions have. */
+/** The rows' moment has trace 1, so this is more than most directions have. */
 const OWN_EIGENVALUE = 1 / 8;
 
 /**
@@ -95,7 +95,7 @@ function* fromDirections(
   return yield* readBasis(kernels, plane, step, dim);
 }
 
-/** What two signed bytes reach. */
+/** The largest number that two signed bytes hold. */
 const MOST_STEPS = 127 * 256;
 
 /** Bytes of a row of the plane. */

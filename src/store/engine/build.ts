@@ -4,30 +4,30 @@ import type { Metric } from '../../kernels/kernels.js';
 import type { Sliced } from '../payload/slices.js';
 import { type Basis, findBasis, readBasis } from './basis.js';
 import { codedMetric, commonMean, squareOf } from './centre.js';
-import { CHUNK_ROWS, Coder, type Encoded, toUnits } from './coder.js';
+import { CHUNK_ROWS, Coder, type EncodedRows, toUnits } from './coder.js';
 import { findGroups, findLists, type Grouping } from './k-means.js';
 import { arrayIn } from './memory.js';
-import {
-  type EncodedOrder,
-  movePlane,
-  type Order,
-  type OrderChoice,
-  type OrderCoding,
-  orderBlockBytes,
-  orderMetric,
-  planOrder,
-  planPrefix,
-} from './order.js';
-import { centroidRows, type Lists, listsFor, sampleFor } from './partition.js';
+import { centroidRows, type ListCentroids, listsFor, sampleFor } from './partition.js';
 import { project } from './project.js';
 import { headQuantiser, type Quantiser, rowQuantiser, widen } from './quantiser.js';
 import { allBlocks, blocksOf, type Coding, type Lengths, maskOf, type Partition, type Segment } from './segment.js';
+import {
+  type EncodedShortlist,
+  movePlane,
+  planPrefix,
+  planShortlist,
+  type ShortlistChoice,
+  type ShortlistCoding,
+  type ShortlistPlane,
+  shortlistBlockBytes,
+  shortlistMetric,
+} from './shortlist-plane.js';
 
 export interface BuildOptions {
   dim: number;
   metric: Metric;
   rotation: 'pca' | 'none' | 'balanced';
-  /** Of 'balanced': sample queries, `count × dim`; or the basis that earlier ones made. */
+  /** Rotation 'balanced' takes sample queries, `count × dim`, or the basis that earlier ones made. */
   queries?: Float32Array | undefined;
   basis?: Pick<Basis, 'plane' | 'step'> | undefined;
   /** Head dims, a multiple of 8. */
@@ -36,8 +36,8 @@ export interface BuildOptions {
   width: number;
   /** How many lists; 0: none; undefined: by size. */
   lists?: number | undefined;
-  /** What mode 'funnel' orders by; undefined: the head plane. */
-  order?: OrderChoice | undefined;
+  /** Which codes choose the shortlist of mode 'funnel'; undefined: the head plane. */
+  shortlist?: ShortlistChoice | undefined;
 }
 
 /** Rows for building: float32 rows of consecutive places. */
@@ -69,21 +69,22 @@ function* basisOrNone(
   }
 }
 
-export interface Plan {
+export interface CodingPlan {
   coding: Coding;
-  partition: Lists | null;
-  /** Of the partition's lists: made once, for all who look for a row's list. */
+  partition: ListCentroids | null;
+  /** Groups of the partition's lists, made once for all coders, which look for each row's list. */
   grouping: Grouping | null;
 }
 
 /** @throws when the reader does */
-export function* planCoding(kernels: CodeKernels, rows: RowReader, options: BuildOptions): Sliced<Plan> {
+export function* planCoding(kernels: CodeKernels, rows: RowReader, options: BuildOptions): Sliced<CodingPlan> {
   const { dim, metric, rotation, head, width } = options;
   const lists = Math.min(options.lists ?? listsFor(rows.count), Math.floor(rows.count / 8));
   const sample = yield* sampleRows(rows, dim, momentSample(dim));
   const mean = commonMean(sample, dim, metric);
   yield;
-  const prefix = typeof options.order === 'object' ? planPrefix(sample, dim, options.order.prefix, metric) : null;
+  const prefix =
+    typeof options.shortlist === 'object' ? planPrefix(sample, dim, options.shortlist.prefix, metric) : null;
   yield;
   const moment = toUnits(sample, dim, metric, mean);
   yield;
@@ -110,7 +111,9 @@ export function* planCoding(kernels: CodeKernels, rows: RowReader, options: Buil
     headQuantiser: heads,
     levelQuantiser,
     fullQuantiser: full > 0 ? rowQuantiser(unrotated, dim, 0, full) : rowQuantiser(unrotated, 1, 0, 0),
-    order: prefix ?? (typeof options.order === 'string' ? planOrder(options.order, moment, dim, head, heads) : null),
+    shortlist:
+      prefix ??
+      (typeof options.shortlist === 'string' ? planShortlist(options.shortlist, moment, dim, head, heads) : null),
   };
   const partition = lists > 1 ? yield* partitionOf(kernels, rows, coding, lists) : null;
   return { coding, partition, grouping: partition === null ? null : yield* findGroups(kernels, partition) };
@@ -146,7 +149,7 @@ function* basisFor(
 ): Sliced<Basis> {
   const { dim, metric, width, queries, basis } = options;
   if (basis !== undefined) return yield* readBasis(kernels, basis.plane, basis.step, dim);
-  // Of dot, queries keep the mean; of the others, those that are unlike the rows have it the other way round.
+  // For dot, queries keep the mean. For the other metrics it is taken away from the sample queries, as from the rows.
   const seen = queries && toUnits(queries.slice(), dim, metric, metric === 'dot' ? null : mean);
   const length = mean === null ? 0 : Math.sqrt(squareOf(mean));
   const own = length > 0 ? mean!.map((value) => value / length) : null;
@@ -154,7 +157,7 @@ function* basisFor(
   return yield* findBasis(kernels, samples, dim, width, 1, own);
 }
 
-function* partitionOf(kernels: CodeKernels, rows: RowReader, coding: Coding, lists: number): Sliced<Lists> {
+function* partitionOf(kernels: CodeKernels, rows: RowReader, coding: Coding, lists: number): Sliced<ListCentroids> {
   const { dim, metric, mean, width, basis } = coding;
   const dims = coding.head;
   const wanted = Math.min(rows.count, sampleFor(lists));
@@ -243,7 +246,7 @@ function moveInto(kernels: CodeKernels, basis: Basis): void {
 }
 
 /** Room for the codes of so many rows. */
-export function roomFor(kernels: CodeKernels, coding: Coding, count: number): Encoded {
+export function roomFor(kernels: CodeKernels, coding: Coding, count: number): EncodedRows {
   const { head, width, full } = coding;
   const shared = (n: number) => new Float64Array(new SharedArrayBuffer(8 * n));
   const padded = blocksOf(count) * BLOCK_ROWS;
@@ -261,13 +264,13 @@ export function roomFor(kernels: CodeKernels, coding: Coding, count: number): En
     levelTail: shared(count),
     norms: shared(count),
     lists: new Uint32Array(new SharedArrayBuffer(4 * count)),
-    order: coding.order === null ? null : orderRoom(kernels, coding.order, count),
+    shortlist: coding.shortlist === null ? null : shortlistRoom(kernels, coding.shortlist, count),
   };
 }
 
-function orderRoom(kernels: CodeKernels, coding: OrderCoding, count: number): EncodedOrder {
+function shortlistRoom(kernels: CodeKernels, coding: ShortlistCoding, count: number): EncodedShortlist {
   return {
-    plane: arrayIn(kernels, Uint8Array, blocksOf(count) * orderBlockBytes(coding)),
+    plane: arrayIn(kernels, Uint8Array, blocksOf(count) * shortlistBlockBytes(coding)),
     norms: new Float64Array(new SharedArrayBuffer(coding.kind === 'prefix' ? 8 * count : 0)),
   };
 }
@@ -275,11 +278,11 @@ function orderRoom(kernels: CodeKernels, coding: OrderCoding, count: number): En
 /** Encodes rows [from, to) of the reader; `from` is a multiple of 16. */
 export function* encodeRange(
   kernels: CodeKernels,
-  plan: Plan,
+  plan: CodingPlan,
   rows: RowReader,
   from: number,
   to: number,
-  out: Encoded,
+  out: EncodedRows,
 ): Sliced<void> {
   const coder = new Coder(kernels, plan);
   for (let first = from; first < to; first += CHUNK_ROWS) {
@@ -299,7 +302,10 @@ export interface Sorting {
 /** Rows that are moved between two breaks. */
 const ROWS_AT_ONCE = 2048;
 
-/** Puts a plane of rows in the order of lists, where it is: a cycle of places at a time, since planes are large. */
+/**
+ * Puts a plane of rows in the order of lists, where it is: a cycle of places at a time, since planes are large. The full plane is
+ * most of the work, so it is sorted apart from `finishSegment`, by another thread where there is one.
+ */
 export function* sortPlane(plane: Uint8Array, stride: number, { order }: Sorting): Sliced<void> {
   if (order === null || stride === 0) return;
   const done = new Uint8Array(order.length);
@@ -322,16 +328,16 @@ export function* sortPlane(plane: Uint8Array, stride: number, { order }: Sorting
 }
 
 /**
- * Sorts encoded rows by list and wraps them up.
+ * Sorts encoded rows by list, but for the full plane, which `sortPlane` sorts apart; rounds lengths up to bytes.
  *
  * @param ordinals of the rows, in the order of the input; ascending
- * The full plane is sorted apart: it is most of the work, and another thread may do it meanwhile.
- *
+ * @param alive whether the row of an ordinal takes part in searches
+ * @param sorting as `sortByList` gave it
  */
-export function* finish(
+export function* finishSegment(
   kernels: CodeKernels,
-  plan: Plan,
-  encoded: Encoded,
+  plan: CodingPlan,
+  encoded: EncodedRows,
   ordinals: Uint32Array,
   alive: (ordinal: number) => boolean,
   sorting: Sorting,
@@ -373,33 +379,34 @@ export function* finish(
     largestNorm,
     ordinals: sorted,
     partition: plan.partition === null ? null : partitionWith(kernels, plan.partition, offsets!),
-    order: encoded.order === null ? null : yield* orderWith(kernels, coding, encoded.order, count, order),
+    shortlist:
+      encoded.shortlist === null ? null : yield* shortlistWith(kernels, coding, encoded.shortlist, count, order),
     blocks: allBlocks(kernels, count),
     mask: maskOf(kernels, sorted, alive),
   };
 }
 
-function* orderWith(
+function* shortlistWith(
   kernels: CodeKernels,
-  { metric, order }: Coding,
-  encoded: EncodedOrder,
+  { metric, shortlist }: Coding,
+  encoded: EncodedShortlist,
   count: number,
-  moved: Uint32Array | null,
-): Sliced<Order> {
+  order: Uint32Array | null,
+): Sliced<ShortlistPlane> {
   let plane = encoded.plane;
-  if (moved !== null) {
+  if (order !== null) {
     plane = arrayIn(kernels, Uint8Array, plane.length);
-    movePlane(order!, encoded.plane, moved, plane);
+    movePlane(shortlist!, encoded.plane, order, plane);
     yield;
     kernels.release(encoded.plane);
   }
-  const own = order!.kind === 'prefix';
+  const own = shortlist!.kind === 'prefix';
   const largestNorm = yield* largestOf(encoded.norms);
-  const ordersByLength = own && orderMetric(order!, metric) !== 'cosine';
+  const ordersByLength = own && shortlistMetric(shortlist!, metric) !== 'cosine';
   const norms = arrayIn(kernels, Float32Array, ordersByLength ? blocksOf(count) * BLOCK_ROWS : 0);
   const zeros: number[] = [];
   for (let r = 0; own && r < count; r++) {
-    const norm = encoded.norms[moved === null ? r : moved[r]!]!;
+    const norm = encoded.norms[order === null ? r : order[r]!]!;
     if (norm < 0) zeros.push(r);
     if (norms.length > 0) norms[r] = Math.max(0, norm) / (largestNorm || 1);
   }
@@ -408,14 +415,18 @@ function* orderWith(
   return { plane, norms, largestNorm, zeros: zeroRows };
 }
 
-function partitionWith(kernels: CodeKernels, { dims, centroids, halfSquares }: Lists, offsets: Uint32Array): Partition {
+function partitionWith(
+  kernels: CodeKernels,
+  { dims, centroids, halfSquares }: ListCentroids,
+  offsets: Uint32Array,
+): Partition {
   const lists = halfSquares.length;
   const rows = centroidRows(kernels, centroids, dims, lists);
   return { dims, centroids, rows, halfSquares, offsets };
 }
 
 /** A stable counting sort: within a list rows keep their order. */
-export function* sortByList(encoded: Encoded, { partition }: Plan): Sliced<Sorting> {
+export function* sortByList(encoded: EncodedRows, { partition }: CodingPlan): Sliced<Sorting> {
   const lists = partition?.halfSquares.length ?? 0;
   if (lists === 0) return { order: null, offsets: null };
   const offsets = new Uint32Array(lists + 1);
@@ -473,7 +484,7 @@ function* largestOf(values: Float64Array): Sliced<number> {
   return largest;
 }
 
-/** What is cheap for a row is done for so many of them between two breaks. */
+/** Cuts `count` rows into runs for cheap work: one run is done between two breaks. */
 function* stretches(count: number): Generator<[number, number]> {
   const rows = 1 << 15;
   for (let from = 0; from < count; from += rows) yield [from, Math.min(count, from + rows)];

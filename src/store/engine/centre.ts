@@ -47,7 +47,7 @@ export function commonMean(rows: Float32Array, dim: number, metric: Metric): Flo
   return squareOf(mean) >= CENTRED_FROM[metric] * (squares / count) ? mean : null;
 }
 
-/** What rows are coded and ordered by: cosines of rows without their mean are distances. */
+/** The metric that codes are made and compared by: cosines of rows without their mean are distances. */
 export function codedMetric(metric: Metric, mean: Float64Array | null): Metric {
   return metric === 'cosine' && mean !== null ? 'euclid' : metric;
 }
@@ -81,7 +81,7 @@ export interface SeenQuery {
   readonly values: Float32Array | Float64Array;
   /** Their length. */
   readonly norm: number;
-  /** What all keys have beside the codes': of dot ⟨q, μ⟩, else 0. */
+  /** A constant that every key has beside the codes' part: ⟨q, μ⟩ for dot, else 0. */
   readonly offset: number;
 }
 

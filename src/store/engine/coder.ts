@@ -1,18 +1,18 @@
 /** Encodes rows into planes, a chunk at a time: chunks are independent, so any number of threads may share the work. */
 import type { CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
-import type { Plan } from './build.js';
+import type { CodingPlan } from './build.js';
 import { residual } from './centre.js';
 import { ListFinder } from './k-means.js';
-import { type EncodedOrder, OrderCoder } from './order.js';
-import type { Lists } from './partition.js';
+import type { ListCentroids } from './partition.js';
 import type { Coding } from './segment.js';
+import { type EncodedShortlist, ShortlistCoder } from './shortlist-plane.js';
 
 /** Rows that pass through in one go: their intermediate values stay in a core's own cache. */
 export const CHUNK_ROWS = 240;
 
 /** Where the codes of `count` rows go, in the order of the input. All shared memory. */
-export interface Encoded {
+export interface EncodedRows {
   readonly count: number;
   readonly headPlane: Uint8Array;
   readonly finePlane: Uint8Array;
@@ -26,7 +26,7 @@ export interface Encoded {
   readonly levelTail: Float64Array;
   readonly norms: Float64Array;
   readonly lists: Uint32Array;
-  readonly order: EncodedOrder | null;
+  readonly shortlist: EncodedShortlist | null;
 }
 
 /** Two roundings and a float32 product do not reach this. */
@@ -43,14 +43,14 @@ export class Coder {
   readonly #finder: ListFinder | null;
   readonly #sums = new Float64Array(CHUNK_ROWS);
   readonly #others = new Float64Array(CHUNK_ROWS);
-  readonly #order: OrderCoder | null;
+  readonly #shortlist: ShortlistCoder | null;
 
   readonly coding: Coding;
-  readonly partition: Lists | null;
+  readonly partition: ListCentroids | null;
 
   constructor(
     readonly kernels: CodeKernels,
-    { coding, partition, grouping }: Plan,
+    { coding, partition, grouping }: CodingPlan,
   ) {
     this.coding = coding;
     this.partition = partition;
@@ -65,14 +65,14 @@ export class Coder {
     this.#rotated = new Float64Array(CHUNK_ROWS * coding.width);
     this.#listRows = new Float32Array(CHUNK_ROWS * (partition?.dims ?? 0));
     this.#finder = partition === null ? null : new ListFinder(kernels, partition, grouping);
-    this.#order = coding.order === null ? null : new OrderCoder(kernels, coding.order, CHUNK_ROWS);
+    this.#shortlist = coding.shortlist === null ? null : new ShortlistCoder(kernels, coding.shortlist, CHUNK_ROWS);
   }
 
   /**
    * @param rows up to CHUNK_ROWS rows
    * @param first where they go: a multiple of 16
    */
-  encode(rows: Float32Array, first: number, out: Encoded): void {
+  encode(rows: Float32Array, first: number, out: EncodedRows): void {
     const { coding, kernels } = this;
     const { dim, metric, head, width, full, basis, mean } = coding;
     const count = rows.length / dim;
@@ -146,7 +146,7 @@ export class Coder {
       for (let r = 0; r < count; r++) out.fullError[first + r] = Math.sqrt(this.#sums[r]!) + SLACK;
     }
     const residuals = mean === null ? null : { values: this.#units, stride: this.#stride };
-    this.#order?.encode(rows, dim, norms, first, out, out.order!, metric, residuals);
+    this.#shortlist?.encode(rows, dim, norms, first, out, out.shortlist!, metric, residuals);
     if (this.partition !== null) this.#assign(count, first, out.lists);
   }
 
@@ -161,7 +161,7 @@ export class Coder {
     }
   }
 
-  /** In place of units, and their lengths in place of the rows'. */
+  /** Writes residuals in place of units, and their lengths in place of the rows' lengths. */
   #toResiduals(rows: Float32Array, norms: Float64Array, mean: Float64Array): void {
     const { dim, metric } = this.coding;
     for (let r = 0; r < norms.length; r++) {
@@ -172,7 +172,7 @@ export class Coder {
   }
 
   /** |x beyond m|² = |x|² − |projection on the first m|², and |projection|² ≥ |y|² / (1 + skew). */
-  #tails(count: number, norms: Float64Array, first: number, out: Encoded): void {
+  #tails(count: number, norms: Float64Array, first: number, out: EncodedRows): void {
     const { head, width, basis, mean } = this.coding;
     // A residual that was rounded to float32 may be longer than it was.
     const one = mean === null ? 1 : 1 + 2e-7;

@@ -100,7 +100,7 @@ function reflectRows(q: Float64Array, n: number, v: Float64Array, beta: number, 
 /** Diagonalises the tridiagonal matrix, rotating the rows of q along. */
 function* implicitQl(d: Float64Array, e: Float64Array, q: Float64Array, n: number): Sliced<void> {
   e[n - 1] = 0;
-  // What is this small beside the whole is 0: noise of many dims without any variance need not settle.
+  // An element this small beside the whole counts as 0: the noise of dims without variance need not converge.
   let norm = 0;
   for (let i = 0; i < n; i++) norm = Math.max(norm, Math.abs(d[i]!) + Math.abs(e[i]!));
   for (let l = 0; l < n; l++) {

@@ -1,11 +1,11 @@
 /** Lloyd's k-means, and the nearest centroid of a row, sought among those of the nearest groups of centroids. */
 import type { CodeKernels } from '../../kernels/codes.js';
 import { atOnce, type Sliced } from '../payload/slices.js';
-import type { Lists } from './partition.js';
+import type { ListCentroids } from './partition.js';
 
 const ROUNDS = 4;
 
-/** So few lists are compared one by one. */
+/** Fewer lists than this are compared one by one. */
 const GROUPED_FROM = 256;
 const LISTS_PER_GROUP = 64;
 /** Groups that a row looks into: of 2,000 lists over the dims of a head, 97 of 100 rows then find their nearest. */
@@ -17,14 +17,14 @@ const STRETCH = 120;
 
 const EVERY = Uint32Array.from({ length: BLOCK }, (_, i) => i);
 
-interface Group extends Pick<Lists, 'centroids' | 'halfSquares'> {
+interface Group extends Pick<ListCentroids, 'centroids' | 'halfSquares'> {
   /** Which they are. */
   lists: Uint32Array;
 }
 
 /** Lists, put together by the leader that they are nearest to. */
 export interface Grouping {
-  leaders: Lists;
+  leaders: ListCentroids;
   groups: Group[];
 }
 
@@ -32,12 +32,17 @@ export interface Grouping {
  * @param heads sample rows, `count × dims`
  * @returns `dims × lists` centroids, dim-major, and |c|² / 2
  */
-export function kMeans(kernels: CodeKernels, heads: Float32Array, dims: number, lists: number): Lists {
+export function kMeans(kernels: CodeKernels, heads: Float32Array, dims: number, lists: number): ListCentroids {
   return atOnce(findLists(kernels, heads, dims, lists));
 }
 
 /** The same in slices. */
-export function* findLists(kernels: CodeKernels, heads: Float32Array, dims: number, lists: number): Sliced<Lists> {
+export function* findLists(
+  kernels: CodeKernels,
+  heads: Float32Array,
+  dims: number,
+  lists: number,
+): Sliced<ListCentroids> {
   const count = heads.length / dims;
   const centroids = new Float32Array(dims * lists);
   const halfSquares = new Float64Array(lists);
@@ -87,18 +92,18 @@ export function* findLists(kernels: CodeKernels, heads: Float32Array, dims: numb
 
 export class ListFinder {
   readonly #groups: Group[];
-  /** Of the groups, where there are several. */
-  readonly #leaders: Lists | null;
+  /** The leaders of the groups, where there are several groups. */
+  readonly #leaders: ListCentroids | null;
   readonly #affinities: Float64Array;
   readonly #best = new Float64Array(BLOCK);
-  /** By group: how many of the rows, and which. */
+  /** For each group, how many rows joined it, and which. */
   readonly #joined: Uint32Array;
   readonly #members: Uint32Array[];
 
   /** @param grouping what groupingOf(kernels, lists) answers */
   constructor(
     readonly kernels: CodeKernels,
-    readonly lists: Lists,
+    readonly lists: ListCentroids,
     grouping: Grouping | null = groupingOf(kernels, lists),
   ) {
     const { centroids, halfSquares } = lists;
@@ -141,7 +146,7 @@ export class ListFinder {
   }
 
   /** Each row becomes a member of the groups nearest to it. */
-  #join(rows: Float32Array, count: number, { dims, centroids, halfSquares }: Lists): void {
+  #join(rows: Float32Array, count: number, { dims, centroids, halfSquares }: ListCentroids): void {
     const affinities = this.#affinities;
     const joined = this.#joined.fill(0);
     const width = halfSquares.length;
@@ -160,12 +165,12 @@ export class ListFinder {
 }
 
 /** Null for so few lists that each is compared. Leaders of none are left out. */
-export function groupingOf(kernels: CodeKernels, lists: Lists): Grouping | null {
+export function groupingOf(kernels: CodeKernels, lists: ListCentroids): Grouping | null {
   return atOnce(findGroups(kernels, lists));
 }
 
 /** The same in slices. */
-export function* findGroups(kernels: CodeKernels, lists: Lists): Sliced<Grouping | null> {
+export function* findGroups(kernels: CodeKernels, lists: ListCentroids): Sliced<Grouping | null> {
   const { dims, centroids, halfSquares } = lists;
   const n = halfSquares.length;
   if (n < GROUPED_FROM) return null;
@@ -190,7 +195,7 @@ export function* findGroups(kernels: CodeKernels, lists: Lists): Sliced<Grouping
 }
 
 /** The columns of listed centroids. */
-function some({ dims, centroids, halfSquares }: Lists, columns: Uint32Array): Lists {
+function some({ dims, centroids, halfSquares }: ListCentroids, columns: Uint32Array): ListCentroids {
   const n = halfSquares.length;
   const part = new Float32Array(dims * columns.length);
   for (let i = 0; i < dims; i++) {

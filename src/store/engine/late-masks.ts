@@ -1,13 +1,13 @@
 /** A filter's masks over partitioned segments, whose rows are out of order: made for the lists that a search visits, once. */
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Scratch } from './memory.js';
-import type { Only } from './search.js';
+import type { RowMasks } from './search.js';
 import type { Segment } from './segment.js';
 
 export interface LateMasks {
   /** The filter's rows: bit o & 15 of number o >> 4 for ordinal o. */
   bits: Uint16Array;
-  /** By segment, and by list in it: 1 when the list's blocks are in the mask. None: the segment's mask is whole. */
+  /** For each segment, 1 for each list whose blocks are in the mask; undefined where the segment's mask is whole. */
   made: readonly (Uint8Array | undefined)[];
 }
 
@@ -18,7 +18,7 @@ export interface LateMasks {
 export function makeLists(
   codes: CodeKernels,
   scratch: Scratch,
-  { masks, late }: Only,
+  { masks, late }: RowMasks,
   s: number,
   segment: Segment,
   lists: Iterable<number>,
@@ -45,7 +45,7 @@ export function makeLists(
   for (const list of fresh) Atomics.store(made, list, 1);
 }
 
-export function makeAll(codes: CodeKernels, scratch: Scratch, only: Only, s: number, segment: Segment): void {
+export function makeAll(codes: CodeKernels, scratch: Scratch, only: RowMasks, s: number, segment: Segment): void {
   const made = only.late?.made[s];
   if (made !== undefined) makeLists(codes, scratch, only, s, segment, made.keys());
 }
@@ -54,7 +54,7 @@ function firstBlock(offsets: Uint32Array, list: number): number {
   return Math.floor(offsets[list]! / BLOCK_ROWS);
 }
 
-/** Behind the last; that of an empty list is its first. */
+/** The block behind a list's last one; an empty list ends where it begins. */
 function endBlock(offsets: Uint32Array, list: number): number {
   const [from, to] = [offsets[list]!, offsets[list + 1]!];
   return from < to ? Math.ceil(to / BLOCK_ROWS) : firstBlock(offsets, list);

@@ -1,10 +1,10 @@
 /** Which lists of a partition mode 'funnel' visits: as many as find the nearest, and as hold the rows that were asked for. */
 import { BLOCK_ROWS } from '../../kernels/codes.js';
-import type { Only } from './search.js';
+import type { RowMasks } from './search.js';
 import type { Partition } from './segment.js';
 
 /** How many lists a search visits at least, and when it has enough. */
-export interface Reach {
+export interface VisitGoal {
   /** Under a filter, as many blocks with rows of it as these lists have in all; 0: no filter. */
   readonly room: number;
   /** Lists. */
@@ -22,7 +22,7 @@ const NEAREST = 10;
  * 1, .995 at 1.5; with a tenth .976 at 1, .990 at 2.7. And to 250,000: .979 of ten were found at 1, of 100 .932 at 1 and .990
  * at 2.7, of 1,000 .818 and .986 at 4.3, of 10,000 .587 and .988 at 6.
  */
-export function probesFor(lists: number, k: number, only?: Only): number {
+export function probesFor(lists: number, k: number, only?: RowMasks): number {
   const share = only === undefined ? 1 : Math.max(1, only.of / Math.max(1, only.rows));
   const spread = 1 + Math.log2(Math.max(1, k / NEAREST) * share) / 2;
   return Math.min(lists, Math.round(Math.max(8, Math.ceil(lists / 8)) * spread));
@@ -42,7 +42,7 @@ export function listsWithin(
   { offsets }: Partition,
   mask: Uint16Array,
   order: Uint32Array,
-  { room, least, rows }: Reach,
+  { room, least, rows }: VisitGoal,
   make?: (lists: Uint32Array) => void,
 ): number | undefined {
   let blocks = 0;
@@ -84,6 +84,6 @@ export function rowsBetween(mask: Uint16Array, from: number, to: number): number
   return rows;
 }
 
-/** By 16 bits, how many are set. */
+/** For every 16-bit number, how many of its bits are set. */
 const ONES = new Uint8Array(65_536);
 for (let bits = 1; bits < ONES.length; bits++) ONES[bits] = ONES[bits >> 1]! + (bits & 1);

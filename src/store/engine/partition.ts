@@ -1,6 +1,6 @@
 /** The coarse partition (IVF) of a segment: how many lists, and what a query is compared with. */
+import { toHalf } from '../../half.js';
 import type { CodeKernels } from '../../kernels/codes.js';
-import { toHalf } from './half.js';
 import { arrayIn } from './memory.js';
 import type { Partition } from './segment.js';
 
@@ -9,8 +9,8 @@ export function listsFor(n: number): number {
   return n < 200_000 ? 0 : Math.min(4096, 16 * Math.round((2 * Math.sqrt(n)) / 16));
 }
 
-/** What a build needs of a partition. */
-export type Lists = Pick<Partition, 'dims' | 'centroids' | 'halfSquares'>;
+/** The centroids alone, all that a build needs of a partition. */
+export type ListCentroids = Pick<Partition, 'dims' | 'centroids' | 'halfSquares'>;
 
 /** Sample rows that k-means wants for so many lists. */
 export function sampleFor(lists: number): number {

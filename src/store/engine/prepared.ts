@@ -8,14 +8,14 @@ import type { Coding, Segment } from './segment.js';
 
 const INT8_QUERY_MAX = 127;
 
-/** What float64 rounding may add up to, with room. */
+/** An upper bound of what float64 rounding adds up to. */
 const SLACK = 1e-9;
 
 /** How far residuals are from the float32 values that were rotated. */
 const RESIDUAL_ROUNDING = 1e-7;
 
 /** One plane's part of a bound: |⟨u, y⟩ − (dot · scale + constant)| ≤ error · errorScale + tail · tailScale + slack. */
-export interface Part {
+export interface QuerySide {
   readonly query: Int16Array;
   readonly scale: number;
   readonly constant: number;
@@ -97,16 +97,21 @@ export function identity(scratch: Scratch, n: number): Uint32Array {
   return rows;
 }
 
-/** Length of dims [0, m), and an upper bound of the query's length beyond them. */
-export function split(coding: Coding, { u, length }: Rotated, m: number): { within: number; beyond: number } {
+/** The query's length in dims [0, m), and an upper bound of its length beyond them. */
+export interface Split {
+  readonly within: number;
+  readonly beyond: number;
+}
+
+export function splitLengths(coding: Coding, { u, length }: Rotated, m: number): Split {
   let squares = 0;
   for (let i = 0; i < m; i++) squares += u[i]! * u[i]!;
   const skew = coding.basis?.skew ?? 0;
   return { within: Math.sqrt(squares), beyond: Math.sqrt(Math.max(0, length * length - squares / (1 + skew)) + SLACK) };
 }
 
-export interface HeadPart extends Part {
-  /** Of the fine plane: its dots count a 16th. */
+export interface HeadQuerySide extends QuerySide {
+  /** The constant and the slack with the fine plane, whose dots count a 16th. */
   readonly fineConstant: number;
   readonly fineSlack: number;
 }
@@ -115,7 +120,7 @@ export interface HeadPart extends Part {
  * @param narrow query codes of one byte: half the work of a scan, for orders; bounds want the whole
  * @param query where the codes go: `coding.head` of them
  */
-export function headPart(coding: Coding, { u, off }: Rotated, narrow: boolean, query: Int16Array): HeadPart {
+export function headQuerySide(coding: Coding, { u, off }: Rotated, narrow: boolean, query: Int16Array): HeadQuerySide {
   const { base, step } = coding.headQuantiser;
   const n = coding.head;
   let largest = 0;
@@ -154,14 +159,14 @@ export function headPart(coding: Coding, { u, off }: Rotated, narrow: boolean, q
  *
  * @param values those of the query, from `offset` on, each times `unit`; dims beyond them are 0
  */
-export function rowPart(
+export function rowQuerySide(
   quantiser: Quantiser,
   values: Float64Array | Float32Array,
   offset: number,
   unit: number,
   dims: number,
   query: Int16Array,
-): Part {
+): QuerySide {
   const { base, step } = quantiser;
   const most = Math.min(HEAD_QUERY_MAX, Math.floor((2 ** 31 - 1) / (127 * Math.max(1, dims))));
   const n = Math.min(dims, values.length - offset);
@@ -188,11 +193,11 @@ export function skewSlack(coding: Coding, length: number): number {
   return ((skew * (1 + skew)) / (1 - skew)) * length;
 }
 
-/** What a row's bound must reach, in the units of kernels/codes.ts, so that its key can reach a given one. */
-export interface Reach {
+/** The threshold that a bound must reach, in the units of kernels/codes.ts, so that the row's key can reach a given one. */
+export interface Threshold {
   readonly threshold: number;
   readonly twoQuery: number;
-  /** Belongs to the constant of every bound. */
+  /** Is added to the constant of every bound. */
   readonly constant: number;
 }
 
@@ -201,7 +206,7 @@ export interface Reach {
  * share of n: of n · v the constant pays for it, since a true v is in −1..1, and of n² the factor on all the rest, so that
  * one long row takes nothing from the bounds of short ones.
  */
-export function thresholdOf({ coding, largestNorm }: Segment, { norm, offset }: SeenQuery, key: number): Reach {
+export function thresholdOf({ coding, largestNorm }: Segment, { norm, offset }: SeenQuery, key: number): Threshold {
   const { metric, mean, dim } = coding;
   const unit = largestNorm > 0 ? largestNorm : 1;
   const rounding = (dim + 64) * 2 ** -52;
@@ -224,5 +229,5 @@ export function thresholdOf({ coding, largestNorm }: Segment, { norm, offset }: 
   };
 }
 
-/** Of a norm, to float32, with room. */
+/** An upper bound of the share of a norm that rounding to float32 changes. */
 const NORM_ROUNDING = 1e-7;

@@ -4,21 +4,30 @@ import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { Best } from './best.js';
 import { codedMetric, type SeenQuery, seenQuery } from './centre.js';
 import { type LateMasks, makeAll, makeLists } from './late-masks.js';
-import { listsWithin, probesFor, type Reach, rowsBetween } from './lists.js';
+import { listsWithin, probesFor, rowsBetween, type VisitGoal } from './lists.js';
 import { Scratch } from './memory.js';
-import { fullEstimates, keyOf, orderRows, topByKey, twiceIn, type Visit } from './ordered.js';
 import {
-  type HeadPart,
-  headPart,
+  type HeadQuerySide,
+  headQuerySide,
   identity,
   type Rotated,
   rotateQuery,
-  rowPart,
-  skewSlack,
-  split,
+  splitLengths,
   thresholdOf,
 } from './prepared.js';
-import { isBlunt, type Lengths, type Partition, type Segment } from './segment.js';
+import { isBlunt, type Partition, type Segment } from './segment.js';
+import { fullEstimates, keyOf, shortlistRows, topByKey, twiceIn, type Visit } from './shortlist.js';
+import {
+  type BoundTerms,
+  type CodedQuery,
+  FINE,
+  LEVEL,
+  REFINEMENT,
+  type RefineStage,
+  SCAN,
+  type StageName,
+  stageDots,
+} from './stages.js';
 
 /** The rows themselves. */
 export interface RowTier {
@@ -34,8 +43,8 @@ export interface SearchState {
   readonly metric: Metric;
   readonly dim: number;
   readonly segments: readonly Segment[];
-  /** Ordinals of live rows that no segment holds, ascending. */
-  readonly tail: Uint32Array;
+  /** Ordinals of the live rows without codes, which no segment holds; ascending. */
+  readonly unindexed: Uint32Array;
   readonly rows: RowTier;
 }
 
@@ -47,20 +56,22 @@ export interface SearchRequest {
   readonly mode: 'exact' | 'funnel';
   /** Only keys above this one, strictly. */
   readonly above?: number | undefined;
-  /** Of funnel mode: bounds shrunk to this share (1: certified) decide, instead of a number of candidates. */
+  /** Mode 'funnel': bounds decide, shrunk to this share (1: certified), instead of a number of candidates. */
   readonly eps?: number | undefined;
-  /** Of funnel mode: rows that are scored in full. */
+  /** Mode 'funnel': how many rows are scored in full. */
   readonly candidates?: number | undefined;
-  /** Of funnel mode: lists that are visited. */
+  /** Mode 'funnel': how many lists are visited. */
   readonly probes?: number | undefined;
-  /** By segment: which rows take part, masks that are `late` only of lists that were made; and the tail's, likewise. */
-  readonly only?: Only | undefined;
+  /** The rows that take part, where a filter leaves some out. */
+  readonly only?: RowMasks | undefined;
 }
 
-export interface Only {
+export interface RowMasks {
+  /** For each segment, the mask of the rows that take part. A late one is filled for the lists in `late.made` only. */
   masks: readonly Uint16Array[];
-  tail: Uint32Array;
-  /** Of segments; never fewer than there are. */
+  /** The unindexed rows that take part. */
+  unindexed: Uint32Array;
+  /** An upper bound of how many rows of segments take part. */
   rows: number;
   /** Live rows of segments, of which these are some. */
   of: number;
@@ -69,7 +80,7 @@ export interface Only {
 
 /** A step of a search: how many rows went in, how many came out. */
 export interface StageCount {
-  name: 'lists' | 'head' | 'fine' | 'level' | 'full' | 'rows';
+  name: 'lists' | StageName | 'rows';
   in: number;
   out: number;
 }
@@ -85,8 +96,6 @@ export interface SearchResult {
   missing: number;
 }
 
-/** More survivors than this go through the full plane first: it reads a quarter of a row's bytes. */
-const FULL_FROM = 128;
 /** Queries that share a pass over the head plane. */
 export const TILE = 8;
 
@@ -96,12 +105,13 @@ export class Searcher {
   constructor(
     readonly kernels: Kernels,
     readonly codes: CodeKernels,
+    readonly refinement: readonly RefineStage[] = REFINEMENT,
   ) {
     this.#scratch = new Scratch(codes);
   }
 
   search(state: SearchState, request: SearchRequest): SearchResult {
-    if (isOfTail(request)) return this.#ofTail(state, request);
+    if (isUnindexed(request)) return this.#onlyUnindexed(state, request);
     return isBounded(state, request) ? this.#bounded(state, [request])[0]! : this.#funnel(state, request);
   }
 
@@ -109,7 +119,7 @@ export class Searcher {
     const results: SearchResult[] = new Array(requests.length);
     const bounded: number[] = [];
     requests.forEach((request, i) => {
-      if (isOfTail(request)) results[i] = this.#ofTail(state, request);
+      if (isUnindexed(request)) results[i] = this.#onlyUnindexed(state, request);
       else if (isBounded(state, request)) bounded.push(i);
       else results[i] = this.#funnel(state, request);
     });
@@ -133,57 +143,58 @@ export class Searcher {
   #bounded(state: SearchState, requests: readonly SearchRequest[]): SearchResult[] {
     const { segments } = state;
     const runs = requests.map((request) => new Run(state, request));
-    for (const run of runs) this.#tail(state, run);
-    const parts: HeadPart[][] = [];
+    for (const run of runs) this.#scoreUnindexed(state, run);
+    const parts: HeadQuerySide[][] = [];
     // Pass 1: every dot product of the heads, and what looks best.
     const dotsOf: Int32Array[] = [];
     const visits: Visit[] = [];
-    // What one query and one segment have in scratch memory stays as it is.
+    // With one query and one segment nothing overwrites the scratch memory, so no copy is needed.
     const alone = segments.length === 1 && requests.length === 1;
     for (const [s, segment] of segments.entries()) {
       const { coding } = segment;
       const visit = this.#blocksOf(segment, s, requests);
       visits.push(visit);
       const { count } = visit;
-      const query = this.#scratch.take(`head query ${s}`, Int16Array, coding.head * requests.length);
+      const dims = SCAN.dims(coding);
+      const query = this.#scratch.take(`head query ${s}`, Int16Array, dims * requests.length);
       const dots = this.#scratch.take(`dots ${s}`, Int32Array, count * BLOCK_ROWS * requests.length);
       dotsOf.push(dots);
       parts.push(
         runs.map((run, t) => {
           const rotated = rotateQuery(this.#scratch, coding, run.seenBy(s), coding.width);
           run.rotated[s] = alone ? rotated : { ...rotated, u: rotated.u.slice(0, coding.width) };
-          return headPart(coding, rotated, false, query.subarray(t * coding.head, (t + 1) * coding.head));
+          return SCAN.querySide(coding, rotated, query.subarray(t * dims, (t + 1) * dims));
         }),
       );
       const queries = requests.length;
-      this.codes.headDots({ plane: segment.headPlane, dims: coding.head, ...visit, query, queries, dots });
+      this.codes.headDots({ plane: SCAN.plane(segment), dims, ...visit, query, queries, dots });
     }
     return runs.map((run, t) => {
       const dots = (s: number) => {
         const n = visits[s]!.count * BLOCK_ROWS;
         return dotsOf[s]!.subarray(t * n, (t + 1) * n);
       };
-      for (const s of segments.keys()) this.#seed(run, s, visits[s]!, dots(s));
-      for (const s of segments.keys()) this.#sift(run, s, visits[s]!, dots(s), parts[s]![t]!);
+      for (const s of segments.keys()) this.#scoreFirst(run, s, visits[s]!, dots(s));
+      for (const s of segments.keys()) this.#refine(run, s, visits[s]!, dots(s), parts[s]![t]!);
       return run.result(true);
     });
   }
 
-  /** Of rows that are scored one by one, codes have nothing to say. */
-  #ofTail(state: SearchState, request: SearchRequest): SearchResult {
+  /** Answers a request that no row of a segment passes, without a look at codes. */
+  #onlyUnindexed(state: SearchState, request: SearchRequest): SearchResult {
     const run = new Run(state, request);
-    this.#tail(state, run);
+    this.#scoreUnindexed(state, run);
     return run.result(isBounded(state, request));
   }
 
-  #tail(state: SearchState, run: Run): void {
-    const tail = run.request.only?.tail ?? state.tail;
-    if (tail.length === 0) return;
+  #scoreUnindexed(state: SearchState, run: Run): void {
+    const unindexed = run.request.only?.unindexed ?? state.unindexed;
+    if (unindexed.length === 0) return;
     const step = 4096;
-    for (let first = 0; first < tail.length; first += step) {
-      this.#score(run, tail.subarray(first, first + step), Math.min(step, tail.length - first));
+    for (let first = 0; first < unindexed.length; first += step) {
+      this.#score(run, unindexed.subarray(first, first + step), Math.min(step, unindexed.length - first));
     }
-    run.stages.push({ name: 'rows', in: tail.length, out: tail.length });
+    run.stages.push({ name: 'rows', in: unindexed.length, out: unindexed.length });
   }
 
   #score(run: Run, ordinals: Uint32Array, count: number): void {
@@ -197,169 +208,110 @@ export class Searcher {
     }
   }
 
-  #seed(run: Run, s: number, visit: Visit, dots: Int32Array): void {
+  /**
+   * Scores the rows whose head dots are largest, so that there is a threshold before the refinement: the k-th best key of these,
+   * and of the unindexed rows.
+   */
+  #scoreFirst(run: Run, s: number, visit: Visit, dots: Int32Array): void {
     const segment = run.state.segments[s]!;
     const k = Math.min(segment.count, Math.max(16, 2 * run.request.k));
-    const rows = this.#scratch.take('seeds', Uint32Array, k);
+    const rows = this.#scratch.take('first rows', Uint32Array, k);
     const found = this.codes.topDots({
       dots,
       ...visit,
       mask: run.request.only?.masks[s] ?? segment.mask,
       k,
       rows,
-      best: this.#scratch.take('seed dots', Int32Array, k),
+      best: this.#scratch.take('best dots', Int32Array, k),
     });
-    const ordinals = this.#scratch.take('seed ordinals', Uint32Array, k);
+    const ordinals = this.#scratch.take('first ordinals', Uint32Array, k);
     for (let i = 0; i < found; i++) ordinals[i] = segment.ordinals[rows[i]!]!;
     this.#score(run, ordinals, found);
-    run.seeds[s] = rows.slice(0, found);
+    run.first[s] = rows.slice(0, found);
   }
 
-  #sift(run: Run, s: number, visit: Visit, dots: Int32Array, part: HeadPart): void {
+  /**
+   * Prunes a segment's rows stage by stage, and scores the candidates that are left. A row goes on while its bound reaches the
+   * threshold, equality included, so no stage can lose a row of the answer.
+   */
+  #refine(run: Run, s: number, visit: Visit, dots: Int32Array, head: HeadQuerySide): void {
     const { request } = run;
     const segment = run.state.segments[s]!;
     const { coding } = segment;
-    const seen = run.seenBy(s);
-    const rotated = run.rotated[s]!;
     const { codes } = this;
     const scratch = this.#scratch;
-    const eps = request.eps ?? 1;
-    const reach = thresholdOf(segment, seen, Math.max(run.best.threshold, request.above ?? -Infinity));
-    const metric = codedMetric(coding.metric, coding.mean);
-    const bound = (error: Lengths, errorScale: number, tail: Lengths, tailScale: number, constant: number): Bound => ({
-      metric,
-      error: error.bytes,
-      errorScale: error.scale * errorScale * eps,
-      tail: tail.bytes,
-      tailScale: tail.scale * tailScale * eps,
-      constant: constant + reach.constant,
-      norms: segment.norms,
-      twoQuery: reach.twoQuery,
-      threshold: reach.threshold,
-    });
-    const head = split(coding, rotated, coding.head);
+    const rotated = run.rotated[s]!;
+    const query: CodedQuery = {
+      seen: run.seenBy(s),
+      rotated,
+      head,
+      lengths: splitLengths(coding, rotated, coding.head),
+    };
+    const bound = boundsFor(segment, query.seen, Math.max(run.best.threshold, request.above ?? -Infinity), request.eps);
 
-    // The head's own bound, of every row.
     const visited = visit.count * BLOCK_ROWS;
     const rows = scratch.take('rows', Uint32Array, visited);
-    const kept = scratch.take('kept', Int32Array, visited);
     const estimates = scratch.take('estimates', Float64Array, visited);
-    const mask = request.only?.masks[s] ?? segment.mask;
+    let terms = SCAN.bound(segment, query);
     let n = codes.survivors({
       dots,
-      scale: part.scale,
+      scale: head.scale,
       ...visit,
-      mask,
-      bound: bound(segment.coarseError, head.within, segment.headTail, head.beyond, part.constant + part.slack),
+      mask: request.only?.masks[s] ?? segment.mask,
+      bound: bound(terms),
       rows,
-      kept,
+      kept: scratch.take('kept', Int32Array, visited),
       estimates,
     });
-    run.stages.push({ name: 'head', in: request.only?.rows ?? segment.count, out: n });
+    run.stages.push({ name: SCAN.name, in: request.only?.rows ?? segment.count, out: n });
     if (n === 0) return;
 
-    // The head's other half.
     const more = scratch.take('more dots', Int32Array, n);
-    const before = n;
-    codes.rowDots({
-      plane: segment.finePlane,
-      bits: 4,
-      stride: coding.head / 2,
-      dims: coding.head,
-      rows,
-      count: n,
-      query: part.query,
-      dots: more,
-    });
-    const fineConstant = part.fineConstant + part.fineSlack;
-    n = codes.sift({
-      rows,
-      count: n,
-      estimates,
-      dots: more,
-      scale: part.scale / 16,
-      bound: bound(segment.fineError, head.within, segment.headTail, head.beyond, fineConstant),
-    });
-    run.stages.push({ name: 'fine', in: before, out: n });
-
-    // More dims.
-    const levels = coding.width - coding.head;
-    if (levels > 0 && n > 0) {
-      const within = n;
-      const query = scratch.take('level query', Int16Array, levels);
-      const level = rowPart(coding.levelQuantiser, rotated.u, coding.head, 1, levels, query);
-      codes.rowDots({
-        plane: segment.levelPlane,
-        bits: 8,
-        stride: levels,
-        dims: levels,
-        rows,
-        count: n,
-        query,
-        dots: more,
-      });
-      const all = split(coding, rotated, coding.width);
-      // The head's part has paid for the skew of its own dims.
-      const skew = skewSlack(coding, all.within) - skewSlack(coding, head.within);
-      const constant = fineConstant + level.constant + level.slack + skew;
-      n = codes.sift({
-        rows,
-        count: n,
-        estimates,
-        dots: more,
-        scale: level.scale,
-        bound: bound(segment.levelError, all.within, segment.levelTail, all.beyond, constant),
-      });
-      run.stages.push({ name: 'level', in: within, out: n });
+    for (const stage of this.refinement) {
+      if (stage.dims(coding) === 0 || n <= stage.above) continue;
+      const part = stage.querySide(scratch, coding, query);
+      stageDots(codes, stage, segment, part.query, rows, n, more);
+      if (stage.restarts) estimates.fill(0, 0, n);
+      terms = stage.bound(segment, query, part, terms.constant);
+      const { scale } = part;
+      const left = codes.sift({ rows, count: n, estimates, dots: more, scale, bound: bound(terms) });
+      run.stages.push({ name: stage.name, in: n, out: left });
+      n = left;
     }
-
-    // Every dim, unrotated: worth it only where many are left.
-    if (coding.full > 0 && n > FULL_FROM) {
-      const within = n;
-      const query = scratch.take('full query', Int16Array, coding.full);
-      const unit = seen.norm > 0 ? 1 / seen.norm : 0;
-      const full = rowPart(coding.fullQuantiser, seen.values, 0, unit, coding.full, query);
-      codes.rowDots({
-        plane: segment.fullPlane,
-        bits: 8,
-        stride: coding.full,
-        dims: coding.full,
-        rows,
-        count: n,
-        query,
-        dots: more,
-      });
-      estimates.fill(0, 0, n);
-      const b = bound(segment.fullError, 1, segment.headTail, 0, full.constant + full.slack);
-      n = codes.sift({ rows, count: n, estimates, dots: more, scale: full.scale, bound: b });
-      run.stages.push({ name: 'full', in: within, out: n });
-    }
-
-    // The rows themselves, but for those that were scored first.
-    const seeds = run.seeds[s]!;
-    const ordinals = scratch.take('ordinals', Uint32Array, n);
-    const seeded = scratch.take('seeded', Uint8Array, segment.count); // zeros between searches
-    for (let i = 0; i < seeds.length; i++) seeded[seeds[i]!] = 1;
-    let left = 0;
-    for (let i = 0; i < n; i++) {
-      if (seeded[rows[i]!] === 0) ordinals[left++] = segment.ordinals[rows[i]!]!;
-    }
-    for (let i = 0; i < seeds.length; i++) seeded[seeds[i]!] = 0;
-    this.#score(run, ordinals, left);
-    run.stages.push({ name: 'rows', in: n, out: Math.min(n, request.k) });
+    this.#rescore(run, s, rows, n);
   }
 
-  /** The best by head codes, or by those of another order plane, scored in full. */
+  /** Scores the candidates in full, but for those that were scored before the refinement. */
+  #rescore(run: Run, s: number, rows: Uint32Array, n: number): void {
+    const segment = run.state.segments[s]!;
+    const scratch = this.#scratch;
+    const first = run.first[s]!;
+    const ordinals = scratch.take('ordinals', Uint32Array, n);
+    const scored = scratch.take('scored', Uint8Array, segment.count); // zeros between searches
+    for (let i = 0; i < first.length; i++) scored[first[i]!] = 1;
+    let left = 0;
+    for (let i = 0; i < n; i++) {
+      if (scored[rows[i]!] === 0) ordinals[left++] = segment.ordinals[rows[i]!]!;
+    }
+    for (let i = 0; i < first.length; i++) scored[first[i]!] = 0;
+    this.#score(run, ordinals, left);
+    run.stages.push({ name: 'rows', in: n, out: Math.min(n, run.request.k) });
+  }
+
+  /** Scores the rows in full that head codes put first, or those of a shortlist plane. */
   #funnel(state: SearchState, request: SearchRequest): SearchResult {
     const run = new Run(state, request);
-    this.#tail(state, run);
+    this.#scoreUnindexed(state, run);
     const keep = Math.max(request.k, request.candidates ?? defaultCandidates(request.k, state.rows.resident));
     // More than that by the head alone; codes of more dims choose between them, which costs a twentieth of a row.
     const picked = keep + Math.max(64, keep);
     for (const [s, segment] of state.segments.entries()) {
       const k = Math.min(segment.count, picked);
-      const rows = this.#scratch.take('seeds', Uint32Array, k);
-      const found = segment.order === null ? this.#byHead(run, s, rows, k, keep) : this.#byOrder(run, s, rows, k, keep);
+      const rows = this.#scratch.take('candidates', Uint32Array, k);
+      const found =
+        segment.shortlist === null
+          ? this.#byHead(run, s, rows, k, keep)
+          : this.#byShortlistPlane(run, s, rows, k, keep);
       const ordinals = this.#scratch.take('ordinals', Uint32Array, found);
       for (let i = 0; i < found; i++) ordinals[i] = segment.ordinals[rows[i]!]!;
       this.#score(run, ordinals, found);
@@ -369,7 +321,7 @@ export class Searcher {
     return run.result(false);
   }
 
-  /** Of the k rows that the head plane puts first, the `keep` best by more codes. Returns how many. */
+  /** Takes the k rows that the head plane puts first, and keeps the `keep` best of them by more codes. Returns how many. */
   #byHead(run: Run, s: number, rows: Uint32Array, k: number, keep: number): number {
     const { state, request } = run;
     const segment = state.segments[s]!;
@@ -381,10 +333,10 @@ export class Searcher {
     const { u } = rotated;
     const visit = this.#visit(run, segment, s, u, keep);
     const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
-    const part = headPart(coding, rotated, true, query);
+    const part = headQuerySide(coding, rotated, true, query);
     const dots = scratch.take(`dots ${s}`, Int32Array, visit.count * BLOCK_ROWS);
     this.codes.headDots({ plane: segment.headPlane, dims: coding.head, ...visit, query, queries: 1, dots });
-    const best = scratch.take('seed dots', Int32Array, k);
+    const best = scratch.take('best dots', Int32Array, k);
     const mask = request.only?.masks[s] ?? segment.mask;
     const metric = codedMetric(coding.metric, coding.mean);
     const lengths = segment.norms;
@@ -397,7 +349,7 @@ export class Searcher {
         : topByKey(this.kernels, scratch, keys, visit, mask, dots, k, rows, best);
     run.stages.push({ name: 'head', in: rowsIn(run, segment, visit), out: found });
     if (found <= keep) return found;
-    const { estimates, constant: more } = this.#codeEstimates(segment, u, width, part, rows, best, found);
+    const { estimates, constant: more } = this.#codeEstimates(segment, rotated, width, part, rows, best, found);
     if (metric !== 'cosine') {
       for (let i = 0; i < found; i++) {
         estimates[i] = keyOf(metric, lengths[rows[i]!]!, twoQuery, estimates[i]! + more);
@@ -408,8 +360,8 @@ export class Searcher {
     return keep;
   }
 
-  /** The same by the segment's order plane. */
-  #byOrder(run: Run, s: number, rows: Uint32Array, k: number, keep: number): number {
+  /** The same by the segment's shortlist plane. */
+  #byShortlistPlane(run: Run, s: number, rows: Uint32Array, k: number, keep: number): number {
     const { state, request, norm } = run;
     const segment = state.segments[s]!;
     const { coding } = segment;
@@ -417,14 +369,14 @@ export class Searcher {
     const scratch = this.#scratch;
     const narrows = k > keep;
     const byCodes = narrows && coding.full === 0;
-    const rotates = byCodes || coding.order!.kind === 'int8' || segment.partition !== null;
+    const rotates = byCodes || coding.shortlist!.kind === 'int8' || segment.partition !== null;
     const width = byCodes ? coding.width : coding.head;
     const rotated = rotates ? rotateQuery(scratch, coding, seen, width) : NOT_ROTATED;
     const { u } = rotated;
     const visit = this.#visit(run, segment, s, u, keep);
     const query = { vector: request.vector, norm, seen, u };
     const mask = request.only?.masks[s] ?? segment.mask;
-    const found = orderRows(this.kernels, this.codes, scratch, segment, query, visit, mask, k, rows);
+    const found = shortlistRows(this.kernels, this.codes, scratch, segment, query, visit, mask, k, rows);
     run.stages.push({ name: 'head', in: rowsIn(run, segment, visit), out: found });
     if (!narrows || found <= keep) return found;
     const estimates = byCodes
@@ -447,65 +399,46 @@ export class Searcher {
     const { coding, headPlane: plane } = segment;
     const scratch = this.#scratch;
     const query = scratch.take('list query codes', Int16Array, coding.head);
-    const part = headPart(coding, rotated, true, query);
+    const part = headQuerySide(coding, rotated, true, query);
     const blocks = scratch.take('list blocks', Uint32Array, count);
     for (let i = 0; i < count; i++) blocks[i] = rows[i]! >> 4;
     const dots = scratch.take('list dots', Int32Array, count * BLOCK_ROWS);
     this.codes.headDots({ plane, dims: coding.head, blocks, count, query, queries: 1, dots });
-    const best = scratch.take('seed dots', Int32Array, count);
+    const best = scratch.take('best dots', Int32Array, count);
     for (let i = 0; i < count; i++) best[i] = dots[i * BLOCK_ROWS + (rows[i]! & 15)]!;
-    const { estimates, constant } = this.#codeEstimates(segment, rotated.u, width, part, rows, best, count);
+    const { estimates, constant } = this.#codeEstimates(segment, rotated, width, part, rows, best, count);
     for (let i = 0; i < count; i++) estimates[i]! += constant;
     return estimates;
   }
 
-  /** From the head plane's dot products of listed rows, and the codes that they have besides: cosines less `constant`. */
+  /** Estimates cosines, less `constant`, from the head plane's dot products of listed rows and their finer codes. */
   #codeEstimates(
     segment: Segment,
-    u: Float64Array,
+    rotated: Rotated,
     width: number,
-    part: HeadPart,
+    head: HeadQuerySide,
     rows: Uint32Array,
     best: Int32Array,
     count: number,
   ): { estimates: Float64Array; constant: number } {
     const { coding } = segment;
+    const { codes } = this;
     const scratch = this.#scratch;
     const estimates = scratch.take('estimates', Float64Array, count);
     const more = scratch.take('more dots', Int32Array, count);
-    this.codes.rowDots({
-      plane: segment.finePlane,
-      bits: 4,
-      stride: coding.head / 2,
-      dims: coding.head,
-      rows,
-      count,
-      query: part.query,
-      dots: more,
-    });
-    for (let i = 0; i < count; i++) estimates[i] = (16 * best[i]! + more[i]!) * (part.scale / 16);
-    let constant = part.fineConstant;
-    const levels = width - coding.head;
-    if (levels > 0) {
-      const query = scratch.take('level query', Int16Array, levels);
-      const level = rowPart(coding.levelQuantiser, u, coding.head, 1, levels, query);
-      this.codes.rowDots({
-        plane: segment.levelPlane,
-        bits: 8,
-        stride: levels,
-        dims: levels,
-        rows,
-        count,
-        query,
-        dots: more,
-      });
+    stageDots(codes, FINE, segment, head.query, rows, count, more);
+    for (let i = 0; i < count; i++) estimates[i] = (16 * best[i]! + more[i]!) * (head.scale / 16);
+    let constant = head.fineConstant;
+    if (width > coding.head) {
+      const level = LEVEL.querySide(scratch, coding, { rotated });
+      stageDots(codes, LEVEL, segment, level.query, rows, count, more);
       for (let i = 0; i < count; i++) estimates[i]! += more[i]! * level.scale;
       constant += level.constant;
     }
     return { estimates, constant };
   }
 
-  /** Of listed rows the `keep` best by estimates, best first, to the front. */
+  /** Moves the `keep` best of listed rows by estimates to the front, best first. */
   #keepBest(estimates: Float64Array, rows: Uint32Array, count: number, keep: number): void {
     const scratch = this.#scratch;
     const order = scratch.take('narrow order', Uint32Array, keep).subarray(0, keep);
@@ -556,7 +489,7 @@ export class Searcher {
     const mask = only?.masks[s] ?? segment.mask;
     const rows = probes === undefined ? keep : 0;
     const least = only === undefined ? room : (probes ?? probesFor(lists, k, only));
-    const reach: Reach = { room: only === undefined ? 0 : room, least, rows };
+    const reach: VisitGoal = { room: only === undefined ? 0 : room, least, rows };
     const make = only && ((some: Uint32Array) => makeLists(this.codes, scratch, only, s, segment, some));
     let order = ordered(only === undefined ? room : lists);
     let within = listsWithin(partition, mask, order, reach, make);
@@ -605,7 +538,7 @@ export class Searcher {
   #missing({ state, request, rowsRead }: Run): number {
     const { only, k } = request;
     if (rowsRead >= k) return 0;
-    let rows = (only?.tail ?? state.tail).length;
+    let rows = (only?.unindexed ?? state.unindexed).length;
     for (const [s, segment] of state.segments.entries()) {
       if (only !== undefined) makeAll(this.codes, this.#scratch, only, s, segment);
       rows += rowsBetween(only?.masks[s] ?? segment.mask, 0, segment.count);
@@ -614,13 +547,31 @@ export class Searcher {
   }
 }
 
+/** Makes the bounds of one query's stages over a segment, against one threshold. @param eps shrinks what codes leave open */
+function boundsFor(segment: Segment, seen: SeenQuery, key: number, eps = 1): (terms: BoundTerms) => Bound {
+  const { coding, norms } = segment;
+  const { threshold, twoQuery, constant } = thresholdOf(segment, seen, key);
+  const metric = codedMetric(coding.metric, coding.mean);
+  return ({ error, within, tail, beyond, constant: own }) => ({
+    metric,
+    error: error.bytes,
+    errorScale: error.scale * within * eps,
+    tail: tail.bytes,
+    tailScale: tail.scale * beyond * eps,
+    constant: own + constant,
+    norms,
+    twoQuery,
+    threshold,
+  });
+}
+
 const NOT_ROTATED: Rotated = { u: new Float64Array(0), length: 1, off: 0 };
 
 function rowsIn({ request: { only } }: Run, segment: Segment, visit: Visit): number {
   return Math.min(only?.rows ?? segment.count, visit.count * BLOCK_ROWS);
 }
 
-/** So many times fewer rows than there are leave most blocks without one. */
+/** Where a filter leaves so many times fewer rows than there are, most blocks have none. */
 const SPARSE = 16;
 
 /**
@@ -633,7 +584,7 @@ function isBounded({ segments }: SearchState, { mode, eps, candidates, probes }:
 }
 
 /** Does the filter leave no row of a segment? */
-function isOfTail({ only }: SearchRequest): boolean {
+function isUnindexed({ only }: SearchRequest): boolean {
   return only?.rows === 0;
 }
 
@@ -642,13 +593,14 @@ export function defaultCandidates(k: number, resident: boolean): number {
   return resident ? Math.max(32, 2 * k) : Math.max(16, k + (k >> 1));
 }
 
-/** What one request gathers. */
+/** The state of one request while it is searched. */
 class Run {
   readonly best: Best;
   readonly stages: StageCount[] = [];
   readonly #seen: SeenQuery[] = [];
   readonly rotated: Rotated[] = [];
-  readonly seeds: Uint32Array[] = [];
+  /** By segment: the rows that were scored before the refinement. */
+  readonly first: Uint32Array[] = [];
   rowsRead = 0;
   missing = 0;
   readonly norm: number;

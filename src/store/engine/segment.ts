@@ -3,14 +3,14 @@ import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import type { Basis } from './basis.js';
 import { arrayIn } from './memory.js';
-import type { Order, OrderCoding } from './order.js';
 import type { Quantiser } from './quantiser.js';
+import type { ShortlistCoding, ShortlistPlane } from './shortlist-plane.js';
 
 /** How rows are coded. x is the row less the mean, brought to length 1; y are its rotated dims. */
 export interface Coding {
   readonly dim: number;
   readonly metric: Metric;
-  /** What is taken away from rows, of cosine from rows brought to length 1; null: nothing (centre.ts). */
+  /** The mean that is taken away from rows (for cosine, from rows brought to length 1); null: none is (centre.ts). */
   readonly mean: Float64Array | null;
   /** Null: the rows' own dims, in their order. */
   readonly basis: Basis | null;
@@ -23,8 +23,8 @@ export interface Coding {
   readonly headQuantiser: Quantiser;
   readonly levelQuantiser: Quantiser;
   readonly fullQuantiser: Quantiser;
-  /** Null: mode 'funnel' orders by the head plane. */
-  readonly order: OrderCoding | null;
+  /** Null: the head plane chooses the shortlist of mode 'funnel'. */
+  readonly shortlist: ShortlistCoding | null;
 }
 
 /** Lengths of what codes leave out, one byte a row, rounded up: value ≤ scale · byte. */
@@ -34,11 +34,11 @@ export interface Lengths {
 }
 
 export interface Partition {
-  /** Those of the head. */
+  /** The head's dims. */
   readonly dims: number;
   /** `dims × lists` float32, dim-major. */
   readonly centroids: Float32Array;
-  /** The same, `lists × dims` float16 bits: what a query is compared with. */
+  /** The same, `lists × dims` float16 bits; a query is compared with these. */
   readonly rows: Uint16Array;
   /** |c|² / 2 of each list. */
   readonly halfSquares: Float64Array;
@@ -67,7 +67,7 @@ export interface Segment {
   /** By row: its ordinal. */
   readonly ordinals: Uint32Array;
   readonly partition: Partition | null;
-  readonly order: Order | null;
+  readonly shortlist: ShortlistPlane | null;
   /** How well the codes tell rows apart (agreement.ts); undefined: not measured. */
   readonly agreement?: number | undefined;
   /** 0, 1, 2, ...: every block. */
@@ -118,7 +118,7 @@ export function kernelArrays(s: Segment): ArrayBufferView[] {
     s.mask,
     ...(s.coding.basis === null ? [] : [s.coding.basis.plane]),
     ...(s.partition === null ? [] : [s.partition.rows]),
-    ...(s.order === null ? [] : [s.order.plane, s.order.norms, s.order.zeros]),
+    ...(s.shortlist === null ? [] : [s.shortlist.plane, s.shortlist.norms, s.shortlist.zeros]),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** Vectors in memory. */
 import { expected } from '../../errors.js';
+import { halfToFloat } from '../../half.js';
 import { allFinite } from '../../kernels/finite.js';
-import { halfToFloat } from '../../kernels/reference.js';
 import { checkAttached, fixedLength } from '../../validate.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import {

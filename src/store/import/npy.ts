@@ -1,8 +1,8 @@
 /** NumPy's files: one matrix, streamed. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { expected, FunnelError, type FunnelErrorCode } from '../../errors.js';
+import { halfToFloat } from '../../half.js';
 import { allFinite } from '../../kernels/finite.js';
-import { halfToFloat } from '../../kernels/reference.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import { convert } from '../input.js';
 import { partsOf } from '../parts.js';

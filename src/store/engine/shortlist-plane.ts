@@ -1,6 +1,6 @@
 /**
- * What mode 'funnel' orders rows by in place of the head plane, where that was asked for: a plane of its own, made here and
- * read by ordered.ts. No bound depends on it.
+ * The shortlist plane: it chooses the shortlist of mode 'funnel' in place of the head plane, where that was asked for. This file
+ * makes it, and shortlist.ts reads it. No bound depends on it.
  *
  *     int8, prefix   8 bits a dim, as a head plane of twice the dims: the high halves of all, then the low ones, so that
  *                    one pass of headDots with the query (16 q, q) gives Σ q · code
@@ -11,53 +11,53 @@ import type { Metric } from '../../kernels/kernels.js';
 import { codedMetric, commonMean, residual } from './centre.js';
 import { bitQuantiser, byteQuantiser, type Quantiser } from './quantiser.js';
 
-export type OrderKind = 'int8' | 'binary' | 'prefix';
+export type ShortlistKind = 'int8' | 'binary' | 'prefix';
 
-/** As options name them. */
-export type OrderChoice = 'int8' | 'binary' | { prefix: number };
+/** The kinds as options name them. */
+export type ShortlistChoice = 'int8' | 'binary' | { prefix: number };
 
 /** Sums over so many dims fit int32 in headDots, twice over. */
 export const MAX_PREFIX = 4096;
 
-export interface OrderCoding {
-  readonly kind: OrderKind;
+export interface ShortlistCoding {
+  readonly kind: ShortlistKind;
   /** Dims that are coded: int8: rotated ones; binary: all of a row; prefix: its first. */
   readonly length: number;
   /** Rounded up to a multiple of 8. */
   readonly dims: number;
-  /** Of prefix: what is taken away from prefixes, of cosine from those of length 1; null: nothing. */
+  /** Kind 'prefix': the mean that is taken away from prefixes (for cosine, of length 1); null: none is. */
   readonly mean: Float64Array | null;
   /** Value = base + step · code. */
   readonly quantiser: Quantiser;
 }
 
-export interface Order {
+export interface ShortlistPlane {
   readonly plane: Uint8Array;
-  /** Of prefix: lengths of the prefixes less their mean, in units of the largest; empty where cosines order them. */
+  /** Kind 'prefix': lengths of the prefixes less their mean, in units of the largest; empty where cosines order them. */
   readonly norms: Float32Array;
   readonly largestNorm: number;
-  /** Of prefix: rows whose prefix is zeros, ascending. Codes only come near a score of 0. */
+  /** Kind 'prefix': rows whose prefix is zeros, ascending. Their codes only come near a score of 0. */
   readonly zeros: Uint32Array;
 }
 
 /** Bytes of a block. */
-export function orderBlockBytes({ kind, dims }: OrderCoding): number {
+export function shortlistBlockBytes({ kind, dims }: ShortlistCoding): number {
   return kind === 'binary' ? 2 * dims : 16 * dims;
 }
 
-/** What of the rows' metric is compared: cosines of prefixes without their mean are distances. */
-export function orderMetric({ mean }: OrderCoding, metric: Metric): Metric {
+/** The metric of the plane's codes: cosines of prefixes without their mean are distances. */
+export function shortlistMetric({ mean }: ShortlistCoding, metric: Metric): Metric {
   return codedMetric(metric, mean);
 }
 
 /** @param units sample rows as they are coded, `count × dim` */
-export function planOrder(
+export function planShortlist(
   kind: 'int8' | 'binary',
   units: Float32Array,
   dim: number,
   head: number,
   headQuantiser: Quantiser,
-): OrderCoding {
+): ShortlistCoding {
   if (kind === 'int8') return { kind, length: head, dims: head, mean: null, quantiser: headQuantiser };
   const dims = Math.ceil(dim / 8) * 8;
   const sample = new Float64Array(units);
@@ -65,7 +65,7 @@ export function planOrder(
 }
 
 /** @param rows a sample, `count × dim` */
-export function planPrefix(rows: Float32Array, dim: number, length: number, metric: Metric): OrderCoding {
+export function planPrefix(rows: Float32Array, dim: number, length: number, metric: Metric): ShortlistCoding {
   const count = rows.length / dim;
   const prefixes = new Float32Array(count * length);
   let kept = 0;
@@ -105,9 +105,9 @@ function lengthOf(row: Float32Array): number {
   return Math.sqrt(squares);
 }
 
-export interface EncodedOrder {
+export interface EncodedShortlist {
   readonly plane: Uint8Array;
-  /** Of prefix: lengths of the prefixes less their mean; −1 of those that are zeros. */
+  /** Kind 'prefix': lengths of the prefixes less their mean; −1 for a prefix of zeros. */
   readonly norms: Float64Array;
 }
 
@@ -117,8 +117,8 @@ interface Residuals {
   readonly stride: number;
 }
 
-/** Encodes chunks of rows into an order plane. */
-export class OrderCoder {
+/** Encodes chunks of rows into a shortlist plane. */
+export class ShortlistCoder {
   readonly #values: Float64Array;
   readonly #head: Uint8Array;
   readonly #fine: Uint8Array;
@@ -126,7 +126,7 @@ export class OrderCoder {
 
   constructor(
     readonly kernels: CodeKernels,
-    readonly coding: OrderCoding,
+    readonly coding: ShortlistCoding,
     most: number,
   ) {
     const { kind, dims } = coding;
@@ -152,7 +152,7 @@ export class OrderCoder {
     norms: Float64Array,
     first: number,
     planes: { headPlane: Uint8Array; finePlane: Uint8Array },
-    out: EncodedOrder,
+    out: EncodedShortlist,
     metric: Metric,
     residuals: Residuals | null,
   ): void {
@@ -214,10 +214,10 @@ function roundUp(rows: number): number {
   return Math.ceil(rows / BLOCK_ROWS) * BLOCK_ROWS;
 }
 
-/** An order plane with its rows in another order. */
-export function movePlane(coding: OrderCoding, plane: Uint8Array, order: Uint32Array, to: Uint8Array): void {
-  const block = orderBlockBytes(coding);
-  // What a row has in a block: a word of every line of 16 words, or a byte of every 16 bytes.
+/** Writes a shortlist plane with its rows in another order. */
+export function movePlane(coding: ShortlistCoding, plane: Uint8Array, order: Uint32Array, to: Uint8Array): void {
+  const block = shortlistBlockBytes(coding);
+  // A row has a word in every line of 16 words of its block, or a byte in every 16 bytes.
   const [from, out] = coding.kind === 'binary' ? [plane, to] : [wordsOf(plane), wordsOf(to)];
   const elements = block / from.BYTES_PER_ELEMENT;
   for (let r = 0; r < order.length; r++) {

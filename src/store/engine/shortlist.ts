@@ -1,23 +1,23 @@
-/** The rows that an order plane (order.ts) puts first for a query. */
+/** The rows that a shortlist plane (shortlist-plane.ts) puts first for a query. */
 import { BIT_QUERY_MAX, BLOCK_ROWS, type CodeKernels, HEAD_QUERY_MAX } from '../../kernels/codes.js';
 import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { codedMetric, type SeenQuery, seenQuery, squareOf } from './centre.js';
 import type { Scratch } from './memory.js';
-import { type OrderCoding, orderMetric } from './order.js';
-import { rowPart } from './prepared.js';
 import type { Segment } from './segment.js';
+import { type ShortlistCoding, shortlistMetric } from './shortlist-plane.js';
+import { FULL, stageDots } from './stages.js';
 
 export interface Visit {
   blocks: Uint32Array;
   count: number;
 }
 
-export interface OrderQuery {
+export interface ShortlistQuery {
   readonly vector: Float32Array;
   readonly norm: number;
   /** The same as the codes see it. */
   readonly seen: SeenQuery;
-  /** Rotated dims of the unit query; of int8 alone they are read. */
+  /** Rotated dims of the unit query; only kind 'int8' reads them. */
   readonly u: Float64Array;
 }
 
@@ -27,52 +27,52 @@ interface Part {
   /** ⟨query, row⟩, both of length 1, is about dot · scale + constant. */
   readonly scale: number;
   readonly constant: number;
-  /** Length of what of the query is compared. */
+  /** Length of the part of the query that is compared with rows. */
   readonly norm: number;
-  /** Of prefix: what dot products have besides, and the square of the distance from the query to a prefix of zeros. */
+  /** Kind 'prefix': a constant that dot products have besides, and the squared distance of the query from a prefix of zeros. */
   readonly offset: number;
   readonly zeroSquare: number;
 }
 
 /** @param rows out: the best, at most k; returns how many */
-export function orderRows(
+export function shortlistRows(
   kernels: Kernels,
   codes: CodeKernels,
   scratch: Scratch,
   segment: Segment,
-  query: OrderQuery,
+  query: ShortlistQuery,
   visit: Visit,
   mask: Uint16Array,
   k: number,
   rows: Uint32Array,
 ): number {
-  const order = segment.coding.order!;
-  const { plane, norms, largestNorm, zeros } = segment.order!;
-  const { kind, dims } = order;
-  const coded = scratch.take('order query', Int16Array, 2 * dims);
+  const coding = segment.coding.shortlist!;
+  const { plane, norms, largestNorm, zeros } = segment.shortlist!;
+  const { kind, dims } = coding;
+  const coded = scratch.take('shortlist query', Int16Array, 2 * dims);
   const { metric } = segment.coding;
-  const part = prepare(order, metric, query, coded);
-  const dots = scratch.take('order dots', Int32Array, visit.count * BLOCK_ROWS);
+  const part = prepare(coding, metric, query, coded);
+  const dots = scratch.take('shortlist dots', Int32Array, visit.count * BLOCK_ROWS);
   if (kind === 'binary') codes.bitDots({ plane, dims, ...visit, query: coded, dots });
   else codes.headDots({ plane, dims: 2 * dims, ...visit, query: coded, queries: 1, dots });
 
   const own = kind === 'prefix';
-  const by = own ? orderMetric(order, metric) : codedMetric(metric, segment.coding.mean);
+  const by = own ? shortlistMetric(coding, metric) : codedMetric(metric, segment.coding.mean);
   if (by === 'cosine') {
     const zero = Math.min(MOST_DOT, Math.max(-MOST_DOT, Math.round(-part.constant / part.scale)));
     for (const row of zeros) {
       const at = placeOf(visit, row >> 4);
       if (at >= 0) dots[at * BLOCK_ROWS + (row & 15)] = zero;
     }
-    return codes.topDots({ dots, ...visit, mask, k, rows, best: scratch.take('seed dots', Int32Array, k) });
+    return codes.topDots({ dots, ...visit, mask, k, rows, best: scratch.take('best dots', Int32Array, k) });
   }
 
   const lengths = own ? norms : segment.norms;
   const unit = (own ? largestNorm : segment.largestNorm) || 1;
   const twoQuery = (2 * part.norm) / unit;
-  const best = scratch.take('seed dots', Int32Array, k);
+  const best = scratch.take('best dots', Int32Array, k);
   const keys = { metric: by, lengths, twoQuery, ...part };
-  if (!own || order.mean === null || zeros.length === 0) {
+  if (!own || coding.mean === null || zeros.length === 0) {
     return topByKey(kernels, scratch, keys, visit, mask, dots, k, rows, best);
   }
   const key = by === 'dot' ? -part.offset / (part.norm * unit || 1) : (part.norm ** 2 - part.zeroSquare) / unit ** 2;
@@ -107,7 +107,7 @@ export function topByKey(
   fixed?: { rows: Uint32Array; key: number },
 ): number {
   const n = visit.count * BLOCK_ROWS;
-  const keys = scratch.take('order keys', Float64Array, n).subarray(0, n);
+  const keys = scratch.take('shortlist keys', Float64Array, n).subarray(0, n);
   for (let b = 0, v = 0; b < visit.count; b++) {
     const block = visit.blocks[b]!;
     const open = mask[block]!;
@@ -120,8 +120,8 @@ export function topByKey(
     const at = placeOf(visit, row >> 4);
     if (at >= 0 && (mask[row >> 4]! >> (row & 15)) & 1) keys[at * BLOCK_ROWS + (row & 15)] = fixed!.key;
   }
-  const places = scratch.take('order places', Uint32Array, k).subarray(0, k);
-  const best = scratch.take('order best', Float64Array, k).subarray(0, k);
+  const places = scratch.take('shortlist places', Uint32Array, k).subarray(0, k);
+  const best = scratch.take('shortlist best', Float64Array, k).subarray(0, k);
   let found = kernels.topK(keys, places, best);
   while (found > 0 && best[found - 1] === -Infinity) found--;
   for (let i = 0; i < found; i++) {
@@ -131,7 +131,7 @@ export function topByKey(
   return found;
 }
 
-/** What orders rows: the cosine, or with lengths in one unit ∝ the dot product, or ∝ −distance² + |q|². */
+/** The key that orders rows: the cosine, or, with lengths in one unit, ∝ the dot product or ∝ |q|² − distance². */
 export function keyOf(metric: Metric, length: number, twoQuery: number, cosine: number): number {
   return metric === 'cosine' ? cosine : metric === 'dot' ? length * cosine : length * (twoQuery * cosine - length);
 }
@@ -141,8 +141,8 @@ export function twiceIn(segment: Segment, norm: number): number {
   return (2 * norm) / (segment.largestNorm || 1);
 }
 
-function prepare(order: OrderCoding, metric: Metric, query: OrderQuery, out: Int16Array): Part {
-  const { kind, length, dims, mean, quantiser } = order;
+function prepare(coding: ShortlistCoding, metric: Metric, query: ShortlistQuery, out: Int16Array): Part {
+  const { kind, length, dims, mean, quantiser } = coding;
   let { values, norm, offset }: SeenQuery = query.seen;
   let zeroSquare = 0;
   if (kind === 'int8') values = query.u;
@@ -178,7 +178,7 @@ function prepare(order: OrderCoding, metric: Metric, query: OrderQuery, out: Int
   return { scale, constant, norm, offset, zeroSquare };
 }
 
-/** Where a block is in an ascending visit; −1 where it is not. */
+/** The place of a block in an ascending visit; −1 where it is not in it. */
 function placeOf({ blocks, count }: Visit, block: number): number {
   let low = 0;
   let high = count - 1;
@@ -195,16 +195,14 @@ function placeOf({ blocks, count }: Visit, block: number): number {
 export function fullEstimates(
   codes: CodeKernels,
   scratch: Scratch,
-  { coding, fullPlane }: Segment,
-  { seen: { values, norm } }: OrderQuery,
+  segment: Segment,
+  query: Pick<ShortlistQuery, 'seen'>,
   rows: Uint32Array,
   count: number,
 ): Float64Array {
-  const dims = coding.full;
-  const query = scratch.take('full query', Int16Array, dims);
-  const part = rowPart(coding.fullQuantiser, values, 0, norm > 0 ? 1 / norm : 0, dims, query);
+  const part = FULL.querySide(scratch, segment.coding, query);
   const dots = scratch.take('more dots', Int32Array, count);
-  codes.rowDots({ plane: fullPlane, bits: 8, stride: dims, dims, rows, count, query, dots });
+  stageDots(codes, FULL, segment, part.query, rows, count, dots);
   const estimates = scratch.take('estimates', Float64Array, count);
   for (let i = 0; i < count; i++) estimates[i] = dots[i]! * part.scale + part.constant;
   return estimates;

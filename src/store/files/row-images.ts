@@ -1,16 +1,16 @@
-/** The rows themselves: images of the row files in memory, or records read from disk as they are needed. */
+/** The rows themselves, as a search and a build read them: images of the row files in memory, or records read from disk. */
 import { readSync } from 'node:fs';
 import type { CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
-import { crc32c, crc32cU32 } from '../files/crc32c.js';
-import { corrupt, diskError } from '../files/errors.js';
-import type { RowFile } from '../files/index-files.js';
-import { nativeFiles } from '../files/native.js';
-import { Scratch } from './memory.js';
-import { identity } from './prepared.js';
-import type { RowTier } from './search.js';
+import { Scratch } from '../engine/memory.js';
+import { identity } from '../engine/prepared.js';
+import type { RowTier } from '../engine/search.js';
+import { crc32c, crc32cU32 } from './crc32c.js';
+import { corrupt, diskError } from './errors.js';
+import type { RowFile } from './index-files.js';
+import { nativeFiles } from './native.js';
 
-/** What of a row file a search needs; plain data, for any thread. */
+/** The part of a row file that a search needs: plain data, for any thread. */
 export interface RowImage {
   readonly path: string;
   readonly fd: number;
@@ -20,7 +20,7 @@ export interface RowImage {
   readonly firstOrdinal: number;
   readonly lastOrdinal: number;
   readonly count: number;
-  /** Of each record, when they do not simply follow `firstOrdinal`. */
+  /** The ordinal of each record, where they do not simply follow `firstOrdinal`. */
   readonly ordinals: Uint32Array | undefined;
   /** The records, in shared memory, checked; undefined: read from `fd`. */
   readonly records: Uint8Array | undefined;
@@ -72,7 +72,7 @@ function checkRecord(file: Pick<RowFile, 'path' | 'firstOrdinal' | 'ordinals'>, 
 }
 
 /** Rows over images. One per thread. */
-export class Rows implements RowTier {
+export class RowImages implements RowTier {
   readonly resident: boolean;
   readonly #scratch: Scratch;
   /** By image: its records as values; undefined: on disk. */
@@ -83,7 +83,7 @@ export class Rows implements RowTier {
     readonly images: readonly RowImage[],
     readonly dim: number,
     readonly half: boolean,
-    /** Of this thread: kept over many versions of an index. */
+    /** This thread's memory, kept over many versions of an index. */
     scratch = new Scratch(codes),
   ) {
     this.#scratch = scratch;
@@ -233,7 +233,7 @@ function put(
   else for (let j = 0; j < values.length; j++) out[at + j] = toFloat(values[j]!);
 }
 
-/** Of rows from disk, held at once. */
+/** How many bytes of rows from disk are held at once. */
 const READ_BYTES = 16 << 20;
 
 function valuesOf(bytes: Uint8Array, half: boolean): Float32Array | Uint16Array {
@@ -273,7 +273,7 @@ export class OrdinalReader {
   #buffer = new Float32Array(0);
 
   constructor(
-    readonly rows: Rows,
+    readonly rows: RowImages,
     readonly ordinals: Uint32Array,
     readonly toFloat: (half: number) => number,
   ) {
