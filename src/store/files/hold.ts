@@ -2,12 +2,27 @@
 import { filesError } from './errors.js';
 import { identityOf, isLocal, type KernelLock, takeKernelLock } from './kernel-lock.js';
 import type { Kv } from './kv.js';
+import { type Step, type Steps, take } from './step.js';
 import { type Claim, Passing, takeOver } from './writer-record.js';
 import { addWriter, removeWriter, type Writer, writerOf } from './writers.js';
 
 /** How long a lock may outlive its writer: as long as a child process that it just forked has its descriptors. */
 const LINGERS_MS = 1000;
 const TURN_MS = 5;
+
+const PAUSE: Step<void> = {
+  now: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TURN_MS),
+  later: () => new Promise((resolve) => setTimeout(resolve, TURN_MS)),
+};
+
+/** Stands for an index that is being opened. */
+class Opening implements Writer {
+  readonly isOpening = true;
+
+  revoke(): boolean {
+    return false;
+  }
+}
 
 export class Hold {
   readonly #file: string;
@@ -26,6 +41,12 @@ export class Hold {
     this.#file = file;
     this.#key = `${device}:${inode}`;
     const before = writerOf(this.#key);
+    if (typeof before === 'object' && before.isOpening) {
+      throw filesError(
+        'INDEX_LOCKED',
+        'Expected no other writer of the index but this very process opens it: await that',
+      );
+    }
     if (breakLock && typeof before === 'object' && !before.revoke()) {
       const why = 'the index that is open in this thread has one under way: await it first';
       throw filesError('INDEX_LOCKED', `Expected no write for breakLock but ${why}`);
@@ -33,6 +54,7 @@ export class Hold {
     const inThread = typeof before === 'object' ? (breakLock ? 'gone' : 'live') : before;
     this.#claim = { lock: 'none', breakLock, inode, local: isLocal(file), inThread };
     this.#take();
+    if (inThread !== 'live') this.of(new Opening());
   }
 
   #take(): void {
@@ -42,7 +64,7 @@ export class Hold {
   }
 
   /** Puts our record in the place of that of the writer before. @throws FunnelError INDEX_LOCKED, DISK, NOT_WRITABLE */
-  claim(kv: Kv): void {
+  *claim(kv: Kv): Steps<void> {
     const until = performance.now() + LINGERS_MS;
     for (;;) {
       try {
@@ -50,7 +72,7 @@ export class Hold {
         return;
       } catch (error) {
         if (!(error instanceof Passing) || performance.now() > until) throw error;
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TURN_MS);
+        yield* take(PAUSE);
         this.#take();
       }
     }
@@ -58,6 +80,7 @@ export class Hold {
 
   /** The writer is there. It must not be kept alive by this. */
   of(writer: Writer): void {
+    if (this.#writer !== undefined) removeWriter(this.#key, this.#writer);
     this.#writer = writer;
     addWriter(this.#key, writer, this.#lock);
   }
