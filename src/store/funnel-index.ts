@@ -255,9 +255,10 @@ export class FunnelIndex<Payload = any> {
    * would survive a power loss: all or nothing of it does. Many rows are packed a part at a time, so what was passed must not
    * change until then.
    *
-   * @throws FunnelError BAD_ID, BAD_DIMS, NOT_FINITE, BAD_ARGUMENT before any work; DISK, NOT_WRITABLE
+   * @throws FunnelError BAD_ID, BAD_DIMS, NOT_FINITE, BAD_ARGUMENT before any work; DISK, NOT_WRITABLE, CLOSED
    */
   async upsert(points: readonly Point<Payload>[] | PointBatch<Payload>): Promise<{ count: number; replaced: number }> {
+    this.#checkOpen();
     const pack = () => packPoints(points, this.dim, this.#live.half);
     const { count, replaced } = await this.#files.appendPacked(pack);
     await this.#keepUp();
@@ -266,6 +267,7 @@ export class FunnelIndex<Payload = any> {
   }
 
   upsertSync(points: readonly Point<Payload>[] | PointBatch<Payload>): { count: number; replaced: number } {
+    this.#checkOpen();
     const { count, replaced } = this.#files.appendSync(atOnce(packPoints(points, this.dim, this.#live.half)));
     this.#optimizeIfWorth();
     return { count, replaced: replaced.length };
@@ -292,6 +294,7 @@ export class FunnelIndex<Payload = any> {
 
   /** What passes everything is more likely a mistake than a wish. */
   #filterToDelete(rows: unknown): OwnFilter | undefined {
+    this.#checkOpen();
     if (typeof rows !== 'object' || rows === null || Array.isArray(rows)) return undefined;
     checkKeys(rows, ['filter'], 'what delete() takes beside ids');
     this.#checkWritable();
@@ -893,7 +896,8 @@ export class FunnelIndex<Payload = any> {
   }
 
   /**
-   * Waits for writes, ends the threads, and stops being the writer. All calls resolve when that is done.
+   * Waits for writes that were asked for before, ends the threads, and stops being the writer. All calls resolve when that is
+   * done. What is asked for after the first call is refused (CLOSED).
    *
    * @throws FunnelError DISK; the index is closed all the same
    */

@@ -150,6 +150,38 @@ describe('an event loop beside one large call', () => {
   });
 });
 
+describe('a write behind a close() that nobody awaited', () => {
+  it('is refused at once, and those before it are kept', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'funnelvec-loop-'));
+    try {
+      const path = join(folder, 'index');
+      const index = await FunnelIndex.create(path, { dim: 2, durability: 'relaxed' });
+      const vector = [1, 2];
+      const before = index.upsert([{ id: 1, vector }]);
+      const closing = index.close();
+      const closed = { code: 'CLOSED' };
+      await Promise.all([
+        assert.rejects(index.upsert([{ id: 2, vector }]), closed),
+        assert.rejects(index.delete([1]), closed),
+        assert.rejects(index.delete({ filter: { ids: [1] } }), closed),
+        assert.rejects(index.syncFrom({} as never), { name: 'FunnelError' }),
+      ]);
+      assert.throws(() => index.upsertSync([{ id: 2, vector }]), closed);
+      assert.throws(() => index.deleteSync([1]), closed);
+      assert.deepEqual(await before, { count: 1, replaced: 0 });
+      await closing;
+      const again = await FunnelIndex.open(path);
+      assert.deepEqual(await again.get([1, 2], { withVector: false }), [
+        { id: 1, vector: new Float32Array(0) },
+        undefined,
+      ]);
+      await again.close();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
 describe('an event loop beside an index in memory', () => {
   it('turns in a loop of awaited writes, in which queries are answered and codes are made', async () => {
     const random = new Random(SEED);
