@@ -68,6 +68,8 @@ import { Upkeep, type Work } from './upkeep.js';
 const POOL_AVAILABLE = Pool.available;
 /** Values of rows that are searched in less time than a message to a thread and back takes. */
 const TINY = 1 << 17;
+/** Values of rows from which on open() takes longer than the start of a thread. */
+const LARGE = 1 << 24;
 /** Rows that are put together between two looks at the clock. */
 const ROWS_AT_ONCE = 64;
 /** Searches that deaths of rows may spoil before one runs where nothing else does. */
@@ -94,14 +96,20 @@ export class FunnelIndex<Payload = any> {
   #closing: Promise<void> | undefined;
   #closed = false;
 
-  private constructor(files: IndexFiles, live: Live, { kernels, codes, setup }: Backend, options: OpenIndexOptions) {
+  private constructor(
+    files: IndexFiles,
+    live: Live,
+    pool: Pool,
+    { kernels, codes }: Backend,
+    options: OpenIndexOptions,
+  ) {
     this.#kernels = kernels;
     this.#codes = codes;
     this.#files = files;
     this.#live = live;
     this.#indexes = new PayloadIndexes(files, this.#live.alive);
     this.#searcher = new Searcher(this.#kernels, this.#codes);
-    this.#pool = new Pool(options.threads ?? usableThreads(), setup);
+    this.#pool = pool;
     this.#auto = options.autoOptimize ?? true;
     const few = options.fullScanThreshold ?? FULL_SCAN_THRESHOLD;
     this.#restrictions = new Restrictions({ files, live: this.#live, indexes: this.#indexes }, this.#codes, few);
@@ -157,12 +165,16 @@ export class FunnelIndex<Payload = any> {
   }
 
   static *#over<Payload>(files: IndexFiles, options: OpenIndexOptions, withRows: boolean): Steps<FunnelIndex<Payload>> {
+    let pool: Pool | undefined;
     try {
       const own = backend(); // once: on WASM it is a memory
+      pool = new Pool(options.threads ?? usableThreads(), own.setup);
+      if (!withRows && POOL_AVAILABLE && files.liveCount * files.config.dim > LARGE) pool.prepare();
       const live = new Live(files, own.codes, options.memory ?? Number.MAX_SAFE_INTEGER);
       yield* live.load(withRows);
-      return new FunnelIndex<Payload>(files, live, own, options);
+      return new FunnelIndex<Payload>(files, live, pool, own, options);
     } catch (error) {
+      void pool?.close();
       files.closeSync();
       throw error;
     }
@@ -179,8 +191,7 @@ export class FunnelIndex<Payload = any> {
     path: string,
     options: OpenIndexOptions & { readOnly?: boolean } = {},
   ): Promise<FunnelIndex<Payload>> {
-    const opened = FunnelIndex.#opened(path, options);
-    const index = await runLater(FunnelIndex.#over<Payload>(opened.files, opened.options, false));
+    const index = await runLater(FunnelIndex.#opening<Payload>(path, options, false));
     index.#warming = index.#warm();
     return index;
   }
@@ -189,24 +200,24 @@ export class FunnelIndex<Payload = any> {
     path: string,
     options: OpenIndexOptions & { readOnly?: boolean } = {},
   ): FunnelIndex<Payload> {
-    const opened = FunnelIndex.#opened(path, options);
-    return runNow(FunnelIndex.#over<Payload>(opened.files, opened.options, true));
+    return runNow(FunnelIndex.#opening<Payload>(path, options, true));
   }
 
-  static #opened(
+  static *#opening<Payload>(
     path: string,
     given: OpenIndexOptions & { readOnly?: boolean },
-  ): { files: IndexFiles; options: OpenIndexOptions } {
+    withRows: boolean,
+  ): Steps<FunnelIndex<Payload>> {
     checkPath(path);
     const options = typeof given === 'object' && given !== null ? { ...given } : given; // read once
     checkOpenOptions(options);
     const { readOnly = false, durability, breakLock } = options;
-    const files = IndexFiles.openSync(path, {
+    const files = yield* IndexFiles.openSteps(path, {
       readOnly,
       ...(durability && { durability }),
       ...(breakLock && { breakLock }),
     });
-    return { files, options };
+    return yield* FunnelIndex.#over<Payload>(files, options, withRows);
   }
 
   /** Rows come into memory while searches read them from the files. */
@@ -244,9 +255,10 @@ export class FunnelIndex<Payload = any> {
    * would survive a power loss: all or nothing of it does. Many rows are packed a part at a time, so what was passed must not
    * change until then.
    *
-   * @throws FunnelError BAD_ID, BAD_DIMS, NOT_FINITE, BAD_ARGUMENT before any work; DISK, NOT_WRITABLE
+   * @throws FunnelError BAD_ID, BAD_DIMS, NOT_FINITE, BAD_ARGUMENT before any work; DISK, NOT_WRITABLE, CLOSED
    */
   async upsert(points: readonly Point<Payload>[] | PointBatch<Payload>): Promise<{ count: number; replaced: number }> {
+    this.#checkOpen();
     const pack = () => packPoints(points, this.dim, this.#live.half);
     const { count, replaced } = await this.#files.appendPacked(pack);
     await this.#keepUp();
@@ -255,6 +267,7 @@ export class FunnelIndex<Payload = any> {
   }
 
   upsertSync(points: readonly Point<Payload>[] | PointBatch<Payload>): { count: number; replaced: number } {
+    this.#checkOpen();
     const { count, replaced } = this.#files.appendSync(atOnce(packPoints(points, this.dim, this.#live.half)));
     this.#optimizeIfWorth();
     return { count, replaced: replaced.length };
@@ -281,6 +294,7 @@ export class FunnelIndex<Payload = any> {
 
   /** What passes everything is more likely a mistake than a wish. */
   #filterToDelete(rows: unknown): OwnFilter | undefined {
+    this.#checkOpen();
     if (typeof rows !== 'object' || rows === null || Array.isArray(rows)) return undefined;
     checkKeys(rows, ['filter'], 'what delete() takes beside ids');
     this.#checkWritable();
@@ -882,7 +896,8 @@ export class FunnelIndex<Payload = any> {
   }
 
   /**
-   * Waits for writes, ends the threads, and stops being the writer. All calls resolve when that is done.
+   * Waits for writes that were asked for before, ends the threads, and stops being the writer. All calls resolve when that is
+   * done. What is asked for after the first call is refused (CLOSED).
    *
    * @throws FunnelError DISK; the index is closed all the same
    */

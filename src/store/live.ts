@@ -410,9 +410,7 @@ export class Live {
     let places = this.#places.get(segment);
     if (places === undefined) {
       places = new Uint32Array(last(segment.ordinals) + 1).fill(NOWHERE);
-      segment.ordinals.forEach((ordinal, row) => {
-        places![ordinal] = row;
-      });
+      for (let row = 0; row < segment.count; row++) places[segment.ordinals[row]!] = row;
       this.#places.set(segment, places);
     }
     return places;
@@ -482,7 +480,7 @@ const NONE = new Float32Array(0);
 
 function last(ordinals: Uint32Array): number {
   let most = -1;
-  for (const ordinal of ordinals) if (ordinal > most) most = ordinal;
+  for (let row = 0; row < ordinals.length; row++) most = Math.max(most, ordinals[row]!);
   return most;
 }
 

@@ -78,6 +78,16 @@ export class Threads {
     this.#dispatch();
   }
 
+  /** A thread starts in the time that its first search is still to come. */
+  prepare(): void {
+    if (this.#threads.length > 0 || !this.#mayGrow) return;
+    try {
+      this.#rest(this.#start());
+    } catch {
+      // The search that needs one says why there is none.
+    }
+  }
+
   #dispatch(): void {
     this.#assign(this.#searches, (share) => this.#threadForSearch(share));
     this.#assign(this.#builds, (share) => this.#threadForBuild(share));

@@ -46,6 +46,11 @@ export class Pool {
     return this.#closing !== undefined;
   }
 
+  /** A search comes soon. */
+  prepare(): void {
+    this.#threads.prepare();
+  }
+
   search(snapshot: Snapshot, requests: SearchRequest[]): Promise<{ results: SearchResult[]; ms: number }> {
     const job: Job = { kind: 'search', index: this.index, version: snapshot.version, requests };
     return this.#run(job, snapshot) as Promise<{ results: SearchResult[]; ms: number }>;

@@ -2,7 +2,7 @@
 import type { CodeKernels } from '../kernels/codes.js';
 import { BLOCK_ROWS } from '../kernels/codes.js';
 import { METRICS } from '../kernels/kernels.js';
-import { basisFromPlane, MOST_SKEW, strideOf } from './engine/basis.js';
+import { MOST_SKEW, readBasis, strideOf } from './engine/basis.js';
 import { codedMetric } from './engine/centre.js';
 import { arrayIn } from './engine/memory.js';
 import { centroidRows } from './engine/partition.js';
@@ -12,8 +12,8 @@ import {
   blocksOf,
   type Coding,
   type Lengths,
-  maskOf,
   type Partition,
+  readMask,
   type Segment,
 } from './engine/segment.js';
 import {
@@ -23,7 +23,7 @@ import {
   shortlistMetric,
 } from './engine/shortlist-plane.js';
 import { corrupt } from './files/errors.js';
-import type { Steps } from './files/step.js';
+import { inTurns, type Steps } from './files/step.js';
 
 interface Section {
   name: string;
@@ -157,7 +157,7 @@ export function* loadSegment(
   };
   const mean = meta.mean === true ? yield* meanOf('mean', dim) : null;
   const plane = basisStep > 0 ? yield* load('basis', arrayIn(kernels, Uint8Array, 2 * width * strideOf(dim))) : null;
-  const basis = plane === null ? null : basisFromPlane(kernels, plane, basisStep, dim);
+  const basis = plane === null ? null : yield* inTurns(readBasis(kernels, plane, basisStep, dim));
   if (basis !== null && !(basis.skew < MOST_SKEW)) throw corrupt(file, 'basis', 'is not orthonormal');
   const headQuantiser = yield* quantiser('headQuantiser', head);
   const coding: Coding = {
@@ -199,7 +199,7 @@ export function* loadSegment(
     shortlist: coding.shortlist === null ? null : yield* loadShortlist(kernels, load, coding, meta, file),
     agreement: meta.agreement,
     blocks: allBlocks(kernels, count),
-    mask: maskOf(kernels, ordinals, alive),
+    mask: yield* inTurns(readMask(kernels, ordinals, alive)),
   };
 }
 

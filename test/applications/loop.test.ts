@@ -1,7 +1,9 @@
 /** What an application's event loop sees of an index with default options: timers, other requests, the next phase of a loop. */
 // Runs alone: it measures how long the event loop stands still.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
 import { Random, SEED } from '../random.js';
@@ -94,6 +96,34 @@ describe('an event loop beside one large call', () => {
     });
   }
 
+  it('turns within 20 ms of work: open and a first query', { timeout: 120_000 }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'funnelvec-loop-'));
+    try {
+      const path = join(folder, 'index');
+      const index = await FunnelIndex.create(path, { dim: 8, durability: 'relaxed', autoOptimize: false });
+      const vectors = Float32Array.from({ length: 8 * 150_000 }, () => random.next() - 0.5);
+      await index.upsert({ ids: Array.from({ length: 150_000 }, (_, i) => `row ${i}`), vectors });
+      await index.optimize();
+      await index.close();
+      for (const readOnly of [false, true]) {
+        const stretches: number[] = [];
+        for (let round = 0; round < 4 && Math.min(...stretches) > 20; round++) {
+          let opened: FunnelIndex | undefined;
+          const call = async () => {
+            opened = await FunnelIndex.open(path, { readOnly });
+            await opened.query({ vector: vectors.slice(0, 8) });
+          };
+          stretches.push(await longestStretch(call));
+          assert.equal(opened!.count, 150_000);
+          await opened!.close();
+        }
+        assert.ok(Math.min(...stretches) <= 20, `${stretches.map((ms) => ms.toFixed(1)).join(', ')} ms`);
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   it('keeps the order of writes, each whole or not at all', async () => {
     const index = await FunnelIndex.create(':memory:', { dim: DIM, autoOptimize: false });
     const bad = [...points.slice(0, 5000), { id: 5000, vector, payload: { part: () => 1 } as never }];
@@ -117,6 +147,38 @@ describe('an event loop beside one large call', () => {
     const written = index.upsert(points);
     await index.close();
     assert.deepEqual(await written, { count: 20_000, replaced: 0 });
+  });
+});
+
+describe('a write behind a close() that nobody awaited', () => {
+  it('is refused at once, and those before it are kept', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'funnelvec-loop-'));
+    try {
+      const path = join(folder, 'index');
+      const index = await FunnelIndex.create(path, { dim: 2, durability: 'relaxed' });
+      const vector = [1, 2];
+      const before = index.upsert([{ id: 1, vector }]);
+      const closing = index.close();
+      const closed = { code: 'CLOSED' };
+      await Promise.all([
+        assert.rejects(index.upsert([{ id: 2, vector }]), closed),
+        assert.rejects(index.delete([1]), closed),
+        assert.rejects(index.delete({ filter: { ids: [1] } }), closed),
+        assert.rejects(index.syncFrom({} as never), { name: 'FunnelError' }),
+      ]);
+      assert.throws(() => index.upsertSync([{ id: 2, vector }]), closed);
+      assert.throws(() => index.deleteSync([1]), closed);
+      assert.deepEqual(await before, { count: 1, replaced: 0 });
+      await closing;
+      const again = await FunnelIndex.open(path);
+      assert.deepEqual(await again.get([1, 2], { withVector: false }), [
+        { id: 1, vector: new Float32Array(0) },
+        undefined,
+      ]);
+      await again.close();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
 

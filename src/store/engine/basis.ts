@@ -131,10 +131,6 @@ function dotOf(a: Float64Array, b: Float64Array): number {
 }
 
 /** Rows of zeros are no directions. */
-export function basisFromPlane(kernels: CodeKernels, plane: Uint8Array, step: number, dim: number): Basis {
-  return atOnce(readBasis(kernels, plane, step, dim));
-}
-
 export function* readBasis(kernels: CodeKernels, plane: Uint8Array, step: number, dim: number): Sliced<Basis> {
   const stride = strideOf(dim);
   const width = plane.length / (2 * stride);

@@ -1,6 +1,7 @@
 /** Coded rows: what the engine scans. A segment never changes once built, but for the mask of rows that live. */
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
+import { atOnce, type Sliced } from '../payload/slices.js';
 import type { Basis } from './basis.js';
 import { arrayIn } from './memory.js';
 import type { Quantiser } from './quantiser.js';
@@ -96,11 +97,33 @@ export function allBlocks(kernels: CodeKernels, count: number): Uint32Array {
 
 /** Bit set: the row exists and `alive` holds of its ordinal. */
 export function maskOf(kernels: CodeKernels, ordinals: Uint32Array, alive: (ordinal: number) => boolean): Uint16Array {
+  return atOnce(readMask(kernels, ordinals, alive));
+}
+
+export function* readMask(
+  kernels: CodeKernels,
+  ordinals: Uint32Array,
+  alive: (ordinal: number) => boolean,
+): Sliced<Uint16Array> {
   const mask = arrayIn(kernels, Uint16Array, blocksOf(ordinals.length));
-  ordinals.forEach((ordinal, row) => {
-    if (alive(ordinal)) mask[row >> 4]! |= 1 << (row & 15);
-  });
+  for (let from = 0; from < ordinals.length; from += ROWS_AT_ONCE) {
+    if (from > 0) yield;
+    addToMask(mask, ordinals, alive, from, Math.min(ordinals.length, from + ROWS_AT_ONCE));
+  }
   return mask;
+}
+
+const ROWS_AT_ONCE = 1 << 16;
+
+// In a generator the loop would run half as fast.
+function addToMask(
+  mask: Uint16Array,
+  ordinals: Uint32Array,
+  alive: (ordinal: number) => boolean,
+  from: number,
+  to: number,
+): void {
+  for (let row = from; row < to; row++) if (alive(ordinals[row]!)) mask[row >> 4]! |= 1 << (row & 15);
 }
 
 /** The arrays that lie in the kernels' memory. */

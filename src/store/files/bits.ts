@@ -17,6 +17,13 @@ export class Bits {
     return true;
   }
 
+  /** Sets bytes from byte `at` on. */
+  put(at: number, bytes: Uint8Array): void {
+    this.reserve(8 * (at + bytes.length));
+    this.count += popcount(bytes) - popcount(this.bytes.subarray(at, at + bytes.length));
+    this.bytes.set(bytes, at);
+  }
+
   /** Makes room for bits `0..length`. */
   reserve(length: number): void {
     const needed = (length + 7) >>> 3;
@@ -34,8 +41,11 @@ export class Bits {
   }
 }
 
+const ONES = new Uint8Array(256);
+for (let byte = 1; byte < 256; byte++) ONES[byte] = ONES[byte >> 1]! + (byte & 1);
+
 export function popcount(bytes: Uint8Array): number {
   let count = 0;
-  for (let byte of bytes) for (; byte !== 0; byte &= byte - 1) count++;
+  for (let i = 0; i < bytes.length; i++) count += ONES[bytes[i]!]!;
   return count;
 }

@@ -28,6 +28,9 @@ export type RoomFor = (path: string, from: number, count: number) => Uint8Array 
 /** Memory for `bytes` of records, beside `taken` for other new files; undefined where readers do not keep so many. */
 export type RoomForCompacted = (bytes: number, taken: number) => Uint8Array | undefined;
 
+/** Ids that are read between two turns of the event loop: less than a millisecond. */
+const ROWS_AT_ONCE = 16 * IDS_PER_PAGE;
+
 export class Core {
   readonly options: CoreOptions;
   readonly uuid: Uint8Array;
@@ -41,6 +44,8 @@ export class Core {
   ids: Ids | undefined;
   /** Ordinals and files made but not committed have numbers from here on. */
   nextFile: number;
+  /** Ids below were read before the first state was. */
+  #idsTo = 0;
   /** After a failure that leaves no way to know what is on disk. */
   broken: unknown;
   /** Told of a commit of this process in the same turn in which it shows: the ordinals that died. Must not throw. */
@@ -60,7 +65,34 @@ export class Core {
     this.files = new OpenFiles(options.disk, options.folder, this.format);
     this.state = { ...state, rows: 0, dead: 0, generation: -1, rowFiles: [], segments: [] };
     this.nextFile = state.nextFile;
+  }
+
+  /** Follows the newest commit for the first time. @throws FunnelError CORRUPT, DISK */
+  *load(): Steps<void> {
+    yield* this.#readAhead();
     this.refresh();
+  }
+
+  /**
+   * Reads most ids in slices, which may see several commits. An id never changes, but goes when its row is dead: then a later
+   * commit, which alone tells of lives and deaths, has it dead as well.
+   */
+  *#readAhead(): Steps<void> {
+    const { kv } = this.options;
+    for (;;) {
+      const record = kv.snapshot(() => kv.state());
+      if (record === undefined) throw corrupt(kv.file, 'state record', 'is missing');
+      const { idKind, rows } = decodeState(record, kv.file);
+      const to = rows - (rows % IDS_PER_PAGE); // pages that take no more rows
+      if (idKind === null || to - this.#idsTo < ROWS_AT_ONCE) return;
+      this.ids ??= new Ids(idKind);
+      while (this.#idsTo < to) {
+        const next = Math.min(to, this.#idsTo + ROWS_AT_ONCE);
+        this.#readPages(this.ids, this.#idsTo, next);
+        this.#idsTo = next;
+        yield* take(othersTurn);
+      }
+    }
   }
 
   /** Follows the newest commit. False when it is the one known. @throws FunnelError CORRUPT, DISK; nothing has changed */
@@ -121,8 +153,16 @@ export class Core {
 
   #readIds(from: number, to: number, alive: Bits): void {
     const { kv } = this.options;
-    const ids = this.ids;
+    const { ids, kept } = this;
     if (ids === undefined || from === to) return;
+    this.#readPages(ids, Math.max(from, this.#idsTo), to);
+    for (let byte = from >>> 3; byte << 3 < to; byte++) {
+      if (alive.bytes[byte]! & ~kept.bytes[byte]!) throw corrupt(kv.file, 'ids', `are missing (row ${byte << 3} on)`);
+    }
+  }
+
+  #readPages(ids: Ids, from: number, to: number): void {
+    const { kv } = this.options;
     const { kept, withPayload } = this;
     kept.reserve(to);
     withPayload.reserve(to);
@@ -131,9 +171,6 @@ export class Core {
       if (value === undefined) continue;
       const body = unseal(this.uuid, 'ids', page, value, kv.file);
       decodeIdPage(body, page, from, to, { ids, kept, withPayload }, kv.file);
-    }
-    for (let byte = from >>> 3; byte << 3 < to; byte++) {
-      if (alive.bytes[byte]! & ~kept.bytes[byte]!) throw corrupt(kv.file, 'ids', `are missing (row ${byte << 3} on)`);
     }
   }
 

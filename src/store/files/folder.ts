@@ -7,6 +7,7 @@ import type { Disk } from './disk.js';
 import { codeOf, diskError, filesError } from './errors.js';
 import { LMDB_FILE, lmdbKv } from './lmdb-kv.js';
 import { encodeState, FORMAT_VERSION, type State, type StoreConfig } from './state.js';
+import { type Steps, take } from './step.js';
 
 const NEW = /^new-[0-9a-f]{16}$/;
 const OURS = /^(rows|seg)-\d{6,}\.(bin|tmp)$/;
@@ -182,10 +183,10 @@ export function checkFolder(folder: string): void {
 }
 
 /** Removes what a crash left: files of ours that the state does not name. Only the writer may. */
-export function removeLeftovers(folder: string, state: State, disk: Disk): void {
+export function* removeLeftovers(folder: string, state: State, disk: Disk): Steps<void> {
   const named = new Set([...state.rowFiles, ...state.segments].map(({ name }) => name));
   for (const name of disk.list(folder)) {
     if (NEW.test(name)) fs.rmSync(join(folder, name), { recursive: true, force: true });
-    else if (OURS.test(name) && !named.has(name)) disk.unlink(join(folder, name)).now();
+    else if (OURS.test(name) && !named.has(name)) yield* take(disk.unlink(join(folder, name)));
   }
 }

@@ -26,6 +26,11 @@ export interface IdColumn {
   size(ordinal: number): number;
   /** Reads what {@link write} wrote as the id of an ordinal; the number of bytes. Throws RangeError beyond the page. */
   read(ordinal: number, from: Buffer, at: number): number;
+  /**
+   * The same for those of the ordinals from `first` on whose bit is set, one behind the other from the start of `from`, which
+   * are all of one block. `from` may have more.
+   */
+  readMany(first: number, bits: Uint8Array, from: Buffer): number;
 }
 
 export function columnOf(kind: IdKind): IdColumn {
@@ -44,8 +49,18 @@ function mix(low: number, high: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-class Blocks<B> {
+abstract class Blocks<B> {
   protected readonly blocks: (B | undefined)[] = [];
+
+  abstract read(ordinal: number, from: Buffer, at: number): number;
+
+  readMany(first: number, bits: Uint8Array, from: Buffer): number {
+    let at = 0;
+    for (let i = 0; i < bits.length << 3; i++) {
+      if (bits[i >>> 3]! & (1 << (i & 7))) at += this.read(first + i, from, at);
+    }
+    return at;
+  }
 
   has(ordinal: number): boolean {
     return this.blocks[ordinal >>> BLOCK_BITS] !== undefined;
@@ -55,6 +70,8 @@ class Blocks<B> {
     this.blocks[block] = undefined;
   }
 }
+
+const NO_NUMBER = 'holds a number that is no id';
 
 class NumberColumn extends Blocks<Float64Array> implements IdColumn {
   #sought = 0;
@@ -94,9 +111,24 @@ class NumberColumn extends Blocks<Float64Array> implements IdColumn {
 
   read(ordinal: number, from: Buffer, at: number): number {
     const value = from.readDoubleLE(at);
-    if (!Number.isSafeInteger(value)) throw new RangeError('holds a number that is no id');
+    if (!Number.isSafeInteger(value)) throw new RangeError(NO_NUMBER);
     this.set(ordinal, value);
     return 8;
+  }
+
+  override readMany(first: number, bits: Uint8Array, from: Buffer): number {
+    const count = bits.length << 3;
+    if (!bits.every((byte) => byte === 0xff) || from.length < 8 * count) return super.readMany(first, bits, from);
+    this.blocks[first >>> BLOCK_BITS] ??= new Float64Array(BLOCK);
+    const block = this.blocks[first >>> BLOCK_BITS]!;
+    const start = first & IN_BLOCK;
+    new Uint8Array(block.buffer, 8 * start, 8 * count).set(from.subarray(0, 8 * count));
+    for (let i = start; i < start + count; i++) {
+      const value = block[i]!;
+      if (!Number.isSafeInteger(value)) throw new RangeError(NO_NUMBER);
+      block[i] = value + 0; // -0 is 0
+    }
+    return 8 * count;
   }
 }
 
@@ -182,18 +214,32 @@ class Strings {
 
   /** Room for an id; where it begins. */
   place(at: number, length: number): number {
+    const start = this.#reserve(length);
+    this.starts[at] = start;
+    this.lengths[at] = length;
+    return start;
+  }
+
+  /** Copies bytes in which ids are; where they begin. */
+  take(bytes: Buffer): number {
+    const start = this.#reserve(bytes.length);
+    this.bytes.set(bytes, start);
+    return start;
+  }
+
+  #reserve(length: number): number {
     if (this.used + length > this.bytes.length) {
       const bigger = Buffer.allocUnsafeSlow(Math.max(this.used + length, Math.ceil(this.bytes.length * 1.5)));
       this.bytes.copy(bigger, 0, 0, this.used);
       this.bytes = bigger;
     }
     const start = this.used;
-    this.starts[at] = start;
-    this.lengths[at] = length;
     this.used += length;
     return start;
   }
 }
+
+const NO_END = 'holds a string that does not end';
 
 class StringColumn extends Blocks<Strings> implements IdColumn {
   #sought = Buffer.alloc(2048);
@@ -257,9 +303,26 @@ class StringColumn extends Blocks<Strings> implements IdColumn {
     return 2 + length;
   }
 
+  /** One copy, with the lengths between the strings. */
+  override readMany(first: number, bits: Uint8Array, from: Buffer): number {
+    const block = this.#block(first);
+    const start = block.take(from);
+    const { starts, lengths } = block;
+    let at = 0;
+    for (let i = 0; i < bits.length << 3; i++) {
+      if ((bits[i >>> 3]! & (1 << (i & 7))) === 0) continue;
+      const length = at + 2 > from.length ? 0 : from[at]! + (from[at + 1]! << 8);
+      if (length === 0 || at + 2 + length > from.length) throw new RangeError(NO_END);
+      starts[(first + i) & IN_BLOCK] = start + at + 2;
+      lengths[(first + i) & IN_BLOCK] = length;
+      at += 2 + length;
+    }
+    return at;
+  }
+
   read(ordinal: number, from: Buffer, at: number): number {
     const length = from.readUInt16LE(at);
-    if (length === 0 || at + 2 + length > from.length) throw new RangeError('holds a string that does not end');
+    if (length === 0 || at + 2 + length > from.length) throw new RangeError(NO_END);
     const block = this.#block(ordinal);
     const start = block.place(ordinal & IN_BLOCK, length);
     from.copy(block.bytes, start, at + 2, at + 2 + length);

@@ -13,7 +13,7 @@ import { corrupt, diskError, filesError, lockLost } from './errors.js';
 import { checkFolder, createFolder, newState, removeLeftovers } from './folder.js';
 import { Hold } from './hold.js';
 import type { Kv } from './kv.js';
-import { checkLmdbFile } from './lmdb-check.js';
+import { checkLmdbFile, type LmdbCheck } from './lmdb-check.js';
 import { LMDB_FILE, lmdbKv } from './lmdb-kv.js';
 import { readRow, readRows } from './lookup.js';
 import { memoryDisk, memoryKv } from './memory.js';
@@ -136,6 +136,7 @@ export class IndexFiles implements Writer {
       relaxed: true,
       maxFileBytes: options.maxFileBytes ?? 64 << 20,
     });
+    runNow(core.load());
     return new IndexFiles(path, core);
   }
 
@@ -145,10 +146,15 @@ export class IndexFiles implements Writer {
    * @throws FunnelError NO_INDEX, INDEX_LOCKED, NOT_WRITABLE, CORRUPT, UNSUPPORTED_FORMAT, MISSING_PACKAGE, DISK
    */
   static async open(path: string, options: OpenOptions = {}): Promise<IndexFiles> {
-    return IndexFiles.openSync(path, options);
+    return runLater(IndexFiles.openSteps(path, options));
   }
 
   static openSync(path: string, options: OpenOptions = {}): IndexFiles {
+    return runNow(IndexFiles.openSteps(path, options));
+  }
+
+  /** Whose call comes first among those of this thread is decided before the first step may wait. */
+  static *openSteps(path: string, options: OpenOptions = {}): Steps<IndexFiles> {
     const { readOnly = false, durability = 'full', breakLock = false, disk = nodeDisk } = options;
     if (durability !== 'full' && durability !== 'relaxed') {
       throw new FunnelError('BAD_ARGUMENT', `Expected 'full' or 'relaxed' for durability, not ${String(durability)}`);
@@ -157,15 +163,19 @@ export class IndexFiles implements Writer {
     const relaxed = durability === 'relaxed';
     const file = join(path, LMDB_FILE);
     let hold: Hold | undefined;
+    let check: LmdbCheck | undefined;
     let kv: Kv | undefined;
     try {
       hold = readOnly ? undefined : new Hold(file, breakLock);
-      checkLmdbFile(file, LMDB_FILE);
+      if (hold !== undefined) yield* hold.wait();
+      check = checkLmdbFile(file, LMDB_FILE);
       kv = lmdbKv(file, { readOnly, relaxed });
+      yield* check.rest();
       hold?.claim(kv);
       const maxFileBytes = options.maxFileBytes ?? ROW_FILE_BYTES;
       const core = new Core({ folder: path, disk, kv, readOnly, relaxed, maxFileBytes });
-      if (!readOnly) removeLeftovers(path, core.state, disk);
+      yield* core.load();
+      if (!readOnly) yield* removeLeftovers(path, core.state, disk);
       const files = new IndexFiles(path, core, hold);
       hold?.of(files);
       return files;
@@ -177,6 +187,8 @@ export class IndexFiles implements Writer {
       }
       hold?.release();
       throw diskError(`opening ${path}`, error, 'open with readOnly: true');
+    } finally {
+      check?.close();
     }
   }
 

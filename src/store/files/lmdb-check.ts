@@ -9,7 +9,9 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { endianness } from 'node:os';
+import { atOnce, type Sliced } from '../payload/slices.js';
 import { corrupt, diskError } from './errors.js';
+import { othersTurn, type Steps, take } from './step.js';
 
 const MAGIC = 0xbeefc0de;
 const DATA_VERSION = 2;
@@ -65,9 +67,21 @@ function isKnownPlatform(): boolean {
   return endianness() === 'LE' && !/^(arm|ia32|mips)$/.test(process.arch);
 }
 
-/** @throws FunnelError CORRUPT, DISK */
-export function checkLmdbFile(path: string, name: string): void {
-  if (!isKnownPlatform()) return;
+/** A check that has begun. */
+export interface LmdbCheck {
+  /** What is left. @throws FunnelError CORRUPT, DISK */
+  rest(): Steps<void>;
+  close(): void;
+}
+
+/**
+ * Looks at once at all that LMDB follows when it opens the file: meta pages, the list of free pages, the table of tables.
+ * The trees of the tables are left to `rest()`; nobody may read or write them before.
+ *
+ * @throws FunnelError CORRUPT, DISK
+ */
+export function checkLmdbFile(path: string, name: string): LmdbCheck {
+  if (!isKnownPlatform()) return { *rest() {}, close() {} };
   let fd: number;
   try {
     fd = openSync(path, 'r');
@@ -75,23 +89,59 @@ export function checkLmdbFile(path: string, name: string): void {
     throw diskError(`opening ${name}`, error);
   }
   try {
-    // A writer that commits meanwhile may reuse pages that we are at: then what seems broken is looked at again.
-    for (let attempt = 0; ; attempt++) {
-      let txn = -1;
+    const check = new RepeatedCheck(fd, name);
+    check.begin();
+    return { rest: () => check.rest(), close: () => closeSync(fd) };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+const MOST_ATTEMPTS = 20;
+
+/** A writer that commits meanwhile may reuse pages that we are at: then what seems broken is looked at again. */
+class RepeatedCheck {
+  #check!: Check;
+  #rest: Sliced<void> | undefined;
+  #attempts = 0;
+
+  constructor(
+    readonly fd: number,
+    readonly file: string,
+  ) {}
+
+  begin(): void {
+    do {
+      this.#rest = undefined;
+      this.#check = new Check(this.fd);
       try {
-        const check = new Check(fd, (meta) => (txn = meta.txn));
-        check.run();
+        this.#rest = this.#check.begin();
         return;
       } catch (error) {
-        if (!(error instanceof Broken)) throw diskError(`reading ${name}`, error);
-        const moved = txn >= 0 && newestTxn(fd) > txn;
-        if (moved && attempt < 20) continue;
-        if (moved) return; // a writer is hard at work, so that the file is in good health
-        throw corrupt(name, error.section, error.message);
+        this.#checkMoved(error);
       }
+    } while (this.#attempts++ < MOST_ATTEMPTS); // beyond, a writer is hard at work, so that the file is in good health
+  }
+
+  *rest(): Steps<void> {
+    while (this.#rest !== undefined) {
+      try {
+        if (this.#rest.next().done) return;
+      } catch (error) {
+        this.#checkMoved(error);
+        if (this.#attempts++ === MOST_ATTEMPTS) return;
+        this.begin();
+      }
+      yield* take(othersTurn);
     }
-  } finally {
-    closeSync(fd);
+  }
+
+  /** @throws FunnelError unless there was a commit since we began */
+  #checkMoved(error: unknown): void {
+    if (!(error instanceof Broken)) throw diskError(`reading ${this.file}`, error);
+    const { txn } = this.#check;
+    if (txn < 0 || newestTxn(this.fd) <= txn) throw corrupt(this.file, error.section, error.message);
   }
 }
 
@@ -129,32 +179,53 @@ function newestTxn(fd: number): number {
   }
 }
 
+/** Pages that are looked at between two turns. */
+const PAGES_AT_ONCE = 32;
+
+type Run = [first: number, pages: number];
+
 class Check {
   readonly #fd: number;
   #size = 0;
-  readonly #seen: (meta: Meta) => void;
   #pageSize = 4096;
-  #meta!: Meta;
+  #meta: Meta | undefined;
   #visited = new Uint8Array(0);
-  /** Runs of pages that the next commits will write over. */
-  readonly #free: [first: bigint, pages: bigint][] = [];
-  readonly #tables = new Set<string>();
+  readonly #pages: Window;
+  readonly #values: Window;
 
-  constructor(fd: number, seen: (meta: Meta) => void = () => {}) {
+  constructor(fd: number) {
     this.#fd = fd;
-    this.#seen = seen;
+    this.#pages = new Window(fd);
+    this.#values = new Window(fd);
   }
 
-  run(): void {
-    this.#meta = this.meta();
-    this.#seen(this.#meta);
+  /** Of the meta page that is believed; -1 before there is one. */
+  get txn(): number {
+    return this.#meta?.txn ?? -1;
+  }
+
+  /** Looks at all that the tables hang from; what is left are their trees. */
+  begin(): Sliced<void> {
+    const meta = this.meta();
+    this.#meta = meta;
     // Looked at after the meta page: a writer makes the file longer before it writes the page that counts on it.
     this.#size = fstatSync(this.#fd).size;
-    this.#visited = new Uint8Array(this.#meta.lastPage + 1);
-    for (const tree of this.#meta.trees) this.#walk(tree, true);
-    for (const [first, pages] of this.#free) this.#claim(first, pages, 'free pages');
-    const missing = [...TABLES.keys()].find((name) => !this.#tables.has(name));
+    this.#visited = new Uint8Array(meta.lastPage + 1);
+    const tables: Tree[] = [];
+    /** The next commits will write over them. */
+    const free: Run[] = [];
+    for (const tree of meta.trees) atOnce(this.#walk(tree, { tables, free }));
+    const missing = [...TABLES.keys()].find((name) => !tables.some((table) => table.name === name));
     if (missing !== undefined) throw new Broken('tables', `lack ${missing}`);
+    return this.#rest(tables, free);
+  }
+
+  *#rest(tables: readonly Tree[], free: readonly Run[]): Sliced<void> {
+    for (const tree of tables) yield* this.#walk(tree);
+    for (const [i, [first, pages]] of free.entries()) {
+      if (i % 1024 === 1023) yield;
+      this.#claim(first, pages, 'free pages');
+    }
   }
 
   /** The value of a key in a tree, by a look at all of its nodes: for trees of a few. */
@@ -231,131 +302,158 @@ class Check {
     return { pageSize, lastPage: Number(lastPage), txn: Number(bytes.readBigUInt64LE(at + 128)), trees };
   }
 
-  /** Follows a tree. Those of tables are leaves of the tree of tables. */
-  #walk(tree: Tree, isCore: boolean): void {
-    const section = isCore ? tree.name : `table ${tree.name}`;
-    const counted = { branches: 0, leaves: 0, overflows: 0, entries: 0 };
-    const shallow = tree.name === 'payloads' && this.#size > DEEP_BYTES;
-    const subtrees: Tree[] = [];
-    const visit = (number: bigint, level: number): void => {
-      const isLeaf = level === tree.depth;
-      if (isLeaf && shallow) {
-        this.#visit(number, 1n, section);
-        return;
-      }
-      const page = this.#page(number, section);
-      const broken = (why: string) => new Broken(section, `${why} (page ${number})`);
-      if (page.readUInt16LE(18) !== (isLeaf ? LEAF : BRANCH)) throw broken('has a page of the wrong kind');
-      const lower = page.readUInt16LE(20);
-      const upper = page.readUInt16LE(22);
-      const room = this.#pageSize - HEADER;
-      if (lower % 2 !== 0 || lower > upper || upper > room || lower === 0) throw broken('has a page without shape');
-      isLeaf ? counted.leaves++ : counted.branches++;
-      for (let i = 0; i < lower; i += 2) {
-        const node = page.readUInt16LE(HEADER + i);
-        if (node < upper || node + 8 > room) throw broken('has a node out of place');
-        const at = HEADER + node;
-        const keyBytes = page.readUInt16LE(at + 6);
-        if (!isLeaf) {
-          if (node + 8 + keyBytes > room) throw broken('has a key out of place');
-          visit(BigInt(page.readUInt32LE(at)) + (BigInt(page.readUInt16LE(at + 4)) << 32n), level + 1);
-          continue;
-        }
-        counted.entries++;
-        const flags = page.readUInt16LE(at + 4);
-        const bytes = page.readUInt32LE(at);
-        const held = flags === BIG_DATA ? 24 : bytes;
-        if (keyBytes === 0 || node + 8 + keyBytes + held > room) throw broken('has a value out of place');
-        const value = at + 8 + keyBytes;
-        if (tree.name === 'free pages') this.#readFree(page, at, broken);
-        if (flags === BIG_DATA) counted.overflows += this.#overflow(page, value, bytes, section);
-        else if (flags === SUB_TREE && isCore && tree.name === 'tables' && bytes === 48) {
-          subtrees.push(readTree(page, value, page.toString('latin1', at + 8, value).replace(/\0$/, '')));
-        } else if (flags !== 0) throw broken('has a node of the wrong kind');
-      }
-    };
+  /** Follows a tree: one of a table, or one of the two that all hang from, which fill `core`. */
+  *#walk(tree: Tree, core?: { tables: Tree[]; free: Run[] }): Sliced<void> {
+    const section = core === undefined ? `table ${tree.name}` : tree.name;
+    const isShallow = tree.name === 'payloads' && this.#size > DEEP_BYTES;
     if (tree.root === NONE ? tree.depth !== 0 || tree.entries !== 0 : tree.depth === 0 || tree.depth > 32) {
       throw new Broken(section, 'has no depth');
     }
-    if (tree.root !== NONE) visit(tree.root, 1);
-    if (!shallow) {
-      for (const count of ['branches', 'leaves', 'overflows', 'entries'] as const) {
-        if (counted[count] !== tree[count])
-          throw new Broken(section, `has ${counted[count]} ${count}, not ${tree[count]}`);
+    const counted = { branches: 0, leaves: 0, overflows: 0, entries: 0 };
+    /** Pages still to be looked at, the next one last. */
+    const numbers = tree.root === NONE ? [] : [Number(tree.root)];
+    const levels = [1];
+    for (let looked = 1; numbers.length > 0; looked++) {
+      if (looked % PAGES_AT_ONCE === 0) yield;
+      const number = numbers.pop()!;
+      const level = levels.pop()!;
+      if (level === tree.depth && isShallow) this.#visit(number, 1, section);
+      else if (level === tree.depth) this.#lookAtLeaf(number, section, counted, tree, core);
+      else {
+        this.#lookAtBranch(number, section, numbers);
+        counted.branches++;
+        while (levels.length < numbers.length) levels.push(level + 1);
       }
     }
-    for (const subtree of subtrees) {
-      if (TABLES.get(subtree.name) !== subtree.flags) throw new Broken('tables', `have a strange one: ${subtree.name}`);
-      this.#tables.add(subtree.name);
-      this.#walk(subtree, false);
+    if (isShallow) return;
+    for (const count of ['branches', 'leaves', 'overflows', 'entries'] as const) {
+      if (counted[count] !== tree[count])
+        throw new Broken(section, `has ${counted[count]} ${count}, not ${tree[count]}`);
     }
   }
 
+  #lookAtBranch(number: number, section: string, children: number[]): void {
+    const page = this.#page(number, section);
+    const [lower, upper] = this.#shapeOf(page, BRANCH, number, section);
+    const room = this.#pageSize - HEADER;
+    // From behind: the first child is to be the next page.
+    for (let i = lower - 2; i >= 0; i -= 2) {
+      const node = page.readUInt16LE(HEADER + i);
+      if (node < upper || node + 8 > room) throw brokenPage(section, 'has a node out of place', number);
+      const at = HEADER + node;
+      if (node + 8 + page.readUInt16LE(at + 6) > room) throw brokenPage(section, 'has a key out of place', number);
+      children.push(page.readUInt32LE(at) + page.readUInt16LE(at + 4) * 2 ** 32);
+    }
+  }
+
+  #lookAtLeaf(
+    number: number,
+    section: string,
+    counted: { leaves: number; overflows: number; entries: number },
+    { name }: Tree,
+    core: { tables: Tree[]; free: Run[] } | undefined,
+  ): void {
+    const page = this.#page(number, section);
+    const [lower, upper] = this.#shapeOf(page, LEAF, number, section);
+    const room = this.#pageSize - HEADER;
+    counted.leaves++;
+    for (let i = 0; i < lower; i += 2) {
+      const node = page.readUInt16LE(HEADER + i);
+      if (node < upper || node + 8 > room) throw brokenPage(section, 'has a node out of place', number);
+      const at = HEADER + node;
+      const keyBytes = page.readUInt16LE(at + 6);
+      counted.entries++;
+      const flags = page.readUInt16LE(at + 4);
+      const bytes = page.readUInt32LE(at);
+      const held = flags === BIG_DATA ? 24 : bytes;
+      const value = at + 8 + keyBytes;
+      if (keyBytes === 0 || value - HEADER + held > room) throw brokenPage(section, 'has a value out of place', number);
+      if (core !== undefined && name === 'free pages') this.#readFree(page, at, number, core.free);
+      if (flags === BIG_DATA) counted.overflows += this.#overflow(page, value, bytes, section);
+      else if (flags === SUB_TREE && core !== undefined && name === 'tables' && bytes === 48) {
+        const table = readTree(page, value, page.toString('latin1', at + 8, value).replace(/\0$/, ''));
+        if (TABLES.get(table.name) !== table.flags) throw new Broken('tables', `have a strange one: ${table.name}`);
+        core.tables.push(table);
+      } else if (flags !== 0) throw brokenPage(section, 'has a node of the wrong kind', number);
+    }
+  }
+
+  /** Where the positions of nodes end, and where the nodes begin. */
+  #shapeOf(page: Buffer, kind: number, number: number, section: string): [lower: number, upper: number] {
+    if (page.readUInt16LE(18) !== kind) throw brokenPage(section, 'has a page of the wrong kind', number);
+    const lower = page.readUInt16LE(20);
+    const upper = page.readUInt16LE(22);
+    if (lower % 2 !== 0 || lower > upper || upper > this.#pageSize - HEADER || lower === 0) {
+      throw brokenPage(section, 'has a page without shape', number);
+    }
+    return [lower, upper];
+  }
+
   /** A list of free pages: how many words follow, then numbers of pages, or minus a length and the first of a run; 0 is nothing. */
-  #readFree(page: Buffer, node: number, broken: (why: string) => Broken): void {
+  #readFree(page: Buffer, node: number, number: number, free: Run[]): void {
+    const broken = (why: string) => brokenPage('free pages', why, number);
+    const { txn, lastPage } = this.#meta!;
     const bytes = page.readUInt32LE(node);
     let list = page.subarray(node + 16, node + 16 + bytes);
-    if (page.readUInt16LE(node + 6) !== 8 || page.readBigUInt64LE(node + 8) > BigInt(this.#meta.txn)) {
-      throw broken('has a list of another time');
-    }
+    if (page.readUInt16LE(node + 6) !== 8 || uint64(page, node + 8) > txn) throw broken('has a list of another time');
     if (page.readUInt16LE(node + 4) === BIG_DATA) {
-      const at = page.readBigUInt64LE(node + 16);
-      if (at > BigInt(this.#meta.lastPage)) throw broken('has a list out of place');
-      list = this.#read(Number(at) * this.#pageSize + HEADER, bytes, 'free pages');
+      const at = uint64(page, node + 16);
+      if (at > lastPage) throw broken('has a list out of place');
+      list = this.#read(at * this.#pageSize + HEADER, bytes, 'free pages');
     }
     const words = bytes / 8 - 1;
-    if (!Number.isInteger(words) || words < 0 || list.readBigUInt64LE(0) > BigInt(words))
-      throw broken('has a list without end');
-    for (let i = 1, end = Number(list.readBigUInt64LE(0)); i <= end; i++) {
-      const word = list.readBigInt64LE(8 * i);
-      if (word > 0n) this.#free.push([word, 1n]);
-      else if (word < 0n) {
+    if (!Number.isInteger(words) || words < 0 || uint64(list, 0) > words) throw broken('has a list without end');
+    for (let i = 1, end = uint64(list, 0); i <= end; i++) {
+      const word = int64(list, 8 * i);
+      if (word > 0) free.push([word, 1]);
+      else if (word < 0) {
         if (++i > end) throw broken('has a list without end');
-        this.#free.push([list.readBigUInt64LE(8 * i), -word]);
+        free.push([uint64(list, 8 * i), -word]);
       }
     }
   }
 
   #overflow(page: Buffer, at: number, bytes: number, section: string): number {
-    const number = page.readBigUInt64LE(at);
-    const pages = page.readBigUInt64LE(at + 16);
-    if (pages !== BigInt(Math.floor((HEADER - 1 + bytes) / this.#pageSize) + 1)) {
+    const number = uint64(page, at);
+    const pages = uint64(page, at + 16);
+    if (pages !== Math.floor((HEADER - 1 + bytes) / this.#pageSize) + 1) {
       throw new Broken(section, `has a value of ${pages} pages`);
     }
     this.#visit(number, pages, section);
-    const header = this.#read(Number(number) * this.#pageSize, HEADER, section);
-    const txn = BigInt(this.#meta.txn);
-    if (header.readBigUInt64LE(8) > txn || page.readBigUInt64LE(at + 8) > txn) {
-      throw new Broken(section, `has a page of another time (page ${number})`);
+    const header = this.#values.read(number * this.#pageSize, HEADER, section);
+    const { txn } = this.#meta!;
+    if (uint64(header, 8) > txn || uint64(page, at + 8) > txn) {
+      throw brokenPage(section, 'has a page of another time', number);
     }
-    const isRight = header.readBigUInt64LE(0) === number && header.readUInt16LE(18) === OVERFLOW;
-    if (!isRight || BigInt(header.readUInt32LE(20)) !== pages) {
-      throw new Broken(section, `has a value in a page of the wrong kind (page ${number})`);
+    if (uint64(header, 0) !== number || header.readUInt16LE(18) !== OVERFLOW || header.readUInt32LE(20) !== pages) {
+      throw brokenPage(section, 'has a value in a page of the wrong kind', number);
     }
-    return Number(pages);
+    return pages;
   }
 
-  #page(number: bigint, section: string): Buffer {
-    this.#visit(number, 1n, section);
-    const page = this.#read(Number(number) * this.#pageSize, this.#pageSize, section);
-    if (page.readBigUInt64LE(0) !== number || page.readBigUInt64LE(8) > BigInt(this.#meta.txn)) {
-      throw new Broken(section, `has a page of another place or time (page ${number})`);
+  /** Until the next one is read. */
+  #page(number: number, section: string): Buffer {
+    this.#visit(number, 1, section);
+    const page = this.#pages.read(number * this.#pageSize, this.#pageSize, section);
+    if (uint64(page, 0) !== number || uint64(page, 8) > this.#meta!.txn) {
+      throw brokenPage(section, 'has a page of another place or time', number);
     }
     return page;
   }
 
   /** Each page has one use. */
-  #visit(number: bigint, pages: bigint, section: string): void {
-    if (Number(number + pages) * this.#pageSize > this.#size) throw new Broken(section, 'is cut off');
+  #visit(number: number, pages: number, section: string): void {
+    if ((number + pages) * this.#pageSize > this.#size) throw new Broken(section, 'is cut off');
     this.#claim(number, pages, section);
   }
 
   /** Free pages at the end may lie behind the end of the file. */
-  #claim(number: bigint, pages: bigint, section: string): void {
-    if (number < 2n || number + pages - 1n > BigInt(this.#meta.lastPage)) {
-      throw new Broken(section, `refers to page ${number} of ${this.#meta.lastPage + 1}`);
+  #claim(number: number, pages: number, section: string): void {
+    const { lastPage } = this.#meta!;
+    if (number < 2 || number + pages - 1 > lastPage) {
+      throw new Broken(section, `refers to page ${number} of ${lastPage + 1}`);
     }
-    for (let i = Number(number); i < Number(number + pages); i++) {
+    for (let i = number; i < number + pages; i++) {
       if (this.#visited[i]) throw new Broken(section, `has a page twice (page ${i})`);
       this.#visited[i] = 1;
     }
@@ -365,6 +463,50 @@ class Check {
     const buffer = Buffer.allocUnsafe(bytes);
     if (readSync(this.#fd, buffer, 0, bytes, offset) !== bytes) throw new Broken(section, 'is cut off');
     return buffer;
+  }
+}
+
+function brokenPage(section: string, why: string, page: number): Broken {
+  return new Broken(section, `${why} (page ${page})`);
+}
+
+/** No page number, count or transaction of a file in good health is beyond what a float64 holds. */
+function uint64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
+}
+
+function int64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at) + bytes.readInt32LE(at + 4) * 2 ** 32;
+}
+
+const WINDOW_BYTES = 1 << 16;
+
+/**
+ * Reads more than was asked for while one read follows the other: neighbours were mostly written together. Pages that a meta page
+ * leads to never change while it is the newest.
+ */
+class Window {
+  readonly #fd: number;
+  #bytes: Buffer | undefined;
+  #from = 0;
+  #to = 0;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Until the next read. */
+  read(offset: number, bytes: number, section: string): Buffer {
+    this.#bytes ??= Buffer.allocUnsafeSlow(2 * WINDOW_BYTES);
+    if (offset < this.#from || offset + bytes > this.#to) {
+      const follows = offset >= this.#from && offset <= this.#to + WINDOW_BYTES;
+      const wanted = Math.max(bytes, follows ? WINDOW_BYTES : 0);
+      const got = readSync(this.#fd, this.#bytes, 0, wanted, offset);
+      this.#from = offset;
+      this.#to = offset + got;
+      if (got < bytes) throw new Broken(section, 'is cut off');
+    }
+    return this.#bytes.subarray(offset - this.#from, offset - this.#from + bytes);
   }
 }
 

@@ -80,6 +80,15 @@ export function encodeIdPage(uuid: Uint8Array, page: number, roster: Roster): Bu
 export function decodeIdPage(body: Buffer, page: number, from: number, to: number, roster: Roster, file: string): void {
   const first = page * IDS_PER_PAGE;
   try {
+    if (body.length < 2 * BITMAP) throw new RangeError('is shorter than its bitmaps');
+    if (from <= first && to >= first + IDS_PER_PAGE) {
+      const bitmap = body.subarray(0, BITMAP);
+      const end = 2 * BITMAP + roster.ids.column.readMany(first, bitmap, body.subarray(2 * BITMAP));
+      if (end !== body.length) throw new RangeError('is longer than its ids');
+      roster.kept.put(first >>> 3, bitmap);
+      roster.withPayload.put(first >>> 3, body.subarray(BITMAP, 2 * BITMAP));
+      return;
+    }
     let at = 2 * BITMAP;
     for (let i = first; i < first + IDS_PER_PAGE; i++) {
       const bit = i - first;

@@ -11,7 +11,7 @@ import type { Disk } from './disk.js';
 import { corrupt } from './errors.js';
 import { checkHead } from './rows.js';
 import { LATER_SECTIONS, LATER_VERSION, SEGMENT_VERSION, type SegmentEntry } from './state.js';
-import { othersTurn, type Step, type Steps, take } from './step.js';
+import { ahead, othersTurn, type Step, type Steps, settled, take } from './step.js';
 
 const MAGIC = Buffer.from('FVSEGM\r\n', 'latin1');
 const HEADER_BYTES = 64;
@@ -116,13 +116,26 @@ export function* readSection(
   section: SectionEntry,
   into: Uint8Array,
 ): Steps<void> {
-  for (let chunk = 0; chunk < section.crcs.length; chunk++) {
-    const from = chunk * CHUNK_BYTES;
-    const part = into.subarray(from, Math.min(from + CHUNK_BYTES, section.bytes));
-    const got = yield* take(disk.read(fd, part, section.offset + from));
-    if (got !== part.length) throw corrupt(segment, `section ${section.name}`, 'ends early');
-    if (crc32c(part) !== section.crcs[chunk]) {
-      throw corrupt(segment, `section ${section.name}`, `has a wrong checksum (MiB ${chunk})`);
+  const partOf = (chunk: number) =>
+    into.subarray(chunk * CHUNK_BYTES, Math.min((chunk + 1) * CHUNK_BYTES, section.bytes));
+  const readOf = (chunk: number) => ahead(disk.read(fd, partOf(chunk), section.offset + chunk * CHUNK_BYTES));
+  const chunks = section.crcs.length;
+  let reading = chunks > 0 ? yield* take(readOf(0)) : undefined;
+  try {
+    // One chunk is checked while the disk gives the next.
+    for (let chunk = 0; reading !== undefined; chunk++) {
+      const part = partOf(chunk);
+      const got: number = yield* take(reading);
+      reading = undefined;
+      if (chunk + 1 < chunks) reading = yield* take(readOf(chunk + 1));
+      if (got !== part.length) throw corrupt(segment, `section ${section.name}`, 'ends early');
+      if (crc32c(part) !== section.crcs[chunk]) {
+        throw corrupt(segment, `section ${section.name}`, `has a wrong checksum (MiB ${chunk})`);
+      }
     }
+  } catch (error) {
+    // Nothing may arrive later, where the descriptor may be of another file.
+    if (reading !== undefined) yield* take(settled(reading));
+    throw error;
   }
 }

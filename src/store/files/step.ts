@@ -2,6 +2,7 @@
  * One text for a call and its sync twin: a procedure is a generator that yields the steps that may wait, and whoever runs
  * it lets each happen now, or later without blocking the event loop.
  */
+import type { Sliced } from '../payload/slices.js';
 import { othersTurn as nextTurn, overdue } from '../turns.js';
 
 /** Something that may wait. */
@@ -41,6 +42,11 @@ export function begun<T>(step: Step<T>): Step<Step<T>> {
   };
 }
 
+/** The same for a step that only reads: where nothing waits, it happens when it is taken. */
+export function ahead<T>(step: Step<T>): Step<Step<T>> {
+  return { now: () => step, later: () => begun(step).later() };
+}
+
 /** The same without its outcome. */
 export function settled(step: Step<unknown>): Step<void> {
   return {
@@ -59,6 +65,15 @@ export function settled(step: Step<unknown>): Step<void> {
 
 /** Between parts of long work: nothing now, but later the event loop turns when it is time. */
 export const othersTurn: Step<void> = instant(() => {});
+
+/** Sliced work as steps. */
+export function* inTurns<T>(work: Sliced<T>): Steps<T> {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    yield* take(othersTurn);
+  }
+}
 
 export function runNow<T>(steps: Steps<T>): T {
   let state = steps.next();

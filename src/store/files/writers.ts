@@ -10,6 +10,8 @@ import { mapOfThread } from './of-thread.js';
 export interface Writer {
   /** Ends its time as the writer; false while a write is under way, which would go on. */
   revoke(): boolean;
+  /** It is not there yet, and its record may not be: an open() is under way. */
+  readonly isOpening?: true;
 }
 
 interface Entry {
