@@ -632,13 +632,13 @@ class MilvusSource implements Source {
     const queries = query === undefined ? [] : ([query].flat() as Pick<HeadRequest, 'vector' | 'nativeFilter'>[]);
     for (const { nativeFilter } of queries) checkExpression(nativeFilter);
     const facts = await this.known.get(signal);
-    for (const { vector } of queries) checkHeadQuery(vector, facts.dim, this.name);
+    for (const one of queries) checkHeadQuery(one, facts.dim, this.name);
     try {
       return await search(facts);
     } catch (error) {
       const told = error instanceof FunnelError ? error : this.classify(error);
       const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
-      for (const { vector } of now ? queries : []) checkHeadQuery(vector, now!.dim, this.name);
+      for (const one of now ? queries : []) checkHeadQuery(one, now!.dim, this.name);
       throw told;
     }
   }

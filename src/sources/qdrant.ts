@@ -495,13 +495,13 @@ class QdrantSource implements Source {
     await driver.check?.(options.nativeFilter, options.params);
     for (const { nativeFilter } of queries) await driver.check?.(nativeFilter, undefined);
     const facts = await this.known.get(signal);
-    for (const { vector } of queries) checkHeadQuery(vector, facts.info.dim, name);
+    for (const one of queries) checkHeadQuery(one, facts.info.dim, name);
     try {
       return await search(facts);
     } catch (error) {
       const told = error instanceof FunnelError ? error : driver.classify(error, name);
       const now = overloaded(told.cause) ? undefined : await this.known.afresh(facts, told, signal);
-      for (const { vector } of now ? queries : []) checkHeadQuery(vector, now!.info.dim, name);
+      for (const one of now ? queries : []) checkHeadQuery(one, now!.info.dim, name);
       throw told;
     }
   }
