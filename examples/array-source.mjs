@@ -22,7 +22,7 @@ export function arraySource(points, { head, dim, metric = 'cosine', nativeFilter
 
   /** The best by their first dims, as hits whose `row` is the point. */
   const nearest = (request, dims, limit) => {
-    kit.checkHeadQuery(request.vector, dim, name);
+    kit.checkHeadQuery(request, dim, name);
     return funnel(passing(request), request.vector, { scales: [dims], keep: 1, metric, limit });
   };
 

@@ -24,8 +24,6 @@ export type FunnelErrorCode =
   | 'MISSING_PACKAGE'
   /** What a database answered is not what was asked for (a field or vector is absent, say). */
   | 'BAD_RESPONSE'
-  /** A page beyond the depth of the pool; the message says how to ask deeper. */
-  | 'TOO_DEEP'
   /** No point has that id. */
   | 'NOT_FOUND'
   /** The collection does not exist. */

@@ -33,13 +33,13 @@ export interface Plan {
 
 /** A plan that was found good, as plain data of our own: what the caller changes later changes nothing here. */
 export interface CheckedPlan {
-  head: number | undefined;
-  candidates: number | undefined;
-  scales: number[];
+  readonly head: number | undefined;
+  readonly candidates: number | undefined;
+  readonly scales: readonly number[];
   /** One per scale. */
-  keep: Keep[];
-  metric: Metric | undefined;
-  limit: number | undefined;
+  readonly keep: readonly Keep[];
+  readonly metric: Metric | undefined;
+  readonly limit: number | undefined;
 }
 
 /** A plan fitted to `dim` and a number of candidates. */
@@ -186,14 +186,29 @@ function checkScales(scales: unknown, dim: number): number[] {
   for (let s = 0; s < scales.length; s++) {
     const scale: unknown = scales[s]; // read once
     if (!isCount(scale)) throw notACount(scale, `scales[${s}]`);
-    if (scale > dim) {
-      throw expected('BAD_PLAN', `a prefix length in 1..${dim} (the vectors have ${dim} dims)`, `scales[${s}]`, scale);
-    }
+    if (scale > dim) throw tooLong(scale, s, dim);
     if (scale <= before) throw expected('BAD_PLAN', `more than ${before}, as scales ascend,`, `scales[${s}]`, scale);
     lengths.push(scale);
     before = scale;
   }
   return lengths;
+}
+
+/**
+ * A checked plan for vectors of `dim` dims, which were not known when it was checked.
+ *
+ * @throws FunnelError BAD_PLAN
+ */
+export function fitPlan(plan: CheckedPlan, dim: number): CheckedPlan {
+  const { scales, head } = plan;
+  const s = scales.findIndex((scale) => scale > dim);
+  if (s >= 0) throw tooLong(scales[s]!, s, dim);
+  if (head !== undefined) checkHead(head, dim);
+  return plan;
+}
+
+function tooLong(scale: number, s: number, dim: number): FunnelError {
+  return expected('BAD_PLAN', `a prefix length in 1..${dim} (the vectors have ${dim} dims)`, `scales[${s}]`, scale);
 }
 
 function checkHead(head: unknown, dim: number): void {

@@ -3,6 +3,7 @@ import { type Matrix, toMatrix } from './candidates.js';
 import { expected, FunnelError } from './errors.js';
 import type { BadPosition, FunnelTask } from './kernels/kernels.js';
 import { type CheckedPlan, checkPlan, funnelPlan, type Plan, resolvePlan } from './plan.js';
+import type { QueryVector } from './query/vector.js';
 import type { Candidates, FunnelStage, Hit, Vector } from './types.js';
 import { checkQuery, isZero } from './validate.js';
 import { freshWorkspace, type Workspace } from './workspace.js';
@@ -30,17 +31,42 @@ export function prepare<Row>(
   const q = checkQuery(query, matrix.count === 0 ? undefined : matrix.dim);
   const dim = q.length;
   const checked = plan === undefined ? defaultPlan(dim) : checkPlan(plan, dim);
-  const { metric, scales, keep, stages } = resolvePlan(checked, matrix.count, limit, workspace);
-  const hits = keep[stages.length - 1]!;
-  const { indices, keys } = workspace.results(hits);
-  // Native code trusts these lengths, and getters of the caller's have run since they were looked at.
-  if (q.length !== dim || matrix.vectors.length !== matrix.count * matrix.dim) {
-    throw new FunnelError('DETACHED_BUFFER', 'Expected query and vectors to stay as they are during the call');
-  }
+  const prepared = taskOf(matrix, q, dim, checked, limit, workspace);
+  const { metric } = prepared.task;
   if (metric !== 'euclid' && isZero(q)) {
     throw new FunnelError('ZERO_QUERY', `Expected a query with a direction for metric ${metric} but received zeros`);
   }
-  return { matrix, task: { metric, query: q, rows: matrix.vectors, dim, scales, keep, indices, keys }, stages, hits };
+  return prepared;
+}
+
+/** The same of a query and a plan that were checked, and that fit the candidates' dims. */
+export function prepareChecked<Row>(
+  candidates: Candidates<Row>,
+  query: QueryVector,
+  plan: CheckedPlan,
+  limit: number,
+): Prepared<Row> {
+  const matrix = toMatrix(candidates);
+  if (matrix.count > 0) query.checkDims(matrix.dim, 'query');
+  return taskOf(matrix, query.values, query.dim, plan, limit, freshWorkspace);
+}
+
+function taskOf<Row>(
+  matrix: Matrix<Row>,
+  query: Float32Array,
+  dim: number,
+  plan: CheckedPlan,
+  limit: number | undefined,
+  workspace: Workspace,
+): Prepared<Row> {
+  const { metric, scales, keep, stages } = resolvePlan(plan, matrix.count, limit, workspace);
+  const hits = keep[stages.length - 1]!;
+  const { indices, keys } = workspace.results(hits);
+  // Native code trusts these lengths, and getters of the caller's have run since they were looked at.
+  if (query.length !== dim || matrix.vectors.length !== matrix.count * matrix.dim) {
+    throw new FunnelError('DETACHED_BUFFER', 'Expected query and vectors to stay as they are during the call');
+  }
+  return { matrix, task: { metric, query, rows: matrix.vectors, dim, scales, keep, indices, keys }, stages, hits };
 }
 
 /** The kernel's answer as hits. */

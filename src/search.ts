@@ -4,33 +4,35 @@ import { inContext } from './funnel.js';
 import type { Kernels } from './kernels/kernels.js';
 import { MAX_DIM } from './kernels/kernels.js';
 import { isMirror, type Mirror } from './mirror.js';
-import { checkPlan, type Plan } from './plan.js';
+import { type CheckedPlan, checkPlan, type Plan } from './plan.js';
 import {
-  type OwnRecommend,
-  ownExamples,
-  ownRecommend,
+  type CheckedRecommend,
+  checkedExamples,
+  checkedRecommend,
   RECOMMEND_KEYS,
   type RecommendRequest,
   searchesOf,
 } from './query/examples.js';
 import {
+  type CheckedGroups,
+  checkedGroups,
   GROUP_KEYS,
   type GroupOptions,
   GroupSearch,
   type GroupsResult,
   type HitGroup,
-  type OwnGroups,
-  ownGroups,
 } from './query/group-search.js';
 import { lookUp } from './query/lookup.js';
 import { Ranker, type Search } from './query/rank.js';
 import {
-  Filters,
-  type OwnOptions,
-  type OwnSearch,
-  ownOptions,
-  ownSearch,
+  type CheckedOptions,
+  type CheckedSearch,
+  checkedOptions,
+  checkedSearch,
+  checkedTarget,
+  filtersOf,
   type SearchRequest,
+  TARGET_KEYS,
 } from './query/request.js';
 import { addPayloads, addVectors, cutPayloads, namesOf, type SearchResult, toResult } from './query/result.js';
 import { layoutOf } from './sources/layouts.js';
@@ -68,7 +70,7 @@ export type RecommendGroupsRequest = RecommendRequest & GroupOptions;
 export class FunnelSearchOn {
   readonly source: Source;
   readonly mirror: Mirror | undefined;
-  readonly #plan: Plan | undefined;
+  readonly #plan: CheckedPlan | undefined;
   readonly #kernels: () => Kernels;
   readonly #rankers = new Map<Source, Ranker>();
 
@@ -91,10 +93,9 @@ export class FunnelSearchOn {
         );
       }
     }
-    if (options.plan !== undefined) checkPlan(options.plan, MAX_DIM); // dims are not known yet
     this.source = options.source;
     this.mirror = options.mirror;
-    this.#plan = options.plan;
+    this.#plan = options.plan === undefined ? undefined : checkPlan(options.plan, MAX_DIM); // dims are not known yet
     this.#kernels = kernels;
   }
 
@@ -104,7 +105,7 @@ export class FunnelSearchOn {
    * @throws FunnelError
    */
   async query(request: SearchRequest): Promise<SearchResult> {
-    return (await this.#answer([ownSearch(request, new Filters())]))[0]!;
+    return (await this.#answer([checkedSearch(request, filtersOf(false))]))[0]!;
   }
 
   /**
@@ -114,9 +115,9 @@ export class FunnelSearchOn {
    * @throws FunnelError that names the request that failed
    */
   async queryBatch(requests: readonly SearchRequest[]): Promise<SearchResult[]> {
-    const filters = new Filters();
+    const filters = filtersOf(true);
     return this.#answer(
-      ownAll(requests, (request) => ownSearch(request, filters)),
+      checkedAll(requests, (request) => checkedSearch(request, filters)),
       nameOf,
     );
   }
@@ -128,14 +129,14 @@ export class FunnelSearchOn {
    * @throws FunnelError NOT_FOUND for an id that no point has, UNSUPPORTED for what the source cannot do
    */
   async recommend(request: RecommendRequest): Promise<SearchResult> {
-    return (await this.#answer([ownRecommend(request, new Filters())]))[0]!;
+    return (await this.#answer([checkedRecommend(request, filtersOf(false))]))[0]!;
   }
 
   /** As queryBatch(); all examples are looked up in one call. @throws FunnelError that names the request that failed */
   async recommendBatch(requests: readonly RecommendRequest[]): Promise<SearchResult[]> {
-    const filters = new Filters();
+    const filters = filtersOf(true);
     return this.#answer(
-      ownAll(requests, (request) => ownRecommend(request, filters)),
+      checkedAll(requests, (request) => checkedRecommend(request, filters)),
       nameOf,
     );
   }
@@ -147,19 +148,18 @@ export class FunnelSearchOn {
    * @throws FunnelError
    */
   async queryGroups(request: GroupsRequest): Promise<GroupsResult> {
-    const { own, rest } = ownOptions(request, new Filters(), [...GROUP_KEYS, 'vector', 'id']);
-    const groups = ownGroups(rest);
-    const { by } = ownSearch({ vector: rest['vector'], id: rest['id'] } as SearchRequest, new Filters());
-    return this.#groups({ options: own, by }, groups);
+    const { options, rest } = checkedOptions(request, filtersOf(false), [...GROUP_KEYS, ...TARGET_KEYS]);
+    const groups = checkedGroups(rest);
+    return this.#groups({ options, by: checkedTarget(rest) }, groups);
   }
 
   /** recommend() and queryGroups() in one. @throws FunnelError */
   async recommendGroups(request: RecommendGroupsRequest): Promise<GroupsResult> {
-    const { own, rest } = ownOptions(request, new Filters(), [...GROUP_KEYS, ...RECOMMEND_KEYS]);
-    return this.#groups({ options: own, ...ownExamples(rest) }, ownGroups(rest));
+    const { options, rest } = checkedOptions(request, filtersOf(false), [...GROUP_KEYS, ...RECOMMEND_KEYS]);
+    return this.#groups({ options, ...checkedExamples(rest) }, checkedGroups(rest));
   }
 
-  #ranker(options: OwnOptions): Ranker {
+  #ranker(options: CheckedOptions): Ranker {
     const layout = layoutOf(this.source, options.using);
     if (options.withVector) namesOf(this.source, options.withVector);
     let ranker = this.#rankers.get(layout);
@@ -172,7 +172,7 @@ export class FunnelSearchOn {
 
   /** @param name where a request stands; undefined for one of its own */
   async #answer(
-    requests: readonly (OwnSearch | OwnRecommend)[],
+    requests: readonly (CheckedSearch | CheckedRecommend)[],
     name?: (i: number) => string,
   ): Promise<SearchResult[]> {
     const named = <T>(i: number, run: () => T): T => (name === undefined ? run() : inContext(name(i), run));
@@ -196,11 +196,12 @@ export class FunnelSearchOn {
     return results;
   }
 
-  async #groups(request: OwnSearch | OwnRecommend, own: OwnGroups): Promise<GroupsResult> {
-    const ranker = this.#ranker(request.options);
-    const info = await ranker.info(request.options);
-    const { options } = request;
-    if (options.mode === undefined && ranker.source.certifies) options.exact = true;
+  async #groups(given: CheckedSearch | CheckedRecommend, own: CheckedGroups): Promise<GroupsResult> {
+    const ranker = this.#ranker(given.options);
+    const info = await ranker.info(given.options);
+    const certain = given.options.mode === undefined && ranker.source.certifies === true;
+    const options = certain ? { ...given.options, exact: true } : given.options;
+    const request = { ...given, options };
     const [search] = await searchesOf([request], ranker.source, info, (_, run) => run());
     const { payloadsInPools = false } = ranker.source;
     const pools = { ...search!, withPayload: payloadsInPools || { include: [own.path.text] } };
@@ -232,9 +233,9 @@ function nameOf(i: number): string {
   return `requests[${i}]`;
 }
 
-function ownAll<Request, Own>(requests: readonly Request[], own: (request: Request) => Own): Own[] {
+function checkedAll<Request, Checked>(requests: readonly Request[], check: (request: Request) => Checked): Checked[] {
   if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array', 'requests', requests);
-  return Array.from(requests, (request, i) => inContext(nameOf(i), () => own(request)));
+  return Array.from(requests, (request, i) => inContext(nameOf(i), () => check(request)));
 }
 
 function byPool<Hit, Pool>(hits: readonly Hit[], origin: ReadonlyMap<Hit, Pool>): Map<Pool, Hit[]> {

@@ -3,19 +3,21 @@ import { expected, FunnelError } from '../errors.js';
 import { layoutOf } from '../sources/layouts.js';
 import type { Source, SourceInfo } from '../sources/source.js';
 import type { Id, Vector } from '../types.js';
-import { checkIds, checkKeys, checkQuery, isNumbers, isZero } from '../validate.js';
+import { checkIds, checkKeys, isNumbers, isZero } from '../validate.js';
+import type { Filters } from './filter/conditions.js';
 import type { Search } from './rank.js';
 import { averageVector, checkStrategy, type Examples, meanOf, type Strategy, sumVector } from './recommend.js';
 import {
   and,
-  type Filters,
-  type OwnOptions,
-  type OwnSearch,
-  ownOptions,
+  type CheckedOptions,
+  type CheckedSearch,
+  checkedOptions,
   type QueryOptions,
+  type Target,
   without,
 } from './request.js';
 import { vectorAt } from './result.js';
+import { QueryVector } from './vector.js';
 
 export interface RecommendRequest extends QueryOptions {
   /** What hits should be like: ids of points, or vectors. Points named here are no hits. */
@@ -30,34 +32,38 @@ export interface RecommendRequest extends QueryOptions {
 
 export const RECOMMEND_KEYS = ['positive', 'negative', 'strategy', 'lookupFrom'] as const;
 
-export interface OwnRecommend {
-  options: OwnOptions;
-  positive: (Id | Float32Array)[];
-  negative: (Id | Float32Array)[];
-  strategy: Strategy;
-  from: Source | undefined;
+export interface CheckedExamples {
+  readonly positive: readonly Target[];
+  readonly negative: readonly Target[];
+  readonly strategy: Strategy;
+  readonly from: Source | undefined;
+}
+
+export interface CheckedRecommend extends CheckedExamples {
+  readonly options: CheckedOptions;
 }
 
 /** @throws FunnelError */
-export function ownRecommend(request: RecommendRequest, filters: Filters): OwnRecommend {
-  const { own, rest } = ownOptions(request, filters, RECOMMEND_KEYS);
-  return { options: own, ...ownExamples(rest as RecommendRequest) };
+export function checkedRecommend(request: RecommendRequest, filters: Filters): CheckedRecommend {
+  const { options, rest } = checkedOptions(request, filters, RECOMMEND_KEYS);
+  return { options, ...checkedExamples(rest) };
 }
 
-export function ownExamples(request: RecommendRequest): Omit<OwnRecommend, 'options'> {
-  const positive = ownList(request.positive, 'positive');
-  const negative = ownList(request.negative, 'negative');
+/** @throws FunnelError */
+export function checkedExamples(request: RecommendRequest): CheckedExamples {
+  const positive = checkedList(request.positive, 'positive');
+  const negative = checkedList(request.negative, 'negative');
   const strategy = checkStrategy(request.strategy, positive.length, negative.length);
   return { positive, negative, strategy, from: lookupSource(request.lookupFrom) };
 }
 
-function ownList(list: unknown, where: string): (Id | Float32Array)[] {
+function checkedList(list: unknown, where: string): Target[] {
   if (list === undefined) return [];
   if (!Array.isArray(list)) throw expected('BAD_ARGUMENT', 'an array of ids and vectors', where, list);
   return Array.from(list, (one: unknown, i) => {
-    if (isNumbers(one)) return new Float32Array(checkQuery(one, undefined, `${where}[${i}]`));
+    if (isNumbers(one)) return QueryVector.of(one, undefined, `${where}[${i}]`);
     checkIds([one as Id], `${where}[${i}]`);
-    return one as Id;
+    return { id: one as Id };
   });
 }
 
@@ -82,14 +88,14 @@ class Stored {
   readonly #found = new Map<Source, Map<Id, Float32Array>>();
 
   /** The id in the form that the source has. */
-  async want(source: Source, id: Id, options: OwnOptions): Promise<Id> {
+  async want(source: Source, id: Id, options: CheckedOptions): Promise<Id> {
     const named = (await source.idOf?.(id, deadline(options))) ?? id;
     const ids = this.#wanted.get(source) ?? new Map<Id, Id>();
     this.#wanted.set(source, ids.set(named, id));
     return named;
   }
 
-  async load(options: OwnOptions): Promise<void> {
+  async load(options: CheckedOptions): Promise<void> {
     for (const [source, ids] of this.#wanted) {
       const found = new Map<Id, Float32Array>();
       this.#found.set(source, found);
@@ -111,11 +117,11 @@ class Stored {
   }
 }
 
-function deadline({ timeout, signal }: OwnOptions): { timeout?: number; signal?: AbortSignal } {
+function deadline({ timeout, signal }: CheckedOptions): { timeout?: number; signal?: AbortSignal } {
   return { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) };
 }
 
-type Own = OwnSearch | OwnRecommend;
+type Checked = CheckedSearch | CheckedRecommend;
 
 /**
  * What is to be searched for each request, ids looked up: all of them in one call for each collection they are in.
@@ -123,7 +129,7 @@ type Own = OwnSearch | OwnRecommend;
  * @throws FunnelError NOT_FOUND naming the id, UNSUPPORTED; what a source throws
  */
 export async function searchesOf(
-  requests: readonly Own[],
+  requests: readonly Checked[],
   source: Source,
   info: SourceInfo,
   named: (i: number, run: () => Search) => Search,
@@ -131,12 +137,9 @@ export async function searchesOf(
   const stored = new Stored();
   const listed = await Promise.all(
     requests.map(async (request) => {
-      const name = (from: Source) => async (one: Id | Float32Array) =>
-        one instanceof Float32Array ? one : { id: await stored.want(from, one, request.options) };
-      if ('by' in request) {
-        const { by } = request;
-        return { positive: [await name(source)(by instanceof Float32Array ? by : by.id)], negative: [] };
-      }
+      const name = (from: Source) => async (one: Target) =>
+        one instanceof QueryVector ? one : { id: await stored.want(from, one.id, request.options) };
+      if ('by' in request) return { positive: [await name(source)(request.by)], negative: [] };
       const find = name(request.from ?? source);
       return {
         positive: await Promise.all(request.positive.map(find)),
@@ -148,16 +151,12 @@ export async function searchesOf(
   return requests.map((request, i) =>
     named(i, () => {
       const from = ('from' in request ? request.from : undefined) ?? source;
-      const vectorOf = (where: string) => (one: Float32Array | { id: Id }, e: number) => {
-        const vector = one instanceof Float32Array ? one : stored.get(from, one.id);
-        return checkQuery(vector, info.dim, where === 'vector' ? where : `${where}[${e}]`);
+      const vectorOf = (one: Target, where: string) => {
+        if (one instanceof QueryVector) return one.checkDims(info.dim, where);
+        return storedVector(stored.get(from, one.id), info.dim, where);
       };
       const { positive, negative } = listed[i]!;
-      const examples: Examples = {
-        positive: positive.map(vectorOf('by' in request ? 'vector' : 'positive')),
-        negative: negative.map(vectorOf('negative')),
-      };
-      const own = [...positive, ...negative].flatMap((one) => (one instanceof Float32Array ? [] : [one.id]));
+      const own = [...positive, ...negative].flatMap((one) => (one instanceof QueryVector ? [] : [one.id]));
       // Points looked up by lookupFrom stay, even where that is the collection that is searched.
       const elsewhere = 'from' in request && request.from !== undefined;
       const left = elsewhere ? undefined : without(own);
@@ -167,16 +166,31 @@ export async function searchesOf(
         filter: and(options.filter, left),
         withPayload: options.withPayload ?? false,
       };
-      if ('by' in request) return { vector: examples.positive[0]!, ...common };
+      if ('by' in request) return { vector: vectorOf(positive[0]!, 'vector'), ...common };
       const { strategy } = request;
-      if (strategy === 'average_vector') return { vector: averageVector(examples, info.metric), ...common };
-      return {
-        vector: headVector(examples, strategy, source, options, info),
-        recommend: { strategy, examples },
-        ...common,
-      };
+      const liked = positive.map((one, e) => vectorOf(one, `positive[${e}]`));
+      const disliked = negative.map((one, e) => vectorOf(one, `negative[${e}]`));
+      const examples: Examples = { positive: liked.map(valuesOf), negative: disliked.map(valuesOf) };
+      const values =
+        strategy === 'average_vector'
+          ? averageVector(examples, info.metric)
+          : headVector(examples, strategy, source, options, info);
+      // It may be an example, as it is.
+      const known = [...liked, ...disliked].find((one) => one.values === values);
+      const by = { vector: known ?? QueryVector.over(values, 'vector'), ...common };
+      return strategy === 'average_vector' ? by : { ...by, recommend: { strategy, examples }, liked };
     }),
   );
+}
+
+function valuesOf({ values }: QueryVector): Float32Array {
+  return values;
+}
+
+/** A source gave it away. @throws FunnelError BAD_DIMS, NOT_FINITE */
+function storedVector(values: Float32Array, dim: number, where: string): QueryVector {
+  if (values.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, where, values);
+  return QueryVector.over(values, where);
 }
 
 /** What heads are searched by where the source itself knows no strategies: a sum is one vector; else the mean of the positives. */
@@ -184,7 +198,7 @@ function headVector(
   examples: Examples,
   strategy: Strategy,
   { recommends, name }: Source,
-  { exact }: OwnOptions,
+  { exact }: CheckedOptions,
   { metric }: SourceInfo,
 ): Float32Array {
   const { positive, negative } = examples;

@@ -11,8 +11,9 @@ import { compareKeys, type Group, type GroupKey, groupHits, groupKeys } from './
 import { type Lookup, type LookupRow, type OwnLookup, ownLookup } from './lookup.js';
 import { wholeNumber } from './numbers.js';
 import type { Ranked, Ranker, Search } from './rank.js';
-import { and, type OwnOptions, tooDeep } from './request.js';
+import { and, type CheckedOptions } from './request.js';
 import { passes, statsOf } from './result.js';
+import { checkDepth } from './shared-keys.js';
 
 export interface GroupOptions {
   /** A path of the payload: `author`, `author.id`, `tags[].name`. Strings and integers group; an array fans out. */
@@ -25,7 +26,7 @@ export interface GroupOptions {
 
 export const GROUP_KEYS = ['groupBy', 'groupSize', 'withLookup'] as const;
 
-export interface OwnGroups {
+export interface CheckedGroups {
   path: Path;
   groupSize: number;
   lookup: OwnLookup | undefined;
@@ -56,7 +57,7 @@ export interface GroupSearchStats extends SearchStats {
 }
 
 /** @throws FunnelError BAD_ARGUMENT */
-export function ownGroups({ groupBy, groupSize = 3, withLookup }: Partial<GroupOptions>): OwnGroups {
+export function checkedGroups({ groupBy, groupSize = 3, withLookup }: Partial<GroupOptions>): CheckedGroups {
   if (typeof groupBy !== 'string') throw expected('BAD_ARGUMENT', 'a path of the payload', 'groupBy', groupBy);
   const path = parsePath(groupBy, 'groupBy');
   checkInteger(groupSize, 1, 0xffff_ffff, 'groupSize');
@@ -81,7 +82,7 @@ export interface FoundGroups {
 
 /** One request's way to its groups. */
 export class GroupSearch {
-  readonly #options: OwnOptions;
+  readonly #options: CheckedOptions;
   readonly #limit: number;
   readonly #wanted: number;
   /** Whether pools hold the best of all rows, proven so. */
@@ -93,7 +94,7 @@ export class GroupSearch {
   constructor(
     private readonly ranker: Ranker,
     private readonly search: Search,
-    private readonly own: OwnGroups,
+    private readonly own: CheckedGroups,
     private readonly info: SourceInfo,
   ) {
     const { options } = search;
@@ -108,7 +109,7 @@ export class GroupSearch {
     // Pages have the same pool, whatever their limits are.
     const most = options.paged ? MAX_DEPTH : Math.max(MAX_DEPTH, this.#first);
     this.#most = options.maxDepth ?? (this.#exact ? undefined : most);
-    if (this.#most !== undefined && this.#wanted > this.#most) throw tooDeep(offset, this.#limit, this.#most);
+    if (this.#most !== undefined) checkDepth(offset, this.#limit, this.#most);
   }
 
   get #first(): number {

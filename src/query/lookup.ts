@@ -6,7 +6,7 @@ import type { Id } from '../types.js';
 import { checkKeys } from '../validate.js';
 import type { GroupKey } from './groups.js';
 import { checkPayloadSelection } from './payload.js';
-import type { OwnOptions } from './request.js';
+import type { CheckedOptions } from './request.js';
 import { vectorAt } from './result.js';
 
 /** A source, or one with what is wanted of its points. */
@@ -64,7 +64,7 @@ function isSource(value: unknown): value is Source {
 export async function lookUp(
   { source, withPayload, withVector }: OwnLookup,
   keys: readonly GroupKey[],
-  { timeout, signal }: Pick<OwnOptions, 'timeout' | 'signal'>,
+  { timeout, signal }: Pick<CheckedOptions, 'timeout' | 'signal'>,
 ): Promise<Map<GroupKey, LookupRow>> {
   const options = { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) };
   await source.info(options); // an unknown collection is an error, whatever the groups

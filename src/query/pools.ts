@@ -1,8 +1,7 @@
 /** One pool from several head searches: of a source that knows no strategies, one near each positive example. */
 import { inOrder, joined as joinedRows } from '../sources/rows.js';
 import type { HeadAnswer, HeadRequest, Source } from '../sources/source.js';
-import { isZero } from '../validate.js';
-import type { Examples, Strategy } from './recommend.js';
+import type { Search } from './rank.js';
 
 /**
  * The head searches that make a request's pool. A row is as good as its most similar positive is similar, so that what is
@@ -10,12 +9,12 @@ import type { Examples, Strategy } from './recommend.js';
  */
 export function headRequests(
   request: HeadRequest,
-  recommend: { strategy: Strategy; examples: Examples } | undefined,
+  { recommend, liked = [] }: Pick<Search, 'recommend' | 'liked'>,
   { recommends }: Source,
 ): HeadRequest[] {
   if (recommends || recommend?.strategy !== 'best_score') return [request];
-  const vectors = recommend.examples.positive.filter((vector) => !isZero(vector));
-  return vectors.length < 2 ? [request] : vectors.map((vector) => ({ ...request, vector }));
+  const vectors = liked.filter(({ isZero }) => !isZero);
+  return vectors.length < 2 ? [request] : vectors.map((vector) => vector.handOut({ ...request }));
 }
 
 /** Of several answers one, with each point once. */

@@ -4,25 +4,28 @@ import { type Explanation, explain } from '../explain.js';
 import { inContext, runPrepared } from '../funnel.js';
 import type { Kernels, Metric } from '../kernels/kernels.js';
 import { checkMirror, Matrices, type Mirror, type Mirrored, withVectors } from '../mirror.js';
-import { type CheckedPlan, checkPlan, funnelPlan, MAX_POOL, type Plan, poolFor } from '../plan.js';
-import { finish, type Prepared, prepare } from '../prepare.js';
+import { type CheckedPlan, checkPlan, fitPlan, funnelPlan, MAX_POOL, poolFor } from '../plan.js';
+import { finish, type Prepared, prepareChecked } from '../prepare.js';
 import { overloaded } from '../sources/call.js';
 import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from '../sources/source.js';
 import type { Hit } from '../types.js';
-import { checkQuery, isZero } from '../validate.js';
 import type { FilterNode } from './filter/ast.js';
 import { mapLimited } from './limited.js';
 import { headRequests, joined } from './pools.js';
 import { scoreAll } from './recommend.js';
-import { depthOf, type OwnOptions } from './request.js';
+import type { CheckedOptions } from './request.js';
+import { checkDirection, depthOf } from './shared-keys.js';
+import type { QueryVector } from './vector.js';
 
 /** One pool to be ranked. */
 export interface Search {
-  options: OwnOptions;
+  options: CheckedOptions;
   /** The full query vector. */
-  vector: Float32Array;
+  vector: QueryVector;
   /** Rank by these in place of the vector; then larger scores are better. */
   recommend?: HeadRequest['recommend'];
+  /** The positive examples of that. */
+  liked?: readonly QueryVector[];
   /** The request's, and what else is left out. */
   filter: FilterNode | undefined;
   withPayload: PayloadSelection;
@@ -33,7 +36,7 @@ export interface Search {
 /** A search as it fits the collection. */
 export interface Fitted {
   search: Search;
-  plan: Plan & { metric: Metric };
+  plan: CheckedPlan & { readonly metric: Metric };
   limit: number;
   /** Hits to rank. */
   depth: number;
@@ -75,10 +78,10 @@ export class Ranker {
     readonly source: Source,
     readonly mirror: Mirror | undefined,
     readonly kernels: () => Kernels,
-    readonly plan: Plan | undefined,
+    readonly plan: CheckedPlan | undefined,
   ) {}
 
-  async info({ timeout, signal }: Pick<OwnOptions, 'timeout' | 'signal'>): Promise<SourceInfo> {
+  async info({ timeout, signal }: Pick<CheckedOptions, 'timeout' | 'signal'>): Promise<SourceInfo> {
     const info = await this.source.info({ timeout, signal });
     if (this.mirror !== undefined) checkMirror(this.mirror, info, this.source.name);
     return info;
@@ -87,15 +90,14 @@ export class Ranker {
   /** @throws FunnelError BAD_DIMS, BAD_PLAN, ZERO_QUERY, TOO_DEEP */
   fit(search: Search, info: SourceInfo): Fitted {
     const { options, pool } = search;
-    checkQuery(search.vector, info.dim, 'vector');
+    search.vector.checkDims(info.dim, 'vector');
     const plan = options.exact ? exactPlan(info) : this.#planFor(options, info);
     const metric = plan.metric ?? info.metric;
-    if (metric !== 'euclid' && isZero(search.vector)) {
-      throw new FunnelError('ZERO_QUERY', `Expected a vector with a direction for metric ${metric} but received zeros`);
-    }
+    checkDirection(search.vector, metric);
     const limit = options.limit ?? plan.limit ?? 10;
     const { scales, keep } = plan;
-    const fitted = { search, plan: { scales, keep, metric }, limit };
+    const own = { head: undefined, candidates: undefined, scales, keep, metric, limit: undefined };
+    const fitted = { search, plan: own, limit };
     if (pool !== undefined) return { depth: pool, candidates: pool, ...fitted };
     const depth = depthOf(options, limit, plan.candidates);
     if (options.exact) return { depth, candidates: Math.min(depth + SPARE, MAX_POOL), ...fitted };
@@ -112,9 +114,9 @@ export class Ranker {
     return { depth, candidates, ...fitted };
   }
 
-  #planFor(options: OwnOptions, info: SourceInfo): CheckedPlan {
+  #planFor(options: CheckedOptions, info: SourceInfo): CheckedPlan {
     const given = options.plan ?? this.plan;
-    const plan = given === undefined ? this.#defaultFor(options, info) : checkPlan(given, info.dim);
+    const plan = given === undefined ? this.#defaultFor(options, info) : fitPlan(given, info.dim);
     if (plan.head !== undefined && plan.head !== info.headDim) {
       const what = `${info.headDim}, the dims of the head that ${this.source.name} searches (or leave it out),`;
       throw expected('BAD_PLAN', what, 'head', plan.head);
@@ -123,13 +125,13 @@ export class Ranker {
   }
 
   /** Made once for all searches of a kind that come one after the other. */
-  #defaultFor({ limit, paged }: OwnOptions, { dim, headDim: head }: SourceInfo): CheckedPlan {
+  #defaultFor({ limit, paged }: CheckedOptions, { dim, headDim: head }: SourceInfo): CheckedPlan {
     const last = this.#default;
     if (last !== undefined && last.limit === limit && last.paged === paged && last.dim === dim && last.head === head) {
       return last.plan;
     }
-    const plan = checkPlan(funnelPlan(dim, { head, limit }), dim);
-    if (paged) plan.candidates = undefined;
+    const whole = checkPlan(funnelPlan(dim, { head, limit }), dim);
+    const plan = paged ? { ...whole, candidates: undefined } : whole;
     this.#default = { limit, paged, dim, head, plan };
     return plan;
   }
@@ -180,7 +182,7 @@ export class Ranker {
 
   async #heads(all: readonly Fitted[], named: Named): Promise<Answer[]> {
     const { source } = this;
-    const requests = all.map((one) => headRequests(this.#request(one), one.search.recommend, source));
+    const requests = all.map((one) => headRequests(this.#request(one), one.search, source));
     if ((all.length > 1 || requests[0]!.length > 1) && source.headBatch && alike(all)) {
       try {
         const answers = [...(await source.headBatch(requests.flat()))];
@@ -206,8 +208,8 @@ export class Ranker {
   #request({ search, candidates }: Fitted): HeadRequest {
     const { options, vector, recommend, filter, withPayload } = search;
     const { nativeFilter, params, timeout, signal, exact } = options;
-    return {
-      vector,
+    return vector.handOut({
+      vector: vector.values,
       candidates,
       withPayload,
       timeout,
@@ -218,7 +220,7 @@ export class Ranker {
       ...(exact && { mode: 'exact' as const }),
       ...(recommend !== undefined && this.source.recommends && { recommend }),
       ...(this.mirror !== undefined && { vectors: false }),
-    };
+    });
   }
 
   async #mirrored(answer: HeadAnswer, { search: { options } }: Fitted): Promise<Answer> {
@@ -248,7 +250,7 @@ export class Ranker {
         candidates.dim,
       );
     }
-    const prepared = prepare(candidates, search.vector, plan, depth);
+    const prepared = prepareChecked(candidates, search.vector, plan, depth);
     prepared.matrix.owned = true; // as HeadAnswer promises
     if (search.recommend !== undefined) prepared.keysAreScores = true;
     return prepared;

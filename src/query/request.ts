@@ -1,16 +1,27 @@
-/** What a request may say, read once and checked as far as that goes without knowing the collection. */
+/** What a request to FunnelSearch may say, read once and checked as far as that goes without knowing the collection. */
 
 import { expected, FunnelError } from '../errors.js';
 import { MAX_DIM } from '../kernels/kernels.js';
-import { checkPlan, type Plan } from '../plan.js';
+import { type CheckedPlan, checkPlan, type Plan } from '../plan.js';
 import type { PayloadSelection, SearchParams } from '../sources/source.js';
 import type { Id, Vector } from '../types.js';
-import { checkIds, checkInteger, checkKeys, checkQuery, isListOf, isString } from '../validate.js';
+import { checkIds } from '../validate.js';
 import type { FilterNode } from './filter/ast.js';
-import { nodeText } from './filter/node-text.js';
-import { isTrue, parseFilter } from './filter/parse.js';
+import { conditionsOf, Filters } from './filter/conditions.js';
 import type { Filter } from './filter/types.js';
 import { checkPayloadSelection } from './payload.js';
+import {
+  checkLimit,
+  checkPaging,
+  checkRanking,
+  checkRequestKeys,
+  checkWithVector,
+  ELSEWHERE,
+  isPaged,
+  keyOf,
+  SHARED_KEYS,
+} from './shared-keys.js';
+import { QueryVector } from './vector.js';
 
 /** What every kind of request may say. */
 export interface QueryOptions {
@@ -60,39 +71,41 @@ export interface SearchRequest extends QueryOptions {
   id?: Id;
 }
 
+/** Those of every kind of request, beside the ones that say what to search by. */
 const OPTION_KEYS = [
-  'limit',
-  'offset',
-  'maxDepth',
-  'filter',
+  ...SHARED_KEYS.filter((key) => key !== 'vector'),
   'nativeFilter',
-  'params',
-  'mode',
-  'scoreThreshold',
   'using',
-  'withPayload',
-  'withVector',
   'plan',
   'timeout',
   'signal',
   'explain',
 ] as const satisfies readonly (keyof QueryOptions)[];
 
-const DEPTH = 100;
+/** What says what to search by. */
+export const TARGET_KEYS = ['vector', 'id'] as const satisfies readonly (keyof SearchRequest)[];
 
-/** As plain data of ours. */
-export interface OwnOptions extends Omit<QueryOptions, 'filter'> {
+/** Options that were checked, as plain data of ours; what is not known before the collection is, fits it later. */
+export interface CheckedOptions extends Readonly<Omit<QueryOptions, 'filter' | 'plan'>> {
   /** Undefined where everything passes. */
-  filter: FilterNode | undefined;
+  readonly filter: FilterNode | undefined;
+  readonly plan: CheckedPlan | undefined;
   /** Whether hits are a page of a deeper list. */
-  paged: boolean;
-  exact: boolean;
+  readonly paged: boolean;
+  readonly exact: boolean;
 }
 
-export interface OwnSearch {
-  options: OwnOptions;
-  /** A vector of ours, or the id of a point. */
-  by: Float32Array | { id: Id };
+/** A vector of ours, or the id of a point. */
+export type Target = QueryVector | { readonly id: Id };
+
+export interface CheckedSearch {
+  readonly options: CheckedOptions;
+  readonly by: Target;
+}
+
+/** Filters of requests of one call. @param many whether there are several requests */
+export function filtersOf(many: boolean): Filters {
+  return new Filters(many, conditionsOf);
 }
 
 /**
@@ -100,100 +113,69 @@ export interface OwnSearch {
  *
  * @throws FunnelError
  */
-export function ownSearch(request: SearchRequest, filters: Filters): OwnSearch {
-  const { own, rest } = ownOptions(request, filters, ['vector', 'id']);
-  const { vector, id } = rest as { vector?: Vector; id?: Id };
-  if (id !== undefined && vector !== undefined) {
+export function checkedSearch(request: SearchRequest, filters: Filters): CheckedSearch {
+  const { options, rest } = checkedOptions(request, filters, TARGET_KEYS);
+  return { options, by: checkedTarget(rest) };
+}
+
+/** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, BAD_ID, NOT_FINITE, DETACHED_BUFFER */
+export function checkedTarget({ vector, id }: { vector?: unknown; id?: unknown }): Target {
+  if (id === undefined) return QueryVector.of(vector, undefined, 'vector');
+  if (vector !== undefined) {
     throw new FunnelError('BAD_ARGUMENT', 'Expected vector or id in the request but received both');
   }
-  if (id === undefined)
-    return { options: own, by: new Float32Array(checkQuery(vector as Vector, undefined, 'vector')) };
-  checkIds([id], 'id');
-  return { options: own, by: { id } };
-}
-
-/** @throws FunnelError BAD_ARGUMENT, BAD_PLAN, UNSUPPORTED, TOO_DEEP */
-export function ownOptions(
-  request: QueryOptions,
-  filters: Filters,
-  more: readonly string[],
-  limitKey = 'limit',
-): { own: OwnOptions; rest: Record<string, unknown> } {
-  if (typeof request === 'object' && request !== null && 'top' in request) {
-    throw new FunnelError('BAD_ARGUMENT', 'Expected limit in the request but received top: its name here is limit');
-  }
-  checkKeys(request, [...more, ...OPTION_KEYS], 'the request');
-  const { filter, ...given } = { ...request };
-  const own: OwnOptions = {
-    filter: filters.parse(filter),
-    ...given,
-    paged: given.offset !== undefined || given.maxDepth !== undefined,
-    exact: given.mode === 'exact',
-  };
-  checkVectorChoice(own.withVector);
-  if (own.explain !== undefined && typeof own.explain !== 'boolean') {
-    throw expected('BAD_ARGUMENT', 'a boolean', 'explain', own.explain);
-  }
-  checkPayloadSelection(own.withPayload);
-  if (own.limit !== undefined) checkInteger(own.limit, 1, 0xffff_ffff, limitKey);
-  if (own.offset !== undefined) checkInteger(own.offset, 0, 0xffff_ffff, 'offset');
-  if (own.maxDepth !== undefined) checkInteger(own.maxDepth, 1, 0xffff_ffff, 'maxDepth');
-  if (own.mode !== undefined && own.mode !== 'exact' && own.mode !== 'funnel') {
-    throw expected('BAD_ARGUMENT', "'exact' or 'funnel'", 'mode', own.mode);
-  }
-  const { scoreThreshold } = own;
-  if (scoreThreshold !== undefined && (typeof scoreThreshold !== 'number' || Number.isNaN(scoreThreshold))) {
-    throw expected('BAD_ARGUMENT', 'a number', 'scoreThreshold', scoreThreshold);
-  }
-  if (own.plan !== undefined) {
-    checkPlan(own.plan, MAX_DIM);
-    if (own.exact)
-      throw new FunnelError('BAD_ARGUMENT', "Expected no plan for mode 'exact': there is no funnel to plan");
-  }
-  if (own.params !== undefined) own.params = { ...own.params };
-  return { own, rest: given };
-}
-
-function checkVectorChoice(value: unknown): void {
-  const names = isListOf(value, isString);
-  if (value !== undefined && typeof value !== 'boolean' && !names) {
-    throw expected('BAD_ARGUMENT', 'a boolean or an array of names', 'withVector', value);
-  }
+  checkIds([id as Id], 'id');
+  return { id: id as Id };
 }
 
 /**
- * How many rows are to be ranked for a request, page or not.
- *
- * @throws FunnelError TOO_DEEP
+ * @param more keys beside the options
+ * @returns also what these keys have
+ * @throws FunnelError BAD_ARGUMENT, BAD_PLAN, UNSUPPORTED
  */
-export function depthOf({ offset = 0, maxDepth, paged }: OwnOptions, limit: number, candidates?: number): number {
-  if (!paged) return limit;
-  const depth = maxDepth ?? Math.min(DEPTH, candidates ?? DEPTH);
-  if (offset + limit > depth) throw tooDeep(offset, limit, depth);
-  return depth;
-}
-
-export function tooDeep(offset: number, limit: number, depth: number): FunnelError {
-  return new FunnelError(
-    'TOO_DEEP',
-    `Expected offset + limit of at most maxDepth (${depth}) but received ${offset} + ${limit}: ` +
-      `pages are cut from one list of that depth; ask with maxDepth: ${offset + limit} or more, the same for every page`,
-  );
-}
-
-/** Filters of one call: those that say the same are one node, which a source compiles once. */
-export class Filters {
-  readonly #nodes = new Map<string, FilterNode>();
-
-  /** Undefined where everything passes. @throws FunnelError */
-  parse(filter: unknown): FilterNode | undefined {
-    const parsed = parseFilter(filter, 'filter');
-    if (isTrue(parsed)) return undefined;
-    const text = nodeText(parsed);
-    const same = this.#nodes.get(text);
-    if (same === undefined) this.#nodes.set(text, parsed);
-    return same ?? parsed;
+export function checkedOptions(
+  request: QueryOptions,
+  filters: Filters,
+  more: readonly string[],
+): { options: CheckedOptions; rest: Record<string, unknown> } {
+  checkRequestKeys(request, [...more, ...OPTION_KEYS], 'the request', refuseForeign);
+  const { filter, plan, ...given } = { ...request }; // read once
+  const node = filters.of(filter)?.node;
+  checkWithVector(given.withVector, true);
+  if (given.explain !== undefined && typeof given.explain !== 'boolean') {
+    throw expected('BAD_ARGUMENT', 'a boolean', 'explain', given.explain);
   }
+  checkPayloadSelection(given.withPayload);
+  checkLimit(given.limit);
+  checkPaging(given.offset, given.maxDepth);
+  checkRanking(given.mode, given.scoreThreshold);
+  const exact = given.mode === 'exact';
+  const checked = plan === undefined ? undefined : checkedPlan(plan, exact);
+  if (given.params !== undefined) given.params = { ...given.params };
+  const options: CheckedOptions = {
+    filter: node,
+    plan: checked,
+    ...given,
+    paged: isPaged(given),
+    exact,
+  };
+  return { options, rest: given };
+}
+
+function checkedPlan(plan: Plan, exact: boolean): CheckedPlan {
+  const checked = checkPlan(plan, MAX_DIM);
+  if (!exact) return checked;
+  throw new FunnelError('BAD_ARGUMENT', "Expected no plan for mode 'exact': there is no funnel to plan");
+}
+
+function refuseForeign(request: object): void {
+  const key = keyOf(ELSEWHERE, request);
+  if (key === undefined) return;
+  const name = ELSEWHERE[key]!;
+  throw new FunnelError(
+    'BAD_ARGUMENT',
+    `Expected ${name} in the request but received ${key}: its name here is ${name.replace(/,.*/, '')}`,
+  );
 }
 
 /** Rows that pass both. */

@@ -7,7 +7,7 @@ import type { Exactness, Source } from '../sources/source.js';
 import type { Hit, Id, SearchStats, StageStats } from '../types.js';
 import { payloadSelection } from './payload.js';
 import type { Ranked } from './rank.js';
-import type { OwnOptions } from './request.js';
+import type { CheckedOptions } from './request.js';
 import { type SearchExplanation, traced } from './trace.js';
 
 export interface SearchResult {
@@ -93,7 +93,7 @@ export async function addVectors(
   matrix: Matrix<unknown>,
   source: Source,
   layout: Source,
-  { withVector, timeout, signal }: OwnOptions,
+  { withVector, timeout, signal }: CheckedOptions,
 ): Promise<void> {
   if (!withVector) return;
   const names = namesOf(source, withVector);
@@ -148,7 +148,7 @@ export function vectorAt(vectors: ArrayLike<number>, dim: number, index: number)
 export async function addPayloads(
   hits: readonly Hit[],
   layout: Source,
-  { withPayload = false, timeout, signal }: OwnOptions,
+  { withPayload = false, timeout, signal }: CheckedOptions,
 ): Promise<void> {
   for (const hit of hits) delete hit.payload;
   if (withPayload === false || hits.length === 0) return;
@@ -164,7 +164,7 @@ export async function addPayloads(
 }
 
 /** The same where their pool was asked for all of them. */
-export function cutPayloads(hits: Iterable<Hit>, { withPayload = false }: OwnOptions): void {
+export function cutPayloads(hits: Iterable<Hit>, { withPayload = false }: CheckedOptions): void {
   const select = payloadSelection(withPayload);
   for (const hit of hits) {
     if (withPayload === false) delete hit.payload;

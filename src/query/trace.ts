@@ -36,6 +36,7 @@ export function traced(
   const { fitted, hits } = ranked;
   const { search, plan, candidates, limit } = fitted;
   const { options, filter } = search;
+  const { scales, keep, metric } = plan;
   const { nativeFilter, timeout, signal } = options;
   const deadline = { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) };
   const native = nativeFilter === undefined ? {} : { nativeFilter };
@@ -43,7 +44,7 @@ export function traced(
   return {
     ...explanation,
     hits: hits.slice(page.from, page.to),
-    plan: structuredClone({ candidates, limit, ...plan }), // it goes to the caller
+    plan: structuredClone({ candidates, limit, scales, keep, metric }), // it goes to the caller
     find: (id) => explanation.find(source.canonicalId?.(id) ?? id),
     async trace(id) {
       const named = (await source.idOf?.(id, deadline)) ?? id;

@@ -104,7 +104,7 @@ export abstract class CollectionSource<Facts, Options extends CollectionOptions>
     await this.checkNative(queries);
     const check = (facts: Facts) => {
       const { dim } = this.infoOf(facts);
-      for (const { vector } of queries) checkHeadQuery(vector, dim, this.name);
+      for (const query of queries) checkHeadQuery(query, dim, this.name);
     };
     const facts = await this.known.get(signal);
     check(facts);

@@ -2,19 +2,22 @@
 import { expected, FunnelError } from '../errors.js';
 import { idAs } from '../ids.js';
 import type { FilterNode } from '../query/filter/ast.js';
+import { Conditions } from '../query/filter/conditions.js';
 import type { Filter } from '../query/filter/types.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
 import { scoreAll, similarityOf, squashed, sumVector } from '../query/recommend.js';
+import { QueryVector } from '../query/vector.js';
 import { Best } from '../store/engine/best.js';
 import { arrayIn, releaseIn } from '../store/engine/memory.js';
 import { RowImages } from '../store/files/row-images.js';
-import { CheckedFilter, checkOwnFilter, evaluate, ownFilter } from '../store/filters.js';
+import { checkOwnFilter, evaluate, type OwnFilter, ownFilter } from '../store/filters.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
 import { gather } from '../store/gather.js';
 import { partsOf } from '../store/parts.js';
 import { listOf } from '../store/payload/row-set.js';
 import { atOnce, inSlices, type Sliced } from '../store/payload/slices.js';
+import { candidatesQuery } from '../store/request.js';
 import { matching } from '../store/restrict.js';
 import { liveFrom } from '../store/scan.js';
 import type { IndexAnswer, IndexQuery, RowFilter } from '../store/types.js';
@@ -237,10 +240,11 @@ class EmbeddedSource implements Source {
   }
 
   /** @throws FunnelError */
-  private checkRequest({ vector, candidates, withPayload, params, mode }: HeadRequest): SearchParams {
+  private checkRequest(request: HeadRequest): SearchParams {
+    const { candidates, withPayload, params, mode } = request;
     checkPayloadSelection(withPayload);
     checkInteger(candidates, 1, 0xffff_ffff, 'candidates');
-    checkHeadQuery(vector, this.index.dim, this.name);
+    checkHeadQuery(request, this.index.dim, this.name);
     const own = checkParams(params, this.ownHead ? HEAD_PARAMS : PARAMS, this.name);
     return { ...own, exact: own.exact === true || mode === 'exact' };
   }
@@ -261,20 +265,29 @@ class EmbeddedSource implements Source {
   }
 
   private async indexQuery(
-    { vector, candidates }: Pick<HeadRequest, 'vector' | 'candidates'>,
-    { exact, probes }: SearchParams,
-    { node, rows }: Only,
+    request: Pick<HeadRequest, 'vector' | 'candidates'>,
+    params: SearchParams,
+    only: Only,
     signal: AbortSignal,
   ): Promise<IndexQuery> {
-    // What is a filter alone is the index's to evaluate, and to remember.
-    const filter = node && rows ? { rows: bitsOf(await this.passing({ node, rows }, signal)) } : rows;
-    const checked = node && !rows ? (new CheckedFilter(node) as Filter) : undefined;
-    return {
-      vector,
-      limit: candidates,
-      filter: checked ?? filter,
-      ...(exact ? { mode: 'exact' as const } : { params: { candidates, ...(probes !== undefined && { probes }) } }),
-    };
+    return this.queryFor(request, request.candidates, params, await this.filterFor(only, signal));
+  }
+
+  /** What is a filter alone is the index's to evaluate, and to remember. */
+  private async filterFor({ node, rows }: Only, signal: AbortSignal): Promise<OwnFilter | undefined> {
+    if (node && rows) return { rows: { rows: bitsOf(await this.passing({ node, rows }, signal)) } };
+    return node ? new Conditions(node) : rows && { rows };
+  }
+
+  /** All of it was checked, so the index takes it as it is. */
+  private queryFor(
+    request: Pick<HeadRequest, 'vector'>,
+    candidates: number,
+    params: SearchParams,
+    filter: OwnFilter | undefined,
+  ): IndexQuery {
+    const { dim, metric } = this.index;
+    return candidatesQuery(QueryVector.received(request, dim, 'vector'), metric, candidates, params, filter);
   }
 
   private async answered(
@@ -314,12 +327,12 @@ class EmbeddedSource implements Source {
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
     return this.guarded(request, async (signal) => {
-      const { vector, limit } = request;
+      const { limit } = request;
       checkInteger(limit, 1, 0xffff_ffff, 'limit');
-      checkHeadQuery(vector, this.index.dim, this.name);
+      checkHeadQuery(request, this.index.dim, this.name);
       const only = this.only(request);
       const began = performance.now();
-      const query = await this.indexQuery({ vector, candidates: limit }, { exact: true }, only, signal);
+      const query = await this.indexQuery({ ...request, candidates: limit }, { exact: true }, only, signal);
       const { hits } = await this.index.query(query);
       const ms = performance.now() - began;
       return { ids: hits.map(({ id }) => id), scores: hits.map(({ score }) => score), ms };
@@ -454,7 +467,7 @@ class EmbeddedSource implements Source {
     let rows = 0;
     let most = this.index.count;
     for (let depth = candidates; by.length > 0 && by.length * depth <= most / 2; depth *= GROWTH) {
-      const pools = await this.poolsOf(by, depth, request, params, only, signal);
+      const pools = await this.poolsOf(by, depth, params, only, signal);
       searches += by.length;
       const { filtered } = pools[0]!;
       most = filtered?.matched ?? most;
@@ -477,7 +490,6 @@ class EmbeddedSource implements Source {
   private async poolsOf(
     vectors: readonly Float32Array[],
     depth: number,
-    request: HeadRequest,
     params: SearchParams,
     only: Only,
     signal: AbortSignal,
@@ -488,9 +500,9 @@ class EmbeddedSource implements Source {
       for (const vector of vectors) pools.push(await this.byHeads(heads, vector, depth, only, signal));
       return pools;
     }
-    const [vector] = vectors;
-    const query = await this.indexQuery({ ...request, vector: vector!, candidates: depth }, params, only, signal);
-    return (await this.index.queryBatch(vectors.map((one) => ({ ...query, vector: one })))).map(foundOf);
+    const filter = await this.filterFor(only, signal);
+    const queries = vectors.map((vector) => this.queryFor({ vector }, depth, params, filter));
+    return (await this.index.queryBatch(queries)).map(foundOf);
   }
 
   /** How like an example the last row of its pool is; heads say nothing of that. */

@@ -1,8 +1,10 @@
 /** How the full vectors of a collection are stored, and what both databases check before they search. */
 import { describe, expected, FunnelError, type FunnelErrorCode } from '../errors.js';
 import { METRICS } from '../kernels/kernels.js';
+import { QueryVector } from '../query/vector.js';
 import type { Metric, Vector } from '../types.js';
 import { checkQuery } from '../validate.js';
+import type { HeadRequest } from './source.js';
 
 /**
  * The layout that stores nothing twice: the head normalised to length 1, its length in a field beside it, and the remaining
@@ -135,12 +137,15 @@ export function checkMetric(metric: Metric | undefined): void {
 }
 
 /**
- * A query of `dim` finite values: NaN would be answered with arbitrary hits by some servers, so it never leaves this process.
+ * A query of `dim` finite values: NaN would be answered with arbitrary hits by some servers, so it never leaves this process. One
+ * that a search of ours has looked at already is not looked at again.
  *
  * @param where the source's name, for errors
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE naming the dim
  */
-export function checkHeadQuery(vector: Float32Array, dim: number, where: string): void {
+export function checkHeadQuery(request: Pick<HeadRequest, 'vector'>, dim: number, where: string): void {
+  if (QueryVector.isChecked(request, dim)) return;
+  const { vector } = request;
   if (!(vector instanceof Float32Array)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'the query vector', vector);
   checkQuery(vector, dim, `the query vector of ${where}`);
 }

@@ -50,7 +50,7 @@ export interface Restriction {
 }
 
 export interface HeadRequest extends Restriction {
-  /** The full query vector (`dim` finite values); the source cuts the head out of it. */
+  /** The full query vector (`dim` finite values), not to be written to; the source cuts the head out of it. */
   vector: Float32Array;
   /** How many hits the head search asks for. */
   candidates: number;

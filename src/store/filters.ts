@@ -1,8 +1,8 @@
 /** Filters of the embedded index: what callers write, checked, and the rows that pass. */
 import { expected } from '../errors.js';
 import type { FilterNode } from '../query/filter/ast.js';
-import { nodeText } from '../query/filter/node-text.js';
-import { isTrue, parseFilter } from '../query/filter/parse.js';
+import { type Conditions, conditionsOf } from '../query/filter/conditions.js';
+import { parseFilter } from '../query/filter/parse.js';
 import { checkAttached, checkId, checkKeys } from '../validate.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { Live } from './live.js';
@@ -14,19 +14,7 @@ import { matching } from './restrict.js';
 import type { IndexFilterStats, RowFilter } from './types.js';
 
 /** A filter after it was checked; one object for equal ones of a batch. */
-export type OwnFilter = OwnConditions | { rows: RowFilter };
-
-export class OwnConditions {
-  #text: string | undefined;
-
-  constructor(readonly node: FilterNode) {}
-
-  /** The same text, the same filter. It is asked for several times. */
-  get text(): string {
-    this.#text ??= nodeText(this.node);
-    return this.#text;
-  }
-}
+export type OwnFilter = Conditions | { rows: RowFilter };
 
 /** What filters are evaluated on. */
 export interface Filtered {
@@ -44,11 +32,6 @@ export interface Matched {
   work: FilterWork;
 }
 
-/** A filter that was checked by another part of this package: it takes the place of one as callers write them. */
-export class CheckedFilter {
-  constructor(readonly node: FilterNode) {}
-}
-
 /**
  * Undefined when every row passes by the filter's form alone.
  *
@@ -56,13 +39,11 @@ export class CheckedFilter {
  */
 export function ownFilter(filter: unknown, where = 'filter'): OwnFilter | undefined {
   if (filter === undefined || filter === null) return undefined;
-  if (filter instanceof CheckedFilter) return new OwnConditions(filter.node);
   if (typeof filter === 'object' && ('ids' in filter || 'rows' in filter)) {
     const rows = ownRows(filter as RowFilter, where);
     return rows.ids === undefined && rows.rows === undefined ? undefined : { rows };
   }
-  const node = parseFilter(filter, where);
-  return isTrue(node) ? undefined : new OwnConditions(node);
+  return conditionsOf(filter, where);
 }
 
 /** As ownFilter, of which nothing is kept, so that ids stay to be iterated. */
@@ -91,33 +72,6 @@ function checkRows(filter: RowFilter, where: string): void {
   if (rows !== undefined) checkAttached(rows, `${where}.rows`);
   if (ids !== undefined && !(typeof ids === 'object' && typeof ids?.[Symbol.iterator] === 'function')) {
     throw expected('BAD_ARGUMENT', 'ids that can be iterated', `${where}.ids`, ids);
-  }
-}
-
-/** Filters of one batch: the same object, and the same JSON, is one filter. */
-export class SharedFilters {
-  /** @param many whether more than one will be asked for */
-  constructor(readonly many: boolean) {}
-
-  readonly #byObject = new Map<unknown, OwnFilter | undefined>();
-  readonly #byText = new Map<string, OwnFilter | undefined>();
-
-  of(filter: unknown, where: string): OwnFilter | undefined {
-    if (filter === undefined || filter === null) return undefined;
-    if (this.#byObject.has(filter)) return this.#byObject.get(filter);
-    const own = ownFilter(filter, where);
-    const shared = own instanceof OwnConditions ? this.#shared(own) : own;
-    this.#byObject.set(filter, shared);
-    return shared;
-  }
-
-  #shared(own: OwnConditions): OwnFilter {
-    if (!this.many) return own;
-    const { text } = own;
-    const known = this.#byText.get(text);
-    if (known !== undefined) return known;
-    this.#byText.set(text, own);
-    return own;
   }
 }
 

@@ -4,6 +4,7 @@ import { expected, FunnelError } from '../errors.js';
 import { halfToFloat } from '../half.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
+import { Filters } from '../query/filter/conditions.js';
 import { parsePath } from '../query/filter/path.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
@@ -26,7 +27,7 @@ import { isBlunt, type Segment } from './engine/segment.js';
 import { facet, ownFacet } from './facet.js';
 import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
 import { runLater, runNow, type Steps } from './files/step.js';
-import { evaluate, type Filtered, type Matched, type OwnFilter, ownFilter, SharedFilters } from './filters.js';
+import { evaluate, type Filtered, type Matched, type OwnFilter, ownFilter } from './filters.js';
 import { gather } from './gather.js';
 import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, sampleQueries } from './input.js';
 import { type OwnScroll, ownScroll, page } from './listing.js';
@@ -37,7 +38,7 @@ import { listOf as rowsOf } from './payload/row-set.js';
 import { atOnce, inSlices, type Sliced } from './payload/slices.js';
 import { INDEX_TYPES, type OnIndexProgress, type PayloadIndexType } from './payload/types.js';
 import { Pool } from './pool.js';
-import { checkSelection, type OwnQuery, ownQuery } from './request.js';
+import { type CheckedQuery, checkedQuery, checkSelection, type Selection } from './request.js';
 import { FULL_SCAN_THRESHOLD } from './restrict.js';
 import { type Restricted, Restrictions, requestOf } from './restrictions.js';
 import { someIds } from './scan.js';
@@ -554,7 +555,7 @@ export class FunnelIndex<Payload = any> {
     return points;
   }
 
-  #addPayload(point: { payload?: Payload }, ordinal: number, payloadOf: OwnQuery['payloadOf']): void {
+  #addPayload(point: { payload?: Payload }, ordinal: number, payloadOf: Selection['payloadOf']): void {
     const payload = payloadOf && this.#files.payloadOf(ordinal);
     if (payload !== undefined) point.payload = payloadOf!(payload) as Payload;
   }
@@ -740,7 +741,7 @@ export class FunnelIndex<Payload = any> {
     return this.#byExample.search.recommendGroups(this.#byExample.request<RecommendGroupsRequest>(request));
   }
 
-  async #searchInThreads(own: OwnQuery[], matched: Map<OwnFilter, Matched>): Promise<IndexAnswer<Payload>[]> {
+  async #searchInThreads(own: CheckedQuery[], matched: Map<OwnFilter, Matched>): Promise<IndexAnswer<Payload>[]> {
     const { snapshot, done } = this.#live.use();
     const only: Restricted = new Map();
     try {
@@ -776,20 +777,20 @@ export class FunnelIndex<Payload = any> {
     return this.#search(this.#prepare(queries));
   }
 
-  #prepare(queries: readonly IndexQuery<Payload>[]): OwnQuery[] {
+  #prepare(queries: readonly IndexQuery<Payload>[]): CheckedQuery[] {
     this.#checkOpen();
     if (!Array.isArray(queries)) throw expected('BAD_ARGUMENT', 'an array', 'queries', queries);
     const { dim, metric } = this;
-    const filters = new SharedFilters(queries.length > 1);
+    const filters = new Filters<OwnFilter>(queries.length > 1, ownFilter);
     // Array.from: a hole is a query that is missing.
     const own = Array.from(queries, (query: IndexQuery<Payload>, i) =>
-      named(i, queries.length, () => ownQuery(query, dim, metric, filters)),
+      named(i, queries.length, () => checkedQuery(query, dim, metric, filters)),
     );
     this.#follow();
     return own;
   }
 
-  #search(own: OwnQuery[], matched?: Map<OwnFilter, Matched>): IndexAnswer<Payload>[] {
+  #search(own: CheckedQuery[], matched?: Map<OwnFilter, Matched>): IndexAnswer<Payload>[] {
     const only: Restricted = new Map();
     try {
       this.#restrictions.take(own, matched ?? atOnce(this.#restrictions.match(own)), only);
@@ -820,7 +821,7 @@ export class FunnelIndex<Payload = any> {
     }
   }
 
-  *#answer(query: OwnQuery, result: SearchResult, ms: number, only: Restricted): Sliced<IndexAnswer<Payload>> {
+  *#answer(query: CheckedQuery, result: SearchResult, ms: number, only: Restricted): Sliced<IndexAnswer<Payload>> {
     const negate = this.metric === 'euclid';
     const hits: IndexHit<Payload>[] = [];
     let rank = 0;
@@ -980,7 +981,7 @@ function codesOf(
 }
 
 /** What a page lacks of what the search lacks. */
-function missingOf({ offset, end }: OwnQuery, { ordinals: { length: found }, missing }: SearchResult): number {
+function missingOf({ offset, end }: CheckedQuery, { ordinals: { length: found }, missing }: SearchResult): number {
   return Math.max(0, Math.min(end, found + missing) - Math.max(offset, found));
 }
 

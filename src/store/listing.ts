@@ -4,14 +4,14 @@ import { checkFilterOptions, evaluate, type Filtered, type OwnFilter, ownFilter,
 import { FilterPlan } from './payload/plan.js';
 import { listOf } from './payload/row-set.js';
 import type { Sliced } from './payload/slices.js';
-import { checkSelection, type OwnQuery } from './request.js';
+import { checkSelection, type Selection } from './request.js';
 import type { ScrollOptions } from './types.js';
 
 /** Rows that are looked at first where payloads must be read; then twice as many, and so on. */
 const FIRST_ROWS = 1024;
 const MOST_ROWS = 65_536;
 
-export interface OwnScroll extends Pick<OwnQuery, 'payloadOf' | 'withVector'> {
+export interface OwnScroll extends Selection {
   filter: OwnFilter | undefined;
   limit: number;
   offset: number;

@@ -1,26 +1,17 @@
-/** Keys that requests to databases have: refused here by name, with what to say instead. */
+/** Keys that requests to databases have and a FunnelIndex has not: refused by name, with what to say instead. */
 import { FunnelError } from '../errors.js';
+import { ELSEWHERE, keyOf } from '../query/shared-keys.js';
 
 /** By key of the request: what takes its place. */
-const REQUEST: Record<string, string> = {
-  top: 'limit',
-  query: 'vector, an array of numbers,',
-  data: 'vector, an array of numbers,',
-  with_payload: 'withPayload',
-  output_fields: 'withPayload',
-  with_vector: 'withVector',
-  with_vectors: 'withVector',
-  score_threshold: 'scoreThreshold',
-  max_depth: 'maxDepth',
-  exact: "mode: 'exact'",
-  expr: 'filter',
+const REQUEST: Readonly<Record<string, string>> = {
+  ...ELSEWHERE,
   using: 'no name of a vector: rows of this index have one,',
   anns_field: 'no name of a vector: rows of this index have one,',
   prefetch: 'params.candidates: head and rows are one call here,',
 };
 
 /** By key of its `params`. */
-const PARAMS: Record<string, string> = {
+const PARAMS: Readonly<Record<string, string>> = {
   hnsw_ef: 'params.candidates, or params.eps: there is no graph here,',
   ef: 'params.candidates, or params.eps: there is no graph here,',
   nprobe: 'params.probes',
@@ -32,18 +23,19 @@ const PARAMS: Record<string, string> = {
 };
 
 /** @throws FunnelError BAD_ARGUMENT */
-export function refuseForeign(query: unknown): void {
+export function refuseForeign(query: object): void {
   refuse(query, REQUEST, 'the query');
-  refuse((query as { params?: unknown } | null)?.params, PARAMS, 'params');
+  refuseForeignParams((query as { params?: unknown }).params);
 }
 
-function refuse(value: unknown, table: Record<string, string>, where: string): void {
-  if (typeof value !== 'object' || value === null) return;
-  for (const key of Object.keys(value)) {
-    if (!Object.hasOwn(table, key)) continue;
-    throw new FunnelError(
-      'BAD_ARGUMENT',
-      `Expected ${table[key]} in ${where} of an embedded index but received ${key}`,
-    );
-  }
+/** @throws FunnelError BAD_ARGUMENT */
+export function refuseForeignParams(params: unknown): void {
+  refuse(params, PARAMS, 'params');
+}
+
+function refuse(given: unknown, table: Readonly<Record<string, string>>, where: string): void {
+  if (typeof given !== 'object' || given === null) return;
+  const key = keyOf(table, given);
+  if (key === undefined) return;
+  throw new FunnelError('BAD_ARGUMENT', `Expected ${table[key]} in ${where} of an embedded index but received ${key}`);
 }

@@ -1,10 +1,11 @@
 /** Filters of queries as the engine takes them: each evaluated once, and kept while nothing is written. */
 import type { CodeKernels } from '../kernels/codes.js';
 import type { FilterNode } from '../query/filter/ast.js';
+import { Conditions } from '../query/filter/conditions.js';
 import type { SearchRequest } from './engine/search.js';
-import { evaluate, type Filtered, type Matched, OwnConditions, type OwnFilter } from './filters.js';
+import { evaluate, type Filtered, type Matched, type OwnFilter } from './filters.js';
 import { atOnce, type Sliced } from './payload/slices.js';
-import type { OwnQuery } from './request.js';
+import type { CheckedQuery } from './request.js';
 import { Masks, type Restriction, restrict } from './restrict.js';
 import type { IndexFilterStats } from './types.js';
 
@@ -41,7 +42,7 @@ export class Restrictions {
   }
 
   /** The rows of each filter, but for those that are known. */
-  *match(queries: readonly OwnQuery[]): Sliced<Map<OwnFilter, Matched>> {
+  *match(queries: readonly CheckedQuery[]): Sliced<Map<OwnFilter, Matched>> {
     const all = new Map<OwnFilter, Matched>();
     for (const { filter } of queries) {
       if (filter === undefined || all.has(filter) || this.#find(filter) !== undefined) continue;
@@ -55,7 +56,7 @@ export class Restrictions {
    *
    * @param into is filled: what fails half-way leaves what `drop` gives back
    */
-  take(queries: readonly OwnQuery[], matched: ReadonlyMap<OwnFilter, Matched>, into: Restricted): void {
+  take(queries: readonly CheckedQuery[], matched: ReadonlyMap<OwnFilter, Matched>, into: Restricted): void {
     for (const { filter } of queries) {
       if (filter === undefined || into.has(filter)) continue;
       const known = this.#find(filter);
@@ -95,7 +96,7 @@ export class Restrictions {
   }
 
   #keep(filter: OwnFilter, entry: Entry): void {
-    if (!(filter instanceof OwnConditions) || isLarge(filter.node)) return;
+    if (!(filter instanceof Conditions) || isLarge(filter.node)) return;
     this.#sweep();
     entry.kept = true;
     this.#kept.set(filter.text, entry);
@@ -104,7 +105,7 @@ export class Restrictions {
   }
 
   #find(filter: OwnFilter): Entry | undefined {
-    if (!(filter instanceof OwnConditions) || isLarge(filter.node)) return undefined;
+    if (!(filter instanceof Conditions) || isLarge(filter.node)) return undefined;
     this.#sweep();
     const { text } = filter;
     const entry = this.#kept.get(text);
@@ -137,7 +138,7 @@ export class Restrictions {
   }
 }
 
-export function requestOf({ request, filter }: OwnQuery, restricted: Restricted): SearchRequest {
+export function requestOf({ request, filter }: CheckedQuery, restricted: Restricted): SearchRequest {
   return filter === undefined ? request : { only: restricted.get(filter)!.entry.restriction, ...request };
 }
 

@@ -1,7 +1,7 @@
 /** tune(): exact answers → what plans would return → the cheapest that keeps the promise → what it costs. */
 import { createHash } from 'node:crypto';
 import { expected } from '../errors.js';
-import { Filters } from '../query/request.js';
+import { conditionsOf } from '../query/filter/conditions.js';
 import type { FunnelSearchOn } from '../search.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
 import { checkInteger, checkKeys, isListOf, ownListOf } from '../validate.js';
@@ -71,7 +71,7 @@ export async function prepared(options: TuneOptions): Promise<{ subject: Subject
   const target = checkTarget(options.target);
   const budget = checkBudget(options.budget, target.k);
   checkKeys(request, isIndex(search) ? ['filter'] : REQUEST_KEYS, 'request');
-  if (!isIndex(search)) new Filters().parse(request.filter);
+  if (!isIndex(search)) conditionsOf(request.filter);
   if (options.exact !== undefined && typeof options.exact !== 'boolean') {
     throw expected('BAD_ARGUMENT', 'a boolean', 'exact', options.exact);
   }

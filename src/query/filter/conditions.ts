@@ -1,0 +1,62 @@
+/** Filters after they were checked, and those of one call, of which equal ones are one. */
+import type { FilterNode } from './ast.js';
+import { nodeText } from './node-text.js';
+import { isTrue, parseFilter } from './parse.js';
+
+export class Conditions {
+  #text: string | undefined;
+
+  constructor(readonly node: FilterNode) {}
+
+  /** The same text, the same filter. It is asked for several times. */
+  get text(): string {
+    this.#text ??= nodeText(this.node);
+    return this.#text;
+  }
+}
+
+/**
+ * Undefined where everything passes.
+ *
+ * @throws FunnelError BAD_ARGUMENT, BAD_ID, UNSUPPORTED
+ */
+export function conditionsOf(filter: unknown, where = 'filter'): Conditions | undefined {
+  if (filter === undefined || filter === null) return undefined;
+  const node = parseFilter(filter, where);
+  return isTrue(node) ? undefined : new Conditions(node);
+}
+
+/** Filters of one call: the same object, and the same JSON, is one filter, which is compiled or evaluated once. */
+export class Filters<Checked extends object = Conditions> {
+  /** Undefined where one alone will be asked for. */
+  readonly #byObject: Map<unknown, Checked | undefined> | undefined;
+  readonly #byText: Map<string, Checked> | undefined;
+
+  /** @param many whether more than one will be asked for */
+  constructor(
+    many: boolean,
+    private readonly check: (filter: unknown, where: string) => Checked | undefined,
+  ) {
+    this.#byObject = many ? new Map() : undefined;
+    this.#byText = many ? new Map() : undefined;
+  }
+
+  /** Undefined where everything passes. @throws FunnelError as `check` */
+  of(filter: unknown): Checked | undefined {
+    if (filter === undefined || filter === null) return undefined;
+    if (this.#byObject === undefined) return this.check(filter, 'filter');
+    if (this.#byObject.has(filter)) return this.#byObject.get(filter);
+    const checked = this.check(filter, 'filter');
+    const shared = checked && this.shared(checked);
+    this.#byObject.set(filter, shared);
+    return shared;
+  }
+
+  /** The first one of the call that says the same. */
+  shared(checked: Checked): Checked {
+    if (this.#byText === undefined || !(checked instanceof Conditions)) return checked;
+    const known = this.#byText.get(checked.text);
+    if (known === undefined) this.#byText.set(checked.text, checked);
+    return known ?? checked;
+  }
+}
