@@ -4,8 +4,11 @@
  */
 
 import { allFinite } from './finite.js';
+import { halfTable } from './half.js';
 import type { BadPosition, FunnelTask, Kernels, Metric, NormsTask, Rows, ScanTask, ScoresTask } from './kernels.js';
 import { offload } from './offload.js';
+
+export { halfToFloat } from './half.js';
 
 export const reference: Kernels = {
   name: 'js',
@@ -71,7 +74,7 @@ export const reference: Kernels = {
       if (last) heap.drain(indices, keys);
       else alive = heap.rows().sort();
     }
-    // What no stage read is looked at all the same: a row is good or it is not, whatever the others are.
+    // Dims that no stage read are checked all the same: a row is good or bad whatever the other rows are.
     for (let r = 0; r < count; r++) {
       if (!allFinite(rows, r * dim + read[r]!, (r + 1) * dim)) return badPosition(rows, dim, 0, dim, r);
     }
@@ -362,25 +365,7 @@ class TopK {
   }
 }
 
-/** The value of IEEE binary16 bits; every one is exact in float32. */
-export function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-let halves: Float32Array | undefined;
-
-/** halfToFloat of all 65,536 patterns, made when the first float16 row comes. */
-function halfTable(): Float32Array {
-  halves ??= Float32Array.from({ length: 65_536 }, (_, bits) => halfToFloat(bits));
-  return halves;
-}
-
-/** As firstBad, of rows among which `suspect` was seen to hold one: shared memory may have changed since. */
+/** Returns what firstBad returns, for rows among which `suspect` was seen to hold one: shared memory may have changed since. */
 function badPosition(rows: Rows, dim: number, from: number, to: number, suspect: number): BadPosition {
   const at = firstBad(rows, dim, from, to);
   return at === -1 ? suspect * dim + from : at;

@@ -1,6 +1,6 @@
 /** Rows by id into one matrix: what a mirror reads at every search. */
 import { expected } from '../errors.js';
-import { halfToFloat } from '../kernels/reference.js';
+import { halfTable, halfToFloat } from '../kernels/half.js';
 import type { Id } from '../types.js';
 import { checkAttached } from '../validate.js';
 import { noRecord, type Rows, slotOf } from './engine/rows.js';
@@ -87,14 +87,6 @@ class Copies {
 }
 
 function convert(halves: Uint16Array, from: number, out: Float32Array, at: number, dim: number): void {
-  const table = floats();
+  const table = halfTable();
   for (let j = 0; j < dim; j++) out[at + j] = table[halves[from + j]!]!;
-}
-
-let table: Float32Array | undefined;
-
-/** By its 16 bits, every float16 as a float32: a look-up takes a fifth of a conversion. */
-export function floats(): Float32Array {
-  table ??= Float32Array.from({ length: 65_536 }, (_, bits) => halfToFloat(bits));
-  return table;
 }

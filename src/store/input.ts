@@ -1,10 +1,10 @@
 /** Checks and packs what callers write. */
 import { describe, expected, FunnelError } from '../errors.js';
 import { allFinite } from '../kernels/finite.js';
+import { toHalf } from '../kernels/half.js';
 import { halfToFloat } from '../kernels/reference.js';
 import type { Id } from '../types.js';
 import { checkAttached, checkInteger, checkKeys, checkQuery, fixedLength, ownListOf } from '../validate.js';
-import { toHalf } from './engine/half.js';
 import { MAX_PREFIX } from './engine/order.js';
 import type { AppendRequest } from './files/append.js';
 import type { Sliced } from './payload/slices.js';

@@ -2,14 +2,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expected, FunnelError } from '../errors.js';
 import { idAs } from '../ids.js';
+import { halfTable, toHalf } from '../kernels/half.js';
 import { checkMirror } from '../mirror.js';
 import { checkPayloadSelection } from '../query/payload.js';
 import type { PackedRows, PayloadSelection, Source } from '../sources/source.js';
 import type { Id, IdKind } from '../types.js';
 import { checkInteger, checkKeys } from '../validate.js';
-import { toHalf } from './engine/half.js';
 import type { FunnelIndex } from './funnel-index.js';
-import { floats } from './gather.js';
 import { partsOf } from './parts.js';
 import type { PointBatch } from './types.js';
 
@@ -198,7 +197,7 @@ class Sync {
     const { dim } = this.index;
     const stored = new Float32Array(given.length);
     const missing = new Set(this.index.gather(ids, stored));
-    const wanted = live.half ? Float32Array.from(given, (value) => floats()[toHalf(value)]!) : given;
+    const wanted = live.half ? Float32Array.from(given, (value) => halfTable()[toHalf(value)]!) : given;
     const a = Buffer.from(wanted.buffer, wanted.byteOffset, wanted.byteLength);
     const b = Buffer.from(stored.buffer);
     const changed: number[] = [];
@@ -303,7 +302,7 @@ function otherKind(kind: IdKind, got: string, source: string): FunnelError {
 
 function asFloats(vectors: Float32Array | Uint16Array): Float32Array {
   if (vectors instanceof Float32Array) return vectors;
-  const table = floats();
+  const table = halfTable();
   const out = new Float32Array(vectors.length);
   for (let i = 0; i < out.length; i++) out[i] = table[vectors[i]!]!;
   return out;

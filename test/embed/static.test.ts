@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { Embedder, type EmbedderOptions } from 'funnelvec/embed';
 import { Safetensors } from '#dist/embed/safetensors.js';
-import { toHalf } from '#dist/store/engine/half.js';
+import { toHalf } from '#dist/kernels/half.js';
 import { Random, SEED } from '../random.js';
 import {
   bytesOf,

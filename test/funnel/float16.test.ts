@@ -5,8 +5,8 @@ import { funnel } from 'funnelvec';
 import { FunnelIndex, importMatrix } from 'funnelvec/store';
 import { evaluate } from 'funnelvec/train';
 import { tune } from 'funnelvec/tune';
+import { toHalf } from '#dist/kernels/half.js';
 import { halfToFloat } from '#dist/kernels/reference.js';
-import { toHalf } from '#dist/store/engine/half.js';
 
 /** Where the runtime has none: two bytes a value, and the name. */
 class StandIn extends Uint8Array {

@@ -9,8 +9,8 @@ import { after, describe, it } from 'node:test';
 import { FunnelError } from 'funnelvec';
 import { getKernels } from 'funnelvec/kernels';
 import { FunnelIndex, type IndexQuery } from 'funnelvec/store';
+import { toHalf } from '#dist/kernels/half.js';
 import { halfToFloat } from '#dist/kernels/reference.js';
-import { toHalf } from '#dist/store/engine/half.js';
 import { usableThreads } from '#dist/store/threads.js';
 import { Random, SEED } from '../random.js';
 

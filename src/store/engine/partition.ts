@@ -1,6 +1,6 @@
 /** The coarse partition (IVF) of a segment: how many lists, and what a query is compared with. */
 import type { CodeKernels } from '../../kernels/codes.js';
-import { toHalf } from './half.js';
+import { toHalf } from '../../kernels/half.js';
 import { arrayIn } from './memory.js';
 import type { Partition } from './segment.js';
 

