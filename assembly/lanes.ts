@@ -1,7 +1,7 @@
 // The eight float64 lanes of the contract (src/kernels/kernels.ts), as four f64x2 registers for each quantity.
 // No decorators here: the compiler inlines small functions unasked, and plain syntax suits every formatter.
 
-/** What a pass sums up for each row; the first three are the metrics' codes. */
+/** The sum that a pass makes of each row; the first three are the metrics' codes. */
 export const PRODUCTS_AND_SQUARES: u32 = 0;
 export const PRODUCTS: u32 = 1;
 export const SQUARED_DIFFERENCES: u32 = 2;

@@ -16,7 +16,7 @@ void stretchBits(const StretchTask& t) {
       word = in ? word | bit : word & ~bit;
     }
   };
-  // What the beginnings lack or have too much at both ends.
+  // Adds the rows that the bitmaps lack at both ends, and removes those that they have too much.
   mend(t.from, t.begin, true);
   mend(t.begin, t.from, false);
   mend(t.end, t.to, true);

@@ -1,8 +1,10 @@
-// Sets of rows as bits: bit o & 31 of word o >> 5 for row o.
+// Sets of rows as bits: row o is bit o & 31 of word o >> 5.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+
+#include "arguments.h"
 
 namespace funnelvec {
 
@@ -17,9 +19,11 @@ struct StretchTask {
   const uint32_t* low;
   size_t there;
   const uint32_t* rows;
-  // Asked for are rows [from, to) of the list.
+  // The call asks for rows [from, to) of the list.
   size_t begin, from, end, to;
 };
+FUNNELVEC_ARGUMENTS(StretchTask, sized(t.words, t.size), sized(t.high, t.there), t.low, t.rows, t.begin, t.from, t.end,
+                    t.to)
 
 void stretchBits(const StretchTask& task);
 

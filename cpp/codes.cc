@@ -6,16 +6,16 @@
 #include <vector>
 
 #include "funnel.h"
-#include "kernels.h"
+#include "isa/instruction-set.h"
 #include "team.h"
 
 namespace funnelvec {
 namespace {
 
-// Of planes: below, the work is done before others have heard of it.
+// Bytes of a plane from which a team is worth waking: less work is done before the others have heard of it.
 constexpr size_t kTeamBytes = 96 * 1024;
 
-// Blocks that stay in a core's own cache while several queries pass over them.
+// Bytes of blocks that stay in a core's own cache while several queries pass over them.
 constexpr size_t kTileBytes = 32 * 1024;
 
 // A dot product and its place in the visit, as one number: larger is better, and earlier among equals.
@@ -29,7 +29,8 @@ inline int32_t dotOf(uint64_t one) { return static_cast<int32_t>(static_cast<uin
 // Rows that a projection holds in float64 at a time.
 constexpr size_t kProjectTile = 240;
 
-// Rows in a run are one stream, which is fetched in another way than rows from anywhere.
+// Whether rows follow each other: then they are one stream, which a pass fetches in another way than rows from
+// anywhere.
 bool consecutive(const std::vector<uint32_t>& rows) {
   for (size_t i = 1; i < rows.size(); ++i) {
     if (rows[i] != rows[0] + i) return false;
@@ -37,7 +38,7 @@ bool consecutive(const std::vector<uint32_t>& rows) {
   return true;
 }
 
-// In two planes of signed bytes.
+// Whether a query fits two planes of signed bytes.
 bool fitsTwoBytes(const int16_t* query, size_t dims) {
   for (size_t i = 0; i < dims; ++i) {
     if (query[i] < -8191 || query[i] > 8191) return false;
@@ -45,14 +46,14 @@ bool fitsTwoBytes(const int16_t* query, size_t dims) {
   return true;
 }
 
-// Of a visit's blocks every step-th.
+// Every step-th block of a visit.
 struct Blocks {
   size_t from, to, step;
 };
 
-// Of those rows at least the k best that exceed the bar, in no order, if so many do; else all that do. Without a bar
-// every row does.
-std::vector<uint64_t> bestOf(const KernelTable& table, const TopDotsTask& task, Blocks in, size_t k,
+// Returns, in no order, at least the k best rows of these blocks that exceed the bar, or all of them when fewer do.
+// Without a bar every row counts.
+std::vector<uint64_t> bestOf(const InstructionSet& isa, const TopDotsTask& task, Blocks in, size_t k,
                              const int32_t* bar) {
   const size_t room = k + std::max<size_t>(k, 64);
   std::vector<uint64_t> found;
@@ -61,7 +62,7 @@ std::vector<uint64_t> bestOf(const KernelTable& table, const TopDotsTask& task, 
   int32_t least = barred ? *bar : INT32_MIN;  // of no meaning before k are found
   for (size_t b = in.from; b < in.to; b += in.step) {
     uint32_t takes = task.mask[task.blocks[b]];
-    if (barred && (b = table.codes.nextAbove(task, b, in.to, in.step, least, takes)) >= in.to) break;
+    if (barred && (b = isa.codes.nextAbove(task, b, in.to, in.step, least, takes)) >= in.to) break;
     const int32_t* dots = task.dots + b * kBlockRows;
     for (size_t r = 0; takes != 0; ++r, takes >>= 1) {
       if (takes & 1) found.push_back(ranked(dots[r], b * kBlockRows + r));
@@ -76,34 +77,35 @@ std::vector<uint64_t> bestOf(const KernelTable& table, const TopDotsTask& task, 
   return found;
 }
 
-// Every so many blocks are looked at first, for a bar that somewhat more rows exceed than are wanted: 2.3 times as many
-// of 64, 1.4 of 512. Fewer may, where rows that are alike lie together: then the visit is gone through without it.
+// A sample of every eighth block sets a bar that somewhat more rows exceed than are wanted: 2.3 times as many when 64
+// are wanted, 1.4 times for 512. Where rows that are alike lie together, fewer may exceed it: then a second visit goes
+// without a bar.
 constexpr size_t kSampleStep = 8;
 constexpr size_t kSampledFrom = 32;  // times as many rows as are wanted
 
-// Of blocks [from, to) at least the k best, in no order.
-std::vector<uint64_t> topOf(const KernelTable& table, const TopDotsTask& task, size_t from, size_t to) {
+// Returns at least the k best rows of blocks [from, to), in no order.
+std::vector<uint64_t> topOf(const InstructionSet& isa, const TopDotsTask& task, size_t from, size_t to) {
   const Blocks all{from, to, 1};
   const size_t k = std::min(task.k, (to - from) * kBlockRows);
   if ((to - from) * kBlockRows >= kSampledFrom * k) {
     const size_t share = k / kSampleStep;
     const size_t rank = share + 3 * static_cast<size_t>(std::sqrt(share)) + 4;
-    std::vector<uint64_t> sample = bestOf(table, task, {from, to, kSampleStep}, rank, nullptr);
+    std::vector<uint64_t> sample = bestOf(isa, task, {from, to, kSampleStep}, rank, nullptr);
     if (sample.size() >= rank) {
       std::nth_element(sample.begin(), sample.begin() + (rank - 1), sample.end(), std::greater<uint64_t>());
       const int32_t bar = dotOf(sample[rank - 1]);
       if (bar > INT32_MIN) {
         const int32_t below = bar - 1;
-        std::vector<uint64_t> found = bestOf(table, task, all, k, &below);
+        std::vector<uint64_t> found = bestOf(isa, task, all, k, &below);
         if (found.size() >= k) return found;
       }
     }
   }
-  return bestOf(table, task, all, k, nullptr);
+  return bestOf(isa, task, all, k, nullptr);
 }
 
-// Runs what leaves some of each range at its beginning, `width` places for each of `count`; closes the gaps. How many
-// are left in all.
+// Runs work over ranges. Each leaves some entries at the begin of its own range, which has `width` places for each of
+// `count`; this closes the gaps and returns how many entries are left.
 template <class B, class Run>
 size_t inRangesWithGaps(size_t count, size_t least, size_t unit, size_t width, uint32_t* a, B* b, Run run) {
   size_t found[kMostRanges], starts[kMostRanges];
@@ -131,7 +133,7 @@ struct Product {
 
 // Calls take(row, rows, column, columns, sums) for panels of the product: of each row, columns in their order.
 template <class Take>
-void inPanels(const KernelTable& table, const Product& p, Take take) {
+void inPanels(const InstructionSet& isa, const Product& p, Take take) {
   const size_t dim = p.dim;
   const size_t most = std::min(p.count, kProjectTile);
   std::unique_ptr<double[]> basis(new double[dim * kProjectColumns]);
@@ -156,7 +158,7 @@ void inPanels(const KernelTable& table, const Product& p, Take take) {
         std::fill(to + columns, to + kProjectColumns, 0.0);
       }
       for (size_t first = 0; first < count; first += kProjectRows) {
-        table.codes.projectPanel({rows.get() + first * dim, basis.get(), dim, sums});
+        isa.codes.projectPanel({rows.get() + first * dim, basis.get(), dim, sums});
         take(start + first, std::min(kProjectRows, count - first), column, columns, sums);
       }
     }
@@ -165,7 +167,7 @@ void inPanels(const KernelTable& table, const Product& p, Take take) {
 
 }  // namespace
 
-void headDots(const KernelTable& table, const HeadDotsTask& task) {
+void headDots(const InstructionSet& isa, const HeadDotsTask& task) {
   const size_t groups = task.dims / kGroupDims;
   std::vector<int8_t> planes(2 * task.dims * task.queries);
   std::vector<HeadQuery> queries(task.queries);
@@ -189,13 +191,13 @@ void headDots(const KernelTable& table, const HeadDotsTask& task) {
     for (size_t b = from; b < to; b += tile) {
       const HeadVisit visit{task.plane, groups, task.blocks + b, std::min(tile, to - b)};
       for (size_t t = 0; t < task.queries; ++t) {
-        table.codes.headDots(visit, queries[t], task.dots + (t * task.count + b) * kBlockRows);
+        isa.codes.headDots(visit, queries[t], task.dots + (t * task.count + b) * kBlockRows);
       }
     }
   });
 }
 
-void bitDots(const KernelTable& table, const BitDotsTask& task) {
+void bitDots(const InstructionSet& isa, const BitDotsTask& task) {
   const size_t groups = task.dims / kGroupDims;
   std::vector<uint8_t> sums(2 * groups * kBitLineBytes);
   int32_t least = 0;
@@ -213,14 +215,14 @@ void bitDots(const KernelTable& table, const BitDotsTask& task) {
   }
   const uint8_t* low = sums.data();
   const BitVisit visit{task.plane, groups, task.blocks, task.count, low, low + groups * kBitLineBytes, least};
-  table.codes.bitDots(visit, task.dots);
+  isa.codes.bitDots(visit, task.dots);
 }
 
-void rowDots(const KernelTable& table, const RowDotsTask& task) {
-  const size_t dims = task.visit.dims;
+void rowDots(const InstructionSet& isa, const RowDotsTask& task) {
+  const size_t dims = task.dims;
   RowQuery query{task.query, nullptr, nullptr, 0, 0};
   std::vector<int8_t> planes;
-  if (table.codes.splitsRowQueries && task.visit.count > 1 && fitsTwoBytes(task.query, dims)) {
+  if (isa.codes.splitsRowQueries && task.count > 1 && fitsTwoBytes(task.query, dims)) {
     const size_t part = task.bits == 4 ? dims / 2 : dims;
     query.half = (part + kLineBytes - 1) / kLineBytes * kLineBytes;
     const size_t plane = task.bits == 4 ? 2 * query.half : query.half;
@@ -239,17 +241,14 @@ void rowDots(const KernelTable& table, const RowDotsTask& task) {
     query.high = planes.data() + plane;
     query.sum128 = static_cast<int32_t>(sum * 128);
   }
-  const auto dots = task.bits == 8 ? table.codes.rowDots8 : table.codes.rowDots4;
+  const auto dots = task.bits == 8 ? isa.codes.rowDots8 : isa.codes.rowDots4;
   const size_t least = kTeamBytes / 2 / (dims * task.bits / 8);
-  inRanges(task.visit.count, least, 16, [&](size_t from, size_t to, size_t) {
-    RowVisit part = task.visit;
-    part.rows += from;
-    part.count = to - from;
-    dots(part, query, task.dots + from);
+  inRanges(task.count, least, 16, [&](size_t from, size_t to, size_t) {
+    dots({task.plane, task.stride, dims, task.rows + from, to - from}, query, task.dots + from);
   });
 }
 
-size_t survivors(const KernelTable& table, const SurvivorsTask& task) {
+size_t survivors(const InstructionSet& isa, const SurvivorsTask& task) {
   const size_t n = inRangesWithGaps(task.count, 4096, 1, kBlockRows, task.rows, task.kept, [&](size_t from, size_t to) {
     SurvivorsTask t = task;
     t.dots += from * kBlockRows;
@@ -257,28 +256,28 @@ size_t survivors(const KernelTable& table, const SurvivorsTask& task) {
     t.count = to - from;
     t.rows += from * kBlockRows;
     t.kept += from * kBlockRows;
-    return table.codes.survivors(t);
+    return isa.codes.survivors(t);
   });
   for (size_t i = 0; i < n; ++i) task.estimates[i] = task.kept[i] * task.scale;
   return n;
 }
 
-size_t sift(const KernelTable& table, const SiftTask& task) {
+size_t sift(const InstructionSet& isa, const SiftTask& task) {
   return inRangesWithGaps(task.count, 8192, 64, 1, task.rows, task.estimates, [&](size_t from, size_t to) {
     SiftTask t = task;
     t.rows += from;
     t.estimates += from;
     t.dots += from;
     t.count = to - from;
-    return table.codes.sift(t);
+    return isa.codes.sift(t);
   });
 }
 
-size_t topDots(const KernelTable& table, const TopDotsTask& task) {
+size_t topDots(const InstructionSet& isa, const TopDotsTask& task) {
   if (task.k == 0 || task.count == 0) return 0;
   std::vector<uint64_t> best[kMostRanges];
-  const size_t parts = inRanges(
-      task.count, 8192, 1, [&](size_t from, size_t to, size_t part) { best[part] = topOf(table, task, from, to); });
+  const size_t parts = inRanges(task.count, 8192, 1,
+                                [&](size_t from, size_t to, size_t part) { best[part] = topOf(isa, task, from, to); });
   std::vector<uint64_t>& found = best[0];
   for (size_t part = 1; part < parts; ++part) found.insert(found.end(), best[part].begin(), best[part].end());
   const size_t n = std::min(task.k, found.size());
@@ -291,18 +290,18 @@ size_t topDots(const KernelTable& table, const TopDotsTask& task) {
   return n;
 }
 
-void project(const KernelTable& table, const ProjectTask& task) {
+void project(const InstructionSet& isa, const ProjectTask& task) {
   const Product product{task.rows, nullptr, task.count, task.dim, task.basis, task.width};
-  inPanels(table, product, [&](size_t row, size_t rows, size_t column, size_t columns, const double* sums) {
+  inPanels(isa, product, [&](size_t row, size_t rows, size_t column, size_t columns, const double* sums) {
     for (size_t r = 0; r < rows; ++r, sums += kProjectColumns) {
       std::copy(sums, sums + columns, task.out + (row + r) * task.width + column);
     }
   });
 }
 
-void nearest(const KernelTable& table, const NearestTask& task) {
+void nearest(const InstructionSet& isa, const NearestTask& task) {
   const Product product{task.rows, task.places, task.count, task.dim, task.basis, task.width};
-  inPanels(table, product, [&](size_t row, size_t rows, size_t column, size_t columns, const double* sums) {
+  inPanels(isa, product, [&](size_t row, size_t rows, size_t column, size_t columns, const double* sums) {
     for (size_t r = 0; r < rows; ++r, sums += kProjectColumns) {
       const uint32_t place = task.places[row + r];
       double best = task.best[place];
@@ -320,6 +319,12 @@ void nearest(const KernelTable& table, const NearestTask& task) {
     }
   });
 }
+
+void encodeHead(const InstructionSet& isa, const EncodeHeadTask& task) { isa.codes.encodeHead(task); }
+
+void encodeRows(const InstructionSet& isa, const EncodeRowsTask& task) { isa.codes.encodeRows(task); }
+
+void encodeBits(const InstructionSet& isa, const EncodeBitsTask& task) { isa.codes.encodeBits(task); }
 
 void gatherBits(const GatherBitsTask& task) {
   const uint16_t* const bits = task.bits;
@@ -342,7 +347,7 @@ void gatherBits(const GatherBitsTask& task) {
   }
 }
 
-void scoresAt(const KernelTable& table, const ScoresAtTask& task) {
+void scoresAt(const InstructionSet& isa, const ScoresAtTask& task) {
   // Rows of one chunk at a time, so that a pass sees one matrix.
   size_t done = 0;
   std::vector<uint32_t> order;
@@ -353,13 +358,13 @@ void scoresAt(const KernelTable& table, const ScoresAtTask& task) {
     for (; end < task.count && task.rows[end] / task.chunkRows == chunk; ++end) {
       order.push_back(static_cast<uint32_t>(task.rows[end] % task.chunkRows));
     }
-    const Matrix rows{task.chunks[chunk], static_cast<RowType>(task.type), order.size(), task.stride};
+    const Matrix rows{task.chunks.data[chunk], task.chunks.type, order.size(), task.stride};
     const uint32_t* list = consecutive(order) ? nullptr : order.data();
-    const size_t width = task.dim * (task.type == kFloat32 ? 4 : 2);
+    const size_t width = task.dim * (task.chunks.type == kFloat32 ? 4 : 2);
     inRanges(order.size(), kTeamBytes / 2 / width, 8, [&](size_t from, size_t to, size_t) {
       const Matrix part{rows.values, rows.type, to - from, rows.dim};
-      scoresOf(table, static_cast<Metric>(task.metric), task.query, part, task.dim, list ? list + from : nullptr,
-               order[from], task.keys + done + from);
+      scoresOf(isa, task.metric, task.query, part, task.dim, list ? list + from : nullptr, order[from],
+               task.keys + done + from);
     });
     done = end;
   }

@@ -1,64 +1,21 @@
-// Kernels over coded rows: what one instruction set supplies, and the tasks built on it. The contract, with the layouts
-// of the planes, is src/kernels/codes.ts.
+// Kernels over coded rows: their tasks, and the functions that run them on the passes of an instruction set. The
+// contract, with the layouts of the planes, is src/kernels/codes.ts.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "arguments.h"
+
 namespace funnelvec {
 
 constexpr size_t kBlockRows = 16;
-constexpr size_t kGroupDims = 8;  // dims of a head block's line
-constexpr size_t kLineBytes = 64;
 
-// A head query split into signed bytes: value = 128 high + low, or, when all fit a byte, low alone.
-struct HeadQuery {
-  const int8_t* low;
-  const int8_t* high;  // null: one plane
-};
-
-// A query of single rows.
-struct RowQuery {
-  const int16_t* values;
-  // In planes of signed bytes, value = 128 high + low, each followed by zeros up to a whole line; null unless the table
-  // asks for them and every value fits. Of 4-bit codes the dims whose codes are low halves come first, and from `half`
-  // on those of the high ones.
-  const int8_t *low, *high;
-  size_t half;
-  int32_t sum128;  // 128 times the sum of all values, modulo 2³²
-};
-
-// A visit of blocks of a head plane.
-struct HeadVisit {
-  const uint8_t* plane;
-  size_t groups;  // dims / 8
-  const uint32_t* blocks;
-  size_t count;
-};
-
-// A visit of blocks of a bit plane, and the sums of the query by four bits of a group's line: for each group 16 entries
-// for the low halves, in `low`, and for the high ones, in `high`. They are counted from the least sum, so that none is
-// negative or above 60; `least` is what was taken off in all.
-struct BitVisit {
-  const uint8_t* plane;
-  size_t groups;
-  const uint32_t* blocks;
-  size_t count;
-  const uint8_t *low, *high;
-  int32_t least;
-};
-constexpr size_t kBitLineBytes = 16;
-
-// A visit of listed rows of a fine plane or an int8 plane.
-struct RowVisit {
-  const void* plane;
-  size_t stride, dims;  // bytes, and a multiple of 8
-  const uint32_t* rows;
-  size_t count;
-};
+enum Metric : uint32_t { kCosine = 0, kDot = 1, kEuclid = 2 };
+enum RowType : uint32_t { kFloat32 = 0, kFloat16 = 1 };
 
 struct Bound {
-  uint32_t metric;
+  Metric metric;
   const uint8_t* error;
   double errorScale;
   const uint8_t* tail;
@@ -68,6 +25,8 @@ struct Bound {
   double twoQuery;
   double threshold;
 };
+FUNNELVEC_ARGUMENTS(Bound, t.metric, t.error, t.errorScale, t.tail, t.tailScale, t.constant, t.norms, t.twoQuery,
+                    t.threshold)
 
 struct SurvivorsTask {
   const int32_t* dots;
@@ -80,6 +39,7 @@ struct SurvivorsTask {
   int32_t* kept;
   double* estimates;
 };
+FUNNELVEC_ARGUMENTS(SurvivorsTask, t.dots, t.scale, t.blocks, t.count, t.mask, t.rows, t.kept, t.estimates, t.bound)
 
 struct SiftTask {
   uint32_t* rows;
@@ -89,6 +49,7 @@ struct SiftTask {
   double scale;
   Bound bound;
 };
+FUNNELVEC_ARGUMENTS(SiftTask, t.rows, t.count, t.estimates, t.dots, t.scale, t.bound)
 
 struct ProjectTask {
   const float* rows;
@@ -97,6 +58,7 @@ struct ProjectTask {
   size_t width;
   double* out;
 };
+FUNNELVEC_ARGUMENTS(ProjectTask, t.rows, t.count, t.dim, t.basis, t.width, t.out)
 
 struct NearestTask {
   const float* rows;
@@ -109,6 +71,8 @@ struct NearestTask {
   double* best;
   uint32_t* found;
 };
+FUNNELVEC_ARGUMENTS(NearestTask, t.rows, t.places, t.count, t.dim, t.basis, t.width, t.offsets, t.names, t.best,
+                    t.found)
 
 struct EncodeTask {
   const double* values;
@@ -116,33 +80,27 @@ struct EncodeTask {
   const double *base, *step, *inverse;
   size_t first;
 };
+FUNNELVEC_ARGUMENTS(EncodeTask, t.values, t.count, t.stride, t.offset, t.dims, t.base, t.step, t.inverse, t.first)
 
 struct EncodeHeadTask {
   EncodeTask in;
   uint8_t *head, *fine;
   double *coarseError, *fineError;
 };
+FUNNELVEC_ARGUMENTS(EncodeHeadTask, t.in, t.head, t.fine, t.coarseError, t.fineError)
 
 struct EncodeRowsTask {
   EncodeTask in;
-  int8_t* plane;
+  uint8_t* plane;  // signed bytes
   double* error;
 };
+FUNNELVEC_ARGUMENTS(EncodeRowsTask, t.in, t.plane, t.error)
 
 struct EncodeBitsTask {
   EncodeTask in;
   uint8_t* plane;
 };
-
-// One panel of a projection: columns of the basis in float64, and the rows beside it.
-struct ProjectPanel {
-  const double* rows;   // dim × kProjectRows, dim-major, zero-padded
-  const double* basis;  // dim × kProjectColumns, dim-major, zero-padded
-  size_t dim;
-  double* out;  // kProjectRows × kProjectColumns
-};
-constexpr size_t kProjectRows = 6;
-constexpr size_t kProjectColumns = 32;
+FUNNELVEC_ARGUMENTS(EncodeBitsTask, t.in, t.plane)
 
 struct TopDotsTask {
   const int32_t* dots;
@@ -153,25 +111,9 @@ struct TopDotsTask {
   uint32_t* rows;
   int32_t* best;
 };
+FUNNELVEC_ARGUMENTS(TopDotsTask, t.dots, t.blocks, t.count, t.mask, t.k, t.rows, t.best)
 
-struct CodeTable {
-  void (*headDots)(const HeadVisit&, const HeadQuery&, int32_t* dots);
-  void (*bitDots)(const BitVisit&, int32_t* dots);
-  void (*rowDots8)(const RowVisit&, const RowQuery&, int32_t* dots);
-  void (*rowDots4)(const RowVisit&, const RowQuery&, int32_t* dots);
-  bool splitsRowQueries;
-  // Of every step-th block from `from` on the first with a row of the mask whose dot product is above `least`, and
-  // `takes`, these rows; `to` if there is none.
-  size_t (*nextAbove)(const TopDotsTask& task, size_t from, size_t to, size_t step, int32_t least, uint32_t& takes);
-  size_t (*survivors)(const SurvivorsTask&);
-  size_t (*sift)(const SiftTask&);
-  void (*projectPanel)(const ProjectPanel&);
-  void (*encodeHead)(const EncodeHeadTask&);
-  void (*encodeRows)(const EncodeRowsTask&);
-  void (*encodeBits)(const EncodeBitsTask&);
-};
-
-struct KernelTable;
+struct InstructionSet;
 
 struct HeadDotsTask {
   const uint8_t* plane;
@@ -182,6 +124,7 @@ struct HeadDotsTask {
   size_t queries;
   int32_t* dots;
 };
+FUNNELVEC_ARGUMENTS(HeadDotsTask, t.plane, t.dims, t.blocks, t.count, t.query, t.queries, t.dots)
 
 struct BitDotsTask {
   const uint8_t* plane;
@@ -191,46 +134,72 @@ struct BitDotsTask {
   const int16_t* query;
   int32_t* dots;
 };
+FUNNELVEC_ARGUMENTS(BitDotsTask, t.plane, t.dims, t.blocks, t.count, t.query, t.dots)
 
 struct RowDotsTask {
-  RowVisit visit;
+  const uint8_t* plane;
   uint32_t bits;  // 4 or 8
+  size_t stride, dims;
+  const uint32_t* rows;
+  size_t count;
   const int16_t* query;
   int32_t* dots;
 };
+FUNNELVEC_ARGUMENTS(RowDotsTask, t.plane, t.bits, t.stride, t.dims, t.rows, t.count, t.query, t.dots)
+
+// Parts of a matrix, all of one type.
+struct Chunks {
+  const void* const* data;
+  RowType type;
+};
 
 struct ScoresAtTask {
-  uint32_t metric;
+  Metric metric;
   const float* query;
-  const void* const* chunks;
-  uint32_t type;
+  Chunks chunks;
   size_t chunkRows, stride, dim;
   const uint32_t* rows;
   size_t count;
   double* keys;
 };
+FUNNELVEC_ARGUMENTS(ScoresAtTask, t.metric, t.query, t.chunks, t.chunkRows, t.stride, t.dim, t.rows, t.count, t.keys)
 
 struct GatherBitsTask {
   const uint16_t* bits;
-  // Of `bits`.
-  size_t size;
+  size_t size;  // length of `bits`
   const uint32_t* ordinals;
-  size_t rows;
+  size_t rows;  // length of `ordinals`
   const uint16_t* alive;
   const uint32_t* blocks;
   size_t count;
   uint16_t* mask;
 };
+FUNNELVEC_ARGUMENTS(GatherBitsTask, sized(t.bits, t.size), sized(t.ordinals, t.rows), t.alive, t.blocks, t.count,
+                    t.mask)
 
-void headDots(const KernelTable& table, const HeadDotsTask& task);
-void bitDots(const KernelTable& table, const BitDotsTask& task);
-void rowDots(const KernelTable& table, const RowDotsTask& task);
-size_t survivors(const KernelTable& table, const SurvivorsTask& task);
-size_t sift(const KernelTable& table, const SiftTask& task);
-size_t topDots(const KernelTable& table, const TopDotsTask& task);
-void project(const KernelTable& table, const ProjectTask& task);
-void nearest(const KernelTable& table, const NearestTask& task);
-void scoresAt(const KernelTable& table, const ScoresAtTask& task);
+// The kernels. Those that return a count say in src/kernels/codes.ts what it counts.
+void headDots(const InstructionSet& isa, const HeadDotsTask& task);
+void bitDots(const InstructionSet& isa, const BitDotsTask& task);
+void rowDots(const InstructionSet& isa, const RowDotsTask& task);
+size_t topDots(const InstructionSet& isa, const TopDotsTask& task);
+size_t survivors(const InstructionSet& isa, const SurvivorsTask& task);
+size_t sift(const InstructionSet& isa, const SiftTask& task);
+void project(const InstructionSet& isa, const ProjectTask& task);
+void nearest(const InstructionSet& isa, const NearestTask& task);
+void encodeHead(const InstructionSet& isa, const EncodeHeadTask& task);
+void encodeRows(const InstructionSet& isa, const EncodeRowsTask& task);
+void encodeBits(const InstructionSet& isa, const EncodeBitsTask& task);
+void scoresAt(const InstructionSet& isa, const ScoresAtTask& task);
+// No instruction set changes this one.
 void gatherBits(const GatherBitsTask& task);
+
+// Their names, as TypeScript has them: those of an instruction set, and those that none changes.
+// clang-format off
+#define FUNNELVEC_CODE_KERNELS(KERNEL)                                        \
+  KERNEL(headDots) KERNEL(bitDots) KERNEL(rowDots) KERNEL(topDots)            \
+  KERNEL(survivors) KERNEL(sift) KERNEL(project) KERNEL(nearest)              \
+  KERNEL(encodeHead) KERNEL(encodeRows) KERNEL(encodeBits) KERNEL(scoresAt)
+#define FUNNELVEC_COMMON_CODE_KERNELS(KERNEL) KERNEL(gatherBits)
+// clang-format on
 
 }  // namespace funnelvec

@@ -38,63 +38,54 @@ uint64_t xcr0() {
 #  endif
 }
 
-constexpr uint32_t bit(int n) { return uint32_t{1} << n; }
-
-enum Feature : uint32_t {
-  kYmm = 1,  // the system saves YMM registers
-  kZmm = 2,  // and ZMM and mask registers
-  kAvx2 = 4,
-  kFma = 8,
-  kF16c = 16,
-  kAvx512f = 32,
-  kAvx512dq = 64,
-  kAvx512bw = 128,
-  kAvx512vl = 256,
-  kAvx512vnni = 512,
-};
-
-uint32_t detect() {
-  uint32_t found = 0;
-  if (cpuid(0).eax < 7) return found;
-  const Registers one = cpuid(1);
-  const Registers seven = cpuid(7);
-  const bool osxsave = one.ecx & bit(27);
-  if (!osxsave) return found;
-  const uint64_t saved = xcr0();
-  if ((saved & 0x6) == 0x6) found |= kYmm;
-  if ((saved & 0xe6) == 0xe6) found |= kZmm;
-  if (one.ecx & bit(12)) found |= kFma;
-  if (one.ecx & bit(29)) found |= kF16c;
-  if (seven.ebx & bit(5)) found |= kAvx2;
-  if (seven.ebx & bit(16)) found |= kAvx512f;
-  if (seven.ebx & bit(17)) found |= kAvx512dq;
-  if (seven.ebx & bit(30)) found |= kAvx512bw;
-  if (seven.ebx & bit(31)) found |= kAvx512vl;
-  if (seven.ecx & bit(11)) found |= kAvx512vnni;
-  return found;
+bool has(const CpuFeature& feature) {
+  // XCR0 may be read only where CPUID says OSXSAVE; a leaf that does not exist repeats another one's bits.
+  constexpr uint32_t kOsxsave = 1u << 27;
+  if (cpuid(0).eax < 7 || !(cpuid(1).ecx & kOsxsave)) return false;
+  uint64_t found = 0;
+  switch (feature.in) {
+    case CpuRegister::kEbx:
+      found = cpuid(feature.leaf).ebx;
+      break;
+    case CpuRegister::kEcx:
+      found = cpuid(feature.leaf).ecx;
+      break;
+    case CpuRegister::kXcr0:
+      found = xcr0();
+      break;
+  }
+  return (found & feature.bits) == feature.bits;
 }
 
-// Everything that the compiler flags of isa/*.cc permit.
-constexpr uint32_t kAvx2Needs = kYmm | kAvx2 | kFma | kF16c;
-constexpr uint32_t kAvx512Needs = kAvx2Needs | kZmm | kAvx512f | kAvx512dq | kAvx512bw | kAvx512vl;
-constexpr uint32_t kAvx512VnniNeeds = kAvx512Needs | kAvx512vnni;
+#else
+
+bool has(const CpuFeature&) { return false; }
 
 #endif
+
+bool runs(const InstructionSet& isa) {
+  for (size_t i = 0; i < isa.needed; ++i) {
+    if (!has(isa.needs[i])) return false;
+  }
+  return true;
+}
 
 }  // namespace
 
-std::vector<const KernelTable*> supportedKernels() {
-  std::vector<const KernelTable*> tables;
-#if defined(__x86_64__) || defined(_M_X64)
-  const uint32_t found = detect();
-  if ((found & kAvx512VnniNeeds) == kAvx512VnniNeeds) tables.push_back(&kAvx512VnniKernels);
-  if ((found & kAvx512Needs) == kAvx512Needs) tables.push_back(&kAvx512Kernels);
-  if ((found & kAvx2Needs) == kAvx2Needs) tables.push_back(&kAvx2Kernels);
-#elif defined(__aarch64__) || defined(_M_ARM64)
-  tables.push_back(&kNeonKernels);  // part of the architecture
-#endif
-  tables.push_back(&kScalarKernels);
-  return tables;
+std::vector<const InstructionSet*> allSets() {
+  return {
+#define FUNNELVEC_ADDRESS(set) &set,
+      FUNNELVEC_INSTRUCTION_SETS(FUNNELVEC_ADDRESS)
+#undef FUNNELVEC_ADDRESS
+  };
+}
+
+std::vector<const InstructionSet*> supportedSets() {
+  std::vector<const InstructionSet*> sets;
+  for (const InstructionSet* isa : allSets()) {
+    if (runs(*isa)) sets.push_back(isa);
+  }
+  return sets;
 }
 
 }  // namespace funnelvec

@@ -1,12 +1,16 @@
+// The instruction sets that run on this processor.
 #pragma once
 
 #include <vector>
 
-#include "kernels.h"
+#include "isa/instruction-set.h"
 
 namespace funnelvec {
 
-// The levels that this CPU has and this operating system keeps across context switches, best first; scalar is last.
-std::vector<const KernelTable*> supportedKernels();
+// Returns the sets that are compiled for this architecture, best first.
+std::vector<const InstructionSet*> allSets();
+// Returns the sets whose features the processor has and whose registers the operating system saves across context
+// switches, best first; scalar is last.
+std::vector<const InstructionSet*> supportedSets();
 
 }  // namespace funnelvec

@@ -41,7 +41,7 @@ Sums sumsOf(Metric metric) {
 }
 
 // |q| over dims [from, to), as a pass over the query as a single row.
-double queryNorm(const KernelTable& table, const float* query, size_t dim, size_t from, size_t to) {
+double queryNorm(const InstructionSet& isa, const float* query, size_t dim, size_t from, size_t to) {
   double squares;
   RowPass p{};
   p.rows = query;
@@ -50,7 +50,7 @@ double queryNorm(const KernelTable& table, const float* query, size_t dim, size_
   p.from = from;
   p.to = to;
   p.sums = &squares;
-  table.pass[kSquares][kFloat32](p);
+  isa.pass[kSquares][kFloat32](p);
   return std::sqrt(squares);
 }
 
@@ -85,18 +85,29 @@ size_t toKeys(Metric metric, double queryNorm, double* sums, const double* squar
 
 // The first of these rows, by its place among them, of which not all dims from `dim` on are finite; n where there is
 // none.
-size_t badFrom(const KernelTable& table, const Matrix& rows, const uint32_t* order, size_t n, size_t dim) {
+size_t badFrom(const InstructionSet& isa, const Matrix& rows, const uint32_t* order, size_t n, size_t dim) {
   if (dim == rows.dim) return n;
   for (size_t i = 0; i < n; ++i) {
-    if (!table.finite[rows.type](at(rows, order[i], dim), rows.dim - dim)) return i;
+    if (!isa.finite[rows.type](at(rows, order[i], dim), rows.dim - dim)) return i;
   }
   return n;
 }
 
-// As firstNonFinite, of rows among which `suspect` was seen to hold a NaN or an infinity. Another thread may have taken
-// it away since: an answer that was never written must not pass for one.
-int64_t badPosition(const KernelTable& table, const Matrix& rows, size_t from, size_t to, size_t suspect) {
-  const int64_t found = firstNonFinite(table, rows, from, to);
+// The first NaN or Infinity in dims [from, to) of the rows.
+int64_t firstBadIn(const InstructionSet& isa, const Matrix& rows, size_t from, size_t to) {
+  for (size_t row = 0; row < rows.count; ++row) {
+    if (isa.finite[rows.type](at(rows, row, from), to - from)) continue;
+    for (size_t i = from; i < to; ++i) {
+      if (!isa.finite[rows.type](at(rows, row, i), 1)) return static_cast<int64_t>(row * rows.dim + i);
+    }
+  }
+  return kAllFinite;
+}
+
+// Returns what firstBadIn returns, for rows among which `suspect` was seen to hold a NaN or an infinity. Another thread
+// may have taken it away since, and an answer that was never written must not pass for one.
+int64_t badPosition(const InstructionSet& isa, const Matrix& rows, size_t from, size_t to, size_t suspect) {
+  const int64_t found = firstBadIn(isa, rows, from, to);
   return found == kAllFinite ? static_cast<int64_t>(suspect * rows.dim + from) : found;
 }
 
@@ -143,20 +154,23 @@ struct Survivors {
 
 }  // namespace
 
-int64_t firstNonFinite(const KernelTable& table, const Matrix& rows, size_t from, size_t to) {
-  for (size_t row = 0; row < rows.count; ++row) {
-    if (table.finite[rows.type](at(rows, row, from), to - from)) continue;
-    for (size_t i = from; i < to; ++i) {
-      if (!table.finite[rows.type](at(rows, row, i), 1)) return static_cast<int64_t>(row * rows.dim + i);
-    }
-  }
-  return kAllFinite;
+int64_t firstNonFinite(const InstructionSet& isa, const FirstNonFiniteTask& task) {
+  // Rows of at most 4096 values keep the search for the exact place short.
+  constexpr size_t kRow = 4096;
+  const Values& values = task.rows;
+  const Matrix whole{values.data, values.type, values.length / kRow, kRow};
+  const int64_t found = firstBadIn(isa, whole, 0, kRow);
+  const size_t done = whole.count * kRow;
+  if (found != kAllFinite || done == values.length) return found;
+  const Matrix rest{at(whole, whole.count, 0), values.type, 1, values.length - done};
+  const int64_t last = firstBadIn(isa, rest, 0, rest.dim);
+  return last == kAllFinite ? kAllFinite : last + static_cast<int64_t>(done);
 }
 
-int64_t scores(const KernelTable& table, const ScoresTask& task) {
+int64_t scores(const InstructionSet& isa, const ScoresTask& task) {
   const Matrix& rows = task.rows;
   const auto query = widen(task.query, rows.dim);
-  const double norm = task.metric == kCosine ? queryNorm(table, task.query, rows.dim, task.from, task.to) : 0;
+  const double norm = task.metric == kCosine ? queryNorm(isa, task.query, rows.dim, task.from, task.to) : 0;
   double squares[kBlock];
   RowPass p{};
   p.query = query.get();
@@ -169,17 +183,17 @@ int64_t scores(const KernelTable& table, const ScoresTask& task) {
   for (p.first = 0; p.first < rows.count; p.first += p.count) {
     p.count = std::min(kBlock, rows.count - p.first);
     p.sums = task.keys + p.first;
-    table.pass[sumsOf(task.metric)][rows.type](p);
+    isa.pass[sumsOf(task.metric)][rows.type](p);
     const size_t bad = toKeys(task.metric, norm, p.sums, squares, p.count);
     if (bad != p.count) suspect = std::min(suspect, p.first + bad);
   }
-  return suspect == rows.count ? kAllFinite : badPosition(table, rows, task.from, task.to, suspect);
+  return suspect == rows.count ? kAllFinite : badPosition(isa, rows, task.from, task.to, suspect);
 }
 
-void scoresOf(const KernelTable& table, Metric metric, const float* query, const Matrix& rows, size_t to,
+void scoresOf(const InstructionSet& isa, Metric metric, const float* query, const Matrix& rows, size_t to,
               const uint32_t* order, size_t begin, double* keys) {
   const auto wide = widen(query, to);
-  const double norm = metric == kCosine ? queryNorm(table, query, to, 0, to) : 0;
+  const double norm = metric == kCosine ? queryNorm(isa, query, to, 0, to) : 0;
   double squares[kBlock];
   RowPass p{};
   p.query = wide.get();
@@ -192,12 +206,12 @@ void scoresOf(const KernelTable& table, Metric metric, const float* query, const
     p.order = order == nullptr ? nullptr : order + first;
     p.first = begin + first;
     p.sums = keys + first;
-    table.pass[sumsOf(metric)][rows.type](p);
+    isa.pass[sumsOf(metric)][rows.type](p);
     toKeys(metric, norm, p.sums, squares, p.count);
   }
 }
 
-int64_t norms(const KernelTable& table, const NormsTask& task) {
+int64_t norms(const InstructionSet& isa, const NormsTask& task) {
   RowPass p{};
   p.rows = task.rows.values;
   p.dim = task.rows.dim;
@@ -205,15 +219,15 @@ int64_t norms(const KernelTable& table, const NormsTask& task) {
   p.from = task.from;
   p.to = task.to;
   p.sums = task.norms;
-  table.pass[kSquares][task.rows.type](p);
+  isa.pass[kSquares][task.rows.type](p);
   const size_t bad = firstBad(task.norms, p.count);
-  if (bad != p.count) return badPosition(table, task.rows, task.from, task.to, bad);
+  if (bad != p.count) return badPosition(isa, task.rows, task.from, task.to, bad);
   for (size_t i = 0; i < p.count; ++i) task.norms[i] = std::sqrt(task.norms[i]);
   return kAllFinite;
 }
 
 // Score, prune, compact, scale after scale.
-int64_t funnel(const KernelTable& table, const FunnelTask& task) {
+int64_t funnel(const InstructionSet& isa, const FunnelTask& task) {
   const Matrix& rows = task.rows;
   const auto query = widen(task.query, rows.dim);
   Survivors alive(rows.count);
@@ -239,20 +253,20 @@ int64_t funnel(const KernelTable& table, const FunnelTask& task) {
     p.resume = scored > 0;
     p.sums = alive.keys.get();
     p.squares = alive.keys.get() + alive.n;
-    table.pass[sumsOf(task.metric)][rows.type](p);
+    isa.pass[sumsOf(task.metric)][rows.type](p);
     if (alive.lanes) scored = to;
 
-    const double norm = task.metric == kCosine ? queryNorm(table, task.query, rows.dim, 0, to) : 0;
+    const double norm = task.metric == kCosine ? queryNorm(isa, task.query, rows.dim, 0, to) : 0;
     const size_t before = alive.n;
     const size_t bad = toKeys(task.metric, norm, p.sums, p.squares, before);
-    if (bad != before) return badPosition(table, rows, 0, rows.dim, alive.everybody ? bad : alive.order[bad]);
+    if (bad != before) return badPosition(isa, rows, 0, rows.dim, alive.everybody ? bad : alive.order[bad]);
     alive.prune(task.keep[s]);
     // Every dim is checked, also those that no stage will read.
     const size_t dropped = before - alive.n;
-    const size_t lost = badFrom(table, rows, alive.dropped.get(), dropped, to);
-    if (lost != dropped) return badPosition(table, rows, 0, rows.dim, alive.dropped[lost]);
-    const size_t kept = last ? badFrom(table, rows, alive.order.get(), alive.n, to) : alive.n;
-    if (kept != alive.n) return badPosition(table, rows, 0, rows.dim, alive.order[kept]);
+    const size_t lost = badFrom(isa, rows, alive.dropped.get(), dropped, to);
+    if (lost != dropped) return badPosition(isa, rows, 0, rows.dim, alive.dropped[lost]);
+    const size_t kept = last ? badFrom(isa, rows, alive.order.get(), alive.n, to) : alive.n;
+    if (kept != alive.n) return badPosition(isa, rows, 0, rows.dim, alive.order[kept]);
   }
 
   std::vector<Entry> best(alive.n);
@@ -265,10 +279,10 @@ int64_t funnel(const KernelTable& table, const FunnelTask& task) {
   return kAllFinite;
 }
 
-int64_t scan(const KernelTable& table, const ScanTask& task) {
+int64_t scan(const InstructionSet& isa, const ScanTask& task) {
   const Matrix& rows = task.rows;
   const auto query = widen(task.query, rows.dim);
-  const double norm = task.metric == kCosine ? queryNorm(table, task.query, rows.dim, 0, task.to) : 0;
+  const double norm = task.metric == kCosine ? queryNorm(isa, task.query, rows.dim, 0, task.to) : 0;
   double sums[kBlock], squares[kBlock];
   TopK best(std::min(task.k, rows.count));
   RowPass p{};
@@ -280,9 +294,9 @@ int64_t scan(const KernelTable& table, const ScanTask& task) {
   p.squares = squares;
   for (p.first = 0; p.first < rows.count; p.first += p.count) {
     p.count = std::min(kBlock, rows.count - p.first);
-    table.pass[sumsOf(task.metric)][rows.type](p);
+    isa.pass[sumsOf(task.metric)][rows.type](p);
     const size_t bad = toKeys(task.metric, norm, sums, squares, p.count);
-    if (bad != p.count) return badPosition(table, rows, 0, task.to, p.first + bad);
+    if (bad != p.count) return badPosition(isa, rows, 0, task.to, p.first + bad);
     for (size_t i = 0; i < p.count; ++i) best.push(sums[i], static_cast<uint32_t>(p.first + i));
   }
   best.drain(task.indices, task.keys);

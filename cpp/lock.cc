@@ -2,7 +2,7 @@
 
 #ifdef _WIN32
 namespace funnelvec {
-// addon.cc does not offer them there.
+// addon/files.cc does not offer them there.
 LockOutcome lockFile(int) { return kUnsupported; }
 void unlockFile(int) {}
 }  // namespace funnelvec

@@ -26,7 +26,7 @@ void put(uint32_t value, uint8_t* to) {
   for (int b = 0; b < 4; ++b) to[b] = static_cast<uint8_t>(value >> (8 * b));
 }
 
-// Of a record, without its last four bytes, and of its row's ordinal.
+// The checksum of a record without its last four bytes, and of its row's ordinal.
 uint32_t checksum(const uint8_t* record, size_t stride, uint32_t ordinal) {
   uint8_t name[4];
   put(ordinal, name);
@@ -46,7 +46,7 @@ bool allFinite(const uint8_t* values, size_t n, Bits exponent) {
 
 size_t encodeRecords(const RowsTask& t) {
   for (size_t i = 0; i < t.count; ++i) {
-    uint8_t* record = t.out + i * t.stride;
+    uint8_t* record = t.into + i * t.stride;
     std::memcpy(record, t.rows + i * t.bytes, t.bytes);
     const bool finite = t.half ? allFinite<uint16_t>(record, t.bytes / 2, 0x7c00)
                                : allFinite<uint32_t>(record, t.bytes / 4, 0x7f800000);
@@ -69,7 +69,7 @@ void copyRecords(const CopyTask& t) {
 
 #ifdef _WIN32
 namespace funnelvec {
-// addon.cc does not offer it there.
+// addon/files.cc does not offer it there.
 size_t readRecords(const RecordsTask&) { return 0; }
 }  // namespace funnelvec
 #else
@@ -85,7 +85,7 @@ namespace funnelvec {
 namespace {
 
 off_t offsetOf(const RecordsTask& t, size_t i) {
-  return static_cast<off_t>(t.header + static_cast<uint64_t>(t.slots[i]) * t.stride);
+  return static_cast<off_t>(t.headerBytes + static_cast<uint64_t>(t.slots[i]) * t.stride);
 }
 
 bool readWhole(const RecordsTask& t, size_t i) {

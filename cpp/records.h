@@ -4,30 +4,31 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "arguments.h"
+
 namespace funnelvec {
 
-// Rows one behind the other, as records: the values, zeros that are there already, the checksum.
+// Rows that become records, one behind the other. A record is the values, zeros that are there already, and the
+// checksum.
 struct RowsTask {
   const uint8_t* rows;
-  // Of a row.
-  size_t bytes;
+  size_t bytes;  // of a row
   bool half;
   size_t count;
-  // Ordinal of the first row; the others follow.
-  uint32_t first;
+  uint32_t first;  // ordinal of the first row; the others follow
   // Bytes of a record; the last four are the CRC-32C of what is before them and then of the row's ordinal.
   size_t stride;
   // Out: `count × stride` bytes, at a multiple of 4.
-  uint8_t* out;
+  uint8_t* into;
 };
+FUNNELVEC_ARGUMENTS(RowsTask, t.rows, t.bytes, t.half, t.count, t.first, t.stride, t.into)
 
 // Returns `count`, or the first row with a value that is not finite.
 size_t encodeRecords(const RowsTask& task);
 
 struct RecordsTask {
   int fd;
-  // Of the file's header.
-  uint64_t header;
+  uint64_t headerBytes;  // of the file
   size_t stride;
   const uint32_t* slots;
   const uint32_t* ordinals;
@@ -35,6 +36,7 @@ struct RecordsTask {
   // Out: `count × stride` bytes.
   uint8_t* out;
 };
+FUNNELVEC_ARGUMENTS(RecordsTask, t.fd, t.headerBytes, t.stride, t.slots, t.ordinals, t.count, t.out)
 
 // Returns `count`, or the place in the list of a record that could not be read or has another checksum.
 size_t readRecords(const RecordsTask& task);
@@ -51,6 +53,7 @@ struct CopyTask {
   size_t count;
   uint8_t* out;
 };
+FUNNELVEC_ARGUMENTS(CopyTask, t.records, t.stride, t.bytes, t.slots, t.places, t.count, t.out)
 
 void copyRecords(const CopyTask& task);
 

@@ -136,7 +136,7 @@ class Team {
     std::unique_lock<std::mutex> lock(sleep_);
     sleeping_.fetch_add(1);
     const auto awake = [&] { return read(ticket_.load()).generation != seen; };
-    // As long as it takes; but a plain wait() would want a newer C++ library.
+    // This waits as long as it takes; a plain wait() would want a newer C++ library.
     while (!wake_.wait_until(lock, std::chrono::system_clock::now() + std::chrono::hours(1), awake)) continue;
     sleeping_.fetch_sub(1);
     return read(ticket_.load()).generation;

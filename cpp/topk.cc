@@ -78,4 +78,10 @@ double kthLargest(const double* keys, size_t n, size_t k, double* scratch) {
   return from[0];
 }
 
+size_t topK(const TopKTask& task) {
+  TopK best(std::min(task.k, task.count));
+  for (size_t i = 0; i < task.count; ++i) best.push(task.scores[i] + 0.0, static_cast<uint32_t>(i));
+  return best.drain(task.indices, task.keys);
+}
+
 }  // namespace funnelvec

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "arguments.h"
+
 namespace funnelvec {
 
 struct Entry {
@@ -37,6 +39,18 @@ class TopK {
   size_t k_;
   std::vector<Entry> heap_;
 };
+
+struct TopKTask {
+  const double* scores;
+  size_t count;
+  uint32_t* indices;  // out: min(k, count)
+  size_t k;
+  double* keys;  // out: as many
+};
+FUNNELVEC_ARGUMENTS(TopKTask, sized(t.scores, t.count), sized(t.indices, t.k), t.keys)
+
+// The best of a list. Returns how many.
+size_t topK(const TopKTask& task);
 
 // The k-th largest of n keys, 1 <= k <= n. `scratch` holds 2n keys.
 double kthLargest(const double* keys, size_t n, size_t k, double* scratch);

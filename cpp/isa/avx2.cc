@@ -2,60 +2,62 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "../kernels.h"
+#include "instruction-set.h"
 #include "ymm-dots.h"
 
 namespace {
 
-struct V {
+constexpr funnelvec::CpuFeature kNeeds[] = {funnelvec::kYmmState, funnelvec::kAvx2, funnelvec::kFma, funnelvec::kF16c};
+
+struct F64x8 {
   // 8 registers of sums hide the latency; 16 would spill.
-  static constexpr int kRowsTwoSums = 2;
-  static constexpr int kRowsOneSum = 4;
+  static constexpr int kRowsAtOnceTwoSums = 2;
+  static constexpr int kRowsAtOnceOneSum = 4;
   __m256d lo, hi;
 
-  static inline V broadcast(double x) { return {_mm256_set1_pd(x), _mm256_set1_pd(x)}; }
+  static inline F64x8 broadcast(double x) { return {_mm256_set1_pd(x), _mm256_set1_pd(x)}; }
   static constexpr int kPanelRows = 3, kPanelColumns = 2;
-  static inline V zero() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
-  static inline V load(const double* p) { return {_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)}; }
+  static inline F64x8 zero() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
+  static inline F64x8 load(const double* p) { return {_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)}; }
   inline void store(double* p) const {
     _mm256_storeu_pd(p, lo);
     _mm256_storeu_pd(p + 4, hi);
   }
-  static inline V widen(const float* p) {
+  static inline F64x8 widen(const float* p) {
     return {_mm256_cvtps_pd(_mm_loadu_ps(p)), _mm256_cvtps_pd(_mm_loadu_ps(p + 4))};
   }
-  static inline V widen(const uint16_t* p) {
+  static inline F64x8 widen(const uint16_t* p) {
     const __m256 x = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     return {_mm256_cvtps_pd(_mm256_castps256_ps128(x)), _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1))};
   }
   static inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
-  static inline V subtract(V a, V b) { return {_mm256_sub_pd(a.lo, b.lo), _mm256_sub_pd(a.hi, b.hi)}; }
+  static inline F64x8 subtract(F64x8 a, F64x8 b) { return {_mm256_sub_pd(a.lo, b.lo), _mm256_sub_pd(a.hi, b.hi)}; }
   // The product is exact, so that fusing changes nothing.
-  static inline V addProduct(V acc, V a, V b) {
+  static inline F64x8 addProduct(F64x8 acc, F64x8 a, F64x8 b) {
     return {_mm256_fmadd_pd(a.lo, b.lo, acc.lo), _mm256_fmadd_pd(a.hi, b.hi, acc.hi)};
   }
-  static inline V addSquare(V acc, V e) {
+  static inline F64x8 addSquare(F64x8 acc, F64x8 e) {
     return {_mm256_add_pd(acc.lo, _mm256_mul_pd(e.lo, e.lo)), _mm256_add_pd(acc.hi, _mm256_mul_pd(e.hi, e.hi))};
   }
-  static inline V ofInts(const int32_t* p) {
+  static inline F64x8 fromInts(const int32_t* p) {
     return {_mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
             _mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 4)))};
   }
-  static inline V ofBytes(const uint8_t* p) {
+  static inline F64x8 fromBytes(const uint8_t* p) {
     const __m256i x = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
     return {_mm256_cvtepi32_pd(_mm256_castsi256_si128(x)), _mm256_cvtepi32_pd(_mm256_extracti128_si256(x, 1))};
   }
-  static inline V add(V a, V b) { return {_mm256_add_pd(a.lo, b.lo), _mm256_add_pd(a.hi, b.hi)}; }
-  static inline V multiply(V a, V b) { return {_mm256_mul_pd(a.lo, b.lo), _mm256_mul_pd(a.hi, b.hi)}; }
-  static inline uint32_t atLeast(V a, V b) {
+  static inline F64x8 add(F64x8 a, F64x8 b) { return {_mm256_add_pd(a.lo, b.lo), _mm256_add_pd(a.hi, b.hi)}; }
+  static inline F64x8 multiply(F64x8 a, F64x8 b) { return {_mm256_mul_pd(a.lo, b.lo), _mm256_mul_pd(a.hi, b.hi)}; }
+  static inline uint32_t atLeast(F64x8 a, F64x8 b) {
     return static_cast<uint32_t>(_mm256_movemask_pd(_mm256_cmp_pd(a.lo, b.lo, _CMP_GE_OQ)) |
                                  _mm256_movemask_pd(_mm256_cmp_pd(a.hi, b.hi, _CMP_GE_OQ)) << 4);
   }
-  static inline V clampFloor(V a, V low, V high) {
+  static inline F64x8 clampFloor(F64x8 a, F64x8 low, F64x8 high) {
     return {_mm256_min_pd(_mm256_max_pd(_mm256_floor_pd(a.lo), low.lo), high.lo),
             _mm256_min_pd(_mm256_max_pd(_mm256_floor_pd(a.hi), low.hi), high.hi)};
   }
-  // Whole numbers that fit.
+  // Stores whole numbers that fit.
   inline void storeInts(int32_t* p) const {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvttpd_epi32(lo));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 4), _mm256_cvttpd_epi32(hi));
@@ -85,15 +87,15 @@ constexpr Places kPlaces;
 constexpr size_t kAheadBits = 2048;
 
 // A line of a head plane: rows 0-7 and 8-15, four codes each.
-struct I : YmmDots {
+struct CodeLine : YmmDots, funnelvec::SumsIn16Bits {
   struct Line {
     __m256i a, b;
   };
   using Run = Line;   // 16-bit sums, two a row
   using Sums = Line;  // 32-bit sums, one a row
 
-  static inline Line none() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
-  static inline Run start() { return none(); }
+  static inline Line zeroSums() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  static inline Run zeroRun() { return zeroSums(); }
   static inline Line load(const uint8_t* p) {
     return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
             _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))};
@@ -110,12 +112,12 @@ struct I : YmmDots {
     return {_mm256_add_epi16(run.a, _mm256_maddubs_epi16(codes.a, query)),
             _mm256_add_epi16(run.b, _mm256_maddubs_epi16(codes.b, query))};
   }
-  static inline Sums add(Sums sums, Run run) {
+  static inline Sums addRun(Sums sums, Run run) {
     const __m256i ones = _mm256_set1_epi16(1);
     return {_mm256_add_epi32(sums.a, _mm256_madd_epi16(run.a, ones)),
             _mm256_add_epi32(sums.b, _mm256_madd_epi16(run.b, ones))};
   }
-  static inline Sums combine(Sums high, Sums low) {
+  static inline Sums joinPlanes(Sums high, Sums low) {
     return {_mm256_add_epi32(_mm256_slli_epi32(high.a, 7), low.a),
             _mm256_add_epi32(_mm256_slli_epi32(high.b, 7), low.b)};
   }
@@ -130,7 +132,7 @@ struct I : YmmDots {
     __m256i both = _mm256_setzero_si256(), odd = both;
     size_t g = 0;
     for (; g + 4 <= n; g += 4) {
-      V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p + 16 * g) + kAheadBits));
+      F64x8::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p + 16 * g) + kAheadBits));
       const __m256i first = entries(load256(p + 16 * g), load256(low + 16 * g), load256(high + 16 * g));
       const __m256i second = entries(load256(p + 16 * g + 32), load256(low + 16 * g + 32), load256(high + 16 * g + 32));
       const __m256i four = _mm256_add_epi8(first, second);
@@ -180,8 +182,8 @@ struct I : YmmDots {
       n += static_cast<size_t>(_mm_popcnt_u32(bits));
     }
   }
-  // Which of 16 are above: a bit each.
-  static inline uint32_t above(const int32_t* p, int32_t least) {
+  // A bit for each of 16 numbers: is it above?
+  static inline uint32_t maskAbove(const int32_t* p, int32_t least) {
     const __m256i x = _mm256_set1_epi32(least);
     const Line d = load(reinterpret_cast<const uint8_t*>(p));
     const int low = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(d.a, x)));
@@ -192,11 +194,11 @@ struct I : YmmDots {
 
 }  // namespace
 
-#include "../kernels-inl.h"
+#include "row-passes-inl.h"
 // Behind it.
-#include "../codes-inl.h"
+#include "code-passes-inl.h"
 
 namespace funnelvec {
-extern const KernelTable kAvx2Kernels;
-const KernelTable kAvx2Kernels = makeTable("avx2", makeCodeTable());
+extern const InstructionSet kAvx2Set;
+const InstructionSet kAvx2Set = makeInstructionSet("avx2", kNeeds, makeCodePasses());
 }  // namespace funnelvec

@@ -1,166 +1,29 @@
-// AVX-512 F, BW, DQ, VL: the eight lanes are one register. With FUNNELVEC_VNNI, for avx512vnni.cc, VNNI besides.
-#include <immintrin.h>
-#include <string.h>
-
-#include "../kernels.h"
+// AVX-512 without VNNI: products of bytes are added in pairs, in 16 bits.
+#include "avx512-vectors.h"
 #include "ymm-dots.h"
-#ifdef FUNNELVEC_VNNI
-#  include "vnni-dots.h"
-#endif
 
 namespace {
 
-struct V {
-  // 8 sums in flight cover 4 cycles of latency on two ports.
-  static constexpr int kRowsTwoSums = 4;
-  static constexpr int kRowsOneSum = 8;
-  __m512d v;
+constexpr funnelvec::CpuFeature kNeeds[] = {funnelvec::kYmmState, funnelvec::kAvx2,     funnelvec::kFma,
+                                            funnelvec::kF16c,     funnelvec::kZmmState, funnelvec::kAvx512f,
+                                            funnelvec::kAvx512dq, funnelvec::kAvx512bw, funnelvec::kAvx512vl};
 
-  static inline V broadcast(double x) { return {_mm512_set1_pd(x)}; }
-  static constexpr int kPanelRows = 6, kPanelColumns = 4;
-  static inline V zero() { return {_mm512_setzero_pd()}; }
-  static inline V load(const double* p) { return {_mm512_loadu_pd(p)}; }
-  inline void store(double* p) const { _mm512_storeu_pd(p, v); }
-  static inline V widen(const float* p) { return {_mm512_cvtps_pd(_mm256_loadu_ps(p))}; }
-  static inline V widen(const uint16_t* p) {
-    return {_mm512_cvtps_pd(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
-  }
-  static inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
-  static inline V subtract(V a, V b) { return {_mm512_sub_pd(a.v, b.v)}; }
-  // The product is exact, so that fusing changes nothing.
-  static inline V addProduct(V acc, V a, V b) { return {_mm512_fmadd_pd(a.v, b.v, acc.v)}; }
-  static inline V addSquare(V acc, V e) { return {_mm512_add_pd(acc.v, _mm512_mul_pd(e.v, e.v))}; }
-  static inline V ofInts(const int32_t* p) {
-    return {_mm512_cvtepi32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
-  }
-  static inline V ofBytes(const uint8_t* p) {
-    return {_mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))};
-  }
-  static inline V add(V a, V b) { return {_mm512_add_pd(a.v, b.v)}; }
-  static inline V multiply(V a, V b) { return {_mm512_mul_pd(a.v, b.v)}; }
-  static inline uint32_t atLeast(V a, V b) { return _mm512_cmp_pd_mask(a.v, b.v, _CMP_GE_OQ); }
-  static inline V clampFloor(V a, V low, V high) {
-    const __m512d whole = _mm512_roundscale_pd(a.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    return {_mm512_min_pd(_mm512_max_pd(whole, low.v), high.v)};
-  }
-  // Whole numbers that fit.
-  inline void storeInts(int32_t* p) const {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvttpd_epi32(v));
-  }
-  inline double reduce() const {
-    const __m256d halves = _mm256_add_pd(_mm512_castpd512_pd256(v), _mm512_extractf64x4_pd(v, 1));
-    const __m128d quarters = _mm_add_pd(_mm256_castpd256_pd128(halves), _mm256_extractf128_pd(halves, 1));
-    return _mm_cvtsd_f64(_mm_add_sd(quarters, _mm_unpackhi_pd(quarters, quarters)));
-  }
-};
-
-// Ahead of a pass over a bit plane: far enough for memory to answer.
-constexpr size_t kAheadBits = 2048;
-
-// A line of a head plane: a row's four codes are one 32-bit lane.
-#ifdef FUNNELVEC_VNNI
-struct RowDots : YmmDots, VnniDots {
-  using VnniDots::dot4, VnniDots::dot8, YmmDots::dot4, YmmDots::dot8;
-};
-#else
-using RowDots = YmmDots;
-#endif
-
-struct I : RowDots {
-  using Line = __m512i;
-  using Run = __m512i;   // 16-bit sums, two a row; with VNNI 32-bit ones
-  using Sums = __m512i;  // 32-bit sums, one a row
-
-  static inline Sums none() { return _mm512_setzero_si512(); }
-  static inline Run start() { return none(); }
-  static inline Line load(const uint8_t* p) { return _mm512_loadu_si512(p); }
-  static inline Line lowHalves(Line x) { return _mm512_and_si512(x, _mm512_set1_epi8(15)); }
-  static inline Line highHalves(Line x) { return lowHalves(_mm512_srli_epi16(x, 4)); }
+struct CodeLine : Avx512Line, YmmDots, funnelvec::SumsIn16Bits {
   static inline Run addProducts(Run run, Line codes, const int8_t* q) {
-    int four;
-    memcpy(&four, q, 4);
-#ifdef FUNNELVEC_VNNI
-    return _mm512_dpbusd_epi32(run, codes, _mm512_set1_epi32(four));
-#else
-    return _mm512_add_epi16(run, _mm512_maddubs_epi16(codes, _mm512_set1_epi32(four)));
-#endif
+    return _mm512_add_epi16(run, _mm512_maddubs_epi16(codes, broadcastFour(q)));
   }
-  static inline Sums add(Sums sums, Run run) {
-#ifdef FUNNELVEC_VNNI
-    return _mm512_add_epi32(sums, run);
-#else
+  static inline Sums addRun(Sums sums, Run run) {
     return _mm512_add_epi32(sums, _mm512_madd_epi16(run, _mm512_set1_epi16(1)));
-#endif
-  }
-  static inline Sums combine(Sums high, Sums low) { return _mm512_add_epi32(_mm512_slli_epi32(high, 7), low); }
-  static inline void store(int32_t* p, Sums s) { _mm512_storeu_si512(p, s); }
-
-  // Adds the entries of n groups of a bit plane: `kBitRun` of them fit the 16-bit sums. Even rows and odd ones are
-  // summed apart, the even ones with 256 times the odd ones on top.
-  static inline void addBits(const uint8_t* p, size_t n, const uint8_t* low, const uint8_t* high, int32_t* dots) {
-    __m512i both = _mm512_setzero_si512(), odd = both;
-    size_t g = 0;
-    for (; g + 8 <= n; g += 8) {
-      const uint8_t* at = p + 16 * g;
-      V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(at) + kAheadBits));
-      V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(at) + kAheadBits + 64));
-      const __m512i first = entries(load(at), load(low + 16 * g), load(high + 16 * g));
-      const __m512i second = entries(load(at + 64), load(low + 16 * g + 64), load(high + 16 * g + 64));
-      const __m512i four = _mm512_add_epi8(first, second);
-      both = _mm512_add_epi16(both, four);
-      odd = _mm512_add_epi16(odd, _mm512_srli_epi16(four, 8));
-    }
-    for (; g < n; g += 4) {
-      // Beyond the last group entries of 0.
-      const __mmask8 there = static_cast<__mmask8>(n - g >= 4 ? 0xff : (1u << (2 * (n - g))) - 1);
-      const __m512i one =
-          entries(_mm512_maskz_loadu_epi64(there, p + 16 * g), _mm512_maskz_loadu_epi64(there, low + 16 * g),
-                  _mm512_maskz_loadu_epi64(there, high + 16 * g));
-      both = _mm512_add_epi16(both, one);
-      odd = _mm512_add_epi16(odd, _mm512_srli_epi16(one, 8));
-    }
-    const __m128i evens = fold(_mm512_sub_epi16(both, _mm512_slli_epi16(odd, 8)));
-    const __m128i odds = fold(odd);
-    const __m256i rows = _mm256_set_m128i(_mm_unpackhi_epi16(evens, odds), _mm_unpacklo_epi16(evens, odds));
-    _mm512_storeu_si512(dots, _mm512_add_epi32(_mm512_loadu_si512(dots), _mm512_cvtepu16_epi32(rows)));
-  }
-  static inline __m512i entries(__m512i bits, __m512i low, __m512i high) {
-    const __m512i m = _mm512_set1_epi8(15);
-    return _mm512_add_epi8(_mm512_shuffle_epi8(low, _mm512_and_si512(bits, m)),
-                           _mm512_shuffle_epi8(high, _mm512_and_si512(_mm512_srli_epi16(bits, 4), m)));
-  }
-  // The sum of the four lanes of 128 bits.
-  static inline __m128i fold(__m512i x) {
-    const __m256i halves = _mm256_add_epi16(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
-    return _mm_add_epi16(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
-  }
-
-  // Row numbers and dot products of the rows whose bit is set, in order; writes 16 of each, whatever follows.
-  static inline void compact(uint32_t stay, uint32_t base, const int32_t* dots, uint32_t* rows, int32_t* kept) {
-    const __mmask16 mask = static_cast<__mmask16>(stay);
-    const __m512i numbers = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(base)),
-                                             _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    _mm512_storeu_si512(rows, _mm512_maskz_compress_epi32(mask, numbers));
-    _mm512_storeu_si512(kept, _mm512_maskz_compress_epi32(mask, _mm512_loadu_si512(dots)));
-  }
-  // Which of 16 are above: a bit each.
-  static inline uint32_t above(const int32_t* p, int32_t least) {
-    return _mm512_cmpgt_epi32_mask(_mm512_loadu_si512(p), _mm512_set1_epi32(least));
   }
 };
 
 }  // namespace
 
-#include "../kernels-inl.h"
+#include "row-passes-inl.h"
 // Behind it.
-#include "../codes-inl.h"
+#include "code-passes-inl.h"
 
 namespace funnelvec {
-#ifdef FUNNELVEC_VNNI
-extern const KernelTable kAvx512VnniKernels;
-const KernelTable kAvx512VnniKernels = makeTable("avx512vnni", makeCodeTable());
-#else
-extern const KernelTable kAvx512Kernels;
-const KernelTable kAvx512Kernels = makeTable("avx512", makeCodeTable());
-#endif
+extern const InstructionSet kAvx512Set;
+const InstructionSet kAvx512Set = makeInstructionSet("avx512", kNeeds, makeCodePasses());
 }  // namespace funnelvec

@@ -2,35 +2,35 @@
 #include <arm_neon.h>
 #include <string.h>
 
-#include "../kernels.h"
+#include "instruction-set.h"
 
 namespace {
 
-struct V {
-  static constexpr int kRowsTwoSums = 2;
-  static constexpr int kRowsOneSum = 4;
+struct F64x8 {
+  static constexpr int kRowsAtOnceTwoSums = 2;
+  static constexpr int kRowsAtOnceOneSum = 4;
   float64x2_t v[4];
 
-  static inline V zero() {
+  static inline F64x8 zero() {
     const float64x2_t z = vdupq_n_f64(0);
     return {{z, z, z, z}};
   }
   static constexpr int kPanelRows = 3, kPanelColumns = 1;
-  static inline V broadcast(double x) {
+  static inline F64x8 broadcast(double x) {
     const float64x2_t b = vdupq_n_f64(x);
     return {{b, b, b, b}};
   }
-  static inline V load(const double* p) {
+  static inline F64x8 load(const double* p) {
     return {{vld1q_f64(p), vld1q_f64(p + 2), vld1q_f64(p + 4), vld1q_f64(p + 6)}};
   }
   inline void store(double* p) const {
     for (int i = 0; i < 4; ++i) vst1q_f64(p + 2 * i, v[i]);
   }
-  static inline V widen(float32x4_t a, float32x4_t b) {
+  static inline F64x8 widen(float32x4_t a, float32x4_t b) {
     return {{vcvt_f64_f32(vget_low_f32(a)), vcvt_high_f64_f32(a), vcvt_f64_f32(vget_low_f32(b)), vcvt_high_f64_f32(b)}};
   }
-  static inline V widen(const float* p) { return widen(vld1q_f32(p), vld1q_f32(p + 4)); }
-  static inline V widen(const uint16_t* p) {
+  static inline F64x8 widen(const float* p) { return widen(vld1q_f32(p), vld1q_f32(p + 4)); }
+  static inline F64x8 widen(const uint16_t* p) {
     const uint16x8_t bits = vld1q_u16(p);
     return widen(vcvt_f32_f16(vreinterpret_f16_u16(vget_low_u16(bits))),
                  vcvt_f32_f16(vreinterpret_f16_u16(vget_high_u16(bits))));
@@ -42,38 +42,38 @@ struct V {
     (void)p;
 #endif
   }
-  static inline V subtract(V a, V b) {
-    V e;
+  static inline F64x8 subtract(F64x8 a, F64x8 b) {
+    F64x8 e;
     for (int i = 0; i < 4; ++i) e.v[i] = vsubq_f64(a.v[i], b.v[i]);
     return e;
   }
   // The product is exact, so that fusing changes nothing.
-  static inline V addProduct(V acc, V a, V b) {
+  static inline F64x8 addProduct(F64x8 acc, F64x8 a, F64x8 b) {
     for (int i = 0; i < 4; ++i) acc.v[i] = vfmaq_f64(acc.v[i], a.v[i], b.v[i]);
     return acc;
   }
-  static inline V addSquare(V acc, V e) {
+  static inline F64x8 addSquare(F64x8 acc, F64x8 e) {
     for (int i = 0; i < 4; ++i) acc.v[i] = vaddq_f64(acc.v[i], vmulq_f64(e.v[i], e.v[i]));
     return acc;
   }
-  static inline V ofInts(int32x4_t a, int32x4_t b) {
+  static inline F64x8 fromInts(int32x4_t a, int32x4_t b) {
     return {{vcvtq_f64_s64(vmovl_s32(vget_low_s32(a))), vcvtq_f64_s64(vmovl_high_s32(a)),
              vcvtq_f64_s64(vmovl_s32(vget_low_s32(b))), vcvtq_f64_s64(vmovl_high_s32(b))}};
   }
-  static inline V ofInts(const int32_t* p) { return ofInts(vld1q_s32(p), vld1q_s32(p + 4)); }
-  static inline V ofBytes(const uint8_t* p) {
+  static inline F64x8 fromInts(const int32_t* p) { return fromInts(vld1q_s32(p), vld1q_s32(p + 4)); }
+  static inline F64x8 fromBytes(const uint8_t* p) {
     const uint16x8_t x = vmovl_u8(vld1_u8(p));
-    return ofInts(vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(x))), vreinterpretq_s32_u32(vmovl_high_u16(x)));
+    return fromInts(vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(x))), vreinterpretq_s32_u32(vmovl_high_u16(x)));
   }
-  static inline V add(V a, V b) {
+  static inline F64x8 add(F64x8 a, F64x8 b) {
     for (int i = 0; i < 4; ++i) a.v[i] = vaddq_f64(a.v[i], b.v[i]);
     return a;
   }
-  static inline V multiply(V a, V b) {
+  static inline F64x8 multiply(F64x8 a, F64x8 b) {
     for (int i = 0; i < 4; ++i) a.v[i] = vmulq_f64(a.v[i], b.v[i]);
     return a;
   }
-  static inline uint32_t atLeast(V a, V b) {
+  static inline uint32_t atLeast(F64x8 a, F64x8 b) {
     uint32_t bits = 0;
     for (int i = 0; i < 4; ++i) {
       const uint64x2_t ge = vcgeq_f64(a.v[i], b.v[i]);
@@ -81,11 +81,11 @@ struct V {
     }
     return bits;
   }
-  static inline V clampFloor(V a, V low, V high) {
+  static inline F64x8 clampFloor(F64x8 a, F64x8 low, F64x8 high) {
     for (int i = 0; i < 4; ++i) a.v[i] = vminq_f64(vmaxq_f64(vrndmq_f64(a.v[i]), low.v[i]), high.v[i]);
     return a;
   }
-  // Whole numbers that fit.
+  // Stores whole numbers that fit.
   inline void storeInts(int32_t* p) const {
     for (int i = 0; i < 4; ++i) vst1_s32(p + 2 * i, vmovn_s64(vcvtq_s64_f64(v[i])));
   }
@@ -100,7 +100,7 @@ constexpr size_t kAheadBits = 2048;
 
 // A line of a head plane: four rows a register. Products of 7-bit queries stay far from 16 bits, so they are added as
 // they come: the four of a row meet when a run ends.
-struct I {
+struct CodeLine : funnelvec::SumsIn16Bits {
   struct Line {
     uint8x16_t v[4];
   };
@@ -111,11 +111,11 @@ struct I {
     int32x4_t v[4];
   };
 
-  static inline Sums none() {
+  static inline Sums zeroSums() {
     const int32x4_t z = vdupq_n_s32(0);
     return {{z, z, z, z}};
   }
-  static inline Run start() {
+  static inline Run zeroRun() {
     const int16x8_t z = vdupq_n_s16(0);
     return {{z, z, z, z, z, z, z, z}};
   }
@@ -141,14 +141,14 @@ struct I {
     }
     return run;
   }
-  static inline Sums add(Sums sums, Run run) {
+  static inline Sums addRun(Sums sums, Run run) {
     for (int i = 0; i < 4; ++i) {
       const int32x4_t pairs = vpaddlq_s16(run.v[2 * i]), others = vpaddlq_s16(run.v[2 * i + 1]);
       sums.v[i] = vaddq_s32(sums.v[i], vpaddq_s32(pairs, others));
     }
     return sums;
   }
-  static inline Sums combine(Sums high, Sums low) {
+  static inline Sums joinPlanes(Sums high, Sums low) {
     for (int i = 0; i < 4; ++i) low.v[i] = vaddq_s32(vshlq_n_s32(high.v[i], 7), low.v[i]);
     return low;
   }
@@ -161,7 +161,7 @@ struct I {
     uint16x8_t a = vdupq_n_u16(0), b = a;
     size_t g = 0;
     for (; g + 2 <= n; g += 2, p += 32, low += 32, high += 32) {
-      V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + kAheadBits));
+      F64x8::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(p) + kAheadBits));
       const uint8x16_t four = vaddq_u8(entries(p, low, high), entries(p + 16, low + 16, high + 16));
       a = vaddw_u8(a, vget_low_u8(four));
       b = vaddw_high_u8(b, four);
@@ -194,8 +194,8 @@ struct I {
       n += (stay >> r) & 1;
     }
   }
-  // Which of 16 are above: a bit each.
-  static inline uint32_t above(const int32_t* p, int32_t least) {
+  // A bit for each of 16 numbers: is it above?
+  static inline uint32_t maskAbove(const int32_t* p, int32_t least) {
     const int32x4_t most =
         vmaxq_s32(vmaxq_s32(vld1q_s32(p), vld1q_s32(p + 4)), vmaxq_s32(vld1q_s32(p + 8), vld1q_s32(p + 12)));
     if (vmaxvq_s32(most) <= least) return 0;
@@ -233,11 +233,11 @@ struct I {
 
 }  // namespace
 
-#include "../kernels-inl.h"
+#include "row-passes-inl.h"
 // Behind it.
-#include "../codes-inl.h"
+#include "code-passes-inl.h"
 
 namespace funnelvec {
-extern const KernelTable kNeonKernels;
-const KernelTable kNeonKernels = makeTable("neon", makeCodeTable());
+extern const InstructionSet kNeonSet;
+const InstructionSet kNeonSet = makeInstructionSet("neon", nullptr, makeCodePasses());
 }  // namespace funnelvec

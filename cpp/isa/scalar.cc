@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../kernels.h"
+#include "instruction-set.h"
 
 namespace {
 
@@ -24,69 +24,69 @@ inline float halfToFloat(uint16_t half) {
   return value;
 }
 
-struct V {
-  static constexpr int kRowsTwoSums = 1;
-  static constexpr int kRowsOneSum = 1;
+struct F64x8 {
+  static constexpr int kRowsAtOnceTwoSums = 1;
+  static constexpr int kRowsAtOnceOneSum = 1;
   double v[8];
 
-  static inline V broadcast(double x) { return {{x, x, x, x, x, x, x, x}}; }
+  static inline F64x8 broadcast(double x) { return {{x, x, x, x, x, x, x, x}}; }
   static constexpr int kPanelRows = 1, kPanelColumns = 2;
-  static inline V zero() { return {{}}; }
-  static inline V load(const double* p) {
-    V x;
+  static inline F64x8 zero() { return {{}}; }
+  static inline F64x8 load(const double* p) {
+    F64x8 x;
     for (int j = 0; j < 8; ++j) x.v[j] = p[j];
     return x;
   }
   inline void store(double* p) const {
     for (int j = 0; j < 8; ++j) p[j] = v[j];
   }
-  static inline V widen(const float* p) {
-    V x;
+  static inline F64x8 widen(const float* p) {
+    F64x8 x;
     for (int j = 0; j < 8; ++j) x.v[j] = static_cast<double>(p[j]);
     return x;
   }
-  static inline V widen(const uint16_t* p) {
-    V x;
+  static inline F64x8 widen(const uint16_t* p) {
+    F64x8 x;
     for (int j = 0; j < 8; ++j) x.v[j] = static_cast<double>(halfToFloat(p[j]));
     return x;
   }
   static inline void prefetch(const void*) {}
-  static inline V subtract(V a, V b) {
+  static inline F64x8 subtract(F64x8 a, F64x8 b) {
     for (int j = 0; j < 8; ++j) a.v[j] -= b.v[j];
     return a;
   }
-  static inline V addProduct(V acc, V a, V b) {
+  static inline F64x8 addProduct(F64x8 acc, F64x8 a, F64x8 b) {
     for (int j = 0; j < 8; ++j) acc.v[j] += a.v[j] * b.v[j];
     return acc;
   }
-  static inline V addSquare(V acc, V e) {
+  static inline F64x8 addSquare(F64x8 acc, F64x8 e) {
     for (int j = 0; j < 8; ++j) acc.v[j] += e.v[j] * e.v[j];
     return acc;
   }
-  static inline V ofInts(const int32_t* p) {
-    V x;
+  static inline F64x8 fromInts(const int32_t* p) {
+    F64x8 x;
     for (int j = 0; j < 8; ++j) x.v[j] = p[j];
     return x;
   }
-  static inline V ofBytes(const uint8_t* p) {
-    V x;
+  static inline F64x8 fromBytes(const uint8_t* p) {
+    F64x8 x;
     for (int j = 0; j < 8; ++j) x.v[j] = p[j];
     return x;
   }
-  static inline V add(V a, V b) {
+  static inline F64x8 add(F64x8 a, F64x8 b) {
     for (int j = 0; j < 8; ++j) a.v[j] += b.v[j];
     return a;
   }
-  static inline V multiply(V a, V b) {
+  static inline F64x8 multiply(F64x8 a, F64x8 b) {
     for (int j = 0; j < 8; ++j) a.v[j] *= b.v[j];
     return a;
   }
-  static inline uint32_t atLeast(V a, V b) {
+  static inline uint32_t atLeast(F64x8 a, F64x8 b) {
     uint32_t bits = 0;
     for (int j = 0; j < 8; ++j) bits |= static_cast<uint32_t>(a.v[j] >= b.v[j]) << j;
     return bits;
   }
-  static inline V clampFloor(V a, V low, V high) {
+  static inline F64x8 clampFloor(F64x8 a, F64x8 low, F64x8 high) {
     for (int j = 0; j < 8; ++j) {
       const double whole = floor(a.v[j]);
       const double above = whole > low.v[j] ? whole : low.v[j];
@@ -94,7 +94,7 @@ struct V {
     }
     return a;
   }
-  // Whole numbers that fit.
+  // Stores whole numbers that fit.
   inline void storeInts(int32_t* p) const {
     for (int j = 0; j < 8; ++j) p[j] = static_cast<int32_t>(v[j]);
   }
@@ -102,7 +102,7 @@ struct V {
 };
 
 // A line of a head plane.
-struct I {
+struct CodeLine : funnelvec::SumsIn16Bits {
   struct Line {
     const uint8_t* p;
     int shift;
@@ -112,8 +112,8 @@ struct I {
   };
   using Run = Sums;
 
-  static inline Sums none() { return {{}}; }
-  static inline Run start() { return {{}}; }
+  static inline Sums zeroSums() { return {{}}; }
+  static inline Run zeroRun() { return {{}}; }
   static inline Line load(const uint8_t* p) { return {p, 0}; }
   static inline Line lowHalves(Line x) { return x; }
   static inline Line highHalves(Line x) { return {x.p, 4}; }
@@ -123,11 +123,11 @@ struct I {
     }
     return run;
   }
-  static inline Sums add(Sums sums, Run run) {
+  static inline Sums addRun(Sums sums, Run run) {
     for (int r = 0; r < 16; ++r) sums.v[r] += run.v[r];
     return sums;
   }
-  static inline Sums combine(Sums high, Sums low) {
+  static inline Sums joinPlanes(Sums high, Sums low) {
     for (int r = 0; r < 16; ++r) low.v[r] += 128 * high.v[r];
     return low;
   }
@@ -151,8 +151,8 @@ struct I {
       n += (stay >> r) & 1;
     }
   }
-  // Which of 16 are above: a bit each.
-  static inline uint32_t above(const int32_t* p, int32_t least) {
+  // A bit for each of 16 numbers: is it above?
+  static inline uint32_t maskAbove(const int32_t* p, int32_t least) {
     bool any = false;
     for (int r = 0; r < 16; ++r) any |= p[r] > least;
     uint32_t bits = 0;
@@ -178,11 +178,11 @@ struct I {
 
 }  // namespace
 
-#include "../kernels-inl.h"
+#include "row-passes-inl.h"
 // Behind it.
-#include "../codes-inl.h"
+#include "code-passes-inl.h"
 
 namespace funnelvec {
-extern const KernelTable kScalarKernels;
-const KernelTable kScalarKernels = makeTable("scalar", makeCodeTable());
+extern const InstructionSet kScalarSet;
+const InstructionSet kScalarSet = makeInstructionSet("scalar", nullptr, makeCodePasses());
 }  // namespace funnelvec

@@ -1,12 +1,12 @@
 // Dot products of single rows by the instructions of VNNI: codes as unsigned bytes, the query as two planes of signed
-// ones. Sums wrap around in 32 bits, as the total does not. Included by avx512.cc alone.
+// ones. Sums wrap around in 32 bits, as the total does not. For avx512vnni.cc alone.
 #pragma once
 
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../codes.h"
+#include "instruction-set.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // Compiles assembly/ into src/kernels/wasm-binary.ts and wasm-codes-binary.ts. Run as a script it says what it did.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -17,8 +17,16 @@ const SHARED = [
   '65536',
 ];
 
+// A module exports what its entries export: one file, or all files of a folder.
 const MODULES = [
-  { entry: 'index', name: 'kernels', generated: 'wasm-binary.ts', text: 'WASM_BASE64', maxBytes: 20_000, flags: FLAGS },
+  {
+    entry: 'index.ts',
+    name: 'kernels',
+    generated: 'wasm-binary.ts',
+    text: 'WASM_BASE64',
+    maxBytes: 20_000,
+    flags: FLAGS,
+  },
   {
     entry: 'codes',
     name: 'codes',
@@ -60,7 +68,7 @@ async function buildModule({ entry, name, generated, text, maxBytes, flags }, in
   mkdirSync(path.dirname(binary), { recursive: true });
   const asc = (await import('assemblyscript/asc')).default;
   const { error, stderr } = await asc.main([
-    `assembly/${entry}.ts`,
+    ...sourcesIn('assembly', entry),
     ...flags,
     '--baseDir',
     root,
@@ -93,11 +101,18 @@ function render(name, bytes) {
 
 function hashInputs() {
   const compiler = path.join(root, 'node_modules', 'assemblyscript', 'package.json');
-  const sources = readdirSync(path.join(root, 'assembly'))
-    .filter((name) => name.endsWith('.ts'))
-    .sort()
-    .map((name) => path.join(root, 'assembly', name));
+  const sources = sourcesIn('assembly').map((file) => path.join(root, file));
   return hash(...[compiler, fileURLToPath(import.meta.url), ...sources].map((file) => readFileSync(file)));
+}
+
+/** The AssemblyScript files of a folder and the folders in it, or one file. */
+function sourcesIn(...parts) {
+  const at = path.join(root, ...parts);
+  const files = statSync(at).isFile() ? [at] : readdirSync(at, { recursive: true }).map((name) => path.join(at, name));
+  return files
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => path.relative(root, file).replaceAll(path.sep, '/'))
+    .sort();
 }
 
 function hash(...parts) {

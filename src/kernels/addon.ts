@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import module from 'node:module';
 import path from 'node:path';
 import { distFolder } from '../places.js';
+import type { Raw } from './signatures.js';
 
 /** dist/{esm,cjs} → the package. */
 function inPackage(...parts: string[]): string[] {
@@ -24,15 +25,27 @@ export function addonPaths(): string[] {
   ];
 }
 
+/** The exports of cpp/addon/addon.cc. */
+export interface Addon {
+  /** The kernels of every instruction set that runs here, by its name, best first. */
+  levels: Record<string, Record<string, Raw>>;
+  /** Functions that no instruction set changes. */
+  common: Record<string, Raw>;
+  /** The arguments of all that take a task's members, in the words of signatures.ts. */
+  signatures(): Record<string, readonly string[]>;
+  /** By name: the features of a processor that an instruction set asks for, as Linux names them. */
+  needs(): Record<string, readonly string[]>;
+}
+
 /** Throws when there is none, or when none loads. */
-export function loadAddon(): { path: string; levels: Record<string, unknown> } {
+export function loadAddon(): Addon & { path: string } {
   const paths = addonPaths();
   if (paths.length === 0) throw new Error(`No binary in a bundle: leave 'funnelvec' external to have one`);
   const failures: string[] = [];
   for (const file of paths.filter((one) => existsSync(one))) {
     try {
       const load = module.createRequire(file); // not `require`, which bundlers would follow
-      return { path: file, levels: load(file) };
+      return { path: file, ...(load(file) as Addon) };
     } catch (error) {
       failures.push(`${file} does not load: ${(error as Error).message}`);
     }

@@ -47,7 +47,7 @@ export function getCodeKernels(name: string): CodeKernels {
  * The code kernels that go with kernels of load.ts: those of their name, or the next slower ones where these cannot run
  * (WASM without shared memory, say), since all agree in every bit.
  *
- * @param memory that of {@link setupFor}, in another thread
+ * @param memory the memory that WASM code kernels have in another thread (`WasmCodeKernels.memory`)
  */
 export function codeKernelsFor(name: string, memory?: unknown): CodeKernels {
   if (name === 'wasm' && memory !== undefined) return createWasmCodeKernels(memory as SharedWasmMemory);
@@ -57,12 +57,6 @@ export function codeKernelsFor(name: string, memory?: unknown): CodeKernels {
   if (!names.includes(name)) return getCodeKernels(name);
   const slower = names.slice(names.indexOf(name)).map(find);
   return slower.find((found) => !(found instanceof Error)) as CodeKernels; // 'js' runs everywhere
-}
-
-/** What another thread needs to work on what these kernels allocated: the arguments of {@link codeKernelsFor}. */
-export function setupFor(kernels: CodeKernels): { kernels: string; memory?: SharedWasmMemory } {
-  const { name, memory } = kernels as CodeKernels & { memory?: SharedWasmMemory };
-  return { kernels: name, memory };
 }
 
 export function activeCodeKernels(): CodeKernels {

@@ -17,7 +17,8 @@
  * Memory. Planes, queries and outputs come from `allocate`, so that WASM can reach them; they are shared memory, and any
  * thread may read them. Callers validate; kernels trust sizes and ranges.
  */
-import type { Metric } from './kernels.js';
+import { codeOf, type Metric } from './kernels.js';
+import { type Signature, signature } from './signatures.js';
 
 export const BLOCK_ROWS = 16;
 
@@ -91,7 +92,7 @@ export interface TopDotsTask {
 }
 
 /**
- * How a bound on a row's key is made from what is stored:
+ * A bound on a row's key, from stored bytes:
  *
  *     v = ((est + error[row] · errorScale) + tail[row] · tailScale) + constant
  *     bound = v                                     cosine
@@ -132,12 +133,12 @@ export interface SurvivorsTask {
   estimates: Float64Array;
 }
 
-/** Of listed rows, those whose bound reaches the threshold, with est = estimates[i] + dots[i] · scale; in place. */
+/** Keeps the listed rows whose bound reaches the threshold, with est = estimates[i] + dots[i] · scale; in place. */
 export interface SiftTask {
   /** In and out. */
   rows: Uint32Array;
   count: number;
-  /** In: what earlier planes summed up. Out: est of those that stay. */
+  /** In: the sums of earlier planes. Out: est of those that stay. */
   estimates: Float64Array;
   dots: Int32Array;
   scale: number;
@@ -164,7 +165,7 @@ export interface ProjectTask {
 export interface NearestTask {
   /** Rows of `dim` values. */
   rows: Float32Array;
-  /** Which take part: places in `rows`, `best` and `found`, each at most once. */
+  /** The rows that take part: places in `rows`, `best` and `found`, each at most once. */
   places: Uint32Array;
   count: number;
   dim: number;
@@ -173,7 +174,7 @@ export interface NearestTask {
   width: number;
   /** By column. */
   offsets: Float64Array;
-  /** By column: what goes into `found`. */
+  /** By column: the name that goes into `found`. */
   names: Uint32Array;
   /** In and out, by place: product less offset. */
   best: Float64Array;
@@ -207,7 +208,7 @@ export interface EncodeHeadTask extends EncodeTask {
   fine: Uint8Array;
   /** Out: `count` sums of squared residuals of the code 16 h + 7.5, h the high half. */
   coarseError: Float64Array;
-  /** Out: of the whole code. */
+  /** Out: the same sums for the whole code. */
   fineError: Float64Array;
 }
 
@@ -245,7 +246,7 @@ export interface ScoresAtTask {
   keys: Float64Array;
 }
 
-/** For rows of some blocks, whether their ordinals are in a set: of those that live, a bit a row. */
+/** Tells by a bit a row, for the living rows of some blocks, whether their ordinals are in a set. */
 export interface GatherBitsTask {
   /** The set: bit o & 15 of number o >> 4 for ordinal o. Ordinals behind its end are not in it. */
   bits: Uint16Array;
@@ -256,7 +257,7 @@ export interface GatherBitsTask {
   /** The blocks to visit; `count` of them. */
   blocks: Uint32Array;
   count: number;
-  /** Out, by block, of those visited: bit r is that of row 16 · block + r. */
+  /** Out, for each block visited: bit r is that of row 16 · block + r. */
   mask: Uint16Array;
 }
 
@@ -265,9 +266,9 @@ export interface CodeKernels {
   readonly name: string;
   /** Zeroed shared memory that all kernels of this backend can reach, 64-byte aligned. */
   allocate(bytes: number): Uint8Array;
-  /** Gives back what `allocate` answered (the same view). Nothing may use it afterwards. */
+  /** Gives back a view that `allocate` returned. Nothing may use it afterwards. */
   release(memory: Uint8Array): void;
-  /** How many threads the kernels may use when this thread calls them: 1, until this says more. Where there are none, nothing. */
+  /** Sets how many threads the kernels may use when this thread calls them; 1 until then. Backends without threads lack it. */
   team?(threads: number): void;
   headDots(task: HeadDotsTask): void;
   bitDots(task: BitDotsTask): void;
@@ -287,18 +288,177 @@ export interface CodeKernels {
   gatherBits(task: GatherBitsTask): void;
 }
 
-export const CODE_KERNEL_NAMES = [
-  'headDots',
-  'bitDots',
-  'rowDots',
-  'topDots',
-  'survivors',
-  'sift',
-  'project',
-  'nearest',
-  'encodeHead',
-  'encodeRows',
-  'encodeBits',
-  'scoresAt',
-  'gatherBits',
-] as const satisfies readonly Exclude<keyof CodeKernels, 'name' | 'allocate' | 'release' | 'team'>[];
+/** In the order of every task that has a bound. */
+const BOUND = [
+  'metric metric',
+  'u8[] error',
+  'f64 errorScale',
+  'u8[] tail',
+  'f64 tailScale',
+  'f64 constant',
+  'f32[] norms',
+  'f64 twoQuery',
+  'f64 threshold',
+] as const;
+
+/** In the order of every task that encodes. */
+const ENCODE = [
+  'f64[] values',
+  'size count',
+  'size stride',
+  'size offset',
+  'size dims',
+  'f64[] base',
+  'f64[] step',
+  'f64[] inverse',
+  'size first',
+] as const;
+
+/** How each kernel is called in native and WASM code; cpp/codes.h and assembly/ state the same. */
+export const CODE_SIGNATURES = {
+  headDots: signature<HeadDotsTask>()(
+    ['u8[] plane', 'size dims', 'u32[] blocks', 'size count', 'i16[] query', 'size queries', 'out i32[] dots'],
+    (call, t) => call(t.plane, t.dims, t.blocks, t.count, t.query, t.queries, t.dots),
+  ),
+  bitDots: signature<BitDotsTask>()(
+    ['u8[] plane', 'size dims', 'u32[] blocks', 'size count', 'i16[] query', 'out i32[] dots'],
+    (call, t) => call(t.plane, t.dims, t.blocks, t.count, t.query, t.dots),
+  ),
+  rowDots: signature<RowDotsTask>()(
+    [
+      'u8[] plane',
+      'size bits',
+      'size stride',
+      'size dims',
+      'u32[] rows',
+      'size count',
+      'i16[] query',
+      'out i32[] dots',
+    ],
+    (call, t) => call(t.plane, t.bits, t.stride, t.dims, t.rows, t.count, t.query, t.dots),
+  ),
+  topDots: signature<TopDotsTask>()(
+    ['i32[] dots', 'u32[] blocks', 'size count', 'u16[] mask', 'size k', 'out u32[] rows', 'out i32[] best'],
+    (call, t) => call(t.dots, t.blocks, t.count, t.mask, t.k, t.rows, t.best),
+  ),
+  survivors: signature<SurvivorsTask>()(
+    [
+      'i32[] dots',
+      'f64 scale',
+      'u32[] blocks',
+      'size count',
+      'u16[] mask',
+      'out u32[] rows',
+      'out i32[] kept',
+      'out f64[] estimates',
+      ...BOUND,
+    ],
+    (call, t) =>
+      call(
+        t.dots,
+        t.scale,
+        t.blocks,
+        t.count,
+        t.mask,
+        t.rows,
+        t.kept,
+        t.estimates,
+        codeOf(t.bound.metric),
+        t.bound.error,
+        t.bound.errorScale,
+        t.bound.tail,
+        t.bound.tailScale,
+        t.bound.constant,
+        t.bound.norms,
+        t.bound.twoQuery,
+        t.bound.threshold,
+      ),
+  ),
+  sift: signature<SiftTask>()(
+    ['out u32[] rows', 'size count', 'out f64[] estimates', 'i32[] dots', 'f64 scale', ...BOUND],
+    (call, t) =>
+      call(
+        t.rows,
+        t.count,
+        t.estimates,
+        t.dots,
+        t.scale,
+        codeOf(t.bound.metric),
+        t.bound.error,
+        t.bound.errorScale,
+        t.bound.tail,
+        t.bound.tailScale,
+        t.bound.constant,
+        t.bound.norms,
+        t.bound.twoQuery,
+        t.bound.threshold,
+      ),
+  ),
+  project: signature<ProjectTask>()(
+    ['f32[] rows', 'size count', 'size dim', 'f32[] basis', 'size width', 'out f64[] out'],
+    (call, t) => call(t.rows, t.count, t.dim, t.basis, t.width, t.out),
+  ),
+  nearest: signature<NearestTask>()(
+    [
+      'f32[] rows',
+      'u32[] places',
+      'size count',
+      'size dim',
+      'f32[] basis',
+      'size width',
+      'f64[] offsets',
+      'u32[] names',
+      'out f64[] best',
+      'out u32[] found',
+    ],
+    (call, t) => call(t.rows, t.places, t.count, t.dim, t.basis, t.width, t.offsets, t.names, t.best, t.found),
+  ),
+  encodeHead: signature<EncodeHeadTask>()(
+    [...ENCODE, 'out u8[] head', 'out u8[] fine', 'out f64[] coarseError', 'out f64[] fineError'],
+    (call, t) =>
+      call(
+        t.values,
+        t.count,
+        t.stride,
+        t.offset,
+        t.dims,
+        t.base,
+        t.step,
+        t.inverse,
+        t.first,
+        t.head,
+        t.fine,
+        t.coarseError,
+        t.fineError,
+      ),
+  ),
+  encodeRows: signature<EncodeRowsTask>()([...ENCODE, 'out u8[] plane', 'out f64[] error'], (call, t) =>
+    call(t.values, t.count, t.stride, t.offset, t.dims, t.base, t.step, t.inverse, t.first, t.plane, t.error),
+  ),
+  encodeBits: signature<EncodeBitsTask>()([...ENCODE, 'out u8[] plane'], (call, t) =>
+    call(t.values, t.count, t.stride, t.offset, t.dims, t.base, t.step, t.inverse, t.first, t.plane),
+  ),
+  scoresAt: signature<ScoresAtTask>()(
+    [
+      'metric metric',
+      'f32[] query',
+      'rows[] chunks',
+      'size chunkRows',
+      'size stride',
+      'size dim',
+      'u32[] rows',
+      'size count',
+      'out f64[] keys',
+    ],
+    (call, t) => call(codeOf(t.metric), t.query, t.chunks, t.chunkRows, t.stride, t.dim, t.rows, t.count, t.keys),
+  ),
+  gatherBits: signature<GatherBitsTask>()(
+    ['u16[n] bits', 'u32[n] ordinals', 'u16[] alive', 'u32[] blocks', 'size count', 'out u16[] mask'],
+    (call, t) => call(t.bits, t.ordinals, t.alive, t.blocks, t.count, t.mask),
+  ),
+} as const satisfies { [K in CodeKernelName]: Signature<Parameters<CodeKernels[K]>[0]> };
+
+export type CodeKernelName = Exclude<keyof CodeKernels, 'name' | 'allocate' | 'release' | 'team'>;
+
+/** Every name of the contract. */
+export const CODE_KERNEL_NAMES = Object.keys(CODE_SIGNATURES) as readonly CodeKernelName[];

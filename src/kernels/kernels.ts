@@ -26,11 +26,19 @@
  *
  * Order. Key descending, then row ascending.
  */
+import { type Named, type Signature, signature } from './signatures.js';
 
 export type Metric = 'cosine' | 'dot' | 'euclid';
 
 /** Every metric, in the order of their codes in native and WASM code. */
 export const METRICS: readonly Metric[] = ['cosine', 'dot', 'euclid'];
+
+/** The code of a metric in native and WASM code. */
+export function codeOf<N>(metric: Named<N, Metric>): Named<N, number>;
+export function codeOf(metric: Metric): number;
+export function codeOf(metric: Metric): number {
+  return METRICS.indexOf(metric);
+}
 
 export const MAX_DIM = 65_536;
 
@@ -96,7 +104,7 @@ export interface ScanTask {
 export type BadPosition = number;
 
 export interface Kernels {
-  /** 'avx512vnni' | 'avx512' | 'avx2' | 'neon' | 'scalar' | 'wasm' | 'js' */
+  /** One of the names of `listKernels()`. */
   readonly name: string;
 
   scores(task: ScoresTask): BadPosition;
@@ -131,15 +139,54 @@ export interface Kernels {
   firstNonFinite(rows: Rows): BadPosition;
 }
 
+/** The arguments of topK as a task, for its signature. */
+interface TopKTask {
+  scores: Float64Array;
+  /** Out. */
+  indices: Uint32Array;
+  /** Out. */
+  keys: Float64Array;
+}
+
+/** How each kernel is called in native code; cpp/funnel.h and cpp/topk.h state the same. */
+export const SIGNATURES = {
+  scores: signature<ScoresTask>()(
+    ['metric metric', 'f32[] query', 'rows rows', 'size dim', 'size from', 'size to', 'out f64[] keys'],
+    (call, t) => call(codeOf(t.metric), t.query, t.rows, t.dim, t.from, t.to, t.keys),
+  ),
+  norms: signature<NormsTask>()(['rows rows', 'size dim', 'size from', 'size to', 'out f64[] norms'], (call, t) =>
+    call(t.rows, t.dim, t.from, t.to, t.norms),
+  ),
+  topK: signature<TopKTask>()(['f64[n] scores', 'out u32[n] indices', 'out f64[] keys'], (call, t) =>
+    call(t.scores, t.indices, t.keys),
+  ),
+  funnel: signature<FunnelTask>()(
+    [
+      'metric metric',
+      'f32[] query',
+      'rows rows',
+      'size dim',
+      'u32[n] scales',
+      'u32[] keep',
+      'out u32[] indices',
+      'out f64[] keys',
+    ],
+    (call, t) => call(codeOf(t.metric), t.query, t.rows, t.dim, t.scales, t.keep, t.indices, t.keys),
+  ),
+  scan: signature<ScanTask>()(
+    ['metric metric', 'f32[] query', 'rows rows', 'size dim', 'size to', 'out u32[n] indices', 'out f64[] keys'],
+    (call, t) => call(codeOf(t.metric), t.query, t.rows, t.dim, t.to, t.indices, t.keys),
+  ),
+  firstNonFinite: signature<{ rows: Rows }>()(['rows rows'], (call, t) => call(t.rows)),
+} as const satisfies Partial<Record<keyof Kernels, Signature<never>>>;
+
+/** Kernels that take the arguments of another one, as lists. */
+const LISTS = ['funnelBatch', 'funnelBatchAsync', 'scanAsync'] as const satisfies readonly (keyof Kernels)[];
+
+export type KernelName = keyof typeof SIGNATURES | (typeof LISTS)[number];
+
 /** Every name of the contract: loaders check that a backend has them all. */
-export const KERNEL_NAMES = [
-  'scores',
-  'norms',
-  'topK',
-  'funnel',
-  'funnelBatch',
-  'funnelBatchAsync',
-  'scan',
-  'scanAsync',
-  'firstNonFinite',
-] as const satisfies readonly Exclude<keyof Kernels, 'name'>[];
+export const KERNEL_NAMES: readonly KernelName[] = [
+  ...(Object.keys(SIGNATURES) as (keyof typeof SIGNATURES)[]),
+  ...LISTS,
+];

@@ -7,11 +7,13 @@ import { loadNativeKernels } from './native.js';
 import { reference } from './reference.js';
 import { createWasmKernels } from './wasm.js';
 
-export type KernelsName = 'avx512vnni' | 'avx512' | 'avx2' | 'neon' | 'scalar' | 'wasm' | 'js';
+/** The instruction sets of cpp/isa, from the fastest to the last resort. */
+export const NATIVE_NAMES = ['avx512vnni', 'avx512', 'avx2', 'neon', 'scalar'] as const;
 
-/** From the fastest to the last resort. */
-const ORDER: readonly KernelsName[] = ['avx512vnni', 'avx512', 'avx2', 'neon', 'scalar', 'wasm', 'js'];
-const NATIVE = new Set<string>(['avx512vnni', 'avx512', 'avx2', 'neon', 'scalar']);
+export type KernelsName = (typeof NATIVE_NAMES)[number] | 'wasm' | 'js';
+
+const ORDER: readonly KernelsName[] = [...NATIVE_NAMES, 'wasm', 'js'];
+const NATIVE = new Set<string>(NATIVE_NAMES);
 
 export interface KernelsInfo {
   name: KernelsName;
@@ -86,7 +88,7 @@ export function getKernels(name: string, where = 'getKernels()'): Kernels {
   );
 }
 
-/** What `funnelvec doctor` tells: the binary in use, and why anything failed to load. */
+/** The report of `funnelvec doctor`: the binary in use, and why anything failed to load. */
 export function kernelsReport(): {
   platform: string;
   nativePath?: string;

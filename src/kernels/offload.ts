@@ -116,7 +116,7 @@ function start(file: string): Worker {
   return started;
 }
 
-// What travels
+// Messages to the worker
 
 /** Copies to give away. A view must not drag the whole buffer behind it along, and one view is copied once. */
 class Copies {

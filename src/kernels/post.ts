@@ -28,7 +28,7 @@ export function toPost(message: unknown): unknown {
   return posted === message ? message : ({ wideMessage: posted } satisfies WideMessage);
 }
 
-/** What the other side gave to `toPost`. */
+/** Reads a message that the other side made with `toPost`. */
 export function fromPost<Message>(posted: Message): Message {
   if (typeof posted !== 'object' || posted === null || !('wideMessage' in posted)) return posted;
   return whole((posted as WideMessage).wideMessage) as Message;

@@ -72,7 +72,7 @@ export const reference: Kernels = {
       if (last) heap.drain(indices, keys);
       else alive = heap.rows().sort();
     }
-    // What no stage read is looked at all the same: a row is good or it is not, whatever the others are.
+    // Dims that no stage read are checked all the same: a row is good or bad whatever the other rows are.
     for (let r = 0; r < count; r++) {
       if (!allFinite(rows, r * dim + read[r]!, (r + 1) * dim)) return badPosition(rows, dim, 0, dim, r);
     }

@@ -6,7 +6,7 @@
  */
 import { FunnelError } from '../errors.js';
 import type { BadPosition, FunnelTask, Kernels, Metric, NormsTask, Rows, ScanTask, ScoresTask } from './kernels.js';
-import { METRICS } from './kernels.js';
+import { codeOf } from './kernels.js';
 import { offload } from './offload.js';
 import { WASM_BASE64 } from './wasm-binary.js';
 
@@ -330,10 +330,6 @@ class Heap {
   }
 }
 
-function codeOf(metric: Metric): number {
-  return METRICS.indexOf(metric);
-}
-
 // The module
 
 let compiled: object | undefined;
@@ -351,7 +347,7 @@ function instantiate(): WasmExports {
   return new api.Instance(compiled).exports as unknown as WasmExports;
 }
 
-/** What assembly/index.ts exports. Pointers and sizes are numbers. */
+/** The exports of assembly/index.ts. Pointers and sizes are numbers. */
 interface WasmExports {
   readonly memory: WasmMemory;
   readonly heapBase: { readonly value: number };

@@ -4,14 +4,13 @@ import { describe, it } from 'node:test';
 import { loadAddon } from '#dist/kernels/addon.js';
 import { BIT_QUERY_MAX, CODE_KERNEL_NAMES, type CodeKernels, HEAD_QUERY_MAX } from '#dist/kernels/codes.js';
 import { Random, SEED } from '../random.js';
-import { type CodeCase, OUTPUTS, randomCodeCase } from './codes-cases.js';
-import { runCodeOracle } from './codes-oracle.js';
+import { type CodeCase, outputsOf, randomCodeCase, runCodeOracle } from './codes-cases.js';
 
 /** Bytes behind the begin of a cache line. Where no pointer can be asked for: of the offset, in memory that begins at a page. */
 function behindLine({ name }: CodeKernels, memory: Uint8Array): number {
   if (name === 'wasm' || name === 'js') return memory.byteOffset % 64;
-  const level = loadAddon().levels[name] as unknown as { behindLine(memory: Uint8Array): number };
-  return level.behindLine(memory);
+  const common = loadAddon().common as unknown as { behindLine(memory: Uint8Array): number };
+  return common.behindLine(memory);
 }
 
 export function codeKernelSuite(kernels: CodeKernels, { cases = 20_000 } = {}): void {
@@ -359,9 +358,10 @@ export function assertSameCode(kernels: CodeKernels, theirs: CodeCase, arena: Ar
   if (!Object.is(got, want)) assert.fail(`${where()}: returned ${got}, the oracle ${want}`);
   if (arena && !arena.canariesAlive()) assert.fail(`${where()}: wrote outside of its outputs`);
   const mine = arraysOf({ kernel: theirs.kernel, task: ours } as unknown as CodeCase);
+  const outputs = outputsOf(theirs.kernel);
   arraysOf(theirs).forEach(({ name, array }, i) => {
-    // Of lists that come out shorter only the first entries are promised.
-    const isOutput = OUTPUTS[theirs.kernel].includes(name);
+    // Where a list comes out shorter, only its first entries are promised.
+    const isOutput = outputs.includes(name);
     const defined = isOutput && want !== undefined ? want : array.length;
     assertBytes(mine[i]!.array.subarray(0, defined), array.subarray(0, defined), () => `${where()}: ${name}`);
     if (!isOutput) assertBytes(array, before[i]!, () => `the oracle writes into ${name}`);

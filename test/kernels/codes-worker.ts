@@ -12,7 +12,7 @@ export interface CodesWorkerData {
   seed: number;
   /** How many threads have come so far; the first waits for the second. */
   gate: Int32Array;
-  /** What all threads read, with outputs for this one alone. */
+  /** Inputs that all threads read, with outputs for this one alone. */
   head: HeadDotsTask;
   top: TopDotsTask;
 }

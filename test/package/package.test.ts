@@ -1,6 +1,6 @@
 /**
  * The tarball that would be published, installed into an empty project: what is in it, what runs from it and on which
- * kernels, and what the compiler says of its types. Nothing here sees the repository's dist.
+ * kernels, and what the compiler says of its types. Nothing here sees the repository's dist, but for names of kernels.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -8,12 +8,13 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { NATIVE_NAMES } from '#dist/kernels/load.js';
 import { Consumer, filesOf, npm, root } from './consumer.js';
 import { PROGRAMS, SUITE_TYPED, TYPED } from './programs.js';
 
 const MAX_PACKED = 900_000;
 const MAX_UNPACKED = 4_200_000;
-const NATIVE = /^(avx512vnni|avx512|avx2|neon|scalar)$/;
+const NATIVE = new RegExp(`^(${NATIVE_NAMES.join('|')})$`);
 // Not `--offline`: npm needs the metadata of the optional dependencies for a lock file, also of those that it omits, and a
 // fresh machine has none in its cache.
 const QUIET = ['--no-audit', '--no-fund', '--prefer-offline'];

@@ -75,8 +75,7 @@ export function nativeFiles(): NativeFiles {
 
 function find(): NativeFiles {
   try {
-    const [level] = Object.values(loadAddon().levels);
-    return (level ?? {}) as NativeFiles;
+    return loadAddon().common as NativeFiles;
   } catch {
     return {}; // who asks for native kernels is told why
   }

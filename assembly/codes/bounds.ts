@@ -1,4 +1,4 @@
-// Which rows may still be good enough: the bound of src/kernels/codes.ts against a threshold.
+// Finds the rows that may still be good enough: the bound of src/kernels/codes.ts against a threshold.
 
 /** The metrics' codes. */
 const COSINE: u32 = 0;
@@ -13,6 +13,9 @@ export function survivors(
   blocks: usize,
   count: usize,
   mask: usize,
+  rows: usize,
+  kept: usize,
+  estimates: usize,
   metric: u32,
   error: usize,
   errorScale: f64,
@@ -22,9 +25,6 @@ export function survivors(
   norms: usize,
   twoQuery: f64,
   threshold: f64,
-  rows: usize,
-  kept: usize,
-  estimates: usize,
 ): usize {
   const needed = metric === COSINE ? leastDot(scale, errorScale, tailScale, constant, threshold) : <i64>i32.MIN_VALUE;
   if (needed > <i64>i32.MAX_VALUE) return 0;
@@ -81,7 +81,7 @@ export function survivors(
   return n;
 }
 
-/** Of listed rows, in place. */
+/** Sifts listed rows, in place. */
 export function sift(
   rows: usize,
   count: usize,

@@ -1,5 +1,5 @@
 // Rows times a basis: tiles of 4 rows and 4 columns, whose 16 sums stay in registers.
-import { widenFloats } from './widen';
+import { widenFloats } from '../widen';
 
 const TILE: usize = 4;
 const TILE_BYTES: usize = TILE * TILE * 8;

@@ -1,11 +1,11 @@
 // Codes from values: eight dims a step, in the four pairs of lanes whose residuals the contract adds up.
-import { LANES_BYTES, reduceTwo } from './lanes';
+import { LANES_BYTES, reduceTwo } from '../lanes';
 
 /** Added to an integer it leaves that in the low bits of a float64, as two's complement. */
 const INTEGER_BITS: f64 = 6755399441055744.0; // 1.5 · 2^52
 
-/** Scratch of both kernels. */
-export const ENCODE_SCRATCH: usize = 2 * LANES_BYTES;
+/** Scratch of encodeHead and encodeRows. */
+export const encodeScratch: usize = 2 * LANES_BYTES;
 
 function codesOf(v: v128, i: usize, base: usize, inverse: usize, least: v128, most: v128): v128 {
   const t = f64x2.mul(f64x2.sub(v, v128.load(base + i)), v128.load(inverse + i));
@@ -37,6 +37,7 @@ export function encodeHead(
   values: usize,
   count: usize,
   stride: usize,
+  offset: usize,
   dims: usize,
   base: usize,
   step: usize,
@@ -48,6 +49,7 @@ export function encodeHead(
   fineError: usize,
   scratch: usize,
 ): void {
+  values += offset << 3;
   const least = f64x2.splat(0);
   const most = f64x2.splat(255);
   for (let k: usize = 0; k < count; k++) {
@@ -103,6 +105,7 @@ export function encodeRows(
   values: usize,
   count: usize,
   stride: usize,
+  offset: usize,
   dims: usize,
   base: usize,
   step: usize,
@@ -112,6 +115,7 @@ export function encodeRows(
   error: usize,
   scratch: usize,
 ): void {
+  values += offset << 3;
   const least = f64x2.splat(-127);
   const most = f64x2.splat(127);
   let at = plane + first * dims;
@@ -149,12 +153,15 @@ export function encodeBits(
   values: usize,
   count: usize,
   stride: usize,
+  offset: usize,
   dims: usize,
   base: usize,
+  _step: usize,
   inverse: usize,
   first: usize,
   plane: usize,
 ): void {
+  values += offset << 3;
   for (let k: usize = 0; k < count; k++) {
     const row = first + k;
     let at = plane + (((row >> 4) * dims) << 1) + (row & 15);
@@ -170,7 +177,7 @@ export function encodeBits(
   }
 }
 
-/** Of two values. */
+/** The bits of two values. */
 function bitsOf(values: usize, i: usize, base: usize, inverse: usize): i32 {
   const t = f64x2.mul(f64x2.sub(v128.load(values + i), v128.load(base + i)), v128.load(inverse + i));
   return i64x2.bitmask(f64x2.ge(f64x2.add(t, f64x2.splat(0.5)), f64x2.splat(1)));

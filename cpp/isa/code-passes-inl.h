@@ -1,11 +1,11 @@
-// The code kernels, once, for every instruction set: included behind kernels-inl.h by isa/*.cc, which also define `I`,
-// a 64-byte line of codes and its sums. The rules of kernels-inl.h hold.
+// The code passes, written once for every instruction set. An isa/*.cc file includes this behind row-passes-inl.h,
+// whose rules hold, and defines `CodeLine`, a 64-byte line of codes and its sums (README.md).
 
 namespace {
 
 using funnelvec::BitVisit;
 using funnelvec::Bound;
-using funnelvec::CodeTable;
+using funnelvec::CodePasses;
 using funnelvec::EncodeBitsTask;
 using funnelvec::EncodeHeadTask;
 using funnelvec::EncodeRowsTask;
@@ -24,59 +24,48 @@ using funnelvec::SiftTask;
 using funnelvec::SurvivorsTask;
 using funnelvec::TopDotsTask;
 
-// Products of 4-bit codes and 7-bit queries are summed in 16 bits: 16 pairs of 2 · 15 · 64, or 8 of 2 · 15 · 127. In 32
-// bits they have room, but an instruction that takes four cycles to add: sums of their own for each half of a line, and
-// for two blocks at a time, keep it busy.
-#ifdef FUNNELVEC_VNNI
-constexpr size_t kWideRun = 1024, kNarrowRun = 1024;
-constexpr bool kHalves = true;
-constexpr size_t kBlocks = 2;
-#else
-constexpr size_t kWideRun = 8, kNarrowRun = 4;
-constexpr bool kHalves = false;
-constexpr size_t kBlocks = 1;
-#endif
-
 // Far enough for memory to answer before the line is wanted. Blocks that follow each other are asked for in their
 // order, whatever order they are read in: two streams in turns take memory twice as long.
+constexpr size_t kBlocks = CodeLine::kBlocksAtOnce;
 constexpr size_t kAheadLines = 64 * kBlocks;
 
 // Blocks of rows, side by side.
 template <bool kWide, size_t N>
 inline void headBlocks(const uint8_t* const* blocks, size_t groups, const HeadQuery& q, int32_t* dots) {
-  typename I::Sums low[N], high[N];
-  for (size_t n = 0; n < N; ++n) low[n] = high[n] = I::none();
+  typename CodeLine::Sums low[N], high[N];
+  for (size_t n = 0; n < N; ++n) low[n] = high[n] = CodeLine::zeroSums();
   size_t g = 0;
   while (g < groups) {
-    const size_t run = kWide ? kWideRun : kNarrowRun;
+    const size_t run = kWide ? CodeLine::kWideRun : CodeLine::kNarrowRun;
     const size_t end = groups - g < run ? groups : g + run;
-    typename I::Run l[N][2], h[N][2];
-    for (size_t n = 0; n < N; ++n) l[n][0] = l[n][1] = h[n][0] = h[n][1] = I::start();
+    typename CodeLine::Run l[N][2], h[N][2];
+    for (size_t n = 0; n < N; ++n) l[n][0] = l[n][1] = h[n][0] = h[n][1] = CodeLine::zeroRun();
     for (; g < end; ++g) {
       const int8_t* ql = q.low + g * kGroupDims;
       const int8_t* qh = q.high + (kWide ? g * kGroupDims : 0);
       FUNNELVEC_UNROLL
       for (size_t n = 0; n < N; ++n) {
-        constexpr size_t second = kHalves ? 1 : 0;
+        constexpr size_t second = CodeLine::kSumsPerHalf ? 1 : 0;
         const uint8_t* p = blocks[n] + g * kLineBytes;
-        V::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(blocks[0]) +
-                                                  (kAheadLines + N * g + n) * kLineBytes));
-        const typename I::Line line = I::load(p);
-        const typename I::Line lows = I::lowHalves(line), highs = I::highHalves(line);
-        l[n][0] = I::addProducts(l[n][0], lows, ql);
-        if (kWide) h[n][0] = I::addProducts(h[n][0], lows, qh);
-        l[n][second] = I::addProducts(l[n][second], highs, ql + 4);
-        if (kWide) h[n][second] = I::addProducts(h[n][second], highs, qh + 4);
+        F64x8::prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(blocks[0]) +
+                                                      (kAheadLines + N * g + n) * kLineBytes));
+        const typename CodeLine::Line line = CodeLine::load(p);
+        const typename CodeLine::Line lows = CodeLine::lowHalves(line), highs = CodeLine::highHalves(line);
+        l[n][0] = CodeLine::addProducts(l[n][0], lows, ql);
+        if (kWide) h[n][0] = CodeLine::addProducts(h[n][0], lows, qh);
+        l[n][second] = CodeLine::addProducts(l[n][second], highs, ql + 4);
+        if (kWide) h[n][second] = CodeLine::addProducts(h[n][second], highs, qh + 4);
       }
     }
     for (size_t n = 0; n < N; ++n) {
-      for (size_t half = 0; half < (kHalves ? 2 : 1); ++half) {
-        low[n] = I::add(low[n], l[n][half]);
-        if (kWide) high[n] = I::add(high[n], h[n][half]);
+      for (size_t half = 0; half < (CodeLine::kSumsPerHalf ? 2 : 1); ++half) {
+        low[n] = CodeLine::addRun(low[n], l[n][half]);
+        if (kWide) high[n] = CodeLine::addRun(high[n], h[n][half]);
       }
     }
   }
-  for (size_t n = 0; n < N; ++n) I::store(dots + n * kBlockRows, kWide ? I::combine(high[n], low[n]) : low[n]);
+  for (size_t n = 0; n < N; ++n)
+    CodeLine::store(dots + n * kBlockRows, kWide ? CodeLine::joinPlanes(high[n], low[n]) : low[n]);
 }
 
 template <bool kWide>
@@ -102,7 +91,7 @@ void headDots(const HeadVisit& visit, const HeadQuery& query, int32_t* dots) {
   }
 }
 
-// Two entries a group, of at most 60 each: so many groups fit 16 bits.
+// A group adds two entries of at most 60 each, so that this many groups fit 16 bits.
 constexpr size_t kBitRun = 512;
 
 void bitDots(const BitVisit& v, int32_t* dots) {
@@ -113,7 +102,7 @@ void bitDots(const BitVisit& v, int32_t* dots) {
     for (size_t g = 0; g < v.groups; g += kBitRun) {
       const size_t n = v.groups - g < kBitRun ? v.groups - g : kBitRun;
       const size_t at = g * kBitLineBytes;
-      I::addBits(p + at, n, v.low + at, v.high + at, dots);
+      CodeLine::addBits(p + at, n, v.low + at, v.high + at, dots);
     }
   }
 }
@@ -123,13 +112,13 @@ constexpr size_t kAheadRows = 24;
 
 template <int kBits, class Dot>
 inline void visitRows(const RowVisit& v, int32_t* dots, Dot dot) {
-  const uint8_t* plane = static_cast<const uint8_t*>(v.plane);
+  const uint8_t* plane = v.plane;
   const size_t bytes = v.dims * kBits / 8;
   const size_t fetched = bytes < 256 ? bytes : 256;
   for (size_t k = 0; k < v.count; ++k) {
     if (k + kAheadRows < v.count) {
       const uint8_t* next = plane + v.rows[k + kAheadRows] * v.stride;
-      for (size_t i = 0; i < fetched; i += kLineBytes) V::prefetch(next + i);
+      for (size_t i = 0; i < fetched; i += kLineBytes) F64x8::prefetch(next + i);
     }
     dots[k] = dot(plane + v.rows[k] * v.stride);
   }
@@ -137,23 +126,24 @@ inline void visitRows(const RowVisit& v, int32_t* dots, Dot dot) {
 
 template <int kBits, class Query>
 inline int32_t rowDot(const uint8_t* row, const Query& query, size_t dims) {
-  if (kBits == 4) return I::dot4(row, query, dims);
-  return I::dot8(reinterpret_cast<const int8_t*>(row), query, dims);
+  if (kBits == 4) return CodeLine::dot4(row, query, dims);
+  return CodeLine::dot8(reinterpret_cast<const int8_t*>(row), query, dims);
 }
 
-template <int kBits>
+// By a template of the line, so that a line without dot products of split queries compiles.
+template <int kBits, class Line = CodeLine>
 void rowDots(const RowVisit& visit, const RowQuery& q, int32_t* dots) {
   const size_t dims = visit.dims;
-#ifdef FUNNELVEC_VNNI
-  if (q.low) return visitRows<kBits>(visit, dots, [&](const uint8_t* row) { return rowDot<kBits>(row, q, dims); });
-#endif
+  if constexpr (Line::kSplitsRowQueries) {
+    if (q.low) return visitRows<kBits>(visit, dots, [&](const uint8_t* row) { return rowDot<kBits>(row, q, dims); });
+  }
   const int16_t* values = q.values;
   visitRows<kBits>(visit, dots, [=](const uint8_t* row) { return rowDot<kBits>(row, values, dims); });
 }
 
 size_t nextAbove(const TopDotsTask& task, size_t from, size_t to, size_t step, int32_t least, uint32_t& takes) {
   for (size_t b = from; b < to; b += step) {
-    takes = I::above(task.dots + b * kBlockRows, least) & task.mask[task.blocks[b]];
+    takes = CodeLine::maskAbove(task.dots + b * kBlockRows, least) & task.mask[task.blocks[b]];
     if (takes) return b;
   }
   return to;
@@ -173,20 +163,20 @@ inline size_t ones(uint32_t bits) {
   return (bits + (bits >> 8)) & 31u;
 }
 
-// One bit a row of half a block.
+// Whether bounds reach the threshold: a bit for each row of half a block.
 template <uint32_t kMetric>
 inline uint32_t boundsReach(const SurvivorsTask& t, const int32_t* dots, size_t row) {
   const Bound& b = t.bound;
-  V v = V::multiply(V::ofInts(dots), V::broadcast(t.scale));
-  v = V::add(v, V::multiply(V::ofBytes(b.error + row), V::broadcast(b.errorScale)));
-  v = V::add(v, V::multiply(V::ofBytes(b.tail + row), V::broadcast(b.tailScale)));
-  v = V::add(v, V::broadcast(b.constant));
+  F64x8 v = F64x8::multiply(F64x8::fromInts(dots), F64x8::broadcast(t.scale));
+  v = F64x8::add(v, F64x8::multiply(F64x8::fromBytes(b.error + row), F64x8::broadcast(b.errorScale)));
+  v = F64x8::add(v, F64x8::multiply(F64x8::fromBytes(b.tail + row), F64x8::broadcast(b.tailScale)));
+  v = F64x8::add(v, F64x8::broadcast(b.constant));
   if (kMetric != 0) {
-    const V norm = V::widen(b.norms + row);
-    if (kMetric == 2) v = V::subtract(V::multiply(V::broadcast(b.twoQuery), v), norm);
-    v = V::multiply(norm, v);
+    const F64x8 norm = F64x8::widen(b.norms + row);
+    if (kMetric == 2) v = F64x8::subtract(F64x8::multiply(F64x8::broadcast(b.twoQuery), v), norm);
+    v = F64x8::multiply(norm, v);
   }
-  return V::atLeast(v, V::broadcast(b.threshold));
+  return F64x8::atLeast(v, F64x8::broadcast(b.threshold));
 }
 
 template <uint32_t kMetric>
@@ -200,7 +190,7 @@ size_t survivorsBy(const SurvivorsTask& task) {
     stay &= t.mask[t.blocks[b]];
     if (stay == 0) continue;
     // Never beyond the room of what was visited: n is at most 16 b.
-    I::compact(stay, static_cast<uint32_t>(base), dots, t.rows + n, t.kept + n);
+    CodeLine::compact(stay, static_cast<uint32_t>(base), dots, t.rows + n, t.kept + n);
     n += ones(stay);
   }
   return n;
@@ -227,23 +217,23 @@ size_t sift(const SiftTask& t) {
 // Rows × columns of sums in registers: as many as hide the latency and still fit.
 template <int R, int C>
 inline void panelTile(const ProjectPanel& p, size_t row, size_t column) {
-  V sums[R][C];
+  F64x8 sums[R][C];
   FUNNELVEC_UNROLL
   for (int r = 0; r < R; ++r) {
     FUNNELVEC_UNROLL
-    for (int c = 0; c < C; ++c) sums[r][c] = V::zero();
+    for (int c = 0; c < C; ++c) sums[r][c] = F64x8::zero();
   }
   const double* x = p.rows + row;
   const double* b = p.basis + column;
   for (size_t j = 0; j < p.dim; ++j, x += kProjectRows, b += kProjectColumns) {
-    V columns[C];
+    F64x8 columns[C];
     FUNNELVEC_UNROLL
-    for (int c = 0; c < C; ++c) columns[c] = V::load(b + c * kLanes);
+    for (int c = 0; c < C; ++c) columns[c] = F64x8::load(b + c * kLanes);
     FUNNELVEC_UNROLL
     for (int r = 0; r < R; ++r) {
-      const V value = V::broadcast(x[r]);
+      const F64x8 value = F64x8::broadcast(x[r]);
       FUNNELVEC_UNROLL
-      for (int c = 0; c < C; ++c) sums[r][c] = V::addProduct(sums[r][c], value, columns[c]);
+      for (int c = 0; c < C; ++c) sums[r][c] = F64x8::addProduct(sums[r][c], value, columns[c]);
     }
   }
   FUNNELVEC_UNROLL
@@ -254,7 +244,7 @@ inline void panelTile(const ProjectPanel& p, size_t row, size_t column) {
 }
 
 void projectPanel(const ProjectPanel& p) {
-  constexpr int R = V::kPanelRows, C = V::kPanelColumns;
+  constexpr int R = F64x8::kPanelRows, C = F64x8::kPanelColumns;
   for (size_t row = 0; row < kProjectRows; row += R) {
     for (size_t column = 0; column < kProjectColumns; column += C * kLanes) panelTile<R, C>(p, row, column);
   }
@@ -262,33 +252,35 @@ void projectPanel(const ProjectPanel& p) {
 
 // Eight dims of a row: their codes as whole numbers, and what they leave of the values.
 struct Octet {
-  V values, base, step, codes;
+  F64x8 values, base, step, codes;
 
   template <class In>
-  inline Octet(const In& in, const double* row, size_t i, V low, V high)
-      : values(V::load(row + i)), base(V::load(in.base + i)), step(V::load(in.step + i)) {
-    const V t = V::multiply(V::subtract(values, base), V::load(in.inverse + i));
-    codes = V::clampFloor(V::add(t, V::broadcast(0.5)), low, high);
+  inline Octet(const In& in, const double* row, size_t i, F64x8 low, F64x8 high)
+      : values(F64x8::load(row + i)), base(F64x8::load(in.base + i)), step(F64x8::load(in.step + i)) {
+    const F64x8 t = F64x8::multiply(F64x8::subtract(values, base), F64x8::load(in.inverse + i));
+    codes = F64x8::clampFloor(F64x8::add(t, F64x8::broadcast(0.5)), low, high);
   }
-  inline V residual(V code) const { return V::subtract(values, V::add(base, V::multiply(step, code))); }
+  inline F64x8 residual(F64x8 code) const {
+    return F64x8::subtract(values, F64x8::add(base, F64x8::multiply(step, code)));
+  }
 };
 
 void encodeHead(const EncodeHeadTask& t) {
   const auto& in = t.in;
-  const V low = V::zero(), high = V::broadcast(255), half = V::broadcast(7.5);
+  const F64x8 low = F64x8::zero(), high = F64x8::broadcast(255), half = F64x8::broadcast(7.5);
   for (size_t k = 0; k < in.count; ++k) {
     const double* values = in.values + k * in.stride + in.offset;
     const size_t row = in.first + k;
     uint8_t* head = t.head + (row / kBlockRows) * in.dims * 8 + 4 * (row % kBlockRows);
     uint8_t* fine = t.fine + row * (in.dims / 2);
-    V coarse = V::zero(), whole = V::zero();
+    F64x8 coarse = F64x8::zero(), whole = F64x8::zero();
     for (size_t i = 0; i < in.dims; i += 8) {
       const Octet octet(in, values, i, low, high);
       int32_t codes[8], highs[8];
       octet.codes.storeInts(codes);
       for (int j = 0; j < 8; ++j) highs[j] = codes[j] & 0xf0;
-      coarse = V::addSquare(coarse, octet.residual(V::add(V::ofInts(highs), half)));
-      whole = V::addSquare(whole, octet.residual(octet.codes));
+      coarse = F64x8::addSquare(coarse, octet.residual(F64x8::add(F64x8::fromInts(highs), half)));
+      whole = F64x8::addSquare(whole, octet.residual(octet.codes));
       for (size_t j = 0; j < 4; ++j) {
         head[i / 8 * kLineBytes + j] = static_cast<uint8_t>((codes[j] >> 4) | highs[4 + j]);
         fine[i / 2 + j] = static_cast<uint8_t>((codes[j] & 15) | (codes[4 + j] << 4));
@@ -301,17 +293,17 @@ void encodeHead(const EncodeHeadTask& t) {
 
 void encodeRows(const EncodeRowsTask& t) {
   const auto& in = t.in;
-  const V low = V::broadcast(-127), high = V::broadcast(127);
+  const F64x8 low = F64x8::broadcast(-127), high = F64x8::broadcast(127);
   for (size_t k = 0; k < in.count; ++k) {
     const double* values = in.values + k * in.stride + in.offset;
-    int8_t* out = t.plane + (in.first + k) * in.dims;
-    V lanes = V::zero();
+    uint8_t* out = t.plane + (in.first + k) * in.dims;
+    F64x8 lanes = F64x8::zero();
     for (size_t i = 0; i < in.dims; i += 8) {
       const Octet octet(in, values, i, low, high);
       int32_t codes[8];
       octet.codes.storeInts(codes);
-      for (int j = 0; j < 8; ++j) out[i + j] = static_cast<int8_t>(codes[j]);
-      lanes = V::addSquare(lanes, octet.residual(octet.codes));
+      for (int j = 0; j < 8; ++j) out[i + j] = static_cast<uint8_t>(codes[j]);
+      lanes = F64x8::addSquare(lanes, octet.residual(octet.codes));
     }
     t.error[k] = lanes.reduce();
   }
@@ -333,14 +325,9 @@ void encodeBits(const EncodeBitsTask& t) {
   }
 }
 
-constexpr CodeTable makeCodeTable() {
-#ifdef FUNNELVEC_VNNI
-  constexpr bool kSplits = true;
-#else
-  constexpr bool kSplits = false;
-#endif
-  return {headDots,  bitDots, rowDots<8>,   rowDots<4>, kSplits,    nextAbove,
-          survivors, sift,    projectPanel, encodeHead, encodeRows, encodeBits};
+constexpr CodePasses makeCodePasses() {
+  return {headDots,     bitDots,    rowDots<8>, rowDots<4>, CodeLine::kSplitsRowQueries, nextAbove, survivors, sift,
+          projectPanel, encodeHead, encodeRows, encodeBits};
 }
 
 }  // namespace

@@ -1,18 +1,18 @@
-// The largest dot products of a visit. Those that may be among them gather in a buffer; when it is full, the k best stay
-// and the least of them becomes the bar that the rest of the visit has to pass, 16 rows a comparison.
-import { largestFirst, sortDescending } from './select';
+// Finds the largest dot products of a visit. Candidates gather in a buffer; when it is full, the k best stay, and the least
+// of them becomes the bar that the rest of the visit has to pass, 16 rows a comparison.
+import { largestFirst, sortDescending } from '../select';
 
 /** The buffer's entries but for one block: enough to sort them out rarely, and no more than are visited. */
 function roomFor(count: usize, k: usize): usize {
   const often: usize = 512;
-  return min(max(k << 2, often), count << 4);
+  const most = count << 4;
+  return min(max(min(k, most) << 2, often), most);
 }
 
 export function topDotsScratch(count: usize, k: usize): usize {
   return (roomFor(count, k) + 16) << 3;
 }
 
-/** `k` is at most 16 · count. */
 export function topDots(
   dots: usize,
   blocks: usize,
@@ -23,6 +23,7 @@ export function topDots(
   best: usize,
   scratch: usize,
 ): usize {
+  k = min(k, count << 4);
   if (k === 0) return 0;
   const room = roomFor(count, k);
   let size: usize = 0;
@@ -32,7 +33,7 @@ export function topDots(
     let bits = <u32>load<u16>(mask + ((<usize>load<u32>(blocks + (b << 2))) << 1));
     if (bits === 0) continue;
     const at = dots + (b << 6);
-    // Of equal dots the earlier is the better, and it is in the buffer already.
+    // The earlier of equal dots is the better, and it is in the buffer already.
     if (barred) bits &= above(at, bar);
     while (bits !== 0) {
       const r = <usize>ctz(bits);

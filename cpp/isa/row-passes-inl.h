@@ -1,6 +1,6 @@
-// The row passes, once, for every instruction set. An isa/*.cc file defines a vector `V` of eight float64 lanes in an
-// anonymous namespace and includes this file behind it. Nothing here may come from std:: and nothing may have external
-// linkage, or the linker could keep a copy that the CPU cannot run. (memcpy is C's, and becomes a load.)
+// The row passes, written once for every instruction set. An isa/*.cc file defines `F64x8`, eight float64 lanes, in an
+// anonymous namespace (README.md) and includes this file behind it. Nothing here may come from std:: and nothing may
+// have external linkage, or the linker could keep a copy that the CPU cannot run. (memcpy is C's, and becomes a load.)
 
 #include <string.h>
 
@@ -13,7 +13,8 @@
 
 namespace {
 
-using funnelvec::KernelTable;
+using funnelvec::CpuFeature;
+using funnelvec::InstructionSet;
 using funnelvec::kLanes;
 using funnelvec::kLanesPerRow;
 using funnelvec::kProducts;
@@ -24,16 +25,16 @@ using funnelvec::RowPass;
 
 // Lanes [lo, hi) of the octet at p, zeros elsewhere. Zeros change no sum: a lane is never -0.
 template <class T>
-inline V widenPart(const T* p, size_t lo, size_t hi) {
+inline F64x8 widenPart(const T* p, size_t lo, size_t hi) {
   T octet[kLanes] = {};
   for (size_t j = lo; j < hi; ++j) octet[j] = p[j];
-  return V::widen(octet);
+  return F64x8::widen(octet);
 }
 
-inline V loadPart(const double* p, size_t lo, size_t hi) {
+inline F64x8 loadPart(const double* p, size_t lo, size_t hi) {
   double octet[kLanes] = {};
   for (size_t j = lo; j < hi; ++j) octet[j] = p[j];
-  return V::load(octet);
+  return F64x8::load(octet);
 }
 
 template <class T>
@@ -42,7 +43,7 @@ inline const T* rowAt(const RowPass& p, size_t visit) {
   return static_cast<const T*>(p.rows) + row * p.dim;
 }
 
-// What to fetch while the octets of R rows are added, a line for each row at every step. Gathered rows are too short
+// Fetches ahead while the octets of R rows are added, a line for each row at every step. Gathered rows are too short
 // and too far apart for the hardware to see the next ones coming. Whole rows of a scan are one stream, but R at a time
 // they are read in an order that the hardware does not follow either: fetched line by line, they come two to three
 // times faster. Addresses, because the end of the stream lies beyond the matrix, where a prefetch does nothing.
@@ -70,34 +71,34 @@ struct Ahead {
 
   inline void fetch(size_t i) const {
     FUNNELVEC_UNROLL
-    for (int r = 0; r < R; ++r) V::prefetch(reinterpret_cast<const void*>(next[r] + i * step));
+    for (int r = 0; r < R; ++r) F64x8::prefetch(reinterpret_cast<const void*>(next[r] + i * step));
   }
 };
 
 // The lanes of R rows at a time: enough independent sums to hide the latency of an addition.
 template <unsigned kSums, int R>
 struct RowLanes {
-  V a[R], b[R];
+  F64x8 a[R], b[R];
 
-  inline void add(int r, V q, V x) {
+  inline void add(int r, F64x8 q, F64x8 x) {
     if (kSums == kProductsAndSquares) {
-      a[r] = V::addProduct(a[r], q, x);
-      b[r] = V::addProduct(b[r], x, x);
+      a[r] = F64x8::addProduct(a[r], q, x);
+      b[r] = F64x8::addProduct(b[r], x, x);
     } else if (kSums == kProducts) {
-      a[r] = V::addProduct(a[r], q, x);
+      a[r] = F64x8::addProduct(a[r], q, x);
     } else if (kSums == kSquares) {
-      a[r] = V::addProduct(a[r], x, x);
+      a[r] = F64x8::addProduct(a[r], x, x);
     } else {
-      a[r] = V::addSquare(a[r], V::subtract(q, x));
+      a[r] = F64x8::addSquare(a[r], F64x8::subtract(q, x));
     }
   }
 };
 
 template <unsigned kSums, class T, int R>
 inline void addOctet(RowLanes<kSums, R>& lanes, const double* query, const T* const (&x)[R], size_t i) {
-  const V q = kSums == kSquares ? V::zero() : V::load(query + i);
+  const F64x8 q = kSums == kSquares ? F64x8::zero() : F64x8::load(query + i);
   FUNNELVEC_UNROLL
-  for (int r = 0; r < R; ++r) lanes.add(r, q, V::widen(x[r] + i));
+  for (int r = 0; r < R; ++r) lanes.add(r, q, F64x8::widen(x[r] + i));
 }
 
 template <unsigned kSums, class T, int R>
@@ -112,8 +113,8 @@ inline void passRows(const RowPass& p, size_t visit) {
     x[r] = rowAt<T>(p, visit + r);
     const size_t slot = p.slots ? p.slots[visit + r] : visit + r;
     kept[r] = p.lanes ? p.lanes + slot * kLanesPerRow : nullptr;
-    lanes.a[r] = p.resume ? V::load(kept[r]) : V::zero();
-    lanes.b[r] = two && p.resume ? V::load(kept[r] + kLanes) : V::zero();
+    lanes.a[r] = p.resume ? F64x8::load(kept[r]) : F64x8::zero();
+    lanes.b[r] = two && p.resume ? F64x8::load(kept[r] + kLanes) : F64x8::zero();
   }
 
   const Ahead<T, R> ahead(p, visit);
@@ -121,7 +122,7 @@ inline void passRows(const RowPass& p, size_t visit) {
   if (i % kLanes != 0 && i < p.to) {
     const size_t base = i - i % kLanes;
     const size_t hi = p.to - base < kLanes ? p.to - base : kLanes;
-    const V q = usesQuery ? loadPart(p.query + base, i % kLanes, hi) : V::zero();
+    const F64x8 q = usesQuery ? loadPart(p.query + base, i % kLanes, hi) : F64x8::zero();
     FUNNELVEC_UNROLL
     for (int r = 0; r < R; ++r) lanes.add(r, q, widenPart(x[r] + base, i % kLanes, hi));
     i = base + hi;
@@ -136,7 +137,7 @@ inline void passRows(const RowPass& p, size_t visit) {
     i += kLanes;
   }
   if (i < p.to) {
-    const V q = usesQuery ? loadPart(p.query + i, 0, p.to - i) : V::zero();
+    const F64x8 q = usesQuery ? loadPart(p.query + i, 0, p.to - i) : F64x8::zero();
     FUNNELVEC_UNROLL
     for (int r = 0; r < R; ++r) lanes.add(r, q, widenPart(x[r] + i, 0, p.to - i));
   }
@@ -154,7 +155,7 @@ inline void passRows(const RowPass& p, size_t visit) {
 
 template <unsigned kSums, class T>
 void pass(const RowPass& p) {
-  constexpr int R = kSums == kProductsAndSquares ? V::kRowsTwoSums : V::kRowsOneSum;
+  constexpr int R = kSums == kProductsAndSquares ? F64x8::kRowsAtOnceTwoSums : F64x8::kRowsAtOnceOneSum;
   size_t visit = 0;
   for (; visit + R <= p.count; visit += R) passRows<kSums, T, R>(p, visit);
   for (; visit < p.count; ++visit) passRows<kSums, T, 1>(p, visit);
@@ -174,14 +175,28 @@ bool finite(const void* values, size_t n) {
   return largest < kInfinity;
 }
 
-constexpr KernelTable makeTable(const char* name, const funnelvec::CodeTable& codes) {
+constexpr InstructionSet makeSet(const char* name, const CpuFeature* needs, size_t needed,
+                                 const funnelvec::CodePasses& codes) {
   return {name,
+          needs,
+          needed,
           {{pass<kProductsAndSquares, float>, pass<kProductsAndSquares, uint16_t>},
            {pass<kProducts, float>, pass<kProducts, uint16_t>},
            {pass<kSquaredDifferences, float>, pass<kSquaredDifferences, uint16_t>},
            {pass<kSquares, float>, pass<kSquares, uint16_t>}},
           {finite<float, uint32_t, 0x7fffffffu, 0x7f800000u>, finite<uint16_t, uint16_t, 0x7fff, 0x7c00>},
           codes};
+}
+
+template <size_t kNeeded>
+constexpr InstructionSet makeInstructionSet(const char* name, const CpuFeature (&needs)[kNeeded],
+                                            const funnelvec::CodePasses& codes) {
+  return makeSet(name, needs, kNeeded, codes);
+}
+
+// For a set that every processor of the architecture runs.
+constexpr InstructionSet makeInstructionSet(const char* name, decltype(nullptr), const funnelvec::CodePasses& codes) {
+  return makeSet(name, nullptr, 0, codes);
 }
 
 }  // namespace
