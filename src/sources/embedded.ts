@@ -186,17 +186,21 @@ class EmbeddedSource implements Source {
       const params = this.checkRequest(request);
       const only = this.only(request);
       const began = performance.now();
-      const [answer] = await this.ofOneMoment(async () => {
+      const ask = async () => {
         const found = await this.find(request, params, only, signal);
         return [await this.answered(found, request, params, performance.now() - began, signal)];
-      });
+      };
+      const inOneGo = () => this.inOneGo([request], [params], [only], began);
+      const [answer] = await this.ofOneMoment(ask, this.isPlain(request, params) ? inOneGo : undefined);
       return answer!;
     });
   }
 
   /** Again where rows that were found have died meanwhile: a row of the same id may stand in their place. */
-  private async ofOneMoment<T>(ask: () => Promise<Whole<T>[]>): Promise<T[]> {
+  private async ofOneMoment<T>(ask: () => Promise<Whole<T>[]>, inOneGo?: () => T[]): Promise<T[]> {
     for (let attempt = 1; ; attempt++) {
+      // Nothing dies then.
+      if (attempt === ATTEMPTS && inOneGo !== undefined) return inOneGo();
       const answers = await ask();
       if (attempt === ATTEMPTS || answers.every(({ isWhole }) => isWhole)) return answers.map(({ value }) => value);
     }
@@ -219,15 +223,42 @@ class EmbeddedSource implements Source {
       const params = Array.from(requests, (request) => this.checkRequest(request));
       const only = requests.map((request) => this.only(request));
       const began = performance.now();
-      const together = requests.every(({ recommend }, i) => !recommend && (!this.ownHead || params[i]!.exact));
-      return this.ofOneMoment(async () => {
+      const together = requests.every((request, i) => this.isPlain(request, params[i]!));
+      const ask = async () => {
         const each = requests.map((request, i) => [request, params[i]!, only[i]!, signal] as const);
         const found = together
           ? (await this.index.queryBatch(await inTurn(each, (one) => this.indexQuery(...one)))).map(foundOf)
           : await inTurn(each, (one) => this.find(...one));
         const ms = (performance.now() - began) / requests.length;
         return inTurn(each, (one, i) => this.answered(found[i]!, one[0], one[1], ms, signal));
-      });
+      };
+      return this.ofOneMoment(ask, together ? () => this.inOneGo(requests, params, only, began) : undefined);
+    });
+  }
+
+  /** Whether the index's own searches answer it. */
+  private isPlain({ recommend }: HeadRequest, { exact }: SearchParams): boolean {
+    return !recommend && (!this.ownHead || exact === true);
+  }
+
+  /** Searched and read before anything else happens. */
+  private inOneGo(
+    requests: readonly HeadRequest[],
+    params: readonly SearchParams[],
+    only: readonly Only[],
+    began: number,
+  ): HeadAnswer[] {
+    const queries = requests.map((request, i) => {
+      const { node, rows } = only[i]!;
+      const passing = node && rows ? atOnce(this.matched({ node, rows })).value : undefined;
+      return this.queryOf(request, params[i]!, only[i]!, passing);
+    });
+    const found = this.index.queryBatchSync(queries).map(foundOf);
+    const ms = (performance.now() - began) / requests.length;
+    return requests.map((request, i) => {
+      const from = performance.now();
+      const { value } = atOnce(this.reading(found[i]!.ordinals, request));
+      return this.answerOf(found[i]!, value, params[i]!, ms, from);
     });
   }
 
@@ -261,13 +292,24 @@ class EmbeddedSource implements Source {
   }
 
   private async indexQuery(
+    request: Pick<HeadRequest, 'vector' | 'candidates'>,
+    params: SearchParams,
+    only: Only,
+    signal: AbortSignal,
+  ): Promise<IndexQuery> {
+    const passing = only.node && only.rows ? await this.passing(only, signal) : undefined;
+    return this.queryOf(request, params, only, passing);
+  }
+
+  /** @param passing the rows that pass both filters, where there are both */
+  private queryOf(
     { vector, candidates }: Pick<HeadRequest, 'vector' | 'candidates'>,
     { exact, probes }: SearchParams,
     { node, rows }: Only,
-    signal: AbortSignal,
-  ): Promise<IndexQuery> {
+    passing: Passing | undefined,
+  ): IndexQuery {
     // What is a filter alone is the index's to evaluate, and to remember.
-    const filter = node && rows ? { rows: bitsOf(await this.passing({ node, rows }, signal)) } : rows;
+    const filter = passing ? { rows: bitsOf(passing) } : rows;
     const checked = node && !rows ? (new CheckedFilter(node) as Filter) : undefined;
     return {
       vector,
@@ -278,17 +320,26 @@ class EmbeddedSource implements Source {
   }
 
   private async answered(
-    { ordinals, scores, filtered, missing, pools }: Found,
+    found: Found,
     request: HeadRequest,
-    { exact }: SearchParams,
+    params: SearchParams,
     headMs: number,
     signal: AbortSignal,
   ): Promise<Whole<HeadAnswer>> {
     const began = performance.now();
-    const { value, isWhole } = await this.read(ordinals, request, signal);
-    const { places, rows } = value;
+    const { value, isWhole } = await this.read(found.ordinals, request, signal);
+    return { value: this.answerOf(found, value, params, headMs, began), isWhole };
+  }
+
+  private answerOf(
+    { scores, filtered, missing, pools }: Found,
+    { places, rows }: Read,
+    { exact }: SearchParams,
+    headMs: number,
+    began: number,
+  ): HeadAnswer {
     const headScores = places.map((i) => scores[i]!);
-    const answer: HeadAnswer = {
+    return {
       candidates: { headScores, ...rows },
       headMs,
       decodeMs: performance.now() - began,
@@ -298,7 +349,6 @@ class EmbeddedSource implements Source {
       ...(missing && { missing }),
       ...(pools && { pools }),
     };
-    return { value: answer, isWhole };
   }
 
   count(request: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
