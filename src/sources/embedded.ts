@@ -189,17 +189,21 @@ class EmbeddedSource implements Source {
       const params = this.checkRequest(request);
       const only = this.only(request);
       const began = performance.now();
-      const [answer] = await this.ofOneMoment(async () => {
+      const ask = async () => {
         const found = await this.find(request, params, only, signal);
         return [await this.answered(found, request, params, performance.now() - began, signal)];
-      });
+      };
+      const inOneGo = () => this.inOneGo([request], [params], [only], began);
+      const [answer] = await this.ofOneMoment(ask, this.isPlain(request, params) ? inOneGo : undefined);
       return answer!;
     });
   }
 
   /** Again where rows that were found have died meanwhile: a row of the same id may stand in their place. */
-  private async ofOneMoment<T>(ask: () => Promise<Whole<T>[]>): Promise<T[]> {
+  private async ofOneMoment<T>(ask: () => Promise<Whole<T>[]>, inOneGo?: () => T[]): Promise<T[]> {
     for (let attempt = 1; ; attempt++) {
+      // Nothing dies then.
+      if (attempt === ATTEMPTS && inOneGo !== undefined) return inOneGo();
       const answers = await ask();
       if (attempt === ATTEMPTS || answers.every(({ isWhole }) => isWhole)) return answers.map(({ value }) => value);
     }
@@ -222,15 +226,42 @@ class EmbeddedSource implements Source {
       const params = Array.from(requests, (request) => this.checkRequest(request));
       const only = requests.map((request) => this.only(request));
       const began = performance.now();
-      const together = requests.every(({ recommend }, i) => !recommend && (!this.ownHead || params[i]!.exact));
-      return this.ofOneMoment(async () => {
+      const together = requests.every((request, i) => this.isPlain(request, params[i]!));
+      const ask = async () => {
         const each = requests.map((request, i) => [request, params[i]!, only[i]!, signal] as const);
         const found = together
           ? (await this.index.queryBatch(await inTurn(each, (one) => this.indexQuery(...one)))).map(foundOf)
           : await inTurn(each, (one) => this.find(...one));
         const ms = (performance.now() - began) / requests.length;
         return inTurn(each, (one, i) => this.answered(found[i]!, one[0], one[1], ms, signal));
-      });
+      };
+      return this.ofOneMoment(ask, together ? () => this.inOneGo(requests, params, only, began) : undefined);
+    });
+  }
+
+  /** Whether the index's own searches answer it. */
+  private isPlain({ recommend }: HeadRequest, { exact }: SearchParams): boolean {
+    return !recommend && (!this.ownHead || exact === true);
+  }
+
+  /** Searched and read before anything else happens. */
+  private inOneGo(
+    requests: readonly HeadRequest[],
+    params: readonly SearchParams[],
+    only: readonly Only[],
+    began: number,
+  ): HeadAnswer[] {
+    const queries = requests.map((request, i) => {
+      const { node, rows } = only[i]!;
+      const passing = node && rows ? atOnce(this.matched({ node, rows })).value : undefined;
+      return this.queryFor(request, request.candidates, params[i]!, filterOf(only[i]!, passing));
+    });
+    const found = this.index.queryBatchSync(queries).map(foundOf);
+    const ms = (performance.now() - began) / requests.length;
+    return requests.map((request, i) => {
+      const from = performance.now();
+      const { value } = atOnce(this.reading(found[i]!.ordinals, request));
+      return this.answerOf(found[i]!, value, params[i]!, ms, from);
     });
   }
 
@@ -273,10 +304,8 @@ class EmbeddedSource implements Source {
     return this.queryFor(request, request.candidates, params, await this.filterFor(only, signal));
   }
 
-  /** What is a filter alone is the index's to evaluate, and to remember. */
-  private async filterFor({ node, rows }: Only, signal: AbortSignal): Promise<OwnFilter | undefined> {
-    if (node && rows) return { rows: { rows: bitsOf(await this.passing({ node, rows }, signal)) } };
-    return node ? new Conditions(node) : rows && { rows };
+  private async filterFor(only: Only, signal: AbortSignal): Promise<OwnFilter | undefined> {
+    return filterOf(only, only.node && only.rows ? await this.passing(only, signal) : undefined);
   }
 
   /** All of it was checked, so the index takes it as it is. */
@@ -291,17 +320,26 @@ class EmbeddedSource implements Source {
   }
 
   private async answered(
-    { ordinals, scores, filtered, missing, pools }: Found,
+    found: Found,
     request: HeadRequest,
-    { exact }: SearchParams,
+    params: SearchParams,
     headMs: number,
     signal: AbortSignal,
   ): Promise<Whole<HeadAnswer>> {
     const began = performance.now();
-    const { value, isWhole } = await this.read(ordinals, request, signal);
-    const { places, rows } = value;
+    const { value, isWhole } = await this.read(found.ordinals, request, signal);
+    return { value: this.answerOf(found, value, params, headMs, began), isWhole };
+  }
+
+  private answerOf(
+    { scores, filtered, missing, pools }: Found,
+    { places, rows }: Read,
+    { exact }: SearchParams,
+    headMs: number,
+    began: number,
+  ): HeadAnswer {
     const headScores = places.map((i) => scores[i]!);
-    const answer: HeadAnswer = {
+    return {
       candidates: { headScores, ...rows },
       headMs,
       decodeMs: performance.now() - began,
@@ -311,7 +349,6 @@ class EmbeddedSource implements Source {
       ...(missing && { missing }),
       ...(pools && { pools }),
     };
-    return { value: answer, isWhole };
   }
 
   count(request: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
@@ -668,6 +705,16 @@ function foundOf({ hits, stats }: IndexAnswer): Found {
 function headsOf({ strategy, examples: { positive, negative } }: Recommend, head: number): Recommend {
   const cut = (example: Float32Array) => example.subarray(0, head);
   return { strategy, examples: { positive: positive.map(cut), negative: negative.map(cut) } };
+}
+
+/**
+ * What is a filter alone is the index's to evaluate, and to remember.
+ *
+ * @param passing the rows that pass both, where there are both
+ */
+function filterOf({ node, rows }: Only, passing: Passing | undefined): OwnFilter | undefined {
+  if (passing !== undefined) return { rows: { rows: bitsOf(passing) } };
+  return node ? new Conditions(node) : rows && { rows };
 }
 
 /** A bit a row. */

@@ -163,6 +163,13 @@ describe('embeddedSource()', () => {
       for (let round = 0; round < 3; round++) {
         assert.equal((await source.fetch({ ids, withPayload: true })).rows.ids.length, count);
         assert.equal(await lists[1]!.count!({}), count);
+        const { vector } = points[round]!;
+        for (const list of lists) {
+          const { candidates } = await list.head({ vector, candidates: count });
+          assert.equal(new Set(candidates.ids as number[]).size, count);
+        }
+        const [batched] = await source.headBatch!([{ vector, candidates: count }]);
+        assert.equal(batched!.candidates.ids!.length, count);
         for (const list of lists) {
           const { rows, next } = await list.scan({ limit: count + 1, withPayload: true });
           assert.equal(new Set(rows.ids as number[]).size, count);
