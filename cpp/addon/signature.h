@@ -30,7 +30,7 @@ class Signature {
     Signature signature;
     Task task{};
     arguments(signature, task);
-    return signature.arguments_;
+    return std::move(signature.arguments_);  // not a copy, which would want a newer C++ library
   }
 
   template <class... Members>
