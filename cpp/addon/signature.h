@@ -11,6 +11,13 @@
 #include "../codes.h"
 #include "../funnel.h"
 
+// Told once, when the addon is loaded: small rather than fast.
+#if defined(__GNUC__)
+#  define FUNNELVEC_COLD __attribute__((noinline, cold))
+#else
+#  define FUNNELVEC_COLD
+#endif
+
 namespace funnelvec {
 
 struct NoVisitor {
@@ -30,7 +37,7 @@ class Signature {
     Signature signature;
     Task task{};
     arguments(signature, task);
-    return signature.arguments_;
+    return std::move(signature.arguments_);  // not a copy, which would want a newer C++ library
   }
 
   template <class... Members>
@@ -41,7 +48,7 @@ class Signature {
 
  private:
   // From "t.plane, sized(t.bits, t.size)": plane, bits.
-  static std::string nextName(const char*& p) {
+  FUNNELVEC_COLD static std::string nextName(const char*& p) {
     std::string name;
     int depth = 0;
     bool done = false;
@@ -60,14 +67,14 @@ class Signature {
   }
 
   template <class T>
-  static std::string arrayOf(const char* brackets) {
+  FUNNELVEC_COLD static std::string arrayOf(const char* brackets) {
     using Element = std::remove_const_t<T>;
     const char kind = std::is_floating_point_v<Element> ? 'f' : std::is_signed_v<Element> ? 'i' : 'u';
     const std::string type = kind + std::to_string(8 * sizeof(Element)) + brackets;
     return std::is_const_v<T> ? type : "out " + type;
   }
 
-  void put(const std::string& type, const std::string& name) { arguments_.push_back(type + " " + name); }
+  FUNNELVEC_COLD void put(const std::string& type, const std::string& name) { arguments_.push_back(type + " " + name); }
 
   template <class T>
   std::enable_if_t<std::is_integral_v<T>> add(const std::string& name, T&) {
