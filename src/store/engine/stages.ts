@@ -86,8 +86,8 @@ export const FINE = {
   above: 0,
   restarts: false,
   dims: ({ head }: Coding) => head,
-  plane: ({ finePlane }: Segment) => finePlane,
-  querySide: (_scratch: Scratch, _coding: Coding, { head }: Pick<CodedQuery, 'head'>) => ({
+  plane: ({ finePlane }: Segment): Uint8Array => finePlane,
+  querySide: (_scratch: Scratch, _coding: Coding, { head }: Pick<CodedQuery, 'head'>): QuerySide => ({
     query: head.query,
     scale: head.scale / 16,
     constant: head.fineConstant,
@@ -108,7 +108,7 @@ export const LEVEL = {
   above: 0,
   restarts: false,
   dims: ({ head, width }: Coding) => width - head,
-  plane: ({ levelPlane }: Segment) => levelPlane,
+  plane: ({ levelPlane }: Segment): Uint8Array => levelPlane,
   querySide(scratch: Scratch, coding: Coding, { rotated }: Pick<CodedQuery, 'rotated'>) {
     const { head, width, levelQuantiser } = coding;
     const query = scratch.take('level query', Int16Array, width - head);
@@ -129,7 +129,7 @@ export const FULL = {
   above: 128,
   restarts: true,
   dims: ({ full }: Coding) => full,
-  plane: ({ fullPlane }: Segment) => fullPlane,
+  plane: ({ fullPlane }: Segment): Uint8Array => fullPlane,
   querySide(scratch: Scratch, { full, fullQuantiser }: Coding, { seen }: Pick<CodedQuery, 'seen'>) {
     const query = scratch.take('full query', Int16Array, full);
     return rowQuerySide(fullQuantiser, seen.values, 0, seen.norm > 0 ? 1 / seen.norm : 0, full, query);
