@@ -184,8 +184,9 @@ class EmbeddedSource implements Source {
     });
   }
 
-  head(request: HeadRequest): Promise<HeadAnswer> {
-    return this.guarded(request, async (signal) => {
+  head(asked: HeadRequest): Promise<HeadAnswer> {
+    return this.guarded(asked, async (signal) => {
+      const request = { ...asked }; // what was checked stays
       const params = this.checkRequest(request);
       const only = this.only(request);
       const began = performance.now();
@@ -219,11 +220,12 @@ class EmbeddedSource implements Source {
   }
 
   /** By the index's own head in one call, which evaluates each filter once. */
-  headBatch(requests: readonly HeadRequest[]): Promise<HeadAnswer[]> {
-    const [first] = requests;
+  headBatch(asked: readonly HeadRequest[]): Promise<HeadAnswer[]> {
+    const [first] = asked;
     if (first === undefined) return Promise.resolve([]);
     return this.guarded(first, async (signal) => {
-      const params = Array.from(requests, (request) => this.checkRequest(request));
+      const requests = Array.from(asked, (request) => ({ ...request })); // what was checked stays
+      const params = requests.map((request) => this.checkRequest(request));
       const only = requests.map((request) => this.only(request));
       const began = performance.now();
       const together = requests.every((request, i) => this.isPlain(request, params[i]!));

@@ -54,9 +54,9 @@ export function checkOwnFilter(filter: object, where: string): void {
 
 /** Read now: a filter of the caller's own making may do anything. */
 function ownRows(filter: RowFilter, where: string): RowFilter {
-  const own = { ...filter }; // read once
-  checkRows(own, where);
-  const { ids, rows } = own;
+  checkKeys(filter, ['ids', 'rows'], where);
+  const { ids, rows } = filter; // read once, wherever they come from
+  checkRows({ ...(ids !== undefined && { ids }), ...(rows !== undefined && { rows }) }, where);
   return {
     ...(rows && { rows: rows.slice() }),
     ...(ids && { ids: Array.from(ids, (id, i) => checkId(id, `${where}.ids[${i}]`)) }),

@@ -137,6 +137,22 @@ describe('embeddedSource()', () => {
     await rejects(source.head({ vector, candidates: 5 }), 'CLOSED', /open index/);
   });
 
+  it('answers what was asked, whatever becomes of the request meanwhile', async () => {
+    const index = await FunnelIndex.create(':memory:', { dim: 4 });
+    await index.upsert({ ids: Array.from({ length: 50 }, (_, i) => i), vectors: new Float32Array(200).fill(1) });
+    const source = embeddedSource(index);
+    const requests = [3, 4].map((candidates) => ({ vector: new Float32Array(4).fill(1), candidates }));
+    const alone = source.head(requests[0]!);
+    const together = source.headBatch!(requests);
+    for (const request of requests) request.candidates = Number.NaN;
+    assert.equal((await alone).candidates.ids!.length, 3);
+    assert.deepEqual(
+      (await together).map(({ candidates }) => candidates.ids!.length),
+      [3, 4],
+    );
+    await index.close();
+  });
+
   it('fetches, lists and counts every row while rows are replaced all the time', async () => {
     const count = 12_000;
     const index = await FunnelIndex.create(':memory:', { dim: 64, autoOptimize: false });

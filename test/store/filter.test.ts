@@ -380,6 +380,22 @@ describe('a filtered query of a FunnelIndex', () => {
     await index.close();
   });
 
+  it('of ids is read wherever the object has them, from its class, say', async () => {
+    const index = await FunnelIndex.create(':memory:', { dim: 2 });
+    await index.upsert({ ids: [1, 2, 3], vectors: new Float32Array(6).fill(1) });
+    class Mine {
+      get ids() {
+        return [2];
+      }
+    }
+    const { hits } = index.querySync({ vector: [1, 1], filter: new Mine() });
+    assert.deepEqual(
+      hits.map(({ id }) => id),
+      [2],
+    );
+    await index.close();
+  });
+
   it('with a bigint is none with its digits, even where somebody taught bigints to be JSON', async () => {
     const index = await FunnelIndex.create(':memory:', { dim: 2 });
     await index.upsert({ ids: [2n ** 60n, 7n], vectors: new Float32Array(4).fill(1) });
