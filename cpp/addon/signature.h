@@ -14,8 +14,10 @@
 // Told once, when the addon is loaded: small rather than fast.
 #if defined(__GNUC__)
 #  define FUNNELVEC_COLD __attribute__((noinline, cold))
+#  define FUNNELVEC_NOINLINE __attribute__((noinline))
 #else
 #  define FUNNELVEC_COLD
+#  define FUNNELVEC_NOINLINE
 #endif
 
 namespace funnelvec {
@@ -33,7 +35,7 @@ constexpr bool hasArguments<T, std::void_t<decltype(arguments(std::declval<NoVis
 class Signature {
  public:
   template <class Task>
-  static std::vector<std::string> of() {
+  FUNNELVEC_COLD static std::vector<std::string> of() {
     Signature signature;
     Task task{};
     arguments(signature, task);
@@ -41,14 +43,13 @@ class Signature {
   }
 
   template <class... Members>
-  void operator()(const char* names, Members&&... members) {
-    const char* rest = names;
-    (add(nextName(rest), members), ...);
+  FUNNELVEC_COLD void operator()(const char* names, Members&&... members) {
+    (add(names, members), ...);
   }
 
  private:
-  // From "t.plane, sized(t.bits, t.size)": plane, bits.
-  FUNNELVEC_COLD static std::string nextName(const char*& p) {
+  // Takes the next name from "t.plane, sized(t.bits, t.size)": plane, bits.
+  static std::string nextName(const char*& p) {
     std::string name;
     int depth = 0;
     bool done = false;
@@ -66,38 +67,44 @@ class Signature {
     return name;
   }
 
+  // These three are compiled once for all tasks: more code for each argument would show in the package's size.
+  FUNNELVEC_COLD void put(const char* type, const char* name) { arguments_.push_back(std::string(type) + " " + name); }
+  FUNNELVEC_COLD void putNext(const char* type, const char*& names) { put(type, nextName(names).c_str()); }
+  FUNNELVEC_COLD void putArray(bool written, char kind, int bits, const char* brackets, const char*& names) {
+    const std::string type = (written ? "out " : "") + (kind + std::to_string(bits)) + brackets;
+    putNext(type.c_str(), names);
+  }
+
   template <class T>
-  FUNNELVEC_COLD static std::string arrayOf(const char* brackets) {
+  void addArray(const char* brackets, const char*& names) {
     using Element = std::remove_const_t<T>;
-    const char kind = std::is_floating_point_v<Element> ? 'f' : std::is_signed_v<Element> ? 'i' : 'u';
-    const std::string type = kind + std::to_string(8 * sizeof(Element)) + brackets;
-    return std::is_const_v<T> ? type : "out " + type;
+    constexpr char kind = std::is_floating_point_v<Element> ? 'f' : std::is_signed_v<Element> ? 'i' : 'u';
+    putArray(!std::is_const_v<T>, kind, 8 * sizeof(Element), brackets, names);
   }
 
-  FUNNELVEC_COLD void put(const std::string& type, const std::string& name) { arguments_.push_back(type + " " + name); }
-
   template <class T>
-  std::enable_if_t<std::is_integral_v<T>> add(const std::string& name, T&) {
-    put("size", name);
+  std::enable_if_t<std::is_integral_v<T>> add(const char*& names, T&) {
+    putNext("size", names);
   }
-  void add(const std::string& name, double&) { put("f64", name); }
-  void add(const std::string& name, Metric&) { put("metric", name); }
+  void add(const char*& names, double&) { putNext("f64", names); }
+  void add(const char*& names, Metric&) { putNext("metric", names); }
   template <class T>
-  void add(const std::string& name, T*&) {
-    put(arrayOf<T>("[]"), name);
+  void add(const char*& names, T*&) {
+    addArray<T>("[]", names);
   }
   template <class T>
-  void add(const std::string& name, Sized<T>&) {
-    put(arrayOf<T>("[n]"), name);
+  void add(const char*& names, Sized<T>&) {
+    addArray<T>("[n]", names);
   }
-  void add(const std::string& name, Values&) { put("rows", name); }
-  void add(const std::string& name, Matrix&) {
-    put("rows", name);
+  void add(const char*& names, Values&) { putNext("rows", names); }
+  void add(const char*& names, Matrix&) {
+    putNext("rows", names);
     put("size", "dim");
   }
-  void add(const std::string& name, Chunks&) { put("rows[]", name); }
+  void add(const char*& names, Chunks&) { putNext("rows[]", names); }
   template <class T>
-  std::enable_if_t<hasArguments<T>> add(const std::string&, T& part) {
+  std::enable_if_t<hasArguments<T>> add(const char*& names, T& part) {
+    nextName(names);
     arguments(*this, part);
   }
 
