@@ -165,6 +165,7 @@ export class IndexFiles implements Writer {
     let hold: Hold | undefined;
     let check: LmdbCheck | undefined;
     let kv: Kv | undefined;
+    let core: Core | undefined;
     try {
       hold = readOnly ? undefined : new Hold(file, breakLock);
       if (hold !== undefined) yield* hold.wait();
@@ -173,7 +174,7 @@ export class IndexFiles implements Writer {
       yield* check.rest();
       hold?.claim(kv);
       const maxFileBytes = options.maxFileBytes ?? ROW_FILE_BYTES;
-      const core = new Core({ folder: path, disk, kv, readOnly, relaxed, maxFileBytes });
+      core = new Core({ folder: path, disk, kv, readOnly, relaxed, maxFileBytes });
       yield* core.load();
       if (!readOnly) yield* removeLeftovers(path, core.state, disk);
       const files = new IndexFiles(path, core, hold);
@@ -182,6 +183,7 @@ export class IndexFiles implements Writer {
     } catch (error) {
       try {
         kv?.close().now();
+        core?.files.closeAll();
       } catch {
         // The error that comes first is the one to tell.
       }

@@ -8,12 +8,13 @@
 import { randomBytes } from 'node:crypto';
 import { accessSync, closeSync, existsSync, constants as fsConstants, openSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { FunnelError } from '../../errors.js';
 import { loadOptional } from '../../optional.js';
 import { corrupt, diskError, filesError, isForbidden, lockLost } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
 import { takeLatch } from './latch.js';
+import { mapOfThread } from './of-thread.js';
 import { openFiles, shareEnv } from './shared-envs.js';
 import type { Step } from './step.js';
 
@@ -31,7 +32,6 @@ interface Db {
   /** Settles with all writes that are under way. */
   readonly committed: PromiseLike<unknown>;
   close(): Promise<void>;
-  readonly status: string;
 }
 
 interface Open {
@@ -69,7 +69,7 @@ class LmdbKv implements Kv {
   #token: number | undefined;
 
   constructor(path: string, options: LmdbOptions) {
-    this.#path = path;
+    this.#path = resolve(path); // the process may move to another folder
     this.#options = options;
     this.#db = this.#open();
   }
@@ -96,7 +96,7 @@ class LmdbKv implements Kv {
     const unlatch = takeLatch(this.#path);
     try {
       const closing = root.close();
-      if (root.status === 'closed') unlatch(); // before the event loop turns
+      unlatch(); // lmdb-js has closed it but for writes that failed, for which nobody else should wait
       await closing;
     } finally {
       unlatch();
@@ -240,12 +240,11 @@ class LmdbKv implements Kv {
   }
 }
 
-let isLatchedAtExit = false;
-
 /** lmdb-js closes what is open when the process or the thread ends. The system drops these latches right behind. */
 function latchAtExit(): void {
-  if (isLatchedAtExit) return;
-  isLatchedAtExit = true;
+  const asked = mapOfThread<true>('funnelvec.latchedAtExit');
+  if (asked.has('')) return;
+  asked.set('', true);
   process.once('exit', () => {
     for (const file of openFiles()) takeLatch(file);
   });
