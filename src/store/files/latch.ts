@@ -10,7 +10,7 @@ import { nativeFiles } from './native.js';
 import { mapOfThread } from './of-thread.js';
 
 /** Opening takes some milliseconds, closing less; more on a machine that is short of processors. */
-const LONGEST_MS = 5000;
+export const LONGEST_MS = 5000;
 
 /** How many latches of a folder this thread has: it must not wait for itself. */
 const held = () => mapOfThread<number>('funnelvec.latches');

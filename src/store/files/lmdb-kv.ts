@@ -13,7 +13,7 @@ import { FunnelError } from '../../errors.js';
 import { loadOptional } from '../../optional.js';
 import { corrupt, diskError, filesError, isForbidden, lockLost } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
-import { takeLatch } from './latch.js';
+import { LONGEST_MS, takeLatch } from './latch.js';
 import { mapOfThread } from './of-thread.js';
 import { openFiles, shareEnv } from './shared-envs.js';
 import type { Step } from './step.js';
@@ -32,6 +32,7 @@ interface Db {
   /** Settles with all writes that are under way. */
   readonly committed: PromiseLike<unknown>;
   close(): Promise<void>;
+  readonly status: string;
 }
 
 interface Open {
@@ -96,7 +97,9 @@ class LmdbKv implements Kv {
     const unlatch = takeLatch(this.#path);
     try {
       const closing = root.close();
-      unlatch(); // lmdb-js has closed it but for writes that failed, for which nobody else should wait
+      if (root.status === 'closed') unlatch();
+      // lmdb-js closes it after its own writes and reads; for those that never end nobody else should wait.
+      else setTimeout(unlatch, LONGEST_MS).unref();
       await closing;
     } finally {
       unlatch();
