@@ -95,13 +95,15 @@ class LmdbKv implements Kv {
   async #closeEnv(root: Db): Promise<void> {
     const release = this.#release;
     const unlatch = takeLatch(this.#path);
+    let late: NodeJS.Timeout | undefined;
     try {
       const closing = root.close();
       if (root.status === 'closed') unlatch();
       // lmdb-js closes it after its own writes and reads; for those that never end nobody else should wait.
-      else setTimeout(unlatch, LONGEST_MS).unref();
+      else late = setTimeout(unlatch, LONGEST_MS).unref();
       await closing;
     } finally {
+      clearTimeout(late);
       unlatch();
       release();
     }
