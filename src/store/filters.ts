@@ -54,16 +54,15 @@ export function checkOwnFilter(filter: object, where: string): void {
 
 /** Read now: a filter of the caller's own making may do anything. */
 function ownRows(filter: RowFilter, where: string): RowFilter {
-  checkKeys(filter, ['ids', 'rows'], where);
-  const { ids, rows } = filter; // read once, wherever they come from
-  checkRows({ ...(ids !== undefined && { ids }), ...(rows !== undefined && { rows }) }, where);
+  const { ids, rows } = checkRows(filter, where);
   return {
     ...(rows && { rows: rows.slice() }),
     ...(ids && { ids: Array.from(ids, (id, i) => checkId(id, `${where}.ids[${i}]`)) }),
   };
 }
 
-function checkRows(filter: RowFilter, where: string): void {
+/** @returns what was checked, which the filter may not say twice */
+function checkRows(filter: RowFilter, where: string): RowFilter {
   checkKeys(filter, ['ids', 'rows'], where);
   const { ids, rows } = filter;
   if (rows !== undefined && !(rows instanceof Uint8Array)) {
@@ -73,6 +72,7 @@ function checkRows(filter: RowFilter, where: string): void {
   if (ids !== undefined && !(typeof ids === 'object' && typeof ids?.[Symbol.iterator] === 'function')) {
     throw expected('BAD_ARGUMENT', 'ids that can be iterated', `${where}.ids`, ids);
   }
+  return { ...(ids !== undefined && { ids }), ...(rows !== undefined && { rows }) };
 }
 
 /** The live rows that pass. */
