@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { vectorOf } from './vector-of.mjs';
 
 const require = createRequire(join(process.cwd(), 'here.js'));
 const load = (name) => import(pathToFileURL(require.resolve(name)).href);
@@ -17,16 +18,6 @@ const TEXTS = ['a hotel in winter', 'robots at war', 'a shark near the beach', '
   ['toys come alive', 'a ship meets an iceberg', 'dinosaurs on an island', 'a boxer from Philadelphia'],
   ['a lion becomes king', 'a dream within a dream', 'an alien phones home', 'a hacker and a machine'],
 );
-
-/** 16 dims, the first of which weigh most. */
-function vectorOf(text) {
-  let state = 7;
-  for (const char of text) state = (Math.imul(state, 31) + char.charCodeAt(0)) >>> 0;
-  return Array.from({ length: 16 }, (_, i) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Number(((state / 2 ** 32 - 0.5) / (1 + i / 4)).toFixed(6));
-  });
-}
 
 const calls = [];
 for (const method of ['createCollection', 'createIndex', 'insert', 'upsert', 'flushSync', 'loadCollectionSync']) {

@@ -5,6 +5,7 @@
  * then each request that changed something.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { vectorOf } from './vector-of.mjs';
 
 const { host, href: url } = new URL(process.argv[2]);
 const TEXTS = ['a hotel in winter', 'robots at war', 'a shark near the beach', 'a girl in Montmartre'].concat(
@@ -25,16 +26,6 @@ globalThis.fetch = async (input, init) => {
   }
   return real(request);
 };
-
-/** 16 dims, the first of which weigh most. */
-function vectorOf(text) {
-  let state = 7;
-  for (const char of text) state = (Math.imul(state, 31) + char.charCodeAt(0)) >>> 0;
-  return Array.from({ length: 16 }, (_, i) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Number(((state / 2 ** 32 - 0.5) / (1 + i / 4)).toFixed(6));
-  });
-}
 
 function save(file, name) {
   const version = (one) => JSON.parse(readFileSync(`node_modules/${one}/package.json`, 'utf8')).version;
