@@ -3,18 +3,13 @@ import { filesError } from './errors.js';
 import { identityOf, isLocal, type KernelLock, takeKernelLock } from './kernel-lock.js';
 import type { Kv } from './kv.js';
 import { writerRecordOf } from './lmdb-check.js';
-import { type Step, type Steps, take } from './step.js';
+import { pause, type Steps, take } from './step.js';
 import { type Claim, Passing, takeOver } from './writer-record.js';
 import { addWriter, removeWriter, type Writer, writerOf } from './writers.js';
 
 /** How long a lock may outlive its writer: as long as a child process that it just forked has its descriptors. */
 const LINGERS_MS = 1000;
 const TURN_MS = 5;
-
-const PAUSE: Step<void> = {
-  now: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TURN_MS),
-  later: () => new Promise((resolve) => setTimeout(resolve, TURN_MS)),
-};
 
 /** Stands for an index that is being opened. */
 class Opening implements Writer {
@@ -78,7 +73,7 @@ export class Hold {
       } catch (error) {
         if (!(error instanceof Passing) || performance.now() > until) throw error;
       }
-      yield* take(PAUSE);
+      yield* take(pause(TURN_MS));
       this.#take();
     }
   }

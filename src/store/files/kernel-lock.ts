@@ -5,6 +5,7 @@
  */
 import * as fs from 'node:fs';
 import { nativeFiles } from './native.js';
+import { once } from './once.js';
 
 export interface KernelLock {
   release(): void;
@@ -48,18 +49,15 @@ function opened(file: string, flags: number, held: string): LockAnswer {
 }
 
 function release(fd: number): KernelLock {
-  let has = true;
   return {
-    release() {
-      if (!has) return;
-      has = false;
+    release: once(() => {
       try {
         nativeFiles().unlockFile?.(fd);
         fs.closeSync(fd);
       } catch {
         // It is gone: whatever the system says, a descriptor that was closed holds nothing.
       }
-    },
+    }),
   };
 }
 

@@ -4,10 +4,13 @@
  * index's folder, held for the call alone. It helps, and nobody depends on it: where the system has no such lock, or another
  * holds it for too long, the call goes on without.
  */
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { identityOf } from './kernel-lock.js';
 import { nativeFiles } from './native.js';
 import { mapOfThread } from './of-thread.js';
+import { once } from './once.js';
+import { pause } from './step.js';
 
 /** Opening takes some milliseconds, closing less; more on a machine that is short of processors. */
 export const LONGEST_MS = 5000;
@@ -19,27 +22,26 @@ const held = () => mapOfThread<number>('funnelvec.latches');
 export function takeLatch(file: string): () => void {
   const { lockFile } = nativeFiles();
   if (lockFile === undefined) return () => {};
+  const folder = dirname(file);
   let fd: number;
+  let key: string;
   try {
-    fd = openSync(dirname(file), 'r');
+    const { device, inode } = identityOf(folder);
+    key = `${device}:${inode}`;
+    fd = openSync(folder, 'r');
   } catch {
     return () => {}; // the folder is gone or forbidden, which the call itself will tell
   }
-  const { dev, ino } = fstatSync(fd, { bigint: true });
-  const key = `${dev}:${ino}`;
   const all = held();
   const until = performance.now() + LONGEST_MS;
   while ((all.get(key) ?? 0) === 0 && lockFile(fd) === 1 && performance.now() < until) {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    pause(1).now();
   }
   all.set(key, (all.get(key) ?? 0) + 1);
-  let has = true;
-  return () => {
-    if (!has) return;
-    has = false;
+  return once(() => {
     const left = all.get(key)! - 1;
     left > 0 ? all.set(key, left) : all.delete(key);
     nativeFiles().unlockFile?.(fd);
     closeSync(fd);
-  };
+  });
 }

@@ -5,6 +5,7 @@
 import { filesError } from './errors.js';
 import { identityOf } from './kernel-lock.js';
 import { mapOfThread } from './of-thread.js';
+import { once } from './once.js';
 
 interface Shared {
   file: string;
@@ -39,12 +40,9 @@ export function shareEnv(file: string, readOnly: boolean, user: object): () => v
   const shared = there ?? { file, users: 0, readOnly };
   shared.users++;
   envs.set(key, shared);
-  let has = true;
-  const release = () => {
-    if (!has) return;
-    has = false;
+  const release = once(() => {
     if (--shared.users === 0 && envs.get(key) === shared) envs.delete(key);
-  };
+  });
   collected.register(user, release);
   return release;
 }

@@ -24,6 +24,14 @@ export function instant<T>(run: () => T): Step<T> {
   return { now: run, later: async () => run() };
 }
 
+/** A step that does nothing for so many milliseconds. */
+export function pause(ms: number): Step<void> {
+  return {
+    now: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
+    later: () => new Promise((resolve) => setTimeout(resolve, ms)),
+  };
+}
+
 /**
  * Begins a step without waiting for it. What comes of it is a step to take before anything depends on it, and in any case:
  * `const writing = yield* take(begun(disk.write(…)))`.

@@ -1,0 +1,9 @@
+/** What lets go of something: whoever calls it again does nothing. */
+export function once(release: () => void): () => void {
+  let has = true;
+  return () => {
+    if (!has) return;
+    has = false;
+    release();
+  };
+}
