@@ -12,9 +12,9 @@ import { arrayIn } from '#dist/store/engine/memory.js';
 import { rowQuerySide } from '#dist/store/engine/prepared.js';
 import { rowQuantiser } from '#dist/store/engine/quantiser.js';
 import { Searcher } from '#dist/store/engine/search.js';
-import { type RowTier, type SearchState } from '#dist/store/engine/types.js';
 import { blocksOf, type Lengths, type Segment } from '#dist/store/engine/segment.js';
 import { FINE, FULL, LEVEL, REFINEMENT, type RefineStage } from '#dist/store/engine/stages.js';
+import type { RowTier, SearchState } from '#dist/store/engine/types.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 48;
