@@ -30,7 +30,8 @@ const ENTRIES = [
   'core/here-cjs.ts',
 ];
 
-const anyOf = (names) => `^src/(${names.map((name) => name.replace(/\.ts$|$/, (end) => (end ? '\\.ts$' : '/'))).join('|')})`;
+const anyOf = (names) =>
+  `^src/(${names.map((name) => name.replace(/\.ts$|$/, (end) => (end ? '\\.ts$' : '/'))).join('|')})`;
 const insideOf = (names, outer) => names.filter((name) => outer.some((other) => name.startsWith(`${other}/`)));
 const but = (names) => (names.length === 0 ? {} : { pathNot: anyOf(names) });
 
