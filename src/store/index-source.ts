@@ -1,11 +1,11 @@
-/** The embedded index as a source: `embeddedSource` of `funnelvec/store`. */
+/** An index as a source: what embeddedSource() makes, and what recommendations of the index itself are made by. */
 
 import { guarded, messageOf } from '../core/call.js';
-import { expected, FunnelError } from '../core/errors.js';
+import { FunnelError } from '../core/errors.js';
 import { idAs } from '../core/ids.js';
 import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import type { FilterStats, Id } from '../core/types.js';
-import { checkId, checkIds, checkInteger, checkKeys, isZero } from '../core/validate.js';
+import { checkIds, checkInteger, isZero } from '../core/validate.js';
 import { QueryVector } from '../core/vector.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { Conditions } from '../query/filter/conditions.js';
@@ -13,7 +13,7 @@ import type { Filter } from '../query/filter/types.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
 import { scoreAll, similarityOf, squashed, sumVector } from '../query/recommend.js';
-import { checkHeadOf, checkHeadQuery, type HeadOf, headBy } from '../query/source/layout.js';
+import { checkHeadQuery, type HeadOf, headBy } from '../query/source/layout.js';
 import type {
   FetchAnswer,
   FetchRequest,
@@ -30,85 +30,22 @@ import type {
 import { Best } from './engine/best.js';
 import { arrayIn, releaseIn } from './engine/memory.js';
 import { RowImages } from './files/row-images.js';
-import { checkOwnFilter, evaluate, type OwnFilter, ownFilter } from './filters.js';
-import type { FunnelIndex } from './funnel-index.js';
+import { evaluate, type OwnFilter, ownFilter } from './filters.js';
 import { gather } from './gather.js';
-import { partsOf } from './parts.js';
+import { partsOf, type SearchedIndex } from './parts.js';
 import { listOf } from './payload/row-set.js';
 import { candidatesQuery } from './request.js';
 import { matching } from './restrict.js';
 import { liveFrom } from './scan.js';
 import type { IndexAnswer, IndexQuery, RowFilter } from './types.js';
 
-type NativeFilter = RowFilter | Filter;
-
-export interface EmbeddedSourceOptions {
-  /**
-   * Dims of the head search: every row's first so many dims are scored, exactly. What a database with a vector of that
-   * length would find, at the price of reading them all.
-   *
-   * @default the index's own funnel: rows are found by their head codes and come scored in full, so `headDim` is all dims
-   */
-  head?: number;
-  /**
-   * In place of `head`: an index of the same ids that holds a head of each row, made by fitHead() say. It is searched exactly.
-   * Rows without a head there are not found; keep both in step.
-   */
-  heads?: FunnelIndex;
-  /** Of `heads`: the head of a query, `fitted.applyQuery` say. @default the query's first dims */
-  headOf?: HeadOf;
-  /** A filter that every search obeys, beside that of the request. */
-  nativeFilter?: NativeFilter;
-  /** Milliseconds for one call, where the request names none. */
-  timeout?: number;
-}
-
-/**
- * Head searches on an index of your own, for a FunnelSearch over it, or for code that takes any source. The native filter is
- * the index's: conditions in Qdrant's JSON form, or `{ ids?, rows? }`.
- *
- * @example
- * const search = new FunnelSearch({ source: embeddedSource(index, { head: 128 }), plan: tutorialPlan });
- *
- * @throws FunnelError BAD_ARGUMENT, BAD_DIMS
- */
-export function embeddedSource(index: FunnelIndex, given: EmbeddedSourceOptions = {}): Source {
-  if (typeof index?.gather !== 'function') throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'index', index);
-  const options = typeof given === 'object' && given !== null ? { ...given } : given; // read once
-  checkKeys(options, ['head', 'heads', 'headOf', 'nativeFilter', 'timeout'], 'the options of embeddedSource()');
-  const { head, heads, headOf, nativeFilter } = options;
-  checkHeads(index, heads, headOf, head);
-  if (head !== undefined && !(Number.isInteger(head) && head >= 1 && head <= index.dim)) {
-    throw expected('BAD_DIMS', `a head of 1 to ${index.dim} dims`, 'head', head);
-  }
-  checkFilter(nativeFilter);
-  return new EmbeddedSource(index, { ...options, ...(nativeFilter && { nativeFilter: kept(nativeFilter) }) });
-}
-
-function checkHeads(index: FunnelIndex, heads: unknown, headOf: unknown, head: unknown): void {
-  checkHeadOf(headOf);
-  if (heads === undefined) {
-    if (headOf !== undefined) throw expected('BAD_ARGUMENT', 'an index of heads beside headOf', 'heads', heads);
-    return;
-  }
-  if (typeof (heads as FunnelIndex | null)?.gather !== 'function') {
-    throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'heads', heads);
-  }
-  if (head !== undefined) throw expected('BAD_ARGUMENT', 'no head beside heads', 'head', head);
-  const { dim } = heads as FunnelIndex;
-  if (dim > index.dim) throw expected('BAD_DIMS', `heads of at most ${index.dim} dims`, 'heads', dim);
-}
-
-/** Ids may be an iterator, good for one search only. */
-function kept(filter: NativeFilter): NativeFilter {
-  if (!isOfRows(filter)) return filter;
-  const { ids, rows } = filter;
-  const own = ids && Array.from(ids, (id, i) => checkId(id, `nativeFilter.ids[${i}]`));
-  return { ...(own && { ids: own }), ...(rows && { rows }) };
-}
-
-function isOfRows(filter: NativeFilter): filter is RowFilter {
-  return 'ids' in filter || 'rows' in filter;
+/** As embeddedSource() takes them, checked. */
+export interface IndexSourceOptions {
+  readonly head?: number;
+  readonly heads?: SearchedIndex;
+  readonly headOf?: HeadOf;
+  readonly nativeFilter?: RowFilter | Filter;
+  readonly timeout?: number;
 }
 
 /** Searches that deaths of rows may spoil. */
@@ -163,15 +100,15 @@ interface Passing {
   filtered?: FilterStats;
 }
 
-class EmbeddedSource implements Source {
+export class IndexSource implements Source {
   readonly name: string;
   readonly certifies = true;
   readonly payloadsInPools = true;
   readonly recommends = true;
 
   constructor(
-    private readonly index: FunnelIndex,
-    private readonly options: EmbeddedSourceOptions,
+    private readonly index: SearchedIndex,
+    private readonly options: IndexSourceOptions = {},
   ) {
     this.name = index.path === ':memory:' ? 'the index in memory' : `index ${JSON.stringify(index.path)}`;
   }
@@ -426,7 +363,7 @@ class EmbeddedSource implements Source {
 
   /** By the heads of another index, exactly. */
   private async byHeads(
-    heads: FunnelIndex,
+    heads: SearchedIndex,
     vector: Float32Array,
     limit: number,
     only: Only,
@@ -675,12 +612,6 @@ class EmbeddedSource implements Source {
       return new FunnelError('BAD_RESPONSE', why, { cause });
     });
   }
-}
-
-function checkFilter(filter: unknown): void {
-  if (filter === undefined || filter === null) return;
-  if (typeof filter !== 'object') throw expected('BAD_ARGUMENT', 'an object', 'nativeFilter', filter);
-  checkOwnFilter(filter, 'nativeFilter');
 }
 
 /** Rows that pass both. */

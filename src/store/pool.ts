@@ -39,9 +39,7 @@ export class Pool implements Share {
   }
 
   /** Whether threads can be had at all: a bundle has no file for them. */
-  static get available(): boolean {
-    return workerFile() !== undefined;
-  }
+  static readonly available: boolean = workerFile() !== undefined;
 
   get closed(): boolean {
     return this.#closing !== undefined;
