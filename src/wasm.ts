@@ -42,13 +42,7 @@ export class FunnelSearch extends FunnelSearchOn {
 
 export type { FunnelErrorCode } from './core/errors.js';
 export type * from './core/types.js';
-export type {
-  Explanation,
-  FunnelOptions,
-  FunnelRequest,
-  Keep,
-  Plan,
-  PlanOptions,
-  SearchRequest,
-  SearchResult,
-} from './index.js';
+export type { Explanation } from './funnel/explain.js';
+export type { FunnelOptions, FunnelRequest } from './funnel/funnel.js';
+export type { Keep, Plan, PlanOptions } from './funnel/plan.js';
+export type { SearchRequest, SearchResult } from './query/search.js';

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { FunnelError } from '../core/errors.js';
 import { UsageError } from './exit.js';
-import type { ModelState } from './state.js';
 
 /** What commands need of an embedder; that of `funnelvec/embed` is one. */
 export interface TextEmbedder {
@@ -37,6 +36,15 @@ export interface ModelSpec {
   output?: string;
   /** Texts in one run, at most; with 1 a text's vector never depends on others. */
   batchSize?: number;
+}
+
+/** What made the vectors. */
+export interface ModelState {
+  /** The embedder's identity: model and choices. Vectors of another do not compare. */
+  name: string;
+  /** To load it again. */
+  spec: ModelSpec;
+  dim: number;
 }
 
 /** Tests put an embedder of their own in place. */

@@ -10,20 +10,11 @@ import type { Metric } from '../core/types.js';
 import { makeFolder } from '../store/files/folder.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { Mapping } from './mapping.js';
-import type { ModelSpec } from './model.js';
+import type { ModelState } from './model.js';
 import type { NamedVectors } from './stores/store.js';
 
 export const STATE_FILE = 'funnelvec.json';
 const FORMAT = 1;
-
-/** What made the vectors. */
-export interface ModelState {
-  /** The embedder's identity: model and choices. Vectors of another do not compare. */
-  name: string;
-  /** To load it again. */
-  spec: ModelSpec;
-  dim: number;
-}
 
 export interface SourceState extends Fingerprint {
   mapping: Mapping;

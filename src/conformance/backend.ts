@@ -2,7 +2,7 @@
 import type { FunnelErrorCode } from '../core/errors.js';
 import type { Id, IdKind, Metric } from '../core/types.js';
 import type { Exactness, Source } from '../query/source/source.js';
-import type { FeatureName } from './features.js';
+import type { FeatureName } from './feature-names.js';
 
 /** One collection to make. */
 export interface CollectionSpec {

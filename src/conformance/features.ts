@@ -7,58 +7,11 @@ import type { Source } from '../query/source/source.js';
 import type { Backend, CollectionSpec, Extra, OpenOptions, Row } from './backend.js';
 import { COUNT, DIM, extraOf, HEAD, random, randomVector, richRows, rows } from './data.js';
 import { rejects } from './failures.js';
+import { FEATURES, type FeatureName } from './feature-names.js';
 import { naiveAverage, naiveGroups, naiveScore, naiveStrategy } from './ranking-oracle.js';
 
 /** Pools hold every row, and nothing is pruned: answers are those of a scan. */
 const PLAN = { scales: [DIM], keep: 1, candidates: 128 };
-
-/** The features that the suite tests, each by one test of this name. */
-export const FEATURES = [
-  'filter: match value, any and except of strings, integers and booleans',
-  'filter: an element of an array matches',
-  'filter: range of numbers',
-  'filter: range of dates',
-  'filter: match text, case-sensitive',
-  'filter: has_id',
-  'filter: is_empty',
-  'filter: should, must_not, min_should, filters in filters',
-  'filter: values_count of an array',
-  'filter: keys of objects',
-  'filter: nested',
-  'filter and native filter restrict together',
-  'params: exact',
-  'params: hnsw_ef',
-  'params: indexed_only',
-  'params: ef, nprobe',
-  "mode 'exact'",
-  'scoreThreshold is strict, in the metric’s direction, on the final score',
-  'limit is 10 where nobody says; 0 and top are refused',
-  'offset: pages are cut from one list, deeper is an error that says how',
-  'withPayload: all, a list, include, exclude, keys within objects',
-  'withVector: true',
-  'using: several layouts of vectors; withVector: names',
-  'using is refused where there is one layout',
-  'queryBatch: one round trip',
-  'queryBatch: answers as single queries; the request that fails is named',
-  'query by id leaves that point out',
-  'recommend: average_vector',
-  'recommend: best_score and sum_scores',
-  'recommend: heads are searched by the strategy',
-  'recommend: negatives alone',
-  "recommend: best_score in mode 'exact'",
-  'recommend: examples are no hits, an unknown id is an error',
-  'recommend: lookupFrom another collection',
-  'recommendBatch: answers as single requests',
-  'queryGroups: integers, strings, arrays; by best hit',
-  'queryGroups: offset over groups',
-  'queryGroups: complete, or best effort with a bound',
-  'recommendGroups',
-  'withLookup: payload and vectors of the point of the group’s id',
-  'withLookup: an unknown collection is an error',
-  'explain: where an id was lost',
-] as const;
-
-export type FeatureName = (typeof FEATURES)[number];
 
 type Make = (key: string, part?: Partial<CollectionSpec>) => Promise<CollectionSpec>;
 type Open = (spec: CollectionSpec, options?: Partial<OpenOptions>) => Source;

@@ -26,12 +26,10 @@
  *
  * Order. Key descending, then row ascending.
  */
+import { METRICS, type Metric, type Rows } from '../core/metrics.js';
 import { type Named, type Signature, signature } from './signatures.js';
 
-export type Metric = 'cosine' | 'dot' | 'euclid';
-
-/** Every metric, in the order of their codes in native and WASM code. */
-export const METRICS: readonly Metric[] = ['cosine', 'dot', 'euclid'];
+export { MAX_DIM, METRICS, type Metric, type Rows } from '../core/metrics.js';
 
 /** The code of a metric in native and WASM code. */
 export function codeOf<N>(metric: Named<N, Metric>): Named<N, number>;
@@ -39,11 +37,6 @@ export function codeOf(metric: Metric): number;
 export function codeOf(metric: Metric): number {
   return METRICS.indexOf(metric);
 }
-
-export const MAX_DIM = 65_536;
-
-/** float32 values, or the bits of float16 values. */
-export type Rows = Float32Array | Uint16Array;
 
 /** Keys of every row over dims `[from, to)`. */
 export interface ScoresTask {

@@ -10,7 +10,7 @@
  *     rows rows      float32, or the bits of float16    rows[] chunks   a list of such
  *     metric metric  a metric, passed as its code       out f64[] keys  an array that the kernel writes into
  */
-import type { Metric, Rows } from './kernels.js';
+import type { Metric, Rows } from '../core/metrics.js';
 
 interface Types {
   u8: Uint8Array;

@@ -1,8 +1,16 @@
 /** One pool from several head searches: of a source that knows no strategies, one near each positive example. */
 
-import type { Search } from './rank.js';
+import type { QueryVector } from '../core/vector.js';
 import { inOrder, joined as joinedRows } from './source/rows.js';
 import type { HeadAnswer, HeadRequest, Source } from './source/source.js';
+
+/** How a pool is ranked where it is not by one vector. */
+export interface ByExamples {
+  /** Rank by these in place of the vector; then larger scores are better. */
+  recommend?: HeadRequest['recommend'];
+  /** The positive examples of that. */
+  liked?: readonly QueryVector[];
+}
 
 /**
  * The head searches that make a request's pool. A row is as good as its most similar positive is similar, so that what is
@@ -10,7 +18,7 @@ import type { HeadAnswer, HeadRequest, Source } from './source/source.js';
  */
 export function headRequests(
   request: HeadRequest,
-  { recommend, liked = [] }: Pick<Search, 'recommend' | 'liked'>,
+  { recommend, liked = [] }: ByExamples,
   { recommends }: Source,
 ): HeadRequest[] {
   if (recommends || recommend?.strategy !== 'best_score') return [request];

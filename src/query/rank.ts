@@ -12,21 +12,17 @@ import type { Kernels, Metric } from '../kernels/kernels.js';
 import type { FilterNode } from './filter/ast.js';
 import { mapLimited } from './limited.js';
 import { checkMirror, Matrices, type Mirror, type Mirrored, withVectors } from './mirror.js';
-import { headRequests, joined } from './pools.js';
+import { type ByExamples, headRequests, joined } from './pools.js';
 import { scoreAll } from './recommend.js';
 import type { CheckedOptions } from './request.js';
 import { checkDirection, depthOf } from './shared-keys.js';
 import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from './source/source.js';
 
 /** One pool to be ranked. */
-export interface Search {
+export interface Search extends ByExamples {
   options: CheckedOptions;
   /** The full query vector. */
   vector: QueryVector;
-  /** Rank by these in place of the vector; then larger scores are better. */
-  recommend?: HeadRequest['recommend'];
-  /** The positive examples of that. */
-  liked?: readonly QueryVector[];
   /** The request's, and what else is left out. */
   filter: FilterNode | undefined;
   withPayload: PayloadSelection;

@@ -12,8 +12,8 @@ import {
   type SearchRequest,
 } from '../query/search.js';
 import type { Source } from '../query/source/source.js';
-import { embeddedSource } from './embedded-source.js';
-import type { FunnelIndex } from './funnel-index.js';
+import { IndexSource } from './index-source.js';
+import type { SearchedIndex } from './parts.js';
 import type { RowFilter } from './types.js';
 
 /** What an index has nothing for is left out: layouts of vectors, calls to a server. */
@@ -27,28 +27,27 @@ type IndexOptions<Request extends QueryOptions, Payload> = Omit<
   withVector?: boolean;
 };
 
-export type IndexRecommend<Payload = unknown> = IndexOptions<RecommendRequest, Payload> & {
+/** recommend() of an index; `Index` is the class that users have. */
+export type RecommendOf<Index, Payload> = IndexOptions<RecommendRequest, Payload> & {
   /** Where ids are looked up, if elsewhere; those rows are not left out. */
-  lookupFrom?: FunnelIndex | Source;
+  lookupFrom?: Index | Source;
 };
 
-interface IndexGrouping extends Omit<GroupOptions, 'withLookup'> {
+interface GroupingOf<Index> extends Omit<GroupOptions, 'withLookup'> {
   /** Put to each group the row of that id in another index, or point of another collection. */
-  withLookup?: FunnelIndex | Source | (Omit<LookupOptions, 'source'> & { source: FunnelIndex | Source });
+  withLookup?: Index | Source | (Omit<LookupOptions, 'source'> & { source: Index | Source });
 }
 
-/** `limit` and `offset` count groups. */
-export type IndexGroups<Payload = unknown> = IndexOptions<SearchRequest & GroupOptions, Payload> & IndexGrouping;
+export type GroupsOf<Index, Payload> = IndexOptions<SearchRequest & GroupOptions, Payload> & GroupingOf<Index>;
 
-/** `limit` and `offset` count groups. */
-export type IndexRecommendGroups<Payload = unknown> = IndexRecommend<Payload> & IndexGrouping;
+export type RecommendGroupsOf<Index, Payload> = RecommendOf<Index, Payload> & GroupingOf<Index>;
 
 /** A search over the index; made once. */
 export class ByExample {
   readonly search: FunnelSearchOn;
 
-  constructor(index: FunnelIndex, kernels: Kernels) {
-    this.search = new FunnelSearchOn({ source: embeddedSource(index) }, () => kernels);
+  constructor(index: SearchedIndex, kernels: Kernels) {
+    this.search = new FunnelSearchOn({ source: new IndexSource(index) }, () => kernels);
   }
 
   /** The request as a FunnelSearch takes it. */
@@ -72,6 +71,6 @@ function isRows(filter: unknown): boolean {
 }
 
 function asSource(value: unknown): unknown {
-  const index = value as Partial<FunnelIndex> | null;
-  return typeof index?.gather === 'function' ? embeddedSource(index as FunnelIndex) : value;
+  const index = value as Partial<SearchedIndex> | null;
+  return typeof index?.gather === 'function' ? new IndexSource(index as SearchedIndex) : value;
 }

@@ -2,15 +2,15 @@
 
 export type { Condition, FieldCondition, Filter, FilterPath, NestedCondition } from '../query/filter/types.js';
 export type { PayloadSelector } from '../query/payload.js';
-export type { IndexGroups, IndexRecommend, IndexRecommendGroups } from './by-example.js';
 export { type EmbeddedSourceOptions, embeddedSource } from './embedded-source.js';
-export type { StageCount } from './engine/search.js';
-export { FunnelIndex } from './funnel-index.js';
+export type { StageCount } from './engine/types.js';
+export type { PayloadIndexType } from './files/state.js';
+export { FunnelIndex, type IndexGroups, type IndexRecommend, type IndexRecommendGroups } from './funnel-index.js';
 export type { ImportOptions, ImportProgress, ImportResult, RowOptions } from './import/batches.js';
 export { importJsonl, type JsonlInput, type JsonlOptions } from './import/jsonl.js';
 export { importMatrix } from './import/matrix.js';
 export { importNpy } from './import/npy.js';
-export type { OnIndexProgress, PayloadIndexProgress, PayloadIndexType } from './payload/types.js';
+export type { OnIndexProgress, PayloadIndexProgress } from './payload/types.js';
 export type { SyncOptions, SyncProgress, SyncResult } from './sync.js';
 export type {
   Facet,

@@ -1,8 +1,8 @@
 /** An index in memory: row images, segments and the rows that have no codes yet, kept in step with its files. */
 import type { CodeKernels } from '../kernels/codes.js';
 import { releaseIn, Scratch } from './engine/memory.js';
-import type { SearchState } from './engine/search.js';
 import { blocksOf, kernelArrays, residentBytes, type Segment } from './engine/segment.js';
+import type { SearchState } from './engine/types.js';
 import { type IndexFiles, ROW_FILE_BYTES, type RowFile } from './files/index-files.js';
 import { checkRecords, extendRecords, type RowImage, RowImages } from './files/row-images.js';
 import { othersTurn, runNow, type Steps, take } from './files/step.js';

@@ -7,11 +7,18 @@ import { Worker } from 'node:worker_threads';
 import { FunnelError } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
 import { fromPost, toPost } from '../kernels/post.js';
-import type { Pool } from './pool.js';
 import type { Job, Outcome, Snapshot, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
 
+/** An index's part in the threads. */
+export interface Share {
+  readonly index: number;
+  /** Threads that may work for it at once. */
+  readonly size: number;
+  readonly closed: boolean;
+}
+
 export interface Pending {
-  share: Pool;
+  share: Share;
   job: Job;
   snapshot?: Snapshot;
   resolve(outcome: Outcome): void;
@@ -33,12 +40,12 @@ const IDLE = 5000;
 const SNAPSHOTS = 256;
 
 export class Threads {
-  readonly #shares = new Set<Pool>();
+  readonly #shares = new Set<Share>();
   readonly #threads: Thread[] = [];
   readonly #searches: Pending[] = [];
   readonly #builds: Pending[] = [];
   /** Those who wait until no thread works for an index. */
-  readonly #leaving = new Map<Pool, () => void>();
+  readonly #leaving = new Map<Share, () => void>();
   #nextId = 0;
   #idle: NodeJS.Timeout | undefined;
 
@@ -48,12 +55,12 @@ export class Threads {
     return this.#shares.size === 0;
   }
 
-  join(share: Pool): void {
+  join(share: Share): void {
     this.#shares.add(share);
   }
 
   /** Rejects what waits, cancels what runs. Resolves when nothing runs any more. */
-  async leave(share: Pool): Promise<void> {
+  async leave(share: Share): Promise<void> {
     this.#shares.delete(share);
     for (const queue of [this.#searches, this.#builds]) {
       const mine = queue.filter((pending) => pending.share === share);
@@ -94,8 +101,8 @@ export class Threads {
   }
 
   /** What no thread may take yet stays where it is; others behind it go on. */
-  #assign(queue: Pending[], threadFor: (share: Pool) => Thread | undefined): void {
-    const full = new Set<Pool>();
+  #assign(queue: Pending[], threadFor: (share: Share) => Thread | undefined): void {
+    const full = new Set<Share>();
     for (let i = 0; i < queue.length; ) {
       const pending = queue[i]!;
       if (full.has(pending.share)) {
@@ -122,12 +129,12 @@ export class Threads {
   }
 
   /** Threads that work for an index. */
-  #active(share: Pool): number {
+  #active(share: Share): number {
     return this.#threads.filter((thread) => works(thread, share)).length;
   }
 
   /** An idle one, one that builds, a new one, or one that builds and has a search already. */
-  #threadForSearch(share: Pool): Thread | undefined {
+  #threadForSearch(share: Share): Thread | undefined {
     const mayMore = this.#active(share) < share.size;
     const allowed = this.#threads.filter((thread) => mayMore || works(thread, share));
     const idle = allowed.find(({ running }) => running.size === 0);
@@ -139,7 +146,7 @@ export class Threads {
     return building.find(({ running }) => running.size === 2);
   }
 
-  #threadForBuild(share: Pool): Thread | undefined {
+  #threadForBuild(share: Share): Thread | undefined {
     const mayMore = this.#active(share) < share.size;
     const allowed = this.#threads.filter(
       (thread) => buildsIn(thread.running) === 0 && (mayMore || works(thread, share)),
@@ -249,7 +256,7 @@ export class Threads {
   }
 }
 
-function works({ running }: Thread, share: Pool): boolean {
+function works({ running }: Thread, share: Share): boolean {
   for (const pending of running.values()) if (pending.share === share) return true;
   return false;
 }

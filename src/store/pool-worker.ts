@@ -13,7 +13,8 @@ import { agreementOf } from './engine/agreement.js';
 import { encodeRange, finishSegment, planCoding, sortByList, sortPlane } from './engine/build.js';
 import { Scratch } from './engine/memory.js';
 import { breaks } from './engine/project.js';
-import { Searcher, type SearchState } from './engine/search.js';
+import { Searcher } from './engine/search.js';
+import type { SearchState } from './engine/types.js';
 import { OrdinalReader, RowImages } from './files/row-images.js';
 import type { BuildJob, Outcome, SearchJob, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
 

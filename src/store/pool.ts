@@ -1,7 +1,8 @@
 /** The share of one index in the threads of the process: no more of them work for it at once than it asked for. */
-import type { CodingPlan, Sorting } from './engine/build.js';
-import type { SearchRequest, SearchResult } from './engine/search.js';
+import type { Sorting } from './engine/build.js';
+import type { CodingPlan } from './engine/coder.js';
 import type { Segment } from './engine/segment.js';
+import type { SearchRequest, SearchResult } from './engine/types.js';
 import type {
   EncodeJob,
   FinishJob,
@@ -13,13 +14,13 @@ import type {
   SortPlaneJob,
   ThreadSetup,
 } from './pool-messages.js';
-import { Threads, wasClosed, workerFile } from './pool-threads.js';
+import { type Share, Threads, wasClosed, workerFile } from './pool-threads.js';
 
 /** By what their kernels work on: those of WASM have the memory of one index alone. */
 const shared = new Map<unknown, Threads>();
 let indexes = 0;
 
-export class Pool {
+export class Pool implements Share {
   /** Of this index among those that share threads. */
   readonly index = indexes++;
   readonly #threads: Threads;
@@ -38,9 +39,7 @@ export class Pool {
   }
 
   /** Whether threads can be had at all: a bundle has no file for them. */
-  static get available(): boolean {
-    return workerFile() !== undefined;
-  }
+  static readonly available: boolean = workerFile() !== undefined;
 
   get closed(): boolean {
     return this.#closing !== undefined;

@@ -15,7 +15,7 @@ import {
   depthOf,
   SHARED_KEYS,
 } from '../query/shared-keys.js';
-import type { SearchRequest } from './engine/search.js';
+import type { SearchRequest } from './engine/types.js';
 import type { OwnFilter, Unchecked } from './filters.js';
 import { refuseForeign, refuseForeignParams } from './refused.js';
 import type { FunnelParams, IndexQuery } from './types.js';

@@ -1,9 +1,8 @@
 /** A filter's rows as the engine takes them: a list to score, or masks over segments. */
 import { BLOCK_ROWS, type CodeKernels } from '../kernels/codes.js';
-import type { LateMasks } from './engine/late-masks.js';
 import { arrayIn, releaseIn } from './engine/memory.js';
-import type { SearchRequest } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
+import type { LateMasks, SearchRequest } from './engine/types.js';
 import type { IndexFiles } from './files/index-files.js';
 import { type Live, NOWHERE } from './live.js';
 import { liveRows } from './payload/live-rows.js';

@@ -4,7 +4,7 @@ import { atOnce, type Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { Conditions } from '../query/filter/conditions.js';
-import type { SearchRequest } from './engine/search.js';
+import type { SearchRequest } from './engine/types.js';
 import { evaluate, type Filtered, type Matched, type OwnFilter } from './filters.js';
 import type { CheckedQuery } from './request.js';
 import { Masks, type Restriction, restrict } from './restrict.js';

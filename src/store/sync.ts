@@ -8,8 +8,7 @@ import { checkInteger, checkKeys } from '../core/validate.js';
 import { checkMirror } from '../query/mirror.js';
 import { checkPayloadSelection } from '../query/payload.js';
 import type { PackedRows, PayloadSelection, Source } from '../query/source/source.js';
-import type { FunnelIndex } from './funnel-index.js';
-import { partsOf } from './parts.js';
+import { partsOf, type SearchedIndex } from './parts.js';
 import type { PointBatch } from './types.js';
 
 export interface SyncOptions {
@@ -69,7 +68,7 @@ const KEYS = ['batch', 'withPayload', 'resume', 'prune', 'idKind', 'onProgress',
 const KINDS = ['string', 'number', 'bigint'] as const;
 const syncing = new WeakSet<object>();
 
-export async function syncFrom(index: FunnelIndex, source: Source, options: SyncOptions = {}): Promise<SyncResult> {
+export async function syncFrom(index: SearchedIndex, source: Source, options: SyncOptions = {}): Promise<SyncResult> {
   if (typeof source?.scan !== 'function') throw expected('BAD_ARGUMENT', 'a source that can scan()', 'source', source);
   checkOptions(options);
   if (partsOf(index).files.readOnly) {
@@ -119,7 +118,7 @@ class Sync {
   #written = 0;
 
   constructor(
-    readonly index: FunnelIndex,
+    readonly index: SearchedIndex,
     readonly source: Source,
     readonly options: SyncOptions,
   ) {

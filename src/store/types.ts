@@ -4,8 +4,8 @@ import type { FilterStats, Id, Vector } from '../core/types.js';
 import type { Metric } from '../kernels/kernels.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
-import type { StageCount } from './engine/search.js';
-import type { PayloadIndexType } from './payload/types.js';
+import type { StageCount } from './engine/types.js';
+import type { PayloadIndexType } from './files/state.js';
 
 export interface FunnelIndexOptions extends OpenIndexOptions {
   /** Dims of every vector, 1..65,536. */

@@ -3,45 +3,9 @@ import { expected, FunnelError } from '../core/errors.js';
 import type { Vector } from '../core/types.js';
 import { checkAttached, checkQuery } from '../core/validate.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
-import type { HeadMethod } from './fit-options.js';
+import type { HeadFacts } from './head-facts.js';
 import { fromHeadFile, type HeadFile, readHeadFile, toHeadFile, writeHeadFile } from './head-file.js';
 import { ownRows, type Vectors } from './rows.js';
-
-/** Mean shares of the k true neighbours (cosine, full vectors) among the `candidates` best by head. */
-export interface ShortlistRecall {
-  k: number;
-  candidates: number;
-  /** Rows searched among. */
-  documents: number;
-  /** How many queries fitted, chose the best step, and measured. Rows serve as queries where none were given. */
-  queries: { fit: number; validation: number; test: number };
-  /** By the first dims of the vectors as they are. Of the test queries, which nothing was fitted to or chosen by. */
-  cut: number;
-  /** By the closed form; of the test queries. */
-  closedForm: number;
-  /** By this head; of the test queries. */
-  fitted: number;
-  /** Of the validation queries, by which the best step was chosen: optimistic. */
-  validation: { cut: number; closedForm: number; fitted: number };
-}
-
-export interface HeadFacts {
-  method: HeadMethod;
-  /** Dims of full vectors. */
-  dim: number;
-  /** Dims of heads. */
-  headDim: number;
-  /** Vectors that it was fitted to. */
-  rows: number;
-  seed: number;
-  /** What it is, or what training started from. */
-  start: 'closed form' | 'cut';
-  /** Steps of training until this head; 0 for a closed form, and where no step was better. */
-  steps: number;
-  recall: ShortlistRecall;
-  /** The model that made the vectors, where it was named. */
-  model?: string;
-}
 
 /** Rows to a product: bounds its float64 answer. */
 const AT_ONCE = 4096;

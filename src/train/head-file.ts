@@ -4,7 +4,7 @@ import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { expected, FunnelError } from '../core/errors.js';
 import { crc32c } from '../store/files/crc32c.js';
-import type { HeadFacts } from './fitted-head.js';
+import type { HeadFacts } from './head-facts.js';
 
 const FORMAT = 'funnelvec-head';
 const VERSION = 1;

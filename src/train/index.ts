@@ -12,7 +12,8 @@ export {
 } from './evaluate.js';
 export { fitHead } from './fit-head.js';
 export type { FitHeadOptions, FitProgress, HeadMethod, HeadPair } from './fit-options.js';
-export { FittedHead, type HeadFacts, headFromJson, loadHead, type ShortlistRecall } from './fitted-head.js';
+export { FittedHead, headFromJson, loadHead } from './fitted-head.js';
+export type { HeadFacts, ShortlistRecall } from './head-facts.js';
 export type { HeadFile } from './head-file.js';
 export { cosent, cosentLoss, infoNceLoss, type Labels, type Loss, type LossResult, type ScaleOptions } from './loss.js';
 export { type MatryoshkaOptions, matryoshkaLoss } from './matryoshka.js';

@@ -5,7 +5,8 @@ import { inspect } from 'node:util';
 import { compileFilter } from '#dist/query/filter/evaluate.js';
 import { nodeText } from '#dist/query/filter/node-text.js';
 import { parseFilter } from '#dist/query/filter/parse.js';
-import { type MilvusFields, toMilvusFilter } from '#dist/sources/milvus/filter.js';
+import type { MilvusFields } from '#dist/sources/milvus/fields.js';
+import { toMilvusFilter } from '#dist/sources/milvus/filter.js';
 import { toQdrantFilter, toQdrantGrpcFilter } from '#dist/sources/qdrant/filter.js';
 import type { Json } from './generate.js';
 

@@ -11,9 +11,10 @@ import { squareOf } from '#dist/store/engine/centre.js';
 import { arrayIn } from '#dist/store/engine/memory.js';
 import { rowQuerySide } from '#dist/store/engine/prepared.js';
 import { rowQuantiser } from '#dist/store/engine/quantiser.js';
-import { type RowTier, Searcher, type SearchState } from '#dist/store/engine/search.js';
+import { Searcher } from '#dist/store/engine/search.js';
 import { blocksOf, type Lengths, type Segment } from '#dist/store/engine/segment.js';
 import { FINE, FULL, LEVEL, REFINEMENT, type RefineStage } from '#dist/store/engine/stages.js';
+import type { RowTier, SearchState } from '#dist/store/engine/types.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 48;

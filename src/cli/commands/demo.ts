@@ -4,8 +4,8 @@ import { type DemoResult, demo } from '../demo.js';
 import { Interrupted } from '../exit.js';
 import { type Io, painter, print, printJson, widthOf } from '../io.js';
 import { specOf } from '../model.js';
-import type { Context } from '../program.js';
 import { count, table } from '../text.js';
+import type { Context } from './context.js';
 import { addModel, type CommonOptions, integer } from './options.js';
 
 const EXAMPLES = `

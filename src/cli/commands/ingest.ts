@@ -8,12 +8,12 @@ import { type IngestOptions, type IngestResult, ingest } from '../ingest.js';
 import { print, printJson } from '../io.js';
 import type { Mapping } from '../mapping.js';
 import { specOf } from '../model.js';
-import type { Context } from '../program.js';
 import { type Format, formatOf } from '../read/open.js';
 import type { TextOptions } from '../read/reader.js';
 import { placeOf } from '../stores/open.js';
 import { count, duration } from '../text.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
+import type { Context } from './context.js';
 import {
   addModel,
   addPlace,

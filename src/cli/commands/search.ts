@@ -4,11 +4,11 @@ import type { Plan } from '../../funnel/plan.js';
 import { UsageError } from '../exit.js';
 import { liveSearch } from '../live-search.js';
 import { specOf } from '../model.js';
-import type { Context } from '../program.js';
 import { filterFrom, queryText } from '../query-input.js';
 import { type SearchOptions, search } from '../search.js';
 import { placeOf } from '../stores/open.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
+import type { Context } from './context.js';
 import {
   addModel,
   addPlace,

@@ -5,7 +5,6 @@ import { type BenchResult, bench } from '../bench.js';
 import { EXIT, UsageError } from '../exit.js';
 import { type Io, note, painter, print, printJson, widthOf } from '../io.js';
 import { specOf } from '../model.js';
-import type { Context } from '../program.js';
 import { isText, type QueryFile } from '../queries.js';
 import { filterFrom } from '../query-input.js';
 import { type Format, formatOf } from '../read/open.js';
@@ -14,6 +13,7 @@ import { placeOf } from '../stores/open.js';
 import { bytes, count, table } from '../text.js';
 import { lastTuned, type Tuned, tuneStore, writeReport } from '../tune.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
+import type { Context } from './context.js';
 import {
   addModel,
   addPlace,

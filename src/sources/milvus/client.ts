@@ -12,3 +12,5 @@ export interface MilvusClientLike {
 
 /** Where rows keep the keys that the schema does not name. */
 export const DYNAMIC = '$meta';
+
+export type MilvusRow = Record<string, unknown>;

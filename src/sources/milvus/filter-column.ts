@@ -2,7 +2,7 @@
 
 import type { Bounds, FilterNode, NumberBounds, Scalar } from '../../query/filter/ast.js';
 import { exactKey } from '../../query/numbers.js';
-import type { MilvusField } from './filter.js';
+import type { MilvusField } from './fields.js';
 import { and, atom, LEAST, list, literal, not, or, type Piece, unsupported } from './filter-text.js';
 
 /** A condition on one path that holds for some value there. */

@@ -4,6 +4,7 @@ import { setOwn } from '../../core/own.js';
 import { dimOf, type PackableRow, packRows } from '../../core/pack.js';
 import type { Id, PackedCandidates } from '../../core/types.js';
 import { checkKeys, isListOf, isString } from '../../core/validate.js';
+import type { MilvusRow } from './client.js';
 import { integersOf } from './integers.js';
 
 export interface FromMilvusOptions {
@@ -86,8 +87,6 @@ function withIntegers(
     return copy;
   });
 }
-
-export type MilvusRow = Record<string, unknown>;
 
 /** The rows of an answer for one query, its status checked. */
 export function milvusRows(response: unknown): readonly MilvusRow[] {

@@ -4,8 +4,8 @@
  */
 import { describe, FunnelError, printed } from '../../core/errors.js';
 import { parseExact } from '../../core/exact-json.js';
+import type { MilvusRow } from './client.js';
 import { DYNAMIC } from './client.js';
-import type { MilvusRow } from './from-milvus.js';
 
 /** Values of JSON fields that hold integers beyond 2^53 − 1: by field, then by row of the whole answer. */
 export type ExactJson = Map<string, Map<number, unknown>>;

@@ -2,8 +2,8 @@
 import { expected, FunnelError } from '../../core/errors.js';
 import { setOwn } from '../../core/own.js';
 import { type PackableRow, packRows } from '../../core/pack.js';
-import { DYNAMIC } from './client.js';
-import { absent, fromBfloat16, type MilvusRow } from './from-milvus.js';
+import { DYNAMIC, type MilvusRow } from './client.js';
+import { absent, fromBfloat16 } from './from-milvus.js';
 import { integersOf } from './integers.js';
 import type { LiftedField } from './lift.js';
 

@@ -4,7 +4,7 @@ import type { Id, Metric } from '../../core/types.js';
 import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../../query/source/layout.js';
 import type { SourceInfo } from '../../query/source/source.js';
 import { DYNAMIC, type MilvusClientLike } from './client.js';
-import type { MilvusField, MilvusFields } from './filter.js';
+import type { MilvusField, MilvusFields } from './fields.js';
 import { LEAST, literal } from './filter-text.js';
 import { refusal } from './from-milvus.js';
 import type { LiftedField } from './lift.js';

@@ -25,12 +25,13 @@ import type {
   SourceInfo,
 } from '../../query/source/source.js';
 import { CollectionSource } from '../collection.js';
-import { DYNAMIC, type MilvusClientLike } from './client.js';
+import { DYNAMIC, type MilvusClientLike, type MilvusRow } from './client.js';
 import { checkExpression } from './expression.js';
-import { type MilvusFields, scalarKeys, toMilvusFilter } from './filter.js';
+import type { MilvusFields } from './fields.js';
+import { scalarKeys, toMilvusFilter } from './filter.js';
 import { scalarCounts } from './filter-json.js';
 import { unsupported } from './filter-text.js';
-import { type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
+import { milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
 import { checkUnrounded, restoreJson, UNROUNDED } from './integers.js';
 import type { LiftedField } from './lift.js';
 import type { MilvusCommonOptions, MilvusLayout, MilvusSourceOptions } from './options.js';

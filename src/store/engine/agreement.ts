@@ -1,8 +1,9 @@
 /** Whether the codes of a segment tell its rows apart: measured on some of them when it is built. */
 import { halfToFloat } from '../../core/half.js';
 import type { Sliced } from '../../core/slices.js';
-import { defaultCandidates, type RowTier, type Searcher } from './search.js';
+import { defaultCandidates, type Searcher } from './search.js';
 import type { Segment } from './segment.js';
+import type { RowTier } from './types.js';
 
 const QUERIES = 8;
 const NEAREST = 10;

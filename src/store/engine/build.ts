@@ -5,8 +5,8 @@ import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import { type Basis, findBasis, readBasis } from './basis.js';
 import { codedMetric, commonMean, squareOf } from './centre.js';
-import { CHUNK_ROWS, Coder, type EncodedRows, toUnits } from './coder.js';
-import { findGroups, findLists, type Grouping } from './k-means.js';
+import { CHUNK_ROWS, Coder, type CodingPlan, type EncodedRows, toUnits } from './coder.js';
+import { findGroups, findLists } from './k-means.js';
 import { arrayIn } from './memory.js';
 import { centroidRows, type ListCentroids, listsFor, sampleFor } from './partition.js';
 import { project } from './project.js';
@@ -68,13 +68,6 @@ function* basisOrNone(
   } catch {
     return null;
   }
-}
-
-export interface CodingPlan {
-  coding: Coding;
-  partition: ListCentroids | null;
-  /** Groups of the partition's lists, made once for all coders, which look for each row's list. */
-  grouping: Grouping | null;
 }
 
 /** @throws when the reader does */

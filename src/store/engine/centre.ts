@@ -12,7 +12,6 @@
  * subtraction in float64 is exact to 2^-53 of what it leaves, so nothing is lost by it.
  */
 import type { Metric } from '../../kernels/kernels.js';
-import type { Coding } from './segment.js';
 
 /**
  * The mean is taken away where its square is so much of the rows' mean square. Cosines need no lengths until then, so that
@@ -87,7 +86,7 @@ export interface SeenQuery {
 
 /** @param norm |vector| */
 export function seenQuery(
-  { metric, mean }: Pick<Coding, 'metric' | 'mean'>,
+  { metric, mean }: { readonly metric: Metric; readonly mean: Float64Array | null },
   vector: Float32Array,
   norm: number,
 ): SeenQuery {

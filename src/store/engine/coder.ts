@@ -1,12 +1,18 @@
 /** Encodes rows into planes, a chunk at a time: chunks are independent, so any number of threads may share the work. */
 import type { CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
-import type { CodingPlan } from './build.js';
 import { residual } from './centre.js';
-import { ListFinder } from './k-means.js';
+import { type Grouping, ListFinder } from './k-means.js';
 import type { ListCentroids } from './partition.js';
 import type { Coding } from './segment.js';
 import { type EncodedShortlist, ShortlistCoder } from './shortlist-plane.js';
+
+export interface CodingPlan {
+  coding: Coding;
+  partition: ListCentroids | null;
+  /** Groups of the partition's lists, made once for all coders, which look for each row's list. */
+  grouping: Grouping | null;
+}
 
 /** Rows that pass through in one go: their intermediate values stay in a core's own cache. */
 export const CHUNK_ROWS = 240;

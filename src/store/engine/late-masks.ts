@@ -1,15 +1,8 @@
 /** A filter's masks over partitioned segments, whose rows are out of order: made for the lists that a search visits, once. */
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Scratch } from './memory.js';
-import type { RowMasks } from './search.js';
 import type { Segment } from './segment.js';
-
-export interface LateMasks {
-  /** The filter's rows: bit o & 15 of number o >> 4 for ordinal o. */
-  bits: Uint16Array;
-  /** For each segment, 1 for each list whose blocks are in the mask; undefined where the segment's mask is whole. */
-  made: readonly (Uint8Array | undefined)[];
-}
+import type { RowMasks } from './types.js';
 
 /**
  * Makes those of the lists that nobody made before. Searches on several threads may make the same list at once, and write

@@ -1,7 +1,7 @@
 /** Which lists of a partition mode 'funnel' visits: as many as find the nearest, and as hold the rows that were asked for. */
 import { BLOCK_ROWS } from '../../kernels/codes.js';
-import type { RowMasks } from './search.js';
 import type { Partition } from './segment.js';
+import type { RowMasks } from './types.js';
 
 /** How many lists a search visits at least, and when it has enough. */
 export interface VisitGoal {

@@ -4,7 +4,7 @@ import type { CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import { Scratch } from '../engine/memory.js';
 import { identity } from '../engine/prepared.js';
-import type { RowTier } from '../engine/search.js';
+import type { RowTier } from '../engine/types.js';
 import { crc32c, crc32cU32 } from './crc32c.js';
 import { corrupt, diskError } from './errors.js';
 import type { RowFile } from './index-files.js';

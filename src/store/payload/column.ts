@@ -3,9 +3,9 @@
 import type { Sliced } from '../../core/slices.js';
 import type { FilterNode, Path } from '../../query/filter/ast.js';
 import { parsePath } from '../../query/filter/path.js';
+import type { PayloadIndexType } from '../files/state.js';
 import { FACTS, type Facts, FLAGS, reader, valueFor } from './facts.js';
 import { emptyPostings, Growing, merged, type Packed, type Part, type Postings, type Value } from './postings.js';
-import type { PayloadIndexType } from './types.js';
 
 /** A condition on the value at one path. */
 export type Condition = Extract<FilterNode, { path: Path }>;

@@ -5,10 +5,10 @@ import type { Path } from '../../query/filter/ast.js';
 import { parsePath } from '../../query/filter/path.js';
 import type { IndexFiles } from '../files/index-files.js';
 import type { SegmentChange } from '../files/segments.js';
-import type { PayloadIndexEntry } from '../files/state.js';
+import type { PayloadIndexEntry, PayloadIndexType } from '../files/state.js';
 import { Column } from './column.js';
 import { columnSections, readColumn } from './column-file.js';
-import type { OnIndexProgress, PayloadIndexType } from './types.js';
+import type { OnIndexProgress } from './types.js';
 
 /** Rows that a build reads before it keeps what it has; twice as many each time. A killed build goes on from there. */
 const CHECKPOINT_ROWS = 131_072;

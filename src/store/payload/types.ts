@@ -1,9 +1,5 @@
 /** What callers of payload indexes give and get. */
 
-export const INDEX_TYPES = ['keyword', 'integer', 'float', 'bool', 'datetime'] as const;
-
-export type PayloadIndexType = (typeof INDEX_TYPES)[number];
-
 export interface PayloadIndexProgress {
   /** 'read': rows of which payloads were read; 'write': 0 and 1, when the index is on disk. */
   phase: 'read' | 'write';

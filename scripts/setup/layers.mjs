@@ -1,0 +1,77 @@
+// The layers of src, for dependency-cruiser (`npm run lint`): a file imports from its own layer and from lower ones.
+// Imports of types count: a type that a lower file needs belongs there, and whoever reads the file reads it too.
+import { readFileSync } from 'node:fs';
+
+/** From the lowest up. Those on one line do not import each other; a folder's own files come after the folders in it. */
+const LAYERS = [
+  ['core'],
+  ['kernels'],
+  ['funnel'],
+  ['query'],
+  ['store/engine'],
+  ['store/files'],
+  ['store/payload'],
+  ['store'],
+  ['store/import'],
+  ['store/index.ts'],
+  ['sources'],
+  ['index.ts', 'wasm.ts'],
+  ['conformance', 'embed', 'train', 'tune'],
+  ['cli'],
+];
+
+/** What nobody imports: entries of the package, threads, and the file that takes another's place in the CommonJS build. */
+const { exports, bin } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+const ENTRIES = [
+  ...[...JSON.stringify([exports, bin]).matchAll(/\/dist\/esm\/([\w/-]+)\.js/g)].map(([, path]) => `${path}.ts`),
+  'kernels/offload-worker.ts',
+  'store/pool-worker.ts',
+  'embed/worker.ts',
+  'core/here-cjs.ts',
+];
+
+const anyOf = (names) =>
+  `^src/(${names.map((name) => name.replace(/\.ts$|$/, (end) => (end ? '\\.ts$' : '/'))).join('|')})`;
+const insideOf = (names, outer) => names.filter((name) => outer.some((other) => name.startsWith(`${other}/`)));
+const but = (names) => (names.length === 0 ? {} : { pathNot: anyOf(names) });
+
+const all = LAYERS.flat();
+const downwards = LAYERS.flatMap((row, i) =>
+  row.map((name) => {
+    const allowed = [name, ...LAYERS.slice(0, i).flat()];
+    const others = all.filter((other) => !allowed.includes(other));
+    return {
+      name: `${name} imports from lower layers alone`,
+      severity: 'error',
+      from: { path: anyOf([name]), ...but(insideOf(all, [name])) },
+      to: { path: anyOf(others), ...but(insideOf(allowed, others)) },
+    };
+  }),
+).filter(({ to }) => to.path !== anyOf([]));
+
+export default {
+  forbidden: [
+    ...downwards,
+    {
+      name: 'every file is in a layer',
+      severity: 'error',
+      from: { path: '^src/', pathNot: anyOf(all) },
+      to: {},
+    },
+    { name: 'imports make no circles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'what is imported is there', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'the engine opens no files',
+      severity: 'error',
+      from: { path: anyOf(['store/engine']) },
+      to: { pathNot: '^src/' },
+    },
+    {
+      name: 'an entry leads to every file',
+      severity: 'error',
+      from: { path: anyOf(ENTRIES) },
+      to: { path: '^src/', pathNot: anyOf(ENTRIES), reachable: false },
+    },
+  ],
+  options: { parser: 'swc', tsPreCompilationDeps: true, doNotFollow: { path: 'node_modules' } },
+};

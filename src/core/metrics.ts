@@ -1,0 +1,11 @@
+/** Metrics, and the rows that they compare. */
+
+export type Metric = 'cosine' | 'dot' | 'euclid';
+
+/** Every metric, in the order of their codes in native and WASM code. */
+export const METRICS: readonly Metric[] = ['cosine', 'dot', 'euclid'];
+
+export const MAX_DIM = 65_536;
+
+/** float32 values, or the bits of float16 values. */
+export type Rows = Float32Array | Uint16Array;

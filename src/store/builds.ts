@@ -1,0 +1,143 @@
+/** optimize(): codes for all rows, and files without the dead; asked for, or decided on by upkeep.ts. */
+import { expected, FunnelError } from '../core/errors.js';
+import { checkKeys } from '../core/validate.js';
+import { buildSync, buildWith, type OnProgress } from './builder.js';
+import type { Basis } from './engine/basis.js';
+import type { BuildOptions } from './engine/build.js';
+import type { Segment } from './engine/segment.js';
+import { sampleQueries } from './input.js';
+import { type OpenIndex, underWay } from './open-index.js';
+import { Pool } from './pool.js';
+import { segmentSections } from './segment-file.js';
+import type { OptimizeOptions } from './types.js';
+import type { Work } from './upkeep.js';
+
+/** Dead rows beyond this share of those in the files are dropped from them by optimize(). */
+const COMPACT_FROM = 0.2;
+
+export async function optimize(index: OpenIndex, options: OptimizeOptions): Promise<void> {
+  index.checkOpen();
+  checkOptions(index, options);
+  // A build that is under way may bring the basis.
+  const isTold = options.queries === undefined && index.upkeep.hasQueries;
+  const queries = isTold ? undefined : checkQueries(index, options.queries);
+  return index.upkeep.optimize(queries, options.onProgress);
+}
+
+/** Does what upkeep.ts has decided on. */
+export async function workOn(index: OpenIndex, work: Work): Promise<void> {
+  const { files, indexes, live, codes, kernels } = index;
+  index.checkOpen();
+  await files.written();
+  index.checkOpen();
+  if (work.task === 'compaction' || hasManyDead(index)) {
+    await files.compact({ pace: work.pace, signal: work.controller.signal });
+    index.checkOpen();
+  }
+  if (work.task === 'compaction') {
+    await indexes.write(true);
+    return;
+  }
+  const options = buildOptions(index, checkQueries(index, work.queries));
+  work.saw(files);
+  const segment = Pool.available
+    ? await buildWith(index.pool, live, codes, options, work.progress)
+    : buildSync(live, kernels, codes, options, work.progress);
+  index.checkOpen();
+  await keep(index, segment, work.progress);
+  index.checkOpen();
+  await indexes.write();
+}
+
+export function optimizeSync(index: OpenIndex, options: OptimizeOptions): void {
+  const { files, indexes, live, codes, kernels } = index;
+  index.checkOpen();
+  checkOptions(index, options);
+  if (index.upkeep.busy) throw underWay();
+  const build = buildOptions(index, checkQueries(index, options.queries));
+  if (hasManyDead(index)) files.compactSync();
+  indexes.writeNow();
+  keepSync(index, buildSync(live, kernels, codes, build, options.onProgress));
+}
+
+function hasManyDead({ files }: OpenIndex): boolean {
+  return files.deadCount > COMPACT_FROM * files.filedCount;
+}
+
+/** @param segment undefined when no row lives: then codes of rows that did are all that there is to drop */
+async function keep(index: OpenIndex, segment: Segment | undefined, onProgress: OnProgress): Promise<void> {
+  const { files, live } = index;
+  const old = files.segments.map(({ name }) => name);
+  if (segment === undefined) {
+    if (old.length > 0) await files.commitSegments({ remove: old });
+    if (!index.closed) live.dropSegments();
+    return;
+  }
+  onProgress({ phase: 'write', done: 0, total: 1 });
+  if (files.path === ':memory:') {
+    live.replaceSegments(segment, undefined);
+  } else {
+    const ref = await files.writeSegment(segmentSections(segment));
+    await files.commitSegments({ add: [ref], remove: old });
+    if (!index.closed) live.replaceSegments(segment, ref.name);
+  }
+  onProgress({ phase: 'write', done: 1, total: 1 });
+}
+
+function keepSync({ files, live }: OpenIndex, segment: Segment | undefined): void {
+  const remove = files.segments.map(({ name }) => name);
+  if (segment === undefined) {
+    if (remove.length > 0) files.commitSegmentsSync({ remove });
+    live.dropSegments();
+  } else if (files.path === ':memory:') {
+    live.replaceSegments(segment, undefined);
+  } else {
+    const ref = files.writeSegmentSync(segmentSections(segment));
+    files.commitSegmentsSync({ add: [ref], remove });
+    live.replaceSegments(segment, ref.name);
+  }
+}
+
+function checkOptions(index: OpenIndex, options: OptimizeOptions): void {
+  checkKeys(options, ['onProgress', 'queries'], 'the options of optimize()');
+  if (options.onProgress !== undefined && typeof options.onProgress !== 'function') {
+    throw expected('BAD_ARGUMENT', 'a function', 'onProgress', options.onProgress);
+  }
+  index.checkWritable();
+}
+
+/** The sample for a build, a copy. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, DETACHED_BUFFER */
+function checkQueries(index: OpenIndex, sample: Float32Array | undefined): Float32Array | undefined {
+  const { rotation } = index.config;
+  if (sample !== undefined && rotation !== 'balanced') {
+    throw new FunnelError('BAD_ARGUMENT', `Expected no queries for optimize() with rotation '${rotation}'`);
+  }
+  if (sample === undefined && index.wantsQueries) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      "Expected optimize({ queries }) for rotation 'balanced': it has no basis yet",
+    );
+  }
+  return sample === undefined ? undefined : sampleQueries(sample, index.dim);
+}
+
+function buildOptions({ dim, metric, config, live }: OpenIndex, queries: Float32Array | undefined): BuildOptions {
+  const { head, order, rotation, lists } = config;
+  const round = (n: number) => Math.ceil(n / 8) * 8;
+  return {
+    dim,
+    metric,
+    rotation,
+    head: round(head),
+    width: Math.max(round(head), round(Math.min(dim, 2 * head))),
+    ...(lists === null ? {} : { lists }),
+    ...(order === undefined ? {} : { shortlist: order }),
+    ...(queries === undefined ? {} : { queries }),
+    // A copy: the segment that has it may be replaced meanwhile.
+    ...(rotation === 'balanced' && !queries && { basis: ownBasis(live.segments[0]!.coding.basis!) }),
+  };
+}
+
+function ownBasis({ plane, step }: Basis): Pick<Basis, 'plane' | 'step'> {
+  return { plane: plane.slice(), step };
+}

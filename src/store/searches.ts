@@ -1,0 +1,199 @@
+/** Searches of an index: in threads, or on the calling thread, which its synchronous calls wait for. */
+import { expected, FunnelError } from '../core/errors.js';
+import { atOnce, inSlices, type Sliced } from '../core/slices.js';
+import { othersTurn, overdue } from '../core/turns.js';
+import { Filters } from '../query/filter/conditions.js';
+import type { SearchRequest, SearchResult } from './engine/types.js';
+import { type Matched, type OwnFilter, ownFilter } from './filters.js';
+import type { OpenIndex } from './open-index.js';
+import { Pool } from './pool.js';
+import { addPayload, ROWS_AT_ONCE, vectorOf } from './reads.js';
+import { type CheckedQuery, checkedQuery } from './request.js';
+import { type Restricted, requestOf } from './restrictions.js';
+import type { IndexAnswer, IndexHit, IndexQuery } from './types.js';
+
+/** Values of rows that are searched in less time than a message to a thread and back takes. */
+const TINY = 1 << 17;
+/** Searches that deaths of rows may spoil before one runs where nothing else does. */
+const ATTEMPTS = 3;
+
+export async function queryBatch<Payload>(
+  index: OpenIndex,
+  queries: readonly IndexQuery<Payload>[],
+): Promise<IndexAnswer<Payload>[]> {
+  const own = checked(index, queries);
+  if (own.length === 0) {
+    if (overdue()) await othersTurn();
+    return [];
+  }
+  if (!Pool.available) return searchHere(index, own);
+  const { live, files } = index;
+  // Rows that die during a search may or may not be in its answer, and their successors are not: such an answer is of no
+  // moment at all, so it is asked for again.
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (attempt > 0) index.follow();
+    const { deaths } = live;
+    const { staleReads } = files;
+    const isOfOneMoment = () => live.deaths === deaths && files.staleReads === staleReads;
+    const matched = await inSlices(index.restrictions.match(own), index.checkOpen);
+    if (isTiny(index, own.length) && isOfOneMoment()) {
+      const answers = searchHere<Payload>(index, own, matched);
+      if (overdue()) await othersTurn();
+      return answers;
+    }
+    const answers = await searchInThreads<Payload>(index, own, matched);
+    if (isOfOneMoment()) return answers;
+    index.checkOpen();
+  }
+  index.follow();
+  return searchHere(index, own);
+}
+
+export function queryBatchSync<Payload>(
+  index: OpenIndex,
+  queries: readonly IndexQuery<Payload>[],
+): IndexAnswer<Payload>[] {
+  return searchHere(index, checked(index, queries));
+}
+
+function checked<Payload>(index: OpenIndex, queries: readonly IndexQuery<Payload>[]): CheckedQuery[] {
+  index.checkOpen();
+  if (!Array.isArray(queries)) throw expected('BAD_ARGUMENT', 'an array', 'queries', queries);
+  const { dim, metric } = index;
+  const filters = new Filters<OwnFilter>(queries.length > 1, ownFilter);
+  // Array.from: a hole is a query that is missing.
+  const own = Array.from(queries, (query: IndexQuery<Payload>, i) =>
+    named(i, queries.length, () => checkedQuery(query, dim, metric, filters)),
+  );
+  index.follow();
+  return own;
+}
+
+/** A thread would cost more than it spares. */
+function isTiny({ files, live, dim }: OpenIndex, queries: number): boolean {
+  return queries * files.liveCount * dim <= TINY && live.state.rows.resident;
+}
+
+/** What the engine searches for. @param only is filled with the rows of each filter, whose masks the caller gives back */
+function requestsFor(
+  index: OpenIndex,
+  own: CheckedQuery[],
+  matched: ReadonlyMap<OwnFilter, Matched>,
+  only: Restricted,
+): SearchRequest[] {
+  index.restrictions.take(own, matched, only);
+  const requests = own.map((query) => requestOf(query, only));
+  index.upkeep.searched(own.length);
+  return requests;
+}
+
+async function searchInThreads<Payload>(
+  index: OpenIndex,
+  own: CheckedQuery[],
+  matched: ReadonlyMap<OwnFilter, Matched>,
+): Promise<IndexAnswer<Payload>[]> {
+  const { snapshot, done } = index.live.use();
+  const only: Restricted = new Map();
+  try {
+    const requests = requestsFor(index, own, matched, only);
+    const parts = Math.min(index.pool.size, Math.ceil(own.length / 4));
+    const size = Math.ceil(own.length / parts);
+    // All must end before the snapshot and the masks may go: a search that runs on would write into another filter's.
+    const ended = await Promise.allSettled(
+      Array.from({ length: parts }, async (_, p) => {
+        const part = own.slice(p * size, (p + 1) * size);
+        const { results, ms } = await index.pool.search(snapshot, requests.slice(p * size, (p + 1) * size));
+        const answers: IndexAnswer<Payload>[] = [];
+        for (const [i, result] of results.entries()) {
+          const answer = answerOf<Payload>(index, part[i]!, result, ms / part.length, only);
+          answers.push(await inSlices(answer, index.checkOpen));
+        }
+        return answers;
+      }),
+    );
+    return ended.flatMap((one) => {
+      if (one.status === 'rejected') throw one.reason;
+      return one.value;
+    });
+  } finally {
+    done();
+    index.restrictions.drop(only);
+  }
+}
+
+function searchHere<Payload>(
+  index: OpenIndex,
+  own: CheckedQuery[],
+  matched: ReadonlyMap<OwnFilter, Matched> = atOnce(index.restrictions.match(own)),
+): IndexAnswer<Payload>[] {
+  const only: Restricted = new Map();
+  try {
+    const requests = requestsFor(index, own, matched, only);
+    const start = performance.now();
+    const results = searchInTeam(index, requests);
+    const ms = (performance.now() - start) / own.length;
+    return results.map((result, i) => atOnce(answerOf<Payload>(index, own[i]!, result, ms, only)));
+  } finally {
+    index.restrictions.drop(only);
+  }
+}
+
+/** This thread waits anyway, so others of the index's may help it. */
+function searchInTeam(index: OpenIndex, requests: SearchRequest[]): SearchResult[] {
+  const { codes, searcher } = index;
+  const { state } = index.live;
+  const helped = !isTiny(index, requests.length);
+  if (helped) codes.team?.(index.pool.size);
+  try {
+    return requests.length === 1 ? [searcher.search(state, requests[0]!)] : searcher.searchBatch(state, requests);
+  } finally {
+    if (helped) codes.team?.(1);
+  }
+}
+
+function* answerOf<Payload>(
+  index: OpenIndex,
+  query: CheckedQuery,
+  result: SearchResult,
+  ms: number,
+  only: Restricted,
+): Sliced<IndexAnswer<Payload>> {
+  const { files, live } = index;
+  const negate = index.metric === 'euclid';
+  const hits: IndexHit<Payload>[] = [];
+  let rank = 0;
+  for (let i = 0; i < result.ordinals.length && rank < query.end; i++) {
+    if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
+    const ordinal = result.ordinals[i]!;
+    // Deleted while the search was under way.
+    if (!live.alive(ordinal)) continue;
+    if (rank++ < query.offset) continue;
+    const key = result.keys[i]!;
+    const hit: IndexHit<Payload> = { id: files.idOf(ordinal), score: negate ? 0 - key : key, index: ordinal };
+    addPayload(index, hit, ordinal, query.payloadOf);
+    if (query.withVector) hit.vector = vectorOf(index, ordinal);
+    hits.push(hit);
+  }
+  const { certified, stages, rowsRead } = result;
+  const missing = missingOf(query, result);
+  const { mode } = query.request;
+  const filter = query.filter && only.get(query.filter)?.stats;
+  const { name: kernels } = index.kernels;
+  const more = { ...(filter && { filter }), ...(missing > 0 && { missing }) };
+  return { hits, stats: { mode, certified, stages, rowsRead, kernels, ms, ...more } };
+}
+
+/** What a page lacks of what the search lacks. */
+function missingOf({ offset, end }: CheckedQuery, { ordinals: { length: found }, missing }: SearchResult): number {
+  return Math.max(0, Math.min(end, found + missing) - Math.max(offset, found));
+}
+
+/** What is wrong with one of many says with which. */
+function named<T>(i: number, count: number, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (count === 1 || !(error instanceof FunnelError)) throw error;
+    throw new FunnelError(error.code, `${error.message} (queries[${i}])`, { cause: error });
+  }
+}

@@ -1,0 +1,147 @@
+/** What FunnelIndex writes but codes: rows, deaths, payload indexes. */
+import { expected, FunnelError } from '../core/errors.js';
+import { atOnce, inSlices } from '../core/slices.js';
+import { othersTurn, overdue } from '../core/turns.js';
+import type { Id } from '../core/types.js';
+import { checkId, checkKeys, isId } from '../core/validate.js';
+import { parsePath } from '../query/filter/path.js';
+import { INDEX_TYPES, type PayloadIndexType } from './files/state.js';
+import { evaluate, type OwnFilter, ownFilter } from './filters.js';
+import { packPoints } from './input.js';
+import type { OpenIndex } from './open-index.js';
+import { listOf as rowsOf } from './payload/row-set.js';
+import type { OnIndexProgress } from './payload/types.js';
+import type { Point, PointBatch } from './types.js';
+
+export interface Written {
+  count: number;
+  replaced: number;
+}
+
+export async function upsert<Payload>(
+  index: OpenIndex,
+  points: readonly Point<Payload>[] | PointBatch<Payload>,
+): Promise<Written> {
+  index.checkOpen();
+  const pack = () => packPoints(points, index.dim, index.live.half);
+  const { count, replaced } = await index.files.appendPacked(pack);
+  await keepUp(index);
+  index.upkeep.written();
+  return { count, replaced: replaced.length };
+}
+
+export function upsertSync<Payload>(
+  index: OpenIndex,
+  points: readonly Point<Payload>[] | PointBatch<Payload>,
+): Written {
+  index.checkOpen();
+  const { count, replaced } = index.files.appendSync(atOnce(packPoints(points, index.dim, index.live.half)));
+  index.upkeep.written();
+  return { count, replaced: replaced.length };
+}
+
+export async function deleteRows(index: OpenIndex, rows: unknown): Promise<{ count: number }> {
+  const filter = filterToDelete(index, rows);
+  if (filter === undefined) return deleted(index, await index.files.delete(listOf(rows)));
+  const matched = await index.later(() => evaluate(filter, index.filtered()));
+  return deleted(index, await index.files.deleteRows(rowsOf(matched.rows)));
+}
+
+export function deleteRowsSync(index: OpenIndex, rows: unknown): { count: number } {
+  const filter = filterToDelete(index, rows);
+  if (filter === undefined) return deleted(index, index.files.deleteSync(listOf(rows)));
+  return deleted(index, index.files.deleteRowsSync(rowsOf(atOnce(evaluate(filter, index.filtered())).rows)));
+}
+
+function deleted(index: OpenIndex, { length }: readonly number[]): { count: number } {
+  index.upkeep.written();
+  return { count: length };
+}
+
+/** What passes everything is more likely a mistake than a wish. */
+function filterToDelete(index: OpenIndex, rows: unknown): OwnFilter | undefined {
+  index.checkOpen();
+  if (typeof rows !== 'object' || rows === null || Array.isArray(rows)) return undefined;
+  checkKeys(rows, ['filter'], 'what delete() takes beside ids');
+  index.checkWritable();
+  const filter = ownFilter((rows as { filter?: unknown }).filter);
+  if (filter !== undefined) return filter;
+  throw new FunnelError('BAD_ARGUMENT', 'Expected a filter with conditions for delete(), which would delete every row');
+}
+
+/** @throws FunnelError BAD_ARGUMENT, BAD_ID */
+export function listOf(ids: unknown): readonly Id[] {
+  if (isId(ids)) return [ids];
+  if (!Array.isArray(ids)) throw expected('BAD_ARGUMENT', 'an id or an array of ids', 'ids', ids);
+  return Array.from(ids, (id: unknown, i) => checkId(id, `ids[${i}]`));
+}
+
+/** What createPayloadIndex() takes. */
+export interface IndexOptions {
+  onProgress?: OnIndexProgress;
+}
+
+export async function createPayloadIndex(
+  index: OpenIndex,
+  key: string,
+  type: PayloadIndexType,
+  options: IndexOptions,
+): Promise<void> {
+  await index.indexes.create(key, type, checkNewIndex(index, key, type, options));
+  if (overdue()) await othersTurn();
+}
+
+export function createPayloadIndexSync(
+  index: OpenIndex,
+  key: string,
+  type: PayloadIndexType,
+  options: IndexOptions,
+): void {
+  index.indexes.createNow(key, type, checkNewIndex(index, key, type, options));
+}
+
+export async function deletePayloadIndex(index: OpenIndex, key: string): Promise<boolean> {
+  index.checkWritable();
+  parsePath(key, 'key');
+  const deleted = await index.indexes.delete(key);
+  if (overdue()) await othersTurn();
+  return deleted;
+}
+
+export function deletePayloadIndexSync(index: OpenIndex, key: string): boolean {
+  index.checkWritable();
+  parsePath(key, 'key');
+  return index.indexes.deleteNow(key);
+}
+
+function checkNewIndex(index: OpenIndex, key: string, type: PayloadIndexType, options: IndexOptions): OnIndexProgress {
+  index.checkWritable();
+  parsePath(key, 'key');
+  if (!INDEX_TYPES.includes(type)) throw expected('BAD_ARGUMENT', `one of ${INDEX_TYPES.join(', ')}`, 'type', type);
+  checkKeys(options, ['onProgress'], 'the options of createPayloadIndex()');
+  const { onProgress = () => {} } = options;
+  if (typeof onProgress !== 'function') throw expected('BAD_ARGUMENT', 'a function', 'onProgress', onProgress);
+  return onProgress;
+}
+
+/** Payload indexes take in new rows now, so that searches need not. What fails here, the next filter says. */
+async function keepUp(index: OpenIndex): Promise<void> {
+  if (index.closed || index.indexes.count === 0) return;
+  try {
+    await inSlices(index.indexes.catchUp(), index.checkOpen);
+  } catch {
+    return;
+  }
+  packIfWorth(index);
+}
+
+/** Writes payload indexes whose rows in memory have become many; later, and never in a script that waits for nothing. */
+export function packIfWorth(index: OpenIndex): void {
+  const { files, indexes } = index;
+  const isWorth = () => index.auto && !index.closed && !indexes.busy && indexes.isWorthWriting;
+  if (files.readOnly || !isWorth()) return;
+  setImmediate(() => {
+    // Searches go on without; the next write tries again.
+    if (isWorth()) indexes.write(true).catch(() => {});
+  }).unref();
+}
