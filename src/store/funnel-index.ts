@@ -29,6 +29,7 @@ import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
 import { runLater, runNow, type Steps } from './files/step.js';
 import { evaluate, type Filtered, type Matched, type OwnFilter, ownFilter } from './filters.js';
 import { gather } from './gather.js';
+import { InlineSearches } from './inline.js';
 import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, sampleQueries } from './input.js';
 import { type OwnScroll, ownScroll, page } from './listing.js';
 import { Live } from './live.js';
@@ -86,6 +87,7 @@ export class FunnelIndex<Payload = any> {
   readonly #kernels: Kernels;
   readonly #codes: CodeKernels;
   readonly #searcher: Searcher;
+  readonly #inline = new InlineSearches();
   readonly #pool: Pool;
   readonly #auto: boolean;
   readonly #restrictions: Restrictions;
@@ -696,6 +698,11 @@ export class FunnelIndex<Payload = any> {
         if (overdue()) await othersTurn();
         return answers;
       }
+      if (this.#isShort(own) && (await this.#inline.mayRun())) {
+        this.#checkOpen();
+        if (isOfOneMoment()) return this.#search(own, matched, true);
+        continue;
+      }
       const answers = await this.#searchInThreads(own, matched);
       if (isOfOneMoment()) return answers;
       this.#checkOpen();
@@ -707,6 +714,12 @@ export class FunnelIndex<Payload = any> {
   /** A thread would cost more than it spares. */
   #isTiny(queries: number): boolean {
     return queries * this.#files.liveCount * this.dim <= TINY && this.#live.state.rows.resident;
+  }
+
+  /** Here it takes less than the way to a thread and back; without rows in memory it would wait for the disk. */
+  #isShort(own: readonly CheckedQuery[]): boolean {
+    const { state, unindexed } = this.#live;
+    return state.rows.resident && this.#inline.isShort(own, unindexed.length * this.dim);
   }
 
   get #byExample(): ByExample {
@@ -755,6 +768,7 @@ export class FunnelIndex<Payload = any> {
         Array.from({ length: parts }, async (_, p) => {
           const part = own.slice(p * size, (p + 1) * size);
           const { results, ms } = await this.#pool.search(snapshot, requests.slice(p * size, (p + 1) * size));
+          this.#inline.measured(part, ms / part.length, snapshot.unindexed.length * this.dim);
           const answers: IndexAnswer<Payload>[] = [];
           for (const [i, result] of results.entries()) {
             const answer = this.#answer(part[i]!, result, ms / part.length, only);
@@ -790,19 +804,21 @@ export class FunnelIndex<Payload = any> {
     return own;
   }
 
-  #search(own: CheckedQuery[], matched?: Map<OwnFilter, Matched>): IndexAnswer<Payload>[] {
+  /** @param alone whether no other thread helps: of a call that is not to keep others from theirs */
+  #search(own: CheckedQuery[], matched?: Map<OwnFilter, Matched>, alone = false): IndexAnswer<Payload>[] {
     const only: Restricted = new Map();
     try {
       this.#restrictions.take(own, matched ?? atOnce(this.#restrictions.match(own)), only);
       const requests = own.map((query) => requestOf(query, only));
       this.#upkeep.searched(own.length);
       const start = performance.now();
-      const results = this.#inTeam(own.length, (state) =>
+      const search = (state: SearchState) =>
         requests.length === 1
           ? [this.#searcher.search(state, requests[0]!)]
-          : this.#searcher.searchBatch(state, requests),
-      );
+          : this.#searcher.searchBatch(state, requests);
+      const results = alone ? search(this.#live.state) : this.#inTeam(own.length, search);
       const ms = (performance.now() - start) / own.length;
+      if (alone) this.#inline.measured(own, ms, this.#live.unindexed.length * this.dim);
       return results.map((result, i) => atOnce(this.#answer(own[i]!, result, ms, only)));
     } finally {
       this.#restrictions.drop(only);
