@@ -716,10 +716,8 @@ export class FunnelIndex<Payload = any> {
     return queries * this.#files.liveCount * this.dim <= TINY && this.#live.state.rows.resident;
   }
 
-  /** Here it takes less than the way to a thread and back; without rows in memory it would wait for the disk. */
   #isShort(own: readonly CheckedQuery[]): boolean {
-    const { state, unindexed } = this.#live;
-    return state.rows.resident && this.#inline.isShort(own, unindexed.length * this.dim);
+    return this.#inline.isShort(own, this.#live.unindexed.length * this.dim);
   }
 
   get #byExample(): ByExample {

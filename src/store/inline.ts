@@ -5,8 +5,8 @@
 import type { CheckedQuery } from './request.js';
 import { isAwaited, othersTurn, overdue } from './turns.js';
 
-/** Milliseconds that a call may be predicted to take: about twice those of a way to a thread and back. */
-const SHORT = 0.3;
+/** Milliseconds that a call may be predicted to take: the way to a thread and back adds .1 to .2 to it. */
+const SHORT = 0.5;
 /** Milliseconds of searches in one turn of the event loop. */
 const STRETCH = 1;
 /** Shapes of queries whose costs are remembered. */

@@ -25,7 +25,7 @@ describe('a search that is predicted to be short', () => {
     const inline = new InlineSearches();
     inline.measured([query()], 0.1, 0);
     assert.equal(inline.isShort([query(), query()], 0), true);
-    assert.equal(inline.isShort([query(), query(), query(), query()], 0), false);
+    assert.equal(inline.isShort(Array(6).fill(query()), 0), false);
     inline.measured([query({ mode: 'exact' })], 5, 0);
     assert.equal(inline.isShort([query({ mode: 'exact' })], 0), false);
   });
