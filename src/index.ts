@@ -1,12 +1,12 @@
-export { FunnelError } from './errors.js';
+export { FunnelError } from './core/errors.js';
+export { doublingPlan, funnelPlan, tutorialPlan } from './funnel/plan.js';
 export { activeKernels, type KernelsInfo, type KernelsName, listKernels, useKernels } from './kernels/index.js';
-export { doublingPlan, funnelPlan, tutorialPlan } from './plan.js';
 export { fromMilvus } from './sources/milvus/from-milvus.js';
 export { fromQdrant } from './sources/qdrant/from-qdrant.js';
 
-import { type FunnelApi, makeFunnel } from './funnel.js';
+import { type FunnelApi, makeFunnel } from './funnel/funnel.js';
 import { activeKernels as ours } from './kernels/load.js';
-import { FunnelSearchOn, type FunnelSearchOptions } from './search.js';
+import { FunnelSearchOn, type FunnelSearchOptions } from './query/search.js';
 
 // One by one, and by the names of their types: editors then show the documentation of each.
 const api: FunnelApi = makeFunnel(ours);
@@ -28,12 +28,13 @@ export class FunnelSearch extends FunnelSearchOn {
   }
 }
 
-export type { FunnelErrorCode } from './errors.js';
-export type { ExplainedStage, Explanation, Fate, Standing } from './explain.js';
-export type { FunnelOptions, FunnelRequest } from './funnel.js';
-export type { Mirror } from './mirror.js';
-export type { Keep, Plan, PlanOptions } from './plan.js';
+export type { FunnelErrorCode } from './core/errors.js';
+export type * from './core/types.js';
+export type { ExplainedStage, Explanation, Fate, Standing } from './funnel/explain.js';
+export type { FunnelOptions, FunnelRequest } from './funnel/funnel.js';
+export type { Keep, Plan, PlanOptions } from './funnel/plan.js';
 export type { Condition, FieldCondition, Filter, FilterPath, NestedCondition } from './query/filter/types.js';
+export type { Mirror } from './query/mirror.js';
 export type { PayloadSelector } from './query/payload.js';
 export type { Strategy } from './query/recommend.js';
 export type {
@@ -53,7 +54,7 @@ export type {
   SearchFate,
   SearchRequest,
   SearchResult,
-} from './search.js';
+} from './query/search.js';
 export type {
   Exactness,
   FetchAnswer,
@@ -67,5 +68,4 @@ export type {
   SearchParams,
   Source,
   SourceInfo,
-} from './sources/source.js';
-export type * from './types.js';
+} from './query/source/source.js';

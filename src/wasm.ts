@@ -2,16 +2,16 @@
  * `funnelvec/wasm`: the same API with nothing native behind it. The module is embedded: no file is looked up, nothing
  * fetched.
  */
-export { FunnelError } from './errors.js';
-export { doublingPlan, funnelPlan, tutorialPlan } from './plan.js';
+export { FunnelError } from './core/errors.js';
+export { doublingPlan, funnelPlan, tutorialPlan } from './funnel/plan.js';
 export { fromMilvus } from './sources/milvus/from-milvus.js';
 export { fromQdrant } from './sources/qdrant/from-qdrant.js';
 
-import { type FunnelApi, makeFunnel } from './funnel.js';
+import { type FunnelApi, makeFunnel } from './funnel/funnel.js';
 import { checkedKernels } from './kernels/check.js';
 import type { Kernels } from './kernels/kernels.js';
 import { createWasmKernels as create } from './kernels/wasm.js';
-import { FunnelSearchOn, type FunnelSearchOptions } from './search.js';
+import { FunnelSearchOn, type FunnelSearchOptions } from './query/search.js';
 
 /** The kernels of a WASM instance of its own. Throws when this engine has no WASM SIMD. */
 export function createWasmKernels(): Kernels {
@@ -40,7 +40,8 @@ export class FunnelSearch extends FunnelSearchOn {
   }
 }
 
-export type { FunnelErrorCode } from './errors.js';
+export type { FunnelErrorCode } from './core/errors.js';
+export type * from './core/types.js';
 export type {
   Explanation,
   FunnelOptions,
@@ -51,4 +52,3 @@ export type {
   SearchRequest,
   SearchResult,
 } from './index.js';
-export type * from './types.js';

@@ -40,7 +40,7 @@ const BOUND = { hand: 1.1, static: 1.7 };
 const loadBefore = os.loadavg()[0];
 await build();
 const { Embedder } = await import('../../dist/esm/embed/index.js');
-const { usableThreads } = await import('../../dist/esm/store/threads.js');
+const { usableThreads } = await import('../../dist/esm/core/threads.js');
 const threads = values.threads === undefined ? usableThreads() : Number(values.threads);
 const [{ texts }, minilm, wordllama] = [
   await loadGlosses({ count: GLOSSES }),

@@ -82,7 +82,7 @@ async function typescript() {
       await run(bin('tsc'), ['-p', project, '--emitDeclarationOnly']);
     }
     for (const end of ['js', 'd.ts'])
-      renameSync(join(root, `dist/cjs/here-cjs.${end}`), join(root, `dist/cjs/here.${end}`));
+      renameSync(join(root, `dist/cjs/core/here-cjs.${end}`), join(root, `dist/cjs/core/here.${end}`));
     writeFileSync(join(root, 'dist/cjs/package.json'), '{ "type": "commonjs" }\n');
     // npm obeys it, whatever package.json lists.
     const lines = unreached(join(root, 'dist')).map((file) => `/${file}\n`);

@@ -1,10 +1,10 @@
 /** `funnelvec doctor`: what runs here, and why the rest does not. Needs no package. */
 import { statfsSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, tmpdir, totalmem } from 'node:os';
+import { VERSION } from '../core/places.js';
+import { usableThreads } from '../core/threads.js';
 import { activeKernels, kernelsReport, listKernels } from '../kernels/load.js';
-import { VERSION } from '../places.js';
 import { FunnelIndex } from '../store/funnel-index.js';
-import { usableThreads } from '../store/threads.js';
 import { type ModelOptions, specOf } from './model.js';
 import { PACKAGES, type PackageName, versionOf } from './packages.js';
 import { bytes } from './text.js';

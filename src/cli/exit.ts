@@ -1,5 +1,5 @@
 /** How a command ends: exit codes, and errors as people and as programs read them. */
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 
 export const EXIT = {
   ok: 0,

@@ -1,6 +1,6 @@
 /** How long heads are: the prefix of every vector that a database searches first. */
-import { expected, FunnelError } from '../errors.js';
-import { funnelPlan } from '../plan.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { funnelPlan } from '../funnel/plan.js';
 import { type Io, note } from './io.js';
 import type { TextEmbedder } from './model.js';
 import type { State } from './state.js';

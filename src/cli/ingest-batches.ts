@@ -1,5 +1,5 @@
 /** Rows of a file as batches that are whole, checked and ready to be embedded. */
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
 import type { MappedRow, Mapper } from './mapping.js';
 import type { Reader, Row } from './read/reader.js';
 import type { Target } from './stores/store.js';

@@ -1,6 +1,6 @@
 /** What an ingest is to do, decided before the first row is written: begin, go on, nothing, or refuse. */
 import { isDeepStrictEqual } from 'node:util';
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import { changed, type Fingerprint } from './fingerprint.js';
 import { difference, type Mapping } from './mapping.js';
 import { dimRemedy, isModelOf, type TextEmbedder } from './model.js';

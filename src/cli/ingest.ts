@@ -1,6 +1,6 @@
 /** `funnelvec ingest`: rows of files, embedded and written, so that it can be stopped anywhere and gone on with. */
-import { FunnelError } from '../errors.js';
-import type { Metric } from '../types.js';
+import { FunnelError } from '../core/errors.js';
+import type { Metric } from '../core/types.js';
 import { Interrupted } from './exit.js';
 import { fingerprintOf } from './fingerprint.js';
 import { headFor } from './head.js';

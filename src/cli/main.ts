@@ -4,7 +4,7 @@
  * commander reads the rest.
  */
 import { parseArgs } from 'node:util';
-import { VERSION } from '../places.js';
+import { VERSION } from '../core/places.js';
 import { doctor } from './doctor.js';
 import { EXIT, errorAsJson, errorAsText, exitCodeOf, UsageError } from './exit.js';
 import { type Io, print, printJson } from './io.js';

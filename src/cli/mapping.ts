@@ -1,7 +1,7 @@
 /** Which column of a row is what. */
-import { describe, expected, FunnelError, type FunnelErrorCode } from '../errors.js';
+import { describe, expected, FunnelError, type FunnelErrorCode } from '../core/errors.js';
+import type { Id } from '../core/types.js';
 import { keysOfPath, namesIn, putAt, valueAt, without } from '../store/import/fields.js';
-import type { Id } from '../types.js';
 import type { Reader, Row } from './read/reader.js';
 import { badByte, textOfBytes } from './read/utf8.js';
 import { NUMBERS, type VectorForm, type VectorType, vectorOfBytes } from './vector-type.js';

@@ -1,7 +1,7 @@
 /** The model that makes vectors of texts. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import { UsageError } from './exit.js';
 import type { ModelState } from './state.js';
 

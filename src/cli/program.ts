@@ -1,7 +1,7 @@
 /** Commands and their options, by commander. */
 import type { Command as CommandType } from 'commander';
-import { FunnelError } from '../errors.js';
-import { VERSION } from '../places.js';
+import { FunnelError } from '../core/errors.js';
+import { VERSION } from '../core/places.js';
 import { addDemo } from './commands/demo.js';
 import { addIngest } from './commands/ingest.js';
 import { addModel } from './commands/options.js';

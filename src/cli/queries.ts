@@ -1,8 +1,8 @@
 /** A sample of queries: texts or vectors of a file, or rows of the store in their place. */
 import { extname } from 'node:path';
-import { expected, FunnelError } from '../errors.js';
-import { halfToFloat } from '../half.js';
-import { rowsAtOnce, type Source } from '../sources/source.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { halfToFloat } from '../core/half.js';
+import { rowsAtOnce, type Source } from '../query/source/source.js';
 import { textOf } from '../store/import/encoding.js';
 import { linesOf } from '../store/import/lines.js';
 import { randomFrom, shuffled } from '../tune/session.js';

@@ -1,6 +1,6 @@
 /** What the options of a search say: vectors, filters, plans. */
 import { readFileSync } from 'node:fs';
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
 import type { Filter } from '../query/filter/types.js';
 import { wholeText } from '../store/import/encoding.js';
 import { parseJson } from '../store/import/json.js';

@@ -1,7 +1,7 @@
 /** `funnelvec search`: one query, answered as a table or as JSON. */
 import { isDeepStrictEqual } from 'node:util';
-import { FunnelError } from '../errors.js';
-import { funnelPlan, type Plan } from '../plan.js';
+import { FunnelError } from '../core/errors.js';
+import { funnelPlan, type Plan } from '../funnel/plan.js';
 import type { Filter } from '../query/filter/types.js';
 import type { FunnelParams } from '../store/types.js';
 import { UsageError } from './exit.js';

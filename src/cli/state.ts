@@ -5,9 +5,9 @@
 import * as fs from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
+import type { Metric } from '../core/types.js';
 import { makeFolder } from '../store/files/folder.js';
-import type { Metric } from '../types.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { Mapping } from './mapping.js';
 import type { ModelSpec } from './model.js';

@@ -1,10 +1,10 @@
 /** `funnelvec tune` and `report`: the plan that a recall target needs, kept beside the store; and what it rests on, drawn. */
 import { readFileSync } from 'node:fs';
-import { FunnelError } from '../errors.js';
-import { idAs } from '../ids.js';
+import { FunnelError } from '../core/errors.js';
+import { idAs } from '../core/ids.js';
+import type { Id } from '../core/types.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PrefixResult, TuneResult, TuneTarget } from '../tune/index.js';
-import type { Id } from '../types.js';
 import { type Io, note } from './io.js';
 import type { LoadEmbedder, ModelSpec } from './model.js';
 import { startProgress } from './progress.js';

@@ -1,6 +1,6 @@
 /** Vectors whose files do not say what their bytes or unsigned integers are, because the caller says it. */
-import { expected, FunnelError } from '../errors.js';
-import { halfToFloat } from '../half.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { halfToFloat } from '../core/half.js';
 import { UsageError } from './exit.js';
 import type { Reader, VectorColumn } from './read/reader.js';
 

@@ -1,6 +1,6 @@
 /** Steps behind pooling that a folder of sentence-transformers has: layers that change a text's vector, in its order. */
 import path from 'node:path';
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import { readJson } from './folder.js';
 import { Safetensors, sizeOf } from './safetensors.js';
 

@@ -1,5 +1,5 @@
 /** Embedder: a model on this machine, texts in, vectors out. */
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
 import { type Chunk, chunksOf } from './chunks.js';
 import { type Engine, errorOf, partsOf, type TaskControl, wasClosed } from './engine.js';
 import type { Finish } from './finish.js';

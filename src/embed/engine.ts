@@ -1,5 +1,5 @@
 /** The contract of a model at work, on whichever thread: texts in, finished vectors out. */
-import { FunnelError, type FunnelErrorCode } from '../errors.js';
+import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import type { Finish } from './finish.js';
 import type { Role } from './types.js';
 

@@ -1,7 +1,7 @@
 /** Finds the files of a model, and reads what its folder says of it (Hugging Face's and sentence-transformers' layout). */
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import type { Preset } from './presets.js';
 import { OLDER_CONFIGURATIONS, type SentenceFacts, sentenceFacts } from './sentence.js';
 import type { EmbedderOptions, Pooling, Role } from './types.js';

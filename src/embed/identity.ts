@@ -6,7 +6,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import { OLDER_CONFIGURATIONS } from './sentence.js';
 
 /** Files of a folder that decide how a text becomes tokens and tokens become a vector. */

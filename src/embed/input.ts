@@ -1,6 +1,6 @@
 /** The front door: options and texts, checked before any work. */
-import { describe, expected, FunnelError } from '../errors.js';
-import { checkInteger, checkKeys } from '../validate.js';
+import { describe, expected, FunnelError } from '../core/errors.js';
+import { checkInteger, checkKeys } from '../core/validate.js';
 import type { EmbedderOptions, EmbedOptions, Role } from './types.js';
 
 const LOAD = [

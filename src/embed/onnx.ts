@@ -1,8 +1,8 @@
 /** Transformers in ONNX files, run by onnxruntime-node. */
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { FunnelError } from '../errors.js';
-import { halfToFloat } from '../half.js';
+import { FunnelError } from '../core/errors.js';
+import { halfToFloat } from '../core/half.js';
 import { batchesOf } from './batches.js';
 import { type Module, readSteps, type Step } from './dense.js';
 import { type EmbedResult, type EmbedTask, type Engine, notFinite, type TaskControl, wasClosed } from './engine.js';

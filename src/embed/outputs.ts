@@ -1,5 +1,5 @@
 /** Which output of an ONNX graph a text's vector is made of: known names alone, or the one that the caller names. */
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import type { OnnxSession } from './packages.js';
 import type { Pooling } from './types.js';
 

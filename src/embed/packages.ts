@@ -1,5 +1,5 @@
 /** The optional packages, as much of them as is used here. */
-import { loadOptional } from '../optional.js';
+import { loadOptional } from '../core/optional.js';
 
 /** `@huggingface/tokenizers`. */
 export interface TokenizersPackage {

@@ -2,7 +2,7 @@
  * Facts of known models. Each was compared with what is published about the model (its card, or code and pages that quote
  * it); what could not be confirmed so says it.
  */
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import type { Pooling, Role } from './types.js';
 
 export interface Preset {

@@ -1,5 +1,5 @@
 /** How texts share runs of a graph: which length and number its inputs have, and what fills short texts up. */
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import type { BatchLimits } from './batches.js';
 import type { OnnxSession } from './packages.js';
 

@@ -4,8 +4,8 @@
  * before it is checked against the file.
  */
 import { type FileHandle, open } from 'node:fs/promises';
-import { describe, FunnelError } from '../errors.js';
-import { halfToFloat } from '../half.js';
+import { describe, FunnelError } from '../core/errors.js';
+import { halfToFloat } from '../core/half.js';
 
 export interface Tensor {
   type: TensorType;

@@ -1,8 +1,8 @@
 /** What the caller, the preset and the model's folder say, in that order, as one description of the model. */
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { expected, FunnelError } from '../errors.js';
-import { usableThreads } from '../store/threads.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { usableThreads } from '../core/threads.js';
 import { type FolderFacts, findModel, readFacts, readJson } from './folder.js';
 import { formerIdentityOf, identityOf } from './identity.js';
 import type { EngineSetup } from './open.js';

@@ -1,5 +1,5 @@
 /** The table of a static model, as float32 in shared memory. */
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import { Safetensors, sizeOf } from './safetensors.js';
 
 /** What WordLlama, model2vec and sentence-transformers' StaticEmbedding call theirs. */

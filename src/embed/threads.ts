@@ -3,8 +3,8 @@
  * They keep the process alive only while work is pending.
  */
 import { Worker } from 'node:worker_threads';
-import { FunnelError } from '../errors.js';
-import { moduleFile } from '../places.js';
+import { FunnelError } from '../core/errors.js';
+import { moduleFile } from '../core/places.js';
 import {
   type EmbedResult,
   type EmbedTask,

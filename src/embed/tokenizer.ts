@@ -1,5 +1,5 @@
 /** Texts as token ids, as Python has them, cut to what a model reads. */
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import { loadTokenizers } from './packages.js';
 import { type TokenizerJson, UnsupportedStep } from './pipeline/json.js';
 import { Pipeline } from './pipeline/pipeline.js';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 // By its default export: webpack makes `createRequire` undefined where it is imported by name.
 import module from 'node:module';
 import path from 'node:path';
-import { distFolder } from '../places.js';
+import { distFolder } from '../core/places.js';
 import type { Raw } from './signatures.js';
 
 /** dist/{esm,cjs} → the package. */

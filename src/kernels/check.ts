@@ -2,8 +2,8 @@
  * Kernels for anybody. Ours are called with what was validated already, and a wrong length there ends the process; those
  * that `funnelvec/kernels` hands out check every call, in constant time but for the few stages of a plan.
  */
-import { describe, expected } from '../errors.js';
-import { checkAttached, fixedLength } from '../validate.js';
+import { describe, expected } from '../core/errors.js';
+import { checkAttached, fixedLength } from '../core/validate.js';
 import {
   type FunnelTask,
   type Kernels,

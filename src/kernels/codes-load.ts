@@ -1,5 +1,5 @@
 /** The code kernels by name, beside load.ts: the same names, the same choice. */
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import type { CodeKernels } from './codes.js';
 import { loadNativeCodeKernels } from './codes-native.js';
 import { codesReference } from './codes-reference.js';

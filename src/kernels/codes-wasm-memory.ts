@@ -1,5 +1,5 @@
 /** Blocks in the memory of the WASM code kernels, which threads share. */
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 
 /** A shared WebAssembly.Memory; @types/node does not declare it. */
 export interface SharedWasmMemory {

@@ -1,5 +1,5 @@
 /** The WASM module of the code kernels, compiled once per thread, and memory for it. */
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import type { CodeKernelName } from './codes.js';
 import type { SharedWasmMemory } from './codes-wasm-memory.js';
 import type { Raw } from './signatures.js';

@@ -1,5 +1,5 @@
 /** Chooses the kernels: native → wasm → js, once, at first use. Every failure on the way is kept and told. */
-import { describe, FunnelError } from '../errors.js';
+import { describe, FunnelError } from '../core/errors.js';
 import { addonPaths, platformName } from './addon.js';
 import { checkedKernels } from './check.js';
 import type { Kernels } from './kernels.js';

@@ -1,6 +1,6 @@
 /** The worker thread behind offload.ts: runs requests one by one. */
 import { parentPort } from 'node:worker_threads';
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import type { FunnelTask, Kernels, ScanTask } from './kernels.js';
 import type { OffloadBackend, OffloadReply, OffloadRequest } from './offload.js';
 import { failUnread, fromPost, toPost } from './post.js';

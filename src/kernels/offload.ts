@@ -3,8 +3,8 @@
  * only while work is pending. Inputs are copied into it, except shared memory; outputs are copied back.
  */
 import { Worker } from 'node:worker_threads';
-import { FunnelError, type FunnelErrorCode } from '../errors.js';
-import { moduleFile } from '../places.js';
+import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
+import { moduleFile } from '../core/places.js';
 import type { BadPosition, FunnelTask, ScanTask } from './kernels.js';
 import { fromPost, toPost } from './post.js';
 

@@ -3,8 +3,8 @@
  * native code nor WASM SIMD runs. See kernels.ts for the contract.
  */
 
-import { halfTable } from '../half.js';
-import { allFinite } from './finite.js';
+import { allFinite } from '../core/finite.js';
+import { halfTable } from '../core/half.js';
 import type { BadPosition, FunnelTask, Kernels, Metric, NormsTask, Rows, ScanTask, ScoresTask } from './kernels.js';
 import { offload } from './offload.js';
 

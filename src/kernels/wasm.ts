@@ -4,7 +4,7 @@
  * what the largest call needed stays allocated. To bound that, rows go through in blocks, except in a funnel of up to
  * MAX_FUNNEL_BYTES.
  */
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import type { BadPosition, FunnelTask, Kernels, Metric, NormsTask, Rows, ScanTask, ScoresTask } from './kernels.js';
 import { codeOf } from './kernels.js';
 import { offload } from './offload.js';

@@ -1,9 +1,8 @@
 /** Requests by example: ids become vectors, vectors become one search. */
-import { expected, FunnelError } from '../errors.js';
-import { layoutOf } from '../sources/layouts.js';
-import type { Source, SourceInfo } from '../sources/source.js';
-import type { Id, Vector } from '../types.js';
-import { checkIds, checkKeys, isNumbers, isZero } from '../validate.js';
+import { expected, FunnelError } from '../core/errors.js';
+import type { Id, Vector } from '../core/types.js';
+import { checkIds, checkKeys, isNumbers, isZero } from '../core/validate.js';
+import { QueryVector } from '../core/vector.js';
 import type { Filters } from './filter/conditions.js';
 import type { Search } from './rank.js';
 import { averageVector, checkStrategy, type Examples, meanOf, type Strategy, sumVector } from './recommend.js';
@@ -17,7 +16,8 @@ import {
   without,
 } from './request.js';
 import { vectorAt } from './result.js';
-import { QueryVector } from './vector.js';
+import { layoutOf } from './source/layouts.js';
+import type { Source, SourceInfo } from './source/source.js';
 
 export interface RecommendRequest extends QueryOptions {
   /** What hits should be like: ids of points, or vectors. Points named here are no hits. */

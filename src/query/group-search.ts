@@ -1,9 +1,8 @@
 /** Groups over a source: pools are ranked until the groups that were asked for are found and filled. */
-import { expected, FunnelError } from '../errors.js';
-import { MAX_POOL } from '../plan.js';
-import type { SourceInfo } from '../sources/source.js';
-import type { Hit, SearchStats } from '../types.js';
-import { checkInteger } from '../validate.js';
+import { expected, FunnelError } from '../core/errors.js';
+import type { Hit, SearchStats } from '../core/types.js';
+import { checkInteger } from '../core/validate.js';
+import { MAX_POOL } from '../funnel/plan.js';
 import type { FilterNode, Path } from './filter/ast.js';
 import { valuesAt } from './filter/evaluate.js';
 import { parsePath } from './filter/path.js';
@@ -14,6 +13,7 @@ import type { Ranked, Ranker, Search } from './rank.js';
 import { and, type CheckedOptions } from './request.js';
 import { passes, statsOf } from './result.js';
 import { checkDepth } from './shared-keys.js';
+import type { SourceInfo } from './source/source.js';
 
 export interface GroupOptions {
   /** A path of the payload: `author`, `author.id`, `tags[].name`. Strings and integers group; an array fans out. */

@@ -1,13 +1,13 @@
 /** Groups joined with another collection: the point whose id is the group's. */
-import { expected } from '../errors.js';
-import { layoutOf } from '../sources/layouts.js';
-import type { PayloadSelection, Source } from '../sources/source.js';
-import type { Id } from '../types.js';
-import { checkKeys } from '../validate.js';
+import { expected } from '../core/errors.js';
+import type { Id } from '../core/types.js';
+import { checkKeys } from '../core/validate.js';
 import type { GroupKey } from './groups.js';
 import { checkPayloadSelection } from './payload.js';
 import type { CheckedOptions } from './request.js';
 import { vectorAt } from './result.js';
+import { layoutOf } from './source/layouts.js';
+import type { PayloadSelection, Source } from './source/source.js';
 
 /** A source, or one with what is wanted of its points. */
 export type Lookup = Source | LookupOptions;

@@ -1,7 +1,7 @@
 /** Search parameters: each source takes some of them, and names the others when it refuses. */
-import { expected, FunnelError } from '../errors.js';
-import type { SearchParams } from '../sources/source.js';
-import { checkInteger } from '../validate.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { checkInteger } from '../core/validate.js';
+import type { SearchParams } from './source/source.js';
 
 /** What a source takes, by name. */
 export type KnownParams = Partial<Record<keyof SearchParams, 'flag' | 'count'>>;

@@ -1,6 +1,6 @@
 /** Which part of a payload comes with a hit; as Qdrant selects it. */
-import { expected, FunnelError } from '../errors.js';
-import { setOwn } from '../sources/own.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { setOwn } from '../core/own.js';
 import { parsePath } from './filter/path.js';
 
 /** All, nothing, or paths: `title`, `author.name`, `reviews[].stars`. A list is what to include. */

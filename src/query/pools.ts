@@ -1,7 +1,8 @@
 /** One pool from several head searches: of a source that knows no strategies, one near each positive example. */
-import { inOrder, joined as joinedRows } from '../sources/rows.js';
-import type { HeadAnswer, HeadRequest, Source } from '../sources/source.js';
+
 import type { Search } from './rank.js';
+import { inOrder, joined as joinedRows } from './source/rows.js';
+import type { HeadAnswer, HeadRequest, Source } from './source/source.js';
 
 /**
  * The head searches that make a request's pool. A row is as good as its most similar positive is similar, so that what is

@@ -1,21 +1,22 @@
 /** From checked searches to ranked hits: head search → candidates → funnel. What every kind of request goes through. */
-import { expected, FunnelError } from '../errors.js';
-import { type Explanation, explain } from '../explain.js';
-import { inContext, runPrepared } from '../funnel.js';
+
+import { overloaded } from '../core/call.js';
+import { expected, FunnelError } from '../core/errors.js';
+import type { Hit } from '../core/types.js';
+import type { QueryVector } from '../core/vector.js';
+import { type Explanation, explain } from '../funnel/explain.js';
+import { inContext, runPrepared } from '../funnel/funnel.js';
+import { type CheckedPlan, checkPlan, fitPlan, funnelPlan, MAX_POOL, poolFor } from '../funnel/plan.js';
+import { finish, type Prepared, prepareChecked } from '../funnel/prepare.js';
 import type { Kernels, Metric } from '../kernels/kernels.js';
-import { checkMirror, Matrices, type Mirror, type Mirrored, withVectors } from '../mirror.js';
-import { type CheckedPlan, checkPlan, fitPlan, funnelPlan, MAX_POOL, poolFor } from '../plan.js';
-import { finish, type Prepared, prepareChecked } from '../prepare.js';
-import { overloaded } from '../sources/call.js';
-import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from '../sources/source.js';
-import type { Hit } from '../types.js';
 import type { FilterNode } from './filter/ast.js';
 import { mapLimited } from './limited.js';
+import { checkMirror, Matrices, type Mirror, type Mirrored, withVectors } from './mirror.js';
 import { headRequests, joined } from './pools.js';
 import { scoreAll } from './recommend.js';
 import type { CheckedOptions } from './request.js';
 import { checkDirection, depthOf } from './shared-keys.js';
-import type { QueryVector } from './vector.js';
+import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from './source/source.js';
 
 /** One pool to be ranked. */
 export interface Search {

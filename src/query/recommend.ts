@@ -1,6 +1,6 @@
 /** Recommending by examples: the mean that is searched by, and the two strategies that score every row by each example. */
-import { expected, FunnelError } from '../errors.js';
-import type { Metric } from '../types.js';
+import { expected, FunnelError } from '../core/errors.js';
+import type { Metric } from '../core/types.js';
 
 /**
  * 'average_vector': one search by mean(positive) + (mean(positive) − mean(negative)). 'best_score': a row is as good as its

@@ -1,11 +1,11 @@
 /** What a request to FunnelSearch may say, read once and checked as far as that goes without knowing the collection. */
 
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
+import type { Id, Vector } from '../core/types.js';
+import { checkIds } from '../core/validate.js';
+import { QueryVector } from '../core/vector.js';
+import { type CheckedPlan, checkPlan, type Plan } from '../funnel/plan.js';
 import { MAX_DIM } from '../kernels/kernels.js';
-import { type CheckedPlan, checkPlan, type Plan } from '../plan.js';
-import type { PayloadSelection, SearchParams } from '../sources/source.js';
-import type { Id, Vector } from '../types.js';
-import { checkIds } from '../validate.js';
 import type { FilterNode } from './filter/ast.js';
 import { conditionsOf, Filters } from './filter/conditions.js';
 import type { Filter } from './filter/types.js';
@@ -21,7 +21,7 @@ import {
   keyOf,
   SHARED_KEYS,
 } from './shared-keys.js';
-import { QueryVector } from './vector.js';
+import type { PayloadSelection, SearchParams } from './source/source.js';
 
 /** What every kind of request may say. */
 export interface QueryOptions {

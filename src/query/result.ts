@@ -1,13 +1,13 @@
 /** Ranked hits as an answer: threshold, page, vectors, statistics. */
 
-import type { Matrix } from '../candidates.js';
-import { expected, FunnelError } from '../errors.js';
-import { halfToFloat } from '../half.js';
-import type { Exactness, Source } from '../sources/source.js';
-import type { Hit, Id, SearchStats, StageStats } from '../types.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { halfToFloat } from '../core/half.js';
+import type { Hit, Id, SearchStats, StageStats } from '../core/types.js';
+import type { Matrix } from '../funnel/candidates.js';
 import { payloadSelection } from './payload.js';
 import type { Ranked } from './rank.js';
 import type { CheckedOptions } from './request.js';
+import type { Exactness, Source } from './source/source.js';
 import { type SearchExplanation, traced } from './trace.js';
 
 export interface SearchResult {

@@ -2,10 +2,10 @@
  * The keys that requests to FunnelSearch and to FunnelIndex share: each is known, and checked, here alone. The two classes
  * add their own keys (`request.ts` here and in `store`), and say in which order a request is looked at.
  */
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { checkInteger, isListOf, isString } from '../core/validate.js';
+import type { QueryVector } from '../core/vector.js';
 import type { Metric } from '../kernels/kernels.js';
-import { checkInteger, isListOf, isString } from '../validate.js';
-import type { QueryVector } from './vector.js';
 
 export const SHARED_KEYS = [
   'vector',

@@ -1,10 +1,11 @@
 /** An explanation of one search: what its stages dropped, and what became of any point of the collection. */
-import type { Explanation, Fate } from '../explain.js';
-import type { Plan } from '../plan.js';
-import type { Source } from '../sources/source.js';
-import type { Id } from '../types.js';
+
+import type { Id } from '../core/types.js';
+import type { Explanation, Fate } from '../funnel/explain.js';
+import type { Plan } from '../funnel/plan.js';
 import type { Ranked } from './rank.js';
 import { and } from './request.js';
+import type { Source } from './source/source.js';
 
 /** What became of one point. */
 export type SearchFate =

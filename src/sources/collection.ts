@@ -1,10 +1,10 @@
 /** What the sources of databases share: what is known of a collection, deadlines, errors, and reading by id in parts. */
-import { FunnelError } from '../errors.js';
-import type { Id } from '../types.js';
-import { type CallOptions, guarded, overloaded } from './call.js';
-import { Known } from './known.js';
-import { checkHeadQuery, type TailLayout } from './layout.js';
-import { inOrder, joined } from './rows.js';
+
+import { type CallOptions, guarded, overloaded } from '../core/call.js';
+import { FunnelError } from '../core/errors.js';
+import type { Id } from '../core/types.js';
+import { checkHeadQuery, type TailLayout } from '../query/source/layout.js';
+import { inOrder, joined } from '../query/source/rows.js';
 import {
   type FetchAnswer,
   type FetchRequest,
@@ -12,7 +12,8 @@ import {
   type PackedRows,
   rowsAtOnce,
   type SourceInfo,
-} from './source.js';
+} from '../query/source/source.js';
+import { Known } from './known.js';
 
 interface CollectionOptions {
   full?: string | TailLayout | undefined;

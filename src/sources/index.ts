@@ -1,19 +1,19 @@
 /** `funnelvec/source`: what a source of your own is written with. The suite for it is in `funnelvec/source/conformance`. */
-export { expected, FunnelError, type FunnelErrorCode } from '../errors.js';
+
+export { type CallOptions, guarded } from '../core/call.js';
+export { expected, FunnelError, type FunnelErrorCode } from '../core/errors.js';
+export { type PackableRow, type PackOptions, packRows } from '../core/pack.js';
+export type { FilterStats, Id, IdKind, Metric, PackedCandidates, Vector } from '../core/types.js';
+export { checkIds, checkInteger, checkKeys } from '../core/validate.js';
 export type { Bounds, FilterNode, NumberBounds, Path, Scalar, Step } from '../query/filter/ast.js';
 export { compileFilter, type FilterTest } from '../query/filter/evaluate.js';
 export { parseFilter } from '../query/filter/parse.js';
 export { checkParams, type KnownParams } from '../query/params.js';
 export { checkPayloadSelection, type PayloadSelector, payloadSelection } from '../query/payload.js';
 export type { Examples, Strategy } from '../query/recommend.js';
-export type { FilterStats, Id, IdKind, Metric, PackedCandidates, Vector } from '../types.js';
-export { checkIds, checkInteger, checkKeys } from '../validate.js';
-export { type CallOptions, guarded } from './call.js';
-export { Known, type KnownOptions } from './known.js';
-export { checkHeadQuery, type HeadOf, headBy } from './layout.js';
-export { type PackableRow, type PackOptions, packRows } from './pack.js';
-export { checkFetchRequest, checkHeadRequest, checkScanRequest, type RequestLimits } from './requests.js';
-export { inOrder, joined } from './rows.js';
+export { checkHeadQuery, type HeadOf, headBy } from '../query/source/layout.js';
+export { checkFetchRequest, checkHeadRequest, checkScanRequest, type RequestLimits } from '../query/source/requests.js';
+export { inOrder, joined } from '../query/source/rows.js';
 export {
   type Exactness,
   type FetchAnswer,
@@ -29,4 +29,5 @@ export {
   type SearchParams,
   type Source,
   type SourceInfo,
-} from './source.js';
+} from '../query/source/source.js';
+export { Known, type KnownOptions } from './known.js';

@@ -1,7 +1,8 @@
 /** What a source knows of its collection: read once for all who wait, believed for a minute. */
-import type { FunnelError } from '../errors.js';
-import { guarded } from './call.js';
-import { MAY_HAVE_CHANGED, SAYS_NOTHING } from './layout.js';
+
+import { guarded } from '../core/call.js';
+import type { FunnelError } from '../core/errors.js';
+import { MAY_HAVE_CHANGED, SAYS_NOTHING } from '../query/source/layout.js';
 
 /** Milliseconds. A collection made anew with the same dims, or an alias that moved, refuses no search: only age tells. */
 const MAX_AGE = 60_000;

@@ -1,5 +1,6 @@
 /** Builds a segment over the live rows of an index, in its threads where there are some. */
-import { halfToFloat } from '../half.js';
+import { halfToFloat } from '../core/half.js';
+import { atOnce } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { agreementOf } from './engine/agreement.js';
@@ -16,7 +17,6 @@ import { Searcher } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
 import { OrdinalReader, RowImages } from './files/row-images.js';
 import type { Live } from './live.js';
-import { atOnce } from './payload/slices.js';
 import type { Pool } from './pool.js';
 import type { OptimizeProgress } from './types.js';
 

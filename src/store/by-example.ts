@@ -1,6 +1,6 @@
 /** Recommendations and groups of an index: those of FunnelSearch, over the index as a source. */
 
-import { expected } from '../errors.js';
+import { expected } from '../core/errors.js';
 import type { Kernels } from '../kernels/kernels.js';
 import type { Filter } from '../query/filter/types.js';
 import {
@@ -10,9 +10,9 @@ import {
   type QueryOptions,
   type RecommendRequest,
   type SearchRequest,
-} from '../search.js';
-import { embeddedSource } from '../sources/embedded.js';
-import type { Source } from '../sources/source.js';
+} from '../query/search.js';
+import type { Source } from '../query/source/source.js';
+import { embeddedSource } from './embedded-source.js';
 import type { FunnelIndex } from './funnel-index.js';
 import type { RowFilter } from './types.js';
 

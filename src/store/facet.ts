@@ -1,15 +1,16 @@
 /** How many rows have which value: from an index where there is one, else from payloads. */
+
+import type { Sliced } from '../core/slices.js';
+import { checkInteger } from '../core/validate.js';
 import type { Path } from '../query/filter/ast.js';
 import { valuesAt } from '../query/filter/evaluate.js';
 import { parsePath } from '../query/filter/path.js';
 import { wholeNumber } from '../query/numbers.js';
-import { checkInteger } from '../validate.js';
 import { checkFilterOptions, evaluate, type Filtered, type OwnFilter, ownFilter, type Unchecked } from './filters.js';
 import type { Column } from './payload/column.js';
 import { valueFor } from './payload/facts.js';
 import { liveRows } from './payload/live-rows.js';
 import { bitmapOf, gathered, intersection, listOf, type RowSet, sizeOf } from './payload/row-set.js';
-import type { Sliced } from './payload/slices.js';
 import type { Facet, FacetOptions } from './types.js';
 
 type Scalar = Facet['value'];

@@ -1,15 +1,15 @@
 /** Filters of the embedded index: what callers write, checked, and the rows that pass. */
-import { expected } from '../errors.js';
+import { expected } from '../core/errors.js';
+import type { Sliced } from '../core/slices.js';
+import { checkAttached, checkId, checkKeys } from '../core/validate.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { type Conditions, conditionsOf } from '../query/filter/conditions.js';
 import { parseFilter } from '../query/filter/parse.js';
-import { checkAttached, checkId, checkKeys } from '../validate.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { Live } from './live.js';
 import type { PayloadIndexes } from './payload/indexes.js';
 import { FilterPlan } from './payload/plan.js';
 import { type RowSet, sizeOf } from './payload/row-set.js';
-import type { Sliced } from './payload/slices.js';
 import { matching } from './restrict.js';
 import type { IndexFilterStats, RowFilter } from './types.js';
 

@@ -1,7 +1,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** FunnelIndex: vectors, ids and payloads on disk or in memory, searched in this process. */
-import { expected, FunnelError } from '../errors.js';
-import { halfToFloat } from '../half.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { halfToFloat } from '../core/half.js';
+import { atOnce, inSlices, type Sliced } from '../core/slices.js';
+import { usableThreads } from '../core/threads.js';
+import { othersTurn, overdue } from '../core/turns.js';
+import type { Id, IdKind } from '../core/types.js';
+import { checkId, checkKeys, isId } from '../core/validate.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { Filters } from '../query/filter/conditions.js';
@@ -13,10 +18,8 @@ import type {
   GroupsResult,
   RecommendGroupsRequest,
   RecommendRequest,
-} from '../search.js';
-import type { Source } from '../sources/source.js';
-import type { Id, IdKind } from '../types.js';
-import { checkId, checkKeys, isId } from '../validate.js';
+} from '../query/search.js';
+import type { Source } from '../query/source/source.js';
 import { type Backend, backend } from './backend.js';
 import { buildSync, buildWith, type OnProgress } from './builder.js';
 import { ByExample, type IndexGroups, type IndexRecommend, type IndexRecommendGroups } from './by-example.js';
@@ -36,7 +39,6 @@ import { Live } from './live.js';
 import { offerParts, partsOf } from './parts.js';
 import { PayloadIndexes } from './payload/indexes.js';
 import { listOf as rowsOf } from './payload/row-set.js';
-import { atOnce, inSlices, type Sliced } from './payload/slices.js';
 import { INDEX_TYPES, type OnIndexProgress, type PayloadIndexType } from './payload/types.js';
 import { Pool } from './pool.js';
 import { type CheckedQuery, checkedQuery, checkSelection, type Selection } from './request.js';
@@ -45,8 +47,6 @@ import { type Restricted, Restrictions, requestOf } from './restrictions.js';
 import { someIds } from './scan.js';
 import { segmentSections } from './segment-file.js';
 import { type SyncOptions, type SyncResult, syncFrom } from './sync.js';
-import { usableThreads } from './threads.js';
-import { othersTurn, overdue } from './turns.js';
 import type {
   Facet,
   FacetOptions,

@@ -1,8 +1,8 @@
 /** Rows by id into one matrix: what a mirror reads at every search. */
-import { expected } from '../errors.js';
-import { halfTable, halfToFloat } from '../half.js';
-import type { Id } from '../types.js';
-import { checkAttached } from '../validate.js';
+import { expected } from '../core/errors.js';
+import { halfTable, halfToFloat } from '../core/half.js';
+import type { Id } from '../core/types.js';
+import { checkAttached } from '../core/validate.js';
 import { nativeFiles } from './files/native.js';
 import { noRecord, type RowImages, slotOf } from './files/row-images.js';
 import type { IndexParts } from './parts.js';

@@ -2,8 +2,8 @@
 
 export type { Condition, FieldCondition, Filter, FilterPath, NestedCondition } from '../query/filter/types.js';
 export type { PayloadSelector } from '../query/payload.js';
-export { type EmbeddedSourceOptions, embeddedSource } from '../sources/embedded.js';
 export type { IndexGroups, IndexRecommend, IndexRecommendGroups } from './by-example.js';
+export { type EmbeddedSourceOptions, embeddedSource } from './embedded-source.js';
 export type { StageCount } from './engine/search.js';
 export { FunnelIndex } from './funnel-index.js';
 export type { ImportOptions, ImportProgress, ImportResult, RowOptions } from './import/batches.js';

@@ -1,12 +1,12 @@
 /** Checks and packs what callers write. */
-import { describe, expected, FunnelError } from '../errors.js';
-import { halfToFloat, toHalf } from '../half.js';
-import { allFinite } from '../kernels/finite.js';
-import type { Id } from '../types.js';
-import { checkAttached, checkInteger, checkKeys, checkQuery, fixedLength, ownListOf } from '../validate.js';
+import { describe, expected, FunnelError } from '../core/errors.js';
+import { allFinite } from '../core/finite.js';
+import { halfToFloat, toHalf } from '../core/half.js';
+import type { Sliced } from '../core/slices.js';
+import type { Id } from '../core/types.js';
+import { checkAttached, checkInteger, checkKeys, checkQuery, fixedLength, ownListOf } from '../core/validate.js';
 import { MAX_PREFIX } from './engine/shortlist-plane.js';
 import type { AppendRequest } from './files/append.js';
-import type { Sliced } from './payload/slices.js';
 import type { FunnelIndexOptions, Head, OpenIndexOptions, Point, PointBatch, Rotation } from './types.js';
 
 type Packed = AppendRequest & { ids: Id[] };

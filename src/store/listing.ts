@@ -1,9 +1,10 @@
 /** Rows without a query vector: pages of them, and how many have which value. */
-import { checkInteger } from '../validate.js';
+
+import type { Sliced } from '../core/slices.js';
+import { checkInteger } from '../core/validate.js';
 import { checkFilterOptions, evaluate, type Filtered, type OwnFilter, ownFilter, type Unchecked } from './filters.js';
 import { FilterPlan } from './payload/plan.js';
 import { listOf } from './payload/row-set.js';
-import type { Sliced } from './payload/slices.js';
 import { checkSelection, type Selection } from './request.js';
 import type { ScrollOptions } from './types.js';
 

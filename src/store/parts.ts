@@ -1,5 +1,5 @@
 /** The parts of an index, for what is built on it in this package: sources, mirrors, imports. No part of its type. */
-import { expected } from '../errors.js';
+import { expected } from '../core/errors.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { Live } from './live.js';

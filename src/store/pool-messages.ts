@@ -1,5 +1,5 @@
 /** What a thread of the pool is told, and answers. Arrays over shared memory are not copied. */
-import type { FunnelErrorCode } from '../errors.js';
+import type { FunnelErrorCode } from '../core/errors.js';
 import type { Metric } from '../kernels/kernels.js';
 import type { BuildOptions, CodingPlan, Sorting } from './engine/build.js';
 import type { EncodedRows } from './engine/coder.js';

@@ -4,9 +4,9 @@
  * threads that build as well: these look for them between the slices of a job (pool-worker.ts).
  */
 import { Worker } from 'node:worker_threads';
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
+import { moduleFile } from '../core/places.js';
 import { fromPost, toPost } from '../kernels/post.js';
-import { moduleFile } from '../places.js';
 import type { Pool } from './pool.js';
 import type { Job, Outcome, Snapshot, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
 

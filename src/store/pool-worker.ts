@@ -3,8 +3,9 @@
  * searches that come meanwhile are answered between them.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { FunnelError } from '../errors.js';
-import { halfToFloat } from '../half.js';
+import { FunnelError } from '../core/errors.js';
+import { halfToFloat } from '../core/half.js';
+import type { Sliced } from '../core/slices.js';
 import { codeKernelsFor } from '../kernels/codes-load.js';
 import { getKernels } from '../kernels/load.js';
 import { failUnread, fromPost, toPost } from '../kernels/post.js';
@@ -14,7 +15,6 @@ import { Scratch } from './engine/memory.js';
 import { breaks } from './engine/project.js';
 import { Searcher, type SearchState } from './engine/search.js';
 import { OrdinalReader, RowImages } from './files/row-images.js';
-import type { Sliced } from './payload/slices.js';
 import type { BuildJob, Outcome, SearchJob, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
 
 /** Milliseconds of a build at a stretch. */

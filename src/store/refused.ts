@@ -1,5 +1,5 @@
 /** Keys that requests to databases have and a FunnelIndex has not: refused by name, with what to say instead. */
-import { FunnelError } from '../errors.js';
+import { FunnelError } from '../core/errors.js';
 import { ELSEWHERE, keyOf } from '../query/shared-keys.js';
 
 /** By key of the request: what takes its place. */

@@ -1,5 +1,7 @@
 /** Requests to an index: the keys that only an index has, and all of it as what the engine searches. */
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { checkInteger, checkKeys } from '../core/validate.js';
+import { QueryVector } from '../core/vector.js';
 import type { Metric } from '../kernels/kernels.js';
 import type { Filters } from '../query/filter/conditions.js';
 import { type PayloadSelector, payloadSelection } from '../query/payload.js';
@@ -13,8 +15,6 @@ import {
   depthOf,
   SHARED_KEYS,
 } from '../query/shared-keys.js';
-import { QueryVector } from '../query/vector.js';
-import { checkInteger, checkKeys } from '../validate.js';
 import type { SearchRequest } from './engine/search.js';
 import type { OwnFilter, Unchecked } from './filters.js';
 import { refuseForeign, refuseForeignParams } from './refused.js';

@@ -1,10 +1,11 @@
 /** Filters of queries as the engine takes them: each evaluated once, and kept while nothing is written. */
+
+import { atOnce, type Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { Conditions } from '../query/filter/conditions.js';
 import type { SearchRequest } from './engine/search.js';
 import { evaluate, type Filtered, type Matched, type OwnFilter } from './filters.js';
-import { atOnce, type Sliced } from './payload/slices.js';
 import type { CheckedQuery } from './request.js';
 import { Masks, type Restriction, restrict } from './restrict.js';
 import type { IndexFilterStats } from './types.js';

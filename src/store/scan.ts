@@ -1,6 +1,6 @@
 /** Live rows in the order of insertion. */
-import type { Id } from '../types.js';
-import { checkInteger } from '../validate.js';
+import type { Id } from '../core/types.js';
+import { checkInteger } from '../core/validate.js';
 import type { IndexParts } from './parts.js';
 
 /** Ordinals of live rows, from `first` on, at most `count`. */

@@ -1,13 +1,13 @@
 /** A mirror filled from a collection, and kept like it. */
 import { isDeepStrictEqual } from 'node:util';
-import { describe, expected, FunnelError } from '../errors.js';
-import { halfTable, toHalf } from '../half.js';
-import { idAs } from '../ids.js';
-import { checkMirror } from '../mirror.js';
+import { describe, expected, FunnelError } from '../core/errors.js';
+import { halfTable, toHalf } from '../core/half.js';
+import { idAs } from '../core/ids.js';
+import type { Id, IdKind } from '../core/types.js';
+import { checkInteger, checkKeys } from '../core/validate.js';
+import { checkMirror } from '../query/mirror.js';
 import { checkPayloadSelection } from '../query/payload.js';
-import type { PackedRows, PayloadSelection, Source } from '../sources/source.js';
-import type { Id, IdKind } from '../types.js';
-import { checkInteger, checkKeys } from '../validate.js';
+import type { PackedRows, PayloadSelection, Source } from '../query/source/source.js';
 import type { FunnelIndex } from './funnel-index.js';
 import { partsOf } from './parts.js';
 import type { PointBatch } from './types.js';

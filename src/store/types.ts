@@ -1,8 +1,9 @@
 /** What callers of the embedded index give and get. */
+
+import type { FilterStats, Id, Vector } from '../core/types.js';
 import type { Metric } from '../kernels/kernels.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
-import type { FilterStats, Id, Vector } from '../types.js';
 import type { StageCount } from './engine/search.js';
 import type { PayloadIndexType } from './payload/types.js';
 

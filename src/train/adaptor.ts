@@ -5,8 +5,8 @@
  * Source: Yoon et al., Matryoshka-Adaptor, arXiv 2407.20243. Two mistakes of public re-implementations are avoided: prefixes
  * are normalised after the cut, and neighbours are the same rows on both sides, not equal ranks.
  */
-import { expected } from '../errors.js';
-import { checkAttached, checkInteger } from '../validate.js';
+import { expected } from '../core/errors.js';
+import { checkAttached, checkInteger } from '../core/validate.js';
 import { type Checked, checkDims, checkEmbeddings, type Embeddings, prefixes } from './embeddings.js';
 import type { LossResult } from './loss.js';
 import { cosines, throughCosines, throughUnits, type Units, unitsOf } from './units.js';

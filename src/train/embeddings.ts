@@ -1,8 +1,8 @@
 /** Matrices of embeddings as the training side takes them, checked, and their products through the kernels. */
-import { expected } from '../errors.js';
+import { expected } from '../core/errors.js';
+import { checkAttached, checkDim, fixedLength } from '../core/validate.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
 import { MAX_DIM } from '../kernels/kernels.js';
-import { checkAttached, checkDim, fixedLength } from '../validate.js';
 
 /** `count × dim`, row-major. Float64Array where a float32 would say too little (finite differences, say). */
 export interface Embeddings {

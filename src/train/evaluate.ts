@@ -1,10 +1,10 @@
 /** evaluate(): what is left of a model's answers when its vectors are cut. The table that says where to cut. */
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
+import type { Id, Metric } from '../core/types.js';
+import { checkId, checkIds, checkInteger, checkKeys } from '../core/validate.js';
 import { METRICS } from '../kernels/kernels.js';
 import { activeKernels } from '../kernels/load.js';
 import { mapLimited } from '../query/limited.js';
-import type { Id, Metric } from '../types.js';
-import { checkId, checkIds, checkInteger, checkKeys } from '../validate.js';
 import { checkDims } from './embeddings.js';
 import { type Grades, ndcgAt, recallAt, reciprocalRankAt, relevantAmong } from './ranking-metrics.js';
 import { idKey, type OwnRows, ownRows, type Vectors } from './rows.js';

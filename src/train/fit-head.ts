@@ -1,5 +1,5 @@
 /** fitHead(): heads for vectors of a model that was not trained to be cut, or not to so few dims. */
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
 import { principalBasis } from '../store/engine/basis.js';
 import { Adapter, type LabelledPairs } from './adapter.js';

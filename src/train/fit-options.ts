@@ -1,6 +1,6 @@
 /** What fitHead() may be asked, checked. */
-import { expected } from '../errors.js';
-import { checkInteger, checkKeys } from '../validate.js';
+import { expected } from '../core/errors.js';
+import { checkInteger, checkKeys } from '../core/validate.js';
 import { checkDims } from './embeddings.js';
 import type { Vectors } from './rows.js';
 import { checkSignal } from './running.js';

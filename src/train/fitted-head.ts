@@ -1,8 +1,8 @@
 /** A head that was fitted: a linear map from full vectors to heads, with what is known of it. */
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
+import type { Vector } from '../core/types.js';
+import { checkAttached, checkQuery } from '../core/validate.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
-import type { Vector } from '../types.js';
-import { checkAttached, checkQuery } from '../validate.js';
 import type { HeadMethod } from './fit-options.js';
 import { fromHeadFile, type HeadFile, readHeadFile, toHeadFile, writeHeadFile } from './head-file.js';
 import { ownRows, type Vectors } from './rows.js';

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
 import { crc32c } from '../store/files/crc32c.js';
 import type { HeadFacts } from './fitted-head.js';
 

@@ -1,6 +1,6 @@
 /** What a loss is, and the two that rank pairs. Everything is float64. */
-import { expected } from '../errors.js';
-import { checkKeys } from '../validate.js';
+import { expected } from '../core/errors.js';
+import { checkKeys } from '../core/validate.js';
 import { checkAlike, checkEmbeddings, checkLabels, type Embeddings, prefixes } from './embeddings.js';
 import { cosines, throughCosines, throughUnits, unitsOf } from './units.js';
 

@@ -1,6 +1,6 @@
 /** The Matryoshka wrapper: one loss at several prefix lengths of the same embeddings. */
-import { expected } from '../errors.js';
-import { checkInteger, checkKeys } from '../validate.js';
+import { expected } from '../core/errors.js';
+import { checkInteger, checkKeys } from '../core/validate.js';
 import { checkAlike, checkDims, checkEmbeddings, type Embeddings, prefixes } from './embeddings.js';
 import type { Labels, Loss } from './loss.js';
 import { seeded } from './random.js';

@@ -1,9 +1,10 @@
 /** Vectors as callers hold them → rows of ours, that nobody changes while work goes on for seconds. */
-import { toMatrix } from '../candidates.js';
-import { expected, FunnelError } from '../errors.js';
-import { halfToFloat } from '../half.js';
-import type { Candidates, Id, Vector } from '../types.js';
-import { isNumbers } from '../validate.js';
+
+import { expected, FunnelError } from '../core/errors.js';
+import { halfToFloat } from '../core/half.js';
+import type { Candidates, Id, Vector } from '../core/types.js';
+import { isNumbers } from '../core/validate.js';
+import { toMatrix } from '../funnel/candidates.js';
 
 /** A matrix `{ vectors, dim, ids? }`, rows `{ id, vector }`, or vectors alone. */
 export type Vectors = Candidates | readonly Vector[];

@@ -1,5 +1,5 @@
 /** What long runs have in common: telling how far they are, and being stopped. */
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
 
 export type Progress = (progress: { done: number; total: number }) => void;
 

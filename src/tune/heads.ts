@@ -1,10 +1,11 @@
 /** One head of a collection: its lists, deep once or as deep as each plan asks, and what plans over it lose. */
+
+import type { Hit, Id } from '../core/types.js';
+import type { Plan } from '../funnel/plan.js';
 import { activeKernels } from '../kernels/load.js';
-import type { Plan } from '../plan.js';
 import type { SearchRequest } from '../query/request.js';
-import type { FunnelSearchOn } from '../search.js';
-import type { SourceInfo } from '../sources/source.js';
-import type { Hit, Id } from '../types.js';
+import type { FunnelSearchOn } from '../query/search.js';
+import type { SourceInfo } from '../query/source/source.js';
 import { mean } from './bounds.js';
 import { spread } from './measure.js';
 import { doublings, planOf, poolSizes, type Shape, shapesOf } from './plans.js';

@@ -1,5 +1,5 @@
 /** The plans that are chosen among: sizes of the pool × scales × what each scale keeps. */
-import type { Plan } from '../plan.js';
+import type { Plan } from '../funnel/plan.js';
 import { spread } from './measure.js';
 
 /** Shares that scales before the last one keep. */

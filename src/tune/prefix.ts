@@ -2,18 +2,18 @@
  * Is the front of the vectors the part that matters? The same funnel on the dims as they are and on the dims reversed, over rows
  * that are held in memory for it. Of a Matryoshka model the first is much better; where it is not, a prefix is a poor head.
  */
-import { expected, FunnelError } from '../errors.js';
-import { makeFunnel } from '../funnel.js';
-import { halfToFloat } from '../half.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { halfToFloat } from '../core/half.js';
+import type { Vector } from '../core/types.js';
+import { checkInteger, checkKeys } from '../core/validate.js';
+import { makeFunnel } from '../funnel/funnel.js';
 import type { Metric } from '../kernels/kernels.js';
 import { activeKernels } from '../kernels/load.js';
-import type { FunnelSearchOn } from '../search.js';
-import { embeddedSource } from '../sources/embedded.js';
-import { layoutOf } from '../sources/layouts.js';
-import { rowsAtOnce, type Source } from '../sources/source.js';
+import type { FunnelSearchOn } from '../query/search.js';
+import { layoutOf } from '../query/source/layouts.js';
+import { rowsAtOnce, type Source } from '../query/source/source.js';
+import { embeddedSource } from '../store/embedded-source.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
-import type { Vector } from '../types.js';
-import { checkInteger, checkKeys } from '../validate.js';
 import { doublings } from './plans.js';
 import { asGood, lossOf, ownQueries } from './session.js';
 

@@ -1,7 +1,8 @@
 /** What a plan would have returned, told from one deep pool of the query: nothing is asked again. */
+
+import type { Hit } from '../core/types.js';
+import { checkPlan, type Plan, resolvePlan } from '../funnel/plan.js';
 import type { Kernels, Metric } from '../kernels/kernels.js';
-import { checkPlan, type Plan, resolvePlan } from '../plan.js';
-import type { Hit } from '../types.js';
 import { asGood, type Truth } from './session.js';
 
 /** The candidates of one query, in the order of the head list. */

@@ -1,10 +1,10 @@
 /** A FunnelSearch, or several with other heads over one collection, as what is tuned. */
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
 import type { Metric } from '../kernels/kernels.js';
 import type { SearchRequest } from '../query/request.js';
-import type { FunnelSearchOn } from '../search.js';
-import { layoutOf } from '../sources/layouts.js';
-import type { SourceInfo } from '../sources/source.js';
+import type { FunnelSearchOn } from '../query/search.js';
+import { layoutOf } from '../query/source/layouts.js';
+import type { SourceInfo } from '../query/source/source.js';
 import { mean } from './bounds.js';
 import { Head } from './heads.js';
 import { spread } from './measure.js';

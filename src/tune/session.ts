@@ -1,8 +1,8 @@
 /** One run of tune(): what was asked for, checked and owned; its clock, its progress, its chance. */
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from '../core/errors.js';
+import type { Id } from '../core/types.js';
+import { checkInteger, checkKeys, checkQuery, isNumbers, isZero } from '../core/validate.js';
 import type { Metric } from '../kernels/kernels.js';
-import type { Id } from '../types.js';
-import { checkInteger, checkKeys, checkQuery, isNumbers, isZero } from '../validate.js';
 import type { TuneBudget, TuneOptions, TuneProgress, TuneRequest, TuneTarget } from './types.js';
 
 /** The exact answer of one query. */

@@ -1,10 +1,10 @@
 /** tune(): exact answers → what plans would return → the cheapest that keeps the promise → what it costs. */
 import { createHash } from 'node:crypto';
-import { expected } from '../errors.js';
+import { expected } from '../core/errors.js';
+import { checkInteger, checkKeys, isListOf, ownListOf } from '../core/validate.js';
 import { conditionsOf } from '../query/filter/conditions.js';
-import type { FunnelSearchOn } from '../search.js';
+import type { FunnelSearchOn } from '../query/search.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
-import { checkInteger, checkKeys, isListOf, ownListOf } from '../validate.js';
 import { mean } from './bounds.js';
 import { type Chosen, choose } from './choose.js';
 import { IndexSubject } from './index-subject.js';

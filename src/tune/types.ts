@@ -1,10 +1,11 @@
 /** What tune() takes and gives. All that it gives is plain data: JSON carries it. */
-import type { Plan } from '../plan.js';
+
+import type { Vector } from '../core/types.js';
+import type { Plan } from '../funnel/plan.js';
 import type { QueryOptions } from '../query/request.js';
-import type { FunnelSearchOn } from '../search.js';
+import type { FunnelSearchOn } from '../query/search.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
 import type { FunnelParams } from '../store/types.js';
-import type { Vector } from '../types.js';
 
 /** What is promised of queries to come. */
 export type PromiseKind =

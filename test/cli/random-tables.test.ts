@@ -9,7 +9,7 @@ import { FunnelIndex, importJsonl } from 'funnelvec/store';
 import { Mapper, type Mapping } from '#dist/cli/mapping.js';
 import { formatOf, openReader } from '#dist/cli/read/open.js';
 import type { Row, TextOptions } from '#dist/cli/read/reader.js';
-import type { FunnelError } from '#dist/errors.js';
+import type { FunnelError } from '#dist/core/errors.js';
 import { Random, SEED } from '../random.js';
 import {
   asRead,

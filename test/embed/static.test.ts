@@ -4,8 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { Embedder, type EmbedderOptions } from 'funnelvec/embed';
+import { toHalf } from '#dist/core/half.js';
 import { Safetensors } from '#dist/embed/safetensors.js';
-import { toHalf } from '#dist/half.js';
 import { Random, SEED } from '../random.js';
 import {
   bytesOf,

@@ -5,7 +5,7 @@ import { funnel } from 'funnelvec';
 import { FunnelIndex, importMatrix } from 'funnelvec/store';
 import { evaluate } from 'funnelvec/train';
 import { tune } from 'funnelvec/tune';
-import { halfToFloat, toHalf } from '#dist/half.js';
+import { halfToFloat, toHalf } from '#dist/core/half.js';
 
 /** Where the runtime has none: two bytes a value, and the name. */
 class StandIn extends Uint8Array {

@@ -14,7 +14,7 @@ import {
   tutorialPlan,
   useKernels,
 } from 'funnelvec';
-import { assertAgrees, oracleFunnel } from '#dist/sources/conformance/funnel-oracle.js';
+import { assertAgrees, oracleFunnel } from '#dist/conformance/funnel-oracle.js';
 import { Random, SEED } from '../random.js';
 
 const backends = listKernels().filter((kernels) => kernels.supported);

@@ -1,7 +1,7 @@
 /** The conformance suite of the kernel contract. Every backend runs it; the oracle is the contract written a second time. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { halfToFloat } from '#dist/half.js';
+import { halfToFloat } from '#dist/core/half.js';
 import { type FunnelTask, KERNEL_NAMES, type Kernels, METRICS, type Rows } from '#dist/kernels/kernels.js';
 import { Random, SEED } from '../random.js';
 import { canariesAlive, type KernelCase, randomCase, twin } from './cases.js';

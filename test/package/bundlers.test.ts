@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { VERSION } from '#dist/places.js';
+import { VERSION } from '#dist/core/places.js';
 import { safetensors, table, tokenizerJson } from '../embed/tiny.js';
 import { ENTRIES, RUNNER, TINY_ONNX } from './bundled-programs.js';
 import { type Answers, addNext, BUNDLERS, load, missing, next } from './bundlers.js';

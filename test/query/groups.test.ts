@@ -1,9 +1,9 @@
 /** Groups by payload values: what groups, what does not, and in which order. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { naiveGroups } from '#dist/conformance/ranking-oracle.js';
 import { valuesAt } from '#dist/query/filter/evaluate.js';
 import { compareKeys, groupHits, groupKeys } from '#dist/query/groups.js';
-import { naiveGroups } from '#dist/sources/conformance/ranking-oracle.js';
 import { Random, SEED } from '../random.js';
 
 const path = (...keys: string[]) => ({

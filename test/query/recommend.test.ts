@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { activeKernels, type KernelsName, listKernels, useKernels } from 'funnelvec';
+import { naiveAverage, naiveStrategy } from '#dist/conformance/ranking-oracle.js';
+import type { Metric } from '#dist/core/types.js';
 import { averageVector, checkStrategy, type Examples, scoreAll, strategyScore } from '#dist/query/recommend.js';
-import { naiveAverage, naiveStrategy } from '#dist/sources/conformance/ranking-oracle.js';
-import type { Metric } from '#dist/types.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 19;

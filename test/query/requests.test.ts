@@ -9,7 +9,7 @@ import { QdrantClient } from '@qdrant/js-client-rest';
 import { FunnelSearch, type SearchRequest } from 'funnelvec';
 import { qdrantSource } from 'funnelvec/qdrant';
 import { embeddedSource, FunnelIndex, type IndexQuery } from 'funnelvec/store';
-import { naiveAverage, naiveGroups, naiveScore, naiveStrategy } from '#dist/sources/conformance/ranking-oracle.js';
+import { naiveAverage, naiveGroups, naiveScore, naiveStrategy } from '#dist/conformance/ranking-oracle.js';
 import { Random, SEED } from '../random.js';
 import { qdrantMark, startQdrant } from '../sources/servers.js';
 import { randomFilter, randomPayload } from './generate.js';

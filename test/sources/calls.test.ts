@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { QdrantClient } from '@qdrant/js-client-rest';
 import { milvusSource } from 'funnelvec/milvus';
 import { qdrantSource } from 'funnelvec/qdrant';
-import { rejects } from '#dist/sources/conformance/failures.js';
-import type { Source } from '#dist/sources/source.js';
+import { rejects } from '#dist/conformance/failures.js';
+import type { Source } from '#dist/query/source/source.js';
 import { type Behaviour, type FilmServer, filmServer } from './film-server.js';
 
 const vector = Float32Array.of(1, 0);

@@ -5,10 +5,10 @@ import { MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { funnel } from 'funnelvec';
 import { fromMilvus, milvusSource } from 'funnelvec/milvus';
 import { fromQdrant, qdrantSource } from 'funnelvec/qdrant';
-import { random, randomVector } from '#dist/sources/conformance/data.js';
-import { rejects } from '#dist/sources/conformance/failures.js';
+import { random, randomVector } from '#dist/conformance/data.js';
+import { rejects } from '#dist/conformance/failures.js';
+import { packRows } from '#dist/core/pack.js';
 import { liftFields, statusOf } from '#dist/sources/milvus/lift.js';
-import { packRows } from '#dist/sources/pack.js';
 import { type Lift, liftVectors } from '#dist/sources/qdrant/json-lift.js';
 import { WireReader } from '#dist/sources/wire.js';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { milvusSource } from 'funnelvec/milvus';
 import { qdrantSource } from 'funnelvec/qdrant';
-import { rejects } from '#dist/sources/conformance/failures.js';
+import { rejects } from '#dist/conformance/failures.js';
 import { builtIn, checkParts } from '#dist/sources/qdrant/grpc-check.js';
 
 describe('filters over gRPC', () => {

@@ -1,7 +1,7 @@
 /** A Milvus Lite server with collections of a test's own making. */
 import { ConsistencyLevelEnum, DataType, MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { type MilvusSourceOptions, milvusSource } from 'funnelvec/milvus';
-import type { Source } from '#dist/sources/source.js';
+import type { Source } from '#dist/query/source/source.js';
 import { startMilvus } from './servers.js';
 
 type Field = Record<string, unknown> & { name: string; data_type: DataType };

@@ -5,10 +5,10 @@ import { DataType } from '@zilliz/milvus2-sdk-node';
 import { FunnelSearch, funnel } from 'funnelvec';
 import { fromMilvus, milvusSource } from 'funnelvec/milvus';
 import { FunnelIndex } from 'funnelvec/store';
-import { parseExact } from '#dist/exact-json.js';
-import { rejects } from '#dist/sources/conformance/failures.js';
+import { rejects } from '#dist/conformance/failures.js';
+import { parseExact } from '#dist/core/exact-json.js';
+import type { HeadRequest, Source } from '#dist/query/source/source.js';
 import { hasLongNumber } from '#dist/sources/milvus/integers.js';
-import type { HeadRequest, Source } from '#dist/sources/source.js';
 import { Random, SEED } from '../random.js';
 import { type Collections, INTEGER, startCollections } from './milvus-collection.js';
 

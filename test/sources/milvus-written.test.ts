@@ -6,7 +6,7 @@ import { ConsistencyLevelEnum, DataType, MilvusClient } from '@zilliz/milvus2-sd
 import { FunnelSearch } from 'funnelvec';
 import { type MilvusSourceOptions, milvusSource } from 'funnelvec/milvus';
 import { FunnelIndex } from 'funnelvec/store';
-import { rejects } from '#dist/sources/conformance/failures.js';
+import { rejects } from '#dist/conformance/failures.js';
 import { succeeded } from './milvus-collection.js';
 import { startMilvus } from './servers.js';
 

@@ -7,7 +7,7 @@ import { DataType, MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { type FunnelError, FunnelSearch } from 'funnelvec';
 import { milvusSource } from 'funnelvec/milvus';
 import { qdrantSource } from 'funnelvec/qdrant';
-import { parseExact } from '#dist/exact-json.js';
+import { parseExact } from '#dist/core/exact-json.js';
 import { Random, SEED } from '../random.js';
 import { qdrantMark, startMilvus, startQdrant } from './servers.js';
 

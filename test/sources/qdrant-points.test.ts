@@ -6,8 +6,8 @@ import { QdrantClient } from '@qdrant/js-client-rest';
 import { type Filter, FunnelSearch, funnel, type Id, type Metric } from 'funnelvec';
 import { fromQdrant, type QdrantSourceOptions, qdrantSource } from 'funnelvec/qdrant';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
-import { random, randomVector } from '#dist/sources/conformance/data.js';
-import { rejects } from '#dist/sources/conformance/failures.js';
+import { random, randomVector } from '#dist/conformance/data.js';
+import { rejects } from '#dist/conformance/failures.js';
 import { qdrantMark, startQdrant } from './servers.js';
 
 const DECODES = ['fast', 'client'] as const;

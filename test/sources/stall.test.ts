@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { QdrantClient } from '@qdrant/js-client-rest';
 import { qdrantSource } from 'funnelvec/qdrant';
-import { random, randomVector } from '#dist/sources/conformance/data.js';
+import { random, randomVector } from '#dist/conformance/data.js';
 import { fromQdrant } from '#dist/sources/qdrant/from-qdrant.js';
 import { bareRequest, leastOverhead, medians, recordedAnswer, standIn } from './stand-in.js';
 

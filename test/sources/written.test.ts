@@ -6,7 +6,7 @@ import { QdrantClient } from '@qdrant/js-client-rest';
 import { FunnelSearch } from 'funnelvec';
 import { type QdrantSourceOptions, qdrantSource } from 'funnelvec/qdrant';
 import { FunnelIndex } from 'funnelvec/store';
-import { rejects } from '#dist/sources/conformance/failures.js';
+import { rejects } from '#dist/conformance/failures.js';
 import { qdrantMark, startQdrant } from './servers.js';
 import { WRITERS, type Written, type WrittenPoint, written } from './written.js';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { FunnelSearch, type Metric } from 'funnelvec';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
-import { naiveAverage, naiveGroups, naiveScore, naiveStrategy } from '#dist/sources/conformance/ranking-oracle.js';
+import { naiveAverage, naiveGroups, naiveScore, naiveStrategy } from '#dist/conformance/ranking-oracle.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 16;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
 import { FunnelIndex, importJsonl, importNpy } from 'funnelvec/store';
-import { toHalf } from '#dist/half.js';
+import { toHalf } from '#dist/core/half.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'funnelvec-float16-'));
 after(() => rmSync(folder, { recursive: true, force: true }));

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { FunnelIndex, type ImportProgress, importJsonl, importMatrix, importNpy } from 'funnelvec/store';
-import { halfToFloat } from '#dist/half.js';
+import { halfToFloat } from '#dist/core/half.js';
 import { Random } from '../random.js';
 
 const DIM = 5;

@@ -10,8 +10,8 @@ import { after, describe, it } from 'node:test';
 import { FunnelError } from 'funnelvec';
 import { getKernels } from 'funnelvec/kernels';
 import { FunnelIndex, type IndexQuery } from 'funnelvec/store';
-import { halfToFloat, toHalf } from '#dist/half.js';
-import { usableThreads } from '#dist/store/threads.js';
+import { halfToFloat, toHalf } from '#dist/core/half.js';
+import { usableThreads } from '#dist/core/threads.js';
 import { Random, SEED } from '../random.js';
 
 const folders: string[] = [];

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { FunnelSearch } from 'funnelvec';
 import { embeddedSource, type Facet, FunnelIndex } from 'funnelvec/store';
+import { atOnce } from '#dist/core/slices.js';
 import { compileFilter } from '#dist/query/filter/evaluate.js';
 import { parseFilter } from '#dist/query/filter/parse.js';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import { Column } from '#dist/store/payload/column.js';
 import { columnSections, readColumn } from '#dist/store/payload/column-file.js';
 import { emptyPostings, Growing, merged } from '#dist/store/payload/postings.js';
-import { atOnce } from '#dist/store/payload/slices.js';
 import { Random, SEED } from '../random.js';
 
 type Num = number | bigint;

@@ -1,6 +1,7 @@
 /** The refinement as a list of stages: whichever are there, an exact search answers what a scan does. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { atOnce } from '#dist/core/slices.js';
 import type { CodeKernels } from '#dist/kernels/codes.js';
 import { getCodeKernels, listCodeKernels } from '#dist/kernels/codes-load.js';
 import { METRICS, type Metric } from '#dist/kernels/kernels.js';
@@ -13,7 +14,6 @@ import { rowQuantiser } from '#dist/store/engine/quantiser.js';
 import { type RowTier, Searcher, type SearchState } from '#dist/store/engine/search.js';
 import { blocksOf, type Lengths, type Segment } from '#dist/store/engine/segment.js';
 import { FINE, FULL, LEVEL, REFINEMENT, type RefineStage } from '#dist/store/engine/stages.js';
-import { atOnce } from '#dist/store/payload/slices.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 48;

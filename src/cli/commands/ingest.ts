@@ -1,8 +1,8 @@
 /** The command line of `funnelvec ingest`. */
 import type { Command } from 'commander';
+import type { Metric } from '../../core/types.js';
 import { METRICS } from '../../kernels/kernels.js';
 import { keysOfPath } from '../../store/import/fields.js';
-import type { Metric } from '../../types.js';
 import { UsageError } from '../exit.js';
 import { type IngestOptions, type IngestResult, ingest } from '../ingest.js';
 import { print, printJson } from '../io.js';

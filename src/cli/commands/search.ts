@@ -1,6 +1,6 @@
 /** The command line of `funnelvec search`. */
 import type { Command } from 'commander';
-import type { Plan } from '../../plan.js';
+import type { Plan } from '../../funnel/plan.js';
 import { UsageError } from '../exit.js';
 import { liveSearch } from '../live-search.js';
 import { specOf } from '../model.js';

@@ -1,6 +1,6 @@
 /** Rows of CSV and TSV files, through csv-parse. The first record has the names of the columns. */
-import { FunnelError } from '../../errors.js';
-import { setOwn } from '../../sources/own.js';
+import { FunnelError } from '../../core/errors.js';
+import { setOwn } from '../../core/own.js';
 import { type TextSource, textOf, utf8Of } from '../../store/import/encoding.js';
 import { load } from '../packages.js';
 import { counted } from './jsonl.js';

@@ -1,5 +1,5 @@
 /** Rows as one array of objects, cut into its elements while it is read: it need not fit in memory. */
-import { FunnelError } from '../../errors.js';
+import { FunnelError } from '../../core/errors.js';
 import { type TextSource, textOf, utf8Of } from '../../store/import/encoding.js';
 import { counted, objectOf } from './jsonl.js';
 import { badFile, type Chunk, type Reader, type Row, type TextOptions } from './reader.js';

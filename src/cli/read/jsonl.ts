@@ -1,6 +1,6 @@
 /** Rows as lines of JSON. Empty lines are no rows. */
 import { statSync } from 'node:fs';
-import { expected, FunnelError } from '../../errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
 import { BULK_REMEDY, bulkAction } from '../../store/import/bulk.js';
 import { type TextSource, textOf } from '../../store/import/encoding.js';
 import { parseJson } from '../../store/import/json.js';

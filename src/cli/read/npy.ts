@@ -1,5 +1,5 @@
 /** Rows of NumPy files: one matrix, of which each row is the one column `vector`. */
-import { halfToFloat } from '../../half.js';
+import { halfToFloat } from '../../core/half.js';
 import { NpyFile } from '../../store/import/npy.js';
 import type { Chunk, Reader, Row } from './reader.js';
 

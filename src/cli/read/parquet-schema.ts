@@ -3,8 +3,8 @@
  * numbers. So the decoder gives what the file has, bit for bit; what that means is decided here and in parquet-values.ts.
  */
 import type { FileMetaData, SchemaElement } from 'hyparquet';
-import { FunnelError } from '../../errors.js';
-import { setOwn } from '../../sources/own.js';
+import { FunnelError } from '../../core/errors.js';
+import { setOwn } from '../../core/own.js';
 import { type Leaf, leafOf, Unfit } from './parquet-values.js';
 
 export interface Column {

@@ -1,6 +1,6 @@
 /** What the physical values of a Parquet column mean: exactly that, or an error that says why not. */
 import type { SchemaElement, TimeUnit } from 'hyparquet';
-import { halfToFloat } from '../../half.js';
+import { halfToFloat } from '../../core/half.js';
 import { parseJson } from '../../store/import/json.js';
 import { badByte, textOfBytes } from './utf8.js';
 

@@ -2,8 +2,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import * as zlib from 'node:zlib';
 import type { FileMetaData } from 'hyparquet';
-import { FunnelError } from '../../errors.js';
-import { setOwn } from '../../sources/own.js';
+import { FunnelError } from '../../core/errors.js';
+import { setOwn } from '../../core/own.js';
 import { keysOfPath } from '../../store/import/fields.js';
 import { load } from '../packages.js';
 import { type Column, columnsOf, leavesOf, physical } from './parquet-schema.js';

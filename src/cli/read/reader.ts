@@ -1,5 +1,5 @@
 /** The contract of what reads rows from files. */
-import { FunnelError, type FunnelErrorCode } from '../../errors.js';
+import { FunnelError, type FunnelErrorCode } from '../../core/errors.js';
 
 /** How a text file is to be read. */
 export interface TextOptions {

@@ -1,12 +1,12 @@
 /** The embedded index as a place for rows. */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { FunnelError } from '../../errors.js';
+import { FunnelError } from '../../core/errors.js';
+import type { Id, Metric } from '../../core/types.js';
 import { FunnelSearch } from '../../index.js';
-import { embeddedSource } from '../../sources/embedded.js';
-import type { Source } from '../../sources/source.js';
+import type { Source } from '../../query/source/source.js';
+import { embeddedSource } from '../../store/embedded-source.js';
 import { FunnelIndex } from '../../store/funnel-index.js';
-import type { Id, Metric } from '../../types.js';
 import { STATE_FILE } from '../state.js';
 import { foundBy } from './found.js';
 import {

@@ -1,5 +1,5 @@
 /** A FunnelSearch, asked as a command asks. */
-import type { FunnelSearchOn } from '../../search.js';
+import type { FunnelSearchOn } from '../../query/search.js';
 import type { Found, Request } from './store.js';
 
 export async function foundBy(search: FunnelSearchOn, request: Request): Promise<Found> {

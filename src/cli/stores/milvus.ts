@@ -1,12 +1,12 @@
 /** A Milvus collection as a place for rows: a head and a full field, as the tutorial has them. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FunnelError } from '../../errors.js';
+import { messageOf, reachReason } from '../../core/call.js';
+import { FunnelError } from '../../core/errors.js';
+import type { Id, Metric } from '../../core/types.js';
 import { FunnelSearch } from '../../index.js';
-import { messageOf, reachReason } from '../../sources/call.js';
 import { refusal } from '../../sources/milvus/from-milvus.js';
 import { type MilvusSourceOptions, milvusSource } from '../../sources/milvus/index.js';
 import { refused } from '../../sources/milvus/schema.js';
-import type { Id, Metric } from '../../types.js';
 import { load } from '../packages.js';
 import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';

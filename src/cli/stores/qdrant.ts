@@ -1,12 +1,12 @@
 /** A Qdrant collection as a place for rows: named vectors `head` and `full`, or those that the command line names. */
-import { expected, FunnelError } from '../../errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import type { Id, Metric } from '../../core/types.js';
+import { uuidOf } from '../../core/validate.js';
 import { FunnelSearch } from '../../index.js';
-import { likelyNames, listVectors, namesFor } from '../../sources/layout.js';
+import { likelyNames, listVectors, namesFor } from '../../query/source/layout.js';
 import { qdrantId } from '../../sources/qdrant/ids.js';
 import { qdrantSource } from '../../sources/qdrant/index.js';
 import { restDriver } from '../../sources/qdrant/rest.js';
-import type { Id, Metric } from '../../types.js';
-import { uuidOf } from '../../validate.js';
 import { load } from '../packages.js';
 import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';

@@ -1,12 +1,12 @@
 /** The contract of a place that rows are ingested into and searched in. */
-import { expected, FunnelError } from '../../errors.js';
-import type { Plan } from '../../plan.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import type { Id, Metric } from '../../core/types.js';
+import type { Plan } from '../../funnel/plan.js';
 import type { Filter } from '../../query/filter/types.js';
-import type { FunnelSearchOn } from '../../search.js';
-import type { Source } from '../../sources/source.js';
+import type { FunnelSearchOn } from '../../query/search.js';
+import type { Source } from '../../query/source/source.js';
 import type { FunnelIndex } from '../../store/funnel-index.js';
 import type { FunnelParams } from '../../store/types.js';
-import type { Id, Metric } from '../../types.js';
 
 export interface Schema {
   dim: number;

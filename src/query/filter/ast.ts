@@ -2,7 +2,7 @@
  * A filter after it was checked: what every source compiles, each in its own way. What a condition means is written beside
  * it; Qdrant 1.18 is the model.
  */
-import type { Id } from '../../types.js';
+import type { Id } from '../../core/types.js';
 
 /**
  * What a condition compares: strings, integers and booleans by type and value. Integers up to ±(2^53 − 1) are numbers, larger

@@ -1,5 +1,5 @@
 /** A filter as a function of one point. */
-import type { Id } from '../../types.js';
+import type { Id } from '../../core/types.js';
 import { exactKey } from '../numbers.js';
 import type { FilterNode, NumberBounds, Path, Scalar, Step } from './ast.js';
 import { parseDate } from './dates.js';

@@ -1,6 +1,6 @@
 /** A filter in Qdrant's JSON form, checked and made into nodes. Everything of it is read once. */
-import { describe, expected, FunnelError } from '../../errors.js';
-import type { Id } from '../../types.js';
+import { describe, expected, FunnelError } from '../../core/errors.js';
+import type { Id } from '../../core/types.js';
 import { wholeNumber } from '../numbers.js';
 import type { Bounds, FilterNode, Path, Scalar } from './ast.js';
 import { parseDate } from './dates.js';

@@ -1,5 +1,5 @@
 /** Where a condition looks, as text and back: `user.tags[].name`, `"a key with . in it".b`. */
-import { expected } from '../../errors.js';
+import { expected } from '../../core/errors.js';
 import type { Path, Step } from './ast.js';
 
 const MAX_LENGTH = 4096;

@@ -2,7 +2,7 @@
  * A filter as callers write it: Qdrant's JSON. With the type of the payload, keys and values are checked against it, as deep
  * as TypeScript can; without, every key is a path and every value fits.
  */
-import type { Id } from '../../types.js';
+import type { Id } from '../../core/types.js';
 
 /**
  * Passes what every clause passes; a clause that is absent or empty passes everything.

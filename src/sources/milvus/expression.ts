@@ -1,5 +1,5 @@
 /** What must hold of a Milvus expression before it may be joined to another one. */
-import { expected, FunnelError } from '../../errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
 
 const CLOSES: Record<string, string> = { ')': '(', ']': '[', '}': '{' };
 

@@ -1,5 +1,5 @@
 /** Pieces of Milvus expressions. No text of a caller's gets into one but through literal() and column(). */
-import { FunnelError } from '../../errors.js';
+import { FunnelError } from '../../core/errors.js';
 
 /** Characters of one expression. A request to Milvus has at most 64 MB, and its server takes long over far less. */
 export const MAX_EXPRESSION = 4_000_000;

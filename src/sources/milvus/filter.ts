@@ -1,7 +1,7 @@
 /** A filter as a Milvus expression. */
-import { expected, FunnelError } from '../../errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import type { Id } from '../../core/types.js';
 import type { FilterNode, Step } from '../../query/filter/ast.js';
-import type { Id } from '../../types.js';
 import { columnCondition, type PathCondition } from './filter-column.js';
 import { jsonCondition, jsonValue, needsScalars } from './filter-json.js';
 import { and, atom, column, join, LEAST, list, not, or, type Piece, unsupported, write } from './filter-text.js';

@@ -1,9 +1,9 @@
 /** What the Milvus SDK's search() answered, as candidates. */
-import { describe, expected, FunnelError, printed } from '../../errors.js';
-import type { Id, PackedCandidates } from '../../types.js';
-import { checkKeys, isListOf, isString } from '../../validate.js';
-import { setOwn } from '../own.js';
-import { dimOf, type PackableRow, packRows } from '../pack.js';
+import { describe, expected, FunnelError, printed } from '../../core/errors.js';
+import { setOwn } from '../../core/own.js';
+import { dimOf, type PackableRow, packRows } from '../../core/pack.js';
+import type { Id, PackedCandidates } from '../../core/types.js';
+import { checkKeys, isListOf, isString } from '../../core/validate.js';
 import { integersOf } from './integers.js';
 
 export interface FromMilvusOptions {

@@ -2,8 +2,8 @@
  * Integers of a Milvus answer as they are in the database. The SDK hands Int64 values out as decimal text and rounds those in
  * JSON to float64. Here both are numbers within ±(2^53 − 1), and bigints beyond.
  */
-import { describe, FunnelError, printed } from '../../errors.js';
-import { parseExact } from '../../exact-json.js';
+import { describe, FunnelError, printed } from '../../core/errors.js';
+import { parseExact } from '../../core/exact-json.js';
 import { DYNAMIC } from './client.js';
 import type { MilvusRow } from './from-milvus.js';
 

@@ -1,7 +1,7 @@
 /** Rows as the Milvus SDK answers them, as vectors and payloads. */
-import { expected, FunnelError } from '../../errors.js';
-import { setOwn } from '../own.js';
-import { type PackableRow, packRows } from '../pack.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import { setOwn } from '../../core/own.js';
+import { type PackableRow, packRows } from '../../core/pack.js';
 import { DYNAMIC } from './client.js';
 import { absent, fromBfloat16, type MilvusRow } from './from-milvus.js';
 import { integersOf } from './integers.js';

@@ -1,8 +1,8 @@
 /** What a Milvus collection is like: its fields, dims, metrics and indexes. */
-import { expected, FunnelError } from '../../errors.js';
-import type { Id, Metric } from '../../types.js';
-import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../layout.js';
-import type { SourceInfo } from '../source.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import type { Id, Metric } from '../../core/types.js';
+import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../../query/source/layout.js';
+import type { SourceInfo } from '../../query/source/source.js';
 import { DYNAMIC, type MilvusClientLike } from './client.js';
 import type { MilvusField, MilvusFields } from './filter.js';
 import { LEAST, literal } from './filter-text.js';

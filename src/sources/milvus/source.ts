@@ -1,17 +1,16 @@
 /** A collection of Milvus as a source. */
 
-import { expected, FunnelError } from '../../errors.js';
+import { messageOf, reachReason, socketCode } from '../../core/call.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import type { Id } from '../../core/types.js';
+import { checkInteger } from '../../core/validate.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import { parsePath } from '../../query/filter/path.js';
 import { checkParams } from '../../query/params.js';
 import { payloadSelection } from '../../query/payload.js';
-import type { Id } from '../../types.js';
-import { checkInteger } from '../../validate.js';
-import { messageOf, reachReason, socketCode } from '../call.js';
-import { CollectionSource } from '../collection.js';
-import { type GivenNames, headBy, joinTails } from '../layout.js';
-import { sourceOf } from '../layouts.js';
-import { checkFetchRequest, checkHeadRequest, checkScanRequest } from '../requests.js';
+import { type GivenNames, headBy, joinTails } from '../../query/source/layout.js';
+import { sourceOf } from '../../query/source/layouts.js';
+import { checkFetchRequest, checkHeadRequest, checkScanRequest } from '../../query/source/requests.js';
 import type {
   FetchRequest,
   HeadAnswer,
@@ -24,7 +23,8 @@ import type {
   SearchParams,
   Source,
   SourceInfo,
-} from '../source.js';
+} from '../../query/source/source.js';
+import { CollectionSource } from '../collection.js';
 import { DYNAMIC, type MilvusClientLike } from './client.js';
 import { checkExpression } from './expression.js';
 import { type MilvusFields, scalarKeys, toMilvusFilter } from './filter.js';

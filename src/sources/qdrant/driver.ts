@@ -1,8 +1,8 @@
 /** What the source needs of a Qdrant client, and what both clients share. */
-import { FunnelError } from '../../errors.js';
+import { FunnelError } from '../../core/errors.js';
+import type { Id } from '../../core/types.js';
 import type { FilterNode } from '../../query/filter/ast.js';
-import type { Id } from '../../types.js';
-import type { HeadRequest, PayloadSelection, SearchParams } from '../source.js';
+import type { HeadRequest, PayloadSelection, SearchParams } from '../../query/source/source.js';
 import type { AnyPoint } from './from-qdrant.js';
 
 /** What differs between the two clients. */

@@ -1,7 +1,7 @@
 /** A filter for Qdrant: REST's JSON, and what the gRPC client takes. */
-import { expected, FunnelError } from '../../errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import type { Id } from '../../core/types.js';
 import type { Bounds, FilterNode, NumberBounds, Path, Scalar } from '../../query/filter/ast.js';
-import type { Id } from '../../types.js';
 import { qdrantId } from './ids.js';
 
 type Leaf = Exclude<FilterNode, { op: 'and' | 'or' | 'not' | 'atLeast' }>;

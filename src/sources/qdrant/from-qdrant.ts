@@ -1,9 +1,9 @@
 /** What a Qdrant client answered, REST or gRPC, as candidates. */
-import { describe, expected, FunnelError } from '../../errors.js';
-import type { Id, PackedCandidates } from '../../types.js';
-import { checkDim, checkKeys, uuidOf } from '../../validate.js';
-import { setOwn } from '../own.js';
-import { dimOf, type PackableRow, packRows } from '../pack.js';
+import { describe, expected, FunnelError } from '../../core/errors.js';
+import { setOwn } from '../../core/own.js';
+import { dimOf, type PackableRow, packRows } from '../../core/pack.js';
+import type { Id, PackedCandidates } from '../../core/types.js';
+import { checkDim, checkKeys, uuidOf } from '../../core/validate.js';
 
 export interface FromQdrantOptions {
   /** The named vector to take. Needed when the points carry several; '' is the un-named one. */

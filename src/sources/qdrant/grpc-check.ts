@@ -2,7 +2,7 @@
  * What the gRPC client would drop without a word. Its protobuf library ignores keys that a message does not have, so a filter
  * in REST's spelling would become an empty one, which matches everything.
  */
-import { describe, expected, FunnelError } from '../../errors.js';
+import { describe, expected, FunnelError } from '../../core/errors.js';
 
 /** As much of a protobuf message descriptor as is looked at. */
 interface Shape {

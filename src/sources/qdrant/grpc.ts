@@ -1,9 +1,10 @@
 /** Qdrant over @qdrant/js-client-grpc. */
-import { FunnelError } from '../../errors.js';
-import type { Id } from '../../types.js';
-import { messageOf, reachReason, socketCode } from '../call.js';
-import { setOwn } from '../own.js';
-import type { SearchParams } from '../source.js';
+
+import { messageOf, reachReason, socketCode } from '../../core/call.js';
+import { FunnelError } from '../../core/errors.js';
+import { setOwn } from '../../core/own.js';
+import type { Id } from '../../core/types.js';
+import type { SearchParams } from '../../query/source/source.js';
 import { FIXED32, FIXED64, LENGTH, LITTLE_ENDIAN, WireReader } from '../wire.js';
 import { type QdrantDriver, type QdrantQuery, type QdrantRead, type QdrantVectors, qdrantRefusal } from './driver.js';
 import { toQdrantGrpcFilter } from './filter.js';

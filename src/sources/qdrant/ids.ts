@@ -1,7 +1,7 @@
 /** Ids of Qdrant: unsigned integers of 64 bits, and UUIDs, which the server reads in four spellings and answers in one. */
-import { expected } from '../../errors.js';
-import type { Id } from '../../types.js';
-import { uuidOf } from '../../validate.js';
+import { expected } from '../../core/errors.js';
+import type { Id } from '../../core/types.js';
+import { uuidOf } from '../../core/validate.js';
 
 /**
  * An id as the server answers it, in the kind that the client has for integers. Undefined for what no point can have.

@@ -5,7 +5,7 @@
  * place only reports errors.
  */
 
-import { parseExact } from '../../exact-json.js';
+import { parseExact } from '../../core/exact-json.js';
 
 /** One vector of every point: where it lies in the answer and where it goes. */
 export interface Lift {

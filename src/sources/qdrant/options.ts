@@ -1,6 +1,6 @@
 /** What a source over Qdrant is made with. */
-import type { Metric } from '../../types.js';
-import type { HeadOf, TailLayout } from '../layout.js';
+import type { Metric } from '../../core/types.js';
+import type { HeadOf, TailLayout } from '../../query/source/layout.js';
 
 /** Where the vectors are. */
 export interface QdrantLayout {

@@ -1,8 +1,9 @@
 /** Qdrant over @qdrant/js-client-rest. */
-import { FunnelError } from '../../errors.js';
-import { parseExact } from '../../exact-json.js';
-import type { Id } from '../../types.js';
-import { messageOf, reachReason, socketCode } from '../call.js';
+
+import { messageOf, reachReason, socketCode } from '../../core/call.js';
+import { FunnelError } from '../../core/errors.js';
+import { parseExact } from '../../core/exact-json.js';
+import type { Id } from '../../core/types.js';
 import {
   type QdrantAnswer,
   type QdrantDriver,

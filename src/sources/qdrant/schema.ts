@@ -1,8 +1,8 @@
 /** What a Qdrant collection is like: its vectors, their metric, the kind of its ids. */
-import { FunnelError } from '../../errors.js';
-import type { IdKind, Metric } from '../../types.js';
-import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../layout.js';
-import type { SourceInfo } from '../source.js';
+import { FunnelError } from '../../core/errors.js';
+import type { IdKind, Metric } from '../../core/types.js';
+import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../../query/source/layout.js';
+import type { SourceInfo } from '../../query/source/source.js';
 import type { QdrantDriver, QdrantVectors } from './driver.js';
 import { qdrantIds } from './from-qdrant.js';
 

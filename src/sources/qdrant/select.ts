@@ -1,6 +1,6 @@
 /** What of points is asked for, and what came. */
 
-import type { PayloadSelection } from '../source.js';
+import type { PayloadSelection } from '../../query/source/source.js';
 import type { QdrantAnswer, QdrantRead } from './driver.js';
 import { type AnyPoint, hasVector } from './from-qdrant.js';
 

@@ -1,16 +1,15 @@
 /** A collection of Qdrant as a source. */
 
-import { expected, FunnelError } from '../../errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import { packRows } from '../../core/pack.js';
+import type { Id, IdKind } from '../../core/types.js';
+import { checkInteger, checkKeys } from '../../core/validate.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import { checkParams } from '../../query/params.js';
 import { checkPayloadSelection } from '../../query/payload.js';
-import type { Id, IdKind } from '../../types.js';
-import { checkInteger, checkKeys } from '../../validate.js';
-import { CollectionSource } from '../collection.js';
-import { type GivenNames, headBy, joinTails } from '../layout.js';
-import { sourceOf } from '../layouts.js';
-import { packRows } from '../pack.js';
-import { checkHeadRequest, checkScanRequest } from '../requests.js';
+import { type GivenNames, headBy, joinTails } from '../../query/source/layout.js';
+import { sourceOf } from '../../query/source/layouts.js';
+import { checkHeadRequest, checkScanRequest } from '../../query/source/requests.js';
 import type {
   FetchRequest,
   HeadAnswer,
@@ -21,7 +20,8 @@ import type {
   ScanRequest,
   Source,
   SourceInfo,
-} from '../source.js';
+} from '../../query/source/source.js';
+import { CollectionSource } from '../collection.js';
 import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driver.js';
 import {
   type AnyPoint,

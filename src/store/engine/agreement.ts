@@ -1,6 +1,6 @@
 /** Whether the codes of a segment tell its rows apart: measured on some of them when it is built. */
-import { halfToFloat } from '../../half.js';
-import type { Sliced } from '../payload/slices.js';
+import { halfToFloat } from '../../core/half.js';
+import type { Sliced } from '../../core/slices.js';
 import { defaultCandidates, type RowTier, type Searcher } from './search.js';
 import type { Segment } from './segment.js';
 

@@ -3,8 +3,9 @@
  * orthonormal basis keeps more of the dot products in its first m dims, for every m at once. Answers never depend on its
  * quality: how far it is from orthonormal is measured, and every bound pays for it.
  */
+
+import { atOnce, type Sliced } from '../../core/slices.js';
 import type { CodeKernels } from '../../kernels/codes.js';
-import { atOnce, type Sliced } from '../payload/slices.js';
 import { symmetricEigen } from './eigen.js';
 import { project } from './project.js';
 

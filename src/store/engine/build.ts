@@ -1,7 +1,8 @@
 /** Builds a segment: choose a coding from a sample, encode every row, sort rows by list. */
+
+import type { Sliced } from '../../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
-import type { Sliced } from '../payload/slices.js';
 import { type Basis, findBasis, readBasis } from './basis.js';
 import { codedMetric, commonMean, squareOf } from './centre.js';
 import { CHUNK_ROWS, Coder, type EncodedRows, toUnits } from './coder.js';

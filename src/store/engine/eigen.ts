@@ -2,7 +2,7 @@
  * Eigenvectors of a symmetric matrix, all of them: Householder reduction to tridiagonal form, then implicit QL with
  * Wilkinson shifts (Golub & Van Loan, Matrix Computations, §8.3). For the few hundred dims that a basis has.
  */
-import type { Sliced } from '../payload/slices.js';
+import type { Sliced } from '../../core/slices.js';
 
 /**
  * @param a `n × n`, row-major; overwritten

@@ -1,6 +1,7 @@
 /** Lloyd's k-means, and the nearest centroid of a row, sought among those of the nearest groups of centroids. */
+
+import { atOnce, type Sliced } from '../../core/slices.js';
 import type { CodeKernels } from '../../kernels/codes.js';
-import { atOnce, type Sliced } from '../payload/slices.js';
 import type { ListCentroids } from './partition.js';
 
 const ROUNDS = 4;

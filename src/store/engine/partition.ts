@@ -1,5 +1,5 @@
 /** The coarse partition (IVF) of a segment: how many lists, and what a query is compared with. */
-import { toHalf } from '../../half.js';
+import { toHalf } from '../../core/half.js';
 import type { CodeKernels } from '../../kernels/codes.js';
 import { arrayIn } from './memory.js';
 import type { Partition } from './segment.js';

@@ -1,6 +1,7 @@
 /** The product of many rows with a basis, some rows at a time: each row's sums are its own. */
+
+import type { Sliced } from '../../core/slices.js';
 import type { CodeKernels, ProjectTask } from '../../kernels/codes.js';
-import type { Sliced } from '../payload/slices.js';
 
 /**
  * Products between two breaks. Each part reads the whole basis again, which costs up to a third more in a build: only who is

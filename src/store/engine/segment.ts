@@ -1,7 +1,8 @@
 /** Coded rows: what the engine scans. A segment never changes once built, but for the mask of rows that live. */
+
+import { atOnce, type Sliced } from '../../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
-import { atOnce, type Sliced } from '../payload/slices.js';
 import type { Basis } from './basis.js';
 import { arrayIn } from './memory.js';
 import type { Quantiser } from './quantiser.js';

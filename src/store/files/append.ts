@@ -4,9 +4,9 @@
  */
 
 import { join } from 'node:path';
-import { FunnelError } from '../../errors.js';
-import type { Id, IdKind } from '../../types.js';
-import type { Sliced } from '../payload/slices.js';
+import { FunnelError } from '../../core/errors.js';
+import type { Sliced } from '../../core/slices.js';
+import type { Id, IdKind } from '../../core/types.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';
 import { checkId, Ids, kindOf } from './ids.js';

@@ -4,7 +4,7 @@
  * which the next writer removes.
  */
 import { join } from 'node:path';
-import { FunnelError } from '../../errors.js';
+import { FunnelError } from '../../core/errors.js';
 import { Bits } from './bits.js';
 import type { Core } from './core.js';
 import { corrupt } from './errors.js';

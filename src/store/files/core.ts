@@ -1,5 +1,5 @@
 /** One index as this process has it: the committed state, and what of it is kept in memory. */
-import { FunnelError } from '../../errors.js';
+import { FunnelError } from '../../core/errors.js';
 import { Bits, popcount } from './bits.js';
 import type { Disk } from './disk.js';
 import { corrupt, filesError, lockLost } from './errors.js';

@@ -1,5 +1,5 @@
 /** Deaths of rows: one commit of the store; files of rows stay as they are until compaction. */
-import type { Id } from '../../types.js';
+import type { Id } from '../../core/types.js';
 import { deadPages } from './append.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';

@@ -1,5 +1,5 @@
 /** The errors of files, in the one class of funnelvec. */
-import { FunnelError, type FunnelErrorCode } from '../../errors.js';
+import { FunnelError, type FunnelErrorCode } from '../../core/errors.js';
 
 export function filesError(code: FunnelErrorCode, message: string, options?: { cause?: unknown }): FunnelError {
   return new FunnelError(code, message, options);

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { FunnelError } from '../../errors.js';
+import type { FunnelError } from '../../core/errors.js';
 import type { Disk } from './disk.js';
 import { codeOf, diskError, filesError } from './errors.js';
 import { LMDB_FILE, lmdbKv } from './lmdb-kv.js';

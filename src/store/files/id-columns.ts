@@ -1,6 +1,6 @@
 /** Packed ids of one kind, by ordinal, in blocks that go when none of their ids is kept any more. Each knows how to hash, to compare, and to be written to a page and read again. */
 import { randomBytes } from 'node:crypto';
-import type { Id, IdKind } from '../../types.js';
+import type { Id, IdKind } from '../../core/types.js';
 
 /** Ordinals of a block: `ordinal >>> BLOCK_BITS` is its number. */
 export const BLOCK_BITS = 10;

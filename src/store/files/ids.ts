@@ -1,6 +1,6 @@
 /** The ids of all rows, packed in memory: ordinal → id by position, id → ordinal through a hash table. */
-import { describe, FunnelError } from '../../errors.js';
-import type { Id, IdKind } from '../../types.js';
+import { describe, FunnelError } from '../../core/errors.js';
+import type { Id, IdKind } from '../../core/types.js';
 import { BLOCK_BITS, columnOf, type IdColumn } from './id-columns.js';
 
 /** Bytes of UTF-8. */

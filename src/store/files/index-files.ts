@@ -1,9 +1,9 @@
 /** One index on disk, or in memory: rows, ids, payloads and the engine's segments, committed together. */
 import { join } from 'node:path';
-import { FunnelError } from '../../errors.js';
-import type { Id, IdKind } from '../../types.js';
-import { checkDim, checkInteger } from '../../validate.js';
-import { atOnce, inSlices, type Sliced } from '../payload/slices.js';
+import { FunnelError } from '../../core/errors.js';
+import { atOnce, inSlices, type Sliced } from '../../core/slices.js';
+import type { Id, IdKind } from '../../core/types.js';
+import { checkDim, checkInteger } from '../../core/validate.js';
 import { type Appended, type AppendRequest, append, type Batch, checkAppend } from './append.js';
 import { type Compacted, type CompactOptions, discard, exchange, forget, type Plan, plan, rewrite } from './compact.js';
 import { Core, type RoomFor, type RoomForCompacted } from './core.js';

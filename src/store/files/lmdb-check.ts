@@ -9,7 +9,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { endianness } from 'node:os';
-import { atOnce, type Sliced } from '../payload/slices.js';
+import { atOnce, type Sliced } from '../../core/slices.js';
 import { corrupt, diskError } from './errors.js';
 import { othersTurn, type Steps, take } from './step.js';
 

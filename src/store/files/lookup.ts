@@ -1,5 +1,5 @@
 /** Reading rows: which record of which file an ordinal is, and its values, checked. */
-import { FunnelError } from '../../errors.js';
+import { FunnelError } from '../../core/errors.js';
 import type { Core } from './core.js';
 import { corrupt, diskError } from './errors.js';
 import type { OpenRows } from './open-files.js';

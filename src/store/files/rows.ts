@@ -9,8 +9,8 @@
  *
  * Record i of a file that is not compacted has the ordinal `first + i`.
  */
-import { FunnelError } from '../../errors.js';
-import { allFinite } from '../../kernels/finite.js';
+import { FunnelError } from '../../core/errors.js';
+import { allFinite } from '../../core/finite.js';
 import { crc32c, crc32cU32 } from './crc32c.js';
 import { corrupt, filesError } from './errors.js';
 import { nativeFiles } from './native.js';

@@ -1,6 +1,6 @@
 /** Segments as part of the index: written beside it, visible with a commit, read section by section. */
 import { join } from 'node:path';
-import { FunnelError } from '../../errors.js';
+import { FunnelError } from '../../core/errors.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';
 import {

@@ -3,8 +3,8 @@
  * new, the generation as f64.
  */
 
+import type { IdKind } from '../../core/types.js';
 import type { Metric } from '../../kernels/kernels.js';
-import type { IdKind } from '../../types.js';
 import { INDEX_TYPES, type PayloadIndexType } from '../payload/types.js';
 import { crc32c } from './crc32c.js';
 import { corrupt, filesError } from './errors.js';

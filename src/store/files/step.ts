@@ -2,8 +2,8 @@
  * One text for a call and its sync twin: a procedure is a generator that yields the steps that may wait, and whoever runs
  * it lets each happen now, or later without blocking the event loop.
  */
-import type { Sliced } from '../payload/slices.js';
-import { othersTurn as nextTurn, overdue } from '../turns.js';
+import type { Sliced } from '../../core/slices.js';
+import { othersTurn as nextTurn, overdue } from '../../core/turns.js';
 
 /** Something that may wait. */
 export interface Step<T> {

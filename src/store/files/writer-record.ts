@@ -6,7 +6,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { threadId } from 'node:worker_threads';
-import { FunnelError } from '../../errors.js';
+import { FunnelError } from '../../core/errors.js';
 
 export interface WriterRecord {
   pid: number;

@@ -1,8 +1,8 @@
 /** What all imports share: options, and rows written in batches that can be stopped and gone on with. */
-import { expected, FunnelError } from '../../errors.js';
-import { idAs } from '../../ids.js';
-import type { Id } from '../../types.js';
-import { checkInteger, checkKeys } from '../../validate.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import { idAs } from '../../core/ids.js';
+import type { Id } from '../../core/types.js';
+import { checkInteger, checkKeys } from '../../core/validate.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import { partsOf } from '../parts.js';
 import type { PointBatch } from '../types.js';

@@ -1,6 +1,6 @@
 /** Bytes of files as text: what is no text in the encoding is told, and never replaced in silence. */
 import { isUtf8 } from 'node:buffer';
-import { describe, FunnelError } from '../../errors.js';
+import { describe, FunnelError } from '../../core/errors.js';
 
 /** As the WHATWG names encodings: what TextDecoder knows by any of their labels. */
 export type Encoding = string;

@@ -1,6 +1,7 @@
 /** Values of a row by name: that of a key, or by the path of a filter (`_source.embedding`) that of an object within. */
+
+import { setOwn } from '../../core/own.js';
 import { parsePath } from '../../query/filter/path.js';
-import { setOwn } from '../../sources/own.js';
 
 type Values = Record<string, unknown>;
 

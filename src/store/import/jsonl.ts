@@ -1,13 +1,13 @@
 /** Rows as lines of JSON, streamed. */
-import { expected, FunnelError } from '../../errors.js';
-import { idAs } from '../../ids.js';
-import type { Id, IdKind } from '../../types.js';
-import { isListOf, isString } from '../../validate.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import { idAs } from '../../core/ids.js';
+import { atOnce } from '../../core/slices.js';
+import type { Id, IdKind } from '../../core/types.js';
+import { isListOf, isString } from '../../core/validate.js';
 import { checkId } from '../files/ids.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import { convert } from '../input.js';
 import { partsOf } from '../parts.js';
-import { atOnce } from '../payload/slices.js';
 import { checkImport, type ImportOptions, type ImportResult, Writer } from './batches.js';
 import { BULK_REMEDY, bulkAction } from './bulk.js';
 import { encodingOf, type TextSource, textOf } from './encoding.js';

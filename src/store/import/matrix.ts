@@ -1,8 +1,8 @@
 /** Vectors in memory. */
-import { expected } from '../../errors.js';
-import { halfToFloat } from '../../half.js';
-import { allFinite } from '../../kernels/finite.js';
-import { checkAttached, fixedLength } from '../../validate.js';
+import { expected } from '../../core/errors.js';
+import { allFinite } from '../../core/finite.js';
+import { halfToFloat } from '../../core/half.js';
+import { checkAttached, fixedLength } from '../../core/validate.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import {
   checkImport,

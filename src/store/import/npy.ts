@@ -1,12 +1,12 @@
 /** NumPy's files: one matrix, streamed. */
 import { type FileHandle, open } from 'node:fs/promises';
-import { expected, FunnelError, type FunnelErrorCode } from '../../errors.js';
-import { halfToFloat } from '../../half.js';
-import { allFinite } from '../../kernels/finite.js';
+import { expected, FunnelError, type FunnelErrorCode } from '../../core/errors.js';
+import { allFinite } from '../../core/finite.js';
+import { halfToFloat } from '../../core/half.js';
+import { atOnce } from '../../core/slices.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import { convert } from '../input.js';
 import { partsOf } from '../parts.js';
-import { atOnce } from '../payload/slices.js';
 import {
   checkImport,
   checkLists,

@@ -5,12 +5,13 @@
  * nearest f64, and {@link WIDE_SECTION} all of these integers, in decimal, one a line, with `values.places` as u32: which of
  * the values they are. `meta` is JSON. Little-endian.
  */
+
+import type { Sliced } from '../../core/slices.js';
 import { exactKey } from '../../query/numbers.js';
 import { corrupt } from '../files/errors.js';
 import { type PayloadIndexEntry, WIDE_SECTION } from '../files/state.js';
 import { FACTS, type Facts } from './facts.js';
 import { isBigint, Packed, type Values } from './postings.js';
-import type { Sliced } from './slices.js';
 import type { PayloadIndexType } from './types.js';
 
 interface Meta {

@@ -1,9 +1,10 @@
 /** The index of one key: what is packed, what came later, and which conditions they answer. */
+
+import type { Sliced } from '../../core/slices.js';
 import type { FilterNode, Path } from '../../query/filter/ast.js';
 import { parsePath } from '../../query/filter/path.js';
 import { FACTS, type Facts, FLAGS, reader, valueFor } from './facts.js';
 import { emptyPostings, Growing, merged, type Packed, type Part, type Postings, type Value } from './postings.js';
-import type { Sliced } from './slices.js';
 import type { PayloadIndexType } from './types.js';
 
 /** A condition on the value at one path. */

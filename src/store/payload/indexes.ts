@@ -1,5 +1,6 @@
 /** The payload indexes of an index: made, kept in step with its rows, and written beside its codes. */
-import { expected, FunnelError } from '../../errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import { atOnce, inSlices, type Sliced } from '../../core/slices.js';
 import type { Path } from '../../query/filter/ast.js';
 import { parsePath } from '../../query/filter/path.js';
 import type { IndexFiles } from '../files/index-files.js';
@@ -7,7 +8,6 @@ import type { SegmentChange } from '../files/segments.js';
 import type { PayloadIndexEntry } from '../files/state.js';
 import { Column } from './column.js';
 import { columnSections, readColumn } from './column-file.js';
-import { atOnce, inSlices, type Sliced } from './slices.js';
 import type { OnIndexProgress, PayloadIndexType } from './types.js';
 
 /** Rows that a build reads before it keeps what it has; twice as many each time. A killed build goes on from there. */

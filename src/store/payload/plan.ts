@@ -1,15 +1,15 @@
 /** A filter as the set of rows that pass: from indexes where there are some, from payloads only for rows that these leave. */
 
+import type { Sliced } from '../../core/slices.js';
+import type { Id, IdKind } from '../../core/types.js';
 import type { FilterNode, Step } from '../../query/filter/ast.js';
 import { compileFilter } from '../../query/filter/evaluate.js';
-import type { Id, IdKind } from '../../types.js';
 import type { IndexFiles } from '../files/index-files.js';
 import type { Condition } from './column.js';
 import type { PayloadIndexes } from './indexes.js';
 import { liveRows } from './live-rows.js';
 import type { Part } from './postings.js';
 import { difference, gathered, intersection, listOf, NO_ROWS, type RowSet, settled, sizeOf, union } from './row-set.js';
-import type { Sliced } from './slices.js';
 
 /** What some element must meet; `empty`, of nothing at all, is another matter. */
 const NARROWING: ReadonlySet<FilterNode['op']> = new Set([

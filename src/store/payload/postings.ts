@@ -1,6 +1,7 @@
 /** Which rows have which value: for each distinct value, its ordinals, ascending. */
+
+import { type Sliced, sorted } from '../../core/slices.js';
 import type { NumberBounds } from '../../query/filter/ast.js';
-import { type Sliced, sorted } from './slices.js';
 import { SHORT_STRETCH, type Stretch, StretchedList } from './stretch.js';
 
 /** Numbers are in the form of exactKey(): a bigint is one that no float64 holds. */

@@ -1,8 +1,8 @@
 /** report(): one HTML file that holds everything it shows, and asks for nothing. */
 import { writeFileSync } from 'node:fs';
-import { expected, FunnelError } from '../../errors.js';
-import { loadOptional } from '../../optional.js';
-import { checkKeys } from '../../validate.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import { loadOptional } from '../../core/optional.js';
+import { checkKeys } from '../../core/validate.js';
 import type { PrefixResult } from '../prefix.js';
 import type { QueryTrace, Standing, TuneResult } from '../types.js';
 import { CLIENT, STYLE } from './client.js';

@@ -10,7 +10,7 @@ import {
   type Plan,
   tutorialPlan,
 } from 'funnelvec';
-import { assertAgrees, oracleFunnel } from '#dist/sources/conformance/funnel-oracle.js';
+import { assertAgrees, oracleFunnel } from '#dist/conformance/funnel-oracle.js';
 import type { Hostile } from '../hostile.js';
 import { assertRanked, type Session } from '../session.js';
 

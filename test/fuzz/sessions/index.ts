@@ -17,7 +17,7 @@ import {
   importJsonl,
   importMatrix,
 } from 'funnelvec/store';
-import { oracleScore } from '#dist/sources/conformance/funnel-oracle.js';
+import { oracleScore } from '#dist/conformance/funnel-oracle.js';
 import { type Json, randomFilter, randomPayload } from '../../query/generate.js';
 import { oracleMatches } from '../../query/oracle.js';
 import type { Hostile } from '../hostile.js';

@@ -1,9 +1,9 @@
 /** What each stage of a funnel dropped. Runs the stages one by one, on the same kernels and with the same bits. */
-import { expected } from './errors.js';
-import type { Kernels } from './kernels/kernels.js';
+import { expected } from '../core/errors.js';
+import type { FunnelStage, Hit, Id } from '../core/types.js';
+import { areIntegersAndUuids } from '../core/validate.js';
+import type { Kernels } from '../kernels/kernels.js';
 import { finish, notFinite, type Prepared, scoreOf } from './prepare.js';
-import type { FunnelStage, Hit, Id } from './types.js';
-import { areIntegersAndUuids } from './validate.js';
 
 /** A candidate as one stage saw it. */
 export interface Standing {

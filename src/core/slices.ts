@@ -1,6 +1,6 @@
 /** Long work on the main thread: generators that yield now and then, run in one go or so that others get their turn. */
 
-import { othersTurn, overdue } from '../turns.js';
+import { othersTurn, overdue } from './turns.js';
 
 export type Sliced<T> = Generator<void, T, void>;
 

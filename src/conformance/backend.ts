@@ -1,7 +1,7 @@
 /** What the suite wants to know of a source and of the database behind it. */
-import type { FunnelErrorCode } from '../../errors.js';
-import type { Id, IdKind, Metric } from '../../types.js';
-import type { Exactness, Source } from '../source.js';
+import type { FunnelErrorCode } from '../core/errors.js';
+import type { Id, IdKind, Metric } from '../core/types.js';
+import type { Exactness, Source } from '../query/source/source.js';
 import type { FeatureName } from './features.js';
 
 /** One collection to make. */

@@ -1,9 +1,9 @@
 /** FunnelSearch over a source against a plain funnel in doubles, fed with the same hits: same ids, same scores. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { FunnelSearch } from '../../index.js';
-import type { Plan } from '../../plan.js';
-import type { Metric } from '../../types.js';
+import type { Metric } from '../core/types.js';
+import type { Plan } from '../funnel/plan.js';
+import { FunnelSearch } from '../index.js';
 import type { Backend, CollectionSpec, Row } from './backend.js';
 import { random } from './data.js';
 import { assertAgrees, oracleFunnel } from './funnel-oracle.js';

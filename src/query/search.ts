@@ -1,10 +1,11 @@
 /** FunnelSearch, the spine: a request → what to search for → ranked pools → an answer. */
-import { expected, FunnelError } from './errors.js';
-import { inContext } from './funnel.js';
-import type { Kernels } from './kernels/kernels.js';
-import { MAX_DIM } from './kernels/kernels.js';
-import { isMirror, type Mirror } from './mirror.js';
-import { type CheckedPlan, checkPlan, type Plan } from './plan.js';
+import { expected, FunnelError } from '../core/errors.js';
+import type { Hit } from '../core/types.js';
+import { checkKeys } from '../core/validate.js';
+import { inContext } from '../funnel/funnel.js';
+import { type CheckedPlan, checkPlan, type Plan } from '../funnel/plan.js';
+import type { Kernels } from '../kernels/kernels.js';
+import { MAX_DIM } from '../kernels/kernels.js';
 import {
   type CheckedRecommend,
   checkedExamples,
@@ -12,7 +13,7 @@ import {
   RECOMMEND_KEYS,
   type RecommendRequest,
   searchesOf,
-} from './query/examples.js';
+} from './examples.js';
 import {
   type CheckedGroups,
   checkedGroups,
@@ -21,9 +22,10 @@ import {
   GroupSearch,
   type GroupsResult,
   type HitGroup,
-} from './query/group-search.js';
-import { lookUp } from './query/lookup.js';
-import { Ranker, type Search } from './query/rank.js';
+} from './group-search.js';
+import { lookUp } from './lookup.js';
+import { isMirror, type Mirror } from './mirror.js';
+import { Ranker, type Search } from './rank.js';
 import {
   type CheckedOptions,
   type CheckedSearch,
@@ -33,19 +35,17 @@ import {
   filtersOf,
   type SearchRequest,
   TARGET_KEYS,
-} from './query/request.js';
-import { addPayloads, addVectors, cutPayloads, namesOf, type SearchResult, toResult } from './query/result.js';
-import { layoutOf } from './sources/layouts.js';
-import type { Source } from './sources/source.js';
-import type { Hit } from './types.js';
-import { checkKeys } from './validate.js';
+} from './request.js';
+import { addPayloads, addVectors, cutPayloads, namesOf, type SearchResult, toResult } from './result.js';
+import { layoutOf } from './source/layouts.js';
+import type { Source } from './source/source.js';
 
-export type { RecommendRequest } from './query/examples.js';
-export type { GroupOptions, GroupSearchStats, GroupsResult, HitGroup } from './query/group-search.js';
-export type { Lookup, LookupOptions, LookupRow } from './query/lookup.js';
-export type { QueryOptions, SearchRequest } from './query/request.js';
-export type { SearchResult } from './query/result.js';
-export type { SearchExplanation, SearchFate } from './query/trace.js';
+export type { RecommendRequest } from './examples.js';
+export type { GroupOptions, GroupSearchStats, GroupsResult, HitGroup } from './group-search.js';
+export type { Lookup, LookupOptions, LookupRow } from './lookup.js';
+export type { QueryOptions, SearchRequest } from './request.js';
+export type { SearchResult } from './result.js';
+export type { SearchExplanation, SearchFate } from './trace.js';
 
 export interface FunnelSearchOptions {
   /** From qdrantSource(), milvusSource() or embeddedSource(). */

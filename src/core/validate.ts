@@ -1,7 +1,8 @@
 /** Checks that several front doors share. Each throws before any work, naming the argument and what came. */
+
+import { MAX_DIM } from '../kernels/kernels.js';
 import { describe, expected, FunnelError } from './errors.js';
-import { allFinite } from './kernels/finite.js';
-import { MAX_DIM } from './kernels/kernels.js';
+import { allFinite } from './finite.js';
 import type { Id, IdKind, Vector } from './types.js';
 
 /** Names an option that does not exist; a misspelled one would otherwise be ignored. @throws FunnelError BAD_ARGUMENT */

@@ -2,10 +2,10 @@
  * A plan says how a funnel narrows: which prefix lengths it scores, and how many candidates survive each. Every user
  * error about a plan is thrown here, before any work.
  */
-import { describe, expected, FunnelError } from './errors.js';
-import { METRICS, type Metric } from './kernels/kernels.js';
-import type { FunnelStage } from './types.js';
-import { checkDim, checkInteger, checkKeys } from './validate.js';
+import { describe, expected, FunnelError } from '../core/errors.js';
+import type { FunnelStage } from '../core/types.js';
+import { checkDim, checkInteger, checkKeys } from '../core/validate.js';
+import { METRICS, type Metric } from '../kernels/kernels.js';
 import { freshWorkspace, type Workspace } from './workspace.js';
 
 /**

@@ -1,30 +1,19 @@
 /** The embedded index as a source: `embeddedSource` of `funnelvec/store`. */
-import { expected, FunnelError } from '../errors.js';
-import { idAs } from '../ids.js';
+
+import { guarded, messageOf } from '../core/call.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { idAs } from '../core/ids.js';
+import { atOnce, inSlices, type Sliced } from '../core/slices.js';
+import type { FilterStats, Id } from '../core/types.js';
+import { checkId, checkIds, checkInteger, checkKeys, isZero } from '../core/validate.js';
+import { QueryVector } from '../core/vector.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { Conditions } from '../query/filter/conditions.js';
 import type { Filter } from '../query/filter/types.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
 import { scoreAll, similarityOf, squashed, sumVector } from '../query/recommend.js';
-import { QueryVector } from '../query/vector.js';
-import { Best } from '../store/engine/best.js';
-import { arrayIn, releaseIn } from '../store/engine/memory.js';
-import { RowImages } from '../store/files/row-images.js';
-import { checkOwnFilter, evaluate, type OwnFilter, ownFilter } from '../store/filters.js';
-import type { FunnelIndex } from '../store/funnel-index.js';
-import { gather } from '../store/gather.js';
-import { partsOf } from '../store/parts.js';
-import { listOf } from '../store/payload/row-set.js';
-import { atOnce, inSlices, type Sliced } from '../store/payload/slices.js';
-import { candidatesQuery } from '../store/request.js';
-import { matching } from '../store/restrict.js';
-import { liveFrom } from '../store/scan.js';
-import type { IndexAnswer, IndexQuery, RowFilter } from '../store/types.js';
-import type { FilterStats, Id } from '../types.js';
-import { checkId, checkIds, checkInteger, checkKeys, isZero } from '../validate.js';
-import { guarded, messageOf } from './call.js';
-import { checkHeadOf, checkHeadQuery, type HeadOf, headBy } from './layout.js';
+import { checkHeadOf, checkHeadQuery, type HeadOf, headBy } from '../query/source/layout.js';
 import type {
   FetchAnswer,
   FetchRequest,
@@ -37,7 +26,19 @@ import type {
   SearchParams,
   Source,
   SourceInfo,
-} from './source.js';
+} from '../query/source/source.js';
+import { Best } from './engine/best.js';
+import { arrayIn, releaseIn } from './engine/memory.js';
+import { RowImages } from './files/row-images.js';
+import { checkOwnFilter, evaluate, type OwnFilter, ownFilter } from './filters.js';
+import type { FunnelIndex } from './funnel-index.js';
+import { gather } from './gather.js';
+import { partsOf } from './parts.js';
+import { listOf } from './payload/row-set.js';
+import { candidatesQuery } from './request.js';
+import { matching } from './restrict.js';
+import { liveFrom } from './scan.js';
+import type { IndexAnswer, IndexQuery, RowFilter } from './types.js';
 
 type NativeFilter = RowFilter | Filter;
 

@@ -1,5 +1,5 @@
 /** What requests mean, as plainly as it can be said, in doubles and over every row. */
-import type { Metric } from '../../types.js';
+import type { Metric } from '../core/types.js';
 
 export interface NaiveExamples {
   positive: readonly ArrayLike<number>[];

@@ -1,11 +1,11 @@
 /** funnel(): re-ranks a candidate set by a plan. Validation here, arithmetic in one kernel call. */
-import { expected, FunnelError } from './errors.js';
+import { expected, FunnelError } from '../core/errors.js';
+import type { Candidates, Hit, Vector } from '../core/types.js';
+import { checkKeys, isResizable } from '../core/validate.js';
+import type { BadPosition, FunnelTask, Kernels, Rows } from '../kernels/kernels.js';
 import { type Explanation, explain } from './explain.js';
-import type { BadPosition, FunnelTask, Kernels, Rows } from './kernels/kernels.js';
 import type { Plan } from './plan.js';
 import { finish, type Prepared, prepare } from './prepare.js';
-import type { Candidates, Hit, Vector } from './types.js';
-import { checkKeys, isResizable } from './validate.js';
 import { freshWorkspace, sharedWorkspace } from './workspace.js';
 
 export interface FunnelOptions {

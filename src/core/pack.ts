@@ -1,6 +1,6 @@
 /** Rows of numbers → one float32 matrix, in one pass. On the hot path of every search whose vectors travel as arrays. */
-import { describe, expected, FunnelError } from '../errors.js';
-import { checkDim, viewLength } from '../validate.js';
+import { describe, expected, FunnelError } from './errors.js';
+import { checkDim, viewLength } from './validate.js';
 
 /** A row as clients hand it over. */
 export type PackableRow = ArrayLike<number>;

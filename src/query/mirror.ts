@@ -1,9 +1,9 @@
 /** A mirror: the vectors of a collection in this process, so that the database is asked for ids only. */
-import { describe, expected, FunnelError } from './errors.js';
-import { halfToFloat } from './half.js';
-import { idAs } from './ids.js';
-import type { HeadAnswer, PackedRows, Source, SourceInfo } from './sources/source.js';
-import type { Id, IdKind, Metric, MirrorStats, PackedCandidates } from './types.js';
+import { describe, expected, FunnelError } from '../core/errors.js';
+import { halfToFloat } from '../core/half.js';
+import { idAs } from '../core/ids.js';
+import type { Id, IdKind, Metric, MirrorStats, PackedCandidates } from '../core/types.js';
+import type { HeadAnswer, PackedRows, Source, SourceInfo } from './source/source.js';
 
 /** What a search needs of a mirror; a FunnelIndex has it. */
 export interface Mirror {

@@ -1,6 +1,6 @@
 /** Query vectors: a caller's is copied, checked and measured in one pass, and everything behind that takes it as it is. */
-import { expected } from '../errors.js';
-import { checkAttached, checkDim, isNumbers } from '../validate.js';
+import { expected } from './errors.js';
+import { checkAttached, checkDim, isNumbers } from './validate.js';
 
 /** Key of requests to sources: their vector as a search has checked it, so that sources of ours need not look at it again. */
 const CHECKED = Symbol('checked');

@@ -46,9 +46,9 @@ let dist: { folder: string | undefined } | undefined;
 
 function findDist(): string | undefined {
   for (const file of places()) {
-    const folder = path.dirname(file);
+    const folder = path.join(file, '..', '..'); // this is core/places.js there
     // A bundle may lie where it looks like ours, and a bundle of another version must not get these files.
-    if (existsSync(path.join(folder, 'places.js')) && isOurs(path.join(folder, '..', '..', 'package.json')))
+    if (existsSync(path.join(folder, 'core', 'places.js')) && isOurs(path.join(folder, '..', '..', 'package.json')))
       return folder;
   }
   return undefined;

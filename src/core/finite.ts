@@ -1,4 +1,4 @@
-import type { Rows } from './kernels.js';
+import type { Rows } from '../kernels/kernels.js';
 
 /**
  * Are the values in [from, to) all finite? Finite float32 cannot overflow a float64 sum, and nothing turns a NaN or an

@@ -1,6 +1,7 @@
 /** The tutorial's loop in plain doubles, each prefix summed again and in the simplest order. */
-import type { Plan } from '../../plan.js';
-import type { Metric } from '../../types.js';
+
+import type { Metric } from '../core/types.js';
+import type { Plan } from '../funnel/plan.js';
 
 export interface Ranked {
   index: number;

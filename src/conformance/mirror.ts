@@ -1,10 +1,10 @@
 /** What every source must do for a mirror: fill it, follow the collection, and be searched through it with the same hits. */
 import assert from 'node:assert/strict';
-import { FunnelSearch } from '../../index.js';
-import { FunnelIndex } from '../../store/funnel-index.js';
-import type { SyncResult } from '../../store/sync.js';
-import type { IdKind } from '../../types.js';
-import type { Source } from '../source.js';
+import type { IdKind } from '../core/types.js';
+import { FunnelSearch } from '../index.js';
+import type { Source } from '../query/source/source.js';
+import { FunnelIndex } from '../store/funnel-index.js';
+import type { SyncResult } from '../store/sync.js';
 import type { Backend, CollectionSpec, OpenOptions } from './backend.js';
 import { COUNT, random, randomVector, rows } from './data.js';
 

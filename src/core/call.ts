@@ -1,5 +1,5 @@
 /** One call to a database: its deadline, the caller's signal, and errors as FunnelErrors. */
-import { expected, FunnelError } from '../errors.js';
+import { expected, FunnelError } from './errors.js';
 
 export interface CallOptions {
   /** Milliseconds for the whole call. */

@@ -1,8 +1,9 @@
 /** What every source checks of a request before any work. */
-import { checkParams, type KnownParams } from '../query/params.js';
-import { checkPayloadSelection } from '../query/payload.js';
-import type { Id } from '../types.js';
-import { checkIds, checkInteger } from '../validate.js';
+
+import type { Id } from '../../core/types.js';
+import { checkIds, checkInteger } from '../../core/validate.js';
+import { checkParams, type KnownParams } from '../params.js';
+import { checkPayloadSelection } from '../payload.js';
 import type { FetchRequest, HeadRequest, ScanRequest, SearchParams } from './source.js';
 
 /** What a source takes of requests. */

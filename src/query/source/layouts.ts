@@ -1,6 +1,6 @@
 /** A source of several layouts: pairs of head and full vectors under names, one of which each request is to name. */
-import { describe, expected, FunnelError } from '../errors.js';
-import type { Metric } from '../types.js';
+import { describe, expected, FunnelError } from '../../core/errors.js';
+import type { Metric } from '../../core/types.js';
 import { checkLayout, checkMetric, type GivenNames, type HeadOf } from './layout.js';
 import type { Source } from './source.js';
 

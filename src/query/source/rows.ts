@@ -1,5 +1,5 @@
 /** Packed rows that came by id: in the order asked, from as many answers as it took. */
-import type { Id } from '../types.js';
+import type { Id } from '../../core/types.js';
 import type { PackedRows } from './source.js';
 
 /** The rows as `ids` has them; what did not come is left out, what nobody asked for too. */

@@ -1,8 +1,9 @@
 /** The contract between a search and whatever holds the vectors: Qdrant, Milvus, the embedded index. */
-import type { FilterNode } from '../query/filter/ast.js';
-import type { PayloadSelector } from '../query/payload.js';
-import type { Examples, Strategy } from '../query/recommend.js';
-import type { FilterStats, Id, IdKind, Metric, PackedCandidates } from '../types.js';
+
+import type { FilterStats, Id, IdKind, Metric, PackedCandidates } from '../../core/types.js';
+import type { FilterNode } from '../filter/ast.js';
+import type { PayloadSelector } from '../payload.js';
+import type { Examples, Strategy } from '../recommend.js';
 
 /** What a source knows of its collection; read from the server once, lazily. */
 export interface SourceInfo {

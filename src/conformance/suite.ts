@@ -1,8 +1,8 @@
 /** What every source must do, as one suite. Its oracle is a full scan in this process over the same rows. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import type { Id, Metric, PackedCandidates } from '../../types.js';
-import type { HeadRequest, PackedRows, Source } from '../source.js';
+import type { Id, Metric, PackedCandidates } from '../core/types.js';
+import type { HeadRequest, PackedRows, Source } from '../query/source/source.js';
 import type { Backend, CollectionSpec, OpenOptions, Row } from './backend.js';
 import { COUNT, DIM, HEAD, random, randomVector, rows } from './data.js';
 import { blackHole, closedPort, type Failure, rejects, within } from './failures.js';

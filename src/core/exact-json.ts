@@ -1,5 +1,5 @@
 /** JSON in which integers are what was written, however large. */
-import { setOwn } from './sources/own.js';
+import { setOwn } from './own.js';
 
 /**
  * JSON.parse, but integers beyond ±(2^53 − 1) become exact bigints, as Qdrant's client has them from Node 22 on. It is for

@@ -1,9 +1,9 @@
 /** Every feature of a request, on every source: right, or refused as the source says. The oracle is a scan in doubles. */
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import { FunnelSearch, type GroupsResult, type RecommendRequest, type SearchRequest } from '../../index.js';
-import type { Hit, Metric } from '../../types.js';
-import type { Source } from '../source.js';
+import type { Hit, Metric } from '../core/types.js';
+import { FunnelSearch, type GroupsResult, type RecommendRequest, type SearchRequest } from '../index.js';
+import type { Source } from '../query/source/source.js';
 import type { Backend, CollectionSpec, Extra, OpenOptions, Row } from './backend.js';
 import { COUNT, DIM, extraOf, HEAD, random, randomVector, richRows, rows } from './data.js';
 import { rejects } from './failures.js';

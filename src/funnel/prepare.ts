@@ -1,11 +1,12 @@
 /** One call: what a caller handed over becomes a task for the kernels, and their answer becomes hits. */
+
+import { expected, FunnelError } from '../core/errors.js';
+import type { Candidates, FunnelStage, Hit, Vector } from '../core/types.js';
+import { checkQuery, isZero } from '../core/validate.js';
+import type { QueryVector } from '../core/vector.js';
+import type { BadPosition, FunnelTask } from '../kernels/kernels.js';
 import { type Matrix, toMatrix } from './candidates.js';
-import { expected, FunnelError } from './errors.js';
-import type { BadPosition, FunnelTask } from './kernels/kernels.js';
 import { type CheckedPlan, checkPlan, funnelPlan, type Plan, resolvePlan } from './plan.js';
-import type { QueryVector } from './query/vector.js';
-import type { Candidates, FunnelStage, Hit, Vector } from './types.js';
-import { checkQuery, isZero } from './validate.js';
 import { freshWorkspace, type Workspace } from './workspace.js';
 
 /** A validated call: what the kernel is to do, and the way back to the caller's rows. */

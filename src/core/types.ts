@@ -1,6 +1,6 @@
-import type { Metric, Rows } from './kernels/kernels.js';
+import type { Metric, Rows } from '../kernels/kernels.js';
 
-export type { Metric } from './kernels/kernels.js';
+export type { Metric } from '../kernels/kernels.js';
 
 /** An id as the database or the caller has it; one kind per candidate set, or integers and UUIDs, as Qdrant has them. */
 export type Id = string | number | bigint;

@@ -1,9 +1,9 @@
 /** What callers hand over, rows or a matrix, becomes one matrix and a way back to the caller's rows. */
-import { expected, FunnelError } from './errors.js';
-import type { Rows } from './kernels/kernels.js';
-import { packRows } from './sources/pack.js';
-import type { CandidateRow, Candidates, Hit, Id, PackedCandidates } from './types.js';
-import { checkAttached, checkDim, checkIds, checkKeys, fixedLength, isNumbers } from './validate.js';
+import { expected, FunnelError } from '../core/errors.js';
+import { packRows } from '../core/pack.js';
+import type { CandidateRow, Candidates, Hit, Id, PackedCandidates } from '../core/types.js';
+import { checkAttached, checkDim, checkIds, checkKeys, fixedLength, isNumbers } from '../core/validate.js';
+import type { Rows } from '../kernels/kernels.js';
 import { freshWorkspace, type Workspace } from './workspace.js';
 
 export interface Matrix<Row> {
