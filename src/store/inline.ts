@@ -2,8 +2,9 @@
  * Which searches stay on the calling thread. The way to another thread and back costs more than a short search does, so
  * one that is predicted to be short runs here, as long as this turn of the event loop is young.
  */
+
+import { isAwaited, othersTurn, overdue } from '../core/turns.js';
 import type { CheckedQuery } from './request.js';
-import { isAwaited, othersTurn, overdue } from './turns.js';
 
 /** Milliseconds that a call may be predicted to take: the way to a thread and back adds .1 to .2 to it. */
 const SHORT = 0.5;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { overdue } from '#dist/core/turns.js';
 import { InlineSearches } from '#dist/store/inline.js';
 import type { CheckedQuery } from '#dist/store/request.js';
-import { overdue } from '#dist/store/turns.js';
 
 const query = (request: object = {}) =>
   ({ request: { mode: 'funnel', k: 10, ...request }, filter: undefined }) as unknown as CheckedQuery;
