@@ -10,8 +10,13 @@ const waiting: (() => void)[] = [];
 let began = performance.now();
 
 /** Whether the work of this turn has lasted long enough; also after a pause, when a turn costs next to nothing. */
-export function overdue(): boolean {
-  return performance.now() - began >= STRETCH;
+export function overdue(stretch = STRETCH): boolean {
+  return performance.now() - began >= stretch;
+}
+
+/** Whether somebody waits for a turn. */
+export function isAwaited(): boolean {
+  return waiting.length > 0;
 }
 
 /** Resolves in a later turn: who waits longest goes on first, and all share a turn's stretch. */

@@ -9,6 +9,7 @@ import { Searcher } from './engine/search.js';
 import type { IndexFiles } from './files/index-files.js';
 import { runLater } from './files/step.js';
 import type { Filtered } from './filters.js';
+import { InlineSearches } from './inline.js';
 import type { IndexConfig } from './input.js';
 import type { Live } from './live.js';
 import type { IndexParts } from './parts.js';
@@ -26,6 +27,8 @@ export class OpenIndex implements IndexParts {
   readonly metric: Metric;
   readonly indexes: PayloadIndexes;
   readonly searcher: Searcher;
+  /** Searches that stay on the calling thread. */
+  readonly inline = new InlineSearches();
   readonly restrictions: Restrictions;
   readonly upkeep: Upkeep;
   /** Whether it does anything that nobody asked for. */

@@ -41,6 +41,11 @@ export async function queryBatch<Payload>(
       if (overdue()) await othersTurn();
       return answers;
     }
+    if (index.inline.isShort(own, unindexedValues(index)) && (await index.inline.mayRun())) {
+      index.checkOpen();
+      if (isOfOneMoment()) return searchHere(index, own, matched, true);
+      continue;
+    }
     const answers = await searchInThreads<Payload>(index, own, matched);
     if (isOfOneMoment()) return answers;
     index.checkOpen();
@@ -74,6 +79,11 @@ function isTiny({ files, live, dim }: OpenIndex, queries: number): boolean {
   return queries * files.liveCount * dim <= TINY && live.state.rows.resident;
 }
 
+/** What every search reads beside codes. */
+function unindexedValues({ live, dim }: OpenIndex): number {
+  return live.unindexed.length * dim;
+}
+
 /** What the engine searches for. @param only is filled with the rows of each filter, whose masks the caller gives back */
 function requestsFor(
   index: OpenIndex,
@@ -103,6 +113,7 @@ async function searchInThreads<Payload>(
       Array.from({ length: parts }, async (_, p) => {
         const part = own.slice(p * size, (p + 1) * size);
         const { results, ms } = await index.pool.search(snapshot, requests.slice(p * size, (p + 1) * size));
+        index.inline.measured(part, ms / part.length, snapshot.unindexed.length * index.dim);
         const answers: IndexAnswer<Payload>[] = [];
         for (const [i, result] of results.entries()) {
           const answer = answerOf<Payload>(index, part[i]!, result, ms / part.length, only);
@@ -121,17 +132,20 @@ async function searchInThreads<Payload>(
   }
 }
 
+/** @param alone whether other threads do not help: nobody waits for a call that is asynchronous */
 function searchHere<Payload>(
   index: OpenIndex,
   own: CheckedQuery[],
   matched: ReadonlyMap<OwnFilter, Matched> = atOnce(index.restrictions.match(own)),
+  alone = false,
 ): IndexAnswer<Payload>[] {
   const only: Restricted = new Map();
   try {
     const requests = requestsFor(index, own, matched, only);
     const start = performance.now();
-    const results = searchInTeam(index, requests);
+    const results = alone ? searchAlone(index, requests) : searchInTeam(index, requests);
     const ms = (performance.now() - start) / own.length;
+    if (alone) index.inline.measured(own, ms, unindexedValues(index));
     return results.map((result, i) => atOnce(answerOf<Payload>(index, own[i]!, result, ms, only)));
   } finally {
     index.restrictions.drop(only);
@@ -140,15 +154,18 @@ function searchHere<Payload>(
 
 /** This thread waits anyway, so others of the index's may help it. */
 function searchInTeam(index: OpenIndex, requests: SearchRequest[]): SearchResult[] {
-  const { codes, searcher } = index;
-  const { state } = index.live;
+  const { codes, pool } = index;
   const helped = !isTiny(index, requests.length);
-  if (helped) codes.team?.(index.pool.size);
+  if (helped) codes.team?.(pool.size);
   try {
-    return requests.length === 1 ? [searcher.search(state, requests[0]!)] : searcher.searchBatch(state, requests);
+    return searchAlone(index, requests);
   } finally {
     if (helped) codes.team?.(1);
   }
+}
+
+function searchAlone({ searcher, live: { state } }: OpenIndex, requests: SearchRequest[]): SearchResult[] {
+  return requests.length === 1 ? [searcher.search(state, requests[0]!)] : searcher.searchBatch(state, requests);
 }
 
 function* answerOf<Payload>(

@@ -22,8 +22,8 @@ export const contenders = {
     version: () => packageVersion('funnelvec'),
     about: ({ count, dim }) =>
       memoryFor(count, dim) === undefined
-        ? 'cosine'
-        : 'cosine; memory capped at half a byte a value, while building, too',
+        ? 'cosine; asked by index.query()'
+        : 'cosine; asked by index.query(); memory capped at half a byte a value, while building, too',
     async build(rows, { dim, file, threads, count }, timed) {
       const { FunnelIndex } = await import('funnelvec/store');
       rmSync(file, { recursive: true, force: true });
@@ -52,8 +52,8 @@ export const contenders = {
       const request = (vector, { mode, params }) => ({ vector, limit: K, mode, params });
       return {
         settings,
-        search: (vector, setting) => index.querySync(request(vector, setting)),
-        // More than one thread: those of the index.
+        // As README recommends it. More than one thread: those of the index.
+        search: (vector, setting) => index.query(request(vector, setting)),
         searchBatch: (vectors, setting) => {
           const requests = vectors.map((vector) => request(vector, setting));
           return threads > 1 ? index.queryBatch(requests) : index.queryBatchSync(requests);
