@@ -14,7 +14,7 @@ export type Lookup = Source | LookupOptions;
 
 export interface LookupOptions {
   source: Source;
-  /** Of a source with several layouts of vectors. */
+  /** The layout of vectors, where the source has several. */
   using?: string;
   /** @default true */
   withPayload?: PayloadSelection;

@@ -3,7 +3,7 @@ import { expected, FunnelError } from '../errors.js';
 import type { SearchParams } from '../sources/source.js';
 import { checkInteger } from '../validate.js';
 
-/** What a source takes, by name. */
+/** The params that a source takes, by name. */
 export type KnownParams = Partial<Record<keyof SearchParams, 'flag' | 'count'>>;
 
 /**

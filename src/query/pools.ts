@@ -17,7 +17,7 @@ export function headRequests(
   return vectors.length < 2 ? [request] : vectors.map((vector) => vector.handOut({ ...request }));
 }
 
-/** Of several answers one, with each point once. */
+/** Joins several answers into one that holds each point once. */
 export function joined(answers: readonly HeadAnswer[]): HeadAnswer {
   const [first] = answers;
   if (answers.length === 1) return first!;

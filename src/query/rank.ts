@@ -43,7 +43,7 @@ export interface Fitted {
   candidates: number;
 }
 
-/** Of a head search; with the parts of a mirror where there is one. */
+/** An answer to a head search, with the parts of a mirror where there is one. */
 type Answer = HeadAnswer & Partial<Mirrored>;
 
 export interface Ranked {
@@ -64,7 +64,7 @@ const CONCURRENCY = 8;
 const AT_ONCE = 100;
 /** Asked for beyond the limit in mode 'exact', so that a server's rounding to float32 decides about no hit. */
 const SPARE = 16;
-/** What a failed batch may be asked again for, one by one, to find the request that it failed for. */
+/** Codes of errors after which a failed batch may be asked again one by one, to find the request that it failed for. */
 const MAY_BE_ONES: ReadonlySet<string> = new Set(['REFUSED', 'BAD_RESPONSE', 'BAD_ARGUMENT', 'UNSUPPORTED', 'BAD_ID']);
 
 /** Where a failure is to be placed: `requests[3]`; undefined for a request of its own. */
@@ -225,7 +225,7 @@ export class Ranker {
 
   async #mirrored(answer: HeadAnswer, { search: { options } }: Fitted): Promise<Answer> {
     const { mirror, source } = this;
-    // What else a source answers is not taken for parts of a mirror.
+    // Only these parts are passed on: anything else that a source answers is not taken for a part of a mirror.
     const { candidates, headMs, decodeMs, exact, filtered, exactBelow, lacking, missing, pools } = answer;
     const more = {
       exactBelow,

@@ -1,4 +1,4 @@
-/** What a request to FunnelSearch may say, read once and checked as far as that goes without knowing the collection. */
+/** Requests to FunnelSearch, read once and checked as far as that goes without knowing the collection. */
 
 import { expected, FunnelError } from '../errors.js';
 import { MAX_DIM } from '../kernels/kernels.js';
@@ -23,7 +23,7 @@ import {
 } from './shared-keys.js';
 import { QueryVector } from './vector.js';
 
-/** What every kind of request may say. */
+/** The options that every kind of request has. */
 export interface QueryOptions {
   /** Hits to return. @default the plan's limit, else 10 */
   limit?: number;
@@ -44,7 +44,7 @@ export interface QueryOptions {
   mode?: 'exact' | 'funnel';
   /** Only final scores better than this, strictly: above it for similarities, below it for distances. */
   scoreThreshold?: number;
-  /** Of a source with several layouts of vectors: the one to search. */
+  /** The layout of vectors to search, where the source has several. */
   using?: string;
   /** @default false */
   withPayload?: PayloadSelection;
@@ -82,7 +82,7 @@ const OPTION_KEYS = [
   'explain',
 ] as const satisfies readonly (keyof QueryOptions)[];
 
-/** What says what to search by. */
+/** The keys that say what to search by. */
 export const TARGET_KEYS = ['vector', 'id'] as const satisfies readonly (keyof SearchRequest)[];
 
 /** Options that were checked, as plain data of ours; what is not known before the collection is, fits it later. */

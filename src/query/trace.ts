@@ -6,7 +6,7 @@ import type { Id } from '../types.js';
 import type { Ranked } from './rank.js';
 import { and } from './request.js';
 
-/** What became of one point. */
+/** The outcome for one point, and where it came about. */
 export type SearchFate =
   | Fate
   /** It is in the collection, but the filter, the native one or the exclusion of examples keeps it out. */

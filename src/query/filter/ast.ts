@@ -5,8 +5,8 @@
 import type { Id } from '../../types.js';
 
 /**
- * What a condition compares: strings, integers and booleans by type and value. Integers up to ±(2^53 − 1) are numbers, larger
- * ones are bigints.
+ * A value that a condition compares with. Strings, integers and booleans compare by type and value. Integers up to
+ * ±(2^53 − 1) are numbers, larger ones are bigints.
  */
 export type Scalar = string | number | bigint | boolean;
 

@@ -41,7 +41,7 @@ export type Condition<Payload = unknown> =
   | NestedCondition<Payload>
   | Only<Said, Filter<Payload>>;
 
-/** What a condition may say, one of them; a filter its clauses. */
+/** Every key that a condition may have: those of one of its forms, or the clauses of a filter. */
 type Said = Compared | 'key' | 'is_empty' | 'is_null' | 'has_id' | 'nested' | keyof Filter;
 type Compared = 'match' | 'range' | 'values_count';
 
@@ -102,7 +102,7 @@ type RangeOf<Value> =
   | (Extract<Value, number> extends never ? never : Bounded<number | bigint>)
   | (Extract<Value, string | Date> extends never ? never : Bounded<string | Date>);
 
-/** What a condition compares: the elements of an array in its place. */
+/** The type that a condition compares: for an array, that of its elements. */
 type Leaf<Value> = unknown extends Value
   ? string | number | boolean
   : Value extends readonly (infer E)[]
