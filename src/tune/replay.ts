@@ -1,4 +1,4 @@
-/** What a plan would have returned, told from one deep pool of the query: nothing is asked again. */
+/** Tells what a plan would have returned, from one deep pool of the query: nothing is asked again. */
 import type { Kernels, Metric } from '../kernels/kernels.js';
 import { checkPlan, type Plan, resolvePlan } from '../plan.js';
 import type { Hit } from '../types.js';
@@ -11,7 +11,7 @@ export interface Pool {
   orders: Uint16Array[];
   /** 1: among the best k by its full vector. */
   good: Uint8Array;
-  /** Of the truth's ids: positions in the pool; −1 where it is not there. */
+  /** Positions of the truth's ids in the pool; −1 where an id is not in it. */
   places: Int32Array;
 }
 
@@ -54,7 +54,7 @@ export function poolOf(
 export interface Replay {
   candidates: number;
   k: number;
-  /** Of each of its scales: the place among the family's, and how many go on from so many. */
+  /** For each of its scales, the place of that scale among the family's. */
   scales: number[];
   plan: ReturnType<typeof checkPlan>;
 }

@@ -19,7 +19,7 @@ import type { QueryTrace, StageLoss, Standing, TunedRequest, TuneRequest, TuneRe
 const TIMED = 100;
 const TIMED_AT_LEAST = 12;
 const TIMED_MS = 1000;
-/** What a scale before the last one must save, as a share of the whole search, to be looked at. */
+/** A scale before the last one is looked at only if it saves this share of the whole search. */
 const WORTH = 0.02;
 /** Sizes of the pool that are measured: so many times the one before. */
 const APART = 2.5;

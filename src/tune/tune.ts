@@ -61,7 +61,7 @@ export async function tune(options: TuneOptions): Promise<TuneResult> {
   return resultOf(subject, session, choices, chosen, rule, options.exact ?? true);
 }
 
-/** What tune() works on, checked; and what measures it from outside (bench/tune). */
+/** The subject that tune() works on, checked; bench/tune measures it from outside. */
 export async function prepared(options: TuneOptions): Promise<{ subject: Subject; session: Session }> {
   if (typeof options !== 'object' || options === null) {
     throw expected('BAD_ARGUMENT', '{ search, queries }', 'options', options);
@@ -148,7 +148,7 @@ async function resultOf(
   const choice = choices[chosen.choice]!;
   const fit = await checkedCosts(subject, session, choices, chosen);
   const { plan: planTimes, exact: exactTimes } = await latencies(subject, session, choice);
-  // What is no slower than the plan needs none.
+  // Where the exact search is no slower than the plan, no plan is needed.
   const exactWins = mayBeExact && subject.truth !== 'index' && exactTimes.p50 <= planTimes.p50;
   const request: TunedRequest = exactWins ? { limit: target.k, mode: 'exact' } : choice.request;
   const { choosing, certifying } = chosen.losses;

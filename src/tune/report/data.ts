@@ -1,4 +1,4 @@
-/** What the plots of a report draw, small enough to be written into it. */
+/** The data that a report's plots draw, small enough to be written into the page. */
 import type { PrefixResult } from '../prefix.js';
 import type { Standing, TuneResult } from '../types.js';
 

@@ -12,11 +12,11 @@ import { count, type Html, html, inline, ms, scriptData, share, table } from './
 export interface ReportOptions {
   /** @default 'Choosing the plan' */
   title?: string;
-  /** What prefixAgainstSuffix() found: one more plot. */
+  /** The result of prefixAgainstSuffix(): one more plot. */
   prefix?: PrefixResult;
   /** Texts of the queries, in the order in which tune() had them. */
   queries?: readonly string[];
-  /** What rows are called, by their id as text. */
+  /** Names to show for rows, by their id as text. */
   rows?: Readonly<Record<string, string>> | ((id: string) => string | undefined);
   /** Also write it there. */
   path?: string;
