@@ -10,7 +10,10 @@ import { type Grades, ndcgAt, recallAt, reciprocalRankAt, relevantAmong } from '
 import { idKey, type OwnRows, ownRows, type Vectors } from './rows.js';
 import { checkProgress, checkSignal, type Progress, stopped } from './running.js';
 
-/** Of one query: the relevant documents by id (their row numbers, where they have no ids), all of grade 1; or grades by id. */
+/**
+ * The relevant documents of one query: their ids (row numbers, where they have no ids), all of grade 1; or grades by
+ * id.
+ */
 export type Relevant = readonly Id[] | Grades;
 
 export interface EvaluateOptions {
@@ -27,7 +30,7 @@ export interface EvaluateOptions {
    */
   relevant?: readonly Relevant[];
   /**
-   * What becomes of queries of which no document is relevant: 'error' refuses them, 'zero' counts 0 for every measure, as
+   * How to treat queries that have no relevant document: 'error' refuses them, 'zero' counts 0 for every measure, as
    * trec_eval and BEIR do, 'skip' leaves them out of the means.
    *
    * @default 'error'
@@ -40,7 +43,7 @@ export interface EvaluateOptions {
    * @default true
    */
   ignoreIdenticalIds?: boolean;
-  /** Of nDCG. @default 'linear' */
+  /** The gain of a grade in nDCG. @default 'linear' */
   gain?: 'linear' | 'exponential';
   /** Queries ranked, of all prefixes. */
   onProgress?: Progress;
@@ -74,7 +77,7 @@ export interface Evaluation {
   k: number;
   candidates: number;
   metric: Metric;
-  /** What is relevant: what the full vectors find, or what was said. */
+  /** Where relevance comes from: the full vectors' own results, or the caller. */
   truth: 'full vectors' | 'relevant';
 }
 

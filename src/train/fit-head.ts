@@ -98,7 +98,7 @@ function ownQueries(given: Vectors, dim: number): OwnRows {
 }
 
 interface Part {
-  /** Of length 1. */
+  /** Queries of length 1. */
   readonly queries: Float32Array;
   /** Row of the corpus that it is, or −1. */
   readonly self: Int32Array;
@@ -197,14 +197,14 @@ function closedForm({ rows, dim }: Corpus, queries: Part | undefined, head: numb
   return basis;
 }
 
-/** What cutting is, as a basis. */
+/** The basis that cuts: the first dims, unchanged. */
 function cutBasis(dim: number, head: number): Float32Array {
   const basis = new Float32Array(dim * head);
   for (let i = 0; i < head; i++) basis[i * head + i] = 1;
   return basis;
 }
 
-/** Of the queries that fit. */
+/** The labels of the queries that training uses. */
 function labelledOf(
   pairs: readonly Required<HeadPair>[],
   queries: OwnRows,
@@ -233,7 +233,7 @@ interface Best {
   basis: Float32Array;
   start: HeadFacts['start'];
   steps: number;
-  /** Of the validation queries. */
+  /** Recall on the validation queries. */
   recall: number;
 }
 

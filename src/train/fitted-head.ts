@@ -21,7 +21,7 @@ export interface ShortlistRecall {
   closedForm: number;
   /** By this head; of the test queries. */
   fitted: number;
-  /** Of the validation queries, by which the best step was chosen: optimistic. */
+  /** On the validation queries, by which the best step was chosen: optimistic. */
   validation: { cut: number; closedForm: number; fitted: number };
 }
 
@@ -34,7 +34,7 @@ export interface HeadFacts {
   /** Vectors that it was fitted to. */
   rows: number;
   seed: number;
-  /** What it is, or what training started from. */
+  /** The start of training, which is the head itself where no step was better. */
   start: 'closed form' | 'cut';
   /** Steps of training until this head; 0 for a closed form, and where no step was better. */
   steps: number;

@@ -47,7 +47,7 @@ function hasIds(given: Vectors): boolean {
   return (given as { id?: unknown }[]).some(({ id }) => id !== undefined);
 }
 
-/** Of ids that are equal as numbers the same key; text is another. */
+/** Returns the same key for ids that are equal as numbers; text has keys of its own. */
 export function idKey(id: Id): Id {
   return typeof id === 'bigint' && Number.isSafeInteger(Number(id)) ? Number(id) : id;
 }

@@ -1,4 +1,4 @@
-/** What long runs have in common: telling how far they are, and being stopped. */
+/** Long runs tell how far they are and can be stopped. */
 import { expected, FunnelError } from '../errors.js';
 
 export type Progress = (progress: { done: number; total: number }) => void;
