@@ -2,16 +2,16 @@
 
 export interface Chunk {
   texts: readonly string[];
-  /** Of each text in the caller's list. */
+  /** Place of each text in the caller's list. */
   places: Uint32Array;
 }
 
 export interface ChunkRule {
   /** Texts of a chunk, at most. */
   size: number;
-  /** What ends a chunk before: so much work. */
+  /** A chunk ends earlier when it holds so much work. */
   work: number;
-  /** Of one text. */
+  /** The work of one text. */
   workOf(text: string): number;
   /** Like lengths together and the longest first, so that runs hold little padding and all threads end at about the same time. */
   byLength: boolean;

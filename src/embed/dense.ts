@@ -100,7 +100,7 @@ async function openWeights(file: string): Promise<Safetensors> {
   }
 }
 
-/** What would be another vector than this layer's. */
+/** Refuses keys that would make another vector than this layer's. */
 function refuseKeys(config: Record<string, unknown>, file: string): void {
   const idle: Record<string, unknown> = {
     module_input_name: 'sentence_embedding',

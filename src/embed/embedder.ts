@@ -13,7 +13,7 @@ import type { EmbedderOptions, EmbedOptions, Role } from './types.js';
 const MOST = { onnx: 256, static: 512 };
 /** And at least: to be worth a message; for a transformer in characters, to fill a run. */
 const LEAST = { onnx: 512, static: 32 };
-/** Of a token, about; and what a text costs beside its own, for tokens around it. */
+/** Characters of a token, about; and what each text costs in addition, for the tokens around it. */
 const CHARACTERS = 4;
 const AROUND = 8;
 /** Characters that a static model embeds where it is called: threads would not pay. */
@@ -33,9 +33,12 @@ export class Embedder {
    * vectors kept under it are this model's, unless another one looks the same there.
    */
   readonly formerName: string;
-  /** What was decided of the model, and why: output, pooling, prompts, limit and more, a sentence each. */
+  /** Decisions about the model, and why: output, pooling, prompts, limit and more, a sentence each. */
   readonly decisions: readonly string[];
-  /** What its folder does not say, or nobody here knows, with the remedy. Each is a warning of the process, too. */
+  /**
+   * Facts that its folder does not state, or that nobody here knows, with the remedy. Each is a warning of the process,
+   * too.
+   */
   readonly warnings: readonly string[];
   readonly #spec: ModelSpec;
   readonly #untrained: boolean;
@@ -72,13 +75,14 @@ export class Embedder {
   }
 
   /**
-   * Loads a model from files; nothing is downloaded. Transformers (ONNX files, through the package onnxruntime-node) and
-   * static models (a safetensors table) alike; the tokenizer is the package @huggingface/tokenizers.
+   * Loads a model from files; nothing is downloaded. Transformers (ONNX files, through the package onnxruntime-node)
+   * and static models (a safetensors table) alike; the tokenizer is the package @huggingface/tokenizers.
    *
-   * What the caller says wins over the preset, the preset over the folder's own files (config.json, modules.json,
+   * The caller's options win over the preset, the preset over the folder's own files (config.json, modules.json,
    * 1_Pooling/config.json, config_sentence_transformers.json, sentence_bert_config.json, tokenizer_config.json).
    *
-   * @throws FunnelError NO_MODEL (which files to put where), MISSING_PACKAGE, CORRUPT, UNSUPPORTED, BAD_ARGUMENT, BAD_DIMS
+   * @throws FunnelError NO_MODEL (which files to put where), MISSING_PACKAGE, CORRUPT, UNSUPPORTED, BAD_ARGUMENT,
+   * BAD_DIMS
    * @example
    * const embedder = await Embedder.load({ path: 'models/all-MiniLM-L6-v2' });
    */

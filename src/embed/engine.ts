@@ -6,7 +6,7 @@ import type { Role } from './types.js';
 /** Plain data: it goes to other threads. */
 export interface EmbedTask {
   texts: readonly string[];
-  /** Of each text in the caller's list, for messages. */
+  /** Place of each text in the caller's list, for messages. */
   places: Uint32Array;
   role: Role;
   prefix: string;
@@ -27,9 +27,9 @@ export interface EmbedResult {
 }
 
 export interface Engine {
-  /** Of a vector before the cut. */
+  /** Dims of a vector before the cut. */
   readonly width: number;
-  /** What was decided of the model when it was loaded, and why: a sentence each, for people. */
+  /** Decisions made about the model when it was loaded, and why: a sentence each, for people. */
   readonly decisions: readonly string[];
   embed(task: EmbedTask, control: TaskControl): Promise<EmbedResult>;
   /** Tokens of each text before anything is left out, special ones included. */

@@ -17,7 +17,7 @@ export interface Tensor {
 
 export type TensorType = keyof typeof BYTES;
 
-/** Of a value. Types beyond these are listed, not read. */
+/** Bytes of a value. Types beyond these are listed, not read. */
 const BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1 };
 /** As the Rust library has it. */
 const MAX_HEADER = 100_000_000;

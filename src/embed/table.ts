@@ -2,11 +2,11 @@
 import { FunnelError } from '../errors.js';
 import { Safetensors, sizeOf } from './safetensors.js';
 
-/** What WordLlama, model2vec and sentence-transformers' StaticEmbedding call theirs. */
+/** Names of the table in files of WordLlama, model2vec and sentence-transformers' StaticEmbedding. */
 const TABLES = ['embeddings', 'embedding.weight'];
 
 export interface StaticTable {
-  /** Of the table in its file. */
+  /** Name of the table in its file. */
   name: string;
   table: Float32Array;
   width: number;

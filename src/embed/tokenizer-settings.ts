@@ -1,7 +1,7 @@
 /**
- * What lies beside tokenizer.json and counts in Python. transformers 5 makes the steps of the classes below anew, out of
- * tokenizer_config.json and their defaults, and takes no more than the vocabulary from tokenizer.json; of all other classes
- * it takes the file as it is. Compared with transformers 5.24; static models are read by no such class.
+ * Reads the files beside tokenizer.json that count in Python. transformers 5 makes the steps of the classes below anew,
+ * out of tokenizer_config.json and their defaults, and takes no more than the vocabulary from tokenizer.json; for all
+ * other classes it takes the file as it is. Compared with transformers 5.24; static models are read by no such class.
  */
 
 import type { Step, TokenizerJson } from './pipeline/json.js';
@@ -16,7 +16,7 @@ export interface SettledTokenizer {
 
 type Json = Record<string, unknown>;
 
-/** What a class makes; undefined: the file's stays. */
+/** The steps that a class makes; undefined: the file's stays. */
 interface Steps {
   normalizer?: Step | null;
   pre_tokenizer?: Step | null;
@@ -176,7 +176,7 @@ function nameOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value.replace(/Fast$/, '') : undefined;
 }
 
-// What they make
+// The steps of each class
 
 const READ: Record<string, readonly string[]> = {
   BertTokenizer: ['do_lower_case', 'strip_accents', 'tokenize_chinese_chars'],
@@ -319,7 +319,7 @@ function plain(step: Step | null | undefined): string {
   return JSON.stringify(simple(step ?? null));
 }
 
-/** Of no account for ids, or said by another key. */
+/** Keys that change no ids, or that another key says. */
 const IDLE = ['trim_offsets', 'str_rep', 'pair', 'tokens'];
 
 function simple(step: Step | null): unknown {

@@ -29,7 +29,7 @@ interface PreTokenizer {
 }
 
 const SPLITS_AT_SPACES = ['BertPreTokenizer', 'Whitespace', 'WhitespaceSplit'];
-/** What a space becomes in SentencePiece's vocabularies. */
+/** The character that stands for a space in SentencePiece's vocabularies. */
 const MARK = '\u2581';
 /** Parts that are kept are at most this long, and at most so many of them: some 10 MB. */
 const MAX_CHARACTERS = 32;

@@ -8,7 +8,7 @@ import { SPACE, WORD } from './unicode.js';
 /** A part of a text, or a token in it. */
 export interface Section {
   text: string;
-  /** Of the token. */
+  /** Id of the token, where it is one. */
   id?: number;
   /** Place in the text. */
   at: number;
@@ -71,7 +71,7 @@ type Known = AddedToken & { id: number };
 class Finder {
   readonly #tokens: readonly Known[];
   readonly #trie = new Trie();
-  /** What a token begins with: most texts have none of it. */
+  /** The beginnings of all tokens: most texts hold none of them. */
   readonly #beginning: RegExp;
 
   private constructor(tokens: readonly Known[]) {

@@ -115,7 +115,7 @@ export class BytePairs implements TokenModel {
       const left = top - rank * PLACES;
       const right = next[left]!;
       if (ids[left] === GONE || right === -1) continue;
-      // What was here may have merged with another meanwhile.
+      // The pair that was offered may be gone: one of its parts may have merged with another meanwhile.
       const now = this.#ranks.get(ids[left]! * IDS + ids[right]!);
       if (now === undefined || this.#merged[now] !== this.#merged[rank]) continue;
       ids[left] = this.#merged[rank]!;

@@ -27,7 +27,9 @@ const LOCAL = [
 ];
 /** Regular expressions that match blanks alone. */
 const BLANKS = /^(?: |\\s|\{\d*,?\d*\}|[+*?])+$/;
-/** What looks further, but for one character that is no blank. */
+/**
+ * Parts of an expression that look further than their match; a look at one character that is no blank does not count.
+ */
 const FAR = /\(\?<?[=!](?!\\S\))|\$|\\[zZbBG]/;
 /** UTF-16 units that are looked at for a place. */
 const REACH = 4096;

@@ -25,7 +25,7 @@ export interface TokenizerJson {
   [key: string]: unknown;
 }
 
-/** What this library cannot do as Python does; it becomes UNSUPPORTED at load. */
+/** A step that this library cannot do as Python does; it becomes UNSUPPORTED at load. */
 export class UnsupportedStep extends Error {}
 
 export function unsupported(kind: string, step: unknown): UnsupportedStep {

@@ -59,7 +59,9 @@ export function normalizerOf(step: Step | null | undefined): Normalizer {
   }
 }
 
-/** Of each character alone: the rule for a final sigma looks at its neighbours, and Rust's does not. */
+/**
+ * Lowers each character by itself: JavaScript's rule for a final sigma looks at its neighbours, and Rust's does not.
+ */
 export function lowerCase(text: string): string {
   return text.includes('Σ')
     ? text
@@ -95,7 +97,7 @@ function nmt(text: string): string {
   return text.replace(NMT_DROPS, dropped).replace(NMT_BLANKS, ' ');
 }
 
-/** Of the second block of controls two are dropped, of the first all but these. */
+/** Drops two controls of the second block, and all of the first block but NMT_KEEPS. */
 function dropped(control: string): string {
   if (control > '\u007f') return control === '\u008f' || control === '\u009f' ? '' : control;
   return NMT_KEEPS.includes(control) ? control : '';

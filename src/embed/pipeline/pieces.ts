@@ -6,7 +6,7 @@ export interface Piece {
   first: boolean;
 }
 
-/** What becomes of what a pattern matches. */
+/** How a piece is split at the matches of a pattern. */
 export type Behavior = 'Removed' | 'Isolated' | 'Contiguous' | 'MergedWithPrevious' | 'MergedWithNext';
 
 interface Span {

@@ -60,7 +60,7 @@ export class Pipeline {
   /** Appends the ids of a text, without special ones, to `out`; it may stop when there are more than `most` in it. */
   append(text: string, out: number[], most = Number.POSITIVE_INFINITY): void {
     const from = out.length;
-    // Of a long text a beginning is enough, as long as no token in it depends on the rest (cuts.ts).
+    // The beginning of a long text is enough, as long as no token in it depends on the rest (cuts.ts).
     for (let size = FIRST_PART; Number.isFinite(most) && 2 * size <= text.length; size *= 4) {
       const end = this.#cuts?.placeBehind(text, size) ?? text.length;
       if (2 * end > text.length) break;

@@ -4,7 +4,7 @@ import { type Step, UnsupportedStep } from './json.js';
 import { Trie } from './trie.js';
 import { noUnknown, type TokenModel } from './vocabulary.js';
 
-/** What an unknown character costs beside the worst token. */
+/** An unknown character scores so much less than the worst token. */
 const PENALTY = 10;
 /** Characters before the first look at what is settled; the next are each twice as far. */
 const FIRST_LOOK = 4096;
@@ -54,7 +54,7 @@ export class Unigram implements TokenModel {
   encode(piece: string, out: number[], most: number, open: boolean): void {
     const length = piece.length;
     const best = new Float64Array(length + 1);
-    /** Of the best way to each place, the place and the id of its last token. */
+    /** The best way to each place ends in a token: the place where it begins, and its id. */
     const from = new Int32Array(length + 1).fill(-1);
     const ids = new Int32Array(length + 1);
     let look = FIRST_LOOK;

@@ -1,4 +1,4 @@
-/** What models share. */
+/** The parts that models share. */
 import { type Step, UnsupportedStep } from './json.js';
 
 export interface TokenModel {
