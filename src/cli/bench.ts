@@ -34,7 +34,7 @@ export interface BenchResult {
   rows: number;
   queries: number;
   limit: number;
-  /** What mode 'exact' promises here: see `stats.exact`. */
+  /** The promise of mode 'exact' here: see `stats.exact`. */
   exact: string | undefined;
   modes: BenchRow[];
 }

@@ -31,9 +31,9 @@ export interface DemoResult {
   what: string;
   rows: number;
   dim: number;
-  /** Of made-up vectors. */
+  /** With made-up vectors: a row for each way to search. */
   modes?: DemoRow[];
-  /** Of sentences. */
+  /** With sentences: their queries and hits. */
   answers?: { query: string; hits: { text: string; score: number }[] }[];
 }
 

@@ -15,7 +15,7 @@ export interface MappedBatch {
   skipped: Skipped[];
   /** Rows of the file up to its end. */
   end: number;
-  /** Of the file, 0 to 1. */
+  /** Share of the file that was read, 0 to 1. */
   share: number;
 }
 
@@ -24,7 +24,7 @@ export interface BatchOptions {
   first: number;
   /** Rows of the file that are done with. */
   rows: number;
-  /** Of vectors that come with the rows. */
+  /** Dims of vectors that come with the rows. */
   dim: number | undefined;
   /** Rows of the next batch. */
   size: () => number;

@@ -1,4 +1,4 @@
-/** What an ingest is to do, decided before the first row is written: begin, go on, nothing, or refuse. */
+/** Decides, before the first row is written, what an ingest does: begin, go on, nothing, or refuse. */
 import { isDeepStrictEqual } from 'node:util';
 import { FunnelError } from '../errors.js';
 import { changed, type Fingerprint } from './fingerprint.js';
@@ -22,9 +22,10 @@ export interface Part {
 }
 
 /**
- * What is left to do of the inputs, in the order in which it was begun.
+ * The parts of the inputs that are still to be done, in the order in which the ingest was begun.
  *
- * @throws FunnelError BAD_ARGUMENT: something differs from what was begun, so that going on would mix things that do not fit
+ * @throws FunnelError BAD_ARGUMENT: something differs from what was begun, so that going on would mix things that do
+ * not fit
  */
 export function partsOf(state: Pick<State, 'sources'>, inputs: readonly Input[], label: string): Part[] {
   const parts: Part[] = [];

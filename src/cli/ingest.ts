@@ -20,7 +20,7 @@ import { vectorForm } from './vector-type.js';
 export interface IngestOptions {
   files: readonly string[];
   format?: Format;
-  /** Of text files. */
+  /** For text files. */
   reading?: TextOptions;
   mapping: Mapping;
   idType?: 'number' | 'string';
@@ -42,7 +42,7 @@ export interface IngestResult {
   model: string | null;
   /** Rows in the store. */
   rows: number;
-  /** Of them, those of this call. */
+  /** Rows that this call wrote. */
   written: number;
   /** Rows of the input that were there when it began. */
   resumedAt: number;
@@ -110,7 +110,7 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
   }
 }
 
-/** Of one file, with how it is read. The one column of a .npy file needs no name. */
+/** The mapping of one file, with how it is read. The one column of a .npy file needs no name. */
 function mappingOf({ mapping, format, reading = {} }: IngestOptions, { kind, path }: Reader): Mapping {
   const given = formatOf(path, format);
   return {
@@ -140,7 +140,7 @@ interface Found {
 async function found(place: Place, restart: boolean): Promise<Found> {
   const state = readState(place.stateFile);
   const rows = await place.rows();
-  // Of an index that was only tuned there is a state, too.
+  // An index that was only tuned has a state, too.
   if (rows && (state === undefined || state.sources.length === 0)) {
     const why = `it has ${rows} rows that funnelvec ingest knows nothing of: remove it, or choose another place`;
     throw new FunnelError('INDEX_EXISTS', `Expected ${place.label} to be missing or empty but ${why}`);

@@ -12,7 +12,7 @@ export interface Mapping {
   text?: string[];
   /** The column that has vectors. One of `text` and `vector`. */
   vector?: string;
-  /** What its bytes or unsigned integers are, where the file does not say. */
+  /** How to read its bytes or unsigned integers, where the file does not say. */
   vectorType?: VectorType;
   /** The column of ids; absent: rows have the number of their place in the input, from 0. */
   id?: string;
@@ -69,7 +69,7 @@ export function checkColumns(mapping: Mapping, { columns, path, kind }: Reader):
 export class Mapper {
   constructor(
     readonly mapping: Mapping,
-    /** Of the kind that the store has; undefined: what the first row has decides. */
+    /** The kind of ids in the store; undefined: the first row's id decides. */
     private kind: 'number' | 'string' | undefined,
     private readonly form: VectorForm = NUMBERS,
   ) {}

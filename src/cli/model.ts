@@ -5,7 +5,7 @@ import { FunnelError } from '../errors.js';
 import { UsageError } from './exit.js';
 import type { ModelState } from './state.js';
 
-/** What commands need of an embedder; that of `funnelvec/embed` is one. */
+/** The part of an embedder that commands use; that of `funnelvec/embed` is one. */
 export interface TextEmbedder {
   /** Model and choices: vectors of embedders with other names do not compare. */
   readonly name: string;
@@ -62,7 +62,7 @@ export function specOf({ model, preset, dim, strip, output, batchSize }: ModelOp
     if (batchSize !== undefined) throw new UsageError('Expected --model beside --batch-size');
     return undefined;
   }
-  // What looks like a path is one, so that a missing folder is not taken for an unknown preset.
+  // A name that looks like a path is one, so that a missing folder is not taken for an unknown preset.
   const isPath = model !== undefined && (/[\\/]|^\.|\.(onnx|safetensors)$/.test(model) || existsSync(model));
   if (model !== undefined && !isPath && preset !== undefined && preset !== model) {
     throw new UsageError(`Expected the path of the files of ${preset} for --model but received ${model}`);
@@ -93,7 +93,7 @@ export function isModelOf(name: string, embedder: Pick<TextEmbedder, 'name' | 'f
   return true;
 }
 
-/** What would make the vectors of a store again where this model differs from its own by the cut alone. */
+/** The remedy where this model differs from the store's own by the cut alone: how to make the store's vectors again. */
 export function dimRemedy(
   name: string,
   { name: own, formerName = own }: Pick<TextEmbedder, 'name' | 'formerName'>,

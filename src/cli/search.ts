@@ -17,7 +17,7 @@ export interface SearchOptions {
   text?: string;
   /** JSON, or the path of a file with it. */
   vector?: string;
-  /** What the bytes of `vector` are. */
+  /** How to read the bytes of `vector`. */
   vectorType?: VectorType;
   model?: ModelSpec;
   /** @default what tune chose for, else 10 */
@@ -25,7 +25,7 @@ export interface SearchOptions {
   filter?: Filter;
   /** @default 'funnel', unless tune found 'exact' no slower */
   mode?: 'funnel' | 'exact';
-  /** Of an index: searched by a prefix, as a database is. */
+  /** For an index: the prefix to search by, as a database is searched. */
   head?: number;
   /** In place of what tune chose. */
   plan?: Partial<Plan>;
@@ -66,7 +66,7 @@ export interface Opened {
   embedder?: TextEmbedder | undefined;
   state: State | undefined;
   place: Place;
-  /** Of an index that is searched by a prefix. */
+  /** The prefix of an index that is searched by one. */
   head: number | undefined;
 }
 
@@ -102,15 +102,15 @@ export async function close({ searcher, embedder, place }: Opened): Promise<void
   await place.close();
 }
 
-/** What tune saved: a request to be spread, with the head that it was measured with. */
+/** The request that tune saved, to be spread, with the head that it was measured with. */
 export interface TunedPlan {
   limit: number;
   plan?: Plan;
   params?: FunnelParams;
   mode?: 'exact';
-  /** Of an index that was tuned as a database is searched. */
+  /** For an index that was tuned as a database is searched. */
   head?: number;
-  /** Of a database: what was searched. */
+  /** For a database: the vectors that were searched. */
   vectors?: NamedVectors;
 }
 

@@ -1,6 +1,7 @@
 /**
- * What the command knows of a store: by which model its vectors were made, what was ingested how far, and the plan that
- * tune chose. A small JSON file: in the folder of an embedded index, or in the user's state folder for a database.
+ * The command's notes on a store: which model made its vectors, how far which inputs were ingested, and the plan that
+ * tune chose. They are a small JSON file: in the folder of an embedded index, or in the user's state folder for a
+ * database.
  */
 import * as fs from 'node:fs';
 import { homedir } from 'node:os';
@@ -16,7 +17,7 @@ import type { NamedVectors } from './stores/store.js';
 export const STATE_FILE = 'funnelvec.json';
 const FORMAT = 1;
 
-/** What made the vectors. */
+/** The model that made the vectors. */
 export interface ModelState {
   /** The embedder's identity: model and choices. Vectors of another do not compare. */
   name: string;
@@ -47,7 +48,7 @@ export interface State {
   /** Absent where the vectors came with the rows. */
   embedder?: ModelState;
   sources: SourceState[];
-  /** What tune chose, as src/cli/tune.ts wrote it. */
+  /** The choice of tune, as src/cli/tune.ts wrote it. */
   plan?: unknown;
 }
 

@@ -22,7 +22,7 @@ export interface TuneCommand {
   /** The largest pool. */
   candidates?: number;
   seconds?: number;
-  /** Of an index: tuned as a database is searched. */
+  /** For an index: it is tuned as a database is searched. */
   head?: number;
   scales?: number[];
   filter?: Filter;
@@ -32,12 +32,12 @@ export interface TuneCommand {
   save: boolean;
 }
 
-/** What a report is made of: the result, and what people call queries and rows. */
+/** The material of a report: the result, and the names of queries and rows for people. */
 export interface Tuned {
   store: string;
   result: TuneResult;
   prefix?: PrefixResult;
-  /** Of the queries, where they are texts. */
+  /** The queries' texts, where they have some. */
   texts?: string[];
   /** By id, of the rows in the traces. */
   rows: Record<string, string>;
@@ -86,7 +86,7 @@ export async function tuneStore(place: Place, options: TuneCommand, io: Io, load
     const rows = await namesOf(searcher, result, io);
     const tuned: Tuned = { store: place.label, result, prefix, rows, ...(queries.texts && { texts: queries.texts }) };
     writeJson(tuneFileOf(place.stateFile), tuned);
-    // What is not promised nobody should go by unawares.
+    // A plan whose promise was refused is not saved, so that nobody goes by it unawares.
     if (options.save && result.refused === undefined) await save(place, state, searcher, tuned, head);
     return tuned;
   } finally {
@@ -110,7 +110,7 @@ export async function queriesFor(
   return sampleRows(searcher.source, heldOut, io.stop);
 }
 
-/** What rows of the traces are called: their first text. */
+/** Names for the rows of the traces: their first text. */
 async function namesOf({ source }: Searcher, { traces }: TuneResult, io: Io): Promise<Record<string, string>> {
   const names: Record<string, string> = {};
   const wanted = [...new Set(traces.flatMap(({ neighbours }) => neighbours.map(({ id }) => id)))];
@@ -155,7 +155,7 @@ async function save(
   writeState(place.stateFile, { ...own, plan: chosen });
 }
 
-/** What the last tune found. @throws FunnelError BAD_ARGUMENT: there was none; CORRUPT */
+/** The result of the last tune. @throws FunnelError BAD_ARGUMENT: there was none; CORRUPT */
 export function lastTuned(place: Place): Tuned {
   const path = tuneFileOf(place.stateFile);
   let text: string;

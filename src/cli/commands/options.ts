@@ -128,10 +128,10 @@ export function addPlace(command: Command, name = '--store'): Command {
     .option('--collection <name>', 'of Milvus or Qdrant');
 }
 
-/** Of `--vector-type`. */
+/** The help text of `--vector-type`. */
 export const VECTOR_TYPE = `what bytes or unsigned integers of vectors are: ${VECTOR_TYPES.join(', ')}`;
 
-/** What is searched: a prefix of an index, vectors of a database. */
+/** Adds the options that say what is searched: a prefix of an index, or vectors of a database. */
 export function addVectors(command: Command): Command {
   return command
     .option(

@@ -14,7 +14,7 @@ const LONGEST = 64 << 20;
 interface CsvRecord {
   /** A character for each byte of UTF-8. */
   fields: string[];
-  /** Of its first character, from 1. */
+  /** Line of its first character, from 1. */
   line: number;
 }
 

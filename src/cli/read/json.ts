@@ -13,7 +13,7 @@ const [LF, QUOTE, COMMA, OPEN, SLASH, CLOSE, OPEN_OBJECT, CLOSE_OBJECT] = Buffer
 
 interface Element {
   bytes: Buffer;
-  /** Of its first character, from 1. */
+  /** Line of its first character, from 1. */
   line: number;
 }
 
@@ -81,7 +81,7 @@ async function* elementsOf(chunks: AsyncIterable<Buffer>, path: string): AsyncGe
   let pieces: Buffer[] = [];
   let length = 0;
   for await (const chunk of chunks) {
-    /** Of the element under way in this chunk; −1: none is. */
+    /** Where the element under way begins in this chunk; −1: none is under way. */
     let from = length > 0 ? 0 : -1;
     for (let i = 0; i < chunk.length; i++) {
       const byte = chunk[i]!;

@@ -67,7 +67,7 @@ function refuseBulk({ values, at }: Row): void {
   throw new FunnelError('BAD_ARGUMENT', `Expected a row for ${at} but received ${got}`);
 }
 
-/** Of a file whose first line is no object: to pass over its lines would leave nothing. */
+/** The error for a file whose first line is no object: to pass over its lines would leave nothing. */
 function notRows(path: string, cause: FunnelError): FunnelError {
   const what = `one array of objects, or an object a line, for ${path}`;
   const remedy = "jq -c '.hits.hits[]', say, makes lines of what lies within an object";

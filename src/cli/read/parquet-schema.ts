@@ -16,11 +16,11 @@ export interface Column {
   /** For people: "list of uint8". */
   words: string;
   leaf?: Leaf;
-  /** Of a list. */
+  /** The elements of a list. */
   element?: Column;
-  /** Of a struct; of a map: key and value. */
+  /** The fields of a struct; the key and the value of a map. */
   fields?: Column[];
-  /** Of decoded values, what they mean: JSON, bigint and bytes; null where there is none. @throws Unfit */
+  /** Turns decoded values into what they mean: JSON, bigint and bytes; null where there is none. @throws Unfit */
   convert: (raw: unknown) => unknown;
 }
 

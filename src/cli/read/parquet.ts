@@ -15,7 +15,7 @@ type ReadOptions = Parameters<Hyparquet['parquetRead']>[0];
 type Compressors = NonNullable<ReadOptions['compressors']>;
 type ColumnMetaData = NonNullable<FileMetaData['row_groups'][number]['columns'][number]['meta_data']>;
 
-/** What Node.js decompresses; its Zstandard came with 22.15. */
+/** Node.js decompresses these; its Zstandard came with 22.15. */
 const { gunzipSync, brotliDecompressSync, zstdDecompressSync } = zlib as typeof zlib & {
   zstdDecompressSync?: (input: Uint8Array) => Uint8Array;
 };
@@ -26,7 +26,7 @@ const COMPRESSORS: Compressors = {
 };
 /** hyparquet does these itself. */
 const BUILT_IN: ReadonlySet<string> = new Set(['UNCOMPRESSED', 'SNAPPY']);
-/** Of what hyparquet-compressors adds. */
+/** Compressions that hyparquet-compressors adds. */
 const ADDED: ReadonlySet<string> = new Set(['ZSTD', 'LZ4', 'LZ4_RAW']);
 /** Rows decoded at once, of a row group whose pages can be found one by one. */
 const ROWS = 1024;
@@ -42,7 +42,7 @@ export class ParquetReader implements Reader {
   readonly columns: readonly string[];
   /** Columns that are read. Undefined: all. */
   only: readonly string[] | undefined;
-  /** What the decoder is shown. */
+  /** The metadata that the decoder sees. */
   readonly #physical: FileMetaData;
   #ready: Promise<Column[]> | undefined;
 

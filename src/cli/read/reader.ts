@@ -18,7 +18,7 @@ export interface Reader {
   readonly total?: number;
   /** Names of columns, where the file declares them. */
   readonly columns?: readonly string[];
-  /** What a column has as vectors, where the file says so; undefined: it does not say, or has no such column. */
+  /** The form of a column's vectors, where the file says so; undefined: it does not say, or has no such column. */
   vectorColumn?(name: string): VectorColumn | undefined;
   /**
    * Rows in the order of the file, from row number `from` on (the first is 0), in chunks. What comes before is passed over
@@ -58,7 +58,7 @@ export function badFile(code: FunnelErrorCode, what: string, path: string, got: 
   return new FunnelError(code, `Expected ${what} for ${path} but received ${got}`, { cause });
 }
 
-/** What the system says of a file that cannot be read. */
+/** The error for a file that cannot be read, with the system's reason. */
 export function unreadable(path: string, cause: unknown): FunnelError {
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === 'EIO') return new FunnelError('DISK', `Reading ${path} failed: ${message}`, { cause });

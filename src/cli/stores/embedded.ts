@@ -20,7 +20,7 @@ import {
   type Target,
 } from './store.js';
 
-/** What an index may have in its folder; nothing else is ever removed. */
+/** Files that an index may have in its folder; nothing else is ever removed. */
 const OURS =
   /^(data\.mdb(-lock|\.writer)?|lock\.mdb|(rows|seg)-\d{6,}\.(bin|tmp)|new-[0-9a-f]{16}|funnelvec(-tune)?\.json)$/;
 

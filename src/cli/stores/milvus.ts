@@ -136,7 +136,7 @@ export class MilvusPlace implements Place {
     if (this.vectors ?? known) return this.vectors ?? known;
     const { schema } = await asked(this.label, () => client.describeCollection({ collection_name: this.collection }));
     const fields = schema?.fields?.map(({ name }) => name) ?? [];
-    // Of what is not there the source says so.
+    // A collection that is not there gets the usual names, since the source then says that it is missing.
     return fields.length === 0 || (fields.includes(USUAL.head) && fields.includes(USUAL.full)) ? USUAL : undefined;
   }
 

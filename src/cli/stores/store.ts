@@ -24,7 +24,7 @@ export interface NamedVectors {
   full: string;
 }
 
-/** What a collection that somebody else made is like. */
+/** The form of a collection that somebody else made. */
 export interface Shape {
   dim: number;
   head: number;
@@ -41,7 +41,9 @@ export interface Batch {
 
 /** Open for writing. */
 export interface Target {
-  /** Of a row, before anything is done with it: whether the store can take it. @throws FunnelError BAD_ID, BAD_ARGUMENT */
+  /**
+   * Refuses a row that the store cannot take, before anything is done with it. @throws FunnelError BAD_ID, BAD_ARGUMENT
+   */
   check(id: Id, payload: Record<string, unknown>): void;
   /**
    * Resolves when the rows are safely there. Rows whose ids are there already are replaced, so that a batch may be written
@@ -61,9 +63,9 @@ export interface Request {
   limit: number;
   mode: 'funnel' | 'exact';
   filter?: Filter | undefined;
-  /** Of a database, or of an index searched by a prefix. */
+  /** For a database, or an index searched by a prefix. */
   plan?: Plan | undefined;
-  /** Of an index searched by its own head. */
+  /** For an index searched by its own head. */
   params?: FunnelParams | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -72,7 +74,7 @@ export interface Found {
   hits: { id: Id; score: number; payload: Record<string, unknown> }[];
   /** How many rows each stage saw and let through; times where they are known. */
   stages: { name: string; in: number; out: number; ms?: number }[];
-  /** What mode 'exact' promises: see `stats.exact`. */
+  /** The promise of mode 'exact': see `stats.exact`. */
   exact?: string | undefined;
   /** Milliseconds of the whole call. */
   ms: number;
@@ -86,7 +88,7 @@ export interface Searcher {
   readonly headDim?: number | undefined;
   /** Where a database has its vectors, as far as the command knows. */
   readonly vectors?: NamedVectors | undefined;
-  /** What tune() takes. */
+  /** The subject that tune() takes. */
   readonly search: FunnelIndex | FunnelSearchOn;
   /** To read rows from. */
   readonly source: Source;
@@ -101,14 +103,14 @@ export interface Place {
   readonly label: string;
   /** Where what the command knows of it is kept. */
   readonly stateFile: string;
-  /** Of a database: what the command line names, and what it has where nobody does. */
+  /** For a database: the vectors that the command line names, and those that it usually has. */
   readonly vectors?: NamedVectors | undefined;
   readonly usualVectors?: NamedVectors | undefined;
   /** Rows in it; undefined where there is no such store. @throws FunnelError UNREACHABLE, INDEX_LOCKED, … */
   rows(): Promise<number | undefined>;
   create(schema: Schema): Promise<Target>;
   open(schema: Schema): Promise<Target>;
-  /** Of a database: a collection that is there. @throws FunnelError */
+  /** For a database: the form of a collection that is there. @throws FunnelError */
   shape?(): Promise<Shape>;
   /** The store and all that is in it. */
   remove(): Promise<void>;
@@ -131,7 +133,7 @@ export function checkNames(payload: Record<string, unknown>, taken: readonly str
 }
 
 /**
- * What a client that writes JSON would change in silence, or fail at in the middle of a batch.
+ * Refuses values that a client that writes JSON would change in silence, or fail at in the middle of a batch.
  *
  * @throws FunnelError BAD_ARGUMENT, naming the key
  */
