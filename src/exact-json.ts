@@ -50,7 +50,10 @@ function endOfString(text: string, from: number): number {
   return text.length;
 }
 
-/** What is a number in `plain` and a string in `quoted`, which are otherwise the same, as a bigint; in place. */
+/**
+ * Makes bigints, in place, of the values that are numbers in `plain` and strings in `quoted`; the two are otherwise the
+ * same.
+ */
 function withIntegers(plain: unknown, quoted: unknown): unknown {
   if (typeof plain === 'number') return typeof quoted === 'string' ? BigInt(quoted) : plain;
   if (typeof plain !== 'object' || plain === null) return plain;

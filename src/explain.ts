@@ -1,4 +1,7 @@
-/** What each stage of a funnel dropped. Runs the stages one by one, on the same kernels and with the same bits. */
+/**
+ * Tells which candidates each stage of a funnel dropped. It runs the stages one by one, on the same kernels and with
+ * the same bits.
+ */
 import { expected } from './errors.js';
 import type { Kernels } from './kernels/kernels.js';
 import { finish, notFinite, type Prepared, scoreOf } from './prepare.js';
@@ -24,7 +27,7 @@ export interface ExplainedStage extends FunnelStage {
   dropped: Standing[];
 }
 
-/** What became of one candidate. */
+/** The outcome for one candidate. */
 export type Fate =
   /** It was never in the pool: only a larger or better head search could have found it. */
   | { outcome: 'not a candidate' }

@@ -5,7 +5,7 @@ import { idAs } from './ids.js';
 import type { HeadAnswer, PackedRows, Source, SourceInfo } from './sources/source.js';
 import type { Id, IdKind, Metric, MirrorStats, PackedCandidates } from './types.js';
 
-/** What a search needs of a mirror; a FunnelIndex has it. */
+/** The part of a FunnelIndex that a search reads vectors from; anything that has it may be a mirror. */
 export interface Mirror {
   readonly dim: number;
   readonly metric: Metric;
@@ -44,7 +44,7 @@ export class Matrices {
     return free !== undefined && free.length >= values ? free : new Float32Array(values);
   }
 
-  /** What nobody reads any more. */
+  /** Takes back a matrix that nobody reads any more. */
   give(matrix: Float32Array): void {
     if (matrix.length <= KEPT_VALUES && this.#free.length < KEPT) this.#free.push(matrix);
   }
