@@ -1,4 +1,4 @@
-/** What the readers of files say of rows: the values, where they are, and what is broken where. */
+/** Readers of files tell the values of rows, where they are, and what is broken where. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

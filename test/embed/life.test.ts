@@ -161,7 +161,7 @@ describe('a thread on Deno, whose port has no close()', () => {
       engine: (await describeModel({ path: model.path })).setup,
       gate: new Gate().state,
     };
-    // What Deno's port lacks is taken away before the thread's own code runs.
+    // The port of Deno has no close(): we take it away before the thread's own code runs.
     const thread = `
       import { parentPort } from 'node:worker_threads';
       parentPort.close = undefined;

@@ -220,7 +220,7 @@ function addPackage(name: string, consumer: Consumer): void {
   const to = join(consumer.home, 'node_modules', name);
   if (existsSync(to) || !existsSync(from)) return;
   linkTree(from, to, (path) => {
-    // Of onnxruntime-node the binaries of this machine alone: those of all are 300 MB.
+    // We keep only this machine's binaries of onnxruntime-node: all of them are 300 MB.
     const [platform, arch] = /[\\/]bin[\\/]napi-v\d+[\\/](.+)/.exec(path)?.[1]?.split(/[\\/]/) ?? [];
     return (platform ?? process.platform) === process.platform && (arch ?? process.arch) === process.arch;
   });

@@ -122,7 +122,7 @@ describe('tune()', () => {
       const { subject, session } = await prepared({ search, queries: some, budget: { candidates: 300 } });
       await askExact(subject, session);
       await subject.choices();
-      // Of every shape, also of those that save too little here to be chosen among.
+      // The plans of every shape, also of those that save too little here to be chosen among.
       const [head] = (subject as unknown as { heads: Head[] }).heads;
       const plans = head!.shapes.flatMap((shape) => head!.sizes.map((size) => head!.plan(size, shape)));
       assert.ok(plans.length > 100, `${plans.length} plans`);

@@ -47,7 +47,7 @@ interface Round {
   folder: string;
   /** data.mdb when the power went. */
   store: Buffer | undefined;
-  /** What else may be found: the operation that was under way. */
+  /** The other state that may be found: that after the operation that was under way. */
   maybe: Model | undefined;
   version: number;
 }
@@ -146,7 +146,7 @@ async function operate(state: Round): Promise<boolean> {
       else state.model = next();
       return true;
     } catch (error) {
-      // What fails is not there, unless the power went meanwhile.
+      // A write that fails is not there, unless the power went meanwhile.
       if (disk.dead) state.maybe = next();
       else assert.ok((error as { cause?: unknown }).cause instanceof Fault, String((error as Error).stack));
       return false;
