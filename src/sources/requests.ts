@@ -1,11 +1,11 @@
-/** What every source checks of a request before any work. */
+/** Checks that every source makes of a request before any work. */
 import { checkParams, type KnownParams } from '../query/params.js';
 import { checkPayloadSelection } from '../query/payload.js';
 import type { Id } from '../types.js';
 import { checkIds, checkInteger } from '../validate.js';
 import type { FetchRequest, HeadRequest, ScanRequest, SearchParams } from './source.js';
 
-/** What a source takes of requests. */
+/** The options of requests that a source takes, and their limits. */
 export interface RequestLimits {
   /** Search parameters. @default none */
   params?: KnownParams;
