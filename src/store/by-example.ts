@@ -16,7 +16,7 @@ import type { Source } from '../sources/source.js';
 import type { FunnelIndex } from './funnel-index.js';
 import type { RowFilter } from './types.js';
 
-/** What an index has nothing for is left out: layouts of vectors, calls to a server. */
+/** Options that mean nothing to an index are left out: layouts of vectors, calls to a server. */
 type IndexOptions<Request extends QueryOptions, Payload> = Omit<
   Request,
   'using' | 'nativeFilter' | 'timeout' | 'withVector' | 'filter' | 'lookupFrom' | 'withLookup'

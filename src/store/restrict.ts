@@ -31,7 +31,7 @@ export class Masks {
 
   constructor(readonly codes: CodeKernels) {}
 
-  /** Of any content. */
+  /** A mask of any content. */
   take(length: number): Uint16Array {
     const at = this.#free.findIndex((mask) => mask.length === length);
     if (at === -1) return arrayIn(this.codes, Uint16Array, length);
@@ -154,7 +154,7 @@ function ofMany(
     if (all) mask[mask.length - 1]! &= segment.mask[mask.length - 1]!;
     else masked += keepBits(mask, segment.mask);
   }
-  // Of those matched, a few may have died since.
+  // A few of the rows matched may have died since.
   const counted = late === undefined && !all;
   return { unindexed, rows: counted ? masked : rows.size - unindexed.length, late };
 }
@@ -177,7 +177,7 @@ function halvesOf(words: Uint32Array): Uint16Array {
   return new Uint16Array(words.buffer, words.byteOffset, 2 * words.length);
 }
 
-/** Of rows that are consecutive ordinals from `first` blocks on. */
+/** Copies the bits of rows that are consecutive ordinals from `first` blocks on. */
 function copyBits(words: Uint32Array, first: number, mask: Uint16Array): void {
   const found = halvesOf(words).subarray(first, first + mask.length);
   mask.set(found);

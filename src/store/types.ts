@@ -1,4 +1,4 @@
-/** What callers of the embedded index give and get. */
+/** Options and results of the embedded index. */
 import type { Metric } from '../kernels/kernels.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
@@ -16,7 +16,7 @@ export interface FunnelIndexOptions extends OpenIndexOptions {
    * levels.
    */
   scales?: readonly number[];
-  /** What mode 'funnel' orders rows by before it scores the best in full. @default 128 */
+  /** The codes by which mode 'funnel' orders rows before it scores the best in full. @default 128 */
   head?: Head;
   /**
    * 'pca': codes are taken in a basis fitted to the rows by optimize(), which makes few dims say most. 'none': in the
@@ -94,7 +94,7 @@ export interface OpenIndexOptions {
 }
 
 export interface OptimizeOptions {
-  /** Of rotation 'balanced': a sample of queries, `n × dim`. */
+  /** For rotation 'balanced': a sample of queries, `n × dim`. */
   queries?: Float32Array;
   onProgress?: (progress: OptimizeProgress) => void;
 }
@@ -123,9 +123,9 @@ export interface PointBatch<Payload = unknown> {
 
 /** The rows that take part in a search. */
 export interface RowFilter {
-  /** Of these ids; ids that no row has are ignored. */
+  /** Rows with these ids; ids that no row has are ignored. */
   ids?: Iterable<Id>;
-  /** Of these positions (`hit.index`): bit p & 7 of byte p >> 3 lets position p through. */
+  /** Rows at these positions (`hit.index`): bit p & 7 of byte p >> 3 lets position p through. */
   rows?: Uint8Array;
 }
 
@@ -199,7 +199,7 @@ export interface IndexQueryStats {
   kernels: string;
   /** Milliseconds in the search itself. */
   ms: number;
-  /** Of queries with a filter. */
+  /** With a filter: how it was applied. */
   filter?: IndexFilterStats;
   /**
    * Hits that the answer is short of, since `params.probes` lists do not hold them; under a `scoreThreshold` at most so many.

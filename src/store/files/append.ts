@@ -46,7 +46,7 @@ export interface Batch {
 }
 
 const BLOCK_BYTES = 4 << 20;
-/** What is cheap for a row is done for so many of them before others get their turn. */
+/** Cheap work on a row is done for so many of them before others get their turn. */
 const ROWS_AT_ONCE = 1024;
 /** Payloads that are encoded, likewise. */
 const ENCODED_AT_ONCE = 256;

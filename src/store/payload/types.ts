@@ -1,4 +1,4 @@
-/** What callers of payload indexes give and get. */
+/** Options and results of payload indexes. */
 
 export const INDEX_TYPES = ['keyword', 'integer', 'float', 'bool', 'datetime'] as const;
 
