@@ -1,8 +1,8 @@
 /** Rows of a file as batches that are whole, checked and ready to be embedded. */
 import { expected, FunnelError } from '../errors.js';
 import type { MappedRow, Mapper } from './mapping.js';
-import type { Reader, Row } from './read/reader.js';
-import type { Target } from './stores/store.js';
+import type { FileRow, Reader } from './read/reader.js';
+import type { StoreWriter } from './stores/store.js';
 
 /** A broken row that was passed over. */
 export interface Skipped {
@@ -36,7 +36,7 @@ export interface BatchOptions {
 export async function* batchesOf(
   reader: Reader,
   mapper: Mapper,
-  target: Target,
+  writer: StoreWriter,
   { first, rows: from, dim, size, skipBroken, stop }: BatchOptions,
 ): AsyncGenerator<MappedBatch> {
   let batch: MappedBatch = { rows: [], skipped: [], end: from, share: 0 };
@@ -45,7 +45,7 @@ export async function* batchesOf(
     if (stop.aborted) return;
     for (const [i, row] of rows.entries()) {
       try {
-        batch.rows.push(checked(mapper.map(row, first + row.number), row, target, dim));
+        batch.rows.push(checked(mapper.map(row, first + row.number), row, writer, dim));
       } catch (error) {
         if (!skipBroken || !(error instanceof FunnelError)) throw error;
         batch.skipped.push({ at: row.at, why: error.message });
@@ -62,11 +62,11 @@ export async function* batchesOf(
   if (!stop.aborted && batch.rows.length + batch.skipped.length > 0) yield { ...batch, share: 1 };
 }
 
-function checked(mapped: MappedRow, { at }: Row, target: Target, dim: number | undefined): MappedRow {
+function checked(mapped: MappedRow, { at }: FileRow, writer: StoreWriter, dim: number | undefined): MappedRow {
   try {
     const { vector } = mapped;
     if (dim !== undefined && vector!.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, 'a vector', vector);
-    target.check(mapped.id, mapped.payload);
+    writer.check(mapped.id, mapped.payload);
     return mapped;
   } catch (error) {
     if (!(error instanceof FunnelError)) throw error;

@@ -2,7 +2,7 @@
 import { describe, expected, FunnelError, type FunnelErrorCode } from '../errors.js';
 import { keysOfPath, namesIn, putAt, valueAt, without } from '../store/import/fields.js';
 import type { Id } from '../types.js';
-import type { Reader, Row } from './read/reader.js';
+import type { FileRow, Reader } from './read/reader.js';
 import { badByte, textOfBytes } from './read/utf8.js';
 import { NUMBERS, type VectorForm, type VectorType, vectorOfBytes } from './vector-type.js';
 
@@ -78,7 +78,7 @@ export class Mapper {
    * @param place of the row in the whole input: its id, where no column has one
    * @throws FunnelError BAD_ARGUMENT, BAD_ID, NOT_FINITE, naming the place; the row's own reason where it is broken
    */
-  map(row: Row, place: number): MappedRow {
+  map(row: FileRow, place: number): MappedRow {
     if (row.broken !== undefined) throw row.broken;
     const values = row.values!;
     const { mapping } = this;
@@ -255,7 +255,7 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string, f
 }
 
 /** For errors: what differs, by name. */
-export function difference(before: Mapping, now: Mapping): string | undefined {
+export function mappingDifference(before: Mapping, now: Mapping): string | undefined {
   for (const key of [
     'text',
     'vector',

@@ -23,7 +23,7 @@ export interface TextEmbedder {
 }
 
 /** Which model: a preset's facts, files, or both. */
-export interface ModelSpec {
+export interface ModelChoice {
   preset?: string;
   /** A folder of files, absolute. */
   path?: string;
@@ -40,7 +40,7 @@ export interface ModelSpec {
 }
 
 /** Tests put an embedder of their own in place. */
-export type LoadEmbedder = (spec: ModelSpec) => Promise<TextEmbedder>;
+export type LoadEmbedder = (spec: ModelChoice) => Promise<TextEmbedder>;
 
 export interface ModelOptions {
   /** A preset's name, or the path of a file or folder. */
@@ -54,7 +54,7 @@ export interface ModelOptions {
 }
 
 /** @throws UsageError */
-export function specOf({ model, preset, dim, strip, output, batchSize }: ModelOptions): ModelSpec | undefined {
+export function specOf({ model, preset, dim, strip, output, batchSize }: ModelOptions): ModelChoice | undefined {
   if (model === undefined && preset === undefined) {
     if (dim !== undefined) throw new UsageError('Expected --model beside --dim');
     if (strip) throw new UsageError('Expected --model beside --strip');
@@ -112,7 +112,7 @@ export function dimRemedy(
  *
  * @throws FunnelError BAD_ARGUMENT: a store made by runs of one text is to be filled by others
  */
-export function asBefore(given: ModelSpec, state: ModelState | undefined, label: string): ModelSpec {
+export function asBefore(given: ModelChoice, state: ModelState | undefined, label: string): ModelChoice {
   const { strip, output, batchSize } = state?.spec ?? {};
   if (batchSize === 1 && given.batchSize !== undefined && given.batchSize !== 1) {
     throw new FunnelError(
@@ -136,7 +136,7 @@ export function asBefore(given: ModelSpec, state: ModelState | undefined, label:
  */
 export async function modelFor(
   state: ModelState | undefined,
-  given: ModelSpec | undefined,
+  given: ModelChoice | undefined,
   label: string,
   load: LoadEmbedder,
 ): Promise<TextEmbedder> {

@@ -11,7 +11,7 @@ import { makeFolder } from '../store/files/folder.js';
 import type { Metric } from '../types.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { Mapping } from './mapping.js';
-import type { ModelSpec } from './model.js';
+import type { ModelChoice } from './model.js';
 import type { NamedVectors } from './stores/store.js';
 
 export const STATE_FILE = 'funnelvec.json';
@@ -22,7 +22,7 @@ export interface ModelState {
   /** The embedder's identity: model and choices. Vectors of another do not compare. */
   name: string;
   /** To load it again. */
-  spec: ModelSpec;
+  spec: ModelChoice;
   dim: number;
 }
 
@@ -36,7 +36,7 @@ export interface SourceState extends Fingerprint {
   complete: boolean;
 }
 
-export interface State {
+export interface CommandState {
   format: typeof FORMAT;
   dim: number;
   metric: Metric;
@@ -53,7 +53,7 @@ export interface State {
 }
 
 /** Undefined where there is none. @throws FunnelError CORRUPT, UNSUPPORTED_FORMAT, DISK */
-export function readState(path: string): State | undefined {
+export function readState(path: string): CommandState | undefined {
   let text: string;
   try {
     text = fs.readFileSync(path, 'utf8');
@@ -62,9 +62,9 @@ export function readState(path: string): State | undefined {
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new FunnelError('DISK', `Reading ${path} failed: ${message}`, { cause });
   }
-  let state: Partial<State>;
+  let state: Partial<CommandState>;
   try {
-    state = JSON.parse(text) as Partial<State>;
+    state = JSON.parse(text) as Partial<CommandState>;
   } catch (cause) {
     throw new FunnelError('CORRUPT', `Expected JSON in ${path} but received ${(cause as Error).message}`, { cause });
   }
@@ -74,11 +74,11 @@ export function readState(path: string): State | undefined {
   if (state?.format !== FORMAT || typeof state.dim !== 'number' || !Array.isArray(state.sources)) {
     throw new FunnelError('CORRUPT', `Expected what funnelvec ingest writes in ${path} but it is something else`);
   }
-  return state as State;
+  return state as CommandState;
 }
 
 /** All or nothing of it survives a crash. @throws FunnelError DISK */
-export function writeState(path: string, state: State): void {
+export function writeState(path: string, state: CommandState): void {
   writeJson(path, state);
 }
 

@@ -6,18 +6,18 @@ import type { Filter } from '../query/filter/types.js';
 import type { PrefixResult, TuneResult, TuneTarget } from '../tune/index.js';
 import type { Id } from '../types.js';
 import { type Io, note } from './io.js';
-import type { LoadEmbedder, ModelSpec } from './model.js';
+import type { LoadEmbedder, ModelChoice } from './model.js';
 import { startProgress } from './progress.js';
 import { needModel, type Queries, type QueryFile, readQueries, sampleRows } from './queries.js';
 import { close, type Opened, openForSearch, type TunedPlan } from './search.js';
-import { type State, tuneFileOf, writeJson, writeState } from './state.js';
-import type { Place, Searcher } from './stores/store.js';
+import { type CommandState, tuneFileOf, writeJson, writeState } from './state.js';
+import type { Place, StoreSearcher } from './stores/store.js';
 
 export interface TuneCommand {
   queries?: QueryFile;
   /** Rows that serve as queries where there are none. */
   heldOut: number;
-  model?: ModelSpec;
+  model?: ModelChoice;
   target: TuneTarget;
   /** The largest pool. */
   candidates?: number;
@@ -111,7 +111,7 @@ export async function queriesFor(
 }
 
 /** Names for the rows of the traces: their first text. */
-async function namesOf({ source }: Searcher, { traces }: TuneResult, io: Io): Promise<Record<string, string>> {
+async function namesOf({ source }: StoreSearcher, { traces }: TuneResult, io: Io): Promise<Record<string, string>> {
   const names: Record<string, string> = {};
   const wanted = [...new Set(traces.flatMap(({ neighbours }) => neighbours.map(({ id }) => id)))];
   if (wanted.length === 0) return names;
@@ -128,8 +128,8 @@ async function namesOf({ source }: Searcher, { traces }: TuneResult, io: Io): Pr
 
 async function save(
   place: Place,
-  state: State | undefined,
-  { dim, metric, source, vectors }: Searcher,
+  state: CommandState | undefined,
+  { dim, metric, source, vectors }: StoreSearcher,
   tuned: Tuned,
   head: number | undefined,
 ): Promise<void> {
@@ -143,7 +143,7 @@ async function save(
     ...(vectors && { vectors }),
   };
   const { headDim, idKind } = await source.info();
-  const own: State = state ?? {
+  const own: CommandState = state ?? {
     format: 1,
     dim,
     metric,

@@ -2,7 +2,7 @@
 import { FunnelError } from '../../errors.js';
 import { type TextSource, textOf, utf8Of } from '../../store/import/encoding.js';
 import { counted, objectOf } from './jsonl.js';
-import { badFile, type Chunk, type Reader, type Row, type TextOptions } from './reader.js';
+import { badFile, type FileRow, type Reader, type RowChunk, type TextOptions } from './reader.js';
 
 /** Rows of a chunk. */
 const CHUNK = 256;
@@ -28,9 +28,9 @@ export class JsonReader implements Reader {
     this.#source = { name: path, option: '--encoding', encoding };
   }
 
-  async *read(from: number): AsyncGenerator<Chunk> {
+  async *read(from: number): AsyncGenerator<RowChunk> {
     let share = 0;
-    let rows: Row[] = [];
+    let rows: FileRow[] = [];
     let number = -1;
     const bytes = counted(this.path, (read) => {
       share = read;
@@ -46,7 +46,7 @@ export class JsonReader implements Reader {
     yield { rows, share: 1 };
   }
 
-  #row({ bytes, line }: Element, number: number): Row {
+  #row({ bytes, line }: Element, number: number): FileRow {
     const at = `row ${number} (line ${line}) of ${this.path}`;
     try {
       return { number, at, values: objectOf(textOf(bytes, at, this.#source), at) };

@@ -26,7 +26,7 @@ export interface Reader {
    *
    * @throws FunnelError BAD_ARGUMENT or CORRUPT, naming file and place, for what makes all that follows unreadable; DISK
    */
-  read(from: number): AsyncIterable<Chunk>;
+  read(from: number): AsyncIterable<RowChunk>;
   close(): Promise<void>;
 }
 
@@ -37,13 +37,13 @@ export interface VectorColumn {
   words: string;
 }
 
-export interface Chunk {
-  rows: Row[];
+export interface RowChunk {
+  rows: FileRow[];
   /** The share of the file that was read, 0 to 1. */
   share: number;
 }
 
-export interface Row {
+export interface FileRow {
   /** From 0, broken ones counted. */
   number: number;
   /** For people: "line 7 of films.jsonl". */

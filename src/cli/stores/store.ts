@@ -25,14 +25,14 @@ export interface NamedVectors {
 }
 
 /** The form of a collection that somebody else made. */
-export interface Shape {
+export interface CollectionShape {
   dim: number;
   head: number;
   metric: Metric;
   vectors: NamedVectors;
 }
 
-export interface Batch {
+export interface RowBatch {
   ids: Id[];
   /** `ids.length × dim`, row-major. */
   vectors: Float32Array;
@@ -40,7 +40,7 @@ export interface Batch {
 }
 
 /** Open for writing. */
-export interface Target {
+export interface StoreWriter {
   /**
    * Refuses a row that the store cannot take, before anything is done with it. @throws FunnelError BAD_ID, BAD_ARGUMENT
    */
@@ -51,7 +51,7 @@ export interface Target {
    *
    * @throws FunnelError
    */
-  write(batch: Batch): Promise<{ replaced: number | undefined }>;
+  write(batch: RowBatch): Promise<{ replaced: number | undefined }>;
   /** Makes what was written quick to search. */
   finish(onProgress: (step: string, share: number) => void): Promise<void>;
   count(): Promise<number>;
@@ -81,7 +81,7 @@ export interface Found {
 }
 
 /** Open for searching. */
-export interface Searcher {
+export interface StoreSearcher {
   readonly dim: number;
   readonly metric: Metric;
   /** Dims of the vectors that a database searches first. */
@@ -108,13 +108,13 @@ export interface Place {
   readonly usualVectors?: NamedVectors | undefined;
   /** Rows in it; undefined where there is no such store. @throws FunnelError UNREACHABLE, INDEX_LOCKED, … */
   rows(): Promise<number | undefined>;
-  create(schema: Schema): Promise<Target>;
-  open(schema: Schema): Promise<Target>;
+  create(schema: Schema): Promise<StoreWriter>;
+  open(schema: Schema): Promise<StoreWriter>;
   /** For a database: the form of a collection that is there. @throws FunnelError */
-  shape?(): Promise<Shape>;
+  shape?(): Promise<CollectionShape>;
   /** The store and all that is in it. */
   remove(): Promise<void>;
-  searcher(options?: { head?: number | undefined; vectors?: NamedVectors | undefined }): Promise<Searcher>;
+  searcher(options?: { head?: number | undefined; vectors?: NamedVectors | undefined }): Promise<StoreSearcher>;
   /** Lets go of connections. */
   close(): Promise<void>;
 }
