@@ -1,6 +1,6 @@
 /** A call's texts in parts for the threads. */
 
-export interface Chunk {
+export interface TextChunk {
   texts: readonly string[];
   /** Place of each text in the caller's list. */
   places: Uint32Array;
@@ -20,7 +20,7 @@ export interface ChunkRule {
 /** Texts that are sorted at once: some milliseconds. */
 const WINDOW = 16_384;
 
-export function* chunksOf(texts: readonly string[], { size, work, workOf, byLength }: ChunkRule): Generator<Chunk> {
+export function* chunksOf(texts: readonly string[], { size, work, workOf, byLength }: ChunkRule): Generator<TextChunk> {
   const window = byLength ? WINDOW : size;
   for (let from = 0; from < texts.length; from += window) {
     const places = Uint32Array.from({ length: Math.min(window, texts.length - from) }, (_, i) => from + i);

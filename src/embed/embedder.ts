@@ -1,6 +1,6 @@
 /** Embedder: a model on this machine, texts in, vectors out. */
 import { expected, FunnelError } from '../errors.js';
-import { type Chunk, chunksOf } from './chunks.js';
+import { chunksOf, type TextChunk } from './chunks.js';
 import { type Engine, errorOf, partsOf, type TaskControl, wasClosed } from './engine.js';
 import type { Finish } from './finish.js';
 import { checkEmbedOptions, checkLoadOptions, checkTexts } from './input.js';
@@ -178,7 +178,7 @@ export class Embedder {
     if (signal?.aborted) throw aborted(signal);
   }
 
-  #engineFor({ texts }: Chunk, total: number): Pick<Engine, 'embed'> & Pick<EmbedThreads, 'countTokens'> {
+  #engineFor({ texts }: TextChunk, total: number): Pick<Engine, 'embed'> & Pick<EmbedThreads, 'countTokens'> {
     if (this.#threads === undefined) return this.#engine!;
     if (this.#engine === undefined || total > MOST.static) return this.#threads;
     let characters = 0;
@@ -190,7 +190,7 @@ export class Embedder {
   async #inChunks(
     texts: readonly string[],
     signal: AbortSignal | undefined,
-    run: (chunk: Chunk, call: Call) => Promise<void>,
+    run: (chunk: TextChunk, call: Call) => Promise<void>,
   ): Promise<void> {
     if (texts.length === 0) return;
     const { kind } = this.#spec.setup;
@@ -249,7 +249,7 @@ function ours(error: unknown): FunnelError {
 /** Chunks end in any order; people see one number. */
 class Progress {
   /** Chunks at work. */
-  readonly #parts = new Map<Chunk, { done: number; truncated: number }>();
+  readonly #parts = new Map<TextChunk, { done: number; truncated: number }>();
   #done = 0;
   #truncated = 0;
 
@@ -258,7 +258,7 @@ class Progress {
     readonly report: EmbedOptions['onProgress'],
   ) {}
 
-  set(chunk: Chunk, done: number, truncated: number): void {
+  set(chunk: TextChunk, done: number, truncated: number): void {
     if (this.report === undefined) return;
     const before = this.#parts.get(chunk);
     this.#done += done - (before?.done ?? 0);
@@ -268,7 +268,7 @@ class Progress {
     if (before?.done !== done) this.report({ done: this.#done, total: this.total, truncated: this.#truncated });
   }
 
-  end(chunk: Chunk): void {
+  end(chunk: TextChunk): void {
     this.#parts.delete(chunk);
   }
 }
