@@ -1,7 +1,7 @@
 /** Embedder: a model on this machine, texts in, vectors out. */
 import { expected, FunnelError } from '../errors.js';
 import { chunksOf, type TextChunk } from './chunks.js';
-import { type Engine, errorOf, partsOf, type TaskControl, wasClosed } from './engine.js';
+import { type Engine, embedderClosed, errorFromParts, errorParts, type TaskControl } from './engine.js';
 import type { Finish } from './finish.js';
 import { checkEmbedOptions, checkLoadOptions, checkTexts } from './input.js';
 import { openEngine } from './open.js';
@@ -174,7 +174,7 @@ export class Embedder {
   }
 
   #checkOpen(signal?: AbortSignal): void {
-    if (this.#closed) throw wasClosed();
+    if (this.#closed) throw embedderClosed();
     if (signal?.aborted) throw aborted(signal);
   }
 
@@ -220,7 +220,7 @@ export class Embedder {
     signal?.addEventListener('abort', onAbort);
     const lane = async () => {
       for (const chunk of chunks) {
-        if (this.#closed) throw wasClosed();
+        if (this.#closed) throw embedderClosed();
         await run(chunk, { cancelled, stop });
         if (cancelled()) return;
       }
@@ -243,7 +243,7 @@ interface Call {
 }
 
 function ours(error: unknown): FunnelError {
-  return error instanceof FunnelError ? error : errorOf(partsOf(error));
+  return error instanceof FunnelError ? error : errorFromParts(errorParts(error));
 }
 
 /** Chunks end in any order; people see one number. */

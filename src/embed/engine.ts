@@ -37,7 +37,7 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-export function notFinite(index: number): FunnelError {
+export function notFiniteOutput(index: number): FunnelError {
   return new FunnelError(
     'NOT_FINITE',
     `Expected finite numbers from the model for texts[${index}] but received NaN or Infinity`,
@@ -51,16 +51,16 @@ export interface ErrorParts {
   cause: unknown;
 }
 
-export function partsOf(error: unknown): ErrorParts {
+export function errorParts(error: unknown): ErrorParts {
   if (error instanceof FunnelError) return { code: error.code, message: error.message, cause: error.cause };
   const message = `The model failed: ${error instanceof Error ? error.message : String(error)}`;
   return { code: 'MODEL_FAILED', message, cause: error };
 }
 
-export function errorOf({ code, message, cause }: ErrorParts): FunnelError {
+export function errorFromParts({ code, message, cause }: ErrorParts): FunnelError {
   return new FunnelError(code, message, { cause });
 }
 
-export function wasClosed(): FunnelError {
+export function embedderClosed(): FunnelError {
   return new FunnelError('CLOSED', 'Expected an open embedder but it was closed');
 }

@@ -105,7 +105,7 @@ export async function findModel(options: EmbedderOptions, preset?: Preset): Prom
 }
 
 /** @throws FunnelError CORRUPT, naming the file */
-export async function readFacts(folder: string): Promise<FolderFacts> {
+export async function readFolder(folder: string): Promise<FolderFacts> {
   const [config, modules, prompts, bert, tokenizer] = await Promise.all(
     [
       'config.json',

@@ -35,7 +35,7 @@ const IDLE = new Set([
  * @param modules paths of the modules of modules.json below the folder, whose weights and configurations count
  * @throws FunnelError NO_MODEL: a file that cannot be read
  */
-export async function identityOf(
+export async function modelIdentityOf(
   { folder, model, tokenizer }: { folder: string; model: string; tokenizer: string },
   modules: readonly string[],
 ): Promise<string> {

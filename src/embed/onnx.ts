@@ -4,9 +4,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FunnelError } from '../errors.js';
 import { halfToFloat } from '../half.js';
 import { batchesOf } from './batches.js';
-import { type Module, readSteps, type Step } from './dense.js';
-import { type EmbedResult, type EmbedTask, type Engine, notFinite, type TaskControl, wasClosed } from './engine.js';
-import { finish } from './finish.js';
+import { type Module, readSteps, type VectorStep } from './dense.js';
+import {
+  type EmbedResult,
+  type EmbedTask,
+  type Engine,
+  embedderClosed,
+  notFiniteOutput,
+  type TaskControl,
+} from './engine.js';
+import { finishVector } from './finish.js';
 import { onnxFilesOf } from './folder.js';
 import type { Gate } from './gate.js';
 import { type ChosenOutput, checkWidth, chooseOutput, type OutputWish } from './outputs.js';
@@ -193,7 +200,7 @@ class OnnxEngine implements Engine {
   readonly #gate: Gate;
   readonly #output: ChosenOutput;
   readonly #shape: RunShape;
-  #steps: readonly Step[] = [];
+  #steps: readonly VectorStep[] = [];
   /** Dims of a pooled vector, before the steps. */
   #pooled = 0;
 
@@ -259,7 +266,7 @@ class OnnxEngine implements Engine {
         const skip = dims.length === 3 ? Math.min(skipped, used) : 0;
         pool(this.#output.pooling, data, (r * length + skip) * this.#pooled, used - skip, row);
         const at = batch[r]!;
-        if (!finish(this.#stepped(row), rule, vectors, at * rule.dim)) throw notFinite(places[at]!);
+        if (!finishVector(this.#stepped(row), rule, vectors, at * rule.dim)) throw notFiniteOutput(places[at]!);
       }
       done += rows.length;
       control.progress(done, truncated);
@@ -350,7 +357,7 @@ class OnnxEngine implements Engine {
 }
 
 async function within<T>(gate: Gate, run: () => Promise<T>): Promise<T> {
-  if (!gate.enter()) throw wasClosed();
+  if (!gate.enter()) throw embedderClosed();
   try {
     return await run();
   } finally {

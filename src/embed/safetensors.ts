@@ -79,7 +79,7 @@ export class Safetensors {
 }
 
 /** The number of values of a shape. */
-export function sizeOf(shape: readonly number[]): number {
+export function valuesIn(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
@@ -110,8 +110,8 @@ function checked(file: string, name: string, entry: unknown, bytes: number): Ten
   }
   if (!Object.hasOwn(BYTES, dtype)) return undefined;
   const type = dtype as TensorType;
-  if (sizeOf(shape) * BYTES[type] !== to - from) {
-    throw damaged(file, `${sizeOf(shape) * BYTES[type]} bytes ${place}, its data_offsets give ${to - from}`);
+  if (valuesIn(shape) * BYTES[type] !== to - from) {
+    throw damaged(file, `${valuesIn(shape) * BYTES[type]} bytes ${place}, its data_offsets give ${to - from}`);
   }
   return { type, shape, from, to };
 }

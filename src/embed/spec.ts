@@ -5,8 +5,8 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { expected, FunnelError } from '../errors.js';
 import { usableThreads } from '../store/threads.js';
-import { type FolderFacts, findModel, readFacts, readJson } from './folder.js';
-import { formerIdentityOf, identityOf } from './identity.js';
+import { type FolderFacts, findModel, readFolder, readJson } from './folder.js';
+import { formerIdentityOf, modelIdentityOf } from './identity.js';
 import type { EngineSetup } from './open.js';
 import type { TokenizerJson } from './pipeline/json.js';
 import { type Preset, presetNamed } from './presets.js';
@@ -46,7 +46,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   const preset = options.preset === undefined ? undefined : presetNamed(options.preset);
   if (preset?.weights === 'api') throw apiOnly(preset);
   const { folder, model, tokenizer } = await findModel(options, preset);
-  const facts = await readFacts(folder);
+  const facts = await readFolder(folder);
   refuseKeys(facts, folder);
   const isStatic = model.endsWith('.safetensors');
   const threads = options.threads ?? usableThreads();
@@ -110,7 +110,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   const layerNorm = options.layerNorm ?? preset?.normalisation === 'layer_norm, l2';
   const { truncateDim } = facts.sentence;
   const [identity, formerIdentity] = await Promise.all([
-    identityOf({ folder, model, tokenizer }, facts.modules),
+    modelIdentityOf({ folder, model, tokenizer }, facts.modules),
     formerIdentityOf(model),
   ]);
   return {

@@ -1,6 +1,6 @@
 /** Unigram: of all ways to cut a piece into tokens, the one with the largest sum of scores. */
 import { byteTokens } from './bytes.js';
-import { type Step, UnsupportedStep } from './json.js';
+import { type TokenizerStep, UnsupportedStep } from './json.js';
 import { Trie } from './trie.js';
 import { noUnknown, type TokenModel } from './vocabulary.js';
 
@@ -21,7 +21,7 @@ export class Unigram implements TokenModel {
   readonly #unknownScore: number;
   readonly #byteFallback: boolean;
 
-  constructor(step: Step) {
+  constructor(step: TokenizerStep) {
     const vocabulary = step['vocab'] as [string, number][];
     if (!Array.isArray(vocabulary) || vocabulary.length === 0) throw new UnsupportedStep('its model has no vocabulary');
     this.#scores = new Float64Array(vocabulary.length);
