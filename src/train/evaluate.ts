@@ -8,7 +8,7 @@ import { checkId, checkIds, checkInteger, checkKeys } from '../validate.js';
 import { checkDims } from './embeddings.js';
 import { type Grades, ndcgAt, recallAt, reciprocalRankAt, relevantAmong } from './ranking-metrics.js';
 import { idKey, type OwnRows, ownRows, type Vectors } from './rows.js';
-import { checkProgress, checkSignal, type Progress, stopped } from './running.js';
+import { checkProgress, checkSignal, type OnRunProgress, stopped } from './running.js';
 
 /**
  * The relevant documents of one query: their ids (row numbers, where they have no ids), all of grade 1; or grades by
@@ -46,7 +46,7 @@ export interface EvaluateOptions {
   /** The gain of a grade in nDCG. @default 'linear' */
   gain?: 'linear' | 'exponential';
   /** Queries ranked, of all prefixes. */
-  onProgress?: Progress;
+  onProgress?: OnRunProgress;
   signal?: AbortSignal;
 }
 

@@ -1,7 +1,7 @@
 /** Long runs tell how far they are and can be stopped. */
 import { expected, FunnelError } from '../errors.js';
 
-export type Progress = (progress: { done: number; total: number }) => void;
+export type OnRunProgress = (progress: { done: number; total: number }) => void;
 
 export function checkProgress(onProgress: unknown): void {
   if (onProgress !== undefined && typeof onProgress !== 'function') {

@@ -7,8 +7,8 @@ import type { SourceInfo } from '../sources/source.js';
 import type { Hit, Id } from '../types.js';
 import { mean } from './bounds.js';
 import { spread } from './measure.js';
-import { doublings, planOf, poolSizes, type Shape, shapesOf } from './plans.js';
-import { lossIn, type Pool, poolOf, type Replay, replayOf } from './replay.js';
+import { doublings, type PlanShape, planOf, poolSizes, shapesOf } from './plans.js';
+import { lossIn, poolOf, type Replay, type ReplayPool, replayOf } from './replay.js';
 import type { Session } from './session.js';
 
 /** Queries that go to the source together. */
@@ -20,10 +20,10 @@ const CHECKED = 16;
 /** Sizes, where each is asked for. */
 const COARSE = 1.5;
 
-export class Head {
+export class TunedHead {
   /** Prefix lengths of all plans. */
   readonly scales: number[];
-  readonly shapes: Shape[];
+  readonly shapes: PlanShape[];
   /** Candidates of the deepest lists. */
   depth = 0;
   /** Whether shorter lists are beginnings of the deepest. */
@@ -31,7 +31,7 @@ export class Head {
   /** Sizes of pools that plans may have. */
   sizes: number[] = [];
   /** By size that was asked for, then by query. */
-  readonly #pools = new Map<number, Map<number, Pool>>();
+  readonly #pools = new Map<number, Map<number, ReplayPool>>();
 
   constructor(
     readonly search: FunnelSearchOn,
@@ -56,7 +56,7 @@ export class Head {
     };
   }
 
-  plan(candidates: number, shape: Shape): Plan {
+  plan(candidates: number, shape: PlanShape): Plan {
     return planOf(this.info.headDim, candidates, shape, this.session.target.k);
   }
 
@@ -130,7 +130,7 @@ export class Head {
 
   /** Lists of this size for these queries, where they are not there yet. @returns for how many of them they are now */
   async ask(size: number, queries: readonly number[], share?: number): Promise<number> {
-    const pools = this.#pools.get(size) ?? new Map<number, Pool>();
+    const pools = this.#pools.get(size) ?? new Map<number, ReplayPool>();
     this.#pools.set(size, pools);
     const { session, info } = this;
     return session.each(
@@ -162,7 +162,7 @@ export class Head {
   }
 
   /** The pool that a plan of this size sees, and the plan over it. */
-  pool(candidates: number, query: number): Pool {
+  pool(candidates: number, query: number): ReplayPool {
     return this.#pools.get(this.replays ? this.depth : candidates)!.get(query)!;
   }
 

@@ -6,7 +6,7 @@ import type { Session } from './session.js';
 import type { Subject } from './subject.js';
 import type { Latency, TuneResult } from './types.js';
 
-export function refusal(
+export function tuneRefusal(
   { losses, promised }: Chosen,
   rule: Rule,
   { truth }: Subject,

@@ -115,7 +115,7 @@ export interface CurvePoint {
 }
 
 /** A true neighbour on its way. */
-export interface Standing {
+export interface NeighbourStanding {
   id: string;
   score: number;
   /** Zero-based place in the head list; −1: beyond what was looked at. Of an index: the fewest candidates that find it, less 1. */
@@ -131,7 +131,7 @@ export interface QueryTrace {
   query: number;
   recall: number;
   /** Its true neighbours, best first. */
-  neighbours: Standing[];
+  neighbours: NeighbourStanding[];
 }
 
 export interface TuneResult {
@@ -162,7 +162,7 @@ export interface TuneResult {
   chosen: number;
   /** Stages of the chosen plan, over all queries. */
   stages: StageLoss[];
-  /** The rank of every true neighbour of every query: see `Standing.headRank`. */
+  /** The rank of every true neighbour of every query: see `NeighbourStanding.headRank`. */
   ranks: number[];
   /** The queries that lose most or are nearest to it, and a few others. */
   traces: QueryTrace[];

@@ -4,7 +4,7 @@ import { expected, FunnelError } from '../../errors.js';
 import { loadOptional } from '../../optional.js';
 import { checkKeys } from '../../validate.js';
 import type { PrefixResult } from '../prefix.js';
-import type { QueryTrace, Standing, TuneResult } from '../types.js';
+import type { NeighbourStanding, QueryTrace, TuneResult } from '../types.js';
 import { CLIENT, STYLE } from './client.js';
 import { candidatesOf, cheapest, fateOf, plotsOf } from './data.js';
 import { countText, type Html, html, htmlTable, inline, ms, scriptData, shareText } from './html.js';
@@ -211,7 +211,7 @@ function traceDetails({ query, recall, neighbours }: QueryTrace, result: TuneRes
   const { request, label } = cheapest(result);
   const scales = request.plan?.scales ?? [];
   const missed = neighbours.filter(({ lostAt }) => lostAt !== -1).length;
-  const fate = (standing: Standing): string => {
+  const fate = (standing: NeighbourStanding): string => {
     if (standing.lostAt > 0) return `lost at scale ${scales[standing.lostAt - 1]}`;
     const what = { found: 'returned', head: 'lost by the head search', beyond: 'beyond what was looked at', scale: '' };
     return what[fateOf(standing)];
@@ -225,7 +225,7 @@ ${htmlTable(
     ...scales.map((scale, s) => ({
       name: `at ${scale}`,
       number: true,
-      of: ({ ranks }: Standing) => (ranks[s] === undefined || ranks[s] === -1 ? '–' : countText(ranks[s])),
+      of: ({ ranks }: NeighbourStanding) => (ranks[s] === undefined || ranks[s] === -1 ? '–' : countText(ranks[s])),
     })),
     { name: 'outcome', of: fate },
   ],
