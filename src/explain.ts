@@ -4,7 +4,7 @@
  */
 import { expected } from './errors.js';
 import type { Kernels } from './kernels/kernels.js';
-import { finish, notFinite, type Prepared, scoreOf } from './prepare.js';
+import { hitsOf, notFiniteValue, type Prepared, scoreOf } from './prepare.js';
 import type { FunnelStage, Hit, Id } from './types.js';
 import { areIntegersAndUuids } from './validate.js';
 
@@ -52,7 +52,7 @@ export function explain<Row>(
 ): Explanation<Row> {
   const { matrix, task } = prepared;
   const bad = kernels.firstNonFinite(task.rows);
-  if (bad !== -1) throw notFinite(matrix, bad);
+  if (bad !== -1) throw notFiniteValue(matrix, bad);
 
   let alive: number[] = Array.from({ length: matrix.count }, (_, index) => index);
   const stages = prepared.stages.map((stage, s): ExplainedStage => {
@@ -79,7 +79,7 @@ export function explain<Row>(
     alive = kept.sort((a, b) => a - b);
     return { ...stage, ms: performance.now() - start, cutoff, dropped };
   });
-  const hits = finish(prepared, -1);
+  const hits = hitsOf(prepared, -1);
   const ids = () => Array.from({ length: matrix.count }, (_, index) => matrix.id(index));
   return { hits, stages, find: (id) => find(hits, stages, id, ids()) };
 }

@@ -3,7 +3,7 @@ import { expected, FunnelError } from './errors.js';
 import { type Explanation, explain } from './explain.js';
 import type { BadPosition, FunnelTask, Kernels, Rows } from './kernels/kernels.js';
 import type { Plan } from './plan.js';
-import { finish, type Prepared, prepare } from './prepare.js';
+import { hitsOf, type Prepared, prepare } from './prepare.js';
 import type { Candidates, Hit, Vector } from './types.js';
 import { checkKeys, isResizable } from './validate.js';
 import { freshWorkspace, sharedWorkspace } from './workspace.js';
@@ -88,7 +88,7 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
     try {
       const prepared = prepare(candidates, query, plan, limit, outer ? freshWorkspace : shared);
       if (explained) return explain(kernels(), prepared) as never;
-      return finish(prepared, kernels().funnel(prepared.task)) as never;
+      return hitsOf(prepared, kernels().funnel(prepared.task)) as never;
     } finally {
       busy = outer;
     }
@@ -108,7 +108,7 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
   }
 
   function finishAll<Row>(prepared: Prepared<Row>[], bad: BadPosition[]): Hit<Row>[][] {
-    return prepared.map((one, i) => inContext(`requests[${i}]`, () => finish(one, bad[i]!)));
+    return prepared.map((one, i) => inContext(`requests[${i}]`, () => hitsOf(one, bad[i]!)));
   }
 
   return {
@@ -116,7 +116,7 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
     async funnelAsync(candidates, query, plan, options = {}) {
       const { limit } = checkOptions(options, ['limit']);
       const prepared = prepare(candidates, query, plan, limit);
-      return finish(prepared, (await runPrepared(kernels(), [prepared], true))[0]!);
+      return hitsOf(prepared, (await runPrepared(kernels(), [prepared], true))[0]!);
     },
     funnelBatch(requests, plan, options = {}) {
       const prepared = prepareAll(requests, plan, options);

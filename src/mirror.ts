@@ -74,7 +74,7 @@ export function checkMirror(
  *
  * @throws FunnelError BAD_ID where the ids of the two can never be the same; what the source throws
  */
-export async function withVectors(
+export async function withMirrorVectors(
   mirror: Mirror,
   source: Source,
   answer: HeadAnswer,

@@ -6,7 +6,7 @@
  */
 import { FunnelError } from '../errors.js';
 import type { BadPosition, FunnelTask, Kernels, Metric, NormsTask, Rows, ScanTask, ScoresTask } from './kernels.js';
-import { codeOf } from './kernels.js';
+import { metricCode } from './kernels.js';
 import { offload } from './offload.js';
 import { WASM_BASE64 } from './wasm-binary.js';
 
@@ -95,7 +95,7 @@ export function createWasmKernels(): Kernels {
         u32[scalesAt / 4 + s] = scales[s]!;
         u32[keepAt / 4 + s] = keep[s]!;
       }
-      const metric = codeOf(task.metric);
+      const metric = metricCode(task.metric);
       if (wasm.funnel(metric, queryAt, rowsAt, half, dim, count, scalesAt, keepAt, stages, outRows, outKeys, scratch)) {
         return wasm.firstNonFinite(rowsAt, half, rows.length, 1, 0, rows.length);
       }
@@ -296,7 +296,7 @@ class PreparedQuery {
     readonly arena: Arena,
     readonly task: { metric: Metric; query: Float32Array; dim: number },
   ) {
-    this.metric = codeOf(task.metric);
+    this.metric = metricCode(task.metric);
     this.prepared = arena.take(8 * task.dim);
     this.#given = arena.take(4 * task.dim);
   }

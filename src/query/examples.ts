@@ -8,13 +8,13 @@ import type { Filters } from './filter/conditions.js';
 import type { Search } from './rank.js';
 import { averageVector, checkStrategy, type Examples, meanOf, type Strategy, sumVector } from './recommend.js';
 import {
-  and,
+  bothFilters,
   type CheckedOptions,
   type CheckedSearch,
   checkedOptions,
+  notIds,
   type QueryOptions,
   type Target,
-  without,
 } from './request.js';
 import { vectorAt } from './result.js';
 import { QueryVector } from './vector.js';
@@ -159,11 +159,11 @@ export async function searchesOf(
       const own = [...positive, ...negative].flatMap((one) => (one instanceof QueryVector ? [] : [one.id]));
       // Points looked up by lookupFrom stay, even where that is the collection that is searched.
       const elsewhere = 'from' in request && request.from !== undefined;
-      const left = elsewhere ? undefined : without(own);
+      const left = elsewhere ? undefined : notIds(own);
       const { options } = request;
       const common = {
         options,
-        filter: and(options.filter, left),
+        filter: bothFilters(options.filter, left),
         withPayload: options.withPayload ?? false,
       };
       if ('by' in request) return { vector: vectorOf(positive[0]!, 'vector'), ...common };

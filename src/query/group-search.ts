@@ -10,8 +10,8 @@ import { parsePath } from './filter/path.js';
 import { compareKeys, type Group, type GroupKey, groupHits, groupKeys } from './groups.js';
 import { type Lookup, type LookupRow, type OwnLookup, ownLookup } from './lookup.js';
 import { wholeNumber } from './numbers.js';
-import type { Ranked, Ranker, Search } from './rank.js';
-import { and, type CheckedOptions } from './request.js';
+import type { RankedPool, Ranker, Search } from './rank.js';
+import { bothFilters, type CheckedOptions } from './request.js';
 import { passes, statsOf } from './result.js';
 import { checkDepth } from './shared-keys.js';
 
@@ -75,8 +75,8 @@ export interface FoundGroups {
   /** The page. */
   groups: Group<Hit>[];
   /** By hit: where its vector is. */
-  origin: Map<Hit, Ranked>;
-  ranked: Ranked[];
+  origin: Map<Hit, RankedPool>;
+  ranked: RankedPool[];
   stats: GroupSearchStats;
 }
 
@@ -88,8 +88,8 @@ export class GroupSearch {
   /** Whether pools hold the best of all rows, proven so. */
   readonly #exact: boolean;
   readonly #most: number | undefined;
-  readonly #ranked: Ranked[] = [];
-  readonly #origin = new Map<Hit, Ranked>();
+  readonly #ranked: RankedPool[] = [];
+  readonly #origin = new Map<Hit, RankedPool>();
 
   constructor(
     private readonly ranker: Ranker,
@@ -172,7 +172,7 @@ export class GroupSearch {
   }
 
   /** An index that approximates may answer less than was asked for, and still not all: only a count tells. */
-  async #isAll({ prepared, answer }: Ranked): Promise<boolean> {
+  async #isAll({ prepared, answer }: RankedPool): Promise<boolean> {
     const { nativeFilter, timeout, signal } = this.#options;
     const { filter } = this.search;
     const rows = await this.ranker.source.count?.({
@@ -193,7 +193,7 @@ export class GroupSearch {
     let short = groups.filter(({ key }) => unfilled.has(key));
     let complete = true;
     for (let pool = this.#cut(GROWTH * groupSize); short.length > 0; ) {
-      let ranked: Ranked[];
+      let ranked: RankedPool[];
       try {
         ranked = await this.#pools(
           short.map(({ key }) => this.#only(key)),
@@ -219,7 +219,7 @@ export class GroupSearch {
   }
 
   /** Adds the hits that a pool for one group alone found to those known before, and keeps the best of both. */
-  #append(group: Group<Hit>, ranked: Ranked): void {
+  #append(group: Group<Hit>, ranked: RankedPool): void {
     const more = this.#good(ranked).filter((hit) => this.#keysOf(hit, ranked).includes(group.key));
     const hits = new Map([...more, ...group.hits].map((hit) => [hit.id, hit]));
     const best = [...hits.values()].sort((a, b) => this.#compare(ranked, a, b));
@@ -228,7 +228,7 @@ export class GroupSearch {
   }
 
   /** Better ones first. */
-  #compare(ranked: Ranked, a: Hit, b: Hit): number {
+  #compare(ranked: RankedPool, a: Hit, b: Hit): number {
     return passes(ranked, b.score)(a) ? -1 : passes(ranked, a.score)(b) ? 1 : 0;
   }
 
@@ -236,31 +236,31 @@ export class GroupSearch {
     return Math.min(pool, this.#most ?? MAX_POOL);
   }
 
-  async #pool(filter: FilterNode | undefined, pool: number): Promise<Ranked> {
+  async #pool(filter: FilterNode | undefined, pool: number): Promise<RankedPool> {
     return (await this.#pools([filter], pool))[0]!;
   }
 
-  async #pools(filters: readonly (FilterNode | undefined)[], pool: number): Promise<Ranked[]> {
+  async #pools(filters: readonly (FilterNode | undefined)[], pool: number): Promise<RankedPool[]> {
     const fitted = filters.map((filter) =>
-      this.ranker.fit({ ...this.search, filter: and(this.search.filter, filter), pool }, this.info),
+      this.ranker.fit({ ...this.search, filter: bothFilters(this.search.filter, filter), pool }, this.info),
     );
     const ranked = await this.ranker.rank(fitted, this.info);
     this.#ranked.push(...ranked);
     return ranked;
   }
 
-  #grouped(ranked: Ranked): Group<Hit>[] {
+  #grouped(ranked: RankedPool): Group<Hit>[] {
     return groupHits(this.#good(ranked), (hit) => this.#keysOf(hit, ranked), this.own.groupSize);
   }
 
-  #good(ranked: Ranked): Hit[] {
+  #good(ranked: RankedPool): Hit[] {
     const good = ranked.hits.filter(passes(ranked, this.#options.scoreThreshold));
     for (const hit of good) this.#origin.set(hit, ranked);
     return good;
   }
 
   /** @throws FunnelError BAD_RESPONSE */
-  #keysOf({ payload, id }: Hit, { answer: { exactBelow = 2 ** 53 } }: Ranked): GroupKey[] {
+  #keysOf({ payload, id }: Hit, { answer: { exactBelow = 2 ** 53 } }: RankedPool): GroupKey[] {
     return groupKeys(valuesAt(payload, this.own.path), (value) => {
       if (Math.abs(value) < exactBelow) return wholeNumber(value);
       // No database has such integers: it is a fraction to them.
@@ -275,7 +275,7 @@ export class GroupSearch {
   }
 
   /** Whether the rows that a pool lacks could be no hits at all. */
-  #ended(ranked: Ranked): boolean {
+  #ended(ranked: RankedPool): boolean {
     const last = ranked.hits.at(-1);
     return ranked.exhausted || last === undefined || !passes(ranked, this.#options.scoreThreshold)(last);
   }

@@ -18,7 +18,7 @@ export function headRequests(
 }
 
 /** Joins several answers into one that holds each point once. */
-export function joined(answers: readonly HeadAnswer[]): HeadAnswer {
+export function joinedAnswers(answers: readonly HeadAnswer[]): HeadAnswer {
   const [first] = answers;
   if (answers.length === 1) return first!;
   const rows = joinedRows(answers.map(({ candidates }) => ({ ...candidates, ids: Array.from(candidates.ids!) })));

@@ -17,8 +17,8 @@ import {
   checkRequestKeys,
   checkWithVector,
   ELSEWHERE,
+  foreignKeyIn,
   isPaged,
-  keyOf,
   SHARED_KEYS,
 } from './shared-keys.js';
 import { QueryVector } from './vector.js';
@@ -169,7 +169,7 @@ function checkedPlan(plan: Plan, exact: boolean): CheckedPlan {
 }
 
 function refuseForeign(request: object): void {
-  const key = keyOf(ELSEWHERE, request);
+  const key = foreignKeyIn(ELSEWHERE, request);
   if (key === undefined) return;
   const name = ELSEWHERE[key]!;
   throw new FunnelError(
@@ -179,11 +179,11 @@ function refuseForeign(request: object): void {
 }
 
 /** Rows that pass both. */
-export function and(a: FilterNode | undefined, b: FilterNode | undefined): FilterNode | undefined {
+export function bothFilters(a: FilterNode | undefined, b: FilterNode | undefined): FilterNode | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return { op: 'and', nodes: [a, b] };
 }
 
-export function without(ids: readonly Id[]): FilterNode | undefined {
+export function notIds(ids: readonly Id[]): FilterNode | undefined {
   return ids.length === 0 ? undefined : { op: 'not', node: { op: 'ids', ids } };
 }

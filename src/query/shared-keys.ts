@@ -63,7 +63,7 @@ export function checkRequestKeys(
 }
 
 /** The first key of a table like {@link ELSEWHERE}. */
-export function keyOf(table: Readonly<Record<string, string>>, given: object): string | undefined {
+export function foreignKeyIn(table: Readonly<Record<string, string>>, given: object): string | undefined {
   return Object.keys(given).find((key) => Object.hasOwn(table, key));
 }
 
