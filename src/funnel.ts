@@ -155,7 +155,7 @@ function checkOptions(options: FunnelOptions, allowed: string[]): FunnelOptions 
 
 /** Multiply-adds of a funnel. */
 function work({ stages }: Prepared<unknown>): number {
-  return stages.reduce((sum, { in: rows, scale }, s) => sum + rows * (scale - (stages[s - 1]?.scale ?? 0)), 0);
+  return stages.reduce((sum, { in: count, scale }, s) => sum + count * (scale - (stages[s - 1]?.scale ?? 0)), 0);
 }
 
 /** Bytes copied before other work of the thread gets its turn: less than a millisecond. */
@@ -184,34 +184,34 @@ class Copies {
   readonly #made = new Map<ArrayBufferLike, { given: Rows; copy: Rows }[]>();
   #left = COPY_AT_ONCE;
 
-  made(rows: Rows): Rows | undefined {
-    const { byteOffset, length } = rows;
+  made(matrix: Rows): Rows | undefined {
+    const { byteOffset, length } = matrix;
     const same = ({ given, copy }: { given: Rows; copy: Rows }) =>
-      given.byteOffset === byteOffset && copy.length === length && given.constructor === rows.constructor;
-    return this.#made.get(rows.buffer)?.find(same)?.copy;
+      given.byteOffset === byteOffset && copy.length === length && given.constructor === matrix.constructor;
+    return this.#made.get(matrix.buffer)?.find(same)?.copy;
   }
 
-  atOnce(rows: Rows): Rows {
-    return this.#keep(rows, rows.slice());
+  atOnce(matrix: Rows): Rows {
+    return this.#keep(matrix, matrix.slice());
   }
 
-  async inParts(rows: Rows): Promise<Rows> {
-    const { length, BYTES_PER_ELEMENT: size } = rows;
-    const copy = rows instanceof Float32Array ? new Float32Array(length) : new Uint16Array(length);
+  async inParts(matrix: Rows): Promise<Rows> {
+    const { length, BYTES_PER_ELEMENT: size } = matrix;
+    const copy = matrix instanceof Float32Array ? new Float32Array(length) : new Uint16Array(length);
     for (let from = 0; from < length; ) {
       if (this.#left < size) {
         await new Promise((resolve) => setImmediate(resolve));
         this.#left = COPY_AT_ONCE;
-        if (rows.length !== length) {
+        if (matrix.length !== length) {
           throw new FunnelError('DETACHED_BUFFER', 'Expected vectors to stay where they are until the call has ended');
         }
       }
       const to = Math.min(length, from + Math.floor(this.#left / size));
-      copy.set(rows.subarray(from, to), from);
+      copy.set(matrix.subarray(from, to), from);
       this.#left -= (to - from) * size;
       from = to;
     }
-    return this.#keep(rows, copy);
+    return this.#keep(matrix, copy);
   }
 
   #keep(given: Rows, copy: Rows): Rows {

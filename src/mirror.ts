@@ -96,8 +96,8 @@ export async function withMirrorVectors(
   if (missing.length === 0) return { candidates: all, stats, mirrorMs, fetchMs: 0, memory };
 
   const fetching = performance.now();
-  const { rows, lacking } = await source.fetch({ ids: missing.map((place) => ids[place]!), ...options });
-  const gone = place(rows, missing, ids, dim, vectors, source.name);
+  const { rows: fetched, lacking } = await source.fetch({ ids: missing.map((place) => ids[place]!), ...options });
+  const gone = place(fetched, missing, ids, dim, vectors, source.name);
   stats.fetched = missing.length - gone.length;
   stats.gone = gone.length - (lacking?.length ?? 0);
   const candidates = gone.length === 0 ? all : without(all, gone, count);
@@ -128,18 +128,18 @@ function checkKinds(mirror: Mirror, kind: IdKind, ids: ArrayLike<Id>, source: st
 
 /** Writes fetched rows into their places; the places that stay without. */
 function place(
-  rows: PackedRows,
+  fetched: PackedRows,
   missing: readonly number[],
   ids: ArrayLike<Id>,
   dim: number,
   into: Float32Array,
   source: string,
 ): number[] {
-  const given = rows.vectors as Float32Array | Uint16Array;
-  if (rows.dim !== dim || given.length !== rows.ids.length * dim) {
-    throw expected('BAD_RESPONSE', `vectors of ${dim} dims`, `the rows that ${source} was asked for`, rows.dim);
+  const given = fetched.vectors as Float32Array | Uint16Array;
+  if (fetched.dim !== dim || given.length !== fetched.ids.length * dim) {
+    throw expected('BAD_RESPONSE', `vectors of ${dim} dims`, `the rows that ${source} was asked for`, fetched.dim);
   }
-  const rowOf = new Map(rows.ids.map((id, row) => [String(id), row]));
+  const rowOf = new Map(fetched.ids.map((id, row) => [String(id), row]));
   return missing.filter((at) => {
     const row = rowOf.get(String(ids[at]));
     if (row === undefined) return true;

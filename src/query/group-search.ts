@@ -8,7 +8,7 @@ import type { FilterNode, Path } from './filter/ast.js';
 import { valuesAt } from './filter/evaluate.js';
 import { parsePath } from './filter/path.js';
 import { compareKeys, type Group, type GroupKey, groupHits, groupKeys } from './groups.js';
-import { type Lookup, type LookupRow, type OwnLookup, ownLookup } from './lookup.js';
+import { type CheckedLookup, checkedLookup, type Lookup, type LookupRow } from './lookup.js';
 import { wholeNumber } from './numbers.js';
 import type { RankedPool, Ranker, Search } from './rank.js';
 import { bothFilters, type CheckedOptions } from './request.js';
@@ -29,7 +29,7 @@ export const GROUP_KEYS = ['groupBy', 'groupSize', 'withLookup'] as const;
 export interface CheckedGroups {
   path: Path;
   groupSize: number;
-  lookup: OwnLookup | undefined;
+  lookup: CheckedLookup | undefined;
 }
 
 export interface HitGroup {
@@ -61,7 +61,7 @@ export function checkedGroups({ groupBy, groupSize = 3, withLookup }: Partial<Gr
   if (typeof groupBy !== 'string') throw expected('BAD_ARGUMENT', 'a path of the payload', 'groupBy', groupBy);
   const path = parsePath(groupBy, 'groupBy');
   checkInteger(groupSize, 1, 0xffff_ffff, 'groupSize');
-  return { path, groupSize, lookup: ownLookup(withLookup) };
+  return { path, groupSize, lookup: checkedLookup(withLookup) };
 }
 
 /** Rows of a pool of a database, where nobody says. */

@@ -7,7 +7,7 @@ import type { Id, Metric } from '../types.js';
 import { checkId, checkIds, checkInteger, checkKeys } from '../validate.js';
 import { checkDims } from './embeddings.js';
 import { type Grades, ndcgAt, recallAt, reciprocalRankAt, relevantAmong } from './ranking-metrics.js';
-import { idKey, type OwnRows, ownRows, type Vectors } from './rows.js';
+import { type CheckedRows, checkedRows, idKey, type Vectors } from './rows.js';
 import { checkProgress, checkSignal, type OnRunProgress, stopped } from './running.js';
 
 /**
@@ -128,8 +128,8 @@ export async function evaluate(
   }
   checkProgress(onProgress);
   checkSignal(signal);
-  const rows = ownRows(documents, 'documents', { shared: true });
-  const asked = ownRows(queries, 'queries', { dim: rows.dim });
+  const rows = checkedRows(documents, 'documents', { shared: true });
+  const asked = checkedRows(queries, 'queries', { dim: rows.dim });
   const dims = options.dims === undefined ? halving(rows.dim) : options.dims;
   checkDims(dims, rows.dim);
   checkNonZero(asked, metric);
@@ -191,7 +191,7 @@ interface Identical {
 }
 
 /** By query: the documents of its id. Undefined where queries have no ids. */
-function identicalOf(rows: OwnRows, queries: OwnRows): ((query: number) => Identical) | undefined {
+function identicalOf(rows: CheckedRows, queries: CheckedRows): ((query: number) => Identical) | undefined {
   if (!queries.named) return undefined;
   const counts = new Map<Id, number>();
   for (let row = 0; row < rows.count; row++) {
@@ -249,7 +249,7 @@ const LANES = 4;
 
 /** At most `wanted` documents, best first, without those of the query's own id. */
 async function rankedBy(
-  rows: OwnRows,
+  rows: CheckedRows,
   query: Float32Array,
   metric: Metric,
   to: number,
@@ -286,7 +286,7 @@ function meansOf(rows: readonly EvaluationRow[]): Omit<EvaluationRow, 'dim'> {
   return { recall: mean('recall'), ndcg: mean('ndcg'), mrr: mean('mrr'), shortlist: mean('shortlist') };
 }
 
-function checkNonZero({ vectors, dim, count }: OwnRows, metric: Metric): void {
+function checkNonZero({ vectors, dim, count }: CheckedRows, metric: Metric): void {
   if (metric === 'euclid') return;
   for (let q = 0; q < count; q++) {
     if (vectors.subarray(q * dim, (q + 1) * dim).every((value) => value === 0)) {

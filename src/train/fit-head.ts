@@ -6,7 +6,7 @@ import { Adapter, type LabelledPairs } from './adapter.js';
 import { checkFitOptions, checkPairs, type FitHeadOptions, type FitSettings, type HeadPair } from './fit-options.js';
 import { FittedHead, type HeadFacts, type ShortlistRecall } from './fitted-head.js';
 import { sample, seeded } from './random.js';
-import { idKey, type OwnRows, ownRows, type Vectors } from './rows.js';
+import { type CheckedRows, checkedRows, idKey, type Vectors } from './rows.js';
 import { breathe } from './running.js';
 import { type Corpus, corpusOf, type Probes, probesOf, shortlistRecall, unitRows } from './shortlist.js';
 
@@ -40,7 +40,7 @@ const PATIENCE = 5;
 export async function fitHead(vectors: Vectors, options: FitHeadOptions): Promise<FittedHead> {
   const settings = checkFitOptions(options);
   const { method, dim: head, seed, onProgress, signal } = settings;
-  const all = ownRows(vectors, 'vectors');
+  const all = checkedRows(vectors, 'vectors');
   const { dim } = all;
   if (dim > MOST_DIMS) throw expected('BAD_DIMS', `vectors of at most ${MOST_DIMS} dims`, 'fitHead()', dim);
   if (head > dim) throw expected('BAD_DIMS', `a head of at most ${dim} dims`, 'dim', head);
@@ -84,8 +84,8 @@ export async function fitHead(vectors: Vectors, options: FitHeadOptions): Promis
   return new FittedHead(model === undefined ? facts : { ...facts, model }, best.basis);
 }
 
-function ownQueries(given: Vectors, dim: number): OwnRows {
-  const queries = ownRows(given, 'queries', { dim });
+function ownQueries(given: Vectors, dim: number): CheckedRows {
+  const queries = checkedRows(given, 'queries', { dim });
   if (queries.count < LEAST_QUERIES) {
     throw expected('BAD_ARGUMENT', `at least ${LEAST_QUERIES}, since parts are held out,`, 'queries', queries.count);
   }
@@ -113,7 +113,7 @@ interface Split {
 }
 
 /** By query: the row of the corpus that has its id, or −1. @param drawn rows of the corpus, by their numbers in `all` */
-function selfOf(queries: OwnRows, all: OwnRows, drawn: Uint32Array): Int32Array {
+function selfOf(queries: CheckedRows, all: CheckedRows, drawn: Uint32Array): Int32Array {
   const self = new Int32Array(queries.count).fill(-1);
   if (!queries.named) return self;
   const rows = new Map(Array.from(drawn, (number, row) => [idKey(all.id(number)), row]));
@@ -121,7 +121,7 @@ function selfOf(queries: OwnRows, all: OwnRows, drawn: Uint32Array): Int32Array 
 }
 
 /** By query: what one part has seen, no other has. */
-function splitQueries({ vectors, dim, count }: OwnRows, self: Int32Array, random: () => number): Split {
+function splitQueries({ vectors, dim, count }: CheckedRows, self: Int32Array, random: () => number): Split {
   const units = unitRows(vectors, dim);
   return partsOf(sample(count, count, random), Math.min(MOST_PROBES, Math.floor(count / 5)), (numbers) => ({
     queries: rowsAt(units, dim, numbers),
@@ -207,14 +207,14 @@ function cutBasis(dim: number, head: number): Float32Array {
 /** The labels of the queries that training uses. */
 function labelledOf(
   pairs: readonly Required<HeadPair>[],
-  queries: OwnRows,
-  all: OwnRows,
+  queries: CheckedRows,
+  all: CheckedRows,
   { fit }: Split,
 ): LabelledPairs | undefined {
   const seen = new Set(fit.numbers);
   const own = pairs.filter(({ query }) => seen.has(query));
   if (own.length === 0) return undefined;
-  const unitsOf = (rows: OwnRows, numbers: number[]) =>
+  const unitsOf = (rows: CheckedRows, numbers: number[]) =>
     unitRows(rowsAt(rows.vectors, rows.dim, Uint32Array.from(numbers)), rows.dim);
   return {
     queries: unitsOf(

@@ -5,7 +5,7 @@ import type { Vector } from '../types.js';
 import { checkAttached, checkQuery } from '../validate.js';
 import type { HeadMethod } from './fit-options.js';
 import { fromHeadFile, type HeadFile, readHeadFile, toHeadFile, writeHeadFile } from './head-file.js';
-import { ownRows, type Vectors } from './rows.js';
+import { checkedRows, type Vectors } from './rows.js';
 
 /** Mean shares of the k true neighbours (cosine, full vectors) among the `candidates` best by head. */
 export interface ShortlistRecall {
@@ -77,7 +77,7 @@ export class FittedHead {
     const given = vectors instanceof Float32Array ? { vectors, dim } : vectors;
     if (vectors instanceof Float32Array) checkAttached(vectors, 'vectors');
     if (isEmpty(given)) return new Float32Array(0);
-    return mapped(ownRows(given, 'vectors', { dim }).vectors, this.#basis, dim, headDim);
+    return mapped(checkedRows(given, 'vectors', { dim }).vectors, this.#basis, dim, headDim);
   }
 
   /**

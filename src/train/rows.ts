@@ -8,7 +8,7 @@ import { isNumbers } from '../validate.js';
 /** A matrix `{ vectors, dim, ids? }`, rows `{ id, vector }`, or vectors alone. */
 export type Vectors = Candidates | readonly Vector[];
 
-export interface OwnRows {
+export interface CheckedRows {
   /** `count × dim`, finite. */
   readonly vectors: Float32Array;
   readonly dim: number;
@@ -24,7 +24,7 @@ export interface OwnRows {
  * @param shared into shared memory, which threads read without a copy
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, BAD_ID, NOT_FINITE, DETACHED_BUFFER
  */
-export function ownRows(given: Vectors, where: string, { dim = 0, shared = false } = {}): OwnRows {
+export function checkedRows(given: Vectors, where: string, { dim = 0, shared = false } = {}): CheckedRows {
   const matrix = named(where, () => toMatrix(asCandidates(given)));
   const { count } = matrix;
   if (count === 0) throw expected('BAD_ARGUMENT', 'at least one vector', where, given);
