@@ -69,8 +69,8 @@ export function checkMirror(
 }
 
 /**
- * Puts vectors to the candidates of a head search without vectors. What the mirror lacks is fetched; what the database
- * itself does not have any more is left out, and counted.
+ * Puts vectors to the candidates of a head search without vectors. Vectors that the mirror lacks are fetched;
+ * candidates that the database itself does not have any more are left out, and counted.
  *
  * @throws FunnelError BAD_ID where the ids of the two can never be the same; what the source throws
  */

@@ -280,7 +280,10 @@ export class GroupSearch {
     return ranked.exhausted || last === undefined || !passes(ranked, this.#options.scoreThreshold)(last);
   }
 
-  /** Rows that may have another key. Of each type apart: a row of both passes, which only costs a place in the pool. */
+  /**
+   * A filter for rows that may have another key. Each type has its own: a row of both passes, which only costs a place
+   * in the pool.
+   */
   #unseen(seen: readonly GroupKey[]): FilterNode | undefined {
     const { path } = this.own;
     const isText = (key: GroupKey) => typeof key === 'string';

@@ -1,4 +1,6 @@
-/** From checked searches to ranked hits: head search → candidates → funnel. What every kind of request goes through. */
+/**
+ * Makes ranked hits of checked searches: head search → candidates → funnel. Every kind of request goes through here.
+ */
 import { expected, FunnelError } from '../errors.js';
 import { type Explanation, explain } from '../explain.js';
 import { inContext, runPrepared } from '../funnel.js';

@@ -49,7 +49,7 @@ export interface QueryOptions {
   /** @default false */
   withPayload?: PayloadSelection;
   /**
-   * Return the full vectors of the hits. Of a source with several layouts: all of them by name, or those named.
+   * Return the full vectors of the hits. With a source of several layouts: all of them by name, or those named.
    *
    * @default false
    */

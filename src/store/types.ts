@@ -135,7 +135,7 @@ export interface IndexQuery<Payload = unknown> {
   /** @default 10 */
   limit?: number;
   /**
-   * So many of the best are left out. Of mode 'funnel', pages are cut from one pool of `maxDepth` rows, whatever their
+   * So many of the best are left out. In mode 'funnel', pages are cut from one pool of `maxDepth` rows, whatever their
    * offset, so that no row is on two of them: ask for the first with `offset: 0`, too.
    *
    * @default 0

@@ -23,16 +23,18 @@ const LOOK = 20;
 const PATIENCE = 5;
 
 /**
- * Fits a head: a linear map to `dim` dims whose shortlists, by cosine, hold the neighbours that the full vectors have. The
- * full vectors are not touched: put `fitted.apply(vectors)` into the head field, search it by `fitted.applyQuery(query)`
- * (`headOf` of a source), and let the funnel end on the vectors as they were.
+ * Fits a head: a linear map to `dim` dims whose shortlists, by cosine, hold the neighbours that the full vectors have.
+ * The full vectors are not touched: put `fitted.apply(vectors)` into the head field, search it by
+ * `fitted.applyQuery(query)` (`headOf` of a source), and let the funnel end on the vectors as they were.
  *
- * A closed form takes a second or so; the adapter some tens of seconds on one core, on this thread, in pieces of some tens
- * of milliseconds. What comes out is measured on queries that nothing was fitted to (`facts.recall`). The adapter starts from
- * the better of closed form and plain cut, and keeps the best of all by the validation queries: it is never worse on these.
+ * A closed form takes a second or so; the adapter some tens of seconds on one core, on this thread, in pieces of some
+ * tens of milliseconds. The head is measured on queries that nothing was fitted to (`facts.recall`). The adapter starts
+ * from the better of closed form and plain cut, and keeps the best of all by the validation queries: it is never worse
+ * on these.
  *
  * @example
- * const fitted = await fitHead({ vectors, dim: 384 }, { method: 'adapter', dim: 64, queries: { vectors: asked, dim: 384 } });
+ * const fitted = await fitHead({ vectors, dim: 384 }, { method: 'adapter', dim: 64, queries: { vectors: asked, dim: 384
+ * } });
  * await fitted.save('films.head.json');
  *
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, BAD_PLAN, BAD_ID, NOT_FINITE, ZERO_QUERY, DETACHED_BUFFER, ABORTED

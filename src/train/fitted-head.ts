@@ -15,7 +15,10 @@ export interface ShortlistRecall {
   documents: number;
   /** How many queries fitted, chose the best step, and measured. Rows serve as queries where none were given. */
   queries: { fit: number; validation: number; test: number };
-  /** By the first dims of the vectors as they are. Of the test queries, which nothing was fitted to or chosen by. */
+  /**
+   * By the first dims of the vectors as they are. Measured on the test queries, which nothing was fitted to or chosen
+   * by.
+   */
   cut: number;
   /** By the closed form; of the test queries. */
   closedForm: number;

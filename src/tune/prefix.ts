@@ -1,6 +1,7 @@
 /**
- * Is the front of the vectors the part that matters? The same funnel on the dims as they are and on the dims reversed, over rows
- * that are held in memory for it. Of a Matryoshka model the first is much better; where it is not, a prefix is a poor head.
+ * Is the front of the vectors the part that matters? The same funnel on the dims as they are and on the dims reversed,
+ * over rows that are held in memory for it. With a Matryoshka model the first is much better; where it is not, a prefix
+ * is a poor head.
  */
 import { expected, FunnelError } from '../errors.js';
 import { makeFunnel } from '../funnel.js';

@@ -118,7 +118,10 @@ export interface CurvePoint {
 export interface NeighbourStanding {
   id: string;
   score: number;
-  /** Zero-based place in the head list; −1: beyond what was looked at. Of an index: the fewest candidates that find it, less 1. */
+  /**
+   * Zero-based place in the head list; −1: beyond what was looked at. With an index: the fewest candidates that find
+   * it, less 1.
+   */
   headRank: number;
   /** Zero-based place among those that entered each scale; shorter where it was lost before. */
   ranks: number[];

@@ -1,6 +1,6 @@
 /**
- * The packed package in bundles: every entry, by every bundler that README names, with and without the optional packages,
- * built and run. What runs from the package by plain Node.js is what each bundle must give.
+ * The packed package in bundles: every entry, by every bundler that README names, with and without the optional
+ * packages, built and run. Each bundle must give the answers of the package run by plain Node.js.
  */
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';

@@ -21,10 +21,11 @@ export interface Reader {
   /** The form of a column's vectors, where the file says so; undefined: it does not say, or has no such column. */
   vectorColumn?(name: string): VectorColumn | undefined;
   /**
-   * Rows in the order of the file, from row number `from` on (the first is 0), in chunks. What comes before is passed over
-   * without being parsed, as far as the format lets it.
+   * Rows in the order of the file, from row number `from` on (the first is 0), in chunks. Rows before it are passed
+   * over without being parsed, as far as the format lets it.
    *
-   * @throws FunnelError BAD_ARGUMENT or CORRUPT, naming file and place, for what makes all that follows unreadable; DISK
+   * @throws FunnelError BAD_ARGUMENT or CORRUPT, naming file and place, for what makes all that follows unreadable;
+   * DISK
    */
   read(from: number): AsyncIterable<RowChunk>;
   close(): Promise<void>;

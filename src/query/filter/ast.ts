@@ -1,6 +1,6 @@
 /**
- * A filter after it was checked: what every source compiles, each in its own way. What a condition means is written beside
- * it; Qdrant 1.18 is the model.
+ * A filter after it was checked: every source compiles it, each in its own way. Each condition's meaning is written
+ * beside it; Qdrant 1.18 is the model.
  */
 import type { Id } from '../../types.js';
 

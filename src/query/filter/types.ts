@@ -27,7 +27,8 @@ export interface Filter<Payload = unknown> {
 type Clause<Payload> = Condition<Payload> | readonly Condition<Payload>[] | null;
 
 /**
- * One condition. Of an array, one element that fits suffices; a missing key fits `is_empty` alone, so that `must_not` keeps it.
+ * One condition. Where the value is an array, one element that fits suffices; a missing key fits `is_empty` alone, so
+ * that `must_not` keeps it.
  */
 export type Condition<Payload = unknown> =
   | FieldCondition<Payload>

@@ -93,7 +93,7 @@ function integerOf(value: unknown, where: () => string): unknown {
   return BigInt(text);
 }
 
-/** Whole numbers below are as stored, or refused. What is larger is a float64 to Milvus. */
+/** Whole numbers below are as stored, or refused. Larger ones are float64 to Milvus. */
 export const UNROUNDED = 2 ** 64;
 
 /**

@@ -1,6 +1,6 @@
 /**
  * New rows. In this order: records into row files, their sync (and the folder's, for a new file), one commit of the
- * store. What fails before the commit is undone; a crash leaves a tail that no committed count covers.
+ * store. A failure before the commit is undone; a crash leaves records at the end that no committed count covers.
  */
 
 import { join } from 'node:path';

@@ -4,9 +4,9 @@
  * LMDB writes past that layer, so its file is modelled here. A commit of LMDB (overlappingSync off, see lmdb-kv.ts;
  * watched with strace) writes copies of the pages it changes, syncs the file, and then writes one meta page through a
  * descriptor opened with O_DSYNC. Pages that the meta page before it reaches are never overwritten. So when the power
- * goes during a commit the file has the old meta page and any part of the changed pages, or the new meta page and all of
- * them; once the commit has returned, only the latter. That is what `duringCommit` and the plain copy make. What this
- * does not cover is a disk that tears the 128 bytes of the meta page, or lies about syncs.
+ * goes during a commit the file has the old meta page and any part of the changed pages, or the new meta page and all
+ * of them; once the commit has returned, only the latter. That is what `duringCommit` and the plain copy make. The
+ * model does not cover a disk that tears the 128 bytes of the meta page, or lies about syncs.
  */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
