@@ -10,7 +10,7 @@ import { setOwn } from './sources/own.js';
  */
 export function parseExact(text: string): unknown {
   const plain: unknown = JSON.parse(text);
-  // Nearly no text has one; and where only its texts have, nothing is done twice but this.
+  // Hardly any text has 16 digits in a row. Where only its strings have, it is scanned once more, but not parsed twice.
   if (!/(?:^|[\s:,[])-?\d{16}/.test(text)) return plain;
   const quoted = quoteLarge(text);
   return quoted === text ? plain : withIntegers(plain, JSON.parse(quoted));

@@ -26,7 +26,7 @@ export interface Mirrored {
   fetchMs: number;
   /** Points that neither the mirror nor the database has a vector of. */
   lacking?: readonly Id[];
-  /** To be given back. */
+  /** Memory of the vectors, to be given back. */
   memory: Float32Array;
 }
 

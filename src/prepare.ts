@@ -39,7 +39,7 @@ export function prepare<Row>(
   return prepared;
 }
 
-/** The same of a query and a plan that were checked, and that fit the candidates' dims. */
+/** Prepares a query and a plan that were checked, and that fit the candidates' dims. */
 export function prepareChecked<Row>(
   candidates: Candidates<Row>,
   query: QueryVector,

@@ -15,7 +15,7 @@ export interface Report {
   node: string;
   platform: string;
   cpu: string;
-  /** As many as affinity and cgroup quota let this process keep busy. */
+  /** Threads that affinity and cgroup quota let this process keep busy. */
   threads: number;
   memory: { total: number; available: number };
   /** Bytes that are free where this was called. */

@@ -62,7 +62,7 @@ const FLOAT32 = placesOf(['model', 'model_O1', 'model_O2', 'model_O3', TOWER, 'e
 const FLOAT16 = placesOf(['model_fp16', 'model_O4', `${TOWER}_fp16`]);
 const OF_INTEL = ['model_qint8_avx512_vnni', 'model_quint8_avx2', 'model_qint8_avx512'];
 const OF_ARM = ['model_qint8_arm64'];
-/** Those made for this machine before others', which run as well, and slower. */
+/** Files made for this machine come before those for others, which run as well, but slower. */
 const INT8 = placesOf([
   ...['model_quantized', 'model_int8', 'model_uint8'],
   ...(process.arch === 'arm64' ? [...OF_ARM, ...OF_INTEL] : [...OF_INTEL, ...OF_ARM]),
@@ -314,7 +314,7 @@ function count(value: unknown): number | undefined {
 /** Families of fairseq: positions begin behind that of padding. */
 const OFFSET =
   /^(roberta|roberta-prelayernorm|xlm-roberta|xlm-roberta-xl|camembert|mpnet|data2vec-text|longformer|xmod|ibert|luke|lilt)$/;
-/** Its own name of positions; T5 has it too, without a table. */
+/** Families that state positions as `n_positions`; T5 has the key too, but no table. */
 const N_POSITIONS = /^(gpt2|openai-gpt)$/;
 
 function positionsIn(config: unknown): Pick<FolderFacts, 'positions' | 'firstPosition' | 'rotary'> {

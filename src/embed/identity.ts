@@ -220,7 +220,7 @@ async function digestOfJson(file: string): Promise<string | undefined> {
   try {
     content = JSON.stringify(inOrder(JSON.parse(text)));
   } catch {
-    // Who needs it refuses it.
+    // Not JSON: whoever needs the file refuses it.
   }
   return createHash('sha256').update(content).digest('hex');
 }

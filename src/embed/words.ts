@@ -115,7 +115,7 @@ function splitsAtSpaces(pre: PreTokenizer | null | undefined): boolean {
   return SPLITS_AT_SPACES.includes(String(pre.type)) || (pre.type === 'Metaspace' && pre.split !== false);
 }
 
-/** Such as regular expressions, which may look further than a space. */
+/** Steps such as regular expressions, which may look further than a space. */
 function hasOtherSteps(pre: PreTokenizer | null | undefined): boolean {
   return pre !== null && pre !== undefined && pre.type !== 'Metaspace';
 }

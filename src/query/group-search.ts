@@ -139,7 +139,7 @@ export class GroupSearch {
   async #certain() {
     const found = new Map<GroupKey, Group<Hit>>();
     const unfilled = new Set<GroupKey>();
-    // So many groups are at least so many rows, mostly; one more tells whether the last is sure.
+    // Groups mostly have at least one row each; one more tells whether the last is sure.
     for (let pool = this.#cut(Math.max(this.#first, this.#wanted + 1)); ; ) {
       const ranked = await this.#pool(this.#unseen([...found.keys()]), pool);
       const here = this.#grouped(ranked).filter(({ key }) => !found.has(key));

@@ -71,7 +71,7 @@ export interface SearchRequest extends QueryOptions {
   id?: Id;
 }
 
-/** Those of every kind of request, beside the ones that say what to search by. */
+/** The keys of every kind of request, beside the ones that say what to search by. */
 const OPTION_KEYS = [
   ...SHARED_KEYS.filter((key) => key !== 'vector'),
   'nativeFilter',

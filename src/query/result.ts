@@ -163,7 +163,7 @@ export async function addPayloads(
   for (const hit of hits) hit.payload = payloads.get(hit.id) ?? {};
 }
 
-/** The same where their pool was asked for all of them. */
+/** Cuts the payloads of hits to the selection, where their pool was asked for all of them. */
 export function cutPayloads(hits: Iterable<Hit>, { withPayload = false }: CheckedOptions): void {
   const select = payloadSelection(withPayload);
   for (const hit of hits) {

@@ -37,7 +37,7 @@ export class Threads {
   readonly #threads: Thread[] = [];
   readonly #searches: Pending[] = [];
   readonly #builds: Pending[] = [];
-  /** Those who wait until no thread works for an index. */
+  /** Callers who wait until no thread works for an index. */
   readonly #leaving = new Map<Pool, () => void>();
   #nextId = 0;
   #idle: NodeJS.Timeout | undefined;

@@ -47,7 +47,7 @@ export class CheckedQuery implements Selection {
   readonly payloadOf: Selection['payloadOf'];
   readonly withVector: boolean;
 
-  /** The same with a filter that says the same. */
+  /** The same query with another object for an equal filter. */
   with(filter: OwnFilter): CheckedQuery {
     return filter === this.filter ? this : new CheckedQuery(this.request, this.offset, this.end, filter, this);
   }

@@ -46,7 +46,7 @@ export class Masks {
   }
 }
 
-/** Those of 16 filters, which may have bits beside a mask. */
+/** Masks kept for 16 filters, which may have bits beside a mask. */
 const MASKS_KEPT = 32;
 
 /** @param few up to so many rows are scored, and no codes read */
@@ -114,7 +114,7 @@ function markRun(rows: Uint32Array, first: number, count: number, mask: Uint16Ar
   return n;
 }
 
-/** Likewise by the places of ordinals. */
+/** Marks rows by their places in a segment; how many have none, in `left`. */
 function markPlaces(rows: Uint32Array, places: Uint32Array, mask: Uint16Array, left: Uint32Array): number {
   let n = 0;
   for (let i = 0; i < rows.length; i++) {

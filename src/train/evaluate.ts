@@ -68,7 +68,7 @@ export interface Evaluation {
   /** By dim, longest first. */
   rows: EvaluationRow[];
   documents: number;
-  /** Those that the means are of. */
+  /** Queries that the means are taken over. */
   queries: number;
   /** Queries of which no document is relevant: counted as 0, or left out. */
   withoutRelevant: number;

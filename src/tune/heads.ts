@@ -15,7 +15,7 @@ import type { Session } from './session.js';
 export const AT_ONCE = 8;
 /** Queries of the choosing half that say how deep lists need be. */
 const PROBES = 64;
-/** Those that say whether a short list is the beginning of a long one. */
+/** Queries that say whether a short list is the beginning of a long one. */
 const CHECKED = 16;
 /** Sizes, where each is asked for. */
 const COARSE = 1.5;

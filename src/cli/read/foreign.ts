@@ -169,7 +169,7 @@ export function hintByName(path: string): string | undefined {
   return foreign && hint(foreign, path);
 }
 
-/** The same of what it begins with. @returns undefined too where it cannot be read */
+/** The same hint by the first bytes of a file. @returns undefined too where it cannot be read */
 export function hintByContent(path: string, format: string): string | undefined {
   const start = startOf(path);
   for (const [own, magic] of [

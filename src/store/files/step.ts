@@ -55,7 +55,7 @@ export function ahead<T>(step: Step<T>): Step<Step<T>> {
   return { now: () => step, later: () => begun(step).later() };
 }
 
-/** The same without its outcome. */
+/** The step without its outcome. */
 export function settled(step: Step<unknown>): Step<void> {
   return {
     now() {

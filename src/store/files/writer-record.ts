@@ -1,7 +1,7 @@
 /**
- * Who writes: the record that the one writer of an index leaves in the store. It tells people who that is, and decides where
- * no lock of the system does (kernel-lock.ts): by pid, thread and the time that these started, so that a number given again
- * deceives nobody.
+ * The record that the one writer of an index leaves in the store. It tells people who that is, and decides where no
+ * lock of the system does (kernel-lock.ts): by pid, thread and the time that these started, so that a number given
+ * again deceives nobody.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';

@@ -68,7 +68,7 @@ export class Growing implements Postings {
   }
 }
 
-/** The same for good, packed: what files hold. */
+/** Values and rows that do not change any more, packed as files hold them. */
 export class Packed implements Postings {
   readonly #list: StretchedList;
 

@@ -121,5 +121,5 @@ function remove(words: Uint32Array, ordinals: Uint32Array, from: number, to: num
   }
 }
 
-/** So few are as quickly added one by one. */
+/** Stretches of so few rows are as quickly added one by one. */
 export const SHORT_STRETCH = 2048;
