@@ -39,7 +39,7 @@ export interface BenchResult {
   modes: BenchRow[];
 }
 
-/** Before anything is timed. */
+/** Searches of each mode before anything is timed. */
 const WARM_UP = 5;
 
 export async function bench(place: Place, options: BenchCommand, io: Io, load: LoadEmbedder): Promise<BenchResult> {

@@ -165,7 +165,7 @@ function activationNamed(name: string, file: string): (x: number) => number {
   );
 }
 
-/** By the series of which all terms have one sign. */
+/** The error function, by the series whose terms all have one sign. */
 function erf(x: number): number {
   if (Number.isNaN(x)) return x;
   if (Math.abs(x) > 6) return Math.sign(x);

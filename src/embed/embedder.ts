@@ -11,7 +11,7 @@ import type { EmbedderOptions, EmbedOptions, Role } from './types.js';
 
 /** Texts of a job for a thread, at most: to stop soon. */
 const MOST = { onnx: 256, static: 512 };
-/** And at least: to be worth a message; for a transformer in characters, to fill a run. */
+/** Work of a job for a thread, at least: to be worth a message; for a transformer in characters, to fill a run. */
 const LEAST = { onnx: 512, static: 32 };
 /** Characters of a token, about; and what each text costs in addition, for the tokens around it. */
 const CHARACTERS = 4;
@@ -43,7 +43,7 @@ export class Embedder {
   readonly #spec: ModelSpec;
   readonly #untrained: boolean;
   readonly #cutLast: boolean;
-  /** On this thread: a static model's, for few texts, or anything's where there are no threads. */
+  /** The engine on this thread: for few texts of a static model, or for any model where there are no threads. */
   readonly #engine: Engine | undefined;
   readonly #threads: EmbedThreads | undefined;
   #closed = false;
@@ -236,7 +236,7 @@ export class Embedder {
   }
 }
 
-/** One call, to its chunks. */
+/** One call of embed(), as its chunks see it. */
 interface Call {
   cancelled(): boolean;
   stop(error: unknown): void;

@@ -137,9 +137,9 @@ const SAME: Record<string, string> = {
   BartTokenizer: 'RobertaTokenizer',
 };
 
-/** The file as it is. */
+/** These classes take the file as it is. */
 const WHOLE_FILE = ['TokenizersBackend', 'PreTrainedTokenizer', 'PythonBackend'];
-/** Make their steps, too, by rules that are not written here. */
+/** These classes make their steps, too, by rules that are not written here. */
 const REBUILDS = [
   'AlbertTokenizer',
   'BigBirdTokenizer',

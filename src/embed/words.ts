@@ -10,7 +10,7 @@
 /** Does whole texts, without special tokens: a Pipeline. */
 export interface WholeTexts {
   encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[] };
-  /** The same, behind `out`; it may stop when there are more than `most` in it. */
+  /** Appends the ids to `out`; it may stop when there are more than `most` in it. */
   append?(text: string, out: number[], most: number): void;
 }
 

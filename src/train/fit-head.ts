@@ -12,11 +12,11 @@ import { type Corpus, corpusOf, type Probes, probesOf, shortlistRecall, unitRows
 
 /** Most queries that choose, and that measure. */
 const MOST_PROBES = 500;
-/** Below, a fifth of them says nothing. */
+/** With fewer queries, a fifth of them says nothing. */
 const LEAST_QUERIES = 20;
 /** Rows that serve as anchors. */
 const MOST_ANCHORS = 8192;
-/** The second moment of more takes gigabytes. */
+/** Most dims: the second moment of more takes gigabytes. */
 const MOST_DIMS = 8192;
 /** Steps between two looks at the validation queries, and looks without a better head until the end. */
 const LOOK = 20;
@@ -33,8 +33,7 @@ const PATIENCE = 5;
  * on these.
  *
  * @example
- * const fitted = await fitHead({ vectors, dim: 384 }, { method: 'adapter', dim: 64, queries: { vectors: asked, dim: 384
- * } });
+ * const fitted = await fitHead({ vectors, dim: 384 }, { method: 'adapter', dim: 64, queries: { vectors: asked, dim: 384 } });
  * await fitted.save('films.head.json');
  *
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, BAD_PLAN, BAD_ID, NOT_FINITE, ZERO_QUERY, DETACHED_BUFFER, ABORTED

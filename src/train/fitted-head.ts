@@ -20,9 +20,9 @@ export interface ShortlistRecall {
    * by.
    */
   cut: number;
-  /** By the closed form; of the test queries. */
+  /** By the closed form; measured on the test queries. */
   closedForm: number;
-  /** By this head; of the test queries. */
+  /** By this head; measured on the test queries. */
   fitted: number;
   /** On the validation queries, by which the best step was chosen: optimistic. */
   validation: { cut: number; closedForm: number; fitted: number };

@@ -12,7 +12,7 @@ export interface Leaf {
   at: number;
   /** The decoder's values are the values. */
   asIs: boolean;
-  /** Has no form in JSON that would be right. */
+  /** No form in JSON would be right for it. */
   unsupported?: boolean;
   /** For integers that may lie beyond ±(2^53 − 1): the decoder's value as a bigint. */
   exact?: (raw: never) => bigint;
