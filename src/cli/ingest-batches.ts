@@ -33,7 +33,7 @@ export interface BatchOptions {
 }
 
 /** Ends early where `stop` says so. @throws FunnelError for the first broken row of a batch, before anything is done with it */
-export async function* batchesOf(
+export async function* mappedBatches(
   reader: Reader,
   mapper: Mapper,
   writer: StoreWriter,

@@ -4,7 +4,7 @@ import type { Metric } from '../types.js';
 import { Interrupted } from './exit.js';
 import { fingerprintOf } from './fingerprint.js';
 import { headFor } from './head.js';
-import { batchesOf, type MappedBatch, type Skipped } from './ingest-batches.js';
+import { type MappedBatch, mappedBatches, type Skipped } from './ingest-batches.js';
 import { begin, checkSame, type IngestInput, type IngestPart, partsToDo } from './ingest-plan.js';
 import { type Io, note } from './io.js';
 import { checkColumns, type MappedRow, Mapper, type Mapping, namedColumns } from './mapping.js';
@@ -274,7 +274,7 @@ class Ingest {
     const { vector, vectorType } = input.mapping;
     const form = vectorForm(reader, vector, vectorType);
     const mapper = new Mapper(input.mapping, options.idType ?? state.idKind, form);
-    const batches = batchesOf(reader, mapper, writer, {
+    const batches = mappedBatches(reader, mapper, writer, {
       ...source,
       dim: this.embedder === undefined ? state.dim : undefined,
       size: () => options.batch ?? this.#size,

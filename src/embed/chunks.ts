@@ -20,7 +20,10 @@ export interface ChunkRule {
 /** Texts that are sorted at once: some milliseconds. */
 const WINDOW = 16_384;
 
-export function* chunksOf(texts: readonly string[], { size, work, workOf, byLength }: ChunkRule): Generator<TextChunk> {
+export function* textChunks(
+  texts: readonly string[],
+  { size, work, workOf, byLength }: ChunkRule,
+): Generator<TextChunk> {
   const window = byLength ? WINDOW : size;
   for (let from = 0; from < texts.length; from += window) {
     const places = Uint32Array.from({ length: Math.min(window, texts.length - from) }, (_, i) => from + i);

@@ -1,6 +1,6 @@
 /** Embedder: a model on this machine, texts in, vectors out. */
 import { expected, FunnelError } from '../errors.js';
-import { chunksOf, type TextChunk } from './chunks.js';
+import { type TextChunk, textChunks } from './chunks.js';
 import { type Engine, embedderClosed, errorFromParts, errorParts, type TaskControl } from './engine.js';
 import type { Finish } from './finish.js';
 import { checkEmbedOptions, checkLoadOptions, checkTexts } from './input.js';
@@ -203,7 +203,7 @@ export class Embedder {
     let work = Number.POSITIVE_INFINITY;
     if (threads > 1 && byLength) work = Math.max(LEAST.onnx, fair(texts.reduce((sum, text) => sum + workOf(text), 0)));
     else if (threads > 1) size = Math.max(LEAST.static, Math.min(size, fair(texts.length)));
-    const chunks = chunksOf(texts, { size, work, workOf, byLength });
+    const chunks = textChunks(texts, { size, work, workOf, byLength });
     let failure: { error: unknown } | undefined;
     const cancelled = () => failure !== undefined;
     const stop = (error: unknown) => {
