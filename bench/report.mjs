@@ -91,13 +91,13 @@ function ratioOf(one, other) {
   return quantile(ratios, 0.5);
 }
 
-/** Of all that was run: how many bounds are missed. */
+/** Counts the missed bounds, over everything that was run. */
 export function missedIn({ funnel, servers }) {
   const missed = funnel ? boundsOf(funnel).filter(({ met }) => met === false).length : 0;
   return missed + (servers?.tables.filter(({ lines }) => mirrorRatio(lines) > MIRROR_BOUND).length ?? 0);
 }
 
-/** What funnelvec promises about this funnel, measured in this run. */
+/** The promises of funnelvec about this funnel, measured in this run. */
 function boundsOf({ results }) {
   const native = results.find(({ key, backend }) => key === 'packed' && backend !== 'wasm' && backend !== 'js');
   const find = (key, backend) => results.find((one) => one.key === key && one.backend === backend);
@@ -211,7 +211,7 @@ function serversSection({ queries, tables }) {
   return parts.join('\n\n');
 }
 
-/** What re-scoring in a mirror adds to the request that it cannot do without. */
+/** The time that re-scoring in a mirror adds to the request that it cannot do without. */
 function mirrorBound(lines) {
   const ratio = mirrorRatio(lines);
   const met = ratio <= MIRROR_BOUND ? 'PASS' : '**FAIL**';

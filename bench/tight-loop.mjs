@@ -1,5 +1,5 @@
-// What careful plain JavaScript does over the rows a client hands out ({ id, vector: number[] }): no allocation inside
-// the loops, no library. Two forms: as the tutorial computes, and one that never computes a dim twice.
+// Careful plain JavaScript over the rows that a client hands out ({ id, vector: number[] }): no allocation inside the
+// loops, no library. Two forms: as the tutorial computes, and one that never computes a dim twice.
 
 /** Scores the whole prefix of every survivor at each scale, as the tutorial does. */
 export function tightFunnel(rows, query, { scales, keep }) {

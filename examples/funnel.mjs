@@ -14,7 +14,7 @@ for (const { id, score } of funnel(movies, query, plan)) console.log(id, score.t
 // => alien 0.9941
 // => aliens 0.9520
 
-// What became of each row, stage by stage.
+// Tell what became of each row, stage by stage.
 const explanation = funnel(movies, query, plan, { explain: true });
 for (const { scale, in: before, out: after } of explanation.stages) console.log(`${scale} dims: ${before} -> ${after}`);
 console.log(`amelie: ${explanation.find('amelie').outcome}`);
@@ -23,7 +23,7 @@ console.log(`amelie: ${explanation.find('amelie').outcome}`);
 // => 8 dims: 2 -> 2
 // => amelie: dropped
 
-// What cannot be right is an error with a code, before any work.
+// Bad input is an error with a code, before any work.
 try {
   funnel(movies, [0.9, 0.1, Number.NaN, 0.1, 0.7, 0.1, 0.1, 0.5], plan);
 } catch (error) {

@@ -47,7 +47,7 @@ function byteLanes(row: usize, dims: usize, query: usize): v128 {
 
 /**
  * A group's 4 bytes, read as two 16-bit numbers, hold dims 0, 4, 1, 5 and dims 2, 6, 3, 7, a nibble each. So the four
- * nibble positions multiply dims 0 and 2, 4 and 6, 1 and 3, 5 and 7 of four groups. What is behind the last dim is 0.
+ * nibble positions multiply dims 0 and 2, 4 and 6, 1 and 3, 5 and 7 of four groups. Bytes behind the last dim are 0.
  */
 function layOut(query: usize, dims: usize, to: usize): void {
   memory.fill(to, 0, rowDotsScratch(dims));

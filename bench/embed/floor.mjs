@@ -1,5 +1,5 @@
-// What any program of Node has at its peak that loads this model by onnxruntime-node: floor.mjs MODEL.onnx [mapped] prints the
-// bytes, without a text embedded. mapped: as Embedder loads it, weights left in the file.
+// Prints the peak memory, in bytes, of any program of Node that loads this model by onnxruntime-node, without a text
+// embedded: floor.mjs MODEL.onnx [mapped]. mapped: as Embedder loads it, weights left in the file.
 import { readFileSync } from 'node:fs';
 import { InferenceSession } from 'onnxruntime-node';
 import { mappedModel } from '../../dist/esm/embed/weights.js';

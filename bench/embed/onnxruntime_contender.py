@@ -45,7 +45,7 @@ def embed(texts):
 
 
 def peak():
-    """Of this program alone: ru_maxrss begins with that of the process that started it."""
+    """The peak of this program alone: ru_maxrss begins with that of the process that started it."""
     try:
         status = open("/proc/self/status").read()
         return int(status.split("VmHWM:")[1].split()[0]) * 1024

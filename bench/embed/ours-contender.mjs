@@ -7,7 +7,7 @@ const [path, file, threads] = process.argv.slice(2);
 const sets = JSON.parse(readFileSync(file, 'utf8'));
 const embedder = await Embedder.load({ path, threads: Number(threads) });
 
-/** Of this program alone: maxRSS begins with that of the process that started it. */
+/** The peak of this program alone: maxRSS begins with that of the process that started it. */
 function peak() {
   try {
     return Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;

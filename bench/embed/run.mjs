@@ -24,7 +24,7 @@ const { values } = parseArgs({
   },
 });
 const rounds = Math.min(9, Number(values.rounds));
-/** Of a round: less than a second for each contender, so that a slow spell of the machine meets all of them. */
+/** Texts of a round: less than a second for each contender, so that a slow spell of the machine meets all of them. */
 const TEXTS = { model: 64, model_quantized: 192, static: 3_000 };
 /** A static model's rounds get texts that nobody met before: the tokenizer library remembers 10,000. */
 const GLOSSES = 30_000;

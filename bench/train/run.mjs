@@ -1,6 +1,7 @@
 // npm run bench:train [-- --heads 32,64,128] [--quick] [--write]
-// What fitted heads bring to a model that was not trained to be cut: all-MiniLM-L6-v2 over WordNet glosses. A quarter of the
-// queries is kept from fitHead() altogether; all figures are of these. --write puts the part into bench/RESULTS.md.
+// Measures how much fitted heads help a model that was not trained to be cut: all-MiniLM-L6-v2 over WordNet glosses. A
+// quarter of the queries is kept from fitHead() altogether; all figures are of these. --write puts the part into
+// bench/RESULTS.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';

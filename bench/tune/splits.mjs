@@ -9,7 +9,7 @@
  * @param {(line: string) => void} [given.log]
  */
 export async function experiment({ search, queries, target, splits, seed = 1, log = () => {} }) {
-  const { askExact, checkedCosts, errorOf, prepared, ruleFor } = await import('../../dist/esm/tune/tune.js');
+  const { askExact, checkedCosts, fitErrorOf, prepared, ruleFor } = await import('../../dist/esm/tune/tune.js');
   const { choose } = await import('../../dist/esm/tune/choose.js');
   const { mean } = await import('../../dist/esm/tune/bounds.js');
   const { median, quantile } = await import('../../dist/esm/tune/measure.js');
@@ -73,6 +73,6 @@ export async function experiment({ search, queries, target, splits, seed = 1, lo
     size: median(known),
     recall: mean(outcomes.map((one) => one.recall)),
     fit,
-    ...errorOf(fit),
+    ...fitErrorOf(fit),
   };
 }

@@ -6,7 +6,7 @@ export interface Glosses {
   rows: Float32Array;
   /** Definitions, without example sentences. */
   texts: string[];
-  /** What to show to people, e.g. "archaeologist, archeologist". */
+  /** Words to show to people, e.g. "archaeologist, archeologist". */
   words: string[];
   pos: ('noun' | 'verb' | 'adjective' | 'adverb')[];
   /** Example sentences; answerIndex is the row whose gloss they illustrate. */

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { DIM, embedTexts } from '../data/glosses.mjs';
 import { root } from '../setup/steps.mjs';
 
-/** What the vectors depend on. */
+/** Files that the vectors depend on. */
 const SOURCES = ['scripts/data/embed_glosses.py', 'test/servers/requirements.txt'];
 
 /** `texts.length × DIM`. */

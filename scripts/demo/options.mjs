@@ -1,4 +1,4 @@
-// What the command line of the demo may say.
+// The command line of the demo.
 import { parseArgs } from 'node:util';
 
 export const USAGE = `Usage: npm run demo -- [options] ["a query" ...]

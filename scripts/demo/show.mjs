@@ -143,7 +143,7 @@ export function makeReport(stream, { plan, dim, rows }) {
   }
 }
 
-/** What the numbers say, and no more. */
+/** Advice that the numbers support, and no more. */
 export function advice({ plan, recall, medianMs, lost, wanted, pools, rows, dim }) {
   const said = [];
   if (lost.total === 0) {

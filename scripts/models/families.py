@@ -222,7 +222,7 @@ def on_grid(module, seed):
 
 
 class Graph(torch.nn.Module):
-    """What an exporter puts into the file."""
+    """The part that an exporter puts into the file."""
 
     def __init__(self, model, export, st):
         super().__init__()

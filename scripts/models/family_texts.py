@@ -86,7 +86,7 @@ def texts_of(seed, count):
 
 
 def corpus_of(seed, count):
-    """What tokenizers are trained on: the same words, in other texts."""
+    """Texts that tokenizers are trained on: the same words, in other sentences."""
     source = Texts(seed)
     source.random.seed(seed + 1)
     return [source.sentence(list(SCRIPTS)[at % len(SCRIPTS)], 20) for at in range(count)] + [source.code() for _ in range(count // 8)]

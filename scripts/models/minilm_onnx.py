@@ -82,7 +82,7 @@ def bert(config, weights, int8):
     types = graph.op("Gather", table("token_type"), "token_type_ids")
     x = norm(graph.op("Add", graph.op("Add", words, types), positions), "embeddings.LayerNorm")
 
-    # What is padding gets the least float32 before softmax: [batch, 1, 1, sequence].
+    # Padding gets the least float32 before softmax: [batch, 1, 1, sequence].
     absent = graph.op("Sub", graph.constant("one", np.float32(1)), graph.op("Cast", "attention_mask", to=TensorProto.FLOAT))
     bias = graph.op("Mul", absent, graph.constant("least", np.finfo(np.float32).min))
     bias = graph.op("Unsqueeze", bias, graph.ints(1, 2))

@@ -48,7 +48,7 @@ def ids_of(folder, role, count):
 
 
 def steps_of(folder):
-    """What the folder does to the states of a text's tokens."""
+    """The folder's steps from the states of a text's tokens to its vector."""
     modules = folder / "modules.json"
     kinds = [(one["type"].split(".")[-1], one["path"]) for one in json.loads(modules.read_text())] if modules.exists() else []
     pooling = next((json.loads((folder / at / "config.json").read_text())["pooling_mode"] for kind, at in kinds if kind == "Pooling"), None)

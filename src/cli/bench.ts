@@ -3,7 +3,7 @@ import type { Metric } from '../kernels/kernels.js';
 import { asGood, lossOf, type Truth } from '../tune/session.js';
 import { Interrupted } from './exit.js';
 import type { Io } from './io.js';
-import type { LoadEmbedder, ModelSpec } from './model.js';
+import type { LoadEmbedder, ModelChoice } from './model.js';
 import { startProgress } from './progress.js';
 import { needModel, type QueryFile } from './queries.js';
 import { type Asking, askingOf, close, openForSearch } from './search.js';
@@ -13,7 +13,7 @@ import { queriesFor } from './tune.js';
 export interface BenchCommand {
   queries?: QueryFile;
   heldOut: number;
-  model?: ModelSpec;
+  model?: ModelChoice;
   limit: number;
   head?: number;
 }
@@ -34,12 +34,12 @@ export interface BenchResult {
   rows: number;
   queries: number;
   limit: number;
-  /** What mode 'exact' promises here: see `stats.exact`. */
+  /** The promise of mode 'exact' here: see `stats.exact`. */
   exact: string | undefined;
   modes: BenchRow[];
 }
 
-/** Before anything is timed. */
+/** Searches of each mode before anything is timed. */
 const WARM_UP = 5;
 
 export async function bench(place: Place, options: BenchCommand, io: Io, load: LoadEmbedder): Promise<BenchResult> {

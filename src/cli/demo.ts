@@ -8,12 +8,12 @@ import { activeKernels } from '../kernels/load.js';
 import { FunnelIndex } from '../store/funnel-index.js';
 import { asGood, lossOf, randomFrom } from '../tune/session.js';
 import type { Io } from './io.js';
-import type { LoadEmbedder, ModelSpec } from './model.js';
+import type { LoadEmbedder, ModelChoice } from './model.js';
 import { startProgress } from './progress.js';
 import { SENTENCE_QUERIES, SENTENCES } from './sentences.js';
 
 export interface DemoCommand {
-  model?: ModelSpec;
+  model?: ModelChoice;
   /** Made-up rows. */
   rows: number;
 }
@@ -31,9 +31,9 @@ export interface DemoResult {
   what: string;
   rows: number;
   dim: number;
-  /** Of made-up vectors. */
+  /** With made-up vectors: a row for each way to search. */
   modes?: DemoRow[];
-  /** Of sentences. */
+  /** With sentences: their queries and hits. */
   answers?: { query: string; hits: { text: string; score: number }[] }[];
 }
 
@@ -138,7 +138,7 @@ function maker(): () => Float32Array {
   return () => point(centres[Math.floor(random() * centres.length)], 0.7);
 }
 
-async function sentences(model: ModelSpec, io: Io, load: LoadEmbedder): Promise<DemoResult> {
+async function sentences(model: ModelChoice, io: Io, load: LoadEmbedder): Promise<DemoResult> {
   const embedder = await load(model);
   try {
     const { dim, name } = embedder;

@@ -15,7 +15,7 @@ export interface Report {
   node: string;
   platform: string;
   cpu: string;
-  /** As many as affinity and cgroup quota let this process keep busy. */
+  /** Threads that affinity and cgroup quota let this process keep busy. */
   threads: number;
   memory: { total: number; available: number };
   /** Bytes that are free where this was called. */
@@ -28,9 +28,9 @@ export interface Report {
   packages: Record<PackageName, { version: string | null; for: string }>;
   /** Whether an index on disk can be made, written and read: in a folder that is removed again. */
   store: { works: boolean; why?: string };
-  /** Of the index that was named: what stands in the way of its searches. */
+  /** For an index that was named: what stands in the way of its searches. */
   index?: IndexReport;
-  /** Of the model that was named: what was decided for it, and why. */
+  /** For a model that was named: what was decided for it, and why. */
   model?: ModelReport;
   error: string | undefined;
 }
@@ -40,7 +40,7 @@ export interface ModelReport {
   dim: number;
   matryoshkaDims: readonly number[];
   decisions: readonly string[];
-  /** What its folder does not say, or nobody here knows. */
+  /** Facts that its folder does not state, or that nobody here knows. */
   warnings: readonly string[];
 }
 
@@ -177,7 +177,7 @@ async function lookedAt(path: string): Promise<IndexReport> {
   }
 }
 
-/** What the cgroup leaves, where it has a limit. */
+/** The memory that the cgroup leaves, where it has a limit. */
 function available(): number {
   const left = process.availableMemory?.() ?? freemem();
   const limit = process.constrainedMemory?.() ?? 0;

@@ -1,4 +1,4 @@
-/** What a file was when it was read: enough to notice that it is another one now. */
+/** Remembers enough of a file to notice later that it is another one. */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -34,7 +34,7 @@ export async function fingerprintOf(path: string): Promise<Fingerprint> {
   }
 }
 
-/** What differs, for people; undefined where it is the same file. */
+/** Tells people how two fingerprints differ; undefined where it is the same file. */
 export function changed(before: Fingerprint, now: Fingerprint): string | undefined {
   if (before.bytes !== now.bytes) return `it had ${before.bytes} bytes then and has ${now.bytes} now`;
   if (before.beginning !== now.beginning) return 'it begins differently now';

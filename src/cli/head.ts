@@ -3,7 +3,7 @@ import { expected, FunnelError } from '../core/errors.js';
 import { funnelPlan } from '../funnel/plan.js';
 import { type Io, note } from './io.js';
 import type { TextEmbedder } from './model.js';
-import type { State } from './state.js';
+import type { CommandState } from './state.js';
 import type { Place } from './stores/store.js';
 
 /**
@@ -14,7 +14,7 @@ import type { Place } from './stores/store.js';
  */
 export function headFor(
   given: number | undefined,
-  state: State | undefined,
+  state: CommandState | undefined,
   dim: number,
   embedder: TextEmbedder | undefined,
   { kind }: Place,

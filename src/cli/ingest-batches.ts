@@ -1,8 +1,8 @@
 /** Rows of a file as batches that are whole, checked and ready to be embedded. */
 import { expected, FunnelError } from '../core/errors.js';
 import type { MappedRow, Mapper } from './mapping.js';
-import type { Reader, Row } from './read/reader.js';
-import type { Target } from './stores/store.js';
+import type { FileRow, Reader } from './read/reader.js';
+import type { StoreWriter } from './stores/store.js';
 
 /** A broken row that was passed over. */
 export interface Skipped {
@@ -15,7 +15,7 @@ export interface MappedBatch {
   skipped: Skipped[];
   /** Rows of the file up to its end. */
   end: number;
-  /** Of the file, 0 to 1. */
+  /** Share of the file that was read, 0 to 1. */
   share: number;
 }
 
@@ -24,7 +24,7 @@ export interface BatchOptions {
   first: number;
   /** Rows of the file that are done with. */
   rows: number;
-  /** Of vectors that come with the rows. */
+  /** Dims of vectors that come with the rows. */
   dim: number | undefined;
   /** Rows of the next batch. */
   size: () => number;
@@ -33,10 +33,10 @@ export interface BatchOptions {
 }
 
 /** Ends early where `stop` says so. @throws FunnelError for the first broken row of a batch, before anything is done with it */
-export async function* batchesOf(
+export async function* mappedBatches(
   reader: Reader,
   mapper: Mapper,
-  target: Target,
+  writer: StoreWriter,
   { first, rows: from, dim, size, skipBroken, stop }: BatchOptions,
 ): AsyncGenerator<MappedBatch> {
   let batch: MappedBatch = { rows: [], skipped: [], end: from, share: 0 };
@@ -45,7 +45,7 @@ export async function* batchesOf(
     if (stop.aborted) return;
     for (const [i, row] of rows.entries()) {
       try {
-        batch.rows.push(checked(mapper.map(row, first + row.number), row, target, dim));
+        batch.rows.push(checked(mapper.map(row, first + row.number), row, writer, dim));
       } catch (error) {
         if (!skipBroken || !(error instanceof FunnelError)) throw error;
         batch.skipped.push({ at: row.at, why: error.message });
@@ -62,11 +62,11 @@ export async function* batchesOf(
   if (!stop.aborted && batch.rows.length + batch.skipped.length > 0) yield { ...batch, share: 1 };
 }
 
-function checked(mapped: MappedRow, { at }: Row, target: Target, dim: number | undefined): MappedRow {
+function checked(mapped: MappedRow, { at }: FileRow, writer: StoreWriter, dim: number | undefined): MappedRow {
   try {
     const { vector } = mapped;
     if (dim !== undefined && vector!.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, 'a vector', vector);
-    target.check(mapped.id, mapped.payload);
+    writer.check(mapped.id, mapped.payload);
     return mapped;
   } catch (error) {
     if (!(error instanceof FunnelError)) throw error;

@@ -1,33 +1,38 @@
-/** What an ingest is to do, decided before the first row is written: begin, go on, nothing, or refuse. */
+/** Decides, before the first row is written, what an ingest does: begin, go on, nothing, or refuse. */
 import { isDeepStrictEqual } from 'node:util';
 import { FunnelError } from '../core/errors.js';
 import { changed, type Fingerprint } from './fingerprint.js';
-import { difference, type Mapping } from './mapping.js';
+import { type Mapping, mappingDifference } from './mapping.js';
 import { dimRemedy, isModelOf, type TextEmbedder } from './model.js';
-import type { SourceState, State } from './state.js';
+import type { CommandState, SourceState } from './state.js';
 import type { Place, Schema } from './stores/store.js';
 
 /** A file of this call. */
-export interface Input {
+export interface IngestInput {
   /** As it was given. */
   path: string;
   fingerprint: Fingerprint;
   mapping: Mapping;
 }
 
-export interface Part {
-  input: Input;
+export interface IngestPart {
+  input: IngestInput;
   /** Counts what was done. Among the state's sources as soon as it is begun. */
   source: SourceState;
 }
 
 /**
- * What is left to do of the inputs, in the order in which it was begun.
+ * The parts of the inputs that are still to be done, in the order in which the ingest was begun.
  *
- * @throws FunnelError BAD_ARGUMENT: something differs from what was begun, so that going on would mix things that do not fit
+ * @throws FunnelError BAD_ARGUMENT: something differs from what was begun, so that going on would mix things that do
+ * not fit
  */
-export function partsOf(state: Pick<State, 'sources'>, inputs: readonly Input[], label: string): Part[] {
-  const parts: Part[] = [];
+export function partsToDo(
+  state: Pick<CommandState, 'sources'>,
+  inputs: readonly IngestInput[],
+  label: string,
+): IngestPart[] {
+  const parts: IngestPart[] = [];
   for (const input of inputs) {
     const { fingerprint, mapping, path } = input;
     const before = state.sources.find((one) => one.path === fingerprint.path);
@@ -36,7 +41,7 @@ export function partsOf(state: Pick<State, 'sources'>, inputs: readonly Input[],
       continue;
     }
     const other = changed(before, fingerprint);
-    const mapped = difference(before.mapping, mapping);
+    const mapped = mappingDifference(before.mapping, mapping);
     if (before.complete && other !== undefined && mapping.id !== undefined && before.mapping.id === mapping.id) {
       // A newer version of the file: its rows take the place of those with their ids.
       Object.assign(before, fingerprint, { mapping, rows: 0, skipped: 0, complete: false });
@@ -52,12 +57,12 @@ export function partsOf(state: Pick<State, 'sources'>, inputs: readonly Input[],
     const why = `it was interrupted at row ${left.rows}: the command that began it goes on (--restart begins anew)`;
     throw new FunnelError('BAD_ARGUMENT', `Expected ${left.path} to be finished first in ${label} but ${why}`);
   }
-  const order = ({ source }: Part) => state.sources.indexOf(source) >>> 0; // new ones last
+  const order = ({ source }: IngestPart) => state.sources.indexOf(source) >>> 0; // new ones last
   return parts.sort((a, b) => order(a) - order(b));
 }
 
 /** Places go on over files, so the one before must be complete. */
-export function begin(state: State, { source }: Part): void {
+export function begin(state: CommandState, { source }: IngestPart): void {
   if (state.sources.includes(source)) return;
   source.first = Math.max(0, ...state.sources.map(({ first, rows }) => first + rows));
   state.sources.push(source);
@@ -65,7 +70,7 @@ export function begin(state: State, { source }: Part): void {
 
 /** @throws FunnelError BAD_ARGUMENT */
 export function checkSame(
-  state: State,
+  state: CommandState,
   schema: Schema,
   embedder: Pick<TextEmbedder, 'name' | 'formerName'> | undefined,
   { label, usualVectors }: Pick<Place, 'label' | 'usualVectors'>,

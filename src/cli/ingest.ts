@@ -4,27 +4,27 @@ import type { Metric } from '../core/types.js';
 import { Interrupted } from './exit.js';
 import { fingerprintOf } from './fingerprint.js';
 import { headFor } from './head.js';
-import { batchesOf, type MappedBatch, type Skipped } from './ingest-batches.js';
-import { begin, checkSame, type Input, type Part, partsOf } from './ingest-plan.js';
+import { type MappedBatch, mappedBatches, type Skipped } from './ingest-batches.js';
+import { begin, checkSame, type IngestInput, type IngestPart, partsToDo } from './ingest-plan.js';
 import { type Io, note } from './io.js';
 import { checkColumns, type MappedRow, Mapper, type Mapping, namedColumns } from './mapping.js';
-import { asBefore, type LoadEmbedder, type ModelSpec, type TextEmbedder } from './model.js';
-import { type Progress, startProgress } from './progress.js';
+import { asBefore, type LoadEmbedder, type ModelChoice, type TextEmbedder } from './model.js';
+import { type ProgressDisplay, startProgress } from './progress.js';
 import { type Format, formatByName, formatOf, isTextFormat, openReader } from './read/open.js';
 import { ParquetReader } from './read/parquet.js';
 import type { Reader, TextOptions } from './read/reader.js';
-import { readState, removeState, type State, tuneFileOf, writeState } from './state.js';
-import type { Place, Schema, Target } from './stores/store.js';
+import { type CommandState, readState, removeState, tuneFileOf, writeState } from './state.js';
+import type { Place, Schema, StoreWriter } from './stores/store.js';
 import { vectorForm } from './vector-type.js';
 
 export interface IngestOptions {
   files: readonly string[];
   format?: Format;
-  /** Of text files. */
+  /** For text files. */
   reading?: TextOptions;
   mapping: Mapping;
   idType?: 'number' | 'string';
-  model?: ModelSpec;
+  model?: ModelChoice;
   head?: number;
   /** @default as the store has it, else 'cosine' */
   metric?: Metric;
@@ -42,7 +42,7 @@ export interface IngestResult {
   model: string | null;
   /** Rows in the store. */
   rows: number;
-  /** Of them, those of this call. */
+  /** Rows that this call wrote. */
   written: number;
   /** Rows of the input that were there when it began. */
   resumedAt: number;
@@ -62,9 +62,9 @@ const BATCH_MS = 500;
 export async function ingest(place: Place, options: IngestOptions, io: Io, load: LoadEmbedder): Promise<IngestResult> {
   const readers: Reader[] = [];
   let embedder: TextEmbedder | undefined;
-  let target: Target | undefined;
+  let writer: StoreWriter | undefined;
   try {
-    const inputs: Input[] = [];
+    const inputs: IngestInput[] = [];
     for (const path of options.files) {
       const reader = await openReader(path, formatOf(path, options.format), options.reading);
       readers.push(reader);
@@ -72,7 +72,7 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
     }
     for (const [i, reader] of readers.entries()) prepare(reader, inputs[i]!.mapping);
     const before = await found(place, options.restart);
-    const parts = partsOf(before.state ?? { sources: [] }, inputs, place.label);
+    const parts = partsToDo(before.state ?? { sources: [] }, inputs, place.label);
     const model = options.model && asBefore(options.model, before.state?.embedder, place.label);
     if (model !== undefined) embedder = await load(model);
     const begun = before.state?.sources.length ? before.state : undefined;
@@ -90,7 +90,7 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
       idKind: options.idType ?? begun?.idKind ?? (typeof sample!.id as 'number' | 'string'),
       ...(vectors && { vectors }),
     };
-    const state: State = before.state ?? newState(schema, model, embedder);
+    const state: CommandState = before.state ?? newState(schema, model, embedder);
     // A collection of Milvus is made for ids of one kind.
     if (begun === undefined && place.kind !== 'milvus') state.idKind = schema.idKind;
     checkSame(state, schema, embedder, place);
@@ -99,18 +99,18 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
       removeState(place.stateFile);
       removeState(tuneFileOf(place.stateFile));
     }
-    target = await opened(place, schema, state, before.exists);
-    const work = new Ingest(place, target, state, options, io, embedder);
+    writer = await opened(place, schema, state, before.exists);
+    const work = new Ingest(place, writer, state, options, io, embedder);
     return await work.run(parts, new Map(inputs.map((input, i) => [input, readers[i]!])));
   } finally {
     for (const reader of readers) await reader.close();
-    await target?.close();
+    await writer?.close();
     await embedder?.close();
     await place.close();
   }
 }
 
-/** Of one file, with how it is read. The one column of a .npy file needs no name. */
+/** The mapping of one file, with how it is read. The one column of a .npy file needs no name. */
 function mappingOf({ mapping, format, reading = {} }: IngestOptions, { kind, path }: Reader): Mapping {
   const given = formatOf(path, format);
   return {
@@ -130,7 +130,7 @@ function prepare(reader: Reader, mapping: Mapping): void {
 }
 
 interface Found {
-  state: State | undefined;
+  state: CommandState | undefined;
   exists: boolean;
   /** Whether there is a store that must go first. */
   remove: boolean;
@@ -140,7 +140,7 @@ interface Found {
 async function found(place: Place, restart: boolean): Promise<Found> {
   const state = readState(place.stateFile);
   const rows = await place.rows();
-  // Of an index that was only tuned there is a state, too.
+  // An index that was only tuned has a state, too.
   if (rows && (state === undefined || state.sources.length === 0)) {
     const why = `it has ${rows} rows that funnelvec ingest knows nothing of: remove it, or choose another place`;
     throw new FunnelError('INDEX_EXISTS', `Expected ${place.label} to be missing or empty but ${why}`);
@@ -159,7 +159,7 @@ async function found(place: Place, restart: boolean): Promise<Found> {
 /** The first row that makes sense: what kind of ids there are, and how many dims. @throws FunnelError */
 async function sampleOf(
   readers: readonly Reader[],
-  inputs: readonly Input[],
+  inputs: readonly IngestInput[],
   { skipBroken, idType }: IngestOptions,
 ): Promise<MappedRow> {
   let broken: FunnelError | undefined;
@@ -182,22 +182,26 @@ async function sampleOf(
   throw new FunnelError('BAD_ARGUMENT', `Expected at least one row in ${names} but received ${got}`, { cause: broken });
 }
 
-function newState({ dim, metric, head, idKind, vectors }: Schema, spec?: ModelSpec, embedder?: TextEmbedder): State {
+function newState(
+  { dim, metric, head, idKind, vectors }: Schema,
+  spec?: ModelChoice,
+  embedder?: TextEmbedder,
+): CommandState {
   const model = embedder && { embedder: { name: embedder.name, spec: spec!, dim: embedder.dim } };
   return { format: 1, dim, metric, head, idKind, ...(vectors && { vectors }), ...model, sources: [] };
 }
 
-async function opened(place: Place, schema: Schema, state: State, exists: boolean): Promise<Target> {
+async function opened(place: Place, schema: Schema, state: CommandState, exists: boolean): Promise<StoreWriter> {
   if (exists) {
-    const target = await place.open(schema);
+    const writer = await place.open(schema);
     writeState(place.stateFile, state);
-    return target;
+    return writer;
   }
   // The folder of an index must be empty when it is made; of a database nothing but the state tells whose it is.
   if (place.kind === 'embedded') {
-    const target = await place.create(schema);
+    const writer = await place.create(schema);
     writeState(place.stateFile, state);
-    return target;
+    return writer;
   }
   writeState(place.stateFile, state);
   return place.create(schema);
@@ -209,19 +213,19 @@ class Ingest {
   #written = 0;
   #saved = 0;
   #size = FIRST_ROWS;
-  #progress!: Progress;
+  #progress!: ProgressDisplay;
 
   constructor(
     private readonly place: Place,
-    private readonly target: Target,
-    private readonly state: State,
+    private readonly writer: StoreWriter,
+    private readonly state: CommandState,
     private readonly options: IngestOptions,
     private readonly io: Io,
     private readonly embedder: TextEmbedder | undefined,
   ) {}
 
-  async run(parts: readonly Part[], readers: ReadonlyMap<Input, Reader>): Promise<IngestResult> {
-    const { io, target, state, place } = this;
+  async run(parts: readonly IngestPart[], readers: ReadonlyMap<IngestInput, Reader>): Promise<IngestResult> {
+    const { io, writer, state, place } = this;
     const resumedAt = state.sources.reduce((sum, { rows }) => sum + rows, 0);
     const skippedBefore = state.sources.reduce((sum, { skipped }) => sum + skipped, 0);
     if (parts.length === 0) note(io, `All ${resumedAt} rows are in ${place.label} already.`);
@@ -236,7 +240,7 @@ class Ingest {
         await this.#part(part, readers.get(part.input)!, share);
         before += part.source.bytes;
       }
-      if (!io.stop.aborted) await target.finish((name, share) => this.#progress.step(name, share));
+      if (!io.stop.aborted) await writer.finish((name, share) => this.#progress.step(name, share));
     } finally {
       this.#progress.stop();
     }
@@ -244,7 +248,7 @@ class Ingest {
     if (state.plan !== undefined && this.#written > 0) {
       note(io, 'The plan of funnelvec tune was chosen for the rows before these: tune again.');
     }
-    const rows = await target.count();
+    const rows = await writer.count();
     const { sources } = state;
     const expectedRows = sources.reduce((sum, one) => sum + one.rows - one.skipped, 0);
     const skipped = sources.reduce((sum, one) => sum + one.skipped, 0) - skippedBefore;
@@ -265,12 +269,12 @@ class Ingest {
   }
 
   /** One batch is embedded while the one before is written; no more than two are in memory. */
-  async #part({ source, input }: Part, reader: Reader, share: (ofPart: number) => number): Promise<void> {
-    const { io, target, options, state } = this;
+  async #part({ source, input }: IngestPart, reader: Reader, share: (ofPart: number) => number): Promise<void> {
+    const { io, writer, options, state } = this;
     const { vector, vectorType } = input.mapping;
     const form = vectorForm(reader, vector, vectorType);
     const mapper = new Mapper(input.mapping, options.idType ?? state.idKind, form);
-    const batches = batchesOf(reader, mapper, target, {
+    const batches = mappedBatches(reader, mapper, writer, {
       ...source,
       dim: this.embedder === undefined ? state.dim : undefined,
       size: () => options.batch ?? this.#size,
@@ -359,7 +363,7 @@ class Ingest {
   async #write({ rows }: MappedBatch, vectors: Float32Array): Promise<void> {
     if (rows.length === 0) return;
     const payloads = rows.map(({ payload }) => payload);
-    await this.target.write({ ids: rows.map(({ id }) => id), vectors, payloads });
+    await this.writer.write({ ids: rows.map(({ id }) => id), vectors, payloads });
     this.#written += rows.length;
   }
 

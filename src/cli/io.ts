@@ -1,4 +1,4 @@
-/** What a command reads and writes. Tests put streams of their own in place. */
+/** The streams that a command reads and writes. Tests put their own in place. */
 import type { Readable, Writable } from 'node:stream';
 
 export interface Output extends Writable {
@@ -23,7 +23,7 @@ export interface Io {
   stop: AbortSignal;
   /** Fires at the second: stop now. */
   kill: AbortSignal;
-  /** Of a command that ends with a result, but not with the one that was asked for. @default 0 */
+  /** The exit code of a command that ends with a result, but not with the one that was asked for. @default 0 */
   exitCode?: number;
 }
 

@@ -56,7 +56,7 @@ async function runDoctor(): Promise<void> {
   let model: ModelOptions;
   let paths: string[];
   try {
-    // Those of addModel(), read without commander.
+    // The options of addModel(), read without commander.
     const { values, positionals } = parseArgs({
       args: args.slice(1),
       options: {

@@ -2,7 +2,7 @@
 import { describe, expected, FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import type { Id } from '../core/types.js';
 import { keysOfPath, namesIn, putAt, valueAt, without } from '../store/import/fields.js';
-import type { Reader, Row } from './read/reader.js';
+import type { FileRow, Reader } from './read/reader.js';
 import { badByte, textOfBytes } from './read/utf8.js';
 import { NUMBERS, type VectorForm, type VectorType, vectorOfBytes } from './vector-type.js';
 
@@ -12,7 +12,7 @@ export interface Mapping {
   text?: string[];
   /** The column that has vectors. One of `text` and `vector`. */
   vector?: string;
-  /** What its bytes or unsigned integers are, where the file does not say. */
+  /** How to read its bytes or unsigned integers, where the file does not say. */
   vectorType?: VectorType;
   /** The column of ids; absent: rows have the number of their place in the input, from 0. */
   id?: string;
@@ -69,7 +69,7 @@ export function checkColumns(mapping: Mapping, { columns, path, kind }: Reader):
 export class Mapper {
   constructor(
     readonly mapping: Mapping,
-    /** Of the kind that the store has; undefined: what the first row has decides. */
+    /** The kind of ids in the store; undefined: the first row's id decides. */
     private kind: 'number' | 'string' | undefined,
     private readonly form: VectorForm = NUMBERS,
   ) {}
@@ -78,7 +78,7 @@ export class Mapper {
    * @param place of the row in the whole input: its id, where no column has one
    * @throws FunnelError BAD_ARGUMENT, BAD_ID, NOT_FINITE, naming the place; the row's own reason where it is broken
    */
-  map(row: Row, place: number): MappedRow {
+  map(row: FileRow, place: number): MappedRow {
     if (row.broken !== undefined) throw row.broken;
     const values = row.values!;
     const { mapping } = this;
@@ -255,7 +255,7 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string, f
 }
 
 /** For errors: what differs, by name. */
-export function difference(before: Mapping, now: Mapping): string | undefined {
+export function mappingDifference(before: Mapping, now: Mapping): string | undefined {
   for (const key of [
     'text',
     'vector',

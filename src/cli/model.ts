@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { FunnelError } from '../core/errors.js';
 import { UsageError } from './exit.js';
 
-/** What commands need of an embedder; that of `funnelvec/embed` is one. */
+/** The part of an embedder that commands use; that of `funnelvec/embed` is one. */
 export interface TextEmbedder {
   /** Model and choices: vectors of embedders with other names do not compare. */
   readonly name: string;
@@ -22,7 +22,7 @@ export interface TextEmbedder {
 }
 
 /** Which model: a preset's facts, files, or both. */
-export interface ModelSpec {
+export interface ModelChoice {
   preset?: string;
   /** A folder of files, absolute. */
   path?: string;
@@ -43,12 +43,12 @@ export interface ModelState {
   /** The embedder's identity: model and choices. Vectors of another do not compare. */
   name: string;
   /** To load it again. */
-  spec: ModelSpec;
+  spec: ModelChoice;
   dim: number;
 }
 
 /** Tests put an embedder of their own in place. */
-export type LoadEmbedder = (spec: ModelSpec) => Promise<TextEmbedder>;
+export type LoadEmbedder = (spec: ModelChoice) => Promise<TextEmbedder>;
 
 export interface ModelOptions {
   /** A preset's name, or the path of a file or folder. */
@@ -62,7 +62,7 @@ export interface ModelOptions {
 }
 
 /** @throws UsageError */
-export function specOf({ model, preset, dim, strip, output, batchSize }: ModelOptions): ModelSpec | undefined {
+export function specOf({ model, preset, dim, strip, output, batchSize }: ModelOptions): ModelChoice | undefined {
   if (model === undefined && preset === undefined) {
     if (dim !== undefined) throw new UsageError('Expected --model beside --dim');
     if (strip) throw new UsageError('Expected --model beside --strip');
@@ -70,7 +70,7 @@ export function specOf({ model, preset, dim, strip, output, batchSize }: ModelOp
     if (batchSize !== undefined) throw new UsageError('Expected --model beside --batch-size');
     return undefined;
   }
-  // What looks like a path is one, so that a missing folder is not taken for an unknown preset.
+  // A name that looks like a path is one, so that a missing folder is not taken for an unknown preset.
   const isPath = model !== undefined && (/[\\/]|^\.|\.(onnx|safetensors)$/.test(model) || existsSync(model));
   if (model !== undefined && !isPath && preset !== undefined && preset !== model) {
     throw new UsageError(`Expected the path of the files of ${preset} for --model but received ${model}`);
@@ -101,7 +101,7 @@ export function isModelOf(name: string, embedder: Pick<TextEmbedder, 'name' | 'f
   return true;
 }
 
-/** What would make the vectors of a store again where this model differs from its own by the cut alone. */
+/** The remedy where this model differs from the store's own by the cut alone: how to make the store's vectors again. */
 export function dimRemedy(
   name: string,
   { name: own, formerName = own }: Pick<TextEmbedder, 'name' | 'formerName'>,
@@ -120,7 +120,7 @@ export function dimRemedy(
  *
  * @throws FunnelError BAD_ARGUMENT: a store made by runs of one text is to be filled by others
  */
-export function asBefore(given: ModelSpec, state: ModelState | undefined, label: string): ModelSpec {
+export function asBefore(given: ModelChoice, state: ModelState | undefined, label: string): ModelChoice {
   const { strip, output, batchSize } = state?.spec ?? {};
   if (batchSize === 1 && given.batchSize !== undefined && given.batchSize !== 1) {
     throw new FunnelError(
@@ -144,7 +144,7 @@ export function asBefore(given: ModelSpec, state: ModelState | undefined, label:
  */
 export async function modelFor(
   state: ModelState | undefined,
-  given: ModelSpec | undefined,
+  given: ModelChoice | undefined,
   label: string,
   load: LoadEmbedder,
 ): Promise<TextEmbedder> {

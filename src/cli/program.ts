@@ -28,7 +28,7 @@ export async function program(io: Io, args: readonly string[], load_: LoadEmbedd
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
-      // What commander says of a wrong command line is thrown, and shown once.
+      // Commander's message about a wrong command line is thrown, and shown once.
       writeErr: () => {},
     });
   const context: Context = { io, commander, load: load_ };

@@ -6,7 +6,7 @@ import { count, duration } from './text.js';
 type CliProgress = typeof import('cli-progress');
 type Bar = import('cli-progress').SingleBar;
 
-export interface Progress {
+export interface ProgressDisplay {
   /** @param share of the work, 0 to 1; `rows` counts what was done, in all */
   update(rows: number, share: number): void;
   /** In place of rows: what happens. */
@@ -21,7 +21,7 @@ const STEPS = 1000;
 const LINE_MS = 5000;
 
 /** On stderr. Nothing is written for `--json`, unless somebody watches. */
-export async function startProgress(io: Io, label: string, unit: string): Promise<Progress> {
+export async function startProgress(io: Io, label: string, unit: string): Promise<ProgressDisplay> {
   const { stderr, json } = io;
   if (stderr.isTTY) {
     const bar = await newBar(io);
@@ -30,7 +30,7 @@ export async function startProgress(io: Io, label: string, unit: string): Promis
   return json ? SILENT : new Lines(io, label, unit);
 }
 
-const SILENT: Progress = { update() {}, step() {}, say() {}, stop() {} };
+const SILENT: ProgressDisplay = { update() {}, step() {}, say() {}, stop() {} };
 
 async function newBar({ stderr }: Io): Promise<Bar | undefined> {
   let cli: CliProgress & { default?: CliProgress };
@@ -68,7 +68,7 @@ class Pace {
   }
 }
 
-class Drawn implements Progress {
+class Drawn implements ProgressDisplay {
   readonly #pace = new Pace();
 
   constructor(
@@ -97,7 +97,7 @@ class Drawn implements Progress {
   }
 }
 
-class Lines implements Progress {
+class Lines implements ProgressDisplay {
   readonly #pace = new Pace();
   #said = performance.now();
   #step = '';

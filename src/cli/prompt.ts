@@ -31,7 +31,7 @@ class Prompt {
   #lines: string[] = [];
   #status: string;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Of the search under way. */
+  /** Stops the search under way. */
   #search: AbortController | undefined;
   #left = false;
 
@@ -153,7 +153,7 @@ class Prompt {
     const paint = painter(stdout, env);
     const width = widthOf(stdout, env) - 1;
     const room = Math.max(1, (stdout.rows ?? 24) - 3);
-    // Of a text that is longer than the line, the part before the cursor.
+    // A text longer than the line shows only the part before the cursor.
     let from = 0;
     const typed = () => this.#text.slice(from, this.#cursor).join('');
     while (widthIn(PROMPT + typed()) > width - 1) from++;

@@ -1,4 +1,4 @@
-/** What the options of a search say: vectors, filters, plans. */
+/** Reads the options of a search: vectors, filters, plans. */
 import { readFileSync } from 'node:fs';
 import { expected, FunnelError } from '../core/errors.js';
 import type { Filter } from '../query/filter/types.js';

@@ -6,26 +6,26 @@ import type { Filter } from '../query/filter/types.js';
 import type { FunnelParams } from '../store/types.js';
 import { UsageError } from './exit.js';
 import { type Io, jsonText, note, painter, print, printJson, widthOf } from './io.js';
-import { type LoadEmbedder, type ModelSpec, modelFor, type TextEmbedder } from './model.js';
+import { type LoadEmbedder, type ModelChoice, modelFor, type TextEmbedder } from './model.js';
 import { vectorFrom } from './query-input.js';
-import { readState, type State } from './state.js';
-import type { Found, NamedVectors, Place, Searcher } from './stores/store.js';
-import { type Column, printable, table } from './text.js';
+import { type CommandState, readState } from './state.js';
+import type { Found, NamedVectors, Place, StoreSearcher } from './stores/store.js';
+import { printable, type TextColumn, textTable } from './text.js';
 import type { VectorType } from './vector-type.js';
 
 export interface SearchOptions {
   text?: string;
   /** JSON, or the path of a file with it. */
   vector?: string;
-  /** What the bytes of `vector` are. */
+  /** How to read the bytes of `vector`. */
   vectorType?: VectorType;
-  model?: ModelSpec;
+  model?: ModelChoice;
   /** @default what tune chose for, else 10 */
   limit?: number;
   filter?: Filter;
   /** @default 'funnel', unless tune found 'exact' no slower */
   mode?: 'funnel' | 'exact';
-  /** Of an index: searched by a prefix, as a database is. */
+  /** For an index: the prefix to search by, as a database is searched. */
   head?: number;
   /** In place of what tune chose. */
   plan?: Partial<Plan>;
@@ -61,19 +61,19 @@ export async function search(place: Place, options: SearchOptions, io: Io, load:
 }
 
 export interface Opened {
-  searcher: Searcher;
+  searcher: StoreSearcher;
   /** Where texts are asked. */
   embedder?: TextEmbedder | undefined;
-  state: State | undefined;
+  state: CommandState | undefined;
   place: Place;
-  /** Of an index that is searched by a prefix. */
+  /** The prefix of an index that is searched by one. */
   head: number | undefined;
 }
 
 /** @throws FunnelError NO_INDEX, NO_COLLECTION, UNREACHABLE; BAD_ARGUMENT: texts, but no model, or another one */
 export async function openForSearch(
   place: Place,
-  { model, head: given, tuned = true }: { model?: ModelSpec; head?: number; tuned?: boolean },
+  { model, head: given, tuned = true }: { model?: ModelChoice; head?: number; tuned?: boolean },
   load: LoadEmbedder,
   withTexts: boolean,
 ): Promise<Opened> {
@@ -102,15 +102,15 @@ export async function close({ searcher, embedder, place }: Opened): Promise<void
   await place.close();
 }
 
-/** What tune saved: a request to be spread, with the head that it was measured with. */
+/** The request that tune saved, to be spread, with the head that it was measured with. */
 export interface TunedPlan {
   limit: number;
   plan?: Plan;
   params?: FunnelParams;
   mode?: 'exact';
-  /** Of an index that was tuned as a database is searched. */
+  /** For an index that was tuned as a database is searched. */
   head?: number;
-  /** Of a database: what was searched. */
+  /** For a database: the vectors that were searched. */
   vectors?: NamedVectors;
 }
 
@@ -161,7 +161,7 @@ export function asTable(found: Found, io: Io, explain: boolean): string {
   const paint = painter(io.stdout, io.env);
   const width = widthOf(io.stdout, io.env);
   const keys = [...new Set(hits.flatMap(({ payload }) => Object.keys(payload)))];
-  const columns: Column[] = [
+  const columns: TextColumn[] = [
     { name: 'score', right: true },
     { name: 'id', right: hits.every(({ id }) => typeof id !== 'string') },
     ...keys.map((name) => ({ name: printable(name) })),
@@ -171,13 +171,13 @@ export function asTable(found: Found, io: Io, explain: boolean): string {
     String(id),
     ...keys.map((key) => cellOf(payload[key])),
   ]);
-  const lines = hits.length === 0 ? [] : table(columns, rows, width, paint.bold);
+  const lines = hits.length === 0 ? [] : textTable(columns, rows, width, paint.bold);
   if (explain) {
     const stageRows = stages.map(({ name, in: read, out, ms: time }) => {
       return [name, String(read), String(out), time === undefined ? '' : time.toFixed(2)];
     });
     const heads = ['stage', 'rows in', 'rows out', 'ms'].map((name, i) => ({ name, right: i > 0 }));
-    lines.push('', ...table(heads, stageRows, width, paint.bold));
+    lines.push('', ...textTable(heads, stageRows, width, paint.bold));
     const promise = exact === undefined ? '' : `, exact: ${exact}`;
     lines.push('', paint.dim(`${hits.length} hits in ${ms.toFixed(1)} ms${promise}`));
   }

@@ -1,6 +1,7 @@
 /**
- * What the command knows of a store: by which model its vectors were made, what was ingested how far, and the plan that
- * tune chose. A small JSON file: in the folder of an embedded index, or in the user's state folder for a database.
+ * The command's notes on a store: which model made its vectors, how far which inputs were ingested, and the plan that
+ * tune chose. They are a small JSON file: in the folder of an embedded index, or in the user's state folder for a
+ * database.
  */
 import * as fs from 'node:fs';
 import { homedir } from 'node:os';
@@ -26,7 +27,7 @@ export interface SourceState extends Fingerprint {
   complete: boolean;
 }
 
-export interface State {
+export interface CommandState {
   format: typeof FORMAT;
   dim: number;
   metric: Metric;
@@ -38,12 +39,12 @@ export interface State {
   /** Absent where the vectors came with the rows. */
   embedder?: ModelState;
   sources: SourceState[];
-  /** What tune chose, as src/cli/tune.ts wrote it. */
+  /** The choice of tune, as src/cli/tune.ts wrote it. */
   plan?: unknown;
 }
 
 /** Undefined where there is none. @throws FunnelError CORRUPT, UNSUPPORTED_FORMAT, DISK */
-export function readState(path: string): State | undefined {
+export function readState(path: string): CommandState | undefined {
   let text: string;
   try {
     text = fs.readFileSync(path, 'utf8');
@@ -52,9 +53,9 @@ export function readState(path: string): State | undefined {
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new FunnelError('DISK', `Reading ${path} failed: ${message}`, { cause });
   }
-  let state: Partial<State>;
+  let state: Partial<CommandState>;
   try {
-    state = JSON.parse(text) as Partial<State>;
+    state = JSON.parse(text) as Partial<CommandState>;
   } catch (cause) {
     throw new FunnelError('CORRUPT', `Expected JSON in ${path} but received ${(cause as Error).message}`, { cause });
   }
@@ -64,11 +65,11 @@ export function readState(path: string): State | undefined {
   if (state?.format !== FORMAT || typeof state.dim !== 'number' || !Array.isArray(state.sources)) {
     throw new FunnelError('CORRUPT', `Expected what funnelvec ingest writes in ${path} but it is something else`);
   }
-  return state as State;
+  return state as CommandState;
 }
 
 /** All or nothing of it survives a crash. @throws FunnelError DISK */
-export function writeState(path: string, state: State): void {
+export function writeState(path: string, state: CommandState): void {
   writeJson(path, state);
 }
 

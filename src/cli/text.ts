@@ -64,7 +64,7 @@ export function duration(seconds: number): string {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-export interface Column {
+export interface TextColumn {
   name: string;
   /** Columns of numbers end where they end. */
   right?: boolean;
@@ -75,8 +75,8 @@ export interface Column {
  *
  * @param heading paints the first line
  */
-export function table(
-  columns: readonly Column[],
+export function textTable(
+  columns: readonly TextColumn[],
   rows: readonly (readonly string[])[],
   width: number,
   heading: (text: string) => string = (text) => text,

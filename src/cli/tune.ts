@@ -6,23 +6,23 @@ import type { Id } from '../core/types.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PrefixResult, TuneResult, TuneTarget } from '../tune/index.js';
 import { type Io, note } from './io.js';
-import type { LoadEmbedder, ModelSpec } from './model.js';
+import type { LoadEmbedder, ModelChoice } from './model.js';
 import { startProgress } from './progress.js';
 import { needModel, type Queries, type QueryFile, readQueries, sampleRows } from './queries.js';
 import { close, type Opened, openForSearch, type TunedPlan } from './search.js';
-import { type State, tuneFileOf, writeJson, writeState } from './state.js';
-import type { Place, Searcher } from './stores/store.js';
+import { type CommandState, tuneFileOf, writeJson, writeState } from './state.js';
+import type { Place, StoreSearcher } from './stores/store.js';
 
 export interface TuneCommand {
   queries?: QueryFile;
   /** Rows that serve as queries where there are none. */
   heldOut: number;
-  model?: ModelSpec;
+  model?: ModelChoice;
   target: TuneTarget;
   /** The largest pool. */
   candidates?: number;
   seconds?: number;
-  /** Of an index: tuned as a database is searched. */
+  /** For an index: it is tuned as a database is searched. */
   head?: number;
   scales?: number[];
   filter?: Filter;
@@ -32,12 +32,12 @@ export interface TuneCommand {
   save: boolean;
 }
 
-/** What a report is made of: the result, and what people call queries and rows. */
+/** The material of a report: the result, and the names of queries and rows for people. */
 export interface Tuned {
   store: string;
   result: TuneResult;
   prefix?: PrefixResult;
-  /** Of the queries, where they are texts. */
+  /** The queries' texts, where they have some. */
   texts?: string[];
   /** By id, of the rows in the traces. */
   rows: Record<string, string>;
@@ -86,7 +86,7 @@ export async function tuneStore(place: Place, options: TuneCommand, io: Io, load
     const rows = await namesOf(searcher, result, io);
     const tuned: Tuned = { store: place.label, result, prefix, rows, ...(queries.texts && { texts: queries.texts }) };
     writeJson(tuneFileOf(place.stateFile), tuned);
-    // What is not promised nobody should go by unawares.
+    // A plan whose promise was refused is not saved, so that nobody goes by it unawares.
     if (options.save && result.refused === undefined) await save(place, state, searcher, tuned, head);
     return tuned;
   } finally {
@@ -110,8 +110,8 @@ export async function queriesFor(
   return sampleRows(searcher.source, heldOut, io.stop);
 }
 
-/** What rows of the traces are called: their first text. */
-async function namesOf({ source }: Searcher, { traces }: TuneResult, io: Io): Promise<Record<string, string>> {
+/** Names for the rows of the traces: their first text. */
+async function namesOf({ source }: StoreSearcher, { traces }: TuneResult, io: Io): Promise<Record<string, string>> {
   const names: Record<string, string> = {};
   const wanted = [...new Set(traces.flatMap(({ neighbours }) => neighbours.map(({ id }) => id)))];
   if (wanted.length === 0) return names;
@@ -128,8 +128,8 @@ async function namesOf({ source }: Searcher, { traces }: TuneResult, io: Io): Pr
 
 async function save(
   place: Place,
-  state: State | undefined,
-  { dim, metric, source, vectors }: Searcher,
+  state: CommandState | undefined,
+  { dim, metric, source, vectors }: StoreSearcher,
   tuned: Tuned,
   head: number | undefined,
 ): Promise<void> {
@@ -143,7 +143,7 @@ async function save(
     ...(vectors && { vectors }),
   };
   const { headDim, idKind } = await source.info();
-  const own: State = state ?? {
+  const own: CommandState = state ?? {
     format: 1,
     dim,
     metric,
@@ -155,7 +155,7 @@ async function save(
   writeState(place.stateFile, { ...own, plan: chosen });
 }
 
-/** What the last tune found. @throws FunnelError BAD_ARGUMENT: there was none; CORRUPT */
+/** The result of the last tune. @throws FunnelError BAD_ARGUMENT: there was none; CORRUPT */
 export function lastTuned(place: Place): Tuned {
   const path = tuneFileOf(place.stateFile);
   let text: string;

@@ -16,7 +16,7 @@ export type VectorType = (typeof VECTOR_TYPES)[number];
 export interface VectorForm {
   /** Undefined: numbers as they are. */
   type: VectorType | undefined;
-  /** Of the unsigned integers that have the bits. */
+  /** Width of the unsigned integers that hold the bits. */
   bits: 8 | 16;
 }
 

@@ -1,4 +1,4 @@
-/** What went wrong, as a stable name that programs may test for. */
+/** The kind of an error, as a stable name that programs may test for. */
 export type FunnelErrorCode =
   /** A plan, option or argument has the wrong type, range or combination. */
   | 'BAD_ARGUMENT'
@@ -6,7 +6,7 @@ export type FunnelErrorCode =
   | 'BAD_PLAN'
   /** A vector, a matrix or a row has the wrong number of dims. */
   | 'BAD_DIMS'
-  /** What was asked for exists elsewhere but not here: a condition that this source cannot express, say. */
+  /** The request makes sense but cannot be done here: a condition that this source cannot express, say. */
   | 'UNSUPPORTED'
   /** A page lies beyond the pool of rows that pages are cut from; the message says how to ask deeper. */
   | 'TOO_DEEP'
@@ -22,7 +22,7 @@ export type FunnelErrorCode =
   | 'KERNELS_UNAVAILABLE'
   /** An optional package is not installed. */
   | 'MISSING_PACKAGE'
-  /** What a database answered is not what was asked for (a field or vector is absent, say). */
+  /** The database's answer does not fit the request (a field or vector is absent, say). */
   | 'BAD_RESPONSE'
   /** No point has that id. */
   | 'NOT_FOUND'

@@ -10,7 +10,7 @@ import { setOwn } from './own.js';
  */
 export function parseExact(text: string): unknown {
   const plain: unknown = JSON.parse(text);
-  // Nearly no text has one; and where only its texts have, nothing is done twice but this.
+  // Hardly any text has 16 digits in a row. Where only its strings have, it is scanned once more, but not parsed twice.
   if (!/(?:^|[\s:,[])-?\d{16}/.test(text)) return plain;
   const quoted = quoteLarge(text);
   return quoted === text ? plain : withIntegers(plain, JSON.parse(quoted));
@@ -50,7 +50,10 @@ function endOfString(text: string, from: number): number {
   return text.length;
 }
 
-/** What is a number in `plain` and a string in `quoted`, which are otherwise the same, as a bigint; in place. */
+/**
+ * Makes bigints, in place, of the values that are numbers in `plain` and strings in `quoted`; the two are otherwise the
+ * same.
+ */
 function withIntegers(plain: unknown, quoted: unknown): unknown {
   if (typeof plain === 'number') return typeof quoted === 'string' ? BigInt(quoted) : plain;
   if (typeof plain !== 'object' || plain === null) return plain;

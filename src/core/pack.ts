@@ -44,11 +44,14 @@ export function packRows(vectors: readonly PackableRow[], dim: number, options: 
 /** The dims of the first row, 1 of none. @throws FunnelError BAD_DIMS */
 export function dimOf(vectors: readonly PackableRow[], name: (row: number) => string): number {
   const length = vectors[0]?.length as unknown;
-  // Of what has no length packRows says what it is.
+  // packRows says what a row without a length is.
   return typeof length === 'number' ? checkDim(length, name(0)) : 1;
 }
 
-/** Of a view its true length: who makes one may give it another, and take its memory away while others are read. */
+/**
+ * Returns the true length of a view: whoever makes one may give it another length, and take its memory away while
+ * others are read.
+ */
 function lengthOf(vector: PackableRow | null | undefined): number | undefined {
   return ArrayBuffer.isView(vector) && !(vector instanceof DataView)
     ? (viewLength.call(vector) as number)

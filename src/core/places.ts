@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { moduleUrl } from './here.js';
 
-/** That of package.json. */
+/** The version in package.json. */
 export const VERSION = '0.1.0';
 
 /**

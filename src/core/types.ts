@@ -45,7 +45,7 @@ export interface Hit<Row = unknown> {
   payload?: unknown;
   /** The full vector (a copy), when asked for. */
   vector?: Float32Array;
-  /** Of a source with several layouts of vectors, when asked for: by name; those that the point has. */
+  /** With a source of several layouts of vectors, when asked for: those that the point has, by name. */
   vectors?: Record<string, Float32Array>;
   /** The caller's own row, by reference. */
   row?: Row;
@@ -60,7 +60,7 @@ export interface FunnelStage {
   prunes: boolean;
 }
 
-/** What each step took and how many candidates it saw. Times in milliseconds. */
+/** How long each step took and how many candidates it saw. Times in milliseconds. */
 export interface SearchStats {
   stages: StageStats[];
   /** 'hits': vectors travelled with the hits. 'mirror': read from a local index. */
@@ -69,18 +69,18 @@ export interface SearchStats {
   mirror?: MirrorStats;
   kernels: string;
   metric: Metric;
-  /** Of mode 'exact': what that promises of this source. */
+  /** In mode 'exact': what that promises with this source. */
   exact?: 'certified' | 'server' | 'index';
-  /** Of a search with a filter over an embedded index. */
+  /** For a search with a filter over an embedded index. */
   filter?: FilterStats;
   /** Points of the pool that lack the full vector and were left out; of sources with `missingVectors: 'skip'`. */
   missingVectors?: number;
-  /** Of a recommendation that ranked by one; larger scores are then better. */
+  /** For a recommendation that ranked by one of these strategies; larger scores are then better. */
   strategy?: 'best_score' | 'sum_scores';
   /**
-   * Of such a recommendation over an embedded index: the searches that made its pool (0: every row that passes was scored),
-   * and the rows that the strategy scored. Of one by 'best_score' over Milvus: the searches, one near each positive example,
-   * and the points that they found.
+   * For such a recommendation over an embedded index: the searches that made its pool (0: every row that passes was
+   * scored), and the rows that the strategy scored. For one by 'best_score' over Milvus: the searches, one near each
+   * positive example, and the points that they found.
    */
   pools?: { searches: number; rows: number };
   /** Candidates that `params.probes` lists of an embedded index do not hold, and that the pool lacks. */

@@ -152,7 +152,10 @@ export function isResizable(buffer: ArrayBufferLike): boolean {
   return growable === true || resizable === true;
 }
 
-/** Of a subclass, of another realm, or tampered with. Those of another realm are no arrays to kernels, and copied. */
+/**
+ * Refuses a view to which a subclass or tampering gives another type or length. A view of another realm passes: it is
+ * no array to kernels, and is copied.
+ */
 function checkHonest(view: ArrayBufferView, plain: object | undefined, where: string): void {
   if (!(view instanceof TypedArray)) return;
   const kind: string = viewKind.call(view);

@@ -1,17 +1,17 @@
 /** A call's texts in parts for the threads. */
 
-export interface Chunk {
+export interface TextChunk {
   texts: readonly string[];
-  /** Of each text in the caller's list. */
+  /** Place of each text in the caller's list. */
   places: Uint32Array;
 }
 
 export interface ChunkRule {
   /** Texts of a chunk, at most. */
   size: number;
-  /** What ends a chunk before: so much work. */
+  /** A chunk ends earlier when it holds so much work. */
   work: number;
-  /** Of one text. */
+  /** The work of one text. */
   workOf(text: string): number;
   /** Like lengths together and the longest first, so that runs hold little padding and all threads end at about the same time. */
   byLength: boolean;
@@ -20,7 +20,10 @@ export interface ChunkRule {
 /** Texts that are sorted at once: some milliseconds. */
 const WINDOW = 16_384;
 
-export function* chunksOf(texts: readonly string[], { size, work, workOf, byLength }: ChunkRule): Generator<Chunk> {
+export function* textChunks(
+  texts: readonly string[],
+  { size, work, workOf, byLength }: ChunkRule,
+): Generator<TextChunk> {
   const window = byLength ? WINDOW : size;
   for (let from = 0; from < texts.length; from += window) {
     const places = Uint32Array.from({ length: Math.min(window, texts.length - from) }, (_, i) => from + i);

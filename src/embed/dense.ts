@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { FunnelError } from '../core/errors.js';
 import { readJson } from './folder.js';
-import { Safetensors, sizeOf } from './safetensors.js';
+import { Safetensors, valuesIn } from './safetensors.js';
 
 /** A module as modules.json has it: the last part of its type, and its folder. */
 export interface Module {
@@ -10,13 +10,13 @@ export interface Module {
   folder: string;
 }
 
-export type Step = (row: Float64Array) => Float64Array;
+export type VectorStep = (row: Float64Array) => Float64Array;
 
 /**
  * @param modules those behind pooling
  * @throws FunnelError UNSUPPORTED, naming what is not done here; NO_MODEL, CORRUPT
  */
-export async function readSteps(modules: readonly Module[]): Promise<{ steps: Step[]; decisions: string[] }> {
+export async function readSteps(modules: readonly Module[]): Promise<{ steps: VectorStep[]; decisions: string[] }> {
   const unknown = modules.find(({ kind }) => !['Dense', 'Normalize', 'Dropout'].includes(kind));
   if (unknown !== undefined) {
     throw new FunnelError(
@@ -25,7 +25,7 @@ export async function readSteps(modules: readonly Module[]): Promise<{ steps: St
         `(${unknown.folder}): use a model file that does its steps itself (output sentence_embedding)`,
     );
   }
-  const steps: Step[] = [];
+  const steps: VectorStep[] = [];
   const decisions: string[] = [];
   for (const { kind, folder } of modules) {
     if (kind === 'Normalize') {
@@ -46,7 +46,7 @@ function toLengthOne(row: Float64Array): Float64Array {
   return row.map((value) => value / length);
 }
 
-async function readDense(folder: string): Promise<{ step: Step; words: string }> {
+async function readDense(folder: string): Promise<{ step: VectorStep; words: string }> {
   const configFile = path.join(folder, 'config.json');
   const config = ((await readJson(configFile))?.value ?? {}) as Record<string, unknown>;
   refuseKeys(config, configFile);
@@ -73,7 +73,7 @@ async function readDense(folder: string): Promise<{ step: Step; words: string }>
   await tensors.floats('linear.weight', weight);
   let bias: Float32Array | undefined;
   if (config['bias'] !== false) {
-    const size = sizeOf(tensors.tensors.get('linear.bias')?.shape ?? [0]);
+    const size = valuesIn(tensors.tensors.get('linear.bias')?.shape ?? [0]);
     if (size !== to)
       throw new FunnelError('CORRUPT', `Expected ${to} values of linear.bias in ${file} but received ${size}`);
     bias = new Float32Array(to);
@@ -100,7 +100,7 @@ async function openWeights(file: string): Promise<Safetensors> {
   }
 }
 
-/** What would be another vector than this layer's. */
+/** Refuses keys that would make another vector than this layer's. */
 function refuseKeys(config: Record<string, unknown>, file: string): void {
   const idle: Record<string, unknown> = {
     module_input_name: 'sentence_embedding',
@@ -165,7 +165,7 @@ function activationNamed(name: string, file: string): (x: number) => number {
   );
 }
 
-/** By the series of which all terms have one sign. */
+/** The error function, by the series whose terms all have one sign. */
 function erf(x: number): number {
   if (Number.isNaN(x)) return x;
   if (Math.abs(x) > 6) return Math.sign(x);

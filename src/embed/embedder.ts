@@ -1,7 +1,7 @@
 /** Embedder: a model on this machine, texts in, vectors out. */
 import { expected, FunnelError } from '../core/errors.js';
-import { type Chunk, chunksOf } from './chunks.js';
-import { type Engine, errorOf, partsOf, type TaskControl, wasClosed } from './engine.js';
+import { type TextChunk, textChunks } from './chunks.js';
+import { type Engine, embedderClosed, errorFromParts, errorParts, type TaskControl } from './engine.js';
 import type { Finish } from './finish.js';
 import { checkEmbedOptions, checkLoadOptions, checkTexts } from './input.js';
 import { openEngine } from './open.js';
@@ -11,9 +11,9 @@ import type { EmbedderOptions, EmbedOptions, Role } from './types.js';
 
 /** Texts of a job for a thread, at most: to stop soon. */
 const MOST = { onnx: 256, static: 512 };
-/** And at least: to be worth a message; for a transformer in characters, to fill a run. */
+/** Work of a job for a thread, at least: to be worth a message; for a transformer in characters, to fill a run. */
 const LEAST = { onnx: 512, static: 32 };
-/** Of a token, about; and what a text costs beside its own, for tokens around it. */
+/** Characters of a token, about; and what each text costs in addition, for the tokens around it. */
 const CHARACTERS = 4;
 const AROUND = 8;
 /** Characters that a static model embeds where it is called: threads would not pay. */
@@ -33,14 +33,17 @@ export class Embedder {
    * vectors kept under it are this model's, unless another one looks the same there.
    */
   readonly formerName: string;
-  /** What was decided of the model, and why: output, pooling, prompts, limit and more, a sentence each. */
+  /** Decisions about the model, and why: output, pooling, prompts, limit and more, a sentence each. */
   readonly decisions: readonly string[];
-  /** What its folder does not say, or nobody here knows, with the remedy. Each is a warning of the process, too. */
+  /**
+   * Facts that its folder does not state, or that nobody here knows, with the remedy. Each is a warning of the process,
+   * too.
+   */
   readonly warnings: readonly string[];
   readonly #spec: ModelSpec;
   readonly #untrained: boolean;
   readonly #cutLast: boolean;
-  /** On this thread: a static model's, for few texts, or anything's where there are no threads. */
+  /** The engine on this thread: for few texts of a static model, or for any model where there are no threads. */
   readonly #engine: Engine | undefined;
   readonly #threads: EmbedThreads | undefined;
   #closed = false;
@@ -72,13 +75,14 @@ export class Embedder {
   }
 
   /**
-   * Loads a model from files; nothing is downloaded. Transformers (ONNX files, through the package onnxruntime-node) and
-   * static models (a safetensors table) alike; the tokenizer is the package @huggingface/tokenizers.
+   * Loads a model from files; nothing is downloaded. Transformers (ONNX files, through the package onnxruntime-node)
+   * and static models (a safetensors table) alike; the tokenizer is the package @huggingface/tokenizers.
    *
-   * What the caller says wins over the preset, the preset over the folder's own files (config.json, modules.json,
+   * The caller's options win over the preset, the preset over the folder's own files (config.json, modules.json,
    * 1_Pooling/config.json, config_sentence_transformers.json, sentence_bert_config.json, tokenizer_config.json).
    *
-   * @throws FunnelError NO_MODEL (which files to put where), MISSING_PACKAGE, CORRUPT, UNSUPPORTED, BAD_ARGUMENT, BAD_DIMS
+   * @throws FunnelError NO_MODEL (which files to put where), MISSING_PACKAGE, CORRUPT, UNSUPPORTED, BAD_ARGUMENT,
+   * BAD_DIMS
    * @example
    * const embedder = await Embedder.load({ path: 'models/all-MiniLM-L6-v2' });
    */
@@ -170,11 +174,11 @@ export class Embedder {
   }
 
   #checkOpen(signal?: AbortSignal): void {
-    if (this.#closed) throw wasClosed();
+    if (this.#closed) throw embedderClosed();
     if (signal?.aborted) throw aborted(signal);
   }
 
-  #engineFor({ texts }: Chunk, total: number): Pick<Engine, 'embed'> & Pick<EmbedThreads, 'countTokens'> {
+  #engineFor({ texts }: TextChunk, total: number): Pick<Engine, 'embed'> & Pick<EmbedThreads, 'countTokens'> {
     if (this.#threads === undefined) return this.#engine!;
     if (this.#engine === undefined || total > MOST.static) return this.#threads;
     let characters = 0;
@@ -186,7 +190,7 @@ export class Embedder {
   async #inChunks(
     texts: readonly string[],
     signal: AbortSignal | undefined,
-    run: (chunk: Chunk, call: Call) => Promise<void>,
+    run: (chunk: TextChunk, call: Call) => Promise<void>,
   ): Promise<void> {
     if (texts.length === 0) return;
     const { kind } = this.#spec.setup;
@@ -199,7 +203,7 @@ export class Embedder {
     let work = Number.POSITIVE_INFINITY;
     if (threads > 1 && byLength) work = Math.max(LEAST.onnx, fair(texts.reduce((sum, text) => sum + workOf(text), 0)));
     else if (threads > 1) size = Math.max(LEAST.static, Math.min(size, fair(texts.length)));
-    const chunks = chunksOf(texts, { size, work, workOf, byLength });
+    const chunks = textChunks(texts, { size, work, workOf, byLength });
     let failure: { error: unknown } | undefined;
     const cancelled = () => failure !== undefined;
     const stop = (error: unknown) => {
@@ -216,7 +220,7 @@ export class Embedder {
     signal?.addEventListener('abort', onAbort);
     const lane = async () => {
       for (const chunk of chunks) {
-        if (this.#closed) throw wasClosed();
+        if (this.#closed) throw embedderClosed();
         await run(chunk, { cancelled, stop });
         if (cancelled()) return;
       }
@@ -232,20 +236,20 @@ export class Embedder {
   }
 }
 
-/** One call, to its chunks. */
+/** One call of embed(), as its chunks see it. */
 interface Call {
   cancelled(): boolean;
   stop(error: unknown): void;
 }
 
 function ours(error: unknown): FunnelError {
-  return error instanceof FunnelError ? error : errorOf(partsOf(error));
+  return error instanceof FunnelError ? error : errorFromParts(errorParts(error));
 }
 
 /** Chunks end in any order; people see one number. */
 class Progress {
   /** Chunks at work. */
-  readonly #parts = new Map<Chunk, { done: number; truncated: number }>();
+  readonly #parts = new Map<TextChunk, { done: number; truncated: number }>();
   #done = 0;
   #truncated = 0;
 
@@ -254,7 +258,7 @@ class Progress {
     readonly report: EmbedOptions['onProgress'],
   ) {}
 
-  set(chunk: Chunk, done: number, truncated: number): void {
+  set(chunk: TextChunk, done: number, truncated: number): void {
     if (this.report === undefined) return;
     const before = this.#parts.get(chunk);
     this.#done += done - (before?.done ?? 0);
@@ -264,7 +268,7 @@ class Progress {
     if (before?.done !== done) this.report({ done: this.#done, total: this.total, truncated: this.#truncated });
   }
 
-  end(chunk: Chunk): void {
+  end(chunk: TextChunk): void {
     this.#parts.delete(chunk);
   }
 }

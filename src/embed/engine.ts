@@ -6,7 +6,7 @@ import type { Role } from './types.js';
 /** Plain data: it goes to other threads. */
 export interface EmbedTask {
   texts: readonly string[];
-  /** Of each text in the caller's list, for messages. */
+  /** Place of each text in the caller's list, for messages. */
   places: Uint32Array;
   role: Role;
   prefix: string;
@@ -27,9 +27,9 @@ export interface EmbedResult {
 }
 
 export interface Engine {
-  /** Of a vector before the cut. */
+  /** Dims of a vector before the cut. */
   readonly width: number;
-  /** What was decided of the model when it was loaded, and why: a sentence each, for people. */
+  /** Decisions made about the model when it was loaded, and why: a sentence each, for people. */
   readonly decisions: readonly string[];
   embed(task: EmbedTask, control: TaskControl): Promise<EmbedResult>;
   /** Tokens of each text before anything is left out, special ones included. */
@@ -37,7 +37,7 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-export function notFinite(index: number): FunnelError {
+export function notFiniteOutput(index: number): FunnelError {
   return new FunnelError(
     'NOT_FINITE',
     `Expected finite numbers from the model for texts[${index}] but received NaN or Infinity`,
@@ -51,16 +51,16 @@ export interface ErrorParts {
   cause: unknown;
 }
 
-export function partsOf(error: unknown): ErrorParts {
+export function errorParts(error: unknown): ErrorParts {
   if (error instanceof FunnelError) return { code: error.code, message: error.message, cause: error.cause };
   const message = `The model failed: ${error instanceof Error ? error.message : String(error)}`;
   return { code: 'MODEL_FAILED', message, cause: error };
 }
 
-export function errorOf({ code, message, cause }: ErrorParts): FunnelError {
+export function errorFromParts({ code, message, cause }: ErrorParts): FunnelError {
   return new FunnelError(code, message, { cause });
 }
 
-export function wasClosed(): FunnelError {
+export function embedderClosed(): FunnelError {
   return new FunnelError('CLOSED', 'Expected an open embedder but it was closed');
 }

@@ -20,7 +20,7 @@ const EPSILON = 1e-5;
  *
  * @returns whether all of them are finite
  */
-export function finish(row: Float64Array, rule: Finish, out: Float32Array, at: number): boolean {
+export function finishVector(row: Float64Array, rule: Finish, out: Float32Array, at: number): boolean {
   const width = row.length;
   const { dim } = rule;
   let mean = 0;

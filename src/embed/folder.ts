@@ -12,13 +12,13 @@ export interface ModelFiles {
   tokenizer: string;
 }
 
-/** What a folder says; undefined where it is silent. */
+/** Facts that a folder states; undefined where it is silent. */
 export interface FolderFacts {
   /** The model's, as far as a path tells. */
   name: string;
   modelType?: string;
   pooling?: Pooling;
-  /** What sentence-transformers' files say beside. */
+  /** Facts that sentence-transformers' files add. */
   sentence: SentenceFacts;
   /** Whether any of sentence-transformers' files is there that says pooling or prompts. */
   says: { pooling: boolean; prompts: boolean };
@@ -44,7 +44,7 @@ export interface FolderFacts {
   causal: boolean;
   /** The length that texts are filled up to, for families that were trained so. */
   padTo?: number;
-  /** Of a token's vector, and of one that is projected. */
+  /** Dims of a token's vector, and of one that is projected. */
   widths: number[];
   lowerCase: boolean;
   matryoshkaDims?: number[];
@@ -62,7 +62,7 @@ const FLOAT32 = placesOf(['model', 'model_O1', 'model_O2', 'model_O3', TOWER, 'e
 const FLOAT16 = placesOf(['model_fp16', 'model_O4', `${TOWER}_fp16`]);
 const OF_INTEL = ['model_qint8_avx512_vnni', 'model_quint8_avx2', 'model_qint8_avx512'];
 const OF_ARM = ['model_qint8_arm64'];
-/** Those made for this machine before others', which run as well, and slower. */
+/** Files made for this machine come before those for others, which run as well, but slower. */
 const INT8 = placesOf([
   ...['model_quantized', 'model_int8', 'model_uint8'],
   ...(process.arch === 'arm64' ? [...OF_ARM, ...OF_INTEL] : [...OF_INTEL, ...OF_ARM]),
@@ -105,7 +105,7 @@ export async function findModel(options: EmbedderOptions, preset?: Preset): Prom
 }
 
 /** @throws FunnelError CORRUPT, naming the file */
-export async function readFacts(folder: string): Promise<FolderFacts> {
+export async function readFolder(folder: string): Promise<FolderFacts> {
   const [config, modules, prompts, bert, tokenizer] = await Promise.all(
     [
       'config.json',
@@ -238,7 +238,7 @@ function missing(where: string, why: string, preset?: Preset): FunnelError {
 
 const listed = (names: readonly string[]): string => names.join(' or ');
 
-// What they say
+// Reading the files
 
 const KNOWN_MODULES = ['Transformer', 'Pooling', 'Normalize', 'StaticEmbedding'];
 
@@ -269,7 +269,10 @@ function normalisesLast(kinds: readonly { kind: string }[]): boolean {
   return kinds.filter(({ kind }) => kind !== 'Dropout').at(-1)?.kind === 'Normalize';
 }
 
-/** What modules.json has in another place than Transformer, Pooling, …, Normalize is a step that is named when it is read. */
+/**
+ * The modules that stand elsewhere than in Transformer, Pooling, …, Normalize of modules.json; each is a step that is
+ * named when it is read.
+ */
 function stepsOf(kinds: readonly { kind: string; path: string }[], folder: string): FolderFacts['steps'] {
   let at = 0;
   if (/^(Transformer|CLIPModel)$/.test(kinds[at]?.kind ?? '')) at++;
@@ -311,7 +314,7 @@ function count(value: unknown): number | undefined {
 /** Families of fairseq: positions begin behind that of padding. */
 const OFFSET =
   /^(roberta|roberta-prelayernorm|xlm-roberta|xlm-roberta-xl|camembert|mpnet|data2vec-text|longformer|xmod|ibert|luke|lilt)$/;
-/** Its own name of positions; T5 has it too, without a table. */
+/** Families that state positions as `n_positions`; T5 has the key too, but no table. */
 const N_POSITIONS = /^(gpt2|openai-gpt)$/;
 
 function positionsIn(config: unknown): Pick<FolderFacts, 'positions' | 'firstPosition' | 'rotary'> {
@@ -352,7 +355,7 @@ function padToIn(config: unknown, tokenizer: unknown): number | undefined {
 /** Each family has its own key of it. */
 const WIDTHS = ['hidden_size', 'd_model', 'dim', 'n_embd', 'emb_dim'];
 
-/** What the configuration of the model, of the text tower in it, and of pooling say. */
+/** The widths that the configuration of the model, of the text tower in it, and of pooling state. */
 function widthsIn(config: unknown, pooling: unknown): number[] {
   const ofText = (config as Json)?.['text_config'];
   const say = (json: unknown, keys: readonly string[]) => keys.map((key) => count((json as Json)?.[key]));

@@ -3,7 +3,7 @@
  * closes its gate and waits until it is empty.
  */
 
-/** Of the shared integers. */
+/** Places in the shared integers. */
 const CLOSED = 0;
 const INSIDE = 1;
 

@@ -1,6 +1,6 @@
 /**
- * What tells one model from another: a hash over every byte that decides a vector: weights, those in other files too, tokenizer
- * and configurations. Large files are hashed once and remembered for as long as they are not touched.
+ * Tells one model from another by a hash over every byte that decides a vector: weights, those in other files too,
+ * tokenizer and configurations. Large files are hashed once and remembered for as long as they are not touched.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -35,7 +35,7 @@ const IDLE = new Set([
  * @param modules paths of the modules of modules.json below the folder, whose weights and configurations count
  * @throws FunnelError NO_MODEL: a file that cannot be read
  */
-export async function identityOf(
+export async function modelIdentityOf(
   { folder, model, tokenizer }: { folder: string; model: string; tokenizer: string },
   modules: readonly string[],
 ): Promise<string> {
@@ -64,7 +64,7 @@ export async function identityOf(
   return hash.digest('hex').slice(0, 12);
 }
 
-/** What versions before this one took a model by: size, first and last MiB. */
+/** The identity of a model in versions before this one: a hash of the size, the first and the last MiB. */
 export async function formerIdentityOf(file: string): Promise<string> {
   const handle = await open(file);
   try {
@@ -133,7 +133,7 @@ async function stampOf(file: string): Promise<{ stamp: string; size: number; tou
 const LOCATION = Buffer.from('\x0a\x08location\x12', 'latin1');
 /** Bytes that are hashed at once. */
 const CHUNK = 1 << 18;
-/** Of such a name, at most; and of what is looked at together with the next chunk. */
+/** Bytes of such a name, at most; so many of a chunk are looked at together with the next one. */
 const NAME = 250;
 
 async function hashed(file: string): Promise<Digest> {
@@ -208,7 +208,7 @@ async function remember(file: string, record: Remembered): Promise<void> {
 
 // Configurations
 
-/** Of what the JSON says, whatever its order and spaces; undefined where there is no such file. */
+/** Hashes what the JSON says, whatever its order and spaces; undefined where there is no such file. */
 async function digestOfJson(file: string): Promise<string | undefined> {
   let text: string;
   try {
@@ -220,7 +220,7 @@ async function digestOfJson(file: string): Promise<string | undefined> {
   try {
     content = JSON.stringify(inOrder(JSON.parse(text)));
   } catch {
-    // Who needs it refuses it.
+    // Not JSON: whoever needs the file refuses it.
   }
   return createHash('sha256').update(content).digest('hex');
 }

@@ -4,9 +4,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import { batchesOf } from './batches.js';
-import { type Module, readSteps, type Step } from './dense.js';
-import { type EmbedResult, type EmbedTask, type Engine, notFinite, type TaskControl, wasClosed } from './engine.js';
-import { finish } from './finish.js';
+import { type Module, readSteps, type VectorStep } from './dense.js';
+import {
+  type EmbedResult,
+  type EmbedTask,
+  type Engine,
+  embedderClosed,
+  notFiniteOutput,
+  type TaskControl,
+} from './engine.js';
+import { finishVector } from './finish.js';
 import { onnxFilesOf } from './folder.js';
 import type { Gate } from './gate.js';
 import { type ChosenOutput, checkWidth, chooseOutput, type OutputWish } from './outputs.js';
@@ -20,17 +27,17 @@ import { mappedModel } from './weights.js';
 export interface OnnxSetup extends OutputWish, RunFacts {
   kind: 'onnx';
   tokenizer: TokenizerSetup;
-  /** Of the runtime, for one run. */
+  /** Threads of the runtime, for one run. */
   threads: number;
-  /** Of tokens that fill a short text up; they are masked, so that any token of the vocabulary does. */
+  /** The id that fills a short text up. Such tokens are masked, so that any token of the vocabulary does. */
   padId: number;
-  /** Of the input task_id, by role; for a model that has it. */
+  /** Values of the input task_id, by role; for a model that has it. */
   tasks?: Readonly<Record<Role, number>>;
   /** Who said `tasks`. */
   tasksBy?: 'caller' | 'preset';
   /** Leaves the tokens of a prefix out of pooling. */
   promptLess?: boolean;
-  /** Of the input position_ids, where a text begins. @default 0 */
+  /** Value of the input position_ids where a text begins. @default 0 */
   firstPosition?: number;
   /** Who said `pooling`, for people. */
   poolingWhy?: string;
@@ -40,7 +47,7 @@ export interface OnnxSetup extends OutputWish, RunFacts {
 
 /** Inputs that can be made from ids alone. */
 const INPUTS = ['input_ids', 'attention_mask', 'token_type_ids', 'position_ids'];
-/** Of models with an adapter for each task. */
+/** The input of models that have an adapter for each task. */
 const TASK = 'task_id';
 /** Milliseconds of tokenising before others get their turn. */
 const SLICE = 10;
@@ -104,7 +111,7 @@ async function mappedSession(
   }
 }
 
-/** Of a whole file that this onnxruntime cannot run, by its words for it. */
+/** Messages of onnxruntime about a whole file that this version of it cannot run. */
 const BEYOND =
   /Unsupported model IR version|Opset \d+ is under development|Unsupported data type|NOT_IMPLEMENTED|Could not find an implementation|No Op registered|is not a registered function/;
 const NO_DATA = /External data path does not exist: "?([^"\n]+)/;
@@ -136,7 +143,7 @@ const OTHERS: readonly [RegExp, string][] = [
   [/^past_key_values/, 'it writes texts: export it for feature extraction, without past'],
 ];
 
-/** What a graph wants and texts do not have; and tasks that it has no input for. */
+/** Refuses a graph that wants inputs which texts do not have, and tasks that it has no input for. */
 async function refuseInputs({ inputNames }: OnnxSession, { file, tasks, tasksBy }: OnnxSetup): Promise<void> {
   for (const name of inputNames) {
     if (INPUTS.includes(name) || (name === TASK && tasks !== undefined)) continue;
@@ -193,8 +200,8 @@ class OnnxEngine implements Engine {
   readonly #gate: Gate;
   readonly #output: ChosenOutput;
   readonly #shape: RunShape;
-  #steps: readonly Step[] = [];
-  /** Of a pooled vector, before the steps. */
+  #steps: readonly VectorStep[] = [];
+  /** Dims of a pooled vector, before the steps. */
   #pooled = 0;
 
   constructor(ort: OnnxPackage, session: OnnxSession, setup: OnnxSetup, gate: Gate) {
@@ -259,7 +266,7 @@ class OnnxEngine implements Engine {
         const skip = dims.length === 3 ? Math.min(skipped, used) : 0;
         pool(this.#output.pooling, data, (r * length + skip) * this.#pooled, used - skip, row);
         const at = batch[r]!;
-        if (!finish(this.#stepped(row), rule, vectors, at * rule.dim)) throw notFinite(places[at]!);
+        if (!finishVector(this.#stepped(row), rule, vectors, at * rule.dim)) throw notFiniteOutput(places[at]!);
       }
       done += rows.length;
       control.progress(done, truncated);
@@ -350,7 +357,7 @@ class OnnxEngine implements Engine {
 }
 
 async function within<T>(gate: Gate, run: () => Promise<T>): Promise<T> {
-  if (!gate.enter()) throw wasClosed();
+  if (!gate.enter()) throw embedderClosed();
   try {
     return await run();
   } finally {

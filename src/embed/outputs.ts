@@ -3,14 +3,14 @@ import { FunnelError } from '../core/errors.js';
 import type { OnnxSession } from './packages.js';
 import type { Pooling } from './types.js';
 
-/** What decides it, beside the graph. */
+/** The wishes that decide the output, beside the graph. */
 export interface OutputWish {
   /** The .onnx file, for messages. */
   file: string;
   pooling: Pooling | undefined;
   /** Who says it. A folder's word is about the model, so that a graph that pools by itself does as it says. */
   poolingBy?: 'caller' | 'preset' | 'folder';
-  /** Of the folder, where a preset says 'none' of a graph that does not pool itself. */
+  /** The folder's pooling, where a preset says 'none' for a graph that does not pool itself. */
   poolingOfFolder?: Pooling;
   /** Why the folder's pooling cannot be done here; the graph must do it itself then. */
   unpooled?: string;

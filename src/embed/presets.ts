@@ -7,14 +7,14 @@ import type { Pooling, Role } from './types.js';
 
 export interface Preset {
   name: string;
-  /** Of a whole vector. */
+  /** Dims of a whole vector. */
   dims: number;
-  /** What the model was trained to be cut to, longest first; a plain model has its own dims alone. */
+  /** Dims that the model was trained to be cut to, longest first; a plain model has its own dims alone. */
   matryoshkaDims: readonly number[];
   /** 'none': the ONNX file does it, as an output of one vector a text. */
   pooling: Pooling;
   prefixes: Readonly<Record<Role, string>>;
-  /** What is done to a pooled vector; a cut comes between layer_norm and l2. */
+  /** How a pooled vector is normalised; a cut comes between layer_norm and l2. */
   normalisation: 'l2' | 'layer_norm, l2';
   /** Tokens of a text, at most; Infinity where the model reads all. */
   maxLength: number;

@@ -14,7 +14,7 @@ export interface RunFacts {
   padTo?: number;
   /** Whether the tokenizer puts padding before the text. */
   padsLeft?: boolean;
-  /** What the caller says. */
+  /** The length that the caller asks for. */
   wantedLength?: number;
   batch: BatchLimits;
 }
@@ -86,7 +86,7 @@ export function runShape(session: OnnxSession, facts: RunFacts, pools: boolean):
   return { length: filled, rows, uniform, limits, decisions };
 }
 
-/** Of input_ids; undefined where the graph leaves them open, or onnxruntime-node does not tell. */
+/** Fixed axes of input_ids; undefined where the graph leaves them open, or onnxruntime-node does not tell. */
 function fixedSizes({ inputMetadata }: OnnxSession): [number | undefined, number | undefined] {
   const shape = inputMetadata?.find(({ name }) => name === 'input_ids')?.shape ?? [];
   const size = (axis: number) => (typeof shape[axis] === 'number' && shape[axis] > 0 ? shape[axis] : undefined);

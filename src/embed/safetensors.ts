@@ -17,7 +17,7 @@ export interface Tensor {
 
 export type TensorType = keyof typeof BYTES;
 
-/** Of a value. Types beyond these are listed, not read. */
+/** Bytes of a value. Types beyond these are listed, not read. */
 const BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1 };
 /** As the Rust library has it. */
 const MAX_HEADER = 100_000_000;
@@ -79,7 +79,7 @@ export class Safetensors {
 }
 
 /** The number of values of a shape. */
-export function sizeOf(shape: readonly number[]): number {
+export function valuesIn(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
@@ -110,8 +110,8 @@ function checked(file: string, name: string, entry: unknown, bytes: number): Ten
   }
   if (!Object.hasOwn(BYTES, dtype)) return undefined;
   const type = dtype as TensorType;
-  if (sizeOf(shape) * BYTES[type] !== to - from) {
-    throw damaged(file, `${sizeOf(shape) * BYTES[type]} bytes ${place}, its data_offsets give ${to - from}`);
+  if (valuesIn(shape) * BYTES[type] !== to - from) {
+    throw damaged(file, `${valuesIn(shape) * BYTES[type]} bytes ${place}, its data_offsets give ${to - from}`);
   }
   return { type, shape, from, to };
 }

@@ -1,7 +1,7 @@
 /**
- * What sentence-transformers' own files say of a model (as versions 5.7 and 6.2 read them), in one place: what is done, what is
- * refused, and what nobody here knows. A vector other than theirs would come without a word, so whatever could decide one
- * and is not done here is named.
+ * Reads sentence-transformers' own files about a model (as versions 5.7 and 6.2 read them), and lists in one place what
+ * is done, what is refused, and what nobody here knows. A vector other than theirs would come without a word, so
+ * whatever could decide one and is not done here is named.
  */
 import type { Pooling, Role } from './types.js';
 
@@ -23,9 +23,9 @@ export interface SentenceFiles {
   model: unknown;
   /** sentence_bert_config.json, or by one of its older names. */
   transformer: unknown;
-  /** Of the module Pooling. */
+  /** Configuration of the module Pooling. */
   pooling: unknown;
-  /** Of the module Normalize. */
+  /** Configuration of the module Normalize. */
   normalize: unknown;
 }
 
@@ -43,7 +43,7 @@ export interface SentenceFacts {
   /** Tokens of a text, as the configuration says for both roles. */
   maxLength?: number;
   truncateDim?: number;
-  /** What is not done here, by name; each is an error. */
+  /** Keys that are not done here, by name; each is an error. */
   refused: string[];
   /** Keys that are not known here. */
   unknown: string[];

@@ -1,10 +1,12 @@
-/** What the caller, the preset and the model's folder say, in that order, as one description of the model. */
+/**
+ * Makes one description of a model from what the caller, the preset and the model's folder say; the earlier one wins.
+ */
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { expected, FunnelError } from '../core/errors.js';
 import { usableThreads } from '../core/threads.js';
-import { type FolderFacts, findModel, readFacts, readJson } from './folder.js';
-import { formerIdentityOf, identityOf } from './identity.js';
+import { type FolderFacts, findModel, readFolder, readJson } from './folder.js';
+import { formerIdentityOf, modelIdentityOf } from './identity.js';
 import type { EngineSetup } from './open.js';
 import type { TokenizerJson } from './pipeline/json.js';
 import { type Preset, presetNamed } from './presets.js';
@@ -21,21 +23,21 @@ export interface ModelSpec {
   layerNorm: boolean;
   /** undefined: nobody says; the model's own dims alone then. */
   matryoshkaDims: readonly number[] | undefined;
-  /** Of whole vectors, as the preset says; undefined: nobody does, or the caller says dims. */
+  /** Dims of whole vectors, as the preset says; undefined: nobody does, or the caller says dims. */
   presetDims: number | undefined;
   /** Threads of this library, each with an engine. */
   engines: number;
-  /** Of every byte that decides a vector. */
+  /** Hash of every byte that decides a vector. */
   identity: string;
-  /** What versions before that took instead. */
+  /** The hash that versions before that took instead. */
   formerIdentity: string;
-  /** Of the folder: dims that vectors are cut to where the caller says none. */
+  /** The folder's own cut: dims that vectors are cut to where the caller says none. */
   truncateDim: number | undefined;
   /** Choices of the caller that no file tells. */
   choices: string[];
   /** One sentence each, for people. */
   decisions: string[];
-  /** What may be wrong, with the remedy. */
+  /** Sentences about what may be wrong, with the remedy. */
   warnings: string[];
 }
 
@@ -44,7 +46,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   const preset = options.preset === undefined ? undefined : presetNamed(options.preset);
   if (preset?.weights === 'api') throw apiOnly(preset);
   const { folder, model, tokenizer } = await findModel(options, preset);
-  const facts = await readFacts(folder);
+  const facts = await readFolder(folder);
   refuseKeys(facts, folder);
   const isStatic = model.endsWith('.safetensors');
   const threads = options.threads ?? usableThreads();
@@ -95,7 +97,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
         threads: Math.floor(threads / engines),
         batch: {
           rows: options.batchSize ?? 32,
-          // What a run holds should stay in the caches: larger runs were slower on every length of text.
+          // A run should stay in the caches: larger runs were slower on every length of text.
           tokens: options.batchTokens ?? Math.max(128, 64 * Math.floor(threads / engines)),
         },
         padId: texts.padId,
@@ -108,7 +110,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   const layerNorm = options.layerNorm ?? preset?.normalisation === 'layer_norm, l2';
   const { truncateDim } = facts.sentence;
   const [identity, formerIdentity] = await Promise.all([
-    identityOf({ folder, model, tokenizer }, facts.modules),
+    modelIdentityOf({ folder, model, tokenizer }, facts.modules),
     formerIdentityOf(model),
   ]);
   return {
@@ -212,7 +214,7 @@ function tokensOf(model: TokenizerJson['model'] | undefined): Map<string, number
   return new Map(vocabulary.map(([token], id): [string, number] => [token, id]).reverse());
 }
 
-/** What model2vec calls its table. */
+/** The name that model2vec gives its table. */
 const MODEL2VEC = 'embeddings';
 
 async function readObject(file: string): Promise<{ text: string; value: Record<string, unknown> } | undefined> {
@@ -257,9 +259,9 @@ function padTokenOf(json: TokenizerJson, config: object | undefined, special: ob
 }
 
 /**
- * Runs side by side, of one thread each, do more than runs that share their threads; but each session has weights in memory.
- * Of a model whose weights are felt two threads share one, which halves them: all-MiniLM-L6-v2 takes 206 MB in place of 313, 2 to 9 %
- * longer on a quiet machine, and less time on a busy one.
+ * Runs side by side, of one thread each, do more than runs that share their threads; but each session has weights in
+ * memory. Where a model's weights are felt, two threads share one session, which halves them: all-MiniLM-L6-v2 takes
+ * 206 MB in place of 313, 2 to 9 % longer on a quiet machine, and less time on a busy one.
  */
 async function sessionsFor(model: string, threads: number): Promise<number> {
   const sizes = await Promise.all([model, `${model}_data`, `${model}.data`].map(sizeOf));
@@ -311,7 +313,7 @@ function refuseOfGraphs({ output, pooling, tasks }: EmbedderOptions, model: stri
   );
 }
 
-/** What sentence-transformers would do with these files and is not done here. */
+/** Refuses keys that sentence-transformers would act on and this library does not. */
 function refuseKeys({ sentence }: FolderFacts, folder: string): void {
   if (sentence.refused.length === 0) return;
   throw new FunnelError(
@@ -406,7 +408,7 @@ function sourceOf(
   return ofFolder === undefined ? undefined : 'the folder says so';
 }
 
-/** What was decided, and who said it. */
+/** Says what was decided, and by whom. */
 function decisionsOf({
   options,
   preset,

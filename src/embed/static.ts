@@ -3,8 +3,8 @@
  * so that every thread reads the same.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type EmbedResult, type EmbedTask, type Engine, notFinite, type TaskControl } from './engine.js';
-import { finish } from './finish.js';
+import { type EmbedResult, type EmbedTask, type Engine, notFiniteOutput, type TaskControl } from './engine.js';
+import { finishVector } from './finish.js';
 import { TextTokenizer, type TokenizerSetup } from './tokenizer.js';
 
 export interface StaticSetup {
@@ -61,7 +61,7 @@ class StaticEngine implements Engine {
       const encoded = this.#tokenizer.encode(prefix + texts[i]!, places[i]!);
       if (encoded.truncated) truncated++;
       this.#add(encoded.ids);
-      if (!finish(this.#sum, rule, vectors, i * rule.dim)) throw notFinite(places[i]!);
+      if (!finishVector(this.#sum, rule, vectors, i * rule.dim)) throw notFiniteOutput(places[i]!);
     }
     return { vectors, truncated };
   }

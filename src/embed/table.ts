@@ -1,12 +1,12 @@
 /** The table of a static model, as float32 in shared memory. */
 import { FunnelError } from '../core/errors.js';
-import { Safetensors, sizeOf } from './safetensors.js';
+import { Safetensors, valuesIn } from './safetensors.js';
 
-/** What WordLlama, model2vec and sentence-transformers' StaticEmbedding call theirs. */
+/** Names of the table in files of WordLlama, model2vec and sentence-transformers' StaticEmbedding. */
 const TABLES = ['embeddings', 'embedding.weight'];
 
 export interface StaticTable {
-  /** Of the table in its file. */
+  /** Name of the table in its file. */
   name: string;
   table: Float32Array;
   width: number;
@@ -19,7 +19,7 @@ export async function readTable(file: string): Promise<StaticTable> {
   const tensors = await Safetensors.open(file);
   const name = TABLES.find((one) => tensors.tensors.has(one));
   const shape = name === undefined ? [] : tensors.tensors.get(name)!.shape;
-  if (name === undefined || shape.length !== 2 || sizeOf(shape) === 0) {
+  if (name === undefined || shape.length !== 2 || valuesIn(shape) === 0) {
     throw new FunnelError(
       'UNSUPPORTED',
       `Expected a table ${TABLES.join(' or ')} of tokens × dims in ${file} but it has ` +
@@ -34,7 +34,7 @@ export async function readTable(file: string): Promise<StaticTable> {
   const own = async (key: string): Promise<Float32Array | undefined> => {
     const tensor = tensors.tensors.get(key);
     if (tensor === undefined) return undefined;
-    const values = shared(sizeOf(tensor.shape));
+    const values = shared(valuesIn(tensor.shape));
     await tensors.floats(key, values);
     return values;
   };

@@ -10,31 +10,31 @@ import {
   type EmbedTask,
   type Engine,
   type ErrorParts,
-  errorOf,
+  embedderClosed,
+  errorFromParts,
   type TaskControl,
-  wasClosed,
 } from './engine.js';
 import { Gate } from './gate.js';
 import type { EngineSetup } from './open.js';
 import { loadOnnxruntime } from './packages.js';
 
-export interface ThreadSetup {
+export interface EngineThreadSetup {
   engine: EngineSetup;
   gate: Int32Array;
 }
 
-export type ThreadJob =
+export type EngineJob =
   | { kind: 'embed'; task: EmbedTask }
   | { kind: 'count'; texts: readonly string[]; prefix: string };
 
 /** To a thread; `cancel` is shared memory that becomes 1. 'close': ends when what is at work has ended. */
-export type ThreadRequest = { id: number; job: ThreadJob; cancel: Int32Array } | 'close';
+export type EngineRequest = { id: number; job: EngineJob; cancel: Int32Array } | 'close';
 
 /** As the engine says it. */
 export type Loaded = Pick<Engine, 'width' | 'decisions'>;
 
 /** From a thread. The first one says that the model is loaded. */
-export type ThreadReply =
+export type EngineReply =
   | Loaded
   | { id: number; progress: { done: number; truncated: number } }
   | { id: number; result: EmbedResult | Uint32Array }
@@ -93,8 +93,8 @@ export class EmbedThreads {
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
   }
 
-  async #run(job: ThreadJob, control: TaskControl): Promise<EmbedResult | Uint32Array> {
-    if (this.#closed) throw wasClosed();
+  async #run(job: EngineJob, control: TaskControl): Promise<EmbedResult | Uint32Array> {
+    if (this.#closed) throw embedderClosed();
     let thread = this.#threads.find(({ load }) => load === 0);
     if (thread === undefined && this.#threads.length < this.size) thread = this.#start();
     thread ??= this.#threads.reduce((least, one) => (one.load < least.load ? one : least));
@@ -128,7 +128,7 @@ class EmbedThread {
   constructor(engine: EngineSetup, onEnd: () => void) {
     const file = workerFile();
     if (file === undefined) throw new FunnelError('MODEL_FAILED', 'There is no file for embedding threads here');
-    const setup: ThreadSetup = { engine, gate: this.#gate.state };
+    const setup: EngineThreadSetup = { engine, gate: this.#gate.state };
     // No flags of the process: some of them (--input-type, --test) make no sense for a file run by a worker.
     this.#worker = new Worker(file, {
       execArgv: [],
@@ -141,7 +141,7 @@ class EmbedThread {
       this.#settle = { ready, broken };
     });
     this.ready.catch(() => {}); // jobs are told, too
-    this.#worker.on('message', (reply: ThreadReply) => this.#receive(reply));
+    this.#worker.on('message', (reply: EngineReply) => this.#receive(reply));
     const failed = (cause: unknown) =>
       this.#fail(new FunnelError('MODEL_FAILED', 'An embedding thread ended', { cause }));
     this.#worker.on('error', failed);
@@ -163,11 +163,11 @@ class EmbedThread {
     return this.#pending.size;
   }
 
-  run(job: ThreadJob, control: TaskControl): Promise<EmbedResult | Uint32Array> {
+  run(job: EngineJob, control: TaskControl): Promise<EmbedResult | Uint32Array> {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       const cancel = new Int32Array(new SharedArrayBuffer(4));
-      this.#worker.postMessage({ id, job, cancel } satisfies ThreadRequest);
+      this.#worker.postMessage({ id, job, cancel } satisfies EngineRequest);
       this.#pending.set(id, { control, cancel, resolve, reject });
       this.#worker.ref();
     });
@@ -178,10 +178,10 @@ class EmbedThread {
   }
 
   close(): Promise<void> {
-    this.#end(wasClosed());
+    this.#end(embedderClosed());
     this.#closing = true;
     this.#worker.ref(); // its end is worth waiting for
-    this.#worker.postMessage('close' satisfies ThreadRequest);
+    this.#worker.postMessage('close' satisfies EngineRequest);
     return this.#ended;
   }
 
@@ -191,14 +191,14 @@ class EmbedThread {
     this.#gate.waitUntilEmpty(LAST_RUN);
   }
 
-  #receive(reply: ThreadReply): void {
+  #receive(reply: EngineReply): void {
     if ('width' in reply) {
       this.#settle.ready(reply);
       this.#rest();
       return;
     }
     if ('error' in reply && reply.id === undefined) {
-      this.#fail(errorOf(reply.error));
+      this.#fail(errorFromParts(reply.error));
       return;
     }
     const job = this.#pending.get(reply.id!);
@@ -209,7 +209,7 @@ class EmbedThread {
     }
     this.#pending.delete(reply.id!);
     this.#rest();
-    if ('error' in reply) job.reject(errorOf(reply.error));
+    if ('error' in reply) job.reject(errorFromParts(reply.error));
     else job.resolve(reply.result);
   }
 
@@ -222,7 +222,7 @@ class EmbedThread {
     this.#onEnd();
     this.#end(error);
     this.#rest();
-    this.#worker.postMessage('close' satisfies ThreadRequest);
+    this.#worker.postMessage('close' satisfies EngineRequest);
   }
 
   #end(error: unknown): void {

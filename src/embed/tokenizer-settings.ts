@@ -1,10 +1,10 @@
 /**
- * What lies beside tokenizer.json and counts in Python. transformers 5 makes the steps of the classes below anew, out of
- * tokenizer_config.json and their defaults, and takes no more than the vocabulary from tokenizer.json; of all other classes
- * it takes the file as it is. Compared with transformers 5.24; static models are read by no such class.
+ * Reads the files beside tokenizer.json that count in Python. transformers 5 makes the steps of the classes below anew,
+ * out of tokenizer_config.json and their defaults, and takes no more than the vocabulary from tokenizer.json; for all
+ * other classes it takes the file as it is. Compared with transformers 5.24; static models are read by no such class.
  */
 
-import type { Step, TokenizerJson } from './pipeline/json.js';
+import type { TokenizerJson, TokenizerStep } from './pipeline/json.js';
 import { truncationSideOf } from './sentence.js';
 
 export interface SettledTokenizer {
@@ -16,11 +16,11 @@ export interface SettledTokenizer {
 
 type Json = Record<string, unknown>;
 
-/** What a class makes; undefined: the file's stays. */
+/** The steps that a class makes; undefined: the file's stays. */
 interface Steps {
-  normalizer?: Step | null;
-  pre_tokenizer?: Step | null;
-  post_processor?: Step;
+  normalizer?: TokenizerStep | null;
+  pre_tokenizer?: TokenizerStep | null;
+  post_processor?: TokenizerStep;
   /** Fields of the model. */
   model?: Json;
 }
@@ -137,9 +137,9 @@ const SAME: Record<string, string> = {
   BartTokenizer: 'RobertaTokenizer',
 };
 
-/** The file as it is. */
+/** These classes take the file as it is. */
 const WHOLE_FILE = ['TokenizersBackend', 'PreTrainedTokenizer', 'PythonBackend'];
-/** Make their steps, too, by rules that are not written here. */
+/** These classes make their steps, too, by rules that are not written here. */
 const REBUILDS = [
   'AlbertTokenizer',
   'BigBirdTokenizer',
@@ -176,7 +176,7 @@ function nameOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value.replace(/Fast$/, '') : undefined;
 }
 
-// What they make
+// The steps of each class
 
 const READ: Record<string, readonly string[]> = {
   BertTokenizer: ['do_lower_case', 'strip_accents', 'tokenize_chinese_chars'],
@@ -272,28 +272,28 @@ function bert(json: TokenizerJson, config: Json, cls: string, sep: string): Step
   };
 }
 
-function byteLevel(space: boolean): Step {
+function byteLevel(space: boolean): TokenizerStep {
   return { type: 'ByteLevel', add_prefix_space: space, use_regex: true };
 }
 
-function words(scheme: string): Step {
+function words(scheme: string): TokenizerStep {
   return sequence(
     { type: 'WhitespaceSplit' },
     { type: 'Metaspace', replacement: '\u2581', prepend_scheme: scheme, split: true },
   );
 }
 
-function sequence(...steps: Step[]): Step {
+function sequence(...steps: TokenizerStep[]): TokenizerStep {
   return { type: 'Sequence', pretokenizers: steps };
 }
 
-function charsmapOf({ normalizer }: TokenizerJson): Step | null {
-  const all = normalizer?.type === 'Sequence' ? (normalizer['normalizers'] as Step[]) : [normalizer];
+function charsmapOf({ normalizer }: TokenizerJson): TokenizerStep | null {
+  const all = normalizer?.type === 'Sequence' ? (normalizer['normalizers'] as TokenizerStep[]) : [normalizer];
   return all.find((step) => step?.type === 'Precompiled') ?? null;
 }
 
 /** undefined where the vocabulary lacks one of them: Python would give it an id that the model has no row for. */
-function around(json: TokenizerJson, config: Json, cls: string, sep: string): Step | undefined {
+function around(json: TokenizerJson, config: Json, cls: string, sep: string): TokenizerStep | undefined {
   const [first, last] = [contentOf(config['cls_token']) ?? cls, contentOf(config['sep_token']) ?? sep];
   const [left, right] = [idOf(json, first), idOf(json, last)];
   if (left === undefined || right === undefined) return undefined;
@@ -315,19 +315,19 @@ function idOf({ added_tokens: added, model }: TokenizerJson, token: string): num
 }
 
 /** A step in one spelling of several that mean the same. */
-function plain(step: Step | null | undefined): string {
+function plain(step: TokenizerStep | null | undefined): string {
   return JSON.stringify(simple(step ?? null));
 }
 
-/** Of no account for ids, or said by another key. */
+/** Keys that change no ids, or that another key says. */
 const IDLE = ['trim_offsets', 'str_rep', 'pair', 'tokens'];
 
-function simple(step: Step | null): unknown {
+function simple(step: TokenizerStep | null): unknown {
   if (step === null) return null;
   if (step.type === 'TemplateProcessing' || step.type === 'RobertaProcessing' || step.type === 'BertProcessing') {
     return idsAround(step);
   }
-  const inner = (step['normalizers'] ?? step['pretokenizers']) as Step[] | undefined;
+  const inner = (step['normalizers'] ?? step['pretokenizers']) as TokenizerStep[] | undefined;
   if (inner !== undefined) return inner.length === 1 ? simple(inner[0]!) : inner.map(simple);
   const { use_regex: regex = true, split = true, ...rest } = step;
   const own = { ...rest, ...(step.type === 'ByteLevel' && { regex }), ...(step.type === 'Metaspace' && { split }) };
@@ -337,7 +337,7 @@ function simple(step: Step | null): unknown {
     .sort();
 }
 
-function idsAround(step: Step): unknown {
+function idsAround(step: TokenizerStep): unknown {
   if (step.type !== 'TemplateProcessing') return [(step['cls'] as unknown[])[1], 'A', (step['sep'] as unknown[])[1]];
   const ids = step['special_tokens'] as Record<string, { ids: number[] }>;
   const items = step['single'] as { SpecialToken?: { id: string } }[];

@@ -21,7 +21,7 @@ export interface TokenizerSetup {
   truncationSide?: 'left' | 'right';
   /** Characters of a text that are read at all: model2vec cuts there before it has tokens. */
   maxCharacters?: number;
-  /** What was decided where files disagree or are silent, as sentences for people. */
+  /** Decisions where files disagree or are silent, as sentences for people. */
   decisions?: readonly string[];
 }
 
@@ -111,7 +111,7 @@ export class TextTokenizer {
     return this.#setup.lowerCase ? read.toLowerCase() : read;
   }
 
-  /** Of these it may stop behind `most`. */
+  /** Returns the ids of a text; it may stop when there are more than `most`. */
   #encode(text: string, most: number, place: number | undefined): number[] {
     const ids: number[] = [];
     try {

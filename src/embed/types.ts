@@ -1,4 +1,4 @@
-/** What users give to funnelvec/embed and get from it. */
+/** Options and results of funnelvec/embed. */
 
 /** Which side of a search a text is on: models may want another prefix for each. */
 export type Role = 'query' | 'document';

@@ -33,7 +33,7 @@ const TYPES = [1, 2, 3, 10];
 
 const [VARINT, FIXED64, BYTES, FIXED32] = [0, 1, 2, 5];
 
-/** What the new file is made of: bytes, or a stretch of the old one. */
+/** A part of the new file: bytes, or a stretch of the old one. */
 type Part = Uint8Array | { from: number; to: number };
 
 interface Field {
@@ -43,7 +43,7 @@ interface Field {
   from: number;
   body: number;
   to: number;
-  /** Of a varint. */
+  /** The value of a varint. */
   value: number;
 }
 

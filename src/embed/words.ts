@@ -10,7 +10,7 @@
 /** Does whole texts, without special tokens: a Pipeline. */
 export interface WholeTexts {
   encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[] };
-  /** The same, behind `out`; it may stop when there are more than `most` in it. */
+  /** Appends the ids to `out`; it may stop when there are more than `most` in it. */
   append?(text: string, out: number[], most: number): void;
 }
 
@@ -29,7 +29,7 @@ interface PreTokenizer {
 }
 
 const SPLITS_AT_SPACES = ['BertPreTokenizer', 'Whitespace', 'WhitespaceSplit'];
-/** What a space becomes in SentencePiece's vocabularies. */
+/** The character that stands for a space in SentencePiece's vocabularies. */
 const MARK = '\u2581';
 /** Parts that are kept are at most this long, and at most so many of them: some 10 MB. */
 const MAX_CHARACTERS = 32;
@@ -115,7 +115,7 @@ function splitsAtSpaces(pre: PreTokenizer | null | undefined): boolean {
   return SPLITS_AT_SPACES.includes(String(pre.type)) || (pre.type === 'Metaspace' && pre.split !== false);
 }
 
-/** Such as regular expressions, which may look further than a space. */
+/** Steps such as regular expressions, which may look further than a space. */
 function hasOtherSteps(pre: PreTokenizer | null | undefined): boolean {
   return pre !== null && pre !== undefined && pre.type !== 'Metaspace';
 }

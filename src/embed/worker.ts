@@ -1,22 +1,22 @@
 /** An embedding thread: has an engine of its own and answers jobs, several of them in turns. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { failUnread } from '../kernels/post.js';
-import { type Engine, partsOf } from './engine.js';
+import { type Engine, errorParts } from './engine.js';
 import { Gate } from './gate.js';
 import { openEngine } from './open.js';
-import type { ThreadReply, ThreadRequest, ThreadSetup } from './threads.js';
+import type { EngineReply, EngineRequest, EngineThreadSetup } from './threads.js';
 
-const setup = workerData as ThreadSetup;
+const setup = workerData as EngineThreadSetup;
 const engine = openEngine(setup.engine, new Gate(setup.gate));
 engine.then(
   ({ width, decisions }) => send({ width, decisions }),
-  (error) => send({ id: undefined, error: partsOf(error) }),
+  (error) => send({ id: undefined, error: errorParts(error) }),
 );
 
 const atWork = new Set<Promise<void>>();
 
 parentPort!.on('messageerror', failUnread);
-parentPort!.on('message', async (request: ThreadRequest) => {
+parentPort!.on('message', async (request: EngineRequest) => {
   if (request === 'close') {
     await Promise.allSettled(atWork);
     await engine.then(
@@ -38,7 +38,7 @@ function end(): void {
   else process.exit(0); // Deno's port lacks it; this ends the thread alone, there too
 }
 
-async function answer({ id, job, cancel }: Exclude<ThreadRequest, string>): Promise<void> {
+async function answer({ id, job, cancel }: Exclude<EngineRequest, string>): Promise<void> {
   try {
     const model: Engine = await engine;
     if (job.kind === 'count') {
@@ -51,10 +51,10 @@ async function answer({ id, job, cancel }: Exclude<ThreadRequest, string>): Prom
     });
     send({ id, result }, [result.vectors.buffer as ArrayBuffer]);
   } catch (error) {
-    send({ id, error: partsOf(error) });
+    send({ id, error: errorParts(error) });
   }
 }
 
-function send(reply: ThreadReply, transfers: ArrayBuffer[] = []): void {
+function send(reply: EngineReply, transfers: ArrayBuffer[] = []): void {
   parentPort!.postMessage(reply, transfers);
 }

@@ -1,4 +1,4 @@
-/** What callers hand over, rows or a matrix, becomes one matrix and a way back to the caller's rows. */
+/** Turns the rows or the matrix that a caller passes into one matrix, and keeps the way back to the caller's rows. */
 import { expected, FunnelError } from '../core/errors.js';
 import { packRows } from '../core/pack.js';
 import type { CandidateRow, Candidates, Hit, Id, PackedCandidates } from '../core/types.js';
@@ -30,12 +30,12 @@ export function toMatrix<Row>(candidates: Candidates<Row>, workspace: Workspace 
   return fromPacked(candidates as PackedCandidates<Row>, workspace);
 }
 
-/** A list that outlives the call must not change with the caller's. */
+/** A list that outlives the call is copied, so that it does not change with the caller's. */
 function kept<T>(list: ArrayLike<T>, workspace: Workspace): ArrayLike<T> {
   return workspace === freshWorkspace ? Array.from(list) : list;
 }
 
-/** One by one: an array of any length whose rows are missing ends at the first. */
+/** Checked one by one: an array whose first row is missing ends there, whatever length it claims. */
 function keptRows<Row>(given: readonly (CandidateRow & Row)[]): readonly (CandidateRow & Row)[] {
   const rows: (CandidateRow & Row)[] = [];
   for (let i = 0; i < given.length; i++) {

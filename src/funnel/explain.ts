@@ -1,9 +1,12 @@
-/** What each stage of a funnel dropped. Runs the stages one by one, on the same kernels and with the same bits. */
+/**
+ * Tells which candidates each stage of a funnel dropped. It runs the stages one by one, on the same kernels and with
+ * the same bits.
+ */
 import { expected } from '../core/errors.js';
 import type { FunnelStage, Hit, Id } from '../core/types.js';
 import { areIntegersAndUuids } from '../core/validate.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { finish, notFinite, type Prepared, scoreOf } from './prepare.js';
+import { hitsOf, notFiniteValue, type Prepared, scoreOf } from './prepare.js';
 
 /** A candidate as one stage saw it. */
 export interface Standing {
@@ -24,7 +27,7 @@ export interface ExplainedStage extends FunnelStage {
   dropped: Standing[];
 }
 
-/** What became of one candidate. */
+/** The outcome for one candidate. */
 export type Fate =
   /** It was never in the pool: only a larger or better head search could have found it. */
   | { outcome: 'not a candidate' }
@@ -49,7 +52,7 @@ export function explain<Row>(
 ): Explanation<Row> {
   const { matrix, task } = prepared;
   const bad = kernels.firstNonFinite(task.rows);
-  if (bad !== -1) throw notFinite(matrix, bad);
+  if (bad !== -1) throw notFiniteValue(matrix, bad);
 
   let alive: number[] = Array.from({ length: matrix.count }, (_, index) => index);
   const stages = prepared.stages.map((stage, s): ExplainedStage => {
@@ -76,7 +79,7 @@ export function explain<Row>(
     alive = kept.sort((a, b) => a - b);
     return { ...stage, ms: performance.now() - start, cutoff, dropped };
   });
-  const hits = finish(prepared, -1);
+  const hits = hitsOf(prepared, -1);
   const ids = () => Array.from({ length: matrix.count }, (_, index) => matrix.id(index));
   return { hits, stages, find: (id) => find(hits, stages, id, ids()) };
 }

@@ -5,7 +5,7 @@ import { checkKeys, isResizable } from '../core/validate.js';
 import type { BadPosition, FunnelTask, Kernels, Rows } from '../kernels/kernels.js';
 import { type Explanation, explain } from './explain.js';
 import type { Plan } from './plan.js';
-import { finish, type Prepared, prepare } from './prepare.js';
+import { hitsOf, type Prepared, prepare } from './prepare.js';
 import { freshWorkspace, sharedWorkspace } from './workspace.js';
 
 export interface FunnelOptions {
@@ -88,7 +88,7 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
     try {
       const prepared = prepare(candidates, query, plan, limit, outer ? freshWorkspace : shared);
       if (explained) return explain(kernels(), prepared) as never;
-      return finish(prepared, kernels().funnel(prepared.task)) as never;
+      return hitsOf(prepared, kernels().funnel(prepared.task)) as never;
     } finally {
       busy = outer;
     }
@@ -108,7 +108,7 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
   }
 
   function finishAll<Row>(prepared: Prepared<Row>[], bad: BadPosition[]): Hit<Row>[][] {
-    return prepared.map((one, i) => inContext(`requests[${i}]`, () => finish(one, bad[i]!)));
+    return prepared.map((one, i) => inContext(`requests[${i}]`, () => hitsOf(one, bad[i]!)));
   }
 
   return {
@@ -116,7 +116,7 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
     async funnelAsync(candidates, query, plan, options = {}) {
       const { limit } = checkOptions(options, ['limit']);
       const prepared = prepare(candidates, query, plan, limit);
-      return finish(prepared, (await runPrepared(kernels(), [prepared], true))[0]!);
+      return hitsOf(prepared, (await runPrepared(kernels(), [prepared], true))[0]!);
     },
     funnelBatch(requests, plan, options = {}) {
       const prepared = prepareAll(requests, plan, options);
@@ -155,7 +155,7 @@ function checkOptions(options: FunnelOptions, allowed: string[]): FunnelOptions 
 
 /** Multiply-adds of a funnel. */
 function work({ stages }: Prepared<unknown>): number {
-  return stages.reduce((sum, { in: rows, scale }, s) => sum + rows * (scale - (stages[s - 1]?.scale ?? 0)), 0);
+  return stages.reduce((sum, { in: count, scale }, s) => sum + count * (scale - (stages[s - 1]?.scale ?? 0)), 0);
 }
 
 /** Bytes copied before other work of the thread gets its turn: less than a millisecond. */
@@ -184,34 +184,34 @@ class Copies {
   readonly #made = new Map<ArrayBufferLike, { given: Rows; copy: Rows }[]>();
   #left = COPY_AT_ONCE;
 
-  made(rows: Rows): Rows | undefined {
-    const { byteOffset, length } = rows;
+  made(matrix: Rows): Rows | undefined {
+    const { byteOffset, length } = matrix;
     const same = ({ given, copy }: { given: Rows; copy: Rows }) =>
-      given.byteOffset === byteOffset && copy.length === length && given.constructor === rows.constructor;
-    return this.#made.get(rows.buffer)?.find(same)?.copy;
+      given.byteOffset === byteOffset && copy.length === length && given.constructor === matrix.constructor;
+    return this.#made.get(matrix.buffer)?.find(same)?.copy;
   }
 
-  atOnce(rows: Rows): Rows {
-    return this.#keep(rows, rows.slice());
+  atOnce(matrix: Rows): Rows {
+    return this.#keep(matrix, matrix.slice());
   }
 
-  async inParts(rows: Rows): Promise<Rows> {
-    const { length, BYTES_PER_ELEMENT: size } = rows;
-    const copy = rows instanceof Float32Array ? new Float32Array(length) : new Uint16Array(length);
+  async inParts(matrix: Rows): Promise<Rows> {
+    const { length, BYTES_PER_ELEMENT: size } = matrix;
+    const copy = matrix instanceof Float32Array ? new Float32Array(length) : new Uint16Array(length);
     for (let from = 0; from < length; ) {
       if (this.#left < size) {
         await new Promise((resolve) => setImmediate(resolve));
         this.#left = COPY_AT_ONCE;
-        if (rows.length !== length) {
+        if (matrix.length !== length) {
           throw new FunnelError('DETACHED_BUFFER', 'Expected vectors to stay where they are until the call has ended');
         }
       }
       const to = Math.min(length, from + Math.floor(this.#left / size));
-      copy.set(rows.subarray(from, to), from);
+      copy.set(matrix.subarray(from, to), from);
       this.#left -= (to - from) * size;
       from = to;
     }
-    return this.#keep(rows, copy);
+    return this.#keep(matrix, copy);
   }
 
   #keep(given: Rows, copy: Rows): Rows {

@@ -9,7 +9,7 @@ import { METRICS, type Metric } from '../kernels/kernels.js';
 import { freshWorkspace, type Workspace } from './workspace.js';
 
 /**
- * What survives a stage: a fraction of the rows that entered it, 0 < f ≤ 1, rounded down; or an absolute count.
+ * How many rows survive a stage: a fraction of the rows that entered it, 0 < f ≤ 1, rounded down; or an absolute count.
  */
 export type Keep = number | { count: number };
 
@@ -251,7 +251,7 @@ function notACount(value: unknown, where: string): FunnelError {
   return expected('BAD_PLAN', 'an integer of at least 1', where, value);
 }
 
-/** What makers of plans share. */
+/** Fills in the defaults that all makers of plans share. */
 function withDefaults(plan: Omit<Plan, 'keep'> & { keep?: Plan['keep'] }, dim: number): Plan {
   const { head, scales, metric, keep = 0.5, limit = 10 } = plan;
   checkCount(limit, 'limit');

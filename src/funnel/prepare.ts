@@ -40,7 +40,7 @@ export function prepare<Row>(
   return prepared;
 }
 
-/** The same of a query and a plan that were checked, and that fit the candidates' dims. */
+/** Prepares a query and a plan that were checked, and that fit the candidates' dims. */
 export function prepareChecked<Row>(
   candidates: Candidates<Row>,
   query: QueryVector,
@@ -71,9 +71,9 @@ function taskOf<Row>(
 }
 
 /** The kernel's answer as hits. */
-export function finish<Row>(prepared: Prepared<Row>, bad: BadPosition): Hit<Row>[] {
+export function hitsOf<Row>(prepared: Prepared<Row>, bad: BadPosition): Hit<Row>[] {
   const { matrix, task, hits: count } = prepared;
-  if (bad !== -1) throw notFinite(matrix, bad);
+  if (bad !== -1) throw notFiniteValue(matrix, bad);
   const { indices, keys } = task;
   const hits = new Array<Hit<Row>>(count);
   for (let i = 0; i < count; i++) hits[i] = matrix.hit(indices[i]!, scoreOf(prepared, keys[i]!));
@@ -85,7 +85,7 @@ export function scoreOf({ task, keysAreScores }: Prepared<unknown>, key: number)
   return task.metric === 'euclid' && !keysAreScores ? 0 - key : key;
 }
 
-export function notFinite(matrix: Matrix<unknown>, at: number): FunnelError {
+export function notFiniteValue(matrix: Matrix<unknown>, at: number): FunnelError {
   const row = Math.floor(at / matrix.dim);
   const found = matrix.vectors instanceof Float32Array ? matrix.vectors[at] : undefined;
   // An asynchronous call looked at a copy, and the original may be gone by now.

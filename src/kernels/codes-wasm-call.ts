@@ -1,14 +1,14 @@
 /** The memory of one call of a WASM code kernel, and a task's members in it. */
 import type { CodeKernelName } from './codes.js';
 import { CODE_SIGNATURES } from './codes.js';
-import { roundUp, type Scratch, type SharedHeap, UNIT } from './codes-wasm-memory.js';
+import { roundUp, type ScratchBlock, type SharedHeap, UNIT } from './codes-wasm-memory.js';
 import type { Raw, Signature } from './signatures.js';
 
 export type TypedArray = Uint8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array;
 
 /** The memory of one call beside its task: scratch, and copies of what does not lie in the shared memory. */
 export class Call {
-  #borrowed: Scratch[] = [];
+  #borrowed: ScratchBlock[] = [];
   #top = 0;
   #end = 0;
   #outputs: { array: TypedArray; copy: Uint8Array }[] = [];

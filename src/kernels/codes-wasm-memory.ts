@@ -28,7 +28,7 @@ interface ArrayType<T> {
 }
 
 /** 2^log bytes. */
-export interface Scratch {
+export interface ScratchBlock {
   at: number;
   log: number;
 }
@@ -74,7 +74,7 @@ export class SharedHeap {
   }
 
   /** At least as many bytes, not zeroed. */
-  borrow(bytes: number): Scratch {
+  borrow(bytes: number): ScratchBlock {
     const log = Math.max(LEAST_SPARE, Math.ceil(Math.log2(bytes)));
     for (let i = SPARE; i < HEADER; i++) {
       const spare = Atomics.load(this.#header, i);
@@ -84,7 +84,7 @@ export class SharedHeap {
     return { at: this.#take(2 ** log).at, log };
   }
 
-  giveBack({ at, log }: Scratch): void {
+  giveBack({ at, log }: ScratchBlock): void {
     const spare = log * 2 ** ADDRESS_BITS + at / UNIT;
     for (let i = SPARE; log <= LARGEST_SPARE && i < HEADER; i++) {
       if (Atomics.compareExchange(this.#header, i, 0, spare) === 0) return;

@@ -3,7 +3,7 @@ import type { ScoresAtTask } from './codes.js';
 import type { Call } from './codes-wasm-call.js';
 import type { SharedHeap } from './codes-wasm-memory.js';
 import type { WasmHelpers } from './codes-wasm-module.js';
-import { codeOf, type Rows } from './kernels.js';
+import { metricCode, type Rows } from './kernels.js';
 
 /** Rows that scoresAt gathers at a time: few enough to stay in a core's own cache, unless they are very long. */
 const GATHER_BYTES = 128 * 1024;
@@ -24,7 +24,7 @@ export function scoresAtIn(wasm: WasmHelpers, heap: SharedHeap, call: Call): (ta
     const out = call.take(8 * atOnce + 8);
     const scored = heap.view(Float64Array, out, atOnce);
     const scratch = call.take(wasm.keysScratch(half, dim));
-    const code = codeOf(metric);
+    const code = metricCode(metric);
     for (let first = 0; first < count; first += atOnce) {
       const n = Math.min(atOnce, count - first);
       for (let i = 0; i < n; i++) {

@@ -17,7 +17,7 @@
  * Memory. Planes, queries and outputs come from `allocate`, so that WASM can reach them; they are shared memory, and any
  * thread may read them. Callers validate; kernels trust sizes and ranges.
  */
-import { codeOf, type Metric } from './kernels.js';
+import { type Metric, metricCode } from './kernels.js';
 import { type Signature, signature } from './signatures.js';
 
 export const BLOCK_ROWS = 16;
@@ -363,7 +363,7 @@ export const CODE_SIGNATURES = {
         t.rows,
         t.kept,
         t.estimates,
-        codeOf(t.bound.metric),
+        metricCode(t.bound.metric),
         t.bound.error,
         t.bound.errorScale,
         t.bound.tail,
@@ -383,7 +383,7 @@ export const CODE_SIGNATURES = {
         t.estimates,
         t.dots,
         t.scale,
-        codeOf(t.bound.metric),
+        metricCode(t.bound.metric),
         t.bound.error,
         t.bound.errorScale,
         t.bound.tail,
@@ -450,7 +450,7 @@ export const CODE_SIGNATURES = {
       'size count',
       'out f64[] keys',
     ],
-    (call, t) => call(codeOf(t.metric), t.query, t.chunks, t.chunkRows, t.stride, t.dim, t.rows, t.count, t.keys),
+    (call, t) => call(metricCode(t.metric), t.query, t.chunks, t.chunkRows, t.stride, t.dim, t.rows, t.count, t.keys),
   ),
   gatherBits: signature<GatherBitsTask>()(
     ['u16[n] bits', 'u32[n] ordinals', 'u16[] alive', 'u32[] blocks', 'size count', 'out u16[] mask'],

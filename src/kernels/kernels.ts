@@ -32,9 +32,9 @@ import { type Named, type Signature, signature } from './signatures.js';
 export { MAX_DIM, METRICS, type Metric, type Rows } from '../core/metrics.js';
 
 /** The code of a metric in native and WASM code. */
-export function codeOf<N>(metric: Named<N, Metric>): Named<N, number>;
-export function codeOf(metric: Metric): number;
-export function codeOf(metric: Metric): number {
+export function metricCode<N>(metric: Named<N, Metric>): Named<N, number>;
+export function metricCode(metric: Metric): number;
+export function metricCode(metric: Metric): number {
   return METRICS.indexOf(metric);
 }
 
@@ -145,7 +145,7 @@ interface TopKTask {
 export const SIGNATURES = {
   scores: signature<ScoresTask>()(
     ['metric metric', 'f32[] query', 'rows rows', 'size dim', 'size from', 'size to', 'out f64[] keys'],
-    (call, t) => call(codeOf(t.metric), t.query, t.rows, t.dim, t.from, t.to, t.keys),
+    (call, t) => call(metricCode(t.metric), t.query, t.rows, t.dim, t.from, t.to, t.keys),
   ),
   norms: signature<NormsTask>()(['rows rows', 'size dim', 'size from', 'size to', 'out f64[] norms'], (call, t) =>
     call(t.rows, t.dim, t.from, t.to, t.norms),
@@ -164,11 +164,11 @@ export const SIGNATURES = {
       'out u32[] indices',
       'out f64[] keys',
     ],
-    (call, t) => call(codeOf(t.metric), t.query, t.rows, t.dim, t.scales, t.keep, t.indices, t.keys),
+    (call, t) => call(metricCode(t.metric), t.query, t.rows, t.dim, t.scales, t.keep, t.indices, t.keys),
   ),
   scan: signature<ScanTask>()(
     ['metric metric', 'f32[] query', 'rows rows', 'size dim', 'size to', 'out u32[n] indices', 'out f64[] keys'],
-    (call, t) => call(codeOf(t.metric), t.query, t.rows, t.dim, t.to, t.indices, t.keys),
+    (call, t) => call(metricCode(t.metric), t.query, t.rows, t.dim, t.to, t.indices, t.keys),
   ),
   firstNonFinite: signature<{ rows: Rows }>()(['rows rows'], (call, t) => call(t.rows)),
 } as const satisfies Partial<Record<keyof Kernels, Signature<never>>>;

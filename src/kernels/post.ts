@@ -39,7 +39,7 @@ export function failUnread(cause: unknown): never {
   throw new Error('A message to this thread cannot be read', { cause });
 }
 
-/** The same object where nothing in it changes. */
+/** Puts wide views into parts; returns the same object where nothing in it changes. */
 function inParts(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (ArrayBuffer.isView(value)) return isWide(value) ? partsOf(value) : value;

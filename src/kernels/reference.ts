@@ -187,14 +187,14 @@ function addDims(
   lanes: Float64Array,
   at: number,
 ): void {
-  const body = Math.min(to, (from + 7) & ~7);
-  const tail = body + ((to - body) & ~7);
-  for (let i = from; i < body; i++) addOne(add, q, x, base, i, lanes, at);
-  if (tail > body) {
-    add(q, x, base, body, tail, lanes, at);
-    add(q, x, base, body + 4, tail, lanes, at + 4);
+  const octetsFrom = Math.min(to, (from + 7) & ~7);
+  const octetsTo = octetsFrom + ((to - octetsFrom) & ~7);
+  for (let i = from; i < octetsFrom; i++) addOne(add, q, x, base, i, lanes, at);
+  if (octetsTo > octetsFrom) {
+    add(q, x, base, octetsFrom, octetsTo, lanes, at);
+    add(q, x, base, octetsFrom + 4, octetsTo, lanes, at + 4);
   }
-  for (let i = tail; i < to; i++) addOne(add, q, x, base, i, lanes, at);
+  for (let i = octetsTo; i < to; i++) addOne(add, q, x, base, i, lanes, at);
 }
 
 function addOne(

@@ -6,7 +6,7 @@
  */
 import { FunnelError } from '../core/errors.js';
 import type { BadPosition, FunnelTask, Kernels, Metric, NormsTask, Rows, ScanTask, ScoresTask } from './kernels.js';
-import { codeOf } from './kernels.js';
+import { metricCode } from './kernels.js';
 import { offload } from './offload.js';
 import { WASM_BASE64 } from './wasm-binary.js';
 
@@ -95,7 +95,7 @@ export function createWasmKernels(): Kernels {
         u32[scalesAt / 4 + s] = scales[s]!;
         u32[keepAt / 4 + s] = keep[s]!;
       }
-      const metric = codeOf(task.metric);
+      const metric = metricCode(task.metric);
       if (wasm.funnel(metric, queryAt, rowsAt, half, dim, count, scalesAt, keepAt, stages, outRows, outKeys, scratch)) {
         return wasm.firstNonFinite(rowsAt, half, rows.length, 1, 0, rows.length);
       }
@@ -151,7 +151,7 @@ export function createWasmKernels(): Kernels {
     return bad;
   }
 
-  /** The first stage that decides as a scan, the others as a funnel over its survivors: a key knows no stages. */
+  /** The first stage that decides as a scan, the others as a funnel over the rows that it kept: a key knows no stages. */
   function funnelInBlocks(task: FunnelTask): BadPosition {
     const { metric, query, rows, dim, scales, keep } = task;
     const last = scales.length - 1;
@@ -162,14 +162,14 @@ export function createWasmKernels(): Kernels {
       return scanBlocks({ ...task, indices, to: scales[last]! }, true);
     }
 
-    const survivors = new Uint32Array(keep[s]!);
+    const kept = new Uint32Array(keep[s]!);
     const unused = new Float64Array(keep[s]!);
-    const bad = scanBlocks({ metric, query, rows, dim, to: scales[s]!, indices: survivors, keys: unused }, true);
+    const bad = scanBlocks({ metric, query, rows, dim, to: scales[s]!, indices: kept, keys: unused }, true);
     if (bad !== -1) return bad;
-    survivors.sort();
+    kept.sort();
 
     const gathered = rows instanceof Float32Array ? new Float32Array(keep[s]! * dim) : new Uint16Array(keep[s]! * dim);
-    survivors.forEach((row, i) => {
+    kept.forEach((row, i) => {
       gathered.set(rows.subarray(row * dim, (row + 1) * dim), i * dim);
     });
     // The copies were made after the first stage: shared memory may hold other values by now.
@@ -179,9 +179,9 @@ export function createWasmKernels(): Kernels {
       scales: scales.subarray(s + 1),
       keep: keep.subarray(s + 1),
     });
-    if (again !== -1) return survivors[Math.floor(again / dim)]! * dim + (again % dim);
+    if (again !== -1) return kept[Math.floor(again / dim)]! * dim + (again % dim);
     const { indices } = task;
-    for (let i = 0; i < keep[last]!; i++) indices[i] = survivors[indices[i]!]!;
+    for (let i = 0; i < keep[last]!; i++) indices[i] = kept[indices[i]!]!;
     return -1;
   }
 }
@@ -296,7 +296,7 @@ class PreparedQuery {
     readonly arena: Arena,
     readonly task: { metric: Metric; query: Float32Array; dim: number },
   ) {
-    this.metric = codeOf(task.metric);
+    this.metric = metricCode(task.metric);
     this.prepared = arena.take(8 * task.dim);
     this.#given = arena.take(4 * task.dim);
   }

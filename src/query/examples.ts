@@ -7,22 +7,22 @@ import type { Filters } from './filter/conditions.js';
 import type { Search } from './rank.js';
 import { averageVector, checkStrategy, type Examples, meanOf, type Strategy, sumVector } from './recommend.js';
 import {
-  and,
+  bothFilters,
   type CheckedOptions,
   type CheckedSearch,
   checkedOptions,
+  notIds,
   type QueryOptions,
   type Target,
-  without,
 } from './request.js';
 import { vectorAt } from './result.js';
 import { layoutOf } from './source/layouts.js';
 import type { Source, SourceInfo } from './source/source.js';
 
 export interface RecommendRequest extends QueryOptions {
-  /** What hits should be like: ids of points, or vectors. Points named here are no hits. */
+  /** Ids of points, or vectors, that hits should be like. Points named here are no hits. */
   positive?: readonly (Id | Vector)[];
-  /** What they should not be like. */
+  /** Ids of points, or vectors, that hits should not be like. Points named here are no hits. */
   negative?: readonly (Id | Vector)[];
   /** @default 'average_vector' */
   strategy?: Strategy;
@@ -124,7 +124,7 @@ function deadline({ timeout, signal }: CheckedOptions): { timeout?: number; sign
 type Checked = CheckedSearch | CheckedRecommend;
 
 /**
- * What is to be searched for each request, ids looked up: all of them in one call for each collection they are in.
+ * Looks ids up and makes a search of each request: all of them in one call for each collection that their ids are in.
  *
  * @throws FunnelError NOT_FOUND naming the id, UNSUPPORTED; what a source throws
  */
@@ -159,11 +159,11 @@ export async function searchesOf(
       const own = [...positive, ...negative].flatMap((one) => (one instanceof QueryVector ? [] : [one.id]));
       // Points looked up by lookupFrom stay, even where that is the collection that is searched.
       const elsewhere = 'from' in request && request.from !== undefined;
-      const left = elsewhere ? undefined : without(own);
+      const left = elsewhere ? undefined : notIds(own);
       const { options } = request;
       const common = {
         options,
-        filter: and(options.filter, left),
+        filter: bothFilters(options.filter, left),
         withPayload: options.withPayload ?? false,
       };
       if ('by' in request) return { vector: vectorOf(positive[0]!, 'vector'), ...common };
@@ -193,7 +193,10 @@ function storedVector(values: Float32Array, dim: number, where: string): QueryVe
   return QueryVector.over(values, where);
 }
 
-/** What heads are searched by where the source itself knows no strategies: a sum is one vector; else the mean of the positives. */
+/**
+ * The vector that the head search takes where the source itself knows no strategies: a sum is a search by one vector;
+ * any other strategy starts from the mean of the positives.
+ */
 function headVector(
   examples: Examples,
   strategy: Strategy,

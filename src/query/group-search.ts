@@ -7,10 +7,10 @@ import type { FilterNode, Path } from './filter/ast.js';
 import { valuesAt } from './filter/evaluate.js';
 import { parsePath } from './filter/path.js';
 import { compareKeys, type Group, type GroupKey, groupHits, groupKeys } from './groups.js';
-import { type Lookup, type LookupRow, type OwnLookup, ownLookup } from './lookup.js';
+import { type CheckedLookup, checkedLookup, type Lookup, type LookupRow } from './lookup.js';
 import { wholeNumber } from './numbers.js';
-import type { Ranked, Ranker, Search } from './rank.js';
-import { and, type CheckedOptions } from './request.js';
+import type { RankedPool, Ranker, Search } from './rank.js';
+import { bothFilters, type CheckedOptions } from './request.js';
 import { passes, statsOf } from './result.js';
 import { checkDepth } from './shared-keys.js';
 import type { SourceInfo } from './source/source.js';
@@ -29,7 +29,7 @@ export const GROUP_KEYS = ['groupBy', 'groupSize', 'withLookup'] as const;
 export interface CheckedGroups {
   path: Path;
   groupSize: number;
-  lookup: OwnLookup | undefined;
+  lookup: CheckedLookup | undefined;
 }
 
 export interface HitGroup {
@@ -61,7 +61,7 @@ export function checkedGroups({ groupBy, groupSize = 3, withLookup }: Partial<Gr
   if (typeof groupBy !== 'string') throw expected('BAD_ARGUMENT', 'a path of the payload', 'groupBy', groupBy);
   const path = parsePath(groupBy, 'groupBy');
   checkInteger(groupSize, 1, 0xffff_ffff, 'groupSize');
-  return { path, groupSize, lookup: ownLookup(withLookup) };
+  return { path, groupSize, lookup: checkedLookup(withLookup) };
 }
 
 /** Rows of a pool of a database, where nobody says. */
@@ -75,8 +75,8 @@ export interface FoundGroups {
   /** The page. */
   groups: Group<Hit>[];
   /** By hit: where its vector is. */
-  origin: Map<Hit, Ranked>;
-  ranked: Ranked[];
+  origin: Map<Hit, RankedPool>;
+  ranked: RankedPool[];
   stats: GroupSearchStats;
 }
 
@@ -88,8 +88,8 @@ export class GroupSearch {
   /** Whether pools hold the best of all rows, proven so. */
   readonly #exact: boolean;
   readonly #most: number | undefined;
-  readonly #ranked: Ranked[] = [];
-  readonly #origin = new Map<Hit, Ranked>();
+  readonly #ranked: RankedPool[] = [];
+  readonly #origin = new Map<Hit, RankedPool>();
 
   constructor(
     private readonly ranker: Ranker,
@@ -139,7 +139,7 @@ export class GroupSearch {
   async #certain() {
     const found = new Map<GroupKey, Group<Hit>>();
     const unfilled = new Set<GroupKey>();
-    // So many groups are at least so many rows, mostly; one more tells whether the last is sure.
+    // Groups mostly have at least one row each; one more tells whether the last is sure.
     for (let pool = this.#cut(Math.max(this.#first, this.#wanted + 1)); ; ) {
       const ranked = await this.#pool(this.#unseen([...found.keys()]), pool);
       const here = this.#grouped(ranked).filter(({ key }) => !found.has(key));
@@ -172,7 +172,7 @@ export class GroupSearch {
   }
 
   /** An index that approximates may answer less than was asked for, and still not all: only a count tells. */
-  async #isAll({ prepared, answer }: Ranked): Promise<boolean> {
+  async #isAll({ prepared, answer }: RankedPool): Promise<boolean> {
     const { nativeFilter, timeout, signal } = this.#options;
     const { filter } = this.search;
     const rows = await this.ranker.source.count?.({
@@ -193,7 +193,7 @@ export class GroupSearch {
     let short = groups.filter(({ key }) => unfilled.has(key));
     let complete = true;
     for (let pool = this.#cut(GROWTH * groupSize); short.length > 0; ) {
-      let ranked: Ranked[];
+      let ranked: RankedPool[];
       try {
         ranked = await this.#pools(
           short.map(({ key }) => this.#only(key)),
@@ -218,8 +218,8 @@ export class GroupSearch {
     return complete;
   }
 
-  /** What a pool for one group alone found, with what was known of it: of both the best. */
-  #append(group: Group<Hit>, ranked: Ranked): void {
+  /** Adds the hits that a pool for one group alone found to those known before, and keeps the best of both. */
+  #append(group: Group<Hit>, ranked: RankedPool): void {
     const more = this.#good(ranked).filter((hit) => this.#keysOf(hit, ranked).includes(group.key));
     const hits = new Map([...more, ...group.hits].map((hit) => [hit.id, hit]));
     const best = [...hits.values()].sort((a, b) => this.#compare(ranked, a, b));
@@ -228,7 +228,7 @@ export class GroupSearch {
   }
 
   /** Better ones first. */
-  #compare(ranked: Ranked, a: Hit, b: Hit): number {
+  #compare(ranked: RankedPool, a: Hit, b: Hit): number {
     return passes(ranked, b.score)(a) ? -1 : passes(ranked, a.score)(b) ? 1 : 0;
   }
 
@@ -236,31 +236,31 @@ export class GroupSearch {
     return Math.min(pool, this.#most ?? MAX_POOL);
   }
 
-  async #pool(filter: FilterNode | undefined, pool: number): Promise<Ranked> {
+  async #pool(filter: FilterNode | undefined, pool: number): Promise<RankedPool> {
     return (await this.#pools([filter], pool))[0]!;
   }
 
-  async #pools(filters: readonly (FilterNode | undefined)[], pool: number): Promise<Ranked[]> {
+  async #pools(filters: readonly (FilterNode | undefined)[], pool: number): Promise<RankedPool[]> {
     const fitted = filters.map((filter) =>
-      this.ranker.fit({ ...this.search, filter: and(this.search.filter, filter), pool }, this.info),
+      this.ranker.fit({ ...this.search, filter: bothFilters(this.search.filter, filter), pool }, this.info),
     );
     const ranked = await this.ranker.rank(fitted, this.info);
     this.#ranked.push(...ranked);
     return ranked;
   }
 
-  #grouped(ranked: Ranked): Group<Hit>[] {
+  #grouped(ranked: RankedPool): Group<Hit>[] {
     return groupHits(this.#good(ranked), (hit) => this.#keysOf(hit, ranked), this.own.groupSize);
   }
 
-  #good(ranked: Ranked): Hit[] {
+  #good(ranked: RankedPool): Hit[] {
     const good = ranked.hits.filter(passes(ranked, this.#options.scoreThreshold));
     for (const hit of good) this.#origin.set(hit, ranked);
     return good;
   }
 
   /** @throws FunnelError BAD_RESPONSE */
-  #keysOf({ payload, id }: Hit, { answer: { exactBelow = 2 ** 53 } }: Ranked): GroupKey[] {
+  #keysOf({ payload, id }: Hit, { answer: { exactBelow = 2 ** 53 } }: RankedPool): GroupKey[] {
     return groupKeys(valuesAt(payload, this.own.path), (value) => {
       if (Math.abs(value) < exactBelow) return wholeNumber(value);
       // No database has such integers: it is a fraction to them.
@@ -275,12 +275,15 @@ export class GroupSearch {
   }
 
   /** Whether the rows that a pool lacks could be no hits at all. */
-  #ended(ranked: Ranked): boolean {
+  #ended(ranked: RankedPool): boolean {
     const last = ranked.hits.at(-1);
     return ranked.exhausted || last === undefined || !passes(ranked, this.#options.scoreThreshold)(last);
   }
 
-  /** Rows that may have another key. Of each type apart: a row of both passes, which only costs a place in the pool. */
+  /**
+   * A filter for rows that may have another key. Each type has its own: a row of both passes, which only costs a place
+   * in the pool.
+   */
   #unseen(seen: readonly GroupKey[]): FilterNode | undefined {
     const { path } = this.own;
     const isText = (key: GroupKey) => typeof key === 'string';

@@ -14,7 +14,7 @@ export type Lookup = Source | LookupOptions;
 
 export interface LookupOptions {
   source: Source;
-  /** Of a source with several layouts of vectors. */
+  /** The layout of vectors, where the source has several. */
   using?: string;
   /** @default true */
   withPayload?: PayloadSelection;
@@ -29,14 +29,14 @@ export interface LookupRow {
   vector?: Float32Array;
 }
 
-export interface OwnLookup {
+export interface CheckedLookup {
   source: Source;
   withPayload: PayloadSelection;
   withVector: boolean;
 }
 
 /** @throws FunnelError BAD_ARGUMENT */
-export function ownLookup(given: Lookup | undefined): OwnLookup | undefined {
+export function checkedLookup(given: Lookup | undefined): CheckedLookup | undefined {
   if (given === undefined) return undefined;
   if (isSource(given)) return { source: layoutOf(given, undefined), withPayload: true, withVector: false };
   if (typeof given !== 'object' || given === null || !isSource(given.source)) {
@@ -62,7 +62,7 @@ function isSource(value: unknown): value is Source {
  * @throws what the source throws: NO_COLLECTION where there is none
  */
 export async function lookUp(
-  { source, withPayload, withVector }: OwnLookup,
+  { source, withPayload, withVector }: CheckedLookup,
   keys: readonly GroupKey[],
   { timeout, signal }: Pick<CheckedOptions, 'timeout' | 'signal'>,
 ): Promise<Map<GroupKey, LookupRow>> {
@@ -70,7 +70,7 @@ export async function lookUp(
   await source.info(options); // an unknown collection is an error, whatever the groups
   const idOf = async (key: GroupKey) => (source.idOf ? source.idOf(key, options) : key);
   const named = await Promise.all(keys.map(async (key) => ({ key, id: await idOf(key) })));
-  const rows = new Map<GroupKey, LookupRow>();
+  const byKey = new Map<GroupKey, LookupRow>();
   for (const kind of new Set(named.map(({ id }) => typeof id))) {
     const some = named.filter(({ id }) => id !== undefined && typeof id === kind);
     if (some.length === 0) continue;
@@ -89,8 +89,8 @@ export async function lookUp(
       const row: LookupRow = { id };
       if (withPayload !== false) row.payload = found.payloads?.[i];
       if (withVector) row.vector = vectorAt(found.vectors, found.dim, i);
-      for (const key of keysOf.get(id)!) rows.set(key, row);
+      for (const key of keysOf.get(id)!) byKey.set(key, row);
     });
   }
-  return rows;
+  return byKey;
 }

@@ -5,7 +5,7 @@ import { idAs } from '../core/ids.js';
 import type { Id, IdKind, Metric, MirrorStats, PackedCandidates } from '../core/types.js';
 import type { HeadAnswer, PackedRows, Source, SourceInfo } from './source/source.js';
 
-/** What a search needs of a mirror; a FunnelIndex has it. */
+/** The part of a FunnelIndex that a search reads vectors from; anything that has it may be a mirror. */
 export interface Mirror {
   readonly dim: number;
   readonly metric: Metric;
@@ -26,7 +26,7 @@ export interface Mirrored {
   fetchMs: number;
   /** Points that neither the mirror nor the database has a vector of. */
   lacking?: readonly Id[];
-  /** To be given back. */
+  /** Memory of the vectors, to be given back. */
   memory: Float32Array;
 }
 
@@ -44,7 +44,7 @@ export class Matrices {
     return free !== undefined && free.length >= values ? free : new Float32Array(values);
   }
 
-  /** What nobody reads any more. */
+  /** Takes back a matrix that nobody reads any more. */
   give(matrix: Float32Array): void {
     if (matrix.length <= KEPT_VALUES && this.#free.length < KEPT) this.#free.push(matrix);
   }
@@ -69,12 +69,12 @@ export function checkMirror(
 }
 
 /**
- * Puts vectors to the candidates of a head search without vectors. What the mirror lacks is fetched; what the database
- * itself does not have any more is left out, and counted.
+ * Puts vectors to the candidates of a head search without vectors. Vectors that the mirror lacks are fetched;
+ * candidates that the database itself does not have any more are left out, and counted.
  *
  * @throws FunnelError BAD_ID where the ids of the two can never be the same; what the source throws
  */
-export async function withVectors(
+export async function withMirrorVectors(
   mirror: Mirror,
   source: Source,
   answer: HeadAnswer,
@@ -96,8 +96,8 @@ export async function withVectors(
   if (missing.length === 0) return { candidates: all, stats, mirrorMs, fetchMs: 0, memory };
 
   const fetching = performance.now();
-  const { rows, lacking } = await source.fetch({ ids: missing.map((place) => ids[place]!), ...options });
-  const gone = place(rows, missing, ids, dim, vectors, source.name);
+  const { rows: fetched, lacking } = await source.fetch({ ids: missing.map((place) => ids[place]!), ...options });
+  const gone = place(fetched, missing, ids, dim, vectors, source.name);
   stats.fetched = missing.length - gone.length;
   stats.gone = gone.length - (lacking?.length ?? 0);
   const candidates = gone.length === 0 ? all : without(all, gone, count);
@@ -128,18 +128,18 @@ function checkKinds(mirror: Mirror, kind: IdKind, ids: ArrayLike<Id>, source: st
 
 /** Writes fetched rows into their places; the places that stay without. */
 function place(
-  rows: PackedRows,
+  fetched: PackedRows,
   missing: readonly number[],
   ids: ArrayLike<Id>,
   dim: number,
   into: Float32Array,
   source: string,
 ): number[] {
-  const given = rows.vectors as Float32Array | Uint16Array;
-  if (rows.dim !== dim || given.length !== rows.ids.length * dim) {
-    throw expected('BAD_RESPONSE', `vectors of ${dim} dims`, `the rows that ${source} was asked for`, rows.dim);
+  const given = fetched.vectors as Float32Array | Uint16Array;
+  if (fetched.dim !== dim || given.length !== fetched.ids.length * dim) {
+    throw expected('BAD_RESPONSE', `vectors of ${dim} dims`, `the rows that ${source} was asked for`, fetched.dim);
   }
-  const rowOf = new Map(rows.ids.map((id, row) => [String(id), row]));
+  const rowOf = new Map(fetched.ids.map((id, row) => [String(id), row]));
   return missing.filter((at) => {
     const row = rowOf.get(String(ids[at]));
     if (row === undefined) return true;

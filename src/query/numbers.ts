@@ -1,13 +1,13 @@
 /** Numbers of payloads and filters: JavaScript's two types of them, compared as the values that they are. */
 
 /**
- * Of all spellings of one value the same, so that equal values are the same key: a number where a float64 holds the value,
- * else a bigint. -0 is 0.
+ * Returns the same key for all spellings of one value: a number where a float64 holds the value, else a bigint. -0
+ * becomes 0.
  */
 export function exactKey(value: number | bigint): number | bigint {
   if (typeof value === 'number') return value + 0;
   const near = Number(value);
-  // What compares a bigint and a number compares their values.
+  // Comparing a bigint with a number compares their exact values.
   return near < value || near > value ? value : near;
 }
 

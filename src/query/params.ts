@@ -3,7 +3,7 @@ import { expected, FunnelError } from '../core/errors.js';
 import { checkInteger } from '../core/validate.js';
 import type { SearchParams } from './source/source.js';
 
-/** What a source takes, by name. */
+/** The params that a source takes, by name. */
 export type KnownParams = Partial<Record<keyof SearchParams, 'flag' | 'count'>>;
 
 /**

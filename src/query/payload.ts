@@ -32,10 +32,12 @@ export function checkPayloadSelection(
 }
 
 /**
- * The selected part; undefined where nothing is asked for. The payload stays as it is; the answer may share parts of it.
+ * The selected part; undefined where nothing is asked for. The payload stays as it is; the answer may share parts of
+ * it.
  *
- * Included is what lies under a path and what leads to it: objects without other keys, arrays without elements that no path
- * means, and whatever else is found on the way. What is excluded leaves its object behind, if empty.
+ * An included path keeps all that lies under it and all that leads to it: objects without other keys, arrays without
+ * elements that no path means, and whatever else is found on the way. An excluded one leaves its object behind, if
+ * empty.
  */
 export function selectPayload(payload: unknown, selector: PayloadSelector | undefined): unknown {
   return payloadSelection(selector)(payload);

@@ -26,8 +26,8 @@ export function headRequests(
   return vectors.length < 2 ? [request] : vectors.map((vector) => vector.handOut({ ...request }));
 }
 
-/** Of several answers one, with each point once. */
-export function joined(answers: readonly HeadAnswer[]): HeadAnswer {
+/** Joins several answers into one that holds each point once. */
+export function joinedAnswers(answers: readonly HeadAnswer[]): HeadAnswer {
   const [first] = answers;
   if (answers.length === 1) return first!;
   const rows = joinedRows(answers.map(({ candidates }) => ({ ...candidates, ids: Array.from(candidates.ids!) })));

@@ -1,5 +1,6 @@
-/** From checked searches to ranked hits: head search → candidates → funnel. What every kind of request goes through. */
-
+/**
+ * Makes ranked hits of checked searches: head search → candidates → funnel. Every kind of request goes through here.
+ */
 import { overloaded } from '../core/call.js';
 import { expected, FunnelError } from '../core/errors.js';
 import type { Hit } from '../core/types.js';
@@ -7,12 +8,12 @@ import type { QueryVector } from '../core/vector.js';
 import { type Explanation, explain } from '../funnel/explain.js';
 import { inContext, runPrepared } from '../funnel/funnel.js';
 import { type CheckedPlan, checkPlan, fitPlan, funnelPlan, MAX_POOL, poolFor } from '../funnel/plan.js';
-import { finish, type Prepared, prepareChecked } from '../funnel/prepare.js';
+import { hitsOf, type Prepared, prepareChecked } from '../funnel/prepare.js';
 import type { Kernels, Metric } from '../kernels/kernels.js';
 import type { FilterNode } from './filter/ast.js';
 import { mapLimited } from './limited.js';
-import { checkMirror, Matrices, type Mirror, type Mirrored, withVectors } from './mirror.js';
-import { type ByExamples, headRequests, joined } from './pools.js';
+import { checkMirror, Matrices, type Mirror, type Mirrored, withMirrorVectors } from './mirror.js';
+import { type ByExamples, headRequests, joinedAnswers } from './pools.js';
 import { scoreAll } from './recommend.js';
 import type { CheckedOptions } from './request.js';
 import { checkDirection, depthOf } from './shared-keys.js';
@@ -40,10 +41,10 @@ export interface Fitted {
   candidates: number;
 }
 
-/** Of a head search; with the parts of a mirror where there is one. */
+/** An answer to a head search, with the parts of a mirror where there is one. */
 type Answer = HeadAnswer & Partial<Mirrored>;
 
-export interface Ranked {
+export interface RankedPool {
   fitted: Fitted;
   answer: Answer;
   prepared: Prepared<unknown>;
@@ -61,11 +62,11 @@ const CONCURRENCY = 8;
 const AT_ONCE = 100;
 /** Asked for beyond the limit in mode 'exact', so that a server's rounding to float32 decides about no hit. */
 const SPARE = 16;
-/** What a failed batch may be asked again for, one by one, to find the request that it failed for. */
+/** Codes of errors after which a failed batch may be asked again one by one, to find the request that it failed for. */
 const MAY_BE_ONES: ReadonlySet<string> = new Set(['REFUSED', 'BAD_RESPONSE', 'BAD_ARGUMENT', 'UNSUPPORTED', 'BAD_ID']);
 
 /** Where a failure is to be placed: `requests[3]`; undefined for a request of its own. */
-export type Named = ((i: number) => string) | undefined;
+export type PlaceName = ((i: number) => string) | undefined;
 
 export class Ranker {
   readonly #matrices = new Matrices();
@@ -134,8 +135,8 @@ export class Ranker {
   }
 
   /** Many at once: as few round trips as the source allows, then one call of the kernels (for each hundred). In order. */
-  async rank(all: readonly Fitted[], info: SourceInfo, named?: Named): Promise<Ranked[]> {
-    const ranked: Ranked[] = [];
+  async rank(all: readonly Fitted[], info: SourceInfo, named?: PlaceName): Promise<RankedPool[]> {
+    const ranked: RankedPool[] = [];
     for (let from = 0; from < all.length; from += AT_ONCE) {
       const where = named && ((i: number) => named(from + i));
       ranked.push(...(await this.#rank(all.slice(from, from + AT_ONCE), info, where)));
@@ -143,7 +144,7 @@ export class Ranker {
     return ranked;
   }
 
-  async #rank(all: readonly Fitted[], info: SourceInfo, named: Named): Promise<Ranked[]> {
+  async #rank(all: readonly Fitted[], info: SourceInfo, named: PlaceName): Promise<RankedPool[]> {
     const answers = await this.#heads(all, named);
     const prepared = all.map((one, i) => at(named, i, () => this.#prepare(one, answers[i]!, info)));
     const kernels = this.kernels();
@@ -160,7 +161,7 @@ export class Ranker {
         const exhausted = found < candidates && answer.missing === undefined;
         const common = { fitted, answer, prepared: one, exhausted };
         if (search.recommend === undefined) {
-          const hits = finish(one, bad[plain.indexOf(one)]!);
+          const hits = hitsOf(one, bad[plain.indexOf(one)]!);
           const explanation = search.options.explain ? explain(kernels, one) : undefined;
           return { hits, funnelMs: ms, explanation, ...common };
         }
@@ -172,18 +173,18 @@ export class Ranker {
   }
 
   /** When nobody reads the pool any more. */
-  release({ answer, fitted }: Ranked): void {
+  release({ answer, fitted }: RankedPool): void {
     // An explanation may be asked about its rows later.
     if (answer.memory && !fitted.search.options.explain) this.#matrices.give(answer.memory);
   }
 
-  async #heads(all: readonly Fitted[], named: Named): Promise<Answer[]> {
+  async #heads(all: readonly Fitted[], named: PlaceName): Promise<Answer[]> {
     const { source } = this;
     const requests = all.map((one) => headRequests(this.#request(one), one.search, source));
     if ((all.length > 1 || requests[0]!.length > 1) && source.headBatch && alike(all)) {
       try {
         const answers = [...(await source.headBatch(requests.flat()))];
-        const own = requests.map(({ length }) => joined(answers.splice(0, length)));
+        const own = requests.map(({ length }) => joinedAnswers(answers.splice(0, length)));
         return await mapLimited(own, CONCURRENCY, (answer, i) => this.#mirrored(answer, all[i]!));
       } catch (error) {
         if (!(error instanceof FunnelError) || !MAY_BE_ONES.has(error.code) || overloaded(error.cause)) throw error;
@@ -193,7 +194,7 @@ export class Ranker {
     return mapLimited(all, CONCURRENCY, async (one, i) => {
       try {
         const answers = await mapLimited(requests[i]!, all.length > 1 ? 1 : CONCURRENCY, (some) => source.head(some));
-        return await this.#mirrored(joined(answers), one);
+        return await this.#mirrored(joinedAnswers(answers), one);
       } catch (error) {
         return at(named, i, () => {
           throw error;
@@ -222,7 +223,7 @@ export class Ranker {
 
   async #mirrored(answer: HeadAnswer, { search: { options } }: Fitted): Promise<Answer> {
     const { mirror, source } = this;
-    // What else a source answers is not taken for parts of a mirror.
+    // Only these parts are passed on: anything else that a source answers is not taken for a part of a mirror.
     const { candidates, headMs, decodeMs, exact, filtered, exactBelow, lacking, missing, pools } = answer;
     const more = {
       exactBelow,
@@ -234,7 +235,7 @@ export class Ranker {
     };
     if (mirror === undefined) return { candidates, headMs, decodeMs, ...more };
     const { timeout, signal } = options;
-    const mirrored = await withVectors(mirror, source, answer, this.#matrices, { timeout, signal });
+    const mirrored = await withMirrorVectors(mirror, source, answer, this.#matrices, { timeout, signal });
     return { headMs, decodeMs, ...more, ...mirrored };
   }
 
@@ -283,6 +284,6 @@ function alike(all: readonly Fitted[]): boolean {
   return all.every(({ search: { options } }) => options.timeout === timeout && options.signal === signal);
 }
 
-function at<T>(named: Named, i: number, run: () => T): T {
+function at<T>(named: PlaceName, i: number, run: () => T): T {
   return named === undefined ? run() : inContext(named(i), run);
 }

@@ -36,8 +36,8 @@ export function checkStrategy(value: unknown, positives: number, negatives: numb
 }
 
 /**
- * What strategy 'average_vector' searches by. Under cosine every example counts by its direction alone, as databases that
- * store vectors normalised have them.
+ * The vector that strategy 'average_vector' searches by. Under cosine every example counts by its direction alone,
+ * since databases that store vectors normalised have only that.
  */
 export function averageVector({ positive, negative }: Examples, metric: Metric): Float32Array {
   // As a search by that point, bit for bit.
@@ -67,7 +67,8 @@ export function sumVector({ positive, negative }: Examples, metric: Metric): Flo
   if (more > 0) return Float32Array.from(sum, (value) => value / more);
   const length = lengthOf(sum);
   if (more < 0 || length === 0) return undefined;
-  // Of as many of both: what lies farthest in a direction is nearest to a point far away in it.
+  // As many negatives as positives: the rows that lie farthest in a direction are those nearest to a point far away in
+  // it.
   const away = FAR * Math.max(...positive.map(lengthOf), ...negative.map(lengthOf));
   return usable(sum.map((value) => (value / length) * away));
 }
@@ -97,8 +98,8 @@ function lengthOf(vector: Iterable<number>): number {
 }
 
 /**
- * What 'best_score' and 'sum_scores' compare, from a key of the kernels: the product for dot and cosine, minus the square of
- * the distance for euclid. Larger is better.
+ * The number that 'best_score' and 'sum_scores' compare, from a key of the kernels: the product for dot and cosine,
+ * minus the square of the distance for euclid. Larger is better.
  */
 export function similarityOf(metric: Metric, key: number): number {
   return metric === 'euclid' ? -(key * key) + 0 : key;

@@ -1,4 +1,4 @@
-/** What a request to FunnelSearch may say, read once and checked as far as that goes without knowing the collection. */
+/** Requests to FunnelSearch, read once and checked as far as that goes without knowing the collection. */
 
 import { expected, FunnelError } from '../core/errors.js';
 import type { Id, Vector } from '../core/types.js';
@@ -17,13 +17,13 @@ import {
   checkRequestKeys,
   checkWithVector,
   ELSEWHERE,
+  foreignKeyIn,
   isPaged,
-  keyOf,
   SHARED_KEYS,
 } from './shared-keys.js';
 import type { PayloadSelection, SearchParams } from './source/source.js';
 
-/** What every kind of request may say. */
+/** The options that every kind of request has. */
 export interface QueryOptions {
   /** Hits to return. @default the plan's limit, else 10 */
   limit?: number;
@@ -44,12 +44,12 @@ export interface QueryOptions {
   mode?: 'exact' | 'funnel';
   /** Only final scores better than this, strictly: above it for similarities, below it for distances. */
   scoreThreshold?: number;
-  /** Of a source with several layouts of vectors: the one to search. */
+  /** The layout of vectors to search, where the source has several. */
   using?: string;
   /** @default false */
   withPayload?: PayloadSelection;
   /**
-   * Return the full vectors of the hits. Of a source with several layouts: all of them by name, or those named.
+   * Return the full vectors of the hits. With a source of several layouts: all of them by name, or those named.
    *
    * @default false
    */
@@ -71,7 +71,7 @@ export interface SearchRequest extends QueryOptions {
   id?: Id;
 }
 
-/** Those of every kind of request, beside the ones that say what to search by. */
+/** The keys of every kind of request, beside the ones that say what to search by. */
 const OPTION_KEYS = [
   ...SHARED_KEYS.filter((key) => key !== 'vector'),
   'nativeFilter',
@@ -82,7 +82,7 @@ const OPTION_KEYS = [
   'explain',
 ] as const satisfies readonly (keyof QueryOptions)[];
 
-/** What says what to search by. */
+/** The keys that say what to search by. */
 export const TARGET_KEYS = ['vector', 'id'] as const satisfies readonly (keyof SearchRequest)[];
 
 /** Options that were checked, as plain data of ours; what is not known before the collection is, fits it later. */
@@ -169,7 +169,7 @@ function checkedPlan(plan: Plan, exact: boolean): CheckedPlan {
 }
 
 function refuseForeign(request: object): void {
-  const key = keyOf(ELSEWHERE, request);
+  const key = foreignKeyIn(ELSEWHERE, request);
   if (key === undefined) return;
   const name = ELSEWHERE[key]!;
   throw new FunnelError(
@@ -179,11 +179,11 @@ function refuseForeign(request: object): void {
 }
 
 /** Rows that pass both. */
-export function and(a: FilterNode | undefined, b: FilterNode | undefined): FilterNode | undefined {
+export function bothFilters(a: FilterNode | undefined, b: FilterNode | undefined): FilterNode | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return { op: 'and', nodes: [a, b] };
 }
 
-export function without(ids: readonly Id[]): FilterNode | undefined {
+export function notIds(ids: readonly Id[]): FilterNode | undefined {
   return ids.length === 0 ? undefined : { op: 'not', node: { op: 'ids', ids } };
 }

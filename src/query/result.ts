@@ -5,7 +5,7 @@ import { halfToFloat } from '../core/half.js';
 import type { Hit, Id, SearchStats, StageStats } from '../core/types.js';
 import type { Matrix } from '../funnel/candidates.js';
 import { payloadSelection } from './payload.js';
-import type { Ranked } from './rank.js';
+import type { RankedPool } from './rank.js';
 import type { CheckedOptions } from './request.js';
 import type { Exactness, Source } from './source/source.js';
 import { type SearchExplanation, traced } from './trace.js';
@@ -17,13 +17,13 @@ export interface SearchResult {
 }
 
 /** Whether a final score is good enough: strictly, and by the direction of what ranked. */
-export function passes({ prepared: { task, keysAreScores } }: Ranked, threshold: number | undefined) {
+export function passes({ prepared: { task, keysAreScores } }: RankedPool, threshold: number | undefined) {
   if (threshold === undefined) return () => true;
   const smaller = task.metric === 'euclid' && !keysAreScores;
   return ({ score }: { score: number }) => (smaller ? score < threshold : score > threshold);
 }
 
-export function toResult(ranked: Ranked, source: Source, kernels: string): SearchResult {
+export function toResult(ranked: RankedPool, source: Source, kernels: string): SearchResult {
   const { fitted, hits: all, explanation } = ranked;
   const { options } = fitted.search;
   const { offset = 0, scoreThreshold, paged } = options;
@@ -40,7 +40,7 @@ export function toResult(ranked: Ranked, source: Source, kernels: string): Searc
 }
 
 export function statsOf(
-  { fitted, answer, prepared, hits, funnelMs, explanation }: Ranked,
+  { fitted, answer, prepared, hits, funnelMs, explanation }: RankedPool,
   kernels: string,
   more: readonly StageStats[],
 ): SearchStats {
@@ -163,7 +163,7 @@ export async function addPayloads(
   for (const hit of hits) hit.payload = payloads.get(hit.id) ?? {};
 }
 
-/** The same where their pool was asked for all of them. */
+/** Cuts the payloads of hits to the selection, where their pool was asked for all of them. */
 export function cutPayloads(hits: Iterable<Hit>, { withPayload = false }: CheckedOptions): void {
   const select = payloadSelection(withPayload);
   for (const hit of hits) {

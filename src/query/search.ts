@@ -123,8 +123,8 @@ export class FunnelSearchOn {
   }
 
   /**
-   * What is like the positive examples and unlike the negative ones. Strategy 'average_vector' costs one funnel, however many
-   * examples there are.
+   * Finds points that are like the positive examples and unlike the negative ones. Strategy 'average_vector' costs one
+   * funnel, however many examples there are.
    *
    * @throws FunnelError NOT_FOUND for an id that no point has, UNSUPPORTED for what the source cannot do
    */
@@ -209,7 +209,8 @@ export class FunnelSearchOn {
     // A point may stand in several groups, and in several pools.
     const all = new Set(groups.flatMap((group) => group.hits));
     const hits = new Map([...all].map((hit) => [hit.id, hit]));
-    // What is replaced between two pools is another row to each.
+    // A point that is replaced between two pools is a different row in each: where pools carry payloads, each keeps its
+    // own hit.
     const hitOf = (hit: Hit) => (payloadsInPools ? hit : hits.get(hit.id)!);
     for (const [pool, some] of byPool([...(payloadsInPools ? all : hits.values())], origin)) {
       await addVectors(some, pool.prepared.matrix, this.source, ranker.source, options);

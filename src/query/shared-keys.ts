@@ -63,7 +63,7 @@ export function checkRequestKeys(
 }
 
 /** The first key of a table like {@link ELSEWHERE}. */
-export function keyOf(table: Readonly<Record<string, string>>, given: object): string | undefined {
+export function foreignKeyIn(table: Readonly<Record<string, string>>, given: object): string | undefined {
   return Object.keys(given).find((key) => Object.hasOwn(table, key));
 }
 
@@ -112,7 +112,7 @@ export function isPaged({ offset, maxDepth }: Paging): boolean {
 }
 
 /**
- * How many rows are to be ranked, page or not. Of pages it is the same for all, so that no hit comes twice.
+ * How many rows are to be ranked, page or not. All pages rank the same number, so that no hit comes twice.
  *
  * @param most where `maxDepth` does not say
  * @throws FunnelError TOO_DEEP

@@ -3,11 +3,11 @@
 import type { Id } from '../core/types.js';
 import type { Explanation, Fate } from '../funnel/explain.js';
 import type { Plan } from '../funnel/plan.js';
-import type { Ranked } from './rank.js';
-import { and } from './request.js';
+import type { RankedPool } from './rank.js';
+import { bothFilters } from './request.js';
 import type { Source } from './source/source.js';
 
-/** What became of one point. */
+/** The outcome for one point, and where it came about. */
 export type SearchFate =
   | Fate
   /** It is in the collection, but the filter, the native one or the exclusion of examples keeps it out. */
@@ -30,7 +30,7 @@ export interface SearchExplanation extends Explanation {
 /** @param page of the ranked hits: its ranks, and how many are good enough */
 export function traced(
   explanation: Explanation,
-  ranked: Ranked,
+  ranked: RankedPool,
   source: Source,
   page: { from: number; to: number; good: number },
 ): SearchExplanation {
@@ -58,7 +58,7 @@ export function traced(
       if (fate.outcome !== 'not a candidate') return fate;
       const { rows } = await source.fetch({ ids: [named], vectors: false, ...deadline });
       if (rows.ids.length === 0) return { outcome: 'no such point' };
-      const only = and(filter, { op: 'ids', ids: [named] })!;
+      const only = bothFilters(filter, { op: 'ids', ids: [named] })!;
       return (await count({ filter: only, ...native })) === 0 ? { outcome: 'filtered out' } : fate;
     },
     async filtered() {

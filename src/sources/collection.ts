@@ -1,5 +1,4 @@
-/** What the sources of databases share: what is known of a collection, deadlines, errors, and reading by id in parts. */
-
+/** The parts that sources of databases share: facts of a collection, deadlines, errors, and reading by id in parts. */
 import { type CallOptions, guarded, overloaded } from '../core/call.js';
 import { FunnelError } from '../core/errors.js';
 import type { Id } from '../core/types.js';
@@ -25,7 +24,7 @@ type Query = Pick<HeadRequest, 'vector' | 'nativeFilter'>;
 /** Rows that came by id, in any order. */
 interface Part {
   rows: PackedRows;
-  /** Of sources that leave points out which lack a vector. */
+  /** Ids of points that lack a vector, with sources that leave such points out. */
   lacking?: readonly Id[] | undefined;
 }
 
@@ -49,7 +48,7 @@ export abstract class CollectionSource<Facts, Options extends CollectionOptions>
   /** False for what the next search must read again. */
   protected abstract lasts(facts: Facts): boolean;
   protected abstract infoOf(facts: Facts): SourceInfo;
-  /** What the client threw, as an error of ours. */
+  /** The error of ours for one that the client threw. */
   protected abstract classify(error: unknown): FunnelError;
   /** @throws FunnelError BAD_ARGUMENT: a native filter of the source or of a query is none of the client's */
   protected abstract checkNative(queries: readonly Query[]): void | Promise<void>;

@@ -1,5 +1,4 @@
-/** What a source knows of its collection: read once for all who wait, believed for a minute. */
-
+/** Keeps a source's facts of its collection: read once for all who wait, believed for a minute. */
 import { guarded } from '../core/call.js';
 import type { FunnelError } from '../core/errors.js';
 import { MAY_HAVE_CHANGED, SAYS_NOTHING } from '../query/source/layout.js';
@@ -25,27 +24,27 @@ export interface KnownOptions<T> {
   read(signal: AbortSignal): Promise<T>;
   /** False for what the next search must read again. */
   keep(value: T): boolean;
-  /** What the client threw, as an error of ours. */
+  /** The error of ours for one that the client threw. */
   classify(error: unknown): FunnelError;
 }
 
 /**
- * What a source knows of its collection: read once for all calls that wait for it, believed for a minute, and read again after
- * a failure that may mean that the collection has changed.
+ * Keeps a source's facts of its collection: read once for all calls that wait for them, believed for a minute, and read
+ * again after a failure that may mean that the collection has changed.
  */
 export class Known<T> {
   private current: Reading<T> | undefined;
 
   constructor(private readonly options: KnownOptions<T>) {}
 
-  /** What is known and believed, without waiting. */
+  /** The facts that are still believed, without waiting. */
   get fresh(): T | undefined {
     const { current } = this;
     return current !== undefined && performance.now() - current.readAt <= MAX_AGE ? current.value : undefined;
   }
 
   /**
-   * What is known, read now if need be.
+   * Returns the facts; reads them now if need be.
    *
    * @param signal - that of the call which asks
    * @throws what `read` throws, as `classify` says it; the signal's reason

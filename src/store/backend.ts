@@ -13,7 +13,7 @@ export interface Backend {
   setup: ThreadSetup;
 }
 
-/** Those in use in this thread. An index on WASM has a memory of its own, which goes when the index does. */
+/** The kernels in use in this thread. An index on WASM has a memory of its own, which goes when the index does. */
 export function backend(): Backend {
   const { name } = activeCodeKernels();
   const kernels = getKernels(name);

@@ -16,7 +16,7 @@ import { IndexSource } from './index-source.js';
 import type { SearchedIndex } from './parts.js';
 import type { RowFilter } from './types.js';
 
-/** What an index has nothing for is left out: layouts of vectors, calls to a server. */
+/** Options that mean nothing to an index are left out: layouts of vectors, calls to a server. */
 type IndexOptions<Request extends QueryOptions, Payload> = Omit<
   Request,
   'using' | 'nativeFilter' | 'timeout' | 'withVector' | 'filter' | 'lookupFrom' | 'withLookup'

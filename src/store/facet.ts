@@ -89,7 +89,7 @@ function* countPayloads(
   }
 }
 
-/** What `match` can ask for. */
+/** Returns the value if `match` can ask for it. */
 function scalarOf(value: unknown): Scalar | undefined {
   if (typeof value === 'number' || typeof value === 'bigint') return wholeNumber(value);
   return typeof value === 'string' || typeof value === 'boolean' ? value : undefined;

@@ -16,7 +16,7 @@ import type { IndexFilterStats, RowFilter } from './types.js';
 /** A filter after it was checked; one object for equal ones of a batch. */
 export type OwnFilter = Conditions | { rows: RowFilter };
 
-/** What filters are evaluated on. */
+/** The parts of an index that filters are evaluated on. */
 export interface Filtered {
   readonly files: IndexFiles;
   readonly live: Live;
@@ -27,7 +27,7 @@ export type FilterWork = Omit<IndexFilterStats, 'plan' | 'cached'>;
 
 export interface Matched {
   rows: RowSet;
-  /** Of the files, whose rows these are. */
+  /** Generation of the files that these rows belong to. */
   generation: number;
   work: FilterWork;
 }

@@ -154,7 +154,7 @@ function checkCommon(options: OpenIndexOptions): void {
   }
 }
 
-/** What an index is made of, for good: kept with its files. */
+/** The choices that an index is made with, for good: kept with its files. */
 export interface IndexConfig {
   /** Dims of the head plane. */
   head: number;

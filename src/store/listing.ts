@@ -32,7 +32,7 @@ export function ownScroll(options: Unchecked<ScrollOptions>): OwnScroll {
   return { ...selection, filter: ownFilter(options.filter), limit, offset, from: after === undefined ? 0 : after + 1 };
 }
 
-/** Of live rows, and where the next page begins. */
+/** Finds a page of live rows, and where the next page begins. */
 export function* page(scroll: OwnScroll, filtered: Filtered): Sliced<{ ordinals: number[]; next: number | undefined }> {
   const { limit, offset } = scroll;
   // One more tells whether there is a next page.

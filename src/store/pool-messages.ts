@@ -1,4 +1,4 @@
-/** What a thread of the pool is told, and answers. Arrays over shared memory are not copied. */
+/** Messages to a thread of the pool, and its answers. Arrays over shared memory are not copied. */
 import type { FunnelErrorCode } from '../core/errors.js';
 import type { Metric } from '../kernels/kernels.js';
 import type { BuildOptions, Sorting } from './engine/build.js';
@@ -33,7 +33,7 @@ export interface EncodeJob {
   plan: CodingPlan;
   images: RowImage[];
   half: boolean;
-  /** Of the rows to encode. */
+  /** Ordinals of the rows to encode. */
   ordinals: Uint32Array;
   from: number;
   to: number;
@@ -94,7 +94,7 @@ export interface Outcome {
 
 export interface ThreadSetup {
   kernels: string;
-  /** Of the WASM code kernels. */
+  /** Memory of the WASM code kernels. */
   memory?: unknown;
 }
 

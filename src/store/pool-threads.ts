@@ -29,7 +29,7 @@ interface Thread {
   worker: Worker;
   /** By number: a search, or beside a job of a build two, since the thread must not have to wait for the next. */
   running: Map<number, Pending>;
-  /** Of the snapshots that it has, by index; those used last are last. */
+  /** Versions of the snapshots that it has, by index; those used last are last. */
   versions: Map<number, number>;
   idleSince: number;
 }
@@ -44,7 +44,7 @@ export class Threads {
   readonly #threads: Thread[] = [];
   readonly #searches: Pending[] = [];
   readonly #builds: Pending[] = [];
-  /** Those who wait until no thread works for an index. */
+  /** Callers who wait until no thread works for an index. */
   readonly #leaving = new Map<Share, () => void>();
   #nextId = 0;
   #idle: NodeJS.Timeout | undefined;
@@ -100,7 +100,7 @@ export class Threads {
     this.#assign(this.#builds, (share) => this.#threadForBuild(share));
   }
 
-  /** What no thread may take yet stays where it is; others behind it go on. */
+  /** Work that no thread may take yet stays where it is; other work behind it goes on. */
   #assign(queue: Pending[], threadFor: (share: Share) => Thread | undefined): void {
     const full = new Set<Share>();
     for (let i = 0; i < queue.length; ) {

@@ -21,7 +21,7 @@ const shared = new Map<unknown, Threads>();
 let indexes = 0;
 
 export class Pool implements Share {
-  /** Of this index among those that share threads. */
+  /** The number of this index among those that share threads. */
   readonly index = indexes++;
   readonly #threads: Threads;
   readonly #key: unknown;
@@ -75,7 +75,9 @@ export class Pool implements Share {
     return (await this.#run(job)).segment!;
   }
 
-  /** What waits and what runs is rejected; resolves once no thread works for this index. The last one ends the threads. */
+  /**
+   * Rejects all work that waits or runs; resolves once no thread works for this index. The last one ends the threads.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -1,6 +1,6 @@
 /** Keys that requests to databases have and a FunnelIndex has not: refused by name, with what to say instead. */
 import { FunnelError } from '../core/errors.js';
-import { ELSEWHERE, keyOf } from '../query/shared-keys.js';
+import { ELSEWHERE, foreignKeyIn } from '../query/shared-keys.js';
 
 /** By key of the request: what takes its place. */
 const REQUEST: Readonly<Record<string, string>> = {
@@ -35,7 +35,7 @@ export function refuseForeignParams(params: unknown): void {
 
 function refuse(given: unknown, table: Readonly<Record<string, string>>, where: string): void {
   if (typeof given !== 'object' || given === null) return;
-  const key = keyOf(table, given);
+  const key = foreignKeyIn(table, given);
   if (key === undefined) return;
   throw new FunnelError('BAD_ARGUMENT', `Expected ${table[key]} in ${where} of an embedded index but received ${key}`);
 }

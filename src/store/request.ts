@@ -22,7 +22,7 @@ import type { FunnelParams, IndexQuery } from './types.js';
 
 const PARAMS = ['eps', 'candidates', 'probes'] as const;
 
-/** What comes along with a row. */
+/** The parts of a row that come along. */
 export interface Selection {
   /** Undefined: no payload. */
   readonly payloadOf: ((payload: unknown) => unknown) | undefined;
@@ -47,7 +47,7 @@ export class CheckedQuery implements Selection {
   readonly payloadOf: Selection['payloadOf'];
   readonly withVector: boolean;
 
-  /** The same with a filter that says the same. */
+  /** The same query with another object for an equal filter. */
   with(filter: OwnFilter): CheckedQuery {
     return filter === this.filter ? this : new CheckedQuery(this.request, this.offset, this.end, filter, this);
   }
@@ -145,7 +145,7 @@ function checkParams(params: FunnelParams, mode: SearchRequest['mode'], k: numbe
   return own;
 }
 
-/** What of a row comes along. @throws FunnelError BAD_ARGUMENT */
+/** Reads which parts of a row come along. @throws FunnelError BAD_ARGUMENT */
 export function checkSelection(
   options: { withPayload?: PayloadSelector | undefined; withVector?: boolean | undefined },
   byDefault: { withPayload?: boolean; withVector?: boolean } = {},

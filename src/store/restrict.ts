@@ -30,7 +30,7 @@ export class Masks {
 
   constructor(readonly codes: CodeKernels) {}
 
-  /** Of any content. */
+  /** A mask of any content. */
   take(length: number): Uint16Array {
     const at = this.#free.findIndex((mask) => mask.length === length);
     if (at === -1) return arrayIn(this.codes, Uint16Array, length);
@@ -45,7 +45,7 @@ export class Masks {
   }
 }
 
-/** Those of 16 filters, which may have bits beside a mask. */
+/** Masks kept for 16 filters, which may have bits beside a mask. */
 const MASKS_KEPT = 32;
 
 /** @param few up to so many rows are scored, and no codes read */
@@ -113,7 +113,7 @@ function markRun(rows: Uint32Array, first: number, count: number, mask: Uint16Ar
   return n;
 }
 
-/** Likewise by the places of ordinals. */
+/** Marks rows by their places in a segment; how many have none, in `left`. */
 function markPlaces(rows: Uint32Array, places: Uint32Array, mask: Uint16Array, left: Uint32Array): number {
   let n = 0;
   for (let i = 0; i < rows.length; i++) {
@@ -153,7 +153,7 @@ function ofMany(
     if (all) mask[mask.length - 1]! &= segment.mask[mask.length - 1]!;
     else masked += keepBits(mask, segment.mask);
   }
-  // Of those matched, a few may have died since.
+  // A few of the rows matched may have died since.
   const counted = late === undefined && !all;
   return { unindexed, rows: counted ? masked : rows.size - unindexed.length, late };
 }
@@ -176,7 +176,7 @@ function halvesOf(words: Uint32Array): Uint16Array {
   return new Uint16Array(words.buffer, words.byteOffset, 2 * words.length);
 }
 
-/** Of rows that are consecutive ordinals from `first` blocks on. */
+/** Copies the bits of rows that are consecutive ordinals from `first` blocks on. */
 function copyBits(words: Uint32Array, first: number, mask: Uint16Array): void {
   const found = halvesOf(words).subarray(first, first + mask.length);
   mask.set(found);

@@ -23,7 +23,7 @@ interface Entry {
   kept: boolean;
 }
 
-/** Of the queries of one call. */
+/** The restrictions of one call's queries. */
 export type Restricted = Map<OwnFilter, { entry: Entry; stats: IndexFilterStats }>;
 
 export class Restrictions {
@@ -53,7 +53,7 @@ export class Restrictions {
   }
 
   /**
-   * What was matched, made for the segments of this moment.
+   * Makes the rows matched into restrictions for the segments of this moment.
    *
    * @param into is filled: what fails half-way leaves what `drop` gives back
    */

@@ -30,7 +30,7 @@ interface Section {
   bytes: Uint8Array;
 }
 
-/** What of a segment is not an array. */
+/** The members of a segment that are no arrays. */
 interface Meta {
   dim: number;
   metric: Coding['metric'];

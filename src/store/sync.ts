@@ -14,7 +14,10 @@ import type { PointBatch } from './types.js';
 export interface SyncOptions {
   /** Rows of a page. @default 1000 */
   batch?: number;
-  /** What of the payload is kept beside the vectors; a search through a mirror takes payloads from the database. @default false */
+  /**
+   * The part of the payload that is kept beside the vectors; a search through a mirror takes payloads from the
+   * database. @default false
+   */
   withPayload?: PayloadSelection;
   /**
    * Go on where a sync of the same collection was cut off, by a crash or an abort; false: from the start.
@@ -47,7 +50,7 @@ export interface SyncProgress {
 export interface SyncResult {
   /** Rows of the collection. */
   rows: number;
-  /** Of them, new here or other than here; the rest was left alone. */
+  /** Rows among them that were new or other than here; the rest was left alone. */
   written: number;
   /** Rows that the collection does not have any more. */
   deleted: number;
@@ -142,7 +145,7 @@ class Sync {
       if (next !== undefined) await this.#keep({ source: this.source.name, after: next, done: this.#done });
       this.options.onProgress?.({ done: this.#done, written: this.#written });
     }
-    // What was seen before the start is known to nobody any more: the ids alone are looked at again.
+    // After an interruption nobody knows which rows were seen before it: the ids alone are looked at again.
     const rows = was === undefined ? this.#done : await this.#verify();
     const deleted = prune ? await this.#prune() : 0;
     await this.#keep(undefined);

@@ -1,5 +1,4 @@
-/** What callers of the embedded index give and get. */
-
+/** Options and results of the embedded index. */
 import type { FilterStats, Id, Vector } from '../core/types.js';
 import type { Metric } from '../kernels/kernels.js';
 import type { Filter } from '../query/filter/types.js';
@@ -17,7 +16,7 @@ export interface FunnelIndexOptions extends OpenIndexOptions {
    * levels.
    */
   scales?: readonly number[];
-  /** What mode 'funnel' orders rows by before it scores the best in full. @default 128 */
+  /** The codes by which mode 'funnel' orders rows before it scores the best in full. @default 128 */
   head?: Head;
   /**
    * 'pca': codes are taken in a basis fitted to the rows by optimize(), which makes few dims say most. 'none': in the
@@ -95,7 +94,7 @@ export interface OpenIndexOptions {
 }
 
 export interface OptimizeOptions {
-  /** Of rotation 'balanced': a sample of queries, `n × dim`. */
+  /** For rotation 'balanced': a sample of queries, `n × dim`. */
   queries?: Float32Array;
   onProgress?: (progress: OptimizeProgress) => void;
 }
@@ -124,9 +123,9 @@ export interface PointBatch<Payload = unknown> {
 
 /** The rows that take part in a search. */
 export interface RowFilter {
-  /** Of these ids; ids that no row has are ignored. */
+  /** Rows with these ids; ids that no row has are ignored. */
   ids?: Iterable<Id>;
-  /** Of these positions (`hit.index`): bit p & 7 of byte p >> 3 lets position p through. */
+  /** Rows at these positions (`hit.index`): bit p & 7 of byte p >> 3 lets position p through. */
   rows?: Uint8Array;
 }
 
@@ -136,7 +135,7 @@ export interface IndexQuery<Payload = unknown> {
   /** @default 10 */
   limit?: number;
   /**
-   * So many of the best are left out. Of mode 'funnel', pages are cut from one pool of `maxDepth` rows, whatever their
+   * So many of the best are left out. In mode 'funnel', pages are cut from one pool of `maxDepth` rows, whatever their
    * offset, so that no row is on two of them: ask for the first with `offset: 0`, too.
    *
    * @default 0
@@ -200,7 +199,7 @@ export interface IndexQueryStats {
   kernels: string;
   /** Milliseconds in the search itself. */
   ms: number;
-  /** Of queries with a filter. */
+  /** With a filter: how it was applied. */
   filter?: IndexFilterStats;
   /**
    * Hits that the answer is short of, since `params.probes` lists do not hold them; under a `scoreThreshold` at most so many.

@@ -1,7 +1,7 @@
 /**
- * What an index does for itself and for callers of optimize(): codes for rows that have none, files and codes without the
- * dead. One thing at a time. A caller who comes while one is under way joins it where it will cover all that was written
- * before, and else the one behind it, which all callers of the meantime share.
+ * Does the work that an index does by itself and for callers of optimize(): codes for rows that have none, files and
+ * codes without the dead. One thing at a time. A caller who comes while one is under way joins it where it will cover
+ * everything written before, and else the one behind it, which all callers of the meantime share.
  */
 import type { IndexFiles } from './files/index-files.js';
 import { Pace } from './files/pace.js';
@@ -27,12 +27,12 @@ const DEAD_BYTES = 2 << 20;
 
 export type Task = 'codes' | 'compaction';
 
-/** What an index brings. */
+/** The index as upkeep sees it. */
 export interface Chores {
   readonly files: IndexFiles;
   readonly live: Live;
   isOpen(): boolean;
-  /** Of 'balanced', before there is a basis. */
+  /** Whether rotation 'balanced' waits for queries, before there is a basis. */
   wantsQueries(): boolean;
   run(work: Work): Promise<void>;
 }
@@ -152,7 +152,7 @@ export class Upkeep {
     this.#begin(new Work(task, undefined, true)).catch(() => {});
   }
 
-  /** What is worth doing, if nothing is written for a while (`idle`) or in any case. */
+  /** The task that is worth doing, if nothing is written for a while (`idle`) or in any case. */
   #due(idle: boolean): Task | undefined {
     const { files, live } = this.chores;
     const { liveCount } = files;
@@ -167,7 +167,7 @@ export class Upkeep {
     return areMany(files.deadCount, liveCount, () => files.bytesPerRow) ? 'compaction' : undefined;
   }
 
-  /** What is under way ends soon, and nothing more begins. */
+  /** Ends soon whatever is under way, and begins nothing more. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#idle);
@@ -195,7 +195,7 @@ export class Work {
   #end!: (failed?: { error: unknown }) => void;
   readonly #callers: Caller[] = [];
   #last: OptimizeProgress | undefined;
-  /** What there was when it looked which rows there are. */
+  /** Counts of rows at the moment when the work looked which rows there are. */
   #saw: { rows: number; liveCount: number } | undefined;
 
   constructor(

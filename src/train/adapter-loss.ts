@@ -1,9 +1,9 @@
-/** What a step of the adapter minimises, by the heads of a batch. */
+/** The loss that a step of the adapter minimises, computed from the heads of a batch. */
 import { pairLoss, rank } from './adaptor.js';
 import { prefixes } from './embeddings.js';
 import { throughUnits, unitsOf } from './units.js';
 
-/** What L_rank multiplies cosines by: differences that decide a rank are of some hundredths. */
+/** The factor by which L_rank multiplies cosines: differences that decide a rank are of some hundredths. */
 const SHARPNESS = 20;
 
 /** A batch: `count` anchors, then for each of them `listed` rows, the first `k` its nearest. */

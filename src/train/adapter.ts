@@ -45,7 +45,7 @@ export interface AdapterTask {
   /** Prefixes of the head that are trained, `head` among them. */
   readonly dims: readonly number[];
   readonly corpus: Corpus;
-  /** Of length 1, `anchors × dim`. */
+  /** Anchors of length 1, `anchors × dim`. */
   readonly anchors: Float32Array;
   /** Row of each anchor that is one itself, −1 for the others: nobody is his own neighbour. */
   readonly self: Int32Array;

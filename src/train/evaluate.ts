@@ -7,10 +7,13 @@ import { activeKernels } from '../kernels/load.js';
 import { mapLimited } from '../query/limited.js';
 import { checkDims } from './embeddings.js';
 import { type Grades, ndcgAt, recallAt, reciprocalRankAt, relevantAmong } from './ranking-metrics.js';
-import { idKey, type OwnRows, ownRows, type Vectors } from './rows.js';
-import { checkProgress, checkSignal, type Progress, stopped } from './running.js';
+import { type CheckedRows, checkedRows, idKey, type Vectors } from './rows.js';
+import { checkProgress, checkSignal, type OnRunProgress, stopped } from './running.js';
 
-/** Of one query: the relevant documents by id (their row numbers, where they have no ids), all of grade 1; or grades by id. */
+/**
+ * The relevant documents of one query: their ids (row numbers, where they have no ids), all of grade 1; or grades by
+ * id.
+ */
 export type Relevant = readonly Id[] | Grades;
 
 export interface EvaluateOptions {
@@ -27,7 +30,7 @@ export interface EvaluateOptions {
    */
   relevant?: readonly Relevant[];
   /**
-   * What becomes of queries of which no document is relevant: 'error' refuses them, 'zero' counts 0 for every measure, as
+   * How to treat queries that have no relevant document: 'error' refuses them, 'zero' counts 0 for every measure, as
    * trec_eval and BEIR do, 'skip' leaves them out of the means.
    *
    * @default 'error'
@@ -40,10 +43,10 @@ export interface EvaluateOptions {
    * @default true
    */
   ignoreIdenticalIds?: boolean;
-  /** Of nDCG. @default 'linear' */
+  /** The gain of a grade in nDCG. @default 'linear' */
   gain?: 'linear' | 'exponential';
   /** Queries ranked, of all prefixes. */
-  onProgress?: Progress;
+  onProgress?: OnRunProgress;
   signal?: AbortSignal;
 }
 
@@ -65,7 +68,7 @@ export interface Evaluation {
   /** By dim, longest first. */
   rows: EvaluationRow[];
   documents: number;
-  /** Those that the means are of. */
+  /** Queries that the means are taken over. */
   queries: number;
   /** Queries of which no document is relevant: counted as 0, or left out. */
   withoutRelevant: number;
@@ -74,7 +77,7 @@ export interface Evaluation {
   k: number;
   candidates: number;
   metric: Metric;
-  /** What is relevant: what the full vectors find, or what was said. */
+  /** Where relevance comes from: the full vectors' own results, or the caller. */
   truth: 'full vectors' | 'relevant';
 }
 
@@ -125,8 +128,8 @@ export async function evaluate(
   }
   checkProgress(onProgress);
   checkSignal(signal);
-  const rows = ownRows(documents, 'documents', { shared: true });
-  const asked = ownRows(queries, 'queries', { dim: rows.dim });
+  const rows = checkedRows(documents, 'documents', { shared: true });
+  const asked = checkedRows(queries, 'queries', { dim: rows.dim });
   const dims = options.dims === undefined ? halving(rows.dim) : options.dims;
   checkDims(dims, rows.dim);
   checkNonZero(asked, metric);
@@ -188,7 +191,7 @@ interface Identical {
 }
 
 /** By query: the documents of its id. Undefined where queries have no ids. */
-function identicalOf(rows: OwnRows, queries: OwnRows): ((query: number) => Identical) | undefined {
+function identicalOf(rows: CheckedRows, queries: CheckedRows): ((query: number) => Identical) | undefined {
   if (!queries.named) return undefined;
   const counts = new Map<Id, number>();
   for (let row = 0; row < rows.count; row++) {
@@ -246,7 +249,7 @@ const LANES = 4;
 
 /** At most `wanted` documents, best first, without those of the query's own id. */
 async function rankedBy(
-  rows: OwnRows,
+  rows: CheckedRows,
   query: Float32Array,
   metric: Metric,
   to: number,
@@ -283,7 +286,7 @@ function meansOf(rows: readonly EvaluationRow[]): Omit<EvaluationRow, 'dim'> {
   return { recall: mean('recall'), ndcg: mean('ndcg'), mrr: mean('mrr'), shortlist: mean('shortlist') };
 }
 
-function checkNonZero({ vectors, dim, count }: OwnRows, metric: Metric): void {
+function checkNonZero({ vectors, dim, count }: CheckedRows, metric: Metric): void {
   if (metric === 'euclid') return;
   for (let q = 0; q < count; q++) {
     if (vectors.subarray(q * dim, (q + 1) * dim).every((value) => value === 0)) {

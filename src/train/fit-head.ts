@@ -7,30 +7,31 @@ import { checkFitOptions, checkPairs, type FitHeadOptions, type FitSettings, typ
 import { FittedHead } from './fitted-head.js';
 import type { HeadFacts, ShortlistRecall } from './head-facts.js';
 import { sample, seeded } from './random.js';
-import { idKey, type OwnRows, ownRows, type Vectors } from './rows.js';
+import { type CheckedRows, checkedRows, idKey, type Vectors } from './rows.js';
 import { breathe } from './running.js';
 import { type Corpus, corpusOf, type Probes, probesOf, shortlistRecall, unitRows } from './shortlist.js';
 
 /** Most queries that choose, and that measure. */
 const MOST_PROBES = 500;
-/** Below, a fifth of them says nothing. */
+/** With fewer queries, a fifth of them says nothing. */
 const LEAST_QUERIES = 20;
 /** Rows that serve as anchors. */
 const MOST_ANCHORS = 8192;
-/** The second moment of more takes gigabytes. */
+/** Most dims: the second moment of more takes gigabytes. */
 const MOST_DIMS = 8192;
 /** Steps between two looks at the validation queries, and looks without a better head until the end. */
 const LOOK = 20;
 const PATIENCE = 5;
 
 /**
- * Fits a head: a linear map to `dim` dims whose shortlists, by cosine, hold the neighbours that the full vectors have. The
- * full vectors are not touched: put `fitted.apply(vectors)` into the head field, search it by `fitted.applyQuery(query)`
- * (`headOf` of a source), and let the funnel end on the vectors as they were.
+ * Fits a head: a linear map to `dim` dims whose shortlists, by cosine, hold the neighbours that the full vectors have.
+ * The full vectors are not touched: put `fitted.apply(vectors)` into the head field, search it by
+ * `fitted.applyQuery(query)` (`headOf` of a source), and let the funnel end on the vectors as they were.
  *
- * A closed form takes a second or so; the adapter some tens of seconds on one core, on this thread, in pieces of some tens
- * of milliseconds. What comes out is measured on queries that nothing was fitted to (`facts.recall`). The adapter starts from
- * the better of closed form and plain cut, and keeps the best of all by the validation queries: it is never worse on these.
+ * A closed form takes a second or so; the adapter some tens of seconds on one core, on this thread, in pieces of some
+ * tens of milliseconds. The head is measured on queries that nothing was fitted to (`facts.recall`). The adapter starts
+ * from the better of closed form and plain cut, and keeps the best of all by the validation queries: it is never worse
+ * on these.
  *
  * @example
  * const fitted = await fitHead({ vectors, dim: 384 }, { method: 'adapter', dim: 64, queries: { vectors: asked, dim: 384 } });
@@ -41,7 +42,7 @@ const PATIENCE = 5;
 export async function fitHead(vectors: Vectors, options: FitHeadOptions): Promise<FittedHead> {
   const settings = checkFitOptions(options);
   const { method, dim: head, seed, onProgress, signal } = settings;
-  const all = ownRows(vectors, 'vectors');
+  const all = checkedRows(vectors, 'vectors');
   const { dim } = all;
   if (dim > MOST_DIMS) throw expected('BAD_DIMS', `vectors of at most ${MOST_DIMS} dims`, 'fitHead()', dim);
   if (head > dim) throw expected('BAD_DIMS', `a head of at most ${dim} dims`, 'dim', head);
@@ -85,8 +86,8 @@ export async function fitHead(vectors: Vectors, options: FitHeadOptions): Promis
   return new FittedHead(model === undefined ? facts : { ...facts, model }, best.basis);
 }
 
-function ownQueries(given: Vectors, dim: number): OwnRows {
-  const queries = ownRows(given, 'queries', { dim });
+function ownQueries(given: Vectors, dim: number): CheckedRows {
+  const queries = checkedRows(given, 'queries', { dim });
   if (queries.count < LEAST_QUERIES) {
     throw expected('BAD_ARGUMENT', `at least ${LEAST_QUERIES}, since parts are held out,`, 'queries', queries.count);
   }
@@ -99,7 +100,7 @@ function ownQueries(given: Vectors, dim: number): OwnRows {
 }
 
 interface Part {
-  /** Of length 1. */
+  /** Queries of length 1. */
   readonly queries: Float32Array;
   /** Row of the corpus that it is, or −1. */
   readonly self: Int32Array;
@@ -114,7 +115,7 @@ interface Split {
 }
 
 /** By query: the row of the corpus that has its id, or −1. @param drawn rows of the corpus, by their numbers in `all` */
-function selfOf(queries: OwnRows, all: OwnRows, drawn: Uint32Array): Int32Array {
+function selfOf(queries: CheckedRows, all: CheckedRows, drawn: Uint32Array): Int32Array {
   const self = new Int32Array(queries.count).fill(-1);
   if (!queries.named) return self;
   const rows = new Map(Array.from(drawn, (number, row) => [idKey(all.id(number)), row]));
@@ -122,7 +123,7 @@ function selfOf(queries: OwnRows, all: OwnRows, drawn: Uint32Array): Int32Array 
 }
 
 /** By query: what one part has seen, no other has. */
-function splitQueries({ vectors, dim, count }: OwnRows, self: Int32Array, random: () => number): Split {
+function splitQueries({ vectors, dim, count }: CheckedRows, self: Int32Array, random: () => number): Split {
   const units = unitRows(vectors, dim);
   return partsOf(sample(count, count, random), Math.min(MOST_PROBES, Math.floor(count / 5)), (numbers) => ({
     queries: rowsAt(units, dim, numbers),
@@ -198,24 +199,24 @@ function closedForm({ rows, dim }: Corpus, queries: Part | undefined, head: numb
   return basis;
 }
 
-/** What cutting is, as a basis. */
+/** The basis that cuts: the first dims, unchanged. */
 function cutBasis(dim: number, head: number): Float32Array {
   const basis = new Float32Array(dim * head);
   for (let i = 0; i < head; i++) basis[i * head + i] = 1;
   return basis;
 }
 
-/** Of the queries that fit. */
+/** The labels of the queries that training uses. */
 function labelledOf(
   pairs: readonly Required<HeadPair>[],
-  queries: OwnRows,
-  all: OwnRows,
+  queries: CheckedRows,
+  all: CheckedRows,
   { fit }: Split,
 ): LabelledPairs | undefined {
   const seen = new Set(fit.numbers);
   const own = pairs.filter(({ query }) => seen.has(query));
   if (own.length === 0) return undefined;
-  const unitsOf = (rows: OwnRows, numbers: number[]) =>
+  const unitsOf = (rows: CheckedRows, numbers: number[]) =>
     unitRows(rowsAt(rows.vectors, rows.dim, Uint32Array.from(numbers)), rows.dim);
   return {
     queries: unitsOf(
@@ -234,7 +235,7 @@ interface Best {
   basis: Float32Array;
   start: HeadFacts['start'];
   steps: number;
-  /** Of the validation queries. */
+  /** Recall on the validation queries. */
   recall: number;
 }
 

@@ -1,4 +1,4 @@
-/** What fitHead() may be asked, checked. */
+/** The options of fitHead(), checked. */
 import { expected } from '../core/errors.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
 import { checkDims } from './embeddings.js';
@@ -41,9 +41,9 @@ export interface FitHeadOptions {
    * the id of a vector is that vector, and not its own neighbour.
    */
   queries?: Vectors;
-  /** Of method 'adapter': judged pairs to learn from beside neighbours. */
+  /** For method 'adapter': judged pairs to learn from, beside neighbours. */
   pairs?: readonly HeadPair[];
-  /** Of method 'adapter': shorter prefixes of the head that are trained too. @default the head alone */
+  /** For method 'adapter': shorter prefixes of the head that are trained too. @default the head alone */
   dims?: readonly number[];
   /** True neighbours that a shortlist is to hold. @default 10 */
   k?: number;

@@ -5,7 +5,7 @@ import { checkAttached, checkQuery } from '../core/validate.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
 import type { HeadFacts } from './head-facts.js';
 import { fromHeadFile, type HeadFile, readHeadFile, toHeadFile, writeHeadFile } from './head-file.js';
-import { ownRows, type Vectors } from './rows.js';
+import { checkedRows, type Vectors } from './rows.js';
 
 /** Rows to a product: bounds its float64 answer. */
 const AT_ONCE = 4096;
@@ -41,7 +41,7 @@ export class FittedHead {
     const given = vectors instanceof Float32Array ? { vectors, dim } : vectors;
     if (vectors instanceof Float32Array) checkAttached(vectors, 'vectors');
     if (isEmpty(given)) return new Float32Array(0);
-    return mapped(ownRows(given, 'vectors', { dim }).vectors, this.#basis, dim, headDim);
+    return mapped(checkedRows(given, 'vectors', { dim }).vectors, this.#basis, dim, headDim);
   }
 
   /**

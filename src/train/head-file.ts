@@ -15,7 +15,7 @@ export interface HeadFile {
   facts: HeadFacts;
   /** `dim × headDim` float32, row-major, little-endian, in base64. */
   matrix: string;
-  /** Of the JSON text of all that stands before it. */
+  /** Checksum of the JSON text of everything before it. */
   crc32c: number;
 }
 

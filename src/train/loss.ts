@@ -1,4 +1,4 @@
-/** What a loss is, and the two that rank pairs. Everything is float64. */
+/** The contract of a loss, and the two losses that rank pairs. Everything is float64. */
 import { expected } from '../core/errors.js';
 import { checkKeys } from '../core/validate.js';
 import { checkAlike, checkEmbeddings, checkLabels, type Embeddings, prefixes } from './embeddings.js';
@@ -21,7 +21,7 @@ export type Labels = ArrayLike<number> | Embeddings;
 export type Loss = (embeddings: readonly Embeddings[], labels?: Labels) => LossResult;
 
 export interface ScaleOptions {
-  /** What cosines are multiplied by: 1 / temperature. @default 20 */
+  /** The factor by which cosines are multiplied: 1 / temperature. @default 20 */
   scale?: number;
 }
 

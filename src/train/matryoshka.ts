@@ -13,7 +13,7 @@ export interface MatryoshkaOptions {
   weights?: readonly number[];
   /** So many of the dims, drawn anew at each call; −1 for all of them. Nothing is divided by the share. @default -1 */
   dimsPerStep?: number;
-  /** Of the draws. @default 1 */
+  /** Seed of the draws. @default 1 */
   seed?: number;
 }
 

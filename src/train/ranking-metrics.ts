@@ -1,4 +1,4 @@
-/** What a ranking is worth, by relevance: recall, nDCG and reciprocal rank, as trec_eval computes them. */
+/** Measures of a ranking by relevance: recall, nDCG and reciprocal rank, as trec_eval computes them. */
 import type { Id } from '../core/types.js';
 
 /** Grades of one query's relevant rows; what is absent, or has a grade of 0 or less, is not relevant. */

@@ -9,7 +9,7 @@ import { toMatrix } from '../funnel/candidates.js';
 /** A matrix `{ vectors, dim, ids? }`, rows `{ id, vector }`, or vectors alone. */
 export type Vectors = Candidates | readonly Vector[];
 
-export interface OwnRows {
+export interface CheckedRows {
   /** `count × dim`, finite. */
   readonly vectors: Float32Array;
   readonly dim: number;
@@ -25,7 +25,7 @@ export interface OwnRows {
  * @param shared into shared memory, which threads read without a copy
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, BAD_ID, NOT_FINITE, DETACHED_BUFFER
  */
-export function ownRows(given: Vectors, where: string, { dim = 0, shared = false } = {}): OwnRows {
+export function checkedRows(given: Vectors, where: string, { dim = 0, shared = false } = {}): CheckedRows {
   const matrix = named(where, () => toMatrix(asCandidates(given)));
   const { count } = matrix;
   if (count === 0) throw expected('BAD_ARGUMENT', 'at least one vector', where, given);
@@ -48,7 +48,7 @@ function hasIds(given: Vectors): boolean {
   return (given as { id?: unknown }[]).some(({ id }) => id !== undefined);
 }
 
-/** Of ids that are equal as numbers the same key; text is another. */
+/** Returns the same key for ids that are equal as numbers; text has keys of its own. */
 export function idKey(id: Id): Id {
   return typeof id === 'bigint' && Number.isSafeInteger(Number(id)) ? Number(id) : id;
 }

@@ -1,7 +1,7 @@
-/** What long runs have in common: telling how far they are, and being stopped. */
+/** Long runs tell how far they are and can be stopped. */
 import { expected, FunnelError } from '../core/errors.js';
 
-export type Progress = (progress: { done: number; total: number }) => void;
+export type OnRunProgress = (progress: { done: number; total: number }) => void;
 
 export function checkProgress(onProgress: unknown): void {
   if (onProgress !== undefined && typeof onProgress !== 'function') {

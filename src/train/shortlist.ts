@@ -11,7 +11,7 @@ export interface Corpus {
   readonly dim: number;
 }
 
-/** Of length 1; rows of zeros stay. */
+/** Scales rows to length 1; rows of zeros stay. */
 export function unitRows(rows: Float32Array, dim: number): Float32Array {
   const units = new Float32Array(rows.length);
   for (let from = 0; from < rows.length; from += dim) {
@@ -68,7 +68,7 @@ export async function nearest(
 
 /** Queries with their true neighbours in a corpus. */
 export interface Probes {
-  /** Of length 1, `count × dim`. */
+  /** Queries of length 1, `count × dim`. */
   readonly queries: Float32Array;
   readonly count: number;
   /** `count × k` row numbers. */

@@ -1,5 +1,5 @@
 /**
- * What a sample of losses allows to be promised of queries to come, drawn from where these were. A loss is the share of a
+ * Bounds on the losses of queries to come, from a sample of losses drawn from the same place. A loss is the share of a
  * query's true neighbours that a plan does not return, in 0..1; α is the loss that a target allows, δ the risk that a
  * promise is wrong. All hold for finite samples and any distribution.
  */
@@ -8,7 +8,7 @@
 const CAUTION = 0.1;
 /** Bets aim a little further than they need to, at steps a little longer than those seen: real ones are jumps. */
 const FURTHER = 1.15;
-/** Of the largest bet that could not ruin. */
+/** Bets go up to this share of the largest bet that could not ruin. */
 const MOST = 0.95;
 
 /**
@@ -69,7 +69,7 @@ export function betsAreWon(losses: ArrayLike<number>, alpha: number, step: numbe
   return false;
 }
 
-/** What bets are made by: of the queries that a plan was chosen by. */
+/** The step that bets are made by, from the losses of the queries that a plan was chosen by. */
 export function stepOf(losses: ArrayLike<number>): number {
   const middle = mean(losses);
   let sum = CAUTION;

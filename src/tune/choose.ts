@@ -16,7 +16,7 @@ export interface Chosen {
   holds: boolean;
   /** The recall that is promised: the target, or what the first of the sequence allows. */
   promised: number;
-  /** What this plan's losses would allow to be promised, were it the only one. */
+  /** The recall that could be promised if this plan were the only one. */
   alone: number;
   losses: Losses;
   /** Plans worth their cost on the choosing half, cheapest first. */

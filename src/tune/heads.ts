@@ -8,23 +8,23 @@ import type { FunnelSearchOn } from '../query/search.js';
 import type { SourceInfo } from '../query/source/source.js';
 import { mean } from './bounds.js';
 import { spread } from './measure.js';
-import { doublings, planOf, poolSizes, type Shape, shapesOf } from './plans.js';
-import { lossIn, type Pool, poolOf, type Replay, replayOf } from './replay.js';
+import { doublings, type PlanShape, planOf, poolSizes, shapesOf } from './plans.js';
+import { lossIn, poolOf, type Replay, type ReplayPool, replayOf } from './replay.js';
 import type { Session } from './session.js';
 
 /** Queries that go to the source together. */
 export const AT_ONCE = 8;
 /** Queries of the choosing half that say how deep lists need be. */
 const PROBES = 64;
-/** Those that say whether a short list is the beginning of a long one. */
+/** Queries that say whether a short list is the beginning of a long one. */
 const CHECKED = 16;
 /** Sizes, where each is asked for. */
 const COARSE = 1.5;
 
-export class Head {
+export class TunedHead {
   /** Prefix lengths of all plans. */
   readonly scales: number[];
-  readonly shapes: Shape[];
+  readonly shapes: PlanShape[];
   /** Candidates of the deepest lists. */
   depth = 0;
   /** Whether shorter lists are beginnings of the deepest. */
@@ -32,7 +32,7 @@ export class Head {
   /** Sizes of pools that plans may have. */
   sizes: number[] = [];
   /** By size that was asked for, then by query. */
-  readonly #pools = new Map<number, Map<number, Pool>>();
+  readonly #pools = new Map<number, Map<number, ReplayPool>>();
 
   constructor(
     readonly search: FunnelSearchOn,
@@ -57,7 +57,7 @@ export class Head {
     };
   }
 
-  plan(candidates: number, shape: Shape): Plan {
+  plan(candidates: number, shape: PlanShape): Plan {
     return planOf(this.info.headDim, candidates, shape, this.session.target.k);
   }
 
@@ -131,7 +131,7 @@ export class Head {
 
   /** Lists of this size for these queries, where they are not there yet. @returns for how many of them they are now */
   async ask(size: number, queries: readonly number[], share?: number): Promise<number> {
-    const pools = this.#pools.get(size) ?? new Map<number, Pool>();
+    const pools = this.#pools.get(size) ?? new Map<number, ReplayPool>();
     this.#pools.set(size, pools);
     const { session, info } = this;
     return session.each(
@@ -163,7 +163,7 @@ export class Head {
   }
 
   /** The pool that a plan of this size sees, and the plan over it. */
-  pool(candidates: number, query: number): Pool {
+  pool(candidates: number, query: number): ReplayPool {
     return this.#pools.get(this.replays ? this.depth : candidates)!.get(query)!;
   }
 

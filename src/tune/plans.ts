@@ -7,7 +7,7 @@ const SHARES = [0.5, 0.3, 0.15];
 const STEP = 1.15;
 
 /** Scales, and what they keep; of any pool. */
-export interface Shape {
+export interface PlanShape {
   scales: number[];
   keep: number[];
 }
@@ -20,7 +20,7 @@ export function doublings(head: number, dim: number): number[] {
 }
 
 /** From the plainest on: all dims at once; one scale before them; all scales. @param scales ascending, the last is all dims */
-export function shapesOf(scales: readonly number[]): Shape[] {
+export function shapesOf(scales: readonly number[]): PlanShape[] {
   const dim = scales.at(-1)!;
   const before = scales.slice(0, -1);
   const chains = before.length > 1 ? [...before.map((scale) => [scale]), before] : before.map((scale) => [scale]);
@@ -37,7 +37,7 @@ export function poolSizes(k: number, most: number): number[] {
   return spread(Math.min(k, most), most, STEP);
 }
 
-export function planOf(head: number, candidates: number, { scales, keep }: Shape, k: number): Plan {
+export function planOf(head: number, candidates: number, { scales, keep }: PlanShape, k: number): Plan {
   return { head, candidates, scales, keep, limit: k };
 }
 

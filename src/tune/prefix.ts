@@ -1,6 +1,7 @@
 /**
- * Is the front of the vectors the part that matters? The same funnel on the dims as they are and on the dims reversed, over rows
- * that are held in memory for it. Of a Matryoshka model the first is much better; where it is not, a prefix is a poor head.
+ * Is the front of the vectors the part that matters? The same funnel on the dims as they are and on the dims reversed,
+ * over rows that are held in memory for it. With a Matryoshka model the first is much better; where it is not, a prefix
+ * is a poor head.
  */
 import { expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
@@ -27,7 +28,7 @@ export interface PrefixOptions {
   candidates?: number;
   /** The first rows of the collection, at most so many. @default 10,000 */
   rows?: number;
-  /** Of a source with several layouts of vectors. */
+  /** The layout of vectors, where the source has several. */
   using?: string;
   onProgress?: (progress: { done: number; total: number }) => void;
   signal?: AbortSignal;
@@ -135,7 +136,7 @@ function best(metric: Metric, query: Float32Array, rows: Float32Array, dim: numb
   return Array.from(indices);
 }
 
-/** Of rows by their positions: all their dims, scored. */
+/** Scores the rows at these positions over all their dims. */
 function keysOf(metric: Metric, query: Float32Array, rows: Float32Array, dim: number, positions: number[]): number[] {
   const keys = new Float64Array(positions.length);
   activeKernels().scores({ metric, query, rows: rowsAt(rows, dim, positions), dim, from: 0, to: dim, keys });

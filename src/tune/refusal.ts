@@ -6,7 +6,7 @@ import type { Session } from './session.js';
 import type { Subject } from './subject.js';
 import type { Latency, TuneResult } from './types.js';
 
-export function refusal(
+export function tuneRefusal(
   { losses, promised }: Chosen,
   rule: Rule,
   { truth }: Subject,
@@ -25,7 +25,7 @@ export function refusal(
   }
   const least = queriesWithoutLoss(alpha, 1 - target.confidence);
   const few = target.promise !== 'expected' && n < least;
-  // What was just not enough may be unlucky: a tenth more, at least.
+  // A sample that just misses the need may miss it again by bad luck: ask for a tenth more, at least.
   const moreQueries = Math.max(2 * needed - all, Math.ceil(all / 10));
   const why = few
     ? `${n} queries could not promise it even if none lost anything (it takes ${least} beside those that choose)`

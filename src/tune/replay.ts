@@ -1,18 +1,17 @@
-/** What a plan would have returned, told from one deep pool of the query: nothing is asked again. */
-
+/** Tells what a plan would have returned, from one deep pool of the query: nothing is asked again. */
 import type { Hit } from '../core/types.js';
 import { checkPlan, type Plan, resolvePlan } from '../funnel/plan.js';
 import type { Kernels, Metric } from '../kernels/kernels.js';
 import { asGood, type Truth } from './session.js';
 
 /** The candidates of one query, in the order of the head list. */
-export interface Pool {
+export interface ReplayPool {
   count: number;
   /** By scale: positions in the pool, best by that prefix first. */
   orders: Uint16Array[];
   /** 1: among the best k by its full vector. */
   good: Uint8Array;
-  /** Of the truth's ids: positions in the pool; −1 where it is not there. */
+  /** Positions of the truth's ids in the pool; −1 where an id is not in it. */
   places: Int32Array;
 }
 
@@ -27,7 +26,7 @@ export function poolOf(
   hits: readonly Hit[],
   scales: readonly number[],
   truth: Truth,
-): Pool {
+): ReplayPool {
   const dim = query.length;
   const count = hits.length;
   const rows = new Float32Array(count * dim);
@@ -55,7 +54,7 @@ export function poolOf(
 export interface Replay {
   candidates: number;
   k: number;
-  /** Of each of its scales: the place among the family's, and how many go on from so many. */
+  /** For each of its scales, the place of that scale among the family's. */
   scales: number[];
   plan: ReturnType<typeof checkPlan>;
 }
@@ -80,7 +79,7 @@ let marks = new Uint8Array(0);
  */
 export function replay(
   { candidates, k, scales, plan }: Replay,
-  pool: Pool,
+  pool: ReplayPool,
   stage: (s: number, alive: Uint8Array, count: number) => void,
 ): void {
   const { count } = pool;
@@ -109,7 +108,7 @@ function keepBest(order: Uint16Array, alive: Uint8Array, out: number): void {
 }
 
 /** The share of true neighbours that a plan does not return. @param wanted how many there are */
-export function lossIn(pool: Pool, plan: Replay, wanted: number): number {
+export function lossIn(pool: ReplayPool, plan: Replay, wanted: number): number {
   if (wanted === 0) return 0;
   let found = 0;
   replay(plan, pool, (s, alive) => {
@@ -119,7 +118,7 @@ export function lossIn(pool: Pool, plan: Replay, wanted: number): number {
 }
 
 /** True neighbours that are lost before, at the head, and at each scale but the last. */
-export function lossesByStage(pool: Pool, plan: Replay, wanted: number): number[] {
+export function lossesByStage(pool: ReplayPool, plan: Replay, wanted: number): number[] {
   const lost: number[] = [];
   let left = wanted;
   replay(plan, pool, (_, alive) => {
@@ -130,7 +129,7 @@ export function lossesByStage(pool: Pool, plan: Replay, wanted: number): number[
   return lost;
 }
 
-export function goodIn({ good, count }: Pool, alive: Uint8Array): number {
+export function goodIn({ good, count }: ReplayPool, alive: Uint8Array): number {
   let sum = 0;
   for (let i = 0; i < count; i++) sum += good[i]! & alive[i]!;
   return sum;

@@ -1,6 +1,6 @@
 /**
- * What a plan of a FunnelSearch costs: the time of the head search, with transport and decoding, by the size of its pool; and
- * that of the kernels, by the rows and dims that they score. Both are fitted to searches made in this run.
+ * The cost of a FunnelSearch's plan: the time of the head search, with transport and decoding, by the size of its pool;
+ * and that of the kernels, by the rows and dims that they score. Both are fitted to searches made in this run.
  */
 import { checkPlan, type Plan, resolvePlan } from '../funnel/plan.js';
 import { between, fitted, median, rising } from './measure.js';

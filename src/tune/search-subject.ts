@@ -6,20 +6,20 @@ import type { FunnelSearchOn } from '../query/search.js';
 import { layoutOf } from '../query/source/layouts.js';
 import type { SourceInfo } from '../query/source/source.js';
 import { mean } from './bounds.js';
-import { Head } from './heads.js';
+import { TunedHead } from './heads.js';
 import { spread } from './measure.js';
 import { labelOf } from './plans.js';
 import { lossesByStage, replay } from './replay.js';
 import { SearchCost, type Timed } from './search-cost.js';
 import { deepestOf, type Session, type Truth } from './session.js';
 import type { Choice, Subject } from './subject.js';
-import type { QueryTrace, StageLoss, Standing, TunedRequest, TuneRequest, TuneResult } from './types.js';
+import type { NeighbourStanding, QueryTrace, StageLoss, TunedRequest, TuneRequest, TuneResult } from './types.js';
 
 /** Searches measured for each plan that the cost model is fitted to: as many as there is time for. */
 const TIMED = 100;
 const TIMED_AT_LEAST = 12;
 const TIMED_MS = 1000;
-/** What a scale before the last one must save, as a share of the whole search, to be looked at. */
+/** A scale before the last one is looked at only if it saves this share of the whole search. */
 const WORTH = 0.02;
 /** Sizes of the pool that are measured: so many times the one before. */
 const APART = 2.5;
@@ -55,7 +55,7 @@ export async function searchSubject(
     );
   }
   const session = sessionFor(first.dim, first.metric);
-  const heads = found.map(({ search, name, info }) => new Head(search, name, info, session));
+  const heads = found.map(({ search, name, info }) => new TunedHead(search, name, info, session));
   return {
     subject: new SearchSubject(
       heads,
@@ -70,10 +70,10 @@ class SearchSubject implements Subject {
   readonly dim: number;
   readonly metric: Metric;
   truth: TuneResult['truth'] = 'index';
-  readonly #choices: { choice: Choice; head: Head; known: Float64Array }[] = [];
+  readonly #choices: { choice: Choice; head: TunedHead; known: Float64Array }[] = [];
 
   constructor(
-    readonly heads: readonly Head[],
+    readonly heads: readonly TunedHead[],
     readonly places: readonly number[],
     readonly session: Session,
   ) {
@@ -94,7 +94,7 @@ class SearchSubject implements Subject {
     return this.#exact(this.heads[0]!, queries);
   }
 
-  async #exact(head: Head, queries: readonly number[]): Promise<Truth[]> {
+  async #exact(head: TunedHead, queries: readonly number[]): Promise<Truth[]> {
     const { vectors, target } = this.session;
     const requests = queries.map(
       (q): SearchRequest => ({ ...head.base(), vector: vectors[q]!, limit: target.k, mode: 'exact' }),
@@ -135,11 +135,11 @@ class SearchSubject implements Subject {
     return this.#choices.map(({ choice }) => choice);
   }
 
-  #request(head: Head, plan: TunedRequest['plan']): TunedRequest {
+  #request(head: TunedHead, plan: TunedRequest['plan']): TunedRequest {
     return { limit: this.session.target.k, plan: plan!, ...(head.using !== undefined && { using: head.using }) };
   }
 
-  #label({ using }: Head, plan: NonNullable<TunedRequest['plan']>): string {
+  #label({ using }: TunedHead, plan: NonNullable<TunedRequest['plan']>): string {
     return using === undefined ? labelOf(plan) : `${using}: ${labelOf(plan)}`;
   }
 
@@ -160,7 +160,7 @@ class SearchSubject implements Subject {
   }
 
   /** Measures plans of all sizes and shapes, in turns. */
-  async #costOf(head: Head, h: number): Promise<SearchCost> {
+  async #costOf(head: TunedHead, h: number): Promise<SearchCost> {
     const { session } = this;
     const all = { scales: [this.dim], keep: [1] };
     const plans = spread(session.target.k, head.depth, APART).map((size) => head.plan(size, all));
@@ -243,7 +243,13 @@ class SearchSubject implements Subject {
     const pool = head.pool(plan.candidates!, query);
     const places = head.places(query);
     const neighbours = ids.map(
-      (id, i): Standing => ({ id: String(id), score: scores[i]!, headRank: places[i]!, ranks: [], lostAt: -1 }),
+      (id, i): NeighbourStanding => ({
+        id: String(id),
+        score: scores[i]!,
+        headRank: places[i]!,
+        ranks: [],
+        lostAt: -1,
+      }),
     );
     let before = new Uint8Array(pool.count);
     replay(over, pool, (s, alive, _) => {

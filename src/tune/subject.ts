@@ -1,4 +1,4 @@
-/** What is tuned, as tune() sees it. */
+/** The contract between tune() and whatever it tunes. */
 import type { Metric } from '../kernels/kernels.js';
 import type { Truth } from './session.js';
 import type { QueryTrace, StageLoss, TunedRequest, TuneResult } from './types.js';
@@ -23,7 +23,7 @@ export interface Subject {
   exact(queries: readonly number[]): Promise<Truth[]>;
   /** Everything that plans are chosen among, by a look at the choosing half alone. */
   choices(): Promise<Choice[]>;
-  /** Of one choice, by query. */
+  /** Losses of one choice, by query. */
   losses(choice: number, queries: readonly number[]): Promise<Float64Array>;
   /** One search, as a user would make it. @returns milliseconds */
   time(request: TunedRequest, search: number, query: number): Promise<number>;

@@ -10,7 +10,7 @@ import { type Chosen, choose } from './choose.js';
 import { IndexSubject } from './index-subject.js';
 import { median, quantile } from './measure.js';
 import { type Rule, ruleOf } from './promise.js';
-import { refusal } from './refusal.js';
+import { tuneRefusal } from './refusal.js';
 import { searchSubject } from './search-subject.js';
 import { checkBudget, checkTarget, ownQueries, Session, shuffled } from './session.js';
 import type { Choice, Subject } from './subject.js';
@@ -61,7 +61,7 @@ export async function tune(options: TuneOptions): Promise<TuneResult> {
   return resultOf(subject, session, choices, chosen, rule, options.exact ?? true);
 }
 
-/** What tune() works on, checked; and what measures it from outside (bench/tune). */
+/** The subject that tune() works on, checked; bench/tune measures it from outside. */
 export async function prepared(options: TuneOptions): Promise<{ subject: Subject; session: Session }> {
   if (typeof options !== 'object' || options === null) {
     throw expected('BAD_ARGUMENT', '{ search, queries }', 'options', options);
@@ -148,7 +148,7 @@ async function resultOf(
   const choice = choices[chosen.choice]!;
   const fit = await checkedCosts(subject, session, choices, chosen);
   const { plan: planTimes, exact: exactTimes } = await latencies(subject, session, choice);
-  // What is no slower than the plan needs none.
+  // Where the exact search is no slower than the plan, no plan is needed.
   const exactWins = mayBeExact && subject.truth !== 'index' && exactTimes.p50 <= planTimes.p50;
   const request: TunedRequest = exactWins ? { limit: target.k, mode: 'exact' } : choice.request;
   const { choosing, certifying } = chosen.losses;
@@ -175,10 +175,10 @@ async function resultOf(
     stages: await subject.stages(chosen.choice),
     ranks: subject.ranks(),
     traces: await tracesOf(subject, session, chosen.choice),
-    cost: { unit: 'ms', fit, ...errorOf(fit) },
+    cost: { unit: 'ms', fit, ...fitErrorOf(fit) },
     truth: subject.truth,
     by: subject.by,
-    ...(!chosen.holds && !exactWins && { refused: refusal(chosen, rule, subject, session, exactTimes) }),
+    ...(!chosen.holds && !exactWins && { refused: tuneRefusal(chosen, rule, subject, session, exactTimes) }),
     fingerprint: await fingerprintOf(subject, session),
     ...(subject.head && { head: subject.head }),
   };
@@ -219,7 +219,7 @@ export async function checkedCosts(
     .sort((a, b) => a.predicted - b.predicted);
 }
 
-export function errorOf(fit: TuneResult['cost']['fit']): { drift: number; error: number } {
+export function fitErrorOf(fit: TuneResult['cost']['fit']): { drift: number; error: number } {
   const drift = median(fit.map(({ predicted, measured }) => measured / predicted));
   return { drift, error: median(fit.map(({ predicted, measured }) => Math.abs((predicted * drift) / measured - 1))) };
 }

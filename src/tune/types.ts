@@ -1,5 +1,4 @@
-/** What tune() takes and gives. All that it gives is plain data: JSON carries it. */
-
+/** Options and results of tune(). Results are plain data: JSON carries them. */
 import type { Vector } from '../core/types.js';
 import type { Plan } from '../funnel/plan.js';
 import type { QueryOptions } from '../query/request.js';
@@ -7,7 +6,7 @@ import type { FunnelSearchOn } from '../query/search.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
 import type { FunnelParams } from '../store/types.js';
 
-/** What is promised of queries to come. */
+/** The kind of promise for queries to come. */
 export type PromiseKind =
   /** Their mean recall is at least `recall`; true with `confidence`. */
   | 'mean'
@@ -19,9 +18,9 @@ export type PromiseKind =
 export interface TuneTarget {
   /** A share below 1. @default 0.99 */
   recall?: number;
-  /** Of the best k by the full vectors. @default 10 */
+  /** Number of true neighbours: the k best rows by the full vectors. @default 10 */
   k?: number;
-  /** Of promises that have one: not of 'expected'. @default 0.95 */
+  /** How sure a promise is; 'expected' has none. @default 0.95 */
   confidence?: number;
   /** @default 'mean' */
   promise?: PromiseKind;
@@ -35,14 +34,16 @@ export interface TuneBudget {
 }
 
 export type TuneRequest = Pick<QueryOptions, 'filter' | 'nativeFilter' | 'params' | 'timeout'> & {
-  /** Of a source with several layouts of vectors; several names: heads of the same full vectors to choose among. */
+  /**
+   * The layout of vectors, where the source has several; several names: heads of the same full vectors to choose among.
+   */
   using?: string | readonly string[];
 };
 
 export interface TuneOptions {
   /**
-   * What is to be tuned: an index, or a search over any source. Several searches: over the same collection with other heads,
-   * to choose among.
+   * An index, or a search over any source. Several searches: over the same collection with other heads, to choose
+   * among.
    */
   search: FunnelIndex | FunnelSearchOn | readonly FunnelSearchOn[];
   /** A sample of real queries, the more the better: an array of vectors, or `n × dim` in one Float32Array. */
@@ -56,9 +57,9 @@ export interface TuneOptions {
    * plan. @default true
    */
   exact?: boolean;
-  /** What every request says beside its vector: a promise holds for searches under this filter. */
+  /** Options of every request beside its vector: a promise holds for searches under this filter. */
   request?: TuneRequest;
-  /** Of the split into halves and of what is measured. @default 1 */
+  /** Seed of the split into halves and of the measured sample. @default 1 */
   seed?: number;
   onProgress?: (progress: TuneProgress) => void;
   signal?: AbortSignal;
@@ -73,13 +74,13 @@ export interface TuneProgress {
 
 export type BoundMethod = 'betting' | 'clopper-pearson' | 'conformal';
 
-/** What to spread into a request beside its vector: `search.query({ vector, ...result.request })`. */
+/** The options to spread into a request beside its vector: `search.query({ vector, ...result.request })`. */
 export interface TunedRequest {
   limit: number;
-  /** Of a FunnelSearch. */
+  /** For a FunnelSearch. */
   plan?: Plan;
   using?: string;
-  /** Of a FunnelIndex. */
+  /** For a FunnelIndex. */
   params?: FunnelParams;
   /** Where no plan is faster. */
   mode?: 'exact';
@@ -114,10 +115,13 @@ export interface CurvePoint {
 }
 
 /** A true neighbour on its way. */
-export interface Standing {
+export interface NeighbourStanding {
   id: string;
   score: number;
-  /** Zero-based place in the head list; −1: beyond what was looked at. Of an index: the fewest candidates that find it, less 1. */
+  /**
+   * Zero-based place in the head list; −1: beyond what was looked at. With an index: the fewest candidates that find
+   * it, less 1.
+   */
   headRank: number;
   /** Zero-based place among those that entered each scale; shorter where it was lost before. */
   ranks: number[];
@@ -130,7 +134,7 @@ export interface QueryTrace {
   query: number;
   recall: number;
   /** Its true neighbours, best first. */
-  neighbours: Standing[];
+  neighbours: NeighbourStanding[];
 }
 
 export interface TuneResult {
@@ -142,14 +146,14 @@ export interface TuneResult {
   search: number;
   target: Required<TuneTarget>;
   bound: {
-    /** What is promised: the target, or less where it was refused. */
+    /** The recall promised: the target, or less where it was refused. */
     recall: number;
     /** 1 where it needs no sample, since the search is exact; undefined of promise 'expected'. */
     confidence?: number;
     method: BoundMethod | 'exact';
     /** Queries that it rests on: those that nothing was chosen by. */
     n: number;
-    /** What the losses of this plan alone would allow: no promise, since it was chosen among several. */
+    /** The recall that this plan's losses alone would allow: no promise, since the plan was chosen among several. */
     alone: number;
   };
   /** Mean recall of the plan on the half that chose it, and on the other. */
@@ -159,15 +163,15 @@ export interface TuneResult {
   curve: CurvePoint[];
   /** The place in `curve` of the cheapest plan that keeps the promise; of the safest, where none does. */
   chosen: number;
-  /** Of the chosen plan, over all queries. */
+  /** Stages of the chosen plan, over all queries. */
   stages: StageLoss[];
-  /** Of every true neighbour of every query: see `Standing.headRank`. */
+  /** The rank of every true neighbour of every query: see `NeighbourStanding.headRank`. */
   ranks: number[];
   /** The queries that lose most or are nearest to it, and a few others. */
   traces: QueryTrace[];
   cost: {
     unit: 'ms';
-    /** What was predicted and then measured, of plans over the whole curve. */
+    /** Costs predicted and then measured, of plans over the whole curve. */
     fit: { label: string; predicted: number; measured: number }[];
     /** Median of measured / predicted: how much slower or faster the machine has become meanwhile. */
     drift: number;
@@ -192,6 +196,6 @@ export interface TuneResult {
     /** SHA-256 of the exact answers, so that one run after another tells whether the collection has changed. */
     hash: string;
   };
-  /** What the plot of heads says. */
+  /** Dims in the caption of the plot of heads. */
   head?: { dims: number; dim: number };
 }

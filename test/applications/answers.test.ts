@@ -76,7 +76,7 @@ describe('an index with lists', () => {
   });
   after(() => index.close());
 
-  /** Of the k best, how many are found, or others as good; the mean over queries. */
+  /** The share of the k best that is found, or others as good; the mean over queries. */
   const recallAt = (limit: number, ids?: number[]) => {
     let sum = 0;
     const queries = 20;
@@ -136,7 +136,7 @@ for (const metric of ['cosine', 'dot', 'euclid'] as Metric[]) {
     });
     after(() => index.close());
 
-    /** Of the ten that mode 'exact' finds, those that mode 'funnel' finds, or others as good. */
+    /** The share of mode 'exact' in mode 'funnel': of its ten, those found, or others as good. */
     const compare = async (request: IndexRecommend) => {
       const { hits: truth } = await index.recommend({ ...request, mode: 'exact' });
       const { hits, stats } = await index.recommend(request);

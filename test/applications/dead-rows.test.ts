@@ -5,7 +5,7 @@ import { embeddedSource, FunnelIndex } from 'funnelvec/store';
 import { FULL, filed, Model, newPath, quiet, range, turn, until } from './model.js';
 
 const DIM = 128;
-/** What an index may take beside two times the living rows. */
+/** Bytes that an index may take beside two times the living rows. */
 const FLOOR = 4 << 20;
 
 async function open(where: string) {
@@ -15,7 +15,7 @@ async function open(where: string) {
 
 const boundOf = (model: Model) => 2 * model.livingBytes + FLOOR;
 
-/** What it does by itself goes at half speed, and on a busy machine slower. */
+/** The index's own work goes at half speed, and on a busy machine slower. */
 async function settled(model: Model): Promise<void> {
   await quiet(model.index);
   await until('a compaction', () => filed(model) <= boundOf(model));

@@ -1,4 +1,6 @@
-/** What an application's event loop sees of an index with default options: timers, other requests, the next phase of a loop. */
+/**
+ * An application's event loop beside an index with default options: timers, other requests, the next phase of a loop.
+ */
 // Runs alone: it measures how long the event loop stands still.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

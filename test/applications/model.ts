@@ -26,7 +26,7 @@ export interface Row {
   payload: { n: number; text: string };
 }
 
-/** What was acknowledged. */
+/** The rows and writes that were acknowledged. */
 export class Model {
   readonly rows = new Map<number, Row>();
   readonly random = new Random(SEED);

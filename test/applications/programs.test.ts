@@ -33,7 +33,7 @@ function someQuery(model: Model): Float32Array {
   return vector;
 }
 
-/** Of the answers of mode 'funnel' what mode 'exact' has, limit by limit. */
+/** The share of mode 'exact' that mode 'funnel' finds, limit by limit. */
 class Recall {
   readonly #sums = new Map<number, { wanted: number; found: number }>();
 
@@ -78,7 +78,7 @@ for (const where of ['disk', ':memory:']) {
       let isOver = false;
       const questions = new Map<number, number>();
 
-      /** What is written meanwhile may be in an answer, or not. */
+      /** A row that is written meanwhile may be in an answer, or not. */
       const client = async (i: number) => {
         for (let at = i; !isOver; at++) {
           const limit = LIMITS[at % LIMITS.length]!;

@@ -22,7 +22,7 @@ function vectorOf(version: number): Float32Array {
 
 const groupOf = (version: number) => `g${version % GROUPS}`;
 
-/** Of these payloads each belongs to its score. */
+/** Each payload must belong to its score. */
 function check(vector: Float32Array, hits: readonly { score: number; payload?: unknown }[]): void {
   for (const { score, payload } of hits) {
     assert.ok(payload !== undefined, 'a hit lacks its payload');

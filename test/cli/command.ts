@@ -11,7 +11,7 @@ export interface Outcome {
   code: number;
   stdout: string;
   stderr: string;
-  /** Of `--json`. */
+  /** The answer of `--json`. */
   // biome-ignore lint/suspicious/noExplicitAny: what it must be is what tests say
   json: any;
 }
@@ -44,14 +44,14 @@ export async function command(line: readonly string[], options: CommandOptions =
   return { code, stdout: out, stderr: err, json: json ? JSON.parse(out) : undefined };
 }
 
-/** Of a command that must go well. */
+/** Runs a command that must go well. */
 export async function done(line: readonly string[], options: CommandOptions = {}): Promise<Outcome> {
   const outcome = await command(line, options);
   assert.equal(outcome.code, 0, outcome.stderr || outcome.stdout);
   return outcome;
 }
 
-/** Of a command that must fail so. */
+/** Runs a command that must fail with this code and message. */
 export async function fails(
   code: number,
   message: RegExp,

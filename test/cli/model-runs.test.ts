@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { it } from 'node:test';
 import { Embedder } from 'funnelvec/embed';
-import type { LoadEmbedder, ModelSpec } from '#dist/cli/model.js';
+import type { LoadEmbedder, ModelChoice } from '#dist/cli/model.js';
 import { staticFolder } from '../embed/tiny.js';
 import { done, fails } from './command.js';
 import { fakeLoader } from './fake-embedder.js';
@@ -13,7 +13,7 @@ const { path, write } = tempFolder();
 const [first, second] = [write('first.jsonl', jsonl(films(30))), write('second.jsonl', jsonl(films(20, 30)))];
 
 it('--batch-size and --output of ingest hold for the store from then on', async () => {
-  const specs: ModelSpec[] = [];
+  const specs: ModelChoice[] = [];
   const fake = fakeLoader();
   const load: LoadEmbedder = (spec) => {
     specs.push(spec);

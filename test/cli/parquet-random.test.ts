@@ -100,7 +100,7 @@ describe('the Parquet reader', () => {
   });
 });
 
-/** What parquet_tables.py says of a value. */
+/** A value as parquet_tables.py would describe it. */
 function said(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const one = value as {

@@ -138,7 +138,7 @@ describe('decimals of a Parquet column', () => {
   const decimal = (precision: number, scale: number): Partial<SchemaElement> => {
     return { type: 'FIXED_LEN_BYTE_ARRAY', type_length: 16, converted_type: 'DECIMAL', precision, scale };
   };
-  /** Of unscaled integers. */
+  /** A file of decimals, from their unscaled integers. */
   const file = (precision: number, scale: number, data: bigint[], more: Column[] = []) =>
     parquet([{ name: 'd', is: decimal(precision, scale), data }, ...more]);
 

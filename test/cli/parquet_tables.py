@@ -52,7 +52,7 @@ def decimals(rng):
     precision = rng.choice([1, 4, 9, 10, 15, 18, 19, 38])
     scale = rng.choice([0, 0, 1, 2, precision]) if precision > 1 else rng.choice([0, 1])
     scale = min(scale, precision)
-    # Of what has a fraction, 15 digits come back from any double.
+    # 15 digits of a fraction come back from any double.
     digits = precision if scale == 0 else min(precision, 15)
     top = min(10**digits - 1, rng.choice([9, 115, SAFE, SAFE + 1, 10**digits]))
 

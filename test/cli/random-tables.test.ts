@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { FunnelIndex, importJsonl } from 'funnelvec/store';
 import { Mapper, type Mapping } from '#dist/cli/mapping.js';
 import { formatOf, openReader } from '#dist/cli/read/open.js';
-import type { Row, TextOptions } from '#dist/cli/read/reader.js';
+import type { FileRow, TextOptions } from '#dist/cli/read/reader.js';
 import type { FunnelError } from '#dist/core/errors.js';
 import { Random, SEED } from '../random.js';
 import {
@@ -29,9 +29,9 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 /** 10,000 in all, of which each is written in one format of text and one encoding. */
 const TABLES = 2500;
 
-async function rowsOf(path: string, from: number, options: TextOptions): Promise<Row[]> {
+async function rowsOf(path: string, from: number, options: TextOptions): Promise<FileRow[]> {
   const reader = await openReader(path, formatOf(path), options);
-  const rows: Row[] = [];
+  const rows: FileRow[] = [];
   try {
     for await (const chunk of reader.read(from)) rows.push(...chunk.rows);
   } finally {
@@ -81,7 +81,7 @@ const MAPPING: Mapping = { id: 'id', vector: 'vector', payload: 'rest', numbers:
 
 /** The rows as every type of ids has them, or refused by name, as they must be. */
 function check(
-  rows: readonly Row[],
+  rows: readonly FileRow[],
   ids: Table['ids'],
   { vectors }: Table,
   payloads: readonly object[],
@@ -105,7 +105,7 @@ function check(
 }
 
 /** A reader goes on from any row; and packed files are as good as others. */
-async function read(random: Random, name: string, bytes: Buffer, options: TextOptions): Promise<Row[]> {
+async function read(random: Random, name: string, bytes: Buffer, options: TextOptions): Promise<FileRow[]> {
   const packed = random.chance(0.05);
   const path = join(folder, packed ? `${name}.gz` : name);
   writeFileSync(path, packed ? gzipSync(bytes) : bytes);

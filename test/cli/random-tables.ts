@@ -17,7 +17,7 @@ export interface Table {
 }
 
 export interface TableOptions {
-  /** What texts are made of. */
+  /** Characters that texts are made of. */
   characters?: readonly string[];
   /** Whether rows hold objects and lists, and lack some columns. @default true */
   nested?: boolean;
@@ -116,7 +116,7 @@ export const REFUSED = Symbol('refused');
 const isSafe = (integer: bigint) => BigInt.asIntN(54, integer) === integer && integer !== -(2n ** 53n);
 
 /**
- * What ids must become, row by row: themselves in the kind that the type asks for, or that the first one has, or refused.
+ * The ids that rows must get: their own in the kind that the type asks for, or that the first one has, or refused.
  *
  * @param ids as the file says them: a text file has nothing but texts, a double that is an integer is one
  */

@@ -1,4 +1,4 @@
-/** What the readers of files say of rows: the values, where they are, and what is broken where. */
+/** Readers of files tell the values of rows, where they are, and what is broken where. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { formatOf, openReader } from '#dist/cli/read/open.js';
-import type { Reader, Row } from '#dist/cli/read/reader.js';
+import type { FileRow, Reader } from '#dist/cli/read/reader.js';
 import { ARROW } from './arrow-files.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'funnelvec-readers-'));
@@ -19,9 +19,9 @@ function file(content: string | Uint8Array, extension: string): string {
   return path;
 }
 
-async function rowsOf(path: string, from = 0): Promise<Row[]> {
+async function rowsOf(path: string, from = 0): Promise<FileRow[]> {
   const reader: Reader = await openReader(path, formatOf(path));
-  const rows: Row[] = [];
+  const rows: FileRow[] = [];
   let share = 0;
   try {
     for await (const chunk of reader.read(from)) {
@@ -36,7 +36,7 @@ async function rowsOf(path: string, from = 0): Promise<Row[]> {
   return rows;
 }
 
-const values = (rows: readonly Row[]) => rows.map((row) => row.values);
+const values = (rows: readonly FileRow[]) => rows.map((row) => row.values);
 const refused = (code: string, message: RegExp) => ({ name: 'FunnelError', code, message });
 
 describe('JSONL', () => {

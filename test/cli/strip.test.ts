@@ -1,7 +1,7 @@
 /** A collection whose texts were stripped is searched so, whatever the command says of its model. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type ModelSpec, modelFor, specOf, type TextEmbedder } from '#dist/cli/model.js';
+import { type ModelChoice, modelFor, specOf, type TextEmbedder } from '#dist/cli/model.js';
 
 const embedder = (name: string): TextEmbedder => ({
   name,
@@ -11,9 +11,9 @@ const embedder = (name: string): TextEmbedder => ({
   close() {},
 });
 
-async function loaded(state: ModelSpec, given?: ModelSpec): Promise<ModelSpec> {
-  let spec: ModelSpec = {};
-  const load = async (wanted: ModelSpec) => {
+async function loaded(state: ModelChoice, given?: ModelChoice): Promise<ModelChoice> {
+  let spec: ModelChoice = {};
+  const load = async (wanted: ModelChoice) => {
     spec = wanted;
     return embedder('model');
   };

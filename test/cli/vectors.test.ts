@@ -221,7 +221,7 @@ describe('names of vectors', () => {
       await fails(2, /integer of at least 1 for --head.*text/, [...start, ...index, '--head', 'text']);
       await fails(2, /integer of at least 1 for --head but received 0/, [...start, ...index, '--head', '0']);
     }
-    // What was passed over in silence.
+    // These options were passed over in silence once.
     await fails(2, /--head 64 alone/, ['search', ...place, '--vector', '[1]', '--head', '64']);
     const skip = ['--missing-vectors', 'skip'];
     await fails(2, /beside --milvus or --qdrant/, ['search', '--store', path('nothing'), ...skip]);

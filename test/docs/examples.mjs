@@ -9,7 +9,7 @@ export function examplesIn(text) {
   return [...text.matchAll(/```js\n((?:(?!```)[\s\S])*)```\n\n```text\n([\s\S]*?)```/g)];
 }
 
-/** What the code prints, in a project of its own: examples write where they are. */
+/** Returns what the code prints. It runs in a project of its own, since examples write where they are. */
 export function run(code) {
   const project = mkdtempSync(join(tmpdir(), 'funnelvec-docs-'));
   try {

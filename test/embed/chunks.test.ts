@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type ChunkRule, chunksOf } from '#dist/embed/chunks.js';
+import { type ChunkRule, textChunks } from '#dist/embed/chunks.js';
 
 const rule: ChunkRule = { size: 100, work: 1000, workOf: ({ length }) => Math.min(length, 300) + 8, byLength: true };
 const sizes = (texts: string[], more: Partial<ChunkRule> = {}) =>
-  Array.from(chunksOf(texts, { ...rule, ...more }), (chunk) => chunk.texts.length);
+  Array.from(textChunks(texts, { ...rule, ...more }), (chunk) => chunk.texts.length);
 const texts = (count: number, length: number) => Array.from({ length: count }, () => 'x'.repeat(length));
 
-describe('chunksOf', () => {
+describe('textChunks', () => {
   it('ends a chunk at so much work, or so many texts', () => {
     assert.deepEqual(sizes(texts(12, 192)), [5, 5, 2]);
     assert.deepEqual(sizes(texts(250, 0)), [100, 100, 50]);
@@ -23,11 +23,11 @@ describe('chunksOf', () => {
 
   it('has every text once, the longest first, or in their order', () => {
     const some = ['b', '', 'ccc', 'a', 'dd'];
-    const [sorted] = chunksOf(some, rule);
+    const [sorted] = textChunks(some, rule);
     assert.deepEqual(sorted!.texts, ['ccc', 'dd', 'b', 'a', '']);
     assert.deepEqual([...sorted!.places], [2, 4, 0, 3, 1]);
     assert.deepEqual(sizes(texts(10, 192), { byLength: false, size: 3 }), [3, 3, 3, 1]);
-    const [plain] = chunksOf(some, { ...rule, byLength: false });
+    const [plain] = textChunks(some, { ...rule, byLength: false });
     assert.deepEqual(plain!.texts, some);
   });
 });

@@ -17,7 +17,7 @@ import { distance } from './real.js';
 const FOLDER = resolve(process.env['FUNNELVEC_FAMILIES'] ?? 'test/models/families');
 const LIMIT = 1e-4;
 
-/** What each folder needs to be said beside its path; or the code and a part of the message of its refusal. */
+/** The options that each folder needs beside its path; or the code and a part of the message of its refusal. */
 const FAMILIES: Readonly<
   Record<string, Omit<EmbedderOptions, 'path'> | { refused: { code: string; message: RegExp } }>
 > = {
@@ -148,7 +148,7 @@ for (const [family, options] of Object.entries(FAMILIES)) {
     }
 
     for (const [precision, { model, texts: count, roles: byRole }] of precisionsOf(family)) {
-      // Of a quantised model, whose scales are those of a run, a text alone is compared.
+      // Scales of a quantised model are those of a run, so that each text is compared alone.
       const batchSize = precision === 'int8' ? 1 : undefined;
       it(`as ${precision} gives the vectors of Python’s onnxruntime${batchSize ? ', alone' : ', in batches'}`, async () => {
         const embedder = await Embedder.load({ ...load, model, batchSize });

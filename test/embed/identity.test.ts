@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileS
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { Embedder, type EmbedderOptions } from 'funnelvec/embed';
-import { identityOf } from '#dist/embed/identity.js';
+import { modelIdentityOf } from '#dist/embed/identity.js';
 import { Folder, safetensors, staticFolder, table, tokenizerJson, WIDTH } from './tiny.js';
 
 const folders: Folder[] = [];
@@ -103,10 +103,10 @@ describe('the name of an embedder', () => {
       made.write({ 'x.onnx': bytes });
       for (const content of ['a', 'b']) {
         made.write({ 'weights.bin': content });
-        seen.add(await identityOf(files, []));
+        seen.add(await modelIdentityOf(files, []));
       }
       made.write({ '2_Dense/model.safetensors': `dense ${at}` });
-      seen.add(await identityOf(files, ['2_Dense']));
+      seen.add(await modelIdentityOf(files, ['2_Dense']));
       assert.equal(seen.size, 3, `at ${at}`);
     }
   });
@@ -127,10 +127,10 @@ describe('the name of an embedder', () => {
         return [];
       }
     };
-    const first = await identityOf(files, []);
+    const first = await modelIdentityOf(files, []);
     assert.equal(records().length, 0, 'touched a moment ago: another file could have the same times');
     await new Promise((resolve) => setTimeout(resolve, 2_100));
-    assert.equal(await identityOf(files, []), first);
+    assert.equal(await modelIdentityOf(files, []), first);
     const [record] = records();
     assert.ok(record?.endsWith('.json'));
     const at = path.join(cache.path, 'funnelvec', 'models', record!);
@@ -138,7 +138,7 @@ describe('the name of an embedder', () => {
     // In another process the record is taken at its word, which shows that the file is not read.
     const kept = readFileSync(at, 'utf8');
     const elsewhere = () => {
-      const script = `import { identityOf } from '#dist/embed/identity.js'; process.stdout.write(await identityOf(${JSON.stringify(files)}, []))`;
+      const script = `import { modelIdentityOf } from '#dist/embed/identity.js'; process.stdout.write(await modelIdentityOf(${JSON.stringify(files)}, []))`;
       const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
         encoding: 'utf8',
         cwd: process.cwd(),
@@ -162,7 +162,7 @@ describe('the name of an embedder', () => {
     utimesSync(other, long, new Date(mtimeMs));
     renameSync(other, file);
     assert.equal(statSync(file).mtimeMs, mtimeMs);
-    assert.notEqual(await identityOf(files, []), first);
+    assert.notEqual(await modelIdentityOf(files, []), first);
     assert.notEqual(elsewhere(), first);
   });
 
@@ -176,7 +176,7 @@ describe('the name of an embedder', () => {
     process.env['XDG_CACHE_HOME'] = blocked;
     try {
       const files = { folder: made.path, model, tokenizer: path.join(made.path, 'tokenizer.json') };
-      assert.match(await identityOf(files, []), /^[0-9a-f]{12}$/);
+      assert.match(await modelIdentityOf(files, []), /^[0-9a-f]{12}$/);
     } finally {
       process.env['XDG_CACHE_HOME'] = cache.path;
     }

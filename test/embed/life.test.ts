@@ -11,7 +11,7 @@ import { Worker } from 'node:worker_threads';
 import { Embedder } from 'funnelvec/embed';
 import { Gate } from '#dist/embed/gate.js';
 import { describeModel } from '#dist/embed/spec.js';
-import type { ThreadSetup } from '#dist/embed/threads.js';
+import type { EngineThreadSetup } from '#dist/embed/threads.js';
 import { realModels } from './real.js';
 import { Folder, safetensors, staticFolder, table } from './tiny.js';
 
@@ -157,11 +157,11 @@ describe('a gate', () => {
 describe('a thread on Deno, whose port has no close()', () => {
   it('ends when it is asked to, without an error', async () => {
     const model = staticFolder();
-    const setup: ThreadSetup = {
+    const setup: EngineThreadSetup = {
       engine: (await describeModel({ path: model.path })).setup,
       gate: new Gate().state,
     };
-    // What Deno's port lacks is taken away before the thread's own code runs.
+    // The port of Deno has no close(): we take it away before the thread's own code runs.
     const thread = `
       import { parentPort } from 'node:worker_threads';
       parentPort.close = undefined;

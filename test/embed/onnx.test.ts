@@ -1,4 +1,4 @@
-/** What an ONNX file may look like: inputs, outputs, pooling, padding, and how it fails. */
+/** ONNX files of all shapes: inputs, outputs, pooling, padding, and how they fail. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Embedder, type EmbedderOptions } from 'funnelvec/embed';

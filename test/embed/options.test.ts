@@ -1,4 +1,4 @@
-/** What a folder says, what the caller says, and what is refused before any work. */
+/** The folder's word, the caller's word, and refusals before any work. */
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';

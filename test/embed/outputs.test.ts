@@ -1,4 +1,4 @@
-/** What is taken of an ONNX graph and its folder, or refused at load by name. */
+/** Parts of an ONNX graph and its folder are taken, or refused at load by name. */
 import assert from 'node:assert/strict';
 import { copyFileSync } from 'node:fs';
 import path from 'node:path';

@@ -22,7 +22,7 @@ const read = <T>(name: string): T => JSON.parse(String(gunzipSync(readFileSync(r
 const { charsmap } = read<{ charsmap: string }>('tokenizer_fixtures.json.gz');
 const { texts, files, folders } = read<Settings>('tokenizer_settings.json.gz');
 
-/** Of which folders decisions speak, and with which words. */
+/** The folders that decisions speak of, and the words of the decision. */
 const DECISIONS: Record<string, RegExp> = {
   'BertTokenizer over a file with case': /normalizer is .*"lowercase":true.* as BertTokenizer .*"lowercase":false/,
   'do_lower_case false over a file without': /normalizer is .*"lowercase":false/,

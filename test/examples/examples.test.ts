@@ -11,13 +11,13 @@ import { qdrantMark, startMilvus, startQdrant } from '../sources/servers.js';
 
 const FOLDER = resolve('examples');
 const all = readdirSync(FOLDER).filter((name) => name.endsWith('.mjs'));
-/** What other examples import prints nothing. */
+/** Modules that other examples import; they print nothing. */
 const MODULES = ['array-source.mjs'];
 const tests = all.filter((name) => name.endsWith('.test.mjs'));
 const files = all.filter((name) => !tests.includes(name) && !MODULES.includes(name));
 const textOf = (file: string) => readFileSync(join(FOLDER, file), 'utf8');
 
-/** What an example says that it prints. */
+/** The output that an example says it prints. */
 function announced(text: string): string {
   return Array.from(text.matchAll(/^ *\/\/ => (.*)$/gm), ([, line]) => `${line}\n`).join('');
 }
@@ -38,7 +38,7 @@ interface Need {
   release(): unknown;
 }
 
-/** What an example needs besides the package. */
+/** The needs of an example besides the package. */
 const NEEDS: Record<string, () => Promise<Need>> = {
   'qdrant.mjs': async () => {
     const { url, stop } = await startQdrant();

@@ -28,5 +28,5 @@ try {
   line(`f ${JSON.stringify((error as Error).message)}`);
   process.exitCode = 1;
 }
-// What a finding left open must not keep the process.
+// Handles that a finding left open must not keep the process.
 setTimeout(() => process.exit(), 2000).unref();

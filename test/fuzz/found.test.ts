@@ -1,4 +1,6 @@
-/** What `npm run fuzz` found, each as it was found: once an answer that was wrong, or an error that was no FunnelError. */
+/**
+ * Findings of `npm run fuzz`, each as it was found: once an answer that was wrong, or an error that was no FunnelError.
+ */
 // Runs alone: it measures how soon a call ends.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

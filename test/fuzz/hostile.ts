@@ -1,7 +1,7 @@
 /** Values that callers should never pass, and some day do. All of them follow from a seed. */
 import { Random } from '../random.js';
 
-/** What hostile getters and callbacks throw. It is the caller's own error, so it may come back as it is. */
+/** The error that hostile getters and callbacks throw. It is the caller's own, so it may come back as it is. */
 export class Trap extends Error {
   override readonly name = 'Trap';
 }
@@ -221,7 +221,7 @@ export class Hostile extends Random {
 
   #instead(value: unknown): unknown {
     if (this.chance(0.4)) return this.any();
-    // What runs later must not depend on who drew before it.
+    // A callback that runs later must not depend on who drew before it.
     const own = new Hostile(this.int(0, 2 ** 31));
     if (typeof value === 'number') return this.chance(0.8) ? this.oddNumber() : String(value);
     if (typeof value === 'string') return this.oddString();
@@ -249,7 +249,7 @@ export class Hostile extends Random {
 
   #oddCopy(view: Float32Array): unknown {
     if (view.length > 100_000 || !('length' in view)) return this.any();
-    // Of the same kind, where that holds numbers.
+    // The copy has the same kind, where that holds numbers.
     const same = typeof view[0] !== 'bigint' && !Buffer.isBuffer(view) && this.chance(0.7);
     const Own = same ? (view.constructor as Float32ArrayConstructor) : Float32Array;
     const copy = new Own(Array.from(view, Number));

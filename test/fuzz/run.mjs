@@ -10,7 +10,7 @@ import { log, root } from '../../scripts/setup/steps.mjs';
 
 /** A session that takes longer hangs. */
 const SILENCE_MS = 150_000;
-/** What may come to stay beyond what there was after a tenth of the calls. */
+/** Bytes that memory may grow by after a tenth of the calls. */
 const MOST_GROWTH = 300 << 20;
 
 const { values } = parseArgs({

@@ -1,4 +1,6 @@
-/** A session: calls that follow from one seed, judged one by one. What is wrong is a Finding, which says how to see it again. */
+/**
+ * A session: calls that follow from one seed, judged one by one. A fault is a Finding, which says how to see it again.
+ */
 import { inspect } from 'node:util';
 import { FunnelError, type FunnelErrorCode } from 'funnelvec';
 import { type Hostile, Trap } from './hostile.js';

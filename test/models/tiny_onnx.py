@@ -176,7 +176,7 @@ def main():
     save(folder / "unknown.onnx", [rows, *unknown], [ids(IDS), out("past")], [out("last_hidden_state")])
     whole = [node("Cast", ["rows"], ["last_hidden_state"], to=TensorProto.INT32)]
     save(folder / "integers.onnx", [rows, *whole], [ids(IDS)], [out("last_hidden_state", kind=TensorProto.INT32)])
-    # Of so many words that its table stays in the file.
+    # It has so many words that its table stays in the file.
     many = numpy_helper.from_array(np.concatenate([TABLE, np.ones((300_000, WIDTH), np.float32)]), "many")
     graph = [node("Gather", ["many", IDS], ["last_hidden_state"])]
     save(folder / "large.onnx", graph, [ids(IDS), ids(MASK)], [out("last_hidden_state")], [many])

@@ -1,6 +1,6 @@
 /**
- * The packed package in bundles: every entry, by every bundler that README names, with and without the optional packages,
- * built and run. What runs from the package by plain Node.js is what each bundle must give.
+ * The packed package in bundles: every entry, by every bundler that README names, with and without the optional
+ * packages, built and run. Each bundle must give the answers of the package run by plain Node.js.
  */
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -220,7 +220,7 @@ function addPackage(name: string, consumer: Consumer): void {
   const to = join(consumer.home, 'node_modules', name);
   if (existsSync(to) || !existsSync(from)) return;
   linkTree(from, to, (path) => {
-    // Of onnxruntime-node the binaries of this machine alone: those of all are 300 MB.
+    // We keep only this machine's binaries of onnxruntime-node: all of them are 300 MB.
     const [platform, arch] = /[\\/]bin[\\/]napi-v\d+[\\/](.+)/.exec(path)?.[1]?.split(/[\\/]/) ?? [];
     return (platform ?? process.platform) === process.platform && (arch ?? process.arch) === process.arch;
   });

@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { ENTRIES } from './bundled-programs.js';
 import { type Consumer, linkTree, userEnv } from './consumer.js';
 
-/** What programs gave, by entry. */
+/** The answers of programs, by entry. */
 export type Answers = Record<string, Record<string, unknown>>;
 
 /** Builds the programs of `names` into `home/out`; the files by entry, relative to `home`. */

@@ -64,7 +64,7 @@ export class Consumer {
   }
 }
 
-/** What the user of a package has in the environment, not what `npm test` and node:test put there. */
+/** The environment that the user of a package has, without what `npm test` and node:test put there. */
 export function userEnv(env: Record<string, string> = {}): NodeJS.ProcessEnv {
   const ours = /^(npm_|NODE_|FUNNELVEC_|INIT_CWD$)/i;
   const kept = Object.entries(process.env).filter(([name]) => !ours.test(name));

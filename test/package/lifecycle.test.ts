@@ -216,7 +216,7 @@ function transfer(view: Float32Array): void {
 }
 
 /**
- * After a warm-up, 10,000 calls must not add what a leak of 1 KiB a call would. What the process holds wavers, so that
+ * After a warm-up, 10,000 calls must not add what a leak of 1 KiB a call would. The memory of a process wavers, so that
  * a second round may acquit.
  */
 async function assertNoLeak(what: string, call: () => unknown): Promise<void> {

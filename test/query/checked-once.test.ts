@@ -24,7 +24,7 @@ await session.post('Profiler.enable');
 await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
 after(() => session.disconnect());
 
-/** What V8 counted while `run` ran. */
+/** The calls that V8 counted while `run` ran. */
 async function counted(run: () => unknown): Promise<Counts> {
   await session.post('Profiler.takePreciseCoverage');
   await run();

@@ -1,4 +1,4 @@
-/** What is refused of a filter, and where; how far filters may go; that no prototype is ever looked at. */
+/** Filters are refused with the place of the fault; they have limits; and no prototype is ever looked at. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { compileFilter } from '#dist/query/filter/evaluate.js';

@@ -85,7 +85,7 @@ describe('a filter with integers beyond 2^53', () => {
         assert.throws(() => compile(n({ range: { [bound]: big } })), unsupported(message));
       }
     }
-    // What numbers hold is sent as before.
+    // Integers that numbers hold are sent as before.
     assert.deepEqual(toQdrantFilter(n({ match: { value: 3n } })), { must: [{ key: 'n', match: { value: 3 } }] });
     assert.deepEqual(toQdrantFilter(n({ range: { gt: -3n, lt: 2 ** 60 } })), {
       must: [{ key: 'n', range: { gt: -3, lt: 2 ** 60 } }],

@@ -1,4 +1,4 @@
-/** What the compiler accepts and refuses of a filter; compiling this file is the test, running it checks the accepted ones. */
+/** The compiler accepts and refuses filters: compiling this file is the test, running it checks the accepted ones. */
 import { test } from 'node:test';
 import { parseFilter } from '#dist/query/filter/parse.js';
 import type { Filter } from '#dist/query/filter/types.js';

@@ -1,4 +1,4 @@
-/** What filters mean, line by line, beside an oracle of their own. */
+/** The meaning of filters, line by line, beside an oracle of their own. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';

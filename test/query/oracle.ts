@@ -1,6 +1,6 @@
 /**
- * What a filter means, in the plainest words: Qdrant's JSON read condition by condition, for every point anew. Shares
- * nothing with the library. Filters are taken to be well-formed.
+ * The meaning of a filter, in the plainest words: Qdrant's JSON read condition by condition, for every point anew.
+ * Shares nothing with the library. Filters are taken to be well-formed.
  */
 
 // biome-ignore lint/suspicious/noExplicitAny: any JSON
@@ -62,7 +62,7 @@ function oracleCondition(condition: Json, id: string | number | bigint | null, p
   return elements.some((v) => v !== null && !match.except.includes(v));
 }
 
-/** What a path leads to; `key[]` is each element of the array there. */
+/** The values that a path leads to; `key[]` is each element of the array there. */
 export function oracleValues(payload: Json, path: string): Json[] {
   let at: Json[] = [payload];
   for (const [, quoted, bare, each] of path.matchAll(/(?:"([^"]*)"|([^".[\]]+))(\[\])?(?:\.|$)/g)) {

@@ -18,7 +18,7 @@ import { oracleMatches } from './oracle.js';
 const DIM = 3;
 const COUNT = 120;
 const ROUNDS = Number(process.env['FUNNELVEC_CASES'] ?? 10_000);
-/** Of each metric, against the engine of Qdrant: with three of them more than 10,000. */
+/** Rounds for each metric, against the engine of Qdrant: with three metrics more than 10,000. */
 const ENGINE_ROUNDS = 3400;
 const OF_ONE_CALL = 100;
 /** Rounds that share a set of rows. */

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Request } from './reader.js';
 import type { Message, Order } from './writer.js';
 
-/** What was asked of a process that we killed. */
+/** Thrown for an order to a process that we killed. */
 export class Gone extends Error {}
 
 /** An answer that takes longer does not come. */

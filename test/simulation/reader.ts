@@ -22,7 +22,7 @@ async function carryOut(request: Request): Promise<unknown> {
     closing = true;
     return undefined;
   }
-  // Of the index that is open when it is asked.
+  // The ids are read from the index that is open when they are asked for.
   const points = index.getSync(request.ids, { withVector: false });
   return points.map((point) => point?.payload?.version ?? 0);
 }

@@ -45,7 +45,7 @@ export interface Report {
   samples: Sample[];
 }
 
-/** What an index may take beside two times the living rows. */
+/** Bytes that an index may take beside two times the living rows. */
 const FLOOR = 4 << 20;
 /** An hour of a writer's life lasts at least so long. */
 const LEAST_LIFE_MS = 3000;
@@ -138,7 +138,7 @@ class Day {
     }
   }
 
-  /** What goes wrong beside the writes ends the day. */
+  /** A failure beside the writes ends the day. */
   async #noted(work: Promise<unknown> | undefined): Promise<void> {
     try {
       await work;
@@ -286,7 +286,7 @@ class Day {
     if (this.#truth.pending > 0) throw new Gone('the writer has gone');
   }
 
-  // What is checked
+  // Checks
 
   /** Nothing is written meanwhile. */
   async #checkAll(isWhole: boolean): Promise<void> {
@@ -397,7 +397,7 @@ class Day {
       if (now > share * before + more) faults.push(`${what} grew from ${before} to ${now} over the day`);
     };
     const MB = 1 << 20;
-    // What starts anew each few seconds tells nothing.
+    // A process that starts anew each few seconds tells nothing.
     if (this.options.minutes >= 5) {
       compare('memory of the writer', ({ writer }) => writer?.usage.rss, 1.3, 32 * MB);
       const oneLife = [within(QUIET[0] + 2, QUIET[0] + 4), within(QUIET[1] - 2, QUIET[1])];
@@ -451,7 +451,7 @@ class Day {
     }
   }
 
-  /** What was acknowledged is what any reader sees from then on. */
+  /** Any reader sees an acknowledged row from then on. */
   async #probeAll(): Promise<void> {
     const random = new Random(this.options.seed + 1);
     while (!this.#over) {

@@ -1,4 +1,4 @@
-/** What is in the index: rows that were acknowledged, and writes of which nobody knows yet. */
+/** The contents of the index: rows that were acknowledged, and writes of which nobody knows yet. */
 import type { Order } from './writer.js';
 
 export type WriteOrder = Extract<Order, { do: 'upsert' | 'delete' | 'expire' }>;
@@ -37,7 +37,10 @@ export class Truth {
     while (this.#pending[0]?.acknowledged) apply(this.rows, this.#pending.shift()!.order);
   }
 
-  /** Of writes that a killed writer never acknowledged, some first ones are there. @throws when the index has none of these states */
+  /**
+   * Settles the writes that a killed writer never acknowledged: the first few of them are there. @throws when the index
+   * has none of these states
+   */
   async settle(versionsOf: (ids: number[]) => Promise<number[]>): Promise<void> {
     const pending = this.#pending;
     if (pending.length === 0) return;

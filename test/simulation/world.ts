@@ -1,4 +1,7 @@
-/** What the processes of a simulation agree on: a row is made of its version alone, so that anybody can judge any answer. */
+/**
+ * The world that a simulation's processes agree on: a row is made of its version alone, so that anybody can judge any
+ * answer.
+ */
 import { Random } from '../random.js';
 
 export const DIM = 64;
@@ -48,7 +51,7 @@ export interface Hit {
   payload?: Payload;
 }
 
-/** What is wrong with hits for this query, of whatever moment; undefined when nothing is. */
+/** A fault in hits for this query, at whatever moment; undefined when there is none. */
 export function wrongHits(vector: Float32Array, hits: readonly Hit[], passes: (payload: Payload) => boolean) {
   const seen = new Set<unknown>();
   let before = Number.POSITIVE_INFINITY;
@@ -59,7 +62,7 @@ export function wrongHits(vector: Float32Array, hits: readonly Hit[], passes: (p
     if (score > before) return `id ${id} comes behind a worse one`;
     before = score;
     if (!passes(payload)) return `id ${id} does not pass the filter: ${JSON.stringify(payload)}`;
-    // Of many hits some, so that the event loop is the index's.
+    // Some of many hits are checked, so that the event loop is the index's.
     if (i >= 50 && i % Math.ceil(hits.length / 50) !== 0) continue;
     const wanted = cosine(vector, vectorOf(payload.version));
     if (Math.abs(wanted - score) > 1e-9) return `id ${id} of version ${payload.version} scores ${score}, not ${wanted}`;
@@ -94,10 +97,10 @@ export interface TimesSummary {
   max: number;
 }
 
-/** Of a process, now. */
+/** The resources of a process, now. */
 export interface Usage {
   rss: number;
-  /** Of JavaScript objects, and of buffers, those for row images included. */
+  /** Bytes of JavaScript objects, and of buffers, those for row images included. */
   heap: number;
   buffers: number;
   /** Threads and descriptors; undefined where there is no /proc. */

@@ -1,4 +1,7 @@
-/** What a request can say, and who answers it on each source: the table of FEATURES.md, held to by the conformance suite. */
+/**
+ * The features of a request, and who answers them on each source: the table of FEATURES.md, held to by the conformance
+ * suite.
+ */
 import type { FunnelErrorCode } from 'funnelvec';
 import type { FeatureName, Refusal } from 'funnelvec/source/conformance';
 
@@ -26,7 +29,7 @@ export interface Feature {
 
 const unsupported = (refused: string, message: RegExp): Cell => ({ refused, code: 'UNSUPPORTED', message });
 
-/** Of both clients, Milvus, the embedded index. */
+/** One row of the table: cells of both clients of Qdrant, of Milvus, and of the embedded index. */
 function feature(name: FeatureName, qdrant: Cell, milvus: Cell, embedded: Cell): Feature {
   return {
     name,
@@ -102,7 +105,7 @@ export const FEATURES: readonly Feature[] = [
   feature('explain: where an id was lost', 'ours', 'ours', 'ours'),
 ];
 
-/** What a source refuses, and why there is nothing to ask, for the suite. */
+/** The features that a source refuses, for the suite; or why there is nothing to ask. */
 export function refusalsOf(column: Column): Partial<Record<FeatureName, Refusal | string>> {
   const refuses: Partial<Record<FeatureName, Refusal | string>> = {};
   for (const { name, cells } of FEATURES) {

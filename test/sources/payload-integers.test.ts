@@ -232,7 +232,7 @@ describe('groups by large integers on Milvus', () => {
       const search = new FunnelSearch({ source });
       const ask = async (groupBy: string) =>
         (await search.queryGroups({ ...request, groupBy })).groups.map(({ id }) => id);
-      // What the SDK wrote as JSON is this integer; the double that JSON.parse makes of it is another.
+      // The SDK wrote this integer as JSON; the double that JSON.parse makes of it is another.
       const wanted = [3, 1152921504606847000n];
       const groups = await ask('k').catch((error: FunnelError) => {
         assert.equal(error.code, 'BAD_RESPONSE', String(error));

@@ -6,7 +6,7 @@ import { type Backend, type CollectionSpec, type OpenOptions, type Row, splitTai
 
 const DISTANCE = { cosine: 'Cosine', dot: 'Dot', euclid: 'Euclid' } as const;
 
-/** What both clients share. */
+/** The parts of a backend that both clients share. */
 export function qdrantLoader(url: string, grpc: GrpcClient): Pick<Backend, 'create' | 'drop' | 'payloadOf'> {
   const client = new QdrantClient({ url, checkCompatibility: false });
   return {

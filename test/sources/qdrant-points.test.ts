@@ -23,7 +23,7 @@ const SPELLINGS: ((uuid: string) => string)[] = [
   (uuid) => `urn:uuid:${uuid}`,
   (uuid) => `{${uuid.toUpperCase()}}`,
 ];
-/** What it does not read. */
+/** Forms of ids that the server does not read. */
 const NO_IDS = [
   ...UUIDS.slice(0, 1).flatMap((uuid) => [
     `URN:UUID:${uuid}`,
@@ -41,7 +41,7 @@ const NO_IDS = [
 interface Point {
   id: string | number;
   payload?: Record<string, unknown>;
-  /** Of the head and full vector; those that it has. */
+  /** Parts of the head and the full vector that this point lacks. */
   without?: ('head' | 'full' | 'tail')[];
 }
 
@@ -225,7 +225,7 @@ describe(`Qdrant's points${qdrantMark}`, { timeout: 120_000 }, () => {
       }
       await index.close();
       if (kind === 'gRPC') return;
-      // What is passed on as it is has no other form.
+      // An object that is passed on unchanged has no other form.
       for (const more of [{ nativeFilter: { must: [{ has_id: [big] }] } }, { params: { hnsw_ef: 1n } }]) {
         const own = open({ collection: films, ...named, ...more } as never);
         await rejects(own.head({ vector: query, candidates: 3 }), 'BAD_ARGUMENT', /no bigint.*gRPC/);

@@ -14,5 +14,5 @@ async function servers(): Promise<Servers> {
 export const startQdrant: Servers['startQdrant'] = async () => (await servers()).startQdrant();
 export const startMilvus: Servers['startMilvus'] = async () => (await servers()).startMilvus();
 
-/** What was shown only against this repository's stand-in for Qdrant says so in its name. */
+/** A test that passed only against this repository's stand-in for Qdrant says so in its name. */
 export const qdrantMark = process.env['QDRANT_URL'] ? '' : ' [front]';

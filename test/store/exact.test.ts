@@ -9,7 +9,7 @@ import { FAMILIES, queryFor } from './families.js';
 
 const QUERIES = Number(process.env['FUNNELVEC_CASES'] ?? 100_000);
 
-/** What a brute-force scan answers, over the rows that live. */
+/** The answer of a brute-force scan, over the rows that live. */
 class Oracle {
   readonly rows: Float32Array[] = [];
   readonly ids: number[] = [];

@@ -13,7 +13,7 @@ import { Random, SEED } from '../random.js';
 
 const DIM = 8;
 const ROUNDS = 60;
-/** Of each round; ROUNDS × FILTERS is at least 10,000. */
+/** Filters of each round; ROUNDS × FILTERS is at least 10,000. */
 const FILTERS = 170;
 const TYPES = ['keyword', 'integer', 'float', 'bool', 'datetime'] as const;
 const METRICS = ['cosine', 'dot', 'euclid'] as const;
@@ -90,7 +90,7 @@ function isTakenOtherwise(error: FunnelError): void {
   assert.equal(error.code, 'BAD_ARGUMENT');
 }
 
-/** What a scan over the rows that pass answers. */
+/** The answer of a scan over the rows that pass. */
 function bruteForce(rows: readonly Row[], vector: Float32Array, metric: (typeof METRICS)[number], k: number) {
   const matrix = new Float32Array(rows.length * DIM);
   rows.forEach((row, i) => {

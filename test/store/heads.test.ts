@@ -1,4 +1,7 @@
-/** What mode 'funnel' orders by: int8, binary and prefix heads; and the rotation that samples of queries balance. */
+/**
+ * The heads that mode 'funnel' orders by: int8, binary and prefix heads; and the rotation that samples of queries
+ * balance.
+ */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -96,7 +99,7 @@ function shortlist(index: FunnelIndex, vector: Float32Array, c: number): number[
   return Array.from(rows.subarray(0, found), (row) => segment.ordinals[row]!);
 }
 
-/** What a database compares that keeps the first m dims in a field of their own; larger is better. */
+/** The key of a database that keeps the first m dims in a field of their own; larger is better. */
 function prefixKey(metric: Metric, query: Float32Array, row: Float32Array, m: number): number {
   let [dot, q, x] = [0, 0, 0];
   for (let i = 0; i < m; i++) {
@@ -145,7 +148,7 @@ describe('heads of mode funnel', () => {
           const best = new Set(order.slice(0, c));
           const hits = shortlist(index, vector, c);
           assert.equal(hits.length, c);
-          // What takes another's place is as good, but for the codes.
+          // A row that takes another's place is as good, but for the codes.
           const last = keys[order[c - 1]!]!;
           for (const row of hits) assert.ok(keys[row]! >= last - 0.03 * Math.abs(last), `${keys[row]}, ${last}`);
           same += hits.filter((row) => best.has(row)).length;

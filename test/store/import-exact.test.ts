@@ -15,7 +15,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const refused = (code: string, message: RegExp) => ({ name: 'FunnelError', code, message });
 
-/** What an index of two dims holds then. */
+/** The points of an index of two dims after the import. */
 async function imported(input: JsonlInput, options?: JsonlOptions): Promise<{ id: unknown; payload: unknown }[]> {
   const index = await FunnelIndex.create(':memory:', { dim: 2, autoOptimize: false });
   try {

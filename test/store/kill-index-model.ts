@@ -1,9 +1,9 @@
-/** What the killed writer and its judge agree on. */
+/** The rows that the killed writer and its judge agree on. */
 import { Random } from '../random.js';
 
 export const DIM = 12;
 
-/** Of the row with this version. */
+/** Payload of the row with this version. */
 export function payloadOf(version: number) {
   return { n: version % 7, tags: [`t${version % 3}`, `u${version % 5}`], when: new Date(version * 1000).toISOString() };
 }

@@ -53,7 +53,7 @@ describe('kill -9 of a FunnelIndex', () => {
   });
 });
 
-/** What the index has or answers that the state has not; undefined when they agree. */
+/** The first difference between the index or its answers and the state; undefined when they agree. */
 function difference(index: FunnelIndex, state: State, random: Random): string | undefined {
   if (index.count !== state.size) return `${index.count} rows, not ${state.size}`;
   const ids = [...state.keys()];
@@ -100,7 +100,7 @@ function wrongFilter(index: FunnelIndex, state: State): string | undefined {
   return undefined;
 }
 
-/** What a child said until it was killed. */
+/** Messages of a child until it was killed. */
 function killed(args: string[], afterMs: number): Promise<(Intent | null)[]> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });

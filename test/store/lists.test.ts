@@ -76,7 +76,7 @@ describe('lists', () => {
         const rows = new Uint8Array(755);
         for (const id of ids) rows[id >> 3]! |= 1 << (id & 7);
         const conditions = { must: { key: 'value', range: { gte, lt } } };
-        // Of the first search only some lists are made; the second makes all, the third finds them made.
+        // The first search makes only some lists; the second makes all, the third finds them made.
         for (const mode of ['funnel', 'exact', 'funnel'] as const) {
           const vector = random.vector(DIM);
           const found = index.querySync({ vector, mode, filter: conditions });

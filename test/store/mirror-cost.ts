@@ -1,6 +1,6 @@
 /**
- * What a search through a mirror takes beside the bare request, and beside fetching and decoding vectors. In a process of
- * its own: what node:test hooks into every promise costs such a search a tenth of a millisecond.
+ * The time of a search through a mirror beside the bare request, and beside fetching and decoding vectors. It runs in a
+ * process of its own, since the hooks of node:test into every promise cost such a search a tenth of a millisecond.
  */
 import { QdrantClient } from '@qdrant/js-client-rest';
 import { FunnelSearch } from 'funnelvec';

@@ -189,7 +189,7 @@ describe('a search through a mirror', () => {
       assert.deepEqual(source.fetched, []);
       await index.close();
     }
-    // Of the same kind, and strangers all the same: they may come yet.
+    // Ids of the same kind may all be strange to the mirror: they may come yet.
     const source = memorySource(uuid);
     const index = await mirror((n) => `film ${n}`);
     const { stats } = await new FunnelSearch({ source, plan, mirror: index }).query({ vector });

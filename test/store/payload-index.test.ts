@@ -74,7 +74,7 @@ async function makeIndexes(index: FunnelIndex<Payload>): Promise<void> {
   for (const [key, type] of INDEXES) await index.createPayloadIndex(key, type);
 }
 
-/** What each filter finds; and that indexes alone found it. Then how often there is what. */
+/** The answers to each filter, which must come from indexes alone; then the counts of values. */
 function answers(index: FunnelIndex<Payload>, indexed = true): unknown[] {
   const facets = ['n', 'tag', 'flag', 'list[].x'].map((key) => index.facetSync({ key, limit: 1000 }));
   const found = FILTERS.map((filter) => {

@@ -41,7 +41,7 @@ function units(value: Num): bigint {
   return value < 0 ? -size : size;
 }
 
-/** Of values but NaN. */
+/** Compares values other than NaN. */
 function compared(a: Num, b: Num): number {
   const [ends, end] = [a, b].map((v) => (v === Number.POSITIVE_INFINITY ? 1 : v === Number.NEGATIVE_INFINITY ? -1 : 0));
   if (ends !== 0 || end !== 0) return ends! - end!;
@@ -110,7 +110,7 @@ const valuesOf = ({ n }: Payload): Value[] => (n === undefined ? [] : Array.isAr
 const numbersOf = (payload: Payload) =>
   valuesOf(payload).filter((v): v is Num => typeof v === 'bigint' || (typeof v === 'number' && !isNaNumber(v)));
 
-/** What can be asked with its plain meaning; places are those of exactly sorted values. */
+/** A filter with its plain meaning; places are those of exactly sorted values. */
 interface Asked {
   filter: object;
   passes(payload: Payload): boolean;

@@ -1,4 +1,4 @@
-/** What a hostile reader found once: states that only meet when calls overlap. */
+/** States that only meet when calls overlap, each found once by a hostile reader. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -47,7 +47,7 @@ describe('stretches of a list', () => {
           const bits = new Bitmap(words);
           if (!twice) assert.equal(size, to - from);
           if (size !== undefined) assert.equal(bits.size, size);
-          // Of rows that came since, some are in the list and not in the words.
+          // Some rows that came since are in the list and not in the words.
           const few = stretch.bitmap((count >>> 5) >> 1);
           if (count >= 64) assert.equal(few.size, undefined);
           assert.deepEqual(few.words, words.slice(0, few.words.length));

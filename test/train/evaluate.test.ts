@@ -125,10 +125,10 @@ describe('evaluate', () => {
     ]) {
       assert.deepEqual((await evaluate(documents, queries, full)).rows, kept.rows);
     }
-    // What was said to be relevant stays so, found or not.
+    // A document that was said to be relevant stays so, found or not.
     const own = await evaluate(documents, asked, { ...full, relevant: [['a', 'b'], ['c'], ['b'], ['c']] });
     close(own.rows[0]!.recall, (0.5 + 1 + 1 + 1) / 4);
-    // What full vectors find is found without the own row, too; row numbers are ids, bigints and numbers the same.
+    // The truth by full vectors leaves out a query's own row, too; row numbers are ids, bigints and numbers the same.
     const numbered = { vectors: Float32Array.from(documents.flatMap(({ vector }) => vector)), dim: 2 };
     for (const ids of [
       [0, 1, 2, 3],

@@ -121,7 +121,7 @@ describe('fitHead', () => {
   });
 
   it('keeps the start of its training where no step was better', async () => {
-    // Of normal rows no linear head keeps more than the principal directions.
+    // For normal rows, no linear head keeps more than the principal directions.
     const [closed, trained] = await Promise.all([
       fitHead(rows, { ...options, method: 'balanced', queries }),
       fitHead(rows, { ...options, method: 'adapter', queries, steps: 40 }),

@@ -50,7 +50,7 @@ after(async () => {
 
 const everything = () => ({ title: HOSTILE, prefix, queries: labels, rows: (id: string) => `${id}${HOSTILE}` });
 
-/** What is in the page; of each plot, how many pixels have the colour of its data. Runs in the browser. */
+/** Looks at the page: for each plot, how many pixels have the colour of its data. Runs in the browser. */
 const LOOK = `(() => {
   const style = getComputedStyle(document.documentElement);
   const of = { curve: 'chosen', ranks: 'line', stages: 'bad', traces: 'line', prefix: 'bad' };

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { FunnelSearch, type Plan } from 'funnelvec';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
 import { type TuneOptions, type TuneResult, tune } from 'funnelvec/tune';
-import type { Head } from '#dist/tune/heads.js';
+import type { TunedHead } from '#dist/tune/heads.js';
 import { askExact, prepared } from '#dist/tune/tune.js';
 import { Random, SEED } from '../random.js';
 
@@ -122,8 +122,8 @@ describe('tune()', () => {
       const { subject, session } = await prepared({ search, queries: some, budget: { candidates: 300 } });
       await askExact(subject, session);
       await subject.choices();
-      // Of every shape, also of those that save too little here to be chosen among.
-      const [head] = (subject as unknown as { heads: Head[] }).heads;
+      // The plans of every shape, also of those that save too little here to be chosen among.
+      const [head] = (subject as unknown as { heads: TunedHead[] }).heads;
       const plans = head!.shapes.flatMap((shape) => head!.sizes.map((size) => head!.plan(size, shape)));
       assert.ok(plans.length > 100, `${plans.length} plans`);
       for (const [p, plan] of plans.entries()) {

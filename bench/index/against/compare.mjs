@@ -41,7 +41,7 @@ export async function compare(set, { threads, contenders, missing, python, effor
   return { threads, lines: lines.map(({ contender, job, ...rest }) => rest), ratios };
 }
 
-/** What a process said last that looks like a reason, without this machine's folders. */
+/** The last line of a process that looks like a reason, without this machine's folders. */
 function reasonOf({ message }) {
   const said = message.match(/^.*Error\b.*$/gm) ?? message.trim().split('\n');
   return said.at(-1).trim().replaceAll(root, '.').slice(0, 300);

@@ -1,4 +1,4 @@
-// What of the true ten an answer has.
+// Recall: how many of the true ten an answer has.
 const K = 10;
 /** Scores as near as this are equal in float32, and either row is right. */
 const TIE = 1e-7;

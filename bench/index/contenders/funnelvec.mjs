@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { packageVersion } from './versions.mjs';
 
 const K = 10;
-/** Of large sets the codes that a search scans are in memory; the float rows, and their int8 copy, stay on disk. */
+/** For large sets, the codes that a search scans are in memory; the float rows, and their int8 copy, stay on disk. */
 const memoryFor = (count, dim) => (count >= 100_000 ? Math.ceil(0.5 * dim * count) : undefined);
 
 /** One process serves both modes: setting 0 is exact, the others are the dial. */

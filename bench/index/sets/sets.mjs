@@ -37,7 +37,7 @@ export function available({ file }) {
 export async function prepare(key, { python, log }) {
   const set = SETS.find((one) => one.key === key);
   const base = set.first && (await prepare(baseKey, { python, log }));
-  // What follows other rows is another set.
+  // A set that continues other rows is another set, with a folder of its own.
   const folder = join(root, FOLDER, set.first && !data ? `${key}-of-${baseKey}` : key);
   const recipe = recipeOf(set, base);
   const stamp = join(folder, 'recipe');

@@ -4,7 +4,7 @@ import { type DemoResult, demo } from '../demo.js';
 import { Interrupted } from '../exit.js';
 import { type Io, painter, print, printJson, widthOf } from '../io.js';
 import { specOf } from '../model.js';
-import { count, table } from '../text.js';
+import { count, textTable } from '../text.js';
 import type { Context } from './context.js';
 import { addModel, type CommonOptions, integer } from './options.js';
 
@@ -41,7 +41,7 @@ function textOf({ what, rows, dim, modes = [], answers = [] }: DemoResult, io: I
       recall.toFixed(3),
       count(Math.round(read)),
     ]);
-    lines.push(...table(columns, cells, width, paint.bold), '');
+    lines.push(...textTable(columns, cells, width, paint.bold), '');
     lines.push('Mode exact equals the scan, and proves it. With texts: funnelvec demo --model <name or path>.');
   }
   for (const { query, hits } of answers) {

@@ -55,7 +55,7 @@ export function shares(name: string): (text: string) => number | number[] {
 }
 
 /** Above 0 and below 1. */
-export function share(name: string): (text: string) => number {
+export function shareOption(name: string): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (value > 0 && value < 1) return value;
@@ -128,11 +128,11 @@ export function addPlace(command: Command, name = '--store'): Command {
     .option('--collection <name>', 'of Milvus or Qdrant');
 }
 
-/** Of `--vector-type`. */
+/** The help text of `--vector-type`. */
 export const VECTOR_TYPE = `what bytes or unsigned integers of vectors are: ${VECTOR_TYPES.join(', ')}`;
 
-/** What is searched: a prefix of an index, vectors of a database. */
-export function addVectors(command: Command): Command {
+/** Adds the options that say what is searched: a prefix of an index, or vectors of a database. */
+export function addVectorOptions(command: Command): Command {
   return command
     .option(
       '--head <dims or name>',

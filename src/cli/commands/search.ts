@@ -12,7 +12,7 @@ import type { Context } from './context.js';
 import {
   addModel,
   addPlace,
-  addVectors,
+  addVectorOptions,
   type CommonOptions,
   headDims,
   integer,
@@ -50,7 +50,7 @@ export function addSearch(root: Command, { io, load }: Context): void {
     .command('search')
     .description('the best hits for a text, by the model that the store was made with; without one, as you type')
     .argument('[query...]', 'the text');
-  addVectors(addPlace(command))
+  addVectorOptions(addPlace(command))
     .option('--vector <json or file>', 'a query vector, in place of a text')
     .option('--vector-type <type>', `of it: ${VECTOR_TYPE}`, oneOf('--vector-type', VECTOR_TYPES))
     .option('--limit <hits>', 'hits (default: 10)', integer('--limit', 1, 10_000))

@@ -10,7 +10,7 @@ import { filterFrom } from '../query-input.js';
 import { type Format, formatOf } from '../read/open.js';
 import type { TextOptions } from '../read/reader.js';
 import { placeOf } from '../stores/open.js';
-import { bytes, count, table } from '../text.js';
+import { bytes, count, textTable } from '../text.js';
 import { lastTuned, type Tuned, tuneStore, writeReport } from '../tune.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import type { Context } from './context.js';
@@ -18,14 +18,14 @@ import {
   addModel,
   addPlace,
   addReading,
-  addVectors,
+  addVectorOptions,
   type CommonOptions,
   headDims,
   integer,
   integers,
   names,
   oneOf,
-  share,
+  shareOption,
   textOptions,
   VECTOR_TYPE,
 } from './options.js';
@@ -75,7 +75,7 @@ interface TuneLine extends SampleOptions {
 }
 
 function addSample(command: Command): Command {
-  addVectors(addPlace(command))
+  addVectorOptions(addPlace(command))
     .option('--queries <file>', 'real queries: a text a line in .txt, or rows as ingest reads them')
     .option('--text <columns>', 'of the file: the texts (default: text)', names('--text'))
     .option('--vector <column>', 'of the file: vectors, in place of texts')
@@ -87,9 +87,9 @@ function addSample(command: Command): Command {
 export function addTune(root: Command, { io, load }: Context): void {
   const command = root.command('tune').description('chooses the cheapest plan that keeps a promise of recall');
   addSample(command)
-    .option('--recall <share>', 'of the true neighbours', share('--recall'), 0.99)
+    .option('--recall <share>', 'of the true neighbours', shareOption('--recall'), 0.99)
     .option('--k <hits>', 'the true neighbours of a query', integer('--k', 1, 1024), 10)
-    .option('--confidence <share>', 'of the promise (default: 0.95; expected has none)', share('--confidence'))
+    .option('--confidence <share>', 'of the promise (default: 0.95; expected has none)', shareOption('--confidence'))
     .option(
       '--promise <kind>',
       'mean (of recall), complete (share of queries that lose nothing), expected (of the next query)',
@@ -250,6 +250,6 @@ function benchText({ store, rows, queries, limit, exact, modes }: BenchResult, i
   return [
     `${store}: ${count(rows)} rows, ${count(queries)} queries one after another; exact: ${exact}`,
     '',
-    ...table(columns, cells, widthOf(io.stdout, io.env), paint.bold),
+    ...textTable(columns, cells, widthOf(io.stdout, io.env), paint.bold),
   ].join('\n');
 }

@@ -4,7 +4,7 @@ import { setOwn } from '../../core/own.js';
 import { type TextSource, textOf, utf8Of } from '../../store/import/encoding.js';
 import { load } from '../packages.js';
 import { counted } from './jsonl.js';
-import { badFile, type Chunk, type Reader, type Row, type TextOptions } from './reader.js';
+import { badFile, type FileRow, type Reader, type RowChunk, type TextOptions } from './reader.js';
 
 type CsvParse = typeof import('csv-parse');
 
@@ -14,7 +14,7 @@ const LONGEST = 64 << 20;
 interface CsvRecord {
   /** A character for each byte of UTF-8. */
   fields: string[];
-  /** Of its first character, from 1. */
+  /** Line of its first character, from 1. */
   line: number;
 }
 
@@ -50,16 +50,16 @@ export class CsvReader implements Reader {
     throw badFile('BAD_ARGUMENT', 'a first line with the names of the columns', path, 'an empty file');
   }
 
-  async *read(from: number): AsyncGenerator<Chunk> {
+  async *read(from: number): AsyncGenerator<RowChunk> {
     let number = -2; // the header is none
     for await (const { records, share } of recordsOf(this.csv, this.path, this.delimiter, this.source)) {
-      const rows: Row[] = [];
+      const rows: FileRow[] = [];
       for (const record of records) if (++number >= 0 && number >= from) rows.push(this.#row(record, number));
       yield { rows, share };
     }
   }
 
-  #row({ fields, line }: CsvRecord, number: number): Row {
+  #row({ fields, line }: CsvRecord, number: number): FileRow {
     const at = `line ${line} of ${this.path}`;
     const { columns } = this;
     if (fields.length !== columns.length) {

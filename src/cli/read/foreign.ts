@@ -4,7 +4,7 @@ import { basename, extname } from 'node:path';
 
 export interface Foreign {
   extensions: readonly string[];
-  /** What it is. */
+  /** The format, for people. */
   name: string;
   /** The first bytes, where nothing else begins so. */
   magic?: string;
@@ -162,14 +162,14 @@ export const FOREIGN: readonly Foreign[] = [
   },
 ];
 
-/** What to do with a file of this name, if it is a foreign one: a sentence. */
+/** Tells in a sentence how to convert a file of this name, if its format is a foreign one. */
 export function hintByName(path: string): string | undefined {
   const extension = extname(path).toLowerCase();
   const foreign = FOREIGN.find(({ extensions }) => extensions.includes(extension));
   return foreign && hint(foreign, path);
 }
 
-/** The same of what it begins with. @returns undefined too where it cannot be read */
+/** The same hint by the first bytes of a file. @returns undefined too where it cannot be read */
 export function hintByContent(path: string, format: string): string | undefined {
   const start = startOf(path);
   for (const [own, magic] of [

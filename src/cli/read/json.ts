@@ -2,7 +2,7 @@
 import { FunnelError } from '../../core/errors.js';
 import { type TextSource, textOf, utf8Of } from '../../store/import/encoding.js';
 import { counted, objectOf } from './jsonl.js';
-import { badFile, type Chunk, type Reader, type Row, type TextOptions } from './reader.js';
+import { badFile, type FileRow, type Reader, type RowChunk, type TextOptions } from './reader.js';
 
 /** Rows of a chunk. */
 const CHUNK = 256;
@@ -13,7 +13,7 @@ const [LF, QUOTE, COMMA, OPEN, SLASH, CLOSE, OPEN_OBJECT, CLOSE_OBJECT] = Buffer
 
 interface Element {
   bytes: Buffer;
-  /** Of its first character, from 1. */
+  /** Line of its first character, from 1. */
   line: number;
 }
 
@@ -28,9 +28,9 @@ export class JsonReader implements Reader {
     this.#source = { name: path, option: '--encoding', encoding };
   }
 
-  async *read(from: number): AsyncGenerator<Chunk> {
+  async *read(from: number): AsyncGenerator<RowChunk> {
     let share = 0;
-    let rows: Row[] = [];
+    let rows: FileRow[] = [];
     let number = -1;
     const bytes = counted(this.path, (read) => {
       share = read;
@@ -46,7 +46,7 @@ export class JsonReader implements Reader {
     yield { rows, share: 1 };
   }
 
-  #row({ bytes, line }: Element, number: number): Row {
+  #row({ bytes, line }: Element, number: number): FileRow {
     const at = `row ${number} (line ${line}) of ${this.path}`;
     try {
       return { number, at, values: objectOf(textOf(bytes, at, this.#source), at) };
@@ -81,7 +81,7 @@ async function* elementsOf(chunks: AsyncIterable<Buffer>, path: string): AsyncGe
   let pieces: Buffer[] = [];
   let length = 0;
   for await (const chunk of chunks) {
-    /** Of the element under way in this chunk; −1: none is. */
+    /** Where the element under way begins in this chunk; −1: none is under way. */
     let from = length > 0 ? 0 : -1;
     for (let i = 0; i < chunk.length; i++) {
       const byte = chunk[i]!;

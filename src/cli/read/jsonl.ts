@@ -5,7 +5,7 @@ import { BULK_REMEDY, bulkAction } from '../../store/import/bulk.js';
 import { type TextSource, textOf } from '../../store/import/encoding.js';
 import { parseJson } from '../../store/import/json.js';
 import { bytesOf, linesOf } from '../../store/import/lines.js';
-import { type Chunk, type Reader, type Row, type TextOptions, unreadable } from './reader.js';
+import { type FileRow, type Reader, type RowChunk, type TextOptions, unreadable } from './reader.js';
 
 /** Rows of a chunk. */
 const CHUNK = 256;
@@ -23,9 +23,9 @@ export class JsonlReader implements Reader {
     this.#source = { name: path, option: '--encoding', encoding };
   }
 
-  async *read(from: number): AsyncGenerator<Chunk> {
+  async *read(from: number): AsyncGenerator<RowChunk> {
     let share = 0;
-    let rows: Row[] = [];
+    let rows: FileRow[] = [];
     let number = -1;
     let line = 0;
     const bytes = counted(this.path, (read) => {
@@ -46,7 +46,7 @@ export class JsonlReader implements Reader {
     yield { rows, share: 1 };
   }
 
-  #row(line: string | Buffer, number: number, at: string): Row {
+  #row(line: string | Buffer, number: number, at: string): FileRow {
     try {
       const text = typeof line === 'string' ? line : textOf(line, at, this.#source);
       return { number, at, values: objectOf(text, at) };
@@ -60,14 +60,14 @@ export class JsonlReader implements Reader {
 }
 
 /** Not a broken row: to pass over it would make nonsense of the file. @throws FunnelError BAD_ARGUMENT */
-function refuseBulk({ values, at }: Row): void {
+function refuseBulk({ values, at }: FileRow): void {
   const action = values && bulkAction(values);
   if (action === undefined) return;
   const got = `an action of Elasticsearch's bulk format, "${action}" (${BULK_REMEDY})`;
   throw new FunnelError('BAD_ARGUMENT', `Expected a row for ${at} but received ${got}`);
 }
 
-/** Of a file whose first line is no object: to pass over its lines would leave nothing. */
+/** The error for a file whose first line is no object: to pass over its lines would leave nothing. */
 function notRows(path: string, cause: FunnelError): FunnelError {
   const what = `one array of objects, or an object a line, for ${path}`;
   const remedy = "jq -c '.hits.hits[]', say, makes lines of what lies within an object";

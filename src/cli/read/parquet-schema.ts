@@ -7,7 +7,7 @@ import { FunnelError } from '../../core/errors.js';
 import { setOwn } from '../../core/own.js';
 import { type Leaf, leafOf, Unfit } from './parquet-values.js';
 
-export interface Column {
+export interface ParquetColumn {
   /** As the file has it. */
   name: string;
   /** As the decoder knows it: the place of the element in the schema. */
@@ -16,20 +16,20 @@ export interface Column {
   /** For people: "list of uint8". */
   words: string;
   leaf?: Leaf;
-  /** Of a list. */
-  element?: Column;
-  /** Of a struct; of a map: key and value. */
-  fields?: Column[];
-  /** Of decoded values, what they mean: JSON, bigint and bytes; null where there is none. @throws Unfit */
+  /** The elements of a list. */
+  element?: ParquetColumn;
+  /** The fields of a struct; the key and the value of a map. */
+  fields?: ParquetColumn[];
+  /** Turns decoded values into what they mean: JSON, bigint and bytes; null where there is none. @throws Unfit */
   convert: (raw: unknown) => unknown;
 }
 
 /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT: names that come twice */
-export function columnsOf({ schema }: FileMetaData, path: string): Column[] {
+export function columnsOf({ schema }: FileMetaData, path: string): ParquetColumn[] {
   let leaves = 0;
   let at = 0;
 
-  function children(count: number): Column[] {
+  function children(count: number): ParquetColumn[] {
     const some = Array.from({ length: count }, () => column());
     const twice = some.find(({ name }, i) => some.findIndex((one) => one.name === name) !== i);
     if (twice !== undefined) {
@@ -39,7 +39,7 @@ export function columnsOf({ schema }: FileMetaData, path: string): Column[] {
     return some;
   }
 
-  function column(): Column {
+  function column(): ParquetColumn {
     const key = String(++at);
     const element = schema[at];
     if (element === undefined) throw new FunnelError('CORRUPT', `Expected ${path} to list its columns but it stops`);
@@ -48,12 +48,12 @@ export function columnsOf({ schema }: FileMetaData, path: string): Column[] {
     return element.repetition_type === 'REPEATED' ? list(name, key, one) : one;
   }
 
-  function scalar(element: SchemaElement, key: string): Column {
+  function scalar(element: SchemaElement, key: string): ParquetColumn {
     const leaf = leafOf(element, leaves++);
     return { name: element.name, key, kind: 'leaf', words: leaf.words, leaf, convert: leaf.convert };
   }
 
-  function group(element: SchemaElement, key: string): Column {
+  function group(element: SchemaElement, key: string): ParquetColumn {
     const { name, num_children = 0 } = element;
     const inner = children(num_children);
     if (isVariant(element)) return unreadable(name, key, 'variant');
@@ -78,7 +78,7 @@ const isMap = ({ converted_type, logical_type }: SchemaElement) =>
   converted_type === 'MAP' || converted_type === 'MAP_KEY_VALUE' || logical_type?.type === 'MAP';
 const isVariant = ({ logical_type }: SchemaElement) => logical_type?.type === 'VARIANT';
 
-function list(name: string, key: string, element: Column): Column {
+function list(name: string, key: string, element: ParquetColumn): ParquetColumn {
   const { convert } = element;
   const words = `list of ${element.words}`;
   const one = { name, key, kind: 'list' as const, words, element };
@@ -88,12 +88,12 @@ function list(name: string, key: string, element: Column): Column {
 }
 
 /** A list that the decoder shows as a struct of one field. */
-function unwrapped(one: Column, field: string): Column {
+function unwrapped(one: ParquetColumn, field: string): ParquetColumn {
   const { convert } = one;
   return { ...one, convert: (raw) => convert((raw as Record<string, unknown> | undefined)?.[field]) };
 }
 
-function struct(name: string, key: string, fields: Column[]): Column {
+function struct(name: string, key: string, fields: ParquetColumn[]): ParquetColumn {
   const words = `struct of ${fields.map((field) => field.name).join(', ')}`;
   const convert = (raw: unknown) => {
     if (raw === undefined || raw === null) return null;
@@ -105,9 +105,9 @@ function struct(name: string, key: string, fields: Column[]): Column {
 }
 
 /** As an object, whose keys are text. */
-function map(name: string, key: string, entries: Column): Column {
+function map(name: string, key: string, entries: ParquetColumn): ParquetColumn {
   const fields = entries.element!.fields!;
-  const [of, to] = fields as [Column, Column];
+  const [of, to] = fields as [ParquetColumn, ParquetColumn];
   const convert = (raw: unknown) => {
     if (raw === undefined || raw === null) return null;
     const out: Record<string, unknown> = {};
@@ -123,7 +123,7 @@ function map(name: string, key: string, entries: Column): Column {
   return { name, key, kind: 'map', words: `map of ${of.words} to ${to.words}`, fields, convert };
 }
 
-function within(field: Column, raw: unknown): unknown {
+function within(field: ParquetColumn, raw: unknown): unknown {
   try {
     return field.convert(raw);
   } catch (error) {
@@ -132,13 +132,13 @@ function within(field: Column, raw: unknown): unknown {
   }
 }
 
-function unreadable(name: string, key: string, words: string): Column {
+function unreadable(name: string, key: string, words: string): ParquetColumn {
   const convert = () => null;
   return { name, key, kind: 'leaf', words, leaf: { words, at: -1, asIs: false, unsupported: true, convert }, convert };
 }
 
 /** All leaves below, in the order of the file. */
-export function leavesOf(column: Column): Leaf[] {
+export function leavesOf(column: ParquetColumn): Leaf[] {
   if (column.leaf !== undefined) return [column.leaf];
   return [...(column.element ? [column.element] : []), ...(column.fields ?? [])].flatMap(leavesOf);
 }

@@ -1,4 +1,4 @@
-/** What the physical values of a Parquet column mean: exactly that, or an error that says why not. */
+/** Turns the physical values of a Parquet column into exactly what they mean, or throws an error that says why not. */
 import type { SchemaElement, TimeUnit } from 'hyparquet';
 import { halfToFloat } from '../../core/half.js';
 import { parseJson } from '../../store/import/json.js';
@@ -12,11 +12,14 @@ export interface Leaf {
   at: number;
   /** The decoder's values are the values. */
   asIs: boolean;
-  /** Has no form in JSON that would be right. */
+  /** No form in JSON would be right for it. */
   unsupported?: boolean;
-  /** Of integers that may lie beyond ±(2^53 − 1): the decoder's value as one. */
+  /** For integers that may lie beyond ±(2^53 − 1): the decoder's value as a bigint. */
   exact?: (raw: never) => bigint;
-  /** Of these: whether the column has bigints, so that all rows have one type. To be set before values are converted. */
+  /**
+   * For these integers: whether the column has bigints, so that all rows have one type. To be set before values are
+   * converted.
+   */
   wide?: boolean;
   /** @throws Unfit */
   convert: (raw: unknown) => unknown;

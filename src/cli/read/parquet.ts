@@ -6,16 +6,16 @@ import { FunnelError } from '../../core/errors.js';
 import { setOwn } from '../../core/own.js';
 import { keysOfPath } from '../../store/import/fields.js';
 import { load } from '../packages.js';
-import { type Column, columnsOf, leavesOf, physical } from './parquet-schema.js';
+import { columnsOf, leavesOf, type ParquetColumn, physical } from './parquet-schema.js';
 import { isSafe, type Leaf, Unfit } from './parquet-values.js';
-import { badFile, type Chunk, type Reader, type Row, unreadable, type VectorColumn } from './reader.js';
+import { badFile, type FileRow, type Reader, type RowChunk, unreadable, type VectorColumn } from './reader.js';
 
 type Hyparquet = typeof import('hyparquet');
 type ReadOptions = Parameters<Hyparquet['parquetRead']>[0];
 type Compressors = NonNullable<ReadOptions['compressors']>;
 type ColumnMetaData = NonNullable<FileMetaData['row_groups'][number]['columns'][number]['meta_data']>;
 
-/** What Node.js decompresses; its Zstandard came with 22.15. */
+/** Node.js decompresses these; its Zstandard came with 22.15. */
 const { gunzipSync, brotliDecompressSync, zstdDecompressSync } = zlib as typeof zlib & {
   zstdDecompressSync?: (input: Uint8Array) => Uint8Array;
 };
@@ -26,7 +26,7 @@ const COMPRESSORS: Compressors = {
 };
 /** hyparquet does these itself. */
 const BUILT_IN: ReadonlySet<string> = new Set(['UNCOMPRESSED', 'SNAPPY']);
-/** Of what hyparquet-compressors adds. */
+/** Compressions that hyparquet-compressors adds. */
 const ADDED: ReadonlySet<string> = new Set(['ZSTD', 'LZ4', 'LZ4_RAW']);
 /** Rows decoded at once, of a row group whose pages can be found one by one. */
 const ROWS = 1024;
@@ -42,9 +42,9 @@ export class ParquetReader implements Reader {
   readonly columns: readonly string[];
   /** Columns that are read. Undefined: all. */
   only: readonly string[] | undefined;
-  /** What the decoder is shown. */
+  /** The metadata that the decoder sees. */
   readonly #physical: FileMetaData;
-  #ready: Promise<Column[]> | undefined;
+  #ready: Promise<ParquetColumn[]> | undefined;
 
   private constructor(
     readonly path: string,
@@ -52,7 +52,7 @@ export class ParquetReader implements Reader {
     private readonly size: number,
     private readonly parquet: Hyparquet,
     private readonly metadata: FileMetaData,
-    private readonly trees: readonly Column[],
+    private readonly trees: readonly ParquetColumn[],
     private readonly compressors: Compressors,
   ) {
     this.total = Number(metadata.num_rows);
@@ -107,7 +107,7 @@ export class ParquetReader implements Reader {
   }
 
   /** @throws FunnelError UNSUPPORTED, naming a column that has no exact form; CORRUPT, of pages; DISK */
-  async *read(from: number): AsyncGenerator<Chunk> {
+  async *read(from: number): AsyncGenerator<RowChunk> {
     const { total, path } = this;
     const read = await this.#prepared();
     let groupStart = 0;
@@ -118,7 +118,7 @@ export class ParquetReader implements Reader {
         const end = Math.min(groupEnd, first + step);
         const data = await this.#rows(first, end, read);
         for (let at = 0; at < data.length; at += ROWS) {
-          const rows = data.slice(at, at + ROWS).map((raw, i): Row => {
+          const rows = data.slice(at, at + ROWS).map((raw, i): FileRow => {
             const number = first + at + i;
             return rowOf(raw, read, number, `row ${number} of ${path}`);
           });
@@ -130,12 +130,12 @@ export class ParquetReader implements Reader {
   }
 
   /** The columns that are asked for, with the type of each decided. */
-  #prepared(): Promise<Column[]> {
+  #prepared(): Promise<ParquetColumn[]> {
     this.#ready ??= this.#prepare();
     return this.#ready;
   }
 
-  async #prepare(): Promise<Column[]> {
+  async #prepare(): Promise<ParquetColumn[]> {
     const { only, trees, path } = this;
     const read = trees.filter(({ name }) => only?.includes(name) ?? true);
     for (const column of read) {
@@ -154,7 +154,7 @@ export class ParquetReader implements Reader {
   }
 
   /** Whether a column has integers beyond ±(2^53 − 1). Groups whose statistics do not say are read for it. */
-  async #isWide(column: Column, { at, words, exact }: Leaf): Promise<boolean> {
+  async #isWide(column: ParquetColumn, { at, words, exact }: Leaf): Promise<boolean> {
     let rowStart = 0;
     for (const [g, group] of this.metadata.row_groups.entries()) {
       const rowEnd = rowStart + Number(group.num_rows);
@@ -173,7 +173,7 @@ export class ParquetReader implements Reader {
     return false;
   }
 
-  #step({ columns, num_rows }: FileMetaData['row_groups'][number], read: readonly Column[]): number {
+  #step({ columns, num_rows }: FileMetaData['row_groups'][number], read: readonly ParquetColumn[]): number {
     const at = new Set(read.flatMap(leavesOf).map((leaf) => leaf.at));
     const chunks = columns.filter((_, i) => at.has(i));
     if (chunks.every((one) => one.offset_index_offset !== undefined)) return ROWS;
@@ -181,7 +181,7 @@ export class ParquetReader implements Reader {
     return Math.max(ROWS, Math.ceil(Number(num_rows) / Math.max(1, Math.ceil(bytes / PART_BYTES))));
   }
 
-  async #rows(rowStart: number, rowEnd: number, read: readonly Column[]): Promise<Record<string, unknown>[]> {
+  async #rows(rowStart: number, rowEnd: number, read: readonly ParquetColumn[]): Promise<Record<string, unknown>[]> {
     let rows: Record<string, unknown>[] = [];
     const onComplete = (all: Record<string, unknown>[]) => {
       rows = all;
@@ -193,7 +193,7 @@ export class ParquetReader implements Reader {
   async #decode(
     rowStart: number,
     rowEnd: number,
-    read: readonly Column[],
+    read: readonly ParquetColumn[],
     how: Pick<ReadOptions, 'onPage'> | { rowFormat: 'object'; onComplete: (rows: Record<string, unknown>[]) => void },
   ): Promise<void> {
     const { path, compressors } = this;
@@ -285,7 +285,7 @@ function someWide(values: Iterable<unknown>, exact: (raw: never) => bigint): boo
   return false;
 }
 
-function rowOf(raw: Record<string, unknown>, read: readonly Column[], number: number, at: string): Row {
+function rowOf(raw: Record<string, unknown>, read: readonly ParquetColumn[], number: number, at: string): FileRow {
   const values: Record<string, unknown> = {};
   for (const { name, key, convert } of read) {
     try {
@@ -300,7 +300,7 @@ function rowOf(raw: Record<string, unknown>, read: readonly Column[], number: nu
   return { number, at, values };
 }
 
-function vectorKind(column: Column): VectorColumn['kind'] {
+function vectorKind(column: ParquetColumn): VectorColumn['kind'] {
   const { kind, element, leaf } = column;
   if (kind === 'struct') return 'struct';
   if (kind === 'list') {

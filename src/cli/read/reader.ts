@@ -18,15 +18,16 @@ export interface Reader {
   readonly total?: number;
   /** Names of columns, where the file declares them. */
   readonly columns?: readonly string[];
-  /** What a column has as vectors, where the file says so; undefined: it does not say, or has no such column. */
+  /** The form of a column's vectors, where the file says so; undefined: it does not say, or has no such column. */
   vectorColumn?(name: string): VectorColumn | undefined;
   /**
-   * Rows in the order of the file, from row number `from` on (the first is 0), in chunks. What comes before is passed over
-   * without being parsed, as far as the format lets it.
+   * Rows in the order of the file, from row number `from` on (the first is 0), in chunks. Rows before it are passed
+   * over without being parsed, as far as the format lets it.
    *
-   * @throws FunnelError BAD_ARGUMENT or CORRUPT, naming file and place, for what makes all that follows unreadable; DISK
+   * @throws FunnelError BAD_ARGUMENT or CORRUPT, naming file and place, for what makes all that follows unreadable;
+   * DISK
    */
-  read(from: number): AsyncIterable<Chunk>;
+  read(from: number): AsyncIterable<RowChunk>;
   close(): Promise<void>;
 }
 
@@ -37,13 +38,13 @@ export interface VectorColumn {
   words: string;
 }
 
-export interface Chunk {
-  rows: Row[];
+export interface RowChunk {
+  rows: FileRow[];
   /** The share of the file that was read, 0 to 1. */
   share: number;
 }
 
-export interface Row {
+export interface FileRow {
   /** From 0, broken ones counted. */
   number: number;
   /** For people: "line 7 of films.jsonl". */
@@ -58,7 +59,7 @@ export function badFile(code: FunnelErrorCode, what: string, path: string, got: 
   return new FunnelError(code, `Expected ${what} for ${path} but received ${got}`, { cause });
 }
 
-/** What the system says of a file that cannot be read. */
+/** The error for a file that cannot be read, with the system's reason. */
 export function unreadable(path: string, cause: unknown): FunnelError {
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === 'EIO') return new FunnelError('DISK', `Reading ${path} failed: ${message}`, { cause });

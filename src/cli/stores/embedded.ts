@@ -10,17 +10,17 @@ import { FunnelIndex } from '../../store/funnel-index.js';
 import { STATE_FILE } from '../state.js';
 import { foundBy } from './found.js';
 import {
-  type Batch,
   checkIdBytes,
   type Found,
   type Place,
   type Request,
+  type RowBatch,
   type Schema,
-  type Searcher,
-  type Target,
+  type StoreSearcher,
+  type StoreWriter,
 } from './store.js';
 
-/** What an index may have in its folder; nothing else is ever removed. */
+/** Files that an index may have in its folder; nothing else is ever removed. */
 const OURS =
   /^(data\.mdb(-lock|\.writer)?|lock\.mdb|(rows|seg)-\d{6,}\.(bin|tmp)|new-[0-9a-f]{16}|funnelvec(-tune)?\.json)$/;
 
@@ -54,14 +54,14 @@ export class EmbeddedPlace implements Place {
     }
   }
 
-  async create({ dim, metric, head }: Schema): Promise<Target> {
+  async create({ dim, metric, head }: Schema): Promise<StoreWriter> {
     const options = { dim, metric, autoOptimize: false, ...(head !== null && { head: { prefix: head } }) };
-    return new EmbeddedTarget(await FunnelIndex.create(this.path, options));
+    return new EmbeddedWriter(await FunnelIndex.create(this.path, options));
   }
 
-  async open({ dim, metric }: Schema): Promise<Target> {
+  async open({ dim, metric }: Schema): Promise<StoreWriter> {
     const index = await this.#writable();
-    if (index.dim === dim && index.metric === metric) return new EmbeddedTarget(index);
+    if (index.dim === dim && index.metric === metric) return new EmbeddedWriter(index);
     const has = `${index.dim} dims and metric ${index.metric}`;
     await index.close();
     throw new FunnelError('BAD_DIMS', `Expected ${dim} dims and metric ${metric} for ${this.label} but it has ${has}`);
@@ -79,21 +79,21 @@ export class EmbeddedPlace implements Place {
     }
   }
 
-  async searcher({ head }: { head?: number | undefined } = {}): Promise<Searcher> {
+  async searcher({ head }: { head?: number | undefined } = {}): Promise<StoreSearcher> {
     return new EmbeddedSearcher(await FunnelIndex.open(this.path, { readOnly: true }), head);
   }
 
   async close(): Promise<void> {}
 }
 
-class EmbeddedTarget implements Target {
+class EmbeddedWriter implements StoreWriter {
   constructor(private readonly index: FunnelIndex) {}
 
   check(id: Id): void {
     checkIdBytes(id, LONGEST_ID);
   }
 
-  async write({ ids, vectors, payloads }: Batch): Promise<{ replaced: number }> {
+  async write({ ids, vectors, payloads }: RowBatch): Promise<{ replaced: number }> {
     const { replaced } = await this.index.upsert({ ids, vectors, payloads });
     return { replaced };
   }
@@ -115,7 +115,7 @@ class EmbeddedTarget implements Target {
   }
 }
 
-class EmbeddedSearcher implements Searcher {
+class EmbeddedSearcher implements StoreSearcher {
   readonly dim: number;
   readonly metric: Metric;
   readonly search: FunnelIndex | FunnelSearch;

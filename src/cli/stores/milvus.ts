@@ -11,7 +11,6 @@ import { load } from '../packages.js';
 import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';
 import {
-  type Batch,
   checkIdBytes,
   checkNames,
   checkPlain,
@@ -19,10 +18,11 @@ import {
   type NamedVectors,
   type Place,
   type Request,
+  type RowBatch,
   rowsOfACall,
   type Schema,
-  type Searcher,
-  type Target,
+  type StoreSearcher,
+  type StoreWriter,
 } from './store.js';
 
 type Sdk = typeof import('@zilliz/milvus2-sdk-node');
@@ -82,7 +82,7 @@ export class MilvusPlace implements Place {
     });
   }
 
-  async create({ dim, head, metric, idKind, vectors: names = USUAL }: Schema): Promise<Target> {
+  async create({ dim, head, metric, idKind, vectors: names = USUAL }: Schema): Promise<StoreWriter> {
     const { client, sdk } = await this.#connect();
     const { DataType } = sdk;
     const collection_name = this.collection;
@@ -110,15 +110,15 @@ export class MilvusPlace implements Place {
         accept(await client.createIndex(index), this.label);
       }
     });
-    return new MilvusTarget(client, collection_name, this.label, { dim, head: head!, names });
+    return new MilvusWriter(client, collection_name, this.label, { dim, head: head!, names });
   }
 
-  async open({ dim, head, vectors: names = USUAL }: Schema): Promise<Target> {
+  async open({ dim, head, vectors: names = USUAL }: Schema): Promise<StoreWriter> {
     const { client } = await this.#connect();
     const source = milvusSource(client, { collection: this.collection, ...names });
     const has = await source.info();
     if (has.dim === dim && has.headDim === head) {
-      return new MilvusTarget(client, this.collection, this.label, { dim, head: head!, names });
+      return new MilvusWriter(client, this.collection, this.label, { dim, head: head!, names });
     }
     const what = `${dim} dims and a head of ${head} for ${this.label} but it has ${has.dim} and ${has.headDim}`;
     throw new FunnelError('BAD_DIMS', `Expected ${what}`);
@@ -136,11 +136,11 @@ export class MilvusPlace implements Place {
     if (this.vectors ?? known) return this.vectors ?? known;
     const { schema } = await asked(this.label, () => client.describeCollection({ collection_name: this.collection }));
     const fields = schema?.fields?.map(({ name }) => name) ?? [];
-    // Of what is not there the source says so.
+    // A collection that is not there gets the usual names, since the source then says that it is missing.
     return fields.length === 0 || (fields.includes(USUAL.head) && fields.includes(USUAL.full)) ? USUAL : undefined;
   }
 
-  async searcher({ vectors: known }: Parameters<Place['searcher']>[0] = {}): Promise<Searcher> {
+  async searcher({ vectors: known }: Parameters<Place['searcher']>[0] = {}): Promise<StoreSearcher> {
     const { client } = await this.#connect();
     const vectors = await this.#names(client, known);
     const options = { collection: this.collection, ...vectors, scalars: 'ask' };
@@ -167,7 +167,7 @@ export class MilvusPlace implements Place {
   }
 }
 
-class MilvusTarget implements Target {
+class MilvusWriter implements StoreWriter {
   constructor(
     private readonly client: Client,
     private readonly collection: string,
@@ -182,7 +182,7 @@ class MilvusTarget implements Target {
     checkPlain(payload, this.label);
   }
 
-  async write({ ids, vectors, payloads }: Batch): Promise<{ replaced: undefined }> {
+  async write({ ids, vectors, payloads }: RowBatch): Promise<{ replaced: undefined }> {
     const { dim, head, names } = this.shape;
     const some = rowsOfACall(dim + head);
     for (let from = 0; from < ids.length; from += some) {

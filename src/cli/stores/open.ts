@@ -17,7 +17,7 @@ export interface PlaceOptions {
   head?: number | string;
   full?: string;
   missingVectors?: 'error' | 'skip';
-  /** Of an index. */
+  /** For an index. */
   breakLock?: boolean;
 }
 

@@ -11,17 +11,17 @@ import { load } from '../packages.js';
 import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';
 import {
-  type Batch,
+  type CollectionShape,
   checkPlain,
   type Found,
   type NamedVectors,
   type Place,
   type Request,
+  type RowBatch,
   rowsOfACall,
   type Schema,
-  type Searcher,
-  type Shape,
-  type Target,
+  type StoreSearcher,
+  type StoreWriter,
 } from './store.js';
 
 type Package = typeof import('@qdrant/js-client-rest');
@@ -71,15 +71,15 @@ export class QdrantPlace implements Place {
     });
   }
 
-  async create({ dim, head, metric, vectors: names = USUAL }: Schema): Promise<Target> {
+  async create({ dim, head, metric, vectors: names = USUAL }: Schema): Promise<StoreWriter> {
     const client = await this.#connect();
     const distance = DISTANCES[metric];
     const vectors = inPoints(names, { size: head!, distance }, { size: dim, distance });
     await asked(client, this.label, () => client.createCollection(this.collection, { vectors }));
-    return new QdrantTarget(client, this.collection, this.label, { dim, head: head!, names });
+    return new QdrantWriter(client, this.collection, this.label, { dim, head: head!, names });
   }
 
-  async open({ dim, head, metric, vectors: names = USUAL }: Schema): Promise<Target> {
+  async open({ dim, head, metric, vectors: names = USUAL }: Schema): Promise<StoreWriter> {
     const client = await this.#connect();
     const has = await qdrantSource(client, { collection: this.collection, ...names }).info();
     if (has.dim !== dim || has.headDim !== head) {
@@ -90,10 +90,10 @@ export class QdrantPlace implements Place {
       const what = `metric ${has.metric}, as ${this.label} has,`;
       throw new FunnelError('BAD_ARGUMENT', `Expected ${what} but received ${metric}`);
     }
-    return new QdrantTarget(client, this.collection, this.label, { dim, head, names });
+    return new QdrantWriter(client, this.collection, this.label, { dim, head, names });
   }
 
-  async shape(): Promise<Shape> {
+  async shape(): Promise<CollectionShape> {
     const client = await this.#connect();
     const vectors = await this.#names(client, undefined);
     const {
@@ -129,7 +129,7 @@ export class QdrantPlace implements Place {
     await asked(client, this.label, () => client.deleteCollection(this.collection));
   }
 
-  async searcher({ vectors: known }: Parameters<Place['searcher']>[0] = {}): Promise<Searcher> {
+  async searcher({ vectors: known }: Parameters<Place['searcher']>[0] = {}): Promise<StoreSearcher> {
     const client = await this.#connect();
     const vectors = await this.#names(client, known);
     const { missingVectors = 'error' } = this.more;
@@ -154,7 +154,7 @@ export class QdrantPlace implements Place {
   }
 }
 
-class QdrantTarget implements Target {
+class QdrantWriter implements StoreWriter {
   constructor(
     private readonly client: Client,
     private readonly collection: string,
@@ -174,7 +174,7 @@ class QdrantTarget implements Target {
     throw expected('BAD_ID', what, 'an id', id);
   }
 
-  async write({ ids, vectors, payloads }: Batch): Promise<{ replaced: undefined }> {
+  async write({ ids, vectors, payloads }: RowBatch): Promise<{ replaced: undefined }> {
     const { dim, head, names } = this.shape;
     const some = rowsOfACall(dim + head);
     for (let from = 0; from < ids.length; from += some) {

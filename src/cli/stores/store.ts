@@ -24,15 +24,15 @@ export interface NamedVectors {
   full: string;
 }
 
-/** What a collection that somebody else made is like. */
-export interface Shape {
+/** The form of a collection that somebody else made. */
+export interface CollectionShape {
   dim: number;
   head: number;
   metric: Metric;
   vectors: NamedVectors;
 }
 
-export interface Batch {
+export interface RowBatch {
   ids: Id[];
   /** `ids.length × dim`, row-major. */
   vectors: Float32Array;
@@ -40,8 +40,10 @@ export interface Batch {
 }
 
 /** Open for writing. */
-export interface Target {
-  /** Of a row, before anything is done with it: whether the store can take it. @throws FunnelError BAD_ID, BAD_ARGUMENT */
+export interface StoreWriter {
+  /**
+   * Refuses a row that the store cannot take, before anything is done with it. @throws FunnelError BAD_ID, BAD_ARGUMENT
+   */
   check(id: Id, payload: Record<string, unknown>): void;
   /**
    * Resolves when the rows are safely there. Rows whose ids are there already are replaced, so that a batch may be written
@@ -49,7 +51,7 @@ export interface Target {
    *
    * @throws FunnelError
    */
-  write(batch: Batch): Promise<{ replaced: number | undefined }>;
+  write(batch: RowBatch): Promise<{ replaced: number | undefined }>;
   /** Makes what was written quick to search. */
   finish(onProgress: (step: string, share: number) => void): Promise<void>;
   count(): Promise<number>;
@@ -61,9 +63,9 @@ export interface Request {
   limit: number;
   mode: 'funnel' | 'exact';
   filter?: Filter | undefined;
-  /** Of a database, or of an index searched by a prefix. */
+  /** For a database, or an index searched by a prefix. */
   plan?: Plan | undefined;
-  /** Of an index searched by its own head. */
+  /** For an index searched by its own head. */
   params?: FunnelParams | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -72,21 +74,21 @@ export interface Found {
   hits: { id: Id; score: number; payload: Record<string, unknown> }[];
   /** How many rows each stage saw and let through; times where they are known. */
   stages: { name: string; in: number; out: number; ms?: number }[];
-  /** What mode 'exact' promises: see `stats.exact`. */
+  /** The promise of mode 'exact': see `stats.exact`. */
   exact?: string | undefined;
   /** Milliseconds of the whole call. */
   ms: number;
 }
 
 /** Open for searching. */
-export interface Searcher {
+export interface StoreSearcher {
   readonly dim: number;
   readonly metric: Metric;
   /** Dims of the vectors that a database searches first. */
   readonly headDim?: number | undefined;
   /** Where a database has its vectors, as far as the command knows. */
   readonly vectors?: NamedVectors | undefined;
-  /** What tune() takes. */
+  /** The subject that tune() takes. */
   readonly search: FunnelIndex | FunnelSearchOn;
   /** To read rows from. */
   readonly source: Source;
@@ -101,18 +103,18 @@ export interface Place {
   readonly label: string;
   /** Where what the command knows of it is kept. */
   readonly stateFile: string;
-  /** Of a database: what the command line names, and what it has where nobody does. */
+  /** For a database: the vectors that the command line names, and those that it usually has. */
   readonly vectors?: NamedVectors | undefined;
   readonly usualVectors?: NamedVectors | undefined;
   /** Rows in it; undefined where there is no such store. @throws FunnelError UNREACHABLE, INDEX_LOCKED, … */
   rows(): Promise<number | undefined>;
-  create(schema: Schema): Promise<Target>;
-  open(schema: Schema): Promise<Target>;
-  /** Of a database: a collection that is there. @throws FunnelError */
-  shape?(): Promise<Shape>;
+  create(schema: Schema): Promise<StoreWriter>;
+  open(schema: Schema): Promise<StoreWriter>;
+  /** For a database: the form of a collection that is there. @throws FunnelError */
+  shape?(): Promise<CollectionShape>;
   /** The store and all that is in it. */
   remove(): Promise<void>;
-  searcher(options?: { head?: number | undefined; vectors?: NamedVectors | undefined }): Promise<Searcher>;
+  searcher(options?: { head?: number | undefined; vectors?: NamedVectors | undefined }): Promise<StoreSearcher>;
   /** Lets go of connections. */
   close(): Promise<void>;
 }
@@ -131,7 +133,7 @@ export function checkNames(payload: Record<string, unknown>, taken: readonly str
 }
 
 /**
- * What a client that writes JSON would change in silence, or fail at in the middle of a batch.
+ * Refuses values that a client that writes JSON would change in silence, or fail at in the middle of a batch.
  *
  * @throws FunnelError BAD_ARGUMENT, naming the key
  */

@@ -6,9 +6,9 @@ import { Trie } from './trie.js';
 import { SPACE, WORD } from './unicode.js';
 
 /** A part of a text, or a token in it. */
-export interface Section {
+export interface TextSection {
   text: string;
-  /** Of the token. */
+  /** Id of the token, where it is one. */
   id?: number;
   /** Place in the text. */
   at: number;
@@ -51,17 +51,17 @@ export class AddedTokens {
   }
 
   /** Sections of a text as it came. */
-  inText(text: string): Section[] {
+  inText(text: string): TextSection[] {
     return find(this.#plain, text);
   }
 
   /** And of one that is normalised. */
-  inNormalised(text: string): Section[] {
+  inNormalised(text: string): TextSection[] {
     return find(this.#normalised, text);
   }
 }
 
-function find(finder: Finder | undefined, text: string): Section[] {
+function find(finder: Finder | undefined, text: string): TextSection[] {
   if (text === '') return [];
   return finder === undefined ? [{ text, at: 0 }] : finder.sections(text);
 }
@@ -71,7 +71,7 @@ type Known = AddedToken & { id: number };
 class Finder {
   readonly #tokens: readonly Known[];
   readonly #trie = new Trie();
-  /** What a token begins with: most texts have none of it. */
+  /** The beginnings of all tokens: most texts hold none of them. */
   readonly #beginning: RegExp;
 
   private constructor(tokens: readonly Known[]) {
@@ -86,8 +86,8 @@ class Finder {
     return some.length === 0 ? undefined : new Finder(some);
   }
 
-  sections(text: string): Section[] {
-    const out: Section[] = [];
+  sections(text: string): TextSection[] {
+    const out: TextSection[] = [];
     let from = 0;
     let behind = 0; // what was matched, single words or not
     for (const { index } of text.matchAll(this.#beginning)) {

@@ -1,6 +1,6 @@
 /** Byte-pair encoding: neighbours are merged by rank, the leftmost first among equals. */
 import { byteTokens } from './bytes.js';
-import { type Step, UnsupportedStep } from './json.js';
+import { type TokenizerStep, UnsupportedStep } from './json.js';
 import { type TokenModel, vocabularyOf } from './vocabulary.js';
 
 /** Pieces whose ids are kept: of so many characters at most, and so many of them. */
@@ -23,7 +23,7 @@ export class BytePairs implements TokenModel {
   readonly #suffix: string;
   #kept = new Map<string, readonly number[]>();
 
-  constructor(step: Step) {
+  constructor(step: TokenizerStep) {
     if (Number(step['dropout'] ?? 0) > 0) throw new UnsupportedStep('its model has dropout, which is random');
     this.#vocabulary = vocabularyOf(step);
     this.#prefix = String(step['continuing_subword_prefix'] ?? '');
@@ -115,7 +115,7 @@ export class BytePairs implements TokenModel {
       const left = top - rank * PLACES;
       const right = next[left]!;
       if (ids[left] === GONE || right === -1) continue;
-      // What was here may have merged with another meanwhile.
+      // The pair that was offered may be gone: one of its parts may have merged with another meanwhile.
       const now = this.#ranks.get(ids[left]! * IDS + ids[right]!);
       if (now === undefined || this.#merged[now] !== this.#merged[rank]) continue;
       ids[left] = this.#merged[rank]!;

@@ -7,7 +7,7 @@
  * look no further than one character behind a piece: all pieces but the last are those of the whole text. And models see
  * one piece at a time. Where a tokenizer has a step that this does not hold for, texts are read whole.
  */
-import type { Step, TokenizerJson } from './json.js';
+import type { TokenizerJson, TokenizerStep } from './json.js';
 import type { Normalizer } from './normalizers.js';
 
 const PLAIN = /[a-z0-9\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]/;
@@ -27,7 +27,9 @@ const LOCAL = [
 ];
 /** Regular expressions that match blanks alone. */
 const BLANKS = /^(?: |\\s|\{\d*,?\d*\}|[+*?])+$/;
-/** What looks further, but for one character that is no blank. */
+/**
+ * Parts of an expression that look further than their match; a look at one character that is no blank does not count.
+ */
 const FAR = /\(\?<?[=!](?!\\S\))|\$|\\[zZbBG]/;
 /** UTF-16 units that are looked at for a place. */
 const REACH = 4096;
@@ -70,8 +72,8 @@ export class Cuts {
   }
 }
 
-function stepsOf(step: Step | null | undefined, inside: string): Step[] {
+function stepsOf(step: TokenizerStep | null | undefined, inside: string): TokenizerStep[] {
   if (step === null || step === undefined) return [];
-  const own = step[inside] as Step[] | undefined;
+  const own = step[inside] as TokenizerStep[] | undefined;
   return step.type === 'Sequence' ? (own ?? []).flatMap((one) => stepsOf(one, inside)) : [step];
 }

@@ -1,7 +1,7 @@
 /** As much of tokenizer.json as decides token ids (the format of Hugging Face's library `tokenizers`). */
 
 /** A normaliser, a pre-tokenizer or a post-processor: `type`, and what that type has beside it. */
-export interface Step {
+export interface TokenizerStep {
   type?: string;
   [key: string]: unknown;
 }
@@ -18,16 +18,16 @@ export interface AddedToken {
 
 export interface TokenizerJson {
   added_tokens?: AddedToken[] | null;
-  normalizer?: Step | null;
-  pre_tokenizer?: Step | null;
-  post_processor?: Step | null;
-  model: Step;
+  normalizer?: TokenizerStep | null;
+  pre_tokenizer?: TokenizerStep | null;
+  post_processor?: TokenizerStep | null;
+  model: TokenizerStep;
   [key: string]: unknown;
 }
 
-/** What this library cannot do as Python does; it becomes UNSUPPORTED at load. */
+/** A step that this library cannot do as Python does; it becomes UNSUPPORTED at load. */
 export class UnsupportedStep extends Error {}
 
-export function unsupported(kind: string, step: unknown): UnsupportedStep {
+export function unsupportedStep(kind: string, step: unknown): UnsupportedStep {
   return new UnsupportedStep(`its ${kind} ${JSON.stringify(step).slice(0, 200)} is not known here`);
 }

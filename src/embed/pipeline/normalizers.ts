@@ -1,7 +1,7 @@
 /** Normalisers of tokenizer.json, as the Rust library `tokenizers` does them. */
 import { bytesAsText } from './bytes.js';
 import { Charsmap } from './charsmap.js';
-import { type Step, unsupported } from './json.js';
+import { type TokenizerStep, unsupportedStep } from './json.js';
 import { patternOf } from './patterns.js';
 import { BERT_DROPS, IDEOGRAPH, MARK, NONSPACING_MARK, SPACE } from './unicode.js';
 
@@ -12,11 +12,11 @@ const TRAILING = new RegExp(`${SPACE}+$`, 'u');
 const SPACES = new RegExp(SPACE, 'gu');
 
 /** @throws UnsupportedStep */
-export function normalizerOf(step: Step | null | undefined): Normalizer {
+export function normalizerOf(step: TokenizerStep | null | undefined): Normalizer {
   if (step === null || step === undefined) return (text) => text;
   switch (step.type) {
     case 'Sequence': {
-      const all = (step['normalizers'] as Step[]).map(normalizerOf);
+      const all = (step['normalizers'] as TokenizerStep[]).map(normalizerOf);
       return (text) => all.reduce((read, one) => one(read), text);
     }
     case 'BertNormalizer':
@@ -55,11 +55,13 @@ export function normalizerOf(step: Step | null | undefined): Normalizer {
       return map === undefined ? (text) => text : (text) => map.normalise(text);
     }
     default:
-      throw unsupported('normaliser', step);
+      throw unsupportedStep('normaliser', step);
   }
 }
 
-/** Of each character alone: the rule for a final sigma looks at its neighbours, and Rust's does not. */
+/**
+ * Lowers each character by itself: JavaScript's rule for a final sigma looks at its neighbours, and Rust's does not.
+ */
 export function lowerCase(text: string): string {
   return text.includes('Σ')
     ? text
@@ -76,7 +78,7 @@ function trimEnd(text: string): string {
   return text.slice(0, end);
 }
 
-function bert(step: Step): Normalizer {
+function bert(step: TokenizerStep): Normalizer {
   const { clean_text: clean, handle_chinese_chars: ideographs, strip_accents: strip, lowercase: lower } = step;
   return (text) => {
     let read = text;
@@ -95,7 +97,7 @@ function nmt(text: string): string {
   return text.replace(NMT_DROPS, dropped).replace(NMT_BLANKS, ' ');
 }
 
-/** Of the second block of controls two are dropped, of the first all but these. */
+/** Drops two controls of the second block, and all of the first block but NMT_KEEPS. */
 function dropped(control: string): string {
   if (control > '\u007f') return control === '\u008f' || control === '\u009f' ? '' : control;
   return NMT_KEEPS.includes(control) ? control : '';

@@ -1,12 +1,12 @@
 /** Patterns of tokenizer.json, which are written for Oniguruma, as JavaScript's. */
 import { loadTokenizers } from '../packages.js';
-import { unsupported } from './json.js';
+import { unsupportedStep } from './json.js';
 
 /** @throws UnsupportedStep where it cannot be translated */
 export function patternOf(pattern: unknown): RegExp {
   const { String: plain, Regex: regex } = (pattern ?? {}) as { String?: unknown; Regex?: unknown };
   if (typeof plain === 'string') return new RegExp(escaped(plain), 'gu');
-  if (typeof regex !== 'string') throw unsupported('pattern', pattern);
+  if (typeof regex !== 'string') throw unsupportedStep('pattern', pattern);
   const { SplitPreTokenizer } = loadTokenizers();
   let translated: RegExp | null;
   try {
@@ -20,7 +20,7 @@ export function patternOf(pattern: unknown): RegExp {
   } catch {
     translated = null;
   }
-  if (translated === null) throw unsupported('pattern', pattern);
+  if (translated === null) throw unsupportedStep('pattern', pattern);
   return translated;
 }
 

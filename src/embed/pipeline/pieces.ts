@@ -6,7 +6,7 @@ export interface Piece {
   first: boolean;
 }
 
-/** What becomes of what a pattern matches. */
+/** How a piece is split at the matches of a pattern. */
 export type Behavior = 'Removed' | 'Isolated' | 'Contiguous' | 'MergedWithPrevious' | 'MergedWithNext';
 
 interface Span {
@@ -16,7 +16,7 @@ interface Span {
 }
 
 /** @param invert - what lies between matches is what the behavior is about */
-export function split(piece: Piece, pattern: RegExp, behavior: Behavior, invert = false): Piece[] {
+export function splitPiece(piece: Piece, pattern: RegExp, behavior: Behavior, invert = false): Piece[] {
   const spans = spansOf(piece.text, pattern, invert);
   const kept = behavior === 'Removed' ? spans.filter(({ match }) => !match) : joined(spans, behavior);
   const out: Piece[] = [];

@@ -5,7 +5,7 @@
  */
 import { AddedTokens } from './added.js';
 import { Cuts } from './cuts.js';
-import { type Step, type TokenizerJson, unsupported } from './json.js';
+import { type TokenizerJson, type TokenizerStep, unsupportedStep } from './json.js';
 import { modelOf } from './models.js';
 import { type Normalizer, normalizerOf } from './normalizers.js';
 import { type PreTokenizer, preTokenizerOf } from './pretokenizers.js';
@@ -60,7 +60,7 @@ export class Pipeline {
   /** Appends the ids of a text, without special ones, to `out`; it may stop when there are more than `most` in it. */
   append(text: string, out: number[], most = Number.POSITIVE_INFINITY): void {
     const from = out.length;
-    // Of a long text a beginning is enough, as long as no token in it depends on the rest (cuts.ts).
+    // The beginning of a long text is enough, as long as no token in it depends on the rest (cuts.ts).
     for (let size = FIRST_PART; Number.isFinite(most) && 2 * size <= text.length; size *= 4) {
       const end = this.#cuts?.placeBehind(text, size) ?? text.length;
       if (2 * end > text.length) break;
@@ -106,7 +106,7 @@ export class Pipeline {
 }
 
 /** @throws UnsupportedStep for a post-processor that does more than to put tokens around a text */
-function around(step: Step | null | undefined): [number[], number[]] {
+function around(step: TokenizerStep | null | undefined): [number[], number[]] {
   if (step === null || step === undefined) return [[], []];
   switch (step.type) {
     case 'ByteLevel':
@@ -116,7 +116,7 @@ function around(step: Step | null | undefined): [number[], number[]] {
       return [[(step['cls'] as [string, number])[1]], [(step['sep'] as [string, number])[1]]];
     case 'Sequence': {
       const [before, after]: [number[], number[]] = [[], []];
-      for (const one of step['processors'] as Step[]) {
+      for (const one of step['processors'] as TokenizerStep[]) {
         const [left, right] = around(one);
         before.unshift(...left);
         after.push(...right);
@@ -126,7 +126,7 @@ function around(step: Step | null | undefined): [number[], number[]] {
     case 'TemplateProcessing':
       return template(step);
     default:
-      throw unsupported('post-processor', step);
+      throw unsupportedStep('post-processor', step);
   }
 }
 
@@ -135,15 +135,15 @@ interface TemplateItem {
   Sequence?: { id: string };
 }
 
-function template(step: Step): [number[], number[]] {
+function template(step: TokenizerStep): [number[], number[]] {
   const ids = step['special_tokens'] as Record<string, { ids: number[] }>;
   const sides: [number[], number[]] = [[], []];
   let side = 0;
   for (const { SpecialToken: token, Sequence: text } of step['single'] as TemplateItem[]) {
     if (token !== undefined) sides[side]!.push(...ids[token.id]!.ids);
     else if (text?.id === 'A' && side === 0) side = 1;
-    else throw unsupported('post-processor', step);
+    else throw unsupportedStep('post-processor', step);
   }
-  if (side === 0) throw unsupported('post-processor', step);
+  if (side === 0) throw unsupportedStep('post-processor', step);
   return sides;
 }

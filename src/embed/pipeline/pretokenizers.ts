@@ -1,8 +1,8 @@
 /** Pre-tokenizers of tokenizer.json, as the Rust library `tokenizers` does them. */
 import { bytesAsText } from './bytes.js';
-import { type Step, unsupported } from './json.js';
+import { type TokenizerStep, unsupportedStep } from './json.js';
 import { escaped, patternOf } from './patterns.js';
-import { type Behavior, type Piece, split } from './pieces.js';
+import { type Behavior, type Piece, splitPiece } from './pieces.js';
 import { PUNCTUATION, SPACE, WORD } from './unicode.js';
 
 export type PreTokenizer = (pieces: Piece[]) => Piece[];
@@ -19,11 +19,11 @@ const BYTE_LEVEL = new RegExp(
 const BEHAVIORS = ['Removed', 'Isolated', 'Contiguous', 'MergedWithPrevious', 'MergedWithNext'];
 
 /** @throws UnsupportedStep */
-export function preTokenizerOf(step: Step | null | undefined): PreTokenizer {
+export function preTokenizerOf(step: TokenizerStep | null | undefined): PreTokenizer {
   if (step === null || step === undefined) return (pieces) => pieces;
   switch (step.type) {
     case 'Sequence': {
-      const all = (step['pretokenizers'] as Step[]).map(preTokenizerOf);
+      const all = (step['pretokenizers'] as TokenizerStep[]).map(preTokenizerOf);
       return (pieces) => all.reduce((read, one) => one(read), pieces);
     }
     case 'BertPreTokenizer':
@@ -59,21 +59,21 @@ export function preTokenizerOf(step: Step | null | undefined): PreTokenizer {
     case 'Metaspace':
       return metaspace(step);
     default:
-      throw unsupported('pre-tokenizer', step);
+      throw unsupportedStep('pre-tokenizer', step);
   }
 }
 
 function each(pieces: readonly Piece[], pattern: RegExp, behavior: Behavior, invert = false): Piece[] {
-  return pieces.flatMap((piece) => split(piece, pattern, behavior, invert));
+  return pieces.flatMap((piece) => splitPiece(piece, pattern, behavior, invert));
 }
 
-function behaviorOf(step: Step, usual?: Behavior): Behavior {
+function behaviorOf(step: TokenizerStep, usual?: Behavior): Behavior {
   const behavior = step['behavior'] ?? usual;
-  if (!BEHAVIORS.includes(behavior as string)) throw unsupported('pre-tokenizer', step);
+  if (!BEHAVIORS.includes(behavior as string)) throw unsupportedStep('pre-tokenizer', step);
   return behavior as Behavior;
 }
 
-function byteLevel({ add_prefix_space: space, use_regex: regex }: Step): PreTokenizer {
+function byteLevel({ add_prefix_space: space, use_regex: regex }: TokenizerStep): PreTokenizer {
   return (pieces) => {
     const spaced = space === true ? pieces.map((piece) => before(piece, ' ')) : pieces;
     const parts = regex === false ? spaced : each(spaced, BYTE_LEVEL, 'Isolated');
@@ -81,7 +81,7 @@ function byteLevel({ add_prefix_space: space, use_regex: regex }: Step): PreToke
   };
 }
 
-function metaspace(step: Step): PreTokenizer {
+function metaspace(step: TokenizerStep): PreTokenizer {
   const mark = String(step['replacement'] ?? '\u2581');
   const scheme = step['add_prefix_space'] === false ? 'never' : (step['prepend_scheme'] ?? 'always');
   const parts = new RegExp(escaped(mark), 'gu');

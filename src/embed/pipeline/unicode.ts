@@ -4,7 +4,7 @@
  */
 
 export const SPACE = '\\p{White_Space}';
-/** Of Rust's regular expressions. */
+/** \w of Rust's regular expressions. */
 export const WORD = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}';
 
 // For marks, formats and punctuation the Rust library has tables of Unicode 8: what came later, or has moved, is none there.

@@ -1,10 +1,10 @@
 /** Unigram: of all ways to cut a piece into tokens, the one with the largest sum of scores. */
 import { byteTokens } from './bytes.js';
-import { type Step, UnsupportedStep } from './json.js';
+import { type TokenizerStep, UnsupportedStep } from './json.js';
 import { Trie } from './trie.js';
 import { noUnknown, type TokenModel } from './vocabulary.js';
 
-/** What an unknown character costs beside the worst token. */
+/** An unknown character scores so much less than the worst token. */
 const PENALTY = 10;
 /** Characters before the first look at what is settled; the next are each twice as far. */
 const FIRST_LOOK = 4096;
@@ -21,7 +21,7 @@ export class Unigram implements TokenModel {
   readonly #unknownScore: number;
   readonly #byteFallback: boolean;
 
-  constructor(step: Step) {
+  constructor(step: TokenizerStep) {
     const vocabulary = step['vocab'] as [string, number][];
     if (!Array.isArray(vocabulary) || vocabulary.length === 0) throw new UnsupportedStep('its model has no vocabulary');
     this.#scores = new Float64Array(vocabulary.length);
@@ -54,7 +54,7 @@ export class Unigram implements TokenModel {
   encode(piece: string, out: number[], most: number, open: boolean): void {
     const length = piece.length;
     const best = new Float64Array(length + 1);
-    /** Of the best way to each place, the place and the id of its last token. */
+    /** The best way to each place ends in a token: the place where it begins, and its id. */
     const from = new Int32Array(length + 1).fill(-1);
     const ids = new Int32Array(length + 1);
     let look = FIRST_LOOK;

@@ -1,5 +1,5 @@
-/** What models share. */
-import { type Step, UnsupportedStep } from './json.js';
+/** The parts that models share. */
+import { type TokenizerStep, UnsupportedStep } from './json.js';
 
 export interface TokenModel {
   /** Tokens of the vocabulary. */
@@ -15,7 +15,7 @@ export interface TokenModel {
   encode(piece: string, out: number[], most: number, open: boolean): void;
 }
 
-export function vocabularyOf(step: Step): Map<string, number> {
+export function vocabularyOf(step: TokenizerStep): Map<string, number> {
   const { vocab } = step;
   if (typeof vocab !== 'object' || vocab === null || Array.isArray(vocab)) {
     throw new UnsupportedStep(`its model ${step.type} has no vocabulary`);

@@ -1,12 +1,12 @@
 /** Models that look whole words up, or the longest pieces of them. */
-import type { Step } from './json.js';
+import type { TokenizerStep } from './json.js';
 import { noUnknown, type TokenModel, vocabularyOf } from './vocabulary.js';
 
 export class WordLevel implements TokenModel {
   readonly #vocabulary: Map<string, number>;
   readonly #unknown: number | undefined;
 
-  constructor(step: Step) {
+  constructor(step: TokenizerStep) {
     this.#vocabulary = vocabularyOf(step);
     this.#unknown = this.#vocabulary.get(String(step['unk_token'] ?? '<unk>'));
   }
@@ -35,7 +35,7 @@ export class WordPiece implements TokenModel {
   /** Characters of a word that is looked at. */
   readonly #longest: number;
 
-  constructor(step: Step) {
+  constructor(step: TokenizerStep) {
     this.#vocabulary = vocabularyOf(step);
     this.#unknown = this.#vocabulary.get(String(step['unk_token'] ?? '[UNK]'));
     this.#prefix = String(step['continuing_subword_prefix'] ?? '##');

@@ -1,12 +1,12 @@
 /**
- * A filter after it was checked: what every source compiles, each in its own way. What a condition means is written beside
- * it; Qdrant 1.18 is the model.
+ * A filter after it was checked: every source compiles it, each in its own way. Each condition's meaning is written
+ * beside it; Qdrant 1.18 is the model.
  */
 import type { Id } from '../../core/types.js';
 
 /**
- * What a condition compares: strings, integers and booleans by type and value. Integers up to ±(2^53 − 1) are numbers, larger
- * ones are bigints.
+ * A value that a condition compares with. Strings, integers and booleans compare by type and value. Integers up to
+ * ±(2^53 − 1) are numbers, larger ones are bigints.
  */
 export type Scalar = string | number | bigint | boolean;
 

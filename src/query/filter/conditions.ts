@@ -8,7 +8,7 @@ export class Conditions {
 
   constructor(readonly node: FilterNode) {}
 
-  /** The same text, the same filter. It is asked for several times. */
+  /** Filters with the same text are the same. It is asked for several times. */
   get text(): string {
     this.#text ??= nodeText(this.node);
     return this.#text;

@@ -146,7 +146,7 @@ function eachOf(key: string, next: ValueTest): ValueTest {
   });
 }
 
-/** Of an array, some element. */
+/** Passes a value that passes the test, and an array of which some element does. */
 function someElement(test: ValueTest): ValueTest {
   return (value) => {
     if (!Array.isArray(value)) return test(value);

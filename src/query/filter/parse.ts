@@ -13,7 +13,7 @@ export const MAX_CONDITIONS = 65_536;
 /** Values of `any`, `except` and `has_id` in all. */
 export const MAX_VALUES = 1_000_000;
 
-/** What a filter may still have, and where it is read. */
+/** How much a filter may still hold, and the place where it is being read. */
 interface Reading {
   conditions: number;
   values: number;
@@ -24,7 +24,7 @@ interface Reading {
 
 type Fields = Record<string, unknown>;
 
-/** Of nothing: true, and false. */
+/** The empty conjunction is true, and the empty disjunction false. */
 const TRUE: FilterNode = { op: 'and', nodes: [] };
 const FALSE: FilterNode = { op: 'or', nodes: [] };
 
@@ -34,7 +34,7 @@ const TESTS = ['match', 'range', 'values_count'];
 const MATCHES = ['value', 'any', 'except', 'text'];
 const BOUNDS = ['gt', 'gte', 'lt', 'lte'] as const;
 
-/** What Qdrant has and this language has not. */
+/** Conditions that Qdrant has and this language lacks. */
 const ELSEWHERE = ['geo_radius', 'geo_bounding_box', 'geo_polygon', 'has_vector', 'text_any', 'phrase'];
 
 /**

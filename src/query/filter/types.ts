@@ -27,26 +27,27 @@ export interface Filter<Payload = unknown> {
 type Clause<Payload> = Condition<Payload> | readonly Condition<Payload>[] | null;
 
 /**
- * One condition. Of an array, one element that fits suffices; a missing key fits `is_empty` alone, so that `must_not` keeps it.
+ * One condition. Where the value is an array, one element that fits suffices; a missing key fits `is_empty` alone, so
+ * that `must_not` keeps it.
  */
 export type Condition<Payload = unknown> =
   | FieldCondition<Payload>
   /** Missing, null or []. */
-  | Only<Said, { is_empty: { key: FilterPath<Payload> } }>
+  | Exclusive<Said, { is_empty: { key: FilterPath<Payload> } }>
   /** Null itself. */
-  | Only<Said, { is_null: { key: FilterPath<Payload> } }>
+  | Exclusive<Said, { is_null: { key: FilterPath<Payload> } }>
   /** Ids that no point has are ignored. */
-  | Only<Said, { has_id: readonly Id[] }>
+  | Exclusive<Said, { has_id: readonly Id[] }>
   /** One object of the array at `key` passes the whole filter, whose paths start there. */
   | NestedCondition<Payload>
-  | Only<Said, Filter<Payload>>;
+  | Exclusive<Said, Filter<Payload>>;
 
-/** What a condition may say, one of them; a filter its clauses. */
+/** Every key that a condition may have: those of one of its forms, or the clauses of a filter. */
 type Said = Compared | 'key' | 'is_empty' | 'is_null' | 'has_id' | 'nested' | keyof Filter;
 type Compared = 'match' | 'range' | 'values_count';
 
 /** Nothing of the others beside it. */
-type Only<Others extends string, One> = One & { [Other in Exclude<Others, keyof One>]?: never };
+type Exclusive<Others extends string, One> = One & { [Other in Exclude<Others, keyof One>]?: never };
 
 /**
  * Paths into a payload: `a`, `a.b`, and `a[].b` for the elements of an array, which `a.b` does not enter; `"a b.c"` in quotes
@@ -56,17 +57,17 @@ export type FilterPath<Payload = unknown> = keyof Places<Payload> & string;
 
 export type FieldCondition<Payload = unknown> = {
   [Key in FilterPath<Payload>]:
-    | Only<Said, { key: Key; match: MatchOf<Leaf<Places<Payload>[Key]>> }>
-    | Only<Said, { key: Key; range: RangeOf<Leaf<Places<Payload>[Key]>> }>
+    | Exclusive<Said, { key: Key; match: MatchOf<Leaf<Places<Payload>[Key]>> }>
+    | Exclusive<Said, { key: Key; range: RangeOf<Leaf<Places<Payload>[Key]>> }>
     /** Elements of an array; a scalar counts 1, null 0; a missing key has no count. */
-    | Only<Said, { key: Key; values_count: CountBounds }>;
+    | Exclusive<Said, { key: Key; values_count: CountBounds }>;
 }[FilterPath<Payload>];
 
 export type NestedCondition<Payload = unknown> = {
   [Key in FilterPath<Payload>]: ElementOf<Places<Payload>[Key]> extends infer Element
     ? [Element] extends [never]
       ? never
-      : Only<Said, { nested: { key: Key; filter: Filter<Element> } }>
+      : Exclusive<Said, { nested: { key: Key; filter: Filter<Element> } }>
     : never;
 }[FilterPath<Payload>];
 
@@ -82,16 +83,16 @@ type Bounded<Value> = { gt?: Value | null; gte?: Value | null; lt?: Value | null
 
 /** Strings, booleans and integers match by type and value. Integers beyond ±(2^53 − 1) are bigints: 3n is 3. */
 type MatchOf<Value> =
-  | Only<Matched, { value: Extract<Value, string | boolean> | IntegerOf<Value> }>
+  | Exclusive<Matched, { value: Extract<Value, string | boolean> | IntegerOf<Value> }>
   | AnyOf<Extract<Value, string>>
   | AnyOf<IntegerOf<Value>>
   /** Contains it, case and all. */
-  | (Extract<Value, string> extends never ? never : Only<Matched, { text: string }>);
+  | (Extract<Value, string> extends never ? never : Exclusive<Matched, { text: string }>);
 
 /** One of these; or something, not null, that is none of these. */
 type AnyOf<Value> = [Value] extends [never]
   ? never
-  : Only<Matched, { any: readonly Value[] }> | Only<Matched, { except: readonly Value[] }>;
+  : Exclusive<Matched, { any: readonly Value[] }> | Exclusive<Matched, { except: readonly Value[] }>;
 
 type Matched = 'value' | 'any' | 'except' | 'text';
 
@@ -102,7 +103,7 @@ type RangeOf<Value> =
   | (Extract<Value, number> extends never ? never : Bounded<number | bigint>)
   | (Extract<Value, string | Date> extends never ? never : Bounded<string | Date>);
 
-/** What a condition compares: the elements of an array in its place. */
+/** The type that a condition compares: for an array, that of its elements. */
 type Leaf<Value> = unknown extends Value
   ? string | number | boolean
   : Value extends readonly (infer E)[]

@@ -22,7 +22,7 @@ export interface TailLayout {
 export type HeadOf = (vector: Float32Array) => Vector;
 
 /**
- * What searches the head field for a query: its first dims, or what `headOf` makes of it.
+ * Returns the vector that searches the head field for a query: its first dims, or what `headOf` makes of it.
  *
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE: `headOf` failed, or gave another head than the field has
  */

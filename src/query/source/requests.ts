@@ -1,12 +1,11 @@
-/** What every source checks of a request before any work. */
-
+/** Checks that every source makes of a request before any work. */
 import type { Id } from '../../core/types.js';
 import { checkIds, checkInteger } from '../../core/validate.js';
 import { checkParams, type KnownParams } from '../params.js';
 import { checkPayloadSelection } from '../payload.js';
 import type { FetchRequest, HeadRequest, ScanRequest, SearchParams } from './source.js';
 
-/** What a source takes of requests. */
+/** The options of requests that a source takes, and their limits. */
 export interface RequestLimits {
   /** Search parameters. @default none */
   params?: KnownParams;

@@ -19,7 +19,7 @@ export function inOrder(rows: PackedRows, ids: readonly Id[]): PackedRows {
   };
 }
 
-/** The rows of several answers as one matrix, in order. Of at least one. */
+/** The rows of several answers, at least one, as one matrix, in order. */
 export function joined(parts: readonly PackedRows[]): PackedRows {
   const [first] = parts;
   if (first === undefined || parts.length === 1) return first as PackedRows;

@@ -5,14 +5,14 @@ import type { FilterNode } from '../filter/ast.js';
 import type { PayloadSelector } from '../payload.js';
 import type { Examples, Strategy } from '../recommend.js';
 
-/** What a source knows of its collection; read from the server once, lazily. */
+/** The facts of a source's collection; read from the server once, lazily. */
 export interface SourceInfo {
   /** Length of the head vectors that the server searches. */
   headDim: number;
   /** Length of the full vectors. */
   dim: number;
   metric: Metric;
-  /** Of one id; collections of Qdrant may hold integers and UUIDs. */
+  /** The kind of a point's id; collections of Qdrant may hold integers and UUIDs. */
   idKind: IdKind;
 }
 
@@ -79,7 +79,7 @@ export interface HeadAnswer {
   headMs: number;
   /** Milliseconds to turn it into packed candidates. */
   decodeMs: number;
-  /** Of mode 'exact'. */
+  /** The promise of mode 'exact', in that mode. */
   exact?: Exactness;
   /** How the filter was applied, where the source knows. */
   filtered?: FilterStats;
@@ -94,13 +94,15 @@ export interface HeadAnswer {
   lacking?: readonly Id[];
   /** Candidates that the request's params kept from being found, where the source knows. */
   missing?: number;
-  /** Of a recommendation: searches that made the pool (0: all rows were scored), and rows that the strategy scored. */
+  /**
+   * With a recommendation: searches that made the pool (0: all rows were scored), and rows that the strategy scored.
+   */
   pools?: { searches: number; rows: number };
 }
 
 /**
- * What an answer in mode 'exact' promises. 'certified': that it is the answer of a brute-force scan, in float64, proven.
- * 'server': that the server scanned all rows, in float32. 'index': what the server's index finds, whatever that is.
+ * The promise of an answer in mode 'exact'. 'certified': it is the answer of a brute-force scan, in float64, proven.
+ * 'server': the server scanned all rows, in float32. 'index': it is what the server's index finds, whatever that is.
  */
 export type Exactness = 'certified' | 'server' | 'index';
 
@@ -167,11 +169,11 @@ export interface Source {
   readonly payloadsInPools?: boolean;
   /** Whether head() takes `recommend`. */
   readonly recommends?: boolean;
-  /** Of a source with several layouts: each as a source of its own, by name. Its own calls then refuse. */
+  /** For a source with several layouts: each as a source of its own, by name. Its own calls then refuse. */
   readonly layouts?: ReadonlyMap<string, Source>;
   /** How many rows pass. */
   count?(request: Restriction & { timeout?: number; signal?: AbortSignal }): Promise<number>;
-  /** What a value of a payload names in this collection: types must agree. Undefined where it can be no id. */
+  /** The id that a value of a payload names in this collection: types must agree. Undefined where it can be no id. */
   idOf?(value: string | number | bigint, options?: { timeout?: number; signal?: AbortSignal }): Promise<Id | undefined>;
   /** An id in the one form that this source hands out, of a database that reads several; what is no id stays as it is. */
   canonicalId?(id: Id): Id;

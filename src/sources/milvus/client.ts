@@ -1,4 +1,4 @@
-/** What is used of the SDK's MilvusClient, so that the types of this package need no SDK installed. */
+/** The part of the SDK's MilvusClient that we use, so that the types of this package need no SDK installed. */
 export interface MilvusClientLike {
   // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
   describeCollection(request: any): Promise<any>;

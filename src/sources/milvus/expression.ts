@@ -1,4 +1,4 @@
-/** What must hold of a Milvus expression before it may be joined to another one. */
+/** Checks a native Milvus expression before it is joined to another one. */
 import { expected, FunnelError } from '../../core/errors.js';
 
 const CLOSES: Record<string, string> = { ')': '(', ']': '[', '}': '{' };

@@ -14,8 +14,8 @@ export function needsScalars({ op }: PathCondition): boolean {
 }
 
 /**
- * Of a key: the rows with something there, and those of them with text, a number, true or false. Where these are as many, no
- * row has an array or an object.
+ * Expressions that count a key's rows: those with something there, and those of them with text, a number, true or
+ * false. Where both counts are equal, no row has an array or an object.
  */
 export function scalarCounts(value: string): [something: string, scalar: string] {
   const kinds = [`like "%"`, `>= ${-Number.MAX_VALUE}`, '== true', '== false'];
@@ -37,7 +37,7 @@ export function jsonCondition(node: PathCondition, base: string, steps: readonly
     checkIntegers(node.values, 'match of', named);
     const same = node.values.map((one) => atom(`${value} == ${literal(one)}`));
     if (scalars) return and(given, join('or', same));
-    // Of one value, too: Milvus Lite reads a minus sign in a list only.
+    // A single value is looked for in a list too: Milvus Lite reads a minus sign in a list only.
     const some = atom(`json_contains_any(${container(base, steps, named)}, ${list(node.values)})`);
     // Milvus Lite takes text that reads as an array for one.
     return and(given, join('or', [...same, and(not(atom(`${value} like "%"`)), some)]));

@@ -4,7 +4,9 @@ import { FunnelError } from '../../core/errors.js';
 /** Characters of one expression. A request to Milvus has at most 64 MB, and its server takes long over far less. */
 export const MAX_EXPRESSION = 4_000_000;
 
-/** What is still to be written, with the characters that this takes: pieces are shared, so the text may be far larger. */
+/**
+ * An expression before it is written, with its length in characters: pieces are shared, so the text may be far larger.
+ */
 export type Expression =
   | { op: 'atom'; text: string; size: number }
   | { op: 'not' | 'and' | 'or'; parts: readonly Expression[]; size: number };
@@ -78,7 +80,7 @@ export function literal(value: string | number | bigint | boolean, fraction = fa
   return fraction && !/[.e]/.test(text) ? `${text}.0` : text;
 }
 
-/** Of 64-bit integers: it has no literal, being read as minus and an integer too large. The next one has. */
+/** The least 64-bit integer has no literal: it would be read as minus and an integer too large. The next one has. */
 export const LEAST = -(2n ** 63n);
 
 export function list(values: readonly (string | number | bigint | boolean)[], fraction = false): string {

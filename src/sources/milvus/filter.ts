@@ -54,7 +54,8 @@ function toPiece(node: FilterNode, fields: MilvusFields): Piece {
       const json = jsonPlace(node, fields);
       if (json) return jsonCondition(node, json.base, json.steps, isScalar(json, fields));
       if (field && rest.length === 0) return columnCondition(node, column(first!.key), field);
-      // What is no object has no keys; and no key of the dynamic field is called as a field is.
+      // The place is missing in every row: a value that is no object has no keys, and no key of the dynamic field has
+      // the name of a field.
       if (field) return columnCondition(node, column(first!.key), { type: 'Missing' });
       throw new FunnelError(
         'NO_FIELD',
@@ -133,12 +134,12 @@ function integerKey(id: Id): bigint | undefined {
   return BigInt.asIntN(64, key) === key ? key : undefined;
 }
 
-/** Of n, k: those with the first and k − 1 of the rest, and those with k of the rest. */
+/** At least k of n: the first and k − 1 of the rest, or k of the rest. */
 function atLeast(count: number, pieces: readonly Piece[]): Piece {
   if (choices(pieces.length, count) > MAX_CHOICES) {
     throw unsupported(`min_should of ${count} in ${pieces.length} conditions`, 'there is nothing that counts them');
   }
-  // What several choices have in common is one piece to all of them.
+  // Choices share pieces: a part that several have in common is made once.
   const made = new Map<number, Piece>();
   const ofRest = (k: number, from: number): Piece => {
     const left = pieces.length - from;

@@ -1,4 +1,4 @@
-/** What the Milvus SDK's search() answered, as candidates. */
+/** Makes candidates of an answer to the Milvus SDK's search(). */
 import { describe, expected, FunnelError, printed } from '../../core/errors.js';
 import { setOwn } from '../../core/own.js';
 import { dimOf, type PackableRow, packRows } from '../../core/pack.js';
@@ -12,7 +12,9 @@ export interface FromMilvusOptions {
   vectorField: string;
   /** The primary key's field. It must have been among `output_fields`: Milvus does not send it otherwise. @default 'id' */
   idField?: string;
-  /** What raw bytes hold, where a transformer of yours hands out Float16Vector or BFloat16Vector fields as Buffers. */
+  /**
+   * The type of raw bytes, where a transformer of yours hands out Float16Vector or BFloat16Vector fields as Buffers.
+   */
   bytes?: 'float16' | 'bfloat16';
   /**
    * Fields of Int64, and of arrays of them, that are to be integers in `rows`: numbers within ±(2^53 − 1), bigints beyond. An
@@ -106,7 +108,7 @@ export function milvusRows(response: unknown): readonly MilvusRow[] {
   return flat(rows);
 }
 
-/** What a status says against the request; undefined when it is a success. */
+/** The reason for which a status refuses the request; undefined when it is a success. */
 export function refusal(status: unknown): { code: string | number; reason: string } | undefined {
   if (typeof status !== 'object' || status === null) return undefined;
   const { error_code, code, reason } = status as { error_code?: string | number; code?: number; reason?: string };

@@ -70,7 +70,9 @@ export function hasLongNumber(bytes: Uint8Array): boolean {
   return false;
 }
 
-/** Of a field of Int64, or of an array of them. @throws FunnelError BAD_RESPONSE: the SDK has rounded it */
+/**
+ * Reads the value of a field of Int64, or of an array of them. @throws FunnelError BAD_RESPONSE: the SDK has rounded it
+ */
 export function integersOf(value: unknown, where: () => string): unknown {
   return Array.isArray(value) ? value.map((one) => integerOf(one, where)) : integerOf(value, where);
 }
@@ -91,11 +93,11 @@ function integerOf(value: unknown, where: () => string): unknown {
   return BigInt(text);
 }
 
-/** Whole numbers below are as stored, or refused. What is larger is a float64 to Milvus. */
+/** Whole numbers below are as stored, or refused. Larger ones are float64 to Milvus. */
 export const UNROUNDED = 2 ** 64;
 
 /**
- * Of JSON that the SDK parsed, where its answer did not come by here.
+ * Checks JSON that the SDK parsed, where its answer did not come by here.
  *
  * @throws FunnelError BAD_RESPONSE: an integer that may have been rounded
  */

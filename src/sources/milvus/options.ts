@@ -1,4 +1,4 @@
-/** What a source over Milvus is made with. */
+/** Options of a source over Milvus. */
 import type { Metric } from '../../core/types.js';
 import type { HeadOf, TailLayout } from '../../query/source/layout.js';
 
@@ -20,8 +20,8 @@ export interface MilvusLayout {
 }
 
 /**
- * Of a collection with one vector field, which is head and full one at once: the server searches all its dims. So are those that
- * LangChain, LlamaIndex and pymilvus' quick set-up make.
+ * For a collection with one vector field, which is head and full one at once: the server searches all its dims.
+ * Collections that LangChain, LlamaIndex and pymilvus' quick set-up make are such.
  */
 export interface MilvusOneVector extends Pick<MilvusLayout, 'metric' | 'headOf'> {
   head?: undefined;

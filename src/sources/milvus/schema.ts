@@ -1,4 +1,4 @@
-/** What a Milvus collection is like: its fields, dims, metrics and indexes. */
+/** Reads the schema of a Milvus collection: its fields, dims, metrics and indexes. */
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id, Metric } from '../../core/types.js';
 import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../../query/source/layout.js';
@@ -33,13 +33,13 @@ export interface Facts extends SourceInfo, VectorNames {
   float16: boolean;
   /** Whether a search of the full field looks at every row. */
   scans: boolean;
-  /** What filters go by. */
+  /** The fields that filters may name. */
   fields: MilvusFields;
   /** Keys in JSON that were found to hold no arrays and no objects. */
   scalarKeys: Set<string>;
 }
 
-/** Of the source's options. */
+/** The options of the source that the schema depends on. */
 interface Options extends GivenNames {
   collection: string;
   metric?: Metric | undefined;
@@ -156,7 +156,7 @@ export async function readFacts(client: MilvusClientLike, options: Options, name
   };
 }
 
-/** What is known of the indexes, by field. */
+/** Reads the indexes, by field. */
 async function indexesOf(
   client: MilvusClientLike,
   collection: string,

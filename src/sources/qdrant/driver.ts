@@ -1,11 +1,11 @@
-/** What the source needs of a Qdrant client, and what both clients share. */
+/** The contract between the source and a Qdrant client, and the parts that both clients share. */
 import { FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import type { HeadRequest, PayloadSelection, SearchParams } from '../../query/source/source.js';
 import type { AnyPoint } from './from-qdrant.js';
 
-/** What differs between the two clients. */
+/** The parts that differ between the two clients. */
 export interface QdrantDriver {
   /** How numeric ids arrive. */
   idKind: 'number' | 'bigint';
@@ -56,7 +56,7 @@ export interface QdrantAnswer {
   exactBelow?: number;
 }
 
-/** What of points is asked for. */
+/** The parts of points that a request asks for. */
 export interface QdrantRead {
   collection: string;
   withPayload: PayloadSelection;
@@ -77,7 +77,10 @@ export interface QdrantQuery extends QdrantRead {
   exact: boolean;
 }
 
-/** What the server said no to, as far as its own words tell. The words are the same over REST and gRPC. */
+/**
+ * The error for a request that the server refused, as far as its own words tell. The words are the same over REST and
+ * gRPC.
+ */
 export function qdrantRefusal(where: string, reason: string, cause: unknown): FunnelError {
   if (/collection\b.*(doesn't exist|does not exist|not found)/i.test(reason)) {
     return new FunnelError('NO_COLLECTION', `${where} does not exist (${reason})`, { cause });

@@ -164,7 +164,7 @@ function isInteger(value: Scalar | undefined): value is number | bigint {
   return typeof value === 'number' || typeof value === 'bigint';
 }
 
-/** What Qdrant has integers for; it takes larger ones for fractions. */
+/** Qdrant has integers of 64 bits; it takes larger ones for fractions. */
 function int64(value: number | bigint, path: Path): bigint {
   const integer = BigInt(value);
   if (BigInt.asIntN(64, integer) === integer) return integer;
@@ -201,7 +201,7 @@ function bounds<T>(given: Bounds, make: (value: number) => T): { [bound in keyof
   return Object.fromEntries(Object.entries(given).map(([bound, value]) => [bound, make(value)]));
 }
 
-/** Of milliseconds with microseconds behind the point. */
+/** Makes a timestamp of milliseconds, keeping the microseconds behind the point. */
 function timestamp(ms: number): { seconds: bigint; nanos: number } {
   const seconds = Math.floor(ms / 1000);
   return { seconds: BigInt(seconds), nanos: Math.round((ms - seconds * 1000) * 1000) * 1000 };

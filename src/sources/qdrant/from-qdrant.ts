@@ -1,4 +1,4 @@
-/** What a Qdrant client answered, REST or gRPC, as candidates. */
+/** Makes candidates of a Qdrant client's answer, REST or gRPC. */
 import { describe, expected, FunnelError } from '../../core/errors.js';
 import { setOwn } from '../../core/own.js';
 import { dimOf, type PackableRow, packRows } from '../../core/pack.js';
@@ -8,7 +8,7 @@ import { checkDim, checkKeys, uuidOf } from '../../core/validate.js';
 export interface FromQdrantOptions {
   /** The named vector to take. Needed when the points carry several; '' is the un-named one. */
   vector?: string;
-  /** What the vectors must have. @default the dims of the first point, or 1 without points */
+  /** Dims that every vector must have. @default the dims of the first point, or 1 without points */
   dim?: number;
 }
 
@@ -119,7 +119,7 @@ export function qdrantIds(points: readonly AnyPoint[]): Id[] {
   return numbers && bigints ? ids.map((id) => (typeof id === 'number' ? BigInt(id) : id)) : ids;
 }
 
-/** What is said of a point without the vector; `others`: the names of those that it has. */
+/** Makes the error for a point without the vector; `others`: the names of those that it has. */
 export type Missing = (point: AnyPoint, name: string, others: readonly string[]) => FunnelError;
 
 /** One array of numbers a point; the name is chosen once, by the first point, unless the caller names it. */
@@ -131,7 +131,7 @@ export function vectorsOf(points: readonly AnyPoint[], name?: string, missing: M
   return rows;
 }
 
-/** Of a point that was asked for its vector, and has none. */
+/** The error for a point that was asked for its vector, and has none. */
 export function missingFrom(source: string): Missing {
   return (point, name, others) =>
     new FunnelError(
@@ -160,7 +160,7 @@ function idOf(point: AnyPoint | undefined): unknown {
   return isObject(options) ? options['value'] : undefined;
 }
 
-/** What a point carries: one un-named vector, or vectors by name. */
+/** The vectors that a point carries: one un-named vector, or vectors by name. */
 function held(point: AnyPoint): { single: unknown } | { named: Record<string, unknown> } | undefined {
   if (!isObject(point)) return undefined;
   const { vector, vectors } = point;
@@ -228,7 +228,7 @@ function denseOf(value: unknown): PackableRow | string {
   return isRow(value['data']) ? value['data'] : describe(value);
 }
 
-/** Of an answer that the caller brings: it may not have asked for the vector. */
+/** The error for an answer that the caller brings: it may not have asked for the vector. */
 function notAsked(point: AnyPoint, name: string, others: readonly string[]): FunnelError {
   if (others.length > 0) {
     return new FunnelError(
@@ -262,7 +262,7 @@ export function payloadsOf(points: readonly AnyPoint[]): unknown[] | undefined {
 }
 
 export function scoresOf(points: readonly AnyPoint[]): Float64Array | undefined {
-  // What scroll() and retrieve() answer was not ranked.
+  // Answers of scroll() and retrieve() were not ranked.
   if (points.length > 0 && typeof points[0]!.score !== 'number') return undefined;
   const scores = new Float64Array(points.length);
   for (let i = 0; i < points.length; i++) {

@@ -1,6 +1,6 @@
 /**
- * What the gRPC client would drop without a word. Its protobuf library ignores keys that a message does not have, so a filter
- * in REST's spelling would become an empty one, which matches everything.
+ * Refuses parts of a request that the gRPC client would drop without a word. Its protobuf library ignores keys that a
+ * message does not have, so a filter in REST's spelling would become an empty one, which matches everything.
  */
 import { describe, expected, FunnelError } from '../../core/errors.js';
 

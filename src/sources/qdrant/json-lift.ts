@@ -98,7 +98,7 @@ class Scan {
     // Twice the same name.
     if (lifts.some((lift) => lift.count > rows)) return false;
     lacking.push(points - 1);
-    // What it has of the others makes room for the next point.
+    // Its other vectors are overwritten by the next point.
     for (const lift of lifts) lift.count = rows - 1;
     return true;
   }

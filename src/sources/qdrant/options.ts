@@ -1,4 +1,4 @@
-/** What a source over Qdrant is made with. */
+/** Options of a source over Qdrant. */
 import type { Metric } from '../../core/types.js';
 import type { HeadOf, TailLayout } from '../../query/source/layout.js';
 
@@ -19,7 +19,10 @@ export interface QdrantLayout {
   headOf?: HeadOf;
 }
 
-/** Of a collection with one vector, un-named or named, which is head and full one at once: the server searches all its dims. */
+/**
+ * For a collection with one vector, un-named or named, which is head and full one at once: the server searches all its
+ * dims.
+ */
 export interface QdrantOneVector extends Pick<QdrantLayout, 'metric' | 'headOf'> {
   head?: undefined;
   full?: undefined;
@@ -50,9 +53,9 @@ export interface QdrantCommonOptions {
    */
   decode?: 'fast' | 'client';
   /**
-   * What becomes of points that lack the full vector, as points of Qdrant may lack any: 'error' names the first, 'skip' leaves
-   * them out and counts them (`stats.missingVectors` of searches, `missingVectors` of syncFrom()). An example that lacks it is
-   * an error either way.
+   * How to treat points that lack the full vector, as points of Qdrant may lack any: 'error' names the first, 'skip'
+   * leaves them out and counts them (`stats.missingVectors` of searches, `missingVectors` of syncFrom()). An example
+   * that lacks it is an error either way.
    *
    * @default 'error'
    */

@@ -17,7 +17,7 @@ import { toQdrantFilter } from './filter.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { type Lift, liftVectors } from './json-lift.js';
 
-/** What is used of the REST client, so that the types of this package need no client installed. */
+/** The part of the REST client that we use, so that the types of this package need no client installed. */
 export interface QdrantRestClient {
   getCollection(collection: string): Promise<unknown>;
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
@@ -41,7 +41,7 @@ export interface QdrantRestClient {
  */
 const INIT = { headers: { 'accept-encoding': 'identity' } };
 
-/** What is decoded here, see parseExact(), has all integers as they are; what is larger is a float64 to Qdrant. */
+/** parseExact() decodes all integers as they are; a larger one is a float64 to Qdrant. */
 const EXACT = 2 ** 64;
 
 type ApiCall = (payload: object, init?: object) => Promise<{ data?: { result?: unknown } }>;

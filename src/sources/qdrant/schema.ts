@@ -1,4 +1,4 @@
-/** What a Qdrant collection is like: its vectors, their metric, the kind of its ids. */
+/** Reads the schema of a Qdrant collection: its vectors, their metric, the kind of its ids. */
 import { FunnelError } from '../../core/errors.js';
 import type { IdKind, Metric } from '../../core/types.js';
 import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../../query/source/layout.js';
@@ -14,7 +14,7 @@ export interface Facts extends VectorNames {
   empty: boolean;
 }
 
-/** Of the source's options. */
+/** The options of the source that the schema depends on. */
 interface Options extends GivenNames {
   collection: string;
   metric?: Metric | undefined;
@@ -56,7 +56,7 @@ export async function readFacts(
   return { info: { headDim, dim, metric: metric ?? stored, idKind }, head, full, empty: point === undefined };
 }
 
-/** Of those that can be searched and ranked. */
+/** Dims of the vectors that can be searched and ranked, by name. */
 function dimsOf({ dense }: QdrantVectors): Map<string, number> {
   return new Map([...dense].filter(([, { multi }]) => !multi).map(([name, { dim }]) => [name, dim]));
 }

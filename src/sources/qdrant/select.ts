@@ -1,4 +1,4 @@
-/** What of points is asked for, and what came. */
+/** Selects the parts of points that a request asks for, and those of an answer. */
 
 import type { PayloadSelection } from '../../query/source/source.js';
 import type { QdrantAnswer, QdrantRead } from './driver.js';

@@ -1,6 +1,6 @@
 /**
  * New rows. In this order: records into row files, their sync (and the folder's, for a new file), one commit of the
- * store. What fails before the commit is undone; a crash leaves a tail that no committed count covers.
+ * store. A failure before the commit is undone; a crash leaves records at the end that no committed count covers.
  */
 
 import { join } from 'node:path';
@@ -46,7 +46,7 @@ export interface Batch {
 }
 
 const BLOCK_BYTES = 4 << 20;
-/** What is cheap for a row is done for so many of them before others get their turn. */
+/** Cheap work on a row is done for so many of them before others get their turn. */
 const ROWS_AT_ONCE = 1024;
 /** Payloads that are encoded, likewise. */
 const ENCODED_AT_ONCE = 256;

@@ -27,11 +27,11 @@ export interface CompactOptions {
 export interface Compacted {
   /** Dead rows that are gone from the row files. */
   rowsDropped: number;
-  /** Of row files, in bytes. */
+  /** Bytes of row files. */
   bytesFreed: number;
 }
 
-/** What is to be done, fixed at the start. */
+/** The work of one compaction, fixed at the start. */
 export interface Plan {
   files: OpenRows[];
   alive: Bits;
@@ -39,7 +39,7 @@ export interface Plan {
   rows: number;
 }
 
-/** What is written anew: files, and the dead rows that they lack, in parts for one commit each. */
+/** The files that are written anew, and the dead rows that they lack, in parts for one commit each. */
 export interface Rewritten {
   files: OpenRows[];
   dropped: number[][];

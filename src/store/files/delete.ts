@@ -17,7 +17,7 @@ export function* remove(core: Core, ids: readonly Id[]): Steps<number[]> {
   return yield* removeRows(core, found);
 }
 
-/** The same by ordinals; those that are dead already are ignored. */
+/** Deletes rows by ordinals; rows that are dead already are ignored. */
 export function* removeRows(core: Core, ordinals: readonly number[]): Steps<number[]> {
   const { state } = core;
   const dying = [...new Set(ordinals)].filter(core.isAlive).sort((a, b) => a - b);

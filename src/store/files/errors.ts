@@ -5,7 +5,7 @@ export function filesError(code: FunnelErrorCode, message: string, options?: { c
   return new FunnelError(code, message, options);
 }
 
-/** What was read is not what was written. `section` is the part of the file, in words. */
+/** The error for a file that does not hold what was written. `section` is the part of the file, in words. */
 export function corrupt(file: string, section: string, why: string, cause?: unknown): FunnelError {
   return filesError('CORRUPT', `Expected ${file} to be whole but its ${section} ${why}`, { cause });
 }

@@ -37,7 +37,7 @@ export function columnOf(kind: IdKind): IdColumn {
   return kind === 'string' ? new StringColumn() : kind === 'number' ? new NumberColumn() : new BigintColumn();
 }
 
-/** Other in each process, so that nobody can prepare ids that collide. */
+/** Seed of the hash: another in each process, so that nobody can prepare ids that collide. */
 const SEED = randomBytes(4).readUInt32LE();
 
 function mix(low: number, high: number): number {

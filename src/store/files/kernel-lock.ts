@@ -14,9 +14,9 @@ export interface KernelLock {
 /** 'held': somebody has it, alive for certain. 'none': there is no such lock here. */
 export type LockAnswer = KernelLock | 'held' | 'none';
 
-/** Of BSD and macOS: open(2) takes the lock. Node names neither. */
+/** A flag of BSD and macOS: open(2) takes the lock. Node names neither this one nor the next. */
 const BSD_O_EXLOCK = 0x20;
-/** Of libuv on Windows: nobody else may open the file. */
+/** A flag of libuv on Windows: nobody else may open the file. */
 const UV_FS_O_EXLOCK = 0x10000000;
 
 /** Never waits. @throws the system's error where the file cannot be opened for writing */

@@ -1,4 +1,4 @@
-/** What is kept beside the row files: the state record, pages of ids and deaths, payloads. One commit is atomic. */
+/** The records beside the row files: the state record, pages of ids and deaths, payloads. One commit is atomic. */
 import type { Step } from './step.js';
 
 /** Entries to put; those without a value are removed. Values carry their own checksums. */

@@ -295,8 +295,8 @@ function open(path: string, { readOnly, relaxed }: LmdbOptions): Open {
 const DESCRIPTORS = 4;
 
 /**
- * What the system would refuse to LMDB, asked before: lmdb-js frees memory twice when LMDB does not open. The lock file is not
- * opened, since closing it would drop the locks on it of this process.
+ * Asks the system beforehand what it would refuse to LMDB: lmdb-js frees memory twice when LMDB does not open. The lock
+ * file is not opened, since closing it would drop the locks on it of this process.
  */
 function checkAccess(path: string, readOnly: boolean): void {
   const folder = dirname(path);
@@ -340,7 +340,7 @@ function noReader(cause: unknown, opensWriter: boolean): FunnelError {
   return filesError('NOT_WRITABLE', `Expected to open ${LMDB_FILE} for writing but LMDB does not: ${why}`, { cause });
 }
 
-/** What cannot be read is broken, unless the system says that it does not let us. */
+/** A part that cannot be read is broken, unless the system says that it does not let us. */
 function readError(section: string, what: string, error: unknown, opensWriter = false): FunnelError {
   if (error instanceof FunnelError) return error;
   const known = named(error);

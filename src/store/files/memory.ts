@@ -56,7 +56,7 @@ export function memoryDisk(): Disk {
       instant(() => {
         const file = of(fd);
         file.size = Math.min(file.size, bytes);
-        // Who reads the old memory goes on with it.
+        // Readers of the old memory go on with it.
         if (file.bytes.length > 1.25 * file.size + 4096) {
           const fitting = shared(file.size);
           fitting.set(file.bytes.subarray(0, file.size));

@@ -1,4 +1,4 @@
-/** What the binary does for files and sets of rows, where there is one. */
+/** Functions of the binary for files and sets of rows, where there is a binary. */
 import { loadAddon } from '../../kernels/addon.js';
 
 export interface NativeFiles {
@@ -52,8 +52,8 @@ export interface NativeFiles {
     into: Uint8Array,
   ) => number;
   /**
-   * Of records in memory, the first `bytes` of each: of that at `slots[i] * stride` to `places[i] * bytes` in `out`. Callers
-   * check that all of it lies within.
+   * Copies the first `bytes` of each record in memory: from `slots[i] * stride` to `places[i] * bytes` in `out`.
+   * Callers check that all of it lies within.
    */
   copyRecords?: (
     records: Uint8Array,

@@ -1,4 +1,7 @@
-/** What all copies of this module in a thread share: a dev server loads it again, and a program may import and require it. */
+/**
+ * Values that all copies of this module in a thread share: a dev server loads it again, and a program may import and
+ * require it.
+ */
 import workerThreads from 'node:worker_threads';
 
 /** The map of that name. On a module of Node's own: test runners give each file a global object, but a thread has one of these. */

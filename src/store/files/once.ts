@@ -1,4 +1,4 @@
-/** What lets go of something: whoever calls it again does nothing. */
+/** Makes a function that lets go of something only once: whoever calls it again does nothing. */
 export function once(release: () => void): () => void {
   let has = true;
   return () => {

@@ -21,7 +21,7 @@ export interface OpenRows extends OpenFile {
   ordinals?: Uint32Array;
   /** Takes no more rows: a sync of it failed, so that nobody knows what is on disk behind the committed bytes. */
   closed: boolean;
-  /** Of a compacted file, until readers were told of it: its records in memory of theirs. */
+  /** In a compacted file, until readers were told of it: its records in memory of theirs. */
   records?: Uint8Array;
 }
 
@@ -92,7 +92,7 @@ export class OpenFiles {
     if (--file.users === 0) this.#close(file.fd);
   }
 
-  /** What was written is synced, and a descriptor is gone whatever close(2) answers. */
+  /** A close needs no answer: everything written is synced, and the descriptor is gone whatever close(2) answers. */
   #close(fd: number): void {
     try {
       this.#disk.close(fd).now();

@@ -1,6 +1,7 @@
 /**
- * What the store holds besides the state record, as bytes. Every value starts with the CRC-32C of the index's uuid, the
- * table, the key and the rest of the value, so that a value of another index or in another place is not taken for ours.
+ * The contents of the store besides the state record, as bytes. Every value starts with the CRC-32C of the index's
+ * uuid, the table, the key and the rest of the value, so that a value of another index or in another place is not taken
+ * for ours.
  *
  * - ids, by page of 256 ordinals: bitmap of the ordinals whose id is kept (compaction drops those of dead rows), bitmap
  *   of those with a payload, then the kept ids: f64, or u64 and a byte that is 1 for negative, or u16 length and UTF-8

@@ -120,7 +120,7 @@ export function encodeByOne(
 ): void {
   const { dim, stride } = format;
   const bytes = dim * format.bytesPerValue;
-  // Of these rows alone: a Buffer over a whole matrix could be longer than a Buffer may be.
+  // The Buffer covers these rows alone: one over a whole matrix could be longer than a Buffer may be.
   const source = Buffer.from(rows.buffer, rows.byteOffset + from * bytes, (to - from) * bytes);
   const records = Buffer.from(into.buffer as ArrayBuffer, into.byteOffset, into.length);
   const Type = format.bytesPerValue === 4 ? Float32Array : Uint16Array;

@@ -9,17 +9,20 @@ import type { Metric } from '../../kernels/kernels.js';
 import { crc32c } from './crc32c.js';
 import { corrupt, filesError } from './errors.js';
 
-/** Of row files, and of a state without payload indexes. */
+/** Format of row files, and of a state without payload indexes. */
 export const FORMAT_VERSION = 1;
-/** Of segments and payload indexes; 1 had a basis of float16. */
+/** Format of segments and payload indexes; 1 had a basis of float16. */
 export const SEGMENT_VERSION = 2;
-/** Of segments and payload indexes with one of {@link LATER_SECTIONS}: a version that knows only the second would pass over it. */
+/**
+ * Format of segments and payload indexes with one of {@link LATER_SECTIONS}: a version that knows only the second would
+ * pass over it.
+ */
 export const LATER_VERSION = 3;
 /** Integers of a payload index that no float64 holds; see payload/column-file.ts. */
 export const WIDE_SECTION = 'values.wide';
 /** The sections that only format 3 has: those integers, and the means of a segment (engine/centre.ts). */
 export const LATER_SECTIONS: readonly string[] = [WIDE_SECTION, 'mean', 'orderMean'];
-/** Of a state with payload indexes: a version that knows only the first would take their files for codes. */
+/** Format of a state with payload indexes: a version that knows only the first would take their files for codes. */
 export const FORMAT_WITH_INDEXES = 2;
 
 export const INDEX_TYPES = ['keyword', 'integer', 'float', 'bool', 'datetime'] as const;
@@ -31,7 +34,7 @@ export type Precision = 'float32' | 'float16';
 export interface StoreConfig {
   dim: number;
   metric: Metric;
-  /** Of the rows on disk. */
+  /** Type of the rows on disk. */
   precision: Precision;
   /** The engine's, as JSON. */
   options: unknown;
@@ -76,7 +79,7 @@ export interface State {
   idKind: IdKind | null;
   /** Ordinals ever given. */
   rows: number;
-  /** Of them, how many are dead. */
+  /** Number of dead rows among them. */
   dead: number;
   /** One more with every commit. */
   generation: number;
@@ -84,7 +87,7 @@ export interface State {
   nextFile: number;
   /** By ordinal. */
   rowFiles: RowFileEntry[];
-  /** Of codes, and of payload indexes. */
+  /** Files of codes, and of payload indexes. */
   segments: SegmentEntry[];
   payloadIndexes: PayloadIndexEntry[];
   /** The engine's, as JSON; see commitSegments. */
@@ -133,7 +136,7 @@ export function decodeState(value: Uint8Array, file: string): State {
 
 const count = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-/** What is wrong with a state; the checksum was right, so this finds mistakes of programs, not of disks. */
+/** Tells why a state is invalid; the checksum was right, so this finds mistakes of programs, not of disks. */
 function whyInvalid(state: State): string | undefined {
   const { config, rowFiles, segments } = state;
   if (!/^[0-9a-f]{32}$/.test(state.uuid)) return 'uuid';

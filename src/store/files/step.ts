@@ -33,8 +33,8 @@ export function pause(ms: number): Step<void> {
 }
 
 /**
- * Begins a step without waiting for it. What comes of it is a step to take before anything depends on it, and in any case:
- * `const writing = yield* take(begun(disk.write(…)))`.
+ * Begins a step without waiting for it. Its result is another step, to be taken before anything depends on it, and in
+ * any case: `const writing = yield* take(begun(disk.write(…)))`.
  */
 export function begun<T>(step: Step<T>): Step<Step<T>> {
   return {
@@ -55,7 +55,7 @@ export function ahead<T>(step: Step<T>): Step<Step<T>> {
   return { now: () => step, later: () => begun(step).later() };
 }
 
-/** The same without its outcome. */
+/** The step without its outcome. */
 export function settled(step: Step<unknown>): Step<void> {
   return {
     now() {

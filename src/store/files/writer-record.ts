@@ -1,7 +1,7 @@
 /**
- * Who writes: the record that the one writer of an index leaves in the store. It tells people who that is, and decides where
- * no lock of the system does (kernel-lock.ts): by pid, thread and the time that these started, so that a number given again
- * deceives nobody.
+ * The record that the one writer of an index leaves in the store. It tells people who that is, and decides where no
+ * lock of the system does (kernel-lock.ts): by pid, thread and the time that these started, so that a number given
+ * again deceives nobody.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -18,7 +18,7 @@ export interface WriterRecord {
   started: string;
   /** ISO time. */
   since: string;
-  // What follows is absent in records of older versions.
+  // Records of older versions lack the following members.
   /** Node's number of the thread. */
   thread?: number;
   /** The system's number of the thread and when it started. Empty where unknown. */
@@ -30,9 +30,9 @@ export interface WriterRecord {
   inode?: string;
 }
 
-/** What the one who opens knows of the file. */
+/** Facts of the file that whoever opens it knows. */
 export interface Claim {
-  /** Of the lock of the system: 'taken', 'held' by another, or 'none' where there is none. */
+  /** The lock of the system: 'taken', 'held' by another, or 'none' where there is none. */
   lock: 'taken' | 'held' | 'none';
   breakLock: boolean;
   inode: string;

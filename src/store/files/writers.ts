@@ -6,7 +6,7 @@
 import type { KernelLock } from './kernel-lock.js';
 import { mapOfThread } from './of-thread.js';
 
-/** What every version of this module knows of a writer. */
+/** The members of a writer that every version of this module knows. */
 export interface Writer {
   /** Ends its time as the writer; false while a write is under way, which would go on. */
   revoke(): boolean;

@@ -1,4 +1,4 @@
-/** What all imports share: options, and rows written in batches that can be stopped and gone on with. */
+/** The parts that all imports share: options, and rows written in batches that can be stopped and gone on with. */
 import { expected, FunnelError } from '../../core/errors.js';
 import { idAs } from '../../core/ids.js';
 import type { Id } from '../../core/types.js';
@@ -20,14 +20,14 @@ export interface ImportOptions {
 export interface ImportProgress {
   /** Rows (JSONL: lines) of the input that are done with, those passed over among them. */
   done: number;
-  /** Of how many, where that is known. */
+  /** Rows (JSONL: lines) of the whole input, where that is known. */
   total?: number;
 }
 
 export interface ImportResult {
   /** Rows written. */
   count: number;
-  /** Of them, those that took the place of a row with their id. */
+  /** Rows among them that took the place of a row with their id. */
   replaced: number;
 }
 
@@ -105,7 +105,7 @@ export class Writer<Payload> {
   constructor(
     readonly index: FunnelIndex<Payload>,
     readonly options: ImportOptions,
-    /** Of the input, for people. */
+    /** Name of the input, for people. */
     readonly name: string,
     readonly total?: number,
   ) {}

@@ -1,14 +1,14 @@
 /** Elasticsearch's bulk format, in which lines that say what to do alternate with documents. */
 
 const ACTIONS = new Set(['index', 'create', 'update', 'delete']);
-/** What an action may have beside names that begin with an underscore. */
+/** Keys that an action may have beside names that begin with an underscore. */
 const META = new Set(
   'routing version version_type if_seq_no if_primary_term pipeline require_alias dynamic_templates retry_on_conflict'.split(
     ' ',
   ),
 );
 
-/** Of a first line: what it says, where it is an action. */
+/** The action that a first line states, where it is one. */
 export function bulkAction(row: Record<string, unknown>): string | undefined {
   const keys = Object.keys(row);
   const action = keys[0]!;
@@ -18,6 +18,6 @@ export function bulkAction(row: Record<string, unknown>): string | undefined {
   return Object.keys(meta).every((key) => key.startsWith('_') || META.has(key)) ? action : undefined;
 }
 
-/** What makes rows of it. */
+/** The remedy that makes rows of it. */
 export const BULK_REMEDY =
   "`jq -nc 'inputs as $action | input + {_id: $action[]._id}'` makes one row of an action and its document";

@@ -50,7 +50,7 @@ function keysWritten(text: string): number {
   return count;
 }
 
-/** Of a text that is JSON. */
+/** Parses a text that is known to be JSON. */
 class ExactParser {
   #at = 0;
   readonly #path: (string | number)[] = [];

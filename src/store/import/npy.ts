@@ -121,7 +121,7 @@ interface Header {
   type: Type;
   rows: number;
   columns: number;
-  /** Of the first value. */
+  /** Byte at which the first value begins. */
   offset: number;
 }
 
@@ -134,7 +134,7 @@ async function opened(path: string): Promise<FileHandle> {
   }
 }
 
-/** Of versions 1 to 3; see numpy.lib.format. */
+/** Reads headers of versions 1 to 3; see numpy.lib.format. */
 async function header(file: FileHandle, path: string): Promise<Header> {
   const stat = await file.stat();
   if (!stat.isFile()) throw unlike('BAD_ARGUMENT', 'a .npy file', path, 'a folder or device');
@@ -220,7 +220,7 @@ function whereNot(
 ): FunnelError {
   const float = (value: number) => (vectors instanceof Uint16Array ? halfToFloat(value) : value);
   const at = vectors.findIndex((value: number) => !Number.isFinite(float(value)));
-  // What a float64 was before it became one of float32.
+  // A float64 is shown as it was before it became a float32.
   const value = type === '<f8' ? bytes.readDoubleLE(8 * at) : float(vectors[at]!);
   return notFinite(value, at, dim, first, path);
 }

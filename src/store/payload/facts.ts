@@ -1,4 +1,4 @@
-/** What an index keeps of a payload: enough to answer conditions without it. */
+/** The facts of a payload that an index keeps: enough to answer conditions without it. */
 import type { Path } from '../../query/filter/ast.js';
 import { parseDate } from '../../query/filter/dates.js';
 import { along } from '../../query/filter/evaluate.js';
@@ -6,7 +6,7 @@ import { exactKey } from '../../query/numbers.js';
 import type { PayloadIndexType } from '../files/state.js';
 import type { Value } from './postings.js';
 
-/** Of a row, beside its values; kept as postings of these numbers. */
+/** Flags of a row, beside its values; kept as postings of these numbers. */
 export const FLAGS = {
   /** Something there is exactly null. */
   null: 1,
@@ -90,7 +90,7 @@ function numberOf(value: unknown): number | bigint | undefined {
   return typeof value === 'number' && !Number.isNaN(value) ? value + 0 : undefined; // −0 is 0
 }
 
-/** What `match` has to ask for; undefined when values of this type are not in the index. */
+/** The value by which `match` asks the index; undefined when values of this type are not in it. */
 export function valueFor(type: PayloadIndexType, value: unknown): Value | undefined {
   return type === 'datetime' ? undefined : VALUES[type](value);
 }

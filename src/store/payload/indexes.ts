@@ -266,7 +266,7 @@ export class PayloadIndexes {
       throw new FunnelError('NOT_WRITABLE', 'Expected no change of payload indexes under way: await it first');
   }
 
-  /** What is under way stops soon. */
+  /** Stops soon whatever is under way. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#last;

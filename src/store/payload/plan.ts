@@ -11,7 +11,7 @@ import { liveRows } from './live-rows.js';
 import type { Part } from './postings.js';
 import { difference, gathered, intersection, listOf, NO_ROWS, type RowSet, settled, sizeOf, union } from './row-set.js';
 
-/** What some element must meet; `empty`, of nothing at all, is another matter. */
+/** Conditions that some element must meet; `empty`, which asks for no element at all, is another matter. */
 const NARROWING: ReadonlySet<FilterNode['op']> = new Set([
   'match',
   'except',

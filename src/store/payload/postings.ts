@@ -17,11 +17,11 @@ export interface Postings {
   /** Pairs of value and row. */
   readonly size: number;
   of(value: Value): ArrayLike<number>;
-  /** Of all numbers within, value by value; at least all of those rows, each once per value. */
+  /** Rows of all numbers within the bounds, value by value; at least all of those rows, each once per value. */
   within(bounds: NumberBounds): Part[];
-  /** Of all values that pass. */
+  /** Rows of all values that pass the test. */
   where(test: (value: Value) => boolean): ArrayLike<number>[];
-  /** Of all other values; at least all of those rows. */
+  /** Rows of all other values; at least all of those rows. */
   but(values: ReadonlySet<Value>): Part[];
   /** Not necessarily in order. */
   entries(): Iterable<[Value, ArrayLike<number>]>;
@@ -69,7 +69,7 @@ export class Growing implements Postings {
   }
 }
 
-/** The same for good, packed: what files hold. */
+/** Values and rows that do not change any more, packed as files hold them. */
 export class Packed implements Postings {
   readonly #list: StretchedList;
 

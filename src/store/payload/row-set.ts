@@ -155,7 +155,7 @@ function combined(a: Bitmap, b: Bitmap, merge: (x: number, y: number) => number)
   return new Bitmap(words);
 }
 
-/** Of two lists: the rows of a that b has, or has not. */
+/** The rows of list a that list b has, or has not. */
 function common(a: Uint32Array, b: Uint32Array, wanted: boolean): Uint32Array {
   let at = 0;
   return a.filter((ordinal) => {
@@ -164,7 +164,7 @@ function common(a: Uint32Array, b: Uint32Array, wanted: boolean): Uint32Array {
   });
 }
 
-/** Of a list, the ordinals whose bit is this. */
+/** The ordinals of a list whose bit is `wanted`. */
 export function within(list: Uint32Array, words: Uint32Array, wanted: 0 | 1): Uint32Array {
   const out = new Uint32Array(list.length);
   let n = 0;

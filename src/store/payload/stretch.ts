@@ -52,7 +52,7 @@ export class StretchedList {
     let most = 0;
     for (let i = 0; i < ordinals.length; i++) most = Math.max(most, ordinals[i]!);
     this.#beginnings = null;
-    // Of a list of few rows they would take many times its memory, and it is short.
+    // A list of few rows is short, and beginnings would take many times its memory.
     if (ordinals.length < most * SPARSE) return null;
     const words = new Uint32Array((most >>> 5) + 1);
     const step = Math.ceil(ordinals.length / KEPT);
@@ -94,7 +94,7 @@ export class Stretch {
 /** As the binary does it. */
 export const stretchByOne: NonNullable<NativeFiles['stretchBits']> = (words, high, low, rows, begin, from, end, to) => {
   subtract(words, high, low);
-  // What the beginnings lack or have too much at both ends.
+  // At both ends, add the rows that the beginnings lack, and remove those that they have too much.
   add(words, rows, from, begin);
   remove(words, rows, begin, from);
   add(words, rows, end, to);
@@ -121,5 +121,5 @@ function remove(words: Uint32Array, ordinals: Uint32Array, from: number, to: num
   }
 }
 
-/** So few are as quickly added one by one. */
+/** Stretches of so few rows are as quickly added one by one. */
 export const SHORT_STRETCH = 2048;

@@ -1,4 +1,4 @@
-/** What callers of payload indexes give and get. */
+/** Options and results of payload indexes. */
 
 export interface PayloadIndexProgress {
   /** 'read': rows of which payloads were read; 'write': 0 and 1, when the index is on disk. */

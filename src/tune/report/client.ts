@@ -1,6 +1,6 @@
 /**
- * What runs in the page: five plots over the data that stands in it. Plain JavaScript of browsers, as text: this package's
- * compiler knows no DOM. Names of users' things are only ever drawn on a canvas or set as text.
+ * The script of the page: five plots over the data that stands in it. It is plain JavaScript of browsers, as text,
+ * since this package's compiler knows no DOM. Names of users' things are only ever drawn on a canvas or set as text.
  */
 export const CLIENT = `
 'use strict';
@@ -8,7 +8,7 @@ export const CLIENT = `
   const data = JSON.parse(document.getElementById('data').textContent);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue('--' + name).trim();
   const plots = [];
-  // What a narrow axis leaves out is null.
+  // A label that a narrow axis leaves out is null.
   const short = (value) => value === null ? '' : value >= 10000 ? Math.round(value / 1000) + 'k' : String(value);
   const twice = (low, high) => {
     const all = [];

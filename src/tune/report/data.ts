@@ -1,6 +1,6 @@
-/** What the plots of a report draw, small enough to be written into it. */
+/** The data that a report's plots draw, small enough to be written into the page. */
 import type { PrefixResult } from '../prefix.js';
-import type { Standing, TuneResult } from '../types.js';
+import type { NeighbourStanding, TuneResult } from '../types.js';
 
 /** Points of the curve of ranks. */
 const POINTS = 240;
@@ -17,12 +17,12 @@ export interface Plots {
   ranks: { points: [number, number][]; chosen: number | undefined; target: number };
   stages: { names: string[]; lost: number[] };
   /** By traced query: place among the candidates (1 is the first), and what became of it. */
-  traces: { labels: string[]; chosen: number | undefined; most: number; dots: [number, number, Fate][] };
+  traces: { labels: string[]; chosen: number | undefined; most: number; dots: [number, number, NeighbourFate][] };
   prefix: PrefixResult | undefined;
 }
 
 /** Returned; lost in the head search; lost by a later scale; beyond what was looked at. */
-export type Fate = 'found' | 'head' | 'scale' | 'beyond';
+export type NeighbourFate = 'found' | 'head' | 'scale' | 'beyond';
 
 /** Candidates of the plan that is drawn. */
 export function candidatesOf(result: TuneResult): number | undefined {
@@ -54,7 +54,7 @@ export function plotsOf(result: TuneResult, prefix: PrefixResult | undefined, la
       chosen,
       most,
       dots: traces.flatMap(({ neighbours }, t) =>
-        neighbours.map((standing): [number, number, Fate] => [
+        neighbours.map((standing): [number, number, NeighbourFate] => [
           standing.headRank === -1 ? 1.6 * most : placeOf(standing.headRank),
           t,
           fateOf(standing),
@@ -70,7 +70,7 @@ function placeOf(rank: number): number {
   return rank + 1;
 }
 
-export function fateOf({ headRank, lostAt }: Standing): Fate {
+export function fateOf({ headRank, lostAt }: NeighbourStanding): NeighbourFate {
   if (lostAt === -1) return 'found';
   if (lostAt > 0) return 'scale';
   return headRank === -1 ? 'beyond' : 'head';

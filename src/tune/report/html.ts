@@ -41,19 +41,19 @@ export function inline(code: string): Html {
   return new Html(code.replace(/<\/(script|style)/gi, '<\\/$1').replace(/<!--/g, '<\\!--'));
 }
 
-export interface Column<Row> {
+export interface HtmlColumn<Row> {
   name: string;
   /** Numbers stand on the right. */
   number?: boolean;
   of: (row: Row) => unknown;
 }
 
-export function table<Row>(
-  columns: readonly Column<Row>[],
+export function htmlTable<Row>(
+  columns: readonly HtmlColumn<Row>[],
   rows: readonly Row[],
   marked?: (row: Row) => boolean,
 ): Html {
-  const kind = ({ number }: Column<Row>) => (number ? new Html(' class="number"') : '');
+  const kind = ({ number }: HtmlColumn<Row>) => (number ? new Html(' class="number"') : '');
   return html`<div class="wide"><table><thead><tr>${columns.map((column) => html`<th${kind(column)}>${column.name}</th>`)}</tr></thead>
 <tbody>${rows.map(
     (row) =>
@@ -69,11 +69,11 @@ export function ms(value: number): string {
 }
 
 /** A share with as many digits as its distance from 1 needs. */
-export function share(value: number): string {
+export function shareText(value: number): string {
   if (!Number.isFinite(value)) return '–';
   return value >= 0.999 && value < 1 ? value.toFixed(5) : value.toFixed(4);
 }
 
-export function count(value: number): string {
+export function countText(value: number): string {
   return value.toLocaleString('en-US', { maximumFractionDigits: 1 });
 }

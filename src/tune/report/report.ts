@@ -4,19 +4,19 @@ import { expected, FunnelError } from '../../core/errors.js';
 import { loadOptional } from '../../core/optional.js';
 import { checkKeys } from '../../core/validate.js';
 import type { PrefixResult } from '../prefix.js';
-import type { QueryTrace, Standing, TuneResult } from '../types.js';
+import type { NeighbourStanding, QueryTrace, TuneResult } from '../types.js';
 import { CLIENT, STYLE } from './client.js';
 import { candidatesOf, cheapest, fateOf, plotsOf } from './data.js';
-import { count, type Html, html, inline, ms, scriptData, share, table } from './html.js';
+import { countText, type Html, html, htmlTable, inline, ms, scriptData, shareText } from './html.js';
 
 export interface ReportOptions {
   /** @default 'Choosing the plan' */
   title?: string;
-  /** What prefixAgainstSuffix() found: one more plot. */
+  /** The result of prefixAgainstSuffix(): one more plot. */
   prefix?: PrefixResult;
   /** Texts of the queries, in the order in which tune() had them. */
   queries?: readonly string[];
-  /** What rows are called, by their id as text. */
+  /** Names to show for rows, by their id as text. */
   rows?: Readonly<Record<string, string>> | ((id: string) => string | undefined);
   /** Also write it there. */
   path?: string;
@@ -111,15 +111,15 @@ function promiseOf({ target, bound, request }: TuneResult): string {
   const k = `recall@${target.k}`;
   if (request.mode === 'exact') return 'The exact search is no slower than any plan: it misses nothing.';
   const sure = bound.confidence === undefined ? '' : `, with ${100 * bound.confidence} % confidence`;
-  const n = `on ${count(bound.n)} queries that nothing was chosen by`;
+  const n = `on ${countText(bound.n)} queries that nothing was chosen by`;
   if (target.promise === 'complete') {
-    return `At least ${share(bound.recall)} of new queries like these get all of their true top ${target.k}${sure}, ${n}.`;
+    return `At least ${shareText(bound.recall)} of new queries like these get all of their true top ${target.k}${sure}, ${n}.`;
   }
   const what =
     target.promise === 'mean'
       ? `mean ${k} of new queries like these is`
       : `expected ${k} of the next query like these is`;
-  return `The ${what} at least ${share(bound.recall)}${sure}, ${n}.`;
+  return `The ${what} at least ${shareText(bound.recall)}${sure}, ${n}.`;
 }
 
 function fact(value: string, name: string): Html {
@@ -130,8 +130,8 @@ function summary(result: TuneResult): Html {
   const { bound, latency, recall, refused, request, fingerprint } = result;
   const { rows, queries, dim, metric, hash } = fingerprint;
   const facts = [
-    fact(share(bound.recall), refused ? 'the most that can be promised' : 'recall promised'),
-    fact(share(recall.certifying), 'mean recall, certifying half'),
+    fact(shareText(bound.recall), refused ? 'the most that can be promised' : 'recall promised'),
+    fact(shareText(recall.certifying), 'mean recall, certifying half'),
     fact(ms(latency.plan.p50), `median (p95 ${ms(latency.plan.p95)})`),
     fact(ms(latency.exact.p50), `median of the exact search (p95 ${ms(latency.exact.p95)})`),
   ];
@@ -139,7 +139,7 @@ function summary(result: TuneResult): Html {
 <p>${promiseOf(result)}</p>
 <div class="facts">${facts}</div>
 <pre>${JSON.stringify(request)}</pre>
-<p class="soft">${count(queries)} queries over ${rows === undefined ? 'a collection' : `${count(rows)} rows`} of ${dim} dims (${metric}).
+<p class="soft">${countText(queries)} queries over ${rows === undefined ? 'a collection' : `${countText(rows)} rows`} of ${dim} dims (${metric}).
 The promise is about queries like these and this collection: tune again when either changes. Fingerprint ${hash.slice(0, 16)}.</p>`;
 }
 
@@ -150,12 +150,12 @@ function curveSection(result: TuneResult): Html {
   const apart = Math.max(1, frontier.length / LISTED);
   const listed = frontier.filter((point, i) => point === one || Math.floor(i / apart) !== Math.floor((i - 1) / apart));
   return html`<h2>Recall against latency</h2>
-<p class="soft">${count(curve.length)} plans. Recall is that of the half that chose; what falls below ${share(1 - 12 * (1 - target.recall))} is cut off.</p>
+<p class="soft">${countText(curve.length)} plans. Recall is that of the half that chose; what falls below ${shareText(1 - 12 * (1 - target.recall))} is cut off.</p>
 <div class="plot" id="curve"></div>
-${table(
+${htmlTable(
   [
     { name: 'plan', of: ({ label }) => label },
-    { name: 'recall', number: true, of: ({ recall }) => share(recall) },
+    { name: 'recall', number: true, of: ({ recall }) => shareText(recall) },
     { name: 'predicted', number: true, of: ({ cost }) => ms(cost) },
   ],
   listed,
@@ -174,12 +174,12 @@ function ranksSection(result: TuneResult): Html {
   for (const places of [candidatesOf(result), most]) if (places !== undefined) sizes.add(places);
   const where = request.params ? 'the fewest candidates that find them' : 'their place in the head list';
   return html`<h2>Where true neighbours stand</h2>
-<p class="soft">${count(total)} true neighbours by ${where}${beyond > 0 && `; ${count(beyond)} of them are beyond what was looked at`}. What is not among the candidates no later stage brings back.</p>
+<p class="soft">${countText(total)} true neighbours by ${where}${beyond > 0 && `; ${countText(beyond)} of them are beyond what was looked at`}. What is not among the candidates no later stage brings back.</p>
 <div class="plot" id="ranks"></div>
-${table(
+${htmlTable(
   [
-    { name: 'candidates', number: true, of: (places: number) => count(places) },
-    { name: 'true neighbours among them', number: true, of: (places) => share(within(places)) },
+    { name: 'candidates', number: true, of: (places: number) => countText(places) },
+    { name: 'true neighbours among them', number: true, of: (places) => shareText(within(places)) },
   ],
   [...sizes].filter((places) => within(places) > 0).sort((a, b) => a - b),
   (places) => places === candidatesOf(result),
@@ -190,10 +190,10 @@ function stagesSection(result: TuneResult): Html {
   return html`<h2>What each stage loses</h2>
 <p class="soft">Of the plan ${cheapest(result).label}, over all queries.</p>
 <div class="plot" id="stages"></div>
-${table(
+${htmlTable(
   [
     { name: 'stage', of: ({ name }) => name },
-    { name: 'rows that go on', number: true, of: ({ out }) => count(out) },
+    { name: 'rows that go on', number: true, of: ({ out }) => countText(out) },
     { name: 'true neighbours lost', number: true, of: ({ lost }) => `${(100 * lost).toFixed(3)} %` },
   ],
   result.stages,
@@ -211,21 +211,21 @@ function traceDetails({ query, recall, neighbours }: QueryTrace, result: TuneRes
   const { request, label } = cheapest(result);
   const scales = request.plan?.scales ?? [];
   const missed = neighbours.filter(({ lostAt }) => lostAt !== -1).length;
-  const fate = (standing: Standing): string => {
+  const fate = (standing: NeighbourStanding): string => {
     if (standing.lostAt > 0) return `lost at scale ${scales[standing.lostAt - 1]}`;
     const what = { found: 'returned', head: 'lost by the head search', beyond: 'beyond what was looked at', scale: '' };
     return what[fateOf(standing)];
   };
-  return html`<details><summary>${names.query(query)} <span class="soft">recall ${share(recall)}${missed > 0 && `, ${missed} lost`}</span></summary>
-${table(
+  return html`<details><summary>${names.query(query)} <span class="soft">recall ${shareText(recall)}${missed > 0 && `, ${missed} lost`}</span></summary>
+${htmlTable(
   [
     { name: 'true neighbour', of: ({ id }) => names.row(id) ?? id },
     { name: 'score', number: true, of: ({ score }) => score.toFixed(4) },
-    { name: 'place', number: true, of: ({ headRank }) => (headRank === -1 ? '–' : count(headRank)) },
+    { name: 'place', number: true, of: ({ headRank }) => (headRank === -1 ? '–' : countText(headRank)) },
     ...scales.map((scale, s) => ({
       name: `at ${scale}`,
       number: true,
-      of: ({ ranks }: Standing) => (ranks[s] === undefined || ranks[s] === -1 ? '–' : count(ranks[s])),
+      of: ({ ranks }: NeighbourStanding) => (ranks[s] === undefined || ranks[s] === -1 ? '–' : countText(ranks[s])),
     })),
     { name: 'outcome', of: fate },
   ],
@@ -237,13 +237,13 @@ ${table(
 
 function prefixSection({ rows, queries, k, candidates, heads }: PrefixResult): Html {
   return html`<h2>First dims against last dims</h2>
-<p class="soft">Mean recall@${k} of the same funnel (${count(candidates)} candidates, half kept at each doubling) on the vectors as they are, and on their dims reversed: ${count(queries)} queries, ${count(rows)} rows. A Matryoshka model has put what matters first.</p>
+<p class="soft">Mean recall@${k} of the same funnel (${countText(candidates)} candidates, half kept at each doubling) on the vectors as they are, and on their dims reversed: ${countText(queries)} queries, ${countText(rows)} rows. A Matryoshka model has put what matters first.</p>
 <div class="plot" id="prefix"></div>
-${table(
+${htmlTable(
   [
     { name: 'dims of the head', number: true, of: ({ dims }) => dims },
-    { name: 'first dims', number: true, of: ({ prefix }) => share(prefix) },
-    { name: 'last dims', number: true, of: ({ suffix }) => share(suffix) },
+    { name: 'first dims', number: true, of: ({ prefix }) => shareText(prefix) },
+    { name: 'last dims', number: true, of: ({ suffix }) => shareText(suffix) },
   ],
   heads,
 )}`;
@@ -261,7 +261,7 @@ function costSection({ cost, by, truth }: TuneResult): Html {
   }[truth];
   return html`<h2>Predicted and measured</h2>
 <p class="soft">Costs are fitted to searches of this run; these plans were measured again afterwards. The machine took ${cost.drift.toFixed(2)} times as long then; between plans the median error is ${(100 * cost.error).toFixed(0)} %. ${replayed} The exact answers are ${exact}.</p>
-${table(
+${htmlTable(
   [
     { name: 'plan', of: ({ label }) => label },
     { name: 'predicted', number: true, of: ({ predicted }) => ms(predicted) },

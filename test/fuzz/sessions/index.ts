@@ -74,7 +74,7 @@ async function run(session: Session, path: string, steps: number): Promise<void>
     valid: true,
   });
   const kind = random.pick(['number', 'string', 'bigint'] as const);
-  // What was odd and yet taken may have been the first id.
+  // An odd id that was taken may have been the first one.
   const idAt = (n: number): Id => {
     const own = index!.idKind ?? kind;
     return own === 'number' ? n - 5 : own === 'string' ? `id ${n}` : BigInt(n) * 10n ** 15n;
@@ -252,7 +252,7 @@ interface Expected {
   scores: Map<Id, number> | undefined;
 }
 
-/** What a look at every row gives. */
+/** The answer of a look at every row. */
 function ranked({ rows, metric }: State, { vector, filter, scoreThreshold }: IndexQuery): Expected {
   if (filter && 'rows' in filter) return { scores: undefined };
   const q = Float32Array.from(vector);

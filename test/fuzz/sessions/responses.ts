@@ -1,4 +1,4 @@
-/** What clients answered, or what somebody says that they did. */
+/** Responses of clients, or what somebody claims to be one. */
 import { fromMilvus, fromQdrant, funnel } from 'funnelvec';
 import type { Session } from '../session.js';
 

@@ -1,4 +1,4 @@
 """A REST and gRPC front over the qdrant-edge engine, for tests only."""
 
-# What `GET /` and the health check report.
+# The version that `GET /` and the health check report.
 SERVER_VERSION = "1.18.3"

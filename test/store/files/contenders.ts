@@ -9,7 +9,10 @@ import type { Order, Outcome } from './contender.js';
 const FILE = new URL('./contender.js', import.meta.url);
 export const IMPORTED = import.meta.resolve('#dist/store/files/index-files.js');
 
-/** What makes a new pid namespace here, as a container has one. Undefined where the system does not permit it. */
+/**
+ * The command that makes a new pid namespace here, as a container has one. Undefined where the system does not permit
+ * it.
+ */
 export const UNSHARE: string[] | undefined = [
   ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'],
   ['unshare', '--user', '--map-root-user', '--pid', '--fork', '--kill-child', '--mount-proc'],
@@ -47,7 +50,7 @@ export async function processContender(from = IMPORTED, wrapper: string[] = []):
       return answerOf(child, gone);
     },
     async die() {
-      // Of a wrapper the one child: it ends when that is gone.
+      // A wrapper has one child, and ends when that is gone: we kill the child.
       const pid = wrapper.length === 0 ? child.pid! : childOf(child.pid!);
       process.kill(pid, 'SIGKILL');
       await gone;

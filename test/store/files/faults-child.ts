@@ -36,7 +36,7 @@ function points(ids: number[], v: number) {
   return ids.map((id) => ({ id, vector: [id + 1, v, 1, 0.5], payload: { v, text: 'x'.repeat(50) } }));
 }
 
-/** What the process before may have left, if it ended in the middle: its file says what that was to be. */
+/** Models that the process before may have left, if it ended in the middle: its file lists them. */
 interface Left {
   path: string;
   models: [number, number][][];
@@ -60,7 +60,7 @@ async function run({ call, errno }: Fault): Promise<Report> {
   const path = join(folder, `index-${process.pid}-${made++}`);
   const codes: string[] = [];
   const problems: string[] = [];
-  /** What may be there: of a call that failed all or nothing. */
+  /** States that the index may be in: a call that failed did all or nothing. */
   let models: Model[] = [new Map()];
   const leave = (maybe: Model[]) => {
     writeFileSync(leftFile, JSON.stringify({ path, models: maybe.map((model) => [...model]) }));

@@ -138,7 +138,7 @@ export class FaultyDisk implements Disk {
     });
   }
 
-  /** What a power loss now would leave of the files: name → contents. */
+  /** The files as a power loss now would leave them: name → contents. */
   image(): Map<string, Buffer> {
     const names = new Map(this.#durableNames);
     const mode = this.#random.int(0, 2);

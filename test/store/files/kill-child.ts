@@ -4,7 +4,7 @@ import { IndexFiles } from '#dist/store/files/index-files.js';
 import { Random } from '../../random.js';
 import { appendRequest, sectionOf } from './model.js';
 
-/** What the child is about to do, as JSON; after it: `null`, or the name of the segment that it wrote. */
+/** The next step of the child, as JSON; after it: `null`, or the name of the segment that it wrote. */
 export type Intent =
   | { append: [id: string, version: number][] }
   | { delete: string[] }

@@ -62,7 +62,7 @@ async function runLane(scratch: string, lane: number): Promise<{ operations: num
   return { operations, inFlight };
 }
 
-/** What a child said until it was killed. */
+/** Messages of a child until it was killed. */
 function killed(args: string[], random: Random): Promise<unknown[]> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,4 +1,4 @@
-/** What an index should hold, kept beside it by the tests; and how the two are compared. */
+/** A model of the index that the tests keep beside it; and how the two are compared. */
 import { deepStrictEqual } from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ export interface ModelRow {
   version: number;
 }
 
-/** Of each id its newest version, from which follow the row's values and payload. */
+/** The newest version of each id, from which the row's values and payload follow. */
 export interface Model {
   rows: number;
   live: Map<string, ModelRow>;

@@ -34,7 +34,7 @@ async function created(): Promise<string> {
   return path;
 }
 
-/** What a call of FunnelIndex comes to: a code and a message, or how many rows there are. */
+/** The outcome of a call of FunnelIndex: a code and a message, or how many rows there are. */
 const text = (call: string) => `const { FunnelIndex } = await import(${JSON.stringify(STORE)});
   try {
     const index = await FunnelIndex.${call};

@@ -4,9 +4,9 @@
  * LMDB writes past that layer, so its file is modelled here. A commit of LMDB (overlappingSync off, see lmdb-kv.ts;
  * watched with strace) writes copies of the pages it changes, syncs the file, and then writes one meta page through a
  * descriptor opened with O_DSYNC. Pages that the meta page before it reaches are never overwritten. So when the power
- * goes during a commit the file has the old meta page and any part of the changed pages, or the new meta page and all of
- * them; once the commit has returned, only the latter. That is what `duringCommit` and the plain copy make. What this
- * does not cover is a disk that tears the 128 bytes of the meta page, or lies about syncs.
+ * goes during a commit the file has the old meta page and any part of the changed pages, or the new meta page and all
+ * of them; once the commit has returned, only the latter. That is what `duringCommit` and the plain copy make. The
+ * model does not cover a disk that tears the 128 bytes of the meta page, or lies about syncs.
  */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -47,7 +47,7 @@ interface Round {
   folder: string;
   /** data.mdb when the power went. */
   store: Buffer | undefined;
-  /** What else may be found: the operation that was under way. */
+  /** The other state that may be found: that after the operation that was under way. */
   maybe: Model | undefined;
   version: number;
 }
@@ -146,7 +146,7 @@ async function operate(state: Round): Promise<boolean> {
       else state.model = next();
       return true;
     } catch (error) {
-      // What fails is not there, unless the power went meanwhile.
+      // A write that fails is not there, unless the power went meanwhile.
       if (disk.dead) state.maybe = next();
       else assert.ok((error as { cause?: unknown }).cause instanceof Fault, String((error as Error).stack));
       return false;
