@@ -1,13 +1,14 @@
 /** From checked searches to ranked hits: head search → candidates → funnel. What every kind of request goes through. */
 import { expected, FunnelError } from '../errors.js';
-import { type Explanation, explain } from '../explain.js';
+import { byParts, type Explanation, explaining, type KeysAt } from '../explain.js';
 import { inContext, runPrepared } from '../funnel.js';
-import type { Kernels, Metric } from '../kernels/kernels.js';
+import type { BadPosition, Kernels, Metric } from '../kernels/kernels.js';
 import { checkMirror, Matrices, type Mirror, type Mirrored, withVectors } from '../mirror.js';
 import { type CheckedPlan, checkPlan, fitPlan, funnelPlan, MAX_POOL, poolFor } from '../plan.js';
-import { finish, type Prepared, prepareChecked } from '../prepare.js';
+import { finishing, type Prepared, prepareChecked } from '../prepare.js';
 import { overloaded } from '../sources/call.js';
 import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from '../sources/source.js';
+import { inSlices, type Sliced } from '../store/payload/slices.js';
 import type { Hit } from '../types.js';
 import type { FilterNode } from './filter/ast.js';
 import { mapLimited } from './limited.js';
@@ -154,23 +155,16 @@ export class Ranker {
     const plain = prepared.filter((_, i) => all[i]!.search.recommend === undefined);
     const bad = plain.length === 0 ? [] : await runPrepared(kernels, plain, false);
     const ms = (performance.now() - began) / Math.max(1, plain.length);
-    return all.map((fitted, i) =>
-      at(named, i, () => {
-        const one = prepared[i]!;
-        const { search, candidates } = fitted;
-        const answer = answers[i]!;
-        const found = one.matrix.count + (answer.stats?.gone ?? 0) + (answer.lacking?.length ?? 0);
-        const exhausted = found < candidates && answer.missing === undefined;
-        const common = { fitted, answer, prepared: one, exhausted };
-        if (search.recommend === undefined) {
-          const hits = finish(one, bad[plain.indexOf(one)]!);
-          const explanation = search.options.explain ? explain(kernels, one) : undefined;
-          return { hits, funnelMs: ms, explanation, ...common };
+    return inSlices(
+      (function* () {
+        const ranked: Ranked[] = [];
+        for (const [i, fitted] of all.entries()) {
+          const one = prepared[i]!;
+          const position = bad[plain.indexOf(one)]!;
+          ranked.push(yield* inSliced(named, i, ranking(kernels, fitted, answers[i]!, one, position, ms)));
         }
-        const start = performance.now();
-        const explanation = explain(kernels, one, strategyKeys(kernels, one, search.recommend));
-        return { hits: explanation.hits, funnelMs: performance.now() - start, explanation, ...common };
-      }),
+        return ranked;
+      })(),
     );
   }
 
@@ -261,23 +255,61 @@ function exactPlan({ dim, metric }: SourceInfo): CheckedPlan {
   return { head: undefined, candidates: undefined, scales: [dim], keep: [1], metric, limit: undefined };
 }
 
+/** @param ms that a funnel took */
+function* ranking(
+  kernels: Kernels,
+  fitted: Fitted,
+  answer: Answer,
+  prepared: Prepared<unknown>,
+  bad: BadPosition,
+  ms: number,
+): Sliced<Ranked> {
+  const { search, candidates } = fitted;
+  const found = prepared.matrix.count + (answer.stats?.gone ?? 0) + (answer.lacking?.length ?? 0);
+  const exhausted = found < candidates && answer.missing === undefined;
+  const common = { fitted, answer, prepared, exhausted };
+  if (search.recommend === undefined) {
+    const hits = yield* finishing(prepared, bad);
+    const explanation = search.options.explain ? yield* explaining(kernels, prepared) : undefined;
+    return { hits, funnelMs: ms, explanation, ...common };
+  }
+  const start = performance.now();
+  const explanation = yield* explaining(kernels, prepared, strategyKeys(kernels, prepared, search.recommend));
+  return { hits: explanation.hits, funnelMs: performance.now() - start, explanation, ...common };
+}
+
+/** Values that are compared with an example between two turns of others. */
+const VALUES_AT_ONCE = 1 << 18;
+
 /** Keys over the first dims, by a strategy. */
 function strategyKeys(
   kernels: Kernels,
-  { task, matrix }: Prepared<unknown>,
+  prepared: Prepared<unknown>,
   { strategy, examples }: NonNullable<HeadRequest['recommend']>,
-) {
-  const { metric, rows, dim } = task;
-  return (to: number, keys: Float64Array): void => {
-    scoreAll(
-      examples,
-      strategy,
-      metric,
-      matrix.count,
-      (query, some) => void kernels.scores({ metric, query, rows, dim, from: 0, to, keys: some }),
-      keys,
-    );
-  };
+): KeysAt {
+  const { metric, dim } = prepared.task;
+  const values = VALUES_AT_ONCE / (examples.positive.length + examples.negative.length);
+  return (to, keys) =>
+    byParts(prepared, values, (rows, at, count) => {
+      scoreAll(
+        examples,
+        strategy,
+        metric,
+        count,
+        (query, some) => void kernels.scores({ metric, query, rows, dim, from: 0, to, keys: some }),
+        keys.subarray(at, at + count),
+      );
+    });
+}
+
+function* inSliced<T>(named: Named, i: number, work: Sliced<T>): Sliced<T> {
+  try {
+    return yield* work;
+  } catch (error) {
+    return at(named, i, () => {
+      throw error;
+    });
+  }
 }
 
 /** One call of the database has one deadline. */

@@ -4,6 +4,7 @@ import type { Matrix } from '../candidates.js';
 import { expected, FunnelError } from '../errors.js';
 import { halfToFloat } from '../half.js';
 import type { Exactness, Source } from '../sources/source.js';
+import type { Sliced } from '../store/payload/slices.js';
 import type { Hit, Id, SearchStats, StageStats } from '../types.js';
 import { payloadSelection } from './payload.js';
 import type { Ranked } from './rank.js';
@@ -16,10 +17,15 @@ export interface SearchResult {
   explanation?: SearchExplanation;
 }
 
+/** Whether scores are distances. */
+export function isSmallerBetter({ prepared: { task, keysAreScores } }: Ranked): boolean {
+  return task.metric === 'euclid' && !keysAreScores;
+}
+
 /** Whether a final score is good enough: strictly, and by the direction of what ranked. */
-export function passes({ prepared: { task, keysAreScores } }: Ranked, threshold: number | undefined) {
+export function passes(ranked: Ranked, threshold: number | undefined) {
   if (threshold === undefined) return () => true;
-  const smaller = task.metric === 'euclid' && !keysAreScores;
+  const smaller = isSmallerBetter(ranked);
   return ({ score }: { score: number }) => (smaller ? score < threshold : score > threshold);
 }
 
@@ -163,10 +169,15 @@ export async function addPayloads(
   for (const hit of hits) hit.payload = payloads.get(hit.id) ?? {};
 }
 
+/** Payloads that are cut between two turns of others. */
+const CUT_AT_ONCE = 1024;
+
 /** The same where their pool was asked for all of them. */
-export function cutPayloads(hits: Iterable<Hit>, { withPayload = false }: CheckedOptions): void {
+export function* cutPayloads(hits: Iterable<Hit>, { withPayload = false }: CheckedOptions): Sliced<void> {
   const select = payloadSelection(withPayload);
+  let cut = 0;
   for (const hit of hits) {
+    if (++cut % CUT_AT_ONCE === 0) yield;
     if (withPayload === false) delete hit.payload;
     else hit.payload = select(hit.payload);
   }

@@ -4,6 +4,7 @@ import { expected, FunnelError } from '../errors.js';
 import { halfToFloat } from '../half.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
+import { activeKernels } from '../kernels/load.js';
 import { Filters } from '../query/filter/conditions.js';
 import { parsePath } from '../query/filter/path.js';
 import type { Filter } from '../query/filter/types.js';
@@ -26,7 +27,7 @@ import { Searcher, type SearchResult, type SearchState } from './engine/search.j
 import { isBlunt, type Segment } from './engine/segment.js';
 import { facet, ownFacet } from './facet.js';
 import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
-import { runLater, runNow, type Steps } from './files/step.js';
+import { runLater, runNow, type Steps, take, othersTurn as turnIfDue } from './files/step.js';
 import { evaluate, type Filtered, type Matched, type OwnFilter, ownFilter } from './filters.js';
 import { gather } from './gather.js';
 import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, sampleQueries } from './input.js';
@@ -146,10 +147,14 @@ export class FunnelIndex<Payload = any> {
    * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, INDEX_EXISTS, NOT_WRITABLE (no permission), MISSING_PACKAGE (lmdb), DISK
    */
   static async create<Payload = unknown>(path: string, options: FunnelIndexOptions): Promise<FunnelIndex<Payload>> {
-    return FunnelIndex.createSync(path, options);
+    return runLater(FunnelIndex.#creating<Payload>(path, options));
   }
 
-  static createSync<Payload = unknown>(path: string, given: FunnelIndexOptions): FunnelIndex<Payload> {
+  static createSync<Payload = unknown>(path: string, options: FunnelIndexOptions): FunnelIndex<Payload> {
+    return runNow(FunnelIndex.#creating<Payload>(path, options));
+  }
+
+  static *#creating<Payload>(path: string, given: FunnelIndexOptions): Steps<FunnelIndex<Payload>> {
     checkPath(path);
     if (typeof given !== 'object' || given === null) {
       throw expected('BAD_ARGUMENT', '{ dim, ... }', 'the options of FunnelIndex.create()', given);
@@ -157,18 +162,21 @@ export class FunnelIndex<Payload = any> {
     const options = { ...given }; // read once
     const config = checkCreateOptions(options);
     const { dim, metric = 'cosine', precision = 'float32', durability, breakLock } = options;
-    const files = IndexFiles.createSync(
+    const files = yield* IndexFiles.createSteps(
       path,
       { dim, metric, precision, options: config },
       { ...(durability && { durability }), ...(breakLock && { breakLock }), maxFileBytes: ROW_FILE_BYTES },
     );
-    return runNow(FunnelIndex.#over<Payload>(files, options, true));
+    return yield* FunnelIndex.#over<Payload>(files, options, true);
   }
 
   static *#over<Payload>(files: IndexFiles, options: OpenIndexOptions, withRows: boolean): Steps<FunnelIndex<Payload>> {
     let pool: Pool | undefined;
     try {
+      activeKernels(); // for the first time in a process they are loaded
+      yield* take(turnIfDue);
       const own = backend(); // once: on WASM it is a memory
+      yield* take(turnIfDue);
       pool = new Pool(options.threads ?? usableThreads(), own.setup);
       if (!withRows && POOL_AVAILABLE && files.liveCount * files.config.dim > LARGE) pool.prepare();
       const live = new Live(files, own.codes, options.memory ?? Number.MAX_SAFE_INTEGER);
@@ -541,6 +549,7 @@ export class FunnelIndex<Payload = any> {
     const { payloadOf, withVector } = checkSelection(options, { withPayload: true, withVector: true });
     this.#follow();
     const points: (Point<Payload> | undefined)[] = [];
+    yield* this.#files.prepareIds();
     for (const id of listOf(ids)) {
       if (points.length % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
       const ordinal = this.#files.ordinalOf(id);
