@@ -33,6 +33,38 @@ const LOADERS = {
   },
 };
 
+/** What a package takes longest to load of what it requires, in its order. */
+const REQUIRED = { lmdb: ['node-gyp-build-optional-packages', 'msgpackr'] };
+
+/**
+ * Loads a package in parts, between which the event loop may turn: to load it whole would block that for too long. What does
+ * not load is left to {@link loadOptional}, which says why.
+ */
+export function* loadInParts(name: keyof typeof REQUIRED): Generator<void, void, void> {
+  yield;
+  for (const place of places()) {
+    let require: NodeJS.Require;
+    try {
+      require = module.createRequire(module.createRequire(place).resolve(name));
+    } catch {
+      continue;
+    }
+    for (const part of REQUIRED[name]) {
+      try {
+        require(part);
+      } catch {
+        // Another version of the package may have no such part.
+      }
+      yield;
+    }
+    try {
+      LOADERS[name](place);
+      yield;
+      return;
+    } catch {}
+  }
+}
+
 /**
  * @param use what needs the package, and the verb: 'ONNX models need'
  * @throws FunnelError MISSING_PACKAGE, which says what to install

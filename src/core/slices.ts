@@ -24,18 +24,23 @@ export async function inSlices<T>(work: Sliced<T>, check: () => void = () => {})
 
 /** Sorted: chunks, each sorted at once, are merged. */
 export function* sorted<V extends string | number | bigint>(values: Iterable<V>): Sliced<V[]> {
+  return yield* sortedBy(values, compare);
+}
+
+/** The same by an order of its own. */
+export function* sortedBy<V>(values: Iterable<V>, order: (a: V, b: V) => number): Sliced<V[]> {
   let runs: V[][] = [];
   let run: V[] = [];
   for (const value of values) {
     if (run.push(value) < CHUNK) continue;
-    runs.push(run.sort(compare));
+    runs.push(run.sort(order));
     run = [];
     yield;
   }
-  runs.push(run.sort(compare));
+  runs.push(run.sort(order));
   while (runs.length > 1) {
     const merged: V[][] = [];
-    for (let i = 0; i + 1 < runs.length; i += 2) merged.push(yield* merge(runs[i]!, runs[i + 1]!));
+    for (let i = 0; i + 1 < runs.length; i += 2) merged.push(yield* merge(runs[i]!, runs[i + 1]!, order));
     if (runs.length % 2 === 1) merged.push(runs.at(-1)!);
     runs = merged;
   }
@@ -44,10 +49,10 @@ export function* sorted<V extends string | number | bigint>(values: Iterable<V>)
 
 const CHUNK = 8192;
 
-function* merge<V extends string | number | bigint>(a: readonly V[], b: readonly V[]): Sliced<V[]> {
+function* merge<V>(a: readonly V[], b: readonly V[], order: (a: V, b: V) => number): Sliced<V[]> {
   const out: V[] = [];
   for (let i = 0, j = 0; i < a.length || j < b.length; ) {
-    out.push(j >= b.length || (i < a.length && a[i]! <= b[j]!) ? a[i++]! : b[j++]!);
+    out.push(j >= b.length || (i < a.length && order(a[i]!, b[j]!) <= 0) ? a[i++]! : b[j++]!);
     if (out.length % CHUNK === 0) yield;
   }
   return out;

@@ -3,10 +3,11 @@
  * the same bits.
  */
 import { expected } from '../core/errors.js';
+import { atOnce, type Sliced } from '../core/slices.js';
 import type { FunnelStage, Hit, Id } from '../core/types.js';
 import { areIntegersAndUuids } from '../core/validate.js';
-import type { Kernels } from '../kernels/kernels.js';
-import { hitsOf, notFiniteValue, type Prepared, scoreOf } from './prepare.js';
+import type { FunnelTask, Kernels } from '../kernels/kernels.js';
+import { hitsInSlices, notFiniteValue, type Prepared, scoreOf } from './prepare.js';
 
 /** A candidate as one stage saw it. */
 export interface Standing {
@@ -42,23 +43,40 @@ export interface Explanation<Row = unknown> {
 }
 
 /** Keys of all rows over their first `to` dims. */
-export type KeysAt = (to: number, keys: Float64Array) => void;
+export type KeysAt = (to: number, keys: Float64Array) => Sliced<void>;
 
-/** @param keysAt what the stages rank by. @default the task's query under its metric */
-export function explain<Row>(
+/** Values of rows that are scored between two turns of others: a millisecond or less. */
+const VALUES_AT_ONCE = 1 << 20;
+
+export function explain<Row>(kernels: Kernels, prepared: Prepared<Row>): Explanation<Row> {
+  return atOnce(explaining(kernels, prepared));
+}
+
+/**
+ * The same in slices.
+ *
+ * @param keysAt what the stages rank by. @default the task's query under its metric
+ */
+export function* explaining<Row>(
   kernels: Kernels,
   prepared: Prepared<Row>,
-  keysAt: KeysAt = (to, keys) => void kernels.scores({ ...prepared.task, from: 0, to, keys }),
-): Explanation<Row> {
+  keysAt: KeysAt = (to, keys) =>
+    byParts(prepared, VALUES_AT_ONCE, (rows, at, count) => {
+      kernels.scores({ ...prepared.task, rows, from: 0, to, keys: keys.subarray(at, at + count) });
+    }),
+): Sliced<Explanation<Row>> {
   const { matrix, task } = prepared;
-  const bad = kernels.firstNonFinite(task.rows);
-  if (bad !== -1) throw notFiniteValue(matrix, bad);
+  yield* byParts(prepared, VALUES_AT_ONCE, (rows, at) => {
+    const bad = kernels.firstNonFinite(rows);
+    if (bad !== -1) throw notFiniteValue(matrix, at * task.dim + bad);
+  });
 
-  let alive: number[] = Array.from({ length: matrix.count }, (_, index) => index);
-  const stages = prepared.stages.map((stage, s): ExplainedStage => {
+  let alive = Uint32Array.from({ length: matrix.count }, (_, index) => index);
+  const stages: ExplainedStage[] = [];
+  for (const [s, stage] of prepared.stages.entries()) {
     const start = performance.now();
     const keys = new Float64Array(matrix.count);
-    keysAt(stage.scale, keys);
+    yield* keysAt(stage.scale, keys);
     const entered = Float64Array.from(alive, (index) => keys[index]!);
     const order = new Uint32Array(alive.length);
     const sorted = new Float64Array(alive.length);
@@ -67,21 +85,43 @@ export function explain<Row>(
       const index = alive[order[rank]!]!;
       return { id: matrix.id(index), index, rank, score: scoreOf(prepared, sorted[rank]!) };
     };
+    yield;
     const dropped: Standing[] = [];
-    for (let rank = stage.out; rank < alive.length; rank++) dropped.push(standing(rank));
+    for (let rank = stage.out; rank < alive.length; rank++) {
+      if (dropped.push(standing(rank)) % ROWS_AT_ONCE === 0) yield;
+    }
     const cutoff = stage.out > 0 ? standing(stage.out - 1).score : undefined;
-    const kept = Array.from(order.subarray(0, stage.out), (place) => alive[place]!);
+    const entering = alive;
+    const kept = order.subarray(0, stage.out).map((place) => entering[place]!);
     if (s === prepared.stages.length - 1) {
       task.indices.set(kept);
       task.keys.set(sorted.subarray(0, stage.out));
     }
     // Back into candidate order, which decides between equal scores.
-    alive = kept.sort((a, b) => a - b);
-    return { ...stage, ms: performance.now() - start, cutoff, dropped };
-  });
-  const hits = hitsOf(prepared, -1);
+    alive = kept.sort();
+    stages.push({ ...stage, ms: performance.now() - start, cutoff, dropped });
+    yield;
+  }
+  const hits = yield* hitsInSlices(prepared, -1);
   const ids = () => Array.from({ length: matrix.count }, (_, index) => matrix.id(index));
   return { hits, stages, find: (id) => find(hits, stages, id, ids()) };
+}
+
+/** Rows told between two turns of others. */
+const ROWS_AT_ONCE = 2048;
+
+/** A part of the rows at a time, of about so many values: `at` is the number of its first row, `count` that of its rows. */
+export function* byParts(
+  { matrix: { count }, task: { rows, dim } }: Prepared<unknown>,
+  values: number,
+  run: (rows: FunnelTask['rows'], at: number, count: number) => void,
+): Sliced<void> {
+  const size = Math.max(1, Math.floor(values / dim));
+  for (let at = 0; at < count; at += size) {
+    if (at > 0) yield;
+    const end = Math.min(count, at + size);
+    run(rows.subarray(at * dim, end * dim), at, end - at);
+  }
 }
 
 function find(hits: Hit[], stages: ExplainedStage[], id: Id, ids: readonly Id[]): Fate {

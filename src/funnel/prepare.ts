@@ -1,6 +1,7 @@
 /** One call: what a caller handed over becomes a task for the kernels, and their answer becomes hits. */
 
 import { expected, FunnelError } from '../core/errors.js';
+import type { Sliced } from '../core/slices.js';
 import type { Candidates, FunnelStage, Hit, Vector } from '../core/types.js';
 import { checkQuery, isZero } from '../core/validate.js';
 import type { QueryVector } from '../core/vector.js';
@@ -72,12 +73,30 @@ function taskOf<Row>(
 
 /** The kernel's answer as hits. */
 export function hitsOf<Row>(prepared: Prepared<Row>, bad: BadPosition): Hit<Row>[] {
-  const { matrix, task, hits: count } = prepared;
-  if (bad !== -1) throw notFiniteValue(matrix, bad);
-  const { indices, keys } = task;
-  const hits = new Array<Hit<Row>>(count);
-  for (let i = 0; i < count; i++) hits[i] = matrix.hit(indices[i]!, scoreOf(prepared, keys[i]!));
+  if (bad !== -1) throw notFiniteValue(prepared.matrix, bad);
+  const hits = new Array<Hit<Row>>(prepared.hits);
+  putHits(prepared, hits, 0, hits.length);
   return hits;
+}
+
+/** Hits that are made between two turns of others. */
+const HITS_AT_ONCE = 2048;
+
+/** The same in slices. */
+export function* hitsInSlices<Row>(prepared: Prepared<Row>, bad: BadPosition): Sliced<Hit<Row>[]> {
+  if (bad !== -1) throw notFiniteValue(prepared.matrix, bad);
+  const hits = new Array<Hit<Row>>(prepared.hits);
+  for (let from = 0; from < hits.length; from += HITS_AT_ONCE) {
+    if (from > 0) yield;
+    putHits(prepared, hits, from, Math.min(hits.length, from + HITS_AT_ONCE));
+  }
+  return hits;
+}
+
+function putHits<Row>(prepared: Prepared<Row>, hits: Hit<Row>[], from: number, to: number): void {
+  const { matrix, task } = prepared;
+  const { indices, keys } = task;
+  for (let i = from; i < to; i++) hits[i] = matrix.hit(indices[i]!, scoreOf(prepared, keys[i]!));
 }
 
 /** A key is larger when better; a distance is smaller. 0 − key keeps −0 out. */

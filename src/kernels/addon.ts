@@ -54,7 +54,14 @@ export function loadAddon(): Addon & { path: string } {
   throw new Error(`No prebuilt binary for ${platformName()} in this package (looked for ${paths.join(' and ')})`);
 }
 
+let musl: boolean | undefined;
+
 function isMusl(): boolean {
+  musl ??= findMusl();
+  return musl;
+}
+
+function findMusl(): boolean {
   if (process.platform !== 'linux') return false;
   const report = process.report as NodeJS.ProcessReport & { excludeNetwork?: boolean };
   const before = report.excludeNetwork;

@@ -1,17 +1,19 @@
 /** Groups over a source: pools are ranked until the groups that were asked for are found and filled. */
 import { expected, FunnelError } from '../core/errors.js';
+import { inSlices, type Sliced, sortedBy } from '../core/slices.js';
+import { othersTurn, overdue } from '../core/turns.js';
 import type { Hit, SearchStats } from '../core/types.js';
 import { checkInteger } from '../core/validate.js';
 import { MAX_POOL } from '../funnel/plan.js';
 import type { FilterNode, Path } from './filter/ast.js';
 import { valuesAt } from './filter/evaluate.js';
 import { parsePath } from './filter/path.js';
-import { compareKeys, type Group, type GroupKey, groupHits, groupKeys } from './groups.js';
+import { compareKeys, type Group, type GroupKey, grouping, groupKeys } from './groups.js';
 import { type CheckedLookup, checkedLookup, type Lookup, type LookupRow } from './lookup.js';
 import { wholeNumber } from './numbers.js';
 import type { RankedPool, Ranker, Search } from './rank.js';
 import { bothFilters, type CheckedOptions } from './request.js';
-import { passes, statsOf } from './result.js';
+import { isSmallerBetter, passes, statsOf } from './result.js';
 import { checkDepth } from './shared-keys.js';
 import type { SourceInfo } from './source/source.js';
 
@@ -70,6 +72,8 @@ const FIRST_POOL = 128;
 const GROWTH = 4;
 /** More pools than these are too many: each is a search, by a filter that grows. */
 const MANY_POOLS = 8;
+/** Hits that are looked at between two turns of others. */
+const HITS_AT_ONCE = 4096;
 
 export interface FoundGroups {
   /** The page. */
@@ -121,15 +125,18 @@ export class GroupSearch {
     const { offset = 0 } = this.#options;
     const groups = found.groups.slice(offset, offset + this.#limit);
     const filled = await this.#fill(groups, found.unfilled);
-    const [first] = this.#ranked;
+    const first = this.#ranked[0]!;
     // Which groups a page has is the pool's to say, so that pages fit together; their own searches may have found better hits.
-    groups.sort((a, b) => this.#compare(first!, a.hits[0]!, b.hits[0]!) || compareKeys(a.key, b.key));
+    const sign = isSmallerBetter(first) ? 1 : -1;
+    const sorted = await inSlices(
+      sortedBy(groups, (a, b) => sign * (a.hits[0]!.score - b.hits[0]!.score) || compareKeys(a.key, b.key)),
+    );
     const rows = this.#ranked.reduce((sum, { prepared }) => sum + prepared.matrix.count, 0);
     const stats: GroupSearchStats = {
-      ...statsOf(first!, kernels, []),
+      ...statsOf(first, kernels, []),
       groups: { complete: found.complete && filled, pools: this.#ranked.length, rows, maxDepth: this.#most },
     };
-    return { groups, origin: this.#origin, ranked: this.#ranked, stats };
+    return { groups: sorted, origin: this.#origin, ranked: this.#ranked, stats };
   }
 
   /**
@@ -142,10 +149,12 @@ export class GroupSearch {
     // Groups mostly have at least one row each; one more tells whether the last is sure.
     for (let pool = this.#cut(Math.max(this.#first, this.#wanted + 1)); ; ) {
       const ranked = await this.#pool(this.#unseen([...found.keys()]), pool);
-      const here = this.#grouped(ranked).filter(({ key }) => !found.has(key));
+      const here = (await this.#grouped(ranked)).filter(({ key }) => !found.has(key));
       const last = this.#ended(ranked) ? undefined : ranked.hits.at(-1)!.score;
       const sure = here.filter(({ hits }) => last === undefined || hits[0]!.score !== last);
+      if (overdue()) await othersTurn();
       for (const group of sure) found.set(group.key, group);
+      if (overdue()) await othersTurn();
       if (last !== undefined) {
         for (const { key, size } of sure) if (size < this.own.groupSize) unfilled.add(key);
       }
@@ -161,7 +170,7 @@ export class GroupSearch {
     const { paged } = this.#options;
     for (let pool = paged ? this.#most! : this.#cut(this.#first); ; pool = this.#cut(pool * GROWTH)) {
       const ranked = await this.#pool(undefined, pool);
-      const groups = this.#grouped(ranked);
+      const groups = await this.#grouped(ranked);
       const ended = this.#ended(ranked);
       if (ended || groups.length >= this.#wanted || pool >= this.#most!) {
         const page = groups.slice(0, this.#wanted);
@@ -208,28 +217,27 @@ export class GroupSearch {
         complete = false;
         continue;
       }
-      short = short.filter((group, i) => {
-        this.#append(group, ranked[i]!);
-        return group.size < groupSize && !this.#ended(ranked[i]!);
-      });
+      const left: Group<Hit>[] = [];
+      for (const [i, group] of short.entries()) {
+        if (overdue()) await othersTurn();
+        await this.#append(group, ranked[i]!);
+        if (group.size < groupSize && !this.#ended(ranked[i]!)) left.push(group);
+      }
+      short = left;
       if (pool === this.#cut(MAX_POOL) || (!this.#exact && pool >= FIRST_POOL)) return complete && short.length === 0;
       pool = this.#cut(pool * GROWTH);
     }
     return complete;
   }
 
-  /** Adds the hits that a pool for one group alone found to those known before, and keeps the best of both. */
-  #append(group: Group<Hit>, ranked: RankedPool): void {
-    const more = this.#good(ranked).filter((hit) => this.#keysOf(hit, ranked).includes(group.key));
+  /** What a pool for one group alone found, with what was known of it: of both the best. */
+  async #append(group: Group<Hit>, ranked: RankedPool): Promise<void> {
+    const more = (await inSlices(this.#good(ranked))).filter((hit) => this.#keysOf(hit, ranked).includes(group.key));
     const hits = new Map([...more, ...group.hits].map((hit) => [hit.id, hit]));
-    const best = [...hits.values()].sort((a, b) => this.#compare(ranked, a, b));
+    const sign = isSmallerBetter(ranked) ? 1 : -1;
+    const best = [...hits.values()].sort((a, b) => sign * (a.score - b.score));
     group.hits = best.slice(0, this.own.groupSize);
     group.size = best.length;
-  }
-
-  /** Better ones first. */
-  #compare(ranked: RankedPool, a: Hit, b: Hit): number {
-    return passes(ranked, b.score)(a) ? -1 : passes(ranked, a.score)(b) ? 1 : 0;
   }
 
   #cut(pool: number): number {
@@ -249,13 +257,17 @@ export class GroupSearch {
     return ranked;
   }
 
-  #grouped(ranked: RankedPool): Group<Hit>[] {
-    return groupHits(this.#good(ranked), (hit) => this.#keysOf(hit, ranked), this.own.groupSize);
+  async #grouped(ranked: RankedPool): Promise<Group<Hit>[]> {
+    const good = await inSlices(this.#good(ranked));
+    return inSlices(grouping(good, (hit) => this.#keysOf(hit, ranked), this.own.groupSize));
   }
 
-  #good(ranked: RankedPool): Hit[] {
+  *#good(ranked: RankedPool): Sliced<Hit[]> {
     const good = ranked.hits.filter(passes(ranked, this.#options.scoreThreshold));
-    for (const hit of good) this.#origin.set(hit, ranked);
+    for (const [i, hit] of good.entries()) {
+      if (i % HITS_AT_ONCE === HITS_AT_ONCE - 1) yield;
+      this.#origin.set(hit, ranked);
+    }
     return good;
   }
 

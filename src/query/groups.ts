@@ -1,4 +1,5 @@
 /** Groups of ranked hits by a value of their payload. */
+import { atOnce, type Sliced } from '../core/slices.js';
 import { wholeNumber } from './numbers.js';
 
 /** 123 and "123" are two groups. An integer beyond ±(2^53 − 1) is a bigint. */
@@ -51,20 +52,35 @@ export function groupHits<Hit extends { score: number }>(
   keysOf: (hit: Hit, index: number) => readonly GroupKey[],
   groupSize: number,
 ): Group<Hit>[] {
+  return atOnce(grouping(hits, keysOf, groupSize));
+}
+
+/** Hits that are grouped between two turns of others. */
+const AT_ONCE = 2048;
+
+/** The same in slices. */
+export function* grouping<Hit extends { score: number }>(
+  hits: readonly Hit[],
+  keysOf: (hit: Hit, index: number) => readonly GroupKey[],
+  groupSize: number,
+): Sliced<Group<Hit>[]> {
   const groups = new Map<GroupKey, Group<Hit>>();
-  hits.forEach((hit, index) => {
+  for (const [index, hit] of hits.entries()) {
+    if (index % AT_ONCE === AT_ONCE - 1) yield;
     for (const key of keysOf(hit, index)) {
       const group = groups.get(key);
       if (group === undefined) groups.set(key, { key, hits: [hit], size: 1 });
       else if (group.size++ < groupSize) group.hits.push(hit);
     }
-  });
+  }
   // They come in the order of their best hits; only equal scores are out of order.
   const list = [...groups.values()];
   for (let from = 0, to = 0; from < list.length; from = to) {
     const { score } = list[from]!.hits[0]!;
     while (to < list.length && list[to]!.hits[0]!.score === score) to++;
-    if (to - from > 1) list.splice(from, to - from, ...list.slice(from, to).sort((a, b) => compareKeys(a.key, b.key)));
+    if (to - from === 1) continue;
+    const equal = list.slice(from, to).sort((a, b) => compareKeys(a.key, b.key));
+    for (const [i, group] of equal.entries()) list[from + i] = group;
   }
   return list;
 }

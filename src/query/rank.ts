@@ -3,13 +3,14 @@
  */
 import { overloaded } from '../core/call.js';
 import { expected, FunnelError } from '../core/errors.js';
+import { inSlices, type Sliced } from '../core/slices.js';
 import type { Hit } from '../core/types.js';
 import type { QueryVector } from '../core/vector.js';
-import { type Explanation, explain } from '../funnel/explain.js';
+import { byParts, type Explanation, explaining, type KeysAt } from '../funnel/explain.js';
 import { inContext, runPrepared } from '../funnel/funnel.js';
 import { type CheckedPlan, checkPlan, fitPlan, funnelPlan, MAX_POOL, poolFor } from '../funnel/plan.js';
-import { hitsOf, type Prepared, prepareChecked } from '../funnel/prepare.js';
-import type { Kernels, Metric } from '../kernels/kernels.js';
+import { hitsInSlices, type Prepared, prepareChecked } from '../funnel/prepare.js';
+import type { BadPosition, Kernels, Metric } from '../kernels/kernels.js';
 import type { FilterNode } from './filter/ast.js';
 import { mapLimited } from './limited.js';
 import { checkMirror, Matrices, type Mirror, type Mirrored, withMirrorVectors } from './mirror.js';
@@ -152,23 +153,16 @@ export class Ranker {
     const plain = prepared.filter((_, i) => all[i]!.search.recommend === undefined);
     const bad = plain.length === 0 ? [] : await runPrepared(kernels, plain, false);
     const ms = (performance.now() - began) / Math.max(1, plain.length);
-    return all.map((fitted, i) =>
-      at(named, i, () => {
-        const one = prepared[i]!;
-        const { search, candidates } = fitted;
-        const answer = answers[i]!;
-        const found = one.matrix.count + (answer.stats?.gone ?? 0) + (answer.lacking?.length ?? 0);
-        const exhausted = found < candidates && answer.missing === undefined;
-        const common = { fitted, answer, prepared: one, exhausted };
-        if (search.recommend === undefined) {
-          const hits = hitsOf(one, bad[plain.indexOf(one)]!);
-          const explanation = search.options.explain ? explain(kernels, one) : undefined;
-          return { hits, funnelMs: ms, explanation, ...common };
+    return inSlices(
+      (function* () {
+        const ranked: RankedPool[] = [];
+        for (const [i, fitted] of all.entries()) {
+          const one = prepared[i]!;
+          const position = bad[plain.indexOf(one)]!;
+          ranked.push(yield* inSliced(named, i, ranking(kernels, fitted, answers[i]!, one, position, ms)));
         }
-        const start = performance.now();
-        const explanation = explain(kernels, one, strategyKeys(kernels, one, search.recommend));
-        return { hits: explanation.hits, funnelMs: performance.now() - start, explanation, ...common };
-      }),
+        return ranked;
+      })(),
     );
   }
 
@@ -259,23 +253,61 @@ function exactPlan({ dim, metric }: SourceInfo): CheckedPlan {
   return { head: undefined, candidates: undefined, scales: [dim], keep: [1], metric, limit: undefined };
 }
 
+/** @param ms that a funnel took */
+function* ranking(
+  kernels: Kernels,
+  fitted: Fitted,
+  answer: Answer,
+  prepared: Prepared<unknown>,
+  bad: BadPosition,
+  ms: number,
+): Sliced<RankedPool> {
+  const { search, candidates } = fitted;
+  const found = prepared.matrix.count + (answer.stats?.gone ?? 0) + (answer.lacking?.length ?? 0);
+  const exhausted = found < candidates && answer.missing === undefined;
+  const common = { fitted, answer, prepared, exhausted };
+  if (search.recommend === undefined) {
+    const hits = yield* hitsInSlices(prepared, bad);
+    const explanation = search.options.explain ? yield* explaining(kernels, prepared) : undefined;
+    return { hits, funnelMs: ms, explanation, ...common };
+  }
+  const start = performance.now();
+  const explanation = yield* explaining(kernels, prepared, strategyKeys(kernels, prepared, search.recommend));
+  return { hits: explanation.hits, funnelMs: performance.now() - start, explanation, ...common };
+}
+
+/** Values that are compared with an example between two turns of others. */
+const VALUES_AT_ONCE = 1 << 18;
+
 /** Keys over the first dims, by a strategy. */
 function strategyKeys(
   kernels: Kernels,
-  { task, matrix }: Prepared<unknown>,
+  prepared: Prepared<unknown>,
   { strategy, examples }: NonNullable<HeadRequest['recommend']>,
-) {
-  const { metric, rows, dim } = task;
-  return (to: number, keys: Float64Array): void => {
-    scoreAll(
-      examples,
-      strategy,
-      metric,
-      matrix.count,
-      (query, some) => void kernels.scores({ metric, query, rows, dim, from: 0, to, keys: some }),
-      keys,
-    );
-  };
+): KeysAt {
+  const { metric, dim } = prepared.task;
+  const values = VALUES_AT_ONCE / (examples.positive.length + examples.negative.length);
+  return (to, keys) =>
+    byParts(prepared, values, (rows, at, count) => {
+      scoreAll(
+        examples,
+        strategy,
+        metric,
+        count,
+        (query, some) => void kernels.scores({ metric, query, rows, dim, from: 0, to, keys: some }),
+        keys.subarray(at, at + count),
+      );
+    });
+}
+
+function* inSliced<T>(named: PlaceName, i: number, work: Sliced<T>): Sliced<T> {
+  try {
+    return yield* work;
+  } catch (error) {
+    return at(named, i, () => {
+      throw error;
+    });
+  }
 }
 
 /** One call of the database has one deadline. */

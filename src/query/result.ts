@@ -1,7 +1,8 @@
-/** Ranked hits as an answer: threshold, page, vectors, statistics. */
+/** RankedPool hits as an answer: threshold, page, vectors, statistics. */
 
 import { expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
+import type { Sliced } from '../core/slices.js';
 import type { Hit, Id, SearchStats, StageStats } from '../core/types.js';
 import type { Matrix } from '../funnel/candidates.js';
 import { payloadSelection } from './payload.js';
@@ -16,10 +17,15 @@ export interface SearchResult {
   explanation?: SearchExplanation;
 }
 
+/** Whether scores are distances. */
+export function isSmallerBetter({ prepared: { task, keysAreScores } }: RankedPool): boolean {
+  return task.metric === 'euclid' && !keysAreScores;
+}
+
 /** Whether a final score is good enough: strictly, and by the direction of what ranked. */
-export function passes({ prepared: { task, keysAreScores } }: RankedPool, threshold: number | undefined) {
+export function passes(ranked: RankedPool, threshold: number | undefined) {
   if (threshold === undefined) return () => true;
-  const smaller = task.metric === 'euclid' && !keysAreScores;
+  const smaller = isSmallerBetter(ranked);
   return ({ score }: { score: number }) => (smaller ? score < threshold : score > threshold);
 }
 
@@ -163,10 +169,15 @@ export async function addPayloads(
   for (const hit of hits) hit.payload = payloads.get(hit.id) ?? {};
 }
 
-/** Cuts the payloads of hits to the selection, where their pool was asked for all of them. */
-export function cutPayloads(hits: Iterable<Hit>, { withPayload = false }: CheckedOptions): void {
+/** Payloads that are cut between two turns of others. */
+const CUT_AT_ONCE = 1024;
+
+/** The same where their pool was asked for all of them. */
+export function* cutPayloads(hits: Iterable<Hit>, { withPayload = false }: CheckedOptions): Sliced<void> {
   const select = payloadSelection(withPayload);
+  let cut = 0;
   for (const hit of hits) {
+    if (++cut % CUT_AT_ONCE === 0) yield;
     if (withPayload === false) delete hit.payload;
     else hit.payload = select(hit.payload);
   }

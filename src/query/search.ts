@@ -1,5 +1,6 @@
 /** FunnelSearch, the spine: a request → what to search for → ranked pools → an answer. */
 import { expected, FunnelError } from '../core/errors.js';
+import { inSlices, type Sliced } from '../core/slices.js';
 import type { Hit } from '../core/types.js';
 import { checkKeys } from '../core/validate.js';
 import { inContext } from '../funnel/funnel.js';
@@ -65,6 +66,9 @@ export type GroupsRequest = SearchRequest & GroupOptions;
 
 /** `limit` and `offset` count groups. */
 export type RecommendGroupsRequest = RecommendRequest & GroupOptions;
+
+/** Groups or hits that are put together between two turns of others. */
+const AT_ONCE = 1024;
 
 /** The class without a choice of kernels; see `FunnelSearch` in index.ts. */
 export class FunnelSearchOn {
@@ -204,27 +208,35 @@ export class FunnelSearchOn {
     const request = { ...given, options };
     const [search] = await searchesOf([request], ranker.source, info, (_, run) => run());
     const { payloadsInPools = false } = ranker.source;
-    const pools = { ...search!, withPayload: payloadsInPools || { include: [own.path.text] } };
-    const { groups, origin, ranked, stats } = await new GroupSearch(ranker, pools, own, info).run(this.#kernels().name);
+    const pooled = { ...search!, withPayload: payloadsInPools || { include: [own.path.text] } };
+    const { groups, origin, ranked, stats } = await new GroupSearch(ranker, pooled, own, info).run(
+      this.#kernels().name,
+    );
     // A point may stand in several groups, and in several pools.
-    const all = new Set(groups.flatMap((group) => group.hits));
-    const hits = new Map([...all].map((hit) => [hit.id, hit]));
-    // A point that is replaced between two pools is a different row in each: where pools carry payloads, each keeps its
-    // own hit.
+    const all = await inSlices(hitsOf(groups));
+    const hits = new Map(payloadsInPools ? [] : Array.from(all, (hit) => [hit.id, hit]));
+    // What is replaced between two pools is another row to each.
     const hitOf = (hit: Hit) => (payloadsInPools ? hit : hits.get(hit.id)!);
-    for (const [pool, some] of byPool([...(payloadsInPools ? all : hits.values())], origin)) {
+    const pools = options.withVector ? await inSlices(byPool(payloadsInPools ? all : hits.values(), origin)) : [];
+    for (const [pool, some] of pools) {
       await addVectors(some, pool.prepared.matrix, this.source, ranker.source, options);
     }
-    if (payloadsInPools) cutPayloads(all, options);
+    if (payloadsInPools) await inSlices(cutPayloads(all, options));
     else await addPayloads([...hits.values()], ranker.source, options);
     const keys = groups.map(({ key }) => key);
     const rows = own.lookup && (await lookUp(own.lookup, keys, options));
     for (const one of ranked) ranker.release(one);
     return {
-      groups: groups.map(({ key, hits: some }): HitGroup => {
-        const row = rows?.get(key);
-        return { id: key, hits: some.map(hitOf), ...(row && { lookup: row }) };
-      }),
+      groups: await inSlices(
+        (function* () {
+          const told: HitGroup[] = [];
+          for (const { key, hits: some } of groups) {
+            const row = rows?.get(key);
+            if (told.push({ id: key, hits: some.map(hitOf), ...(row && { lookup: row }) }) % AT_ONCE === 0) yield;
+          }
+          return told;
+        })(),
+      ),
       stats,
     };
   }
@@ -239,9 +251,19 @@ function checkedAll<Request, Checked>(requests: readonly Request[], check: (requ
   return Array.from(requests, (request, i) => inContext(nameOf(i), () => check(request)));
 }
 
-function byPool<Hit, Pool>(hits: readonly Hit[], origin: ReadonlyMap<Hit, Pool>): Map<Pool, Hit[]> {
+function* hitsOf<Hit>(groups: readonly { hits: Hit[] }[]): Sliced<Set<Hit>> {
+  const all = new Set<Hit>();
+  for (const { hits } of groups) {
+    for (const hit of hits) if (all.add(hit).size % AT_ONCE === 0) yield;
+  }
+  return all;
+}
+
+function* byPool<Hit, Pool>(hits: Iterable<Hit>, origin: ReadonlyMap<Hit, Pool>): Sliced<Map<Pool, Hit[]>> {
   const pools = new Map<Pool, Hit[]>();
+  let placed = 0;
   for (const hit of hits) {
+    if (++placed % AT_ONCE === 0) yield;
     const pool = origin.get(hit)!;
     const some = pools.get(pool);
     if (some === undefined) pools.set(pool, [hit]);

@@ -1,6 +1,6 @@
 /** How many rows have which value: from an index where there is one, else from payloads. */
 
-import type { Sliced } from '../core/slices.js';
+import { type Sliced, sortedBy } from '../core/slices.js';
 import { checkInteger } from '../core/validate.js';
 import type { Path } from '../query/filter/ast.js';
 import { valuesAt } from '../query/filter/evaluate.js';
@@ -95,7 +95,14 @@ function scalarOf(value: unknown): Scalar | undefined {
   return typeof value === 'string' || typeof value === 'boolean' ? value : undefined;
 }
 
+/** So many are sorted rather than kept in order one by one. */
+const MANY = 1024;
+
 function* mostFrequent(counts: ReadonlyMap<Scalar, number>, limit: number): Sliced<Facet[]> {
+  if (limit > MANY && counts.size > MANY) {
+    const facets = Array.from(counts, ([value, count]) => ({ value, count }));
+    return (yield* sortedBy(facets, (a, b) => (before(a, b) ? -1 : 1))).slice(0, limit);
+  }
   const best: Facet[] = [];
   let work = 0;
   for (const [value, count] of counts) {

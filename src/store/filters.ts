@@ -82,14 +82,21 @@ export function* evaluate(
 ): Sliced<Matched> {
   const began = performance.now();
   if ('rows' in filter) {
+    if (filter.rows.ids !== undefined) yield* files.prepareIds();
     const rows = matching(filter.rows, files);
     return { rows, generation: files.generation, work: workOf(rows, undefined, began) };
   }
+  if (hasIds(filter.node)) yield* files.prepareIds();
   yield* indexes.catchUp();
   const { generation } = files;
   const plan = new FilterPlan(files, indexes);
   const rows = yield* plan.solve(filter.node);
   return { rows, generation, work: workOf(rows, plan, began) };
+}
+
+function hasIds(node: FilterNode): boolean {
+  if ('nodes' in node) return node.nodes.some(hasIds);
+  return 'node' in node ? hasIds(node.node) : node.op === 'ids';
 }
 
 function workOf(rows: RowSet, plan: FilterPlan | undefined, began: number): FilterWork {

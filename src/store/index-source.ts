@@ -32,6 +32,7 @@ import { arrayIn, releaseIn } from './engine/memory.js';
 import { RowImages } from './files/row-images.js';
 import { evaluate, type OwnFilter, ownFilter } from './filters.js';
 import { gather } from './gather.js';
+import { ManyBest } from './many-best.js';
 import { partsOf, type SearchedIndex } from './parts.js';
 import { listOf } from './payload/row-set.js';
 import { candidatesQuery } from './request.js';
@@ -59,6 +60,9 @@ const READ_AT_ONCE = 128;
 
 /** Rows scored before others get their turn: about a millisecond. */
 const AT_ONCE = 4096;
+
+/** More best rows than these are not kept in order one by one. */
+const MANY = 4096;
 
 type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
 
@@ -170,7 +174,7 @@ export class IndexSource implements Source {
       const ask = async () => {
         const each = requests.map((request, i) => [request, params[i]!, only[i]!, signal] as const);
         const found = together
-          ? (await this.index.queryBatch(await inTurn(each, (one) => this.indexQuery(...one)))).map(foundOf)
+          ? await inSlices(allFound(await this.index.queryBatch(await inTurn(each, (one) => this.indexQuery(...one)))))
           : await inTurn(each, (one) => this.find(...one));
         const ms = (performance.now() - began) / requests.length;
         return inTurn(each, (one, i) => this.answered(found[i]!, one[0], one[1], ms, signal));
@@ -328,7 +332,13 @@ export class IndexSource implements Source {
 
   private *fetched(request: FetchRequest): Sliced<Whole<Read>> {
     const { files } = partsOf(this.index);
-    const ordinals = request.ids.map((id) => files.ordinalOf(id)).filter((ordinal) => ordinal !== undefined);
+    yield* files.prepareIds();
+    const ordinals: number[] = [];
+    for (const [i, id] of request.ids.entries()) {
+      if (i % AT_ONCE === AT_ONCE - 1) yield;
+      const ordinal = files.ordinalOf(id);
+      if (ordinal !== undefined) ordinals.push(ordinal);
+    }
     return yield* this.reading(ordinals, request);
   }
 
@@ -407,7 +417,7 @@ export class IndexSource implements Source {
       rows += part.length;
       score(some, part, keys);
     };
-    const found = await this.scanned(dims, count, only, signal, false, counted);
+    const found = await this.scanned(dims, count, only, signal, false, counted, passesOf(recommend));
     return { ...found, pools: { searches: 0, rows } };
   }
 
@@ -448,9 +458,9 @@ export class IndexSource implements Source {
       searches += by.length;
       const { filtered } = pools[0]!;
       most = filtered?.matched ?? most;
-      const pool = Uint32Array.from(new Set(pools.flatMap(({ ordinals }) => [...ordinals]))).sort();
+      const pool = await inSlices(unionOf(pools), () => signal.throwIfAborted());
       rows += pool.length;
-      const best = await this.best(dim, pool, candidates, signal, this.scoreBy(recommend));
+      const best = await this.best(dim, pool, candidates, signal, this.scoreBy(recommend), passesOf(recommend));
       // A row that no pool has is less like any positive than the last of a pool.
       const bounds = pools.filter(({ ordinals }) => ordinals.length >= depth).map((one) => this.boundOf(one));
       const bound = Math.max(...bounds, by.length < examples.positive.length ? 0 : -Infinity);
@@ -479,7 +489,7 @@ export class IndexSource implements Source {
     }
     const filter = await this.filterFor(only, signal);
     const queries = vectors.map((vector) => this.queryFor({ vector }, depth, params, filter));
-    return (await this.index.queryBatch(queries)).map(foundOf);
+    return inSlices(allFound(await this.index.queryBatch(queries)));
   }
 
   /** How like an example the last row of its pool is; heads say nothing of that. */
@@ -497,9 +507,10 @@ export class IndexSource implements Source {
     signal: AbortSignal,
     negate: boolean,
     score: (rows: RowImages, part: Uint32Array, keys: Float64Array) => void,
+    passes = 1,
   ): Promise<Found> {
     const { ordinals, filtered } = await this.passing(only, signal);
-    const best = await this.best(dims, ordinals, count, signal, score);
+    const best = await this.best(dims, ordinals, count, signal, score, passes);
     return { ordinals: best.ordinals, scores: best.keys.map((key) => (negate ? 0 - key : key)), filtered };
   }
 
@@ -509,26 +520,31 @@ export class IndexSource implements Source {
     count: number,
     signal: AbortSignal,
     score: (rows: RowImages, part: Uint32Array, keys: Float64Array) => void,
-  ): Promise<Best> {
+    passes = 1,
+  ): Promise<Pick<Best, 'keys' | 'ordinals'>> {
     const { live, codes } = partsOf(this.index);
     const ordinals = listed.filter(live.alive);
     const { images, done } = live.useImages();
     const rows = new RowImages(codes, images, dims, live.half);
-    const keys = arrayIn(codes, Float64Array, Math.min(AT_ONCE, ordinals.length));
-    const best = new Best(count);
+    const size = Math.max(64, Math.floor(AT_ONCE / passes));
+    const keys = arrayIn(codes, Float64Array, Math.min(size, ordinals.length));
+    const few = new Best(count);
+    const many = count > MANY ? new ManyBest(count) : undefined;
+    const check = () => signal.throwIfAborted();
     try {
-      for (let from = 0; from < ordinals.length; from += AT_ONCE) {
+      for (let from = 0; from < ordinals.length; from += size) {
         if (from > 0) await new Promise((resolve) => setImmediate(resolve));
-        signal.throwIfAborted();
-        const part = ordinals.subarray(from, from + AT_ONCE);
+        check();
+        const part = ordinals.subarray(from, from + size);
         score(rows, part, keys);
-        for (let i = 0; i < part.length; i++) best.offer(keys[i]!, part[i]!);
+        if (many !== undefined) await inSlices(many.add(keys, part), check);
+        else for (let i = 0; i < part.length; i++) few.offer(keys[i]!, part[i]!);
       }
     } finally {
       done();
       releaseIn(codes, keys);
     }
-    return best;
+    return many === undefined ? few : inSlices(many.best(), check);
   }
 
   private read(ordinals: readonly number[], wanted: Wanted, signal: AbortSignal): Promise<Whole<Read>> {
@@ -590,6 +606,7 @@ export class IndexSource implements Source {
 
   /** Where rows die meanwhile, rows of the same ids may stand in their place, which were not looked at. */
   private *matched({ node, rows }: Only): Sliced<Whole<Passing>> {
+    if (rows?.ids !== undefined) yield* partsOf(this.index).files.prepareIds();
     const parts = partsOf(this.index);
     if (node === undefined) return { value: { ordinals: listOf(matching(rows ?? {}, parts.files)) }, isWhole: true };
     const { staleReads } = parts.files;
@@ -633,6 +650,33 @@ function foundOf({ hits, stats }: IndexAnswer): Found {
     filtered: stats.filter,
     missing: stats.missing,
   };
+}
+
+function* allFound(answers: readonly IndexAnswer[]): Sliced<Found[]> {
+  const found: Found[] = [];
+  for (const answer of answers) {
+    found.push(foundOf(answer));
+    if (answer.hits.length > MANY) yield;
+  }
+  return found;
+}
+
+/** Ascending, each once. */
+function* unionOf(pools: readonly Found[]): Sliced<Uint32Array> {
+  const all = new Set<number>();
+  for (const { ordinals } of pools) {
+    for (let i = 0; i < ordinals.length; i++) {
+      if (i % AT_ONCE === AT_ONCE - 1) yield;
+      all.add(ordinals[i]!);
+    }
+  }
+  yield;
+  return Uint32Array.from(all).sort();
+}
+
+/** How often each row is scored. */
+function passesOf({ examples: { positive, negative } }: Recommend): number {
+  return positive.length + negative.length;
 }
 
 /** The same by the first dims of the examples. */

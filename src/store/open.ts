@@ -1,10 +1,11 @@
 /** Makes and opens indexes, for the twins create() and createSync(), open() and openSync(). */
 import { expected } from '../core/errors.js';
 import { usableThreads } from '../core/threads.js';
+import { activeKernels } from '../kernels/load.js';
 import { backend } from './backend.js';
 import { workOn } from './builds.js';
 import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
-import type { Steps } from './files/step.js';
+import { type Steps, take, othersTurn as turnIfDue } from './files/step.js';
 import { checkCreateOptions, checkOpenOptions } from './input.js';
 import { Live } from './live.js';
 import { OpenIndex } from './open-index.js';
@@ -23,7 +24,7 @@ export function* creating(path: string, given: FunnelIndexOptions): Steps<OpenIn
   const options = { ...given }; // read once
   const config = checkCreateOptions(options);
   const { dim, metric = 'cosine', precision = 'float32', durability, breakLock } = options;
-  const files = IndexFiles.createSync(
+  const files = yield* IndexFiles.createSteps(
     path,
     { dim, metric, precision, options: config },
     { ...(durability && { durability }), ...(breakLock && { breakLock }), maxFileBytes: ROW_FILE_BYTES },
@@ -51,7 +52,10 @@ export function* opening(
 function* over(files: IndexFiles, options: OpenIndexOptions, withRows: boolean): Steps<OpenIndex> {
   let pool: Pool | undefined;
   try {
+    activeKernels(); // for the first time in a process they are loaded
+    yield* take(turnIfDue);
     const own = backend(); // once: on WASM it is a memory
+    yield* take(turnIfDue);
     pool = new Pool(options.threads ?? usableThreads(), own.setup);
     if (!withRows && Pool.available && files.liveCount * files.config.dim > LARGE) pool.prepare();
     const live = new Live(files, own.codes, options.memory ?? Number.MAX_SAFE_INTEGER);

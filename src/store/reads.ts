@@ -24,6 +24,7 @@ export function* rowsOfIds<Payload>(
   const { payloadOf, withVector } = checkSelection(options, { withPayload: true, withVector: true });
   index.follow();
   const points: (Point<Payload> | undefined)[] = [];
+  yield* index.files.prepareIds();
   for (const id of listOf(ids)) {
     if (points.length % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
     const ordinal = index.files.ordinalOf(id);

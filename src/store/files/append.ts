@@ -15,7 +15,7 @@ import { DEATHS_PER_PAGE, encodeDeadPage, encodeIdPage, IDS_PER_PAGE, seal } fro
 import { encodePayload } from './payload.js';
 import { encodeRecords, encodeRowHeader, type RowValues, rowFileBytes } from './rows.js';
 import { encodeState, type RowFileEntry, type State } from './state.js';
-import { begun, othersTurn, type Step, type Steps, settled, take } from './step.js';
+import { begun, inTurns, othersTurn, type Step, type Steps, settled, take } from './step.js';
 
 export interface AppendRequest {
   ids: readonly Id[];
@@ -112,6 +112,7 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
   let next: State;
   try {
     yield* files.write(batch.rows, first, count);
+    yield* inTurns(core.ids.reserve(count, () => first, core.isAlive));
     replaced = [];
     for (let i = 0; i < count; i++) {
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(othersTurn);

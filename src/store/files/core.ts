@@ -1,5 +1,6 @@
 /** One index as this process has it: the committed state, and what of it is kept in memory. */
 import { FunnelError } from '../../core/errors.js';
+import type { Sliced } from '../../core/slices.js';
 import { Bits, popcount } from './bits.js';
 import type { Disk } from './disk.js';
 import { corrupt, filesError, lockLost } from './errors.js';
@@ -181,6 +182,11 @@ export class Core {
     if (typeof id !== this.ids?.kind || !isStorable(id)) return undefined;
     const found = this.ids.find(id, this.state.rows, this.isAlive);
     return found !== undefined && found < this.state.rows && this.alive.get(found) ? found : undefined;
+  }
+
+  /** Before {@link find} by who gives others their turn: the first time it would take long. */
+  *prepareFind(): Sliced<void> {
+    yield* this.ids?.build(() => this.state.rows, this.isAlive) ?? [];
   }
 
   /**

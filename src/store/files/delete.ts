@@ -4,13 +4,18 @@ import { deadPages } from './append.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';
 import { encodeState } from './state.js';
-import type { Steps } from './step.js';
+import { inTurns, othersTurn, type Steps, take } from './step.js';
+
+/** Ids that are sought before others get their turn. */
+const ROWS_AT_ONCE = 2048;
 
 /** The ordinals that died, ascending. Ids that no row has are ignored. Runs while no other write does. */
 export function* remove(core: Core, ids: readonly Id[]): Steps<number[]> {
   if (core.state.idKind === null) return [];
+  yield* inTurns(core.prepareFind());
   const found: number[] = [];
-  for (const id of ids) {
+  for (const [i, id] of ids.entries()) {
+    if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(othersTurn);
     const ordinal = core.find(id);
     if (ordinal !== undefined) found.push(ordinal);
   }

@@ -5,9 +5,9 @@ import { dirname, join, resolve } from 'node:path';
 import type { FunnelError } from '../../core/errors.js';
 import type { Disk } from './disk.js';
 import { codeOf, diskError, filesError } from './errors.js';
-import { LMDB_FILE, lmdbKv } from './lmdb-kv.js';
+import { LMDB_FILE, lmdbKv, prepareLmdb } from './lmdb-kv.js';
 import { encodeState, FORMAT_VERSION, type State, type StoreConfig } from './state.js';
-import { type Steps, take } from './step.js';
+import { othersTurn, type Steps, take } from './step.js';
 
 const NEW = /^new-[0-9a-f]{16}$/;
 const OURS = /^(rows|seg)-\d{6,}\.(bin|tmp)$/;
@@ -34,7 +34,7 @@ export function newState(config: StoreConfig): State {
  *
  * @throws FunnelError INDEX_EXISTS, DISK, NOT_WRITABLE, BAD_ARGUMENT, MISSING_PACKAGE
  */
-export function createFolder(folder: string, config: StoreConfig, disk: Disk): void {
+export function* createFolder(folder: string, config: StoreConfig, disk: Disk): Steps<void> {
   let made: string | undefined;
   let beside: string | undefined;
   try {
@@ -46,17 +46,20 @@ export function createFolder(folder: string, config: StoreConfig, disk: Disk): v
     }
     beside = join(folder, `new-${randomBytes(8).toString('hex')}`);
     fs.mkdirSync(beside);
+    yield* prepareLmdb();
     const kv = lmdbKv(join(beside, LMDB_FILE), { readOnly: false, relaxed: false });
     try {
+      yield* take(othersTurn);
       kv.claim(() => Buffer.from('{}')); // nobody can know of it yet
-      kv.commit({ state: encodeState(newState(config)), ids: [], dead: [], payloads: [] }).now();
+      yield* take(kv.commit({ state: encodeState(newState(config)), ids: [], dead: [], payloads: [] }));
     } finally {
-      kv.close().now();
+      yield* take(kv.close());
     }
     link(join(beside, LMDB_FILE), join(folder, LMDB_FILE));
-    disk.syncDir(folder).now();
-    if (made !== undefined) for (const above of foldersAbove(folder, made)) disk.syncDir(above).now();
+    yield* take(disk.syncDir(folder));
+    if (made !== undefined) for (const above of foldersAbove(folder, made)) yield* take(disk.syncDir(above));
     remove(beside);
+    yield* take(othersTurn);
   } catch (error) {
     if (beside !== undefined) remove(beside);
     // Only those that are empty can go.

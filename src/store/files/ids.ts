@@ -1,5 +1,6 @@
 /** The ids of all rows, packed in memory: ordinal → id by position, id → ordinal through a hash table. */
 import { describe, FunnelError } from '../../core/errors.js';
+import { atOnce, type Sliced } from '../../core/slices.js';
 import type { Id, IdKind } from '../../core/types.js';
 import { BLOCK_BITS, columnOf, type IdColumn } from './id-columns.js';
 
@@ -55,6 +56,8 @@ export function kindOf(id: unknown, where: string): IdKind {
 }
 
 const FREE = 0;
+/** Rows that are hashed between two turns of others: about a millisecond. */
+const AT_ONCE = 4096;
 
 /**
  * Ids by ordinal. The hash table holds `ordinal + 1` of the newest row of each id; it is made when first needed, since a
@@ -83,7 +86,8 @@ export class Ids {
 
   /** The newest row with this id, dead or alive; undefined when there never was one. */
   find(id: Id, rows: number, isAlive: (ordinal: number) => boolean): number | undefined {
-    const table = this.#table ?? this.#build(rows, isAlive);
+    if (this.#table === undefined) atOnce(this.build(() => rows, isAlive));
+    const table = this.#table!;
     const column = this.#column;
     const mask = table.length - 1;
     for (let slot = column.seek(id) & mask; ; slot = (slot + 1) & mask) {
@@ -96,8 +100,11 @@ export class Ids {
   /** Rows `from..to` were put into the column, but those that are not `kept`: a writer elsewhere has dropped their ids since. */
   added(from: number, to: number, kept: { get(ordinal: number): boolean }): void {
     if (this.#table === undefined) return;
-    this.#grow(to - from);
-    for (let ordinal = from; ordinal < to; ordinal++) if (kept.get(ordinal)) this.#insert(ordinal);
+    atOnce(this.#grow(to - from));
+    const table = this.#table;
+    for (let ordinal = from; ordinal < to; ordinal++) {
+      if (kept.get(ordinal)) this.#filled += this.#insert(table, ordinal);
+    }
   }
 
   /**
@@ -115,38 +122,81 @@ export class Ids {
     }
   }
 
-  #build(rows: number, isAlive: (ordinal: number) => boolean): Uint32Array {
-    this.#table = new Uint32Array(1024);
-    this.#filled = 0;
+  /**
+   * Makes what {@link find} needs, unless it is there. Rows may be added and die meanwhile.
+   *
+   * @param rows how many there are now
+   */
+  *build(rows: () => number, isAlive: (ordinal: number) => boolean): Sliced<void> {
+    if (this.#table !== undefined) return;
     let living = 0;
-    for (let ordinal = 0; ordinal < rows; ordinal++) if (isAlive(ordinal)) living++;
-    this.#grow(living);
-    for (let ordinal = 0; ordinal < rows; ordinal++) if (isAlive(ordinal)) this.#insert(ordinal);
-    return this.#table;
+    for (let ordinal = 0; ordinal < rows(); ordinal++) {
+      if (ordinal % AT_ONCE === AT_ONCE - 1) yield;
+      if (isAlive(ordinal)) living++;
+    }
+    let table: Uint32Array = new Uint32Array(sizeFor(living));
+    let filled = 0;
+    for (let ordinal = 0; ordinal < rows(); ordinal++) {
+      if (ordinal % AT_ONCE === AT_ONCE - 1) {
+        yield;
+        if (this.#table !== undefined) return; // another was faster
+      }
+      if (!isAlive(ordinal)) continue;
+      filled += this.#insert(table, ordinal);
+      if (filled * 2 > table.length) table = atOnce(this.#rehashed(table, filled));
+    }
+    if (this.#table !== undefined) return;
+    this.#table = table;
+    this.#filled = filled;
   }
 
-  #insert(ordinal: number): void {
-    const table = this.#table!;
+  /** The same, and room for rows that are about to be {@link added}, which then takes no time. No row may be added meanwhile. */
+  *reserve(more: number, rows: () => number, isAlive: (ordinal: number) => boolean): Sliced<void> {
+    yield* this.build(rows, isAlive);
+    yield* this.#grow(more);
+  }
+
+  /** Whether the id was new to the table: 1 or 0. */
+  #insert(table: Uint32Array, ordinal: number): number {
     const column = this.#column;
     const mask = table.length - 1;
     for (let slot = column.seekAt(ordinal) & mask; ; slot = (slot + 1) & mask) {
       const held = table[slot]!;
-      if (held === FREE) this.#filled++;
-      else if (!column.isSought(held - 1)) continue;
+      if (held !== FREE && !column.isSought(held - 1)) continue;
       table[slot] = ordinal + 1;
-      return;
+      return held === FREE ? 1 : 0;
     }
   }
 
   /** Room for `more`, without what was dropped. */
-  #grow(more: number): void {
+  *#grow(more: number): Sliced<void> {
     const old = this.#table!;
     if ((this.#filled + more) * 2 <= old.length) return;
-    const held = old.filter((one) => one !== FREE && this.#column.has(one - 1));
-    let size = 1024;
-    while ((held.length + more) * 3 > size) size *= 2; // so that the next time is far
-    this.#table = new Uint32Array(size);
-    this.#filled = 0;
-    for (const one of held) this.#insert(one - 1);
+    let filled = 0;
+    for (let slot = 0; slot < old.length; slot++) {
+      if (slot % AT_ONCE === AT_ONCE - 1) yield;
+      if (old[slot] !== FREE && this.#column.has(old[slot]! - 1)) filled++;
+    }
+    const table = yield* this.#rehashed(old, filled + more);
+    if (this.#table !== old) return;
+    this.#table = table;
+    this.#filled = filled;
   }
+
+  *#rehashed(old: Uint32Array, count: number): Sliced<Uint32Array> {
+    const table = new Uint32Array(sizeFor(count));
+    for (let slot = 0; slot < old.length; slot++) {
+      if (slot % AT_ONCE === AT_ONCE - 1) yield;
+      const held = old[slot]!;
+      if (held !== FREE && this.#column.has(held - 1)) this.#insert(table, held - 1);
+    }
+    return table;
+  }
+}
+
+/** So that the next time to grow is far. */
+function sizeFor(count: number): number {
+  let size = 1024;
+  while (count * 3 > size) size *= 2;
+  return size;
 }

@@ -14,7 +14,7 @@ import { checkFolder, createFolder, newState, removeLeftovers } from './folder.j
 import { Hold } from './hold.js';
 import type { Kv } from './kv.js';
 import { checkLmdbFile, type LmdbCheck } from './lmdb-check.js';
-import { LMDB_FILE, lmdbKv } from './lmdb-kv.js';
+import { LMDB_FILE, lmdbKv, prepareLmdb } from './lmdb-kv.js';
 import { readRow, readRows } from './lookup.js';
 import { memoryDisk, memoryKv } from './memory.js';
 import { unseal } from './pages.js';
@@ -30,6 +30,7 @@ import {
   type SegmentRef,
   writeSegment,
 } from './segments.js';
+import { announceWriter, letWriterOpen } from './shared-envs.js';
 import { encodeState, generationOf, type PayloadIndexEntry, type StoreConfig } from './state.js';
 import { instant, othersTurn, runLater, runNow, type Step, type Steps, take } from './step.js';
 import type { Writer } from './writers.js';
@@ -117,14 +118,18 @@ export class IndexFiles implements Writer {
    * @throws FunnelError INDEX_EXISTS, MISSING_PACKAGE, DISK, BAD_ARGUMENT
    */
   static async create(path: string, config: StoreConfig, options: OpenOptions = {}): Promise<IndexFiles> {
-    return IndexFiles.createSync(path, config, options);
+    return runLater(IndexFiles.createSteps(path, config, options));
   }
 
   static createSync(path: string, config: StoreConfig, options: OpenOptions = {}): IndexFiles {
+    return runNow(IndexFiles.createSteps(path, config, options));
+  }
+
+  static *createSteps(path: string, config: StoreConfig, options: OpenOptions = {}): Steps<IndexFiles> {
     checkConfig(config);
     if (path !== ':memory:') {
-      createFolder(path, config, options.disk ?? nodeDisk);
-      return IndexFiles.openSync(path, options);
+      yield* createFolder(path, config, options.disk ?? nodeDisk);
+      return yield* IndexFiles.openSteps(path, options);
     }
     const kv = memoryKv();
     kv.commit({ state: encodeState(newState(config)), ids: [], dead: [], payloads: [] }).now();
@@ -136,7 +141,7 @@ export class IndexFiles implements Writer {
       relaxed: true,
       maxFileBytes: options.maxFileBytes ?? 64 << 20,
     });
-    runNow(core.load());
+    yield* core.load();
     return new IndexFiles(path, core);
   }
 
@@ -166,15 +171,27 @@ export class IndexFiles implements Writer {
     let check: LmdbCheck | undefined;
     let kv: Kv | undefined;
     let core: Core | undefined;
+    let unannounce = () => {};
     try {
       hold = readOnly ? undefined : new Hold(file, breakLock);
       if (hold !== undefined) yield* hold.wait();
-      check = checkLmdbFile(file, LMDB_FILE);
-      kv = lmdbKv(file, { readOnly, relaxed });
-      yield* check.rest();
-      hold?.claim(kv);
+      const openLmdb = () => {
+        if (kv !== undefined) return;
+        check?.close();
+        check = undefined;
+        check = checkLmdbFile(file, LMDB_FILE);
+        kv = lmdbKv(file, { readOnly, relaxed });
+      };
+      if (!readOnly) unannounce = announceWriter(file, openLmdb);
+      yield* prepareLmdb();
+      if (readOnly) letWriterOpen(file);
+      openLmdb();
+      yield* take(othersTurn);
+      yield* check!.rest();
+      hold?.claim(kv!);
+      yield* take(othersTurn);
       const maxFileBytes = options.maxFileBytes ?? ROW_FILE_BYTES;
-      core = new Core({ folder: path, disk, kv, readOnly, relaxed, maxFileBytes });
+      core = new Core({ folder: path, disk, kv: kv!, readOnly, relaxed, maxFileBytes });
       yield* core.load();
       if (!readOnly) yield* removeLeftovers(path, core.state, disk);
       const files = new IndexFiles(path, core, hold);
@@ -190,6 +207,7 @@ export class IndexFiles implements Writer {
       hold?.release();
       throw diskError(`opening ${path}`, error, 'open with readOnly: true');
     } finally {
+      unannounce();
       check?.close();
     }
   }
@@ -333,6 +351,11 @@ export class IndexFiles implements Writer {
   /** The living row that has an id. */
   ordinalOf(id: Id): number | undefined {
     return typeof id === this.#core.state.idKind ? this.#core.find(id) : undefined;
+  }
+
+  /** Before {@link ordinalOf} by who gives others their turn: the first time it would take long. */
+  prepareIds(): Sliced<void> {
+    return this.#core.prepareFind();
   }
 
   /** A dead row's id stays until compaction. @throws FunnelError BAD_ARGUMENT for an ordinal that has none */

@@ -10,13 +10,13 @@ import { accessSync, closeSync, existsSync, constants as fsConstants, openSync, 
 import { constants } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { FunnelError } from '../../core/errors.js';
-import { loadOptional } from '../../core/optional.js';
+import { loadInParts, loadOptional } from '../../core/optional.js';
 import { corrupt, diskError, filesError, isForbidden, lockLost } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
 import { LONGEST_MS, takeLatch } from './latch.js';
 import { mapOfThread } from './of-thread.js';
 import { openFiles, shareEnv } from './shared-envs.js';
-import type { Step } from './step.js';
+import { inTurns, type Step, type Steps } from './step.js';
 
 /** As much of lmdb-js as is used here. */
 interface Db {
@@ -58,6 +58,11 @@ export function lmdbKv(path: string, options: LmdbOptions): Kv {
 
 function loadLmdb(): { open(options: object): Db } {
   return loadOptional('lmdb', 'indexes with a path need') as { open(options: object): Db };
+}
+
+/** Before the first {@link lmdbKv}, so that the event loop turns meanwhile. */
+export function prepareLmdb(): Steps<void> {
+  return inTurns(loadInParts('lmdb'));
 }
 
 class LmdbKv implements Kv {

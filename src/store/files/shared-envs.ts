@@ -20,6 +20,26 @@ export function openFiles(): string[] {
   return [...all()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { file }]) => file);
 }
 
+/** Of a writer whose turn to open LMDB is yet to come: readers that come before have it do so first. */
+const coming = () => mapOfThread<() => void>('funnelvec.coming');
+
+/** @returns what takes it back */
+export function announceWriter(file: string, open: () => void): () => void {
+  const { device, inode } = identityOf(file);
+  const key = `${device}:${inode}`;
+  coming().set(key, open);
+  return () => void (coming().get(key) === open && coming().delete(key));
+}
+
+export function letWriterOpen(file: string): void {
+  const { device, inode } = identityOf(file);
+  try {
+    coming().get(`${device}:${inode}`)?.();
+  } catch {
+    // It tries again when it is its turn, and says why not.
+  }
+}
+
 const collected = new FinalizationRegistry<() => void>((release) => release());
 
 /**
