@@ -7,7 +7,9 @@ import type { Id, IdKind, Metric, MirrorStats, PackedCandidates } from './types.
 
 /** What a search needs of a mirror; a FunnelIndex has it. */
 export interface Mirror {
+  /** Dims of its vectors. */
   readonly dim: number;
+  /** As the collection has it. */
   readonly metric: Metric;
   /** Undefined while it is empty. */
   readonly idKind: IdKind | undefined;

@@ -35,6 +35,7 @@ export const funnelBatchAsync: FunnelApi['funnelBatchAsync'] = api.funnelBatchAs
 
 /** As `FunnelSearch` of the main entry. */
 export class FunnelSearch extends FunnelSearchOn {
+  /** @throws FunnelError BAD_ARGUMENT, BAD_PLAN, UNSUPPORTED (a mirror beside a source of several layouts) */
   constructor(options: FunnelSearchOptions) {
     super(options, wasmKernels);
   }
@@ -43,6 +44,7 @@ export class FunnelSearch extends FunnelSearchOn {
 export type { FunnelErrorCode } from './errors.js';
 export type {
   Explanation,
+  FunnelApi,
   FunnelOptions,
   FunnelRequest,
   Keep,

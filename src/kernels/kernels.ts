@@ -28,6 +28,9 @@
  */
 import { type Named, type Signature, signature } from './signatures.js';
 
+/**
+ * How rows are compared with a query: 'cosine' and 'dot', larger is better; 'euclid', a distance, smaller is better.
+ */
 export type Metric = 'cosine' | 'dot' | 'euclid';
 
 /** Every metric, in the order of their codes in native and WASM code. */
@@ -40,6 +43,7 @@ export function codeOf(metric: Metric): number {
   return METRICS.indexOf(metric);
 }
 
+/** Most dims of a vector. */
 export const MAX_DIM = 65_536;
 
 /** float32 values, or the bits of float16 values. */
@@ -47,11 +51,17 @@ export type Rows = Float32Array | Uint16Array;
 
 /** Keys of every row over dims `[from, to)`. */
 export interface ScoresTask {
+  /** What the keys are of. */
   metric: Metric;
+  /** `dim` finite values. */
   query: Float32Array;
+  /** `count × dim`, row-major. */
   rows: Rows;
+  /** Dims of each row. */
   dim: number;
+  /** The first dim that counts. */
   from: number;
+  /** The dim behind the last that counts. */
   to: number;
   /** Out: `count` keys. */
   keys: Float64Array;
@@ -59,9 +69,13 @@ export interface ScoresTask {
 
 /** Lengths of every row over dims `[from, to)`: sqrt(reduce(squares)). */
 export interface NormsTask {
+  /** `count × dim`, row-major. */
   rows: Rows;
+  /** Dims of each row. */
   dim: number;
+  /** The first dim that counts. */
   from: number;
+  /** The dim behind the last that counts. */
   to: number;
   /** Out: `count` lengths. */
   norms: Float64Array;
@@ -69,9 +83,13 @@ export interface NormsTask {
 
 /** The multi-scale prune loop over one candidate set. */
 export interface FunnelTask {
+  /** What rows are ranked by. */
   metric: Metric;
+  /** `dim` finite values. */
   query: Float32Array;
+  /** `count × dim`, row-major. */
   rows: Rows;
+  /** Dims of each row. */
   dim: number;
   /** Ascending prefix lengths, each in 1..dim. At least one. */
   scales: Uint32Array;
@@ -85,10 +103,15 @@ export interface FunnelTask {
 
 /** The k best rows of all, by their keys over dims `[0, to)`. */
 export interface ScanTask {
+  /** What rows are ranked by. */
   metric: Metric;
+  /** `dim` finite values. */
   query: Float32Array;
+  /** `count × dim`, row-major. */
   rows: Rows;
+  /** Dims of each row. */
   dim: number;
+  /** Dims that count: the first so many. */
   to: number;
   /** Out: the min(k, count) best rows, best first; k is its length. */
   indices: Uint32Array;
@@ -103,12 +126,15 @@ export interface ScanTask {
  */
 export type BadPosition = number;
 
+/** One backend: the functions that score rows, with the shapes, sums and order stated above. */
 export interface Kernels {
   /** One of the names of `listKernels()`. */
   readonly name: string;
 
+  /** Keys of every row over some dims. Checks only the dims it reads. */
   scores(task: ScoresTask): BadPosition;
 
+  /** Lengths of every row over some dims. Checks only the dims it reads. */
   norms(task: NormsTask): BadPosition;
 
   /**
@@ -136,6 +162,7 @@ export interface Kernels {
   /** As scan, off the main thread, under the same condition as funnelBatchAsync. */
   scanAsync(task: ScanTask): Promise<BadPosition>;
 
+  /** Looks at every value of the rows. */
   firstNonFinite(rows: Rows): BadPosition;
 }
 

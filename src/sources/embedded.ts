@@ -41,6 +41,7 @@ import type {
 
 type NativeFilter = RowFilter | Filter;
 
+/** What a source over an index is made with. */
 export interface EmbeddedSourceOptions {
   /**
    * Dims of the head search: every row's first so many dims are scored, exactly. What a database with a vector of that

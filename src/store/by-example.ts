@@ -27,6 +27,7 @@ type IndexOptions<Request extends QueryOptions, Payload> = Omit<
   withVector?: boolean;
 };
 
+/** A recommendation of an index: a {@link RecommendRequest} without what an index has nothing for. */
 export type IndexRecommend<Payload = unknown> = IndexOptions<RecommendRequest, Payload> & {
   /** Where ids are looked up, if elsewhere; those rows are not left out. */
   lookupFrom?: FunnelIndex | Source;

@@ -78,6 +78,11 @@ const ATTEMPTS = 3;
 /** Dead rows beyond this share of those in the files are dropped from them by optimize(). */
 const COMPACT_FROM = 0.2;
 
+/**
+ * Vectors, ids and payloads in files of yours or in memory, searched in this process: docs/index.md of the repository has
+ * options, files and limits. Asynchronous calls search in threads; each `*Sync` twin does the same on the calling thread, with
+ * the same answer and errors, and refuses (NOT_WRITABLE) what would mix with an asynchronous write that is under way.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: an index of any payloads is what an index of some is taken for
 export class FunnelIndex<Payload = any> {
   readonly #files: IndexFiles;
@@ -149,6 +154,7 @@ export class FunnelIndex<Payload = any> {
     return FunnelIndex.createSync(path, options);
   }
 
+  /** create(), on the calling thread. */
   static createSync<Payload = unknown>(path: string, given: FunnelIndexOptions): FunnelIndex<Payload> {
     checkPath(path);
     if (typeof given !== 'object' || given === null) {
@@ -197,6 +203,7 @@ export class FunnelIndex<Payload = any> {
     return index;
   }
 
+  /** open(), on the calling thread; rows that `memory` allows are read before it returns. */
   static openSync<Payload = unknown>(
     path: string,
     options: OpenIndexOptions & { readOnly?: boolean } = {},
@@ -226,14 +233,17 @@ export class FunnelIndex<Payload = any> {
     await runLater(this.#live.warm(() => !this.#closed));
   }
 
+  /** The folder, or ':memory:'. */
   get path(): string {
     return this.#files.path;
   }
 
+  /** Dims of every vector. */
   get dim(): number {
     return this.#files.config.dim;
   }
 
+  /** As the index was made with. */
   get metric() {
     return this.#files.config.metric;
   }
@@ -256,6 +266,7 @@ export class FunnelIndex<Payload = any> {
    * would survive a power loss: all or nothing of it does. Many rows are packed a part at a time, so what was passed must not
    * change until then.
    *
+   * @returns how many rows were written, and how many of them took the place of one with their id
    * @throws FunnelError BAD_ID, BAD_DIMS, NOT_FINITE, BAD_ARGUMENT before any work; DISK, NOT_WRITABLE, CLOSED
    */
   async upsert(points: readonly Point<Payload>[] | PointBatch<Payload>): Promise<{ count: number; replaced: number }> {
@@ -267,6 +278,7 @@ export class FunnelIndex<Payload = any> {
     return { count, replaced: replaced.length };
   }
 
+  /** upsert(), on the calling thread. */
   upsertSync(points: readonly Point<Payload>[] | PointBatch<Payload>): { count: number; replaced: number } {
     this.#checkOpen();
     const { count, replaced } = this.#files.appendSync(atOnce(packPoints(points, this.dim, this.#live.half)));
@@ -274,7 +286,12 @@ export class FunnelIndex<Payload = any> {
     return { count, replaced: replaced.length };
   }
 
-  /** Rows by id, of which those that no row has are ignored, or all that pass a filter. */
+  /**
+   * Deletes rows by id, of which those that no row has are ignored, or all that pass a filter.
+   *
+   * @returns how many rows there were
+   * @throws FunnelError BAD_ARGUMENT (a filter that everything passes, say), BAD_ID before any work; DISK, NOT_WRITABLE, CLOSED
+   */
   async delete(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): Promise<{ count: number }> {
     const filter = this.#filterToDelete(rows);
     if (filter === undefined) return this.#deleted(await this.#files.delete(listOf(rows as Id)));
@@ -282,6 +299,7 @@ export class FunnelIndex<Payload = any> {
     return this.#deleted(await this.#files.deleteRows(rowsOf(matched.rows)));
   }
 
+  /** delete(), on the calling thread. */
   deleteSync(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): { count: number } {
     const filter = this.#filterToDelete(rows);
     if (filter === undefined) return this.#deleted(this.#files.deleteSync(listOf(rows as Id)));
@@ -325,6 +343,7 @@ export class FunnelIndex<Payload = any> {
     if (overdue()) await othersTurn();
   }
 
+  /** createPayloadIndex(), on the calling thread. */
   createPayloadIndexSync(key: string, type: PayloadIndexType, options: { onProgress?: OnIndexProgress } = {}): void {
     this.#indexes.createNow(key, type, this.#checkNewIndex(key, type, options));
   }
@@ -338,6 +357,7 @@ export class FunnelIndex<Payload = any> {
     return deleted;
   }
 
+  /** deletePayloadIndex(), on the calling thread. */
   deletePayloadIndexSync(key: string): boolean {
     this.#checkWritable();
     parsePath(key, 'key');
@@ -440,6 +460,7 @@ export class FunnelIndex<Payload = any> {
     onProgress({ phase: 'write', done: 1, total: 1 });
   }
 
+  /** optimize(), on the calling thread. */
   optimizeSync(options: OptimizeOptions = {}): void {
     this.#checkOpen();
     this.#checkOptimize(options);
@@ -519,7 +540,12 @@ export class FunnelIndex<Payload = any> {
 
   // Reading
 
-  /** Rows by id, in the order asked; undefined for ids that no row has. */
+  /**
+   * Rows by id, in the order asked; undefined for ids that no row has. Payloads and vectors come along unless `withPayload` or
+   * `withVector` say otherwise.
+   *
+   * @throws FunnelError BAD_ARGUMENT, BAD_ID, CLOSED
+   */
   async get(
     ids: readonly Id[],
     options: { withPayload?: PayloadSelector; withVector?: boolean } = {},
@@ -527,6 +553,7 @@ export class FunnelIndex<Payload = any> {
     return this.#later(() => this.#get(ids, options));
   }
 
+  /** get(), on the calling thread. */
   getSync(
     ids: readonly Id[],
     options: { withPayload?: PayloadSelector; withVector?: boolean } = {},
@@ -566,6 +593,7 @@ export class FunnelIndex<Payload = any> {
     return this.#later(() => this.#listed(own));
   }
 
+  /** scroll(), on the calling thread. */
   scrollSync(options: ScrollOptions<Payload> = {}): ScrollPage<Payload> {
     const own = ownScroll(options);
     return atOnce(this.#listed(own));
@@ -585,7 +613,7 @@ export class FunnelIndex<Payload = any> {
     return { points, next };
   }
 
-  /** How many rows pass a filter, exactly. */
+  /** How many rows pass a filter, exactly; without one, all. @throws FunnelError BAD_ARGUMENT, BAD_ID, CLOSED */
   async countMatching(options: { filter?: RowFilter | Filter<Payload> } = {}): Promise<number> {
     const filter = this.#filterToCount(options);
     if (filter === undefined) {
@@ -595,6 +623,7 @@ export class FunnelIndex<Payload = any> {
     return (await this.#later(() => evaluate(filter, this.#filtered()))).work.matched;
   }
 
+  /** countMatching(), on the calling thread. */
   countMatchingSync(options: { filter?: RowFilter | Filter<Payload> } = {}): number {
     const filter = this.#filterToCount(options);
     return filter === undefined ? this.count : atOnce(evaluate(filter, this.#filtered())).work.matched;
@@ -616,6 +645,7 @@ export class FunnelIndex<Payload = any> {
     return this.#later(() => facet(own, this.#filtered()));
   }
 
+  /** facet(), on the calling thread. */
   facetSync(options: FacetOptions<Payload>): Facet[] {
     return atOnce(facet(ownFacet(options), this.#filtered()));
   }
@@ -636,6 +666,7 @@ export class FunnelIndex<Payload = any> {
     return result;
   }
 
+  /** Whether a row has this id. @throws FunnelError BAD_ID, CLOSED */
   has(id: Id): boolean {
     this.#follow();
     return this.#files.ordinalOf(id) !== undefined;
@@ -671,11 +702,12 @@ export class FunnelIndex<Payload = any> {
     return (await this.queryBatch([query]))[0]!;
   }
 
+  /** query(), on the calling thread, which others of the index help. */
   querySync(query: IndexQuery<Payload>): IndexAnswer<Payload> {
     return this.queryBatchSync([query])[0]!;
   }
 
-  /** Many at once, answered in order; exact ones share passes over the codes. */
+  /** Many at once, answered in order; exact ones share passes over the codes. @throws as query(), naming the query */
   async queryBatch(queries: readonly IndexQuery<Payload>[]): Promise<IndexAnswer<Payload>[]> {
     const own = this.#prepare(queries);
     if (own.length === 0) {
@@ -725,6 +757,10 @@ export class FunnelIndex<Payload = any> {
     return this.#byExample.search.recommend(this.#byExample.request<RecommendRequest>(request));
   }
 
+  /**
+   * Many recommendations, answered in order; all examples are looked up in one call. @throws as recommend(), naming the
+   * request
+   */
   async recommendBatch(requests: readonly IndexRecommend<Payload>[]): Promise<FoundByExample[]> {
     if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array', 'requests', requests);
     return this.#byExample.search.recommendBatch(
@@ -732,11 +768,16 @@ export class FunnelIndex<Payload = any> {
     );
   }
 
-  /** The best hits by a value of their payload; the groups, and their hits, of all rows unless mode is 'funnel'. */
+  /**
+   * The best hits by a value of their payload; the groups, and their hits, of all rows unless mode is 'funnel'.
+   *
+   * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, ZERO_QUERY, TOO_DEEP, UNSUPPORTED
+   */
   async queryGroups(request: IndexGroups<Payload>): Promise<GroupsResult> {
     return this.#byExample.search.queryGroups(this.#byExample.request(request));
   }
 
+  /** As queryGroups(), by examples. @throws as recommend() */
   async recommendGroups(request: IndexRecommendGroups<Payload>): Promise<GroupsResult> {
     return this.#byExample.search.recommendGroups(this.#byExample.request<RecommendGroupsRequest>(request));
   }
@@ -773,6 +814,7 @@ export class FunnelIndex<Payload = any> {
     }
   }
 
+  /** queryBatch(), on the calling thread, which others of the index help. */
   queryBatchSync(queries: readonly IndexQuery<Payload>[]): IndexAnswer<Payload>[] {
     return this.#search(this.#prepare(queries));
   }
@@ -869,6 +911,7 @@ export class FunnelIndex<Payload = any> {
     return { rows, bytesPerQuery: rows * this.dim * (this.#live.half ? 2 : 4) };
   }
 
+  /** What the index holds, in memory and on disk. @throws FunnelError CLOSED */
   stats(): IndexStats {
     this.#follow();
     const { head, order, rotation } = this.#files.config.options as IndexConfig;
@@ -943,6 +986,7 @@ export class FunnelIndex<Payload = any> {
     void this.#pool.close();
   }
 
+  /** close(), for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -13,6 +13,7 @@ import { checkProgress, checkSignal, type Progress, stopped } from './running.js
 /** Of one query: the relevant documents by id (their row numbers, where they have no ids), all of grade 1; or grades by id. */
 export type Relevant = readonly Id[] | Grades;
 
+/** What evaluate() measures. */
 export interface EvaluateOptions {
   /** Prefix lengths. @default all dims, halved down to 8 */
   dims?: readonly number[];
@@ -44,6 +45,7 @@ export interface EvaluateOptions {
   gain?: 'linear' | 'exponential';
   /** Queries ranked, of all prefixes. */
   onProgress?: Progress;
+  /** Ends the call when it aborts; the error then has the code ABORTED. */
   signal?: AbortSignal;
 }
 
@@ -61,9 +63,11 @@ export interface EvaluationRow {
   shortlist: number;
 }
 
+/** What is left of the answers at each prefix length. */
 export interface Evaluation {
   /** By dim, longest first. */
   rows: EvaluationRow[];
+  /** How many were ranked. */
   documents: number;
   /** Those that the means are of. */
   queries: number;
@@ -71,8 +75,11 @@ export interface Evaluation {
   withoutRelevant: number;
   /** Queries whose own document was left out. */
   identical: number;
+  /** Hits that recall, nDCG and MRR are of. */
   k: number;
+  /** Rows of the shortlist. */
   candidates: number;
+  /** That of the ranking. */
   metric: Metric;
   /** What is relevant: what the full vectors find, or what was said. */
   truth: 'full vectors' | 'relevant';

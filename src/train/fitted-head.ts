@@ -9,12 +9,21 @@ import { ownRows, type Vectors } from './rows.js';
 
 /** Mean shares of the k true neighbours (cosine, full vectors) among the `candidates` best by head. */
 export interface ShortlistRecall {
+  /** True neighbours of a query that are looked for. */
   k: number;
+  /** Rows of a shortlist. */
   candidates: number;
   /** Rows searched among. */
   documents: number;
   /** How many queries fitted, chose the best step, and measured. Rows serve as queries where none were given. */
-  queries: { fit: number; validation: number; test: number };
+  queries: {
+    /** Fitted to. */
+    fit: number;
+    /** Chose the best step. */
+    validation: number;
+    /** Measured the result. */
+    test: number;
+  };
   /** By the first dims of the vectors as they are. Of the test queries, which nothing was fitted to or chosen by. */
   cut: number;
   /** By the closed form; of the test queries. */
@@ -22,10 +31,19 @@ export interface ShortlistRecall {
   /** By this head; of the test queries. */
   fitted: number;
   /** Of the validation queries, by which the best step was chosen: optimistic. */
-  validation: { cut: number; closedForm: number; fitted: number };
+  validation: {
+    /** By the first dims. */
+    cut: number;
+    /** By the closed form. */
+    closedForm: number;
+    /** By this head. */
+    fitted: number;
+  };
 }
 
+/** How a head was made, and how good it is. */
 export interface HeadFacts {
+  /** As fitHead() was asked. */
   method: HeadMethod;
   /** Dims of full vectors. */
   dim: number;
@@ -33,11 +51,13 @@ export interface HeadFacts {
   headDim: number;
   /** Vectors that it was fitted to. */
   rows: number;
+  /** Of the draws of vectors, queries and steps. */
   seed: number;
   /** What it is, or what training started from. */
   start: 'closed form' | 'cut';
   /** Steps of training until this head; 0 for a closed form, and where no step was better. */
   steps: number;
+  /** Measured on queries that nothing was fitted to. */
   recall: ShortlistRecall;
   /** The model that made the vectors, where it was named. */
   model?: string;
@@ -46,7 +66,9 @@ export interface HeadFacts {
 /** Rows to a product: bounds its float64 answer. */
 const AT_ONCE = 4096;
 
+/** A linear map from full vectors to heads, by fitHead() or loadHead(). */
 export class FittedHead {
+  /** What is known of it. */
   readonly facts: Readonly<HeadFacts>;
   /** Row-major, `dim × headDim`. */
   readonly #basis: Float32Array;
@@ -57,10 +79,12 @@ export class FittedHead {
     this.#basis = basis;
   }
 
+  /** Dims of full vectors. */
   get dim(): number {
     return this.facts.dim;
   }
 
+  /** Dims of heads. */
   get headDim(): number {
     return this.facts.headDim;
   }
@@ -90,6 +114,7 @@ export class FittedHead {
     return mapped(checkQuery(query, dim), this.#basis, dim, headDim);
   };
 
+  /** The head as plain data, for JSON.stringify(); {@link headFromJson} reads it. */
   toJSON(): HeadFile {
     return toHeadFile(this.facts, this.#basis);
   }

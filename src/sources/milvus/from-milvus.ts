@@ -6,6 +6,7 @@ import { setOwn } from '../own.js';
 import { dimOf, type PackableRow, packRows } from '../pack.js';
 import { integersOf } from './integers.js';
 
+/** Which fields of the rows are taken. */
 export interface FromMilvusOptions {
   /** The field of the full vectors. It must have been among `output_fields`. */
   vectorField: string;

@@ -5,6 +5,7 @@ import { checkDim, checkKeys, uuidOf } from '../../validate.js';
 import { setOwn } from '../own.js';
 import { dimOf, type PackableRow, packRows } from '../pack.js';
 
+/** Which vector of the points is taken. */
 export interface FromQdrantOptions {
   /** The named vector to take. Needed when the points carry several; '' is the un-named one. */
   vector?: string;

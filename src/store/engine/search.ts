@@ -80,8 +80,11 @@ export interface RowMasks {
 
 /** A step of a search: how many rows went in, how many came out. */
 export interface StageCount {
+  /** 'lists' of the partition, a plane of codes, or 'rows' themselves. */
   name: 'lists' | StageName | 'rows';
+  /** Rows that went in (of stage 'lists' lists). */
   in: number;
+  /** Rows that went on. */
   out: number;
 }
 
