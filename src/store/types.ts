@@ -13,8 +13,8 @@ export interface FunnelIndexOptions extends OpenIndexOptions {
   /** @default 'cosine' */
   metric?: Metric;
   /**
-   * The dims at which the model was trained to be cut, ascending. With `rotation: 'none'` they set the head and the
-   * levels.
+   * The dims at which the model was trained to be cut, ascending. With `rotation: 'none'` the first of 64 or more is the
+   * head (at most 512), where `head` says nothing.
    */
   scales?: readonly number[];
   /** What mode 'funnel' orders rows by before it scores the best in full. @default 128 */

@@ -1,4 +1,4 @@
-/** What a request can say, and who answers it on each source: the table of FEATURES.md, held to by the conformance suite. */
+/** What a request can say, and who answers it on each source: the table of docs/requests.md, held to by the conformance suite. */
 import type { FunnelErrorCode } from 'funnelvec';
 import type { FeatureName, Refusal } from 'funnelvec/source/conformance';
 

@@ -58,7 +58,7 @@ export const FEATURES = [
   'explain: where an id was lost',
 ] as const;
 
-/** The name of a feature: a row of the table in docs/filters.md. */
+/** The name of a feature: a row of the table in docs/requests.md. */
 export type FeatureName = (typeof FEATURES)[number];
 
 type Make = (key: string, part?: Partial<CollectionSpec>) => Promise<CollectionSpec>;
