@@ -23,6 +23,7 @@ export const funnelBatchAsync: FunnelApi['funnelBatchAsync'] = api.funnelBatchAs
  * const { hits, stats } = await search.query({ vector, limit: 10, withPayload: true });
  */
 export class FunnelSearch extends FunnelSearchOn {
+  /** @throws FunnelError BAD_ARGUMENT, BAD_PLAN, UNSUPPORTED (a mirror beside a source of several layouts) */
   constructor(options: FunnelSearchOptions) {
     super(options, ours);
   }
@@ -31,7 +32,7 @@ export class FunnelSearch extends FunnelSearchOn {
 export type { FunnelErrorCode } from './core/errors.js';
 export type * from './core/types.js';
 export type { ExplainedStage, Explanation, Fate, Standing } from './funnel/explain.js';
-export type { FunnelOptions, FunnelRequest } from './funnel/funnel.js';
+export type { FunnelApi, FunnelOptions, FunnelRequest } from './funnel/funnel.js';
 export type { Keep, Plan, PlanOptions } from './funnel/plan.js';
 export type { Condition, FieldCondition, Filter, FilterPath, NestedCondition } from './query/filter/types.js';
 export type { Mirror } from './query/mirror.js';

@@ -35,6 +35,7 @@ export const funnelBatchAsync: FunnelApi['funnelBatchAsync'] = api.funnelBatchAs
 
 /** As `FunnelSearch` of the main entry. */
 export class FunnelSearch extends FunnelSearchOn {
+  /** @throws FunnelError BAD_ARGUMENT, BAD_PLAN, UNSUPPORTED (a mirror beside a source of several layouts) */
   constructor(options: FunnelSearchOptions) {
     super(options, wasmKernels);
   }
@@ -43,6 +44,6 @@ export class FunnelSearch extends FunnelSearchOn {
 export type { FunnelErrorCode } from './core/errors.js';
 export type * from './core/types.js';
 export type { Explanation } from './funnel/explain.js';
-export type { FunnelOptions, FunnelRequest } from './funnel/funnel.js';
+export type { FunnelApi, FunnelOptions, FunnelRequest } from './funnel/funnel.js';
 export type { Keep, Plan, PlanOptions } from './funnel/plan.js';
 export type { SearchRequest, SearchResult } from './query/search.js';

@@ -1,4 +1,4 @@
-// Writes what the blocks of GUIDE.md print, to be read before it is believed. Needs the build, and starts the databases.
+// Writes what the blocks of docs/guide.md print, to be read before it is believed. Needs the build, and starts the databases.
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { startMilvus, startQdrant } from '../../test/servers/servers.mjs';
@@ -18,7 +18,7 @@ try {
   print('milvus', 'On Milvus', (code) => code.replace('127.0.0.1:19530', milvus.address));
   const said = blocks.filter(({ output }) => output !== undefined).map((block) => outputs.get(block));
   writeFileSync(
-    resolve('GUIDE.md'),
+    resolve('docs/guide.md'),
     text.replace(/```text\n[\s\S]*?```/g, () => `\`\`\`text\n${said.shift()}\`\`\``),
   );
 } finally {

@@ -8,6 +8,7 @@ import type { FeatureName } from './feature-names.js';
 export interface CollectionSpec {
   /** Its name. */
   collection: string;
+  /** That of the full vectors. */
   metric: Metric;
   /** Dims of the head vectors. */
   headDim: number;
@@ -17,11 +18,13 @@ export interface CollectionSpec {
   layout: 'full' | 'tail';
   /** Kind of the rows' ids: integers from 1, UUIDs, or bigints beyond 2^53. Those beside 'number' only where `idKinds` has them. */
   ids: 'number' | 'string' | 'big';
+  /** What it is filled with. */
   rows: readonly Row[];
 }
 
 /** One row to store. */
 export interface Row {
+  /** Of the kind that the spec says. */
   id: Id;
   /** `dim` values. */
   vector: Float32Array;
@@ -29,6 +32,7 @@ export interface Row {
   title: string;
   /** Its number, from 0. */
   n: number;
+  /** Whether `n` is even. */
   even: boolean;
   /** More payload, in the tests of features; all rows of a collection have it, or none. */
   extra?: Extra;
@@ -36,22 +40,60 @@ export interface Row {
 
 /** Payload of every kind that filters and groups look at: strings, integers, an array of strings, an object, a UUID as text. */
 export interface Extra {
+  /** One of three strings. */
   kind: string;
+  /** An integer, 1 to 8. */
   bucket: number;
+  /** One string or more. */
   tags: string[];
-  meta: { stars: number; place: { city: string }; since: string; cast: { name: string; lead: boolean }[] };
+  /** An object with objects in it. */
+  meta: {
+    /** An integer, 0 to 5. */
+    stars: number;
+    /** An object in the object. */
+    place: {
+      /** One of two strings. */
+      city: string;
+    };
+    /** A date, `2014-03-05`. */
+    since: string;
+    /** An array of objects. */
+    cast: {
+      /** One of two strings. */
+      name: string;
+      /** A boolean. */
+      lead: boolean;
+    }[];
+  };
+  /** One of six UUIDs. */
   ref: string;
 }
 
 /** How a source is to be opened. A backend ignores what its sources have no option for. */
 export interface OpenOptions {
+  /** Its name. */
   collection: string;
   /** Another name of the head vector than "head"; of backends that support `collections`. */
   head?: string;
   /** Another name of the full vector than "full", or the tail layout. */
-  full?: string | { tail: string; headNorm: string };
+  full?:
+    | string
+    | {
+        /** The vector of the other dims. */
+        tail: string;
+        /** The payload key of the head's former length. */
+        headNorm: string;
+      };
   /** In place of head and full: several layouts by name. */
-  vectors?: Record<string, { head: string; full: string }>;
+  vectors?: Record<
+    string,
+    {
+      /** The head vector's name. */
+      head: string;
+      /** The full vector's name. */
+      full: string;
+    }
+  >;
   /** A filter that every search obeys: one of the backend's `filters`. */
   nativeFilter?: unknown;
   /** Milliseconds for one call. */
@@ -62,7 +104,9 @@ export interface OpenOptions {
 
 /** What a source refuses: its error's code, and words of its message. */
 export interface Refusal {
+  /** That of the error. */
   code: FunnelErrorCode;
+  /** Words that its message has. */
   message: RegExp;
   /** Why, for the name of the test. */
   why?: string;
@@ -71,7 +115,14 @@ export interface Refusal {
 /** What a source can do. Tests that need more are skipped; what it refuses it is held to refuse. */
 export interface Supports {
   /** The kind in which the source hands out the ids of collections of each kind. Without `string` or `big` there are none. */
-  idKinds: { number: IdKind; string?: IdKind; big?: IdKind };
+  idKinds: {
+    /** Of integers from 1. */
+    number: IdKind;
+    /** Of UUIDs. */
+    string?: IdKind;
+    /** Of integers beyond 2^53. */
+    big?: IdKind;
+  };
   /** What mode 'exact' promises. */
   exact: Exactness;
   /** Of a source that refuses ids beyond 2^53 − 1 with the code BAD_ID: words of the message. */
@@ -99,12 +150,15 @@ export interface Supports {
  * row's `title`, `n` and `even` at least, and of all keys of its `extra`.
  */
 export interface Backend {
+  /** What the source can do, and what it refuses. */
   supports: Supports;
   /** Makes and fills a collection, ready to be searched. */
   create(spec: CollectionSpec): Promise<void>;
+  /** Removes a collection. */
   drop(collection: string): Promise<void>;
   /** Gives a collection other rows, under sources that are open. @default drop() and create() */
   replace?(spec: CollectionSpec): Promise<void>;
+  /** Opens a source over a collection. */
   source(options: OpenOptions): Source;
   /** The same through a new client of 127.0.0.1 and another port. */
   elsewhere?(port: number, options: OpenOptions): Source;
@@ -114,13 +168,23 @@ export interface Backend {
   searches?(): number;
   /** What the id of a row looks like in an answer. */
   idOf(row: Row): Id;
+  /** What the payload of a row looks like in an answer. */
   payloadOf(row: Row): Record<string, unknown>;
   /**
    * Native filters: of rows that are even, whose n is below 10, of none; and one that the database refuses in its own words.
    *
    * @default the source takes no native filters
    */
-  filters?: { even: unknown; small: unknown; nothing: unknown; bad?: unknown };
+  filters?: {
+    /** Rows that are even. */
+    even: unknown;
+    /** Rows whose n is below 10. */
+    small: unknown;
+    /** No row. */
+    nothing: unknown;
+    /** What the database refuses. */
+    bad?: unknown;
+  };
   /** Takes a collection out of memory. */
   unload?(collection: string): Promise<void>;
   /** After the last test. */

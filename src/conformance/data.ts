@@ -62,7 +62,17 @@ export function extraOf(n: number): Extra {
 }
 
 /** Head at length 1, its former length and tail, as the tail layout stores them. */
-export function split(vector: Float32Array, headDim: number): { head: number[]; norm: number; tail: number[] } {
+export function split(
+  vector: Float32Array,
+  headDim: number,
+): {
+  /** The first dims, at length 1. */
+  head: number[];
+  /** Their former length. */
+  norm: number;
+  /** The other dims, as they were. */
+  tail: number[];
+} {
   const raw = Array.from(vector.subarray(0, headDim));
   const norm = Math.sqrt(raw.reduce((sum, x) => sum + x * x, 0));
   return { head: raw.map((x) => x / norm), norm, tail: Array.from(vector.subarray(headDim)) };

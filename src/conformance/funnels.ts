@@ -14,14 +14,17 @@ export interface FunnelData {
   name: string;
   /** Dims of the head vectors. */
   headDim: number;
+  /** That of the collection. */
   metric: Metric;
   /** With candidates: 128, of at least as many rows. */
   plan: Plan;
+  /** Makes or reads them, once. */
   data(): Promise<{
     /** Dims of rows and queries. */
     dim: number;
     /** Rows, one after the other: their ids are 1, 2, … */
     vectors: Float32Array;
+    /** Full vectors to search by. */
     queries: readonly Float32Array[];
   }>;
 }

@@ -1,9 +1,11 @@
 /** One call to a database: its deadline, the caller's signal, and errors as FunnelErrors. */
 import { expected, FunnelError } from './errors.js';
 
+/** How long a call may take. */
 export interface CallOptions {
   /** Milliseconds for the whole call. */
   timeout?: number;
+  /** Ends the call when it aborts; the error then has the code ABORTED. */
   signal?: AbortSignal;
 }
 

@@ -69,9 +69,12 @@ export type FunnelErrorCode =
  * try { funnel(rows, query) } catch (e) { if (e.code === 'BAD_DIMS') … }
  */
 export class FunnelError extends Error {
+  /** 'FunnelError'. */
   override readonly name = 'FunnelError';
+  /** What went wrong, for programs: stays as it is when messages change. */
   readonly code: FunnelErrorCode;
 
+  /** Makes one; `cause` is the error behind it. Errors of a source of your own are made so, or by {@link expected}. */
   constructor(code: FunnelErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.code = code;

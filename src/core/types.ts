@@ -5,6 +5,7 @@ export type { Metric } from './metrics.js';
 /** An id as the database or the caller has it; one kind per candidate set, or integers and UUIDs, as Qdrant has them. */
 export type Id = string | number | bigint;
 
+/** The JavaScript type of ids. */
 export type IdKind = 'string' | 'number' | 'bigint';
 
 /** A vector as callers hold it. Values are read as float32. */
@@ -12,7 +13,9 @@ export type Vector = Float32Array | readonly number[];
 
 /** One candidate as an object of the caller's; more fields are welcome, the hit refers back to it as `row`. */
 export interface CandidateRow {
+  /** @default the row's index; all rows have one or none has */
   id?: Id;
+  /** As many values as the query has. */
   vector: Vector;
 }
 
@@ -23,6 +26,7 @@ export interface PackedCandidates<Row = unknown> {
    * of numbers are copied.
    */
   vectors: Rows | Vector;
+  /** Dims of each row, 1 to 65,536. */
   dim: number;
   /** `count` ids. Without them a hit's id is its index. */
   ids?: ArrayLike<Id>;
@@ -34,14 +38,18 @@ export interface PackedCandidates<Row = unknown> {
   headScores?: ArrayLike<number>;
 }
 
+/** What a funnel ranks: rows as objects, or one matrix. */
 export type Candidates<Row = unknown> = PackedCandidates<Row> | readonly (CandidateRow & Row)[];
 
+/** A candidate that is left, with its score. */
 export interface Hit<Row = unknown> {
+  /** As it was given, or the index where candidates have no ids. */
   id: Id;
   /** Cosine or dot product (larger is better), or true euclidean distance (smaller is better). */
   score: number;
   /** Position in the candidate set. */
   index: number;
+  /** The candidate's, by reference; of a search what `withPayload` asks for. */
   payload?: unknown;
   /** The full vector (a copy), when asked for. */
   vector?: Float32Array;
@@ -51,10 +59,13 @@ export interface Hit<Row = unknown> {
   row?: Row;
 }
 
+/** One scale of a plan, fitted to a number of candidates. */
 export interface FunnelStage {
   /** The prefix length this stage scored. */
   scale: number;
+  /** Candidates that enter. */
   in: number;
+  /** Candidates that stay. */
   out: number;
   /** False when `limit` survivors were reached before: the stage then only re-orders. */
   prunes: boolean;
@@ -62,12 +73,15 @@ export interface FunnelStage {
 
 /** How long each step took and how many candidates it saw. Times in milliseconds. */
 export interface SearchStats {
+  /** In the order in which they ran. */
   stages: StageStats[];
   /** 'hits': vectors travelled with the hits. 'mirror': read from a local index. */
   vectorsFrom: 'hits' | 'mirror';
   /** Where the candidates' vectors came from, of a search with a mirror. */
   mirror?: MirrorStats;
+  /** The kernels that ran: a name of listKernels(). */
   kernels: string;
+  /** That of the scores. */
   metric: Metric;
   /** In mode 'exact': what that promises with this source. */
   exact?: 'certified' | 'server' | 'index';
@@ -82,7 +96,12 @@ export interface SearchStats {
    * scored), and the rows that the strategy scored. For one by 'best_score' over Milvus: the searches, one near each
    * positive example, and the points that they found.
    */
-  pools?: { searches: number; rows: number };
+  pools?: {
+    /** Searches that made the pool. */
+    searches: number;
+    /** Rows that the strategy scored, or that the searches found. */
+    rows: number;
+  };
   /** Candidates that `params.probes` lists of an embedded index do not hold, and that the pool lacks. */
   missing?: number;
 }
@@ -115,9 +134,13 @@ export interface MirrorStats {
   gone: number;
 }
 
+/** One step of a search. */
 export interface StageStats {
+  /** 'head' or 'exact', 'decode', 'mirror', 'fetch', 'scale 256', 'funnel', 'threshold', 'page at 20'. */
   name: string;
+  /** Candidates that went in. */
   in: number;
+  /** Candidates that came out. */
   out: number;
   /** Absent for the scales inside the funnel unless `explain` ran them one by one. */
   ms?: number;

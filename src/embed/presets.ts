@@ -5,7 +5,9 @@
 import { FunnelError } from '../core/errors.js';
 import type { Pooling, Role } from './types.js';
 
+/** Facts of a known model. */
 export interface Preset {
+  /** As `Embedder.load({ preset })` takes it. */
   name: string;
   /** Dims of a whole vector. */
   dims: number;
@@ -13,6 +15,7 @@ export interface Preset {
   matryoshkaDims: readonly number[];
   /** 'none': the ONNX file does it, as an output of one vector a text. */
   pooling: Pooling;
+  /** Put before each text of a role; '' where the model wants none. */
   prefixes: Readonly<Record<Role, string>>;
   /** How a pooled vector is normalised; a cut comes between layer_norm and l2. */
   normalisation: 'l2' | 'layer_norm, l2';
@@ -20,6 +23,7 @@ export interface Preset {
   maxLength: number;
   /** The input task_id, for a model that has one. */
   tasks?: Readonly<Record<Role, number>>;
+  /** Of the weights: an SPDX name, or the owner's own. */
   licence: string;
   /** Where its vectors come from: files here, or somebody's API. */
   weights: 'onnx' | 'static' | 'api';
@@ -41,6 +45,7 @@ const NO_PREFIXES = { query: '', document: '' };
 const PASSAGES = { query: 'Represent this sentence for searching relevant passages: ', document: '' };
 const NOMIC = { query: 'search_query: ', document: 'search_document: ' };
 
+/** The models that are known, by name. */
 export const presets: Readonly<Record<string, Preset>> = Object.freeze(
   byName([
     {

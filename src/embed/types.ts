@@ -9,6 +9,7 @@ export type Role = 'query' | 'document';
  */
 export type Pooling = 'mean' | 'cls' | 'last' | 'none';
 
+/** Which model is loaded, from where, and how it works. What preset or folder say, an option overrides. */
 export interface EmbedderOptions {
   /** Facts of a known model, by name; all of them can be overridden here. */
   preset?: string;
@@ -69,18 +70,23 @@ export interface EmbedderOptions {
   name?: string;
 }
 
+/** How texts are embedded. */
 export interface EmbedOptions {
   /** @default 'document' */
   role?: Role;
   /** Cuts shorter than the embedder's own `dim`. */
   dim?: number;
+  /** Told after each run. */
   onProgress?: (progress: EmbedProgress) => void;
+  /** Ends the call when it aborts; the error then has the code ABORTED. */
   signal?: AbortSignal;
 }
 
+/** How far embed() is. */
 export interface EmbedProgress {
-  /** Texts. */
+  /** Texts that have their vectors. */
   done: number;
+  /** Texts of the call. */
   total: number;
   /** Texts found to be longer than the model reads, so far. */
   truncated: number;

@@ -11,6 +11,7 @@ import { hitsInSlices, notFiniteValue, type Prepared, scoreOf } from './prepare.
 
 /** A candidate as one stage saw it. */
 export interface Standing {
+  /** The candidate's. */
   id: Id;
   /** Position in the candidate set. */
   index: number;
@@ -20,7 +21,9 @@ export interface Standing {
   score: number;
 }
 
+/** A stage, and what it dropped. */
 export interface ExplainedStage extends FunnelStage {
+  /** Milliseconds that it took alone. */
   ms: number;
   /** The worst score that stayed; undefined when nothing did. */
   cutoff?: number;
@@ -31,12 +34,38 @@ export interface ExplainedStage extends FunnelStage {
 /** The outcome for one candidate. */
 export type Fate =
   /** It was never in the pool: only a larger or better head search could have found it. */
-  | { outcome: 'not a candidate' }
-  | { outcome: 'dropped'; stage: number; scale: number; rank: number; score: number; cutoff?: number }
-  | { outcome: 'hit'; rank: number; score: number };
+  | {
+      /** It did not enter the funnel. */
+      outcome: 'not a candidate';
+    }
+  | {
+      /** A stage dropped it. */
+      outcome: 'dropped';
+      /** Number of the stage, from 0. */
+      stage: number;
+      /** Dims that the stage scored. */
+      scale: number;
+      /** Zero-based place among the rows that entered the stage. */
+      rank: number;
+      /** Score at the stage's scale. */
+      score: number;
+      /** The worst score that stayed; undefined when nothing did. */
+      cutoff?: number;
+    }
+  | {
+      /** It is in the answer. */
+      outcome: 'hit';
+      /** Zero-based place among the hits. */
+      rank: number;
+      /** Its score there. */
+      score: number;
+    };
 
+/** What each stage of a funnel did. */
 export interface Explanation<Row = unknown> {
+  /** The answer, as without `explain`. */
   hits: Hit<Row>[];
+  /** One for each scale. */
   stages: ExplainedStage[];
   /** Where an id was lost, or its place among the hits. */
   find(id: Id): Fate;

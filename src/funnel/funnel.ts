@@ -8,6 +8,7 @@ import type { Plan } from './plan.js';
 import { hitsOf, type Prepared, prepare } from './prepare.js';
 import { freshWorkspace, sharedWorkspace } from './workspace.js';
 
+/** What a funnel may be told beside its plan. */
 export interface FunnelOptions {
   /** Hits to return; wins over the plan's limit. */
   limit?: number;
@@ -17,10 +18,13 @@ export interface FunnelOptions {
 
 /** One query of a batch with the candidates it is to rank. */
 export interface FunnelRequest<Row = unknown> {
+  /** The pool that is ranked for this query. */
   candidates: Candidates<Row>;
+  /** As many values as the candidates have dims. */
   query: Vector;
 }
 
+/** The functions of the package over one choice of kernels. */
 export interface FunnelApi {
   /**
    * Re-ranks candidates on ever longer prefixes of their vectors.
@@ -39,6 +43,7 @@ export interface FunnelApi {
     plan?: Plan,
     options?: FunnelOptions & { explain?: false },
   ): Hit<Row>[];
+  /** The same with `explain: true`: what each stage dropped, and what became of any candidate; slower. */
   funnel<Row = unknown>(
     candidates: Candidates<Row>,
     query: Vector,

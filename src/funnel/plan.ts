@@ -11,8 +11,14 @@ import { freshWorkspace, type Workspace } from './workspace.js';
 /**
  * How many rows survive a stage: a fraction of the rows that entered it, 0 < f ≤ 1, rounded down; or an absolute count.
  */
-export type Keep = number | { count: number };
+export type Keep =
+  | number
+  | {
+      /** Rows that survive, at least 1; all where fewer entered. */
+      count: number;
+    };
 
+/** How a funnel narrows. Keys that it does not know are refused (BAD_PLAN). */
 export interface Plan {
   /** Length of the prefix that the head search (in the database) uses. `funnel()` itself does not need it. */
   head?: number;
@@ -62,11 +68,15 @@ export const tutorialPlan: Readonly<Plan> = Object.freeze({
   keep: 0.5,
 });
 
+/** What funnelPlan() and doublingPlan() may be told beside the dims. */
 export interface PlanOptions {
   /** Length of the head. */
   head?: number;
+  /** How many candidates the head search fetches. @default 4 × limit, at least 128 */
   candidates?: number;
+  /** One rule for all scales, or one per scale. @default 0.5 */
   keep?: Keep | readonly Keep[];
+  /** @default that of the source, else 'cosine' */
   metric?: Metric;
   /** @default 10 */
   limit?: number;

@@ -40,11 +40,17 @@ export function metricCode(metric: Metric): number {
 
 /** Keys of every row over dims `[from, to)`. */
 export interface ScoresTask {
+  /** What the keys are of. */
   metric: Metric;
+  /** `dim` finite values. */
   query: Float32Array;
+  /** `count × dim`, row-major. */
   rows: Rows;
+  /** Dims of each row. */
   dim: number;
+  /** The first dim that counts. */
   from: number;
+  /** The dim behind the last that counts. */
   to: number;
   /** Out: `count` keys. */
   keys: Float64Array;
@@ -52,9 +58,13 @@ export interface ScoresTask {
 
 /** Lengths of every row over dims `[from, to)`: sqrt(reduce(squares)). */
 export interface NormsTask {
+  /** `count × dim`, row-major. */
   rows: Rows;
+  /** Dims of each row. */
   dim: number;
+  /** The first dim that counts. */
   from: number;
+  /** The dim behind the last that counts. */
   to: number;
   /** Out: `count` lengths. */
   norms: Float64Array;
@@ -62,9 +72,13 @@ export interface NormsTask {
 
 /** The multi-scale prune loop over one candidate set. */
 export interface FunnelTask {
+  /** What rows are ranked by. */
   metric: Metric;
+  /** `dim` finite values. */
   query: Float32Array;
+  /** `count × dim`, row-major. */
   rows: Rows;
+  /** Dims of each row. */
   dim: number;
   /** Ascending prefix lengths, each in 1..dim. At least one. */
   scales: Uint32Array;
@@ -78,10 +92,15 @@ export interface FunnelTask {
 
 /** The k best rows of all, by their keys over dims `[0, to)`. */
 export interface ScanTask {
+  /** What rows are ranked by. */
   metric: Metric;
+  /** `dim` finite values. */
   query: Float32Array;
+  /** `count × dim`, row-major. */
   rows: Rows;
+  /** Dims of each row. */
   dim: number;
+  /** Dims that count: the first so many. */
   to: number;
   /** Out: the min(k, count) best rows, best first; k is its length. */
   indices: Uint32Array;
@@ -96,12 +115,15 @@ export interface ScanTask {
  */
 export type BadPosition = number;
 
+/** One backend: the functions that score rows, with the shapes, sums and order stated above. */
 export interface Kernels {
   /** One of the names of `listKernels()`. */
   readonly name: string;
 
+  /** Keys of every row over some dims. Checks only the dims it reads. */
   scores(task: ScoresTask): BadPosition;
 
+  /** Lengths of every row over some dims. Checks only the dims it reads. */
   norms(task: NormsTask): BadPosition;
 
   /**
@@ -129,6 +151,7 @@ export interface Kernels {
   /** As scan, off the main thread, under the same condition as funnelBatchAsync. */
   scanAsync(task: ScanTask): Promise<BadPosition>;
 
+  /** Looks at every value of the rows. */
   firstNonFinite(rows: Rows): BadPosition;
 }
 

@@ -10,12 +10,15 @@ import { createWasmKernels } from './wasm.js';
 /** The instruction sets of cpp/isa, from the fastest to the last resort. */
 export const NATIVE_NAMES = ['avx512vnni', 'avx512', 'avx2', 'neon', 'scalar'] as const;
 
+/** A backend: an instruction set of the native binary, WebAssembly SIMD, or plain JavaScript. */
 export type KernelsName = (typeof NATIVE_NAMES)[number] | 'wasm' | 'js';
 
 const ORDER: readonly KernelsName[] = [...NATIVE_NAMES, 'wasm', 'js'];
 const NATIVE = new Set<string>(NATIVE_NAMES);
 
+/** A backend, and whether it runs here. */
 export interface KernelsInfo {
+  /** As useKernels() takes it. */
   name: KernelsName;
   /** Can it run here? */
   supported: boolean;

@@ -19,6 +19,7 @@ import { vectorAt } from './result.js';
 import { layoutOf } from './source/layouts.js';
 import type { Source, SourceInfo } from './source/source.js';
 
+/** A search by examples: at least one, positive or negative. */
 export interface RecommendRequest extends QueryOptions {
   /** Ids of points, or vectors, that hits should be like. Points named here are no hits. */
   positive?: readonly (Id | Vector)[];
@@ -27,7 +28,14 @@ export interface RecommendRequest extends QueryOptions {
   /** @default 'average_vector' */
   strategy?: Strategy;
   /** Where ids are looked up; with it, no point is left out. Its vectors must have as many dims. */
-  lookupFrom?: Source | { source: Source; using?: string };
+  lookupFrom?:
+    | Source
+    | {
+        /** Where the ids are. */
+        source: Source;
+        /** Of a source with several layouts of vectors: the one whose vectors are taken. */
+        using?: string;
+      };
 }
 
 export const RECOMMEND_KEYS = ['positive', 'negative', 'strategy', 'lookupFrom'] as const;

@@ -17,6 +17,7 @@ import { isSmallerBetter, passes, statsOf } from './result.js';
 import { checkDepth } from './shared-keys.js';
 import type { SourceInfo } from './source/source.js';
 
+/** How hits are grouped. */
 export interface GroupOptions {
   /** A path of the payload: `author`, `author.id`, `tags[].name`. Strings and integers group; an array fans out. */
   groupBy: string;
@@ -34,24 +35,32 @@ export interface CheckedGroups {
   lookup: CheckedLookup | undefined;
 }
 
+/** A group, and its best hits. */
 export interface HitGroup {
+  /** The value that its hits have at `groupBy`. */
   id: GroupKey;
+  /** At most `groupSize`, best first. */
   hits: Hit[];
   /** Absent where no point has that id. */
   lookup?: LookupRow;
 }
 
+/** What a search by groups answers. */
 export interface GroupsResult {
+  /** At most `limit`, by their best hit. */
   groups: HitGroup[];
+  /** What the search did. */
   stats: GroupSearchStats;
 }
 
 export interface GroupSearchStats extends SearchStats {
+  /** How sure the groups are, and what they were made of. */
   groups: {
     /** Whether these are the groups, and the hits, that all rows would give; otherwise they are best effort. */
     complete: boolean;
-    /** Pools that were ranked, and the rows in them. */
+    /** Pools that were ranked. */
     pools: number;
+    /** Rows in them, all together. */
     rows: number;
     /** Rows that a pool may have; undefined where nothing bounds it. */
     maxDepth: number | undefined;

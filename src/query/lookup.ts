@@ -12,7 +12,9 @@ import type { PayloadSelection, Source } from './source/source.js';
 /** A source, or one with what is wanted of its points. */
 export type Lookup = Source | LookupOptions;
 
+/** Another collection, and what is wanted of its points. */
 export interface LookupOptions {
+  /** Where the points are. */
   source: Source;
   /** The layout of vectors, where the source has several. */
   using?: string;
@@ -24,8 +26,11 @@ export interface LookupOptions {
 
 /** A point of the other collection. */
 export interface LookupRow {
+  /** That of the group. */
   id: Id;
+  /** What `withPayload` asks for; absent where the point has none. */
   payload?: unknown;
+  /** The full vector, a copy; with `withVector` alone. */
   vector?: Float32Array;
 }
 

@@ -7,7 +7,9 @@ import type { HeadAnswer, PackedRows, Source, SourceInfo } from './source/source
 
 /** The part of a FunnelIndex that a search reads vectors from; anything that has it may be a mirror. */
 export interface Mirror {
+  /** Dims of its vectors. */
   readonly dim: number;
+  /** As the collection has it. */
   readonly metric: Metric;
   /** Undefined while it is empty. */
   readonly idKind: IdKind | undefined;

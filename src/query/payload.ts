@@ -7,8 +7,14 @@ import { parsePath } from './filter/path.js';
 export type PayloadSelector =
   | boolean
   | readonly string[]
-  | { include: readonly string[] }
-  | { exclude: readonly string[] };
+  | {
+      /** The paths that are kept. */
+      include: readonly string[];
+    }
+  | {
+      /** The paths that are left out. */
+      exclude: readonly string[];
+    };
 
 /** The paths as a tree. */
 interface Branch {

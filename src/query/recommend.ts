@@ -13,7 +13,9 @@ export const STRATEGIES: readonly Strategy[] = ['average_vector', 'best_score', 
 
 /** Full vectors of one length. */
 export interface Examples {
+  /** Near these. */
   positive: readonly Float32Array[];
+  /** Far from these. */
   negative: readonly Float32Array[];
 }
 

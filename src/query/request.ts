@@ -58,6 +58,7 @@ export interface QueryOptions {
   plan?: Plan;
   /** Milliseconds for each call to the database. */
   timeout?: number;
+  /** Ends the call when it aborts; the error then has the code ABORTED. */
   signal?: AbortSignal;
   /** Also return what each stage dropped. @default false */
   explain?: boolean;

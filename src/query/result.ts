@@ -11,9 +11,13 @@ import type { CheckedOptions } from './request.js';
 import type { Exactness, Source } from './source/source.js';
 import { type SearchExplanation, traced } from './trace.js';
 
+/** What a search answers. */
 export interface SearchResult {
+  /** At most `limit`, best first. */
   hits: Hit[];
+  /** What each step did, and how long it took. */
   stats: SearchStats;
+  /** With `explain` alone. */
   explanation?: SearchExplanation;
 }
 

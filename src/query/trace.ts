@@ -10,21 +10,44 @@ import type { Source } from './source/source.js';
 /** The outcome for one point, and where it came about. */
 export type SearchFate =
   | Fate
-  /** It is in the collection, but the filter, the native one or the exclusion of examples keeps it out. */
-  | { outcome: 'filtered out' }
-  | { outcome: 'no such point' }
-  /** It was ranked, but its score is no better than `scoreThreshold`. */
-  | { outcome: 'beyond the threshold'; rank: number; score: number }
-  /** It was ranked, and stands on another page. */
-  | { outcome: 'on another page'; rank: number; score: number };
+  | {
+      /** It is in the collection, but the filter, the native one or the exclusion of examples keeps it out. */
+      outcome: 'filtered out';
+    }
+  | {
+      /** It is not in the collection. */
+      outcome: 'no such point';
+    }
+  | {
+      /** It was ranked, but its score is no better than `scoreThreshold`. */
+      outcome: 'beyond the threshold';
+      /** Zero-based place among all that were ranked. */
+      rank: number;
+      /** Its final score. */
+      score: number;
+    }
+  | {
+      /** It was ranked, and stands on another page. */
+      outcome: 'on another page';
+      /** Zero-based place among all that were ranked. */
+      rank: number;
+      /** Its final score. */
+      score: number;
+    };
 
+/** What each stage of a search did, and what became of any point of the collection. */
 export interface SearchExplanation extends Explanation {
   /** As it was carried out. */
   plan: Plan;
   /** Where a point was lost; asks the source about those that were no candidates. */
   trace(id: Id): Promise<SearchFate>;
   /** How many rows there are, and how many of them pass the filter; asks the source. */
-  filtered(): Promise<{ rows: number; passed: number }>;
+  filtered(): Promise<{
+    /** Of the collection. */
+    rows: number;
+    /** Of them, those that pass. */
+    passed: number;
+  }>;
 }
 
 /** @param page of the ranked hits: its ranks, and how many are good enough */

@@ -17,6 +17,7 @@ interface Reading<T> {
   readAt: number;
 }
 
+/** How a collection is asked what it is like. */
 export interface KnownOptions<T> {
   /** The source's name, for errors. */
   where: string;
@@ -35,6 +36,7 @@ export interface KnownOptions<T> {
 export class Known<T> {
   private current: Reading<T> | undefined;
 
+  /** Asks nothing yet. */
   constructor(private readonly options: KnownOptions<T>) {}
 
   /** The facts that are still believed, without waiting. */

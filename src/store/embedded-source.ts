@@ -11,6 +11,7 @@ import type { RowFilter } from './types.js';
 
 type NativeFilter = RowFilter | Filter;
 
+/** Options of a source over an index. */
 export interface EmbeddedSourceOptions {
   /**
    * Dims of the head search: every row's first so many dims are scored, exactly. What a database with a vector of that

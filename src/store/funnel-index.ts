@@ -61,6 +61,11 @@ export type IndexGroups<Payload = unknown> = GroupsOf<FunnelIndex, Payload>;
 /** `limit` and `offset` count groups. */
 export type IndexRecommendGroups<Payload = unknown> = RecommendGroupsOf<FunnelIndex, Payload>;
 
+/**
+ * Vectors, ids and payloads in files of yours or in memory, searched in this process: docs/index.md of the repository has
+ * options, files and limits. Asynchronous calls search in threads; each `*Sync` twin does the same on the calling thread, with
+ * the same answer and errors, and refuses (NOT_WRITABLE) what would mix with an asynchronous write that is under way.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: an index of any payloads is what an index of some is taken for
 export class FunnelIndex<Payload = any> {
   readonly #index: OpenIndex;
@@ -104,6 +109,7 @@ export class FunnelIndex<Payload = any> {
     return new FunnelIndex<Payload>(index);
   }
 
+  /** open(), on the calling thread; rows that `memory` allows are read before it returns. */
   static openSync<Payload = unknown>(
     path: string,
     options: OpenIndexOptions & { readOnly?: boolean } = {},
@@ -111,10 +117,12 @@ export class FunnelIndex<Payload = any> {
     return new FunnelIndex<Payload>(runNow(opening(path, options, true)));
   }
 
+  /** The folder, or ':memory:'. */
   get path(): string {
     return this.#index.files.path;
   }
 
+  /** Dims of every vector. */
   get dim(): number {
     return this.#index.dim;
   }
@@ -140,21 +148,29 @@ export class FunnelIndex<Payload = any> {
    * would survive a power loss: all or nothing of it does. Many rows are packed a part at a time, so what was passed must not
    * change until then.
    *
+   * @returns how many rows were written, and how many of them took the place of one with their id
    * @throws FunnelError BAD_ID, BAD_DIMS, NOT_FINITE, BAD_ARGUMENT before any work; DISK, NOT_WRITABLE, CLOSED
    */
   async upsert(points: readonly Point<Payload>[] | PointBatch<Payload>): Promise<{ count: number; replaced: number }> {
     return upsert(this.#index, points);
   }
 
+  /** upsert(), on the calling thread. */
   upsertSync(points: readonly Point<Payload>[] | PointBatch<Payload>): { count: number; replaced: number } {
     return upsertSync(this.#index, points);
   }
 
-  /** Rows by id, of which those that no row has are ignored, or all that pass a filter. */
+  /**
+   * Deletes rows by id, of which those that no row has are ignored, or all that pass a filter.
+   *
+   * @returns how many rows there were
+   * @throws FunnelError BAD_ARGUMENT (a filter that everything passes, say), BAD_ID before any work; DISK, NOT_WRITABLE, CLOSED
+   */
   async delete(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): Promise<{ count: number }> {
     return deleteRows(this.#index, rows);
   }
 
+  /** delete(), on the calling thread. */
   deleteSync(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): { count: number } {
     return deleteRowsSync(this.#index, rows);
   }
@@ -176,6 +192,7 @@ export class FunnelIndex<Payload = any> {
     return createPayloadIndex(this.#index, key, type, options);
   }
 
+  /** createPayloadIndex(), on the calling thread. */
   createPayloadIndexSync(key: string, type: PayloadIndexType, options: { onProgress?: OnIndexProgress } = {}): void {
     createPayloadIndexSync(this.#index, key, type, options);
   }
@@ -185,6 +202,7 @@ export class FunnelIndex<Payload = any> {
     return deletePayloadIndex(this.#index, key);
   }
 
+  /** deletePayloadIndex(), on the calling thread. */
   deletePayloadIndexSync(key: string): boolean {
     return deletePayloadIndexSync(this.#index, key);
   }
@@ -201,13 +219,19 @@ export class FunnelIndex<Payload = any> {
     return optimize(this.#index, options);
   }
 
+  /** optimize(), on the calling thread. */
   optimizeSync(options: OptimizeOptions = {}): void {
     optimizeSync(this.#index, options);
   }
 
   // Reading
 
-  /** Rows by id, in the order asked; undefined for ids that no row has. */
+  /**
+   * Rows by id, in the order asked; undefined for ids that no row has. Payloads and vectors come along unless `withPayload` or
+   * `withVector` say otherwise.
+   *
+   * @throws FunnelError BAD_ARGUMENT, BAD_ID, CLOSED
+   */
   async get(
     ids: readonly Id[],
     options: { withPayload?: PayloadSelector; withVector?: boolean } = {},
@@ -215,6 +239,7 @@ export class FunnelIndex<Payload = any> {
     return this.#index.later(() => rowsOfIds<Payload>(this.#index, ids, options));
   }
 
+  /** get(), on the calling thread. */
   getSync(
     ids: readonly Id[],
     options: { withPayload?: PayloadSelector; withVector?: boolean } = {},
@@ -228,15 +253,17 @@ export class FunnelIndex<Payload = any> {
     return this.#index.later(() => listed<Payload>(this.#index, own));
   }
 
+  /** scroll(), on the calling thread. */
   scrollSync(options: ScrollOptions<Payload> = {}): ScrollPage<Payload> {
     return atOnce(listed<Payload>(this.#index, ownScroll(options)));
   }
 
-  /** How many rows pass a filter, exactly. */
+  /** How many rows pass a filter, exactly; without one, all. @throws FunnelError BAD_ARGUMENT, BAD_ID, CLOSED */
   async countMatching(options: { filter?: RowFilter | Filter<Payload> } = {}): Promise<number> {
     return countMatching(this.#index, options);
   }
 
+  /** countMatching(), on the calling thread. */
   countMatchingSync(options: { filter?: RowFilter | Filter<Payload> } = {}): number {
     return countMatchingSync(this.#index, options);
   }
@@ -252,10 +279,12 @@ export class FunnelIndex<Payload = any> {
     return this.#index.later(() => facet(own, this.#index.filtered()));
   }
 
+  /** facet(), on the calling thread. */
   facetSync(options: FacetOptions<Payload>): Facet[] {
     return atOnce(facet(ownFacet(options), this.#index.filtered()));
   }
 
+  /** Whether a row has this id. @throws FunnelError BAD_ID, CLOSED */
   has(id: Id): boolean {
     this.#index.follow();
     return this.#index.files.ordinalOf(id) !== undefined;
@@ -291,11 +320,12 @@ export class FunnelIndex<Payload = any> {
     return (await queryBatch<Payload>(this.#index, [query]))[0]!;
   }
 
+  /** query(), on the calling thread, which others of the index help. */
   querySync(query: IndexQuery<Payload>): IndexAnswer<Payload> {
     return queryBatchSync<Payload>(this.#index, [query])[0]!;
   }
 
-  /** Many at once, answered in order; exact ones share passes over the codes. */
+  /** Many at once, answered in order; exact ones share passes over the codes. @throws as query(), naming the query */
   async queryBatch(queries: readonly IndexQuery<Payload>[]): Promise<IndexAnswer<Payload>[]> {
     return queryBatch(this.#index, queries);
   }
@@ -320,6 +350,10 @@ export class FunnelIndex<Payload = any> {
     return this.#byExample.search.recommend(this.#byExample.request<RecommendRequest>(request));
   }
 
+  /**
+   * Many recommendations, answered in order; all examples are looked up in one call. @throws as recommend(), naming the
+   * request
+   */
   async recommendBatch(requests: readonly IndexRecommend<Payload>[]): Promise<FoundByExample[]> {
     if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array', 'requests', requests);
     return this.#byExample.search.recommendBatch(
@@ -327,11 +361,16 @@ export class FunnelIndex<Payload = any> {
     );
   }
 
-  /** The best hits by a value of their payload; the groups, and their hits, of all rows unless mode is 'funnel'. */
+  /**
+   * The best hits by a value of their payload; the groups, and their hits, of all rows unless mode is 'funnel'.
+   *
+   * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, ZERO_QUERY, TOO_DEEP, UNSUPPORTED
+   */
   async queryGroups(request: IndexGroups<Payload>): Promise<GroupsResult> {
     return this.#byExample.search.queryGroups(this.#byExample.request(request));
   }
 
+  /** As queryGroups(), by examples. @throws as recommend() */
   async recommendGroups(request: IndexRecommendGroups<Payload>): Promise<GroupsResult> {
     return this.#byExample.search.recommendGroups(this.#byExample.request<RecommendGroupsRequest>(request));
   }
@@ -357,6 +396,7 @@ export class FunnelIndex<Payload = any> {
     this.#index.closeSync();
   }
 
+  /** close(), for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -11,6 +11,7 @@ import type { PackedRows, PayloadSelection, Source } from '../query/source/sourc
 import { partsOf, type SearchedIndex } from './parts.js';
 import type { PointBatch } from './types.js';
 
+/** How syncFrom() fills a mirror. */
 export interface SyncOptions {
   /** Rows of a page. @default 1000 */
   batch?: number;
@@ -37,9 +38,11 @@ export interface SyncOptions {
   onProgress?: (progress: SyncProgress) => void;
   /** Milliseconds for each call to the database. */
   timeout?: number;
+  /** Ends the call when it aborts; the error then has the code ABORTED. What was written until then stays. */
   signal?: AbortSignal;
 }
 
+/** How far a sync is. */
 export interface SyncProgress {
   /** Rows of the collection that were looked at, those before a resumed start with them. */
   done: number;
@@ -47,6 +50,7 @@ export interface SyncProgress {
   written: number;
 }
 
+/** What a sync did. */
 export interface SyncResult {
   /** Rows of the collection. */
   rows: number;

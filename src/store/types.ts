@@ -6,14 +6,15 @@ import type { PayloadSelector } from '../query/payload.js';
 import type { StageCount } from './engine/types.js';
 import type { PayloadIndexType } from './files/state.js';
 
+/** How an index is made: everything here is kept in its files. */
 export interface FunnelIndexOptions extends OpenIndexOptions {
   /** Dims of every vector, 1..65,536. */
   dim: number;
   /** @default 'cosine' */
   metric?: Metric;
   /**
-   * The dims at which the model was trained to be cut, ascending. With `rotation: 'none'` they set the head and the
-   * levels.
+   * The dims at which the model was trained to be cut, ascending. With `rotation: 'none'` the first of 64 or more is the
+   * head (at most 512), where `head` says nothing.
    */
   scales?: readonly number[];
   /** The codes by which mode 'funnel' orders rows before it scores the best in full. @default 128 */
@@ -36,6 +37,7 @@ export interface FunnelIndexOptions extends OpenIndexOptions {
   lists?: number | 'auto' | 'off';
 }
 
+/** The basis that codes are taken in: see {@link FunnelIndexOptions.rotation}. */
 export type Rotation = 'pca' | 'none' | 'balanced';
 
 /**
@@ -52,8 +54,16 @@ export type Rotation = 'pca' | 'none' | 'balanced';
  *
  * For dot and euclid 'int8' and 'binary' order by the estimated product or distance, lengths of rows included.
  */
-export type Head = number | 'int8' | 'binary' | { prefix: number };
+export type Head =
+  | number
+  | 'int8'
+  | 'binary'
+  | {
+      /** Dims of the prefix, 1 to 4096. */
+      prefix: number;
+    };
 
+/** How an index is opened, by create() or open(): nothing here is kept in its files. */
 export interface OpenIndexOptions {
   /**
    * Threads that search: each asynchronous call takes one that is free, parts of a long batch several; a synchronous call
@@ -93,31 +103,41 @@ export interface OpenIndexOptions {
   fullScanThreshold?: number;
 }
 
+/** What optimize() may be told. */
 export interface OptimizeOptions {
   /** For rotation 'balanced': a sample of queries, `n × dim`. */
   queries?: Float32Array;
+  /** Told after each part of a phase. */
   onProgress?: (progress: OptimizeProgress) => void;
 }
 
+/** How far a build is. */
 export interface OptimizeProgress {
+  /** 'plan': samples give basis, quantisers and partition. 'encode': rows get codes. 'write': the codes go to disk. */
   phase: 'plan' | 'encode' | 'write';
+  /** Parts of the phase that are done, of `total`. */
   done: number;
+  /** Parts of the phase: rows while encoding. */
   total: number;
 }
 
 /** Rows to write, one by one. */
 export interface Point<Payload = unknown> {
+  /** Unique; a row that has it already is replaced. One kind of id in an index. */
   id: Id;
   /** `dim` values. */
   vector: Vector;
+  /** Anything JSON can say, and bigint, Date, Uint8Array, NaN, ±Infinity. Kept as a copy. */
   payload?: Payload;
 }
 
 /** Rows to write, packed: no copy is made before they are stored. */
 export interface PointBatch<Payload = unknown> {
+  /** One for each row. */
   ids: ArrayLike<Id>;
   /** `ids.length × dim`, row-major: float32, or float16 bits. */
   vectors: Float32Array | Uint16Array;
+  /** One for each row, or undefined for a row without. */
   payloads?: ArrayLike<Payload | undefined>;
 }
 
@@ -129,6 +149,7 @@ export interface RowFilter {
   rows?: Uint8Array;
 }
 
+/** A search of the index. Keys that it does not know are refused. */
 export interface IndexQuery<Payload = unknown> {
   /** `dim` values. */
   vector: Vector;
@@ -157,6 +178,7 @@ export interface IndexQuery<Payload = unknown> {
   withPayload?: PayloadSelector;
   /** Return copies of the stored vectors. @default false */
   withVector?: boolean;
+  /** How much work mode 'funnel' does. Refused in mode 'exact', which has nothing to choose. */
   params?: FunnelParams;
 }
 
@@ -178,17 +200,23 @@ export interface FunnelParams {
   probes?: number;
 }
 
+/** One row of an answer. */
 export interface IndexHit<Payload = unknown> {
+  /** As it was written. */
   id: Id;
   /** Cosine or dot product (larger is better), or euclidean distance (smaller is better): float64, over all dims. */
   score: number;
   /** The row's position: its number in the order of insertion. */
   index: number;
+  /** What `withPayload` asks for; absent where the row has none. */
   payload?: Payload;
+  /** `dim` values, a copy; with `withVector` alone. */
   vector?: Float32Array;
 }
 
+/** What a search did. */
 export interface IndexQueryStats {
+  /** As it was asked for. */
   mode: 'exact' | 'funnel';
   /** Whether the answer is proven to be the one of a brute-force scan. */
   certified: boolean;
@@ -196,6 +224,7 @@ export interface IndexQueryStats {
   stages: StageCount[];
   /** Rows of which every dim was read. */
   rowsRead: number;
+  /** The kernels that ran: a name of listKernels(). */
   kernels: string;
   /** Milliseconds in the search itself. */
   ms: number;
@@ -208,9 +237,12 @@ export interface IndexQueryStats {
   missing?: number;
 }
 
+/** How a filter was evaluated. */
 export type IndexFilterStats = FilterStats;
 
+/** Which rows scroll() lists, and what of them. */
 export interface ScrollOptions<Payload = unknown> {
+  /** Conditions, or rows by id or position. @default every row */
   filter?: RowFilter | Filter<Payload> | undefined;
   /** @default 10 */
   limit?: number;
@@ -224,6 +256,7 @@ export interface ScrollOptions<Payload = unknown> {
   withVector?: boolean;
 }
 
+/** A page of rows. */
 export interface ScrollPage<Payload = unknown> {
   /** In the order of insertion: a row that is replaced meanwhile comes again, as what it is then. */
   points: ScrollPoint<Payload>[];
@@ -231,22 +264,29 @@ export interface ScrollPage<Payload = unknown> {
   next: number | undefined;
 }
 
+/** A row of a page. */
 export interface ScrollPoint<Payload = unknown> {
+  /** As it was written. */
   id: Id;
   /** The row's position. */
   index: number;
+  /** What `withPayload` asks for; absent where the row has none. */
   payload?: Payload;
+  /** `dim` values, a copy; with `withVector` alone. */
   vector?: Float32Array;
 }
 
+/** Which values facet() counts. */
 export interface FacetOptions<Payload = unknown> {
   /** The path of the values. */
   key: string;
+  /** Conditions, or rows by id or position. @default every row */
   filter?: RowFilter | Filter<Payload> | undefined;
   /** Values, at most. @default 10 */
   limit?: number;
 }
 
+/** A value and how many rows have it. */
 export interface Facet {
   /** Strings, integers and booleans: what `match` can ask for. An integer beyond ±(2^53 − 1) is a bigint. */
   value: string | number | bigint | boolean;
@@ -254,24 +294,41 @@ export interface Facet {
   count: number;
 }
 
+/** What a search answers. */
 export interface IndexAnswer<Payload = unknown> {
+  /** At most `limit`, best first; equal scores by position. */
   hits: IndexHit<Payload>[];
+  /** What the search did. */
   stats: IndexQueryStats;
 }
 
+/** The index as it is now. */
 export interface IndexStats {
   /** Live rows. */
   count: number;
   /** Rows ever written, which is the position of the next one. */
   positions: number;
+  /** Dims of every vector. */
   dim: number;
+  /** As the index was made with. */
   metric: Metric;
   /** Rows that have codes; the others are scanned whole. */
   coded: number;
   /** Rows without codes, and the bytes of them that every search without a filter reads, whatever its mode. */
-  uncoded: { rows: number; bytesPerQuery: number };
+  uncoded: {
+    /** Rows without codes. */
+    rows: number;
+    /** Bytes of their vectors. */
+    bytesPerQuery: number;
+  };
   /** Dead rows that the files still hold, and that codes still hold. */
-  dead: { rows: number; coded: number };
+  dead: {
+    /** Of the files. */
+    rows: number;
+    /** Of the codes. */
+    coded: number;
+  };
+  /** Lists of the partition; 0: there is none. */
   lists: number;
   /**
    * How well the codes tell rows apart, measured by optimize() with rows as queries: of the ten nearest that a shortlist 16
@@ -285,20 +342,39 @@ export interface IndexStats {
    * where the codes alone take more than the option `memory`.
    */
   warning?: string;
+  /** What mode 'funnel' orders rows by. */
   head: Head;
+  /** The basis that codes are taken in. */
   rotation: Rotation;
   /** Bytes in memory. */
-  resident: { codes: number; rows: number };
+  resident: {
+    /** Of codes. */
+    codes: number;
+    /** Of vectors. */
+    rows: number;
+  };
   /** Bytes on disk. */
-  files: { rows: number; segments: number; store: number };
+  files: {
+    /** Of vectors, `rows-*.bin`. */
+    rows: number;
+    /** Of codes and payload indexes, `seg-*.bin`. */
+    segments: number;
+    /** Of ids and payloads, `data.mdb`. */
+    store: number;
+  };
   /** By key. */
   payloadIndexes: PayloadIndexStats[];
+  /** The kernels that it searches with: a name of listKernels(). */
   kernels: string;
+  /** Threads that may work for it at once. */
   threads: number;
 }
 
+/** A payload index as it is now. */
 export interface PayloadIndexStats {
+  /** The path whose values it holds. */
   key: string;
+  /** The type of these values. */
   type: PayloadIndexType;
   /** Rows that are packed, and on disk where the index is; the later ones are read from payloads when it is opened. */
   packed: number;

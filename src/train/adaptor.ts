@@ -162,7 +162,12 @@ export function rank(
   similarities: ArrayLike<number>,
   labels: ArrayLike<number>,
   documents: number,
-): { value: number; gradient: Float64Array } {
+): {
+  /** The loss. */
+  value: number;
+  /** d value / d similarities, `queries × documents`. */
+  gradient: Float64Array;
+} {
   checkInteger(documents, 1, 0xffff_ffff, 'documents');
   const queries = Math.ceil((similarities?.length ?? 0) / documents);
   checkRelevances(similarities, queries, documents, 'similarities');

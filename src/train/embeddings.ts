@@ -6,7 +6,9 @@ import { MAX_DIM } from '../kernels/kernels.js';
 
 /** `count × dim`, row-major. Float64Array where a float32 would say too little (finite differences, say). */
 export interface Embeddings {
+  /** Finite values. */
   vectors: Float32Array | Float64Array;
+  /** Dims of each row. */
   dim: number;
 }
 

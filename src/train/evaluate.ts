@@ -16,6 +16,7 @@ import { checkProgress, checkSignal, type OnRunProgress, stopped } from './runni
  */
 export type Relevant = readonly Id[] | Grades;
 
+/** What evaluate() measures. */
 export interface EvaluateOptions {
   /** Prefix lengths. @default all dims, halved down to 8 */
   dims?: readonly number[];
@@ -47,6 +48,7 @@ export interface EvaluateOptions {
   gain?: 'linear' | 'exponential';
   /** Queries ranked, of all prefixes. */
   onProgress?: OnRunProgress;
+  /** Ends the call when it aborts; the error then has the code ABORTED. */
   signal?: AbortSignal;
 }
 
@@ -64,9 +66,11 @@ export interface EvaluationRow {
   shortlist: number;
 }
 
+/** What is left of the answers at each prefix length. */
 export interface Evaluation {
   /** By dim, longest first. */
   rows: EvaluationRow[];
+  /** How many were ranked. */
   documents: number;
   /** Queries that the means are taken over. */
   queries: number;
@@ -74,8 +78,11 @@ export interface Evaluation {
   withoutRelevant: number;
   /** Queries whose own document was left out. */
   identical: number;
+  /** Hits that recall, nDCG and MRR are of. */
   k: number;
+  /** Rows of the shortlist. */
   candidates: number;
+  /** That of the ranking. */
   metric: Metric;
   /** Where relevance comes from: the full vectors' own results, or the caller. */
   truth: 'full vectors' | 'relevant';

@@ -5,27 +5,34 @@ import { checkDims } from './embeddings.js';
 import type { Vectors } from './rows.js';
 import { checkSignal } from './running.js';
 
+/** How a head is fitted: see {@link FitHeadOptions.method}. */
 export type HeadMethod = 'pca' | 'balanced' | 'adapter';
 
 const METHODS: readonly HeadMethod[] = ['pca', 'balanced', 'adapter'];
 
 /** A query and a row that was judged beside it, by their numbers in `queries` and `vectors`. */
 export interface HeadPair {
+  /** Row number in `queries`, from 0. */
   query: number;
+  /** Row number in `vectors`, from 0. */
   row: number;
   /** How well they fit, on any scale. Where all scores are equal, they say that the rows belong to their queries. @default 1 */
   score?: number;
 }
 
+/** How far fitHead() is. */
 export interface FitProgress {
   /** 'measure': the first measurements; 'train': steps of the adapter. */
   stage: 'measure' | 'train';
+  /** Steps of the stage that are done, of `total`. */
   done: number;
+  /** Steps of the stage. */
   total: number;
   /** While training: of the validation queries, by the best head so far. */
   recall?: number;
 }
 
+/** Which head is fitted, to what. */
 export interface FitHeadOptions {
   /**
    * 'pca': the leading principal directions of the vectors. 'balanced': of vectors and queries alike, for queries that are
@@ -57,7 +64,9 @@ export interface FitHeadOptions {
   seed?: number;
   /** The model that made the vectors; kept with the head. */
   model?: string;
+  /** Told as each stage goes on. */
   onProgress?: (progress: FitProgress) => void;
+  /** Ends the call when it aborts; the error then has the code ABORTED. */
   signal?: AbortSignal;
 }
 

@@ -10,7 +10,9 @@ import { checkedRows, type Vectors } from './rows.js';
 /** Rows to a product: bounds its float64 answer. */
 const AT_ONCE = 4096;
 
+/** A linear map from full vectors to heads, by fitHead() or loadHead(). */
 export class FittedHead {
+  /** What is known of it. */
   readonly facts: Readonly<HeadFacts>;
   /** Row-major, `dim × headDim`. */
   readonly #basis: Float32Array;
@@ -21,10 +23,12 @@ export class FittedHead {
     this.#basis = basis;
   }
 
+  /** Dims of full vectors. */
   get dim(): number {
     return this.facts.dim;
   }
 
+  /** Dims of heads. */
   get headDim(): number {
     return this.facts.headDim;
   }
@@ -54,6 +58,7 @@ export class FittedHead {
     return mapped(checkQuery(query, dim), this.#basis, dim, headDim);
   };
 
+  /** The head as plain data, for JSON.stringify(); {@link headFromJson} reads it. */
   toJSON(): HeadFile {
     return toHeadFile(this.facts, this.#basis);
   }

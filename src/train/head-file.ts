@@ -9,9 +9,13 @@ import type { HeadFacts } from './head-facts.js';
 const FORMAT = 'funnelvec-head';
 const VERSION = 1;
 
+/** A head as it stands in a file. */
 export interface HeadFile {
+  /** 'funnelvec-head'. */
   format: typeof FORMAT;
+  /** Of the format; a newer one is refused (UNSUPPORTED_FORMAT). */
   version: number;
+  /** What is known of the head. */
   facts: HeadFacts;
   /** `dim × headDim` float32, row-major, little-endian, in base64. */
   matrix: string;

@@ -4,7 +4,9 @@ import { checkKeys } from '../core/validate.js';
 import { checkAlike, checkEmbeddings, checkLabels, type Embeddings, prefixes } from './embeddings.js';
 import { cosines, throughCosines, throughUnits, unitsOf } from './units.js';
 
+/** The value of a loss, and its gradients. */
 export interface LossResult {
+  /** Over the batch: the sum or mean that the loss is defined as. */
   value: number;
   /** d value / d embeddings: one array for each of the embeddings, of their shape. */
   gradients: Float64Array[];
@@ -20,6 +22,7 @@ export type Labels = ArrayLike<number> | Embeddings;
  */
 export type Loss = (embeddings: readonly Embeddings[], labels?: Labels) => LossResult;
 
+/** What losses over cosines are made with. */
 export interface ScaleOptions {
   /** The factor by which cosines are multiplied: 1 / temperature. @default 20 */
   scale?: number;
@@ -67,7 +70,12 @@ export function cosent(
   similarities: ArrayLike<number>,
   labels: ArrayLike<number>,
   scale = 20,
-): { value: number; gradient: Float64Array } {
+): {
+  /** The loss. */
+  value: number;
+  /** d value / d similarities, one for each. */
+  gradient: Float64Array;
+} {
   checkScale({ scale }, 'cosent');
   const s = checkLabels(similarities, similarities?.length ?? 0, 'similarities');
   const y = checkLabels(labels, s.length);

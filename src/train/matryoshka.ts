@@ -6,6 +6,7 @@ import type { Labels, Loss } from './loss.js';
 import { seeded } from './random.js';
 import { throughUnits, unitsOf } from './units.js';
 
+/** Which prefixes a loss is taken over. */
 export interface MatryoshkaOptions {
   /** Prefix lengths. Longest first is how they are visited, whatever their order here. */
   dims: readonly number[];

@@ -18,9 +18,11 @@ import type { FunnelIndex } from '../store/funnel-index.js';
 import { doublings } from './plans.js';
 import { asGood, lossOf, ownQueries } from './session.js';
 
+/** What prefixAgainstSuffix() compares. */
 export interface PrefixOptions {
   /** An index, or a search over any source: where rows are read from. */
   search: FunnelIndex | FunnelSearchOn;
+  /** Vectors as of tune(): an array, or `n × dim` in one Float32Array. */
   queries: Float32Array | readonly Vector[];
   /** @default 10 */
   k?: number;
@@ -30,17 +32,36 @@ export interface PrefixOptions {
   rows?: number;
   /** The layout of vectors, where the source has several. */
   using?: string;
-  onProgress?: (progress: { done: number; total: number }) => void;
+  /** Told after each query. */
+  onProgress?: (progress: {
+    /** Queries. */
+    done: number;
+    /** Of how many. */
+    total: number;
+  }) => void;
+  /** Ends the call when it aborts; the error then has the code ABORTED. */
   signal?: AbortSignal;
 }
 
+/** How much the first dims find, against the last ones. */
 export interface PrefixResult {
+  /** Rows that were searched. */
   rows: number;
+  /** Queries that the means are of. */
   queries: number;
+  /** Neighbours that recall is of. */
   k: number;
+  /** Rows of each pool. */
   candidates: number;
   /** Mean recall of the funnel that starts on so many dims: the first ones, the last ones. */
-  heads: { dims: number; prefix: number; suffix: number }[];
+  heads: {
+    /** Dims of the head. */
+    dims: number;
+    /** Recall by the first dims. */
+    prefix: number;
+    /** Recall by the last dims. */
+    suffix: number;
+  }[];
 }
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, ZERO_QUERY, ABORTED, and what the source throws */

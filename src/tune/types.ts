@@ -15,6 +15,7 @@ export type PromiseKind =
   /** The expected recall of the next one is at least `recall` (conformal risk control; there is no `confidence`). */
   | 'expected';
 
+/** What a plan has to keep. */
 export interface TuneTarget {
   /** A share below 1. @default 0.99 */
   recall?: number;
@@ -26,6 +27,7 @@ export interface TuneTarget {
   promise?: PromiseKind;
 }
 
+/** How much tune() may ask. */
 export interface TuneBudget {
   /** The largest pool, or number of rows scored in full, that is looked at. @default 2048, or 16 × k where that is more */
   candidates?: number;
@@ -33,6 +35,7 @@ export interface TuneBudget {
   ms?: number;
 }
 
+/** What every request of a search says beside its vector. */
 export type TuneRequest = Pick<QueryOptions, 'filter' | 'nativeFilter' | 'params' | 'timeout'> & {
   /**
    * The layout of vectors, where the source has several; several names: heads of the same full vectors to choose among.
@@ -40,6 +43,7 @@ export type TuneRequest = Pick<QueryOptions, 'filter' | 'nativeFilter' | 'params
   using?: string | readonly string[];
 };
 
+/** What is tuned, by which queries, for which promise. */
 export interface TuneOptions {
   /**
    * An index, or a search over any source. Several searches: over the same collection with other heads, to choose
@@ -48,7 +52,9 @@ export interface TuneOptions {
   search: FunnelIndex | FunnelSearchOn | readonly FunnelSearchOn[];
   /** A sample of real queries, the more the better: an array of vectors, or `n × dim` in one Float32Array. */
   queries: Float32Array | readonly Vector[];
+  /** What is promised. @default recall 0.99 of the best 10, with confidence 0.95 */
   target?: TuneTarget;
+  /** How much may be asked. @default see {@link TuneBudget} */
   budget?: TuneBudget;
   /** Prefix lengths that plans may score, those of the model's training. @default doublings of the head */
   scales?: readonly number[];
@@ -61,24 +67,35 @@ export interface TuneOptions {
   request?: TuneRequest;
   /** Seed of the split into halves and of the measured sample. @default 1 */
   seed?: number;
+  /** Told as each phase goes on. */
   onProgress?: (progress: TuneProgress) => void;
+  /** Ends the call when it aborts; the error then has the code ABORTED. */
   signal?: AbortSignal;
 }
 
+/** How far tune() is. */
 export interface TuneProgress {
   /** 'exact': answers to compare with. 'ask': what plans would find. 'measure': what they cost. 'choose'. */
   phase: 'exact' | 'ask' | 'measure' | 'choose';
+  /** Steps of the phase that are done, of `total`. */
   done: number;
+  /** Steps of the phase. */
   total: number;
 }
 
+/**
+ * What a promise rests on: 'betting' (means, by Waudby-Smith and Ramdas, arXiv 2010.09686), 'clopper-pearson' (shares
+ * of queries), 'conformal' (conformal risk control, arXiv 2208.02814).
+ */
 export type BoundMethod = 'betting' | 'clopper-pearson' | 'conformal';
 
 /** The options to spread into a request beside its vector: `search.query({ vector, ...result.request })`. */
 export interface TunedRequest {
+  /** The k that was tuned for. */
   limit: number;
   /** For a FunnelSearch. */
   plan?: Plan;
+  /** Of a source with several layouts: the one that was chosen. */
   using?: string;
   /** For a FunnelIndex. */
   params?: FunnelParams;
@@ -86,14 +103,17 @@ export interface TunedRequest {
   mode?: 'exact';
 }
 
+/** How long searches take. */
 export interface Latency {
   /** Milliseconds of one search at a time. */
   p50: number;
+  /** Milliseconds, likewise. */
   p95: number;
   /** Searches measured. */
   n: number;
 }
 
+/** What a stage of the chosen plan loses. */
 export interface StageLoss {
   /** 'head 128', 'scale 256', or a setting of an index. */
   name: string;
@@ -103,8 +123,11 @@ export interface StageLoss {
   lost: number;
 }
 
+/** A plan that was looked at: its recall and its cost. */
 export interface CurvePoint {
+  /** For people: head, candidates and scales, or the params. */
   label: string;
+  /** To be spread into a request. */
   request: TunedRequest;
   /** Mean recall over the choosing half. */
   recall: number;
@@ -116,7 +139,9 @@ export interface CurvePoint {
 
 /** A true neighbour on its way. */
 export interface NeighbourStanding {
+  /** As text. */
   id: string;
+  /** By the full vectors. */
   score: number;
   /**
    * Zero-based place in the head list; −1: beyond what was looked at. With an index: the fewest candidates that find
@@ -129,27 +154,35 @@ export interface NeighbourStanding {
   lostAt: number;
 }
 
+/** One query, and what became of its true neighbours. */
 export interface QueryTrace {
   /** Its number among the queries that were passed. */
   query: number;
+  /** Share of the best k that the chosen plan returns. */
   recall: number;
   /** Its true neighbours, best first. */
   neighbours: NeighbourStanding[];
 }
 
+/** The plan that was found, what is promised of it, and what that rests on. */
 export interface TuneResult {
   /** Ready to be spread into a request. */
   request: TunedRequest;
+  /** Of a FunnelSearch. */
   plan?: Plan;
+  /** Of a FunnelIndex. */
   params?: FunnelParams;
   /** Which of several searches. */
   search: number;
+  /** As it was asked for, defaults filled in. */
   target: Required<TuneTarget>;
+  /** The promise. */
   bound: {
     /** The recall promised: the target, or less where it was refused. */
     recall: number;
     /** 1 where it needs no sample, since the search is exact; undefined of promise 'expected'. */
     confidence?: number;
+    /** What it rests on; 'exact': on the search being exact. */
     method: BoundMethod | 'exact';
     /** Queries that it rests on: those that nothing was chosen by. */
     n: number;
@@ -157,8 +190,19 @@ export interface TuneResult {
     alone: number;
   };
   /** Mean recall of the plan on the half that chose it, and on the other. */
-  recall: { choosing: number; certifying: number };
-  latency: { plan: Latency; exact: Latency };
+  recall: {
+    /** Of the half that chose: optimistic. */
+    choosing: number;
+    /** Of the half that tested. */
+    certifying: number;
+  };
+  /** Measured: the chosen plan, and exact answers. */
+  latency: {
+    /** Of the chosen plan. */
+    plan: Latency;
+    /** Of mode 'exact'. */
+    exact: Latency;
+  };
   /** Every plan that was looked at. */
   curve: CurvePoint[];
   /** The place in `curve` of the cheapest plan that keeps the promise; of the safest, where none does. */
@@ -169,10 +213,19 @@ export interface TuneResult {
   ranks: number[];
   /** The queries that lose most or are nearest to it, and a few others. */
   traces: QueryTrace[];
+  /** The model that predicts what plans cost, and how well it does. */
   cost: {
+    /** Milliseconds. */
     unit: 'ms';
     /** Costs predicted and then measured, of plans over the whole curve. */
-    fit: { label: string; predicted: number; measured: number }[];
+    fit: {
+      /** As in `curve`. */
+      label: string;
+      /** Milliseconds, by the model. */
+      predicted: number;
+      /** Milliseconds, as they were. */
+      measured: number;
+    }[];
     /** Median of measured / predicted: how much slower or faster the machine has become meanwhile. */
     drift: number;
     /** Median of |predicted × drift − measured| / measured: what is wrong between plans, which is what choices go by. */
@@ -182,20 +235,31 @@ export interface TuneResult {
   truth: 'certified' | 'server' | 'index';
   /** Whether plans were replayed from one deep list ('replay') or, since shorter lists differ, asked for ('ask'). */
   by: 'replay' | 'ask';
+  /** Why the target cannot be promised; absent where it is. */
   refused?: {
+    /** In words: why, and what can be promised instead. */
     reason: string;
     /** Queries to add, were they like these; undefined where no number of them would do. */
     moreQueries?: number;
   };
   /** The promise is about queries like these, and the collection as it was: keep this beside the plan. */
   fingerprint: {
+    /** How many there were. */
     queries: number;
+    /** Rows of the collection, where the source knows. */
     rows?: number;
+    /** Dims of full vectors. */
     dim: number;
+    /** That of the search. */
     metric: string;
     /** SHA-256 of the exact answers, so that one run after another tells whether the collection has changed. */
     hash: string;
   };
   /** Dims in the caption of the plot of heads. */
-  head?: { dims: number; dim: number };
+  head?: {
+    /** Dims of the head that was chosen. */
+    dims: number;
+    /** Dims of full vectors. */
+    dim: number;
+  };
 }

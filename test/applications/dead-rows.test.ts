@@ -167,7 +167,7 @@ describe('an application that fills a mirror', () => {
 });
 
 describe('an application that is backed up', () => {
-  it('while it writes, and again later, as README says', async () => {
+  it('while it writes, and again later, as docs/index.md says', async () => {
     const path = newPath();
     const index = await FunnelIndex.create(path, { dim: DIM });
     const model = new Model(index);

@@ -106,8 +106,8 @@ describe('the commands of the documents', { skip, timeout: 120_000 }, () => {
     assert.match(asked!.split('\n')[1]!, /hotel|inn/);
   });
 
-  it('GUIDE’s name options that there are', async () => {
-    for (const line of commandsOf('GUIDE.md').filter((one) => !one.startsWith('<'))) {
+  it('those of the page on the command name options that there are', async () => {
+    for (const line of commandsOf('docs/cli.md').filter((one) => !one.startsWith('<'))) {
       const { code, stderr } = await funnelvec([...words(line), '--store', path('no-such'), '--to', path('no-such')]);
       // The fault is the missing store, or an option of another command; never an option of the line.
       assert.match(stderr, /no such file|Expected an index at|unknown option '--(to|store)'|only on a terminal/, line);

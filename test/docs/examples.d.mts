@@ -1,2 +1,5 @@
 export function examplesIn(text: string): RegExpMatchArray[];
-export function run(code: string): { stdout: string; stderr: string };
+export function run(
+  code: string,
+  project?: { packages?: readonly string[]; files?: Record<string, string> },
+): { stdout: string; stderr: string };

@@ -1,5 +1,5 @@
 /**
- * The packed package in bundles: every entry, by every bundler that README names, with and without the optional
+ * The packed package in bundles: every entry, by every bundler that docs/runtimes.md names, with and without the optional
  * packages, built and run. Each bundle must give the answers of the package run by plain Node.js.
  */
 import assert from 'node:assert/strict';
@@ -97,8 +97,10 @@ describe('bundles', { skip: missing ?? false, timeout: 15 * MINUTE }, () => {
         if (!name.startsWith('webpack')) assert.equal(answers['main']!['kernels'], 'wasm');
       });
 
-      it('beside the package that is external as README says, on its kernels', { timeout: 4 * MINUTE }, async () => {
-        const files = await build(withAll.home, `${out}-external`, readmeSettings(name));
+      it('beside the package that is external as docs/runtimes.md says, on its kernels', {
+        timeout: 4 * MINUTE,
+      }, async () => {
+        const files = await build(withAll.home, `${out}-external`, documentedSettings(name));
         assert.deepEqual(run(withAll, files), plain.withAll);
       });
     });
@@ -152,12 +154,12 @@ exports.run = async () => {
       for (const one of [without, withAll]) addNext(one);
     });
     for (const { kind, packages, external } of cases) {
-      const how = external ? ', the package being external as README says' : '';
+      const how = external ? ', the package being external as docs/runtimes.md says' : '';
       it(`by ${kind} ${packages ? 'with' : 'without'} the optional packages${how}`, {
         timeout: 8 * MINUTE,
       }, async () => {
         const consumer = packages ? withAll : without;
-        const answers = await next(consumer, kind, external ? readmeSettings('Next.js') : {}, models.home);
+        const answers = await next(consumer, kind, external ? documentedSettings('Next.js') : {}, models.home);
         const wanted = packages ? plain.withAll : plain.without;
         if (external) assert.deepEqual(answers, wanted);
         else assert.deepEqual(results(answers), results(wanted));
@@ -165,8 +167,8 @@ exports.run = async () => {
     }
   });
 
-  it('are typed for the oldest TypeScript that README names', () => {
-    const [, oldest] = /TypeScript (\d+\.\d+) or newer/.exec(readFileSync(join(root, 'README.md'), 'utf8'))!;
+  it('are typed for the oldest TypeScript that docs/runtimes.md names', () => {
+    const [, oldest] = /TypeScript (\d+\.\d+) or newer/.exec(readFileSync(join(root, 'docs/runtimes.md'), 'utf8'))!;
     const { version } = load('typescript-oldest/package.json') as { version: string };
     assert.ok(version.startsWith(`${oldest}.`), version);
     const manifest = JSON.parse(readFileSync(join(withAll.installed, 'package.json'), 'utf8'));
@@ -228,10 +230,10 @@ function addPackage(name: string, consumer: Consumer): void {
   for (const needed of Object.keys({ ...dependencies, ...optionalDependencies })) addPackage(needed, consumer);
 }
 
-/** The options that README's table gives for a bundler. */
-function readmeSettings(bundler: string): Record<string, unknown> {
+/** The options that the table of docs/runtimes.md gives for a bundler. */
+function documentedSettings(bundler: string): Record<string, unknown> {
   const [first] = bundler.split(' ');
-  const line = readFileSync(join(root, 'README.md'), 'utf8')
+  const line = readFileSync(join(root, 'docs/runtimes.md'), 'utf8')
     .split('\n')
     .find((one) => one.startsWith(`| ${first} `))!;
   const { version } = load(`${first === 'Next.js' ? 'next' : first!.toLowerCase()}/package.json`) as {

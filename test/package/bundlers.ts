@@ -1,4 +1,4 @@
-/** The bundlers of test/bundlers: each builds the programs of a project, with a few options of README's beside its own. */
+/** The bundlers of test/bundlers: each builds the programs of a project, with a few options of docs/runtimes.md beside its own. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, rmSync } from 'node:fs';

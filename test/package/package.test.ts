@@ -58,7 +58,7 @@ describe('the packed package', { timeout: 600_000 }, () => {
   describe('holds', () => {
     it('only what a user needs', () => {
       const allowed = [
-        /^(package\.json|README\.md|FEATURES\.md|GUIDE\.md|MODELS\.md|ARCHITECTURE\.md|CONTRIBUTING\.md|CHANGELOG\.md|LICENSE|bench\/RESULTS\.md)$/,
+        /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|bench\/RESULTS\.md|docs\/[\w-]+\.md)$/,
         /^dist\/(esm|cjs)\/[\w/-]+\.(js|cjs|d\.ts|d\.cts)$/,
         /^dist\/cjs\/package\.json$/,
         /^prebuilds\/[\w-]+\/funnelvec\.node$/,

@@ -1,5 +1,5 @@
 /**
- * The features of a request, and who answers them on each source: the table of FEATURES.md, held to by the conformance
+ * The features of a request, and who answers them on each source: the table of docs/requests.md, held to by the conformance
  * suite.
  */
 import type { FunnelErrorCode } from 'funnelvec';

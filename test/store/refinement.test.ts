@@ -55,7 +55,7 @@ function bytesOf(codes: CodeKernels, values: Float64Array): Lengths {
   return { bytes, scale };
 }
 
-/** Another plane, as ARCHITECTURE has it: the first 16 dims of the rows themselves, 8 bits each. */
+/** Another plane, as docs/internals/recipes.md has it: the first 16 dims of the rows themselves, 8 bits each. */
 function ownStage(codes: CodeKernels, rows: Float32Array): RefineStage {
   const units = new Float64Array(rows.length);
   const tails = new Float64Array(COUNT);

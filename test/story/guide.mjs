@@ -1,4 +1,4 @@
-// GUIDE.md as a program: its blocks one after another, in a project with a model, texts, and what users install.
+// docs/guide.md as a program: its blocks one after another, in a project with a model, texts, and what users install.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -79,4 +79,4 @@ export function runBlocks({ folder }, name, blocks, replace = (code) => code) {
   return stdout.split(`${MARK}\n`);
 }
 
-export const guide = () => readFileSync(resolve('GUIDE.md'), 'utf8');
+export const guide = () => readFileSync(resolve('docs/guide.md'), 'utf8');

@@ -1,4 +1,4 @@
-/** GUIDE.md, the story from texts to a cured funnel: compiled, run on the index, Qdrant and Milvus, and held to its words. */
+/** docs/guide.md, the story from texts to a cured funnel: compiled, run on the index, Qdrant and Milvus, and held to its words. */
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';

@@ -1,7 +1,7 @@
 /**
  * A tokenizer.json at work: text → added tokens → normaliser → pre-tokenizer → model → ids. Each step is that of the Rust
  * library `tokenizers`, by which models were trained and Python embeds; the package @huggingface/tokenizers differs from it
- * in most of them (ARCHITECTURE.md has the list), and is asked for the translation of regular expressions alone.
+ * in most of them (docs/internals/decisions.md has the list), and is asked for the translation of regular expressions alone.
  */
 import { AddedTokens } from './added.js';
 import { Cuts } from './cuts.js';

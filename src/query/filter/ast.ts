@@ -12,7 +12,9 @@ export type Scalar = string | number | bigint | boolean;
 
 /** One step of a path: a key of an object, and then, with `each` (`key[]`), every element of the array there. */
 export interface Step {
+  /** The key, without quotes. */
   key: string;
+  /** Whether the path goes on in each element of the array there. */
   each: boolean;
 }
 
@@ -23,41 +25,120 @@ export interface Step {
 export interface Path {
   /** As the caller wrote it. */
   text: string;
+  /** From the payload inwards; at least one. */
   steps: readonly Step[];
 }
 
 /** Bounds that all hold; none: every number. */
 export interface Bounds<Bound = number> {
+  /** Above it. */
   gt?: Bound;
+  /** At it or above. */
   gte?: Bound;
+  /** Below it. */
   lt?: Bound;
+  /** At it or below. */
   lte?: Bound;
 }
 
 /** A bigint is beyond ±(2^53 − 1). */
 export type NumberBounds = Bounds<number | bigint>;
 
+/** A condition of a filter, or several joined. `op` says which; a source switches over it. */
 export type FilterNode =
-  /** `and` of nothing is true, `or` of nothing false. */
-  | { op: 'and' | 'or'; nodes: readonly FilterNode[] }
-  | { op: 'not'; node: FilterNode }
-  | { op: 'atLeast'; count: number; nodes: readonly FilterNode[] }
-  /** Some value is one of these. */
-  | { op: 'match'; path: Path; values: readonly Scalar[] }
-  /** Some value is not null and none of these. */
-  | { op: 'except'; path: Path; values: readonly Scalar[] }
-  /** Some value is a string that contains this one. */
-  | { op: 'text'; path: Path; text: string }
-  /** Some value is a number or a bigint within, compared exactly. */
-  | { op: 'range'; path: Path; bounds: NumberBounds }
-  /** Some value is a string that reads as a date within; in milliseconds since 1970 (UTC). */
-  | { op: 'dates'; path: Path; bounds: Bounds; text: Bounds<string> }
-  /** The number of values: null and [] have 0, [null] and scalars 1; of a missing key no count is within. */
-  | { op: 'count'; path: Path; bounds: Bounds }
-  /** Missing, null or []. */
-  | { op: 'empty'; path: Path }
-  /** Exactly null. */
-  | { op: 'null'; path: Path }
-  | { op: 'ids'; ids: readonly Id[] }
-  /** One object in the array satisfies all of it; its paths start there. The last step has `each`; no `ids` within. */
-  | { op: 'nested'; path: Path; node: FilterNode };
+  | {
+      /** All nodes pass, or one of them does: `and` of nothing is true, `or` of nothing false. */
+      op: 'and' | 'or';
+      /** What is joined. */
+      nodes: readonly FilterNode[];
+    }
+  | {
+      /** The node does not pass. */
+      op: 'not';
+      /** What is negated. */
+      node: FilterNode;
+    }
+  | {
+      /** At least `count` of the nodes pass. */
+      op: 'atLeast';
+      /** How many, at least 1. */
+      count: number;
+      /** What is counted. */
+      nodes: readonly FilterNode[];
+    }
+  | {
+      /** Some value is one of these. */
+      op: 'match';
+      /** Where the values are. */
+      path: Path;
+      /** What they are compared with, by type and value. */
+      values: readonly Scalar[];
+    }
+  | {
+      /** Some value is not null and none of these. */
+      op: 'except';
+      /** Where the values are. */
+      path: Path;
+      /** What they are compared with, by type and value. */
+      values: readonly Scalar[];
+    }
+  | {
+      /** Some value is a string that contains this one. */
+      op: 'text';
+      /** Where the values are. */
+      path: Path;
+      /** What is looked for, case and all. */
+      text: string;
+    }
+  | {
+      /** Some value is a number or a bigint within, compared exactly. */
+      op: 'range';
+      /** Where the values are. */
+      path: Path;
+      /** Bounds that all hold. */
+      bounds: NumberBounds;
+    }
+  | {
+      /** Some value is a string that reads as a date within. */
+      op: 'dates';
+      /** Where the values are. */
+      path: Path;
+      /** In milliseconds since 1970 (UTC). */
+      bounds: Bounds;
+      /** The same as the caller wrote it. */
+      text: Bounds<string>;
+    }
+  | {
+      /** The number of values is within: null and [] have 0, [null] and scalars 1; a missing key has no number. */
+      op: 'count';
+      /** Where the values are. */
+      path: Path;
+      /** Bounds that all hold. */
+      bounds: Bounds;
+    }
+  | {
+      /** What is there is missing, null or []. */
+      op: 'empty';
+      /** Where to look. */
+      path: Path;
+    }
+  | {
+      /** What is there is exactly null. */
+      op: 'null';
+      /** Where to look. */
+      path: Path;
+    }
+  | {
+      /** The point's id is one of these. */
+      op: 'ids';
+      /** Ids as the caller wrote them. */
+      ids: readonly Id[];
+    }
+  | {
+      /** One object in the array satisfies all of `node`. */
+      op: 'nested';
+      /** The array; its last step has `each`. */
+      path: Path;
+      /** Its paths start at the object; it holds no `ids`. */
+      node: FilterNode;
+    };

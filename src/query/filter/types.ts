@@ -21,7 +21,12 @@ export interface Filter<Payload = unknown> {
   /** None of these. */
   must_not?: Clause<Payload>;
   /** At least `min_count` of these. */
-  min_should?: { conditions: readonly Condition<Payload>[]; min_count: number } | null;
+  min_should?: {
+    /** What is counted. */
+    conditions: readonly Condition<Payload>[];
+    /** How many of them have to pass. */
+    min_count: number;
+  } | null;
 }
 
 type Clause<Payload> = Condition<Payload> | readonly Condition<Payload>[] | null;
@@ -32,13 +37,33 @@ type Clause<Payload> = Condition<Payload> | readonly Condition<Payload>[] | null
  */
 export type Condition<Payload = unknown> =
   | FieldCondition<Payload>
-  /** Missing, null or []. */
-  | Exclusive<Said, { is_empty: { key: FilterPath<Payload> } }>
-  /** Null itself. */
-  | Exclusive<Said, { is_null: { key: FilterPath<Payload> } }>
-  /** Ids that no point has are ignored. */
-  | Exclusive<Said, { has_id: readonly Id[] }>
-  /** One object of the array at `key` passes the whole filter, whose paths start there. */
+  | Exclusive<
+      Said,
+      {
+        /** What is at the path is missing, null or []. */
+        is_empty: {
+          /** Where to look. */
+          key: FilterPath<Payload>;
+        };
+      }
+    >
+  | Exclusive<
+      Said,
+      {
+        /** What is at the path is null itself. */
+        is_null: {
+          /** Where to look. */
+          key: FilterPath<Payload>;
+        };
+      }
+    >
+  | Exclusive<
+      Said,
+      {
+        /** The point has one of these ids; ids that no point has are ignored. */
+        has_id: readonly Id[];
+      }
+    >
   | NestedCondition<Payload>
   | Exclusive<Said, Filter<Payload>>;
 
@@ -55,27 +80,67 @@ type Exclusive<Others extends string, One> = One & { [Other in Exclude<Others, k
  */
 export type FilterPath<Payload = unknown> = keyof Places<Payload> & string;
 
+/** A condition on the values at one path: `match`, `range` or `values_count`. */
 export type FieldCondition<Payload = unknown> = {
   [Key in FilterPath<Payload>]:
-    | Exclusive<Said, { key: Key; match: MatchOf<Leaf<Places<Payload>[Key]>> }>
-    | Exclusive<Said, { key: Key; range: RangeOf<Leaf<Places<Payload>[Key]>> }>
-    /** Elements of an array; a scalar counts 1, null 0; a missing key has no count. */
-    | Exclusive<Said, { key: Key; values_count: CountBounds }>;
+    | Exclusive<
+        Said,
+        {
+          /** The path of the values. */
+          key: Key;
+          /** Strings, integers and booleans: one `value`, `any` of some, `except` some, or `text` that is contained. */
+          match: MatchOf<Leaf<Places<Payload>[Key]>>;
+        }
+      >
+    | Exclusive<
+        Said,
+        {
+          /** The path of the values. */
+          key: Key;
+          /** Numbers, or dates, between bounds that all hold. */
+          range: RangeOf<Leaf<Places<Payload>[Key]>>;
+        }
+      >
+    | Exclusive<
+        Said,
+        {
+          /** The path of the values. */
+          key: Key;
+          /** How many elements the array has; a scalar counts 1, null 0; a missing key has no count. */
+          values_count: CountBounds;
+        }
+      >;
 }[FilterPath<Payload>];
 
+/** One object of the array at `key` passes the whole filter. */
 export type NestedCondition<Payload = unknown> = {
   [Key in FilterPath<Payload>]: ElementOf<Places<Payload>[Key]> extends infer Element
     ? [Element] extends [never]
       ? never
-      : Exclusive<Said, { nested: { key: Key; filter: Filter<Element> } }>
+      : Exclusive<
+          Said,
+          {
+            /** What one object of an array has to pass. */
+            nested: {
+              /** The path of the array. */
+              key: Key;
+              /** Its paths start at the object. */
+              filter: Filter<Element>;
+            };
+          }
+        >
     : never;
 }[FilterPath<Payload>];
 
 /** Bounds that all hold. */
 export interface CountBounds {
+  /** More values than this. */
   gt?: number | null;
+  /** At least so many. */
   gte?: number | null;
+  /** Fewer values than this. */
   lt?: number | null;
+  /** At most so many. */
   lte?: number | null;
 }
 

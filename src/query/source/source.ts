@@ -11,6 +11,7 @@ export interface SourceInfo {
   headDim: number;
   /** Length of the full vectors. */
   dim: number;
+  /** That of the full vectors. */
   metric: Metric;
   /** The kind of a point's id; collections of Qdrant may hold integers and UUIDs. */
   idKind: IdKind;
@@ -50,25 +51,34 @@ export interface Restriction {
   nativeFilter?: unknown;
 }
 
+/** A head search. */
 export interface HeadRequest extends Restriction {
   /** The full query vector (`dim` finite values), not to be written to; the source cuts the head out of it. */
   vector: Float32Array;
   /** How many hits the head search asks for. */
   candidates: number;
+  /** How the server is to search; what it has nothing to act on by is refused by name. */
   params?: SearchParams;
   /** 'exact': the best by their full vectors, of all rows, in place of a head search. */
   mode?: 'exact';
   /** Search by these examples in place of `vector`: of sources with `recommends` alone. Larger head scores are then better. */
-  recommend?: { strategy: Exclude<Strategy, 'average_vector'>; examples: Examples };
+  recommend?: {
+    /** How examples score a row. */
+    strategy: Exclude<Strategy, 'average_vector'>;
+    /** Full vectors. */
+    examples: Examples;
+  };
   /** @default false */
   withPayload?: PayloadSelection;
   /** False: ids, scores and payloads alone; the candidates' `vectors` are then empty. @default true */
   vectors?: boolean;
   /** Milliseconds for the whole call. */
   timeout?: number;
+  /** Ends the call when it aborts; the error then has the code ABORTED. */
   signal?: AbortSignal;
 }
 
+/** What a head search found. */
 export interface HeadAnswer {
   /**
    * In the server's order; vectors are full ones, packed. At most `candidates` of them, with their ids. Given away: the
@@ -94,10 +104,13 @@ export interface HeadAnswer {
   lacking?: readonly Id[];
   /** Candidates that the request's params kept from being found, where the source knows. */
   missing?: number;
-  /**
-   * With a recommendation: searches that made the pool (0: all rows were scored), and rows that the strategy scored.
-   */
-  pools?: { searches: number; rows: number };
+  /** With a recommendation: searches that made the pool (0: all rows were scored), and rows that the strategy scored. */
+  pools?: {
+    /** Searches that made the pool. */
+    searches: number;
+    /** Rows that the strategy scored. */
+    rows: number;
+  };
 }
 
 /**
@@ -108,9 +121,11 @@ export type Exactness = 'certified' | 'server' | 'index';
 
 /** Candidates that nobody ranked. */
 export interface PackedRows extends Omit<PackedCandidates, 'ids' | 'headScores' | 'rows'> {
+  /** One for each row. */
   ids: Id[];
 }
 
+/** Points to be read by their ids. */
 export interface FetchRequest {
   /** As this source hands them out. */
   ids: readonly Id[];
@@ -120,18 +135,23 @@ export interface FetchRequest {
   vectors?: boolean;
   /** Points that lack this source's vectors are an error, or are left out. @default as the source was made, else 'error' */
   missing?: 'error' | 'leave out';
+  /** Milliseconds for the whole call. */
   timeout?: number;
+  /** Ends the call when it aborts; the error then has the code ABORTED. */
   signal?: AbortSignal;
 }
 
+/** Points that were read by their ids. */
 export interface FetchAnswer {
   /** In the order asked. Ids that the collection does not have any more are left out. */
   rows: PackedRows;
+  /** Milliseconds of the call. */
   ms: number;
   /** As of a head search. */
   lacking?: readonly Id[];
 }
 
+/** One page of all points. */
 export interface ScanRequest {
   /** Where the page before ended: its `next`. @default the start */
   after?: string;
@@ -141,14 +161,19 @@ export interface ScanRequest {
   withPayload?: PayloadSelection;
   /** False: ids and payloads alone; the rows' `vectors` are then empty. @default true */
   vectors?: boolean;
+  /** Milliseconds for the whole call. */
   timeout?: number;
+  /** Ends the call when it aborts; the error then has the code ABORTED. */
   signal?: AbortSignal;
 }
 
+/** A page of points. */
 export interface ScanAnswer {
+  /** In an order that stays from page to page. */
   rows: PackedRows;
   /** Text that may be kept and used by another process, later. Undefined behind the last page; a page may be empty. */
   next: string | undefined;
+  /** Milliseconds of the call. */
   ms: number;
   /** As of a head search; of a page without vectors nobody looks. */
   lacking?: readonly Id[];
@@ -158,6 +183,7 @@ export interface ScanAnswer {
 export interface Source {
   /** For people: kind and collection, as in errors. */
   readonly name: string;
+  /** What the collection is like; read once, and again when it may have changed. */
   info(options?: { timeout?: number; signal?: AbortSignal }): Promise<SourceInfo>;
   /** The head search. Never answers a part of what was found: it throws a FunnelError instead. */
   head(request: HeadRequest): Promise<HeadAnswer>;
@@ -180,9 +206,14 @@ export interface Source {
   /** The kinds of ids that the rows of scan() have, of a database that may have several in one collection. */
   idKinds?(options?: { timeout?: number; signal?: AbortSignal }): Promise<IdKind[]>;
   /** Full-vector search on the server, for comparison (`limit` best, exact where the server can). */
-  full(
-    request: Omit<HeadRequest, 'candidates'> & { limit: number },
-  ): Promise<{ ids: (string | number | bigint)[]; scores: number[]; ms: number }>;
+  full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): Promise<{
+    /** Best first. */
+    ids: (string | number | bigint)[];
+    /** One for each id, as the server has them. */
+    scores: number[];
+    /** Milliseconds of the call. */
+    ms: number;
+  }>;
   /** Rows by id, with their full vectors: one call, or several where the answer would be of tens of megabytes. */
   fetch(request: FetchRequest): Promise<FetchAnswer>;
   /**

@@ -7,6 +7,7 @@ import { checkKeys, isListOf, isString } from '../../core/validate.js';
 import type { MilvusRow } from './client.js';
 import { integersOf } from './integers.js';
 
+/** Which fields of the rows are taken. */
 export interface FromMilvusOptions {
   /** The field of the full vectors. It must have been among `output_fields`. */
   vectorField: string;

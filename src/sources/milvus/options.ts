@@ -24,7 +24,9 @@ export interface MilvusLayout {
  * Collections that LangChain, LlamaIndex and pymilvus' quick set-up make are such.
  */
 export interface MilvusOneVector extends Pick<MilvusLayout, 'metric' | 'headOf'> {
+  /** The collection's one vector. */
   head?: undefined;
+  /** The collection's one vector. */
   full?: undefined;
 }
 
@@ -34,11 +36,23 @@ export interface MilvusOneVector extends Pick<MilvusLayout, 'metric' | 'headOf'>
  */
 export type MilvusSourceOptions = MilvusCommonOptions &
   (
-    | ((MilvusLayout | MilvusOneVector) & { vectors?: undefined })
-    | { vectors: Record<string, MilvusLayout>; head?: undefined; full?: undefined }
+    | ((MilvusLayout | MilvusOneVector) & {
+        /** There is one layout. */
+        vectors?: undefined;
+      })
+    | {
+        /** Layouts by the names that requests use. */
+        vectors: Record<string, MilvusLayout>;
+        /** Each layout names its own. */
+        head?: undefined;
+        /** Each layout names its own. */
+        full?: undefined;
+      }
   );
 
+/** What every source over Milvus may be told. */
 export interface MilvusCommonOptions {
+  /** Its name, or an alias. */
   collection: string;
   /** The primary key's field. @default the collection's primary key */
   idField?: string;

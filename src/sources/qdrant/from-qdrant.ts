@@ -5,6 +5,7 @@ import { dimOf, type PackableRow, packRows } from '../../core/pack.js';
 import type { Id, PackedCandidates } from '../../core/types.js';
 import { checkDim, checkKeys, uuidOf } from '../../core/validate.js';
 
+/** Which vector of the points is taken. */
 export interface FromQdrantOptions {
   /** The named vector to take. Needed when the points carry several; '' is the un-named one. */
   vector?: string;

@@ -13,6 +13,7 @@ import { checkParts } from './grpc-check.js';
 
 /** What is used of the gRPC client, so that the types of this package need no client installed. */
 export interface QdrantGrpcClient {
+  /** One of the client's services: 'points' or 'collections'. */
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   api(name: any): any;
 }

@@ -24,7 +24,9 @@ export interface QdrantLayout {
  * dims.
  */
 export interface QdrantOneVector extends Pick<QdrantLayout, 'metric' | 'headOf'> {
+  /** The collection's one vector. */
   head?: undefined;
+  /** The collection's one vector. */
   full?: undefined;
 }
 
@@ -34,11 +36,23 @@ export interface QdrantOneVector extends Pick<QdrantLayout, 'metric' | 'headOf'>
  */
 export type QdrantSourceOptions = QdrantCommonOptions &
   (
-    | ((QdrantLayout | QdrantOneVector) & { vectors?: undefined })
-    | { vectors: Record<string, QdrantLayout>; head?: undefined; full?: undefined }
+    | ((QdrantLayout | QdrantOneVector) & {
+        /** There is one layout. */
+        vectors?: undefined;
+      })
+    | {
+        /** Layouts by the names that requests use. */
+        vectors: Record<string, QdrantLayout>;
+        /** Each layout names its own. */
+        head?: undefined;
+        /** Each layout names its own. */
+        full?: undefined;
+      }
   );
 
+/** What every source over Qdrant may be told. */
 export interface QdrantCommonOptions {
+  /** Its name, or an alias. */
   collection: string;
   /** A filter in the client's own form that every search obeys, beside the filter of the request. */
   nativeFilter?: unknown;

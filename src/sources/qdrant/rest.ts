@@ -19,17 +19,24 @@ import { type Lift, liftVectors } from './json-lift.js';
 
 /** The part of the REST client that we use, so that the types of this package need no client installed. */
 export interface QdrantRestClient {
+  /** Vectors and payload schema of a collection. */
   getCollection(collection: string): Promise<unknown>;
+  /** Points page by page. */
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   scroll(collection: string, args: any): Promise<unknown>;
+  /** Points by id. */
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   retrieve?(collection: string, args: any): Promise<unknown>;
+  /** The head search. */
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   query(collection: string, args: any): Promise<unknown>;
+  /** Many head searches in one round trip. */
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   queryBatch?(collection: string, args: any): Promise<unknown>;
+  /** How many points pass a filter. */
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   count?(collection: string, args: any): Promise<unknown>;
+  /** The client's typed calls, which take a fetch `init`; without them answers are decoded by the client. */
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   api?: any;
 }

@@ -61,8 +61,11 @@ export interface LateMasks {
 
 /** A step of a search: how many rows went in, how many came out. */
 export interface StageCount {
+  /** 'lists' of the partition, a plane of codes, or 'rows' themselves. */
   name: 'lists' | StageName | 'rows';
+  /** Rows that went in; lists, for stage 'lists'. */
   in: number;
+  /** Rows that went on. */
   out: number;
 }
 

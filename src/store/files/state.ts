@@ -27,6 +27,10 @@ export const FORMAT_WITH_INDEXES = 2;
 
 export const INDEX_TYPES = ['keyword', 'integer', 'float', 'bool', 'datetime'] as const;
 
+/**
+ * Type of the values that a payload index holds. 'keyword': strings. 'integer' and 'float': numbers and bigints.
+ * 'bool'. 'datetime': strings that read as dates, RFC 3339 or dates alone.
+ */
 export type PayloadIndexType = (typeof INDEX_TYPES)[number];
 
 export type Precision = 'float32' | 'float16';

@@ -7,6 +7,7 @@ import type { FunnelIndex } from '../funnel-index.js';
 import { partsOf } from '../parts.js';
 import type { PointBatch } from '../types.js';
 
+/** What all imports may be told. */
 export interface ImportOptions {
   /** Rows that are written, and safe on disk, at once. @default 2048 */
   batch?: number;
@@ -14,9 +15,11 @@ export interface ImportOptions {
   from?: number;
   /** After each batch that is safe on disk. */
   onProgress?: (progress: ImportProgress) => void;
+  /** Ends the call when it aborts; the error then has the code ABORTED. Batches that were written until then stay. */
   signal?: AbortSignal;
 }
 
+/** How far an import is. */
 export interface ImportProgress {
   /** Rows (JSONL: lines) of the input that are done with, those passed over among them. */
   done: number;
@@ -24,6 +27,7 @@ export interface ImportProgress {
   total?: number;
 }
 
+/** What an import wrote. */
 export interface ImportResult {
   /** Rows written. */
   count: number;
@@ -35,6 +39,7 @@ export interface ImportResult {
 export interface RowOptions<Payload = unknown> extends ImportOptions {
   /** One for each row of the input, or what makes it of the row's number. @default the row's number */
   ids?: ArrayLike<Id> | ((row: number) => Id);
+  /** One for each row of the input, or what makes it of the row's number. @default none */
   payloads?: ArrayLike<Payload | undefined> | ((row: number) => Payload | undefined);
 }
 

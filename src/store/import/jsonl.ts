@@ -15,12 +15,13 @@ import { namesIn, putAt, valueAt, without } from './fields.js';
 import { parseJson } from './json.js';
 import { bytesOf, chunksOf, linesOf } from './lines.js';
 
+/** How lines of JSON become rows. */
 export interface JsonlOptions extends ImportOptions {
   /** Names of fields; or paths as filters have them, for what lies in objects: `_source.embedding`. */
   fields?: {
-    /** @default 'id' */
+    /** The field of the row's id. @default 'id' */
     id?: string;
-    /** @default 'vector' */
+    /** The field of its vector, an array of `dim` numbers. @default 'vector' */
     vector?: string;
     /** 'rest': all other fields; or the names of some; false: none. @default 'rest' */
     payload?: 'rest' | readonly string[] | false;
@@ -35,6 +36,7 @@ export interface JsonlOptions extends ImportOptions {
   encoding?: string;
 }
 
+/** The path of a file, or its text in chunks. */
 export type JsonlInput = string | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
 
 /**
