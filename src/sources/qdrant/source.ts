@@ -33,7 +33,8 @@ import {
   scoresOf,
   vectorsOf,
 } from './from-qdrant.js';
-import { grpcDriver, type QdrantGrpcClient } from './grpc.js';
+import { grpcDriver } from './grpc.js';
+import type { QdrantGrpcClient } from './grpc-client.js';
 import { asQdrantId, qdrantId } from './ids.js';
 import type { QdrantCommonOptions, QdrantLayout, QdrantSourceOptions } from './options.js';
 import { type QdrantRestClient, restDriver } from './rest.js';
