@@ -4,11 +4,12 @@
  * what the largest call needed stays allocated. To bound that, rows go through in blocks, except in a funnel of up to
  * MAX_FUNNEL_BYTES.
  */
+
 import { FunnelError } from '../core/errors.js';
 import type { BadPosition, FunnelTask, Kernels, Metric, NormsTask, Rows, ScanTask, ScoresTask } from './kernels.js';
 import { metricCode } from './kernels.js';
 import { offload } from './offload.js';
-import { WASM_BASE64 } from './wasm-binary.js';
+import { instantiate, type WasmExports, type WasmMemory } from './wasm-instance.js';
 
 /** Small enough to stay in a core's own cache between being copied and being read. */
 const BLOCK_BYTES = 256 * 1024;
@@ -331,80 +332,3 @@ class Heap {
 }
 
 // The module
-
-let compiled: object | undefined;
-
-function instantiate(): WasmExports {
-  const api = (globalThis as { WebAssembly?: WasmApi }).WebAssembly;
-  if (!api) throw new FunnelError('KERNELS_UNAVAILABLE', 'This JavaScript engine runs without WebAssembly');
-  if (!compiled) {
-    const bytes = Buffer.from(WASM_BASE64, 'base64');
-    if (!api.validate(bytes)) {
-      throw new FunnelError('KERNELS_UNAVAILABLE', "This JavaScript engine's WebAssembly has no SIMD instructions");
-    }
-    compiled = new api.Module(bytes);
-  }
-  return new api.Instance(compiled).exports as unknown as WasmExports;
-}
-
-/** The exports of assembly/index.ts. Pointers and sizes are numbers. */
-interface WasmExports {
-  readonly memory: WasmMemory;
-  readonly heapBase: { readonly value: number };
-  passScratch(half: boolean, dim: number): number;
-  prepareQuery(query: number, dim: number, from: number, to: number, prepared: number, scratch: number): number;
-  scores(
-    metric: number,
-    prepared: number,
-    length: number,
-    rows: number,
-    half: boolean,
-    dim: number,
-    count: number,
-    from: number,
-    to: number,
-    keys: number,
-    scratch: number,
-  ): number;
-  norms(
-    rows: number,
-    half: boolean,
-    dim: number,
-    count: number,
-    from: number,
-    to: number,
-    lengths: number,
-    scratch: number,
-  ): number;
-  offer(scores: number, n: number, first: number, k: number, rows: number, keys: number, size: number): number;
-  drain(rows: number, keys: number, size: number): void;
-  /** A float64: it may exceed what a pointer holds. */
-  funnelScratch(half: boolean, dim: number, count: number): number;
-  funnel(
-    metric: number,
-    query: number,
-    rows: number,
-    half: boolean,
-    dim: number,
-    count: number,
-    scales: number,
-    keep: number,
-    stages: number,
-    outRows: number,
-    outKeys: number,
-    scratch: number,
-  ): number;
-  firstNonFinite(rows: number, half: boolean, dim: number, count: number, from: number, to: number): number;
-}
-
-interface WasmMemory {
-  readonly buffer: ArrayBuffer;
-  grow(pages: number): number;
-}
-
-/** The part of WebAssembly used here; @types/node does not declare it. */
-interface WasmApi {
-  validate(bytes: Uint8Array): boolean;
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: object };
-}

@@ -4,15 +4,8 @@ import { atOnce } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { agreementOf } from './engine/agreement.js';
-import {
-  type BuildOptions,
-  encodeRange,
-  finishSegment,
-  planCoding,
-  roomFor,
-  sortByList,
-  sortPlane,
-} from './engine/build.js';
+import { type BuildOptions, encodeRange, planCoding, roomFor } from './engine/build.js';
+import { finishSegment, sortByList, sortPlane } from './engine/finish.js';
 import { Searcher } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
 import { OrdinalReader, RowImages } from './files/row-images.js';

@@ -3,106 +3,52 @@
 import { guarded, messageOf } from '../core/call.js';
 import { FunnelError } from '../core/errors.js';
 import { idAs } from '../core/ids.js';
-import { atOnce, inSlices, type Sliced } from '../core/slices.js';
-import type { FilterStats, Id } from '../core/types.js';
-import { checkIds, checkInteger, isZero } from '../core/validate.js';
-import { QueryVector } from '../core/vector.js';
-import type { FilterNode } from '../query/filter/ast.js';
-import { Conditions } from '../query/filter/conditions.js';
-import type { Filter } from '../query/filter/types.js';
+import { atOnce, type Sliced } from '../core/slices.js';
+import type { Id } from '../core/types.js';
+import { checkIds, checkInteger } from '../core/validate.js';
 import { checkParams } from '../query/params.js';
-import { checkPayloadSelection, payloadSelection } from '../query/payload.js';
-import { scoreAll, similarityOf, squashed, sumVector } from '../query/recommend.js';
-import { checkHeadQuery, type HeadOf, headBy } from '../query/source/layout.js';
+import { checkPayloadSelection } from '../query/payload.js';
+import { checkHeadQuery } from '../query/source/layout.js';
 import type {
   FetchAnswer,
   FetchRequest,
   HeadAnswer,
   HeadRequest,
-  PackedRows,
-  Restriction,
   ScanAnswer,
   ScanRequest,
   SearchParams,
   Source,
   SourceInfo,
 } from '../query/source/source.js';
-import { Best } from './engine/best.js';
-import { arrayIn, releaseIn } from './engine/memory.js';
-import { RowImages } from './files/row-images.js';
-import { evaluate, type OwnFilter, ownFilter } from './filters.js';
-import { gather } from './gather.js';
-import { ManyBest } from './many-best.js';
+import {
+  ATTEMPTS,
+  filterOf,
+  matched,
+  type Only,
+  onlyOf,
+  type Read,
+  read,
+  reading,
+  rowsPassing,
+  type Whole,
+  whole,
+} from './index-rows.js';
+import {
+  type Found,
+  filterFor,
+  foundOf,
+  IndexScores,
+  type IndexSourceOptions,
+  queryFor,
+  type Recommend,
+} from './index-scores.js';
 import { partsOf, type SearchedIndex } from './parts.js';
-import { listOf } from './payload/row-set.js';
-import { candidatesQuery } from './request.js';
-import { matching } from './restrict.js';
 import { liveFrom } from './scan.js';
-import type { IndexAnswer, IndexQuery, RowFilter } from './types.js';
-
-/** As embeddedSource() takes them, checked. */
-export interface IndexSourceOptions {
-  readonly head?: number;
-  readonly heads?: SearchedIndex;
-  readonly headOf?: HeadOf;
-  readonly nativeFilter?: RowFilter | Filter;
-  readonly timeout?: number;
-}
-
-/** Searches that deaths of rows may spoil. */
-const ATTEMPTS = 3;
-
-/** Pools that turn out too small are so many times larger the next time. */
-const GROWTH = 4;
-
-/** Rows read before others get their turn. */
-const READ_AT_ONCE = 128;
-
-/** Rows scored before others get their turn: about a millisecond. */
-const AT_ONCE = 4096;
-
-/** More best rows than these are not kept in order one by one. */
-const MANY = 4096;
-
-type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
+import type { IndexQuery } from './types.js';
 
 /** What requests may set; `probes` where the index's own head searches. */
 const PARAMS = { exact: 'flag', probes: 'count' } as const;
 const HEAD_PARAMS = { exact: 'flag' } as const;
-
-/** Rows of a head search, best first. */
-interface Found {
-  ordinals: readonly number[];
-  scores: readonly number[];
-  filtered?: FilterStats | undefined;
-  missing?: number | undefined;
-  pools?: HeadAnswer['pools'];
-}
-
-type Recommend = NonNullable<HeadRequest['recommend']>;
-
-/** Which rows a request is about: those that pass both. */
-interface Only {
-  node?: FilterNode;
-  rows?: RowFilter;
-}
-
-/** And whether all rows that were found could be read. */
-interface Whole<T> {
-  value: T;
-  isWhole: boolean;
-}
-
-interface Read {
-  /** Of the rows among those that were asked for. */
-  places: number[];
-  rows: PackedRows;
-}
-
-interface Passing {
-  ordinals: Uint32Array;
-  filtered?: FilterStats;
-}
 
 export class IndexSource implements Source {
   readonly name: string;
@@ -110,11 +56,14 @@ export class IndexSource implements Source {
   readonly payloadsInPools = true;
   readonly recommends = true;
 
+  private readonly scores: IndexScores;
+
   constructor(
     private readonly index: SearchedIndex,
     private readonly options: IndexSourceOptions = {},
   ) {
     this.name = index.path === ':memory:' ? 'the index in memory' : `index ${JSON.stringify(index.path)}`;
+    this.scores = new IndexScores(index, options, this.name);
   }
 
   info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
@@ -130,7 +79,7 @@ export class IndexSource implements Source {
     return this.guarded(asked, async (signal) => {
       const request = { ...asked }; // what was checked stays
       const params = this.checkRequest(request);
-      const only = this.only(request);
+      const only = onlyOf(this.options.nativeFilter, request);
       const began = performance.now();
       const ask = async () => {
         const found = await this.find(request, params, only, signal);
@@ -152,15 +101,6 @@ export class IndexSource implements Source {
     }
   }
 
-  /** In slices, again where rows have died meanwhile, and in one go in the end: nothing dies then. */
-  private async whole<T>(begin: () => Sliced<Whole<T>>, signal: AbortSignal): Promise<T> {
-    for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
-      const { value, isWhole } = await inSlices(begin(), () => signal.throwIfAborted());
-      if (isWhole) return value;
-    }
-    return atOnce(begin()).value;
-  }
-
   /** By the index's own head in one call, which evaluates each filter once. */
   headBatch(asked: readonly HeadRequest[]): Promise<HeadAnswer[]> {
     const [first] = asked;
@@ -168,13 +108,13 @@ export class IndexSource implements Source {
     return this.guarded(first, async (signal) => {
       const requests = Array.from(asked, (request) => ({ ...request })); // what was checked stays
       const params = requests.map((request) => this.checkRequest(request));
-      const only = requests.map((request) => this.only(request));
+      const only = requests.map((request) => onlyOf(this.options.nativeFilter, request));
       const began = performance.now();
       const together = requests.every((request, i) => this.isPlain(request, params[i]!));
       const ask = async () => {
         const each = requests.map((request, i) => [request, params[i]!, only[i]!, signal] as const);
         const found = together
-          ? await inSlices(allFound(await this.index.queryBatch(await inTurn(each, (one) => this.indexQuery(...one)))))
+          ? (await this.index.queryBatch(await inTurn(each, (one) => this.indexQuery(...one)))).map(foundOf)
           : await inTurn(each, (one) => this.find(...one));
         const ms = (performance.now() - began) / requests.length;
         return inTurn(each, (one, i) => this.answered(found[i]!, one[0], one[1], ms, signal));
@@ -197,14 +137,14 @@ export class IndexSource implements Source {
   ): HeadAnswer[] {
     const queries = requests.map((request, i) => {
       const { node, rows } = only[i]!;
-      const passing = node && rows ? atOnce(this.matched({ node, rows })).value : undefined;
-      return this.queryFor(request, request.candidates, params[i]!, filterOf(only[i]!, passing));
+      const passing = node && rows ? atOnce(matched(this.index, { node, rows })).value : undefined;
+      return queryFor(this.index, request, request.candidates, params[i]!, filterOf(only[i]!, passing));
     });
     const found = this.index.queryBatchSync(queries).map(foundOf);
     const ms = (performance.now() - began) / requests.length;
     return requests.map((request, i) => {
       const from = performance.now();
-      const { value } = atOnce(this.reading(found[i]!.ordinals, request));
+      const { value } = atOnce(reading(this.index, found[i]!.ordinals, request));
       return this.answerOf(found[i]!, value, params[i]!, ms, from);
     });
   }
@@ -228,13 +168,13 @@ export class IndexSource implements Source {
     const { vector, candidates, recommend } = request;
     const { head, heads } = this.options;
     if (recommend) {
-      if (params.exact) return this.scored(recommend, this.index.dim, candidates, only, signal);
-      if (head !== undefined) return this.scored(headsOf(recommend, head), head, candidates, only, signal);
-      return this.recommended(recommend, request, params, only, signal);
+      if (params.exact) return this.scores.scored(recommend, this.index.dim, candidates, only, signal);
+      if (head !== undefined) return this.scores.scored(headsOf(recommend, head), head, candidates, only, signal);
+      return this.scores.recommended(recommend, request, params, only, signal);
     }
-    if (heads !== undefined && !params.exact) return this.byHeads(heads, vector, candidates, only, signal);
+    if (heads !== undefined && !params.exact) return this.scores.byHeads(heads, vector, candidates, only, signal);
     if (head !== undefined && !params.exact) {
-      return this.prefix(vector.subarray(0, head), candidates, only, signal);
+      return this.scores.prefix(vector.subarray(0, head), candidates, only, signal);
     }
     return foundOf(await this.index.query(await this.indexQuery(request, params, only, signal)));
   }
@@ -245,22 +185,7 @@ export class IndexSource implements Source {
     only: Only,
     signal: AbortSignal,
   ): Promise<IndexQuery> {
-    return this.queryFor(request, request.candidates, params, await this.filterFor(only, signal));
-  }
-
-  private async filterFor(only: Only, signal: AbortSignal): Promise<OwnFilter | undefined> {
-    return filterOf(only, only.node && only.rows ? await this.passing(only, signal) : undefined);
-  }
-
-  /** All of it was checked, so the index takes it as it is. */
-  private queryFor(
-    request: Pick<HeadRequest, 'vector'>,
-    candidates: number,
-    params: SearchParams,
-    filter: OwnFilter | undefined,
-  ): IndexQuery {
-    const { dim, metric } = this.index;
-    return candidatesQuery(QueryVector.received(request, dim, 'vector'), metric, candidates, params, filter);
+    return queryFor(this.index, request, request.candidates, params, await filterFor(this.index, only, signal));
   }
 
   private async answered(
@@ -271,7 +196,7 @@ export class IndexSource implements Source {
     signal: AbortSignal,
   ): Promise<Whole<HeadAnswer>> {
     const began = performance.now();
-    const { value, isWhole } = await this.read(found.ordinals, request, signal);
+    const { value, isWhole } = await read(this.index, found.ordinals, request, signal);
     return { value: this.answerOf(found, value, params, headMs, began), isWhole };
   }
 
@@ -296,7 +221,11 @@ export class IndexSource implements Source {
   }
 
   count(request: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
-    return this.guarded(request, async (signal) => (await this.passing(this.only(request), signal)).ordinals.length);
+    return this.guarded(
+      request,
+      async (signal) =>
+        (await rowsPassing(this.index, onlyOf(this.options.nativeFilter, request), signal)).ordinals.length,
+    );
   }
 
   async idOf(value: string | number | bigint): Promise<Id | undefined> {
@@ -311,7 +240,7 @@ export class IndexSource implements Source {
       const { limit } = request;
       checkInteger(limit, 1, 0xffff_ffff, 'limit');
       checkHeadQuery(request, this.index.dim, this.name);
-      const only = this.only(request);
+      const only = onlyOf(this.options.nativeFilter, request);
       const began = performance.now();
       const query = await this.indexQuery({ ...request, candidates: limit }, { exact: true }, only, signal);
       const { hits } = await this.index.query(query);
@@ -325,21 +254,15 @@ export class IndexSource implements Source {
       checkPayloadSelection(request.withPayload);
       checkIds(request.ids);
       const began = performance.now();
-      const { rows } = await this.whole(() => this.fetched(request), signal);
+      const { rows } = await whole(() => this.fetched(request), signal);
       return { rows, ms: performance.now() - began };
     });
   }
 
   private *fetched(request: FetchRequest): Sliced<Whole<Read>> {
     const { files } = partsOf(this.index);
-    yield* files.prepareIds();
-    const ordinals: number[] = [];
-    for (const [i, id] of request.ids.entries()) {
-      if (i % AT_ONCE === AT_ONCE - 1) yield;
-      const ordinal = files.ordinalOf(id);
-      if (ordinal !== undefined) ordinals.push(ordinal);
-    }
-    return yield* this.reading(ordinals, request);
+    const ordinals = request.ids.map((id) => files.ordinalOf(id)).filter((ordinal) => ordinal !== undefined);
+    return yield* reading(this.index, ordinals, request);
   }
 
   /** In the order of insertion; a position is that of the next row. */
@@ -350,8 +273,8 @@ export class IndexSource implements Source {
       const first = request.after === undefined ? 0 : Number(request.after);
       checkInteger(first, 0, 0xffff_ffff, 'after');
       const began = performance.now();
-      const only = this.only({});
-      const { rows, next } = await this.whole(() => this.page(request, only, first, limit), signal);
+      const only = onlyOf(this.options.nativeFilter, {});
+      const { rows, next } = await whole(() => this.page(request, only, first, limit), signal);
       return { rows, next, ms: performance.now() - began };
     });
   }
@@ -362,262 +285,13 @@ export class IndexSource implements Source {
     first: number,
     limit: number,
   ): Sliced<Whole<Pick<ScanAnswer, 'rows' | 'next'>>> {
-    const some = only.node || only.rows ? yield* this.matched(only) : undefined;
+    const some = only.node || only.rows ? yield* matched(this.index, only) : undefined;
     const ordinals = some
       ? Array.from(some.value.ordinals.filter((ordinal) => ordinal >= first).subarray(0, limit))
       : liveFrom(partsOf(this.index), first, limit);
     const next = ordinals.length < limit ? undefined : String(ordinals.at(-1)! + 1);
-    const { value, isWhole } = yield* this.reading(ordinals, request);
+    const { value, isWhole } = yield* reading(this.index, ordinals, request);
     return { value: { rows: value.rows, next }, isWhole: isWhole && some?.isWhole !== false };
-  }
-
-  /** By the heads of another index, exactly. */
-  private async byHeads(
-    heads: SearchedIndex,
-    vector: Float32Array,
-    limit: number,
-    only: Only,
-    signal: AbortSignal,
-  ): Promise<Found> {
-    const head = headBy(this.options.headOf, vector, heads.dim, this.name);
-    const restricted = only.node !== undefined || only.rows !== undefined;
-    const passing = restricted ? await this.passing(only, signal) : undefined;
-    const { files } = partsOf(this.index);
-    const filter = passing && { ids: Array.from(passing.ordinals, (ordinal) => files.idOf(ordinal)) };
-    const { hits } = await heads.query({ vector: head, limit, mode: 'exact', filter });
-    const found: { ordinals: number[]; scores: number[] } = { ordinals: [], scores: [] };
-    for (const { id, score } of hits) {
-      const ordinal = partsOf(this.index).files.ordinalOf(id);
-      if (ordinal === undefined) continue;
-      found.ordinals.push(ordinal);
-      found.scores.push(score);
-    }
-    return { filtered: passing?.filtered, ...found };
-  }
-
-  /** Every row's first dims, scored; a part at a time. */
-  private prefix(head: Float32Array, count: number, only: Only, signal: AbortSignal): Promise<Found> {
-    const { metric } = this.index;
-    const score = (rows: RowImages, part: Uint32Array, keys: Float64Array) =>
-      rows.score(head, metric, part, part.length, keys);
-    return this.scanned(head.length, count, only, signal, metric === 'euclid', score);
-  }
-
-  /** Every row, or its first dims, by a strategy. */
-  private async scored(
-    recommend: Recommend,
-    dims: number,
-    count: number,
-    only: Only,
-    signal: AbortSignal,
-  ): Promise<Found> {
-    const score = this.scoreBy(recommend);
-    let rows = 0;
-    const counted = (some: RowImages, part: Uint32Array, keys: Float64Array) => {
-      rows += part.length;
-      score(some, part, keys);
-    };
-    const found = await this.scanned(dims, count, only, signal, false, counted, passesOf(recommend));
-    return { ...found, pools: { searches: 0, rows } };
-  }
-
-  private scoreBy({ strategy, examples }: Recommend) {
-    const { metric } = this.index;
-    return (rows: RowImages, part: Uint32Array, keys: Float64Array) => {
-      const keysOf = (example: Float32Array, some: Float64Array) => {
-        rows.score(example, metric, part, part.length, keys);
-        some.set(keys.subarray(0, part.length));
-      };
-      keys.set(scoreAll(examples, strategy, metric, part.length, keysOf));
-    };
-  }
-
-  /**
-   * The best by a strategy, of the rows near each positive example: a row that is as good as its nearest positive is near to
-   * one, unless a negative is nearer yet. Where negatives leave too few of these, pools grow, to all rows in the end. Sums
-   * have one vector to search by.
-   */
-  private async recommended(
-    recommend: Recommend,
-    request: HeadRequest,
-    params: SearchParams,
-    only: Only,
-    signal: AbortSignal,
-  ): Promise<Found> {
-    const { candidates } = request;
-    const { strategy, examples } = recommend;
-    const { metric, dim } = this.index;
-    const sums = strategy === 'sum_scores';
-    const sum = sums ? sumVector(examples, metric) : undefined;
-    const by = (sums ? (sum ? [sum] : []) : examples.positive).filter((one) => metric === 'euclid' || !isZero(one));
-    let searches = 0;
-    let rows = 0;
-    let most = this.index.count;
-    for (let depth = candidates; by.length > 0 && by.length * depth <= most / 2; depth *= GROWTH) {
-      const pools = await this.poolsOf(by, depth, params, only, signal);
-      searches += by.length;
-      const { filtered } = pools[0]!;
-      most = filtered?.matched ?? most;
-      const pool = await inSlices(unionOf(pools), () => signal.throwIfAborted());
-      rows += pool.length;
-      const best = await this.best(dim, pool, candidates, signal, this.scoreBy(recommend), passesOf(recommend));
-      // A row that no pool has is less like any positive than the last of a pool.
-      const bounds = pools.filter(({ ordinals }) => ordinals.length >= depth).map((one) => this.boundOf(one));
-      const bound = Math.max(...bounds, by.length < examples.positive.length ? 0 : -Infinity);
-      const sure = (key: number) => key > 0 && (bound === -Infinity || key >= squashed(bound));
-      if (sums || bounds.length === 0 || best.keys.filter(sure).length >= candidates) {
-        const missing = pools.reduce((all, one) => all + (one.missing ?? 0), 0);
-        return { ordinals: best.ordinals, scores: best.keys, filtered, missing, pools: { searches, rows } };
-      }
-    }
-    const found = await this.scored(recommend, dim, candidates, only, signal);
-    return { ...found, pools: { searches, rows: rows + found.pools!.rows } };
-  }
-
-  private async poolsOf(
-    vectors: readonly Float32Array[],
-    depth: number,
-    params: SearchParams,
-    only: Only,
-    signal: AbortSignal,
-  ): Promise<Found[]> {
-    const { heads } = this.options;
-    if (heads !== undefined) {
-      const pools: Found[] = [];
-      for (const vector of vectors) pools.push(await this.byHeads(heads, vector, depth, only, signal));
-      return pools;
-    }
-    const filter = await this.filterFor(only, signal);
-    const queries = vectors.map((vector) => this.queryFor({ vector }, depth, params, filter));
-    return inSlices(allFound(await this.index.queryBatch(queries)));
-  }
-
-  /** How like an example the last row of its pool is; heads say nothing of that. */
-  private boundOf({ scores }: Found): number {
-    const { metric } = this.index;
-    const last = scores.at(-1)!;
-    if (this.options.heads !== undefined) return -Infinity;
-    return similarityOf(metric, metric === 'euclid' ? -last : last);
-  }
-
-  private async scanned(
-    dims: number,
-    count: number,
-    only: Only,
-    signal: AbortSignal,
-    negate: boolean,
-    score: (rows: RowImages, part: Uint32Array, keys: Float64Array) => void,
-    passes = 1,
-  ): Promise<Found> {
-    const { ordinals, filtered } = await this.passing(only, signal);
-    const best = await this.best(dims, ordinals, count, signal, score, passes);
-    return { ordinals: best.ordinals, scores: best.keys.map((key) => (negate ? 0 - key : key)), filtered };
-  }
-
-  private async best(
-    dims: number,
-    listed: Uint32Array,
-    count: number,
-    signal: AbortSignal,
-    score: (rows: RowImages, part: Uint32Array, keys: Float64Array) => void,
-    passes = 1,
-  ): Promise<Pick<Best, 'keys' | 'ordinals'>> {
-    const { live, codes } = partsOf(this.index);
-    const ordinals = listed.filter(live.alive);
-    const { images, done } = live.useImages();
-    const rows = new RowImages(codes, images, dims, live.half);
-    const size = Math.max(64, Math.floor(AT_ONCE / passes));
-    const keys = arrayIn(codes, Float64Array, Math.min(size, ordinals.length));
-    const few = new Best(count);
-    const many = count > MANY ? new ManyBest(count) : undefined;
-    const check = () => signal.throwIfAborted();
-    try {
-      for (let from = 0; from < ordinals.length; from += size) {
-        if (from > 0) await new Promise((resolve) => setImmediate(resolve));
-        check();
-        const part = ordinals.subarray(from, from + size);
-        score(rows, part, keys);
-        if (many !== undefined) await inSlices(many.add(keys, part), check);
-        else for (let i = 0; i < part.length; i++) few.offer(keys[i]!, part[i]!);
-      }
-    } finally {
-      done();
-      releaseIn(codes, keys);
-    }
-    return many === undefined ? few : inSlices(many.best(), check);
-  }
-
-  private read(ordinals: readonly number[], wanted: Wanted, signal: AbortSignal): Promise<Whole<Read>> {
-    return inSlices(this.reading(ordinals, wanted), () => signal.throwIfAborted());
-  }
-
-  /** Rows that live; those that die while others are read are left out, too, for they may be gone from the files. */
-  private *reading(
-    ordinals: readonly number[],
-    { withPayload = false, vectors: wanted = true }: Wanted,
-  ): Sliced<Whole<Read>> {
-    const { dim } = this.index;
-    const { staleReads } = partsOf(this.index).files;
-    const select = payloadSelection(withPayload);
-    const places: number[] = [];
-    const ids: Id[] = [];
-    const payloads: unknown[] = [];
-    const vectors = new Float32Array(wanted ? ordinals.length * dim : 0);
-    for (let from = 0; from < ordinals.length; from += READ_AT_ONCE) {
-      if (from > 0) yield;
-      const parts = partsOf(this.index);
-      const { files, live } = parts;
-      const first = ids.length;
-      for (let i = from; i < Math.min(ordinals.length, from + READ_AT_ONCE); i++) {
-        const ordinal = ordinals[i]!;
-        if (!live.alive(ordinal)) continue;
-        places.push(i);
-        ids.push(files.idOf(ordinal));
-        if (withPayload !== false) payloads.push(select(files.payloadOf(ordinal) ?? {}));
-      }
-      if (wanted) gather(parts, ids.slice(first), vectors.subarray(first * dim));
-    }
-    const rows: PackedRows = {
-      vectors: wanted ? vectors.subarray(0, ids.length * dim) : vectors,
-      dim,
-      ids,
-      payloads: withPayload === false ? undefined : payloads,
-    };
-    const isWhole = places.length === ordinals.length && partsOf(this.index).files.staleReads === staleReads;
-    return { value: { places, rows }, isWhole };
-  }
-
-  /** The filters of the source and of a request. @throws FunnelError BAD_ARGUMENT, BAD_ID */
-  private only({ filter, nativeFilter }: Restriction): Only {
-    const only: Only = filter ? { node: filter } : {};
-    for (const one of [this.options.nativeFilter, nativeFilter]) {
-      const own = ownFilter(one, 'nativeFilter');
-      if (own === undefined) continue;
-      if ('node' in own) only.node = only.node ? { op: 'and', nodes: [only.node, own.node] } : own.node;
-      else only.rows = only.rows ? intersection(only.rows, own.rows) : own.rows;
-    }
-    return only;
-  }
-
-  /** Live rows, ascending. */
-  private passing(only: Only, signal: AbortSignal): Promise<Passing> {
-    return this.whole(() => this.matched(only), signal);
-  }
-
-  /** Where rows die meanwhile, rows of the same ids may stand in their place, which were not looked at. */
-  private *matched({ node, rows }: Only): Sliced<Whole<Passing>> {
-    if (rows?.ids !== undefined) yield* partsOf(this.index).files.prepareIds();
-    const parts = partsOf(this.index);
-    if (node === undefined) return { value: { ordinals: listOf(matching(rows ?? {}, parts.files)) }, isWhole: true };
-    const { staleReads } = parts.files;
-    const { deaths } = parts.live;
-    const { rows: set, work } = yield* evaluate({ node }, parts);
-    const { files, live } = partsOf(this.index);
-    const list = listOf(set).filter(live.alive);
-    const other = rows && new Set(listOf(matching(rows, files)));
-    const ordinals = other ? list.filter((ordinal) => other.has(ordinal)) : list;
-    const filtered: FilterStats = { ...work, matched: ordinals.length, plan: 'rows', cached: false };
-    return { value: { ordinals, filtered }, isWhole: live.deaths === deaths && files.staleReads === staleReads };
   }
 
   private guarded<T>(
@@ -631,75 +305,10 @@ export class IndexSource implements Source {
   }
 }
 
-/** Rows that pass both. */
-function intersection(a: RowFilter, b: RowFilter): RowFilter {
-  const filter: RowFilter = {};
-  if (a.rows && b.rows) filter.rows = a.rows.map((byte, i) => byte & (b.rows![i] ?? 0));
-  else if (a.rows ?? b.rows) filter.rows = (a.rows ?? b.rows)!;
-  if (a.ids && b.ids) {
-    const these = new Set<Id>(a.ids);
-    filter.ids = Array.from(b.ids).filter((id) => these.has(id));
-  } else if (a.ids ?? b.ids) filter.ids = (a.ids ?? b.ids)!;
-  return filter;
-}
-
-function foundOf({ hits, stats }: IndexAnswer): Found {
-  return {
-    ordinals: hits.map(({ index }) => index),
-    scores: hits.map(({ score }) => score),
-    filtered: stats.filter,
-    missing: stats.missing,
-  };
-}
-
-function* allFound(answers: readonly IndexAnswer[]): Sliced<Found[]> {
-  const found: Found[] = [];
-  for (const answer of answers) {
-    found.push(foundOf(answer));
-    if (answer.hits.length > MANY) yield;
-  }
-  return found;
-}
-
-/** Ascending, each once. */
-function* unionOf(pools: readonly Found[]): Sliced<Uint32Array> {
-  const all = new Set<number>();
-  for (const { ordinals } of pools) {
-    for (let i = 0; i < ordinals.length; i++) {
-      if (i % AT_ONCE === AT_ONCE - 1) yield;
-      all.add(ordinals[i]!);
-    }
-  }
-  yield;
-  return Uint32Array.from(all).sort();
-}
-
-/** How often each row is scored. */
-function passesOf({ examples: { positive, negative } }: Recommend): number {
-  return positive.length + negative.length;
-}
-
 /** The same by the first dims of the examples. */
 function headsOf({ strategy, examples: { positive, negative } }: Recommend, head: number): Recommend {
   const cut = (example: Float32Array) => example.subarray(0, head);
   return { strategy, examples: { positive: positive.map(cut), negative: negative.map(cut) } };
-}
-
-/**
- * What is a filter alone is the index's to evaluate, and to remember.
- *
- * @param passing the rows that pass both, where there are both
- */
-function filterOf({ node, rows }: Only, passing: Passing | undefined): OwnFilter | undefined {
-  if (passing !== undefined) return { rows: { rows: bitsOf(passing) } };
-  return node ? new Conditions(node) : rows && { rows };
-}
-
-/** A bit a row. */
-function bitsOf({ ordinals }: Passing): Uint8Array {
-  const bits = new Uint8Array(((ordinals.at(-1) ?? 0) >> 3) + 1);
-  for (const ordinal of ordinals) bits[ordinal >> 3]! |= 1 << (ordinal & 7);
-  return bits;
 }
 
 /** Live rows, all of the moment of `parts`. */

@@ -1,11 +1,24 @@
 /** An index in memory: row images, segments and the rows that have no codes yet, kept in step with its files. */
+
 import type { CodeKernels } from '../kernels/codes.js';
-import { releaseIn, Scratch } from './engine/memory.js';
-import { blocksOf, kernelArrays, residentBytes, type Segment } from './engine/segment.js';
+import { Scratch } from './engine/memory.js';
+import { last, NOWHERE, placesOf, residentBytes, type Segment } from './engine/segment.js';
 import type { SearchState } from './engine/types.js';
 import { type IndexFiles, ROW_FILE_BYTES, type RowFile } from './files/index-files.js';
-import { checkRecords, extendRecords, type RowImage, RowImages } from './files/row-images.js';
-import { othersTurn, runNow, type Steps, take } from './files/step.js';
+import { extendRecords, type RowImage, RowImages } from './files/row-images.js';
+import { runNow, type Steps } from './files/step.js';
+import {
+  LARGE_FILE,
+  Lease,
+  memoryFor,
+  Retired,
+  recordsOf,
+  remask,
+  residentIn,
+  splitAt,
+  withoutBuilding,
+  withoutFull,
+} from './live-memory.js';
 import type { Snapshot } from './pool-messages.js';
 import { loadSegment } from './segment-file.js';
 
@@ -20,17 +33,13 @@ export class Live {
   #state: SearchState | undefined;
   #snapshot: Snapshot | undefined;
   readonly #scratch: Scratch;
-  readonly #places = new WeakMap<Segment, Uint32Array>();
   /** Of the descriptors of the images; searches hold on to theirs. */
   #lease: Lease | undefined;
   /** Records that were put into an image's memory before they were committed. */
   #ahead: { records: Uint8Array; from: number; to: number } | undefined;
   /** Grows with every row that dies. */
   deaths = 0;
-  /** Searches under way in threads, by the version that they see. */
-  readonly #uses = new Map<number, number>();
-  /** Segments that were replaced, and the last version with them. */
-  #retired: { segment: Segment; version: number }[] = [];
+  readonly #retired: Retired;
   /** Row files whose records warm() is to bring into memory. */
   readonly #cold = new Set<string>();
   /** Those that it could not read: every write would read them again. */
@@ -42,6 +51,7 @@ export class Live {
     readonly memory: number,
   ) {
     this.#scratch = new Scratch(codes);
+    this.#retired = new Retired(codes);
   }
 
   /** Other for every change but of a mask. */
@@ -103,13 +113,13 @@ export class Live {
         const segment = yield* loadSegment(this.codes, name, read, this.alive, this.#hasRoomForFull);
         segments.push(withoutBuilding(segment));
       }
-      this.#retire(this.#segments, this.#version);
+      this.#retired.add(this.#segments, this.#version);
       this.#segments = segments;
       this.#names = names;
       this.#listedTo = this.#segments.reduce((to, { ordinals }) => Math.max(to, last(ordinals) + 1), 0);
       this.#unindexed = new Uint32Array(0);
     } else {
-      for (const segment of this.#segments) this.#remask(segment);
+      for (const segment of this.#segments) remask(segment, this.alive);
       this.#unindexed = this.#unindexed.filter(this.alive);
     }
     this.#follow((file, records, from) => {
@@ -125,33 +135,13 @@ export class Live {
       const { images, done } = this.useImages();
       try {
         const image = images.find((one) => one.path === path && one.isComing);
-        const records = image !== undefined ? yield* this.#recordsOf(image, isOpen) : undefined;
+        const records = image !== undefined ? yield* recordsOf(this.files, image, isOpen) : undefined;
         if (!isOpen()) return;
         if (image !== undefined && records === undefined) this.#unreadable.add(path);
         this.#warmed(path, image?.count ?? 0, records);
       } finally {
         done();
       }
-    }
-  }
-
-  /** Undefined where there is no room, and for what cannot be read: it stays in the file. */
-  *#recordsOf(image: RowImage, isOpen: () => boolean): Steps<Uint8Array | undefined> {
-    const { stride, count } = image;
-    const records = memoryFor(count * stride);
-    if (records === undefined) return undefined;
-    const step = Math.max(1, Math.floor(WARMED_AT_ONCE / stride));
-    try {
-      for (let from = 0; from < count && isOpen(); from += step) {
-        const to = Math.min(count, from + step);
-        const part = records.subarray(from * stride, to * stride);
-        if (!(yield* this.files.readFrom(image.fd, part, image.headerBytes + from * stride))) return undefined;
-        checkRecords(image, records, from, to);
-        yield* take(othersTurn);
-      }
-      return records;
-    } catch {
-      return undefined;
     }
   }
 
@@ -237,7 +227,7 @@ export class Live {
     if (ordinals.length === 0) return;
     this.deaths += ordinals.length;
     for (const segment of this.#segments) {
-      const places = this.placesOf(segment);
+      const places = placesOf(segment);
       for (const ordinal of ordinals) {
         const row = places[ordinal];
         if (row !== undefined && row !== NOWHERE) segment.mask[row >> 4]! &= ~(1 << (row & 15));
@@ -260,9 +250,9 @@ export class Live {
     this.#names = name === undefined ? [] : [name];
     const codedTo = last(kept.ordinals) + 1;
     this.#unindexed = this.#unindexed.filter((ordinal) => ordinal >= codedTo);
-    this.#remask(kept);
+    remask(kept, this.alive);
     this.rowsChanged();
-    this.#retire(old, before);
+    this.#retired.add(old, before);
   }
 
   /** No row lives that has codes. */
@@ -273,7 +263,7 @@ export class Live {
     this.#segments = [];
     this.#names = [];
     this.rowsChanged();
-    this.#retire(old, before);
+    this.#retired.add(old, before);
   }
 
   get state(): SearchState {
@@ -317,15 +307,12 @@ export class Live {
   use(): { snapshot: Snapshot; done: () => void } {
     const { snapshot } = this;
     const { version } = snapshot;
-    this.#uses.set(version, (this.#uses.get(version) ?? 0) + 1);
     const lease = this.#lease!;
+    this.#retired.use(version);
     lease.take();
     const done = () => {
-      const left = this.#uses.get(version)! - 1;
-      if (left > 0) this.#uses.set(version, left);
-      else this.#uses.delete(version);
       lease.drop();
-      this.#sweep();
+      this.#retired.done(version);
     };
     return { snapshot, done };
   }
@@ -394,122 +381,7 @@ export class Live {
     if (old?.records !== undefined) records.set(old.records.subarray(0, known * stride));
     return { ...plain, records: extend(file, records, known) ? records : undefined };
   }
-
-  #remask(segment: Segment): void {
-    const { ordinals, mask } = segment;
-    for (let block = 0; block < blocksOf(ordinals.length); block++) {
-      let bits = 0;
-      const end = Math.min(16, ordinals.length - 16 * block);
-      for (let r = 0; r < end; r++) if (this.alive(ordinals[16 * block + r]!)) bits |= 1 << r;
-      mask[block] = bits;
-    }
-  }
-
-  /** By ordinal: its row in the segment. */
-  placesOf(segment: Segment): Uint32Array {
-    let places = this.#places.get(segment);
-    if (places === undefined) {
-      places = new Uint32Array(last(segment.ordinals) + 1).fill(NOWHERE);
-      for (let row = 0; row < segment.count; row++) places[segment.ordinals[row]!] = row;
-      this.#places.set(segment, places);
-    }
-    return places;
-  }
-
-  /** @param version the last one that has them */
-  #retire(segments: readonly Segment[], version: number): void {
-    for (const segment of segments) this.#retired.push({ segment, version });
-    this.#sweep();
-  }
-
-  /** Gives back the memory of what no search can see any more. */
-  #sweep(): void {
-    const oldest = Math.min(...this.#uses.keys());
-    this.#retired = this.#retired.filter(({ segment, version }) => {
-      if (oldest <= version) return true;
-      for (const array of kernelArrays(segment)) {
-        if (array.byteLength === 0) continue; // of a plane that was left out
-        releaseIn(this.codes, array);
-      }
-      return false;
-    });
-  }
 }
-
-/** Bytes of records that are read and checked in a millisecond or two. */
-const WARMED_AT_ONCE = 1 << 20;
-/** The place of a row that is not in a segment. */
-export const NOWHERE = 0xffff_ffff;
-/** Bytes of records from which on growing step by step costs more than it spares. */
-const LARGE_FILE = 32 << 20;
 
 /** Reads records [from, file.count) into their places; false where they cannot be read. */
 type Extend = (file: RowFile, records: Uint8Array, from: number) => boolean;
-
-/** Undefined where the system has no more. */
-function memoryFor(bytes: number): Uint8Array | undefined {
-  try {
-    return new Uint8Array(new SharedArrayBuffer(bytes));
-  } catch {
-    return undefined;
-  }
-}
-
-/** The first records of a file, and the others, as files of their own. */
-function splitAt(file: RowFile, records: number): [RowFile, RowFile] {
-  const { ordinals, firstOrdinal, headerBytes, stride, count } = file;
-  const at = (slot: number) => ordinals?.[slot] ?? firstOrdinal + slot;
-  const part = (from: number, to: number) => (ordinals === undefined ? {} : { ordinals: ordinals.subarray(from, to) });
-  return [
-    { ...file, count: records, lastOrdinal: at(records - 1), ...part(0, records) },
-    {
-      ...file,
-      headerBytes: headerBytes + records * stride,
-      firstOrdinal: at(records),
-      count: count - records,
-      ...part(records, count),
-    },
-  ];
-}
-
-function residentIn({ records, count, stride }: RowImage): number {
-  return records === undefined ? 0 : count * stride;
-}
-
-const NONE = new Float32Array(0);
-
-function last(ordinals: Uint32Array): number {
-  let most = -1;
-  for (let row = 0; row < ordinals.length; row++) most = Math.max(most, ordinals[row]!);
-  return most;
-}
-
-/** Descriptors that stay open while anybody uses them. */
-class Lease {
-  #users = 1;
-
-  constructor(readonly release: () => void) {}
-
-  take(): void {
-    this.#users++;
-  }
-
-  drop(): void {
-    if (--this.#users === 0) this.release();
-  }
-}
-
-/** What only a build reads goes. */
-function withoutBuilding(segment: Segment): Segment {
-  const { coding, partition } = segment;
-  const basis = coding.basis === null ? null : { ...coding.basis, columns: NONE };
-  return {
-    ...segment,
-    coding: { ...coding, basis },
-    partition: partition === null ? null : { ...partition, centroids: NONE },
-  };
-}
-
-function withoutFull(segment: Segment): Segment {
-  return { ...segment, coding: { ...segment.coding, full: 0 }, fullPlane: segment.fullPlane.subarray(0, 0) };
-}

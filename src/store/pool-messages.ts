@@ -1,8 +1,9 @@
 /** Messages to a thread of the pool, and its answers. Arrays over shared memory are not copied. */
 import type { FunnelErrorCode } from '../core/errors.js';
 import type { Metric } from '../kernels/kernels.js';
-import type { BuildOptions, Sorting } from './engine/build.js';
+import type { BuildOptions } from './engine/build.js';
 import type { CodingPlan, EncodedRows } from './engine/coder.js';
+import type { Sorting } from './engine/finish.js';
 import type { Segment } from './engine/segment.js';
 import type { SearchRequest, SearchResult } from './engine/types.js';
 import type { RowImage } from './files/row-images.js';

@@ -1,6 +1,7 @@
 /** The share of one index in the threads of the process: no more of them work for it at once than it asked for. */
-import type { Sorting } from './engine/build.js';
+
 import type { CodingPlan } from './engine/coder.js';
+import type { Sorting } from './engine/finish.js';
 import type { Segment } from './engine/segment.js';
 import type { SearchRequest, SearchResult } from './engine/types.js';
 import type {

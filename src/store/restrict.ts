@@ -1,10 +1,10 @@
 /** A filter's rows as the engine takes them: a list to score, or masks over segments. */
 import { BLOCK_ROWS, type CodeKernels } from '../kernels/codes.js';
 import { arrayIn, releaseIn } from './engine/memory.js';
-import type { Segment } from './engine/segment.js';
+import { NOWHERE, placesOf, type Segment } from './engine/segment.js';
 import type { LateMasks, SearchRequest } from './engine/types.js';
 import type { IndexFiles } from './files/index-files.js';
-import { type Live, NOWHERE } from './live.js';
+import type { Live } from './live.js';
 import { liveRows } from './payload/live-rows.js';
 import {
   Bitmap,
@@ -96,7 +96,7 @@ function ofSome(rows: Uint32Array, masks: Uint16Array[], live: Live): Masked {
     const left = new Uint32Array(unindexed.length);
     const n = isRun(segment)
       ? markRun(unindexed, segment.ordinals[0]!, segment.count, masks[s]!, left)
-      : markPlaces(unindexed, live.placesOf(segment), masks[s]!, left);
+      : markPlaces(unindexed, placesOf(segment), masks[s]!, left);
     unindexed = left.slice(0, n);
   }
   return { unindexed, rows: alive.length - unindexed.length };

@@ -5,39 +5,34 @@ import { expected, FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import { checkInteger } from '../../core/validate.js';
 import type { FilterNode } from '../../query/filter/ast.js';
-import { parsePath } from '../../query/filter/path.js';
 import { checkParams } from '../../query/params.js';
-import { payloadSelection } from '../../query/payload.js';
-import { type GivenNames, headBy, joinTails } from '../../query/source/layout.js';
+import { type GivenNames, headBy } from '../../query/source/layout.js';
 import { sourceOf } from '../../query/source/layouts.js';
 import { checkFetchRequest, checkHeadRequest, checkScanRequest } from '../../query/source/requests.js';
 import type {
   FetchRequest,
   HeadAnswer,
   HeadRequest,
-  PackedRows,
-  PayloadSelection,
   Restriction,
   ScanAnswer,
   ScanRequest,
-  SearchParams,
   Source,
   SourceInfo,
 } from '../../query/source/source.js';
 import { CollectionSource } from '../collection.js';
-import { DYNAMIC, type MilvusClientLike, type MilvusRow } from './client.js';
+import { COUNT, MilvusCalls } from './calls.js';
+import type { MilvusClientLike } from './client.js';
 import { checkExpression } from './expression.js';
 import type { MilvusFields } from './fields.js';
 import { scalarKeys, toMilvusFilter } from './filter.js';
 import { scalarCounts } from './filter-json.js';
 import { unsupported } from './filter-text.js';
-import { milvusIds, milvusRows, milvusScores, refusal } from './from-milvus.js';
-import { checkUnrounded, restoreJson, UNROUNDED } from './integers.js';
-import type { LiftedField } from './lift.js';
+import { milvusIds, milvusScores } from './from-milvus.js';
+import { UNROUNDED } from './integers.js';
 import type { MilvusCommonOptions, MilvusLayout, MilvusSourceOptions } from './options.js';
-import { distances, type Part, packField, partsOf, payloadOf } from './rows.js';
-import { behindKey, type Facts, FLOAT16, noField, readFacts, refused, withKeys } from './schema.js';
-import { type Tap, tapped } from './tap.js';
+import { readingOf, unpack } from './reading.js';
+import { distances } from './rows.js';
+import { behindKey, type Facts, readFacts, refused, withKeys } from './schema.js';
 
 /**
  * Head searches on a Milvus collection through a MilvusClient that you made and keep.
@@ -80,20 +75,8 @@ const MAX_LIMIT = 16_384;
 /** What requests may set: parameters of the indexes that have them. */
 const PARAMS = { ef: 'count', nprobe: 'count', search_list: 'count', reorder_k: 'count' } as const;
 
-type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
-
-/** What of rows is asked for. */
-interface Reading {
-  fields: { name: string; dim: number }[];
-  /** Of the vectors. */
-  names: string[];
-  payloadFields: string[];
-  outputs: string[];
-  /** Of the fields, where that is not all of them. */
-  select: ((payload: unknown) => unknown) | undefined;
-}
-
 class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source {
+  private readonly calls: MilvusCalls;
   /** As expressions, with what they were made by. */
   private readonly filters = new WeakMap<FilterNode, { text: string; fields: MilvusFields }>();
 
@@ -102,6 +85,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     options: OwnOptions,
   ) {
     super(nameOf(options.collection), options);
+    this.calls = new MilvusCalls(client, options, this.name);
   }
 
   protected read(): Promise<Facts> {
@@ -178,7 +162,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
 
   private async counted(filter: string | undefined, facts: Facts, options: { timeout?: number }): Promise<number> {
     const asked = { fields: [], names: [], payloadFields: [], outputs: [COUNT], select: undefined };
-    const [row] = await this.query(filter, asked, options, facts, {});
+    const [row] = await this.calls.query(filter, asked, options, facts, {});
     return Number(row?.[COUNT] ?? 0);
   }
 
@@ -202,7 +186,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
         const { idField, squared } = facts;
         const filter = await this.filter(request, facts, request);
         const asked = { ...request, filter, params: undefined };
-        const { parts, at, began } = await this.search(
+        const { parts, at, began } = await this.calls.search(
           facts.full as string,
           [request.vector],
           request.limit,
@@ -223,9 +207,9 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
   }
 
   protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: Facts) {
-    const asked = this.reading(facts, request);
-    const rows = ids.length === 0 ? [] : await this.query(withKeys(ids, facts), asked, request, facts, {});
-    return { rows: this.unpack(rows, undefined, asked, facts, request) };
+    const asked = readingOf(facts, request, this.name);
+    const rows = ids.length === 0 ? [] : await this.calls.query(withKeys(ids, facts), asked, request, facts, {});
+    return { rows: unpack(rows, undefined, asked, facts, request, this.name) };
   }
 
   /**
@@ -237,13 +221,13 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
       const limit = checkScanRequest(request, { most: MAX_LIMIT });
       const { after } = request;
       return this.informed([], signal, async (facts) => {
-        const asked = this.reading(facts, request);
+        const asked = readingOf(facts, request, this.name);
         const began = performance.now();
         const behind = after === undefined ? undefined : behindKey(after, facts);
         const params = { limit, iterator: 'True', reduce_stop_for_best: 'True' };
         const filter = await this.filter({ nativeFilter: behind }, facts, request);
-        const rows = await this.query(filter, asked, request, facts, params);
-        const unpacked = this.unpack(rows, undefined, asked, facts, request);
+        const rows = await this.calls.query(filter, asked, request, facts, params);
+        const unpacked = unpack(rows, undefined, asked, facts, request, this.name);
         const last = this.checkOrder(unpacked.ids.map(String), after, facts);
         // A page may be short though more follow; only an empty one is the end.
         return { rows: unpacked, next: rows.length === 0 ? undefined : last, ms: performance.now() - began };
@@ -269,109 +253,12 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     return last;
   }
 
-  private async query(
-    filter: string | undefined,
-    { outputs }: Reading,
-    { timeout = this.options.timeout }: Pick<HeadRequest, 'timeout'>,
-    facts: Facts,
-    params: object,
-  ): Promise<readonly MilvusRow[]> {
-    const { float16 } = facts;
-    if (typeof this.client.query !== 'function') {
-      throw expected('BAD_ARGUMENT', 'a MilvusClient with query()', 'client', this.client);
-    }
-    const json = jsonOf(outputs, facts);
-    const tap = json.length === 0 ? undefined : tapped(this.client, 'Query');
-    const answer = await (tap?.client ?? this.client).query!({
-      collection_name: this.options.collection,
-      filter: filter ?? '',
-      output_fields: outputs,
-      consistency_level: this.options.consistency,
-      params,
-      timeout,
-      transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,
-    });
-    const no = refusal(answer?.status);
-    if (no) throw refused(this.name, (answer.status as { code?: number }).code || no.code, no.reason, answer);
-    const rows = milvusRows(answer);
-    this.exactJson(rows, json, tap);
-    return rows;
-  }
-
-  /**
-   * Sees that integers in JSON are what the database has.
-   *
-   * @param rows all of an answer
-   * @param json what of them is JSON
-   */
-  private exactJson(rows: readonly MilvusRow[], json: readonly string[], tap: Tap | undefined): void {
-    const exact = tap?.json();
-    if (exact !== undefined) {
-      restoreJson(rows, exact, json);
-      return;
-    }
-    for (const field of json) {
-      for (const [i, row] of rows.entries()) {
-        checkUnrounded(row[field], () => `${JSON.stringify(field)} of row ${i} of ${this.name}`);
-      }
-    }
-  }
-
-  /** What of rows is to be read. */
-  private reading(facts: Facts, { withPayload = false, vectors = true }: Wanted): Reading {
-    const { headDim, dim, idField, head, full } = facts;
-    const tailed = typeof full === 'string' ? undefined : full;
-    const payloadFields = this.payloadFields(withPayload, facts);
-    const fields = !vectors
-      ? []
-      : tailed
-        ? [
-            { name: head, dim: headDim },
-            { name: tailed.tail, dim: dim - headDim },
-          ]
-        : [{ name: full as string, dim }];
-    const names = fields.map((field) => field.name);
-    const norm = tailed && vectors ? [tailed.headNorm] : [];
-    const select = typeof withPayload === 'boolean' ? undefined : payloadSelection(withPayload);
-    return {
-      fields,
-      names,
-      payloadFields,
-      select,
-      outputs: [...new Set([idField, ...names, ...norm, ...payloadFields])],
-    };
-  }
-
-  private unpack(
-    rows: readonly MilvusRow[],
-    lifted: Map<string, LiftedField> | undefined,
-    { fields, payloadFields, select }: Reading,
-    { headDim, dim, idField, float16, integers, full }: Facts,
-    { withPayload = false, vectors: wanted = true }: Wanted,
-  ): PackedRows {
-    const nameRow = (row: number) => `row ${row} (id ${String(rows[row]?.[idField])}) of ${this.name}`;
-    const ids = milvusIds(rows, idField);
-    const matrices = fields.map((field) => packField(field, rows, lifted?.get(field.name), float16, nameRow));
-    let vectors = matrices[0] ?? new Float32Array(0);
-    if (wanted && typeof full !== 'string') {
-      const { headNorm } = full;
-      const norms = rows.map((row) => row[headNorm]);
-      const nameNorm = (row: number) => `field ${JSON.stringify(headNorm)} of ${nameRow(row)}`;
-      const [heads, tails] = matrices as Float32Array[];
-      vectors = joinTails(heads!, headDim, norms, tails!, dim - headDim, nameNorm, nameRow);
-    }
-    const read = (row: MilvusRow, i: number) => payloadOf(row, payloadFields, integers, () => nameRow(i));
-    const payloads =
-      withPayload === false ? undefined : rows.map((row, i) => (select ? select(read(row, i)) : read(row, i)));
-    return { vectors, dim, ids, payloads };
-  }
-
   /** Requests that differ in their vectors alone. */
   private async searchHeads(requests: readonly HeadRequest[], facts: Facts): Promise<HeadAnswer[]> {
     const request = requests[0]!;
     const { candidates, mode } = request;
     const exact = mode === 'exact';
-    const asked = this.reading(facts, request);
+    const asked = readingOf(facts, request, this.name);
     const { headDim } = facts;
     const vectors = requests.map(({ vector }) =>
       exact ? vector : headBy(this.options.headOf, vector, headDim, this.name),
@@ -380,7 +267,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     const params = checkParams(request.params, PARAMS, this.name);
     const restricted = { filter: await this.filter(request, facts, request), params, timeout: request.timeout };
     const { outputs, names } = asked;
-    const answer = await this.search(field, vectors, candidates, restricted, outputs, names, facts);
+    const answer = await this.calls.search(field, vectors, candidates, restricted, outputs, names, facts);
     const { parts, began, at } = answer;
     return parts.map(({ rows, lifted }) => {
       const start = parts.length === 1 ? at : performance.now();
@@ -390,7 +277,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
           `Expected at most ${candidates} rows from ${this.name} but received ${rows.length}`,
         );
       }
-      const unpacked = this.unpack(rows, lifted, asked, facts, request);
+      const unpacked = unpack(rows, lifted, asked, facts, request, this.name);
       const squared = exact ? facts.squared.full : facts.squared.head;
       const headScores = distances(milvusScores(rows, outputs), squared);
       return {
@@ -401,56 +288,6 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
         ...(exact && { exact: facts.scans ? ('server' as const) : ('index' as const) }),
       };
     });
-  }
-
-  private async search(
-    field: string,
-    vectors: readonly Float32Array[],
-    limit: number,
-    asked: { filter: string | undefined; params: SearchParams | undefined; timeout?: number | undefined },
-    outputs: readonly string[],
-    lifts: readonly string[],
-    facts: Facts,
-  ): Promise<{ parts: Part[]; began: number; at: number }> {
-    const { collection, consistency, decode } = this.options;
-    const { float16 } = facts;
-    const data = vectors.map((vector) => Array.from(vector));
-    const request = {
-      collection_name: collection,
-      anns_field: field,
-      data: data.length === 1 ? data[0] : data,
-      limit,
-      filter: asked.filter,
-      output_fields: outputs,
-      params: asked.params === undefined ? this.options.params : { ...this.options.params, ...asked.params },
-      consistency_level: consistency,
-      timeout: asked.timeout ?? this.options.timeout,
-      // Bits, not numbers made of them.
-      transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,
-    };
-    const json = jsonOf(outputs, facts);
-    const lifted = decode === 'client' ? [] : lifts;
-    const tap = lifted.length + json.length === 0 ? undefined : tapped(this.client, 'Search', lifted);
-    const began = performance.now();
-    let answer: { status?: unknown; results?: unknown };
-    try {
-      answer = await (tap?.client ?? this.client).search(request);
-    } catch (error) {
-      const status = tap?.status();
-      if (status && status.code !== 0) throw refused(this.name, status.code, status.reason, error);
-      throw error;
-    }
-    const at = tap?.at() ?? performance.now();
-    const no = refusal(answer?.status);
-    if (no) throw refused(this.name, (answer.status as { code?: number }).code || no.code, no.reason, answer);
-    const fields = tap?.fields();
-    const parts =
-      vectors.length === 1
-        ? [{ rows: milvusRows(answer), lifted: fields }]
-        : partsOf(answer, vectors.length, fields, this.name);
-    if (json.length > 0)
-      this.exactJson(parts.length === 1 ? parts[0]!.rows : parts.flatMap(({ rows }) => rows), json, tap);
-    return { parts, began, at };
   }
 
   private async filter(
@@ -490,29 +327,6 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     return text;
   }
 
-  private payloadFields(selection: PayloadSelection, facts: Facts): string[] {
-    if (selection === false) return [];
-    if (selection === true || 'exclude' in (selection as object)) {
-      return facts.dynamic ? [...facts.scalars, DYNAMIC] : facts.scalars;
-    }
-    const { include } = (Array.isArray(selection) ? { include: selection } : selection) as {
-      include: readonly string[];
-    };
-    const roots = new Set(include.map((path) => parsePath(path, 'withPayload').steps[0]!.key));
-    for (const field of roots) {
-      if (facts.vectorFields.includes(field)) {
-        throw new FunnelError(
-          'BAD_ARGUMENT',
-          `Expected payload fields but ${JSON.stringify(field)} is a vector of ${this.name}`,
-        );
-      }
-      if (!facts.dynamic && !facts.scalars.includes(field) && field !== facts.idField) {
-        throw noField(this.name, 'field', field, [facts.idField, ...facts.scalars]);
-      }
-    }
-    return [...roots];
-  }
-
   protected classify(error: unknown): FunnelError {
     const { code } = (error ?? {}) as { code?: unknown };
     const reason = messageOf(error);
@@ -539,16 +353,6 @@ function allOf(expressions: readonly (string | null | undefined)[]): string | un
   const parts = expressions.filter(Boolean) as string[];
   return parts.length < 2 ? parts[0] : parts.map((part) => `(${part})`).join(' and ');
 }
-
-/** Of what is asked for: JSON fields, the dynamic one and keys of it. */
-function jsonOf(outputs: readonly string[], { fields: { fields }, vectorFields }: Facts): string[] {
-  return outputs.filter((name) => {
-    const field = fields.get(name);
-    return field === undefined ? !vectorFields.includes(name) && name !== COUNT : field.type === 'JSON';
-  });
-}
-
-const COUNT = 'count(*)';
 
 /** Queries of one search: as many vectors of 768 dims are 3 MB. */
 const SEARCHES = 1000;

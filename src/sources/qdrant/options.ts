@@ -75,3 +75,18 @@ export interface QdrantCommonOptions {
    */
   missingVectors?: 'error' | 'skip';
 }
+
+/** The keys of {@link QdrantSourceOptions}. */
+export const OPTIONS = [
+  'collection',
+  'nativeFilter',
+  'params',
+  'timeout',
+  'decode',
+  'missingVectors',
+  'head',
+  'full',
+  'metric',
+  'headOf',
+  'vectors',
+] as const;

@@ -22,6 +22,7 @@ import type {
   SourceInfo,
 } from '../../query/source/source.js';
 import { CollectionSource } from '../collection.js';
+import { driverOf } from './clients.js';
 import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driver.js';
 import {
   type AnyPoint,
@@ -33,26 +34,12 @@ import {
   scoresOf,
   vectorsOf,
 } from './from-qdrant.js';
-import { grpcDriver, type QdrantGrpcClient } from './grpc.js';
+import type { QdrantGrpcClient } from './grpc-client.js';
 import { asQdrantId, qdrantId } from './ids.js';
-import type { QdrantCommonOptions, QdrantLayout, QdrantSourceOptions } from './options.js';
-import { type QdrantRestClient, restDriver } from './rest.js';
+import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSourceOptions } from './options.js';
+import type { QdrantRestClient } from './rest.js';
 import { type Facts, readFacts } from './schema.js';
 import { wants, withNorm, withVectors } from './select.js';
-
-const OPTIONS = [
-  'collection',
-  'nativeFilter',
-  'params',
-  'timeout',
-  'decode',
-  'missingVectors',
-  'head',
-  'full',
-  'metric',
-  'headOf',
-  'vectors',
-] as const;
 
 /**
  * Head searches on a Qdrant collection through a client that you made and keep.
@@ -403,17 +390,4 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
     }
     return made;
   }
-}
-
-function driverOf(client: QdrantRestClient | QdrantGrpcClient): QdrantDriver {
-  const one = (client ?? {}) as Partial<QdrantRestClient & QdrantGrpcClient>;
-  if (typeof one.getCollection === 'function' && typeof one.query === 'function')
-    return restDriver(client as QdrantRestClient);
-  if (typeof one.api === 'function') return grpcDriver(client as QdrantGrpcClient);
-  throw expected(
-    'BAD_ARGUMENT',
-    'a QdrantClient of @qdrant/js-client-rest or @qdrant/js-client-grpc',
-    'client',
-    client,
-  );
 }

@@ -156,3 +156,26 @@ export function residentBytes(s: Segment): number {
   ];
   return [...kernelArrays(s), ...others].reduce((sum, array) => sum + array.byteLength, 0);
 }
+
+export function last(ordinals: Uint32Array): number {
+  let most = -1;
+  for (let row = 0; row < ordinals.length; row++) most = Math.max(most, ordinals[row]!);
+  return most;
+}
+
+/** The place of a row that is not in a segment. */
+export const NOWHERE = 0xffff_ffff;
+
+const places = new WeakMap<Segment, Uint32Array>();
+
+/** By ordinal: its row in the segment, or NOWHERE. */
+export function placesOf(segment: Segment): Uint32Array {
+  const { ordinals, count } = segment;
+  let rows = places.get(segment);
+  if (rows === undefined) {
+    rows = new Uint32Array(last(ordinals) + 1).fill(NOWHERE);
+    for (let row = 0; row < count; row++) rows[ordinals[row]!] = row;
+    places.set(segment, rows);
+  }
+  return rows;
+}

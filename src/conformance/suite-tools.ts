@@ -1,0 +1,88 @@
+/** What the tests of the suite share: collections, the sources over them, and tests for what a source need not have. */
+import { test } from 'node:test';
+import type { HeadRequest, Source } from '../query/source/source.js';
+import type { Backend, CollectionSpec, OpenOptions } from './backend.js';
+import { COUNT, DIM, HEAD, random, randomVector, rows } from './data.js';
+import { unpacked } from './scan-oracle.js';
+
+export type SuiteTools = ReturnType<typeof suiteTools>;
+
+export function suiteTools(backend: Backend) {
+  const { supports, filters } = backend;
+  const { idKinds } = supports;
+  const it = (name: string, body: () => Promise<void>, skip: string | false = false) =>
+    void test(name, { skip, timeout: 60_000 }, body);
+  /** For tests of what a source need not have. */
+  const where =
+    (has: unknown, what: string) =>
+    (name: string, body: () => Promise<void>): void =>
+      it(name, body, has ? false : `no ${what}`);
+  const withStrings = where(idKinds.string, 'ids that are strings');
+  const withBigIds = where(idKinds.big, 'ids beyond 2^53');
+  const withFilters = where(filters, 'native filters');
+  const withTails = where(supports.tails, 'layout of head and tail');
+  const withDecoders = where(supports.decoders, 'two ways to read vectors');
+  const withCollections = where(supports.collections, 'names of collections and vectors');
+  const withServer = where(supports.server, 'server');
+  const layouts = supports.tails ? (['full', 'tail'] as const) : (['full'] as const);
+  const supported = (parts: [string, Partial<CollectionSpec>][]) =>
+    parts.filter(
+      ([, { ids = 'number', layout }]) => idKinds[ids] !== undefined && (layout !== 'tail' || supports.tails),
+    );
+  const made = new Map<string, Promise<CollectionSpec>>();
+  /** Made once, shared by tests that only read. */
+  const shared = (key: string, part: Partial<CollectionSpec> = {}): Promise<CollectionSpec> => {
+    let spec = made.get(key);
+    if (!spec) {
+      spec = make(key, part);
+      made.set(key, spec);
+    }
+    return spec;
+  };
+  const make = async (key: string, part: Partial<CollectionSpec> = {}): Promise<CollectionSpec> => {
+    const spec: CollectionSpec = {
+      collection: `conformance_${key}`,
+      metric: 'cosine',
+      headDim: HEAD,
+      dim: DIM,
+      layout: 'full',
+      ids: 'number',
+      rows: [],
+      ...part,
+    };
+    spec.rows = part.rows ?? rows(COUNT, spec.dim, spec.ids, 7);
+    await backend.create(spec);
+    return spec;
+  };
+  const open = (spec: CollectionSpec, options: Partial<OpenOptions> = {}): Source =>
+    backend.source({
+      collection: spec.collection,
+      ...(spec.layout === 'tail' ? { full: { tail: 'tail', headNorm: 'norm' } } : {}),
+      ...options,
+    });
+  const head = async (source: Source, request: HeadRequest) => unpacked((await source.head(request)).candidates);
+  const query = (dim = DIM) => randomVector(dim, random(99));
+
+  return {
+    backend,
+    it,
+    where,
+    withStrings,
+    withBigIds,
+    withFilters,
+    withTails,
+    withDecoders,
+    withCollections,
+    withServer,
+    layouts,
+    supported,
+    shared,
+    make,
+    open,
+    head,
+    query,
+    supports,
+    filters,
+    idKinds,
+  };
+}

@@ -1,0 +1,160 @@
+/** Which rows of an index pass, and what of them is read, all of one moment: for the index as a source. */
+import { atOnce, inSlices, type Sliced } from '../core/slices.js';
+import type { FilterStats, Id } from '../core/types.js';
+import type { FilterNode } from '../query/filter/ast.js';
+import { Conditions } from '../query/filter/conditions.js';
+import { payloadSelection } from '../query/payload.js';
+import type { HeadRequest, PackedRows, Restriction } from '../query/source/source.js';
+import { evaluate, type OwnFilter, ownFilter } from './filters.js';
+import { gather } from './gather.js';
+import { partsOf, type SearchedIndex } from './parts.js';
+import { listOf } from './payload/row-set.js';
+import { matching } from './restrict.js';
+import type { RowFilter } from './types.js';
+
+/** Searches that deaths of rows may spoil. */
+export const ATTEMPTS = 3;
+
+/** Rows read before others get their turn. */
+const READ_AT_ONCE = 128;
+
+export type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
+
+/** Which rows a request is about: those that pass both. */
+export interface Only {
+  node?: FilterNode;
+  rows?: RowFilter;
+}
+
+/** And whether all rows that were found could be read. */
+export interface Whole<T> {
+  value: T;
+  isWhole: boolean;
+}
+
+export interface Read {
+  /** Of the rows among those that were asked for. */
+  places: number[];
+  rows: PackedRows;
+}
+
+export interface Passing {
+  ordinals: Uint32Array;
+  filtered?: FilterStats;
+}
+
+/** In slices, again where rows have died meanwhile, and in one go in the end: nothing dies then. */
+export async function whole<T>(begin: () => Sliced<Whole<T>>, signal: AbortSignal): Promise<T> {
+  for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+    const { value, isWhole } = await inSlices(begin(), () => signal.throwIfAborted());
+    if (isWhole) return value;
+  }
+  return atOnce(begin()).value;
+}
+
+export function read(
+  index: SearchedIndex,
+  ordinals: readonly number[],
+  wanted: Wanted,
+  signal: AbortSignal,
+): Promise<Whole<Read>> {
+  return inSlices(reading(index, ordinals, wanted), () => signal.throwIfAborted());
+}
+
+/** Rows that live; those that die while others are read are left out, too, for they may be gone from the files. */
+export function* reading(
+  index: SearchedIndex,
+  ordinals: readonly number[],
+  { withPayload = false, vectors: wanted = true }: Wanted,
+): Sliced<Whole<Read>> {
+  const { dim } = index;
+  const { staleReads } = partsOf(index).files;
+  const select = payloadSelection(withPayload);
+  const places: number[] = [];
+  const ids: Id[] = [];
+  const payloads: unknown[] = [];
+  const vectors = new Float32Array(wanted ? ordinals.length * dim : 0);
+  for (let from = 0; from < ordinals.length; from += READ_AT_ONCE) {
+    if (from > 0) yield;
+    const parts = partsOf(index);
+    const { files, live } = parts;
+    const first = ids.length;
+    for (let i = from; i < Math.min(ordinals.length, from + READ_AT_ONCE); i++) {
+      const ordinal = ordinals[i]!;
+      if (!live.alive(ordinal)) continue;
+      places.push(i);
+      ids.push(files.idOf(ordinal));
+      if (withPayload !== false) payloads.push(select(files.payloadOf(ordinal) ?? {}));
+    }
+    if (wanted) gather(parts, ids.slice(first), vectors.subarray(first * dim));
+  }
+  const rows: PackedRows = {
+    vectors: wanted ? vectors.subarray(0, ids.length * dim) : vectors,
+    dim,
+    ids,
+    payloads: withPayload === false ? undefined : payloads,
+  };
+  const isWhole = places.length === ordinals.length && partsOf(index).files.staleReads === staleReads;
+  return { value: { places, rows }, isWhole };
+}
+
+/** The filters of the source and of a request. @throws FunnelError BAD_ARGUMENT, BAD_ID */
+export function onlyOf(standing: unknown, { filter, nativeFilter }: Restriction): Only {
+  const only: Only = filter ? { node: filter } : {};
+  for (const one of [standing, nativeFilter]) {
+    const own = ownFilter(one, 'nativeFilter');
+    if (own === undefined) continue;
+    if ('node' in own) only.node = only.node ? { op: 'and', nodes: [only.node, own.node] } : own.node;
+    else only.rows = only.rows ? intersection(only.rows, own.rows) : own.rows;
+  }
+  return only;
+}
+
+/** Live rows, ascending. */
+export function rowsPassing(index: SearchedIndex, only: Only, signal: AbortSignal): Promise<Passing> {
+  return whole(() => matched(index, only), signal);
+}
+
+/** Where rows die meanwhile, rows of the same ids may stand in their place, which were not looked at. */
+export function* matched(index: SearchedIndex, { node, rows }: Only): Sliced<Whole<Passing>> {
+  const parts = partsOf(index);
+  if (node === undefined) return { value: { ordinals: listOf(matching(rows ?? {}, parts.files)) }, isWhole: true };
+  const { staleReads } = parts.files;
+  const { deaths } = parts.live;
+  const { rows: set, work } = yield* evaluate({ node }, parts);
+  const { files, live } = partsOf(index);
+  const list = listOf(set).filter(live.alive);
+  const other = rows && new Set(listOf(matching(rows, files)));
+  const ordinals = other ? list.filter((ordinal) => other.has(ordinal)) : list;
+  const filtered: FilterStats = { ...work, matched: ordinals.length, plan: 'rows', cached: false };
+  return { value: { ordinals, filtered }, isWhole: live.deaths === deaths && files.staleReads === staleReads };
+}
+
+/**
+ * What is a filter alone is the index's to evaluate, and to remember.
+ *
+ * @param passing the rows that pass both, where there are both
+ */
+export function filterOf({ node, rows }: Only, passing: Passing | undefined): OwnFilter | undefined {
+  if (passing !== undefined) return { rows: { rows: bitsOf(passing) } };
+  return node ? new Conditions(node) : rows && { rows };
+}
+
+/** A bit a row. */
+function bitsOf({ ordinals }: Passing): Uint8Array {
+  const bits = new Uint8Array(((ordinals.at(-1) ?? 0) >> 3) + 1);
+  for (const ordinal of ordinals) bits[ordinal >> 3]! |= 1 << (ordinal & 7);
+  return bits;
+}
+
+/** Rows that pass both. */
+function intersection(a: RowFilter, b: RowFilter): RowFilter {
+  const filter: RowFilter = {};
+  if (a.rows && b.rows) filter.rows = a.rows.map((byte, i) => byte & (b.rows![i] ?? 0));
+  else if (a.rows ?? b.rows) filter.rows = (a.rows ?? b.rows)!;
+  if (a.ids && b.ids) {
+    const these = new Set<Id>(a.ids);
+    filter.ids = Array.from(b.ids).filter((id) => these.has(id));
+  } else if (a.ids ?? b.ids) filter.ids = (a.ids ?? b.ids)!;
+  return filter;
+}

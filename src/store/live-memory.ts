@@ -1,0 +1,147 @@
+/** Memory of an index in use: records of rows, descriptors, and segments that were replaced. */
+import type { CodeKernels } from '../kernels/codes.js';
+import { releaseIn } from './engine/memory.js';
+import type { Segment } from './engine/segment.js';
+import { blocksOf, kernelArrays } from './engine/segment.js';
+import type { IndexFiles, RowFile } from './files/index-files.js';
+import type { RowImage } from './files/row-images.js';
+import { checkRecords } from './files/row-images.js';
+import { othersTurn, type Steps, take } from './files/step.js';
+
+/** Bytes of records from which on growing step by step costs more than it spares. */
+export const LARGE_FILE = 32 << 20;
+
+/** Undefined where the system has no more. */
+export function memoryFor(bytes: number): Uint8Array | undefined {
+  try {
+    return new Uint8Array(new SharedArrayBuffer(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The first records of a file, and the others, as files of their own. */
+export function splitAt(file: RowFile, records: number): [RowFile, RowFile] {
+  const { ordinals, firstOrdinal, headerBytes, stride, count } = file;
+  const at = (slot: number) => ordinals?.[slot] ?? firstOrdinal + slot;
+  const part = (from: number, to: number) => (ordinals === undefined ? {} : { ordinals: ordinals.subarray(from, to) });
+  return [
+    { ...file, count: records, lastOrdinal: at(records - 1), ...part(0, records) },
+    {
+      ...file,
+      headerBytes: headerBytes + records * stride,
+      firstOrdinal: at(records),
+      count: count - records,
+      ...part(records, count),
+    },
+  ];
+}
+
+export function residentIn({ records, count, stride }: RowImage): number {
+  return records === undefined ? 0 : count * stride;
+}
+
+const NONE = new Float32Array(0);
+
+/** Descriptors that stay open while anybody uses them. */
+export class Lease {
+  #users = 1;
+
+  constructor(readonly release: () => void) {}
+
+  take(): void {
+    this.#users++;
+  }
+
+  drop(): void {
+    if (--this.#users === 0) this.release();
+  }
+}
+
+/** What only a build reads goes. */
+export function withoutBuilding(segment: Segment): Segment {
+  const { coding, partition } = segment;
+  const basis = coding.basis === null ? null : { ...coding.basis, columns: NONE };
+  return {
+    ...segment,
+    coding: { ...coding, basis },
+    partition: partition === null ? null : { ...partition, centroids: NONE },
+  };
+}
+
+export function withoutFull(segment: Segment): Segment {
+  return { ...segment, coding: { ...segment.coding, full: 0 }, fullPlane: segment.fullPlane.subarray(0, 0) };
+}
+
+/** Segments that were replaced: their memory is given back when no search can see them any more. */
+export class Retired {
+  /** Searches under way in threads, by the version that they see. */
+  readonly #uses = new Map<number, number>();
+  /** With the last version that has each. */
+  #segments: { segment: Segment; version: number }[] = [];
+
+  constructor(readonly codes: CodeKernels) {}
+
+  /** A search sees this version until `done()`. */
+  use(version: number): void {
+    this.#uses.set(version, (this.#uses.get(version) ?? 0) + 1);
+  }
+
+  done(version: number): void {
+    const left = this.#uses.get(version)! - 1;
+    if (left > 0) this.#uses.set(version, left);
+    else this.#uses.delete(version);
+    this.#sweep();
+  }
+
+  /** @param version the last one that has them */
+  add(segments: readonly Segment[], version: number): void {
+    for (const segment of segments) this.#segments.push({ segment, version });
+    this.#sweep();
+  }
+
+  #sweep(): void {
+    const oldest = Math.min(...this.#uses.keys());
+    this.#segments = this.#segments.filter(({ segment, version }) => {
+      if (oldest <= version) return true;
+      for (const array of kernelArrays(segment)) {
+        if (array.byteLength === 0) continue; // of a plane that was left out
+        releaseIn(this.codes, array);
+      }
+      return false;
+    });
+  }
+}
+
+/** Makes a segment's mask that of the rows which live. */
+export function remask({ ordinals, mask }: Segment, alive: (ordinal: number) => boolean): void {
+  for (let block = 0; block < blocksOf(ordinals.length); block++) {
+    let bits = 0;
+    const end = Math.min(16, ordinals.length - 16 * block);
+    for (let r = 0; r < end; r++) if (alive(ordinals[16 * block + r]!)) bits |= 1 << r;
+    mask[block] = bits;
+  }
+}
+
+/** Bytes of records that are read and checked in a millisecond or two. */
+const WARMED_AT_ONCE = 1 << 20;
+
+/** Undefined where there is no room, and for what cannot be read: it stays in the file. */
+export function* recordsOf(files: IndexFiles, image: RowImage, isOpen: () => boolean): Steps<Uint8Array | undefined> {
+  const { stride, count } = image;
+  const records = memoryFor(count * stride);
+  if (records === undefined) return undefined;
+  const step = Math.max(1, Math.floor(WARMED_AT_ONCE / stride));
+  try {
+    for (let from = 0; from < count && isOpen(); from += step) {
+      const to = Math.min(count, from + step);
+      const part = records.subarray(from * stride, to * stride);
+      if (!(yield* files.readFrom(image.fd, part, image.headerBytes + from * stride))) return undefined;
+      checkRecords(image, records, from, to);
+      yield* take(othersTurn);
+    }
+    return records;
+  } catch {
+    return undefined;
+  }
+}
