@@ -668,15 +668,17 @@ class EmbeddedSource implements Source {
 
   /** Where rows die meanwhile, rows of the same ids may stand in their place, which were not looked at. */
   private *matched({ node, rows }: Only): Sliced<Whole<Passing>> {
-    if (rows?.ids !== undefined) yield* partsOf(this.index).files.prepareIds();
     const parts = partsOf(this.index);
-    if (node === undefined) return { value: { ordinals: listOf(matching(rows ?? {}, parts.files)) }, isWhole: true };
     const { staleReads } = parts.files;
     const { deaths } = parts.live;
+    if (node === undefined) {
+      const ordinals = listOf(yield* matching(rows ?? {}, parts.files));
+      return { value: { ordinals }, isWhole: parts.live.deaths === deaths };
+    }
     const { rows: set, work } = yield* evaluate({ node }, parts);
     const { files, live } = partsOf(this.index);
     const list = listOf(set).filter(live.alive);
-    const other = rows && new Set(listOf(matching(rows, files)));
+    const other = rows && new Set(listOf(yield* matching(rows, files)));
     const ordinals = other ? list.filter((ordinal) => other.has(ordinal)) : list;
     const filtered: FilterStats = { ...work, matched: ordinals.length, plan: 'rows', cached: false };
     return { value: { ordinals, filtered }, isWhole: live.deaths === deaths && files.staleReads === staleReads };

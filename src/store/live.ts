@@ -31,6 +31,8 @@ export class Live {
   readonly #uses = new Map<number, number>();
   /** Segments that were replaced, and the last version with them. */
   #retired: { segment: Segment; version: number }[] = [];
+  /** The last row file, which may grow. */
+  #tail: string | undefined;
   /** Row files whose records warm() is to bring into memory. */
   readonly #cold = new Set<string>();
   /** Those that it could not read: every write would read them again. */
@@ -125,10 +127,10 @@ export class Live {
       const { images, done } = this.useImages();
       try {
         const image = images.find((one) => one.path === path && one.isComing);
-        const records = image !== undefined ? yield* this.#recordsOf(image, isOpen) : undefined;
+        const read = image !== undefined ? yield* this.#recordsOf(image, isOpen) : undefined;
         if (!isOpen()) return;
-        if (image !== undefined && records === undefined) this.#unreadable.add(path);
-        this.#warmed(path, image?.count ?? 0, records);
+        if (image !== undefined && read === undefined) this.#unreadable.add(path);
+        this.#warmed(path, read?.count ?? 0, read?.records);
       } finally {
         done();
       }
@@ -136,20 +138,25 @@ export class Live {
   }
 
   /** Undefined where there is no room, and for what cannot be read: it stays in the file. */
-  *#recordsOf(image: RowImage, isOpen: () => boolean): Steps<Uint8Array | undefined> {
-    const { stride, count } = image;
-    const records = memoryFor(count * stride);
+  *#recordsOf(image: RowImage, isOpen: () => boolean): Steps<{ records: Uint8Array; count: number } | undefined> {
+    const { path, stride } = image;
+    const records = memoryFor(this.#roomOf(path, image.count, stride) * stride) ?? memoryFor(image.count * stride);
     if (records === undefined) return undefined;
+    // Rows may come meanwhile.
+    const known = () => this.#images.find((one) => one.path === path && one.isComing)?.count ?? 0;
+    const count = () => Math.min(known(), Math.floor(records.length / stride));
     const step = Math.max(1, Math.floor(WARMED_AT_ONCE / stride));
     try {
-      for (let from = 0; from < count && isOpen(); from += step) {
-        const to = Math.min(count, from + step);
+      let from = 0;
+      while (from < count() && isOpen()) {
+        const to = Math.min(count(), from + step);
         const part = records.subarray(from * stride, to * stride);
         if (!(yield* this.files.readFrom(image.fd, part, image.headerBytes + from * stride))) return undefined;
-        checkRecords(image, records, from, to);
+        checkRecords({ ...image, count: to }, records, from, to);
+        from = to;
         yield* take(othersTurn);
       }
-      return records;
+      return { records, count: from };
     } catch {
       return undefined;
     }
@@ -187,6 +194,7 @@ export class Live {
    */
   #follow(extend: Extend, isCold = false): void {
     const leased = this.files.leaseRowFiles();
+    this.#tail = leased.files.at(-1)?.path;
     if (isCold) for (const { path, bytes } of leased.files) if (bytes === undefined) this.#cold.add(path);
     let budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
     try {
@@ -385,14 +393,20 @@ export class Live {
     if (file.records !== undefined && file.records.length >= needed) return { ...plain, records: file.records };
     // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since most
     // systems provide memory when it is touched.
-    const wanted = needed < LARGE_FILE ? 2 * count : Math.ceil(ROW_FILE_BYTES / stride);
-    const room = old === undefined ? count : Math.min(wanted, Math.floor(budget / stride));
+    const wanted = old === undefined ? this.#roomOf(path, count, stride) : grownTo(count, stride);
+    const room = Math.min(wanted, Math.floor(budget / stride));
     const records = memoryFor(Math.max(room, count) * stride) ?? memoryFor(needed);
     // What has no room is read from disk.
     if (records === undefined) return { ...plain, records };
     const known = old?.records === undefined ? 0 : Math.min(old.count, count);
     if (old?.records !== undefined) records.set(old.records.subarray(0, known * stride));
     return { ...plain, records: extend(file, records, known) ? records : undefined };
+  }
+
+  /** Records that a file may come to; where it takes no more, or is small, those that it has. */
+  #roomOf(path: string, count: number, stride: number): number {
+    if (path !== this.#tail || count * stride < LARGE_FILE) return count;
+    return Math.max(count, Math.min(grownTo(count, stride), Math.floor(this.memory / stride)));
   }
 
   #remask(segment: Segment): void {
@@ -442,6 +456,11 @@ const WARMED_AT_ONCE = 1 << 20;
 export const NOWHERE = 0xffff_ffff;
 /** Bytes of records from which on growing step by step costs more than it spares. */
 const LARGE_FILE = 32 << 20;
+
+/** Records that there is room for when a file of so many has grown. */
+function grownTo(count: number, stride: number): number {
+  return count * stride < LARGE_FILE ? 2 * count : Math.ceil(ROW_FILE_BYTES / stride);
+}
 
 /** Reads records [from, file.count) into their places; false where they cannot be read. */
 type Extend = (file: RowFile, records: Uint8Array, from: number) => boolean;
