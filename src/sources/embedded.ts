@@ -196,31 +196,29 @@ class EmbeddedSource implements Source {
       const began = performance.now();
       const ask = async () => {
         const found = await this.find(request, params, only, signal);
-        return [await this.answered(found, request, params, performance.now() - began, signal)];
+        return this.answered(found, request, params, performance.now() - began, signal);
       };
-      const inOneGo = () => this.inOneGo([request], [params], [only], began);
-      const [answer] = await this.ofOneMoment(ask, this.isPlain(request, params) ? inOneGo : undefined);
-      return answer!;
+      const inOneGo = () => this.inOneGo([request], [params], [only], began)[0]!;
+      return this.ofOneMoment(ask, this.isPlain(request, params) ? inOneGo : undefined);
     });
   }
 
-  /** Again where rows that were found have died meanwhile: a row of the same id may stand in their place. */
-  private async ofOneMoment<T>(ask: () => Promise<Whole<T>[]>, inOneGo?: () => T[]): Promise<T[]> {
-    for (let attempt = 1; ; attempt++) {
-      // Nothing dies then.
-      if (attempt === ATTEMPTS && inOneGo !== undefined) return inOneGo();
-      const answers = await ask();
-      if (attempt === ATTEMPTS || answers.every(({ isWhole }) => isWhole)) return answers.map(({ value }) => value);
-    }
-  }
-
-  /** In slices, again where rows have died meanwhile, and in one go in the end: nothing dies then. */
-  private async whole<T>(begin: () => Sliced<Whole<T>>, signal: AbortSignal): Promise<T> {
+  /**
+   * Again where rows that were found have died meanwhile: a row of the same id may stand in their place. In one go in the
+   * end, where that can be: nothing dies then, nor does the index follow a writer in another process.
+   */
+  private async ofOneMoment<T>(ask: () => Promise<Whole<T>>, inOneGo?: () => T): Promise<T> {
     for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
-      const { value, isWhole } = await inSlices(begin(), () => signal.throwIfAborted());
+      const { value, isWhole } = await ask();
       if (isWhole) return value;
     }
-    return atOnce(begin()).value;
+    if (inOneGo !== undefined) return partsOf(this.index).still(inOneGo);
+    return (await ask()).value;
+  }
+
+  private whole<T>(begin: () => Sliced<Whole<T>>, signal: AbortSignal): Promise<T> {
+    const ask = () => inSlices(begin(), () => signal.throwIfAborted());
+    return this.ofOneMoment(ask, () => atOnce(begin()).value);
   }
 
   /** By the index's own head in one call, which evaluates each filter once. */
@@ -239,7 +237,8 @@ class EmbeddedSource implements Source {
           ? await inSlices(allFound(await this.index.queryBatch(await inTurn(each, (one) => this.indexQuery(...one)))))
           : await inTurn(each, (one) => this.find(...one));
         const ms = (performance.now() - began) / requests.length;
-        return inTurn(each, (one, i) => this.answered(found[i]!, one[0], one[1], ms, signal));
+        const answers = await inTurn(each, (one, i) => this.answered(found[i]!, one[0], one[1], ms, signal));
+        return { value: answers.map(({ value }) => value), isWhole: answers.every(({ isWhole }) => isWhole) };
       };
       return this.ofOneMoment(ask, together ? () => this.inOneGo(requests, params, only, began) : undefined);
     });

@@ -95,6 +95,8 @@ export class FunnelIndex<Payload = any> {
   #warming: Promise<void> = Promise.resolve();
   /** Of the files, which have more than is in memory. */
   #isBehind = false;
+  /** Sees one moment. */
+  #isStill = false;
   #closing: Promise<void> | undefined;
   #closed = false;
 
@@ -134,7 +136,7 @@ export class FunnelIndex<Payload = any> {
     });
     offerParts(this, () => {
       this.#follow();
-      return { files: this.#files, live: this.#live, codes: this.#codes, indexes: this.#indexes };
+      return { files: this.#files, live: this.#live, codes: this.#codes, indexes: this.#indexes, still: this.#still };
     });
     this.#optimizeIfWorth();
     this.#packIfWorth();
@@ -866,12 +868,22 @@ export class FunnelIndex<Payload = any> {
   /** Of a readOnly index: what its writer has committed since. */
   #follow(): void {
     this.#checkOpen();
-    if (!this.#files.readOnly || !(this.#files.refresh() || this.#isBehind)) return;
+    if (this.#isStill || !this.#files.readOnly || !(this.#files.refresh() || this.#isBehind)) return;
     this.#isBehind = true; // until all of it is done, whatever throws
     this.#live.reload();
     this.#indexes.follow();
     this.#isBehind = false;
   }
+
+  readonly #still = <T>(run: () => T): T => {
+    const outer = this.#isStill;
+    this.#isStill = true;
+    try {
+      return run();
+    } finally {
+      this.#isStill = outer;
+    }
+  };
 
   get #uncoded(): IndexStats['uncoded'] {
     const rows = this.#live.unindexed.length;

@@ -10,6 +10,8 @@ export interface IndexParts {
   readonly live: Live;
   readonly codes: CodeKernels;
   readonly indexes: PayloadIndexes;
+  /** Runs what sees one moment: the index follows no writer in another process meanwhile. */
+  still<T>(run: () => T): T;
 }
 
 const offered = new WeakMap<object, () => IndexParts>();
