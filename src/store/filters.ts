@@ -82,9 +82,9 @@ export function* evaluate(
 ): Sliced<Matched> {
   const began = performance.now();
   if ('rows' in filter) {
-    if (filter.rows.ids !== undefined) yield* files.prepareIds();
-    const rows = matching(filter.rows, files);
-    return { rows, generation: files.generation, work: workOf(rows, undefined, began) };
+    const { generation } = files;
+    const rows = yield* matching(filter.rows, files);
+    return { rows, generation, work: workOf(rows, undefined, began) };
   }
   if (hasIds(filter.node)) yield* files.prepareIds();
   yield* indexes.catchUp();

@@ -13,7 +13,7 @@ import { matching } from './restrict.js';
 import type { RowFilter } from './types.js';
 
 /** Searches that deaths of rows may spoil. */
-export const ATTEMPTS = 3;
+const ATTEMPTS = 3;
 
 /** Rows read before others get their turn. */
 const READ_AT_ONCE = 128;
@@ -43,13 +43,27 @@ export interface Passing {
   filtered?: FilterStats;
 }
 
-/** In slices, again where rows have died meanwhile, and in one go in the end: nothing dies then. */
-export async function whole<T>(begin: () => Sliced<Whole<T>>, signal: AbortSignal): Promise<T> {
+/**
+ * Asks again where rows that were found have died meanwhile: a row of the same id may stand in their place. In one go in the
+ * end, where that can be: nothing dies then, nor does the index follow a writer in another process.
+ */
+export async function ofOneMoment<T>(
+  index: SearchedIndex,
+  ask: () => Promise<Whole<T>>,
+  inOneGo?: () => T,
+): Promise<T> {
   for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
-    const { value, isWhole } = await inSlices(begin(), () => signal.throwIfAborted());
+    const { value, isWhole } = await ask();
     if (isWhole) return value;
   }
-  return atOnce(begin()).value;
+  if (inOneGo !== undefined) return partsOf(index).still(inOneGo);
+  return (await ask()).value;
+}
+
+/** The same of work in slices. */
+export function whole<T>(index: SearchedIndex, begin: () => Sliced<Whole<T>>, signal: AbortSignal): Promise<T> {
+  const ask = () => inSlices(begin(), () => signal.throwIfAborted());
+  return ofOneMoment(index, ask, () => atOnce(begin()).value);
 }
 
 export function read(
@@ -112,19 +126,22 @@ export function onlyOf(standing: unknown, { filter, nativeFilter }: Restriction)
 
 /** Live rows, ascending. */
 export function rowsPassing(index: SearchedIndex, only: Only, signal: AbortSignal): Promise<Passing> {
-  return whole(() => matched(index, only), signal);
+  return whole(index, () => matched(index, only), signal);
 }
 
 /** Where rows die meanwhile, rows of the same ids may stand in their place, which were not looked at. */
 export function* matched(index: SearchedIndex, { node, rows }: Only): Sliced<Whole<Passing>> {
   const parts = partsOf(index);
-  if (node === undefined) return { value: { ordinals: listOf(matching(rows ?? {}, parts.files)) }, isWhole: true };
   const { staleReads } = parts.files;
   const { deaths } = parts.live;
+  if (node === undefined) {
+    const ordinals = listOf(yield* matching(rows ?? {}, parts.files));
+    return { value: { ordinals }, isWhole: parts.live.deaths === deaths };
+  }
   const { rows: set, work } = yield* evaluate({ node }, parts);
   const { files, live } = partsOf(index);
   const list = listOf(set).filter(live.alive);
-  const other = rows && new Set(listOf(matching(rows, files)));
+  const other = rows && new Set(listOf(yield* matching(rows, files)));
   const ordinals = other ? list.filter((ordinal) => other.has(ordinal)) : list;
   const filtered: FilterStats = { ...work, matched: ordinals.length, plan: 'rows', cached: false };
   return { value: { ordinals, filtered }, isWhole: live.deaths === deaths && files.staleReads === staleReads };

@@ -1,4 +1,5 @@
 /** Searches of a source over an index by something else than its codes: by first dims, by heads of their own, by examples. */
+import { inSlices, type Sliced } from '../core/slices.js';
 import type { FilterStats } from '../core/types.js';
 import { isZero } from '../core/validate.js';
 import { QueryVector } from '../core/vector.js';
@@ -11,6 +12,7 @@ import { arrayIn, releaseIn } from './engine/memory.js';
 import { RowImages } from './files/row-images.js';
 import type { OwnFilter } from './filters.js';
 import { filterOf, type Only, rowsPassing } from './index-rows.js';
+import { ManyBest } from './many-best.js';
 import { partsOf, type SearchedIndex } from './parts.js';
 import { candidatesQuery } from './request.js';
 import type { IndexAnswer, IndexQuery, RowFilter } from './types.js';
@@ -29,6 +31,9 @@ const GROWTH = 4;
 
 /** Rows scored before others get their turn: about a millisecond. */
 const AT_ONCE = 4096;
+
+/** More best rows than these are not kept in order one by one. */
+const MANY = 4096;
 
 /** Rows of a head search, best first. */
 export interface Found {
@@ -89,7 +94,7 @@ export class IndexScores {
       rows += part.length;
       score(some, part, keys);
     };
-    const found = await this.scanned(dims, count, only, signal, false, counted);
+    const found = await this.scanned(dims, count, only, signal, false, counted, passesOf(recommend));
     return { ...found, pools: { searches: 0, rows } };
   }
 
@@ -130,9 +135,9 @@ export class IndexScores {
       searches += by.length;
       const { filtered } = pools[0]!;
       most = filtered?.matched ?? most;
-      const pool = Uint32Array.from(new Set(pools.flatMap(({ ordinals }) => [...ordinals]))).sort();
+      const pool = await inSlices(unionOf(pools), () => signal.throwIfAborted());
       rows += pool.length;
-      const best = await this.best(dim, pool, candidates, signal, this.scoreBy(recommend));
+      const best = await this.best(dim, pool, candidates, signal, this.scoreBy(recommend), passesOf(recommend));
       // A row that no pool has is less like any positive than the last of a pool.
       const bounds = pools.filter(({ ordinals }) => ordinals.length >= depth).map((one) => this.boundOf(one));
       const bound = Math.max(...bounds, by.length < examples.positive.length ? 0 : -Infinity);
@@ -161,7 +166,7 @@ export class IndexScores {
     }
     const filter = await filterFor(this.index, only, signal);
     const queries = vectors.map((vector) => queryFor(this.index, { vector }, depth, params, filter));
-    return (await this.index.queryBatch(queries)).map(foundOf);
+    return inSlices(allFound(await this.index.queryBatch(queries)));
   }
 
   /** How like an example the last row of its pool is; heads say nothing of that. */
@@ -179,9 +184,10 @@ export class IndexScores {
     signal: AbortSignal,
     negate: boolean,
     score: (rows: RowImages, part: Uint32Array, keys: Float64Array) => void,
+    passes = 1,
   ): Promise<Found> {
     const { ordinals, filtered } = await rowsPassing(this.index, only, signal);
-    const best = await this.best(dims, ordinals, count, signal, score);
+    const best = await this.best(dims, ordinals, count, signal, score, passes);
     return { ordinals: best.ordinals, scores: best.keys.map((key) => (negate ? 0 - key : key)), filtered };
   }
 
@@ -191,26 +197,31 @@ export class IndexScores {
     count: number,
     signal: AbortSignal,
     score: (rows: RowImages, part: Uint32Array, keys: Float64Array) => void,
-  ): Promise<Best> {
+    passes = 1,
+  ): Promise<Pick<Best, 'keys' | 'ordinals'>> {
     const { live, codes } = partsOf(this.index);
     const ordinals = listed.filter(live.alive);
     const { images, done } = live.useImages();
     const rows = new RowImages(codes, images, dims, live.half);
-    const keys = arrayIn(codes, Float64Array, Math.min(AT_ONCE, ordinals.length));
-    const best = new Best(count);
+    const size = Math.max(64, Math.floor(AT_ONCE / passes));
+    const keys = arrayIn(codes, Float64Array, Math.min(size, ordinals.length));
+    const few = new Best(count);
+    const many = count > MANY ? new ManyBest(count) : undefined;
+    const check = () => signal.throwIfAborted();
     try {
-      for (let from = 0; from < ordinals.length; from += AT_ONCE) {
+      for (let from = 0; from < ordinals.length; from += size) {
         if (from > 0) await new Promise((resolve) => setImmediate(resolve));
-        signal.throwIfAborted();
-        const part = ordinals.subarray(from, from + AT_ONCE);
+        check();
+        const part = ordinals.subarray(from, from + size);
         score(rows, part, keys);
-        for (let i = 0; i < part.length; i++) best.offer(keys[i]!, part[i]!);
+        if (many !== undefined) await inSlices(many.add(keys, part), check);
+        else for (let i = 0; i < part.length; i++) few.offer(keys[i]!, part[i]!);
       }
     } finally {
       done();
       releaseIn(codes, keys);
     }
-    return best;
+    return many === undefined ? few : inSlices(many.best(), check);
   }
 }
 
@@ -237,4 +248,32 @@ export function foundOf({ hits, stats }: IndexAnswer): Found {
     filtered: stats.filter,
     missing: stats.missing,
   };
+}
+
+/** The same of many answers, in slices. */
+export function* allFound(answers: readonly IndexAnswer[]): Sliced<Found[]> {
+  const found: Found[] = [];
+  for (const answer of answers) {
+    found.push(foundOf(answer));
+    if (answer.hits.length > MANY) yield;
+  }
+  return found;
+}
+
+/** Ascending, each once. */
+function* unionOf(pools: readonly Found[]): Sliced<Uint32Array> {
+  const all = new Set<number>();
+  for (const { ordinals } of pools) {
+    for (let i = 0; i < ordinals.length; i++) {
+      if (i % AT_ONCE === AT_ONCE - 1) yield;
+      all.add(ordinals[i]!);
+    }
+  }
+  yield;
+  return Uint32Array.from(all).sort();
+}
+
+/** How often each row is scored. */
+function passesOf({ examples: { positive, negative } }: Recommend): number {
+  return positive.length + negative.length;
 }

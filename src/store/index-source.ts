@@ -3,7 +3,7 @@
 import { guarded, messageOf } from '../core/call.js';
 import { FunnelError } from '../core/errors.js';
 import { idAs } from '../core/ids.js';
-import { atOnce, type Sliced } from '../core/slices.js';
+import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import type { Id } from '../core/types.js';
 import { checkIds, checkInteger } from '../core/validate.js';
 import { checkParams } from '../query/params.js';
@@ -21,10 +21,10 @@ import type {
   SourceInfo,
 } from '../query/source/source.js';
 import {
-  ATTEMPTS,
   filterOf,
   matched,
   type Only,
+  ofOneMoment,
   onlyOf,
   type Read,
   read,
@@ -34,6 +34,7 @@ import {
   whole,
 } from './index-rows.js';
 import {
+  allFound,
   type Found,
   filterFor,
   foundOf,
@@ -49,6 +50,9 @@ import type { IndexQuery } from './types.js';
 /** What requests may set; `probes` where the index's own head searches. */
 const PARAMS = { exact: 'flag', probes: 'count' } as const;
 const HEAD_PARAMS = { exact: 'flag' } as const;
+
+/** Ids that are sought before others get their turn. */
+const IDS_AT_ONCE = 4096;
 
 export class IndexSource implements Source {
   readonly name: string;
@@ -83,22 +87,11 @@ export class IndexSource implements Source {
       const began = performance.now();
       const ask = async () => {
         const found = await this.find(request, params, only, signal);
-        return [await this.answered(found, request, params, performance.now() - began, signal)];
+        return this.answered(found, request, params, performance.now() - began, signal);
       };
-      const inOneGo = () => this.inOneGo([request], [params], [only], began);
-      const [answer] = await this.ofOneMoment(ask, this.isPlain(request, params) ? inOneGo : undefined);
-      return answer!;
+      const inOneGo = () => this.inOneGo([request], [params], [only], began)[0]!;
+      return ofOneMoment(this.index, ask, this.isPlain(request, params) ? inOneGo : undefined);
     });
-  }
-
-  /** Again where rows that were found have died meanwhile: a row of the same id may stand in their place. */
-  private async ofOneMoment<T>(ask: () => Promise<Whole<T>[]>, inOneGo?: () => T[]): Promise<T[]> {
-    for (let attempt = 1; ; attempt++) {
-      // Nothing dies then.
-      if (attempt === ATTEMPTS && inOneGo !== undefined) return inOneGo();
-      const answers = await ask();
-      if (attempt === ATTEMPTS || answers.every(({ isWhole }) => isWhole)) return answers.map(({ value }) => value);
-    }
   }
 
   /** By the index's own head in one call, which evaluates each filter once. */
@@ -114,12 +107,13 @@ export class IndexSource implements Source {
       const ask = async () => {
         const each = requests.map((request, i) => [request, params[i]!, only[i]!, signal] as const);
         const found = together
-          ? (await this.index.queryBatch(await inTurn(each, (one) => this.indexQuery(...one)))).map(foundOf)
+          ? await inSlices(allFound(await this.index.queryBatch(await inTurn(each, (one) => this.indexQuery(...one)))))
           : await inTurn(each, (one) => this.find(...one));
         const ms = (performance.now() - began) / requests.length;
-        return inTurn(each, (one, i) => this.answered(found[i]!, one[0], one[1], ms, signal));
+        const answers = await inTurn(each, (one, i) => this.answered(found[i]!, one[0], one[1], ms, signal));
+        return { value: answers.map(({ value }) => value), isWhole: answers.every(({ isWhole }) => isWhole) };
       };
-      return this.ofOneMoment(ask, together ? () => this.inOneGo(requests, params, only, began) : undefined);
+      return ofOneMoment(this.index, ask, together ? () => this.inOneGo(requests, params, only, began) : undefined);
     });
   }
 
@@ -254,14 +248,20 @@ export class IndexSource implements Source {
       checkPayloadSelection(request.withPayload);
       checkIds(request.ids);
       const began = performance.now();
-      const { rows } = await whole(() => this.fetched(request), signal);
+      const { rows } = await whole(this.index, () => this.fetched(request), signal);
       return { rows, ms: performance.now() - began };
     });
   }
 
   private *fetched(request: FetchRequest): Sliced<Whole<Read>> {
     const { files } = partsOf(this.index);
-    const ordinals = request.ids.map((id) => files.ordinalOf(id)).filter((ordinal) => ordinal !== undefined);
+    yield* files.prepareIds();
+    const ordinals: number[] = [];
+    for (const [i, id] of request.ids.entries()) {
+      if (i % IDS_AT_ONCE === IDS_AT_ONCE - 1) yield;
+      const ordinal = files.ordinalOf(id);
+      if (ordinal !== undefined) ordinals.push(ordinal);
+    }
     return yield* reading(this.index, ordinals, request);
   }
 
@@ -274,7 +274,7 @@ export class IndexSource implements Source {
       checkInteger(first, 0, 0xffff_ffff, 'after');
       const began = performance.now();
       const only = onlyOf(this.options.nativeFilter, {});
-      const { rows, next } = await whole(() => this.page(request, only, first, limit), signal);
+      const { rows, next } = await whole(this.index, () => this.page(request, only, first, limit), signal);
       return { rows, next, ms: performance.now() - began };
     });
   }

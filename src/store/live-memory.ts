@@ -126,21 +126,35 @@ export function remask({ ordinals, mask }: Segment, alive: (ordinal: number) => 
 /** Bytes of records that are read and checked in a millisecond or two. */
 const WARMED_AT_ONCE = 1 << 20;
 
-/** Undefined where there is no room, and for what cannot be read: it stays in the file. */
-export function* recordsOf(files: IndexFiles, image: RowImage, isOpen: () => boolean): Steps<Uint8Array | undefined> {
-  const { stride, count } = image;
-  const records = memoryFor(count * stride);
+/**
+ * Undefined where there is no room, and for what cannot be read: it stays in the file.
+ *
+ * @param room records that there should be room for, where the system has it
+ * @param known how many records the file has by now
+ */
+export function* recordsOf(
+  files: IndexFiles,
+  image: RowImage,
+  room: number,
+  known: () => number,
+  isOpen: () => boolean,
+): Steps<{ records: Uint8Array; count: number } | undefined> {
+  const { stride } = image;
+  const records = memoryFor(room * stride) ?? memoryFor(image.count * stride);
   if (records === undefined) return undefined;
+  const count = () => Math.min(known(), Math.floor(records.length / stride));
   const step = Math.max(1, Math.floor(WARMED_AT_ONCE / stride));
   try {
-    for (let from = 0; from < count && isOpen(); from += step) {
-      const to = Math.min(count, from + step);
+    let from = 0;
+    while (from < count() && isOpen()) {
+      const to = Math.min(count(), from + step);
       const part = records.subarray(from * stride, to * stride);
       if (!(yield* files.readFrom(image.fd, part, image.headerBytes + from * stride))) return undefined;
-      checkRecords(image, records, from, to);
+      checkRecords({ ...image, count: to }, records, from, to);
+      from = to;
       yield* take(othersTurn);
     }
-    return records;
+    return { records, count: from };
   } catch {
     return undefined;
   }

@@ -40,6 +40,8 @@ export class Live {
   /** Grows with every row that dies. */
   deaths = 0;
   readonly #retired: Retired;
+  /** The last row file, which may grow. */
+  #tail: string | undefined;
   /** Row files whose records warm() is to bring into memory. */
   readonly #cold = new Set<string>();
   /** Those that it could not read: every write would read them again. */
@@ -135,10 +137,13 @@ export class Live {
       const { images, done } = this.useImages();
       try {
         const image = images.find((one) => one.path === path && one.isComing);
-        const records = image !== undefined ? yield* recordsOf(this.files, image, isOpen) : undefined;
+        const room = image !== undefined ? this.#roomOf(path, image.count, image.stride) : 0;
+        // Rows may come meanwhile.
+        const known = () => this.#images.find((one) => one.path === path && one.isComing)?.count ?? 0;
+        const read = image !== undefined ? yield* recordsOf(this.files, image, room, known, isOpen) : undefined;
         if (!isOpen()) return;
-        if (image !== undefined && records === undefined) this.#unreadable.add(path);
-        this.#warmed(path, image?.count ?? 0, records);
+        if (image !== undefined && read === undefined) this.#unreadable.add(path);
+        this.#warmed(path, read?.count ?? 0, read?.records);
       } finally {
         done();
       }
@@ -177,6 +182,7 @@ export class Live {
    */
   #follow(extend: Extend, isCold = false): void {
     const leased = this.files.leaseRowFiles();
+    this.#tail = leased.files.at(-1)?.path;
     if (isCold) for (const { path, bytes } of leased.files) if (bytes === undefined) this.#cold.add(path);
     let budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
     try {
@@ -372,8 +378,8 @@ export class Live {
     if (file.records !== undefined && file.records.length >= needed) return { ...plain, records: file.records };
     // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since most
     // systems provide memory when it is touched.
-    const wanted = needed < LARGE_FILE ? 2 * count : Math.ceil(ROW_FILE_BYTES / stride);
-    const room = old === undefined ? count : Math.min(wanted, Math.floor(budget / stride));
+    const wanted = old === undefined ? this.#roomOf(path, count, stride) : grownTo(count, stride);
+    const room = Math.min(wanted, Math.floor(budget / stride));
     const records = memoryFor(Math.max(room, count) * stride) ?? memoryFor(needed);
     // What has no room is read from disk.
     if (records === undefined) return { ...plain, records };
@@ -381,6 +387,17 @@ export class Live {
     if (old?.records !== undefined) records.set(old.records.subarray(0, known * stride));
     return { ...plain, records: extend(file, records, known) ? records : undefined };
   }
+
+  /** Records that a file may come to; where it takes no more, or is small, those that it has. */
+  #roomOf(path: string, count: number, stride: number): number {
+    if (path !== this.#tail || count * stride < LARGE_FILE) return count;
+    return Math.max(count, Math.min(grownTo(count, stride), Math.floor(this.memory / stride)));
+  }
+}
+
+/** Records that there is room for when a file of so many has grown. */
+function grownTo(count: number, stride: number): number {
+  return count * stride < LARGE_FILE ? 2 * count : Math.ceil(ROW_FILE_BYTES / stride);
 }
 
 /** Reads records [from, file.count) into their places; false where they cannot be read. */

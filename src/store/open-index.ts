@@ -36,6 +36,8 @@ export class OpenIndex implements IndexParts {
   #warming: Promise<void> = Promise.resolve();
   /** The files have more than is in memory. */
   #isBehind = false;
+  /** Sees one moment. */
+  #isStill = false;
   #closing: Promise<void> | undefined;
   #closed = false;
 
@@ -97,12 +99,22 @@ export class OpenIndex implements IndexParts {
   /** A readOnly index takes in what its writer has committed since. @throws FunnelError CLOSED */
   follow(): void {
     this.checkOpen();
-    if (!this.files.readOnly || !(this.files.refresh() || this.#isBehind)) return;
+    if (this.#isStill || !this.files.readOnly || !(this.files.refresh() || this.#isBehind)) return;
     this.#isBehind = true; // until all of it is done, whatever throws
     this.live.reload();
     this.indexes.follow();
     this.#isBehind = false;
   }
+
+  readonly still = <T>(run: () => T): T => {
+    const outer = this.#isStill;
+    this.#isStill = true;
+    try {
+      return run();
+    } finally {
+      this.#isStill = outer;
+    }
+  };
 
   /** Up to date, to evaluate filters on. */
   filtered(): Filtered {

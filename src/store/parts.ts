@@ -13,6 +13,8 @@ export interface IndexParts {
   readonly live: Live;
   readonly codes: CodeKernels;
   readonly indexes: PayloadIndexes;
+  /** Runs what sees one moment: the index follows no writer in another process meanwhile. */
+  still<T>(run: () => T): T;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: an index of any payloads is what an index of some is taken for

@@ -27,13 +27,18 @@ export interface Pending {
 
 interface Thread {
   worker: Worker;
-  /** By number: a search, or beside a job of a build two, since the thread must not have to wait for the next. */
+  /**
+   * By number: a search, or beside a job of a build two, since the thread must not have to wait for the next; more where many
+   * wait, for it builds on when it has none.
+   */
   running: Map<number, Pending>;
   /** Versions of the snapshots that it has, by index; those used last are last. */
   versions: Map<number, number>;
   idleSince: number;
 }
 
+/** Searches at most that a thread has beside a job of a build. */
+const MOST_AHEAD = 8;
 /** Milliseconds after which a thread without work ends. */
 const IDLE = 5000;
 /** Snapshots that a thread keeps; their tables are small, their planes are the index's own. */
@@ -133,7 +138,7 @@ export class Threads {
     return this.#threads.filter((thread) => works(thread, share)).length;
   }
 
-  /** An idle one, one that builds, a new one, or one that builds and has a search already. */
+  /** An idle one, one that builds, a new one, or one that builds and has few searches already. */
   #threadForSearch(share: Share): Thread | undefined {
     const mayMore = this.#active(share) < share.size;
     const allowed = this.#threads.filter((thread) => mayMore || works(thread, share));
@@ -143,7 +148,12 @@ export class Threads {
     const free = building.find(({ running }) => running.size === 1);
     if (free !== undefined) return free;
     if (mayMore && this.#mayGrow) return this.#start();
-    return building.find(({ running }) => running.size === 2);
+    const ahead = Math.min(MOST_AHEAD, 2 + Math.floor(this.#searches.length / (2 * this.#threads.length)));
+    for (let searches = 1; searches < ahead; searches++) {
+      const thread = building.find(({ running }) => running.size === 1 + searches);
+      if (thread !== undefined) return thread;
+    }
+    return undefined;
   }
 
   #threadForBuild(share: Share): Thread | undefined {

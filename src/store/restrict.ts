@@ -1,4 +1,6 @@
 /** A filter's rows as the engine takes them: a list to score, or masks over segments. */
+
+import type { Sliced } from '../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../kernels/codes.js';
 import { arrayIn, releaseIn } from './engine/memory.js';
 import { NOWHERE, placesOf, type Segment } from './engine/segment.js';
@@ -211,16 +213,22 @@ function isRun({ ordinals, partition, count }: Segment): boolean {
 }
 
 /** Live rows that pass. */
-export function matching({ ids, rows }: RowFilter, files: IndexFiles): RowSet {
+export function* matching({ ids, rows }: RowFilter, files: IndexFiles): Sliced<RowSet> {
   const bit = (ordinal: number) => (((rows![ordinal >> 3] ?? 0) >> (ordinal & 7)) & 1) === 1;
   if (ids === undefined) {
     const live = liveRows(files);
     return rows === undefined ? live : settled(intersection(Bitmap.fromBytes(rows, files.rows), live), files.rows);
   }
+  yield* files.prepareIds();
   const found = new Set<number>();
+  let sought = 0;
   for (const id of ids) {
+    if (++sought % IDS_AT_ONCE === 0) yield;
     const ordinal = files.ordinalOf(id);
     if (ordinal !== undefined && (rows === undefined || bit(ordinal))) found.add(ordinal);
   }
   return Uint32Array.from(found).sort();
 }
+
+/** Ids that are sought between two turns of others. */
+const IDS_AT_ONCE = 4096;

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { FunnelIndex } from 'funnelvec/store';
+import { embeddedSource, FunnelIndex } from 'funnelvec/store';
 import { Random, SEED } from '../random.js';
 import { longestStretch } from './stretch.js';
 
@@ -59,6 +59,17 @@ describe('an event loop beside one large call', () => {
     queryGroups: (index) => index.queryGroups({ vector, groupBy: 'missing', limit: 10 }),
     'recommend by all rows': (index) =>
       index.recommend({ positive: rows.ids.slice(0, 20), strategy: 'best_score', limit: 10_000 }),
+    'queryGroups of many groups': (index) =>
+      index.queryGroups({ vector, groupBy: 'name', groupSize: 1, limit: 10_000 }),
+    'recommend, exactly': (index) =>
+      index.recommend({ positive: rows.ids.slice(0, 100), strategy: 'sum_scores', mode: 'exact', limit: 10_000 }),
+    'facet of many values': (index) => index.facet({ key: 'name', limit: 10_000 }),
+    'query of many ids': (index) => index.query({ vector, filter: { ids: rows.ids } }),
+    syncFrom: async (index) => {
+      const mirror = await FunnelIndex.create(':memory:', { dim: DIM, autoOptimize: false });
+      await mirror.syncFrom(embeddedSource(index));
+      await mirror.close();
+    },
   };
   for (const [name, call] of Object.entries(calls)) {
     it(`turns within 20 ms of work: ${name}`, { timeout: 120_000 }, async () => {
@@ -74,7 +85,7 @@ describe('an event loop beside one large call', () => {
     });
   }
 
-  it('turns within 20 ms of work: open and a first query', { timeout: 120_000 }, async () => {
+  it('turns within 20 ms of work: open, a first query and a first get', { timeout: 120_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'funnelvec-loop-'));
     try {
       const path = join(folder, 'index');
@@ -90,6 +101,7 @@ describe('an event loop beside one large call', () => {
           const call = async () => {
             opened = await FunnelIndex.open(path, { readOnly });
             await opened.query({ vector: vectors.slice(0, 8) });
+            await opened.get(['row 7']);
           };
           stretches.push(await longestStretch(call));
           assert.equal(opened!.count, 150_000);

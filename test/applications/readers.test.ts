@@ -171,4 +171,44 @@ describe('a reader beside a writer that replaces rows', () => {
       }
       await copy.close();
     }));
+
+  it('has all hits of the moment of an answer that was given in one go, whatever is written meanwhile', async () => {
+    const path = newPath();
+    const writer = await FunnelIndex.create<Payload>(path, { dim: DIM, metric: 'dot', autoOptimize: false });
+    let version = 1;
+    const replace = () => {
+      const vectors = new Float32Array(100 * DIM);
+      const payloads = range(0, 100).map((i) => {
+        vectors.set(vectorOf(version), i * DIM);
+        return { version, group: groupOf(version++) };
+      });
+      writer.upsertSync({ ids: range(0, 100), vectors, payloads });
+    };
+    replace();
+    const reader = await FunnelIndex.open<Payload>(path, { readOnly: true });
+    const { queryBatch, queryBatchSync } = reader;
+    let inOneGo = 0;
+    // Each search is spoilt by what another process does before its rows are read.
+    reader.queryBatch = async (queries) => {
+      const answers = await queryBatch.call(reader, queries);
+      replace();
+      return answers;
+    };
+    reader.queryBatchSync = (queries) => {
+      const answers = queryBatchSync.call(reader, queries);
+      inOneGo++;
+      replace();
+      return answers as never;
+    };
+    const source = embeddedSource(reader);
+    const vector = vectorOf(1e6);
+    const request = { vector, candidates: 60, withPayload: true } as const;
+    const { candidates } = await source.head(request);
+    assert.equal(candidates.ids!.length, 60);
+    const [batched] = await source.headBatch!([request]);
+    assert.equal(batched!.candidates.ids!.length, 60);
+    assert.equal(inOneGo, 2);
+    await reader.close();
+    await writer.close();
+  });
 });

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { after, describe, it } from 'node:test';
 import { FunnelError } from 'funnelvec';
 import { FunnelIndex } from 'funnelvec/store';
@@ -12,6 +11,7 @@ import { newState } from '#dist/store/files/folder.js';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import { decodeState, encodeState, type State } from '#dist/store/files/state.js';
 import { PayloadIndexes } from '#dist/store/payload/indexes.js';
+import { longestStretch } from '../applications/stretch.js';
 import { Random, SEED } from '../random.js';
 
 const folders: string[] = [];
@@ -345,16 +345,22 @@ describe('a payload index', () => {
     const index = await FunnelIndex.create<Payload>(':memory:', { dim: DIM, autoOptimize: false });
     const payloads = Array.from({ length: 60_000 }, (_, i) => ({ n: i / 7, tag: `tag ${i}` }));
     await index.upsert({ ids: payloads.map((_, i) => i), vectors: random.vector(DIM * payloads.length), payloads });
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    const delay = monitorEventLoopDelay({ resolution: 1 });
-    delay.enable();
-    await index.createPayloadIndex('n', 'float');
-    await index.createPayloadIndex('tag', 'keyword');
-    await index.countMatching({ filter: { must: { key: 'flag', match: { value: true } } } });
-    delay.disable();
-    // Others use the machine, too: most of the time must be fine, and never much worse.
-    assert.ok(delay.percentile(90) / 1e6 < 20, `90th percentile ${delay.percentile(90) / 1e6} ms`);
-    assert.ok(delay.max / 1e6 < 150, `${delay.max / 1e6} ms`);
+    const calls = {
+      'createPayloadIndex of numbers': async () => {
+        await index.deletePayloadIndex('n');
+        await index.createPayloadIndex('n', 'float');
+      },
+      'createPayloadIndex of strings': async () => {
+        await index.deletePayloadIndex('tag');
+        await index.createPayloadIndex('tag', 'keyword');
+      },
+      countMatching: () => index.countMatching({ filter: { must: { key: 'flag', match: { value: true } } } }),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const stretches: number[] = [];
+      for (let round = 0; round < 4 && Math.min(...stretches) > 20; round++) stretches.push(await longestStretch(call));
+      assert.ok(Math.min(...stretches) <= 20, `${name}: ${stretches.map((ms) => ms.toFixed(1)).join(', ')} ms`);
+    }
     await index.close();
   });
 

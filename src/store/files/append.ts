@@ -112,7 +112,7 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
   let next: State;
   try {
     yield* files.write(batch.rows, first, count);
-    yield* inTurns(core.ids.reserve(count, () => first, core.isAlive));
+    yield* inTurns(core.prepareFind());
     replaced = [];
     for (let i = 0; i < count; i++) {
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(othersTurn);
@@ -127,6 +127,7 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
       core.kept.set(first + i, true);
       core.withPayload.set(first + i, payloads[i] !== undefined);
     }
+    yield* inTurns(core.ids.prepare(first, rows));
     next = {
       ...state,
       idKind: kind,

@@ -58,6 +58,8 @@ export function kindOf(id: unknown, where: string): IdKind {
 const FREE = 0;
 /** Rows that are hashed between two turns of others: about a millisecond. */
 const AT_ONCE = 4096;
+/** Slots that are copied, likewise. */
+const COPIED_AT_ONCE = 1 << 20;
 
 /**
  * Ids by ordinal. The hash table holds `ordinal + 1` of the newest row of each id; it is made when first needed, since a
@@ -69,6 +71,8 @@ export class Ids {
   /** Open addressing, linear probing, at most half full. */
   #table: Uint32Array | undefined;
   #filled = 0;
+  /** The table with rows that are not added yet, `from..to`. */
+  #next: { table: Uint32Array; filled: number; from: number; to: number } | undefined;
 
   constructor(kind: IdKind) {
     this.kind = kind;
@@ -100,6 +104,13 @@ export class Ids {
   /** Rows `from..to` were put into the column, but those that are not `kept`: a writer elsewhere has dropped their ids since. */
   added(from: number, to: number, kept: { get(ordinal: number): boolean }): void {
     if (this.#table === undefined) return;
+    const next = this.#next;
+    this.#next = undefined;
+    if (next?.from === from && next.to === to) {
+      this.#table = next.table;
+      this.#filled = next.filled;
+      return;
+    }
     atOnce(this.#grow(to - from));
     const table = this.#table;
     for (let ordinal = from; ordinal < to; ordinal++) {
@@ -150,10 +161,23 @@ export class Ids {
     this.#filled = filled;
   }
 
-  /** The same, and room for rows that are about to be {@link added}, which then takes no time. No row may be added meanwhile. */
-  *reserve(more: number, rows: () => number, isAlive: (ordinal: number) => boolean): Sliced<void> {
-    yield* this.build(rows, isAlive);
-    yield* this.#grow(more);
+  /** So that rows `from..to`, which are in the column, are {@link added} in no time. No others may be added meanwhile. */
+  *prepare(from: number, to: number): Sliced<void> {
+    this.#next = undefined;
+    if (this.#table === undefined) return;
+    yield* this.#grow(to - from);
+    if (to - from < AT_ONCE) return;
+    const old = this.#table;
+    const next = { table: new Uint32Array(old.length), filled: this.#filled, from, to };
+    for (let at = 0; at < old.length; at += COPIED_AT_ONCE) {
+      next.table.set(old.subarray(at, at + COPIED_AT_ONCE), at);
+      yield;
+    }
+    for (let ordinal = from; ordinal < to; ordinal++) {
+      if (ordinal % AT_ONCE === AT_ONCE - 1) yield;
+      next.filled += this.#insert(next.table, ordinal);
+    }
+    this.#next = next;
   }
 
   /** Whether the id was new to the table: 1 or 0. */

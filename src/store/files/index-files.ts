@@ -37,6 +37,8 @@ import type { Writer } from './writers.js';
 
 /** Row files take no more rows beyond this size. */
 export const ROW_FILE_BYTES = 1 << 30;
+/** The same in memory, where a file that grows is copied while nothing else happens. */
+const MEMORY_FILE_BYTES = 32 << 20;
 
 export interface OpenOptions {
   /** Read only; any number of processes may. Default false. */
@@ -139,7 +141,7 @@ export class IndexFiles implements Writer {
       kv,
       readOnly: false,
       relaxed: true,
-      maxFileBytes: options.maxFileBytes ?? 64 << 20,
+      maxFileBytes: options.maxFileBytes ?? MEMORY_FILE_BYTES,
     });
     yield* core.load();
     return new IndexFiles(path, core);
