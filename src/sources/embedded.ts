@@ -43,10 +43,11 @@ type NativeFilter = RowFilter | Filter;
 
 export interface EmbeddedSourceOptions {
   /**
-   * Dims of the head search: every row's first so many dims are scored, exactly. What a database with a vector of that
-   * length would find, at the price of reading them all.
+   * Dims of the head search: every row's first so many dims are scored, exactly. It finds what a database with a vector
+   * of that length would find, at the price of reading them all.
    *
-   * @default the index's own funnel: rows are found by their head codes and come scored in full, so `headDim` is all dims
+   * @default the index's own funnel: rows are found by their head codes and come scored in full, so `headDim` is all
+   * dims
    */
   head?: number;
   /**
@@ -54,7 +55,7 @@ export interface EmbeddedSourceOptions {
    * Rows without a head there are not found; keep both in step.
    */
   heads?: FunnelIndex;
-  /** Of `heads`: the head of a query, `fitted.applyQuery` say. @default the query's first dims */
+  /** For `heads`: the head of a query, `fitted.applyQuery` say. @default the query's first dims */
   headOf?: HeadOf;
   /** A filter that every search obeys, beside that of the request. */
   nativeFilter?: NativeFilter;
@@ -124,7 +125,7 @@ const AT_ONCE = 4096;
 
 type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
 
-/** What requests may set; `probes` where the index's own head searches. */
+/** The params that requests may set; `probes` where the index's own head searches. */
 const PARAMS = { exact: 'flag', probes: 'count' } as const;
 const HEAD_PARAMS = { exact: 'flag' } as const;
 
@@ -152,7 +153,7 @@ interface Whole<T> {
 }
 
 interface Read {
-  /** Of the rows among those that were asked for. */
+  /** Places of the rows among those that were asked for. */
   places: number[];
   rows: PackedRows;
 }
@@ -710,7 +711,7 @@ function headsOf({ strategy, examples: { positive, negative } }: Recommend, head
 }
 
 /**
- * What is a filter alone is the index's to evaluate, and to remember.
+ * A restriction that is only a filter is left to the index to evaluate, and to remember.
  *
  * @param passing the rows that pass both, where there are both
  */

@@ -92,7 +92,7 @@ export class FunnelIndex<Payload = any> {
   readonly #upkeep: Upkeep;
   #madeByExample: ByExample | undefined;
   #warming: Promise<void> = Promise.resolve();
-  /** Of the files, which have more than is in memory. */
+  /** Whether the files have more than is in memory. */
   #isBehind = false;
   #closing: Promise<void> | undefined;
   #closed = false;
@@ -293,7 +293,7 @@ export class FunnelIndex<Payload = any> {
     return { count: length };
   }
 
-  /** What passes everything is more likely a mistake than a wish. */
+  /** A filter that passes everything is more likely a mistake than a wish. */
   #filterToDelete(rows: unknown): OwnFilter | undefined {
     this.#checkOpen();
     if (typeof rows !== 'object' || rows === null || Array.isArray(rows)) return undefined;
@@ -354,7 +354,7 @@ export class FunnelIndex<Payload = any> {
     return onProgress;
   }
 
-  /** Payload indexes take in new rows now, so that searches need not. What fails here, the next filter says. */
+  /** Payload indexes take in new rows now, so that searches need not. The next filter tells what fails here. */
   async #keepUp(): Promise<void> {
     if (this.#closed || this.#indexes.count === 0) return;
     try {
@@ -397,7 +397,7 @@ export class FunnelIndex<Payload = any> {
     return this.#upkeep.optimize(queries, options.onProgress);
   }
 
-  /** What upkeep.ts has decided on. */
+  /** Does the work that upkeep.ts has decided on. */
   readonly #workOn = async (work: Work): Promise<void> => {
     this.#checkOpen();
     await this.#files.written();
@@ -464,7 +464,7 @@ export class FunnelIndex<Payload = any> {
     }
   }
 
-  /** Of 'balanced', before there is a basis. */
+  /** Whether rotation 'balanced' waits for queries, before there is a basis. */
   get #wantsQueries(): boolean {
     const { rotation } = this.#files.config.options as IndexConfig;
     return rotation === 'balanced' && !this.#live.segments[0]?.coding.basis;
@@ -629,7 +629,7 @@ export class FunnelIndex<Payload = any> {
   async #later<T>(begin: () => Sliced<T>): Promise<T> {
     const { staleReads } = this.#files;
     let result: T = await inSlices(begin(), () => this.#checkOpen());
-    // What runs in one go sees one moment.
+    // A run without a pause sees one moment.
     if (this.#files.staleReads !== staleReads) result = atOnce(begin());
     // Many short calls are a long one, too.
     if (overdue()) await othersTurn();
@@ -716,8 +716,9 @@ export class FunnelIndex<Payload = any> {
   }
 
   /**
-   * What is like the positive examples and unlike the negative ones; rows named as examples are no hits. Strategy
-   * 'average_vector' costs one query; the others score candidates, or in mode 'exact' all rows, by every example.
+   * Finds rows that are like the positive examples and unlike the negative ones; rows named as examples are no hits.
+   * Strategy 'average_vector' costs one query; the others score candidates, or in mode 'exact' all rows, by every
+   * example.
    *
    * @throws FunnelError NOT_FOUND for an id that no row has, BAD_ARGUMENT, BAD_DIMS, ZERO_QUERY
    */
@@ -854,7 +855,7 @@ export class FunnelIndex<Payload = any> {
 
   // The index itself
 
-  /** Of a readOnly index: what its writer has committed since. */
+  /** A readOnly index takes in what its writer has committed since. */
   #follow(): void {
     this.#checkOpen();
     if (!this.#files.readOnly || !(this.#files.refresh() || this.#isBehind)) return;
@@ -897,8 +898,8 @@ export class FunnelIndex<Payload = any> {
   }
 
   /**
-   * Waits for writes that were asked for before, ends the threads, and stops being the writer. All calls resolve when that is
-   * done. What is asked for after the first call is refused (CLOSED).
+   * Waits for writes that were asked for before, ends the threads, and stops being the writer. All calls resolve when
+   * that is done. Calls after the first close() are refused (CLOSED).
    *
    * @throws FunnelError DISK; the index is closed all the same
    */
@@ -952,7 +953,7 @@ export class FunnelIndex<Payload = any> {
   }
 }
 
-/** What a build found of its codes, and in words where that, or their size, is bad. */
+/** The agreement of a build's codes, and a warning in words where they are blunt or too large. */
 function codesOf(
   segment: Segment | undefined,
   bytes: number,
@@ -980,12 +981,12 @@ function codesOf(
   };
 }
 
-/** What a page lacks of what the search lacks. */
+/** Hits that a page lacks, of those that the search lacks. */
 function missingOf({ offset, end }: CheckedQuery, { ordinals: { length: found }, missing }: SearchResult): number {
   return Math.max(0, Math.min(end, found + missing) - Math.max(offset, found));
 }
 
-/** What is wrong with one of many says with which. */
+/** An error in one of many queries says in which. */
 function named<T>(i: number, count: number, run: () => T): T {
   try {
     return run();

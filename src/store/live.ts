@@ -21,7 +21,7 @@ export class Live {
   #snapshot: Snapshot | undefined;
   readonly #scratch: Scratch;
   readonly #places = new WeakMap<Segment, Uint32Array>();
-  /** Of the descriptors of the images; searches hold on to theirs. */
+  /** Lease on the descriptors of the images; searches hold on to theirs. */
   #lease: Lease | undefined;
   /** Records that were put into an image's memory before they were committed. */
   #ahead: { records: Uint8Array; from: number; to: number } | undefined;
@@ -33,7 +33,7 @@ export class Live {
   #retired: { segment: Segment; version: number }[] = [];
   /** Row files whose records warm() is to bring into memory. */
   readonly #cold = new Set<string>();
-  /** Those that it could not read: every write would read them again. */
+  /** Files that it could not read: every write would read them again. */
   readonly #unreadable = new Set<string>();
 
   constructor(
@@ -44,7 +44,7 @@ export class Live {
     this.#scratch = new Scratch(codes);
   }
 
-  /** Other for every change but of a mask. */
+  /** Another number after every change, unless only a mask has changed. */
   get version(): number {
     return this.#version;
   }
@@ -74,7 +74,7 @@ export class Live {
     return coded - (this.files.liveCount - this.#unindexed.length);
   }
 
-  /** What the codes of a row take, about. */
+  /** Bytes that the codes of a row take, about. */
   get bytesPerCode(): number {
     const coded = this.#segments.reduce((sum, { ordinals }) => sum + ordinals.length, 0);
     return this.resident.codes / Math.max(1, coded);
@@ -118,7 +118,7 @@ export class Live {
     }, !withRows);
   }
 
-  /** Reads into memory what load() has left in the files, in parts. What cannot be read, the answer that needs it says. */
+  /** Reads into memory what load() has left in the files, in parts. An answer that needs a part that cannot be read says so. */
   *warm(isOpen: () => boolean): Steps<void> {
     for (const path of [...this.#cold]) {
       if (!isOpen()) return;
@@ -182,7 +182,7 @@ export class Live {
   }
 
   /**
-   * @param extend reads records into memory; false where it could not. What it throws leaves everything as it was
+   * @param extend reads records into memory; false where it could not. If it throws, everything stays as it was
    * @param isCold whether files that are not in memory stay out of it until warm()
    */
   #follow(extend: Extend, isCold = false): void {
@@ -388,7 +388,7 @@ export class Live {
     const wanted = needed < LARGE_FILE ? 2 * count : Math.ceil(ROW_FILE_BYTES / stride);
     const room = old === undefined ? count : Math.min(wanted, Math.floor(budget / stride));
     const records = memoryFor(Math.max(room, count) * stride) ?? memoryFor(needed);
-    // What has no room is read from disk.
+    // A file that has no room in memory is read from disk.
     if (records === undefined) return { ...plain, records };
     const known = old?.records === undefined ? 0 : Math.min(old.count, count);
     if (old?.records !== undefined) records.set(old.records.subarray(0, known * stride));
@@ -499,7 +499,7 @@ class Lease {
   }
 }
 
-/** What only a build reads goes. */
+/** A segment without the parts that only a build reads. */
 function withoutBuilding(segment: Segment): Segment {
   const { coding, partition } = segment;
   const basis = coding.basis === null ? null : { ...coding.basis, columns: NONE };

@@ -29,7 +29,7 @@ export class Restrictions {
   /** By text; those used last are last. */
   readonly #kept = new Map<string, Entry>();
   readonly #masks: Masks;
-  /** What is kept holds for this state of the index. */
+  /** The kept restrictions hold for this state of the index. */
   #generation = -1;
   #version = -1;
 

@@ -1,4 +1,4 @@
-/** What the suite wants to know of a source and of the database behind it. */
+/** The facts of a source and of the database behind it that the suite needs. */
 import type { FunnelErrorCode } from '../../errors.js';
 import type { Id, IdKind, Metric } from '../../types.js';
 import type { Exactness, Source } from '../source.js';
@@ -56,11 +56,11 @@ export interface OpenOptions {
   nativeFilter?: unknown;
   /** Milliseconds for one call. */
   timeout?: number;
-  /** Of backends that support `decoders`. */
+  /** For backends that support `decoders`. */
   decode?: 'fast' | 'client';
 }
 
-/** What a source refuses: its error's code, and words of its message. */
+/** The error of a refusal: its code, and words of its message. */
 export interface Refusal {
   code: FunnelErrorCode;
   message: RegExp;
@@ -68,13 +68,13 @@ export interface Refusal {
   why?: string;
 }
 
-/** What a source can do. Tests that need more are skipped; what it refuses it is held to refuse. */
+/** The abilities of a source. Tests that need more are skipped; a source must refuse what it says that it refuses. */
 export interface Supports {
   /** The kind in which the source hands out the ids of collections of each kind. Without `string` or `big` there are none. */
   idKinds: { number: IdKind; string?: IdKind; big?: IdKind };
-  /** What mode 'exact' promises. */
+  /** The promise of mode 'exact'. */
   exact: Exactness;
-  /** Of a source that refuses ids beyond 2^53 − 1 with the code BAD_ID: words of the message. */
+  /** For a source that refuses ids beyond 2^53 − 1 with the code BAD_ID: words of the message. */
   refusesBigIds?: RegExp;
   /** Cosine vectors come back at length 1. */
   normalises?: boolean;
@@ -112,7 +112,7 @@ export interface Backend {
   clientDecoded?(): boolean[];
   /** Searches that the client has made, of one vector or of many. */
   searches?(): number;
-  /** What the id of a row looks like in an answer. */
+  /** The id of a row as answers hold it. */
   idOf(row: Row): Id;
   payloadOf(row: Row): Record<string, unknown>;
   /**

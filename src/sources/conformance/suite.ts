@@ -1,4 +1,4 @@
-/** What every source must do, as one suite. Its oracle is a full scan in this process over the same rows. */
+/** The duties of every source, as one suite. Its oracle is a full scan in this process over the same rows. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { Id, Metric, PackedCandidates } from '../../types.js';
@@ -11,7 +11,7 @@ import { type FunnelData, funnelConformance } from './funnels.js';
 import { mirrorConformance } from './mirror.js';
 
 export interface SuiteOptions {
-  /** Of made-up vectors. @default 20261122 */
+  /** Seed of the made-up vectors. @default 20261122 */
   seed?: number;
   /** More rows and queries for the comparison of funnels over the source with a plain one. */
   funnels?: readonly FunnelData[];

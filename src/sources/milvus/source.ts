@@ -76,19 +76,19 @@ function nameOf(collection: string): string {
 /** Milvus's own limit on `limit`; Milvus Lite does not enforce it. */
 const MAX_LIMIT = 16_384;
 
-/** What requests may set: parameters of the indexes that have them. */
+/** The params that requests may set: parameters of the indexes that have them. */
 const PARAMS = { ef: 'count', nprobe: 'count', search_list: 'count', reorder_k: 'count' } as const;
 
 type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
 
-/** What of rows is asked for. */
+/** The parts of rows that a request asks for. */
 interface Reading {
   fields: { name: string; dim: number }[];
-  /** Of the vectors. */
+  /** Names of the vectors. */
   names: string[];
   payloadFields: string[];
   outputs: string[];
-  /** Of the fields, where that is not all of them. */
+  /** Selects the parts of fields asked for, where that is not all of them. */
   select: ((payload: unknown) => unknown) | undefined;
 }
 
@@ -316,7 +316,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     }
   }
 
-  /** What of rows is to be read. */
+  /** The parts of rows that are to be read. */
   private reading(facts: Facts, { withPayload = false, vectors = true }: Wanted): Reading {
     const { headDim, dim, idField, head, full } = facts;
     const tailed = typeof full === 'string' ? undefined : full;
@@ -539,7 +539,7 @@ function allOf(expressions: readonly (string | null | undefined)[]): string | un
   return parts.length < 2 ? parts[0] : parts.map((part) => `(${part})`).join(' and ');
 }
 
-/** Of what is asked for: JSON fields, the dynamic one and keys of it. */
+/** The outputs that hold JSON: JSON fields, the dynamic one and keys of it. */
 function jsonOf(outputs: readonly string[], { fields: { fields }, vectorFields }: Facts): string[] {
   return outputs.filter((name) => {
     const field = fields.get(name);

@@ -10,7 +10,7 @@ import { toQdrantGrpcFilter } from './filter.js';
 import { type AnyPoint, plainInteger, pointsOf } from './from-qdrant.js';
 import { checkParts } from './grpc-check.js';
 
-/** What is used of the gRPC client, so that the types of this package need no client installed. */
+/** The part of the gRPC client that we use, so that the types of this package need no client installed. */
 export interface QdrantGrpcClient {
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   api(name: any): any;
@@ -431,7 +431,7 @@ function floats(chunks: readonly Uint8Array[]): Float32Array {
   return new Float32Array(bytes.buffer, 0, size >>> 2);
 }
 
-// What else differs from REST.
+// Other differences from REST.
 
 const DISTANCES = ['Unknown', 'Cosine', 'Euclid', 'Dot', 'Manhattan'];
 

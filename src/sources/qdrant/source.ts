@@ -96,7 +96,7 @@ function nameOf(collection: string): string {
 
 type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'> & Pick<FetchRequest, 'missing'>;
 
-/** What requests may set. */
+/** The params that requests may set. */
 const PARAMS = { exact: 'flag', hnsw_ef: 'count', indexed_only: 'flag' } as const;
 
 class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source {
@@ -264,7 +264,7 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
     });
   }
 
-  /** Of a position: numbers are digits alone, and UUIDs have dashes. */
+  /** The id of a position: numbers are digits alone, and UUIDs have dashes. */
   private positionOf(position: string): Id {
     if (!/^\d+$/.test(position)) return position;
     return this.driver.idKind === 'bigint' ? BigInt(position) : Number(position);
@@ -328,7 +328,7 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
     };
   }
 
-  /** What of points is to be read. */
+  /** The parts of points that are to be read. */
   private reading({ info, head, full }: Facts, { withPayload = false, vectors = true, missing }: Wanted): QdrantRead {
     const { collection, missingVectors = 'error' } = this.options;
     if (!vectors) return { collection, withPayload, lifts: [], skip: false };

@@ -59,7 +59,7 @@ export interface OpenOptions {
 
 /** A file of rows for a native reader; see rows.ts for the record. */
 export interface RowFile {
-  /** Of the system; not on ':memory:', where `bytes` is the whole file instead. */
+  /** The system's descriptor; not on ':memory:', where `bytes` is the whole file instead. */
   fd: number;
   path: string;
   bytes?: Uint8Array;
@@ -99,7 +99,7 @@ export class IndexFiles implements Writer {
   #segmentsUnderWay = 0;
   #closing: Promise<void> | undefined;
   #closed = false;
-  /** Of the writer of an index on disk. */
+  /** The hold of a writer on its index on disk. */
   readonly #hold: Hold | undefined;
 
   private constructor(path: string, core: Core, hold?: Hold) {
@@ -249,13 +249,13 @@ export class IndexFiles implements Writer {
     return this.filedCount - this.liveCount;
   }
 
-  /** What a row takes in the files, with its id and payload, about. */
+  /** Bytes that a row takes in the files, with its id and payload, about. */
   get bytesPerRow(): number {
     const { options, format } = this.#open();
     return format.stride + options.kv.bytes() / Math.max(1, this.filedCount);
   }
 
-  /** Of codes. */
+  /** The files of codes. */
   get segments(): readonly Readonly<SegmentRef>[] {
     const { segments, payloadIndexes } = this.#core.state;
     return segments.filter(({ name }) => payloadIndexes.every(({ file }) => file !== name));
@@ -265,14 +265,14 @@ export class IndexFiles implements Writer {
     return this.#core.state.payloadIndexes;
   }
 
-  /** What the last commitSegments() with a `meta` said; null before. */
+  /** The `meta` of the last commitSegments() that had one; null before. */
   get meta(): unknown {
     return this.#core.state.meta;
   }
 
   /**
-   * Adds rows, in the order given, and ends the lives of rows that had their ids. Of an id that comes more than once in a
-   * batch only the last row is added. All or nothing. Resolves when all of it would survive a power loss; until then the
+   * Adds rows, in the order given, and ends the lives of rows that had their ids. An id that comes more than once in a
+   * batch gets only its last row. All or nothing. Resolves when all of it would survive a power loss; until then the
    * arrays must not change.
    *
    * @throws FunnelError BAD_ID, BAD_DIMS, BAD_ARGUMENT before any work; DISK, INDEX_LOCKED, NOT_WRITABLE
@@ -413,7 +413,7 @@ export class IndexFiles implements Writer {
       count: entry.count,
       stride: format.stride,
       headerBytes: HEADER_BYTES,
-      // Those without a gap say nothing, and cost a search for each row.
+      // Files without a gap say nothing, and cost a search for each row.
       ...(ordinals === undefined || entry.last - entry.first + 1 === entry.count ? {} : { ordinals }),
       ...(records === undefined ? {} : { records }),
     }));
@@ -484,7 +484,7 @@ export class IndexFiles implements Writer {
     return runNow(readInto(this.#open(), segment, section, into));
   }
 
-  /** The same in steps, for who waits for many. */
+  /** The same in steps, for callers that wait for many. */
   sectionSteps(segment: string, section: string, into?: Uint8Array): Steps<Uint8Array> {
     return readInto(this.#open(), segment, section, into);
   }

@@ -69,7 +69,7 @@ function isKnownPlatform(): boolean {
 
 /** A check that has begun. */
 export interface LmdbCheck {
-  /** What is left. @throws FunnelError CORRUPT, DISK */
+  /** Checks the rest. @throws FunnelError CORRUPT, DISK */
   rest(): Steps<void>;
   close(): void;
 }
@@ -199,7 +199,7 @@ class Check {
     this.#values = new Window(fd);
   }
 
-  /** Of the meta page that is believed; -1 before there is one. */
+  /** Transaction number of the meta page that is believed; -1 before there is one. */
   get txn(): number {
     return this.#meta?.txn ?? -1;
   }
@@ -266,7 +266,7 @@ class Check {
     }
   }
 
-  /** Of both pages; their numbers tell where the second is. */
+  /** The bytes of both pages; their numbers tell where the second is. */
   #metaBytes(): Buffer {
     const pages = Buffer.alloc(2 * this.#pageSize);
     readSync(this.#fd, pages, 0, pages.length, 0);
