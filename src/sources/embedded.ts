@@ -11,7 +11,7 @@ import { QueryVector } from '../query/vector.js';
 import { Best } from '../store/engine/best.js';
 import { arrayIn, releaseIn } from '../store/engine/memory.js';
 import { RowImages } from '../store/files/row-images.js';
-import { checkOwnFilter, evaluate, type OwnFilter, ownFilter } from '../store/filters.js';
+import { checkOwnFilter, evaluateFilter, type OwnFilter, ownFilter } from '../store/filters.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
 import { gather } from '../store/gather.js';
 import { partsOf } from '../store/parts.js';
@@ -657,7 +657,7 @@ class EmbeddedSource implements Source {
     if (node === undefined) return { value: { ordinals: listOf(matching(rows ?? {}, parts.files)) }, isWhole: true };
     const { staleReads } = parts.files;
     const { deaths } = parts.live;
-    const { rows: set, work } = yield* evaluate({ node }, parts);
+    const { rows: set, work } = yield* evaluateFilter({ node }, parts);
     const { files, live } = partsOf(this.index);
     const list = listOf(set).filter(live.alive);
     const other = rows && new Set(listOf(matching(rows, files)));

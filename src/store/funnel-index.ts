@@ -17,17 +17,17 @@ import type {
 import type { Source } from '../sources/source.js';
 import type { Id, IdKind } from '../types.js';
 import { checkId, checkKeys, isId } from '../validate.js';
-import { type Backend, backend } from './backend.js';
+import { backend, type IndexKernels } from './backend.js';
 import { buildSync, buildWith, type OnProgress } from './builder.js';
 import { ByExample, type IndexGroups, type IndexRecommend, type IndexRecommendGroups } from './by-example.js';
 import type { Basis } from './engine/basis.js';
 import type { BuildOptions } from './engine/build.js';
-import { Searcher, type SearchResult, type SearchState } from './engine/search.js';
+import { type SearchAnswer, Searcher, type SearchState } from './engine/search.js';
 import { isBlunt, type Segment } from './engine/segment.js';
 import { facet, ownFacet } from './facet.js';
 import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
 import { runLater, runNow, type Steps } from './files/step.js';
-import { evaluate, type Filtered, type Matched, type OwnFilter, ownFilter } from './filters.js';
+import { evaluateFilter, type Filtered, type Matched, type OwnFilter, ownFilter } from './filters.js';
 import { gather } from './gather.js';
 import { checkCreateOptions, checkOpenOptions, type IndexConfig, packPoints, sampleQueries } from './input.js';
 import { type OwnScroll, ownScroll, page } from './listing.js';
@@ -101,7 +101,7 @@ export class FunnelIndex<Payload = any> {
     files: IndexFiles,
     live: Live,
     pool: Pool,
-    { kernels, codes }: Backend,
+    { kernels, codes }: IndexKernels,
     options: OpenIndexOptions,
   ) {
     this.#kernels = kernels;
@@ -278,14 +278,14 @@ export class FunnelIndex<Payload = any> {
   async delete(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): Promise<{ count: number }> {
     const filter = this.#filterToDelete(rows);
     if (filter === undefined) return this.#deleted(await this.#files.delete(listOf(rows as Id)));
-    const matched = await this.#later(() => evaluate(filter, this.#filtered()));
+    const matched = await this.#later(() => evaluateFilter(filter, this.#filtered()));
     return this.#deleted(await this.#files.deleteRows(rowsOf(matched.rows)));
   }
 
   deleteSync(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): { count: number } {
     const filter = this.#filterToDelete(rows);
     if (filter === undefined) return this.#deleted(this.#files.deleteSync(listOf(rows as Id)));
-    return this.#deleted(this.#files.deleteRowsSync(rowsOf(atOnce(evaluate(filter, this.#filtered())).rows)));
+    return this.#deleted(this.#files.deleteRowsSync(rowsOf(atOnce(evaluateFilter(filter, this.#filtered())).rows)));
   }
 
   #deleted({ length }: readonly number[]): { count: number } {
@@ -592,12 +592,12 @@ export class FunnelIndex<Payload = any> {
       if (overdue()) await othersTurn();
       return this.count;
     }
-    return (await this.#later(() => evaluate(filter, this.#filtered()))).work.matched;
+    return (await this.#later(() => evaluateFilter(filter, this.#filtered()))).work.matched;
   }
 
   countMatchingSync(options: { filter?: RowFilter | Filter<Payload> } = {}): number {
     const filter = this.#filterToCount(options);
-    return filter === undefined ? this.count : atOnce(evaluate(filter, this.#filtered())).work.matched;
+    return filter === undefined ? this.count : atOnce(evaluateFilter(filter, this.#filtered())).work.matched;
   }
 
   #filterToCount(options: { filter?: RowFilter | Filter<Payload> }): OwnFilter | undefined {
@@ -822,7 +822,7 @@ export class FunnelIndex<Payload = any> {
     }
   }
 
-  *#answer(query: CheckedQuery, result: SearchResult, ms: number, only: Restricted): Sliced<IndexAnswer<Payload>> {
+  *#answer(query: CheckedQuery, result: SearchAnswer, ms: number, only: Restricted): Sliced<IndexAnswer<Payload>> {
     const negate = this.metric === 'euclid';
     const hits: IndexHit<Payload>[] = [];
     let rank = 0;
@@ -982,7 +982,7 @@ function codesOf(
 }
 
 /** Hits that a page lacks, of those that the search lacks. */
-function missingOf({ offset, end }: CheckedQuery, { ordinals: { length: found }, missing }: SearchResult): number {
+function missingOf({ offset, end }: CheckedQuery, { ordinals: { length: found }, missing }: SearchAnswer): number {
   return Math.max(0, Math.min(end, found + missing) - Math.max(offset, found));
 }
 

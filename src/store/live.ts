@@ -5,7 +5,7 @@ import type { SearchState } from './engine/search.js';
 import { blocksOf, kernelArrays, residentBytes, type Segment } from './engine/segment.js';
 import { type IndexFiles, ROW_FILE_BYTES, type RowFile } from './files/index-files.js';
 import { checkRecords, extendRecords, type RowImage, RowImages } from './files/row-images.js';
-import { othersTurn, runNow, type Steps, take } from './files/step.js';
+import { runNow, type Steps, take, turnStep } from './files/step.js';
 import type { Snapshot } from './pool-messages.js';
 import { loadSegment } from './segment-file.js';
 
@@ -147,7 +147,7 @@ export class Live {
         const part = records.subarray(from * stride, to * stride);
         if (!(yield* this.files.readFrom(image.fd, part, image.headerBytes + from * stride))) return undefined;
         checkRecords(image, records, from, to);
-        yield* take(othersTurn);
+        yield* take(turnStep);
       }
       return records;
     } catch {

@@ -3,7 +3,7 @@ import type { FunnelErrorCode } from '../errors.js';
 import type { Metric } from '../kernels/kernels.js';
 import type { BuildOptions, CodingPlan, Sorting } from './engine/build.js';
 import type { EncodedRows } from './engine/coder.js';
-import type { SearchRequest, SearchResult } from './engine/search.js';
+import type { SearchAnswer, SearchTask } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
 import type { RowImage } from './files/row-images.js';
 
@@ -25,7 +25,7 @@ export interface SearchJob {
   version: number;
   /** When the thread does not have this version yet. */
   snapshot?: Snapshot;
-  requests: SearchRequest[];
+  requests: SearchTask[];
 }
 
 export interface EncodeJob {
@@ -85,7 +85,7 @@ export type Order = { kind: 'cancel'; id: number } | { kind: 'forget'; index: nu
 export type ThreadMessage = { id: number; job: Job } | Order;
 
 export interface Outcome {
-  results?: SearchResult[];
+  results?: SearchAnswer[];
   ms?: number;
   plan?: CodingPlan;
   sorting?: Sorting;

@@ -1,6 +1,6 @@
 /** The share of one index in the threads of the process: no more of them work for it at once than it asked for. */
 import type { CodingPlan, Sorting } from './engine/build.js';
-import type { SearchRequest, SearchResult } from './engine/search.js';
+import type { SearchAnswer, SearchTask } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
 import type {
   EncodeJob,
@@ -51,9 +51,9 @@ export class Pool {
     this.#threads.prepare();
   }
 
-  search(snapshot: Snapshot, requests: SearchRequest[]): Promise<{ results: SearchResult[]; ms: number }> {
+  search(snapshot: Snapshot, requests: SearchTask[]): Promise<{ results: SearchAnswer[]; ms: number }> {
     const job: Job = { kind: 'search', index: this.index, version: snapshot.version, requests };
-    return this.#run(job, snapshot) as Promise<{ results: SearchResult[]; ms: number }>;
+    return this.#run(job, snapshot) as Promise<{ results: SearchAnswer[]; ms: number }>;
   }
 
   async encode(job: EncodeJob): Promise<void> {

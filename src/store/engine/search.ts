@@ -48,7 +48,7 @@ export interface SearchState {
   readonly rows: RowTier;
 }
 
-export interface SearchRequest {
+export interface SearchTask {
   readonly vector: Float32Array;
   /** |vector| > 0, but for euclid. */
   readonly norm: number;
@@ -85,7 +85,7 @@ export interface StageCount {
   out: number;
 }
 
-export interface SearchResult {
+export interface SearchAnswer {
   ordinals: number[];
   keys: number[];
   certified: boolean;
@@ -110,13 +110,13 @@ export class Searcher {
     this.#scratch = new Scratch(codes);
   }
 
-  search(state: SearchState, request: SearchRequest): SearchResult {
+  search(state: SearchState, request: SearchTask): SearchAnswer {
     if (isUnindexed(request)) return this.#onlyUnindexed(state, request);
     return isBounded(state, request) ? this.#bounded(state, [request])[0]! : this.#funnel(state, request);
   }
 
-  searchBatch(state: SearchState, requests: readonly SearchRequest[]): SearchResult[] {
-    const results: SearchResult[] = new Array(requests.length);
+  searchBatch(state: SearchState, requests: readonly SearchTask[]): SearchAnswer[] {
+    const results: SearchAnswer[] = new Array(requests.length);
     const bounded: number[] = [];
     requests.forEach((request, i) => {
       if (isUnindexed(request)) results[i] = this.#onlyUnindexed(state, request);
@@ -140,7 +140,7 @@ export class Searcher {
    * A bound on every row's key from its head codes; the rows whose bound reaches the k-th best key known so far go on,
    * through finer codes, to be scored. That key comes from scoring the rows that look best first.
    */
-  #bounded(state: SearchState, requests: readonly SearchRequest[]): SearchResult[] {
+  #bounded(state: SearchState, requests: readonly SearchTask[]): SearchAnswer[] {
     const { segments } = state;
     const runs = requests.map((request) => new Run(state, request));
     for (const run of runs) this.#scoreUnindexed(state, run);
@@ -181,7 +181,7 @@ export class Searcher {
   }
 
   /** Answers a request that no row of a segment passes, without a look at codes. */
-  #onlyUnindexed(state: SearchState, request: SearchRequest): SearchResult {
+  #onlyUnindexed(state: SearchState, request: SearchTask): SearchAnswer {
     const run = new Run(state, request);
     this.#scoreUnindexed(state, run);
     return run.result(isBounded(state, request));
@@ -299,7 +299,7 @@ export class Searcher {
   }
 
   /** Scores the rows in full that head codes put first, or those of a shortlist plane. */
-  #funnel(state: SearchState, request: SearchRequest): SearchResult {
+  #funnel(state: SearchState, request: SearchTask): SearchAnswer {
     const run = new Run(state, request);
     this.#scoreUnindexed(state, run);
     const keep = Math.max(request.k, request.candidates ?? defaultCandidates(request.k, state.rows.resident));
@@ -450,7 +450,7 @@ export class Searcher {
   }
 
   /** The blocks with rows that take part, where all requests have the same few; else every block. */
-  #blocksOf(segment: Segment, s: number, requests: readonly SearchRequest[]): Visit {
+  #blocksOf(segment: Segment, s: number, requests: readonly SearchTask[]): Visit {
     for (const { only } of requests) if (only !== undefined) makeAll(this.codes, this.#scratch, only, s, segment);
     const { blocks, count: rows } = segment;
     const only = requests[0]!.only;
@@ -578,13 +578,13 @@ const SPARSE = 16;
  * Do bounds decide, and not a number of candidates? Also where nobody asked for a number and codes would choose badly:
  * bounds cost more there, and lose nothing.
  */
-function isBounded({ segments }: SearchState, { mode, eps, candidates, probes }: SearchRequest): boolean {
+function isBounded({ segments }: SearchState, { mode, eps, candidates, probes }: SearchTask): boolean {
   if (mode === 'exact' || eps !== undefined) return true;
   return candidates === undefined && probes === undefined && segments.some(isBlunt);
 }
 
 /** Does the filter leave no row of a segment? */
-function isUnindexed({ only }: SearchRequest): boolean {
+function isUnindexed({ only }: SearchTask): boolean {
   return only?.rows === 0;
 }
 
@@ -607,7 +607,7 @@ class Run {
 
   constructor(
     readonly state: SearchState,
-    readonly request: SearchRequest,
+    readonly request: SearchTask,
   ) {
     this.best = new Best(request.k);
     this.norm = request.norm;
@@ -619,7 +619,7 @@ class Run {
     return this.#seen[s];
   }
 
-  result(certified: boolean): SearchResult {
+  result(certified: boolean): SearchAnswer {
     const { best, stages, rowsRead, missing, request } = this;
     const whole = certified && (request.eps ?? 1) >= 1;
     return { ordinals: best.ordinals, keys: best.keys, certified: whole, stages, rowsRead, missing };

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { FunnelError } from '../../errors.js';
 import type { Disk } from './disk.js';
-import { codeOf, diskError, filesError } from './errors.js';
+import { diskError, errorCodeOf, filesError } from './errors.js';
 import { LMDB_FILE, lmdbKv } from './lmdb-kv.js';
 import { encodeState, FORMAT_VERSION, type State, type StoreConfig } from './state.js';
 import { type Steps, take } from './step.js';
@@ -94,7 +94,7 @@ function isThere(path: string): boolean {
     fs.lstatSync(path);
     return true;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
+    if (errorCodeOf(error) === 'ENOENT') return false;
     throw error;
   }
 }
@@ -105,7 +105,7 @@ function make(folder: string): boolean {
     fs.mkdirSync(folder);
     return true;
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST' || !fs.statSync(folder).isDirectory()) throw error;
+    if (errorCodeOf(error) !== 'EEXIST' || !fs.statSync(folder).isDirectory()) throw error;
     return false;
   }
 }
@@ -124,7 +124,7 @@ function attempt(run: () => void): void {
 
 function whyNotMade(folder: string, error: unknown): FunnelError {
   const what = 'the path of a folder that is missing or empty';
-  switch (codeOf(error)) {
+  switch (errorCodeOf(error)) {
     case 'ENOTDIR':
       if (isFile(folder))
         return filesError('INDEX_EXISTS', `Expected ${what} but ${folder} is a file`, { cause: error });
@@ -172,7 +172,7 @@ export function checkFolder(folder: string): void {
   try {
     fs.statSync(join(folder, LMDB_FILE));
   } catch (error) {
-    if (!/^(ENOENT|ENOTDIR|ENAMETOOLONG|ELOOP)$/.test(codeOf(error) ?? ''))
+    if (!/^(ENOENT|ENOTDIR|ENAMETOOLONG|ELOOP)$/.test(errorCodeOf(error) ?? ''))
       throw diskError(`looking at ${folder}`, error);
     throw filesError(
       'NO_INDEX',

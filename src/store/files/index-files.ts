@@ -5,7 +5,16 @@ import type { Id, IdKind } from '../../types.js';
 import { checkDim, checkInteger } from '../../validate.js';
 import { atOnce, inSlices, type Sliced } from '../payload/slices.js';
 import { type Appended, type AppendRequest, append, type Batch, checkAppend } from './append.js';
-import { type Compacted, type CompactOptions, discard, exchange, forget, type Plan, plan, rewrite } from './compact.js';
+import {
+  type Compacted,
+  type CompactionPlan,
+  type CompactOptions,
+  discard,
+  exchange,
+  forget,
+  plan,
+  rewrite,
+} from './compact.js';
 import { Core, type RoomFor, type RoomForCompacted } from './core.js';
 import { remove, removeRows } from './delete.js';
 import { type Disk, nodeDisk } from './disk.js';
@@ -31,13 +40,13 @@ import {
   writeSegment,
 } from './segments.js';
 import { encodeState, generationOf, type PayloadIndexEntry, type StoreConfig } from './state.js';
-import { instant, othersTurn, runLater, runNow, type Step, type Steps, take } from './step.js';
+import { type FileStep, instant, runLater, runNow, type Steps, take, turnStep } from './step.js';
 import type { Writer } from './writers.js';
 
 /** Row files take no more rows beyond this size. */
 export const ROW_FILE_BYTES = 1 << 30;
 
-export interface OpenOptions {
+export interface OpenFilesOptions {
   /** Read only; any number of processes may. Default false. */
   readOnly?: boolean;
   /**
@@ -116,11 +125,11 @@ export class IndexFiles implements Writer {
    * @param path a folder that is missing or empty, or ':memory:'
    * @throws FunnelError INDEX_EXISTS, MISSING_PACKAGE, DISK, BAD_ARGUMENT
    */
-  static async create(path: string, config: StoreConfig, options: OpenOptions = {}): Promise<IndexFiles> {
+  static async create(path: string, config: StoreConfig, options: OpenFilesOptions = {}): Promise<IndexFiles> {
     return IndexFiles.createSync(path, config, options);
   }
 
-  static createSync(path: string, config: StoreConfig, options: OpenOptions = {}): IndexFiles {
+  static createSync(path: string, config: StoreConfig, options: OpenFilesOptions = {}): IndexFiles {
     checkConfig(config);
     if (path !== ':memory:') {
       createFolder(path, config, options.disk ?? nodeDisk);
@@ -145,16 +154,16 @@ export class IndexFiles implements Writer {
    *
    * @throws FunnelError NO_INDEX, INDEX_LOCKED, NOT_WRITABLE, CORRUPT, UNSUPPORTED_FORMAT, MISSING_PACKAGE, DISK
    */
-  static async open(path: string, options: OpenOptions = {}): Promise<IndexFiles> {
+  static async open(path: string, options: OpenFilesOptions = {}): Promise<IndexFiles> {
     return runLater(IndexFiles.openSteps(path, options));
   }
 
-  static openSync(path: string, options: OpenOptions = {}): IndexFiles {
+  static openSync(path: string, options: OpenFilesOptions = {}): IndexFiles {
     return runNow(IndexFiles.openSteps(path, options));
   }
 
   /** Whose call comes first among those of this thread is decided before the first step may wait. */
-  static *openSteps(path: string, options: OpenOptions = {}): Steps<IndexFiles> {
+  static *openSteps(path: string, options: OpenFilesOptions = {}): Steps<IndexFiles> {
     const { readOnly = false, durability = 'full', breakLock = false, disk = nodeDisk } = options;
     if (durability !== 'full' && durability !== 'relaxed') {
       throw new FunnelError('BAD_ARGUMENT', `Expected 'full' or 'relaxed' for durability, not ${String(durability)}`);
@@ -437,7 +446,7 @@ export class IndexFiles implements Writer {
   /** Writes a file of sections, synced, that is no part of the index until {@link commitSegments}. */
   async writeSegment(sections: Sections): Promise<SegmentRef> {
     const iterator = Symbol.asyncIterator in sections ? sections[Symbol.asyncIterator]() : sections[Symbol.iterator]();
-    const next: Step<Section | undefined> = {
+    const next: FileStep<Section | undefined> = {
       now: () => {
         throw new FunnelError('BAD_ARGUMENT', 'Expected sections that are there at once');
       },
@@ -547,7 +556,7 @@ export class IndexFiles implements Writer {
       try {
         for (const part of dropped) {
           await this.#between(() => forget(core, part));
-          await othersTurn.later();
+          await turnStep.later();
         }
         return await this.#between(() => exchange(core, planned, files));
       } catch (error) {
@@ -697,7 +706,7 @@ function* packAndCheck(core: Core, pack: () => AppendRequest | Sliced<AppendRequ
 
 const NOTHING_COMPACTED: Compacted = { rowsDropped: 0, bytesFreed: 0 };
 
-function release(core: Core, { files }: Plan): void {
+function release(core: Core, { files }: CompactionPlan): void {
   for (const file of files) core.files.release(file);
 }
 

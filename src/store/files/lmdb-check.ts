@@ -11,7 +11,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { atOnce, type Sliced } from '../payload/slices.js';
 import { corrupt, diskError } from './errors.js';
-import { othersTurn, type Steps, take } from './step.js';
+import { type Steps, take, turnStep } from './step.js';
 
 const MAGIC = 0xbeefc0de;
 const DATA_VERSION = 2;
@@ -133,7 +133,7 @@ class RepeatedCheck {
         if (this.#attempts++ === MOST_ATTEMPTS) return;
         this.begin();
       }
-      yield* take(othersTurn);
+      yield* take(turnStep);
     }
   }
 
