@@ -34,9 +34,9 @@ import { type MilvusRow, milvusIds, milvusRows, milvusScores, refusal } from './
 import { checkUnrounded, restoreJson, UNROUNDED } from './integers.js';
 import type { LiftedField } from './lift.js';
 import type { MilvusCommonOptions, MilvusLayout, MilvusSourceOptions } from './options.js';
-import { distances, type Part, packField, partsOf, payloadOf } from './rows.js';
-import { behindKey, type Facts, FLOAT16, noField, readFacts, refused, withKeys } from './schema.js';
-import { type Tap, tapped } from './tap.js';
+import { distances, packField, payloadOf, type QueryRows, rowsByQuery } from './rows.js';
+import { behindKey, FLOAT16, type MilvusFacts, noField, readMilvusFacts, refused, withKeys } from './schema.js';
+import { type Tap, tappedMilvus } from './tap.js';
 
 /**
  * Head searches on a Milvus collection through a MilvusClient that you made and keep.
@@ -92,7 +92,7 @@ interface Reading {
   select: ((payload: unknown) => unknown) | undefined;
 }
 
-class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source {
+class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements Source {
   /** As expressions, with what they were made by. */
   private readonly filters = new WeakMap<FilterNode, { text: string; fields: MilvusFields }>();
 
@@ -103,15 +103,15 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     super(nameOf(options.collection), options);
   }
 
-  protected read(): Promise<Facts> {
-    return readFacts(this.client, this.options, this.name);
+  protected read(): Promise<MilvusFacts> {
+    return readMilvusFacts(this.client, this.options, this.name);
   }
 
   protected lasts(): boolean {
     return true;
   }
 
-  protected infoOf({ headDim, dim, metric, idKind }: Facts): SourceInfo {
+  protected infoOf({ headDim, dim, metric, idKind }: MilvusFacts): SourceInfo {
     return { headDim, dim, metric, idKind };
   }
 
@@ -175,7 +175,11 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     );
   }
 
-  private async counted(filter: string | undefined, facts: Facts, options: { timeout?: number }): Promise<number> {
+  private async counted(
+    filter: string | undefined,
+    facts: MilvusFacts,
+    options: { timeout?: number },
+  ): Promise<number> {
     const asked = { fields: [], names: [], payloadFields: [], outputs: [COUNT], select: undefined };
     const [row] = await this.query(filter, asked, options, facts, {});
     return Number(row?.[COUNT] ?? 0);
@@ -221,7 +225,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     return checkFetchRequest(request);
   }
 
-  protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: Facts) {
+  protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: MilvusFacts) {
     const asked = this.reading(facts, request);
     const rows = ids.length === 0 ? [] : await this.query(withKeys(ids, facts), asked, request, facts, {});
     return { rows: this.unpack(rows, undefined, asked, facts, request) };
@@ -251,7 +255,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
   }
 
   /** The last key. Where keys are not in order, going on behind the last would skip rows. */
-  private checkOrder(keys: readonly string[], after: string | undefined, { text }: Facts): string | undefined {
+  private checkOrder(keys: readonly string[], after: string | undefined, { text }: MilvusFacts): string | undefined {
     let last = after;
     for (const key of keys) {
       const ascends =
@@ -272,7 +276,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     filter: string | undefined,
     { outputs }: Reading,
     { timeout = this.options.timeout }: Pick<HeadRequest, 'timeout'>,
-    facts: Facts,
+    facts: MilvusFacts,
     params: object,
   ): Promise<readonly MilvusRow[]> {
     const { float16 } = facts;
@@ -280,7 +284,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
       throw expected('BAD_ARGUMENT', 'a MilvusClient with query()', 'client', this.client);
     }
     const json = jsonOf(outputs, facts);
-    const tap = json.length === 0 ? undefined : tapped(this.client, 'Query');
+    const tap = json.length === 0 ? undefined : tappedMilvus(this.client, 'Query');
     const answer = await (tap?.client ?? this.client).query!({
       collection_name: this.options.collection,
       filter: filter ?? '',
@@ -317,7 +321,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
   }
 
   /** The parts of rows that are to be read. */
-  private reading(facts: Facts, { withPayload = false, vectors = true }: Wanted): Reading {
+  private reading(facts: MilvusFacts, { withPayload = false, vectors = true }: Wanted): Reading {
     const { headDim, dim, idField, head, full } = facts;
     const tailed = typeof full === 'string' ? undefined : full;
     const payloadFields = this.payloadFields(withPayload, facts);
@@ -345,7 +349,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     rows: readonly MilvusRow[],
     lifted: Map<string, LiftedField> | undefined,
     { fields, payloadFields, select }: Reading,
-    { headDim, dim, idField, float16, integers, full }: Facts,
+    { headDim, dim, idField, float16, integers, full }: MilvusFacts,
     { withPayload = false, vectors: wanted = true }: Wanted,
   ): PackedRows {
     const nameRow = (row: number) => `row ${row} (id ${String(rows[row]?.[idField])}) of ${this.name}`;
@@ -366,7 +370,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
   }
 
   /** Requests that differ in their vectors alone. */
-  private async searchHeads(requests: readonly HeadRequest[], facts: Facts): Promise<HeadAnswer[]> {
+  private async searchHeads(requests: readonly HeadRequest[], facts: MilvusFacts): Promise<HeadAnswer[]> {
     const request = requests[0]!;
     const { candidates, mode } = request;
     const exact = mode === 'exact';
@@ -409,8 +413,8 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     asked: { filter: string | undefined; params: SearchParams | undefined; timeout?: number | undefined },
     outputs: readonly string[],
     lifts: readonly string[],
-    facts: Facts,
-  ): Promise<{ parts: Part[]; began: number; at: number }> {
+    facts: MilvusFacts,
+  ): Promise<{ parts: QueryRows[]; began: number; at: number }> {
     const { collection, consistency, decode } = this.options;
     const { float16 } = facts;
     const data = vectors.map((vector) => Array.from(vector));
@@ -429,7 +433,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     };
     const json = jsonOf(outputs, facts);
     const lifted = decode === 'client' ? [] : lifts;
-    const tap = lifted.length + json.length === 0 ? undefined : tapped(this.client, 'Search', lifted);
+    const tap = lifted.length + json.length === 0 ? undefined : tappedMilvus(this.client, 'Search', lifted);
     const began = performance.now();
     let answer: { status?: unknown; results?: unknown };
     try {
@@ -446,7 +450,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     const parts =
       vectors.length === 1
         ? [{ rows: milvusRows(answer), lifted: fields }]
-        : partsOf(answer, vectors.length, fields, this.name);
+        : rowsByQuery(answer, vectors.length, fields, this.name);
     if (json.length > 0)
       this.exactJson(parts.length === 1 ? parts[0]!.rows : parts.flatMap(({ rows }) => rows), json, tap);
     return { parts, began, at };
@@ -454,7 +458,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
 
   private async filter(
     { filter, nativeFilter }: Restriction,
-    facts: Facts,
+    facts: MilvusFacts,
     options: { timeout?: number },
   ): Promise<string | undefined> {
     checkExpression(nativeFilter);
@@ -463,7 +467,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
   }
 
   /** @throws FunnelError UNSUPPORTED: rows hold arrays or objects where the filter looks */
-  private async askScalars(filter: FilterNode, facts: Facts, options: { timeout?: number }): Promise<void> {
+  private async askScalars(filter: FilterNode, facts: MilvusFacts, options: { timeout?: number }): Promise<void> {
     const { nativeFilter: standing } = this.options;
     for (const [key, path] of scalarKeys(filter, facts.fields)) {
       if (facts.scalarKeys.has(key)) continue;
@@ -481,7 +485,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     }
   }
 
-  private compiled(filter: FilterNode, { fields }: Facts): string {
+  private compiled(filter: FilterNode, { fields }: MilvusFacts): string {
     const made = this.filters.get(filter);
     if (made?.fields === fields) return made.text;
     const text = toMilvusFilter(filter, fields);
@@ -489,7 +493,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     return text;
   }
 
-  private payloadFields(selection: PayloadSelection, facts: Facts): string[] {
+  private payloadFields(selection: PayloadSelection, facts: MilvusFacts): string[] {
     if (selection === false) return [];
     if (selection === true || 'exclude' in (selection as object)) {
       return facts.dynamic ? [...facts.scalars, DYNAMIC] : facts.scalars;
@@ -540,7 +544,7 @@ function allOf(expressions: readonly (string | null | undefined)[]): string | un
 }
 
 /** The outputs that hold JSON: JSON fields, the dynamic one and keys of it. */
-function jsonOf(outputs: readonly string[], { fields: { fields }, vectorFields }: Facts): string[] {
+function jsonOf(outputs: readonly string[], { fields: { fields }, vectorFields }: MilvusFacts): string[] {
   return outputs.filter((name) => {
     const field = fields.get(name);
     return field === undefined ? !vectorFields.includes(name) && name !== COUNT : field.type === 'JSON';

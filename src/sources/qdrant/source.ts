@@ -37,7 +37,7 @@ import { grpcDriver, type QdrantGrpcClient } from './grpc.js';
 import { asQdrantId, qdrantId } from './ids.js';
 import type { QdrantCommonOptions, QdrantLayout, QdrantSourceOptions } from './options.js';
 import { type QdrantRestClient, restDriver } from './rest.js';
-import { type Facts, readFacts } from './schema.js';
+import { type QdrantFacts, readQdrantFacts } from './schema.js';
 import { wants, withNorm, withVectors } from './select.js';
 
 const OPTIONS = [
@@ -99,7 +99,7 @@ type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'> & Pick<FetchRequest, 
 /** The params that requests may set. */
 const PARAMS = { exact: 'flag', hnsw_ef: 'count', indexed_only: 'flag' } as const;
 
-class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source {
+class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements Source {
   readonly recommends = true;
   private readonly missing: Missing;
   /** As the client takes them. */
@@ -113,15 +113,15 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
     this.missing = missingFrom(this.name);
   }
 
-  protected read(signal: AbortSignal): Promise<Facts> {
-    return readFacts(this.driver, this.options, this.name, signal);
+  protected read(signal: AbortSignal): Promise<QdrantFacts> {
+    return readQdrantFacts(this.driver, this.options, this.name, signal);
   }
 
-  protected lasts({ empty }: Facts): boolean {
+  protected lasts({ empty }: QdrantFacts): boolean {
     return !empty;
   }
 
-  protected infoOf({ info }: Facts): SourceInfo {
+  protected infoOf({ info }: QdrantFacts): SourceInfo {
     return { ...info };
   }
 
@@ -235,7 +235,7 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
     return Array.from(ids, (id, i) => qdrantId(id, this.driver.idKind, `ids[${i}]`));
   }
 
-  protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: Facts, signal: AbortSignal) {
+  protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: QdrantFacts, signal: AbortSignal) {
     const asked = this.reading(facts, request);
     const fast = this.options.decode !== 'client';
     const answer =
@@ -270,7 +270,7 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
     return this.driver.idKind === 'bigint' ? BigInt(position) : Number(position);
   }
 
-  private async search(request: HeadRequest, facts: Facts, signal: AbortSignal): Promise<HeadAnswer> {
+  private async search(request: HeadRequest, facts: QdrantFacts, signal: AbortSignal): Promise<HeadAnswer> {
     const asked = this.asked(request, facts);
     const began = performance.now();
     const answer = await this.driver.query(asked, signal, this.options.decode !== 'client');
@@ -279,7 +279,7 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
     return { headMs: at - began, decodeMs: performance.now() - at, ...part };
   }
 
-  private asked(request: HeadRequest, facts: Facts): QdrantQuery {
+  private asked(request: HeadRequest, facts: QdrantFacts): QdrantQuery {
     const { info, head, full } = facts;
     const { recommend, candidates, mode } = request;
     const exact = mode === 'exact';
@@ -306,7 +306,7 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
   private answered(
     answer: QdrantAnswer,
     asked: QdrantRead,
-    facts: Facts,
+    facts: QdrantFacts,
     request: HeadRequest,
   ): Pick<HeadAnswer, 'candidates' | 'exact' | 'exactBelow' | 'lacking'> {
     const whole = withVectors(answer, asked);
@@ -329,7 +329,10 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
   }
 
   /** The parts of points that are to be read. */
-  private reading({ info, head, full }: Facts, { withPayload = false, vectors = true, missing }: Wanted): QdrantRead {
+  private reading(
+    { info, head, full }: QdrantFacts,
+    { withPayload = false, vectors = true, missing }: Wanted,
+  ): QdrantRead {
     const { collection, missingVectors = 'error' } = this.options;
     if (!vectors) return { collection, withPayload, lifts: [], skip: false };
     const skip = missing === undefined ? missingVectors === 'skip' : missing === 'leave out';
@@ -344,7 +347,7 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
   private unpack(
     { points, packed }: { points: readonly AnyPoint[]; packed?: Float32Array[] | undefined },
     { lifts }: QdrantRead,
-    { info, full }: Facts,
+    { info, full }: QdrantFacts,
     { withPayload = false, vectors: wanted = true }: Wanted,
   ): PackedRows {
     const tailed = typeof full === 'string' || !wanted ? undefined : full;
