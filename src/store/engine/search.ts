@@ -253,7 +253,7 @@ export class Searcher {
     const rows = scratch.take('rows', Uint32Array, visited);
     const estimates = scratch.take('estimates', Float64Array, visited);
     let terms = SCAN.bound(segment, query);
-    let n = codes.survivors({
+    let n = codes.pruneVisit({
       dots,
       scale: head.scale,
       ...visit,
@@ -274,7 +274,7 @@ export class Searcher {
       if (stage.restarts) estimates.fill(0, 0, n);
       terms = stage.bound(segment, query, part, terms.constant);
       const { scale } = part;
-      const left = codes.sift({ rows, count: n, estimates, dots: more, scale, bound: bound(terms) });
+      const left = codes.pruneRows({ rows, count: n, estimates, dots: more, scale, bound: bound(terms) });
       run.stages.push({ name: stage.name, in: n, out: left });
       n = left;
     }
