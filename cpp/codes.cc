@@ -248,28 +248,28 @@ void rowDots(const InstructionSet& isa, const RowDotsTask& task) {
   });
 }
 
-size_t survivors(const InstructionSet& isa, const SurvivorsTask& task) {
+size_t pruneVisit(const InstructionSet& isa, const PruneVisitTask& task) {
   const size_t n = inRangesWithGaps(task.count, 4096, 1, kBlockRows, task.rows, task.kept, [&](size_t from, size_t to) {
-    SurvivorsTask t = task;
+    PruneVisitTask t = task;
     t.dots += from * kBlockRows;
     t.blocks += from;
     t.count = to - from;
     t.rows += from * kBlockRows;
     t.kept += from * kBlockRows;
-    return isa.codes.survivors(t);
+    return isa.codes.pruneVisit(t);
   });
   for (size_t i = 0; i < n; ++i) task.estimates[i] = task.kept[i] * task.scale;
   return n;
 }
 
-size_t sift(const InstructionSet& isa, const SiftTask& task) {
+size_t pruneRows(const InstructionSet& isa, const PruneRowsTask& task) {
   return inRangesWithGaps(task.count, 8192, 64, 1, task.rows, task.estimates, [&](size_t from, size_t to) {
-    SiftTask t = task;
+    PruneRowsTask t = task;
     t.rows += from;
     t.estimates += from;
     t.dots += from;
     t.count = to - from;
-    return isa.codes.sift(t);
+    return isa.codes.pruneRows(t);
   });
 }
 

@@ -28,7 +28,7 @@ struct Bound {
 FUNNELVEC_ARGUMENTS(Bound, t.metric, t.error, t.errorScale, t.tail, t.tailScale, t.constant, t.norms, t.twoQuery,
                     t.threshold)
 
-struct SurvivorsTask {
+struct PruneVisitTask {
   const int32_t* dots;
   double scale;
   const uint32_t* blocks;
@@ -39,9 +39,9 @@ struct SurvivorsTask {
   int32_t* kept;
   double* estimates;
 };
-FUNNELVEC_ARGUMENTS(SurvivorsTask, t.dots, t.scale, t.blocks, t.count, t.mask, t.rows, t.kept, t.estimates, t.bound)
+FUNNELVEC_ARGUMENTS(PruneVisitTask, t.dots, t.scale, t.blocks, t.count, t.mask, t.rows, t.kept, t.estimates, t.bound)
 
-struct SiftTask {
+struct PruneRowsTask {
   uint32_t* rows;
   size_t count;
   double* estimates;
@@ -49,7 +49,7 @@ struct SiftTask {
   double scale;
   Bound bound;
 };
-FUNNELVEC_ARGUMENTS(SiftTask, t.rows, t.count, t.estimates, t.dots, t.scale, t.bound)
+FUNNELVEC_ARGUMENTS(PruneRowsTask, t.rows, t.count, t.estimates, t.dots, t.scale, t.bound)
 
 struct ProjectTask {
   const float* rows;
@@ -182,8 +182,8 @@ void headDots(const InstructionSet& isa, const HeadDotsTask& task);
 void bitDots(const InstructionSet& isa, const BitDotsTask& task);
 void rowDots(const InstructionSet& isa, const RowDotsTask& task);
 size_t topDots(const InstructionSet& isa, const TopDotsTask& task);
-size_t survivors(const InstructionSet& isa, const SurvivorsTask& task);
-size_t sift(const InstructionSet& isa, const SiftTask& task);
+size_t pruneVisit(const InstructionSet& isa, const PruneVisitTask& task);
+size_t pruneRows(const InstructionSet& isa, const PruneRowsTask& task);
 void project(const InstructionSet& isa, const ProjectTask& task);
 void nearest(const InstructionSet& isa, const NearestTask& task);
 void encodeHead(const InstructionSet& isa, const EncodeHeadTask& task);
@@ -197,7 +197,7 @@ void gatherBits(const GatherBitsTask& task);
 // clang-format off
 #define FUNNELVEC_CODE_KERNELS(KERNEL)                                        \
   KERNEL(headDots) KERNEL(bitDots) KERNEL(rowDots) KERNEL(topDots)            \
-  KERNEL(survivors) KERNEL(sift) KERNEL(project) KERNEL(nearest)              \
+  KERNEL(pruneVisit) KERNEL(pruneRows) KERNEL(project) KERNEL(nearest)              \
   KERNEL(encodeHead) KERNEL(encodeRows) KERNEL(encodeBits) KERNEL(scoresAt)
 #define FUNNELVEC_COMMON_CODE_KERNELS(KERNEL) KERNEL(gatherBits)
 // clang-format on

@@ -7,7 +7,7 @@ const DOT: u32 = 1;
 const BLOCK_ROWS: usize = 16;
 
 /** Rows of a visit. Reads up to 12 bytes behind `error` and `tail`, and up to 15 norms. */
-export function survivors(
+export function pruneVisit(
   dots: usize,
   scale: f64,
   blocks: usize,
@@ -81,8 +81,8 @@ export function survivors(
   return n;
 }
 
-/** Sifts listed rows, in place. */
-export function sift(
+/** Prunes listed rows, in place. */
+export function pruneRows(
   rows: usize,
   count: usize,
   estimates: usize,

@@ -18,10 +18,10 @@ using funnelvec::kLineBytes;
 using funnelvec::kProjectColumns;
 using funnelvec::kProjectRows;
 using funnelvec::ProjectPanel;
+using funnelvec::PruneRowsTask;
+using funnelvec::PruneVisitTask;
 using funnelvec::RowQuery;
 using funnelvec::RowVisit;
-using funnelvec::SiftTask;
-using funnelvec::SurvivorsTask;
 using funnelvec::TopDotsTask;
 
 // Far enough for memory to answer before the line is wanted. Blocks that follow each other are asked for in their
@@ -165,7 +165,7 @@ inline size_t ones(uint32_t bits) {
 
 // Whether bounds reach the threshold: a bit for each row of half a block.
 template <uint32_t kMetric>
-inline uint32_t boundsReach(const SurvivorsTask& t, const int32_t* dots, size_t row) {
+inline uint32_t boundsReach(const PruneVisitTask& t, const int32_t* dots, size_t row) {
   const Bound& b = t.bound;
   F64x8 v = F64x8::multiply(F64x8::fromInts(dots), F64x8::broadcast(t.scale));
   v = F64x8::add(v, F64x8::multiply(F64x8::fromBytes(b.error + row), F64x8::broadcast(b.errorScale)));
@@ -180,8 +180,8 @@ inline uint32_t boundsReach(const SurvivorsTask& t, const int32_t* dots, size_t 
 }
 
 template <uint32_t kMetric>
-size_t survivorsBy(const SurvivorsTask& task) {
-  const SurvivorsTask t = task;
+size_t pruneVisitBy(const PruneVisitTask& task) {
+  const PruneVisitTask t = task;
   size_t n = 0;
   for (size_t b = 0; b < t.count; ++b) {
     const size_t base = t.blocks[b] * kBlockRows;
@@ -196,11 +196,11 @@ size_t survivorsBy(const SurvivorsTask& task) {
   return n;
 }
 
-size_t survivors(const SurvivorsTask& t) {
-  return t.bound.metric == 0 ? survivorsBy<0>(t) : t.bound.metric == 1 ? survivorsBy<1>(t) : survivorsBy<2>(t);
+size_t pruneVisit(const PruneVisitTask& t) {
+  return t.bound.metric == 0 ? pruneVisitBy<0>(t) : t.bound.metric == 1 ? pruneVisitBy<1>(t) : pruneVisitBy<2>(t);
 }
 
-size_t sift(const SiftTask& t) {
+size_t pruneRows(const PruneRowsTask& t) {
   const Bound bound = t.bound;
   size_t n = 0;
   for (size_t i = 0; i < t.count; ++i) {
@@ -326,8 +326,9 @@ void encodeBits(const EncodeBitsTask& t) {
 }
 
 constexpr CodePasses makeCodePasses() {
-  return {headDots,     bitDots,    rowDots<8>, rowDots<4>, CodeLine::kSplitsRowQueries, nextAbove, survivors, sift,
-          projectPanel, encodeHead, encodeRows, encodeBits};
+  return {headDots,   bitDots,    rowDots<8>, rowDots<4>,   CodeLine::kSplitsRowQueries,
+          nextAbove,  pruneVisit, pruneRows,  projectPanel, encodeHead,
+          encodeRows, encodeBits};
 }
 
 }  // namespace

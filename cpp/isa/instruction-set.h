@@ -162,9 +162,9 @@ struct CodePasses {
   // Looks at every step-th block from `from` on. Returns the first that has a row of the mask whose dot product is
   // above `least`, and those rows in `takes`; `to` where no block has.
   size_t (*nextAbove)(const TopDotsTask& task, size_t from, size_t to, size_t step, int32_t least, uint32_t& takes);
-  // Return how many rows stay. `survivors` leaves the estimates to its caller.
-  size_t (*survivors)(const SurvivorsTask&);
-  size_t (*sift)(const SiftTask&);
+  // Return how many rows stay. `pruneVisit` leaves the estimates to its caller.
+  size_t (*pruneVisit)(const PruneVisitTask&);
+  size_t (*pruneRows)(const PruneRowsTask&);
   void (*projectPanel)(const ProjectPanel&);
   void (*encodeHead)(const EncodeHeadTask&);
   void (*encodeRows)(const EncodeRowsTask&);

@@ -1,4 +1,4 @@
-/** What the suite wants to know of a source and of the database behind it. */
+/** The facts of a source and of the database behind it that the suite needs. */
 import type { FunnelErrorCode } from '../core/errors.js';
 import type { Id, IdKind, Metric } from '../core/types.js';
 import type { Exactness, Source } from '../query/source/source.js';
@@ -98,11 +98,11 @@ export interface OpenOptions {
   nativeFilter?: unknown;
   /** Milliseconds for one call. */
   timeout?: number;
-  /** Of backends that support `decoders`. */
+  /** For backends that support `decoders`. */
   decode?: 'fast' | 'client';
 }
 
-/** What a source refuses: its error's code, and words of its message. */
+/** The error of a refusal: its code, and words of its message. */
 export interface Refusal {
   /** That of the error. */
   code: FunnelErrorCode;
@@ -112,7 +112,7 @@ export interface Refusal {
   why?: string;
 }
 
-/** What a source can do. Tests that need more are skipped; what it refuses it is held to refuse. */
+/** The abilities of a source. Tests that need more are skipped; a source must refuse what it says that it refuses. */
 export interface Supports {
   /** The kind in which the source hands out the ids of collections of each kind. Without `string` or `big` there are none. */
   idKinds: {
@@ -125,7 +125,7 @@ export interface Supports {
   };
   /** What mode 'exact' promises. */
   exact: Exactness;
-  /** Of a source that refuses ids beyond 2^53 − 1 with the code BAD_ID: words of the message. */
+  /** For a source that refuses ids beyond 2^53 − 1 with the code BAD_ID: words of the message. */
   refusesBigIds?: RegExp;
   /** Cosine vectors come back at length 1. */
   normalises?: boolean;
@@ -166,7 +166,7 @@ export interface Backend {
   clientDecoded?(): boolean[];
   /** Searches that the client has made, of one vector or of many. */
   searches?(): number;
-  /** What the id of a row looks like in an answer. */
+  /** The id of a row as answers hold it. */
   idOf(row: Row): Id;
   /** What the payload of a row looks like in an answer. */
   payloadOf(row: Row): Record<string, unknown>;

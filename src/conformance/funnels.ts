@@ -10,7 +10,7 @@ import { assertAgrees, oracleFunnel } from './funnel-oracle.js';
 
 /** Rows and queries of a comparison. */
 export interface FunnelData {
-  /** Of the test. */
+  /** Name of the test. */
   name: string;
   /** Dims of the head vectors. */
   headDim: number;

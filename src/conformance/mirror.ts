@@ -1,4 +1,4 @@
-/** What every source must do for a mirror: fill it, follow the collection, and be searched through it with the same hits. */
+/** Every source must serve a mirror: fill it, follow the collection, and be searched through it with the same hits. */
 import assert from 'node:assert/strict';
 import type { IdKind } from '../core/types.js';
 import { FunnelSearch } from '../index.js';

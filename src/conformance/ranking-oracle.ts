@@ -1,4 +1,4 @@
-/** What requests mean, as plainly as it can be said, in doubles and over every row. */
+/** The meaning of requests, as plainly as it can be said, in doubles and over every row. */
 import type { Metric } from '../core/types.js';
 
 export interface NaiveExamples {
@@ -59,7 +59,7 @@ export interface NaiveGroup {
   hits: unknown[];
 }
 
-/** Of hits that are ranked already; `key` is a top-level one. */
+/** Groups hits that are ranked already; `key` is a top-level one. */
 export function naiveGroups(
   hits: readonly NaiveHit[],
   key: string,

@@ -11,10 +11,10 @@ import {
   type HeadDotsTask,
   type NearestTask,
   type ProjectTask,
+  type PruneRowsTask,
+  type PruneVisitTask,
   type RowDotsTask,
   type ScoresAtTask,
-  type SiftTask,
-  type SurvivorsTask,
   type TopDotsTask,
 } from './codes.js';
 import { reference } from './reference.js';
@@ -92,7 +92,7 @@ export const codesReference: CodeKernels = {
     return found;
   },
 
-  survivors({ dots, scale, blocks, count, mask, bound, rows, kept, estimates }: SurvivorsTask): number {
+  pruneVisit({ dots, scale, blocks, count, mask, bound, rows, kept, estimates }: PruneVisitTask): number {
     let n = 0;
     for (let v = 0; v < count * BLOCK_ROWS; v++) {
       const block = blocks[v >> 4]!;
@@ -106,7 +106,7 @@ export const codesReference: CodeKernels = {
     return n;
   },
 
-  sift({ rows, count, estimates, dots, scale, bound }: SiftTask): number {
+  pruneRows({ rows, count, estimates, dots, scale, bound }: PruneRowsTask): number {
     let n = 0;
     for (let i = 0; i < count; i++) {
       const row = rows[i]!;

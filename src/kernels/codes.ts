@@ -118,7 +118,7 @@ export interface Bound {
 }
 
 /** Rows of a visit whose bound reaches the threshold, with est = dot · scale. */
-export interface SurvivorsTask {
+export interface PruneVisitTask {
   dots: Int32Array;
   scale: number;
   blocks: Uint32Array;
@@ -134,7 +134,7 @@ export interface SurvivorsTask {
 }
 
 /** Keeps the listed rows whose bound reaches the threshold, with est = estimates[i] + dots[i] · scale; in place. */
-export interface SiftTask {
+export interface PruneRowsTask {
   /** In and out. */
   rows: Uint32Array;
   count: number;
@@ -276,9 +276,9 @@ export interface CodeKernels {
   /** Returns how many were found: min(k, rows let through). */
   topDots(task: TopDotsTask): number;
   /** Returns how many stay. */
-  survivors(task: SurvivorsTask): number;
+  pruneVisit(task: PruneVisitTask): number;
   /** Returns how many stay. */
-  sift(task: SiftTask): number;
+  pruneRows(task: PruneRowsTask): number;
   project(task: ProjectTask): void;
   nearest(task: NearestTask): void;
   encodeHead(task: EncodeHeadTask): void;
@@ -341,7 +341,7 @@ export const CODE_SIGNATURES = {
     ['i32[] dots', 'u32[] blocks', 'size count', 'u16[] mask', 'size k', 'out u32[] rows', 'out i32[] best'],
     (call, t) => call(t.dots, t.blocks, t.count, t.mask, t.k, t.rows, t.best),
   ),
-  survivors: signature<SurvivorsTask>()(
+  pruneVisit: signature<PruneVisitTask>()(
     [
       'i32[] dots',
       'f64 scale',
@@ -374,7 +374,7 @@ export const CODE_SIGNATURES = {
         t.bound.threshold,
       ),
   ),
-  sift: signature<SiftTask>()(
+  pruneRows: signature<PruneRowsTask>()(
     ['out u32[] rows', 'size count', 'out f64[] estimates', 'i32[] dots', 'f64 scale', ...BOUND],
     (call, t) =>
       call(

@@ -6,7 +6,7 @@ import type { Kernels } from '../kernels/kernels.js';
 import { getKernels } from '../kernels/load.js';
 import type { ThreadSetup } from './pool-messages.js';
 
-export interface Backend {
+export interface IndexKernels {
   kernels: Kernels;
   codes: CodeKernels;
   /** For its threads. */
@@ -14,7 +14,7 @@ export interface Backend {
 }
 
 /** The kernels in use in this thread. An index on WASM has a memory of its own, which goes when the index does. */
-export function backend(): Backend {
+export function backend(): IndexKernels {
   const { name } = activeCodeKernels();
   const kernels = getKernels(name);
   if (name !== 'wasm') return { kernels, codes: activeCodeKernels(), setup: { kernels: name } };

@@ -6,7 +6,14 @@ import type { Path } from '../query/filter/ast.js';
 import { valuesAt } from '../query/filter/evaluate.js';
 import { parsePath } from '../query/filter/path.js';
 import { wholeNumber } from '../query/numbers.js';
-import { checkFilterOptions, evaluate, type Filtered, type OwnFilter, ownFilter, type Unchecked } from './filters.js';
+import {
+  checkFilterOptions,
+  evaluateFilter,
+  type Filtered,
+  type OwnFilter,
+  ownFilter,
+  type Unchecked,
+} from './filters.js';
 import type { Column } from './payload/column.js';
 import { valueFor } from './payload/facts.js';
 import { liveRows } from './payload/live-rows.js';
@@ -39,7 +46,7 @@ export function ownFacet(options: Unchecked<FacetOptions>): OwnFacet {
 export function* facet({ path, filter, limit }: OwnFacet, filtered: Filtered): Sliced<Facet[]> {
   const { files, indexes } = filtered;
   yield* indexes.catchUp();
-  const rows = filter === undefined ? liveRows(files) : (yield* evaluate(filter, filtered)).rows;
+  const rows = filter === undefined ? liveRows(files) : (yield* evaluateFilter(filter, filtered)).rows;
   const column = indexes.at(path, files.rows);
   const counts = new Map<Scalar, number>();
   if (column !== undefined && column.type !== 'datetime' && column.size <= PAYLOAD_COST * sizeOf(rows)) {

@@ -76,7 +76,7 @@ function checkRows(filter: RowFilter, where: string): RowFilter {
 }
 
 /** The live rows that pass. */
-export function* evaluate(
+export function* evaluateFilter(
   filter: { node: FilterNode } | { rows: RowFilter },
   { files, indexes }: Filtered,
 ): Sliced<Matched> {

@@ -341,8 +341,9 @@ export class FunnelIndex<Payload = any> {
   }
 
   /**
-   * What is like the positive examples and unlike the negative ones; rows named as examples are no hits. Strategy
-   * 'average_vector' costs one query; the others score candidates, or in mode 'exact' all rows, by every example.
+   * Finds rows that are like the positive examples and unlike the negative ones; rows named as examples are no hits.
+   * Strategy 'average_vector' costs one query; the others score candidates, or in mode 'exact' all rows, by every
+   * example.
    *
    * @throws FunnelError NOT_FOUND for an id that no row has, BAD_ARGUMENT, BAD_DIMS, ZERO_QUERY
    */
@@ -382,8 +383,8 @@ export class FunnelIndex<Payload = any> {
   }
 
   /**
-   * Waits for writes that were asked for before, ends the threads, and stops being the writer. All calls resolve when that is
-   * done. What is asked for after the first call is refused (CLOSED).
+   * Waits for writes that were asked for before, ends the threads, and stops being the writer. All calls resolve when
+   * that is done. Calls after the first close() are refused (CLOSED).
    *
    * @throws FunnelError DISK; the index is closed all the same
    */

@@ -5,7 +5,7 @@ import type { FilterNode } from '../query/filter/ast.js';
 import { Conditions } from '../query/filter/conditions.js';
 import { payloadSelection } from '../query/payload.js';
 import type { HeadRequest, PackedRows, Restriction } from '../query/source/source.js';
-import { evaluate, type OwnFilter, ownFilter } from './filters.js';
+import { evaluateFilter, type OwnFilter, ownFilter } from './filters.js';
 import { gather } from './gather.js';
 import { partsOf, type SearchedIndex } from './parts.js';
 import { listOf } from './payload/row-set.js';
@@ -138,7 +138,7 @@ export function* matched(index: SearchedIndex, { node, rows }: Only): Sliced<Who
     const ordinals = listOf(yield* matching(rows ?? {}, parts.files));
     return { value: { ordinals }, isWhole: parts.live.deaths === deaths };
   }
-  const { rows: set, work } = yield* evaluate({ node }, parts);
+  const { rows: set, work } = yield* evaluateFilter({ node }, parts);
   const { files, live } = partsOf(index);
   const list = listOf(set).filter(live.alive);
   const other = rows && new Set(listOf(yield* matching(rows, files)));
@@ -148,7 +148,7 @@ export function* matched(index: SearchedIndex, { node, rows }: Only): Sliced<Who
 }
 
 /**
- * What is a filter alone is the index's to evaluate, and to remember.
+ * What is a filter alone is the index's to evaluateFilter, and to remember.
  *
  * @param passing the rows that pass both, where there are both
  */

@@ -2,7 +2,14 @@
 
 import type { Sliced } from '../core/slices.js';
 import { checkInteger } from '../core/validate.js';
-import { checkFilterOptions, evaluate, type Filtered, type OwnFilter, ownFilter, type Unchecked } from './filters.js';
+import {
+  checkFilterOptions,
+  evaluateFilter,
+  type Filtered,
+  type OwnFilter,
+  ownFilter,
+  type Unchecked,
+} from './filters.js';
 import { FilterPlan } from './payload/plan.js';
 import { listOf } from './payload/row-set.js';
 import { checkSelection, type Selection } from './request.js';
@@ -45,7 +52,7 @@ function* firstOf({ filter, from }: OwnScroll, filtered: Filtered, count: number
   const { files, live, indexes } = filtered;
   if (filter === undefined) return liveBetween(filtered, from, files.rows, count);
   if ('rows' in filter) {
-    const { rows } = yield* evaluate(filter, filtered);
+    const { rows } = yield* evaluateFilter(filter, filtered);
     return behind(listOf(rows), from, count);
   }
   yield* indexes.catchUp();

@@ -6,7 +6,7 @@ import { blocksOf, kernelArrays } from './engine/segment.js';
 import type { IndexFiles, RowFile } from './files/index-files.js';
 import type { RowImage } from './files/row-images.js';
 import { checkRecords } from './files/row-images.js';
-import { othersTurn, type Steps, take } from './files/step.js';
+import { type Steps, take, turnStep } from './files/step.js';
 
 /** Bytes of records from which on growing step by step costs more than it spares. */
 export const LARGE_FILE = 32 << 20;
@@ -152,7 +152,7 @@ export function* recordsOf(
       if (!(yield* files.readFrom(image.fd, part, image.headerBytes + from * stride))) return undefined;
       checkRecords({ ...image, count: to }, records, from, to);
       from = to;
-      yield* take(othersTurn);
+      yield* take(turnStep);
     }
     return { records, count: from };
   } catch {

@@ -44,7 +44,7 @@ export class Live {
   #tail: string | undefined;
   /** Row files whose records warm() is to bring into memory. */
   readonly #cold = new Set<string>();
-  /** Those that it could not read: every write would read them again. */
+  /** Files that it could not read: every write would read them again. */
   readonly #unreadable = new Set<string>();
 
   constructor(
@@ -56,7 +56,7 @@ export class Live {
     this.#retired = new Retired(codes);
   }
 
-  /** Other for every change but of a mask. */
+  /** Another number after every change, unless only a mask has changed. */
   get version(): number {
     return this.#version;
   }
@@ -86,7 +86,7 @@ export class Live {
     return coded - (this.files.liveCount - this.#unindexed.length);
   }
 
-  /** What the codes of a row take, about. */
+  /** Bytes that the codes of a row take, about. */
   get bytesPerCode(): number {
     const coded = this.#segments.reduce((sum, { ordinals }) => sum + ordinals.length, 0);
     return this.resident.codes / Math.max(1, coded);
@@ -130,7 +130,7 @@ export class Live {
     }, !withRows);
   }
 
-  /** Reads into memory what load() has left in the files, in parts. What cannot be read, the answer that needs it says. */
+  /** Reads into memory what load() has left in the files, in parts. An answer that needs a part that cannot be read says so. */
   *warm(isOpen: () => boolean): Steps<void> {
     for (const path of [...this.#cold]) {
       if (!isOpen()) return;
@@ -177,7 +177,7 @@ export class Live {
   }
 
   /**
-   * @param extend reads records into memory; false where it could not. What it throws leaves everything as it was
+   * @param extend reads records into memory; false where it could not. If it throws, everything stays as it was
    * @param isCold whether files that are not in memory stay out of it until warm()
    */
   #follow(extend: Extend, isCold = false): void {
@@ -381,7 +381,7 @@ export class Live {
     const wanted = old === undefined ? this.#roomOf(path, count, stride) : grownTo(count, stride);
     const room = Math.min(wanted, Math.floor(budget / stride));
     const records = memoryFor(Math.max(room, count) * stride) ?? memoryFor(needed);
-    // What has no room is read from disk.
+    // A file that has no room in memory is read from disk.
     if (records === undefined) return { ...plain, records };
     const known = old?.records === undefined ? 0 : Math.min(old.count, count);
     if (old?.records !== undefined) records.set(old.records.subarray(0, known * stride));

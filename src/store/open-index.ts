@@ -4,7 +4,7 @@ import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import { othersTurn, overdue } from '../core/turns.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels, Metric } from '../kernels/kernels.js';
-import type { Backend } from './backend.js';
+import type { IndexKernels } from './backend.js';
 import { Searcher } from './engine/search.js';
 import type { IndexFiles } from './files/index-files.js';
 import { runLater } from './files/step.js';
@@ -46,7 +46,7 @@ export class OpenIndex implements IndexParts {
     readonly files: IndexFiles,
     readonly live: Live,
     readonly pool: Pool,
-    { kernels, codes }: Backend,
+    { kernels, codes }: IndexKernels,
     options: OpenIndexOptions,
     run: (index: OpenIndex, work: Work) => Promise<void>,
   ) {

@@ -5,7 +5,7 @@ import { activeKernels } from '../kernels/load.js';
 import { backend } from './backend.js';
 import { workOn } from './builds.js';
 import { IndexFiles, ROW_FILE_BYTES } from './files/index-files.js';
-import { type Steps, take, othersTurn as turnIfDue } from './files/step.js';
+import { type Steps, take, turnStep } from './files/step.js';
 import { checkCreateOptions, checkOpenOptions } from './input.js';
 import { Live } from './live.js';
 import { OpenIndex } from './open-index.js';
@@ -53,9 +53,9 @@ function* over(files: IndexFiles, options: OpenIndexOptions, withRows: boolean):
   let pool: Pool | undefined;
   try {
     activeKernels(); // for the first time in a process they are loaded
-    yield* take(turnIfDue);
+    yield* take(turnStep);
     const own = backend(); // once: on WASM it is a memory
-    yield* take(turnIfDue);
+    yield* take(turnStep);
     pool = new Pool(options.threads ?? usableThreads(), own.setup);
     if (!withRows && Pool.available && files.liveCount * files.config.dim > LARGE) pool.prepare();
     const live = new Live(files, own.codes, options.memory ?? Number.MAX_SAFE_INTEGER);

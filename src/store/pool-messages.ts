@@ -5,7 +5,7 @@ import type { BuildOptions } from './engine/build.js';
 import type { CodingPlan, EncodedRows } from './engine/coder.js';
 import type { Sorting } from './engine/finish.js';
 import type { Segment } from './engine/segment.js';
-import type { SearchRequest, SearchResult } from './engine/types.js';
+import type { SearchAnswer, SearchTask } from './engine/types.js';
 import type { RowImage } from './files/row-images.js';
 
 /** An index as a search sees it. */
@@ -26,7 +26,7 @@ export interface SearchJob {
   version: number;
   /** When the thread does not have this version yet. */
   snapshot?: Snapshot;
-  requests: SearchRequest[];
+  requests: SearchTask[];
 }
 
 export interface EncodeJob {
@@ -86,7 +86,7 @@ export type Order = { kind: 'cancel'; id: number } | { kind: 'forget'; index: nu
 export type ThreadMessage = { id: number; job: Job } | Order;
 
 export interface Outcome {
-  results?: SearchResult[];
+  results?: SearchAnswer[];
   ms?: number;
   plan?: CodingPlan;
   sorting?: Sorting;

@@ -3,7 +3,7 @@
 import type { CodingPlan } from './engine/coder.js';
 import type { Sorting } from './engine/finish.js';
 import type { Segment } from './engine/segment.js';
-import type { SearchRequest, SearchResult } from './engine/types.js';
+import type { SearchAnswer, SearchTask } from './engine/types.js';
 import type {
   EncodeJob,
   FinishJob,
@@ -51,9 +51,9 @@ export class Pool implements Share {
     this.#threads.prepare();
   }
 
-  search(snapshot: Snapshot, requests: SearchRequest[]): Promise<{ results: SearchResult[]; ms: number }> {
+  search(snapshot: Snapshot, requests: SearchTask[]): Promise<{ results: SearchAnswer[]; ms: number }> {
     const job: Job = { kind: 'search', index: this.index, version: snapshot.version, requests };
-    return this.#run(job, snapshot) as Promise<{ results: SearchResult[]; ms: number }>;
+    return this.#run(job, snapshot) as Promise<{ results: SearchAnswer[]; ms: number }>;
   }
 
   async encode(job: EncodeJob): Promise<void> {

@@ -6,7 +6,7 @@ import type { Id } from '../core/types.js';
 import { checkKeys } from '../core/validate.js';
 import type { PayloadSelector } from '../query/payload.js';
 import { isBlunt, type Segment } from './engine/segment.js';
-import { evaluate, type OwnFilter, ownFilter } from './filters.js';
+import { evaluateFilter, type OwnFilter, ownFilter } from './filters.js';
 import { type OwnScroll, page } from './listing.js';
 import type { OpenIndex } from './open-index.js';
 import { checkSelection, type Selection } from './request.js';
@@ -75,12 +75,12 @@ export async function countMatching(index: OpenIndex, options: { filter?: unknow
     if (overdue()) await othersTurn();
     return countOf(index);
   }
-  return (await index.later(() => evaluate(filter, index.filtered()))).work.matched;
+  return (await index.later(() => evaluateFilter(filter, index.filtered()))).work.matched;
 }
 
 export function countMatchingSync(index: OpenIndex, options: { filter?: unknown }): number {
   const filter = filterToCount(options);
-  return filter === undefined ? countOf(index) : atOnce(evaluate(filter, index.filtered())).work.matched;
+  return filter === undefined ? countOf(index) : atOnce(evaluateFilter(filter, index.filtered())).work.matched;
 }
 
 function filterToCount(options: { filter?: unknown }): OwnFilter | undefined {

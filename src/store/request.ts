@@ -15,7 +15,7 @@ import {
   depthOf,
   SHARED_KEYS,
 } from '../query/shared-keys.js';
-import type { SearchRequest } from './engine/types.js';
+import type { SearchTask } from './engine/types.js';
 import type { OwnFilter, Unchecked } from './filters.js';
 import { refuseForeign, refuseForeignParams } from './refused.js';
 import type { FunnelParams, IndexQuery } from './types.js';
@@ -33,7 +33,7 @@ export interface Selection {
 export class CheckedQuery implements Selection {
   constructor(
     /** `k` is as deep as the pool that the page is cut from. */
-    readonly request: Readonly<Omit<SearchRequest, 'only'>>,
+    readonly request: Readonly<Omit<SearchTask, 'only'>>,
     /** The page: ranks from `offset`, below `end`. */
     readonly offset: number,
     readonly end: number,
@@ -117,15 +117,15 @@ function parsed(query: Unchecked<IndexQuery>, dim: number, metric: Metric, filte
 function requestOf(
   { values: vector, norm }: QueryVector,
   k: number,
-  mode: SearchRequest['mode'],
+  mode: SearchTask['mode'],
   above: number | undefined,
   { eps, candidates, probes }: { [Param in keyof FunnelParams]: FunnelParams[Param] | undefined },
-): Omit<SearchRequest, 'only'> {
+): Omit<SearchTask, 'only'> {
   return { vector, norm, k, mode, above, eps, candidates, probes };
 }
 
 /** @throws FunnelError BAD_ARGUMENT */
-function checkParams(params: FunnelParams, mode: SearchRequest['mode'], k: number): FunnelParams {
+function checkParams(params: FunnelParams, mode: SearchTask['mode'], k: number): FunnelParams {
   checkKeys(params, PARAMS, 'params');
   const own = { ...params }; // read once
   const { eps, candidates, probes } = own;

@@ -4,7 +4,7 @@ import type { Sliced } from '../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../kernels/codes.js';
 import { arrayIn, releaseIn } from './engine/memory.js';
 import { NOWHERE, placesOf, type Segment } from './engine/segment.js';
-import type { LateMasks, SearchRequest } from './engine/types.js';
+import type { LateMasks, RowMasks } from './engine/types.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { Live } from './live.js';
 import { liveRows } from './payload/live-rows.js';
@@ -14,17 +14,15 @@ import {
   bitsOf,
   intersection,
   listOf,
+  ordinalsWithBit,
   type RowSet,
   settled,
   sizeOf,
-  within,
 } from './payload/row-set.js';
 import type { RowFilter } from './types.js';
 
 /** So few rows are scored one by one sooner than their codes are found (of 768 dims; of 256, some more would be). */
 export const FULL_SCAN_THRESHOLD = 256;
-
-export type Restriction = NonNullable<SearchRequest['only']>;
 
 /** Masks that were given back, to be used again: shared memory costs more to make than a mask to fill. */
 export class Masks {
@@ -51,7 +49,7 @@ export class Masks {
 const MASKS_KEPT = 32;
 
 /** @param few up to so many rows are scored, and no codes read */
-export function restrict(rows: RowSet, few: number, live: Live, free: Masks): Restriction {
+export function restrict(rows: RowSet, few: number, live: Live, free: Masks): RowMasks {
   const of = live.files.liveCount - live.unindexed.length;
   if (sizeOf(rows) <= few) return { masks: [], unindexed: aliveOf(listOf(rows), live), rows: 0, of };
   const many = sizeOf(rows) > live.files.rows * FEW_SHARE || live.segments.every(isRun);
@@ -72,7 +70,7 @@ export function restrict(rows: RowSet, few: number, live: Live, free: Masks): Re
   }
 }
 
-type Masked = Pick<Restriction, 'unindexed' | 'rows' | 'late'>;
+type Masked = Pick<RowMasks, 'unindexed' | 'rows' | 'late'>;
 
 /** So few rows, out of order, are marked one by one sooner than bits are looked up for all; masks of more are made late. */
 const FEW_SHARE = 1 / 32;
@@ -137,7 +135,7 @@ function ofMany(
 ): Masked {
   const { segments, files } = live;
   const { words } = rows;
-  const unindexed = within(live.unindexed, words, 1);
+  const unindexed = ordinalsWithBit(live.unindexed, words, 1);
   const late = segments.some(isLate) ? lateMasks(words, segments, take) : undefined;
   const all = files.liveCount === files.rows;
   let masked = 0;

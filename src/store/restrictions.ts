@@ -4,10 +4,10 @@ import { atOnce, type Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { Conditions } from '../query/filter/conditions.js';
-import type { SearchRequest } from './engine/types.js';
-import { evaluate, type Filtered, type Matched, type OwnFilter } from './filters.js';
+import type { RowMasks, SearchTask } from './engine/types.js';
+import { evaluateFilter, type Filtered, type Matched, type OwnFilter } from './filters.js';
 import type { CheckedQuery } from './request.js';
-import { Masks, type Restriction, restrict } from './restrict.js';
+import { Masks, restrict } from './restrict.js';
 import type { IndexFilterStats } from './types.js';
 
 /** Filters that are kept, the last ones used. */
@@ -16,7 +16,7 @@ const KEPT = 16;
 const MOST_VALUES = 1024;
 
 interface Entry {
-  restriction: Restriction;
+  restriction: RowMasks;
   stats: IndexFilterStats;
   /** Searches under way. */
   users: number;
@@ -30,7 +30,7 @@ export class Restrictions {
   /** By text; those used last are last. */
   readonly #kept = new Map<string, Entry>();
   readonly #masks: Masks;
-  /** What is kept holds for this state of the index. */
+  /** The kept restrictions hold for this state of the index. */
   #generation = -1;
   #version = -1;
 
@@ -47,7 +47,7 @@ export class Restrictions {
     const all = new Map<OwnFilter, Matched>();
     for (const { filter } of queries) {
       if (filter === undefined || all.has(filter) || this.#find(filter) !== undefined) continue;
-      all.set(filter, yield* evaluate(filter, this.filtered));
+      all.set(filter, yield* evaluateFilter(filter, this.filtered));
     }
     return all;
   }
@@ -82,7 +82,7 @@ export class Restrictions {
     for (const text of [...this.#kept.keys()]) this.#forget(text);
   }
 
-  #make(filter: OwnFilter, matched = atOnce(evaluate(filter, this.filtered))): Entry {
+  #make(filter: OwnFilter, matched = atOnce(evaluateFilter(filter, this.filtered))): Entry {
     const began = performance.now();
     const { files, live } = this.filtered;
     const { rows, work, generation } = matched;
@@ -139,7 +139,7 @@ export class Restrictions {
   }
 }
 
-export function requestOf({ request, filter }: CheckedQuery, restricted: Restricted): SearchRequest {
+export function requestOf({ request, filter }: CheckedQuery, restricted: Restricted): SearchTask {
   return filter === undefined ? request : { only: restricted.get(filter)!.entry.restriction, ...request };
 }
 

@@ -3,7 +3,7 @@ import { expected, FunnelError } from '../core/errors.js';
 import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import { othersTurn, overdue } from '../core/turns.js';
 import { Filters } from '../query/filter/conditions.js';
-import type { SearchRequest, SearchResult } from './engine/types.js';
+import type { SearchAnswer, SearchTask } from './engine/types.js';
 import { type Matched, type OwnFilter, ownFilter } from './filters.js';
 import type { OpenIndex } from './open-index.js';
 import { Pool } from './pool.js';
@@ -90,7 +90,7 @@ function requestsFor(
   own: CheckedQuery[],
   matched: ReadonlyMap<OwnFilter, Matched>,
   only: Restricted,
-): SearchRequest[] {
+): SearchTask[] {
   index.restrictions.take(own, matched, only);
   const requests = own.map((query) => requestOf(query, only));
   index.upkeep.searched(own.length);
@@ -153,7 +153,7 @@ function searchHere<Payload>(
 }
 
 /** This thread waits anyway, so others of the index's may help it. */
-function searchInTeam(index: OpenIndex, requests: SearchRequest[]): SearchResult[] {
+function searchInTeam(index: OpenIndex, requests: SearchTask[]): SearchAnswer[] {
   const { codes, pool } = index;
   const helped = !isTiny(index, requests.length);
   if (helped) codes.team?.(pool.size);
@@ -164,14 +164,14 @@ function searchInTeam(index: OpenIndex, requests: SearchRequest[]): SearchResult
   }
 }
 
-function searchAlone({ searcher, live: { state } }: OpenIndex, requests: SearchRequest[]): SearchResult[] {
+function searchAlone({ searcher, live: { state } }: OpenIndex, requests: SearchTask[]): SearchAnswer[] {
   return requests.length === 1 ? [searcher.search(state, requests[0]!)] : searcher.searchBatch(state, requests);
 }
 
 function* answerOf<Payload>(
   index: OpenIndex,
   query: CheckedQuery,
-  result: SearchResult,
+  result: SearchAnswer,
   ms: number,
   only: Restricted,
 ): Sliced<IndexAnswer<Payload>> {
@@ -201,7 +201,7 @@ function* answerOf<Payload>(
 }
 
 /** What a page lacks of what the search lacks. */
-function missingOf({ offset, end }: CheckedQuery, { ordinals: { length: found }, missing }: SearchResult): number {
+function missingOf({ offset, end }: CheckedQuery, { ordinals: { length: found }, missing }: SearchAnswer): number {
   return Math.max(0, Math.min(end, found + missing) - Math.max(offset, found));
 }
 

@@ -6,7 +6,7 @@ import type { Id } from '../core/types.js';
 import { checkId, checkKeys, isId } from '../core/validate.js';
 import { parsePath } from '../query/filter/path.js';
 import { INDEX_TYPES, type PayloadIndexType } from './files/state.js';
-import { evaluate, type OwnFilter, ownFilter } from './filters.js';
+import { evaluateFilter, type OwnFilter, ownFilter } from './filters.js';
 import { packPoints } from './input.js';
 import type { OpenIndex } from './open-index.js';
 import { listOf as rowsOf } from './payload/row-set.js';
@@ -43,14 +43,14 @@ export function upsertSync<Payload>(
 export async function deleteRows(index: OpenIndex, rows: unknown): Promise<{ count: number }> {
   const filter = filterToDelete(index, rows);
   if (filter === undefined) return deleted(index, await index.files.delete(listOf(rows)));
-  const matched = await index.later(() => evaluate(filter, index.filtered()));
+  const matched = await index.later(() => evaluateFilter(filter, index.filtered()));
   return deleted(index, await index.files.deleteRows(rowsOf(matched.rows)));
 }
 
 export function deleteRowsSync(index: OpenIndex, rows: unknown): { count: number } {
   const filter = filterToDelete(index, rows);
   if (filter === undefined) return deleted(index, index.files.deleteSync(listOf(rows)));
-  return deleted(index, index.files.deleteRowsSync(rowsOf(atOnce(evaluate(filter, index.filtered())).rows)));
+  return deleted(index, index.files.deleteRowsSync(rowsOf(atOnce(evaluateFilter(filter, index.filtered())).rows)));
 }
 
 function deleted(index: OpenIndex, { length }: readonly number[]): { count: number } {

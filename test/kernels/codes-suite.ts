@@ -86,7 +86,7 @@ export function codeKernelSuite(kernels: CodeKernels, { cases = 20_000 } = {}): 
       arena.release();
     });
 
-    it('visits and sifts many rows', () => {
+    it('prunes a visit and listed rows, of many', () => {
       const random = new Random(SEED);
       const [count, dims, queries] = [1500, 64, 3];
       const n = 16 * count;
@@ -125,7 +125,7 @@ export function codeKernelSuite(kernels: CodeKernels, { cases = 20_000 } = {}): 
         };
         const out = { rows: new Uint32Array(n), kept: new Int32Array(n), estimates: new Float64Array(n) };
         const task = { ...visit, bound, ...out };
-        assertSameCode(kernels, { kernel: 'survivors', task }, arena.reset(random), metric);
+        assertSameCode(kernels, { kernel: 'pruneVisit', task }, arena.reset(random), metric);
         const rest = {
           rows: Uint32Array.from({ length: n }, (_, r) => r),
           count: n,
@@ -134,7 +134,7 @@ export function codeKernelSuite(kernels: CodeKernels, { cases = 20_000 } = {}): 
           scale: 1e-7,
           bound,
         };
-        assertSameCode(kernels, { kernel: 'sift', task: rest }, arena.reset(random), metric);
+        assertSameCode(kernels, { kernel: 'pruneRows', task: rest }, arena.reset(random), metric);
       }
       arena.release();
     });

@@ -48,14 +48,14 @@ export function answers(kernels: CodeKernels): string[] {
   const limits = { norms, twoQuery: 0, threshold: 0 };
   const kept64 = arrayIn(kernels, Float64Array, BLOCKS * BLOCK_ROWS);
   const visit = { dots, scale: 0.001, blocks, count: BLOCKS, mask };
-  const n = kernels.survivors({ ...visit, bound: { ...bound, ...limits }, rows, kept, estimates: kept64 });
+  const n = kernels.pruneVisit({ ...visit, bound: { ...bound, ...limits }, rows, kept, estimates: kept64 });
   found.push(String(n));
   note(rows.subarray(0, n));
   note(kept.subarray(0, n));
   note(kept64.subarray(0, n));
   const estimates = arrayIn(kernels, Float64Array, n);
   for (let i = 0; i < n; i++) estimates[i] = kept[i]! / 900;
-  const left = kernels.sift({
+  const left = kernels.pruneRows({
     rows,
     count: n,
     estimates,

@@ -6,9 +6,9 @@ import { milvusRows, refusal } from './from-milvus.js';
 import { checkUnrounded, restoreJson } from './integers.js';
 import type { MilvusCommonOptions } from './options.js';
 import type { Reading } from './reading.js';
-import { type Part, partsOf } from './rows.js';
-import { type Facts, FLOAT16, refused } from './schema.js';
-import { type Tap, tapped } from './tap.js';
+import { type QueryRows, rowsByQuery } from './rows.js';
+import { FLOAT16, type MilvusFacts, refused } from './schema.js';
+import { type Tap, tappedMilvus } from './tap.js';
 
 /** The output that counts rows. */
 export const COUNT = 'count(*)';
@@ -25,7 +25,7 @@ export class MilvusCalls {
     filter: string | undefined,
     { outputs }: Pick<Reading, 'outputs'>,
     { timeout = this.options.timeout }: Pick<HeadRequest, 'timeout'>,
-    facts: Facts,
+    facts: MilvusFacts,
     params: object,
   ): Promise<readonly MilvusRow[]> {
     const { float16 } = facts;
@@ -33,7 +33,7 @@ export class MilvusCalls {
       throw expected('BAD_ARGUMENT', 'a MilvusClient with query()', 'client', this.client);
     }
     const json = jsonOf(outputs, facts);
-    const tap = json.length === 0 ? undefined : tapped(this.client, 'Query');
+    const tap = json.length === 0 ? undefined : tappedMilvus(this.client, 'Query');
     const answer = await (tap?.client ?? this.client).query!({
       collection_name: this.options.collection,
       filter: filter ?? '',
@@ -57,8 +57,8 @@ export class MilvusCalls {
     asked: { filter: string | undefined; params: SearchParams | undefined; timeout?: number | undefined },
     outputs: readonly string[],
     lifts: readonly string[],
-    facts: Facts,
-  ): Promise<{ parts: Part[]; began: number; at: number }> {
+    facts: MilvusFacts,
+  ): Promise<{ parts: QueryRows[]; began: number; at: number }> {
     const { collection, consistency, decode } = this.options;
     const { float16 } = facts;
     const data = vectors.map((vector) => Array.from(vector));
@@ -77,7 +77,7 @@ export class MilvusCalls {
     };
     const json = jsonOf(outputs, facts);
     const lifted = decode === 'client' ? [] : lifts;
-    const tap = lifted.length + json.length === 0 ? undefined : tapped(this.client, 'Search', lifted);
+    const tap = lifted.length + json.length === 0 ? undefined : tappedMilvus(this.client, 'Search', lifted);
     const began = performance.now();
     let answer: { status?: unknown; results?: unknown };
     try {
@@ -94,7 +94,7 @@ export class MilvusCalls {
     const parts =
       vectors.length === 1
         ? [{ rows: milvusRows(answer), lifted: fields }]
-        : partsOf(answer, vectors.length, fields, this.name);
+        : rowsByQuery(answer, vectors.length, fields, this.name);
     if (json.length > 0)
       this.exactJson(parts.length === 1 ? parts[0]!.rows : parts.flatMap(({ rows }) => rows), json, tap);
     return { parts, began, at };
@@ -121,7 +121,7 @@ export class MilvusCalls {
 }
 
 /** Of what is asked for: JSON fields, the dynamic one and keys of it. */
-function jsonOf(outputs: readonly string[], { fields: { fields }, vectorFields }: Facts): string[] {
+function jsonOf(outputs: readonly string[], { fields: { fields }, vectorFields }: MilvusFacts): string[] {
   return outputs.filter((name) => {
     const field = fields.get(name);
     return field === undefined ? !vectorFields.includes(name) && name !== COUNT : field.type === 'JSON';

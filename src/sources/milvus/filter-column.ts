@@ -3,7 +3,7 @@
 import type { Bounds, FilterNode, NumberBounds, Scalar } from '../../query/filter/ast.js';
 import { exactKey } from '../../query/numbers.js';
 import type { MilvusField } from './fields.js';
-import { and, atom, LEAST, list, literal, not, or, type Piece, unsupported } from './filter-text.js';
+import { and, atom, type FilterPiece, LEAST, list, literal, not, or, unsupported } from './filter-text.js';
 
 /** A condition on one path that holds for some value there. */
 export type PathCondition = Extract<
@@ -15,7 +15,7 @@ const BITS: Record<string, number> = { Int8: 8, Int16: 16, Int32: 32, Int64: 64 
 export const SYMBOLS = { gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
 
 /** `name` can stand as it is. Conditions on what is never of their type come out as false. */
-export function columnCondition(node: PathCondition, name: string, field: MilvusField): Piece {
+export function columnCondition(node: PathCondition, name: string, field: MilvusField): FilterPiece {
   if (field.type === 'Missing') return node.op === 'empty';
   if (!isKnown(field)) throw unsupported(`conditions on a field of type ${field.element ?? field.type} (${name})`);
   const given = field.nullable ? atom(`${name} is not null`) : true;
@@ -43,7 +43,7 @@ function isKnown({ type, element }: MilvusField): boolean {
 }
 
 /** Arrays of Milvus have no nulls among their elements. */
-function arrayCondition(node: PathCondition, name: string, element: string, given: Piece): Piece {
+function arrayCondition(node: PathCondition, name: string, element: string, given: FilterPiece): FilterPiece {
   const filled = and(given, atom(`array_length(${name}) > 0`));
   switch (node.op) {
     case 'match': {
@@ -71,7 +71,7 @@ function arrayCondition(node: PathCondition, name: string, element: string, give
   }
 }
 
-function oneOf(name: string, type: string, values: readonly Scalar[]): Piece {
+function oneOf(name: string, type: string, values: readonly Scalar[]): FilterPiece {
   const same = storable(type, values);
   if (same.length === 0) return false;
   if (type === 'Bool') return or(...same.map((value) => atom(`${name} == ${value}`)));
@@ -100,14 +100,14 @@ function isFraction(type: string): boolean {
   return type === 'Float' || type === 'Double';
 }
 
-export function contains(value: string, text: string): Piece {
+export function contains(value: string, text: string): FilterPiece {
   if (text === '') return atom(`${value} like "%"`);
   // Wildcards, and what escapes them in some versions and in others does not.
   if (/[%_\\]/.test(text)) throw unsupported(`match.text with %, _ or \\ in it (${value})`);
   return atom(`${value} like ${literal(`%${text}%`)}`);
 }
 
-function inRange(name: string, type: string, bounds: NumberBounds): Piece {
+function inRange(name: string, type: string, bounds: NumberBounds): FilterPiece {
   if (type === 'VarChar' || type === 'Bool') return false;
   return and(
     ...Object.entries(bounds).map(([bound, value]) =>
@@ -124,7 +124,7 @@ function floatBound(
   bound: keyof Bounds,
   value: number | bigint,
   round: (value: number) => number,
-): Piece {
+): FilterPiece {
   const near = round(Number(value));
   const lower = bound === 'gt' || bound === 'gte';
   if (!Number.isFinite(near)) return lower === near < 0;
@@ -133,7 +133,7 @@ function floatBound(
   return atom(`${name} ${(lower ? '>' : '<') + (inside ? '=' : '')} ${literal(near, true)}`);
 }
 
-function integerBound(name: string, bound: keyof Bounds, value: number | bigint, bits: number): Piece {
+function integerBound(name: string, bound: keyof Bounds, value: number | bigint, bits: number): FilterPiece {
   const lower = bound === 'gt' || bound === 'gte';
   const down = bound === 'gt' || bound === 'lte';
   const whole = typeof value === 'bigint' ? value : BigInt(down ? Math.floor(value) : Math.ceil(value));
@@ -146,7 +146,7 @@ function integerBound(name: string, bound: keyof Bounds, value: number | bigint,
 }
 
 /** As bounds stand. */
-function compare(value: string, bounds: Bounds): Piece {
+function compare(value: string, bounds: Bounds): FilterPiece {
   return and(
     ...Object.entries(bounds).map(([bound, limit]) =>
       atom(`${value} ${SYMBOLS[bound as keyof Bounds]} ${literal(limit)}`),

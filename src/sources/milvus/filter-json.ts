@@ -1,7 +1,7 @@
 /** Conditions on keys of JSON, in a field of that type or the dynamic one, whose values are of any type. */
 import type { Bounds, Step } from '../../query/filter/ast.js';
 import { contains, type PathCondition, SYMBOLS } from './filter-column.js';
-import { and, atom, isName, join, LEAST, list, literal, not, type Piece, unsupported } from './filter-text.js';
+import { and, atom, type FilterPiece, isName, join, LEAST, list, literal, not, unsupported } from './filter-text.js';
 
 /** A key as expressions have it. @param base - a field of type JSON, or `$meta` */
 export function jsonValue(base: string, steps: readonly Step[]): string {
@@ -26,7 +26,12 @@ export function scalarCounts(value: string): [something: string, scalar: string]
  * @param base - a field of type JSON, or `$meta`
  * @param scalars - whether no array and no object is there; see MilvusFields
  */
-export function jsonCondition(node: PathCondition, base: string, steps: readonly Step[], scalars: boolean): Piece {
+export function jsonCondition(
+  node: PathCondition,
+  base: string,
+  steps: readonly Step[],
+  scalars: boolean,
+): FilterPiece {
   const named = JSON.stringify(node.path.text);
   if (steps.length === 0) throw unsupported(`a condition on a JSON field as a whole (${named})`);
   const value = jsonValue(base, steps);
@@ -88,7 +93,7 @@ function checkIntegers(values: readonly unknown[], what: string, named: string):
  * other side of the bound, or on it, the integer before or behind says the same and lies right. (At the ends of 64 bits none
  * is behind, and a fraction of 2^63 is taken for the last integer.)
  */
-function jsonBound(value: string, bound: keyof Bounds, limit: number | bigint, named: string): Piece {
+function jsonBound(value: string, bound: keyof Bounds, limit: number | bigint, named: string): FilterPiece {
   const whole = typeof limit === 'bigint' ? limit : Number.isInteger(limit) ? BigInt(limit) : undefined;
   if (whole === undefined || !isLiteral(whole)) {
     checkIntegers([limit], 'a range that ends at', named);

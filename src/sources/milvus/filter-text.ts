@@ -12,28 +12,28 @@ export type Expression =
   | { op: 'not' | 'and' | 'or'; parts: readonly Expression[]; size: number };
 
 /** True, false, or an expression that is one of them for every row, never unknown. */
-export type Piece = boolean | Expression;
+export type FilterPiece = boolean | Expression;
 
-export function atom(text: string): Piece {
+export function atom(text: string): FilterPiece {
   return sized({ op: 'atom', text, size: text.length });
 }
 
-export function and(...pieces: readonly Piece[]): Piece {
+export function and(...pieces: readonly FilterPiece[]): FilterPiece {
   return join('and', pieces);
 }
 
-export function or(...pieces: readonly Piece[]): Piece {
+export function or(...pieces: readonly FilterPiece[]): FilterPiece {
   return join('or', pieces);
 }
 
-export function not(piece: Piece): Piece {
+export function not(piece: FilterPiece): FilterPiece {
   if (typeof piece === 'boolean') return !piece;
   if (piece.op === 'not') return piece.parts[0]!;
   return sized({ op: 'not', parts: [piece], size: piece.size + 'not ()'.length });
 }
 
 /** As and() and or() do, of more pieces than a call takes arguments. */
-export function join(op: 'and' | 'or', pieces: readonly Piece[]): Piece {
+export function join(op: 'and' | 'or', pieces: readonly FilterPiece[]): FilterPiece {
   const decided = op === 'or';
   if (pieces.includes(decided)) return decided;
   const parts = pieces.filter((piece) => typeof piece !== 'boolean');

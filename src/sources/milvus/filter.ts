@@ -5,7 +5,7 @@ import type { FilterNode, Step } from '../../query/filter/ast.js';
 import type { MilvusFields } from './fields.js';
 import { columnCondition, type PathCondition } from './filter-column.js';
 import { jsonCondition, jsonValue, needsScalars } from './filter-json.js';
-import { and, atom, column, join, LEAST, list, not, or, type Piece, unsupported, write } from './filter-text.js';
+import { and, atom, column, type FilterPiece, join, LEAST, list, not, or, unsupported, write } from './filter-text.js';
 
 /** Conditions that one `min_should` may become, as there is nothing that counts; see MAX_EXPRESSION, too. */
 const MAX_CHOICES = 10_000;
@@ -25,7 +25,7 @@ export function toMilvusFilter(node: FilterNode, fields: MilvusFields): string {
   return `${column(fields.primaryKey.name)} ${piece ? 'not in' : 'in'} []`;
 }
 
-function toPiece(node: FilterNode, fields: MilvusFields): Piece {
+function toPiece(node: FilterNode, fields: MilvusFields): FilterPiece {
   switch (node.op) {
     case 'and':
     case 'or':
@@ -111,7 +111,7 @@ export function scalarKeys(node: FilterNode, fields: MilvusFields): Map<string, 
   return keys;
 }
 
-function ofIds(ids: readonly Id[], { primaryKey: { name, text } }: MilvusFields): Piece {
+function ofIds(ids: readonly Id[], { primaryKey: { name, text } }: MilvusFields): FilterPiece {
   const keys: (string | bigint | undefined)[] = ids.map((id) => (text ? textKey(id) : integerKey(id)));
   const known = keys.filter((key) => key !== undefined && key !== LEAST) as (bigint | string)[];
   return or(
@@ -135,13 +135,13 @@ function integerKey(id: Id): bigint | undefined {
 }
 
 /** At least k of n: the first and k − 1 of the rest, or k of the rest. */
-function atLeast(count: number, pieces: readonly Piece[]): Piece {
+function atLeast(count: number, pieces: readonly FilterPiece[]): FilterPiece {
   if (choices(pieces.length, count) > MAX_CHOICES) {
     throw unsupported(`min_should of ${count} in ${pieces.length} conditions`, 'there is nothing that counts them');
   }
   // Choices share pieces: a part that several have in common is made once.
-  const made = new Map<number, Piece>();
-  const ofRest = (k: number, from: number): Piece => {
+  const made = new Map<number, FilterPiece>();
+  const ofRest = (k: number, from: number): FilterPiece => {
     const left = pieces.length - from;
     if (k <= 0) return true;
     if (k > left) return false;

@@ -8,7 +8,7 @@ import { DYNAMIC, type MilvusRow } from './client.js';
 import { milvusIds } from './from-milvus.js';
 import type { LiftedField } from './lift.js';
 import { packField, payloadOf } from './rows.js';
-import { type Facts, noField } from './schema.js';
+import { type MilvusFacts, noField } from './schema.js';
 
 export type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
 
@@ -24,7 +24,7 @@ export interface Reading {
 }
 
 /** What of rows is to be read. */
-export function readingOf(facts: Facts, { withPayload = false, vectors = true }: Wanted, name: string): Reading {
+export function readingOf(facts: MilvusFacts, { withPayload = false, vectors = true }: Wanted, name: string): Reading {
   const { headDim, dim, idField, head, full } = facts;
   const tailed = typeof full === 'string' ? undefined : full;
   const payloadFields = payloadFieldsOf(withPayload, facts, name);
@@ -48,7 +48,7 @@ export function readingOf(facts: Facts, { withPayload = false, vectors = true }:
   };
 }
 
-function payloadFieldsOf(selection: PayloadSelection, facts: Facts, name: string): string[] {
+function payloadFieldsOf(selection: PayloadSelection, facts: MilvusFacts, name: string): string[] {
   if (selection === false) return [];
   if (selection === true || 'exclude' in (selection as object)) {
     return facts.dynamic ? [...facts.scalars, DYNAMIC] : facts.scalars;
@@ -75,7 +75,7 @@ export function unpack(
   rows: readonly MilvusRow[],
   lifted: Map<string, LiftedField> | undefined,
   { fields, payloadFields, select }: Reading,
-  { headDim, dim, idField, float16, integers, full }: Facts,
+  { headDim, dim, idField, float16, integers, full }: MilvusFacts,
   { withPayload = false, vectors: wanted = true }: Wanted,
   name: string,
 ): PackedRows {

@@ -8,18 +8,18 @@ import { integersOf } from './integers.js';
 import type { LiftedField } from './lift.js';
 
 /** The rows of one query of a search. */
-export interface Part {
+export interface QueryRows {
   rows: readonly MilvusRow[];
   lifted: Map<string, LiftedField> | undefined;
 }
 
 /** An answer for several queries: an array of rows each; a flat empty one where none has hits. */
-export function partsOf(
+export function rowsByQuery(
   { results }: { results?: unknown },
   count: number,
   lifted: Map<string, LiftedField> | undefined,
   source: string,
-): Part[] {
+): QueryRows[] {
   const lists = Array.isArray(results) && results.length === 0 ? Array.from({ length: count }, () => []) : results;
   if (!Array.isArray(lists) || lists.length !== count || !lists.every(Array.isArray)) {
     throw expected('BAD_RESPONSE', `the rows of ${count} queries`, `the answer of ${source}`, results);

@@ -18,7 +18,7 @@ const VARCHAR = 21;
 /** Binary, float, half, sparse, int8 vectors and arrays of them. */
 const isVector = (type: number) => type >= 100 && type < 200;
 
-export interface Facts extends SourceInfo, VectorNames {
+export interface MilvusFacts extends SourceInfo, VectorNames {
   idField: string;
   /** Whether ids are text, not numbers. */
   text: boolean;
@@ -58,7 +58,7 @@ interface SchemaField {
 }
 
 /** Reads schema and indexes. @throws FunnelError */
-export async function readFacts(client: MilvusClientLike, options: Options, name: string): Promise<Facts> {
+export async function readMilvusFacts(client: MilvusClientLike, options: Options, name: string): Promise<MilvusFacts> {
   const { collection, metric } = options;
   const answer = await client.describeCollection({ collection_name: collection });
   const no = refusal(answer?.status);
@@ -192,7 +192,7 @@ function filterField({ data_type = '', element_type, nullable }: SchemaField): M
 
 /** A key as an expression has it. */
 /** Rows with one of these keys. @throws FunnelError BAD_ID */
-export function withKeys(ids: readonly Id[], facts: Facts): string {
+export function withKeys(ids: readonly Id[], facts: MilvusFacts): string {
   const keys = ids.map((id) => keyLiteral(id, facts));
   const known = keys.filter((key) => key !== NO_LITERAL);
   const least = known.length < keys.length ? [`${facts.idField} < ${LEAST + 1n}`] : [];
@@ -200,14 +200,14 @@ export function withKeys(ids: readonly Id[], facts: Facts): string {
 }
 
 /** Rows with larger keys. */
-export function behindKey(id: Id, facts: Facts): string {
+export function behindKey(id: Id, facts: MilvusFacts): string {
   const key = keyLiteral(id, facts);
   return key === NO_LITERAL ? `${facts.idField} >= ${LEAST + 1n}` : `${facts.idField} > ${key}`;
 }
 
 const NO_LITERAL = String(LEAST);
 
-function keyLiteral(id: Id, { text }: Facts): string {
+function keyLiteral(id: Id, { text }: MilvusFacts): string {
   const plain = String(id);
   if (text) return literal(plain);
   if (!/^-?\d+$/.test(plain)) throw expected('BAD_ID', 'an integer, as the keys of the collection are,', 'an id', id);

@@ -32,7 +32,7 @@ import { UNROUNDED } from './integers.js';
 import type { MilvusCommonOptions, MilvusLayout, MilvusSourceOptions } from './options.js';
 import { readingOf, unpack } from './reading.js';
 import { distances } from './rows.js';
-import { behindKey, type Facts, readFacts, refused, withKeys } from './schema.js';
+import { behindKey, type MilvusFacts, readMilvusFacts, refused, withKeys } from './schema.js';
 
 /**
  * Head searches on a Milvus collection through a MilvusClient that you made and keep.
@@ -72,10 +72,10 @@ function nameOf(collection: string): string {
 /** Milvus's own limit on `limit`; Milvus Lite does not enforce it. */
 const MAX_LIMIT = 16_384;
 
-/** What requests may set: parameters of the indexes that have them. */
+/** The params that requests may set: parameters of the indexes that have them. */
 const PARAMS = { ef: 'count', nprobe: 'count', search_list: 'count', reorder_k: 'count' } as const;
 
-class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source {
+class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements Source {
   private readonly calls: MilvusCalls;
   /** As expressions, with what they were made by. */
   private readonly filters = new WeakMap<FilterNode, { text: string; fields: MilvusFields }>();
@@ -88,15 +88,15 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     this.calls = new MilvusCalls(client, options, this.name);
   }
 
-  protected read(): Promise<Facts> {
-    return readFacts(this.client, this.options, this.name);
+  protected read(): Promise<MilvusFacts> {
+    return readMilvusFacts(this.client, this.options, this.name);
   }
 
   protected lasts(): boolean {
     return true;
   }
 
-  protected infoOf({ headDim, dim, metric, idKind }: Facts): SourceInfo {
+  protected infoOf({ headDim, dim, metric, idKind }: MilvusFacts): SourceInfo {
     return { headDim, dim, metric, idKind };
   }
 
@@ -160,7 +160,11 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     );
   }
 
-  private async counted(filter: string | undefined, facts: Facts, options: { timeout?: number }): Promise<number> {
+  private async counted(
+    filter: string | undefined,
+    facts: MilvusFacts,
+    options: { timeout?: number },
+  ): Promise<number> {
     const asked = { fields: [], names: [], payloadFields: [], outputs: [COUNT], select: undefined };
     const [row] = await this.calls.query(filter, asked, options, facts, {});
     return Number(row?.[COUNT] ?? 0);
@@ -206,7 +210,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     return checkFetchRequest(request);
   }
 
-  protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: Facts) {
+  protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: MilvusFacts) {
     const asked = readingOf(facts, request, this.name);
     const rows = ids.length === 0 ? [] : await this.calls.query(withKeys(ids, facts), asked, request, facts, {});
     return { rows: unpack(rows, undefined, asked, facts, request, this.name) };
@@ -236,7 +240,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
   }
 
   /** The last key. Where keys are not in order, going on behind the last would skip rows. */
-  private checkOrder(keys: readonly string[], after: string | undefined, { text }: Facts): string | undefined {
+  private checkOrder(keys: readonly string[], after: string | undefined, { text }: MilvusFacts): string | undefined {
     let last = after;
     for (const key of keys) {
       const ascends =
@@ -254,7 +258,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
   }
 
   /** Requests that differ in their vectors alone. */
-  private async searchHeads(requests: readonly HeadRequest[], facts: Facts): Promise<HeadAnswer[]> {
+  private async searchHeads(requests: readonly HeadRequest[], facts: MilvusFacts): Promise<HeadAnswer[]> {
     const request = requests[0]!;
     const { candidates, mode } = request;
     const exact = mode === 'exact';
@@ -292,7 +296,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
 
   private async filter(
     { filter, nativeFilter }: Restriction,
-    facts: Facts,
+    facts: MilvusFacts,
     options: { timeout?: number },
   ): Promise<string | undefined> {
     checkExpression(nativeFilter);
@@ -301,7 +305,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
   }
 
   /** @throws FunnelError UNSUPPORTED: rows hold arrays or objects where the filter looks */
-  private async askScalars(filter: FilterNode, facts: Facts, options: { timeout?: number }): Promise<void> {
+  private async askScalars(filter: FilterNode, facts: MilvusFacts, options: { timeout?: number }): Promise<void> {
     const { nativeFilter: standing } = this.options;
     for (const [key, path] of scalarKeys(filter, facts.fields)) {
       if (facts.scalarKeys.has(key)) continue;
@@ -319,7 +323,7 @@ class MilvusSource extends CollectionSource<Facts, OwnOptions> implements Source
     }
   }
 
-  private compiled(filter: FilterNode, { fields }: Facts): string {
+  private compiled(filter: FilterNode, { fields }: MilvusFacts): string {
     const made = this.filters.get(filter);
     if (made?.fields === fields) return made.text;
     const text = toMilvusFilter(filter, fields);

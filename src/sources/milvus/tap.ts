@@ -42,7 +42,7 @@ export interface Tap {
 }
 
 /** @param names of the vector fields to lift out of the answer of a search; the SDK decodes the others */
-export function tapped(
+export function tappedMilvus(
   client: MilvusClientLike,
   method: 'Search' | 'Query',
   names: readonly string[] = [],

@@ -7,7 +7,7 @@
  *
  * @param bytesOf - the end of the path whose answer is to be taken before the client parses it
  */
-export async function tapped<T>(
+export async function tappedFetch<T>(
   call: () => Promise<T>,
   signal: AbortSignal,
   bytesOf?: string,

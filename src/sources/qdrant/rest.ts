@@ -12,7 +12,7 @@ import {
   type QdrantVectors,
   qdrantRefusal,
 } from './driver.js';
-import { tapped } from './fetch-tap.js';
+import { tappedFetch } from './fetch-tap.js';
 import { toQdrantFilter } from './filter.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { type Lift, liftVectors } from './json-lift.js';
@@ -70,9 +70,9 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
     path: string | false,
   ): Promise<{ bytes?: Uint8Array; result?: unknown; at: number }> => {
     const typed = typedApi(name);
-    if (!typed) return { result: (await tapped(plain, signal)).value, at: performance.now() };
+    if (!typed) return { result: (await tappedFetch(plain, signal)).value, at: performance.now() };
     const call = () => typed({ collection_name: collection, ...body }, INIT);
-    const { bytes, value } = await tapped(call, signal, path || undefined);
+    const { bytes, value } = await tappedFetch(call, signal, path || undefined);
     const at = performance.now();
     return bytes ? { bytes, at } : { result: value.data?.result, at };
   };
@@ -84,12 +84,12 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       const get = typedApi('getCollection');
       const call = async () =>
         get ? (await get({ collection_name: collection }, INIT)).data?.result : client.getCollection(collection);
-      return restVectors((await tapped(call, signal)).value);
+      return restVectors((await tappedFetch(call, signal)).value);
     },
 
     async somePoint(collection, signal) {
       const args = { limit: 1, with_payload: false, with_vector: false };
-      const { value } = await tapped(() => client.scroll(collection, args), signal);
+      const { value } = await tappedFetch(() => client.scroll(collection, args), signal);
       return pointsOf(value)[0] as AnyPoint | undefined;
     },
 

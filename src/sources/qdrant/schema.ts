@@ -8,7 +8,7 @@ import { qdrantIds } from './from-qdrant.js';
 
 const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
 
-export interface Facts extends VectorNames {
+export interface QdrantFacts extends VectorNames {
   info: SourceInfo;
   /** The kind of id is then a guess. */
   empty: boolean;
@@ -21,12 +21,12 @@ interface Options extends GivenNames {
 }
 
 /** Reads how the vectors are stored, and the kind of one id. @throws FunnelError */
-export async function readFacts(
+export async function readQdrantFacts(
   driver: QdrantDriver,
   options: Options,
   source: string,
   signal: AbortSignal,
-): Promise<Facts> {
+): Promise<QdrantFacts> {
   const { collection, metric } = options;
   const vectors = await driver.vectors(collection, signal);
   const { head, full } = namesFor(options, dimsOf(vectors), source);

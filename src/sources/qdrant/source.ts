@@ -38,7 +38,7 @@ import type { QdrantGrpcClient } from './grpc-client.js';
 import { asQdrantId, qdrantId } from './ids.js';
 import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSourceOptions } from './options.js';
 import type { QdrantRestClient } from './rest.js';
-import { type Facts, readFacts } from './schema.js';
+import { type QdrantFacts, readQdrantFacts } from './schema.js';
 import { wants, withNorm, withVectors } from './select.js';
 
 /**
@@ -83,10 +83,10 @@ function nameOf(collection: string): string {
 
 type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'> & Pick<FetchRequest, 'missing'>;
 
-/** What requests may set. */
+/** The params that requests may set. */
 const PARAMS = { exact: 'flag', hnsw_ef: 'count', indexed_only: 'flag' } as const;
 
-class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source {
+class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements Source {
   readonly recommends = true;
   private readonly missing: Missing;
   /** As the client takes them. */
@@ -100,15 +100,15 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
     this.missing = missingFrom(this.name);
   }
 
-  protected read(signal: AbortSignal): Promise<Facts> {
-    return readFacts(this.driver, this.options, this.name, signal);
+  protected read(signal: AbortSignal): Promise<QdrantFacts> {
+    return readQdrantFacts(this.driver, this.options, this.name, signal);
   }
 
-  protected lasts({ empty }: Facts): boolean {
+  protected lasts({ empty }: QdrantFacts): boolean {
     return !empty;
   }
 
-  protected infoOf({ info }: Facts): SourceInfo {
+  protected infoOf({ info }: QdrantFacts): SourceInfo {
     return { ...info };
   }
 
@@ -222,7 +222,7 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
     return Array.from(ids, (id, i) => qdrantId(id, this.driver.idKind, `ids[${i}]`));
   }
 
-  protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: Facts, signal: AbortSignal) {
+  protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: QdrantFacts, signal: AbortSignal) {
     const asked = this.reading(facts, request);
     const fast = this.options.decode !== 'client';
     const answer =
@@ -251,13 +251,13 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
     });
   }
 
-  /** Of a position: numbers are digits alone, and UUIDs have dashes. */
+  /** The id of a position: numbers are digits alone, and UUIDs have dashes. */
   private positionOf(position: string): Id {
     if (!/^\d+$/.test(position)) return position;
     return this.driver.idKind === 'bigint' ? BigInt(position) : Number(position);
   }
 
-  private async search(request: HeadRequest, facts: Facts, signal: AbortSignal): Promise<HeadAnswer> {
+  private async search(request: HeadRequest, facts: QdrantFacts, signal: AbortSignal): Promise<HeadAnswer> {
     const asked = this.asked(request, facts);
     const began = performance.now();
     const answer = await this.driver.query(asked, signal, this.options.decode !== 'client');
@@ -266,7 +266,7 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
     return { headMs: at - began, decodeMs: performance.now() - at, ...part };
   }
 
-  private asked(request: HeadRequest, facts: Facts): QdrantQuery {
+  private asked(request: HeadRequest, facts: QdrantFacts): QdrantQuery {
     const { info, head, full } = facts;
     const { recommend, candidates, mode } = request;
     const exact = mode === 'exact';
@@ -293,7 +293,7 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
   private answered(
     answer: QdrantAnswer,
     asked: QdrantRead,
-    facts: Facts,
+    facts: QdrantFacts,
     request: HeadRequest,
   ): Pick<HeadAnswer, 'candidates' | 'exact' | 'exactBelow' | 'lacking'> {
     const whole = withVectors(answer, asked);
@@ -315,8 +315,11 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
     };
   }
 
-  /** What of points is to be read. */
-  private reading({ info, head, full }: Facts, { withPayload = false, vectors = true, missing }: Wanted): QdrantRead {
+  /** The parts of points that are to be read. */
+  private reading(
+    { info, head, full }: QdrantFacts,
+    { withPayload = false, vectors = true, missing }: Wanted,
+  ): QdrantRead {
     const { collection, missingVectors = 'error' } = this.options;
     if (!vectors) return { collection, withPayload, lifts: [], skip: false };
     const skip = missing === undefined ? missingVectors === 'skip' : missing === 'leave out';
@@ -331,7 +334,7 @@ class QdrantSource extends CollectionSource<Facts, OwnOptions> implements Source
   private unpack(
     { points, packed }: { points: readonly AnyPoint[]; packed?: Float32Array[] | undefined },
     { lifts }: QdrantRead,
-    { info, full }: Facts,
+    { info, full }: QdrantFacts,
     { withPayload = false, vectors: wanted = true }: Wanted,
   ): PackedRows {
     const tailed = typeof full === 'string' || !wanted ? undefined : full;

@@ -27,7 +27,7 @@ import {
   SCAN,
   stageDots,
 } from './stages.js';
-import type { SearchRequest, SearchResult, SearchState, StageCount } from './types.js';
+import type { SearchAnswer, SearchState, SearchTask, StageCount } from './types.js';
 
 /** Queries that share a pass over the head plane. */
 export const TILE = 8;
@@ -43,13 +43,13 @@ export class Searcher {
     this.#scratch = new Scratch(codes);
   }
 
-  search(state: SearchState, request: SearchRequest): SearchResult {
+  search(state: SearchState, request: SearchTask): SearchAnswer {
     if (isUnindexed(request)) return this.#onlyUnindexed(state, request);
     return isBounded(state, request) ? this.#bounded(state, [request])[0]! : this.#funnel(state, request);
   }
 
-  searchBatch(state: SearchState, requests: readonly SearchRequest[]): SearchResult[] {
-    const results: SearchResult[] = new Array(requests.length);
+  searchBatch(state: SearchState, requests: readonly SearchTask[]): SearchAnswer[] {
+    const results: SearchAnswer[] = new Array(requests.length);
     const bounded: number[] = [];
     requests.forEach((request, i) => {
       if (isUnindexed(request)) results[i] = this.#onlyUnindexed(state, request);
@@ -73,7 +73,7 @@ export class Searcher {
    * A bound on every row's key from its head codes; the rows whose bound reaches the k-th best key known so far go on,
    * through finer codes, to be scored. That key comes from scoring the rows that look best first.
    */
-  #bounded(state: SearchState, requests: readonly SearchRequest[]): SearchResult[] {
+  #bounded(state: SearchState, requests: readonly SearchTask[]): SearchAnswer[] {
     const { segments } = state;
     const runs = requests.map((request) => new Run(state, request));
     for (const run of runs) this.#scoreUnindexed(state, run);
@@ -114,7 +114,7 @@ export class Searcher {
   }
 
   /** Answers a request that no row of a segment passes, without a look at codes. */
-  #onlyUnindexed(state: SearchState, request: SearchRequest): SearchResult {
+  #onlyUnindexed(state: SearchState, request: SearchTask): SearchAnswer {
     const run = new Run(state, request);
     this.#scoreUnindexed(state, run);
     return run.result(isBounded(state, request));
@@ -186,7 +186,7 @@ export class Searcher {
     const rows = scratch.take('rows', Uint32Array, visited);
     const estimates = scratch.take('estimates', Float64Array, visited);
     let terms = SCAN.bound(segment, query);
-    let n = codes.survivors({
+    let n = codes.pruneVisit({
       dots,
       scale: head.scale,
       ...visit,
@@ -207,7 +207,7 @@ export class Searcher {
       if (stage.restarts) estimates.fill(0, 0, n);
       terms = stage.bound(segment, query, part, terms.constant);
       const { scale } = part;
-      const left = codes.sift({ rows, count: n, estimates, dots: more, scale, bound: bound(terms) });
+      const left = codes.pruneRows({ rows, count: n, estimates, dots: more, scale, bound: bound(terms) });
       run.stages.push({ name: stage.name, in: n, out: left });
       n = left;
     }
@@ -232,7 +232,7 @@ export class Searcher {
   }
 
   /** Scores the rows in full that head codes put first, or those of a shortlist plane. */
-  #funnel(state: SearchState, request: SearchRequest): SearchResult {
+  #funnel(state: SearchState, request: SearchTask): SearchAnswer {
     const run = new Run(state, request);
     this.#scoreUnindexed(state, run);
     const keep = Math.max(request.k, request.candidates ?? defaultCandidates(request.k, state.rows.resident));
@@ -383,7 +383,7 @@ export class Searcher {
   }
 
   /** The blocks with rows that take part, where all requests have the same few; else every block. */
-  #blocksOf(segment: Segment, s: number, requests: readonly SearchRequest[]): Visit {
+  #blocksOf(segment: Segment, s: number, requests: readonly SearchTask[]): Visit {
     for (const { only } of requests) if (only !== undefined) makeAll(this.codes, this.#scratch, only, s, segment);
     const { blocks, count: rows } = segment;
     const only = requests[0]!.only;
@@ -511,13 +511,13 @@ const SPARSE = 16;
  * Do bounds decide, and not a number of candidates? Also where nobody asked for a number and codes would choose badly:
  * bounds cost more there, and lose nothing.
  */
-function isBounded({ segments }: SearchState, { mode, eps, candidates, probes }: SearchRequest): boolean {
+function isBounded({ segments }: SearchState, { mode, eps, candidates, probes }: SearchTask): boolean {
   if (mode === 'exact' || eps !== undefined) return true;
   return candidates === undefined && probes === undefined && segments.some(isBlunt);
 }
 
 /** Does the filter leave no row of a segment? */
-function isUnindexed({ only }: SearchRequest): boolean {
+function isUnindexed({ only }: SearchTask): boolean {
   return only?.rows === 0;
 }
 
@@ -540,7 +540,7 @@ class Run {
 
   constructor(
     readonly state: SearchState,
-    readonly request: SearchRequest,
+    readonly request: SearchTask,
   ) {
     this.best = new Best(request.k);
     this.norm = request.norm;
@@ -552,7 +552,7 @@ class Run {
     return this.#seen[s];
   }
 
-  result(certified: boolean): SearchResult {
+  result(certified: boolean): SearchAnswer {
     const { best, stages, rowsRead, missing, request } = this;
     const whole = certified && (request.eps ?? 1) >= 1;
     return { ordinals: best.ordinals, keys: best.keys, certified: whole, stages, rowsRead, missing };

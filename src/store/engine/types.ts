@@ -22,7 +22,7 @@ export interface SearchState {
   readonly rows: RowTier;
 }
 
-export interface SearchRequest {
+export interface SearchTask {
   readonly vector: Float32Array;
   /** |vector| > 0, but for euclid. */
   readonly norm: number;
@@ -69,7 +69,7 @@ export interface StageCount {
   out: number;
 }
 
-export interface SearchResult {
+export interface SearchAnswer {
   ordinals: number[];
   keys: number[];
   certified: boolean;

@@ -9,13 +9,13 @@ import type { Sliced } from '../../core/slices.js';
 import type { Id, IdKind } from '../../core/types.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';
-import { checkId, Ids, kindOf } from './ids.js';
+import { checkIdKind, Ids, kindOf } from './ids.js';
 import type { OpenRows } from './open-files.js';
 import { DEATHS_PER_PAGE, encodeDeadPage, encodeIdPage, IDS_PER_PAGE, seal } from './pages.js';
 import { encodePayload } from './payload.js';
 import { encodeRecords, encodeRowHeader, type RowValues, rowFileBytes } from './rows.js';
 import { encodeState, type RowFileEntry, type State } from './state.js';
-import { begun, inTurns, othersTurn, type Step, type Steps, settled, take } from './step.js';
+import { begun, type FileStep, inTurns, type Steps, settledStep, take, turnStep } from './step.js';
 
 export interface AppendRequest {
   ids: readonly Id[];
@@ -68,7 +68,7 @@ export function* checkAppend(core: Core, { ids: given, rows, payloads }: AppendR
   const last = new Map<Id, number>();
   for (let i = 0; i < ids.length; i++) {
     if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
-    checkId(ids[i], kind, `ids[${i}]`);
+    checkIdKind(ids[i], kind, `ids[${i}]`);
     last.set(ids[i]!, i);
   }
   function* encoded(kept: ArrayLike<number> | undefined): Sliced<(Buffer | undefined)[]> {
@@ -101,7 +101,7 @@ function encodeOne(payload: unknown, at: number): Buffer | undefined {
 export function* append(core: Core, batch: Batch): Steps<Appended> {
   const { state, uuid } = core;
   const { ids, payloads, kind } = batch;
-  if (state.idKind !== null && state.idKind !== kind) checkId(ids[0], state.idKind, 'ids[0]');
+  if (state.idKind !== null && state.idKind !== kind) checkIdKind(ids[0], state.idKind, 'ids[0]');
   const first = state.rows;
   const count = ids.length;
   if (first + count > 2 ** 32 - 1) throw new FunnelError('BAD_ARGUMENT', 'Expected at most 2^32 − 1 rows in all');
@@ -115,14 +115,14 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
     yield* inTurns(core.prepareFind());
     replaced = [];
     for (let i = 0; i < count; i++) {
-      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(othersTurn);
+      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);
       const ordinal = core.find(ids[i]!);
       if (ordinal !== undefined) replaced.push(ordinal);
     }
     replaced.sort((a, b) => a - b);
     const { column } = core.ids;
     for (let i = 0; i < count; i++) {
-      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(othersTurn);
+      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);
       column.set(first + i, ids[i]!);
       core.kept.set(first + i, true);
       core.withPayload.set(first + i, payloads[i] !== undefined);
@@ -142,11 +142,11 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
     const idPages: [number, Buffer | undefined][] = [];
     for (const page of range(firstPage, Math.ceil(rows / IDS_PER_PAGE))) {
       idPages.push([page, encodeIdPage(uuid, page, roster)]);
-      yield* take(othersTurn);
+      yield* take(turnStep);
     }
     const sealed: [number, Buffer][] = [];
     for (const [i, value] of payloads.entries()) {
-      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(othersTurn);
+      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);
       if (value !== undefined) sealed.push([first + i, seal(uuid, 'payloads', first + i, value)]);
     }
     const entries = { ids: idPages, dead: deadPages(core, replaced), payloads: sealed };
@@ -230,7 +230,7 @@ class TailWriter {
     const { format, options, roomFor } = this.#core;
     const perBlock = Math.max(1, Math.floor(BLOCK_BYTES / format.stride));
     const buffers: Buffer[] = [];
-    let writing: Step<void> | undefined;
+    let writing: FileStep<void> | undefined;
     try {
       for (let block = 0; from < to; block++) {
         const end = Math.min(to, from + perBlock);
@@ -251,7 +251,7 @@ class TailWriter {
       }
     } catch (error) {
       // Nothing may arrive behind what is about to be cut.
-      if (writing !== undefined) yield* take(settled(writing));
+      if (writing !== undefined) yield* take(settledStep(writing));
       throw error;
     }
     if (writing !== undefined) yield* take(writing);

@@ -14,7 +14,7 @@ import { Pace } from './pace.js';
 import { encodeIdPage, IDS_PER_PAGE } from './pages.js';
 import { checkRecord, encodeOrdinals, encodeRowHeader, HEADER_BYTES, rowFileBytes } from './rows.js';
 import { encodeState, type RowFileEntry } from './state.js';
-import { othersTurn, type Steps, take } from './step.js';
+import { type Steps, take, turnStep } from './step.js';
 
 export interface CompactOptions {
   signal?: AbortSignal | undefined;
@@ -32,7 +32,7 @@ export interface Compacted {
 }
 
 /** The work of one compaction, fixed at the start. */
-export interface Plan {
+export interface CompactionPlan {
   files: OpenRows[];
   alive: Bits;
   /** Ordinals below this were there. */
@@ -53,7 +53,7 @@ const DROPPED_AT_ONCE = 4096;
 const OWED_BYTES = 16 << 20;
 
 /** Closes the last file, leases what will be read. Undefined when there is nothing to do. Runs while no other write does. */
-export function* plan(core: Core): Steps<Plan | undefined> {
+export function* plan(core: Core): Steps<CompactionPlan | undefined> {
   const { state, files, options } = core;
   const alive = new Bits();
   alive.bytes = core.alive.bytes.slice();
@@ -63,7 +63,7 @@ export function* plan(core: Core): Steps<Plan | undefined> {
   for (const file of files.rows) {
     for (let i = 0; i < file.entry.count && !withDead.has(file); i++) {
       if (!alive.get(ordinalAt(file, i)!)) withDead.add(file);
-      if (++looked % ROWS_AT_ONCE === 0) yield* take(othersTurn);
+      if (++looked % ROWS_AT_ONCE === 0) yield* take(turnStep);
     }
   }
   const chosen = files.rows.filter((file, i) => {
@@ -79,7 +79,11 @@ export function* plan(core: Core): Steps<Plan | undefined> {
 }
 
 /** Writes the new files and syncs them. Other writes may go on. */
-export function* rewrite(core: Core, { files, alive, rows }: Plan, options: CompactOptions): Steps<Rewritten> {
+export function* rewrite(
+  core: Core,
+  { files, alive, rows }: CompactionPlan,
+  options: CompactOptions,
+): Steps<Rewritten> {
   const { disk, folder, relaxed } = core.options;
   const { format } = core;
   const pace = options.pace ?? new Pace(true);
@@ -176,7 +180,7 @@ export function* forget(core: Core, dropped: readonly number[]): Steps<void> {
 }
 
 /** Puts the new files in the place of the old ones. Runs while no other write does. */
-export function* exchange(core: Core, { files: old }: Plan, files: OpenRows[]): Steps<Compacted> {
+export function* exchange(core: Core, { files: old }: CompactionPlan, files: OpenRows[]): Steps<Compacted> {
   const { state, options } = core;
   const oldNames = new Set(old.map(({ name }) => name));
   const entries = [...state.rowFiles.filter(({ name }) => !oldNames.has(name)), ...files.map(({ entry }) => entry)];

@@ -10,7 +10,7 @@ import { isGone, OpenFiles } from './open-files.js';
 import { DEATHS_PER_PAGE, decodeIdPage, IDS_PER_PAGE, unseal } from './pages.js';
 import { type RowFormat, rowFormat } from './rows.js';
 import { decodeState, generationOf, type State } from './state.js';
-import { othersTurn, type Steps, take } from './step.js';
+import { type Steps, take, turnStep } from './step.js';
 
 export interface CoreOptions {
   folder: string;
@@ -91,7 +91,7 @@ export class Core {
         const next = Math.min(to, this.#idsTo + ROWS_AT_ONCE);
         this.#readPages(this.ids, this.#idsTo, next);
         this.#idsTo = next;
-        yield* take(othersTurn);
+        yield* take(turnStep);
       }
     }
   }
@@ -202,7 +202,7 @@ export class Core {
       yield* take(kv.commit({ ...entries, state: encode(next) }));
     } catch (error) {
       // lmdb-js has put off what it does with a write that failed, and must not meet a store that was closed.
-      for (let turn = 0; turn < 3; turn++) yield* take(othersTurn);
+      for (let turn = 0; turn < 3; turn++) yield* take(turnStep);
       try {
         kv.reopen();
         const record = kv.snapshot(() => kv.state());

@@ -4,7 +4,7 @@ import { deadPages } from './append.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';
 import { encodeState } from './state.js';
-import { inTurns, othersTurn, type Steps, take } from './step.js';
+import { inTurns, type Steps, take, turnStep } from './step.js';
 
 /** Ids that are sought before others get their turn. */
 const ROWS_AT_ONCE = 2048;
@@ -15,7 +15,7 @@ export function* remove(core: Core, ids: readonly Id[]): Steps<number[]> {
   yield* inTurns(core.prepareFind());
   const found: number[] = [];
   for (const [i, id] of ids.entries()) {
-    if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(othersTurn);
+    if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);
     const ordinal = core.find(id);
     if (ordinal !== undefined) found.push(ordinal);
   }

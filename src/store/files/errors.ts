@@ -27,13 +27,13 @@ export function diskError(doing: string, cause: unknown, remedy?: string): Funne
   return filesError('DISK', `${what} ${doing}: ${message}`, { cause });
 }
 
-export function codeOf(error: unknown): string | undefined {
+export function errorCodeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
 /** A read-only file system, or files of another user. */
 export function isForbidden(error: unknown): boolean {
-  return /^(EACCES|EPERM|EROFS)$/.test(codeOf(error) ?? '');
+  return /^(EACCES|EPERM|EROFS)$/.test(errorCodeOf(error) ?? '');
 }
 
 export function lockLost(): FunnelError {

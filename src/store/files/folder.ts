@@ -4,10 +4,10 @@ import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { FunnelError } from '../../core/errors.js';
 import type { Disk } from './disk.js';
-import { codeOf, diskError, filesError } from './errors.js';
+import { diskError, errorCodeOf, filesError } from './errors.js';
 import { LMDB_FILE, lmdbKv, prepareLmdb } from './lmdb-kv.js';
 import { encodeState, FORMAT_VERSION, type State, type StoreConfig } from './state.js';
-import { othersTurn, type Steps, take } from './step.js';
+import { type Steps, take, turnStep } from './step.js';
 
 const NEW = /^new-[0-9a-f]{16}$/;
 const OURS = /^(rows|seg)-\d{6,}\.(bin|tmp)$/;
@@ -49,7 +49,7 @@ export function* createFolder(folder: string, config: StoreConfig, disk: Disk): 
     yield* prepareLmdb();
     const kv = lmdbKv(join(beside, LMDB_FILE), { readOnly: false, relaxed: false });
     try {
-      yield* take(othersTurn);
+      yield* take(turnStep);
       kv.claim(() => Buffer.from('{}')); // nobody can know of it yet
       yield* take(kv.commit({ state: encodeState(newState(config)), ids: [], dead: [], payloads: [] }));
     } finally {
@@ -59,7 +59,7 @@ export function* createFolder(folder: string, config: StoreConfig, disk: Disk): 
     yield* take(disk.syncDir(folder));
     if (made !== undefined) for (const above of foldersAbove(folder, made)) yield* take(disk.syncDir(above));
     remove(beside);
-    yield* take(othersTurn);
+    yield* take(turnStep);
   } catch (error) {
     if (beside !== undefined) remove(beside);
     // Only those that are empty can go.
@@ -97,7 +97,7 @@ function isThere(path: string): boolean {
     fs.lstatSync(path);
     return true;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
+    if (errorCodeOf(error) === 'ENOENT') return false;
     throw error;
   }
 }
@@ -108,7 +108,7 @@ function make(folder: string): boolean {
     fs.mkdirSync(folder);
     return true;
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST' || !fs.statSync(folder).isDirectory()) throw error;
+    if (errorCodeOf(error) !== 'EEXIST' || !fs.statSync(folder).isDirectory()) throw error;
     return false;
   }
 }
@@ -127,7 +127,7 @@ function attempt(run: () => void): void {
 
 function whyNotMade(folder: string, error: unknown): FunnelError {
   const what = 'the path of a folder that is missing or empty';
-  switch (codeOf(error)) {
+  switch (errorCodeOf(error)) {
     case 'ENOTDIR':
       if (isFile(folder))
         return filesError('INDEX_EXISTS', `Expected ${what} but ${folder} is a file`, { cause: error });
@@ -175,7 +175,7 @@ export function checkFolder(folder: string): void {
   try {
     fs.statSync(join(folder, LMDB_FILE));
   } catch (error) {
-    if (!/^(ENOENT|ENOTDIR|ENAMETOOLONG|ELOOP)$/.test(codeOf(error) ?? ''))
+    if (!/^(ENOENT|ENOTDIR|ENAMETOOLONG|ELOOP)$/.test(errorCodeOf(error) ?? ''))
       throw diskError(`looking at ${folder}`, error);
     throw filesError(
       'NO_INDEX',

@@ -8,7 +8,7 @@ import { BLOCK_BITS, columnOf, type IdColumn } from './id-columns.js';
 export const MAX_ID_BYTES = 1900;
 
 /** @throws FunnelError BAD_ID */
-export function checkId(id: unknown, kind: IdKind, where: string): void {
+export function checkIdKind(id: unknown, kind: IdKind, where: string): void {
   if (typeof id !== kind) throw badId(`a ${kind}, as the other ids of the index are,`, where, id);
   switch (typeof id) {
     case 'number':

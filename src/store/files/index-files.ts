@@ -5,7 +5,16 @@ import { atOnce, inSlices, type Sliced } from '../../core/slices.js';
 import type { Id, IdKind } from '../../core/types.js';
 import { checkDim, checkInteger } from '../../core/validate.js';
 import { type Appended, type AppendRequest, append, type Batch, checkAppend } from './append.js';
-import { type Compacted, type CompactOptions, discard, exchange, forget, type Plan, plan, rewrite } from './compact.js';
+import {
+  type Compacted,
+  type CompactionPlan,
+  type CompactOptions,
+  discard,
+  exchange,
+  forget,
+  plan,
+  rewrite,
+} from './compact.js';
 import { Core, type RoomFor, type RoomForCompacted } from './core.js';
 import { remove, removeRows } from './delete.js';
 import { type Disk, nodeDisk } from './disk.js';
@@ -32,7 +41,7 @@ import {
 } from './segments.js';
 import { announceWriter, letWriterOpen } from './shared-envs.js';
 import { encodeState, generationOf, type PayloadIndexEntry, type StoreConfig } from './state.js';
-import { instant, othersTurn, runLater, runNow, type Step, type Steps, take } from './step.js';
+import { type FileStep, instant, runLater, runNow, type Steps, take, turnStep } from './step.js';
 import type { Writer } from './writers.js';
 
 /** Row files take no more rows beyond this size. */
@@ -40,7 +49,7 @@ export const ROW_FILE_BYTES = 1 << 30;
 /** The same in memory, where a file that grows is copied while nothing else happens. */
 const MEMORY_FILE_BYTES = 32 << 20;
 
-export interface OpenOptions {
+export interface OpenFilesOptions {
   /** Read only; any number of processes may. Default false. */
   readOnly?: boolean;
   /**
@@ -62,7 +71,7 @@ export interface OpenOptions {
 
 /** A file of rows for a native reader; see rows.ts for the record. */
 export interface RowFile {
-  /** Of the system; not on ':memory:', where `bytes` is the whole file instead. */
+  /** The system's descriptor; not on ':memory:', where `bytes` is the whole file instead. */
   fd: number;
   path: string;
   bytes?: Uint8Array;
@@ -102,7 +111,7 @@ export class IndexFiles implements Writer {
   #segmentsUnderWay = 0;
   #closing: Promise<void> | undefined;
   #closed = false;
-  /** Of the writer of an index on disk. */
+  /** The hold of a writer on its index on disk. */
   readonly #hold: Hold | undefined;
 
   private constructor(path: string, core: Core, hold?: Hold) {
@@ -119,15 +128,15 @@ export class IndexFiles implements Writer {
    * @param path a folder that is missing or empty, or ':memory:'
    * @throws FunnelError INDEX_EXISTS, MISSING_PACKAGE, DISK, BAD_ARGUMENT
    */
-  static async create(path: string, config: StoreConfig, options: OpenOptions = {}): Promise<IndexFiles> {
+  static async create(path: string, config: StoreConfig, options: OpenFilesOptions = {}): Promise<IndexFiles> {
     return runLater(IndexFiles.createSteps(path, config, options));
   }
 
-  static createSync(path: string, config: StoreConfig, options: OpenOptions = {}): IndexFiles {
+  static createSync(path: string, config: StoreConfig, options: OpenFilesOptions = {}): IndexFiles {
     return runNow(IndexFiles.createSteps(path, config, options));
   }
 
-  static *createSteps(path: string, config: StoreConfig, options: OpenOptions = {}): Steps<IndexFiles> {
+  static *createSteps(path: string, config: StoreConfig, options: OpenFilesOptions = {}): Steps<IndexFiles> {
     checkConfig(config);
     if (path !== ':memory:') {
       yield* createFolder(path, config, options.disk ?? nodeDisk);
@@ -152,16 +161,16 @@ export class IndexFiles implements Writer {
    *
    * @throws FunnelError NO_INDEX, INDEX_LOCKED, NOT_WRITABLE, CORRUPT, UNSUPPORTED_FORMAT, MISSING_PACKAGE, DISK
    */
-  static async open(path: string, options: OpenOptions = {}): Promise<IndexFiles> {
+  static async open(path: string, options: OpenFilesOptions = {}): Promise<IndexFiles> {
     return runLater(IndexFiles.openSteps(path, options));
   }
 
-  static openSync(path: string, options: OpenOptions = {}): IndexFiles {
+  static openSync(path: string, options: OpenFilesOptions = {}): IndexFiles {
     return runNow(IndexFiles.openSteps(path, options));
   }
 
   /** Whose call comes first among those of this thread is decided before the first step may wait. */
-  static *openSteps(path: string, options: OpenOptions = {}): Steps<IndexFiles> {
+  static *openSteps(path: string, options: OpenFilesOptions = {}): Steps<IndexFiles> {
     const { readOnly = false, durability = 'full', breakLock = false, disk = nodeDisk } = options;
     if (durability !== 'full' && durability !== 'relaxed') {
       throw new FunnelError('BAD_ARGUMENT', `Expected 'full' or 'relaxed' for durability, not ${String(durability)}`);
@@ -188,10 +197,10 @@ export class IndexFiles implements Writer {
       yield* prepareLmdb();
       if (readOnly) letWriterOpen(file);
       openLmdb();
-      yield* take(othersTurn);
+      yield* take(turnStep);
       yield* check!.rest();
       hold?.claim(kv!);
-      yield* take(othersTurn);
+      yield* take(turnStep);
       const maxFileBytes = options.maxFileBytes ?? ROW_FILE_BYTES;
       core = new Core({ folder: path, disk, kv: kv!, readOnly, relaxed, maxFileBytes });
       yield* core.load();
@@ -269,13 +278,13 @@ export class IndexFiles implements Writer {
     return this.filedCount - this.liveCount;
   }
 
-  /** What a row takes in the files, with its id and payload, about. */
+  /** Bytes that a row takes in the files, with its id and payload, about. */
   get bytesPerRow(): number {
     const { options, format } = this.#open();
     return format.stride + options.kv.bytes() / Math.max(1, this.filedCount);
   }
 
-  /** Of codes. */
+  /** The files of codes. */
   get segments(): readonly Readonly<SegmentRef>[] {
     const { segments, payloadIndexes } = this.#core.state;
     return segments.filter(({ name }) => payloadIndexes.every(({ file }) => file !== name));
@@ -285,14 +294,14 @@ export class IndexFiles implements Writer {
     return this.#core.state.payloadIndexes;
   }
 
-  /** What the last commitSegments() with a `meta` said; null before. */
+  /** The `meta` of the last commitSegments() that had one; null before. */
   get meta(): unknown {
     return this.#core.state.meta;
   }
 
   /**
-   * Adds rows, in the order given, and ends the lives of rows that had their ids. Of an id that comes more than once in a
-   * batch only the last row is added. All or nothing. Resolves when all of it would survive a power loss; until then the
+   * Adds rows, in the order given, and ends the lives of rows that had their ids. An id that comes more than once in a
+   * batch gets only its last row. All or nothing. Resolves when all of it would survive a power loss; until then the
    * arrays must not change.
    *
    * @throws FunnelError BAD_ID, BAD_DIMS, BAD_ARGUMENT before any work; DISK, INDEX_LOCKED, NOT_WRITABLE
@@ -438,7 +447,7 @@ export class IndexFiles implements Writer {
       count: entry.count,
       stride: format.stride,
       headerBytes: HEADER_BYTES,
-      // Those without a gap say nothing, and cost a search for each row.
+      // Files without a gap say nothing, and cost a search for each row.
       ...(ordinals === undefined || entry.last - entry.first + 1 === entry.count ? {} : { ordinals }),
       ...(records === undefined ? {} : { records }),
     }));
@@ -462,7 +471,7 @@ export class IndexFiles implements Writer {
   /** Writes a file of sections, synced, that is no part of the index until {@link commitSegments}. */
   async writeSegment(sections: Sections): Promise<SegmentRef> {
     const iterator = Symbol.asyncIterator in sections ? sections[Symbol.asyncIterator]() : sections[Symbol.iterator]();
-    const next: Step<Section | undefined> = {
+    const next: FileStep<Section | undefined> = {
       now: () => {
         throw new FunnelError('BAD_ARGUMENT', 'Expected sections that are there at once');
       },
@@ -509,7 +518,7 @@ export class IndexFiles implements Writer {
     return runNow(readInto(this.#open(), segment, section, into));
   }
 
-  /** The same in steps, for who waits for many. */
+  /** The same in steps, for callers that wait for many. */
   sectionSteps(segment: string, section: string, into?: Uint8Array): Steps<Uint8Array> {
     return readInto(this.#open(), segment, section, into);
   }
@@ -572,7 +581,7 @@ export class IndexFiles implements Writer {
       try {
         for (const part of dropped) {
           await this.#between(() => forget(core, part));
-          await othersTurn.later();
+          await turnStep.later();
         }
         return await this.#between(() => exchange(core, planned, files));
       } catch (error) {
@@ -722,7 +731,7 @@ function* packAndCheck(core: Core, pack: () => AppendRequest | Sliced<AppendRequ
 
 const NOTHING_COMPACTED: Compacted = { rowsDropped: 0, bytesFreed: 0 };
 
-function release(core: Core, { files }: Plan): void {
+function release(core: Core, { files }: CompactionPlan): void {
   for (const file of files) core.files.release(file);
 }
 

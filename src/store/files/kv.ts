@@ -1,5 +1,5 @@
 /** The records beside the row files: the state record, pages of ids and deaths, payloads. One commit is atomic. */
-import type { Step } from './step.js';
+import type { FileStep } from './step.js';
 
 /** Entries to put; those without a value are removed. Values carry their own checksums. */
 export type Entries = [key: number, value: Uint8Array | undefined][];
@@ -31,11 +31,11 @@ export interface Kv {
    */
   claim(decide: (holder: Uint8Array | undefined) => Uint8Array): void;
   /** Resolves when the commit is on disk (durability 'relaxed': when it is visible to all processes). */
-  commit(commit: Commit): Step<void>;
+  commit(commit: Commit): FileStep<void>;
   /** Starts over after a failed commit, so that reads see what is on disk. */
   reopen(): void;
   /** Bytes on disk. */
   bytes(): number;
   /** Stops being the writer. */
-  close(): Step<void>;
+  close(): FileStep<void>;
 }

@@ -14,7 +14,7 @@ import type { Sliced } from '../../core/slices.js';
 import { corrupt, diskError } from './errors.js';
 import { Broken, readTree, VERSION_BYTES } from './lmdb-format.js';
 import { Check } from './lmdb-pages.js';
-import { othersTurn, type Steps, take } from './step.js';
+import { type Steps, take, turnStep } from './step.js';
 
 function isKnownPlatform(): boolean {
   return endianness() === 'LE' && !/^(arm|ia32|mips)$/.test(process.arch);
@@ -22,7 +22,7 @@ function isKnownPlatform(): boolean {
 
 /** A check that has begun. */
 export interface LmdbCheck {
-  /** What is left. @throws FunnelError CORRUPT, DISK */
+  /** Checks the rest. @throws FunnelError CORRUPT, DISK */
   rest(): Steps<void>;
   close(): void;
 }
@@ -86,7 +86,7 @@ class RepeatedCheck {
         if (this.#attempts++ === MOST_ATTEMPTS) return;
         this.begin();
       }
-      yield* take(othersTurn);
+      yield* take(turnStep);
     }
   }
 

@@ -16,7 +16,7 @@ import type { Commit, Entries, Kv } from './kv.js';
 import { LONGEST_MS, takeLatch } from './latch.js';
 import { mapOfThread } from './of-thread.js';
 import { openFiles, shareEnv } from './shared-envs.js';
-import { inTurns, type Step, type Steps } from './step.js';
+import { type FileStep, inTurns, type Steps } from './step.js';
 
 /** As much of lmdb-js as is used here. */
 interface Db {
@@ -158,7 +158,7 @@ class LmdbKv implements Kv {
     this.#token = token;
   }
 
-  commit(commit: Commit): Step<void> {
+  commit(commit: Commit): FileStep<void> {
     return {
       now: () => this.#commitNow(commit),
       later: () => this.#commitLater(commit),
@@ -215,7 +215,7 @@ class LmdbKv implements Kv {
     }
   }
 
-  close(): Step<void> {
+  close(): FileStep<void> {
     return {
       now: () => {
         const { root, main } = this.#db;

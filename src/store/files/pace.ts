@@ -1,5 +1,5 @@
 /** How fast work goes that nobody waits for: half of the time belongs to others, on the disk and in the event loop. */
-import type { Step } from './step.js';
+import type { FileStep } from './step.js';
 
 /** Milliseconds at a stretch, before and after a rest. */
 const STRETCH = 5;
@@ -23,7 +23,7 @@ export class Pace {
   }
 
   /** A place in long work where others may have their turn; one that was due when nobody waits takes as long as the work did. */
-  readonly rest: Step<void> = {
+  readonly rest: FileStep<void> = {
     now: () => {},
     later: async () => {
       const worked = performance.now() - this.#since;

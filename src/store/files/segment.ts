@@ -11,7 +11,7 @@ import type { Disk } from './disk.js';
 import { corrupt } from './errors.js';
 import { checkHead } from './rows.js';
 import { LATER_SECTIONS, LATER_VERSION, SEGMENT_VERSION, type SegmentEntry } from './state.js';
-import { ahead, othersTurn, type Step, type Steps, settled, take } from './step.js';
+import { ahead, type FileStep, type Steps, settledStep, take, turnStep } from './step.js';
 
 const MAGIC = Buffer.from('FVSEGM\r\n', 'latin1');
 const HEADER_BYTES = 64;
@@ -41,7 +41,7 @@ export function* writeSections(
   disk: Disk,
   fd: number,
   uuid: Uint8Array,
-  next: Step<Section | undefined>,
+  next: FileStep<Section | undefined>,
   check: (name: unknown, bytes: unknown, table: SegmentTable) => void,
 ): Steps<{ bytes: number; table: SegmentTable }> {
   const table: SegmentTable = [];
@@ -78,7 +78,7 @@ function* chunkChecksums(bytes: Uint8Array): Steps<number[]> {
   const crcs: number[] = [];
   for (let from = 0; from < bytes.length; from += CHUNK_BYTES) {
     crcs.push(crc32c(bytes, 0, from, Math.min(from + CHUNK_BYTES, bytes.length)));
-    if (crcs.length % CHUNKS_AT_ONCE === 0) yield* take(othersTurn);
+    if (crcs.length % CHUNKS_AT_ONCE === 0) yield* take(turnStep);
   }
   return crcs;
 }
@@ -135,7 +135,7 @@ export function* readSection(
     }
   } catch (error) {
     // Nothing may arrive later, where the descriptor may be of another file.
-    if (reading !== undefined) yield* take(settled(reading));
+    if (reading !== undefined) yield* take(settledStep(reading));
     throw error;
   }
 }

@@ -18,7 +18,7 @@ import {
   type PayloadIndexEntry,
   type SegmentEntry,
 } from './state.js';
-import { type Step, type Steps, take } from './step.js';
+import { type FileStep, type Steps, take } from './step.js';
 
 /** A segment that is written, and no part of the index until committed. */
 export type SegmentRef = SegmentEntry;
@@ -26,7 +26,7 @@ export type SegmentRef = SegmentEntry;
 export type Sections = Iterable<Section> | AsyncIterable<Section>;
 
 /** @throws FunnelError DISK, BAD_ARGUMENT; nothing is left behind */
-export function* writeSegment(core: Core, next: Step<Section | undefined>): Steps<SegmentRef> {
+export function* writeSegment(core: Core, next: FileStep<Section | undefined>): Steps<SegmentRef> {
   const { disk, folder, relaxed } = core.options;
   const name = `seg-${String(core.nextFile++).padStart(6, '0')}.bin`;
   const path = join(folder, name);

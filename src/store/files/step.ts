@@ -6,26 +6,26 @@ import type { Sliced } from '../../core/slices.js';
 import { othersTurn as nextTurn, overdue } from '../../core/turns.js';
 
 /** Something that may wait. */
-export interface Step<T> {
+export interface FileStep<T> {
   now(): T;
   later(): Promise<T>;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: what a yield answers has the type of the step that was yielded; take() says it
-export type Steps<T> = Generator<Step<any>, T, any>;
+export type Steps<T> = Generator<FileStep<any>, T, any>;
 
 /** `const size = yield* take(disk.size(fd))` */
-export function* take<T>(step: Step<T>): Generator<Step<T>, T, T> {
+export function* take<T>(step: FileStep<T>): Generator<FileStep<T>, T, T> {
   return yield step;
 }
 
 /** A step that never waits. */
-export function instant<T>(run: () => T): Step<T> {
+export function instant<T>(run: () => T): FileStep<T> {
   return { now: run, later: async () => run() };
 }
 
 /** A step that does nothing for so many milliseconds. */
-export function pause(ms: number): Step<void> {
+export function pause(ms: number): FileStep<void> {
   return {
     now: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
     later: () => new Promise((resolve) => setTimeout(resolve, ms)),
@@ -36,7 +36,7 @@ export function pause(ms: number): Step<void> {
  * Begins a step without waiting for it. Its result is another step, to be taken before anything depends on it, and in
  * any case: `const writing = yield* take(begun(disk.write(…)))`.
  */
-export function begun<T>(step: Step<T>): Step<Step<T>> {
+export function begun<T>(step: FileStep<T>): FileStep<FileStep<T>> {
   return {
     now() {
       const value = step.now();
@@ -51,12 +51,12 @@ export function begun<T>(step: Step<T>): Step<Step<T>> {
 }
 
 /** The same for a step that only reads: where nothing waits, it happens when it is taken. */
-export function ahead<T>(step: Step<T>): Step<Step<T>> {
+export function ahead<T>(step: FileStep<T>): FileStep<FileStep<T>> {
   return { now: () => step, later: () => begun(step).later() };
 }
 
 /** The step without its outcome. */
-export function settled(step: Step<unknown>): Step<void> {
+export function settledStep(step: FileStep<unknown>): FileStep<void> {
   return {
     now() {
       try {
@@ -72,14 +72,14 @@ export function settled(step: Step<unknown>): Step<void> {
 }
 
 /** Between parts of long work: nothing now, but later the event loop turns when it is time. */
-export const othersTurn: Step<void> = instant(() => {});
+export const turnStep: FileStep<void> = instant(() => {});
 
 /** Sliced work as steps. */
 export function* inTurns<T>(work: Sliced<T>): Steps<T> {
   for (;;) {
     const { done, value } = work.next();
     if (done) return value;
-    yield* take(othersTurn);
+    yield* take(turnStep);
   }
 }
 

@@ -81,7 +81,7 @@ export function checkLists(options: RowOptions, total: number): void {
 }
 
 /** The rows from `first` on, as the index takes them. */
-export function pointsOf<Payload>(
+export function batchOf<Payload>(
   index: FunnelIndex<Payload>,
   vectors: Float32Array | Uint16Array,
   first: number,
@@ -103,7 +103,7 @@ export function pointsOf<Payload>(
 }
 
 /** Writes one batch, tells how far it is, and stops where the signal says so. */
-export class Writer<Payload> {
+export class BatchWriter<Payload> {
   count = 0;
   replaced = 0;
 

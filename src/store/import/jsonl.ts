@@ -4,11 +4,11 @@ import { idAs } from '../../core/ids.js';
 import { atOnce } from '../../core/slices.js';
 import type { Id, IdKind } from '../../core/types.js';
 import { isListOf, isString } from '../../core/validate.js';
-import { checkId } from '../files/ids.js';
+import { checkIdKind } from '../files/ids.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import { convert } from '../input.js';
 import { partsOf } from '../parts.js';
-import { checkImport, type ImportOptions, type ImportResult, Writer } from './batches.js';
+import { BatchWriter, checkImport, type ImportOptions, type ImportResult } from './batches.js';
 import { BULK_REMEDY, bulkAction } from './bulk.js';
 import { encodingOf, type TextSource, textOf } from './encoding.js';
 import { namesIn, putAt, valueAt, without } from './fields.js';
@@ -62,7 +62,7 @@ export async function importJsonl<Payload>(
   const encoding = options.encoding === undefined ? undefined : encodingOf(options.encoding, 'encoding');
   const source: TextSource = { name, option: 'encoding', encoding };
   const reader = new RowReader(index.dim, fields, name);
-  const writer = new Writer(index, options, name);
+  const writer = new BatchWriter(index, options, name);
   const { half } = partsOf(index).live;
   let done = 0;
   const flush = async () => {
@@ -73,7 +73,7 @@ export async function importJsonl<Payload>(
       const where = reader.place(lines[i]!, fields.id);
       const own = idAs(kind, id);
       if (own === undefined) throw badId(kind, index.idKind === undefined, id, where);
-      checkId(own, kind, where);
+      checkIdKind(own, kind, where);
       return own;
     });
     reader.clear();

@@ -5,14 +5,14 @@ import { halfToFloat } from '../../core/half.js';
 import { checkAttached, fixedLength } from '../../core/validate.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import {
+  BatchWriter,
+  batchOf,
   checkImport,
   checkLists,
   type ImportResult,
   inRows,
   notFinite,
-  pointsOf,
   type RowOptions,
-  Writer,
 } from './batches.js';
 
 /**
@@ -45,14 +45,14 @@ export async function importMatrix<Payload>(
     const at = vectors.findIndex((value: number) => !Number.isFinite(float(value)));
     if (at >= 0) throw notFinite(float(vectors[at]!), at, dim, 0, 'vectors');
   }
-  const writer = new Writer(index, options, 'a matrix', total);
+  const writer = new BatchWriter(index, options, 'a matrix', total);
   for (let first = from; first < total; first += batch) {
     writer.checkSignal();
     checkAttached(vectors, 'vectors');
     const count = Math.min(batch, total - first);
     const part = vectors.subarray(first * dim, (first + count) * dim);
     try {
-      await writer.write(pointsOf(index, part, first, count, options), first + count);
+      await writer.write(batchOf(index, part, first, count, options), first + count);
     } catch (error) {
       throw inRows(error, 'vectors', first, count);
     }

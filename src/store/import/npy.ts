@@ -8,14 +8,14 @@ import type { FunnelIndex } from '../funnel-index.js';
 import { convert } from '../input.js';
 import { partsOf } from '../parts.js';
 import {
+  BatchWriter,
+  batchOf,
   checkImport,
   checkLists,
   type ImportResult,
   inRows,
   notFinite,
-  pointsOf,
   type RowOptions,
-  Writer,
 } from './batches.js';
 
 /**
@@ -41,14 +41,14 @@ export async function importNpy<Payload>(
     const { rows: total } = file;
     if (file.columns !== dim) throw unlike('BAD_DIMS', `rows of ${dim} values`, path, `${file.columns}`);
     checkLists(options, total);
-    const writer = new Writer(index, options, path, total);
+    const writer = new BatchWriter(index, options, path, total);
     const { half } = partsOf(index).live;
     for (let first = from; first < total; first += batch) {
       writer.checkSignal();
       const count = Math.min(batch, total - first);
       const vectors = await file.read(first, count, half);
       try {
-        await writer.write(pointsOf(index, vectors, first, count, options), first + count);
+        await writer.write(batchOf(index, vectors, first, count, options), first + count);
       } catch (error) {
         throw inRows(error, path, first, count);
       }

@@ -11,7 +11,7 @@ import { exactKey } from '../../query/numbers.js';
 import { corrupt } from '../files/errors.js';
 import type { PayloadIndexType } from '../files/state.js';
 import { type PayloadIndexEntry, WIDE_SECTION } from '../files/state.js';
-import { FACTS, type Facts } from './facts.js';
+import { FACTS, type PayloadFacts } from './facts.js';
 import { isBigint, Packed, type Values } from './postings.js';
 
 interface Meta {
@@ -29,7 +29,10 @@ interface Section {
   bytes: Uint8Array;
 }
 
-export function* columnSections(given: Pick<Meta, 'key' | 'type' | 'rows'>, packed: Facts<Packed>): Sliced<Section[]> {
+export function* columnSections(
+  given: Pick<Meta, 'key' | 'type' | 'rows'>,
+  packed: PayloadFacts<Packed>,
+): Sliced<Section[]> {
   const wide = given.type !== 'keyword' && !(packed.values.values instanceof Float64Array);
   const meta: Meta = { ...given, exact: true, ...(wide && { wide }) };
   const sections: Section[] = [{ name: 'meta', bytes: Buffer.from(JSON.stringify(meta)) }];
@@ -88,7 +91,10 @@ function section(name: string, { buffer, byteOffset, byteLength }: ArrayBufferVi
  * @returns undefined for a file that an older version wrote, in which bigints may be that it rounded
  * @throws FunnelError CORRUPT
  */
-export function readColumn(entry: PayloadIndexEntry, read: (section: string) => Uint8Array): Facts<Packed> | undefined {
+export function readColumn(
+  entry: PayloadIndexEntry,
+  read: (section: string) => Uint8Array,
+): PayloadFacts<Packed> | undefined {
   const file = entry.file!;
   const meta = metaOf(read('meta'), file);
   if (meta.key !== entry.key || meta.type !== entry.type || meta.rows !== entry.rows) {
@@ -113,7 +119,7 @@ export function readColumn(entry: PayloadIndexEntry, read: (section: string) => 
     check(postings, entry.rows, (name, why) => corrupt(file, `${kind}.${name}`, why));
     return [kind, postings] as const;
   });
-  return rounded ? undefined : (Object.fromEntries(packed) as unknown as Facts<Packed>);
+  return rounded ? undefined : (Object.fromEntries(packed) as unknown as PayloadFacts<Packed>);
 }
 
 /** Whether some value of this list, which is in order, could be another integer that was rounded. */

@@ -4,11 +4,19 @@ import type { Sliced } from '../../core/slices.js';
 import type { FilterNode, Path } from '../../query/filter/ast.js';
 import { parsePath } from '../../query/filter/path.js';
 import type { PayloadIndexType } from '../files/state.js';
-import { FACTS, type Facts, FLAGS, reader, valueFor } from './facts.js';
-import { emptyPostings, Growing, merged, type Packed, type Part, type Postings, type Value } from './postings.js';
+import { FACTS, FLAGS, type PayloadFacts, reader, valueFor } from './facts.js';
+import {
+  emptyPostings,
+  Growing,
+  merged,
+  type OrdinalPart,
+  type Packed,
+  type Postings,
+  type Value,
+} from './postings.js';
 
 /** A condition on the value at one path. */
-export type Condition = Extract<FilterNode, { path: Path }>;
+export type ColumnCondition = Extract<FilterNode, { path: Path }>;
 
 export class Column {
   readonly path: Path;
@@ -20,16 +28,16 @@ export class Column {
   file: string | null = null;
   /** A segment that was not taken, since it has rounded values: the next one that is written goes in its place. */
   readonly replaces: string | null;
-  #packed: Facts<Packed>;
+  #packed: PayloadFacts<Packed>;
   /** The last one takes new rows; one before it is being packed. */
-  #growing: Facts<Growing>[] = [growing()];
+  #growing: PayloadFacts<Growing>[] = [growing()];
   readonly #read: ReturnType<typeof reader>;
 
   constructor(
     /** As the caller wrote it. */
     readonly key: string,
     readonly type: PayloadIndexType,
-    from?: { packed: Facts<Packed> | undefined; rows: number; file: string },
+    from?: { packed: PayloadFacts<Packed> | undefined; rows: number; file: string },
   ) {
     this.path = parsePath(key, 'the key of a payload index');
     this.#read = reader(this.path, type);
@@ -45,7 +53,7 @@ export class Column {
     return this.type === 'keyword';
   }
 
-  get packed(): Facts<Packed> {
+  get packed(): PayloadFacts<Packed> {
     return this.#packed;
   }
 
@@ -88,14 +96,14 @@ export class Column {
     for (const kind of FACTS) {
       packed[kind] = yield* merged(this.#packed[kind], later![kind], kind === 'values' && this.hasStrings, alive);
     }
-    this.#packed = packed as Facts<Packed>;
+    this.#packed = packed as PayloadFacts<Packed>;
     this.packedRows = rows;
     if (anew) this.file = null;
     this.#growing.shift();
   }
 
   /** The rows that meet a condition, in parts that may overlap, dead ones among them; undefined: it takes the payloads. */
-  answer(condition: Condition): Part[] | undefined {
+  answer(condition: ColumnCondition): OrdinalPart[] | undefined {
     switch (condition.op) {
       case 'match':
         return this.#listed(condition.values)?.flatMap((value) => this.#of('values', value));
@@ -149,13 +157,13 @@ export class Column {
     return known.includes(undefined) ? undefined : (known as Value[]);
   }
 
-  #of(kind: keyof Facts<unknown>, value: Value): ArrayLike<number>[] {
+  #of(kind: keyof PayloadFacts<unknown>, value: Value): ArrayLike<number>[] {
     return this.#postings(kind)
       .map((postings) => postings.of(value))
       .filter(({ length }) => length > 0);
   }
 
-  #postings(kind: keyof Facts<unknown>): Postings[] {
+  #postings(kind: keyof PayloadFacts<unknown>): Postings[] {
     return [this.#packed[kind], ...this.#growing.map((facts) => facts[kind])];
   }
 }
@@ -166,10 +174,10 @@ function isUnbounded(bounds: object): boolean {
   return Object.values(bounds).every((bound) => bound === undefined);
 }
 
-function growing(): Facts<Growing> {
+function growing(): PayloadFacts<Growing> {
   return { values: new Growing(), counts: new Growing(), flags: new Growing() };
 }
 
-function nothing(strings: boolean): Facts<Packed> {
+function nothing(strings: boolean): PayloadFacts<Packed> {
   return { values: emptyPostings(strings), counts: emptyPostings(false), flags: emptyPostings(false) };
 }

@@ -19,7 +19,7 @@ export const FLAGS = {
 } as const;
 
 /** Three kinds of postings that make up an index. */
-export interface Facts<P> {
+export interface PayloadFacts<P> {
   readonly values: P;
   /** How many values the path leads to, as `values_count` counts. */
   readonly counts: P;
@@ -34,9 +34,9 @@ type Add = { add(value: Value, ordinal: number): void };
 export function reader(
   path: Path,
   type: PayloadIndexType,
-): (payload: unknown, ordinal: number, into: Facts<Add>) => void {
+): (payload: unknown, ordinal: number, into: PayloadFacts<Add>) => void {
   const asValue = VALUES[type];
-  let into: Facts<Add>;
+  let into: PayloadFacts<Add>;
   let ordinal = 0;
   let empty = true;
   const element = (value: unknown) => {

@@ -5,10 +5,10 @@ import type { Id, IdKind } from '../../core/types.js';
 import type { FilterNode, Step } from '../../query/filter/ast.js';
 import { compileFilter } from '../../query/filter/evaluate.js';
 import type { IndexFiles } from '../files/index-files.js';
-import type { Condition } from './column.js';
+import type { ColumnCondition } from './column.js';
 import type { PayloadIndexes } from './indexes.js';
 import { liveRows } from './live-rows.js';
-import type { Part } from './postings.js';
+import type { OrdinalPart } from './postings.js';
 import { difference, gathered, intersection, listOf, NO_ROWS, type RowSet, settled, sizeOf, union } from './row-set.js';
 
 /** Conditions that some element must meet; `empty`, which asks for no element at all, is another matter. */
@@ -34,7 +34,7 @@ export class FilterPlan {
   readonly unindexed = new Set<string>();
   /** Rows of which the payload was read. */
   payloadsRead = 0;
-  readonly #parts = new Map<FilterNode, readonly Part[] | undefined>();
+  readonly #parts = new Map<FilterNode, readonly OrdinalPart[] | undefined>();
   readonly #sets = new Map<FilterNode, RowSet>();
   readonly #indexed = new Map<FilterNode, boolean>();
 
@@ -158,7 +158,7 @@ export class FilterPlan {
     }
     if (node.op === 'nested') return yield* this.#narrow(node.node, [...steps, ...node.path.steps], within);
     if (steps.length === 0 || !NARROWING.has(node.op)) return within;
-    const condition = node as Condition;
+    const condition = node as ColumnCondition;
     const path = { text: '', steps: [...steps, ...condition.path.steps] };
     const parts = this.indexes.at(path, this.rows)?.answer(condition);
     yield;
@@ -193,12 +193,12 @@ export class FilterPlan {
     }
   }
 
-  #partsOf(node: Condition): readonly Part[] | undefined {
+  #partsOf(node: ColumnCondition): readonly OrdinalPart[] | undefined {
     if (!this.#parts.has(node)) this.#parts.set(node, this.indexes.at(node.path, this.rows)?.answer(node));
     return this.#parts.get(node);
   }
 
-  #setOf(node: Condition | Extract<FilterNode, { op: 'ids' }>): RowSet {
+  #setOf(node: ColumnCondition | Extract<FilterNode, { op: 'ids' }>): RowSet {
     let set = this.#sets.get(node);
     if (set === undefined) {
       const parts = node.op === 'ids' ? [rowsOf(node.ids, this.files)] : this.#partsOf(node)!;

@@ -11,18 +11,18 @@ export type Value = string | number | bigint;
 export type Values = readonly string[] | Float64Array | readonly (number | bigint)[];
 
 /** Ordinals of some values. */
-export type Part = ArrayLike<number> | Stretch;
+export type OrdinalPart = ArrayLike<number> | Stretch;
 
 export interface Postings {
   /** Pairs of value and row. */
   readonly size: number;
   of(value: Value): ArrayLike<number>;
   /** Rows of all numbers within the bounds, value by value; at least all of those rows, each once per value. */
-  within(bounds: NumberBounds): Part[];
+  within(bounds: NumberBounds): OrdinalPart[];
   /** Rows of all values that pass the test. */
   where(test: (value: Value) => boolean): ArrayLike<number>[];
   /** Rows of all other values; at least all of those rows. */
-  but(values: ReadonlySet<Value>): Part[];
+  but(values: ReadonlySet<Value>): OrdinalPart[];
   /** Not necessarily in order. */
   entries(): Iterable<[Value, ArrayLike<number>]>;
 }
@@ -94,7 +94,7 @@ export class Packed implements Postings {
     return this.values[at] === value ? this.#at(at, at + 1) : this.#at(0, 0);
   }
 
-  within({ gt, gte, lt, lte }: NumberBounds): Part[] {
+  within({ gt, gte, lt, lte }: NumberBounds): OrdinalPart[] {
     let from = 0;
     let to = this.values.length;
     if (gt !== undefined) from = Math.max(from, this.#firstNotBelow(gt, true));
@@ -111,14 +111,14 @@ export class Packed implements Postings {
   }
 
   /** The runs between those values. */
-  but(values: ReadonlySet<Value>): Part[] {
+  but(values: ReadonlySet<Value>): OrdinalPart[] {
     const places: number[] = [];
     for (const value of values) {
       const at = this.#firstNotBelow(value, false);
       if (this.values[at] === value) places.push(at);
     }
     places.sort((a, b) => a - b);
-    const found: Part[] = [];
+    const found: OrdinalPart[] = [];
     let from = 0;
     for (const at of [...places, this.values.length]) {
       if (at > from) found.push(this.#stretch(from, at));
@@ -131,7 +131,7 @@ export class Packed implements Postings {
     for (let v = 0; v < this.values.length; v++) yield [this.values[v]!, this.#at(v, v + 1)];
   }
 
-  #stretch(from: number, to: number): Part {
+  #stretch(from: number, to: number): OrdinalPart {
     const [first, end] = [this.offsets[from]!, this.offsets[to]!];
     return end - first < SHORT_STRETCH ? this.#at(from, to) : this.#list.stretch(first, end);
   }

@@ -1,5 +1,5 @@
 /** Sets of ordinals: an ascending list while they are few, a bitmap when they are many. Nothing changes one once made. */
-import type { Part } from './postings.js';
+import type { OrdinalPart } from './postings.js';
 import { Stretch } from './stretch.js';
 
 export type RowSet = Uint32Array | Bitmap;
@@ -97,7 +97,7 @@ export function bitmapOf(set: RowSet, rows: number): Bitmap {
 }
 
 /** The rows of any of the parts, which need no order, and may overlap. */
-export function gathered(parts: readonly Part[], rows: number): RowSet {
+export function gathered(parts: readonly OrdinalPart[], rows: number): RowSet {
   const total = parts.reduce((sum, { length }) => sum + length, 0);
   if (total <= rows * LIST_SHARE) {
     const [only] = parts;
@@ -124,8 +124,8 @@ export function gathered(parts: readonly Part[], rows: number): RowSet {
 
 export function intersection(a: RowSet, b: RowSet): RowSet {
   if (a instanceof Bitmap && b instanceof Bitmap) return combined(a, b, (x, y) => x & y);
-  if (a instanceof Bitmap) return within(b as Uint32Array, a.words, 1);
-  if (b instanceof Bitmap) return within(a, b.words, 1);
+  if (a instanceof Bitmap) return ordinalsWithBit(b as Uint32Array, a.words, 1);
+  if (b instanceof Bitmap) return ordinalsWithBit(a, b.words, 1);
   return common(a, b, true);
 }
 
@@ -134,7 +134,7 @@ export function difference(a: RowSet, b: RowSet): RowSet {
   if (a instanceof Bitmap) {
     return combined(a, bitmapOf(b, a.words.length * 32), (x, y) => x & ~y);
   }
-  return b instanceof Bitmap ? within(a, b.words, 0) : common(a, b, false);
+  return b instanceof Bitmap ? ordinalsWithBit(a, b.words, 0) : common(a, b, false);
 }
 
 export function union(a: RowSet, b: RowSet, rows: number): RowSet {
@@ -165,7 +165,7 @@ function common(a: Uint32Array, b: Uint32Array, wanted: boolean): Uint32Array {
 }
 
 /** The ordinals of a list whose bit is `wanted`. */
-export function within(list: Uint32Array, words: Uint32Array, wanted: 0 | 1): Uint32Array {
+export function ordinalsWithBit(list: Uint32Array, words: Uint32Array, wanted: 0 | 1): Uint32Array {
   const out = new Uint32Array(list.length);
   let n = 0;
   for (let i = 0; i < list.length; i++) {
@@ -183,7 +183,7 @@ function both(a: Uint32Array | undefined, b: Uint32Array): Uint32Array {
   return a;
 }
 
-function joined(parts: readonly Part[], total: number): Uint32Array {
+function joined(parts: readonly OrdinalPart[], total: number): Uint32Array {
   const list = new Uint32Array(total);
   let at = 0;
   for (const part of parts) {

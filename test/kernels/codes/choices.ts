@@ -1,5 +1,5 @@
 /** Choices among rows: random calls, and the oracle. */
-import type { Bound, GatherBitsTask, SiftTask, SurvivorsTask, TopDotsTask } from '#dist/kernels/codes.js';
+import type { Bound, GatherBitsTask, PruneRowsTask, PruneVisitTask, TopDotsTask } from '#dist/kernels/codes.js';
 import { HEAD_QUERY_MAX } from '#dist/kernels/codes.js';
 import { METRICS } from '#dist/kernels/kernels.js';
 import type { Random } from '../../random.js';
@@ -7,8 +7,8 @@ import { blocksOf, bytes, each, type KernelTests, sum, UNSET } from './common.js
 
 export const choices = {
   topDots: { random: randomTopDots, oracle: topDotsOracle },
-  survivors: { random: randomSurvivors, oracle: survivorsOracle },
-  sift: { random: randomSift, oracle: siftOracle },
+  pruneVisit: { random: randomPruneVisit, oracle: pruneVisitOracle },
+  pruneRows: { random: randomPruneRows, oracle: pruneRowsOracle },
   gatherBits: { random: randomGatherBits, oracle: gatherBitsOracle },
 } satisfies KernelTests;
 
@@ -45,7 +45,7 @@ function topDotsOracle({ k, rows, best, ...visit }: TopDotsTask): number {
   return found.length;
 }
 
-function randomSurvivors(random: Random): SurvivorsTask {
+function randomPruneVisit(random: Random): PruneVisitTask {
   const { blocks, count, mask, there } = visitOf(random);
   const dots = dotsOf(random, 16 * count);
   const scale = random.pick([1, 2 ** -20, Math.abs(random.gaussian()) * 1e-4]);
@@ -56,7 +56,7 @@ function randomSurvivors(random: Random): SurvivorsTask {
   return { dots, scale, blocks, count, mask, bound, rows, kept, estimates: new Float64Array(16 * count).fill(UNSET) };
 }
 
-function survivorsOracle({ scale, bound, rows, kept, estimates, ...visit }: SurvivorsTask): number {
+function pruneVisitOracle({ scale, bound, rows, kept, estimates, ...visit }: PruneVisitTask): number {
   const stay = visitsOf(visit).filter(({ row, dot }) => boundOf(bound, row, dot * scale) >= bound.threshold);
   stay.forEach(({ row, dot }, i) => {
     rows[i] = row;
@@ -66,7 +66,7 @@ function survivorsOracle({ scale, bound, rows, kept, estimates, ...visit }: Surv
   return stay.length;
 }
 
-function randomSift(random: Random): SiftTask {
+function randomPruneRows(random: Random): PruneRowsTask {
   const there = random.int(1, 60);
   const count = random.int(0, there);
   const rows = Uint32Array.from({ length: count }, () => random.int(0, there - 1));
@@ -77,7 +77,7 @@ function randomSift(random: Random): SiftTask {
   return { rows, count, estimates, dots, scale, bound: boundFor(random, there, sums) };
 }
 
-function siftOracle({ rows, count, estimates, dots, scale, bound }: SiftTask): number {
+function pruneRowsOracle({ rows, count, estimates, dots, scale, bound }: PruneRowsTask): number {
   const stay: { row: number; est: number }[] = [];
   for (let i = 0; i < count; i++) {
     const est = estimates[i]! + dots[i]! * scale;

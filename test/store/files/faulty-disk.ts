@@ -13,7 +13,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { type Disk, nodeDisk } from '#dist/store/files/disk.js';
-import type { Step } from '#dist/store/files/step.js';
+import type { FileStep } from '#dist/store/files/step.js';
 import type { Random } from '../../random.js';
 
 const SECTOR = 512;
@@ -51,7 +51,7 @@ export class FaultyDisk implements Disk {
     }
   }
 
-  open(path: string, how: 'create' | 'write' | 'read'): Step<number> {
+  open(path: string, how: 'create' | 'write' | 'read'): FileStep<number> {
     return this.#step(how === 'create' ? 'create' : undefined, () => {
       const fd = nodeDisk.open(path, how).now();
       if (how === 'create') {
@@ -64,17 +64,17 @@ export class FaultyDisk implements Disk {
     });
   }
 
-  close(fd: number): Step<void> {
+  close(fd: number): FileStep<void> {
     return { now: () => nodeDisk.close(fd).now(), later: async () => nodeDisk.close(fd).now() };
   }
 
   size = (fd: number): number => nodeDisk.size(fd);
 
-  read(fd: number, into: Uint8Array, position: number): Step<number> {
+  read(fd: number, into: Uint8Array, position: number): FileStep<number> {
     return this.#step(undefined, () => nodeDisk.read(fd, into, position).now());
   }
 
-  write(fd: number, bytes: Uint8Array, position: number): Step<void> {
+  write(fd: number, bytes: Uint8Array, position: number): FileStep<void> {
     return this.#step('write', () => this.#write(fd, bytes, position));
   }
 
@@ -88,7 +88,7 @@ export class FaultyDisk implements Disk {
     this.#open.get(fd)!.changes.push({ at: position, bytes: Buffer.from(bytes) });
   }
 
-  sync(fd: number): Step<void> {
+  sync(fd: number): FileStep<void> {
     return this.#step(
       'sync',
       () => {
@@ -104,14 +104,14 @@ export class FaultyDisk implements Disk {
     );
   }
 
-  truncate(fd: number, bytes: number): Step<void> {
+  truncate(fd: number, bytes: number): FileStep<void> {
     return this.#step('truncate', () => {
       nodeDisk.truncate(fd, bytes).now();
       this.#open.get(fd)!.changes.push({ length: bytes });
     });
   }
 
-  rename(from: string, to: string): Step<void> {
+  rename(from: string, to: string): FileStep<void> {
     return this.#step('rename', () => {
       nodeDisk.rename(from, to).now();
       this.#names.set(to, this.#names.get(from)!);
@@ -120,7 +120,7 @@ export class FaultyDisk implements Disk {
     });
   }
 
-  unlink(path: string): Step<void> {
+  unlink(path: string): FileStep<void> {
     return this.#step('unlink', () => {
       nodeDisk.unlink(path).now();
       this.#names.delete(path);
@@ -130,7 +130,7 @@ export class FaultyDisk implements Disk {
 
   list = (folder: string): string[] => nodeDisk.list(folder);
 
-  syncDir(folder: string): Step<void> {
+  syncDir(folder: string): FileStep<void> {
     return this.#step('syncDir', () => {
       nodeDisk.syncDir(folder).now();
       for (const change of this.#nameChanges) applyName(this.#durableNames, change);
@@ -158,7 +158,7 @@ export class FaultyDisk implements Disk {
   }
 
   /** @param failed what happens when the operation is made to fail */
-  #step<T>(operation: string | undefined, run: () => T, failed: () => void = () => {}): Step<T> {
+  #step<T>(operation: string | undefined, run: () => T, failed: () => void = () => {}): FileStep<T> {
     const now = () => {
       if (operation !== undefined) {
         if (this.dead) throw new PowerLoss();

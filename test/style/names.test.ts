@@ -1,0 +1,65 @@
+/** One word for one thing: no two exported names are alike without a reason, and comments are sentences. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { it } from 'node:test';
+
+const TWO_ENTRIES = 'the same function of two entries: with the fastest kernels that run here, or with WASM alone';
+const CHECKED = 'the same kernels twice: as this library calls them, and with the checks that users get';
+
+/** Exported names that stand in several files of src, each with the reason. */
+const ALIKE: Readonly<Record<string, string>> = {
+  FunnelSearch: TWO_ENTRIES,
+  funnel: TWO_ENTRIES,
+  funnelAsync: TWO_ENTRIES,
+  funnelBatch: TWO_ENTRIES,
+  funnelBatchAsync: TWO_ENTRIES,
+  activeKernels: CHECKED,
+  getKernels: CHECKED,
+  createWasmKernels: CHECKED,
+  reference: CHECKED,
+  moduleUrl: 'here-cjs.ts takes the place of here.ts in the CommonJS build',
+};
+
+const EXPORTED =
+  /^export (?:declare )?(?:abstract )?(?:async )?(?:class|function\*?|const|let|type|interface|enum) (\w+)/gm;
+
+function filesOf(folders: readonly string[], kind: RegExp): string[] {
+  const all = folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
+  );
+  return all.filter((file) => kind.test(file) && !file.includes('node_modules'));
+}
+
+it('no two exported names of src are alike, but for those with a reason', () => {
+  const files = new Map<string, Set<string>>();
+  for (const file of filesOf(['src'], /\.ts$/)) {
+    for (const [, name] of readFileSync(file, 'utf8').matchAll(EXPORTED)) {
+      files.set(name!, (files.get(name!) ?? new Set()).add(file));
+    }
+  }
+  assert.ok(files.size > 1000, `${files.size} names were found`);
+  const alike = [...files].filter(([, where]) => where.size > 1);
+  const news = alike.filter(([name]) => !Object.hasOwn(ALIKE, name)).map(([name, where]) => [name, ...where].join(' '));
+  assert.deepEqual(news, [], 'rename one of them by what it is (see the glossary in ARCHITECTURE.md)');
+  const names = new Set(alike.map(([name]) => name));
+  assert.deepEqual(
+    Object.keys(ALIKE).filter((name) => !names.has(name)),
+    [],
+    'these are alike no more: take them off the list',
+  );
+});
+
+it('comments are sentences: none begins with "Of …" or "What …", but for a question', () => {
+  const folders = ['src', 'test', 'bench', 'scripts', 'examples', 'cpp', 'assembly'];
+  const found: string[] = [];
+  for (const file of filesOf(folders, /\.(m?ts|mjs|cc|h)$/)) {
+    const lines = readFileSync(file, 'utf8').split('\n');
+    for (const [i, line] of lines.entries()) {
+      const comment = /^\s*(?:\/\/|\/?\*+)\s*((?:Of|What) .*)/.exec(line)?.[1];
+      const sentence = /^[^.?]*[.?]?/.exec(`${comment} ${lines[i + 1] ?? ''}`)![0];
+      if (comment !== undefined && !sentence.endsWith('?')) found.push(`${file}:${i + 1} ${comment}`);
+    }
+  }
+  assert.deepEqual(found, [], 'say which value it is, or what is done: "The rows that …", "Returns …"');
+});
