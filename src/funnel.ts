@@ -54,6 +54,8 @@ export interface FunnelApi {
   /**
    * As {@link FunnelApi.funnel}, off the main thread when there is much to do. A matrix is copied first, a part at a time
    * (it must not change meanwhile), unless it lies in a SharedArrayBuffer.
+   *
+   * @throws FunnelError as funnel(); DETACHED_BUFFER for a matrix that was transferred away meanwhile
    */
   funnelAsync<Row = unknown>(
     candidates: Candidates<Row>,
@@ -62,7 +64,7 @@ export interface FunnelApi {
     options?: Pick<FunnelOptions, 'limit'>,
   ): Promise<Hit<Row>[]>;
 
-  /** Many queries, each with its candidates, in one call of the kernel. Answers in order. */
+  /** Many queries, each with its candidates, in one call of the kernel. Answers in order. @throws as funnel(), naming the request */
   funnelBatch<Row = unknown>(
     requests: readonly FunnelRequest<Row>[],
     plan?: Plan,

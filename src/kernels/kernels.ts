@@ -126,7 +126,10 @@ export interface ScanTask {
  */
 export type BadPosition = number;
 
-/** One backend: the functions that score rows, with the shapes, sums and order stated above. */
+/**
+ * One backend: the functions that score rows, with the shapes, sums and order stated above. Those that users get check their
+ * arguments: what does not fit each other is a FunnelError BAD_ARGUMENT before any work.
+ */
 export interface Kernels {
   /** One of the names of `listKernels()`. */
   readonly name: string;

@@ -178,7 +178,11 @@ export interface ScanAnswer {
   lacking?: readonly Id[];
 }
 
-/** A plain object behind one interface; holds a client that the caller built and owns. */
+/**
+ * A plain object behind one interface; holds a client that the caller built and owns. Its calls throw FunnelErrors: BAD_ARGUMENT,
+ * BAD_DIMS and UNSUPPORTED before any work; NO_COLLECTION, NO_FIELD, NOT_LOADED, REFUSED, UNREACHABLE, TIMEOUT, ABORTED and
+ * BAD_RESPONSE for what becomes of the call.
+ */
 export interface Source {
   /** For people: kind and collection, as in errors. */
   readonly name: string;

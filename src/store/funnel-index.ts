@@ -666,7 +666,7 @@ export class FunnelIndex<Payload = any> {
     return result;
   }
 
-  /** Whether a row has this id. @throws FunnelError BAD_ID, CLOSED */
+  /** Whether a row has this id; false of what is no id. @throws FunnelError CLOSED */
   has(id: Id): boolean {
     this.#follow();
     return this.#files.ordinalOf(id) !== undefined;
@@ -677,12 +677,13 @@ export class FunnelIndex<Payload = any> {
    *
    * @param out `ids.length × dim`; rows of ids that are missing are left as they are
    * @returns the places in `ids` that no row has
+   * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, CLOSED
    */
   gather(ids: ArrayLike<Id>, out: Float32Array): number[] {
     return gather(partsOf(this), ids, out);
   }
 
-  /** The first ids, at most `count`. */
+  /** The first ids, at most `count`. @throws FunnelError BAD_ARGUMENT, CLOSED */
   someIds(count: number): Id[] {
     return someIds(partsOf(this), count);
   }
