@@ -8,7 +8,7 @@ import type { Candidates, Hit, Vector } from './types.js';
 import { checkKeys, isResizable } from './validate.js';
 import { freshWorkspace, sharedWorkspace } from './workspace.js';
 
-/** What a funnel may be told beside its plan. */
+/** Options of a funnel beside its plan. */
 export interface FunnelOptions {
   /** Hits to return; wins over the plan's limit. */
   limit?: number;
@@ -20,7 +20,7 @@ export interface FunnelOptions {
 export interface FunnelRequest<Row = unknown> {
   /** The pool that is ranked for this query. */
   candidates: Candidates<Row>;
-  /** As many values as the candidates have dims. */
+  /** The query vector: as many values as the candidates have dims. */
   query: Vector;
 }
 

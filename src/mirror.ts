@@ -9,7 +9,7 @@ import type { Id, IdKind, Metric, MirrorStats, PackedCandidates } from './types.
 export interface Mirror {
   /** Dims of its vectors. */
   readonly dim: number;
-  /** As the collection has it. */
+  /** The metric of the collection. */
   readonly metric: Metric;
   /** Undefined while it is empty. */
   readonly idKind: IdKind | undefined;

@@ -47,7 +47,7 @@ export type { QueryOptions, SearchRequest } from './query/request.js';
 export type { SearchResult } from './query/result.js';
 export type { SearchExplanation, SearchFate } from './query/trace.js';
 
-/** What a FunnelSearch is made with. */
+/** Options of a FunnelSearch. */
 export interface FunnelSearchOptions {
   /** From qdrantSource(), milvusSource() or embeddedSource(). */
   source: Source;
@@ -69,9 +69,9 @@ export type RecommendGroupsRequest = RecommendRequest & GroupOptions;
 
 /** The class without a choice of kernels; see `FunnelSearch` in index.ts. */
 export class FunnelSearchOn {
-  /** Where it searches. */
+  /** The source that it searches. */
   readonly source: Source;
-  /** Where vectors are read, if not from the source. */
+  /** The mirror that vectors are read from, if there is one. */
   readonly mirror: Mirror | undefined;
   readonly #plan: CheckedPlan | undefined;
   readonly #kernels: () => Kernels;

@@ -51,7 +51,7 @@ export type Rows = Float32Array | Uint16Array;
 
 /** Keys of every row over dims `[from, to)`. */
 export interface ScoresTask {
-  /** What the keys are of. */
+  /** The metric of the keys. */
   metric: Metric;
   /** `dim` finite values. */
   query: Float32Array;
@@ -83,7 +83,7 @@ export interface NormsTask {
 
 /** The multi-scale prune loop over one candidate set. */
 export interface FunnelTask {
-  /** What rows are ranked by. */
+  /** The metric that rows are ranked by. */
   metric: Metric;
   /** `dim` finite values. */
   query: Float32Array;
@@ -103,7 +103,7 @@ export interface FunnelTask {
 
 /** The k best rows of all, by their keys over dims `[0, to)`. */
 export interface ScanTask {
-  /** What rows are ranked by. */
+  /** The metric that rows are ranked by. */
   metric: Metric;
   /** `dim` finite values. */
   query: Float32Array;

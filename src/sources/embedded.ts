@@ -41,7 +41,7 @@ import type {
 
 type NativeFilter = RowFilter | Filter;
 
-/** What a source over an index is made with. */
+/** Options of a source over an index. */
 export interface EmbeddedSourceOptions {
   /**
    * Dims of the head search: every row's first so many dims are scored, exactly. What a database with a vector of that

@@ -10,7 +10,7 @@ export interface SourceInfo {
   headDim: number;
   /** Length of the full vectors. */
   dim: number;
-  /** That of the full vectors. */
+  /** The metric of the full vectors. */
   metric: Metric;
   /** Of one id; collections of Qdrant may hold integers and UUIDs. */
   idKind: IdKind;
@@ -56,13 +56,13 @@ export interface HeadRequest extends Restriction {
   vector: Float32Array;
   /** How many hits the head search asks for. */
   candidates: number;
-  /** How the server is to search; what it has nothing to act on by is refused by name. */
+  /** Parameters of the server's search; those that it has nothing to act on by are refused by name. */
   params?: SearchParams;
   /** 'exact': the best by their full vectors, of all rows, in place of a head search. */
   mode?: 'exact';
   /** Search by these examples in place of `vector`: of sources with `recommends` alone. Larger head scores are then better. */
   recommend?: {
-    /** How examples score a row. */
+    /** The strategy by which examples score a row. */
     strategy: Exclude<Strategy, 'average_vector'>;
     /** Full vectors. */
     examples: Examples;
@@ -77,7 +77,7 @@ export interface HeadRequest extends Restriction {
   signal?: AbortSignal;
 }
 
-/** What a head search found. */
+/** The answer of a head search. */
 export interface HeadAnswer {
   /**
    * In the server's order; vectors are full ones, packed. At most `candidates` of them, with their ids. Given away: the
@@ -186,7 +186,7 @@ export interface ScanAnswer {
 export interface Source {
   /** For people: kind and collection, as in errors. */
   readonly name: string;
-  /** What the collection is like; read once, and again when it may have changed. */
+  /** Dims, metric and kind of ids of the collection; read once, and again when it may have changed. */
   info(options?: { timeout?: number; signal?: AbortSignal }): Promise<SourceInfo>;
   /** The head search. Never answers a part of what was found: it throws a FunnelError instead. */
   head(request: HeadRequest): Promise<HeadAnswer>;

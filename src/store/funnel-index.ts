@@ -243,7 +243,7 @@ export class FunnelIndex<Payload = any> {
     return this.#files.config.dim;
   }
 
-  /** As the index was made with. */
+  /** The metric that the index was made with. */
   get metric() {
     return this.#files.config.metric;
   }
@@ -912,7 +912,7 @@ export class FunnelIndex<Payload = any> {
     return { rows, bytesPerQuery: rows * this.dim * (this.#live.half ? 2 : 4) };
   }
 
-  /** What the index holds, in memory and on disk. @throws FunnelError CLOSED */
+  /** Counts, sizes and settings of the index, in memory and on disk. @throws FunnelError CLOSED */
   stats(): IndexStats {
     this.#follow();
     const { head, order, rotation } = this.#files.config.options as IndexConfig;

@@ -12,7 +12,7 @@ import type { FunnelIndex } from './funnel-index.js';
 import { partsOf } from './parts.js';
 import type { PointBatch } from './types.js';
 
-/** How syncFrom() fills a mirror. */
+/** Options of syncFrom(). */
 export interface SyncOptions {
   /** Rows of a page. @default 1000 */
   batch?: number;
@@ -40,7 +40,7 @@ export interface SyncOptions {
   signal?: AbortSignal;
 }
 
-/** How far a sync is. */
+/** Progress of a sync. */
 export interface SyncProgress {
   /** Rows of the collection that were looked at, those before a resumed start with them. */
   done: number;
@@ -48,7 +48,7 @@ export interface SyncProgress {
   written: number;
 }
 
-/** What a sync did. */
+/** The result of a sync. */
 export interface SyncResult {
   /** Rows of the collection. */
   rows: number;

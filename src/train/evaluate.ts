@@ -13,7 +13,7 @@ import { checkProgress, checkSignal, type Progress, stopped } from './running.js
 /** Of one query: the relevant documents by id (their row numbers, where they have no ids), all of grade 1; or grades by id. */
 export type Relevant = readonly Id[] | Grades;
 
-/** What evaluate() measures. */
+/** Options of evaluate(). */
 export interface EvaluateOptions {
   /** Prefix lengths. @default all dims, halved down to 8 */
   dims?: readonly number[];
@@ -63,11 +63,11 @@ export interface EvaluationRow {
   shortlist: number;
 }
 
-/** What is left of the answers at each prefix length. */
+/** Measures of the answers at each prefix length. */
 export interface Evaluation {
   /** By dim, longest first. */
   rows: EvaluationRow[];
-  /** How many were ranked. */
+  /** Documents that were ranked. */
   documents: number;
   /** Those that the means are of. */
   queries: number;
@@ -79,7 +79,7 @@ export interface Evaluation {
   k: number;
   /** Rows of the shortlist. */
   candidates: number;
-  /** That of the ranking. */
+  /** The metric of the ranking. */
   metric: Metric;
   /** What is relevant: what the full vectors find, or what was said. */
   truth: 'full vectors' | 'relevant';

@@ -41,9 +41,9 @@ export interface ShortlistRecall {
   };
 }
 
-/** How a head was made, and how good it is. */
+/** Facts of a head: its making, and its recall. */
 export interface HeadFacts {
-  /** As fitHead() was asked. */
+  /** The method that fitted it. */
   method: HeadMethod;
   /** Dims of full vectors. */
   dim: number;
@@ -51,7 +51,7 @@ export interface HeadFacts {
   headDim: number;
   /** Vectors that it was fitted to. */
   rows: number;
-  /** Of the draws of vectors, queries and steps. */
+  /** Seed of the draws of vectors, queries and steps. */
   seed: number;
   /** What it is, or what training started from. */
   start: 'closed form' | 'cut';
@@ -68,7 +68,7 @@ const AT_ONCE = 4096;
 
 /** A linear map from full vectors to heads, by fitHead() or loadHead(). */
 export class FittedHead {
-  /** What is known of it. */
+  /** Facts of its making, and its recall. */
   readonly facts: Readonly<HeadFacts>;
   /** Row-major, `dim × headDim`. */
   readonly #basis: Float32Array;

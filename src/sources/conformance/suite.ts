@@ -10,7 +10,7 @@ import { featureConformance } from './features.js';
 import { type FunnelData, funnelConformance } from './funnels.js';
 import { mirrorConformance } from './mirror.js';
 
-/** What the suite may be told beside the backend. */
+/** Options of the suite beside the backend. */
 export interface SuiteOptions {
   /** Of made-up vectors. @default 20261122 */
   seed?: number;

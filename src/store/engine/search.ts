@@ -82,7 +82,7 @@ export interface RowMasks {
 export interface StageCount {
   /** 'lists' of the partition, a plane of codes, or 'rows' themselves. */
   name: 'lists' | StageName | 'rows';
-  /** Rows that went in (of stage 'lists' lists). */
+  /** Rows that went in (for stage 'lists', lists). */
   in: number;
   /** Rows that went on. */
   out: number;

@@ -8,7 +8,7 @@ export const INDEX_TYPES = ['keyword', 'integer', 'float', 'bool', 'datetime'] a
  */
 export type PayloadIndexType = (typeof INDEX_TYPES)[number];
 
-/** How far createPayloadIndex() is. */
+/** Progress of createPayloadIndex(). */
 export interface PayloadIndexProgress {
   /** 'read': rows of which payloads were read; 'write': 0 and 1, when the index is on disk. */
   phase: 'read' | 'write';
