@@ -61,6 +61,7 @@ const app = await Application.bootstrap({
   disableGit: true,
   sourceLinkTemplate: '{path}#{line}',
   excludeInternal: true,
+  excludeExternals: true,
   excludePrivate: true,
   validation: { notDocumented: true, invalidLink: true, notExported: false },
   requiredToBeDocumented: [

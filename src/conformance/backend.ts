@@ -8,7 +8,7 @@ import type { FeatureName } from './feature-names.js';
 export interface CollectionSpec {
   /** Its name. */
   collection: string;
-  /** That of the full vectors. */
+  /** The metric of the full vectors. */
   metric: Metric;
   /** Dims of the head vectors. */
   headDim: number;
@@ -18,13 +18,13 @@ export interface CollectionSpec {
   layout: 'full' | 'tail';
   /** Kind of the rows' ids: integers from 1, UUIDs, or bigints beyond 2^53. Those beside 'number' only where `idKinds` has them. */
   ids: 'number' | 'string' | 'big';
-  /** What it is filled with. */
+  /** Rows to fill it with. */
   rows: readonly Row[];
 }
 
 /** One row to store. */
 export interface Row {
-  /** Of the kind that the spec says. */
+  /** The id, of the kind that the spec says. */
   id: Id;
   /** `dim` values. */
   vector: Float32Array;
@@ -104,7 +104,7 @@ export interface OpenOptions {
 
 /** The error of a refusal: its code, and words of its message. */
 export interface Refusal {
-  /** That of the error. */
+  /** The error's code. */
   code: FunnelErrorCode;
   /** Words that its message has. */
   message: RegExp;
@@ -116,11 +116,11 @@ export interface Refusal {
 export interface Supports {
   /** The kind in which the source hands out the ids of collections of each kind. Without `string` or `big` there are none. */
   idKinds: {
-    /** Of integers from 1. */
+    /** For ids that are integers from 1. */
     number: IdKind;
-    /** Of UUIDs. */
+    /** For ids that are UUIDs. */
     string?: IdKind;
-    /** Of integers beyond 2^53. */
+    /** For ids that are integers beyond 2^53. */
     big?: IdKind;
   };
   /** What mode 'exact' promises. */
@@ -150,7 +150,7 @@ export interface Supports {
  * row's `title`, `n` and `even` at least, and of all keys of its `extra`.
  */
 export interface Backend {
-  /** What the source can do, and what it refuses. */
+  /** Features of the source, and its refusals. */
   supports: Supports;
   /** Makes and fills a collection, ready to be searched. */
   create(spec: CollectionSpec): Promise<void>;
@@ -168,7 +168,7 @@ export interface Backend {
   searches?(): number;
   /** The id of a row as answers hold it. */
   idOf(row: Row): Id;
-  /** What the payload of a row looks like in an answer. */
+  /** The payload of a row as an answer has it. */
   payloadOf(row: Row): Record<string, unknown>;
   /**
    * Native filters: of rows that are even, whose n is below 10, of none; and one that the database refuses in its own words.
@@ -182,7 +182,7 @@ export interface Backend {
     small: unknown;
     /** No row. */
     nothing: unknown;
-    /** What the database refuses. */
+    /** A filter that the database refuses. */
     bad?: unknown;
   };
   /** Takes a collection out of memory. */

@@ -44,4 +44,5 @@ export const FEATURES = [
   'explain: where an id was lost',
 ] as const;
 
+/** The name of a feature: a row of the table in docs/requests.md. */
 export type FeatureName = (typeof FEATURES)[number];

@@ -14,7 +14,7 @@ export interface FunnelData {
   name: string;
   /** Dims of the head vectors. */
   headDim: number;
-  /** That of the collection. */
+  /** The metric of the collection. */
   metric: Metric;
   /** With candidates: 128, of at least as many rows. */
   plan: Plan;

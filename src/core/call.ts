@@ -1,7 +1,7 @@
 /** One call to a database: its deadline, the caller's signal, and errors as FunnelErrors. */
 import { expected, FunnelError } from './errors.js';
 
-/** How long a call may take. */
+/** Limits of a call. */
 export interface CallOptions {
   /** Milliseconds for the whole call. */
   timeout?: number;

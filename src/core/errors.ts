@@ -71,7 +71,7 @@ export type FunnelErrorCode =
 export class FunnelError extends Error {
   /** 'FunnelError'. */
   override readonly name = 'FunnelError';
-  /** What went wrong, for programs: stays as it is when messages change. */
+  /** The kind of failure, for programs: stays as it is when messages change. */
   readonly code: FunnelErrorCode;
 
   /** Makes one; `cause` is the error behind it. Errors of a source of your own are made so, or by {@link expected}. */

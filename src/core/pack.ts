@@ -5,7 +5,7 @@ import { checkDim, viewLength } from './validate.js';
 /** A row as clients hand it over. */
 export type PackableRow = ArrayLike<number>;
 
-/** Where rows are packed to, and what errors call them. */
+/** Options of packRows(). */
 export interface PackOptions {
   /** Filled instead of a new matrix: at least `count × dim` long. The answer is a view of its front. */
   into?: Float32Array;

@@ -15,7 +15,7 @@ export type Vector = Float32Array | readonly number[];
 export interface CandidateRow {
   /** @default the row's index; all rows have one or none has */
   id?: Id;
-  /** As many values as the query has. */
+  /** The vector: as many values as the query has. */
   vector: Vector;
 }
 
@@ -38,12 +38,12 @@ export interface PackedCandidates<Row = unknown> {
   headScores?: ArrayLike<number>;
 }
 
-/** What a funnel ranks: rows as objects, or one matrix. */
+/** Candidates for a funnel: rows as objects, or one matrix. */
 export type Candidates<Row = unknown> = PackedCandidates<Row> | readonly (CandidateRow & Row)[];
 
 /** A candidate that is left, with its score. */
 export interface Hit<Row = unknown> {
-  /** As it was given, or the index where candidates have no ids. */
+  /** The candidate's id, or its index where candidates have none. */
   id: Id;
   /** Cosine or dot product (larger is better), or true euclidean distance (smaller is better). */
   score: number;
@@ -81,7 +81,7 @@ export interface SearchStats {
   mirror?: MirrorStats;
   /** The kernels that ran: a name of listKernels(). */
   kernels: string;
-  /** That of the scores. */
+  /** The metric of the scores. */
   metric: Metric;
   /** In mode 'exact': what that promises with this source. */
   exact?: 'certified' | 'server' | 'index';

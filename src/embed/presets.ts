@@ -7,7 +7,7 @@ import type { Pooling, Role } from './types.js';
 
 /** Facts of a known model. */
 export interface Preset {
-  /** As `Embedder.load({ preset })` takes it. */
+  /** The name that `Embedder.load({ preset })` takes. */
   name: string;
   /** Dims of a whole vector. */
   dims: number;
@@ -23,7 +23,7 @@ export interface Preset {
   maxLength: number;
   /** The input task_id, for a model that has one. */
   tasks?: Readonly<Record<Role, number>>;
-  /** Of the weights: an SPDX name, or the owner's own. */
+  /** Licence of the weights: an SPDX name, or the owner's own. */
   licence: string;
   /** Where its vectors come from: files here, or somebody's API. */
   weights: 'onnx' | 'static' | 'api';

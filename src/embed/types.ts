@@ -70,7 +70,7 @@ export interface EmbedderOptions {
   name?: string;
 }
 
-/** How texts are embedded. */
+/** Options of embed(). */
 export interface EmbedOptions {
   /** @default 'document' */
   role?: Role;
@@ -82,7 +82,7 @@ export interface EmbedOptions {
   signal?: AbortSignal;
 }
 
-/** How far embed() is. */
+/** Progress of embed(). */
 export interface EmbedProgress {
   /** Texts that have their vectors. */
   done: number;

@@ -61,7 +61,7 @@ export type Fate =
       score: number;
     };
 
-/** What each stage of a funnel did. */
+/** The answer of a funnel, stage by stage. */
 export interface Explanation<Row = unknown> {
   /** The answer, as without `explain`. */
   hits: Hit<Row>[];

@@ -8,7 +8,7 @@ import type { Plan } from './plan.js';
 import { hitsOf, type Prepared, prepare } from './prepare.js';
 import { freshWorkspace, sharedWorkspace } from './workspace.js';
 
-/** What a funnel may be told beside its plan. */
+/** Options of a funnel beside its plan. */
 export interface FunnelOptions {
   /** Hits to return; wins over the plan's limit. */
   limit?: number;
@@ -20,7 +20,7 @@ export interface FunnelOptions {
 export interface FunnelRequest<Row = unknown> {
   /** The pool that is ranked for this query. */
   candidates: Candidates<Row>;
-  /** As many values as the candidates have dims. */
+  /** The query vector: as many values as the candidates have dims. */
   query: Vector;
 }
 
@@ -54,6 +54,8 @@ export interface FunnelApi {
   /**
    * As {@link FunnelApi.funnel}, off the main thread when there is much to do. A matrix is copied first, a part at a time
    * (it must not change meanwhile), unless it lies in a SharedArrayBuffer.
+   *
+   * @throws FunnelError as funnel(); DETACHED_BUFFER for a matrix that was transferred away meanwhile
    */
   funnelAsync<Row = unknown>(
     candidates: Candidates<Row>,
@@ -62,7 +64,7 @@ export interface FunnelApi {
     options?: Pick<FunnelOptions, 'limit'>,
   ): Promise<Hit<Row>[]>;
 
-  /** Many queries, each with its candidates, in one call of the kernel. Answers in order. */
+  /** Many queries, each with its candidates, in one call of the kernel. Answers in order. @throws as funnel(), naming the request */
   funnelBatch<Row = unknown>(
     requests: readonly FunnelRequest<Row>[],
     plan?: Plan,

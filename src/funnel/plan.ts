@@ -18,7 +18,7 @@ export type Keep =
       count: number;
     };
 
-/** How a funnel narrows. Keys that it does not know are refused (BAD_PLAN). */
+/** A plan: the scales of a funnel, and what survives each. Unknown keys are refused (BAD_PLAN). */
 export interface Plan {
   /** Length of the prefix that the head search (in the database) uses. `funnel()` itself does not need it. */
   head?: number;
@@ -68,11 +68,11 @@ export const tutorialPlan: Readonly<Plan> = Object.freeze({
   keep: 0.5,
 });
 
-/** What funnelPlan() and doublingPlan() may be told beside the dims. */
+/** Options of funnelPlan() and doublingPlan() beside the dims. */
 export interface PlanOptions {
   /** Length of the head. */
   head?: number;
-  /** How many candidates the head search fetches. @default 4 × limit, at least 128 */
+  /** Candidates that the head search fetches. @default 4 × limit, at least 128 */
   candidates?: number;
   /** One rule for all scales, or one per scale. @default 0.5 */
   keep?: Keep | readonly Keep[];

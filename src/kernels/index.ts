@@ -17,7 +17,11 @@ import type { Kernels } from './kernels.js';
 import * as load from './load.js';
 import { reference as unchecked } from './reference.js';
 
-/** The backend in use: `FUNNELVEC_KERNELS` when set, else the fastest that runs here. */
+/**
+ * The backend in use: `FUNNELVEC_KERNELS` when set, else the fastest that runs here.
+ *
+ * @throws FunnelError KERNELS_UNAVAILABLE where the variable names one that cannot run
+ */
 export function activeKernels(): Kernels {
   return checkedKernels(load.activeKernels());
 }

@@ -40,7 +40,7 @@ export function metricCode(metric: Metric): number {
 
 /** Keys of every row over dims `[from, to)`. */
 export interface ScoresTask {
-  /** What the keys are of. */
+  /** The metric of the keys. */
   metric: Metric;
   /** `dim` finite values. */
   query: Float32Array;
@@ -72,7 +72,7 @@ export interface NormsTask {
 
 /** The multi-scale prune loop over one candidate set. */
 export interface FunnelTask {
-  /** What rows are ranked by. */
+  /** The metric that rows are ranked by. */
   metric: Metric;
   /** `dim` finite values. */
   query: Float32Array;
@@ -92,7 +92,7 @@ export interface FunnelTask {
 
 /** The k best rows of all, by their keys over dims `[0, to)`. */
 export interface ScanTask {
-  /** What rows are ranked by. */
+  /** The metric that rows are ranked by. */
   metric: Metric;
   /** `dim` finite values. */
   query: Float32Array;
@@ -115,7 +115,10 @@ export interface ScanTask {
  */
 export type BadPosition = number;
 
-/** One backend: the functions that score rows, with the shapes, sums and order stated above. */
+/**
+ * One backend: the functions that score rows, with the shapes, sums and order stated above. Those that users get check their
+ * arguments: what does not fit each other is a FunnelError BAD_ARGUMENT before any work.
+ */
 export interface Kernels {
   /** One of the names of `listKernels()`. */
   readonly name: string;

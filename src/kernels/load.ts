@@ -18,7 +18,7 @@ const NATIVE = new Set<string>(NATIVE_NAMES);
 
 /** A backend, and whether it runs here. */
 export interface KernelsInfo {
-  /** As useKernels() takes it. */
+  /** The name that useKernels() takes. */
   name: KernelsName;
   /** Can it run here? */
   supported: boolean;

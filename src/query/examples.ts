@@ -31,9 +31,9 @@ export interface RecommendRequest extends QueryOptions {
   lookupFrom?:
     | Source
     | {
-        /** Where the ids are. */
+        /** The source of the ids. */
         source: Source;
-        /** Of a source with several layouts of vectors: the one whose vectors are taken. */
+        /** The layout whose vectors are taken, where the source has several. */
         using?: string;
       };
 }

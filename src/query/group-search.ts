@@ -17,7 +17,7 @@ import { isSmallerBetter, passes, statsOf } from './result.js';
 import { checkDepth } from './shared-keys.js';
 import type { SourceInfo } from './source/source.js';
 
-/** How hits are grouped. */
+/** Options of groups. */
 export interface GroupOptions {
   /** A path of the payload: `author`, `author.id`, `tags[].name`. Strings and integers group; an array fans out. */
   groupBy: string;
@@ -45,16 +45,16 @@ export interface HitGroup {
   lookup?: LookupRow;
 }
 
-/** What a search by groups answers. */
+/** The answer of a search by groups. */
 export interface GroupsResult {
   /** At most `limit`, by their best hit. */
   groups: HitGroup[];
-  /** What the search did. */
+  /** Statistics of the search. */
   stats: GroupSearchStats;
 }
 
 export interface GroupSearchStats extends SearchStats {
-  /** How sure the groups are, and what they were made of. */
+  /** Completeness of the groups, and the pools that they came from. */
   groups: {
     /** Whether these are the groups, and the hits, that all rows would give; otherwise they are best effort. */
     complete: boolean;

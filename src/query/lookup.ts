@@ -14,7 +14,7 @@ export type Lookup = Source | LookupOptions;
 
 /** Another collection, and what is wanted of its points. */
 export interface LookupOptions {
-  /** Where the points are. */
+  /** The source of the points. */
   source: Source;
   /** The layout of vectors, where the source has several. */
   using?: string;
@@ -26,9 +26,9 @@ export interface LookupOptions {
 
 /** A point of the other collection. */
 export interface LookupRow {
-  /** That of the group. */
+  /** The id of the group. */
   id: Id;
-  /** What `withPayload` asks for; absent where the point has none. */
+  /** The part of the payload that `withPayload` selects; absent where the point has none. */
   payload?: unknown;
   /** The full vector, a copy; with `withVector` alone. */
   vector?: Float32Array;

@@ -9,7 +9,7 @@ import type { HeadAnswer, PackedRows, Source, SourceInfo } from './source/source
 export interface Mirror {
   /** Dims of its vectors. */
   readonly dim: number;
-  /** As the collection has it. */
+  /** The metric of the collection. */
   readonly metric: Metric;
   /** Undefined while it is empty. */
   readonly idKind: IdKind | undefined;

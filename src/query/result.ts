@@ -11,11 +11,11 @@ import type { CheckedOptions } from './request.js';
 import type { Exactness, Source } from './source/source.js';
 import { type SearchExplanation, traced } from './trace.js';
 
-/** What a search answers. */
+/** The answer of a search. */
 export interface SearchResult {
   /** At most `limit`, best first. */
   hits: Hit[];
-  /** What each step did, and how long it took. */
+  /** Statistics: the candidates and the time of each step. */
   stats: SearchStats;
   /** With `explain` alone. */
   explanation?: SearchExplanation;

@@ -48,7 +48,7 @@ export type { QueryOptions, SearchRequest } from './request.js';
 export type { SearchResult } from './result.js';
 export type { SearchExplanation, SearchFate } from './trace.js';
 
-/** What a FunnelSearch is made with. */
+/** Options of a FunnelSearch. */
 export interface FunnelSearchOptions {
   /** From qdrantSource(), milvusSource() or embeddedSource(). */
   source: Source;
@@ -73,9 +73,9 @@ const AT_ONCE = 1024;
 
 /** The class without a choice of kernels; see `FunnelSearch` in index.ts. */
 export class FunnelSearchOn {
-  /** Where it searches. */
+  /** The source that it searches. */
   readonly source: Source;
-  /** Where vectors are read, if not from the source. */
+  /** The mirror that vectors are read from, if there is one. */
   readonly mirror: Mirror | undefined;
   readonly #plan: CheckedPlan | undefined;
   readonly #kernels: () => Kernels;

@@ -35,7 +35,7 @@ export type SearchFate =
       score: number;
     };
 
-/** What each stage of a search did, and what became of any point of the collection. */
+/** The answer of a search stage by stage, and where any point of the collection went. */
 export interface SearchExplanation extends Explanation {
   /** As it was carried out. */
   plan: Plan;
@@ -43,9 +43,9 @@ export interface SearchExplanation extends Explanation {
   trace(id: Id): Promise<SearchFate>;
   /** How many rows there are, and how many of them pass the filter; asks the source. */
   filtered(): Promise<{
-    /** Of the collection. */
+    /** Rows of the collection. */
     rows: number;
-    /** Of them, those that pass. */
+    /** Rows that pass. */
     passed: number;
   }>;
 }

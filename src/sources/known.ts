@@ -17,7 +17,7 @@ interface Reading<T> {
   readAt: number;
 }
 
-/** How a collection is asked what it is like. */
+/** Options of {@link Known}. */
 export interface KnownOptions<T> {
   /** The source's name, for errors. */
   where: string;

@@ -53,6 +53,7 @@ import {
   upsertSync,
 } from './writes.js';
 
+/** A recommendation of an index: a {@link RecommendRequest} without what an index has nothing for. */
 export type IndexRecommend<Payload = unknown> = RecommendOf<FunnelIndex, Payload>;
 
 /** `limit` and `offset` count groups. */
@@ -89,6 +90,7 @@ export class FunnelIndex<Payload = any> {
     return new FunnelIndex<Payload>(await runLater(creating(path, options)));
   }
 
+  /** create(), on the calling thread. */
   static createSync<Payload = unknown>(path: string, options: FunnelIndexOptions): FunnelIndex<Payload> {
     return new FunnelIndex<Payload>(runNow(creating(path, options)));
   }
@@ -127,6 +129,7 @@ export class FunnelIndex<Payload = any> {
     return this.#index.dim;
   }
 
+  /** The metric that the index was made with. */
   get metric(): Metric {
     return this.#index.metric;
   }
@@ -284,7 +287,7 @@ export class FunnelIndex<Payload = any> {
     return atOnce(facet(ownFacet(options), this.#index.filtered()));
   }
 
-  /** Whether a row has this id. @throws FunnelError BAD_ID, CLOSED */
+  /** Whether a row has this id; false of what is no id. @throws FunnelError CLOSED */
   has(id: Id): boolean {
     this.#index.follow();
     return this.#index.files.ordinalOf(id) !== undefined;
@@ -295,12 +298,13 @@ export class FunnelIndex<Payload = any> {
    *
    * @param out `ids.length × dim`; rows of ids that are missing are left as they are
    * @returns the places in `ids` that no row has
+   * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, CLOSED
    */
   gather(ids: ArrayLike<Id>, out: Float32Array): number[] {
     return gather(partsOf(this), ids, out);
   }
 
-  /** The first ids, at most `count`. */
+  /** The first ids, at most `count`. @throws FunnelError BAD_ARGUMENT, CLOSED */
   someIds(count: number): Id[] {
     return someIds(partsOf(this), count);
   }
@@ -330,6 +334,7 @@ export class FunnelIndex<Payload = any> {
     return queryBatch(this.#index, queries);
   }
 
+  /** queryBatch(), on the calling thread, which others of the index help. */
   queryBatchSync(queries: readonly IndexQuery<Payload>[]): IndexAnswer<Payload>[] {
     return queryBatchSync(this.#index, queries);
   }
@@ -378,6 +383,7 @@ export class FunnelIndex<Payload = any> {
 
   // The index itself
 
+  /** Counts, sizes and settings of the index, in memory and on disk. @throws FunnelError CLOSED */
   stats(): IndexStats {
     return statsOf(this.#index);
   }

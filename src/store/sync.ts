@@ -11,7 +11,7 @@ import type { PackedRows, PayloadSelection, Source } from '../query/source/sourc
 import { partsOf, type SearchedIndex } from './parts.js';
 import type { PointBatch } from './types.js';
 
-/** How syncFrom() fills a mirror. */
+/** Options of syncFrom(). */
 export interface SyncOptions {
   /** Rows of a page. @default 1000 */
   batch?: number;
@@ -42,7 +42,7 @@ export interface SyncOptions {
   signal?: AbortSignal;
 }
 
-/** How far a sync is. */
+/** Progress of a sync. */
 export interface SyncProgress {
   /** Rows of the collection that were looked at, those before a resumed start with them. */
   done: number;
@@ -50,7 +50,7 @@ export interface SyncProgress {
   written: number;
 }
 
-/** What a sync did. */
+/** The result of a sync. */
 export interface SyncResult {
   /** Rows of the collection. */
   rows: number;

@@ -6,7 +6,7 @@ import type { PayloadSelector } from '../query/payload.js';
 import type { StageCount } from './engine/types.js';
 import type { PayloadIndexType } from './files/state.js';
 
-/** How an index is made: everything here is kept in its files. */
+/** Options of create(). Those that open() does not take are kept in the files. */
 export interface FunnelIndexOptions extends OpenIndexOptions {
   /** Dims of every vector, 1..65,536. */
   dim: number;
@@ -63,7 +63,7 @@ export type Head =
       prefix: number;
     };
 
-/** How an index is opened, by create() or open(): nothing here is kept in its files. */
+/** Options of create() and open() that are not kept in the files. */
 export interface OpenIndexOptions {
   /**
    * Threads that search: each asynchronous call takes one that is free, parts of a long batch several; a synchronous call
@@ -103,7 +103,7 @@ export interface OpenIndexOptions {
   fullScanThreshold?: number;
 }
 
-/** What optimize() may be told. */
+/** Options of optimize(). */
 export interface OptimizeOptions {
   /** For rotation 'balanced': a sample of queries, `n × dim`. */
   queries?: Float32Array;
@@ -111,7 +111,7 @@ export interface OptimizeOptions {
   onProgress?: (progress: OptimizeProgress) => void;
 }
 
-/** How far a build is. */
+/** Progress of a build. */
 export interface OptimizeProgress {
   /** 'plan': samples give basis, quantisers and partition. 'encode': rows get codes. 'write': the codes go to disk. */
   phase: 'plan' | 'encode' | 'write';
@@ -178,7 +178,7 @@ export interface IndexQuery<Payload = unknown> {
   withPayload?: PayloadSelector;
   /** Return copies of the stored vectors. @default false */
   withVector?: boolean;
-  /** How much work mode 'funnel' does. Refused in mode 'exact', which has nothing to choose. */
+  /** Parameters of mode 'funnel'; refused in mode 'exact', which has nothing to choose. */
   params?: FunnelParams;
 }
 
@@ -202,21 +202,21 @@ export interface FunnelParams {
 
 /** One row of an answer. */
 export interface IndexHit<Payload = unknown> {
-  /** As it was written. */
+  /** The id as it was written. */
   id: Id;
   /** Cosine or dot product (larger is better), or euclidean distance (smaller is better): float64, over all dims. */
   score: number;
   /** The row's position: its number in the order of insertion. */
   index: number;
-  /** What `withPayload` asks for; absent where the row has none. */
+  /** The part of the payload that `withPayload` selects; absent where the row has none. */
   payload?: Payload;
   /** `dim` values, a copy; with `withVector` alone. */
   vector?: Float32Array;
 }
 
-/** What a search did. */
+/** Statistics of a search. */
 export interface IndexQueryStats {
-  /** As it was asked for. */
+  /** The mode of the request. */
   mode: 'exact' | 'funnel';
   /** Whether the answer is proven to be the one of a brute-force scan. */
   certified: boolean;
@@ -237,7 +237,7 @@ export interface IndexQueryStats {
   missing?: number;
 }
 
-/** How a filter was evaluated. */
+/** Statistics of a filter. */
 export type IndexFilterStats = FilterStats;
 
 /** Which rows scroll() lists, and what of them. */
@@ -266,11 +266,11 @@ export interface ScrollPage<Payload = unknown> {
 
 /** A row of a page. */
 export interface ScrollPoint<Payload = unknown> {
-  /** As it was written. */
+  /** The id as it was written. */
   id: Id;
   /** The row's position. */
   index: number;
-  /** What `withPayload` asks for; absent where the row has none. */
+  /** The part of the payload that `withPayload` selects; absent where the row has none. */
   payload?: Payload;
   /** `dim` values, a copy; with `withVector` alone. */
   vector?: Float32Array;
@@ -294,11 +294,11 @@ export interface Facet {
   count: number;
 }
 
-/** What a search answers. */
+/** The answer of a search. */
 export interface IndexAnswer<Payload = unknown> {
   /** At most `limit`, best first; equal scores by position. */
   hits: IndexHit<Payload>[];
-  /** What the search did. */
+  /** Statistics of the search. */
   stats: IndexQueryStats;
 }
 
@@ -310,7 +310,7 @@ export interface IndexStats {
   positions: number;
   /** Dims of every vector. */
   dim: number;
-  /** As the index was made with. */
+  /** The metric that the index was made with. */
   metric: Metric;
   /** Rows that have codes; the others are scanned whole. */
   coded: number;
@@ -323,9 +323,9 @@ export interface IndexStats {
   };
   /** Dead rows that the files still hold, and that codes still hold. */
   dead: {
-    /** Of the files. */
+    /** Dead rows in the files. */
     rows: number;
-    /** Of the codes. */
+    /** Dead rows in the codes. */
     coded: number;
   };
   /** Lists of the partition; 0: there is none. */
@@ -342,24 +342,24 @@ export interface IndexStats {
    * where the codes alone take more than the option `memory`.
    */
   warning?: string;
-  /** What mode 'funnel' orders rows by. */
+  /** The codes by which mode 'funnel' orders rows. */
   head: Head;
   /** The basis that codes are taken in. */
   rotation: Rotation;
   /** Bytes in memory. */
   resident: {
-    /** Of codes. */
+    /** Bytes of codes. */
     codes: number;
-    /** Of vectors. */
+    /** Bytes of vectors. */
     rows: number;
   };
   /** Bytes on disk. */
   files: {
-    /** Of vectors, `rows-*.bin`. */
+    /** Bytes of vectors, `rows-*.bin`. */
     rows: number;
-    /** Of codes and payload indexes, `seg-*.bin`. */
+    /** Bytes of codes and payload indexes, `seg-*.bin`. */
     segments: number;
-    /** Of ids and payloads, `data.mdb`. */
+    /** Bytes of ids and payloads, `data.mdb`. */
     store: number;
   };
   /** By key. */

@@ -16,7 +16,7 @@ import { checkProgress, checkSignal, type OnRunProgress, stopped } from './runni
  */
 export type Relevant = readonly Id[] | Grades;
 
-/** What evaluate() measures. */
+/** Options of evaluate(). */
 export interface EvaluateOptions {
   /** Prefix lengths. @default all dims, halved down to 8 */
   dims?: readonly number[];
@@ -66,11 +66,11 @@ export interface EvaluationRow {
   shortlist: number;
 }
 
-/** What is left of the answers at each prefix length. */
+/** Measures of the answers at each prefix length. */
 export interface Evaluation {
   /** By dim, longest first. */
   rows: EvaluationRow[];
-  /** How many were ranked. */
+  /** Documents that were ranked. */
   documents: number;
   /** Queries that the means are taken over. */
   queries: number;
@@ -82,7 +82,7 @@ export interface Evaluation {
   k: number;
   /** Rows of the shortlist. */
   candidates: number;
-  /** That of the ranking. */
+  /** The metric of the ranking. */
   metric: Metric;
   /** Where relevance comes from: the full vectors' own results, or the caller. */
   truth: 'full vectors' | 'relevant';

@@ -5,7 +5,7 @@ import { checkDims } from './embeddings.js';
 import type { Vectors } from './rows.js';
 import { checkSignal } from './running.js';
 
-/** How a head is fitted: see {@link FitHeadOptions.method}. */
+/** The method that fits a head: see {@link FitHeadOptions.method}. */
 export type HeadMethod = 'pca' | 'balanced' | 'adapter';
 
 const METHODS: readonly HeadMethod[] = ['pca', 'balanced', 'adapter'];
@@ -20,7 +20,7 @@ export interface HeadPair {
   score?: number;
 }
 
-/** How far fitHead() is. */
+/** Progress of fitHead(). */
 export interface FitProgress {
   /** 'measure': the first measurements; 'train': steps of the adapter. */
   stage: 'measure' | 'train';

@@ -12,7 +12,7 @@ const AT_ONCE = 4096;
 
 /** A linear map from full vectors to heads, by fitHead() or loadHead(). */
 export class FittedHead {
-  /** What is known of it. */
+  /** Facts of its making, and its recall. */
   readonly facts: Readonly<HeadFacts>;
   /** Row-major, `dim × headDim`. */
   readonly #basis: Float32Array;

@@ -13,9 +13,9 @@ const VERSION = 1;
 export interface HeadFile {
   /** 'funnelvec-head'. */
   format: typeof FORMAT;
-  /** Of the format; a newer one is refused (UNSUPPORTED_FORMAT). */
+  /** Version of the format; a newer one is refused (UNSUPPORTED_FORMAT). */
   version: number;
-  /** What is known of the head. */
+  /** Facts of the head's making, and its recall. */
   facts: HeadFacts;
   /** `dim × headDim` float32, row-major, little-endian, in base64. */
   matrix: string;

@@ -22,7 +22,7 @@ export type Labels = ArrayLike<number> | Embeddings;
  */
 export type Loss = (embeddings: readonly Embeddings[], labels?: Labels) => LossResult;
 
-/** What losses over cosines are made with. */
+/** Options of losses over cosines. */
 export interface ScaleOptions {
   /** The factor by which cosines are multiplied: 1 / temperature. @default 20 */
   scale?: number;

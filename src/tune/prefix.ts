@@ -18,7 +18,7 @@ import type { FunnelIndex } from '../store/funnel-index.js';
 import { doublings } from './plans.js';
 import { asGood, lossOf, ownQueries } from './session.js';
 
-/** What prefixAgainstSuffix() compares. */
+/** Options of prefixAgainstSuffix(). */
 export interface PrefixOptions {
   /** An index, or a search over any source: where rows are read from. */
   search: FunnelIndex | FunnelSearchOn;
@@ -36,14 +36,14 @@ export interface PrefixOptions {
   onProgress?: (progress: {
     /** Queries. */
     done: number;
-    /** Of how many. */
+    /** Queries of the call. */
     total: number;
   }) => void;
   /** Ends the call when it aborts; the error then has the code ABORTED. */
   signal?: AbortSignal;
 }
 
-/** How much the first dims find, against the last ones. */
+/** Recall by the first dims, and by the last ones. */
 export interface PrefixResult {
   /** Rows that were searched. */
   rows: number;

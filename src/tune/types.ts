@@ -15,7 +15,7 @@ export type PromiseKind =
   /** The expected recall of the next one is at least `recall` (conformal risk control; there is no `confidence`). */
   | 'expected';
 
-/** What a plan has to keep. */
+/** The promise that a plan has to keep. */
 export interface TuneTarget {
   /** A share below 1. @default 0.99 */
   recall?: number;
@@ -27,7 +27,7 @@ export interface TuneTarget {
   promise?: PromiseKind;
 }
 
-/** How much tune() may ask. */
+/** Limits of what tune() asks. */
 export interface TuneBudget {
   /** The largest pool, or number of rows scored in full, that is looked at. @default 2048, or 16 × k where that is more */
   candidates?: number;
@@ -35,7 +35,7 @@ export interface TuneBudget {
   ms?: number;
 }
 
-/** What every request of a search says beside its vector. */
+/** Options of every request beside its vector. */
 export type TuneRequest = Pick<QueryOptions, 'filter' | 'nativeFilter' | 'params' | 'timeout'> & {
   /**
    * The layout of vectors, where the source has several; several names: heads of the same full vectors to choose among.
@@ -43,7 +43,7 @@ export type TuneRequest = Pick<QueryOptions, 'filter' | 'nativeFilter' | 'params
   using?: string | readonly string[];
 };
 
-/** What is tuned, by which queries, for which promise. */
+/** Options of tune(). */
 export interface TuneOptions {
   /**
    * An index, or a search over any source. Several searches: over the same collection with other heads, to choose
@@ -52,9 +52,9 @@ export interface TuneOptions {
   search: FunnelIndex | FunnelSearchOn | readonly FunnelSearchOn[];
   /** A sample of real queries, the more the better: an array of vectors, or `n × dim` in one Float32Array. */
   queries: Float32Array | readonly Vector[];
-  /** What is promised. @default recall 0.99 of the best 10, with confidence 0.95 */
+  /** The promise. @default recall 0.99 of the best 10, with confidence 0.95 */
   target?: TuneTarget;
-  /** How much may be asked. @default see {@link TuneBudget} */
+  /** Limits of what is asked. @default see {@link TuneBudget} */
   budget?: TuneBudget;
   /** Prefix lengths that plans may score, those of the model's training. @default doublings of the head */
   scales?: readonly number[];
@@ -73,7 +73,7 @@ export interface TuneOptions {
   signal?: AbortSignal;
 }
 
-/** How far tune() is. */
+/** Progress of tune(). */
 export interface TuneProgress {
   /** 'exact': answers to compare with. 'ask': what plans would find. 'measure': what they cost. 'choose'. */
   phase: 'exact' | 'ask' | 'measure' | 'choose';
@@ -84,7 +84,7 @@ export interface TuneProgress {
 }
 
 /**
- * What a promise rests on: 'betting' (means, by Waudby-Smith and Ramdas, arXiv 2010.09686), 'clopper-pearson' (shares
+ * The statistics behind a promise: 'betting' (means, by Waudby-Smith and Ramdas, arXiv 2010.09686), 'clopper-pearson' (shares
  * of queries), 'conformal' (conformal risk control, arXiv 2208.02814).
  */
 export type BoundMethod = 'betting' | 'clopper-pearson' | 'conformal';
@@ -95,7 +95,7 @@ export interface TunedRequest {
   limit: number;
   /** For a FunnelSearch. */
   plan?: Plan;
-  /** Of a source with several layouts: the one that was chosen. */
+  /** The layout that was chosen, where the source has several. */
   using?: string;
   /** For a FunnelIndex. */
   params?: FunnelParams;
@@ -103,7 +103,7 @@ export interface TunedRequest {
   mode?: 'exact';
 }
 
-/** How long searches take. */
+/** Times of searches. */
 export interface Latency {
   /** Milliseconds of one search at a time. */
   p50: number;
@@ -113,7 +113,7 @@ export interface Latency {
   n: number;
 }
 
-/** What a stage of the chosen plan loses. */
+/** The loss of a stage of the chosen plan. */
 export interface StageLoss {
   /** 'head 128', 'scale 256', or a setting of an index. */
   name: string;
@@ -139,7 +139,7 @@ export interface CurvePoint {
 
 /** A true neighbour on its way. */
 export interface NeighbourStanding {
-  /** As text. */
+  /** The id as text. */
   id: string;
   /** By the full vectors. */
   score: number;
@@ -168,13 +168,13 @@ export interface QueryTrace {
 export interface TuneResult {
   /** Ready to be spread into a request. */
   request: TunedRequest;
-  /** Of a FunnelSearch. */
+  /** For a FunnelSearch. */
   plan?: Plan;
-  /** Of a FunnelIndex. */
+  /** For a FunnelIndex. */
   params?: FunnelParams;
   /** Which of several searches. */
   search: number;
-  /** As it was asked for, defaults filled in. */
+  /** The target of the call, with defaults filled in. */
   target: Required<TuneTarget>;
   /** The promise. */
   bound: {
@@ -182,7 +182,7 @@ export interface TuneResult {
     recall: number;
     /** 1 where it needs no sample, since the search is exact; undefined of promise 'expected'. */
     confidence?: number;
-    /** What it rests on; 'exact': on the search being exact. */
+    /** The statistics that it rests on; 'exact': the search is exact. */
     method: BoundMethod | 'exact';
     /** Queries that it rests on: those that nothing was chosen by. */
     n: number;
@@ -191,16 +191,16 @@ export interface TuneResult {
   };
   /** Mean recall of the plan on the half that chose it, and on the other. */
   recall: {
-    /** Of the half that chose: optimistic. */
+    /** Over the half that chose: optimistic. */
     choosing: number;
-    /** Of the half that tested. */
+    /** Over the half that tested. */
     certifying: number;
   };
   /** Measured: the chosen plan, and exact answers. */
   latency: {
-    /** Of the chosen plan. */
+    /** Latency of the chosen plan. */
     plan: Latency;
-    /** Of mode 'exact'. */
+    /** Latency of mode 'exact'. */
     exact: Latency;
   };
   /** Every plan that was looked at. */
@@ -219,7 +219,7 @@ export interface TuneResult {
     unit: 'ms';
     /** Costs predicted and then measured, of plans over the whole curve. */
     fit: {
-      /** As in `curve`. */
+      /** The label in `curve`. */
       label: string;
       /** Milliseconds, by the model. */
       predicted: number;
@@ -235,7 +235,7 @@ export interface TuneResult {
   truth: 'certified' | 'server' | 'index';
   /** Whether plans were replayed from one deep list ('replay') or, since shorter lists differ, asked for ('ask'). */
   by: 'replay' | 'ask';
-  /** Why the target cannot be promised; absent where it is. */
+  /** The refusal, where the target cannot be promised. */
   refused?: {
     /** In words: why, and what can be promised instead. */
     reason: string;
@@ -244,13 +244,13 @@ export interface TuneResult {
   };
   /** The promise is about queries like these, and the collection as it was: keep this beside the plan. */
   fingerprint: {
-    /** How many there were. */
+    /** Number of queries. */
     queries: number;
     /** Rows of the collection, where the source knows. */
     rows?: number;
     /** Dims of full vectors. */
     dim: number;
-    /** That of the search. */
+    /** The metric of the search. */
     metric: string;
     /** SHA-256 of the exact answers, so that one run after another tells whether the collection has changed. */
     hash: string;

@@ -102,3 +102,24 @@ it('every page of docs is in the list of pages, or linked from the page that it 
     assert.ok(document === join('docs', 'README.md') || linked.includes(document), document);
   }
 });
+
+/** Files that pages name and that are none of the repository: of a set on paper, of a store of the command. */
+const NOT_OURS = ['cpp/isa/avxvnni.cc', 'avx2-vectors.h', 'funnelvec.json'];
+
+it('the pages for contributors name files that are there', () => {
+  const folders = ['.', ...['src', 'cpp', 'assembly', 'test', 'scripts', 'bench', 'examples', 'findings', 'docs']];
+  const all = folders.flatMap((folder) =>
+    readdirSync(resolve(folder), { recursive: folder !== '.', encoding: 'utf8' }).map((name) =>
+      join('/', folder, name).replaceAll('\\', '/'),
+    ),
+  );
+  const isThere = (name: string) => NOT_OURS.includes(name) || all.some((file) => file.endsWith(`/${name}`));
+  const named = /`([\w./-]+\.(?:ts|mjs|cc|h|json|py|md|gyp))`/g;
+  const pages = documents.filter((name) => /^(ARCHITECTURE|CONTRIBUTING)|internals|^cpp|^assembly/.test(name));
+  const missing = pages.flatMap((page) =>
+    Array.from(readFileSync(page, 'utf8').matchAll(named), ([, name]) => name!)
+      .filter((name) => !isThere(name))
+      .map((name) => `${page}: ${name}`),
+  );
+  assert.deepEqual(missing, []);
+});

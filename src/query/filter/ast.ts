@@ -49,51 +49,51 @@ export type FilterNode =
   | {
       /** All nodes pass, or one of them does: `and` of nothing is true, `or` of nothing false. */
       op: 'and' | 'or';
-      /** What is joined. */
+      /** The conditions that are joined. */
       nodes: readonly FilterNode[];
     }
   | {
       /** The node does not pass. */
       op: 'not';
-      /** What is negated. */
+      /** The condition that is negated. */
       node: FilterNode;
     }
   | {
       /** At least `count` of the nodes pass. */
       op: 'atLeast';
-      /** How many, at least 1. */
+      /** Number of nodes that have to pass, at least 1. */
       count: number;
-      /** What is counted. */
+      /** The conditions that are counted. */
       nodes: readonly FilterNode[];
     }
   | {
       /** Some value is one of these. */
       op: 'match';
-      /** Where the values are. */
+      /** The path of the values. */
       path: Path;
-      /** What they are compared with, by type and value. */
+      /** Values to compare with, by type and value. */
       values: readonly Scalar[];
     }
   | {
       /** Some value is not null and none of these. */
       op: 'except';
-      /** Where the values are. */
+      /** The path of the values. */
       path: Path;
-      /** What they are compared with, by type and value. */
+      /** Values to compare with, by type and value. */
       values: readonly Scalar[];
     }
   | {
       /** Some value is a string that contains this one. */
       op: 'text';
-      /** Where the values are. */
+      /** The path of the values. */
       path: Path;
-      /** What is looked for, case and all. */
+      /** The text to find, case and all. */
       text: string;
     }
   | {
       /** Some value is a number or a bigint within, compared exactly. */
       op: 'range';
-      /** Where the values are. */
+      /** The path of the values. */
       path: Path;
       /** Bounds that all hold. */
       bounds: NumberBounds;
@@ -101,7 +101,7 @@ export type FilterNode =
   | {
       /** Some value is a string that reads as a date within. */
       op: 'dates';
-      /** Where the values are. */
+      /** The path of the values. */
       path: Path;
       /** In milliseconds since 1970 (UTC). */
       bounds: Bounds;
@@ -111,21 +111,21 @@ export type FilterNode =
   | {
       /** The number of values is within: null and [] have 0, [null] and scalars 1; a missing key has no number. */
       op: 'count';
-      /** Where the values are. */
+      /** The path of the values. */
       path: Path;
       /** Bounds that all hold. */
       bounds: Bounds;
     }
   | {
-      /** What is there is missing, null or []. */
+      /** The path leads to nothing, null or []. */
       op: 'empty';
-      /** Where to look. */
+      /** The path that is looked at. */
       path: Path;
     }
   | {
-      /** What is there is exactly null. */
+      /** The path leads to null itself. */
       op: 'null';
-      /** Where to look. */
+      /** The path that is looked at. */
       path: Path;
     }
   | {

@@ -9,7 +9,9 @@ export type FilterTest = (id: Id, payload: unknown) => boolean;
 
 type ValueTest = (value: unknown) => boolean;
 
-/** Ids compare by kind, "123" is not 123; a bigint and a number of the same value are one id. */
+/**
+ * A filter as a test of points. Ids compare by kind, "123" is not 123; a bigint and a number of the same value are one id.
+ */
 export function compileFilter(node: FilterNode): FilterTest {
   switch (node.op) {
     case 'and': {

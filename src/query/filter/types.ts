@@ -22,9 +22,9 @@ export interface Filter<Payload = unknown> {
   must_not?: Clause<Payload>;
   /** At least `min_count` of these. */
   min_should?: {
-    /** What is counted. */
+    /** The conditions that are counted. */
     conditions: readonly Condition<Payload>[];
-    /** How many of them have to pass. */
+    /** Number of conditions that have to pass. */
     min_count: number;
   } | null;
 }
@@ -40,9 +40,9 @@ export type Condition<Payload = unknown> =
   | Exclusive<
       Said,
       {
-        /** What is at the path is missing, null or []. */
+        /** The path leads to nothing, null or []. */
         is_empty: {
-          /** Where to look. */
+          /** The path that is looked at. */
           key: FilterPath<Payload>;
         };
       }
@@ -50,9 +50,9 @@ export type Condition<Payload = unknown> =
   | Exclusive<
       Said,
       {
-        /** What is at the path is null itself. */
+        /** The path leads to null itself. */
         is_null: {
-          /** Where to look. */
+          /** The path that is looked at. */
           key: FilterPath<Payload>;
         };
       }
@@ -106,7 +106,7 @@ export type FieldCondition<Payload = unknown> = {
         {
           /** The path of the values. */
           key: Key;
-          /** How many elements the array has; a scalar counts 1, null 0; a missing key has no count. */
+          /** Bounds on the number of elements; a scalar counts 1, null 0; a missing key has no count. */
           values_count: CountBounds;
         }
       >;
@@ -120,7 +120,7 @@ export type NestedCondition<Payload = unknown> = {
       : Exclusive<
           Said,
           {
-            /** What one object of an array has to pass. */
+            /** A filter that one object of an array has to pass. */
             nested: {
               /** The path of the array. */
               key: Key;

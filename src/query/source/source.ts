@@ -11,7 +11,7 @@ export interface SourceInfo {
   headDim: number;
   /** Length of the full vectors. */
   dim: number;
-  /** That of the full vectors. */
+  /** The metric of the full vectors. */
   metric: Metric;
   /** The kind of a point's id; collections of Qdrant may hold integers and UUIDs. */
   idKind: IdKind;
@@ -57,13 +57,13 @@ export interface HeadRequest extends Restriction {
   vector: Float32Array;
   /** How many hits the head search asks for. */
   candidates: number;
-  /** How the server is to search; what it has nothing to act on by is refused by name. */
+  /** Parameters of the server's search; those that it has nothing to act on by are refused by name. */
   params?: SearchParams;
   /** 'exact': the best by their full vectors, of all rows, in place of a head search. */
   mode?: 'exact';
   /** Search by these examples in place of `vector`: of sources with `recommends` alone. Larger head scores are then better. */
   recommend?: {
-    /** How examples score a row. */
+    /** The strategy by which examples score a row. */
     strategy: Exclude<Strategy, 'average_vector'>;
     /** Full vectors. */
     examples: Examples;
@@ -78,7 +78,7 @@ export interface HeadRequest extends Restriction {
   signal?: AbortSignal;
 }
 
-/** What a head search found. */
+/** The answer of a head search. */
 export interface HeadAnswer {
   /**
    * In the server's order; vectors are full ones, packed. At most `candidates` of them, with their ids. Given away: the
@@ -179,11 +179,15 @@ export interface ScanAnswer {
   lacking?: readonly Id[];
 }
 
-/** A plain object behind one interface; holds a client that the caller built and owns. */
+/**
+ * A plain object behind one interface; holds a client that the caller built and owns. Its calls throw FunnelErrors: BAD_ARGUMENT,
+ * BAD_DIMS and UNSUPPORTED before any work; NO_COLLECTION, NO_FIELD, NOT_LOADED, REFUSED, UNREACHABLE, TIMEOUT, ABORTED and
+ * BAD_RESPONSE for what becomes of the call.
+ */
 export interface Source {
   /** For people: kind and collection, as in errors. */
   readonly name: string;
-  /** What the collection is like; read once, and again when it may have changed. */
+  /** Dims, metric and kind of ids of the collection; read once, and again when it may have changed. */
   info(options?: { timeout?: number; signal?: AbortSignal }): Promise<SourceInfo>;
   /** The head search. Never answers a part of what was found: it throws a FunnelError instead. */
   head(request: HeadRequest): Promise<HeadAnswer>;

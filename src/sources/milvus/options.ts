@@ -50,7 +50,7 @@ export type MilvusSourceOptions = MilvusCommonOptions &
       }
   );
 
-/** What every source over Milvus may be told. */
+/** Options of every source over Milvus. */
 export interface MilvusCommonOptions {
   /** Its name, or an alias. */
   collection: string;

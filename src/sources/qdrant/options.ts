@@ -50,7 +50,7 @@ export type QdrantSourceOptions = QdrantCommonOptions &
       }
   );
 
-/** What every source over Qdrant may be told. */
+/** Options of every source over Qdrant. */
 export interface QdrantCommonOptions {
   /** Its name, or an alias. */
   collection: string;

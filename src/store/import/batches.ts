@@ -7,7 +7,7 @@ import type { FunnelIndex } from '../funnel-index.js';
 import { partsOf } from '../parts.js';
 import type { PointBatch } from '../types.js';
 
-/** What all imports may be told. */
+/** Options of all imports. */
 export interface ImportOptions {
   /** Rows that are written, and safe on disk, at once. @default 2048 */
   batch?: number;
@@ -19,7 +19,7 @@ export interface ImportOptions {
   signal?: AbortSignal;
 }
 
-/** How far an import is. */
+/** Progress of an import. */
 export interface ImportProgress {
   /** Rows (JSONL: lines) of the input that are done with, those passed over among them. */
   done: number;
@@ -27,7 +27,7 @@ export interface ImportProgress {
   total?: number;
 }
 
-/** What an import wrote. */
+/** The result of an import. */
 export interface ImportResult {
   /** Rows written. */
   count: number;

@@ -15,7 +15,7 @@ import { namesIn, putAt, valueAt, without } from './fields.js';
 import { parseJson } from './json.js';
 import { bytesOf, chunksOf, linesOf } from './lines.js';
 
-/** How lines of JSON become rows. */
+/** Options of importJsonl(). */
 export interface JsonlOptions extends ImportOptions {
   /** Names of fields; or paths as filters have them, for what lies in objects: `_source.embedding`. */
   fields?: {

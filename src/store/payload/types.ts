@@ -1,6 +1,6 @@
 /** Options and results of payload indexes. */
 
-/** How far createPayloadIndex() is. */
+/** Progress of createPayloadIndex(). */
 export interface PayloadIndexProgress {
   /** 'read': rows of which payloads were read; 'write': 0 and 1, when the index is on disk. */
   phase: 'read' | 'write';

@@ -9,7 +9,7 @@ import { CLIENT, STYLE } from './client.js';
 import { candidatesOf, cheapest, fateOf, plotsOf } from './data.js';
 import { countText, type Html, html, htmlTable, inline, ms, scriptData, shareText } from './html.js';
 
-/** What a report shows beside the result. */
+/** Options of report(). */
 export interface ReportOptions {
   /** @default 'Choosing the plan' */
   title?: string;
