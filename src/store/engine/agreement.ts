@@ -1,7 +1,8 @@
 /** Whether the codes of a segment tell its rows apart: measured on some of them when it is built. */
 import { halfToFloat } from '../../core/half.js';
 import type { Sliced } from '../../core/slices.js';
-import { defaultCandidates, type Searcher } from './search.js';
+import { defaultCandidates } from './run.js';
+import type { Searcher } from './search.js';
 import type { Segment } from './segment.js';
 import type { RowTier } from './types.js';
 

@@ -1,5 +1,7 @@
 /** Which lists of a partition mode 'funnel' visits: as many as find the nearest, and as hold the rows that were asked for. */
-import { BLOCK_ROWS } from '../../kernels/codes.js';
+import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
+import type { Scratch } from './memory.js';
+import { identity } from './prepared.js';
 import type { Partition } from './segment.js';
 import type { RowMasks } from './types.js';
 
@@ -87,3 +89,29 @@ export function rowsBetween(mask: Uint16Array, from: number, to: number): number
 /** For every 16-bit number, how many of its bits are set. */
 const ONES = new Uint8Array(65_536);
 for (let bits = 1; bits < ONES.length; bits++) ONES[bits] = ONES[bits >> 1]! + (bits & 1);
+
+/** How near each list is to the query; −∞ of those without a row, which would take the places of others. */
+export function affinitiesOf(
+  codes: CodeKernels,
+  scratch: Scratch,
+  { dims, rows, halfSquares, offsets }: Partition,
+  u: Float64Array,
+): Float64Array {
+  const lists = halfSquares.length;
+  const keys = scratch.take('affinities', Float64Array, lists).subarray(0, lists);
+  const query = scratch.take('list query', Float32Array, dims);
+  for (let i = 0; i < dims; i++) query[i] = u[i]!;
+  codes.scoresAt({
+    metric: 'dot',
+    query,
+    chunks: [rows],
+    chunkRows: 2 ** 31,
+    stride: dims,
+    dim: dims,
+    rows: identity(scratch, lists),
+    count: lists,
+    keys,
+  });
+  for (let c = 0; c < lists; c++) keys[c] = offsets[c] === offsets[c + 1] ? -Infinity : keys[c]! - halfSquares[c]!;
+  return keys;
+}

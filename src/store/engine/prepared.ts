@@ -31,6 +31,9 @@ export interface Rotated {
   readonly off: number;
 }
 
+/** Where no plane that is read is of rotated dims. */
+export const NOT_ROTATED: Rotated = { u: new Float64Array(0), length: 1, off: 0 };
+
 /**
  * @param query as the codes see it
  * @param width dims to rotate: those of the head alone, or all

@@ -1,36 +1,30 @@
 /** One query over coded segments and the rows behind them: exact with a certificate, or a funnel by counts. */
-import { BLOCK_ROWS, type Bound, type CodeKernels } from '../../kernels/codes.js';
+
+import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Kernels } from '../../kernels/kernels.js';
-import { Best } from './best.js';
-import { codedMetric, type SeenQuery, seenQuery } from './centre.js';
+import { codedMetric } from './centre.js';
 import { makeAll, makeLists } from './late-masks.js';
-import { listsWithin, probesFor, rowsBetween, type VisitGoal } from './lists.js';
+import { affinitiesOf, listsWithin, probesFor, type VisitGoal } from './lists.js';
 import { Scratch } from './memory.js';
+import { type HeadQuerySide, headQuerySide, NOT_ROTATED, rotateQuery, splitLengths } from './prepared.js';
+import { boundsFor, defaultCandidates, isBounded, isUnindexed, missingFrom, Run, rowsIn } from './run.js';
+import type { Segment } from './segment.js';
 import {
-  type HeadQuerySide,
-  headQuerySide,
-  identity,
-  type Rotated,
-  rotateQuery,
-  splitLengths,
-  thresholdOf,
-} from './prepared.js';
-import { isBlunt, type Partition, type Segment } from './segment.js';
-import { fullEstimates, keyOf, shortlistRows, topByKey, twiceIn, type Visit } from './shortlist.js';
-import {
-  type BoundTerms,
-  type CodedQuery,
-  FINE,
-  LEVEL,
-  REFINEMENT,
-  type RefineStage,
-  SCAN,
-  stageDots,
-} from './stages.js';
-import type { SearchAnswer, SearchState, SearchTask, StageCount } from './types.js';
+  codeEstimates,
+  fullEstimates,
+  keepBest,
+  keyOf,
+  listEstimates,
+  shortlistRows,
+  topByKey,
+  twiceIn,
+  type Visit,
+} from './shortlist.js';
+import { type CodedQuery, REFINEMENT, type RefineStage, SCAN, stageDots } from './stages.js';
+import type { SearchAnswer, SearchState, SearchTask } from './types.js';
 
 /** Queries that share a pass over the head plane. */
-export const TILE = 8;
+const TILE = 8;
 
 export class Searcher {
   readonly #scratch: Scratch;
@@ -250,7 +244,7 @@ export class Searcher {
       this.#score(run, ordinals, found);
       run.stages.push({ name: 'rows', in: found, out: Math.min(found, request.k) });
     }
-    if (request.probes !== undefined) run.missing = this.#missing(run);
+    if (request.probes !== undefined) run.missing = missingFrom(this.codes, this.#scratch, run);
     return run.result(false);
   }
 
@@ -282,13 +276,23 @@ export class Searcher {
         : topByKey(this.kernels, scratch, keys, visit, mask, dots, k, rows, best);
     run.stages.push({ name: 'head', in: rowsIn(run, segment, visit), out: found });
     if (found <= keep) return found;
-    const { estimates, constant: more } = this.#codeEstimates(segment, rotated, width, part, rows, best, found);
+    const { estimates, constant: more } = codeEstimates(
+      this.codes,
+      scratch,
+      segment,
+      rotated,
+      width,
+      part,
+      rows,
+      best,
+      found,
+    );
     if (metric !== 'cosine') {
       for (let i = 0; i < found; i++) {
         estimates[i] = keyOf(metric, lengths[rows[i]!]!, twoQuery, estimates[i]! + more);
       }
     }
-    this.#keepBest(estimates, rows, found, keep);
+    keepBest(this.kernels, scratch, estimates, rows, found, keep);
     run.stages.push({ name: width > coding.head ? 'level' : 'fine', in: found, out: keep });
     return keep;
   }
@@ -313,7 +317,7 @@ export class Searcher {
     run.stages.push({ name: 'head', in: rowsIn(run, segment, visit), out: found });
     if (!narrows || found <= keep) return found;
     const estimates = byCodes
-      ? this.#listEstimates(segment, rotated, width, rows, found)
+      ? listEstimates(this.codes, scratch, segment, rotated, width, rows, found)
       : fullEstimates(this.codes, scratch, segment, query, rows, found);
     const metric = codedMetric(coding.metric, coding.mean);
     if (metric !== 'cosine') {
@@ -322,64 +326,9 @@ export class Searcher {
         estimates[i] = keyOf(metric, segment.norms[rows[i]!]!, twoQuery, estimates[i]!);
       }
     }
-    this.#keepBest(estimates, rows, found, keep);
+    keepBest(this.kernels, scratch, estimates, rows, found, keep);
     run.stages.push({ name: byCodes ? 'level' : 'full', in: found, out: keep });
     return keep;
-  }
-
-  /** Estimates of listed rows' cosines by head, fine and level plane; of the head plane whole blocks are read for it. */
-  #listEstimates(segment: Segment, rotated: Rotated, width: number, rows: Uint32Array, count: number): Float64Array {
-    const { coding, headPlane: plane } = segment;
-    const scratch = this.#scratch;
-    const query = scratch.take('list query codes', Int16Array, coding.head);
-    const part = headQuerySide(coding, rotated, true, query);
-    const blocks = scratch.take('list blocks', Uint32Array, count);
-    for (let i = 0; i < count; i++) blocks[i] = rows[i]! >> 4;
-    const dots = scratch.take('list dots', Int32Array, count * BLOCK_ROWS);
-    this.codes.headDots({ plane, dims: coding.head, blocks, count, query, queries: 1, dots });
-    const best = scratch.take('best dots', Int32Array, count);
-    for (let i = 0; i < count; i++) best[i] = dots[i * BLOCK_ROWS + (rows[i]! & 15)]!;
-    const { estimates, constant } = this.#codeEstimates(segment, rotated, width, part, rows, best, count);
-    for (let i = 0; i < count; i++) estimates[i]! += constant;
-    return estimates;
-  }
-
-  /** Estimates cosines, less `constant`, from the head plane's dot products of listed rows and their finer codes. */
-  #codeEstimates(
-    segment: Segment,
-    rotated: Rotated,
-    width: number,
-    head: HeadQuerySide,
-    rows: Uint32Array,
-    best: Int32Array,
-    count: number,
-  ): { estimates: Float64Array; constant: number } {
-    const { coding } = segment;
-    const { codes } = this;
-    const scratch = this.#scratch;
-    const estimates = scratch.take('estimates', Float64Array, count);
-    const more = scratch.take('more dots', Int32Array, count);
-    stageDots(codes, FINE, segment, head.query, rows, count, more);
-    for (let i = 0; i < count; i++) estimates[i] = (16 * best[i]! + more[i]!) * (head.scale / 16);
-    let constant = head.fineConstant;
-    if (width > coding.head) {
-      const level = LEVEL.querySide(scratch, coding, { rotated });
-      stageDots(codes, LEVEL, segment, level.query, rows, count, more);
-      for (let i = 0; i < count; i++) estimates[i]! += more[i]! * level.scale;
-      constant += level.constant;
-    }
-    return { estimates, constant };
-  }
-
-  /** Moves the `keep` best of listed rows by estimates to the front, best first. */
-  #keepBest(estimates: Float64Array, rows: Uint32Array, count: number, keep: number): void {
-    const scratch = this.#scratch;
-    const order = scratch.take('narrow order', Uint32Array, keep).subarray(0, keep);
-    const keys = scratch.take('narrow keys', Float64Array, keep).subarray(0, keep);
-    this.kernels.topK(estimates.subarray(0, count), order, keys);
-    const chosen = scratch.take('chosen', Uint32Array, keep);
-    for (let i = 0; i < keep; i++) chosen[i] = rows[order[i]!]!;
-    rows.set(chosen.subarray(0, keep));
   }
 
   /** The blocks with rows that take part, where all requests have the same few; else every block. */
@@ -413,7 +362,7 @@ export class Searcher {
     const room = Math.min(lists, probes ?? probesFor(lists, k));
     if (room >= lists) return this.#blocksOf(segment, s, [run.request]);
     const scratch = this.#scratch;
-    const affinities = this.#affinities(partition, u);
+    const affinities = affinitiesOf(this.codes, scratch, partition, u);
     const ordered = (count: number) => {
       const order = new Uint32Array(count);
       this.kernels.topK(affinities, order, new Float64Array(count));
@@ -444,117 +393,7 @@ export class Searcher {
     run.stages.push({ name: 'lists', in: lists, out: nearest.length });
     return { blocks: out, count };
   }
-
-  /** How near each list is to the query; −∞ of those without a row, which would take the places of others. */
-  #affinities({ dims, rows, halfSquares, offsets }: Partition, u: Float64Array): Float64Array {
-    const lists = halfSquares.length;
-    const scratch = this.#scratch;
-    const keys = scratch.take('affinities', Float64Array, lists).subarray(0, lists);
-    const query = scratch.take('list query', Float32Array, dims);
-    for (let i = 0; i < dims; i++) query[i] = u[i]!;
-    this.codes.scoresAt({
-      metric: 'dot',
-      query,
-      chunks: [rows],
-      chunkRows: 2 ** 31,
-      stride: dims,
-      dim: dims,
-      rows: identity(scratch, lists),
-      count: lists,
-      keys,
-    });
-    for (let c = 0; c < lists; c++) keys[c] = offsets[c] === offsets[c + 1] ? -Infinity : keys[c]! - halfSquares[c]!;
-    return keys;
-  }
-
-  /** Rows that take part and were not scored, where fewer were than there is room for. */
-  #missing({ state, request, rowsRead }: Run): number {
-    const { only, k } = request;
-    if (rowsRead >= k) return 0;
-    let rows = (only?.unindexed ?? state.unindexed).length;
-    for (const [s, segment] of state.segments.entries()) {
-      if (only !== undefined) makeAll(this.codes, this.#scratch, only, s, segment);
-      rows += rowsBetween(only?.masks[s] ?? segment.mask, 0, segment.count);
-    }
-    return Math.max(0, Math.min(k, rows) - rowsRead);
-  }
-}
-
-/** Makes the bounds of one query's stages over a segment, against one threshold. @param eps shrinks what codes leave open */
-function boundsFor(segment: Segment, seen: SeenQuery, key: number, eps = 1): (terms: BoundTerms) => Bound {
-  const { coding, norms } = segment;
-  const { threshold, twoQuery, constant } = thresholdOf(segment, seen, key);
-  const metric = codedMetric(coding.metric, coding.mean);
-  return ({ error, within, tail, beyond, constant: own }) => ({
-    metric,
-    error: error.bytes,
-    errorScale: error.scale * within * eps,
-    tail: tail.bytes,
-    tailScale: tail.scale * beyond * eps,
-    constant: own + constant,
-    norms,
-    twoQuery,
-    threshold,
-  });
-}
-
-const NOT_ROTATED: Rotated = { u: new Float64Array(0), length: 1, off: 0 };
-
-function rowsIn({ request: { only } }: Run, segment: Segment, visit: Visit): number {
-  return Math.min(only?.rows ?? segment.count, visit.count * BLOCK_ROWS);
 }
 
 /** Where a filter leaves so many times fewer rows than there are, most blocks have none. */
 const SPARSE = 16;
-
-/**
- * Do bounds decide, and not a number of candidates? Also where nobody asked for a number and codes would choose badly:
- * bounds cost more there, and lose nothing.
- */
-function isBounded({ segments }: SearchState, { mode, eps, candidates, probes }: SearchTask): boolean {
-  if (mode === 'exact' || eps !== undefined) return true;
-  return candidates === undefined && probes === undefined && segments.some(isBlunt);
-}
-
-/** Does the filter leave no row of a segment? */
-function isUnindexed({ only }: SearchTask): boolean {
-  return only?.rows === 0;
-}
-
-/** A row in memory costs little; each from disk is a read of its own. */
-export function defaultCandidates(k: number, resident: boolean): number {
-  return resident ? Math.max(32, 2 * k) : Math.max(16, k + (k >> 1));
-}
-
-/** The state of one request while it is searched. */
-class Run {
-  readonly best: Best;
-  readonly stages: StageCount[] = [];
-  readonly #seen: SeenQuery[] = [];
-  readonly rotated: Rotated[] = [];
-  /** By segment: the rows that were scored before the refinement. */
-  readonly first: Uint32Array[] = [];
-  rowsRead = 0;
-  missing = 0;
-  readonly norm: number;
-
-  constructor(
-    readonly state: SearchState,
-    readonly request: SearchTask,
-  ) {
-    this.best = new Best(request.k);
-    this.norm = request.norm;
-  }
-
-  /** The query as the codes of a segment see it. */
-  seenBy(s: number): SeenQuery {
-    this.#seen[s] ??= seenQuery(this.state.segments[s]!.coding, this.request.vector, this.norm);
-    return this.#seen[s];
-  }
-
-  result(certified: boolean): SearchAnswer {
-    const { best, stages, rowsRead, missing, request } = this;
-    const whole = certified && (request.eps ?? 1) >= 1;
-    return { ordinals: best.ordinals, keys: best.keys, certified: whole, stages, rowsRead, missing };
-  }
-}

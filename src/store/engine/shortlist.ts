@@ -1,11 +1,12 @@
-/** The rows that a shortlist plane (shortlist-plane.ts) puts first for a query. */
+/** The rows that a shortlist plane (shortlist-plane.ts) puts first for a query, and estimates that choose between listed rows. */
 import { BIT_QUERY_MAX, BLOCK_ROWS, type CodeKernels, HEAD_QUERY_MAX } from '../../kernels/codes.js';
 import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { codedMetric, type SeenQuery, seenQuery, squareOf } from './centre.js';
 import type { Scratch } from './memory.js';
+import { type HeadQuerySide, headQuerySide, type Rotated } from './prepared.js';
 import type { Segment } from './segment.js';
 import { type ShortlistCoding, shortlistMetric } from './shortlist-plane.js';
-import { FULL, stageDots } from './stages.js';
+import { FINE, FULL, LEVEL, stageDots } from './stages.js';
 
 export interface Visit {
   blocks: Uint32Array;
@@ -206,4 +207,72 @@ export function fullEstimates(
   const estimates = scratch.take('estimates', Float64Array, count);
   for (let i = 0; i < count; i++) estimates[i] = dots[i]! * part.scale + part.constant;
   return estimates;
+}
+
+/** Estimates of listed rows' cosines by head, fine and level plane; of the head plane whole blocks are read for it. */
+export function listEstimates(
+  codes: CodeKernels,
+  scratch: Scratch,
+  segment: Segment,
+  rotated: Rotated,
+  width: number,
+  rows: Uint32Array,
+  count: number,
+): Float64Array {
+  const { coding, headPlane: plane } = segment;
+  const query = scratch.take('list query codes', Int16Array, coding.head);
+  const part = headQuerySide(coding, rotated, true, query);
+  const blocks = scratch.take('list blocks', Uint32Array, count);
+  for (let i = 0; i < count; i++) blocks[i] = rows[i]! >> 4;
+  const dots = scratch.take('list dots', Int32Array, count * BLOCK_ROWS);
+  codes.headDots({ plane, dims: coding.head, blocks, count, query, queries: 1, dots });
+  const best = scratch.take('best dots', Int32Array, count);
+  for (let i = 0; i < count; i++) best[i] = dots[i * BLOCK_ROWS + (rows[i]! & 15)]!;
+  const { estimates, constant } = codeEstimates(codes, scratch, segment, rotated, width, part, rows, best, count);
+  for (let i = 0; i < count; i++) estimates[i]! += constant;
+  return estimates;
+}
+
+/** Estimates cosines, less `constant`, from the head plane's dot products of listed rows and their finer codes. */
+export function codeEstimates(
+  codes: CodeKernels,
+  scratch: Scratch,
+  segment: Segment,
+  rotated: Rotated,
+  width: number,
+  head: HeadQuerySide,
+  rows: Uint32Array,
+  best: Int32Array,
+  count: number,
+): { estimates: Float64Array; constant: number } {
+  const { coding } = segment;
+  const estimates = scratch.take('estimates', Float64Array, count);
+  const more = scratch.take('more dots', Int32Array, count);
+  stageDots(codes, FINE, segment, head.query, rows, count, more);
+  for (let i = 0; i < count; i++) estimates[i] = (16 * best[i]! + more[i]!) * (head.scale / 16);
+  let constant = head.fineConstant;
+  if (width > coding.head) {
+    const level = LEVEL.querySide(scratch, coding, { rotated });
+    stageDots(codes, LEVEL, segment, level.query, rows, count, more);
+    for (let i = 0; i < count; i++) estimates[i]! += more[i]! * level.scale;
+    constant += level.constant;
+  }
+  return { estimates, constant };
+}
+
+/** Moves the `keep` best of listed rows by estimates to the front, best first. */
+export function keepBest(
+  kernels: Kernels,
+  scratch: Scratch,
+  estimates: Float64Array,
+  rows: Uint32Array,
+  count: number,
+  keep: number,
+): void {
+  const order = scratch.take('narrow order', Uint32Array, keep).subarray(0, keep);
+  const keys = scratch.take('narrow keys', Float64Array, keep).subarray(0, keep);
+  kernels.topK(estimates.subarray(0, count), order, keys);
+  const chosen = scratch.take('chosen', Uint32Array, keep);
+  for (let i = 0; i < keep; i++) chosen[i] = rows[order[i]!]!;
+  rows.set(chosen.subarray(0, keep));
 }
