@@ -4,7 +4,7 @@ import type { Metric } from '../kernels/kernels.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
 import type { StageCount } from './engine/types.js';
-import type { PayloadIndexType } from './files/state.js';
+import type { PayloadIndexType } from './files/payload-index-type.js';
 
 /** Options of create(). Those that open() does not take are kept in the files. */
 export interface FunnelIndexOptions extends OpenIndexOptions {

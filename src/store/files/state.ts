@@ -5,9 +5,9 @@
 
 import type { IdKind } from '../../core/types.js';
 import type { Metric } from '../../kernels/kernels.js';
-
 import { crc32c } from './crc32c.js';
 import { corrupt, filesError } from './errors.js';
+import { INDEX_TYPES, type PayloadIndexType } from './payload-index-type.js';
 
 /** Format of row files, and of a state without payload indexes. */
 export const FORMAT_VERSION = 1;
@@ -24,14 +24,6 @@ export const WIDE_SECTION = 'values.wide';
 export const LATER_SECTIONS: readonly string[] = [WIDE_SECTION, 'mean', 'orderMean'];
 /** Format of a state with payload indexes: a version that knows only the first would take their files for codes. */
 export const FORMAT_WITH_INDEXES = 2;
-
-export const INDEX_TYPES = ['keyword', 'integer', 'float', 'bool', 'datetime'] as const;
-
-/**
- * Type of the values that a payload index holds. 'keyword': strings. 'integer' and 'float': numbers and bigints.
- * 'bool'. 'datetime': strings that read as dates, RFC 3339 or dates alone.
- */
-export type PayloadIndexType = (typeof INDEX_TYPES)[number];
 
 export type Precision = 'float32' | 'float16';
 

@@ -3,7 +3,7 @@
 import type { Sliced } from '../../core/slices.js';
 import type { FilterNode, Path } from '../../query/filter/ast.js';
 import { parsePath } from '../../query/filter/path.js';
-import type { PayloadIndexType } from '../files/state.js';
+import type { PayloadIndexType } from '../files/payload-index-type.js';
 import { FACTS, FLAGS, type PayloadFacts, reader, valueFor } from './facts.js';
 import {
   emptyPostings,
