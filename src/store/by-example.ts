@@ -13,7 +13,7 @@ import {
 } from '../query/search.js';
 import type { Source } from '../query/source/source.js';
 import { IndexSource } from './index-source.js';
-import type { SearchedIndex } from './parts.js';
+import type { SearchedIndex } from './searched-index.js';
 import type { RowFilter } from './types.js';
 
 /** What an index has nothing for is left out: layouts of vectors, calls to a server. */

@@ -7,9 +7,10 @@ import { payloadSelection } from '../query/payload.js';
 import type { HeadRequest, PackedRows, Restriction } from '../query/source/source.js';
 import { evaluate, type OwnFilter, ownFilter } from './filters.js';
 import { gather } from './gather.js';
-import { partsOf, type SearchedIndex } from './parts.js';
+import { partsOf } from './parts.js';
 import { listOf } from './payload/row-set.js';
 import { matching } from './restrict.js';
+import type { SearchedIndex } from './searched-index.js';
 import type { RowFilter } from './types.js';
 
 /** Searches that deaths of rows may spoil. */

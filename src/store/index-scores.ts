@@ -11,8 +11,9 @@ import { arrayIn, releaseIn } from './engine/memory.js';
 import { RowImages } from './files/row-images.js';
 import type { OwnFilter } from './filters.js';
 import { filterOf, type Only, rowsPassing } from './index-rows.js';
-import { partsOf, type SearchedIndex } from './parts.js';
+import { partsOf } from './parts.js';
 import { candidatesQuery } from './request.js';
+import type { SearchedIndex } from './searched-index.js';
 import type { IndexAnswer, IndexQuery, RowFilter } from './types.js';
 
 /** As embeddedSource() takes them, checked. */

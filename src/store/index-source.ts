@@ -42,8 +42,9 @@ import {
   queryFor,
   type Recommend,
 } from './index-scores.js';
-import { partsOf, type SearchedIndex } from './parts.js';
+import { partsOf } from './parts.js';
 import { liveFrom } from './scan.js';
+import type { SearchedIndex } from './searched-index.js';
 import type { IndexQuery } from './types.js';
 
 /** What requests may set; `probes` where the index's own head searches. */

@@ -1,36 +1,15 @@
 /** The parts of an index, for what is built on it in this package: sources, mirrors, imports. No part of its type. */
 import { expected } from '../core/errors.js';
-import type { Id, IdKind } from '../core/types.js';
 import type { CodeKernels } from '../kernels/codes.js';
-import type { Metric } from '../kernels/kernels.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { Live } from './live.js';
 import type { PayloadIndexes } from './payload/indexes.js';
-import type { IndexAnswer, IndexQuery, PointBatch } from './types.js';
 
 export interface IndexParts {
   readonly files: IndexFiles;
   readonly live: Live;
   readonly codes: CodeKernels;
   readonly indexes: PayloadIndexes;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: an index of any payloads is what an index of some is taken for
-type Any = any;
-
-/** A FunnelIndex as sources and syncs see it, on which it is built itself. */
-export interface SearchedIndex {
-  readonly path: string;
-  readonly dim: number;
-  readonly metric: Metric;
-  readonly count: number;
-  readonly idKind: IdKind | undefined;
-  gather(ids: ArrayLike<Id>, out: Float32Array): number[];
-  query(query: IndexQuery<Any>): Promise<IndexAnswer<Any>>;
-  queryBatch(queries: readonly IndexQuery<Any>[]): Promise<IndexAnswer<Any>[]>;
-  queryBatchSync(queries: readonly IndexQuery<Any>[]): IndexAnswer<Any>[];
-  upsert(points: PointBatch<Any>): Promise<{ count: number; replaced: number }>;
-  delete(ids: readonly Id[]): Promise<{ count: number }>;
 }
 
 const offered = new WeakMap<object, () => IndexParts>();

@@ -8,7 +8,8 @@ import { checkInteger, checkKeys } from '../core/validate.js';
 import { checkMirror } from '../query/mirror.js';
 import { checkPayloadSelection } from '../query/payload.js';
 import type { PackedRows, PayloadSelection, Source } from '../query/source/source.js';
-import { partsOf, type SearchedIndex } from './parts.js';
+import { partsOf } from './parts.js';
+import type { SearchedIndex } from './searched-index.js';
 import type { PointBatch } from './types.js';
 
 export interface SyncOptions {

@@ -1,0 +1,21 @@
+/** What sources and syncs need of an index: in a file of its own, so that types of users reach no file of ours with Node's. */
+import type { Id, IdKind, Metric } from '../core/types.js';
+import type { IndexAnswer, IndexQuery, PointBatch } from './types.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: an index of any payloads is what an index of some is taken for
+type Any = any;
+
+/** A FunnelIndex as sources and syncs see it, on which it is built itself. */
+export interface SearchedIndex {
+  readonly path: string;
+  readonly dim: number;
+  readonly metric: Metric;
+  readonly count: number;
+  readonly idKind: IdKind | undefined;
+  gather(ids: ArrayLike<Id>, out: Float32Array): number[];
+  query(query: IndexQuery<Any>): Promise<IndexAnswer<Any>>;
+  queryBatch(queries: readonly IndexQuery<Any>[]): Promise<IndexAnswer<Any>[]>;
+  queryBatchSync(queries: readonly IndexQuery<Any>[]): IndexAnswer<Any>[];
+  upsert(points: PointBatch<Any>): Promise<{ count: number; replaced: number }>;
+  delete(ids: readonly Id[]): Promise<{ count: number }>;
+}
