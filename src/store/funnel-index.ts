@@ -15,7 +15,7 @@ import type { Source } from '../query/source/source.js';
 import { optimize, optimizeSync } from './builds.js';
 import { ByExample, type GroupsOf, type RecommendGroupsOf, type RecommendOf } from './by-example.js';
 import { facet, ownFacet } from './facet.js';
-import type { PayloadIndexType } from './files/state.js';
+import type { PayloadIndexType } from './files/index-types.js';
 import { runLater, runNow } from './files/step.js';
 import { gather } from './gather.js';
 import { ownScroll } from './listing.js';

@@ -4,7 +4,7 @@ export type { Condition, FieldCondition, Filter, FilterPath, NestedCondition } f
 export type { PayloadSelector } from '../query/payload.js';
 export { type EmbeddedSourceOptions, embeddedSource } from './embedded-source.js';
 export type { StageCount } from './engine/types.js';
-export type { PayloadIndexType } from './files/state.js';
+export type { PayloadIndexType } from './files/index-types.js';
 export { FunnelIndex, type IndexGroups, type IndexRecommend, type IndexRecommendGroups } from './funnel-index.js';
 export type { ImportOptions, ImportProgress, ImportResult, RowOptions } from './import/batches.js';
 export { importJsonl, type JsonlInput, type JsonlOptions } from './import/jsonl.js';

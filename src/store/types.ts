@@ -5,7 +5,7 @@ import type { Metric } from '../kernels/kernels.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
 import type { StageCount } from './engine/types.js';
-import type { PayloadIndexType } from './files/state.js';
+import type { PayloadIndexType } from './files/index-types.js';
 
 export interface FunnelIndexOptions extends OpenIndexOptions {
   /** Dims of every vector, 1..65,536. */

@@ -5,7 +5,7 @@ import { othersTurn, overdue } from '../core/turns.js';
 import type { Id } from '../core/types.js';
 import { checkId, checkKeys, isId } from '../core/validate.js';
 import { parsePath } from '../query/filter/path.js';
-import { INDEX_TYPES, type PayloadIndexType } from './files/state.js';
+import { INDEX_TYPES, type PayloadIndexType } from './files/index-types.js';
 import { evaluate, type OwnFilter, ownFilter } from './filters.js';
 import { packPoints } from './input.js';
 import type { OpenIndex } from './open-index.js';

@@ -5,9 +5,9 @@
 
 import type { IdKind } from '../../core/types.js';
 import type { Metric } from '../../kernels/kernels.js';
-
 import { crc32c } from './crc32c.js';
 import { corrupt, filesError } from './errors.js';
+import { INDEX_TYPES, type PayloadIndexType } from './index-types.js';
 
 /** Of row files, and of a state without payload indexes. */
 export const FORMAT_VERSION = 1;
@@ -21,10 +21,6 @@ export const WIDE_SECTION = 'values.wide';
 export const LATER_SECTIONS: readonly string[] = [WIDE_SECTION, 'mean', 'orderMean'];
 /** Of a state with payload indexes: a version that knows only the first would take their files for codes. */
 export const FORMAT_WITH_INDEXES = 2;
-
-export const INDEX_TYPES = ['keyword', 'integer', 'float', 'bool', 'datetime'] as const;
-
-export type PayloadIndexType = (typeof INDEX_TYPES)[number];
 
 export type Precision = 'float32' | 'float16';
 

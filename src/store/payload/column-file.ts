@@ -9,7 +9,7 @@
 import type { Sliced } from '../../core/slices.js';
 import { exactKey } from '../../query/numbers.js';
 import { corrupt } from '../files/errors.js';
-import type { PayloadIndexType } from '../files/state.js';
+import type { PayloadIndexType } from '../files/index-types.js';
 import { type PayloadIndexEntry, WIDE_SECTION } from '../files/state.js';
 import { FACTS, type Facts } from './facts.js';
 import { isBigint, Packed, type Values } from './postings.js';

@@ -3,7 +3,7 @@
 import type { Sliced } from '../../core/slices.js';
 import type { FilterNode, Path } from '../../query/filter/ast.js';
 import { parsePath } from '../../query/filter/path.js';
-import type { PayloadIndexType } from '../files/state.js';
+import type { PayloadIndexType } from '../files/index-types.js';
 import { FACTS, type Facts, FLAGS, reader, valueFor } from './facts.js';
 import { emptyPostings, Growing, merged, type Packed, type Part, type Postings, type Value } from './postings.js';
 

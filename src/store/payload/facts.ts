@@ -3,7 +3,7 @@ import type { Path } from '../../query/filter/ast.js';
 import { parseDate } from '../../query/filter/dates.js';
 import { along } from '../../query/filter/evaluate.js';
 import { exactKey } from '../../query/numbers.js';
-import type { PayloadIndexType } from '../files/state.js';
+import type { PayloadIndexType } from '../files/index-types.js';
 import type { Value } from './postings.js';
 
 /** Of a row, beside its values; kept as postings of these numbers. */
