@@ -23,7 +23,7 @@ import { creating, opening } from './open.js';
 import type { OpenIndex } from './open-index.js';
 import { offerParts, partsOf } from './parts.js';
 import type { OnIndexProgress } from './payload/types.js';
-import { countMatching, countMatchingSync, countOf, listed, rowsOfIds, statsOf } from './reads.js';
+import { countMatching, countMatchingSync, countOf, indexStatsOf, listed, rowsOfIds } from './reads.js';
 import { someIds } from './scan.js';
 import { queryBatch, queryBatchSync } from './searches.js';
 import { type SyncOptions, type SyncResult, syncFrom } from './sync.js';
@@ -385,7 +385,7 @@ export class FunnelIndex<Payload = any> {
 
   /** Counts, sizes and settings of the index, in memory and on disk. @throws FunnelError CLOSED */
   stats(): IndexStats {
-    return statsOf(this.#index);
+    return indexStatsOf(this.#index);
   }
 
   /**

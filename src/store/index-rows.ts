@@ -34,12 +34,12 @@ export interface Whole<T> {
 }
 
 export interface Read {
-  /** Of the rows among those that were asked for. */
+  /** Places of the rows among those that were asked for. */
   places: number[];
   rows: PackedRows;
 }
 
-export interface Passing {
+export interface PassingRows {
   ordinals: Uint32Array;
   filtered?: FilterStats;
 }
@@ -126,12 +126,12 @@ export function onlyOf(standing: unknown, { filter, nativeFilter }: Restriction)
 }
 
 /** Live rows, ascending. */
-export function rowsPassing(index: SearchedIndex, only: Only, signal: AbortSignal): Promise<Passing> {
+export function rowsPassing(index: SearchedIndex, only: Only, signal: AbortSignal): Promise<PassingRows> {
   return whole(index, () => matched(index, only), signal);
 }
 
 /** Where rows die meanwhile, rows of the same ids may stand in their place, which were not looked at. */
-export function* matched(index: SearchedIndex, { node, rows }: Only): Sliced<Whole<Passing>> {
+export function* matched(index: SearchedIndex, { node, rows }: Only): Sliced<Whole<PassingRows>> {
   const parts = partsOf(index);
   const { staleReads } = parts.files;
   const { deaths } = parts.live;
@@ -149,17 +149,17 @@ export function* matched(index: SearchedIndex, { node, rows }: Only): Sliced<Who
 }
 
 /**
- * What is a filter alone is the index's to evaluateFilter, and to remember.
+ * A restriction that is only a filter is left to the index to evaluate, and to remember.
  *
  * @param passing the rows that pass both, where there are both
  */
-export function filterOf({ node, rows }: Only, passing: Passing | undefined): OwnFilter | undefined {
+export function filterOf({ node, rows }: Only, passing: PassingRows | undefined): OwnFilter | undefined {
   if (passing !== undefined) return { rows: { rows: bitsOf(passing) } };
   return node ? new Conditions(node) : rows && { rows };
 }
 
 /** A bit a row. */
-function bitsOf({ ordinals }: Passing): Uint8Array {
+function bitsOf({ ordinals }: PassingRows): Uint8Array {
   const bits = new Uint8Array(((ordinals.at(-1) ?? 0) >> 3) + 1);
   for (const ordinal of ordinals) bits[ordinal >> 3]! |= 1 << (ordinal & 7);
   return bits;

@@ -1,4 +1,4 @@
-/** What FunnelIndex tells without a query vector: rows, pages, counts, and how the index stands. */
+/** The reads of FunnelIndex without a query vector: rows, pages, counts, and how the index stands. */
 import { halfToFloat } from '../core/half.js';
 import { atOnce, type Sliced } from '../core/slices.js';
 import { othersTurn, overdue } from '../core/turns.js';
@@ -11,7 +11,7 @@ import { type OwnScroll, page } from './listing.js';
 import type { OpenIndex } from './open-index.js';
 import { checkSelection, type Selection } from './request.js';
 import type { IndexStats, Point, ScrollPage, ScrollPoint } from './types.js';
-import { listOf } from './writes.js';
+import { idListOf } from './writes.js';
 
 /** Rows that are put together between two looks at the clock. */
 export const ROWS_AT_ONCE = 64;
@@ -25,7 +25,7 @@ export function* rowsOfIds<Payload>(
   index.follow();
   const points: (Point<Payload> | undefined)[] = [];
   yield* index.files.prepareIds();
-  for (const id of listOf(ids)) {
+  for (const id of idListOf(ids)) {
     if (points.length % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
     const ordinal = index.files.ordinalOf(id);
     if (ordinal === undefined) {
@@ -94,7 +94,7 @@ export function countOf(index: OpenIndex): number {
   return index.files.liveCount;
 }
 
-export function statsOf(index: OpenIndex): IndexStats {
+export function indexStatsOf(index: OpenIndex): IndexStats {
   index.follow();
   const { files, live, indexes, dim } = index;
   const { head, order, rotation } = index.config;
@@ -123,7 +123,7 @@ export function statsOf(index: OpenIndex): IndexStats {
   };
 }
 
-/** What a build found of its codes, and in words where that, or their size, is bad. */
+/** The agreement of a build's codes, and a warning in words where they are blunt or too large. */
 function codesOf(
   segment: Segment | undefined,
   bytes: number,

@@ -79,12 +79,12 @@ function isTiny({ files, live, dim }: OpenIndex, queries: number): boolean {
   return queries * files.liveCount * dim <= TINY && live.state.rows.resident;
 }
 
-/** What every search reads beside codes. */
+/** Values that every search reads beside codes. */
 function unindexedValues({ live, dim }: OpenIndex): number {
   return live.unindexed.length * dim;
 }
 
-/** What the engine searches for. @param only is filled with the rows of each filter, whose masks the caller gives back */
+/** Makes the engine's tasks. @param only is filled with the rows of each filter, whose masks the caller gives back */
 function requestsFor(
   index: OpenIndex,
   own: CheckedQuery[],
@@ -200,12 +200,12 @@ function* answerOf<Payload>(
   return { hits, stats: { mode, certified, stages, rowsRead, kernels, ms, ...more } };
 }
 
-/** What a page lacks of what the search lacks. */
+/** Hits that a page lacks, of those that the search lacks. */
 function missingOf({ offset, end }: CheckedQuery, { ordinals: { length: found }, missing }: SearchAnswer): number {
   return Math.max(0, Math.min(end, found + missing) - Math.max(offset, found));
 }
 
-/** What is wrong with one of many says with which. */
+/** An error in one of many queries says in which. */
 function named<T>(i: number, count: number, run: () => T): T {
   try {
     return run();
