@@ -5,7 +5,7 @@ import type { FilterNode } from '../query/filter/ast.js';
 import { Conditions } from '../query/filter/conditions.js';
 import { payloadSelection } from '../query/payload.js';
 import type { HeadRequest, PackedRows, Restriction } from '../query/source/source.js';
-import { evaluateFilter, type OwnFilter, ownFilter } from './filters.js';
+import { type CheckedFilter, checkedFilter, evaluateFilter } from './filters.js';
 import { gather } from './gather.js';
 import { partsOf } from './parts.js';
 import { listOf } from './payload/row-set.js';
@@ -117,7 +117,7 @@ export function* reading(
 export function onlyOf(standing: unknown, { filter, nativeFilter }: Restriction): Only {
   const only: Only = filter ? { node: filter } : {};
   for (const one of [standing, nativeFilter]) {
-    const own = ownFilter(one, 'nativeFilter');
+    const own = checkedFilter(one, 'nativeFilter');
     if (own === undefined) continue;
     if ('node' in own) only.node = only.node ? { op: 'and', nodes: [only.node, own.node] } : own.node;
     else only.rows = only.rows ? intersection(only.rows, own.rows) : own.rows;
@@ -153,7 +153,7 @@ export function* matched(index: SearchedIndex, { node, rows }: Only): Sliced<Who
  *
  * @param passing the rows that pass both, where there are both
  */
-export function filterOf({ node, rows }: Only, passing: PassingRows | undefined): OwnFilter | undefined {
+export function filterOf({ node, rows }: Only, passing: PassingRows | undefined): CheckedFilter | undefined {
   if (passing !== undefined) return { rows: { rows: bitsOf(passing) } };
   return node ? new Conditions(node) : rows && { rows };
 }

@@ -6,8 +6,8 @@ import type { Id } from '../core/types.js';
 import { checkKeys } from '../core/validate.js';
 import type { PayloadSelector } from '../query/payload.js';
 import { isBlunt, type Segment } from './engine/segment.js';
-import { evaluateFilter, type OwnFilter, ownFilter } from './filters.js';
-import { type OwnScroll, page } from './listing.js';
+import { type CheckedFilter, checkedFilter, evaluateFilter } from './filters.js';
+import { type CheckedScroll, page } from './listing.js';
 import type { OpenIndex } from './open-index.js';
 import { checkSelection, type Selection } from './request.js';
 import type { IndexStats, Point, ScrollPage, ScrollPoint } from './types.js';
@@ -55,7 +55,7 @@ export function vectorOf({ live, dim }: OpenIndex, ordinal: number): Float32Arra
   return out;
 }
 
-export function* listed<Payload>(index: OpenIndex, own: OwnScroll): Sliced<ScrollPage<Payload>> {
+export function* listed<Payload>(index: OpenIndex, own: CheckedScroll): Sliced<ScrollPage<Payload>> {
   const { ordinals, next } = yield* page(own, index.filtered());
   const points: ScrollPoint<Payload>[] = [];
   for (const [i, ordinal] of ordinals.entries()) {
@@ -83,9 +83,9 @@ export function countMatchingSync(index: OpenIndex, options: { filter?: unknown 
   return filter === undefined ? countOf(index) : atOnce(evaluateFilter(filter, index.filtered())).work.matched;
 }
 
-function filterToCount(options: { filter?: unknown }): OwnFilter | undefined {
+function filterToCount(options: { filter?: unknown }): CheckedFilter | undefined {
   checkKeys(options, ['filter'], 'the options of countMatching()');
-  return ownFilter(options.filter);
+  return checkedFilter(options.filter);
 }
 
 /** Live rows. */

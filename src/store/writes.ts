@@ -6,7 +6,7 @@ import type { Id } from '../core/types.js';
 import { checkId, checkKeys, isId } from '../core/validate.js';
 import { parsePath } from '../query/filter/path.js';
 import { INDEX_TYPES, type PayloadIndexType } from './files/state.js';
-import { evaluateFilter, type OwnFilter, ownFilter } from './filters.js';
+import { type CheckedFilter, checkedFilter, evaluateFilter } from './filters.js';
 import { packPoints } from './input.js';
 import type { OpenIndex } from './open-index.js';
 import { listOf as rowsOf } from './payload/row-set.js';
@@ -59,12 +59,12 @@ function deleted(index: OpenIndex, { length }: readonly number[]): { count: numb
 }
 
 /** A filter that passes everything is more likely a mistake than a wish. */
-function filterToDelete(index: OpenIndex, rows: unknown): OwnFilter | undefined {
+function filterToDelete(index: OpenIndex, rows: unknown): CheckedFilter | undefined {
   index.checkOpen();
   if (typeof rows !== 'object' || rows === null || Array.isArray(rows)) return undefined;
   checkKeys(rows, ['filter'], 'what delete() takes beside ids');
   index.checkWritable();
-  const filter = ownFilter((rows as { filter?: unknown }).filter);
+  const filter = checkedFilter((rows as { filter?: unknown }).filter);
   if (filter !== undefined) return filter;
   throw new FunnelError('BAD_ARGUMENT', 'Expected a filter with conditions for delete(), which would delete every row');
 }
