@@ -20,7 +20,7 @@ const LAYERS = [
   ['cli'],
 ];
 
-/** What nobody imports: entries of the package, threads, and the file that takes another's place in the CommonJS build. */
+/** Files that nobody imports: entries of the package, threads, and the file that takes another's place in the CommonJS build. */
 const { exports, bin } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 const ENTRIES = [
   ...[...JSON.stringify([exports, bin]).matchAll(/\/dist\/esm\/([\w/-]+)\.js/g)].map(([, path]) => `${path}.ts`),

@@ -38,7 +38,7 @@ export interface ModelChoice {
   batchSize?: number;
 }
 
-/** What made the vectors. */
+/** The model that made the vectors. */
 export interface ModelState {
   /** The embedder's identity: model and choices. Vectors of another do not compare. */
   name: string;

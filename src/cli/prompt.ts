@@ -1,7 +1,7 @@
 /** `funnelvec search` without a query, on a terminal: searches as one types. */
 import { emitKeypressEvents, type Key } from 'node:readline';
 import { type Io, painter, widthOf } from './io.js';
-import type { Found } from './stores/store.js';
+import type { StoreAnswer } from './stores/store.js';
 import { cut, printable, widthIn } from './text.js';
 
 /** After the last key, before a search. */
@@ -11,7 +11,7 @@ const PROMPT = '› ';
 export interface PromptAnswer {
   /** Lines to show. */
   lines: string[];
-  found: Found;
+  found: StoreAnswer;
   /** Milliseconds that the model took. */
   embedMs: number;
 }

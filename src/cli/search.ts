@@ -9,7 +9,7 @@ import { type Io, jsonText, note, painter, print, printJson, widthOf } from './i
 import { type LoadEmbedder, type ModelChoice, modelFor, type TextEmbedder } from './model.js';
 import { vectorFrom } from './query-input.js';
 import { type CommandState, readState } from './state.js';
-import type { Found, NamedVectors, Place, StoreSearcher } from './stores/store.js';
+import type { NamedVectors, Place, StoreAnswer, StoreSearcher } from './stores/store.js';
 import { printable, type TextColumn, textTable } from './text.js';
 import type { VectorType } from './vector-type.js';
 
@@ -143,7 +143,7 @@ export function askingOf(
   return { ...asking, plan: { ...base, ...(plan?.scales && { keep: 0.5 }), ...plan, limit: asking.limit } };
 }
 
-function asJson(found: Found, { text, explain }: SearchOptions, asking: Asking): object {
+function asJson(found: StoreAnswer, { text, explain }: SearchOptions, asking: Asking): object {
   const { hits, ms, stages, exact } = found;
   const { limit, mode, plan, params } = asking;
   return {
@@ -156,7 +156,7 @@ function asJson(found: Found, { text, explain }: SearchOptions, asking: Asking):
 }
 
 /** Score, id, then what hits have of payload: keys of the first hits first. */
-export function asTable(found: Found, io: Io, explain: boolean): string {
+export function asTable(found: StoreAnswer, io: Io, explain: boolean): string {
   const { hits, stages, ms, exact } = found;
   const paint = painter(io.stdout, io.env);
   const width = widthOf(io.stdout, io.env);

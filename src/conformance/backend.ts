@@ -123,7 +123,7 @@ export interface Supports {
     /** For ids that are integers beyond 2^53. */
     big?: IdKind;
   };
-  /** What mode 'exact' promises. */
+  /** The promise of mode 'exact'. */
   exact: Exactness;
   /** For a source that refuses ids beyond 2^53 − 1 with the code BAD_ID: words of the message. */
   refusesBigIds?: RegExp;

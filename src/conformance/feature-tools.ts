@@ -1,4 +1,4 @@
-/** What the tests of features share: collections with rich payloads, searches over them, and the oracle's answers. */
+/** Tools of the tests of features: collections with rich payloads, searches over them, and the oracle's answers. */
 import assert from 'node:assert/strict';
 import type { Hit, Metric } from '../core/types.js';
 import { FunnelSearch, type GroupsResult, type SearchRequest } from '../index.js';

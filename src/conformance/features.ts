@@ -34,7 +34,7 @@ export function featureConformance(it: It, backend: Backend, make: Make, open: O
   });
 }
 
-/** What a test needs of the backend, where it is not there. */
+/** The reason to skip a test, where the backend lacks something that it needs. */
 function lacking(name: FeatureName, { filters, searches }: Backend): string | false {
   if (name === 'filter and native filter restrict together' && filters === undefined) return 'no native filters';
   if (name === 'queryBatch: one round trip' && searches === undefined) return 'nobody counts searches';

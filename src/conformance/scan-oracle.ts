@@ -1,4 +1,4 @@
-/** What a scan of the suite's rows finds, and comparisons with what a source answered. */
+/** A scan of the suite's rows, and comparisons with what a source answered. */
 import assert from 'node:assert/strict';
 import type { Id, Metric, PackedCandidates } from '../core/types.js';
 import type { PackedRows, Source } from '../query/source/source.js';
@@ -37,7 +37,7 @@ export function unpacked(candidates: PackedCandidates) {
 
 // Oracle
 
-export function scoreOf(metric: Metric, a: Float32Array, b: Float32Array, dims: number): number {
+export function scanScoreOf(metric: Metric, a: Float32Array, b: Float32Array, dims: number): number {
   let [dot, aa, bb, squares] = [0, 0, 0, 0];
   for (let i = 0; i < dims; i++) {
     dot += a[i]! * b[i]!;
@@ -58,7 +58,7 @@ export function scan({ metric, rows, layout }: CollectionSpec, vector: Float32Ar
   const by = layout === 'tail' ? 'cosine' : metric;
   const sign = by === 'euclid' ? 1 : -1;
   return rows
-    .map((row) => ({ row, score: scoreOf(by, vector, row.vector, dims) }))
+    .map((row) => ({ row, score: scanScoreOf(by, vector, row.vector, dims) }))
     .sort((a, b) => sign * (a.score - b.score));
 }
 

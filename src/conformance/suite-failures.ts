@@ -1,4 +1,4 @@
-/** What is missing, senseless, gone, slow or aborted is an error that says so. */
+/** Requests for what is missing, senseless, gone, slow or aborted end in an error that says so. */
 
 import assert from 'node:assert/strict';
 import { COUNT, DIM, HEAD, rows } from './data.js';

@@ -6,7 +6,7 @@ import type { Source } from '../query/source/source.js';
 import type { Row } from './backend.js';
 import { COUNT, DIM, HEAD, random, randomVector, rows } from './data.js';
 import { rejects } from './failures.js';
-import { near, rowOf, sameOrder, sameVector, scan, scoreOf, unpacked } from './scan-oracle.js';
+import { near, rowOf, sameOrder, sameVector, scan, scanScoreOf, unpacked } from './scan-oracle.js';
 import type { SuiteTools } from './suite-tools.js';
 
 export function headTests(tools: SuiteTools): void {
@@ -57,7 +57,7 @@ export function headTests(tools: SuiteTools): void {
           row.vector,
           supports.normalises === true && metric === 'cosine',
         );
-        const score = scoreOf(metric, vector, row.vector, HEAD);
+        const score = scanScoreOf(metric, vector, row.vector, HEAD);
         assert.ok(
           Math.abs(candidates.headScores![i]! - score) < 1e-4,
           `head score ${candidates.headScores![i]} for ${score}`,
@@ -191,7 +191,7 @@ export function headTests(tools: SuiteTools): void {
       const { ids, scores } = await open(spec).full({ vector, limit: 7 });
       sameOrder(ids, scan(spec, vector, DIM).slice(0, 7), backend);
       ids.forEach((id, i) => {
-        const score = scoreOf(metric, vector, rowOf(spec, id, backend).vector, DIM);
+        const score = scanScoreOf(metric, vector, rowOf(spec, id, backend).vector, DIM);
         assert.ok(Math.abs(scores[i]! - score) < 1e-4, `score ${scores[i]} for ${score}`);
       });
     }

@@ -1,4 +1,4 @@
-/** What the tests of the suite share: collections, the sources over them, and tests for what a source need not have. */
+/** Tools of the suite's tests: collections, the sources over them, and tests for what a source need not have. */
 import { test } from 'node:test';
 import type { HeadRequest, Source } from '../query/source/source.js';
 import type { Backend, CollectionSpec, OpenOptions } from './backend.js';

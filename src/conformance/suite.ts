@@ -1,4 +1,4 @@
-/** What every source must do, as one suite. Its oracle is a full scan in this process over the same rows. */
+/** The duties of every source, as one suite. Its oracle is a full scan in this process over the same rows. */
 
 import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
@@ -13,9 +13,9 @@ import { headTests } from './suite-heads.js';
 import { rowTests } from './suite-rows.js';
 import { suiteTools } from './suite-tools.js';
 
-/** What the suite may be told beside the backend. */
+/** Options of the suite beside the backend. */
 export interface SuiteOptions {
-  /** Of made-up vectors. @default 20261122 */
+  /** Seed of the made-up vectors. @default 20261122 */
   seed?: number;
   /** More rows and queries for the comparison of funnels over the source with a plain one. */
   funnels?: readonly FunnelData[];

@@ -33,12 +33,12 @@ const LOADERS = {
   },
 };
 
-/** What a package takes longest to load of what it requires, in its order. */
+/** The packages that take longest of those that a package requires, in its order. */
 const REQUIRED = { lmdb: ['node-gyp-build-optional-packages', 'msgpackr'] };
 
 /**
- * Loads a package in parts, between which the event loop may turn: to load it whole would block that for too long. What does
- * not load is left to {@link loadOptional}, which says why.
+ * Loads a package in parts, between which the event loop may turn: to load it whole would block that for too long. A package
+ * that does not load is left to {@link loadOptional}, which says why.
  */
 export function* loadInParts(name: keyof typeof REQUIRED): Generator<void, void, void> {
   yield;

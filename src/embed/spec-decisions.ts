@@ -1,4 +1,4 @@
-/** What was decided of a model, and by whom: for people, and as warnings. */
+/** Decisions about a model, and who made them: for people, and as warnings. */
 import type { FolderFacts } from './folder.js';
 import type { EngineSetup } from './open.js';
 import type { Preset } from './presets.js';
@@ -61,7 +61,7 @@ interface Decided {
 }
 
 /** Who said it; undefined: nobody. */
-export function sourceOf(
+export function sayerOf(
   preset: Preset | undefined,
   given: unknown,
   ofPreset: unknown,
@@ -72,7 +72,7 @@ export function sourceOf(
   return ofFolder === undefined ? undefined : 'the folder says so';
 }
 
-/** What was decided, and who said it. */
+/** Says what was decided, and by whom. */
 export function decisionsOf({
   options,
   preset,
@@ -85,7 +85,7 @@ export function decisionsOf({
   layerNorm,
 }: Decided): string[] {
   const says = (given: unknown, ofPreset: unknown, ofFolder: unknown, otherwise: string): string =>
-    sourceOf(preset, given, ofPreset, ofFolder) ?? otherwise;
+    sayerOf(preset, given, ofPreset, ofFolder) ?? otherwise;
   const { sentence } = facts;
   const { maxLength: length, maxCharacters, strip } = setup.tokenizer;
   const decisions = [

@@ -11,7 +11,7 @@ import { formerIdentityOf, modelIdentityOf } from './identity.js';
 import type { EngineSetup } from './open.js';
 import type { TokenizerJson } from './pipeline/json.js';
 import { type Preset, presetNamed } from './presets.js';
-import { choicesOf, decisionsOf, sourceOf, warningsOf } from './spec-decisions.js';
+import { choicesOf, decisionsOf, sayerOf, warningsOf } from './spec-decisions.js';
 import { readTable } from './table.js';
 import type { TokenizerSetup } from './tokenizer.js';
 import { settleTokenizer } from './tokenizer-settings.js';
@@ -84,7 +84,7 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
         file: model,
         tokenizer: texts.setup,
         pooling,
-        poolingWhy: sourceOf(preset, options.pooling, preset?.pooling, facts.pooling),
+        poolingWhy: sayerOf(preset, options.pooling, preset?.pooling, facts.pooling),
         poolingBy: options.pooling !== undefined ? 'caller' : preset === undefined ? 'folder' : 'preset',
         output: options.output,
         modelType: facts.modelType,

@@ -9,7 +9,7 @@ export type Role = 'query' | 'document';
  */
 export type Pooling = 'mean' | 'cls' | 'last' | 'none';
 
-/** Which model is loaded, from where, and how it works. What preset or folder say, an option overrides. */
+/** Which model is loaded, from where, and how it works. An option overrides preset and folder. */
 export interface EmbedderOptions {
   /** Facts of a known model, by name; all of them can be overridden here. */
   preset?: string;

@@ -63,7 +63,7 @@ export interface WasmHelpers {
 export type WasmCodes = WasmHelpers & Record<Exclude<CodeKernelName, 'scoresAt'>, Raw>;
 
 /** An instance that works on a memory. */
-export function instantiate(memory: SharedWasmMemory): WasmCodes {
+export function instantiateCodes(memory: SharedWasmMemory): WasmCodes {
   return new (wasmApi().Instance)(compile(), { env: { memory } }).exports as WasmCodes;
 }
 

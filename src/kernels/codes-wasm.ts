@@ -6,7 +6,7 @@
 import { CODE_KERNEL_NAMES, type CodeKernelName, type CodeKernels } from './codes.js';
 import { Call, marshalled } from './codes-wasm-call.js';
 import { SharedHeap, type SharedWasmMemory } from './codes-wasm-memory.js';
-import { compile, instantiate, newMemory, type WasmCodes, type WasmHelpers } from './codes-wasm-module.js';
+import { compile, instantiateCodes, newMemory, type WasmCodes, type WasmHelpers } from './codes-wasm-module.js';
 import { scoresAtIn } from './codes-wasm-scores.js';
 
 export type { SharedWasmMemory };
@@ -29,7 +29,7 @@ export function createWasmCodeKernels(memory?: SharedWasmMemory): WasmCodeKernel
   if (known) return known;
   compile();
   const shared = memory ?? newMemory();
-  const kernels = bind(shared, instantiate(shared));
+  const kernels = bind(shared, instantiateCodes(shared));
   ofMemory.set(shared, kernels);
   return kernels;
 }

@@ -239,7 +239,7 @@ export class GroupSearch {
     return complete;
   }
 
-  /** What a pool for one group alone found, with what was known of it: of both the best. */
+  /** Adds the hits that a pool for one group alone found to those known before, and keeps the best of both. */
   async #append(group: Group<Hit>, ranked: RankedPool): Promise<void> {
     const more = (await inSlices(this.#good(ranked))).filter((hit) => this.#keysOf(hit, ranked).includes(group.key));
     const hits = new Map([...more, ...group.hits].map((hit) => [hit.id, hit]));

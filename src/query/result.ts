@@ -176,7 +176,7 @@ export async function addPayloads(
 /** Payloads that are cut between two turns of others. */
 const CUT_AT_ONCE = 1024;
 
-/** The same where their pool was asked for all of them. */
+/** Cuts the payloads of hits to the selection, where their pool was asked for all of them. */
 export function* cutPayloads(hits: Iterable<Hit>, { withPayload = false }: CheckedOptions): Sliced<void> {
   const select = payloadSelection(withPayload);
   let cut = 0;

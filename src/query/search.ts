@@ -218,7 +218,8 @@ export class FunnelSearchOn {
     // A point may stand in several groups, and in several pools.
     const all = await inSlices(hitsOf(groups));
     const hits = new Map(payloadsInPools ? [] : Array.from(all, (hit) => [hit.id, hit]));
-    // What is replaced between two pools is another row to each.
+    // A point that is replaced between two pools is a different row in each: where pools carry payloads, each keeps its
+    // own hit.
     const hitOf = (hit: Hit) => (payloadsInPools ? hit : hits.get(hit.id)!);
     const pools = options.withVector ? await inSlices(byPool(payloadsInPools ? all : hits.values(), origin)) : [];
     for (const [pool, some] of pools) {

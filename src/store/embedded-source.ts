@@ -14,10 +14,11 @@ type NativeFilter = RowFilter | Filter;
 /** Options of a source over an index. */
 export interface EmbeddedSourceOptions {
   /**
-   * Dims of the head search: every row's first so many dims are scored, exactly. What a database with a vector of that
-   * length would find, at the price of reading them all.
+   * Dims of the head search: every row's first so many dims are scored, exactly. It finds what a database with a vector
+   * of that length would find, at the price of reading them all.
    *
-   * @default the index's own funnel: rows are found by their head codes and come scored in full, so `headDim` is all dims
+   * @default the index's own funnel: rows are found by their head codes and come scored in full, so `headDim` is all
+   * dims
    */
   head?: number;
   /**
@@ -25,7 +26,7 @@ export interface EmbeddedSourceOptions {
    * Rows without a head there are not found; keep both in step.
    */
   heads?: FunnelIndex;
-  /** Of `heads`: the head of a query, `fitted.applyQuery` say. @default the query's first dims */
+  /** For `heads`: the head of a query, `fitted.applyQuery` say. @default the query's first dims */
   headOf?: HeadOf;
   /** A filter that every search obeys, beside that of the request. */
   nativeFilter?: NativeFilter;

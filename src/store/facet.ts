@@ -7,11 +7,11 @@ import { valuesAt } from '../query/filter/evaluate.js';
 import { parsePath } from '../query/filter/path.js';
 import { wholeNumber } from '../query/numbers.js';
 import {
+  type CheckedFilter,
+  checkedFilter,
   checkFilterOptions,
   evaluateFilter,
   type Filtered,
-  type OwnFilter,
-  ownFilter,
   type Unchecked,
 } from './filters.js';
 import type { Column } from './payload/column.js';
@@ -22,9 +22,9 @@ import type { Facet, FacetOptions } from './types.js';
 
 type Scalar = Facet['value'];
 
-export interface OwnFacet {
+export interface CheckedFacet {
   path: Path;
-  filter: OwnFilter | undefined;
+  filter: CheckedFilter | undefined;
   limit: number;
 }
 
@@ -36,14 +36,14 @@ const VALUE_COST = 16;
 const INDEX_WORK = 65_536;
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_ID, UNSUPPORTED */
-export function ownFacet(options: Unchecked<FacetOptions>): OwnFacet {
+export function checkedFacet(options: Unchecked<FacetOptions>): CheckedFacet {
   checkFilterOptions(options, ['key', 'filter', 'limit'], 'the options of facet()');
   const { limit = 10 } = options;
   checkInteger(limit, 1, 0xffff_ffff, 'limit');
-  return { path: parsePath(options.key, 'key'), filter: ownFilter(options.filter), limit };
+  return { path: parsePath(options.key, 'key'), filter: checkedFilter(options.filter), limit };
 }
 
-export function* facet({ path, filter, limit }: OwnFacet, filtered: Filtered): Sliced<Facet[]> {
+export function* facet({ path, filter, limit }: CheckedFacet, filtered: Filtered): Sliced<Facet[]> {
   const { files, indexes } = filtered;
   yield* indexes.catchUp();
   const rows = filter === undefined ? liveRows(files) : (yield* evaluateFilter(filter, filtered)).rows;

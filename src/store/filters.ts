@@ -14,7 +14,7 @@ import { matching } from './restrict.js';
 import type { IndexFilterStats, RowFilter } from './types.js';
 
 /** A filter after it was checked; one object for equal ones of a batch. */
-export type OwnFilter = Conditions | { rows: RowFilter };
+export type CheckedFilter = Conditions | { rows: RowFilter };
 
 /** The parts of an index that filters are evaluated on. */
 export interface Filtered {
@@ -37,7 +37,7 @@ export interface Matched {
  *
  * @throws FunnelError BAD_ARGUMENT, BAD_ID, UNSUPPORTED
  */
-export function ownFilter(filter: unknown, where = 'filter'): OwnFilter | undefined {
+export function checkedFilter(filter: unknown, where = 'filter'): CheckedFilter | undefined {
   if (filter === undefined || filter === null) return undefined;
   if (typeof filter === 'object' && ('ids' in filter || 'rows' in filter)) {
     const rows = ownRows(filter as RowFilter, where);

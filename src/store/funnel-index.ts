@@ -14,16 +14,16 @@ import type {
 import type { Source } from '../query/source/source.js';
 import { optimize, optimizeSync } from './builds.js';
 import { ByExample, type GroupsOf, type RecommendGroupsOf, type RecommendOf } from './by-example.js';
-import { facet, ownFacet } from './facet.js';
+import { checkedFacet, facet } from './facet.js';
 import type { PayloadIndexType } from './files/payload-index-type.js';
 import { runLater, runNow } from './files/step.js';
 import { gather } from './gather.js';
-import { ownScroll } from './listing.js';
+import { checkedScroll } from './listing.js';
 import { creating, opening } from './open.js';
 import type { OpenIndex } from './open-index.js';
 import { offerParts, partsOf } from './parts.js';
 import type { OnIndexProgress } from './payload/types.js';
-import { countMatching, countMatchingSync, countOf, listed, rowsOfIds, statsOf } from './reads.js';
+import { countMatching, countMatchingSync, countOf, indexStatsOf, listed, rowsOfIds } from './reads.js';
 import { someIds } from './scan.js';
 import { queryBatch, queryBatchSync } from './searches.js';
 import { type SyncOptions, type SyncResult, syncFrom } from './sync.js';
@@ -252,13 +252,13 @@ export class FunnelIndex<Payload = any> {
 
   /** Rows that pass a filter, page by page, in the order of insertion. @throws FunnelError BAD_ARGUMENT, BAD_ID */
   async scroll(options: ScrollOptions<Payload> = {}): Promise<ScrollPage<Payload>> {
-    const own = ownScroll(options);
+    const own = checkedScroll(options);
     return this.#index.later(() => listed<Payload>(this.#index, own));
   }
 
   /** scroll(), on the calling thread. */
   scrollSync(options: ScrollOptions<Payload> = {}): ScrollPage<Payload> {
-    return atOnce(listed<Payload>(this.#index, ownScroll(options)));
+    return atOnce(listed<Payload>(this.#index, checkedScroll(options)));
   }
 
   /** How many rows pass a filter, exactly; without one, all. @throws FunnelError BAD_ARGUMENT, BAD_ID, CLOSED */
@@ -278,13 +278,13 @@ export class FunnelIndex<Payload = any> {
    * @throws FunnelError BAD_ARGUMENT, BAD_ID
    */
   async facet(options: FacetOptions<Payload>): Promise<Facet[]> {
-    const own = ownFacet(options);
+    const own = checkedFacet(options);
     return this.#index.later(() => facet(own, this.#index.filtered()));
   }
 
   /** facet(), on the calling thread. */
   facetSync(options: FacetOptions<Payload>): Facet[] {
-    return atOnce(facet(ownFacet(options), this.#index.filtered()));
+    return atOnce(facet(checkedFacet(options), this.#index.filtered()));
   }
 
   /** Whether a row has this id; false of what is no id. @throws FunnelError CLOSED */
@@ -385,7 +385,7 @@ export class FunnelIndex<Payload = any> {
 
   /** Counts, sizes and settings of the index, in memory and on disk. @throws FunnelError CLOSED */
   stats(): IndexStats {
-    return statsOf(this.#index);
+    return indexStatsOf(this.#index);
   }
 
   /**

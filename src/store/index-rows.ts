@@ -5,7 +5,7 @@ import type { FilterNode } from '../query/filter/ast.js';
 import { Conditions } from '../query/filter/conditions.js';
 import { payloadSelection } from '../query/payload.js';
 import type { HeadRequest, PackedRows, Restriction } from '../query/source/source.js';
-import { evaluateFilter, type OwnFilter, ownFilter } from './filters.js';
+import { type CheckedFilter, checkedFilter, evaluateFilter } from './filters.js';
 import { gather } from './gather.js';
 import { partsOf } from './parts.js';
 import { listOf } from './payload/row-set.js';
@@ -34,12 +34,12 @@ export interface Whole<T> {
 }
 
 export interface Read {
-  /** Of the rows among those that were asked for. */
+  /** Places of the rows among those that were asked for. */
   places: number[];
   rows: PackedRows;
 }
 
-export interface Passing {
+export interface PassingRows {
   ordinals: Uint32Array;
   filtered?: FilterStats;
 }
@@ -117,7 +117,7 @@ export function* reading(
 export function onlyOf(standing: unknown, { filter, nativeFilter }: Restriction): Only {
   const only: Only = filter ? { node: filter } : {};
   for (const one of [standing, nativeFilter]) {
-    const own = ownFilter(one, 'nativeFilter');
+    const own = checkedFilter(one, 'nativeFilter');
     if (own === undefined) continue;
     if ('node' in own) only.node = only.node ? { op: 'and', nodes: [only.node, own.node] } : own.node;
     else only.rows = only.rows ? intersection(only.rows, own.rows) : own.rows;
@@ -126,12 +126,12 @@ export function onlyOf(standing: unknown, { filter, nativeFilter }: Restriction)
 }
 
 /** Live rows, ascending. */
-export function rowsPassing(index: SearchedIndex, only: Only, signal: AbortSignal): Promise<Passing> {
+export function rowsPassing(index: SearchedIndex, only: Only, signal: AbortSignal): Promise<PassingRows> {
   return whole(index, () => matched(index, only), signal);
 }
 
 /** Where rows die meanwhile, rows of the same ids may stand in their place, which were not looked at. */
-export function* matched(index: SearchedIndex, { node, rows }: Only): Sliced<Whole<Passing>> {
+export function* matched(index: SearchedIndex, { node, rows }: Only): Sliced<Whole<PassingRows>> {
   const parts = partsOf(index);
   const { staleReads } = parts.files;
   const { deaths } = parts.live;
@@ -149,17 +149,17 @@ export function* matched(index: SearchedIndex, { node, rows }: Only): Sliced<Who
 }
 
 /**
- * What is a filter alone is the index's to evaluateFilter, and to remember.
+ * A restriction that is only a filter is left to the index to evaluate, and to remember.
  *
  * @param passing the rows that pass both, where there are both
  */
-export function filterOf({ node, rows }: Only, passing: Passing | undefined): OwnFilter | undefined {
+export function filterOf({ node, rows }: Only, passing: PassingRows | undefined): CheckedFilter | undefined {
   if (passing !== undefined) return { rows: { rows: bitsOf(passing) } };
   return node ? new Conditions(node) : rows && { rows };
 }
 
 /** A bit a row. */
-function bitsOf({ ordinals }: Passing): Uint8Array {
+function bitsOf({ ordinals }: PassingRows): Uint8Array {
   const bits = new Uint8Array(((ordinals.at(-1) ?? 0) >> 3) + 1);
   for (const ordinal of ordinals) bits[ordinal >> 3]! |= 1 << (ordinal & 7);
   return bits;

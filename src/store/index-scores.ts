@@ -10,7 +10,7 @@ import type { HeadAnswer, HeadRequest, SearchParams } from '../query/source/sour
 import { Best } from './engine/best.js';
 import { arrayIn, releaseIn } from './engine/memory.js';
 import { RowImages } from './files/row-images.js';
-import type { OwnFilter } from './filters.js';
+import type { CheckedFilter } from './filters.js';
 import { filterOf, type Only, rowsPassing } from './index-rows.js';
 import { ManyBest } from './many-best.js';
 import { partsOf } from './parts.js';
@@ -226,7 +226,11 @@ export class IndexScores {
   }
 }
 
-export async function filterFor(index: SearchedIndex, only: Only, signal: AbortSignal): Promise<OwnFilter | undefined> {
+export async function filterFor(
+  index: SearchedIndex,
+  only: Only,
+  signal: AbortSignal,
+): Promise<CheckedFilter | undefined> {
   return filterOf(only, only.node && only.rows ? await rowsPassing(index, only, signal) : undefined);
 }
 
@@ -236,7 +240,7 @@ export function queryFor(
   request: Pick<HeadRequest, 'vector'>,
   candidates: number,
   params: SearchParams,
-  filter: OwnFilter | undefined,
+  filter: CheckedFilter | undefined,
 ): IndexQuery {
   const { dim, metric } = index;
   return candidatesQuery(QueryVector.received(request, dim, 'vector'), metric, candidates, params, filter);

@@ -48,7 +48,7 @@ import { liveFrom } from './scan.js';
 import type { SearchedIndex } from './searched-index.js';
 import type { IndexQuery } from './types.js';
 
-/** What requests may set; `probes` where the index's own head searches. */
+/** The params that requests may set; `probes` where the index's own head searches. */
 const PARAMS = { exact: 'flag', probes: 'count' } as const;
 const HEAD_PARAMS = { exact: 'flag' } as const;
 

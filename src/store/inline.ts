@@ -65,7 +65,7 @@ export class InlineSearches {
   }
 }
 
-/** What a query's time depends on, but for the index. */
+/** The parts of a query that its time depends on, but for the index. */
 function shapeOf({ request, filter }: CheckedQuery): string {
   const { mode, k, candidates, eps, probes } = request;
   return `${mode} ${k} ${candidates} ${eps} ${probes} ${filter !== undefined}`;

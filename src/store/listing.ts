@@ -3,11 +3,11 @@
 import type { Sliced } from '../core/slices.js';
 import { checkInteger } from '../core/validate.js';
 import {
+  type CheckedFilter,
+  checkedFilter,
   checkFilterOptions,
   evaluateFilter,
   type Filtered,
-  type OwnFilter,
-  ownFilter,
   type Unchecked,
 } from './filters.js';
 import { FilterPlan } from './payload/plan.js';
@@ -19,8 +19,8 @@ import type { ScrollOptions } from './types.js';
 const FIRST_ROWS = 1024;
 const MOST_ROWS = 65_536;
 
-export interface OwnScroll extends Selection {
-  filter: OwnFilter | undefined;
+export interface CheckedScroll extends Selection {
+  filter: CheckedFilter | undefined;
   limit: number;
   offset: number;
   /** The first position that is looked at. */
@@ -28,7 +28,7 @@ export interface OwnScroll extends Selection {
 }
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_ID, UNSUPPORTED */
-export function ownScroll(options: Unchecked<ScrollOptions>): OwnScroll {
+export function checkedScroll(options: Unchecked<ScrollOptions>): CheckedScroll {
   const keys = ['filter', 'limit', 'offset', 'after', 'withPayload', 'withVector'];
   checkFilterOptions(options, keys, 'the options of scroll()');
   const { limit = 10, offset = 0, after } = options;
@@ -36,11 +36,20 @@ export function ownScroll(options: Unchecked<ScrollOptions>): OwnScroll {
   checkInteger(offset, 0, 0xffff_ffff, 'offset');
   if (after !== undefined) checkInteger(after, 0, 0xffff_ffff, 'after');
   const selection = checkSelection(options, { withPayload: true });
-  return { ...selection, filter: ownFilter(options.filter), limit, offset, from: after === undefined ? 0 : after + 1 };
+  return {
+    ...selection,
+    filter: checkedFilter(options.filter),
+    limit,
+    offset,
+    from: after === undefined ? 0 : after + 1,
+  };
 }
 
 /** Finds a page of live rows, and where the next page begins. */
-export function* page(scroll: OwnScroll, filtered: Filtered): Sliced<{ ordinals: number[]; next: number | undefined }> {
+export function* page(
+  scroll: CheckedScroll,
+  filtered: Filtered,
+): Sliced<{ ordinals: number[]; next: number | undefined }> {
   const { limit, offset } = scroll;
   // One more tells whether there is a next page.
   const found = yield* firstOf(scroll, filtered, offset + limit + 1);
@@ -48,7 +57,7 @@ export function* page(scroll: OwnScroll, filtered: Filtered): Sliced<{ ordinals:
   return { ordinals, next: found.length > offset + limit ? ordinals.at(-1) : undefined };
 }
 
-function* firstOf({ filter, from }: OwnScroll, filtered: Filtered, count: number): Sliced<number[]> {
+function* firstOf({ filter, from }: CheckedScroll, filtered: Filtered, count: number): Sliced<number[]> {
   const { files, live, indexes } = filtered;
   if (filter === undefined) return liveBetween(filtered, from, files.rows, count);
   if ('rows' in filter) {

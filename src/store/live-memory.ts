@@ -58,7 +58,7 @@ export class Lease {
   }
 }
 
-/** What only a build reads goes. */
+/** A segment without the parts that only a build reads. */
 export function withoutBuilding(segment: Segment): Segment {
   const { coding, partition } = segment;
   const basis = coding.basis === null ? null : { ...coding.basis, columns: NONE };

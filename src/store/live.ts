@@ -33,7 +33,7 @@ export class Live {
   #state: SearchState | undefined;
   #snapshot: Snapshot | undefined;
   readonly #scratch: Scratch;
-  /** Of the descriptors of the images; searches hold on to theirs. */
+  /** Lease on the descriptors of the images; searches hold on to theirs. */
   #lease: Lease | undefined;
   /** Records that were put into an image's memory before they were committed. */
   #ahead: { records: Uint8Array; from: number; to: number } | undefined;

@@ -21,7 +21,7 @@ export class ManyBest {
     const longest = this.#runs[0];
     const threshold = longest !== undefined && longest.keys.length === this.k ? longest.keys[this.k - 1]! : -Infinity;
     const places: number[] = [];
-    // Of equal keys the first stays.
+    // The first of equal keys stays.
     for (let i = 0; i < ordinals.length; i++) if (keys[i]! > threshold || threshold === -Infinity) places.push(i);
     if (places.length === 0) return;
     places.sort((a, b) => keys[b]! - keys[a]! || a - b);

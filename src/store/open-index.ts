@@ -126,7 +126,7 @@ export class OpenIndex implements IndexParts {
   async later<T>(begin: () => Sliced<T>): Promise<T> {
     const { staleReads } = this.files;
     let result: T = await inSlices(begin(), this.checkOpen);
-    // What runs in one go sees one moment.
+    // A run without a pause sees one moment.
     if (this.files.staleReads !== staleReads) result = atOnce(begin());
     // Many short calls are a long one, too.
     if (overdue()) await othersTurn();

@@ -1,4 +1,4 @@
-/** What FunnelIndex tells without a query vector: rows, pages, counts, and how the index stands. */
+/** The reads of FunnelIndex without a query vector: rows, pages, counts, and how the index stands. */
 import { halfToFloat } from '../core/half.js';
 import { atOnce, type Sliced } from '../core/slices.js';
 import { othersTurn, overdue } from '../core/turns.js';
@@ -6,12 +6,12 @@ import type { Id } from '../core/types.js';
 import { checkKeys } from '../core/validate.js';
 import type { PayloadSelector } from '../query/payload.js';
 import { isBlunt, type Segment } from './engine/segment.js';
-import { evaluateFilter, type OwnFilter, ownFilter } from './filters.js';
-import { type OwnScroll, page } from './listing.js';
+import { type CheckedFilter, checkedFilter, evaluateFilter } from './filters.js';
+import { type CheckedScroll, page } from './listing.js';
 import type { OpenIndex } from './open-index.js';
 import { checkSelection, type Selection } from './request.js';
 import type { IndexStats, Point, ScrollPage, ScrollPoint } from './types.js';
-import { listOf } from './writes.js';
+import { idListOf } from './writes.js';
 
 /** Rows that are put together between two looks at the clock. */
 export const ROWS_AT_ONCE = 64;
@@ -25,7 +25,7 @@ export function* rowsOfIds<Payload>(
   index.follow();
   const points: (Point<Payload> | undefined)[] = [];
   yield* index.files.prepareIds();
-  for (const id of listOf(ids)) {
+  for (const id of idListOf(ids)) {
     if (points.length % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
     const ordinal = index.files.ordinalOf(id);
     if (ordinal === undefined) {
@@ -55,7 +55,7 @@ export function vectorOf({ live, dim }: OpenIndex, ordinal: number): Float32Arra
   return out;
 }
 
-export function* listed<Payload>(index: OpenIndex, own: OwnScroll): Sliced<ScrollPage<Payload>> {
+export function* listed<Payload>(index: OpenIndex, own: CheckedScroll): Sliced<ScrollPage<Payload>> {
   const { ordinals, next } = yield* page(own, index.filtered());
   const points: ScrollPoint<Payload>[] = [];
   for (const [i, ordinal] of ordinals.entries()) {
@@ -83,9 +83,9 @@ export function countMatchingSync(index: OpenIndex, options: { filter?: unknown 
   return filter === undefined ? countOf(index) : atOnce(evaluateFilter(filter, index.filtered())).work.matched;
 }
 
-function filterToCount(options: { filter?: unknown }): OwnFilter | undefined {
+function filterToCount(options: { filter?: unknown }): CheckedFilter | undefined {
   checkKeys(options, ['filter'], 'the options of countMatching()');
-  return ownFilter(options.filter);
+  return checkedFilter(options.filter);
 }
 
 /** Live rows. */
@@ -94,7 +94,7 @@ export function countOf(index: OpenIndex): number {
   return index.files.liveCount;
 }
 
-export function statsOf(index: OpenIndex): IndexStats {
+export function indexStatsOf(index: OpenIndex): IndexStats {
   index.follow();
   const { files, live, indexes, dim } = index;
   const { head, order, rotation } = index.config;
@@ -123,7 +123,7 @@ export function statsOf(index: OpenIndex): IndexStats {
   };
 }
 
-/** What a build found of its codes, and in words where that, or their size, is bad. */
+/** The agreement of a build's codes, and a warning in words where they are blunt or too large. */
 function codesOf(
   segment: Segment | undefined,
   bytes: number,

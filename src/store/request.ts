@@ -16,7 +16,7 @@ import {
   SHARED_KEYS,
 } from '../query/shared-keys.js';
 import type { SearchTask } from './engine/types.js';
-import type { OwnFilter, Unchecked } from './filters.js';
+import type { CheckedFilter, Unchecked } from './filters.js';
 import { refuseForeign, refuseForeignParams } from './refused.js';
 import type { FunnelParams, IndexQuery } from './types.js';
 
@@ -37,7 +37,7 @@ export class CheckedQuery implements Selection {
     /** The page: ranks from `offset`, below `end`. */
     readonly offset: number,
     readonly end: number,
-    readonly filter: OwnFilter | undefined,
+    readonly filter: CheckedFilter | undefined,
     { payloadOf, withVector }: Selection,
   ) {
     this.payloadOf = payloadOf;
@@ -48,7 +48,7 @@ export class CheckedQuery implements Selection {
   readonly withVector: boolean;
 
   /** The same query with another object for an equal filter. */
-  with(filter: OwnFilter): CheckedQuery {
+  with(filter: CheckedFilter): CheckedQuery {
     return filter === this.filter ? this : new CheckedQuery(this.request, this.offset, this.end, filter, this);
   }
 }
@@ -66,7 +66,7 @@ export function checkedQuery(
   query: Unchecked<IndexQuery> | CheckedQuery,
   dim: number,
   metric: Metric,
-  filters: Filters<OwnFilter>,
+  filters: Filters<CheckedFilter>,
 ): CheckedQuery {
   if (!(query instanceof CheckedQuery)) return parsed(query, dim, metric, filters);
   return query.filter === undefined ? query : query.with(filters.shared(query.filter));
@@ -83,7 +83,7 @@ export function candidatesQuery(
   metric: Metric,
   k: number,
   { exact, probes }: { exact?: boolean | undefined; probes?: number | undefined },
-  filter: OwnFilter | undefined,
+  filter: CheckedFilter | undefined,
 ): IndexQuery {
   checkDirection(vector, metric);
   const params = exact ? {} : { candidates: k, probes };
@@ -91,7 +91,12 @@ export function candidatesQuery(
   return new CheckedQuery(request, 0, k, filter, BARE) as unknown as IndexQuery;
 }
 
-function parsed(query: Unchecked<IndexQuery>, dim: number, metric: Metric, filters: Filters<OwnFilter>): CheckedQuery {
+function parsed(
+  query: Unchecked<IndexQuery>,
+  dim: number,
+  metric: Metric,
+  filters: Filters<CheckedFilter>,
+): CheckedQuery {
   if (Array.isArray(query) || ArrayBuffer.isView(query)) {
     throw expected('BAD_ARGUMENT', '{ vector, limit, ... }', 'the query', query);
   }

@@ -5,7 +5,7 @@ import type { CodeKernels } from '../kernels/codes.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { Conditions } from '../query/filter/conditions.js';
 import type { RowMasks, SearchTask } from './engine/types.js';
-import { evaluateFilter, type Filtered, type Matched, type OwnFilter } from './filters.js';
+import { type CheckedFilter, evaluateFilter, type Filtered, type Matched } from './filters.js';
 import type { CheckedQuery } from './request.js';
 import { Masks, restrict } from './restrict.js';
 import type { IndexFilterStats } from './types.js';
@@ -24,7 +24,7 @@ interface Entry {
 }
 
 /** The restrictions of one call's queries. */
-export type Restricted = Map<OwnFilter, { entry: Entry; stats: IndexFilterStats }>;
+export type Restricted = Map<CheckedFilter, { entry: Entry; stats: IndexFilterStats }>;
 
 export class Restrictions {
   /** By text; those used last are last. */
@@ -43,8 +43,8 @@ export class Restrictions {
   }
 
   /** The rows of each filter, but for those that are known. */
-  *match(queries: readonly CheckedQuery[]): Sliced<Map<OwnFilter, Matched>> {
-    const all = new Map<OwnFilter, Matched>();
+  *match(queries: readonly CheckedQuery[]): Sliced<Map<CheckedFilter, Matched>> {
+    const all = new Map<CheckedFilter, Matched>();
     for (const { filter } of queries) {
       if (filter === undefined || all.has(filter) || this.#find(filter) !== undefined) continue;
       all.set(filter, yield* evaluateFilter(filter, this.filtered));
@@ -57,7 +57,7 @@ export class Restrictions {
    *
    * @param into is filled: what fails half-way leaves what `drop` gives back
    */
-  take(queries: readonly CheckedQuery[], matched: ReadonlyMap<OwnFilter, Matched>, into: Restricted): void {
+  take(queries: readonly CheckedQuery[], matched: ReadonlyMap<CheckedFilter, Matched>, into: Restricted): void {
     for (const { filter } of queries) {
       if (filter === undefined || into.has(filter)) continue;
       const known = this.#find(filter);
@@ -82,7 +82,7 @@ export class Restrictions {
     for (const text of [...this.#kept.keys()]) this.#forget(text);
   }
 
-  #make(filter: OwnFilter, matched = atOnce(evaluateFilter(filter, this.filtered))): Entry {
+  #make(filter: CheckedFilter, matched = atOnce(evaluateFilter(filter, this.filtered))): Entry {
     const began = performance.now();
     const { files, live } = this.filtered;
     const { rows, work, generation } = matched;
@@ -96,7 +96,7 @@ export class Restrictions {
     return entry;
   }
 
-  #keep(filter: OwnFilter, entry: Entry): void {
+  #keep(filter: CheckedFilter, entry: Entry): void {
     if (!(filter instanceof Conditions) || isLarge(filter.node)) return;
     this.#sweep();
     entry.kept = true;
@@ -105,7 +105,7 @@ export class Restrictions {
     if (this.#kept.size > KEPT) this.#forget(oldest!);
   }
 
-  #find(filter: OwnFilter): Entry | undefined {
+  #find(filter: CheckedFilter): Entry | undefined {
     if (!(filter instanceof Conditions) || isLarge(filter.node)) return undefined;
     this.#sweep();
     const { text } = filter;

@@ -4,7 +4,7 @@ import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import { othersTurn, overdue } from '../core/turns.js';
 import { Filters } from '../query/filter/conditions.js';
 import type { SearchAnswer, SearchTask } from './engine/types.js';
-import { type Matched, type OwnFilter, ownFilter } from './filters.js';
+import { type CheckedFilter, checkedFilter, type Matched } from './filters.js';
 import type { OpenIndex } from './open-index.js';
 import { Pool } from './pool.js';
 import { addPayload, ROWS_AT_ONCE, vectorOf } from './reads.js';
@@ -65,7 +65,7 @@ function checked<Payload>(index: OpenIndex, queries: readonly IndexQuery<Payload
   index.checkOpen();
   if (!Array.isArray(queries)) throw expected('BAD_ARGUMENT', 'an array', 'queries', queries);
   const { dim, metric } = index;
-  const filters = new Filters<OwnFilter>(queries.length > 1, ownFilter);
+  const filters = new Filters<CheckedFilter>(queries.length > 1, checkedFilter);
   // Array.from: a hole is a query that is missing.
   const own = Array.from(queries, (query: IndexQuery<Payload>, i) =>
     named(i, queries.length, () => checkedQuery(query, dim, metric, filters)),
@@ -79,16 +79,16 @@ function isTiny({ files, live, dim }: OpenIndex, queries: number): boolean {
   return queries * files.liveCount * dim <= TINY && live.state.rows.resident;
 }
 
-/** What every search reads beside codes. */
+/** Values that every search reads beside codes. */
 function unindexedValues({ live, dim }: OpenIndex): number {
   return live.unindexed.length * dim;
 }
 
-/** What the engine searches for. @param only is filled with the rows of each filter, whose masks the caller gives back */
+/** Makes the engine's tasks. @param only is filled with the rows of each filter, whose masks the caller gives back */
 function requestsFor(
   index: OpenIndex,
   own: CheckedQuery[],
-  matched: ReadonlyMap<OwnFilter, Matched>,
+  matched: ReadonlyMap<CheckedFilter, Matched>,
   only: Restricted,
 ): SearchTask[] {
   index.restrictions.take(own, matched, only);
@@ -100,7 +100,7 @@ function requestsFor(
 async function searchInThreads<Payload>(
   index: OpenIndex,
   own: CheckedQuery[],
-  matched: ReadonlyMap<OwnFilter, Matched>,
+  matched: ReadonlyMap<CheckedFilter, Matched>,
 ): Promise<IndexAnswer<Payload>[]> {
   const { snapshot, done } = index.live.use();
   const only: Restricted = new Map();
@@ -136,7 +136,7 @@ async function searchInThreads<Payload>(
 function searchHere<Payload>(
   index: OpenIndex,
   own: CheckedQuery[],
-  matched: ReadonlyMap<OwnFilter, Matched> = atOnce(index.restrictions.match(own)),
+  matched: ReadonlyMap<CheckedFilter, Matched> = atOnce(index.restrictions.match(own)),
   alone = false,
 ): IndexAnswer<Payload>[] {
   const only: Restricted = new Map();
@@ -200,12 +200,12 @@ function* answerOf<Payload>(
   return { hits, stats: { mode, certified, stages, rowsRead, kernels, ms, ...more } };
 }
 
-/** What a page lacks of what the search lacks. */
+/** Hits that a page lacks, of those that the search lacks. */
 function missingOf({ offset, end }: CheckedQuery, { ordinals: { length: found }, missing }: SearchAnswer): number {
   return Math.max(0, Math.min(end, found + missing) - Math.max(offset, found));
 }
 
-/** What is wrong with one of many says with which. */
+/** An error in one of many queries says in which. */
 function named<T>(i: number, count: number, run: () => T): T {
   try {
     return run();

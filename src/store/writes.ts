@@ -1,4 +1,4 @@
-/** What FunnelIndex writes but codes: rows, deaths, payload indexes. */
+/** The writes of FunnelIndex, but for codes: rows, deaths, payload indexes. */
 import { expected, FunnelError } from '../core/errors.js';
 import { atOnce, inSlices } from '../core/slices.js';
 import { othersTurn, overdue } from '../core/turns.js';
@@ -6,7 +6,7 @@ import type { Id } from '../core/types.js';
 import { checkId, checkKeys, isId } from '../core/validate.js';
 import { parsePath } from '../query/filter/path.js';
 import { INDEX_TYPES, type PayloadIndexType } from './files/payload-index-type.js';
-import { evaluateFilter, type OwnFilter, ownFilter } from './filters.js';
+import { type CheckedFilter, checkedFilter, evaluateFilter } from './filters.js';
 import { packPoints } from './input.js';
 import type { OpenIndex } from './open-index.js';
 import { listOf as rowsOf } from './payload/row-set.js';
@@ -42,14 +42,14 @@ export function upsertSync<Payload>(
 
 export async function deleteRows(index: OpenIndex, rows: unknown): Promise<{ count: number }> {
   const filter = filterToDelete(index, rows);
-  if (filter === undefined) return deleted(index, await index.files.delete(listOf(rows)));
+  if (filter === undefined) return deleted(index, await index.files.delete(idListOf(rows)));
   const matched = await index.later(() => evaluateFilter(filter, index.filtered()));
   return deleted(index, await index.files.deleteRows(rowsOf(matched.rows)));
 }
 
 export function deleteRowsSync(index: OpenIndex, rows: unknown): { count: number } {
   const filter = filterToDelete(index, rows);
-  if (filter === undefined) return deleted(index, index.files.deleteSync(listOf(rows)));
+  if (filter === undefined) return deleted(index, index.files.deleteSync(idListOf(rows)));
   return deleted(index, index.files.deleteRowsSync(rowsOf(atOnce(evaluateFilter(filter, index.filtered())).rows)));
 }
 
@@ -58,25 +58,25 @@ function deleted(index: OpenIndex, { length }: readonly number[]): { count: numb
   return { count: length };
 }
 
-/** What passes everything is more likely a mistake than a wish. */
-function filterToDelete(index: OpenIndex, rows: unknown): OwnFilter | undefined {
+/** A filter that passes everything is more likely a mistake than a wish. */
+function filterToDelete(index: OpenIndex, rows: unknown): CheckedFilter | undefined {
   index.checkOpen();
   if (typeof rows !== 'object' || rows === null || Array.isArray(rows)) return undefined;
   checkKeys(rows, ['filter'], 'what delete() takes beside ids');
   index.checkWritable();
-  const filter = ownFilter((rows as { filter?: unknown }).filter);
+  const filter = checkedFilter((rows as { filter?: unknown }).filter);
   if (filter !== undefined) return filter;
   throw new FunnelError('BAD_ARGUMENT', 'Expected a filter with conditions for delete(), which would delete every row');
 }
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_ID */
-export function listOf(ids: unknown): readonly Id[] {
+export function idListOf(ids: unknown): readonly Id[] {
   if (isId(ids)) return [ids];
   if (!Array.isArray(ids)) throw expected('BAD_ARGUMENT', 'an id or an array of ids', 'ids', ids);
   return Array.from(ids, (id: unknown, i) => checkId(id, `ids[${i}]`));
 }
 
-/** What createPayloadIndex() takes. */
+/** Options of createPayloadIndex(). */
 export interface IndexOptions {
   onProgress?: OnIndexProgress;
 }
@@ -124,7 +124,7 @@ function checkNewIndex(index: OpenIndex, key: string, type: PayloadIndexType, op
   return onProgress;
 }
 
-/** Payload indexes take in new rows now, so that searches need not. What fails here, the next filter says. */
+/** Payload indexes take in new rows now, so that searches need not. The next filter tells what fails here. */
 async function keepUp(index: OpenIndex): Promise<void> {
   if (index.closed || index.indexes.count === 0) return;
   try {

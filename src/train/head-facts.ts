@@ -1,4 +1,4 @@
-/** What is known of a head that was fitted. */
+/** The facts of a head that was fitted. */
 import type { HeadMethod } from './fit-options.js';
 
 /** Mean shares of the k true neighbours (cosine, full vectors) among the `candidates` best by head. */

@@ -1,4 +1,4 @@
-/** What every command is given. */
+/** The surroundings that every command is given. */
 import type { Io } from '../io.js';
 import type { LoadEmbedder } from '../model.js';
 

@@ -11,11 +11,11 @@ import { STATE_FILE } from '../state.js';
 import { foundBy } from './found.js';
 import {
   checkIdBytes,
-  type Found,
   type Place,
   type Request,
   type RowBatch,
   type Schema,
+  type StoreAnswer,
   type StoreSearcher,
   type StoreWriter,
 } from './store.js';
@@ -132,7 +132,7 @@ class EmbeddedSearcher implements StoreSearcher {
     this.search = head === undefined ? index : new FunnelSearch({ source: this.source });
   }
 
-  async query(request: Request): Promise<Found> {
+  async query(request: Request): Promise<StoreAnswer> {
     if (this.search instanceof FunnelSearch) return foundBy(this.search, request);
     const { vector, limit, mode, filter, params } = request;
     const start = performance.now();

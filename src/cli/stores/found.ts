@@ -1,8 +1,8 @@
 /** A FunnelSearch, asked as a command asks. */
 import type { FunnelSearchOn } from '../../query/search.js';
-import type { Found, Request } from './store.js';
+import type { Request, StoreAnswer } from './store.js';
 
-export async function foundBy(search: FunnelSearchOn, request: Request): Promise<Found> {
+export async function foundBy(search: FunnelSearchOn, request: Request): Promise<StoreAnswer> {
   const { vector, limit, mode, filter, plan, signal } = request;
   const start = performance.now();
   const { hits, stats } = await search.query({

@@ -14,13 +14,13 @@ import {
   checkIdBytes,
   checkNames,
   checkPlain,
-  type Found,
   type NamedVectors,
   type Place,
   type Request,
   type RowBatch,
   rowsOfACall,
   type Schema,
+  type StoreAnswer,
   type StoreSearcher,
   type StoreWriter,
 } from './store.js';
@@ -154,7 +154,7 @@ export class MilvusPlace implements Place {
       ...(vectors !== USUAL && { vectors }),
       search,
       source,
-      query: (request: Request): Promise<Found> => foundBy(search, request),
+      query: (request: Request): Promise<StoreAnswer> => foundBy(search, request),
       count: () => asked(this.label, () => countOf(client, this.collection, this.label)),
       close: () => this.close(),
     };

@@ -13,13 +13,13 @@ import { foundBy } from './found.js';
 import {
   type CollectionShape,
   checkPlain,
-  type Found,
   type NamedVectors,
   type Place,
   type Request,
   type RowBatch,
   rowsOfACall,
   type Schema,
+  type StoreAnswer,
   type StoreSearcher,
   type StoreWriter,
 } from './store.js';
@@ -143,7 +143,7 @@ export class QdrantPlace implements Place {
       ...(vectors !== USUAL && { vectors }),
       search,
       source,
-      query: (request: Request): Promise<Found> => foundBy(search, request),
+      query: (request: Request): Promise<StoreAnswer> => foundBy(search, request),
       count: async () => (await this.rows()) ?? 0,
       close: () => this.close(),
     };

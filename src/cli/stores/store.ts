@@ -70,7 +70,7 @@ export interface Request {
   signal?: AbortSignal | undefined;
 }
 
-export interface Found {
+export interface StoreAnswer {
   hits: { id: Id; score: number; payload: Record<string, unknown> }[];
   /** How many rows each stage saw and let through; times where they are known. */
   stages: { name: string; in: number; out: number; ms?: number }[];
@@ -92,7 +92,7 @@ export interface StoreSearcher {
   readonly search: FunnelIndex | FunnelSearchOn;
   /** To read rows from. */
   readonly source: Source;
-  query(request: Request): Promise<Found>;
+  query(request: Request): Promise<StoreAnswer>;
   count(): Promise<number>;
   close(): Promise<void>;
 }

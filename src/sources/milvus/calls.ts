@@ -11,7 +11,7 @@ import { FLOAT16, type MilvusFacts, refused } from './schema.js';
 import { type Tap, tappedMilvus } from './tap.js';
 
 /** The output that counts rows. */
-export const COUNT = 'count(*)';
+export const COUNT_FIELD = 'count(*)';
 
 export class MilvusCalls {
   constructor(
@@ -120,10 +120,10 @@ export class MilvusCalls {
   }
 }
 
-/** Of what is asked for: JSON fields, the dynamic one and keys of it. */
+/** The outputs that hold JSON: JSON fields, the dynamic one and keys of it. */
 function jsonOf(outputs: readonly string[], { fields: { fields }, vectorFields }: MilvusFacts): string[] {
   return outputs.filter((name) => {
     const field = fields.get(name);
-    return field === undefined ? !vectorFields.includes(name) && name !== COUNT : field.type === 'JSON';
+    return field === undefined ? !vectorFields.includes(name) && name !== COUNT_FIELD : field.type === 'JSON';
   });
 }

@@ -5,7 +5,7 @@ export type MilvusScalarType = 'Bool' | 'Int8' | 'Int16' | 'Int32' | 'Int64' | '
 /** One field that is no vector. */
 export interface MilvusField {
   type: MilvusScalarType | 'Array' | 'JSON' | (string & {});
-  /** Of an array. */
+  /** The type of an array's elements. */
   element?: MilvusScalarType | (string & {});
   nullable?: boolean;
 }
@@ -17,8 +17,9 @@ export interface MilvusFields {
   /** Whether keys that are no field are in the dynamic field. */
   dynamic: boolean;
   /**
-   * Known: keys of the dynamic field and of JSON fields hold no arrays or objects, where conditions look; or only these keys
-   * (see `scalarKeys()`) do not. Of others only `match` can be said: Milvus compares an array as one value, not by its elements.
+   * Known: keys of the dynamic field and of JSON fields hold no arrays or objects, where conditions look; or only these
+   * keys (see `scalarKeys()`) do not. Other keys can only be asked for by `match`: Milvus compares an array as one
+   * value, not by its elements.
    */
   scalars?: boolean | ReadonlySet<string>;
 }

@@ -1,4 +1,4 @@
-/** What of a row is asked for, and the rows that came, packed. */
+/** Says which parts of a row are asked for, and packs the rows that came. */
 import { FunnelError } from '../../core/errors.js';
 import { parsePath } from '../../query/filter/path.js';
 import { payloadSelection } from '../../query/payload.js';
@@ -10,21 +10,25 @@ import type { LiftedField } from './lift.js';
 import { packField, payloadOf } from './rows.js';
 import { type MilvusFacts, noField } from './schema.js';
 
-export type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
+export type WantedParts = Pick<HeadRequest, 'withPayload' | 'vectors'>;
 
-/** What of rows is asked for. */
+/** The parts of rows that a request asks for. */
 export interface Reading {
   fields: { name: string; dim: number }[];
-  /** Of the vectors. */
+  /** Names of the vectors. */
   names: string[];
   payloadFields: string[];
   outputs: string[];
-  /** Of the fields, where that is not all of them. */
+  /** Selects the parts of fields asked for, where that is not all of them. */
   select: ((payload: unknown) => unknown) | undefined;
 }
 
-/** What of rows is to be read. */
-export function readingOf(facts: MilvusFacts, { withPayload = false, vectors = true }: Wanted, name: string): Reading {
+/** The parts of rows that are to be read. */
+export function readingOf(
+  facts: MilvusFacts,
+  { withPayload = false, vectors = true }: WantedParts,
+  name: string,
+): Reading {
   const { headDim, dim, idField, head, full } = facts;
   const tailed = typeof full === 'string' ? undefined : full;
   const payloadFields = payloadFieldsOf(withPayload, facts, name);
@@ -76,7 +80,7 @@ export function unpack(
   lifted: Map<string, LiftedField> | undefined,
   { fields, payloadFields, select }: Reading,
   { headDim, dim, idField, float16, integers, full }: MilvusFacts,
-  { withPayload = false, vectors: wanted = true }: Wanted,
+  { withPayload = false, vectors: wanted = true }: WantedParts,
   name: string,
 ): PackedRows {
   const nameRow = (row: number) => `row ${row} (id ${String(rows[row]?.[idField])}) of ${name}`;

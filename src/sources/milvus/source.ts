@@ -20,7 +20,7 @@ import type {
   SourceInfo,
 } from '../../query/source/source.js';
 import { CollectionSource } from '../collection.js';
-import { COUNT, MilvusCalls } from './calls.js';
+import { COUNT_FIELD, MilvusCalls } from './calls.js';
 import type { MilvusClientLike } from './client.js';
 import { checkExpression } from './expression.js';
 import type { MilvusFields } from './fields.js';
@@ -165,9 +165,9 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     facts: MilvusFacts,
     options: { timeout?: number },
   ): Promise<number> {
-    const asked = { fields: [], names: [], payloadFields: [], outputs: [COUNT], select: undefined };
+    const asked = { fields: [], names: [], payloadFields: [], outputs: [COUNT_FIELD], select: undefined };
     const [row] = await this.calls.query(filter, asked, options, facts, {});
-    return Number(row?.[COUNT] ?? 0);
+    return Number(row?.[COUNT_FIELD] ?? 0);
   }
 
   async idOf(value: string | number | bigint, options: Parameters<NonNullable<Source['idOf']>>[1] = {}) {

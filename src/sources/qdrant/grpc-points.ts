@@ -259,5 +259,3 @@ function floats(chunks: readonly Uint8Array[]): Float32Array {
   }
   return new Float32Array(bytes.buffer, 0, size >>> 2);
 }
-
-// What else differs from REST.

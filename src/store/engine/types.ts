@@ -1,4 +1,4 @@
-/** What a search of the engine is asked, of what, and what it answers. */
+/** The types of a search of the engine: its task, the state that it searches, and its answer. */
 import type { Metric } from '../../kernels/kernels.js';
 import type { Segment } from './segment.js';
 import type { StageName } from './stages.js';

@@ -45,7 +45,7 @@ export class Check {
     this.#values = new Window(fd);
   }
 
-  /** Of the meta page that is believed; -1 before there is one. */
+  /** Transaction number of the meta page that is believed; -1 before there is one. */
   get txn(): number {
     return this.#meta?.txn ?? -1;
   }
@@ -112,7 +112,7 @@ export class Check {
     }
   }
 
-  /** Of both pages; their numbers tell where the second is. */
+  /** The bytes of both pages; their numbers tell where the second is. */
   #metaBytes(): Buffer {
     const pages = Buffer.alloc(2 * this.#pageSize);
     readSync(this.#fd, pages, 0, pages.length, 0);

@@ -20,7 +20,7 @@ export function openFiles(): string[] {
   return [...all()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { file }]) => file);
 }
 
-/** Of a writer whose turn to open LMDB is yet to come: readers that come before have it do so first. */
+/** Writers whose turn to open LMDB is yet to come: readers that come before have them do so first. */
 const coming = () => mapOfThread<() => void>('funnelvec.coming');
 
 /** @returns what takes it back */
