@@ -86,7 +86,7 @@ export class Run {
 }
 
 /** Rows that take part and were not scored, where fewer were than there is room for. */
-export function missingFrom(codes: CodeKernels, scratch: Scratch, { state, request, rowsRead }: Run): number {
+export function missedBy(codes: CodeKernels, scratch: Scratch, { state, request, rowsRead }: Run): number {
   const { only, k } = request;
   if (rowsRead >= k) return 0;
   let rows = (only?.unindexed ?? state.unindexed).length;

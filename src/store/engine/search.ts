@@ -7,7 +7,7 @@ import { makeAll, makeLists } from './late-masks.js';
 import { affinitiesOf, listsWithin, probesFor, type VisitGoal } from './lists.js';
 import { Scratch } from './memory.js';
 import { type HeadQuerySide, headQuerySide, NOT_ROTATED, rotateQuery, splitLengths } from './prepared.js';
-import { boundsFor, defaultCandidates, isBounded, isUnindexed, missingFrom, Run, rowsIn } from './run.js';
+import { boundsFor, defaultCandidates, isBounded, isUnindexed, missedBy, Run, rowsIn } from './run.js';
 import type { Segment } from './segment.js';
 import {
   codeEstimates,
@@ -244,7 +244,7 @@ export class Searcher {
       this.#score(run, ordinals, found);
       run.stages.push({ name: 'rows', in: found, out: Math.min(found, request.k) });
     }
-    if (request.probes !== undefined) run.missing = missingFrom(this.codes, this.#scratch, run);
+    if (request.probes !== undefined) run.missing = missedBy(this.codes, this.#scratch, run);
     return run.result(false);
   }
 
