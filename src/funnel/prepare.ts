@@ -2,7 +2,7 @@
 
 import { expected, FunnelError } from '../core/errors.js';
 import type { Sliced } from '../core/slices.js';
-import type { Candidates, FunnelStage, Hit, Vector } from '../core/types.js';
+import type { Candidates, FunnelStage, Hit, PackedCandidates, Vector } from '../core/types.js';
 import { checkQuery, isZero } from '../core/validate.js';
 import type { QueryVector } from '../core/vector.js';
 import type { BadPosition, FunnelTask } from '../kernels/kernels.js';
@@ -52,6 +52,38 @@ export function prepareChecked<Row>(
   if (matrix.count > 0) query.checkDims(matrix.dim, 'query');
   return taskOf(matrix, query.values, query.dim, plan, limit, freshWorkspace);
 }
+
+/** The same of candidates that their source has scored over all dims, best first: there is nothing left to compute. */
+export function prepareDecided(
+  { ids = [], payloads, headScores = [], dim }: PackedCandidates,
+  query: QueryVector,
+  plan: CheckedPlan,
+  limit: number,
+): Prepared<unknown> {
+  const { length: count } = ids;
+  const { metric, scales, keep, stages } = resolvePlan(plan, count, limit);
+  const { indices, keys } = freshWorkspace.results(count);
+  for (let i = 0; i < count; i++) {
+    indices[i] = i;
+    keys[i] = metric === 'euclid' ? 0 - headScores[i]! : headScores[i]!;
+  }
+  const matrix: Matrix<unknown> = {
+    vectors: NO_VECTORS,
+    dim,
+    count,
+    owned: true,
+    id: (index) => ids[index]!,
+    hit(index, score) {
+      const hit: Hit<unknown> = { id: ids[index]!, score, index };
+      if (payloads) hit.payload = payloads[index];
+      return hit;
+    },
+  };
+  const task = { metric, query: query.values, rows: NO_VECTORS, dim, scales, keep, indices, keys };
+  return { matrix, task, stages, hits: keep[stages.length - 1]! };
+}
+
+const NO_VECTORS = new Float32Array(0);
 
 function taskOf<Row>(
   matrix: Matrix<Row>,

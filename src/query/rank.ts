@@ -9,7 +9,7 @@ import type { QueryVector } from '../core/vector.js';
 import { byParts, type Explanation, explaining, type KeysAt } from '../funnel/explain.js';
 import { inContext, runPrepared } from '../funnel/funnel.js';
 import { type CheckedPlan, checkPlan, fitPlan, funnelPlan, MAX_POOL, poolFor } from '../funnel/plan.js';
-import { hitsInSlices, type Prepared, prepareChecked } from '../funnel/prepare.js';
+import { hitsInSlices, type Prepared, prepareChecked, prepareDecided } from '../funnel/prepare.js';
 import type { BadPosition, Kernels, Metric } from '../kernels/kernels.js';
 import type { FilterNode } from './filter/ast.js';
 import { mapLimited } from './limited.js';
@@ -146,11 +146,11 @@ export class Ranker {
   }
 
   async #rank(all: readonly Fitted[], info: SourceInfo, named: PlaceName): Promise<RankedPool[]> {
-    const answers = await this.#heads(all, named);
+    const answers = await this.#heads(all, info, named);
     const prepared = all.map((one, i) => at(named, i, () => this.#prepare(one, answers[i]!, info)));
     const kernels = this.kernels();
     const began = performance.now();
-    const plain = prepared.filter((_, i) => all[i]!.search.recommend === undefined);
+    const plain = prepared.filter((_, i) => all[i]!.search.recommend === undefined && !answers[i]!.decided);
     const bad = plain.length === 0 ? [] : await runPrepared(kernels, plain, false);
     const ms = (performance.now() - began) / Math.max(1, plain.length);
     return inSlices(
@@ -158,7 +158,7 @@ export class Ranker {
         const ranked: RankedPool[] = [];
         for (const [i, fitted] of all.entries()) {
           const one = prepared[i]!;
-          const position = bad[plain.indexOf(one)]!;
+          const position = bad[plain.indexOf(one)] ?? -1;
           ranked.push(yield* inSliced(named, i, ranking(kernels, fitted, answers[i]!, one, position, ms)));
         }
         return ranked;
@@ -172,9 +172,9 @@ export class Ranker {
     if (answer.memory && !fitted.search.options.explain) this.#matrices.give(answer.memory);
   }
 
-  async #heads(all: readonly Fitted[], named: PlaceName): Promise<Answer[]> {
+  async #heads(all: readonly Fitted[], info: SourceInfo, named: PlaceName): Promise<Answer[]> {
     const { source } = this;
-    const requests = all.map((one) => headRequests(this.#request(one), one.search, source));
+    const requests = all.map((one) => headRequests(this.#request(one, info), one.search, source));
     if ((all.length > 1 || requests[0]!.length > 1) && source.headBatch && alike(all)) {
       try {
         const answers = [...(await source.headBatch(requests.flat()))];
@@ -197,7 +197,15 @@ export class Ranker {
     });
   }
 
-  #request({ search, candidates }: Fitted): HeadRequest {
+  /** Whether scores over all dims are all that is asked of the candidates, and the source has them. */
+  #mayDecide({ search: { options, recommend }, plan }: Fitted, { dim, metric }: SourceInfo): boolean {
+    if (!this.source.decides || this.mirror !== undefined || recommend !== undefined) return false;
+    if (options.explain || options.withVector) return false;
+    return plan.scales.length === 1 && plan.scales[0] === dim && plan.metric === metric;
+  }
+
+  #request(fitted: Fitted, info: SourceInfo): HeadRequest {
+    const { search, candidates, depth } = fitted;
     const { options, vector, recommend, filter, withPayload } = search;
     const { nativeFilter, params, timeout, signal, exact } = options;
     return vector.handOut({
@@ -212,15 +220,17 @@ export class Ranker {
       ...(exact && { mode: 'exact' as const }),
       ...(recommend !== undefined && this.source.recommends && { recommend }),
       ...(this.mirror !== undefined && { vectors: false }),
+      ...(this.#mayDecide(fitted, info) && { decide: depth }),
     });
   }
 
   async #mirrored(answer: HeadAnswer, { search: { options } }: Fitted): Promise<Answer> {
     const { mirror, source } = this;
     // Only these parts are passed on: anything else that a source answers is not taken for a part of a mirror.
-    const { candidates, headMs, decodeMs, exact, filtered, exactBelow, lacking, missing, pools } = answer;
+    const { candidates, headMs, decodeMs, decided, exact, filtered, exactBelow, lacking, missing, pools } = answer;
     const more = {
       exactBelow,
+      ...(decided && { decided }),
       ...(exact && { exact }),
       ...(filtered && { filtered }),
       ...(lacking && { lacking }),
@@ -233,7 +243,7 @@ export class Ranker {
     return { headMs, decodeMs, ...more, ...mirrored };
   }
 
-  #prepare({ search, plan, depth }: Fitted, { candidates }: Answer, info: SourceInfo): Prepared<unknown> {
+  #prepare({ search, plan, depth }: Fitted, { candidates, decided }: Answer, info: SourceInfo): Prepared<unknown> {
     if (candidates.dim !== info.dim) {
       throw expected(
         'BAD_RESPONSE',
@@ -242,6 +252,7 @@ export class Ranker {
         candidates.dim,
       );
     }
+    if (decided) return prepareDecided(candidates, search.vector, plan, depth);
     const prepared = prepareChecked(candidates, search.vector, plan, depth);
     prepared.matrix.owned = true; // as HeadAnswer promises
     if (search.recommend !== undefined) prepared.keysAreScores = true;
@@ -262,7 +273,8 @@ function* ranking(
   bad: BadPosition,
   ms: number,
 ): Sliced<RankedPool> {
-  const { search, candidates } = fitted;
+  const { search, depth } = fitted;
+  const candidates = answer.decided ? depth : fitted.candidates;
   const found = prepared.matrix.count + (answer.stats?.gone ?? 0) + (answer.lacking?.length ?? 0);
   const exhausted = found < candidates && answer.missing === undefined;
   const common = { fitted, answer, prepared, exhausted };

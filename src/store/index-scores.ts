@@ -241,9 +241,10 @@ export function queryFor(
   candidates: number,
   params: SearchParams,
   filter: CheckedFilter | undefined,
+  best = candidates,
 ): IndexQuery {
   const { dim, metric } = index;
-  return candidatesQuery(QueryVector.received(request, dim, 'vector'), metric, candidates, params, filter);
+  return candidatesQuery(QueryVector.received(request, dim, 'vector'), metric, candidates, best, params, filter);
 }
 
 export function foundOf({ hits, stats }: IndexAnswer): Found {

@@ -55,11 +55,15 @@ const HEAD_PARAMS = { exact: 'flag' } as const;
 /** Ids that are sought before others get their turn. */
 const IDS_AT_ONCE = 4096;
 
+/** The signal of calls that nothing can stop: one for each would cost as much as the rest of a short call. */
+const NEVER = new AbortController().signal;
+
 export class IndexSource implements Source {
   readonly name: string;
   readonly certifies = true;
   readonly payloadsInPools = true;
   readonly recommends = true;
+  readonly decides = true;
 
   private readonly scores: IndexScores;
 
@@ -133,14 +137,21 @@ export class IndexSource implements Source {
     const queries = requests.map((request, i) => {
       const { node, rows } = only[i]!;
       const passing = node && rows ? atOnce(matched(this.index, { node, rows })).value : undefined;
-      return queryFor(this.index, request, request.candidates, params[i]!, filterOf(only[i]!, passing));
+      return queryFor(
+        this.index,
+        request,
+        request.candidates,
+        params[i]!,
+        filterOf(only[i]!, passing),
+        bestOf(request),
+      );
     });
     const found = this.index.queryBatchSync(queries).map(foundOf);
     const ms = (performance.now() - began) / requests.length;
     return requests.map((request, i) => {
       const from = performance.now();
       const { value } = atOnce(reading(this.index, found[i]!.ordinals, request));
-      return this.answerOf(found[i]!, value, params[i]!, ms, from);
+      return this.answerOf(found[i]!, value, request, params[i]!, ms, from);
     });
   }
 
@@ -151,12 +162,19 @@ export class IndexSource implements Source {
 
   /** @throws FunnelError */
   private checkRequest(request: HeadRequest): SearchParams {
-    const { candidates, withPayload, params, mode } = request;
+    const { candidates, decide, withPayload, params, mode } = request;
     checkPayloadSelection(withPayload);
     checkInteger(candidates, 1, 0xffff_ffff, 'candidates');
+    if (decide !== undefined) checkInteger(decide, 1, 0xffff_ffff, 'decide');
     checkHeadQuery(request, this.index.dim, this.name);
     const own = checkParams(params, this.ownHead ? HEAD_PARAMS : PARAMS, this.name);
-    return { ...own, exact: own.exact === true || mode === 'exact' };
+    const exact = own.exact === true || mode === 'exact';
+    if (!this.isPlain(request, { exact })) {
+      delete request.decide; // head scores are not those over all dims
+    } else if (decide !== undefined) {
+      request.vectors = false;
+    }
+    return { ...own, exact };
   }
 
   private async find(request: HeadRequest, params: SearchParams, only: Only, signal: AbortSignal): Promise<Found> {
@@ -175,12 +193,13 @@ export class IndexSource implements Source {
   }
 
   private async indexQuery(
-    request: Pick<HeadRequest, 'vector' | 'candidates'>,
+    request: Pick<HeadRequest, 'vector' | 'candidates' | 'decide'>,
     params: SearchParams,
     only: Only,
     signal: AbortSignal,
   ): Promise<IndexQuery> {
-    return queryFor(this.index, request, request.candidates, params, await filterFor(this.index, only, signal));
+    const filter = await filterFor(this.index, only, signal);
+    return queryFor(this.index, request, request.candidates, params, filter, bestOf(request));
   }
 
   private async answered(
@@ -192,12 +211,13 @@ export class IndexSource implements Source {
   ): Promise<Whole<HeadAnswer>> {
     const began = performance.now();
     const { value, isWhole } = await read(this.index, found.ordinals, request, signal);
-    return { value: this.answerOf(found, value, params, headMs, began), isWhole };
+    return { value: this.answerOf(found, value, request, params, headMs, began), isWhole };
   }
 
   private answerOf(
     { scores, filtered, missing, pools }: Found,
     { places, rows }: Read,
+    { decide }: HeadRequest,
     { exact }: SearchParams,
     headMs: number,
     began: number,
@@ -208,6 +228,7 @@ export class IndexSource implements Source {
       headMs,
       decodeMs: performance.now() - began,
       exactBelow: Number.POSITIVE_INFINITY,
+      ...(decide !== undefined && { decided: true as const }),
       ...(exact && { exact: 'certified' as const }),
       ...(filtered && { filtered }),
       ...(missing && { missing }),
@@ -295,14 +316,20 @@ export class IndexSource implements Source {
     return { value: { rows: value.rows, next }, isWhole: isWhole && some?.isWhole !== false };
   }
 
-  private guarded<T>(
-    { timeout = this.options.timeout, signal }: { timeout?: number; signal?: AbortSignal },
+  private async guarded<T>(
+    { timeout = this.options.timeout, signal }: { timeout?: number | undefined; signal?: AbortSignal | undefined },
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    return guarded(this.name, { timeout, signal }, work, (cause) => {
+    const failed = (cause: unknown) => {
       const why = `Expected an answer from ${this.name} but it failed: ${messageOf(cause)}`;
       return new FunnelError('BAD_RESPONSE', why, { cause });
-    });
+    };
+    if (timeout !== undefined || signal !== undefined) return guarded(this.name, { timeout, signal }, work, failed);
+    try {
+      return await work(NEVER);
+    } catch (error) {
+      throw error instanceof FunnelError ? error : failed(error);
+    }
   }
 }
 
@@ -317,4 +344,8 @@ async function inTurn<T, R>(items: readonly T[], run: (item: T, i: number) => Pr
   const results: R[] = [];
   for (const [i, item] of items.entries()) results.push(await run(item, i));
   return results;
+}
+
+function bestOf({ candidates, decide = candidates }: Pick<HeadRequest, 'candidates' | 'decide'>): number {
+  return Math.min(decide, candidates);
 }

@@ -72,6 +72,11 @@ export interface HeadRequest extends Restriction {
   withPayload?: PayloadSelection;
   /** False: ids, scores and payloads alone; the candidates' `vectors` are then empty. @default true */
   vectors?: boolean;
+  /**
+   * Only so many of the candidates are wanted, the best by their scores over all dims: of sources with `decides` alone, which
+   * may answer these without vectors and say that they are `decided`.
+   */
+  decide?: number;
   /** Milliseconds for the whole call. */
   timeout?: number;
   /** Ends the call when it aborts; the error then has the code ABORTED. */
@@ -89,6 +94,11 @@ export interface HeadAnswer {
   headMs: number;
   /** Milliseconds to turn it into packed candidates. */
   decodeMs: number;
+  /**
+   * The candidates are the best that `decide` asked for, best first, and come without vectors: their head scores are those that
+   * the kernels would give over all dims, to the bit.
+   */
+  decided?: true;
   /** The promise of mode 'exact', in that mode. */
   exact?: Exactness;
   /** How the filter was applied, where the source knows. */
@@ -199,6 +209,8 @@ export interface Source {
   readonly payloadsInPools?: boolean;
   /** Whether head() takes `recommend`. */
   readonly recommends?: boolean;
+  /** Whether head() takes `decide`. */
+  readonly decides?: boolean;
   /** For a source with several layouts: each as a source of its own, by name. Its own calls then refuse. */
   readonly layouts?: ReadonlyMap<string, Source>;
   /** How many rows pass. */
