@@ -105,6 +105,9 @@ export class Upkeep {
   written(): void {
     if (!this.automatic) return;
     this.#lastWrite = performance.now();
+    // Where rows die faster than they are dropped, others wait for that a little.
+    const { files } = this.chores;
+    if (files.deadCount > files.liveCount) this.#running?.pace.hurry();
     this.#look();
   }
 

@@ -220,3 +220,27 @@ describe('an application with long ids', () => {
     await index.close();
   });
 });
+
+describe('payloads of rows that have gone here and there', () => {
+  it('leave room for those to come: the store does not grow by them', async () => {
+    const path = newPath();
+    const index = await FunnelIndex.create(path, { dim: 8, durability: 'relaxed', autoOptimize: false });
+    const write = async (ids: number[]) => {
+      const vectors = Float32Array.from({ length: 8 * ids.length }, (_, i) => Math.sin(i));
+      await index.upsert({ ids, vectors, payloads: ids.map((id) => ({ id, text: 'some words '.repeat(18) })) });
+    };
+    for (let from = 0; from < 24_000; from += 2000) await write(range(from, from + 2000));
+    const before = index.stats().files.store;
+    await index.delete(range(0, 24_000).filter((id) => id % 2 === 1));
+    await index.optimize();
+    for (let from = 24_000; from < 36_000; from += 2000) await write(range(from, from + 2000));
+    const { store } = index.stats().files;
+    assert.ok(store <= 1.4 * before, `${store} bytes, where ${before} held as many rows`);
+    const points = await index.get(range(0, 36_000), { withVector: false });
+    for (const [id, point] of points.entries()) {
+      const isThere = id >= 24_000 || id % 2 === 0;
+      assert.equal((point?.payload as { id: number } | undefined)?.id, isThere ? id : undefined);
+    }
+    await index.close();
+  });
+});

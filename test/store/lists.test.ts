@@ -106,13 +106,15 @@ describe('rows in memory', () => {
       };
       const ids = (from: number, n: number) => Array.from({ length: n }, (_, i) => from + i);
       const first = vectors(1, 8400);
-      index.upsertSync({ ids: ids(0, 8400), vectors: first });
+      // The first rows fit, without room to grow.
       globalThis.SharedArrayBuffer = class extends Shared {
         constructor(bytes: number) {
           if (bytes > 40 << 20) throw new RangeError('Array buffer allocation failed');
           super(bytes);
         }
       } as SharedArrayBufferConstructor;
+      index.upsertSync({ ids: ids(0, 8400), vectors: first });
+      assert.ok(index.stats().resident.rows > 0);
       const later = vectors(2, 2000);
       index.upsertSync({ ids: ids(8400, 2000), vectors: later });
       globalThis.SharedArrayBuffer = Shared;

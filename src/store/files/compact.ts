@@ -49,6 +49,12 @@ const BLOCK_BYTES = 1 << 20;
 /** Rows that are looked at, and dropped, between two turns of others. */
 const ROWS_AT_ONCE = 32_768;
 const DROPPED_AT_ONCE = 4096;
+/** Rows between these that are written anew, likewise: see {@link movedPayloads}. */
+const MOVED_AT_ONCE = 1024;
+/** One of so many rows of a stretch is dropped where its payloads are worth writing anew. */
+const WORTH_MOVING = 8;
+/** Larger ones have pages that they share with few. */
+const MOVED_BYTES = 1024;
 /** Bytes that the disk may owe when nobody waits for them: a sync of more would hold up those of other writes. */
 const OWED_BYTES = 16 << 20;
 
@@ -89,6 +95,8 @@ export function* rewrite(
   const pace = options.pace ?? new Pace(true);
   const written = new CompactWriter(core, pace);
   const dropped: number[][] = [[]];
+  const moves = disk.bytesOf === undefined;
+  let between = 0;
   const total = files.reduce((sum, { entry }) => sum + entry.count, 0);
   yield* written.expect(files, alive, rows);
   const perBlock = Math.max(1, Math.floor(BLOCK_BYTES / format.stride));
@@ -110,9 +118,17 @@ export function* rewrite(
           checkRecord(format, bytes, i * format.stride, ordinal, file.name);
           if (!alive.get(ordinal)) {
             if (!core.kept.get(ordinal)) continue; // forgotten by a compaction that did not come to its end
-            if (dropped.at(-1)!.push(ordinal) === DROPPED_AT_ONCE) dropped.push([]);
+            const part = dropped.at(-1)!;
+            if (part.length === DROPPED_AT_ONCE || between >= MOVED_AT_ONCE) {
+              dropped.push([ordinal]);
+              between = 0;
+            } else {
+              if (part.length === 0) between = 0;
+              part.push(ordinal);
+            }
             continue;
           }
+          if (moves && core.withPayload.get(ordinal)) between++;
           bytes.copyWithin(ordinals.length * format.stride, i * format.stride, (i + 1) * format.stride);
           ordinals.push(ordinal);
         }
@@ -157,6 +173,7 @@ export function* discard(core: Core, files: OpenRows[]): Steps<void> {
 /** Drops ids and payloads of dead rows, which nobody may ask for any more. Runs while no other write does. */
 export function* forget(core: Core, dropped: readonly number[]): Steps<void> {
   const { state, uuid, kept } = core;
+  const moved = core.options.disk.bytesOf === undefined ? yield* movedPayloads(core, dropped) : [];
   for (const ordinal of dropped) kept.set(ordinal, false);
   const roster = { ids: core.ids!, kept, withPayload: core.withPayload };
   const next = { ...state, generation: state.generation + 1, nextFile: core.nextFile };
@@ -164,9 +181,12 @@ export function* forget(core: Core, dropped: readonly number[]): Steps<void> {
   const commit = {
     ids: pages.map((page): [number, Buffer | undefined] => [page, encodeIdPage(uuid, page, roster)]),
     dead: [],
-    payloads: dropped
-      .filter((ordinal) => core.withPayload.get(ordinal))
-      .map((ordinal): [number, undefined] => [ordinal, undefined]),
+    payloads: [
+      ...[...dropped.filter((ordinal) => core.withPayload.get(ordinal)), ...moved.map(([ordinal]) => ordinal)].map(
+        (ordinal): [number, undefined] => [ordinal, undefined],
+      ),
+      ...moved,
+    ],
   };
   try {
     yield* core.commit(next, commit, encodeState);
@@ -177,6 +197,28 @@ export function* forget(core: Core, dropped: readonly number[]): Steps<void> {
   core.state = next;
   for (const ordinal of dropped) core.withPayload.set(ordinal, false);
   core.ids!.dropped(dropped, kept, state.rows);
+}
+
+/**
+ * Payloads of the living among rows that are dropped, to be removed and put again: LMDB leaves pages half empty of which rows
+ * have gone here and there, and rows that are put in order fill theirs.
+ */
+function* movedPayloads(core: Core, dropped: readonly number[]): Steps<[number, Uint8Array][]> {
+  const { kv } = core.options;
+  const gone = new Set(dropped);
+  const living: number[] = [];
+  for (let ordinal = dropped[0]!, looked = 0; ordinal < dropped.at(-1)!; ordinal++) {
+    if (++looked % ROWS_AT_ONCE === 0) yield* take(othersTurn);
+    if (core.withPayload.get(ordinal) && core.kept.get(ordinal) && !gone.has(ordinal)) living.push(ordinal);
+  }
+  const moved: [number, Uint8Array][] = [];
+  if (dropped.length * (WORTH_MOVING - 1) < living.length) return moved;
+  for (const [i, ordinal] of living.entries()) {
+    if (i % 128 === 127) yield* take(othersTurn);
+    const value = kv.payload(ordinal);
+    if (value !== undefined && value.length <= MOVED_BYTES) moved.push([ordinal, value]);
+  }
+  return moved;
 }
 
 /** Puts the new files in the place of the old ones. Runs while no other write does. */
