@@ -14,6 +14,8 @@ export interface ModelFiles {
 
 /** What a folder says; undefined where it is silent. */
 export interface FolderFacts {
+  /** Where the transformer's own files are, or the folder itself. */
+  home: string;
   /** The model's, as far as a path tells. */
   name: string;
   modelType?: string;
@@ -81,51 +83,59 @@ export async function findModel(options: EmbedderOptions, preset?: Preset): Prom
   const where = preset === undefined ? `a model in ${folder}` : `preset ${preset.name} in ${folder}`;
   if (!(await isFolder(folder))) throw missing(where, 'there is no such folder', preset);
 
-  const joint = options.model === undefined && (await isJoint(folder));
+  const home = homeIn(modulesOf(await valueIn(path.join(folder, 'modules.json'))));
+  const joint = options.model === undefined && (await isJoint(path.join(folder, home)));
   const [candidates, tokenizers] = [
     options.model === undefined ? modelNames(options, wanted[0], joint) : [options.model],
     options.tokenizer === undefined
       ? [...(wanted[1] ?? []), 'tokenizer.json', '0_StaticEmbedding/tokenizer.json']
       : [options.tokenizer],
   ];
+  const below = (names: readonly string[]) =>
+    home === '' ? [] : names.filter((name) => /\.(onnx|json)$/.test(name)).map((name) => path.posix.join(home, name));
   const model =
-    (await firstOf(folder, candidates)) ??
+    (await firstOf(folder, options.model === undefined ? [...candidates, ...below(candidates)] : candidates)) ??
     (options.model === undefined ? await onlyOnnx(folder, options.precision) : undefined);
   if (model === undefined) {
-    const there = await onnxFilesOf(folder);
+    const there = [
+      ...(await onnxFilesOf(folder)),
+      ...below(home === '' ? [] : await onnxFilesOf(path.join(folder, home))),
+    ];
     const instead = there.length === 0 ? '' : ` (there are ${there.join(', ')}: name one as model)`;
     throw missing(where, `there is no ${listed(candidates)}${instead}`, preset);
   }
   if (!/\.(onnx|safetensors)$/.test(model)) {
     throw new FunnelError('BAD_ARGUMENT', `Expected a .onnx or .safetensors file for model but received ${model}`);
   }
-  const tokenizer = await firstOf(folder, tokenizers);
+  const tokenizer = await firstOf(
+    folder,
+    options.tokenizer === undefined ? [...tokenizers, ...below(['tokenizer.json'])] : tokenizers,
+  );
   if (tokenizer === undefined) throw missing(where, `there is no ${listed(tokenizers)}`, preset);
   return { folder, model, tokenizer };
 }
 
 /** @throws FunnelError CORRUPT, naming the file */
 export async function readFacts(folder: string): Promise<FolderFacts> {
-  const [config, modules, prompts, bert, tokenizer] = await Promise.all(
-    [
-      'config.json',
-      'modules.json',
-      'config_sentence_transformers.json',
-      'sentence_bert_config.json',
-      'tokenizer_config.json',
-    ].map((name) => valueIn(path.join(folder, name))),
-  );
-  const kinds = modulesOf(modules);
+  const kinds = modulesOf(await valueIn(path.join(folder, 'modules.json')));
+  const home = path.join(folder, homeIn(kinds));
+  const [config, prompts, bert, tokenizer] = await Promise.all([
+    valueAmong([home, folder], 'config.json'),
+    valueIn(path.join(folder, 'config_sentence_transformers.json')),
+    valueAmong([home, folder], 'sentence_bert_config.json'),
+    valueAmong([home, folder], 'tokenizer_config.json'),
+  ]);
   const pathOf = (wanted: string) => kinds?.find(({ kind }) => kind === wanted)?.path;
   const beside = await Promise.all(
     [pathOf('Pooling') ?? '1_Pooling', pathOf('Normalize')].map(async (at) =>
       at ? valueIn(path.join(folder, at, 'config.json')) : undefined,
     ),
   );
-  const transformer = bert ?? (await olderConfig(folder, pathOf('Transformer') ?? ''));
+  const transformer = bert ?? (await olderConfig(home));
   const [pooling, normalize] = beside;
   const sentence = sentenceFacts({ model: prompts, transformer, pooling, normalize });
   return {
+    home,
     name: nameOf(folder),
     modelType: text((config as Json)?.['model_type']),
     pooling: sentence.pooling,
@@ -240,6 +250,7 @@ const listed = (names: readonly string[]): string => names.join(' or ');
 
 // What they say
 
+const TRANSFORMER = /^(Transformer|CLIPModel)$/;
 const KNOWN_MODULES = ['Transformer', 'Pooling', 'Normalize', 'StaticEmbedding'];
 
 async function valueIn(file: string): Promise<unknown> {
@@ -251,14 +262,29 @@ function modulesOf(modules: unknown): { kind: string; path: string }[] | undefin
   if (!Array.isArray(modules)) return undefined;
   return modules.map((module) => ({
     kind: String(module?.type).split('.').pop()!,
-    path: String(module?.path),
+    path: String(module?.path ?? ''),
   }));
 }
 
-/** Names that the configuration of the transformer had in older versions, and the folder that it was in. */
-async function olderConfig(folder: string, transformer: string): Promise<unknown> {
+/** By the first of the folders that has the file. */
+async function valueAmong(folders: readonly string[], name: string): Promise<unknown> {
+  for (const folder of folders) {
+    const value = await valueIn(path.join(folder, name));
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
+
+/** Of the first module, below the model's folder: where older versions kept the transformer's files ("0_Transformer"). */
+function homeIn(kinds: readonly { kind: string; path: string }[] | undefined): string {
+  const first = kinds?.[0];
+  return TRANSFORMER.test(first?.kind ?? '') ? first!.path : '';
+}
+
+/** Names that the configuration of the transformer had in older versions. */
+async function olderConfig(home: string): Promise<unknown> {
   for (const name of OLDER_CONFIGURATIONS) {
-    const value = await valueIn(path.join(folder, transformer, name));
+    const value = await valueIn(path.join(home, name));
     if (value !== undefined) return value;
   }
   return undefined;
@@ -272,7 +298,7 @@ function normalisesLast(kinds: readonly { kind: string }[]): boolean {
 /** What modules.json has in another place than Transformer, Pooling, …, Normalize is a step that is named when it is read. */
 function stepsOf(kinds: readonly { kind: string; path: string }[], folder: string): FolderFacts['steps'] {
   let at = 0;
-  if (/^(Transformer|CLIPModel)$/.test(kinds[at]?.kind ?? '')) at++;
+  if (TRANSFORMER.test(kinds[at]?.kind ?? '')) at++;
   if (kinds[at]?.kind === 'Pooling') at++;
   const end = normalisesLast(kinds) ? kinds.findLastIndex(({ kind }) => kind === 'Normalize') : kinds.length;
   return kinds.slice(at, Math.max(at, end)).map(({ kind, path: at }) => ({ kind, folder: path.join(folder, at) }));

@@ -10,7 +10,7 @@ import type { TokenizerJson } from './pipeline/json.js';
 import { type Preset, presetNamed } from './presets.js';
 import { readTable } from './table.js';
 import type { TokenizerSetup } from './tokenizer.js';
-import { settleTokenizer } from './tokenizer-settings.js';
+import { lowered, settleTokenizer, withSpecialTokens } from './tokenizer-settings.js';
 import type { EmbedderOptions, Role } from './types.js';
 
 export interface ModelSpec {
@@ -160,7 +160,7 @@ async function readTokenizer(
   isStatic: boolean,
   maxLength: number,
   strip: boolean,
-  { lowerCase }: FolderFacts,
+  { lowerCase, home }: FolderFacts,
 ): Promise<{
   setup: TokenizerSetup;
   padId: number;
@@ -171,24 +171,26 @@ async function readTokenizer(
 }> {
   const [json, config, special, modelConfig] = await Promise.all([
     readObject(file),
-    readObject(path.join(folder, 'tokenizer_config.json')),
-    readObject(path.join(folder, 'special_tokens_map.json')),
-    readObject(path.join(folder, 'config.json')),
+    ...['tokenizer_config.json', 'special_tokens_map.json', 'config.json'].map((name) =>
+      readObjectOf([home, folder], name),
+    ),
   ]);
   if (json === undefined) throw new FunnelError('NO_MODEL', `Expected a tokenizer at ${file} but there is none`);
+  const settings = withSpecialTokens(config?.value ?? {}, special?.value ?? {});
   // Static models of sentence-transformers know no special tokens.
-  const rules = { specialTokens: !isStatic, maxLength, lowerCase, strip };
+  const rules = { specialTokens: !isStatic, maxLength, strip };
   const { model } = json.value as unknown as Partial<TokenizerJson>;
   // Static models are read by the library of tokenizer.json alone.
   const settled =
     isStatic || model === undefined
       ? undefined
-      : settleTokenizer(json.value as unknown as TokenizerJson, config?.value ?? {}, modelConfig?.value ?? {});
+      : settleTokenizer(json.value as unknown as TokenizerJson, settings, modelConfig?.value ?? {}, lowerCase);
+  const plain = lowerCase ? JSON.stringify(lowered(json.value)) : json.text;
   const said = { truncationSide: settled?.truncationSide, decisions: settled?.decisions ?? [] };
   const unknown =
     model?.['unk_token'] ?? (model?.['vocab'] as Record<string, unknown[]>)?.[String(model?.['unk_id'])]?.[0];
   return {
-    setup: { json: settled === undefined ? json.text : JSON.stringify(settled.json), file, ...rules, ...said },
+    setup: { json: settled === undefined ? plain : JSON.stringify(settled.json), file, ...rules, ...said },
     padId: padTokenOf(json.value as unknown as TokenizerJson, config?.value, special?.value),
     padTo: fixedPaddingIn(json.value),
     padsLeft: padsLeftIn(json.value, config?.value),
@@ -214,6 +216,15 @@ function tokensOf(model: TokenizerJson['model'] | undefined): Map<string, number
 
 /** What model2vec calls its table. */
 const MODEL2VEC = 'embeddings';
+
+/** By the first of the folders that has the file. */
+async function readObjectOf(folders: readonly string[], name: string): ReturnType<typeof readObject> {
+  for (const folder of folders) {
+    const found = await readObject(path.join(folder, name));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
 
 async function readObject(file: string): Promise<{ text: string; value: Record<string, unknown> } | undefined> {
   const json = await readJson(file);
