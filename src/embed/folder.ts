@@ -49,6 +49,8 @@ export interface FolderFacts {
   /** Of a token's vector, and of one that is projected. */
   widths: number[];
   lowerCase: boolean;
+  /** Whether sentence-transformers reads it as a table of tokens, by modules.json. */
+  staticEmbedding: boolean;
   matryoshkaDims?: number[];
 }
 
@@ -153,6 +155,7 @@ export async function readFacts(folder: string): Promise<FolderFacts> {
     causal: isCausal(config),
     padTo: padToIn(config, tokenizer),
     widths: widthsIn(config, pooling),
+    staticEmbedding: kinds?.[0]?.kind === 'StaticEmbedding',
     lowerCase: (transformer as Json)?.['do_lower_case'] === true,
     matryoshkaDims: dimsIn((config as Json)?.['matryoshka_dimensions']),
   };

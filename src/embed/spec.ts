@@ -8,6 +8,7 @@ import { formerIdentityOf, identityOf } from './identity.js';
 import type { EngineSetup } from './open.js';
 import type { TokenizerJson } from './pipeline/json.js';
 import { type Preset, presetNamed } from './presets.js';
+import { truncationSideOf } from './sentence.js';
 import { readTable } from './table.js';
 import type { TokenizerSetup } from './tokenizer.js';
 import { lowered, settleTokenizer, withSpecialTokens } from './tokenizer-settings.js';
@@ -55,7 +56,10 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   const maxLength = model2vec
     ? (options.maxLength ?? preset?.maxLength ?? facts.model2vecLength)
     : maxLengthOf(options, facts, preset);
-  const texts = await readTokenizer(tokenizer, folder, isStatic, maxLength, options.strip ?? false, facts);
+  const texts = await readTokenizer(tokenizer, folder, isStatic, maxLength, options.strip ?? false, {
+    ...facts,
+    keepsTruncation: facts.staticEmbedding && !model2vec && preset === undefined && options.maxLength === undefined,
+  });
   const pooling = options.pooling ?? preset?.pooling ?? facts.pooling;
   if (isStatic) {
     refuseOfGraphs(options, model);
@@ -160,7 +164,7 @@ async function readTokenizer(
   isStatic: boolean,
   maxLength: number,
   strip: boolean,
-  { lowerCase, home }: FolderFacts,
+  { lowerCase, home, keepsTruncation }: FolderFacts & { keepsTruncation: boolean },
 ): Promise<{
   setup: TokenizerSetup;
   padId: number;
@@ -178,7 +182,8 @@ async function readTokenizer(
   if (json === undefined) throw new FunnelError('NO_MODEL', `Expected a tokenizer at ${file} but there is none`);
   const settings = withSpecialTokens(config?.value ?? {}, special?.value ?? {});
   // Static models of sentence-transformers know no special tokens.
-  const rules = { specialTokens: !isStatic, maxLength, strip };
+  const filed = keepsTruncation ? truncationIn(json.value) : Number.POSITIVE_INFINITY;
+  const rules = { specialTokens: !isStatic, maxLength: Math.min(maxLength, filed), strip };
   const { model } = json.value as unknown as Partial<TokenizerJson>;
   // Static models are read by the library of tokenizer.json alone.
   const settled =
@@ -186,7 +191,12 @@ async function readTokenizer(
       ? undefined
       : settleTokenizer(json.value as unknown as TokenizerJson, settings, modelConfig?.value ?? {}, lowerCase);
   const plain = lowerCase ? JSON.stringify(lowered(json.value)) : json.text;
-  const said = { truncationSide: settled?.truncationSide, decisions: settled?.decisions ?? [] };
+  const said = {
+    truncationSide: keepsTruncation ? truncationSideOf({}, json.value) : settled?.truncationSide,
+    decisions: Number.isFinite(filed)
+      ? [`texts are cut to ${filed} tokens (truncation of tokenizer.json, which StaticEmbedding keeps)`]
+      : (settled?.decisions ?? []),
+  };
   const unknown =
     model?.['unk_token'] ?? (model?.['vocab'] as Record<string, unknown[]>)?.[String(model?.['unk_id'])]?.[0];
   return {
@@ -245,6 +255,13 @@ function padsLeftIn(json: object, config: object | undefined): boolean {
   return (
     String(side ?? padding?.direction ?? (PADS_LEFT.test(String(name)) ? 'left' : 'right')).toLowerCase() === 'left'
   );
+}
+
+/** Tokens that tokenizer.json itself cuts a text to. */
+function truncationIn(json: object): number {
+  const { truncation } = json as { truncation?: { max_length?: unknown } | null };
+  const length = truncation?.max_length;
+  return Number.isInteger(length) && (length as number) > 0 ? (length as number) : Number.POSITIVE_INFINITY;
 }
 
 /** The length that tokenizer.json has texts filled up to. */
