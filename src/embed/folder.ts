@@ -2,7 +2,7 @@
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { FunnelError } from '../errors.js';
-import type { Preset } from './presets.js';
+import { type Preset, presets } from './presets.js';
 import { OLDER_CONFIGURATIONS, type SentenceFacts, sentenceFacts } from './sentence.js';
 import type { EmbedderOptions, Pooling, Role } from './types.js';
 
@@ -104,7 +104,11 @@ export async function findModel(options: EmbedderOptions, preset?: Preset): Prom
       ...below(home === '' ? [] : await onnxFilesOf(path.join(folder, home))),
     ];
     const instead = there.length === 0 ? '' : ` (there are ${there.join(', ')}: name one as model)`;
-    throw missing(where, `there is no ${listed(candidates)}${instead}`, preset);
+    const others = candidates.length - SHOWN;
+    const more = others > 0 ? ` nor one of ${others} other names that exporters write` : '';
+    const fits = preset === undefined ? await presetOf(folder) : undefined;
+    const known = fits === undefined ? '' : `: its files are those of preset ${fits}, name that`;
+    throw missing(where, `there is no ${listed(candidates.slice(0, SHOWN))}${more}${instead}${known}`, preset);
   }
   if (!/\.(onnx|safetensors)$/.test(model)) {
     throw new FunnelError('BAD_ARGUMENT', `Expected a .onnx or .safetensors file for model but received ${model}`);
@@ -240,6 +244,19 @@ async function isFolder(folder: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Names of a list that a message shows. */
+const SHOWN = 4;
+
+/** The one whose weights lie here by a name of their own. */
+async function presetOf(folder: string): Promise<string | undefined> {
+  for (const { name, files } of Object.values(presets)) {
+    const own =
+      files[0]?.filter((file) => !FLOAT32.includes(file) && !INT8.includes(file) && !FLOAT16.includes(file)) ?? [];
+    if ((await firstOf(folder, own)) !== undefined) return name;
+  }
+  return undefined;
 }
 
 function missing(where: string, why: string, preset?: Preset): FunnelError {
