@@ -149,7 +149,7 @@ describe('a preset', () => {
     const at = new Folder();
     folders.push(at);
     at.write({ 'l2_supercat_256.safetensors': 'x', 'l2_supercat_tokenizer_config.json': '{}' });
-    await assert.rejects(Embedder.load({ path: at.path }), ({ code, message }: FunnelError) => {
+    await assert.rejects(Embedder.load({ path: at.path }), ({ code, message }: { code?: string; message: string }) => {
       assert.equal(code, 'NO_MODEL');
       assert.match(
         message,
