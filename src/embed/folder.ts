@@ -85,7 +85,8 @@ export async function findModel(options: EmbedderOptions, preset?: Preset): Prom
   const where = preset === undefined ? `a model in ${folder}` : `preset ${preset.name} in ${folder}`;
   if (!(await isFolder(folder))) throw missing(where, 'there is no such folder', preset);
 
-  const home = homeIn(modulesOf(await valueIn(path.join(folder, 'modules.json'))));
+  const kinds = modulesOf(await valueIn(path.join(folder, 'modules.json')));
+  const home = homeIn(kinds);
   const joint = options.model === undefined && (await isJoint(path.join(folder, home)));
   const [candidates, tokenizers] = [
     options.model === undefined ? modelNames(options, wanted[0], joint) : [options.model],
@@ -95,14 +96,18 @@ export async function findModel(options: EmbedderOptions, preset?: Preset): Prom
   ];
   const below = (names: readonly string[]) =>
     home === '' ? [] : names.filter((name) => /\.(onnx|json)$/.test(name)).map((name) => path.posix.join(home, name));
+  const there = [
+    ...(await onnxFilesOf(folder)),
+    ...below(home === '' ? [] : await onnxFilesOf(path.join(folder, home))),
+  ];
+  // Beside an ONNX file model.safetensors is most often the transformer's own, which is no table.
+  const tables = options.precision === 'int8' || (there.length > 0 && !(await isTable(folder, kinds))) ? [] : STATIC;
   const model =
-    (await firstOf(folder, options.model === undefined ? [...candidates, ...below(candidates)] : candidates)) ??
-    (options.model === undefined ? await onlyOnnx(folder, options.precision) : undefined);
+    options.model === undefined
+      ? ((await firstOf(folder, [...candidates, ...below(candidates), ...tables])) ??
+        onlyOnnx(folder, there, options.precision))
+      : await firstOf(folder, candidates);
   if (model === undefined) {
-    const there = [
-      ...(await onnxFilesOf(folder)),
-      ...below(home === '' ? [] : await onnxFilesOf(path.join(folder, home))),
-    ];
     const instead = there.length === 0 ? '' : ` (there are ${there.join(', ')}: name one as model)`;
     const others = candidates.length - SHOWN;
     const more = others > 0 ? ` nor one of ${others} other names that exporters write` : '';
@@ -192,6 +197,13 @@ function folderOf({ path: folder, model }: EmbedderOptions, preset?: Preset): st
   return path.resolve(process.env['FUNNELVEC_MODELS'] ?? 'models', preset!.name);
 }
 
+/** Whether the folder says that its safetensors file is a static model's. */
+async function isTable(folder: string, kinds: ReturnType<typeof modulesOf>): Promise<boolean> {
+  if (kinds?.[0]?.kind === 'StaticEmbedding') return true;
+  const config = (await valueIn(path.join(folder, 'config.json'))) as Json | undefined;
+  return config?.['model_type'] === 'model2vec';
+}
+
 /** Whether its configuration is of a model of texts and pictures or sounds, whose own graph wants both. */
 async function isJoint(folder: string): Promise<boolean> {
   const config = (await valueIn(path.join(folder, 'config.json'))) as Json | undefined;
@@ -203,7 +215,7 @@ function modelNames({ precision }: EmbedderOptions, wanted: readonly string[] | 
   const isTower = (name: string) => path.posix.basename(name).startsWith(TOWER);
   const known = joint ? [...all.filter(isTower), ...all.filter((name) => !isTower(name))] : all;
   const fits = (wanted ?? []).filter((name) => name.endsWith('.safetensors'));
-  return precision === 'int8' ? known : [...fits, ...known, ...STATIC];
+  return precision === 'int8' ? known : [...fits, ...known];
 }
 
 async function firstOf(folder: string, names: readonly string[]): Promise<string | undefined> {
@@ -218,8 +230,11 @@ async function firstOf(folder: string, names: readonly string[]): Promise<string
 }
 
 /** The one .onnx file of a folder and its onnx/, whatever its name; but for one that is known to be rounded in another way. */
-async function onlyOnnx(folder: string, precision: EmbedderOptions['precision']): Promise<string | undefined> {
-  const found = await onnxFilesOf(folder);
+function onlyOnnx(
+  folder: string,
+  found: readonly string[],
+  precision: EmbedderOptions['precision'],
+): string | undefined {
   const others = precision === 'int8' ? [...FLOAT16, ...INT4] : [];
   return found.length === 1 && !others.includes(found[0]!) ? path.join(folder, found[0]!) : undefined;
 }
