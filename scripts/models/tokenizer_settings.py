@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 
 HERE = pathlib.Path(__file__).parents[2] / "test" / "embed"
 FIXTURES = json.loads(gzip.decompress((HERE / "tokenizer_fixtures.json.gz").read_bytes()))
-TEXTS = FIXTURES["texts"][:72]
+TEXTS = FIXTURES["texts"][:72] + ["Hello [SEP] world", "[CLS] x [MASK]  y", "a <mask> b</s>", "<s> a [mask]"]
 
 
 def file(name: str, specials: list[str]) -> dict:
@@ -74,6 +74,16 @@ gemma = around(file("Gemma", GEMMA), "<bos>", "<eos>")
 llama = around(file("Llama", LLAMA), "<s>", None)
 mistral = around(file("Mistral", LLAMA), "<s>", None)
 
+def a_piece(made: dict) -> str:
+    return next(piece for piece in made["model"]["vocab"] if len(piece) > 2 and piece.isascii() and piece.isalpha())
+
+
+def decoder(made: dict, content: str, **flags) -> dict:
+    one = next(token for token in made["added_tokens"] if token["content"] == content)
+    return {str(one["id"]): {key: value for key, value in {**one, **flags}.items() if key != "id"}}
+
+
+NAMES = {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]", "mask_token": "[MASK]"}
 BOS = {"bos_token": "<s>", "eos_token": "</s>"}
 FOLDERS = {
     "BertTokenizer over a file with case": (cased, {"tokenizer_class": "BertTokenizer"}, {"model_type": "bert"}),
@@ -98,13 +108,19 @@ FOLDERS = {
     "T5": (t5, {"tokenizer_class": "T5Tokenizer", "extra_ids": 0}, {"model_type": "t5"}),
     "Gemma": (gemma, {"tokenizer_class": "GemmaTokenizer", "add_eos_token": True}, {"model_type": "gemma3_text"}),
     "Llama with add_eos_token": (llama, {"tokenizer_class": "LlamaTokenizer", "add_eos_token": True, **BOS}, {"model_type": "llama"}),
+    "special tokens that tokenizer.json does not list": ({**uncased, "added_tokens": []}, {"tokenizer_class": "BertTokenizer", **NAMES}, {"model_type": "bert"}),
+    "extra_special_tokens in the vocabulary": (uncased, {"tokenizer_class": "BertTokenizer", "extra_special_tokens": [a_piece(uncased)]}, {"model_type": "bert"}),
+    "added_tokens_decoder with other flags": (roberta, {"tokenizer_class": "RobertaTokenizer", "added_tokens_decoder": decoder(roberta, "<mask>", rstrip=True)}, {"model_type": "roberta"}),
+    "split_special_tokens": (uncased, {"tokenizer_class": "BertTokenizer", "split_special_tokens": True}, {"model_type": "bert"}),
+    "special_tokens_map.json beside BERT": (uncased, {"tokenizer_class": "BertTokenizer", "cls_token": "[CLS]"}, {"model_type": "bert"}, {"cls_token": "[MASK]", "sep_token": {"content": "[PAD]", "lstrip": False, "rstrip": False, "normalized": False, "single_word": False}}),
+    "special_tokens_map.json beside added_tokens_decoder": (uncased, {"tokenizer_class": "BertTokenizer", "added_tokens_decoder": decoder(uncased, "[MASK]")}, {"model_type": "bert"}, {"cls_token": "[MASK]"}),
     "Mistral": (mistral, {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": True, **BOS}, {"model_type": "mistral"}),
 }
 
 out = {"texts": TEXTS, "files": [], "folders": {}}
-for name, (made, config, model) in FOLDERS.items():
+for name, (made, config, model, *special) in FOLDERS.items():
     with tempfile.TemporaryDirectory() as folder:
-        for content, of in [(made, "tokenizer.json"), (config, "tokenizer_config.json"), (model, "config.json")]:
+        for content, of in [(made, "tokenizer.json"), (config, "tokenizer_config.json"), (model, "config.json"), *((one, "special_tokens_map.json") for one in special)]:
             if content is not None:
                 (pathlib.Path(folder) / of).write_text(json.dumps(content))
         tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -112,6 +128,6 @@ for name, (made, config, model) in FOLDERS.items():
     shown = json.loads(json.dumps(made).replace(json.dumps(FIXTURES["charsmap"]), '"the map"'))
     if shown not in out["files"]:
         out["files"].append(shown)
-    out["folders"][name] = {"file": out["files"].index(shown), "config": config or {}, "model": model or {}, "ids": ids}
+    out["folders"][name] = {"file": out["files"].index(shown), "config": config or {}, "model": model or {}, **({"special": special[0]} if special else {}), "ids": ids}
 text = json.dumps(out, ensure_ascii=True, separators=(",", ":"))
 (HERE / "tokenizer_settings.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))

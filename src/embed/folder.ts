@@ -2,7 +2,7 @@
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { FunnelError } from '../core/errors.js';
-import type { Preset } from './presets.js';
+import { type Preset, presets } from './presets.js';
 import { OLDER_CONFIGURATIONS, type SentenceFacts, sentenceFacts } from './sentence.js';
 import type { EmbedderOptions, Pooling, Role } from './types.js';
 
@@ -14,6 +14,8 @@ export interface ModelFiles {
 
 /** Facts that a folder states; undefined where it is silent. */
 export interface FolderFacts {
+  /** Where the transformer's own files are, or the folder itself. */
+  home: string;
   /** The model's, as far as a path tells. */
   name: string;
   modelType?: string;
@@ -47,6 +49,8 @@ export interface FolderFacts {
   /** Dims of a token's vector, and of one that is projected. */
   widths: number[];
   lowerCase: boolean;
+  /** Whether sentence-transformers reads it as a table of tokens, by modules.json. */
+  staticEmbedding: boolean;
   matryoshkaDims?: number[];
 }
 
@@ -81,51 +85,68 @@ export async function findModel(options: EmbedderOptions, preset?: Preset): Prom
   const where = preset === undefined ? `a model in ${folder}` : `preset ${preset.name} in ${folder}`;
   if (!(await isFolder(folder))) throw missing(where, 'there is no such folder', preset);
 
-  const joint = options.model === undefined && (await isJoint(folder));
+  const kinds = modulesOf(await valueIn(path.join(folder, 'modules.json')));
+  const home = homeIn(kinds);
+  const joint = options.model === undefined && (await isJoint(path.join(folder, home)));
   const [candidates, tokenizers] = [
     options.model === undefined ? modelNames(options, wanted[0], joint) : [options.model],
     options.tokenizer === undefined
       ? [...(wanted[1] ?? []), 'tokenizer.json', '0_StaticEmbedding/tokenizer.json']
       : [options.tokenizer],
   ];
+  const below = (names: readonly string[]) =>
+    home === '' ? [] : names.filter((name) => /\.(onnx|json)$/.test(name)).map((name) => path.posix.join(home, name));
+  const there = [
+    ...(await onnxFilesOf(folder)),
+    ...below(home === '' ? [] : await onnxFilesOf(path.join(folder, home))),
+  ];
+  // Beside an ONNX file model.safetensors is most often the transformer's own, which is no table.
+  const tables = options.precision === 'int8' || (there.length > 0 && !(await isTable(folder, kinds))) ? [] : STATIC;
   const model =
-    (await firstOf(folder, candidates)) ??
-    (options.model === undefined ? await onlyOnnx(folder, options.precision) : undefined);
+    options.model === undefined
+      ? ((await firstOf(folder, [...candidates, ...below(candidates), ...tables])) ??
+        onlyOnnx(folder, there, options.precision))
+      : await firstOf(folder, candidates);
   if (model === undefined) {
-    const there = await onnxFilesOf(folder);
     const instead = there.length === 0 ? '' : ` (there are ${there.join(', ')}: name one as model)`;
-    throw missing(where, `there is no ${listed(candidates)}${instead}`, preset);
+    const others = candidates.length - SHOWN;
+    const more = others > 0 ? ` nor one of ${others} other names that exporters write` : '';
+    const fits = preset === undefined ? await presetOf(folder) : undefined;
+    const known = fits === undefined ? '' : `: its files are those of preset ${fits}, name that`;
+    throw missing(where, `there is no ${listed(candidates.slice(0, SHOWN))}${more}${instead}${known}`, preset);
   }
   if (!/\.(onnx|safetensors)$/.test(model)) {
     throw new FunnelError('BAD_ARGUMENT', `Expected a .onnx or .safetensors file for model but received ${model}`);
   }
-  const tokenizer = await firstOf(folder, tokenizers);
+  const tokenizer = await firstOf(
+    folder,
+    options.tokenizer === undefined ? [...tokenizers, ...below(['tokenizer.json'])] : tokenizers,
+  );
   if (tokenizer === undefined) throw missing(where, `there is no ${listed(tokenizers)}`, preset);
   return { folder, model, tokenizer };
 }
 
 /** @throws FunnelError CORRUPT, naming the file */
 export async function readFolder(folder: string): Promise<FolderFacts> {
-  const [config, modules, prompts, bert, tokenizer] = await Promise.all(
-    [
-      'config.json',
-      'modules.json',
-      'config_sentence_transformers.json',
-      'sentence_bert_config.json',
-      'tokenizer_config.json',
-    ].map((name) => valueIn(path.join(folder, name))),
-  );
-  const kinds = modulesOf(modules);
+  const kinds = modulesOf(await valueIn(path.join(folder, 'modules.json')));
+  const home = path.join(folder, homeIn(kinds));
+  const [config, prompts, bert, tokenizer] = await Promise.all([
+    valueAmong([home, folder], 'config.json'),
+    valueIn(path.join(folder, 'config_sentence_transformers.json')),
+    valueAmong([home, folder], 'sentence_bert_config.json'),
+    valueAmong([home, folder], 'tokenizer_config.json'),
+  ]);
   const pathOf = (wanted: string) => kinds?.find(({ kind }) => kind === wanted)?.path;
   const beside = await Promise.all(
     [pathOf('Pooling') ?? '1_Pooling', pathOf('Normalize')].map(async (at) =>
       at ? valueIn(path.join(folder, at, 'config.json')) : undefined,
     ),
   );
-  const transformer = bert ?? (await olderConfig(folder, pathOf('Transformer') ?? ''));
+  const transformer = bert ?? (await olderConfig(home));
   const [pooling, normalize] = beside;
   const sentence = sentenceFacts({ model: prompts, transformer, pooling, normalize });
   return {
+    home,
     name: nameOf(folder),
     modelType: text((config as Json)?.['model_type']),
     pooling: sentence.pooling,
@@ -143,6 +164,7 @@ export async function readFolder(folder: string): Promise<FolderFacts> {
     causal: isCausal(config),
     padTo: padToIn(config, tokenizer),
     widths: widthsIn(config, pooling),
+    staticEmbedding: kinds?.[0]?.kind === 'StaticEmbedding',
     lowerCase: (transformer as Json)?.['do_lower_case'] === true,
     matryoshkaDims: dimsIn((config as Json)?.['matryoshka_dimensions']),
   };
@@ -175,6 +197,13 @@ function folderOf({ path: folder, model }: EmbedderOptions, preset?: Preset): st
   return path.resolve(process.env['FUNNELVEC_MODELS'] ?? 'models', preset!.name);
 }
 
+/** Whether the folder says that its safetensors file is a static model's. */
+async function isTable(folder: string, kinds: ReturnType<typeof modulesOf>): Promise<boolean> {
+  if (kinds?.[0]?.kind === 'StaticEmbedding') return true;
+  const config = (await valueIn(path.join(folder, 'config.json'))) as Json | undefined;
+  return config?.['model_type'] === 'model2vec';
+}
+
 /** Whether its configuration is of a model of texts and pictures or sounds, whose own graph wants both. */
 async function isJoint(folder: string): Promise<boolean> {
   const config = (await valueIn(path.join(folder, 'config.json'))) as Json | undefined;
@@ -186,7 +215,7 @@ function modelNames({ precision }: EmbedderOptions, wanted: readonly string[] | 
   const isTower = (name: string) => path.posix.basename(name).startsWith(TOWER);
   const known = joint ? [...all.filter(isTower), ...all.filter((name) => !isTower(name))] : all;
   const fits = (wanted ?? []).filter((name) => name.endsWith('.safetensors'));
-  return precision === 'int8' ? known : [...fits, ...known, ...STATIC];
+  return precision === 'int8' ? known : [...fits, ...known];
 }
 
 async function firstOf(folder: string, names: readonly string[]): Promise<string | undefined> {
@@ -201,8 +230,11 @@ async function firstOf(folder: string, names: readonly string[]): Promise<string
 }
 
 /** The one .onnx file of a folder and its onnx/, whatever its name; but for one that is known to be rounded in another way. */
-async function onlyOnnx(folder: string, precision: EmbedderOptions['precision']): Promise<string | undefined> {
-  const found = await onnxFilesOf(folder);
+function onlyOnnx(
+  folder: string,
+  found: readonly string[],
+  precision: EmbedderOptions['precision'],
+): string | undefined {
   const others = precision === 'int8' ? [...FLOAT16, ...INT4] : [];
   return found.length === 1 && !others.includes(found[0]!) ? path.join(folder, found[0]!) : undefined;
 }
@@ -229,6 +261,19 @@ async function isFolder(folder: string): Promise<boolean> {
   }
 }
 
+/** Names of a list that a message shows. */
+const SHOWN = 4;
+
+/** The one whose weights lie here by a name of their own. */
+async function presetOf(folder: string): Promise<string | undefined> {
+  for (const { name, files } of Object.values(presets)) {
+    const own =
+      files[0]?.filter((file) => !FLOAT32.includes(file) && !INT8.includes(file) && !FLOAT16.includes(file)) ?? [];
+    if ((await firstOf(folder, own)) !== undefined) return name;
+  }
+  return undefined;
+}
+
 function missing(where: string, why: string, preset?: Preset): FunnelError {
   const files = preset?.files ?? [['onnx/model.onnx', 'model.onnx', ...STATIC], ['tokenizer.json']];
   const remedy =
@@ -240,6 +285,7 @@ const listed = (names: readonly string[]): string => names.join(' or ');
 
 // Reading the files
 
+const TRANSFORMER = /^(Transformer|CLIPModel)$/;
 const KNOWN_MODULES = ['Transformer', 'Pooling', 'Normalize', 'StaticEmbedding'];
 
 async function valueIn(file: string): Promise<unknown> {
@@ -251,14 +297,29 @@ function modulesOf(modules: unknown): { kind: string; path: string }[] | undefin
   if (!Array.isArray(modules)) return undefined;
   return modules.map((module) => ({
     kind: String(module?.type).split('.').pop()!,
-    path: String(module?.path),
+    path: String(module?.path ?? ''),
   }));
 }
 
-/** Names that the configuration of the transformer had in older versions, and the folder that it was in. */
-async function olderConfig(folder: string, transformer: string): Promise<unknown> {
+/** By the first of the folders that has the file. */
+async function valueAmong(folders: readonly string[], name: string): Promise<unknown> {
+  for (const folder of folders) {
+    const value = await valueIn(path.join(folder, name));
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
+
+/** The folder of the first module, below the model's: where older versions kept the transformer's files ("0_Transformer"). */
+function homeIn(kinds: readonly { kind: string; path: string }[] | undefined): string {
+  const first = kinds?.[0];
+  return TRANSFORMER.test(first?.kind ?? '') ? first!.path : '';
+}
+
+/** Names that the configuration of the transformer had in older versions. */
+async function olderConfig(home: string): Promise<unknown> {
   for (const name of OLDER_CONFIGURATIONS) {
-    const value = await valueIn(path.join(folder, transformer, name));
+    const value = await valueIn(path.join(home, name));
     if (value !== undefined) return value;
   }
   return undefined;
@@ -275,7 +336,7 @@ function normalisesLast(kinds: readonly { kind: string }[]): boolean {
  */
 function stepsOf(kinds: readonly { kind: string; path: string }[], folder: string): FolderFacts['steps'] {
   let at = 0;
-  if (/^(Transformer|CLIPModel)$/.test(kinds[at]?.kind ?? '')) at++;
+  if (TRANSFORMER.test(kinds[at]?.kind ?? '')) at++;
   if (kinds[at]?.kind === 'Pooling') at++;
   const end = normalisesLast(kinds) ? kinds.findLastIndex(({ kind }) => kind === 'Normalize') : kinds.length;
   return kinds.slice(at, Math.max(at, end)).map(({ kind, path: at }) => ({ kind, folder: path.join(folder, at) }));

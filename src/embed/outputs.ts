@@ -54,7 +54,8 @@ export function chooseOutput(session: OnnxSession, wish: OutputWish): ChosenOutp
   const chosen = outputOf(session, wish);
   // A preset knows its model's steps, and 'none' says that the graph does them.
   const fellBack = poolingBy === 'preset' && pooling === 'none' && chosen.rank === 3;
-  const finished = chosen.whole || (!fellBack && (pooling === 'none' || poolingBy === 'preset'));
+  const saidDone = poolingBy === 'preset' || (pooling === 'none' && poolingBy !== 'folder');
+  const finished = chosen.whole || (!fellBack && saidDone);
   return { ...chosen, unfinished: !finished };
 }
 

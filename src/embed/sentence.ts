@@ -136,13 +136,17 @@ export function sentenceFacts(files: SentenceFiles): SentenceFacts {
     refused.push(`module_input_name "${normalizes}" of the module Normalize: here texts' vectors alone are normalised`);
   }
   refused.push(...refusedOf(transformer ?? {}));
+  const cut = model?.['truncate_dim'];
+  if (cut !== undefined && cut !== null && !isCount(cut)) {
+    refused.push(`truncate_dim ${JSON.stringify(cut)} of config_sentence_transformers.json: it is no number of dims`);
+  }
   const prompts = objectOf(model?.['prompts']) ?? {};
   return {
-    ...poolingOf(pooling),
+    ...(poolsItself(transformer) ? { pooling: 'none' as const } : poolingOf(pooling)),
     includePrompt: pooling?.['include_prompt'] !== false,
     ...promptsOf(prompts, model?.['default_prompt_name']),
     ...lengthOf(transformer ?? {}, refused),
-    ...(isCount(model?.['truncate_dim']) && { truncateDim: model!['truncate_dim'] as number }),
+    ...(isCount(cut) && { truncateDim: cut as number }),
     refused,
     unknown,
   };
@@ -208,6 +212,10 @@ function refusedOf(transformer: Json): string[] {
     if (typeof method === 'string' && !['forward', 'get_text_features'].includes(method)) {
       found.push(`method "${method}" for text in modality_config ${where}`);
     }
+    const output = method === 'get_text_features' ? undefined : outputOf(modalities);
+    if (output !== undefined && output !== 'last_hidden_state' && !poolsItself(transformer)) {
+      found.push(`method_output_name ${JSON.stringify(output)} for text in modality_config ${where}`);
+    }
   }
   const processing = objectOf(transformer['processing_kwargs']) ?? {};
   for (const [bucket, keys] of Object.entries(processing)) {
@@ -235,6 +243,23 @@ function refusedOf(transformer: Json): string[] {
     }
   }
   return found;
+}
+
+/** The output that the transformer hands on: a name, or a way into one of them. */
+function outputOf(modalities: Json): unknown {
+  const name = objectOf(modalities['text'])?.['method_output_name'] ?? undefined;
+  return Array.isArray(name) && name.length === 1 ? name[0] : name;
+}
+
+/** Whether it hands on one vector a text, made by its own pooler; no module pools then. */
+function poolsItself(transformer: Json | undefined): boolean {
+  const modalities = objectOf(transformer?.['modality_config']) ?? {};
+  const { method = 'forward' } = objectOf(modalities['text']) ?? {};
+  return (
+    method === 'forward' &&
+    outputOf(modalities) === 'pooler_output' &&
+    transformer?.['module_output_name'] === 'sentence_embedding'
+  );
 }
 
 /** The end of a long text that is cut off: tokenizer_config.json wins over tokenizer.json. */

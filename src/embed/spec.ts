@@ -11,10 +11,11 @@ import { formerIdentityOf, modelIdentityOf } from './identity.js';
 import type { EngineSetup } from './open.js';
 import type { TokenizerJson } from './pipeline/json.js';
 import { type Preset, presetNamed } from './presets.js';
+import { truncationSideOf } from './sentence.js';
 import { choicesOf, decisionsOf, sayerOf, warningsOf } from './spec-decisions.js';
 import { readTable } from './table.js';
 import type { TokenizerSetup } from './tokenizer.js';
-import { settleTokenizer } from './tokenizer-settings.js';
+import { lowered, settleTokenizer, withSpecialTokens } from './tokenizer-settings.js';
 import type { EmbedderOptions, Role } from './types.js';
 
 export interface ModelSpec {
@@ -59,7 +60,10 @@ export async function describeModel(options: EmbedderOptions): Promise<ModelSpec
   const maxLength = model2vec
     ? (options.maxLength ?? preset?.maxLength ?? facts.model2vecLength)
     : maxLengthOf(options, facts, preset);
-  const texts = await readTokenizer(tokenizer, folder, isStatic, maxLength, options.strip ?? false, facts);
+  const texts = await readTokenizer(tokenizer, folder, isStatic, maxLength, options.strip ?? false, {
+    ...facts,
+    keepsTruncation: facts.staticEmbedding && !model2vec && preset === undefined && options.maxLength === undefined,
+  });
   const pooling = options.pooling ?? preset?.pooling ?? facts.pooling;
   if (isStatic) {
     refuseOfGraphs(options, model);
@@ -164,7 +168,7 @@ async function readTokenizer(
   isStatic: boolean,
   maxLength: number,
   strip: boolean,
-  { lowerCase }: FolderFacts,
+  { lowerCase, home, keepsTruncation }: FolderFacts & { keepsTruncation: boolean },
 ): Promise<{
   setup: TokenizerSetup;
   padId: number;
@@ -175,24 +179,32 @@ async function readTokenizer(
 }> {
   const [json, config, special, modelConfig] = await Promise.all([
     readObject(file),
-    readObject(path.join(folder, 'tokenizer_config.json')),
-    readObject(path.join(folder, 'special_tokens_map.json')),
-    readObject(path.join(folder, 'config.json')),
+    ...['tokenizer_config.json', 'special_tokens_map.json', 'config.json'].map((name) =>
+      readObjectOf([home, folder], name),
+    ),
   ]);
   if (json === undefined) throw new FunnelError('NO_MODEL', `Expected a tokenizer at ${file} but there is none`);
+  const settings = withSpecialTokens(config?.value ?? {}, special?.value ?? {});
   // Static models of sentence-transformers know no special tokens.
-  const rules = { specialTokens: !isStatic, maxLength, lowerCase, strip };
+  const filed = keepsTruncation ? truncationIn(json.value) : Number.POSITIVE_INFINITY;
+  const rules = { specialTokens: !isStatic, maxLength: Math.min(maxLength, filed), strip };
   const { model } = json.value as unknown as Partial<TokenizerJson>;
   // Static models are read by the library of tokenizer.json alone.
   const settled =
     isStatic || model === undefined
       ? undefined
-      : settleTokenizer(json.value as unknown as TokenizerJson, config?.value ?? {}, modelConfig?.value ?? {});
-  const said = { truncationSide: settled?.truncationSide, decisions: settled?.decisions ?? [] };
+      : settleTokenizer(json.value as unknown as TokenizerJson, settings, modelConfig?.value ?? {}, lowerCase);
+  const plain = lowerCase ? JSON.stringify(lowered(json.value)) : json.text;
+  const said = {
+    truncationSide: keepsTruncation ? truncationSideOf({}, json.value) : settled?.truncationSide,
+    decisions: Number.isFinite(filed)
+      ? [`texts are cut to ${filed} tokens (truncation of tokenizer.json, which StaticEmbedding keeps)`]
+      : (settled?.decisions ?? []),
+  };
   const unknown =
     model?.['unk_token'] ?? (model?.['vocab'] as Record<string, unknown[]>)?.[String(model?.['unk_id'])]?.[0];
   return {
-    setup: { json: settled === undefined ? json.text : JSON.stringify(settled.json), file, ...rules, ...said },
+    setup: { json: settled === undefined ? plain : JSON.stringify(settled.json), file, ...rules, ...said },
     padId: padTokenOf(json.value as unknown as TokenizerJson, config?.value, special?.value),
     padTo: fixedPaddingIn(json.value),
     padsLeft: padsLeftIn(json.value, config?.value),
@@ -219,6 +231,15 @@ function tokensOf(model: TokenizerJson['model'] | undefined): Map<string, number
 /** The name that model2vec gives its table. */
 const MODEL2VEC = 'embeddings';
 
+/** By the first of the folders that has the file. */
+async function readObjectOf(folders: readonly string[], name: string): ReturnType<typeof readObject> {
+  for (const folder of folders) {
+    const found = await readObject(path.join(folder, name));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 async function readObject(file: string): Promise<{ text: string; value: Record<string, unknown> } | undefined> {
   const json = await readJson(file);
   if (json === undefined) return undefined;
@@ -238,6 +259,13 @@ function padsLeftIn(json: object, config: object | undefined): boolean {
   return (
     String(side ?? padding?.direction ?? (PADS_LEFT.test(String(name)) ? 'left' : 'right')).toLowerCase() === 'left'
   );
+}
+
+/** Tokens that tokenizer.json itself cuts a text to. */
+function truncationIn(json: object): number {
+  const { truncation } = json as { truncation?: { max_length?: unknown } | null };
+  const length = truncation?.max_length;
+  return Number.isInteger(length) && (length as number) > 0 ? (length as number) : Number.POSITIVE_INFINITY;
 }
 
 /** The length that tokenizer.json has texts filled up to. */

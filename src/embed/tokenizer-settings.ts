@@ -4,7 +4,7 @@
  * other classes it takes the file as it is. Compared with transformers 5.24; static models are read by no such class.
  */
 
-import type { TokenizerJson, TokenizerStep } from './pipeline/json.js';
+import type { AddedToken, TokenizerJson, TokenizerStep } from './pipeline/json.js';
 import { truncationSideOf } from './sentence.js';
 
 export interface SettledTokenizer {
@@ -25,8 +25,11 @@ interface Steps {
   model?: Json;
 }
 
-/** @param config - contents of tokenizer_config.json, `model` of config.json; both empty where there is none */
-export function settleTokenizer(json: TokenizerJson, config: Json, model: Json): SettledTokenizer {
+/**
+ * @param config - contents of tokenizer_config.json, `model` of config.json; both empty where there is none
+ * @param lowerCase - do_lower_case of sentence_bert_config.json
+ */
+export function settleTokenizer(json: TokenizerJson, config: Json, model: Json, lowerCase = false): SettledTokenizer {
   const decisions: string[] = [];
   const truncationSide = truncationSideOf(config, json);
   const name = classOf(json, config, model);
@@ -50,7 +53,63 @@ export function settleTokenizer(json: TokenizerJson, config: Json, model: Json):
     );
   }
   decisions.push(...unread(config, name, made));
-  return { json: settled, truncationSide, decisions };
+  const filed = json.added_tokens ?? [];
+  if (!Array.isArray(filed)) return { json: settled, truncationSide, decisions }; // who reads it says what is wrong
+  settled.added_tokens = addedOf(filed, config);
+  const known = new Set(filed.map(({ content }) => content));
+  const more = settled.added_tokens.filter(({ content }) => !known.has(content)).map(({ content }) => content);
+  if (more.length > 0) {
+    decisions.push(
+      `added tokens that tokenizer.json does not list, as its companions say: ${JSON.stringify(more).slice(0, 160)}`,
+    );
+  }
+  if (config['split_special_tokens'] === true) {
+    settled.added_tokens = settled.added_tokens.map((token) => ({ ...token, ignored: token.special === true }));
+    decisions.push('special tokens in a text are read as text (split_special_tokens)');
+  }
+  if (!lowerCase) return { json: settled, truncationSide, decisions };
+  decisions.push('lower case comes before the normaliser (do_lower_case of sentence_bert_config.json)');
+  return { json: lowered(settled), truncationSide, decisions };
+}
+
+/** With a normaliser that begins with lower case, as sentence-transformers puts it there, unless it has such a step. */
+export function lowered<Json extends Pick<TokenizerJson, 'normalizer'>>(json: Json): Json {
+  const { normalizer } = json;
+  const steps =
+    normalizer?.type === 'Sequence' ? (normalizer['normalizers'] as TokenizerStep[]) : normalizer ? [normalizer] : [];
+  if (steps.some(({ type }) => type === 'Lowercase')) return json;
+  return { ...json, normalizer: { type: 'Sequence', normalizers: [{ type: 'Lowercase' }, ...steps] } };
+}
+
+/** Attributes of a tokenizer that name a special token. */
+const NAMED = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'];
+const EXTRA = ['extra_special_tokens', 'additional_special_tokens'];
+
+/** The word of special_tokens_map.json wins, unless tokenizer_config.json lists the added tokens: then it is not read. */
+export function withSpecialTokens(config: Json, special: Json): Json {
+  return typeof config['added_tokens_decoder'] === 'object' ? config : { ...config, ...special };
+}
+
+/** The tokens that a text is searched for: flags of added_tokens_decoder win, special tokens that are named count. */
+function addedOf(filed: readonly AddedToken[], config: Json): AddedToken[] {
+  const added = [...filed];
+  const put = (content: string, flags: Partial<AddedToken>) => {
+    const at = added.findIndex((token) => token.content === content);
+    if (at >= 0) added[at] = { ...flags, content };
+    else added.push({ ...flags, content });
+  };
+  const listed = (key: string) => (typeof config[key] === 'object' ? Object.entries(config[key] ?? {}) : []);
+  for (const [, token] of listed('added_tokens_decoder').sort(([a], [b]) => Number(a) - Number(b))) {
+    const content = contentOf(token);
+    if (content !== undefined) put(content, token as Partial<AddedToken>);
+  }
+  const extra = EXTRA.flatMap(listed).map(([, token]) => token);
+  for (const token of [...NAMED.map((key) => config[key]), ...extra]) {
+    const content = contentOf(token);
+    if (content === undefined || added.some((one) => one.content === content)) continue;
+    put(content, { ...(typeof token === 'object' ? (token as Partial<AddedToken>) : {}), special: true });
+  }
+  return added;
 }
 
 function told(what: string, filed: unknown, made: unknown, name: string): string {

@@ -14,7 +14,6 @@ export interface TokenizerSetup {
   specialTokens: boolean;
   /** Tokens, special ones included; Infinity where the model reads all. */
   maxLength: number;
-  lowerCase: boolean;
   /** Whether blanks at both ends of a text are left out first, as Python's strip() does it. */
   strip: boolean;
   /** The end of a text that is too long for the model which is left out. @default 'right' */
@@ -67,6 +66,11 @@ export class TextTokenizer {
     }
   }
 
+  /** Whether all tokens of a text are of type 0, as in most families. */
+  get oneType(): boolean {
+    return this.#pipeline.oneType;
+  }
+
   /** The id of a token, undefined when the vocabulary lacks it. */
   idOf(token: string): number | undefined {
     return this.#pipeline.idOf(token);
@@ -107,8 +111,7 @@ export class TextTokenizer {
   }
 
   #read(text: string): string {
-    const read = this.#setup.strip ? pythonStrip(text) : text;
-    return this.#setup.lowerCase ? read.toLowerCase() : read;
+    return this.#setup.strip ? pythonStrip(text) : text;
   }
 
   /** Returns the ids of a text; it may stop when there are more than `most`. */

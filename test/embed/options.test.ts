@@ -145,6 +145,20 @@ describe('a preset', () => {
     }
   });
 
+  it('is named where its files are there without it, in a message that is short', async () => {
+    const at = new Folder();
+    folders.push(at);
+    at.write({ 'l2_supercat_256.safetensors': 'x', 'l2_supercat_tokenizer_config.json': '{}' });
+    await assert.rejects(Embedder.load({ path: at.path }), ({ code, message }: { code?: string; message: string }) => {
+      assert.equal(code, 'NO_MODEL');
+      assert.match(
+        message,
+        /no onnx\/model\.onnx or model\.onnx .*nor one of \d+ other names.*preset wordllama, name that/,
+      );
+      return message.length < 700;
+    });
+  });
+
   it('looks in the folder of its name when no path is given', async () => {
     const before = process.env['FUNNELVEC_MODELS'];
     try {

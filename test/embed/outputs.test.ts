@@ -5,7 +5,19 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Embedder, type EmbedderOptions } from 'funnelvec/embed';
 import { realModels } from './real.js';
-import { bytesOf, Folder, meanOf, onnxFolder, rowOf, safetensors, tokenizerJson, unit, WIDTH, WORDS } from './tiny.js';
+import {
+  bytesOf,
+  Folder,
+  meanOf,
+  onnxFolder,
+  rowOf,
+  safetensors,
+  table,
+  tokenizerJson,
+  unit,
+  WIDTH,
+  WORDS,
+} from './tiny.js';
 
 const { missing } = await realModels();
 const near = (ours: ArrayLike<number>, wanted: readonly number[], tolerance = 1e-5) => {
@@ -322,6 +334,21 @@ describe('the file of a model', { skip: missing ?? false }, () => {
     await assert.rejects(load(at, { precision: 'int8' }), wanted);
     await assert.rejects(load(at, { model: 'c.onnx' }), wanted);
     assert.equal((await load(at, { model: 'onnx/a.onnx' })).dim, WIDTH);
+  });
+
+  it('is found by any name where it is alone beside PyTorch’s weights, and missed by names where it is one of several', async () => {
+    const weights = { ...MEAN, 'model.safetensors': safetensors({ 'embeddings.word_embeddings.weight': table() }) };
+    assert.equal((await load(folderOf('tokens.onnx', weights, 'onnx/minilm-v2.onnx'))).dim, WIDTH);
+    await assert.rejects(load(folderOf('tokens.onnx', { ...weights, 'onnx/b.onnx': 'x' }, 'onnx/a.onnx')), {
+      code: 'NO_MODEL',
+      message: /there are onnx\/a\.onnx, onnx\/b\.onnx: name one as model/,
+    });
+    // A static model's own table comes before an ONNX file of another name.
+    const table2vec = {
+      'config.json': { model_type: 'model2vec' },
+      'model.safetensors': safetensors({ embeddings: table() }),
+    };
+    assert.match((await load(folderOf('tokens.onnx', table2vec, 'onnx/b.onnx'))).decisions.join(), /static model/);
   });
 
   it('is the text tower where the folder is of a model of texts and pictures', async () => {

@@ -27,7 +27,7 @@ function fileOf(name: string): string {
 
 function tokenizerOf(json: string | object, more: Partial<TokenizerSetup> = {}): TextTokenizer {
   const text = typeof json === 'string' ? json : JSON.stringify(json);
-  const usual = { file: 'tokenizer.json', specialTokens: true, lowerCase: false, strip: false };
+  const usual = { file: 'tokenizer.json', specialTokens: true, strip: false };
   return new TextTokenizer({ json: text, maxLength: Number.POSITIVE_INFINITY, ...usual, ...more });
 }
 

@@ -136,6 +136,19 @@ describe('the transformer’s keys', () => {
     ['query expansion', { query_expansion: { strategy: 'fixed' } }, /query_expansion/],
     ['a chat template', { modality_config: { text: { method: 'forward' }, message: {} } }, /"message".*chat template/],
     ['another method', { modality_config: { text: { method: 'get_sense' } } }, /method "get_sense"/],
+    [
+      'an output of another layer',
+      { modality_config: { text: { method: 'forward', method_output_name: ['hidden_states', -2] } } },
+      /method_output_name \["hidden_states",-2\]/,
+    ],
+    [
+      'the pooler’s output as that of tokens',
+      {
+        modality_config: { text: { method: 'forward', method_output_name: 'pooler_output' } },
+        module_output_name: 'token_embeddings',
+      },
+      /method_output_name "pooler_output"/,
+    ],
     ['another task', { transformer_task: 'fill-mask' }, /transformer_task "fill-mask"/],
     [
       'no truncation',
@@ -156,13 +169,56 @@ describe('the transformer’s keys', () => {
     await load({
       [TRANSFORMER]: {
         transformer_task: 'feature-extraction',
-        modality_config: { text: { method: 'forward', method_output_name: 'last_hidden_state' } },
+        modality_config: { text: { method: 'forward', method_output_name: ['last_hidden_state'] } },
         module_output_name: 'token_embeddings',
         unpad_inputs: false,
         query_expansion: null,
         model_kwargs: { attn_implementation: 'sdpa' },
         processing_kwargs: { text: { truncation: true, padding: true }, image: { size: 3 } },
       },
+    });
+  });
+
+  it('have lower case done by the normaliser, where added tokens are found before and a final sigma is none', async () => {
+    const lower = { [TRANSFORMER]: { do_lower_case: true } };
+    const whole = tokenizerJson();
+    const model = whole['model'] as { vocab: Record<string, number> };
+    const vocab = { ...model.vocab, οσ: WORDS.indexOf('one'), ος: WORDS.indexOf('two') };
+    const embedder = await load({ ...lower, 'tokenizer.json': { ...whole, model: { ...model, vocab } } });
+    near(await embedder.embed(['ONE [SEP] ΟΣ']), rows('[CLS]', 'one', '[SEP]', 'one', '[SEP]'));
+    assert.match(embedder.decisions.join(), /do_lower_case of sentence_bert_config\.json/);
+    near(await (await load({})).embed(['ONE']), rows('[CLS]', '[UNK]', '[SEP]'));
+  });
+
+  it('and all files of the transformer may lie in a folder of their own', async () => {
+    const modules = [st('Transformer', '0_Transformer'), st('Pooling', '1_Pooling')];
+    const whole = tokenizerJson();
+    const folder = new Folder();
+    folders.push(folder);
+    folder.write({
+      'modules.json': modules,
+      [POOLING]: { pooling_mode: 'cls' },
+      '0_Transformer/tokenizer.json': whole,
+      '0_Transformer/tokenizer_config.json': { model_max_length: 4, truncation_side: 'left', pad_token: 'six' },
+      '0_Transformer/config.json': { model_type: 'tiny', max_position_embeddings: 8 },
+    });
+    copyFileSync(`${base.path}/tokens.onnx`, `${folder.path}/0_Transformer/model.onnx`);
+    const embedder = await Embedder.load({ path: folder.path, threads: 1, pooling: 'mean' });
+    open.push(embedder);
+    near(await embedder.embed(['one two five six']), rows('[CLS]', 'five', 'six', '[SEP]'));
+    assert.match(embedder.decisions.join(), /limit: 4 tokens/);
+  });
+
+  it('may say that the model pools itself, by its pooler', async () => {
+    const pooler = {
+      modality_config: { text: { method: 'forward', method_output_name: 'pooler_output' } },
+      module_output_name: 'sentence_embedding',
+    };
+    const embedder = await load({ 'modules.json': [st('Transformer')], [TRANSFORMER]: pooler }, {}, 'pooler');
+    assert.match(embedder.decisions.join(), /output: pooler_output of 2 axes/);
+    await assert.rejects(load({ 'modules.json': [st('Transformer')], [TRANSFORMER]: pooler }), {
+      code: 'UNSUPPORTED',
+      message: /pooler_output/,
     });
   });
 
@@ -222,6 +278,13 @@ describe('the model’s keys', () => {
     assert.equal((await load({ [MODEL]: { truncate_dim: 100 } })).dim, WIDTH);
   });
 
+  it('refuse a truncate_dim that is no number of dims', async () => {
+    for (const truncate_dim of [-4, 0, 2.5, '4']) {
+      await assert.rejects(load({ [MODEL]: { truncate_dim } }), { code: 'UNSUPPORTED', message: /truncate_dim/ });
+    }
+    await load({ [MODEL]: { truncate_dim: null } });
+  });
+
   it('refuse models of another kind, and a Normalize of tokens', async () => {
     await assert.rejects(load({ [MODEL]: { model_type: 'SparseEncoder' } }), {
       code: 'UNSUPPORTED',
@@ -241,6 +304,16 @@ describe('the model’s keys', () => {
       /depth of 1_Pooling\/config\.json, flavour of config_sent.*, mood of sentence_bert_config/,
     );
     assert.deepEqual(await warningsOf(() => load({})), []);
+  });
+});
+
+describe('a tokenizer whose template gives tokens types other than 0', () => {
+  it('is refused by name', async () => {
+    const whole = tokenizerJson();
+    const last = { SpecialToken: { id: '[SEP]', type_id: 2 } };
+    const { single, ...steps } = whole['post_processor'] as { single: object[] };
+    const typed = { ...whole, post_processor: { ...steps, single: [...single.slice(0, 2), last] } };
+    await assert.rejects(load({ 'tokenizer.json': typed }), { code: 'UNSUPPORTED', message: /type_id 0 alone/ });
   });
 });
 

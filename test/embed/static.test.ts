@@ -178,6 +178,25 @@ describe('a static model', () => {
     near(await (await load(folder)).embed(['one']), rowOf(WORDS.indexOf('one'))); // no Normalize among its modules
   });
 
+  it('of sentence-transformers is cut where its tokenizer.json says so; a model2vec one is not', async () => {
+    const modules = [{ idx: 0, name: '0', path: '', type: 'sentence_transformers.models.StaticEmbedding' }];
+    const cut = { max_length: 2, strategy: 'LongestFirst', stride: 0 };
+    const loaded = (direction: string, name: string) =>
+      load(
+        new Folder().write({
+          'modules.json': modules,
+          'tokenizer.json': { ...tokenizerJson(), truncation: { ...cut, direction } },
+          'model.safetensors': safetensors({ [name]: table() }),
+        }),
+      );
+    const text = ['one two three'];
+    const embedder = await loaded('Right', 'embedding.weight');
+    near(await embedder.embed(text), meanOf(['one', 'two']));
+    assert.match(embedder.decisions.join(), /limit: 2 tokens.*truncation of tokenizer\.json/);
+    near(await (await loaded('Left', 'embedding.weight')).embed(text), meanOf(['two', 'three']));
+    near(await (await loaded('Right', 'embeddings')).embed(text), meanOf(['one', 'two', 'three']));
+  });
+
   it('gives the same in threads, each text in its place', async () => {
     const folder = staticFolder();
     const random = new Random(SEED);

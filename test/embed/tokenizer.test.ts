@@ -23,7 +23,7 @@ const FILES = skip
 
 function setupOf(file: string, more: Partial<TokenizerSetup> = {}): TokenizerSetup {
   const json = readFileSync(file, 'utf8');
-  const base = { json, file, specialTokens: true, lowerCase: false, strip: false };
+  const base = { json, file, specialTokens: true, strip: false };
   return { ...base, maxLength: Number.POSITIVE_INFINITY, ...more };
 }
 

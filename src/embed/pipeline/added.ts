@@ -36,7 +36,7 @@ export class AddedTokens {
       if (token.content === '') continue;
       const id = this.#ids.get(token.content) ?? idOf(token.content) ?? next++;
       this.#ids.set(token.content, id);
-      known.set(id, token);
+      if (token.ignored !== true) known.set(id, token);
     }
     const all = Array.from(known, ([id, token]) => ({ ...token, id }));
     const isNormalised = ({ normalized, special }: AddedToken) => normalized ?? !special;

@@ -14,6 +14,8 @@ export interface AddedToken {
   rstrip?: boolean;
   normalized?: boolean;
   special?: boolean;
+  /** It has its id, and is not looked for in texts. */
+  ignored?: boolean;
 }
 
 export interface TokenizerJson {

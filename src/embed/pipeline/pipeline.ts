@@ -22,6 +22,8 @@ export class Pipeline {
   /** Special tokens around a text. */
   readonly before: readonly number[];
   readonly after: readonly number[];
+  /** Whether all tokens of a text are of type 0. */
+  readonly oneType: boolean;
   readonly #added: AddedTokens;
   readonly #normalise: Normalizer;
   readonly #preTokenise: PreTokenizer;
@@ -44,6 +46,7 @@ export class Pipeline {
     );
     this.#cuts = Cuts.of(json, this.#normalise);
     [this.before, this.after] = around(json.post_processor);
+    this.oneType = !hasTypes(json.post_processor);
   }
 
   idOf(token: string): number | undefined {
@@ -131,8 +134,14 @@ function around(step: TokenizerStep | null | undefined): [number[], number[]] {
 }
 
 interface TemplateItem {
-  SpecialToken?: { id: string };
-  Sequence?: { id: string };
+  SpecialToken?: { id: string; type_id?: number };
+  Sequence?: { id: string; type_id?: number };
+}
+
+function hasTypes(step: TokenizerStep | null | undefined): boolean {
+  if (step?.type === 'Sequence') return (step['processors'] as TokenizerStep[]).some(hasTypes);
+  if (step?.type !== 'TemplateProcessing') return false;
+  return (step['single'] as TemplateItem[]).some((item) => ((item.SpecialToken ?? item.Sequence)?.type_id ?? 0) !== 0);
 }
 
 function template(step: TokenizerStep): [number[], number[]] {

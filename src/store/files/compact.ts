@@ -208,13 +208,13 @@ function* movedPayloads(core: Core, dropped: readonly number[]): Steps<[number, 
   const gone = new Set(dropped);
   const living: number[] = [];
   for (let ordinal = dropped[0]!, looked = 0; ordinal < dropped.at(-1)!; ordinal++) {
-    if (++looked % ROWS_AT_ONCE === 0) yield* take(othersTurn);
+    if (++looked % ROWS_AT_ONCE === 0) yield* take(turnStep);
     if (core.withPayload.get(ordinal) && core.kept.get(ordinal) && !gone.has(ordinal)) living.push(ordinal);
   }
   const moved: [number, Uint8Array][] = [];
   if (dropped.length * (WORTH_MOVING - 1) < living.length) return moved;
   for (const [i, ordinal] of living.entries()) {
-    if (i % 128 === 127) yield* take(othersTurn);
+    if (i % 128 === 127) yield* take(turnStep);
     const value = kv.payload(ordinal);
     if (value !== undefined && value.length <= MOVED_BYTES) moved.push([ordinal, value]);
   }
