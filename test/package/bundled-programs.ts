@@ -105,6 +105,11 @@ export async function run() {
   }
   return answer;
 }`,
+  fuse: `
+import { fuse } from 'funnelvec/fuse';
+export async function run() {
+  return fuse([['a', 'b'], ['b', 'c']]).map(({ id }) => id);
+}`,
   tune: `
 import { FunnelIndex } from 'funnelvec/store';
 import { report, tune } from 'funnelvec/tune';
