@@ -71,7 +71,7 @@ for (const { question, grades } of judged) {
   }
   if (question === 'E1402') {
     const where = fused[0].from.map(({ list, rank }) => `${['words', 'vectors'][list]} ${rank}`);
-    console.log(`${articles[fused[0].id].slice(0, 11)}: ${where.join(', ')}`);
+    console.log(`${articles[Number(fused[0].id)].slice(0, 11)}: ${where.join(', ')}`);
   }
 }
 for (const [name, sum] of Object.entries(sums)) console.log(`nDCG@10 of ${name}: ${(sum / judged.length).toFixed(3)}`);
