@@ -39,6 +39,8 @@ export interface FunnelRetrieverFields<Store extends VectorStoreInterface = Funn
   largeEmbeddingModel?: EmbeddingsInterface | TextEmbedder;
   /** Over a FunnelVectorStore: its metric. @default that; 'cosine' over another store */
   searchType?: keyof typeof METRICS;
+  /** Only documents of at least this similarity. */
+  scoreThreshold?: number;
   /** Has search() also tell what each stage dropped. @default false */
   explain?: boolean;
 }
@@ -74,7 +76,7 @@ export class FunnelRetriever<
       throw expected('BAD_ARGUMENT', 'a vector store', 'vectorStore', fields?.vectorStore);
     }
     const { smallK, largeK, k, candidates, largeEmbeddingKey, largeEmbeddingModel, searchType, ...rest } = fields;
-    const { explain, mode, plan, ...input } = rest;
+    const { explain, mode, plan, scoreThreshold, ...input } = rest;
     if (smallK !== undefined && candidates !== undefined) throw both('smallK', 'candidates');
     if (largeK !== undefined && k !== undefined) throw both('largeK', 'k');
     if (searchType !== undefined && !Object.hasOwn(METRICS, searchType)) {
@@ -93,7 +95,12 @@ export class FunnelRetriever<
     this.largeEmbeddingModel = embeddingsOf(largeEmbeddingModel ?? fields.vectorStore.embeddings);
     this.#metric = searchType && METRICS[searchType];
     this.#plan = plan;
-    this.#options = { ...(mode && { mode }), ...(plan && { plan }), ...(explain && { explain }) };
+    this.#options = {
+      ...(mode && { mode }),
+      ...(plan && { plan }),
+      ...(explain && { explain }),
+      ...(scoreThreshold !== undefined && { scoreThreshold }),
+    };
     if (fields.vectorStore instanceof FunnelVectorStore) {
       if (plan !== undefined && fields.vectorStore.index !== undefined) {
         throw new FunnelError(
@@ -103,11 +110,11 @@ export class FunnelRetriever<
       }
       return;
     }
-    if (mode !== undefined || explain !== undefined) {
-      const what = mode === undefined ? 'explain' : 'mode';
+    for (const [key, value] of Object.entries({ mode, explain, scoreThreshold })) {
+      if (value === undefined) continue;
       throw new FunnelError(
         'UNSUPPORTED',
-        `Expected a FunnelVectorStore beside ${what}: another store has no use for it`,
+        `Expected a FunnelVectorStore beside ${key}: another store has no use for it`,
       );
     }
     if (largeEmbeddingModel === undefined) {

@@ -55,6 +55,8 @@ export interface SearchOptions extends Search {
   /** @default 4 */
   k?: number;
   filter?: MetadataFilter | undefined;
+  /** Only documents of at least this similarity. */
+  scoreThreshold?: number;
   /** Over a FunnelSearch: also what each stage dropped. An index tells its stages in `stats` at any rate. @default false */
   explain?: boolean;
   signal?: AbortSignal;
@@ -305,7 +307,9 @@ export class FunnelVectorStore extends VectorStore {
   async #idOf(): Promise<(text: string) => Id | undefined> {
     const { writer } = this;
     if (writer?.idOf !== undefined) return (text) => writer.idOf!(text);
-    const kind = this.index === undefined ? (await this.search!.source.info()).idKind : (this.index.idKind ?? 'string');
+    // An empty index takes any kind; a source over it has to name one.
+    const index = this.index ?? (isIndex(writer) ? writer : undefined);
+    const kind = index === undefined ? (await this.search!.source.info()).idKind : (index.idKind ?? 'string');
     return (text) => idAs(kind, text);
   }
 
@@ -343,17 +347,23 @@ export class FunnelVectorStore extends VectorStore {
 
   /** The best documents for a vector, with how they were found. @throws FunnelError */
   async searchVector(query: readonly number[] | Float32Array, options: SearchOptions = {}): Promise<FunnelAnswer> {
-    const { hits, metric, stats, explanation } = await this.#found(query, options, false);
-    const documents = hits.map((hit): [Document, number] => [
-      documentOf(hit.id, hit.payload, this.#layout),
-      metric === 'euclid' ? 1 / (1 + hit.score) : hit.score,
-    ]);
+    const { scoreThreshold, ...rest } = options;
+    if (scoreThreshold !== undefined && (typeof scoreThreshold !== 'number' || Number.isNaN(scoreThreshold))) {
+      throw expected('BAD_ARGUMENT', 'a number', 'scoreThreshold', scoreThreshold);
+    }
+    const { hits, metric, stats, explanation } = await this.#found(query, rest, false);
+    const documents: [Document, number][] = [];
+    for (const { id, score, payload } of hits) {
+      const similarity = metric === 'euclid' ? 1 / (1 + score) : score;
+      if (scoreThreshold !== undefined && similarity < scoreThreshold) break; // best first
+      documents.push([documentOf(id, payload, this.#layout), similarity]);
+    }
     return { documents, stats, ...(explanation && { explanation }) };
   }
 
   async #found(
     vector: readonly number[] | Float32Array,
-    options: SearchOptions,
+    options: Omit<SearchOptions, 'scoreThreshold'>,
     withVector: boolean,
   ): Promise<{
     hits: readonly Hit[];
@@ -432,7 +442,7 @@ function checkConfig(given: FunnelStoreConfig): FunnelStoreConfig {
       'Expected index or search in the config of FunnelVectorStore but received both or none',
     );
   }
-  if (index !== undefined && typeof (index as Partial<FunnelIndex>).gather !== 'function') {
+  if (index !== undefined && !isIndex(index)) {
     throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'index', index);
   }
   const { query, source } = (search ?? {}) as Partial<FunnelSearch>;
@@ -447,6 +457,10 @@ function checkConfig(given: FunnelStoreConfig): FunnelStoreConfig {
     throw expected('BAD_ARGUMENT', 'qdrantWriter(), milvusWriter() or an index', 'writer', writer);
   }
   return config;
+}
+
+function isIndex(value: unknown): value is FunnelIndex {
+  return typeof (value as Partial<FunnelIndex> | undefined)?.gather === 'function';
 }
 
 /** LangChain's chains embed '' freely, of which some models make zeros; what has no direction is near nothing. */

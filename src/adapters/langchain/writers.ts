@@ -121,8 +121,15 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
   }
   const collection_name = collection;
   const asked = askedOf(`Milvus collection ${JSON.stringify(collection)}`);
-  type Field = { name: string; is_primary_key?: boolean; type_params?: { key: string; value: string | number }[] };
-  let described: Promise<{ key: string; head: string | undefined; full: string; dim: number }> | undefined;
+  type Field = {
+    name: string;
+    data_type?: string | number;
+    is_primary_key?: boolean;
+    type_params?: { key: string; value: string | number }[];
+  };
+  let described:
+    | Promise<{ key: string; isText: boolean; head: string | undefined; full: string; dim: number }>
+    | undefined;
   const shape = async () => {
     const { schema } = await asked(async () => accepted(await client.describeCollection({ collection_name })));
     const fields = schema.fields as Field[];
@@ -139,7 +146,8 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
         `Expected the vector field ${name} in Milvus collection ${JSON.stringify(collection)}`,
       );
     }
-    return { key: fields.find((one) => one.is_primary_key)!.name, head: first, full: all!, dim: dimOf(first ?? all) };
+    const { name: key, data_type: type } = fields.find((one) => one.is_primary_key)!;
+    return { key, isText: type !== 'Int64' && type !== 5, head: first, full: all!, dim: dimOf(first ?? all) };
   };
   const known = () => {
     described ??= shape().catch((error) => {
@@ -163,8 +171,10 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
     },
     async delete(ids) {
       if (ids.length === 0) return;
-      const texts = ids.map((id) => (typeof id === 'string' ? JSON.stringify(id) : String(id)));
-      const { key } = await known();
+      const { key, isText } = await known();
+      const texts = ids.map((id) => (isText ? JSON.stringify(String(id)) : String(id)));
+      if (!isText)
+        for (const text of texts) if (!/^-?\d+$/.test(text)) throw expected('BAD_ID', 'a whole number', 'an id', text);
       const filter = `${key} in [${texts.join(', ')}]`;
       await asked(async () => accepted(await client.delete({ collection_name, filter })));
     },
