@@ -219,13 +219,20 @@ class Records implements RecordManagerInterface {
   }
 }
 
-for (const [kind, start] of Object.entries(KINDS)) {
-  describe(`FunnelVectorStore over ${kind}`, () => {
+// All servers start at one time.
+const starting = Object.entries(KINDS).map(([kind, start]) => {
+  const stores = start();
+  stores.catch(() => {}); // said where it is waited for
+  return [kind, stores] as const;
+});
+
+for (const [kind, started] of starting) {
+  describe(`FunnelVectorStore over ${kind}`, { concurrency: true }, () => {
     let stores: Stores | undefined;
     let reason: string | undefined;
     before(async () => {
       try {
-        stores = await start();
+        stores = await started;
       } catch (error) {
         if (process.env['CI'] === 'true') throw error;
         reason = (error as Error).message;
@@ -241,8 +248,15 @@ for (const [kind, start] of Object.entries(KINDS)) {
       return store;
     };
 
+    let shared: Promise<FunnelVectorStore> | undefined;
+    /** The same for all tests that only read. */
+    const read = (some: Stores) => {
+      shared ??= filled(some);
+      return shared;
+    };
+
     holds('gives documents back as they were, best first, with similarities', async (some) => {
-      const store = await filled(some);
+      const store = await read(some);
       const query = 'hotel in winter';
       const found = await store.similaritySearchWithScore(query, 6);
       const wanted = TEXTS.map((text, i) => ({ i, score: cosine(vectorOf(text), vectorOf(query)) })).sort(
@@ -302,7 +316,7 @@ for (const [kind, start] of Object.entries(KINDS)) {
     });
 
     holds('filters by an object of equalities over metadata, and by Qdrant’s filter over the payload', async (some) => {
-      const store = await filled(some);
+      const store = await read(some);
       const pages = async (filter: MetadataFilter | undefined) =>
         (await store.similaritySearch('hotel', 10, filter)).map(({ metadata }) => metadata['page']).sort();
       const cases: [MetadataFilter | undefined, number[]][] = [
@@ -338,7 +352,7 @@ for (const [kind, start] of Object.entries(KINDS)) {
     holds(
       'returns as many as there are for a large k, four by default, none for 0 or a text of nothing',
       async (some) => {
-        const store = await filled(some);
+        const store = await read(some);
         assert.equal((await store.similaritySearch('hotel', 1000)).length, 6);
         assert.equal((await store.similaritySearch('hotel')).length, 4);
         assert.deepEqual(await store.similaritySearch('hotel', 0), []);
@@ -370,7 +384,7 @@ for (const [kind, start] of Object.entries(KINDS)) {
     );
 
     holds('chooses by marginal relevance what LangChain’s own function chooses, whatever lambda', async (some) => {
-      const store = await filled(some);
+      const store = await read(some);
       const query = 'hotel in winter';
       const byScore = (await store.similaritySearch(query, 6)).map(({ pageContent }) => pageContent);
       for (const lambda of [0, 0.3, 0.5, 1]) {
@@ -548,7 +562,7 @@ for (const [kind, start] of Object.entries(KINDS)) {
     });
 
     holds('refuses filters that are none, or whose keys no payload has', async (some) => {
-      const store = await filled(some);
+      const store = await read(some);
       const search = (filter: unknown) => store.similaritySearch('hotel', 3, filter as MetadataFilter);
       const bad: [unknown, RegExp][] = [
         [() => true, /Qdrant's filter, or an object of equalities, for filter but received a function/],
