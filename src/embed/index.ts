@@ -1,6 +1,7 @@
 /** funnelvec/embed: texts to vectors, by models on this machine. */
 
 export { Embedder } from './embedder.js';
+export { type EndpointOptions, embedEndpoint } from './endpoint.js';
 export {
   type AiEmbeddingModel,
   type EmbedFunction,

@@ -77,8 +77,15 @@ function unfit(where: string, got: unknown): FunnelError {
 
 /** Metadata of a payload that lacks it is empty, as is its text. */
 export function documentOf(id: unknown, payload: unknown, { contentKey, metadataKey }: Layout): Document {
-  const { [contentKey]: text, ...rest } = (payload ?? {}) as Record<string, unknown>;
-  const metadata = metadataKey === null ? rest : rest[metadataKey];
+  const own = (payload ?? {}) as Record<string, unknown>;
+  const { [contentKey]: text } = own;
+  let metadata: unknown;
+  if (metadataKey === null) {
+    metadata = { ...own };
+    delete (metadata as Record<string, unknown>)[contentKey];
+  } else {
+    metadata = own[metadataKey];
+  }
   return new Document({
     pageContent: typeof text === 'string' ? text : '',
     metadata: typeof metadata === 'object' && metadata !== null ? (metadata as Record<string, unknown>) : {},

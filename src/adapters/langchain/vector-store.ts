@@ -377,7 +377,8 @@ export class FunnelVectorStore extends VectorStore {
     const own = { ...this.#usual, ...rest };
     this.#checkSearch(rest);
     const checked = filterOf(filter, this.#layout);
-    const { dim, metric } = await this.info();
+    // An index knows at once; each turn of the event loop is a part of what a search takes.
+    const { dim, metric } = this.index ?? (await this.search!.source.info());
     if (k === 0 || isBlank(vector, dim, metric)) return { hits: [], metric, stats: undefined };
     const { mode, candidates, plan } = own;
     const few = mode === 'exact' || candidates === undefined ? undefined : Math.max(candidates, k);

@@ -1,0 +1,118 @@
+// npm run bench:langchain [-- --rows 20000] [--queries 100] [--write]
+// What retrieval through LangChain costs beside the same search called directly, and beside MatryoshkaRetriever over
+// LangChain's memory store: same rows, same queries, as many candidates. Contenders take turns, query by query, and each
+// figure is a median, so that a busy machine slows all alike. --write puts the part into bench/RESULTS.md.
+import { readFileSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { setup } from '../../scripts/setup/setup.mjs';
+import { log, root, run, step } from '../../scripts/setup/steps.mjs';
+import { collection } from '../data.mjs';
+import { withPart } from '../merge.mjs';
+
+const { values } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '20000' },
+    queries: { type: 'string', default: '100' },
+    write: { type: 'boolean' },
+  },
+});
+const [DIM, HEAD, SMALL_K, LARGE_K] = [768, 128, 50, 8];
+const [count, queries] = [Number(values.rows), Number(values.queries)];
+if (![count, queries].every((n) => Number.isInteger(n) && n >= 1)) {
+  log('--rows and --queries take integers of at least 1');
+  process.exit(2);
+}
+await setup({ withTests: false, withServers: false });
+const inputs = ['package.json', 'package-lock.json', '.npmrc'].map((file) => `bench/langchain/${file}`);
+await step('Installing LangChain', { inputs, outputs: ['bench/langchain/node_modules/@langchain/classic'] }, () =>
+  run('npm', ['ci'], { cwd: join(root, 'bench', 'langchain') }),
+);
+
+// Imported now: they need what was just installed.
+const { MatryoshkaRetriever } = await import('@langchain/classic/retrievers/matryoshka_retriever');
+const { MemoryVectorStore } = await import('@langchain/classic/vectorstores/memory');
+const { FunnelRetriever, FunnelVectorStore } = await import('../../dist/esm/adapters/langchain/index.js');
+const { activeKernels } = await import('../../dist/esm/index.js');
+const { FunnelIndex } = await import('../../dist/esm/store/index.js');
+
+const data = collection({ count, queries, dim: DIM });
+const row = (i) => data.rows.subarray(i * DIM, (i + 1) * DIM);
+const asked = Array.from({ length: queries }, (_, q) => Array.from(data.queries.subarray(q * DIM, (q + 1) * DIM)));
+
+/** Embeddings that look up what was embedded before: the model is not what is measured. */
+const known = (dim) => ({
+  embedDocuments: async (texts) => texts.map((text) => Array.from(row(Number(text)).subarray(0, dim))),
+  embedQuery: async (text) => (dim === DIM ? asked[Number(text)] : asked[Number(text)].slice(0, dim)),
+});
+const documents = Array.from({ length: count }, (_, i) => ({ pageContent: String(i), metadata: { source: i % 10 } }));
+
+log(`writing ${count} documents to both`);
+const index = await FunnelIndex.create(':memory:', { dim: DIM, rotation: 'none', head: HEAD });
+const vectorStore = await FunnelVectorStore.fromDocuments(documents, known(DIM), { index });
+await index.optimize();
+const ours = new FunnelRetriever({ vectorStore, smallK: SMALL_K, largeK: LARGE_K });
+const fields = { smallK: SMALL_K, largeK: LARGE_K, largeEmbeddingModel: known(DIM) };
+const theirs = new MatryoshkaRetriever({ vectorStore: new MemoryVectorStore(known(HEAD)), ...fields });
+await theirs.addDocuments(documents);
+
+const direct = { limit: LARGE_K, withPayload: true, params: { candidates: SMALL_K } };
+const contenders = {
+  'index.query()': async (q) =>
+    (await index.query({ vector: asked[q], ...direct })).hits.map(({ payload }) => payload.content),
+  'FunnelVectorStore.searchVector()': async (q) =>
+    (await vectorStore.searchVector(asked[q], { k: LARGE_K, candidates: SMALL_K })).documents.map(
+      ([document]) => document.pageContent,
+    ),
+  'FunnelRetriever.invoke()': async (q) => contents(await ours.invoke(String(q))),
+  'MatryoshkaRetriever.invoke()': async (q) => contents(await theirs.invoke(String(q))),
+};
+const contents = (some) => some.map(({ pageContent }) => pageContent);
+
+const truth = [];
+for (const vector of asked) {
+  const { hits } = await index.query({ vector, limit: LARGE_K, mode: 'exact', withPayload: true });
+  truth.push(new Set(hits.map(({ payload }) => payload.content)));
+}
+const taken = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
+const found = Object.fromEntries(Object.keys(contenders).map((name) => [name, 0]));
+for (let warm = 0; warm < 3; warm++) for (const ask of Object.values(contenders)) await ask(warm % queries);
+const [OURS, THEIRS] = [Object.keys(contenders).slice(0, -1), Object.keys(contenders).at(-1)];
+async function turn(name, q, isFirst) {
+  const began = performance.now();
+  const answer = await contenders[name](q);
+  taken[name].push(performance.now() - began);
+  if (isFirst) found[name] += answer.filter((id) => truth[q].has(id)).length;
+}
+for (let q = 0; q < queries; q++) {
+  await turn(THEIRS, q, true);
+  // It leaves cold caches and garbage behind: nobody is measured right after it, and nobody of ours always comes first.
+  for (const name of OURS) await contenders[name](q);
+  for (let i = 0; i < 12; i++) {
+    for (let n = 0; n < OURS.length; n++) await turn(OURS[(n + i) % OURS.length], q, i === 0);
+  }
+}
+const median = (some) => some.sort((a, b) => a - b)[Math.floor(some.length / 2)];
+const base = median(taken['index.query()']);
+const lines = Object.keys(contenders).map((name) => {
+  const ms = median(taken[name]);
+  const recall = found[name] / (queries * LARGE_K);
+  return `| ${name} | ${ms.toFixed(3)} | ${(ms / base).toFixed(2)} | ${recall.toFixed(3)} |`;
+});
+const ratio = median(taken['MatryoshkaRetriever.invoke()']) / median(taken['FunnelRetriever.invoke()']);
+const part = `${count.toLocaleString('en')} rows of ${DIM} dims, heads of ${HEAD}, ${SMALL_K} candidates, ${LARGE_K} documents; ${queries} queries in turns, embedded
+before. ${os.cpus()[0].model.trim()}, ${os.cpus().length} cores, load ${os.loadavg()[0].toFixed(1)}, Node ${process.version}, kernels ${activeKernels().name}; @langchain/core 1.4.0,
+@langchain/classic 1.0.50. FunnelRetriever is ${ratio.toFixed(0)} × as fast as MatryoshkaRetriever over the memory store.
+
+| | ms, median | of index.query() | recall@${LARGE_K} |
+|---|---|---|---|
+${lines.join('\n')}`;
+console.log(part);
+if (values.write) {
+  const file = join(root, 'bench', 'RESULTS.md');
+  const heading = '## Retrieval through LangChain';
+  writeFileSync(file, withPart(readFileSync(file, 'utf8'), 'langchain benchmark', part, heading));
+  log('bench/RESULTS.md written');
+}
+await index.close();
