@@ -600,6 +600,12 @@ for (const [kind, started] of starting) {
       assert.equal(told.documents.length, 2);
       assert.ok(told.stats!.stages.length > 0);
       assert.equal(told.explanation !== undefined, vectorStore.search !== undefined);
+      const deep = { vectorStore, largeK: 60 };
+      assert.equal(new FunnelRetriever(deep).smallK, 60, 'as many as are wanted, at least');
+      const both = vectorStore.searchVector(vectorOf('hotel'), { mode: 'exact', candidates: 9 });
+      await assert.rejects(both, refused('BAD_ARGUMENT', /no candidates beside mode 'exact'/));
+      const stopped = vectorStore.searchVector(vectorOf('hotel'), { signal: AbortSignal.abort() });
+      await assert.rejects(stopped, refused('ABORTED', /aborted/));
       const other = new FunnelRetriever({ vectorStore, searchType: 'euclidean' });
       await assert.rejects(
         other.invoke('hotel'),
@@ -804,6 +810,9 @@ describe('FunnelRetriever over another store', () => {
     const other = { similaritySearch() {}, embeddings: new Words() };
     assert.throws(make({ smallK: 3, candidates: 3 }), refused('BAD_ARGUMENT', /smallK or candidates/));
     assert.throws(make({ largeK: 3, k: 3 }), refused('BAD_ARGUMENT', /largeK or k/));
+    for (const what of [{ smallK: 9 }, { candidates: 9 }, { plan: { scales: [16], keep: 1 } }]) {
+      assert.throws(make({ mode: 'exact', ...what }), refused('BAD_ARGUMENT', /beside mode 'exact'/));
+    }
     assert.throws(make({ largeK: 1.5 }), refused('BAD_ARGUMENT', /largeK/));
     assert.throws(make({ smallK: 0 }), refused('BAD_ARGUMENT', /smallK/));
     assert.throws(make({ searchType: 'dot' }), refused('BAD_ARGUMENT', /cosine, innerProduct, euclidean/));

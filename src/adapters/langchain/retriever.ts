@@ -27,7 +27,7 @@ export interface FunnelRetrieverFields<Store extends VectorStoreInterface = Funn
    * finds is then ranked by these.
    */
   vectorStore: Store;
-  /** Documents that the first stage finds. @default 50 where no `candidates` are said */
+  /** Documents that the first stage finds. @default 50, at least `largeK`, where no `candidates` are said */
   smallK?: number;
   /** Documents that are returned. @default `k`, or 8 */
   largeK?: number;
@@ -79,6 +79,10 @@ export class FunnelRetriever<
     const { explain, mode, plan, scoreThreshold, ...input } = rest;
     if (smallK !== undefined && candidates !== undefined) throw both('smallK', 'candidates');
     if (largeK !== undefined && k !== undefined) throw both('largeK', 'k');
+    if (mode === 'exact' && (smallK ?? candidates ?? plan) !== undefined) {
+      const what = plan !== undefined ? 'plan' : smallK !== undefined ? 'smallK' : 'candidates';
+      throw new FunnelError('BAD_ARGUMENT', `Expected no ${what} beside mode 'exact', which looks at every document`);
+    }
     if (searchType !== undefined && !Object.hasOwn(METRICS, searchType)) {
       throw expected('BAD_ARGUMENT', `one of ${Object.keys(METRICS).join(', ')}`, 'searchType', searchType);
     }
@@ -86,7 +90,7 @@ export class FunnelRetriever<
     super({ ...input, k: count } as ConstructorParameters<typeof VectorStoreRetriever<Store>>[0]);
     this.largeK = count;
     this.smallK = checkInteger(
-      smallK ?? candidates ?? 50,
+      smallK ?? candidates ?? Math.max(50, count),
       1,
       0xffff_ffff,
       candidates === undefined ? 'smallK' : 'candidates',
@@ -95,12 +99,7 @@ export class FunnelRetriever<
     this.largeEmbeddingModel = embeddingsOf(largeEmbeddingModel ?? fields.vectorStore.embeddings);
     this.#metric = searchType && METRICS[searchType];
     this.#plan = plan;
-    this.#options = {
-      ...(mode && { mode }),
-      ...(plan && { plan }),
-      ...(explain && { explain }),
-      ...(scoreThreshold !== undefined && { scoreThreshold }),
-    };
+    this.#options = { mode, plan, explain, scoreThreshold };
     if (fields.vectorStore instanceof FunnelVectorStore) {
       if (plan !== undefined && fields.vectorStore.index !== undefined) {
         throw new FunnelError(
@@ -154,12 +153,11 @@ export class FunnelRetriever<
       }
     }
     const vector = await this.largeEmbeddingModel.embedQuery(query);
-    const options = this.#options.mode === 'exact' ? this.#options : { ...this.#options, candidates: this.smallK };
-    return store.searchVector(vector, {
-      ...options,
-      k: Math.min(this.largeK, this.smallK),
-      filter: this.filter as MetadataFilter | undefined,
-    });
+    const { mode, plan, explain, scoreThreshold } = this.#options;
+    const filter = this.filter as MetadataFilter | undefined;
+    if (mode === 'exact') return store.searchVector(vector, { mode, k: this.largeK, filter, explain, scoreThreshold });
+    const k = Math.min(this.largeK, this.smallK);
+    return store.searchVector(vector, { mode, plan, candidates: this.smallK, k, filter, explain, scoreThreshold });
   }
 
   /** Documents with vectors of the large model. */

@@ -77,7 +77,16 @@ interface Hit {
   vector?: Float32Array;
 }
 
+/** What was found, of an index or of a search. */
+interface Found {
+  hits: readonly Hit[];
+  stats: FunnelAnswer['stats'];
+  explanation?: SearchExplanation;
+}
+
+const NOTHING: Found = { hits: [], stats: undefined };
 const SEARCH_KEYS = ['mode', 'candidates', 'plan'];
+const OPTION_KEYS = [...SEARCH_KEYS, 'k', 'filter', 'scoreThreshold', 'explain', 'signal'];
 const CONFIG_KEYS = [...SEARCH_KEYS, 'index', 'search', 'writer', 'contentKey', 'metadataKey'];
 /** Ids that are found before they are deleted. */
 const DELETED_AT_ONCE = 1000;
@@ -339,7 +348,7 @@ export class FunnelVectorStore extends VectorStore {
       throw expected('BAD_ARGUMENT', 'a number in 0..1', 'lambda', lambda);
     }
     const vector = await this.embeddings.embedQuery(query);
-    const { hits } = await this.#found(vector, { k: k === 0 ? 0 : Math.max(k, fetchK), filter }, true);
+    const { hits } = (await this.#found(vector, { k: k === 0 ? 0 : Math.max(k, fetchK), filter }, true)).answer;
     const rows = hits.map((hit) => Array.from(hit.vector!));
     const chosen = maximalMarginalRelevance(vector, rows, lambda, k);
     return chosen.map((i) => documentOf(hits[i]!.id, hits[i]!.payload, this.#layout));
@@ -347,62 +356,47 @@ export class FunnelVectorStore extends VectorStore {
 
   /** The best documents for a vector, with how they were found. @throws FunnelError */
   async searchVector(query: readonly number[] | Float32Array, options: SearchOptions = {}): Promise<FunnelAnswer> {
-    const { scoreThreshold, ...rest } = options;
+    const { scoreThreshold } = options;
     if (scoreThreshold !== undefined && (typeof scoreThreshold !== 'number' || Number.isNaN(scoreThreshold))) {
       throw expected('BAD_ARGUMENT', 'a number', 'scoreThreshold', scoreThreshold);
     }
-    const { hits, metric, stats, explanation } = await this.#found(query, rest, false);
+    const { answer, metric } = await this.#found(query, options, false);
     const documents: [Document, number][] = [];
-    for (const { id, score, payload } of hits) {
+    for (const { id, score, payload } of answer.hits) {
       const similarity = metric === 'euclid' ? 1 / (1 + score) : score;
       if (scoreThreshold !== undefined && similarity < scoreThreshold) break; // best first
       documents.push([documentOf(id, payload, this.#layout), similarity]);
     }
-    return { documents, stats, ...(explanation && { explanation }) };
+    const { stats, explanation } = answer;
+    return explanation === undefined ? { documents, stats } : { documents, stats, explanation };
   }
 
+  /** Written without copies of objects: those would take as long as all the rest here. */
   async #found(
     vector: readonly number[] | Float32Array,
-    options: Omit<SearchOptions, 'scoreThreshold'>,
+    options: SearchOptions,
     withVector: boolean,
-  ): Promise<{
-    hits: readonly Hit[];
-    metric: Metric;
-    stats: FunnelAnswer['stats'];
-    explanation?: SearchExplanation | undefined;
-  }> {
-    checkKeys(options, [...SEARCH_KEYS, 'k', 'filter', 'explain', 'signal'], 'the options of a search');
-    const { k = 4, filter, explain, signal, ...rest } = options;
+  ): Promise<{ answer: Found; metric: Metric }> {
+    checkKeys(options, OPTION_KEYS, 'the options of a search');
+    const { k = 4, explain, signal } = options;
     checkInteger(k, 0, Number.MAX_SAFE_INTEGER, 'k');
-    const own = { ...this.#usual, ...rest };
-    this.#checkSearch(rest);
-    const checked = filterOf(filter, this.#layout);
+    this.#checkSearch(options);
+    const filter = filterOf(options.filter, this.#layout);
     // An index knows at once; each turn of the event loop is a part of what a search takes.
     const { dim, metric } = this.index ?? (await this.search!.source.info());
-    if (k === 0 || isBlank(vector, dim, metric)) return { hits: [], metric, stats: undefined };
-    const { mode, candidates, plan } = own;
-    const few = mode === 'exact' || candidates === undefined ? undefined : Math.max(candidates, k);
-    const common = {
-      vector,
-      limit: k,
-      withPayload: true,
-      withVector,
-      ...(mode && { mode }),
-      ...(checked && { filter: checked }),
-    };
+    if (k === 0 || isBlank(vector, dim, metric)) return { answer: NOTHING, metric };
+    const usual = this.#usual;
+    const mode = options.mode ?? usual.mode;
+    const candidates = mode === 'exact' ? undefined : (options.candidates ?? usual.candidates);
+    const few = candidates === undefined ? undefined : Math.max(candidates, k);
+    const common = { vector, limit: k, withPayload: true, withVector, mode, filter };
     if (this.index !== undefined) {
-      signal?.throwIfAborted();
-      const answer = await this.index.query({ ...common, ...(few !== undefined && { params: { candidates: few } }) });
-      return { ...answer, metric };
+      if (signal?.aborted) throw new FunnelError('ABORTED', 'The search was aborted', { cause: signal.reason });
+      const params = few === undefined ? undefined : { candidates: few };
+      return { answer: await this.index.query({ ...common, params }), metric };
     }
-    const stages = mode === 'exact' ? undefined : await this.#planOf(plan, few, k);
-    const request: SearchRequest = {
-      ...common,
-      ...(stages && { plan: stages }),
-      ...(explain && { explain }),
-      ...(signal && { signal }),
-    };
-    return { ...(await this.search!.query(request)), metric };
+    const plan = mode === 'exact' ? undefined : await this.#planOf(options.plan ?? usual.plan, few, k);
+    return { answer: await this.search!.query({ ...common, plan, explain, signal } as SearchRequest), metric };
   }
 
   async #planOf(plan: Plan | undefined, candidates: number | undefined, k: number): Promise<Plan | undefined> {
@@ -417,6 +411,10 @@ export class FunnelVectorStore extends VectorStore {
 
   /** @throws FunnelError BAD_ARGUMENT, UNSUPPORTED */
   #checkSearch({ mode, candidates, plan }: Search): void {
+    if (mode === 'exact' && (candidates !== undefined || plan !== undefined)) {
+      const what = plan === undefined ? 'candidates' : 'plan';
+      throw new FunnelError('BAD_ARGUMENT', `Expected no ${what} beside mode 'exact': there is nothing to trade`);
+    }
     if (mode !== undefined && mode !== 'exact' && mode !== 'funnel') {
       throw expected('BAD_ARGUMENT', "'exact' or 'funnel'", 'mode', mode);
     }
