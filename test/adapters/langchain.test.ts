@@ -620,6 +620,104 @@ for (const [kind, started] of starting) {
   });
 }
 
+it(`FunnelVectorStore goes on with a collection that @langchain/qdrant made: one vector without a name${qdrantMark}`, async (t) => {
+  let server: Awaited<ReturnType<typeof startQdrant>>;
+  try {
+    server = await startQdrant();
+  } catch (error) {
+    if (process.env['CI'] === 'true') throw error;
+    return t.skip((error as Error).message);
+  }
+  const client = new QdrantClient({ url: server.url, checkCompatibility: false });
+  const collection = `langchain-own-${process.pid}`;
+  await client.createCollection(collection, { vectors: { size: DIM, distance: 'Cosine' } });
+  try {
+    const points = FILMS.map(({ pageContent, metadata }, i) => ({
+      ...{ id: IDS[i]!, vector: vectorOf(pageContent), payload: { content: pageContent, metadata } },
+    }));
+    await client.upsert(collection, { wait: true, points });
+    await client.upsert(collection, {
+      wait: true,
+      points: [{ id: 17, vector: vectorOf('a lake'), payload: { content: 'a lake' } }],
+    });
+    const search = new FunnelSearch({ source: qdrantSource(client, { collection }) });
+    const config = { search, writer: qdrantWriter(client, { collection }) };
+    const store = await FunnelVectorStore.fromExistingIndex(new Words(), config);
+    assert.deepEqual(contents(await store.similaritySearch(TEXTS[0]!, 1, { source: 'a.txt' })), [TEXTS[0]]);
+    const [lake] = await store.similaritySearch('a lake', 1);
+    assert.deepEqual([lake!.id, lake!.metadata], ['17', {}]);
+    await store.delete({ ids: ['17', IDS[0]!, 'none of it'] });
+    assert.equal((await client.count(collection, { exact: true })).count, 5);
+    await store.addDocuments([{ pageContent: 'a lake', metadata: {} }], { ids: ['17'] });
+    assert.equal((await client.retrieve(collection, { ids: [17] })).length, 1);
+    await assert.rejects(
+      store.addDocuments([FILMS[0]!], { ids: ['film 1'] }),
+      refused('BAD_ID', /a UUID or a whole number/),
+    );
+    await client.deleteCollection(collection);
+    await assert.rejects(store.addDocuments([FILMS[0]!]), refused('REFUSED', /Qdrant collection "langchain-own-/));
+    const gone = { search: new FunnelSearch({ source: qdrantSource(client, { collection: 'gone' }) }) };
+    await assert.rejects(FunnelVectorStore.fromExistingIndex(new Words(), gone), refused('NO_COLLECTION', /gone/));
+  } finally {
+    await client.deleteCollection(collection).catch(() => {});
+    await server.stop();
+  }
+});
+
+it('FunnelVectorStore goes on with a collection of Milvus as LangChain lays it out: whole numbers for ids, metadata as columns', async (t) => {
+  let server: Awaited<ReturnType<typeof startMilvus>>;
+  try {
+    server = await startMilvus();
+  } catch (error) {
+    if (process.env['CI'] === 'true') throw error;
+    return t.skip((error as Error).message);
+  }
+  const client = new MilvusClient({ address: server.address });
+  await client.connectPromise;
+  const collection_name = `langchain_own_${process.pid}`;
+  try {
+    await client.createCollection({
+      collection_name,
+      fields: [
+        { name: 'langchain_primaryid', data_type: DataType.Int64, is_primary_key: true, autoID: false },
+        { name: 'langchain_text', data_type: DataType.VarChar, max_length: 200 },
+        { name: 'langchain_vector', data_type: DataType.FloatVector, dim: DIM },
+        { name: 'source', data_type: DataType.VarChar, max_length: 50 },
+      ],
+    });
+    await client.createIndex({
+      collection_name,
+      field_name: 'langchain_vector',
+      index_type: 'FLAT',
+      metric_type: 'L2',
+    });
+    await client.loadCollectionSync({ collection_name });
+    const where = { collection: collection_name, head: 'langchain_vector', full: 'langchain_vector' };
+    const source = milvusSource(client, { ...where, consistency: ConsistencyLevelEnum.Strong });
+    const writer = milvusWriter(client, where);
+    const config = { search: new FunnelSearch({ source }), writer, contentKey: 'langchain_text', metadataKey: null };
+    const store = await FunnelVectorStore.fromExistingIndex(new Words(), config);
+    const films = FILMS.map(({ pageContent, metadata: { source } }) => ({ pageContent, metadata: { source } }));
+    const big = '9007199254740993';
+    await store.addDocuments(films, { ids: ['1', '2', '3', '4', '5', big] });
+    const [[found, score]] = (await store.similaritySearchWithScore(TEXTS[5]!, 1, { source: 'b.txt' })) as [
+      [Document, number],
+    ];
+    assert.deepEqual([found.id, found.pageContent, found.metadata['source']], [big, TEXTS[5], 'b.txt']);
+    assert.ok(score > 0.99);
+    await store.delete({ ids: [big, '77'] });
+    await store.delete({ filter: { source: 'a.txt' } });
+    assert.deepEqual((await store.similaritySearch('lake', 9)).map(({ id }) => id).sort(), ['4', '5']);
+    await store.delete({ ids: ['film 1'] });
+    const odd = store.addDocuments(films.slice(0, 1), { ids: ['film 1'] });
+    await assert.rejects(odd, refused('BAD_ID', /a whole number, which langchain_primaryid holds/));
+  } finally {
+    await client.dropCollection({ collection_name });
+    await client.closeConnection();
+    await server.stop();
+  }
+});
+
 describe('FunnelVectorStore', () => {
   const memory = () => FunnelIndex.create(':memory:', { dim: DIM });
 

@@ -160,7 +160,9 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
   const written = (id: Id) => (typeof id === 'string' ? id : String(id));
   return {
     async upsert(points) {
-      const { key, head: first, full: all, dim } = await known();
+      const { key, isText, head: first, full: all, dim } = await known();
+      const odd = isText ? undefined : points.find(({ id }) => !isWhole(String(id)));
+      if (odd !== undefined) throw expected('BAD_ID', `a whole number, which ${key} holds,`, 'an id', odd.id);
       for (const some of inParts(points)) {
         const data = some.map(({ id, vector, payload }) => {
           const values = Array.from(vector);
@@ -172,9 +174,8 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
     async delete(ids) {
       if (ids.length === 0) return;
       const { key, isText } = await known();
-      const texts = ids.map((id) => (isText ? JSON.stringify(String(id)) : String(id)));
-      if (!isText)
-        for (const text of texts) if (!/^-?\d+$/.test(text)) throw expected('BAD_ID', 'a whole number', 'an id', text);
+      const texts = isText ? ids.map((id) => JSON.stringify(String(id))) : ids.map(String).filter(isWhole);
+      if (texts.length === 0) return; // a field of whole numbers has no other ids
       const filter = `${key} in [${texts.join(', ')}]`;
       await asked(async () => accepted(await client.delete({ collection_name, filter })));
     },
@@ -192,6 +193,10 @@ function checkWriter(options: WriterOptions, where: string): WriterOptions {
   }
   if (head !== undefined && full === undefined) throw expected('BAD_ARGUMENT', 'a name beside head', 'full', full);
   return { collection, ...(head !== undefined && { head }), ...(full !== undefined && { full }) };
+}
+
+function isWhole(text: string): boolean {
+  return /^-?\d{1,19}$/.test(text);
 }
 
 function* inParts(points: readonly WrittenPoint[]): Generator<readonly WrittenPoint[]> {
