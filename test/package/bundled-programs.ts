@@ -110,7 +110,7 @@ import { fuse } from 'funnelvec/fuse';
 export async function run() {
   return fuse([['a', 'b'], ['b', 'c']]).map(({ id }) => id);
 }`,
-  'ai-sdk': `
+  aiSdk: `
 import { embedderOf, embeddingModel } from 'funnelvec/ai-sdk';
 export async function run() {
   const embedder = await embedderOf(async (texts) => texts.map((text) => [text.length, 1]), { name: 'lengths' });
