@@ -16,8 +16,8 @@ const LAYERS = [
   ['store/index.ts'],
   ['sources'],
   ['index.ts', 'wasm.ts'],
-  ['conformance', 'embed', 'train', 'tune'],
-  ['cli'],
+  ['conformance', 'embed', 'fuse', 'train', 'tune'],
+  ['adapters', 'cli'],
 ];
 
 /** Files that nobody imports: entries of the package, threads, and the file that takes another's place in the CommonJS build. */

@@ -36,6 +36,10 @@ export interface ModelChoice {
   output?: string;
   /** Texts in one run, at most; with 1 a text's vector never depends on others. */
   batchSize?: number;
+  /** A model behind an endpoint as OpenAI's, in place of files. */
+  endpoint?: { url: string; model: string };
+  /** For an endpoint: put before each text of that role. */
+  prefixes?: { query?: string; document?: string };
 }
 
 /** The model that made the vectors. */
@@ -59,10 +63,23 @@ export interface ModelOptions {
   strip?: boolean | undefined;
   output?: string | undefined;
   batchSize?: number | undefined;
+  embedUrl?: string | undefined;
+  embedModel?: string | undefined;
+  queryPrefix?: string | undefined;
+  documentPrefix?: string | undefined;
 }
 
 /** @throws UsageError */
-export function specOf({ model, preset, dim, strip, output, batchSize }: ModelOptions): ModelChoice | undefined {
+export function specOf(options: ModelOptions): ModelChoice | undefined {
+  const { model, preset, dim, strip, output, batchSize } = options;
+  if (options.embedUrl !== undefined) return endpointSpec(options);
+  for (const [name, value] of Object.entries({
+    '--embed-model': options.embedModel,
+    '--query-prefix': options.queryPrefix,
+    '--document-prefix': options.documentPrefix,
+  })) {
+    if (value !== undefined) throw new UsageError(`Expected --embed-url beside ${name}`);
+  }
   if (model === undefined && preset === undefined) {
     if (dim !== undefined) throw new UsageError('Expected --model beside --dim');
     if (strip) throw new UsageError('Expected --model beside --strip');
@@ -83,6 +100,26 @@ export function specOf({ model, preset, dim, strip, output, batchSize }: ModelOp
     ...(strip && { strip }),
     ...(output !== undefined && { output }),
     ...(batchSize !== undefined && { batchSize }),
+  };
+}
+
+function endpointSpec(options: ModelOptions): ModelChoice {
+  const { embedUrl: url, embedModel: model, queryPrefix: query, documentPrefix: document, dim, batchSize } = options;
+  if (!model) throw new UsageError('Expected --embed-model <name> beside --embed-url');
+  for (const [name, value] of Object.entries({
+    '--model': options.model,
+    '--preset': options.preset,
+    '--strip': options.strip,
+    '--output': options.output,
+  })) {
+    if (value !== undefined) throw new UsageError(`Expected ${name} or --embed-url but received both`);
+  }
+  const prefixes = { ...(query !== undefined && { query }), ...(document !== undefined && { document }) };
+  return {
+    endpoint: { url: url!, model },
+    ...(dim !== undefined && { dim }),
+    ...(batchSize !== undefined && { batchSize }),
+    ...(Object.keys(prefixes).length > 0 && { prefixes }),
   };
 }
 
@@ -121,7 +158,9 @@ export function dimRemedy(
  * @throws FunnelError BAD_ARGUMENT: a store made by runs of one text is to be filled by others
  */
 export function asBefore(given: ModelChoice, state: ModelState | undefined, label: string): ModelChoice {
-  const { strip, output, batchSize } = state?.spec ?? {};
+  const { strip, output, batchSize, prefixes, endpoint } = state?.spec ?? {};
+  // Files and endpoints have no choices in common; which of the two it is, the name tells.
+  if ((given.endpoint === undefined) !== (endpoint === undefined)) return given;
   if (batchSize === 1 && given.batchSize !== undefined && given.batchSize !== 1) {
     throw new FunnelError(
       'BAD_ARGUMENT',
@@ -133,6 +172,7 @@ export function asBefore(given: ModelChoice, state: ModelState | undefined, labe
     ...(output !== undefined && { output }),
     ...(batchSize !== undefined && { batchSize }),
     ...given,
+    ...((prefixes ?? given.prefixes) && { prefixes: { ...prefixes, ...given.prefixes } }),
   };
 }
 

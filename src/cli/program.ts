@@ -18,7 +18,7 @@ Exit codes: ${EXIT.ok} done, ${EXIT.failed} failed, ${EXIT.usage} a command line
 With --json stdout has one JSON document, also of an error: { "error": { "code", "message" } }.`;
 
 /** @throws UsageError, and what commands throw */
-export async function program(io: Io, args: readonly string[], load_: LoadEmbedder = loadEmbedder): Promise<void> {
+export async function program(io: Io, args: readonly string[], load_: LoadEmbedder = loaderOf(io)): Promise<void> {
   const commander = await load<Commander>('commander');
   const { Command, CommanderError } = commander;
   const root = new Command('funnelvec')
@@ -62,7 +62,10 @@ function inherit(command: CommandType, root: CommandType): void {
 }
 
 /** `funnelvec/embed`, when a command needs it. */
-const loadEmbedder: LoadEmbedder = async (spec) => {
-  const { Embedder } = await import('../embed/index.js');
-  return Embedder.load(spec);
-};
+function loaderOf({ env }: Io): LoadEmbedder {
+  return async (spec) => {
+    if (spec.endpoint !== undefined) return (await import('./endpoint.js')).endpointEmbedder(spec, env);
+    const { Embedder } = await import('../embed/index.js');
+    return Embedder.load(spec);
+  };
+}

@@ -91,3 +91,17 @@ export interface EmbedProgress {
   /** Texts found to be longer than the model reads, so far. */
   truncated: number;
 }
+
+/** The form of embedder that is taken wherever texts are embedded: an Embedder, or what embedderOf() makes of models of other packages. */
+export interface TextEmbedder {
+  /** Says model and choices: vectors of embedders with other names do not compare. */
+  readonly name: string;
+  /** The name that versions up to 0.1.0 gave it. */
+  readonly formerName?: string;
+  readonly dim: number;
+  /** Dims that vectors may be cut to, longest first. */
+  readonly matryoshkaDims: readonly number[];
+  /** `texts.length × dim`, row-major. */
+  embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array>;
+  close(): Promise<void> | void;
+}

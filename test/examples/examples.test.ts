@@ -48,14 +48,17 @@ const NEEDS: Record<string, () => Promise<Need>> = {
     const { address, stop } = await startMilvus();
     return { env: { MILVUS_ADDRESS: address }, release: stop };
   },
-  'texts.mjs': async () => {
-    const models = await realModels();
-    if (models.missing !== undefined) throw new Error(models.missing);
-    const folder = mkdtempSync(join(tmpdir(), 'funnelvec-models-'));
-    symlinkSync(models.wordllama, join(folder, 'wordllama'), 'junction');
-    return { env: { FUNNELVEC_MODELS: folder }, release: () => rmSync(folder, { recursive: true }) };
-  },
+  'texts.mjs': wordllama,
+  'fuse.mjs': wordllama,
 };
+
+async function wordllama(): Promise<Need> {
+  const models = await realModels();
+  if (models.missing !== undefined) throw new Error(models.missing);
+  const folder = mkdtempSync(join(tmpdir(), 'funnelvec-models-'));
+  symlinkSync(models.wordllama, join(folder, 'wordllama'), 'junction');
+  return { env: { FUNNELVEC_MODELS: folder }, release: () => rmSync(folder, { recursive: true }) };
+}
 
 for (const file of files) {
   const mark = file === 'qdrant.mjs' ? qdrantMark : '';

@@ -105,6 +105,17 @@ export async function run() {
   }
   return answer;
 }`,
+  fuse: `
+import { fuse } from 'funnelvec/fuse';
+export async function run() {
+  return fuse([['a', 'b'], ['b', 'c']]).map(({ id }) => id);
+}`,
+  aiSdk: `
+import { embedderOf, embeddingModel } from 'funnelvec/ai-sdk';
+export async function run() {
+  const embedder = await embedderOf(async (texts) => texts.map((text) => [text.length, 1]), { name: 'lengths' });
+  return (await embeddingModel(embedder).doEmbed({ values: ['ab', 'c'] })).embeddings;
+}`,
   tune: `
 import { FunnelIndex } from 'funnelvec/store';
 import { report, tune } from 'funnelvec/tune';

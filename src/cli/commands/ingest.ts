@@ -15,6 +15,7 @@ import { count, duration } from '../text.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import type { Context } from './context.js';
 import {
+  addEndpoint,
   addModel,
   addPlace,
   addReading,
@@ -33,6 +34,7 @@ Examples:
   $ funnelvec ingest films.csv --text title,plot --numbers year --model nomic-embed-text-v1.5 --to films
   $ funnelvec ingest export.csv --delimiter ';' --encoding windows-1252 --text title --id isbn --id-type string \\
       --model nomic-embed-text-v1.5 --to books
+  $ funnelvec ingest films.jsonl --text plot --embed-url http://127.0.0.1:11434/v1 --embed-model bge-m3 --to films
   $ funnelvec ingest scroll.jsonl.gz --vector vector.full --id id --payload payload.title,payload.year --to films
   $ funnelvec ingest vectors.npy --to vectors
   $ funnelvec ingest films.parquet --vector embedding --payload title,year \\
@@ -92,7 +94,7 @@ export function addIngest(root: Command, { io, load }: Context): void {
     .option('--numbers <columns>', 'columns of text files that have numbers', names('--numbers'))
     .option('--strings <columns>', 'columns whose numbers are kept as text, digit by digit', names('--strings'));
   addReading(command);
-  addModel(command)
+  addEndpoint(addModel(command))
     .option(
       '--head <dims or name>',
       'dims of the head vectors (an index has a better head of its own); or the name that a database has them under',
@@ -136,7 +138,9 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
     throw new UsageError('Expected --text <columns>, or --vector <column>');
   }
   if (text !== undefined && model === undefined) {
-    throw new UsageError('Expected --model <name or path> beside --text: what makes vectors of texts');
+    throw new UsageError(
+      'Expected --model <name or path>, or --embed-url <url>, beside --text: what makes vectors of texts',
+    );
   }
   const both = strings?.find((name) => numbers.includes(name));
   if (both !== undefined) throw new UsageError(`Expected ${both} in --numbers or --strings but received both`);

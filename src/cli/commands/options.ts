@@ -166,7 +166,20 @@ export function addModel(command: Command): Command {
     );
 }
 
+/** A model that somebody serves. */
+export function addEndpoint(command: Command): Command {
+  return command
+    .option('--embed-url <url>', 'in place of --model: an endpoint as OpenAI’s (its key: FUNNELVEC_EMBED_KEY)')
+    .option('--embed-model <name>', 'the model there')
+    .option('--query-prefix <text>', 'of an endpoint: put before each query')
+    .option('--document-prefix <text>', 'of an endpoint: put before each text that is kept');
+}
+
 export interface CommonOptions extends PlaceOptions {
+  embedUrl?: string;
+  embedModel?: string;
+  queryPrefix?: string;
+  documentPrefix?: string;
   model?: string;
   preset?: string;
   dim?: number;

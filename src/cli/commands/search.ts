@@ -10,6 +10,7 @@ import { placeOf } from '../stores/open.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import type { Context } from './context.js';
 import {
+  addEndpoint,
   addModel,
   addPlace,
   addVectorOptions,
@@ -61,7 +62,7 @@ export function addSearch(root: Command, { io, load }: Context): void {
     .option('--keep <shares>', 'of the rows at each scale', shares('--keep'))
     .option('--no-tuned', 'not by the plan that tune chose')
     .option('--explain', 'also what each stage read and kept');
-  addModel(command)
+  addEndpoint(addModel(command))
     .option('--json', 'one JSON document on stdout')
     .addHelpText('after', EXAMPLES)
     .action(async (words: string[], options: Options) => {

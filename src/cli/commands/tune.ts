@@ -15,6 +15,7 @@ import { lastTuned, type Tuned, tuneStore, writeReport } from '../tune.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import type { Context } from './context.js';
 import {
+  addEndpoint,
   addModel,
   addPlace,
   addReading,
@@ -81,7 +82,7 @@ function addSample(command: Command): Command {
     .option('--vector <column>', 'of the file: vectors, in place of texts')
     .option('--vector-type <type>', `of the file: ${VECTOR_TYPE}`, oneOf('--vector-type', VECTOR_TYPES))
     .option('--sample <queries>', 'at most so many, drawn by chance', integer('--sample', 2), 2000);
-  return addModel(addReading(command));
+  return addEndpoint(addModel(addReading(command)));
 }
 
 export function addTune(root: Command, { io, load }: Context): void {

@@ -1,0 +1,190 @@
+// npm run bench:langchain [-- --rows 20000] [--queries 100] [--qdrant-rows 5000] [--write]
+// The cost of retrieval through LangChain beside the same search called directly, and beside MatryoshkaRetriever over
+// LangChain's memory store: same rows, same queries, as many candidates. Ours take turns, query by query, and each figure is
+// a median, so that a busy machine slows all alike. Then both over one Qdrant (the tests' front over its engine, or QDRANT_URL),
+// ours also with a mirror. --write puts the part into bench/RESULTS.md.
+import { readFileSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { setup } from '../../scripts/setup/setup.mjs';
+import { log, root, run, step } from '../../scripts/setup/steps.mjs';
+import { collection } from '../data.mjs';
+import { withPart } from '../merge.mjs';
+
+const { values } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '20000' },
+    queries: { type: 'string', default: '100' },
+    'qdrant-rows': { type: 'string', default: '5000' },
+    write: { type: 'boolean' },
+  },
+});
+const [DIM, HEAD, SMALL_K, LARGE_K] = [768, 128, 50, 8];
+const [count, queries, inQdrant] = [values.rows, values.queries, values['qdrant-rows']].map(Number);
+if (![count, queries, inQdrant].every((n) => Number.isInteger(n) && n >= 1) || inQdrant > count) {
+  log('--rows, --queries and --qdrant-rows take integers of at least 1; the last at most as many as rows');
+  process.exit(2);
+}
+const { serversMissing } = await setup({ withTests: false });
+const inputs = ['package.json', 'package-lock.json', '.npmrc'].map((file) => `bench/langchain/${file}`);
+await step('Installing LangChain', { inputs, outputs: ['bench/langchain/node_modules/@langchain/classic'] }, () =>
+  run('npm', ['ci'], { cwd: join(root, 'bench', 'langchain') }),
+);
+
+// Imported now: they need what was just installed.
+const { MatryoshkaRetriever } = await import('@langchain/classic/retrievers/matryoshka_retriever');
+const { MemoryVectorStore } = await import('@langchain/classic/vectorstores/memory');
+const { FunnelRetriever, FunnelVectorStore } = await import('../../dist/esm/adapters/langchain/index.js');
+const { activeKernels, FunnelSearch } = await import('../../dist/esm/index.js');
+const { FunnelIndex } = await import('../../dist/esm/store/index.js');
+
+const data = collection({ count, queries, dim: DIM });
+const row = (i) => data.rows.subarray(i * DIM, (i + 1) * DIM);
+const asked = Array.from({ length: queries }, (_, q) => Array.from(data.queries.subarray(q * DIM, (q + 1) * DIM)));
+
+/** Embeddings that look up what was embedded before: the model is not what is measured. */
+const known = (dim) => ({
+  embedDocuments: async (texts) => texts.map((text) => Array.from(row(Number(text)).subarray(0, dim))),
+  // @langchain/qdrant embeds a text of its own to learn the dims.
+  embedQuery: async (text) => (asked[Number(text)] ?? asked[0]).slice(0, dim),
+});
+const documents = Array.from({ length: count }, (_, i) => ({ pageContent: String(i), metadata: { source: i % 10 } }));
+
+log(`writing ${count} documents to both`);
+const index = await FunnelIndex.create(':memory:', { dim: DIM, rotation: 'none', head: HEAD });
+const vectorStore = await FunnelVectorStore.fromDocuments(documents, known(DIM), { index });
+await index.optimize();
+const ours = new FunnelRetriever({ vectorStore, smallK: SMALL_K, largeK: LARGE_K });
+const fields = { smallK: SMALL_K, largeK: LARGE_K, largeEmbeddingModel: known(DIM) };
+const theirs = new MatryoshkaRetriever({ vectorStore: new MemoryVectorStore(known(HEAD)), ...fields });
+await theirs.addDocuments(documents);
+
+const direct = { limit: LARGE_K, withPayload: true, params: { candidates: SMALL_K } };
+const contenders = {
+  'index.query()': async (q) =>
+    (await index.query({ vector: asked[q], ...direct })).hits.map(({ payload }) => payload.content),
+  'FunnelVectorStore.searchVector()': async (q) =>
+    (await vectorStore.searchVector(asked[q], { k: LARGE_K, candidates: SMALL_K })).documents.map(
+      ([document]) => document.pageContent,
+    ),
+  'FunnelRetriever.invoke()': async (q) => contents(await ours.invoke(String(q))),
+  'MatryoshkaRetriever.invoke()': async (q) => contents(await theirs.invoke(String(q))),
+};
+/** Of numbers, which it sorts. */
+const median = (some) => some.sort((a, b) => a - b)[Math.floor(some.length / 2)];
+const contents = (some) => some.map(({ pageContent }) => pageContent);
+
+const truth = [];
+for (const vector of asked) {
+  const { hits } = await index.query({ vector, limit: LARGE_K, mode: 'exact', withPayload: true });
+  truth.push(new Set(hits.map(({ payload }) => payload.content)));
+}
+const taken = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
+const found = Object.fromEntries(Object.keys(contenders).map((name) => [name, 0]));
+const [OURS, THEIRS] = [Object.keys(contenders).slice(0, -1), Object.keys(contenders).at(-1)];
+async function turn(name, q, isFirst) {
+  const began = performance.now();
+  const answer = await contenders[name](q);
+  taken[name].push(performance.now() - began);
+  if (isFirst) found[name] += answer.filter((id) => truth[q].has(id)).length;
+}
+// As a server that has been asked before; theirs is far from a millisecond, and needs no such care.
+for (let warm = 0; warm < 500; warm++) for (const name of OURS) await contenders[name](warm % queries);
+for (let warm = 0; warm < 3; warm++) await contenders[THEIRS](warm % queries);
+// In turns, and nobody always comes first. Theirs apart: it leaves cold caches and garbage behind.
+for (let q = 0; q < queries; q++) {
+  for (let i = 0; i < 12; i++) {
+    for (let n = 0; n < OURS.length; n++) await turn(OURS[(n + i) % OURS.length], q, i === 0);
+  }
+}
+for (let q = 0; q < queries; q++) await turn(THEIRS, q, true);
+const overQdrant = serversMissing ? undefined : await qdrant();
+const base = median(taken['index.query()']);
+const lines = Object.keys(contenders).map((name) => {
+  const ms = median(taken[name]);
+  const recall = found[name] / (queries * LARGE_K);
+  return `| ${name} | ${ms.toFixed(3)} | ${(ms / base).toFixed(2)} | ${recall.toFixed(3)} |`;
+});
+const ratio = median(taken['MatryoshkaRetriever.invoke()']) / median(taken['FunnelRetriever.invoke()']);
+const part = `${count.toLocaleString('en')} rows of ${DIM} dims, heads of ${HEAD}, ${SMALL_K} candidates, ${LARGE_K} documents; ${queries} queries in turns, embedded
+before. ${os.cpus()[0].model.trim()}, ${os.cpus().length} cores, load ${os.loadavg()[0].toFixed(1)}, Node ${process.version}, kernels ${activeKernels().name}; @langchain/core 1.4.0,
+@langchain/classic 1.0.50. FunnelRetriever is ${ratio.toFixed(0)} × as fast as MatryoshkaRetriever over the memory store.
+
+| | ms, median | of index.query() | recall@${LARGE_K} |
+|---|---|---|---|
+${lines.join('\n')}
+${overQdrant ?? `\nNot measured over Qdrant: ${serversMissing}`}`;
+console.log(part);
+if (values.write) {
+  const file = join(root, 'bench', 'RESULTS.md');
+  const heading = '## Retrieval through LangChain';
+  writeFileSync(file, withPart(readFileSync(file, 'utf8'), 'langchain benchmark', part, heading));
+  log('bench/RESULTS.md written');
+}
+await index.close();
+
+/** Both over one server, as many rows as its REST interface takes in a bearable time. */
+async function qdrant() {
+  const { QdrantClient } = await import('@qdrant/js-client-rest');
+  const { QdrantVectorStore } = await import('@langchain/qdrant');
+  const { qdrantWriter } = await import('../../dist/esm/adapters/langchain/index.js');
+  const { qdrantSource } = await import('../../dist/esm/sources/qdrant/index.js');
+  const { startQdrant } = await import('../../test/servers/servers.mjs');
+  const server = await startQdrant();
+  const client = new QdrantClient({ url: server.url, checkCompatibility: false });
+  const [own, other] = [`bench-funnelvec-${process.pid}`, `bench-langchain-${process.pid}`];
+  try {
+    log(`writing ${inQdrant} documents to Qdrant, twice`);
+    const some = documents.slice(0, inQdrant);
+    const distance = 'Cosine';
+    await client.createCollection(own, { vectors: { head: { size: HEAD, distance }, full: { size: DIM, distance } } });
+    const where = { collection: own, head: 'head', full: 'full' };
+    const source = qdrantSource(client, where);
+    const writer = qdrantWriter(client, where);
+    const store = new FunnelVectorStore(known(DIM), { search: new FunnelSearch({ source }), writer });
+    const ids = some.map((_, i) => String(i));
+    const mirror = await FunnelIndex.create(':memory:', { dim: DIM });
+    const theirStore = new QdrantVectorStore(known(HEAD), { client, collectionName: other });
+    const their = new MatryoshkaRetriever({ vectorStore: theirStore, ...fields });
+    for (let from = 0; from < inQdrant; from += 250) {
+      await store.addDocuments(some.slice(from, from + 250), { ids: ids.slice(from, from + 250) });
+      await their.addDocuments(some.slice(from, from + 250));
+    }
+    await mirror.syncFrom(source);
+    const mirrored = new FunnelVectorStore(known(DIM), { search: new FunnelSearch({ source, mirror }) });
+    const asking = {
+      FunnelRetriever: new FunnelRetriever({ vectorStore: store, smallK: SMALL_K, largeK: LARGE_K }),
+      'FunnelRetriever, with a mirror': new FunnelRetriever({
+        vectorStore: mirrored,
+        smallK: SMALL_K,
+        largeK: LARGE_K,
+      }),
+      MatryoshkaRetriever: their,
+    };
+    const ms = Object.fromEntries(Object.keys(asking).map((name) => [name, []]));
+    for (const one of Object.values(asking)) for (let q = 0; q < 5; q++) await one.invoke(String(q % queries));
+    for (let q = 0; q < queries; q++) {
+      for (const [name, one] of Object.entries(asking)) {
+        const began = performance.now();
+        await one.invoke(String(q));
+        ms[name].push(performance.now() - began);
+      }
+    }
+    await mirror.close();
+    const slowest = median(ms['MatryoshkaRetriever']);
+    const rows = Object.entries(ms).map(
+      ([name, all]) => `| ${name} | ${median(all).toFixed(2)} | ${(slowest / median(all)).toFixed(1)} × |`,
+    );
+    const kind = server.real ? 'a server of yours' : 'the front of the tests over qdrant-edge';
+    return `
+Over one Qdrant (${kind}), ${inQdrant.toLocaleString('en')} rows, @langchain/qdrant 1.0.3:
+
+| | ms, median | as fast as MatryoshkaRetriever |
+|---|---|---|
+${rows.join('\n')}`;
+  } finally {
+    for (const name of [own, other]) await client.deleteCollection(name).catch(() => {});
+    await server.stop();
+  }
+}

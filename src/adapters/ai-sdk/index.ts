@@ -1,0 +1,82 @@
+/** funnelvec/ai-sdk: an embedder as an EmbeddingModel of the AI SDK. It loads nothing: the contract's types are written out. */
+
+import { expected } from '../../core/errors.js';
+import { checkKeys } from '../../core/validate.js';
+import type { Role, TextEmbedder } from '../../embed/types.js';
+
+export { embedderOf, type GivenModel, type GivenOptions } from '../../embed/given.js';
+
+export interface EmbeddingModelOptions<Version extends 'v4' | 'v3' = 'v4'> {
+  /**
+   * The contract that the model has: 'v4' of @ai-sdk/provider 4 (`ai` 7), or 'v3' of the one before, which Mastra takes.
+   *
+   * @default 'v4'
+   */
+  version?: Version;
+  /** The role of texts, where a call's `providerOptions: { funnelvec: { role } }` does not say. @default 'document' */
+  role?: Role;
+}
+
+interface CallOptions {
+  values: string[];
+  /** For version 4. */
+  dimensions?: number;
+  abortSignal?: AbortSignal;
+  headers?: Record<string, string | undefined>;
+  providerOptions?: Record<string, Record<string, unknown>>;
+}
+
+/** Both versions of the contract, which differ in the options of a call. */
+export interface FunnelEmbeddingModel<Version extends 'v4' | 'v3' = 'v4'> {
+  readonly specificationVersion: Version;
+  readonly provider: 'funnelvec';
+  /** The embedder's name. */
+  readonly modelId: string;
+  readonly maxEmbeddingsPerCall: undefined;
+  readonly supportsParallelCalls: boolean;
+  doEmbed(options: CallOptions): Promise<{ embeddings: number[][]; warnings: [] }>;
+}
+
+/**
+ * An embedder as `embed()` and `embedMany()` of the package `ai` take one. `dimensions` cuts vectors, to dims that the model
+ * was trained for. All texts of a call go to the embedder at once, which makes batches itself.
+ *
+ * @throws FunnelError BAD_ARGUMENT; calls throw what `embedder.embed()` throws
+ * @example
+ * const { embeddings } = await embedMany({ model: embeddingModel(embedder), values: texts });
+ */
+export function embeddingModel<Version extends 'v4' | 'v3' = 'v4'>(
+  embedder: TextEmbedder,
+  options: EmbeddingModelOptions<Version> = {},
+): FunnelEmbeddingModel<Version> {
+  if (typeof embedder?.embed !== 'function') throw expected('BAD_ARGUMENT', 'an embedder', 'embedder', embedder);
+  checkKeys(options, ['version', 'role'], 'the options of embeddingModel()');
+  const { version = 'v4' as Version, role = 'document' } = options;
+  if (version !== 'v4' && version !== 'v3') throw expected('BAD_ARGUMENT', "'v4' or 'v3'", 'version', version);
+  checkRole(role, 'role');
+  return {
+    specificationVersion: version,
+    provider: 'funnelvec',
+    modelId: embedder.name,
+    maxEmbeddingsPerCall: undefined,
+    supportsParallelCalls: true,
+    async doEmbed({ values, dimensions, abortSignal, providerOptions }) {
+      const own = providerOptions?.['funnelvec'] ?? {};
+      checkKeys(own, ['role'], 'providerOptions.funnelvec');
+      const side = checkRole(own['role'] ?? role, 'providerOptions.funnelvec.role');
+      const vectors = await embedder.embed(values, {
+        role: side,
+        ...(dimensions !== undefined && { dim: dimensions }),
+        ...(abortSignal && { signal: abortSignal }),
+      });
+      const dim = vectors.length / values.length;
+      const embeddings = values.map((_, i) => Array.from(vectors.subarray(i * dim, (i + 1) * dim)));
+      return { embeddings, warnings: [] };
+    },
+  };
+}
+
+function checkRole(role: unknown, where: string): Role {
+  if (role === 'query' || role === 'document') return role;
+  throw expected('BAD_ARGUMENT', "'query' or 'document'", where, role);
+}

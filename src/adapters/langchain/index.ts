@@ -1,0 +1,21 @@
+/** funnelvec/langchain: a vector store and a retriever of LangChain over an index or a search. */
+
+export { embedderOf, type GivenModel, type GivenOptions } from '../../embed/given.js';
+export { FunnelEmbeddings } from './embeddings.js';
+export type { MetadataFilter } from './filter.js';
+export { type FunnelAnswer, FunnelRetriever, type FunnelRetrieverFields } from './retriever.js';
+export {
+  type FunnelStoreConfig,
+  FunnelVectorStore,
+  type Search,
+  type SearchOptions,
+} from './vector-store.js';
+export {
+  type MilvusWriteClient,
+  milvusWriter,
+  type PointWriter,
+  type QdrantWriteClient,
+  qdrantWriter,
+  type WriterOptions,
+  type WrittenPoint,
+} from './writers.js';

@@ -1,0 +1,218 @@
+/** FunnelRetriever: what MatryoshkaRetriever takes, in as many stages as are wanted. */
+import type { CallbackManagerForRetrieverRun } from '@langchain/core/callbacks/manager';
+import type { DocumentInterface } from '@langchain/core/documents';
+import type { EmbeddingsInterface } from '@langchain/core/embeddings';
+import type { BaseRetrieverInput } from '@langchain/core/retrievers';
+import { type VectorStoreInterface, VectorStoreRetriever } from '@langchain/core/vectorstores';
+import { expected, FunnelError } from '../../core/errors.js';
+import { checkInteger } from '../../core/validate.js';
+import type { TextEmbedder } from '../../embed/types.js';
+import { funnel, type Metric, type Plan } from '../../index.js';
+import { embeddingsOf } from './embeddings.js';
+import type { MetadataFilter } from './filter.js';
+import { type FunnelAnswer, FunnelVectorStore, type Search, type SearchOptions } from './vector-store.js';
+
+export type { FunnelAnswer };
+
+const METRICS = { cosine: 'cosine', innerProduct: 'dot', euclidean: 'euclid' } as const satisfies Record<
+  string,
+  Metric
+>;
+
+export interface FunnelRetrieverFields<Store extends VectorStoreInterface = FunnelVectorStore>
+  extends BaseRetrieverInput,
+    Search {
+  /**
+   * A FunnelVectorStore; or any other that MatryoshkaRetriever was used over, with the large vectors as JSON in metadata: what it
+   * finds is then ranked by these.
+   */
+  vectorStore: Store;
+  /** Documents that the first stage finds. @default 50, at least `largeK`, where no `candidates` are said */
+  smallK?: number;
+  /** Documents that are returned. @default `k`, or 8 */
+  largeK?: number;
+  k?: number;
+  filter?: Store['FilterType'];
+  /** For another store: the key of metadata that has the large vector. @default 'lc_large_embedding' */
+  largeEmbeddingKey?: string;
+  /** The embedder of queries and documents, over all dims. @default the store's embeddings */
+  largeEmbeddingModel?: EmbeddingsInterface | TextEmbedder;
+  /** Over a FunnelVectorStore: its metric. @default that; 'cosine' over another store */
+  searchType?: keyof typeof METRICS;
+  /** Only documents of at least this similarity. */
+  scoreThreshold?: number;
+  /** Has search() also tell what each stage dropped. @default false */
+  explain?: boolean;
+}
+
+/**
+ * A retriever that finds candidates by few dims and ranks them on ever more of them.
+ *
+ * @example
+ * const retriever = new FunnelRetriever({ vectorStore: store, smallK: 100, largeK: 8, filter: { source: 'a.pdf' } });
+ */
+export class FunnelRetriever<
+  Store extends VectorStoreInterface = FunnelVectorStore,
+> extends VectorStoreRetriever<Store> {
+  static override lc_name(): string {
+    return 'FunnelRetriever';
+  }
+
+  override get lc_namespace(): string[] {
+    return ['funnelvec', 'retrievers'];
+  }
+
+  readonly smallK: number;
+  readonly largeK: number;
+  readonly largeEmbeddingKey: string;
+  readonly largeEmbeddingModel: EmbeddingsInterface;
+  readonly #metric: Metric | undefined;
+  readonly #options: Omit<SearchOptions, 'k' | 'filter'>;
+  readonly #plan: Plan | undefined;
+
+  /** @throws FunnelError BAD_ARGUMENT, UNSUPPORTED */
+  constructor(fields: FunnelRetrieverFields<Store>) {
+    if (typeof fields?.vectorStore?.similaritySearch !== 'function') {
+      throw expected('BAD_ARGUMENT', 'a vector store', 'vectorStore', fields?.vectorStore);
+    }
+    const { smallK, largeK, k, candidates, largeEmbeddingKey, largeEmbeddingModel, searchType, ...rest } = fields;
+    const { explain, mode, plan, scoreThreshold, ...input } = rest;
+    if (smallK !== undefined && candidates !== undefined) throw both('smallK', 'candidates');
+    if (largeK !== undefined && k !== undefined) throw both('largeK', 'k');
+    if (mode === 'exact' && (smallK ?? candidates ?? plan) !== undefined) {
+      const what = plan !== undefined ? 'plan' : smallK !== undefined ? 'smallK' : 'candidates';
+      throw new FunnelError('BAD_ARGUMENT', `Expected no ${what} beside mode 'exact', which looks at every document`);
+    }
+    if (searchType !== undefined && !Object.hasOwn(METRICS, searchType)) {
+      throw expected('BAD_ARGUMENT', `one of ${Object.keys(METRICS).join(', ')}`, 'searchType', searchType);
+    }
+    const count = checkInteger(largeK ?? k ?? 8, 0, Number.MAX_SAFE_INTEGER, largeK === undefined ? 'k' : 'largeK');
+    super({ ...input, k: count } as ConstructorParameters<typeof VectorStoreRetriever<Store>>[0]);
+    this.largeK = count;
+    this.smallK = checkInteger(
+      smallK ?? candidates ?? Math.max(50, count),
+      1,
+      0xffff_ffff,
+      candidates === undefined ? 'smallK' : 'candidates',
+    );
+    this.largeEmbeddingKey = largeEmbeddingKey ?? 'lc_large_embedding';
+    this.largeEmbeddingModel = embeddingsOf(largeEmbeddingModel ?? fields.vectorStore.embeddings);
+    this.#metric = searchType && METRICS[searchType];
+    this.#plan = plan;
+    this.#options = { mode, plan, explain, scoreThreshold };
+    if (fields.vectorStore instanceof FunnelVectorStore) {
+      if (plan !== undefined && fields.vectorStore.index !== undefined) {
+        throw new FunnelError(
+          'UNSUPPORTED',
+          'Expected no plan over a FunnelIndex, which has stages of its own: say candidates',
+        );
+      }
+      return;
+    }
+    for (const [key, value] of Object.entries({ mode, explain, scoreThreshold })) {
+      if (value === undefined) continue;
+      throw new FunnelError(
+        'UNSUPPORTED',
+        `Expected a FunnelVectorStore beside ${key}: another store has no use for it`,
+      );
+    }
+    if (largeEmbeddingModel === undefined) {
+      throw expected(
+        'BAD_ARGUMENT',
+        'what embeds over all dims, beside another store,',
+        'largeEmbeddingModel',
+        undefined,
+      );
+    }
+  }
+
+  override async _getRelevantDocuments(
+    query: string,
+    runManager?: CallbackManagerForRetrieverRun,
+  ): Promise<DocumentInterface[]> {
+    if (!(this.vectorStore instanceof FunnelVectorStore)) return this.#rescored(query, runManager);
+    return (await this.search(query)).documents.map(([document]) => document);
+  }
+
+  /** The documents with similarities, and how they were found. @throws FunnelError UNSUPPORTED over another store */
+  async search(query: string): Promise<FunnelAnswer> {
+    const store: VectorStoreInterface = this.vectorStore;
+    if (!(store instanceof FunnelVectorStore)) {
+      throw new FunnelError('UNSUPPORTED', 'Expected a FunnelVectorStore for search(): another store tells nothing');
+    }
+    if (this.#metric !== undefined) {
+      const { metric } = await store.info();
+      if (metric !== this.#metric) {
+        const what = `the searchType of the store, whose metric is ${metric},`;
+        throw expected(
+          'BAD_ARGUMENT',
+          what,
+          'searchType',
+          Object.entries(METRICS).find(([, one]) => one === this.#metric)![0],
+        );
+      }
+    }
+    const vector = await this.largeEmbeddingModel.embedQuery(query);
+    const { mode, plan, explain, scoreThreshold } = this.#options;
+    const filter = this.filter as MetadataFilter | undefined;
+    if (mode === 'exact') return store.searchVector(vector, { mode, k: this.largeK, filter, explain, scoreThreshold });
+    const k = Math.min(this.largeK, this.smallK);
+    return store.searchVector(vector, { mode, plan, candidates: this.smallK, k, filter, explain, scoreThreshold });
+  }
+
+  /** Documents with vectors of the large model. */
+  override async addDocuments(
+    documents: DocumentInterface[],
+    options?: Record<string, unknown>,
+    // biome-ignore lint/suspicious/noConfusingVoidType: the type of the method that it overrides
+  ): Promise<string[] | void> {
+    const key = this.largeEmbeddingKey;
+    const holder = documents.findIndex(({ metadata }) => metadata !== undefined && key in metadata);
+    if (holder >= 0) {
+      throw new FunnelError(
+        'BAD_ARGUMENT',
+        `Expected no ${key} in documents[${holder}].metadata: it is the retriever's own key`,
+      );
+    }
+    if (documents.length === 0) return [];
+    const vectors = await this.largeEmbeddingModel.embedDocuments(documents.map(({ pageContent }) => pageContent));
+    const store: VectorStoreInterface = this.vectorStore;
+    if (store instanceof FunnelVectorStore) return store.addVectors(vectors, documents, options);
+    const whole = documents.map((one, i) => ({
+      ...one,
+      metadata: { ...one.metadata, [key]: JSON.stringify(vectors[i]) },
+    }));
+    return store.addDocuments(whole, options);
+  }
+
+  /** Hits of another store, scored by the vectors in its metadata. */
+  async #rescored(query: string, runManager?: CallbackManagerForRetrieverRun): Promise<DocumentInterface[]> {
+    const child = runManager?.getChild('vectorstore');
+    const [vector, found] = await Promise.all([
+      this.largeEmbeddingModel.embedQuery(query),
+      this.vectorStore.similaritySearch(query, this.smallK, this.filter, child),
+    ]);
+    if (found.length === 0 || this.largeK === 0) return [];
+    const rows = found.map((document, i) => ({ id: i, vector: vectorOf(document, this.largeEmbeddingKey, i) }));
+    const plan = {
+      scales: [vector.length],
+      keep: 1,
+      ...this.#plan,
+      limit: this.largeK,
+      metric: this.#metric ?? 'cosine',
+    };
+    return funnel(rows, vector, plan).map(({ index }) => found[index]!);
+  }
+}
+
+function vectorOf({ metadata }: DocumentInterface, key: string, i: number): number[] {
+  const text: unknown = metadata?.[key];
+  try {
+    if (typeof text === 'string') return JSON.parse(text) as number[];
+  } catch {}
+  throw expected('BAD_RESPONSE', `JSON of a vector in metadata.${key}`, `document ${i} that was found`, text);
+}
+
+function both(a: string, b: string): FunnelError {
+  return new FunnelError('BAD_ARGUMENT', `Expected ${a} or ${b} but received both: they say the same`);
+}

@@ -1,0 +1,487 @@
+/** FunnelVectorStore: LangChain's VectorStore over a FunnelIndex, or over a FunnelSearch on any source. */
+import { randomUUID } from 'node:crypto';
+import type { Document, DocumentInterface } from '@langchain/core/documents';
+import type { EmbeddingsInterface } from '@langchain/core/embeddings';
+import { maximalMarginalRelevance } from '@langchain/core/utils/math';
+import { type MaxMarginalRelevanceSearchOptions, VectorStore } from '@langchain/core/vectorstores';
+import { expected, FunnelError } from '../../core/errors.js';
+import { idAs } from '../../core/ids.js';
+import { checkInteger, checkKeys } from '../../core/validate.js';
+import type { TextEmbedder } from '../../embed/types.js';
+import {
+  type Filter,
+  type FunnelSearch,
+  funnelPlan,
+  type Id,
+  type Metric,
+  type Plan,
+  type SearchExplanation,
+  type SearchRequest,
+  type SearchStats,
+} from '../../index.js';
+import type { FunnelIndex, IndexQueryStats } from '../../store/index.js';
+import { embeddingsOf } from './embeddings.js';
+import { filterOf, type MetadataFilter } from './filter.js';
+import { documentOf, type Layout, layoutOf, payloadOf } from './payload.js';
+import type { PointWriter, WrittenPoint } from './writers.js';
+
+/** How each search of a store is done, where its caller does not say. */
+export interface Search {
+  /** 'exact': the best by all dims, as far as index or source can. @default 'funnel' */
+  mode?: 'exact' | 'funnel';
+  /** Rows that are fetched by head and scored in full, at least k. @default what index or search do by themselves */
+  candidates?: number;
+  /** For a store over a FunnelSearch: its stages. @default the plan of the search */
+  plan?: Plan;
+}
+
+export type FunnelStoreConfig = Search & {
+  /** The key of a payload that has a document's text. @default 'content', as @langchain/qdrant has it */
+  contentKey?: string;
+  /** The key that has its metadata; null: it stands at the top, beside the text. @default 'metadata' */
+  metadataKey?: string | null;
+} & (
+    | { /** Searched by its own query(), and written to. */ index: FunnelIndex; search?: undefined; writer?: undefined }
+    | {
+        /** Over Qdrant, Milvus or a source of your own. */
+        search: FunnelSearch;
+        /** Where documents are written and deleted: qdrantWriter(), milvusWriter(), an index. Without it the store is read-only. */
+        writer?: PointWriter;
+        index?: undefined;
+      }
+  );
+
+export interface SearchOptions extends Search {
+  /** @default 4 */
+  k?: number;
+  filter?: MetadataFilter | undefined;
+  /** Only documents of at least this similarity. */
+  scoreThreshold?: number;
+  /** Over a FunnelSearch: also what each stage dropped. An index tells its stages in `stats` at any rate. @default false */
+  explain?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface FunnelAnswer {
+  /** Best first, with similarities. */
+  documents: [Document, number][];
+  /** Undefined where nothing was searched: k of 0, a query of zeros. */
+  stats: IndexQueryStats | SearchStats | undefined;
+  explanation?: SearchExplanation;
+}
+
+interface Hit {
+  id: Id;
+  score: number;
+  payload?: unknown;
+  vector?: Float32Array;
+}
+
+/** The answer of an index or of a search. */
+interface Found {
+  hits: readonly Hit[];
+  stats: FunnelAnswer['stats'];
+  explanation?: SearchExplanation;
+}
+
+const NOTHING: Found = { hits: [], stats: undefined };
+const SEARCH_KEYS = ['mode', 'candidates', 'plan'];
+const OPTION_KEYS = [...SEARCH_KEYS, 'k', 'filter', 'scoreThreshold', 'explain', 'signal'];
+const CONFIG_KEYS = [...SEARCH_KEYS, 'index', 'search', 'writer', 'contentKey', 'metadataKey'];
+/** Ids that are found before they are deleted. */
+const DELETED_AT_ONCE = 1000;
+
+/**
+ * Scores are similarities, larger is better: cosines, dot products, 1 / (1 + distance) for euclid. A query of zeros, which has
+ * no direction, finds nothing. Filters are Qdrant's, over the payload (`metadata.source`), or an object of equalities over
+ * metadata (`{ source: 'a.pdf' }`).
+ *
+ * @example
+ * const store = await FunnelVectorStore.fromDocuments(documents, embeddings, { index });
+ * const documents = await store.asRetriever({ k: 4, filter: { source: 'a.pdf' } }).invoke('What is a funnel?');
+ */
+export class FunnelVectorStore extends VectorStore {
+  declare FilterType: MetadataFilter;
+  readonly index: FunnelIndex | undefined;
+  readonly search: FunnelSearch | undefined;
+  readonly writer: PointWriter | undefined;
+  readonly #layout: Layout;
+  readonly #usual: Search;
+
+  /**
+   * @param embeddings of LangChain, or an embedder
+   * @throws FunnelError BAD_ARGUMENT, UNSUPPORTED
+   */
+  constructor(embeddings: EmbeddingsInterface | TextEmbedder, given: FunnelStoreConfig) {
+    const config = checkConfig(given);
+    super(embeddingsOf(embeddings), {});
+    this.index = config.index;
+    this.search = config.search;
+    this.writer = config.writer ?? config.index;
+    this.#layout = layoutOf(config.contentKey, config.metadataKey);
+    const { mode, candidates, plan } = config;
+    this.#usual = { ...(mode && { mode }), ...(candidates !== undefined && { candidates }), ...(plan && { plan }) };
+    this.#checkSearch(this.#usual);
+  }
+
+  static override async fromTexts(
+    texts: string[],
+    metadatas: object[] | object,
+    embeddings: EmbeddingsInterface | TextEmbedder,
+    config: FunnelStoreConfig,
+  ): Promise<FunnelVectorStore> {
+    if (!Array.isArray(texts)) throw expected('BAD_ARGUMENT', 'an array of texts', 'texts', texts);
+    if (Array.isArray(metadatas) && metadatas.length !== texts.length) {
+      const what = `an object, or an array of ${texts.length}, one for each text,`;
+      throw expected('BAD_ARGUMENT', what, 'metadatas', metadatas);
+    }
+    const documents = texts.map((pageContent, i) => ({
+      pageContent,
+      metadata: (Array.isArray(metadatas) ? metadatas[i] : metadatas) ?? {},
+    }));
+    return FunnelVectorStore.fromDocuments(documents, embeddings, config);
+  }
+
+  static override async fromDocuments(
+    documents: DocumentInterface[],
+    embeddings: EmbeddingsInterface | TextEmbedder,
+    config: FunnelStoreConfig,
+  ): Promise<FunnelVectorStore> {
+    const store = new FunnelVectorStore(embeddings, config);
+    await store.addDocuments(documents);
+    return store;
+  }
+
+  /** A store over a collection that is there already. @throws FunnelError where it is not: NO_COLLECTION, NO_FIELD, UNREACHABLE, CLOSED */
+  static async fromExistingIndex(
+    embeddings: EmbeddingsInterface | TextEmbedder,
+    config: FunnelStoreConfig,
+  ): Promise<FunnelVectorStore> {
+    const store = new FunnelVectorStore(embeddings, config);
+    await store.info();
+    return store;
+  }
+
+  override _vectorstoreType(): string {
+    return 'funnelvec';
+  }
+
+  /** Dims and metric of what is searched. */
+  async info(): Promise<{ dim: number; metric: Metric }> {
+    if (this.index !== undefined) {
+      void this.index.count; // refuses where it was closed
+      return { dim: this.index.dim, metric: this.index.metric };
+    }
+    const { dim, metric } = await this.search!.source.info();
+    return { dim, metric };
+  }
+
+  // Writing
+
+  /**
+   * Documents with their vectors. What has an id that is there takes its place. Over an index all of a call is written or
+   * nothing; over a database a call that failed may be made again.
+   *
+   * @param options.ids before the documents' own; a document without either gets a UUID
+   * @returns the ids
+   * @throws FunnelError BAD_ARGUMENT (naming document and key), BAD_DIMS, NOT_FINITE, BAD_ID, UNSUPPORTED before any work
+   */
+  override async addVectors(
+    vectors: number[][],
+    documents: DocumentInterface[],
+    options: { ids?: string[] } = {},
+  ): Promise<string[]> {
+    const { payloads, texts } = this.#checkDocuments(documents, options);
+    if (!Array.isArray(vectors) || vectors.length !== documents.length) {
+      throw expected('BAD_ARGUMENT', `${documents.length} vectors, one for each document,`, 'vectors', vectors);
+    }
+    return this.#write(vectors, payloads, texts);
+  }
+
+  /** As addVectors(), with vectors of `embeddings`. Everything is checked before any text is embedded. */
+  override async addDocuments(documents: DocumentInterface[], options: { ids?: string[] } = {}): Promise<string[]> {
+    const { payloads, texts } = this.#checkDocuments(documents, options);
+    if (documents.length === 0) return [];
+    const contents = documents.map(({ pageContent }) => pageContent);
+    const vectors = await this.embeddings.embedDocuments(contents);
+    if (!Array.isArray(vectors) || vectors.length !== documents.length) {
+      const what = `${documents.length} vectors, one for each document,`;
+      throw expected('BAD_RESPONSE', what, 'the answer of the embeddings', vectors);
+    }
+    return this.#write(vectors, payloads, texts);
+  }
+
+  #checkDocuments(
+    documents: DocumentInterface[],
+    options: { ids?: string[] },
+  ): { payloads: Record<string, unknown>[]; texts: (string | undefined)[] } {
+    this.#writable();
+    if (!Array.isArray(documents)) throw expected('BAD_ARGUMENT', 'an array of documents', 'documents', documents);
+    checkKeys(options ?? {}, ['ids'], 'the options beside documents');
+    const ids = options?.ids;
+    if (ids !== undefined && (!Array.isArray(ids) || ids.length !== documents.length)) {
+      throw expected('BAD_ARGUMENT', `${documents.length} ids, one for each document,`, 'ids', ids);
+    }
+    const payloads = Array.from(documents, (one, i) => payloadOf(one, `documents[${i}]`, this.#layout));
+    const texts = documents.map((one, i) => {
+      const id: unknown = ids?.[i] ?? one.id;
+      if (id === undefined || (typeof id === 'string' && id !== '')) return id;
+      throw expected('BAD_ID', 'a text of at least one character', `the id of documents[${i}]`, id);
+    });
+    return { payloads, texts };
+  }
+
+  async #write(
+    vectors: readonly (readonly number[])[],
+    payloads: Record<string, unknown>[],
+    texts: (string | undefined)[],
+  ): Promise<string[]> {
+    if (vectors.length === 0) return [];
+    const { dim } = await this.info();
+    const idOf = await this.#idOf();
+    const points = new Map<Id, WrittenPoint>();
+    const ids = texts.map((text, i) => {
+      const id = idOf(text ?? randomUUID());
+      if (id === undefined) {
+        const what = text === undefined ? 'ids beside documents' : 'a whole number';
+        throw expected('BAD_ID', `${what}, since the store has numbers for ids,`, `the id of documents[${i}]`, text);
+      }
+      const vector = packed(vectors[i]!, dim, `the vector of documents[${i}]`);
+      points.set(id, { id, vector, payload: payloads[i]! }); // of an id that comes twice the last stays
+      return String(id);
+    });
+    await this.#writable().upsert([...points.values()]);
+    return ids;
+  }
+
+  /**
+   * By ids, of which those that nothing has are ignored, or all documents that pass a filter.
+   *
+   * @throws FunnelError BAD_ARGUMENT (also for a filter that passes everything), UNSUPPORTED
+   */
+  override async delete(params: { ids?: string[]; filter?: MetadataFilter } = {}): Promise<void> {
+    checkKeys(params ?? {}, ['ids', 'filter'], 'what delete() takes');
+    const { ids, filter } = params ?? {};
+    const writer = this.#writable();
+    if ((ids === undefined) === (filter === undefined)) {
+      throw new FunnelError('BAD_ARGUMENT', 'Expected ids or filter for delete() but received both or none');
+    }
+    if (ids !== undefined) {
+      if (!Array.isArray(ids)) throw expected('BAD_ARGUMENT', 'an array of ids', 'ids', ids);
+      const idOf = await this.#idOf();
+      const known = Array.from(ids, (id: unknown, i) => {
+        if (typeof id !== 'string') throw expected('BAD_ID', 'a text', `ids[${i}]`, id);
+        try {
+          return idOf(id);
+        } catch {
+          return undefined; // nothing has such an id
+        }
+      });
+      await writer.delete(known.filter((id) => id !== undefined));
+      return;
+    }
+    const checked = filterOf(filter, this.#layout);
+    if (checked === undefined) {
+      throw new FunnelError('BAD_ARGUMENT', 'Expected a filter with conditions for delete(), which would delete all');
+    }
+    if (this.index !== undefined) await this.index.delete({ filter: checked });
+    else await this.#deleteFound(checked, writer);
+  }
+
+  /** Found first, since each database says filters in its own way. */
+  async #deleteFound(filter: Filter, writer: PointWriter): Promise<void> {
+    const { dim } = await this.info();
+    const vector = new Float32Array(dim);
+    vector[0] = 1;
+    const deleted = new Set<Id>();
+    for (;;) {
+      const { hits } = await this.search!.query({ vector, limit: DELETED_AT_ONCE, mode: 'exact', filter });
+      const fresh = hits.map(({ id }) => id).filter((id) => !deleted.has(id));
+      // A database that is slow to forget may tell of them again.
+      if (fresh.length === 0) return;
+      await writer.delete(fresh);
+      for (const id of fresh) deleted.add(id);
+    }
+  }
+
+  #writable(): PointWriter {
+    if (this.writer !== undefined) return this.writer;
+    throw new FunnelError(
+      'UNSUPPORTED',
+      'Expected a writer beside the search of a FunnelVectorStore that documents are written to: qdrantWriter(), milvusWriter()',
+    );
+  }
+
+  /** Ids of LangChain's as those of the store; undefined where it has none like it. */
+  async #idOf(): Promise<(text: string) => Id | undefined> {
+    const { writer } = this;
+    if (writer?.idOf !== undefined) return (text) => writer.idOf!(text);
+    // An empty index takes any kind; a source over it has to name one.
+    const index = this.index ?? (isIndex(writer) ? writer : undefined);
+    const kind = index === undefined ? (await this.search!.source.info()).idKind : (index.idKind ?? 'string');
+    return (text) => idAs(kind, text);
+  }
+
+  // Reading
+
+  override async similaritySearchVectorWithScore(
+    query: number[],
+    k: number,
+    filter?: MetadataFilter,
+  ): Promise<[Document, number][]> {
+    return (await this.searchVector(query, { k, filter })).documents;
+  }
+
+  /**
+   * Relevant documents that differ from one another: `fetchK` are found, of which `k` are chosen one by one by lambda × the
+   * cosine to the query − (1 − lambda) × the largest cosine to one chosen before. Lambda 1 is relevance alone.
+   */
+  override async maxMarginalRelevanceSearch(
+    query: string,
+    options: MaxMarginalRelevanceSearchOptions<MetadataFilter>,
+  ): Promise<Document[]> {
+    checkKeys(options, ['k', 'fetchK', 'lambda', 'filter'], 'the options of maxMarginalRelevanceSearch()');
+    const { k = 4, fetchK = 20, lambda = 0.5, filter } = options;
+    checkInteger(k, 0, Number.MAX_SAFE_INTEGER, 'k');
+    checkInteger(fetchK, 1, Number.MAX_SAFE_INTEGER, 'fetchK');
+    if (!(typeof lambda === 'number' && lambda >= 0 && lambda <= 1)) {
+      throw expected('BAD_ARGUMENT', 'a number in 0..1', 'lambda', lambda);
+    }
+    const vector = await this.embeddings.embedQuery(query);
+    const { hits } = (await this.#found(vector, { k: k === 0 ? 0 : Math.max(k, fetchK), filter }, true)).answer;
+    const rows = hits.map((hit) => Array.from(hit.vector!));
+    const chosen = maximalMarginalRelevance(vector, rows, lambda, k);
+    return chosen.map((i) => documentOf(hits[i]!.id, hits[i]!.payload, this.#layout));
+  }
+
+  /** The best documents for a vector, with how they were found. @throws FunnelError */
+  async searchVector(query: readonly number[] | Float32Array, options: SearchOptions = {}): Promise<FunnelAnswer> {
+    const { scoreThreshold } = options;
+    if (scoreThreshold !== undefined && (typeof scoreThreshold !== 'number' || Number.isNaN(scoreThreshold))) {
+      throw expected('BAD_ARGUMENT', 'a number', 'scoreThreshold', scoreThreshold);
+    }
+    const { answer, metric } = await this.#found(query, options, false);
+    const documents: [Document, number][] = [];
+    for (const { id, score, payload } of answer.hits) {
+      const similarity = metric === 'euclid' ? 1 / (1 + score) : score;
+      if (scoreThreshold !== undefined && similarity < scoreThreshold) break; // best first
+      documents.push([documentOf(id, payload, this.#layout), similarity]);
+    }
+    const { stats, explanation } = answer;
+    return explanation === undefined ? { documents, stats } : { documents, stats, explanation };
+  }
+
+  /** Written without copies of objects: those would take as long as all the rest here. */
+  async #found(
+    vector: readonly number[] | Float32Array,
+    options: SearchOptions,
+    withVector: boolean,
+  ): Promise<{ answer: Found; metric: Metric }> {
+    checkKeys(options, OPTION_KEYS, 'the options of a search');
+    const { k = 4, explain, signal } = options;
+    checkInteger(k, 0, Number.MAX_SAFE_INTEGER, 'k');
+    this.#checkSearch(options);
+    const filter = filterOf(options.filter, this.#layout);
+    // An index knows at once; each turn of the event loop is a part of what a search takes.
+    const { dim, metric } = this.index ?? (await this.search!.source.info());
+    if (k === 0 || isBlank(vector, dim, metric)) return { answer: NOTHING, metric };
+    const usual = this.#usual;
+    const mode = options.mode ?? usual.mode;
+    const candidates = mode === 'exact' ? undefined : (options.candidates ?? usual.candidates);
+    const few = candidates === undefined ? undefined : Math.max(candidates, k);
+    const common = { vector, limit: k, withPayload: true, withVector, mode, filter };
+    if (this.index !== undefined) {
+      if (signal?.aborted) throw new FunnelError('ABORTED', 'The search was aborted', { cause: signal.reason });
+      const params = few === undefined ? undefined : { candidates: few };
+      return { answer: await this.index.query({ ...common, params }), metric };
+    }
+    const plan = mode === 'exact' ? undefined : await this.#planOf(options.plan ?? usual.plan, few, k);
+    return { answer: await this.search!.query({ ...common, plan, explain, signal } as SearchRequest), metric };
+  }
+
+  async #planOf(plan: Plan | undefined, candidates: number | undefined, k: number): Promise<Plan | undefined> {
+    if (candidates === undefined) {
+      const { candidates: pool } = plan ?? {};
+      return pool !== undefined && pool < k ? { ...plan!, candidates: k } : plan;
+    }
+    if (plan !== undefined) return { ...plan, candidates };
+    const { dim, headDim } = await this.search!.source.info();
+    return { ...funnelPlan(dim, { head: headDim }), candidates, limit: k };
+  }
+
+  /** @throws FunnelError BAD_ARGUMENT, UNSUPPORTED */
+  #checkSearch({ mode, candidates, plan }: Search): void {
+    if (mode === 'exact' && (candidates !== undefined || plan !== undefined)) {
+      const what = plan === undefined ? 'candidates' : 'plan';
+      throw new FunnelError('BAD_ARGUMENT', `Expected no ${what} beside mode 'exact': there is nothing to trade`);
+    }
+    if (mode !== undefined && mode !== 'exact' && mode !== 'funnel') {
+      throw expected('BAD_ARGUMENT', "'exact' or 'funnel'", 'mode', mode);
+    }
+    if (candidates !== undefined) checkInteger(candidates, 1, 0xffff_ffff, 'candidates');
+    if (plan !== undefined && this.index !== undefined) {
+      throw new FunnelError(
+        'UNSUPPORTED',
+        'Expected no plan over a FunnelIndex, which has stages of its own: say candidates, or give a FunnelSearch over embeddedSource(index)',
+      );
+    }
+  }
+}
+
+function checkConfig(given: FunnelStoreConfig): FunnelStoreConfig {
+  if (typeof given !== 'object' || given === null) {
+    throw expected('BAD_ARGUMENT', '{ index } or { search, writer }', 'the config of FunnelVectorStore', given);
+  }
+  const config = { ...given }; // read once
+  checkKeys(config, CONFIG_KEYS, 'the config of FunnelVectorStore');
+  const { index, search, writer } = config;
+  if ((index === undefined) === (search === undefined)) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      'Expected index or search in the config of FunnelVectorStore but received both or none',
+    );
+  }
+  if (index !== undefined && !isIndex(index)) {
+    throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'index', index);
+  }
+  const { query, source } = (search ?? {}) as Partial<FunnelSearch>;
+  if (search !== undefined && (typeof query !== 'function' || typeof source?.info !== 'function')) {
+    throw expected('BAD_ARGUMENT', 'a FunnelSearch', 'search', search);
+  }
+  if (writer !== undefined && index !== undefined) {
+    throw new FunnelError('BAD_ARGUMENT', 'Expected no writer beside index, which is written to itself');
+  }
+  const { upsert, delete: remove } = (writer ?? {}) as Partial<PointWriter>;
+  if (writer !== undefined && (typeof upsert !== 'function' || typeof remove !== 'function')) {
+    throw expected('BAD_ARGUMENT', 'qdrantWriter(), milvusWriter() or an index', 'writer', writer);
+  }
+  return config;
+}
+
+function isIndex(value: unknown): value is FunnelIndex {
+  return typeof (value as Partial<FunnelIndex> | undefined)?.gather === 'function';
+}
+
+/** LangChain's chains embed '' freely, of which some models make zeros; what has no direction is near nothing. */
+function isBlank(vector: readonly number[] | Float32Array, dim: number, metric: Metric): boolean {
+  if (metric === 'euclid' || vector?.length !== dim) return false; // other lengths the search refuses
+  for (let d = 0; d < dim; d++) if (vector[d] !== 0) return false;
+  return true;
+}
+
+/** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE: before anything is written */
+function packed(vector: readonly number[], dim: number, where: string): Float32Array {
+  if (!Array.isArray(vector) && !((vector as unknown) instanceof Float32Array)) {
+    throw expected('BAD_ARGUMENT', 'an array of numbers', where, vector);
+  }
+  if (vector.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, where, vector);
+  const out = new Float32Array(dim);
+  for (let d = 0; d < dim; d++) {
+    const value: unknown = vector[d];
+    if (typeof value !== 'number' || !Number.isFinite(Math.fround(value))) {
+      throw expected('NOT_FINITE', 'a finite float32', `dim ${d} of ${where}`, value);
+    }
+    out[d] = value;
+  }
+  return out;
+}

@@ -1,0 +1,221 @@
+/** Where documents go: an index takes them itself, a database through its client. */
+import { expected, FunnelError } from '../../core/errors.js';
+import { checkKeys, uuidOf } from '../../core/validate.js';
+import type { Id } from '../../index.js';
+import { guarded } from '../../sources/index.js';
+
+export interface WrittenPoint {
+  id: Id;
+  /** The full vector. */
+  vector: Float32Array;
+  payload: Record<string, unknown>;
+}
+
+/** A FunnelIndex is one. */
+export interface PointWriter {
+  /** Points whose id is there already take its place. Called again with the same points it changes nothing. */
+  upsert(points: WrittenPoint[]): Promise<unknown>;
+  /** Ids that no point has are ignored. */
+  delete(ids: Id[]): Promise<unknown>;
+  /**
+   * An id of LangChain's, always text, as one of the collection's.
+   *
+   * @default by the kind of ids that the source says
+   * @throws FunnelError BAD_ID
+   */
+  idOf?(text: string): Id;
+}
+
+export interface WriterOptions {
+  collection: string;
+  /** The vector, or field, of the first dims; as the source over the collection has it. Absent beside `full`: there is one alone. */
+  head?: string;
+  /** The vector, or field, of all dims. */
+  full?: string;
+}
+
+/** The part of the client of @qdrant/js-client-rest that we use. */
+export interface QdrantWriteClient {
+  getCollection(collection: string): Promise<unknown>;
+  // biome-ignore lint/suspicious/noExplicitAny: the client's own types are of its generation
+  upsert(collection: string, args: any): Promise<unknown>;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  delete(collection: string, args: any): Promise<unknown>;
+}
+
+/** The part of the client of @zilliz/milvus2-sdk-node that we use. */
+export interface MilvusWriteClient {
+  // biome-ignore lint/suspicious/noExplicitAny: the client's own types are of its generation
+  describeCollection(args: any): Promise<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  upsert(args: any): Promise<any>;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  delete(args: any): Promise<any>;
+}
+
+/** Numbers of one call: some 12 bytes of JSON each. */
+const VALUES = 1 << 21;
+
+/**
+ * Writes to a collection of Qdrant whose head is the first dims of its full vectors. Ids are UUIDs or whole numbers.
+ *
+ * @throws FunnelError BAD_ARGUMENT; calls throw REFUSED, with the client's error as cause
+ */
+export function qdrantWriter(client: QdrantWriteClient, options: WriterOptions): PointWriter {
+  const { collection, head, full } = checkWriter(options, 'qdrantWriter()');
+  for (const name of ['getCollection', 'upsert', 'delete'] as const) {
+    if (typeof client?.[name] !== 'function')
+      throw expected('BAD_ARGUMENT', 'a client of Qdrant (REST)', 'client', client);
+  }
+  const asked = askedOf(`Qdrant collection ${JSON.stringify(collection)}`);
+  let vectors: Promise<(vector: number[]) => unknown> | undefined;
+  const shape = async () => {
+    const info = (await asked(() => client.getCollection(collection))) as { config: { params: { vectors: unknown } } };
+    const has = info.config.params.vectors as Record<string, { size: number }> & { size?: number };
+    if (typeof has.size === 'number') return (vector: number[]) => vector;
+    const only = full ?? Object.keys(has)[0]!;
+    const { size } = has[head ?? only] ?? {};
+    if (size === undefined) {
+      throw new FunnelError(
+        'NO_FIELD',
+        `Expected the vector ${head} in Qdrant collection ${JSON.stringify(collection)}`,
+      );
+    }
+    if (head === undefined || head === full) return (vector: number[]) => ({ [only]: vector });
+    return (vector: number[]) => ({ [head]: vector.slice(0, size), [only]: vector });
+  };
+  return {
+    async upsert(points) {
+      vectors ??= shape();
+      const place = await vectors.catch((error) => {
+        vectors = undefined;
+        throw error;
+      });
+      for (const some of inParts(points)) {
+        const rows = some.map(({ id, vector, payload }) => ({ id, vector: place(Array.from(vector)), payload }));
+        await asked(() => client.upsert(collection, { wait: true, points: rows }));
+      }
+    },
+    async delete(ids) {
+      if (ids.length > 0) await asked(() => client.delete(collection, { wait: true, points: ids }));
+    },
+    idOf(text) {
+      const uuid = uuidOf(text);
+      if (uuid !== undefined) return uuid;
+      if (/^(?:0|[1-9]\d{0,15})$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
+      throw expected('BAD_ID', 'a UUID or a whole number up to 2^53 − 1, as Qdrant has them,', 'an id', text);
+    },
+  };
+}
+
+/**
+ * Writes to a collection of Milvus with dynamic fields, or with fields for what documents have, whose head is the first dims
+ * of its full vectors.
+ *
+ * @throws FunnelError BAD_ARGUMENT; calls throw REFUSED, with the client's answer as cause
+ */
+export function milvusWriter(client: MilvusWriteClient, options: WriterOptions): PointWriter {
+  const { collection, head, full } = checkWriter(options, 'milvusWriter()');
+  for (const name of ['describeCollection', 'upsert', 'delete'] as const) {
+    if (typeof client?.[name] !== 'function') throw expected('BAD_ARGUMENT', 'a client of Milvus', 'client', client);
+  }
+  const collection_name = collection;
+  const asked = askedOf(`Milvus collection ${JSON.stringify(collection)}`);
+  type Field = {
+    name: string;
+    data_type?: string | number;
+    is_primary_key?: boolean;
+    type_params?: { key: string; value: string | number }[];
+  };
+  let described:
+    | Promise<{ key: string; isText: boolean; head: string | undefined; full: string; dim: number }>
+    | undefined;
+  const shape = async () => {
+    const { schema } = await asked(async () => accepted(await client.describeCollection({ collection_name })));
+    const fields = schema.fields as Field[];
+    const dimOf = (name: string | undefined) => {
+      const field = fields.find((one) => one.name === name);
+      return Number(field?.type_params?.find(({ key }) => key === 'dim')?.value);
+    };
+    const all = full ?? fields.find(({ name }) => dimOf(name) > 0)?.name;
+    const first = head === all ? undefined : head;
+    for (const name of [all, first ?? all]) {
+      if (dimOf(name) > 0) continue;
+      throw new FunnelError(
+        'NO_FIELD',
+        `Expected the vector field ${name} in Milvus collection ${JSON.stringify(collection)}`,
+      );
+    }
+    const { name: key, data_type: type } = fields.find((one) => one.is_primary_key)!;
+    return { key, isText: type !== 'Int64' && type !== 5, head: first, full: all!, dim: dimOf(first ?? all) };
+  };
+  const known = () => {
+    described ??= shape().catch((error) => {
+      described = undefined;
+      throw error;
+    });
+    return described;
+  };
+  // Int64 as text, which the SDK hands on undamaged.
+  const written = (id: Id) => (typeof id === 'string' ? id : String(id));
+  return {
+    async upsert(points) {
+      const { key, isText, head: first, full: all, dim } = await known();
+      const odd = isText ? undefined : points.find(({ id }) => !isWhole(String(id)));
+      if (odd !== undefined) throw expected('BAD_ID', `a whole number, which ${key} holds,`, 'an id', odd.id);
+      for (const some of inParts(points)) {
+        const data = some.map(({ id, vector, payload }) => {
+          const values = Array.from(vector);
+          return { ...payload, [key]: written(id), [all]: values, ...(first && { [first]: values.slice(0, dim) }) };
+        });
+        await asked(async () => accepted(await client.upsert({ collection_name, data })));
+      }
+    },
+    async delete(ids) {
+      if (ids.length === 0) return;
+      const { key, isText } = await known();
+      const texts = isText ? ids.map((id) => JSON.stringify(String(id))) : ids.map(String).filter(isWhole);
+      if (texts.length === 0) return; // a field of whole numbers has no other ids
+      const filter = `${key} in [${texts.join(', ')}]`;
+      await asked(async () => accepted(await client.delete({ collection_name, filter })));
+    },
+  };
+}
+
+function checkWriter(options: WriterOptions, where: string): WriterOptions {
+  checkKeys(options, ['collection', 'head', 'full'], `the options of ${where}`);
+  const { collection, head, full } = options;
+  if (typeof collection !== 'string' || collection === '') {
+    throw expected('BAD_ARGUMENT', 'the name of a collection', 'collection', collection);
+  }
+  for (const [key, name] of Object.entries({ head, full })) {
+    if (name !== undefined && typeof name !== 'string') throw expected('BAD_ARGUMENT', 'a name', key, name);
+  }
+  if (head !== undefined && full === undefined) throw expected('BAD_ARGUMENT', 'a name beside head', 'full', full);
+  return { collection, ...(head !== undefined && { head }), ...(full !== undefined && { full }) };
+}
+
+function isWhole(text: string): boolean {
+  return /^-?\d{1,19}$/.test(text);
+}
+
+function* inParts(points: readonly WrittenPoint[]): Generator<readonly WrittenPoint[]> {
+  const size = Math.max(1, Math.floor(VALUES / (points[0]?.vector.length ?? 1)));
+  for (let from = 0; from < points.length; from += size) yield points.slice(from, from + size);
+}
+
+/** The SDK answers most refusals as a status instead of throwing. */
+// biome-ignore lint/suspicious/noExplicitAny: an answer of the SDK's
+function accepted(answer: any): any {
+  const { error_code = 'Success', reason } = answer?.status ?? {};
+  if (error_code === 'Success' || error_code === 0) return answer;
+  throw new Error(String(reason || error_code));
+}
+
+function askedOf(label: string): <T>(call: () => Promise<T>) => Promise<T> {
+  const refused = (cause: unknown) => {
+    const why = (cause as Error | undefined)?.message ?? String(cause);
+    return new FunnelError('REFUSED', `${label} refused: ${why}`, { cause });
+  };
+  return (call) => guarded(label, {}, call, refused);
+}
