@@ -71,7 +71,7 @@ const contenders = {
   'FunnelRetriever.invoke()': async (q) => contents(await ours.invoke(String(q))),
   'MatryoshkaRetriever.invoke()': async (q) => contents(await theirs.invoke(String(q))),
 };
-/** Of numbers, which it sorts. */
+/** Sorts the numbers that it is given. */
 const median = (some) => some.sort((a, b) => a - b)[Math.floor(some.length / 2)];
 const contents = (some) => some.map(({ pageContent }) => pageContent);
 

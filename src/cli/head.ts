@@ -2,7 +2,7 @@
 import { expected, FunnelError } from '../core/errors.js';
 import { funnelPlan } from '../funnel/plan.js';
 import { type Io, note } from './io.js';
-import type { TextEmbedder } from './model.js';
+import type { ModelEmbedder } from './model.js';
 import type { CommandState } from './state.js';
 import type { Place } from './stores/store.js';
 
@@ -16,7 +16,7 @@ export function headFor(
   given: number | undefined,
   state: CommandState | undefined,
   dim: number,
-  embedder: TextEmbedder | undefined,
+  embedder: ModelEmbedder | undefined,
   { kind }: Place,
   io: Io,
 ): number | null {

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { FunnelError } from '../core/errors.js';
 import { changed, type Fingerprint } from './fingerprint.js';
 import { type Mapping, mappingDifference } from './mapping.js';
-import { dimRemedy, isModelOf, type TextEmbedder } from './model.js';
+import { dimRemedy, isModelOf, type ModelEmbedder } from './model.js';
 import type { CommandState, SourceState } from './state.js';
 import type { Place, Schema } from './stores/store.js';
 
@@ -72,7 +72,7 @@ export function begin(state: CommandState, { source }: IngestPart): void {
 export function checkSame(
   state: CommandState,
   schema: Schema,
-  embedder: Pick<TextEmbedder, 'name' | 'formerName'> | undefined,
+  embedder: Pick<ModelEmbedder, 'name' | 'formerName'> | undefined,
   { label, usualVectors }: Pick<Place, 'label' | 'usualVectors'>,
 ) {
   const before = state.embedder?.name;

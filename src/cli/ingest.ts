@@ -8,7 +8,7 @@ import { type MappedBatch, mappedBatches, type Skipped } from './ingest-batches.
 import { begin, checkSame, type IngestInput, type IngestPart, partsToDo } from './ingest-plan.js';
 import { type Io, note } from './io.js';
 import { checkColumns, type MappedRow, Mapper, type Mapping, namedColumns } from './mapping.js';
-import { asBefore, type LoadEmbedder, type ModelChoice, type TextEmbedder } from './model.js';
+import { asBefore, type LoadEmbedder, type ModelChoice, type ModelEmbedder } from './model.js';
 import { type ProgressDisplay, startProgress } from './progress.js';
 import { type Format, formatByName, formatOf, isTextFormat, openReader } from './read/open.js';
 import { ParquetReader } from './read/parquet.js';
@@ -61,7 +61,7 @@ const BATCH_MS = 500;
 /** @throws FunnelError, UsageError before any work; FunnelError, Interrupted: what was written until then stays */
 export async function ingest(place: Place, options: IngestOptions, io: Io, load: LoadEmbedder): Promise<IngestResult> {
   const readers: Reader[] = [];
-  let embedder: TextEmbedder | undefined;
+  let embedder: ModelEmbedder | undefined;
   let writer: StoreWriter | undefined;
   try {
     const inputs: IngestInput[] = [];
@@ -185,7 +185,7 @@ async function sampleOf(
 function newState(
   { dim, metric, head, idKind, vectors }: Schema,
   spec?: ModelChoice,
-  embedder?: TextEmbedder,
+  embedder?: ModelEmbedder,
 ): CommandState {
   const model = embedder && { embedder: { name: embedder.name, spec: spec!, dim: embedder.dim } };
   return { format: 1, dim, metric, head, idKind, ...(vectors && { vectors }), ...model, sources: [] };
@@ -221,7 +221,7 @@ class Ingest {
     private readonly state: CommandState,
     private readonly options: IngestOptions,
     private readonly io: Io,
-    private readonly embedder: TextEmbedder | undefined,
+    private readonly embedder: ModelEmbedder | undefined,
   ) {}
 
   async run(parts: readonly IngestPart[], readers: ReadonlyMap<IngestInput, Reader>): Promise<IngestResult> {

@@ -2,10 +2,10 @@
 import { type Io, widthOf } from './io.js';
 import type { LoadEmbedder } from './model.js';
 import { prompt } from './prompt.js';
-import { askingOf, asTable, close, openForSearch, type SearchOptions } from './search.js';
+import { askingOf, asTable, close, openForSearch, type TextSearchOptions } from './search.js';
 import type { Place } from './stores/store.js';
 
-export async function liveSearch(place: Place, options: SearchOptions, io: Io, load: LoadEmbedder): Promise<void> {
+export async function liveSearch(place: Place, options: TextSearchOptions, io: Io, load: LoadEmbedder): Promise<void> {
   const opened = await openForSearch(place, options, load, true);
   const { searcher, embedder } = opened;
   try {

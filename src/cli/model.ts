@@ -5,7 +5,7 @@ import { FunnelError } from '../core/errors.js';
 import { UsageError } from './exit.js';
 
 /** The part of an embedder that commands use; that of `funnelvec/embed` is one. */
-export interface TextEmbedder {
+export interface ModelEmbedder {
   /** Model and choices: vectors of embedders with other names do not compare. */
   readonly name: string;
   /** The name that versions up to 0.1.0 gave it; stores that have this one are its own, too. */
@@ -52,7 +52,7 @@ export interface ModelState {
 }
 
 /** Tests put an embedder of their own in place. */
-export type LoadEmbedder = (spec: ModelChoice) => Promise<TextEmbedder>;
+export type LoadEmbedder = (spec: ModelChoice) => Promise<ModelEmbedder>;
 
 export interface ModelOptions {
   /** A preset's name, or the path of a file or folder. */
@@ -127,7 +127,7 @@ function endpointSpec(options: ModelOptions): ModelChoice {
  * Whether vectors that are kept under `name` are of this model. Under a name of versions up to 0.1.0 they are taken to be, and a
  * warning says what that name cannot tell.
  */
-export function isModelOf(name: string, embedder: Pick<TextEmbedder, 'name' | 'formerName'>, label: string): boolean {
+export function isModelOf(name: string, embedder: Pick<ModelEmbedder, 'name' | 'formerName'>, label: string): boolean {
   if (name === embedder.name) return true;
   if (name !== embedder.formerName) return false;
   process.emitWarning(
@@ -141,7 +141,7 @@ export function isModelOf(name: string, embedder: Pick<TextEmbedder, 'name' | 'f
 /** The remedy where this model differs from the store's own by the cut alone: how to make the store's vectors again. */
 export function dimRemedy(
   name: string,
-  { name: own, formerName = own }: Pick<TextEmbedder, 'name' | 'formerName'>,
+  { name: own, formerName = own }: Pick<ModelEmbedder, 'name' | 'formerName'>,
 ): string {
   const dim = /\bdim (\d+)\b/.exec(name)?.[1];
   if (dim === undefined) return '';
@@ -187,7 +187,7 @@ export async function modelFor(
   given: ModelChoice | undefined,
   label: string,
   load: LoadEmbedder,
-): Promise<TextEmbedder> {
+): Promise<ModelEmbedder> {
   const spec = given === undefined ? state?.spec : asBefore(given, state, label);
   if (spec === undefined) {
     const why = `nobody knows which model made the vectors of ${label}`;

@@ -8,7 +8,7 @@ import { linesOf } from '../store/import/lines.js';
 import { randomFrom, shuffled } from '../tune/session.js';
 import { UsageError } from './exit.js';
 import { checkColumns, Mapper, type Mapping, namedColumns } from './mapping.js';
-import type { TextEmbedder } from './model.js';
+import type { ModelEmbedder } from './model.js';
 import { counted } from './read/jsonl.js';
 import { type Format, formatOf, openReader } from './read/open.js';
 import { ParquetReader } from './read/parquet.js';
@@ -50,7 +50,7 @@ export function needModel(file: QueryFile | undefined): boolean {
 export async function readQueries(
   file: QueryFile,
   dim: number,
-  embedder: TextEmbedder | undefined,
+  embedder: ModelEmbedder | undefined,
   signal: AbortSignal,
 ): Promise<Queries> {
   if (isText(file) && file.vector !== undefined) {

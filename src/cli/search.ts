@@ -6,14 +6,14 @@ import type { Filter } from '../query/filter/types.js';
 import type { FunnelParams } from '../store/types.js';
 import { UsageError } from './exit.js';
 import { type Io, jsonText, note, painter, print, printJson, widthOf } from './io.js';
-import { type LoadEmbedder, type ModelChoice, modelFor, type TextEmbedder } from './model.js';
+import { type LoadEmbedder, type ModelChoice, type ModelEmbedder, modelFor } from './model.js';
 import { vectorFrom } from './query-input.js';
 import { type CommandState, readState } from './state.js';
 import type { NamedVectors, Place, StoreAnswer, StoreSearcher } from './stores/store.js';
 import { printable, type TextColumn, textTable } from './text.js';
 import type { VectorType } from './vector-type.js';
 
-export interface SearchOptions {
+export interface TextSearchOptions {
   text?: string;
   /** JSON, or the path of a file with it. */
   vector?: string;
@@ -43,7 +43,7 @@ export interface Asking {
   params?: FunnelParams | undefined;
 }
 
-export async function search(place: Place, options: SearchOptions, io: Io, load: LoadEmbedder): Promise<void> {
+export async function search(place: Place, options: TextSearchOptions, io: Io, load: LoadEmbedder): Promise<void> {
   const opened = await openForSearch(place, options, load, options.vector === undefined);
   const { searcher, embedder } = opened;
   try {
@@ -63,7 +63,7 @@ export async function search(place: Place, options: SearchOptions, io: Io, load:
 export interface Opened {
   searcher: StoreSearcher;
   /** Where texts are asked. */
-  embedder?: TextEmbedder | undefined;
+  embedder?: ModelEmbedder | undefined;
   state: CommandState | undefined;
   place: Place;
   /** The prefix of an index that is searched by one. */
@@ -115,7 +115,7 @@ export interface TunedPlan {
 }
 
 export function askingOf(
-  { limit, filter, mode, plan, tuned: useTuned }: Omit<SearchOptions, 'explain' | 'head'>,
+  { limit, filter, mode, plan, tuned: useTuned }: Omit<TextSearchOptions, 'explain' | 'head'>,
   { state, searcher: { dim, metric, headDim, vectors }, place: { kind }, head }: Opened,
 ): Asking {
   const saved = useTuned ? (state?.plan as TunedPlan | undefined) : undefined;
@@ -143,7 +143,7 @@ export function askingOf(
   return { ...asking, plan: { ...base, ...(plan?.scales && { keep: 0.5 }), ...plan, limit: asking.limit } };
 }
 
-function asJson(found: StoreAnswer, { text, explain }: SearchOptions, asking: Asking): object {
+function asJson(found: StoreAnswer, { text, explain }: TextSearchOptions, asking: Asking): object {
   const { hits, ms, stages, exact } = found;
   const { limit, mode, plan, params } = asking;
   return {

@@ -3,7 +3,7 @@
 import type { Metric } from '../core/types.js';
 import type { Plan } from '../funnel/plan.js';
 
-export interface Ranked {
+export interface RankedRow {
   index: number;
   score: number;
 }
@@ -14,8 +14,8 @@ export function oracleFunnel(
   query: ArrayLike<number>,
   plan: Plan,
   { limit = plan.limit, metric = plan.metric ?? 'cosine' }: { limit?: number; metric?: Metric } = {},
-): Ranked[] {
-  let alive: Ranked[] = rows.map((_, index) => ({ index, score: 0 }));
+): RankedRow[] {
+  let alive: RankedRow[] = rows.map((_, index) => ({ index, score: 0 }));
   plan.scales.forEach((scale, s) => {
     const rule = Array.isArray(plan.keep) ? plan.keep[s] : plan.keep;
     const wanted = typeof rule === 'number' ? Math.floor(rule * alive.length) : Math.min(rule.count, alive.length);
@@ -45,7 +45,7 @@ export function oracleScore(metric: Metric, q: ArrayLike<number>, x: ArrayLike<n
 }
 
 /** Same ids in the same order, where scores differ by more than another order of summing explains. */
-export function assertAgrees(got: readonly { index: number; score: number }[], want: readonly Ranked[]): void {
+export function assertAgrees(got: readonly { index: number; score: number }[], want: readonly RankedRow[]): void {
   if (got.length !== want.length) throw new Error(`Expected ${want.length} hits, got ${got.length}`);
   got.forEach(({ index, score }, i) => {
     const expected = want[i]!;
@@ -58,7 +58,7 @@ export function assertAgrees(got: readonly { index: number; score: number }[], w
   });
 }
 
-function isTie(want: readonly Ranked[], at: number, index: number): boolean {
+function isTie(want: readonly RankedRow[], at: number, index: number): boolean {
   const { score } = want[at]!;
   return want.some((r) => r.index === index && Math.abs(r.score - score) <= 1e-12 * Math.max(1, Math.abs(score)));
 }

@@ -186,9 +186,14 @@ describe('a reader beside a writer that replaces rows', () => {
     };
     replace();
     const reader = await FunnelIndex.open<Payload>(path, { readOnly: true });
-    const { queryBatch, queryBatchSync } = reader;
+    const { query, queryBatch, queryBatchSync } = reader;
     let inOneGo = 0;
     // Each search is spoilt by what another process does before its rows are read.
+    reader.query = async (one) => {
+      const answer = await query.call(reader, one);
+      replace();
+      return answer as never;
+    };
     reader.queryBatch = async (queries) => {
       const answers = await queryBatch.call(reader, queries);
       replace();

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { LoadEmbedder, TextEmbedder } from '#dist/cli/model.js';
+import type { LoadEmbedder, ModelEmbedder } from '#dist/cli/model.js';
 import { SENTENCES } from '#dist/cli/sentences.js';
 import { done } from './command.js';
 import { jsonl, tempFolder } from './files.js';
@@ -117,7 +117,7 @@ describe('the commands of the documents', { skip, timeout: 120_000 }, () => {
 });
 
 /** The model that users have, loaded once within this process. */
-let loaded: Promise<TextEmbedder> | undefined;
+let loaded: Promise<ModelEmbedder> | undefined;
 function real(): { env: Record<string, string>; load: LoadEmbedder } {
   const load: LoadEmbedder = async (spec) => {
     loaded ??= import('#dist/embed/index.js').then(({ Embedder }) => Embedder.load(spec));

@@ -1,6 +1,6 @@
 /** An embedder of the tests: words as directions. It costs nothing, and equal texts have equal vectors. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LoadEmbedder, TextEmbedder } from '#dist/cli/model.js';
+import type { LoadEmbedder, ModelEmbedder } from '#dist/cli/model.js';
 import { Random } from '../random.js';
 
 export const DIM = 16;
@@ -25,7 +25,7 @@ export function fakeVector(text: string): Float32Array {
 }
 
 export function fakeLoader({ name = 'fake', ms = 0, onBatch }: FakeOptions = {}): LoadEmbedder & { open: number } {
-  const load = async ({ dim = DIM }: { dim?: number }): Promise<TextEmbedder> => {
+  const load = async ({ dim = DIM }: { dim?: number }): Promise<ModelEmbedder> => {
     loader.open++;
     return {
       name: `${name}@${dim}`,

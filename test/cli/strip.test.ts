@@ -1,9 +1,9 @@
 /** A collection whose texts were stripped is searched so, whatever the command says of its model. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type ModelChoice, modelFor, specOf, type TextEmbedder } from '#dist/cli/model.js';
+import { type ModelChoice, type ModelEmbedder, modelFor, specOf } from '#dist/cli/model.js';
 
-const embedder = (name: string): TextEmbedder => ({
+const embedder = (name: string): ModelEmbedder => ({
   name,
   dim: 8,
   matryoshkaDims: [8],

@@ -12,7 +12,7 @@ const CLAUSES = ['must', 'should', 'must_not', 'min_should'];
  *
  * @throws FunnelError BAD_ARGUMENT: neither of the two; a key that no payload of this layout has
  */
-export function filterOf(given: unknown, layout: Layout): Filter | undefined {
+export function metadataFilter(given: unknown, layout: Layout): Filter | undefined {
   if (given === undefined || given === null) return undefined;
   if (typeof given !== 'object' || Array.isArray(given)) {
     throw expected('BAD_ARGUMENT', "Qdrant's filter, or an object of equalities,", 'filter', given);

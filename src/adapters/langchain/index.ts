@@ -7,8 +7,8 @@ export { type FunnelAnswer, FunnelRetriever, type FunnelRetrieverFields } from '
 export {
   type FunnelStoreConfig,
   FunnelVectorStore,
-  type Search,
   type SearchOptions,
+  type SearchSettings,
 } from './vector-store.js';
 export {
   type MilvusWriteClient,

@@ -11,7 +11,7 @@ export interface Layout {
 }
 
 /** @throws FunnelError BAD_ARGUMENT */
-export function layoutOf(contentKey: unknown = 'content', metadataKey: unknown = 'metadata'): Layout {
+export function documentLayout(contentKey: unknown = 'content', metadataKey: unknown = 'metadata'): Layout {
   if (typeof contentKey !== 'string' || contentKey === '')
     throw expected('BAD_ARGUMENT', 'a key', 'contentKey', contentKey);
   if (metadataKey !== null && (typeof metadataKey !== 'string' || metadataKey === '' || metadataKey === contentKey)) {
@@ -21,7 +21,7 @@ export function layoutOf(contentKey: unknown = 'content', metadataKey: unknown =
 }
 
 /** @throws FunnelError BAD_ARGUMENT, naming document and key */
-export function payloadOf(document: DocumentInterface, where: string, layout: Layout): Record<string, unknown> {
+export function documentPayload(document: DocumentInterface, where: string, layout: Layout): Record<string, unknown> {
   const { pageContent, metadata = {} } = document ?? ({} as DocumentInterface);
   if (typeof pageContent !== 'string') throw expected('BAD_ARGUMENT', 'a text', `${where}.pageContent`, pageContent);
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {

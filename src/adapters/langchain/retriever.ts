@@ -10,7 +10,7 @@ import type { TextEmbedder } from '../../embed/types.js';
 import { funnel, type Metric, type Plan } from '../../index.js';
 import { embeddingsOf } from './embeddings.js';
 import type { MetadataFilter } from './filter.js';
-import { type FunnelAnswer, FunnelVectorStore, type Search, type SearchOptions } from './vector-store.js';
+import { type FunnelAnswer, FunnelVectorStore, type SearchOptions, type SearchSettings } from './vector-store.js';
 
 export type { FunnelAnswer };
 
@@ -21,7 +21,7 @@ const METRICS = { cosine: 'cosine', innerProduct: 'dot', euclidean: 'euclid' } a
 
 export interface FunnelRetrieverFields<Store extends VectorStoreInterface = FunnelVectorStore>
   extends BaseRetrieverInput,
-    Search {
+    SearchSettings {
   /**
    * A FunnelVectorStore; or any other that MatryoshkaRetriever was used over, with the large vectors as JSON in metadata: what it
    * finds is then ranked by these.

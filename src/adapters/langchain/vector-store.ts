@@ -21,12 +21,12 @@ import {
 } from '../../index.js';
 import type { FunnelIndex, IndexQueryStats } from '../../store/index.js';
 import { embeddingsOf } from './embeddings.js';
-import { filterOf, type MetadataFilter } from './filter.js';
-import { documentOf, type Layout, layoutOf, payloadOf } from './payload.js';
+import { type MetadataFilter, metadataFilter } from './filter.js';
+import { documentLayout, documentOf, documentPayload, type Layout } from './payload.js';
 import type { PointWriter, WrittenPoint } from './writers.js';
 
 /** How each search of a store is done, where its caller does not say. */
-export interface Search {
+export interface SearchSettings {
   /** 'exact': the best by all dims, as far as index or source can. @default 'funnel' */
   mode?: 'exact' | 'funnel';
   /** Rows that are fetched by head and scored in full, at least k. @default what index or search do by themselves */
@@ -35,7 +35,7 @@ export interface Search {
   plan?: Plan;
 }
 
-export type FunnelStoreConfig = Search & {
+export type FunnelStoreConfig = SearchSettings & {
   /** The key of a payload that has a document's text. @default 'content', as @langchain/qdrant has it */
   contentKey?: string;
   /** The key that has its metadata; null: it stands at the top, beside the text. @default 'metadata' */
@@ -51,7 +51,7 @@ export type FunnelStoreConfig = Search & {
       }
   );
 
-export interface SearchOptions extends Search {
+export interface SearchOptions extends SearchSettings {
   /** @default 4 */
   k?: number;
   filter?: MetadataFilter | undefined;
@@ -106,7 +106,7 @@ export class FunnelVectorStore extends VectorStore {
   readonly search: FunnelSearch | undefined;
   readonly writer: PointWriter | undefined;
   readonly #layout: Layout;
-  readonly #usual: Search;
+  readonly #usual: SearchSettings;
 
   /**
    * @param embeddings of LangChain, or an embedder
@@ -118,7 +118,7 @@ export class FunnelVectorStore extends VectorStore {
     this.index = config.index;
     this.search = config.search;
     this.writer = config.writer ?? config.index;
-    this.#layout = layoutOf(config.contentKey, config.metadataKey);
+    this.#layout = documentLayout(config.contentKey, config.metadataKey);
     const { mode, candidates, plan } = config;
     this.#usual = { ...(mode && { mode }), ...(candidates !== undefined && { candidates }), ...(plan && { plan }) };
     this.#checkSearch(this.#usual);
@@ -222,7 +222,7 @@ export class FunnelVectorStore extends VectorStore {
     if (ids !== undefined && (!Array.isArray(ids) || ids.length !== documents.length)) {
       throw expected('BAD_ARGUMENT', `${documents.length} ids, one for each document,`, 'ids', ids);
     }
-    const payloads = Array.from(documents, (one, i) => payloadOf(one, `documents[${i}]`, this.#layout));
+    const payloads = Array.from(documents, (one, i) => documentPayload(one, `documents[${i}]`, this.#layout));
     const texts = documents.map((one, i) => {
       const id: unknown = ids?.[i] ?? one.id;
       if (id === undefined || (typeof id === 'string' && id !== '')) return id;
@@ -280,7 +280,7 @@ export class FunnelVectorStore extends VectorStore {
       await writer.delete(known.filter((id) => id !== undefined));
       return;
     }
-    const checked = filterOf(filter, this.#layout);
+    const checked = metadataFilter(filter, this.#layout);
     if (checked === undefined) {
       throw new FunnelError('BAD_ARGUMENT', 'Expected a filter with conditions for delete(), which would delete all');
     }
@@ -381,7 +381,7 @@ export class FunnelVectorStore extends VectorStore {
     const { k = 4, explain, signal } = options;
     checkInteger(k, 0, Number.MAX_SAFE_INTEGER, 'k');
     this.#checkSearch(options);
-    const filter = filterOf(options.filter, this.#layout);
+    const filter = metadataFilter(options.filter, this.#layout);
     // An index knows at once; each turn of the event loop is a part of what a search takes.
     const { dim, metric } = this.index ?? (await this.search!.source.info());
     if (k === 0 || isBlank(vector, dim, metric)) return { answer: NOTHING, metric };
@@ -410,7 +410,7 @@ export class FunnelVectorStore extends VectorStore {
   }
 
   /** @throws FunnelError BAD_ARGUMENT, UNSUPPORTED */
-  #checkSearch({ mode, candidates, plan }: Search): void {
+  #checkSearch({ mode, candidates, plan }: SearchSettings): void {
     if (mode === 'exact' && (candidates !== undefined || plan !== undefined)) {
       const what = plan === undefined ? 'candidates' : 'plan';
       throw new FunnelError('BAD_ARGUMENT', `Expected no ${what} beside mode 'exact': there is nothing to trade`);

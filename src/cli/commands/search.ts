@@ -5,7 +5,7 @@ import { UsageError } from '../exit.js';
 import { liveSearch } from '../live-search.js';
 import { specOf } from '../model.js';
 import { filterFrom, queryText } from '../query-input.js';
-import { type SearchOptions, search } from '../search.js';
+import { search, type TextSearchOptions } from '../search.js';
 import { placeOf } from '../stores/open.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import type { Context } from './context.js';
@@ -83,7 +83,7 @@ export function addSearch(root: Command, { io, load }: Context): void {
     });
 }
 
-function searchOptions(options: Options, text: string | undefined): SearchOptions {
+function searchOptions(options: Options, text: string | undefined): TextSearchOptions {
   const head = headDims(options);
   const { vector, vectorType, limit, filter, mode, candidates, scales, keep } = options;
   const { tuned = true, explain = false } = options;
