@@ -53,7 +53,7 @@ export function prepareChecked<Row>(
   return taskOf(matrix, query.values, query.dim, plan, limit, freshWorkspace);
 }
 
-/** The same of candidates that their source has scored over all dims, best first: there is nothing left to compute. */
+/** The same of candidates that their source has put in the order of their scores over all dims: nothing is left to compute. */
 export function prepareDecided(
   { ids = [], payloads, headScores = [], dim }: PackedCandidates,
   query: QueryVector,
@@ -62,8 +62,9 @@ export function prepareDecided(
 ): Prepared<unknown> {
   const { length: count } = ids;
   const { metric, scales, keep, stages } = resolvePlan(plan, count, limit);
-  const { indices, keys } = freshWorkspace.results(count);
-  for (let i = 0; i < count; i++) {
+  const hits = keep[stages.length - 1]!;
+  const { indices, keys } = freshWorkspace.results(hits);
+  for (let i = 0; i < hits; i++) {
     indices[i] = i;
     keys[i] = metric === 'euclid' ? 0 - headScores[i]! : headScores[i]!;
   }
@@ -80,7 +81,7 @@ export function prepareDecided(
     },
   };
   const task = { metric, query: query.values, rows: NO_VECTORS, dim, scales, keep, indices, keys };
-  return { matrix, task, stages, hits: keep[stages.length - 1]! };
+  return { matrix, task, stages, hits };
 }
 
 const NO_VECTORS = new Float32Array(0);

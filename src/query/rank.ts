@@ -273,8 +273,7 @@ function* ranking(
   bad: BadPosition,
   ms: number,
 ): Sliced<RankedPool> {
-  const { search, depth } = fitted;
-  const candidates = answer.decided ? depth : fitted.candidates;
+  const { search, candidates } = fitted;
   const found = prepared.matrix.count + (answer.stats?.gone ?? 0) + (answer.lacking?.length ?? 0);
   const exhausted = found < candidates && answer.missing === undefined;
   const common = { fitted, answer, prepared, exhausted };

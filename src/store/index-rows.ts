@@ -19,7 +19,7 @@ const ATTEMPTS = 3;
 /** Rows read before others get their turn. */
 const READ_AT_ONCE = 128;
 
-export type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'>;
+export type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors' | 'decide'>;
 
 /** Which rows a request is about: those that pass both. */
 export interface Only {
@@ -80,7 +80,7 @@ export function read(
 export function* reading(
   index: SearchedIndex,
   ordinals: readonly number[],
-  { withPayload = false, vectors: wanted = true }: Wanted,
+  { withPayload = false, vectors: wanted = true, decide = ordinals.length }: Wanted,
 ): Sliced<Whole<Read>> {
   const { dim } = index;
   const { staleReads } = partsOf(index).files;
@@ -99,7 +99,7 @@ export function* reading(
       if (!live.alive(ordinal)) continue;
       places.push(i);
       ids.push(files.idOf(ordinal));
-      if (withPayload !== false) payloads.push(select(files.payloadOf(ordinal) ?? {}));
+      if (withPayload !== false && payloads.length < decide) payloads.push(select(files.payloadOf(ordinal) ?? {}));
     }
     if (wanted) gather(parts, ids.slice(first), vectors.subarray(first * dim));
   }

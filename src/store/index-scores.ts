@@ -241,10 +241,9 @@ export function queryFor(
   candidates: number,
   params: SearchParams,
   filter: CheckedFilter | undefined,
-  best = candidates,
 ): IndexQuery {
   const { dim, metric } = index;
-  return candidatesQuery(QueryVector.received(request, dim, 'vector'), metric, candidates, best, params, filter);
+  return candidatesQuery(QueryVector.received(request, dim, 'vector'), metric, candidates, params, filter);
 }
 
 export function foundOf({ hits, stats }: IndexAnswer): Found {

@@ -137,14 +137,7 @@ export class IndexSource implements Source {
     const queries = requests.map((request, i) => {
       const { node, rows } = only[i]!;
       const passing = node && rows ? atOnce(matched(this.index, { node, rows })).value : undefined;
-      return queryFor(
-        this.index,
-        request,
-        request.candidates,
-        params[i]!,
-        filterOf(only[i]!, passing),
-        bestOf(request),
-      );
+      return queryFor(this.index, request, request.candidates, params[i]!, filterOf(only[i]!, passing));
     });
     const found = this.index.queryBatchSync(queries).map(foundOf);
     const ms = (performance.now() - began) / requests.length;
@@ -193,13 +186,12 @@ export class IndexSource implements Source {
   }
 
   private async indexQuery(
-    request: Pick<HeadRequest, 'vector' | 'candidates' | 'decide'>,
+    request: Pick<HeadRequest, 'vector' | 'candidates'>,
     params: SearchParams,
     only: Only,
     signal: AbortSignal,
   ): Promise<IndexQuery> {
-    const filter = await filterFor(this.index, only, signal);
-    return queryFor(this.index, request, request.candidates, params, filter, bestOf(request));
+    return queryFor(this.index, request, request.candidates, params, await filterFor(this.index, only, signal));
   }
 
   private async answered(
@@ -344,8 +336,4 @@ async function inTurn<T, R>(items: readonly T[], run: (item: T, i: number) => Pr
   const results: R[] = [];
   for (const [i, item] of items.entries()) results.push(await run(item, i));
   return results;
-}
-
-function bestOf({ candidates, decide = candidates }: Pick<HeadRequest, 'candidates' | 'decide'>): number {
-  return Math.min(decide, candidates);
 }

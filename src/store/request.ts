@@ -73,23 +73,20 @@ export function checkedQuery(
 }
 
 /**
- * The query for the best of a source's candidates over the index, of which all was checked. The index takes it for one of a
+ * The query for so many candidates of a source over the index, of which all was checked. The index takes it for one of a
  * caller's.
  *
- * @param candidates rows to score in full
- * @param k how many of them are wanted
  * @throws FunnelError ZERO_QUERY
  */
 export function candidatesQuery(
   vector: QueryVector,
   metric: Metric,
-  candidates: number,
   k: number,
   { exact, probes }: { exact?: boolean | undefined; probes?: number | undefined },
   filter: CheckedFilter | undefined,
 ): IndexQuery {
   checkDirection(vector, metric);
-  const params = exact ? {} : { candidates, probes };
+  const params = exact ? {} : { candidates: k, probes };
   const request = requestOf(vector, k, exact ? 'exact' : 'funnel', undefined, params);
   return new CheckedQuery(request, 0, k, filter, BARE) as unknown as IndexQuery;
 }

@@ -73,8 +73,8 @@ export interface HeadRequest extends Restriction {
   /** False: ids, scores and payloads alone; the candidates' `vectors` are then empty. @default true */
   vectors?: boolean;
   /**
-   * Only so many of the candidates are wanted, the best by their scores over all dims: of sources with `decides` alone, which
-   * may answer these without vectors and say that they are `decided`.
+   * Scores over all dims will order the candidates, and only so many of the best will be hits: of sources with `decides` alone,
+   * which may leave out vectors, and payloads of the others, and then say that the candidates are `decided`.
    */
   decide?: number;
   /** Milliseconds for the whole call. */
@@ -95,8 +95,8 @@ export interface HeadAnswer {
   /** Milliseconds to turn it into packed candidates. */
   decodeMs: number;
   /**
-   * The candidates are the best that `decide` asked for, best first, and come without vectors: their head scores are those that
-   * the kernels would give over all dims, to the bit.
+   * As `decide` asked: the candidates are in the order of their head scores, which are those that the kernels would give over all
+   * dims, to the bit. `vectors` are empty, `payloads` may end behind the first `decide`.
    */
   decided?: true;
   /** The promise of mode 'exact', in that mode. */
