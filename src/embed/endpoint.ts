@@ -3,9 +3,11 @@ import { expected, FunnelError } from '../core/errors.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
 import type { EmbedFunction } from './given.js';
 
+/** Options of embedEndpoint(). */
 export interface EndpointOptions {
   /** Address of its API, such as http://127.0.0.1:11434/v1, or of its embeddings. */
   url: string;
+  /** The model's name there. */
   model: string;
   /** Sent as a bearer token; never part of an error or a name. */
   key?: string;

@@ -14,23 +14,36 @@ export type EmbedFunction = (
 
 /** An `EmbeddingModel` of the AI SDK: that of @ai-sdk/provider 4 (v4), and the ones before (v3, v2). */
 export interface AiEmbeddingModel {
+  /** The version of its contract. embedderOf() refuses others (UNSUPPORTED). */
   readonly specificationVersion: 'v4' | 'v3' | 'v2';
+  /** The provider's name: the first part of the embedder's, unless `name` is given. */
   readonly provider: string;
+  /** The model's name at the provider: the second part of the embedder's. */
   readonly modelId: string;
+  /** Texts that one call takes, at most; undefined: no limit. */
   readonly maxEmbeddingsPerCall: PromiseLike<number | undefined> | number | undefined;
+  /** Whether it takes several calls at one time. */
   readonly supportsParallelCalls: PromiseLike<boolean> | boolean;
+  /** Embeds `values`; `abortSignal` is passed, and `dimensions` (v4) and `providerOptions` where they are given. */
   // biome-ignore lint/suspicious/noExplicitAny: options differ between the versions
-  doEmbed(options: any): PromiseLike<{ embeddings: number[][] }>;
+  doEmbed(options: any): PromiseLike<{
+    /** A vector for each text, in their order, all of one length. */
+    embeddings: number[][];
+  }>;
 }
 
 /** An `Embeddings` of LangChain. */
 export interface LangChainEmbeddings {
+  /** Embeds the texts of one batch, for the role 'document': a vector for each, in their order. */
   embedDocuments(texts: string[]): Promise<number[][]>;
+  /** Embeds one text, for the role 'query'. */
   embedQuery(text: string): Promise<number[]>;
 }
 
+/** The models that embedderOf() takes. */
 export type GivenModel = TextEmbedder | AiEmbeddingModel | LangChainEmbeddings | EmbedFunction;
 
+/** Options of embedderOf(). */
 export interface GivenOptions {
   /** Says model and choices, all that decides whether vectors compare. @default what the model calls itself */
   name?: string;

@@ -98,10 +98,12 @@ export interface TextEmbedder {
   readonly name: string;
   /** The name that versions up to 0.1.0 gave it. */
   readonly formerName?: string;
+  /** Dims of its vectors, where a call asks for no others. */
   readonly dim: number;
   /** Dims that vectors may be cut to, longest first. */
   readonly matryoshkaDims: readonly number[];
   /** `texts.length × dim`, row-major. */
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array>;
+  /** Frees the model, where the embedder holds one; that of embedderOf() holds none. */
   close(): Promise<void> | void;
 }

@@ -4,11 +4,19 @@ import type { Id } from '../core/types.js';
 import { checkId, checkInteger, checkKeys, isId } from '../core/validate.js';
 
 /** One hit of a ranked list: an id, or an object that has one. Its other fields come back in the trace. */
-export type Ranked = Id | { readonly id: Id; readonly score?: number | undefined };
+export type Ranked =
+  | Id
+  | {
+      /** The id by which lists are joined: an integer within ±(2^53 − 1), a bigint or a string. */
+      readonly id: Id;
+      /** Read by method 'weighted' alone. Larger or smaller may be better: the order of the list says which. */
+      readonly score?: number | undefined;
+    };
 
 /** Best first, each id once. */
 export type RankedList<Hit extends Ranked = Ranked> = readonly Hit[];
 
+/** Options of fuse(). */
 export interface FuseOptions {
   /**
    * 'rrf': reciprocal rank fusion, the sum of weight / (k + rank) over the lists, ranks from 1; scores are not looked at.
@@ -38,6 +46,7 @@ export interface FusedFrom<Hit extends Ranked = Ranked> {
   hit: Hit;
 }
 
+/** One hit of the fused list. */
 export interface FusedHit<Hit extends Ranked = Ranked> {
   /** As the first list that has it writes it. */
   id: Id;

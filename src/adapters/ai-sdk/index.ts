@@ -6,6 +6,7 @@ import type { Role, TextEmbedder } from '../../embed/types.js';
 
 export { embedderOf, type GivenModel, type GivenOptions } from '../../embed/given.js';
 
+/** Options of embeddingModel(). */
 export interface EmbeddingModelOptions<Version extends 'v4' | 'v3' = 'v4'> {
   /**
    * The contract that the model has: 'v4' of @ai-sdk/provider 4 (`ai` 7), or 'v3' of the one before, which Mastra takes.
@@ -28,13 +29,27 @@ interface CallOptions {
 
 /** Both versions of the contract, which differ in the options of a call. */
 export interface FunnelEmbeddingModel<Version extends 'v4' | 'v3' = 'v4'> {
+  /** The version of the contract, as `version` chose it. */
   readonly specificationVersion: Version;
+  /** The name by which the AI SDK tells providers apart. */
   readonly provider: 'funnelvec';
   /** The embedder's name. */
   readonly modelId: string;
+  /** Texts of one call have no limit: the embedder makes batches itself. */
   readonly maxEmbeddingsPerCall: undefined;
+  /** Whether calls may run at one time: always true. */
   readonly supportsParallelCalls: boolean;
-  doEmbed(options: CallOptions): Promise<{ embeddings: number[][]; warnings: [] }>;
+  /**
+   * Embeds the texts of one call, as the AI SDK asks for it.
+   *
+   * @throws FunnelError BAD_ARGUMENT for `providerOptions.funnelvec`; and as `embedder.embed()` throws
+   */
+  doEmbed(options: CallOptions): Promise<{
+    /** A vector for each text, in their order, each of `dimensions` or all of the embedder's dims. */
+    embeddings: number[][];
+    /** Always empty: an option that cannot be obeyed is an error. */
+    warnings: [];
+  }>;
 }
 
 /**

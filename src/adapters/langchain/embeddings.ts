@@ -11,6 +11,7 @@ import type { Role, TextEmbedder } from '../../embed/types.js';
  * const embeddings = new FunnelEmbeddings(await Embedder.load({ preset: 'wordllama' }));
  */
 export class FunnelEmbeddings extends Embeddings {
+  /** The embedder that makes the vectors. It stays the caller's, to be closed by them. */
   readonly embedder: TextEmbedder;
 
   /** @throws FunnelError BAD_ARGUMENT */

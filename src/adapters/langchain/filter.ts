@@ -3,6 +3,12 @@ import { expected, FunnelError } from '../../core/errors.js';
 import type { Filter } from '../../index.js';
 import type { Layout } from './payload.js';
 
+/**
+ * Qdrant's filter over the whole payload (`{ must: [{ key: 'metadata.page', range: { gte: 3 } }] }`), or an object of equalities
+ * over metadata (`{ source: 'a.pdf', loc: { page: 3 } }`), whose values are strings, numbers, booleans, bigints, Dates or
+ * objects of these. `{}` passes everything. Operators such as `$gt`, other values, and keys that no payload has are refused
+ * (BAD_ARGUMENT).
+ */
 export type MetadataFilter = Filter | Record<string, unknown>;
 
 const CLAUSES = ['must', 'should', 'must_not', 'min_should'];

@@ -19,6 +19,7 @@ const METRICS = { cosine: 'cosine', innerProduct: 'dot', euclidean: 'euclid' } a
   Metric
 >;
 
+/** Fields of a FunnelRetriever: those of MatryoshkaRetriever, and how to search. */
 export interface FunnelRetrieverFields<Store extends VectorStoreInterface = FunnelVectorStore>
   extends BaseRetrieverInput,
     SearchSettings {
@@ -29,9 +30,11 @@ export interface FunnelRetrieverFields<Store extends VectorStoreInterface = Funn
   vectorStore: Store;
   /** Documents that the first stage finds. @default 50, at least `largeK`, where no `candidates` are said */
   smallK?: number;
-  /** Documents that are returned. @default `k`, or 8 */
+  /** Documents that are returned, at most `smallK` but in mode 'exact'. @default `k`, or 8 */
   largeK?: number;
+  /** `largeK` by the name that other retrievers have; both together are refused. @default 8 */
   k?: number;
+  /** Conditions that documents must pass, as the store takes them: MetadataFilter for a FunnelVectorStore. @default none */
   filter?: Store['FilterType'];
   /** For another store: the key of metadata that has the large vector. @default 'lc_large_embedding' */
   largeEmbeddingKey?: string;
@@ -54,17 +57,23 @@ export interface FunnelRetrieverFields<Store extends VectorStoreInterface = Funn
 export class FunnelRetriever<
   Store extends VectorStoreInterface = FunnelVectorStore,
 > extends VectorStoreRetriever<Store> {
+  /** The class's name in what LangChain serialises. */
   static override lc_name(): string {
     return 'FunnelRetriever';
   }
 
+  /** The class's place there: `['funnelvec', 'retrievers']`. */
   override get lc_namespace(): string[] {
     return ['funnelvec', 'retrievers'];
   }
 
+  /** Documents that the first stage finds; mode 'exact' has no such stage. */
   readonly smallK: number;
+  /** Documents that are returned, at most `smallK` but in mode 'exact'. */
   readonly largeK: number;
+  /** The key of metadata that has the large vector in another store. Documents may not bring it along. */
   readonly largeEmbeddingKey: string;
+  /** The embeddings of queries and documents over all dims. An embedder that was given is a FunnelEmbeddings here. */
   readonly largeEmbeddingModel: EmbeddingsInterface;
   readonly #metric: Metric | undefined;
   readonly #options: Omit<SearchOptions, 'k' | 'filter'>;

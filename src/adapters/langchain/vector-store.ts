@@ -35,38 +35,52 @@ export interface SearchSettings {
   plan?: Plan;
 }
 
+/** The config of a FunnelVectorStore: `index`, or `search` and a `writer`; and how documents are kept and searched. */
 export type FunnelStoreConfig = SearchSettings & {
   /** The key of a payload that has a document's text. @default 'content', as @langchain/qdrant has it */
   contentKey?: string;
   /** The key that has its metadata; null: it stands at the top, beside the text. @default 'metadata' */
   metadataKey?: string | null;
 } & (
-    | { /** Searched by its own query(), and written to. */ index: FunnelIndex; search?: undefined; writer?: undefined }
+    | {
+        /** Searched by its own query(), and written to. */
+        index: FunnelIndex;
+        /** Absent beside `index`. */
+        search?: undefined;
+        /** Absent beside `index`, which is written to itself. */
+        writer?: undefined;
+      }
     | {
         /** Over Qdrant, Milvus or a source of your own. */
         search: FunnelSearch;
         /** Where documents are written and deleted: qdrantWriter(), milvusWriter(), an index. Without it the store is read-only. */
         writer?: PointWriter;
+        /** Absent beside `search`. */
         index?: undefined;
       }
   );
 
+/** Options of searchVector(). */
 export interface SearchOptions extends SearchSettings {
-  /** @default 4 */
+  /** Documents to return, at most; 0 searches nothing. @default 4 */
   k?: number;
+  /** Conditions that documents must pass. @default none */
   filter?: MetadataFilter | undefined;
   /** Only documents of at least this similarity. */
   scoreThreshold?: number;
   /** Over a FunnelSearch: also what each stage dropped. An index tells its stages in `stats` at any rate. @default false */
   explain?: boolean;
+  /** Ends the search when it aborts, with the code ABORTED. Over an index it is looked at before the search alone. */
   signal?: AbortSignal;
 }
 
+/** Documents for a query, and how they were found. */
 export interface FunnelAnswer {
   /** Best first, with similarities. */
   documents: [Document, number][];
   /** Undefined where nothing was searched: k of 0, a query of zeros. */
   stats: IndexQueryStats | SearchStats | undefined;
+  /** The documents that each stage dropped: with `explain`, over a FunnelSearch. */
   explanation?: SearchExplanation;
 }
 
@@ -93,7 +107,7 @@ const DELETED_AT_ONCE = 1000;
 
 /**
  * Scores are similarities, larger is better: cosines, dot products, 1 / (1 + distance) for euclid. A query of zeros, which has
- * no direction, finds nothing. Filters are Qdrant's, over the payload (`metadata.source`), or an object of equalities over
+ * no direction, finds nothing, but for euclid. Filters are Qdrant's, over the payload (`metadata.source`), or an object of equalities over
  * metadata (`{ source: 'a.pdf' }`).
  *
  * @example
@@ -101,9 +115,13 @@ const DELETED_AT_ONCE = 1000;
  * const documents = await store.asRetriever({ k: 4, filter: { source: 'a.pdf' } }).invoke('What is a funnel?');
  */
 export class FunnelVectorStore extends VectorStore {
+  /** The filters that it takes: a type alone, for LangChain's retrievers and chains. */
   declare FilterType: MetadataFilter;
+  /** The index that is searched and written to; undefined over a FunnelSearch. */
   readonly index: FunnelIndex | undefined;
+  /** The search that finds documents; undefined over an index. */
   readonly search: FunnelSearch | undefined;
+  /** Where documents are written: the index itself, or the writer beside `search`. Undefined: the store is read-only. */
   readonly writer: PointWriter | undefined;
   readonly #layout: Layout;
   readonly #usual: SearchSettings;
@@ -167,7 +185,12 @@ export class FunnelVectorStore extends VectorStore {
   }
 
   /** Dims and metric of what is searched. */
-  async info(): Promise<{ dim: number; metric: Metric }> {
+  async info(): Promise<{
+    /** Dims of the full vectors. */
+    dim: number;
+    /** The metric of the full vectors. */
+    metric: Metric;
+  }> {
     if (this.index !== undefined) {
       void this.index.count; // refuses where it was closed
       return { dim: this.index.dim, metric: this.index.metric };

@@ -4,10 +4,13 @@ import { checkKeys, uuidOf } from '../../core/validate.js';
 import type { Id } from '../../index.js';
 import { guarded } from '../../sources/index.js';
 
+/** A document as a writer gets it. */
 export interface WrittenPoint {
+  /** The id, of the collection's own kind. */
   id: Id;
   /** The full vector. */
   vector: Float32Array;
+  /** Text and metadata, under the store's `contentKey` and `metadataKey`. */
   payload: Record<string, unknown>;
 }
 
@@ -26,7 +29,9 @@ export interface PointWriter {
   idOf?(text: string): Id;
 }
 
+/** The collection that a writer writes to, and its vectors. */
 export interface WriterOptions {
+  /** Its name. */
   collection: string;
   /** The vector, or field, of the first dims; as the source over the collection has it. Absent beside `full`: there is one alone. */
   head?: string;
@@ -36,19 +41,25 @@ export interface WriterOptions {
 
 /** The part of the client of @qdrant/js-client-rest that we use. */
 export interface QdrantWriteClient {
+  /** Tells the names and sizes of the vectors; called before the first write. */
   getCollection(collection: string): Promise<unknown>;
+  /** Writes `{ wait: true, points }`, in parts of some 2 million numbers. */
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types are of its generation
   upsert(collection: string, args: any): Promise<unknown>;
+  /** Deletes `{ wait: true, points }`, which are ids. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   delete(collection: string, args: any): Promise<unknown>;
 }
 
 /** The part of the client of @zilliz/milvus2-sdk-node that we use. */
 export interface MilvusWriteClient {
+  /** Tells the fields, the primary key and the dims; called before the first write or delete. */
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types are of its generation
   describeCollection(args: any): Promise<any>;
+  /** Writes `{ collection_name, data }`, in parts of some 2 million numbers. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   upsert(args: any): Promise<any>;
+  /** Deletes `{ collection_name, filter }`, the filter a list of keys. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   delete(args: any): Promise<any>;
 }
