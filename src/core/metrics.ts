@@ -6,6 +6,26 @@ export type Metric = 'cosine' | 'dot' | 'euclid';
 /** Every metric, in the order of their codes in native and WASM code. */
 export const METRICS: readonly Metric[] = ['cosine', 'dot', 'euclid'];
 
+/** Whether a metric's scores are distances: smaller is better. Keys are larger when better, whatever the metric. */
+export function isDistance(metric: Metric): boolean {
+  return metric === 'euclid';
+}
+
+/** Whether a vector of zeros can be no query: it has no direction. */
+export function needsDirection(metric: Metric): boolean {
+  return metric !== 'euclid';
+}
+
+/** The score of a key. 0 − key keeps −0 out. */
+export function scoreOfKey(metric: Metric, key: number): number {
+  return isDistance(metric) ? 0 - key : key;
+}
+
+/** The key of a score. */
+export function keyOfScore(metric: Metric, score: number): number {
+  return isDistance(metric) ? 0 - score : score;
+}
+
 /** Most dims of a vector. */
 export const MAX_DIM = 65_536;
 

@@ -1,6 +1,7 @@
 /** One call: what a caller handed over becomes a task for the kernels, and their answer becomes hits. */
 
 import { expected, FunnelError } from '../core/errors.js';
+import { keyOfScore, needsDirection, scoreOfKey } from '../core/metrics.js';
 import type { Sliced } from '../core/slices.js';
 import type { Candidates, FunnelStage, Hit, PackedCandidates, Vector } from '../core/types.js';
 import { checkQuery, isZero } from '../core/validate.js';
@@ -35,7 +36,7 @@ export function prepare<Row>(
   const checked = plan === undefined ? defaultPlan(dim) : checkPlan(plan, dim);
   const prepared = taskOf(matrix, q, dim, checked, limit, workspace);
   const { metric } = prepared.task;
-  if (metric !== 'euclid' && isZero(q)) {
+  if (needsDirection(metric) && isZero(q)) {
     throw new FunnelError('ZERO_QUERY', `Expected a query with a direction for metric ${metric} but received zeros`);
   }
   return prepared;
@@ -66,7 +67,7 @@ export function prepareDecided(
   const { indices, keys } = freshWorkspace.results(hits);
   for (let i = 0; i < hits; i++) {
     indices[i] = i;
-    keys[i] = metric === 'euclid' ? 0 - headScores[i]! : headScores[i]!;
+    keys[i] = keyOfScore(metric, headScores[i]!);
   }
   const matrix: Matrix<unknown> = {
     vectors: NO_VECTORS,
@@ -132,9 +133,8 @@ function putHits<Row>(prepared: Prepared<Row>, hits: Hit<Row>[], from: number, t
   for (let i = from; i < to; i++) hits[i] = matrix.hit(indices[i]!, scoreOf(prepared, keys[i]!));
 }
 
-/** A key is larger when better; a distance is smaller. 0 − key keeps −0 out. */
 export function scoreOf({ task, keysAreScores }: Prepared<unknown>, key: number): number {
-  return task.metric === 'euclid' && !keysAreScores ? 0 - key : key;
+  return keysAreScores ? key : scoreOfKey(task.metric, key);
 }
 
 export function notFiniteValue(matrix: Matrix<unknown>, at: number): FunnelError {

@@ -2,6 +2,7 @@
 
 import { expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
+import { isDistance } from '../core/metrics.js';
 import type { Sliced } from '../core/slices.js';
 import type { Hit, Id, SearchStats, StageStats } from '../core/types.js';
 import type { Matrix } from '../funnel/candidates.js';
@@ -23,7 +24,7 @@ export interface SearchResult {
 
 /** Whether scores are distances. */
 export function isSmallerBetter({ prepared: { task, keysAreScores } }: RankedPool): boolean {
-  return task.metric === 'euclid' && !keysAreScores;
+  return isDistance(task.metric) && !keysAreScores;
 }
 
 /** Whether a final score is good enough: strictly, and by the direction of what ranked. */

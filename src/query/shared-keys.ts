@@ -2,7 +2,9 @@
  * The keys that requests to FunnelSearch and to FunnelIndex share: each is known, and checked, here alone. The two classes
  * add their own keys (`request.ts` here and in `store`), and say in which order a request is looked at.
  */
+
 import { expected, FunnelError } from '../core/errors.js';
+import { needsDirection } from '../core/metrics.js';
 import { checkInteger, isListOf, isString } from '../core/validate.js';
 import type { QueryVector } from '../core/vector.js';
 import type { Metric } from '../kernels/kernels.js';
@@ -96,7 +98,7 @@ export function checkWithVector(withVector: unknown, named: boolean): void {
 
 /** @throws FunnelError ZERO_QUERY */
 export function checkDirection(vector: QueryVector, metric: Metric): void {
-  if (metric === 'euclid' || !vector.isZero) return;
+  if (!needsDirection(metric) || !vector.isZero) return;
   throw new FunnelError('ZERO_QUERY', `Expected a vector with a direction for metric ${metric} but received zeros`);
 }
 

@@ -1,4 +1,5 @@
 /** Searches of a source over an index by something else than its codes: by first dims, by heads of their own, by examples. */
+import { isDistance, keyOfScore, needsDirection } from '../core/metrics.js';
 import { inSlices, type Sliced } from '../core/slices.js';
 import type { FilterStats } from '../core/types.js';
 import { isZero } from '../core/validate.js';
@@ -84,7 +85,7 @@ export class IndexScores {
     const { metric } = this.index;
     const score = (rows: RowImages, part: Uint32Array, keys: Float64Array) =>
       rows.score(head, metric, part, part.length, keys);
-    return this.scanned(head.length, count, only, signal, metric === 'euclid', score);
+    return this.scanned(head.length, count, only, signal, isDistance(metric), score);
   }
 
   /** Every row, or its first dims, by a strategy. */
@@ -127,7 +128,7 @@ export class IndexScores {
     const { metric, dim } = this.index;
     const sums = strategy === 'sum_scores';
     const sum = sums ? sumVector(examples, metric) : undefined;
-    const by = (sums ? (sum ? [sum] : []) : examples.positive).filter((one) => metric === 'euclid' || !isZero(one));
+    const by = (sums ? (sum ? [sum] : []) : examples.positive).filter((one) => !needsDirection(metric) || !isZero(one));
     let searches = 0;
     let rows = 0;
     let most = this.index.count;
@@ -175,7 +176,7 @@ export class IndexScores {
     const { metric } = this.index;
     const last = scores.at(-1)!;
     if (this.options.heads !== undefined) return -Infinity;
-    return similarityOf(metric, metric === 'euclid' ? -last : last);
+    return similarityOf(metric, keyOfScore(metric, last));
   }
 
   private async scanned(

@@ -1,7 +1,9 @@
 /** Checks and packs what callers write. */
+
 import { describe, expected, FunnelError } from '../core/errors.js';
 import { allFinite } from '../core/finite.js';
 import { halfToFloat, toHalf } from '../core/half.js';
+import { METRICS } from '../core/metrics.js';
 import type { Sliced } from '../core/slices.js';
 import type { Id } from '../core/types.js';
 import { checkAttached, checkInteger, checkKeys, checkQuery, fixedLength, ownListOf } from '../core/validate.js';
@@ -174,7 +176,7 @@ export function checkCreateOptions(options: FunnelIndexOptions): IndexConfig {
   if (typeof dim !== 'number' || !Number.isInteger(dim) || dim < 1 || dim > 65_536) {
     throw expected('BAD_DIMS', '1 to 65536 dims', 'dim', dim);
   }
-  oneOf(options.metric, ['cosine', 'dot', 'euclid'], 'metric');
+  oneOf(options.metric, METRICS, 'metric');
   oneOf(options.rotation, ['pca', 'none', 'balanced'], 'rotation');
   oneOf(options.precision, ['float32', 'float16'], 'precision');
   const { lists } = options;

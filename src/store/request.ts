@@ -1,5 +1,7 @@
 /** Requests to an index: the keys that only an index has, and all of it as what the engine searches. */
+
 import { expected, FunnelError } from '../core/errors.js';
+import { keyOfScore } from '../core/metrics.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
 import { QueryVector } from '../core/vector.js';
 import type { Metric } from '../kernels/kernels.js';
@@ -114,8 +116,7 @@ function parsed(
   const selection = checkSelection(query);
   const filter = filters.of(query.filter);
   const own = params === undefined ? {} : checkParams(params, mode, k);
-  let above: number | undefined;
-  if (scoreThreshold !== undefined) above = metric === 'euclid' ? -scoreThreshold : scoreThreshold;
+  const above = scoreThreshold === undefined ? undefined : keyOfScore(metric, scoreThreshold);
   return new CheckedQuery(requestOf(vector, k, mode, above, own), offset ?? 0, end, filter, selection);
 }
 

@@ -1,5 +1,7 @@
 /** Searches of an index: in threads, or on the calling thread, which its synchronous calls wait for. */
+
 import { expected, FunnelError } from '../core/errors.js';
+import { scoreOfKey } from '../core/metrics.js';
 import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import { othersTurn, overdue } from '../core/turns.js';
 import { Filters } from '../query/filter/conditions.js';
@@ -175,8 +177,7 @@ function* answerOf<Payload>(
   ms: number,
   only: Restricted,
 ): Sliced<IndexAnswer<Payload>> {
-  const { files, live } = index;
-  const negate = index.metric === 'euclid';
+  const { files, live, metric } = index;
   const hits: IndexHit<Payload>[] = [];
   let rank = 0;
   for (let i = 0; i < result.ordinals.length && rank < query.end; i++) {
@@ -186,7 +187,7 @@ function* answerOf<Payload>(
     if (!live.alive(ordinal)) continue;
     if (rank++ < query.offset) continue;
     const key = result.keys[i]!;
-    const hit: IndexHit<Payload> = { id: files.idOf(ordinal), score: negate ? 0 - key : key, index: ordinal };
+    const hit: IndexHit<Payload> = { id: files.idOf(ordinal), score: scoreOfKey(metric, key), index: ordinal };
     addPayload(index, hit, ordinal, query.payloadOf);
     if (query.withVector) hit.vector = vectorOf(index, ordinal);
     hits.push(hit);

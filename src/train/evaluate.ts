@@ -1,5 +1,7 @@
 /** evaluate(): what is left of a model's answers when its vectors are cut. The table that says where to cut. */
+
 import { expected, FunnelError } from '../core/errors.js';
+import { needsDirection } from '../core/metrics.js';
 import type { Id, Metric } from '../core/types.js';
 import { checkId, checkIds, checkInteger, checkKeys } from '../core/validate.js';
 import { METRICS } from '../kernels/kernels.js';
@@ -294,7 +296,7 @@ function meansOf(rows: readonly EvaluationRow[]): Omit<EvaluationRow, 'dim'> {
 }
 
 function checkNonZero({ vectors, dim, count }: CheckedRows, metric: Metric): void {
-  if (metric === 'euclid') return;
+  if (!needsDirection(metric)) return;
   for (let q = 0; q < count; q++) {
     if (vectors.subarray(q * dim, (q + 1) * dim).every((value) => value === 0)) {
       throw new FunnelError('ZERO_QUERY', `Expected a direction for query ${q} but received zeros`);

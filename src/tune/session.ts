@@ -1,5 +1,7 @@
 /** One run of tune(): what was asked for, checked and owned; its clock, its progress, its chance. */
+
 import { expected, FunnelError } from '../core/errors.js';
+import { isDistance, needsDirection } from '../core/metrics.js';
 import type { Id } from '../core/types.js';
 import { checkInteger, checkKeys, checkQuery, isNumbers, isZero } from '../core/validate.js';
 import type { Metric } from '../kernels/kernels.js';
@@ -73,7 +75,7 @@ export function ownQueries(queries: TuneOptions['queries'], dim: number, metric:
   }
   own.forEach((query, q) => {
     checkQuery(query, dim, `queries[${q}]`);
-    if (metric !== 'euclid' && isZero(query)) {
+    if (needsDirection(metric) && isZero(query)) {
       throw new FunnelError('ZERO_QUERY', `Expected a vector with a direction for queries[${q}] but received zeros`);
     }
   });
@@ -208,7 +210,7 @@ export function lossOf(
 
 /** Whether a score is as good as another under a metric. */
 export function asGood(metric: Metric): (a: number, b: number) => boolean {
-  return metric === 'euclid' ? (a, b) => a <= b : (a, b) => a >= b;
+  return isDistance(metric) ? (a, b) => a <= b : (a, b) => a >= b;
 }
 
 /** @param ranks −1: beyond what was looked at */
