@@ -68,11 +68,11 @@ it('the WASM module of the code kernels takes the arguments of the table, in its
 /** The lengths' names in AssemblyScript. */
 const LENGTHS: Record<string, string> = { 'gatherBits bits': 'size', 'gatherBits ordinals': 'rows' };
 
-it('what wasm.ts and codes-wasm-module.ts declare of their modules is what AssemblyScript exports', {
+it('what wasm-instance.ts and codes-wasm-module.ts declare of their modules is what AssemblyScript exports', {
   skip: needsSources,
 }, () => {
   for (const [file, interfaceName, entries] of [
-    ['wasm.ts', 'WasmExports', ['assembly/index.ts']],
+    ['wasm-instance.ts', 'WasmExports', ['assembly/index.ts']],
     ['codes-wasm-module.ts', 'WasmHelpers', codeFiles()],
   ] as const) {
     const exported = exportsOf(entries);
