@@ -143,13 +143,13 @@ export function checkOpenOptions(options: OpenIndexOptions & { readOnly?: boolea
   checkCommon(options);
 }
 
-function checkCommon(options: OpenIndexOptions): void {
+function checkCommon(options: OpenIndexOptions & { readOnly?: boolean }): void {
   if (options.threads !== undefined) checkInteger(options.threads, 1, 1024, 'threads');
   if (options.memory !== undefined) checkInteger(options.memory, 0, Number.MAX_SAFE_INTEGER, 'memory');
   if (options.fullScanThreshold !== undefined)
     checkInteger(options.fullScanThreshold, 0, 0xffff_ffff, 'fullScanThreshold');
   oneOf(options.durability, ['full', 'relaxed'], 'durability');
-  for (const flag of ['breakLock', 'autoOptimize'] as const) {
+  for (const flag of ['breakLock', 'autoOptimize', 'readOnly'] as const) {
     if (options[flag] !== undefined && typeof options[flag] !== 'boolean') {
       throw expected('BAD_ARGUMENT', 'a boolean', flag, options[flag]);
     }
@@ -172,6 +172,9 @@ export interface IndexConfig {
 export function checkCreateOptions(options: FunnelIndexOptions): IndexConfig {
   checkKeys(options, CREATE_KEYS, 'the options of FunnelIndex.create()');
   checkCommon(options);
+  if ((options as { readOnly?: boolean }).readOnly) {
+    throw expected('BAD_ARGUMENT', 'no readOnly for an index that is made (open() takes it),', 'readOnly', true);
+  }
   const dim = options.dim;
   if (typeof dim !== 'number' || !Number.isInteger(dim) || dim < 1 || dim > 65_536) {
     throw expected('BAD_DIMS', '1 to 65536 dims', 'dim', dim);

@@ -381,6 +381,8 @@ describe('FunnelIndex refuses', () => {
     ['scales out of order', { dim: 8, scales: [4, 2] }, 'BAD_ARGUMENT', /ascending/],
     ['no threads', { dim: 4, threads: 0 }, 'BAD_ARGUMENT', /threads/],
     ['negative memory', { dim: 4, memory: -1 }, 'BAD_ARGUMENT', /memory/],
+    ['nothing to be written', { dim: 4, readOnly: true }, 'BAD_ARGUMENT', /readOnly/],
+    ['a flag that is none', { dim: 4, readOnly: 'no' }, 'BAD_ARGUMENT', /readOnly/],
     ['a misspelled option', { dim: 4, metrics: 'dot' }, 'BAD_ARGUMENT', /metrics/],
   ];
   for (const [what, options, code, pattern] of OPTIONS) {
