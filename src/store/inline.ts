@@ -4,6 +4,7 @@
  */
 
 import { isAwaited, othersTurn, overdue } from '../core/turns.js';
+import type { CheckedFilter } from './filters.js';
 import type { CheckedQuery } from './request.js';
 
 /** Milliseconds that a call may be predicted to take: the way to a thread and back adds .1 to .2 to it. */
@@ -15,22 +16,39 @@ const SHAPES = 64;
 /** Values of rows without codes that may come along unmeasured. */
 const UNSEEN = 1 << 17;
 
+/** Measurements of a shape of which one may be long without a meaning: it may have been interrupted. */
+const FORGIVEN = 64;
+
+/** What the time of a search depends on beside its query. */
+export interface SearchedRows {
+  /** Values of the rows without codes, which every search reads. */
+  values: number;
+  /** The rows with codes; others in their place take another time. */
+  segments?: object;
+  /** How many rows pass a filter; undefined where that is not known. */
+  passing?: (filter: CheckedFilter) => number | undefined;
+}
+
 interface Cost {
   /** Milliseconds a query. */
   ms: number;
   /** Values of the rows without codes that the last measured search read. */
   values: number;
+  /** Measurements until one is forgiven again. */
+  strict: number;
 }
 
 export class InlineSearches {
   readonly #costs = new Map<string, Cost>();
+  /** The rows with codes that the costs are about. */
+  #segments: object | undefined;
 
-  /** @param values values of the rows without codes, which every search reads */
-  isShort(queries: readonly CheckedQuery[], values: number): boolean {
+  isShort(queries: readonly CheckedQuery[], rows: SearchedRows): boolean {
+    if (rows.segments !== this.#segments) return false;
     let ms = 0;
     for (const query of queries) {
-      const cost = this.#costs.get(shapeOf(query));
-      if (cost === undefined || values > 2 * cost.values + UNSEEN) return false;
+      const cost = this.#costs.get(shapeOf(query, rows));
+      if (cost === undefined || rows.values > 2 * cost.values + UNSEEN) return false;
       ms += cost.ms;
       if (ms > SHORT) return false;
     }
@@ -48,25 +66,36 @@ export class InlineSearches {
     return true;
   }
 
-  /** @param ms what each query took, here or in a thread */
-  measured(queries: readonly CheckedQuery[], ms: number, values: number): void {
-    for (const query of queries) {
-      const shape = shapeOf(query);
-      const cost = this.#costs.get(shape);
-      if (cost === undefined) {
-        if (this.#costs.size >= SHAPES) this.#costs.clear();
-        this.#costs.set(shape, { ms, values });
-        continue;
-      }
-      // A first search pays for its compilation, and any may have been interrupted: one measurement alone decides little.
-      cost.ms = (cost.ms + Math.min(ms, 2 * cost.ms)) / 2;
-      cost.values = values;
+  /**
+   * Queries of several shapes tell nothing: a long one would pass for a short one, and the other way round.
+   *
+   * @param ms what each query took, here or in a thread
+   */
+  measured(queries: readonly CheckedQuery[], ms: number, rows: SearchedRows): void {
+    const [shape, ...others] = new Set(queries.map((query) => shapeOf(query, rows)));
+    if (shape === undefined || others.length > 0) return;
+    if (rows.segments !== this.#segments) {
+      this.#costs.clear();
+      this.#segments = rows.segments;
     }
+    const { values } = rows;
+    const cost = this.#costs.get(shape);
+    if (cost === undefined) {
+      if (this.#costs.size >= SHAPES) this.#costs.clear();
+      this.#costs.set(shape, { ms, values, strict: 0 });
+      return;
+    }
+    // A first search pays for its compilation, and any may have been interrupted: one measurement alone decides little.
+    const isLong = ms > 2 * cost.ms;
+    cost.ms = (cost.ms + (isLong && cost.strict === 0 ? 2 * cost.ms : ms)) / 2;
+    cost.strict = isLong ? FORGIVEN : Math.max(0, cost.strict - 1);
+    cost.values = values;
   }
 }
 
-/** The parts of a query that its time depends on, but for the index. */
-function shapeOf({ request, filter }: CheckedQuery): string {
+/** The parts of a query that its time depends on. Few rows of a filter are scored one by one, more are found by codes. */
+function shapeOf({ request, filter }: CheckedQuery, { passing }: SearchedRows): string {
   const { mode, k, candidates, eps, probes } = request;
-  return `${mode} ${k} ${candidates} ${eps} ${probes} ${filter !== undefined}`;
+  const rows = filter === undefined ? 'all' : Math.ceil(Math.log2(1 + (passing?.(filter) ?? 0)));
+  return `${mode} ${k} ${candidates} ${eps} ${probes} ${rows}`;
 }

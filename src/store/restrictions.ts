@@ -52,6 +52,11 @@ export class Restrictions {
     return all;
   }
 
+  /** How many rows pass a filter; undefined where they are neither among those matched nor known. */
+  passing(filter: CheckedFilter, matched: ReadonlyMap<CheckedFilter, Matched>): number | undefined {
+    return (matched.get(filter)?.work ?? this.#find(filter)?.stats)?.matched;
+  }
+
   /**
    * Makes the rows matched into restrictions for the segments of this moment.
    *

@@ -7,6 +7,7 @@ import { othersTurn, overdue } from '../core/turns.js';
 import { Filters } from '../query/filter/conditions.js';
 import type { SearchAnswer, SearchTask } from './engine/types.js';
 import { type CheckedFilter, checkedFilter, type Matched } from './filters.js';
+import type { SearchedRows } from './inline.js';
 import type { OpenIndex } from './open-index.js';
 import { Pool } from './pool.js';
 import { addPayload, ROWS_AT_ONCE, vectorOf } from './reads.js';
@@ -38,17 +39,16 @@ export async function queryBatch<Payload>(
     const { staleReads } = files;
     const isOfOneMoment = () => live.deaths === deaths && files.staleReads === staleReads;
     const matched = await inSlices(index.restrictions.match(own), index.checkOpen);
+    index.checkOpen();
     if (isTiny(index, own.length) && isOfOneMoment()) {
       const answers = searchHere<Payload>(index, own, matched);
       if (overdue()) await othersTurn();
       return answers;
     }
-    if (index.inline.isShort(own, unindexedValues(index)) && (await index.inline.mayRun())) {
-      index.checkOpen();
-      if (isOfOneMoment()) return searchHere(index, own, matched, true);
-      continue;
-    }
-    const answers = await searchInThreads<Payload>(index, own, matched);
+    const isShort = index.inline.isShort(own, searchedRows(index, matched)) && (await index.inline.mayRun());
+    index.checkOpen();
+    if (isShort && !isOfOneMoment()) continue;
+    const answers = await (isShort ? searchAlone : searchInThreads)<Payload>(index, own, matched);
     if (isOfOneMoment()) return answers;
     index.checkOpen();
   }
@@ -81,9 +81,25 @@ function isTiny({ files, live, dim }: OpenIndex, queries: number): boolean {
   return queries * files.liveCount * dim <= TINY && live.state.rows.resident;
 }
 
-/** Values that every search reads beside codes. */
-function unindexedValues({ live, dim }: OpenIndex): number {
-  return live.unindexed.length * dim;
+function searchedRows(
+  { live: { unindexed, segments }, dim, restrictions }: OpenIndex,
+  matched: ReadonlyMap<CheckedFilter, Matched>,
+): SearchedRows {
+  return {
+    values: unindexed.length * dim,
+    segments,
+    passing: (filter) => restrictions.passing(filter, matched),
+  };
+}
+
+/** The same of a search that was made. */
+function rowsSearched(
+  { unindexed, segments }: { unindexed: Uint32Array; segments: object },
+  dim: number,
+  only: Restricted,
+): SearchedRows {
+  const passing = (filter: CheckedFilter) => only.get(filter)?.stats.matched;
+  return { values: unindexed.length * dim, segments, passing };
 }
 
 /** Makes the engine's tasks. @param only is filled with the rows of each filter, whose masks the caller gives back */
@@ -115,7 +131,7 @@ async function searchInThreads<Payload>(
       Array.from({ length: parts }, async (_, p) => {
         const part = own.slice(p * size, (p + 1) * size);
         const { results, ms } = await index.pool.search(snapshot, requests.slice(p * size, (p + 1) * size));
-        index.inline.measured(part, ms / part.length, snapshot.unindexed.length * index.dim);
+        index.inline.measured(part, ms / part.length, rowsSearched(snapshot, index.dim, only));
         const answers: IndexAnswer<Payload>[] = [];
         for (const [i, result] of results.entries()) {
           const answer = answerOf<Payload>(index, part[i]!, result, ms / part.length, only);
@@ -134,20 +150,40 @@ async function searchInThreads<Payload>(
   }
 }
 
-/** @param alone whether other threads do not help: nobody waits for a call that is asynchronous */
+/** On the calling thread, where nobody waits: no other thread helps, and answers are put together in slices. */
+async function searchAlone<Payload>(
+  index: OpenIndex,
+  own: CheckedQuery[],
+  matched: ReadonlyMap<CheckedFilter, Matched>,
+): Promise<IndexAnswer<Payload>[]> {
+  const only: Restricted = new Map();
+  try {
+    const requests = requestsFor(index, own, matched, only);
+    const start = performance.now();
+    const results = resultsOf(index, requests);
+    const ms = (performance.now() - start) / own.length;
+    index.inline.measured(own, ms, rowsSearched(index.live, index.dim, only));
+    const answers: IndexAnswer<Payload>[] = [];
+    for (const [i, result] of results.entries()) {
+      answers.push(await inSlices(answerOf<Payload>(index, own[i]!, result, ms, only), index.checkOpen));
+    }
+    return answers;
+  } finally {
+    index.restrictions.drop(only);
+  }
+}
+
 function searchHere<Payload>(
   index: OpenIndex,
   own: CheckedQuery[],
   matched: ReadonlyMap<CheckedFilter, Matched> = atOnce(index.restrictions.match(own)),
-  alone = false,
 ): IndexAnswer<Payload>[] {
   const only: Restricted = new Map();
   try {
     const requests = requestsFor(index, own, matched, only);
     const start = performance.now();
-    const results = alone ? searchAlone(index, requests) : searchInTeam(index, requests);
+    const results = searchInTeam(index, requests);
     const ms = (performance.now() - start) / own.length;
-    if (alone) index.inline.measured(own, ms, unindexedValues(index));
     return results.map((result, i) => atOnce(answerOf<Payload>(index, own[i]!, result, ms, only)));
   } finally {
     index.restrictions.drop(only);
@@ -160,13 +196,13 @@ function searchInTeam(index: OpenIndex, requests: SearchTask[]): SearchAnswer[] 
   const helped = !isTiny(index, requests.length);
   if (helped) codes.team?.(pool.size);
   try {
-    return searchAlone(index, requests);
+    return resultsOf(index, requests);
   } finally {
     if (helped) codes.team?.(1);
   }
 }
 
-function searchAlone({ searcher, live: { state } }: OpenIndex, requests: SearchTask[]): SearchAnswer[] {
+function resultsOf({ searcher, live: { state } }: OpenIndex, requests: SearchTask[]): SearchAnswer[] {
   return requests.length === 1 ? [searcher.search(state, requests[0]!)] : searcher.searchBatch(state, requests);
 }
 

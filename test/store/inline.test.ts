@@ -2,52 +2,99 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { FunnelIndex } from 'funnelvec/store';
 import { overdue } from '#dist/core/turns.js';
+import type { CheckedFilter } from '#dist/store/filters.js';
 import { InlineSearches } from '#dist/store/inline.js';
+import type { OpenIndex } from '#dist/store/open-index.js';
+import { partsOf } from '#dist/store/parts.js';
 import type { CheckedQuery } from '#dist/store/request.js';
+import { Random, SEED } from '../random.js';
 
 const query = (request: object = {}) =>
   ({ request: { mode: 'funnel', k: 10, ...request }, filter: undefined }) as unknown as CheckedQuery;
 
+const rows = (values: number) => ({ values });
+
 describe('a search that is predicted to be short', () => {
   it('is one like those that were measured', () => {
     const inline = new InlineSearches();
-    assert.equal(inline.isShort([query()], 0), false, 'nothing is known yet');
-    inline.measured([query()], 0.1, 0);
-    assert.equal(inline.isShort([query()], 0), true);
-    assert.equal(inline.isShort([query({ mode: 'exact' })], 0), false);
-    assert.equal(inline.isShort([query({ k: 10_000 })], 0), false);
-    assert.equal(inline.isShort([query({ candidates: 50_000 })], 0), false);
-    assert.equal(inline.isShort([{ ...query(), filter: {} } as unknown as CheckedQuery], 0), false);
+    assert.equal(inline.isShort([query()], rows(0)), false, 'nothing is known yet');
+    inline.measured([query()], 0.1, rows(0));
+    assert.equal(inline.isShort([query()], rows(0)), true);
+    assert.equal(inline.isShort([query({ mode: 'exact' })], rows(0)), false);
+    assert.equal(inline.isShort([query({ k: 10_000 })], rows(0)), false);
+    assert.equal(inline.isShort([query({ candidates: 50_000 })], rows(0)), false);
+    assert.equal(inline.isShort([{ ...query(), filter: {} } as unknown as CheckedQuery], rows(0)), false);
   });
 
   it('takes no longer than the whole call may', () => {
     const inline = new InlineSearches();
-    inline.measured([query()], 0.1, 0);
-    assert.equal(inline.isShort([query(), query()], 0), true);
-    assert.equal(inline.isShort(Array(6).fill(query()), 0), false);
-    inline.measured([query({ mode: 'exact' })], 5, 0);
-    assert.equal(inline.isShort([query({ mode: 'exact' })], 0), false);
+    inline.measured([query()], 0.1, rows(0));
+    assert.equal(inline.isShort([query(), query()], rows(0)), true);
+    assert.equal(inline.isShort(Array(6).fill(query()), rows(0)), false);
+    inline.measured([query({ mode: 'exact' })], 5, rows(0));
+    assert.equal(inline.isShort([query({ mode: 'exact' })], rows(0)), false);
   });
 
   it('is not one that has many more rows without codes to read', () => {
     const inline = new InlineSearches();
-    inline.measured([query()], 0.1, 1000);
-    assert.equal(inline.isShort([query()], 100_000), true);
-    assert.equal(inline.isShort([query()], 10_000_000), false);
-    inline.measured([query()], 0.2, 10_000_000);
-    assert.equal(inline.isShort([query()], 10_000_000), true);
+    inline.measured([query()], 0.1, rows(1000));
+    assert.equal(inline.isShort([query()], rows(100_000)), true);
+    assert.equal(inline.isShort([query()], rows(10_000_000)), false);
+    inline.measured([query()], 0.2, rows(10_000_000));
+    assert.equal(inline.isShort([query()], rows(10_000_000)), true);
   });
 
   it('stays one after a single measurement that was interrupted, and not after many', () => {
     const inline = new InlineSearches();
-    inline.measured([query()], 0.1, 0);
-    inline.measured([query()], 50, 0);
-    assert.equal(inline.isShort([query()], 0), true);
-    for (let i = 0; i < 8; i++) inline.measured([query()], 50, 0);
-    assert.equal(inline.isShort([query()], 0), false);
-    for (let i = 0; i < 12; i++) inline.measured([query()], 0.1, 0);
-    assert.equal(inline.isShort([query()], 0), true);
+    inline.measured([query()], 0.1, rows(0));
+    inline.measured([query()], 50, rows(0));
+    assert.equal(inline.isShort([query()], rows(0)), true);
+    for (let i = 0; i < 8; i++) inline.measured([query()], 50, rows(0));
+    assert.equal(inline.isShort([query()], rows(0)), false);
+    for (let i = 0; i < 12; i++) inline.measured([query()], 0.1, rows(0));
+    assert.equal(inline.isShort([query()], rows(0)), true);
+  });
+
+  it('is not one where every other query of its kind takes long', () => {
+    const inline = new InlineSearches();
+    let long = 0;
+    for (let i = 0; i < 1000; i++) {
+      const ms = i % 2 === 0 ? 0.05 : 20;
+      if (ms > 1 && inline.isShort([query()], rows(0))) long++;
+      inline.measured([query()], ms, rows(0));
+    }
+    assert.ok(long <= 2, `${long} long searches on the calling thread`);
+  });
+
+  it('is told from one by a filter that other numbers of rows pass', () => {
+    const inline = new InlineSearches();
+    const few = {} as CheckedFilter;
+    const many = {} as CheckedFilter;
+    const passing = (filter: CheckedFilter) => (filter === few ? 20 : 500_000);
+    const by = (filter: CheckedFilter) => ({ ...query(), filter }) as unknown as CheckedQuery;
+    inline.measured([by(few)], 0.05, { values: 0, passing });
+    assert.equal(inline.isShort([by(few)], { values: 0, passing }), true);
+    assert.equal(inline.isShort([by(many)], { values: 0, passing }), false);
+  });
+
+  it('is not known from calls of several kinds of queries', () => {
+    const inline = new InlineSearches();
+    const exact = query({ mode: 'exact' });
+    inline.measured([exact, ...Array(99).fill(query())], 0.1, rows(0));
+    assert.equal(inline.isShort([exact], rows(0)), false);
+    inline.measured([query(), query()], 0.1, rows(0));
+    assert.equal(inline.isShort([query()], rows(0)), true);
+  });
+
+  it('is not known of other rows with codes', () => {
+    const inline = new InlineSearches();
+    const small = [{}];
+    const large = [{}];
+    inline.measured([query()], 0.1, { values: 0, segments: small });
+    assert.equal(inline.isShort([query()], { values: 0, segments: small }), true);
+    assert.equal(inline.isShort([query()], { values: 0, segments: large }), false);
   });
 
   it('may run here while the turn is young, one later in the next turn, others in threads', async () => {
@@ -65,5 +112,55 @@ describe('a search that is predicted to be short', () => {
     assert.equal(turned, false);
     assert.equal(await first, true);
     await turn;
+  });
+});
+
+describe('a search that was asked for before closeSync()', () => {
+  for (const rowsOf of [50, 5000]) {
+    it(`is refused, of ${rowsOf} rows`, async () => {
+      const dim = 64;
+      const random = new Random(SEED);
+      const index = await FunnelIndex.create(':memory:', { dim, autoOptimize: false });
+      await index.upsert({ ids: Array.from({ length: rowsOf }, (_, i) => i), vectors: random.vector(rowsOf * dim) });
+      for (let i = 0; i < 3; i++) await index.query({ vector: random.vector(dim) });
+      const asked = index.query({ vector: random.vector(dim) });
+      index.closeSync();
+      await assert.rejects(asked, { code: 'CLOSED' });
+    });
+  }
+});
+
+describe('a short search with large payloads', () => {
+  it('gives the event loop its turn while its answer is put together', async () => {
+    const dim = 8;
+    const count = 20_000;
+    const limit = 400;
+    const random = new Random(SEED);
+    const index = await FunnelIndex.create(':memory:', { dim, autoOptimize: false });
+    const values = Array.from({ length: 4000 }, (_, i) => `value ${i}`);
+    const vectors = random.vector(count * dim);
+    const ids = Array.from({ length: count }, (_, i) => i);
+    vectors.fill(0, limit * dim);
+    await index.upsert({ ids, vectors, payloads: ids.map((id) => (id < limit ? { values } : {})) });
+    const { inline, live } = partsOf(index) as OpenIndex;
+    const isKnown = { values: live.unindexed.length * dim, segments: live.segments };
+    inline.measured([query({ k: limit })], 0.01, isKnown);
+    let turns = 0;
+    let isDone = false;
+    const turning = (async () => {
+      while (!isDone) {
+        await nextTurn();
+        turns++;
+      }
+    })();
+    await nextTurn();
+    const before = turns;
+    const { hits } = await index.query({ vector: random.vector(dim), limit, withPayload: true });
+    const during = turns - before;
+    isDone = true;
+    await turning;
+    assert.equal(hits.length, limit);
+    assert.ok(during >= 3, `${during} turns`);
+    await index.close();
   });
 });
