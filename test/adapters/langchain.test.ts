@@ -12,7 +12,7 @@ import { FakeListChatModel } from '@langchain/core/utils/testing';
 import { RecursiveCharacterTextSplitter } from '@langchain/textsplitters';
 import { QdrantClient } from '@qdrant/js-client-rest';
 import { ConsistencyLevelEnum, DataType, MilvusClient } from '@zilliz/milvus2-sdk-node';
-import { FunnelError, type FunnelErrorCode, FunnelSearch, type Metric } from 'funnelvec';
+import { FunnelError, type FunnelErrorCode, FunnelSearch, type Id, type Metric } from 'funnelvec';
 import {
   FunnelRetriever,
   type FunnelStoreConfig,
@@ -842,6 +842,89 @@ describe('FunnelVectorStore', () => {
       refused('BAD_ARGUMENT', /Embeddings of LangChain, or an embedder/),
     );
     await index.close();
+  });
+
+  it('deletes all by a filter from a database that is slow to forget', async () => {
+    const rows = 2500;
+    const gone = new Set<Id>();
+    let calls = 0;
+    const source = { info: async () => ({ dim: DIM, metric: 'cosine', headDim: DIM, idKind: 'number' }), head() {} };
+    const search = {
+      source,
+      // What was deleted is told of until the fourth call.
+      async query({ limit }: { limit: number }) {
+        const forgets = ++calls > 3;
+        const ids = Array.from({ length: rows }, (_, i) => i).filter((id) => !forgets || !gone.has(id));
+        return { hits: ids.slice(0, limit).map((id) => ({ id, score: 1, index: 0 })) };
+      },
+    };
+    const writer = {
+      async upsert() {},
+      async delete(ids: Id[]) {
+        for (const id of ids) gone.add(id);
+      },
+    };
+    const store = new FunnelVectorStore(new Words(), { search: search as never, writer });
+    await store.delete({ filter: { source: 'a.txt' } });
+    assert.equal(gone.size, rows);
+  });
+
+  it("takes the candidates of a call's plan before its own, as a retriever does", async () => {
+    const index = await memory();
+    await index.upsert(TEXTS.map((content, i) => ({ id: i, vector: vectorOf(content), payload: { content } })));
+    const asked: (number | undefined)[] = [];
+    const search = new FunnelSearch({ source: embeddedSource(index) });
+    const query = search.query.bind(search);
+    search.query = (request) => {
+      asked.push(request.plan?.candidates);
+      return query(request);
+    };
+    const store = new FunnelVectorStore(new Words(), { search, candidates: 100 });
+    const plan = { scales: [DIM], keep: 1, candidates: 300 };
+    await store.searchVector(vectorOf('hotel'), { plan });
+    await store.searchVector(vectorOf('hotel'));
+    await new FunnelRetriever({ vectorStore: store, plan }).invoke('hotel');
+    await new FunnelRetriever({ vectorStore: store, plan, smallK: 60 }).invoke('hotel');
+    assert.deepEqual(asked, [300, 100, 300, 60]);
+    await index.close();
+  });
+
+  it('writes to no vector that nobody named, and over no field', async () => {
+    const written: unknown[] = [];
+    const point = { id: 1, vector: new Float32Array(2), payload: {} };
+    const into = (vectors: unknown, names: object) => {
+      const client = {
+        getCollection: async () => ({ config: { params: { vectors } } }),
+        upsert: async (_: string, { points }: { points: unknown[] }) => void written.push(...points),
+        delete() {},
+      };
+      return qdrantWriter(client as never, { collection: 'films', ...names }).upsert([point]);
+    };
+    const [a, b] = [{ size: 1 }, { size: 2 }];
+    await assert.rejects(into({ a, b }, {}), refused('NO_FIELD', /names of head and full, but there are a, b/));
+    await assert.rejects(into({ size: 2 }, { head: 'a', full: 'b' }), refused('NO_FIELD', /one alone, without a name/));
+    await assert.rejects(into({ a }, { full: 'b' }), refused('NO_FIELD', /the vector b/));
+    assert.equal(written.length, 0);
+    await into({ b }, {});
+    await into({ a, b }, { head: 'a', full: 'b' });
+    await into({ size: 2 }, {});
+    assert.equal(written.length, 3);
+
+    const fields = [
+      { name: 'id', data_type: 'Int64', is_primary_key: true },
+      { name: 'full', type_params: [{ key: 'dim', value: 2 }] },
+    ];
+    const milvus = {
+      describeCollection: async () => ({ schema: { fields } }),
+      upsert: async ({ data }: { data: unknown[] }) => void written.push(...data),
+      delete() {},
+    };
+    const writer = milvusWriter(milvus as never, { collection: 'films', full: 'full' });
+    const holds = (payload: object) => writer.upsert([{ ...point, payload: { ...payload } }]);
+    await assert.rejects(holds({ id: 'of its own' }), refused('BAD_ARGUMENT', /Expected no id .* for the id/));
+    await assert.rejects(holds({ full: 'yes' }), refused('BAD_ARGUMENT', /Expected no full .* for a vector/));
+    await holds({ id: '1', source: 'a' });
+    assert.deepEqual(written.at(-1), { id: '1', source: 'a', full: [0, 0] });
   });
 
   it('refuses ids that Qdrant cannot have, and clients that are none', () => {

@@ -28,7 +28,7 @@ export interface FunnelRetrieverFields<Store extends VectorStoreInterface = Funn
    * finds is then ranked by these.
    */
   vectorStore: Store;
-  /** Documents that the first stage finds. @default 50, at least `largeK`, where no `candidates` are said */
+  /** Documents that the first stage finds. @default 50, at least `largeK`, where neither `candidates` nor the plan's are said */
   smallK?: number;
   /** Documents that are returned, at most `smallK` but in mode 'exact'. @default `k`, or 8 */
   largeK?: number;
@@ -99,7 +99,7 @@ export class FunnelRetriever<
     super({ ...input, k: count } as ConstructorParameters<typeof VectorStoreRetriever<Store>>[0]);
     this.largeK = count;
     this.smallK = checkInteger(
-      smallK ?? candidates ?? Math.max(50, count),
+      smallK ?? candidates ?? Math.max(plan?.candidates ?? 50, count),
       1,
       0xffff_ffff,
       candidates === undefined ? 'smallK' : 'candidates',

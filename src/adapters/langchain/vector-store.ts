@@ -317,12 +317,14 @@ export class FunnelVectorStore extends VectorStore {
     const vector = new Float32Array(dim);
     vector[0] = 1;
     const deleted = new Set<Id>();
-    for (;;) {
-      const { hits } = await this.search!.query({ vector, limit: DELETED_AT_ONCE, mode: 'exact', filter });
+    // A database that is slow to forget may tell of deleted ones again: others may stand behind them.
+    for (let stale = 0; ; ) {
+      const limit = DELETED_AT_ONCE + stale;
+      const { hits } = await this.search!.query({ vector, limit, mode: 'exact', filter });
       const fresh = hits.map(({ id }) => id).filter((id) => !deleted.has(id));
-      // A database that is slow to forget may tell of them again.
-      if (fresh.length === 0) return;
-      await writer.delete(fresh);
+      if (fresh.length === 0 && hits.length < limit) return;
+      stale = hits.length - fresh.length;
+      if (fresh.length > 0) await writer.delete(fresh);
       for (const id of fresh) deleted.add(id);
     }
   }
@@ -410,7 +412,8 @@ export class FunnelVectorStore extends VectorStore {
     if (k === 0 || isBlank(vector, dim, metric)) return { answer: NOTHING, metric };
     const usual = this.#usual;
     const mode = options.mode ?? usual.mode;
-    const candidates = mode === 'exact' ? undefined : (options.candidates ?? usual.candidates);
+    const candidates =
+      mode === 'exact' ? undefined : (options.candidates ?? options.plan?.candidates ?? usual.candidates);
     const few = candidates === undefined ? undefined : Math.max(candidates, k);
     const common = { vector, limit: k, withPayload: true, withVector, mode, filter };
     if (this.index !== undefined) {

@@ -83,15 +83,19 @@ export function qdrantWriter(client: QdrantWriteClient, options: WriterOptions):
   const shape = async () => {
     const info = (await asked(() => client.getCollection(collection))) as { config: { params: { vectors: unknown } } };
     const has = info.config.params.vectors as Record<string, { size: number }> & { size?: number };
-    if (typeof has.size === 'number') return (vector: number[]) => vector;
-    const only = full ?? Object.keys(has)[0]!;
-    const { size } = has[head ?? only] ?? {};
-    if (size === undefined) {
-      throw new FunnelError(
-        'NO_FIELD',
-        `Expected the vector ${head} in Qdrant collection ${JSON.stringify(collection)}`,
-      );
+    const named = (what: string) =>
+      new FunnelError('NO_FIELD', `Expected ${what} in Qdrant collection ${JSON.stringify(collection)}`);
+    if (typeof has.size === 'number') {
+      if (full) throw named(`the vector ${full}, but there is one alone, without a name,`);
+      return (vector: number[]) => vector;
     }
+    const names = Object.keys(has);
+    if (full === undefined && names.length !== 1) {
+      throw named(`one vector, or the names of head and full, but there are ${names.join(', ') || 'none'}`);
+    }
+    const only = full ?? names[0]!;
+    const { size } = has[head ?? only] ?? {};
+    if (size === undefined) throw named(`the vector ${head ?? only}`);
     if (head === undefined || head === full) return (vector: number[]) => ({ [only]: vector });
     return (vector: number[]) => ({ [head]: vector.slice(0, size), [only]: vector });
   };
@@ -176,6 +180,16 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
       if (odd !== undefined) throw expected('BAD_ID', `a whole number, which ${key} holds,`, 'an id', odd.id);
       for (const some of inParts(points)) {
         const data = some.map(({ id, vector, payload }) => {
+          for (const name of [key, first, all]) {
+            // A document that was read has its own id there.
+            if (name === undefined || !Object.hasOwn(payload, name)) continue;
+            if (name === key && String(payload[name]) === String(id)) continue;
+            throw new FunnelError(
+              'BAD_ARGUMENT',
+              `Expected no ${name} in what is written of document ${id}: it is a field of Milvus collection ` +
+                `${JSON.stringify(collection)}, for ${name === key ? 'the id' : 'a vector'}; use another key`,
+            );
+          }
           const values = Array.from(vector);
           return { ...payload, [key]: written(id), [all]: values, ...(first && { [first]: values.slice(0, dim) }) };
         });
