@@ -75,6 +75,25 @@ describe('a search over an index by its own head', () => {
     }
   }
 
+  it('finds in an index with lists what a pool of all its candidates holds', async () => {
+    const random = new Random(SEED);
+    const index = await FunnelIndex.create(':memory:', { dim: DIM, lists: 64, autoOptimize: false });
+    const payloads = Array.from({ length: 2 * ROWS }, (_, i) => ({ part: i % 3 }));
+    await index.upsert({ ids: payloads.map((_, i) => i), vectors: random.vector(2 * ROWS * DIM), payloads });
+    await index.optimize();
+    const source = embeddedSource(index);
+    const decided = new FunnelSearch({ source });
+    const scored = new FunnelSearch({ source: undecided(source) });
+    for (let i = 0; i < 20; i++) {
+      const vector = random.vector(DIM);
+      for (const filter of [undefined, { must: { key: 'part', match: { value: 1 } } }]) {
+        const idsBy = async (search: FunnelSearch) => (await search.query({ vector, filter })).hits.map(({ id }) => id);
+        assert.deepEqual(await idsBy(decided), await idsBy(scored));
+      }
+    }
+    await index.close();
+  });
+
   it('copies no vectors, and asks for them where head scores are other ones', async () => {
     const random = new Random(SEED);
     const index = await FunnelIndex.create(':memory:', { dim: DIM });
