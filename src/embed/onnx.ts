@@ -14,8 +14,8 @@ import {
   type TaskControl,
 } from './engine.js';
 import { finishVector } from './finish.js';
-import { onnxFilesOf } from './folder.js';
 import type { Gate } from './gate.js';
+import { onnxFilesOf } from './model-files.js';
 import { type ChosenOutput, checkWidth, chooseOutput, type OutputWish } from './outputs.js';
 import { loadOnnxruntime, type OnnxPackage, type OnnxSession, type OnnxTensor } from './packages.js';
 import { pool } from './pooling.js';
