@@ -1,7 +1,7 @@
 /** embedEndpoint: an endpoint that answers as OpenAI's does (OpenAI, Ollama, vLLM, llama.cpp, TEI), as a function of texts. */
 import { expected, FunnelError } from '../core/errors.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
-import type { EmbedFunction } from './given.js';
+import type { EmbedFunction } from './given-models.js';
 
 export interface EndpointOptions {
   /** Address of its API, such as http://127.0.0.1:11434/v1, or of its embeddings. */
