@@ -4,13 +4,9 @@ export { embedderOf } from '../../embed/given.js';
 export type { GivenModel, GivenOptions } from '../../embed/given-models.js';
 export { FunnelEmbeddings } from './embeddings.js';
 export type { MetadataFilter } from './filter.js';
+export type { FunnelStoreConfig, SearchOptions, SearchSettings } from './options.js';
 export { type FunnelAnswer, FunnelRetriever, type FunnelRetrieverFields } from './retriever.js';
-export {
-  type FunnelStoreConfig,
-  FunnelVectorStore,
-  type SearchOptions,
-  type SearchSettings,
-} from './vector-store.js';
+export { FunnelVectorStore } from './vector-store.js';
 export {
   type MilvusWriteClient,
   milvusWriter,
