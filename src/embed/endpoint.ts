@@ -1,7 +1,7 @@
 /** embedEndpoint: an endpoint that answers as OpenAI's does (OpenAI, Ollama, vLLM, llama.cpp, TEI), as a function of texts. */
 import { expected, FunnelError } from '../core/errors.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
-import type { EmbedFunction } from './given.js';
+import type { EmbedFunction } from './given-models.js';
 
 /** Options of embedEndpoint(). */
 export interface EndpointOptions {

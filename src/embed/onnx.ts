@@ -1,5 +1,4 @@
 /** Transformers in ONNX files, run by onnxruntime-node. */
-import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
@@ -14,8 +13,8 @@ import {
   type TaskControl,
 } from './engine.js';
 import { finishVector } from './finish.js';
-import { onnxFilesOf } from './folder.js';
 import type { Gate } from './gate.js';
+import { adapterDecisions, feedsOf, type InputFacts, refuseInputs } from './graph-inputs.js';
 import { type ChosenOutput, checkWidth, chooseOutput, type OutputWish } from './outputs.js';
 import { loadOnnxruntime, type OnnxPackage, type OnnxSession, type OnnxTensor } from './packages.js';
 import { pool } from './pooling.js';
@@ -24,31 +23,19 @@ import { TextTokenizer, type TokenizerSetup } from './tokenizer.js';
 import type { Role } from './types.js';
 import { mappedModel } from './weights.js';
 
-export interface OnnxSetup extends OutputWish, RunFacts {
+export interface OnnxSetup extends OutputWish, RunFacts, InputFacts {
   kind: 'onnx';
   tokenizer: TokenizerSetup;
   /** Threads of the runtime, for one run. */
   threads: number;
-  /** The id that fills a short text up. Such tokens are masked, so that any token of the vocabulary does. */
-  padId: number;
-  /** Values of the input task_id, by role; for a model that has it. */
-  tasks?: Readonly<Record<Role, number>>;
-  /** Who said `tasks`. */
-  tasksBy?: 'caller' | 'preset';
   /** Leaves the tokens of a prefix out of pooling. */
   promptLess?: boolean;
-  /** Value of the input position_ids where a text begins. @default 0 */
-  firstPosition?: number;
   /** Who said `pooling`, for people. */
   poolingWhy?: string;
   /** Modules between pooling and the last Normalize. */
   steps?: readonly Module[];
 }
 
-/** Inputs that can be made from ids alone. */
-const INPUTS = ['input_ids', 'attention_mask', 'token_type_ids', 'position_ids'];
-/** The input of models that have an adapter for each task. */
-const TASK = 'task_id';
 /** Milliseconds of tokenising before others get their turn. */
 const SLICE = 10;
 
@@ -133,41 +120,6 @@ function refusalOf(file: string, cause: unknown): FunnelError {
   return new FunnelError('CORRUPT', message, { cause });
 }
 
-/** Inputs of what is no text, of texts that are written, and of a memory of tokens before. */
-const OTHERS: readonly [RegExp, string][] = [
-  [
-    /^(pixel_|image|input_features|input_values|audio)/,
-    'it takes pictures or sounds beside texts: export its text tower alone',
-  ],
-  [/^decoder_/, 'it writes texts: export its encoder alone'],
-  [/^past_key_values/, 'it writes texts: export it for feature extraction, without past'],
-];
-
-/** Refuses a graph that wants inputs which texts do not have, and tasks that it has no input for. */
-async function refuseInputs({ inputNames }: OnnxSession, { file, tasks, tasksBy }: OnnxSetup): Promise<void> {
-  for (const name of inputNames) {
-    if (INPUTS.includes(name) || (name === TASK && tasks !== undefined)) continue;
-    if (name === TASK) {
-      throw new FunnelError(
-        'BAD_ARGUMENT',
-        `Expected tasks: { query, document }, numbers of the adapters of ${file}, but received undefined`,
-      );
-    }
-    const message = `Expected only inputs among ${INPUTS.join(', ')} of ${file} but it wants ${name}`;
-    const why = OTHERS.find(([names]) => names.test(name))?.[1];
-    if (why === undefined) throw new FunnelError('UNSUPPORTED', message);
-    const beside = (await onnxFilesOf(path.dirname(file))).filter((one) => one !== path.basename(file));
-    const instead = beside.length === 0 ? '' : `, or name one of those beside it as model: ${beside.join(', ')}`;
-    throw new FunnelError('UNSUPPORTED', `${message}, since ${why}${instead}`);
-  }
-  if (tasksBy !== 'caller' || inputNames.includes(TASK)) return;
-  throw new FunnelError(
-    'BAD_ARGUMENT',
-    `Expected no tasks for ${file}, which has no input ${TASK}, but received ${JSON.stringify(tasks)}: ` +
-      'leave tasks out, or export the model with its adapters',
-  );
-}
-
 /** Tokens of a prefix cannot be left out of what the graph has pooled. */
 function refusePooled({ file, poolingBy, promptLess }: OnnxSetup, { pooling }: ChosenOutput): void {
   // A caller who says it knows what the model does.
@@ -186,17 +138,6 @@ function typed(file: string): FunnelError {
     `Expected tokens of type_id 0 alone in the post_processor (single) of ${file} but it has others, which are not done here: ` +
       'its model would give other vectors',
   );
-}
-
-function tasksOf({ inputNames }: OnnxSession, { tasks, tasksBy }: OnnxSetup): string[] {
-  if (tasks === undefined) return [];
-  const { query, document } = tasks;
-  const by = tasksBy === 'caller' ? 'the caller says so' : 'the preset says so';
-  return [
-    inputNames.includes(TASK)
-      ? `adapters: ${query} for queries, ${document} for documents (${by})`
-      : `adapters: none, the graph has no input ${TASK} for those that the preset knows`,
-  ];
 }
 
 class OnnxEngine implements Engine {
@@ -233,7 +174,7 @@ class OnnxEngine implements Engine {
         ? 'pooling: by the model itself'
         : `pooling: ${pooling} (${pooling === setup.pooling ? poolingWhy : why})`,
       ...decisions,
-      ...tasksOf(session, setup),
+      ...adapterDecisions(session, setup),
     );
   }
 
@@ -321,21 +262,7 @@ class OnnxEngine implements Engine {
   ): Promise<{ data: ArrayLike<number>; dims: readonly number[] }> {
     const length = this.#shape.length ?? Math.max(1, ...texts.map((ids) => ids.length));
     const count = this.#shape.rows ?? texts.length;
-    const dims = [count, length];
-    const { padId, firstPosition = 0 } = this.#setup;
-    const feeds: Record<string, OnnxTensor> = {};
-    for (const name of this.#session.inputNames) {
-      if (name === TASK) {
-        feeds[name] = this.#tensor(name, this.#rankOf(name) === 0 ? [] : [1], (values) => {
-          values[0] = this.#setup.tasks![role];
-        });
-        continue;
-      }
-      feeds[name] = this.#tensor(name, dims, (values, step) => {
-        for (let r = 0; r < count; r++)
-          fill(name, texts[r] ?? texts[0]!, values, r * length, length, step, padId, firstPosition);
-      });
-    }
+    const feeds = feedsOf(this.#ort, this.#session, this.#setup, texts, role, [count, length]);
     let output: OnnxTensor;
     try {
       const { name } = this.#output;
@@ -346,24 +273,6 @@ class OnnxEngine implements Engine {
     }
     return { data: floats(output), dims: output.dims };
   }
-
-  /** @param write gets the values as int32; `step` apart, since the upper half of an int64 stays 0 */
-  #tensor(name: string, dims: number[], write: (values: Int32Array, step: number) => void): OnnxTensor {
-    const size = dims.reduce((product, one) => product * one, 1);
-    const type = this.#session.inputMetadata?.find((input) => input.name === name)?.type ?? 'int64';
-    if (type === 'int32') {
-      const values = new Int32Array(size);
-      write(values, 1);
-      return new this.#ort.Tensor(type, values, dims);
-    }
-    const values = new BigInt64Array(size);
-    write(new Int32Array(values.buffer), 2);
-    return new this.#ort.Tensor('int64', values, dims);
-  }
-
-  #rankOf(input: string): number | undefined {
-    return this.#session.inputMetadata?.find(({ name }) => name === input)?.shape?.length;
-  }
 }
 
 async function within<T>(gate: Gate, run: () => Promise<T>): Promise<T> {
@@ -372,27 +281,6 @@ async function within<T>(gate: Gate, run: () => Promise<T>): Promise<T> {
     return await run();
   } finally {
     gate.leave();
-  }
-}
-
-/** The low halves of int64 values are 2 int32 apart on the little-endian machines that onnxruntime runs on. */
-function fill(
-  name: string,
-  ids: ArrayLike<number>,
-  values: Int32Array,
-  from: number,
-  length: number,
-  step: number,
-  padId: number,
-  firstPosition: number,
-): void {
-  if (name === 'token_type_ids') return; // all of a single text are 0
-  for (let t = 0; t < length; t++) {
-    const inside = t < ids.length;
-    let value = inside ? ids[t]! : padId;
-    if (name === 'attention_mask') value = inside ? 1 : 0;
-    else if (name === 'position_ids') value = firstPosition + t;
-    values[(from + t) * step] = value;
   }
 }
 

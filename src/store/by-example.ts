@@ -6,10 +6,13 @@ import type { Filter } from '../query/filter/types.js';
 import {
   FunnelSearchOn,
   type GroupOptions,
+  type GroupsResult,
   type LookupOptions,
   type QueryOptions,
+  type RecommendGroupsRequest,
   type RecommendRequest,
   type SearchRequest,
+  type SearchResult,
 } from '../query/search.js';
 import type { Source } from '../query/source/source.js';
 import { IndexSource } from './index-source.js';
@@ -44,14 +47,31 @@ export type RecommendGroupsOf<Index, Payload> = RecommendOf<Index, Payload> & Gr
 
 /** A search over the index; made once. */
 export class ByExample {
-  readonly search: FunnelSearchOn;
+  readonly #search: FunnelSearchOn;
 
   constructor(index: SearchedIndex, kernels: Kernels) {
-    this.search = new FunnelSearchOn({ source: new IndexSource(index) }, () => kernels);
+    this.#search = new FunnelSearchOn({ source: new IndexSource(index) }, () => kernels);
+  }
+
+  recommend(request: object): Promise<SearchResult> {
+    return this.#search.recommend(this.#request<RecommendRequest>(request));
+  }
+
+  recommendBatch(requests: readonly object[]): Promise<SearchResult[]> {
+    if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array', 'requests', requests);
+    return this.#search.recommendBatch(Array.from(requests, (one) => this.#request<RecommendRequest>(one)));
+  }
+
+  queryGroups(request: object): Promise<GroupsResult> {
+    return this.#search.queryGroups(this.#request(request));
+  }
+
+  recommendGroups(request: object): Promise<GroupsResult> {
+    return this.#search.recommendGroups(this.#request<RecommendGroupsRequest>(request));
   }
 
   /** The request as a FunnelSearch takes it. */
-  request<Request>(given: object): Request {
+  #request<Request>(given: object): Request {
     if (typeof given !== 'object' || given === null) throw expected('BAD_ARGUMENT', 'an object', 'the request', given);
     const { filter, lookupFrom, withLookup, ...rest } = given as Record<string, unknown>;
     const own: Record<string, unknown> = { ...rest };

@@ -1,16 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** FunnelIndex: vectors, ids and payloads on disk or in memory, searched in this process. */
-import { expected } from '../core/errors.js';
 import { atOnce } from '../core/slices.js';
 import type { Id, IdKind, Metric } from '../core/types.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
-import type {
-  SearchResult as FoundByExample,
-  GroupsResult,
-  RecommendGroupsRequest,
-  RecommendRequest,
-} from '../query/search.js';
+import type { SearchResult as FoundByExample, GroupsResult } from '../query/search.js';
 import type { Source } from '../query/source/source.js';
 import { optimize, optimizeSync } from './builds.js';
 import { ByExample, type GroupsOf, type RecommendGroupsOf, type RecommendOf } from './by-example.js';
@@ -353,18 +347,12 @@ export class FunnelIndex<Payload = any> {
    * @throws FunnelError NOT_FOUND for an id that no row has, BAD_ARGUMENT, BAD_DIMS, ZERO_QUERY
    */
   async recommend(request: IndexRecommend<Payload>): Promise<FoundByExample> {
-    return this.#byExample.search.recommend(this.#byExample.request<RecommendRequest>(request));
+    return this.#byExample.recommend(request);
   }
 
-  /**
-   * Many recommendations, answered in order; all examples are looked up in one call. @throws as recommend(), naming the
-   * request
-   */
+  /** Many at once, answered in order; all examples are looked up in one call. @throws as recommend(), naming the request */
   async recommendBatch(requests: readonly IndexRecommend<Payload>[]): Promise<FoundByExample[]> {
-    if (!Array.isArray(requests)) throw expected('BAD_ARGUMENT', 'an array', 'requests', requests);
-    return this.#byExample.search.recommendBatch(
-      Array.from(requests, (one) => this.#byExample.request<RecommendRequest>(one)),
-    );
+    return this.#byExample.recommendBatch(requests);
   }
 
   /**
@@ -373,12 +361,12 @@ export class FunnelIndex<Payload = any> {
    * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, ZERO_QUERY, TOO_DEEP, UNSUPPORTED
    */
   async queryGroups(request: IndexGroups<Payload>): Promise<GroupsResult> {
-    return this.#byExample.search.queryGroups(this.#byExample.request(request));
+    return this.#byExample.queryGroups(request);
   }
 
   /** As queryGroups(), by examples. @throws as recommend() */
   async recommendGroups(request: IndexRecommendGroups<Payload>): Promise<GroupsResult> {
-    return this.#byExample.search.recommendGroups(this.#byExample.request<RecommendGroupsRequest>(request));
+    return this.#byExample.recommendGroups(request);
   }
 
   // The index itself

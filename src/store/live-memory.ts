@@ -1,9 +1,11 @@
-/** Memory of an index in use: records of rows, descriptors, and segments that were replaced. */
+/** Memory of an index in use: records and lists of rows, descriptors, and segments that were replaced. */
 import type { CodeKernels } from '../kernels/codes.js';
 import { releaseIn } from './engine/memory.js';
 import type { Segment } from './engine/segment.js';
 import { blocksOf, kernelArrays } from './engine/segment.js';
-import type { IndexFiles, RowFile } from './files/index-files.js';
+import type { IndexFiles } from './files/index-files.js';
+import { ROW_FILE_BYTES } from './files/open-core.js';
+import type { RowFile } from './files/row-files.js';
 import type { RowImage } from './files/row-images.js';
 import { checkRecords } from './files/row-images.js';
 import { type Steps, take, turnStep } from './files/step.js';
@@ -18,6 +20,11 @@ export function memoryFor(bytes: number): Uint8Array | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Records that there is room for when a file of so many has grown. */
+export function grownTo(count: number, stride: number): number {
+  return count * stride < LARGE_FILE ? 2 * count : Math.ceil(ROW_FILE_BYTES / stride);
 }
 
 /** The first records of a file, and the others, as files of their own. */
@@ -35,6 +42,14 @@ export function splitAt(file: RowFile, records: number): [RowFile, RowFile] {
       ...part(records, count),
     },
   ];
+}
+
+/** Ordinals, and those of new rows behind them. */
+export function withNews(ordinals: Uint32Array, news: readonly number[]): Uint32Array {
+  const all = new Uint32Array(ordinals.length + news.length);
+  all.set(ordinals);
+  all.set(news, ordinals.length);
+  return all;
 }
 
 export function residentIn({ records, count, stride }: RowImage): number {

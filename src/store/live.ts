@@ -4,10 +4,12 @@ import type { CodeKernels } from '../kernels/codes.js';
 import { Scratch } from './engine/memory.js';
 import { last, NOWHERE, placesOf, residentBytes, type Segment } from './engine/segment.js';
 import type { SearchState } from './engine/types.js';
-import { type IndexFiles, ROW_FILE_BYTES, type RowFile } from './files/index-files.js';
+import type { IndexFiles } from './files/index-files.js';
+import type { RowFile } from './files/row-files.js';
 import { extendRecords, type RowImage, RowImages } from './files/row-images.js';
 import { runNow, type Steps } from './files/step.js';
 import {
+  grownTo,
   LARGE_FILE,
   Lease,
   memoryFor,
@@ -16,6 +18,7 @@ import {
   remask,
   residentIn,
   splitAt,
+  withNews,
   withoutBuilding,
   withoutFull,
 } from './live-memory.js';
@@ -201,12 +204,7 @@ export class Live {
     for (; this.#listedTo < this.files.rows; this.#listedTo++) {
       if (this.alive(this.#listedTo)) news.push(this.#listedTo);
     }
-    if (news.length > 0) {
-      const unindexed = new Uint32Array(this.#unindexed.length + news.length);
-      unindexed.set(this.#unindexed);
-      unindexed.set(news, this.#unindexed.length);
-      this.#unindexed = unindexed;
-    }
+    if (news.length > 0) this.#unindexed = withNews(this.#unindexed, news);
     this.#changed();
   }
 
@@ -393,11 +391,6 @@ export class Live {
     if (path !== this.#tail || count * stride < LARGE_FILE) return count;
     return Math.max(count, Math.min(grownTo(count, stride), Math.floor(this.memory / stride)));
   }
-}
-
-/** Records that there is room for when a file of so many has grown. */
-function grownTo(count: number, stride: number): number {
-  return count * stride < LARGE_FILE ? 2 * count : Math.ceil(ROW_FILE_BYTES / stride);
 }
 
 /** Reads records [from, file.count) into their places; false where they cannot be read. */

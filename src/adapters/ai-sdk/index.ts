@@ -4,7 +4,8 @@ import { expected } from '../../core/errors.js';
 import { checkKeys } from '../../core/validate.js';
 import type { Role, TextEmbedder } from '../../embed/types.js';
 
-export { embedderOf, type GivenModel, type GivenOptions } from '../../embed/given.js';
+export { embedderOf } from '../../embed/given.js';
+export type { GivenModel, GivenOptions } from '../../embed/given-models.js';
 
 /** Options of embeddingModel(). */
 export interface EmbeddingModelOptions<Version extends 'v4' | 'v3' = 'v4'> {

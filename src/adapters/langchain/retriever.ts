@@ -10,7 +10,8 @@ import type { TextEmbedder } from '../../embed/types.js';
 import { funnel, type Metric, type Plan } from '../../index.js';
 import { embeddingsOf } from './embeddings.js';
 import type { MetadataFilter } from './filter.js';
-import { type FunnelAnswer, FunnelVectorStore, type SearchOptions, type SearchSettings } from './vector-store.js';
+import type { FunnelAnswer, SearchOptions, SearchSettings } from './options.js';
+import { FunnelVectorStore } from './vector-store.js';
 
 export type { FunnelAnswer };
 

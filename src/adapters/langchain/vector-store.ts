@@ -17,72 +17,22 @@ import {
   type Plan,
   type SearchExplanation,
   type SearchRequest,
-  type SearchStats,
 } from '../../index.js';
-import type { FunnelIndex, IndexQueryStats } from '../../store/index.js';
+import type { FunnelIndex } from '../../store/index.js';
 import { embeddingsOf } from './embeddings.js';
 import { type MetadataFilter, metadataFilter } from './filter.js';
+import {
+  checkSearchSettings,
+  checkStoreConfig,
+  type FunnelAnswer,
+  type FunnelStoreConfig,
+  isIndex,
+  SEARCH_OPTION_KEYS,
+  type SearchOptions,
+  type SearchSettings,
+} from './options.js';
 import { documentLayout, documentOf, documentPayload, type Layout } from './payload.js';
 import type { PointWriter, WrittenPoint } from './writers.js';
-
-/** How each search of a store is done, where its caller does not say. */
-export interface SearchSettings {
-  /** 'exact': the best by all dims, as far as index or source can. @default 'funnel' */
-  mode?: 'exact' | 'funnel';
-  /** Rows that are fetched by head and scored in full, at least k. @default what index or search do by themselves */
-  candidates?: number;
-  /** For a store over a FunnelSearch: its stages. @default the plan of the search */
-  plan?: Plan;
-}
-
-/** The config of a FunnelVectorStore: `index`, or `search` and a `writer`; and how documents are kept and searched. */
-export type FunnelStoreConfig = SearchSettings & {
-  /** The key of a payload that has a document's text. @default 'content', as @langchain/qdrant has it */
-  contentKey?: string;
-  /** The key that has its metadata; null: it stands at the top, beside the text. @default 'metadata' */
-  metadataKey?: string | null;
-} & (
-    | {
-        /** Searched by its own query(), and written to. */
-        index: FunnelIndex;
-        /** Absent beside `index`. */
-        search?: undefined;
-        /** Absent beside `index`, which is written to itself. */
-        writer?: undefined;
-      }
-    | {
-        /** Over Qdrant, Milvus or a source of your own. */
-        search: FunnelSearch;
-        /** Where documents are written and deleted: qdrantWriter(), milvusWriter(), an index. Without it the store is read-only. */
-        writer?: PointWriter;
-        /** Absent beside `search`. */
-        index?: undefined;
-      }
-  );
-
-/** Options of searchVector(). */
-export interface SearchOptions extends SearchSettings {
-  /** Documents to return, at most; 0 searches nothing. @default 4 */
-  k?: number;
-  /** Conditions that documents must pass. @default none */
-  filter?: MetadataFilter | undefined;
-  /** Only documents of at least this similarity. */
-  scoreThreshold?: number;
-  /** Over a FunnelSearch: also what each stage dropped. An index tells its stages in `stats` at any rate. @default false */
-  explain?: boolean;
-  /** Ends the search when it aborts, with the code ABORTED. Over an index it is looked at before the search alone. */
-  signal?: AbortSignal;
-}
-
-/** Documents for a query, and how they were found. */
-export interface FunnelAnswer {
-  /** Best first, with similarities. */
-  documents: [Document, number][];
-  /** Undefined where nothing was searched: k of 0, a query of zeros. */
-  stats: IndexQueryStats | SearchStats | undefined;
-  /** The documents that each stage dropped: with `explain`, over a FunnelSearch. */
-  explanation?: SearchExplanation;
-}
 
 interface Hit {
   id: Id;
@@ -99,9 +49,6 @@ interface Found {
 }
 
 const NOTHING: Found = { hits: [], stats: undefined };
-const SEARCH_KEYS = ['mode', 'candidates', 'plan'];
-const OPTION_KEYS = [...SEARCH_KEYS, 'k', 'filter', 'scoreThreshold', 'explain', 'signal'];
-const CONFIG_KEYS = [...SEARCH_KEYS, 'index', 'search', 'writer', 'contentKey', 'metadataKey'];
 /** Ids that are found before they are deleted. */
 const DELETED_AT_ONCE = 1000;
 
@@ -131,7 +78,7 @@ export class FunnelVectorStore extends VectorStore {
    * @throws FunnelError BAD_ARGUMENT, UNSUPPORTED
    */
   constructor(embeddings: EmbeddingsInterface | TextEmbedder, given: FunnelStoreConfig) {
-    const config = checkConfig(given);
+    const config = checkStoreConfig(given);
     super(embeddingsOf(embeddings), {});
     this.index = config.index;
     this.search = config.search;
@@ -139,7 +86,7 @@ export class FunnelVectorStore extends VectorStore {
     this.#layout = documentLayout(config.contentKey, config.metadataKey);
     const { mode, candidates, plan } = config;
     this.#usual = { ...(mode && { mode }), ...(candidates !== undefined && { candidates }), ...(plan && { plan }) };
-    this.#checkSearch(this.#usual);
+    checkSearchSettings(this.#usual, this.index);
   }
 
   static override async fromTexts(
@@ -402,10 +349,10 @@ export class FunnelVectorStore extends VectorStore {
     options: SearchOptions,
     withVector: boolean,
   ): Promise<{ answer: Found; metric: Metric }> {
-    checkKeys(options, OPTION_KEYS, 'the options of a search');
+    checkKeys(options, SEARCH_OPTION_KEYS, 'the options of a search');
     const { k = 4, explain, signal } = options;
     checkInteger(k, 0, Number.MAX_SAFE_INTEGER, 'k');
-    this.#checkSearch(options);
+    checkSearchSettings(options, this.index);
     const filter = metadataFilter(options.filter, this.#layout);
     // An index knows at once; each turn of the event loop is a part of what a search takes.
     const { dim, metric } = this.index ?? (await this.search!.source.info());
@@ -434,58 +381,6 @@ export class FunnelVectorStore extends VectorStore {
     const { dim, headDim } = await this.search!.source.info();
     return { ...funnelPlan(dim, { head: headDim }), candidates, limit: k };
   }
-
-  /** @throws FunnelError BAD_ARGUMENT, UNSUPPORTED */
-  #checkSearch({ mode, candidates, plan }: SearchSettings): void {
-    if (mode === 'exact' && (candidates !== undefined || plan !== undefined)) {
-      const what = plan === undefined ? 'candidates' : 'plan';
-      throw new FunnelError('BAD_ARGUMENT', `Expected no ${what} beside mode 'exact': there is nothing to trade`);
-    }
-    if (mode !== undefined && mode !== 'exact' && mode !== 'funnel') {
-      throw expected('BAD_ARGUMENT', "'exact' or 'funnel'", 'mode', mode);
-    }
-    if (candidates !== undefined) checkInteger(candidates, 1, 0xffff_ffff, 'candidates');
-    if (plan !== undefined && this.index !== undefined) {
-      throw new FunnelError(
-        'UNSUPPORTED',
-        'Expected no plan over a FunnelIndex, which has stages of its own: say candidates, or give a FunnelSearch over embeddedSource(index)',
-      );
-    }
-  }
-}
-
-function checkConfig(given: FunnelStoreConfig): FunnelStoreConfig {
-  if (typeof given !== 'object' || given === null) {
-    throw expected('BAD_ARGUMENT', '{ index } or { search, writer }', 'the config of FunnelVectorStore', given);
-  }
-  const config = { ...given }; // read once
-  checkKeys(config, CONFIG_KEYS, 'the config of FunnelVectorStore');
-  const { index, search, writer } = config;
-  if ((index === undefined) === (search === undefined)) {
-    throw new FunnelError(
-      'BAD_ARGUMENT',
-      'Expected index or search in the config of FunnelVectorStore but received both or none',
-    );
-  }
-  if (index !== undefined && !isIndex(index)) {
-    throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'index', index);
-  }
-  const { query, source } = (search ?? {}) as Partial<FunnelSearch>;
-  if (search !== undefined && (typeof query !== 'function' || typeof source?.info !== 'function')) {
-    throw expected('BAD_ARGUMENT', 'a FunnelSearch', 'search', search);
-  }
-  if (writer !== undefined && index !== undefined) {
-    throw new FunnelError('BAD_ARGUMENT', 'Expected no writer beside index, which is written to itself');
-  }
-  const { upsert, delete: remove } = (writer ?? {}) as Partial<PointWriter>;
-  if (writer !== undefined && (typeof upsert !== 'function' || typeof remove !== 'function')) {
-    throw expected('BAD_ARGUMENT', 'qdrantWriter(), milvusWriter() or an index', 'writer', writer);
-  }
-  return config;
-}
-
-function isIndex(value: unknown): value is FunnelIndex {
-  return typeof (value as Partial<FunnelIndex> | undefined)?.gather === 'function';
 }
 
 /** LangChain's chains embed '' freely, of which some models make zeros; what has no direction is near nothing. */

@@ -15,7 +15,7 @@ import { DEATHS_PER_PAGE, encodeDeadPage, encodeIdPage, IDS_PER_PAGE, seal } fro
 import { encodePayload } from './payload.js';
 import { encodeRecords, encodeRowHeader, type RowValues, rowFileBytes } from './rows.js';
 import { encodeState, type RowFileEntry, type State } from './state.js';
-import { begun, type FileStep, inTurns, type Steps, settledStep, take, turnStep } from './step.js';
+import { begun, type FileStep, instant, inTurns, type Steps, settledStep, take, turnStep } from './step.js';
 
 export interface AppendRequest {
   ids: readonly Id[];
@@ -95,6 +95,20 @@ export function* checkAppend(core: Core, { ids: given, rows, payloads }: AppendR
 function encodeOne(payload: unknown, at: number): Buffer | undefined {
   if (payload === undefined) return undefined;
   return Buffer.concat([Buffer.alloc(4), encodePayload(payload, `payloads[${at}]`)]);
+}
+
+/** Rows that are yet to be packed. */
+export function* packAndCheck(
+  core: Core,
+  pack: () => AppendRequest | Sliced<AppendRequest>,
+): Sliced<Batch | undefined> {
+  const packed = pack();
+  return yield* checkAppend(core, 'ids' in packed ? packed : yield* packed);
+}
+
+/** An append of no rows. */
+export function appendNothing(core: Core): Steps<Appended> {
+  return take(instant(() => ({ first: core.state.rows, count: 0, replaced: [] })));
 }
 
 /** Runs while no other write does. */

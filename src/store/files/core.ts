@@ -29,6 +29,13 @@ export type RoomFor = (path: string, from: number, count: number) => Uint8Array 
 /** Memory for `bytes` of records, beside `taken` for other new files; undefined where readers do not keep so many. */
 export type RoomForCompacted = (bytes: number, taken: number) => Uint8Array | undefined;
 
+export interface FilesInfo {
+  rows: number;
+  live: number;
+  files: number;
+  bytes: { rows: number; segments: number; store: number };
+}
+
 /** Ids that are read between two turns of the event loop: less than a millisecond. */
 const ROWS_AT_ONCE = 16 * IDS_PER_PAGE;
 
@@ -54,6 +61,8 @@ export class Core {
   /** Where readers want new records of a row file to be in memory; undefined where they have no room. */
   roomFor: RoomFor = () => undefined;
   roomForCompacted: RoomForCompacted = () => undefined;
+  /** Payloads that another process had dropped by the time they were read here. */
+  staleReads = 0;
 
   constructor(options: CoreOptions) {
     this.options = options;
@@ -173,6 +182,27 @@ export class Core {
       const body = unseal(this.uuid, 'ids', page, value, kv.file);
       decodeIdPage(body, page, from, to, { ids, kept, withPayload }, kv.file);
     }
+  }
+
+  /** Rows that row files hold, dead or alive. */
+  get filedCount(): number {
+    return this.state.rowFiles.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /** Bytes that a row takes in the files, with its id and payload, about. */
+  get bytesPerRow(): number {
+    return this.format.stride + this.options.kv.bytes() / Math.max(1, this.filedCount);
+  }
+
+  info(): FilesInfo {
+    const { state, alive, options } = this;
+    const sum = (files: readonly { bytes: number }[]) => files.reduce((all, { bytes }) => all + bytes, 0);
+    return {
+      rows: state.rows,
+      live: alive.count,
+      files: state.rowFiles.length + state.segments.length + 1,
+      bytes: { rows: sum(state.rowFiles), segments: sum(state.segments), store: options.kv.bytes() },
+    };
   }
 
   isAlive = (ordinal: number): boolean => this.alive.get(ordinal);

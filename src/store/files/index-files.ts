@@ -1,99 +1,33 @@
 /** One index on disk, or in memory: rows, ids, payloads and the engine's segments, committed together. */
-import { join } from 'node:path';
-import { FunnelError } from '../../core/errors.js';
 import { atOnce, inSlices, type Sliced } from '../../core/slices.js';
 import type { Id, IdKind } from '../../core/types.js';
-import { checkDim, checkInteger } from '../../core/validate.js';
-import { type Appended, type AppendRequest, append, type Batch, checkAppend } from './append.js';
-import {
-  type Compacted,
-  type CompactionPlan,
-  type CompactOptions,
-  discard,
-  exchange,
-  forget,
-  plan,
-  rewrite,
-} from './compact.js';
-import { Core, type RoomFor, type RoomForCompacted } from './core.js';
+import { type Appended, type AppendRequest, append, appendNothing, checkAppend, packAndCheck } from './append.js';
+import type { Compacted, CompactOptions } from './compact.js';
+import { CompactionRun } from './compaction-run.js';
+import type { Core, FilesInfo, RoomFor, RoomForCompacted } from './core.js';
 import { remove, removeRows } from './delete.js';
-import { type Disk, nodeDisk } from './disk.js';
-import { corrupt, diskError, filesError, lockLost } from './errors.js';
-import { checkFolder, createFolder, newState, removeLeftovers } from './folder.js';
-import { Hold } from './hold.js';
-import type { Kv } from './kv.js';
-import { checkLmdbFile, type LmdbCheck } from './lmdb-check.js';
-import { LMDB_FILE, lmdbKv, prepareLmdb } from './lmdb-kv.js';
-import { readRow, readRows } from './lookup.js';
-import { memoryDisk, memoryKv } from './memory.js';
-import { unseal } from './pages.js';
-import { decodePayload } from './payload.js';
-import { HEADER_BYTES, type RowValues } from './rows.js';
+import { filesError, lockLost } from './errors.js';
+import type { Hold } from './hold.js';
+import { idAt, payloadAt, readRow, readRows } from './lookup.js';
+import { closeCore, createCore, type OpenFilesOptions, openCore } from './open-core.js';
+import { leaseRowFilesOf, type RowFile, readLeased, rowFilesOf } from './row-files.js';
+import type { RowValues } from './rows.js';
 import type { Section } from './segment.js';
 import {
   commitSegments,
   findSection,
+  laterSections,
+  nowSections,
   readInto,
   type Sections,
   type SegmentChange,
   type SegmentRef,
   writeSegment,
 } from './segments.js';
-import { announceWriter, letWriterOpen } from './shared-envs.js';
-import { encodeState, generationOf, type PayloadIndexEntry, type StoreConfig } from './state.js';
-import { type FileStep, instant, runLater, runNow, type Steps, take, turnStep } from './step.js';
+import type { PayloadIndexEntry, StoreConfig } from './state.js';
+import { runLater, runNow, type Steps } from './step.js';
+import { WriteQueue } from './write-queue.js';
 import type { Writer } from './writers.js';
-
-/** Row files take no more rows beyond this size. */
-export const ROW_FILE_BYTES = 1 << 30;
-/** The same in memory, where a file that grows is copied while nothing else happens. */
-const MEMORY_FILE_BYTES = 32 << 20;
-
-export interface OpenFilesOptions {
-  /** Read only; any number of processes may. Default false. */
-  readOnly?: boolean;
-  /**
-   * 'full' (default): what a call has acknowledged survives a crash of the machine. 'relaxed': nothing waits for the
-   * disk. A crash of the process loses nothing, but one of the machine, or a power loss, may lose any acknowledged write
-   * or leave an index that does not open at all.
-   */
-  durability?: 'full' | 'relaxed';
-  /**
-   * Become the writer though another is registered: one that is dead for certain, or whose index this thread has lost. Does
-   * not help against one that is known to be alive.
-   */
-  breakLock?: boolean;
-  /** For tests. */
-  disk?: Disk;
-  /** Row files take no more rows beyond this size. Default 1 GiB. */
-  maxFileBytes?: number;
-}
-
-/** A file of rows for a native reader; see rows.ts for the record. */
-export interface RowFile {
-  /** The system's descriptor; not on ':memory:', where `bytes` is the whole file instead. */
-  fd: number;
-  path: string;
-  bytes?: Uint8Array;
-  firstOrdinal: number;
-  lastOrdinal: number;
-  /** Records. */
-  count: number;
-  /** Bytes of a record. */
-  stride: number;
-  headerBytes: number;
-  /** The ordinal of each record, ascending, when they do not simply follow `firstOrdinal`. */
-  ordinals?: Uint32Array;
-  /** The records in memory, checked, where {@link IndexFiles.onCompaction} gave room for them. Told once. */
-  records?: Uint8Array;
-}
-
-export interface FilesInfo {
-  rows: number;
-  live: number;
-  files: number;
-  bytes: { rows: number; segments: number; store: number };
-}
 
 export class IndexFiles implements Writer {
   /** ':memory:' or a folder. */
@@ -101,14 +35,8 @@ export class IndexFiles implements Writer {
   readonly config: Readonly<StoreConfig>;
   readonly readOnly: boolean;
   readonly #core: Core;
-  /** The asynchronous writes, one after the other. */
-  #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
-  /** Whether synchronous calls write: they must not find one of our own commits under way, which nobody could await. */
-  #isWrittenNow = false;
-  #compaction: { controller: AbortController; done: Promise<unknown> } | undefined;
-  /** Segments that are being written. */
-  #segmentsUnderWay = 0;
+  readonly #writes = new WriteQueue(() => this.#core.checkWritable());
+  readonly #compaction = new CompactionRun(this.#writes);
   #closing: Promise<void> | undefined;
   #closed = false;
   /** The hold of a writer on its index on disk. */
@@ -136,24 +64,8 @@ export class IndexFiles implements Writer {
     return runNow(IndexFiles.createSteps(path, config, options));
   }
 
-  static *createSteps(path: string, config: StoreConfig, options: OpenFilesOptions = {}): Steps<IndexFiles> {
-    checkConfig(config);
-    if (path !== ':memory:') {
-      yield* createFolder(path, config, options.disk ?? nodeDisk);
-      return yield* IndexFiles.openSteps(path, options);
-    }
-    const kv = memoryKv();
-    kv.commit({ state: encodeState(newState(config)), ids: [], dead: [], payloads: [] }).now();
-    const core = new Core({
-      folder: path,
-      disk: memoryDisk(),
-      kv,
-      readOnly: false,
-      relaxed: true,
-      maxFileBytes: options.maxFileBytes ?? MEMORY_FILE_BYTES,
-    });
-    yield* core.load();
-    return new IndexFiles(path, core);
+  static createSteps(path: string, config: StoreConfig, options: OpenFilesOptions = {}): Steps<IndexFiles> {
+    return createCore(path, config, options, (core, hold) => new IndexFiles(path, core, hold));
   }
 
   /**
@@ -170,57 +82,8 @@ export class IndexFiles implements Writer {
   }
 
   /** Whose call comes first among those of this thread is decided before the first step may wait. */
-  static *openSteps(path: string, options: OpenFilesOptions = {}): Steps<IndexFiles> {
-    const { readOnly = false, durability = 'full', breakLock = false, disk = nodeDisk } = options;
-    if (durability !== 'full' && durability !== 'relaxed') {
-      throw new FunnelError('BAD_ARGUMENT', `Expected 'full' or 'relaxed' for durability, not ${String(durability)}`);
-    }
-    checkFolder(path);
-    const relaxed = durability === 'relaxed';
-    const file = join(path, LMDB_FILE);
-    let hold: Hold | undefined;
-    let check: LmdbCheck | undefined;
-    let kv: Kv | undefined;
-    let core: Core | undefined;
-    let unannounce = () => {};
-    try {
-      hold = readOnly ? undefined : new Hold(file, breakLock);
-      if (hold !== undefined) yield* hold.wait();
-      const openLmdb = () => {
-        if (kv !== undefined) return;
-        check?.close();
-        check = undefined;
-        check = checkLmdbFile(file, LMDB_FILE);
-        kv = lmdbKv(file, { readOnly, relaxed });
-      };
-      if (!readOnly) unannounce = announceWriter(file, openLmdb);
-      yield* prepareLmdb();
-      if (readOnly) letWriterOpen(file);
-      openLmdb();
-      yield* take(turnStep);
-      yield* check!.rest();
-      hold?.claim(kv!);
-      yield* take(turnStep);
-      const maxFileBytes = options.maxFileBytes ?? ROW_FILE_BYTES;
-      core = new Core({ folder: path, disk, kv: kv!, readOnly, relaxed, maxFileBytes });
-      yield* core.load();
-      if (!readOnly) yield* removeLeftovers(path, core.state, disk);
-      const files = new IndexFiles(path, core, hold);
-      hold?.of(files);
-      return files;
-    } catch (error) {
-      try {
-        kv?.close().now();
-        core?.files.closeAll();
-      } catch {
-        // The error that comes first is the one to tell.
-      }
-      hold?.release();
-      throw diskError(`opening ${path}`, error, 'open with readOnly: true');
-    } finally {
-      unannounce();
-      check?.close();
-    }
+  static openSteps(path: string, options: OpenFilesOptions = {}): Steps<IndexFiles> {
+    return openCore(path, options, (core, hold) => new IndexFiles(path, core, hold));
   }
 
   /**
@@ -270,7 +133,7 @@ export class IndexFiles implements Writer {
 
   /** Rows that row files hold, dead or alive. */
   get filedCount(): number {
-    return this.#core.state.rowFiles.reduce((sum, { count }) => sum + count, 0);
+    return this.#core.filedCount;
   }
 
   /** Dead rows that row files still hold. */
@@ -280,8 +143,7 @@ export class IndexFiles implements Writer {
 
   /** Bytes that a row takes in the files, with its id and payload, about. */
   get bytesPerRow(): number {
-    const { options, format } = this.#open();
-    return format.stride + options.kv.bytes() / Math.max(1, this.filedCount);
+    return this.#open().bytesPerRow;
   }
 
   /** The files of codes. */
@@ -318,45 +180,40 @@ export class IndexFiles implements Writer {
     const core = this.#writable();
     const checked = inSlices(packAndCheck(core, pack));
     checked.catch(() => {}); // met when it is its turn
-    return this.#later(async () => {
+    return this.#writes.later(async () => {
       const batch = await checked;
-      return batch === undefined ? this.#nothing() : append(core, batch);
+      return batch === undefined ? appendNothing(core) : append(core, batch);
     });
   }
 
   appendSync(request: AppendRequest): Appended {
-    const batch = atOnce(checkAppend(this.#writable(), request));
-    return batch === undefined ? runNow(this.#nothing()) : this.#now(append(this.#core, batch));
-  }
-
-  #nothing(): Steps<Appended> {
-    return take(instant(() => ({ first: this.rows, count: 0, replaced: [] })));
+    const core = this.#writable();
+    const batch = atOnce(checkAppend(core, request));
+    return batch === undefined ? runNow(appendNothing(core)) : this.#writes.now(append(core, batch));
   }
 
   /** Ends the lives of rows; ids that no row has are ignored. The ordinals that died, ascending. */
-  delete(ids: readonly Id[]): Promise<number[]> {
-    return this.#laterWith(
-      () => this.#writable() && ids.slice(),
-      (copy) => remove(this.#core, copy),
-    );
+  async delete(ids: readonly Id[]): Promise<number[]> {
+    const core = this.#writable();
+    const copy = ids.slice();
+    return this.#writes.later(() => remove(core, copy));
   }
 
   deleteSync(ids: readonly Id[]): number[] {
     this.#writable();
-    return this.#now(remove(this.#core, ids));
+    return this.#writes.now(remove(this.#core, ids));
   }
 
   /** Ends the lives of rows by their ordinals; those that are dead already are ignored. */
-  deleteRows(ordinals: ArrayLike<number>): Promise<number[]> {
-    return this.#laterWith(
-      () => this.#writable() && Array.from(ordinals),
-      (copy) => removeRows(this.#core, copy),
-    );
+  async deleteRows(ordinals: ArrayLike<number>): Promise<number[]> {
+    const core = this.#writable();
+    const copy = Array.from(ordinals);
+    return this.#writes.later(() => removeRows(core, copy));
   }
 
   deleteRowsSync(ordinals: ArrayLike<number>): number[] {
     this.#writable();
-    return this.#now(removeRows(this.#core, Array.from(ordinals)));
+    return this.#writes.now(removeRows(this.#core, Array.from(ordinals)));
   }
 
   /** The living row that has an id. */
@@ -371,13 +228,13 @@ export class IndexFiles implements Writer {
 
   /** A dead row's id stays until compaction. @throws FunnelError BAD_ARGUMENT for an ordinal that has none */
   idOf(ordinal: number): Id {
-    const { state, kept, ids } = this.#core;
-    if (ordinal >= state.rows || !kept.get(ordinal)) throw noRow(ordinal);
-    return ids!.at(ordinal);
+    return idAt(this.#core, ordinal);
   }
 
   /** Payloads that another process had dropped by the time they were read here. Grows. */
-  staleReads = 0;
+  get staleReads(): number {
+    return this.#core.staleReads;
+  }
 
   /**
    * The payload of a row, new each time. Undefined when it has none, and when another process deleted the row and
@@ -386,22 +243,7 @@ export class IndexFiles implements Writer {
    * @throws FunnelError CORRUPT
    */
   payloadOf(ordinal: number): unknown {
-    const { state, withPayload, options, uuid, kept } = this.#open();
-    if (ordinal >= state.rows || !kept.get(ordinal)) throw noRow(ordinal);
-    if (!withPayload.get(ordinal)) return undefined;
-    const value = options.kv.payload(ordinal);
-    if (value !== undefined) return decodePayload(unseal(uuid, 'payloads', ordinal, value, options.kv.file));
-    if (this.#isStale()) {
-      this.staleReads++;
-      return undefined;
-    }
-    throw corrupt(options.kv.file, 'payloads', `lack that of row ${ordinal}`);
-  }
-
-  #isStale(): boolean {
-    const { options, state } = this.#core;
-    const record = options.kv.snapshot(() => options.kv.state());
-    return record !== undefined && generationOf(record) !== state.generation;
+    return payloadAt(this.#open(), ordinal);
   }
 
   /**
@@ -414,99 +256,42 @@ export class IndexFiles implements Writer {
   }
 
   /** Rows `first..first+count` into `out`, from its start; zeros for rows that were compacted away. */
-  readRows(first: number, count: number, out: RowValues): Promise<void> {
-    return runLater(this.#readRows(first, count, out));
+  async readRows(first: number, count: number, out: RowValues): Promise<void> {
+    return runLater(readRows(this.#open(), first, count, out));
   }
 
   readRowsSync(first: number, count: number, out: RowValues): void {
-    runNow(this.#readRows(first, count, out));
-  }
-
-  *#readRows(first: number, count: number, out: RowValues): Steps<void> {
-    const core = this.#open();
-    checkInteger(first, 0, core.state.rows, 'first');
-    checkInteger(count, 0, core.state.rows - first, 'count');
-    const files = core.files.rows.filter(({ entry }) => entry.last >= first && entry.first < first + count);
-    for (const file of files) core.files.lease(file);
-    try {
-      yield* readRows(core, files, first, count, out);
-    } finally {
-      for (const file of files) core.files.release(file);
-    }
+    runNow(readRows(this.#open(), first, count, out));
   }
 
   /** The files of rows, ascending, for a reader that is done before the event loop turns. */
   rowFiles(): RowFile[] {
-    const { files, format, options } = this.#open();
-    return files.rows.map(({ entry, fd, path, ordinals, records }) => ({
-      fd,
-      path,
-      ...(options.disk.bytesOf === undefined ? {} : { bytes: options.disk.bytesOf(fd) }),
-      firstOrdinal: entry.first,
-      lastOrdinal: entry.last,
-      count: entry.count,
-      stride: format.stride,
-      headerBytes: HEADER_BYTES,
-      // Files without a gap say nothing, and cost a search for each row.
-      ...(ordinals === undefined || entry.last - entry.first + 1 === entry.count ? {} : { ordinals }),
-      ...(records === undefined ? {} : { records }),
-    }));
+    return rowFilesOf(this.#open());
   }
 
   /** The same for a reader that takes its time: the descriptors stay open until `release()`. */
   leaseRowFiles(): { files: RowFile[]; release: () => void } {
-    const { files } = this.#open();
-    const leased = [...files.rows];
-    for (const file of leased) files.lease(file);
-    let held = true;
-    return {
-      files: this.rowFiles(),
-      release: () => {
-        if (held) for (const file of leased) files.release(file);
-        held = false;
-      },
-    };
+    return leaseRowFilesOf(this.#open());
   }
 
   /** Writes a file of sections, synced, that is no part of the index until {@link commitSegments}. */
   async writeSegment(sections: Sections): Promise<SegmentRef> {
-    const iterator = Symbol.asyncIterator in sections ? sections[Symbol.asyncIterator]() : sections[Symbol.iterator]();
-    const next: FileStep<Section | undefined> = {
-      now: () => {
-        throw new FunnelError('BAD_ARGUMENT', 'Expected sections that are there at once');
-      },
-      later: async () => {
-        const { done, value } = await iterator.next();
-        return done ? undefined : value;
-      },
-    };
-    const core = this.#writable();
-    this.#segmentsUnderWay++;
-    try {
-      return await runLater(writeSegment(core, next));
-    } finally {
-      this.#segmentsUnderWay--;
-    }
+    const next = laterSections(sections);
+    return this.#writes.beside(writeSegment(this.#writable(), next));
   }
 
   writeSegmentSync(sections: Iterable<Section>): SegmentRef {
-    const iterator = sections[Symbol.iterator]();
-    return runNow(
-      writeSegment(
-        this.#writable(),
-        instant(() => iterator.next().value as Section | undefined),
-      ),
-    );
+    return runNow(writeSegment(this.#writable(), nowSections(sections)));
   }
 
   /** Adds and removes segments in one commit, and what the engine says of them. */
   async commitSegments(change: SegmentChange): Promise<void> {
     const core = this.#writable();
-    return this.#between(() => commitSegments(core, change));
+    return this.#writes.between(() => commitSegments(core, change));
   }
 
   commitSegmentsSync(change: SegmentChange): void {
-    this.#now(commitSegments(this.#writable(), change));
+    this.#writes.now(commitSegments(this.#writable(), change));
   }
 
   /** The bytes of a section, checked; in `into` when given. @throws FunnelError CORRUPT, DISK, BAD_ARGUMENT */
@@ -524,14 +309,8 @@ export class IndexFiles implements Writer {
   }
 
   /** Fills `into` from a leased row file, unless it ends before. Not checked. */
-  *readFrom(fd: number, into: Uint8Array, position: number): Steps<boolean> {
-    const { disk } = this.#core.options;
-    for (let done = 0; done < into.length; ) {
-      const got = yield* take(disk.read(fd, into.subarray(done), position + done));
-      if (got === 0) return false;
-      done += got;
-    }
-    return true;
+  readFrom(fd: number, into: Uint8Array, position: number): Steps<boolean> {
+    return readLeased(this.#core, fd, into, position);
   }
 
   /** Where a section lies: of `path`, from `offset` (a multiple of 4,096) on, `bytes` bytes. Not checked. */
@@ -547,7 +326,7 @@ export class IndexFiles implements Writer {
 
   /** Resolves when every write that was asked for before has ended, well or badly. */
   async written(): Promise<void> {
-    await this.#last;
+    await this.#writes.ended;
   }
 
   /**
@@ -557,73 +336,16 @@ export class IndexFiles implements Writer {
    * @throws FunnelError ABORTED, DISK, CORRUPT; the index is as before, but for ids and payloads of dead rows
    */
   async compact(options: CompactOptions = {}): Promise<Compacted> {
-    const core = this.#writable();
-    if (this.#compaction !== undefined) throw filesError('NOT_WRITABLE', 'Expected one compaction at a time');
-    const controller = new AbortController();
-    const signal =
-      options.signal === undefined ? controller.signal : AbortSignal.any([options.signal, controller.signal]);
-    const done = this.#compact(core, { ...options, signal });
-    this.#compaction = { controller, done: done.catch(() => {}) };
-    try {
-      return await done;
-    } catch (error) {
-      throw diskError('compacting', error);
-    } finally {
-      this.#compaction = undefined;
-    }
-  }
-
-  async #compact(core: Core, options: CompactOptions): Promise<Compacted> {
-    const planned = await this.#between(() => plan(core));
-    if (planned === undefined) return NOTHING_COMPACTED;
-    try {
-      const { files, dropped } = await runLater(rewrite(core, planned, options));
-      try {
-        for (const part of dropped) {
-          await this.#between(() => forget(core, part));
-          await turnStep.later();
-        }
-        return await this.#between(() => exchange(core, planned, files));
-      } catch (error) {
-        if (core.broken === undefined) await runLater(discard(core, files));
-        throw error;
-      }
-    } finally {
-      release(core, planned);
-    }
+    return this.#compaction.run(this.#writable(), options);
   }
 
   /** @throws FunnelError NOT_WRITABLE while an asynchronous write is under way, DISK, CORRUPT */
   compactSync(): Compacted {
-    const core = this.#writable();
-    if (this.#compaction !== undefined) throw filesError('NOT_WRITABLE', 'Expected one compaction at a time');
-    const planned = this.#now(plan(core));
-    if (planned === undefined) return NOTHING_COMPACTED;
-    try {
-      const { files, dropped } = runNow(rewrite(core, planned, {}));
-      try {
-        for (const part of dropped) runNow(forget(core, part));
-        return runNow(exchange(core, planned, files));
-      } catch (error) {
-        if (core.broken === undefined) runNow(discard(core, files));
-        throw error;
-      }
-    } catch (error) {
-      throw diskError('compacting', error);
-    } finally {
-      release(core, planned);
-    }
+    return this.#compaction.runSync(this.#writable());
   }
 
   info(): FilesInfo {
-    const { state, alive, options } = this.#open();
-    const sum = (files: readonly { bytes: number }[]) => files.reduce((all, { bytes }) => all + bytes, 0);
-    return {
-      rows: state.rows,
-      live: alive.count,
-      files: state.rowFiles.length + state.segments.length + 1,
-      bytes: { rows: sum(state.rowFiles), segments: sum(state.segments), store: options.kv.bytes() },
-    };
+    return this.#open().info();
   }
 
   /**
@@ -639,37 +361,22 @@ export class IndexFiles implements Writer {
   async #close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#compaction?.controller.abort(new Error('the index was closed'));
-    await this.#compaction?.done;
-    await this.#last;
-    try {
-      this.#core.files.closeAll();
-      await this.#core.options.kv.close().later();
-    } catch (error) {
-      throw diskError(`closing ${this.path}`, error);
-    } finally {
-      this.#hold?.release();
-    }
+    await this.#compaction.abort(new Error('the index was closed'));
+    await this.#writes.ended;
+    await runLater(closeCore(this.#core, this.#hold));
   }
 
   /** @throws FunnelError NOT_WRITABLE while a write is under way, the index stays open then; DISK, it is closed */
   closeSync(): void {
     if (this.#closed) return;
-    this.#checkIdle();
+    this.#writes.checkIdle();
     this.#closed = true;
-    try {
-      this.#core.files.closeAll();
-      this.#core.options.kv.close().now();
-    } catch (error) {
-      throw diskError(`closing ${this.path}`, error);
-    } finally {
-      this.#hold?.release();
-    }
+    runNow(closeCore(this.#core, this.#hold));
   }
 
   /** Another becomes the writer, in this thread: nothing of ours may be on its way to the files. */
   revoke(): boolean {
-    if (this.#waiting > 0 || this.#segmentsUnderWay > 0 || this.#compaction !== undefined) return false;
+    if (!this.#writes.isStill || this.#compaction.isUnderWay) return false;
     this.#core.broken = lockLost();
     this.#hold?.release();
     return true;
@@ -683,70 +390,5 @@ export class IndexFiles implements Writer {
   #writable(): Core {
     this.#open().checkWritable();
     return this.#core;
-  }
-
-  async #laterWith<A, T>(check: () => A, run: (checked: A) => Steps<T>): Promise<T> {
-    const checked = check();
-    return this.#later(() => run(checked));
-  }
-
-  /** Runs after all writes that were asked for before. */
-  #later<T>(run: () => Steps<T> | Promise<Steps<T>>): Promise<T> {
-    this.#waiting++;
-    const mine = this.#last.then(async () => {
-      try {
-        this.#core.checkWritable();
-        return await runLater(await run());
-      } finally {
-        this.#waiting--; // before the caller goes on, who may go on with a synchronous call
-      }
-    });
-    this.#last = mine.catch(() => {});
-    return mine;
-  }
-
-  /** A commit that no caller waits for: where callers write synchronously, in one turn. */
-  async #between<T>(run: () => Steps<T>): Promise<T> {
-    if (!this.#isWrittenNow || this.#waiting > 0) return this.#later(run);
-    this.#core.checkWritable();
-    return runNow(run());
-  }
-
-  #now<T>(steps: Steps<T>): T {
-    this.#checkIdle();
-    this.#isWrittenNow = true;
-    return runNow(steps);
-  }
-
-  #checkIdle(): void {
-    if (this.#waiting === 0) return;
-    throw filesError('NOT_WRITABLE', 'Expected no asynchronous write under way for a synchronous one: await it first');
-  }
-}
-
-function* packAndCheck(core: Core, pack: () => AppendRequest | Sliced<AppendRequest>): Sliced<Batch | undefined> {
-  const packed = pack();
-  return yield* checkAppend(core, 'ids' in packed ? packed : yield* packed);
-}
-
-const NOTHING_COMPACTED: Compacted = { rowsDropped: 0, bytesFreed: 0 };
-
-function release(core: Core, { files }: CompactionPlan): void {
-  for (const file of files) core.files.release(file);
-}
-
-function noRow(ordinal: number): FunnelError {
-  return new FunnelError('BAD_ARGUMENT', `Expected a row that exists but ${ordinal} is not one, or was compacted away`);
-}
-
-function checkConfig(config: StoreConfig): void {
-  checkDim(config.dim, 'dim');
-  for (const [name, value, allowed] of [
-    ['metric', config.metric, ['cosine', 'dot', 'euclid']],
-    ['precision', config.precision, ['float32', 'float16']],
-  ] as const) {
-    if (!(allowed as readonly string[]).includes(value)) {
-      throw new FunnelError('BAD_ARGUMENT', `Expected one of ${allowed.join(', ')} for ${name}, not ${String(value)}`);
-    }
   }
 }

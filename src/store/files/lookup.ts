@@ -1,9 +1,14 @@
-/** Reading rows: which record of which file an ordinal is, and its values, checked. */
+/** A row by its ordinal: its values (which record of which file they are), its id and its payload, checked. */
 import { FunnelError } from '../../core/errors.js';
+import type { Id } from '../../core/types.js';
+import { checkInteger } from '../../core/validate.js';
 import type { Core } from './core.js';
 import { corrupt, diskError } from './errors.js';
 import type { OpenRows } from './open-files.js';
+import { unseal } from './pages.js';
+import { decodePayload } from './payload.js';
 import { checkRecord, HEADER_BYTES, type RowValues } from './rows.js';
+import { generationOf } from './state.js';
 import { type Steps, take } from './step.js';
 
 const BLOCK_BYTES = 1 << 20;
@@ -58,10 +63,7 @@ export function readRow(core: Core, ordinal: number, out: RowValues, at: number)
   const record = file === undefined ? -1 : recordFrom(file, ordinal);
   if (file === undefined || ordinalAt(file, record) !== ordinal) {
     if (core.alive.get(ordinal)) throw corrupt('the row files', 'rows', `lack row ${ordinal}`);
-    throw new FunnelError(
-      'BAD_ARGUMENT',
-      `Expected a row that exists but ${ordinal} is not one, or was compacted away`,
-    );
+    throw noRow(ordinal);
   }
   if (scratch.length < format.stride) scratch = Buffer.alloc(format.stride);
   const bytes = scratch.subarray(0, format.stride);
@@ -81,8 +83,20 @@ export function ordinalAt({ entry, ordinals }: OpenRows, record: number): number
   return record >= 0 && record < entry.count ? entry.first + record : undefined;
 }
 
-/** Rows `first..first+count` into `out`; zeros where compaction dropped one. Files in use are leased by the caller. */
-export function* readRows(core: Core, files: OpenRows[], first: number, count: number, out: RowValues): Steps<void> {
+/** Rows `first..first+count` into `out`, from its start; zeros where compaction dropped one. */
+export function* readRows(core: Core, first: number, count: number, out: RowValues): Steps<void> {
+  checkInteger(first, 0, core.state.rows, 'first');
+  checkInteger(count, 0, core.state.rows - first, 'count');
+  const files = core.files.rows.filter(({ entry }) => entry.last >= first && entry.first < first + count);
+  for (const file of files) core.files.lease(file);
+  try {
+    yield* readLeasedRows(core, files, first, count, out);
+  } finally {
+    for (const file of files) core.files.release(file);
+  }
+}
+
+function* readLeasedRows(core: Core, files: OpenRows[], first: number, count: number, out: RowValues): Steps<void> {
   const { format } = core;
   const into = target(core, out, 0, count);
   const rowBytes = format.dim * format.bytesPerValue;
@@ -120,4 +134,33 @@ export function* readRows(core: Core, files: OpenRows[], first: number, count: n
 /** Rows that no file has must be dead. */
 function skip(core: Core, from: number, to: number): void {
   for (let i = from; i < to; i++) if (core.alive.get(i)) throw corrupt('the row files', 'rows', `lack row ${i}`);
+}
+
+/** @throws FunnelError BAD_ARGUMENT for an ordinal that has none */
+export function idAt({ state, kept, ids }: Core, ordinal: number): Id {
+  if (ordinal >= state.rows || !kept.get(ordinal)) throw noRow(ordinal);
+  return ids!.at(ordinal);
+}
+
+/** New each time; undefined where there is none, and where another process has dropped it. @throws FunnelError CORRUPT */
+export function payloadAt(core: Core, ordinal: number): unknown {
+  const { state, withPayload, options, uuid, kept } = core;
+  if (ordinal >= state.rows || !kept.get(ordinal)) throw noRow(ordinal);
+  if (!withPayload.get(ordinal)) return undefined;
+  const value = options.kv.payload(ordinal);
+  if (value !== undefined) return decodePayload(unseal(uuid, 'payloads', ordinal, value, options.kv.file));
+  if (isStale(core)) {
+    core.staleReads++;
+    return undefined;
+  }
+  throw corrupt(options.kv.file, 'payloads', `lack that of row ${ordinal}`);
+}
+
+function isStale({ options, state }: Core): boolean {
+  const record = options.kv.snapshot(() => options.kv.state());
+  return record !== undefined && generationOf(record) !== state.generation;
+}
+
+function noRow(ordinal: number): FunnelError {
+  return new FunnelError('BAD_ARGUMENT', `Expected a row that exists but ${ordinal} is not one, or was compacted away`);
 }

@@ -7,8 +7,8 @@ import { identity } from '../engine/prepared.js';
 import type { RowTier } from '../engine/types.js';
 import { crc32c, crc32cU32 } from './crc32c.js';
 import { corrupt, diskError } from './errors.js';
-import type { RowFile } from './index-files.js';
 import { nativeFiles } from './native.js';
+import type { RowFile } from './row-files.js';
 
 /** The part of a row file that a search needs: plain data, for any thread. */
 export interface RowImage {

@@ -18,12 +18,31 @@ import {
   type PayloadIndexEntry,
   type SegmentEntry,
 } from './state.js';
-import { type FileStep, type Steps, take } from './step.js';
+import { type FileStep, instant, type Steps, take } from './step.js';
 
 /** A segment that is written, and no part of the index until committed. */
 export type SegmentRef = SegmentEntry;
 
 export type Sections = Iterable<Section> | AsyncIterable<Section>;
+
+/** The next section as a step, of sections that may be made while others are written. */
+export function laterSections(sections: Sections): FileStep<Section | undefined> {
+  const iterator = Symbol.asyncIterator in sections ? sections[Symbol.asyncIterator]() : sections[Symbol.iterator]();
+  return {
+    now: () => {
+      throw new FunnelError('BAD_ARGUMENT', 'Expected sections that are there at once');
+    },
+    later: async () => {
+      const { done, value } = await iterator.next();
+      return done ? undefined : value;
+    },
+  };
+}
+
+export function nowSections(sections: Iterable<Section>): FileStep<Section | undefined> {
+  const iterator = sections[Symbol.iterator]();
+  return instant(() => iterator.next().value as Section | undefined);
+}
 
 /** @throws FunnelError DISK, BAD_ARGUMENT; nothing is left behind */
 export function* writeSegment(core: Core, next: FileStep<Section | undefined>): Steps<SegmentRef> {

@@ -116,6 +116,41 @@ describe('the next writer', () => {
     assert.fail('it is locked by an index that was collected as garbage');
   });
 
+  it('is refused while one that nobody refers to any more still writes', async () => {
+    const path = await created();
+    for (const kind of ['append', 'writeSegment'] as const) {
+      let come = () => {};
+      const coming = new Promise<void>((resolve) => {
+        come = resolve;
+      });
+      let hasCome = false;
+      const late = {
+        *append() {
+          while (!hasCome) yield;
+          return appendRequest([['a', 1]]);
+        },
+        async *writeSegment() {
+          await coming;
+          yield { name: 'x', bytes: new Uint8Array(1) };
+        },
+      };
+      const { writing } = await (async () => {
+        const files = await IndexFiles.open(path);
+        const done = kind === 'append' ? files.appendPacked(late.append) : files.writeSegment(late.writeSegment());
+        return { writing: done };
+      })();
+      for (let i = 0; i < 5; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        globalThis.gc!();
+        await assert.rejects(IndexFiles.open(path), isLocked(/this very process/));
+      }
+      hasCome = true;
+      come();
+      await writing;
+      await (await IndexFiles.open(path, { breakLock: true })).close();
+    }
+  });
+
   it('opens a copy of an index that is open', async () => {
     const path = await created();
     const index = await IndexFiles.open(path);

@@ -1,0 +1,77 @@
+/** The writes of an index, one after the other, and which of them may happen in the turn of their call. */
+import { filesError } from './errors.js';
+import { runLater, runNow, type Steps } from './step.js';
+
+export class WriteQueue {
+  /** The asynchronous writes, one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  /** Files that are being written beside those. */
+  #besides = 0;
+  /** Whether synchronous calls write: they must not find one of our own commits under way, which nobody could await. */
+  #isWrittenNow = false;
+  readonly #checkWritable: () => void;
+
+  /**
+   * @param checkWritable throws where the index takes no writes. It is to hold on to the index, so that one that nobody else
+   *   refers to is not taken for gone, and opened by another writer, while a write is under way
+   */
+  constructor(checkWritable: () => void) {
+    this.#checkWritable = checkWritable;
+  }
+
+  /** Whether nothing asynchronous is on its way to the files. */
+  get isStill(): boolean {
+    return this.#waiting === 0 && this.#besides === 0;
+  }
+
+  /** Resolves when every write that was asked for before has ended, well or badly. */
+  get ended(): Promise<unknown> {
+    return this.#last;
+  }
+
+  /** Runs after all writes that were asked for before. */
+  later<T>(run: () => Steps<T> | Promise<Steps<T>>): Promise<T> {
+    this.#waiting++;
+    const mine = this.#last.then(async () => {
+      try {
+        this.#checkWritable();
+        return await runLater(await run());
+      } finally {
+        this.#waiting--; // before the caller goes on, who may go on with a synchronous call
+      }
+    });
+    this.#last = mine.catch(() => {});
+    return mine;
+  }
+
+  /** The write of a file that is no part of the index yet: it waits for no other, and no other for it. */
+  async beside<T>(steps: Steps<T>): Promise<T> {
+    this.#besides++;
+    try {
+      return await runLater(steps);
+    } finally {
+      this.#besides--;
+    }
+  }
+
+  /** A commit that no caller waits for: where callers write synchronously, in one turn. */
+  async between<T>(run: () => Steps<T>): Promise<T> {
+    if (!this.#isWrittenNow || this.#waiting > 0) return this.later(run);
+    this.#checkWritable();
+    return runNow(run());
+  }
+
+  /** @throws FunnelError NOT_WRITABLE while an asynchronous write is under way */
+  now<T>(steps: Steps<T>): T {
+    this.checkIdle();
+    this.#isWrittenNow = true;
+    return runNow(steps);
+  }
+
+  /** @throws FunnelError NOT_WRITABLE while an asynchronous write is under way */
+  checkIdle(): void {
+    if (this.#waiting === 0) return;
+    throw filesError('NOT_WRITABLE', 'Expected no asynchronous write under way for a synchronous one: await it first');
+  }
+}
