@@ -47,7 +47,7 @@ import {
   upsertSync,
 } from './writes.js';
 
-/** A recommendation of an index: a {@link RecommendRequest} without what an index has nothing for. */
+/** A recommendation of an index: a `RecommendRequest` without what an index has nothing for. */
 export type IndexRecommend<Payload = unknown> = RecommendOf<FunnelIndex, Payload>;
 
 /** `limit` and `offset` count groups. */

@@ -32,6 +32,7 @@ import {
   type SearchSettings,
 } from './options.js';
 import { documentLayout, documentOf, documentPayload, type Layout } from './payload.js';
+import { isBlank, packedVector } from './vectors.js';
 import type { PointWriter, WrittenPoint } from './writers.js';
 
 interface Hit {
@@ -216,7 +217,7 @@ export class FunnelVectorStore extends VectorStore {
         const what = text === undefined ? 'ids beside documents' : 'a whole number';
         throw expected('BAD_ID', `${what}, since the store has numbers for ids,`, `the id of documents[${i}]`, text);
       }
-      const vector = packed(vectors[i]!, dim, `the vector of documents[${i}]`);
+      const vector = packedVector(vectors[i]!, dim, `the vector of documents[${i}]`);
       points.set(id, { id, vector, payload: payloads[i]! }); // of an id that comes twice the last stays
       return String(id);
     });
@@ -381,28 +382,4 @@ export class FunnelVectorStore extends VectorStore {
     const { dim, headDim } = await this.search!.source.info();
     return { ...funnelPlan(dim, { head: headDim }), candidates, limit: k };
   }
-}
-
-/** LangChain's chains embed '' freely, of which some models make zeros; what has no direction is near nothing. */
-function isBlank(vector: readonly number[] | Float32Array, dim: number, metric: Metric): boolean {
-  if (metric === 'euclid' || vector?.length !== dim) return false; // other lengths the search refuses
-  for (let d = 0; d < dim; d++) if (vector[d] !== 0) return false;
-  return true;
-}
-
-/** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE: before anything is written */
-function packed(vector: readonly number[], dim: number, where: string): Float32Array {
-  if (!Array.isArray(vector) && !((vector as unknown) instanceof Float32Array)) {
-    throw expected('BAD_ARGUMENT', 'an array of numbers', where, vector);
-  }
-  if (vector.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, where, vector);
-  const out = new Float32Array(dim);
-  for (let d = 0; d < dim; d++) {
-    const value: unknown = vector[d];
-    if (typeof value !== 'number' || !Number.isFinite(Math.fround(value))) {
-      throw expected('NOT_FINITE', 'a finite float32', `dim ${d} of ${where}`, value);
-    }
-    out[d] = value;
-  }
-  return out;
 }

@@ -209,7 +209,7 @@ export interface Source {
   readonly payloadsInPools?: boolean;
   /** Whether head() takes `recommend`. */
   readonly recommends?: boolean;
-  /** Whether head() takes `decide`. */
+  /** Whether head() takes `decide`. A wrapper that looks at vectors of candidates, or changes their scores, sets it to false. */
   readonly decides?: boolean;
   /** For a source with several layouts: each as a source of its own, by name. Its own calls then refuse. */
   readonly layouts?: ReadonlyMap<string, Source>;
