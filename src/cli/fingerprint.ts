@@ -1,8 +1,8 @@
 /** Remembers enough of a file to notice later that it is another one. */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { unreadable } from './read/reader.js';
+import { type Reader, type RowSource, unreadable } from './read/reader.js';
 
 /** Bytes of the beginning that are hashed. */
 const BEGINNING = 1 << 16;
@@ -40,4 +40,34 @@ export function changed(before: Fingerprint, now: Fingerprint): string | undefin
   if (before.beginning !== now.beginning) return 'it begins differently now';
   if (before.modified !== now.modified) return `it was written to since (${new Date(now.modified).toISOString()})`;
   return undefined;
+}
+
+/** A running hash of a text file's columns and rows, which tells whether a changed file has the same first rows. */
+export class RowsHash {
+  readonly #hash: Hash;
+
+  constructor({ columns }: Reader) {
+    this.#hash = createHash('sha256').update(JSON.stringify(columns ?? null));
+  }
+
+  add(source: RowSource): void {
+    this.#hash.update('\n').update(source);
+  }
+
+  /** The hash of the rows until now, in hex. */
+  hex(): string {
+    return this.#hash.copy().digest('hex');
+  }
+}
+
+/** RowsHash of a file's first rows; undefined where it has fewer, or its format has no sources of rows. */
+export async function hashOfRows(reader: Reader, rows: number): Promise<string | undefined> {
+  const hash = new RowsHash(reader);
+  let passed = 0;
+  const chunks = reader.read(rows, (source) => {
+    hash.add(source);
+    passed++;
+  });
+  for await (const _ of chunks) if (passed === rows) break;
+  return passed === rows ? hash.hex() : undefined;
 }

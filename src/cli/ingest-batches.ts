@@ -1,5 +1,6 @@
 /** Rows of a file as batches that are whole, checked and ready to be embedded. */
 import { expected, FunnelError } from '../core/errors.js';
+import { RowsHash } from './fingerprint.js';
 import type { MappedRow, Mapper } from './mapping.js';
 import type { FileRow, Reader } from './read/reader.js';
 import type { StoreWriter } from './stores/store.js';
@@ -15,6 +16,8 @@ export interface MappedBatch {
   skipped: Skipped[];
   /** Rows of the file up to its end. */
   end: number;
+  /** RowsHash of these; undefined of Parquet and .npy. */
+  rowsHash: string | undefined;
   /** Share of the file that was read, 0 to 1. */
   share: number;
 }
@@ -39,9 +42,11 @@ export async function* mappedBatches(
   writer: StoreWriter,
   { first, rows: from, dim, size, skipBroken, stop }: BatchOptions,
 ): AsyncGenerator<MappedBatch> {
-  let batch: MappedBatch = { rows: [], skipped: [], end: from, share: 0 };
+  const hash = new RowsHash(reader);
+  let text = false;
+  let batch: MappedBatch = { rows: [], skipped: [], end: from, rowsHash: undefined, share: 0 };
   let wanted = size();
-  for await (const { rows, share } of reader.read(from)) {
+  for await (const { rows, share } of reader.read(from, (source) => hash.add(source))) {
     if (stop.aborted) return;
     for (const [i, row] of rows.entries()) {
       try {
@@ -51,15 +56,21 @@ export async function* mappedBatches(
         batch.skipped.push({ at: row.at, why: error.message });
       }
       batch.end = row.number + 1;
+      if (row.source !== undefined) {
+        hash.add(row.source);
+        text = true;
+      }
       batch.share = share;
       if (batch.rows.length + batch.skipped.length < wanted) continue;
+      if (text) batch.rowsHash = hash.hex();
       yield batch;
-      batch = { rows: [], skipped: [], end: batch.end, share };
+      batch = { rows: [], skipped: [], end: batch.end, rowsHash: undefined, share };
       wanted = size();
       if (stop.aborted && i < rows.length - 1) return;
     }
   }
-  if (!stop.aborted && batch.rows.length + batch.skipped.length > 0) yield { ...batch, share: 1 };
+  if (!stop.aborted && batch.rows.length + batch.skipped.length > 0)
+    yield { ...batch, ...(text && { rowsHash: hash.hex() }), share: 1 };
 }
 
 function checked(mapped: MappedRow, { at }: FileRow, writer: StoreWriter, dim: number | undefined): MappedRow {

@@ -5,7 +5,7 @@ import { Interrupted } from './exit.js';
 import { fingerprintOf } from './fingerprint.js';
 import { headFor } from './head.js';
 import { type MappedBatch, mappedBatches, type Skipped } from './ingest-batches.js';
-import { begin, checkSame, type IngestInput, type IngestPart, partsToDo } from './ingest-plan.js';
+import { begin, checkSame, type IngestInput, type IngestPart, partsToDo, placeIn } from './ingest-plan.js';
 import { type Io, note } from './io.js';
 import { checkColumns, type MappedRow, Mapper, type Mapping, namedColumns } from './mapping.js';
 import { asBefore, type LoadEmbedder, type ModelChoice, type ModelEmbedder } from './model.js';
@@ -68,11 +68,11 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
     for (const path of options.files) {
       const reader = await openReader(path, formatOf(path, options.format), options.reading);
       readers.push(reader);
-      inputs.push({ path, fingerprint: await fingerprintOf(path), mapping: mappingOf(options, reader) });
+      inputs.push({ path, fingerprint: await fingerprintOf(path), mapping: mappingOf(options, reader), reader });
     }
     for (const [i, reader] of readers.entries()) prepare(reader, inputs[i]!.mapping);
     const before = await found(place, options.restart);
-    const parts = partsToDo(before.state ?? { sources: [] }, inputs, place.label);
+    const parts = await partsToDo(before.state ?? { sources: [] }, inputs, place.label);
     const model = options.model && asBefore(options.model, before.state?.embedder, place.label);
     if (model !== undefined) embedder = await load(model);
     const begun = before.state?.sources.length ? before.state : undefined;
@@ -101,7 +101,7 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
     }
     writer = await opened(place, schema, state, before.exists);
     const work = new Ingest(place, writer, state, options, io, embedder);
-    return await work.run(parts, new Map(inputs.map((input, i) => [input, readers[i]!])));
+    return await work.run(parts, inputs);
   } finally {
     for (const reader of readers) await reader.close();
     await writer?.close();
@@ -224,20 +224,26 @@ class Ingest {
     private readonly embedder: ModelEmbedder | undefined,
   ) {}
 
-  async run(parts: readonly IngestPart[], readers: ReadonlyMap<IngestInput, Reader>): Promise<IngestResult> {
+  async run(parts: readonly IngestPart[], inputs: readonly IngestInput[]): Promise<IngestResult> {
     const { io, writer, state, place } = this;
-    const resumedAt = state.sources.reduce((sum, { rows }) => sum + rows, 0);
+    const resumedAt = inputs.reduce((sum, input) => {
+      const part = parts.find((one) => one.input === input);
+      const source = part?.source ?? state.sources.find(({ path }) => path === input.fingerprint.path);
+      return sum + (source?.rows ?? 0);
+    }, 0);
+    const rowsBefore = state.sources.reduce((sum, one) => sum + one.rows - one.skipped, 0);
     const skippedBefore = state.sources.reduce((sum, { skipped }) => sum + skipped, 0);
     if (parts.length === 0) note(io, `All ${resumedAt} rows are in ${place.label} already.`);
     else if (resumedAt > 0) note(io, `Going on with ${place.label}, which has ${resumedAt} rows of the input.`);
+    else if (rowsBefore > 0) note(io, `Adding to ${place.label}, which has ${rowsBefore} rows ingested before.`);
     this.#progress = await startProgress(io, 'ingest', 'rows');
     try {
       const bytes = parts.reduce((sum, { source }) => sum + source.bytes, 0);
       let before = 0;
       for (const part of parts) {
-        begin(state, part);
+        placeIn(state, part);
         const share = (ofPart: number) => (before + ofPart * part.source.bytes) / Math.max(1, bytes);
-        await this.#part(part, readers.get(part.input)!, share);
+        await this.#part(part, share);
         before += part.source.bytes;
       }
       if (!io.stop.aborted) await writer.finish((name, share) => this.#progress.step(name, share));
@@ -269,7 +275,9 @@ class Ingest {
   }
 
   /** One batch is embedded while the one before is written; no more than two are in memory. */
-  async #part({ source, input }: IngestPart, reader: Reader, share: (ofPart: number) => number): Promise<void> {
+  async #part(part: IngestPart, share: (ofPart: number) => number): Promise<void> {
+    const { source, input } = part;
+    const { reader } = input;
     const { io, writer, options, state } = this;
     const { vector, vectorType } = input.mapping;
     const form = vectorForm(reader, vector, vectorType);
@@ -288,8 +296,10 @@ class Ingest {
         const vectors = await this.#embedded(batch);
         await writing;
         this.#adapt(batch.rows.length, performance.now() - begun);
+        this.#begin(part);
         writing = this.#write(batch, vectors).then(() => {
           source.rows = batch.end;
+          if (batch.rowsHash !== undefined) source.rowsHash = batch.rowsHash;
           source.skipped += batch.skipped.length;
           this.#skipped.push(...batch.skipped.slice(0, Math.max(0, 100 - this.#skipped.length)));
           this.#progress.update(source.first + source.rows, share(batch.share));
@@ -311,6 +321,14 @@ class Ingest {
       throw error;
     }
     source.complete = !io.stop.aborted;
+    if (source.complete) begin(state, part); // also one without a row
+    this.#save(true);
+  }
+
+  /** On disk before the first write: whatever happens from there on, the store's rows are not somebody else's. */
+  #begin(part: IngestPart): void {
+    if (this.state.sources.includes(part.source)) return;
+    begin(this.state, part);
     this.#save(true);
   }
 

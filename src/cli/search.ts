@@ -144,12 +144,13 @@ export function askingOf(
 }
 
 function asJson(found: StoreAnswer, { text, explain }: TextSearchOptions, asking: Asking): object {
-  const { hits, ms, stages, exact } = found;
+  const { hits, ms, searchMs, stages, exact } = found;
   const { limit, mode, plan, params } = asking;
   return {
     ...(text !== undefined && { query: text }),
     hits,
     ms,
+    ...(searchMs !== undefined && { searchMs }),
     ...(exact !== undefined && { exact }),
     ...(explain && { stages, request: { limit, mode, plan, params } }),
   };
@@ -157,7 +158,7 @@ function asJson(found: StoreAnswer, { text, explain }: TextSearchOptions, asking
 
 /** Score, id, then what hits have of payload: keys of the first hits first. */
 export function asTable(found: StoreAnswer, io: Io, explain: boolean): string {
-  const { hits, stages, ms, exact } = found;
+  const { hits, stages, ms, searchMs, exact } = found;
   const paint = painter(io.stdout, io.env);
   const width = widthOf(io.stdout, io.env);
   const keys = [...new Set(hits.flatMap(({ payload }) => Object.keys(payload)))];
@@ -179,7 +180,9 @@ export function asTable(found: StoreAnswer, io: Io, explain: boolean): string {
     const heads = ['stage', 'rows in', 'rows out', 'ms'].map((name, i) => ({ name, right: i > 0 }));
     lines.push('', ...textTable(heads, stageRows, width, paint.bold));
     const promise = exact === undefined ? '' : `, exact: ${exact}`;
-    lines.push('', paint.dim(`${hits.length} hits in ${ms.toFixed(1)} ms${promise}`));
+    const time = (searchMs ?? ms).toFixed(1);
+    const whole = searchMs === undefined ? '' : ` (${ms.toFixed(1)} with what was opened)`;
+    lines.push('', paint.dim(`${hits.length} hits in ${time} ms${whole}${promise}`));
   }
   return lines.join('\n');
 }

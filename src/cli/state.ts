@@ -23,6 +23,8 @@ export interface SourceState extends Fingerprint {
   first: number;
   /** Rows of the file that are safely in the store, or were skipped. */
   rows: number;
+  /** RowsHash of these; absent of Parquet and .npy. */
+  rowsHash?: string;
   skipped: number;
   complete: boolean;
 }

@@ -136,7 +136,10 @@ const OPEN_KEYS = [
   'fullScanThreshold',
   'readOnly',
 ] as const;
-const CREATE_KEYS = [...OPEN_KEYS, 'dim', 'metric', 'scales', 'head', 'rotation', 'precision', 'lists'] as const;
+const CREATE_KEYS = [
+  ...OPEN_KEYS.filter((key) => key !== 'readOnly'),
+  ...(['dim', 'metric', 'scales', 'head', 'rotation', 'precision', 'lists'] as const),
+];
 
 export function checkOpenOptions(options: OpenIndexOptions & { readOnly?: boolean }): void {
   checkKeys(options, OPEN_KEYS, 'the options of FunnelIndex.open()');

@@ -309,6 +309,19 @@ describe('embeddingModel() of funnelvec/ai-sdk', () => {
       assert.deepEqual(embedding, float32(vectorOf('ab')));
       assert.equal(roles.at(-1), 'query');
     });
+
+    it(`tells the tokens of a call where the embedder counts them, as ${version}`, async () => {
+      const counting = {
+        ...embedder,
+        countTokens: async (texts: readonly string[], { role }: { role?: string } = {}) =>
+          Uint32Array.from(texts, (text) => text.length + (role === 'query' ? 10 : 0)),
+      };
+      const model = embeddingModel(counting, { version }) as EmbeddingModelV4;
+      assert.deepEqual((await embedMany({ model, values: ['ab', 'cde'] })).usage, { tokens: 5 });
+      const asked = { model, value: 'ab', providerOptions: { funnelvec: { role: 'query' } } };
+      assert.deepEqual((await embed(asked)).usage, { tokens: 12 });
+      assert.equal('usage' in (await embeddingModel(embedder, { version }).doEmbed({ values: ['ab'] })), false);
+    });
   }
 
   it('cuts to the dimensions of a call', async () => {

@@ -94,7 +94,7 @@ describe('search', () => {
     );
     assert.match(lines[1]!, /…/);
     assert.match(stdout, /stage +rows in +rows out +ms\n/);
-    assert.match(stdout, /3 hits in \d+\.\d ms/);
+    assert.match(stdout, /3 hits in \d+\.\d ms \(\d+\.\d with what was opened\)/);
     assert.ok(!stdout.includes('\x1b'));
   });
 

@@ -393,6 +393,8 @@ describe('FunnelIndex refuses', () => {
 
   it('no path', async () => {
     await assert.rejects(FunnelIndex.create('', { dim: 4 }), isError('BAD_ARGUMENT', /path/));
+    const reader = FunnelIndex.create(':memory:', { dim: 4, readOnly: true } as never);
+    await assert.rejects(reader, isError('BAD_ARGUMENT', /FunnelIndex\.create\(\) but received readOnly/));
     await assert.rejects(FunnelIndex.open(newPath()), isError('NO_INDEX'));
   });
 

@@ -19,6 +19,11 @@ export interface EmbeddingModelOptions<Version extends 'v4' | 'v3' = 'v4'> {
   role?: Role;
 }
 
+/** The method by which an Embedder, unlike others, tells the tokens of each text. */
+interface TokenCounter {
+  countTokens?(texts: readonly string[], options?: { role?: Role }): Promise<Uint32Array>;
+}
+
 interface CallOptions {
   values: string[];
   /** For version 4. */
@@ -50,6 +55,11 @@ export interface FunnelEmbeddingModel<Version extends 'v4' | 'v3' = 'v4'> {
     embeddings: number[][];
     /** Always empty: an option that cannot be obeyed is an error. */
     warnings: [];
+    /** Tokens of the texts, before any is cut; absent where the embedder has no countTokens(), which `ai` tells as NaN. */
+    usage?: {
+      /** The sum over all texts of the call. */
+      tokens: number;
+    };
   }>;
 }
 
@@ -62,7 +72,7 @@ export interface FunnelEmbeddingModel<Version extends 'v4' | 'v3' = 'v4'> {
  * const { embeddings } = await embedMany({ model: embeddingModel(embedder), values: texts });
  */
 export function embeddingModel<Version extends 'v4' | 'v3' = 'v4'>(
-  embedder: TextEmbedder,
+  embedder: TextEmbedder & TokenCounter,
   options: EmbeddingModelOptions<Version> = {},
 ): FunnelEmbeddingModel<Version> {
   if (typeof embedder?.embed !== 'function') throw expected('BAD_ARGUMENT', 'an embedder', 'embedder', embedder);
@@ -87,7 +97,9 @@ export function embeddingModel<Version extends 'v4' | 'v3' = 'v4'>(
       });
       const dim = vectors.length / values.length;
       const embeddings = values.map((_, i) => Array.from(vectors.subarray(i * dim, (i + 1) * dim)));
-      return { embeddings, warnings: [] };
+      const counts = await embedder.countTokens?.(values, { role: side });
+      if (counts === undefined) return { embeddings, warnings: [] };
+      return { embeddings, warnings: [], usage: { tokens: counts.reduce((sum, count) => sum + count, 0) } };
     },
   };
 }

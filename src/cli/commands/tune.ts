@@ -35,6 +35,7 @@ const TUNE_EXAMPLES = `
 Examples:
   $ funnelvec tune --store films --queries queries.txt
   $ funnelvec tune --store films --queries log.jsonl --text request.query --recall 0.95 --k 5 --report recall.html
+  $ funnelvec tune --store vectors --queries queries.jsonl --vector vector
   $ funnelvec tune --qdrant http://127.0.0.1:6333 --collection films --queries queries.npy
 
 A half of the queries chooses the plan, the other tests it. The plan is kept beside the store and funnelvec search goes

@@ -4,7 +4,7 @@ import { setOwn } from '../../core/own.js';
 import { type TextSource, textOf, utf8Of } from '../../store/import/encoding.js';
 import { load } from '../packages.js';
 import { counted } from './jsonl.js';
-import { badFile, type FileRow, type Reader, type RowChunk, type TextOptions } from './reader.js';
+import { badFile, type FileRow, type Reader, type RowChunk, type RowSource, type TextOptions } from './reader.js';
 
 type CsvParse = typeof import('csv-parse');
 
@@ -50,11 +50,15 @@ export class CsvReader implements Reader {
     throw badFile('BAD_ARGUMENT', 'a first line with the names of the columns', path, 'an empty file');
   }
 
-  async *read(from: number): AsyncGenerator<RowChunk> {
+  async *read(from: number, onPassed?: (source: RowSource) => void): AsyncGenerator<RowChunk> {
     let number = -2; // the header is none
     for await (const { records, share } of recordsOf(this.csv, this.path, this.delimiter, this.source)) {
       const rows: FileRow[] = [];
-      for (const record of records) if (++number >= 0 && number >= from) rows.push(this.#row(record, number));
+      for (const record of records) {
+        if (++number < 0) continue;
+        if (number >= from) rows.push({ ...this.#row(record, number), source: sourceOf(record) });
+        else onPassed?.(sourceOf(record));
+      }
       yield { rows, share };
     }
   }
@@ -79,6 +83,10 @@ export class CsvReader implements Reader {
   }
 
   async close(): Promise<void> {}
+}
+
+function sourceOf({ fields }: CsvRecord): RowSource {
+  return JSON.stringify(fields);
 }
 
 /** @throws FunnelError BAD_ARGUMENT */

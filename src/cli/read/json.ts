@@ -2,7 +2,7 @@
 import { FunnelError } from '../../core/errors.js';
 import { type TextSource, textOf, utf8Of } from '../../store/import/encoding.js';
 import { counted, objectOf } from './jsonl.js';
-import { badFile, type FileRow, type Reader, type RowChunk, type TextOptions } from './reader.js';
+import { badFile, type FileRow, type Reader, type RowChunk, type RowSource, type TextOptions } from './reader.js';
 
 /** Rows of a chunk. */
 const CHUNK = 256;
@@ -28,7 +28,7 @@ export class JsonReader implements Reader {
     this.#source = { name: path, option: '--encoding', encoding };
   }
 
-  async *read(from: number): AsyncGenerator<RowChunk> {
+  async *read(from: number, onPassed?: (source: RowSource) => void): AsyncGenerator<RowChunk> {
     let share = 0;
     let rows: FileRow[] = [];
     let number = -1;
@@ -36,7 +36,10 @@ export class JsonReader implements Reader {
       share = read;
     });
     for await (const element of elementsOf(utf8Of(bytes, this.#source), this.path)) {
-      if (++number < from) continue;
+      if (++number < from) {
+        onPassed?.(element.bytes);
+        continue;
+      }
       rows.push(this.#row(element, number));
       if (rows.length === CHUNK) {
         yield { rows, share };
@@ -49,10 +52,10 @@ export class JsonReader implements Reader {
   #row({ bytes, line }: Element, number: number): FileRow {
     const at = `row ${number} (line ${line}) of ${this.path}`;
     try {
-      return { number, at, values: objectOf(textOf(bytes, at, this.#source), at) };
+      return { number, at, source: bytes, values: objectOf(textOf(bytes, at, this.#source), at) };
     } catch (error) {
       if (!(error instanceof FunnelError)) throw error;
-      return { number, at, broken: error };
+      return { number, at, source: bytes, broken: error };
     }
   }
 

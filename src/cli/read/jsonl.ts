@@ -5,7 +5,7 @@ import { BULK_REMEDY, bulkAction } from '../../store/import/bulk.js';
 import { type TextSource, textOf } from '../../store/import/encoding.js';
 import { parseJson } from '../../store/import/json.js';
 import { bytesOf, linesOf } from '../../store/import/lines.js';
-import { type FileRow, type Reader, type RowChunk, type TextOptions, unreadable } from './reader.js';
+import { type FileRow, type Reader, type RowChunk, type RowSource, type TextOptions, unreadable } from './reader.js';
 
 /** Rows of a chunk. */
 const CHUNK = 256;
@@ -23,7 +23,7 @@ export class JsonlReader implements Reader {
     this.#source = { name: path, option: '--encoding', encoding };
   }
 
-  async *read(from: number): AsyncGenerator<RowChunk> {
+  async *read(from: number, onPassed?: (source: RowSource) => void): AsyncGenerator<RowChunk> {
     let share = 0;
     let rows: FileRow[] = [];
     let number = -1;
@@ -33,7 +33,11 @@ export class JsonlReader implements Reader {
     });
     for await (const text of linesOf(bytes, this.#source)) {
       line++;
-      if ((typeof text === 'string' && /^\s*$/.test(text)) || ++number < from) continue;
+      if (typeof text === 'string' && /^\s*$/.test(text)) continue;
+      if (++number < from) {
+        onPassed?.(text);
+        continue;
+      }
       const row = this.#row(text, number, `line ${line} of ${this.path}`);
       if (number === 0) refuseBulk(row);
       if (number === 0 && this.whole && row.broken !== undefined) throw notRows(this.path, row.broken);
@@ -49,10 +53,10 @@ export class JsonlReader implements Reader {
   #row(line: string | Buffer, number: number, at: string): FileRow {
     try {
       const text = typeof line === 'string' ? line : textOf(line, at, this.#source);
-      return { number, at, values: objectOf(text, at) };
+      return { number, at, source: line, values: objectOf(text, at) };
     } catch (error) {
       if (!(error instanceof FunnelError)) throw error;
-      return { number, at, broken: error };
+      return { number, at, source: line, broken: error };
     }
   }
 

@@ -24,10 +24,11 @@ export interface Reader {
    * Rows in the order of the file, from row number `from` on (the first is 0), in chunks. Rows before it are passed
    * over without being parsed, as far as the format lets it.
    *
+   * @param onPassed takes the source of each row that was passed over, of a text file
    * @throws FunnelError BAD_ARGUMENT or CORRUPT, naming file and place, for what makes all that follows unreadable;
    * DISK
    */
-  read(from: number): AsyncIterable<RowChunk>;
+  read(from: number, onPassed?: (source: RowSource) => void): AsyncIterable<RowChunk>;
   close(): Promise<void>;
 }
 
@@ -37,6 +38,9 @@ export interface VectorColumn {
   /** For people: "a list of uint8". */
   words: string;
 }
+
+/** A row as a text file has it. */
+export type RowSource = string | Buffer;
 
 export interface RowChunk {
   rows: FileRow[];
@@ -49,6 +53,8 @@ export interface FileRow {
   number: number;
   /** For people: "line 7 of films.jsonl". */
   at: string;
+  /** The row as it stands in a text file, so that a changed file can be told by its rows. */
+  source?: RowSource;
   /** By column; undefined of a broken row. */
   values?: Record<string, unknown>;
   /** Why the row cannot be read, where others can. */

@@ -150,6 +150,7 @@ class EmbeddedSearcher implements StoreSearcher {
       stages: stats.stages.map(({ name, in: read, out }) => ({ name, in: read, out })),
       ...(mode === 'exact' && { exact: stats.certified ? 'certified' : 'index' }),
       ms,
+      searchMs: stats.ms,
     };
   }
 

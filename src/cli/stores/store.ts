@@ -76,8 +76,10 @@ export interface StoreAnswer {
   stages: { name: string; in: number; out: number; ms?: number }[];
   /** The promise of mode 'exact': see `stats.exact`. */
   exact?: string | undefined;
-  /** Milliseconds of the whole call. */
+  /** Milliseconds of the whole call; a first one opens what it needs. */
   ms: number;
+  /** Milliseconds of the search itself, where they are known. */
+  searchMs?: number;
 }
 
 /** Open for searching. */
