@@ -4,6 +4,7 @@ import path from 'node:path';
 import { FunnelError } from '../core/errors.js';
 import { homeIn, modulesOf, valueIn } from './folder.js';
 import { type Preset, presets } from './presets.js';
+import { holdsTable } from './table.js';
 import type { EmbedderOptions } from './types.js';
 
 export interface ModelFiles {
@@ -91,9 +92,9 @@ function folderOf({ path: folder, model }: EmbedderOptions, preset?: Preset): st
   return path.resolve(process.env['FUNNELVEC_MODELS'] ?? 'models', preset!.name);
 }
 
-/** Whether the folder says that its safetensors file is a static model's. */
+/** Whether the folder's safetensors file is a static model's. */
 async function isTable(folder: string, kinds: ReturnType<typeof modulesOf>): Promise<boolean> {
-  if (kinds?.[0]?.kind === 'StaticEmbedding') return true;
+  if (kinds?.[0]?.kind === 'StaticEmbedding' || (await holdsTable(path.join(folder, 'model.safetensors')))) return true;
   const config = (await valueIn(path.join(folder, 'config.json'))) as Record<string, unknown> | undefined;
   return config?.['model_type'] === 'model2vec';
 }

@@ -14,6 +14,16 @@ export interface StaticTable {
   mapping?: Int32Array;
 }
 
+/** Whether a file can be read as such, and holds a table. */
+export async function holdsTable(file: string): Promise<boolean> {
+  try {
+    const { tensors } = await Safetensors.open(file);
+    return TABLES.some((name) => tensors.has(name));
+  } catch {
+    return false;
+  }
+}
+
 /** @throws FunnelError CORRUPT, UNSUPPORTED */
 export async function readTable(file: string): Promise<StaticTable> {
   const tensors = await Safetensors.open(file);

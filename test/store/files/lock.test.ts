@@ -139,13 +139,16 @@ describe('the next writer', () => {
         const done = kind === 'append' ? files.appendPacked(late.append) : files.writeSegment(late.writeSegment());
         return { writing: done };
       })();
-      for (let i = 0; i < 5; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 10));
-        globalThis.gc!();
-        await assert.rejects(IndexFiles.open(path), isLocked(/this very process/));
+      try {
+        for (let i = 0; i < 5; i++) {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          globalThis.gc!();
+          await assert.rejects(IndexFiles.open(path), isLocked(/this very process/));
+        }
+      } finally {
+        hasCome = true;
+        come();
       }
-      hasCome = true;
-      come();
       await writing;
       await (await IndexFiles.open(path, { breakLock: true })).close();
     }
