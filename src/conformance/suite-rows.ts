@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import type { PackedCandidates } from '../core/types.js';
 import type { PackedRows } from '../query/source/source.js';
-import type { CollectionSpec } from './backend.js';
 import { COUNT, DIM, rows } from './data.js';
 import { rejects } from './failures.js';
 import { rowOf, sameRows, scanned } from './scan-oracle.js';
@@ -58,12 +57,12 @@ export function rowTests(tools: SuiteTools): void {
   });
 
   it('scan() gives every row once, page by page, as the source’s filter lets it through', async () => {
-    for (const [key, part] of [
+    for (const [key, part] of supported([
       // Not in the order of insertion.
       ['backwards', { rows: rows(COUNT, DIM, 'number', 7).reverse() }],
       ['strings', { ids: 'string' }],
       ['tail', { layout: 'tail' }],
-    ] as [string, Partial<CollectionSpec>][]) {
+    ])) {
       const spec = await shared(key, part);
       const source = open(spec);
       const pool = await head(source, { vector: query(), candidates: COUNT, withPayload: true });
