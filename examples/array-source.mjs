@@ -55,8 +55,9 @@ export function arraySource(points, { head, dim, metric = 'cosine', nativeFilter
       }),
     fetch: (request) =>
       call(request, async () => {
-        const byId = new Map(points.map((point) => [point.id, point]));
-        const found = kit.checkFetchRequest(request).map((id) => byId.get(id));
+        // By their text, since 7, 7n and '7' name one point.
+        const byId = new Map(points.map((point) => [`${point.id}`, point]));
+        const found = kit.checkFetchRequest(request).map((id) => byId.get(`${id}`));
         const rows = found.filter((point) => point !== undefined);
         return { rows: packed(rows, request), ms: 0 };
       }),
@@ -64,7 +65,8 @@ export function arraySource(points, { head, dim, metric = 'cosine', nativeFilter
     scan: (request) =>
       call(request, async () => {
         const limit = kit.checkScanRequest(request);
-        const rest = passing({}).filter(({ id }) => `${id}` > (request.after ?? ''));
+        const { after } = request;
+        const rest = passing({}).filter(({ id }) => after === undefined || `${id}` > after);
         rest.sort((a, b) => (`${a.id}` < `${b.id}` ? -1 : 1));
         const next = rest.length > limit ? `${rest[limit - 1].id}` : undefined;
         return { rows: packed(rest.slice(0, limit), request), next, ms: 0 };

@@ -1,4 +1,6 @@
 // The source of array-source.mjs under the suite for sources: node --test examples/array-source.test.mjs
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
 import { sourceConformance } from 'funnelvec/source/conformance';
 import { arraySource } from './array-source.mjs';
 
@@ -52,4 +54,16 @@ await sourceConformance('An array', async () => {
     },
     stop: async () => collections.clear(),
   };
+});
+
+it('a point is listed and found whatever its id is, by any kind of it', async () => {
+  const idsOf = (...ids) => {
+    const points = ids.map((id) => ({ id, vector: Float32Array.of(1, 2) }));
+    return arraySource(points, { head: 1, dim: 2 });
+  };
+  const first = await idsOf('', 'a').scan({ limit: 1 });
+  const second = await idsOf('', 'a').scan({ limit: 1, after: first.next });
+  assert.deepEqual([...first.rows.ids, ...second.rows.ids], ['', 'a']);
+  assert.equal(second.next, undefined);
+  for (const ids of [[7], [7n], ['7']]) assert.deepEqual((await idsOf(7, 8).fetch({ ids })).rows.ids, [7]);
 });

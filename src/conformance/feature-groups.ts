@@ -15,7 +15,8 @@ export function groupFeatures(tools: FeatureTools) {
         for (const options of [{}, { limit: 2, groupSize: 1 }, { limit: 4, groupSize: 50 }]) {
           const answer = await search.queryGroups({ vector, groupBy, ...options });
           assert.deepEqual(groupsOf(answer), groupOracle(spec, groupBy, options));
-          assert.equal(answer.stats.groups.complete, true);
+          // A source that cannot count does not know that these are all.
+          if (open(spec).count) assert.equal(answer.stats.groups.complete, true);
         }
       }
       const { groups } = await search.queryGroups({

@@ -5,18 +5,11 @@ import { FunnelSearch } from '../index.js';
 import type { Source } from '../query/source/source.js';
 import { FunnelIndex } from '../store/funnel-index.js';
 import type { SyncResult } from '../store/sync.js';
-import type { Backend, CollectionSpec, OpenOptions } from './backend.js';
+import type { CollectionSpec } from './backend.js';
 import { COUNT, random, randomVector, rows } from './data.js';
+import type { SuiteTools } from './suite-tools.js';
 
-type Part = [string, Partial<CollectionSpec>];
-
-export function mirrorConformance(
-  it: (name: string, body: () => Promise<void>) => void,
-  backend: Backend,
-  supported: (parts: Part[]) => Part[],
-  make: (key: string, part?: Partial<CollectionSpec>) => Promise<CollectionSpec>,
-  open: (spec: CollectionSpec, options?: Partial<OpenOptions>) => Source,
-): void {
+export function mirrorConformance({ it, supported, make, again, open }: SuiteTools): void {
   const queries = (dim: number) => Array.from({ length: 5 }, (_, i) => randomVector(dim, random(500 + i)));
   const mirrored = async (
     spec: CollectionSpec,
@@ -28,11 +21,6 @@ export function mirrorConformance(
       metric: spec.layout === 'tail' ? 'cosine' : spec.metric,
     });
     return { index, result: await index.syncFrom(source, { batch: 16, ...options }) };
-  };
-  const again = async (spec: CollectionSpec): Promise<void> => {
-    if (backend.replace) return backend.replace(spec);
-    await backend.drop(spec.collection);
-    await backend.create(spec);
   };
 
   it('a mirror that was filled from the collection gives the hits of the search without it, bit for bit', async () => {

@@ -4,13 +4,14 @@ import type { Id, Metric, PackedCandidates } from '../core/types.js';
 import type { PackedRows, Source } from '../query/source/source.js';
 import type { Backend, CollectionSpec, Row } from './backend.js';
 
-/** All pages of a source. */
+/** All pages of a source, from the start or from where a page ended. */
 export async function scanned(
   source: Source,
   request: Omit<Parameters<Source['scan']>[0], 'after'>,
+  from?: string,
 ): Promise<PackedRows[]> {
   const pages: PackedRows[] = [];
-  for (let after: string | undefined; ; ) {
+  for (let after = from; ; ) {
     const { rows: page, next } = await source.scan({ ...request, after });
     pages.push(page);
     if (next === undefined) return pages;

@@ -1,14 +1,16 @@
 /** Rows by id, page by page, and head searches without vectors. */
 
 import assert from 'node:assert/strict';
-import type { CollectionSpec } from './backend.js';
+import type { PackedCandidates } from '../core/types.js';
+import type { PackedRows } from '../query/source/source.js';
 import { COUNT, DIM, rows } from './data.js';
 import { rejects } from './failures.js';
 import { rowOf, sameRows, scanned } from './scan-oracle.js';
 import type { SuiteTools } from './suite-tools.js';
 
 export function rowTests(tools: SuiteTools): void {
-  const { backend, it, withBigIds, layouts, supported, shared, open, head, query, filters } = tools;
+  const { backend, it, withBigIds, layouts, supported, shared, make, again, open, head, query, supports, filters } =
+    tools;
   it('a head search without vectors gives the same candidates, without them', async () => {
     for (const layout of layouts) {
       const spec = await shared(layout === 'tail' ? 'tail' : 'cosine', { layout });
@@ -55,12 +57,12 @@ export function rowTests(tools: SuiteTools): void {
   });
 
   it('scan() gives every row once, page by page, as the source’s filter lets it through', async () => {
-    for (const [key, part] of [
+    for (const [key, part] of supported([
       // Not in the order of insertion.
       ['backwards', { rows: rows(COUNT, DIM, 'number', 7).reverse() }],
       ['strings', { ids: 'string' }],
       ['tail', { layout: 'tail' }],
-    ] as [string, Partial<CollectionSpec>][]) {
+    ])) {
       const spec = await shared(key, part);
       const source = open(spec);
       const pool = await head(source, { vector: query(), candidates: COUNT, withPayload: true });
@@ -96,6 +98,42 @@ export function rowTests(tools: SuiteTools): void {
       none.flatMap(({ ids }) => ids),
       [],
     );
+  });
+
+  it('scan() gives each row once though rows of the page before are deleted', async () => {
+    const spec = await make('scan_deleted');
+    const source = open(spec);
+    const first = await source.scan({ limit: 7, vectors: false });
+    const { ids } = first.rows;
+    // The first row and the last, behind which the next page begins.
+    const gone = new Set([ids[0]!, ids.at(-1)!]);
+    await again({ ...spec, rows: spec.rows.filter((row) => !gone.has(backend.idOf(row))) });
+    const pages = await scanned(source, { limit: 7, vectors: false }, first.next);
+    const seen = [first.rows, ...pages].flatMap((page) => page.ids);
+    assert.deepEqual(new Set(seen), new Set(spec.rows.map((row) => backend.idOf(row))));
+    assert.equal(seen.length, COUNT);
+  });
+
+  it('rows are given away: what is written into an answer does not show in the next', async () => {
+    const spec = await shared('cosine');
+    const source = open(spec);
+    const { ids } = (await source.head({ vector: query(), candidates: 3 })).candidates;
+    const asked: [string, () => Promise<PackedRows | PackedCandidates>][] = [1, 3].flatMap((count) => [
+      ['head()', async () => (await source.head({ vector: query(), candidates: count })).candidates],
+      ['fetch()', async () => (await source.fetch({ ids: Array.from(ids!).slice(0, count) })).rows],
+      ['scan()', async () => (await source.scan({ limit: count })).rows],
+    ]);
+    if (supports.refuses?.["mode 'exact'"] === undefined) {
+      const exact = { vector: query(), candidates: 1, mode: 'exact' as const };
+      asked.push(["head() in mode 'exact'", async () => (await source.head(exact)).candidates]);
+    }
+    for (const [name, ask] of asked) {
+      const vectors = (await ask()).vectors as Float32Array;
+      const was = vectors.slice();
+      assert.ok(was.length >= DIM);
+      vectors.fill(9);
+      assert.deepEqual((await ask()).vectors, was, name);
+    }
   });
 
   withBigIds('ids beyond 2^53 are scanned and fetched exactly', async () => {

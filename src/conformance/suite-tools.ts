@@ -54,6 +54,12 @@ export function suiteTools(backend: Backend) {
     await backend.create(spec);
     return spec;
   };
+  /** Gives a collection other rows. */
+  const again = async (spec: CollectionSpec): Promise<void> => {
+    if (backend.replace) return backend.replace(spec);
+    await backend.drop(spec.collection);
+    await backend.create(spec);
+  };
   const open = (spec: CollectionSpec, options: Partial<OpenOptions> = {}): Source =>
     backend.source({
       collection: spec.collection,
@@ -78,6 +84,7 @@ export function suiteTools(backend: Backend) {
     supported,
     shared,
     make,
+    again,
     open,
     head,
     query,

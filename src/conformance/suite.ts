@@ -10,6 +10,7 @@ import { mirrorConformance } from './mirror.js';
 import { sameOrder, scan } from './scan-oracle.js';
 import { failureTests } from './suite-failures.js';
 import { headTests } from './suite-heads.js';
+import { restrictionTests } from './suite-restrictions.js';
 import { rowTests } from './suite-rows.js';
 import { suiteTools } from './suite-tools.js';
 
@@ -53,10 +54,11 @@ export async function sourceConformance(
 function suite(backend: Backend, { seed = 20261122, funnels = [] }: SuiteOptions): void {
   after(() => backend.stop());
   const tools = suiteTools(backend);
-  const { it, supported, shared, make, open } = tools;
+  const { it, shared, make, open } = tools;
   headTests(tools);
   rowTests(tools);
-  mirrorConformance(it, backend, supported, make, open);
+  restrictionTests(tools);
+  mirrorConformance(tools);
 
   it('searches side by side do not mix', async () => {
     const spec = await shared('cosine');

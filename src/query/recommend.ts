@@ -100,14 +100,21 @@ function lengthOf(vector: Iterable<number>): number {
 }
 
 /**
- * The number that 'best_score' and 'sum_scores' compare, from a key of the kernels: the product for dot and cosine,
- * minus the square of the distance for euclid. Larger is better.
+ * The similarity of a row to one example, which 'best_score' and 'sum_scores' go by: the product under dot, the cosine under
+ * cosine, minus the square of the distance under euclid. Larger is better.
+ *
+ * @param score of the row by the example, under the metric: for euclid the distance
  */
-export function similarityOf(metric: Metric, key: number): number {
-  return metric === 'euclid' ? -(key * key) + 0 : key;
+export function similarityOf(metric: Metric, score: number): number {
+  return metric === 'euclid' ? -(score * score) + 0 : score;
 }
 
-/** The score of a row by its similarities to the examples; larger is better under every metric. */
+/**
+ * The score of a row by its similarities to the examples; larger is better under every metric.
+ *
+ * @param positive similarities to the positive examples, see {@link similarityOf}
+ * @param negative similarities to the negative ones
+ */
 export function strategyScore(
   strategy: Exclude<Strategy, 'average_vector'>,
   positive: ArrayLike<number>,

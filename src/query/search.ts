@@ -85,14 +85,9 @@ export class FunnelSearchOn {
     if (typeof given !== 'object' || given === null) throw expected('BAD_ARGUMENT', '{ source }', 'options', given);
     const options = { ...given }; // read once
     checkKeys(options, ['source', 'plan', 'mirror'], 'the options of FunnelSearch');
-    if (typeof options.source?.head !== 'function' || typeof options.source.info !== 'function') {
-      throw expected('BAD_ARGUMENT', 'a source (see qdrantSource, milvusSource)', 'source', options.source);
-    }
+    checkSource(options.source);
     if (options.mirror !== undefined) {
       if (!isMirror(options.mirror)) throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'mirror', options.mirror);
-      if (typeof options.source.fetch !== 'function') {
-        throw expected('BAD_ARGUMENT', 'a source that can fetch() what a mirror lacks', 'source', options.source);
-      }
       if (options.source.layouts !== undefined) {
         throw new FunnelError(
           'UNSUPPORTED',
@@ -244,6 +239,19 @@ export class FunnelSearchOn {
       stats,
     };
   }
+}
+
+/** Members that a search calls; others are for mirrors and comparisons. */
+const CALLED = ['info', 'head', 'fetch'] as const;
+
+/** @throws FunnelError BAD_ARGUMENT naming the members that are missing */
+function checkSource(source: Source): void {
+  const missing = CALLED.filter((member) => typeof source?.[member] !== 'function');
+  if (missing.length === 0) return;
+  const what = 'a source (of qdrantSource, milvusSource, embeddedSource, or your own, see Source in funnelvec/source)';
+  const { message } = expected('BAD_ARGUMENT', what, 'source', source);
+  const object = typeof source === 'object' && source !== null;
+  throw new FunnelError('BAD_ARGUMENT', object ? `${message} without the function ${missing.join(', ')}` : message);
 }
 
 function nameOf(i: number): string {

@@ -10,7 +10,7 @@ export { compileFilter, type FilterTest } from '../query/filter/evaluate.js';
 export { parseFilter } from '../query/filter/parse.js';
 export { checkParams, type KnownParams } from '../query/params.js';
 export { checkPayloadSelection, type PayloadSelector, payloadSelection } from '../query/payload.js';
-export type { Examples, Strategy } from '../query/recommend.js';
+export { type Examples, type Strategy, similarityOf, strategyScore } from '../query/recommend.js';
 export { checkHeadQuery, type HeadOf, headBy } from '../query/source/layout.js';
 export { checkFetchRequest, checkHeadRequest, checkScanRequest, type RequestLimits } from '../query/source/requests.js';
 export { inOrder, joined } from '../query/source/rows.js';

@@ -207,7 +207,10 @@ export interface Source {
   readonly certifies?: boolean;
   /** Whether whole payloads cost a pool nothing: they are read with their rows then, not when hits are known. */
   readonly payloadsInPools?: boolean;
-  /** Whether head() takes `recommend`. */
+  /**
+   * Whether head() takes `recommend`. Head scores are then those of the strategy: `strategyScore` of the row's similarities to the
+   * examples, each `similarityOf` its score. Under euclid a similarity is minus the square of the distance.
+   */
   readonly recommends?: boolean;
   /** Whether head() takes `decide`. A wrapper that looks at vectors of candidates, or changes their scores, sets it to false. */
   readonly decides?: boolean;
