@@ -19,7 +19,7 @@ const UNSEEN = 1 << 17;
 /** Measurements of a shape of which one may be long without a meaning: it may have been interrupted. */
 const FORGIVEN = 64;
 
-/** What the time of a search depends on beside its query. */
+/** The rows that a search reads: its time depends on them beside its query. */
 export interface SearchedRows {
   /** Values of the rows without codes, which every search reads. */
   values: number;

@@ -851,7 +851,7 @@ describe('FunnelVectorStore', () => {
     const source = { info: async () => ({ dim: DIM, metric: 'cosine', headDim: DIM, idKind: 'number' }), head() {} };
     const search = {
       source,
-      // What was deleted is told of until the fourth call.
+      // Deleted rows are told of until the fourth call.
       async query({ limit }: { limit: number }) {
         const forgets = ++calls > 3;
         const ids = Array.from({ length: rows }, (_, i) => i).filter((id) => !forgets || !gone.has(id));
