@@ -231,8 +231,8 @@ describe('FunnelSearch', () => {
     assert.throws(() => new FunnelSearch({ source, plan: { scales: [2, 1], keep: 1 } }), { code: 'BAD_PLAN' });
     assert.throws(() => new FunnelSearch({} as never), { code: 'BAD_ARGUMENT', message: /qdrantSource/ });
     const without = (given: object) => () => new FunnelSearch({ source: given } as never);
-    assert.throws(without({ name: 'x' }), { code: 'BAD_ARGUMENT', message: /without the function info, head, fetch$/ });
-    assert.throws(without({ ...source, fetch: undefined }), { message: /without the function fetch$/ });
+    assert.throws(without({ name: 'x' }), { code: 'BAD_ARGUMENT', message: /without info\(\), head\(\), fetch\(\)$/ });
+    assert.throws(without({ ...source, fetch: undefined }), { message: /without fetch\(\)$/ });
     assert.throws(() => new FunnelSearch({ source, mirrr: 1 } as never), { code: 'BAD_ARGUMENT', message: /mirrr/ });
   });
 
