@@ -251,7 +251,10 @@ function checkSource(source: Source): void {
   const what = 'a source (of qdrantSource, milvusSource, embeddedSource, or your own, see Source in funnelvec/source)';
   const { message } = expected('BAD_ARGUMENT', what, 'source', source);
   const object = typeof source === 'object' && source !== null;
-  throw new FunnelError('BAD_ARGUMENT', object ? `${message} without ${missing.map((member) => `${member}()`).join(', ')}` : message);
+  throw new FunnelError(
+    'BAD_ARGUMENT',
+    object ? `${message} without ${missing.map((member) => `${member}()`).join(', ')}` : message,
+  );
 }
 
 function nameOf(i: number): string {

@@ -39,6 +39,8 @@ interface Cost {
 }
 
 export class InlineSearches {
+  /** Asynchronous calls that have not been answered yet, wherever they are searched. */
+  underWay = 0;
   readonly #costs = new Map<string, Cost>();
   /** The rows with codes that the costs are about. */
   #segments: object | undefined;

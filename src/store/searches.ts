@@ -30,30 +30,35 @@ export async function queryBatch<Payload>(
     return [];
   }
   if (!Pool.available) return searchHere(index, own);
-  const { live, files } = index;
-  // Rows that die during a search may or may not be in its answer, and their successors are not: such an answer is of no
-  // moment at all, so it is asked for again.
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (attempt > 0) index.follow();
-    const { deaths } = live;
-    const { staleReads } = files;
-    const isOfOneMoment = () => live.deaths === deaths && files.staleReads === staleReads;
-    const matched = await inSlices(index.restrictions.match(own), index.checkOpen);
-    index.checkOpen();
-    if (isTiny(index, own.length) && isOfOneMoment()) {
-      const answers = searchHere<Payload>(index, own, matched);
-      if (overdue()) await othersTurn();
-      return answers;
+  index.inline.underWay++;
+  try {
+    const { live, files } = index;
+    // Rows that die during a search may or may not be in its answer, and their successors are not: such an answer is of no
+    // moment at all, so it is asked for again.
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (attempt > 0) index.follow();
+      const { deaths } = live;
+      const { staleReads } = files;
+      const isOfOneMoment = () => live.deaths === deaths && files.staleReads === staleReads;
+      const matched = await inSlices(index.restrictions.match(own), index.checkOpen);
+      index.checkOpen();
+      if (isTiny(index, own.length) && isOfOneMoment()) {
+        const answers = searchHere<Payload>(index, own, matched);
+        if (overdue()) await othersTurn();
+        return answers;
+      }
+      const isShort = index.inline.isShort(own, searchedRows(index, matched)) && (await index.inline.mayRun());
+      index.checkOpen();
+      if (isShort && !isOfOneMoment()) continue;
+      const answers = await (isShort ? searchAlone : searchInThreads)<Payload>(index, own, matched);
+      if (isOfOneMoment()) return answers;
+      index.checkOpen();
     }
-    const isShort = index.inline.isShort(own, searchedRows(index, matched)) && (await index.inline.mayRun());
-    index.checkOpen();
-    if (isShort && !isOfOneMoment()) continue;
-    const answers = await (isShort ? searchAlone : searchInThreads)<Payload>(index, own, matched);
-    if (isOfOneMoment()) return answers;
-    index.checkOpen();
+    index.follow();
+    return searchHere(index, own);
+  } finally {
+    index.inline.underWay--;
   }
-  index.follow();
-  return searchHere(index, own);
 }
 
 export function queryBatchSync<Payload>(
@@ -150,7 +155,10 @@ async function searchInThreads<Payload>(
   }
 }
 
-/** On the calling thread, where nobody waits: no other thread helps, and answers are put together in slices. */
+/**
+ * On the calling thread. Others help where this is the only search, whose caller waits for nothing else; answers are put
+ * together in slices.
+ */
 async function searchAlone<Payload>(
   index: OpenIndex,
   own: CheckedQuery[],
@@ -160,7 +168,7 @@ async function searchAlone<Payload>(
   try {
     const requests = requestsFor(index, own, matched, only);
     const start = performance.now();
-    const results = resultsOf(index, requests);
+    const results = index.inline.underWay === 1 ? searchInTeam(index, requests) : resultsOf(index, requests);
     const ms = (performance.now() - start) / own.length;
     index.inline.measured(own, ms, rowsSearched(index.live, index.dim, only));
     const answers: IndexAnswer<Payload>[] = [];
