@@ -179,7 +179,7 @@ describe('an event loop beside short searches', () => {
         const began = performance.now();
         await index.query(request(i));
         const half = performance.now();
-        index.querySync(request(i));
+        index.querySync(request(i + 10_000)); // a query of its own: rows that were just read are quick to read
         own.push(half - began);
         twin.push(performance.now() - half);
       }
