@@ -171,8 +171,9 @@ describe('an event loop beside short searches', () => {
     for (let i = 0; i < 300; i++)
       assert.deepEqual((await index.query(request(i))).hits, index.querySync(request(i)).hits);
     const median = (times: number[]) => times.sort((a, b) => a - b)[times.length >> 1]!;
-    const ratios: number[] = [];
-    for (let round = 0; round < 6 && Math.min(...ratios) > 1.25; round++) {
+    // Milliseconds beyond 1.2 times those of the twin: promises take some 10 µs, the way to a thread and back 150.
+    const beyond: number[] = [];
+    for (let round = 0; round < 6 && Math.min(...beyond) > 0.03; round++) {
       const own: number[] = [];
       const twin: number[] = [];
       for (let i = 0; i < 400; i++) {
@@ -183,9 +184,9 @@ describe('an event loop beside short searches', () => {
         own.push(half - began);
         twin.push(performance.now() - half);
       }
-      ratios.push(median(own) / median(twin));
+      beyond.push(median(own) - 1.2 * median(twin));
     }
-    assert.ok(Math.min(...ratios) <= 1.25, ratios.join(', '));
+    assert.ok(Math.min(...beyond) <= 0.03, beyond.join(', '));
     const turns = await turnsDuring(() => loopOf((i) => index.query(request(i % 20_000))));
     assert.ok(turns >= 12, `${turns} turns in 60 ms of work`);
     await index.close();
