@@ -4,24 +4,16 @@ import { describe, it } from 'node:test';
 import type { EmbeddingModelV2, EmbeddingModelV3, EmbeddingModelV4 } from '@ai-sdk/provider';
 import { FakeEmbeddings } from '@langchain/core/utils/testing';
 import { embed, embedMany } from 'ai';
-import { FunnelError, type FunnelErrorCode } from 'funnelvec';
+import { FunnelError } from 'funnelvec';
 import { embeddingModel } from 'funnelvec/ai-sdk';
 import { type EmbedFunction, embedderOf, type GivenOptions } from 'funnelvec/embed';
 import { FunnelEmbeddings } from 'funnelvec/langchain';
+import { refused } from '../refused.js';
 
 /** A vector that tells texts, and their lengths, apart. */
 const vectorOf = (text: string, dim = 4) => Array.from({ length: dim }, (_, d) => (text.charCodeAt(d) || 1) / 128);
 const plain: EmbedFunction = async (texts) => texts.map((text) => vectorOf(text));
 const float32 = (values: number[]) => Array.from(Float32Array.from(values));
-
-function refused(code: FunnelErrorCode, text: RegExp): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof FunnelError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, text);
-    return true;
-  };
-}
 
 /** A model of the AI SDK that notes its calls. */
 function aiModel(version: 'v4' | 'v3' | 'v2', own: Partial<EmbeddingModelV4> = {}) {

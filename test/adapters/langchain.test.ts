@@ -12,7 +12,7 @@ import { FakeListChatModel } from '@langchain/core/utils/testing';
 import { RecursiveCharacterTextSplitter } from '@langchain/textsplitters';
 import { QdrantClient } from '@qdrant/js-client-rest';
 import { ConsistencyLevelEnum, DataType, MilvusClient } from '@zilliz/milvus2-sdk-node';
-import { FunnelError, type FunnelErrorCode, FunnelSearch, type Id, type Metric } from 'funnelvec';
+import { type FunnelErrorCode, FunnelSearch, type Id, type Metric } from 'funnelvec';
 import {
   FunnelRetriever,
   type FunnelStoreConfig,
@@ -26,6 +26,7 @@ import { milvusSource } from 'funnelvec/milvus';
 import { qdrantSource } from 'funnelvec/qdrant';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
 import { Random } from '../random.js';
+import { refused } from '../refused.js';
 import { qdrantMark, startMilvus, startQdrant } from '../sources/servers.js';
 
 const DIM = 16;
@@ -57,15 +58,6 @@ class Words extends Embeddings {
   async embedQuery(text: string): Promise<number[]> {
     return vectorOf(text);
   }
-}
-
-function refused(code: FunnelErrorCode, text: RegExp): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof FunnelError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, text);
-    return true;
-  };
 }
 
 interface Stores {

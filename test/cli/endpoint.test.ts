@@ -6,11 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { FunnelError, type FunnelErrorCode } from 'funnelvec';
 import { embedderOf, embedEndpoint } from 'funnelvec/embed';
 import { FunnelIndex } from 'funnelvec/store';
 import { endpointEmbedder } from '#dist/cli/endpoint.js';
 import type { LoadEmbedder } from '#dist/cli/model.js';
+import { refused } from '../refused.js';
 import { command, done, fails } from './command.js';
 import { DIM, fakeVector } from './fake-embedder.js';
 
@@ -98,15 +98,6 @@ async function holds(to: string, count: number): Promise<void> {
   for (const [i, point] of points.entries())
     assert.deepEqual(point!.vector, fakeVector(`film number ${i}`), `row ${i}`);
   await index.close();
-}
-
-function refused(code: FunnelErrorCode, text: RegExp): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof FunnelError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, text);
-    return true;
-  };
 }
 
 describe('ingest, search and tune with --embed-url', () => {
