@@ -17,6 +17,7 @@ const LAYERS = [
   ['sources'],
   ['index.ts', 'wasm.ts'],
   ['conformance', 'embed', 'fuse', 'train', 'tune'],
+  ['vectors'],
   ['adapters', 'cli'],
 ];
 

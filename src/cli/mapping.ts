@@ -220,6 +220,8 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string, f
   let value = valueAt(values, column);
   const where = `${JSON.stringify(column)} in ${at}`;
   if (value === undefined) throw absent('BAD_ARGUMENT', 'an array of numbers', where, values);
+  const encoded = form.type !== undefined && form.type !== 'numbers';
+  if (typeof value === 'string' && encoded && !/^\s*[[{]/.test(value)) return vectorOfBytes(value.trim(), form, where);
   if (typeof value === 'string') {
     const postgres = /^\s*\{([^{}"]*)\}\s*$/.exec(value)?.[1];
     try {
@@ -228,7 +230,7 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string, f
       throw expected('BAD_ARGUMENT', 'an array of numbers', where, value);
     }
   }
-  if (form.type !== undefined && (form.type !== 'numbers' || value instanceof Uint8Array)) {
+  if (encoded || (form.type === 'numbers' && value instanceof Uint8Array)) {
     return vectorOfBytes(value, form, where);
   }
   if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {

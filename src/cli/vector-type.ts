@@ -1,15 +1,19 @@
 /** Vectors whose files do not say what their bytes or unsigned integers are, because the caller says it. */
+import { dimsOfBytes, ELEMENT_BYTES, type ElementType, fromBase64, readElements } from '../core/elements.js';
 import { expected, FunnelError } from '../core/errors.js';
-import { halfToFloat } from '../core/half.js';
 import { UsageError } from './exit.js';
 import type { Reader, VectorColumn } from './read/reader.js';
 
 /**
- * `numbers`: each integer is a dim; `int8`, `float16`, `bfloat16`, `float32`: little-endian bytes of such numbers (the 16-bit
- * ones: or unsigned 16-bit integers with their bits); `bits`: eight dims a byte, the most significant bit first, of which a 1
- * becomes 1 and a 0 becomes -1, so that cosines order rows as Hamming distances do.
+ * `numbers`: each integer is a dim; `int8`, `float16`, `bfloat16`, `float32`, `float64`: little-endian bytes of such numbers (the
+ * 16-bit ones: or unsigned 16-bit integers with their bits); `bits`: eight dims a byte, the most significant bit first, of which a
+ * 1 becomes 1 and a 0 becomes -1, so that cosines order rows as Hamming distances do; `binary`: such bytes less 128, as signed
+ * integers. Bytes may be base64.
  */
-export const VECTOR_TYPES = ['numbers', 'int8', 'float16', 'bfloat16', 'float32', 'bits'] as const;
+export const VECTOR_TYPES = [
+  ...(['numbers', 'int8', 'float16', 'bfloat16', 'float32', 'float64'] as const),
+  ...(['bits', 'binary'] as const),
+];
 export type VectorType = (typeof VECTOR_TYPES)[number];
 
 /** How a column's values become vectors. */
@@ -53,6 +57,7 @@ export function vectorForm(reader: Reader, column: string | undefined, type: Vec
       return { type, bits: 8 };
     case 'numbers':
       if (type === undefined || type === 'numbers') return NUMBERS;
+      if (type === 'binary') return { type, bits: 8 }; // signed integers
       throw refused(`bytes or unsigned integers, as --vector-type ${type} takes them,`);
     default: {
       const fitting = TYPES[kind];
@@ -77,21 +82,23 @@ const TYPES: Record<
 /** @throws FunnelError BAD_ARGUMENT, BAD_DIMS: no vector of this form; NOT_FINITE */
 export function vectorOfBytes(value: unknown, { type, bits }: VectorForm, where: string): Float32Array {
   if (type === 'bits' && Array.isArray(value) && typeof value[0] === 'boolean') return vectorOfBooleans(value, where);
-  const read = READ[type!];
-  const bytes = value instanceof Uint8Array ? value : bytesOf(value, type!, bits, where);
+  const element = ELEMENTS[type!];
+  const bytes =
+    typeof value === 'string'
+      ? fromBase64(value, where)
+      : value instanceof Uint8Array
+        ? value
+        : bytesOf(value, type!, bits, where);
   if (bytes.length === 0) throw expected('BAD_DIMS', 'at least one dim', where, value);
-  if (bytes.length % read.bytes !== 0) {
-    const what = `a multiple of ${read.bytes} bytes, as --vector-type ${type} takes them,`;
+  const width = ELEMENT_BYTES[element];
+  if (bytes.length % width !== 0) {
+    const what = `a multiple of ${width} bytes, as --vector-type ${type} takes them,`;
     throw new FunnelError('BAD_DIMS', `Expected ${what} for ${where} but received ${bytes.length}`);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const count = type === 'bits' ? 8 * bytes.length : bytes.length / read.bytes;
-  const vector = new Float32Array(count);
-  for (let i = 0; i < count; i++) {
-    vector[i] = read.dim(view, i);
-    if (!Number.isFinite(vector[i]))
-      throw expected('NOT_FINITE', 'a finite float32', `dim ${i} of ${where}`, vector[i]);
-  }
+  const vector = new Float32Array(dimsOfBytes(bytes.length, element));
+  readElements(bytes, element, vector);
+  const at = vector.findIndex((dim) => !Number.isFinite(dim));
+  if (at !== -1) throw expected('NOT_FINITE', 'a finite float32', `dim ${at} of ${where}`, vector[at]);
   return vector;
 }
 
@@ -102,35 +109,28 @@ function vectorOfBooleans(values: readonly unknown[], where: string): Float32Arr
   });
 }
 
-const READ: Record<VectorType, { bytes: number; dim: (view: DataView, i: number) => number }> = {
-  numbers: { bytes: 1, dim: (view, i) => view.getUint8(i) },
-  int8: { bytes: 1, dim: (view, i) => view.getInt8(i) },
-  float16: { bytes: 2, dim: (view, i) => halfToFloat(view.getUint16(2 * i, true)) },
-  bfloat16: { bytes: 2, dim: (view, i) => widened.get(view.getUint16(2 * i, true)) },
-  float32: { bytes: 4, dim: (view, i) => view.getFloat32(4 * i, true) },
-  bits: { bytes: 1, dim: (view, i) => ((view.getUint8(i >> 3) >> (7 - (i & 7))) & 1 ? 1 : -1) },
-};
-
-/** A bfloat16 is the upper half of a float32. */
-const widened = {
-  view: new DataView(new ArrayBuffer(4)),
-  get(bits: number): number {
-    this.view.setUint32(0, bits << 16);
-    return this.view.getFloat32(0);
-  },
+const ELEMENTS: Record<VectorType, ElementType> = {
+  numbers: 'uint8',
+  int8: 'int8',
+  float16: 'float16',
+  bfloat16: 'bfloat16',
+  float32: 'float32',
+  float64: 'float64',
+  bits: 'ubinary',
+  binary: 'binary',
 };
 
 /** Bytes as a list of integers; pairs of them as one; or, of bits, as booleans. */
 function bytesOf(value: unknown, type: VectorType, bits: 8 | 16, where: string): Uint8Array {
   if (!Array.isArray(value))
     throw expected('BAD_ARGUMENT', `bytes or integers, as --vector-type ${type} takes them,`, where, value);
-  const [top, size] = bits === 8 ? [255, 1] : [65_535, 2];
+  const [least, top, size] = type === 'binary' ? [-128, 127, 1] : bits === 8 ? [0, 255, 1] : [0, 65_535, 2];
   const bytes = new Uint8Array(size * value.length);
   for (const [i, one] of value.entries()) {
-    if (!Number.isInteger(one) || one < 0 || one > top) {
+    if (!Number.isInteger(one) || one < least || one > top) {
       throw expected(
         'BAD_ARGUMENT',
-        `an integer of 0 to ${top}, as --vector-type ${type} takes them,`,
+        `an integer of ${least} to ${top}, as --vector-type ${type} takes them,`,
         `value ${i} of ${where}`,
         one,
       );

@@ -83,7 +83,10 @@ export class FunnelError extends Error {
 
 /** "Expected X for Y but received Z", as an error to throw. */
 export function expected(code: FunnelErrorCode, what: string, where: string, got: unknown): FunnelError {
-  return new FunnelError(code, `Expected ${what} for ${where} but received ${describe(got)}${float16Hint(what, got)}`);
+  return new FunnelError(
+    code,
+    `Expected ${what} for ${where} but received ${describe(got)}${float16Hint(what, got)}${encodedHint(what, got)}`,
+  );
 }
 
 /** How to pass a Float16Array, which newer runtimes have: where float16 bits are taken, without a copy. */
@@ -96,6 +99,19 @@ function float16Hint(what: string, got: unknown): string {
   }
   const bits = 'its bits, new Uint16Array(array.buffer, array.byteOffset, array.length)';
   return `: pass ${what.includes('Uint16Array') ? bits : 'Float32Array.from(array)'}`;
+}
+
+/** How to pass bytes and codes, whose type a view or a text does not tell, where numbers are taken. */
+function encodedHint(what: string, got: unknown): string {
+  if (!/array of numbers|Float32Array|floats/.test(what)) return '';
+  try {
+    const kind = ArrayBuffer.isView(got) ? String((got as Partial<Uint8Array>)[Symbol.toStringTag]) : '';
+    const encoded = /^(?:Int8|Uint8|Uint8Clamped|Uint16)Array$|^DataView$/.test(kind) || got instanceof ArrayBuffer;
+    const text = typeof got === 'string' && got.length >= 8 && /^[A-Za-z0-9+/]+={0,2}$/.test(got);
+    return encoded || text ? ': decodeVectors() of funnelvec/vectors makes numbers of it, told their type' : '';
+  } catch {
+    return ''; // a getter that throws
+  }
 }
 
 /** A short rendering of any value: its content when small, its type always. Asks nothing of it that may throw. */

@@ -309,7 +309,7 @@ describe('unsigned integers and bytes are vectors only as --vector-type says', (
     for (const column of ['h', 'b', 'bits']) {
       const { to, line } = of(column);
       const what =
-        /Expected --vector-type \(what its values are: numbers, int8, float16, bfloat16, float32, bits\) for ".*" in /;
+        /Expected --vector-type \(what its values are: numbers, int8, float16, bfloat16, float32, float64, bits, binary\) for ".*" in /;
       const { stderr } = await fails(1, what, line);
       assert.match(stderr, /but received a column of list of uint8/);
       assert.equal(existsSync(to), false);
@@ -412,7 +412,7 @@ describe('unsigned integers and bytes are vectors only as --vector-type says', (
     ]);
     await fails(
       2,
-      /Expected one of numbers, int8, float16, bfloat16, float32, bits for --vector-type but received float8/,
+      /Expected one of numbers, int8, float16, bfloat16, float32, float64, bits, binary for --vector-type but received float8/,
       into(floats, '--vector-type', 'float8').line,
     );
     await fails(2, /Expected --vector beside --vector-type/, [

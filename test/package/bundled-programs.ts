@@ -110,6 +110,12 @@ import { fuse } from 'funnelvec/fuse';
 export async function run() {
   return fuse([['a', 'b'], ['b', 'c']]).map(({ id }) => id);
 }`,
+  vectors: `
+import { decodeVectors, truncate } from 'funnelvec/vectors';
+export async function run() {
+  const { vectors, dim } = decodeVectors(['AACAPwAAAEA='], { type: 'float32' });
+  return Array.from(truncate(vectors, { from: dim, dim: 1 }));
+}`,
   aiSdk: `
 import { embedderOf, embeddingModel } from 'funnelvec/ai-sdk';
 export async function run() {
