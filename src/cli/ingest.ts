@@ -110,12 +110,12 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
   }
 }
 
-/** The mapping of one file, with how it is read. The one column of a .npy file needs no name. */
+/** The mapping of one file, with how it is read. The one column of a matrix needs no name. */
 function mappingOf({ mapping, format, reading = {} }: IngestOptions, { kind, path }: Reader): Mapping {
   const given = formatOf(path, format);
   return {
     ...mapping,
-    ...(kind === 'npy' && mapping.vector === undefined && { vector: 'vector' }),
+    ...(kind === 'matrix' && mapping.vector === undefined && { vector: 'vector' }),
     ...(given !== formatByName(path) && { format: given }),
     ...(isTextFormat(given) && reading.encoding !== undefined && { encoding: reading.encoding }),
     ...(kind === 'csv' && reading.delimiter !== undefined && { delimiter: reading.delimiter }),

@@ -10,7 +10,7 @@ import { UsageError } from './exit.js';
 import { checkColumns, Mapper, type Mapping, namedColumns } from './mapping.js';
 import type { ModelEmbedder } from './model.js';
 import { counted } from './read/jsonl.js';
-import { type Format, formatOf, openReader } from './read/open.js';
+import { type Format, formatOf, isMatrixFormat, openReader } from './read/open.js';
 import { ParquetReader } from './read/parquet.js';
 import type { TextOptions } from './read/reader.js';
 import { type VectorType, vectorForm } from './vector-type.js';
@@ -42,7 +42,9 @@ export function isText({ path, format }: Pick<QueryFile, 'path' | 'format'>): bo
 /** Whether a model is needed. */
 export function needModel(file: QueryFile | undefined): boolean {
   return (
-    file !== undefined && file.vector === undefined && (isText(file) || formatOf(file.path, file.format) !== 'npy')
+    file !== undefined &&
+    file.vector === undefined &&
+    (isText(file) || !isMatrixFormat(formatOf(file.path, file.format)))
   );
 }
 
@@ -89,7 +91,7 @@ async function columnOf(
   dim: number,
 ): Promise<(string | Float32Array)[]> {
   const reader = await openReader(path, formatOf(path, format), options);
-  const column = vector ?? (reader.kind === 'npy' ? 'vector' : undefined);
+  const column = vector ?? (reader.kind === 'matrix' ? 'vector' : undefined);
   const mapping: Mapping = {
     ...(column === undefined ? { text: text ?? ['text'] } : { vector: column }),
     ...(vectorType && { vectorType }),

@@ -36,9 +36,11 @@ export function vectorForm(reader: Reader, column: string | undefined, type: Vec
     if (type === undefined) return NUMBERS;
     throw new UsageError('Expected --vector beside --vector-type');
   }
-  if (reader.kind === 'npy') {
+  if (reader.kind === 'matrix') {
     if (type === undefined) return NUMBERS;
-    throw new UsageError(`Expected no --vector-type for ${reader.path}, whose header says what its values are`);
+    throw new UsageError(
+      `Expected no --vector-type for ${reader.path}, whose header, or name, says what its values are`,
+    );
   }
   const declared = reader.vectorColumn?.(column);
   if (declared === undefined) return { type, bits: 8 };

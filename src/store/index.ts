@@ -9,7 +9,8 @@ export { FunnelIndex, type IndexGroups, type IndexRecommend, type IndexRecommend
 export type { ImportOptions, ImportProgress, ImportResult, RowOptions } from './import/batches.js';
 export { importJsonl, type JsonlInput, type JsonlOptions } from './import/jsonl.js';
 export { importMatrix } from './import/matrix.js';
-export { importNpy } from './import/npy.js';
+export { importMatrixFile, importNpy, type MatrixFileOptions } from './import/matrix-files.js';
+export type { MatrixFormat } from './import/matrix-layout.js';
 export type { OnIndexProgress, PayloadIndexProgress } from './payload/types.js';
 export type { SyncOptions, SyncProgress, SyncResult } from './sync.js';
 export type {

@@ -8,7 +8,7 @@ import { type IngestOptions, type IngestResult, ingest } from '../ingest.js';
 import { print, printJson } from '../io.js';
 import type { Mapping } from '../mapping.js';
 import { specOf } from '../model.js';
-import { type Format, formatOf } from '../read/open.js';
+import { type Format, formatOf, isMatrixFormat } from '../read/open.js';
 import type { TextOptions } from '../read/reader.js';
 import { placeOf } from '../stores/open.js';
 import { count, duration } from '../text.js';
@@ -71,7 +71,7 @@ export function addIngest(root: Command, { io, load }: Context): void {
   const command = root
     .command('ingest')
     .description(
-      'rows of JSONL, JSON, CSV, Parquet or .npy files into an index, Milvus or Qdrant; texts become vectors',
+      'rows of JSONL, JSON, CSV, Parquet, .npy, .fvecs or .fbin files into an index, Milvus or Qdrant; texts become vectors',
     )
     .argument('<files...>', 'the rows');
   addPlace(command, '--to');
@@ -132,9 +132,9 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
   const { text, vector, vectorType, id, idType, payload, numbers = [], strings } = options;
   const model = specOf(options);
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
-  const onlyNpy = formats.every((format) => format === 'npy');
+  const onlyMatrices = formats.every(isMatrixFormat);
   if (vectorType !== undefined && vector === undefined) throw new UsageError('Expected --vector beside --vector-type');
-  if (text === undefined && vector === undefined && !onlyNpy) {
+  if (text === undefined && vector === undefined && !onlyMatrices) {
     throw new UsageError('Expected --text <columns>, or --vector <column>');
   }
   if (text !== undefined && model === undefined) {

@@ -7,7 +7,7 @@ import { type Io, note, painter, print, printJson, widthOf } from '../io.js';
 import { specOf } from '../model.js';
 import { isText, type QueryFile } from '../queries.js';
 import { filterFrom } from '../query-input.js';
-import { type Format, formatOf } from '../read/open.js';
+import { type Format, formatOf, isMatrixFormat } from '../read/open.js';
 import type { TextOptions } from '../read/reader.js';
 import { placeOf } from '../stores/open.js';
 import { bytes, count, textTable } from '../text.js';
@@ -170,7 +170,7 @@ function sampleOf(options: SampleOptions) {
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
   const kind =
     queries === undefined ? undefined : isText({ path: queries, format }) ? 'txt' : formatOf(queries, format);
-  if (text !== undefined && (kind === 'txt' || kind === 'npy')) {
+  if (text !== undefined && (kind === 'txt' || (kind !== undefined && isMatrixFormat(kind)))) {
     throw new UsageError(
       `Expected no --text for ${queries}, which has ${kind === 'txt' ? 'a text a line' : 'vectors'}`,
     );

@@ -67,41 +67,12 @@ export const FOREIGN: readonly Foreign[] = [
     python: (from, to) => `import polars; polars.read_avro(${from}).write_parquet(${to})`,
   },
   {
-    extensions: ['.fvecs'],
-    name: 'vectors as of TEXMEX (float32 behind its count)',
-    to: 'npy',
-    python: (from, to) =>
-      `${NPY}; a = np.fromfile(${from}, "<i4"); np.save(${to}, a.reshape(-1, a[0] + 1)[:, 1:].copy().view("<f4"))`,
-  },
-  {
-    extensions: ['.bvecs'],
-    name: 'vectors as of TEXMEX (bytes behind their count)',
-    to: 'npy',
-    python: (from, to) =>
-      `${NPY}; a = np.fromfile(${from}, "u1"); d = a[:4].view("<i4")[0]; np.save(${to}, a.reshape(-1, d + 4)[:, 4:].astype("f4"))`,
-  },
-  {
     extensions: ['.ivecs'],
     name: 'lists of integers as of TEXMEX, which are the true neighbours of queries and no vectors where .fvecs lie beside',
     to: 'npy',
     python: (from, to) =>
       `${NPY}; a = np.fromfile(${from}, "<i4"); np.save(${to}, a.reshape(-1, a[0] + 1)[:, 1:].astype("f4"))`,
   },
-  ...(
-    [
-      ['.fbin', '<f4', 'float32'],
-      ['.u8bin', 'u1', 'uint8'],
-      ['.i8bin', 'i1', 'int8'],
-    ] as const
-  ).map(
-    ([extension, type, words]): Foreign => ({
-      extensions: [extension],
-      name: `vectors as of the Big-ANN benchmarks (${words} behind two counts)`,
-      to: 'npy',
-      python: (from, to) =>
-        `${NPY}; n, d = np.fromfile(${from}, "<u4", 2); np.save(${to}, np.fromfile(${from}, "${type}", offset=8).reshape(n, d).astype("f4"))`,
-    }),
-  ),
   {
     extensions: ['.h5', '.hdf5', '.hdf'],
     name: 'an HDF5 file (with a data set "train", say)',

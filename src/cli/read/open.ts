@@ -1,16 +1,17 @@
 /** Which reader a file needs. */
 import { statSync } from 'node:fs';
 import { extname } from 'node:path';
+import { MATRIX_FORMATS, type MatrixFormat } from '../../store/import/matrix-layout.js';
 import { UsageError } from '../exit.js';
 import { CsvReader } from './csv.js';
 import { hintByContent, hintByName } from './foreign.js';
 import { firstCharacter, JsonReader } from './json.js';
 import { JsonlReader } from './jsonl.js';
-import { NpyReader } from './npy.js';
+import { MatrixReader } from './matrix.js';
 import { ParquetReader } from './parquet.js';
 import { badFile, type Reader, type TextOptions, unreadable } from './reader.js';
 
-export const FORMATS = ['jsonl', 'json', 'csv', 'tsv', 'parquet', 'npy'] as const;
+export const FORMATS = ['jsonl', 'json', 'csv', 'tsv', 'parquet', ...MATRIX_FORMATS] as const;
 export type Format = (typeof FORMATS)[number];
 
 const BY_EXTENSION: Record<string, Format> = {
@@ -20,7 +21,7 @@ const BY_EXTENSION: Record<string, Format> = {
   '.csv': 'csv',
   '.tsv': 'tsv',
   '.parquet': 'parquet',
-  '.npy': 'npy',
+  ...Object.fromEntries(MATRIX_FORMATS.map((format) => [`.${format}`, format])),
 };
 
 /** By the name alone; of a .gz file, by what it has packed. */
@@ -30,7 +31,12 @@ export function formatByName(path: string): Format | undefined {
 
 /** Whether it is text, in some encoding. */
 export function isTextFormat(format: Format): boolean {
-  return format !== 'parquet' && format !== 'npy';
+  return format !== 'parquet' && !isMatrixFormat(format);
+}
+
+/** Whether it is one matrix, whose rows need no names. */
+export function isMatrixFormat(format: Format | 'txt'): format is MatrixFormat {
+  return MATRIX_FORMATS.includes(format as MatrixFormat);
 }
 
 /** @throws UsageError: nobody says what it is */
@@ -59,7 +65,8 @@ export async function openReader(path: string, format: Format, text: TextOptions
     throw badFile('BAD_ARGUMENT', 'a file that can be read', path, what);
   }
   const hint = hintByContent(path, format);
-  if (hint !== undefined) throw badFile('BAD_ARGUMENT', `${format === 'npy' ? '.npy' : format}`, path, hint);
+  if (hint !== undefined)
+    throw badFile('BAD_ARGUMENT', `${isMatrixFormat(format) ? `.${format}` : format}`, path, hint);
   switch (format) {
     case 'jsonl':
       return new JsonlReader(path, text);
@@ -74,7 +81,7 @@ export async function openReader(path: string, format: Format, text: TextOptions
       return CsvReader.open(path, '\t', text);
     case 'parquet':
       return ParquetReader.open(path);
-    case 'npy':
-      return NpyReader.open(path);
+    default:
+      return MatrixReader.open(path, format);
   }
 }

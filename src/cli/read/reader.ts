@@ -13,7 +13,7 @@ export interface TextOptions {
 export interface Reader {
   /** As it was given. */
   readonly path: string;
-  readonly kind: 'jsonl' | 'json' | 'csv' | 'parquet' | 'npy';
+  readonly kind: 'jsonl' | 'json' | 'csv' | 'parquet' | 'matrix';
   /** Rows, where the file says how many. */
   readonly total?: number;
   /** Names of columns, where the file declares them. */

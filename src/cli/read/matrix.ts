@@ -1,21 +1,22 @@
-/** Rows of NumPy files: one matrix, of which each row is the one column `vector`. */
+/** Rows of files of one matrix (NumPy's, .fvecs, .fbin and others): each row is the one column `vector`. */
 import { halfToFloat } from '../../core/half.js';
-import { NpyFile } from '../../store/import/npy.js';
+import { MatrixFile } from '../../store/import/matrix-file.js';
+import type { MatrixFormat } from '../../store/import/matrix-layout.js';
 import type { FileRow, Reader, RowChunk } from './reader.js';
 
 const CHUNK = 256;
 
-export class NpyReader implements Reader {
-  readonly kind = 'npy';
+export class MatrixReader implements Reader {
+  readonly kind = 'matrix';
   readonly columns = ['vector'];
   readonly total: number;
 
-  private constructor(private readonly file: NpyFile) {
+  private constructor(private readonly file: MatrixFile) {
     this.total = file.rows;
   }
 
-  static async open(path: string): Promise<NpyReader> {
-    return new NpyReader(await NpyFile.open(path));
+  static async open(path: string, format: MatrixFormat): Promise<MatrixReader> {
+    return new MatrixReader(await MatrixFile.open(path, format));
   }
 
   get path(): string {
