@@ -17,14 +17,24 @@ export const PACKAGES = {
   '@zilliz/milvus2-sdk-node': 'Milvus',
   '@qdrant/js-client-rest': 'Qdrant over REST',
   '@qdrant/js-client-grpc': 'Qdrant over gRPC',
+  '@modelcontextprotocol/sdk': 'funnelvec mcp',
 } as const;
 
 export type PackageName = keyof typeof PACKAGES;
 
 /** As `import * from name`. @throws FunnelError MISSING_PACKAGE, which says what to install */
-export async function load<Module>(name: PackageName): Promise<Module> {
+export function load<Module>(name: PackageName): Promise<Module> {
+  return loadFrom(name, name);
+}
+
+/** A module of a package that has several. @throws FunnelError MISSING_PACKAGE */
+export function loadPart<Module>(name: PackageName, path: string): Promise<Module> {
+  return loadFrom(name, `${name}/${path}`);
+}
+
+async function loadFrom<Module>(name: PackageName, module: string): Promise<Module> {
   try {
-    return (await import(name)) as Module;
+    return (await import(module)) as Module;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND' || !String(cause).includes(name)) throw cause;
     throw missing(name, cause);

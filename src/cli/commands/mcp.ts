@@ -1,0 +1,32 @@
+/** The command line of `funnelvec mcp`. */
+import type { Command } from 'commander';
+import { serveMcp } from '../mcp.js';
+import { specOf } from '../model.js';
+import { placeOf } from '../stores/open.js';
+import type { Context } from './context.js';
+import { addEndpoint, addModel, addPlace, addVectorOptions, type CommonOptions, headDims } from './options.js';
+
+const EXAMPLES = `
+An entry of a client's configuration:
+  { "mcpServers": { "films": { "command": "npx", "args": ["funnelvec", "mcp", "--store", "/data/films"] } } }
+Its tools, search and describe_store, only read. Needs the package @modelcontextprotocol/sdk.`;
+
+interface Options extends CommonOptions {
+  tuned?: boolean;
+}
+
+export function addMcp(root: Command, { io, load }: Context): void {
+  const command = root
+    .command('mcp')
+    .description('a store as tools of the Model Context Protocol, over standard input and output');
+  addEndpoint(addModel(addVectorOptions(addPlace(command))))
+    .option('--no-tuned', 'not by the plan that tune chose')
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: Options) => {
+      const place = placeOf(options, io.env);
+      const head = headDims(options);
+      const model = specOf(options);
+      const { tuned = true } = options;
+      await serveMcp(place, { tuned, ...(model && { model }), ...(head !== undefined && { head }) }, io, load);
+    });
+}
