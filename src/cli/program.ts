@@ -6,6 +6,7 @@ import type { Commander, Context } from './commands/context.js';
 import { addDemo } from './commands/demo.js';
 import { addIngest } from './commands/ingest.js';
 import { addMcp } from './commands/mcp.js';
+import { addOperations } from './commands/operate.js';
 import { addModel } from './commands/options.js';
 import { addSearch } from './commands/search.js';
 import { addBench, addReport, addTune } from './commands/tune.js';
@@ -38,6 +39,7 @@ export async function program(io: Io, args: readonly string[], load_: LoadEmbedd
   addTune(root, context);
   addReport(root, context);
   addBench(root, context);
+  addOperations(root, context);
   addMcp(root, context);
   addDemo(root, context);
   const doctor = root

@@ -13,8 +13,10 @@ import type { PayloadIndexType } from './files/payload-index-type.js';
 import { runLater, runNow } from './files/step.js';
 import { gather } from './gather.js';
 import { checkedScroll } from './listing.js';
+import type { CheckOptions } from './long-reads.js';
 import { creating, opening } from './open.js';
 import type { OpenIndex } from './open-index.js';
+import { type BackupResult, backup, type VerifyResult, verify } from './operations.js';
 import { offerParts, partsOf } from './parts.js';
 import type { OnIndexProgress } from './payload/types.js';
 import { countMatching, countMatchingSync, countOf, indexStatsOf, listed, rowsOfIds } from './reads.js';
@@ -370,6 +372,23 @@ export class FunnelIndex<Payload = any> {
   }
 
   // The index itself
+
+  /**
+   * A copy of this index as of one commit, into another folder, while everybody reads and writes. All of it is read back against
+   * its checksums before it becomes an index: a process that dies on the way leaves none, and the next backup into that folder
+   * begins anew.
+   *
+   * @param path a folder that is missing or empty
+   * @throws FunnelError INDEX_EXISTS, BAD_ARGUMENT, UNSUPPORTED (':memory:'), DISK, CORRUPT (this index is broken), ABORTED
+   */
+  backup(path: string, options: CheckOptions = {}): Promise<BackupResult> {
+    return backup(this.#index, path, options);
+  }
+
+  /** Reads all that is committed against its checksums, while everybody reads and writes. @throws FunnelError ABORTED, DISK, CLOSED */
+  verify(options: CheckOptions = {}): Promise<VerifyResult> {
+    return verify(this.#index, options);
+  }
 
   /** Counts, sizes and settings of the index, in memory and on disk. @throws FunnelError CLOSED */
   stats(): IndexStats {

@@ -5,12 +5,15 @@ export type { PayloadSelector } from '../query/payload.js';
 export { type EmbeddedSourceOptions, embeddedSource } from './embedded-source.js';
 export type { StageCount } from './engine/types.js';
 export type { PayloadIndexType } from './files/payload-index-type.js';
+export type { CheckProgress, VerifyProblem } from './files/verify.js';
 export { FunnelIndex, type IndexGroups, type IndexRecommend, type IndexRecommendGroups } from './funnel-index.js';
 export type { ImportOptions, ImportProgress, ImportResult, RowOptions } from './import/batches.js';
 export { importJsonl, type JsonlInput, type JsonlOptions } from './import/jsonl.js';
 export { importMatrix } from './import/matrix.js';
 export { importMatrixFile, importNpy, type MatrixFileOptions } from './import/matrix-files.js';
 export type { MatrixFormat } from './import/matrix-layout.js';
+export type { CheckOptions } from './long-reads.js';
+export type { BackupResult, VerifyResult } from './operations.js';
 export type { OnIndexProgress, PayloadIndexProgress } from './payload/types.js';
 export type { SyncOptions, SyncProgress, SyncResult } from './sync.js';
 export type {

@@ -12,6 +12,7 @@ import type { Filtered } from './filters.js';
 import { InlineSearches } from './inline.js';
 import type { IndexConfig } from './input.js';
 import type { Live } from './live.js';
+import { LongReads } from './long-reads.js';
 import type { IndexParts } from './parts.js';
 import { PayloadIndexes } from './payload/indexes.js';
 import type { Pool } from './pool.js';
@@ -31,6 +32,7 @@ export class OpenIndex implements IndexParts {
   readonly inline = new InlineSearches();
   readonly restrictions: Restrictions;
   readonly upkeep: Upkeep;
+  readonly longReads = new LongReads();
   /** Whether it does anything that nobody asked for. */
   readonly auto: boolean;
   #warming: Promise<void> = Promise.resolve();
@@ -155,6 +157,7 @@ export class OpenIndex implements IndexParts {
     if (this.#closed) return;
     this.#closed = true;
     try {
+      await this.longReads.close();
       await this.#warming;
       await this.pool.close();
       await this.indexes.close();
@@ -168,7 +171,7 @@ export class OpenIndex implements IndexParts {
 
   closeSync(): void {
     if (this.#closed) return;
-    if (this.upkeep.busy || this.indexes.busy) throw underWay();
+    if (this.upkeep.busy || this.indexes.busy || this.longReads.busy) throw underWay();
     this.live.close();
     try {
       this.files.closeSync();
@@ -188,5 +191,8 @@ export class OpenIndex implements IndexParts {
 }
 
 export function underWay(): FunnelError {
-  return new FunnelError('NOT_WRITABLE', 'Expected no optimize() under way; wait for it, or use the asynchronous call');
+  return new FunnelError(
+    'NOT_WRITABLE',
+    'Expected no optimize(), backup() or verify() under way; wait for it, or use the asynchronous call',
+  );
 }

@@ -9,8 +9,8 @@ import { LMDB_FILE, lmdbKv, prepareLmdb } from './lmdb-kv.js';
 import { encodeState, FORMAT_VERSION, type State, type StoreConfig } from './state.js';
 import { type Steps, take, turnStep } from './step.js';
 
-const NEW = /^new-[0-9a-f]{16}$/;
-const OURS = /^(rows|seg)-\d{6,}\.(bin|tmp)$/;
+export const NEW = /^new-[0-9a-f]{16}$/;
+export const OURS = /^(rows|seg)-\d{6,}\.(bin|tmp)$/;
 
 export function newState(config: StoreConfig): State {
   return {
@@ -147,19 +147,19 @@ function isFile(path: string): boolean {
 }
 
 /** The folder and those above it that were made, the innermost first. */
-function foldersFrom(folder: string, first: string): string[] {
+export function foldersFrom(folder: string, first: string): string[] {
   const from: string[] = [];
   for (let at = resolve(folder); at.length >= resolve(first).length; at = dirname(at)) from.push(at);
   return from;
 }
 
 /** The parents of all folders that were made, of which `first` was the topmost. */
-function foldersAbove(folder: string, first: string): string[] {
+export function foldersAbove(folder: string, first: string): string[] {
   return foldersFrom(folder, first).map((one) => dirname(one));
 }
 
 /** Fails when there is one already, unlike a rename. */
-function link(from: string, to: string): void {
+export function link(from: string, to: string): void {
   try {
     fs.linkSync(from, to);
   } catch (error) {

@@ -344,6 +344,11 @@ export class IndexFiles implements Writer {
     return this.#compaction.runSync(this.#writable());
   }
 
+  /** For what reads all that is committed. */
+  reading<T>(run: (core: Core) => Promise<T>): Promise<T> {
+    return run(this.#open());
+  }
+
   info(): FilesInfo {
     return this.#open().info();
   }

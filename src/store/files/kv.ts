@@ -36,6 +36,8 @@ export interface Kv {
   reopen(): void;
   /** Bytes on disk. */
   bytes(): number;
+  /** Writes a file like this one, with all of one commit; absent where there is no file. */
+  copyTo?(path: string): Promise<void>;
   /** Stops being the writer. */
   close(): FileStep<void>;
 }
