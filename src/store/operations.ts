@@ -20,7 +20,7 @@ export interface VerifyResult {
   rows: number;
   /** Bytes that were read. */
   bytes: number;
-  /** What is not as it was written, at most 100 places; empty: all is. */
+  /** The places that are not as they were written, at most 100 places; empty: all is. */
   problems: VerifyProblem[];
 }
 

@@ -127,7 +127,7 @@ async function copyFile(disk: Disk, from: number, bytes: number, to: string, onR
     const block = Buffer.alloc(Math.min(bytes, BLOCK_BYTES));
     for (let done = 0; done < bytes; done += block.length) {
       const part = block.subarray(0, Math.min(block.length, bytes - done));
-      // What is missing at the end is found when the copy is read back.
+      // A file that ends early is found when the copy is read back.
       const got = await disk.read(from, part, done).later();
       await disk.write(fd, part.subarray(0, got), done).later();
       onRead(part.length);
@@ -205,7 +205,7 @@ function checkTarget(folder: string, to: string): void {
   throw filesError('INDEX_EXISTS', `Expected ${to} to be missing or empty but ${what}`);
 }
 
-/** Of a path that may not be there yet. */
+/** The real path of one that may not be there yet. */
 function realPathOf(path: string): string {
   const whole = resolve(path);
   const parent = resolve(whole, '..');
@@ -213,7 +213,7 @@ function realPathOf(path: string): string {
   return join(realPathOf(parent), relative(parent, whole));
 }
 
-/** What a copy left that did not get to its end. */
+/** Removes files of a copy that did not get to its end. */
 function removeLeft(to: string): void {
   for (const name of fs.readdirSync(to)) {
     if (NEW.test(name) || OURS.test(name)) fs.rmSync(join(to, name), { recursive: true, force: true });
