@@ -11,6 +11,7 @@ import { parsePath } from './filter/path.js';
 import { compareKeys, type Group, type GroupKey, grouping, groupKeys } from './groups.js';
 import { type CheckedLookup, checkedLookup, type Lookup, type LookupRow } from './lookup.js';
 import { wholeNumber } from './numbers.js';
+import { readParams } from './params.js';
 import type { RankedPool, Ranker, Search } from './rank.js';
 import { bothFilters, type CheckedOptions } from './request.js';
 import { isSmallerBetter, passes, statsOf } from './result.js';
@@ -191,11 +192,12 @@ export class GroupSearch {
 
   /** An index that approximates may answer less than was asked for, and still not all: only a count tells. */
   async #isAll({ prepared, answer }: RankedPool): Promise<boolean> {
-    const { nativeFilter, timeout, signal } = this.#options;
+    const { nativeFilter, params, timeout, signal } = this.#options;
     const { filter } = this.search;
     const rows = await this.ranker.source.count?.({
       ...(filter && { filter }),
       ...(nativeFilter !== undefined && { nativeFilter }),
+      ...readParams(params),
       ...(timeout !== undefined && { timeout }),
       ...(signal !== undefined && { signal }),
     });

@@ -14,6 +14,7 @@ import type { BadPosition, Kernels, Metric } from '../kernels/kernels.js';
 import type { FilterNode } from './filter/ast.js';
 import { mapLimited } from './limited.js';
 import { checkMirror, Matrices, type Mirror, type Mirrored, withMirrorVectors } from './mirror.js';
+import { readParams } from './params.js';
 import { type ByExamples, headRequests, joinedAnswers } from './pools.js';
 import { scoreAll } from './recommend.js';
 import type { CheckedOptions } from './request.js';
@@ -238,8 +239,9 @@ export class Ranker {
       ...(pools && { pools }),
     };
     if (mirror === undefined) return { candidates, headMs, decodeMs, ...more };
-    const { timeout, signal } = options;
-    const mirrored = await withMirrorVectors(mirror, source, answer, this.#matrices, { timeout, signal });
+    const { timeout, signal, params } = options;
+    const call = { timeout, signal, ...readParams(params) };
+    const mirrored = await withMirrorVectors(mirror, source, answer, this.#matrices, call);
     return { headMs, decodeMs, ...more, ...mirrored };
   }
 

@@ -8,6 +8,7 @@ import type { MilvusCommonOptions } from './options.js';
 import type { Reading } from './reading.js';
 import { type QueryRows, rowsByQuery } from './rows.js';
 import { FLOAT16, type MilvusFacts, refused } from './schema.js';
+import { type MilvusScope, scoped } from './scope.js';
 import { type Tap, tappedMilvus } from './tap.js';
 
 /** The output that counts rows. */
@@ -19,12 +20,14 @@ export class MilvusCalls {
     private readonly options: MilvusCommonOptions,
     /** The source's, for errors. */
     private readonly name: string,
+    /** Of calls that name none. */
+    private readonly scope: MilvusScope,
   ) {}
 
   async query(
     filter: string | undefined,
     { outputs }: Pick<Reading, 'outputs'>,
-    { timeout = this.options.timeout }: Pick<HeadRequest, 'timeout'>,
+    { timeout = this.options.timeout, scope = this.scope }: Pick<HeadRequest, 'timeout'> & { scope?: MilvusScope },
     facts: MilvusFacts,
     params: object,
   ): Promise<readonly MilvusRow[]> {
@@ -38,7 +41,7 @@ export class MilvusCalls {
       collection_name: this.options.collection,
       filter: filter ?? '',
       output_fields: outputs,
-      consistency_level: this.options.consistency,
+      ...scoped(scope),
       params,
       timeout,
       transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,
@@ -54,12 +57,17 @@ export class MilvusCalls {
     field: string,
     vectors: readonly Float32Array[],
     limit: number,
-    asked: { filter: string | undefined; params: SearchParams | undefined; timeout?: number | undefined },
+    asked: {
+      filter: string | undefined;
+      params: SearchParams | undefined;
+      scope: MilvusScope;
+      timeout?: number | undefined;
+    },
     outputs: readonly string[],
     lifts: readonly string[],
     facts: MilvusFacts,
   ): Promise<{ parts: QueryRows[]; began: number; at: number }> {
-    const { collection, consistency, decode } = this.options;
+    const { collection, decode } = this.options;
     const { float16 } = facts;
     const data = vectors.map((vector) => Array.from(vector));
     const request = {
@@ -70,7 +78,7 @@ export class MilvusCalls {
       filter: asked.filter,
       output_fields: outputs,
       params: asked.params === undefined ? this.options.params : { ...this.options.params, ...asked.params },
-      consistency_level: consistency,
+      ...scoped(asked.scope),
       timeout: asked.timeout ?? this.options.timeout,
       // Bits, not numbers made of them.
       transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,

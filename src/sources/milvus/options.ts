@@ -60,8 +60,16 @@ export interface MilvusCommonOptions {
   nativeFilter?: string;
   /** Search parameters of the index, e.g. `{ ef: 256 }`. */
   params?: Record<string, unknown>;
-  /** A value of the SDK's ConsistencyLevelEnum. @default the collection's own */
-  consistency?: number;
+  /**
+   * How fresh answers are, by its name, or a value of the SDK's ConsistencyLevelEnum: only 'Strong' is sure to see what was written
+   * just now. 'Session' is no promise to read one's own writes here, since the SDK keeps no session. A request may name
+   * another (`params.consistency`).
+   *
+   * @default the collection's own
+   */
+  consistency?: 'Strong' | 'Session' | 'Bounded' | 'Eventually' | 'Customized' | number;
+  /** These partitions alone are read, by every call; a request may name some of them (`params.partitions`). @default all */
+  partitions?: readonly string[];
   /** Milliseconds for one call, where the request names none. @default the client's, for a search */
   timeout?: number;
   /**
@@ -80,3 +88,21 @@ export interface MilvusCommonOptions {
    */
   decode?: 'fast' | 'client';
 }
+
+/** The keys of {@link MilvusSourceOptions}. */
+export const OPTIONS = [
+  'collection',
+  'idField',
+  'nativeFilter',
+  'params',
+  'consistency',
+  'partitions',
+  'timeout',
+  'scalars',
+  'decode',
+  'head',
+  'full',
+  'metric',
+  'headOf',
+  'vectors',
+] as const;

@@ -3,7 +3,7 @@
 import { messageOf, reachReason, socketCode } from '../../core/call.js';
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
-import { checkInteger } from '../../core/validate.js';
+import { checkInteger, checkKeys } from '../../core/validate.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import { checkParams } from '../../query/params.js';
 import { type GivenNames, headBy } from '../../query/source/layout.js';
@@ -29,10 +29,11 @@ import { scalarCounts } from './filter-json.js';
 import { unsupported } from './filter-text.js';
 import { milvusIds, milvusScores } from './from-milvus.js';
 import { UNROUNDED } from './integers.js';
-import type { MilvusCommonOptions, MilvusLayout, MilvusSourceOptions } from './options.js';
+import { type MilvusCommonOptions, type MilvusLayout, type MilvusSourceOptions, OPTIONS } from './options.js';
 import { readingOf, unpack } from './reading.js';
 import { distances } from './rows.js';
 import { behindKey, type MilvusFacts, readMilvusFacts, refused, withKeys } from './schema.js';
+import { checkedScope, type MilvusScope, PARAMS, SCOPE_PARAMS, splitParams } from './scope.js';
 
 /**
  * Head searches on a Milvus collection through a MilvusClient that you made and keep.
@@ -55,6 +56,7 @@ export function milvusSource(client: MilvusClientLike, options: MilvusSourceOpti
   if (typeof client?.search !== 'function' || typeof client.describeCollection !== 'function') {
     throw expected('BAD_ARGUMENT', 'a MilvusClient of @zilliz/milvus2-sdk-node', 'client', client);
   }
+  checkKeys(options, OPTIONS, 'the options of milvusSource()');
   checkExpression(options?.nativeFilter);
   const scalars: unknown = options?.scalars;
   if (scalars !== undefined && typeof scalars !== 'boolean' && scalars !== 'ask') {
@@ -72,11 +74,9 @@ function nameOf(collection: string): string {
 /** Milvus's own limit on `limit`; Milvus Lite does not enforce it. */
 const MAX_LIMIT = 16_384;
 
-/** The params that requests may set: parameters of the indexes that have them. */
-const PARAMS = { ef: 'count', nprobe: 'count', search_list: 'count', reorder_k: 'count' } as const;
-
 class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements Source {
   private readonly calls: MilvusCalls;
+  private readonly scope: MilvusScope;
   /** As expressions, with what they were made by. */
   private readonly filters = new WeakMap<FilterNode, { text: string; fields: MilvusFields }>();
 
@@ -85,7 +85,8 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     options: OwnOptions,
   ) {
     super(nameOf(options.collection), options);
-    this.calls = new MilvusCalls(client, options, this.name);
+    this.scope = checkedScope(options);
+    this.calls = new MilvusCalls(client, options, this.name, this.scope);
   }
 
   protected read(): Promise<MilvusFacts> {
@@ -152,18 +153,19 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     });
   }
 
-  count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
-    return this.guarded(options, (signal) =>
-      this.informed([], signal, async (facts) => {
-        return this.counted(await this.filter({ filter, nativeFilter }, facts, options), facts, options);
-      }),
-    );
+  count({ filter, nativeFilter, params, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
+    return this.guarded(options, async (signal) => {
+      const scope = this.scopeOf(params);
+      return this.informed([], signal, async (facts) => {
+        return this.counted(await this.filter({ filter, nativeFilter }, facts, options), facts, { ...options, scope });
+      });
+    });
   }
 
   private async counted(
     filter: string | undefined,
     facts: MilvusFacts,
-    options: { timeout?: number },
+    options: { timeout?: number; scope?: MilvusScope },
   ): Promise<number> {
     const asked = { fields: [], names: [], payloadFields: [], outputs: [COUNT_FIELD], select: undefined };
     const [row] = await this.calls.query(filter, asked, options, facts, {});
@@ -179,17 +181,29 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private checkRequest(request: HeadRequest): void {
     checkHeadRequest(request, this.name, { params: PARAMS, most: MAX_LIMIT });
+    this.paramsOf(request.params);
     if (request.mode === 'exact') this.checkFull('UNSUPPORTED');
+  }
+
+  /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
+  private paramsOf(params: HeadRequest['params']): ReturnType<typeof splitParams> {
+    return splitParams(checkParams(params, PARAMS, this.name), this.scope, this.name);
+  }
+
+  /** Of a call that is no search. @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
+  private scopeOf(params: HeadRequest['params']): MilvusScope {
+    return splitParams(checkParams(params, SCOPE_PARAMS, this.name), this.scope, this.name).scope;
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
     return this.guarded(request, async (signal) => {
       this.checkFull('BAD_ARGUMENT');
       checkInteger(request.limit, 1, MAX_LIMIT, 'limit');
+      const { search, scope } = this.paramsOf(request.params);
       return this.informed([request], signal, async (facts) => {
         const { idField, squared } = facts;
         const filter = await this.filter(request, facts, request);
-        const asked = { ...request, filter, params: undefined };
+        const asked = { ...request, filter, params: search, scope };
         const { parts, at, began } = await this.calls.search(
           facts.full as string,
           [request.vector],
@@ -207,12 +221,14 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   }
 
   protected idsOf(request: FetchRequest): Id[] {
+    this.scopeOf(request.params);
     return checkFetchRequest(request);
   }
 
   protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: MilvusFacts) {
     const asked = readingOf(facts, request, this.name);
-    const rows = ids.length === 0 ? [] : await this.calls.query(withKeys(ids, facts), asked, request, facts, {});
+    const call = { timeout: request.timeout, scope: this.scopeOf(request.params) };
+    const rows = ids.length === 0 ? [] : await this.calls.query(withKeys(ids, facts), asked, call, facts, {});
     return { rows: unpack(rows, undefined, asked, facts, request, this.name) };
   }
 
@@ -223,14 +239,15 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   scan(request: ScanRequest): Promise<ScanAnswer> {
     return this.guarded(request, async (signal) => {
       const limit = checkScanRequest(request, { most: MAX_LIMIT });
-      const { after } = request;
+      const { after, timeout } = request;
+      const scope = this.scopeOf(request.params);
       return this.informed([], signal, async (facts) => {
         const asked = readingOf(facts, request, this.name);
         const began = performance.now();
         const behind = after === undefined ? undefined : behindKey(after, facts);
         const params = { limit, iterator: 'True', reduce_stop_for_best: 'True' };
         const filter = await this.filter({ nativeFilter: behind }, facts, request);
-        const rows = await this.calls.query(filter, asked, request, facts, params);
+        const rows = await this.calls.query(filter, asked, { timeout, scope }, facts, params);
         const unpacked = unpack(rows, undefined, asked, facts, request, this.name);
         const last = this.checkOrder(unpacked.ids.map(String), after, facts);
         // A page may be short though more follow; only an empty one is the end.
@@ -268,8 +285,9 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
       exact ? vector : headBy(this.options.headOf, vector, headDim, this.name),
     );
     const field = exact ? (facts.full as string) : facts.head;
-    const params = checkParams(request.params, PARAMS, this.name);
-    const restricted = { filter: await this.filter(request, facts, request), params, timeout: request.timeout };
+    const { search: params, scope } = this.paramsOf(request.params);
+    const filter = await this.filter(request, facts, request);
+    const restricted = { filter, params, scope, timeout: request.timeout };
     const { outputs, names } = asked;
     const answer = await this.calls.search(field, vectors, candidates, restricted, outputs, names, facts);
     const { parts, began, at } = answer;

@@ -4,6 +4,7 @@ import type { Id } from '../../core/types.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import type { HeadRequest, PayloadSelection, SearchParams } from '../../query/source/source.js';
 import type { AnyPoint } from './from-qdrant.js';
+import type { QdrantScope } from './scope.js';
 
 /** The parts that differ between the two clients. */
 export interface QdrantDriver {
@@ -13,7 +14,7 @@ export interface QdrantDriver {
   exactBelow?: number;
   vectors(collection: string, signal: AbortSignal): Promise<QdrantVectors>;
   /** Any point, for the kind of its id. */
-  somePoint(collection: string, signal: AbortSignal): Promise<AnyPoint | undefined>;
+  somePoint(collection: string, signal: AbortSignal, scope?: QdrantScope): Promise<AnyPoint | undefined>;
   /** Refuses a filter or parameters that the client would drop without a word. */
   check?(filter: unknown, params: unknown): Promise<void>;
   /** A filter that is true where both are. */
@@ -27,7 +28,7 @@ export interface QdrantDriver {
   /** Queries of one collection with the same lifts, in one round trip; undefined where the client has none. */
   queryBatch(queries: readonly QdrantQuery[], signal: AbortSignal, fast: boolean): Promise<QdrantAnswer[] | undefined>;
   /** Points that pass, exactly. */
-  count(collection: string, filter: unknown, signal: AbortSignal): Promise<number>;
+  count(collection: string, filter: unknown, signal: AbortSignal, scope?: QdrantScope): Promise<number>;
   /** Points by id, in any order. */
   retrieve(request: QdrantRead & { ids: readonly Id[] }, signal: AbortSignal, fast: boolean): Promise<QdrantAnswer>;
   /** Points in the order of their ids, from `from` on; `next`: the first one of the next page. */
@@ -62,6 +63,8 @@ export interface QdrantRead {
   withPayload: PayloadSelection;
   /** The vectors that come along. */
   lifts: readonly { name: string; dim: number }[];
+  /** @default all shards, and as the server does */
+  scope?: QdrantScope;
   /** Whether points that lack one of these are left out; a driver may leave that to its caller. */
   skip: boolean;
 }

@@ -10,6 +10,7 @@ import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { checkParts } from './grpc-check.js';
 import type { QdrantGrpcClient } from './grpc-client.js';
 import { findRawQueries, isRaw, type RawQueries, readBatch, readPoints } from './grpc-points.js';
+import { grpcCall, grpcShards } from './scope.js';
 
 type Call = (request: object, options: object) => Promise<unknown>;
 
@@ -28,8 +29,9 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       return grpcVectors(await collections.get({ collectionName: collection }, { signal }));
     },
 
-    async somePoint(collection, signal) {
-      const request = { collectionName: collection, limit: 1, withPayload: select('enable', false) };
+    async somePoint(collection, signal, scope) {
+      const some = { collectionName: collection, limit: 1, withPayload: select('enable', false) };
+      const request = { ...some, ...grpcShards(scope), ...grpcCall(scope) };
       const { scroll } = client.api('points') as { scroll: Call };
       return pointsOf(await scroll(request, { signal }))[0] as AnyPoint | undefined;
     },
@@ -40,7 +42,7 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
 
     async query(request, signal, fast) {
       const { query } = client.api('points') as { query: Call };
-      const call = () => query(queryPoints(request), { signal });
+      const call = () => query({ ...queryPoints(request), ...grpcCall(request.scope) }, { signal });
       if (fast) raw ??= findRawQueries(client, 'query', 'qdrant.QueryResponse');
       const queries = fast ? await raw : undefined;
       signal.throwIfAborted();
@@ -58,7 +60,8 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       const { queryBatch } = client.api('points') as { queryBatch?: Call };
       const collectionName = requests[0]!.collection;
       if (typeof queryBatch !== 'function') return undefined;
-      const call = () => queryBatch({ collectionName, queryPoints: requests.map(queryPoints) }, { signal });
+      const batch = { collectionName, queryPoints: requests.map(queryPoints), ...grpcCall(requests[0]!.scope) };
+      const call = () => queryBatch(batch, { signal });
       if (fast) rawBatch ??= findRawQueries(client, 'queryBatch', 'qdrant.QueryBatchResponse');
       const queries = fast ? await rawBatch : undefined;
       signal.throwIfAborted();
@@ -80,9 +83,10 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       return parts.map((points) => ({ points, at }));
     },
 
-    async count(collectionName, filter, signal) {
+    async count(collectionName, filter, signal, scope) {
       const { count } = client.api('points') as { count: Call };
-      const answer = (await count({ collectionName, filter, exact: true }, { signal })) as {
+      const request = { collectionName, filter, exact: true, ...grpcShards(scope), ...grpcCall(scope) };
+      const answer = (await count(request, { signal })) as {
         result?: { count: bigint };
       };
       return Number(answer.result?.count ?? 0n);
@@ -91,7 +95,8 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
     async retrieve(request, signal) {
       const { get } = client.api('points') as { get: Call };
       const ids = request.ids.map(pointId);
-      const answer = await get({ collectionName: request.collection, ids, ...selectors(request) }, { signal });
+      const parts = { ...selectors(request), ...grpcCall(request.scope) };
+      const answer = await get({ collectionName: request.collection, ids, ...parts }, { signal });
       return { points: pointsOf(answer) as AnyPoint[], at: performance.now() };
     },
 
@@ -99,7 +104,8 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       const { scroll } = client.api('points') as { scroll: Call };
       const { collection: collectionName, from, limit, filter } = request;
       const offset = from === undefined ? undefined : pointId(from);
-      const answer = await scroll({ collectionName, offset, limit, filter, ...selectors(request) }, { signal });
+      const parts = { ...selectors(request), ...grpcCall(request.scope) };
+      const answer = await scroll({ collectionName, offset, limit, filter, ...parts }, { signal });
       const { nextPageOffset: next } = answer as { nextPageOffset?: { pointIdOptions?: { value?: Id } } };
       return { points: pointsOf(answer) as AnyPoint[], at: performance.now(), next: next?.pointIdOptions?.value };
     },
@@ -113,9 +119,10 @@ function pointId(id: Id): object {
   return { pointIdOptions: { case: typeof id === 'string' ? 'uuid' : 'num', value } };
 }
 
-function selectors({ withPayload, lifts }: QdrantRead): object {
+function selectors({ withPayload, lifts, scope }: QdrantRead): object {
   const names = lifts.map((lift) => lift.name);
   return {
+    ...grpcShards(scope),
     withPayload: selectPayload(withPayload),
     withVectors:
       names.length === 0 || names.includes('') ? select('enable', names.length > 0) : select('include', { names }),
@@ -142,11 +149,13 @@ function variantOf({ vector, recommend }: QdrantQuery): object {
   return { case: 'recommend', value: { positive: positive.map(dense), negative: negative.map(dense), strategy } };
 }
 
-function grpcParams({ hnsw_ef, indexed_only, exact }: SearchParams, native: unknown): unknown {
+function grpcParams({ hnsw_ef, indexed_only, exact, quantization, acorn }: SearchParams, native: unknown): unknown {
   const own = {
     ...(hnsw_ef !== undefined && { hnswEf: BigInt(hnsw_ef) }),
     ...(indexed_only !== undefined && { indexedOnly: indexed_only }),
     ...(exact !== undefined && { exact }),
+    ...(quantization !== undefined && { quantization }),
+    ...(acorn !== undefined && { acorn: { enable: acorn.enable, maxSelectivity: acorn.max_selectivity } }),
   };
   return Object.keys(own).length === 0 ? native : { ...(native as object), ...own };
 }

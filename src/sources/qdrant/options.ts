@@ -61,6 +61,16 @@ export interface QdrantCommonOptions {
   /** Milliseconds for one call, where the request names none. */
   timeout?: number;
   /**
+   * The shards of this key, or of these, alone are read, by every call; a request may name some of them (`params.shardKey`).
+   *
+   * @default all shards
+   */
+  shardKey?: string | number | readonly (string | number)[];
+  /** How many replicas must agree on an answer: so many, or 'majority', 'quorum', 'all'. @default the server's: one */
+  consistency?: number | 'majority' | 'quorum' | 'all';
+  /** Milliseconds after which the server itself gives a call up, in whole seconds (1,500 are 2 s). @default the server's */
+  serverTimeout?: number;
+  /**
    * 'fast' reads vectors out of the answer's bytes, wherever this client allows it; 'client' always lets the client decode.
    * The candidates are the same.
    * @default 'fast'
@@ -82,6 +92,9 @@ export const OPTIONS = [
   'nativeFilter',
   'params',
   'timeout',
+  'shardKey',
+  'consistency',
+  'serverTimeout',
   'decode',
   'missingVectors',
   'head',

@@ -1,7 +1,7 @@
 /** Qdrant over @qdrant/js-client-rest. */
 
 import { messageOf, reachReason, socketCode } from '../../core/call.js';
-import { FunnelError } from '../../core/errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
 import { parseExact } from '../../core/exact-json.js';
 import type { Id } from '../../core/types.js';
 import {
@@ -16,6 +16,7 @@ import { tappedFetch } from './fetch-tap.js';
 import { toQdrantFilter } from './filter.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { type Lift, liftVectors } from './json-lift.js';
+import { checkNativeParams, restCall, restShards } from './scope.js';
 
 /** The part of the REST client that we use, so that the types of this package need no client installed. */
 export interface QdrantRestClient {
@@ -87,18 +88,19 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       return restVectors((await tappedFetch(call, signal)).value);
     },
 
-    async somePoint(collection, signal) {
-      const args = { limit: 1, with_payload: false, with_vector: false };
+    async somePoint(collection, signal, scope) {
+      const args = { limit: 1, with_payload: false, with_vector: false, ...restShards(scope), ...restCall(scope) };
       const { value } = await tappedFetch(() => client.scroll(collection, args), signal);
       return pointsOf(value)[0] as AnyPoint | undefined;
     },
 
+    check: async (_, params) => checkNativeParams(params),
     both: (a, b) => ({ must: [a, b] }),
     compile: toQdrantFilter,
     params: (own, native) => (Object.keys(own).length === 0 ? native : { ...(native as object), ...own }),
 
     async query(request, signal, fast) {
-      const body = queryBody(request);
+      const body = { ...queryBody(request), ...restCall(request.scope) };
       const plain = () => client.query(request.collection, body);
       const { bytes, result, at } = await ask('queryPoints', request, body, plain, signal, fast && '/points/query');
       if (!bytes) return { points: pointsOf(result) as AnyPoint[], at };
@@ -108,7 +110,7 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
     async queryBatch(requests, signal, fast) {
       const [first] = requests;
       if (!first || typeof client.queryBatch !== 'function') return undefined;
-      const body = { searches: requests.map(queryBody) };
+      const body = { searches: requests.map(queryBody), ...restCall(first.scope) };
       const plain = async () => client.queryBatch!(first.collection, body);
       const path = fast && '/points/query/batch';
       const { bytes, result, at } = await ask('queryBatchPoints', first, body, plain, signal, path);
@@ -134,16 +136,22 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       });
     },
 
-    async count(collection, filter, signal) {
-      const body = { filter, exact: true };
-      const plain = async () => client.count?.(collection, body);
+    async count(collection, filter, signal, scope) {
+      const body = { filter, exact: true, ...restShards(scope), ...restCall(scope) };
+      const plain = async () => {
+        // Its count() takes no consistency.
+        if (scope?.consistency === undefined) return client.count?.(collection, body);
+        throw expected('BAD_ARGUMENT', 'a client that has its typed API (client.api)', 'count() with consistency', scope.consistency);
+      };
       const read = { collection, withPayload: false, lifts: [], skip: false };
       const { result } = await ask('countPoints', read, body, plain, signal, false);
       return Number((result as { count?: unknown } | undefined)?.count);
     },
 
     async retrieve(request, signal, fast) {
-      const body = { ids: request.ids, with_payload: payloadOf(request), with_vector: vectorOf(request) };
+      const { ids, scope } = request;
+      const parts = { with_payload: payloadOf(request), with_vector: vectorOf(request) };
+      const body = { ids, ...parts, ...restShards(scope), ...restCall(scope) };
       const plain = async () => client.retrieve?.(request.collection, body);
       const { bytes, result, at } = await ask('getPoints', request, body, plain, signal, fast && '/points');
       if (!bytes) return { points: pointsOf(result) as AnyPoint[], at };
@@ -151,8 +159,9 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
     },
 
     async scroll(request, signal, fast) {
-      const { limit, filter, from } = request;
-      const body = { limit, filter, offset: from, with_payload: payloadOf(request), with_vector: vectorOf(request) };
+      const { limit, filter, from, scope } = request;
+      const parts = { with_payload: payloadOf(request), with_vector: vectorOf(request) };
+      const body = { limit, filter, offset: from, ...parts, ...restShards(scope), ...restCall(scope) };
       const plain = () => client.scroll(request.collection, body);
       const { bytes, result, at } = await ask('scrollPoints', request, body, plain, signal, fast && '/points/scroll');
       const answer = bytes ? decode(bytes, request, limit) : { points: pointsOf(result) as AnyPoint[], result };
@@ -174,6 +183,7 @@ function queryBody(request: QdrantQuery): object {
     params: exact ? { ...(params as object), exact: true } : params,
     with_payload: payloadOf(request),
     with_vector: vectorOf(request),
+    ...restShards(request.scope),
   };
 }
 

@@ -5,6 +5,7 @@ import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames 
 import type { SourceInfo } from '../../query/source/source.js';
 import type { QdrantDriver, QdrantVectors } from './driver.js';
 import { qdrantIds } from './from-qdrant.js';
+import type { QdrantScope } from './scope.js';
 
 const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
 
@@ -26,6 +27,7 @@ export async function readQdrantFacts(
   options: Options,
   source: string,
   signal: AbortSignal,
+  scope: QdrantScope,
 ): Promise<QdrantFacts> {
   const { collection, metric } = options;
   const vectors = await driver.vectors(collection, signal);
@@ -51,7 +53,7 @@ export async function readQdrantFacts(
       `Expected metric 'cosine' for ${source} but received '${metric}': Qdrant has normalised the vectors of ${JSON.stringify(full)}`,
     );
   }
-  const point = await driver.somePoint(collection, signal);
+  const point = await driver.somePoint(collection, signal, scope);
   const idKind: IdKind = point && typeof qdrantIds([point])[0] === 'string' ? 'string' : driver.idKind;
   return { info: { headDim, dim, metric: metric ?? stored, idKind }, head, full, empty: point === undefined };
 }
