@@ -165,7 +165,9 @@ export async function searchesOf(
   const listed = await Promise.all(
     requests.map(async (request) => {
       const name = (from: Source) => async (one: Target) =>
-        one instanceof QueryVector ? one : { id: await stored.want(from, one.id, paramsFor(from, request), request.options) };
+        one instanceof QueryVector
+          ? one
+          : { id: await stored.want(from, one.id, paramsFor(from, request), request.options) };
       if ('by' in request) return { positive: [await name(source)(request.by)], negative: [] };
       const find = name(request.from ?? source);
       return {

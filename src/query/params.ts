@@ -66,7 +66,9 @@ function unknownParam(name: string, known: KnownParams, source: string): FunnelE
   if (Object.hasOwn(ALL, name)) {
     return new FunnelError('UNSUPPORTED', `${said}: ${source} has nothing that it could act on`);
   }
-  const remedy = /^(strict_)?group_/.test(name) ? 'queryGroups() makes groups' : 'no source has a parameter of that name';
+  const remedy = /^(strict_)?group_/.test(name)
+    ? 'queryGroups() makes groups'
+    : 'no source has a parameter of that name';
   return new FunnelError('BAD_ARGUMENT', `${said}: ${remedy}`);
 }
 
@@ -102,7 +104,9 @@ export function numberParam(least: number, most = Number.MAX_VALUE): ParamCheck 
 /** The params of a request that its other calls have too, as a part of those. */
 export function readParams(params: SearchParams | undefined): { params?: SearchParams } {
   if (params === undefined) return {};
-  const own = Object.fromEntries(READ_PARAMS.flatMap((name) => (params[name] === undefined ? [] : [[name, params[name]]])));
+  const own = Object.fromEntries(
+    READ_PARAMS.flatMap((name) => (params[name] === undefined ? [] : [[name, params[name]]])),
+  );
   return Object.keys(own).length === 0 ? {} : { params: own };
 }
 

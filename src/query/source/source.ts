@@ -230,8 +230,8 @@ export interface ScanAnswer {
 
 /**
  * A plain object behind one interface; holds a client that the caller built and owns. Its calls throw FunnelErrors: BAD_ARGUMENT,
- * BAD_DIMS and UNSUPPORTED before any work; NO_COLLECTION, NO_FIELD, NOT_LOADED, REFUSED, UNREACHABLE, TIMEOUT, ABORTED and
- * BAD_RESPONSE for what becomes of the call.
+ * BAD_DIMS and UNSUPPORTED before any work; NO_COLLECTION, NO_FIELD, NOT_LOADED, REFUSED, UNREACHABLE, UNAVAILABLE,
+ * RATE_LIMITED, TIMEOUT, ABORTED and BAD_RESPONSE for what becomes of the call.
  */
 export interface Source {
   /** For people: kind and collection, as in errors. */

@@ -70,6 +70,15 @@ export interface MilvusCommonOptions {
   consistency?: 'Strong' | 'Session' | 'Bounded' | 'Eventually' | 'Customized' | number;
   /** These partitions alone are read, by every call; a request may name some of them (`params.partitions`). @default all */
   partitions?: readonly string[];
+  /** With a function in place of a client: it makes the client of each address when that is first needed. */
+  addresses?: readonly string[];
+  /**
+   * How often a call that found nobody (UNREACHABLE, UNAVAILABLE) is tried again at all addresses, beside what the SDK does itself
+   * (its `maxRetries`, 3 at each address). 0 to 10.
+   *
+   * @default 0
+   */
+  retries?: number;
   /** Milliseconds for one call, where the request names none. @default the client's, for a search */
   timeout?: number;
   /**
@@ -97,6 +106,8 @@ export const OPTIONS = [
   'params',
   'consistency',
   'partitions',
+  'addresses',
+  'retries',
   'timeout',
   'scalars',
   'decode',

@@ -68,7 +68,11 @@ const NATIVE = [
 ];
 
 /** Those options of a source. @throws FunnelError BAD_ARGUMENT */
-export function checkedScope({ partitions, consistency, params }: {
+export function checkedScope({
+  partitions,
+  consistency,
+  params,
+}: {
   partitions?: unknown;
   consistency?: unknown;
   params?: unknown;

@@ -37,7 +37,8 @@ export interface QdrantDriver {
     signal: AbortSignal,
     fast: boolean,
   ): Promise<QdrantAnswer & { next: Id | undefined }>;
-  classify(error: unknown, where: string): FunnelError;
+  /** @param ms that the call took, where that is known */
+  classify(error: unknown, where: string, ms?: number): FunnelError;
 }
 
 export interface QdrantVectors {
@@ -80,11 +81,39 @@ export interface QdrantQuery extends QdrantRead {
   exact: boolean;
 }
 
+/** The words of a node that cannot have a shard read: it has no living replica, or the peers that have one do not answer. */
+const NOBODY =
+  /no (active|healthy|alive|live|available) (replica|peer)|not (have )?enough (active|healthy|alive) replicas|\d+ of \d+ read operations failed|error trying to connect|transport error/i;
+
+/** @param after milliseconds that the server named */
+export function rateLimited(where: string, reason: string, after: number | undefined, cause: unknown): FunnelError {
+  const when = after === undefined ? '' : `; it says to try again after ${after} ms`;
+  const said = `${where} takes no more requests for now (${reason})${when}`;
+  return new FunnelError('RATE_LIMITED', said, { cause, retryAfter: after });
+}
+
+/**
+ * The client's own timeout, which is the last word where a call has none.
+ *
+ * @param ms that the call took
+ */
+export function tooLate(where: string, ms: number | undefined, cause: unknown): FunnelError {
+  const within = ms === undefined ? '' : ` within ${Math.round(ms)} ms,`;
+  return new FunnelError(
+    'TIMEOUT',
+    `${where} gave no answer${within} the client's own timeout: set timeout, of the source or of the request, or the client's`,
+    { cause },
+  );
+}
+
 /**
  * The error for a request that the server refused, as far as its own words tell. The words are the same over REST and
  * gRPC.
  */
 export function qdrantRefusal(where: string, reason: string, cause: unknown): FunnelError {
+  if (NOBODY.test(reason)) {
+    return new FunnelError('UNAVAILABLE', `${where} has nobody to answer now (${reason})`, { cause });
+  }
   if (/collection\b.*(doesn't exist|does not exist|not found)/i.test(reason)) {
     return new FunnelError('NO_COLLECTION', `${where} does not exist (${reason})`, { cause });
   }

@@ -4,7 +4,15 @@ import { messageOf, reachReason, socketCode } from '../../core/call.js';
 import { FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import type { SearchParams } from '../../query/source/source.js';
-import { type QdrantDriver, type QdrantQuery, type QdrantRead, type QdrantVectors, qdrantRefusal } from './driver.js';
+import {
+  type QdrantDriver,
+  type QdrantQuery,
+  type QdrantRead,
+  type QdrantVectors,
+  qdrantRefusal,
+  rateLimited,
+  tooLate,
+} from './driver.js';
 import { toQdrantGrpcFilter } from './filter.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { checkParts } from './grpc-check.js';
@@ -207,17 +215,41 @@ function grpcVectors(answer: unknown): QdrantVectors {
 /** gRPC status codes. */
 const CANCELLED = 1;
 const DEADLINE_EXCEEDED = 4;
+const RESOURCE_EXHAUSTED = 8;
 const UNAVAILABLE = 14;
 
-function grpcError(error: unknown, where: string): FunnelError {
+/** The client's words for a stream that ended before its answer did: a server that died, or one that speaks TLS. */
+const CUT =
+  /http\/2 (stream|session|connection) closed|RST_STREAM|GOAWAY|^protocol error: (missing (status|output)|promised|incomplete)|^PING timed out|^connection aborted|^expected open session|^sentinel completed early/i;
+
+/** Milliseconds: of the words, or the first digit of the header, which is all that the client hands on. */
+function delayOf(error: unknown, reason: string): number | undefined {
+  const [, amount, unit] = /(?:retry|try again)\D{0,20}(\d+(?:\.\d+)?) ?(ms|s)/i.exec(reason) ?? [];
+  if (amount !== undefined) return Math.ceil(Number(amount) * (unit!.toLowerCase() === 'ms' ? 1 : 1000));
+  const { retry_after: own, cause } = (error ?? {}) as { retry_after?: unknown; cause?: { retry_after?: unknown } };
+  const seconds = own ?? cause?.retry_after;
+  return typeof seconds === 'number' && seconds >= 0 ? seconds * 1000 : undefined;
+}
+
+function grpcError(error: unknown, where: string, ms?: number): FunnelError {
   const { code, rawMessage } = (error ?? {}) as { code?: unknown; rawMessage?: unknown };
   const reason = typeof rawMessage === 'string' ? rawMessage : messageOf(error);
   if (code === UNAVAILABLE || socketCode(error) !== undefined) {
     return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${reachReason(error)})`, { cause: error });
   }
+  if (CUT.test(reason)) {
+    const remedy = ms !== undefined && ms < 100 ? ': it was cut off, or the server speaks TLS' : ': it was cut off';
+    return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${reason})${remedy}`, { cause: error });
+  }
+  // The client makes an error of its own of the server's, and the protobuf library one of code 2 of that.
+  if (code === RESOURCE_EXHAUSTED || /^\[resource_exhausted\]|^Invalid retryAfter/i.test(reason)) {
+    return rateLimited(where, `gRPC 8: ${reason.replace(/^\[\w+\] /, '')}`, delayOf(error, reason), error);
+  }
   // The client's own timeout cancels, and has an abort's words for it; a server or proxy may cancel, too.
-  if (code === DEADLINE_EXCEEDED || (code === CANCELLED && /abort|time/i.test(reason))) {
-    return new FunnelError('TIMEOUT', `${where} gave no answer within the client's own timeout`, { cause: error });
+  if (code === CANCELLED && /abort|time/i.test(reason)) return tooLate(where, ms, error);
+  if (code === DEADLINE_EXCEEDED) {
+    if (/^the operation timed out$/i.test(reason) || reason === '') return tooLate(where, ms, error);
+    return new FunnelError('TIMEOUT', `${where} gave up (gRPC 4: ${reason})`, { cause: error });
   }
   if (typeof code === 'number') return qdrantRefusal(where, `gRPC ${code}: ${reason}`, error);
   return new FunnelError('BAD_RESPONSE', `Expected a readable answer from ${where} but the client failed: ${reason}`, {

@@ -58,6 +58,16 @@ export interface QdrantCommonOptions {
   nativeFilter?: unknown;
   /** Search parameters in the client's own form, e.g. `{ hnsw_ef: 256 }` (gRPC: `hnswEf: 256n`). */
   params?: unknown;
+  /** With a function in place of a client: it makes the client of each address when that is first needed. */
+  addresses?: readonly string[];
+  /**
+   * How often a call that found nobody (UNREACHABLE, UNAVAILABLE), or came too often (RATE_LIMITED, where the server says until
+   * when), is tried again: after a pause of some 50 ms, twice as long each time, or when the limit ends, as far as that is
+   * within the call's timeout (without one: 2 s). 0 to 10; a source that fails often tries less.
+   *
+   * @default 2
+   */
+  retries?: number;
   /** Milliseconds for one call, where the request names none. */
   timeout?: number;
   /**
@@ -91,6 +101,8 @@ export const OPTIONS = [
   'collection',
   'nativeFilter',
   'params',
+  'addresses',
+  'retries',
   'timeout',
   'shardKey',
   'consistency',

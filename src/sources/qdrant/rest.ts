@@ -11,8 +11,10 @@ import {
   type QdrantRead,
   type QdrantVectors,
   qdrantRefusal,
+  rateLimited,
+  tooLate,
 } from './driver.js';
-import { tappedFetch } from './fetch-tap.js';
+import { rateLimitOf, tappedFetch } from './fetch-tap.js';
 import { toQdrantFilter } from './filter.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { type Lift, liftVectors } from './json-lift.js';
@@ -141,7 +143,12 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       const plain = async () => {
         // Its count() takes no consistency.
         if (scope?.consistency === undefined) return client.count?.(collection, body);
-        throw expected('BAD_ARGUMENT', 'a client that has its typed API (client.api)', 'count() with consistency', scope.consistency);
+        throw expected(
+          'BAD_ARGUMENT',
+          'a client that has its typed API (client.api)',
+          'count() with consistency',
+          scope.consistency,
+        );
       };
       const read = { collection, withPayload: false, lifts: [], skip: false };
       const { result } = await ask('countPoints', read, body, plain, signal, false);
@@ -256,14 +263,23 @@ function restVectors(answer: unknown): QdrantVectors {
   return { dense, sparse };
 }
 
-function restError(error: unknown, where: string): FunnelError {
+/** The server's own words: an error in JSON, or text, as it has for keys that are wrong and proxies have for all. */
+function wordsOf(data: unknown): string | undefined {
+  if (typeof data === 'string') return data.trim().slice(0, 300) || undefined;
+  const { error } = ((data as { status?: unknown } | undefined)?.status ?? {}) as { error?: unknown };
+  return typeof error === 'string' ? error : undefined;
+}
+
+function restError(error: unknown, where: string, ms?: number): FunnelError {
   const { name, status, data } = (error ?? {}) as {
     name?: string;
     status?: unknown;
-    data?: { status?: { error?: unknown } };
+    data?: unknown;
   };
   if (typeof status === 'number') {
-    const reason = typeof data?.status?.error === 'string' ? data.status.error : messageOf(error);
+    const reason = wordsOf(data) ?? messageOf(error);
+    if (status === 429) return rateLimited(where, `HTTP 429: ${reason}`, rateLimitOf(error)?.after, error);
+    if (status === 408) return new FunnelError('TIMEOUT', `${where} gave up (HTTP 408: ${reason})`, { cause: error });
     if (status >= 502 && status <= 504) {
       return new FunnelError('UNREACHABLE', `Cannot reach ${where} (HTTP ${status}: ${reason})`, { cause: error });
     }
@@ -279,13 +295,15 @@ function restError(error: unknown, where: string): FunnelError {
     );
   }
   if (name === 'QdrantClientTimeoutError') {
-    return new FunnelError('TIMEOUT', `${where} gave no answer within the client's own timeout`, { cause: error });
+    return tooLate(where, ms, error);
   }
   if (socketCode(error) !== undefined || (error instanceof TypeError && error.message === 'fetch failed')) {
     return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${reachReason(error)})`, { cause: error });
   }
-  if (name === 'QdrantClientResourceExhaustedError') {
-    return new FunnelError('REFUSED', `${where} refused the request: ${messageOf(error)}`, { cause: error });
+  // The client reads no more than the first character of the delay; where that is no digit, it throws another error.
+  if (name === 'QdrantClientResourceExhaustedError' || /^Invalid retryAfter/.test(messageOf(error))) {
+    const { after, body } = rateLimitOf(error) ?? {};
+    return rateLimited(where, `HTTP 429: ${wordsOf(body) ?? messageOf(error)}`, after, error);
   }
   return new FunnelError(
     'BAD_RESPONSE',

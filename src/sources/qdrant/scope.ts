@@ -17,7 +17,9 @@ const LEVELS = ['majority', 'quorum', 'all'];
 
 const checkShardKey: ParamCheck = (value, where) => {
   const keys: unknown[] = Array.isArray(value) ? value : [value];
-  const fine = keys.every((key) => (typeof key === 'string' ? key !== '' : Number.isSafeInteger(key) && Number(key) >= 0));
+  const fine = keys.every((key) =>
+    typeof key === 'string' ? key !== '' : Number.isSafeInteger(key) && Number(key) >= 0,
+  );
   if (fine && keys.length > 0) return keys.slice();
   throw expected('BAD_ARGUMENT', 'a shard key (text, or an integer of at least 0), or an array of some,', where, value);
 };
@@ -69,7 +71,11 @@ export function checkNativeParams(params: unknown): void {
 }
 
 /** Those options of a source. @throws FunnelError BAD_ARGUMENT */
-export function checkedScope(options: { shardKey?: unknown; consistency?: unknown; serverTimeout?: unknown }): QdrantScope {
+export function checkedScope(options: {
+  shardKey?: unknown;
+  consistency?: unknown;
+  serverTimeout?: unknown;
+}): QdrantScope {
   const scope: Record<string, unknown> = {};
   for (const [name, check] of Object.entries(SCOPE_PARAMS)) {
     const value = options[name as keyof typeof options];

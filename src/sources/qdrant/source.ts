@@ -21,14 +21,13 @@ import type {
   SourceInfo,
 } from '../../query/source/source.js';
 import { CollectionSource } from '../collection.js';
-import { driverOf } from './clients.js';
+import { checkRetries } from '../nodes.js';
+import { driverOf, type QdrantClients } from './clients.js';
 import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driver.js';
 import { type AnyPoint, type Missing, missingFrom, pointName, scoresOf } from './from-qdrant.js';
-import type { QdrantGrpcClient } from './grpc-client.js';
 import { asQdrantId, idsIn, positionOf, qdrantId } from './ids.js';
 import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSourceOptions } from './options.js';
 import { type Answered, readingOf, unpack, type WantedParts } from './reading.js';
-import type { QdrantRestClient } from './rest.js';
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
 import { checkedScope, PARAMS, type QdrantScope, SCOPE_PARAMS, sameCall, splitParams } from './scope.js';
 import { withVectors } from './select.js';
@@ -41,6 +40,9 @@ import { withVectors } from './select.js';
  * quicker on a fast network; that is the client's to decide. Over REST, ids beyond 2^53 − 1 are refused: JSON rounds them.
  * UUIDs may be given in any form that Qdrant reads; hits have the one that it answers, lower case with dashes.
  *
+ * Several clients, one for each node of a cluster, are one source: a call goes to the first that is well, on to the next where
+ * that one is gone or takes more than its share of the time, and is answered by one of them, whole.
+ *
  * Dims, metric and kind of id are read once and believed for a minute, or until a search is refused. Over REST a call that is
  * given up ends its request. The gRPC client lets only its own timeout do that, unless it has none (`timeout: Infinity`): its
  * request then goes on unheeded, and keeps the process alive, until that timeout.
@@ -49,12 +51,15 @@ import { withVectors } from './select.js';
  * const client = new QdrantClient({ url: 'http://127.0.0.1:6333', checkCompatibility: false });
  * const source = qdrantSource(client, { collection: 'films', head: 'head', full: 'full' });
  *
+ * const cluster = qdrantSource([client, new QdrantClient({ url: 'http://127.0.0.1:6343' })], { collection: 'films' });
+ *
  * @throws FunnelError BAD_ARGUMENT
  */
-export function qdrantSource(client: QdrantRestClient | QdrantGrpcClient, options: QdrantSourceOptions): Source {
-  const driver = driverOf(client);
+export function qdrantSource(client: QdrantClients, options: QdrantSourceOptions): Source {
   checkKeys(options, OPTIONS, 'the options of qdrantSource()');
-  const { missingVectors } = options;
+  const { missingVectors, addresses } = options;
+  const retries = checkRetries(options.retries, RETRIES);
+  const driver = driverOf(client, addresses, nameOf(options.collection), retries);
   if (missingVectors !== undefined && missingVectors !== 'error' && missingVectors !== 'skip') {
     throw expected('BAD_ARGUMENT', "'error' or 'skip'", 'missingVectors', missingVectors);
   }
@@ -67,6 +72,8 @@ export function qdrantSource(client: QdrantRestClient | QdrantGrpcClient, option
 
 type OwnOptions = QdrantCommonOptions & GivenNames & Pick<QdrantLayout, 'metric' | 'headOf'>;
 
+/** Neither client tries again of its own accord. */
+const RETRIES = 2;
 const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
 
 function nameOf(collection: string): string {
