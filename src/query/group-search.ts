@@ -122,7 +122,13 @@ export class GroupSearch {
     this.#wanted = offset + this.#limit;
     // Pages have the same pool, whatever their limits are.
     const most = options.paged ? MAX_DEPTH : Math.max(MAX_DEPTH, this.#first);
-    this.#most = options.maxDepth ?? (this.#exact ? undefined : most);
+    const usual = this.#exact ? undefined : most;
+    const allowed = info.mostCandidates ?? Number.POSITIVE_INFINITY;
+    if (options.maxDepth !== undefined && options.maxDepth > allowed) {
+      const what = `at most ${allowed}, which is all that ${ranker.source.name} lets one search ask for,`;
+      throw expected('BAD_PLAN', what, 'maxDepth', options.maxDepth);
+    }
+    this.#most = options.maxDepth ?? (usual === undefined ? info.mostCandidates : Math.min(usual, allowed));
     if (this.#most !== undefined) checkDepth(offset, this.#limit, this.#most);
   }
 

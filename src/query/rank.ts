@@ -100,8 +100,14 @@ export class Ranker {
     const fitted = { search, plan: own, limit };
     if (pool !== undefined) return { depth: pool, candidates: pool, ...fitted };
     const depth = depthOf(options, limit, plan.candidates);
-    if (options.exact) return { depth, candidates: Math.min(depth + SPARE, MAX_POOL), ...fitted };
-    const candidates = plan.candidates ?? poolFor(depth);
+    const most = info.mostCandidates ?? MAX_POOL;
+    if (depth > most) throw this.#tooMany(options.paged ? 'maxDepth' : 'limit', depth, most);
+    if (options.exact) return { depth, candidates: Math.min(depth + SPARE, most), ...fitted };
+    const asked = plan.candidates ?? poolFor(depth);
+    // A pool that nobody asked for fits what the server allows.
+    const usual = (options.plan ?? this.plan)?.candidates === undefined;
+    if (!usual && asked > most) throw this.#tooMany('candidates', asked, most);
+    const candidates = Math.min(asked, most);
     if (candidates < depth) {
       const what = options.paged ? 'maxDepth' : 'limit';
       throw expected(
@@ -112,6 +118,11 @@ export class Ranker {
       );
     }
     return { depth, candidates, ...fitted };
+  }
+
+  #tooMany(what: string, got: number, most: number): FunnelError {
+    const { name } = this.source;
+    return expected('BAD_PLAN', `at most ${most}, which is all that ${name} lets one search ask for,`, what, got);
   }
 
   #planFor(options: CheckedOptions, info: SourceInfo): CheckedPlan {

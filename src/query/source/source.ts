@@ -15,6 +15,8 @@ export interface SourceInfo {
   metric: Metric;
   /** The kind of a point's id; collections of Qdrant may hold integers and UUIDs. */
   idKind: IdKind;
+  /** The most candidates that one search may ask for, where the collection says so. Default pools are no larger. */
+  mostCandidates?: number;
 }
 
 /** Which payload comes with the candidates. */

@@ -46,6 +46,31 @@ export interface QdrantVectors {
   dense: ReadonlyMap<string, { dim: number; distance: string; multi: boolean }>;
   /** Names. */
   sparse: readonly string[];
+  /** @default nothing is forbidden */
+  strict?: QdrantStrict | undefined;
+}
+
+/** What strict mode forbids, as far as a source can do without. */
+export interface QdrantStrict {
+  /** Whether searches may scan, and counts count. */
+  exact: boolean;
+  /** Rows that one call may ask for. */
+  rows: number;
+  /** Searches of one batch. */
+  searches: number;
+}
+
+/** Strict mode as a collection has it; undefined where it is off, which is usual. */
+export function strictOf(config: {
+  enabled?: unknown;
+  exact: unknown;
+  rows: unknown;
+  searches: unknown;
+}): QdrantStrict | undefined {
+  if (config.enabled !== true) return undefined;
+  const most = (limit: unknown) =>
+    limit === undefined || limit === null ? Number.POSITIVE_INFINITY : Math.max(1, Number(limit));
+  return { exact: config.exact !== false, rows: most(config.rows), searches: most(config.searches) };
 }
 
 export interface QdrantAnswer {

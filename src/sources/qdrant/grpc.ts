@@ -11,6 +11,7 @@ import {
   type QdrantVectors,
   qdrantRefusal,
   rateLimited,
+  strictOf,
   tooLate,
 } from './driver.js';
 import { toQdrantGrpcFilter } from './filter.js';
@@ -197,7 +198,11 @@ function grpcVectors(answer: unknown): QdrantVectors {
   type Params = { size: bigint; distance: number; multivectorConfig?: unknown };
   type Config = { case?: string; value?: Params | { map: Record<string, Params> } };
   type Collection = { vectorsConfig?: { config?: Config }; sparseVectorsConfig?: { map?: object } };
-  const params = (answer as { result?: { config?: { params?: Collection } } }).result?.config?.params;
+  type Whole = { params?: Collection; strictModeConfig?: Record<string, unknown> };
+  const whole = (answer as { result?: { config?: Whole } }).result?.config;
+  const params = whole?.params;
+  const { enabled, searchAllowExact, maxQueryLimit, searchMaxBatchsize } = whole?.strictModeConfig ?? {};
+  const strict = strictOf({ enabled, exact: searchAllowExact, rows: maxQueryLimit, searches: searchMaxBatchsize });
   const config = params?.vectorsConfig?.config;
   const entries: [string, Params][] =
     config?.case === 'params'
@@ -209,7 +214,7 @@ function grpcVectors(answer: unknown): QdrantVectors {
       { dim: Number(size), distance: DISTANCES[distance] ?? String(distance), multi: Boolean(multivectorConfig) },
     ]),
   );
-  return { dense, sparse: Object.keys(params?.sparseVectorsConfig?.map ?? {}) };
+  return { dense, sparse: Object.keys(params?.sparseVectorsConfig?.map ?? {}), strict };
 }
 
 /** gRPC status codes. */

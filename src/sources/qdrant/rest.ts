@@ -12,6 +12,7 @@ import {
   type QdrantVectors,
   qdrantRefusal,
   rateLimited,
+  strictOf,
   tooLate,
 } from './driver.js';
 import { rateLimitOf, tappedFetch } from './fetch-tap.js';
@@ -246,10 +247,19 @@ function listed(result: unknown): AnyPoint[] {
 function restVectors(answer: unknown): QdrantVectors {
   type Params = { size?: unknown; distance?: unknown; multivector_config?: unknown };
   type Config = { vectors?: unknown; sparse_vectors?: object | null };
-  const params = (answer as { config?: { params?: Config } } | undefined)?.config?.params;
+  const whole = (answer as { config?: { params?: Config; strict_mode_config?: object | null } } | undefined)?.config;
+  const params = whole?.params;
   const config = params?.vectors;
   const sparse = Object.keys(params?.sparse_vectors ?? {});
-  if (typeof config !== 'object' || config === null) return { dense: new Map(), sparse };
+  const { enabled, search_allow_exact, max_query_limit, search_max_batchsize } = (whole?.strict_mode_config ??
+    {}) as Record<string, unknown>;
+  const strict = strictOf({
+    enabled,
+    exact: search_allow_exact,
+    rows: max_query_limit,
+    searches: search_max_batchsize,
+  });
+  if (typeof config !== 'object' || config === null) return { dense: new Map(), sparse, strict };
   const entries =
     typeof (config as Params).size === 'number'
       ? [['', config as Params] as const]
@@ -260,7 +270,7 @@ function restVectors(answer: unknown): QdrantVectors {
       { dim: Number(size), distance: String(distance), multi: Boolean(multivector_config) },
     ]),
   );
-  return { dense, sparse };
+  return { dense, sparse, strict };
 }
 
 /** The server's own words: an error in JSON, or text, as it has for keys that are wrong and proxies have for all. */

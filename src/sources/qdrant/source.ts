@@ -31,6 +31,7 @@ import { type Answered, readingOf, unpack, type WantedParts } from './reading.js
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
 import { checkedScope, PARAMS, type QdrantScope, SCOPE_PARAMS, sameCall, splitParams } from './scope.js';
 import { withVectors } from './select.js';
+import { checkExact, checkMost, countByPages, IDS_AT_ONCE } from './strict.js';
 
 /**
  * Head searches on a Qdrant collection through a client that you made and keep.
@@ -104,6 +105,10 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     return !empty;
   }
 
+  protected override rowsPerCall(facts: QdrantFacts): number {
+    return Math.min(super.rowsPerCall(facts), facts.strict.rows);
+  }
+
   protected infoOf({ info }: QdrantFacts): SourceInfo {
     return { ...info };
   }
@@ -137,7 +142,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
         const asked = requests.map((request) => this.asked(request, facts));
         const fast = this.options.decode !== 'client';
         const together = one && asked.every(({ scope }) => sameCall(scope, asked[0]!.scope));
-        const answers = together ? await this.driver.queryBatch(asked, signal, fast) : undefined;
+        const answers = together ? await this.batch(asked, facts, signal, fast) : undefined;
         if (!answers) return Promise.all(requests.map((request) => this.search(request, facts, signal)));
         return answers.map((answer, i) => {
           const start = performance.now();
@@ -148,11 +153,33 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     });
   }
 
+  /** As many searches in one round trip as the collection allows. */
+  private async batch(
+    asked: readonly QdrantQuery[],
+    { strict }: QdrantFacts,
+    signal: AbortSignal,
+    fast: boolean,
+  ): Promise<QdrantAnswer[] | undefined> {
+    const answers: QdrantAnswer[] = [];
+    for (let from = 0; from < asked.length; from += strict.searches) {
+      const some = await this.driver.queryBatch(asked.slice(from, from + strict.searches), signal, fast);
+      if (some === undefined) return undefined;
+      answers.push(...some);
+    }
+    return answers;
+  }
+
   count({ filter, nativeFilter, params, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
     return this.guarded(options, async (signal) => {
       const scope = this.scopeOf(params);
       await this.driver.check?.(nativeFilter, undefined);
-      return this.driver.count(this.options.collection, this.filter({ filter, nativeFilter }), signal, scope);
+      return this.informed([], signal, ({ strict }) => {
+        const passing = this.filter({ filter, nativeFilter });
+        const { collection } = this.options;
+        if (strict.exact) return this.driver.count(collection, passing, signal, scope);
+        const read = { collection, withPayload: false as const, lifts: [], skip: false, scope };
+        return countByPages(this.driver, read, Math.min(strict.rows, IDS_AT_ONCE), passing, signal);
+      });
     });
   }
 
@@ -204,7 +231,8 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
       this.checkFull('BAD_ARGUMENT');
       checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
       const { search, scope } = this.paramsOf(request.params);
-      return this.informed([request], signal, async ({ full }) => {
+      return this.informed([request], signal, async ({ full, strict }) => {
+        checkMost(request.limit, strict, 'limit', this.name);
         const began = performance.now();
         const { points, at } = await this.driver.query(
           {
@@ -216,7 +244,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
             filter: this.filter(request),
             params: this.driver.params(search, this.options.params),
             scope,
-            exact: true,
+            exact: strict.exact,
             withPayload: false,
             lifts: [],
             skip: false,
@@ -255,7 +283,8 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
         const asked = this.reading(facts, request, scope);
         const filter = this.filter({});
         const fast = this.options.decode !== 'client';
-        const answer = withVectors(await this.driver.scroll({ ...asked, from, limit, filter }, signal, fast), asked);
+        const page = { ...asked, from, limit: Math.min(limit, facts.strict.rows), filter };
+        const answer = withVectors(await this.driver.scroll(page, signal, fast), asked);
         if (answer.next !== undefined) this.ids([{ id: answer.next }]); // a rounded one would skip points
         const next = answer.next === undefined ? undefined : String(answer.next);
         const rows = this.unpack(answer, asked, facts, request);
@@ -278,7 +307,9 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     const { info, head, full } = facts;
     const { recommend, candidates, mode } = request;
     const exact = mode === 'exact';
+    checkMost(candidates, facts.strict, 'candidates', this.name);
     const { search, scope } = this.paramsOf(request.params);
+    if (search.exact === true) checkExact(facts.strict, this.name);
     const searched = (vector: Float32Array) =>
       exact ? vector : headBy(this.options.headOf, vector, info.headDim, this.name);
     return {
@@ -294,7 +325,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
       limit: candidates,
       filter: this.filter(request),
       params: this.driver.params(search, this.options.params),
-      exact,
+      exact: exact && facts.strict.exact,
       ...this.reading(facts, request, scope),
     };
   }
@@ -319,7 +350,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     return {
       candidates: { headScores: scoresOf(points), ...rows },
       exactBelow: answer.exactBelow ?? this.driver.exactBelow,
-      ...(request.mode === 'exact' && { exact: 'server' as const }),
+      ...(request.mode === 'exact' && { exact: facts.strict.exact ? ('server' as const) : ('index' as const) }),
       ...(asked.skip && { lacking: this.ids(lacking) }),
     };
   }
