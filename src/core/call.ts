@@ -31,6 +31,7 @@ export async function guarded<T>(
   }
   if (signal?.aborted) throw aborted(where, signal);
   const controller = new AbortController();
+  setDeadline(controller.signal, signal, timeout);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let unlisten: (() => void) | undefined;
   const stopped = new Promise<never>((_, reject) => {
@@ -59,6 +60,22 @@ export async function guarded<T>(
     clearTimeout(timer);
     unlisten?.();
   }
+}
+
+const deadlines = new WeakMap<AbortSignal, number>();
+
+/** Notes when a call ends, by the clock of performance.now(): after `ms`, and no later than the call that it is a part of. */
+export function setDeadline(signal: AbortSignal, outer: AbortSignal | undefined, ms?: number): void {
+  const until = outer === undefined ? undefined : deadlines.get(outer);
+  const own = ms === undefined ? undefined : performance.now() + ms;
+  if (own !== undefined || until !== undefined) {
+    deadlines.set(signal, Math.min(own ?? Number.POSITIVE_INFINITY, until ?? Number.POSITIVE_INFINITY));
+  }
+}
+
+/** Milliseconds that a call still has; Infinity where nobody set it a limit. */
+export function timeLeft(signal: AbortSignal): number {
+  return (deadlines.get(signal) ?? Number.POSITIVE_INFINITY) - performance.now();
 }
 
 /** A longer timer would fire at once. */

@@ -34,8 +34,12 @@ export type FunnelErrorCode =
   | 'NOT_LOADED'
   /** The database refused the request; `cause` holds its answer. */
   | 'REFUSED'
-  /** The database cannot be reached. */
+  /** The database cannot be reached, or the connection was cut before its answer was here. */
   | 'UNREACHABLE'
+  /** The database was reached but cannot answer now: a shard has no living replica, say, or a channel nobody who serves it. */
+  | 'UNAVAILABLE'
+  /** The database takes no more requests for now; `retryAfter` has the milliseconds that it named, where it did. */
+  | 'RATE_LIMITED'
   /** No answer within the timeout. */
   | 'TIMEOUT'
   /** The caller's AbortSignal fired. */
@@ -74,10 +78,14 @@ export class FunnelError extends Error {
   /** The kind of failure, for programs: stays as it is when messages change. */
   readonly code: FunnelErrorCode;
 
+  /** With RATE_LIMITED: milliseconds after which the database takes requests again, where it says so. */
+  declare readonly retryAfter?: number;
+
   /** Makes one; `cause` is the error behind it. Errors of a source of your own are made so, or by {@link expected}. */
-  constructor(code: FunnelErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: FunnelErrorCode, message: string, options?: { cause?: unknown; retryAfter?: number | undefined }) {
     super(message, options);
     this.code = code;
+    if (options?.retryAfter !== undefined) this.retryAfter = options.retryAfter;
   }
 }
 

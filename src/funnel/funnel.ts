@@ -234,6 +234,6 @@ export function inContext<T>(where: string, run: () => T): T {
     return run();
   } catch (error) {
     if (!(error instanceof FunnelError)) throw error;
-    throw new FunnelError(error.code, `${where}: ${error.message}`, { cause: error });
+    throw new FunnelError(error.code, `${where}: ${error.message}`, { cause: error, retryAfter: error.retryAfter });
   }
 }

@@ -4,6 +4,7 @@ import type { Id, Vector } from '../core/types.js';
 import { checkIds, checkKeys, isNumbers, isZero } from '../core/validate.js';
 import { QueryVector } from '../core/vector.js';
 import type { Filters } from './filter/conditions.js';
+import { readParams } from './params.js';
 import type { Search } from './rank.js';
 import { averageVector, checkStrategy, type Examples, meanOf, type Strategy, sumVector } from './recommend.js';
 import {
@@ -17,7 +18,7 @@ import {
 } from './request.js';
 import { vectorAt } from './result.js';
 import { layoutOf } from './source/layouts.js';
-import type { Source, SourceInfo } from './source/source.js';
+import type { FetchRequest, SearchParams, Source, SourceInfo } from './source/source.js';
 
 /** A search by examples: at least one, positive or negative. */
 export interface RecommendRequest extends QueryOptions {
@@ -90,36 +91,52 @@ function lookupSource(given: RecommendRequest['lookupFrom']): Source | undefined
   return layoutOf(source, using);
 }
 
-/** Vectors of points of several sources, each source asked once. */
+/** Points of one source, read in one way. */
+interface Wanted {
+  source: Source;
+  params: Pick<FetchRequest, 'params'>;
+  /** As the source has them, with what was asked for. */
+  ids: Map<Id, Id>;
+  found: Map<Id, Float32Array>;
+}
+
+/** Vectors of points of several sources, each source asked once, for each way to read it that requests name. */
 class Stored {
-  readonly #wanted = new Map<Source, Map<Id, Id>>();
-  readonly #found = new Map<Source, Map<Id, Float32Array>>();
+  readonly #wanted = new Map<Source, Map<string, Wanted>>();
+
+  /** @param params of the request, where the source is the one that it searches */
+  #of(source: Source, params: SearchParams | undefined): Wanted {
+    const own = readParams(params);
+    const key = JSON.stringify(own, (_, value) => (typeof value === 'bigint' ? `${value}n` : value));
+    const ways = this.#wanted.get(source) ?? new Map<string, Wanted>();
+    const wanted = ways.get(key) ?? { source, params: own, ids: new Map(), found: new Map() };
+    this.#wanted.set(source, ways.set(key, wanted));
+    return wanted;
+  }
 
   /** The id in the form that the source has. */
-  async want(source: Source, id: Id, options: CheckedOptions): Promise<Id> {
+  async want(source: Source, id: Id, params: SearchParams | undefined, options: CheckedOptions): Promise<Id> {
     const named = (await source.idOf?.(id, deadline(options))) ?? id;
-    const ids = this.#wanted.get(source) ?? new Map<Id, Id>();
-    this.#wanted.set(source, ids.set(named, id));
+    this.#of(source, params).ids.set(named, id);
     return named;
   }
 
   async load(options: CheckedOptions): Promise<void> {
-    for (const [source, ids] of this.#wanted) {
-      const found = new Map<Id, Float32Array>();
-      this.#found.set(source, found);
+    for (const { source, params, ids, found } of [...this.#wanted.values()].flatMap((ways) => [...ways.values()])) {
       // Qdrant has numbers and UUIDs in one collection; a call has one kind.
       for (const kind of new Set(Array.from(ids.keys(), (id) => typeof id))) {
         const some = [...ids.keys()].filter((id) => typeof id === kind);
-        const { rows } = await source.fetch({ ids: some, missing: 'error', ...deadline(options) });
+        const { rows } = await source.fetch({ ids: some, missing: 'error', ...params, ...deadline(options) });
         rows.ids.forEach((id, i) => void found.set(id, vectorAt(rows.vectors, rows.dim, i)));
       }
     }
   }
 
-  get(source: Source, id: Id): Float32Array {
-    const vector = this.#found.get(source)!.get(id);
+  get(source: Source, id: Id, params: SearchParams | undefined): Float32Array {
+    const { ids, found } = this.#of(source, params);
+    const vector = found.get(id);
     if (vector !== undefined) return vector;
-    const asked = this.#wanted.get(source)!.get(id)!;
+    const asked = ids.get(id)!;
     const text = typeof asked === 'string' ? JSON.stringify(asked) : String(asked);
     throw new FunnelError('NOT_FOUND', `Expected a point with id ${text} in ${source.name} but there is none`);
   }
@@ -143,10 +160,14 @@ export async function searchesOf(
   named: (i: number, run: () => Search) => Search,
 ): Promise<Search[]> {
   const stored = new Stored();
+  // Those of a request are for what it searches.
+  const paramsFor = (from: Source, { options }: Checked) => (from === source ? options.params : undefined);
   const listed = await Promise.all(
     requests.map(async (request) => {
       const name = (from: Source) => async (one: Target) =>
-        one instanceof QueryVector ? one : { id: await stored.want(from, one.id, request.options) };
+        one instanceof QueryVector
+          ? one
+          : { id: await stored.want(from, one.id, paramsFor(from, request), request.options) };
       if ('by' in request) return { positive: [await name(source)(request.by)], negative: [] };
       const find = name(request.from ?? source);
       return {
@@ -161,7 +182,7 @@ export async function searchesOf(
       const from = ('from' in request ? request.from : undefined) ?? source;
       const vectorOf = (one: Target, where: string) => {
         if (one instanceof QueryVector) return one.checkDims(info.dim, where);
-        return storedVector(stored.get(from, one.id), info.dim, where);
+        return storedVector(stored.get(from, one.id, paramsFor(from, request)), info.dim, where);
       };
       const { positive, negative } = listed[i]!;
       const own = [...positive, ...negative].flatMap((one) => (one instanceof QueryVector ? [] : [one.id]));

@@ -11,6 +11,7 @@ import { parsePath } from './filter/path.js';
 import { compareKeys, type Group, type GroupKey, grouping, groupKeys } from './groups.js';
 import { type CheckedLookup, checkedLookup, type Lookup, type LookupRow } from './lookup.js';
 import { wholeNumber } from './numbers.js';
+import { readParams } from './params.js';
 import type { RankedPool, Ranker, Search } from './rank.js';
 import { bothFilters, type CheckedOptions } from './request.js';
 import { isSmallerBetter, passes, statsOf } from './result.js';
@@ -121,7 +122,13 @@ export class GroupSearch {
     this.#wanted = offset + this.#limit;
     // Pages have the same pool, whatever their limits are.
     const most = options.paged ? MAX_DEPTH : Math.max(MAX_DEPTH, this.#first);
-    this.#most = options.maxDepth ?? (this.#exact ? undefined : most);
+    const usual = this.#exact ? undefined : most;
+    const allowed = info.mostCandidates ?? Number.POSITIVE_INFINITY;
+    if (options.maxDepth !== undefined && options.maxDepth > allowed) {
+      const what = `at most ${allowed}, which is all that ${ranker.source.name} lets one search ask for,`;
+      throw expected('BAD_PLAN', what, 'maxDepth', options.maxDepth);
+    }
+    this.#most = options.maxDepth ?? (usual === undefined ? info.mostCandidates : Math.min(usual, allowed));
     if (this.#most !== undefined) checkDepth(offset, this.#limit, this.#most);
   }
 
@@ -191,11 +198,12 @@ export class GroupSearch {
 
   /** An index that approximates may answer less than was asked for, and still not all: only a count tells. */
   async #isAll({ prepared, answer }: RankedPool): Promise<boolean> {
-    const { nativeFilter, timeout, signal } = this.#options;
+    const { nativeFilter, params, timeout, signal } = this.#options;
     const { filter } = this.search;
     const rows = await this.ranker.source.count?.({
       ...(filter && { filter }),
       ...(nativeFilter !== undefined && { nativeFilter }),
+      ...readParams(params),
       ...(timeout !== undefined && { timeout }),
       ...(signal !== undefined && { signal }),
     });

@@ -3,7 +3,7 @@ import { describe, expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import { idAs } from '../core/ids.js';
 import type { Id, IdKind, Metric, MirrorStats, PackedCandidates } from '../core/types.js';
-import type { HeadAnswer, PackedRows, Source, SourceInfo } from './source/source.js';
+import type { FetchRequest, HeadAnswer, PackedRows, Source, SourceInfo } from './source/source.js';
 
 /** The part of a FunnelIndex that a search reads vectors from; anything that has it may be a mirror. */
 export interface Mirror {
@@ -81,7 +81,7 @@ export async function withMirrorVectors(
   source: Source,
   answer: HeadAnswer,
   matrices: Matrices,
-  options: { timeout?: number | undefined; signal?: AbortSignal | undefined },
+  options: Pick<FetchRequest, 'params'> & { timeout?: number | undefined; signal?: AbortSignal | undefined },
 ): Promise<Mirrored> {
   const { dim, idKind } = mirror;
   const began = performance.now();

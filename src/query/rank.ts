@@ -14,6 +14,7 @@ import type { BadPosition, Kernels, Metric } from '../kernels/kernels.js';
 import type { FilterNode } from './filter/ast.js';
 import { mapLimited } from './limited.js';
 import { checkMirror, Matrices, type Mirror, type Mirrored, withMirrorVectors } from './mirror.js';
+import { readParams } from './params.js';
 import { type ByExamples, headRequests, joinedAnswers } from './pools.js';
 import { scoreAll } from './recommend.js';
 import type { CheckedOptions } from './request.js';
@@ -99,8 +100,14 @@ export class Ranker {
     const fitted = { search, plan: own, limit };
     if (pool !== undefined) return { depth: pool, candidates: pool, ...fitted };
     const depth = depthOf(options, limit, plan.candidates);
-    if (options.exact) return { depth, candidates: Math.min(depth + SPARE, MAX_POOL), ...fitted };
-    const candidates = plan.candidates ?? poolFor(depth);
+    const most = info.mostCandidates ?? MAX_POOL;
+    if (depth > most) throw this.#tooMany(options.paged ? 'maxDepth' : 'limit', depth, most);
+    if (options.exact) return { depth, candidates: Math.min(depth + SPARE, most), ...fitted };
+    const asked = plan.candidates ?? poolFor(depth);
+    // A pool that nobody asked for fits what the server allows.
+    const usual = (options.plan ?? this.plan)?.candidates === undefined;
+    if (!usual && asked > most) throw this.#tooMany('candidates', asked, most);
+    const candidates = Math.min(asked, most);
     if (candidates < depth) {
       const what = options.paged ? 'maxDepth' : 'limit';
       throw expected(
@@ -111,6 +118,11 @@ export class Ranker {
       );
     }
     return { depth, candidates, ...fitted };
+  }
+
+  #tooMany(what: string, got: number, most: number): FunnelError {
+    const { name } = this.source;
+    return expected('BAD_PLAN', `at most ${most}, which is all that ${name} lets one search ask for,`, what, got);
   }
 
   #planFor(options: CheckedOptions, info: SourceInfo): CheckedPlan {
@@ -238,8 +250,9 @@ export class Ranker {
       ...(pools && { pools }),
     };
     if (mirror === undefined) return { candidates, headMs, decodeMs, ...more };
-    const { timeout, signal } = options;
-    const mirrored = await withMirrorVectors(mirror, source, answer, this.#matrices, { timeout, signal });
+    const { timeout, signal, params } = options;
+    const call = { timeout, signal, ...readParams(params) };
+    const mirrored = await withMirrorVectors(mirror, source, answer, this.#matrices, call);
     return { headMs, decodeMs, ...more, ...mirrored };
   }
 

@@ -9,6 +9,7 @@ import { MAX_DIM } from '../kernels/kernels.js';
 import type { FilterNode } from './filter/ast.js';
 import { conditionsOf, Filters } from './filter/conditions.js';
 import type { Filter } from './filter/types.js';
+import { ownParams } from './params.js';
 import { checkPayloadSelection } from './payload.js';
 import {
   checkLimit,
@@ -38,7 +39,10 @@ export interface QueryOptions {
   filter?: Filter;
   /** Passed to the database as it is, in its own form. */
   nativeFilter?: unknown;
-  /** How the server, or the index, is to search; each source refuses by name what it does not know. */
+  /**
+   * How the server, or the index, is to search, and which shards or partitions it reads; each source refuses by name what it
+   * does not know.
+   */
   params?: SearchParams;
   /** 'exact': no head search; the best by the full vectors, as far as the source can: see `stats.exact`. @default 'funnel' */
   mode?: 'exact' | 'funnel';
@@ -152,7 +156,7 @@ export function checkedOptions(
   checkRanking(given.mode, given.scoreThreshold);
   const exact = given.mode === 'exact';
   const checked = plan === undefined ? undefined : checkedPlan(plan, exact);
-  if (given.params !== undefined) given.params = { ...given.params };
+  if (given.params !== undefined) given.params = isObject(given.params) ? ownParams(given.params) : given.params;
   const options: CheckedOptions = {
     filter: node,
     plan: checked,
@@ -161,6 +165,10 @@ export function checkedOptions(
     exact,
   };
   return { options, rest: given };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function checkedPlan(plan: Plan, exact: boolean): CheckedPlan {

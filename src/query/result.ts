@@ -6,6 +6,7 @@ import { isDistance } from '../core/metrics.js';
 import type { Sliced } from '../core/slices.js';
 import type { Hit, Id, SearchStats, StageStats } from '../core/types.js';
 import type { Matrix } from '../funnel/candidates.js';
+import { readParams } from './params.js';
 import { payloadSelection } from './payload.js';
 import type { RankedPool } from './rank.js';
 import type { CheckedOptions } from './request.js';
@@ -104,7 +105,7 @@ export async function addVectors(
   matrix: Matrix<unknown>,
   source: Source,
   layout: Source,
-  { withVector, timeout, signal }: CheckedOptions,
+  { withVector, params, timeout, signal }: CheckedOptions,
 ): Promise<void> {
   if (!withVector) return;
   const names = namesOf(source, withVector);
@@ -119,7 +120,8 @@ export async function addVectors(
       for (const hit of hits) vectors.get(hit.id)![name] = vectorAt(matrix.vectors, matrix.dim, hit.index);
       continue;
     }
-    const { rows } = await one.fetch({ ids: hits.map(({ id }) => id), missing: 'leave out', timeout, signal });
+    const ids = hits.map(({ id }) => id);
+    const { rows } = await one.fetch({ ids, missing: 'leave out', timeout, signal, ...readParams(params) });
     rows.ids.forEach((id, i) => {
       vectors.get(id)![name] = vectorAt(rows.vectors, rows.dim, i);
     });
@@ -159,7 +161,7 @@ export function vectorAt(vectors: ArrayLike<number>, dim: number, index: number)
 export async function addPayloads(
   hits: readonly Hit[],
   layout: Source,
-  { withPayload = false, timeout, signal }: CheckedOptions,
+  { withPayload = false, params, timeout, signal }: CheckedOptions,
 ): Promise<void> {
   for (const hit of hits) delete hit.payload;
   if (withPayload === false || hits.length === 0) return;
@@ -167,6 +169,7 @@ export async function addPayloads(
     ids: hits.map(({ id }) => id),
     withPayload,
     vectors: false,
+    ...readParams(params),
     ...(timeout !== undefined && { timeout }),
     ...(signal !== undefined && { signal }),
   });

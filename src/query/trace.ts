@@ -3,6 +3,7 @@
 import type { Id } from '../core/types.js';
 import type { Explanation, Fate } from '../funnel/explain.js';
 import type { Plan } from '../funnel/plan.js';
+import { readParams } from './params.js';
 import type { RankedPool } from './rank.js';
 import { bothFilters } from './request.js';
 import type { Source } from './source/source.js';
@@ -61,10 +62,11 @@ export function traced(
   const { search, plan, candidates, limit } = fitted;
   const { options, filter } = search;
   const { scales, keep, metric } = plan;
-  const { nativeFilter, timeout, signal } = options;
+  const { nativeFilter, params, timeout, signal } = options;
   const deadline = { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) };
+  const reading = { ...deadline, ...readParams(params) };
   const native = nativeFilter === undefined ? {} : { nativeFilter };
-  const count = async (more: object): Promise<number> => (await source.count?.({ ...more, ...deadline })) ?? Number.NaN;
+  const count = async (more: object): Promise<number> => (await source.count?.({ ...more, ...reading })) ?? Number.NaN;
   return {
     ...explanation,
     hits: hits.slice(page.from, page.to),
@@ -79,7 +81,7 @@ export function traced(
         return rank < page.from || rank >= page.to ? { outcome: 'on another page', rank, score } : fate;
       }
       if (fate.outcome !== 'not a candidate') return fate;
-      const { rows } = await source.fetch({ ids: [named], vectors: false, ...deadline });
+      const { rows } = await source.fetch({ ids: [named], vectors: false, ...reading });
       if (rows.ids.length === 0) return { outcome: 'no such point' };
       const only = bothFilters(filter, { op: 'ids', ids: [named] })!;
       return (await count({ filter: only, ...native })) === 0 ? { outcome: 'filtered out' } : fate;

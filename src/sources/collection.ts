@@ -62,6 +62,11 @@ export abstract class CollectionSource<Facts, Options extends CollectionOptions>
     signal: AbortSignal,
   ): Promise<Part>;
 
+  /** How many rows one call may read. */
+  protected rowsPerCall(facts: Facts): number {
+    return rowsAtOnce(this.infoOf(facts).dim);
+  }
+
   async info(options: CallOptions = {}): Promise<SourceInfo> {
     // Every search asks: a deadline for what is known already would take longer than the answer.
     const { fresh } = this.known;
@@ -74,7 +79,7 @@ export abstract class CollectionSource<Facts, Options extends CollectionOptions>
       const ids = this.idsOf(request);
       return this.informed([], signal, async (facts) => {
         const began = performance.now();
-        const step = rowsAtOnce(this.infoOf(facts).dim);
+        const step = this.rowsPerCall(facts);
         const parts: PackedRows[] = [];
         let lacking: Id[] | undefined;
         for (let from = 0; from === 0 || from < ids.length; from += step) {

@@ -1,5 +1,5 @@
 /** Keeps a source's facts of its collection: read once for all who wait, believed for a minute. */
-import { guarded } from '../core/call.js';
+import { guarded, setDeadline } from '../core/call.js';
 import type { FunnelError } from '../core/errors.js';
 import { MAY_HAVE_CHANGED, SAYS_NOTHING } from '../query/source/layout.js';
 
@@ -55,7 +55,7 @@ export class Known<T> {
     signal.throwIfAborted();
     const { current } = this;
     if (current?.value !== undefined && performance.now() - current.readAt > MAX_AGE) this.current = undefined;
-    this.current ??= this.start();
+    this.current ??= this.start(signal);
     const reading = this.current;
     const leave = () => {
       // The next one asks anew, rather than wait behind the same silence.
@@ -92,9 +92,11 @@ export class Known<T> {
     }
   }
 
-  private start(): Reading<T> {
+  private start(asker: AbortSignal): Reading<T> {
     const { where, read, keep, classify } = this.options;
     const controller = new AbortController();
+    // Whoever asks first has no use for an answer that comes later.
+    setDeadline(controller.signal, asker);
     const answer = guarded(where, { timeout: DEADLINE, signal: controller.signal }, read, classify);
     const reading: Reading<T> = { answer, controller, waiting: 0, readAt: 0 };
     answer.then(

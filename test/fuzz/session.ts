@@ -24,6 +24,8 @@ const CODES: Record<FunnelErrorCode, true> = {
   NOT_LOADED: true,
   REFUSED: true,
   UNREACHABLE: true,
+  UNAVAILABLE: true,
+  RATE_LIMITED: true,
   TIMEOUT: true,
   ABORTED: true,
   NO_INDEX: true,

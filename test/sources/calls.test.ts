@@ -18,6 +18,8 @@ const names = { collection: 'films', head: 'head', full: 'full' };
 /** Fake clients over one collection; what they answer may be changed at any time. */
 interface Fake {
   source: Source;
+  /** What the source was made with. */
+  client: object;
   /** How often the collection was read. */
   reads(): number;
   searches(): number;
@@ -92,6 +94,7 @@ function fake(kind: Kind): Fake {
       return { results: [] };
     },
   };
+  it.client = kind === 'REST' ? rest : kind === 'gRPC' ? grpc : milvus;
   it.source =
     kind === 'REST'
       ? qdrantSource(rest, names)
@@ -216,13 +219,13 @@ describe('what is known of a collection', () => {
 
   test('is not asked for again when the server has too much to do or the search took too long', async () => {
     const failures: [Kind, unknown, string][] = [
-      ['REST', { status: 429, message: 'slow down' }, 'REFUSED'],
+      ['REST', { status: 429, message: 'slow down' }, 'RATE_LIMITED'],
       ['REST', { status: 500, message: 'oh' }, 'REFUSED'],
       ['REST', { status: 503, message: 'busy' }, 'UNREACHABLE'],
-      ['REST', Object.assign(new Error('slow'), { name: 'QdrantClientResourceExhaustedError' }), 'REFUSED'],
-      ['gRPC', { code: 8, rawMessage: 'too many' }, 'REFUSED'],
+      ['REST', Object.assign(new Error('slow'), { name: 'QdrantClientResourceExhaustedError' }), 'RATE_LIMITED'],
+      ['gRPC', { code: 8, rawMessage: 'too many' }, 'RATE_LIMITED'],
       ['gRPC', { code: 14, rawMessage: 'unavailable' }, 'UNREACHABLE'],
-      ['Milvus', { code: 8, details: 'too many' }, 'REFUSED'],
+      ['Milvus', { code: 8, details: 'too many' }, 'RATE_LIMITED'],
       ['Milvus', { code: 14, details: 'unavailable' }, 'UNREACHABLE'],
     ];
     for (const [kind, failure, code] of failures) {
@@ -411,7 +414,7 @@ describe('errors name their cause', () => {
       },
     };
     const one = fake('Milvus');
-    const { client } = one.source as unknown as { client: { channelPool: unknown; search: unknown } };
+    const client = one.client as { channelPool: unknown; search: unknown };
     client.channelPool = { acquire: async () => channel, release: async () => {} };
     client.search = async function (this: { channelPool: { acquire(): Promise<{ Search(): void }> } }) {
       const { Search } = await this.channelPool.acquire();

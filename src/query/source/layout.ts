@@ -206,6 +206,8 @@ export const SAYS_NOTHING: ReadonlySet<FunnelErrorCode> = new Set([
   'REFUSED',
   'BAD_RESPONSE',
   'UNREACHABLE',
+  'UNAVAILABLE',
+  'RATE_LIMITED',
   'TIMEOUT',
   'ABORTED',
 ]);

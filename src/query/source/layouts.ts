@@ -1,6 +1,7 @@
 /** A source of several layouts: pairs of head and full vectors under names, one of which each request is to name. */
 import { describe, expected, FunnelError } from '../../core/errors.js';
 import type { Metric } from '../../core/types.js';
+import { checkKeys } from '../../core/validate.js';
 import { checkLayout, checkMetric, type GivenNames, type HeadOf } from './layout.js';
 import type { Source } from './source.js';
 
@@ -9,6 +10,8 @@ interface Layout extends GivenNames {
   metric?: Metric | undefined;
   headOf?: HeadOf | undefined;
 }
+
+const LAYOUT_KEYS = ['head', 'full', 'metric', 'headOf'] as const;
 
 /**
  * The source that a database's options describe: of one layout, or of several by name.
@@ -31,7 +34,7 @@ export function sourceOf<Options extends { collection: string } & Layout>(
   const options = { ...given }; // read once
   if (options.vectors === undefined) return one(options as never);
   const { vectors, ...rest } = options;
-  for (const key of ['head', 'full', 'metric', 'headOf'] as const) {
+  for (const key of LAYOUT_KEYS) {
     if (rest[key] !== undefined) throw expected('BAD_ARGUMENT', `no ${key} beside vectors`, key, rest[key]);
   }
   return namedLayouts(nameOf(options.collection), vectors, (layout) => one({ ...rest, ...layout } as never, true));
@@ -48,6 +51,9 @@ function namedLayouts(
 ): Source {
   const entries = typeof vectors === 'object' && vectors !== null ? Object.entries(vectors) : [];
   if (entries.length === 0) throw expected('BAD_ARGUMENT', '{ name: { head, full } }', 'vectors', vectors);
+  for (const [key, layout] of entries) {
+    checkKeys(layout, LAYOUT_KEYS, `vectors.${key} (other options stand beside vectors)`);
+  }
   const layouts = new Map(entries.map(([key, layout]) => [key, make(layout)]));
   const refuse = async (): Promise<never> => {
     throw new FunnelError('BAD_ARGUMENT', `Expected one of the layouts ${listOf(layouts)} of ${name} to be named`);

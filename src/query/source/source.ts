@@ -15,6 +15,8 @@ export interface SourceInfo {
   metric: Metric;
   /** The kind of a point's id; collections of Qdrant may hold integers and UUIDs. */
   idKind: IdKind;
+  /** The most candidates that one search may ask for, where the collection says so. Default pools are no larger. */
+  mostCandidates?: number;
 }
 
 /** Which payload comes with the candidates. */
@@ -27,8 +29,24 @@ export type PayloadSelection = PayloadSelector;
 export interface SearchParams {
   /** Qdrant: the head search scans. The embedded index: mode 'exact'. */
   exact?: boolean;
-  /** Qdrant. */
+  /** Qdrant: how many neighbours HNSW keeps in sight; more find more, and take longer. */
   hnsw_ef?: number;
+  /** Qdrant, of quantized vectors: not used at all, scored once more by the original ones, and how many times as many. */
+  quantization?: {
+    /** Search the original vectors. */
+    ignore?: boolean;
+    /** Score what was found by the original vectors. @default the server's choice */
+    rescore?: boolean;
+    /** So many times as many are found by the quantized vectors, to be scored once more; 1 or more. */
+    oversampling?: number;
+  };
+  /** Qdrant since 1.16, under filters: HNSW also looks behind neighbours that do not pass. */
+  acorn?: {
+    /** Use it. @default false */
+    enable?: boolean;
+    /** Only where at most this part of the rows passes, 0 to 1. @default the server's */
+    max_selectivity?: number;
+  };
   /** Qdrant: segments without an index are skipped, so answers may lack rows. */
   indexed_only?: boolean;
   /** Milvus, HNSW. */
@@ -39,8 +57,27 @@ export interface SearchParams {
   search_list?: number;
   /** Milvus, ScaNN. */
   reorder_k?: number;
+  /** Milvus, AUTOINDEX of the cloud: 1 to 10, the higher the better, and the slower. */
+  level?: number;
+  /** Milvus, HNSW over codes: so many times as many are scored once more; 1 or more. */
+  refine_k?: number;
+  /** Milvus: 'iterative_filter' has the index walk first and the filter look second. */
+  hints?: string;
   /** The embedded index, by its own head: see FunnelParams. */
   probes?: number;
+  /** Qdrant: the shards of these keys alone are read, by every call of the request. @default the source's, else all shards */
+  shardKey?: string | number | readonly (string | number)[];
+  /** Milvus: the partitions that are read, by every call of the request. @default the source's, else all of them */
+  partitions?: readonly string[];
+  /**
+   * How many replicas must agree, or how fresh the answer is, of every call of the request. Qdrant: a number of replicas,
+   * 'majority', 'quorum' or 'all'. Milvus: 'Strong', 'Session', 'Bounded' or 'Eventually', or the number of one.
+   *
+   * @default the source's, else the server's
+   */
+  consistency?: number | string;
+  /** Qdrant: milliseconds after which the server gives a call up, in whole seconds (1,500 are 2 s). @default the server's */
+  serverTimeout?: number;
 }
 
 /** Which of the rows that pass a filter are looked at. */
@@ -145,6 +182,8 @@ export interface FetchRequest {
   vectors?: boolean;
   /** Points that lack this source's vectors are an error, or are left out. @default as the source was made, else 'error' */
   missing?: 'error' | 'leave out';
+  /** Those of READ_PARAMS alone act. */
+  params?: SearchParams;
   /** Milliseconds for the whole call. */
   timeout?: number;
   /** Ends the call when it aborts; the error then has the code ABORTED. */
@@ -171,6 +210,8 @@ export interface ScanRequest {
   withPayload?: PayloadSelection;
   /** False: ids and payloads alone; the rows' `vectors` are then empty. @default true */
   vectors?: boolean;
+  /** Those of READ_PARAMS alone act. */
+  params?: SearchParams;
   /** Milliseconds for the whole call. */
   timeout?: number;
   /** Ends the call when it aborts; the error then has the code ABORTED. */
@@ -191,8 +232,8 @@ export interface ScanAnswer {
 
 /**
  * A plain object behind one interface; holds a client that the caller built and owns. Its calls throw FunnelErrors: BAD_ARGUMENT,
- * BAD_DIMS and UNSUPPORTED before any work; NO_COLLECTION, NO_FIELD, NOT_LOADED, REFUSED, UNREACHABLE, TIMEOUT, ABORTED and
- * BAD_RESPONSE for what becomes of the call.
+ * BAD_DIMS and UNSUPPORTED before any work; NO_COLLECTION, NO_FIELD, NOT_LOADED, REFUSED, UNREACHABLE, UNAVAILABLE,
+ * RATE_LIMITED, TIMEOUT, ABORTED and BAD_RESPONSE for what becomes of the call.
  */
 export interface Source {
   /** For people: kind and collection, as in errors. */
@@ -217,7 +258,7 @@ export interface Source {
   /** For a source with several layouts: each as a source of its own, by name. Its own calls then refuse. */
   readonly layouts?: ReadonlyMap<string, Source>;
   /** How many rows pass. */
-  count?(request: Restriction & { timeout?: number; signal?: AbortSignal }): Promise<number>;
+  count?(request: Restriction & { params?: SearchParams; timeout?: number; signal?: AbortSignal }): Promise<number>;
   /** The id that a value of a payload names in this collection: types must agree. Undefined where it can be no id. */
   idOf?(value: string | number | bigint, options?: { timeout?: number; signal?: AbortSignal }): Promise<Id | undefined>;
   /** An id in the one form that this source hands out, of a database that reads several; what is no id stays as it is. */

@@ -1,44 +1,81 @@
 /** Searches and queries as the SDK sends them. Refusals among the answers are errors, and integers in JSON what the database has. */
 import { expected } from '../../core/errors.js';
 import type { HeadRequest, SearchParams } from '../../query/source/source.js';
+import type { Nodes } from '../nodes.js';
 import type { MilvusClientLike, MilvusRow } from './client.js';
+import { refused } from './errors.js';
 import { milvusRows, refusal } from './from-milvus.js';
 import { checkUnrounded, restoreJson } from './integers.js';
 import type { MilvusCommonOptions } from './options.js';
 import type { Reading } from './reading.js';
 import { type QueryRows, rowsByQuery } from './rows.js';
-import { FLOAT16, type MilvusFacts, refused } from './schema.js';
+import { FLOAT16, type MilvusFacts } from './schema.js';
+import { type MilvusScope, scoped } from './scope.js';
 import { type Tap, tappedMilvus } from './tap.js';
 
 /** The output that counts rows. */
 export const COUNT_FIELD = 'count(*)';
 
+/** What a call has beside what it asks for. */
+export interface MilvusCall extends Pick<HeadRequest, 'timeout'> {
+  signal: AbortSignal;
+  /** @default the source's */
+  scope?: MilvusScope;
+}
+
+interface MilvusSearch {
+  filter: string | undefined;
+  params: SearchParams | undefined;
+  scope: MilvusScope;
+  signal: AbortSignal;
+  timeout?: number | undefined;
+}
+
+interface MilvusFound {
+  parts: QueryRows[];
+  began: number;
+  at: number;
+}
+
 export class MilvusCalls {
   constructor(
-    private readonly client: MilvusClientLike,
+    private readonly nodes: Nodes<MilvusClientLike>,
     private readonly options: MilvusCommonOptions,
     /** The source's, for errors. */
     private readonly name: string,
+    /** Of calls that name none. */
+    private readonly scope: MilvusScope,
   ) {}
 
-  async query(
+  query(
     filter: string | undefined,
     { outputs }: Pick<Reading, 'outputs'>,
-    { timeout = this.options.timeout }: Pick<HeadRequest, 'timeout'>,
+    { signal, timeout = this.options.timeout, scope = this.scope }: MilvusCall,
+    facts: MilvusFacts,
+    params: object,
+  ): Promise<readonly MilvusRow[]> {
+    return this.nodes.run(signal, (client) => this.queryAt(client, filter, outputs, { timeout, scope }, facts, params));
+  }
+
+  private async queryAt(
+    client: MilvusClientLike,
+    filter: string | undefined,
+    outputs: string[],
+    { timeout, scope }: { timeout: number | undefined; scope: MilvusScope },
     facts: MilvusFacts,
     params: object,
   ): Promise<readonly MilvusRow[]> {
     const { float16 } = facts;
-    if (typeof this.client.query !== 'function') {
-      throw expected('BAD_ARGUMENT', 'a MilvusClient with query()', 'client', this.client);
+    if (typeof client.query !== 'function') {
+      throw expected('BAD_ARGUMENT', 'a MilvusClient with query()', 'client', client);
     }
     const json = jsonOf(outputs, facts);
-    const tap = json.length === 0 ? undefined : tappedMilvus(this.client, 'Query');
-    const answer = await (tap?.client ?? this.client).query!({
+    const tap = json.length === 0 ? undefined : tappedMilvus(client, 'Query');
+    const answer = await (tap?.client ?? client).query!({
       collection_name: this.options.collection,
       filter: filter ?? '',
       output_fields: outputs,
-      consistency_level: this.options.consistency,
+      ...scoped(scope),
       params,
       timeout,
       transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,
@@ -50,16 +87,31 @@ export class MilvusCalls {
     return rows;
   }
 
-  async search(
+  search(
     field: string,
     vectors: readonly Float32Array[],
     limit: number,
-    asked: { filter: string | undefined; params: SearchParams | undefined; timeout?: number | undefined },
+    asked: MilvusSearch,
     outputs: readonly string[],
     lifts: readonly string[],
     facts: MilvusFacts,
-  ): Promise<{ parts: QueryRows[]; began: number; at: number }> {
-    const { collection, consistency, decode } = this.options;
+  ): Promise<MilvusFound> {
+    return this.nodes.run(asked.signal, (client) =>
+      this.searchAt(client, field, vectors, limit, asked, outputs, lifts, facts),
+    );
+  }
+
+  private async searchAt(
+    client: MilvusClientLike,
+    field: string,
+    vectors: readonly Float32Array[],
+    limit: number,
+    asked: MilvusSearch,
+    outputs: readonly string[],
+    lifts: readonly string[],
+    facts: MilvusFacts,
+  ): Promise<MilvusFound> {
+    const { collection, decode } = this.options;
     const { float16 } = facts;
     const data = vectors.map((vector) => Array.from(vector));
     const request = {
@@ -70,18 +122,18 @@ export class MilvusCalls {
       filter: asked.filter,
       output_fields: outputs,
       params: asked.params === undefined ? this.options.params : { ...this.options.params, ...asked.params },
-      consistency_level: consistency,
+      ...scoped(asked.scope),
       timeout: asked.timeout ?? this.options.timeout,
       // Bits, not numbers made of them.
       transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,
     };
     const json = jsonOf(outputs, facts);
     const lifted = decode === 'client' ? [] : lifts;
-    const tap = lifted.length + json.length === 0 ? undefined : tappedMilvus(this.client, 'Search', lifted);
+    const tap = lifted.length + json.length === 0 ? undefined : tappedMilvus(client, 'Search', lifted);
     const began = performance.now();
     let answer: { status?: unknown; results?: unknown };
     try {
-      answer = await (tap?.client ?? this.client).search(request);
+      answer = await (tap?.client ?? client).search(request);
     } catch (error) {
       const status = tap?.status();
       if (status && status.code !== 0) throw refused(this.name, status.code, status.reason, error);

@@ -60,8 +60,25 @@ export interface MilvusCommonOptions {
   nativeFilter?: string;
   /** Search parameters of the index, e.g. `{ ef: 256 }`. */
   params?: Record<string, unknown>;
-  /** A value of the SDK's ConsistencyLevelEnum. @default the collection's own */
-  consistency?: number;
+  /**
+   * How fresh answers are, by its name, or a value of the SDK's ConsistencyLevelEnum: only 'Strong' is sure to see what was written
+   * just now. 'Session' is no promise to read one's own writes here, since the SDK keeps no session. A request may name
+   * another (`params.consistency`).
+   *
+   * @default the collection's own
+   */
+  consistency?: 'Strong' | 'Session' | 'Bounded' | 'Eventually' | 'Customized' | number;
+  /** These partitions alone are read, by every call; a request may name some of them (`params.partitions`). @default all */
+  partitions?: readonly string[];
+  /** With a function in place of a client: it makes the client of each address when that is first needed. */
+  addresses?: readonly string[];
+  /**
+   * How often a call that found nobody (UNREACHABLE, UNAVAILABLE) is tried again at all addresses, beside what the SDK does itself
+   * (its `maxRetries`, 3 at each address). 0 to 10.
+   *
+   * @default 0
+   */
+  retries?: number;
   /** Milliseconds for one call, where the request names none. @default the client's, for a search */
   timeout?: number;
   /**
@@ -80,3 +97,23 @@ export interface MilvusCommonOptions {
    */
   decode?: 'fast' | 'client';
 }
+
+/** The keys of {@link MilvusSourceOptions}. */
+export const OPTIONS = [
+  'collection',
+  'idField',
+  'nativeFilter',
+  'params',
+  'consistency',
+  'partitions',
+  'addresses',
+  'retries',
+  'timeout',
+  'scalars',
+  'decode',
+  'head',
+  'full',
+  'metric',
+  'headOf',
+  'vectors',
+] as const;

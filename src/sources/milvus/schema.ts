@@ -4,6 +4,7 @@ import type { Id, Metric } from '../../core/types.js';
 import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../../query/source/layout.js';
 import type { SourceInfo } from '../../query/source/source.js';
 import { DYNAMIC, type MilvusClientLike } from './client.js';
+import { refused } from './errors.js';
 import type { MilvusField, MilvusFields } from './fields.js';
 import { LEAST, literal } from './filter-text.js';
 import { refusal } from './from-milvus.js';
@@ -58,7 +59,11 @@ interface SchemaField {
 }
 
 /** Reads schema and indexes. @throws FunnelError */
-export async function readMilvusFacts(client: MilvusClientLike, options: Options, name: string): Promise<MilvusFacts> {
+export async function readMilvusFacts(
+  client: Pick<MilvusClientLike, 'describeCollection' | 'describeIndex'>,
+  options: Options,
+  name: string,
+): Promise<MilvusFacts> {
   const { collection, metric } = options;
   const answer = await client.describeCollection({ collection_name: collection });
   const no = refusal(answer?.status);
@@ -158,7 +163,7 @@ export async function readMilvusFacts(client: MilvusClientLike, options: Options
 
 /** Reads the indexes, by field. */
 async function indexesOf(
-  client: MilvusClientLike,
+  client: Pick<MilvusClientLike, 'describeIndex'>,
   collection: string,
   name: string,
 ): Promise<Map<string, { metric: string | undefined; type: string | undefined }>> {
@@ -227,16 +232,4 @@ export function noField(name: string, what: string, field: string, has: readonly
     'NO_FIELD',
     `Expected ${what} ${JSON.stringify(field)} in ${name} but it has ${names || 'none'}`,
   );
-}
-
-export function refused(name: string, code: string | number, reason: string, cause: unknown): FunnelError {
-  if (code === 100 || code === 'CollectionNotExists') {
-    return new FunnelError('NO_COLLECTION', `${name} does not exist (${reason})`, { cause });
-  }
-  if (code === 101 || /not loaded|not been loaded/i.test(reason)) {
-    return new FunnelError('NOT_LOADED', `${name} is not loaded: call loadCollection first (${reason})`, {
-      cause,
-    });
-  }
-  return new FunnelError('REFUSED', `${name} refused the request (${code}: ${reason})`, { cause });
 }

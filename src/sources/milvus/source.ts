@@ -1,9 +1,8 @@
 /** A collection of Milvus as a source. */
 
-import { messageOf, reachReason, socketCode } from '../../core/call.js';
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
-import { checkInteger } from '../../core/validate.js';
+import { checkInteger, checkKeys } from '../../core/validate.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import { checkParams } from '../../query/params.js';
 import { type GivenNames, headBy } from '../../query/source/layout.js';
@@ -20,8 +19,11 @@ import type {
   SourceInfo,
 } from '../../query/source/source.js';
 import { CollectionSource } from '../collection.js';
-import { COUNT_FIELD, MilvusCalls } from './calls.js';
+import { checkRetries, type MakeNode, Nodes } from '../nodes.js';
+import { COUNT_FIELD, type MilvusCall, MilvusCalls } from './calls.js';
 import type { MilvusClientLike } from './client.js';
+import { asking, type MilvusClients, milvusMakers } from './clients.js';
+import { milvusError } from './errors.js';
 import { checkExpression } from './expression.js';
 import type { MilvusFields } from './fields.js';
 import { scalarKeys, toMilvusFilter } from './filter.js';
@@ -29,10 +31,11 @@ import { scalarCounts } from './filter-json.js';
 import { unsupported } from './filter-text.js';
 import { milvusIds, milvusScores } from './from-milvus.js';
 import { UNROUNDED } from './integers.js';
-import type { MilvusCommonOptions, MilvusLayout, MilvusSourceOptions } from './options.js';
+import { type MilvusCommonOptions, type MilvusLayout, type MilvusSourceOptions, OPTIONS } from './options.js';
 import { readingOf, unpack } from './reading.js';
 import { distances } from './rows.js';
-import { behindKey, type MilvusFacts, readMilvusFacts, refused, withKeys } from './schema.js';
+import { behindKey, type MilvusFacts, readMilvusFacts, withKeys } from './schema.js';
+import { checkedScope, type MilvusScope, PARAMS, SCOPE_PARAMS, splitParams } from './scope.js';
 
 /**
  * Head searches on a Milvus collection through a MilvusClient that you made and keep.
@@ -51,16 +54,16 @@ import { behindKey, type MilvusFacts, readMilvusFacts, refused, withKeys } from 
  *
  * @throws FunnelError BAD_ARGUMENT
  */
-export function milvusSource(client: MilvusClientLike, options: MilvusSourceOptions): Source {
-  if (typeof client?.search !== 'function' || typeof client.describeCollection !== 'function') {
-    throw expected('BAD_ARGUMENT', 'a MilvusClient of @zilliz/milvus2-sdk-node', 'client', client);
-  }
+export function milvusSource(client: MilvusClients, options: MilvusSourceOptions): Source {
+  const makers = milvusMakers(client, options?.addresses);
+  checkKeys(options, OPTIONS, 'the options of milvusSource()');
+  checkRetries(options.retries, RETRIES);
   checkExpression(options?.nativeFilter);
   const scalars: unknown = options?.scalars;
   if (scalars !== undefined && typeof scalars !== 'boolean' && scalars !== 'ask') {
     throw expected('BAD_ARGUMENT', "a boolean or 'ask'", 'scalars', scalars);
   }
-  return sourceOf(options, (own: OwnOptions) => new MilvusSource(client, own), nameOf);
+  return sourceOf(options, (own: OwnOptions) => new MilvusSource(makers, own), nameOf);
 }
 
 type OwnOptions = MilvusCommonOptions & GivenNames & Pick<MilvusLayout, 'metric' | 'headOf'>;
@@ -69,27 +72,32 @@ function nameOf(collection: string): string {
   return `Milvus collection ${JSON.stringify(collection)}`;
 }
 
+/** The SDK tries again of its own accord (`maxRetries`, 3). */
+const RETRIES = 0;
+
 /** Milvus's own limit on `limit`; Milvus Lite does not enforce it. */
 const MAX_LIMIT = 16_384;
 
-/** The params that requests may set: parameters of the indexes that have them. */
-const PARAMS = { ef: 'count', nprobe: 'count', search_list: 'count', reorder_k: 'count' } as const;
-
 class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements Source {
+  private readonly nodes: Nodes<MilvusClientLike>;
   private readonly calls: MilvusCalls;
+  private readonly scope: MilvusScope;
   /** As expressions, with what they were made by. */
   private readonly filters = new WeakMap<FilterNode, { text: string; fields: MilvusFields }>();
 
-  constructor(
-    private readonly client: MilvusClientLike,
-    options: OwnOptions,
-  ) {
+  constructor(makers: readonly MakeNode<MilvusClientLike>[], options: OwnOptions) {
     super(nameOf(options.collection), options);
-    this.calls = new MilvusCalls(client, options, this.name);
+    this.scope = checkedScope(options);
+    this.nodes = new Nodes(makers, {
+      name: this.name,
+      retries: checkRetries(options.retries, RETRIES),
+      classify: (error, ms) => milvusError(error, this.name, ms),
+    });
+    this.calls = new MilvusCalls(this.nodes, options, this.name, this.scope);
   }
 
-  protected read(): Promise<MilvusFacts> {
-    return readMilvusFacts(this.client, this.options, this.name);
+  protected read(signal: AbortSignal): Promise<MilvusFacts> {
+    return readMilvusFacts(asking(this.nodes, this.name, signal), this.options, this.name);
   }
 
   protected lasts(): boolean {
@@ -107,7 +115,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   head(request: HeadRequest): Promise<HeadAnswer> {
     return this.guarded(request, async (signal) => {
       this.checkRequest(request);
-      return this.informed([request], signal, async (facts) => (await this.searchHeads([request], facts))[0]!);
+      return this.informed([request], signal, async (facts) => (await this.searchHeads([request], facts, signal))[0]!);
     });
   }
 
@@ -141,6 +149,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
             const some = await this.searchHeads(
               places.map((i) => requests[i]!),
               facts,
+              signal,
             );
             places.forEach((i, p) => {
               answers[i] = some[p]!;
@@ -152,19 +161,17 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     });
   }
 
-  count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
-    return this.guarded(options, (signal) =>
-      this.informed([], signal, async (facts) => {
-        return this.counted(await this.filter({ filter, nativeFilter }, facts, options), facts, options);
-      }),
-    );
+  count({ filter, nativeFilter, params, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
+    return this.guarded(options, async (signal) => {
+      const scope = this.scopeOf(params);
+      return this.informed([], signal, async (facts) => {
+        const call = { ...options, signal };
+        return this.counted(await this.filter({ filter, nativeFilter }, facts, call), facts, { ...call, scope });
+      });
+    });
   }
 
-  private async counted(
-    filter: string | undefined,
-    facts: MilvusFacts,
-    options: { timeout?: number },
-  ): Promise<number> {
+  private async counted(filter: string | undefined, facts: MilvusFacts, options: MilvusCall): Promise<number> {
     const asked = { fields: [], names: [], payloadFields: [], outputs: [COUNT_FIELD], select: undefined };
     const [row] = await this.calls.query(filter, asked, options, facts, {});
     return Number(row?.[COUNT_FIELD] ?? 0);
@@ -179,17 +186,29 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private checkRequest(request: HeadRequest): void {
     checkHeadRequest(request, this.name, { params: PARAMS, most: MAX_LIMIT });
+    this.paramsOf(request.params);
     if (request.mode === 'exact') this.checkFull('UNSUPPORTED');
+  }
+
+  /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
+  private paramsOf(params: HeadRequest['params']): ReturnType<typeof splitParams> {
+    return splitParams(checkParams(params, PARAMS, this.name), this.scope, this.name);
+  }
+
+  /** Of a call that is no search. @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
+  private scopeOf(params: HeadRequest['params']): MilvusScope {
+    return splitParams(checkParams(params, SCOPE_PARAMS, this.name), this.scope, this.name).scope;
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
     return this.guarded(request, async (signal) => {
       this.checkFull('BAD_ARGUMENT');
       checkInteger(request.limit, 1, MAX_LIMIT, 'limit');
+      const { search, scope } = this.paramsOf(request.params);
       return this.informed([request], signal, async (facts) => {
         const { idField, squared } = facts;
-        const filter = await this.filter(request, facts, request);
-        const asked = { ...request, filter, params: undefined };
+        const filter = await this.filter(request, facts, { ...request, signal });
+        const asked = { ...request, filter, params: search, scope, signal };
         const { parts, at, began } = await this.calls.search(
           facts.full as string,
           [request.vector],
@@ -207,12 +226,15 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   }
 
   protected idsOf(request: FetchRequest): Id[] {
+    this.scopeOf(request.params);
     return checkFetchRequest(request);
   }
 
-  protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: MilvusFacts) {
+  protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: MilvusFacts, signal: AbortSignal) {
     const asked = readingOf(facts, request, this.name);
-    const rows = ids.length === 0 ? [] : await this.calls.query(withKeys(ids, facts), asked, request, facts, {});
+    const { timeout } = request;
+    const call = { signal, scope: this.scopeOf(request.params), ...(timeout !== undefined && { timeout }) };
+    const rows = ids.length === 0 ? [] : await this.calls.query(withKeys(ids, facts), asked, call, facts, {});
     return { rows: unpack(rows, undefined, asked, facts, request, this.name) };
   }
 
@@ -223,14 +245,16 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   scan(request: ScanRequest): Promise<ScanAnswer> {
     return this.guarded(request, async (signal) => {
       const limit = checkScanRequest(request, { most: MAX_LIMIT });
-      const { after } = request;
+      const { after, timeout } = request;
+      const scope = this.scopeOf(request.params);
+      const call = { signal, scope, ...(timeout !== undefined && { timeout }) };
       return this.informed([], signal, async (facts) => {
         const asked = readingOf(facts, request, this.name);
         const began = performance.now();
         const behind = after === undefined ? undefined : behindKey(after, facts);
         const params = { limit, iterator: 'True', reduce_stop_for_best: 'True' };
-        const filter = await this.filter({ nativeFilter: behind }, facts, request);
-        const rows = await this.calls.query(filter, asked, request, facts, params);
+        const filter = await this.filter({ nativeFilter: behind }, facts, call);
+        const rows = await this.calls.query(filter, asked, call, facts, params);
         const unpacked = unpack(rows, undefined, asked, facts, request, this.name);
         const last = this.checkOrder(unpacked.ids.map(String), after, facts);
         // A page may be short though more follow; only an empty one is the end.
@@ -258,7 +282,11 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   }
 
   /** Requests that differ in their vectors alone. */
-  private async searchHeads(requests: readonly HeadRequest[], facts: MilvusFacts): Promise<HeadAnswer[]> {
+  private async searchHeads(
+    requests: readonly HeadRequest[],
+    facts: MilvusFacts,
+    signal: AbortSignal,
+  ): Promise<HeadAnswer[]> {
     const request = requests[0]!;
     const { candidates, mode } = request;
     const exact = mode === 'exact';
@@ -268,8 +296,9 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
       exact ? vector : headBy(this.options.headOf, vector, headDim, this.name),
     );
     const field = exact ? (facts.full as string) : facts.head;
-    const params = checkParams(request.params, PARAMS, this.name);
-    const restricted = { filter: await this.filter(request, facts, request), params, timeout: request.timeout };
+    const { search: params, scope } = this.paramsOf(request.params);
+    const filter = await this.filter(request, facts, { ...request, signal });
+    const restricted = { filter, params, scope, signal, timeout: request.timeout };
     const { outputs, names } = asked;
     const answer = await this.calls.search(field, vectors, candidates, restricted, outputs, names, facts);
     const { parts, began, at } = answer;
@@ -297,15 +326,17 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   private async filter(
     { filter, nativeFilter }: Restriction,
     facts: MilvusFacts,
-    options: { timeout?: number },
+    options: Omit<MilvusCall, 'scope'>,
   ): Promise<string | undefined> {
     checkExpression(nativeFilter);
-    if (filter && this.options.scalars === 'ask') await this.askScalars(filter, facts, options);
+    const { timeout, signal } = options;
+    const call = { signal, ...(timeout !== undefined && { timeout }) };
+    if (filter && this.options.scalars === 'ask') await this.askScalars(filter, facts, call);
     return allOf([this.options.nativeFilter, nativeFilter, filter && this.compiled(filter, facts)]);
   }
 
   /** @throws FunnelError UNSUPPORTED: rows hold arrays or objects where the filter looks */
-  private async askScalars(filter: FilterNode, facts: MilvusFacts, options: { timeout?: number }): Promise<void> {
+  private async askScalars(filter: FilterNode, facts: MilvusFacts, options: MilvusCall): Promise<void> {
     const { nativeFilter: standing } = this.options;
     for (const [key, path] of scalarKeys(filter, facts.fields)) {
       if (facts.scalarKeys.has(key)) continue;
@@ -332,23 +363,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   }
 
   protected classify(error: unknown): FunnelError {
-    const { code } = (error ?? {}) as { code?: unknown };
-    const reason = messageOf(error);
-    // gRPC status codes: UNAVAILABLE, DEADLINE_EXCEEDED.
-    if (code === 14 || socketCode(error)) {
-      return new FunnelError('UNREACHABLE', `Cannot reach ${this.name} (${reachReason(error)})`, { cause: error });
-    }
-    if (code === 4)
-      return new FunnelError('TIMEOUT', `${this.name} gave no answer in time (${reason})`, { cause: error });
-    if (typeof code === 'number') return refused(this.name, `gRPC ${code}`, reason, error);
-    // The SDK throws a TypeError of its own where the server's answer has no results.
-    return new FunnelError(
-      'BAD_RESPONSE',
-      `Expected a readable answer from ${this.name} but the SDK failed: ${reason}`,
-      {
-        cause: error,
-      },
-    );
+    return milvusError(error, this.name);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Id } from '../../core/types.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import type { HeadRequest, PayloadSelection, SearchParams } from '../../query/source/source.js';
 import type { AnyPoint } from './from-qdrant.js';
+import type { QdrantScope } from './scope.js';
 
 /** The parts that differ between the two clients. */
 export interface QdrantDriver {
@@ -13,7 +14,7 @@ export interface QdrantDriver {
   exactBelow?: number;
   vectors(collection: string, signal: AbortSignal): Promise<QdrantVectors>;
   /** Any point, for the kind of its id. */
-  somePoint(collection: string, signal: AbortSignal): Promise<AnyPoint | undefined>;
+  somePoint(collection: string, signal: AbortSignal, scope?: QdrantScope): Promise<AnyPoint | undefined>;
   /** Refuses a filter or parameters that the client would drop without a word. */
   check?(filter: unknown, params: unknown): Promise<void>;
   /** A filter that is true where both are. */
@@ -27,7 +28,7 @@ export interface QdrantDriver {
   /** Queries of one collection with the same lifts, in one round trip; undefined where the client has none. */
   queryBatch(queries: readonly QdrantQuery[], signal: AbortSignal, fast: boolean): Promise<QdrantAnswer[] | undefined>;
   /** Points that pass, exactly. */
-  count(collection: string, filter: unknown, signal: AbortSignal): Promise<number>;
+  count(collection: string, filter: unknown, signal: AbortSignal, scope?: QdrantScope): Promise<number>;
   /** Points by id, in any order. */
   retrieve(request: QdrantRead & { ids: readonly Id[] }, signal: AbortSignal, fast: boolean): Promise<QdrantAnswer>;
   /** Points in the order of their ids, from `from` on; `next`: the first one of the next page. */
@@ -36,7 +37,8 @@ export interface QdrantDriver {
     signal: AbortSignal,
     fast: boolean,
   ): Promise<QdrantAnswer & { next: Id | undefined }>;
-  classify(error: unknown, where: string): FunnelError;
+  /** @param ms that the call took, where that is known */
+  classify(error: unknown, where: string, ms?: number): FunnelError;
 }
 
 export interface QdrantVectors {
@@ -44,6 +46,31 @@ export interface QdrantVectors {
   dense: ReadonlyMap<string, { dim: number; distance: string; multi: boolean }>;
   /** Names. */
   sparse: readonly string[];
+  /** @default nothing is forbidden */
+  strict?: QdrantStrict | undefined;
+}
+
+/** What strict mode forbids, as far as a source can do without. */
+export interface QdrantStrict {
+  /** Whether searches may scan, and counts count. */
+  exact: boolean;
+  /** Rows that one call may ask for. */
+  rows: number;
+  /** Searches of one batch. */
+  searches: number;
+}
+
+/** Strict mode as a collection has it; undefined where it is off, which is usual. */
+export function strictOf(config: {
+  enabled?: unknown;
+  exact: unknown;
+  rows: unknown;
+  searches: unknown;
+}): QdrantStrict | undefined {
+  if (config.enabled !== true) return undefined;
+  const most = (limit: unknown) =>
+    limit === undefined || limit === null ? Number.POSITIVE_INFINITY : Math.max(1, Number(limit));
+  return { exact: config.exact !== false, rows: most(config.rows), searches: most(config.searches) };
 }
 
 export interface QdrantAnswer {
@@ -62,6 +89,8 @@ export interface QdrantRead {
   withPayload: PayloadSelection;
   /** The vectors that come along. */
   lifts: readonly { name: string; dim: number }[];
+  /** @default all shards, and as the server does */
+  scope?: QdrantScope;
   /** Whether points that lack one of these are left out; a driver may leave that to its caller. */
   skip: boolean;
 }
@@ -77,11 +106,39 @@ export interface QdrantQuery extends QdrantRead {
   exact: boolean;
 }
 
+/** The words of a node that cannot have a shard read: it has no living replica, or the peers that have one do not answer. */
+const NOBODY =
+  /no (active|healthy|alive|live|available) (replica|peer)|not (have )?enough (active|healthy|alive) replicas|\d+ of \d+ read operations failed|error trying to connect|transport error/i;
+
+/** @param after milliseconds that the server named */
+export function rateLimited(where: string, reason: string, after: number | undefined, cause: unknown): FunnelError {
+  const when = after === undefined ? '' : `; it says to try again after ${after} ms`;
+  const said = `${where} takes no more requests for now (${reason})${when}`;
+  return new FunnelError('RATE_LIMITED', said, { cause, retryAfter: after });
+}
+
+/**
+ * The client's own timeout, which is the last word where a call has none.
+ *
+ * @param ms that the call took
+ */
+export function tooLate(where: string, ms: number | undefined, cause: unknown): FunnelError {
+  const within = ms === undefined ? '' : ` within ${Math.round(ms)} ms,`;
+  return new FunnelError(
+    'TIMEOUT',
+    `${where} gave no answer${within} the client's own timeout: set timeout, of the source or of the request, or the client's`,
+    { cause },
+  );
+}
+
 /**
  * The error for a request that the server refused, as far as its own words tell. The words are the same over REST and
  * gRPC.
  */
 export function qdrantRefusal(where: string, reason: string, cause: unknown): FunnelError {
+  if (NOBODY.test(reason)) {
+    return new FunnelError('UNAVAILABLE', `${where} has nobody to answer now (${reason})`, { cause });
+  }
   if (/collection\b.*(doesn't exist|does not exist|not found)/i.test(reason)) {
     return new FunnelError('NO_COLLECTION', `${where} does not exist (${reason})`, { cause });
   }

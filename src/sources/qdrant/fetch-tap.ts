@@ -19,6 +19,7 @@ export async function tappedFetch<T>(
     if (globalThis.fetch === standIn) globalThis.fetch = real;
   };
   let bytes: Uint8Array | undefined;
+  let limit: RateLimit | undefined;
   let release: (() => void) | undefined;
   const standIn: typeof fetch = async (input, init = {}) => {
     // First, because the real one may be a wrapper that fetches something itself.
@@ -27,6 +28,7 @@ export async function tappedFetch<T>(
     const either = eitherOf(init.signal, signal);
     release = either.release;
     const response = await real(input, { ...init, signal: either.signal });
+    if (response.status === 429) limit = await limitIn(response);
     if (!bytesOf || response.status !== 200 || !pathOf(input).endsWith(bytesOf)) return response;
     bytes = new Uint8Array(await response.arrayBuffer());
     // As much of a Response as the client looks at; a real one costs a tenth of a millisecond.
@@ -50,10 +52,48 @@ export async function tappedFetch<T>(
       restore();
     }
     return { value: await answer, bytes };
+  } catch (error) {
+    if (limit !== undefined && typeof error === 'object' && error !== null) limits.set(error, limit);
+    throw error;
   } finally {
     // Not before: the client itself reads the body of an answer that is not taken.
     release?.();
   }
+}
+
+/** The parts of an answer of status 429 that the client loses: its body, and all but the first character of the delay. */
+export interface RateLimit {
+  /** Milliseconds after which the server takes requests again, where it says so. */
+  after: number | undefined;
+  body: unknown;
+}
+
+const limits = new WeakMap<object, RateLimit>();
+
+/** Of the error that came of such an answer. */
+export function rateLimitOf(error: unknown): RateLimit | undefined {
+  return typeof error === 'object' && error !== null ? limits.get(error) : undefined;
+}
+
+async function limitIn(response: Response): Promise<RateLimit> {
+  const after = delayIn(response.headers.get('retry-after'));
+  const text = await response
+    .clone()
+    .text()
+    .catch(() => '');
+  try {
+    return { after, body: JSON.parse(text) };
+  } catch {
+    return { after, body: text };
+  }
+}
+
+/** Seconds, or a date. */
+function delayIn(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const seconds = Number(header);
+  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, Math.round(ms)) : undefined;
 }
 
 function pathOf(input: string | URL | Request): string {

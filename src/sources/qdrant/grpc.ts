@@ -4,12 +4,22 @@ import { messageOf, reachReason, socketCode } from '../../core/call.js';
 import { FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import type { SearchParams } from '../../query/source/source.js';
-import { type QdrantDriver, type QdrantQuery, type QdrantRead, type QdrantVectors, qdrantRefusal } from './driver.js';
+import {
+  type QdrantDriver,
+  type QdrantQuery,
+  type QdrantRead,
+  type QdrantVectors,
+  qdrantRefusal,
+  rateLimited,
+  strictOf,
+  tooLate,
+} from './driver.js';
 import { toQdrantGrpcFilter } from './filter.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { checkParts } from './grpc-check.js';
 import type { QdrantGrpcClient } from './grpc-client.js';
 import { findRawQueries, isRaw, type RawQueries, readBatch, readPoints } from './grpc-points.js';
+import { grpcCall, grpcShards } from './scope.js';
 
 type Call = (request: object, options: object) => Promise<unknown>;
 
@@ -28,8 +38,9 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       return grpcVectors(await collections.get({ collectionName: collection }, { signal }));
     },
 
-    async somePoint(collection, signal) {
-      const request = { collectionName: collection, limit: 1, withPayload: select('enable', false) };
+    async somePoint(collection, signal, scope) {
+      const some = { collectionName: collection, limit: 1, withPayload: select('enable', false) };
+      const request = { ...some, ...grpcShards(scope), ...grpcCall(scope) };
       const { scroll } = client.api('points') as { scroll: Call };
       return pointsOf(await scroll(request, { signal }))[0] as AnyPoint | undefined;
     },
@@ -40,7 +51,7 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
 
     async query(request, signal, fast) {
       const { query } = client.api('points') as { query: Call };
-      const call = () => query(queryPoints(request), { signal });
+      const call = () => query({ ...queryPoints(request), ...grpcCall(request.scope) }, { signal });
       if (fast) raw ??= findRawQueries(client, 'query', 'qdrant.QueryResponse');
       const queries = fast ? await raw : undefined;
       signal.throwIfAborted();
@@ -58,7 +69,8 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       const { queryBatch } = client.api('points') as { queryBatch?: Call };
       const collectionName = requests[0]!.collection;
       if (typeof queryBatch !== 'function') return undefined;
-      const call = () => queryBatch({ collectionName, queryPoints: requests.map(queryPoints) }, { signal });
+      const batch = { collectionName, queryPoints: requests.map(queryPoints), ...grpcCall(requests[0]!.scope) };
+      const call = () => queryBatch(batch, { signal });
       if (fast) rawBatch ??= findRawQueries(client, 'queryBatch', 'qdrant.QueryBatchResponse');
       const queries = fast ? await rawBatch : undefined;
       signal.throwIfAborted();
@@ -80,9 +92,10 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       return parts.map((points) => ({ points, at }));
     },
 
-    async count(collectionName, filter, signal) {
+    async count(collectionName, filter, signal, scope) {
       const { count } = client.api('points') as { count: Call };
-      const answer = (await count({ collectionName, filter, exact: true }, { signal })) as {
+      const request = { collectionName, filter, exact: true, ...grpcShards(scope), ...grpcCall(scope) };
+      const answer = (await count(request, { signal })) as {
         result?: { count: bigint };
       };
       return Number(answer.result?.count ?? 0n);
@@ -91,7 +104,8 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
     async retrieve(request, signal) {
       const { get } = client.api('points') as { get: Call };
       const ids = request.ids.map(pointId);
-      const answer = await get({ collectionName: request.collection, ids, ...selectors(request) }, { signal });
+      const parts = { ...selectors(request), ...grpcCall(request.scope) };
+      const answer = await get({ collectionName: request.collection, ids, ...parts }, { signal });
       return { points: pointsOf(answer) as AnyPoint[], at: performance.now() };
     },
 
@@ -99,7 +113,8 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       const { scroll } = client.api('points') as { scroll: Call };
       const { collection: collectionName, from, limit, filter } = request;
       const offset = from === undefined ? undefined : pointId(from);
-      const answer = await scroll({ collectionName, offset, limit, filter, ...selectors(request) }, { signal });
+      const parts = { ...selectors(request), ...grpcCall(request.scope) };
+      const answer = await scroll({ collectionName, offset, limit, filter, ...parts }, { signal });
       const { nextPageOffset: next } = answer as { nextPageOffset?: { pointIdOptions?: { value?: Id } } };
       return { points: pointsOf(answer) as AnyPoint[], at: performance.now(), next: next?.pointIdOptions?.value };
     },
@@ -113,9 +128,10 @@ function pointId(id: Id): object {
   return { pointIdOptions: { case: typeof id === 'string' ? 'uuid' : 'num', value } };
 }
 
-function selectors({ withPayload, lifts }: QdrantRead): object {
+function selectors({ withPayload, lifts, scope }: QdrantRead): object {
   const names = lifts.map((lift) => lift.name);
   return {
+    ...grpcShards(scope),
     withPayload: selectPayload(withPayload),
     withVectors:
       names.length === 0 || names.includes('') ? select('enable', names.length > 0) : select('include', { names }),
@@ -142,11 +158,13 @@ function variantOf({ vector, recommend }: QdrantQuery): object {
   return { case: 'recommend', value: { positive: positive.map(dense), negative: negative.map(dense), strategy } };
 }
 
-function grpcParams({ hnsw_ef, indexed_only, exact }: SearchParams, native: unknown): unknown {
+function grpcParams({ hnsw_ef, indexed_only, exact, quantization, acorn }: SearchParams, native: unknown): unknown {
   const own = {
     ...(hnsw_ef !== undefined && { hnswEf: BigInt(hnsw_ef) }),
     ...(indexed_only !== undefined && { indexedOnly: indexed_only }),
     ...(exact !== undefined && { exact }),
+    ...(quantization !== undefined && { quantization }),
+    ...(acorn !== undefined && { acorn: { enable: acorn.enable, maxSelectivity: acorn.max_selectivity } }),
   };
   return Object.keys(own).length === 0 ? native : { ...(native as object), ...own };
 }
@@ -180,7 +198,11 @@ function grpcVectors(answer: unknown): QdrantVectors {
   type Params = { size: bigint; distance: number; multivectorConfig?: unknown };
   type Config = { case?: string; value?: Params | { map: Record<string, Params> } };
   type Collection = { vectorsConfig?: { config?: Config }; sparseVectorsConfig?: { map?: object } };
-  const params = (answer as { result?: { config?: { params?: Collection } } }).result?.config?.params;
+  type Whole = { params?: Collection; strictModeConfig?: Record<string, unknown> };
+  const whole = (answer as { result?: { config?: Whole } }).result?.config;
+  const params = whole?.params;
+  const { enabled, searchAllowExact, maxQueryLimit, searchMaxBatchsize } = whole?.strictModeConfig ?? {};
+  const strict = strictOf({ enabled, exact: searchAllowExact, rows: maxQueryLimit, searches: searchMaxBatchsize });
   const config = params?.vectorsConfig?.config;
   const entries: [string, Params][] =
     config?.case === 'params'
@@ -192,23 +214,47 @@ function grpcVectors(answer: unknown): QdrantVectors {
       { dim: Number(size), distance: DISTANCES[distance] ?? String(distance), multi: Boolean(multivectorConfig) },
     ]),
   );
-  return { dense, sparse: Object.keys(params?.sparseVectorsConfig?.map ?? {}) };
+  return { dense, sparse: Object.keys(params?.sparseVectorsConfig?.map ?? {}), strict };
 }
 
 /** gRPC status codes. */
 const CANCELLED = 1;
 const DEADLINE_EXCEEDED = 4;
+const RESOURCE_EXHAUSTED = 8;
 const UNAVAILABLE = 14;
 
-function grpcError(error: unknown, where: string): FunnelError {
+/** The client's words for a stream that ended before its answer did: a server that died, or one that speaks TLS. */
+const CUT =
+  /http\/2 (stream|session|connection) closed|RST_STREAM|GOAWAY|^protocol error: (missing (status|output)|promised|incomplete)|^PING timed out|^connection aborted|^expected open session|^sentinel completed early/i;
+
+/** Milliseconds: of the words, or the first digit of the header, which is all that the client hands on. */
+function delayOf(error: unknown, reason: string): number | undefined {
+  const [, amount, unit] = /(?:retry|try again)\D{0,20}(\d+(?:\.\d+)?) ?(ms|s)/i.exec(reason) ?? [];
+  if (amount !== undefined) return Math.ceil(Number(amount) * (unit!.toLowerCase() === 'ms' ? 1 : 1000));
+  const { retry_after: own, cause } = (error ?? {}) as { retry_after?: unknown; cause?: { retry_after?: unknown } };
+  const seconds = own ?? cause?.retry_after;
+  return typeof seconds === 'number' && seconds >= 0 ? seconds * 1000 : undefined;
+}
+
+function grpcError(error: unknown, where: string, ms?: number): FunnelError {
   const { code, rawMessage } = (error ?? {}) as { code?: unknown; rawMessage?: unknown };
   const reason = typeof rawMessage === 'string' ? rawMessage : messageOf(error);
   if (code === UNAVAILABLE || socketCode(error) !== undefined) {
     return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${reachReason(error)})`, { cause: error });
   }
+  if (CUT.test(reason)) {
+    const remedy = ms !== undefined && ms < 100 ? ': it was cut off, or the server speaks TLS' : ': it was cut off';
+    return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${reason})${remedy}`, { cause: error });
+  }
+  // The client makes an error of its own of the server's, and the protobuf library one of code 2 of that.
+  if (code === RESOURCE_EXHAUSTED || /^\[resource_exhausted\]|^Invalid retryAfter/i.test(reason)) {
+    return rateLimited(where, `gRPC 8: ${reason.replace(/^\[\w+\] /, '')}`, delayOf(error, reason), error);
+  }
   // The client's own timeout cancels, and has an abort's words for it; a server or proxy may cancel, too.
-  if (code === DEADLINE_EXCEEDED || (code === CANCELLED && /abort|time/i.test(reason))) {
-    return new FunnelError('TIMEOUT', `${where} gave no answer within the client's own timeout`, { cause: error });
+  if (code === CANCELLED && /abort|time/i.test(reason)) return tooLate(where, ms, error);
+  if (code === DEADLINE_EXCEEDED) {
+    if (/^the operation timed out$/i.test(reason) || reason === '') return tooLate(where, ms, error);
+    return new FunnelError('TIMEOUT', `${where} gave up (gRPC 4: ${reason})`, { cause: error });
   }
   if (typeof code === 'number') return qdrantRefusal(where, `gRPC ${code}: ${reason}`, error);
   return new FunnelError('BAD_RESPONSE', `Expected a readable answer from ${where} but the client failed: ${reason}`, {

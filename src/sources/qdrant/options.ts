@@ -58,8 +58,28 @@ export interface QdrantCommonOptions {
   nativeFilter?: unknown;
   /** Search parameters in the client's own form, e.g. `{ hnsw_ef: 256 }` (gRPC: `hnswEf: 256n`). */
   params?: unknown;
+  /** With a function in place of a client: it makes the client of each address when that is first needed. */
+  addresses?: readonly string[];
+  /**
+   * How often a call that found nobody (UNREACHABLE, UNAVAILABLE), or came too often (RATE_LIMITED, where the server says until
+   * when), is tried again: after a pause of some 50 ms, twice as long each time, or when the limit ends, as far as that is
+   * within the call's timeout (without one: 2 s). 0 to 10; a source that fails often tries less.
+   *
+   * @default 2
+   */
+  retries?: number;
   /** Milliseconds for one call, where the request names none. */
   timeout?: number;
+  /**
+   * The shards of this key, or of these, alone are read, by every call; a request may name some of them (`params.shardKey`).
+   *
+   * @default all shards
+   */
+  shardKey?: string | number | readonly (string | number)[];
+  /** How many replicas must agree on an answer: so many, or 'majority', 'quorum', 'all'. @default the server's: one */
+  consistency?: number | 'majority' | 'quorum' | 'all';
+  /** Milliseconds after which the server itself gives a call up, in whole seconds (1,500 are 2 s). @default the server's */
+  serverTimeout?: number;
   /**
    * 'fast' reads vectors out of the answer's bytes, wherever this client allows it; 'client' always lets the client decode.
    * The candidates are the same.
@@ -81,7 +101,12 @@ export const OPTIONS = [
   'collection',
   'nativeFilter',
   'params',
+  'addresses',
+  'retries',
   'timeout',
+  'shardKey',
+  'consistency',
+  'serverTimeout',
   'decode',
   'missingVectors',
   'head',

@@ -1,7 +1,7 @@
 /** Qdrant over @qdrant/js-client-rest. */
 
 import { messageOf, reachReason, socketCode } from '../../core/call.js';
-import { FunnelError } from '../../core/errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
 import { parseExact } from '../../core/exact-json.js';
 import type { Id } from '../../core/types.js';
 import {
@@ -11,11 +11,15 @@ import {
   type QdrantRead,
   type QdrantVectors,
   qdrantRefusal,
+  rateLimited,
+  strictOf,
+  tooLate,
 } from './driver.js';
-import { tappedFetch } from './fetch-tap.js';
+import { rateLimitOf, tappedFetch } from './fetch-tap.js';
 import { toQdrantFilter } from './filter.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { type Lift, liftVectors } from './json-lift.js';
+import { checkNativeParams, restCall, restShards } from './scope.js';
 
 /** The part of the REST client that we use, so that the types of this package need no client installed. */
 export interface QdrantRestClient {
@@ -87,18 +91,19 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       return restVectors((await tappedFetch(call, signal)).value);
     },
 
-    async somePoint(collection, signal) {
-      const args = { limit: 1, with_payload: false, with_vector: false };
+    async somePoint(collection, signal, scope) {
+      const args = { limit: 1, with_payload: false, with_vector: false, ...restShards(scope), ...restCall(scope) };
       const { value } = await tappedFetch(() => client.scroll(collection, args), signal);
       return pointsOf(value)[0] as AnyPoint | undefined;
     },
 
+    check: async (_, params) => checkNativeParams(params),
     both: (a, b) => ({ must: [a, b] }),
     compile: toQdrantFilter,
     params: (own, native) => (Object.keys(own).length === 0 ? native : { ...(native as object), ...own }),
 
     async query(request, signal, fast) {
-      const body = queryBody(request);
+      const body = { ...queryBody(request), ...restCall(request.scope) };
       const plain = () => client.query(request.collection, body);
       const { bytes, result, at } = await ask('queryPoints', request, body, plain, signal, fast && '/points/query');
       if (!bytes) return { points: pointsOf(result) as AnyPoint[], at };
@@ -108,7 +113,7 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
     async queryBatch(requests, signal, fast) {
       const [first] = requests;
       if (!first || typeof client.queryBatch !== 'function') return undefined;
-      const body = { searches: requests.map(queryBody) };
+      const body = { searches: requests.map(queryBody), ...restCall(first.scope) };
       const plain = async () => client.queryBatch!(first.collection, body);
       const path = fast && '/points/query/batch';
       const { bytes, result, at } = await ask('queryBatchPoints', first, body, plain, signal, path);
@@ -134,16 +139,27 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       });
     },
 
-    async count(collection, filter, signal) {
-      const body = { filter, exact: true };
-      const plain = async () => client.count?.(collection, body);
+    async count(collection, filter, signal, scope) {
+      const body = { filter, exact: true, ...restShards(scope), ...restCall(scope) };
+      const plain = async () => {
+        // Its count() takes no consistency.
+        if (scope?.consistency === undefined) return client.count?.(collection, body);
+        throw expected(
+          'BAD_ARGUMENT',
+          'a client that has its typed API (client.api)',
+          'count() with consistency',
+          scope.consistency,
+        );
+      };
       const read = { collection, withPayload: false, lifts: [], skip: false };
       const { result } = await ask('countPoints', read, body, plain, signal, false);
       return Number((result as { count?: unknown } | undefined)?.count);
     },
 
     async retrieve(request, signal, fast) {
-      const body = { ids: request.ids, with_payload: payloadOf(request), with_vector: vectorOf(request) };
+      const { ids, scope } = request;
+      const parts = { with_payload: payloadOf(request), with_vector: vectorOf(request) };
+      const body = { ids, ...parts, ...restShards(scope), ...restCall(scope) };
       const plain = async () => client.retrieve?.(request.collection, body);
       const { bytes, result, at } = await ask('getPoints', request, body, plain, signal, fast && '/points');
       if (!bytes) return { points: pointsOf(result) as AnyPoint[], at };
@@ -151,8 +167,9 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
     },
 
     async scroll(request, signal, fast) {
-      const { limit, filter, from } = request;
-      const body = { limit, filter, offset: from, with_payload: payloadOf(request), with_vector: vectorOf(request) };
+      const { limit, filter, from, scope } = request;
+      const parts = { with_payload: payloadOf(request), with_vector: vectorOf(request) };
+      const body = { limit, filter, offset: from, ...parts, ...restShards(scope), ...restCall(scope) };
       const plain = () => client.scroll(request.collection, body);
       const { bytes, result, at } = await ask('scrollPoints', request, body, plain, signal, fast && '/points/scroll');
       const answer = bytes ? decode(bytes, request, limit) : { points: pointsOf(result) as AnyPoint[], result };
@@ -174,6 +191,7 @@ function queryBody(request: QdrantQuery): object {
     params: exact ? { ...(params as object), exact: true } : params,
     with_payload: payloadOf(request),
     with_vector: vectorOf(request),
+    ...restShards(request.scope),
   };
 }
 
@@ -229,10 +247,19 @@ function listed(result: unknown): AnyPoint[] {
 function restVectors(answer: unknown): QdrantVectors {
   type Params = { size?: unknown; distance?: unknown; multivector_config?: unknown };
   type Config = { vectors?: unknown; sparse_vectors?: object | null };
-  const params = (answer as { config?: { params?: Config } } | undefined)?.config?.params;
+  const whole = (answer as { config?: { params?: Config; strict_mode_config?: object | null } } | undefined)?.config;
+  const params = whole?.params;
   const config = params?.vectors;
   const sparse = Object.keys(params?.sparse_vectors ?? {});
-  if (typeof config !== 'object' || config === null) return { dense: new Map(), sparse };
+  const { enabled, search_allow_exact, max_query_limit, search_max_batchsize } = (whole?.strict_mode_config ??
+    {}) as Record<string, unknown>;
+  const strict = strictOf({
+    enabled,
+    exact: search_allow_exact,
+    rows: max_query_limit,
+    searches: search_max_batchsize,
+  });
+  if (typeof config !== 'object' || config === null) return { dense: new Map(), sparse, strict };
   const entries =
     typeof (config as Params).size === 'number'
       ? [['', config as Params] as const]
@@ -243,17 +270,26 @@ function restVectors(answer: unknown): QdrantVectors {
       { dim: Number(size), distance: String(distance), multi: Boolean(multivector_config) },
     ]),
   );
-  return { dense, sparse };
+  return { dense, sparse, strict };
 }
 
-function restError(error: unknown, where: string): FunnelError {
+/** The server's own words: an error in JSON, or text, as it has for keys that are wrong and proxies have for all. */
+function wordsOf(data: unknown): string | undefined {
+  if (typeof data === 'string') return data.trim().slice(0, 300) || undefined;
+  const { error } = ((data as { status?: unknown } | undefined)?.status ?? {}) as { error?: unknown };
+  return typeof error === 'string' ? error : undefined;
+}
+
+function restError(error: unknown, where: string, ms?: number): FunnelError {
   const { name, status, data } = (error ?? {}) as {
     name?: string;
     status?: unknown;
-    data?: { status?: { error?: unknown } };
+    data?: unknown;
   };
   if (typeof status === 'number') {
-    const reason = typeof data?.status?.error === 'string' ? data.status.error : messageOf(error);
+    const reason = wordsOf(data) ?? messageOf(error);
+    if (status === 429) return rateLimited(where, `HTTP 429: ${reason}`, rateLimitOf(error)?.after, error);
+    if (status === 408) return new FunnelError('TIMEOUT', `${where} gave up (HTTP 408: ${reason})`, { cause: error });
     if (status >= 502 && status <= 504) {
       return new FunnelError('UNREACHABLE', `Cannot reach ${where} (HTTP ${status}: ${reason})`, { cause: error });
     }
@@ -269,13 +305,15 @@ function restError(error: unknown, where: string): FunnelError {
     );
   }
   if (name === 'QdrantClientTimeoutError') {
-    return new FunnelError('TIMEOUT', `${where} gave no answer within the client's own timeout`, { cause: error });
+    return tooLate(where, ms, error);
   }
   if (socketCode(error) !== undefined || (error instanceof TypeError && error.message === 'fetch failed')) {
     return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${reachReason(error)})`, { cause: error });
   }
-  if (name === 'QdrantClientResourceExhaustedError') {
-    return new FunnelError('REFUSED', `${where} refused the request: ${messageOf(error)}`, { cause: error });
+  // The client reads no more than the first character of the delay; where that is no digit, it throws another error.
+  if (name === 'QdrantClientResourceExhaustedError' || /^Invalid retryAfter/.test(messageOf(error))) {
+    const { after, body } = rateLimitOf(error) ?? {};
+    return rateLimited(where, `HTTP 429: ${wordsOf(body) ?? messageOf(error)}`, after, error);
   }
   return new FunnelError(
     'BAD_RESPONSE',

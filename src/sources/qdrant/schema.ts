@@ -3,8 +3,9 @@ import { FunnelError } from '../../core/errors.js';
 import type { IdKind, Metric } from '../../core/types.js';
 import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../../query/source/layout.js';
 import type { SourceInfo } from '../../query/source/source.js';
-import type { QdrantDriver, QdrantVectors } from './driver.js';
+import type { QdrantDriver, QdrantStrict, QdrantVectors } from './driver.js';
 import { qdrantIds } from './from-qdrant.js';
+import type { QdrantScope } from './scope.js';
 
 const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
 
@@ -12,6 +13,8 @@ export interface QdrantFacts extends VectorNames {
   info: SourceInfo;
   /** The kind of id is then a guess. */
   empty: boolean;
+  /** What strict mode forbids. */
+  strict: QdrantStrict;
 }
 
 /** The options of the source that the schema depends on. */
@@ -26,6 +29,7 @@ export async function readQdrantFacts(
   options: Options,
   source: string,
   signal: AbortSignal,
+  scope: QdrantScope,
 ): Promise<QdrantFacts> {
   const { collection, metric } = options;
   const vectors = await driver.vectors(collection, signal);
@@ -51,10 +55,15 @@ export async function readQdrantFacts(
       `Expected metric 'cosine' for ${source} but received '${metric}': Qdrant has normalised the vectors of ${JSON.stringify(full)}`,
     );
   }
-  const point = await driver.somePoint(collection, signal);
+  const point = await driver.somePoint(collection, signal, scope);
   const idKind: IdKind = point && typeof qdrantIds([point])[0] === 'string' ? 'string' : driver.idKind;
-  return { info: { headDim, dim, metric: metric ?? stored, idKind }, head, full, empty: point === undefined };
+  const { strict = LENIENT } = vectors;
+  const most = Number.isFinite(strict.rows) && { mostCandidates: strict.rows };
+  const info = { headDim, dim, metric: metric ?? stored, idKind, ...most };
+  return { info, head, full, empty: point === undefined, strict };
 }
+
+const LENIENT: QdrantStrict = { exact: true, rows: Number.POSITIVE_INFINITY, searches: Number.POSITIVE_INFINITY };
 
 /** Dims of the vectors that can be searched and ranked, by name. */
 function dimsOf({ dense }: QdrantVectors): Map<string, number> {

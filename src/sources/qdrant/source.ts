@@ -1,13 +1,12 @@
 /** A collection of Qdrant as a source. */
 
 import { expected, FunnelError } from '../../core/errors.js';
-import { packRows } from '../../core/pack.js';
 import type { Id, IdKind } from '../../core/types.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import { checkParams } from '../../query/params.js';
 import { checkPayloadSelection } from '../../query/payload.js';
-import { type GivenNames, headBy, joinTails } from '../../query/source/layout.js';
+import { type GivenNames, headBy } from '../../query/source/layout.js';
 import { sourceOf } from '../../query/source/layouts.js';
 import { checkHeadRequest, checkScanRequest } from '../../query/source/requests.js';
 import type {
@@ -22,24 +21,17 @@ import type {
   SourceInfo,
 } from '../../query/source/source.js';
 import { CollectionSource } from '../collection.js';
-import { driverOf } from './clients.js';
+import { checkRetries } from '../nodes.js';
+import { driverOf, type QdrantClients } from './clients.js';
 import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driver.js';
-import {
-  type AnyPoint,
-  type Missing,
-  missingFrom,
-  payloadsOf,
-  pointName,
-  qdrantIds,
-  scoresOf,
-  vectorsOf,
-} from './from-qdrant.js';
-import type { QdrantGrpcClient } from './grpc-client.js';
-import { asQdrantId, qdrantId } from './ids.js';
+import { type AnyPoint, type Missing, missingFrom, pointName, scoresOf } from './from-qdrant.js';
+import { asQdrantId, idsIn, positionOf, qdrantId } from './ids.js';
 import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSourceOptions } from './options.js';
-import type { QdrantRestClient } from './rest.js';
+import { type Answered, readingOf, unpack, type WantedParts } from './reading.js';
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
-import { wants, withNorm, withVectors } from './select.js';
+import { checkedScope, PARAMS, type QdrantScope, SCOPE_PARAMS, sameCall, splitParams } from './scope.js';
+import { withVectors } from './select.js';
+import { checkExact, checkMost, countByPages, IDS_AT_ONCE } from './strict.js';
 
 /**
  * Head searches on a Qdrant collection through a client that you made and keep.
@@ -49,6 +41,9 @@ import { wants, withNorm, withVectors } from './select.js';
  * quicker on a fast network; that is the client's to decide. Over REST, ids beyond 2^53 − 1 are refused: JSON rounds them.
  * UUIDs may be given in any form that Qdrant reads; hits have the one that it answers, lower case with dashes.
  *
+ * Several clients, one for each node of a cluster, are one source: a call goes to the first that is well, on to the next where
+ * that one is gone or takes more than its share of the time, and is answered by one of them, whole.
+ *
  * Dims, metric and kind of id are read once and believed for a minute, or until a search is refused. Over REST a call that is
  * given up ends its request. The gRPC client lets only its own timeout do that, unless it has none (`timeout: Infinity`): its
  * request then goes on unheeded, and keeps the process alive, until that timeout.
@@ -57,12 +52,15 @@ import { wants, withNorm, withVectors } from './select.js';
  * const client = new QdrantClient({ url: 'http://127.0.0.1:6333', checkCompatibility: false });
  * const source = qdrantSource(client, { collection: 'films', head: 'head', full: 'full' });
  *
+ * const cluster = qdrantSource([client, new QdrantClient({ url: 'http://127.0.0.1:6343' })], { collection: 'films' });
+ *
  * @throws FunnelError BAD_ARGUMENT
  */
-export function qdrantSource(client: QdrantRestClient | QdrantGrpcClient, options: QdrantSourceOptions): Source {
-  const driver = driverOf(client);
+export function qdrantSource(client: QdrantClients, options: QdrantSourceOptions): Source {
   checkKeys(options, OPTIONS, 'the options of qdrantSource()');
-  const { missingVectors } = options;
+  const { missingVectors, addresses } = options;
+  const retries = checkRetries(options.retries, RETRIES);
+  const driver = driverOf(client, addresses, nameOf(options.collection), retries);
   if (missingVectors !== undefined && missingVectors !== 'error' && missingVectors !== 'skip') {
     throw expected('BAD_ARGUMENT', "'error' or 'skip'", 'missingVectors', missingVectors);
   }
@@ -75,20 +73,18 @@ export function qdrantSource(client: QdrantRestClient | QdrantGrpcClient, option
 
 type OwnOptions = QdrantCommonOptions & GivenNames & Pick<QdrantLayout, 'metric' | 'headOf'>;
 
+/** Neither client tries again of its own accord. */
+const RETRIES = 2;
 const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
 
 function nameOf(collection: string): string {
   return `Qdrant collection ${JSON.stringify(collection)}`;
 }
 
-type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors'> & Pick<FetchRequest, 'missing'>;
-
-/** The params that requests may set. */
-const PARAMS = { exact: 'flag', hnsw_ef: 'count', indexed_only: 'flag' } as const;
-
 class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements Source {
   readonly recommends = true;
   private readonly missing: Missing;
+  private readonly scope: QdrantScope;
   /** As the client takes them. */
   private readonly filters = new WeakMap<FilterNode, object>();
 
@@ -98,14 +94,19 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   ) {
     super(nameOf(options.collection), options);
     this.missing = missingFrom(this.name);
+    this.scope = checkedScope(options);
   }
 
   protected read(signal: AbortSignal): Promise<QdrantFacts> {
-    return readQdrantFacts(this.driver, this.options, this.name, signal);
+    return readQdrantFacts(this.driver, this.options, this.name, signal, this.scope);
   }
 
   protected lasts({ empty }: QdrantFacts): boolean {
     return !empty;
+  }
+
+  protected override rowsPerCall(facts: QdrantFacts): number {
+    return Math.min(super.rowsPerCall(facts), facts.strict.rows);
   }
 
   protected infoOf({ info }: QdrantFacts): SourceInfo {
@@ -140,7 +141,8 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
         const began = performance.now();
         const asked = requests.map((request) => this.asked(request, facts));
         const fast = this.options.decode !== 'client';
-        const answers = one ? await this.driver.queryBatch(asked, signal, fast) : undefined;
+        const together = one && asked.every(({ scope }) => sameCall(scope, asked[0]!.scope));
+        const answers = together ? await this.batch(asked, facts, signal, fast) : undefined;
         if (!answers) return Promise.all(requests.map((request) => this.search(request, facts, signal)));
         return answers.map((answer, i) => {
           const start = performance.now();
@@ -151,10 +153,33 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     });
   }
 
-  count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
+  /** As many searches in one round trip as the collection allows. */
+  private async batch(
+    asked: readonly QdrantQuery[],
+    { strict }: QdrantFacts,
+    signal: AbortSignal,
+    fast: boolean,
+  ): Promise<QdrantAnswer[] | undefined> {
+    const answers: QdrantAnswer[] = [];
+    for (let from = 0; from < asked.length; from += strict.searches) {
+      const some = await this.driver.queryBatch(asked.slice(from, from + strict.searches), signal, fast);
+      if (some === undefined) return undefined;
+      answers.push(...some);
+    }
+    return answers;
+  }
+
+  count({ filter, nativeFilter, params, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
     return this.guarded(options, async (signal) => {
+      const scope = this.scopeOf(params);
       await this.driver.check?.(nativeFilter, undefined);
-      return this.driver.count(this.options.collection, this.filter({ filter, nativeFilter }), signal);
+      return this.informed([], signal, ({ strict }) => {
+        const passing = this.filter({ filter, nativeFilter });
+        const { collection } = this.options;
+        if (strict.exact) return this.driver.count(collection, passing, signal, scope);
+        const read = { collection, withPayload: false as const, lifts: [], skip: false, scope };
+        return countByPages(this.driver, read, Math.min(strict.rows, IDS_AT_ONCE), passing, signal);
+      });
     });
   }
 
@@ -164,7 +189,8 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   /** Integers stand before UUIDs, so that two looks tell. */
   idKinds(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<IdKind[]> {
-    const read = { collection: this.options.collection, withPayload: false, lifts: [], skip: false };
+    const { scope } = this;
+    const read = { collection: this.options.collection, withPayload: false, lifts: [], skip: false, scope };
     return this.guarded(options, (signal) =>
       this.informed([], signal, async () => {
         const kinds = new Set<IdKind>();
@@ -185,7 +211,18 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private checkRequest(request: HeadRequest): void {
     checkHeadRequest(request, this.name, { params: PARAMS });
+    this.paramsOf(request.params);
     if (request.mode === 'exact') this.checkFull('UNSUPPORTED');
+  }
+
+  /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
+  private paramsOf(params: HeadRequest['params']): ReturnType<typeof splitParams> {
+    return splitParams(checkParams(params, PARAMS, this.name), this.scope, this.name);
+  }
+
+  /** Of a call that is no search. @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
+  private scopeOf(params: HeadRequest['params']): QdrantScope {
+    return splitParams(checkParams(params, SCOPE_PARAMS, this.name), this.scope, this.name).scope;
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
@@ -193,7 +230,9 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
       const { collection, decode } = this.options;
       this.checkFull('BAD_ARGUMENT');
       checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
-      return this.informed([request], signal, async ({ full }) => {
+      const { search, scope } = this.paramsOf(request.params);
+      return this.informed([request], signal, async ({ full, strict }) => {
+        checkMost(request.limit, strict, 'limit', this.name);
         const began = performance.now();
         const { points, at } = await this.driver.query(
           {
@@ -203,8 +242,9 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
             using: full as string,
             limit: request.limit,
             filter: this.filter(request),
-            params: this.options.params,
-            exact: true,
+            params: this.driver.params(search, this.options.params),
+            scope,
+            exact: strict.exact,
             withPayload: false,
             lifts: [],
             skip: false,
@@ -217,13 +257,14 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     });
   }
 
-  protected idsOf({ withPayload, ids }: FetchRequest): Id[] {
+  protected idsOf({ withPayload, ids, params }: FetchRequest): Id[] {
     checkPayloadSelection(withPayload);
+    this.scopeOf(params);
     return Array.from(ids, (id, i) => qdrantId(id, this.driver.idKind, `ids[${i}]`));
   }
 
   protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: QdrantFacts, signal: AbortSignal) {
-    const asked = this.reading(facts, request);
+    const asked = this.reading(facts, request, this.scopeOf(request.params));
     const fast = this.options.decode !== 'client';
     const answer =
       ids.length === 0 ? { points: [], at: 0 } : await this.driver.retrieve({ ...asked, ids }, signal, fast);
@@ -235,13 +276,15 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   scan(request: ScanRequest): Promise<ScanAnswer> {
     return this.guarded(request, async (signal) => {
       const limit = checkScanRequest(request);
-      const from = request.after === undefined ? undefined : this.positionOf(request.after);
+      const scope = this.scopeOf(request.params);
+      const from = request.after === undefined ? undefined : positionOf(request.after, this.driver.idKind);
       return this.informed([], signal, async (facts) => {
         const began = performance.now();
-        const asked = this.reading(facts, request);
+        const asked = this.reading(facts, request, scope);
         const filter = this.filter({});
         const fast = this.options.decode !== 'client';
-        const answer = withVectors(await this.driver.scroll({ ...asked, from, limit, filter }, signal, fast), asked);
+        const page = { ...asked, from, limit: Math.min(limit, facts.strict.rows), filter };
+        const answer = withVectors(await this.driver.scroll(page, signal, fast), asked);
         if (answer.next !== undefined) this.ids([{ id: answer.next }]); // a rounded one would skip points
         const next = answer.next === undefined ? undefined : String(answer.next);
         const rows = this.unpack(answer, asked, facts, request);
@@ -249,12 +292,6 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
         return { rows, next, ms: performance.now() - began, ...lacking };
       });
     });
-  }
-
-  /** The id of a position: numbers are digits alone, and UUIDs have dashes. */
-  private positionOf(position: string): Id {
-    if (!/^\d+$/.test(position)) return position;
-    return this.driver.idKind === 'bigint' ? BigInt(position) : Number(position);
   }
 
   private async search(request: HeadRequest, facts: QdrantFacts, signal: AbortSignal): Promise<HeadAnswer> {
@@ -270,6 +307,9 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     const { info, head, full } = facts;
     const { recommend, candidates, mode } = request;
     const exact = mode === 'exact';
+    checkMost(candidates, facts.strict, 'candidates', this.name);
+    const { search, scope } = this.paramsOf(request.params);
+    if (search.exact === true) checkExact(facts.strict, this.name);
     const searched = (vector: Float32Array) =>
       exact ? vector : headBy(this.options.headOf, vector, info.headDim, this.name);
     return {
@@ -284,9 +324,9 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
       using: exact ? (full as string) : head,
       limit: candidates,
       filter: this.filter(request),
-      params: this.driver.params(checkParams(request.params, PARAMS, this.name), this.options.params),
-      exact,
-      ...this.reading(facts, request),
+      params: this.driver.params(search, this.options.params),
+      exact: exact && facts.strict.exact,
+      ...this.reading(facts, request, scope),
     };
   }
 
@@ -310,71 +350,22 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     return {
       candidates: { headScores: scoresOf(points), ...rows },
       exactBelow: answer.exactBelow ?? this.driver.exactBelow,
-      ...(request.mode === 'exact' && { exact: 'server' as const }),
+      ...(request.mode === 'exact' && { exact: facts.strict.exact ? ('server' as const) : ('index' as const) }),
       ...(asked.skip && { lacking: this.ids(lacking) }),
     };
   }
 
-  /** The parts of points that are to be read. */
-  private reading(
-    { info, head, full }: QdrantFacts,
-    { withPayload = false, vectors = true, missing }: Wanted,
-  ): QdrantRead {
-    const { collection, missingVectors = 'error' } = this.options;
-    if (!vectors) return { collection, withPayload, lifts: [], skip: false };
-    const skip = missing === undefined ? missingVectors === 'skip' : missing === 'leave out';
-    if (typeof full === 'string') return { collection, withPayload, lifts: [{ name: full, dim: info.dim }], skip };
-    const lifts = [
-      { name: head, dim: info.headDim },
-      { name: full.tail, dim: info.dim - info.headDim },
-    ];
-    return { collection, withPayload: withNorm(withPayload, full.headNorm), lifts, skip };
+  private reading(facts: QdrantFacts, wanted: WantedParts, scope: QdrantScope): QdrantRead {
+    return readingOf(this.options, facts, wanted, scope);
   }
 
-  private unpack(
-    { points, packed }: { points: readonly AnyPoint[]; packed?: Float32Array[] | undefined },
-    { lifts }: QdrantRead,
-    { info, full }: QdrantFacts,
-    { withPayload = false, vectors: wanted = true }: Wanted,
-  ): PackedRows {
-    const tailed = typeof full === 'string' || !wanted ? undefined : full;
-    const ids = this.ids(points);
-    const nameRow = (row: number) => `row ${row} (${pointName(points[row])}) of ${this.name}`;
-    const matrices =
-      packed ??
-      lifts.map(({ name, dim }) =>
-        packRows(vectorsOf(points, points.length === 0 ? '' : name, this.missing), dim, { name: nameRow }),
-      );
-    const payloads = payloadsOf(points);
-    let vectors = wanted ? matrices[0]! : new Float32Array(0);
-    if (tailed) {
-      const norms = points.map((_, row) => (payloads?.[row] as Record<string, unknown> | undefined)?.[tailed.headNorm]);
-      const nameNorm = (row: number) => `payload key ${JSON.stringify(tailed.headNorm)} of ${nameRow(row)}`;
-      vectors = joinTails(vectors, info.headDim, norms, matrices[1]!, info.dim - info.headDim, nameNorm, nameRow);
-      // The length travelled only for us.
-      if (!wants(withPayload, tailed.headNorm)) {
-        for (const payload of payloads ?? []) delete (payload as Record<string, unknown>)[tailed.headNorm];
-      }
-    }
-    return {
-      vectors,
-      dim: info.dim,
-      ids,
-      payloads: withPayload === false ? undefined : points.map((_, row) => payloads?.[row] ?? {}),
-    };
+  private unpack(answer: Answered, read: QdrantRead, facts: QdrantFacts, wanted: WantedParts): PackedRows {
+    const nameRow = (row: number) => `row ${row} (${pointName(answer.points[row])}) of ${this.name}`;
+    return unpack(answer, this.ids(answer.points), read, facts, wanted, nameRow, this.missing);
   }
 
   private ids(points: readonly AnyPoint[]) {
-    const ids = qdrantIds(points);
-    const big = this.driver.idKind === 'number' ? ids.findIndex((id) => typeof id === 'bigint') : -1;
-    if (big >= 0) {
-      // Read exactly, by Node 22; refused all the same, for a source has one kind of id on every Node.
-      throw new FunnelError(
-        'BAD_ID',
-        `Expected ids of at most 2^53 − 1 from ${this.name} over REST but row ${big} has a larger one: use the gRPC client or UUIDs`,
-      );
-    }
-    return ids;
+    return idsIn(points, this.driver.idKind, this.name);
   }
 
   /** All of them must let a point through. */
