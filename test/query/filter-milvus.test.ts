@@ -182,6 +182,9 @@ describe('Milvus expressions', () => {
       [{ must: { is_null: { key: 'tiny' } } }, 'id in []'],
       [{ must: { is_null: { key: 'tiny.x' } } }, 'id in []'],
       [{ must: { is_empty: { key: 'tiny.x' } } }, 'id not in []'],
+      [field('tiny.x', { values_count: { lt: 1 } }), 'id not in []'],
+      [field('tiny.x', { values_count: { gt: 0 } }), 'id in []'],
+      [{ min_should: { conditions: [], min_count: 2 } }, 'id in []'],
       [{ must: { is_empty: { key: 'doc.a b' } } }, 'not (exists doc["a b"])', scalars],
       [field('new', { match: { except: ['a'] } }), 'exists $meta["new"] and not ($meta["new"] == "a")', scalars],
       [

@@ -16,7 +16,7 @@ export const SYMBOLS = { gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
 
 /** `name` can stand as it is. Conditions on what is never of their type come out as false. */
 export function columnCondition(node: PathCondition, name: string, field: MilvusField): FilterPiece {
-  if (field.type === 'Missing') return node.op === 'empty';
+  if (field.type === 'Missing') return node.op === 'count' ? within(0, node.bounds) : node.op === 'empty';
   if (!isKnown(field)) throw unsupported(`conditions on a field of type ${field.element ?? field.type} (${name})`);
   const given = field.nullable ? atom(`${name} is not null`) : true;
   if (node.op === 'null') return not(given);
