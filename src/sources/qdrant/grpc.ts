@@ -4,6 +4,7 @@ import { messageOf, reachReason, socketCode } from '../../core/call.js';
 import { FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import type { SearchParams } from '../../query/source/source.js';
+import type { Datatype } from './datatypes.js';
 import { type QdrantDriver, type QdrantQuery, type QdrantRead, type QdrantVectors, qdrantRefusal } from './driver.js';
 import { toQdrantGrpcFilter } from './filter.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
@@ -174,10 +175,12 @@ function select(what: 'enable' | 'include' | 'exclude', value: unknown): object 
  * without fields arrives as one view a point, and the vectors are copied out of it whole.
  */
 
+/** By the server's numbers; 0 is its default. */
+const GRPC_DATATYPES: readonly Datatype[] = ['float32', 'float32', 'uint8', 'float16'];
 const DISTANCES = ['Unknown', 'Cosine', 'Euclid', 'Dot', 'Manhattan'];
 
 function grpcVectors(answer: unknown): QdrantVectors {
-  type Params = { size: bigint; distance: number; multivectorConfig?: unknown };
+  type Params = { size: bigint; distance: number; multivectorConfig?: unknown; datatype?: number };
   type Config = { case?: string; value?: Params | { map: Record<string, Params> } };
   type Collection = { vectorsConfig?: { config?: Config }; sparseVectorsConfig?: { map?: object } };
   const params = (answer as { result?: { config?: { params?: Collection } } }).result?.config?.params;
@@ -187,9 +190,14 @@ function grpcVectors(answer: unknown): QdrantVectors {
       ? [['', config.value as Params]]
       : Object.entries((config?.value as { map?: Record<string, Params> } | undefined)?.map ?? {});
   const dense = new Map(
-    entries.map(([name, { size, distance, multivectorConfig }]) => [
+    entries.map(([name, { size, distance, multivectorConfig, datatype = 0 }]) => [
       name,
-      { dim: Number(size), distance: DISTANCES[distance] ?? String(distance), multi: Boolean(multivectorConfig) },
+      {
+        dim: Number(size),
+        distance: DISTANCES[distance] ?? String(distance),
+        multi: Boolean(multivectorConfig),
+        datatype: GRPC_DATATYPES[datatype] ?? 'float32',
+      },
     ]),
   );
   return { dense, sparse: Object.keys(params?.sparseVectorsConfig?.map ?? {}) };

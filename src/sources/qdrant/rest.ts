@@ -4,6 +4,7 @@ import { messageOf, reachReason, socketCode } from '../../core/call.js';
 import { FunnelError } from '../../core/errors.js';
 import { parseExact } from '../../core/exact-json.js';
 import type { Id } from '../../core/types.js';
+import { DATATYPES } from './datatypes.js';
 import {
   type QdrantAnswer,
   type QdrantDriver,
@@ -227,7 +228,7 @@ function listed(result: unknown): AnyPoint[] {
 
 /** `params.vectors` is one un-named vector's, or an object of them. */
 function restVectors(answer: unknown): QdrantVectors {
-  type Params = { size?: unknown; distance?: unknown; multivector_config?: unknown };
+  type Params = { size?: unknown; distance?: unknown; multivector_config?: unknown; datatype?: unknown };
   type Config = { vectors?: unknown; sparse_vectors?: object | null };
   const params = (answer as { config?: { params?: Config } } | undefined)?.config?.params;
   const config = params?.vectors;
@@ -238,9 +239,14 @@ function restVectors(answer: unknown): QdrantVectors {
       ? [['', config as Params] as const]
       : Object.entries<Params>(config as never);
   const dense = new Map(
-    entries.map(([name, { size, distance, multivector_config }]) => [
+    entries.map(([name, { size, distance, multivector_config, datatype }]) => [
       name,
-      { dim: Number(size), distance: String(distance), multi: Boolean(multivector_config) },
+      {
+        dim: Number(size),
+        distance: String(distance),
+        multi: Boolean(multivector_config),
+        datatype: DATATYPES.find((one) => one === datatype) ?? 'float32',
+      },
     ]),
   );
   return { dense, sparse };

@@ -3,6 +3,7 @@ import { FunnelError } from '../../core/errors.js';
 import type { IdKind, Metric } from '../../core/types.js';
 import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../../query/source/layout.js';
 import type { SourceInfo } from '../../query/source/source.js';
+import type { StoredVector } from './datatypes.js';
 import type { QdrantDriver, QdrantVectors } from './driver.js';
 import { qdrantIds } from './from-qdrant.js';
 
@@ -10,6 +11,8 @@ const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'do
 
 export interface QdrantFacts extends VectorNames {
   info: SourceInfo;
+  /** The vectors that searches compare with; without `full` in the layout of head and tail. */
+  stored: { head: StoredVector; full: StoredVector | undefined };
   /** The kind of id is then a guess. */
   empty: boolean;
 }
@@ -44,6 +47,13 @@ export async function readQdrantFacts(
         'Qdrant normalises those, so the lengths that join head and tail are lost. Store the tail under Dot or Euclid',
     );
   }
+  if (typeof full !== 'string' && (headVector.datatype === 'uint8' || restVector.datatype === 'uint8')) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected vectors of float32 or float16 for the tail layout of ${source} but received uint8, which cuts heads of length 1 off to zeros: ` +
+        'store the full vectors beside the heads',
+    );
+  }
   const stored = typeof full === 'string' ? METRICS[restVector.distance]! : 'cosine';
   if (metric !== undefined && metric !== stored && typeof full === 'string' && stored === 'cosine') {
     throw new FunnelError(
@@ -53,7 +63,17 @@ export async function readQdrantFacts(
   }
   const point = await driver.somePoint(collection, signal);
   const idKind: IdKind = point && typeof qdrantIds([point])[0] === 'string' ? 'string' : driver.idKind;
-  return { info: { headDim, dim, metric: metric ?? stored, idKind }, head, full, empty: point === undefined };
+  const named = (name: string, { datatype, distance }: Omit<StoredVector, 'name'>) => ({ name, datatype, distance });
+  return {
+    info: { headDim, dim, metric: metric ?? stored, idKind },
+    head,
+    full,
+    stored: {
+      head: named(head, headVector),
+      full: typeof full === 'string' ? named(full, restVector) : undefined,
+    },
+    empty: point === undefined,
+  };
 }
 
 /** Dims of the vectors that can be searched and ranked, by name. */

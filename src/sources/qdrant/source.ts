@@ -23,6 +23,7 @@ import type {
 } from '../../query/source/source.js';
 import { CollectionSource } from '../collection.js';
 import { driverOf } from './clients.js';
+import { compared, unscaled } from './datatypes.js';
 import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driver.js';
 import {
   type AnyPoint,
@@ -193,13 +194,13 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
       const { collection, decode } = this.options;
       this.checkFull('BAD_ARGUMENT');
       checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
-      return this.informed([request], signal, async ({ full }) => {
+      return this.informed([request], signal, async ({ full, stored }) => {
         const began = performance.now();
+        const query = compared({ vector: request.vector, recommend: undefined }, stored.full!, this.name);
         const { points, at } = await this.driver.query(
           {
             collection,
-            vector: request.vector,
-            recommend: undefined,
+            ...query,
             using: full as string,
             limit: request.limit,
             filter: this.filter(request),
@@ -212,7 +213,8 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
           signal,
           decode !== 'client',
         );
-        return { ids: this.ids(points), scores: Array.from(scoresOf(points) ?? []), ms: at - began };
+        const scores = Array.from(unscaled(scoresOf(points), query.factor) ?? []);
+        return { ids: this.ids(points), scores, ms: at - began };
       });
     });
   }
@@ -267,20 +269,21 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   }
 
   private asked(request: HeadRequest, facts: QdrantFacts): QdrantQuery {
-    const { info, head, full } = facts;
+    const { info, head, full, stored } = facts;
     const { recommend, candidates, mode } = request;
     const exact = mode === 'exact';
     const searched = (vector: Float32Array) =>
       exact ? vector : headBy(this.options.headOf, vector, info.headDim, this.name);
-    return {
+    const examples = recommend && {
+      positive: recommend.examples.positive.map(searched),
+      negative: recommend.examples.negative.map(searched),
+    };
+    const query = {
       vector: searched(request.vector),
-      recommend: recommend && {
-        strategy: recommend.strategy,
-        examples: {
-          positive: recommend.examples.positive.map(searched),
-          negative: recommend.examples.negative.map(searched),
-        },
-      },
+      recommend: examples && { strategy: recommend.strategy, examples },
+    };
+    return {
+      ...compared(query, exact ? stored.full! : stored.head, this.name),
       using: exact ? (full as string) : head,
       limit: candidates,
       filter: this.filter(request),
@@ -292,7 +295,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   private answered(
     answer: QdrantAnswer,
-    asked: QdrantRead,
+    asked: QdrantQuery,
     facts: QdrantFacts,
     request: HeadRequest,
   ): Pick<HeadAnswer, 'candidates' | 'exact' | 'exactBelow' | 'lacking'> {
@@ -308,9 +311,9 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     }
     const rows = this.unpack(whole, asked, facts, request);
     return {
-      candidates: { headScores: scoresOf(points), ...rows },
+      candidates: { headScores: unscaled(scoresOf(points), asked.factor), ...rows },
       exactBelow: answer.exactBelow ?? this.driver.exactBelow,
-      ...(request.mode === 'exact' && { exact: 'server' as const }),
+      ...(asked.exact && { exact: asked.rounded ? ('index' as const) : ('server' as const) }),
       ...(asked.skip && { lacking: this.ids(lacking) }),
     };
   }

@@ -461,7 +461,8 @@ def _vector_params(message):
 
 def _show_params(raw):
     distance = {name: number for number, name in DISTANCES.items()}[raw["distance"]]
-    return pb.VectorParams(size=raw["size"], distance=distance)
+    datatype = {name: number for number, name in DATATYPES.items()}.get(raw.get("datatype"))
+    return pb.VectorParams(size=raw["size"], distance=distance, datatype=datatype)
 
 
 def _scalars(message):
