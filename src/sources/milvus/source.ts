@@ -31,6 +31,7 @@ import { milvusIds, milvusScores } from './from-milvus.js';
 import { UNROUNDED } from './integers.js';
 import type { MilvusCommonOptions, MilvusLayout, MilvusSourceOptions } from './options.js';
 import { readingOf, unpack } from './reading.js';
+import { refusedFilter } from './refused-filter.js';
 import { distances } from './rows.js';
 import { behindKey, type MilvusFacts, readMilvusFacts, refused, withKeys } from './schema.js';
 
@@ -155,7 +156,8 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
     return this.guarded(options, (signal) =>
       this.informed([], signal, async (facts) => {
-        return this.counted(await this.filter({ filter, nativeFilter }, facts, options), facts, options);
+        const restricted = await this.filter({ filter, nativeFilter }, facts, options);
+        return this.named(filter, facts, options, () => this.counted(restricted, facts, options));
       }),
     );
   }
@@ -190,14 +192,8 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         const { idField, squared } = facts;
         const filter = await this.filter(request, facts, request);
         const asked = { ...request, filter, params: undefined };
-        const { parts, at, began } = await this.calls.search(
-          facts.full as string,
-          [request.vector],
-          request.limit,
-          asked,
-          [idField],
-          [],
-          facts,
+        const { parts, at, began } = await this.named(request.filter, facts, request, () =>
+          this.calls.search(facts.full as string, [request.vector], request.limit, asked, [idField], [], facts),
         );
         const { rows } = parts[0]!;
         const scores = distances(milvusScores(rows, [idField]), squared.full);
@@ -230,7 +226,9 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         const behind = after === undefined ? undefined : behindKey(after, facts);
         const params = { limit, iterator: 'True', reduce_stop_for_best: 'True' };
         const filter = await this.filter({ nativeFilter: behind }, facts, request);
-        const rows = await this.calls.query(filter, asked, request, facts, params);
+        const answer = await this.calls.query(filter, asked, request, facts, params);
+        // A collection with a partition key answers up to so many rows of each partition, all in the order of their keys.
+        const rows = answer.length > limit ? answer.slice(0, limit) : answer;
         const unpacked = unpack(rows, undefined, asked, facts, request, this.name);
         const last = this.checkOrder(unpacked.ids.map(String), after, facts);
         // A page may be short though more follow; only an empty one is the end.
@@ -271,8 +269,9 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     const params = checkParams(request.params, PARAMS, this.name);
     const restricted = { filter: await this.filter(request, facts, request), params, timeout: request.timeout };
     const { outputs, names } = asked;
-    const answer = await this.calls.search(field, vectors, candidates, restricted, outputs, names, facts);
-    const { parts, began, at } = answer;
+    const { parts, began, at } = await this.named(request.filter, facts, request, () =>
+      this.calls.search(field, vectors, candidates, restricted, outputs, names, facts),
+    );
     return parts.map(({ rows, lifted }) => {
       const start = parts.length === 1 ? at : performance.now();
       if (rows.length > candidates) {
@@ -292,6 +291,22 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         ...(exact && { exact: facts.scans ? ('server' as const) : ('index' as const) }),
       };
     });
+  }
+
+  /** A call under a filter. @throws FunnelError UNSUPPORTED: the server refuses a condition of it, which the error names */
+  private async named<T>(
+    filter: FilterNode | undefined,
+    facts: MilvusFacts,
+    options: { timeout?: number },
+    call: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      const asked = { outputs: [facts.idField] };
+      const ask = (expression: string) => this.calls.query(expression, asked, options, facts, { limit: 1 });
+      throw await refusedFilter(error, filter, facts.fields, this.name, this.client, ask);
+    }
   }
 
   private async filter(
@@ -316,7 +331,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
       if (all !== scalars) {
         throw unsupported(
           `a condition on the JSON key ${JSON.stringify(path)}`,
-          `it does not look into arrays and objects, and ${all - scalars} of the ${all} rows with the key in ${this.name} hold one there`,
+          `it does not look into arrays and objects, and ${all - scalars} of the ${all} rows with the key in ${this.name} hold one there (or null, which servers of 2.3 take for something)`,
         );
       }
       facts.scalarKeys.add(key);
