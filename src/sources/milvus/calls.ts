@@ -2,6 +2,7 @@
 import { expected } from '../../core/errors.js';
 import type { HeadRequest, SearchParams } from '../../query/source/source.js';
 import type { MilvusClientLike, MilvusRow } from './client.js';
+import { consistencyLevel } from './consistency.js';
 import { milvusRows, refusal } from './from-milvus.js';
 import { checkUnrounded, restoreJson } from './integers.js';
 import type { MilvusCommonOptions } from './options.js';
@@ -38,7 +39,7 @@ export class MilvusCalls {
       collection_name: this.options.collection,
       filter: filter ?? '',
       output_fields: outputs,
-      consistency_level: this.options.consistency,
+      consistency_level: consistencyLevel(this.options.consistency),
       params,
       timeout,
       transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,
@@ -70,7 +71,7 @@ export class MilvusCalls {
       filter: asked.filter,
       output_fields: outputs,
       params: asked.params === undefined ? this.options.params : { ...this.options.params, ...asked.params },
-      consistency_level: consistency,
+      consistency_level: consistencyLevel(consistency),
       timeout: asked.timeout ?? this.options.timeout,
       // Bits, not numbers made of them.
       transformers: float16 ? { [FLOAT16]: (bytes: Uint8Array) => bytes } : undefined,

@@ -1,6 +1,7 @@
 /** Options of a source over Milvus. */
 import type { Metric } from '../../core/types.js';
 import type { HeadOf, TailLayout } from '../../query/source/layout.js';
+import type { MilvusConsistency } from './consistency.js';
 
 /** Where the vectors are. */
 export interface MilvusLayout {
@@ -60,8 +61,11 @@ export interface MilvusCommonOptions {
   nativeFilter?: string;
   /** Search parameters of the index, e.g. `{ ef: 256 }`. */
   params?: Record<string, unknown>;
-  /** A value of the SDK's ConsistencyLevelEnum. @default the collection's own */
-  consistency?: number;
+  /**
+   * How new the rows are that calls see, or its number in the SDK's ConsistencyLevelEnum. Only 'Strong' reads what was written
+   * just now. @default the collection's own, which is 'Bounded' where nobody said
+   */
+  consistency?: MilvusConsistency | number;
   /** Milliseconds for one call, where the request names none. @default the client's, for a search */
   timeout?: number;
   /**

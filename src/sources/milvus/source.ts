@@ -22,6 +22,7 @@ import type {
 import { CollectionSource } from '../collection.js';
 import { COUNT_FIELD, MilvusCalls } from './calls.js';
 import type { MilvusClientLike } from './client.js';
+import { consistencyLevel } from './consistency.js';
 import { checkExpression } from './expression.js';
 import type { MilvusFields } from './fields.js';
 import { scalarKeys, toMilvusFilter } from './filter.js';
@@ -57,6 +58,7 @@ export function milvusSource(client: MilvusClientLike, options: MilvusSourceOpti
     throw expected('BAD_ARGUMENT', 'a MilvusClient of @zilliz/milvus2-sdk-node', 'client', client);
   }
   checkExpression(options?.nativeFilter);
+  consistencyLevel(options?.consistency);
   const scalars: unknown = options?.scalars;
   if (scalars !== undefined && typeof scalars !== 'boolean' && scalars !== 'ask') {
     throw expected('BAD_ARGUMENT', "a boolean or 'ask'", 'scalars', scalars);
