@@ -345,7 +345,7 @@ describe('Milvus expressions', () => {
 
 describe('Milvus lets the same rows through', () => {
   const ROWS = 150;
-  const collection = 'filtered';
+  const collection = `filtered_${process.pid}`;
   const random = new Random(SEED + 1);
   const TEXTS = [
     'red',
@@ -509,7 +509,7 @@ describe('Milvus lets the same rows through', () => {
   });
 
   test('integers beyond 2^53, in a field of theirs and under JSON keys', async () => {
-    const large = 'large';
+    const large = `large_${process.pid}`;
     const integers = [2n ** 60n - 1n, 2n ** 60n, 2n ** 60n + 1n, 3n, 2n ** 53n, 2n ** 53n + 1n, LEAST, LEAST + 1n];
     integers.push(2n ** 63n - 1n, -(2n ** 53n) - 1n, 0n);
     // The SDK writes JSON with doubles only: these are the integers that their text is.

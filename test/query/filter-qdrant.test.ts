@@ -15,7 +15,7 @@ import { type Json, randomFilter, randomPayload } from './generate.js';
 
 const POINTS = 300;
 const FILTERS = 2000;
-const collection = 'filtered';
+const collection = `filtered_${process.pid}`;
 
 /** Filters at the edges of what the random ones reach. */
 const EDGES: Json[] = [

@@ -127,12 +127,13 @@ interface Channel {
 
 describe('consistency levels, as the SDK puts them on the wire', () => {
   let milvus: Collections;
+  const levels = `levels_${process.pid}`;
   const sent: { method: 'Search' | 'Query'; level: number; fallback: boolean }[] = [];
   /** Field numbers of milvus.proto: consistency_level, use_default_consistency. */
   const FIELDS = { Search: [14, 15], Query: [11, 12] } as const;
   before(async () => {
     milvus = await startCollections();
-    await milvus.make('levels', {
+    await milvus.make(levels, {
       fields: [{ name: 'key', data_type: DataType.Int64, is_primary_key: true }, ...VECTORS],
       data: [{ key: '1', head: [1, 0], full: [1, 0] }],
     });
@@ -188,7 +189,7 @@ describe('consistency levels, as the SDK puts them on the wire', () => {
       if (typeof number !== 'number' || name === 'Customized') continue;
       for (const consistency of [number, name as 'Strong']) {
         sent.length = 0;
-        const source = milvusSource(client, { collection: 'levels', head: 'head', full: 'full', consistency });
+        const source = milvusSource(client, { collection: levels, head: 'head', full: 'full', consistency });
         await source.head({ vector, candidates: 1 });
         await source.full({ vector, limit: 1 });
         await source.fetch({ ids: ['1'] });

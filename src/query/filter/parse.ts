@@ -35,7 +35,10 @@ const MATCHES = ['value', 'any', 'except', 'text'];
 const BOUNDS = ['gt', 'gte', 'lt', 'lte'] as const;
 
 /** Conditions that Qdrant has and this language lacks. */
-const ELSEWHERE = ['geo_radius', 'geo_bounding_box', 'geo_polygon', 'has_vector', 'text_any', 'phrase'];
+const ELSEWHERE = [
+  ...['geo_radius', 'geo_bounding_box', 'geo_polygon', 'has_vector', 'slice'],
+  ...['text_any', 'phrase', 'substring', 'prefix'],
+];
 
 /**
  * Checks a filter; undefined and null are the filter that everything passes.
