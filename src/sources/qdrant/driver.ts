@@ -45,6 +45,10 @@ export interface QdrantVectors {
   dense: ReadonlyMap<string, { dim: number; distance: string; multi: boolean; datatype: Datatype }>;
   /** Names. */
   sparse: readonly string[];
+  /** Whether some vectors are in a graph. */
+  graph: boolean;
+  /** Keys with a payload index. */
+  indexed: readonly string[];
 }
 
 export interface QdrantAnswer {

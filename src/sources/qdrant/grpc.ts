@@ -183,7 +183,9 @@ function grpcVectors(answer: unknown): QdrantVectors {
   type Params = { size: bigint; distance: number; multivectorConfig?: unknown; datatype?: number };
   type Config = { case?: string; value?: Params | { map: Record<string, Params> } };
   type Collection = { vectorsConfig?: { config?: Config }; sparseVectorsConfig?: { map?: object } };
-  const params = (answer as { result?: { config?: { params?: Collection } } }).result?.config?.params;
+  type Info = { config?: { params?: Collection }; indexedVectorsCount?: bigint; payloadSchema?: object };
+  const { config: own, indexedVectorsCount = 0n, payloadSchema = {} } = (answer as { result?: Info }).result ?? {};
+  const params = own?.params;
   const config = params?.vectorsConfig?.config;
   const entries: [string, Params][] =
     config?.case === 'params'
@@ -200,7 +202,12 @@ function grpcVectors(answer: unknown): QdrantVectors {
       },
     ]),
   );
-  return { dense, sparse: Object.keys(params?.sparseVectorsConfig?.map ?? {}) };
+  return {
+    dense,
+    sparse: Object.keys(params?.sparseVectorsConfig?.map ?? {}),
+    graph: indexedVectorsCount > 0,
+    indexed: Object.keys(payloadSchema),
+  };
 }
 
 /** gRPC status codes. */

@@ -233,7 +233,10 @@ function restVectors(answer: unknown): QdrantVectors {
   const params = (answer as { config?: { params?: Config } } | undefined)?.config?.params;
   const config = params?.vectors;
   const sparse = Object.keys(params?.sparse_vectors ?? {});
-  if (typeof config !== 'object' || config === null) return { dense: new Map(), sparse };
+  const { indexed_vectors_count, payload_schema } = (answer ?? {}) as Record<string, unknown>;
+  const graph = Number(indexed_vectors_count ?? 0) > 0;
+  const more = { sparse, graph, indexed: Object.keys(payload_schema ?? {}) };
+  if (typeof config !== 'object' || config === null) return { dense: new Map(), ...more };
   const entries =
     typeof (config as Params).size === 'number'
       ? [['', config as Params] as const]
@@ -249,7 +252,7 @@ function restVectors(answer: unknown): QdrantVectors {
       },
     ]),
   );
-  return { dense, sparse };
+  return { dense, ...more };
 }
 
 function restError(error: unknown, where: string): FunnelError {

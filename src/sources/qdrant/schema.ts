@@ -6,10 +6,11 @@ import type { SourceInfo } from '../../query/source/source.js';
 import type { StoredVector } from './datatypes.js';
 import type { QdrantDriver, QdrantVectors } from './driver.js';
 import { qdrantIds } from './from-qdrant.js';
+import type { PoolFacts } from './pool.js';
 
 const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
 
-export interface QdrantFacts extends VectorNames {
+export interface QdrantFacts extends VectorNames, PoolFacts {
   info: SourceInfo;
   /** The vectors that searches compare with; without `full` in the layout of head and tail. */
   stored: { head: StoredVector; full: StoredVector | undefined };
@@ -72,6 +73,9 @@ export async function readQdrantFacts(
       head: named(head, headVector),
       full: typeof full === 'string' ? named(full, restVector) : undefined,
     },
+    graph: vectors.graph,
+    indexed: new Set(vectors.indexed),
+    shortPools: new Map(),
     empty: point === undefined,
   };
 }

@@ -1,13 +1,12 @@
 /** A collection of Qdrant as a source. */
 
 import { expected, FunnelError } from '../../core/errors.js';
-import { packRows } from '../../core/pack.js';
 import type { Id, IdKind } from '../../core/types.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import { checkParams } from '../../query/params.js';
 import { checkPayloadSelection } from '../../query/payload.js';
-import { type GivenNames, headBy, joinTails } from '../../query/source/layout.js';
+import { type GivenNames, headBy } from '../../query/source/layout.js';
 import { sourceOf } from '../../query/source/layouts.js';
 import { checkHeadRequest, checkScanRequest } from '../../query/source/requests.js';
 import type {
@@ -25,22 +24,15 @@ import { CollectionSource } from '../collection.js';
 import { driverOf } from './clients.js';
 import { compared, unscaled } from './datatypes.js';
 import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driver.js';
-import {
-  type AnyPoint,
-  type Missing,
-  missingFrom,
-  payloadsOf,
-  pointName,
-  qdrantIds,
-  scoresOf,
-  vectorsOf,
-} from './from-qdrant.js';
+import { type AnyPoint, type Missing, missingFrom, qdrantIds, scoresOf } from './from-qdrant.js';
 import type { QdrantGrpcClient } from './grpc-client.js';
 import { asQdrantId, qdrantId } from './ids.js';
 import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSourceOptions } from './options.js';
+import { isSuspect, poolOf } from './pool.js';
 import type { QdrantRestClient } from './rest.js';
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
-import { wants, withNorm, withVectors } from './select.js';
+import { withNorm, withVectors } from './select.js';
+import { type Unpackable, unpackPoints } from './unpack.js';
 
 /**
  * Head searches on a Qdrant collection through a client that you made and keep.
@@ -143,11 +135,20 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
         const fast = this.options.decode !== 'client';
         const answers = one ? await this.driver.queryBatch(asked, signal, fast) : undefined;
         if (!answers) return Promise.all(requests.map((request) => this.search(request, facts, signal)));
-        return answers.map((answer, i) => {
+        const parts = answers.map(async (answer, i): Promise<HeadAnswer> => {
           const start = performance.now();
+          const known = async () => answer;
+          const pool = isSuspect(asked[i]!, answer, facts)
+            ? undefined
+            : await poolOf(asked[i]!, facts, requests[i]!.filter, known, this.isRefusal);
+          // A short pool is looked into as a single search.
+          if (!pool || pool.stats?.by === 'exact') return this.search(requests[i]!, facts, signal);
           const part = this.answered(answer, asked[i]!, facts, requests[i]!);
-          return { headMs: (answer.at - began) / answers.length, decodeMs: performance.now() - start, ...part };
+          const { stats } = pool;
+          const headMs = (answer.at - began) / answers.length;
+          return { headMs, decodeMs: performance.now() - start, ...part, ...(stats && { filteredPool: stats }) };
         });
+        return Promise.all(parts);
       });
     });
   }
@@ -262,11 +263,14 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   private async search(request: HeadRequest, facts: QdrantFacts, signal: AbortSignal): Promise<HeadAnswer> {
     const asked = this.asked(request, facts);
     const began = performance.now();
-    const answer = await this.driver.query(asked, signal, this.options.decode !== 'client');
+    const query = (one: QdrantQuery) => this.driver.query(one, signal, this.options.decode !== 'client');
+    const { answer, stats } = await poolOf(asked, facts, request.filter, query, this.isRefusal);
     const { at } = answer;
     const part = this.answered(answer, asked, facts, request);
-    return { headMs: at - began, decodeMs: performance.now() - at, ...part };
+    return { headMs: at - began, decodeMs: performance.now() - at, ...part, ...(stats && { filteredPool: stats }) };
   }
+
+  private readonly isRefusal = (error: unknown): boolean => this.classify(error).code === 'REFUSED';
 
   private asked(request: HeadRequest, facts: QdrantFacts): QdrantQuery {
     const { info, head, full, stored } = facts;
@@ -334,37 +338,8 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     return { collection, withPayload: withNorm(withPayload, full.headNorm), lifts, skip };
   }
 
-  private unpack(
-    { points, packed }: { points: readonly AnyPoint[]; packed?: Float32Array[] | undefined },
-    { lifts }: QdrantRead,
-    { info, full }: QdrantFacts,
-    { withPayload = false, vectors: wanted = true }: Wanted,
-  ): PackedRows {
-    const tailed = typeof full === 'string' || !wanted ? undefined : full;
-    const ids = this.ids(points);
-    const nameRow = (row: number) => `row ${row} (${pointName(points[row])}) of ${this.name}`;
-    const matrices =
-      packed ??
-      lifts.map(({ name, dim }) =>
-        packRows(vectorsOf(points, points.length === 0 ? '' : name, this.missing), dim, { name: nameRow }),
-      );
-    const payloads = payloadsOf(points);
-    let vectors = wanted ? matrices[0]! : new Float32Array(0);
-    if (tailed) {
-      const norms = points.map((_, row) => (payloads?.[row] as Record<string, unknown> | undefined)?.[tailed.headNorm]);
-      const nameNorm = (row: number) => `payload key ${JSON.stringify(tailed.headNorm)} of ${nameRow(row)}`;
-      vectors = joinTails(vectors, info.headDim, norms, matrices[1]!, info.dim - info.headDim, nameNorm, nameRow);
-      // The length travelled only for us.
-      if (!wants(withPayload, tailed.headNorm)) {
-        for (const payload of payloads ?? []) delete (payload as Record<string, unknown>)[tailed.headNorm];
-      }
-    }
-    return {
-      vectors,
-      dim: info.dim,
-      ids,
-      payloads: withPayload === false ? undefined : points.map((_, row) => payloads?.[row] ?? {}),
-    };
+  private unpack(answer: Unpackable, read: QdrantRead, facts: QdrantFacts, wanted: Wanted): PackedRows {
+    return unpackPoints(answer, this.ids(answer.points), read, facts, wanted, this.name, this.missing);
   }
 
   private ids(points: readonly AnyPoint[]) {
