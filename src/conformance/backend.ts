@@ -152,6 +152,8 @@ export interface Supports {
 export interface Backend {
   /** Features of the source, and its refusals. */
   supports: Supports;
+  /** The version that the database tells, for the suite's name. */
+  version?: string;
   /** Makes and fills a collection, ready to be searched. */
   create(spec: CollectionSpec): Promise<void>;
   /** Removes a collection. */

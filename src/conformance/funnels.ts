@@ -7,6 +7,7 @@ import { FunnelSearch } from '../index.js';
 import type { Backend, CollectionSpec, Row } from './backend.js';
 import { random } from './data.js';
 import { assertAgrees, oracleFunnel } from './funnel-oracle.js';
+import { nameOfRun } from './suite-tools.js';
 
 /** Rows and queries of a comparison. */
 export interface FunnelData {
@@ -35,7 +36,7 @@ export function funnelConformance(backend: Backend, seed: number, more: readonly
     for (const { name, headDim, metric, plan, data } of [...more, synthetic(seed)]) {
       test(name, { timeout: 120_000 }, async () => {
         const { dim, vectors, queries } = await data();
-        const collection = `reference_${dim}`;
+        const collection = `reference_${dim}_${nameOfRun()}`;
         const rows = asRows(vectors, dim);
         const spec: CollectionSpec = { collection, metric, headDim, dim, layout: 'full', ids: 'number', rows };
         await backend.create(spec);

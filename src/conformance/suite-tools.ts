@@ -39,9 +39,12 @@ export function suiteTools(backend: Backend) {
     }
     return spec;
   };
+  const run = nameOfRun();
+  /** Collections by name, with whether they were made whole. */
+  const begun = new Map<string, boolean>();
   const make = async (key: string, part: Partial<CollectionSpec> = {}): Promise<CollectionSpec> => {
     const spec: CollectionSpec = {
-      collection: `conformance_${key}`,
+      collection: `conformance_${key}_${run}`,
       metric: 'cosine',
       headDim: HEAD,
       dim: DIM,
@@ -51,8 +54,22 @@ export function suiteTools(backend: Backend) {
       ...part,
     };
     spec.rows = part.rows ?? rows(COUNT, spec.dim, spec.ids, 7);
+    begun.set(spec.collection, false);
     await backend.create(spec);
+    begun.set(spec.collection, true);
     return spec;
+  };
+  /** Drops every collection that was made here. */
+  const dropAll = async (): Promise<void> => {
+    let failure: unknown;
+    for (const [collection, whole] of begun) {
+      try {
+        await backend.drop(collection);
+      } catch (error) {
+        if (whole) failure ??= error;
+      }
+    }
+    if (failure !== undefined) throw failure;
   };
   /** Gives a collection other rows. */
   const again = async (spec: CollectionSpec): Promise<void> => {
@@ -84,6 +101,7 @@ export function suiteTools(backend: Backend) {
     supported,
     shared,
     make,
+    dropAll,
     again,
     open,
     head,
@@ -92,4 +110,9 @@ export function suiteTools(backend: Backend) {
     filters,
     idKinds,
   };
+}
+
+/** For names that no other run on the same server has. */
+export function nameOfRun(): string {
+  return `${process.pid}_${Math.random().toString(36).slice(2, 8)}`;
 }

@@ -24,7 +24,8 @@ export interface SuiteOptions {
 
 /**
  * Runs the suite over a source, with node:test: to be awaited at the top of a test file. Collections are small, of 60 rows
- * mostly, and made by the backend; all that a source says it supports must be right, and all that it refuses be refused.
+ * mostly, and made by the backend, under names that no other run has; all are dropped at the end. All that a source says it
+ * supports must be right, and all that it refuses be refused.
  *
  * @param name of the source, for the tests' names
  * @param start makes the backend. Where it fails the suite is skipped with the reason, and with `CI` set in the environment
@@ -48,13 +49,20 @@ export async function sourceConformance(
     if (process.env['CI']) throw error;
     reason = `the server did not start: ${(error as Error).message}`;
   }
-  describe(name, { skip: reason || false }, () => suite(backend, options));
+  const whole = backend?.version === undefined ? name : `${name}, version ${backend.version}`;
+  describe(whole, { skip: reason || false }, () => suite(backend, options));
 }
 
 function suite(backend: Backend, { seed = 20261122, funnels = [] }: SuiteOptions): void {
-  after(() => backend.stop());
   const tools = suiteTools(backend);
-  const { it, shared, make, open } = tools;
+  const { it, shared, make, open, dropAll } = tools;
+  after(async () => {
+    try {
+      await dropAll();
+    } finally {
+      await backend.stop();
+    }
+  });
   headTests(tools);
   rowTests(tools);
   restrictionTests(tools);

@@ -87,6 +87,8 @@ export interface SearchStats {
   exact?: 'certified' | 'server' | 'index';
   /** For a search with a filter over an embedded index. */
   filter?: FilterStats;
+  /** For a head search with a filter over Qdrant, where its vectors are in a graph. */
+  filteredPool?: FilteredPoolStats;
   /** Points of the pool that lack the full vector and were left out; of sources with `missingVectors: 'skip'`. */
   missingVectors?: number;
   /** For a recommendation that ranked by one of these strategies; larger scores are then better. */
@@ -104,6 +106,16 @@ export interface SearchStats {
   };
   /** Candidates that `params.probes` lists of an embedded index do not hold, and that the pool lacks. */
   missing?: number;
+}
+
+/** How the pool of a filter came out of a server's graph, which knows payloads only where they had an index when it was built. */
+export interface FilteredPoolStats {
+  /** 'graph': the server's own search. 'exact': that came back short, and a search of all points that pass found more. */
+  by: 'graph' | 'exact';
+  /** Keys of the filter without a payload index. */
+  unindexed: string[];
+  /** What helps, where points may be missing or had to be searched exactly. */
+  advice?: string;
 }
 
 /** How a filter was evaluated; once for all queries of a batch that share it. */

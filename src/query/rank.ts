@@ -239,12 +239,25 @@ export class Ranker {
   async #mirrored(answer: HeadAnswer, { search: { options } }: Fitted): Promise<Answer> {
     const { mirror, source } = this;
     // Only these parts are passed on: anything else that a source answers is not taken for a part of a mirror.
-    const { candidates, headMs, decodeMs, decided, exact, filtered, exactBelow, lacking, missing, pools } = answer;
+    const {
+      candidates,
+      headMs,
+      decodeMs,
+      decided,
+      exact,
+      filtered,
+      exactBelow,
+      lacking,
+      missing,
+      pools,
+      filteredPool,
+    } = answer;
     const more = {
       exactBelow,
       ...(decided && { decided }),
       ...(exact && { exact }),
       ...(filtered && { filtered }),
+      ...(filteredPool && { filteredPool }),
       ...(lacking && { lacking }),
       ...(missing && { missing }),
       ...(pools && { pools }),

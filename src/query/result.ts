@@ -85,12 +85,13 @@ export function statsOf(
     kernels,
     metric: plan.metric,
   };
-  const { exact, filtered, missing, pools } = answer;
+  const { exact, filtered, filteredPool, missing, pools } = answer;
   if (missing !== undefined) stats.missing = missing;
   if (pools !== undefined) stats.pools = pools;
   if (exact !== undefined) stats.exact = exact satisfies Exactness;
   if (lacking !== undefined) stats.missingVectors = lacking;
   if (filtered !== undefined) stats.filter = filtered;
+  if (filteredPool !== undefined) stats.filteredPool = filteredPool;
   if (search.recommend !== undefined) stats.strategy = search.recommend.strategy;
   return stats;
 }

@@ -57,8 +57,14 @@ describe('filters are refused', () => {
     refused({ must: { key: 'a', range: { from: 1 } } }, /one of gt, gte, lt, lte.*"from"/);
     refused({ must: { has_id: [1], is_null: { key: 'a' } } }, /one condition.*has_id, is_null/);
     refused({ must: { key: 'a', match: { value: 1 }, must: [] } }, /one condition/);
-    refused({ must: { key: 'a', geo_radius: {} } }, /geo_radius/, 'UNSUPPORTED');
-    refused({ must: { key: 'a', match: { phrase: 'x' } } }, /phrase/, 'UNSUPPORTED');
+    for (const kind of ['geo_radius', 'geo_bounding_box', 'geo_polygon']) {
+      refused({ must: { key: 'a', [kind]: {} } }, new RegExp(`${kind}.*nativeFilter`), 'UNSUPPORTED');
+    }
+    for (const kind of ['phrase', 'text_any', 'prefix']) {
+      refused({ must: { key: 'a', match: { [kind]: 'x' } } }, new RegExp(`${kind}.*nativeFilter`), 'UNSUPPORTED');
+    }
+    refused({ must: { has_vector: 'image' } }, /has_vector.*nativeFilter/, 'UNSUPPORTED');
+    refused({ must: [{ slice: { total: 4, index: 1 } }] }, /slice.*nativeFilter/, 'UNSUPPORTED');
   });
 
   test('with text that is half a character', () => {

@@ -49,7 +49,7 @@ describe('filters', () => {
 
   test('an absent or empty clause is true', () => {
     const empty: Json[] = [{}, { must: [] }, { should: [] }, { must_not: [] }, { must: null }, { should: undefined }];
-    empty.push({ min_should: { conditions: [], min_count: 2 } }, { must: [{}] }, { should: [{ should: [] }] });
+    empty.push({ min_should: { conditions: [], min_count: 0 } }, { must: [{}] }, { should: [{ should: [] }] });
     for (const filter of [undefined, null, ...empty]) assert.ok(passes(filter, {}));
     for (const filter of empty) assert.ok(!passes({ must_not: [filter] }, {}));
   });
@@ -141,9 +141,9 @@ describe('filters', () => {
     }
   });
 
-  test('of a missing key match, range and values_count are false, is_empty true, is_null false; must_not keeps such points', () => {
+  test('of a missing key match and range are false, is_empty true, is_null false; must_not keeps such points', () => {
     const tests = [{ match: { value: 1 } }, { match: { except: [] } }, { match: { text: '' } }, { range: {} }];
-    for (const one of [...tests, { values_count: { lt: 1 } }, { values_count: {} }]) {
+    for (const one of [...tests, { values_count: { gt: 0 } }, { values_count: { gte: 1, lt: 3 } }]) {
       assert.ok(!passes({ must: { key: 'a', ...one } }, {}));
       assert.ok(passes({ must_not: { key: 'a', ...one } }, {}));
     }
@@ -152,8 +152,23 @@ describe('filters', () => {
     for (const payload of [undefined, null, 'x', [1]]) assert.ok(!passes({ must: some }, payload));
   });
 
+  test('values_count of a missing key is 0', () => {
+    for (const values_count of [{ lt: 1 }, {}, { lte: 0 }, { gte: 0, lt: 5 }, { gt: null }]) {
+      for (const payload of [{}, undefined, { a: [{}] }]) {
+        const key = payload?.a ? 'a[].x' : 'a';
+        assert.ok(passes({ must: { key, values_count } }, payload));
+        assert.ok(!passes({ must_not: { key, values_count } }, payload));
+      }
+    }
+    // Where one element has the key, that one counts.
+    assert.ok(!passes({ must: { key: 'a[].x', values_count: { lt: 1 } } }, { a: [{}, { x: [1, 2] }] }));
+    for (const values_count of [{ lt: 0 }, { gt: 0 }, { gte: 1 }]) {
+      assert.ok(!passes({ must: { key: 'a', values_count } }, {}));
+    }
+  });
+
   test('values_count: null and [] count 0, [null] and any scalar 1', () => {
-    assert.deepEqual(which({ values_count: { lt: 1 } }, all), [null, []]);
+    assert.deepEqual(which({ values_count: { lt: 1 } }, all), [undefined, null, []]);
     assert.deepEqual(which({ values_count: { gt: 0, lte: 1 } }, [[null], 1, '', false, {}, [1, 2]]), [
       [null],
       1,
@@ -233,6 +248,18 @@ describe('filters', () => {
     }
   });
 
+  test('min_should of no conditions passes nothing, but for a count of 0', () => {
+    for (const [min_count, pass] of [
+      [0, true],
+      [1, false],
+      [3, false],
+    ] as const) {
+      const filter = { min_should: { conditions: [], min_count } };
+      assert.equal(passes(filter, {}), pass);
+      assert.equal(passes({ must_not: [filter] }, {}), !pass);
+    }
+  });
+
   test('empty clauses are true, but inside nested one that holds is looked for', () => {
     const none = (count: number) => ({ min_should: { conditions: [], min_count: count } });
     const cases: [Json, boolean][] = [
@@ -241,7 +268,6 @@ describe('filters', () => {
       [{ should: null }, true],
       [{ should: [] }, false],
       [none(0), true],
-      [none(1), false],
     ];
     for (const [filter, inside] of cases) {
       assert.ok(passes(filter, {}));

@@ -19,7 +19,7 @@ export function oracleMatches(filter: Json, id: string | number | bigint | null,
   const nested = id === null;
   if ((should.length > 0 || (nested && Array.isArray(filter.should))) && !should.some(holds)) return false;
   if (mustNot.some(holds)) return false;
-  if (minimum && (minimum.conditions.length > 0 || nested)) {
+  if (minimum) {
     return minimum.conditions.filter(holds).length >= Number(minimum.min_count);
   }
   return true;
@@ -40,6 +40,7 @@ function oracleCondition(condition: Json, id: string | number | bigint | null, p
   const found = oracleValues(payload, condition.key);
   if (condition.values_count) {
     const bounds = condition.values_count;
+    if (found.length === 0) return inBounds(0, bounds);
     return found.some((v) => inBounds(v === null ? 0 : Array.isArray(v) ? v.length : 1, bounds));
   }
   const elements = found.flatMap((v) => (Array.isArray(v) ? v : [v]));

@@ -23,10 +23,11 @@ export async function startQdrant({ log = () => {}, dataDir } = {}) {
       'QDRANT_GRPC',
     );
     log(`using the Qdrant server at ${url}`);
-    return { url, grpcHost, grpcPort, real: true, stop: async () => {} };
+    return { url, grpcHost, grpcPort, real: true, version: await qdrantVersion(url), stop: async () => {} };
   }
   const place = dataDir ?? tempDir('funnelvec-qdrant-');
   let ports = { port: 0, grpcPort: 0 };
+  let version;
   const start = async () => {
     const server = await launch(
       'Qdrant front',
@@ -48,7 +49,7 @@ export async function startQdrant({ log = () => {}, dataDir } = {}) {
     return server.whenReady(async () => {
       const line = await server.firstLine();
       ports = JSON.parse(line);
-      await answersHttp(`http://${HOST}:${ports.port}/`);
+      version = await qdrantVersion(`http://${HOST}:${ports.port}`);
       await answersGrpc(HOST, ports.grpcPort, '/qdrant.Qdrant/HealthCheck');
     });
   };
@@ -57,7 +58,16 @@ export async function startQdrant({ log = () => {}, dataDir } = {}) {
     grpcHost: HOST,
     grpcPort: ports.grpcPort,
     real: false,
+    version,
   }));
+}
+
+/** The version that the server tells, e.g. 1.18.3. */
+async function qdrantVersion(url) {
+  const response = await fetch(`${url}/`, { signal: AbortSignal.timeout(2_000) });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  return answer.version;
 }
 
 /** `dataDir` as for startQdrant. */
@@ -205,12 +215,6 @@ async function launch(name, log, args, keepData = false) {
 }
 
 // Ready checks
-
-async function answersHttp(url) {
-  const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
-  await response.arrayBuffer();
-  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-}
 
 /** One call with an empty message; written out so that no client package is needed. */
 async function answersGrpc(host, port, method) {

@@ -38,7 +38,6 @@ export async function startCollections(): Promise<Collections> {
   return {
     client,
     async make(collection_name, { fields, dynamic = false, index = {}, data }) {
-      await client.dropCollection({ collection_name });
       made.add(collection_name);
       succeeded(await client.createCollection({ collection_name, fields, enable_dynamic_field: dynamic }));
       for (const { name, data_type } of fields) {

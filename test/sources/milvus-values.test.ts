@@ -69,7 +69,7 @@ describe('JSON', () => {
 
 describe('Milvus: integers of payloads', () => {
   let milvus: Collections;
-  const collection = 'values';
+  const collection = `values_${process.pid}`;
   before(async () => {
     milvus = await startCollections();
     const int64 = { name: 'key', data_type: DataType.Int64, is_primary_key: true };
@@ -101,11 +101,11 @@ describe('Milvus: integers of payloads', () => {
         ...vectors(i),
       })),
     });
-    await milvus.make('by_number', {
+    await milvus.make(`by_number_${process.pid}`, {
       fields: [int64, { name: 'title', data_type: DataType.VarChar, max_length: 20 }, ...VECTORS],
       data: INTEGERS.map((value, i) => ({ key: String(value), title: `row ${i}`, ...vectors(i) })),
     });
-    await milvus.make('by_text', {
+    await milvus.make(`by_text_${process.pid}`, {
       fields: [{ name: 'key', data_type: DataType.VarChar, max_length: 30, is_primary_key: true }, ...VECTORS],
       data: INTEGERS.map((value, i) => ({ key: String(value), ...vectors(i) })),
     });
@@ -197,21 +197,21 @@ describe('Milvus: integers of payloads', () => {
       return new Map(groups.map(({ id, lookup }) => [id, lookup]));
     };
     for (const groupBy of ['n', 'x']) {
-      const byNumber = await joined(groupBy, milvus.open('by_number'));
+      const byNumber = await joined(groupBy, milvus.open(`by_number_${process.pid}`));
       const fetched = INTEGERS.map(
         (value, i) => [exact(value), { id: String(value), payload: { title: `row ${i}` } }] as const,
       );
       assert.deepEqual(byNumber, new Map(fetched.filter(([key]) => byNumber.has(key))));
       assert.ok(byNumber.size >= INTEGERS.length - 1);
-      const byText = await joined(groupBy, milvus.open('by_text'));
+      const byText = await joined(groupBy, milvus.open(`by_text_${process.pid}`));
       assert.deepEqual([...byText.values()].filter(Boolean), []);
     }
-    const text = await joined('text', milvus.open('by_text'));
+    const text = await joined('text', milvus.open(`by_text_${process.pid}`));
     assert.deepEqual(
       [...text.values()].map((row) => row?.id),
       [...text.keys()],
     );
-    const none = await joined('text', milvus.open('by_number'));
+    const none = await joined('text', milvus.open(`by_number_${process.pid}`));
     assert.deepEqual([...none.values()].filter(Boolean), []);
   });
 

@@ -44,7 +44,9 @@ await sourceConformance(
     const payloadOf = ({ title, n, even, extra }: Row) => ({ title, n, even, ...extra });
     const METRIC = { cosine: 'COSINE', dot: 'IP', euclid: 'L2' };
 
+    const { version } = await client.getVersion();
     return {
+      version,
       supports: {
         idKinds: { number: 'string', string: 'string', big: 'string' },
         exact: 'server',
@@ -160,7 +162,7 @@ describe('Milvus: the least and the largest key', () => {
     if (server === undefined) return;
     const client = new MilvusClient({ address: server.address });
     await client.connectPromise;
-    const collection = 'edges';
+    const collection = `edges_${process.pid}`;
     const keys = [-(2n ** 63n), -(2n ** 63n) + 1n, 0n, 2n ** 63n - 1n].map(String);
     try {
       await client.createCollection({
@@ -204,6 +206,7 @@ describe('Milvus: the least and the largest key', () => {
       const { hits } = await search.query({ vector: [1, 0, 2, 3], limit: 4, filter });
       assert.deepEqual(hits.map(({ id }) => id).sort(), [keys[0], keys[3]].sort());
     } finally {
+      await client.dropCollection({ collection_name: collection });
       await client.closeConnection();
       await server.stop();
     }

@@ -12,7 +12,7 @@ import { Random, SEED } from '../random.js';
 import { qdrantMark, startMilvus, startQdrant } from './servers.js';
 
 const big = 2n ** 60n;
-const collection = 'integers';
+const collection = `integers_${process.pid}`;
 /** As JSON has them. */
 const KEYS = [
   `${big - 1n}`,

@@ -32,6 +32,7 @@ await sourceConformance(
     const field = (value: object) => ({ must: [{ conditionOneOf: { case: 'field', value } }] });
     return {
       ...qdrantLoader(server.url, client),
+      version: server.version,
       supports: {
         idKinds: { number: 'bigint', string: 'string', big: 'bigint' },
         exact: 'server',

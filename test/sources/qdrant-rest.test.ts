@@ -37,6 +37,7 @@ await sourceConformance(
     );
     return {
       ...qdrantLoader(server.url, grpc),
+      version: server.version,
       supports: {
         idKinds: { number: 'number', string: 'string' },
         exact: 'server',

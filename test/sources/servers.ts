@@ -3,7 +3,15 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 interface Servers {
-  startQdrant(): Promise<{ url: string; grpcHost: string; grpcPort: number; real: boolean; stop(): Promise<void> }>;
+  startQdrant(): Promise<{
+    url: string;
+    grpcHost: string;
+    grpcPort: number;
+    real: boolean;
+    /** As the server tells it, e.g. 1.18.3. */
+    version: string;
+    stop(): Promise<void>;
+  }>;
   startMilvus(): Promise<{ address: string; kind: string; stop(): Promise<void> }>;
 }
 
@@ -16,3 +24,9 @@ export const startMilvus: Servers['startMilvus'] = async () => (await servers())
 
 /** A test that passed only against this repository's stand-in for Qdrant says so in its name. */
 export const qdrantMark = process.env['QDRANT_URL'] ? '' : ' [front]';
+
+/** Whether a server tells this version or a later one. */
+export function isAtLeast(version: string, major: number, minor: number): boolean {
+  const [own = 0, its = 0] = version.split('.').map(Number);
+  return own > major || (own === major && its >= minor);
+}

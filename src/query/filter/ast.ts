@@ -1,6 +1,6 @@
 /**
  * A filter after it was checked: every source compiles it, each in its own way. Each condition's meaning is written
- * beside it; Qdrant 1.18 is the model.
+ * beside it; Qdrant 1.19 is the model.
  */
 import type { Id } from '../../core/types.js';
 
@@ -109,7 +109,7 @@ export type FilterNode =
       text: Bounds<string>;
     }
   | {
-      /** The number of values is within: null and [] have 0, [null] and scalars 1; a missing key has no number. */
+      /** The number of values is within: null and [] have 0, [null] and scalars 1; a missing key passes `empty` alone. */
       op: 'count';
       /** The path of the values. */
       path: Path;

@@ -35,7 +35,10 @@ const MATCHES = ['value', 'any', 'except', 'text'];
 const BOUNDS = ['gt', 'gte', 'lt', 'lte'] as const;
 
 /** Conditions that Qdrant has and this language lacks. */
-const ELSEWHERE = ['geo_radius', 'geo_bounding_box', 'geo_polygon', 'has_vector', 'text_any', 'phrase'];
+const ELSEWHERE = [
+  ...['geo_radius', 'geo_bounding_box', 'geo_polygon', 'has_vector', 'slice'],
+  ...['text_any', 'phrase', 'substring', 'prefix'],
+];
 
 /**
  * Checks a filter; undefined and null are the filter that everything passes.
@@ -88,8 +91,9 @@ function parseMinShould(raw: unknown, where: string, reading: Reading): FilterNo
   if (!Array.isArray(conditions)) throw expected('BAD_ARGUMENT', 'an array', `${where}.conditions`, conditions);
   const nodes = parseList(conditions, `${where}.conditions`, reading);
   const count = checkCount(fields['min_count'], `${where}.min_count`);
-  if (nodes.length > 0) return { op: 'atLeast', count, nodes };
-  return count === 0 ? TRUE : emptyClause(reading);
+  // Qdrant 1.19 refuses a count of 0, and 1.18 takes a count of none for true.
+  if (count === 0) return TRUE;
+  return nodes.length > 0 ? { op: 'atLeast', count, nodes } : FALSE;
 }
 
 /** True; but inside `nested` Qdrant looks for one that holds, among none. */
@@ -165,8 +169,16 @@ function parseField(fields: Fields, where: string, reading: Reading): FilterNode
   const at = `${where}.${test}`;
   if (test === 'match') return parseMatch(path, fields[test], at, reading);
   if (test === 'range') return parseRange(path, fields[test], at);
-  const raw = readFields(fields[test], BOUNDS, at);
-  return { op: 'count', path, bounds: readBounds(raw, at, checkCount) };
+  return parseCount(path, readFields(fields[test], BOUNDS, at), at);
+}
+
+/** Qdrant 1.19 counts 0 values of a missing key and 1.18 none: said of what is empty, too, it means the same to both. */
+function parseCount(path: Path, raw: Fields, where: string): FilterNode {
+  const bounds: Bounds = readBounds(raw, where, checkCount);
+  const { gt = -1, gte = 0, lt = 1, lte = 0 } = bounds;
+  const count: FilterNode = { op: 'count', path, bounds };
+  if (gt >= 0 || gte > 0 || lt <= 0 || lte < 0) return count;
+  return { op: 'or', nodes: [count, { op: 'empty', path }] };
 }
 
 function parseMatch(path: Path, raw: unknown, where: string, reading: Reading): FilterNode {

@@ -20,11 +20,11 @@ export interface Filter<Payload = unknown> {
   should?: Clause<Payload>;
   /** None of these. */
   must_not?: Clause<Payload>;
-  /** At least `min_count` of these. */
+  /** At least `min_count` of these; of none, nothing passes. */
   min_should?: {
     /** The conditions that are counted. */
     conditions: readonly Condition<Payload>[];
-    /** Number of conditions that have to pass. */
+    /** Number of conditions that have to pass; 0 restricts nothing. */
     min_count: number;
   } | null;
 }
@@ -32,8 +32,8 @@ export interface Filter<Payload = unknown> {
 type Clause<Payload> = Condition<Payload> | readonly Condition<Payload>[] | null;
 
 /**
- * One condition. Where the value is an array, one element that fits suffices; a missing key fits `is_empty` alone, so
- * that `must_not` keeps it.
+ * One condition. Where the value is an array, one element that fits suffices; a missing key fits `is_empty`, and a
+ * `values_count` that 0 fits, alone, so that `must_not` keeps it.
  */
 export type Condition<Payload = unknown> =
   | FieldCondition<Payload>
@@ -106,7 +106,7 @@ export type FieldCondition<Payload = unknown> = {
         {
           /** The path of the values. */
           key: Key;
-          /** Bounds on the number of elements; a scalar counts 1, null 0; a missing key has no count. */
+          /** Bounds on the number of elements; a scalar counts 1, null and a missing key 0. */
           values_count: CountBounds;
         }
       >;

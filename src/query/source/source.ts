@@ -1,6 +1,6 @@
 /** The contract between a search and whatever holds the vectors: Qdrant, Milvus, the embedded index. */
 
-import type { FilterStats, Id, IdKind, Metric, PackedCandidates } from '../../core/types.js';
+import type { FilteredPoolStats, FilterStats, Id, IdKind, Metric, PackedCandidates } from '../../core/types.js';
 import type { FilterNode } from '../filter/ast.js';
 import type { PayloadSelector } from '../payload.js';
 import type { Examples, Strategy } from '../recommend.js';
@@ -140,6 +140,8 @@ export interface HeadAnswer {
   exact?: Exactness;
   /** How the filter was applied, where the source knows. */
   filtered?: FilterStats;
+  /** How the pool of a filter came out of the server's graph, where the source knows. */
+  filteredPool?: FilteredPoolStats;
   /**
    * Whole numbers of payloads are as stored where their size is below this; a larger one may have been another integer, that
    * JSON or the client rounded.

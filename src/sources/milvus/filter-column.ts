@@ -16,7 +16,7 @@ export const SYMBOLS = { gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
 
 /** `name` can stand as it is. Conditions on what is never of their type come out as false. */
 export function columnCondition(node: PathCondition, name: string, field: MilvusField): FilterPiece {
-  if (field.type === 'Missing') return node.op === 'empty';
+  if (field.type === 'Missing') return node.op === 'count' ? within(0, node.bounds) : node.op === 'empty';
   if (!isKnown(field)) throw unsupported(`conditions on a field of type ${field.element ?? field.type} (${name})`);
   const given = field.nullable ? atom(`${name} is not null`) : true;
   if (node.op === 'null') return not(given);
@@ -63,7 +63,7 @@ function arrayCondition(node: PathCondition, name: string, element: string, give
       if (element !== 'VarChar') return false;
       throw unsupported(`match.text on an array (${name})`);
     case 'count': {
-      const length = compare(`array_length(${name})`, node.bounds);
+      const length = lengthWithin(`array_length(${name})`, node.bounds);
       return or(and(given, length), and(not(given), within(0, node.bounds)));
     }
     default:
@@ -145,8 +145,17 @@ function integerBound(name: string, bound: keyof Bounds, value: number | bigint,
   return lower === whole < 0n;
 }
 
-/** As bounds stand. */
-function compare(value: string, bounds: Bounds): FilterPiece {
+/** Lengths that are written one by one: some servers (2.3.5) can compare a length only with ==. */
+const LENGTHS = 16;
+
+function lengthWithin(value: string, bounds: Bounds): FilterPiece {
+  const { gt = -1, gte = 0, lt = Number.POSITIVE_INFINITY, lte = Number.POSITIVE_INFINITY } = bounds;
+  const first = Math.max(gt + 1, gte);
+  const last = Math.min(lt - 1, lte);
+  const among = (from: number, to: number) =>
+    or(...Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => atom(`${value} == ${from + i}`)));
+  if (last - first < LENGTHS) return among(first, last);
+  if (last === Number.POSITIVE_INFINITY && first <= LENGTHS) return not(among(0, first - 1));
   return and(
     ...Object.entries(bounds).map(([bound, limit]) =>
       atom(`${value} ${SYMBOLS[bound as keyof Bounds]} ${literal(limit)}`),

@@ -1,7 +1,19 @@
 /** Conditions on keys of JSON, in a field of that type or the dynamic one, whose values are of any type. */
 import type { Bounds, Step } from '../../query/filter/ast.js';
 import { contains, type PathCondition, SYMBOLS } from './filter-column.js';
-import { and, atom, type FilterPiece, isName, join, LEAST, list, literal, not, unsupported } from './filter-text.js';
+import {
+  and,
+  atom,
+  type FilterPiece,
+  isName,
+  join,
+  LEAST,
+  list,
+  literal,
+  not,
+  prefixed,
+  unsupported,
+} from './filter-text.js';
 
 /** A key as expressions have it. @param base - a field of type JSON, or `$meta` */
 export function jsonValue(base: string, steps: readonly Step[]): string {
@@ -18,8 +30,12 @@ export function needsScalars({ op }: PathCondition): boolean {
  * false. Where both counts are equal, no row has an array or an object.
  */
 export function scalarCounts(value: string): [something: string, scalar: string] {
-  const kinds = [`like "%"`, `>= ${-Number.MAX_VALUE}`, '== true', '== false'];
-  return [`exists ${value}`, kinds.map((kind) => `${value} ${kind}`).join(' or ')];
+  return [`exists ${value}`, scalarKinds(value).join(' or ')];
+}
+
+/** Text, a number, true or false is there. */
+function scalarKinds(value: string): string[] {
+  return [`like "%"`, `>= ${-Number.MAX_VALUE}`, '== true', '== false'].map((kind) => `${value} ${kind}`);
 }
 
 /**
@@ -36,7 +52,7 @@ export function jsonCondition(
   if (steps.length === 0) throw unsupported(`a condition on a JSON field as a whole (${named})`);
   const value = jsonValue(base, steps);
   // Comparing nothing is neither true nor false, which not would leave so. A null is as if it were missing.
-  const given = atom(`exists ${value}`);
+  const given = prefixed(`exists ${value}`);
   if (node.op === 'match') {
     if (node.values.length === 0) return false;
     checkIntegers(node.values, 'match of', named);
@@ -56,14 +72,16 @@ export function jsonCondition(
       "it does not look into arrays; where none are, say so to the source (scalars: true), or let it ask (scalars: 'ask')",
     );
   }
+  // Of a null `exists` is true on some servers (2.3.5) and false on others (Milvus Lite 3.2.2).
+  const filled = and(given, join('or', scalarKinds(value).map(atom)));
   switch (node.op) {
     case 'except':
       checkIntegers(node.values, 'match.except of', named);
-      return join('and', [given, ...node.values.map((one) => not(atom(`${value} == ${literal(one)}`)))]);
+      return join('and', [filled, ...node.values.map((one) => not(atom(`${value} == ${literal(one)}`)))]);
     case 'text':
       return and(given, contains(value, node.text));
     case 'empty':
-      return not(given);
+      return not(filled);
     case 'range': {
       // Text beside a number is neither above nor below it.
       const number = and(given, not(atom(`${value} like "%"`)));

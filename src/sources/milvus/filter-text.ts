@@ -8,7 +8,7 @@ export const MAX_EXPRESSION = 4_000_000;
  * An expression before it is written, with its length in characters: pieces are shared, so the text may be far larger.
  */
 export type Expression =
-  | { op: 'atom'; text: string; size: number }
+  | { op: 'atom'; text: string; size: number; prefix?: boolean }
   | { op: 'not' | 'and' | 'or'; parts: readonly Expression[]; size: number };
 
 /** True, false, or an expression that is one of them for every row, never unknown. */
@@ -16,6 +16,14 @@ export type FilterPiece = boolean | Expression;
 
 export function atom(text: string): FilterPiece {
   return sized({ op: 'atom', text, size: text.length });
+}
+
+/**
+ * A condition that begins with a word, `exists X`. Within others it is in parentheses: grammars before 2.4 take what follows
+ * for a part of it.
+ */
+export function prefixed(text: string): FilterPiece {
+  return sized({ op: 'atom', text, size: text.length, prefix: true });
 }
 
 export function and(...pieces: readonly FilterPiece[]): FilterPiece {
@@ -39,7 +47,7 @@ export function join(op: 'and' | 'or', pieces: readonly FilterPiece[]): FilterPi
   const parts = pieces.filter((piece) => typeof piece !== 'boolean');
   if (parts.length === 0) return !decided;
   if (parts.length === 1) return parts[0]!;
-  let size = (parts.length - 1) * ` ${op} `.length;
+  let size = (parts.length - 1) * ` ${op} `.length + parenthesesOf(parts.length);
   for (const part of parts) size += part.size + (isLoose(part, op) ? '()'.length : 0);
   return sized({ op, parts, size });
 }
@@ -53,6 +61,16 @@ function sized(expression: Expression): Expression {
   );
 }
 
+/** Parts that stand side by side. Servers read long flat chains in the square of their time, or refuse them beyond 50. */
+const FLAT = 8;
+
+/** Characters that halving a chain of parts adds. */
+function parenthesesOf(parts: number): number {
+  if (parts <= FLAT) return 0;
+  const half = parts >>> 1;
+  return '()()'.length + parenthesesOf(half) + parenthesesOf(parts - half);
+}
+
 /**
  * In the server's grammar `not` binds before ==, in and all else that compares, so what it negates is always in parentheses;
  * Milvus Lite reads it otherwise. So is the one of `and` and `or` within the other.
@@ -61,11 +79,20 @@ export function write(expression: Expression): string {
   if (expression.op === 'atom') return expression.text;
   const { op, parts } = expression;
   if (op === 'not') return `not (${write(parts[0]!)})`;
-  return parts.map((part) => (isLoose(part, op) ? `(${write(part)})` : write(part))).join(` ${op} `);
+  return chain(
+    parts.map((part) => (isLoose(part, op) ? `(${write(part)})` : write(part))),
+    op,
+  );
 }
 
-function isLoose({ op }: Expression, within: 'and' | 'or'): boolean {
-  return op === (within === 'and' ? 'or' : 'and');
+function chain(parts: readonly string[], op: 'and' | 'or'): string {
+  if (parts.length <= FLAT) return parts.join(` ${op} `);
+  const half = parts.length >>> 1;
+  return `(${chain(parts.slice(0, half), op)}) ${op} (${chain(parts.slice(half), op)})`;
+}
+
+function isLoose(part: Expression, within: 'and' | 'or'): boolean {
+  return part.op === 'atom' ? part.prefix === true : part.op === (within === 'and' ? 'or' : 'and');
 }
 
 const ESCAPES: Record<string, string> = { '"': '\\"', '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };

@@ -31,7 +31,7 @@ function toPiece(node: FilterNode, fields: MilvusFields): FilterPiece {
     case 'or':
       return join(
         node.op,
-        node.nodes.map((one) => toPiece(one, fields)),
+        node.nodes.filter(isSaidOnce).map((one) => toPiece(one, fields)),
       );
     case 'not':
       return not(toPiece(node.node, fields));
@@ -63,6 +63,12 @@ function toPiece(node: FilterNode, fields: MilvusFields): FilterPiece {
       );
     }
   }
+}
+
+/** A field is never missing: its count says what the parser says again for keys that are. */
+function isSaidOnce(node: FilterNode, at: number, nodes: readonly FilterNode[]): boolean {
+  const before = nodes[at - 1];
+  return !(node.op === 'empty' && before?.op === 'count' && before.path === node.path);
 }
 
 interface JsonPlace {

@@ -1,6 +1,7 @@
 /** Options of a source over Milvus. */
 import type { Metric } from '../../core/types.js';
 import type { HeadOf, TailLayout } from '../../query/source/layout.js';
+import type { MilvusConsistency } from './consistency.js';
 
 /** Where the vectors are. */
 export interface MilvusLayout {
@@ -61,13 +62,13 @@ export interface MilvusCommonOptions {
   /** Search parameters of the index, e.g. `{ ef: 256 }`. */
   params?: Record<string, unknown>;
   /**
-   * How fresh answers are, by its name, or a value of the SDK's ConsistencyLevelEnum: only 'Strong' is sure to see what was written
-   * just now. 'Session' is no promise to read one's own writes here, since the SDK keeps no session. A request may name
-   * another (`params.consistency`).
+   * How new the rows are that calls see, by its name, or a value of the SDK's ConsistencyLevelEnum: only 'Strong' is sure to read
+   * what was written just now. 'Session' is no promise to read one's own writes here, since the SDK keeps no session. A request
+   * may name another (`params.consistency`).
    *
-   * @default the collection's own
+   * @default the collection's own, which is 'Bounded' where nobody said
    */
-  consistency?: 'Strong' | 'Session' | 'Bounded' | 'Eventually' | 'Customized' | number;
+  consistency?: MilvusConsistency | number;
   /** These partitions alone are read, by every call; a request may name some of them (`params.partitions`). @default all */
   partitions?: readonly string[];
   /** With a function in place of a client: it makes the client of each address when that is first needed. */

@@ -4,6 +4,7 @@ import { checkKeys } from '../../core/validate.js';
 import { type KnownParams, numberParam, type ParamCheck } from '../../query/params.js';
 import type { SearchParams } from '../../query/source/source.js';
 import { checkNames, narrowed } from '../scope.js';
+import { consistencyLevel } from './consistency.js';
 
 /** What a call reads, and how. */
 export interface MilvusScope {
@@ -12,22 +13,13 @@ export interface MilvusScope {
   consistency?: string | undefined;
 }
 
-/** By the numbers of the SDK's ConsistencyLevelEnum. */
-const LEVELS = ['Strong', 'Session', 'Bounded', 'Eventually', 'Customized'] as const;
-
-const checkConsistency = (value: unknown, where: string): string => {
-  const level = typeof value === 'number' ? LEVELS[value] : LEVELS.find((name) => name === value);
-  if (level !== undefined) return level;
-  throw expected('BAD_ARGUMENT', `one of ${LEVELS.join(', ')}, or its number 0 to 4,`, where, value);
-};
-
 const checkHints: ParamCheck = (value, where) => {
   if (typeof value === 'string' && value !== '') return value;
   throw expected('BAD_ARGUMENT', "text, as 'iterative_filter',", where, value);
 };
 
 /** The params that every call may have. */
-export const SCOPE_PARAMS: KnownParams = { partitions: checkNames, consistency: checkConsistency };
+export const SCOPE_PARAMS: KnownParams = { partitions: checkNames, consistency: consistencyLevel };
 
 /** The params that searches may have: parameters of the indexes that have them, and of the search. */
 export const PARAMS: KnownParams = {
@@ -80,7 +72,7 @@ export function checkedScope({
   if (params !== undefined && params !== null) checkKeys(params, NATIVE, 'params');
   return {
     partitions: partitions === undefined ? undefined : checkNames(partitions, 'partitions'),
-    consistency: consistency === undefined ? undefined : checkConsistency(consistency, 'consistency'),
+    consistency: consistency === undefined ? undefined : consistencyLevel(consistency),
   };
 }
 

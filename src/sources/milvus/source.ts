@@ -33,6 +33,7 @@ import { milvusIds, milvusScores } from './from-milvus.js';
 import { UNROUNDED } from './integers.js';
 import { type MilvusCommonOptions, type MilvusLayout, type MilvusSourceOptions, OPTIONS } from './options.js';
 import { readingOf, unpack } from './reading.js';
+import { refusedFilter } from './refused-filter.js';
 import { distances } from './rows.js';
 import { behindKey, type MilvusFacts, readMilvusFacts, withKeys } from './schema.js';
 import { checkedScope, type MilvusScope, PARAMS, SCOPE_PARAMS, splitParams } from './scope.js';
@@ -166,7 +167,8 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
       const scope = this.scopeOf(params);
       return this.informed([], signal, async (facts) => {
         const call = { ...options, signal };
-        return this.counted(await this.filter({ filter, nativeFilter }, facts, call), facts, { ...call, scope });
+        const restricted = await this.filter({ filter, nativeFilter }, facts, call);
+        return this.named(filter, facts, call, () => this.counted(restricted, facts, { ...call, scope }));
       });
     });
   }
@@ -209,14 +211,8 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         const { idField, squared } = facts;
         const filter = await this.filter(request, facts, { ...request, signal });
         const asked = { ...request, filter, params: search, scope, signal };
-        const { parts, at, began } = await this.calls.search(
-          facts.full as string,
-          [request.vector],
-          request.limit,
-          asked,
-          [idField],
-          [],
-          facts,
+        const { parts, at, began } = await this.named(request.filter, facts, { ...request, signal }, () =>
+          this.calls.search(facts.full as string, [request.vector], request.limit, asked, [idField], [], facts),
         );
         const { rows } = parts[0]!;
         const scores = distances(milvusScores(rows, [idField]), squared.full);
@@ -254,7 +250,9 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         const behind = after === undefined ? undefined : behindKey(after, facts);
         const params = { limit, iterator: 'True', reduce_stop_for_best: 'True' };
         const filter = await this.filter({ nativeFilter: behind }, facts, call);
-        const rows = await this.calls.query(filter, asked, call, facts, params);
+        const answer = await this.calls.query(filter, asked, call, facts, params);
+        // A collection with a partition key answers up to so many rows of each partition, all in the order of their keys.
+        const rows = answer.length > limit ? answer.slice(0, limit) : answer;
         const unpacked = unpack(rows, undefined, asked, facts, request, this.name);
         const last = this.checkOrder(unpacked.ids.map(String), after, facts);
         // A page may be short though more follow; only an empty one is the end.
@@ -300,8 +298,9 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     const filter = await this.filter(request, facts, { ...request, signal });
     const restricted = { filter, params, scope, signal, timeout: request.timeout };
     const { outputs, names } = asked;
-    const answer = await this.calls.search(field, vectors, candidates, restricted, outputs, names, facts);
-    const { parts, began, at } = answer;
+    const { parts, began, at } = await this.named(request.filter, facts, { ...request, signal }, () =>
+      this.calls.search(field, vectors, candidates, restricted, outputs, names, facts),
+    );
     return parts.map(({ rows, lifted }) => {
       const start = parts.length === 1 ? at : performance.now();
       if (rows.length > candidates) {
@@ -321,6 +320,23 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         ...(exact && { exact: facts.scans ? ('server' as const) : ('index' as const) }),
       };
     });
+  }
+
+  /** A call under a filter. @throws FunnelError UNSUPPORTED: the server refuses a condition of it, which the error names */
+  private async named<T>(
+    filter: FilterNode | undefined,
+    facts: MilvusFacts,
+    options: MilvusCall,
+    call: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      const asked = { outputs: [facts.idField] };
+      const ask = (expression: string) => this.calls.query(expression, asked, options, facts, { limit: 1 });
+      const version = () => this.nodes.run(options.signal, async (client) => client.getVersion?.());
+      throw await refusedFilter(error, filter, facts.fields, this.name, version, ask);
+    }
   }
 
   private async filter(
@@ -347,7 +363,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
       if (all !== scalars) {
         throw unsupported(
           `a condition on the JSON key ${JSON.stringify(path)}`,
-          `it does not look into arrays and objects, and ${all - scalars} of the ${all} rows with the key in ${this.name} hold one there`,
+          `it does not look into arrays and objects, and ${all - scalars} of the ${all} rows with the key in ${this.name} hold one there (or null, which servers of 2.3 take for something)`,
         );
       }
       facts.scalarKeys.add(key);

@@ -2,7 +2,8 @@
 import { FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import type { FilterNode } from '../../query/filter/ast.js';
-import type { HeadRequest, PayloadSelection, SearchParams } from '../../query/source/source.js';
+import type { PayloadSelection, SearchParams } from '../../query/source/source.js';
+import type { Compared, Datatype } from './datatypes.js';
 import type { AnyPoint } from './from-qdrant.js';
 import type { QdrantScope } from './scope.js';
 
@@ -43,9 +44,13 @@ export interface QdrantDriver {
 
 export interface QdrantVectors {
   /** By name, multivectors among them; '' is the un-named one. */
-  dense: ReadonlyMap<string, { dim: number; distance: string; multi: boolean }>;
+  dense: ReadonlyMap<string, { dim: number; distance: string; multi: boolean; datatype: Datatype }>;
   /** Names. */
   sparse: readonly string[];
+  /** Whether some vectors are in a graph. */
+  graph: boolean;
+  /** Keys with a payload index. */
+  indexed: readonly string[];
   /** @default nothing is forbidden */
   strict?: QdrantStrict | undefined;
 }
@@ -95,10 +100,8 @@ export interface QdrantRead {
   skip: boolean;
 }
 
-export interface QdrantQuery extends QdrantRead {
-  vector: Float32Array;
-  /** In place of `vector`; of its length. */
-  recommend: HeadRequest['recommend'];
+/** `recommend` is in place of `vector`, and of its length. */
+export interface QdrantQuery extends QdrantRead, Compared {
   using: string;
   limit: number;
   filter: unknown;

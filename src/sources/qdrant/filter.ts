@@ -62,9 +62,8 @@ function toCondition(node: FilterNode, dialect: Dialect): object {
       return dialect.within(toFilter(node, dialect));
     case 'or':
     case 'atLeast':
-      if (node.nodes.length > 0) return dialect.within(toFilter(node, dialect));
-      // As a clause it would be true either way.
-      return node.op === 'atLeast' && node.count === 0 ? dialect.within(dialect.filter({})) : nothing(dialect);
+      // As a clause without conditions it would be true.
+      return node.nodes.length > 0 ? dialect.within(toFilter(node, dialect)) : nothing(dialect);
     case 'match':
       return node.values.length > 0 ? dialect.leaf(node) : nothing(dialect);
     default:

@@ -4,6 +4,7 @@ import { messageOf, reachReason, socketCode } from '../../core/call.js';
 import { FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import type { SearchParams } from '../../query/source/source.js';
+import type { Datatype } from './datatypes.js';
 import {
   type QdrantDriver,
   type QdrantQuery,
@@ -192,16 +193,19 @@ function select(what: 'enable' | 'include' | 'exclude', value: unknown): object 
  * without fields arrives as one view a point, and the vectors are copied out of it whole.
  */
 
+/** By the server's numbers; 0 is its default. */
+const GRPC_DATATYPES: readonly Datatype[] = ['float32', 'float32', 'uint8', 'float16'];
 const DISTANCES = ['Unknown', 'Cosine', 'Euclid', 'Dot', 'Manhattan'];
 
 function grpcVectors(answer: unknown): QdrantVectors {
-  type Params = { size: bigint; distance: number; multivectorConfig?: unknown };
+  type Params = { size: bigint; distance: number; multivectorConfig?: unknown; datatype?: number };
   type Config = { case?: string; value?: Params | { map: Record<string, Params> } };
   type Collection = { vectorsConfig?: { config?: Config }; sparseVectorsConfig?: { map?: object } };
-  type Whole = { params?: Collection; strictModeConfig?: Record<string, unknown> };
-  const whole = (answer as { result?: { config?: Whole } }).result?.config;
-  const params = whole?.params;
-  const { enabled, searchAllowExact, maxQueryLimit, searchMaxBatchsize } = whole?.strictModeConfig ?? {};
+  type Own = { params?: Collection; strictModeConfig?: Record<string, unknown> };
+  type Info = { config?: Own; indexedVectorsCount?: bigint; payloadSchema?: object };
+  const { config: own, indexedVectorsCount = 0n, payloadSchema = {} } = (answer as { result?: Info }).result ?? {};
+  const params = own?.params;
+  const { enabled, searchAllowExact, maxQueryLimit, searchMaxBatchsize } = own?.strictModeConfig ?? {};
   const strict = strictOf({ enabled, exact: searchAllowExact, rows: maxQueryLimit, searches: searchMaxBatchsize });
   const config = params?.vectorsConfig?.config;
   const entries: [string, Params][] =
@@ -209,12 +213,23 @@ function grpcVectors(answer: unknown): QdrantVectors {
       ? [['', config.value as Params]]
       : Object.entries((config?.value as { map?: Record<string, Params> } | undefined)?.map ?? {});
   const dense = new Map(
-    entries.map(([name, { size, distance, multivectorConfig }]) => [
+    entries.map(([name, { size, distance, multivectorConfig, datatype = 0 }]) => [
       name,
-      { dim: Number(size), distance: DISTANCES[distance] ?? String(distance), multi: Boolean(multivectorConfig) },
+      {
+        dim: Number(size),
+        distance: DISTANCES[distance] ?? String(distance),
+        multi: Boolean(multivectorConfig),
+        datatype: GRPC_DATATYPES[datatype] ?? 'float32',
+      },
     ]),
   );
-  return { dense, sparse: Object.keys(params?.sparseVectorsConfig?.map ?? {}), strict };
+  return {
+    dense,
+    sparse: Object.keys(params?.sparseVectorsConfig?.map ?? {}),
+    graph: indexedVectorsCount > 0,
+    indexed: Object.keys(payloadSchema),
+    strict,
+  };
 }
 
 /** gRPC status codes. */

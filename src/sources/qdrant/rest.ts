@@ -4,6 +4,7 @@ import { messageOf, reachReason, socketCode } from '../../core/call.js';
 import { expected, FunnelError } from '../../core/errors.js';
 import { parseExact } from '../../core/exact-json.js';
 import type { Id } from '../../core/types.js';
+import { DATATYPES } from './datatypes.js';
 import {
   type QdrantAnswer,
   type QdrantDriver,
@@ -245,7 +246,7 @@ function listed(result: unknown): AnyPoint[] {
 
 /** `params.vectors` is one un-named vector's, or an object of them. */
 function restVectors(answer: unknown): QdrantVectors {
-  type Params = { size?: unknown; distance?: unknown; multivector_config?: unknown };
+  type Params = { size?: unknown; distance?: unknown; multivector_config?: unknown; datatype?: unknown };
   type Config = { vectors?: unknown; sparse_vectors?: object | null };
   const whole = (answer as { config?: { params?: Config; strict_mode_config?: object | null } } | undefined)?.config;
   const params = whole?.params;
@@ -259,18 +260,26 @@ function restVectors(answer: unknown): QdrantVectors {
     rows: max_query_limit,
     searches: search_max_batchsize,
   });
-  if (typeof config !== 'object' || config === null) return { dense: new Map(), sparse, strict };
+  const { indexed_vectors_count, payload_schema } = (answer ?? {}) as Record<string, unknown>;
+  const graph = Number(indexed_vectors_count ?? 0) > 0;
+  const more = { sparse, graph, indexed: Object.keys(payload_schema ?? {}), strict };
+  if (typeof config !== 'object' || config === null) return { dense: new Map(), ...more };
   const entries =
     typeof (config as Params).size === 'number'
       ? [['', config as Params] as const]
       : Object.entries<Params>(config as never);
   const dense = new Map(
-    entries.map(([name, { size, distance, multivector_config }]) => [
+    entries.map(([name, { size, distance, multivector_config, datatype }]) => [
       name,
-      { dim: Number(size), distance: String(distance), multi: Boolean(multivector_config) },
+      {
+        dim: Number(size),
+        distance: String(distance),
+        multi: Boolean(multivector_config),
+        datatype: DATATYPES.find((one) => one === datatype) ?? 'float32',
+      },
     ]),
   );
-  return { dense, sparse, strict };
+  return { dense, ...more };
 }
 
 /** The server's own words: an error in JSON, or text, as it has for keys that are wrong and proxies have for all. */

@@ -3,14 +3,18 @@ import { FunnelError } from '../../core/errors.js';
 import type { IdKind, Metric } from '../../core/types.js';
 import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../../query/source/layout.js';
 import type { SourceInfo } from '../../query/source/source.js';
+import type { StoredVector } from './datatypes.js';
 import type { QdrantDriver, QdrantStrict, QdrantVectors } from './driver.js';
 import { qdrantIds } from './from-qdrant.js';
+import type { PoolFacts } from './pool.js';
 import type { QdrantScope } from './scope.js';
 
 const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'dot', Euclid: 'euclid' };
 
-export interface QdrantFacts extends VectorNames {
+export interface QdrantFacts extends VectorNames, PoolFacts {
   info: SourceInfo;
+  /** The vectors that searches compare with; without `full` in the layout of head and tail. */
+  stored: { head: StoredVector; full: StoredVector | undefined };
   /** The kind of id is then a guess. */
   empty: boolean;
   /** What strict mode forbids. */
@@ -48,6 +52,13 @@ export async function readQdrantFacts(
         'Qdrant normalises those, so the lengths that join head and tail are lost. Store the tail under Dot or Euclid',
     );
   }
+  if (typeof full !== 'string' && (headVector.datatype === 'uint8' || restVector.datatype === 'uint8')) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      `Expected vectors of float32 or float16 for the tail layout of ${source} but received uint8, which cuts heads of length 1 off to zeros: ` +
+        'store the full vectors beside the heads',
+    );
+  }
   const stored = typeof full === 'string' ? METRICS[restVector.distance]! : 'cosine';
   if (metric !== undefined && metric !== stored && typeof full === 'string' && stored === 'cosine') {
     throw new FunnelError(
@@ -59,8 +70,21 @@ export async function readQdrantFacts(
   const idKind: IdKind = point && typeof qdrantIds([point])[0] === 'string' ? 'string' : driver.idKind;
   const { strict = LENIENT } = vectors;
   const most = Number.isFinite(strict.rows) && { mostCandidates: strict.rows };
-  const info = { headDim, dim, metric: metric ?? stored, idKind, ...most };
-  return { info, head, full, empty: point === undefined, strict };
+  const named = (name: string, { datatype, distance }: Omit<StoredVector, 'name'>) => ({ name, datatype, distance });
+  return {
+    info: { headDim, dim, metric: metric ?? stored, idKind, ...most },
+    head,
+    full,
+    stored: {
+      head: named(head, headVector),
+      full: typeof full === 'string' ? named(full, restVector) : undefined,
+    },
+    graph: vectors.graph,
+    indexed: new Set(vectors.indexed),
+    shortPools: new Map(),
+    empty: point === undefined,
+    strict,
+  };
 }
 
 const LENIENT: QdrantStrict = { exact: true, rows: Number.POSITIVE_INFINITY, searches: Number.POSITIVE_INFINITY };

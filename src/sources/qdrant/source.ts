@@ -23,10 +23,12 @@ import type {
 import { CollectionSource } from '../collection.js';
 import { checkRetries } from '../nodes.js';
 import { driverOf, type QdrantClients } from './clients.js';
+import { compared, unscaled } from './datatypes.js';
 import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driver.js';
 import { type AnyPoint, type Missing, missingFrom, pointName, scoresOf } from './from-qdrant.js';
 import { asQdrantId, idsIn, positionOf, qdrantId } from './ids.js';
 import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSourceOptions } from './options.js';
+import { isSuspect, poolOf } from './pool.js';
 import { type Answered, readingOf, unpack, type WantedParts } from './reading.js';
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
 import { checkedScope, PARAMS, type QdrantScope, SCOPE_PARAMS, sameCall, splitParams } from './scope.js';
@@ -144,11 +146,20 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
         const together = one && asked.every(({ scope }) => sameCall(scope, asked[0]!.scope));
         const answers = together ? await this.batch(asked, facts, signal, fast) : undefined;
         if (!answers) return Promise.all(requests.map((request) => this.search(request, facts, signal)));
-        return answers.map((answer, i) => {
+        const parts = answers.map(async (answer, i): Promise<HeadAnswer> => {
           const start = performance.now();
+          const known = async () => answer;
+          const pool = isSuspect(asked[i]!, answer, facts)
+            ? undefined
+            : await poolOf(asked[i]!, facts, requests[i]!.filter, known, this.isRefusal);
+          // A short pool is looked into as a single search.
+          if (!pool || pool.stats?.by === 'exact') return this.search(requests[i]!, facts, signal);
           const part = this.answered(answer, asked[i]!, facts, requests[i]!);
-          return { headMs: (answer.at - began) / answers.length, decodeMs: performance.now() - start, ...part };
+          const { stats } = pool;
+          const headMs = (answer.at - began) / answers.length;
+          return { headMs, decodeMs: performance.now() - start, ...part, ...(stats && { filteredPool: stats }) };
         });
+        return Promise.all(parts);
       });
     });
   }
@@ -231,14 +242,14 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
       this.checkFull('BAD_ARGUMENT');
       checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
       const { search, scope } = this.paramsOf(request.params);
-      return this.informed([request], signal, async ({ full, strict }) => {
+      return this.informed([request], signal, async ({ full, stored, strict }) => {
         checkMost(request.limit, strict, 'limit', this.name);
         const began = performance.now();
+        const query = compared({ vector: request.vector, recommend: undefined }, stored.full!, this.name);
         const { points, at } = await this.driver.query(
           {
             collection,
-            vector: request.vector,
-            recommend: undefined,
+            ...query,
             using: full as string,
             limit: request.limit,
             filter: this.filter(request),
@@ -252,7 +263,8 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
           signal,
           decode !== 'client',
         );
-        return { ids: this.ids(points), scores: Array.from(scoresOf(points) ?? []), ms: at - began };
+        const scores = Array.from(unscaled(scoresOf(points), query.factor) ?? []);
+        return { ids: this.ids(points), scores, ms: at - began };
       });
     });
   }
@@ -297,14 +309,17 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   private async search(request: HeadRequest, facts: QdrantFacts, signal: AbortSignal): Promise<HeadAnswer> {
     const asked = this.asked(request, facts);
     const began = performance.now();
-    const answer = await this.driver.query(asked, signal, this.options.decode !== 'client');
+    const query = (one: QdrantQuery) => this.driver.query(one, signal, this.options.decode !== 'client');
+    const { answer, stats } = await poolOf(asked, facts, request.filter, query, this.isRefusal);
     const { at } = answer;
     const part = this.answered(answer, asked, facts, request);
-    return { headMs: at - began, decodeMs: performance.now() - at, ...part };
+    return { headMs: at - began, decodeMs: performance.now() - at, ...part, ...(stats && { filteredPool: stats }) };
   }
 
+  private readonly isRefusal = (error: unknown): boolean => this.classify(error).code === 'REFUSED';
+
   private asked(request: HeadRequest, facts: QdrantFacts): QdrantQuery {
-    const { info, head, full } = facts;
+    const { info, head, full, stored } = facts;
     const { recommend, candidates, mode } = request;
     const exact = mode === 'exact';
     checkMost(candidates, facts.strict, 'candidates', this.name);
@@ -312,15 +327,16 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     if (search.exact === true) checkExact(facts.strict, this.name);
     const searched = (vector: Float32Array) =>
       exact ? vector : headBy(this.options.headOf, vector, info.headDim, this.name);
-    return {
+    const examples = recommend && {
+      positive: recommend.examples.positive.map(searched),
+      negative: recommend.examples.negative.map(searched),
+    };
+    const query = {
       vector: searched(request.vector),
-      recommend: recommend && {
-        strategy: recommend.strategy,
-        examples: {
-          positive: recommend.examples.positive.map(searched),
-          negative: recommend.examples.negative.map(searched),
-        },
-      },
+      recommend: examples && { strategy: recommend.strategy, examples },
+    };
+    return {
+      ...compared(query, exact ? stored.full! : stored.head, this.name),
       using: exact ? (full as string) : head,
       limit: candidates,
       filter: this.filter(request),
@@ -332,7 +348,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   private answered(
     answer: QdrantAnswer,
-    asked: QdrantRead,
+    asked: QdrantQuery,
     facts: QdrantFacts,
     request: HeadRequest,
   ): Pick<HeadAnswer, 'candidates' | 'exact' | 'exactBelow' | 'lacking'> {
@@ -348,9 +364,11 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     }
     const rows = this.unpack(whole, asked, facts, request);
     return {
-      candidates: { headScores: scoresOf(points), ...rows },
+      candidates: { headScores: unscaled(scoresOf(points), asked.factor), ...rows },
       exactBelow: answer.exactBelow ?? this.driver.exactBelow,
-      ...(request.mode === 'exact' && { exact: facts.strict.exact ? ('server' as const) : ('index' as const) }),
+      ...(request.mode === 'exact' && {
+        exact: asked.exact && !asked.rounded ? ('server' as const) : ('index' as const),
+      }),
       ...(asked.skip && { lacking: this.ids(lacking) }),
     };
   }

@@ -99,6 +99,7 @@ class Collections(pb.CollectionsServicer):
                 segments_count=info["segments_count"],
                 points_count=info["points_count"],
                 indexed_vectors_count=info["indexed_vectors_count"],
+                payload_schema={key: pb.PayloadSchemaInfo(points=field["points"]) for key, field in info["payload_schema"].items()},
                 config=pb.CollectionConfig(
                     params=pb.CollectionParams(
                         shard_number=1, on_disk_payload=True, vectors_config=params,
@@ -461,7 +462,8 @@ def _vector_params(message):
 
 def _show_params(raw):
     distance = {name: number for number, name in DISTANCES.items()}[raw["distance"]]
-    return pb.VectorParams(size=raw["size"], distance=distance)
+    datatype = {name: number for number, name in DATATYPES.items()}.get(raw.get("datatype"))
+    return pb.VectorParams(size=raw["size"], distance=distance, datatype=datatype)
 
 
 def _scalars(message):

@@ -1,0 +1,84 @@
+/** A filter that a server refuses, as each version has a grammar of its own: which condition it is, and which version. */
+import { FunnelError } from '../../core/errors.js';
+import type { FilterNode } from '../../query/filter/ast.js';
+import type { MilvusFields } from './fields.js';
+import { toMilvusFilter } from './filter.js';
+
+/** Conditions that are asked for one by one. */
+const MOST = 16;
+
+const WORDS = {
+  match: 'match',
+  except: 'match.except',
+  text: 'match.text',
+  range: 'range',
+  dates: 'range',
+  count: 'values_count',
+  empty: 'is_empty',
+  null: 'is_null',
+  nested: 'nested',
+} as const;
+
+/**
+ * The error to throw in place of the server's refusal: with the condition that the server refuses when it is asked for that
+ * alone, or the refusal itself where it refuses none.
+ *
+ * @param askVersion - the SDK's answer to getVersion()
+ * @param ask - rejects as a search by that expression would
+ */
+export async function refusedFilter(
+  refusal: unknown,
+  node: FilterNode | undefined,
+  fields: MilvusFields,
+  where: string,
+  askVersion: () => Promise<unknown>,
+  ask: (expression: string) => Promise<unknown>,
+): Promise<unknown> {
+  if (!(refusal instanceof FunnelError) || refusal.code !== 'REFUSED' || node === undefined) return refusal;
+  for (const condition of conditionsIn(node).slice(0, MOST)) {
+    const expression = toMilvusFilter(condition, fields);
+    try {
+      await ask(expression);
+    } catch (error) {
+      if (!(error instanceof FunnelError) || error.code !== 'REFUSED') return refusal;
+      const said = expression.length > 200 ? `${expression.slice(0, 200)}…` : expression;
+      return new FunnelError(
+        'UNSUPPORTED',
+        `${where} cannot express ${named(condition)}: ${await versionOf(askVersion)} refused ${said}. ` +
+          `Ask for it otherwise (nativeFilter), or use a later version (${error.message})`,
+        { cause: refusal },
+      );
+    }
+  }
+  return refusal;
+}
+
+/** Conditions before those that hold them, each once. */
+function conditionsIn(node: FilterNode): FilterNode[] {
+  const found = new Map<string, FilterNode>();
+  const walk = (one: FilterNode): void => {
+    if ('nodes' in one) for (const part of one.nodes) walk(part);
+    else if (one.op === 'not') {
+      walk(one.node);
+      if (!('nodes' in one.node)) found.set(`not ${named(one.node)}`, one);
+    } else found.set(named(one), one);
+  };
+  walk(node);
+  return [...found.values()].sort((a, b) => Number(a.op === 'not') - Number(b.op === 'not'));
+}
+
+function named(node: FilterNode): string {
+  if (node.op === 'not') return `must_not of ${named(node.node)}`;
+  if (node.op === 'ids') return 'has_id';
+  return 'nodes' in node ? 'several conditions' : `${WORDS[node.op]} of ${JSON.stringify(node.path.text)}`;
+}
+
+async function versionOf(askVersion: () => Promise<unknown>): Promise<string> {
+  try {
+    const { version } = ((await askVersion()) ?? {}) as { version?: unknown };
+    if (typeof version === 'string' && version !== '') return `Milvus ${version.replace(/^v/, '')}`;
+  } catch {
+    // The refusal is to be told, whatever else fails.
+  }
+  return 'a Milvus that does not tell its version';
+}
