@@ -8,6 +8,7 @@ import type { Source } from './source.js';
 interface Layout extends GivenNames {
   metric?: Metric | undefined;
   headOf?: HeadOf | undefined;
+  prefixes?: readonly string[] | undefined;
 }
 
 /**
@@ -31,7 +32,7 @@ export function sourceOf<Options extends { collection: string } & Layout>(
   const options = { ...given }; // read once
   if (options.vectors === undefined) return one(options as never);
   const { vectors, ...rest } = options;
-  for (const key of ['head', 'full', 'metric', 'headOf'] as const) {
+  for (const key of ['head', 'full', 'metric', 'headOf', 'prefixes'] as const) {
     if (rest[key] !== undefined) throw expected('BAD_ARGUMENT', `no ${key} beside vectors`, key, rest[key]);
   }
   return namedLayouts(nameOf(options.collection), vectors, (layout) => one({ ...rest, ...layout } as never, true));

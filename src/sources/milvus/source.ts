@@ -16,6 +16,7 @@ import type {
   Restriction,
   ScanAnswer,
   ScanRequest,
+  ServerScales,
   Source,
   SourceInfo,
 } from '../../query/source/source.js';
@@ -71,6 +72,10 @@ function nameOf(collection: string): string {
 
 /** Milvus's own limit on `limit`; Milvus Lite does not enforce it. */
 const MAX_LIMIT = 16_384;
+
+const NO_STAGES =
+  'Milvus has no search within the hits of another: its hybrid search fuses lists of whole searches, and none of its rerankers ' +
+  'scores the hits of one vector field by another';
 
 /** The params that requests may set: parameters of the indexes that have them. */
 const PARAMS = { ef: 'count', nprobe: 'count', search_list: 'count', reorder_k: 'count' } as const;
@@ -150,6 +155,11 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         return answers;
       });
     });
+  }
+
+  async serverScales(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<ServerScales> {
+    const { metric } = await this.info(options);
+    return { scales: [], metric, why: NO_STAGES };
   }
 
   count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {

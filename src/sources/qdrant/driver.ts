@@ -26,6 +26,8 @@ export interface QdrantDriver {
   query(query: QdrantQuery, signal: AbortSignal, fast: boolean): Promise<QdrantAnswer>;
   /** Queries of one collection with the same lifts, in one round trip; undefined where the client has none. */
   queryBatch(queries: readonly QdrantQuery[], signal: AbortSignal, fast: boolean): Promise<QdrantAnswer[] | undefined>;
+  /** A point that lacks a vector, if there is one. @throws what the client throws, where the server cannot tell */
+  lacking(collection: string, vector: string, signal: AbortSignal): Promise<AnyPoint | undefined>;
   /** Points that pass, exactly. */
   count(collection: string, filter: unknown, signal: AbortSignal): Promise<number>;
   /** Points by id, in any order. */
@@ -66,15 +68,22 @@ export interface QdrantRead {
   skip: boolean;
 }
 
-export interface QdrantQuery extends QdrantRead {
+/** A search among all points, or among those of the stage inside it. */
+export interface QdrantStage {
   vector: Float32Array;
-  /** In place of `vector`; of its length. */
-  recommend: HeadRequest['recommend'];
   using: string;
   limit: number;
   filter: unknown;
   params: unknown;
+  prefetch?: QdrantStage;
+}
+
+export interface QdrantQuery extends QdrantRead, QdrantStage {
+  /** In place of `vector`; of its length. */
+  recommend: HeadRequest['recommend'];
   exact: boolean;
+  /** @default 0 */
+  offset?: number;
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Ids of Qdrant: unsigned integers of 64 bits, and UUIDs, which the server reads in four spellings and answers in one. */
-import { expected } from '../../core/errors.js';
-import type { Id } from '../../core/types.js';
+import { expected, FunnelError } from '../../core/errors.js';
+import type { Id, IdKind } from '../../core/types.js';
 import { uuidOf } from '../../core/validate.js';
+import { type AnyPoint, qdrantIds } from './from-qdrant.js';
 
 /**
  * An id as the server answers it, in the kind that the client has for integers. Undefined for what no point can have.
@@ -30,4 +31,18 @@ export function qdrantId(id: Id, integers: 'number' | 'bigint', where: string): 
   }
   if (own === undefined) throw expected('BAD_ID', 'an unsigned integer or a UUID, as ids of Qdrant are,', where, id);
   return own;
+}
+
+/** Ids of points, as a client that hands out this kind has them. @throws FunnelError BAD_ID */
+export function idsOver(kind: IdKind, points: readonly AnyPoint[], source: string): Id[] {
+  const ids = qdrantIds(points);
+  const big = kind === 'number' ? ids.findIndex((id) => typeof id === 'bigint') : -1;
+  if (big >= 0) {
+    // Read exactly, by Node 22; refused all the same, for a source has one kind of id on every Node.
+    throw new FunnelError(
+      'BAD_ID',
+      `Expected ids of at most 2^53 − 1 from ${source} over REST but row ${big} has a larger one: use the gRPC client or UUIDs`,
+    );
+  }
+  return ids;
 }

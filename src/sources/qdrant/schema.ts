@@ -1,5 +1,5 @@
 /** Reads the schema of a Qdrant collection: its vectors, their metric, the kind of its ids. */
-import { FunnelError } from '../../core/errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
 import type { IdKind, Metric } from '../../core/types.js';
 import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../../query/source/layout.js';
 import type { SourceInfo } from '../../query/source/source.js';
@@ -10,6 +10,10 @@ const METRICS: Record<string, Metric | undefined> = { Cosine: 'cosine', Dot: 'do
 
 export interface QdrantFacts extends VectorNames {
   info: SourceInfo;
+  /** Vectors of dims between the head's and all, ascending. */
+  prefixes: { name: string; dim: number }[];
+  /** The metric by which the server ranks full vectors. */
+  stored: Metric;
   /** The kind of id is then a guess. */
   empty: boolean;
 }
@@ -18,6 +22,7 @@ export interface QdrantFacts extends VectorNames {
 interface Options extends GivenNames {
   collection: string;
   metric?: Metric | undefined;
+  prefixes?: readonly string[] | undefined;
 }
 
 /** Reads how the vectors are stored, and the kind of one id. @throws FunnelError */
@@ -53,7 +58,34 @@ export async function readQdrantFacts(
   }
   const point = await driver.somePoint(collection, signal);
   const idKind: IdKind = point && typeof qdrantIds([point])[0] === 'string' ? 'string' : driver.idKind;
-  return { info: { headDim, dim, metric: metric ?? stored, idKind }, head, full, empty: point === undefined };
+  return {
+    info: { headDim, dim, metric: metric ?? stored, idKind },
+    head,
+    full,
+    prefixes: prefixesOf(source, vectors, options.prefixes ?? [], { headDim, dim, distance: restVector.distance }),
+    stored,
+    empty: point === undefined,
+  };
+}
+
+/** @throws FunnelError NO_FIELD, BAD_ARGUMENT, BAD_DIMS */
+function prefixesOf(
+  source: string,
+  vectors: QdrantVectors,
+  names: readonly string[],
+  { headDim, dim, distance }: { headDim: number; dim: number; distance: string },
+): QdrantFacts['prefixes'] {
+  const found = names.map((name) => ({ name, ...find(source, vectors, name) }));
+  for (const one of found) {
+    const label = `vector ${JSON.stringify(one.name)} of prefixes in ${source}`;
+    if (one.dim <= headDim || one.dim >= dim) {
+      throw expected('BAD_DIMS', `more than ${headDim} and less than ${dim} dims`, label, one.dim);
+    }
+    if (one.distance !== distance) {
+      throw expected('BAD_ARGUMENT', `distance ${distance}, as the full vector has,`, label, one.distance);
+    }
+  }
+  return found.map(({ name, dim: own }) => ({ name, dim: own })).sort((a, b) => a.dim - b.dim);
 }
 
 /** Dims of the vectors that can be searched and ranked, by name. */

@@ -18,28 +18,22 @@ import type {
   Restriction,
   ScanAnswer,
   ScanRequest,
+  ServerScales,
   Source,
   SourceInfo,
+  StagedRequest,
 } from '../../query/source/source.js';
 import { CollectionSource } from '../collection.js';
 import { driverOf } from './clients.js';
 import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driver.js';
-import {
-  type AnyPoint,
-  type Missing,
-  missingFrom,
-  payloadsOf,
-  pointName,
-  qdrantIds,
-  scoresOf,
-  vectorsOf,
-} from './from-qdrant.js';
+import { type AnyPoint, type Missing, missingFrom, payloadsOf, pointName, scoresOf, vectorsOf } from './from-qdrant.js';
 import type { QdrantGrpcClient } from './grpc-client.js';
-import { asQdrantId, qdrantId } from './ids.js';
+import { asQdrantId, idsOver, qdrantId } from './ids.js';
 import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSourceOptions } from './options.js';
 import type { QdrantRestClient } from './rest.js';
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
 import { wants, withNorm, withVectors } from './select.js';
+import { scalesOf, stagedQuery } from './staged.js';
 
 /**
  * Head searches on a Qdrant collection through a client that you made and keep.
@@ -73,7 +67,7 @@ export function qdrantSource(client: QdrantRestClient | QdrantGrpcClient, option
   );
 }
 
-type OwnOptions = QdrantCommonOptions & GivenNames & Pick<QdrantLayout, 'metric' | 'headOf'>;
+type OwnOptions = QdrantCommonOptions & GivenNames & Pick<QdrantLayout, 'metric' | 'headOf' | 'prefixes'>;
 
 const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
 
@@ -151,6 +145,20 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     });
   }
 
+  funnel(request: StagedRequest): Promise<HeadAnswer> {
+    return this.head(request);
+  }
+
+  funnelBatch(requests: readonly StagedRequest[]): Promise<HeadAnswer[]> {
+    return this.headBatch(requests);
+  }
+
+  async serverScales(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<ServerScales> {
+    const { driver, known, name } = this;
+    const { collection } = this.options;
+    return this.guarded(options, async (signal) => scalesOf(await known.get(signal), driver, collection, name, signal));
+  }
+
   count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
     return this.guarded(options, async (signal) => {
       await this.driver.check?.(nativeFilter, undefined);
@@ -190,28 +198,14 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
     return this.guarded(request, async (signal) => {
-      const { collection, decode } = this.options;
       this.checkFull('BAD_ARGUMENT');
-      checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
-      return this.informed([request], signal, async ({ full }) => {
+      const { limit } = request;
+      checkInteger(limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
+      return this.informed([request], signal, async (facts) => {
         const began = performance.now();
-        const { points, at } = await this.driver.query(
-          {
-            collection,
-            vector: request.vector,
-            recommend: undefined,
-            using: full as string,
-            limit: request.limit,
-            filter: this.filter(request),
-            params: this.options.params,
-            exact: true,
-            withPayload: false,
-            lifts: [],
-            skip: false,
-          },
-          signal,
-          decode !== 'client',
-        );
+        const best = { ...request, candidates: limit, mode: 'exact', vectors: false, withPayload: false } as const;
+        const asked = this.searched(best, facts);
+        const { points, at } = await this.driver.query(asked, signal, this.options.decode !== 'client');
         return { ids: this.ids(points), scores: Array.from(scoresOf(points) ?? []), ms: at - began };
       });
     });
@@ -266,7 +260,12 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     return { headMs: at - began, decodeMs: performance.now() - at, ...part };
   }
 
-  private asked(request: HeadRequest, facts: QdrantFacts): QdrantQuery {
+  private asked(request: HeadRequest | StagedRequest, facts: QdrantFacts): QdrantQuery {
+    const head = this.searched(request, facts);
+    return 'stages' in request ? stagedQuery(head, request, facts) : head;
+  }
+
+  private searched(request: HeadRequest, facts: QdrantFacts): QdrantQuery {
     const { info, head, full } = facts;
     const { recommend, candidates, mode } = request;
     const exact = mode === 'exact';
@@ -365,16 +364,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   }
 
   private ids(points: readonly AnyPoint[]) {
-    const ids = qdrantIds(points);
-    const big = this.driver.idKind === 'number' ? ids.findIndex((id) => typeof id === 'bigint') : -1;
-    if (big >= 0) {
-      // Read exactly, by Node 22; refused all the same, for a source has one kind of id on every Node.
-      throw new FunnelError(
-        'BAD_ID',
-        `Expected ids of at most 2^53 − 1 from ${this.name} over REST but row ${big} has a larger one: use the gRPC client or UUIDs`,
-      );
-    }
-    return ids;
+    return idsOver(this.driver.idKind, points, this.name);
   }
 
   /** All of them must let a point through. */
