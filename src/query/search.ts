@@ -41,7 +41,7 @@ import {
 import { addPayloads, addVectors, cutPayloads, namesOf, type SearchResult, toResult } from './result.js';
 import { layoutOf } from './source/layouts.js';
 import type { Source } from './source/source.js';
-import { checkStages, type StageOptions } from './stage-options.js';
+import { checkStages, type StageOptions, type Stages } from './stage-options.js';
 
 export type { RecommendRequest } from './examples.js';
 export type { GroupOptions, GroupSearchStats, GroupsResult, HitGroup } from './group-search.js';
@@ -80,6 +80,8 @@ export class FunnelSearchOn {
   readonly source: Source;
   /** The mirror that vectors are read from, if there is one. */
   readonly mirror: Mirror | undefined;
+  /** Where stages run, where a request does not say. */
+  readonly stages: Stages;
   readonly #plan: CheckedPlan | undefined;
   readonly #defaults: Required<StageOptions>;
   readonly #kernels: () => Kernels;
@@ -107,6 +109,7 @@ export class FunnelSearchOn {
     this.mirror = options.mirror;
     this.#plan = options.plan === undefined ? undefined : checkPlan(options.plan, MAX_DIM); // dims are not known yet
     const { stages = 'auto', rescore = true } = options;
+    this.stages = stages;
     this.#defaults = { stages, rescore };
     this.#kernels = kernels;
   }

@@ -33,7 +33,7 @@ import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSource
 import type { QdrantRestClient } from './rest.js';
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
 import { wants, withNorm, withVectors } from './select.js';
-import { scalesOf, stagedQuery } from './staged.js';
+import { knownScales, scalesOf, stagedQuery } from './staged.js';
 
 /**
  * Head searches on a Qdrant collection through a client that you made and keep.
@@ -156,7 +156,8 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   async serverScales(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<ServerScales> {
     const { driver, known, name } = this;
     const { collection } = this.options;
-    return this.guarded(options, async (signal) => scalesOf(await known.get(signal), driver, collection, name, signal));
+    const told = knownScales(known.fresh); // every search asks
+    return told ?? this.guarded(options, async (signal) => scalesOf(await known.get(signal), driver, collection, name));
   }
 
   count({ filter, nativeFilter, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {

@@ -32,7 +32,15 @@ export function stagedQuery(
 }
 
 /** By the facts that they go with. */
-const known = new WeakMap<QdrantFacts, Promise<ServerScales>>();
+const reading = new WeakMap<QdrantFacts, Promise<ServerScales>>();
+const known = new WeakMap<QdrantFacts, ServerScales>();
+/** Milliseconds for the reading, which is nobody's call in particular. */
+const DEADLINE = 30_000;
+
+/** Scales that go with facts, without waiting; undefined where nobody has asked yet. */
+export function knownScales(facts: QdrantFacts | undefined): ServerScales | undefined {
+  return facts && known.get(facts);
+}
 
 /** Asked for once, as long as the facts are believed. */
 export function scalesOf(
@@ -40,13 +48,15 @@ export function scalesOf(
   driver: QdrantDriver,
   collection: string,
   source: string,
-  signal: AbortSignal,
 ): Promise<ServerScales> {
-  let scales = known.get(facts);
+  let scales = reading.get(facts);
   if (scales === undefined) {
-    scales = read(facts, driver, collection, source, signal);
-    known.set(facts, scales);
-    scales.catch(() => known.delete(facts));
+    scales = read(facts, driver, collection, source, AbortSignal.timeout(DEADLINE));
+    reading.set(facts, scales);
+    scales.then(
+      (value) => known.set(facts, value),
+      () => reading.delete(facts),
+    );
   }
   return scales;
 }
