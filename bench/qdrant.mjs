@@ -44,10 +44,38 @@ export async function qdrantContenders(server, data) {
     }));
     return tightFunnel(rows, query, plan).slice(0, limit);
   };
-  const funnelvec = (client) => {
+  /** Vectors of all candidates travel, and are ranked by the plan of the usual way. */
+  const fetched = (client) => {
     const source = qdrantSource(client, { collection: name, head, full });
-    const search = new FunnelSearch({ source, plan: { ...plan, candidates } });
+    const search = new FunnelSearch({ source, plan: { ...plan, candidates }, stages: 'client' });
     return async (query) => (await search.query({ vector: query, limit })).hits;
+  };
+  /** As applications do: no plan, and stages run where they are cheapest. */
+  const usualSearch = (client) => {
+    const source = qdrantSource(client, { collection: name, head, full });
+    const search = new FunnelSearch({ source });
+    return async (query) => {
+      const { hits, stats } = await search.query({ vector: query, limit });
+      if (stats.ran.on === 'server') return hits;
+      if (/float32/.test(stats.ran.why)) return hits; // a tie of the database, of which there are few
+      throw new Error(`Expected stages in the database but they ran on ${stats.ran.on}: ${stats.ran.why}`);
+    };
+  };
+  /** By hand: the same two vectors, and as many candidates. */
+  const prefetch = async (query) => {
+    const first = { query: cut(query, levels[0]), using: head, limit: candidates };
+    return (await rest.query(name, { prefetch: first, query: Array.from(query), using: full, limit })).points;
+  };
+  const prefetchGrpc = (client) => async (query) => {
+    const first = { query: dense(cut(query, levels[0])), using: head, limit: BigInt(candidates) };
+    const { result } = await client.api('points').query({
+      collectionName: name,
+      prefetch: [first],
+      query: dense(Array.from(query)),
+      using: full,
+      limit: BigInt(limit),
+    });
+    return result.map(({ id, score }) => ({ id: id.pointIdOptions.value, score }));
   };
   const index = await mirrorOf(data);
   const mirrored = new FunnelSearch({
@@ -81,11 +109,16 @@ export async function qdrantContenders(server, data) {
     contenders: [
       here('usual', 'the usual way, REST: vectors with the hits, tight JS loop', usual(rest)),
       here('usual-uncompressed', 'the usual way, REST told not to compress', usual(uncompressed)),
-      here('ours', 'funnelvec, REST as it comes', funnelvec(rest), true),
+      here('ours', 'funnelvec, vectors of all candidates, REST as it comes', fetched(rest), true),
       here('usual-grpc', 'the usual way, gRPC as it comes', usualGrpc(shipped)),
-      here('ours-grpc', 'funnelvec, gRPC as it comes', funnelvec(shipped), true),
+      here('ours-grpc', 'funnelvec, vectors of all candidates, gRPC as it comes', fetched(shipped), true),
       here('usual-grpc-plain', 'the usual way, gRPC with `compression: false`', usualGrpc(plain)),
-      here('ours-grpc-plain', 'funnelvec, gRPC with `compression: false`', funnelvec(plain), true),
+      here(
+        'ours-grpc-plain',
+        'funnelvec, vectors of all candidates, gRPC with `compression: false`',
+        fetched(plain),
+        true,
+      ),
       here(
         'ours-mirror',
         'funnelvec with a mirror, REST',
@@ -93,6 +126,13 @@ export async function qdrantContenders(server, data) {
         true,
       ),
       { ...there('ids', 'the ids of the candidates alone, REST', ids), partial: true },
+      there('prefetch', 'prefetch by hand: head → full on the server, REST', prefetch),
+      { ...there('auto', 'funnelvec, stages on the server, REST as it comes', usualSearch(rest)), ours: true },
+      there('prefetch-grpc', 'prefetch by hand, gRPC with `compression: false`', prefetchGrpc(plain)),
+      {
+        ...there('auto-grpc', 'funnelvec, stages on the server, gRPC with `compression: false`', usualSearch(plain)),
+        ours: true,
+      },
       there('nested', 'nested prefetch on the server, REST', nested),
       there('full', 'full-vector search on the server (its index), REST', (query) => search(query)),
       there('exact', 'full-vector search on the server (exact), REST', (query) => search(query, { exact: true })),

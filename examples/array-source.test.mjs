@@ -4,6 +4,7 @@ import { it } from 'node:test';
 import { sourceConformance } from 'funnelvec/source/conformance';
 import { arraySource } from './array-source.mjs';
 
+const noStages = { code: 'UNSUPPORTED', message: /cannot run stages/ };
 const actsOnNothing = (param) => ({
   code: /** @type {const} */ ('UNSUPPORTED'),
   message: new RegExp(`${param}.*act on`),
@@ -29,6 +30,9 @@ await sourceConformance('An array', async () => {
         'params: ef, nprobe': actsOnNothing('ef'),
         'using: several layouts of vectors; withVector: names': { code: 'UNSUPPORTED', message: /one layout/ },
         'queryBatch: one round trip': 'no trip',
+        "stages: 'server', with the hits and score bits of stages: 'client'": noStages,
+        "stages: 'server' in batches, with params, by layouts": noStages,
+        'rescore: false gives the database’s scores, and says so': noStages,
         'recommend: heads are searched by the strategy': 'near each positive, or by the sum',
         'recommend: negatives alone': { code: 'UNSUPPORTED', message: /positive example/ },
         "recommend: best_score in mode 'exact'": { code: 'UNSUPPORTED', message: /mode 'exact'/ },

@@ -55,6 +55,8 @@ export type {
   SearchFate,
   SearchRequest,
   SearchResult,
+  StageOptions,
+  Stages,
 } from './query/search.js';
 export type {
   Exactness,
@@ -67,6 +69,9 @@ export type {
   ScanAnswer,
   ScanRequest,
   SearchParams,
+  ServerScales,
+  ServerStage,
   Source,
   SourceInfo,
+  StagedRequest,
 } from './query/source/source.js';

@@ -8,6 +8,7 @@ import { filterFeatures } from './feature-filters.js';
 import { groupFeatures } from './feature-groups.js';
 import { FEATURES, type FeatureName } from './feature-names.js';
 import { requestFeatures } from './feature-requests.js';
+import { stageFeatures } from './feature-stages.js';
 import { featureTools, type It, type Make, type Open } from './feature-tools.js';
 
 /** To be called inside the suite of a backend, while it runs. */
@@ -43,5 +44,11 @@ function lacking(name: FeatureName, { filters, searches }: Backend): string | fa
 
 function featureBodies(backend: Backend, make: Make, open: Open): Record<FeatureName, () => Promise<void>> {
   const tools = featureTools(backend, make, open);
-  return { ...filterFeatures(tools), ...requestFeatures(tools), ...exampleFeatures(tools), ...groupFeatures(tools) };
+  return {
+    ...filterFeatures(tools),
+    ...requestFeatures(tools),
+    ...exampleFeatures(tools),
+    ...groupFeatures(tools),
+    ...stageFeatures(tools),
+  };
 }

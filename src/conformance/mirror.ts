@@ -58,7 +58,7 @@ export function mirrorConformance({ it, supported, make, again, open }: SuiteToo
     const source = open(spec);
     const [vector] = queries(spec.dim);
     const request = { vector: vector!, withPayload: true, limit: 10, plan: { scales: [24], keep: 1, candidates: 40 } };
-    const want = await new FunnelSearch({ source }).query(request);
+    const want = await new FunnelSearch({ source, stages: 'client' }).query(request);
     for (const idKind of ['string', 'number', 'bigint'] as const) {
       const { index } = await mirrored(spec, source, { idKind });
       assert.equal(index.idKind, idKind);
@@ -139,7 +139,7 @@ export function mirrorConformance({ it, supported, make, again, open }: SuiteToo
     const request = { vector: vector!, plan: { scales: [24], keep: 1, candidates: 58 } };
     const { hits, stats } = await new FunnelSearch({ source, mirror: index }).query(request);
     assert.deepEqual(stats.mirror, { found: COUNT - 2, fetched: 0, gone: 0 });
-    assert.deepEqual(hits, (await new FunnelSearch({ source }).query(request)).hits);
+    assert.deepEqual(hits, (await new FunnelSearch({ source, stages: 'client' }).query(request)).hits);
     assert.equal((await index.syncFrom(source)).resumed, false);
     await index.close();
   });

@@ -47,7 +47,7 @@ export interface Hit<Row = unknown> {
   id: Id;
   /** Cosine or dot product (larger is better), or true euclidean distance (smaller is better). */
   score: number;
-  /** Position in the candidate set. */
+  /** Position in the candidate set; where the database ran the stages, in the list that it ranked. */
   index: number;
   /** The candidate's, by reference; of a search what `withPayload` asks for. */
   payload?: unknown;
@@ -77,6 +77,10 @@ export interface SearchStats {
   stages: StageStats[];
   /** 'hits': vectors travelled with the hits. 'mirror': read from a local index. */
   vectorsFrom: 'hits' | 'mirror';
+  /** Where the stages of the plan ran, and why there. */
+  ran: Ran;
+  /** Where final scores are those of the database, in float32: stages that it ran, with `rescore: false`. */
+  scores?: 'server';
   /** Where the candidates' vectors came from, of a search with a mirror. */
   mirror?: MirrorStats;
   /** The kernels that ran: a name of listKernels(). */
@@ -118,6 +122,16 @@ export interface FilteredPoolStats {
   advice?: string;
 }
 
+/** Where the stages of a search ran: see the option `stages`. */
+export interface Ran {
+  /** 'server': in the database. 'client': here, on vectors that it sent. 'mirror': here, on vectors of the mirror. */
+  on: 'server' | 'client' | 'mirror';
+  /** The reason, for people. */
+  why: string;
+  /** Scales of the plan that the database has no vectors for: it let all rows go on there. */
+  passedOver?: readonly number[];
+}
+
 /** How a filter was evaluated; once for all queries of a batch that share it. */
 export interface FilterStats {
   /** Rows that pass. */
@@ -148,7 +162,10 @@ export interface MirrorStats {
 
 /** One step of a search. */
 export interface StageStats {
-  /** 'head' or 'exact', 'decode', 'mirror', 'fetch', 'scale 256', 'funnel', 'threshold', 'page at 20'. */
+  /**
+   * 'head', 'exact' or 'server' (head and stages, run by the database), 'decode', 'mirror', 'fetch', 'scale 256', 'funnel',
+   * 'threshold', 'page at 20'.
+   */
   name: string;
   /** Candidates that went in. */
   in: number;

@@ -4,59 +4,25 @@
 import { overloaded } from '../core/call.js';
 import { expected, FunnelError } from '../core/errors.js';
 import { inSlices, type Sliced } from '../core/slices.js';
-import type { Hit } from '../core/types.js';
-import type { QueryVector } from '../core/vector.js';
-import { byParts, type Explanation, explaining, type KeysAt } from '../funnel/explain.js';
+import { byParts, explaining, type KeysAt } from '../funnel/explain.js';
 import { inContext, runPrepared } from '../funnel/funnel.js';
 import { type CheckedPlan, checkPlan, fitPlan, funnelPlan, MAX_POOL, poolFor } from '../funnel/plan.js';
 import { hitsInSlices, type Prepared, prepareChecked, prepareDecided } from '../funnel/prepare.js';
-import type { BadPosition, Kernels, Metric } from '../kernels/kernels.js';
-import type { FilterNode } from './filter/ast.js';
+import type { BadPosition, Kernels, Rows } from '../kernels/kernels.js';
+import type { Answer, Fitted, PlacedSearch, RankedPool, Search } from './fitted.js';
 import { mapLimited } from './limited.js';
-import { checkMirror, Matrices, type Mirror, type Mirrored, withMirrorVectors } from './mirror.js';
+import { checkMirror, Matrices, type Mirror, withMirrorVectors } from './mirror.js';
 import { readParams } from './params.js';
-import { type ByExamples, headRequests, joinedAnswers } from './pools.js';
+import { headRequests, joinedAnswers } from './pools.js';
+import { atPlace, isCertain, isPushed, rankedHere, ranksOfDatabase, stagedRequest } from './pushed.js';
 import { scoreAll } from './recommend.js';
 import type { CheckedOptions } from './request.js';
 import { checkDirection, depthOf } from './shared-keys.js';
-import type { HeadAnswer, HeadRequest, PayloadSelection, Source, SourceInfo } from './source/source.js';
+import type { HeadAnswer, HeadRequest, Source, SourceInfo } from './source/source.js';
+import type { Stages } from './stage-options.js';
+import { asksServer, placed } from './stages.js';
 
-/** One pool to be ranked. */
-export interface Search extends ByExamples {
-  options: CheckedOptions;
-  /** The full query vector. */
-  vector: QueryVector;
-  /** The request's, and what else is left out. */
-  filter: FilterNode | undefined;
-  withPayload: PayloadSelection;
-  /** Rank so many candidates, all of them, whatever the request's limit. */
-  pool?: number;
-}
-
-/** A search as it fits the collection. */
-export interface Fitted {
-  search: Search;
-  plan: CheckedPlan & { readonly metric: Metric };
-  limit: number;
-  /** Hits to rank. */
-  depth: number;
-  candidates: number;
-}
-
-/** An answer to a head search, with the parts of a mirror where there is one. */
-type Answer = HeadAnswer & Partial<Mirrored>;
-
-export interface RankedPool {
-  fitted: Fitted;
-  answer: Answer;
-  prepared: Prepared<unknown>;
-  /** The `depth` best, best first. */
-  hits: Hit[];
-  funnelMs: number;
-  /** Whether the pool holds every row that passes the filter. */
-  exhausted: boolean;
-  explanation?: Explanation;
-}
+export type { Fitted, RankedPool, Search } from './fitted.js';
 
 /** Head searches that are under way at once, where the source has no batch. */
 const CONCURRENCY = 8;
@@ -79,6 +45,8 @@ export class Ranker {
     readonly mirror: Mirror | undefined,
     readonly kernels: () => Kernels,
     readonly plan: CheckedPlan | undefined,
+    /** Where requests say nothing else. */
+    private readonly defaults: { readonly stages: Stages; readonly rescore: boolean },
   ) {}
 
   async info({ timeout, signal }: Pick<CheckedOptions, 'timeout' | 'signal'>): Promise<SourceInfo> {
@@ -97,7 +65,9 @@ export class Ranker {
     const limit = options.limit ?? plan.limit ?? 10;
     const { scales, keep } = plan;
     const own = { head: undefined, candidates: undefined, scales, keep, metric, limit: undefined };
-    const fitted = { search, plan: own, limit };
+    const given = (options.plan ?? this.plan) !== undefined;
+    const { stages = this.defaults.stages, rescore = this.defaults.rescore } = options;
+    const fitted = { search, plan: own, limit, given, stages, rescore };
     if (pool !== undefined) return { depth: pool, candidates: pool, ...fitted };
     const depth = depthOf(options, limit, plan.candidates);
     const most = info.mostCandidates ?? MAX_POOL;
@@ -158,6 +128,27 @@ export class Ranker {
   }
 
   async #rank(all: readonly Fitted[], info: SourceInfo, named: PlaceName): Promise<RankedPool[]> {
+    const ranked = await this.#rankPlaced(await this.#placed(all, info, named), info, named);
+    const unsure = ranked.map((_, i) => i).filter((i) => !isCertain(ranked[i]!));
+    if (unsure.length === 0) return ranked;
+    const again = unsure.map((i) => rankedHere(ranked[i]!.fitted));
+    const where = named && ((s: number) => named(unsure[s]!));
+    for (const [s, one] of (await this.#rankPlaced(again, info, where)).entries()) ranked[unsure[s]!] = one;
+    return ranked;
+  }
+
+  async #placed(all: readonly Fitted[], info: SourceInfo, named: PlaceName): Promise<PlacedSearch[]> {
+    const { source, mirror } = this;
+    const hasMirror = mirror !== undefined;
+    const asks = all.find(({ stages, search }) => asksServer(stages, hasMirror) && !search.options.exact);
+    const { timeout, signal } = asks?.search.options ?? {};
+    const told = asks && (await source.serverScales?.({ ...(timeout && { timeout }), ...(signal && { signal }) }));
+    const scales = told && source.funnel === undefined ? { ...told, scales: [] } : told;
+    const around = { name: source.name, info, hasMirror, scales };
+    return all.map((one, i) => at(named, i, () => atPlace(one, placed(one, around))));
+  }
+
+  async #rankPlaced(all: readonly PlacedSearch[], info: SourceInfo, named: PlaceName): Promise<RankedPool[]> {
     const answers = await this.#heads(all, info, named);
     const prepared = all.map((one, i) => at(named, i, () => this.#prepare(one, answers[i]!, info)));
     const kernels = this.kernels();
@@ -184,39 +175,80 @@ export class Ranker {
     if (answer.memory && !fitted.search.options.explain) this.#matrices.give(answer.memory);
   }
 
-  async #heads(all: readonly Fitted[], info: SourceInfo, named: PlaceName): Promise<Answer[]> {
+  /** Searches that the database ranks, and those that it does not, are different calls. */
+  async #heads(all: readonly PlacedSearch[], info: SourceInfo, named: PlaceName): Promise<Answer[]> {
+    const answers = new Array<Answer>(all.length);
+    const parts = [true, false].map((ranks) => all.map((_, i) => i).filter((i) => isPushed(all[i]!) === ranks));
+    await Promise.all(
+      parts.map(async (places) => {
+        if (places.length === 0) return;
+        const some = places.map((i) => all[i]!);
+        const where = named && ((s: number) => named(places[s]!));
+        const found = isPushed(some[0]!) ? this.#funnels(some, where) : this.#searches(some, info, where);
+        for (const [s, answer] of (await found).entries()) answers[places[s]!] = answer;
+      }),
+    );
+    return answers;
+  }
+
+  async #funnels(all: readonly PlacedSearch[], named: PlaceName): Promise<Answer[]> {
+    const { source } = this;
+    const requests = all.map((one) => [stagedRequest(one)]);
+    const answers = await this.#asked(
+      all,
+      requests,
+      named,
+      source.funnelBatch && ((some) => source.funnelBatch!(some)),
+      (one) => source.funnel!(one),
+    );
+    return answers.map(([answer], i) => ranksOfDatabase(answer!, all[i]!));
+  }
+
+  async #searches(all: readonly PlacedSearch[], info: SourceInfo, named: PlaceName): Promise<Answer[]> {
     const { source } = this;
     const requests = all.map((one) => headRequests(this.#request(one, info), one.search, source));
-    if ((all.length > 1 || requests[0]!.length > 1) && source.headBatch && alike(all)) {
+    const answers = await this.#asked(
+      all,
+      requests,
+      named,
+      source.headBatch && ((some) => source.headBatch!(some)),
+      (one) => source.head(one),
+    );
+    return mapLimited(answers, CONCURRENCY, (some, i) =>
+      placing(named, i, () => this.#mirrored(joinedAnswers(some), all[i]!)),
+    );
+  }
+
+  /** Answers of each search's requests: in one call where the source has one for many, else side by side. */
+  async #asked<Request>(
+    all: readonly PlacedSearch[],
+    requests: readonly (readonly Request[])[],
+    named: PlaceName,
+    many: ((some: Request[]) => Promise<HeadAnswer[]>) | undefined,
+    one: (request: Request) => Promise<HeadAnswer>,
+  ): Promise<HeadAnswer[][]> {
+    if ((all.length > 1 || requests[0]!.length > 1) && many && alike(all)) {
       try {
-        const answers = [...(await source.headBatch(requests.flat()))];
-        const own = requests.map(({ length }) => joinedAnswers(answers.splice(0, length)));
-        return await mapLimited(own, CONCURRENCY, (answer, i) => this.#mirrored(answer, all[i]!));
+        const answers = [...(await many(requests.flat()))];
+        return requests.map(({ length }) => answers.splice(0, length));
       } catch (error) {
         if (!(error instanceof FunnelError) || !MAY_BE_ONES.has(error.code) || overloaded(error.cause)) throw error;
         // The server refuses all for the sake of one, and does not say which.
       }
     }
-    return mapLimited(all, CONCURRENCY, async (one, i) => {
-      try {
-        const answers = await mapLimited(requests[i]!, all.length > 1 ? 1 : CONCURRENCY, (some) => source.head(some));
-        return await this.#mirrored(joinedAnswers(answers), one);
-      } catch (error) {
-        return at(named, i, () => {
-          throw error;
-        });
-      }
-    });
+    return mapLimited(requests, CONCURRENCY, (own, i) =>
+      placing(named, i, () => mapLimited(own, all.length > 1 ? 1 : CONCURRENCY, one)),
+    );
   }
 
   /** Whether scores over all dims are all that is asked of the candidates, and the source has them. */
-  #mayDecide({ search: { options, recommend }, plan }: Fitted, { dim, metric }: SourceInfo): boolean {
-    if (!this.source.decides || this.mirror !== undefined || recommend !== undefined) return false;
+  #mayDecide({ search: { options, recommend }, plan, placement }: PlacedSearch, { dim, metric }: SourceInfo): boolean {
+    if (!this.source.decides || placement.on === 'mirror' || recommend !== undefined) return false;
     if (options.explain || options.withVector) return false;
     return plan.scales.length === 1 && plan.scales[0] === dim && plan.metric === metric;
   }
 
-  #request(fitted: Fitted, info: SourceInfo): HeadRequest {
+  #request(fitted: PlacedSearch, info: SourceInfo): HeadRequest {
     const { search, candidates, depth } = fitted;
     const { options, vector, recommend, filter, withPayload } = search;
     const { nativeFilter, params, timeout, signal, exact } = options;
@@ -231,13 +263,14 @@ export class Ranker {
       ...(params !== undefined && { params }),
       ...(exact && { mode: 'exact' as const }),
       ...(recommend !== undefined && this.source.recommends && { recommend }),
-      ...(this.mirror !== undefined && { vectors: false }),
+      ...(fitted.placement.on === 'mirror' && { vectors: false }),
       ...(this.#mayDecide(fitted, info) && { decide: depth }),
     });
   }
 
-  async #mirrored(answer: HeadAnswer, { search: { options } }: Fitted): Promise<Answer> {
-    const { mirror, source } = this;
+  async #mirrored(answer: HeadAnswer, { search: { options }, placement }: PlacedSearch): Promise<Answer> {
+    const { source } = this;
+    const mirror = placement.on === 'mirror' ? this.mirror : undefined;
     // Only these parts are passed on: anything else that a source answers is not taken for a part of a mirror.
     const {
       candidates,
@@ -269,7 +302,8 @@ export class Ranker {
     return { headMs, decodeMs, ...more, ...mirrored };
   }
 
-  #prepare({ search, plan, depth }: Fitted, { candidates, decided }: Answer, info: SourceInfo): Prepared<unknown> {
+  #prepare(fitted: PlacedSearch, { candidates, decided }: Answer, info: SourceInfo): Prepared<unknown> {
+    const { search, plan, depth } = fitted;
     if (candidates.dim !== info.dim) {
       throw expected(
         'BAD_RESPONSE',
@@ -278,7 +312,11 @@ export class Ranker {
         candidates.dim,
       );
     }
-    if (decided) return prepareDecided(candidates, search.vector, plan, depth);
+    if (decided) {
+      const ready = prepareDecided(candidates, search.vector, plan, depth);
+      if (isPushed(fitted)) ready.matrix.vectors = candidates.vectors as Rows; // those of hits, where they were asked for
+      return ready;
+    }
     const prepared = prepareChecked(candidates, search.vector, plan, depth);
     prepared.matrix.owned = true; // as HeadAnswer promises
     if (search.recommend !== undefined) prepared.keysAreScores = true;
@@ -293,7 +331,7 @@ function exactPlan({ dim, metric }: SourceInfo): CheckedPlan {
 /** @param ms that a funnel took */
 function* ranking(
   kernels: Kernels,
-  fitted: Fitted,
+  fitted: PlacedSearch,
   answer: Answer,
   prepared: Prepared<unknown>,
   bad: BadPosition,
@@ -301,7 +339,7 @@ function* ranking(
 ): Sliced<RankedPool> {
   const { search, candidates } = fitted;
   const found = prepared.matrix.count + (answer.stats?.gone ?? 0) + (answer.lacking?.length ?? 0);
-  const exhausted = found < candidates && answer.missing === undefined;
+  const exhausted = found < candidates && answer.missing === undefined && !isPushed(fitted);
   const common = { fitted, answer, prepared, exhausted };
   if (search.recommend === undefined) {
     const hits = yield* hitsInSlices(prepared, bad);
@@ -351,6 +389,16 @@ function* inSliced<T>(named: PlaceName, i: number, work: Sliced<T>): Sliced<T> {
 function alike(all: readonly Fitted[]): boolean {
   const { timeout, signal } = all[0]!.search.options;
   return all.every(({ search: { options } }) => options.timeout === timeout && options.signal === signal);
+}
+
+async function placing<T>(named: PlaceName, i: number, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    return at(named, i, () => {
+      throw error;
+    });
+  }
 }
 
 function at<T>(named: PlaceName, i: number, run: () => T): T {

@@ -23,9 +23,10 @@ import {
   SHARED_KEYS,
 } from './shared-keys.js';
 import type { PayloadSelection, SearchParams } from './source/source.js';
+import { checkStages, type StageOptions } from './stage-options.js';
 
 /** The options that every kind of request has. */
-export interface QueryOptions {
+export interface QueryOptions extends StageOptions {
   /** Hits to return. @default the plan's limit, else 10 */
   limit?: number;
   /**
@@ -85,6 +86,8 @@ const OPTION_KEYS = [
   'timeout',
   'signal',
   'explain',
+  'stages',
+  'rescore',
 ] as const satisfies readonly (keyof QueryOptions)[];
 
 /** The keys that say what to search by. */
@@ -155,6 +158,7 @@ export function checkedOptions(
   checkPaging(given.offset, given.maxDepth);
   checkRanking(given.mode, given.scoreThreshold);
   const exact = given.mode === 'exact';
+  checkStages(given, exact);
   const checked = plan === undefined ? undefined : checkedPlan(plan, exact);
   if (given.params !== undefined) given.params = isObject(given.params) ? ownParams(given.params) : given.params;
   const options: CheckedOptions = {

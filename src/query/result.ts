@@ -40,7 +40,7 @@ export function toResult(ranked: RankedPool, source: Source, kernels: string): S
   const { options } = fitted.search;
   const { offset = 0, scoreThreshold, paged } = options;
   const good = scoreThreshold === undefined ? all : all.filter(passes(ranked, scoreThreshold));
-  const from = paged ? offset : 0;
+  const from = paged ? offset - (fitted.placement.pushed?.offset ?? 0) : 0; // the database leaves out pages before
   const hits = good.slice(from, from + fitted.limit);
   const more: StageStats[] = [];
   if (scoreThreshold !== undefined) more.push({ name: 'threshold', in: all.length, out: good.length });
@@ -56,14 +56,20 @@ export function statsOf(
   kernels: string,
   more: readonly StageStats[],
 ): SearchStats {
-  const { plan, candidates, search } = fitted;
+  const { plan, candidates, search, placement } = fitted;
+  const { pushed, ...ran } = placement;
   const n = prepared.matrix.count;
   const { stats: mirror, mirrorMs, fetchMs } = answer;
   const lacking = answer.lacking?.length;
   const found = n + (mirror?.gone ?? 0) + (lacking ?? 0);
   const stats: SearchStats = {
     stages: [
-      { name: search.options.exact ? 'exact' : 'head', in: candidates, out: found, ms: answer.headMs },
+      {
+        name: pushed ? 'server' : search.options.exact ? 'exact' : 'head',
+        in: candidates,
+        out: found,
+        ms: answer.headMs,
+      },
       { name: 'decode', in: found, out: mirror === undefined ? n : found, ms: answer.decodeMs },
       ...(mirror === undefined
         ? []
@@ -82,10 +88,12 @@ export function statsOf(
     ],
     vectorsFrom: mirror === undefined ? 'hits' : 'mirror',
     ...(mirror === undefined ? {} : { mirror }),
+    ran,
     kernels,
     metric: plan.metric,
   };
   const { exact, filtered, filteredPool, missing, pools } = answer;
+  if (pushed && !fitted.rescore) stats.scores = 'server';
   if (missing !== undefined) stats.missing = missing;
   if (pools !== undefined) stats.pools = pools;
   if (exact !== undefined) stats.exact = exact satisfies Exactness;

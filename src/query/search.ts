@@ -26,6 +26,7 @@ import {
 } from './group-search.js';
 import { lookUp } from './lookup.js';
 import { isMirror, type Mirror } from './mirror.js';
+import { numberHits } from './pushed.js';
 import { Ranker, type Search } from './rank.js';
 import {
   type CheckedOptions,
@@ -40,16 +41,18 @@ import {
 import { addPayloads, addVectors, cutPayloads, namesOf, type SearchResult, toResult } from './result.js';
 import { layoutOf } from './source/layouts.js';
 import type { Source } from './source/source.js';
+import { checkStages, type StageOptions, type Stages } from './stage-options.js';
 
 export type { RecommendRequest } from './examples.js';
 export type { GroupOptions, GroupSearchStats, GroupsResult, HitGroup } from './group-search.js';
 export type { Lookup, LookupOptions, LookupRow } from './lookup.js';
 export type { QueryOptions, SearchRequest } from './request.js';
 export type { SearchResult } from './result.js';
+export type { StageOptions, Stages } from './stage-options.js';
 export type { SearchExplanation, SearchFate } from './trace.js';
 
 /** Options of a FunnelSearch. */
-export interface FunnelSearchOptions {
+export interface FunnelSearchOptions extends StageOptions {
   /** From qdrantSource(), milvusSource() or embeddedSource(). */
   source: Source;
   /**
@@ -77,14 +80,17 @@ export class FunnelSearchOn {
   readonly source: Source;
   /** The mirror that vectors are read from, if there is one. */
   readonly mirror: Mirror | undefined;
+  /** Where stages run, where a request does not say. */
+  readonly stages: Stages;
   readonly #plan: CheckedPlan | undefined;
+  readonly #defaults: Required<StageOptions>;
   readonly #kernels: () => Kernels;
   readonly #rankers = new Map<Source, Ranker>();
 
   constructor(given: FunnelSearchOptions, kernels: () => Kernels) {
     if (typeof given !== 'object' || given === null) throw expected('BAD_ARGUMENT', '{ source }', 'options', given);
     const options = { ...given }; // read once
-    checkKeys(options, ['source', 'plan', 'mirror'], 'the options of FunnelSearch');
+    checkKeys(options, ['source', 'plan', 'mirror', 'stages', 'rescore'], 'the options of FunnelSearch');
     checkSource(options.source);
     if (options.mirror !== undefined) {
       if (!isMirror(options.mirror)) throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'mirror', options.mirror);
@@ -95,9 +101,16 @@ export class FunnelSearchOn {
         );
       }
     }
+    checkStages(options);
+    if (options.stages === 'mirror' && options.mirror === undefined) {
+      throw expected('BAD_ARGUMENT', "a mirror beside stages: 'mirror'", 'mirror', undefined);
+    }
     this.source = options.source;
     this.mirror = options.mirror;
     this.#plan = options.plan === undefined ? undefined : checkPlan(options.plan, MAX_DIM); // dims are not known yet
+    const { stages = 'auto', rescore = true } = options;
+    this.stages = stages;
+    this.#defaults = { stages, rescore };
     this.#kernels = kernels;
   }
 
@@ -166,7 +179,7 @@ export class FunnelSearchOn {
     if (options.withVector) namesOf(this.source, options.withVector);
     let ranker = this.#rankers.get(layout);
     if (ranker === undefined) {
-      ranker = new Ranker(layout, this.mirror, this.#kernels, this.#plan);
+      ranker = new Ranker(layout, this.mirror, this.#kernels, this.#plan, this.#defaults);
       this.#rankers.set(layout, ranker);
     }
     return ranker;
@@ -191,6 +204,7 @@ export class FunnelSearchOn {
       for (const [s, one] of ranked.entries()) {
         const result = toResult(one, ranker.source, this.#kernels().name);
         await addVectors(result.hits, one.prepared.matrix, this.source, ranker.source, some[s]!.options);
+        numberHits(one, result.hits);
         results[places[s]!] = result;
         ranker.release(one);
       }

@@ -27,7 +27,10 @@ export {
   type ScanAnswer,
   type ScanRequest,
   type SearchParams,
+  type ServerScales,
+  type ServerStage,
   type Source,
   type SourceInfo,
+  type StagedRequest,
 } from '../query/source/source.js';
 export { Known, type KnownOptions } from './known.js';

@@ -5,12 +5,20 @@ import type { Plan } from '../funnel/plan.js';
 import { activeKernels } from '../kernels/load.js';
 import type { SearchRequest } from '../query/request.js';
 import type { FunnelSearchOn } from '../query/search.js';
+import { layoutOf } from '../query/source/layouts.js';
 import type { SourceInfo } from '../query/source/source.js';
 import { mean } from './bounds.js';
 import { spread } from './measure.js';
 import { doublings, type PlanShape, planOf, poolSizes, shapesOf } from './plans.js';
 import { lossIn, poolOf, type Replay, type ReplayPool, replayOf } from './replay.js';
 import type { Session } from './session.js';
+
+/** A place where stages run, and the plans that can run there. */
+export interface Way {
+  shapes: readonly PlanShape[];
+  /** Undefined: the search's own. */
+  stages?: 'server' | 'mirror' | 'client';
+}
 
 /** Queries that go to the source together. */
 export const AT_ONCE = 8;
@@ -44,6 +52,25 @@ export class TunedHead {
     const wanted = session.scales?.filter((scale) => scale > headDim && scale < dim);
     this.scales = wanted ? [...wanted, dim] : doublings(headDim, dim);
     this.shapes = shapesOf(this.scales);
+  }
+
+  /** Where the stages of plans are measured; several where that is to be chosen. */
+  async ways(): Promise<Way[]> {
+    const { search, info, session } = this;
+    const here: Way = { shapes: this.shapes };
+    if (search.stages !== 'auto' && search.stages !== 'server') return [here];
+    const layout = layoutOf(search.source, this.using);
+    const { signal } = session;
+    const told = layout.funnel && (await layout.serverScales?.(signal ? { signal } : {}));
+    if (told === undefined || told.metric !== info.metric || !told.scales.includes(info.dim)) return [here];
+    const shapes = this.shapes.filter(({ scales }) => scales.every((scale) => told.scales.includes(scale)));
+    const server: Way = { shapes, stages: 'server' };
+    return search.stages === 'server' ? [server] : [{ ...here, stages: this.#here }, server];
+  }
+
+  /** On this side, where pools can be seen. */
+  get #here(): 'mirror' | 'client' {
+    return this.search.mirror !== undefined && this.search.stages !== 'client' ? 'mirror' : 'client';
   }
 
   /** A request of this head, beside what it asks for. */
@@ -120,7 +147,8 @@ export class TunedHead {
     // A source with several layouts gives vectors by name.
     const withVector = vectors && using !== undefined ? [using] : vectors;
     session.check();
-    const requests = queries.map((q) => ({ ...this.base(), vector: session.vectors[q]!, plan, withVector }));
+    const asked = { ...this.base(), plan, withVector, stages: this.#here };
+    const requests = queries.map((q) => ({ ...asked, vector: session.vectors[q]! }));
     const results = await this.search.queryBatch(requests);
     for (const { hits } of results) {
       hits.sort((a, b) => a.index - b.index);

@@ -6,7 +6,7 @@ import type { FunnelSearchOn } from '../query/search.js';
 import { layoutOf } from '../query/source/layouts.js';
 import type { SourceInfo } from '../query/source/source.js';
 import { mean } from './bounds.js';
-import { TunedHead } from './heads.js';
+import { TunedHead, type Way } from './heads.js';
 import { spread } from './measure.js';
 import { labelOf } from './plans.js';
 import { lossesByStage, replay } from './replay.js';
@@ -113,34 +113,45 @@ class SearchSubject implements Subject {
       if (done < session.order.length) session.cutTo(done);
     }
     for (const [h, head] of this.heads.entries()) {
-      const cost = await this.#costOf(head, h);
-      for (const shape of head.shapes) {
-        for (const size of head.sizes.toReversed()) {
-          const plan = head.plan(size, shape);
-          const ms = cost.of(plan);
-          // Next to transport the kernels often cost nothing.
-          if (shape.scales.length > 1 && ms > (1 - WORTH) * cost.of(head.plan(size, head.shapes[0]!))) continue;
-          const request = this.#request(head, plan);
-          const label = this.#label(head, plan);
-          const choice = { label, request, cost: ms, search: this.places[h]! };
-          const known = new Float64Array(session.vectors.length).fill(Number.NaN);
-          this.#choices.push({ choice, head, known });
-          if (shape.scales.length === 1) continue;
-          // Smaller pools only lose more; the plainest shape is drawn whole.
-          const losses = await this.losses(this.#choices.length - 1, session.choosing);
-          if (mean(losses) > 3 * session.alpha) break;
-        }
-      }
+      for (const way of await head.ways()) await this.#chooseAmong(head, h, way);
     }
     return this.#choices.map(({ choice }) => choice);
   }
 
-  #request(head: TunedHead, plan: TunedRequest['plan']): TunedRequest {
-    return { limit: this.session.target.k, plan: plan!, ...(head.using !== undefined && { using: head.using }) };
+  async #chooseAmong(head: TunedHead, h: number, way: Way): Promise<void> {
+    const { session } = this;
+    const cost = await this.#costOf(head, h, way);
+    for (const shape of way.shapes) {
+      for (const size of head.sizes.toReversed()) {
+        const plan = head.plan(size, shape);
+        const ms = cost.of(plan);
+        // Next to transport the kernels often cost nothing.
+        if (shape.scales.length > 1 && ms > (1 - WORTH) * cost.of(head.plan(size, way.shapes[0]!))) continue;
+        const request = this.#request(head, plan, way);
+        const label = this.#label(head, plan, way);
+        const choice = { label, request, cost: ms, search: this.places[h]! };
+        const known = new Float64Array(session.vectors.length).fill(Number.NaN);
+        this.#choices.push({ choice, head, known });
+        if (shape.scales.length === 1) continue;
+        // Smaller pools only lose more; the plainest shape is drawn whole.
+        const losses = await this.losses(this.#choices.length - 1, session.choosing);
+        if (mean(losses) > 3 * session.alpha) break;
+      }
+    }
   }
 
-  #label({ using }: TunedHead, plan: NonNullable<TunedRequest['plan']>): string {
-    return using === undefined ? labelOf(plan) : `${using}: ${labelOf(plan)}`;
+  #request({ using }: TunedHead, plan: TunedRequest['plan'], { stages }: Way): TunedRequest {
+    return {
+      limit: this.session.target.k,
+      plan: plan!,
+      ...(stages !== undefined && { stages }),
+      ...(using !== undefined && { using }),
+    };
+  }
+
+  #label({ using }: TunedHead, plan: NonNullable<TunedRequest['plan']>, { stages }: Way): string {
+    const label = stages === undefined ? labelOf(plan) : `${labelOf(plan)}, stages: ${stages}`;
+    return using === undefined ? label : `${using}: ${label}`;
   }
 
   /** Heads to choose among must lead to the same answers. */
@@ -160,11 +171,11 @@ class SearchSubject implements Subject {
   }
 
   /** Measures plans of all sizes and shapes, in turns. */
-  async #costOf(head: TunedHead, h: number): Promise<SearchCost> {
+  async #costOf(head: TunedHead, h: number, way: Way): Promise<SearchCost> {
     const { session } = this;
     const all = { scales: [this.dim], keep: [1] };
     const plans = spread(session.target.k, head.depth, APART).map((size) => head.plan(size, all));
-    for (const shape of head.shapes.filter(({ scales }) => scales.length > 1)) {
+    for (const shape of way.shapes.filter(({ scales }) => scales.length > 1)) {
       plans.push(head.plan(head.depth, shape), head.plan(Math.max(session.target.k, head.depth >> 2), shape));
     }
     const queries = session.some(TIMED);
@@ -174,7 +185,7 @@ class SearchSubject implements Subject {
       session.told('measure', turn, queries.length + 1);
       if (turn > TIMED_AT_LEAST && performance.now() - began > TIMED_MS) break;
       for (const plan of plans) {
-        const one = await this.#timed(this.#request(head, plan), this.places[h]!, query);
+        const one = await this.#timed(this.#request(head, plan, way), this.places[h]!, query);
         if (turn > 0) timed.push({ plan, ...one }); // the first turn is of cold caches
       }
     }

@@ -2,7 +2,7 @@
 import type { Vector } from '../core/types.js';
 import type { Plan } from '../funnel/plan.js';
 import type { QueryOptions } from '../query/request.js';
-import type { FunnelSearchOn } from '../query/search.js';
+import type { FunnelSearchOn, Stages } from '../query/search.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
 import type { FunnelParams } from '../store/types.js';
 
@@ -95,6 +95,8 @@ export interface TunedRequest {
   limit: number;
   /** For a FunnelSearch. */
   plan?: Plan;
+  /** Where its stages ran when it was measured, where that is to be chosen: of a FunnelSearch whose database can run them. */
+  stages?: Exclude<Stages, 'auto'>;
   /** The layout that was chosen, where the source has several. */
   using?: string;
   /** For a FunnelIndex. */

@@ -40,6 +40,9 @@ function feature(name: FeatureName, qdrant: Cell, milvus: Cell, embedded: Cell):
 const nothingToActOn = (name: string) =>
   unsupported('nothing it could act on', new RegExp(`received ${name}: .*act on`));
 
+const inMilvus = unsupported('no search within the hits of another', /stages: 'server' but Milvus has no search/);
+const inThisProcess = unsupported('an index is in this process', /stages: 'server' but .* cannot run stages/);
+
 export const FEATURES: readonly Feature[] = [
   feature('filter: match value, any and except of strings, integers and booleans', 'engine', 'engine', 'ours'),
   feature('filter: an element of an array matches', 'engine', 'engine', 'ours'),
@@ -72,6 +75,10 @@ export const FEATURES: readonly Feature[] = [
   feature('using is refused where there is one layout', 'ours', 'ours', 'ours'),
   feature('queryBatch: one round trip', 'front', 'engine', { none: 'no trip' }),
   feature('queryBatch: answers as single queries; the request that fails is named', 'ours', 'ours', 'ours'),
+  feature("stages: 'server', with the hits and score bits of stages: 'client'", 'engine', inMilvus, inThisProcess),
+  feature("stages: 'server' in batches, with params, by layouts", 'engine', inMilvus, inThisProcess),
+  feature('rescore: false gives the database’s scores, and says so', 'engine', inMilvus, inThisProcess),
+  feature("stages: 'auto' tells where stages ran, and why", 'ours', 'ours', 'ours'),
   feature('query by id leaves that point out', 'ours', 'ours', 'ours'),
   feature('recommend: average_vector', 'ours', 'ours', 'ours'),
   feature('recommend: best_score and sum_scores', 'ours', 'ours', 'ours'),

@@ -139,6 +139,21 @@ for (const [name, start] of [
       assert.ok(found / (K * unseen.length) >= 0.88, `${found} of ${K * unseen.length}`);
     }
 
+    /** Where the database can run stages, that is measured beside this process, and the request says which it is. */
+    async function checkWays(search: FunnelSearch, result: TuneResult, here: 'client' | 'mirror'): Promise<void> {
+      const { request, curve } = result;
+      const ways = new Set(curve.map((point) => point.request.stages));
+      assert.deepEqual(ways, new Set(name === 'Milvus' ? [undefined] : [here, 'server']));
+      for (const { label, request: own } of curve) {
+        assert.equal(label.includes('stages: server'), own.stages === 'server');
+        // A plan of several scales needs vectors of each in the database.
+        if (own.stages === 'server') assert.deepEqual(own.plan!.scales, [DIM]);
+      }
+      const { stats } = await search.query({ vector: unseen[0]!, ...request });
+      if (request.stages === 'server') assert.ok(['server', 'client'].includes(stats.ran.on));
+      else assert.equal(stats.ran.on, here);
+    }
+
     it('finds a plan of a head that it has, which holds for other queries', async () => {
       const search = new FunnelSearch({ source: server.source });
       const result = await tune({
@@ -152,6 +167,7 @@ for (const [name, start] of [
       assert.equal(result.by, 'replay', 'a full scan of so few rows gives lists that agree');
       assert.equal(result.plan!.head, { short: 4, long: 12 }[result.request.using!] ?? 12);
       await check(search, result);
+      await checkWays(search, result, 'client');
     });
 
     it('the same with a mirror, whose vectors do not travel', async () => {
@@ -160,6 +176,7 @@ for (const [name, start] of [
       const result = await tune({ search, queries, target, exact: false, budget: { candidates: 256 } });
       assert.equal(result.plan!.head, 12);
       await check(search, result);
+      await checkWays(search, result, 'mirror');
     });
 
     it('what is wrong with a name is said before any work', async () => {

@@ -1,7 +1,7 @@
 /** How the full vectors of a collection are stored, and what both databases check before they search. */
 import { describe, expected, FunnelError, type FunnelErrorCode } from '../../core/errors.js';
 import type { Metric, Vector } from '../../core/types.js';
-import { checkQuery } from '../../core/validate.js';
+import { checkQuery, isListOf, isString } from '../../core/validate.js';
 import { QueryVector } from '../../core/vector.js';
 import { METRICS } from '../../kernels/kernels.js';
 import type { HeadRequest } from './source.js';
@@ -100,16 +100,23 @@ function byDims(vectors: ReadonlyMap<string, number>): [string, number][] {
 
 /** @param named - whether the names may not be left out */
 export function checkLayout(
-  options: GivenNames & { collection: string; headOf?: HeadOf | undefined },
+  options: GivenNames & {
+    collection: string;
+    headOf?: HeadOf | undefined;
+    prefixes?: readonly string[] | undefined;
+  },
   named = false,
 ): void {
   if (typeof options !== 'object' || options === null)
     throw expected('BAD_ARGUMENT', 'an object', 'the options', options);
-  const { collection, head, full, headOf } = options;
+  const { collection, head, full, headOf, prefixes } = options;
   if (typeof collection !== 'string' || collection === '') {
     throw expected('BAD_ARGUMENT', 'the name of a collection', 'collection', collection);
   }
   checkHeadOf(headOf);
+  if (prefixes !== undefined && (!isListOf(prefixes, isString) || typeof full !== 'string')) {
+    throw expected('BAD_ARGUMENT', 'names of vectors, beside head and full,', 'prefixes', prefixes);
+  }
   if (head === undefined && full === undefined && !named) return;
   if (typeof head !== 'string') {
     const what = 'the name of the head vector (that of the full one, where all its dims are to be searched)';

@@ -9,9 +9,10 @@ import type { Source } from './source.js';
 interface Layout extends GivenNames {
   metric?: Metric | undefined;
   headOf?: HeadOf | undefined;
+  prefixes?: readonly string[] | undefined;
 }
 
-const LAYOUT_KEYS = ['head', 'full', 'metric', 'headOf'] as const;
+const LAYOUT_KEYS = ['head', 'full', 'metric', 'headOf', 'prefixes'] as const;
 
 /**
  * The source that a database's options describe: of one layout, or of several by name.

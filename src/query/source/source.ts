@@ -120,6 +120,32 @@ export interface HeadRequest extends Restriction {
   signal?: AbortSignal;
 }
 
+/** A stage of a funnel that the database runs: it orders rows by their first dims, and the best go on. */
+export interface ServerStage {
+  /** Dims that rows are scored by: one of the source's `serverScales`. */
+  scale: number;
+  /** Rows that go on; of the last stage, rows up to where the answer ends. */
+  keep: number;
+}
+
+/** A head search whose candidates the database ranks, too: of sources with `funnel` alone. */
+export interface StagedRequest extends Omit<HeadRequest, 'mode' | 'recommend' | 'decide'> {
+  /** In the order in which they run; the last one is over all dims. */
+  stages: readonly ServerStage[];
+  /** Rows of the last stage that are left out, best first. @default 0 */
+  offset?: number;
+}
+
+/** What a database can rank rows by on its own. */
+export interface ServerScales {
+  /** Ascending: dims of the vectors that it has beside the head. Stages need one of all dims. */
+  scales: readonly number[];
+  /** The metric of all of them. */
+  metric: Metric;
+  /** Where there are none of all dims: why it runs no stages, as half a sentence. */
+  why?: string;
+}
+
 /** The answer of a head search. */
 export interface HeadAnswer {
   /**
@@ -257,6 +283,15 @@ export interface Source {
   readonly recommends?: boolean;
   /** Whether head() takes `decide`. A wrapper that looks at vectors of candidates, or changes their scores, sets it to false. */
   readonly decides?: boolean;
+  /**
+   * A head search and the stages behind it, in one call of the database. The answer's candidates are those that the last stage
+   * lets through, best first; `headScores` are its scores. A wrapper of head() wraps this, too, or sets it to undefined.
+   */
+  funnel?(request: StagedRequest): Promise<HeadAnswer>;
+  /** Many of these, as headBatch(). */
+  funnelBatch?(requests: readonly StagedRequest[]): Promise<HeadAnswer[]>;
+  /** What funnel() can rank by; of sources with `funnel`, or to say why there is none. Asked at every search: it is to be known. */
+  serverScales?(options?: { timeout?: number; signal?: AbortSignal }): Promise<ServerScales>;
   /** For a source with several layouts: each as a source of its own, by name. Its own calls then refuse. */
   readonly layouts?: ReadonlyMap<string, Source>;
   /** How many rows pass. */

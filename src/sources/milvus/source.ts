@@ -15,6 +15,7 @@ import type {
   Restriction,
   ScanAnswer,
   ScanRequest,
+  ServerScales,
   Source,
   SourceInfo,
 } from '../../query/source/source.js';
@@ -78,6 +79,10 @@ const RETRIES = 0;
 
 /** Milvus's own limit on `limit`; Milvus Lite does not enforce it. */
 const MAX_LIMIT = 16_384;
+
+const NO_STAGES =
+  'Milvus has no search within the hits of another: its hybrid search fuses lists of whole searches, and none of its rerankers ' +
+  'scores the hits of one vector field by another';
 
 class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements Source {
   private readonly nodes: Nodes<MilvusClientLike>;
@@ -160,6 +165,11 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         return answers;
       });
     });
+  }
+
+  async serverScales(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<ServerScales> {
+    const { metric } = await this.info(options);
+    return { scales: [], metric, why: NO_STAGES };
   }
 
   count({ filter, nativeFilter, params, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {

@@ -28,6 +28,8 @@ export interface QdrantDriver {
   query(query: QdrantQuery, signal: AbortSignal, fast: boolean): Promise<QdrantAnswer>;
   /** Queries of one collection with the same lifts, in one round trip; undefined where the client has none. */
   queryBatch(queries: readonly QdrantQuery[], signal: AbortSignal, fast: boolean): Promise<QdrantAnswer[] | undefined>;
+  /** A point that lacks a vector, if there is one. @throws what the client throws, where the server cannot tell */
+  lacking(collection: string, vector: string, signal: AbortSignal): Promise<AnyPoint | undefined>;
   /** Points that pass, exactly. */
   count(collection: string, filter: unknown, signal: AbortSignal, scope?: QdrantScope): Promise<number>;
   /** Points by id, in any order. */
@@ -100,13 +102,21 @@ export interface QdrantRead {
   skip: boolean;
 }
 
-/** `recommend` is in place of `vector`, and of its length. */
-export interface QdrantQuery extends QdrantRead, Compared {
+/** A search among all points, or among those of the stage inside it. */
+export interface QdrantStage {
+  vector: Float32Array;
   using: string;
   limit: number;
   filter: unknown;
   params: unknown;
+  prefetch?: QdrantStage;
+}
+
+/** `recommend` is in place of `vector`, and of its length. */
+export interface QdrantQuery extends QdrantRead, QdrantStage, Compared {
   exact: boolean;
+  /** @default 0 */
+  offset?: number;
 }
 
 /** The words of a node that cannot have a shard read: it has no living replica, or the peers that have one do not answer. */

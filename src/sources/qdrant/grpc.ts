@@ -9,6 +9,7 @@ import {
   type QdrantDriver,
   type QdrantQuery,
   type QdrantRead,
+  type QdrantStage,
   type QdrantVectors,
   qdrantRefusal,
   rateLimited,
@@ -93,6 +94,19 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       return parts.map((points) => ({ points, at }));
     },
 
+    async lacking(collectionName, vector, signal) {
+      const { count, scroll } = client.api('points') as { count: Call; scroll: Call };
+      const filter = { mustNot: [{ conditionOneOf: { case: 'hasVector', value: { hasVector: vector } } }] };
+      // An estimate, of segments' own counts: 0 is certain, and costs no look at points.
+      const told = (await count({ collectionName, filter, exact: false }, { signal })) as {
+        result?: { count: bigint };
+      };
+      if (told.result === undefined) throw new FunnelError('BAD_RESPONSE', 'Expected a count of points');
+      if (told.result.count === 0n) return undefined;
+      const request = { collectionName, filter, limit: 1, withPayload: select('enable', false) };
+      return pointsOf(await scroll(request, { signal }))[0] as AnyPoint | undefined;
+    },
+
     async count(collectionName, filter, signal, scope) {
       const { count } = client.api('points') as { count: Call };
       const request = { collectionName, filter, exact: true, ...grpcShards(scope), ...grpcCall(scope) };
@@ -171,15 +185,25 @@ function grpcParams({ hnsw_ef, indexed_only, exact, quantization, acorn }: Searc
 }
 
 function queryPoints(request: QdrantQuery): object {
-  const { collection, using, limit, filter, params, exact } = request;
+  const { collection, params, exact, offset } = request;
   return {
     collectionName: collection,
+    ...stageMessage(request),
     query: { variant: variantOf(request) },
+    ...(offset && { offset: BigInt(offset) }),
+    params: exact ? { ...(params as object), exact: true } : params,
+    ...selectors(request),
+  };
+}
+
+function stageMessage({ vector, using, limit, filter, params, prefetch }: QdrantStage): object {
+  return {
+    ...(prefetch && { prefetch: [stageMessage(prefetch)] }),
+    query: { variant: { case: 'nearest', value: dense(vector) } },
     using: using === '' ? undefined : using,
     limit: BigInt(limit),
     filter,
-    params: exact ? { ...(params as object), exact: true } : params,
-    ...selectors(request),
+    params,
   };
 }
 

@@ -8,6 +8,13 @@ export interface QdrantLayout {
   head: string;
   /** The named vector with all dims, or the layout that splits them. */
   full: string | TailLayout;
+  /**
+   * Named vectors with the first dims of the full ones, longer than the head: stages of a plan that the server runs prune by
+   * those of their dims.
+   *
+   * @default none
+   */
+  prefixes?: readonly string[];
   /** The metric of the full vectors. @default the full vector's (tail layout: 'cosine') */
   metric?: Metric;
   /**
@@ -113,5 +120,6 @@ export const OPTIONS = [
   'full',
   'metric',
   'headOf',
+  'prefixes',
   'vectors',
 ] as const;

@@ -1,7 +1,7 @@
 /** Pools under a filter: the graph of a collection may hide most of the points that pass. */
 import type { FilteredPoolStats } from '../../core/types.js';
 import type { FilterNode, Step } from '../../query/filter/ast.js';
-import type { QdrantAnswer, QdrantQuery } from './driver.js';
+import type { QdrantAnswer, QdrantQuery, QdrantStage } from './driver.js';
 
 /** What is known of a collection's indexes. */
 export interface PoolFacts {
@@ -11,6 +11,8 @@ export interface PoolFacts {
   indexed: ReadonlySet<string>;
   /** By filter: whether the graph's pool, which was short, had all points, or an exact search found more. */
   shortPools: Map<string, 'whole' | 'exact'>;
+  /** By filter: how many points the graph has found for it without being short. */
+  fullPools: Map<string, number>;
 }
 
 /** Filters that are remembered of one collection. */
@@ -33,15 +35,25 @@ export async function poolOf(
   isRefusal: (error: unknown) => boolean,
 ): Promise<Pool> {
   if (!isByGraph(asked, facts)) return { answer: await query(asked) };
-  const { shortPools } = facts;
+  const { shortPools, fullPools } = facts;
   const unindexed = filter === undefined ? [] : unindexedKeys(filter, facts.indexed);
-  const exactly = () => query({ ...asked, exact: true });
+  const exactly = () => query(scanned(asked));
   const byScan = { by: 'exact' as const, unindexed, advice: adviceOn(unindexed) };
-  if (shortPools.size > 0 && shortPools.get(textOf(asked.filter)) === 'exact') {
+  const key = keyOf(asked);
+  if (asked.prefetch !== undefined && isUnknown(asked, facts)) {
+    // The few points that stages leave do not tell how many there were before.
+    const pool = poolAlone(asked);
+    const { answer, stats } = await poolOf(pool, facts, filter, query, isRefusal);
+    if (stats?.by === 'graph' && answer.points.length >= pool.limit) {
+      if (fullPools.size >= REMEMBERED) fullPools.clear();
+      fullPools.set(key, pool.limit);
+    }
+  }
+  if (shortPools.size > 0 && shortPools.get(key) === 'exact') {
     return { answer: await exactly(), stats: byScan };
   }
   const answer = await query(asked);
-  if (isSuspect(asked, answer, facts)) {
+  if (asked.prefetch === undefined && isSuspect(asked, answer, facts)) {
     const scanned = await exactly().catch((error: unknown) => {
       // A server in strict mode may allow none.
       if (isRefusal(error)) return undefined;
@@ -49,22 +61,54 @@ export async function poolOf(
     });
     const more = scanned !== undefined && scanned.points.length > answer.points.length;
     if (shortPools.size >= REMEMBERED) shortPools.clear();
-    shortPools.set(textOf(asked.filter), more ? 'exact' : 'whole');
+    shortPools.set(key, more ? 'exact' : 'whole');
     if (more) return { answer: scanned, stats: byScan };
   }
   const advice = unindexed.length > 0 ? adviceOn(unindexed) : undefined;
   return { answer, stats: { by: 'graph', unindexed, ...(advice !== undefined && { advice }) } };
 }
 
-/** Whether the pool is short, and nobody knows yet why. */
+/** Whether the pool is short, or may have been, and nobody knows yet why. */
 export function isSuspect(asked: QdrantQuery, { points, lacking = [] }: QdrantAnswer, facts: PoolFacts): boolean {
-  if (!isByGraph(asked, facts) || points.length + lacking.length >= asked.limit) return false;
-  return !facts.shortPools.has(textOf(asked.filter));
+  if (!isByGraph(asked, facts)) return false;
+  if (asked.prefetch !== undefined) return isUnknown(asked, facts);
+  return points.length + lacking.length < asked.limit && !facts.shortPools.has(keyOf(asked));
+}
+
+function isUnknown(asked: QdrantQuery, { shortPools, fullPools }: PoolFacts): boolean {
+  const key = keyOf(asked);
+  return !shortPools.has(key) && (fullPools.get(key) ?? 0) < poolStage(asked).limit;
+}
+
+/** The search that makes the pool: the innermost. */
+function poolStage(stage: QdrantStage): QdrantStage {
+  return stage.prefetch === undefined ? stage : poolStage(stage.prefetch);
+}
+
+/** The pool's ids, without the stages behind it. */
+function poolAlone({ collection, scope, recommend, factor, rounded, ...asked }: QdrantQuery): QdrantQuery {
+  const read = { collection, withPayload: false, lifts: [], skip: false, scope } as const;
+  return { ...poolStage(asked), ...read, recommend, factor, rounded, exact: false };
+}
+
+/** The same with all points that pass in the pool's search. */
+function scanned(asked: QdrantQuery): QdrantQuery {
+  if (asked.prefetch === undefined) return { ...asked, exact: true };
+  const stages = (stage: QdrantStage): QdrantStage =>
+    stage.prefetch === undefined
+      ? { ...stage, params: { ...(stage.params as object | undefined), exact: true } }
+      : { ...stage, prefetch: stages(stage.prefetch) };
+  return { ...asked, prefetch: stages(asked.prefetch) };
+}
+
+function keyOf(asked: QdrantQuery): string {
+  return textOf(poolStage(asked).filter);
 }
 
 /** Whether a graph makes the pool of a filter. Partial answers that were asked for are nobody's fault. */
-function isByGraph({ filter, exact, params }: QdrantQuery, { graph }: PoolFacts): boolean {
-  if (!graph || filter === undefined || exact) return false;
+function isByGraph(asked: QdrantQuery, { graph }: PoolFacts): boolean {
+  const { filter, params } = poolStage(asked);
+  if (!graph || filter === undefined || asked.exact) return false;
   const { exact: scan, indexed_only, indexedOnly } = (params ?? {}) as Record<string, unknown>;
   return !scan && !indexed_only && !indexedOnly;
 }

@@ -10,6 +10,7 @@ import {
   type QdrantDriver,
   type QdrantQuery,
   type QdrantRead,
+  type QdrantStage,
   type QdrantVectors,
   qdrantRefusal,
   rateLimited,
@@ -140,6 +141,18 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       });
     },
 
+    async lacking(collection, vector, signal) {
+      const filter = { must_not: [{ has_vector: vector }] };
+      // An estimate, of segments' own counts: 0 is certain, and costs no look at points.
+      const call = async () => client.count?.(collection, { filter, exact: false });
+      const { count } = ((await tappedFetch(call, signal)).value ?? {}) as { count?: unknown };
+      if (typeof count !== 'number') throw new FunnelError('BAD_RESPONSE', 'Expected a count of points');
+      if (count === 0) return undefined;
+      const args = { filter, limit: 1, with_payload: false, with_vector: false };
+      const { value } = await tappedFetch(() => client.scroll(collection, args), signal);
+      return pointsOf(value)[0] as AnyPoint | undefined;
+    },
+
     async count(collection, filter, signal, scope) {
       const body = { filter, exact: true, ...restShards(scope), ...restCall(scope) };
       const plain = async () => {
@@ -183,16 +196,26 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
 }
 
 function queryBody(request: QdrantQuery): object {
-  const { vector, recommend, using, limit, filter, params, exact } = request;
+  const { recommend, params, exact, offset } = request;
   return {
-    query: recommend ? { recommend: recommendBody(recommend) } : Array.from(vector),
-    using: using === '' ? undefined : using,
-    limit,
-    filter,
+    ...stageBody(request),
+    ...(recommend && { query: { recommend: recommendBody(recommend) } }),
+    ...(offset && { offset }),
     params: exact ? { ...(params as object), exact: true } : params,
     with_payload: payloadOf(request),
     with_vector: vectorOf(request),
     ...restShards(request.scope),
+  };
+}
+
+function stageBody({ vector, using, limit, filter, params, prefetch }: QdrantStage): object {
+  return {
+    ...(prefetch && { prefetch: stageBody(prefetch) }),
+    query: Array.from(vector),
+    using: using === '' ? undefined : using,
+    limit,
+    filter,
+    params,
   };
 }
 

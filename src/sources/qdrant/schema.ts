@@ -1,9 +1,9 @@
 /** Reads the schema of a Qdrant collection: its vectors, their metric, the kind of its ids. */
-import { FunnelError } from '../../core/errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
 import type { IdKind, Metric } from '../../core/types.js';
 import { type GivenNames, listVectors, namesFor, namesToWrite, type VectorNames } from '../../query/source/layout.js';
 import type { SourceInfo } from '../../query/source/source.js';
-import type { StoredVector } from './datatypes.js';
+import type { Datatype, StoredVector } from './datatypes.js';
 import type { QdrantDriver, QdrantStrict, QdrantVectors } from './driver.js';
 import { qdrantIds } from './from-qdrant.js';
 import type { PoolFacts } from './pool.js';
@@ -15,6 +15,10 @@ export interface QdrantFacts extends VectorNames, PoolFacts {
   info: SourceInfo;
   /** The vectors that searches compare with; without `full` in the layout of head and tail. */
   stored: { head: StoredVector; full: StoredVector | undefined };
+  /** Vectors of dims between the head's and all, ascending. */
+  prefixes: { name: string; dim: number; datatype: Datatype }[];
+  /** The metric by which the server ranks full vectors. */
+  serverMetric: Metric;
   /** The kind of id is then a guess. */
   empty: boolean;
   /** What strict mode forbids. */
@@ -25,6 +29,7 @@ export interface QdrantFacts extends VectorNames, PoolFacts {
 interface Options extends GivenNames {
   collection: string;
   metric?: Metric | undefined;
+  prefixes?: readonly string[] | undefined;
 }
 
 /** Reads how the vectors are stored, and the kind of one id. @throws FunnelError */
@@ -75,6 +80,8 @@ export async function readQdrantFacts(
     info: { headDim, dim, metric: metric ?? stored, idKind, ...most },
     head,
     full,
+    prefixes: prefixesOf(source, vectors, options.prefixes ?? [], { headDim, dim, distance: restVector.distance }),
+    serverMetric: stored,
     stored: {
       head: named(head, headVector),
       full: typeof full === 'string' ? named(full, restVector) : undefined,
@@ -82,9 +89,30 @@ export async function readQdrantFacts(
     graph: vectors.graph,
     indexed: new Set(vectors.indexed),
     shortPools: new Map(),
+    fullPools: new Map(),
     empty: point === undefined,
     strict,
   };
+}
+
+/** @throws FunnelError NO_FIELD, BAD_ARGUMENT, BAD_DIMS */
+function prefixesOf(
+  source: string,
+  vectors: QdrantVectors,
+  names: readonly string[],
+  { headDim, dim, distance }: { headDim: number; dim: number; distance: string },
+): QdrantFacts['prefixes'] {
+  const found = names.map((name) => ({ name, ...find(source, vectors, name) }));
+  for (const one of found) {
+    const label = `vector ${JSON.stringify(one.name)} of prefixes in ${source}`;
+    if (one.dim <= headDim || one.dim >= dim) {
+      throw expected('BAD_DIMS', `more than ${headDim} and less than ${dim} dims`, label, one.dim);
+    }
+    if (one.distance !== distance) {
+      throw expected('BAD_ARGUMENT', `distance ${distance}, as the full vector has,`, label, one.distance);
+    }
+  }
+  return found.map(({ name, dim: own, datatype }) => ({ name, dim: own, datatype })).sort((a, b) => a.dim - b.dim);
 }
 
 const LENIENT: QdrantStrict = { exact: true, rows: Number.POSITIVE_INFINITY, searches: Number.POSITIVE_INFINITY };

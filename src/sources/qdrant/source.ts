@@ -17,8 +17,10 @@ import type {
   Restriction,
   ScanAnswer,
   ScanRequest,
+  ServerScales,
   Source,
   SourceInfo,
+  StagedRequest,
 } from '../../query/source/source.js';
 import { CollectionSource } from '../collection.js';
 import { checkRetries } from '../nodes.js';
@@ -33,6 +35,7 @@ import { type Answered, readingOf, unpack, type WantedParts } from './reading.js
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
 import { checkedScope, PARAMS, type QdrantScope, SCOPE_PARAMS, sameCall, splitParams } from './scope.js';
 import { withVectors } from './select.js';
+import { knownScales, scalesOf, stagedQuery } from './staged.js';
 import { checkExact, checkMost, countByPages, IDS_AT_ONCE } from './strict.js';
 
 /**
@@ -73,7 +76,7 @@ export function qdrantSource(client: QdrantClients, options: QdrantSourceOptions
   );
 }
 
-type OwnOptions = QdrantCommonOptions & GivenNames & Pick<QdrantLayout, 'metric' | 'headOf'>;
+type OwnOptions = QdrantCommonOptions & GivenNames & Pick<QdrantLayout, 'metric' | 'headOf' | 'prefixes'>;
 
 /** Neither client tries again of its own accord. */
 const RETRIES = 2;
@@ -180,6 +183,21 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     return answers;
   }
 
+  funnel(request: StagedRequest): Promise<HeadAnswer> {
+    return this.head(request);
+  }
+
+  funnelBatch(requests: readonly StagedRequest[]): Promise<HeadAnswer[]> {
+    return this.headBatch(requests);
+  }
+
+  async serverScales(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<ServerScales> {
+    const { driver, known, name } = this;
+    const { collection } = this.options;
+    const told = knownScales(known.fresh); // every search asks
+    return told ?? this.guarded(options, async (signal) => scalesOf(await known.get(signal), driver, collection, name));
+  }
+
   count({ filter, nativeFilter, params, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
     return this.guarded(options, async (signal) => {
       const scope = this.scopeOf(params);
@@ -238,32 +256,16 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
     return this.guarded(request, async (signal) => {
-      const { collection, decode } = this.options;
       this.checkFull('BAD_ARGUMENT');
-      checkInteger(request.limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
-      const { search, scope } = this.paramsOf(request.params);
-      return this.informed([request], signal, async ({ full, stored, strict }) => {
-        checkMost(request.limit, strict, 'limit', this.name);
+      const { limit } = request;
+      checkInteger(limit, 1, Number.MAX_SAFE_INTEGER, 'limit');
+      return this.informed([request], signal, async (facts) => {
+        checkMost(limit, facts.strict, 'limit', this.name);
         const began = performance.now();
-        const query = compared({ vector: request.vector, recommend: undefined }, stored.full!, this.name);
-        const { points, at } = await this.driver.query(
-          {
-            collection,
-            ...query,
-            using: full as string,
-            limit: request.limit,
-            filter: this.filter(request),
-            params: this.driver.params(search, this.options.params),
-            scope,
-            exact: strict.exact,
-            withPayload: false,
-            lifts: [],
-            skip: false,
-          },
-          signal,
-          decode !== 'client',
-        );
-        const scores = Array.from(unscaled(scoresOf(points), query.factor) ?? []);
+        const best = { ...request, candidates: limit, mode: 'exact', vectors: false, withPayload: false } as const;
+        const asked = this.searched(best, facts);
+        const { points, at } = await this.driver.query(asked, signal, this.options.decode !== 'client');
+        const scores = Array.from(unscaled(scoresOf(points), asked.factor) ?? []);
         return { ids: this.ids(points), scores, ms: at - began };
       });
     });
@@ -318,7 +320,12 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   private readonly isRefusal = (error: unknown): boolean => this.classify(error).code === 'REFUSED';
 
-  private asked(request: HeadRequest, facts: QdrantFacts): QdrantQuery {
+  private asked(request: HeadRequest | StagedRequest, facts: QdrantFacts): QdrantQuery {
+    const head = this.searched(request, facts);
+    return 'stages' in request ? stagedQuery(head, request, facts) : head;
+  }
+
+  private searched(request: HeadRequest, facts: QdrantFacts): QdrantQuery {
     const { info, head, full, stored } = facts;
     const { recommend, candidates, mode } = request;
     const exact = mode === 'exact';

@@ -1,0 +1,49 @@
+/** The options that say where the stages of a plan run. */
+import { expected } from '../core/errors.js';
+
+/**
+ * Where stages run. 'server': in the database, which sends the best rows alone. 'client': here, on the vectors of all candidates,
+ * which the database sends. 'mirror': here, on vectors of the mirror. 'auto': where they are cheapest.
+ */
+export type Stages = 'auto' | 'server' | 'client' | 'mirror';
+
+const STAGES: readonly Stages[] = ['auto', 'server', 'client', 'mirror'];
+
+/** The options that say where stages run, and whose scores hits have. */
+export interface StageOptions {
+  /**
+   * Where the stages of the plan run; `stats.ran` tells where they did, and why. 'auto': on the mirror where there is one, else in
+   * the database where that gives the same hits, else here. The others refuse what cannot be done there.
+   *
+   * @default 'auto'
+   */
+  stages?: Stages;
+  /**
+   * Of stages that the database runs: score its hits again here, on their full vectors, so that scores and order have the same bits
+   * as everywhere. False: scores are the database's, in float32 (`stats.scores` is 'server'), and no vector travels.
+   *
+   * @default true
+   */
+  rescore?: boolean;
+}
+
+/**
+ * @param exact whether there are no stages
+ * @throws FunnelError BAD_ARGUMENT
+ */
+export function checkStages({ stages, rescore }: StageOptions, exact = false): void {
+  if (stages !== undefined && !STAGES.includes(stages)) {
+    throw expected('BAD_ARGUMENT', `one of ${STAGES.join(', ')}`, 'stages', stages);
+  }
+  if (rescore !== undefined && typeof rescore !== 'boolean') {
+    throw expected('BAD_ARGUMENT', 'a boolean', 'rescore', rescore);
+  }
+  if (exact && stages !== undefined && stages !== 'auto') {
+    throw expected('BAD_ARGUMENT', "no stages for mode 'exact', which has none,", 'stages', stages);
+  }
+  const here = exact || stages === 'client' || stages === 'mirror';
+  if (rescore === false && here) {
+    const what = exact ? "mode 'exact'" : `stages '${stages}'`;
+    throw expected('BAD_ARGUMENT', `no rescore for ${what}, whose scores are of this process,`, 'rescore', rescore);
+  }
+}
