@@ -26,6 +26,15 @@ import {
 } from './group-search.js';
 import { lookUp } from './lookup.js';
 import { isMirror, type Mirror } from './mirror.js';
+import {
+  addFromSource,
+  checkMirrorOptions,
+  MIRROR_KEYS,
+  type MirrorOptions,
+  MirrorSearch,
+  type Route,
+  tellMirror,
+} from './mirror-search.js';
 import { Ranker, type Search } from './rank.js';
 import {
   type CheckedOptions,
@@ -44,12 +53,13 @@ import type { Source } from './source/source.js';
 export type { RecommendRequest } from './examples.js';
 export type { GroupOptions, GroupSearchStats, GroupsResult, HitGroup } from './group-search.js';
 export type { Lookup, LookupOptions, LookupRow } from './lookup.js';
+export type { MirrorOptions } from './mirror-search.js';
 export type { QueryOptions, SearchRequest } from './request.js';
 export type { SearchResult } from './result.js';
 export type { SearchExplanation, SearchFate } from './trace.js';
 
 /** Options of a FunnelSearch. */
-export interface FunnelSearchOptions {
+export interface FunnelSearchOptions extends MirrorOptions {
   /** From qdrantSource(), milvusSource() or embeddedSource(). */
   source: Source;
   /**
@@ -77,14 +87,17 @@ export class FunnelSearchOn {
   readonly source: Source;
   /** The mirror that vectors are read from, if there is one. */
   readonly mirror: Mirror | undefined;
+  /** Where it searches, when nothing speaks against it: see `MirrorOptions`. */
+  readonly search: 'source' | 'mirror';
   readonly #plan: CheckedPlan | undefined;
   readonly #kernels: () => Kernels;
   readonly #rankers = new Map<Source, Ranker>();
+  readonly #mirrorSearch: MirrorSearch | undefined;
 
   constructor(given: FunnelSearchOptions, kernels: () => Kernels) {
     if (typeof given !== 'object' || given === null) throw expected('BAD_ARGUMENT', '{ source }', 'options', given);
     const options = { ...given }; // read once
-    checkKeys(options, ['source', 'plan', 'mirror'], 'the options of FunnelSearch');
+    checkKeys(options, ['source', 'plan', 'mirror', ...MIRROR_KEYS], 'the options of FunnelSearch');
     checkSource(options.source);
     if (options.mirror !== undefined) {
       if (!isMirror(options.mirror)) throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'mirror', options.mirror);
@@ -95,10 +108,17 @@ export class FunnelSearchOn {
         );
       }
     }
+    checkMirrorOptions(options, options.mirror);
     this.source = options.source;
     this.mirror = options.mirror;
+    this.search = options.search ?? 'source';
     this.#plan = options.plan === undefined ? undefined : checkPlan(options.plan, MAX_DIM); // dims are not known yet
     this.#kernels = kernels;
+    if (options.search !== 'mirror') return;
+    const { source, mirror } = options;
+    const [withVectors, without] = [mirror, undefined].map((own) => new Ranker(source, own, kernels, this.#plan));
+    const elsewhere = (withMirror: boolean) => (withMirror ? withVectors! : without!);
+    this.#mirrorSearch = new MirrorSearch(source, mirror!, options, kernels, elsewhere);
   }
 
   /**
@@ -161,6 +181,15 @@ export class FunnelSearchOn {
     return this.#groups({ options, ...checkedExamples(rest) }, checkedGroups(rest));
   }
 
+  /** Where a request is searched. */
+  #route(request: CheckedSearch | CheckedRecommend, groupBy?: CheckedGroups['path']): Route {
+    const { options } = request;
+    const ranker = this.#ranker(options);
+    if (this.#mirrorSearch === undefined) return { ranker, options, payloads: false, told: undefined };
+    const strategy = 'strategy' in request && request.strategy !== 'average_vector';
+    return this.#mirrorSearch.route(options, this.#plan, { strategy, ...(groupBy && { groupBy }) });
+  }
+
   #ranker(options: CheckedOptions): Ranker {
     const layout = layoutOf(this.source, options.using);
     if (options.withVector) namesOf(this.source, options.withVector);
@@ -174,11 +203,13 @@ export class FunnelSearchOn {
 
   /** @param name where a request stands; undefined for one of its own */
   async #answer(
-    requests: readonly (CheckedSearch | CheckedRecommend)[],
+    given: readonly (CheckedSearch | CheckedRecommend)[],
     name?: (i: number) => string,
   ): Promise<SearchResult[]> {
     const named = <T>(i: number, run: () => T): T => (name === undefined ? run() : inContext(name(i), run));
-    const rankers = requests.map(({ options }, i) => named(i, () => this.#ranker(options)));
+    const routes = given.map((request, i) => named(i, () => this.#route(request)));
+    const rankers = routes.map(({ ranker }) => ranker);
+    const requests = given.map((request, i) => ({ ...request, options: routes[i]!.options }));
     const results = new Array<SearchResult>(requests.length);
     for (const ranker of new Set(rankers)) {
       const places = requests.map((_, i) => i).filter((i) => rankers[i] === ranker);
@@ -191,18 +222,25 @@ export class FunnelSearchOn {
       for (const [s, one] of ranked.entries()) {
         const result = toResult(one, ranker.source, this.#kernels().name);
         await addVectors(result.hits, one.prepared.matrix, this.source, ranker.source, some[s]!.options);
+        tellMirror(result.stats, routes[places[s]!]!.told);
         results[places[s]!] = result;
         ranker.release(one);
       }
     }
-    return results;
+    const open = results.map(({ hits, stats }, i) => ({ hits, stats, route: routes[i]! }));
+    const gone = await addFromSource(open, this.source);
+    if (gone.size === 0) return results;
+    return results.map((result, i) =>
+      routes[i]!.payloads === false ? result : { ...result, hits: result.hits.filter(({ id }) => !gone.has(id)) },
+    );
   }
 
   async #groups(given: CheckedSearch | CheckedRecommend, own: CheckedGroups): Promise<GroupsResult> {
-    const ranker = this.#ranker(given.options);
-    const info = await ranker.info(given.options);
+    const route = this.#route(given, own.path);
+    const { ranker } = route;
+    const info = await ranker.info(route.options);
     const certain = given.options.mode === undefined && ranker.source.certifies === true;
-    const options = certain ? { ...given.options, exact: true } : given.options;
+    const options = certain ? { ...route.options, exact: true } : route.options;
     const request = { ...given, options };
     const [search] = await searchesOf([request], ranker.source, info, (_, run) => run());
     const { payloadsInPools = false } = ranker.source;
@@ -222,6 +260,8 @@ export class FunnelSearchOn {
     }
     if (payloadsInPools) await inSlices(cutPayloads(all, options));
     else await addPayloads([...hits.values()], ranker.source, options);
+    tellMirror(stats, route.told);
+    const gone = await addFromSource([{ hits: [...all], stats, route }], this.source);
     const keys = groups.map(({ key }) => key);
     const rows = own.lookup && (await lookUp(own.lookup, keys, options));
     for (const one of ranked) ranker.release(one);
@@ -229,7 +269,9 @@ export class FunnelSearchOn {
       groups: await inSlices(
         (function* () {
           const told: HitGroup[] = [];
-          for (const { key, hits: some } of groups) {
+          for (const { key, hits: ranked } of groups) {
+            const some = gone.size === 0 ? ranked : ranked.filter(({ id }) => !gone.has(id));
+            if (some.length === 0) continue;
             const row = rows?.get(key);
             if (told.push({ id: key, hits: some.map(hitOf), ...(row && { lookup: row }) }) % AT_ONCE === 0) yield;
           }

@@ -4,6 +4,7 @@ import { FunnelError } from '../core/errors.js';
 import type { Id } from '../core/types.js';
 import { checkHeadQuery, type TailLayout } from '../query/source/layout.js';
 import { inOrder, joined } from '../query/source/rows.js';
+import { scopeOf } from '../query/source/scope.js';
 import {
   type FetchAnswer,
   type FetchRequest,
@@ -61,6 +62,10 @@ export abstract class CollectionSource<Facts, Options extends CollectionOptions>
     facts: Facts,
     signal: AbortSignal,
   ): Promise<Part>;
+
+  get scope(): string | undefined {
+    return scopeOf(this.options);
+  }
 
   async info(options: CallOptions = {}): Promise<SourceInfo> {
     // Every search asks: a deadline for what is known already would take longer than the answer.

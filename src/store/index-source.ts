@@ -9,6 +9,7 @@ import { checkIds, checkInteger } from '../core/validate.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection } from '../query/payload.js';
 import { checkHeadQuery } from '../query/source/layout.js';
+import { scopeOf } from '../query/source/scope.js';
 import type {
   FetchAnswer,
   FetchRequest,
@@ -73,6 +74,10 @@ export class IndexSource implements Source {
   ) {
     this.name = index.path === ':memory:' ? 'the index in memory' : `index ${JSON.stringify(index.path)}`;
     this.scores = new IndexScores(index, options, this.name);
+  }
+
+  get scope(): string | undefined {
+    return scopeOf(this.options);
   }
 
   info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {

@@ -10,6 +10,7 @@ import { checkPayloadSelection } from '../query/payload.js';
 import type { PackedRows, PayloadSelection, Source } from '../query/source/source.js';
 import { partsOf } from './parts.js';
 import type { SearchedIndex } from './searched-index.js';
+import { isMarkOf, type KeptMark, markOf, type Position, positionOf, withMark, withSync } from './sync-mark.js';
 import type { PointBatch } from './types.js';
 
 /** Options of syncFrom(). */
@@ -63,13 +64,6 @@ export interface SyncResult {
   missingVectors?: number;
   /** Whether an earlier call was gone on with. */
   resumed: boolean;
-}
-
-/** Where a sync is, kept in the index: committed after the rows of its page. */
-interface Position {
-  source: string;
-  after: string;
-  done: number;
 }
 
 const KEYS = ['batch', 'withPayload', 'resume', 'prune', 'idKind', 'onProgress', 'timeout', 'signal'] as const;
@@ -139,21 +133,25 @@ class Sync {
   }
 
   async run(): Promise<SyncResult> {
-    await this.#checkKinds();
+    const kinds = await this.#checkKinds();
     const { resume = true, prune = true } = this.options;
-    const was = resume ? this.#position() : undefined;
+    const was = resume ? positionOf(this.#files.meta, this.#is) : undefined;
+    const at = was?.began ?? (was ? 0 : Date.now());
+    await this.#unmark();
     this.#done = was?.done ?? 0;
     for await (const { rows, next, lacking } of this.#pages(was?.after, true)) {
       this.#left(lacking);
       await this.#write(rows);
       this.#done += rows.ids.length;
-      if (next !== undefined) await this.#keep({ source: this.source.name, after: next, done: this.#done });
+      if (next !== undefined) await this.#keep({ ...this.#is, after: next, done: this.#done, began: at });
       this.options.onProgress?.({ done: this.#done, written: this.#written });
     }
     // After an interruption nobody knows which rows were seen before it: the ids alone are looked at again.
     const rows = was === undefined ? this.#done : await this.#verify();
     const deleted = prune ? await this.#prune() : 0;
     await this.#keep(undefined);
+    const isWhole = prune || this.index.count === rows;
+    await this.#mark(isWhole ? { ...this.#is, at, rows, idKinds: kinds, passed: at } : undefined);
     const missingVectors = this.#lacking && { missingVectors: this.#lacking.size };
     return { rows, written: this.#written, deleted, resumed: was !== undefined, ...missingVectors };
   }
@@ -271,13 +269,15 @@ class Sync {
   }
 
   /** Before a page is written: an index has one kind of id. @throws FunnelError BAD_ID */
-  async #checkKinds(): Promise<void> {
+  async #checkKinds(): Promise<IdKind[]> {
     const { index, options, source } = this;
     const { timeout, signal } = options;
-    const [first, ...others] = (await source.idKinds?.({ timeout, signal })) ?? [];
+    const kinds = (await source.idKinds?.({ timeout, signal })) ?? [];
+    const [first, ...others] = kinds;
     const kind = index.idKind ?? options.idKind ?? first;
     // Text has a form for each.
     if (others.length > 0 && kind !== 'string') throw otherKind(kind!, 'integers and UUIDs', source.name);
+    return kinds.length > 0 ? kinds : [(await source.info({ timeout, signal })).idKind];
   }
 
   #checkFinite(vectors: Float32Array, ids: readonly Id[]): void {
@@ -288,17 +288,30 @@ class Sync {
     throw expected('NOT_FINITE', 'a finite float32', where, vectors[at]);
   }
 
-  #position(): Position | undefined {
-    const { sync } = (this.#files.meta ?? {}) as { sync?: Partial<Position> | null };
-    const sound =
-      sync?.source === this.source.name && typeof sync.after === 'string' && Number.isSafeInteger(sync.done);
-    return sound ? (sync as Position) : undefined;
+  get #is() {
+    const { name: source, scope } = this.source;
+    return { source, ...(scope !== undefined && { scope }), withPayload: this.options.withPayload ?? false };
   }
 
   async #keep(sync: Position | undefined): Promise<void> {
     const { meta } = this.#files;
     if (sync === undefined && (meta as { sync?: unknown } | null)?.sync == null) return;
-    await this.#files.commitSegments({ meta: { ...(meta as object | null), sync: sync ?? null } });
+    await this.#files.commitSegments({ meta: withSync(meta, sync) });
+  }
+
+  /** While rows change, the mark says only what is true of all of them. */
+  async #mark(mark: KeptMark | undefined): Promise<void> {
+    const { meta } = this.#files;
+    if (mark === undefined && markOf(meta) === undefined) return;
+    await this.#files.commitSegments({ meta: withMark(meta, mark) });
+  }
+
+  async #unmark(): Promise<void> {
+    const mark = markOf(this.#files.meta);
+    if (mark === undefined) return;
+    const { source, scope, withPayload } = this.#is;
+    if (!isMarkOf(mark, source, scope)) await this.#mark(undefined);
+    else if (!isDeepStrictEqual(mark.withPayload, withPayload)) await this.#mark({ ...mark, withPayload: false });
   }
 }
 

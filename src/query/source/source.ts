@@ -197,6 +197,11 @@ export interface ScanAnswer {
 export interface Source {
   /** For people: kind and collection, as in errors. */
   readonly name: string;
+  /**
+   * The restriction of its rows beside the collection: its own filter, say, as text. A mirror that was filled through a source of
+   * another scope is not searched in its place.
+   */
+  readonly scope?: string | undefined;
   /** Dims, metric and kind of ids of the collection; read once, and again when it may have changed. */
   info(options?: { timeout?: number; signal?: AbortSignal }): Promise<SourceInfo>;
   /** The head search. Never answers a part of what was found: it throws a FunnelError instead. */
