@@ -10,6 +10,7 @@ import { ByExample, type GroupsOf, type RecommendGroupsOf, type RecommendOf } fr
 import { checkedFacet, facet } from './facet.js';
 import type { PayloadIndexType } from './files/payload-index-type.js';
 import { runLater, runNow } from './files/step.js';
+import { endFollowing } from './follow.js';
 import { checkedScroll } from './listing.js';
 import { MirrorIndex } from './mirror-index.js';
 import { creating, opening } from './open.js';
@@ -355,12 +356,14 @@ export class FunnelIndex<Payload = any> extends MirrorIndex {
    * @throws FunnelError DISK; the index is closed all the same
    */
   close(): Promise<void> {
+    endFollowing(this);
     return this.#index.close();
   }
 
   /** @throws FunnelError NOT_WRITABLE while a write or optimize() is under way, the index stays open then; DISK, it is closed */
   closeSync(): void {
     this.#index.closeSync();
+    endFollowing(this);
   }
 
   /** close(), for `await using`. */

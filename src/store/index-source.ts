@@ -65,6 +65,7 @@ export class IndexSource implements Source {
   readonly payloadsInPools = true;
   readonly recommends = true;
   readonly decides = true;
+  readonly filtersScans = true;
 
   private readonly scores: IndexScores;
 
@@ -292,7 +293,8 @@ export class IndexSource implements Source {
       const first = request.after === undefined ? 0 : Number(request.after);
       checkInteger(first, 0, 0xffff_ffff, 'after');
       const began = performance.now();
-      const only = onlyOf(this.options.nativeFilter, {});
+      const { filter } = request;
+      const only = onlyOf(this.options.nativeFilter, filter ? { filter } : {});
       const { rows, next } = await whole(this.index, () => this.page(request, only, first, limit), signal);
       return { rows, next, ms: performance.now() - began };
     });

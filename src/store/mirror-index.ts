@@ -2,6 +2,8 @@
 import type { Id, IdKind, Metric, SyncMark } from '../core/types.js';
 import { offerSearch } from '../query/mirror.js';
 import type { Source } from '../query/source/source.js';
+import { follow } from './follow.js';
+import type { Follower, FollowOptions } from './follow-options.js';
 import { gather } from './gather.js';
 import { IndexSource } from './index-source.js';
 import { partsOf } from './parts.js';
@@ -66,5 +68,16 @@ export abstract class MirrorIndex {
    */
   syncFrom(source: Source, options: SyncOptions = {}): Promise<SyncResult> {
     return syncFrom(this as unknown as SearchedIndex, source, options);
+  }
+
+  /**
+   * Keeps this index the mirror of a collection, in rounds, until it is stopped: see {@link FollowOptions}. A round that fails is
+   * tried again after a pause that grows up to a minute. The process lives as long as the follower. One process follows;
+   * others open the index `readOnly`, and see each round when it is done.
+   *
+   * @throws FunnelError BAD_ARGUMENT, NOT_WRITABLE, UNSUPPORTED, CLOSED before any work
+   */
+  follow(source: Source, options: FollowOptions = {}): Follower {
+    return follow(this as unknown as SearchedIndex, source, options);
   }
 }

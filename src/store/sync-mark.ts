@@ -15,12 +15,23 @@ export interface Position {
   began?: number;
 }
 
+/** How far changes by a key were followed. */
+export interface Since {
+  key: string;
+  /** Dates are compared in milliseconds. */
+  kind: 'number' | 'date';
+  /** The largest values that rounds saw, and when these began and ended; all ascend. */
+  seen: [value: string, began: number, ended: number][];
+}
+
 /** A mark as it is kept: what is undefined is left out by JSON. */
 export interface KeptMark extends MirrorMark {
   /** When the last pass over all rows began. */
   passed: number;
-  /** The key that changes are found by, with values up to which all rows were seen, and when. */
-  since?: { key: string; seen: [value: number, at: number][] } | undefined;
+  /** The key that changes are found by. */
+  since?: Since | undefined;
+  /** Rows that the collection counts and that are never here: those without a vector. */
+  lacking?: number;
 }
 
 interface Meta {

@@ -171,6 +171,8 @@ export interface ScanRequest {
   withPayload?: PayloadSelection;
   /** False: ids and payloads alone; the rows' `vectors` are then empty. @default true */
   vectors?: boolean;
+  /** Only rows that pass, too: of sources with `filtersScans` alone. */
+  filter?: FilterNode;
   /** Milliseconds for the whole call. */
   timeout?: number;
   /** Ends the call when it aborts; the error then has the code ABORTED. */
@@ -219,6 +221,8 @@ export interface Source {
   readonly recommends?: boolean;
   /** Whether head() takes `decide`. A wrapper that looks at vectors of candidates, or changes their scores, sets it to false. */
   readonly decides?: boolean;
+  /** Whether scan() takes `filter`: a mirror that follows a key then reads what has changed alone. */
+  readonly filtersScans?: boolean;
   /** For a source with several layouts: each as a source of its own, by name. Its own calls then refuse. */
   readonly layouts?: ReadonlyMap<string, Source>;
   /** How many rows pass. */

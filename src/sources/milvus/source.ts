@@ -76,6 +76,7 @@ const MAX_LIMIT = 16_384;
 const PARAMS = { ef: 'count', nprobe: 'count', search_list: 'count', reorder_k: 'count' } as const;
 
 class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements Source {
+  readonly filtersScans = true;
   private readonly calls: MilvusCalls;
   /** As expressions, with what they were made by. */
   private readonly filters = new WeakMap<FilterNode, { text: string; fields: MilvusFields }>();
@@ -229,7 +230,11 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         const began = performance.now();
         const behind = after === undefined ? undefined : behindKey(after, facts);
         const params = { limit, iterator: 'True', reduce_stop_for_best: 'True' };
-        const filter = await this.filter({ nativeFilter: behind }, facts, request);
+        const filter = await this.filter(
+          { ...(request.filter && { filter: request.filter }), nativeFilter: behind },
+          facts,
+          request,
+        );
         const rows = await this.calls.query(filter, asked, request, facts, params);
         const unpacked = unpack(rows, undefined, asked, facts, request, this.name);
         const last = this.checkOrder(unpacked.ids.map(String), after, facts);

@@ -88,6 +88,7 @@ const PARAMS = { exact: 'flag', hnsw_ef: 'count', indexed_only: 'flag' } as cons
 
 class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements Source {
   readonly recommends = true;
+  readonly filtersScans = true;
   private readonly missing: Missing;
   /** As the client takes them. */
   private readonly filters = new WeakMap<FilterNode, object>();
@@ -239,7 +240,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
       return this.informed([], signal, async (facts) => {
         const began = performance.now();
         const asked = this.reading(facts, request);
-        const filter = this.filter({});
+        const filter = this.filter(request);
         const fast = this.options.decode !== 'client';
         const answer = withVectors(await this.driver.scroll({ ...asked, from, limit, filter }, signal, fast), asked);
         if (answer.next !== undefined) this.ids([{ id: answer.next }]); // a rounded one would skip points
