@@ -83,8 +83,26 @@ export async function qdrantContenders(server, data) {
     mirror: index,
     plan: { ...plan, candidates },
   });
-  // By hand: the client's small requests wait some 40 ms for an acknowledgement.
   const agent = new Agent({ keepAlive: true });
+  const searched = new FunnelSearch({
+    source: qdrantSource(rest, { collection: name, head, full }),
+    mirror: index,
+    search: 'mirror',
+  });
+  /** Ten ids by query: those that the index finds. */
+  const nearest = new Map();
+  const own = async (query) => {
+    const { hits } = await index.query({ vector: query, limit });
+    nearest.set(query, hits);
+    return hits;
+  };
+  const retrieve = async (query) => {
+    const hits = nearest.get(query) ?? (await own(query));
+    const body = JSON.stringify({ ids: hits.map(({ id }) => id), with_payload: true, with_vector: false });
+    await post(`${server.url}/collections/${name}/points`, body, agent);
+    return hits;
+  };
+  // By hand: the client's small requests wait some 40 ms for an acknowledgement.
   const ids = async (query) => {
     const wanted = { query: Array.from(query.subarray(0, levels[0])), using: head, limit: candidates };
     const body = JSON.stringify({ ...wanted, with_payload: false, with_vector: false });
@@ -125,6 +143,24 @@ export async function qdrantContenders(server, data) {
         async (query) => (await mirrored.query({ vector: query, limit })).hits,
         true,
       ),
+      {
+        ...there(
+          'ours-searched',
+          "funnelvec, search: 'mirror'",
+          async (query) => (await searched.query({ vector: query, limit })).hits,
+        ),
+        ours: true,
+      },
+      { ...there('index', "the mirror's own query", own), ours: true },
+      {
+        ...there(
+          'ours-searched-payload',
+          "funnelvec, search: 'mirror', payloads of the hits from Qdrant, REST",
+          async (query) => (await searched.query({ vector: query, limit, withPayload: true })).hits,
+        ),
+        ours: true,
+      },
+      { ...there('retrieve', 'ten points by their ids, node:http', retrieve), partial: true },
       { ...there('ids', 'the ids of the candidates alone, REST', ids), partial: true },
       there('prefetch', 'prefetch by hand: head → full on the server, REST', prefetch),
       { ...there('auto', 'funnelvec, stages on the server, REST as it comes', usualSearch(rest)), ours: true },
@@ -174,6 +210,7 @@ function point(id, levels, row) {
   return {
     id: { pointIdOptions: { case: 'num', value: BigInt(id) } },
     vectors: { vectorsOptions: { case: 'vectors', value: { vectors } } },
+    payload: { title: { kind: { case: 'stringValue', value: `title of ${id}` } } },
   };
 }
 

@@ -77,6 +77,67 @@ export function mirrorConformance({ it, supported, make, again, open }: SuiteToo
     }
   });
 
+  it('a mirror that searches gives the exact hits of the collection, and takes payloads and what it lacks from there', async () => {
+    for (const [key, part] of supported([
+      ['searched_cosine', {}],
+      ['searched_strings', { ids: 'string', metric: 'dot' }],
+    ])) {
+      const spec = await make(key, part);
+      const source = open(spec);
+      const { index } = await mirrored(spec, source);
+      const search = new FunnelSearch({ source, mirror: index, search: 'mirror' });
+      const plain = new FunnelSearch({ source });
+      for (const vector of queries(spec.dim)) {
+        const request = {
+          vector,
+          withPayload: ['title'],
+          limit: 8,
+          plan: { scales: [24], keep: 1, candidates: COUNT },
+        };
+        const want = (await plain.query(request)).hits.map(({ id, score, payload }) => ({ id, score, payload }));
+        const { hits, stats } = await search.query(request);
+        assert.deepEqual(
+          hits.map(({ id, score, payload }) => ({ id, score, payload })),
+          want,
+        );
+        assert.equal(stats.mirror!.searched, 'mirror');
+        assert.equal(stats.mirror!.mark!.rows, COUNT);
+        const near = { id: want[0]!.id, limit: 3, plan: request.plan };
+        const ids = (await search.query(near)).hits.map(({ id }) => id);
+        assert.deepEqual(
+          ids,
+          (await plain.query(near)).hits.map(({ id }) => id),
+        );
+      }
+      await index.close();
+    }
+  });
+
+  it('a mirror that follows finds rows by a number that grows, and those that are gone', async () => {
+    const spec = await make('follow');
+    const source = open(spec);
+    if (source.filtersScans !== true) return;
+    const index = await FunnelIndex.create(':memory:', { dim: spec.dim, metric: spec.metric });
+    const follower = index.follow(source, { every: 1e9, since: 'n', overlap: 0, batch: 16 });
+    assert.equal((await follower.update()).written, COUNT);
+    await follower.update(); // from here on all stamps are known to have been read
+    const next = random(79);
+    const changed = spec.rows.map((row) =>
+      row.n % 10 === 3 ? { ...row, n: row.n + 1000, vector: randomVector(spec.dim, next) } : row,
+    );
+    await again({ ...spec, rows: changed });
+    const round = await follower.update();
+    assert.deepEqual([round.kind, round.written, round.deleted], ['changes', 6, 0]);
+    assert.ok(round.read <= 14, `${round.read} rows were read`);
+    await again({ ...spec, rows: changed.filter((row) => row.n % 10 !== 5) });
+    const { kind, written, deleted } = await follower.update();
+    assert.deepEqual([kind, written, deleted], ['ids', 0, 6]);
+    await follower.stop();
+    assert.equal(index.count, COUNT - 6);
+    assert.equal((await index.syncFrom(source, { withPayload: ['n'] })).written, 0);
+    await index.close();
+  });
+
   it('a second sync writes what has changed, and drops what is gone', async () => {
     const spec = await make('sync_again');
     const source = open(spec);

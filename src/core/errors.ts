@@ -62,6 +62,8 @@ export type FunnelErrorCode =
   | 'NO_MODEL'
   /** The runtime of an embedding model failed; `cause` has its error. */
   | 'MODEL_FAILED'
+  /** The mirror is older than the search's `maxAge`, or nobody knows how old it is. */
+  | 'STALE'
   /** The index, or the embedder, was closed. */
   | 'CLOSED';
 

@@ -158,13 +158,31 @@ export interface MirrorStats {
   fetched: number;
   /** Not in the mirror, and no longer in the database when they were fetched: left out. */
   gone: number;
+  /** Where the search ran, of a FunnelSearch with `search: 'mirror'`; the other parts below are of such a search alone. */
+  searched?: 'mirror' | 'source';
+  /** Why it ran on the source, in words. */
+  reason?: string;
+  /** The last sync of the mirror; absent where none was completed: rows that came to the collection later are not found. */
+  mark?: SyncMark;
+  /** Milliseconds since the collection was as that sync saw it. */
+  age?: number;
+}
+
+/** The last completed sync of a mirror. */
+export interface SyncMark {
+  /** The name of the source. */
+  source: string;
+  /** When the sync began, in milliseconds since 1970: later changes may be missing. */
+  at: number;
+  /** Rows that the collection had. */
+  rows: number;
 }
 
 /** One step of a search. */
 export interface StageStats {
   /**
    * 'head', 'exact' or 'server' (head and stages, run by the database), 'decode', 'mirror', 'fetch', 'scale 256', 'funnel',
-   * 'threshold', 'page at 20'.
+   * 'threshold', 'page at 20', 'payloads'.
    */
   name: string;
   /** Candidates that went in. */

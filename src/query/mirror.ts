@@ -2,7 +2,8 @@
 import { describe, expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import { idAs } from '../core/ids.js';
-import type { Id, IdKind, Metric, MirrorStats, PackedCandidates } from '../core/types.js';
+import type { Id, IdKind, Metric, MirrorStats, PackedCandidates, SyncMark } from '../core/types.js';
+import type { PayloadSelector } from './payload.js';
 import type { FetchRequest, HeadAnswer, PackedRows, Source, SourceInfo } from './source/source.js';
 
 /** The part of a FunnelIndex that a search reads vectors from; anything that has it may be a mirror. */
@@ -17,6 +18,37 @@ export interface Mirror {
   gather(ids: ArrayLike<Id>, out: Float32Array): number[];
   /** A few of its ids. */
   someIds(count: number): Id[];
+}
+
+/** The last completed sync of a mirror, as far as a search needs it. */
+export interface MirrorMark extends SyncMark {
+  /** The scope of the source. */
+  scope?: string | undefined;
+  /** The part of payloads that all rows have. */
+  withPayload: PayloadSelector;
+  /** The kinds of ids that the source hands out. */
+  idKinds: readonly IdKind[];
+}
+
+/** The parts of a mirror that can be searched. */
+export interface SearchableMirror {
+  /** Its rows as a source. */
+  readonly source: Source;
+  /** Undefined before a sync was completed. */
+  mark(): MirrorMark | undefined;
+}
+
+const searchable = new WeakMap<object, SearchableMirror>();
+
+export function offerSearch(mirror: object, offered: SearchableMirror): void {
+  searchable.set(mirror, offered);
+}
+
+/** @throws FunnelError BAD_ARGUMENT: vectors alone, or an index of another copy (ESM, CommonJS) of this package */
+export function searchableMirror(mirror: object | undefined): SearchableMirror {
+  const offered = mirror && searchable.get(mirror);
+  if (offered !== undefined) return offered;
+  throw expected('BAD_ARGUMENT', "a FunnelIndex of this copy of the package beside search: 'mirror'", 'mirror', mirror);
 }
 
 /** Candidates whose vectors came from a mirror, and from the database where it lacks them. */

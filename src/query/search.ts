@@ -26,6 +26,15 @@ import {
 } from './group-search.js';
 import { lookUp } from './lookup.js';
 import { isMirror, type Mirror } from './mirror.js';
+import {
+  addFromSource,
+  checkMirrorOptions,
+  MIRROR_KEYS,
+  type MirrorOptions,
+  MirrorSearch,
+  type Route,
+  tellMirror,
+} from './mirror-search.js';
 import { numberHits } from './pushed.js';
 import { Ranker, type Search } from './rank.js';
 import {
@@ -46,13 +55,14 @@ import { checkStages, type StageOptions, type Stages } from './stage-options.js'
 export type { RecommendRequest } from './examples.js';
 export type { GroupOptions, GroupSearchStats, GroupsResult, HitGroup } from './group-search.js';
 export type { Lookup, LookupOptions, LookupRow } from './lookup.js';
+export type { MirrorOptions } from './mirror-search.js';
 export type { QueryOptions, SearchRequest } from './request.js';
 export type { SearchResult } from './result.js';
 export type { StageOptions, Stages } from './stage-options.js';
 export type { SearchExplanation, SearchFate } from './trace.js';
 
 /** Options of a FunnelSearch. */
-export interface FunnelSearchOptions extends StageOptions {
+export interface FunnelSearchOptions extends StageOptions, MirrorOptions {
   /** From qdrantSource(), milvusSource() or embeddedSource(). */
   source: Source;
   /**
@@ -82,15 +92,19 @@ export class FunnelSearchOn {
   readonly mirror: Mirror | undefined;
   /** Where stages run, where a request does not say. */
   readonly stages: Stages;
+  /** Where it searches, when nothing speaks against it: see `MirrorOptions`. */
+  readonly search: 'source' | 'mirror';
   readonly #plan: CheckedPlan | undefined;
   readonly #defaults: Required<StageOptions>;
   readonly #kernels: () => Kernels;
   readonly #rankers = new Map<Source, Ranker>();
+  readonly #mirrorSearch: MirrorSearch | undefined;
 
   constructor(given: FunnelSearchOptions, kernels: () => Kernels) {
     if (typeof given !== 'object' || given === null) throw expected('BAD_ARGUMENT', '{ source }', 'options', given);
     const options = { ...given }; // read once
-    checkKeys(options, ['source', 'plan', 'mirror', 'stages', 'rescore'], 'the options of FunnelSearch');
+    const keys = ['source', 'plan', 'mirror', 'stages', 'rescore', ...MIRROR_KEYS];
+    checkKeys(options, keys, 'the options of FunnelSearch');
     checkSource(options.source);
     if (options.mirror !== undefined) {
       if (!isMirror(options.mirror)) throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'mirror', options.mirror);
@@ -105,13 +119,26 @@ export class FunnelSearchOn {
     if (options.stages === 'mirror' && options.mirror === undefined) {
       throw expected('BAD_ARGUMENT', "a mirror beside stages: 'mirror'", 'mirror', undefined);
     }
+    checkMirrorOptions(options, options.mirror);
+    if (options.search === 'mirror' && options.stages === 'server') {
+      throw expected('BAD_ARGUMENT', "no stages: 'server' beside search: 'mirror'", 'stages', options.stages);
+    }
     this.source = options.source;
     this.mirror = options.mirror;
+    this.search = options.search ?? 'source';
     this.#plan = options.plan === undefined ? undefined : checkPlan(options.plan, MAX_DIM); // dims are not known yet
     const { stages = 'auto', rescore = true } = options;
     this.stages = stages;
     this.#defaults = { stages, rescore };
     this.#kernels = kernels;
+    if (options.search !== 'mirror') return;
+    const { source, mirror } = options;
+    const withVectors = new Ranker(source, mirror, kernels, this.#plan, this.#defaults);
+    // Without the mirror's vectors nothing can be ranked on them.
+    const others = { rescore, stages: stages === 'mirror' ? ('auto' as const) : stages };
+    const without = new Ranker(source, undefined, kernels, this.#plan, others);
+    const elsewhere = (withMirror: boolean) => (withMirror ? withVectors : without);
+    this.#mirrorSearch = new MirrorSearch(source, mirror!, options, kernels, elsewhere);
   }
 
   /**
@@ -174,6 +201,15 @@ export class FunnelSearchOn {
     return this.#groups({ options, ...checkedExamples(rest) }, checkedGroups(rest));
   }
 
+  /** Where a request is searched. */
+  #route(request: CheckedSearch | CheckedRecommend, groupBy?: CheckedGroups['path']): Route {
+    const { options } = request;
+    const ranker = this.#ranker(options);
+    if (this.#mirrorSearch === undefined) return { ranker, options, payloads: false, told: undefined };
+    const strategy = 'strategy' in request && request.strategy !== 'average_vector';
+    return this.#mirrorSearch.route(options, this.#plan, { strategy, ...(groupBy && { groupBy }) });
+  }
+
   #ranker(options: CheckedOptions): Ranker {
     const layout = layoutOf(this.source, options.using);
     if (options.withVector) namesOf(this.source, options.withVector);
@@ -187,11 +223,13 @@ export class FunnelSearchOn {
 
   /** @param name where a request stands; undefined for one of its own */
   async #answer(
-    requests: readonly (CheckedSearch | CheckedRecommend)[],
+    given: readonly (CheckedSearch | CheckedRecommend)[],
     name?: (i: number) => string,
   ): Promise<SearchResult[]> {
     const named = <T>(i: number, run: () => T): T => (name === undefined ? run() : inContext(name(i), run));
-    const rankers = requests.map(({ options }, i) => named(i, () => this.#ranker(options)));
+    const routes = given.map((request, i) => named(i, () => this.#route(request)));
+    const rankers = routes.map(({ ranker }) => ranker);
+    const requests = given.map((request, i) => ({ ...request, options: routes[i]!.options }));
     const results = new Array<SearchResult>(requests.length);
     for (const ranker of new Set(rankers)) {
       const places = requests.map((_, i) => i).filter((i) => rankers[i] === ranker);
@@ -205,18 +243,25 @@ export class FunnelSearchOn {
         const result = toResult(one, ranker.source, this.#kernels().name);
         await addVectors(result.hits, one.prepared.matrix, this.source, ranker.source, some[s]!.options);
         numberHits(one, result.hits);
+        tellMirror(result.stats, routes[places[s]!]!.told);
         results[places[s]!] = result;
         ranker.release(one);
       }
     }
-    return results;
+    const open = results.map(({ hits, stats }, i) => ({ hits, stats, route: routes[i]! }));
+    const gone = await addFromSource(open, this.source);
+    if (gone.size === 0) return results;
+    return results.map((result, i) =>
+      routes[i]!.payloads === false ? result : { ...result, hits: result.hits.filter(({ id }) => !gone.has(id)) },
+    );
   }
 
   async #groups(given: CheckedSearch | CheckedRecommend, own: CheckedGroups): Promise<GroupsResult> {
-    const ranker = this.#ranker(given.options);
-    const info = await ranker.info(given.options);
+    const route = this.#route(given, own.path);
+    const { ranker } = route;
+    const info = await ranker.info(route.options);
     const certain = given.options.mode === undefined && ranker.source.certifies === true;
-    const options = certain ? { ...given.options, exact: true } : given.options;
+    const options = certain ? { ...route.options, exact: true } : route.options;
     const request = { ...given, options };
     const [search] = await searchesOf([request], ranker.source, info, (_, run) => run());
     const { payloadsInPools = false } = ranker.source;
@@ -236,6 +281,8 @@ export class FunnelSearchOn {
     }
     if (payloadsInPools) await inSlices(cutPayloads(all, options));
     else await addPayloads([...hits.values()], ranker.source, options);
+    tellMirror(stats, route.told);
+    const gone = await addFromSource([{ hits: [...all], stats, route }], this.source);
     const keys = groups.map(({ key }) => key);
     const rows = own.lookup && (await lookUp(own.lookup, keys, options));
     for (const one of ranked) ranker.release(one);
@@ -243,7 +290,9 @@ export class FunnelSearchOn {
       groups: await inSlices(
         (function* () {
           const told: HitGroup[] = [];
-          for (const { key, hits: some } of groups) {
+          for (const { key, hits: ranked } of groups) {
+            const some = gone.size === 0 ? ranked : ranked.filter(({ id }) => !gone.has(id));
+            if (some.length === 0) continue;
             const row = rows?.get(key);
             if (told.push({ id: key, hits: some.map(hitOf), ...(row && { lookup: row }) }) % AT_ONCE === 0) yield;
           }

@@ -4,6 +4,7 @@ import { FunnelError } from '../core/errors.js';
 import type { Id } from '../core/types.js';
 import { checkHeadQuery, type TailLayout } from '../query/source/layout.js';
 import { inOrder, joined } from '../query/source/rows.js';
+import { scopeOf } from '../query/source/scope.js';
 import {
   type FetchAnswer,
   type FetchRequest,
@@ -65,6 +66,10 @@ export abstract class CollectionSource<Facts, Options extends CollectionOptions>
   /** How many rows one call may read. */
   protected rowsPerCall(facts: Facts): number {
     return rowsAtOnce(this.infoOf(facts).dim);
+  }
+
+  get scope(): string | undefined {
+    return scopeOf(this.options);
   }
 
   async info(options: CallOptions = {}): Promise<SourceInfo> {

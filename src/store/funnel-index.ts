@@ -5,24 +5,22 @@ import type { Id, IdKind, Metric } from '../core/types.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
 import type { SearchResult as FoundByExample, GroupsResult } from '../query/search.js';
-import type { Source } from '../query/source/source.js';
 import { optimize, optimizeSync } from './builds.js';
 import { ByExample, type GroupsOf, type RecommendGroupsOf, type RecommendOf } from './by-example.js';
 import { checkedFacet, facet } from './facet.js';
 import type { PayloadIndexType } from './files/payload-index-type.js';
 import { runLater, runNow } from './files/step.js';
-import { gather } from './gather.js';
+import { endFollowing } from './follow.js';
 import { checkedScroll } from './listing.js';
 import type { CheckOptions } from './long-reads.js';
+import { MirrorIndex } from './mirror-index.js';
 import { creating, opening } from './open.js';
 import type { OpenIndex } from './open-index.js';
 import { type BackupResult, backup, type VerifyResult, verify } from './operations.js';
-import { offerParts, partsOf } from './parts.js';
+import { offerParts } from './parts.js';
 import type { OnIndexProgress } from './payload/types.js';
 import { countMatching, countMatchingSync, countOf, indexStatsOf, listed, rowsOfIds } from './reads.js';
-import { someIds } from './scan.js';
 import { queryBatch, queryBatchSync } from './searches.js';
-import { type SyncOptions, type SyncResult, syncFrom } from './sync.js';
 import type {
   Facet,
   FacetOptions,
@@ -64,11 +62,12 @@ export type IndexRecommendGroups<Payload = unknown> = RecommendGroupsOf<FunnelIn
  * the same answer and errors, and refuses (NOT_WRITABLE) what would mix with an asynchronous write that is under way.
  */
 // biome-ignore lint/suspicious/noExplicitAny: an index of any payloads is what an index of some is taken for
-export class FunnelIndex<Payload = any> {
+export class FunnelIndex<Payload = any> extends MirrorIndex {
   readonly #index: OpenIndex;
   #madeByExample: ByExample | undefined;
 
   private constructor(index: OpenIndex) {
+    super();
     this.#index = index;
     offerParts(this, () => {
       index.follow();
@@ -289,32 +288,6 @@ export class FunnelIndex<Payload = any> {
     return this.#index.files.ordinalOf(id) !== undefined;
   }
 
-  /**
-   * Vectors of rows by id, into one matrix: what a mirror reads.
-   *
-   * @param out `ids.length × dim`; rows of ids that are missing are left as they are
-   * @returns the places in `ids` that no row has
-   * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, CLOSED
-   */
-  gather(ids: ArrayLike<Id>, out: Float32Array): number[] {
-    return gather(partsOf(this), ids, out);
-  }
-
-  /** The first ids, at most `count`. @throws FunnelError BAD_ARGUMENT, CLOSED */
-  someIds(count: number): Id[] {
-    return someIds(partsOf(this), count);
-  }
-
-  /**
-   * Makes this index the mirror of a collection: see {@link SyncOptions}.
-   *
-   * @throws FunnelError BAD_DIMS, BAD_ARGUMENT, NOT_WRITABLE before any work; BAD_ID, NOT_FINITE, ABORTED, DISK, and what the
-   *   source throws: what was written until then stays, and the next call goes on from there
-   */
-  syncFrom(source: Source, options: SyncOptions = {}): Promise<SyncResult> {
-    return syncFrom(this, source, options);
-  }
-
   /** The best rows, off the main thread. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, ZERO_QUERY */
   async query(query: IndexQuery<Payload>): Promise<IndexAnswer<Payload>> {
     return (await queryBatch<Payload>(this.#index, [query]))[0]!;
@@ -402,12 +375,14 @@ export class FunnelIndex<Payload = any> {
    * @throws FunnelError DISK; the index is closed all the same
    */
   close(): Promise<void> {
+    endFollowing(this);
     return this.#index.close();
   }
 
   /** @throws FunnelError NOT_WRITABLE while a write or optimize() is under way, the index stays open then; DISK, it is closed */
   closeSync(): void {
     this.#index.closeSync();
+    endFollowing(this);
   }
 
   /** close(), for `await using`. */

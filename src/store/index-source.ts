@@ -9,6 +9,7 @@ import { checkIds, checkInteger } from '../core/validate.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection } from '../query/payload.js';
 import { checkHeadQuery } from '../query/source/layout.js';
+import { scopeOf } from '../query/source/scope.js';
 import type {
   FetchAnswer,
   FetchRequest,
@@ -64,6 +65,7 @@ export class IndexSource implements Source {
   readonly payloadsInPools = true;
   readonly recommends = true;
   readonly decides = true;
+  readonly filtersScans = true;
 
   private readonly scores: IndexScores;
 
@@ -73,6 +75,10 @@ export class IndexSource implements Source {
   ) {
     this.name = index.path === ':memory:' ? 'the index in memory' : `index ${JSON.stringify(index.path)}`;
     this.scores = new IndexScores(index, options, this.name);
+  }
+
+  get scope(): string | undefined {
+    return scopeOf(this.options);
   }
 
   info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
@@ -287,7 +293,8 @@ export class IndexSource implements Source {
       const first = request.after === undefined ? 0 : Number(request.after);
       checkInteger(first, 0, 0xffff_ffff, 'after');
       const began = performance.now();
-      const only = onlyOf(this.options.nativeFilter, {});
+      const { filter } = request;
+      const only = onlyOf(this.options.nativeFilter, filter ? { filter } : {});
       const { rows, next } = await whole(this.index, () => this.page(request, only, first, limit), signal);
       return { rows, next, ms: performance.now() - began };
     });

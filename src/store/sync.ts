@@ -7,9 +7,10 @@ import type { Id, IdKind } from '../core/types.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
 import { checkMirror } from '../query/mirror.js';
 import { checkPayloadSelection } from '../query/payload.js';
-import type { PackedRows, PayloadSelection, Source } from '../query/source/source.js';
+import type { PackedRows, PayloadSelection, ScanRequest, Source } from '../query/source/source.js';
 import { partsOf } from './parts.js';
 import type { SearchedIndex } from './searched-index.js';
+import { isMarkOf, type KeptMark, markOf, type Position, positionOf, withMark, withSync } from './sync-mark.js';
 import type { PointBatch } from './types.js';
 
 /** Options of syncFrom(). */
@@ -65,20 +66,13 @@ export interface SyncResult {
   resumed: boolean;
 }
 
-/** Where a sync is, kept in the index: committed after the rows of its page. */
-interface Position {
-  source: string;
-  after: string;
-  done: number;
-}
-
 const KEYS = ['batch', 'withPayload', 'resume', 'prune', 'idKind', 'onProgress', 'timeout', 'signal'] as const;
 const KINDS = ['string', 'number', 'bigint'] as const;
 const syncing = new WeakSet<object>();
 
 export async function syncFrom(index: SearchedIndex, source: Source, options: SyncOptions = {}): Promise<SyncResult> {
   if (typeof source?.scan !== 'function') throw expected('BAD_ARGUMENT', 'a source that can scan()', 'source', source);
-  checkOptions(options);
+  checkSyncOptions(options);
   if (partsOf(index).files.readOnly) {
     throw new FunnelError('NOT_WRITABLE', 'Expected an index opened for writing, not readOnly');
   }
@@ -86,18 +80,29 @@ export async function syncFrom(index: SearchedIndex, source: Source, options: Sy
   if (options.idKind !== undefined && idKind !== undefined && options.idKind !== idKind) {
     throw expected('BAD_ARGUMENT', `'${idKind}', the kind of the ids that the index has,`, 'idKind', options.idKind);
   }
+  return alone(index, async () => {
+    const { timeout, signal } = options;
+    checkMirror(index, await source.info({ timeout, signal }), source.name, 'the index');
+    return new Sync(index, source, options).run();
+  });
+}
+
+export function isSyncing(index: object): boolean {
+  return syncing.has(index);
+}
+
+/** @throws FunnelError BAD_ARGUMENT while another sync runs */
+export async function alone<T>(index: object, run: () => Promise<T>): Promise<T> {
   if (syncing.has(index)) throw new FunnelError('BAD_ARGUMENT', 'Expected one syncFrom() at a time');
   syncing.add(index);
   try {
-    const { timeout, signal } = options;
-    checkMirror(index, await source.info({ timeout, signal }), source.name, 'the index');
-    return await new Sync(index, source, options).run();
+    return await run();
   } finally {
     syncing.delete(index);
   }
 }
 
-function checkOptions(options: SyncOptions): void {
+export function checkSyncOptions(options: SyncOptions): void {
   checkKeys(options, KEYS, 'the options of syncFrom()');
   const { batch, withPayload, idKind, onProgress } = options;
   if (batch !== undefined) checkInteger(batch, 1, 16_384, 'batch');
@@ -115,63 +120,77 @@ function checkOptions(options: SyncOptions): void {
   }
 }
 
-class Sync {
+export class Sync {
   /** Rows below were here when this call began: only they may turn out to be gone. */
   readonly #first: number;
   /** By ordinal, one bit: the collection has it. */
   readonly #seen: Uint8Array;
   /** Ids, as text, of points without the full vector; undefined where the source leaves none out. */
-  #lacking: Set<string> | undefined;
+  protected lacking: Set<string> | undefined;
   #done = 0;
-  #written = 0;
+  written = 0;
 
   constructor(
     readonly index: SearchedIndex,
     readonly source: Source,
     readonly options: SyncOptions,
   ) {
-    this.#first = this.#files.rows;
+    this.#first = this.files.rows;
     this.#seen = new Uint8Array((this.#first >> 3) + 1);
   }
 
-  get #files() {
+  protected get files() {
     return partsOf(this.index).files;
   }
 
   async run(): Promise<SyncResult> {
-    await this.#checkKinds();
+    const kinds = await this.#checkKinds();
     const { resume = true, prune = true } = this.options;
-    const was = resume ? this.#position() : undefined;
+    const was = resume ? positionOf(this.files.meta, this.is) : undefined;
+    const at = was?.began ?? (was ? 0 : Date.now());
+    await this.#unmark();
     this.#done = was?.done ?? 0;
-    for await (const { rows, next, lacking } of this.#pages(was?.after, true)) {
-      this.#left(lacking);
-      await this.#write(rows);
+    for await (const { rows, next, lacking } of this.pages(was?.after, {
+      withPayload: this.options.withPayload ?? false,
+    })) {
+      this.left(lacking);
+      await this.write(rows);
       this.#done += rows.ids.length;
-      if (next !== undefined) await this.#keep({ source: this.source.name, after: next, done: this.#done });
-      this.options.onProgress?.({ done: this.#done, written: this.#written });
+      if (next !== undefined) await this.#keep({ ...this.is, after: next, done: this.#done, began: at });
+      this.options.onProgress?.({ done: this.#done, written: this.written });
+      await this.paged(rows, was === undefined);
     }
     // After an interruption nobody knows which rows were seen before it: the ids alone are looked at again.
     const rows = was === undefined ? this.#done : await this.#verify();
-    const deleted = prune ? await this.#prune() : 0;
+    const deleted = prune ? await this.prune() : 0;
     await this.#keep(undefined);
-    const missingVectors = this.#lacking && { missingVectors: this.#lacking.size };
-    return { rows, written: this.#written, deleted, resumed: was !== undefined, ...missingVectors };
+    const isWhole = prune || this.index.count === rows;
+    await this.mark(isWhole ? this.marked({ ...this.is, at, rows, idKinds: kinds, passed: at }) : undefined);
+    const missingVectors = this.lacking && { missingVectors: this.lacking.size };
+    return { rows, written: this.written, deleted, resumed: was !== undefined, ...missingVectors };
   }
 
-  #left(lacking: readonly Id[] | undefined): void {
+  /** After each page. @param whole whether this call began with the first one */
+  protected paged(_rows: PackedRows, _whole: boolean): void | Promise<void> {}
+
+  /** The mark of a sync that was completed. */
+  protected marked(mark: KeptMark): KeptMark {
+    return mark;
+  }
+
+  protected left(lacking: readonly Id[] | undefined): void {
     if (lacking === undefined) return;
-    this.#lacking ??= new Set();
-    for (const id of lacking) this.#lacking.add(String(id));
+    this.lacking ??= new Set();
+    for (const id of lacking) this.lacking.add(String(id));
   }
 
-  async *#pages(after: string | undefined, vectors: boolean) {
+  protected async *pages(after: string | undefined, part: Pick<ScanRequest, 'vectors' | 'withPayload' | 'filter'>) {
     const { batch = 1000, timeout, signal } = this.options;
-    const withPayload = vectors ? (this.options.withPayload ?? false) : false;
     for (let at = after; ; ) {
       if (signal?.aborted) {
         throw new FunnelError('ABORTED', `The sync from ${this.source.name} was aborted`, { cause: signal.reason });
       }
-      const page = await this.source.scan({ after: at, limit: batch, withPayload, vectors, timeout, signal });
+      const page = await this.source.scan({ after: at, limit: batch, ...part, timeout, signal });
       yield page;
       if (page.next === undefined) return;
       at = page.next;
@@ -179,9 +198,9 @@ class Sync {
   }
 
   /** Rows that are new or other than here. */
-  async #write(rows: PackedRows): Promise<void> {
+  protected async write(rows: PackedRows): Promise<void> {
     const { dim } = this.index;
-    const ids = this.#ownIds(rows.ids);
+    const ids = this.ownIds(rows.ids);
     if (rows.dim !== dim || rows.vectors.length !== ids.length * dim) {
       throw expected('BAD_RESPONSE', `vectors of ${dim} dims`, `the rows of ${this.source.name}`, rows.dim);
     }
@@ -196,7 +215,7 @@ class Sync {
     }
     if (rows.payloads) batch.payloads = other.map((i) => rows.payloads![i]);
     await this.index.upsert(batch);
-    this.#written += other.length;
+    this.written += other.length;
   }
 
   #changed(ids: readonly Id[], given: Float32Array, payloads: ArrayLike<unknown> | undefined): number[] {
@@ -215,13 +234,13 @@ class Sync {
         ordinal !== undefined &&
         a.compare(b, from, to, from, to) === 0 &&
         (payloads === undefined || isDeepStrictEqual(files.payloadOf(ordinal), payloads[i]));
-      if (same) this.#see(ordinal);
+      if (same) this.see(ordinal);
       else changed.push(i);
     }
     return changed;
   }
 
-  #see(ordinal: number): void {
+  protected see(ordinal: number): void {
     if (ordinal < this.#first) this.#seen[ordinal >> 3]! |= 1 << (ordinal & 7);
   }
 
@@ -229,28 +248,29 @@ class Sync {
   async #verify(): Promise<number> {
     const { timeout, signal, withPayload } = this.options;
     let count = 0;
-    for await (const { rows } of this.#pages(undefined, false)) {
-      const ids = this.#ownIds(rows.ids);
+    for await (const { rows } of this.pages(undefined, { vectors: false })) {
+      await this.paged(rows, false);
+      const ids = this.ownIds(rows.ids);
       const absent: Id[] = [];
       ids.forEach((id, i) => {
-        const ordinal = this.#files.ordinalOf(id);
-        if (this.#lacking?.has(String(rows.ids[i]))) return; // not even where an older vector is here
+        const ordinal = this.files.ordinalOf(id);
+        if (this.lacking?.has(String(rows.ids[i]))) return; // not even where an older vector is here
         if (ordinal === undefined) absent.push(rows.ids[i]!);
         else {
-          this.#see(ordinal);
+          this.see(ordinal);
           count++;
         }
       });
       if (absent.length === 0) continue;
       const fetched = await this.source.fetch({ ids: absent, withPayload, timeout, signal });
-      this.#left(fetched.lacking);
-      await this.#write(fetched.rows);
+      this.left(fetched.lacking);
+      await this.write(fetched.rows);
       count += fetched.rows.ids.length;
     }
     return count;
   }
 
-  async #prune(): Promise<number> {
+  protected async prune(): Promise<number> {
     const { files, live } = partsOf(this.index);
     const gone: Id[] = [];
     for (let ordinal = 0; ordinal < this.#first; ordinal++) {
@@ -261,7 +281,7 @@ class Sync {
   }
 
   /** As the index has them. @throws FunnelError BAD_ID */
-  #ownIds(ids: readonly Id[]): Id[] {
+  protected ownIds(ids: readonly Id[]): Id[] {
     const kind = this.index.idKind ?? this.options.idKind ?? (typeof ids[0] as IdKind);
     return ids.map((id) => {
       const own = idAs(kind, id);
@@ -271,13 +291,15 @@ class Sync {
   }
 
   /** Before a page is written: an index has one kind of id. @throws FunnelError BAD_ID */
-  async #checkKinds(): Promise<void> {
+  async #checkKinds(): Promise<IdKind[]> {
     const { index, options, source } = this;
     const { timeout, signal } = options;
-    const [first, ...others] = (await source.idKinds?.({ timeout, signal })) ?? [];
+    const kinds = (await source.idKinds?.({ timeout, signal })) ?? [];
+    const [first, ...others] = kinds;
     const kind = index.idKind ?? options.idKind ?? first;
     // Text has a form for each.
     if (others.length > 0 && kind !== 'string') throw otherKind(kind!, 'integers and UUIDs', source.name);
+    return kinds.length > 0 ? kinds : [(await source.info({ timeout, signal })).idKind];
   }
 
   #checkFinite(vectors: Float32Array, ids: readonly Id[]): void {
@@ -288,17 +310,31 @@ class Sync {
     throw expected('NOT_FINITE', 'a finite float32', where, vectors[at]);
   }
 
-  #position(): Position | undefined {
-    const { sync } = (this.#files.meta ?? {}) as { sync?: Partial<Position> | null };
-    const sound =
-      sync?.source === this.source.name && typeof sync.after === 'string' && Number.isSafeInteger(sync.done);
-    return sound ? (sync as Position) : undefined;
+  /** The kind of sync that this is. */
+  protected get is() {
+    const { name: source, scope } = this.source;
+    return { source, ...(scope !== undefined && { scope }), withPayload: this.options.withPayload ?? false };
   }
 
   async #keep(sync: Position | undefined): Promise<void> {
-    const { meta } = this.#files;
+    const { meta } = this.files;
     if (sync === undefined && (meta as { sync?: unknown } | null)?.sync == null) return;
-    await this.#files.commitSegments({ meta: { ...(meta as object | null), sync: sync ?? null } });
+    await this.files.commitSegments({ meta: withSync(meta, sync) });
+  }
+
+  /** While rows change, the mark says only what is true of all of them. */
+  protected async mark(mark: KeptMark | undefined): Promise<void> {
+    const { meta } = this.files;
+    if (mark === undefined && markOf(meta) === undefined) return;
+    await this.files.commitSegments({ meta: withMark(meta, mark) });
+  }
+
+  async #unmark(): Promise<void> {
+    const mark = markOf(this.files.meta);
+    if (mark === undefined) return;
+    const { source, scope, withPayload } = this.is;
+    if (!isMarkOf(mark, source, scope)) await this.mark(undefined);
+    else if (!isDeepStrictEqual(mark.withPayload, withPayload)) await this.mark({ ...mark, withPayload: false });
   }
 }
 

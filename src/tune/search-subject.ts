@@ -39,6 +39,12 @@ export async function searchSubject(
   const names = Array.isArray(using) ? (using as readonly string[]) : [using as string | undefined];
   const found: { search: FunnelSearchOn; place: number; name: string | undefined; info: SourceInfo }[] = [];
   for (const [place, search] of searches.entries()) {
+    if (search.search === 'mirror') {
+      throw new FunnelError(
+        'UNSUPPORTED',
+        `Expected a search whose heads ${search.source.name} searches but received one with search: 'mirror': tune the index`,
+      );
+    }
     for (const name of names) {
       const info = await layoutOf(search.source, name).info({ signal });
       found.push({ search, place, name, info });

@@ -36,6 +36,7 @@ const CODES: Record<FunnelErrorCode, true> = {
   DISK: true,
   NOT_WRITABLE: true,
   CLOSED: true,
+  STALE: true,
   MODEL_FAILED: true,
   NO_MODEL: true,
 };

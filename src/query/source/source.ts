@@ -240,6 +240,8 @@ export interface ScanRequest {
   vectors?: boolean;
   /** Those of READ_PARAMS alone act. */
   params?: SearchParams;
+  /** Only rows that pass, too: of sources with `filtersScans` alone. */
+  filter?: FilterNode;
   /** Milliseconds for the whole call. */
   timeout?: number;
   /** Ends the call when it aborts; the error then has the code ABORTED. */
@@ -266,6 +268,11 @@ export interface ScanAnswer {
 export interface Source {
   /** For people: kind and collection, as in errors. */
   readonly name: string;
+  /**
+   * The restriction of its rows beside the collection: its own filter, say, as text. A mirror that was filled through a source of
+   * another scope is not searched in its place.
+   */
+  readonly scope?: string | undefined;
   /** Dims, metric and kind of ids of the collection; read once, and again when it may have changed. */
   info(options?: { timeout?: number; signal?: AbortSignal }): Promise<SourceInfo>;
   /** The head search. Never answers a part of what was found: it throws a FunnelError instead. */
@@ -292,6 +299,8 @@ export interface Source {
   funnelBatch?(requests: readonly StagedRequest[]): Promise<HeadAnswer[]>;
   /** What funnel() can rank by; of sources with `funnel`, or to say why there is none. Asked at every search: it is to be known. */
   serverScales?(options?: { timeout?: number; signal?: AbortSignal }): Promise<ServerScales>;
+  /** Whether scan() takes `filter`: a mirror that follows a key then reads what has changed alone. */
+  readonly filtersScans?: boolean;
   /** For a source with several layouts: each as a source of its own, by name. Its own calls then refuse. */
   readonly layouts?: ReadonlyMap<string, Source>;
   /** How many rows pass. */

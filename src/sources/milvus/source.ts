@@ -86,20 +86,21 @@ const NO_STAGES =
 
 class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements Source {
   private readonly nodes: Nodes<MilvusClientLike>;
+  readonly filtersScans = true;
   private readonly calls: MilvusCalls;
-  private readonly scope: MilvusScope;
+  private readonly reach: MilvusScope;
   /** As expressions, with what they were made by. */
   private readonly filters = new WeakMap<FilterNode, { text: string; fields: MilvusFields }>();
 
   constructor(makers: readonly MakeNode<MilvusClientLike>[], options: OwnOptions) {
     super(nameOf(options.collection), options);
-    this.scope = checkedScope(options);
+    this.reach = checkedScope(options);
     this.nodes = new Nodes(makers, {
       name: this.name,
       retries: checkRetries(options.retries, RETRIES),
       classify: (error, ms) => milvusError(error, this.name, ms),
     });
-    this.calls = new MilvusCalls(this.nodes, options, this.name, this.scope);
+    this.calls = new MilvusCalls(this.nodes, options, this.name, this.reach);
   }
 
   protected read(signal: AbortSignal): Promise<MilvusFacts> {
@@ -204,12 +205,12 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private paramsOf(params: HeadRequest['params']): ReturnType<typeof splitParams> {
-    return splitParams(checkParams(params, PARAMS, this.name), this.scope, this.name);
+    return splitParams(checkParams(params, PARAMS, this.name), this.reach, this.name);
   }
 
   /** Of a call that is no search. @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private scopeOf(params: HeadRequest['params']): MilvusScope {
-    return splitParams(checkParams(params, SCOPE_PARAMS, this.name), this.scope, this.name).scope;
+    return splitParams(checkParams(params, SCOPE_PARAMS, this.name), this.reach, this.name).scope;
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
@@ -259,7 +260,8 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         const began = performance.now();
         const behind = after === undefined ? undefined : behindKey(after, facts);
         const params = { limit, iterator: 'True', reduce_stop_for_best: 'True' };
-        const filter = await this.filter({ nativeFilter: behind }, facts, call);
+        const restriction = { ...(request.filter && { filter: request.filter }), nativeFilter: behind };
+        const filter = await this.filter(restriction, facts, call);
         const answer = await this.calls.query(filter, asked, call, facts, params);
         // A collection with a partition key answers up to so many rows of each partition, all in the order of their keys.
         const rows = answer.length > limit ? answer.slice(0, limit) : answer;

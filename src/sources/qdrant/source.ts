@@ -88,8 +88,9 @@ function nameOf(collection: string): string {
 
 class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements Source {
   readonly recommends = true;
+  readonly filtersScans = true;
   private readonly missing: Missing;
-  private readonly scope: QdrantScope;
+  private readonly reach: QdrantScope;
   /** As the client takes them. */
   private readonly filters = new WeakMap<FilterNode, object>();
 
@@ -99,11 +100,11 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   ) {
     super(nameOf(options.collection), options);
     this.missing = missingFrom(this.name);
-    this.scope = checkedScope(options);
+    this.reach = checkedScope(options);
   }
 
   protected read(signal: AbortSignal): Promise<QdrantFacts> {
-    return readQdrantFacts(this.driver, this.options, this.name, signal, this.scope);
+    return readQdrantFacts(this.driver, this.options, this.name, signal, this.reach);
   }
 
   protected lasts({ empty }: QdrantFacts): boolean {
@@ -218,7 +219,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   /** Integers stand before UUIDs, so that two looks tell. */
   idKinds(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<IdKind[]> {
-    const { scope } = this;
+    const { reach: scope } = this;
     const read = { collection: this.options.collection, withPayload: false, lifts: [], skip: false, scope };
     return this.guarded(options, (signal) =>
       this.informed([], signal, async () => {
@@ -246,12 +247,12 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private paramsOf(params: HeadRequest['params']): ReturnType<typeof splitParams> {
-    return splitParams(checkParams(params, PARAMS, this.name), this.scope, this.name);
+    return splitParams(checkParams(params, PARAMS, this.name), this.reach, this.name);
   }
 
   /** Of a call that is no search. @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private scopeOf(params: HeadRequest['params']): QdrantScope {
-    return splitParams(checkParams(params, SCOPE_PARAMS, this.name), this.scope, this.name).scope;
+    return splitParams(checkParams(params, SCOPE_PARAMS, this.name), this.reach, this.name).scope;
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
@@ -295,7 +296,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
       return this.informed([], signal, async (facts) => {
         const began = performance.now();
         const asked = this.reading(facts, request, scope);
-        const filter = this.filter({});
+        const filter = this.filter(request);
         const fast = this.options.decode !== 'client';
         const page = { ...asked, from, limit: Math.min(limit, facts.strict.rows), filter };
         const answer = withVectors(await this.driver.scroll(page, signal, fast), asked);

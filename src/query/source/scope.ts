@@ -1,0 +1,17 @@
+/** The options that narrow the rows of a source, as text that can be compared. */
+
+/** Options that keep rows out; others say how rows are searched and read. */
+const NARROWING = /filter|shard|partition|tenant/i;
+
+/** Undefined where nothing does. */
+export function scopeOf(options: object): string | undefined {
+  const own = Object.entries(options).filter(([key, value]) => NARROWING.test(key) && value != null);
+  if (own.length === 0) return undefined;
+  own.sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify(own, (_, value: unknown) => {
+    if (typeof value === 'bigint') return `${value}n`;
+    return ArrayBuffer.isView(value)
+      ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')
+      : value;
+  });
+}

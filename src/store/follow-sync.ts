@@ -1,0 +1,109 @@
+/** Syncs of a follower: all rows, or those whose stamps say that they have changed. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Id } from '../core/types.js';
+import type { Path } from '../query/filter/ast.js';
+import { valuesAt } from '../query/filter/evaluate.js';
+import type { PackedRows, Source } from '../query/source/source.js';
+import type { SearchedIndex } from './searched-index.js';
+import { laterThan, type Stamped, stampOf } from './stamps.js';
+import { Sync, type SyncOptions } from './sync.js';
+import { type KeptMark, markOf, type Since } from './sync-mark.js';
+
+export class FollowSync extends Sync {
+  /** Rows that the server was asked for. */
+  read = 0;
+  deleted = 0;
+  /** The largest stamp that it saw. */
+  largest: Stamped | undefined;
+
+  /** @param pace called after each page with its rows */
+  constructor(
+    index: SearchedIndex,
+    source: Source,
+    options: SyncOptions,
+    private readonly key: Path | undefined,
+    private readonly pace: (rows: number) => Promise<void>,
+  ) {
+    super(index, source, options);
+  }
+
+  get lackingRows(): number {
+    return this.lacking?.size ?? 0;
+  }
+
+  protected override async paged(rows: PackedRows, whole: boolean): Promise<void> {
+    if (whole) this.#look(rows);
+    this.read += rows.ids.length;
+    await this.pace(rows.ids.length);
+  }
+
+  /** What changes said meanwhile stays. */
+  protected override marked(mark: KeptMark): KeptMark {
+    const { key, largest, lackingRows: lacking } = this;
+    const now = markOf(this.files.meta);
+    const same = now !== undefined && now.source === mark.source && now.scope === mark.scope;
+    const at = same ? Math.max(mark.at, now.at) : mark.at;
+    if (key === undefined) return { ...mark, at, lacking };
+    const known = same && now.since?.key === key.text && isDeepStrictEqual(now.withPayload, mark.withPayload);
+    if (known) return { ...mark, at, lacking, since: now.since };
+    const since: Since = {
+      key: key.text,
+      kind: largest?.kind ?? 'number',
+      seen: largest ? [[String(largest.value), mark.at, Date.now()]] : [],
+    };
+    return { ...mark, at, lacking, since };
+  }
+
+  async commit(mark: KeptMark): Promise<void> {
+    await this.mark(mark);
+  }
+
+  /** Rows with later stamps; without one all, and those that are gone go: ids and stamps are read first, then what differs. */
+  async changes(from: Stamped | undefined): Promise<void> {
+    const key = this.key!;
+    const { batch = 1000 } = this.options;
+    const filter = from && laterThan(from, key);
+    const part = { vectors: false, withPayload: [key.text], ...(filter && { filter }) };
+    for await (const { rows } of this.pages(undefined, part)) {
+      this.#look(rows);
+      const other = this.#differing(rows);
+      for (let at = 0; at < other.length; at += batch) await this.#fetch(other.slice(at, at + batch));
+      this.read += rows.ids.length;
+      await this.pace(rows.ids.length + other.length);
+    }
+    if (from === undefined) this.deleted = await this.prune();
+  }
+
+  #differing({ ids, payloads }: PackedRows): Id[] {
+    const { files, key } = this;
+    const other: Id[] = [];
+    this.ownIds(ids).forEach((id, i) => {
+      const ordinal = files.ordinalOf(id);
+      const same =
+        ordinal !== undefined &&
+        isDeepStrictEqual(valuesAt(files.payloadOf(ordinal), key!), valuesAt(payloads?.[i], key!));
+      if (same) this.see(ordinal);
+      else other.push(ids[i]!);
+    });
+    return other;
+  }
+
+  async #fetch(ids: readonly Id[]): Promise<void> {
+    const { timeout, signal, withPayload } = this.options;
+    const { rows, lacking } = await this.source.fetch({ ids, withPayload, timeout, signal });
+    this.left(lacking);
+    this.read += ids.length;
+    await this.write(rows);
+  }
+
+  #look({ payloads }: PackedRows): void {
+    const { key } = this;
+    if (key === undefined) return;
+    for (const payload of Array.from(payloads ?? [])) {
+      const one = stampOf(payload, key);
+      if (one === undefined || (this.largest && (one.kind !== this.largest.kind || one.value <= this.largest.value)))
+        continue;
+      this.largest = one;
+    }
+  }
+}
