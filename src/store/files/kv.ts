@@ -36,6 +36,14 @@ export interface Kv {
   reopen(): void;
   /** Bytes on disk. */
   bytes(): number;
+  /** Whether much of that is of no use, and can be given back. */
+  hasSlack(): boolean;
+  /**
+   * Gives some of it back, from a place on, while no commit is under way; 0 is the start.
+   *
+   * @returns where to go on; at the end undefined, or 0 where there will be more in a moment. Never throws: a later time will do
+   */
+  giveBack(from: number): number | undefined;
   /** Stops being the writer. */
   close(): FileStep<void>;
 }
