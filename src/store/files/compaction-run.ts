@@ -13,12 +13,14 @@ import {
 import type { Core } from './core.js';
 import { diskError, filesError } from './errors.js';
 import { Pace } from './pace.js';
-import { instant, pause, runLater, runNow, take, turnStep } from './step.js';
+import { instant, pause, runLater, runNow, type Steps, take, turnStep } from './step.js';
 import type { WriteQueue } from './write-queue.js';
 
 /** Readers in other processes are at a commit for a turn of their event loop: then it is tried again so often, after a while. */
 const ATTEMPTS = 10;
 const AGAIN_MS = 50;
+
+const WAIT_MS = 100;
 
 const NOTHING_COMPACTED: Compacted = { rowsDropped: 0, bytesFreed: 0 };
 
@@ -76,8 +78,8 @@ export class CompactionRun {
     try {
       const { files, dropped } = await runLater(rewrite(core, planned, options));
       try {
-        for (const part of dropped) {
-          await this.#writes.between(() => forget(core, part));
+        while (dropped.length > 0) {
+          await this.#writes.between(() => forgetSome(core, dropped, options.pace));
           await turnStep.later();
         }
         return await this.#writes.between(() => exchange(core, planned, files));
@@ -121,6 +123,16 @@ export class CompactionRun {
     this.#running?.controller.abort(reason);
     await this.#running?.done;
   }
+}
+
+/**
+ * Drops the first part; where somebody waits, or rows die faster than they are dropped, as many as fit into the time that writes
+ * may wait at once.
+ */
+function* forgetSome(core: Core, dropped: number[][], pace: Pace | undefined): Steps<void> {
+  const until = performance.now() + WAIT_MS;
+  do yield* forget(core, dropped.shift()!);
+  while (dropped.length > 0 && pace?.hurried && performance.now() < until);
 }
 
 function release(core: Core, { files }: CompactionPlan): void {
