@@ -1,6 +1,7 @@
 // Functions of JavaScript for the index's files and sets of rows (src/store/files/native.ts).
 #include "../bits.h"
 #include "../crc32c.h"
+#include "../hole.h"
 #include "../lock.h"
 #include "../records.h"
 #include "bindings.h"
@@ -38,6 +39,9 @@ void bindFiles(Napi::Object common) {
   bind<lock>(common, "lockFile");
   bind<unlock>(common, "unlockFile");
 #endif
+#ifdef __linux__
+  bind<punchHole>(common, "punchHole");
+#endif
 }
 
 void describeFiles(const Describe& describe) {
@@ -49,6 +53,9 @@ void describeFiles(const Describe& describe) {
   describe("readRecords", signatureOf<readRecords>());
   describe("lockFile", signatureOf<lock>());
   describe("unlockFile", signatureOf<unlock>());
+#endif
+#ifdef __linux__
+  describe("punchHole", signatureOf<punchHole>());
 #endif
 }
 

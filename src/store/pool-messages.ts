@@ -7,6 +7,7 @@ import type { Sorting } from './engine/finish.js';
 import type { Segment } from './engine/segment.js';
 import type { SearchAnswer, SearchTask } from './engine/types.js';
 import type { RowImage } from './files/row-images.js';
+import type { Manners } from './pool-manners.js';
 
 /** An index as a search sees it. */
 export interface Snapshot {
@@ -97,6 +98,13 @@ export interface ThreadSetup {
   kernels: string;
   /** Memory of the WASM code kernels. */
   memory?: unknown;
+}
+
+/** What a thread is started with. */
+export interface ThreadData extends ThreadSetup {
+  manners: Manners;
+  /** Threads that may build while the calling thread searches. */
+  mostBuilders: number;
 }
 
 export type ThreadReply =

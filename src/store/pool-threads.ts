@@ -6,8 +6,10 @@
 import { Worker } from 'node:worker_threads';
 import { FunnelError } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
+import { usableThreads } from '../core/threads.js';
 import { fromPost, toPost } from '../kernels/post.js';
-import type { Job, Outcome, Snapshot, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
+import { type Manners, newManners, nobodyBuilds, searchesHere, wake } from './pool-manners.js';
+import type { Job, Outcome, Snapshot, ThreadData, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
 
 /** An index's part in the threads. */
 export interface Share {
@@ -51,6 +53,7 @@ export class Threads {
   readonly #builds: Pending[] = [];
   /** Callers who wait until no thread works for an index. */
   readonly #leaving = new Map<Share, () => void>();
+  readonly #manners: Manners = newManners();
   #nextId = 0;
   #idle: NodeJS.Timeout | undefined;
 
@@ -58,6 +61,16 @@ export class Threads {
 
   get isEmpty(): boolean {
     return this.#shares.size === 0;
+  }
+
+  /** Whether any index is being built: then all processors may be busy. */
+  get isBuilding(): boolean {
+    return this.#threads.some(({ running }) => buildsIn(running) > 0);
+  }
+
+  /** The calling thread searches by itself. */
+  searchesHere(): void {
+    searchesHere(this.#manners);
   }
 
   join(share: Share): void {
@@ -75,12 +88,12 @@ export class Threads {
     }
     for (const { worker, running } of this.#threads) {
       for (const [id, { share: owner, job }] of running) {
-        if (owner === share && job.kind !== 'search') post(worker, { kind: 'cancel', id });
+        if (owner === share && job.kind !== 'search') this.#post(worker, { kind: 'cancel', id });
       }
     }
     if (this.#active(share) > 0) await new Promise<void>((resolve) => this.#leaving.set(share, resolve));
     for (const { worker, versions } of this.#threads) {
-      if (versions.delete(share.index)) post(worker, { kind: 'forget', index: share.index });
+      if (versions.delete(share.index)) this.#post(worker, { kind: 'forget', index: share.index });
     }
     if (this.isEmpty) await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()));
   }
@@ -180,24 +193,34 @@ export class Threads {
     running.set(id, pending);
     worker.ref();
     if (job.kind !== 'search') {
-      post(worker, { id, job });
+      this.#post(worker, { id, job });
       return;
     }
     const knows = versions.get(job.index) === job.version;
     versions.delete(job.index);
     versions.set(job.index, job.version);
-    post(worker, { id, job: knows || snapshot === undefined ? job : { ...job, snapshot } });
+    this.#post(worker, { id, job: knows || snapshot === undefined ? job : { ...job, snapshot } });
     if (versions.size <= SNAPSHOTS) return;
     const [oldest] = versions.keys();
     versions.delete(oldest!);
-    post(worker, { kind: 'forget', index: oldest! });
+    this.#post(worker, { kind: 'forget', index: oldest! });
+  }
+
+  #post(worker: Worker, message: ThreadMessage): void {
+    worker.postMessage(toPost(message));
+    wake(this.#manners);
   }
 
   #start(): Thread {
     const file = workerFile();
     if (file === undefined) throw new FunnelError('KERNELS_UNAVAILABLE', 'There is no file for search threads here');
     // No flags of the process: some of them (--input-type, --test) make no sense for a file run by a worker.
-    const worker = new Worker(file, { execArgv: [], name: 'funnelvec search', workerData: this.setup });
+    const workerData: ThreadData = {
+      ...this.setup,
+      manners: this.#manners,
+      mostBuilders: Math.max(1, usableThreads() - 1),
+    };
+    const worker = new Worker(file, { execArgv: [], name: 'funnelvec search', workerData });
     const thread: Thread = { worker, running: new Map(), versions: new Map(), idleSince: 0 };
     this.#threads.push(thread);
     worker.on('message', (posted: ThreadReply) => {
@@ -219,6 +242,7 @@ export class Threads {
     const fail = (cause: unknown) => {
       const at = this.#threads.indexOf(thread);
       if (at >= 0) this.#threads.splice(at, 1);
+      nobodyBuilds(this.#manners);
       const lost = [...thread.running.values()];
       thread.running.clear();
       for (const one of lost) {
@@ -257,7 +281,7 @@ export class Threads {
     for (const thread of idle) {
       if (now - thread.idleSince < IDLE) continue;
       this.#threads.splice(this.#threads.indexOf(thread), 1);
-      post(thread.worker, { kind: 'end' });
+      this.#post(thread.worker, { kind: 'end' });
     }
     const rest = idle.filter((thread) => this.#threads.includes(thread));
     if (rest.length === 0) return;
@@ -275,10 +299,6 @@ function buildsIn(running: Map<number, Pending>): number {
   let builds = 0;
   for (const { job } of running.values()) if (job.kind !== 'search') builds++;
   return builds;
-}
-
-function post(worker: Worker, message: ThreadMessage): void {
-  worker.postMessage(toPost(message));
 }
 
 export function wasClosed(): FunnelError {

@@ -17,7 +17,8 @@ import { breaks } from './engine/project.js';
 import { Searcher } from './engine/search.js';
 import type { SearchState } from './engine/types.js';
 import { OrdinalReader, RowImages } from './files/row-images.js';
-import type { BuildJob, Outcome, SearchJob, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
+import { Builder } from './pool-manners.js';
+import type { BuildJob, Outcome, SearchJob, ThreadData, ThreadMessage, ThreadReply } from './pool-messages.js';
 
 /** Milliseconds of a build at a stretch. */
 const SLICE = 1;
@@ -29,7 +30,7 @@ const EXPECTED = 200;
 /** Searches take so many times as long as the build, while both have work: neither waits for the other's end. */
 const SHARE_OF_SEARCHES = 2;
 
-const setup = workerData as ThreadSetup;
+const setup = workerData as ThreadData;
 const kernels = getKernels(setup.kernels);
 const codes = codeKernelsFor(setup.kernels, setup.memory);
 const searcher = new Searcher(kernels, codes);
@@ -37,6 +38,7 @@ const scratch = new Scratch(codes);
 /** By index. */
 const states = new Map<number, { version: number; state: SearchState }>();
 let searchedAt = Number.NEGATIVE_INFINITY;
+const builder = new Builder(setup.manners, setup.mostBuilders);
 let building: { id: number; cancelled: boolean } | undefined;
 
 const port = parentPort!;
@@ -80,6 +82,13 @@ function reply(id: number, run: () => Outcome): void {
 function between(id: number, work: Sliced<Outcome>): Outcome {
   const mine = { id, cancelled: false };
   building = mine;
+  builder.begin();
+  const answerAll = () => {
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+      serve(next.message as ThreadMessage);
+    }
+    return !mine.cancelled;
+  };
   try {
     for (;;) {
       const began = performance.now();
@@ -96,9 +105,11 @@ function between(id: number, work: Sliced<Outcome>): Outcome {
         if (next === undefined) break;
         serve(next.message as ThreadMessage);
       } while (performance.now() < until);
+      builder.giveWay(answerAll);
       if (mine.cancelled) throw new FunnelError('CLOSED', 'Expected an open index but it was closed');
     }
   } finally {
+    builder.end();
     building = undefined;
   }
 }

@@ -46,6 +46,16 @@ export class Pool implements Share {
     return this.#closing !== undefined;
   }
 
+  /** Whether any index is being built in these threads: then all processors may be busy. */
+  get isBuilding(): boolean {
+    return this.#threads.isBuilding;
+  }
+
+  /** The calling thread searches by itself. */
+  searchesHere(): void {
+    this.#threads.searchesHere();
+  }
+
   /** A search comes soon. */
   prepare(): void {
     this.#threads.prepare();

@@ -168,6 +168,7 @@ async function searchAlone<Payload>(
   try {
     const requests = requestsFor(index, own, matched, only);
     const start = performance.now();
+    index.pool.searchesHere();
     const results = index.inline.underWay === 1 ? searchInTeam(index, requests) : resultsOf(index, requests);
     const ms = (performance.now() - start) / own.length;
     index.inline.measured(own, ms, rowsSearched(index.live, index.dim, only));
@@ -198,10 +199,10 @@ function searchHere<Payload>(
   }
 }
 
-/** This thread waits anyway, so others of the index's may help it. */
+/** This thread waits anyway, so others of the index's may help it; not where they would wait for threads that build. */
 function searchInTeam(index: OpenIndex, requests: SearchTask[]): SearchAnswer[] {
   const { codes, pool } = index;
-  const helped = !isTiny(index, requests.length);
+  const helped = !isTiny(index, requests.length) && !pool.isBuilding;
   if (helped) codes.team?.(pool.size);
   try {
     return resultsOf(index, requests);

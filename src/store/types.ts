@@ -359,7 +359,7 @@ export interface IndexStats {
     rows: number;
     /** Bytes of codes and payload indexes, `seg-*.bin`. */
     segments: number;
-    /** Bytes of ids and payloads, `data.mdb`. */
+    /** Bytes of ids and payloads, `data.mdb`: what it takes on the disk, which is less than its length where it has holes. */
     store: number;
   };
   /** By key. */

@@ -20,10 +20,14 @@ const QUERIES_TO_COME = 800;
 const IDLE = 300;
 /** Milliseconds after a failure (a full disk, say) in which nothing is tried again that nobody asked for. */
 const RESPITE = 10_000;
-/** Dead rows are worth work of their own beyond this share of the living ... */
+/** Dead rows are worth work of their own beyond this share of the living, and beyond the other if nothing is written ... */
 const DEAD_SHARE = 0.5;
+const DEAD_SHARE_IDLE = 0.25;
 /** ... and beyond so many bytes. */
 const DEAD_BYTES = 2 << 20;
+/** While more rows are dead than alive, a write rests so many times as long as it took, at most, but never longer than this. */
+const RESTS = 4;
+const LONGEST_REST = 5000;
 
 export type Task = 'codes' | 'compaction';
 
@@ -111,6 +115,23 @@ export class Upkeep {
     this.#look();
   }
 
+  /**
+   * Before the next rows: where a program writes rows again without a pause, nothing else would hold back dead rows from growing
+   * faster than they are dropped. Ends with the work that drops them.
+   */
+  async rest(took: number): Promise<void> {
+    const { files } = this.chores;
+    const work = this.#running;
+    const excess = files.deadCount / Math.max(1, files.liveCount) - 1;
+    if (!this.automatic || work === undefined || excess <= 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.min(LONGEST_REST, took * Math.min(RESTS, excess)));
+    });
+    await Promise.race([over, work.done.catch(() => {})]);
+    clearTimeout(timer);
+  }
+
   /** So many searches read all rows without codes. */
   searched(count: number): void {
     const { live, files } = this.chores;
@@ -160,14 +181,15 @@ export class Upkeep {
     const { files, live } = this.chores;
     const { liveCount } = files;
     const uncoded = live.unindexed.length;
+    const share = idle ? DEAD_SHARE_IDLE : DEAD_SHARE;
     if (!this.chores.wantsQueries()) {
       if (uncoded >= CODES_FROM && 2 * uncoded >= liveCount) return 'codes';
       const scanned = this.#scanned + (idle ? QUERIES_TO_COME * uncoded : 0);
       const isScanned = uncoded >= SCANNED_FROM && liveCount >= CODES_FROM;
       if (isScanned && scanned >= SCANS_OF_A_BUILD * liveCount) return 'codes';
-      if (areMany(live.deadCoded, liveCount - uncoded, () => live.bytesPerCode)) return 'codes';
+      if (areMany(live.deadCoded, share * (liveCount - uncoded), () => live.bytesPerCode)) return 'codes';
     }
-    return areMany(files.deadCount, liveCount, () => files.bytesPerRow) ? 'compaction' : undefined;
+    return areMany(files.deadCount, share * liveCount, () => files.bytesPerRow) ? 'compaction' : undefined;
   }
 
   /** Ends soon whatever is under way, and begins nothing more. */
@@ -181,8 +203,8 @@ export class Upkeep {
   }
 }
 
-function areMany(dead: number, living: number, bytes: () => number): boolean {
-  return dead > DEAD_SHARE * living && dead * bytes() > DEAD_BYTES;
+function areMany(dead: number, most: number, bytes: () => number): boolean {
+  return dead > most && dead * bytes() > DEAD_BYTES;
 }
 
 interface Caller {

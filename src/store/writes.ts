@@ -23,10 +23,12 @@ export async function upsert<Payload>(
   points: readonly Point<Payload>[] | PointBatch<Payload>,
 ): Promise<Written> {
   index.checkOpen();
+  const began = performance.now();
   const pack = () => packPoints(points, index.dim, index.live.half);
   const { count, replaced } = await index.files.appendPacked(pack);
   await keepUp(index);
   index.upkeep.written();
+  await index.upkeep.rest(performance.now() - began);
   return { count, replaced: replaced.length };
 }
 

@@ -2,24 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
-import { FULL, filed, Model, newPath, quiet, range, turn, until } from './model.js';
+import { boundOf, FLOOR, FULL, filed, Model, newPath, quiet, range, settled, turn, until } from './model.js';
 
 const DIM = 128;
-/** Bytes that an index may take beside two times the living rows. */
-const FLOOR = 4 << 20;
 
 async function open(where: string) {
   const index = await FunnelIndex.create(where === 'disk' ? newPath() : where, { dim: DIM });
   return new Model(index);
-}
-
-const boundOf = (model: Model) => 2 * model.livingBytes + FLOOR;
-
-/** The index's own work goes at half speed, and on a busy machine slower. */
-async function settled(model: Model): Promise<void> {
-  await quiet(model.index);
-  await until('a compaction', () => filed(model) <= boundOf(model));
-  await quiet(model.index);
 }
 
 function checkBytes(model: Model, when: string): void {
@@ -55,6 +44,20 @@ for (const where of ['disk', ':memory:']) {
         await model.write(range(from, from + rows / 20));
         if (round % 10 === 0) await model.check(1);
         await turn(2);
+      }
+      await settled(model);
+      checkBytes(model, 'in the end');
+      await model.check();
+      await model.index.close();
+    });
+
+    it('all of them, again and again without a pause: writes rest while dead rows go', async () => {
+      const model = await open(where);
+      const rows = FULL ? 20_000 : 3000;
+      for (let round = 0; round < 40; round++) {
+        await model.write(range(0, rows));
+        const most = 10 * model.livingBytes + FLOOR;
+        assert.ok(filed(model) <= most, `${filed(model)} bytes in files in round ${round}, not ${most}`);
       }
       await settled(model);
       checkBytes(model, 'in the end');

@@ -114,3 +114,15 @@ export async function quiet(index: FunnelIndex, ms = 450): Promise<void> {
     before = now;
   }
 }
+
+/** Bytes that an index may take beside two times the living rows. */
+export const FLOOR = 4 << 20;
+
+export const boundOf = (model: Model) => 2 * model.livingBytes + FLOOR;
+
+/** The index's own work goes at half speed, and on a busy machine slower. */
+export async function settled(model: Model, seconds = 60): Promise<void> {
+  await quiet(model.index);
+  await until('a compaction', () => filed(model) <= boundOf(model), seconds);
+  await quiet(model.index);
+}

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { FunnelIndex, type IndexQuery } from 'funnelvec/store';
 import type { Random } from '../random.js';
-import { FULL, filed, Model, newPath, quiet, range, turn } from './model.js';
+import { boundOf, FULL, filed, Model, newPath, quiet, range, settled, turn } from './model.js';
 
 /** The least share of the hits of mode 'exact' that mode 'funnel' finds, on rows like these. */
 const RECALL = 0.95;
@@ -60,7 +60,7 @@ class Recall {
 
 function checkBytes(model: Model, when: string): void {
   const { resident } = model.index.stats();
-  const bound = 2 * model.livingBytes + (4 << 20);
+  const bound = boundOf(model);
   assert.ok(filed(model) <= bound, `${when}: ${filed(model)} bytes in files, not ${bound}`);
   assert.ok(resident.rows + resident.codes <= bound, `${when}: ${JSON.stringify(resident)} in memory, not ${bound}`);
 }
@@ -113,7 +113,7 @@ for (const where of ['disk', ':memory:']) {
       const after = new Recall();
       for (let i = 0; i < 8; i++) for (const limit of LIMITS) await after.ask(model, limit);
       after.check('after most were deleted');
-      await quiet(index);
+      await settled(model);
       checkBytes(model, 'in the end');
       await model.check();
       await index.close();

@@ -110,13 +110,15 @@ export function* rewrite(
         if (options.signal?.aborted) throw aborted(options.signal);
         const count = Math.min(perBlock, file.entry.count - record);
         const bytes = block.subarray(0, count * format.stride);
-        const got = yield* take(disk.read(file.fd, bytes, HEADER_BYTES + record * format.stride));
-        if (got !== bytes.length) throw corrupt(file.name, 'rows', `end early (record ${record})`);
+        if (anyAlive(file, record, count, alive)) {
+          const got = yield* take(disk.read(file.fd, bytes, HEADER_BYTES + record * format.stride));
+          if (got !== bytes.length) throw corrupt(file.name, 'rows', `end early (record ${record})`);
+        }
         const ordinals: number[] = [];
         for (let i = 0; i < count; i++) {
           const ordinal = ordinalAt(file, record + i)!;
-          checkRecord(format, bytes, i * format.stride, ordinal, file.name);
-          if (!alive.get(ordinal)) {
+          if (alive.get(ordinal)) checkRecord(format, bytes, i * format.stride, ordinal, file.name);
+          else {
             if (!core.kept.get(ordinal)) continue; // forgotten by a compaction that did not come to its end
             const part = dropped.at(-1)!;
             if (part.length === DROPPED_AT_ONCE || between >= MOVED_AT_ONCE) {
@@ -146,6 +148,11 @@ export function* rewrite(
     yield* discard(core, written.files);
     throw error;
   }
+}
+
+function anyAlive(file: OpenRows, record: number, count: number, alive: Bits): boolean {
+  for (let i = 0; i < count; i++) if (alive.get(ordinalAt(file, record + i)!)) return true;
+  return false;
 }
 
 /** Is the file before this one also rewritten? */
@@ -246,6 +253,12 @@ export function* exchange(core: Core, { files: old }: CompactionPlan, files: Ope
     rowsDropped: sum(old, ({ count }) => count) - sum(files, ({ count }) => count),
     bytesFreed: sum(old, ({ bytes }) => bytes) - sum(files, ({ bytes }) => bytes),
   };
+}
+
+/** Gives back what the store has on the disk and has no use for. Runs while no other write does. */
+export function* giveBack({ options: { kv } }: Core): Steps<void> {
+  if (!kv.hasSlack()) return;
+  for (let from = kv.giveBack(0); from !== undefined && from > 0; from = kv.giveBack(from)) yield* take(turnStep);
 }
 
 /** Writes records, with their ordinals, into files of bounded size. */

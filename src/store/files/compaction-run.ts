@@ -6,13 +6,21 @@ import {
   discard,
   exchange,
   forget,
+  giveBack,
   plan,
   rewrite,
 } from './compact.js';
 import type { Core } from './core.js';
 import { diskError, filesError } from './errors.js';
-import { runLater, runNow, turnStep } from './step.js';
+import { Pace } from './pace.js';
+import { instant, pause, runLater, runNow, type Steps, take, turnStep } from './step.js';
 import type { WriteQueue } from './write-queue.js';
+
+/** Readers in other processes are at a commit for a turn of their event loop: then it is tried again so often, after a while. */
+const ATTEMPTS = 10;
+const AGAIN_MS = 50;
+
+const WAIT_MS = 100;
 
 const NOTHING_COMPACTED: Compacted = { rowsDropped: 0, bytesFreed: 0 };
 
@@ -47,12 +55,31 @@ export class CompactionRun {
 
   async #run(core: Core, options: CompactOptions): Promise<Compacted> {
     const planned = await this.#writes.between(() => plan(core));
-    if (planned === undefined) return NOTHING_COMPACTED;
+    const compacted = planned === undefined ? NOTHING_COMPACTED : await this.#carryOut(core, planned, options);
+    await this.#giveBack(core, options);
+    return compacted;
+  }
+
+  async #giveBack({ options: { kv } }: Core, { pace = new Pace(true), signal }: CompactOptions): Promise<void> {
+    if (!kv.hasSlack()) return;
+    let from: number | undefined = 0;
+    for (let attempt = 1; from !== undefined && !signal?.aborted; ) {
+      const at: number = from;
+      from = await this.#writes.between(() => take(instant(() => kv.giveBack(at))));
+      if (from === 0) {
+        if (attempt++ === ATTEMPTS || !kv.hasSlack()) return;
+        await pause(AGAIN_MS).later();
+      }
+      await pace.rest.later();
+    }
+  }
+
+  async #carryOut(core: Core, planned: CompactionPlan, options: CompactOptions): Promise<Compacted> {
     try {
       const { files, dropped } = await runLater(rewrite(core, planned, options));
       try {
-        for (const part of dropped) {
-          await this.#writes.between(() => forget(core, part));
+        while (dropped.length > 0) {
+          await this.#writes.between(() => forgetSome(core, dropped, options.pace));
           await turnStep.later();
         }
         return await this.#writes.between(() => exchange(core, planned, files));
@@ -69,7 +96,12 @@ export class CompactionRun {
   runSync(core: Core): Compacted {
     if (this.#running !== undefined) throw filesError('NOT_WRITABLE', 'Expected one compaction at a time');
     const planned = this.#writes.now(plan(core));
-    if (planned === undefined) return NOTHING_COMPACTED;
+    const compacted = planned === undefined ? NOTHING_COMPACTED : this.#carryOutNow(core, planned);
+    runNow(giveBack(core));
+    return compacted;
+  }
+
+  #carryOutNow(core: Core, planned: CompactionPlan): Compacted {
     try {
       const { files, dropped } = runNow(rewrite(core, planned, {}));
       try {
@@ -91,6 +123,16 @@ export class CompactionRun {
     this.#running?.controller.abort(reason);
     await this.#running?.done;
   }
+}
+
+/**
+ * Drops the first part; where somebody waits, or rows die faster than they are dropped, as many as fit into the time that writes
+ * may wait at once.
+ */
+function* forgetSome(core: Core, dropped: number[][], pace: Pace | undefined): Steps<void> {
+  const until = performance.now() + WAIT_MS;
+  do yield* forget(core, dropped.shift()!);
+  while (dropped.length > 0 && pace?.hurried && performance.now() < until);
 }
 
 function release(core: Core, { files }: CompactionPlan): void {

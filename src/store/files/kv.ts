@@ -38,6 +38,14 @@ export interface Kv {
   bytes(): number;
   /** Writes a file like this one, with all of one commit; absent where there is no file. */
   copyTo?(path: string): Promise<void>;
+  /** Whether much of that is of no use, and can be given back. */
+  hasSlack(): boolean;
+  /**
+   * Gives some of it back, from a place on, while no commit is under way; 0 is the start.
+   *
+   * @returns where to go on; at the end undefined, or 0 where there will be more in a moment. Never throws: a later time will do
+   */
+  giveBack(from: number): number | undefined;
   /** Stops being the writer. */
   close(): FileStep<void>;
 }

@@ -14,6 +14,7 @@ import { loadInParts, loadOptional } from '../../core/optional.js';
 import { corrupt, diskError, filesError, isForbidden, lockLost } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
 import { LONGEST_MS, takeLatch } from './latch.js';
+import { bytesOnDisk, hasSlack, oldestRead, punchHoles } from './lmdb-holes.js';
 import { mapOfThread } from './of-thread.js';
 import { openFiles, shareEnv } from './shared-envs.js';
 import { type FileStep, inTurns, type Steps } from './step.js';
@@ -27,6 +28,9 @@ interface Db {
   ifVersion(key: unknown, version: number, writes: () => void): Promise<boolean>;
   transactionSync<T>(run: () => T): T;
   resetReadTxn(): void;
+  /** Frees the places of readers whose process has gone. */
+  readerCheck(): number;
+  readerList(): string;
   openDB(name: string, options: object): Db | undefined;
   sync(done: (error?: unknown) => void): void;
   /** Settles with all writes that are under way. */
@@ -219,9 +223,27 @@ class LmdbKv implements Kv {
 
   bytes(): number {
     try {
-      return statSync(this.#path).size;
+      return bytesOnDisk(statSync(this.#path));
     } catch (error) {
       throw diskError(`looking at ${LMDB_FILE}`, error);
+    }
+  }
+
+  hasSlack(): boolean {
+    return this.#token !== undefined && hasSlack(this.#path);
+  }
+
+  giveBack(from: number): number | undefined {
+    const { root, main } = this.#db;
+    try {
+      root.resetReadTxn();
+      root.readerCheck(); // of processes that ended in the middle of a read
+      return root.transactionSync(() => {
+        if (main.getEntry('writer')?.version !== this.#token) return undefined;
+        return punchHoles(this.#path, from, oldestRead(root.readerList()));
+      });
+    } catch {
+      return undefined;
     }
   }
 

@@ -28,7 +28,25 @@ const DEEP_BYTES = 256 << 20;
 /** Pages that are looked at between two turns. */
 const PAGES_AT_ONCE = 32;
 
-type Run = [first: number, pages: number];
+export type Run = [first: number, pages: number];
+
+/** The two trees that all hang from fill it. */
+interface Roots {
+  tables: Tree[];
+  free: Run[];
+  /** Free pages are those that commits before this one have left. */
+  before: number;
+}
+
+/** The use that the file makes of its pages. */
+export interface PageUse {
+  txn: number;
+  pageSize: number;
+  /** Pages that the newest commit needs, meta pages included. */
+  used: number;
+  /** Runs of free pages that no commit from number `oldest` on needs, ascending. */
+  free: Run[];
+}
 
 export class Check {
   readonly #fd: number;
@@ -60,10 +78,30 @@ export class Check {
     const tables: Tree[] = [];
     /** The next commits will write over them. */
     const free: Run[] = [];
-    for (const tree of meta.trees) atOnce(this.#walk(tree, { tables, free }));
+    for (const tree of meta.trees) atOnce(this.#walk(tree, { tables, free, before: Number.POSITIVE_INFINITY }));
     const missing = [...TABLES.keys()].find((name) => !tables.some((table) => table.name === name));
     if (missing !== undefined) throw new Broken('tables', `lack ${missing}`);
     return this.#rest(tables, free);
+  }
+
+  /** By a look at the list of free pages alone. @param oldest the commit that the oldest reader reads */
+  use(oldest: number): PageUse {
+    const meta = this.meta();
+    this.#meta = meta;
+    this.#size = fstatSync(this.#fd).size;
+    this.#visited = new Uint8Array(meta.lastPage + 1);
+    const list = (before: number) => {
+      const free: Run[] = [];
+      this.#visited.fill(0);
+      atOnce(this.#walk(meta.trees[0]!, { tables: [], free, before }));
+      for (const [first, pages] of free) this.#claim(first, pages, 'free pages');
+      return free;
+    };
+    const all = list(Number.POSITIVE_INFINITY);
+    const used = meta.lastPage + 1 - all.reduce((sum, [, pages]) => sum + pages, 0);
+    // As LMDB itself would write over them: the commit before the newest is left whole, too.
+    const free = list(Math.min(oldest, meta.txn)).sort(([a], [b]) => a - b);
+    return { txn: meta.txn, pageSize: meta.pageSize, used, free: joined(free) };
   }
 
   *#rest(tables: readonly Tree[], free: readonly Run[]): Sliced<void> {
@@ -149,7 +187,7 @@ export class Check {
   }
 
   /** Follows a tree: one of a table, or one of the two that all hang from, which fill `core`. */
-  *#walk(tree: Tree, core?: { tables: Tree[]; free: Run[] }): Sliced<void> {
+  *#walk(tree: Tree, core?: Roots): Sliced<void> {
     const section = core === undefined ? `table ${tree.name}` : tree.name;
     const isShallow = tree.name === 'payloads' && this.#size > DEEP_BYTES;
     if (tree.root === NONE ? tree.depth !== 0 || tree.entries !== 0 : tree.depth === 0 || tree.depth > 32) {
@@ -197,7 +235,7 @@ export class Check {
     section: string,
     counted: { leaves: number; overflows: number; entries: number },
     { name }: Tree,
-    core: { tables: Tree[]; free: Run[] } | undefined,
+    core: Roots | undefined,
   ): void {
     const page = this.#page(number, section);
     const [lower, upper] = this.#shapeOf(page, LEAF, number, section);
@@ -214,7 +252,7 @@ export class Check {
       const held = flags === BIG_DATA ? 24 : bytes;
       const value = at + 8 + keyBytes;
       if (keyBytes === 0 || value - HEADER + held > room) throw brokenPage(section, 'has a value out of place', number);
-      if (core !== undefined && name === 'free pages') this.#readFree(page, at, number, core.free);
+      if (core !== undefined && name === 'free pages') this.#readFree(page, at, number, core);
       if (flags === BIG_DATA) counted.overflows += this.#overflow(page, value, bytes, section);
       else if (flags === SUB_TREE && core !== undefined && name === 'tables' && bytes === 48) {
         const table = readTree(page, value, page.toString('latin1', at + 8, value).replace(/\0$/, ''));
@@ -236,12 +274,13 @@ export class Check {
   }
 
   /** A list of free pages: how many words follow, then numbers of pages, or minus a length and the first of a run; 0 is nothing. */
-  #readFree(page: Buffer, node: number, number: number, free: Run[]): void {
+  #readFree(page: Buffer, node: number, number: number, { free, before }: Roots): void {
     const broken = (why: string) => brokenPage('free pages', why, number);
     const { txn, lastPage } = this.#meta!;
     const bytes = page.readUInt32LE(node);
     let list = page.subarray(node + 16, node + 16 + bytes);
     if (page.readUInt16LE(node + 6) !== 8 || uint64(page, node + 8) > txn) throw broken('has a list of another time');
+    if (uint64(page, node + 8) >= before) return;
     if (page.readUInt16LE(node + 4) === BIG_DATA) {
       const at = uint64(page, node + 16);
       if (at > lastPage) throw broken('has a list out of place');
@@ -310,6 +349,16 @@ export class Check {
     if (readSync(this.#fd, buffer, 0, bytes, offset) !== bytes) throw new Broken(section, 'is cut off');
     return buffer;
   }
+}
+
+function joined(runs: readonly Run[]): Run[] {
+  const out: Run[] = [];
+  for (const [first, pages] of runs) {
+    const last = out.at(-1);
+    if (last !== undefined && last[0] + last[1] === first) last[1] += pages;
+    else out.push([first, pages]);
+  }
+  return out;
 }
 
 function brokenPage(section: string, why: string, page: number): Broken {

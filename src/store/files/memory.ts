@@ -106,6 +106,8 @@ export function memoryKv(): Kv {
       }),
     reopen: () => {},
     bytes: () => bytes,
+    hasSlack: () => false,
+    giveBack: () => undefined,
     close: () => instant(() => {}),
   };
 }

@@ -20,6 +20,8 @@ export interface NativeFiles {
   /** Takes the lock of an open file, which goes with the descriptor: 0 taken, 1 another has it, 2 none here. Not on Windows. */
   lockFile?: (fd: number) => 0 | 1 | 2;
   unlockFile?: (fd: number) => void;
+  /** Gives pages of a file back to the file system; they read as zeros. 0, or the system's error. Linux only. */
+  punchHole?: (fd: number, pageSize: number, first: number, pages: number) => number;
   /**
    * Rows [from, to) of a list into `words`, bit o & 31 of word o >> 5 for row o: from bitmaps of its first `end` and its
    * first `begin` rows, of equal length.

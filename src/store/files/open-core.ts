@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { FunnelError } from '../../core/errors.js';
 import { METRICS } from '../../core/metrics.js';
 import { checkDim } from '../../core/validate.js';
+import { giveBack } from './compact.js';
 import { Core } from './core.js';
 import { type Disk, nodeDisk } from './disk.js';
 import { diskError } from './errors.js';
@@ -110,7 +111,10 @@ export function* openCore<T extends Writer>(path: string, options: OpenFilesOpti
     const maxFileBytes = options.maxFileBytes ?? ROW_FILE_BYTES;
     core = new Core({ folder: path, disk, kv: kv!, readOnly, relaxed, maxFileBytes });
     yield* core.load();
-    if (!readOnly) yield* removeLeftovers(path, core.state, disk);
+    if (!readOnly) {
+      yield* removeLeftovers(path, core.state, disk);
+      yield* giveBack(core); // where a crash came before that
+    }
     const files = make(core, hold);
     hold?.of(files);
     return files;

@@ -113,6 +113,7 @@ ON_PATH(int, scandir64, -1,
          int (*compare)(const struct dirent64**, const struct dirent64**)),
         (path, names, filter, compare), path)
 
+ON_FD(int, fallocate64, (int fd, int mode, off64_t at, off64_t bytes), (fd, mode, at, bytes))
 ON_FD(int, fdatasync, (int fd), (fd))
 ON_FD(int, flock, (int fd, int how), (fd, how))
 ON_FD(int, fsync, (int fd), (fd))

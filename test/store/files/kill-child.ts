@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import { Random } from '../../random.js';
-import { appendRequest, sectionOf } from './model.js';
+import { appendRequest, filler, sectionOf } from './model.js';
 
 /** The next step of the child, as JSON; after it: `null`, or the name of the segment that it wrote. */
 export type Intent =
@@ -11,7 +11,8 @@ export type Intent =
   | { segment: number; remove: string[] }
   | { compact: true };
 
-const [, , path, seed, durability] = process.argv;
+const [, , path, seed, durability, bytes] = process.argv;
+filler.bytes = Number(bytes);
 const random = new Random(Number(seed));
 let version = Number(seed) * 1000;
 const say = (line: unknown) => void writeSync(1, `${JSON.stringify(line)}\n`);

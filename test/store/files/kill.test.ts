@@ -1,10 +1,12 @@
 /** kill -9 at random moments of appends, deletes, segment commits, compaction and opening, 200 times. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { IndexFiles } from '#dist/store/files/index-files.js';
+import { nativeFiles } from '#dist/store/files/native.js';
 import { Random, SEED } from '../../random.js';
 import type { Intent } from './kill-child.js';
 import {
@@ -14,6 +16,7 @@ import {
   copyModel,
   difference,
   emptyModel,
+  filler,
   type Model,
   scratchFolder,
 } from './model.js';
@@ -27,28 +30,48 @@ describe('kill -9', () => {
   after(scratch.remove);
 
   it(`at any of ${ROUNDS} moments loses nothing acknowledged and shows nothing else`, async () => {
-    const lanes = await Promise.all(Array.from({ length: LANES }, (_, lane) => runLane(scratch.path, lane)));
+    const lanes = await Promise.all(Array.from({ length: LANES }, (_, lane) => runLane(scratch.path, lane, ROUNDS)));
     const total = lanes.reduce((all, { operations }) => all + operations, 0);
     const inFlight = lanes.reduce((all, one) => all + one.inFlight, 0);
     assert.ok(total > ROUNDS, `only ${total} operations were acknowledged`);
     assert.ok(inFlight > ROUNDS / 4, `only ${inFlight} kills hit an operation`);
   });
+
+  const rounds = ROUNDS / 10;
+  it(`at any of ${rounds} moments finds large payloads, where free pages of the store are given back`, async (t) => {
+    filler.bytes = 20_000;
+    try {
+      const { holes } = await runLane(scratch.path, LANES, LANES + rounds * LANES);
+      if (nativeFiles().punchHole === undefined) return t.skip('nothing is given back here');
+      assert.ok(holes > rounds / 4, `only ${holes} of ${rounds} stores have holes`);
+    } finally {
+      filler.bytes = 0;
+    }
+  });
 });
 
-async function runLane(scratch: string, lane: number): Promise<{ operations: number; inFlight: number }> {
+interface Lane {
+  operations: number;
+  inFlight: number;
+  /** Stores that take less on the disk than they are long. */
+  holes: number;
+}
+
+async function runLane(scratch: string, lane: number, rounds: number): Promise<Lane> {
   const random = new Random(SEED + lane);
   let model = emptyModel();
   let path = '';
   let operations = 0;
   let inFlight = 0;
-  for (let round = lane; round < ROUNDS; round += LANES) {
+  let holes = 0;
+  for (let round = lane; round < rounds; round += LANES) {
     if (path === '' || random.chance(0.05)) {
       path = join(scratch, `index-${round}`);
       await (await IndexFiles.create(path, CONFIG)).close();
       model = emptyModel();
     }
     const durability = random.chance(0.7) ? 'full' : 'relaxed';
-    const said = await killed([CHILD, path, String(round + 1), durability], random);
+    const said = await killed([CHILD, path, String(round + 1), durability, String(filler.bytes)], random);
     const { sure, maybe, acknowledged } = replay(model, said);
     operations += acknowledged;
     if (maybe !== undefined) inFlight++;
@@ -58,8 +81,10 @@ async function runLane(scratch: string, lane: number): Promise<{ operations: num
     assert.equal(whyNot, undefined, `round ${round}, seed ${SEED}: ${why}; or: ${whyNot}`);
     model = why === undefined ? sure : maybe!;
     await index.close();
+    const { size, blocks } = statSync(join(path, 'data.mdb'));
+    if (512 * blocks < size) holes++;
   }
-  return { operations, inFlight };
+  return { operations, inFlight, holes };
 }
 
 /** Messages of a child until it was killed. */

@@ -36,9 +36,14 @@ export function valuesOf(id: string, version: number): Float32Array {
   return Float32Array.from({ length: DIM }, (_, i) => Math.fround(Math.sin(hash + i) * 1000));
 }
 
+/** Bytes of each payload beside what tells it from others. */
+export const filler = { bytes: 0 };
+
 /** Every third row has none. */
 export function payloadOf(id: string, version: number): unknown {
-  return version % 3 === 0 ? undefined : { id, version: BigInt(version) };
+  if (version % 3 === 0) return undefined;
+  const text = filler.bytes > 0 ? { text: `${version} `.repeat(filler.bytes / `${version} `.length) } : {};
+  return { id, version: BigInt(version), ...text };
 }
 
 export function sectionOf(seed: number): Uint8Array {
