@@ -13,6 +13,10 @@ export function fromBase64(text: string): Uint8Array {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
+export function randomBytes(count: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(count));
+}
+
 /** A message, since a browser makes timers wait for some milliseconds; a frame or an event may come before it. */
 export function nextTurn(run: () => void): void {
   if (typeof MessageChannel === 'undefined') {

@@ -1,4 +1,5 @@
 /** The few things that the system around the language gives: Node.js here, in browsers and on the edge host-web.ts. */
+import { randomBytes as secureBytes } from 'node:crypto';
 
 /** A variable of the environment. */
 export function variable(name: string): string | undefined {
@@ -12,6 +13,11 @@ export function architecture(): string {
 
 export function fromBase64(text: string): Uint8Array {
   return Buffer.from(text, 'base64');
+}
+
+/** From the system's own source of randomness. */
+export function randomBytes(count: number): Uint8Array {
+  return secureBytes(count);
 }
 
 /** Runs in a later turn of the event loop. */

@@ -7,6 +7,12 @@ export function sharedBuffer(bytes: number): ArrayBuffer {
     : new SharedArrayBuffer(bytes)) as unknown as ArrayBuffer;
 }
 
+/** Also where the global is hidden from a page, whose WebAssembly may share memory all the same. */
 export function isSharedMemory(buffer: ArrayBufferLike): boolean {
-  return typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer;
+  return (buffer as SharedArrayBuffer)[Symbol.toStringTag] === 'SharedArrayBuffer';
+}
+
+/** Whether all threads that there may be can work on it. */
+export function servesThreads(buffer: ArrayBufferLike): boolean {
+  return typeof SharedArrayBuffer === 'undefined' || isSharedMemory(buffer);
 }

@@ -8,12 +8,13 @@ import type { SearchResult as FoundByExample, GroupsResult } from '../query/sear
 import type { Source } from '../query/source/source.js';
 import { optimize, optimizeSync } from './builds.js';
 import { ByExample, type GroupsOf, type RecommendGroupsOf, type RecommendOf } from './by-example.js';
+import { bytesOfIndex } from './bytes.js';
 import { checkedFacet, facet } from './facet.js';
 import type { PayloadIndexType } from './files/payload-index-type.js';
 import { runLater, runNow } from './files/step.js';
 import { gather } from './gather.js';
 import { checkedScroll } from './listing.js';
-import { creating, opening } from './open.js';
+import { creating, opening, openingBytes } from './open.js';
 import type { OpenIndex } from './open-index.js';
 import { offerParts, partsOf } from './parts.js';
 import type { OnIndexProgress } from './payload/types.js';
@@ -36,16 +37,7 @@ import type {
   ScrollOptions,
   ScrollPage,
 } from './types.js';
-import {
-  createPayloadIndex,
-  createPayloadIndexSync,
-  deletePayloadIndex,
-  deletePayloadIndexSync,
-  deleteRows,
-  deleteRowsSync,
-  upsert,
-  upsertSync,
-} from './writes.js';
+import * as writes from './writes.js';
 
 /** A recommendation of an index: a `RecommendRequest` without what an index has nothing for. */
 export type IndexRecommend<Payload = unknown> = RecommendOf<FunnelIndex, Payload>;
@@ -68,10 +60,7 @@ export class FunnelIndex<Payload = any> {
 
   private constructor(index: OpenIndex) {
     this.#index = index;
-    offerParts(this, () => {
-      index.follow();
-      return index;
-    });
+    offerParts(this, () => index.followed());
   }
 
   /**
@@ -113,6 +102,11 @@ export class FunnelIndex<Payload = any> {
     return new FunnelIndex<Payload>(runNow(opening(path, options, true)));
   }
 
+  /** The index of what toBytes() gave, in memory; bytes are copied. @throws FunnelError BAD_ARGUMENT, CORRUPT, UNSUPPORTED_FORMAT */
+  static async fromBytes<P = unknown>(bytes: Uint8Array | ArrayBuffer, options?: OpenIndexOptions) {
+    return new FunnelIndex<P>(await runLater(openingBytes(bytes, options)));
+  }
+
   /** The folder, or ':memory:'. */
   get path(): string {
     return this.#index.files.path;
@@ -149,12 +143,12 @@ export class FunnelIndex<Payload = any> {
    * @throws FunnelError BAD_ID, BAD_DIMS, NOT_FINITE, BAD_ARGUMENT before any work; DISK, NOT_WRITABLE, CLOSED
    */
   async upsert(points: readonly Point<Payload>[] | PointBatch<Payload>): Promise<{ count: number; replaced: number }> {
-    return upsert(this.#index, points);
+    return writes.upsert(this.#index, points);
   }
 
   /** upsert(), on the calling thread. */
   upsertSync(points: readonly Point<Payload>[] | PointBatch<Payload>): { count: number; replaced: number } {
-    return upsertSync(this.#index, points);
+    return writes.upsertSync(this.#index, points);
   }
 
   /**
@@ -164,12 +158,12 @@ export class FunnelIndex<Payload = any> {
    * @throws FunnelError BAD_ARGUMENT (a filter that everything passes, say), BAD_ID before any work; DISK, NOT_WRITABLE, CLOSED
    */
   async delete(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): Promise<{ count: number }> {
-    return deleteRows(this.#index, rows);
+    return writes.deleteRows(this.#index, rows);
   }
 
   /** delete(), on the calling thread. */
   deleteSync(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): { count: number } {
-    return deleteRowsSync(this.#index, rows);
+    return writes.deleteRowsSync(this.#index, rows);
   }
 
   /**
@@ -186,22 +180,22 @@ export class FunnelIndex<Payload = any> {
     type: PayloadIndexType,
     options: { onProgress?: OnIndexProgress } = {},
   ): Promise<void> {
-    return createPayloadIndex(this.#index, key, type, options);
+    return writes.createPayloadIndex(this.#index, key, type, options);
   }
 
   /** createPayloadIndex(), on the calling thread. */
   createPayloadIndexSync(key: string, type: PayloadIndexType, options: { onProgress?: OnIndexProgress } = {}): void {
-    createPayloadIndexSync(this.#index, key, type, options);
+    writes.createPayloadIndexSync(this.#index, key, type, options);
   }
 
   /** False when there was none. @throws FunnelError BAD_ARGUMENT, NOT_WRITABLE, DISK */
   async deletePayloadIndex(key: string): Promise<boolean> {
-    return deletePayloadIndex(this.#index, key);
+    return writes.deletePayloadIndex(this.#index, key);
   }
 
   /** deletePayloadIndex(), on the calling thread. */
   deletePayloadIndexSync(key: string): boolean {
-    return deletePayloadIndexSync(this.#index, key);
+    return writes.deletePayloadIndexSync(this.#index, key);
   }
 
   /**
@@ -374,6 +368,11 @@ export class FunnelIndex<Payload = any> {
   /** Counts, sizes and settings of the index, in memory and on disk. @throws FunnelError CLOSED */
   stats(): IndexStats {
     return indexStatsOf(this.#index);
+  }
+
+  /** The whole index, rows and codes, for {@link fromBytes}. @throws FunnelError CLOSED, DISK, CORRUPT */
+  async toBytes(): Promise<Uint8Array> {
+    return bytesOfIndex(this.#index);
   }
 
   /**

@@ -4,6 +4,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { FunnelIndex } from '#dist/store/index.js';
+import { Random } from '../random.js';
 import { PROGRAMS, starter } from './programs.js';
 
 /** A folder with the programs, where the package is found. */
@@ -25,6 +27,25 @@ function modules(home: string): string {
   const folder = realpathSync(mkdtempSync(join(home, 'modules-')));
   symlinkSync(resolve('.'), join(folder, 'funnelvec'), 'dir');
   return folder;
+}
+
+/** The bytes of an index on disk, with codes, rows without and dead rows, and a payload index in a file. */
+export async function imageOfDisk(home: string): Promise<Uint8Array> {
+  const index = await FunnelIndex.create(join(home, 'index'), { dim: 16, autoOptimize: false });
+  const random = new Random(11);
+  const points = Array.from({ length: 600 }, (_, i) => ({
+    id: `row ${i}`,
+    vector: Array.from({ length: 16 }, () => random.next() * 2 - 1),
+    payload: { year: 1990 + (i % 40), tags: i % 2 === 0 ? ['a'] : ['ü', 'b'] },
+  }));
+  await index.upsert(points.slice(0, 500));
+  await index.createPayloadIndex('tags', 'keyword');
+  await index.optimize();
+  await index.upsert(points.slice(500));
+  await index.delete(['row 3', 'row 550']);
+  const bytes = await index.toBytes();
+  await index.close();
+  return bytes;
 }
 
 /** Installed by test/package/bundlers.ts, or the reason why not. */

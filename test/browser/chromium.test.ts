@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { noBrowser, openBrowser } from '../tune/browser.js';
-import { BUNDLERS, bundlers, project } from './bundles.js';
+import { BUNDLERS, bundlers, imageOfDisk, project } from './bundles.js';
 import { ISOLATED, Site } from './pages.js';
 
 const { load, missing } = await bundlers();
@@ -20,15 +20,21 @@ describe('in Chromium', { skip: noBrowser || (missing ?? false), timeout: 300_00
   const site = new Site();
   let browser: Browser;
   let expected: { answers: unknown };
+  let ofIndex: unknown;
 
   before(async () => {
     await site.open();
-    for (const name of ['main', 'given', 'frames']) {
+    for (const name of ['main', 'given', 'frames', 'store']) {
       const text = await BUNDLERS['esbuild']!(load!, home, name);
       site.files.set(`/${name}.js`, { text, headers: { 'Cross-Origin-Embedder-Policy': 'require-corp' } });
     }
     site.files.set('/worker.js', {
       text: "globalThis.answer = new Promise((done) => { new Worker('main.js').onmessage = ({ data }) => done(data); });",
+    });
+    const image = await imageOfDisk(home);
+    site.files.set('/index.bin', { text: image, type: 'application/octet-stream' });
+    site.files.set('/store-worker.js', {
+      text: "globalThis.answer = new Promise((done) => { new Worker('store.js').onmessage = ({ data }) => done(data); });",
     });
     site.files.set('/kernels.wasm', { text: readFileSync('dist/esm/kernels/kernels.wasm'), type: 'application/wasm' });
     site.files.set('/compiler.js', {
@@ -36,6 +42,8 @@ describe('in Chromium', { skip: noBrowser || (missing ?? false), timeout: 300_00
     });
     const { run } = await import(pathToFileURL(join(home, 'main.mjs')).href);
     expected = JSON.parse(JSON.stringify(await run()));
+    const store = await import(pathToFileURL(join(home, 'store.mjs')).href);
+    ofIndex = JSON.parse(JSON.stringify((await store.run(image)).answers));
     browser = await openBrowser();
   });
 
@@ -72,12 +80,22 @@ describe('in Chromium', { skip: noBrowser || (missing ?? false), timeout: 300_00
         assert.equal(kernels, 'wasm');
       }
     });
+
+    it(`an index, its own or shipped, has the bits of Node.js in ${kind} and its worker`, async () => {
+      for (const script of ['store.js', 'store-worker.js']) {
+        const { answers, kernels } = await answerOf('/store', script, headers);
+        assert.deepEqual(answers, ofIndex);
+        assert.equal(kernels, 'wasm');
+      }
+    });
   }
 
   it('answers on plain JavaScript under a policy that compiles no WebAssembly, and takes a module', async () => {
     const { answers, kernels } = await answerOf('/strict', 'main.js', STRICT);
     assert.deepEqual(answers, expected.answers);
     assert.equal(kernels, 'js');
+    const index = await answerOf('/strict-store', 'store.js', STRICT);
+    assert.deepEqual([index.answers, index.kernels], [ofIndex, 'js']);
     const given = await answerOf('/given', 'given.js', STRICT);
     assert.deepEqual(given.before, ['js', 'KERNELS_UNAVAILABLE', 'BAD_ARGUMENT']);
     assert.match(given.reason, /useWasmModules\(\)/);

@@ -1,5 +1,7 @@
 /** Programs of web pages, in files; each exports `run`, whose answer is JSON and must not depend on where it runs. */
 
+import { STORE } from './store-program.js';
+
 /** Numbers in [−1, 1) that every engine makes alike. */
 export const NUMBERS = `
 export function numbers(count, seed) {
@@ -15,6 +17,7 @@ export function numbers(count, seed) {
 
 export const PROGRAMS: Record<string, string> = {
   'numbers.mjs': NUMBERS,
+  'store.mjs': STORE,
 
   'main.mjs': `
 import { activeKernels, FunnelError, FunnelSearch, funnel, funnelAsync, funnelBatch, funnelPlan, listKernels } from 'funnelvec';
@@ -57,6 +60,16 @@ export async function run() {
   const candidates = { vectors, dim };
   const [batch] = await funnelBatchAsync([{ candidates, query }], { scales: [8, 64], keep: 0.1, limit: 3 });
   return { answers: { hits: funnel(candidates, query, { scales: [16, 32, 64], keep: 0.5, limit: 5 }), batch } };
+}
+`,
+
+  'all.mjs': `
+import { run as main } from './main.mjs';
+import { run as store } from './store.mjs';
+
+export async function run(image) {
+  const { kernels, ...answers } = await main();
+  return { answers: [answers, (await store(image)).answers], kernels };
 }
 `,
 
@@ -118,7 +131,8 @@ export async function run() {
 export const WORKERD = `
 import { run as main } from './main.mjs';
 import { run as wasm } from './wasm.mjs';
-const programs = { main, wasm };
+import { run as store } from './store.mjs';
+const programs = { main, wasm, store };
 export default {
   async fetch(request) {
     return Response.json(await programs[new URL(request.url).pathname.slice(1)]());
@@ -128,9 +142,13 @@ export default {
 
 /** Starts a program in a page or a worker. */
 export function starter(name: string): string {
+  const image =
+    name === 'store' || name === 'all'
+      ? "await (globalThis.image ?? fetch('index.bin').then((file) => file.arrayBuffer()))"
+      : '';
   return `
 import { run } from './${name}.mjs';
-globalThis.answer = run();
+globalThis.answer = (async () => run(${image}))();
 if (typeof WorkerGlobalScope === 'function') {
   globalThis.answer.then(
     (answer) => postMessage(answer),

@@ -89,13 +89,13 @@ const program :Workerd.Worker = (modules = [${modules.join(', ')}], compatibilit
     remove();
   });
 
-  for (const name of ['main', 'wasm']) {
+  for (const name of ['main', 'wasm', 'store']) {
     it(`program ${name} has the bits of Node.js, on WASM`, async () => {
       const { run } = await import(pathToFileURL(join(home, `${name}.mjs`)).href);
       const { answers } = JSON.parse(JSON.stringify(await run()));
       const answer = (await (await fetch(`${address}/${name}`)).json()) as { answers: unknown; kernels?: string };
       assert.deepEqual(answer.answers, answers);
-      if (name === 'main') assert.equal(answer.kernels, 'wasm');
+      if (name !== 'wasm') assert.equal(answer.kernels, 'wasm');
     });
   }
 });

@@ -77,7 +77,13 @@ describe('the packed package', { timeout: 600_000 }, () => {
     it('every file that its exports name', () => {
       const named = (value: unknown): string[] =>
         typeof value === 'string' ? [value] : Object.values(value as object).flatMap(named);
-      const files = named([manifest['exports'], manifest['bin'], manifest['main'], manifest['types'], manifest['imports']]);
+      const files = named([
+        manifest['exports'],
+        manifest['bin'],
+        manifest['main'],
+        manifest['types'],
+        manifest['imports'],
+      ]);
       for (const file of files.filter((name) => !name.includes('*'))) {
         assert.ok(existsSync(join(consumer.installed, file)), file);
       }
