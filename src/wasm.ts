@@ -1,9 +1,10 @@
 /**
  * `funnelvec/wasm`: the same API with nothing native behind it. The module is embedded: no file is looked up, nothing
- * fetched.
+ * fetched. Where bytes may not be compiled, `useWasmModules()` takes compiled ones.
  */
 export { FunnelError } from './core/errors.js';
 export { doublingPlan, funnelPlan, tutorialPlan } from './funnel/plan.js';
+export { useWasmModules, type WasmModules } from './kernels/wasm-module.js';
 export { fromMilvus } from './sources/milvus/from-milvus.js';
 export { fromQdrant } from './sources/qdrant/from-qdrant.js';
 

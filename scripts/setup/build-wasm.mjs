@@ -1,4 +1,5 @@
-// Compiles assembly/ into src/kernels/wasm-binary.ts and wasm-codes-binary.ts. Run as a script it says what it did.
+// Compiles assembly/ into src/kernels/{kernels,codes}.wasm, and their bytes into wasm-binary.ts and wasm-codes-binary.ts. Run
+// as a script it says what it did.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -17,13 +18,16 @@ const SHARED = [
   '65536',
 ];
 
+/** Letters of a module's identity. */
+const ID_LETTERS = 16;
+
 // A module exports what its entries export: one file, or all files of a folder.
 const MODULES = [
   {
     entry: 'index.ts',
     name: 'kernels',
     generated: 'wasm-binary.ts',
-    text: 'WASM_BASE64',
+    text: 'WASM_KERNELS',
     maxBytes: 20_000,
     flags: FLAGS,
   },
@@ -31,7 +35,7 @@ const MODULES = [
     entry: 'codes',
     name: 'codes',
     generated: 'wasm-codes-binary.ts',
-    text: 'WASM_CODES_BASE64',
+    text: 'WASM_CODES',
     maxBytes: 14_000,
     flags: [...FLAGS, ...SHARED],
   },
@@ -51,6 +55,7 @@ export async function buildWasm({ log = () => {} } = {}) {
     built ||= result.built;
     bytes += result.bytes;
   }
+  writeIfOther(path.join(root, 'src', 'kernels', 'wasm-ids.ts'), Buffer.from(renderIds()));
   return { built, bytes };
 }
 
@@ -60,7 +65,8 @@ async function buildModule({ entry, name, generated, text, maxBytes, flags }, in
   const stampFile = path.join(root, 'build', 'wasm', `${name}.stamp`);
   if (existsSync(stampFile) && existsSync(source)) {
     const stamp = JSON.parse(readFileSync(stampFile, 'utf8'));
-    if (stamp.inputs === inputs && stamp.output === hash(readFileSync(source))) {
+    const module = path.join(root, 'src', 'kernels', `${name}.wasm`);
+    if (stamp.inputs === inputs && stamp.output === hash(readFileSync(source)) && existsSync(module)) {
       return { built: false, bytes: stamp.bytes };
     }
   }
@@ -77,24 +83,52 @@ async function buildModule({ entry, name, generated, text, maxBytes, flags }, in
   ]);
   if (error) throw new Error(`AssemblyScript cannot compile assembly/:\n${stderr.toString()}`, { cause: error });
 
-  const bytes = readFileSync(binary);
+  const bytes = identified(readFileSync(binary));
   if (bytes.length > maxBytes) {
     throw new Error(`The WASM module ${name} has ${bytes.length} bytes; its budget is ${maxBytes}.`);
   }
+  writeIfOther(path.join(root, 'src', 'kernels', `${name}.wasm`), bytes);
   const rendered = render(text, bytes);
-  // Left alone when equal, so that nothing that depends on it is built again.
-  if (!existsSync(source) || readFileSync(source, 'utf8') !== rendered) writeFileSync(source, rendered);
+  writeIfOther(source, Buffer.from(rendered));
   writeFileSync(stampFile, JSON.stringify({ inputs, output: hash(rendered), bytes: bytes.length }));
   log(`WASM module ${name}: ${bytes.length} bytes`);
   return { built: true, bytes: bytes.length };
+}
+
+/** Left alone when equal, so that nothing that depends on it is built again. */
+function writeIfOther(file, bytes) {
+  if (!existsSync(file) || !readFileSync(file).equals(bytes)) writeFileSync(file, bytes);
+}
+
+/** With a section 'funnelvec' of 16 letters, by which a module that is handed in shows that it is this one. */
+function identified(bytes) {
+  const name = Buffer.from('\x09funnelvec');
+  const id = Buffer.from(hash(bytes).slice(0, ID_LETTERS));
+  return Buffer.concat([bytes, Buffer.from([0, name.length + id.length]), name, id]);
+}
+
+function renderIds() {
+  const ids = MODULES.map(({ name }) => {
+    const id = readFileSync(path.join(root, 'src', 'kernels', `${name}.wasm`)).subarray(-ID_LETTERS);
+    return `  ${name}: '${id.toString()}',`;
+  });
+  return [
+    '// Generated from assembly/ by scripts/setup/build-wasm.mjs. Do not edit.',
+    '',
+    "/** The text in the section 'funnelvec' of each module. */",
+    'export const WASM_IDS = {',
+    ...ids,
+    '} as const;',
+    '',
+  ].join('\n');
 }
 
 function render(name, bytes) {
   return [
     '// Generated from assembly/ by scripts/setup/build-wasm.mjs. Do not edit.',
     '',
-    '/** The module, in base64. */',
-    `export const ${name}: string =\n  '${bytes.toString('base64')}';`,
+    '/** The module: its bytes in base64, or itself where it is imported. */',
+    `export const ${name}: string | object =\n  '${bytes.toString('base64')}';`,
     '',
   ].join('\n');
 }

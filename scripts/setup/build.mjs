@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { unreached } from './declarations.mjs';
+import { nameHosts } from './hosts.mjs';
 import { log, root, run, step, works } from './steps.mjs';
 
 const bin = (name) => join(root, 'node_modules', '.bin', name);
@@ -81,6 +82,9 @@ async function typescript() {
       await run(bin('tsc'), ['-p', project, '--removeComments', '--declaration', 'false']);
       await run(bin('tsc'), ['-p', project, '--emitDeclarationOnly']);
     }
+    for (const name of ['kernels', 'codes'])
+      copyFileSync(join(root, `src/kernels/${name}.wasm`), join(root, `dist/esm/kernels/${name}.wasm`));
+    nameHosts(join(root, 'dist/esm'));
     for (const end of ['js', 'd.ts'])
       renameSync(join(root, `dist/cjs/core/here-cjs.${end}`), join(root, `dist/cjs/core/here.${end}`));
     writeFileSync(join(root, 'dist/cjs/package.json'), '{ "type": "commonjs" }\n');

@@ -1,15 +1,24 @@
-// The bundlers of test/bundlers/package.json, installed into .cache on first use.
+// Packages that few tests need, installed into .cache on first use: the bundlers of test/bundlers, the runtime of test/workerd.
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run, step } from './steps.mjs';
 
-/** The folder that they are installed in. */
-export async function ensureBundlers() {
-  const folder = join(root, '.cache', 'bundlers');
-  const inputs = ['test/bundlers/package.json', 'test/bundlers/package-lock.json'];
-  await step('Installing the bundlers', { inputs, outputs: ['.cache/bundlers/node_modules'] }, async () => {
+/** The folder that the bundlers are installed in. */
+export function ensureBundlers() {
+  return ensure('bundlers', 'Installing the bundlers');
+}
+
+/** The folder that workerd is installed in. */
+export function ensureWorkerd() {
+  return ensure('workerd', 'Installing workerd');
+}
+
+async function ensure(name, title) {
+  const folder = join(root, '.cache', name);
+  const inputs = ['package.json', 'package-lock.json'].map((file) => `test/${name}/${file}`);
+  await step(title, { inputs, outputs: [`.cache/${name}/node_modules`] }, async () => {
     mkdirSync(folder, { recursive: true });
-    for (const input of inputs) copyFileSync(join(root, input), join(folder, input.slice('test/bundlers/'.length)));
+    for (const input of inputs) copyFileSync(join(root, input), join(folder, input.slice(`test/${name}/`.length)));
     await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'], { cwd: folder });
   });
   return folder;

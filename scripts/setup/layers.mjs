@@ -1,6 +1,7 @@
 // The layers of src, for dependency-cruiser (`npm run lint`): a file imports from its own layer and from lower ones.
 // Imports of types count: a type that a lower file needs belongs there, and whoever reads the file reads it too.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { isStandIn } from './hosts.mjs';
 
 /** From the lowest up. Those on one line do not import each other; a folder's own files come after the folders in it. */
 const LAYERS = [
@@ -21,7 +22,7 @@ const LAYERS = [
   ['adapters', 'cli'],
 ];
 
-/** Files that nobody imports: entries of the package, threads, and the file that takes another's place in the CommonJS build. */
+/** Files that nobody imports: entries of the package, threads, and files that take another's place in a build or a browser. */
 const { exports, bin } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 const ENTRIES = [
   ...[...JSON.stringify([exports, bin]).matchAll(/\/dist\/esm\/([\w/-]+)\.js/g)].map(([, path]) => `${path}.ts`),
@@ -29,6 +30,10 @@ const ENTRIES = [
   'store/pool-worker.ts',
   'embed/worker.ts',
   'core/here-cjs.ts',
+  'kernels/wasm-imports.d.ts',
+  ...readdirSync(new URL('../../src', import.meta.url), { recursive: true })
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter(isStandIn),
 ];
 
 const anyOf = (names) =>

@@ -2,6 +2,7 @@
  * Turns of the event loop: work on the main thread gives one back after some milliseconds, be it one long call or many short
  * ones that are awaited one after the other and never wait for anything.
  */
+import { nextTurn } from './host.js';
 
 /** Milliseconds of work in one turn. */
 const STRETCH = 4;
@@ -22,7 +23,7 @@ export function isAwaited(): boolean {
 /** Resolves in a later turn: who waits longest goes on first, and all share a turn's stretch. */
 export function othersTurn(): Promise<void> {
   return new Promise((resolve) => {
-    if (waiting.push(resolve) === 1) setImmediate(goOn);
+    if (waiting.push(resolve) === 1) nextTurn(goOn);
   });
 }
 
@@ -33,5 +34,5 @@ async function goOn(): Promise<void> {
     await undefined; // it works until it waits
     waiting.shift();
   } while (waiting.length > 0 && !overdue());
-  if (waiting.length > 0) setImmediate(goOn);
+  if (waiting.length > 0) nextTurn(goOn);
 }

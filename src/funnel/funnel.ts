@@ -1,5 +1,7 @@
 /** funnel(): re-ranks a candidate set by a plan. Validation here, arithmetic in one kernel call. */
 import { expected, FunnelError } from '../core/errors.js';
+import { nextTurn } from '../core/host.js';
+import { isSharedMemory } from '../core/shared.js';
 import type { Candidates, Hit, Vector } from '../core/types.js';
 import { checkKeys, isResizable } from '../core/validate.js';
 import type { BadPosition, FunnelTask, Kernels, Rows } from '../kernels/kernels.js';
@@ -174,9 +176,7 @@ const COPY_AT_ONCE = 4 << 20;
  */
 async function withOwnMemory(prepared: readonly Prepared<unknown>[]): Promise<FunnelTask[]> {
   const tasks = prepared.map(({ task }) => ({ ...task, query: task.query.slice() }));
-  const foreign = tasks.filter(
-    ({ rows }, i) => !prepared[i]!.matrix.owned && !(rows.buffer instanceof SharedArrayBuffer),
-  );
+  const foreign = tasks.filter(({ rows }, i) => !prepared[i]!.matrix.owned && !isSharedMemory(rows.buffer));
   const copies = new Copies();
   // At once: a buffer that shrinks and grows back between two parts looks as before, with zeros in it.
   const resizable = foreign.filter(({ rows }) => isResizable(rows.buffer));
@@ -207,7 +207,7 @@ class Copies {
     const copy = matrix instanceof Float32Array ? new Float32Array(length) : new Uint16Array(length);
     for (let from = 0; from < length; ) {
       if (this.#left < size) {
-        await new Promise((resolve) => setImmediate(resolve));
+        await new Promise<void>(nextTurn);
         this.#left = COPY_AT_ONCE;
         if (matrix.length !== length) {
           throw new FunnelError('DETACHED_BUFFER', 'Expected vectors to stay where they are until the call has ended');

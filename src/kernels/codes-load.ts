@@ -5,6 +5,7 @@ import { loadNativeCodeKernels } from './codes-native.js';
 import { codesReference } from './codes-reference.js';
 import { createWasmCodeKernels, type SharedWasmMemory } from './codes-wasm.js';
 import { activeKernels, type KernelsName, listKernels } from './load.js';
+import { wasmModulesGiven } from './wasm-module.js';
 
 export interface CodeKernelsInfo {
   name: KernelsName;
@@ -16,6 +17,8 @@ export interface CodeKernelsInfo {
 
 let native: { kernels: Map<string, CodeKernels>; failure?: Error } | undefined;
 let wasm: CodeKernels | Error | undefined;
+/** Calls of useWasmModules() before. */
+let wasmTried = 0;
 
 /** Every backend, fastest first. */
 export function listCodeKernels(): CodeKernelsInfo[] {
@@ -66,7 +69,11 @@ export function activeCodeKernels(): CodeKernels {
 function find(name: string): CodeKernels | Error {
   if (name === 'js') return codesReference;
   if (name === 'wasm') {
-    wasm ??= attempt(() => createWasmCodeKernels());
+    const modules = wasmModulesGiven();
+    if (wasm === undefined || (wasm instanceof Error && wasmTried !== modules)) {
+      wasm = attempt(() => createWasmCodeKernels());
+      wasmTried = modules;
+    }
     return wasm;
   }
   native ??= loadNative();

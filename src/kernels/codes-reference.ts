@@ -1,4 +1,5 @@
 /** The code kernels in plain TypeScript: the oracle of the other backends, and the last resort. See codes.ts. */
+import { sharedBuffer } from '../core/shared.js';
 import {
   type BitDotsTask,
   BLOCK_ROWS,
@@ -23,7 +24,7 @@ export const codesReference: CodeKernels = {
   name: 'js',
 
   allocate(bytes: number): Uint8Array {
-    return new Uint8Array(new SharedArrayBuffer(bytes));
+    return new Uint8Array(sharedBuffer(bytes));
   },
 
   release(): void {},

@@ -1,5 +1,6 @@
 /** Blocks in the memory of the WASM code kernels, which threads share. */
 import { FunnelError } from '../core/errors.js';
+import { isSharedMemory } from '../core/shared.js';
 
 /** A shared WebAssembly.Memory; @types/node does not declare it. */
 export interface SharedWasmMemory {
@@ -130,7 +131,7 @@ export class SharedHeap {
   }
 
   #isMemory(buffer: ArrayBufferLike): boolean {
-    if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength < 4 * HEADER) return false;
+    if (!isSharedMemory(buffer) || buffer.byteLength < 4 * HEADER) return false;
     return new Uint32Array(buffer, 0, HEADER).every(
       (value, i) => i < IDENTITY || i >= SPARE || value === this.#header[i],
     );

@@ -3,7 +3,8 @@ import { FunnelError } from '../core/errors.js';
 import type { CodeKernelName } from './codes.js';
 import type { SharedWasmMemory } from './codes-wasm-memory.js';
 import type { Raw } from './signatures.js';
-import { WASM_CODES_BASE64 } from './wasm-codes-binary.js';
+import { WASM_CODES } from './wasm-codes-binary.js';
+import { wasmModule } from './wasm-module.js';
 
 const FIRST_PAGES = 16; // 1 MiB
 const MAX_PAGES = 65_536; // 4 GiB
@@ -16,19 +17,8 @@ export function newMemory(): SharedWasmMemory {
   }
 }
 
-let compiled: object | undefined;
-
 export function compile(): object {
-  if (compiled) return compiled;
-  const bytes = Buffer.from(WASM_CODES_BASE64, 'base64');
-  if (!wasmApi().validate(bytes)) {
-    throw new FunnelError(
-      'KERNELS_UNAVAILABLE',
-      "This JavaScript engine's WebAssembly has no SIMD instructions or no threads",
-    );
-  }
-  compiled = new (wasmApi().Module)(bytes);
-  return compiled;
+  return wasmModule('codes', WASM_CODES, 'SIMD instructions or no threads');
 }
 
 function wasmApi(): WasmApi {
@@ -69,8 +59,6 @@ export function instantiateCodes(memory: SharedWasmMemory): WasmCodes {
 
 /** The part of WebAssembly used here. */
 interface WasmApi {
-  validate(bytes: Uint8Array): boolean;
   readonly Memory: new (size: { initial: number; maximum: number; shared: boolean }) => SharedWasmMemory;
-  readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: object };
 }

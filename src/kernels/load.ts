@@ -1,11 +1,13 @@
 /** Chooses the kernels: native → wasm → js, once, at first use. Every failure on the way is kept and told. */
 import { describe, FunnelError } from '../core/errors.js';
+import { architecture, variable } from '../core/host.js';
 import { addonPaths, platformName } from './addon.js';
 import { checkedKernels } from './check.js';
 import type { Kernels } from './kernels.js';
 import { loadNativeKernels } from './native.js';
 import { reference } from './reference.js';
 import { createWasmKernels } from './wasm.js';
+import { wasmModulesGiven } from './wasm-module.js';
 
 /** The instruction sets of cpp/isa, from the fastest to the last resort. */
 export const NATIVE_NAMES = ['avx512vnni', 'avx512', 'avx2', 'neon', 'scalar'] as const;
@@ -33,10 +35,14 @@ interface Loaded {
   failures: Map<string, Error>;
   /** The binary behind the native levels. */
   nativePath?: string;
+  /** Calls of useWasmModules() before. */
+  modules: number;
 }
 
 let loaded: Loaded | undefined;
 let active: Kernels | undefined;
+/** Nobody named the active ones. */
+let isDefault = false;
 
 /**
  * Every backend that funnelvec has, fastest first, and whether it runs here. None is active where `FUNNELVEC_KERNELS`
@@ -60,13 +66,16 @@ export function listKernels(): KernelsInfo[] {
  */
 export function useKernels(name: KernelsName | 'native'): Kernels {
   active = getKernels(name, 'useKernels()');
+  isDefault = false;
   return checkedKernels(active);
 }
 
 /** The backend in use: `FUNNELVEC_KERNELS` when set, else the fastest that runs here. */
 export function activeKernels(): Kernels {
+  if (isDefault && loaded?.modules !== wasmModulesGiven()) load();
   if (active === undefined) {
-    const wanted = process.env['FUNNELVEC_KERNELS'];
+    const wanted = variable('FUNNELVEC_KERNELS');
+    isDefault = !wanted;
     active = wanted ? getKernels(wanted, 'FUNNELVEC_KERNELS') : best();
   }
   return active;
@@ -111,8 +120,13 @@ function activeName(): string | undefined {
 }
 
 function load(): Loaded {
-  if (loaded !== undefined) return loaded;
-  const result: Loaded = { kernels: new Map(), failures: new Map() };
+  const modules = wasmModulesGiven();
+  if (loaded !== undefined) {
+    if (loaded.modules !== modules) loadWasm(loaded);
+    loaded.modules = modules;
+    return loaded;
+  }
+  const result: Loaded = { kernels: new Map(), failures: new Map(), modules };
   try {
     const { path, levels } = loadNativeKernels();
     result.nativePath = path;
@@ -120,14 +134,22 @@ function load(): Loaded {
   } catch (error) {
     result.failures.set('native', error as Error);
   }
-  try {
-    result.kernels.set('wasm', createWasmKernels());
-  } catch (error) {
-    result.failures.set('wasm', error as Error);
-  }
+  loadWasm(result);
   result.kernels.set('js', reference);
   loaded = result;
   return result;
+}
+
+/** Once more where a module was handed in after none could be compiled. */
+function loadWasm({ kernels, failures }: Loaded): void {
+  if (kernels.has('wasm')) return;
+  try {
+    kernels.set('wasm', createWasmKernels());
+    failures.delete('wasm');
+    if (isDefault) active = undefined; // others were in use for want of these
+  } catch (error) {
+    failures.set('wasm', error as Error);
+  }
 }
 
 function best(): Kernels {
@@ -136,5 +158,5 @@ function best(): Kernels {
 }
 
 function notForThisCpu(name: string): string {
-  return `this ${process.arch} processor or its operating system does not support ${name}`;
+  return `this ${architecture()} processor or its operating system does not support ${name}`;
 }

@@ -5,7 +5,8 @@
 import { Worker } from 'node:worker_threads';
 import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
-import type { BadPosition, FunnelTask, ScanTask } from './kernels.js';
+import { runInSlices } from './in-slices.js';
+import type { BadPosition, FunnelTask, Kernels, ScanTask } from './kernels.js';
 import { fromPost, toPost } from './post.js';
 
 export type OffloadBackend = 'wasm' | 'js';
@@ -26,20 +27,20 @@ export type OffloadReply =
   | { id: number; error: { code: FunnelErrorCode; message: string; cause: unknown } };
 
 /**
- * @param onThisThread does the work where there is no worker to give it to: a bundle has no file for one
+ * @param kernels of the worker, by their name; they do the work in slices where there is none: a bundle has no file for one
  * @param give the inputs may be transferred away
  */
-export async function offload<Task extends OffloadTask>(
-  backend: OffloadBackend,
+export async function offload(
+  kernels: Kernels,
   kernel: OffloadKernel,
-  tasks: readonly Task[],
-  onThisThread: (tasks: readonly Task[]) => BadPosition[],
+  tasks: readonly OffloadTask[],
   give = false,
 ): Promise<BadPosition[]> {
   if (tasks.length === 0) return [];
   const file = workerFile();
-  if (file === undefined) return onThisThread(tasks);
+  if (file === undefined) return runInSlices(kernels, tasks);
   const copies = new Copies(give);
+  const backend = kernels.name as OffloadBackend;
   const request = { id: nextId++, backend, kernel, tasks: tasks.map((task) => copies.ofTask(task)) };
   const reply = await send(file, request, [...copies.transfers]);
   if ('error' in reply) {

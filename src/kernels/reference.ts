@@ -84,7 +84,7 @@ export const reference: Kernels = {
   },
 
   funnelBatchAsync(tasks: readonly FunnelTask[], give = false): Promise<BadPosition[]> {
-    return offload('js', 'funnelBatch', tasks, reference.funnelBatch, give);
+    return offload(reference, 'funnelBatch', tasks, give);
   },
 
   scan({ metric, query, rows, dim, to, indices, keys }: ScanTask): BadPosition {
@@ -105,7 +105,7 @@ export const reference: Kernels = {
   },
 
   async scanAsync(task: ScanTask): Promise<BadPosition> {
-    return (await offload('js', 'scanBatch', [task], ([one]) => [reference.scan(one!)]))[0]!;
+    return (await offload(reference, 'scanBatch', [task]))[0]!;
   },
 
   firstNonFinite(rows: Rows): BadPosition {

@@ -1,20 +1,11 @@
 /** The module of wasm-binary.ts as an instance: what it exports, and what is used of WebAssembly's API. */
-import { FunnelError } from '../core/errors.js';
-import { WASM_BASE64 } from './wasm-binary.js';
-
-let compiled: object | undefined;
+import { WASM_KERNELS } from './wasm-binary.js';
+import { wasmModule } from './wasm-module.js';
 
 export function instantiate(): WasmExports {
-  const api = (globalThis as { WebAssembly?: WasmApi }).WebAssembly;
-  if (!api) throw new FunnelError('KERNELS_UNAVAILABLE', 'This JavaScript engine runs without WebAssembly');
-  if (!compiled) {
-    const bytes = Buffer.from(WASM_BASE64, 'base64');
-    if (!api.validate(bytes)) {
-      throw new FunnelError('KERNELS_UNAVAILABLE', "This JavaScript engine's WebAssembly has no SIMD instructions");
-    }
-    compiled = new api.Module(bytes);
-  }
-  return new api.Instance(compiled).exports as unknown as WasmExports;
+  const module = wasmModule('kernels', WASM_KERNELS, 'SIMD instructions');
+  return new (globalThis as unknown as { WebAssembly: WasmApi }).WebAssembly.Instance(module)
+    .exports as unknown as WasmExports;
 }
 
 /** The exports of assembly/index.ts. Pointers and sizes are numbers. */
@@ -74,7 +65,5 @@ export interface WasmMemory {
 
 /** The part of WebAssembly used here; @types/node does not declare it. */
 interface WasmApi {
-  validate(bytes: Uint8Array): boolean;
-  readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object) => { readonly exports: object };
 }

@@ -110,7 +110,7 @@ export function createWasmKernels(): Kernels {
     },
 
     funnelBatchAsync(tasks: readonly FunnelTask[], give = false): Promise<BadPosition[]> {
-      return offload('wasm', 'funnelBatch', tasks, kernels.funnelBatch, give);
+      return offload(kernels, 'funnelBatch', tasks, give);
     },
 
     scan(task: ScanTask): BadPosition {
@@ -118,7 +118,7 @@ export function createWasmKernels(): Kernels {
     },
 
     async scanAsync(task: ScanTask): Promise<BadPosition> {
-      return (await offload('wasm', 'scanBatch', [task], ([one]) => [kernels.scan(one!)]))[0]!;
+      return (await offload(kernels, 'scanBatch', [task]))[0]!;
     },
 
     firstNonFinite(rows: Rows): BadPosition {

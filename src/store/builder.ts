@@ -1,6 +1,8 @@
 /** Builds a segment over the live rows of an index, in its threads where there are some. */
+
 import { halfToFloat } from '../core/half.js';
-import { atOnce } from '../core/slices.js';
+import { sharedBuffer } from '../core/shared.js';
+import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { agreementOf } from './engine/agreement.js';
@@ -8,7 +10,7 @@ import { type BuildOptions, encodeRange, planCoding, roomFor } from './engine/bu
 import { finishSegment, sortByList, sortPlane } from './engine/finish.js';
 import { Searcher } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
-import { OrdinalReader, RowImages } from './files/row-images.js';
+import { OrdinalReader, type RowImage, RowImages } from './files/row-images.js';
 import type { Live } from './live.js';
 import type { Pool } from './pool.js';
 import type { OptimizeProgress } from './types.js';
@@ -22,7 +24,7 @@ export type OnProgress = (progress: OptimizeProgress) => void;
 
 function liveOrdinals(live: Live): Uint32Array {
   const { files } = live;
-  const ordinals = new Uint32Array(new SharedArrayBuffer(4 * files.liveCount));
+  const ordinals = new Uint32Array(sharedBuffer(4 * files.liveCount));
   let n = 0;
   for (let ordinal = 0; ordinal < files.rows && n < ordinals.length; ordinal++) {
     if (live.alive(ordinal)) ordinals[n++] = ordinal;
@@ -37,26 +39,54 @@ export function buildSync(
   options: BuildOptions,
   onProgress: OnProgress = () => {},
 ): Segment | undefined {
+  return atOnce(build(live, live.images, kernels, codes, options, onProgress));
+}
+
+/** The same where there are no threads, so that the caller's thread has time for others. @param check may throw */
+export async function buildInSlices(
+  live: Live,
+  kernels: Kernels,
+  codes: CodeKernels,
+  options: BuildOptions,
+  onProgress: OnProgress,
+  check: () => void,
+): Promise<Segment | undefined> {
+  const { images, done } = live.useImages();
+  try {
+    return await inSlices(build(live, images, kernels, codes, options, onProgress), check);
+  } finally {
+    done();
+  }
+}
+
+function* build(
+  live: Live,
+  images: readonly RowImage[],
+  kernels: Kernels,
+  codes: CodeKernels,
+  options: BuildOptions,
+  onProgress: OnProgress,
+): Sliced<Segment | undefined> {
   const ordinals = liveOrdinals(live);
   const total = ordinals.length;
   if (total === 0) return undefined;
   onProgress({ phase: 'plan', done: 0, total });
-  const reader = new OrdinalReader(new RowImages(codes, live.images, options.dim, live.half), ordinals, halfToFloat);
-  const plan = atOnce(planCoding(codes, reader, options));
+  const reader = new OrdinalReader(new RowImages(codes, images, options.dim, live.half), ordinals, halfToFloat);
+  const plan = yield* planCoding(codes, reader, options);
   const encoded = roomFor(codes, plan.coding, total);
   const step = rowsPerJob(total);
   for (let from = 0; from < total; from += step) {
     const to = Math.min(total, from + step);
-    atOnce(encodeRange(codes, plan, reader, from, to, encoded));
+    yield* encodeRange(codes, plan, reader, from, to, encoded);
     onProgress({ phase: 'encode', done: to, total });
   }
-  const sorting = atOnce(sortByList(encoded, plan));
-  atOnce(sortPlane(encoded.fullPlane, plan.coding.full, sorting));
-  const segment = atOnce(finishSegment(codes, plan, encoded, ordinals, live.alive, sorting));
+  const sorting = yield* sortByList(encoded, plan);
+  yield* sortPlane(encoded.fullPlane, plan.coding.full, sorting);
+  const segment = yield* finishSegment(codes, plan, encoded, ordinals, live.alive, sorting);
   const searcher = new Searcher(kernels, codes);
   return {
     ...segment,
-    agreement: atOnce(agreementOf(searcher, segment, new RowImages(codes, live.images, options.dim, live.half))),
+    agreement: yield* agreementOf(searcher, segment, new RowImages(codes, images, options.dim, live.half)),
   };
 }
 

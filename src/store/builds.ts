@@ -1,7 +1,7 @@
 /** optimize(): codes for all rows, and files without the dead; asked for, or decided on by upkeep.ts. */
 import { expected, FunnelError } from '../core/errors.js';
 import { checkKeys } from '../core/validate.js';
-import { buildSync, buildWith, type OnProgress } from './builder.js';
+import { buildInSlices, buildSync, buildWith, type OnProgress } from './builder.js';
 import type { Basis } from './engine/basis.js';
 import type { BuildOptions } from './engine/build.js';
 import type { Segment } from './engine/segment.js';
@@ -42,7 +42,7 @@ export async function workOn(index: OpenIndex, work: Work): Promise<void> {
   work.saw(files);
   const segment = Pool.available
     ? await buildWith(index.pool, live, codes, options, work.progress)
-    : buildSync(live, kernels, codes, options, work.progress);
+    : await buildInSlices(live, kernels, codes, options, work.progress, index.checkOpen);
   index.checkOpen();
   await keep(index, segment, work.progress);
   index.checkOpen();

@@ -1,9 +1,10 @@
 /** Syncs of a follower: all rows, or those whose stamps say that they have changed. */
-import { isDeepStrictEqual } from 'node:util';
+
 import type { Id } from '../core/types.js';
 import type { Path } from '../query/filter/ast.js';
 import { valuesAt } from '../query/filter/evaluate.js';
 import type { PackedRows, Source } from '../query/source/source.js';
+import { isDeepStrictEqual } from './equal.js';
 import type { SearchedIndex } from './searched-index.js';
 import { laterThan, type Stamped, stampOf } from './stamps.js';
 import { Sync, type SyncOptions } from './sync.js';

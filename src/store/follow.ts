@@ -1,11 +1,11 @@
 /** A mirror that follows its collection: rounds of syncs, as long as somebody wants them. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
+
 import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import type { SyncMark } from '../core/types.js';
 import type { Path } from '../query/filter/ast.js';
 import { checkMirror } from '../query/mirror.js';
 import type { PayloadSelection, Source } from '../query/source/source.js';
+import { isDeepStrictEqual } from './equal.js';
 import {
   checkedFollow,
   type Follower,
@@ -16,6 +16,7 @@ import {
 import { FollowSync } from './follow-sync.js';
 import { partsOf } from './parts.js';
 import type { SearchedIndex } from './searched-index.js';
+import { sleep } from './sleep.js';
 import { settled, withSeen, withStamp } from './stamps.js';
 import { alone, isSyncing } from './sync.js';
 import { isMarkOf, type KeptMark, markOf, positionOf } from './sync-mark.js';
@@ -204,7 +205,7 @@ class Following implements Follower {
   }
 
   async #round(): Promise<FollowRound> {
-    while (isSyncing(this.index)) await sleep(20, undefined, { signal: this.#ending.signal });
+    while (isSyncing(this.index)) await sleep(20, this.#ending.signal);
     return alone(this.index, async () => {
       const { timeout } = this.options;
       const began = performance.now();
@@ -325,7 +326,7 @@ class Following implements Follower {
     const { rate = 10_000 } = this.options;
     const now = performance.now();
     this.#due = Math.max(this.#due, now - 1000) + (1000 * rows) / rate;
-    if (this.#due > now) await sleep(this.#due - now, undefined, { signal: this.#ending.signal });
+    if (this.#due > now) await sleep(this.#due - now, this.#ending.signal);
   }
 }
 

@@ -7,6 +7,7 @@ import type { PayloadSelector } from '../query/payload.js';
 import type { SearchResult as FoundByExample, GroupsResult } from '../query/search.js';
 import { optimize, optimizeSync } from './builds.js';
 import { ByExample, type GroupsOf, type RecommendGroupsOf, type RecommendOf } from './by-example.js';
+import { bytesOfIndex } from './bytes.js';
 import { checkedFacet, facet } from './facet.js';
 import type { PayloadIndexType } from './files/payload-index-type.js';
 import { runLater, runNow } from './files/step.js';
@@ -14,7 +15,7 @@ import { endFollowing } from './follow.js';
 import { checkedScroll } from './listing.js';
 import type { CheckOptions } from './long-reads.js';
 import { MirrorIndex } from './mirror-index.js';
-import { creating, opening } from './open.js';
+import { creating, opening, openingBytes } from './open.js';
 import type { OpenIndex } from './open-index.js';
 import { type BackupResult, backup, type VerifyResult, verify } from './operations.js';
 import { offerParts } from './parts.js';
@@ -36,16 +37,7 @@ import type {
   ScrollOptions,
   ScrollPage,
 } from './types.js';
-import {
-  createPayloadIndex,
-  createPayloadIndexSync,
-  deletePayloadIndex,
-  deletePayloadIndexSync,
-  deleteRows,
-  deleteRowsSync,
-  upsert,
-  upsertSync,
-} from './writes.js';
+import * as writes from './writes.js';
 
 /** A recommendation of an index: a `RecommendRequest` without what an index has nothing for. */
 export type IndexRecommend<Payload = unknown> = RecommendOf<FunnelIndex, Payload>;
@@ -69,10 +61,7 @@ export class FunnelIndex<Payload = any> extends MirrorIndex {
   private constructor(index: OpenIndex) {
     super();
     this.#index = index;
-    offerParts(this, () => {
-      index.follow();
-      return index;
-    });
+    offerParts(this, () => index.followed());
   }
 
   /**
@@ -114,6 +103,11 @@ export class FunnelIndex<Payload = any> extends MirrorIndex {
     return new FunnelIndex<Payload>(runNow(opening(path, options, true)));
   }
 
+  /** The index of what toBytes() gave, in memory; bytes are copied. @throws FunnelError BAD_ARGUMENT, CORRUPT, UNSUPPORTED_FORMAT */
+  static async fromBytes<P = unknown>(bytes: Uint8Array | ArrayBuffer, options?: OpenIndexOptions) {
+    return new FunnelIndex<P>(await runLater(openingBytes(bytes, options)));
+  }
+
   /** The folder, or ':memory:'. */
   get path(): string {
     return this.#index.files.path;
@@ -150,12 +144,12 @@ export class FunnelIndex<Payload = any> extends MirrorIndex {
    * @throws FunnelError BAD_ID, BAD_DIMS, NOT_FINITE, BAD_ARGUMENT before any work; DISK, NOT_WRITABLE, CLOSED
    */
   async upsert(points: readonly Point<Payload>[] | PointBatch<Payload>): Promise<{ count: number; replaced: number }> {
-    return upsert(this.#index, points);
+    return writes.upsert(this.#index, points);
   }
 
   /** upsert(), on the calling thread. */
   upsertSync(points: readonly Point<Payload>[] | PointBatch<Payload>): { count: number; replaced: number } {
-    return upsertSync(this.#index, points);
+    return writes.upsertSync(this.#index, points);
   }
 
   /**
@@ -165,12 +159,12 @@ export class FunnelIndex<Payload = any> extends MirrorIndex {
    * @throws FunnelError BAD_ARGUMENT (a filter that everything passes, say), BAD_ID before any work; DISK, NOT_WRITABLE, CLOSED
    */
   async delete(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): Promise<{ count: number }> {
-    return deleteRows(this.#index, rows);
+    return writes.deleteRows(this.#index, rows);
   }
 
   /** delete(), on the calling thread. */
   deleteSync(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): { count: number } {
-    return deleteRowsSync(this.#index, rows);
+    return writes.deleteRowsSync(this.#index, rows);
   }
 
   /**
@@ -187,22 +181,22 @@ export class FunnelIndex<Payload = any> extends MirrorIndex {
     type: PayloadIndexType,
     options: { onProgress?: OnIndexProgress } = {},
   ): Promise<void> {
-    return createPayloadIndex(this.#index, key, type, options);
+    return writes.createPayloadIndex(this.#index, key, type, options);
   }
 
   /** createPayloadIndex(), on the calling thread. */
   createPayloadIndexSync(key: string, type: PayloadIndexType, options: { onProgress?: OnIndexProgress } = {}): void {
-    createPayloadIndexSync(this.#index, key, type, options);
+    writes.createPayloadIndexSync(this.#index, key, type, options);
   }
 
   /** False when there was none. @throws FunnelError BAD_ARGUMENT, NOT_WRITABLE, DISK */
   async deletePayloadIndex(key: string): Promise<boolean> {
-    return deletePayloadIndex(this.#index, key);
+    return writes.deletePayloadIndex(this.#index, key);
   }
 
   /** deletePayloadIndex(), on the calling thread. */
   deletePayloadIndexSync(key: string): boolean {
-    return deletePayloadIndexSync(this.#index, key);
+    return writes.deletePayloadIndexSync(this.#index, key);
   }
 
   /**
@@ -366,6 +360,11 @@ export class FunnelIndex<Payload = any> extends MirrorIndex {
   /** Counts, sizes and settings of the index, in memory and on disk. @throws FunnelError CLOSED */
   stats(): IndexStats {
     return indexStatsOf(this.#index);
+  }
+
+  /** The whole index, rows and codes, for {@link fromBytes}. @throws FunnelError CLOSED, DISK, CORRUPT */
+  async toBytes(): Promise<Uint8Array> {
+    return bytesOfIndex(this.#index);
   }
 
   /**

@@ -1,4 +1,5 @@
 /** Rows by id into one matrix: what a mirror reads at every search. */
+import { Buffer } from '../core/buffer.js';
 import { expected } from '../core/errors.js';
 import { halfTable, halfToFloat } from '../core/half.js';
 import type { Id } from '../core/types.js';

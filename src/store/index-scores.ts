@@ -1,4 +1,5 @@
 /** Searches of a source over an index by something else than its codes: by first dims, by heads of their own, by examples. */
+import { nextTurn } from '../core/host.js';
 import { isDistance, keyOfScore, needsDirection } from '../core/metrics.js';
 import { inSlices, type Sliced } from '../core/slices.js';
 import type { FilterStats } from '../core/types.js';
@@ -212,7 +213,7 @@ export class IndexScores {
     const check = () => signal.throwIfAborted();
     try {
       for (let from = 0; from < ordinals.length; from += size) {
-        if (from > 0) await new Promise((resolve) => setImmediate(resolve));
+        if (from > 0) await new Promise<void>(nextTurn);
         check();
         const part = ordinals.subarray(from, from + size);
         score(rows, part, keys);

@@ -141,8 +141,8 @@ const CREATE_KEYS = [
   ...(['dim', 'metric', 'scales', 'head', 'rotation', 'precision', 'lists'] as const),
 ];
 
-export function checkOpenOptions(options: OpenIndexOptions & { readOnly?: boolean }): void {
-  checkKeys(options, OPEN_KEYS, 'the options of FunnelIndex.open()');
+export function checkOpenOptions(options: OpenIndexOptions & { readOnly?: boolean }, of = 'FunnelIndex.open()'): void {
+  checkKeys(options, OPEN_KEYS, `the options of ${of}`);
   checkCommon(options);
 }
 

@@ -1,4 +1,5 @@
 /** Memory of an index in use: records and lists of rows, descriptors, and segments that were replaced. */
+import { sharedBuffer } from '../core/shared.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { releaseIn } from './engine/memory.js';
 import type { Segment } from './engine/segment.js';
@@ -16,7 +17,7 @@ export const LARGE_FILE = 32 << 20;
 /** Undefined where the system has no more. */
 export function memoryFor(bytes: number): Uint8Array | undefined {
   try {
-    return new Uint8Array(new SharedArrayBuffer(bytes));
+    return new Uint8Array(sharedBuffer(bytes));
   } catch {
     return undefined;
   }
@@ -73,14 +74,15 @@ export class Lease {
   }
 }
 
-/** A segment without the parts that only a build reads. */
-export function withoutBuilding(segment: Segment): Segment {
+/** A segment without the parts that only a build reads, or a file of it: in memory no file has them. */
+export function withoutBuilding(segment: Segment, inMemory: boolean): Segment {
   const { coding, partition } = segment;
   const basis = coding.basis === null ? null : { ...coding.basis, columns: NONE };
+  const centroids = inMemory ? partition?.centroids : NONE;
   return {
     ...segment,
     coding: { ...coding, basis },
-    partition: partition === null ? null : { ...partition, centroids: NONE },
+    partition: partition === null ? null : { ...partition, centroids: centroids! },
   };
 }
 

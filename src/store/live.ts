@@ -1,5 +1,6 @@
 /** An index in memory: row images, segments and the rows that have no codes yet, kept in step with its files. */
 
+import { servesThreads } from '../core/shared.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { Scratch } from './engine/memory.js';
 import { last, NOWHERE, placesOf, residentBytes, type Segment } from './engine/segment.js';
@@ -111,16 +112,16 @@ export class Live {
   *load(withRows = true): Steps<void> {
     this.deaths++; // some may have died
     const names = this.files.segments.map(({ name }) => name);
-    if (this.files.path !== ':memory:' && names.join() !== this.#names.join()) {
+    if (names.join() !== this.#names.join()) {
       const segments: Segment[] = [];
       for (const name of names) {
         const read = (section: string, into?: Uint8Array) => this.files.sectionSteps(name, section, into);
         const segment = yield* loadSegment(this.codes, name, read, this.alive, this.#hasRoomForFull);
-        segments.push(withoutBuilding(segment));
+        segments.push(withoutBuilding(segment, this.files.path === ':memory:'));
       }
       this.#retired.add(this.#segments, this.#version);
       this.#segments = segments;
-      this.#names = names;
+      this.#names = this.files.path === ':memory:' ? [] : names; // files that came with bytes go
       this.#listedTo = this.#segments.reduce((to, { ordinals }) => Math.max(to, last(ordinals) + 1), 0);
       this.#unindexed = new Uint32Array(0);
     } else {
@@ -249,7 +250,7 @@ export class Live {
     const old = this.#segments;
     const before = this.#version;
     if (!this.#hasRoomForFull) this.codes.release(segment.fullPlane);
-    const kept = withoutBuilding(this.#hasRoomForFull ? segment : withoutFull(segment));
+    const kept = withoutBuilding(this.#hasRoomForFull ? segment : withoutFull(segment), this.files.path === ':memory:');
     this.#segments = [kept];
     this.#names = name === undefined ? [] : [name];
     const codedTo = last(kept.ordinals) + 1;
@@ -360,7 +361,7 @@ export class Live {
     const old = this.#images.find((image) => image.path === path && image.records !== undefined);
     const needed = count * stride;
     // An index in memory has its rows there already.
-    if (file.bytes !== undefined && file.bytes.buffer instanceof SharedArrayBuffer) {
+    if (file.bytes !== undefined && servesThreads(file.bytes.buffer)) {
       return { ...plain, records: file.bytes.subarray(headerBytes) };
     }
     if (needed > budget && this.files.path !== ':memory:') return { ...plain, records: undefined };

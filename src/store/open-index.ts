@@ -118,10 +118,15 @@ export class OpenIndex implements IndexParts {
     }
   };
 
-  /** Up to date, to evaluate filters on. */
-  filtered(): Filtered {
+  /** Up to date. */
+  followed(): this {
     this.follow();
     return this;
+  }
+
+  /** Up to date, to evaluate filters on. */
+  filtered(): Filtered {
+    return this.followed();
   }
 
   /** In slices; once more where a writer in another process has replaced what was still to be read. */

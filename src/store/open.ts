@@ -50,6 +50,19 @@ export function* opening(
   return yield* over(files, options, withRows);
 }
 
+/** In memory, over the bytes that toBytes() gave. */
+export function* openingBytes(bytes: unknown, given: OpenIndexOptions = {}): Steps<OpenIndex> {
+  const options = typeof given === 'object' && given !== null ? { ...given } : given; // read once
+  checkOpenOptions(options, 'FunnelIndex.fromBytes()');
+  const files = yield* IndexFiles.imageSteps(bytes);
+  const index = yield* over(files, options, true);
+  const names = files.segments.map(({ name }) => name);
+  if (names.length > 0) {
+    files.commitSegmentsSync({ remove: names }); // their codes are in the memory of the kernels now
+  }
+  return index;
+}
+
 function* over(files: IndexFiles, options: OpenIndexOptions, withRows: boolean): Steps<OpenIndex> {
   let pool: Pool | undefined;
   try {

@@ -1,5 +1,6 @@
 /** A filter's rows as the engine takes them: a list to score, or masks over segments. */
 
+import { sharedBuffer } from '../core/shared.js';
 import type { Sliced } from '../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../kernels/codes.js';
 import { arrayIn, releaseIn } from './engine/memory.js';
@@ -166,7 +167,7 @@ function lateMasks(words: Uint32Array, segments: readonly Segment[], take: (leng
   const bits = take(2 * words.length);
   bits.set(halvesOf(words));
   const made = segments.map((segment) =>
-    isLate(segment) ? new Uint8Array(new SharedArrayBuffer(segment.partition!.offsets.length - 1)) : undefined,
+    isLate(segment) ? new Uint8Array(sharedBuffer(segment.partition!.offsets.length - 1)) : undefined,
   );
   return { bits, made };
 }

@@ -1,4 +1,5 @@
 /** A segment as sections of a file, and back. Sections are little-endian arrays; `meta` is JSON. */
+import { Buffer } from '../core/buffer.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { BLOCK_ROWS } from '../kernels/codes.js';
 import { METRICS } from '../kernels/kernels.js';

@@ -1,7 +1,8 @@
 /** The parts of an index's `meta` that syncs keep: where one is, and what the last completed one left. */
-import { isDeepStrictEqual } from 'node:util';
+
 import type { MirrorMark } from '../query/mirror.js';
 import type { PayloadSelector } from '../query/payload.js';
+import { isDeepStrictEqual } from './equal.js';
 
 /** Where a sync is: committed after the rows of its page. */
 export interface Position {

@@ -1,5 +1,5 @@
 /** A mirror filled from a collection, and kept like it. */
-import { isDeepStrictEqual } from 'node:util';
+import { Buffer } from '../core/buffer.js';
 import { describe, expected, FunnelError } from '../core/errors.js';
 import { halfTable, toHalf } from '../core/half.js';
 import { idAs } from '../core/ids.js';
@@ -8,6 +8,7 @@ import { checkInteger, checkKeys } from '../core/validate.js';
 import { checkMirror } from '../query/mirror.js';
 import { checkPayloadSelection } from '../query/payload.js';
 import type { PackedRows, PayloadSelection, ScanRequest, Source } from '../query/source/source.js';
+import { isDeepStrictEqual } from './equal.js';
 import { partsOf } from './parts.js';
 import type { SearchedIndex } from './searched-index.js';
 import { isMarkOf, type KeptMark, markOf, type Position, positionOf, withMark, withSync } from './sync-mark.js';

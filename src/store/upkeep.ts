@@ -3,6 +3,7 @@
  * codes without the dead. One thing at a time. A caller who comes while one is under way joins it where it will cover
  * everything written before, and else the one behind it, which all callers of the meantime share.
  */
+import { nextTurnIfAny, type Timer, timerIfAny } from '../core/host.js';
 import type { IndexFiles } from './files/index-files.js';
 import { Pace } from './files/pace.js';
 import type { Live } from './live.js';
@@ -45,7 +46,7 @@ export class Upkeep {
   #running: Work | undefined;
   #next: Work | undefined;
   #soon = false;
-  #idle: NodeJS.Timeout | undefined;
+  #idle: Timer | undefined;
   #closed = false;
   #lastWrite = 0;
   #notBefore = 0;
@@ -124,7 +125,7 @@ export class Upkeep {
     const work = this.#running;
     const excess = files.deadCount / Math.max(1, files.liveCount) - 1;
     if (!this.automatic || work === undefined || excess <= 0) return;
-    let timer: NodeJS.Timeout | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const over = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, Math.min(LONGEST_REST, took * Math.min(RESTS, excess)));
     });
@@ -146,20 +147,20 @@ export class Upkeep {
     if (!this.#mayBegin || this.#soon) return;
     if (this.#due(false) !== undefined) {
       this.#soon = true;
-      setImmediate(() => {
+      nextTurnIfAny(() => {
         this.#soon = false;
         this.#start(false);
-      }).unref();
+      });
     } else if (this.#idle === undefined && this.#due(true) !== undefined) this.#wait(IDLE);
   }
 
   #wait(ms: number): void {
-    this.#idle = setTimeout(() => {
+    this.#idle = timerIfAny(() => {
       this.#idle = undefined;
       const left = this.#lastWrite + IDLE - performance.now();
       if (left > 1 && this.#mayBegin) this.#wait(left);
       else this.#start(true);
-    }, ms).unref();
+    }, ms);
   }
 
   get #mayBegin(): boolean {

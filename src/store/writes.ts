@@ -1,5 +1,7 @@
 /** The writes of FunnelIndex, but for codes: rows, deaths, payload indexes. */
+
 import { expected, FunnelError } from '../core/errors.js';
+import { nextTurnIfAny } from '../core/host.js';
 import { atOnce, inSlices } from '../core/slices.js';
 import { othersTurn, overdue } from '../core/turns.js';
 import type { Id } from '../core/types.js';
@@ -142,8 +144,8 @@ export function packIfWorth(index: OpenIndex): void {
   const { files, indexes } = index;
   const isWorth = () => index.auto && !index.closed && !indexes.busy && indexes.isWorthWriting;
   if (files.readOnly || !isWorth()) return;
-  setImmediate(() => {
+  nextTurnIfAny(() => {
     // Searches go on without; the next write tries again.
     if (isWorth()) indexes.write(true).catch(() => {});
-  }).unref();
+  });
 }

@@ -11,7 +11,7 @@ export function scopeOf(options: object): string | undefined {
   return JSON.stringify(own, (_, value: unknown) => {
     if (typeof value === 'bigint') return `${value}n`;
     return ArrayBuffer.isView(value)
-      ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')
+      ? Array.from(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)).join()
       : value;
   });
 }

@@ -26,7 +26,8 @@ export function exactJson(answer: unknown): ExactJson {
     // Nulls may have a place among the texts, or none.
     const places = valid.length > texts.length ? Array.from(valid.keys()).filter((row) => valid[row]) : undefined;
     texts.forEach((text, i) => {
-      if (hasLongNumber(text)) rows.set(places?.[i] ?? i, parseExact(Buffer.from(text).toString()));
+      if (hasLongNumber(text))
+        rows.set(places?.[i] ?? i, parseExact(new TextDecoder('utf-8', { ignoreBOM: true }).decode(text)));
     });
     if (rows.size > 0) exact.set(field_name, rows);
   }

@@ -1,5 +1,6 @@
 /** Builds a segment: choose a coding from a sample, encode every row, sort rows by list. */
 
+import { sharedBuffer } from '../../core/shared.js';
 import type { Sliced } from '../../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
@@ -239,7 +240,7 @@ function moveInto(kernels: CodeKernels, basis: Basis): void {
 /** Room for the codes of so many rows. */
 export function roomFor(kernels: CodeKernels, coding: Coding, count: number): EncodedRows {
   const { head, width, full } = coding;
-  const shared = (n: number) => new Float64Array(new SharedArrayBuffer(8 * n));
+  const shared = (n: number) => new Float64Array(sharedBuffer(8 * n));
   const padded = blocksOf(count) * BLOCK_ROWS;
   return {
     count,
@@ -254,7 +255,7 @@ export function roomFor(kernels: CodeKernels, coding: Coding, count: number): En
     headTail: shared(count),
     levelTail: shared(count),
     norms: shared(count),
-    lists: new Uint32Array(new SharedArrayBuffer(4 * count)),
+    lists: new Uint32Array(sharedBuffer(4 * count)),
     shortlist: coding.shortlist === null ? null : shortlistRoom(kernels, coding.shortlist, count),
   };
 }
@@ -262,7 +263,7 @@ export function roomFor(kernels: CodeKernels, coding: Coding, count: number): En
 function shortlistRoom(kernels: CodeKernels, coding: ShortlistCoding, count: number): EncodedShortlist {
   return {
     plane: arrayIn(kernels, Uint8Array, blocksOf(count) * shortlistBlockBytes(coding)),
-    norms: new Float64Array(new SharedArrayBuffer(coding.kind === 'prefix' ? 8 * count : 0)),
+    norms: new Float64Array(sharedBuffer(coding.kind === 'prefix' ? 8 * count : 0)),
   };
 }
 

@@ -1,4 +1,5 @@
 /** The end of a build: rows sorted by list, lengths as bytes, a segment of it all. */
+import { sharedBuffer } from '../../core/shared.js';
 import type { Sliced } from '../../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import { codedMetric } from './centre.js';
@@ -153,7 +154,7 @@ export function* sortByList(encoded: EncodedRows, { partition }: CodingPlan): Sl
   }
   for (let c = 0; c < lists; c++) offsets[c + 1]! += offsets[c]!;
   const next = offsets.slice();
-  const order = new Uint32Array(new SharedArrayBuffer(4 * encoded.count));
+  const order = new Uint32Array(sharedBuffer(4 * encoded.count));
   for (const [from, to] of stretches(encoded.count)) {
     for (let row = from; row < to; row++) order[next[encoded.lists[row]!]!++] = row;
     yield;

@@ -3,8 +3,9 @@
  * store. A failure before the commit is undone; a crash leaves records at the end that no committed count covers.
  */
 
-import { join } from 'node:path';
+import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
+import { join } from '../../core/paths.js';
 import type { Sliced } from '../../core/slices.js';
 import type { Id, IdKind } from '../../core/types.js';
 import type { Core } from './core.js';

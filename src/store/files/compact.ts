@@ -3,8 +3,11 @@
  * exclude other writes. Readers keep the files they have open. Killed at any time, it leaves files that no state names,
  * which the next writer removes.
  */
-import { join } from 'node:path';
+
+import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
+import { join } from '../../core/paths.js';
+import { sharedBuffer } from '../../core/shared.js';
 import { Bits } from './bits.js';
 import type { Core } from './core.js';
 import { corrupt } from './errors.js';
@@ -334,7 +337,7 @@ class CompactWriter {
     if (file === undefined) return;
     const { disk, relaxed } = this.#core.options;
     const { entry, fd } = file;
-    file.ordinals = new Uint32Array(new SharedArrayBuffer(4 * this.#ordinals.length)); // searching threads read it
+    file.ordinals = new Uint32Array(sharedBuffer(4 * this.#ordinals.length)); // searching threads read it
     file.ordinals.set(this.#ordinals);
     yield* take(disk.write(fd, encodeOrdinals(file.ordinals), HEADER_BYTES + entry.count * this.#core.format.stride));
     entry.bytes = rowFileBytes(this.#core.format, entry.count, true);

@@ -1,8 +1,9 @@
 /** One index as this process has it: the committed state, and what of it is kept in memory. */
+import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
 import type { Sliced } from '../../core/slices.js';
 import { Bits, popcount } from './bits.js';
-import type { Disk } from './disk.js';
+import type { Disk } from './disk-contract.js';
 import { corrupt, filesError, lockLost } from './errors.js';
 import { Ids, isStorable } from './ids.js';
 import type { Commit, Kv } from './kv.js';

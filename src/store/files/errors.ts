@@ -28,7 +28,7 @@ export function diskError(doing: string, cause: unknown, remedy?: string): Funne
 }
 
 export function errorCodeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | undefined)?.code;
+  return (error as { code?: string } | undefined)?.code;
 }
 
 /** A read-only file system, or files of another user. */

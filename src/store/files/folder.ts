@@ -3,31 +3,14 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { FunnelError } from '../../core/errors.js';
-import type { Disk } from './disk.js';
+import type { Disk } from './disk-contract.js';
 import { diskError, errorCodeOf, filesError } from './errors.js';
 import { LMDB_FILE, lmdbKv, prepareLmdb } from './lmdb-kv.js';
-import { encodeState, FORMAT_VERSION, type State, type StoreConfig } from './state.js';
+import { encodeState, newState, type State, type StoreConfig } from './state.js';
 import { type Steps, take, turnStep } from './step.js';
 
 export const NEW = /^new-[0-9a-f]{16}$/;
 export const OURS = /^(rows|seg)-\d{6,}\.(bin|tmp)$/;
-
-export function newState(config: StoreConfig): State {
-  return {
-    format: FORMAT_VERSION,
-    uuid: randomBytes(16).toString('hex'),
-    config,
-    idKind: null,
-    rows: 0,
-    dead: 0,
-    generation: 0,
-    nextFile: 1,
-    rowFiles: [],
-    segments: [],
-    payloadIndexes: [],
-    meta: null,
-  };
-}
 
 /**
  * Makes the index in one step: its store is made in a folder beside it and linked into place when it is whole and synced.

@@ -1,5 +1,6 @@
 /** Packed ids of one kind, by ordinal, in blocks that go when none of their ids is kept any more. Each knows how to hash, to compare, and to be written to a page and read again. */
-import { randomBytes } from 'node:crypto';
+import { Buffer } from '../../core/buffer.js';
+import { randomBytes } from '../../core/host.js';
 import type { Id, IdKind } from '../../core/types.js';
 
 /** Ordinals of a block: `ordinal >>> BLOCK_BITS` is its number. */
@@ -34,14 +35,16 @@ export interface IdColumn {
 }
 
 export function columnOf(kind: IdKind): IdColumn {
+  // Not before: some runtimes have no randomness while modules load.
+  if (seed === 0) seed = new DataView(Uint8Array.from(randomBytes(4)).buffer).getUint32(0) || 1;
   return kind === 'string' ? new StringColumn() : kind === 'number' ? new NumberColumn() : new BigintColumn();
 }
 
 /** Seed of the hash: another in each process, so that nobody can prepare ids that collide. */
-const SEED = randomBytes(4).readUInt32LE();
+let seed = 0;
 
 function mix(low: number, high: number): number {
-  let hash = Math.imul(low ^ SEED, 0x9e3779b1);
+  let hash = Math.imul(low ^ seed, 0x9e3779b1);
   hash ^= hash >>> 15;
   hash = Math.imul(hash ^ high, 0x85ebca77);
   hash ^= hash >>> 13;

@@ -1,4 +1,5 @@
 /** The ids of all rows, packed in memory: ordinal → id by position, id → ordinal through a hash table. */
+import { Buffer } from '../../core/buffer.js';
 import { describe, FunnelError } from '../../core/errors.js';
 import { atOnce, type Sliced } from '../../core/slices.js';
 import type { Id, IdKind } from '../../core/types.js';

@@ -8,22 +8,15 @@ import type { Core, FilesInfo, RoomFor, RoomForCompacted } from './core.js';
 import { remove, removeRows } from './delete.js';
 import { filesError, lockLost } from './errors.js';
 import type { Hold } from './hold.js';
+import { imageOf, openImage } from './image.js';
 import { idAt, payloadAt, readRow, readRows } from './lookup.js';
-import { closeCore, createCore, type OpenFilesOptions, openCore } from './open-core.js';
+import { closeCore, createInMemory, type OpenFilesOptions } from './open-core.js';
+import { createOnDisk, openOnDisk } from './open-disk.js';
 import { leaseRowFilesOf, type RowFile, readLeased, rowFilesOf } from './row-files.js';
 import type { RowValues } from './rows.js';
 import type { Section } from './segment.js';
-import {
-  commitSegments,
-  findSection,
-  laterSections,
-  nowSections,
-  readInto,
-  type Sections,
-  type SegmentChange,
-  type SegmentRef,
-  writeSegment,
-} from './segments.js';
+import type { Sections, SegmentChange, SegmentRef } from './segments.js';
+import { commitSegments, findSection, laterSections, nowSections, readInto, writeSegment } from './segments.js';
 import type { PayloadIndexEntry, StoreConfig } from './state.js';
 import { runLater, runNow, type Steps } from './step.js';
 import { WriteQueue } from './write-queue.js';
@@ -65,7 +58,8 @@ export class IndexFiles implements Writer {
   }
 
   static createSteps(path: string, config: StoreConfig, options: OpenFilesOptions = {}): Steps<IndexFiles> {
-    return createCore(path, config, options, (core, hold) => new IndexFiles(path, core, hold));
+    const make = (core: Core, hold: Hold | undefined) => new IndexFiles(path, core, hold);
+    return path === ':memory:' ? createInMemory(config, options, make) : createOnDisk(path, config, options, make);
   }
 
   /**
@@ -83,7 +77,19 @@ export class IndexFiles implements Writer {
 
   /** Whose call comes first among those of this thread is decided before the first step may wait. */
   static openSteps(path: string, options: OpenFilesOptions = {}): Steps<IndexFiles> {
-    return openCore(path, options, (core, hold) => new IndexFiles(path, core, hold));
+    return openOnDisk(path, options, (core, hold) => new IndexFiles(path, core, hold));
+  }
+
+  /** In memory, over what {@link image} gave. @throws FunnelError BAD_ARGUMENT, CORRUPT, UNSUPPORTED_FORMAT */
+  static imageSteps(image: unknown): Steps<IndexFiles> {
+    return openImage(image, {}, (core) => new IndexFiles(':memory:', core));
+  }
+
+  /** All of it as bytes; undefined where another process wrote meanwhile. @param codes those of an index in memory */
+  async image(codes?: () => Iterable<Section> | undefined): Promise<Uint8Array | undefined> {
+    const core = this.#open();
+    if (this.readOnly) return runLater(imageOf(core, codes?.()));
+    return this.#writes.later(() => imageOf(core, codes?.()));
   }
 
   /**

@@ -1,4 +1,5 @@
 /** A row by its ordinal: its values (which record of which file they are), its id and its payload, checked. */
+import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import { checkInteger } from '../../core/validate.js';

@@ -1,6 +1,7 @@
 /** The disk and the store of ':memory:' indexes: the same operations on plain memory. Nothing survives. */
 
-import type { Disk } from './disk.js';
+import { sharedBuffer } from '../../core/shared.js';
+import type { Disk } from './disk-contract.js';
 import { filesError } from './errors.js';
 import type { Commit, Kv } from './kv.js';
 import { instant } from './step.js';
@@ -12,7 +13,7 @@ interface MemoryFile {
 
 /** Search threads read rows where they are. */
 function shared(bytes: number): Uint8Array {
-  return new Uint8Array(new SharedArrayBuffer(bytes));
+  return new Uint8Array(sharedBuffer(bytes));
 }
 
 export function memoryDisk(): Disk {

@@ -1,21 +1,15 @@
-/** How an index comes to be, is opened and closed: the hold of its writer, LMDB, the state, then what a crash left. */
-import { join } from 'node:path';
+/** How an index comes to be, opens and closes: options, an index in memory, and the end of any. */
 import { FunnelError } from '../../core/errors.js';
 import { METRICS } from '../../core/metrics.js';
 import { checkDim } from '../../core/validate.js';
-import { giveBack } from './compact.js';
 import { Core } from './core.js';
-import { type Disk, nodeDisk } from './disk.js';
+import type { Disk } from './disk-contract.js';
 import { diskError } from './errors.js';
-import { checkFolder, createFolder, newState, removeLeftovers } from './folder.js';
-import { Hold } from './hold.js';
+import type { Hold } from './hold.js';
 import type { Kv } from './kv.js';
-import { checkLmdbFile, type LmdbCheck } from './lmdb-check.js';
-import { LMDB_FILE, lmdbKv, prepareLmdb } from './lmdb-kv.js';
 import { memoryDisk, memoryKv } from './memory.js';
-import { announceWriter, letWriterOpen } from './shared-envs.js';
-import { encodeState, type StoreConfig } from './state.js';
-import { type Steps, take, turnStep } from './step.js';
+import { encodeState, newState, type StoreConfig } from './state.js';
+import { type Steps, take } from './step.js';
 import type { Writer } from './writers.js';
 
 /** Row files take no more rows beyond this size. */
@@ -46,91 +40,29 @@ export interface OpenFilesOptions {
 /** Makes the index of what was opened; `hold` is that of a writer on disk. It must not wait. */
 export type OverCore<T extends Writer> = (core: Core, hold: Hold | undefined) => T;
 
-/** @throws FunnelError INDEX_EXISTS, MISSING_PACKAGE, DISK, BAD_ARGUMENT */
-export function* createCore<T extends Writer>(
-  path: string,
+/** @throws FunnelError BAD_ARGUMENT, BAD_DIMS */
+export function* createInMemory<T extends Writer>(
   config: StoreConfig,
   options: OpenFilesOptions,
   make: OverCore<T>,
 ): Steps<T> {
   checkConfig(config);
-  if (path !== ':memory:') {
-    yield* createFolder(path, config, options.disk ?? nodeDisk);
-    return yield* openCore(path, options, make);
-  }
   const kv = memoryKv();
   kv.commit({ state: encodeState(newState(config)), ids: [], dead: [], payloads: [] }).now();
-  const core = new Core({
-    folder: path,
-    disk: memoryDisk(),
-    kv,
-    readOnly: false,
-    relaxed: true,
-    maxFileBytes: options.maxFileBytes ?? MEMORY_FILE_BYTES,
-  });
-  yield* core.load();
-  return make(core, undefined);
+  return yield* openInMemory(memoryDisk(), kv, options, make);
 }
 
-/**
- * Whose call comes first among those of this thread is decided before the first step may wait.
- *
- * @throws FunnelError NO_INDEX, INDEX_LOCKED, NOT_WRITABLE, CORRUPT, UNSUPPORTED_FORMAT, MISSING_PACKAGE, DISK
- */
-export function* openCore<T extends Writer>(path: string, options: OpenFilesOptions, make: OverCore<T>): Steps<T> {
-  const { readOnly = false, durability = 'full', breakLock = false, disk = nodeDisk } = options;
-  if (durability !== 'full' && durability !== 'relaxed') {
-    throw new FunnelError('BAD_ARGUMENT', `Expected 'full' or 'relaxed' for durability, not ${String(durability)}`);
-  }
-  checkFolder(path);
-  const relaxed = durability === 'relaxed';
-  const file = join(path, LMDB_FILE);
-  let hold: Hold | undefined;
-  let check: LmdbCheck | undefined;
-  let kv: Kv | undefined;
-  let core: Core | undefined;
-  let unannounce = () => {};
-  try {
-    hold = readOnly ? undefined : new Hold(file, breakLock);
-    if (hold !== undefined) yield* hold.wait();
-    const openLmdb = () => {
-      if (kv !== undefined) return;
-      check?.close();
-      check = undefined;
-      check = checkLmdbFile(file, LMDB_FILE);
-      kv = lmdbKv(file, { readOnly, relaxed });
-    };
-    if (!readOnly) unannounce = announceWriter(file, openLmdb);
-    yield* prepareLmdb();
-    if (readOnly) letWriterOpen(file);
-    openLmdb();
-    yield* take(turnStep);
-    yield* check!.rest();
-    hold?.claim(kv!);
-    yield* take(turnStep);
-    const maxFileBytes = options.maxFileBytes ?? ROW_FILE_BYTES;
-    core = new Core({ folder: path, disk, kv: kv!, readOnly, relaxed, maxFileBytes });
-    yield* core.load();
-    if (!readOnly) {
-      yield* removeLeftovers(path, core.state, disk);
-      yield* giveBack(core); // where a crash came before that
-    }
-    const files = make(core, hold);
-    hold?.of(files);
-    return files;
-  } catch (error) {
-    try {
-      kv?.close().now();
-      core?.files.closeAll();
-    } catch {
-      // The error that comes first is the one to tell.
-    }
-    hold?.release();
-    throw diskError(`opening ${path}`, error, 'open with readOnly: true');
-  } finally {
-    unannounce();
-    check?.close();
-  }
+/** Over files that are in memory already, in the folder ':memory:'. @throws FunnelError CORRUPT, UNSUPPORTED_FORMAT */
+export function* openInMemory<T extends Writer>(
+  disk: Disk,
+  kv: Kv,
+  options: OpenFilesOptions,
+  make: OverCore<T>,
+): Steps<T> {
+  const maxFileBytes = options.maxFileBytes ?? MEMORY_FILE_BYTES;
+  const core = new Core({ folder: ':memory:', disk, kv, readOnly: false, relaxed: true, maxFileBytes });
+  yield* core.load();
+  return make(core, undefined);
 }
 
 /** @throws FunnelError DISK; it is closed all the same */
@@ -146,7 +78,7 @@ export function* closeCore(core: Core, hold: Hold | undefined): Steps<void> {
   }
 }
 
-function checkConfig(config: StoreConfig): void {
+export function checkConfig(config: StoreConfig): void {
   checkDim(config.dim, 'dim');
   for (const [name, value, allowed] of [
     ['metric', config.metric, METRICS],

@@ -1,6 +1,7 @@
 /** The files of a committed state, open for reading. A file that a later state drops stays open while it is leased. */
-import { join } from 'node:path';
-import type { Disk } from './disk.js';
+import { Buffer } from '../../core/buffer.js';
+import { join } from '../../core/paths.js';
+import type { Disk } from './disk-contract.js';
 import { corrupt, diskError } from './errors.js';
 import { checkRowHeader, decodeOrdinals, HEADER_BYTES, type RowFormat, rowFileBytes } from './rows.js';
 import { openSegment, type SegmentTable } from './segment.js';
@@ -148,12 +149,12 @@ function* openExisting(disk: Disk, path: string, name: string, how: 'read' | 'wr
   try {
     return yield* take(disk.open(path, how));
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw corrupt(name, 'file', 'is missing', cause);
+    if ((cause as { code?: string }).code === 'ENOENT') throw corrupt(name, 'file', 'is missing', cause);
     throw diskError(`opening ${name}`, cause, how === 'write' ? 'open with readOnly: true' : undefined);
   }
 }
 
 /** Was a file missing? To a reader that may only mean that a newer commit has dropped it. */
 export function isGone(error: unknown): boolean {
-  return ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+  return ((error as Error).cause as { code?: string } | undefined)?.code === 'ENOENT';
 }

@@ -1,4 +1,5 @@
 /** How fast work goes that nobody waits for: half of the time belongs to others, on the disk and in the event loop. */
+import { nextTurn } from '../../core/host.js';
 import type { FileStep } from './step.js';
 
 /** Milliseconds at a stretch, before and after a rest. */
@@ -28,7 +29,7 @@ export class Pace {
     later: async () => {
       const worked = performance.now() - this.#since;
       if (worked < STRETCH) return;
-      if (this.#hurried) await new Promise((resolve) => setImmediate(resolve));
+      if (this.#hurried) await new Promise<void>(nextTurn);
       else await new Promise((resolve) => setTimeout(resolve, Math.min(worked, LONGEST_REST)));
       this.#since = performance.now();
     },

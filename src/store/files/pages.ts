@@ -9,6 +9,7 @@
  * - payloads, by ordinal: JSON, see payload.ts
  */
 
+import { Buffer } from '../../core/buffer.js';
 import type { Bits } from './bits.js';
 import { crc32c, crc32cU32 } from './crc32c.js';
 import { corrupt } from './errors.js';

@@ -2,6 +2,7 @@
  * Payloads as bytes: JSON, and what JSON lacks as an object with one key that starts with '$': bigint, NaN, the
  * infinities, -0, Date, bytes. A caller's object of that look gets one '$' more. Files and ':memory:' have the same form.
  */
+import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
 
 const utf8 = new TextDecoder();

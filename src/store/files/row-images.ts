@@ -1,5 +1,4 @@
 /** The rows themselves, as a search and a build read them: images of the row files in memory, or records read from disk. */
-import { readSync } from 'node:fs';
 import type { CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import { Scratch } from '../engine/memory.js';
@@ -8,6 +7,7 @@ import type { RowTier } from '../engine/types.js';
 import { crc32c, crc32cU32 } from './crc32c.js';
 import { corrupt, diskError } from './errors.js';
 import { nativeFiles } from './native.js';
+import { readSync } from './read-sync.js';
 import type { RowFile } from './row-files.js';
 
 /** The part of a row file that a search needs: plain data, for any thread. */

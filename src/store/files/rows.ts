@@ -9,8 +9,11 @@
  *
  * Record i of a file that is not compacted has the ordinal `first + i`.
  */
+
+import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
 import { allFinite } from '../../core/finite.js';
+import { sharedBuffer } from '../../core/shared.js';
 import { crc32c, crc32cU32 } from './crc32c.js';
 import { corrupt, filesError } from './errors.js';
 import { nativeFiles } from './native.js';
@@ -162,7 +165,7 @@ export function decodeOrdinals(section: Buffer, entry: RowFileEntry): Uint32Arra
   if (section.readUInt32LE(end) !== crc32c(section, 0, 0, end)) {
     throw corrupt(entry.name, 'list of ordinals', 'has a wrong checksum');
   }
-  const ordinals = new Uint32Array(new SharedArrayBuffer(end)); // searching threads read it
+  const ordinals = new Uint32Array(sharedBuffer(end)); // searching threads read it
   new Uint8Array(ordinals.buffer).set(section.subarray(0, end));
   for (let i = 1; i < ordinals.length; i++) {
     if (ordinals[i]! <= ordinals[i - 1]!) throw corrupt(entry.name, 'list of ordinals', 'is not in order');

@@ -6,8 +6,9 @@
  * - the sections, each at a multiple of 4,096
  * - the table: JSON [{ name, offset, bytes, crcs }], crcs being the CRC-32C of each MiB of the section; then its CRC-32C
  */
+import { Buffer } from '../../core/buffer.js';
 import { crc32c } from './crc32c.js';
-import type { Disk } from './disk.js';
+import type { Disk } from './disk-contract.js';
 import { corrupt } from './errors.js';
 import { checkHead } from './rows.js';
 import { LATER_SECTIONS, LATER_VERSION, SEGMENT_VERSION, type SegmentEntry } from './state.js';

@@ -1,6 +1,7 @@
 /** Segments as part of the index: written beside it, visible with a commit, read section by section. */
-import { join } from 'node:path';
+
 import { FunnelError } from '../../core/errors.js';
+import { join } from '../../core/paths.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';
 import {

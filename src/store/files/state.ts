@@ -3,6 +3,8 @@
  * new, the generation as f64.
  */
 
+import { Buffer } from '../../core/buffer.js';
+import { randomBytes } from '../../core/host.js';
 import { METRICS } from '../../core/metrics.js';
 import type { IdKind } from '../../core/types.js';
 import type { Metric } from '../../kernels/kernels.js';
@@ -89,6 +91,23 @@ export interface State {
   payloadIndexes: PayloadIndexEntry[];
   /** The engine's, as JSON; see commitSegments. */
   meta: unknown;
+}
+
+export function newState(config: StoreConfig): State {
+  return {
+    format: FORMAT_VERSION,
+    uuid: Buffer.from(randomBytes(16)).toString('hex'),
+    config,
+    idKind: null,
+    rows: 0,
+    dead: 0,
+    generation: 0,
+    nextFile: 1,
+    rowFiles: [],
+    segments: [],
+    payloadIndexes: [],
+    meta: null,
+  };
 }
 
 const HEAD = 12;

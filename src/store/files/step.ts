@@ -2,6 +2,7 @@
  * One text for a call and its sync twin: a procedure is a generator that yields the steps that may wait, and whoever runs
  * it lets each happen now, or later without blocking the event loop.
  */
+import { sharedBuffer } from '../../core/shared.js';
 import type { Sliced } from '../../core/slices.js';
 import { othersTurn as nextTurn, overdue } from '../../core/turns.js';
 
@@ -27,7 +28,7 @@ export function instant<T>(run: () => T): FileStep<T> {
 /** A step that does nothing for so many milliseconds. */
 export function pause(ms: number): FileStep<void> {
   return {
-    now: () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
+    now: () => void Atomics.wait(new Int32Array(sharedBuffer(4)), 0, 0, ms),
     later: () => new Promise((resolve) => setTimeout(resolve, ms)),
   };
 }

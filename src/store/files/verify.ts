@@ -1,7 +1,8 @@
 /** Reads everything that is committed against its checksums: every record of rows, every section, every entry of the store. */
+import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
 import { Bits } from './bits.js';
-import type { Disk } from './disk.js';
+import type { Disk } from './disk-contract.js';
 import { corrupt } from './errors.js';
 import type { Kv } from './kv.js';
 import { ordinalAt } from './lookup.js';

@@ -1,5 +1,4 @@
 /** Which files of one matrix there are, and where their values lie. */
-import { extname } from 'node:path';
 import { FunnelError, type FunnelErrorCode } from '../../core/errors.js';
 
 /** The files of one matrix that are read, by how their names end. */
@@ -8,7 +7,7 @@ export const MATRIX_FORMATS = ['npy', 'fbin', 'u8bin', 'i8bin', 'fvecs', 'bvecs'
 export type MatrixFormat = (typeof MATRIX_FORMATS)[number];
 
 export function matrixFormatOf(path: string): MatrixFormat | undefined {
-  const extension = extname(path).toLowerCase().slice(1);
+  const extension = /[^/\\]\.([^./\\]+)$/.exec(path)?.[1]?.toLowerCase();
   return MATRIX_FORMATS.find((format) => format === extension);
 }
 

@@ -6,6 +6,7 @@
  * the values they are. `meta` is JSON. Little-endian.
  */
 
+import { Buffer } from '../../core/buffer.js';
 import type { Sliced } from '../../core/slices.js';
 import { exactKey } from '../../query/numbers.js';
 import { corrupt } from '../files/errors.js';

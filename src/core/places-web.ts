@@ -1,0 +1,16 @@
+/** In place of places.ts in browsers and on the edge, where no package has a place. */
+
+/** The version in package.json. */
+export const VERSION = '0.1.0';
+
+export function places(): string[] {
+  return [];
+}
+
+export function distFolder(): string | undefined {
+  return undefined;
+}
+
+export function moduleFile(_name: string): string | undefined {
+  return undefined;
+}

@@ -1,0 +1,37 @@
+/** An index as one run of bytes. */
+import { FunnelError } from '../core/errors.js';
+import type { OpenIndex } from './open-index.js';
+import { segmentSections } from './segment-file.js';
+
+/** Times that a commit of another process may come between. */
+const ATTEMPTS = 10;
+
+export async function bytesOfIndex(index: OpenIndex): Promise<Uint8Array> {
+  if (index.files.path === ':memory:') return bytesInMemory(index);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    index.follow();
+    const bytes = await index.files.image();
+    index.checkOpen();
+    if (bytes !== undefined) return bytes;
+  }
+  throw new FunnelError(
+    'NOT_WRITABLE',
+    'Expected a pause between the writes of another process: ask for the bytes again',
+  );
+}
+
+async function bytesInMemory(index: OpenIndex): Promise<Uint8Array> {
+  index.checkOpen();
+  const { files, live } = index;
+  let release = () => {};
+  try {
+    const bytes = await files.image(() => {
+      release = live.use().done; // its codes stay where they are
+      const [segment] = live.segments;
+      return segment === undefined ? undefined : segmentSections(segment);
+    });
+    return bytes!; // no other process has it
+  } finally {
+    release();
+  }
+}

@@ -1,0 +1,159 @@
+/** Programs of web pages, in files; each exports `run`, whose answer is JSON and must not depend on where it runs. */
+
+import { STORE } from './store-program.js';
+
+/** Numbers in [−1, 1) that every engine makes alike. */
+export const NUMBERS = `
+export function numbers(count, seed) {
+  const out = new Float32Array(count);
+  let state = seed >>> 0;
+  for (let i = 0; i < count; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    out[i] = state / 2 ** 31 - 1;
+  }
+  return out;
+}
+`;
+
+export const PROGRAMS: Record<string, string> = {
+  'numbers.mjs': NUMBERS,
+  'store.mjs': STORE,
+
+  'main.mjs': `
+import { activeKernels, FunnelError, FunnelSearch, funnel, funnelAsync, funnelBatch, funnelPlan, listKernels } from 'funnelvec';
+import { numbers } from './numbers.mjs';
+
+export async function run() {
+  const dim = 64;
+  const vectors = numbers(500 * dim, 1);
+  const query = numbers(dim, 2);
+  const plan = { scales: [16, 32, 64], keep: 0.5, limit: 5 };
+  const answers = {};
+  for (const metric of ['cosine', 'dot', 'euclid']) {
+    answers[metric] = funnel({ vectors, dim }, query, { ...plan, metric });
+    answers[metric + ' batch'] = funnelBatch([{ candidates: { vectors, dim }, query }], { ...plan, metric });
+  }
+  const halves = new Uint16Array(500 * dim).map((_, i) => (i * 31) & 0x3bff);
+  answers.halves = funnel({ vectors: halves, dim }, query, plan);
+  // Enough for a thread, where there is one.
+  const many = numbers(37_000 * dim, 3);
+  answers.many = await funnelAsync({ vectors: many, dim }, query, { scales: [48, 64], keep: 0.5, limit: 5 });
+  const rows = [{ id: 'a', vector: [...query] }, { id: 'b', vector: [...numbers(dim, 4)] }];
+  answers.rows = funnel(rows, query, funnelPlan(dim)).map(({ id, score }) => [id, score]);
+  try {
+    funnel(rows, [1, 2]);
+  } catch (error) {
+    answers.refused = [error instanceof FunnelError, error.code, error.message];
+  }
+  return { answers, kernels: activeKernels().name, names: listKernels().map(({ name }) => name), search: typeof FunnelSearch };
+}
+`,
+
+  'wasm.mjs': `
+import { funnel, funnelBatchAsync } from 'funnelvec/wasm';
+import { numbers } from './numbers.mjs';
+
+export async function run() {
+  const dim = 64;
+  const vectors = numbers(500 * dim, 1);
+  const query = numbers(dim, 2);
+  const candidates = { vectors, dim };
+  const [batch] = await funnelBatchAsync([{ candidates, query }], { scales: [8, 64], keep: 0.1, limit: 3 });
+  return { answers: { hits: funnel(candidates, query, { scales: [16, 32, 64], keep: 0.5, limit: 5 }), batch } };
+}
+`,
+
+  'all.mjs': `
+import { run as main } from './main.mjs';
+import { run as store } from './store.mjs';
+
+export async function run(image) {
+  const { kernels, ...answers } = await main();
+  return { answers: [answers, (await store(image)).answers], kernels };
+}
+`,
+
+  /** Under a policy that compiles nothing: a module that a worker compiled is handed in. */
+  'given.mjs': `
+import { activeKernels, funnel as funnelOfAny, listKernels } from 'funnelvec';
+import { funnel, useWasmModules } from 'funnelvec/wasm';
+import { numbers } from './numbers.mjs';
+
+const codeOf = (run) => {
+  try {
+    return run().length;
+  } catch (error) {
+    return error.code;
+  }
+};
+
+export async function run() {
+  const dim = 64;
+  const candidates = { vectors: numbers(500 * dim, 1), dim };
+  const call = (f) => f(candidates, numbers(dim, 2), { scales: [16, 32, 64], keep: 0.5, limit: 5 });
+  const hits = call(funnelOfAny);
+  const before = [activeKernels().name, codeOf(() => call(funnel)), codeOf(() => useWasmModules({ kernels: {} }))];
+  const reason = listKernels().find(({ name }) => name === 'wasm').reason;
+  const compiler = new Worker('compiler.js');
+  const kernels = await new Promise((resolve) => compiler.addEventListener('message', ({ data }) => resolve(data)));
+  const other = codeOf(() => useWasmModules({ codes: kernels }));
+  useWasmModules({ kernels });
+  return { before, reason, other, after: activeKernels().name, same: JSON.stringify(hits) === JSON.stringify(call(funnel)) };
+}
+`,
+
+  /** A long call on the thread that draws: how many frames were drawn meanwhile. */
+  'frames.mjs': `
+import { funnelAsync } from 'funnelvec/wasm';
+import { numbers } from './numbers.mjs';
+
+export async function run() {
+  const dim = 512;
+  const vectors = numbers(1000 * dim, 1);
+  const requests = new Float32Array(60_000 * dim);
+  for (let at = 0; at < requests.length; at += vectors.length) requests.set(vectors, at);
+  let frames = 0;
+  let running = true;
+  const draw = () => {
+    frames++;
+    if (running) requestAnimationFrame(draw);
+  };
+  await new Promise((resolve) => requestAnimationFrame(resolve));
+  requestAnimationFrame(draw);
+  await funnelAsync({ vectors: requests, dim }, numbers(dim, 2), { scales: [256, 512], keep: 0.5, limit: 3 });
+  running = false;
+  return { frames };
+}
+`,
+};
+
+/** A module of workerd, which answers requests for a program by its path. */
+export const WORKERD = `
+import { run as main } from './main.mjs';
+import { run as wasm } from './wasm.mjs';
+import { run as store } from './store.mjs';
+const programs = { main, wasm, store };
+export default {
+  async fetch(request) {
+    return Response.json(await programs[new URL(request.url).pathname.slice(1)]());
+  },
+};
+`;
+
+/** Starts a program in a page or a worker. */
+export function starter(name: string): string {
+  const image =
+    name === 'store' || name === 'all'
+      ? "await (globalThis.image ?? fetch('index.bin').then((file) => file.arrayBuffer()))"
+      : '';
+  return `
+import { run } from './${name}.mjs';
+globalThis.answer = (async () => run(${image}))();
+if (typeof WorkerGlobalScope === 'function') {
+  globalThis.answer.then(
+    (answer) => postMessage(answer),
+    (error) => postMessage({ failed: String(error) }),
+  );
+}
+`;
+}
