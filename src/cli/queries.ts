@@ -2,6 +2,7 @@
 import { extname } from 'node:path';
 import { expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
+import { ownView } from '../core/realm.js';
 import { rowsAtOnce, type Source } from '../query/source/source.js';
 import { textOf } from '../store/import/encoding.js';
 import { linesOf } from '../store/import/lines.js';
@@ -128,7 +129,7 @@ export async function sampleRows(source: Source, count: number, signal: AbortSig
   let after: string | undefined;
   do {
     const page = await source.scan({ limit: rowsAtOnce(dim), signal, ...(after !== undefined && { after }) });
-    const vectors = page.rows.vectors as Float32Array | Uint16Array;
+    const vectors = ownView(page.rows.vectors as Float32Array | Uint16Array, 'the vectors of a page');
     for (let at = 0; at < vectors.length; at += dim, seen++) {
       // Each row of those seen so far is in the sample with the same chance.
       const place = seen < count ? seen : Math.floor(random() * (seen + 1));

@@ -1,6 +1,7 @@
 /** funnel(): re-ranks a candidate set by a plan. Validation here, arithmetic in one kernel call. */
 import { expected, FunnelError } from '../core/errors.js';
-import type { Candidates, Hit, Vector } from '../core/types.js';
+import { isShared } from '../core/realm.js';
+import type { Candidates, Float16Values, Hit, Vector } from '../core/types.js';
 import { checkKeys, isResizable } from '../core/validate.js';
 import type { BadPosition, FunnelTask, Kernels, Rows } from '../kernels/kernels.js';
 import { type Explanation, explain } from './explain.js';
@@ -21,7 +22,7 @@ export interface FunnelRequest<Row = unknown> {
   /** The pool that is ranked for this query. */
   candidates: Candidates<Row>;
   /** The query vector: as many values as the candidates have dims. */
-  query: Vector;
+  query: Vector | Float16Values;
 }
 
 /** The functions of the package over one choice of kernels. */
@@ -39,14 +40,14 @@ export interface FunnelApi {
    */
   funnel<Row = unknown>(
     candidates: Candidates<Row>,
-    query: Vector,
+    query: Vector | Float16Values,
     plan?: Plan,
     options?: FunnelOptions & { explain?: false },
   ): Hit<Row>[];
   /** The same with `explain: true`: what each stage dropped, and what became of any candidate; slower. */
   funnel<Row = unknown>(
     candidates: Candidates<Row>,
-    query: Vector,
+    query: Vector | Float16Values,
     plan: Plan | undefined,
     options: FunnelOptions & { explain: true },
   ): Explanation<Row>;
@@ -59,7 +60,7 @@ export interface FunnelApi {
    */
   funnelAsync<Row = unknown>(
     candidates: Candidates<Row>,
-    query: Vector,
+    query: Vector | Float16Values,
     plan?: Plan,
     options?: Pick<FunnelOptions, 'limit'>,
   ): Promise<Hit<Row>[]>;
@@ -87,7 +88,12 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
   const shared = sharedWorkspace();
   let busy = false;
 
-  function funnel<Row>(candidates: Candidates<Row>, query: Vector, plan?: Plan, options: FunnelOptions = {}): never {
+  function funnel<Row>(
+    candidates: Candidates<Row>,
+    query: Vector | Float16Values,
+    plan?: Plan,
+    options: FunnelOptions = {},
+  ): never {
     const { limit, explain: explained } = checkOptions(options, ['limit', 'explain']);
     // A getter of the caller's may call us from within.
     const outer = busy;
@@ -174,9 +180,7 @@ const COPY_AT_ONCE = 4 << 20;
  */
 async function withOwnMemory(prepared: readonly Prepared<unknown>[]): Promise<FunnelTask[]> {
   const tasks = prepared.map(({ task }) => ({ ...task, query: task.query.slice() }));
-  const foreign = tasks.filter(
-    ({ rows }, i) => !prepared[i]!.matrix.owned && !(rows.buffer instanceof SharedArrayBuffer),
-  );
+  const foreign = tasks.filter(({ rows }, i) => !prepared[i]!.matrix.owned && !isShared(rows.buffer));
   const copies = new Copies();
   // At once: a buffer that shrinks and grows back between two parts looks as before, with zeros in it.
   const resizable = foreign.filter(({ rows }) => isResizable(rows.buffer));

@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
+import { isShared } from '../core/realm.js';
 import type { BadPosition, FunnelTask, ScanTask } from './kernels.js';
 import { fromPost, toPost } from './post.js';
 
@@ -142,7 +143,7 @@ class Copies {
   }
 
   #of<View extends Float32Array | Uint16Array | Uint32Array>(view: View): View {
-    if (isShared(view)) return view;
+    if (isShared(view.buffer)) return view;
     let copy = this.#made.get(view) as View | undefined;
     if (!copy) {
       const alone = this.#take && view.byteLength === view.buffer.byteLength;
@@ -156,8 +157,4 @@ class Copies {
     this.transfers.add(view.buffer as ArrayBuffer);
     return view;
   }
-}
-
-function isShared(view: ArrayBufferView): boolean {
-  return typeof SharedArrayBuffer !== 'undefined' && view.buffer instanceof SharedArrayBuffer;
 }

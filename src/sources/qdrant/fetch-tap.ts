@@ -57,7 +57,7 @@ export async function tappedFetch<T>(
 }
 
 function pathOf(input: string | URL | Request): string {
-  return String(input instanceof Request ? input.url : input).replace(/[?#].*$/s, '');
+  return String(typeof input === 'object' && 'url' in input ? input.url : input).replace(/[?#].*$/s, '');
 }
 
 /** Fires when one of the two does, until released. (AbortSignal.any keeps its listeners for as long as the signals live.) */

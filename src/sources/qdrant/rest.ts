@@ -3,6 +3,7 @@
 import { messageOf, reachReason, socketCode } from '../../core/call.js';
 import { FunnelError } from '../../core/errors.js';
 import { parseExact } from '../../core/exact-json.js';
+import { isErrorOf } from '../../core/realm.js';
 import type { Id } from '../../core/types.js';
 import {
   type QdrantAnswer,
@@ -260,7 +261,7 @@ function restError(error: unknown, where: string): FunnelError {
     return qdrantRefusal(where, `HTTP ${status}: ${reason}`, error);
   }
   // Before anything was sent.
-  if (error instanceof TypeError && /\bBigInt\b/.test(error.message)) {
+  if (isErrorOf(error, 'TypeError') && /\bBigInt\b/.test(error.message)) {
     return new FunnelError(
       'BAD_ARGUMENT',
       `Expected no bigint in nativeFilter or params of ${where}, since JSON has none, but received one: ` +
@@ -271,7 +272,7 @@ function restError(error: unknown, where: string): FunnelError {
   if (name === 'QdrantClientTimeoutError') {
     return new FunnelError('TIMEOUT', `${where} gave no answer within the client's own timeout`, { cause: error });
   }
-  if (socketCode(error) !== undefined || (error instanceof TypeError && error.message === 'fetch failed')) {
+  if (socketCode(error) !== undefined || (isErrorOf(error, 'TypeError') && error.message === 'fetch failed')) {
     return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${reachReason(error)})`, { cause: error });
   }
   if (name === 'QdrantClientResourceExhaustedError') {

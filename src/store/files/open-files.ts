@@ -1,5 +1,6 @@
 /** The files of a committed state, open for reading. A file that a later state drops stays open while it is leased. */
 import { join } from 'node:path';
+import { isError } from '../../core/realm.js';
 import type { Disk } from './disk.js';
 import { corrupt, diskError } from './errors.js';
 import { checkRowHeader, decodeOrdinals, HEADER_BYTES, type RowFormat, rowFileBytes } from './rows.js';
@@ -126,7 +127,7 @@ export class OpenFiles {
       return file;
     } catch (error) {
       this.#close(fd);
-      throw error instanceof Error && 'syscall' in error ? diskError(`opening ${entry.name}`, error) : error;
+      throw isError(error) && 'syscall' in error ? diskError(`opening ${entry.name}`, error) : error;
     }
   }
 
@@ -138,7 +139,7 @@ export class OpenFiles {
       return { name: entry.name, path, fd, users: 1, entry, table };
     } catch (error) {
       this.#close(fd);
-      throw error instanceof Error && 'syscall' in error ? diskError(`opening ${entry.name}`, error) : error;
+      throw isError(error) && 'syscall' in error ? diskError(`opening ${entry.name}`, error) : error;
     }
   }
 }
