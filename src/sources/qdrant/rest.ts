@@ -5,6 +5,7 @@ import { FunnelError } from '../../core/errors.js';
 import { parseExact } from '../../core/exact-json.js';
 import { isErrorOf } from '../../core/realm.js';
 import type { Id } from '../../core/types.js';
+import { textOfUtf8 } from '../../core/utf8.js';
 import {
   type QdrantAnswer,
   type QdrantDriver,
@@ -215,7 +216,7 @@ function decode(bytes: Uint8Array, { lifts, skip }: QdrantRead, limit: number, b
       return { points: all!.filter((point) => !without.has(point)), packed, lacking, result };
     }
   }
-  const { result } = parseExact(new TextDecoder().decode(bytes)) as { result?: unknown };
+  const { result } = parseExact(textOfUtf8(bytes)) as { result?: unknown };
   if (batch) return { points: [], ...(lifts.length === 0 && { packed: [] }), result };
   const points = pointsOf(result) as AnyPoint[];
   return lifts.length === 0 ? { points, packed: [], result } : { points, result };

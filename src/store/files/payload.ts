@@ -4,8 +4,7 @@
  */
 import { FunnelError } from '../../core/errors.js';
 import { isBytes, isDate, isMapOrSet } from '../../core/realm.js';
-
-const utf8 = new TextDecoder();
+import { textOfUtf8 } from '../../core/utf8.js';
 
 /** @throws FunnelError BAD_ARGUMENT for what has no such form: functions, symbols, cycles, Maps, typed arrays of numbers */
 export function encodePayload(payload: unknown, where: string): Uint8Array {
@@ -19,7 +18,7 @@ export function encodePayload(payload: unknown, where: string): Uint8Array {
 }
 
 export function decodePayload(bytes: Uint8Array): unknown {
-  const text = utf8.decode(bytes);
+  const text = textOfUtf8(bytes);
   return text.includes('{"$') ? JSON.parse(text, revive) : JSON.parse(text);
 }
 
