@@ -12,7 +12,10 @@ import { bytes } from './text.js';
 export interface Report {
   /** The version of this package. */
   funnelvec: string;
+  /** Of Node.js, or of what Bun and Deno stand in for. */
   node: string;
+  /** What runs the program. */
+  runtime: { name: 'node' | 'bun' | 'deno'; version: string };
   platform: string;
   cpu: string;
   /** Threads that affinity and cgroup quota let this process keep busy. */
@@ -76,6 +79,7 @@ export async function doctor(
   const report: Report = {
     funnelvec: VERSION,
     node: process.version,
+    runtime: runtime(),
     platform,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     threads: usableThreads(),
@@ -103,7 +107,7 @@ function textOf(report: Report, searched: readonly string[]): string {
   const quota = threads < cores ? ` (of ${cores}: the cgroup's quota)` : '';
   const lines = [
     `funnelvec ${report.funnelvec}`,
-    `node      ${report.node} on ${report.platform}`,
+    `${report.runtime.name.padEnd(10)}${report.runtime.version} on ${report.platform}`,
     `cpu       ${report.cpu}, ${threads} threads usable${quota}`,
     `memory    ${bytes(memory.available)} of ${bytes(memory.total)} to be had`,
     ...(disk === null ? [] : [`disk      ${bytes(disk.free)} free in ${disk.folder}`]),
@@ -175,6 +179,12 @@ async function lookedAt(path: string): Promise<IndexReport> {
   } finally {
     await index.close();
   }
+}
+
+function runtime(): Report['runtime'] {
+  const { bun, deno } = process.versions;
+  if (bun !== undefined) return { name: 'bun', version: bun };
+  return deno !== undefined ? { name: 'deno', version: deno } : { name: 'node', version: process.version };
 }
 
 /** The memory that the cgroup leaves, where it has a limit. */
