@@ -6,7 +6,7 @@ import { usableThreads } from '../core/threads.js';
 import { activeKernels, kernelsReport, listKernels } from '../kernels/load.js';
 import { FunnelIndex } from '../store/funnel-index.js';
 import { type ModelOptions, specOf } from './model.js';
-import { PACKAGES, type PackageName, versionOf } from './packages.js';
+import { PACKAGES, type PackageName, versionOf, whyNot } from './packages.js';
 import { bytes } from './text.js';
 
 export interface Report {
@@ -28,7 +28,7 @@ export interface Report {
   kernels: ReturnType<typeof listKernels>;
   failures: { name: string; message: string }[];
   /** Null where it is not installed. */
-  packages: Record<PackageName, { version: string | null; for: string }>;
+  packages: Record<PackageName, { version: string | null; for: string; warning?: string }>;
   /** Whether an index on disk can be made, written and read: in a folder that is removed again. */
   store: { works: boolean; why?: string };
   /** For an index that was named: what stands in the way of its searches. */
@@ -90,7 +90,11 @@ export async function doctor(
     kernels: listKernels(),
     failures: [...failures].map(([name, { message }]) => ({ name, message })),
     packages: Object.fromEntries(
-      names.map((name) => [name, { version: versionOf(name) ?? null, for: PACKAGES[name] }]),
+      names.map((name) => {
+        const version = versionOf(name);
+        const warning = whyNot(name, version);
+        return [name, { version: version ?? null, for: PACKAGES[name], ...(warning !== undefined && { warning }) }];
+      }),
     ) as Report['packages'],
     store: await tried(error),
     ...(path !== undefined && error === undefined ? { index: await lookedAt(path) } : {}),
@@ -122,7 +126,8 @@ function textOf(report: Report, searched: readonly string[]): string {
     '',
     'packages  (all optional; npm install <name>)',
     ...Object.entries(packages).map(
-      ([name, one]) => `  ${name.padEnd(26)}${(one.version ?? 'none').padEnd(9)}${one.for}`,
+      ([name, one]) =>
+        `  ${name.padEnd(26)}${(one.version ?? 'none').padEnd(9)}${one.for}${one.warning === undefined ? '' : ` (${one.warning})`}`,
     ),
     '',
     `index     ${store.works ? 'can be written and read on disk' : `not on disk: ${store.why}`}`,

@@ -128,7 +128,9 @@ const CHECKS = {
   },
 
   async 'Qdrant by REST'() {
-    const { QdrantClient } = await import('@qdrant/js-client-rest');
+    const { QdrantClient } = process.env.PROBE_REST
+      ? createRequire(join(process.env.PROBE_REST, 'package.json'))('@qdrant/js-client-rest')
+      : await import('@qdrant/js-client-rest');
     const client = new QdrantClient({ url: process.env.PROBE_QDRANT, checkCompatibility: false });
     return await overQdrant(client);
   },

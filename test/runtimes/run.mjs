@@ -44,8 +44,8 @@ for (const [check, name] of differing(found)) {
 if (positionals.length === 0) {
   const file = join(root, 'docs', 'runtimes.md');
   const page = readFileSync(file, 'utf8');
-  const between = /(<!-- runtimes -->\n)[\s\S]*?(\n<!-- \/runtimes -->)/;
-  const now = page.replace(between, (_, from, to) => `${from}${matrix}${to}`);
+  const between = /(<!-- runtimes -->\n)[\s\S]*?(<!-- \/runtimes -->)/;
+  const now = page.replace(between, (_, from, to) => `${from}${matrix}\n${to}`);
   if (values.write) writeFileSync(file, now);
   else if (now !== page) {
     log('docs/runtimes.md has another table: npm run runtimes -- --write');

@@ -29,9 +29,15 @@ const BESIDE = [
   'onnxruntime-node',
 ];
 
+/** The REST client that runs on Node.js 26, too; the one of the lock file is for Node.js 20 to 24. */
+const NEWER_REST = { package: '@qdrant/js-client-rest', version: '1.19.0', binary: '' };
+
 /** Installs a runtime into .cache, once. The path of its program. */
 export async function installed(name) {
-  const { package: from, version, binary } = RUNTIMES[name];
+  return await fromRegistry(name, RUNTIMES[name]);
+}
+
+async function fromRegistry(name, { package: from, version, binary }) {
   const folder = `.cache/runtimes/${from.split('/').join('-')}-${version}`;
   const program = `${folder}/node_modules/${from}/${binary}`;
   await step(`Installing ${name}`, { values: [from, version], outputs: [program] }, async () => {
@@ -66,9 +72,17 @@ export async function project(home) {
 export async function probed(name, home, env = {}, checks = []) {
   const program = await installed(name);
   const { args } = RUNTIMES[name];
+  const rest = name === 'Node 26' ? await fromRegistry('a newer REST client', NEWER_REST) : '';
   const child = spawn(program, [...args, join(home, 'probe.mjs'), ...checks], {
     cwd: home,
-    env: { ...process.env, ...env, PROBE_ARGS: JSON.stringify(args), NODE_OPTIONS: '', DENO_NO_UPDATE_CHECK: '1' },
+    env: {
+      ...process.env,
+      ...env,
+      PROBE_REST: rest,
+      PROBE_ARGS: JSON.stringify(args),
+      NODE_OPTIONS: '',
+      DENO_NO_UPDATE_CHECK: '1',
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [stdout, stderr] = ['', ''];

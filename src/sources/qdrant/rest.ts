@@ -273,6 +273,15 @@ function restError(error: unknown, where: string): FunnelError {
   if (name === 'QdrantClientTimeoutError') {
     return new FunnelError('TIMEOUT', `${where} gave no answer within the client's own timeout`, { cause: error });
   }
+  // What undici 6 says on Node.js 26, whatever it is asked.
+  if (reachReason(error) === 'invalid onError method') {
+    return new FunnelError(
+      'UNSUPPORTED',
+      `Expected a client that runs on this Node.js for ${where} but its undici fails here: ` +
+        'npm install @qdrant/js-client-rest@1.19',
+      { cause: error },
+    );
+  }
   if (socketCode(error) !== undefined || (isErrorOf(error, 'TypeError') && error.message === 'fetch failed')) {
     return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${reachReason(error)})`, { cause: error });
   }
