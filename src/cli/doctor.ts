@@ -4,7 +4,6 @@ import { availableParallelism, cpus, freemem, tmpdir, totalmem } from 'node:os';
 import { VERSION } from '../core/places.js';
 import { usableThreads } from '../core/threads.js';
 import { activeKernels, kernelsReport, listKernels } from '../kernels/load.js';
-import { FunnelIndex } from '../store/funnel-index.js';
 import { type ModelOptions, specOf } from './model.js';
 import { PACKAGES, type PackageName, versionOf, whyNot } from './packages.js';
 import { bytes } from './text.js';
@@ -168,6 +167,7 @@ async function loaded(options: ModelOptions): Promise<ModelReport> {
 }
 
 async function lookedAt(path: string): Promise<IndexReport> {
+  const { FunnelIndex } = await import('../store/funnel-index.js');
   const index = await FunnelIndex.open(path, { readOnly: true });
   try {
     const { count: rows, uncoded, dead, files } = index.stats();
@@ -215,11 +215,14 @@ async function tried(error: string | undefined): Promise<Report['store']> {
   let folder: string | undefined;
   try {
     folder = mkdtempSync(join(tmpdir(), 'funnelvec-doctor-'));
-    const index = await FunnelIndex.create(folder, { dim: 2 });
-    await index.upsert([{ id: 1, vector: [1, 0] }]);
-    await index.close();
-    const again = await FunnelIndex.open(folder, { readOnly: true });
-    const works = again.has(1);
+    // The files of an index alone: to search, too, would take three times as many modules.
+    const { IndexFiles } = await import('../store/files/index-files.js');
+    const config = { dim: 2, metric: 'cosine', precision: 'float32', options: {} } as const;
+    const files = await IndexFiles.create(folder, config);
+    await files.append({ ids: [1], rows: Float32Array.of(1, 0) });
+    await files.close();
+    const again = await IndexFiles.open(folder, { readOnly: true });
+    const works = again.ordinalOf(1) !== undefined;
     await again.close();
     return works ? { works } : { works, why: 'a row that was written is not there' };
   } catch (cause) {

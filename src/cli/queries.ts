@@ -1,5 +1,4 @@
 /** A sample of queries: texts or vectors of a file, or rows of the store in their place. */
-import { extname } from 'node:path';
 import { expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import { ownView } from '../core/realm.js';
@@ -11,7 +10,7 @@ import { UsageError } from './exit.js';
 import { checkColumns, Mapper, type Mapping, namedColumns } from './mapping.js';
 import type { ModelEmbedder } from './model.js';
 import { counted } from './read/jsonl.js';
-import { type Format, formatOf, openReader } from './read/open.js';
+import { type Format, formatOf, isText, openReader } from './read/open.js';
 import { ParquetReader } from './read/parquet.js';
 import type { TextOptions } from './read/reader.js';
 import { type VectorType, vectorForm } from './vector-type.js';
@@ -33,11 +32,6 @@ export interface Queries {
   vectors: Float32Array[];
   /** In the same order. */
   texts?: string[];
-}
-
-/** A query a line. */
-export function isText({ path, format }: Pick<QueryFile, 'path' | 'format'>): boolean {
-  return format === undefined && extname(path.replace(/\.gz$/i, '')).toLowerCase() === '.txt';
 }
 
 /** Whether a model is needed. */

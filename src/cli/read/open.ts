@@ -1,13 +1,8 @@
-/** Which reader a file needs. */
+/** Which reader a file needs. Readers are loaded when a file is opened: the command is to start quickly. */
 import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UsageError } from '../exit.js';
-import { CsvReader } from './csv.js';
 import { hintByContent, hintByName } from './foreign.js';
-import { firstCharacter, JsonReader } from './json.js';
-import { JsonlReader } from './jsonl.js';
-import { NpyReader } from './npy.js';
-import { ParquetReader } from './parquet.js';
 import { badFile, type Reader, type TextOptions, unreadable } from './reader.js';
 
 export const FORMATS = ['jsonl', 'json', 'csv', 'tsv', 'parquet', 'npy'] as const;
@@ -26,6 +21,11 @@ const BY_EXTENSION: Record<string, Format> = {
 /** By the name alone; of a .gz file, by what it has packed. */
 export function formatByName(path: string): Format | undefined {
   return BY_EXTENSION[extname(path.replace(/\.gz$/i, '')).toLowerCase()];
+}
+
+/** Of queries: one a line. */
+export function isText({ path, format }: { path: string; format?: Format | undefined }): boolean {
+  return format === undefined && extname(path.replace(/\.gz$/i, '')).toLowerCase() === '.txt';
 }
 
 /** Whether it is text, in some encoding. */
@@ -62,19 +62,21 @@ export async function openReader(path: string, format: Format, text: TextOptions
   if (hint !== undefined) throw badFile('BAD_ARGUMENT', `${format === 'npy' ? '.npy' : format}`, path, hint);
   switch (format) {
     case 'jsonl':
-      return new JsonlReader(path, text);
-    case 'json':
+      return new (await import('./jsonl.js')).JsonlReader(path, text);
+    case 'json': {
+      const { firstCharacter, JsonReader } = await import('./json.js');
       // Many such files are an object a line.
       return (await firstCharacter(path, text)) === '{'
-        ? new JsonlReader(path, text, true)
+        ? new (await import('./jsonl.js')).JsonlReader(path, text, true)
         : new JsonReader(path, text);
+    }
     case 'csv':
-      return CsvReader.open(path, ',', text);
+      return (await import('./csv.js')).CsvReader.open(path, ',', text);
     case 'tsv':
-      return CsvReader.open(path, '\t', text);
+      return (await import('./csv.js')).CsvReader.open(path, '\t', text);
     case 'parquet':
-      return ParquetReader.open(path);
+      return (await import('./parquet.js')).ParquetReader.open(path);
     case 'npy':
-      return NpyReader.open(path);
+      return (await import('./npy.js')).NpyReader.open(path);
   }
 }
