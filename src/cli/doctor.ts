@@ -3,7 +3,7 @@ import { statfsSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, tmpdir, totalmem } from 'node:os';
 import { VERSION } from '../core/places.js';
 import { usableThreads } from '../core/threads.js';
-import { activeKernels, kernelsReport, listKernels } from '../kernels/load.js';
+import { activeKernels, getKernels, kernelsReport, listKernels } from '../kernels/load.js';
 import { type ModelOptions, specOf } from './model.js';
 import { PACKAGES, type PackageName, versionOf, whyNot } from './packages.js';
 import { bytes } from './text.js';
@@ -11,9 +11,9 @@ import { bytes } from './text.js';
 export interface Report {
   /** The version of this package. */
   funnelvec: string;
-  /** Of Node.js, or of what Bun and Deno stand in for. */
+  /** The version of Node.js, or the one that Bun and Deno stand in for. */
   node: string;
-  /** What runs the program. */
+  /** The program that runs this one. */
   runtime: { name: 'node' | 'bun' | 'deno'; version: string };
   platform: string;
   cpu: string;
@@ -26,6 +26,8 @@ export interface Report {
   nativeBinary: string | undefined;
   kernels: ReturnType<typeof listKernels>;
   failures: { name: string; message: string }[];
+  /** Whether numbers below 2^-126, or 2^-1022, count as zero here: another addon may have told the processor so. Native kernels mind not. */
+  subnormals: { javascript: 'kept' | 'lost'; wasm: 'kept' | 'lost' | null };
   /** Null where it is not installed. */
   packages: Record<PackageName, { version: string | null; for: string; warning?: string }>;
   /** Whether an index on disk can be made, written and read: in a folder that is removed again. */
@@ -88,6 +90,7 @@ export async function doctor(
     nativeBinary: nativePath,
     kernels: listKernels(),
     failures: [...failures].map(([name, { message }]) => ({ name, message })),
+    subnormals: subnormals(),
     packages: Object.fromEntries(
       names.map((name) => {
         const version = versionOf(name);
@@ -122,6 +125,9 @@ function textOf(report: Report, searched: readonly string[]): string {
       const state = active ? 'in use' : supported ? 'ready' : `no: ${reason}`;
       return `  ${name.padEnd(11)}${state}`;
     }),
+    ...(Object.values(report.subnormals).includes('lost')
+      ? ['', 'floats    another addon has numbers near 0 count as 0: WASM and JavaScript kernels have other bits here']
+      : []),
     '',
     'packages  (all optional; npm install <name>)',
     ...Object.entries(packages).map(
@@ -183,6 +189,20 @@ async function lookedAt(path: string): Promise<IndexReport> {
     return { path, rows, uncoded, dead, files, queryMs: times[4] ?? null };
   } finally {
     await index.close();
+  }
+}
+
+function subnormals(): Report['subnormals'] {
+  const tiny = Float64Array.of(Number.MIN_VALUE);
+  const javascript = tiny[0]! + tiny[0]! > 0 ? 'kept' : 'lost';
+  try {
+    const keys = new Float64Array(1);
+    const query = Float32Array.of(1);
+    const rows = Float32Array.of(2 ** -140);
+    getKernels('wasm').scores({ metric: 'dot', query, rows, dim: 1, from: 0, to: 1, keys });
+    return { javascript, wasm: keys[0] === 2 ** -140 ? 'kept' : 'lost' };
+  } catch {
+    return { javascript, wasm: null }; // there are none
   }
 }
 

@@ -1,6 +1,6 @@
 /** Rows of numbers → one float32 matrix, in one pass. On the hot path of every search whose vectors travel as arrays. */
 import { describe, expected, FunnelError } from './errors.js';
-import { kindOf, viewLength } from './realm.js';
+import { arrayKind, viewLength } from './realm.js';
 import { checkDim } from './validate.js';
 
 /** A row as clients hand it over. */
@@ -98,7 +98,7 @@ function packEight(row: readonly unknown[], i: number, out: Float32Array, at: nu
 }
 
 function isNumberView(vector: PackableRow): vector is Float32Array {
-  const kind = kindOf(vector);
+  const kind = arrayKind(vector);
   return kind !== undefined && kind !== 'BigInt64Array' && kind !== 'BigUint64Array';
 }
 

@@ -18,7 +18,7 @@ type NumberArrayConstructor = (typeof TYPES)[number];
 export const CONSTRUCTORS = new Map<unknown, NumberArrayConstructor>(TYPES.map((Type) => [Type.name, Type]));
 
 /** The kind that a typed array has, whatever it says of itself; undefined of anything else. */
-export function kindOf(value: unknown): string | undefined {
+export function arrayKind(value: unknown): string | undefined {
   return viewKind.call(value) as string | undefined;
 }
 
@@ -33,7 +33,7 @@ export function isOfThisRealm(view: unknown): boolean {
  * @throws FunnelError DETACHED_BUFFER
  */
 export function ownView<T>(value: T, where: string): T {
-  const kind = kindOf(value);
+  const kind = arrayKind(value);
   if (kind === undefined || (kind !== 'Float16Array' && isOfThisRealm(value))) return value;
   const Type = kind === 'Float16Array' ? Uint16Array : CONSTRUCTORS.get(kind);
   if (Type === undefined) return value; // of integers that nothing here takes
@@ -51,7 +51,7 @@ export function ownView<T>(value: T, where: string): T {
  * @throws FunnelError DETACHED_BUFFER
  */
 export function ownFloats<T>(value: T, where: string): T {
-  if (kindOf(value) !== 'Float16Array') return ownView(value, where);
+  if (arrayKind(value) !== 'Float16Array') return ownView(value, where);
   checkMemory(value as ArrayBufferView, where);
   return Float32Array.from(value as unknown as ArrayLike<number>) as unknown as T;
 }
@@ -87,7 +87,7 @@ export function isDate(value: unknown): value is Date {
 
 /** A Uint8Array or a Buffer. */
 export function isBytes(value: unknown): value is Uint8Array {
-  return kindOf(value) === 'Uint8Array';
+  return arrayKind(value) === 'Uint8Array';
 }
 
 /** Whether it holds entries that JSON would drop without a word. */

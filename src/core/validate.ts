@@ -3,7 +3,7 @@
 import { describe, expected, FunnelError } from './errors.js';
 import { allFinite } from './finite.js';
 import { MAX_DIM } from './metrics.js';
-import { CONSTRUCTORS, checkMemory, isOfThisRealm, kindOf, viewKind, viewLength } from './realm.js';
+import { arrayKind, CONSTRUCTORS, checkMemory, isOfThisRealm, viewKind, viewLength } from './realm.js';
 import type { Float16Values, Id, IdKind, Vector } from './types.js';
 
 /** Names an option that does not exist; a misspelled one would otherwise be ignored. @throws FunnelError BAD_ARGUMENT */
@@ -104,7 +104,7 @@ export function isNumbers(value: unknown): value is Vector {
 const FLOATS: ReadonlySet<string | undefined> = new Set(['Float32Array', 'Float64Array', 'Float16Array']);
 
 function isFloats(value: unknown): boolean {
-  return FLOATS.has(kindOf(value));
+  return FLOATS.has(arrayKind(value));
 }
 
 const PROTOTYPES = new Map<unknown, object>([...CONSTRUCTORS].map(([name, { prototype }]) => [name, prototype]));
@@ -148,7 +148,7 @@ const BASE = Object.getPrototypeOf(Float32Array.prototype) as object;
  */
 function checkHonest(view: ArrayBufferView, plain: object | undefined, where: string): void {
   if (!isOfThisRealm(view)) return;
-  const kind = kindOf(view);
+  const kind = arrayKind(view);
   if (plain !== undefined && !Object.prototype.isPrototypeOf.call(plain, view)) {
     throw expected('BAD_ARGUMENT', `the prototype of a ${kind}, which it is,`, where, view);
   }

@@ -1,7 +1,7 @@
 /** Turns the rows or the matrix that a caller passes into one matrix, and keeps the way back to the caller's rows. */
 import { expected, FunnelError } from '../core/errors.js';
 import { packRows } from '../core/pack.js';
-import { kindOf, ownView } from '../core/realm.js';
+import { arrayKind, ownView } from '../core/realm.js';
 import type { CandidateRow, Candidates, Hit, Id, PackedCandidates } from '../core/types.js';
 import { checkAttached, checkDim, checkIds, checkKeys, fixedLength, isNumbers } from '../core/validate.js';
 import type { Rows } from '../kernels/kernels.js';
@@ -128,7 +128,7 @@ function fromPacked<Row>(candidates: PackedCandidates<Row>, workspace: Workspace
 }
 
 function isHalves(value: unknown): value is Uint16Array {
-  return kindOf(value) === 'Uint16Array';
+  return arrayKind(value) === 'Uint16Array';
 }
 
 function packMatrix(values: readonly number[], workspace: Workspace): Float32Array {

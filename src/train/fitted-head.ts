@@ -1,6 +1,6 @@
 /** A head that was fitted: a linear map from full vectors to heads, with what is known of it. */
 import { expected, FunnelError } from '../core/errors.js';
-import { kindOf, ownFloats } from '../core/realm.js';
+import { arrayKind, ownFloats } from '../core/realm.js';
 import type { Vector } from '../core/types.js';
 import { checkAttached, checkQuery } from '../core/validate.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
@@ -98,7 +98,7 @@ export function headFromJson(json: unknown): FittedHead {
 function isEmpty(given: Vectors): boolean {
   if (Array.isArray(given)) return given.length === 0;
   const vectors = (given as { vectors?: unknown } | null)?.vectors;
-  return kindOf(vectors) === 'Float32Array' && (vectors as Float32Array).length === 0;
+  return arrayKind(vectors) === 'Float32Array' && (vectors as Float32Array).length === 0;
 }
 
 function mapped(rows: Float32Array, basis: Float32Array, dim: number, headDim: number): Float32Array {

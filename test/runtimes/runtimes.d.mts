@@ -1,8 +1,8 @@
-/** What a runtime says to one check. */
+/** The answer of a runtime to one check. */
 export interface Told {
   ok: boolean;
   why?: string;
-  /** Of the answer; '-' where the runtime has no such thing. */
+  /** A hash of the answer; '-' where the runtime has no such thing. */
   digest?: string;
 }
 export interface Probed {

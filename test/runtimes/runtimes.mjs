@@ -68,7 +68,7 @@ export async function project(home) {
   return home;
 }
 
-/** What one runtime says: { check: { ok, why, digest } }; a check that it did not come to is not there. */
+/** The answers of one runtime: { check: { ok, why, digest } }; a check that it did not come to is not there. */
 export async function probed(name, home, env = {}, checks = []) {
   const program = await installed(name);
   const { args } = RUNTIMES[name];

@@ -23,7 +23,7 @@ export function formatByName(path: string): Format | undefined {
   return BY_EXTENSION[extname(path.replace(/\.gz$/i, '')).toLowerCase()];
 }
 
-/** Of queries: one a line. */
+/** Whether a file of queries has one a line. */
 export function isText({ path, format }: { path: string; format?: Format | undefined }): boolean {
   return format === undefined && extname(path.replace(/\.gz$/i, '')).toLowerCase() === '.txt';
 }

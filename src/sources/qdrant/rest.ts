@@ -273,7 +273,7 @@ function restError(error: unknown, where: string): FunnelError {
   if (name === 'QdrantClientTimeoutError') {
     return new FunnelError('TIMEOUT', `${where} gave no answer within the client's own timeout`, { cause: error });
   }
-  // What undici 6 says on Node.js 26, whatever it is asked.
+  // The answer of undici 6 on Node.js 26, whatever it is asked.
   if (reachReason(error) === 'invalid onError method') {
     return new FunnelError(
       'UNSUPPORTED',
