@@ -1,5 +1,7 @@
 #include "team.h"
 
+#include "floating_point.h"
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -117,6 +119,7 @@ class Team {
   }
 
   void help(uint32_t rank) {
+    const DefaultFloatingPoint mode;  // a thread begins with that of the one that started it
     uint32_t seen = read(ticket_.load()).generation;
     for (;;) {
       seen = next(seen);

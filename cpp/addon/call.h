@@ -12,6 +12,7 @@
 
 #include "../arguments.h"
 #include "../codes.h"
+#include "../floating_point.h"
 #include "../funnel.h"
 #include "signature.h"
 
@@ -157,6 +158,7 @@ Napi::Value call(const Napi::CallbackInfo& info) {
 
 template <Napi::Value (*kCall)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
+  const DefaultFloatingPoint mode;
   try {
     return kCall(info);
   } catch (...) {

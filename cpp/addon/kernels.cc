@@ -61,6 +61,7 @@ class Work : public Napi::AsyncWorker {
 
  protected:
   void Execute() override {
+    const DefaultFloatingPoint mode;
     at_.reserve(tasks_.size());
     for (const Task& task : tasks_) at_.push_back(kernel_(isa_, task));
   }

@@ -3,16 +3,18 @@ import { statfsSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, tmpdir, totalmem } from 'node:os';
 import { VERSION } from '../core/places.js';
 import { usableThreads } from '../core/threads.js';
-import { activeKernels, kernelsReport, listKernels } from '../kernels/load.js';
-import { FunnelIndex } from '../store/funnel-index.js';
+import { activeKernels, getKernels, kernelsReport, listKernels } from '../kernels/load.js';
 import { type ModelOptions, specOf } from './model.js';
-import { PACKAGES, type PackageName, versionOf } from './packages.js';
+import { PACKAGES, type PackageName, versionOf, whyNot } from './packages.js';
 import { bytes } from './text.js';
 
 export interface Report {
   /** The version of this package. */
   funnelvec: string;
+  /** The version of Node.js, or the one that Bun and Deno stand in for. */
   node: string;
+  /** The program that runs this one. */
+  runtime: { name: 'node' | 'bun' | 'deno'; version: string };
   platform: string;
   cpu: string;
   /** Threads that affinity and cgroup quota let this process keep busy. */
@@ -24,8 +26,10 @@ export interface Report {
   nativeBinary: string | undefined;
   kernels: ReturnType<typeof listKernels>;
   failures: { name: string; message: string }[];
+  /** Whether numbers below 2^-126, or 2^-1022, count as zero here: another addon may have told the processor so. Native kernels mind not. */
+  subnormals: { javascript: 'kept' | 'lost'; wasm: 'kept' | 'lost' | null };
   /** Null where it is not installed. */
-  packages: Record<PackageName, { version: string | null; for: string }>;
+  packages: Record<PackageName, { version: string | null; for: string; warning?: string }>;
   /** Whether an index on disk can be made, written and read: in a folder that is removed again. */
   store: { works: boolean; why?: string };
   /** For an index that was named: what stands in the way of its searches. */
@@ -76,6 +80,7 @@ export async function doctor(
   const report: Report = {
     funnelvec: VERSION,
     node: process.version,
+    runtime: runtime(),
     platform,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     threads: usableThreads(),
@@ -85,8 +90,13 @@ export async function doctor(
     nativeBinary: nativePath,
     kernels: listKernels(),
     failures: [...failures].map(([name, { message }]) => ({ name, message })),
+    subnormals: subnormals(),
     packages: Object.fromEntries(
-      names.map((name) => [name, { version: versionOf(name) ?? null, for: PACKAGES[name] }]),
+      names.map((name) => {
+        const version = versionOf(name);
+        const warning = whyNot(name, version);
+        return [name, { version: version ?? null, for: PACKAGES[name], ...(warning !== undefined && { warning }) }];
+      }),
     ) as Report['packages'],
     store: await tried(error),
     ...(path !== undefined && error === undefined ? { index: await lookedAt(path) } : {}),
@@ -103,7 +113,7 @@ function textOf(report: Report, searched: readonly string[]): string {
   const quota = threads < cores ? ` (of ${cores}: the cgroup's quota)` : '';
   const lines = [
     `funnelvec ${report.funnelvec}`,
-    `node      ${report.node} on ${report.platform}`,
+    `${report.runtime.name.padEnd(10)}${report.runtime.version} on ${report.platform}`,
     `cpu       ${report.cpu}, ${threads} threads usable${quota}`,
     `memory    ${bytes(memory.available)} of ${bytes(memory.total)} to be had`,
     ...(disk === null ? [] : [`disk      ${bytes(disk.free)} free in ${disk.folder}`]),
@@ -115,10 +125,14 @@ function textOf(report: Report, searched: readonly string[]): string {
       const state = active ? 'in use' : supported ? 'ready' : `no: ${reason}`;
       return `  ${name.padEnd(11)}${state}`;
     }),
+    ...(Object.values(report.subnormals).includes('lost')
+      ? ['', 'floats    another addon has numbers near 0 count as 0: WASM and JavaScript kernels have other bits here']
+      : []),
     '',
     'packages  (all optional; npm install <name>)',
     ...Object.entries(packages).map(
-      ([name, one]) => `  ${name.padEnd(26)}${(one.version ?? 'none').padEnd(9)}${one.for}`,
+      ([name, one]) =>
+        `  ${name.padEnd(26)}${(one.version ?? 'none').padEnd(9)}${one.for}${one.warning === undefined ? '' : ` (${one.warning})`}`,
     ),
     '',
     `index     ${store.works ? 'can be written and read on disk' : `not on disk: ${store.why}`}`,
@@ -159,6 +173,7 @@ async function loaded(options: ModelOptions): Promise<ModelReport> {
 }
 
 async function lookedAt(path: string): Promise<IndexReport> {
+  const { FunnelIndex } = await import('../store/funnel-index.js');
   const index = await FunnelIndex.open(path, { readOnly: true });
   try {
     const { count: rows, uncoded, dead, files } = index.stats();
@@ -175,6 +190,26 @@ async function lookedAt(path: string): Promise<IndexReport> {
   } finally {
     await index.close();
   }
+}
+
+function subnormals(): Report['subnormals'] {
+  const tiny = Float64Array.of(Number.MIN_VALUE);
+  const javascript = tiny[0]! + tiny[0]! > 0 ? 'kept' : 'lost';
+  try {
+    const keys = new Float64Array(1);
+    const query = Float32Array.of(1);
+    const rows = Float32Array.of(2 ** -140);
+    getKernels('wasm').scores({ metric: 'dot', query, rows, dim: 1, from: 0, to: 1, keys });
+    return { javascript, wasm: keys[0] === 2 ** -140 ? 'kept' : 'lost' };
+  } catch {
+    return { javascript, wasm: null }; // there are none
+  }
+}
+
+function runtime(): Report['runtime'] {
+  const { bun, deno } = process.versions;
+  if (bun !== undefined) return { name: 'bun', version: bun };
+  return deno !== undefined ? { name: 'deno', version: deno } : { name: 'node', version: process.version };
 }
 
 /** The memory that the cgroup leaves, where it has a limit. */
@@ -200,11 +235,14 @@ async function tried(error: string | undefined): Promise<Report['store']> {
   let folder: string | undefined;
   try {
     folder = mkdtempSync(join(tmpdir(), 'funnelvec-doctor-'));
-    const index = await FunnelIndex.create(folder, { dim: 2 });
-    await index.upsert([{ id: 1, vector: [1, 0] }]);
-    await index.close();
-    const again = await FunnelIndex.open(folder, { readOnly: true });
-    const works = again.has(1);
+    // The files of an index alone: to search, too, would take three times as many modules.
+    const { IndexFiles } = await import('../store/files/index-files.js');
+    const config = { dim: 2, metric: 'cosine', precision: 'float32', options: {} } as const;
+    const files = await IndexFiles.create(folder, config);
+    await files.append({ ids: [1], rows: Float32Array.of(1, 0) });
+    await files.close();
+    const again = await IndexFiles.open(folder, { readOnly: true });
+    const works = again.ordinalOf(1) !== undefined;
     await again.close();
     return works ? { works } : { works, why: 'a row that was written is not there' };
   } catch (cause) {

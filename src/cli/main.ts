@@ -1,14 +1,13 @@
 #!/usr/bin/env node
 /**
  * The `funnelvec` command. `doctor` and `--version` run by themselves, so that they work where nothing else is installed;
- * commander reads the rest.
+ * commander reads the rest. Everything else is loaded when a command needs it, so that these answer at once.
  */
-import { parseArgs } from 'node:util';
+import module from 'node:module';
 import { VERSION } from '../core/places.js';
-import { doctor } from './doctor.js';
 import { EXIT, errorAsJson, errorAsText, exitCodeOf, UsageError } from './exit.js';
 import { type Io, print, printJson } from './io.js';
-import { type ModelOptions, specOf } from './model.js';
+import type { ModelOptions } from './model.js';
 
 const stop = new AbortController();
 const kill = new AbortController();
@@ -27,6 +26,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 // A reader that has seen enough: `funnelvec search … | head`.
 stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed));
 
+(module as { enableCompileCache?: () => unknown }).enableCompileCache?.(); // from Node.js 22.8 on
 try {
   await run();
   process.exitCode ??= io.exitCode ?? EXIT.ok;
@@ -52,6 +52,7 @@ function runVersion(others: readonly string[]): void {
 }
 
 async function runDoctor(): Promise<void> {
+  const { parseArgs } = await import('node:util');
   let json: boolean | undefined;
   let model: ModelOptions;
   let paths: string[];
@@ -74,12 +75,14 @@ async function runDoctor(): Promise<void> {
       if (dim !== undefined) model.dim = integer('--dim', 1)(dim);
       if (batchSize !== undefined) model.batchSize = integer('--batch-size', 1, 2 ** 31 - 1)(batchSize);
     }
+    const { specOf } = await import('./model.js');
     specOf(model); // refuses what makes no sense before any work
     paths = positionals;
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
   if (paths.length > 1) throw new UsageError(`Expected one index for doctor but received ${paths.join(' and ')}`);
+  const { doctor } = await import('./doctor.js');
   const { report, text, healthy } = await doctor(paths[0], model);
   if (json) printJson(io, report);
   else print(io, text);

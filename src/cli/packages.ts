@@ -22,6 +22,19 @@ export const PACKAGES = {
 
 export type PackageName = keyof typeof PACKAGES;
 
+/** Why a version of a package does not work on a version of Node.js, and the remedy; undefined where it does. */
+export function whyNot(
+  name: PackageName,
+  version: string | undefined,
+  node = process.versions.node,
+): string | undefined {
+  if (name !== '@qdrant/js-client-rest' || version === undefined || process.versions.bun !== undefined)
+    return undefined;
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major > 1 || minor >= 19 || Number.parseInt(node, 10) < 26) return undefined;
+  return `its undici fails on Node.js 26 and newer: npm install ${name}@1.19`;
+}
+
 /** As `import * from name`. @throws FunnelError MISSING_PACKAGE, which says what to install */
 export function load<Module>(name: PackageName): Promise<Module> {
   return loadFrom(name, name);

@@ -1,7 +1,7 @@
 /** A sample of queries: texts or vectors of a file, or rows of the store in their place. */
-import { extname } from 'node:path';
 import { expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
+import { ownView } from '../core/realm.js';
 import { rowsAtOnce, type Source } from '../query/source/source.js';
 import { textOf } from '../store/import/encoding.js';
 import { linesOf } from '../store/import/lines.js';
@@ -10,7 +10,7 @@ import { UsageError } from './exit.js';
 import { checkColumns, Mapper, type Mapping, namedColumns } from './mapping.js';
 import type { ModelEmbedder } from './model.js';
 import { counted } from './read/jsonl.js';
-import { type Format, formatOf, isMatrixFormat, openReader } from './read/open.js';
+import { type Format, formatOf, isMatrixFormat, isText, openReader } from './read/open.js';
 import { ParquetReader } from './read/parquet.js';
 import type { TextOptions } from './read/reader.js';
 import { type VectorType, vectorForm } from './vector-type.js';
@@ -32,11 +32,6 @@ export interface Queries {
   vectors: Float32Array[];
   /** In the same order. */
   texts?: string[];
-}
-
-/** A query a line. */
-export function isText({ path, format }: Pick<QueryFile, 'path' | 'format'>): boolean {
-  return format === undefined && extname(path.replace(/\.gz$/i, '')).toLowerCase() === '.txt';
 }
 
 /** Whether a model is needed. */
@@ -130,7 +125,7 @@ export async function sampleRows(source: Source, count: number, signal: AbortSig
   let after: string | undefined;
   do {
     const page = await source.scan({ limit: rowsAtOnce(dim), signal, ...(after !== undefined && { after }) });
-    const vectors = page.rows.vectors as Float32Array | Uint16Array;
+    const vectors = ownView(page.rows.vectors as Float32Array | Uint16Array, 'the vectors of a page');
     for (let at = 0; at < vectors.length; at += dim, seen++) {
       // Each row of those seen so far is in the sample with the same chance.
       const place = seen < count ? seen : Math.floor(random() * (seen + 1));

@@ -1,5 +1,6 @@
 /** One call to a database: its deadline, the caller's signal, and errors as FunnelErrors. */
 import { expected, FunnelError } from './errors.js';
+import { isError } from './realm.js';
 
 /** Limits of a call. */
 export interface CallOptions {
@@ -82,8 +83,9 @@ export function timeLeft(signal: AbortSignal): number {
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** By its shape, since a signal may come from another realm. */
-function isSignal(signal: AbortSignal): boolean {
-  return typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function';
+export function isSignal(value: unknown): value is AbortSignal {
+  const signal = value as Partial<AbortSignal> | null | undefined;
+  return typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function';
 }
 
 const listening = new WeakMap<AbortSignal, Set<() => void>>();
@@ -160,7 +162,7 @@ const BUSY_GRPC: ReadonlySet<number> = new Set([8, 13, 14]);
 const BUSY_MILVUS: ReadonlySet<number> = new Set([2, 3, 4, 8, 9]);
 
 export function messageOf(error: unknown): string {
-  if (error instanceof Error) return error.message;
+  if (isError(error)) return error.message;
   if (typeof error === 'object' && error !== null) {
     const { message, reason } = error as { message?: unknown; reason?: unknown };
     if (typeof reason === 'string') return reason;

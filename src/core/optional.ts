@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import module from 'node:module';
 import { FunnelError } from './errors.js';
 import { places } from './places.js';
+import { isError } from './realm.js';
 
 const LOADERS = {
   lmdb: (place: string): unknown => {
@@ -82,7 +83,7 @@ export function loadOptional<Name extends keyof typeof LOADERS>(
       if (cause === undefined || isAbsence(cause)) cause = error;
     }
   }
-  const why = isAbsence(cause) ? '' : ` (${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)})`;
+  const why = isAbsence(cause) ? '' : ` (${isError(cause) ? cause.message.split('\n')[0] : String(cause)})`;
   throw new FunnelError(
     'MISSING_PACKAGE',
     `Expected the package '${name}', which ${use}, but it does not load${why}: npm install ${name}`,

@@ -1,6 +1,7 @@
 /** Rows of numbers → one float32 matrix, in one pass. On the hot path of every search whose vectors travel as arrays. */
 import { describe, expected, FunnelError } from './errors.js';
-import { checkDim, viewLength } from './validate.js';
+import { arrayKind, viewLength } from './realm.js';
+import { checkDim } from './validate.js';
 
 /** A row as clients hand it over. */
 export type PackableRow = ArrayLike<number>;
@@ -97,7 +98,8 @@ function packEight(row: readonly unknown[], i: number, out: Float32Array, at: nu
 }
 
 function isNumberView(vector: PackableRow): vector is Float32Array {
-  return ArrayBuffer.isView(vector) && !(vector instanceof BigInt64Array) && !(vector instanceof BigUint64Array);
+  const kind = arrayKind(vector);
+  return kind !== undefined && kind !== 'BigInt64Array' && kind !== 'BigUint64Array';
 }
 
 function nameOf(row: number, options: PackOptions): string {

@@ -1,10 +1,16 @@
-/** How many threads this process may keep busy. */
+/** Threads: how many this process may keep busy, and the end of one. */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 
 /** The processors of its affinity mask, no more than the quota of its cgroup; at least 1. */
 export function usableThreads(): number {
   return Math.max(1, Math.min(os.availableParallelism(), Math.ceil(cgroupQuota())));
+}
+
+/** Ends the thread whose port it is, once nothing keeps it. */
+export function endThread(port: { close?: () => void }): void {
+  if (typeof port.close === 'function') port.close();
+  else process.exit(0); // Deno's port lacks it; this ends the thread alone, there too
 }
 
 /** CPUs' worth of time that the container gets; Infinity without a limit. */

@@ -8,6 +8,20 @@ export type Id = string | number | bigint;
 /** The JavaScript type of ids. */
 export type IdKind = 'string' | 'number' | 'bigint';
 
+/** A Float16Array, which Node.js 24, Bun and Deno have: by its shape, since compilers before 5.8 do not know the name. */
+export interface Float16Values extends ArrayLike<number> {
+  /** Where its values lie. */
+  readonly buffer: ArrayBufferLike;
+  /** Bytes before the first value. */
+  readonly byteOffset: number;
+  /** Bytes of all values, two each. */
+  readonly byteLength: number;
+  /** A copy of the values from `start` up to `end`. */
+  slice(start?: number, end?: number): Float16Values;
+  /** 'Float16Array'. */
+  readonly [Symbol.toStringTag]: 'Float16Array';
+}
+
 /** A vector as callers hold it. Values are read as float32. */
 export type Vector = Float32Array | readonly number[];
 
@@ -16,16 +30,16 @@ export interface CandidateRow {
   /** @default the row's index; all rows have one or none has */
   id?: Id;
   /** The vector: as many values as the query has. */
-  vector: Vector;
+  vector: Vector | Float16Values;
 }
 
 /** Candidates whose vectors lie in one matrix: the form that costs nothing to hand over. */
 export interface PackedCandidates<Row = unknown> {
   /**
-   * `count × dim`, row-major: a Float32Array, or float16 bits in a Uint16Array, both read where they are; plain arrays
+   * `count × dim`, row-major: a Float32Array, a Float16Array or float16 bits in a Uint16Array, read where they are; plain arrays
    * of numbers are copied.
    */
-  vectors: Rows | Vector;
+  vectors: Rows | Vector | Float16Values;
   /** Dims of each row, 1 to 65,536. */
   dim: number;
   /** `count` ids. Without them a hit's id is its index. */

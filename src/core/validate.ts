@@ -3,7 +3,8 @@
 import { describe, expected, FunnelError } from './errors.js';
 import { allFinite } from './finite.js';
 import { MAX_DIM } from './metrics.js';
-import type { Id, IdKind, Vector } from './types.js';
+import { arrayKind, CONSTRUCTORS, checkMemory, isOfThisRealm, viewKind, viewLength } from './realm.js';
+import type { Float16Values, Id, IdKind, Vector } from './types.js';
 
 /** Names an option that does not exist; a misspelled one would otherwise be ignored. @throws FunnelError BAD_ARGUMENT */
 export function checkKeys(options: object, allowed: readonly string[], where: string): void {
@@ -57,7 +58,7 @@ export function checkInteger(value: unknown, min: number, max: number, where: st
  *
  * @throws FunnelError BAD_DIMS, NOT_FINITE (with the dim), DETACHED_BUFFER
  */
-export function checkQuery(query: Vector, dim?: number, where = 'query'): Float32Array {
+export function checkQuery(query: Vector | Float16Values, dim?: number, where = 'query'): Float32Array {
   if (!isNumbers(query)) throw expected('BAD_ARGUMENT', 'a Float32Array or an array of numbers', where, query);
   if (ArrayBuffer.isView(query)) checkAttached(query, where);
   if (dim === undefined) checkDim(query.length, where);
@@ -70,7 +71,7 @@ export function checkQuery(query: Vector, dim?: number, where = 'query'): Float3
   return packed;
 }
 
-function packQuery(query: Exclude<Vector, Float32Array>, where: string): Float32Array {
+function packQuery(query: ArrayLike<number>, where: string): Float32Array {
   const packed = new Float32Array(query.length);
   for (let i = 0; i < packed.length; i++) {
     if (typeof query[i] !== 'number')
@@ -93,26 +94,20 @@ export function checkDim(dim: unknown, where: string): number {
 }
 
 /**
- * A row or a query: an array, or a typed array of floats. Integers in a typed array are bits or codes of something else
+ * A row or a query: an array, or a typed array of floats, of 16 bits too. Integers in a typed array are bits or codes of something else
  * (float16, int8), which to rank as numbers would be wrong without a word.
  */
 export function isNumbers(value: unknown): value is Vector {
   return Array.isArray(value) || isFloats(value);
 }
 
+const FLOATS: ReadonlySet<string | undefined> = new Set(['Float32Array', 'Float64Array', 'Float16Array']);
+
 function isFloats(value: unknown): boolean {
-  const tag = ArrayBuffer.isView(value) ? (value as Partial<Float32Array>)[Symbol.toStringTag] : undefined;
-  return (tag as string) === 'Float32Array' || (tag as string) === 'Float64Array';
+  return FLOATS.has(arrayKind(value));
 }
 
-const TypedArray = Object.getPrototypeOf(Float32Array) as typeof Float32Array;
-const getterOf = (key: PropertyKey) => Object.getOwnPropertyDescriptor(TypedArray.prototype, key)!.get!;
-export const viewLength = getterOf('length');
-const viewKind = getterOf(Symbol.toStringTag);
-
-const TYPES = [Float32Array, Float64Array, Uint8Array, Uint16Array, Uint32Array] as const;
-const CONSTRUCTORS = new Map<unknown, (typeof TYPES)[number]>(TYPES.map((Type) => [Type.name, Type]));
-const PROTOTYPES = new Map<unknown, object>(TYPES.map(({ name, prototype }) => [name, prototype]));
+const PROTOTYPES = new Map<unknown, object>([...CONSTRUCTORS].map(([name, { prototype }]) => [name, prototype]));
 
 /**
  * Transferring a buffer, or shrinking it, empties every view of it; reading on would answer from nothing. A view that is of
@@ -124,15 +119,7 @@ const PROTOTYPES = new Map<unknown, object>(TYPES.map(({ name, prototype }) => [
 export function checkAttached(view: ArrayBufferView, where: string): void {
   const plain = PROTOTYPES.get(viewKind.call(view));
   if (Object.getPrototypeOf(view) !== plain || Object.hasOwn(view, 'length')) checkHonest(view, plain, where);
-  if (view.byteLength !== 0) return;
-  try {
-    Float32Array.prototype.at.call(view as Float32Array, 0); // refuses a view that has lost its memory
-  } catch {
-    throw new FunnelError(
-      'DETACHED_BUFFER',
-      `Expected ${where} to have its memory but its buffer was transferred away or made smaller`,
-    );
-  }
+  checkMemory(view, where);
 }
 
 /**
@@ -143,7 +130,7 @@ export function fixedLength<View extends ArrayBufferView>(view: View): View {
   if (!isResizable(view.buffer)) return view;
   const Type = CONSTRUCTORS.get(viewKind.call(view));
   if (Type === undefined) return view; // a DataView, or numbers that nothing here takes
-  return new Type(view.buffer as ArrayBuffer, view.byteOffset, viewLength.call(view)) as unknown as View;
+  return new Type(view.buffer as ArrayBuffer, view.byteOffset, viewLength.call(view) as number) as unknown as View;
 }
 
 /** A buffer that may change its length. (The types of Node.js 20 do not know them yet.) */
@@ -152,18 +139,21 @@ export function isResizable(buffer: ArrayBufferLike): boolean {
   return growable === true || resizable === true;
 }
 
+/** The prototype of all typed arrays. */
+const BASE = Object.getPrototypeOf(Float32Array.prototype) as object;
+
 /**
- * Refuses a view to which a subclass or tampering gives another type or length. A view of another realm passes: it is
- * no array to kernels, and is copied.
+ * Refuses a view to which a subclass or tampering gives another type or length. A view of another realm passes: ownView()
+ * makes one of this.
  */
 function checkHonest(view: ArrayBufferView, plain: object | undefined, where: string): void {
-  if (!(view instanceof TypedArray)) return;
-  const kind: string = viewKind.call(view);
+  if (!isOfThisRealm(view)) return;
+  const kind = arrayKind(view);
   if (plain !== undefined && !Object.prototype.isPrototypeOf.call(plain, view)) {
     throw expected('BAD_ARGUMENT', `the prototype of a ${kind}, which it is,`, where, view);
   }
   let own = Object.hasOwn(view, 'length');
-  for (let at = Object.getPrototypeOf(view); at !== TypedArray.prototype && !own; at = Object.getPrototypeOf(at)) {
+  for (let at = Object.getPrototypeOf(view); at !== BASE && !own; at = Object.getPrototypeOf(at)) {
     own = Object.hasOwn(at, 'length');
   }
   if (own) {
@@ -172,7 +162,7 @@ function checkHonest(view: ArrayBufferView, plain: object | undefined, where: st
       'BAD_ARGUMENT',
       `a view of ${there} values that gives no length of its own making`,
       where,
-      view.length,
+      (view as unknown as ArrayLike<unknown>).length,
     );
   }
 }

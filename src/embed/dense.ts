@@ -1,6 +1,8 @@
 /** Steps behind pooling that a folder of sentence-transformers has: layers that change a text's vector, in its order. */
+
 import path from 'node:path';
 import { FunnelError } from '../core/errors.js';
+import { expMinusOne, expOf, logOfOnePlus, tanhOf } from '../core/exact-math.js';
 import { readJson } from './folder.js';
 import { Safetensors, valuesIn } from './safetensors.js';
 
@@ -42,7 +44,7 @@ export async function readSteps(modules: readonly Module[]): Promise<{ steps: Ve
 
 /** As torch.nn.functional.normalize: a vector of zeros stays one. */
 function toLengthOne(row: Float64Array): Float64Array {
-  const length = Math.max(Math.hypot(...row), 1e-12);
+  const length = Math.max(Math.sqrt(row.reduce((sum, value) => sum + value * value, 0)), 1e-12);
   return row.map((value) => value / length);
 }
 
@@ -143,15 +145,15 @@ function multiplied(
 /** PyTorch's, with its defaults. */
 const ACTIVATIONS: Readonly<Record<string, (x: number) => number>> = {
   Identity: (x) => x,
-  Tanh: Math.tanh,
+  Tanh: tanhOf,
   ReLU: (x) => (x > 0 || Number.isNaN(x) ? x : 0),
   ReLU6: (x) => Math.min(Math.max(x, 0), 6),
   LeakyReLU: (x) => (x > 0 ? x : 0.01 * x),
-  ELU: (x) => (x > 0 ? x : Math.expm1(x)),
-  Sigmoid: (x) => 1 / (1 + Math.exp(-x)),
-  SiLU: (x) => x / (1 + Math.exp(-x)),
-  Softplus: (x) => (x > 20 ? x : Math.log1p(Math.exp(x))),
-  Mish: (x) => x * Math.tanh(x > 20 ? x : Math.log1p(Math.exp(x))),
+  ELU: (x) => (x > 0 ? x : expMinusOne(x)),
+  Sigmoid: (x) => 1 / (1 + expOf(-x)),
+  SiLU: (x) => x / (1 + expOf(-x)),
+  Softplus: (x) => (x > 20 ? x : logOfOnePlus(expOf(x))),
+  Mish: (x) => x * tanhOf(x > 20 ? x : logOfOnePlus(expOf(x))),
   GELU: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
 };
 
@@ -175,5 +177,5 @@ function erf(x: number): number {
     term *= (2 * x * x) / (2 * n + 1);
     sum += term;
   }
-  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+  return (2 / Math.sqrt(Math.PI)) * expOf(-x * x) * sum;
 }

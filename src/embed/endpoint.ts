@@ -1,5 +1,6 @@
 /** embedEndpoint: an endpoint that answers as OpenAI's does (OpenAI, Ollama, vLLM, llama.cpp, TEI), as a function of texts. */
 import { expected, FunnelError } from '../core/errors.js';
+import { isErrorOf } from '../core/realm.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
 import type { EmbedFunction } from './given-models.js';
 
@@ -60,7 +61,7 @@ export function embedEndpoint(options: EndpointOptions): EmbedFunction {
       if (late.aborted && !signal.aborted) throw new Error(`${place} gave no answer within ${timeout} ms`);
       // The cause of a TypeError has fetch()'s reason.
       const { cause } = error as { cause?: { code?: string; message?: string } };
-      if (error instanceof TypeError && cause)
+      if (isErrorOf(error, 'TypeError') && cause)
         throw new Error(`${place} cannot be reached (${cause.code ?? cause.message})`, { cause: error });
       throw error;
     }

@@ -1,5 +1,6 @@
 /** The contract of a model at work, on whichever thread: texts in, finished vectors out. */
 import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
+import { isError } from '../core/realm.js';
 import type { Finish } from './finish.js';
 import type { Role } from './types.js';
 
@@ -53,7 +54,7 @@ export interface ErrorParts {
 
 export function errorParts(error: unknown): ErrorParts {
   if (error instanceof FunnelError) return { code: error.code, message: error.message, cause: error.cause };
-  const message = `The model failed: ${error instanceof Error ? error.message : String(error)}`;
+  const message = `The model failed: ${isError(error) ? error.message : String(error)}`;
   return { code: 'MODEL_FAILED', message, cause: error };
 }
 

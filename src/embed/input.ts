@@ -1,4 +1,5 @@
 /** The front door: options and texts, checked before any work. */
+import { isSignal } from '../core/call.js';
 import { describe, expected, FunnelError } from '../core/errors.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
 import type { EmbedderOptions, EmbedOptions, Role } from './types.js';
@@ -85,7 +86,7 @@ export function checkEmbedOptions(options: EmbedOptions): Role {
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw expected('BAD_ARGUMENT', 'a function', 'onProgress', onProgress);
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isSignal(signal)) {
     throw expected('BAD_ARGUMENT', 'an AbortSignal', 'signal', signal);
   }
   return options.role ?? 'document';

@@ -1,5 +1,6 @@
 /** Texts as token ids, as Python has them, cut to what a model reads. */
 import { FunnelError } from '../core/errors.js';
+import { isError } from '../core/realm.js';
 import { loadTokenizers } from './packages.js';
 import { type TokenizerJson, UnsupportedStep } from './pipeline/json.js';
 import { Pipeline } from './pipeline/pipeline.js';
@@ -154,5 +155,5 @@ function firstCharacters(text: string, most: number): string {
 }
 
 function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  return isError(cause) ? cause.message : String(cause);
 }

@@ -5,8 +5,10 @@
  *
  * A tensor may say that its bytes lie in another file, from a place on. Here that other file is the model's own.
  */
+
 import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import path from 'node:path';
+import { utf8OfText } from '../core/utf8.js';
 
 export interface MappedModel {
   /** A whole model whose large tensors are names of places in its file. */
@@ -113,7 +115,7 @@ function message(number: number, parts: readonly Part[]): Part[] {
 }
 
 function text(number: number, value: string): Part[] {
-  return message(number, [new TextEncoder().encode(value)]);
+  return message(number, [utf8OfText(value)]);
 }
 
 function header(number: number, wire: number): Uint8Array {

@@ -1,5 +1,6 @@
 /** An embedding thread: has an engine of its own and answers jobs, several of them in turns. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { endThread } from '../core/threads.js';
 import { failUnread } from '../kernels/post.js';
 import { type Engine, errorParts } from './engine.js';
 import { Gate } from './gate.js';
@@ -23,7 +24,7 @@ parentPort!.on('message', async (request: EngineRequest) => {
       (model) => model.close(),
       () => {},
     );
-    end();
+    endThread(parentPort!);
     return;
   }
   const job = answer(request);
@@ -31,12 +32,6 @@ parentPort!.on('message', async (request: EngineRequest) => {
   await job;
   atWork.delete(job);
 });
-
-function end(): void {
-  if (typeof parentPort!.close === 'function')
-    parentPort!.close(); // nothing is left that keeps this thread
-  else process.exit(0); // Deno's port lacks it; this ends the thread alone, there too
-}
 
 async function answer({ id, job, cancel }: Exclude<EngineRequest, string>): Promise<void> {
   try {

@@ -1,6 +1,7 @@
 /** Turns the rows or the matrix that a caller passes into one matrix, and keeps the way back to the caller's rows. */
 import { expected, FunnelError } from '../core/errors.js';
 import { packRows } from '../core/pack.js';
+import { arrayKind, ownView } from '../core/realm.js';
 import type { CandidateRow, Candidates, Hit, Id, PackedCandidates } from '../core/types.js';
 import { checkAttached, checkDim, checkIds, checkKeys, fixedLength, isNumbers } from '../core/validate.js';
 import type { Rows } from '../kernels/kernels.js';
@@ -88,7 +89,8 @@ function badVector(row: unknown, vector: unknown, i: number): FunnelError {
 
 function fromPacked<Row>(candidates: PackedCandidates<Row>, workspace: Workspace): Matrix<Row> {
   checkKeys(candidates, ['vectors', 'dim', 'ids', 'payloads', 'rows', 'headScores'], 'candidates');
-  const { vectors, ids, payloads, rows } = candidates;
+  const { ids, payloads, rows } = candidates;
+  const vectors = ownView(candidates.vectors, 'candidates.vectors');
   const dim = checkDim(candidates.dim, 'candidates.dim');
   const half = isHalves(vectors);
   if (!half && !isNumbers(vectors)) {
@@ -109,10 +111,9 @@ function fromPacked<Row>(candidates: PackedCandidates<Row>, workspace: Workspace
   const ownRows = rows && kept(rows, workspace);
   if (ownIds) checkIds(ownIds, 'ids', true);
   const id = (index: number): Id => (ownIds ? ownIds[index]! : index);
-  // Arrays of another realm are none to instanceof, nor to the kernels.
-  const asIs = half ? given instanceof Uint16Array : given instanceof Float32Array;
+  const asIs = half || given instanceof Float32Array;
   return {
-    vectors: asIs ? (given as Rows) : half ? Uint16Array.from(given) : packMatrix(given as number[], workspace),
+    vectors: asIs ? (given as Rows) : packMatrix(given as number[], workspace),
     dim,
     count,
     owned: !asIs,
@@ -127,7 +128,7 @@ function fromPacked<Row>(candidates: PackedCandidates<Row>, workspace: Workspace
 }
 
 function isHalves(value: unknown): value is Uint16Array {
-  return ArrayBuffer.isView(value) && (value as Partial<Uint16Array>)[Symbol.toStringTag] === 'Uint16Array';
+  return arrayKind(value) === 'Uint16Array';
 }
 
 function packMatrix(values: readonly number[], workspace: Workspace): Float32Array {

@@ -2,7 +2,7 @@
 import { expected, FunnelError } from '../core/errors.js';
 import { nextTurn } from '../core/host.js';
 import { isSharedMemory } from '../core/shared.js';
-import type { Candidates, Hit, Vector } from '../core/types.js';
+import type { Candidates, Float16Values, Hit, Vector } from '../core/types.js';
 import { checkKeys, isResizable } from '../core/validate.js';
 import type { BadPosition, FunnelTask, Kernels, Rows } from '../kernels/kernels.js';
 import { type Explanation, explain } from './explain.js';
@@ -23,7 +23,7 @@ export interface FunnelRequest<Row = unknown> {
   /** The pool that is ranked for this query. */
   candidates: Candidates<Row>;
   /** The query vector: as many values as the candidates have dims. */
-  query: Vector;
+  query: Vector | Float16Values;
 }
 
 /** The functions of the package over one choice of kernels. */
@@ -41,14 +41,14 @@ export interface FunnelApi {
    */
   funnel<Row = unknown>(
     candidates: Candidates<Row>,
-    query: Vector,
+    query: Vector | Float16Values,
     plan?: Plan,
     options?: FunnelOptions & { explain?: false },
   ): Hit<Row>[];
   /** The same with `explain: true`: what each stage dropped, and what became of any candidate; slower. */
   funnel<Row = unknown>(
     candidates: Candidates<Row>,
-    query: Vector,
+    query: Vector | Float16Values,
     plan: Plan | undefined,
     options: FunnelOptions & { explain: true },
   ): Explanation<Row>;
@@ -61,7 +61,7 @@ export interface FunnelApi {
    */
   funnelAsync<Row = unknown>(
     candidates: Candidates<Row>,
-    query: Vector,
+    query: Vector | Float16Values,
     plan?: Plan,
     options?: Pick<FunnelOptions, 'limit'>,
   ): Promise<Hit<Row>[]>;
@@ -89,7 +89,12 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
   const shared = sharedWorkspace();
   let busy = false;
 
-  function funnel<Row>(candidates: Candidates<Row>, query: Vector, plan?: Plan, options: FunnelOptions = {}): never {
+  function funnel<Row>(
+    candidates: Candidates<Row>,
+    query: Vector | Float16Values,
+    plan?: Plan,
+    options: FunnelOptions = {},
+  ): never {
     const { limit, explain: explained } = checkOptions(options, ['limit', 'explain']);
     // A getter of the caller's may call us from within.
     const outer = busy;

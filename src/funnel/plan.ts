@@ -2,7 +2,9 @@
  * A plan says how a funnel narrows: which prefix lengths it scores, and how many candidates survive each. Every user
  * error about a plan is thrown here, before any work.
  */
+
 import { describe, expected, FunnelError } from '../core/errors.js';
+import { log2Of } from '../core/exact-math.js';
 import type { FunnelStage } from '../core/types.js';
 import { checkDim, checkInteger, checkKeys } from '../core/validate.js';
 import { METRICS, type Metric } from '../kernels/kernels.js';
@@ -282,7 +284,7 @@ export function poolFor(limit: number): number {
 
 /** See funnelPlan. 256 → 128, 768 → 128, 1024 and 1536 → 256, 3072 → 512. */
 function defaultHead(dim: number): number {
-  const quarter = 2 ** Math.floor(Math.log2(dim / 4));
+  const quarter = 2 ** Math.floor(log2Of(dim / 4));
   const half = Math.ceil(dim / 2);
   return Math.min(half, Math.max(128, quarter));
 }

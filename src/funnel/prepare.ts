@@ -3,7 +3,7 @@
 import { expected, FunnelError } from '../core/errors.js';
 import { keyOfScore, needsDirection, scoreOfKey } from '../core/metrics.js';
 import type { Sliced } from '../core/slices.js';
-import type { Candidates, FunnelStage, Hit, PackedCandidates, Vector } from '../core/types.js';
+import type { Candidates, Float16Values, FunnelStage, Hit, PackedCandidates, Vector } from '../core/types.js';
 import { checkQuery, isZero } from '../core/validate.js';
 import type { QueryVector } from '../core/vector.js';
 import type { BadPosition, FunnelTask } from '../kernels/kernels.js';
@@ -25,7 +25,7 @@ export interface Prepared<Row> {
 /** Everything that can be wrong with a call is found here, except NaN and Infinity in rows: the kernel sees those. */
 export function prepare<Row>(
   candidates: Candidates<Row>,
-  query: Vector,
+  query: Vector | Float16Values,
   plan: Plan | undefined,
   limit: number | undefined,
   workspace: Workspace = freshWorkspace,

@@ -3,6 +3,7 @@
  * that `funnelvec/kernels` hands out check every call, in constant time but for the few stages of a plan.
  */
 import { describe, expected } from '../core/errors.js';
+import { ownView } from '../core/realm.js';
 import { checkAttached, fixedLength } from '../core/validate.js';
 import {
   type FunnelTask,
@@ -14,6 +15,8 @@ import {
   type ScanTask,
   type ScoresTask,
 } from './kernels.js';
+
+const TOP_K = ['scores', 'indices', 'keys'];
 
 const wrapped = new WeakMap<Kernels, Kernels>();
 
@@ -40,7 +43,8 @@ function wrap(kernels: Kernels): Kernels {
       checkNorms(task);
       return kernels.norms(task);
     },
-    topK(scores, indices, keys) {
+    topK(...given) {
+      const [scores, indices, keys] = given.map((one, i) => ownView(one, TOP_K[i]!)) as typeof given;
       checkTopK(scores, indices, keys);
       return kernels.topK(scores, indices, keys);
     },
@@ -69,7 +73,8 @@ function wrap(kernels: Kernels): Kernels {
       checkScan(task);
       return kernels.scanAsync(task);
     },
-    firstNonFinite(rows) {
+    firstNonFinite(given) {
+      const rows = ownView(given, 'rows');
       checkRows(rows, 1);
       return kernels.firstNonFinite(rows);
     },
@@ -79,8 +84,9 @@ function wrap(kernels: Kernels): Kernels {
 /** Read once: what was checked is what runs, whatever a getter answers the next time. */
 function own<Task extends object>(task: Task): Task {
   if (typeof task !== 'object' || task === null) throw expected('BAD_ARGUMENT', 'a task', 'the kernel', task);
-  const own = { ...task } as { rows?: unknown };
-  if (ArrayBuffer.isView(own.rows)) own.rows = fixedLength(own.rows);
+  const own = { ...task } as Record<string, unknown>;
+  for (const name in own) own[name] = ownView(own[name], name);
+  if (ArrayBuffer.isView(own['rows'])) own['rows'] = fixedLength(own['rows']);
   return own as Task;
 }
 

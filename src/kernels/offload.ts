@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
+import { isSharedMemory } from '../core/shared.js';
 import { runInSlices } from './in-slices.js';
 import type { BadPosition, FunnelTask, Kernels, ScanTask } from './kernels.js';
 import { fromPost, toPost } from './post.js';
@@ -143,7 +144,7 @@ class Copies {
   }
 
   #of<View extends Float32Array | Uint16Array | Uint32Array>(view: View): View {
-    if (isShared(view)) return view;
+    if (isSharedMemory(view.buffer)) return view;
     let copy = this.#made.get(view) as View | undefined;
     if (!copy) {
       const alone = this.#take && view.byteLength === view.buffer.byteLength;
@@ -157,8 +158,4 @@ class Copies {
     this.transfers.add(view.buffer as ArrayBuffer);
     return view;
   }
-}
-
-function isShared(view: ArrayBufferView): boolean {
-  return typeof SharedArrayBuffer !== 'undefined' && view.buffer instanceof SharedArrayBuffer;
 }

@@ -2,6 +2,7 @@
 import { describe, expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import { idAs } from '../core/ids.js';
+import { ownView } from '../core/realm.js';
 import type { Id, IdKind, Metric, MirrorStats, PackedCandidates, SyncMark } from '../core/types.js';
 import type { PayloadSelector } from './payload.js';
 import type { FetchRequest, HeadAnswer, PackedRows, Source, SourceInfo } from './source/source.js';
@@ -169,7 +170,7 @@ function place(
   into: Float32Array,
   source: string,
 ): number[] {
-  const given = fetched.vectors as Float32Array | Uint16Array;
+  const given = ownView(fetched.vectors as Float32Array | Uint16Array, `the vectors of ${source}`);
   if (fetched.dim !== dim || given.length !== fetched.ids.length * dim) {
     throw expected('BAD_RESPONSE', `vectors of ${dim} dims`, `the rows that ${source} was asked for`, fetched.dim);
   }

@@ -1,6 +1,7 @@
 /** Which part of a payload comes with a hit; as Qdrant selects it. */
 import { expected, FunnelError } from '../core/errors.js';
 import { setOwn } from '../core/own.js';
+import { isDate } from '../core/realm.js';
 import { parsePath } from './filter/path.js';
 
 /** All, nothing, or paths: `title`, `author.name`, `reviews[].stars`. A list is what to include. */
@@ -127,5 +128,5 @@ function excluded(value: unknown, { keys, each }: Branch): unknown {
 
 /** Dates and bytes, which embedded payloads may hold, have no keys to choose from. */
 function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !(value instanceof Date) && !ArrayBuffer.isView(value);
+  return typeof value === 'object' && value !== null && !isDate(value) && !ArrayBuffer.isView(value);
 }

@@ -1,7 +1,7 @@
 /** Requests to FunnelSearch, read once and checked as far as that goes without knowing the collection. */
 
 import { expected, FunnelError } from '../core/errors.js';
-import type { Id, Vector } from '../core/types.js';
+import type { Float16Values, Id, Vector } from '../core/types.js';
 import { checkIds } from '../core/validate.js';
 import { QueryVector } from '../core/vector.js';
 import { type CheckedPlan, checkPlan, type Plan } from '../funnel/plan.js';
@@ -72,7 +72,7 @@ export interface QueryOptions extends StageOptions {
 /** One of `vector` and `id`. */
 export interface SearchRequest extends QueryOptions {
   /** The full query vector. */
-  vector?: Vector;
+  vector?: Vector | Float16Values;
   /** A point to search by; it is no hit itself. */
   id?: Id;
 }

@@ -3,6 +3,7 @@
 import { expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import { isDistance } from '../core/metrics.js';
+import { ownView } from '../core/realm.js';
 import type { Sliced } from '../core/slices.js';
 import type { Hit, Id, SearchStats, StageStats } from '../core/types.js';
 import type { Matrix } from '../funnel/candidates.js';
@@ -160,7 +161,8 @@ export function namesOf({ layouts, name }: Source, withVector: boolean | readonl
 }
 
 /** A row as floats, whatever the source holds. */
-export function vectorAt(vectors: ArrayLike<number>, dim: number, index: number): Float32Array {
+export function vectorAt(given: ArrayLike<number>, dim: number, index: number): Float32Array {
+  const vectors = ownView(given, 'vectors');
   if (vectors instanceof Float32Array) return vectors.slice(index * dim, (index + 1) * dim);
   const row = Array.prototype.slice.call(vectors, index * dim, (index + 1) * dim) as number[];
   return Float32Array.from(vectors instanceof Uint16Array ? row.map(halfToFloat) : row);

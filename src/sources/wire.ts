@@ -2,6 +2,7 @@
  * Reading protobuf wire format, as much of it as the database answers need. Malformed input ends in a RangeError, which the
  * callers take as "decode this answer the slow way".
  */
+import { textOfUtf8 } from '../core/utf8.js';
 
 export const VARINT = 0;
 export const FIXED64 = 1;
@@ -71,7 +72,7 @@ export class WireReader {
   }
 
   string(): string {
-    return decoder.decode(this.view());
+    return textOfUtf8(this.view());
   }
 
   float(): number {
@@ -130,8 +131,6 @@ export function varintBytes(value: number): number[] {
 
 /** Packed floats are little-endian on the wire: viewed as they are only where the machine agrees. */
 export const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 function malformed(): RangeError {
   return new RangeError('Malformed protobuf message');

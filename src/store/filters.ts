@@ -1,5 +1,6 @@
 /** Filters of the embedded index: what callers write, checked, and the rows that pass. */
 import { expected } from '../core/errors.js';
+import { ownView } from '../core/realm.js';
 import type { Sliced } from '../core/slices.js';
 import { checkAttached, checkId, checkKeys } from '../core/validate.js';
 import type { FilterNode } from '../query/filter/ast.js';
@@ -64,7 +65,8 @@ function ownRows(filter: RowFilter, where: string): RowFilter {
 /** @returns what was checked, which the filter may not say twice */
 function checkRows(filter: RowFilter, where: string): RowFilter {
   checkKeys(filter, ['ids', 'rows'], where);
-  const { ids, rows } = filter;
+  const { ids } = filter;
+  const rows = ownView(filter.rows, `${where}.rows`);
   if (rows !== undefined && !(rows instanceof Uint8Array)) {
     throw expected('BAD_ARGUMENT', 'a Uint8Array of bits', `${where}.rows`, rows);
   }

@@ -2,6 +2,7 @@
 import { Buffer } from '../core/buffer.js';
 import { expected } from '../core/errors.js';
 import { halfTable, halfToFloat } from '../core/half.js';
+import { ownView } from '../core/realm.js';
 import type { Id } from '../core/types.js';
 import { checkAttached } from '../core/validate.js';
 import { nativeFiles } from './files/native.js';
@@ -9,7 +10,8 @@ import { noRecord, type RowImages, slotOf } from './files/row-images.js';
 import type { IndexParts } from './parts.js';
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, DETACHED_BUFFER, CORRUPT */
-export function gather({ files, live }: IndexParts, ids: ArrayLike<Id>, into: Float32Array): number[] {
+export function gather({ files, live }: IndexParts, ids: ArrayLike<Id>, given: Float32Array): number[] {
+  const into = ownView(given, 'out');
   const { dim } = files.config;
   const count = typeof ids === 'object' && ids !== null ? ids.length : Number.NaN;
   if (!Number.isInteger(count) || count < 0) throw expected('BAD_ARGUMENT', 'an array of ids', 'ids', ids);

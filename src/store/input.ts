@@ -4,6 +4,7 @@ import { describe, expected, FunnelError } from '../core/errors.js';
 import { allFinite } from '../core/finite.js';
 import { halfToFloat, toHalf } from '../core/half.js';
 import { METRICS } from '../core/metrics.js';
+import { ownFloats, ownView } from '../core/realm.js';
 import type { Sliced } from '../core/slices.js';
 import type { Id } from '../core/types.js';
 import { checkAttached, checkInteger, checkKeys, checkQuery, fixedLength, ownListOf } from '../core/validate.js';
@@ -30,7 +31,7 @@ export function* packPoints(points: readonly Point[] | PointBatch, dim: number, 
   }
   checkKeys(points, ['ids', 'vectors', 'payloads'], 'points');
   const { ids, vectors: given, payloads } = points as PointBatch;
-  const vectors = ArrayBuffer.isView(given) ? fixedLength(given) : given;
+  const vectors = ArrayBuffer.isView(given) ? fixedLength(ownView(given, 'points.vectors')) : given;
   if (typeof ids !== 'object' || ids === null || typeof ids.length !== 'number') {
     throw expected('BAD_ARGUMENT', 'an array of ids', 'points.ids', ids);
   }
@@ -219,24 +220,25 @@ function checkHead(head: unknown, dim: number): void {
 }
 
 /** A copy of a sample of queries. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE */
-export function sampleQueries(given: unknown, dim: number): Float32Array {
+export function sampleQueries(queries: unknown, dim: number): Float32Array {
+  const given = ownFloats(queries, 'queries');
   if (!(given instanceof Float32Array)) throw expected('BAD_ARGUMENT', 'a Float32Array', 'queries', given);
   checkAttached(given, 'queries');
-  const queries = fixedLength(given);
-  const count = queries.length / dim;
-  if (!Number.isInteger(count)) throw expected('BAD_DIMS', `rows of ${dim} values`, 'queries', queries);
-  if (!allFinite(queries, 0, queries.length)) {
-    const at = queries.findIndex((value) => !Number.isFinite(value));
+  const values = fixedLength(given);
+  const count = values.length / dim;
+  if (!Number.isInteger(count)) throw expected('BAD_DIMS', `rows of ${dim} values`, 'queries', values);
+  if (!allFinite(values, 0, values.length)) {
+    const at = values.findIndex((value) => !Number.isFinite(value));
     throw expected(
       'NOT_FINITE',
       'a finite value',
       `dim ${at % dim} of row ${Math.floor(at / dim)} of queries`,
-      queries[at],
+      values[at],
     );
   }
-  const own = queries.slice();
+  const own = values.slice();
   if (own.every((value) => value === 0)) {
-    throw expected('BAD_ARGUMENT', 'at least one query that is not zeros', 'queries', queries);
+    throw expected('BAD_ARGUMENT', 'at least one query that is not zeros', 'queries', values);
   }
   return own;
 }

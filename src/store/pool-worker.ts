@@ -6,6 +6,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import type { Sliced } from '../core/slices.js';
+import { endThread } from '../core/threads.js';
 import { codeKernelsFor } from '../kernels/codes-load.js';
 import { getKernels } from '../kernels/load.js';
 import { failUnread, fromPost, toPost } from '../kernels/post.js';
@@ -56,7 +57,7 @@ function serve(posted: ThreadMessage): void {
   } else if (message.kind === 'cancel') {
     if (building?.id === message.id) building.cancelled = true;
   } else {
-    port.close();
+    endThread(port);
   }
 }
 
@@ -76,6 +77,15 @@ function reply(id: number, run: () => Outcome): void {
     message = { id, error: { code, message: text, cause } };
   }
   port.postMessage(toPost(message));
+}
+
+/** A message that has come meanwhile. Deno takes no such look at the port of a thread: there it waits for the end of the job. */
+function received(): { message: unknown } | undefined {
+  try {
+    return receiveMessageOnPort(port) as { message: unknown } | undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Runs a build's job, and what comes meanwhile between its slices. */
@@ -101,7 +111,7 @@ function between(id: number, work: Sliced<Outcome>): Outcome {
       } while (now < began + SLICE);
       const until = now + SHARE_OF_SEARCHES * (now - began);
       do {
-        const next = receiveMessageOnPort(port);
+        const next = received();
         if (next === undefined) break;
         serve(next.message as ThreadMessage);
       } while (performance.now() < until);

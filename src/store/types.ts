@@ -1,5 +1,5 @@
 /** Options and results of the embedded index. */
-import type { FilterStats, Id, Vector } from '../core/types.js';
+import type { FilterStats, Float16Values, Id, Vector } from '../core/types.js';
 import type { Metric } from '../kernels/kernels.js';
 import type { Filter } from '../query/filter/types.js';
 import type { PayloadSelector } from '../query/payload.js';
@@ -135,8 +135,8 @@ export interface Point<Payload = unknown> {
 export interface PointBatch<Payload = unknown> {
   /** One for each row. */
   ids: ArrayLike<Id>;
-  /** `ids.length × dim`, row-major: float32, or float16 bits. */
-  vectors: Float32Array | Uint16Array;
+  /** `ids.length × dim`, row-major: float32, float16, or float16 bits in a Uint16Array. */
+  vectors: Float32Array | Float16Values | Uint16Array;
   /** One for each row, or undefined for a row without. */
   payloads?: ArrayLike<Payload | undefined>;
 }

@@ -2,7 +2,9 @@
 export class Adam {
   readonly #mean: Float64Array;
   readonly #squares: Float64Array;
-  #step = 0;
+  // Products, step by step: powers differ between engines.
+  #ofMean = 1;
+  #ofSquares = 1;
 
   constructor(count: number) {
     this.#mean = new Float64Array(count);
@@ -11,10 +13,11 @@ export class Adam {
 
   /** Moves the parameters against the gradient. */
   step(parameters: Float64Array, gradient: Float64Array, rate: number): void {
-    this.#step++;
+    this.#ofMean *= 0.9;
+    this.#ofSquares *= 0.999;
     const [mean, squares] = [this.#mean, this.#squares];
-    const forMean = 1 - 0.9 ** this.#step;
-    const forSquares = 1 - 0.999 ** this.#step;
+    const forMean = 1 - this.#ofMean;
+    const forSquares = 1 - this.#ofSquares;
     for (let i = 0; i < parameters.length; i++) {
       const g = gradient[i]!;
       mean[i] = 0.9 * mean[i]! + 0.1 * g;

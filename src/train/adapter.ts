@@ -12,6 +12,7 @@
  * Forward and backward are products of the kernels: 2 · anchors · (1 + listed) · dim · head multiplications a step, 0.3 G
  * for 128 anchors with 50 rows each, 384 dims and a head of 64. Neighbours come before: anchors · rows · dim.
  */
+import { cosOfPi } from '../core/exact-math.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
 import { Adam } from './adam.js';
 import { listLoss } from './adapter-loss.js';
@@ -112,7 +113,7 @@ export class Adapter {
     const { value, gradient } = listLoss(rows, dim, heads, head, { count, k, listed, dims });
     const byBasis = throughBasis(rows, dim, gradient, head);
     const more = this.#pairStep(basis, byBasis);
-    const rate = (RATE / 2) * (1 + Math.cos((Math.PI * this.#done++) / this.#task.steps));
+    const rate = (RATE / 2) * (1 + cosOfPi(this.#done++ / this.#task.steps));
     this.#adam.step(this.#parameters, byBasis, rate);
     return value + more;
   }

@@ -5,7 +5,9 @@
  * Source: Yoon et al., Matryoshka-Adaptor, arXiv 2407.20243. Two mistakes of public re-implementations are avoided: prefixes
  * are normalised after the cut, and neighbours are the same rows on both sides, not equal ranks.
  */
+
 import { expected } from '../core/errors.js';
+import { expOf, logOfOnePlus } from '../core/exact-math.js';
 import { checkAttached, checkInteger } from '../core/validate.js';
 import { type Checked, checkDims, checkEmbeddings, type Embeddings, prefixes } from './embeddings.js';
 import type { LossResult } from './loss.js';
@@ -184,8 +186,8 @@ function rankOf(s: ArrayLike<number>, y: ArrayLike<number>, queries: number, doc
         const margin = y[j]! - y[k]!;
         if (!(margin > 0)) continue;
         const x = s[k]! - s[j]!;
-        value += margin * (Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))));
-        const slope = margin / (1 + Math.exp(-x));
+        value += margin * (Math.max(x, 0) + logOfOnePlus(expOf(-Math.abs(x))));
+        const slope = margin / (1 + expOf(-x));
         gradient[k]! += slope;
         gradient[j]! -= slope;
       }

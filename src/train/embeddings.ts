@@ -1,6 +1,7 @@
 /** Matrices of embeddings as the training side takes them, checked, and their products through the kernels. */
 import { expected } from '../core/errors.js';
-import { checkAttached, checkDim, fixedLength } from '../core/validate.js';
+import { ownFloats } from '../core/realm.js';
+import { checkAttached, checkDim, fixedLength, isNumbers } from '../core/validate.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
 import { MAX_DIM } from '../kernels/kernels.js';
 
@@ -23,7 +24,8 @@ export function checkEmbeddings(embeddings: Embeddings, where: string): Checked 
     throw expected('BAD_ARGUMENT', '{ vectors, dim }', where, embeddings);
   }
   const { vectors: given, dim } = embeddings;
-  const vectors = ArrayBuffer.isView(given) ? fixedLength(given) : given;
+  const own = ownFloats(given, where);
+  const vectors = ArrayBuffer.isView(own) ? fixedLength(own) : own;
   if (!(vectors instanceof Float32Array || vectors instanceof Float64Array)) {
     throw expected('BAD_ARGUMENT', 'a Float32Array or a Float64Array', `the vectors of ${where}`, vectors);
   }
@@ -70,8 +72,7 @@ export function checkDims(dims: readonly number[], longest = MAX_DIM, where = 'd
 
 /** One number for each row. @throws FunnelError BAD_ARGUMENT, NOT_FINITE */
 export function checkLabels(labels: ArrayLike<number> | undefined, count: number, where = 'labels'): Float64Array {
-  const isList = Array.isArray(labels) || labels instanceof Float32Array || labels instanceof Float64Array;
-  if (!isList) throw expected('BAD_ARGUMENT', 'an array of numbers', where, labels);
+  if (!isNumbers(labels)) throw expected('BAD_ARGUMENT', 'an array of numbers', where, labels);
   if (labels.length !== count) throw expected('BAD_ARGUMENT', `${count} numbers`, where, labels);
   for (let i = 0; i < count; i++) {
     if (typeof labels[i] !== 'number' || !Number.isFinite(labels[i])) {

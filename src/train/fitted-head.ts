@@ -1,5 +1,6 @@
 /** A head that was fitted: a linear map from full vectors to heads, with what is known of it. */
 import { expected, FunnelError } from '../core/errors.js';
+import { arrayKind, ownFloats } from '../core/realm.js';
 import type { Vector } from '../core/types.js';
 import { checkAttached, checkQuery } from '../core/validate.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
@@ -37,11 +38,12 @@ export class FittedHead {
    * Heads of vectors, `n × headDim`: what goes into the head field, beside the vectors as they are. Not normalised; a cosine
    * does not mind.
    *
-   * @param vectors as fitHead() takes them, or a Float32Array of `n × dim`
+   * @param of as fitHead() takes them, or a Float32Array of `n × dim`
    * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, DETACHED_BUFFER
    */
-  apply(vectors: Vectors | Float32Array): Float32Array {
+  apply(of: Vectors | Float32Array): Float32Array {
     const { dim, headDim } = this;
+    const vectors = ownFloats(of, 'vectors');
     const given = vectors instanceof Float32Array ? { vectors, dim } : vectors;
     if (vectors instanceof Float32Array) checkAttached(vectors, 'vectors');
     if (isEmpty(given)) return new Float32Array(0);
@@ -96,7 +98,7 @@ export function headFromJson(json: unknown): FittedHead {
 function isEmpty(given: Vectors): boolean {
   if (Array.isArray(given)) return given.length === 0;
   const vectors = (given as { vectors?: unknown } | null)?.vectors;
-  return vectors instanceof Float32Array && vectors.length === 0;
+  return arrayKind(vectors) === 'Float32Array' && (vectors as Float32Array).length === 0;
 }
 
 function mapped(rows: Float32Array, basis: Float32Array, dim: number, headDim: number): Float32Array {

@@ -1,5 +1,7 @@
 /** The contract of a loss, and the two losses that rank pairs. Everything is float64. */
+
 import { expected } from '../core/errors.js';
+import { expOf, logOf, logOfOnePlus } from '../core/exact-math.js';
 import { checkKeys } from '../core/validate.js';
 import { checkAlike, checkEmbeddings, checkLabels, type Embeddings, prefixes } from './embeddings.js';
 import { cosines, throughCosines, throughUnits, unitsOf } from './units.js';
@@ -86,10 +88,10 @@ export function cosent(
   let most = 0;
   for (let j = 0; j < s.length; j++) most = Math.max(most, below[j]! - scale * s[j]!);
   let sum = 0;
-  for (let j = 0; j < s.length; j++) sum += Math.exp(below[j]! - scale * s[j]! - most);
-  const value = most === 0 ? Math.log1p(sum) : most + Math.log(sum + Math.exp(-most));
+  for (let j = 0; j < s.length; j++) sum += expOf(below[j]! - scale * s[j]! - most);
+  const value = most === 0 ? logOfOnePlus(sum) : most + logOf(sum + expOf(-most));
   const gradient = s.map(
-    (one, i) => scale * (Math.exp(scale * one + above[i]! - value) - Math.exp(below[i]! - scale * one - value)),
+    (one, i) => scale * (expOf(scale * one + above[i]! - value) - expOf(below[i]! - scale * one - value)),
   );
   return { value, gradient };
 }
@@ -102,12 +104,12 @@ function groupSums(order: readonly number[], y: Float64Array, term: (i: number) 
     let to = from;
     while (to < order.length && y[order[to]!] === y[order[from]!]) to++;
     const group = order.slice(from, to);
-    const before = sum === 0 ? -Infinity : most + Math.log(sum);
+    const before = sum === 0 ? -Infinity : most + logOf(sum);
     for (const i of group) {
       out[i] = before;
       const value = term(i);
-      if (value > most) [most, sum] = [value, sum * Math.exp(most - value)];
-      sum += Math.exp(value - most);
+      if (value > most) [most, sum] = [value, sum * expOf(most - value)];
+      sum += expOf(value - most);
     }
     from = to;
   }
@@ -155,11 +157,11 @@ function softmaxRows(s: Float64Array, rows: number, columns: number, scale: numb
     let most = -Infinity;
     for (let j = 0; j < columns; j++) most = Math.max(most, scale * s[at + j]!);
     let sum = 0;
-    for (let j = 0; j < columns; j++) sum += Math.exp(scale * s[at + j]! - most);
-    const log = most + Math.log(sum);
+    for (let j = 0; j < columns; j++) sum += expOf(scale * s[at + j]! - most);
+    const log = most + logOf(sum);
     value += (log - scale * s[at + i]!) / rows;
     for (let j = 0; j < columns; j++) {
-      const p = Math.exp(scale * s[at + j]! - log);
+      const p = expOf(scale * s[at + j]! - log);
       gradient[at + j] = (scale * (p - (j === i ? 1 : 0))) / rows;
     }
   }

@@ -1,4 +1,5 @@
 /** Measures of a ranking by relevance: recall, nDCG and reciprocal rank, as trec_eval computes them. */
+import { log2Of } from '../core/exact-math.js';
 import type { Id } from '../core/types.js';
 
 /** Grades of one query's relevant rows; what is absent, or has a grade of 0 or less, is not relevant. */
@@ -33,14 +34,14 @@ export function ndcgAt(
   const worth = gain === 'linear' ? (grade: number) => grade : (grade: number) => 2 ** grade - 1;
   const gains = [...grades.values()].filter((grade) => grade > 0).sort((a, b) => b - a);
   let ideal = 0;
-  for (let i = 0; i < Math.min(k, gains.length); i++) ideal += worth(gains[i]!) / Math.log2(i + 2);
+  for (let i = 0; i < Math.min(k, gains.length); i++) ideal += worth(gains[i]!) / log2Of(i + 2);
   if (ideal === 0) return 0;
   const seen = new Set<Id>();
   let dcg = 0;
   for (let i = 0; i < Math.min(k, ranked.length); i++) {
     const id = ranked[i]!;
     const grade = grades.get(id) ?? 0;
-    if (grade > 0 && !seen.has(id)) dcg += worth(grade) / Math.log2(i + 2);
+    if (grade > 0 && !seen.has(id)) dcg += worth(grade) / log2Of(i + 2);
     seen.add(id);
   }
   return dcg / ideal;

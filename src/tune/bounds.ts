@@ -3,6 +3,7 @@
  * query's true neighbours that a plan does not return, in 0..1; α is the loss that a target allows, δ the risk that a
  * promise is wrong. All hold for finite samples and any distribution.
  */
+import { expOf, logOf, logOfOnePlus } from '../core/exact-math.js';
 
 /** How many imagined queries that lose everything are added to a sample before bets are made by it. */
 const CAUTION = 0.1;
@@ -30,18 +31,18 @@ export function clopperPearson(successes: number, n: number, delta: number): num
 export function fewFailures(failures: number, n: number, q: number): number {
   if (failures >= n || q <= 0) return 1;
   if (q >= 1) return 0;
-  const odds = Math.log(q) - Math.log1p(-q);
-  let term = n * Math.log1p(-q);
+  const odds = logOf(q) - logOfOnePlus(-q);
+  let term = n * logOfOnePlus(-q);
   let largest = term;
   let sum = 1; // of terms / e^largest
   for (let i = 0; i < failures; i++) {
-    term += Math.log((n - i) / (i + 1)) + odds;
+    term += logOf((n - i) / (i + 1)) + odds;
     if (term > largest) {
-      sum = sum * Math.exp(largest - term) + 1;
+      sum = sum * expOf(largest - term) + 1;
       largest = term;
-    } else sum += Math.exp(term - largest);
+    } else sum += expOf(term - largest);
   }
-  return Math.min(1, Math.exp(largest) * sum);
+  return Math.min(1, expOf(largest) * sum);
 }
 
 /**
@@ -62,7 +63,7 @@ export function betsAreWon(losses: ArrayLike<number>, alpha: number, step: numbe
   for (let i = 0; i < losses.length; i++) {
     const share = (wealth * delta) / FURTHER;
     const d = normalQuantile(share);
-    const bet = Math.exp((-d * d) / 2) / Math.sqrt(2 * Math.PI * (losses.length - i)) / (share * step);
+    const bet = expOf((-d * d) / 2) / Math.sqrt(2 * Math.PI * (losses.length - i)) / (share * step);
     wealth *= 1 + Math.min(bet, most) * (alpha - losses[i]!);
     if (wealth * delta >= 1) return true;
   }
@@ -92,7 +93,7 @@ const D = [0.007784695709041462, 0.3224671290700398, 2.445134137142996, 3.754408
 export function normalQuantile(p: number): number {
   if (p > 0.5) return -normalQuantile(1 - p);
   if (p < TAIL) {
-    const q = Math.sqrt(-2 * Math.log(p));
+    const q = Math.sqrt(-2 * logOf(p));
     return polynomial(C, q) / polynomial(D, q);
   }
   const q = p - 0.5;
@@ -126,7 +127,7 @@ function bestBet(losses: ArrayLike<number>, alpha: number): number {
 export function growth(losses: ArrayLike<number>, alpha: number): number {
   const bet = bestBet(losses, alpha);
   let sum = 0;
-  for (let i = 0; i < losses.length; i++) sum += Math.log1p(bet * (alpha - losses[i]!));
+  for (let i = 0; i < losses.length; i++) sum += logOfOnePlus(bet * (alpha - losses[i]!));
   return sum / losses.length;
 }
 
@@ -164,5 +165,5 @@ export function mean(values: ArrayLike<number>): number {
 
 /** How many queries without any loss promise 1 − α. */
 export function queriesWithoutLoss(alpha: number, delta: number): number {
-  return Math.ceil(Math.log(delta) / Math.log1p(-alpha));
+  return Math.ceil(logOf(delta) / logOfOnePlus(-alpha));
 }

@@ -5,6 +5,7 @@
  */
 import { expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
+import { ownView } from '../core/realm.js';
 import type { Vector } from '../core/types.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
 import { makeFunnel } from '../funnel/funnel.js';
@@ -128,7 +129,7 @@ async function firstRows(source: Source, dim: number, most: number, signal?: Abo
   do {
     const limit = Math.min(most - count, rowsAtOnce(dim));
     const page = await source.scan({ limit, ...(after !== undefined && { after }), ...(signal && { signal }) });
-    const found = page.rows.vectors;
+    const found = ownView(page.rows.vectors, 'the vectors of a page');
     const floats = found instanceof Uint16Array ? Float32Array.from(found, halfToFloat) : Float32Array.from(found);
     const vectors = floats.subarray(0, (most - count) * dim);
     pages.push(vectors);

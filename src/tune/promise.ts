@@ -1,4 +1,5 @@
 /** The three promises that a target can ask for: what is tested, what is promised instead, how many queries it would take. */
+import { logOf } from '../core/exact-math.js';
 import {
   betsAreWon,
   bettingBound,
@@ -44,7 +45,7 @@ function betting(alpha: number, delta: number): Rule {
     needed(losses) {
       const all = joined(losses);
       if (mean(all) >= alpha) return undefined;
-      return Math.ceil(Math.max(1.1 * queriesWithoutLoss(alpha, delta), -Math.log(delta) / growth(all, alpha)));
+      return Math.ceil(Math.max(1.1 * queriesWithoutLoss(alpha, delta), -logOf(delta) / growth(all, alpha)));
     },
   };
 }

@@ -2,6 +2,7 @@
 
 import { expected, FunnelError } from '../core/errors.js';
 import { isDistance, needsDirection } from '../core/metrics.js';
+import { ownFloats } from '../core/realm.js';
 import type { Id } from '../core/types.js';
 import { checkInteger, checkKeys, checkQuery, isNumbers, isZero } from '../core/validate.js';
 import type { Metric } from '../kernels/kernels.js';
@@ -56,7 +57,8 @@ export function checkBudget(budget: TuneBudget = {}, k: number): Required<TuneBu
  *
  * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, ZERO_QUERY
  */
-export function ownQueries(queries: TuneOptions['queries'], dim: number, metric: Metric): Float32Array[] {
+export function ownQueries(given: TuneOptions['queries'], dim: number, metric: Metric): Float32Array[] {
+  const queries = ownFloats(given, 'queries');
   const own: Float32Array[] = [];
   if (queries instanceof Float32Array) {
     if (queries.length % dim !== 0) throw expected('BAD_DIMS', `a multiple of ${dim} values`, 'queries', queries);

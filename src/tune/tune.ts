@@ -1,5 +1,6 @@
 /** tune(): exact answers → what plans would return → the cheapest that keeps the promise → what it costs. */
 import { createHash } from 'node:crypto';
+import { isSignal } from '../core/call.js';
 import { expected } from '../core/errors.js';
 import { checkInteger, checkKeys, isListOf, ownListOf } from '../core/validate.js';
 import { conditionsOf } from '../query/filter/conditions.js';
@@ -77,7 +78,7 @@ export async function prepared(options: TuneOptions): Promise<{ subject: Subject
   }
   checkInteger(seed, 0, 0xffff_ffff, 'seed');
   if (typeof onProgress !== 'function') throw expected('BAD_ARGUMENT', 'a function', 'onProgress', onProgress);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isSignal(signal)) {
     throw expected('BAD_ARGUMENT', 'an AbortSignal', 'signal', signal);
   }
   const sessionFor = (dim: number, metric: Subject['metric']) => {

@@ -1,5 +1,5 @@
 /** Options and results of tune(). Results are plain data: JSON carries them. */
-import type { Vector } from '../core/types.js';
+import type { Float16Values, Vector } from '../core/types.js';
 import type { Plan } from '../funnel/plan.js';
 import type { QueryOptions } from '../query/request.js';
 import type { FunnelSearchOn, Stages } from '../query/search.js';
@@ -51,7 +51,7 @@ export interface TuneOptions {
    */
   search: FunnelIndex | FunnelSearchOn | readonly FunnelSearchOn[];
   /** A sample of real queries, the more the better: an array of vectors, or `n × dim` in one Float32Array. */
-  queries: Float32Array | readonly Vector[];
+  queries: Float32Array | Float16Values | readonly Vector[];
   /** The promise. @default recall 0.99 of the best 10, with confidence 0.95 */
   target?: TuneTarget;
   /** Limits of what is asked. @default see {@link TuneBudget} */

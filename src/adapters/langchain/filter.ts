@@ -1,5 +1,6 @@
 /** The forms of LangChain's `filter` here: Qdrant's filter over the whole payload, or an object of equalities over metadata. */
 import { expected, FunnelError } from '../../core/errors.js';
+import { isDate } from '../../core/realm.js';
 import type { Filter } from '../../index.js';
 import type { Layout } from './payload.js';
 
@@ -53,7 +54,7 @@ function equalities(given: object, layout: Layout, path = layout.metadataPath, w
       must.push({ key: at, range: { gte: value, lte: value } });
     } else if (['string', 'number', 'boolean', 'bigint'].includes(typeof value)) {
       must.push({ key: at, match: { value: value as string } });
-    } else if (value instanceof Date) {
+    } else if (isDate(value)) {
       must.push({ key: at, range: { gte: value, lte: value } });
     } else if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0) {
       must.push(equalities(value, layout, `${at}.`, here));

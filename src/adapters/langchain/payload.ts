@@ -1,6 +1,7 @@
 /** A document as a payload and back. */
 import { Document, type DocumentInterface } from '@langchain/core/documents';
 import { expected, FunnelError } from '../../core/errors.js';
+import { isMapOrSet } from '../../core/realm.js';
 
 export interface Layout {
   readonly contentKey: string;
@@ -47,7 +48,7 @@ function plain(value: unknown, where: string, above: readonly object[]): unknown
   }
   const json = (value as { toJSON?: unknown }).toJSON;
   if (typeof json === 'function' && !ArrayBuffer.isView(value)) return plain(json.call(value, ''), where, above);
-  if (value instanceof Map || value instanceof Set || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
+  if (isMapOrSet(value) || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
     throw unfit(where, value);
   }
   if (above.includes(value)) throw new FunnelError('BAD_ARGUMENT', `Expected no object within itself at ${where}`);

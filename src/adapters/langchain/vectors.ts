@@ -1,6 +1,7 @@
 /** Vectors as LangChain hands them over: checked, and those that have no direction. */
 import { expected } from '../../core/errors.js';
 import { needsDirection } from '../../core/metrics.js';
+import { isNumbers } from '../../core/validate.js';
 import type { Metric } from '../../index.js';
 
 /** LangChain's chains embed '' freely, of which some models make zeros; what has no direction is near nothing. */
@@ -12,7 +13,7 @@ export function isBlank(vector: readonly number[] | Float32Array, dim: number, m
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE: before anything is written */
 export function packedVector(vector: readonly number[], dim: number, where: string): Float32Array {
-  if (!Array.isArray(vector) && !((vector as unknown) instanceof Float32Array)) {
+  if (!isNumbers(vector)) {
     throw expected('BAD_ARGUMENT', 'an array of numbers', where, vector);
   }
   if (vector.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, where, vector);

@@ -1,6 +1,6 @@
 /** The command line of `funnelvec demo`. */
 import type { Command } from 'commander';
-import { type DemoResult, demo } from '../demo.js';
+import type { DemoResult } from '../demo.js';
 import { Interrupted } from '../exit.js';
 import { type Io, painter, print, printJson, widthOf } from '../io.js';
 import { specOf } from '../model.js';
@@ -22,6 +22,7 @@ export function addDemo(root: Command, { io, load }: Context): void {
     .addHelpText('after', EXAMPLES)
     .action(async (options: CommonOptions & { rows: number }) => {
       const model = specOf(options);
+      const { demo } = await import('../demo.js');
       const result = await demo({ rows: options.rows, ...(model && { model }) }, io, load);
       if (io.stop.aborted) throw new Interrupted('Stopped.');
       if (io.json) printJson(io, result);

@@ -1,16 +1,15 @@
 /** The command line of `funnelvec ingest`. */
 import type { Command } from 'commander';
+import { METRICS } from '../../core/metrics.js';
 import type { Metric } from '../../core/types.js';
-import { METRICS } from '../../kernels/kernels.js';
 import { keysOfPath } from '../../store/import/fields.js';
 import { UsageError } from '../exit.js';
-import { type IngestOptions, type IngestResult, ingest } from '../ingest.js';
+import type { IngestOptions, IngestResult } from '../ingest.js';
 import { print, printJson } from '../io.js';
 import type { Mapping } from '../mapping.js';
 import { specOf } from '../model.js';
 import { type Format, formatOf, isMatrixFormat } from '../read/open.js';
 import type { TextOptions } from '../read/reader.js';
-import { placeOf } from '../stores/open.js';
 import { count, duration } from '../text.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import type { Context } from './context.js';
@@ -112,13 +111,16 @@ export function addIngest(root: Command, { io, load }: Context): void {
     .option('--json', 'one JSON document on stdout')
     .addHelpText('after', EXAMPLES)
     .action(async (files: string[], options: Options) => {
+      const { placeOf } = await import('../stores/open.js');
       const place = placeOf(
         { ...options, ...(options.to !== undefined && { store: options.to }) },
         io.env,
         '--to',
         true,
       );
-      const result = await ingest(place, ingestOptions(files, options), io, load);
+      const own = ingestOptions(files, options);
+      const { ingest } = await import('../ingest.js');
+      const result = await ingest(place, own, io, load);
       if (io.json) printJson(io, result);
       else print(io, textOf(result, options));
     });

@@ -2,11 +2,9 @@
 import type { Command } from 'commander';
 import type { Plan } from '../../funnel/plan.js';
 import { UsageError } from '../exit.js';
-import { liveSearch } from '../live-search.js';
 import { specOf } from '../model.js';
 import { filterFrom, queryText } from '../query-input.js';
-import { search, type TextSearchOptions } from '../search.js';
-import { placeOf } from '../stores/open.js';
+import type { TextSearchOptions } from '../search.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import type { Context } from './context.js';
 import {
@@ -66,6 +64,7 @@ export function addSearch(root: Command, { io, load }: Context): void {
     .option('--json', 'one JSON document on stdout')
     .addHelpText('after', EXAMPLES)
     .action(async (words: string[], options: Options) => {
+      const { placeOf } = await import('../stores/open.js');
       const place = placeOf(options, io.env);
       const text = queryText(words);
       if (text !== undefined && options.vector !== undefined) {
@@ -75,10 +74,14 @@ export function addSearch(root: Command, { io, load }: Context): void {
         throw new UsageError('Expected --vector beside --vector-type');
       }
       const own = searchOptions(options, text);
-      if (text !== undefined || options.vector !== undefined) return search(place, own, io, load);
+      if (text !== undefined || options.vector !== undefined) {
+        const { search } = await import('../search.js');
+        return search(place, own, io, load);
+      }
       if (!io.stdin.isTTY || !io.stdout.isTTY || io.json) {
         throw new UsageError('Expected a query text, or --vector (only on a terminal one can do without)');
       }
+      const { liveSearch } = await import('../live-search.js');
       await liveSearch(place, own, io, load);
     });
 }

@@ -1,17 +1,16 @@
 /** The command lines of `funnelvec tune`, `report` and `bench`: what is measured with a sample of queries. */
 import type { Command } from 'commander';
 import type { PromiseKind } from '../../tune/index.js';
-import { type BenchResult, bench } from '../bench.js';
+import type { BenchResult } from '../bench.js';
 import { EXIT, UsageError } from '../exit.js';
 import { type Io, note, painter, print, printJson, widthOf } from '../io.js';
 import { specOf } from '../model.js';
-import { isText, type QueryFile } from '../queries.js';
+import type { QueryFile } from '../queries.js';
 import { filterFrom } from '../query-input.js';
-import { type Format, formatOf, isMatrixFormat } from '../read/open.js';
+import { type Format, formatOf, isMatrixFormat, isText } from '../read/open.js';
 import type { TextOptions } from '../read/reader.js';
-import { placeOf } from '../stores/open.js';
 import { bytes, count, textTable } from '../text.js';
-import { lastTuned, type Tuned, tuneStore, writeReport } from '../tune.js';
+import type { Tuned } from '../tune.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import type { Context } from './context.js';
 import {
@@ -108,8 +107,10 @@ export function addTune(root: Command, { io, load }: Context): void {
     .option('--json', 'one JSON document on stdout')
     .addHelpText('after', TUNE_EXAMPLES)
     .action(async (options: TuneLine) => {
+      const { placeOf } = await import('../stores/open.js');
       const place = placeOf(options, io.env);
       const { recall, k, confidence, promise, candidates, seconds, scales, filter, exact, save } = options;
+      const { tuneStore } = await import('../tune.js');
       const tuned = await tuneStore(
         place,
         {
@@ -138,7 +139,9 @@ export function addReport(root: Command, { io }: Context): void {
     .option('--json', 'one JSON document on stdout')
     .addHelpText('after', REPORT_EXAMPLES)
     .action(async (options: CommonOptions & { out: string }) => {
+      const { placeOf } = await import('../stores/open.js');
       const place = placeOf(options, io.env);
+      const { lastTuned } = await import('../tune.js');
       const size = await drawn(lastTuned(place), options.out, io);
       if (io.json) printJson(io, { path: options.out, bytes: size });
     });
@@ -151,7 +154,9 @@ export function addBench(root: Command, { io, load }: Context): void {
     .option('--json', 'one JSON document on stdout')
     .addHelpText('after', BENCH_EXAMPLES)
     .action(async (options: SampleOptions & { limit: number }) => {
+      const { placeOf } = await import('../stores/open.js');
       const place = placeOf(options, io.env);
+      const { bench } = await import('../bench.js');
       const result = await bench(place, { ...sampleOf(options), limit: options.limit }, io, load);
       if (io.json) printJson(io, result);
       else print(io, benchText(result, io));
@@ -196,6 +201,7 @@ function sampleOf(options: SampleOptions) {
 }
 
 async function drawn(tuned: Tuned, path: string, io: Io): Promise<number> {
+  const { writeReport } = await import('../tune.js');
   const size = await writeReport(tuned, path);
   note(io, `${path}: ${bytes(size)}, needs no network`);
   return size;

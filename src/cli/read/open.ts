@@ -1,14 +1,9 @@
-/** Which reader a file needs. */
+/** Which reader a file needs. Readers are loaded when a file is opened: the command is to start quickly. */
 import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { MATRIX_FORMATS, type MatrixFormat } from '../../store/import/matrix-layout.js';
 import { UsageError } from '../exit.js';
-import { CsvReader } from './csv.js';
 import { hintByContent, hintByName } from './foreign.js';
-import { firstCharacter, JsonReader } from './json.js';
-import { JsonlReader } from './jsonl.js';
-import { MatrixReader } from './matrix.js';
-import { ParquetReader } from './parquet.js';
 import { badFile, type Reader, type TextOptions, unreadable } from './reader.js';
 
 export const FORMATS = ['jsonl', 'json', 'csv', 'tsv', 'parquet', ...MATRIX_FORMATS] as const;
@@ -27,6 +22,11 @@ const BY_EXTENSION: Record<string, Format> = {
 /** By the name alone; of a .gz file, by what it has packed. */
 export function formatByName(path: string): Format | undefined {
   return BY_EXTENSION[extname(path.replace(/\.gz$/i, '')).toLowerCase()];
+}
+
+/** Whether a file of queries has one a line. */
+export function isText({ path, format }: { path: string; format?: Format | undefined }): boolean {
+  return format === undefined && extname(path.replace(/\.gz$/i, '')).toLowerCase() === '.txt';
 }
 
 /** Whether it is text, in some encoding. */
@@ -69,19 +69,21 @@ export async function openReader(path: string, format: Format, text: TextOptions
     throw badFile('BAD_ARGUMENT', `${isMatrixFormat(format) ? `.${format}` : format}`, path, hint);
   switch (format) {
     case 'jsonl':
-      return new JsonlReader(path, text);
-    case 'json':
+      return new (await import('./jsonl.js')).JsonlReader(path, text);
+    case 'json': {
+      const { firstCharacter, JsonReader } = await import('./json.js');
       // Many such files are an object a line.
       return (await firstCharacter(path, text)) === '{'
-        ? new JsonlReader(path, text, true)
+        ? new (await import('./jsonl.js')).JsonlReader(path, text, true)
         : new JsonReader(path, text);
+    }
     case 'csv':
-      return CsvReader.open(path, ',', text);
+      return (await import('./csv.js')).CsvReader.open(path, ',', text);
     case 'tsv':
-      return CsvReader.open(path, '\t', text);
+      return (await import('./csv.js')).CsvReader.open(path, '\t', text);
     case 'parquet':
-      return ParquetReader.open(path);
+      return (await import('./parquet.js')).ParquetReader.open(path);
     default:
-      return MatrixReader.open(path, format);
+      return (await import('./matrix.js')).MatrixReader.open(path, format);
   }
 }

@@ -1,6 +1,5 @@
 /** Bytes as printable characters, the alphabet of byte-level vocabularies. */
-
-const ENCODER = new TextEncoder();
+import { utf8OfText } from '../../core/utf8.js';
 
 const ALPHABET: readonly string[] = alphabet();
 
@@ -14,11 +13,11 @@ function alphabet(): string[] {
 /** The UTF-8 bytes of a text, each as its character. */
 export function bytesAsText(text: string): string {
   let out = '';
-  for (const byte of ENCODER.encode(text)) out += ALPHABET[byte];
+  for (const byte of utf8OfText(text)) out += ALPHABET[byte];
   return out;
 }
 
 /** The tokens that stand for single bytes, such as <0x0A>. */
 export function byteTokens(text: string): string[] {
-  return Array.from(ENCODER.encode(text), (byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`);
+  return Array.from(utf8OfText(text), (byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`);
 }

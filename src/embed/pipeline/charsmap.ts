@@ -2,6 +2,7 @@
  * SentencePiece's own normaliser: a map of strings to strings, as a double-array trie (32-bit units) and a block of texts
  * that end in 0. The package @huggingface/tokenizers puts NFKC in its place, which is near it.
  */
+import { textOfUtf8, utf8OfText } from '../../core/utf8.js';
 import { UnsupportedStep } from './json.js';
 
 /** Longer clusters are looked up character by character; in bytes of UTF-8. */
@@ -14,8 +15,6 @@ export class Charsmap {
   readonly #trie: Uint32Array;
   readonly #texts: Uint8Array;
   readonly #known = new Map<string, string | undefined>();
-  readonly #encoder = new TextEncoder();
-  readonly #decoder = new TextDecoder();
   readonly #clusters = new Intl.Segmenter('und', { granularity: 'grapheme' });
 
   private constructor(trie: Uint32Array, texts: Uint8Array) {
@@ -43,7 +42,7 @@ export class Charsmap {
     if (!JOINING.test(text)) return this.#byCharacter(text);
     let out = '';
     for (const { segment } of this.#clusters.segment(text)) {
-      const whole = this.#encoder.encode(segment).length < CLUSTER ? this.#lookUp(segment) : undefined;
+      const whole = utf8OfText(segment).length < CLUSTER ? this.#lookUp(segment) : undefined;
       out += whole ?? this.#byCharacter(segment);
     }
     return out;
@@ -57,7 +56,7 @@ export class Charsmap {
 
   #lookUp(text: string): string | undefined {
     if (this.#known.has(text)) return this.#known.get(text);
-    const found = this.#find(this.#encoder.encode(text));
+    const found = this.#find(utf8OfText(text));
     if (this.#known.size > 20_000) this.#known.clear();
     this.#known.set(text, found);
     return found;
@@ -81,6 +80,6 @@ export class Charsmap {
 
   #textAt(from: number): string {
     const to = this.#texts.indexOf(0, from);
-    return this.#decoder.decode(this.#texts.subarray(from, to < 0 ? undefined : to));
+    return textOfUtf8(this.#texts.subarray(from, to < 0 ? undefined : to)).replace(/^\ufeff/, '');
   }
 }

@@ -1,4 +1,5 @@
 /** A filter as a function of one point. */
+import { isDate } from '../../core/realm.js';
 import type { Id } from '../../core/types.js';
 import { exactKey } from '../numbers.js';
 import type { FilterNode, NumberBounds, Path, Scalar, Step } from './ast.js';
@@ -102,7 +103,11 @@ function compileCondition(
         steps,
         someElement((value) => {
           const time =
-            typeof value === 'string' ? parseDate(value) : value instanceof Date ? value.getTime() : undefined;
+            typeof value === 'string'
+              ? parseDate(value)
+              : isDate(value)
+                ? Date.prototype.getTime.call(value)
+                : undefined;
           return time !== undefined && inside(time);
         }),
       );

@@ -1,5 +1,6 @@
 /** A filter in Qdrant's JSON form, checked and made into nodes. Everything of it is read once. */
 import { describe, expected, FunnelError } from '../../core/errors.js';
+import { isDate } from '../../core/realm.js';
 import type { Id } from '../../core/types.js';
 import { wholeNumber } from '../numbers.js';
 import type { Bounds, FilterNode, Path, Scalar } from './ast.js';
@@ -212,7 +213,7 @@ function parseMatch(path: Path, raw: unknown, where: string, reading: Reading): 
 /** Numbers, or dates as strings or Dates. */
 function parseRange(path: Path, raw: unknown, where: string): FilterNode {
   const fields = readFields(raw, BOUNDS, where);
-  const dates = BOUNDS.some((bound) => isDate(fields[bound]));
+  const dates = BOUNDS.some((bound) => isTime(fields[bound]));
   if (!dates) return { op: 'range', path, bounds: readBounds(fields, where, checkNumber) };
   const text = readBounds(fields, where, dateText);
   return { op: 'dates', path, bounds: readBounds(text, where, checkDate), text };
@@ -297,16 +298,16 @@ function checkNumber(value: unknown, where: string): number | bigint {
   return value;
 }
 
-function isDate(bound: unknown): boolean {
-  return typeof bound === 'string' || (typeof bound === 'object' && bound instanceof Date);
+function isTime(bound: unknown): boolean {
+  return typeof bound === 'string' || isDate(bound);
 }
 
 /** A Date as its text, which is what databases are asked by. */
 function dateText(value: unknown, where: string): string {
   if (typeof value === 'string') return value;
-  const time = value instanceof Date ? timeOf(value) : Number.NaN;
+  const time = isDate(value) ? timeOf(value) : Number.NaN;
   if (!Number.isNaN(time)) return new Date(time).toISOString();
-  const what = value instanceof Date ? 'a valid Date' : 'a date, since another bound is one,';
+  const what = isDate(value) ? 'a valid Date' : 'a date, since another bound is one,';
   throw expected('BAD_ARGUMENT', what, where, value);
 }
 

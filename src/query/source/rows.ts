@@ -1,4 +1,5 @@
 /** Packed rows that came by id: in the order asked, from as many answers as it took. */
+import { ownView } from '../../core/realm.js';
 import type { Id } from '../../core/types.js';
 import type { PackedRows } from './source.js';
 
@@ -8,7 +9,7 @@ export function inOrder(rows: PackedRows, ids: readonly Id[]): PackedRows {
   if (rows.ids.length === ids.length && rows.ids.every((id, i) => id === ids[i])) return rows;
   const places = new Map(rows.ids.map((id, i) => [String(id), i]));
   const order = ids.map((id) => places.get(String(id))).filter((place) => place !== undefined);
-  const given = rows.vectors as Float32Array | Uint16Array;
+  const given = ownView(rows.vectors as Float32Array | Uint16Array, 'the vectors of rows');
   const vectors = emptyLike(given, given.length === 0 ? 0 : order.length * dim);
   if (vectors.length > 0) order.forEach((at, i) => void vectors.set(given.subarray(at * dim, (at + 1) * dim), i * dim));
   return {
@@ -23,7 +24,7 @@ export function inOrder(rows: PackedRows, ids: readonly Id[]): PackedRows {
 export function joined(parts: readonly PackedRows[]): PackedRows {
   const [first] = parts;
   if (first === undefined || parts.length === 1) return first as PackedRows;
-  const all = parts.map((part) => part.vectors as Float32Array | Uint16Array);
+  const all = parts.map((part) => ownView(part.vectors as Float32Array | Uint16Array, 'the vectors of rows'));
   const vectors = emptyLike(
     all[0]!,
     all.reduce((sum, { length }) => sum + length, 0),

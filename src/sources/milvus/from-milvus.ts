@@ -2,6 +2,7 @@
 import { describe, expected, FunnelError, printed } from '../../core/errors.js';
 import { setOwn } from '../../core/own.js';
 import { dimOf, type PackableRow, packRows } from '../../core/pack.js';
+import { isBytes } from '../../core/realm.js';
 import type { Id, PackedCandidates } from '../../core/types.js';
 import { checkKeys, isListOf, isString } from '../../core/validate.js';
 import type { MilvusRow } from './client.js';
@@ -53,7 +54,7 @@ export function fromMilvus<Row = unknown>(response: unknown, options: FromMilvus
     if (vector === undefined || vector === null) throw absent(vectorField, name(i), rows[i]!);
     return vector as PackableRow;
   });
-  const packed = vectors[0] instanceof Uint8Array ? halves(vectors as unknown[], bytes, name) : undefined;
+  const packed = isBytes(vectors[0]) ? halves(vectors as unknown[], bytes, name) : undefined;
   const dim = packed?.dim ?? dimOf(vectors, name);
   return {
     vectors: packed?.vectors ?? packRows(vectors, dim, { name }),
@@ -199,7 +200,7 @@ function halves(
   if (size % 2 !== 0) throw expected('BAD_DIMS', 'two bytes a dim', name(0), rows[0]);
   const bytes = new Uint8Array(size * rows.length);
   rows.forEach((row, i) => {
-    if (!(row instanceof Uint8Array) || row.length !== size) throw expected('BAD_DIMS', `${size} bytes`, name(i), row);
+    if (!isBytes(row) || row.length !== size) throw expected('BAD_DIMS', `${size} bytes`, name(i), row);
     bytes.set(row, i * size);
   });
   return { vectors: kind === 'float16' ? new Uint16Array(bytes.buffer) : fromBfloat16(bytes), dim: size / 2 };

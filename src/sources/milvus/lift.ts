@@ -3,6 +3,7 @@
  * and then prints the whole answer as JSON for a log line that nobody reads. So the vectors are cut out of the answer's bytes
  * before the SDK sees them; ids, scores, scalar fields and errors stay the SDK's business.
  */
+import { isErrorOf } from '../../core/realm.js';
 import { LENGTH, LITTLE_ENDIAN, varintBytes, WireReader } from '../wire.js';
 
 export interface LiftedField {
@@ -45,7 +46,7 @@ export function liftFields(answer: Uint8Array, names: readonly string[]): Lifted
     );
     return usual && fields.size === names.length ? { rest: Buffer.concat(whole.parts, whole.size), fields } : undefined;
   } catch (error) {
-    if (error instanceof RangeError) return undefined;
+    if (isErrorOf(error, 'RangeError')) return undefined;
     throw error;
   }
 }

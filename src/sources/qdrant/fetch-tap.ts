@@ -97,7 +97,7 @@ function delayIn(header: string | null): number | undefined {
 }
 
 function pathOf(input: string | URL | Request): string {
-  return String(input instanceof Request ? input.url : input).replace(/[?#].*$/s, '');
+  return String(typeof input === 'object' && 'url' in input ? input.url : input).replace(/[?#].*$/s, '');
 }
 
 /** Fires when one of the two does, until released. (AbortSignal.any keeps its listeners for as long as the signals live.) */

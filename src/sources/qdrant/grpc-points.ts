@@ -1,5 +1,6 @@
 /** Points of a gRPC answer, read from its raw bytes. */
 import { setOwn } from '../../core/own.js';
+import { isErrorOf } from '../../core/realm.js';
 import { FIXED32, FIXED64, LENGTH, LITTLE_ENDIAN, WireReader } from '../wire.js';
 import { type AnyPoint, plainInteger } from './from-qdrant.js';
 import type { QdrantGrpcClient } from './grpc-client.js';
@@ -88,7 +89,7 @@ export function readPoints(records: readonly Unknown[]): AnyPoint[] | undefined 
       points.push(readPoint(reader.message()));
     }
   } catch (error) {
-    if (error instanceof RangeError) return undefined;
+    if (isErrorOf(error, 'RangeError')) return undefined;
     throw error;
   }
   return points;
@@ -112,7 +113,7 @@ export function readBatch(records: readonly Unknown[]): AnyPoint[][] | undefined
       parts.push(points);
     }
   } catch (error) {
-    if (error instanceof RangeError) return undefined;
+    if (isErrorOf(error, 'RangeError')) return undefined;
     throw error;
   }
   return parts;

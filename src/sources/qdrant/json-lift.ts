@@ -6,6 +6,7 @@
  */
 
 import { parseExact } from '../../core/exact-json.js';
+import { textOfUtf8 } from '../../core/utf8.js';
 
 /** One vector of every point: where it lies in the answer and where it goes. */
 export interface Lift {
@@ -56,8 +57,6 @@ const CLOSE_OBJECT = 0x7d;
 const POWERS = Float64Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
 /** Decimal digits that an int32 holds, whatever they are. */
 const INT32_DIGITS = 9;
-
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Every method that reads answers false when it declines, and `at` is then without meaning. */
 class Scan {
@@ -118,7 +117,7 @@ class Scan {
       from = cuts[i + 1]!;
     }
     kept.set(bytes.subarray(from), to);
-    return decoder.decode(kept);
+    return textOfUtf8(kept);
   }
 
   /** The value of a point's "vector": one un-named vector, or an object of named ones. */
@@ -194,7 +193,7 @@ class Scan {
     for (let at = from; plain && at < to; at++) plain = bytes[at]! < 0x80 && bytes[at] !== BACKSLASH;
     if (plain) return String.fromCharCode(...bytes.subarray(from + 1, to - 1));
     try {
-      return JSON.parse(decoder.decode(this.bytes.subarray(from, to))) as string;
+      return JSON.parse(textOfUtf8(this.bytes.subarray(from, to))) as string;
     } catch {
       return undefined;
     }
@@ -318,7 +317,7 @@ function readNumbers(
       value = scale >= 0 ? mantissa / POWERS[scale]! : mantissa * POWERS[-scale]!;
       if (negative) value = -value;
     } else {
-      value = Number(decoder.decode(bytes.subarray(start, at)));
+      value = Number(textOfUtf8(bytes.subarray(start, at)));
     }
     if (offset === end) return -1;
     into[offset++] = value;

@@ -3,7 +3,9 @@
 import { messageOf, reachReason, socketCode } from '../../core/call.js';
 import { expected, FunnelError } from '../../core/errors.js';
 import { parseExact } from '../../core/exact-json.js';
+import { isErrorOf } from '../../core/realm.js';
 import type { Id } from '../../core/types.js';
+import { textOfUtf8 } from '../../core/utf8.js';
 import { DATATYPES } from './datatypes.js';
 import {
   type QdrantAnswer,
@@ -256,7 +258,7 @@ function decode(bytes: Uint8Array, { lifts, skip }: QdrantRead, limit: number, b
       return { points: all!.filter((point) => !without.has(point)), packed, lacking, result };
     }
   }
-  const { result } = parseExact(new TextDecoder().decode(bytes)) as { result?: unknown };
+  const { result } = parseExact(textOfUtf8(bytes)) as { result?: unknown };
   if (batch) return { points: [], ...(lifts.length === 0 && { packed: [] }), result };
   const points = pointsOf(result) as AnyPoint[];
   return lifts.length === 0 ? { points, packed: [], result } : { points, result };
@@ -328,7 +330,7 @@ function restError(error: unknown, where: string, ms?: number): FunnelError {
     return qdrantRefusal(where, `HTTP ${status}: ${reason}`, error);
   }
   // Before anything was sent.
-  if (error instanceof TypeError && /\bBigInt\b/.test(error.message)) {
+  if (isErrorOf(error, 'TypeError') && /\bBigInt\b/.test(error.message)) {
     return new FunnelError(
       'BAD_ARGUMENT',
       `Expected no bigint in nativeFilter or params of ${where}, since JSON has none, but received one: ` +
@@ -339,7 +341,16 @@ function restError(error: unknown, where: string, ms?: number): FunnelError {
   if (name === 'QdrantClientTimeoutError') {
     return tooLate(where, ms, error);
   }
-  if (socketCode(error) !== undefined || (error instanceof TypeError && error.message === 'fetch failed')) {
+  // The answer of undici 6 on Node.js 26, whatever it is asked.
+  if (reachReason(error) === 'invalid onError method') {
+    return new FunnelError(
+      'UNSUPPORTED',
+      `Expected a client that runs on this Node.js for ${where} but its undici fails here: ` +
+        'npm install @qdrant/js-client-rest@1.19',
+      { cause: error },
+    );
+  }
+  if (socketCode(error) !== undefined || (isErrorOf(error, 'TypeError') && error.message === 'fetch failed')) {
     return new FunnelError('UNREACHABLE', `Cannot reach ${where} (${reachReason(error)})`, { cause: error });
   }
   // The client reads no more than the first character of the delay; where that is no digit, it throws another error.

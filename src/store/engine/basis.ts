@@ -4,6 +4,7 @@
  * quality: how far it is from orthonormal is measured, and every bound pays for it.
  */
 
+import { log2Of } from '../../core/exact-math.js';
 import { atOnce, type Sliced } from '../../core/slices.js';
 import type { CodeKernels } from '../../kernels/codes.js';
 import { symmetricEigen } from './eigen.js';
@@ -82,7 +83,7 @@ function* fromDirections(
 ): Sliced<Basis> {
   let largest = 0;
   for (let i = 0; i < wanted * dim; i++) largest = Math.max(largest, Math.abs(directions[i]!));
-  const step = largest > 0 && Number.isFinite(largest) ? 2 ** Math.ceil(Math.log2(largest / MOST_STEPS)) : 1;
+  const step = largest > 0 && Number.isFinite(largest) ? 2 ** Math.ceil(log2Of(largest / MOST_STEPS)) : 1;
   const stride = strideOf(dim);
   const plane = new Uint8Array(2 * width * stride);
   for (let i = 0; i < wanted; i++) {
@@ -288,5 +289,5 @@ function* skewOf(kernels: CodeKernels, columns: Float32Array, dim: number, width
   }
   let sum = 0;
   for (const value of power) sum += value * value;
-  return 1.001 * (Math.sqrt(sum) * scale) ** 0.25 + 1e-12;
+  return 1.001 * Math.sqrt(Math.sqrt(Math.sqrt(sum) * scale)) + 1e-12;
 }

@@ -2,6 +2,7 @@
  * Eigenvectors of a symmetric matrix, all of them: Householder reduction to tridiagonal form, then implicit QL with
  * Wilkinson shifts (Golub & Van Loan, Matrix Computations, §8.3). For the few hundred dims that a basis has.
  */
+import { lengthOfTwo } from '../../core/exact-math.js';
 import type { Sliced } from '../../core/slices.js';
 
 /**
@@ -113,7 +114,7 @@ function* implicitQl(d: Float64Array, e: Float64Array, q: Float64Array, n: numbe
       if (m === l) break;
       if (round === 60) throw new Error('The eigenvalues of a symmetric matrix did not converge');
       const g0 = (d[l + 1]! - d[l]!) / (2 * e[l]!);
-      const r0 = Math.hypot(g0, 1);
+      const r0 = lengthOfTwo(g0, 1);
       let g = d[m]! - d[l]! + e[l]! / (g0 + (g0 >= 0 ? r0 : -r0));
       let s = 1;
       let c = 1;
@@ -122,7 +123,7 @@ function* implicitQl(d: Float64Array, e: Float64Array, q: Float64Array, n: numbe
       for (; i >= l; i--) {
         const f = s * e[i]!;
         const b = c * e[i]!;
-        const r = Math.hypot(f, g);
+        const r = lengthOfTwo(f, g);
         e[i + 1] = r;
         if (r === 0) {
           d[i + 1]! -= p;

@@ -1,4 +1,5 @@
 /** Which lists of a partition mode 'funnel' visits: as many as find the nearest, and as hold the rows that were asked for. */
+import { log2Of } from '../../core/exact-math.js';
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Scratch } from './memory.js';
 import { identity } from './prepared.js';
@@ -26,7 +27,7 @@ const NEAREST = 10;
  */
 export function probesFor(lists: number, k: number, only?: RowMasks): number {
   const share = only === undefined ? 1 : Math.max(1, only.of / Math.max(1, only.rows));
-  const spread = 1 + Math.log2(Math.max(1, k / NEAREST) * share) / 2;
+  const spread = 1 + log2Of(Math.max(1, k / NEAREST) * share) / 2;
   return Math.min(lists, Math.round(Math.max(8, Math.ceil(lists / 8)) * spread));
 }
 

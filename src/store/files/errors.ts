@@ -1,5 +1,6 @@
 /** The errors of files, in the one class of funnelvec. */
 import { FunnelError, type FunnelErrorCode } from '../../core/errors.js';
+import { isError } from '../../core/realm.js';
 
 export function filesError(code: FunnelErrorCode, message: string, options?: { cause?: unknown }): FunnelError {
   return new FunnelError(code, message, options);
@@ -17,7 +18,7 @@ export function corrupt(file: string, section: string, why: string, cause?: unkn
  */
 export function diskError(doing: string, cause: unknown, remedy?: string): FunnelError {
   if (cause instanceof FunnelError) return cause;
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = isError(cause) ? cause.message : String(cause);
   if (remedy !== undefined && isForbidden(cause)) {
     return filesError('NOT_WRITABLE', `Expected permission to write for ${doing} but received ${message}: ${remedy}`, {
       cause,

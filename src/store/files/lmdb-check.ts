@@ -10,6 +10,7 @@
 
 import { closeSync, openSync } from 'node:fs';
 import { endianness } from 'node:os';
+import { isErrorOf } from '../../core/realm.js';
 import type { Sliced } from '../../core/slices.js';
 import { corrupt, diskError } from './errors.js';
 import { Broken, readTree, VERSION_BYTES } from './lmdb-format.js';
@@ -115,7 +116,7 @@ export function writerRecordOf(path: string): Buffer | undefined {
         // LMDB writes over pages of this commit only in the one after the next.
         if (newestTxn(fd) <= txn + 1) return record?.subarray(VERSION_BYTES);
       } catch (error) {
-        if (!(error instanceof Broken || error instanceof RangeError)) throw error;
+        if (!(error instanceof Broken || isErrorOf(error, 'RangeError'))) throw error;
       }
     }
     return undefined;

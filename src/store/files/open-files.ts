@@ -1,6 +1,7 @@
 /** The files of a committed state, open for reading. A file that a later state drops stays open while it is leased. */
 import { Buffer } from '../../core/buffer.js';
 import { join } from '../../core/paths.js';
+import { isError } from '../../core/realm.js';
 import type { Disk } from './disk-contract.js';
 import { corrupt, diskError } from './errors.js';
 import { checkRowHeader, decodeOrdinals, HEADER_BYTES, type RowFormat, rowFileBytes } from './rows.js';
@@ -127,7 +128,7 @@ export class OpenFiles {
       return file;
     } catch (error) {
       this.#close(fd);
-      throw error instanceof Error && 'syscall' in error ? diskError(`opening ${entry.name}`, error) : error;
+      throw isError(error) && 'syscall' in error ? diskError(`opening ${entry.name}`, error) : error;
     }
   }
 
@@ -139,7 +140,7 @@ export class OpenFiles {
       return { name: entry.name, path, fd, users: 1, entry, table };
     } catch (error) {
       this.#close(fd);
-      throw error instanceof Error && 'syscall' in error ? diskError(`opening ${entry.name}`, error) : error;
+      throw isError(error) && 'syscall' in error ? diskError(`opening ${entry.name}`, error) : error;
     }
   }
 }

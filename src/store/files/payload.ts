@@ -4,8 +4,8 @@
  */
 import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
-
-const utf8 = new TextDecoder();
+import { isBytes, isDate, isMapOrSet } from '../../core/realm.js';
+import { textOfUtf8 } from '../../core/utf8.js';
 
 /** @throws FunnelError BAD_ARGUMENT for what has no such form: functions, symbols, cycles, Maps, typed arrays of numbers */
 export function encodePayload(payload: unknown, where: string): Uint8Array {
@@ -19,7 +19,7 @@ export function encodePayload(payload: unknown, where: string): Uint8Array {
 }
 
 export function decodePayload(bytes: Uint8Array): unknown {
-  const text = utf8.decode(bytes);
+  const text = textOfUtf8(bytes);
   return text.includes('{"$') ? JSON.parse(text, revive) : JSON.parse(text);
 }
 
@@ -27,8 +27,8 @@ export function decodePayload(bytes: Uint8Array): unknown {
 function replace(this: Record<string, unknown>, key: string, value: unknown): unknown {
   const raw = this[key];
   if (typeof raw === 'bigint') return { $n: String(raw) };
-  if (raw instanceof Date) return { $d: raw.getTime() };
-  if (raw instanceof Uint8Array) return { $b: Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('base64') };
+  if (isDate(raw)) return { $d: Date.prototype.getTime.call(raw) };
+  if (isBytes(raw)) return { $b: Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('base64') };
   switch (typeof value) {
     case 'number':
       return Number.isFinite(value) && !Object.is(value, -0) ? value : { $f: Object.is(value, -0) ? '-0' : `${value}` };
@@ -37,7 +37,7 @@ function replace(this: Record<string, unknown>, key: string, value: unknown): un
       throw new TypeError(`a ${typeof value} as ${JSON.stringify(key)}`);
     case 'object': {
       if (value === null || Array.isArray(value)) return value;
-      if (ArrayBuffer.isView(value) || value instanceof Map || value instanceof Set) {
+      if (ArrayBuffer.isView(value) || isMapOrSet(value)) {
         throw new TypeError(`a ${value.constructor.name} as ${JSON.stringify(key)}`);
       }
       const keys = Object.keys(value);

@@ -1,5 +1,7 @@
 /** Bytes of files as text: what is no text in the encoding is told, and never replaced in silence. */
 import { isUtf8 } from 'node:buffer';
+// Not the global one, which jest's jsdom lacks.
+import { TextDecoder } from 'node:util';
 import { describe, FunnelError } from '../../core/errors.js';
 
 /** As the WHATWG names encodings: what TextDecoder knows by any of their labels. */

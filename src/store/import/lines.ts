@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { createReadStream, statSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { expected, FunnelError } from '../../core/errors.js';
+import { isBytes } from '../../core/realm.js';
 import { type TextSource, utf8Of } from './encoding.js';
 
 /** Bytes of a line; more are no row. */
@@ -84,7 +85,7 @@ export async function* chunksOf(
   }
   let half = '';
   for await (const chunk of input) {
-    if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
+    if (typeof chunk !== 'string' && !isBytes(chunk)) {
       throw expected('BAD_ARGUMENT', 'a string or a Buffer', `a chunk of ${name}`, chunk);
     }
     if (typeof chunk !== 'string') {

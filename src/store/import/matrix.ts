@@ -2,6 +2,8 @@
 import { expected } from '../../core/errors.js';
 import { allFinite } from '../../core/finite.js';
 import { halfToFloat } from '../../core/half.js';
+import { ownView } from '../../core/realm.js';
+import type { Float16Values } from '../../core/types.js';
 import { checkAttached, fixedLength } from '../../core/validate.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import {
@@ -16,7 +18,7 @@ import {
 } from './batches.js';
 
 /**
- * Writes a matrix, row-major: float32, or float16 bits in a Uint16Array. It must stay as it is until the promise settles.
+ * Writes a matrix, row-major: float32, or float16: its bits in a Uint16Array, or a Float16Array. It must stay as it is until the promise settles.
  * Every value is looked at before the first row is written.
  *
  * @example
@@ -27,10 +29,11 @@ import {
  */
 export async function importMatrix<Payload>(
   index: FunnelIndex<Payload>,
-  given: Float32Array | Uint16Array,
+  matrix: Float32Array | Uint16Array | Float16Values,
   options: RowOptions<Payload> = {},
 ): Promise<ImportResult> {
   const { batch, from } = checkImport(index as never, options, 'importMatrix', ['ids', 'payloads']);
+  const given = ownView(matrix, 'vectors');
   if (!(given instanceof Float32Array) && !(given instanceof Uint16Array)) {
     throw expected('BAD_ARGUMENT', 'a Float32Array, or float16 bits in a Uint16Array', 'vectors', given);
   }

@@ -1,4 +1,5 @@
 /** The facts of a payload that an index keeps: enough to answer conditions without it. */
+import { isDate } from '../../core/realm.js';
 import type { Path } from '../../query/filter/ast.js';
 import { parseDate } from '../../query/filter/dates.js';
 import { along } from '../../query/filter/evaluate.js';
@@ -80,7 +81,8 @@ const VALUES: Record<PayloadIndexType, (value: unknown) => Value | undefined> = 
   float: numberOf,
   bool: (value) => (typeof value === 'boolean' ? Number(value) : undefined),
   datetime: (value) => {
-    const time = typeof value === 'string' ? parseDate(value) : value instanceof Date ? value.getTime() : undefined;
+    const time =
+      typeof value === 'string' ? parseDate(value) : isDate(value) ? Date.prototype.getTime.call(value) : undefined;
     return Number.isNaN(time) ? undefined : time;
   },
 };
