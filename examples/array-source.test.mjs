@@ -4,7 +4,7 @@ import { it } from 'node:test';
 import { sourceConformance } from 'funnelvec/source/conformance';
 import { arraySource } from './array-source.mjs';
 
-const noStages = { code: 'UNSUPPORTED', message: /cannot run stages/ };
+const noStages = { code: /** @type {const} */ ('UNSUPPORTED'), message: /cannot run stages/ };
 const actsOnNothing = (param) => ({
   code: /** @type {const} */ ('UNSUPPORTED'),
   message: new RegExp(`${param}.*act on`),

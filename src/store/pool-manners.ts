@@ -1,9 +1,9 @@
 /**
- * What threads that build know of the searches of the calling thread. These run where they are asked for, and a processor has
+ * Threads that build know of the searches of the calling thread. These run where they are asked for, and a processor has
  * to be free for them: while they come, fewer threads build than there are processors, and the others wait, ready to search.
  */
 
-/** What is shared: how many threads build now, a count of searches of the calling thread, and one of messages to threads. */
+/** The numbers that are shared: how many threads build now, a count of searches of the calling thread, and one of messages to threads. */
 const BUILDING = 0;
 const SEARCHES = 1;
 const MESSAGES = 2;

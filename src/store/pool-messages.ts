@@ -100,7 +100,7 @@ export interface ThreadSetup {
   memory?: unknown;
 }
 
-/** What a thread is started with. */
+/** The data that a thread is started with. */
 export interface ThreadData extends ThreadSetup {
   manners: Manners;
   /** Threads that may build while the calling thread searches. */

@@ -29,8 +29,8 @@ export function sectionOf({ samples, counts, faults, seed, minutes, rows }) {
       '| :-- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |',
       ...QUARTERS.map((from) => line(samples, from)),
     ].join('\n'),
-    'Medians of samples. Disk is every file of the index, the store LMDB’s, which uses its pages again and never gives them ' +
-      'back: it holds payloads and ids of the dead, too, until they are dropped, on pages that are half full by then. Queries ' +
+    'Medians of samples. Disk is the length of all files of the index, store what LMDB’s takes on the disk, which is less where its ' +
+      'free pages are given back; they hold rows, ids and payloads of the dead, too, until these are dropped. Queries ' +
       'ask for 10 or 100 hits with payloads; recall is of mode `funnel`, at 10 to 10,000 hits, while rows come and go.',
     `![Latency, memory and bytes over a simulated day](plots/simulation.svg)`,
   ].join('\n\n');

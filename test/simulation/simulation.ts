@@ -6,6 +6,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Filter, FunnelIndex } from 'funnelvec/store';
+import { nativeFiles } from '#dist/store/files/native.js';
 import { Random } from '../random.js';
 import { type Asked, pause, type Recall } from './asking.js';
 import { Child, Gone } from './child.js';
@@ -47,6 +48,8 @@ export interface Report {
 
 /** Bytes that an index may take beside two times the living rows. */
 const FLOOR = 4 << 20;
+/** Whether what the store no longer needs goes back to the file system. */
+const GIVES_BACK = nativeFiles().punchHole !== undefined;
 /** An hour of a writer's life lasts at least so long. */
 const LEAST_LIFE_MS = 3000;
 /** Hours in which no writer is killed, so that what grows is seen. */
@@ -318,9 +321,9 @@ class Day {
     if (!isWhole) return;
     const { resident, files } = await this.#ask<Pick<Looked, 'resident' | 'files'>>('quiet');
     const bound = 2 * this.#living + FLOOR;
-    const filed = files.rows + files.segments;
+    const filed = files.rows + files.segments + (GIVES_BACK ? files.store : 0);
     if (filed > bound) throw new Error(`${filed} bytes in files, not ${bound}: ${JSON.stringify(files)}`);
-    // LMDB uses its pages again, and never gives them back; pages of which rows died are half empty. See #checkGrowth().
+    // Where LMDB's free pages are not given back it only uses them again. See #checkGrowth().
     this.#mostPayloads = Math.max(this.#mostPayloads, this.#truth.rows.size * (this.#bytesOfRow - 4 * DIM));
     const most = 8 * this.#mostPayloads + 2 * FLOOR;
     if (files.store > most) throw new Error(`${files.store} bytes in the store, not ${most}`);

@@ -28,12 +28,12 @@ const DEEP_BYTES = 256 << 20;
 /** Pages that are looked at between two turns. */
 const PAGES_AT_ONCE = 32;
 
-export type Run = [first: number, pages: number];
+type PageRun = [first: number, pages: number];
 
 /** The two trees that all hang from fill it. */
 interface Roots {
   tables: Tree[];
-  free: Run[];
+  free: PageRun[];
   /** Free pages are those that commits before this one have left. */
   before: number;
 }
@@ -45,7 +45,7 @@ export interface PageUse {
   /** Pages that the newest commit needs, meta pages included. */
   used: number;
   /** Runs of free pages that no commit from number `oldest` on needs, ascending. */
-  free: Run[];
+  free: PageRun[];
 }
 
 export class Check {
@@ -77,7 +77,7 @@ export class Check {
     this.#visited = new Uint8Array(meta.lastPage + 1);
     const tables: Tree[] = [];
     /** The next commits will write over them. */
-    const free: Run[] = [];
+    const free: PageRun[] = [];
     for (const tree of meta.trees) atOnce(this.#walk(tree, { tables, free, before: Number.POSITIVE_INFINITY }));
     const missing = [...TABLES.keys()].find((name) => !tables.some((table) => table.name === name));
     if (missing !== undefined) throw new Broken('tables', `lack ${missing}`);
@@ -91,7 +91,7 @@ export class Check {
     this.#size = fstatSync(this.#fd).size;
     this.#visited = new Uint8Array(meta.lastPage + 1);
     const list = (before: number) => {
-      const free: Run[] = [];
+      const free: PageRun[] = [];
       this.#visited.fill(0);
       atOnce(this.#walk(meta.trees[0]!, { tables: [], free, before }));
       for (const [first, pages] of free) this.#claim(first, pages, 'free pages');
@@ -104,7 +104,7 @@ export class Check {
     return { txn: meta.txn, pageSize: meta.pageSize, used, free: joined(free) };
   }
 
-  *#rest(tables: readonly Tree[], free: readonly Run[]): Sliced<void> {
+  *#rest(tables: readonly Tree[], free: readonly PageRun[]): Sliced<void> {
     for (const tree of tables) yield* this.#walk(tree);
     for (const [i, [first, pages]] of free.entries()) {
       if (i % 1024 === 1023) yield;
@@ -351,8 +351,8 @@ export class Check {
   }
 }
 
-function joined(runs: readonly Run[]): Run[] {
-  const out: Run[] = [];
+function joined(runs: readonly PageRun[]): PageRun[] {
+  const out: PageRun[] = [];
   for (const [first, pages] of runs) {
     const last = out.at(-1);
     if (last !== undefined && last[0] + last[1] === first) last[1] += pages;

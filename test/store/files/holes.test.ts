@@ -92,6 +92,39 @@ describe('free pages of the store', { skip }, () => {
     }
   });
 
+  it('stay where the system refuses, and nothing fails by that', async () => {
+    const files = nativeFiles();
+    const { punchHole } = files;
+    const refusals = [
+      () => 28, // ENOSPC
+      () => {
+        throw new Error('refused');
+      },
+    ];
+    for (const [i, refuse] of refusals.entries()) {
+      const index = await filled(`refused-${i}`);
+      const before = store(index);
+      await deleteMost(index);
+      let asked = 0;
+      files.punchHole = () => {
+        asked++;
+        return refuse();
+      };
+      try {
+        await index.compact();
+      } finally {
+        files.punchHole = punchHole!;
+      }
+      assert.ok(asked > 0 && store(index) > 0.9 * before);
+      await index.append({ ids: [ROWS], rows: new Float32Array(DIM).fill(2), payloads: [{ id: ROWS }] });
+      await index.close();
+      const again = await IndexFiles.open(index.path);
+      assert.deepEqual(again.payloadOf(again.ordinalOf(ROWS)!), { id: ROWS });
+      assert.ok(store(again) < 0.35 * before, 'the next open() tries again');
+      await again.close();
+    }
+  });
+
   it('go when the index is opened where a crash came before that', async () => {
     const index = await filled('crash');
     const before = store(index);
