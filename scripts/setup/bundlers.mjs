@@ -1,7 +1,10 @@
 // Packages that few tests need, installed into .cache on first use: the bundlers of test/bundlers, the runtime of test/workerd.
-import { copyFileSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { root, run, step } from './steps.mjs';
+
+/** Milliseconds that an installation may take. */
+const LONGEST = 600_000;
 
 /** The folder that the bundlers are installed in. */
 export function ensureBundlers() {
@@ -16,10 +19,38 @@ export function ensureWorkerd() {
 async function ensure(name, title) {
   const folder = join(root, '.cache', name);
   const inputs = ['package.json', 'package-lock.json'].map((file) => `test/${name}/${file}`);
-  await step(title, { inputs, outputs: [`.cache/${name}/node_modules`] }, async () => {
+  await alone(`${folder}.lock`, () => install(name, title, folder, inputs));
+  return folder;
+}
+
+function install(name, title, folder, inputs) {
+  return step(title, { inputs, outputs: [`.cache/${name}/node_modules`] }, async () => {
     mkdirSync(folder, { recursive: true });
     for (const input of inputs) copyFileSync(join(root, input), join(folder, input.slice(`test/${name}/`.length)));
     await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'], { cwd: folder });
   });
-  return folder;
+}
+
+/** Test files run at the same time: one installs, the others wait for it, but not for one that has died. */
+async function alone(lock, work) {
+  mkdirSync(dirname(lock), { recursive: true });
+  while (!attempt(() => mkdirSync(lock))) {
+    const since = attempt(() => statSync(lock).mtimeMs) ?? Date.now();
+    if (Date.now() - since > LONGEST) attempt(() => rmdirSync(lock));
+    else await new Promise((done) => setTimeout(done, 200));
+  }
+  try {
+    await work();
+  } finally {
+    attempt(() => rmdirSync(lock));
+  }
+}
+
+/** Returns what `run` does, or true; undefined where it throws. */
+function attempt(run) {
+  try {
+    return run() ?? true;
+  } catch {
+    return undefined;
+  }
 }

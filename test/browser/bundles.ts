@@ -81,6 +81,7 @@ export const BUNDLERS: Record<string, Build> = {
     const compiler = load('webpack')({
       mode: 'production',
       performance: { hints: false }, // how large a page may be is the page's affair
+      optimization: { minimize: false }, // takes longer than all else
       context: home,
       target: 'web',
       entry: `./${name}.start.mjs`,

@@ -76,9 +76,11 @@ export async function run(image) {
   /** Under a policy that compiles nothing: a module that a worker compiled is handed in. */
   'given.mjs': `
 import { activeKernels, funnel as funnelOfAny, listKernels } from 'funnelvec';
+import { FunnelIndex } from 'funnelvec/store';
 import { funnel, useWasmModules } from 'funnelvec/wasm';
 import { numbers } from './numbers.mjs';
 
+const kernelsOfIndex = () => FunnelIndex.createSync(':memory:', { dim: 2 }).stats().kernels;
 const codeOf = (run) => {
   try {
     return run().length;
@@ -92,13 +94,13 @@ export async function run() {
   const candidates = { vectors: numbers(500 * dim, 1), dim };
   const call = (f) => f(candidates, numbers(dim, 2), { scales: [16, 32, 64], keep: 0.5, limit: 5 });
   const hits = call(funnelOfAny);
-  const before = [activeKernels().name, codeOf(() => call(funnel)), codeOf(() => useWasmModules({ kernels: {} }))];
+  const before = [activeKernels().name, codeOf(() => call(funnel)), codeOf(() => useWasmModules({ kernels: {} })), kernelsOfIndex()];
   const reason = listKernels().find(({ name }) => name === 'wasm').reason;
   const compiler = new Worker('compiler.js');
-  const kernels = await new Promise((resolve) => compiler.addEventListener('message', ({ data }) => resolve(data)));
+  const { kernels, codes } = await new Promise((resolve) => compiler.addEventListener('message', ({ data }) => resolve(data)));
   const other = codeOf(() => useWasmModules({ codes: kernels }));
-  useWasmModules({ kernels });
-  return { before, reason, other, after: activeKernels().name, same: JSON.stringify(hits) === JSON.stringify(call(funnel)) };
+  useWasmModules({ kernels, codes });
+  return { before, reason, other, after: [activeKernels().name, kernelsOfIndex()], same: JSON.stringify(hits) === JSON.stringify(call(funnel)) };
 }
 `,
 
