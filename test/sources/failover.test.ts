@@ -378,7 +378,7 @@ describe('servers that are there, and cannot answer', () => {
       ['gRPC', grpcNode],
       ['Milvus', milvusNode],
     ] as const) {
-      const node = (await make({ timeout: 300 })) as unknown as Any;
+      const node = (await make({ timeout: 1_500 })) as unknown as Any;
       open.push(node);
       const hung = sourceOver(kind, [node], { retries: 0 });
       await hung.info();
@@ -388,7 +388,7 @@ describe('servers that are there, and cannot answer', () => {
         const took = performance.now() - began;
         assert.equal(error.code, 'TIMEOUT');
         const said = Number(/within (\d+) ms/.exec(error.message)?.[1]);
-        assert.ok(Math.abs(said - took) < 100, `${kind}: ${error.message} after ${took}`);
+        assert.ok(Math.abs(said - took) < 500, `${kind}: ${error.message} after ${took}`);
         assert.match(error.message, /set timeout/);
         return true;
       });

@@ -15,6 +15,9 @@ export interface MilvusClientLike {
   /** The partitions of a collection. */
   // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
   showPartitions?(request: any): Promise<any>;
+  /** The server's version. */
+  // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
+  getVersion?(): Promise<any>;
   /** Rows by id and page by page, and counts. */
   // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
   query?(request: any): Promise<any>;
