@@ -103,7 +103,7 @@ export class Nodes<Node> {
     let next = 0;
     const start = () => {
       const attempt = next++;
-      const state = order[attempt]!;
+      const state = order[attempt % order.length]!;
       const controller = new AbortController();
       setDeadline(controller.signal, signal);
       const outcome = this.#attempt(state, controller.signal, work).then(
@@ -116,11 +116,12 @@ export class Nodes<Node> {
       while (true) {
         signal.throwIfAborted();
         if (running.size === 0) {
-          if (next === order.length) throw told(errors);
+          if (next >= order.length) throw told(errors);
           start();
         }
-        const share = Math.min(LATE, timeLeft(signal) / (order.length - next + 1));
-        const ended = await this.#ended([...running.values()], next < order.length ? share : undefined);
+        // Those that let their share of the time pass may never answer: a client may lose a call. Then each is asked once more.
+        const share = Math.min(LATE, timeLeft(signal) / (Math.max(1, order.length - next) + 1));
+        const ended = await this.#ended([...running.values()], next < 2 * order.length ? share : undefined);
         signal.throwIfAborted();
         if (ended === undefined) {
           start();

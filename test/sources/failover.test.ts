@@ -175,42 +175,31 @@ describe('a node that dies', () => {
     }
   });
 
-  test('leaves no wrong and no partial answer among many', async () => {
-    const each = Number(process.env['FUNNELVEC_FAILOVER_REQUESTS'] ?? 450) / 3;
+  test('leaves no wrong, no partial and no missing answer among many', async () => {
+    const each = Math.ceil(Number(process.env['FUNNELVEC_FAILOVER_REQUESTS'] ?? 450) / 3);
     const chance = new Random(21);
-    const next = () => chance.next();
-    const hows: Manner[] = ['answers', 'answers', 'refuses', 'dies', 'cancels', { status: 503, words: 'busy' }];
+    const hows: Manner[] = ['answers', 'refuses', 'dies', 'cancels', { status: 503, words: 'busy' }];
     for (const kind of KINDS) {
-      const nodes = await nodesOf(kind);
-      const source = sourceOver(kind, nodes);
-      await source.info();
-      for (const node of nodes) {
-        node.manner = (call) => {
-          const how = hows[Math.floor(next() * hows.length)]!;
-          if (!READS.test(call)) return 'answers';
-          if (typeof how === 'object') return kind === 'REST' ? how : { ...how, status: 14 };
-          return how;
-        };
-      }
-      let answered = 0;
-      const codes = new Set<string>();
+      const [first, second] = (await nodesOf(kind)) as [Any, Any];
+      // It is asked first by every request, however lately it died.
+      const sources = Array.from({ length: 4 }, () => sourceOver(kind, [first, second]));
+      first.manner = (call) => {
+        const how = chance.pick(hows);
+        if (!READS.test(call)) return 'answers';
+        return typeof how === 'object' && kind !== 'REST' ? { ...how, status: 14 } : how;
+      };
       let left = each;
       const worker = async () => {
-        while (left-- > 0) {
-          const angle = 2 * Math.PI * next();
-          try {
-            const query = Float32Array.of(Math.cos(angle), Math.sin(angle));
-            await isRight(source, query, 1 + Math.floor(8 * next()), { timeout: 5_000 });
-            answered++;
-          } catch (error) {
-            if (!(error instanceof Error) || error.name !== 'FunnelError') throw error;
-            codes.add(`${(error as unknown as { code: string }).code}: ${error.message}`);
-          }
+        while (left > 0) {
+          const at = left-- % sources.length;
+          const angle = 2 * Math.PI * chance.next();
+          const query = Float32Array.of(Math.cos(angle), Math.sin(angle));
+          if (left % 8 === 0) sources[at] = sourceOver(kind, [first, second]);
+          await isRight(sources[at]!, query, chance.int(1, 8), { timeout: 10_000 });
         }
       };
-      await Promise.all(Array.from({ length: 8 }, worker));
-      for (const code of codes) assert.match(code, /^(UNREACHABLE|UNAVAILABLE): /, kind);
-      assert.ok(answered > each / 2, `${kind}: ${answered} of ${each}`);
+      await Promise.all(Array.from({ length: 4 }, worker));
+      assert.ok(reads(first) > each / 16, `${kind}: ${reads(first)}`);
     }
   });
 });
@@ -389,7 +378,7 @@ describe('servers that are there, and cannot answer', () => {
       ['gRPC', grpcNode],
       ['Milvus', milvusNode],
     ] as const) {
-      const node = (await make({ timeout: 300 })) as unknown as Any;
+      const node = (await make({ timeout: 1_500 })) as unknown as Any;
       open.push(node);
       const hung = sourceOver(kind, [node], { retries: 0 });
       await hung.info();
@@ -399,7 +388,7 @@ describe('servers that are there, and cannot answer', () => {
         const took = performance.now() - began;
         assert.equal(error.code, 'TIMEOUT');
         const said = Number(/within (\d+) ms/.exec(error.message)?.[1]);
-        assert.ok(Math.abs(said - took) < 100, `${kind}: ${error.message} after ${took}`);
+        assert.ok(Math.abs(said - took) < 500, `${kind}: ${error.message} after ${took}`);
         assert.match(error.message, /set timeout/);
         return true;
       });

@@ -339,6 +339,8 @@ export async function milvusNode(options: { timeout?: number } = {}): Promise<No
       status: ok,
       index_descriptions: ['head', 'full'].map((name) => ({ index_name: name, field_name: name, params })),
     }),
+    ShowPartitions: () => ({ status: ok, partition_names: ['_default', 'a', 'p', 'q'], inMemory_percentages: [] }),
+    GetVersion: () => ({ status: ok, version: '2.6.0' }),
     Search: ({ placeholder_group, search_params, output_fields }) => {
       const limit = Number(search_params.find(({ key }: { key: string }) => key === 'topk').value);
       // The last eight bytes of a group of one vector are its two floats.

@@ -6,7 +6,7 @@ import { milvusSource } from 'funnelvec/milvus';
 import { qdrantSource } from 'funnelvec/qdrant';
 import { rejects } from '#dist/conformance/failures.js';
 import type { SearchParams, Source } from '#dist/query/source/source.js';
-import { type Asked, grpcNode, milvusNode, type Node, restNode } from './nodes.js';
+import { type Asked, grpcNode, milvusNode, type Node, POINTS, restNode } from './nodes.js';
 
 const names = { collection: 'films', head: 'head', full: 'full' };
 const vector = Float32Array.of(1, 0);
@@ -47,7 +47,7 @@ const readings = (params?: SearchParams): [string, (source: Source) => Promise<u
 async function lastOf(node: Node<unknown>, run: () => Promise<unknown>): Promise<Asked> {
   node.asked.length = 0;
   await run();
-  return node.asked.filter(({ call }) => !/^(info|Describe|Connect)/.test(call)).at(-1)!;
+  return node.asked.filter(({ call }) => !/^(info|Describe|Connect|Show|GetV)/.test(call)).at(-1)!;
 }
 
 describe('every call that reads', () => {
@@ -121,9 +121,44 @@ describe('every call that reads', () => {
       await search.query({ id: id!, params, withPayload: true });
       const { explanation } = await search.query({ vector, params, explain: true });
       await explanation!.filtered();
-      const calls = node.asked.filter(({ call }) => !/^(info|Describe|Connect)/.test(call));
+      const calls = node.asked.filter(({ call }) => !/^(info|Describe|Connect|Show|GetV)/.test(call));
       assert.ok(calls.length >= 4);
       for (const one of calls) assert.ok(sent(one), one.call);
+    }
+  });
+
+  test('over Milvus names a partition that is not there, and a server that has none', async () => {
+    for (const [, run] of readings()) {
+      const elsewhere = milvusSource(milvus.client, { ...names, partitions: ['a', 'z'] });
+      await rejects(run(elsewhere), 'BAD_ARGUMENT', /one of the partitions "_default", "a", .*"z"/);
+    }
+    milvus.manner = (call) => (call === 'ShowPartitions' ? { status: 12, words: 'unimplemented' } : 'answers');
+    try {
+      for (const [, run] of readings()) {
+        await rejects(
+          run(milvusSource(milvus.client, { ...names, partitions: ['a'] })),
+          'UNSUPPORTED',
+          /would read all/,
+        );
+      }
+    } finally {
+      milvus.manner = () => 'answers';
+    }
+  });
+
+  test('over Milvus Lite counts the rows of the partitions, though its count(*) has those of all', async () => {
+    milvus.config['GetVersion'] = { status: { error_code: 'Success', code: 0 }, version: 'milvus_lite-3.2.2' };
+    try {
+      const source = milvusSource(milvus.client, { ...names, partitions: ['a'] });
+      milvus.asked.length = 0;
+      assert.equal(await source.count!({}), POINTS.length);
+      const queries = milvus.asked.filter(({ call }) => call === 'Query');
+      assert.ok(queries.length >= 2);
+      for (const { body } of queries) {
+        assert.deepEqual([body.partition_names, body.output_fields], [['a'], ['id']]);
+      }
+    } finally {
+      delete milvus.config['GetVersion'];
     }
   });
 

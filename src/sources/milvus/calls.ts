@@ -4,17 +4,21 @@ import type { HeadRequest, SearchParams } from '../../query/source/source.js';
 import type { Nodes } from '../nodes.js';
 import type { MilvusClientLike, MilvusRow } from './client.js';
 import { refused } from './errors.js';
-import { milvusRows, refusal } from './from-milvus.js';
+import { milvusIds, milvusRows, refusal } from './from-milvus.js';
 import { checkUnrounded, restoreJson } from './integers.js';
 import type { MilvusCommonOptions } from './options.js';
+import { Partitions } from './partitions.js';
 import type { Reading } from './reading.js';
 import { type QueryRows, rowsByQuery } from './rows.js';
-import { FLOAT16, type MilvusFacts } from './schema.js';
+import { behindKey, FLOAT16, type MilvusFacts } from './schema.js';
 import { type MilvusScope, scoped } from './scope.js';
 import { type Tap, tappedMilvus } from './tap.js';
 
 /** The output that counts rows. */
 export const COUNT_FIELD = 'count(*)';
+
+/** A page of rows in the order of their keys, as the SDKs' own iterators ask for it. */
+const PAGE = { limit: 10_000, iterator: 'True', reduce_stop_for_best: 'True' };
 
 /** What a call has beside what it asks for. */
 export interface MilvusCall extends Pick<HeadRequest, 'timeout'> {
@@ -38,6 +42,8 @@ interface MilvusFound {
 }
 
 export class MilvusCalls {
+  private readonly partitions: Partitions;
+
   constructor(
     private readonly nodes: Nodes<MilvusClientLike>,
     private readonly options: MilvusCommonOptions,
@@ -45,7 +51,33 @@ export class MilvusCalls {
     private readonly name: string,
     /** Of calls that name none. */
     private readonly scope: MilvusScope,
-  ) {}
+  ) {
+    this.partitions = new Partitions(options.collection, name);
+  }
+
+  /** How many rows pass. */
+  async count(filter: string | undefined, call: MilvusCall, facts: MilvusFacts): Promise<number> {
+    const { partitions } = call.scope ?? this.scope;
+    const byIds =
+      partitions !== undefined && (await this.nodes.run(call.signal, (client) => this.partitions.miscounts(client)));
+    if (byIds) return this.countIds(filter, call, facts);
+    const [row] = await this.query(filter, { outputs: [COUNT_FIELD] }, call, facts, {});
+    return Number(row?.[COUNT_FIELD] ?? 0);
+  }
+
+  /** By their keys, page by page. */
+  private async countIds(filter: string | undefined, call: MilvusCall, facts: MilvusFacts): Promise<number> {
+    let count = 0;
+    let behind: string | undefined;
+    while (true) {
+      call.signal.throwIfAborted();
+      const page = [filter, behind].filter(Boolean).map((part) => `(${part})`);
+      const rows = await this.query(page.join(' and '), { outputs: [facts.idField] }, call, facts, PAGE);
+      if (rows.length === 0) return count;
+      count += rows.length;
+      behind = behindKey(milvusIds(rows, facts.idField).at(-1)!, facts);
+    }
+  }
 
   query(
     filter: string | undefined,
@@ -66,6 +98,7 @@ export class MilvusCalls {
     params: object,
   ): Promise<readonly MilvusRow[]> {
     const { float16 } = facts;
+    await this.partitions.check(client, scope.partitions);
     if (typeof client.query !== 'function') {
       throw expected('BAD_ARGUMENT', 'a MilvusClient with query()', 'client', client);
     }
@@ -111,6 +144,7 @@ export class MilvusCalls {
     lifts: readonly string[],
     facts: MilvusFacts,
   ): Promise<MilvusFound> {
+    await this.partitions.check(client, asked.scope.partitions);
     const { collection, decode } = this.options;
     const { float16 } = facts;
     const data = vectors.map((vector) => Array.from(vector));

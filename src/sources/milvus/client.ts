@@ -9,6 +9,15 @@ export interface MilvusClientLike {
   /** The head search, of one vector or of many. */
   // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
   search(request: any): Promise<any>;
+  /** The collections that there are. */
+  // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
+  showCollections?(request?: any): Promise<any>;
+  /** The partitions of a collection. */
+  // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
+  showPartitions?(request: any): Promise<any>;
+  /** The server's version. */
+  // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
+  getVersion?(): Promise<any>;
   /** Rows by id and page by page, and counts. */
   // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
   query?(request: any): Promise<any>;

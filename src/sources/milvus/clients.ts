@@ -1,5 +1,5 @@
 /** The clients of a source: one for each address of a cluster. */
-import { expected } from '../../core/errors.js';
+import { expected, FunnelError } from '../../core/errors.js';
 import { type MakeNode, makersOf, type Nodes } from '../nodes.js';
 import type { MilvusClientLike } from './client.js';
 import { busy } from './errors.js';
@@ -30,12 +30,30 @@ export function asking(
   name: string,
   signal: AbortSignal,
 ): Pick<MilvusClientLike, 'describeCollection' | 'describeIndex'> {
-  const one = (call: 'describeCollection' | 'describeIndex') => (request: unknown) =>
+  const one = (call: 'describeCollection' | 'describeIndex') => (request: { collection_name: string }) =>
     nodes.run(signal, async (client) => {
-      const answer = await client[call](request);
+      const answer = await client[call](request).catch(async (error: unknown) => {
+        throw (await absent(client, request, name, error)) ?? error;
+      });
       const trouble = busy(answer?.status, name, answer);
       if (trouble) throw trouble;
       return answer;
     });
   return { describeCollection: one('describeCollection'), describeIndex: one('describeIndex') };
+}
+
+/**
+ * The error of a collection that is not there, where the SDK fails over the answer: Milvus Lite 2.5.1 describes such a one by an
+ * empty message of success.
+ */
+async function absent(
+  client: MilvusClientLike,
+  { collection_name }: { collection_name: string },
+  name: string,
+  cause: unknown,
+): Promise<FunnelError | undefined> {
+  if (!(cause instanceof TypeError) || typeof client.showCollections !== 'function') return undefined;
+  const { data } = ((await client.showCollections().catch(() => undefined)) ?? {}) as { data?: { name?: unknown }[] };
+  if (!Array.isArray(data) || data.some((one) => one?.name === collection_name)) return undefined;
+  return new FunnelError('NO_COLLECTION', `${name} does not exist (the server lists ${data.length} others)`, { cause });
 }

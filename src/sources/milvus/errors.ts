@@ -57,6 +57,9 @@ export function busy(status: unknown, name: string, cause: unknown): FunnelError
   return error.code === 'UNAVAILABLE' || error.code === 'RATE_LIMITED' ? error : undefined;
 }
 
+/** The words of grpc-js for a stream that ended before its answer did. */
+const CUT = /RST_STREAM|ended without gRPC status|connection dropped|end of stream/i;
+
 /**
  * The error of what the SDK threw.
  *
@@ -66,7 +69,7 @@ export function milvusError(error: unknown, name: string, ms?: number): FunnelEr
   const { code } = (error ?? {}) as { code?: unknown };
   const reason = messageOf(error);
   // gRPC status codes: UNAVAILABLE, CANCELLED, which is a stream that was cut, and DEADLINE_EXCEEDED.
-  if (code === 14 || code === 1 || socketCode(error)) {
+  if (code === 14 || code === 1 || (code === 13 && CUT.test(reason)) || socketCode(error)) {
     return new FunnelError('UNREACHABLE', `Cannot reach ${name} (${reachReason(error)})`, { cause: error });
   }
   if (code === 4) {

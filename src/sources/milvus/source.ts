@@ -21,7 +21,7 @@ import type {
 } from '../../query/source/source.js';
 import { CollectionSource } from '../collection.js';
 import { checkRetries, type MakeNode, Nodes } from '../nodes.js';
-import { COUNT_FIELD, type MilvusCall, MilvusCalls } from './calls.js';
+import { type MilvusCall, MilvusCalls } from './calls.js';
 import type { MilvusClientLike } from './client.js';
 import { asking, type MilvusClients, milvusMakers } from './clients.js';
 import { milvusError } from './errors.js';
@@ -179,15 +179,9 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
       return this.informed([], signal, async (facts) => {
         const call = { ...options, signal };
         const restricted = await this.filter({ filter, nativeFilter }, facts, call);
-        return this.named(filter, facts, call, () => this.counted(restricted, facts, { ...call, scope }));
+        return this.named(filter, facts, call, () => this.calls.count(restricted, { ...call, scope }, facts));
       });
     });
-  }
-
-  private async counted(filter: string | undefined, facts: MilvusFacts, options: MilvusCall): Promise<number> {
-    const asked = { fields: [], names: [], payloadFields: [], outputs: [COUNT_FIELD], select: undefined };
-    const [row] = await this.calls.query(filter, asked, options, facts, {});
-    return Number(row?.[COUNT_FIELD] ?? 0);
   }
 
   async idOf(value: string | number | bigint, options: Parameters<NonNullable<Source['idOf']>>[1] = {}) {
@@ -370,8 +364,8 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
       if (facts.scalarKeys.has(key)) continue;
       const [something, scalar] = scalarCounts(key);
       // In this order, so that an array that is written meanwhile is counted.
-      const scalars = await this.counted(allOf([standing, scalar]), facts, options);
-      const all = await this.counted(allOf([standing, something]), facts, options);
+      const scalars = await this.calls.count(allOf([standing, scalar]), options, facts);
+      const all = await this.calls.count(allOf([standing, something]), options, facts);
       if (all !== scalars) {
         throw unsupported(
           `a condition on the JSON key ${JSON.stringify(path)}`,

@@ -264,7 +264,7 @@ const UNAVAILABLE = 14;
 
 /** The client's words for a stream that ended before its answer did: a server that died, or one that speaks TLS. */
 const CUT =
-  /http\/2 (stream|session|connection) closed|RST_STREAM|GOAWAY|^protocol error: (missing (status|output)|promised|incomplete)|^PING timed out|^connection aborted|^expected open session|^sentinel completed early/i;
+  /(stream|session|connection) closed|RST_STREAM|GOAWAY|^protocol error: (missing (status|output)|promised|incomplete)|^PING timed out|^connection aborted|^expected open session|^sentinel completed early/i;
 
 /** Milliseconds: of the words, or the first digit of the header, which is all that the client hands on. */
 function delayOf(error: unknown, reason: string): number | undefined {
