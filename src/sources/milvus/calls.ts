@@ -8,11 +8,23 @@ import { checkUnrounded, restoreJson } from './integers.js';
 import type { MilvusCommonOptions } from './options.js';
 import type { Reading } from './reading.js';
 import { type QueryRows, rowsByQuery } from './rows.js';
-import { FLOAT16, type MilvusFacts, refused } from './schema.js';
+import { FLOAT16, type MilvusFacts, refused, type SearchedField } from './schema.js';
 import { type Tap, tappedMilvus } from './tap.js';
+import { storedQuery } from './vector-types.js';
 
 /** The output that counts rows. */
 export const COUNT_FIELD = 'count(*)';
+
+/** The rows of each query. */
+export interface MilvusAnswer {
+  parts: QueryRows[];
+  began: number;
+  at: number;
+  /** What scores are to be divided by, for each query. */
+  factors: readonly number[];
+  /** Whether a query was rounded to int8. */
+  rounded: boolean;
+}
 
 export class MilvusCalls {
   constructor(
@@ -52,20 +64,21 @@ export class MilvusCalls {
   }
 
   async search(
-    field: string,
+    field: SearchedField,
     vectors: readonly Float32Array[],
     limit: number,
     asked: { filter: string | undefined; params: SearchParams | undefined; timeout?: number | undefined },
     outputs: readonly string[],
     lifts: readonly string[],
     facts: MilvusFacts,
-  ): Promise<{ parts: QueryRows[]; began: number; at: number }> {
+  ): Promise<MilvusAnswer> {
     const { collection, consistency, decode } = this.options;
     const { float16 } = facts;
-    const data = vectors.map((vector) => Array.from(vector));
+    const queries = vectors.map((vector) => storedQuery(vector, field, this.name));
+    const data = queries.map((query) => query.data);
     const request = {
       collection_name: collection,
-      anns_field: field,
+      anns_field: field.name,
       data: data.length === 1 ? data[0] : data,
       limit,
       filter: asked.filter,
@@ -98,7 +111,9 @@ export class MilvusCalls {
         : rowsByQuery(answer, vectors.length, fields, this.name);
     if (json.length > 0)
       this.exactJson(parts.length === 1 ? parts[0]!.rows : parts.flatMap(({ rows }) => rows), json, tap);
-    return { parts, began, at };
+    // Scores of a scaled query are larger by its factor, but for those of directions.
+    const factors = queries.map(({ factor }) => (field.metric === 'IP' ? factor : 1));
+    return { parts, began, at, factors, rounded: queries.some(({ rounded }) => rounded) };
   }
 
   /**
