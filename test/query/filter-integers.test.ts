@@ -107,7 +107,7 @@ describe('a filter with integers beyond 2^53', () => {
       scalars: true,
     };
     const least = -(2n ** 63n);
-    const number = 'exists doc["n"] and not (doc["n"] like "%")';
+    const number = '(exists doc["n"]) and not (doc["n"] like "%")';
     const said: [Json, string][] = [
       [field('n', { match: { value: big + 1n } }), 'n == 1152921504606846977'],
       [field('n', { match: { any: [1, big] } }), 'n in [1, 1152921504606846976]'],

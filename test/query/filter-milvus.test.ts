@@ -173,6 +173,8 @@ describe('Milvus expressions', () => {
       [field('share', { match: { value: 2 ** 24 + 1 } }), 'id in []'],
       [field('wide', { match: { value: 2 } }), 'wide == 2.0'],
       [field('wide', { range: { gte: 1e21, lt: 5 } }), 'wide >= 1e+21 and wide < 5.0'],
+      [field('tag', { match: { text: '' } }), 'tag is not null'],
+      [field('counts', { match: { except: [] } }), 'not (array_length(counts) == 0)'],
       [field('tag', { match: { text: 'x' } }), 'tag is not null and tag like "%x%"'],
       [field('tag', { match: { except: ['a', 'b'] } }), 'tag is not null and not (tag in ["a", "b"])'],
       [field('tag', { match: { value: 1 } }), 'id in []'],

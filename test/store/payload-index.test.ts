@@ -98,6 +98,39 @@ const isError = (code: string, pattern: RegExp) => (error: unknown) => {
 };
 
 describe('a payload index', () => {
+  it('changes no answer: 1.0 is 1 and 1.5 is at least 1, with an index of integers, of floats, and without one', async () => {
+    const index = await FunnelIndex.create(':memory:', { dim: 1 });
+    const values = [1, JSON.parse('1.0'), 1.5, [1.5, 0], 0, 'x'];
+    await index.upsert(values.map((n, id) => ({ id, vector: [1], payload: { n } })));
+    const conditions = [
+      { match: { value: 1 } },
+      { range: { gte: 1 } },
+      { range: { gte: 1, lte: 1 } },
+      { range: { gt: 1 } },
+    ];
+    const answers = async () => {
+      const found: unknown[] = [];
+      for (const condition of conditions) {
+        const { points } = await index.scroll({ filter: { must: { key: 'n', ...condition } } as never });
+        found.push(points.map(({ id }) => id));
+      }
+      return found;
+    };
+    const want = [
+      [0, 1],
+      [0, 1, 2, 3],
+      [0, 1],
+      [2, 3],
+    ];
+    assert.deepEqual(await answers(), want);
+    for (const type of ['integer', 'float'] as const) {
+      await index.createPayloadIndex('n', type);
+      assert.deepEqual(await answers(), want, type);
+      await index.deletePayloadIndex('n');
+    }
+    await index.close();
+  });
+
   it('answers as payloads do: while rows come, after they are packed, and when it is opened again', async () => {
     const path = newPath();
     let index = await FunnelIndex.create<Payload>(path, { dim: DIM, autoOptimize: false });

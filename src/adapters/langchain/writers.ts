@@ -3,6 +3,8 @@ import { expected, FunnelError } from '../../core/errors.js';
 import { checkKeys, uuidOf } from '../../core/validate.js';
 import type { Id } from '../../index.js';
 import { guarded } from '../../sources/index.js';
+import { refusal } from '../../sources/milvus/from-milvus.js';
+import { storedVector, VECTOR_KINDS, type VectorKind } from '../../sources/milvus/vector-types.js';
 
 /** A document as a writer gets it. */
 export interface WrittenPoint {
@@ -50,6 +52,8 @@ export interface QdrantWriteClient {
   // biome-ignore lint/suspicious/noExplicitAny: as above
   delete(collection: string, args: any): Promise<unknown>;
 }
+
+type KindOf = (field: string) => VectorKind;
 
 /** The part of the client of @zilliz/milvus2-sdk-node that we use. */
 export interface MilvusWriteClient {
@@ -139,11 +143,12 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
   type Field = {
     name: string;
     data_type?: string | number;
+    dataType?: number;
     is_primary_key?: boolean;
     type_params?: { key: string; value: string | number }[];
   };
   let described:
-    | Promise<{ key: string; isText: boolean; head: string | undefined; full: string; dim: number }>
+    | Promise<{ key: string; isText: boolean; head: string | undefined; full: string; dim: number; kindOf: KindOf }>
     | undefined;
   const shape = async () => {
     const { schema } = await asked(async () => accepted(await client.describeCollection({ collection_name })));
@@ -162,7 +167,11 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
       );
     }
     const { name: key, data_type: type } = fields.find((one) => one.is_primary_key)!;
-    return { key, isText: type !== 'Int64' && type !== 5, head: first, full: all!, dim: dimOf(first ?? all) };
+    const kindOf = (name: string) => {
+      const field = fields.find((one) => one.name === name)!;
+      return VECTOR_KINDS[Number(field.dataType ?? field.data_type)] ?? 'float32';
+    };
+    return { key, isText: type !== 'Int64' && type !== 5, head: first, full: all!, dim: dimOf(first ?? all), kindOf };
   };
   const known = () => {
     described ??= shape().catch((error) => {
@@ -175,7 +184,7 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
   const written = (id: Id) => (typeof id === 'string' ? id : String(id));
   return {
     async upsert(points) {
-      const { key, isText, head: first, full: all, dim } = await known();
+      const { key, isText, head: first, full: all, dim, kindOf } = await known();
       const odd = isText ? undefined : points.find(({ id }) => !isWhole(String(id)));
       if (odd !== undefined) throw expected('BAD_ID', `a whole number, which ${key} holds,`, 'an id', odd.id);
       for (const some of inParts(points)) {
@@ -191,7 +200,14 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
             );
           }
           const values = Array.from(vector);
-          return { ...payload, [key]: written(id), [all]: values, ...(first && { [first]: values.slice(0, dim) }) };
+          const stored = (name: string, some: number[]) =>
+            storedVector(some, kindOf(name), () => `${name} of document ${id}`);
+          return {
+            ...payload,
+            [key]: written(id),
+            [all]: stored(all, values),
+            ...(first && { [first]: stored(first, values.slice(0, dim)) }),
+          };
         });
         await asked(async () => accepted(await client.upsert({ collection_name, data })));
       }
@@ -232,9 +248,10 @@ function* inParts(points: readonly WrittenPoint[]): Generator<readonly WrittenPo
 /** The SDK answers most refusals as a status instead of throwing. */
 // biome-ignore lint/suspicious/noExplicitAny: an answer of the SDK's
 function accepted(answer: any): any {
-  const { error_code = 'Success', reason } = answer?.status ?? {};
-  if (error_code === 'Success' || error_code === 0) return answer;
-  throw new Error(String(reason || error_code));
+  const no = refusal(answer?.status);
+  if (no === undefined) return answer;
+  const { reason } = answer.status;
+  throw new Error(String(reason || no.code));
 }
 
 function askedOf(label: string): <T>(call: () => Promise<T>) => Promise<T> {

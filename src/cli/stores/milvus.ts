@@ -7,6 +7,7 @@ import { FunnelSearch } from '../../index.js';
 import { refused } from '../../sources/milvus/errors.js';
 import { refusal } from '../../sources/milvus/from-milvus.js';
 import { type MilvusSourceOptions, milvusSource } from '../../sources/milvus/index.js';
+import { storedVector, VECTOR_KINDS, type VectorKind } from '../../sources/milvus/vector-types.js';
 import { load } from '../packages.js';
 import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';
@@ -118,7 +119,9 @@ export class MilvusPlace implements Place {
     const source = milvusSource(client, { collection: this.collection, ...names });
     const has = await source.info();
     if (has.dim === dim && has.headDim === head) {
-      return new MilvusWriter(client, this.collection, this.label, { dim, head: head!, names });
+      const { schema } = await asked(this.label, () => client.describeCollection({ collection_name: this.collection }));
+      const kinds = new Map(schema?.fields?.map(({ name, dataType }) => [name, VECTOR_KINDS[Number(dataType)]]));
+      return new MilvusWriter(client, this.collection, this.label, { dim, head: head!, names, kinds });
     }
     const what = `${dim} dims and a head of ${head} for ${this.label} but it has ${has.dim} and ${has.headDim}`;
     throw new FunnelError('BAD_DIMS', `Expected ${what}`);
@@ -172,7 +175,13 @@ class MilvusWriter implements StoreWriter {
     private readonly client: Client,
     private readonly collection: string,
     private readonly label: string,
-    private readonly shape: { dim: number; head: number; names: NamedVectors },
+    private readonly shape: {
+      dim: number;
+      head: number;
+      names: NamedVectors;
+      /** By field; FloatVector where nothing is said. */
+      kinds?: ReadonlyMap<string, VectorKind | undefined>;
+    },
   ) {}
 
   check(id: Id, payload: Record<string, unknown>): void {
@@ -183,17 +192,19 @@ class MilvusWriter implements StoreWriter {
   }
 
   async write({ ids, vectors, payloads }: RowBatch): Promise<{ replaced: undefined }> {
-    const { dim, head, names } = this.shape;
+    const { dim, head, names, kinds } = this.shape;
     const some = rowsOfACall(dim + head);
     for (let from = 0; from < ids.length; from += some) {
       const data = ids.slice(from, from + some).map((id, i) => {
         const full = Array.from(vectors.subarray((from + i) * dim, (from + i + 1) * dim));
+        const stored = (name: string, values: number[]) =>
+          storedVector(values, kinds?.get(name) ?? 'float32', () => `${name} of row ${id}`);
         // Int64 as text, which the SDK hands on undamaged.
         return {
           ...payloads[from + i],
           [ID]: typeof id === 'number' ? String(id) : id,
-          [names.head]: full.slice(0, head),
-          [names.full]: full,
+          [names.head]: stored(names.head, full.slice(0, head)),
+          [names.full]: stored(names.full, full),
         };
       });
       await asked(this.label, async () => {

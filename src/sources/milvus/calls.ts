@@ -10,9 +10,10 @@ import type { MilvusCommonOptions } from './options.js';
 import { Partitions } from './partitions.js';
 import type { Reading } from './reading.js';
 import { type QueryRows, rowsByQuery } from './rows.js';
-import { behindKey, FLOAT16, type MilvusFacts } from './schema.js';
+import { behindKey, FLOAT16, type MilvusFacts, type SearchedField } from './schema.js';
 import { type MilvusScope, scoped } from './scope.js';
 import { type Tap, tappedMilvus } from './tap.js';
+import { storedQuery } from './vector-types.js';
 
 /** The output that counts rows. */
 export const COUNT_FIELD = 'count(*)';
@@ -35,10 +36,15 @@ interface MilvusSearch {
   timeout?: number | undefined;
 }
 
-interface MilvusFound {
+/** The rows of each query. */
+export interface MilvusAnswer {
   parts: QueryRows[];
   began: number;
   at: number;
+  /** The number by which scores are to be divided, for each query. */
+  factors: readonly number[];
+  /** Whether a query was rounded to int8. */
+  rounded: boolean;
 }
 
 export class MilvusCalls {
@@ -121,14 +127,14 @@ export class MilvusCalls {
   }
 
   search(
-    field: string,
+    field: SearchedField,
     vectors: readonly Float32Array[],
     limit: number,
     asked: MilvusSearch,
     outputs: readonly string[],
     lifts: readonly string[],
     facts: MilvusFacts,
-  ): Promise<MilvusFound> {
+  ): Promise<MilvusAnswer> {
     return this.nodes.run(asked.signal, (client) =>
       this.searchAt(client, field, vectors, limit, asked, outputs, lifts, facts),
     );
@@ -136,21 +142,22 @@ export class MilvusCalls {
 
   private async searchAt(
     client: MilvusClientLike,
-    field: string,
+    field: SearchedField,
     vectors: readonly Float32Array[],
     limit: number,
     asked: MilvusSearch,
     outputs: readonly string[],
     lifts: readonly string[],
     facts: MilvusFacts,
-  ): Promise<MilvusFound> {
+  ): Promise<MilvusAnswer> {
     await this.partitions.check(client, asked.scope.partitions);
     const { collection, decode } = this.options;
     const { float16 } = facts;
-    const data = vectors.map((vector) => Array.from(vector));
+    const queries = vectors.map((vector) => storedQuery(vector, field, this.name));
+    const data = queries.map((query) => query.data);
     const request = {
       collection_name: collection,
-      anns_field: field,
+      anns_field: field.name,
       data: data.length === 1 ? data[0] : data,
       limit,
       filter: asked.filter,
@@ -183,7 +190,9 @@ export class MilvusCalls {
         : rowsByQuery(answer, vectors.length, fields, this.name);
     if (json.length > 0)
       this.exactJson(parts.length === 1 ? parts[0]!.rows : parts.flatMap(({ rows }) => rows), json, tap);
-    return { parts, began, at };
+    // Scores of a scaled query are larger by its factor, but for those of directions.
+    const factors = queries.map(({ factor }) => (field.metric === 'IP' ? factor : 1));
+    return { parts, began, at, factors, rounded: queries.some(({ rounded }) => rounded) };
   }
 
   /**

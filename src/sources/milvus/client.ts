@@ -21,9 +21,6 @@ export interface MilvusClientLike {
   /** Rows by id and page by page, and counts. */
   // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
   query?(request: any): Promise<any>;
-  /** The server's version, for errors. */
-  // biome-ignore lint/suspicious/noExplicitAny: the SDK's own types differ from version to version
-  getVersion?(): Promise<any>;
 }
 
 /** Where rows keep the keys that the schema does not name. */

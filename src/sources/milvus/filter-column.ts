@@ -31,7 +31,8 @@ export function columnCondition(node: PathCondition, name: string, field: Milvus
     case 'except':
       return and(given, not(oneOf(name, field.type, node.values)));
     case 'text':
-      return field.type === 'VarChar' && and(given, contains(name, node.text));
+      // Every text contains the empty one; to milvus-lite 2.5 no text is like "%".
+      return field.type === 'VarChar' && and(given, node.text === '' || contains(name, node.text));
     case 'range':
       return and(given, inRange(name, field.type, node.bounds));
   }
@@ -44,7 +45,8 @@ function isKnown({ type, element }: MilvusField): boolean {
 
 /** Arrays of Milvus have no nulls among their elements. */
 function arrayCondition(node: PathCondition, name: string, element: string, given: FilterPiece): FilterPiece {
-  const filled = and(given, atom(`array_length(${name}) > 0`));
+  const empty = atom(`array_length(${name}) == 0`);
+  const filled = and(given, not(empty));
   switch (node.op) {
     case 'match': {
       const values = storable(element, node.values);
@@ -67,7 +69,7 @@ function arrayCondition(node: PathCondition, name: string, element: string, give
       return or(and(given, length), and(not(given), within(0, node.bounds)));
     }
     default:
-      return or(not(given), atom(`array_length(${name}) == 0`));
+      return or(not(given), empty);
   }
 }
 

@@ -5,11 +5,12 @@
  */
 import { isErrorOf } from '../../core/realm.js';
 import { LENGTH, LITTLE_ENDIAN, varintBytes, WireReader } from '../wire.js';
+import { type VectorKind, WIDTHS } from './vector-types.js';
 
 export interface LiftedField {
   /** Rows of `dim` values, as on the wire. */
   bytes: Uint8Array;
-  kind: 'float32' | 'float16' | 'bfloat16';
+  kind: VectorKind;
   dim: number;
 }
 
@@ -81,7 +82,7 @@ const SEARCH_RESULTS = { status: 1, results: 2 };
 const RESULT_DATA = { fieldsData: 3 };
 const FIELD_DATA = { name: 2, vectors: 4, validData: 7 };
 const VECTOR_FIELD = { dim: 1, floats: 2 };
-const KINDS: Record<number, LiftedField['kind'] | undefined> = { 2: 'float32', 4: 'float16', 5: 'bfloat16' };
+const KINDS: Record<number, LiftedField['kind'] | undefined> = { 2: 'float32', 4: 'float16', 5: 'bfloat16', 7: 'int8' };
 
 interface Pieces {
   parts: Uint8Array[];
@@ -150,8 +151,7 @@ function readVectorField(message: WireReader): LiftedField | undefined {
       found = { bytes, kind };
     }
   }
-  const width = found?.kind === 'float32' ? 4 : 2;
-  return found && dim > 0 && found.bytes.length % (dim * width) === 0 ? { ...found, dim } : undefined;
+  return found && dim > 0 && found.bytes.length % (dim * WIDTHS[found.kind]) === 0 ? { ...found, dim } : undefined;
 }
 
 /** FloatArray.data in one packed run, which is how every server writes it. */

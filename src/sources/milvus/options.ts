@@ -92,6 +92,13 @@ export interface MilvusCommonOptions {
    */
   scalars?: boolean | 'ask';
   /**
+   * How to treat rows whose full vector is null, in a nullable field: 'error' names the first, 'skip' leaves them out and counts
+   * them (`stats.missingVectors` of searches, `missingVectors` of syncFrom()).
+   *
+   * @default 'error'
+   */
+  missingVectors?: 'error' | 'skip';
+  /**
    * 'fast' reads vectors out of the answer's bytes, wherever this SDK allows it; 'client' always lets the SDK decode them. The
    * candidates are the same.
    * @default 'fast'
@@ -111,6 +118,7 @@ export const OPTIONS = [
   'retries',
   'timeout',
   'scalars',
+  'missingVectors',
   'decode',
   'head',
   'full',

@@ -1,5 +1,6 @@
 /** Says which parts of a row are asked for, and packs the rows that came. */
 import { FunnelError } from '../../core/errors.js';
+import type { Id } from '../../core/types.js';
 import { parsePath } from '../../query/filter/path.js';
 import { payloadSelection } from '../../query/payload.js';
 import { joinTails } from '../../query/source/layout.js';
@@ -49,6 +50,22 @@ export function readingOf(
     payloadFields,
     select,
     outputs: [...new Set([idField, ...names, ...norm, ...payloadFields])],
+  };
+}
+
+/** Rows with all vectors that are read, and the ids of those without; undefined where such are no matter. */
+export function withVectors(
+  rows: readonly MilvusRow[],
+  { names }: Reading,
+  skip: boolean,
+  idField: string,
+): { rows: readonly MilvusRow[]; lacking: Id[] | undefined } {
+  if (!skip) return { rows, lacking: undefined };
+  const isWhole = (row: MilvusRow) => names.every((name) => row[name] !== null);
+  const lacking = rows.filter((row) => !isWhole(row));
+  return {
+    rows: lacking.length === 0 ? rows : rows.filter(isWhole),
+    lacking: milvusIds(lacking, idField),
   };
 }
 

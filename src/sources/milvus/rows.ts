@@ -6,6 +6,7 @@ import { DYNAMIC, type MilvusRow } from './client.js';
 import { absent, fromBfloat16 } from './from-milvus.js';
 import { integersOf } from './integers.js';
 import type { LiftedField } from './lift.js';
+import { WIDTHS } from './vector-types.js';
 
 /** The rows of one query of a search. */
 export interface QueryRows {
@@ -29,7 +30,7 @@ export function rowsByQuery(
     const to = from + rows.length;
     const own = new Map<string, LiftedField>();
     for (const [name, field] of lifted ?? []) {
-      const width = field.dim * (field.kind === 'float32' ? 4 : 2);
+      const width = field.dim * WIDTHS[field.kind];
       own.set(name, { ...field, bytes: field.bytes.subarray(from * width, to * width) });
     }
     from = to;
@@ -48,7 +49,7 @@ export function packField(
     const { bytes, kind } = lifted;
     if (lifted.dim !== dim)
       throw new FunnelError('BAD_DIMS', `Expected ${dim} dims in ${JSON.stringify(name)} but received ${lifted.dim}`);
-    const width = kind === 'float32' ? 4 : 2;
+    const width = WIDTHS[kind];
     if (bytes.length !== rows.length * dim * width) {
       throw new FunnelError(
         'BAD_RESPONSE',
@@ -56,6 +57,7 @@ export function packField(
       );
     }
     if (kind === 'bfloat16') return fromBfloat16(bytes);
+    if (kind === 'int8') return Float32Array.from(new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length));
     // A copy, because floats on the wire lie at any address, and the message need not be kept for them.
     const own = new Uint8Array(bytes.length);
     own.set(bytes);
@@ -63,7 +65,8 @@ export function packField(
   }
   const vectors = rows.map((row, i) => {
     const vector = row[name];
-    if (vector === undefined || vector === null) throw absent(name, nameRow(i), row);
+    if (vector === null) throw nothing(name, nameRow(i));
+    if (vector === undefined) throw absent(name, nameRow(i), row);
     return vector as PackableRow;
   });
   if (!float16) return packRows(vectors, dim, { name: nameRow });
@@ -74,6 +77,14 @@ export function packField(
     new Uint8Array(bits.buffer, i * dim * 2, dim * 2).set(bytes);
   });
   return bits;
+}
+
+function nothing(field: string, row: string): FunnelError {
+  return new FunnelError(
+    'BAD_RESPONSE',
+    `Expected a vector in field ${JSON.stringify(field)} of ${row} but it is null: ` +
+      `leave such rows out with missingVectors: 'skip', or nativeFilter: '${field} is not null'`,
+  );
 }
 
 /**
@@ -103,6 +114,12 @@ export function payloadOf(
   return payload;
 }
 
-export function distances(scores: Float64Array | undefined, squared: boolean): Float64Array | undefined {
-  return squared ? scores?.map((score) => Math.sqrt(Math.max(0, score))) : scores;
+/** @param factor - what the query was multiplied by */
+export function distances(
+  scores: Float64Array | undefined,
+  squared: boolean,
+  factor: number,
+): Float64Array | undefined {
+  if (squared) return scores?.map((score) => Math.sqrt(Math.max(0, score)));
+  return factor === 1 ? scores : scores?.map((score) => score / factor);
 }

@@ -8,12 +8,10 @@ import { refused } from './errors.js';
 import type { MilvusField, MilvusFields } from './fields.js';
 import { LEAST, literal } from './filter-text.js';
 import { refusal } from './from-milvus.js';
-import type { LiftedField } from './lift.js';
+import { VECTOR_KINDS, VECTOR_TYPES, type VectorKind } from './vector-types.js';
 
 const METRICS: Record<string, Metric | undefined> = { COSINE: 'cosine', IP: 'dot', L2: 'euclid' };
 
-/** Vector types by the SDK's numbers. */
-const TYPES: Record<number, LiftedField['kind'] | undefined> = { 101: 'float32', 102: 'float16', 103: 'bfloat16' };
 export const FLOAT16 = 102;
 const VARCHAR = 21;
 /** Binary, float, half, sparse, int8 vectors and arrays of them. */
@@ -32,12 +30,21 @@ export interface MilvusFacts extends SourceInfo, VectorNames {
   /** Whether the server answers squares of distances. */
   squared: { head: boolean; full: boolean };
   float16: boolean;
+  /** The fields that are searched. */
+  searched: { head: SearchedField; full: SearchedField };
   /** Whether a search of the full field looks at every row. */
   scans: boolean;
   /** The fields that filters may name. */
   fields: MilvusFields;
   /** Keys in JSON that were found to hold no arrays and no objects. */
   scalarKeys: Set<string>;
+}
+
+export interface SearchedField {
+  name: string;
+  kind: VectorKind;
+  /** As Milvus names it; undefined where the field has no index. */
+  metric: string | undefined;
 }
 
 /** The options of the source that the schema depends on. */
@@ -82,31 +89,30 @@ export async function readMilvusFacts(
     throw noField(name, 'id field', idField, names);
   }
   const dense = new Map(
-    vectorFields.filter((one) => TYPES[Number(one.dataType)]).map((one) => [one.name, Number(one.dim)]),
+    vectorFields.filter((one) => VECTOR_KINDS[Number(one.dataType)]).map((one) => [one.name, Number(one.dim)]),
   );
   const { head, full } = namesFor(options, dense, name);
   const find = (wanted: string) => {
     const field = vectorFields.find((one) => one.name === wanted);
     if (!field) throw noVector(name, wanted, dense);
-    const kind = TYPES[Number(field.dataType)];
+    const kind = VECTOR_KINDS[Number(field.dataType)];
     if (!kind) {
       throw new FunnelError(
         'BAD_ARGUMENT',
-        `Expected a FloatVector, Float16Vector or BFloat16Vector but ${JSON.stringify(wanted)} in ${name} is a ${field.data_type}`,
+        `Expected a ${VECTOR_TYPES} but ${JSON.stringify(wanted)} in ${name} is a ${field.data_type}`,
       );
     }
-    return { dim: Number(field.dim), kind };
+    return { name: wanted, dim: Number(field.dim), kind };
   };
   const headField = find(head);
   const restField = find(typeof full === 'string' ? full : full.tail);
   if (typeof full !== 'string') {
     const numbers = scalars.map((field) => field.name);
     if (!numbers.includes(full.headNorm)) throw noField(name, 'field', full.headNorm, numbers);
-    if (headField.kind === 'float16' || restField.kind === 'float16') {
-      throw new FunnelError(
-        'BAD_ARGUMENT',
-        `Expected FloatVector fields for the tail layout of ${name}, not Float16Vector`,
-      );
+    const other = [headField.kind, restField.kind].find((kind) => kind === 'float16' || kind === 'int8');
+    if (other !== undefined) {
+      const type = other === 'int8' ? 'Int8Vector' : 'Float16Vector';
+      throw new FunnelError('BAD_ARGUMENT', `Expected FloatVector fields for the tail layout of ${name}, not ${type}`);
     }
   }
   const { dim: headDim } = headField;
@@ -146,6 +152,10 @@ export async function readMilvusFacts(
     dynamic: Boolean(answer.schema.enable_dynamic_field),
     squared: { head: headMetric === 'L2', full: fullMetric === 'L2' },
     float16: typeof full === 'string' && restField.kind === 'float16',
+    searched: {
+      head: { name: head, kind: headField.kind, metric: headMetric },
+      full: { name: restField.name, kind: restField.kind, metric: fullMetric },
+    },
     scans: fullIndex === undefined || fullIndex.type === 'FLAT',
     fields: {
       primaryKey: { name: idField, text },

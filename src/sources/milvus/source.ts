@@ -33,7 +33,7 @@ import { unsupported } from './filter-text.js';
 import { milvusIds, milvusScores } from './from-milvus.js';
 import { UNROUNDED } from './integers.js';
 import { type MilvusCommonOptions, type MilvusLayout, type MilvusSourceOptions, OPTIONS } from './options.js';
-import { readingOf, unpack } from './reading.js';
+import { readingOf, unpack, withVectors } from './reading.js';
 import { refusedFilter } from './refused-filter.js';
 import { distances } from './rows.js';
 import { behindKey, type MilvusFacts, readMilvusFacts, withKeys } from './schema.js';
@@ -64,6 +64,10 @@ export function milvusSource(client: MilvusClients, options: MilvusSourceOptions
   const scalars: unknown = options?.scalars;
   if (scalars !== undefined && typeof scalars !== 'boolean' && scalars !== 'ask') {
     throw expected('BAD_ARGUMENT', "a boolean or 'ask'", 'scalars', scalars);
+  }
+  const missing: unknown = options?.missingVectors;
+  if (missing !== undefined && missing !== 'error' && missing !== 'skip') {
+    throw expected('BAD_ARGUMENT', "'error' or 'skip'", 'missingVectors', missing);
   }
   return sourceOf(options, (own: OwnOptions) => new MilvusSource(makers, own), nameOf);
 }
@@ -216,11 +220,11 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         const { idField, squared } = facts;
         const filter = await this.filter(request, facts, { ...request, signal });
         const asked = { ...request, filter, params: search, scope, signal };
-        const { parts, at, began } = await this.named(request.filter, facts, { ...request, signal }, () =>
-          this.calls.search(facts.full as string, [request.vector], request.limit, asked, [idField], [], facts),
+        const { parts, at, began, factors } = await this.named(request.filter, facts, { ...request, signal }, () =>
+          this.calls.search(facts.searched.full, [request.vector], request.limit, asked, [idField], [], facts),
         );
         const { rows } = parts[0]!;
-        const scores = distances(milvusScores(rows, [idField]), squared.full);
+        const scores = distances(milvusScores(rows, [idField]), squared.full, factors[0]!);
         return { ids: milvusIds(rows, idField), scores: Array.from(scores ?? []), ms: at - began };
       });
     });
@@ -235,8 +239,9 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     const asked = readingOf(facts, request, this.name);
     const { timeout } = request;
     const call = { signal, scope: this.scopeOf(request.params), ...(timeout !== undefined && { timeout }) };
-    const rows = ids.length === 0 ? [] : await this.calls.query(withKeys(ids, facts), asked, call, facts, {});
-    return { rows: unpack(rows, undefined, asked, facts, request, this.name) };
+    const all = ids.length === 0 ? [] : await this.calls.query(withKeys(ids, facts), asked, call, facts, {});
+    const { rows, lacking } = withVectors(all, asked, this.skips(request.missing), facts.idField);
+    return { rows: unpack(rows, undefined, asked, facts, request, this.name), lacking };
   }
 
   /**
@@ -259,12 +264,18 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         const answer = await this.calls.query(filter, asked, call, facts, params);
         // A collection with a partition key answers up to so many rows of each partition, all in the order of their keys.
         const rows = answer.length > limit ? answer.slice(0, limit) : answer;
-        const unpacked = unpack(rows, undefined, asked, facts, request, this.name);
-        const last = this.checkOrder(unpacked.ids.map(String), after, facts);
+        const last = this.checkOrder(milvusIds(rows, facts.idField).map(String), after, facts);
+        const { rows: whole, lacking } = withVectors(rows, asked, this.skips(), facts.idField);
+        const unpacked = unpack(whole, undefined, asked, facts, request, this.name);
         // A page may be short though more follow; only an empty one is the end.
-        return { rows: unpacked, next: rows.length === 0 ? undefined : last, ms: performance.now() - began };
+        const next = rows.length === 0 ? undefined : last;
+        return { rows: unpacked, next, ms: performance.now() - began, ...(lacking && { lacking }) };
       });
     });
+  }
+
+  private skips(missing?: FetchRequest['missing']): boolean {
+    return missing === undefined ? this.options.missingVectors === 'skip' : missing === 'leave out';
   }
 
   /** The last key. Where keys are not in order, going on behind the last would skip rows. */
@@ -299,31 +310,34 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     const vectors = requests.map(({ vector }) =>
       exact ? vector : headBy(this.options.headOf, vector, headDim, this.name),
     );
-    const field = exact ? (facts.full as string) : facts.head;
+    const field = exact ? facts.searched.full : facts.searched.head;
     const { search: params, scope } = this.paramsOf(request.params);
     const filter = await this.filter(request, facts, { ...request, signal });
     const restricted = { filter, params, scope, signal, timeout: request.timeout };
     const { outputs, names } = asked;
-    const { parts, began, at } = await this.named(request.filter, facts, { ...request, signal }, () =>
+    const { parts, began, at, factors, rounded } = await this.named(request.filter, facts, { ...request, signal }, () =>
       this.calls.search(field, vectors, candidates, restricted, outputs, names, facts),
     );
-    return parts.map(({ rows, lifted }) => {
+    return parts.map(({ rows: all, lifted }, p) => {
       const start = parts.length === 1 ? at : performance.now();
-      if (rows.length > candidates) {
+      if (all.length > candidates) {
         throw new FunnelError(
           'BAD_RESPONSE',
-          `Expected at most ${candidates} rows from ${this.name} but received ${rows.length}`,
+          `Expected at most ${candidates} rows from ${this.name} but received ${all.length}`,
         );
       }
+      // Vectors that were lifted out are none of a nullable field.
+      const { rows, lacking } = withVectors(all, asked, lifted === undefined && this.skips(), facts.idField);
       const unpacked = unpack(rows, lifted, asked, facts, request, this.name);
       const squared = exact ? facts.squared.full : facts.squared.head;
-      const headScores = distances(milvusScores(rows, outputs), squared);
+      const headScores = distances(milvusScores(rows, outputs), squared, factors[p]!);
       return {
         candidates: { headScores, ...unpacked },
         headMs: (at - began) / parts.length,
         decodeMs: performance.now() - start,
         exactBelow: UNROUNDED,
-        ...(exact && { exact: facts.scans ? ('server' as const) : ('index' as const) }),
+        ...(lacking && { lacking }),
+        ...(exact && { exact: facts.scans && !rounded ? ('server' as const) : ('index' as const) }),
       };
     });
   }
