@@ -52,7 +52,7 @@ export interface FollowOptions {
 
 /** What a round did. */
 export interface FollowRound {
-  /** 'changes': rows with later stamps. 'ids': those, and the ids of all rows, since their number was another. 'full': all rows. */
+  /** 'changes': rows with later stamps. 'ids': those, and the ids of all rows, since rows are gone. 'full': all rows. */
   kind: 'changes' | 'ids' | 'full';
   /** When it began, in milliseconds since 1970. */
   at: number;
