@@ -49,7 +49,7 @@ export class FollowSync extends Sync {
     await this.pace(rows.ids.length);
   }
 
-  /** What changes said meanwhile stays. */
+  /** Changes that were committed meanwhile stay. */
   protected override marked(mark: KeptMark): KeptMark {
     const { key, largest, uncounted } = this;
     const now = markOf(this.files.meta);

@@ -16,7 +16,7 @@ import {
 import { FollowSync } from './follow-sync.js';
 import { partsOf } from './parts.js';
 import type { SearchedIndex } from './searched-index.js';
-import { type Stamped, settled, upTo, withSeen, withStamp } from './stamps.js';
+import { type Stamped, settledStamp, upTo, withSeen, withStamp } from './stamps.js';
 import { alone, isSyncing } from './sync.js';
 import { isMarkOf, type KeptMark, markOf, positionOf } from './sync-mark.js';
 
@@ -283,7 +283,7 @@ class Following implements Follower {
     const { overlap = 60_000 } = this.options;
     const mark = this.#followed!;
     const at = Date.now();
-    const from = settled(mark.since!, mark.at, overlap);
+    const from = settledStamp(mark.since!, mark.at, overlap);
     const changes = await this.#seek(from, round);
     let { uncounted = 0 } = mark;
     let isAll = from === undefined;

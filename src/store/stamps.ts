@@ -54,7 +54,7 @@ export function upTo({ value, kind }: Stamped, path: Path): FilterNode {
  *
  * @param at when the last round that was completed began
  */
-export function settled({ kind, seen }: Since, at: number, overlap: number): Stamped | undefined {
+export function settledStamp({ kind, seen }: Since, at: number, overlap: number): Stamped | undefined {
   let best: Stamp | undefined;
   for (const [text, began, ended] of seen) {
     const value = valueIn(text);
@@ -68,7 +68,7 @@ export function settled({ kind, seen }: Since, at: number, overlap: number): Sta
   return best === undefined ? undefined : { value: best, kind };
 }
 
-/** With what one more round saw; entries that no `settled` will need are left out. @param at as of that round */
+/** With what one more round saw; entries that no `settledStamp` will need are left out. @param at as of that round */
 export function withSeen(since: Since, { value, kind }: Stamped, at: number, ended: number, overlap: number): Since {
   const last = since.seen.at(-1);
   const grows = last === undefined || (kind === since.kind && valueIn(last[0]) < value);
