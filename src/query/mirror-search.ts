@@ -167,7 +167,7 @@ export class MirrorSearch {
 
 /**
  * Heads of plans are the database's: here the index finds rows by its own. Without a plan its scores over all dims decide, of
- * as many rows as are wanted.
+ * as many rows as its own queries score.
  */
 function planFor(
   options: CheckedOptions,
@@ -178,7 +178,7 @@ function planFor(
   const given = options.plan ?? plan;
   if (given !== undefined) return { ...given, head: undefined };
   if (options.exact || deeper) return undefined;
-  const candidates = depthOf(options, options.limit ?? 10);
+  const candidates = Math.max(32, 2 * depthOf(options, options.limit ?? 10));
   return { head: undefined, candidates, scales: [dim], keep: [1], metric: undefined, limit: undefined };
 }
 

@@ -50,9 +50,9 @@ export interface FollowOptions {
   onError?: (error: FunnelError) => void;
 }
 
-/** What a round did. */
+/** The work of a round. */
 export interface FollowRound {
-  /** 'changes': rows with later stamps. 'ids': those, and the ids of all rows, since their number was another. 'full': all rows. */
+  /** 'changes': rows with later stamps. 'ids': those, and the ids of all rows, since rows are gone. 'full': all rows. */
   kind: 'changes' | 'ids' | 'full';
   /** When it began, in milliseconds since 1970. */
   at: number;
@@ -66,7 +66,7 @@ export interface FollowRound {
   deleted: number;
 }
 
-/** What a follower is doing. */
+/** The state of a follower, and its sums. */
 export interface FollowStats {
   /** 'failed': by an error that no second attempt would change. */
   state: 'syncing' | 'waiting' | 'backing off' | 'stopped' | 'failed';
@@ -94,7 +94,7 @@ export interface FollowStats {
 export interface Follower extends AsyncDisposable {
   /** Resolves when it was stopped, or its index closed; rejects when it failed for good. */
   readonly done: Promise<void>;
-  /** What it is doing, and has done. */
+  /** Tells its state, and sums of all rounds. */
   stats(): FollowStats;
   /** A round now: resolves when one that began after this call is done. @throws FunnelError what that round throws; ABORTED */
   update(): Promise<FollowRound>;

@@ -14,6 +14,10 @@ export class FollowSync extends Sync {
   /** Rows that the server was asked for. */
   read = 0;
   deleted = 0;
+  /** Rows without a stamp that it saw. */
+  #unstamped = 0;
+  /** Own ids of rows that it saw, where there are few. */
+  readonly #ids = new Set<Id>();
   /** The largest stamp that it saw. */
   largest: Stamped | undefined;
 
@@ -28,8 +32,16 @@ export class FollowSync extends Sync {
     super(index, source, options);
   }
 
-  get lackingRows(): number {
-    return this.lacking?.size ?? 0;
+  /** After all rows were seen: see the mark. */
+  get uncounted(): number {
+    return this.#unstamped - (this.lacking?.size ?? 0);
+  }
+
+  /** Rows here that changes() did not see: that is how many earlier stamps the collection has, unless some are gone. */
+  get others(): number {
+    let seen = 0;
+    for (const id of this.#ids) if (this.files.ordinalOf(id) !== undefined) seen++;
+    return this.index.count - seen;
   }
 
   protected override async paged(rows: PackedRows, whole: boolean): Promise<void> {
@@ -38,21 +50,21 @@ export class FollowSync extends Sync {
     await this.pace(rows.ids.length);
   }
 
-  /** What changes said meanwhile stays. */
+  /** Changes that were committed meanwhile stay. */
   protected override marked(mark: KeptMark): KeptMark {
-    const { key, largest, lackingRows: lacking } = this;
+    const { key, largest, uncounted } = this;
     const now = markOf(this.files.meta);
     const same = now !== undefined && now.source === mark.source && now.scope === mark.scope;
     const at = same ? Math.max(mark.at, now.at) : mark.at;
-    if (key === undefined) return { ...mark, at, lacking };
+    if (key === undefined) return { ...mark, at };
     const known = same && now.since?.key === key.text && isDeepStrictEqual(now.withPayload, mark.withPayload);
-    if (known) return { ...mark, at, lacking, since: now.since };
+    if (known) return { ...mark, at, uncounted, since: now.since };
     const since: Since = {
       key: key.text,
       kind: largest?.kind ?? 'number',
       seen: largest ? [[String(largest.value), mark.at, Date.now()]] : [],
     };
-    return { ...mark, at, lacking, since };
+    return { ...mark, at, uncounted, since };
   }
 
   async commit(mark: KeptMark): Promise<void> {
@@ -79,6 +91,7 @@ export class FollowSync extends Sync {
     const { files, key } = this;
     const other: Id[] = [];
     this.ownIds(ids).forEach((id, i) => {
+      this.#ids.add(id);
       const ordinal = files.ordinalOf(id);
       const same =
         ordinal !== undefined &&
@@ -102,8 +115,11 @@ export class FollowSync extends Sync {
     if (key === undefined) return;
     for (const payload of Array.from(payloads ?? [])) {
       const one = stampOf(payload, key);
-      if (one === undefined || (this.largest && (one.kind !== this.largest.kind || one.value <= this.largest.value)))
+      if (one === undefined) {
+        this.#unstamped++;
         continue;
+      }
+      if (this.largest && (one.kind !== this.largest.kind || one.value <= this.largest.value)) continue;
       this.largest = one;
     }
   }

@@ -2,7 +2,7 @@
 
 import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import type { SyncMark } from '../core/types.js';
-import type { Path } from '../query/filter/ast.js';
+import type { FilterNode, Path } from '../query/filter/ast.js';
 import { checkMirror } from '../query/mirror.js';
 import type { PayloadSelection, Source } from '../query/source/source.js';
 import { isDeepStrictEqual } from './equal.js';
@@ -17,7 +17,7 @@ import { FollowSync } from './follow-sync.js';
 import { partsOf } from './parts.js';
 import type { SearchedIndex } from './searched-index.js';
 import { sleep } from './sleep.js';
-import { settled, withSeen, withStamp } from './stamps.js';
+import { type Stamped, settledStamp, upTo, withSeen, withStamp } from './stamps.js';
 import { alone, isSyncing } from './sync.js';
 import { isMarkOf, type KeptMark, markOf, positionOf } from './sync-mark.js';
 
@@ -276,50 +276,45 @@ class Following implements Follower {
     }
   }
 
-  /** Rows with later stamps. Deletions show in the number of rows; then all ids are compared. */
+  /**
+   * Rows with later stamps. A row with an earlier one that is here and not in the collection is gone: then there are fewer of
+   * these than here, whatever is written meanwhile, and all ids are compared.
+   */
   async #changes(round: FollowRound): Promise<'changes' | 'ids'> {
     const { overlap = 60_000 } = this.options;
     const mark = this.#followed!;
     const at = Date.now();
-    const before = await this.#count();
+    const from = settledStamp(mark.since!, mark.at, overlap);
+    const changes = await this.#seek(from, round);
+    let { uncounted = 0 } = mark;
+    let isAll = from === undefined;
+    if (isAll) uncounted = changes.uncounted;
+    else if ((await this.#count(upTo(from!, this.key!))) !== changes.others - uncounted) {
+      isAll = true;
+      uncounted = (await this.#seek(undefined, round)).uncounted;
+    }
+    const { largest } = changes;
+    const since = largest ? withSeen(mark.since!, largest, at, Date.now(), overlap) : mark.since!;
+    await changes.commit({ ...mark, at, rows: this.index.count, since, uncounted });
+    this.#looked = { ended: Date.now(), ms: Date.now() - at };
+    return isAll ? 'ids' : 'changes';
+  }
+
+  async #seek(from: Stamped | undefined, round: FollowRound): Promise<FollowSync> {
     const sync = this.#sync();
-    const from = settled(mark.since!, mark.at, overlap);
-    let kind: 'changes' | 'ids' = from === undefined ? 'ids' : 'changes';
-    let { lacking = 0 } = mark;
     try {
       await sync.changes(from);
     } finally {
       this.#add(round, sync);
     }
-    if (kind === 'ids') lacking = sync.lackingRows;
-    const after = await this.#count();
-    const here = this.index.count + lacking;
-    if (
-      kind === 'changes' &&
-      !(before !== undefined && here >= Math.min(before, after!) && here <= Math.max(before, after!))
-    ) {
-      kind = 'ids';
-      const ids = this.#sync();
-      try {
-        await ids.changes(undefined);
-      } finally {
-        this.#add(round, ids);
-      }
-      // A number that stays another, though all is alike, is one that counts rows which never come.
-      const isOdd = ids.written === 0 && ids.deleted === 0 && after !== undefined;
-      lacking = isOdd ? after - this.index.count : ids.lackingRows;
-    }
-    const { largest } = sync;
-    const since = largest ? withSeen(mark.since!, largest, at, Date.now(), overlap) : mark.since!;
-    await sync.commit({ ...mark, at, rows: after ?? this.index.count, since, lacking });
-    this.#looked = { ended: Date.now(), ms: Date.now() - at };
-    return kind;
+    return sync;
   }
 
   /** Undefined of a source that does not count. */
-  async #count(): Promise<number | undefined> {
+  async #count(filter: FilterNode): Promise<number | undefined> {
     const { timeout } = this.options;
-    return this.source.count?.({ ...(timeout !== undefined && { timeout }), signal: this.#ending.signal });
+    const { signal } = this.#ending;
+    return this.source.count?.({ filter, ...(timeout !== undefined && { timeout }), signal });
   }
 
   async #slow(rows: number): Promise<void> {

@@ -40,6 +40,13 @@ export function laterThan({ value, kind }: Stamped, path: Path): FilterNode {
   return { op: 'dates', path, bounds: { gt }, text: { gt: new Date(gt).toISOString() } };
 }
 
+/** Rows with the stamp, or earlier ones. */
+export function upTo({ value, kind }: Stamped, path: Path): FilterNode {
+  if (kind === 'number') return { op: 'range', path, bounds: { lte: value } };
+  const lte = Math.floor(Number(value));
+  return { op: 'dates', path, bounds: { lte }, text: { lte: new Date(lte).toISOString() } };
+}
+
 /**
  * The largest stamp up to which all rows are here; undefined where none is known. A round may have missed a row that was
  * written behind the place where it read, so that the largest stamp it saw is good when a later round, which looked from an
@@ -47,7 +54,7 @@ export function laterThan({ value, kind }: Stamped, path: Path): FilterNode {
  *
  * @param at when the last round that was completed began
  */
-export function settled({ kind, seen }: Since, at: number, overlap: number): Stamped | undefined {
+export function settledStamp({ kind, seen }: Since, at: number, overlap: number): Stamped | undefined {
   let best: Stamp | undefined;
   for (const [text, began, ended] of seen) {
     const value = valueIn(text);
@@ -61,7 +68,7 @@ export function settled({ kind, seen }: Since, at: number, overlap: number): Sta
   return best === undefined ? undefined : { value: best, kind };
 }
 
-/** With what one more round saw; entries that no `settled` will need are left out. @param at as of that round */
+/** With what one more round saw; entries that no `settledStamp` will need are left out. @param at as of that round */
 export function withSeen(since: Since, { value, kind }: Stamped, at: number, ended: number, overlap: number): Since {
   const last = since.seen.at(-1);
   const grows = last === undefined || (kind === since.kind && valueIn(last[0]) < value);
@@ -72,7 +79,7 @@ export function withSeen(since: Since, { value, kind }: Stamped, at: number, end
 }
 
 function less(value: Stamp, by: number): Stamp {
-  return typeof value === 'bigint' ? value - BigInt(Math.ceil(by)) : value - by;
+  return typeof value === 'bigint' ? value - BigInt(Math.ceil(by)) : Math.floor(value - by);
 }
 
 function valueIn(text: string): Stamp {

@@ -31,8 +31,8 @@ export interface KeptMark extends MirrorMark {
   passed: number;
   /** The key that changes are found by. */
   since?: Since | undefined;
-  /** Rows that the collection counts and that are never here: those without a vector. */
-  lacking?: number;
+  /** Rows without a stamp that are here, less rows with one that lack a vector, and are not. */
+  uncounted?: number;
 }
 
 interface Meta {

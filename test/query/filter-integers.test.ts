@@ -129,7 +129,7 @@ describe('a filter with integers beyond 2^53', () => {
       [field('wide', { range: { gt: 2n ** 1100n } }), 'id in []'],
       [field('share', { range: { lte: 2n ** 53n + 1n } }), 'share <= 9007199254740992.0'],
       [field('counts', { match: { any: [big + 1n] } }), 'array_contains_any(counts, [1152921504606846977])'],
-      [field('doc.n', { match: { value: big + 1n } }), 'exists doc["n"] and doc["n"] == 1152921504606846977'],
+      [field('doc.n', { match: { value: big + 1n } }), '(exists doc["n"]) and doc["n"] == 1152921504606846977'],
       [field('doc.n', { range: { lt: 2 ** 60 } }), `${number} and doc["n"] < 1152921504606846976`],
       [field('doc.n', { range: { lt: 2 ** 63 } }), `${number} and doc["n"] < 9223372036854776000.0`],
       // Integers are compared exactly, doubles with the nearest double.

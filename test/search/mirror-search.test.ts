@@ -88,6 +88,7 @@ describe("a FunnelSearch with search: 'mirror'", () => {
     collection = await collectionOf();
     mirror = await mirrorOf(embeddedSource(collection));
     rich = await mirrorOf(embeddedSource(collection), { withPayload: ['year', 'by', 'n'] });
+    await mirror.optimize(); // with codes, of which more rows are scored than are asked for
     opened.push(collection, mirror, rich);
   });
   after(() => Promise.all(opened.map((index) => index.close())));

@@ -27,7 +27,7 @@ class Collection {
   readonly asked: Asked = { vectors: 0, ids: 0, scans: 0 };
   /** Before each page. */
   between: (() => Promise<void>) | undefined;
-  /** What calls fail with. */
+  /** Calls fail with it. */
   down: FunnelError | undefined;
   clock = 1_700_000_000_000;
   private constructor(
