@@ -1,14 +1,14 @@
 // A simulated day as SVG: latency, memory and bytes over its hours.
 
 const WIDTH = 960;
-const PANEL = { left: 70, right: 210, height: 210, gap: 46, top: 30 };
+const PANEL = { left: 70, right: 210, height: 210, gap: 46, top: 44 };
 const HOURS = 24;
 const COLOURS = ['#4e79a7', '#f28e2c', '#e15759', '#76b7b2', '#59a14f', '#af7aa1', '#9c755f', '#8a8a8a'];
 const MB = 2 ** 20;
 
 export function plotOf({ samples: taken, events, seed, minutes }) {
   // While all is looked at, the clock goes on and is put back.
-  const samples = [...taken].sort((a, b) => a.hour - b.hour);
+  const samples = taken.filter(({ hour }) => hour <= HOURS).sort((a, b) => a.hour - b.hour);
   const of = (label, value) => ({ label, points: samples.map((s) => [s.hour, value(s)]).filter(([, y]) => y > 0) });
   const panels = [
     {
