@@ -6,6 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import { FunnelError } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
+import { startThread } from '../core/threads.js';
 import { fromPost, toPost } from '../kernels/post.js';
 import type { Job, Outcome, Snapshot, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
 
@@ -197,7 +198,11 @@ export class Threads {
     const file = workerFile();
     if (file === undefined) throw new FunnelError('KERNELS_UNAVAILABLE', 'There is no file for search threads here');
     // No flags of the process: some of them (--input-type, --test) make no sense for a file run by a worker.
-    const worker = new Worker(file, { execArgv: [], name: 'funnelvec search', workerData: this.setup });
+    const worker = startThread(
+      () => new Worker(file, { execArgv: [], name: 'funnelvec search', workerData: this.setup }),
+      'KERNELS_UNAVAILABLE',
+      'or make the call that ends in Sync',
+    );
     const thread: Thread = { worker, running: new Map(), versions: new Map(), idleSince: 0 };
     this.#threads.push(thread);
     worker.on('message', (posted: ThreadReply) => {
