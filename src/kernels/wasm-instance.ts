@@ -1,4 +1,5 @@
 /** The module of wasm-binary.ts as an instance: what it exports, and what is used of WebAssembly's API. */
+import { LITTLE_ENDIAN } from '../core/endian.js';
 import { FunnelError } from '../core/errors.js';
 import { WASM_BASE64 } from './wasm-binary.js';
 
@@ -7,6 +8,9 @@ let compiled: object | undefined;
 export function instantiate(): WasmExports {
   const api = (globalThis as { WebAssembly?: WasmApi }).WebAssembly;
   if (!api) throw new FunnelError('KERNELS_UNAVAILABLE', 'This JavaScript engine runs without WebAssembly');
+  if (!LITTLE_ENDIAN) {
+    throw new FunnelError('KERNELS_UNAVAILABLE', 'WebAssembly has its bytes in another order than this processor');
+  }
   if (!compiled) {
     const bytes = Buffer.from(WASM_BASE64, 'base64');
     if (!api.validate(bytes)) {

@@ -11,7 +11,7 @@ import { Hold } from './hold.js';
 import type { Kv } from './kv.js';
 import { checkLmdbFile, type LmdbCheck } from './lmdb-check.js';
 import { LMDB_FILE, lmdbKv, prepareLmdb } from './lmdb-kv.js';
-import { checkMaySync } from './may-sync.js';
+import { checkByteOrder, checkMaySync } from './may-sync.js';
 import { memoryDisk, memoryKv } from './memory.js';
 import { announceWriter, letWriterOpen } from './shared-envs.js';
 import { encodeState, type StoreConfig } from './state.js';
@@ -55,6 +55,7 @@ export function* createCore<T extends Writer>(
 ): Steps<T> {
   checkConfig(config);
   if (path !== ':memory:') {
+    checkByteOrder(path);
     checkMaySync(path);
     yield* createFolder(path, config, options.disk ?? nodeDisk);
     return yield* openCore(path, options, make);
@@ -83,6 +84,7 @@ export function* openCore<T extends Writer>(path: string, options: OpenFilesOpti
   if (durability !== 'full' && durability !== 'relaxed') {
     throw new FunnelError('BAD_ARGUMENT', `Expected 'full' or 'relaxed' for durability, not ${String(durability)}`);
   }
+  checkByteOrder(path);
   if (!readOnly) checkMaySync(path);
   checkFolder(path);
   const relaxed = durability === 'relaxed';
