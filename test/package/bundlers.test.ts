@@ -199,7 +199,9 @@ export const plain: Float32Array = vectors;
         ...{ module, moduleResolution: { esnext: 'bundler', commonjs: 'node10' }[module] ?? module, target: 'es2022' },
         ...{ strict: true, noEmit: true, skipLibCheck: false, lib: ['es2022', 'dom'], types: [] },
       };
-      const reachable = entries.filter((entry) => entry !== langchain && (entry !== suite || !['all.cts', 'old.ts'].includes(file)));
+      const reachable = entries.filter(
+        (entry) => entry !== langchain && (entry !== suite || !['all.cts', 'old.ts'].includes(file)),
+      );
       withAll.write({
         [file]: imports(reachable) + text,
         'tsconfig.json': JSON.stringify({ compilerOptions, files: [file] }),
