@@ -1,5 +1,5 @@
-// The floating-point mode of a thread: rounding, and whether subnormal numbers count as zero. Other addons change it for
-// their own ends and leave it so (onnxruntime's set_denormal_as_zero); sums of ours would have other bits then.
+// The floating-point mode of a thread: rounding, and whether subnormal numbers count as zero. Other addons change it
+// for their own ends and leave it so (onnxruntime's set_denormal_as_zero); sums of ours would have other bits then.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace funnelvec {
 
-// Sets the mode that a thread starts with, and puts back what was there. To look costs some nanoseconds; to set, which is
-// slower, is rarely needed.
+// Sets the mode that a thread starts with, and puts back what was there. To look costs some nanoseconds; to set, which
+// is slower, is rarely needed.
 class DefaultFloatingPoint {
  public:
   DefaultFloatingPoint() : before_(mode()) {

@@ -1,13 +1,13 @@
 #include "team.h"
 
-#include "floating_point.h"
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+
+#include "floating_point.h"
 
 #ifdef _WIN32
 #  define NOMINMAX

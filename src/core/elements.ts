@@ -1,4 +1,5 @@
 /** The number types in which vectors are stored and sent, and how little-endian bytes of each become float32. */
+import { LITTLE_ENDIAN } from './endian.js';
 import { expected } from './errors.js';
 import { halfTable } from './half.js';
 
@@ -79,9 +80,6 @@ export function readElements(bytes: Uint8Array, type: ElementType, out: Float32A
 
 const word = new Uint32Array(1);
 const wordAsFloat = new Float32Array(word.buffer);
-
-/** Whether typed arrays hold numbers as they are stored and sent: the lowest byte first. */
-const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** Bytes of a typed array's numbers, the lowest of each first: a view of its memory, where that holds them so. */
 export function littleEndian(view: ArrayBufferView, width: 1 | 2 | 4 | 8): Uint8Array {

@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { FunnelError } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
+import { startThread } from '../core/threads.js';
 import {
   type EmbedResult,
   type EmbedTask,
@@ -130,12 +131,13 @@ class EmbedThread {
     if (file === undefined) throw new FunnelError('MODEL_FAILED', 'There is no file for embedding threads here');
     const setup: EngineThreadSetup = { engine, gate: this.#gate.state };
     // No flags of the process: some of them (--input-type, --test) make no sense for a file run by a worker.
-    this.#worker = new Worker(file, {
+    const options = {
       execArgv: [],
       name: 'funnelvec embed',
       workerData: setup,
       ...(engine.kind === 'onnx' && { resourceLimits: { maxYoungGenerationSizeMb: YOUNG } }),
-    });
+    };
+    this.#worker = startThread(() => new Worker(file, options), 'MODEL_FAILED');
     this.#onEnd = onEnd;
     this.ready = new Promise((ready, broken) => {
       this.#settle = { ready, broken };

@@ -1,4 +1,5 @@
 /** The WASM module of the code kernels, compiled once per thread, and memory for it. */
+import { LITTLE_ENDIAN } from '../core/endian.js';
 import { FunnelError } from '../core/errors.js';
 import type { CodeKernelName } from './codes.js';
 import type { SharedWasmMemory } from './codes-wasm-memory.js';
@@ -24,6 +25,9 @@ export function compile(): object {
 function wasmApi(): WasmApi {
   const api = (globalThis as { WebAssembly?: WasmApi }).WebAssembly;
   if (!api) throw new FunnelError('KERNELS_UNAVAILABLE', 'This JavaScript engine runs without WebAssembly');
+  if (!LITTLE_ENDIAN) {
+    throw new FunnelError('KERNELS_UNAVAILABLE', 'WebAssembly has its bytes in another order than this processor');
+  }
   return api;
 }
 

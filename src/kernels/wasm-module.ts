@@ -1,4 +1,5 @@
 /** The WASM modules, compiled once per thread, or handed in where bytes may not be compiled. */
+import { LITTLE_ENDIAN } from '../core/endian.js';
 import { expected, FunnelError } from '../core/errors.js';
 import { fromBase64 } from '../core/host.js';
 import { WASM_IDS } from './wasm-ids.js';
@@ -57,6 +58,7 @@ export function wasmModulesGiven(): number {
  * @throws FunnelError KERNELS_UNAVAILABLE
  */
 export function wasmModule(name: keyof WasmModules, source: string | object, lacks: string): object {
+  moduleApi();
   let module = modules.get(name);
   if (module === undefined) {
     module = typeof source === 'string' ? compiledFrom(source, lacks) : source;
@@ -99,6 +101,9 @@ function checkModule(name: keyof WasmModules, module: unknown): void {
 }
 
 function moduleApi(): ModuleApi {
+  if (!LITTLE_ENDIAN) {
+    throw new FunnelError('KERNELS_UNAVAILABLE', 'WebAssembly has its bytes in another order than this processor');
+  }
   const api = (globalThis as { WebAssembly?: ModuleApi }).WebAssembly;
   if (!api) throw new FunnelError('KERNELS_UNAVAILABLE', 'This JavaScript engine runs without WebAssembly');
   return api;

@@ -129,9 +129,6 @@ export function varintBytes(value: number): number[] {
   return bytes;
 }
 
-/** Packed floats are little-endian on the wire: viewed as they are only where the machine agrees. */
-export const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-
 function malformed(): RangeError {
   return new RangeError('Malformed protobuf message');
 }

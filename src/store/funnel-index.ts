@@ -1,4 +1,3 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 /** FunnelIndex: vectors, ids and payloads on disk or in memory, searched in this process. */
 import { atOnce } from '../core/slices.js';
 import type { Id, IdKind, Metric } from '../core/types.js';
@@ -47,6 +46,13 @@ export type IndexGroups<Payload = unknown> = GroupsOf<FunnelIndex, Payload>;
 
 /** `limit` and `offset` count groups. */
 export type IndexRecommendGroups<Payload = unknown> = RecommendGroupsOf<FunnelIndex, Payload>;
+
+declare global {
+  /** As @types/node and compilers from 5.2 on declare it: older ones have no library of that name to ask for. */
+  interface SymbolConstructor {
+    readonly asyncDispose: unique symbol;
+  }
+}
 
 /**
  * Vectors, ids and payloads in files of yours or in memory, searched in this process: docs/index.md of the repository has

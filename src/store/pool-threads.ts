@@ -6,7 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import { FunnelError } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
-import { usableThreads } from '../core/threads.js';
+import { startThread, usableThreads } from '../core/threads.js';
 import { fromPost, toPost } from '../kernels/post.js';
 import { type Manners, newManners, nobodyBuilds, searchesHere, wake } from './pool-manners.js';
 import type { Job, Outcome, Snapshot, ThreadData, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
@@ -220,7 +220,11 @@ export class Threads {
       manners: this.#manners,
       mostBuilders: Math.max(1, usableThreads() - 1),
     };
-    const worker = new Worker(file, { execArgv: [], name: 'funnelvec search', workerData });
+    const worker = startThread(
+      () => new Worker(file, { execArgv: [], name: 'funnelvec search', workerData }),
+      'KERNELS_UNAVAILABLE',
+      'or make the call that ends in Sync',
+    );
     const thread: Thread = { worker, running: new Map(), versions: new Map(), idleSince: 0 };
     this.#threads.push(thread);
     worker.on('message', (posted: ThreadReply) => {

@@ -3,8 +3,9 @@
  * and then prints the whole answer as JSON for a log line that nobody reads. So the vectors are cut out of the answer's bytes
  * before the SDK sees them; ids, scores, scalar fields and errors stay the SDK's business.
  */
+import { LITTLE_ENDIAN } from '../../core/endian.js';
 import { isErrorOf } from '../../core/realm.js';
-import { LENGTH, LITTLE_ENDIAN, varintBytes, WireReader } from '../wire.js';
+import { LENGTH, varintBytes, WireReader } from '../wire.js';
 import { type VectorKind, WIDTHS } from './vector-types.js';
 
 export interface LiftedField {

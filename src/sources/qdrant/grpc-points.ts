@@ -1,7 +1,8 @@
 /** Points of a gRPC answer, read from its raw bytes. */
+import { LITTLE_ENDIAN } from '../../core/endian.js';
 import { setOwn } from '../../core/own.js';
 import { isErrorOf } from '../../core/realm.js';
-import { FIXED32, FIXED64, LENGTH, LITTLE_ENDIAN, WireReader } from '../wire.js';
+import { FIXED32, FIXED64, LENGTH, WireReader } from '../wire.js';
 import { type AnyPoint, plainInteger } from './from-qdrant.js';
 import type { QdrantGrpcClient } from './grpc-client.js';
 

@@ -10,6 +10,7 @@ import { Hold } from './hold.js';
 import type { Kv } from './kv.js';
 import { checkLmdbFile, type LmdbCheck } from './lmdb-check.js';
 import { LMDB_FILE, lmdbKv, prepareLmdb } from './lmdb-kv.js';
+import { checkByteOrder, checkMaySync } from './may-sync.js';
 import { checkConfig, type OpenFilesOptions, type OverCore, ROW_FILE_BYTES } from './open-core.js';
 import { announceWriter, letWriterOpen } from './shared-envs.js';
 import type { StoreConfig } from './state.js';
@@ -24,6 +25,8 @@ export function* createOnDisk<T extends Writer>(
   make: OverCore<T>,
 ): Steps<T> {
   checkConfig(config);
+  checkByteOrder(path);
+  checkMaySync(path);
   yield* createFolder(path, config, options.disk ?? nodeDisk);
   return yield* openOnDisk(path, options, make);
 }
@@ -38,6 +41,8 @@ export function* openOnDisk<T extends Writer>(path: string, options: OpenFilesOp
   if (durability !== 'full' && durability !== 'relaxed') {
     throw new FunnelError('BAD_ARGUMENT', `Expected 'full' or 'relaxed' for durability, not ${String(durability)}`);
   }
+  checkByteOrder(path);
+  if (!readOnly) checkMaySync(path);
   checkFolder(path);
   const relaxed = durability === 'relaxed';
   const file = join(path, LMDB_FILE);
