@@ -1,7 +1,6 @@
 /** In place of places.ts in browsers and on the edge, where no package has a place. */
 
-/** The version in package.json. */
-export const VERSION = '0.1.0';
+export { VERSION } from './version.js';
 
 export function places(): string[] {
   return [];

@@ -6,9 +6,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { moduleUrl } from './here.js';
+import { VERSION } from './version.js';
 
-/** The version in package.json. */
-export const VERSION = '0.1.0';
+export { VERSION };
 
 /**
  * Files that this code may be part of, the surest first. In a CommonJS bundle `__filename` is the bundle. Some bundlers write
