@@ -13,7 +13,7 @@ export interface QdrantFacts extends VectorNames {
   info: SourceInfo;
   /** The kind of id is then a guess. */
   empty: boolean;
-  /** What strict mode forbids. */
+  /** The things that strict mode forbids. */
   strict: QdrantStrict;
 }
 
