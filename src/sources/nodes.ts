@@ -24,7 +24,7 @@ export interface NodesOptions {
 const GOES_ON: ReadonlySet<FunnelErrorCode> = new Set(['UNREACHABLE', 'UNAVAILABLE', 'RATE_LIMITED', 'TIMEOUT']);
 /** After these the same node may answer, a little later. */
 const COMES_BACK: ReadonlySet<FunnelErrorCode> = new Set(['UNREACHABLE', 'UNAVAILABLE', 'RATE_LIMITED']);
-/** What is told where nodes fail in several ways: the first of these. */
+/** Where nodes fail in several ways, the first of these is told. */
 const TELLING: readonly FunnelErrorCode[] = ['RATE_LIMITED', 'UNAVAILABLE', 'TIMEOUT', 'UNREACHABLE'];
 
 /** Milliseconds before the first try again; twice as many before each further one, and any part of the second half of that. */
@@ -156,7 +156,7 @@ export class Nodes<Node> {
     }
   }
 
-  /** What ended first; undefined where the time is up before. */
+  /** Returns the attempt that ended first; undefined where the time is up before. */
   async #ended<T>(
     running: readonly { outcome: Promise<Outcome<T>> }[],
     ms: number | undefined,
@@ -232,7 +232,7 @@ function told(errors: readonly FunnelError[]): FunnelError {
 }
 
 /**
- * What makes the client of each address.
+ * Returns the function that makes the client of each address.
  *
  * @param client one, several, or a function of an address
  * @param addresses with a function alone

@@ -3,7 +3,7 @@ import { expected } from '../core/errors.js';
 import { isListOf, isString } from '../core/validate.js';
 
 /** A list of one or more names, copied. @throws FunnelError BAD_ARGUMENT */
-export function checkNames(value: unknown, where: string): string[] {
+export function checkNameList(value: unknown, where: string): string[] {
   if (isListOf(value, isString) && value.length > 0 && !value.includes('')) return value.slice();
   throw expected('BAD_ARGUMENT', 'an array of one or more names', where, value);
 }

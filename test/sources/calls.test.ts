@@ -18,7 +18,7 @@ const names = { collection: 'films', head: 'head', full: 'full' };
 /** Fake clients over one collection; what they answer may be changed at any time. */
 interface Fake {
   source: Source;
-  /** What the source was made with. */
+  /** The client that the source was made with. */
   client: object;
   /** How often the collection was read. */
   reads(): number;

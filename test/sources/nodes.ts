@@ -30,16 +30,16 @@ export interface Asked {
   call: string;
   // biome-ignore lint/suspicious/noExplicitAny: as the client wrote it
   body: any;
-  /** Of the URL, over REST. */
+  /** The URL, over REST. */
   url?: URL;
 }
 
 export interface Node<Client> {
   client: Client;
   asked: Asked[];
-  /** Of searches and reads; may be changed at any time. */
+  /** How it meets a call; may be changed at any time. */
   manner: (call: string) => Manner;
-  /** What the collection's description has beside its vectors. */
+  /** Parts of the collection's description beside its vectors. */
   config: Record<string, unknown>;
   close(): Promise<void>;
 }

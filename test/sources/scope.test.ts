@@ -1,4 +1,4 @@
-/** What a call reads, and how: shards, partitions, consistency, search parameters, in every call, as the real clients send it. */
+/** The part that a call reads, and how: shards, partitions, consistency, search parameters, in every call, as the real clients send it. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { FunnelSearch } from 'funnelvec';
@@ -43,7 +43,7 @@ const readings = (params?: SearchParams): [string, (source: Source) => Promise<u
   ],
 ];
 
-/** What a call asked the node last; what is read of the collection itself is not it. */
+/** Returns the last question to the node; those about the collection itself do not count. */
 async function lastOf(node: Node<unknown>, run: () => Promise<unknown>): Promise<Asked> {
   node.asked.length = 0;
   await run();

@@ -21,7 +21,7 @@ export const COUNT_FIELD = 'count(*)';
 /** A page of rows in the order of their keys, as the SDKs' own iterators ask for it. */
 const PAGE = { limit: 10_000, iterator: 'True', reduce_stop_for_best: 'True' };
 
-/** What a call has beside what it asks for. */
+/** The options of a call beside its question. */
 export interface MilvusCall extends Pick<HeadRequest, 'timeout'> {
   signal: AbortSignal;
   /** @default the source's */
@@ -55,7 +55,7 @@ export class MilvusCalls {
     private readonly options: MilvusCommonOptions,
     /** The source's, for errors. */
     private readonly name: string,
-    /** Of calls that name none. */
+    /** The default of calls that name none. */
     private readonly scope: MilvusScope,
   ) {
     this.partitions = new Partitions(options.collection, name);

@@ -7,7 +7,7 @@ import { busy } from './errors.js';
 /** One client, several of one cluster, or what makes one of an address (see `addresses`). */
 export type MilvusClients = MilvusClientLike | readonly MilvusClientLike[] | ((address: string) => MilvusClientLike);
 
-/** What makes the clients; each looks like one. @throws FunnelError BAD_ARGUMENT */
+/** Returns the functions that make the clients; each looks like one. @throws FunnelError BAD_ARGUMENT */
 export function milvusMakers(given: MilvusClients, addresses: unknown): MakeNode<MilvusClientLike>[] {
   const makers = makersOf(given, addresses).map((make) => () => checked(make()));
   if (typeof given !== 'function') for (const make of makers) make();

@@ -1,4 +1,4 @@
-/** What Milvus and its SDK tell of a failure, as errors of ours. */
+/** Makes errors of ours of the failures that Milvus and its SDK tell. */
 import { messageOf, reachReason, socketCode } from '../../core/call.js';
 import { FunnelError } from '../../core/errors.js';
 import { refusal } from './from-milvus.js';

@@ -107,7 +107,7 @@ export interface MilvusCommonOptions {
 }
 
 /** The keys of {@link MilvusSourceOptions}. */
-export const OPTIONS = [
+export const MILVUS_OPTIONS = [
   'collection',
   'idField',
   'nativeFilter',

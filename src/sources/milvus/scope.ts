@@ -3,10 +3,10 @@ import { expected } from '../../core/errors.js';
 import { checkKeys } from '../../core/validate.js';
 import { type KnownParams, numberParam, type ParamCheck } from '../../query/params.js';
 import type { SearchParams } from '../../query/source/source.js';
-import { checkNames, narrowed } from '../scope.js';
+import { checkNameList, narrowed } from '../scope.js';
 import { consistencyLevel } from './consistency.js';
 
-/** What a call reads, and how. */
+/** The part that a call reads, and how. */
 export interface MilvusScope {
   partitions?: readonly string[] | undefined;
   /** By its name: the SDK takes the number of Strong, 0, for none at all in searches. */
@@ -19,10 +19,10 @@ const checkHints: ParamCheck = (value, where) => {
 };
 
 /** The params that every call may have. */
-export const SCOPE_PARAMS: KnownParams = { partitions: checkNames, consistency: consistencyLevel };
+export const MILVUS_SCOPE: KnownParams = { partitions: checkNameList, consistency: consistencyLevel };
 
 /** The params that searches may have: parameters of the indexes that have them, and of the search. */
-export const PARAMS: KnownParams = {
+export const MILVUS_PARAMS: KnownParams = {
   ef: 'count',
   nprobe: 'count',
   search_list: 'count',
@@ -30,7 +30,7 @@ export const PARAMS: KnownParams = {
   level: 'count',
   refine_k: numberParam(1),
   hints: checkHints,
-  ...SCOPE_PARAMS,
+  ...MILVUS_SCOPE,
 };
 
 /** The server's own search parameters, of all of its indexes: it ignores others without a word. */
@@ -60,7 +60,7 @@ const NATIVE = [
 ];
 
 /** Those options of a source. @throws FunnelError BAD_ARGUMENT */
-export function checkedScope({
+export function checkedMilvusScope({
   partitions,
   consistency,
   params,
@@ -71,13 +71,13 @@ export function checkedScope({
 }): MilvusScope {
   if (params !== undefined && params !== null) checkKeys(params, NATIVE, 'params');
   return {
-    partitions: partitions === undefined ? undefined : checkNames(partitions, 'partitions'),
+    partitions: partitions === undefined ? undefined : checkNameList(partitions, 'partitions'),
     consistency: consistency === undefined ? undefined : consistencyLevel(consistency),
   };
 }
 
 /** The scope of a call, and what else its params say. @throws FunnelError BAD_ARGUMENT */
-export function splitParams(
+export function splitMilvusParams(
   { partitions, consistency, ...search }: SearchParams,
   own: MilvusScope,
   source: string,

@@ -32,12 +32,12 @@ import { scalarCounts } from './filter-json.js';
 import { unsupported } from './filter-text.js';
 import { milvusIds, milvusScores } from './from-milvus.js';
 import { UNROUNDED } from './integers.js';
-import { type MilvusCommonOptions, type MilvusLayout, type MilvusSourceOptions, OPTIONS } from './options.js';
+import { MILVUS_OPTIONS, type MilvusCommonOptions, type MilvusLayout, type MilvusSourceOptions } from './options.js';
 import { readingOf, unpack, withVectors } from './reading.js';
 import { refusedFilter } from './refused-filter.js';
 import { distances } from './rows.js';
 import { behindKey, type MilvusFacts, readMilvusFacts, withKeys } from './schema.js';
-import { checkedScope, type MilvusScope, PARAMS, SCOPE_PARAMS, splitParams } from './scope.js';
+import { checkedMilvusScope, MILVUS_PARAMS, MILVUS_SCOPE, type MilvusScope, splitMilvusParams } from './scope.js';
 
 /**
  * Head searches on a Milvus collection through a MilvusClient that you made and keep.
@@ -58,7 +58,7 @@ import { checkedScope, type MilvusScope, PARAMS, SCOPE_PARAMS, splitParams } fro
  */
 export function milvusSource(client: MilvusClients, options: MilvusSourceOptions): Source {
   const makers = milvusMakers(client, options?.addresses);
-  checkKeys(options, OPTIONS, 'the options of milvusSource()');
+  checkKeys(options, MILVUS_OPTIONS, 'the options of milvusSource()');
   checkRetries(options.retries, RETRIES);
   checkExpression(options?.nativeFilter);
   const scalars: unknown = options?.scalars;
@@ -98,7 +98,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
 
   constructor(makers: readonly MakeNode<MilvusClientLike>[], options: OwnOptions) {
     super(nameOf(options.collection), options);
-    this.reach = checkedScope(options);
+    this.reach = checkedMilvusScope(options);
     this.nodes = new Nodes(makers, {
       name: this.name,
       retries: checkRetries(options.retries, RETRIES),
@@ -196,19 +196,19 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private checkRequest(request: HeadRequest): void {
-    checkHeadRequest(request, this.name, { params: PARAMS, most: MAX_LIMIT });
+    checkHeadRequest(request, this.name, { params: MILVUS_PARAMS, most: MAX_LIMIT });
     this.paramsOf(request.params);
     if (request.mode === 'exact') this.checkFull('UNSUPPORTED');
   }
 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
-  private paramsOf(params: HeadRequest['params']): ReturnType<typeof splitParams> {
-    return splitParams(checkParams(params, PARAMS, this.name), this.reach, this.name);
+  private paramsOf(params: HeadRequest['params']): ReturnType<typeof splitMilvusParams> {
+    return splitMilvusParams(checkParams(params, MILVUS_PARAMS, this.name), this.reach, this.name);
   }
 
-  /** Of a call that is no search. @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
+  /** The scope of a call that is no search. @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private scopeOf(params: HeadRequest['params']): MilvusScope {
-    return splitParams(checkParams(params, SCOPE_PARAMS, this.name), this.reach, this.name).scope;
+    return splitMilvusParams(checkParams(params, MILVUS_SCOPE, this.name), this.reach, this.name).scope;
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {

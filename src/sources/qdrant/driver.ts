@@ -57,7 +57,7 @@ export interface QdrantVectors {
   strict?: QdrantStrict | undefined;
 }
 
-/** What strict mode forbids, as far as a source can do without. */
+/** The things that strict mode forbids, as far as a source can do without. */
 export interface QdrantStrict {
   /** Whether searches may scan, and counts count. */
   exact: boolean;

@@ -70,7 +70,7 @@ export interface RateLimit {
 
 const limits = new WeakMap<object, RateLimit>();
 
-/** Of the error that came of such an answer. */
+/** Returns those of the error that came of such an answer. */
 export function rateLimitOf(error: unknown): RateLimit | undefined {
   return typeof error === 'object' && error !== null ? limits.get(error) : undefined;
 }

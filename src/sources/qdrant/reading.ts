@@ -10,7 +10,7 @@ import type { QdrantFacts } from './schema.js';
 import type { QdrantScope } from './scope.js';
 import { wants, withNorm } from './select.js';
 
-export type WantedParts = Pick<HeadRequest, 'withPayload' | 'vectors'> & Pick<FetchRequest, 'missing'>;
+export type PointParts = Pick<HeadRequest, 'withPayload' | 'vectors'> & Pick<FetchRequest, 'missing'>;
 
 /** The points of an answer, with their vectors where those never became arrays. */
 export interface Answered {
@@ -19,10 +19,10 @@ export interface Answered {
 }
 
 /** The parts of points that are to be read. */
-export function readingOf(
+export function readOf(
   { collection, missingVectors = 'error' }: QdrantCommonOptions,
   { info, head, full }: QdrantFacts,
-  { withPayload = false, vectors = true, missing }: WantedParts,
+  { withPayload = false, vectors = true, missing }: PointParts,
   scope: QdrantScope,
 ): QdrantRead {
   if (!vectors) return { collection, withPayload, lifts: [], skip: false, scope };
@@ -37,12 +37,12 @@ export function readingOf(
 }
 
 /** @param ids of the points */
-export function unpack(
+export function unpackPoints(
   { points, packed }: Answered,
   ids: Id[],
   { lifts }: QdrantRead,
   { info, full }: QdrantFacts,
-  { withPayload = false, vectors: wanted = true }: WantedParts,
+  { withPayload = false, vectors: wanted = true }: PointParts,
   nameRow: (row: number) => string,
   missing: Missing,
 ): PackedRows {

@@ -21,7 +21,7 @@ export interface QdrantFacts extends VectorNames, PoolFacts {
   serverMetric: Metric;
   /** The kind of id is then a guess. */
   empty: boolean;
-  /** What strict mode forbids. */
+  /** The things that strict mode forbids. */
   strict: QdrantStrict;
 }
 

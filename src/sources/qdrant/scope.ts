@@ -5,7 +5,7 @@ import { type KnownParams, numberParam, objectParam, type ParamCheck } from '../
 import type { SearchParams } from '../../query/source/source.js';
 import { narrowed } from '../scope.js';
 
-/** What a call reads, and how. */
+/** The part that a call reads, and how. */
 export interface QdrantScope {
   shardKey?: readonly (string | number)[] | undefined;
   consistency?: number | string | undefined;
@@ -35,20 +35,20 @@ const checkServerTimeout: ParamCheck = (value, where) => {
 };
 
 /** The params that every call may have. */
-export const SCOPE_PARAMS: KnownParams = {
+export const QDRANT_SCOPE: KnownParams = {
   shardKey: checkShardKey,
   consistency: checkConsistency,
   serverTimeout: checkServerTimeout,
 };
 
 /** The params that searches may have. */
-export const PARAMS: KnownParams = {
+export const QDRANT_PARAMS: KnownParams = {
   exact: 'flag',
   hnsw_ef: 'count',
   indexed_only: 'flag',
   quantization: objectParam({ ignore: 'flag', rescore: 'flag', oversampling: numberParam(1) }),
   acorn: objectParam({ enable: 'flag', max_selectivity: numberParam(0, 1) }),
-  ...SCOPE_PARAMS,
+  ...QDRANT_SCOPE,
 };
 
 /** The server's own, with the keys of those that are objects: it ignores others without a word. */
@@ -71,13 +71,13 @@ export function checkNativeParams(params: unknown): void {
 }
 
 /** Those options of a source. @throws FunnelError BAD_ARGUMENT */
-export function checkedScope(options: {
+export function checkedQdrantScope(options: {
   shardKey?: unknown;
   consistency?: unknown;
   serverTimeout?: unknown;
 }): QdrantScope {
   const scope: Record<string, unknown> = {};
-  for (const [name, check] of Object.entries(SCOPE_PARAMS)) {
+  for (const [name, check] of Object.entries(QDRANT_SCOPE)) {
     const value = options[name as keyof typeof options];
     if (value !== undefined) scope[name] = (check as (value: unknown, where: string) => unknown)(value, name);
   }
@@ -85,7 +85,7 @@ export function checkedScope(options: {
 }
 
 /** The scope of a call, and what else its params say. @throws FunnelError BAD_ARGUMENT */
-export function splitParams(
+export function splitQdrantParams(
   { shardKey, consistency, serverTimeout, ...search }: SearchParams,
   own: QdrantScope,
   source: string,

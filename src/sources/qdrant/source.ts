@@ -31,9 +31,16 @@ import { type AnyPoint, type Missing, missingFrom, pointName, scoresOf } from '.
 import { asQdrantId, idsIn, positionOf, qdrantId } from './ids.js';
 import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSourceOptions } from './options.js';
 import { isSuspect, poolOf } from './pool.js';
-import { type Answered, readingOf, unpack, type WantedParts } from './reading.js';
+import { type Answered, type PointParts, readOf, unpackPoints } from './reading.js';
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
-import { checkedScope, PARAMS, type QdrantScope, SCOPE_PARAMS, sameCall, splitParams } from './scope.js';
+import {
+  checkedQdrantScope,
+  QDRANT_PARAMS,
+  QDRANT_SCOPE,
+  type QdrantScope,
+  sameCall,
+  splitQdrantParams,
+} from './scope.js';
 import { withVectors } from './select.js';
 import { knownScales, scalesOf, stagedQuery } from './staged.js';
 import { checkExact, checkMost, countByPages, IDS_AT_ONCE } from './strict.js';
@@ -100,7 +107,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   ) {
     super(nameOf(options.collection), options);
     this.missing = missingFrom(this.name);
-    this.reach = checkedScope(options);
+    this.reach = checkedQdrantScope(options);
   }
 
   protected read(signal: AbortSignal): Promise<QdrantFacts> {
@@ -240,19 +247,19 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private checkRequest(request: HeadRequest): void {
-    checkHeadRequest(request, this.name, { params: PARAMS });
+    checkHeadRequest(request, this.name, { params: QDRANT_PARAMS });
     this.paramsOf(request.params);
     if (request.mode === 'exact') this.checkFull('UNSUPPORTED');
   }
 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
-  private paramsOf(params: HeadRequest['params']): ReturnType<typeof splitParams> {
-    return splitParams(checkParams(params, PARAMS, this.name), this.reach, this.name);
+  private paramsOf(params: HeadRequest['params']): ReturnType<typeof splitQdrantParams> {
+    return splitQdrantParams(checkParams(params, QDRANT_PARAMS, this.name), this.reach, this.name);
   }
 
-  /** Of a call that is no search. @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
+  /** The scope of a call that is no search. @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private scopeOf(params: HeadRequest['params']): QdrantScope {
-    return splitParams(checkParams(params, SCOPE_PARAMS, this.name), this.reach, this.name).scope;
+    return splitQdrantParams(checkParams(params, QDRANT_SCOPE, this.name), this.reach, this.name).scope;
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
@@ -381,13 +388,13 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     };
   }
 
-  private reading(facts: QdrantFacts, wanted: WantedParts, scope: QdrantScope): QdrantRead {
-    return readingOf(this.options, facts, wanted, scope);
+  private reading(facts: QdrantFacts, wanted: PointParts, scope: QdrantScope): QdrantRead {
+    return readOf(this.options, facts, wanted, scope);
   }
 
-  private unpack(answer: Answered, read: QdrantRead, facts: QdrantFacts, wanted: WantedParts): PackedRows {
+  private unpack(answer: Answered, read: QdrantRead, facts: QdrantFacts, wanted: PointParts): PackedRows {
     const nameRow = (row: number) => `row ${row} (${pointName(answer.points[row])}) of ${this.name}`;
-    return unpack(answer, this.ids(answer.points), read, facts, wanted, nameRow, this.missing);
+    return unpackPoints(answer, this.ids(answer.points), read, facts, wanted, nameRow, this.missing);
   }
 
   private ids(points: readonly AnyPoint[]) {

@@ -1,4 +1,4 @@
-/** What a collection in strict mode allows: said before it is asked for, or done without. */
+/** Limits of a collection in strict mode: said before they are met, or done without. */
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import type { QdrantDriver, QdrantRead, QdrantStrict } from './driver.js';
