@@ -20,7 +20,7 @@ export interface MilvusAnswer {
   parts: QueryRows[];
   began: number;
   at: number;
-  /** What scores are to be divided by, for each query. */
+  /** The divisors of scores, for each query. */
   factors: readonly number[];
   /** Whether a query was rounded to int8. */
   rounded: boolean;
