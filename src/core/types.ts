@@ -132,7 +132,7 @@ export interface FilteredPoolStats {
   by: 'graph' | 'exact';
   /** Keys of the filter without a payload index. */
   unindexed: string[];
-  /** What helps, where points may be missing or had to be searched exactly. */
+  /** The remedy, where points may be missing or had to be searched exactly. */
   advice?: string;
 }
 

@@ -182,7 +182,7 @@ describe('Milvus expressions', () => {
         field('tags', { values_count: { lt: 2 } }),
         '(tags is not null and (array_length(tags) == 0 or array_length(tags) == 1)) or not (tags is not null)',
       ],
-      // Of lengths 2.3 can compare with == alone.
+      // A length can be compared with == alone by 2.3.
       [field('counts', { values_count: { gt: 1 } }), 'not (array_length(counts) == 0 or array_length(counts) == 1)'],
       [field('counts', { values_count: { gte: 2, lte: 3 } }), 'array_length(counts) == 2 or array_length(counts) == 3'],
       [field('counts', { values_count: { gte: 3, lt: 3 } }), 'id in []'],

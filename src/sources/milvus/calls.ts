@@ -41,7 +41,7 @@ export interface MilvusAnswer {
   parts: QueryRows[];
   began: number;
   at: number;
-  /** The number by which scores are to be divided, for each query. */
+  /** The divisors of scores, for each query. */
   factors: readonly number[];
   /** Whether a query was rounded to int8. */
   rounded: boolean;

@@ -72,7 +72,7 @@ export function jsonCondition(
       "it does not look into arrays; where none are, say so to the source (scalars: true), or let it ask (scalars: 'ask')",
     );
   }
-  // Of a null `exists` is true on some servers (2.3.5) and false on others (Milvus Lite 3.2.2).
+  // `exists` is true of a null on some servers (2.3.5) and false on others (Milvus Lite 3.2.2).
   const filled = and(given, join('or', scalarKinds(value).map(atom)));
   switch (node.op) {
     case 'except':

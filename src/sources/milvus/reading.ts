@@ -54,7 +54,7 @@ export function readingOf(
 }
 
 /** Rows with all vectors that are read, and the ids of those without; undefined where such are no matter. */
-export function withVectors(
+export function splitByVectors(
   rows: readonly MilvusRow[],
   { names }: Reading,
   skip: boolean,

@@ -8,7 +8,7 @@ import { refused } from './errors.js';
 import type { MilvusField, MilvusFields } from './fields.js';
 import { LEAST, literal } from './filter-text.js';
 import { refusal } from './from-milvus.js';
-import { VECTOR_KINDS, VECTOR_TYPES, type VectorKind } from './vector-types.js';
+import { VECTOR_FIELD_TYPES, VECTOR_KINDS, type VectorKind } from './vector-types.js';
 
 const METRICS: Record<string, Metric | undefined> = { COSINE: 'cosine', IP: 'dot', L2: 'euclid' };
 
@@ -99,7 +99,7 @@ export async function readMilvusFacts(
     if (!kind) {
       throw new FunnelError(
         'BAD_ARGUMENT',
-        `Expected a ${VECTOR_TYPES} but ${JSON.stringify(wanted)} in ${name} is a ${field.data_type}`,
+        `Expected a ${VECTOR_FIELD_TYPES} but ${JSON.stringify(wanted)} in ${name} is a ${field.data_type}`,
       );
     }
     return { name: wanted, dim: Number(field.dim), kind };

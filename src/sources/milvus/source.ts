@@ -33,7 +33,7 @@ import { unsupported } from './filter-text.js';
 import { milvusIds, milvusScores } from './from-milvus.js';
 import { UNROUNDED } from './integers.js';
 import { MILVUS_OPTIONS, type MilvusCommonOptions, type MilvusLayout, type MilvusSourceOptions } from './options.js';
-import { readingOf, unpack, withVectors } from './reading.js';
+import { readingOf, splitByVectors, unpack } from './reading.js';
 import { refusedFilter } from './refused-filter.js';
 import { distances } from './rows.js';
 import { behindKey, type MilvusFacts, readMilvusFacts, withKeys } from './schema.js';
@@ -240,7 +240,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     const { timeout } = request;
     const call = { signal, scope: this.scopeOf(request.params), ...(timeout !== undefined && { timeout }) };
     const all = ids.length === 0 ? [] : await this.calls.query(withKeys(ids, facts), asked, call, facts, {});
-    const { rows, lacking } = withVectors(all, asked, this.skips(request.missing), facts.idField);
+    const { rows, lacking } = splitByVectors(all, asked, this.skips(request.missing), facts.idField);
     return { rows: unpack(rows, undefined, asked, facts, request, this.name), lacking };
   }
 
@@ -265,7 +265,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         // A collection with a partition key answers up to so many rows of each partition, all in the order of their keys.
         const rows = answer.length > limit ? answer.slice(0, limit) : answer;
         const last = this.checkOrder(milvusIds(rows, facts.idField).map(String), after, facts);
-        const { rows: whole, lacking } = withVectors(rows, asked, this.skips(), facts.idField);
+        const { rows: whole, lacking } = splitByVectors(rows, asked, this.skips(), facts.idField);
         const unpacked = unpack(whole, undefined, asked, facts, request, this.name);
         // A page may be short though more follow; only an empty one is the end.
         const next = rows.length === 0 ? undefined : last;
@@ -327,7 +327,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         );
       }
       // Vectors that were lifted out are none of a nullable field.
-      const { rows, lacking } = withVectors(all, asked, lifted === undefined && this.skips(), facts.idField);
+      const { rows, lacking } = splitByVectors(all, asked, lifted === undefined && this.skips(), facts.idField);
       const unpacked = unpack(rows, lifted, asked, facts, request, this.name);
       const squared = exact ? facts.squared.full : facts.squared.head;
       const headScores = distances(milvusScores(rows, outputs), squared, factors[p]!);

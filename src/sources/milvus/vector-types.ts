@@ -12,7 +12,7 @@ export const VECTOR_KINDS: Record<number, VectorKind | undefined> = {
   105: 'int8',
 };
 /** The same as the SDK names them, for people. */
-export const VECTOR_TYPES = 'FloatVector, Float16Vector, BFloat16Vector or Int8Vector';
+export const VECTOR_FIELD_TYPES = 'FloatVector, Float16Vector, BFloat16Vector or Int8Vector';
 
 /** Bytes of an element. */
 export const WIDTHS: Record<VectorKind, number> = { float32: 4, float16: 2, bfloat16: 2, int8: 1 };

@@ -64,11 +64,11 @@ function storableQuery(
   return { vector: vector.map((value) => Math.round(value * factor)), factor, rounded: true };
 }
 
-/** What a search compares with, and how the server's scores are to be read. */
+/** The vectors that a search compares with, and how the server's scores are to be read. */
 export interface Compared {
   vector: Float32Array;
   recommend: HeadRequest['recommend'];
-  /** What the server's scores are to be divided by; undefined where they tell nothing. */
+  /** The divisor of the server's scores; undefined where they tell nothing. */
   factor: number | undefined;
   rounded: boolean;
 }

@@ -3,7 +3,7 @@ import type { FilteredPoolStats } from '../../core/types.js';
 import type { FilterNode, Step } from '../../query/filter/ast.js';
 import type { QdrantAnswer, QdrantQuery, QdrantStage } from './driver.js';
 
-/** What is known of a collection's indexes. */
+/** The indexes of a collection, as far as known. */
 export interface PoolFacts {
   /** Whether vectors are in a graph. Without one every point that passes is scored. */
   graph: boolean;
@@ -18,7 +18,7 @@ export interface PoolFacts {
 /** Filters that are remembered of one collection. */
 const REMEMBERED = 1000;
 
-export interface Pool {
+export interface FilteredPool {
   answer: QdrantAnswer;
   stats?: FilteredPoolStats;
 }
@@ -27,13 +27,13 @@ export interface Pool {
  * Asks for a pool. One under a filter that comes back short is asked for again exactly, and once in the life of the facts for each
  * filter: where the exact one has more points it is the answer.
  */
-export async function poolOf(
+export async function filteredPoolOf(
   asked: QdrantQuery,
   facts: PoolFacts,
   filter: FilterNode | undefined,
   query: (asked: QdrantQuery) => Promise<QdrantAnswer>,
   isRefusal: (error: unknown) => boolean,
-): Promise<Pool> {
+): Promise<FilteredPool> {
   if (!isByGraph(asked, facts)) return { answer: await query(asked) };
   const { shortPools, fullPools } = facts;
   const unindexed = filter === undefined ? [] : unindexedKeys(filter, facts.indexed);
@@ -43,7 +43,7 @@ export async function poolOf(
   if (asked.prefetch !== undefined && isUnknown(asked, facts)) {
     // The few points that stages leave do not tell how many there were before.
     const pool = poolAlone(asked);
-    const { answer, stats } = await poolOf(pool, facts, filter, query, isRefusal);
+    const { answer, stats } = await filteredPoolOf(pool, facts, filter, query, isRefusal);
     if (stats?.by === 'graph' && answer.points.length >= pool.limit) {
       if (fullPools.size >= REMEMBERED) fullPools.clear();
       fullPools.set(key, pool.limit);

@@ -30,7 +30,7 @@ import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driv
 import { type AnyPoint, type Missing, missingFrom, pointName, scoresOf } from './from-qdrant.js';
 import { asQdrantId, idsIn, positionOf, qdrantId } from './ids.js';
 import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSourceOptions } from './options.js';
-import { isSuspect, poolOf } from './pool.js';
+import { filteredPoolOf, isSuspect } from './pool.js';
 import { type Answered, type PointParts, readOf, unpackPoints } from './reading.js';
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
 import {
@@ -162,7 +162,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
           const known = async () => answer;
           const pool = isSuspect(asked[i]!, answer, facts)
             ? undefined
-            : await poolOf(asked[i]!, facts, requests[i]!.filter, known, this.isRefusal);
+            : await filteredPoolOf(asked[i]!, facts, requests[i]!.filter, known, this.isRefusal);
           // A short pool is looked into as a single search.
           if (!pool || pool.stats?.by === 'exact') return this.search(requests[i]!, facts, signal);
           const part = this.answered(answer, asked[i]!, facts, requests[i]!);
@@ -320,7 +320,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     const asked = this.asked(request, facts);
     const began = performance.now();
     const query = (one: QdrantQuery) => this.driver.query(one, signal, this.options.decode !== 'client');
-    const { answer, stats } = await poolOf(asked, facts, request.filter, query, this.isRefusal);
+    const { answer, stats } = await filteredPoolOf(asked, facts, request.filter, query, this.isRefusal);
     const { at } = answer;
     const part = this.answered(answer, asked, facts, request);
     return { headMs: at - began, decodeMs: performance.now() - at, ...part, ...(stats && { filteredPool: stats }) };
