@@ -10,12 +10,15 @@ import {
   type GatherBitsTask,
   type HeadDotsTask,
   type NearestTask,
+  type NeighboursTask,
   type ProjectTask,
   type PruneRowsTask,
   type PruneVisitTask,
   type RowDotsTask,
   type ScoresAtTask,
   type TopDotsTask,
+  WALK_STEP,
+  type WalkTask,
 } from './codes.js';
 import { reference } from './reference.js';
 
@@ -223,6 +226,74 @@ export const codesReference: CodeKernels = {
     }
   },
 
+  neighbours({ plane, dims, blocks, count, mask, weights, first, rows, degree, table }: NeighboursTask): void {
+    const query = new Int16Array(dims);
+    const dots = new Int32Array(count * BLOCK_ROWS);
+    const found = new Uint32Array(degree + 1);
+    const best = new Int32Array(degree + 1);
+    for (let row = first; row < first + rows; row++) {
+      const at = (row >> 4) * dims * 8 + 4 * (row & 15);
+      for (let i = 0; i < dims; i++) {
+        const byte = plane[at + (i >> 3) * 64 + (i & 3)]!;
+        query[i] = weights[16 * i + (i & 4 ? byte >> 4 : byte & 15)]!;
+      }
+      codesReference.headDots({ plane, dims, blocks, count, query, queries: 1, dots });
+      const n = codesReference.topDots({ dots, blocks, count, mask, k: degree + 1, rows: found, best });
+      const others = found.subarray(0, n).filter((one) => one !== row);
+      for (let i = 0; i < degree; i++) table[row * degree + i] = others[i] ?? row;
+    }
+  },
+
+  walk(task: WalkTask): number {
+    const { plane, dims, query, table, degree, blocks, count, marks, size, rows, best, room, met } = task;
+    const places: { key: number; row: number; dot: number; walked: boolean }[] = [];
+    for (let i = 0; i < task.found; i++) {
+      places.push({ key: keyOf(task, rows[i]!, best[i]!), row: rows[i]!, dot: best[i]!, walked: false });
+    }
+    for (let b = 0; b < count; b++) marks[blocks[b]!] = 0xffff;
+    let known = 0;
+    while (known + WALK_STEP * degree <= room) {
+      const step = places.filter(({ walked }) => !walked).slice(0, WALK_STEP);
+      if (step.length === 0) break;
+      const from = known;
+      for (const place of step) {
+        place.walked = true;
+        for (const row of table.subarray(place.row * degree, (place.row + 1) * degree)) {
+          if ((marks[row >> 4]! >> (row & 15)) & 1) continue;
+          marks[row >> 4]! |= 1 << (row & 15);
+          met[1 + known++] = row;
+        }
+      }
+      const fresh = met.subarray(1 + from, 1 + known);
+      const dots = new Int32Array(fresh.length);
+      codesReference.rowDots({
+        plane,
+        bits: 4,
+        stride: dims / 2,
+        dims,
+        rows: fresh,
+        count: fresh.length,
+        query,
+        dots,
+      });
+      for (const [i, row] of fresh.entries()) {
+        const key = keyOf(task, row, dots[i]!);
+        let at = places.length;
+        while (at > 0 && key > places[at - 1]!.key) at--;
+        places.splice(at, 0, { key, row, dot: dots[i]!, walked: false });
+        if (places.length > size) places.pop();
+      }
+    }
+    for (const [i, { row, dot }] of places.entries()) {
+      rows[i] = row;
+      best[i] = dot;
+    }
+    for (let b = 0; b < count; b++) marks[blocks[b]!] = 0;
+    for (const row of met.subarray(1, 1 + known)) marks[row >> 4] = 0;
+    met[0] = known;
+    return places.length;
+  },
+
   scoresAt({ metric, query, chunks, chunkRows, stride, dim, rows, count, keys }: ScoresAtTask): void {
     for (let k = 0; k < count; k++) {
       const chunk = chunks[Math.floor(rows[k]! / chunkRows)]!;
@@ -232,6 +303,13 @@ export const codesReference: CodeKernels = {
     }
   },
 };
+
+function keyOf({ metric, norms, scale, constant, twoQuery }: WalkTask, row: number, dot: number): number {
+  if (metric === 'cosine') return dot;
+  const v = dot * scale + constant;
+  const norm = norms[row]!;
+  return metric === 'dot' ? norm * v : norm * (twoQuery * v - norm);
+}
 
 /** By 4 dims and their 4 bits: the sum of the query's values whose bit is set. */
 function nibbleSums(query: Int16Array, dims: number): Int32Array {

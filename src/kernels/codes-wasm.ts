@@ -46,6 +46,8 @@ const SCRATCH: { [K in CodeKernelName]?: (wasm: WasmHelpers, task: TaskOf<K>) =>
   nearest: (wasm, { count, dim }) => wasm.projectScratch(count, dim),
   encodeHead: (wasm) => wasm.encodeScratch.value,
   encodeRows: (wasm) => wasm.encodeScratch.value,
+  neighbours: (wasm, { dims, count, degree }) => wasm.neighboursScratch(dims, count, degree),
+  walk: (wasm, { dims, size, degree }) => wasm.walkScratch(dims, size, degree),
 };
 
 function bind(memory: SharedWasmMemory, wasm: WasmCodes): WasmCodeKernels {
