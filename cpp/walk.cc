@@ -10,9 +10,6 @@
 namespace funnelvec {
 namespace {
 
-// Rows that pass over the candidates together, while these are in a core's own cache.
-constexpr size_t kRowsAtOnce = 8;
-
 // As in src/kernels/codes.ts.
 constexpr size_t kWalkStep = 4;
 
@@ -46,7 +43,7 @@ class Walk {
   }
 
   size_t run() {
-    for (size_t b = 0; b < t_.count; ++b) t_.marks[t_.blocks[b]] = 0xffff;
+    for (size_t b = 0; b < t_.count; ++b) t_.marks[t_.blocks[b]] = t_.mask[t_.blocks[b]];
     for (size_t i = 0; i < std::min(taken_, kAheadPlaces); ++i) prefetchNeighbours(places_[i].row);
     uint32_t* const met = t_.met + 1;
     size_t known = 0, first = 0;  // places before the first are walked
@@ -125,35 +122,78 @@ class Walk {
   size_t taken_ = 0;
 };
 
+// Writes the first rows that are not the row itself as its neighbours.
+void writeOthers(const uint32_t* found, size_t count, uint32_t row, size_t degree, uint32_t* table) {
+  uint32_t* out = table + size_t{row} * degree;
+  uint32_t* const end = out + degree;
+  for (size_t i = 0; i < count && out < end; ++i) {
+    if (found[i] != row) *out++ = found[i];
+  }
+  std::fill(out, end, row);
+}
+
 }  // namespace
 
 void neighbours(const InstructionSet& isa, const NeighboursTask& t) {
-  const size_t k = t.degree + 1, visited = t.count * kBlockRows;
-  std::vector<int16_t> query(kRowsAtOnce * t.dims);
-  std::vector<int32_t> dots(kRowsAtOnce * visited), best(k);
-  std::vector<uint32_t> rows(k);
-  for (size_t done = 0; done < t.rows; done += kRowsAtOnce) {
-    const size_t n = std::min(kRowsAtOnce, t.rows - done);
-    for (size_t q = 0; q < n; ++q) {
-      const size_t row = t.first + done + q;
-      const uint8_t* codes = t.plane + row / kBlockRows * t.dims * 8 + 4 * (row % kBlockRows);
-      for (size_t i = 0; i < t.dims; ++i) {
-        const uint8_t byte = codes[i / 8 * kLineBytes + (i & 3)];
-        query[q * t.dims + i] = t.weights[16 * i + (i & 4 ? byte >> 4 : byte & 15)];
-      }
+  const size_t k = t.degree + 1;
+  std::vector<int8_t> query(t.dims);
+  std::vector<int32_t> dots, best(k);
+  std::vector<uint32_t> blocks, rows(k);
+  for (size_t i = 0; i < t.rows; ++i) {
+    const size_t row = t.first + i, own = row / kBlockRows;
+    const uint8_t* codes = t.plane + own * t.dims * 8 + 4 * (row % kBlockRows);
+    for (size_t d = 0; d < t.dims; ++d) {
+      const uint8_t byte = codes[d / 8 * kLineBytes + (d & 3)];
+      query[d] = static_cast<int8_t>(t.weights[16 * d + (d & 4 ? byte >> 4 : byte & 15)]);
     }
-    headDots(isa, {t.plane, t.dims, t.blocks, t.count, query.data(), n, dots.data()});
-    for (size_t q = 0; q < n; ++q) {
-      const uint32_t row = static_cast<uint32_t>(t.first + done + q);
-      const size_t found =
-          topDots(isa, {dots.data() + q * visited, t.blocks, t.count, t.mask, k, rows.data(), best.data()});
-      uint32_t* out = t.table + size_t{row} * t.degree;
-      size_t written = 0;
-      for (size_t i = 0; i < found && written < t.degree; ++i) {
-        if (rows[i] != row) out[written++] = rows[i];
+    blocks.clear();
+    size_t next = 0;  // neighbouring lists may share a block
+    for (const uint32_t* list = t.lists + i * t.sought; list < t.lists + (i + 1) * t.sought; ++list) {
+      const size_t begin = t.offsets[*list], behind = t.offsets[*list + 1];
+      if (begin == behind) continue;
+      size_t from = begin / kBlockRows, to = (behind + kBlockRows - 1) / kBlockRows;
+      if (to - from > t.most) {
+        if (own >= from && own < to) {
+          const size_t centred = own < from + t.most / 2 ? from : own - t.most / 2;
+          from = std::min(centred, to - t.most);
+        }
+        to = from + t.most;
       }
-      std::fill(out + written, out + t.degree, row);
+      for (size_t block = std::max(next, from); block < to; ++block) blocks.push_back(static_cast<uint32_t>(block));
+      next = std::max(next, to);
     }
+    dots.resize(blocks.size() * kBlockRows);
+    isa.codes.headDots({t.plane, t.dims / kGroupDims, blocks.data(), blocks.size()}, {query.data(), nullptr},
+                       dots.data());
+    const size_t found =
+        topDots(isa, {dots.data(), blocks.data(), blocks.size(), t.mask, k, rows.data(), best.data()});
+    writeOthers(rows.data(), found, static_cast<uint32_t>(row), t.degree, t.table);
+  }
+}
+
+void relink(const InstructionSet& isa, const RelinkTask& t) {
+  std::vector<int16_t> query(t.dims);
+  std::vector<uint32_t> rows(t.size);
+  std::vector<int32_t> best(t.size);
+  for (size_t i = 0; i < t.rows; ++i) {
+    const uint32_t row = static_cast<uint32_t>(t.first + i);
+    const uint8_t* codes = t.plane + size_t{row} * (t.dims / 2);
+    int32_t dot = 0;
+    for (size_t d = 0; d < t.dims; ++d) {
+      const uint8_t byte = codes[d / 8 * 4 + (d & 3)];
+      const int code = d & 4 ? byte >> 4 : byte & 15;
+      query[d] = t.weights[16 * d + code];
+      dot += query[d] * code;
+    }
+    rows[0] = row;
+    best[0] = dot;
+    t.marks[row / kBlockRows] = static_cast<uint16_t>(1u << (row % kBlockRows));
+    const WalkTask task{t.plane, t.dims,  query.data(), t.from, t.degree, nullptr,     0,
+                        nullptr, t.marks, kCosine,      nullptr, 1,        0,           0,
+                        t.size,  1,       rows.data(),  best.data(), t.room, t.met};
+    const size_t found = walk(isa, task);
+    t.marks[row / kBlockRows] = 0;
+    writeOthers(rows.data(), found, row, t.degree, t.table);
   }
 }
 

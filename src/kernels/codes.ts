@@ -262,18 +262,22 @@ export interface GatherBitsTask {
 }
 
 /**
- * The nearest of some rows, by the head codes alone, for neighbouring rows of a segment. A row asks as the query that
- * `weights` make of its own codes. Its nearest are those of the largest dot products, in the order of topDots; it is not
- * among them. Where there are fewer, it stands itself in the places that are left.
+ * The nearest of some rows, by the head codes alone, among the rows of a few lists. A row asks as the query that `weights` make
+ * of its own codes. Its nearest are those of the largest dot products, then the first; it is not among them. Where there are
+ * fewer, it stands itself in the places that are left.
  */
 export interface NeighboursTask {
   /** The head plane. */
   plane: Uint8Array;
   dims: number;
-  /** The blocks whose rows may be neighbours, each at most once; `count` of them. */
-  blocks: Uint32Array;
-  count: number;
-  /** By block: the rows that exist. */
+  /** First row of each list, and the end. */
+  offsets: Uint32Array;
+  /** `rows × sought`: the lists of each row, ascending and different. */
+  lists: Uint32Array;
+  sought: number;
+  /** Blocks that are read of a list: those around the row's own where it is among them, else the first. */
+  most: number;
+  /** By block: the rows that exist. Every row of a block that is read may be a neighbour. */
   mask: Uint16Array;
   /** `dims × 16` values in ±127: the query's value for each code of each dim. */
   weights: Int16Array;
@@ -283,6 +287,31 @@ export interface NeighboursTask {
   /** Neighbours a row. */
   degree: number;
   /** Out: `degree` row numbers of each row of the segment, best first; those of these rows are written. */
+  table: Uint32Array;
+}
+
+/**
+ * The nearest of some rows by a walk over a table: that of WalkTask, for cosines, with the row itself in the first place and
+ * no block visited. Its neighbours are the first other rows of the places; it stands itself in the places that are left.
+ */
+export interface RelinkTask {
+  /** Head codes row by row, laid out as a fine plane. */
+  plane: Uint8Array;
+  dims: number;
+  /** As NeighboursTask has them. */
+  weights: Int16Array;
+  /** The table that is walked over. */
+  from: Uint32Array;
+  degree: number;
+  /** By block: zeros, in and out. */
+  marks: Uint16Array;
+  size: number;
+  room: number;
+  /** Out, as WalkTask has it: that of the last row. */
+  met: Uint32Array;
+  first: number;
+  rows: number;
+  /** Out: as NeighboursTask has it; another one than `from`. */
   table: Uint32Array;
 }
 
@@ -310,9 +339,11 @@ export interface WalkTask {
   /** As neighbours wrote it. */
   table: Uint32Array;
   degree: number;
-  /** The blocks that were visited, whose rows are not new; `count` of them. */
+  /** The blocks that were visited; `count` of them. Their rows are not new, but for those that the mask kept out. */
   blocks: Uint32Array;
   count: number;
+  /** By block: bit r let row r through. */
+  mask: Uint16Array;
   /** By block: a bit for each row that is not new. In and out: zeros. */
   marks: Uint16Array;
   metric: Metric;
@@ -360,6 +391,7 @@ export interface CodeKernels {
   scoresAt(task: ScoresAtTask): void;
   gatherBits(task: GatherBitsTask): void;
   neighbours(task: NeighboursTask): void;
+  relink(task: RelinkTask): void;
   /** Returns how many places are taken. */
   walk(task: WalkTask): number;
 }
@@ -536,8 +568,10 @@ export const CODE_SIGNATURES = {
     [
       'u8[] plane',
       'size dims',
-      'u32[] blocks',
-      'size count',
+      'u32[] offsets',
+      'u32[] lists',
+      'size sought',
+      'size most',
       'u16[] mask',
       'i16[] weights',
       'size first',
@@ -545,7 +579,39 @@ export const CODE_SIGNATURES = {
       'size degree',
       'out u32[] table',
     ],
-    (call, t) => call(t.plane, t.dims, t.blocks, t.count, t.mask, t.weights, t.first, t.rows, t.degree, t.table),
+    (call, t) =>
+      call(
+        t.plane,
+        t.dims,
+        t.offsets,
+        t.lists,
+        t.sought,
+        t.most,
+        t.mask,
+        t.weights,
+        t.first,
+        t.rows,
+        t.degree,
+        t.table,
+      ),
+  ),
+  relink: signature<RelinkTask>()(
+    [
+      'u8[] plane',
+      'size dims',
+      'i16[] weights',
+      'u32[] from',
+      'size degree',
+      'out u16[] marks',
+      'size size',
+      'size room',
+      'out u32[] met',
+      'size first',
+      'size rows',
+      'out u32[] table',
+    ],
+    (call, t) =>
+      call(t.plane, t.dims, t.weights, t.from, t.degree, t.marks, t.size, t.room, t.met, t.first, t.rows, t.table),
   ),
   walk: signature<WalkTask>()(
     [
@@ -556,6 +622,7 @@ export const CODE_SIGNATURES = {
       'size degree',
       'u32[] blocks',
       'size count',
+      'u16[] mask',
       'out u16[] marks',
       'metric metric',
       'f32[] norms',
@@ -578,6 +645,7 @@ export const CODE_SIGNATURES = {
         t.degree,
         t.blocks,
         t.count,
+        t.mask,
         t.marks,
         metricCode(t.metric),
         t.norms,

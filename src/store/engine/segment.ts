@@ -5,6 +5,7 @@ import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import type { Basis } from './basis.js';
 import { arrayIn } from './memory.js';
+import type { Neighbours } from './neighbours.js';
 import type { Quantiser } from './quantiser.js';
 import type { ShortlistCoding, ShortlistPlane } from './shortlist-plane.js';
 
@@ -70,6 +71,8 @@ export interface Segment {
   readonly ordinals: Uint32Array;
   readonly partition: Partition | null;
   readonly shortlist: ShortlistPlane | null;
+  /** Null: mode 'funnel' answers from the lists that it visits alone. */
+  readonly neighbours: Neighbours | null;
   /** How well the codes tell rows apart (agreement.ts); undefined: not measured. */
   readonly agreement?: number | undefined;
   /** 0, 1, 2, ...: every block. */
@@ -143,6 +146,7 @@ export function kernelArrays(s: Segment): ArrayBufferView[] {
     ...(s.coding.basis === null ? [] : [s.coding.basis.plane]),
     ...(s.partition === null ? [] : [s.partition.rows]),
     ...(s.shortlist === null ? [] : [s.shortlist.plane, s.shortlist.norms, s.shortlist.zeros]),
+    ...(s.neighbours === null ? [] : [s.neighbours.table, s.neighbours.rows]),
   ];
 }
 

@@ -1,5 +1,5 @@
 /** Tables of neighbours and walks over them: random calls, and the oracle. */
-import type { NeighboursTask, WalkTask } from '#dist/kernels/codes.js';
+import type { NeighboursTask, RelinkTask, WalkTask } from '#dist/kernels/codes.js';
 import { WALK_STEP } from '#dist/kernels/codes.js';
 import { METRICS } from '#dist/kernels/kernels.js';
 import type { Random } from '../../random.js';
@@ -7,43 +7,128 @@ import { blocksOf, bytes, DIMS, headByte, type KernelTests, sum, UNSET } from '.
 
 export const walks = {
   neighbours: { random: randomNeighbours, oracle: neighboursOracle },
+  relink: { random: randomRelink, oracle: relinkOracle },
   walk: { random: randomWalk, oracle: walkOracle },
 } satisfies KernelTests;
 
 function randomNeighbours(random: Random): NeighboursTask {
   const dims = random.pick(DIMS);
-  const there = random.int(1, 6);
-  const plane = bytes(random, there * dims * 8);
-  // No block twice: a row may be its neighbour's neighbour once.
-  const blocks = blocksOf(random, there, there).filter((block, i, all) => all.indexOf(block) === i);
-  const count = random.int(0, blocks.length);
-  const mask = Uint16Array.from({ length: there }, () => random.pick([0xffff, 0xffff, random.int(0, 0xffff)]));
-  const rows = random.int(0, 20);
-  const first = random.int(0, Math.max(0, 16 * there - rows));
+  const count = random.int(1, 100);
+  const there = Math.ceil(count / 16);
+  const cuts = Array.from({ length: random.int(0, 8) }, () => random.int(0, count)).sort((a, b) => a - b);
+  const offsets = Uint32Array.from([0, ...cuts, count]);
+  const rows = random.int(0, Math.min(20, count));
+  const first = random.int(0, count - rows);
+  const all = Array.from({ length: offsets.length - 1 }, (_, list) => list);
+  const sought = random.int(1, all.length);
+  const lists = Array.from({ length: rows }, () => {
+    const some = all.map((list) => ({ list, at: random.next() })).sort((a, b) => a.at - b.at);
+    return some
+      .slice(0, sought)
+      .map(({ list }) => list)
+      .sort((a, b) => a - b);
+  });
   const degree = random.pick([1, 2, random.int(1, 24), 16 * there]);
-  const table = new Uint32Array(16 * there * degree).fill(UNSET);
-  const weights = Int16Array.from({ length: 16 * dims }, () => random.int(-127, 127));
-  return { plane, dims, blocks, count, mask, weights, first, rows: Math.min(rows, 16 * there), degree, table };
+  return {
+    plane: bytes(random, there * dims * 8),
+    dims,
+    offsets,
+    lists: Uint32Array.from(lists.flat()),
+    sought,
+    most: random.pick([1, 2, 3, 100]),
+    mask: Uint16Array.from({ length: there }, () => random.pick([0xffff, 0xffff, random.int(0, 0xffff)])),
+    weights: weightsFor(random, dims),
+    first,
+    rows,
+    degree,
+    table: new Uint32Array(16 * there * degree).fill(UNSET),
+  };
 }
 
-function neighboursOracle({ plane, dims, blocks, count, mask, weights, first, rows, degree, table }: NeighboursTask) {
-  const codeOf = (row: number, dim: number) => {
-    const byte = plane[headByte(dims, row, dim)]!;
-    return dim % 8 < 4 ? byte % 16 : Math.floor(byte / 16);
-  };
-  const candidates: number[] = [];
-  for (const block of blocks.subarray(0, count)) {
-    for (let r = 0; r < 16; r++) if (Math.floor(mask[block]! / 2 ** r) % 2 === 1) candidates.push(16 * block + r);
-  }
-  for (let row = first; row < first + rows; row++) {
-    const scored = candidates.map((other, order) => ({
-      other,
-      order,
-      dot: sum(dims, (i) => weights[16 * i + codeOf(row, i)]! * codeOf(other, i)),
-    }));
+function weightsFor(random: Random, dims: number): Int16Array {
+  return Int16Array.from({ length: 16 * dims }, () => random.int(-127, 127));
+}
+
+function neighboursOracle(task: NeighboursTask): void {
+  const { plane, dims, offsets, lists, sought, most, mask, weights, first, rows, degree, table } = task;
+  const codeOf = (row: number, dim: number) => nibble(plane[headByte(dims, row, dim)]!, dim);
+  for (let i = 0; i < rows; i++) {
+    const row = first + i;
+    const own = Math.floor(row / 16);
+    const blocks: number[] = [];
+    for (const list of lists.subarray(i * sought, (i + 1) * sought)) {
+      const [begin, behind] = [offsets[list]!, offsets[list + 1]!];
+      if (begin === behind) continue;
+      const of = Array.from(
+        { length: Math.ceil(behind / 16) - Math.floor(begin / 16) },
+        (_, b) => Math.floor(begin / 16) + b,
+      );
+      const half = Math.floor(most / 2);
+      const start = of.includes(own) ? Math.min(Math.max(0, of.indexOf(own) - half), Math.max(0, of.length - most)) : 0;
+      blocks.push(...of.slice(start, start + most).filter((block) => !blocks.includes(block)));
+    }
+    const candidates = blocks.flatMap((block) =>
+      Array.from({ length: 16 }, (_, r) => 16 * block + r).filter(
+        (_, r) => Math.floor(mask[block]! / 2 ** r) % 2 === 1,
+      ),
+    );
+    const dotOf = (other: number) => sum(dims, (d) => weights[16 * d + codeOf(row, d)]! * codeOf(other, d));
+    const scored = candidates.map((other, order) => ({ other, order, dot: dotOf(other) }));
     scored.sort((a, b) => b.dot - a.dot || a.order - b.order);
-    const near = scored.slice(0, degree + 1).filter(({ other }) => other !== row);
-    for (let i = 0; i < degree; i++) table[row * degree + i] = near[i]?.other ?? row;
+    writeOthers(
+      scored.slice(0, degree + 1).map(({ other }) => other),
+      row,
+      degree,
+      table,
+    );
+  }
+}
+
+function nibble(byte: number, dim: number): number {
+  return dim % 8 < 4 ? byte % 16 : Math.floor(byte / 16);
+}
+
+function writeOthers(found: number[], row: number, degree: number, table: Uint32Array): void {
+  const others = found.filter((other) => other !== row);
+  for (let i = 0; i < degree; i++) table[row * degree + i] = others[i] ?? row;
+}
+
+function randomRelink(random: Random): RelinkTask {
+  const { plane, dims, table: from, degree, marks, size } = randomWalk(random);
+  const there = 16 * marks.length;
+  const rows = random.int(0, Math.min(there, 12));
+  const room = random.pick([0, WALK_STEP * degree, random.int(0, 400), there]);
+  return {
+    plane,
+    dims,
+    weights: weightsFor(random, dims),
+    from,
+    degree,
+    marks,
+    size,
+    room,
+    met: new Uint32Array(1 + room).fill(UNSET),
+    first: random.int(0, there - rows),
+    rows,
+    table: new Uint32Array(from.length).fill(UNSET),
+  };
+}
+
+function relinkOracle(task: RelinkTask): void {
+  const { plane, dims, weights, from, degree, marks, size, room, met, first, rows: n, table } = task;
+  for (let row = first; row < first + n; row++) {
+    const codeOf = (d: number) => nibble(plane[(row * dims) / 2 + 4 * Math.floor(d / 8) + (d % 4)]!, d);
+    const query = Int16Array.from({ length: dims }, (_, d) => weights[16 * d + codeOf(d)]!);
+    const mask = new Uint16Array(marks.length);
+    mask[Math.floor(row / 16)] = 2 ** (row % 16);
+    // A visit of the row alone.
+    const visit = { blocks: Uint32Array.of(Math.floor(row / 16)), count: 1, mask, marks };
+    const keys = { metric: 'cosine', norms: new Float32Array(0), scale: 1, constant: 0, twoQuery: 0 } as const;
+    const rows = new Uint32Array(size).fill(row);
+    const best = new Int32Array(size).fill(dotOf({ plane, dims, query }, row));
+    const places = { size, found: 1, rows, best, room, met };
+    const found = walkOracle({ plane, dims, query, table: from, degree, ...visit, ...keys, ...places });
+    writeOthers([...rows.subarray(0, found)], row, degree, table);
   }
 }
 
@@ -70,6 +155,7 @@ function randomWalk(random: Random): WalkTask {
     degree,
     blocks,
     count: blocks.length,
+    mask: Uint16Array.from({ length: there }, () => random.pick([0xffff, random.int(0, 0xffff)])),
     marks: new Uint16Array(there),
     metric,
     norms: Float32Array.from({ length: metric === 'cosine' ? 0 : n }, () => random.pick([0, 1, random.next()])),
@@ -83,7 +169,7 @@ function randomWalk(random: Random): WalkTask {
     room,
     met: new Uint32Array(1 + room).fill(UNSET),
   };
-  const visited = [...new Set(blocks)].flatMap((block) => Array.from({ length: 16 }, (_, r) => 16 * block + r));
+  const visited = [...visitedBy(task)];
   const seeds = visited
     .filter(() => random.chance(0.7))
     .map((row) => ({ row, dot: dotOf(task, row) }))
@@ -98,8 +184,7 @@ function randomWalk(random: Random): WalkTask {
 
 function dotOf({ plane, dims, query }: Pick<WalkTask, 'plane' | 'dims' | 'query'>, row: number): number {
   return sum(dims, (i) => {
-    const byte = plane[(row * dims) / 2 + 4 * Math.floor(i / 8) + (i % 4)]!;
-    return query[i]! * (i % 8 < 4 ? byte % 16 : Math.floor(byte / 16));
+    return query[i]! * nibble(plane[(row * dims) / 2 + 4 * Math.floor(i / 8) + (i % 4)]!, i);
   });
 }
 
@@ -113,10 +198,17 @@ function keyOf(task: Pick<WalkTask, 'metric' | 'norms' | 'scale' | 'constant' | 
   return norm * (twice - norm);
 }
 
+function visitedBy({ blocks, count, mask }: Pick<WalkTask, 'blocks' | 'count' | 'mask'>): Set<number> {
+  const rows = new Set<number>();
+  for (const block of blocks.subarray(0, count)) {
+    for (let r = 0; r < 16; r++) if (Math.floor(mask[block]! / 2 ** r) % 2 === 1) rows.add(16 * block + r);
+  }
+  return rows;
+}
+
 function walkOracle(task: WalkTask): number {
-  const { table, degree, blocks, count, size, found, rows, best, room, met } = task;
-  const known = new Set<number>();
-  for (const block of blocks.subarray(0, count)) for (let r = 0; r < 16; r++) known.add(16 * block + r);
+  const { table, degree, size, found, rows, best, room, met } = task;
+  const known = visitedBy(task);
   let order = 0;
   const entry = (row: number, dot: number) => ({ row, dot, key: keyOf(task, row, dot), order: order++ });
   let places = Array.from({ length: found }, (_, i) => entry(rows[i]!, best[i]!));
