@@ -165,8 +165,7 @@ void neighbours(const InstructionSet& isa, const NeighboursTask& t) {
     dots.resize(blocks.size() * kBlockRows);
     isa.codes.headDots({t.plane, t.dims / kGroupDims, blocks.data(), blocks.size()}, {query.data(), nullptr},
                        dots.data());
-    const size_t found =
-        topDots(isa, {dots.data(), blocks.data(), blocks.size(), t.mask, k, rows.data(), best.data()});
+    const size_t found = topDots(isa, {dots.data(), blocks.data(), blocks.size(), t.mask, k, rows.data(), best.data()});
     writeOthers(rows.data(), found, static_cast<uint32_t>(row), t.degree, t.table);
   }
 }
@@ -188,9 +187,9 @@ void relink(const InstructionSet& isa, const RelinkTask& t) {
     rows[0] = row;
     best[0] = dot;
     t.marks[row / kBlockRows] = static_cast<uint16_t>(1u << (row % kBlockRows));
-    const WalkTask task{t.plane, t.dims,  query.data(), t.from, t.degree, nullptr,     0,
-                        nullptr, t.marks, kCosine,      nullptr, 1,        0,           0,
-                        t.size,  1,       rows.data(),  best.data(), t.room, t.met};
+    const WalkTask task{t.plane, t.dims,  query.data(), t.from,      t.degree, nullptr, 0,
+                        nullptr, t.marks, kCosine,      nullptr,     1,        0,       0,
+                        t.size,  1,       rows.data(),  best.data(), t.room,   t.met};
     const size_t found = walk(isa, task);
     t.marks[row / kBlockRows] = 0;
     writeOthers(rows.data(), found, row, t.degree, t.table);

@@ -55,45 +55,60 @@ function* agreementOf(searcher: Searcher, segment: Segment, rows: RowTier): Slic
   return wanted === 0 ? undefined : found / wanted;
 }
 
-/** Queries that say how many lists a walk wants. Each lies between two rows, as queries do that are no rows. */
-const WALK_QUERIES = 48;
-const SHARE_OF_OTHER = 0.35;
-/** Of the ten nearest of these, a search finds so many. */
-const WALK_FINDS = 0.985;
-/** What is tried first, as a share of the lists that a search without a walk visits. */
+/** Queries that say how many lists a walk wants. Each is halfway between two rows, as far from the rows as queries are. */
+const WALK_QUERIES = 96;
+/** Of what a walk from as many lists finds as are visited without one, it finds so much from fewer. */
+const WALK_FINDS = 0.99;
+/** What is tried first, as a share of those. */
 const FEWEST = 1 / 16;
+/** So many times as many are visited: queries that are texts of another kind than the rows need more than these do. */
+const MARGIN = 2;
 
-/** The fewest lists from which a walk finds the ten nearest: measured against exact answers. */
+/** The fewest lists from which a walk finds nearly what it finds from many. */
 function* listsToVisit(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<number> {
-  const { coding, count, ordinals, partition } = segment;
-  const { metric, dim } = coding;
-  const most = probesFor(partition!.halfSquares.length, NEAREST);
-  const state = { metric, dim, segments: [segment], unindexed: new Uint32Array(0), rows };
+  const { metric, dim } = segment.coding;
+  const most = probesFor(segment.partition!.halfSquares.length, NEAREST);
+  const search = (lists: number, { vector, norm }: { vector: Float32Array; norm: number }, candidates?: number) => {
+    const segments = [{ ...segment, neighbours: { ...segment.neighbours!, lists } }];
+    const state = { metric, dim, segments, unindexed: new Uint32Array(0), rows };
+    return searcher.search(state, { vector, norm, k: NEAREST, mode: 'funnel', probes: lists, candidates }).keys;
+  };
+  const candidates = defaultCandidates(NEAREST, rows.resident);
   const queries: { vector: Float32Array; norm: number; last: number }[] = [];
-  const other = new Float32Array(dim);
-  const rowAt = (share: number) => ordinals[Math.floor(share * count)]!;
-  for (let i = 0; i < WALK_QUERIES; i++) {
-    const vector = new Float32Array(dim);
-    rows.read(rowAt((i + 0.5) / WALK_QUERIES), 1, vector, halfToFloat);
-    rows.read(rowAt(((i * 29 + 7) % WALK_QUERIES) / WALK_QUERIES), 1, other, halfToFloat);
-    for (let j = 0; j < dim; j++) vector[j]! += SHARE_OF_OTHER * (other[j]! - vector[j]!);
-    const norm = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
-    if (norm === 0) continue;
+  for (const query of halfway(segment, rows)) {
     yield;
-    const { keys } = searcher.search(state, { vector, norm, k: NEAREST, mode: 'exact' });
-    if (keys.length > 0) queries.push({ vector, norm, last: keys.at(-1)! });
+    const last = search(most, query, LONGER * candidates).at(-1);
+    if (last !== undefined) queries.push({ ...query, last });
   }
+  const foundIn = function* (lists: number): Sliced<number> {
+    let found = 0;
+    for (const query of queries) {
+      yield;
+      found += search(lists, query, candidates).filter((key) => key >= query.last).length;
+    }
+    return found;
+  };
+  const goal = WALK_FINDS * (yield* foundIn(most));
   for (let share = FEWEST; share < 1; share *= Math.SQRT2) {
     const lists = Math.max(1, Math.round(share * most));
-    const fewer = { ...segment, neighbours: { ...segment.neighbours!, lists } };
-    const tried = { ...state, segments: [fewer] };
-    let found = 0;
-    for (const { vector, norm, last } of queries) {
-      yield;
-      const { keys } = searcher.search(tried, { vector, norm, k: NEAREST, mode: 'funnel' });
-      found += keys.filter((key) => key >= last).length;
-    }
-    if (found >= WALK_FINDS * NEAREST * queries.length) return lists;
+    if ((yield* foundIn(lists)) >= goal) return Math.min(most, MARGIN * lists);
   }
   return most;
+}
+
+function* halfway(
+  { coding, count, ordinals }: Segment,
+  rows: RowTier,
+): Generator<{ vector: Float32Array; norm: number }> {
+  const other = new Float32Array(coding.dim);
+  const read = (place: number, out: Float32Array) =>
+    rows.read(ordinals[Math.floor((place / WALK_QUERIES) * count)]!, 1, out, halfToFloat);
+  for (let i = 0; i < WALK_QUERIES; i++) {
+    const vector = new Float32Array(coding.dim);
+    read(i + 0.5, vector);
+    read((29 * i + 7) % WALK_QUERIES, other);
+    for (let j = 0; j < vector.length; j++) vector[j] = (vector[j]! + other[j]!) / 2;
+    const norm = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+    if (norm > 0) yield { vector, norm };
+  }
 }

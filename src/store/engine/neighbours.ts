@@ -1,7 +1,7 @@
 /** The table of each row's nearest rows, over which mode 'funnel' walks from the best rows of a few lists. */
 import type { Sliced } from '../../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
-import { affinitiesOf } from './lists.js';
+import { affinitiesOf, probesFor } from './lists.js';
 import { arrayIn, type Scratch } from './memory.js';
 import { headQuerySide } from './prepared.js';
 import type { Coding, Segment } from './segment.js';
@@ -42,10 +42,8 @@ export function* withTable(kernels: CodeKernels, segment: Segment): Sliced<Segme
   // A head of another kind is as its owner wants it.
   if (partition === null || coding.shortlist !== null) return segment;
   const rows = yield* headRows(kernels, headPlane, coding.head, count);
-  return {
-    ...segment,
-    neighbours: { degree: DEGREE, table: tableFor(kernels, count), rows, lists: partition.halfSquares.length },
-  };
+  const lists = probesFor(partition.halfSquares.length, 1); // until it is measured
+  return { ...segment, neighbours: { degree: DEGREE, table: tableFor(kernels, count), rows, lists } };
 }
 
 export function tableFor(kernels: CodeKernels, count: number): Uint32Array {
