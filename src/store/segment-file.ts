@@ -6,7 +6,7 @@ import { METRICS } from '../kernels/kernels.js';
 import { MOST_SKEW, readBasis, strideOf } from './engine/basis.js';
 import { codedMetric } from './engine/centre.js';
 import { arrayIn } from './engine/memory.js';
-import { headRows, type Neighbours } from './engine/neighbours.js';
+import { headRows } from './engine/neighbours.js';
 import { centroidRows } from './engine/partition.js';
 import type { Quantiser } from './engine/quantiser.js';
 import {
@@ -14,6 +14,7 @@ import {
   blocksOf,
   type Coding,
   type Lengths,
+  type Neighbours,
   type Partition,
   readMask,
   type Segment,

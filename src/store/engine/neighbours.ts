@@ -6,18 +6,7 @@ import { arrayIn, type Scratch } from './memory.js';
 import { headQuerySide } from './prepared.js';
 import type { Coding, Segment } from './segment.js';
 
-export interface Neighbours {
-  /** Neighbours a row. */
-  readonly degree: number;
-  /** By row: rows near it, the nearest first. */
-  readonly table: Uint32Array;
-  /** The head plane's codes row by row, since a walk reads single rows; laid out as the fine plane. */
-  readonly rows: Uint8Array;
-  /** Lists that a search for ten visits before it walks. */
-  readonly lists: number;
-}
-
-export const DEGREE = 24;
+const DEGREE = 24;
 /** Of those so many are a row's nearest. Others have the row among theirs, which nobody would reach else. */
 const NEAREST = 16;
 /** Lists that a row's neighbours are sought in at first: the nearest to it of those that are nearest to its own. */

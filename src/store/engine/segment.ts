@@ -5,7 +5,6 @@ import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import type { Basis } from './basis.js';
 import { arrayIn } from './memory.js';
-import type { Neighbours } from './neighbours.js';
 import type { Quantiser } from './quantiser.js';
 import type { ShortlistCoding, ShortlistPlane } from './shortlist-plane.js';
 
@@ -47,6 +46,18 @@ export interface Partition {
   readonly halfSquares: Float64Array;
   /** First row of each list, and the end: `lists + 1`. Rows of a list are neighbours. */
   readonly offsets: Uint32Array;
+}
+
+/** The table of each row's nearest rows, over which mode 'funnel' walks. */
+export interface Neighbours {
+  /** Neighbours a row. */
+  readonly degree: number;
+  /** By row: rows near it, the nearest first. */
+  readonly table: Uint32Array;
+  /** The head plane's codes row by row, since a walk reads single rows; laid out as the fine plane. */
+  readonly rows: Uint8Array;
+  /** Lists that a search for ten visits before it walks. */
+  readonly lists: number;
 }
 
 export interface Segment {
