@@ -90,7 +90,7 @@ export interface RelinkJob {
   segment: Segment;
   from: number;
   to: number;
-  /** What the first step found. */
+  /** The table of the first step. */
   before: Uint32Array;
 }
 

@@ -57,9 +57,9 @@ function* agreementOf(searcher: Searcher, segment: Segment, rows: RowTier): Slic
 
 /** Queries that say how many lists a walk wants. Each is halfway between two rows, as far from the rows as queries are. */
 const WALK_QUERIES = 96;
-/** Of what a walk from as many lists finds as are visited without one, it finds so much from fewer. */
+/** From fewer lists a walk finds this share of what it finds from as many as are visited without one. */
 const WALK_FINDS = 0.99;
-/** What is tried first, as a share of those. */
+/** The first number that is tried, as a share of those. */
 const FEWEST = 1 / 16;
 /** So many times as many are visited: queries that are texts of another kind than the rows need more than these do. */
 const MARGIN = 2;

@@ -7,7 +7,7 @@ import { headQuerySide } from './prepared.js';
 import type { Coding, Segment } from './segment.js';
 
 const DEGREE = 24;
-/** Of those so many are a row's nearest. Others have the row among theirs, which nobody would reach else. */
+/** So many of those are a row's nearest. Others have the row among theirs, which nobody would reach else. */
 const NEAREST = 16;
 /** Lists that a row's neighbours are sought in at first: the nearest to it of those that are nearest to its own. */
 const SOUGHT = 8;
@@ -75,7 +75,7 @@ function moveRows(from: Uint32Array, to: Uint32Array, groups: number, first: num
 }
 
 /**
- * What each code of each dim is as a value of a query, for NeighboursTask: a row's dot product with another, by their codes,
+ * Each code of each dim as a value of a query, for NeighboursTask: a row's dot product with another, by their codes,
  * is a constant beside the sum of these, times a scale, times the other's codes.
  */
 function weightsOf(scratch: Scratch, { head, headQuantiser: { base, step } }: Coding): Int16Array {
@@ -133,7 +133,7 @@ class ListChooser {
   readonly #query: Int16Array;
   readonly #dots: Int32Array;
   readonly #block: Uint32Array;
-  /** What a dot product is times, and more, as an affinity. */
+  /** An affinity is a dot product times its scale, and its constant. */
   readonly #scales: Float64Array;
   readonly #constants: Float64Array;
 

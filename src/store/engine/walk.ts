@@ -10,7 +10,7 @@ import type { RowMasks, SearchTask } from './types.js';
 const MOST_KEPT = 1024;
 /** New rows that a walk may meet, for each that is kept. A walk meets two or three. */
 const MET_FOR_EACH = 24;
-/** Of a filter that leaves fewer rows than one in so many, most rows of a walk would be ways through and no more. */
+/** Where a filter leaves fewer rows than one in so many, most rows of a walk would be ways through and no more. */
 const FEWEST = 2;
 
 /** Does a search walk that keeps k rows? */
