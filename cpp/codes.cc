@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "funnel.h"
 #include "isa/instruction-set.h"
+#include "row-query.h"
 #include "team.h"
 
 namespace funnelvec {
@@ -218,29 +220,34 @@ void bitDots(const InstructionSet& isa, const BitDotsTask& task) {
   isa.codes.bitDots(visit, task.dots);
 }
 
+SplitRowQuery::SplitRowQuery(const InstructionSet& isa, uint32_t bits, const int16_t* values, size_t dims)
+    : query{values, nullptr, nullptr, 0, 0} {
+  if (!isa.codes.splitsRowQueries || !fitsTwoBytes(values, dims)) return;
+  const size_t part = bits == 4 ? dims / 2 : dims;
+  query.half = (part + kLineBytes - 1) / kLineBytes * kLineBytes;
+  const size_t plane = bits == 4 ? 2 * query.half : query.half;
+  planes.resize(2 * plane);
+  uint32_t sum = 0;
+  for (size_t i = 0; i < dims; ++i) {
+    const int value = values[i];
+    const int low = ((value + 64) & 127) - 64;
+    // Dims 8 g + t and 8 g + 4 + t share byte 4 g + t.
+    const size_t at = bits == 8 ? i : (i & 4 ? query.half : 0) + i / 8 * 4 + (i & 3);
+    planes[at] = static_cast<int8_t>(low);
+    planes[plane + at] = static_cast<int8_t>((value - low) / 128);
+    sum += static_cast<uint32_t>(value);
+  }
+  query.low = planes.data();
+  query.high = planes.data() + plane;
+  query.sum128 = static_cast<int32_t>(sum * 128);
+}
+
 void rowDots(const InstructionSet& isa, const RowDotsTask& task) {
   const size_t dims = task.dims;
-  RowQuery query{task.query, nullptr, nullptr, 0, 0};
-  std::vector<int8_t> planes;
-  if (isa.codes.splitsRowQueries && task.count > 1 && fitsTwoBytes(task.query, dims)) {
-    const size_t part = task.bits == 4 ? dims / 2 : dims;
-    query.half = (part + kLineBytes - 1) / kLineBytes * kLineBytes;
-    const size_t plane = task.bits == 4 ? 2 * query.half : query.half;
-    planes.resize(2 * plane);
-    uint32_t sum = 0;
-    for (size_t i = 0; i < dims; ++i) {
-      const int value = task.query[i];
-      const int low = ((value + 64) & 127) - 64;
-      // Dims 8 g + t and 8 g + 4 + t share byte 4 g + t.
-      const size_t at = task.bits == 8 ? i : (i & 4 ? query.half : 0) + i / 8 * 4 + (i & 3);
-      planes[at] = static_cast<int8_t>(low);
-      planes[plane + at] = static_cast<int8_t>((value - low) / 128);
-      sum += static_cast<uint32_t>(value);
-    }
-    query.low = planes.data();
-    query.high = planes.data() + plane;
-    query.sum128 = static_cast<int32_t>(sum * 128);
-  }
+  const RowQuery whole{task.query, nullptr, nullptr, 0, 0};
+  std::optional<SplitRowQuery> split;
+  if (task.count > 1) split.emplace(isa, task.bits, task.query, dims);
+  const RowQuery& query = split ? split->query : whole;
   const auto dots = task.bits == 8 ? isa.codes.rowDots8 : isa.codes.rowDots4;
   const size_t least = kTeamBytes / 2 / (dims * task.bits / 8);
   inRanges(task.count, least, 16, [&](size_t from, size_t to, size_t) {

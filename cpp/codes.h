@@ -177,6 +177,56 @@ struct GatherBitsTask {
 FUNNELVEC_ARGUMENTS(GatherBitsTask, sized(t.bits, t.size), sized(t.ordinals, t.rows), t.alive, t.blocks, t.count,
                     t.mask)
 
+struct NeighboursTask {
+  const uint8_t* plane;
+  size_t dims;
+  const uint32_t *offsets, *lists;
+  size_t sought, most;
+  const uint16_t* mask;
+  const int16_t* weights;
+  size_t first, rows, degree;
+  uint32_t* table;
+};
+FUNNELVEC_ARGUMENTS(NeighboursTask, t.plane, t.dims, t.offsets, t.lists, t.sought, t.most, t.mask, t.weights, t.first,
+                    t.rows, t.degree, t.table)
+
+struct RelinkTask {
+  const uint8_t* plane;
+  size_t dims;
+  const int16_t* weights;
+  const uint32_t* from;
+  size_t degree;
+  uint16_t* marks;
+  size_t size, room;
+  uint32_t* met;
+  size_t first, rows;
+  uint32_t* table;
+};
+FUNNELVEC_ARGUMENTS(RelinkTask, t.plane, t.dims, t.weights, t.from, t.degree, t.marks, t.size, t.room, t.met, t.first,
+                    t.rows, t.table)
+
+struct WalkTask {
+  const uint8_t* plane;
+  size_t dims;
+  const int16_t* query;
+  const uint32_t* table;
+  size_t degree;
+  const uint32_t* blocks;
+  size_t count;
+  const uint16_t* mask;
+  uint16_t* marks;
+  Metric metric;
+  const float* norms;
+  double scale, constant, twoQuery;
+  size_t size, found;
+  uint32_t* rows;
+  int32_t* best;
+  size_t room;
+  uint32_t* met;
+};
+FUNNELVEC_ARGUMENTS(WalkTask, t.plane, t.dims, t.query, t.table, t.degree, t.blocks, t.count, t.mask, t.marks, t.metric,
+                    t.norms, t.scale, t.constant, t.twoQuery, t.size, t.found, t.rows, t.best, t.room, t.met)
+
 // The kernels. Those that return a count say in src/kernels/codes.ts what it counts.
 void headDots(const InstructionSet& isa, const HeadDotsTask& task);
 void bitDots(const InstructionSet& isa, const BitDotsTask& task);
@@ -190,6 +240,9 @@ void encodeHead(const InstructionSet& isa, const EncodeHeadTask& task);
 void encodeRows(const InstructionSet& isa, const EncodeRowsTask& task);
 void encodeBits(const InstructionSet& isa, const EncodeBitsTask& task);
 void scoresAt(const InstructionSet& isa, const ScoresAtTask& task);
+void neighbours(const InstructionSet& isa, const NeighboursTask& task);
+void relink(const InstructionSet& isa, const RelinkTask& task);
+size_t walk(const InstructionSet& isa, const WalkTask& task);
 // No instruction set changes this one.
 void gatherBits(const GatherBitsTask& task);
 
@@ -198,7 +251,8 @@ void gatherBits(const GatherBitsTask& task);
 #define FUNNELVEC_CODE_KERNELS(KERNEL)                                        \
   KERNEL(headDots) KERNEL(bitDots) KERNEL(rowDots) KERNEL(topDots)            \
   KERNEL(pruneVisit) KERNEL(pruneRows) KERNEL(project) KERNEL(nearest)              \
-  KERNEL(encodeHead) KERNEL(encodeRows) KERNEL(encodeBits) KERNEL(scoresAt)
+  KERNEL(encodeHead) KERNEL(encodeRows) KERNEL(encodeBits) KERNEL(scoresAt)         \
+  KERNEL(neighbours) KERNEL(relink) KERNEL(walk)
 #define FUNNELVEC_COMMON_CODE_KERNELS(KERNEL) KERNEL(gatherBits)
 // clang-format on
 

@@ -40,6 +40,9 @@ export interface WasmHelpers {
   topDotsScratch(count: number, k: number): number;
   projectScratch(count: number, dim: number): number;
   keysScratch(half: boolean, dim: number): number;
+  neighboursScratch(dims: number, sought: number, most: number, degree: number): number;
+  relinkScratch(dims: number, size: number, degree: number): number;
+  walkScratch(dims: number, size: number, degree: number): number;
   prepareQuery(query: number, dim: number, prepared: number, scratch: number): number;
   keys(
     metric: number,

@@ -46,6 +46,9 @@ const SCRATCH: { [K in CodeKernelName]?: (wasm: WasmHelpers, task: TaskOf<K>) =>
   nearest: (wasm, { count, dim }) => wasm.projectScratch(count, dim),
   encodeHead: (wasm) => wasm.encodeScratch.value,
   encodeRows: (wasm) => wasm.encodeScratch.value,
+  neighbours: (wasm, { dims, sought, most, degree }) => wasm.neighboursScratch(dims, sought, most, degree),
+  relink: (wasm, { dims, size, degree }) => wasm.relinkScratch(dims, size, degree),
+  walk: (wasm, { dims, size, degree }) => wasm.walkScratch(dims, size, degree),
 };
 
 function bind(memory: SharedWasmMemory, wasm: WasmCodes): WasmCodeKernels {

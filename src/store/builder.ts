@@ -5,9 +5,11 @@ import { sharedBuffer } from '../core/shared.js';
 import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { agreementOf } from './engine/agreement.js';
+import { measured } from './engine/agreement.js';
 import { type BuildOptions, encodeRange, planCoding, roomFor } from './engine/build.js';
 import { finishSegment, sortByList, sortPlane } from './engine/finish.js';
+import { releaseIn, Scratch } from './engine/memory.js';
+import { findNeighbours, linkBack, listRanges, relinkRows, tableFor, withTable } from './engine/neighbours.js';
 import { Searcher } from './engine/search.js';
 import type { Segment } from './engine/segment.js';
 import { OrdinalReader, type RowImage, RowImages } from './files/row-images.js';
@@ -82,12 +84,11 @@ function* build(
   }
   const sorting = yield* sortByList(encoded, plan);
   yield* sortPlane(encoded.fullPlane, plan.coding.full, sorting);
-  const segment = yield* finishSegment(codes, plan, encoded, ordinals, live.alive, sorting);
-  const searcher = new Searcher(kernels, codes);
-  return {
-    ...segment,
-    agreement: yield* agreementOf(searcher, segment, new RowImages(codes, images, options.dim, live.half)),
-  };
+  const finished = yield* finishSegment(codes, plan, encoded, ordinals, live.alive, sorting);
+  const segment = yield* withTable(codes, finished);
+  if (segment.neighbours !== null) yield* fillTable(codes, segment);
+  const rows = new RowImages(codes, images, options.dim, live.half);
+  return yield* measured(new Searcher(kernels, codes), segment, rows);
 }
 
 /** As buildSync, off this thread. */
@@ -120,16 +121,44 @@ export async function buildWith(
         }),
       );
     }
-    // All must end before the files may go.
-    const failed = (await Promise.allSettled(jobs)).find((job) => job.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await all(jobs); // before the files may go
     const sorting = await pool.sort({ kind: 'sort', plan, encoded });
     const [segment] = await Promise.all([
-      pool.finish({ kind: 'finish', plan, images, half, encoded, ordinals, sorting }),
+      pool
+        .finish({ kind: 'finish', plan, encoded, ordinals, sorting })
+        .then((made) => withNeighbours(pool, codes, made)),
       pool.sortPlane({ kind: 'sortPlane', plane: encoded.fullPlane, stride: plan.coding.full, sorting }),
     ]);
-    return segment;
+    return await pool.measure({ kind: 'measure', segment, images, half });
   } finally {
     release();
   }
+}
+
+function* fillTable(codes: CodeKernels, segment: Segment): Sliced<void> {
+  const scratch = new Scratch(codes);
+  const lists = segment.partition!.halfSquares.length;
+  const first = tableFor(codes, segment.count);
+  yield* findNeighbours(codes, scratch, segment, 0, lists, first);
+  yield* relinkRows(codes, scratch, segment, 0, lists, first);
+  releaseIn(codes, first);
+  yield* linkBack(segment);
+}
+
+/** Fills a segment's table of neighbours, where it has one: lists are divided among the threads. */
+async function withNeighbours(pool: Pool, codes: CodeKernels, segment: Segment): Promise<Segment> {
+  const ranges = listRanges(segment);
+  if (ranges.length === 0) return segment;
+  const table = tableFor(codes, segment.count);
+  await all(ranges.map(([from, to]) => pool.table({ kind: 'neighbours', segment, from, to, table })));
+  await all(ranges.map(([from, to]) => pool.table({ kind: 'relink', segment, from, to, before: table })));
+  releaseIn(codes, table);
+  await pool.table({ kind: 'linkBack', segment });
+  return segment;
+}
+
+/** Waits for all of the jobs, also when one of them fails: they read what their caller holds. */
+async function all(jobs: Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(jobs)).find((job) => job.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }

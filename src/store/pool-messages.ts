@@ -66,18 +66,52 @@ export interface SortPlaneJob {
   sorting: Sorting;
 }
 
-/** Makes a segment of encoded rows, but for its full plane, and measures it. */
+/** Makes a segment of encoded rows, but for its full plane. */
 export interface FinishJob {
   kind: 'finish';
   plan: CodingPlan;
-  images: RowImage[];
-  half: boolean;
   encoded: EncodedRows;
   ordinals: Uint32Array;
   sorting: Sorting;
 }
 
-export type BuildJob = EncodeJob | PlanJob | SortJob | SortPlaneJob | FinishJob;
+/** Finds neighbours of the rows of lists [from, to): the first step of their table. */
+export interface NeighboursJob {
+  kind: 'neighbours';
+  segment: Segment;
+  from: number;
+  to: number;
+  /** Where they go. */
+  table: Uint32Array;
+}
+
+/** Finds better ones: the second step. */
+export interface RelinkJob {
+  kind: 'relink';
+  segment: Segment;
+  from: number;
+  to: number;
+  /** The table of the first step. */
+  before: Uint32Array;
+}
+
+/** Links rows that few rows lead to: the third step, of the whole table. */
+export interface LinkBackJob {
+  kind: 'linkBack';
+  segment: Segment;
+}
+
+export type TableJob = NeighboursJob | RelinkJob | LinkBackJob;
+
+/** Measures a segment. */
+export interface MeasureJob {
+  kind: 'measure';
+  segment: Segment;
+  images: RowImage[];
+  half: boolean;
+}
+
+export type BuildJob = EncodeJob | PlanJob | SortJob | SortPlaneJob | FinishJob | TableJob | MeasureJob;
 
 export type Job = SearchJob | BuildJob;
 

@@ -24,6 +24,8 @@ export class Pool {
   sort = (_job: unknown): Promise<Sorting> => none();
   sortPlane = (_job: unknown): Promise<void> => none();
   finish = (_job: unknown): Promise<Segment> => none();
+  table = (_job: unknown): Promise<void> => none();
+  measure = (_job: unknown): Promise<Segment> => none();
 
   async close(): Promise<void> {
     this.closed = true;

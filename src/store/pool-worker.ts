@@ -10,10 +10,11 @@ import { endThread } from '../core/threads.js';
 import { codeKernelsFor } from '../kernels/codes-load.js';
 import { getKernels } from '../kernels/load.js';
 import { failUnread, fromPost, toPost } from '../kernels/post.js';
-import { agreementOf } from './engine/agreement.js';
+import { measured } from './engine/agreement.js';
 import { encodeRange, planCoding } from './engine/build.js';
 import { finishSegment, sortByList, sortPlane } from './engine/finish.js';
 import { Scratch } from './engine/memory.js';
+import { findNeighbours, linkBack, relinkRows, withTable } from './engine/neighbours.js';
 import { breaks } from './engine/project.js';
 import { Searcher } from './engine/search.js';
 import type { SearchState } from './engine/types.js';
@@ -140,10 +141,26 @@ function* build(job: BuildJob): Sliced<Outcome> {
     yield* sortPlane(job.plane, job.stride, job.sorting);
     return {};
   }
-  const { plan, images, half, encoded, ordinals, sorting } = job;
+  if (job.kind === 'neighbours') {
+    yield* findNeighbours(codes, scratch, job.segment, job.from, job.to, job.table);
+    return {};
+  }
+  if (job.kind === 'relink') {
+    yield* relinkRows(codes, scratch, job.segment, job.from, job.to, job.before);
+    return {};
+  }
+  if (job.kind === 'linkBack') {
+    yield* linkBack(job.segment);
+    return {};
+  }
+  if (job.kind === 'measure') {
+    const { segment, images, half } = job;
+    const rows = new RowImages(codes, images, segment.coding.dim, half, scratch);
+    return { segment: yield* measured(searcher, segment, rows) };
+  }
+  const { plan, encoded, ordinals, sorting } = job;
   const segment = yield* finishSegment(codes, plan, encoded, ordinals, () => true, sorting);
-  const rows = new RowImages(codes, images, plan.coding.dim, half, scratch);
-  return { segment: { ...segment, agreement: yield* agreementOf(searcher, segment, rows) } };
+  return { segment: yield* withTable(codes, segment) };
 }
 
 function search(job: SearchJob): Outcome {

@@ -8,11 +8,13 @@ import type {
   EncodeJob,
   FinishJob,
   Job,
+  MeasureJob,
   Outcome,
   PlanJob,
   Snapshot,
   SortJob,
   SortPlaneJob,
+  TableJob,
   ThreadSetup,
 } from './pool-messages.js';
 import { type Share, Threads, wasClosed, workerFile } from './pool-threads.js';
@@ -83,6 +85,14 @@ export class Pool implements Share {
   }
 
   async finish(job: FinishJob): Promise<Segment> {
+    return (await this.#run(job)).segment!;
+  }
+
+  async table(job: TableJob): Promise<void> {
+    await this.#run(job);
+  }
+
+  async measure(job: MeasureJob): Promise<Segment> {
     return (await this.#run(job)).segment!;
   }
 

@@ -1,11 +1,13 @@
 /** A segment as sections of a file, and back. Sections are little-endian arrays; `meta` is JSON. */
 import { Buffer } from '../core/buffer.js';
+import type { Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { BLOCK_ROWS } from '../kernels/codes.js';
 import { METRICS } from '../kernels/kernels.js';
 import { MOST_SKEW, readBasis, strideOf } from './engine/basis.js';
 import { codedMetric } from './engine/centre.js';
 import { arrayIn } from './engine/memory.js';
+import { headRows } from './engine/neighbours.js';
 import { centroidRows } from './engine/partition.js';
 import type { Quantiser } from './engine/quantiser.js';
 import {
@@ -13,6 +15,7 @@ import {
   blocksOf,
   type Coding,
   type Lengths,
+  type Neighbours,
   type Partition,
   readMask,
   type Segment,
@@ -48,6 +51,8 @@ interface Meta {
   mean?: boolean;
   /** Files from before it was measured have none. */
   agreement?: number;
+  /** Files from before there was a table have none. */
+  neighbours?: Pick<Neighbours, 'degree' | 'lists'>;
   /** The shortlist plane, named as in the first files that had one; files from before have none. */
   order?: Pick<ShortlistCoding, 'kind' | 'length'> & { largestNorm: number; zeros: number; mean?: boolean };
 }
@@ -72,6 +77,9 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     scales: Object.fromEntries(LENGTHS.map((name) => [name, segment[name].scale])) as Meta['scales'],
     ...(segment.agreement !== undefined && { agreement: segment.agreement }),
     ...(coding.mean !== null && { mean: true }),
+    ...(segment.neighbours !== null && {
+      neighbours: { degree: segment.neighbours.degree, lists: segment.neighbours.lists },
+    }),
     ...(segment.shortlist !== null && {
       order: {
         kind: coding.shortlist!.kind,
@@ -100,6 +108,7 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     yield section('halfSquares', partition.halfSquares);
     yield section('offsets', partition.offsets);
   }
+  if (segment.neighbours !== null) yield section('neighbours', segment.neighbours.table);
   if (segment.shortlist !== null) yield* shortlistSections(coding.shortlist!, segment.shortlist);
 }
 
@@ -180,10 +189,11 @@ export function* loadSegment(
     return { bytes, scale: meta.scales[name] };
   };
   const ordinals = yield* load('ordinals', arrayIn(kernels, Uint32Array, count));
+  const headPlane = yield* load('headPlane', arrayIn(kernels, Uint8Array, (padded * head) / 2));
   return {
     coding,
     count,
-    headPlane: yield* load('headPlane', arrayIn(kernels, Uint8Array, (padded * head) / 2)),
+    headPlane,
     finePlane: yield* load('finePlane', arrayIn(kernels, Uint8Array, (padded * head) / 2)),
     levelPlane: yield* load('levelPlane', arrayIn(kernels, Uint8Array, count * (width - head))),
     fullPlane: yield* load('fullPlane', arrayIn(kernels, Uint8Array, withFull ? count * full : 0)),
@@ -198,6 +208,7 @@ export function* loadSegment(
     ordinals,
     partition: lists === 0 ? null : yield* loadPartition(kernels, load, meta, file),
     shortlist: coding.shortlist === null ? null : yield* loadShortlist(kernels, load, coding, meta, file),
+    neighbours: meta.neighbours === undefined ? null : yield* loadNeighbours(kernels, load, headPlane, meta, file),
     agreement: meta.agreement,
     blocks: allBlocks(kernels, count),
     mask: yield* inTurns(readMask(kernels, ordinals, alive)),
@@ -217,6 +228,29 @@ function* loadPartition(
   }
   const rows = centroidRows(kernels, centroids, dims, lists);
   return { dims, centroids, rows, halfSquares: yield* load('halfSquares', new Float64Array(lists)), offsets };
+}
+
+function* loadNeighbours(
+  kernels: CodeKernels,
+  load: Load,
+  headPlane: Uint8Array,
+  { neighbours, head, count }: Meta,
+  file: string,
+): Steps<Neighbours> {
+  const { degree, lists } = neighbours!;
+  const table = yield* load('neighbours', arrayIn(kernels, Uint32Array, count * degree));
+  if (!(yield* inTurns(areBelow(table, count)))) throw corrupt(file, 'neighbours', 'are not rows of it');
+  return { degree, table, rows: yield* inTurns(headRows(kernels, headPlane, head, count)), lists };
+}
+
+/** Whether all numbers are below another. */
+function* areBelow(numbers: Uint32Array, end: number): Sliced<boolean> {
+  const step = 1 << 20;
+  for (let from = 0; from < numbers.length; from += step) {
+    if (numbers.subarray(from, from + step).some((n) => n >= end)) return false;
+    yield;
+  }
+  return true;
 }
 
 function* shortlistCoding(
@@ -265,6 +299,13 @@ function isOrder({ order, dim, head, count }: Meta): boolean {
   return isCount(length, longest) && whole && isCount(zeros, count) && Number.isFinite(largestNorm);
 }
 
+function isTable({ neighbours, lists, order }: Meta): boolean {
+  if (neighbours === undefined) return true;
+  const { degree, lists: visited } = neighbours;
+  const isCount = (n: number, most: number) => Number.isSafeInteger(n) && n > 0 && n <= most;
+  return lists > 0 && order === undefined && isCount(degree, 256) && isCount(visited, lists);
+}
+
 function metaOf(bytes: Uint8Array, file: string): Meta {
   let meta: Meta;
   try {
@@ -284,6 +325,7 @@ function metaOf(bytes: Uint8Array, file: string): Meta {
     Number.isFinite(meta.basisStep) &&
     meta.basisStep >= 0 &&
     (meta.agreement === undefined || Number.isFinite(meta.agreement)) &&
+    isTable(meta) &&
     isOrder(meta);
   if (!sane) throw corrupt(file, 'meta', 'makes no sense');
   return meta;

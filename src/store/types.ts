@@ -193,8 +193,9 @@ export interface FunnelParams {
   candidates?: number;
   /**
    * Lists of the partition that are visited, whatever they hold: an answer that is shorter for it says so (`stats.missing`).
+   * From their best rows a search walks to the nearest rows of these.
    *
-   * @default an eighth of them; more for a limit above 10, and under a filter the more the fewer rows it leaves: at any rate
+   * @default as many as `optimize()` found to be enough; without a walk an eighth of them; more for a limit above 10, and under a filter the more the fewer rows it leaves: at any rate
    *   as many as hold the rows that were asked for
    */
   probes?: number;

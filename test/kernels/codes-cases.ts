@@ -10,8 +10,9 @@ import type { KernelTests, TaskOf } from './codes/common.js';
 import { dots } from './codes/dots.js';
 import { encoding } from './codes/encode.js';
 import { scores } from './codes/scores.js';
+import { walks } from './codes/walk.js';
 
-const TESTS: Required<KernelTests> = { ...dots, ...choices, ...encoding, ...scores };
+const TESTS: Required<KernelTests> = { ...dots, ...choices, ...encoding, ...scores, ...walks };
 
 export type CodeCase = { [K in CodeKernelName]: { kernel: K; task: TaskOf<K> } }[CodeKernelName];
 

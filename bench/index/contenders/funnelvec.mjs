@@ -12,8 +12,8 @@ const DIAL = [
   ...[0.3, 0.5].map((eps) => ({ name: `eps ${eps}`, eps })),
 ];
 /** With the coarse partition, which large sets have. */
-const PROBES = [64, 96, 128, 160, 192, 256, 384].map((probes) => {
-  const candidates = probes > 200 ? 48 : 24;
+const PROBES = [8, 16, 32, 48, 64, 96, 128, 256].map((probes) => {
+  const candidates = probes < 16 ? 16 : probes < 96 ? 32 : 96;
   return { name: `probes ${probes}, candidates ${candidates}`, probes, candidates };
 });
 

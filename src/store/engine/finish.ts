@@ -99,6 +99,7 @@ export function* finishSegment(
     partition: plan.partition === null ? null : partitionWith(kernels, plan.partition, offsets!),
     shortlist:
       encoded.shortlist === null ? null : yield* shortlistWith(kernels, coding, encoded.shortlist, count, order),
+    neighbours: null,
     blocks: allBlocks(kernels, count),
     mask: maskOf(kernels, sorted, alive),
   };

@@ -73,6 +73,24 @@ export function listsWithin(
   return undefined;
 }
 
+/**
+ * The blocks of ascending lists, ascending. Returns how many.
+ *
+ * @param mask blocks without a row of it are left out
+ */
+export function blocksWithin({ offsets }: Partition, lists: Uint32Array, out: Uint32Array, mask?: Uint16Array): number {
+  let count = 0;
+  let next = 0; // neighbouring lists may share a block
+  for (const list of lists) {
+    const to = offsets[list + 1]!;
+    if (offsets[list]! === to) continue;
+    let block = Math.max(next, offsets[list]! >> 4);
+    for (; block << 4 < to; block++) if (mask === undefined || mask[block] !== 0) out[count++] = block;
+    next = block;
+  }
+  return count;
+}
+
 /** How many bits of rows [from, to) a mask has. */
 export function rowsBetween(mask: Uint16Array, from: number, to: number): number {
   let rows = 0;

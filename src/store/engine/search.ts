@@ -4,7 +4,7 @@ import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import { codedMetric } from './centre.js';
 import { makeAll, makeLists } from './late-masks.js';
-import { affinitiesOf, listsWithin, probesFor, type VisitGoal } from './lists.js';
+import { affinitiesOf, blocksWithin, listsWithin, probesFor, type VisitGoal } from './lists.js';
 import { Scratch } from './memory.js';
 import { type HeadQuerySide, headQuerySide, NOT_ROTATED, rotateQuery, splitLengths } from './prepared.js';
 import { boundsFor, defaultCandidates, isBounded, isUnindexed, missedBy, Run, rowsIn } from './run.js';
@@ -21,7 +21,8 @@ import {
   type Visit,
 } from './shortlist.js';
 import { type CodedQuery, REFINEMENT, type RefineStage, SCAN, stageDots } from './stages.js';
-import type { SearchAnswer, SearchState, SearchTask } from './types.js';
+import type { RowMasks, SearchAnswer, SearchState, SearchTask } from './types.js';
+import { walkFrom, walkProbes, walks } from './walk.js';
 
 /** Queries that share a pass over the head plane. */
 const TILE = 8;
@@ -258,7 +259,8 @@ export class Searcher {
     const seen = run.seenBy(s);
     const rotated = rotateQuery(scratch, coding, seen, width);
     const { u } = rotated;
-    const visit = this.#visit(run, segment, s, u, keep);
+    const walking = walks(segment, request, k);
+    const visit = this.#visit(run, segment, s, u, keep, walking);
     const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
     const part = headQuerySide(coding, rotated, true, query);
     const dots = scratch.take(`dots ${s}`, Int32Array, visit.count * BLOCK_ROWS);
@@ -270,11 +272,17 @@ export class Searcher {
     const twoQuery = twiceIn(segment, seen.norm);
     const { scale, constant } = part;
     const keys = { metric, lengths, twoQuery, scale, constant };
-    const found =
+    let found =
       metric === 'cosine'
         ? this.codes.topDots({ dots, ...visit, mask, k, rows, best })
         : topByKey(this.kernels, scratch, keys, visit, mask, dots, k, rows, best);
     run.stages.push({ name: 'head', in: rowsIn(run, segment, visit), out: found });
+    if (walking && visit.count < segment.blocks.length) {
+      const { only } = request;
+      const walked = walkFrom(this.codes, scratch, segment, s, only, query, keys, visit, k, found, rows, best);
+      found = walked.found;
+      run.stages.push({ name: 'walk', in: walked.met, out: found });
+    }
     if (found <= keep) return found;
     const { estimates, constant: more } = codeEstimates(
       this.codes,
@@ -354,12 +362,13 @@ export class Searcher {
    * row of it are passed over, and more lists are visited: at least as many blocks are read as without it. Where nobody says
    * how many, lists are visited until they hold `keep` rows.
    */
-  #visit(run: Run, segment: Segment, s: number, u: Float64Array, keep: number): Visit {
+  #visit(run: Run, segment: Segment, s: number, u: Float64Array, keep: number, walking = false): Visit {
     const { partition, blocks } = segment;
     const { only, probes, k } = run.request;
     if (partition === null) return this.#blocksOf(segment, s, [run.request]);
     const lists = partition.halfSquares.length;
-    const room = Math.min(lists, probes ?? probesFor(lists, k));
+    const probesOf = (some?: RowMasks) => (walking ? walkProbes(segment, k, some) : probesFor(lists, k, some));
+    const room = Math.min(lists, probes ?? probesOf());
     if (room >= lists) return this.#blocksOf(segment, s, [run.request]);
     const scratch = this.#scratch;
     const affinities = affinitiesOf(this.codes, scratch, partition, u);
@@ -370,7 +379,7 @@ export class Searcher {
     };
     const mask = only?.masks[s] ?? segment.mask;
     const rows = probes === undefined ? keep : 0;
-    const least = only === undefined ? room : (probes ?? probesFor(lists, k, only));
+    const least = only === undefined ? room : (probes ?? probesOf(only));
     const reach: VisitGoal = { room: only === undefined ? 0 : room, least, rows };
     const make = only && ((some: Uint32Array) => makeLists(this.codes, scratch, only, s, segment, some));
     let order = ordered(only === undefined ? room : lists);
@@ -381,15 +390,7 @@ export class Searcher {
     }
     const nearest = order.subarray(0, within ?? lists).sort();
     const out = scratch.take('visit', Uint32Array, blocks.length);
-    let count = 0;
-    let next = 0; // neighbouring lists may share a block
-    for (const list of nearest) {
-      const to = partition.offsets[list + 1]!;
-      if (partition.offsets[list]! === to) continue;
-      let block = Math.max(next, partition.offsets[list]! >> 4);
-      for (; block << 4 < to; block++) if (only === undefined || mask[block] !== 0) out[count++] = block;
-      next = block;
-    }
+    const count = blocksWithin(partition, nearest, out, only && mask);
     run.stages.push({ name: 'lists', in: lists, out: nearest.length });
     return { blocks: out, count };
   }

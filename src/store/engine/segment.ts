@@ -48,6 +48,18 @@ export interface Partition {
   readonly offsets: Uint32Array;
 }
 
+/** The table of each row's nearest rows, over which mode 'funnel' walks. */
+export interface Neighbours {
+  /** Neighbours a row. */
+  readonly degree: number;
+  /** By row: rows near it, the nearest first. */
+  readonly table: Uint32Array;
+  /** The head plane's codes row by row, since a walk reads single rows; laid out as the fine plane. */
+  readonly rows: Uint8Array;
+  /** Lists that a search for ten visits before it walks. */
+  readonly lists: number;
+}
+
 export interface Segment {
   readonly coding: Coding;
   readonly count: number;
@@ -70,6 +82,8 @@ export interface Segment {
   readonly ordinals: Uint32Array;
   readonly partition: Partition | null;
   readonly shortlist: ShortlistPlane | null;
+  /** Null: mode 'funnel' answers from the lists that it visits alone. */
+  readonly neighbours: Neighbours | null;
   /** How well the codes tell rows apart (agreement.ts); undefined: not measured. */
   readonly agreement?: number | undefined;
   /** 0, 1, 2, ...: every block. */
@@ -143,6 +157,7 @@ export function kernelArrays(s: Segment): ArrayBufferView[] {
     ...(s.coding.basis === null ? [] : [s.coding.basis.plane]),
     ...(s.partition === null ? [] : [s.partition.rows]),
     ...(s.shortlist === null ? [] : [s.shortlist.plane, s.shortlist.norms, s.shortlist.zeros]),
+    ...(s.neighbours === null ? [] : [s.neighbours.table, s.neighbours.rows]),
   ];
 }
 

@@ -61,9 +61,9 @@ export interface LateMasks {
 
 /** A step of a search: how many rows went in, how many came out. */
 export interface StageCount {
-  /** 'lists' of the partition, a plane of codes, or 'rows' themselves. */
-  name: 'lists' | StageName | 'rows';
-  /** Rows that went in; lists, for stage 'lists'. */
+  /** 'lists' of the partition, a plane of codes, the 'walk' over the table of neighbours, or 'rows' themselves. */
+  name: 'lists' | StageName | 'walk' | 'rows';
+  /** Rows that went in; lists, for stage 'lists'; for 'walk', new rows that it met. */
   in: number;
   /** Rows that went on. */
   out: number;

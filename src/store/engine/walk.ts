@@ -1,0 +1,111 @@
+/** The walk of mode 'funnel' over a segment's table of neighbours, from the best rows of the lists that were visited. */
+import { type CodeKernels, WALK_STEP } from '../../kernels/codes.js';
+import { probesFor } from './lists.js';
+import type { Scratch } from './memory.js';
+import type { Segment } from './segment.js';
+import type { Keys, Visit } from './shortlist.js';
+import type { RowMasks, SearchTask } from './types.js';
+
+/** Rows that are kept on a walk, at most: the place of each is sought among all, and the lists find many as soon. */
+const MOST_KEPT = 1024;
+/** New rows that a walk may meet, for each that is kept. A walk meets two or three. */
+const MET_FOR_EACH = 24;
+/** Where a filter leaves fewer rows than one in so many, most rows of a walk would be ways through and no more. */
+const FEWEST = 2;
+
+/** Does a search walk that keeps k rows? */
+export function walks({ neighbours }: Segment, { only }: SearchTask, k: number): boolean {
+  return neighbours !== null && (only === undefined || FEWEST * only.rows >= only.of) && k <= MOST_KEPT;
+}
+
+/** Lists that a search for the k nearest visits before it walks. */
+export function walkProbes(segment: Segment, k: number, only?: RowMasks): number {
+  const all = segment.partition!.halfSquares.length;
+  const share = segment.neighbours!.lists / probesFor(all, 1);
+  return Math.max(1, Math.min(all, Math.round(share * probesFor(all, k, only))));
+}
+
+/**
+ * Improves the best rows of a visit. Rows that take no part, since they are dead or a filter leaves them out, are ways through.
+ *
+ * @param s which segment of the search it is
+ * @param query codes of the head dims
+ * @param rows in and out: the best rows, best first; room for k
+ * @param best in and out: their dot products
+ * @returns how many there are now, and how many new ones were met
+ */
+export function walkFrom(
+  codes: CodeKernels,
+  scratch: Scratch,
+  segment: Segment,
+  s: number,
+  only: RowMasks | undefined,
+  query: Int16Array,
+  { metric, lengths: norms, scale, constant, twoQuery }: Keys,
+  visit: Visit,
+  k: number,
+  found: number,
+  rows: Uint32Array,
+  best: Int32Array,
+): { found: number; met: number } {
+  const { degree, table, rows: plane } = segment.neighbours!;
+  const size = only === undefined ? k : Math.ceil(k * Math.max(1, only.of / Math.max(1, only.rows)));
+  const places = scratch.take('walk places', Uint32Array, size);
+  const dots = scratch.take('walk dots', Int32Array, size);
+  places.set(rows.subarray(0, found));
+  dots.set(best.subarray(0, found));
+  const room = MET_FOR_EACH * size + WALK_STEP * degree;
+  const met = scratch.take('walk met', Uint32Array, 1 + room);
+  const taken = codes.walk({
+    plane,
+    dims: segment.coding.head,
+    query,
+    table,
+    degree,
+    ...visit,
+    mask: only?.masks[s] ?? segment.mask,
+    marks: scratch.take('walk marks', Uint16Array, segment.blocks.length), // zeros between walks
+    metric,
+    norms,
+    scale,
+    constant,
+    twoQuery,
+    size,
+    found,
+    rows: places,
+    best: dots,
+    room,
+    met,
+  });
+  const takesPart = partOf(segment, s, only);
+  let n = 0;
+  for (let i = 0; i < taken; i++) {
+    if (!takesPart(places[i]!)) continue;
+    places[n] = places[i]!;
+    dots[n++] = dots[i]!;
+  }
+  n = Math.min(n, k);
+  // Ways through may have driven out rows of the visit.
+  if (n < Math.min(k, taken)) {
+    const there = new Set(places.subarray(0, n));
+    for (let i = 0; i < found && n < k; i++) {
+      if (there.has(rows[i]!)) continue;
+      places[n] = rows[i]!;
+      dots[n++] = best[i]!;
+    }
+  }
+  rows.set(places.subarray(0, n));
+  best.set(dots.subarray(0, n));
+  return { found: n, met: met[0]! };
+}
+
+/** Whether a row takes part. A late mask knows only rows of lists that were visited. */
+function partOf({ mask: alive, ordinals }: Segment, s: number, only: RowMasks | undefined): (row: number) => boolean {
+  const isIn = (mask: Uint16Array, n: number) => (((mask[n >> 4] ?? 0) >> (n & 15)) & 1) === 1;
+  if (only?.late?.made[s] === undefined) {
+    const mask = only?.masks[s] ?? alive;
+    return (row) => isIn(mask, row);
+  }
+  const { bits } = only.late;
+  return (row) => isIn(alive, row) && isIn(bits, ordinals[row]!);
+}
