@@ -39,7 +39,7 @@ export function vectorForm(reader: Reader, column: string | undefined, type: Vec
   if (reader.kind === 'matrix') {
     if (type === undefined) return NUMBERS;
     throw new UsageError(
-      `Expected no --vector-type for ${reader.path}, whose header, or name, says what its values are`,
+      `Expected no --vector-type for ${reader.path}, whose ${isNpy(reader) ? 'header' : 'name'} says what its values are`,
     );
   }
   const declared = reader.vectorColumn?.(column);
@@ -68,6 +68,11 @@ export function vectorForm(reader: Reader, column: string | undefined, type: Vec
       throw refused(`--vector-type (what its values are: ${fitting.join(', ')})`);
     }
   }
+}
+
+/** Other files of one matrix have no such header. */
+function isNpy({ path }: Reader): boolean {
+  return /\.npy$/i.test(path);
 }
 
 const TYPES: Record<

@@ -1,5 +1,6 @@
 /** The few things that the system around the language gives: Node.js here, in browsers and on the edge host-web.ts. */
 import { randomBytes as secureBytes } from 'node:crypto';
+import { setImmediate } from 'node:timers'; // jest's jsdom environment has no global one
 
 /** A variable of the environment. */
 export function variable(name: string): string | undefined {

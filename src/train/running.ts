@@ -1,4 +1,5 @@
 /** Long runs tell how far they are and can be stopped. */
+import { setImmediate } from 'node:timers';
 import { expected, FunnelError } from '../core/errors.js';
 
 export type OnRunProgress = (progress: { done: number; total: number }) => void;

@@ -3,6 +3,7 @@
  * over rows that are held in memory for it. With a Matryoshka model the first is much better; where it is not, a prefix
  * is a poor head.
  */
+import { setImmediate } from 'node:timers';
 import { expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import { ownView } from '../core/realm.js';

@@ -1,8 +1,6 @@
 /** The command line of `funnelvec mcp`. */
 import type { Command } from 'commander';
-import { serveMcp } from '../mcp.js';
 import { specOf } from '../model.js';
-import { placeOf } from '../stores/open.js';
 import type { Context } from './context.js';
 import { addEndpoint, addModel, addPlace, addVectorOptions, type CommonOptions, headDims } from './options.js';
 
@@ -23,10 +21,12 @@ export function addMcp(root: Command, { io, load }: Context): void {
     .option('--no-tuned', 'not by the plan that tune chose')
     .addHelpText('after', EXAMPLES)
     .action(async (options: Options) => {
+      const { placeOf } = await import('../stores/open.js');
       const place = placeOf(options, io.env);
       const head = headDims(options);
       const model = specOf(options);
       const { tuned = true } = options;
+      const { serveMcp } = await import('../mcp.js');
       await serveMcp(place, { tuned, ...(model && { model }), ...(head !== undefined && { head }) }, io, load);
     });
 }

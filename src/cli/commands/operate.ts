@@ -1,10 +1,10 @@
 /** The command lines of `funnelvec backup`, `verify`, `compact` and `stats`: an embedded index, operated. */
 import type { Command } from 'commander';
 import type { CheckProgress } from '../../store/files/verify.js';
-import { FunnelIndex } from '../../store/funnel-index.js';
+import type { FunnelIndex } from '../../store/funnel-index.js';
+import type { OpenIndexOptions } from '../../store/types.js';
 import { EXIT } from '../exit.js';
 import { type Io, jsonText, print, printJson } from '../io.js';
-import { startProgress } from '../progress.js';
 import { bytes, count } from '../text.js';
 import type { Context } from './context.js';
 
@@ -50,9 +50,10 @@ export function addOperations(root: Command, { io }: Context): void {
     .option('--break-lock', 'though another writer is registered that no system can tell to be dead')
     .option(...json)
     .action(async (path: string, { breakLock = false }: Options) => {
-      const index = await FunnelIndex.open(path, { breakLock });
+      const index = await opened(path, { breakLock });
       try {
         const before = index.stats();
+        const { startProgress } = await import('../progress.js');
         const progress = await startProgress(io, 'compact', 'rows');
         try {
           await index.optimize({
@@ -95,9 +96,14 @@ function totalOf({ files }: Stats): number {
   return files.rows + files.segments + files.store;
 }
 
+/** Loaded now: the command is to start quickly. */
+async function opened(path: string, options: OpenIndexOptions & { readOnly?: boolean }): Promise<FunnelIndex> {
+  return (await import('../../store/funnel-index.js')).FunnelIndex.open(path, options);
+}
+
 /** Beside whoever writes it. */
 async function reading<T>(path: string, run: (index: FunnelIndex) => Promise<T>): Promise<T> {
-  const index = await FunnelIndex.open(path, { readOnly: true });
+  const index = await opened(path, { readOnly: true });
   try {
     return await run(index);
   } finally {
@@ -110,6 +116,7 @@ async function shown<T>(
   label: string,
   run: (told: (progress: CheckProgress) => void) => Promise<T>,
 ): Promise<T> {
+  const { startProgress } = await import('../progress.js');
   const progress = await startProgress(io, label, 'bytes');
   try {
     return await run(({ done, total }) => progress.step(`${bytes(done)} of ${bytes(total)}`, done / total));

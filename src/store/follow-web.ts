@@ -1,0 +1,13 @@
+/** In place of follow.ts in browsers and on the edge, where an index is filled elsewhere and shipped. */
+import { FunnelError } from '../core/errors.js';
+
+/** @throws FunnelError UNSUPPORTED */
+export function follow(..._asked: unknown[]): never {
+  throw new FunnelError(
+    'UNSUPPORTED',
+    'Expected Node.js for follow(): an index follows there, and FunnelIndex.fromBytes() opens what its toBytes() gives',
+  );
+}
+
+/** Nothing follows here. */
+export async function endFollowing(..._asked: unknown[]): Promise<void> {}

@@ -1,0 +1,30 @@
+/** In place of operations.ts in browsers and on the edge, where an index is in memory alone. */
+import { FunnelError } from '../core/errors.js';
+
+export interface BackupResult {
+  rows: number;
+  bytes: number;
+}
+
+export interface VerifyResult {
+  rows: number;
+  bytes: number;
+  problems: never[];
+}
+
+/** @throws FunnelError UNSUPPORTED */
+export async function backup(..._asked: unknown[]): Promise<BackupResult> {
+  throw noFiles('backup()');
+}
+
+/** @throws FunnelError UNSUPPORTED */
+export async function verify(..._asked: unknown[]): Promise<VerifyResult> {
+  throw noFiles('verify()');
+}
+
+function noFiles(call: string): FunnelError {
+  return new FunnelError(
+    'UNSUPPORTED',
+    `Expected files for ${call} but there are none here: toBytes() gives a checked copy`,
+  );
+}

@@ -1,0 +1,19 @@
+/** In place of sync.ts in browsers and on the edge, where an index is filled elsewhere and shipped. */
+import { FunnelError } from '../core/errors.js';
+
+/** @throws FunnelError UNSUPPORTED */
+export async function syncFrom(..._asked: unknown[]): Promise<SyncResult> {
+  throw new FunnelError(
+    'UNSUPPORTED',
+    'Expected Node.js for syncFrom(): sync an index there, and open what its toBytes() gives with FunnelIndex.fromBytes()',
+  );
+}
+
+export type SyncOptions = object;
+export type SyncProgress = never;
+export type SyncResult = never;
+
+/** @throws FunnelError UNSUPPORTED */
+export function checkSyncOptions(_options: SyncOptions): void {
+  throw new FunnelError('UNSUPPORTED', 'Expected Node.js for options of syncFrom()');
+}
