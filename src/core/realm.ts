@@ -58,15 +58,28 @@ export function ownFloats<T>(value: T, where: string): T {
 
 /** @throws FunnelError DETACHED_BUFFER */
 export function checkMemory(view: ArrayBufferView, where: string): void {
-  if (view.byteLength !== 0) return;
   try {
+    if (view.byteLength !== 0) return; // of a DataView that has lost its memory not even that can be asked
     Float32Array.prototype.at.call(view as Float32Array, 0); // refuses a view that has lost its memory
   } catch {
-    throw new FunnelError(
-      'DETACHED_BUFFER',
-      `Expected ${where} to have its memory but its buffer was transferred away or made smaller`,
-    );
+    throw detached(where);
   }
+}
+
+/** The bytes of a buffer. @throws FunnelError DETACHED_BUFFER */
+export function bytesOfBuffer(buffer: ArrayBuffer | SharedArrayBuffer, where: string): Uint8Array {
+  try {
+    return new Uint8Array(buffer as ArrayBuffer);
+  } catch {
+    throw detached(where);
+  }
+}
+
+function detached(where: string): FunnelError {
+  return new FunnelError(
+    'DETACHED_BUFFER',
+    `Expected ${where} to have its memory but its buffer was transferred away or made smaller`,
+  );
 }
 
 export function isDate(value: unknown): value is Date {

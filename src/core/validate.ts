@@ -11,7 +11,8 @@ export function checkKeys(options: object, allowed: readonly string[], where: st
   if (typeof options !== 'object' || options === null) throw expected('BAD_ARGUMENT', 'an object', where, options);
   for (const key of Object.keys(options)) {
     if (!allowed.includes(key)) {
-      throw new FunnelError('BAD_ARGUMENT', `Expected one of ${allowed.join(', ')} in ${where} but received ${key}`);
+      const known = allowed.length === 0 ? 'nothing' : `one of ${allowed.join(', ')}`;
+      throw new FunnelError('BAD_ARGUMENT', `Expected ${known} in ${where} but received ${key}`);
     }
   }
 }

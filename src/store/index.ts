@@ -5,7 +5,7 @@ export type { PayloadSelector } from '../query/payload.js';
 export { type EmbeddedSourceOptions, embeddedSource } from './embedded-source.js';
 export type { StageCount } from './engine/types.js';
 export type { PayloadIndexType } from './files/payload-index-type.js';
-export type { CheckProgress, VerifyProblem } from './files/verify.js';
+export type { CheckProgress, VerifyProblem } from './files/verify-types.js';
 export type { Follower, FollowOptions, FollowRound, FollowStats } from './follow-options.js';
 export { FunnelIndex, type IndexGroups, type IndexRecommend, type IndexRecommendGroups } from './funnel-index.js';
 export type { ImportOptions, ImportProgress, ImportResult, RowOptions } from './import/batches.js';

@@ -1,7 +1,7 @@
 /** Work that reads a whole index for minutes: told how far it is, aborted, and ended by close(). */
 import { expected, FunnelError } from '../core/errors.js';
 import { checkKeys } from '../core/validate.js';
-import type { CheckProgress } from './files/verify.js';
+import type { CheckProgress } from './files/verify-types.js';
 
 /** Options of backup() and verify(). */
 export interface CheckOptions {

@@ -54,6 +54,10 @@ export function* opening(
 export function* openingBytes(bytes: unknown, given: OpenIndexOptions = {}): Steps<OpenIndex> {
   const options = typeof given === 'object' && given !== null ? { ...given } : given; // read once
   checkOpenOptions(options, 'FunnelIndex.fromBytes()');
+  for (const key of ['readOnly', 'breakLock', 'durability'] as const) {
+    const value = (options as { [key in typeof key]?: unknown })[key];
+    if (value !== undefined) throw expected('BAD_ARGUMENT', `no ${key} for an index in memory`, key, value);
+  }
   const files = yield* IndexFiles.imageSteps(bytes);
   const index = yield* over(files, options, true);
   const names = files.segments.map(({ name }) => name);

@@ -2,7 +2,8 @@
 import { expected } from '../core/errors.js';
 import { type Copied, copyIndex } from './files/backup.js';
 import { runLater } from './files/step.js';
-import { type VerifyProblem, verifyCommitted } from './files/verify.js';
+import { verifyCommitted } from './files/verify.js';
+import type { VerifyProblem } from './files/verify-types.js';
 import type { CheckOptions } from './long-reads.js';
 import type { OpenIndex } from './open-index.js';
 
@@ -26,7 +27,8 @@ export interface VerifyResult {
 
 export async function backup(index: OpenIndex, path: string, options: CheckOptions): Promise<BackupResult> {
   index.checkOpen();
-  if (typeof path !== 'string' || path === '') throw expected('BAD_ARGUMENT', 'the path of a folder', 'path', path);
+  if (typeof path !== 'string' || path === '' || path === ':memory:')
+    throw expected('BAD_ARGUMENT', 'the path of a folder', 'path', path);
   return index.longReads.run('backup()', options, (work) => {
     const onTotal = (bytes: number) => {
       work.total = bytes;

@@ -10,6 +10,7 @@ import {
   readElements,
 } from '../core/elements.js';
 import { describe, expected, FunnelError } from '../core/errors.js';
+import { bytesOfBuffer } from '../core/realm.js';
 import { checkAttached, checkDim, checkKeys } from '../core/validate.js';
 
 /**
@@ -180,9 +181,7 @@ function bytesOf(vector: EncodedVector, { type }: Rule, where: string): Uint8Arr
       return littleEndian(vector, BYTES.includes(kind) ? 1 : ELEMENT_BYTES[type]);
     }
   } else if (BUFFERS.includes(Object.prototype.toString.call(vector))) {
-    const bytes = new Uint8Array(vector as ArrayBuffer);
-    checkAttached(bytes, where);
-    return bytes;
+    return bytesOfBuffer(vector as ArrayBuffer, where);
   }
   const views = VIEWS[type].map((name) => `a ${name}, `).join('');
   throw expected('BAD_ARGUMENT', `${views}bytes, base64 or an array of numbers, for type '${type}',`, where, vector);

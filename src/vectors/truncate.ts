@@ -38,7 +38,7 @@ export function truncate(vectors: Float32Array | Float64Array | Uint16Array, opt
   const kind = ArrayBuffer.isView(vectors) ? vectors[Symbol.toStringTag] : undefined;
   if (kind !== 'Float32Array' && kind !== 'Float64Array' && kind !== 'Uint16Array') {
     const what =
-      'a Float32Array, a Float64Array, or float16 bits in a Uint16Array (decodeVectors() makes one of others)';
+      'a Float32Array, a Float64Array, or float16 bits in a Uint16Array (`vectors` of decodeVectors() is one)';
     throw expected('BAD_ARGUMENT', what, 'vectors', vectors);
   }
   checkAttached(vectors, 'vectors');

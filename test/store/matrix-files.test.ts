@@ -123,7 +123,11 @@ describe('importMatrixFile()', () => {
     await fails(written('nan.fvecs', bytes), 'NOT_FINITE', /dim 1 of row 4/);
     await fails(join(folder, 'no.fbin'), 'BAD_ARGUMENT', /no such file/);
     await fails(folder, 'BAD_ARGUMENT', /a folder or device/, { format: 'fbin' });
-    await fails(join(folder, 'a.ivecs'), 'BAD_ARGUMENT', /one of npy, fbin, .* for format, for path/);
+    await fails(
+      join(folder, 'a.ivecs'),
+      'BAD_ARGUMENT',
+      /a name that ends in \.npy, \.fbin, .* or format beside it, for path/,
+    );
     await fails(join(folder, 'a.fbin'), 'BAD_ARGUMENT', /one of npy, fbin, .* for format/, { format: 'fvec' });
     await index.close();
   });

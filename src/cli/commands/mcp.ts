@@ -6,7 +6,7 @@ import { addEndpoint, addModel, addPlace, addVectorOptions, type CommonOptions, 
 
 const EXAMPLES = `
 An entry of a client's configuration:
-  { "mcpServers": { "films": { "command": "npx", "args": ["funnelvec", "mcp", "--store", "/data/films"] } } }
+  { "mcpServers": { "films": { "command": "npx", "args": ["--prefix", "/my/project", "--no", "funnelvec", "mcp", "--store", "/data/films"] } } }
 Its tools, search and describe_store, only read. Needs the package @modelcontextprotocol/sdk.`;
 
 interface Options extends CommonOptions {

@@ -1,6 +1,6 @@
 /** The command lines of `funnelvec backup`, `verify`, `compact` and `stats`: an embedded index, operated. */
 import type { Command } from 'commander';
-import type { CheckProgress } from '../../store/files/verify.js';
+import type { CheckProgress } from '../../store/files/verify-types.js';
 import type { FunnelIndex } from '../../store/funnel-index.js';
 import type { OpenIndexOptions } from '../../store/types.js';
 import { EXIT } from '../exit.js';

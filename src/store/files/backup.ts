@@ -18,7 +18,8 @@ import { OpenFiles } from './open-files.js';
 import { DEATHS_PER_PAGE, decodeIdPage, IDS_PER_PAGE, unseal } from './pages.js';
 import { decodeState, type State } from './state.js';
 import { runLater } from './step.js';
-import { type OnRead, type VerifyProblem, verifyCommitted } from './verify.js';
+import { type OnRead, verifyCommitted } from './verify.js';
+import type { VerifyProblem } from './verify-types.js';
 
 /** Bytes that are copied at once. */
 const BLOCK_BYTES = 1 << 20;

@@ -6,6 +6,7 @@
 import { Buffer } from '../../core/buffer.js';
 import { expected } from '../../core/errors.js';
 import { join } from '../../core/paths.js';
+import { bytesOfBuffer, checkMemory } from '../../core/realm.js';
 import type { Core } from './core.js';
 import type { Disk } from './disk-contract.js';
 import { corrupt, diskError, filesError } from './errors.js';
@@ -156,10 +157,11 @@ function bytesOf(image: unknown): Uint8Array {
   // By their kind: a worker, a frame or a test may be another realm, with classes of its own.
   const kind = Object.prototype.toString.call(image);
   if (ArrayBuffer.isView(image) && kind === '[object Uint8Array]') {
+    checkMemory(image, 'the bytes of an index');
     return new Uint8Array(image.buffer, image.byteOffset, image.byteLength);
   }
   if (kind === '[object ArrayBuffer]' || kind === '[object SharedArrayBuffer]') {
-    return new Uint8Array(image as ArrayBuffer);
+    return bytesOfBuffer(image as ArrayBuffer, 'the bytes of an index');
   }
   throw expected('BAD_ARGUMENT', 'a Uint8Array or an ArrayBuffer that toBytes() gave', 'the bytes of an index', image);
 }

@@ -12,22 +12,7 @@ import { checkRecord, HEADER_BYTES, type RowFormat } from './rows.js';
 import { CHUNK_BYTES, readSection } from './segment.js';
 import { generationOf, type State } from './state.js';
 import { type Steps, take, turnStep } from './step.js';
-
-/** A part that is not what was written. */
-export interface VerifyProblem {
-  /** The file's name, within the folder of the index. */
-  file: string;
-  /** Which part of it, and what is wrong there. */
-  message: string;
-}
-
-/** How far verify() or backup() has come. */
-export interface CheckProgress {
-  /** Bytes that were read, or copied. */
-  done: number;
-  /** Bytes in all. */
-  total: number;
-}
+import type { VerifyProblem } from './verify-types.js';
 
 /** The parts of one commit. */
 export interface Committed {

@@ -15,6 +15,8 @@ import {
 import { MatrixFile } from './matrix-file.js';
 import { MATRIX_FORMATS, type MatrixFormat, matrixFormatOf, unlike } from './matrix-layout.js';
 
+const ENDINGS = MATRIX_FORMATS.map((format) => `.${format}`).join(', ');
+
 /** Options of importMatrixFile(). */
 export interface MatrixFileOptions<Payload = unknown> extends RowOptions<Payload> {
   /** The kind of file. @default by how its name ends */
@@ -63,9 +65,9 @@ export async function importMatrixFile<Payload>(
   const { format: given, ...rows } = options;
   const known = `one of ${MATRIX_FORMATS.join(', ')}`;
   if (given !== undefined && !MATRIX_FORMATS.includes(given)) throw expected('BAD_ARGUMENT', known, 'format', given);
-  const format = given ?? (typeof path === 'string' ? matrixFormatOf(path) : 'npy');
+  const format = given ?? (typeof path === 'string' ? matrixFormatOf(path) : undefined);
   if (format === undefined)
-    throw expected('BAD_ARGUMENT', `a name that ends so, or ${known} for format,`, 'path', path);
+    throw expected('BAD_ARGUMENT', `a name that ends in ${ENDINGS}, or format beside it,`, 'path', path);
   return imported(index, path, rows, 'importMatrixFile', format);
 }
 
