@@ -55,7 +55,13 @@ export class Builder {
   }
 
   end(): void {
-    if (this.#builds) Atomics.sub(this.shared, BUILDING, 1);
+    const { shared } = this;
+    // Never below 0, where the count was begun anew for a thread that failed.
+    for (let building = Atomics.load(shared, BUILDING); this.#builds && building > 0; ) {
+      const found = Atomics.compareExchange(shared, BUILDING, building, building - 1);
+      if (found === building) break;
+      building = found;
+    }
     this.#builds = false;
   }
 

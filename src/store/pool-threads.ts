@@ -246,7 +246,8 @@ export class Threads {
     const fail = (cause: unknown) => {
       const at = this.#threads.indexOf(thread);
       if (at >= 0) this.#threads.splice(at, 1);
-      nobodyBuilds(this.#manners);
+      // Threads that end for want of work built nothing.
+      if (buildsIn(thread.running) > 0) nobodyBuilds(this.#manners);
       const lost = [...thread.running.values()];
       thread.running.clear();
       for (const one of lost) {

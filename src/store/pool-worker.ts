@@ -95,7 +95,7 @@ function between(id: number, work: Sliced<Outcome>): Outcome {
   building = mine;
   builder.begin();
   const answerAll = () => {
-    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+    for (let next = received(); next !== undefined; next = received()) {
       serve(next.message as ThreadMessage);
     }
     return !mine.cancelled;

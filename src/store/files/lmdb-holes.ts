@@ -5,7 +5,7 @@
  * moment at which a crash would find anything missing.
  */
 import { closeSync, fstatSync, openSync, type Stats } from 'node:fs';
-import { Check } from './lmdb-pages.js';
+import { Check, type FreePages } from './lmdb-pages.js';
 import { nativeFiles } from './native.js';
 
 /** Free pages are worth giving back beyond this share of those in use ... */
@@ -26,9 +26,10 @@ export function hasSlack(path: string): boolean {
   let fd: number | undefined;
   try {
     fd = openSync(path, 'r');
-    const { used, pageSize } = new Check(fd).use(0);
-    const needed = used * pageSize;
-    return bytesOnDisk(fstatSync(fd)) - needed > Math.max(BYTES, SHARE * needed);
+    const taken = bytesOnDisk(fstatSync(fd));
+    if (taken <= BYTES) return false;
+    const needed = new Check(fd).bytesInUse();
+    return taken - needed > Math.max(BYTES, SHARE * needed);
   } catch {
     return false; // whoever reads the file for its contents says what is wrong
   } finally {
@@ -37,23 +38,33 @@ export function hasSlack(path: string): boolean {
 }
 
 /**
- * Makes holes of free pages from page `from` on, for some milliseconds. Only while a transaction for writing is open that has not
- * written anything: nobody else may write meanwhile.
+ * Makes holes of free pages from page `from` on, of one run of pages at least, for some milliseconds. Only while a transaction for
+ * writing is open that has not written anything: nobody else may write meanwhile.
  *
  * @param oldest the commit that the oldest reader reads
+ * @param known the free pages as the call before found them: they stay so while there is no other commit or reader
  * @returns the page to go on from; at the end undefined, or 0 where readers are at older commits, so that more is free later
  */
-export function punchHoles(path: string, from: number, oldest: number): number | undefined {
+export function punchHoles(
+  path: string,
+  from: number,
+  oldest: number,
+  known?: FreePages,
+): { next: number | undefined; known: FreePages } {
   const fd = openSync(path, 'r+');
   try {
+    const isSame = known !== undefined && known.oldest === oldest && new Check(fd).meta().txn === known.txn;
+    const pages = isSame ? known : new Check(fd).freePages(oldest);
+    // The look takes longer than a stretch where there are many pages, so that the clock starts behind it.
     const until = performance.now() + STRETCH;
-    const { txn, pageSize, free } = new Check(fd).use(oldest);
-    for (const [first, pages] of free) {
-      if (first + pages <= from) continue;
-      if (performance.now() > until) return first;
-      if (nativeFiles().punchHole!(fd, pageSize, first, pages) !== 0) return undefined;
+    let did = false;
+    for (const [first, count] of pages.free) {
+      if (first + count <= from) continue;
+      if (did && performance.now() > until) return { next: first, known: pages };
+      did = true;
+      if (nativeFiles().punchHole!(fd, pages.pageSize, first, count) !== 0) return { next: undefined, known: pages };
     }
-    return oldest < txn ? 0 : undefined;
+    return { next: oldest < pages.txn ? 0 : undefined, known: pages };
   } finally {
     closeSync(fd);
   }

@@ -15,6 +15,7 @@ import { corrupt, diskError, filesError, isForbidden, lockLost } from './errors.
 import type { Commit, Entries, Kv } from './kv.js';
 import { LONGEST_MS, takeLatch } from './latch.js';
 import { bytesOnDisk, hasSlack, oldestRead, punchHoles } from './lmdb-holes.js';
+import type { FreePages } from './lmdb-pages.js';
 import { mapOfThread } from './of-thread.js';
 import { openFiles, shareEnv } from './shared-envs.js';
 import { type FileStep, inTurns, type Steps } from './step.js';
@@ -78,6 +79,8 @@ class LmdbKv implements Kv {
   #release: () => void = () => {};
   /** The version of the writer record while it is ours. */
   #token: number | undefined;
+  /** The free pages, while they are being given back. */
+  #free: FreePages | undefined;
 
   constructor(path: string, options: LmdbOptions) {
     this.#path = resolve(path); // the process may move to another folder
@@ -240,7 +243,9 @@ class LmdbKv implements Kv {
       root.readerCheck(); // of processes that ended in the middle of a read
       return root.transactionSync(() => {
         if (main.getEntry('writer')?.version !== this.#token) return undefined;
-        return punchHoles(this.#path, from, oldestRead(root.readerList()));
+        const { next, known } = punchHoles(this.#path, from, oldestRead(root.readerList()), this.#free);
+        this.#free = next === undefined || next === 0 ? undefined : known;
+        return next;
       });
     } catch {
       return undefined;

@@ -36,16 +36,18 @@ interface Roots {
   free: PageRun[];
   /** Free pages are those that commits before this one have left. */
   before: number;
+  /** Counts free pages, which are then not listed. */
+  counted?: { pages: number };
 }
 
-/** The use that the file makes of its pages. */
-export interface PageUse {
+/** Pages that nobody needs. */
+export interface FreePages {
+  /** The newest commit when they were looked up, and the oldest that was being read. */
   txn: number;
+  oldest: number;
   pageSize: number;
-  /** Pages that the newest commit needs, meta pages included. */
-  used: number;
-  /** Runs of free pages that no commit from number `oldest` on needs, ascending. */
-  free: PageRun[];
+  /** Runs of pages that no commit from number `oldest` on needs, ascending. */
+  free: readonly PageRun[];
 }
 
 export class Check {
@@ -84,24 +86,34 @@ export class Check {
     return this.#rest(tables, free);
   }
 
-  /** By a look at the list of free pages alone. @param oldest the commit that the oldest reader reads */
-  use(oldest: number): PageUse {
+  /** Bytes of pages that are in use, by a count of the free ones alone. */
+  bytesInUse(): number {
+    const { lastPage, pageSize } = this.#begun();
+    const counted = { pages: 0 };
+    this.#lists({ tables: [], free: [], before: Number.POSITIVE_INFINITY, counted });
+    return (lastPage + 1 - counted.pages) * pageSize;
+  }
+
+  /** Free pages that may be written over now, in order. @param oldest the commit that the oldest reader reads */
+  freePages(oldest: number): FreePages {
+    const { txn, pageSize } = this.#begun();
+    const free: PageRun[] = [];
+    // As LMDB itself would write over them: the commit before the newest is left whole, too.
+    this.#lists({ tables: [], free, before: Math.min(oldest, txn) });
+    for (const [first, pages] of free) this.#claim(first, pages, 'free pages');
+    return { txn, oldest, pageSize, free: joined(free.sort(([a], [b]) => a - b)) };
+  }
+
+  #begun(): Meta {
     const meta = this.meta();
     this.#meta = meta;
     this.#size = fstatSync(this.#fd).size;
     this.#visited = new Uint8Array(meta.lastPage + 1);
-    const list = (before: number) => {
-      const free: PageRun[] = [];
-      this.#visited.fill(0);
-      atOnce(this.#walk(meta.trees[0]!, { tables: [], free, before }));
-      for (const [first, pages] of free) this.#claim(first, pages, 'free pages');
-      return free;
-    };
-    const all = list(Number.POSITIVE_INFINITY);
-    const used = meta.lastPage + 1 - all.reduce((sum, [, pages]) => sum + pages, 0);
-    // As LMDB itself would write over them: the commit before the newest is left whole, too.
-    const free = list(Math.min(oldest, meta.txn)).sort(([a], [b]) => a - b);
-    return { txn: meta.txn, pageSize: meta.pageSize, used, free: joined(free) };
+    return meta;
+  }
+
+  #lists(roots: Roots): void {
+    atOnce(this.#walk(this.#meta!.trees[0]!, roots));
   }
 
   *#rest(tables: readonly Tree[], free: readonly PageRun[]): Sliced<void> {
@@ -274,7 +286,7 @@ export class Check {
   }
 
   /** A list of free pages: how many words follow, then numbers of pages, or minus a length and the first of a run; 0 is nothing. */
-  #readFree(page: Buffer, node: number, number: number, { free, before }: Roots): void {
+  #readFree(page: Buffer, node: number, number: number, { free, before, counted }: Roots): void {
     const broken = (why: string) => brokenPage('free pages', why, number);
     const { txn, lastPage } = this.#meta!;
     const bytes = page.readUInt32LE(node);
@@ -290,11 +302,10 @@ export class Check {
     if (!Number.isInteger(words) || words < 0 || uint64(list, 0) > words) throw broken('has a list without end');
     for (let i = 1, end = uint64(list, 0); i <= end; i++) {
       const word = int64(list, 8 * i);
-      if (word > 0) free.push([word, 1]);
-      else if (word < 0) {
-        if (++i > end) throw broken('has a list without end');
-        free.push([uint64(list, 8 * i), -word]);
-      }
+      if (word < 0 && ++i > end) throw broken('has a list without end');
+      if (counted !== undefined) counted.pages += Math.abs(word < 0 ? word : Math.sign(word));
+      else if (word > 0) free.push([word, 1]);
+      else if (word < 0) free.push([uint64(list, 8 * i), -word]);
     }
   }
 
