@@ -1,5 +1,5 @@
 /** Vectors whose files do not say what their bytes or unsigned integers are, because the caller says it. */
-import { dimsOfBytes, ELEMENT_BYTES, type ElementType, fromBase64, readElements } from '../core/elements.js';
+import { bytesOfBase64, dimsOfBytes, ELEMENT_BYTES, type ElementType, readElements } from '../core/elements.js';
 import { expected, FunnelError } from '../core/errors.js';
 import { UsageError } from './exit.js';
 import type { Reader, VectorColumn } from './read/reader.js';
@@ -92,7 +92,7 @@ export function vectorOfBytes(value: unknown, { type, bits }: VectorForm, where:
   const element = ELEMENTS[type!];
   const bytes =
     typeof value === 'string'
-      ? fromBase64(value, where)
+      ? bytesOfBase64(value, where)
       : value instanceof Uint8Array
         ? value
         : bytesOf(value, type!, bits, where);

@@ -93,7 +93,7 @@ export function littleEndian(view: ArrayBufferView, width: 1 | 2 | 4 | 8): Uint8
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
 /** The bytes of a text. It is checked, since decoders pass over what is none. @throws FunnelError BAD_ARGUMENT */
-export function fromBase64(text: string, where: string): Uint8Array {
+export function bytesOfBase64(text: string, where: string): Uint8Array {
   if (text.length % 4 !== 0 || !BASE64.test(text)) throw expected('BAD_ARGUMENT', 'base64', where, text);
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);

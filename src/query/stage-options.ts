@@ -19,7 +19,7 @@ export interface StageOptions {
    */
   stages?: Stages;
   /**
-   * Of stages that the database runs: score its hits again here, on their full vectors, so that scores and order have the same bits
+   * Whether hits of stages that the database runs are scored again here, on their full vectors, so that scores and order have the same bits
    * as everywhere. False: scores are the database's, in float32 (`stats.scores` is 'server'), and no vector travels.
    *
    * @default true

@@ -1,10 +1,10 @@
 /** Vectors as embedding APIs answer them and as files hold them → one float32 matrix. Nothing is guessed: the caller says the type. */
 import {
+  bytesOfBase64,
   dimsOfBytes,
   ELEMENT_BYTES,
   ELEMENT_TYPES,
   type ElementType,
-  fromBase64,
   isPackedBits,
   littleEndian,
   readElements,
@@ -172,7 +172,7 @@ const BUFFERS: readonly string[] = ['[object ArrayBuffer]', '[object SharedArray
 
 /** The vector's bytes, little-endian; of an array of numbers, those that it would be sent as. */
 function bytesOf(vector: EncodedVector, { type }: Rule, where: string): Uint8Array {
-  if (typeof vector === 'string') return fromBase64(vector, where);
+  if (typeof vector === 'string') return bytesOfBase64(vector, where);
   if (Array.isArray(vector)) return bytesOfNumbers(vector, type, where);
   if (ArrayBuffer.isView(vector)) {
     const kind = (vector as Partial<Uint8Array>)[Symbol.toStringTag] as string;

@@ -136,7 +136,7 @@ export interface StagedRequest extends Omit<HeadRequest, 'mode' | 'recommend' | 
   offset?: number;
 }
 
-/** What a database can rank rows by on its own. */
+/** The dims by which a database can rank rows on its own. */
 export interface ServerScales {
   /** Ascending: dims of the vectors that it has beside the head. Stages need one of all dims. */
   scales: readonly number[];
@@ -297,7 +297,7 @@ export interface Source {
   funnel?(request: StagedRequest): Promise<HeadAnswer>;
   /** Many of these, as headBatch(). */
   funnelBatch?(requests: readonly StagedRequest[]): Promise<HeadAnswer[]>;
-  /** What funnel() can rank by; of sources with `funnel`, or to say why there is none. Asked at every search: it is to be known. */
+  /** The dims by which funnel() can rank; of sources with `funnel`, or to say why there is none. Asked at every search: it is to be known. */
   serverScales?(options?: { timeout?: number; signal?: AbortSignal }): Promise<ServerScales>;
   /** Whether scan() takes `filter`: a mirror that follows a key then reads what has changed alone. */
   readonly filtersScans?: boolean;

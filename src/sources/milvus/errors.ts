@@ -4,16 +4,16 @@ import { FunnelError } from '../../core/errors.js';
 import { refusal } from './from-milvus.js';
 
 /**
- * Codes of a server that cannot answer now: not ready, unavailable, out of memory, too many requests, time tick late; no replica,
+ * Codes of a server that cannot answer now: unavailable, out of memory, too many requests, time tick late; no replica,
  * no channel that is served, no segment that is loaded yet, no node.
  */
 const UNAVAILABLE: ReadonlySet<unknown> = new Set([
-  1, 2, 3, 4, 11, 103, 400, 401, 500, 501, 502, 503, 504, 600, 601, 602, 901, 902, 903, 904, 905,
+  2, 3, 4, 11, 103, 400, 401, 500, 501, 502, 503, 504, 600, 601, 602, 901, 902, 903, 904, 905,
 ]);
 const RATE_LIMIT = 8;
-/** The words for it, of a server that has the code 65535 or 1 for everything. */
+/** The words for it, of a server that has the code 65535 for everything, or 1, which is 'not ready' to others. */
 const UNAVAILABLE_WORDS =
-  /channel (is )?not (available|subscribed)|no available (shard|replica|node)|node (is )?offline/i;
+  /not (yet )?ready|channel (is )?not (available|subscribed)|no available (shard|replica|node)|node (is )?offline/i;
 
 /** The error of a status that is a refusal. */
 export function refused(name: string, code: string | number, reason: string, cause: unknown): FunnelError {

@@ -46,7 +46,7 @@ export function idsIn(points: readonly AnyPoint[], integers: 'number' | 'bigint'
 }
 
 /** The id of a position of scan(): numbers are digits alone, and UUIDs have dashes. */
-export function positionOf(position: string, integers: 'number' | 'bigint'): Id {
+export function scanPosition(position: string, integers: 'number' | 'bigint'): Id {
   if (!/^\d+$/.test(position)) return position;
   return integers === 'bigint' ? BigInt(position) : Number(position);
 }

@@ -28,7 +28,7 @@ import { driverOf, type QdrantClients } from './clients.js';
 import { compared, unscaled } from './datatypes.js';
 import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driver.js';
 import { type AnyPoint, type Missing, missingFrom, pointName, scoresOf } from './from-qdrant.js';
-import { asQdrantId, idsIn, positionOf, qdrantId } from './ids.js';
+import { asQdrantId, idsIn, qdrantId, scanPosition } from './ids.js';
 import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSourceOptions } from './options.js';
 import { filteredPoolOf, isSuspect } from './pool.js';
 import { type Answered, type PointParts, readOf, unpackPoints } from './reading.js';
@@ -299,7 +299,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     return this.guarded(request, async (signal) => {
       const limit = checkScanRequest(request);
       const scope = this.scopeOf(request.params);
-      const from = request.after === undefined ? undefined : positionOf(request.after, this.driver.idKind);
+      const from = request.after === undefined ? undefined : scanPosition(request.after, this.driver.idKind);
       return this.informed([], signal, async (facts) => {
         const began = performance.now();
         const asked = this.reading(facts, request, scope);
