@@ -1,24 +1,13 @@
 /** In place of operations.ts in browsers and on the edge, where an index is in memory alone. */
 import { FunnelError } from '../core/errors.js';
 
-export interface BackupResult {
-  rows: number;
-  bytes: number;
-}
-
-export interface VerifyResult {
-  rows: number;
-  bytes: number;
-  problems: never[];
-}
-
 /** @throws FunnelError UNSUPPORTED */
-export async function backup(..._asked: unknown[]): Promise<BackupResult> {
+export async function backup(..._asked: unknown[]): Promise<never> {
   throw noFiles('backup()');
 }
 
 /** @throws FunnelError UNSUPPORTED */
-export async function verify(..._asked: unknown[]): Promise<VerifyResult> {
+export async function verify(..._asked: unknown[]): Promise<never> {
   throw noFiles('verify()');
 }
 

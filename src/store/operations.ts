@@ -3,27 +3,9 @@ import { expected } from '../core/errors.js';
 import { type Copied, copyIndex } from './files/backup.js';
 import { runLater } from './files/step.js';
 import { verifyCommitted } from './files/verify.js';
-import type { VerifyProblem } from './files/verify-types.js';
+import type { BackupResult, VerifyResult } from './files/verify-types.js';
 import type { CheckOptions } from './long-reads.js';
 import type { OpenIndex } from './open-index.js';
-
-/** The result of backup(). */
-export interface BackupResult {
-  /** Rows in the copy. */
-  rows: number;
-  /** Its bytes on disk. */
-  bytes: number;
-}
-
-/** The result of verify(). */
-export interface VerifyResult {
-  /** Rows that live. */
-  rows: number;
-  /** Bytes that were read. */
-  bytes: number;
-  /** The places that are not as they were written, at most 100 places; empty: all is. */
-  problems: VerifyProblem[];
-}
 
 export async function backup(index: OpenIndex, path: string, options: CheckOptions): Promise<BackupResult> {
   index.checkOpen();

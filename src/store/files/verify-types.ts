@@ -15,3 +15,21 @@ export interface CheckProgress {
   /** Bytes in all. */
   total: number;
 }
+
+/** The result of backup(). */
+export interface BackupResult {
+  /** Rows in the copy. */
+  rows: number;
+  /** Its bytes on disk. */
+  bytes: number;
+}
+
+/** The result of verify(). */
+export interface VerifyResult {
+  /** Rows that live. */
+  rows: number;
+  /** Bytes that were read. */
+  bytes: number;
+  /** The places that are not as they were written, at most 100 places; empty: all is. */
+  problems: VerifyProblem[];
+}
