@@ -11,7 +11,7 @@ export interface Surroundings {
   name: string;
   info: SourceInfo;
   hasMirror: boolean;
-  /** What the database can rank by; undefined where it cannot run stages, or was not asked. */
+  /** The scales that the database can rank by; undefined where it cannot run stages, or was not asked. */
   scales: ServerScales | undefined;
 }
 
