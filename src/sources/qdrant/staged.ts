@@ -75,7 +75,8 @@ export function scalesOf(
 ): Promise<ServerScales> {
   let scales = reading.get(facts);
   if (scales === undefined) {
-    scales = read(facts, driver, collection, source, AbortSignal.timeout(DEADLINE));
+    const answer = read(facts, driver, collection, source, AbortSignal.timeout(DEADLINE));
+    scales = within(answer, DEADLINE, () => untold(facts, source)); // a client may not heed the signal
     reading.set(facts, scales);
     scales.then(
       (value) => known.set(facts, value),
