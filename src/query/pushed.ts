@@ -56,7 +56,8 @@ export function isCertain({ fitted, answer, hits }: RankedPool): boolean {
   if (pushed === undefined || !rescore) return true;
   const { offset = 0, paged } = search.options;
   const from = paged ? offset - pushed.offset : 0;
-  return cutAlike(hits, answer.candidates.headScores!, [from, from + limit]);
+  const { headScores } = answer.candidates;
+  return headScores !== undefined && cutAlike(hits, headScores, [from, from + limit]);
 }
 
 /** The same stages on this side, where all candidates are scored in float64. */

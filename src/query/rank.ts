@@ -69,8 +69,8 @@ export class Ranker {
     const { stages = this.defaults.stages, rescore = this.defaults.rescore } = options;
     const fitted = { search, plan: own, limit, given, stages, rescore };
     if (pool !== undefined) return { depth: pool, candidates: pool, ...fitted };
-    const depth = depthOf(options, limit, plan.candidates);
     const most = info.mostCandidates ?? MAX_POOL;
+    const depth = depthOf(options, limit, Math.min(plan.candidates ?? most, most));
     if (depth > most) throw this.#tooMany(options.paged ? 'maxDepth' : 'limit', depth, most);
     if (options.exact) return { depth, candidates: Math.min(depth + SPARE, most), ...fitted };
     const asked = plan.candidates ?? poolFor(depth);

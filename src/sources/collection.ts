@@ -1,6 +1,6 @@
 /** The parts that sources of databases share: facts of a collection, deadlines, errors, and reading by id in parts. */
 import { type CallOptions, guarded, overloaded } from '../core/call.js';
-import { FunnelError } from '../core/errors.js';
+import { expected, FunnelError } from '../core/errors.js';
 import type { Id } from '../core/types.js';
 import { checkHeadQuery, type TailLayout } from '../query/source/layout.js';
 import { inOrder, joined } from '../query/source/rows.js';
@@ -18,6 +18,27 @@ import { Known } from './known.js';
 interface CollectionOptions {
   full?: string | TailLayout | undefined;
   timeout?: number | undefined;
+}
+
+/** Options that both databases have. @throws FunnelError BAD_ARGUMENT */
+export function checkCommon({
+  decode,
+  timeout,
+  params,
+}: {
+  decode?: unknown;
+  timeout?: unknown;
+  params?: unknown;
+}): void {
+  if (decode !== undefined && decode !== 'fast' && decode !== 'client') {
+    throw expected('BAD_ARGUMENT', "'fast' or 'client'", 'decode', decode);
+  }
+  if (timeout !== undefined && !(Number.isFinite(timeout) && Number(timeout) > 0)) {
+    throw expected('BAD_ARGUMENT', 'a positive number of milliseconds', 'timeout', timeout);
+  }
+  if (params !== undefined && params !== null && (typeof params !== 'object' || Array.isArray(params))) {
+    throw expected('BAD_ARGUMENT', 'an object', 'params', params);
+  }
 }
 
 type Query = Pick<HeadRequest, 'vector' | 'nativeFilter'>;

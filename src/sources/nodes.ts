@@ -116,7 +116,7 @@ export class Nodes<Node> {
       while (true) {
         signal.throwIfAborted();
         if (running.size === 0) {
-          if (next >= order.length) throw told(errors);
+          if (next >= order.length) throw told(errors, order.length);
           start();
         }
         // Those that let their share of the time pass may never answer: a client may lose a call. Then each is asked once more.
@@ -218,8 +218,8 @@ export class Nodes<Node> {
   }
 }
 
-/** One error for those of all nodes. */
-function told(errors: readonly FunnelError[]): FunnelError {
+/** One error for those of all nodes, some of which were asked twice. */
+function told(errors: readonly FunnelError[], nodes: number): FunnelError {
   const code = TELLING.find((one) => errors.some((error) => error.code === one));
   const same = errors.filter((error) => error.code === code);
   const delays = same.flatMap(({ retryAfter = Number.POSITIVE_INFINITY }) => retryAfter);
@@ -227,7 +227,7 @@ function told(errors: readonly FunnelError[]): FunnelError {
   if (errors.length === 1) return first;
   const soonest = Math.min(...delays);
   const retryAfter = Number.isFinite(soonest) ? soonest : undefined;
-  const message = `${first.message}; none of its ${errors.length} addresses answered`;
+  const message = `${first.message}; none of its ${nodes} addresses answered`;
   return new FunnelError(first.code, message, { cause: first.cause, retryAfter });
 }
 
@@ -251,7 +251,14 @@ export function makersOf<Client extends object>(
         addresses,
       );
     }
-    return addresses.map((address) => () => client(address));
+    return addresses.map((address) => {
+      let made: Client | undefined;
+      // Several sources of one call, as those of layouts, share it.
+      return () => {
+        made ??= client(address);
+        return made;
+      };
+    });
   }
   if (addresses !== undefined) {
     throw expected('BAD_ARGUMENT', 'no addresses beside clients that are made already', 'addresses', addresses);

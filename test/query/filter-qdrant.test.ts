@@ -10,8 +10,9 @@ import { selectPayload } from '#dist/query/payload.js';
 import { toQdrantFilter, toQdrantGrpcFilter } from '#dist/sources/qdrant/filter.js';
 import { checkParts } from '#dist/sources/qdrant/grpc-check.js';
 import { Random, SEED } from '../random.js';
-import { isAtLeast, startQdrant } from '../sources/servers.js';
+import { startQdrant } from '../sources/servers.js';
 import { type Json, randomFilter, randomPayload } from './generate.js';
+import { readsOtherwise } from './versions.js';
 
 const POINTS = 300;
 const FILTERS = 2000;
@@ -54,22 +55,6 @@ const EDGES: Json[] = [
   },
   { must: [{ should: { has_id: [1, 2] } }, { should: { has_id: [2, 3] } }], should: { has_id: [2, 9] } },
 ];
-
-/**
- * Whether the server reads something else in a filter than we do, so that only what is made of it agrees. Before 1.19 a
- * `min_should` of nothing is true, and a missing key has no count; 1.19 refuses a `min_count` of 0.
- */
-function readsOtherwise(filter: Json, version: string): boolean {
-  if (typeof filter !== 'object' || filter === null) return false;
-  const { min_should: minimum, values_count: bounds } = filter;
-  const since119 = isAtLeast(version, 1, 19);
-  if (minimum && (since119 ? minimum.min_count === 0 : minimum.conditions?.length === 0)) return true;
-  if (bounds && !since119) {
-    const { gt, gte, lt, lte } = bounds;
-    if (!((gt ?? -1) >= 0 || (gte ?? 0) > 0 || (lt ?? 1) <= 0 || (lte ?? 0) < 0)) return true;
-  }
-  return Object.values(filter).some((part) => readsOtherwise(part, version));
-}
 
 describe('filters for Qdrant', () => {
   const ids = (...has_id: Json[]) => parseFilter({ must: { has_id } });

@@ -124,6 +124,20 @@ describe('stages that a source runs', () => {
     await assert.rejects(server.queryGroups({ vector, groupBy: 'x' }), { code: 'UNSUPPORTED', message: /groups/ });
   });
 
+  it('are run here where the database tells no scores to compare with', async () => {
+    const { source } = rankingSource();
+    const silent = {
+      ...source,
+      funnel: async (request: StagedRequest) => {
+        const answer = await source.funnel!(request);
+        return { ...answer, candidates: { ...answer.candidates, headScores: undefined } };
+      },
+    } as Source;
+    const here = await new FunnelSearch({ source }).query({ vector, stages: 'client' });
+    const { hits, stats } = await new FunnelSearch({ source: silent }).query({ vector });
+    assert.deepEqual([ranked({ hits }), stats.ran.on], [ranked(here), 'client']);
+  });
+
   it('that make no sense are refused before any work', async () => {
     const { source, asked } = rankingSource();
     const bad = { code: 'BAD_ARGUMENT' };

@@ -77,6 +77,12 @@ describe('a condition that the server refuses', () => {
     const head = source.head({ vector, candidates: 3, filter: parseFilter({ should }) });
     await assert.rejects(head, refused('REFUSED', /too long/));
     assert.ok(asked.length <= 18, `${asked.length} requests`);
+    for (const reason of ['permission deny to this user', 'quota of collection exceeded']) {
+      const { source: closed, asked: few } = oldServer(() => reason);
+      const filter = parseFilter({ must: [number] });
+      await assert.rejects(closed.head({ vector, candidates: 3, filter }), refused('REFUSED', new RegExp(reason)));
+      assert.ok(few.length <= 2, `${few.length} requests`);
+    }
     const { source: native } = oldServer(() => 'no such thing');
     const refusedNative = native.head({ vector, candidates: 3, nativeFilter: 'x y' });
     await assert.rejects(refusedNative, refused('REFUSED', /no such thing/));

@@ -178,6 +178,12 @@ describe(`Qdrant's datatypes${qdrantMark}`, { timeout: 120_000 }, () => {
         const asked = source.head({ vector: large, candidates: 5 });
         if (distance === 'Cosine') assert.equal((await asked).candidates.ids!.length, 5);
         else await assert.rejects(asked, refused('BAD_ARGUMENT', /±65504 .*-70000 at 2.*float16/));
+        // Beyond the head's dims it is the full vector's, which stages in the database rank by.
+        const far = queries[1]!.slice();
+        far[DIM - 1] = 70_000;
+        const staged = new FunnelSearch({ source }).query({ vector: far, limit: 3, stages: 'server' });
+        if (distance === 'Cosine') await staged;
+        else await assert.rejects(staged, refused('BAD_ARGUMENT', /±65504 .*70000 at 31.*"full".*float16/));
       }
     }
   });

@@ -11,7 +11,10 @@ import { parseFilter } from '#dist/query/filter/parse.js';
 import { qdrantMark, startQdrant } from './servers.js';
 
 /** A client whose graph finds `found` of 30 points that pass, and whose scan finds all of them. */
-function graphOf(found: number, { graph = 4000, indexed = [] as string[], strict = false } = {}) {
+function graphOf(
+  found: number,
+  { graph = 4000, indexed = [] as string[], strict = false, limits = (_limit: number) => found } = {},
+) {
   const asked: boolean[] = [];
   const points = Array.from({ length: 30 }, (_, i) => ({ id: i + 1, score: 1 - i / 100, vector: { full: [1, i] } }));
   const size = { size: 2, distance: 'Dot' };
@@ -19,7 +22,7 @@ function graphOf(found: number, { graph = 4000, indexed = [] as string[], strict
   const answer = ({ params, limit }: any) => {
     asked.push(params?.exact === true);
     if (params?.exact && strict) throw Object.assign(new Error('Forbidden'), { status: 403, data: {} });
-    return { points: params?.exact ? points.slice(0, limit) : points.slice(30 - Math.min(found, limit)) };
+    return { points: params?.exact ? points.slice(0, limit) : points.slice(30 - Math.min(limits(limit), limit)) };
   };
   const client = {
     getCollection: async () => ({
@@ -81,6 +84,31 @@ describe('a pool under a filter', () => {
       assert.deepEqual(stats.filteredPool, { by: 'graph', unindexed: [] });
     }
     assert.deepEqual(asked, [false, true, false, false]);
+  });
+
+  test('that was whole at a large limit is looked into where it is short at a smaller one', async () => {
+    const { asked, source } = graphOf(30, { limits: (limit) => (limit < 40 ? 10 : 30) });
+    const of = async (candidates: number, more: object = {}) => {
+      const request = { vector: Float32Array.of(1, 0), candidates, filter: parseFilter(filter), ...more };
+      return (await source.head(request)).candidates.ids!.length;
+    };
+    assert.equal(await of(40), 30);
+    assert.equal(await of(20), 20);
+    assert.deepEqual(asked, [false, true, false, true]);
+    // One of another shard is another pool.
+    assert.equal(await of(20, { params: { shardKey: 'b' } }), 20);
+    assert.deepEqual(asked.slice(4), [false, true]);
+  });
+
+  test('of a batch is looked into once for each filter', async () => {
+    const { asked, source } = graphOf(30, { indexed: ['kind'] });
+    const one = { vector: Float32Array.of(1, 0), candidates: 40, filter: parseFilter(filter) };
+    const answers = await source.headBatch!([one, one, one, one]);
+    assert.deepEqual(
+      answers.map(({ candidates, filteredPool }) => [candidates.ids!.length, filteredPool!.by]),
+      Array.from({ length: 4 }, () => [30, 'graph']),
+    );
+    assert.deepEqual(asked, [false, false, false, false, true]);
   });
 
   test('that is full says which keys the graph does not know', async () => {

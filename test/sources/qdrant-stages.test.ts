@@ -8,6 +8,7 @@ import { type QdrantSourceOptions, qdrantSource } from 'funnelvec/qdrant';
 import { FunnelIndex } from 'funnelvec/store';
 import { random, randomVector } from '#dist/conformance/data.js';
 import { rejects } from '#dist/conformance/failures.js';
+import { restNode } from './nodes.js';
 import { qdrantMark, startQdrant } from './servers.js';
 
 const [HEAD, MID, DIM, COUNT] = [8, 16, 24, 200];
@@ -197,8 +198,8 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
     const search = new FunnelSearch({ source: open({ collection, ...named, missingVectors: 'skip' }) });
     const { stats } = await search.query({ vector });
     assert.deepEqual([stats.ran.on, stats.missingVectors], ['client', 1]);
-    assert.match(stats.ran.why, /point 3 of Qdrant collection .* lacks the vector "full"/);
-    await rejects(search.query({ vector, stages: 'server' }), 'UNSUPPORTED', /point 3 .* lacks.*stages 'auto'/);
+    assert.match(stats.ran.why, /^a point of Qdrant collection .* lacks the vector "full"/);
+    await rejects(search.query({ vector, stages: 'server' }), 'UNSUPPORTED', /a point of .* lacks.*stages 'auto'/);
     const strict = new FunnelSearch({ source: open({ collection, ...named }) });
     await rejects(strict.query({ vector }), 'BAD_RESPONSE', /point 3/);
     // A point that is gone lacks nothing, nor one that has its vector by now.
@@ -256,5 +257,20 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
       code: 'BAD_ARGUMENT',
       message: /prefixes/,
     });
+  });
+});
+
+describe('a server that does not tell whether points lack a vector', () => {
+  test('has its stages run here, within the deadline of the search', async () => {
+    const node = await restNode();
+    try {
+      node.manner = (call) => (call === 'count' ? 'hangs' : 'answers');
+      const search = new FunnelSearch({ source: qdrantSource(node.client, { collection: 'films', ...named }) });
+      const { hits, stats } = await search.query({ vector: [1, 0], limit: 3, timeout: 1_000 });
+      assert.deepEqual([hits.length, stats.ran.on], [3, 'client']);
+      assert.match(stats.ran.why, /does not tell whether all points/);
+    } finally {
+      await node.close();
+    }
   });
 });

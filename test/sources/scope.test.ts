@@ -77,7 +77,7 @@ describe('every call that reads', () => {
     const keysOf = (body: Asked['body']) =>
       body.shardKeySelector?.shardKeys.map(({ key }: { key: { value: unknown } }) => key.value);
     for (const [params, keys, consistency, seconds] of [
-      [undefined, ['a', 7n], { case: 'type', value: 1 }, 2n],
+      [undefined, ['a', 7n], { case: 'type', value: 2 }, 2n],
       [asked, [7n], { case: 'factor', value: 2n }, 1n],
     ] as const) {
       for (const [name, run] of readings(params)) {
@@ -123,7 +123,9 @@ describe('every call that reads', () => {
       await explanation!.filtered();
       const calls = node.asked.filter(({ call }) => !/^(info|Describe|Connect|Show|GetV)/.test(call));
       assert.ok(calls.length >= 4);
-      for (const one of calls) assert.ok(sent(one), one.call);
+      // Whether points lack a vector is asked of the whole collection, once.
+      const ofPoints = calls.filter(({ body }) => !JSON.stringify(body).includes('has_vector'));
+      for (const one of ofPoints) assert.ok(sent(one), one.call);
     }
   });
 
@@ -185,6 +187,52 @@ describe('every call that reads', () => {
         await rejects(run(source), 'BAD_ARGUMENT', /one of "a".*params\.(shardKey|partitions).*"b"/);
       }
     }
+  });
+});
+
+describe('options of a source', () => {
+  test('that are no such values are refused by name when it is made', async () => {
+    for (const make of [
+      (more: object) => qdrantSource(rest.client, { ...names, ...more }),
+      (more: object) => milvusSource(milvus.client, { ...names, ...more }),
+    ]) {
+      for (const [option, values] of Object.entries({
+        decode: ['slow', null, 1],
+        timeout: [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '5'],
+        params: ['ef', 5, [1]],
+      })) {
+        for (const value of values) {
+          await rejects((async () => make({ [option]: value }))(), 'BAD_ARGUMENT', new RegExp(`for ${option} but`));
+        }
+      }
+    }
+    const p = { head: 'head', full: 'full', prefixes: ['mid'] };
+    const layouts = { collection: 'films', vectors: { p } };
+    await rejects((async () => milvusSource(milvus.client, layouts))(), 'BAD_ARGUMENT', /vectors\.p .*prefixes/);
+    assert.ok(qdrantSource(rest.client, layouts).layouts);
+  });
+
+  test('that name the same parts are one scope, in any order and form', () => {
+    const scopes = (options: object[], make: (more: object) => Source) =>
+      new Set(options.map((one) => make(one).scope));
+    const qdrant = (more: object) => qdrantSource(rest.client, { ...names, ...more });
+    const other = (more: object) => milvusSource(milvus.client, { ...names, ...more });
+    assert.equal(scopes([{ shardKey: 'a' }, { shardKey: ['a'] }], qdrant).size, 1);
+    assert.equal(scopes([{ shardKey: ['a', 7] }, { shardKey: [7, 'a'] }], qdrant).size, 1);
+    assert.equal(scopes([{ shardKey: 'a' }, { shardKey: 'b' }, { shardKey: 7 }, { shardKey: '7' }], qdrant).size, 4);
+    assert.equal(scopes([{ partitions: ['p', 'q'] }, { partitions: ['q', 'p'] }], other).size, 1);
+  });
+
+  test('with a function of addresses make one client of each, whatever the number of layouts', async () => {
+    const made: string[] = [];
+    const make = (address: string) => {
+      made.push(address);
+      return milvus.client;
+    };
+    const one = { head: 'head', full: 'full' };
+    const source = milvusSource(make, { collection: 'films', addresses: ['x'], vectors: { a: one, b: one } });
+    for (const layout of source.layouts!.values()) await layout.info();
+    assert.deepEqual(made, ['x']);
   });
 });
 

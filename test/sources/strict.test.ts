@@ -63,6 +63,11 @@ describe('in strict mode', () => {
         idsBy(vector, 5),
       );
       assert.equal(stats.stages[0]!.in, MOST);
+      const page = await search.query({ vector, limit: 5, offset: 3 });
+      assert.deepEqual(
+        page.hits.map(({ id }) => Number(id)),
+        idsBy(vector, 8).slice(3),
+      );
       await search.queryBatch(Array.from({ length: 5 }, () => ({ vector, limit: 3 })));
       const { rows, next } = await source.scan({ limit: 1_000 });
       assert.deepEqual([rows.ids.length, next], [MOST, String(MOST + 1)]);
@@ -103,7 +108,7 @@ describe('in strict mode', () => {
       node.asked.length = 0;
       const most = (what: string) => new RegExp(`at most ${MOST}.*for ${what} but`);
       await rejects(search.query({ vector, limit: 12 }), 'BAD_PLAN', most('limit'));
-      await rejects(search.query({ vector, offset: 0 }), 'BAD_PLAN', most('maxDepth'));
+      await rejects(search.query({ vector, offset: 0, maxDepth: 12 }), 'BAD_PLAN', most('maxDepth'));
       await rejects(
         search.query({ vector, limit: 2, plan: { scales: [2], keep: 1, candidates: 50 } }),
         'BAD_PLAN',

@@ -12,12 +12,14 @@ interface Layout extends GivenNames {
   prefixes?: readonly string[] | undefined;
 }
 
-const LAYOUT_KEYS = ['head', 'full', 'metric', 'headOf', 'prefixes'] as const;
+/** The keys that say where vectors are. */
+export const LAYOUT_KEYS: readonly string[] = ['head', 'full', 'metric', 'headOf', 'prefixes'];
 
 /**
  * The source that a database's options describe: of one layout, or of several by name.
  *
  * @param make a source of one layout
+ * @param keys those of a layout under a name
  * @throws FunnelError BAD_ARGUMENT
  */
 export function sourceOf<Options extends { collection: string } & Layout>(
@@ -25,6 +27,7 @@ export function sourceOf<Options extends { collection: string } & Layout>(
     Partial<Layout> & { vectors?: Record<string, Layout> | undefined },
   make: (options: Options) => Source,
   nameOf: (collection: string) => string,
+  keys = LAYOUT_KEYS,
 ): Source {
   const one = (own: Options, named = false): Source => {
     checkLayout(own, named);
@@ -36,9 +39,11 @@ export function sourceOf<Options extends { collection: string } & Layout>(
   if (options.vectors === undefined) return one(options as never);
   const { vectors, ...rest } = options;
   for (const key of LAYOUT_KEYS) {
-    if (rest[key] !== undefined) throw expected('BAD_ARGUMENT', `no ${key} beside vectors`, key, rest[key]);
+    const value = (rest as Record<string, unknown>)[key];
+    if (value !== undefined) throw expected('BAD_ARGUMENT', `no ${key} beside vectors`, key, value);
   }
-  return namedLayouts(nameOf(options.collection), vectors, (layout) => one({ ...rest, ...layout } as never, true));
+  const inside = (layout: Layout) => one({ ...rest, ...layout } as never, true);
+  return namedLayouts(nameOf(options.collection), vectors, inside, keys);
 }
 
 /**
@@ -49,11 +54,12 @@ function namedLayouts(
   name: string,
   vectors: Readonly<Record<string, Layout>>,
   make: (layout: Layout) => Source,
+  keys: readonly string[],
 ): Source {
   const entries = typeof vectors === 'object' && vectors !== null ? Object.entries(vectors) : [];
   if (entries.length === 0) throw expected('BAD_ARGUMENT', '{ name: { head, full } }', 'vectors', vectors);
   for (const [key, layout] of entries) {
-    checkKeys(layout, LAYOUT_KEYS, `vectors.${key} (other options stand beside vectors)`);
+    checkKeys(layout, keys, `vectors.${key} (other options stand beside vectors)`);
   }
   const layouts = new Map(entries.map(([key, layout]) => [key, make(layout)]));
   const refuse = async (): Promise<never> => {

@@ -2,16 +2,25 @@
 
 /** Options that keep rows out; others say how rows are searched and read. */
 const NARROWING = /filter|shard|partition|tenant/i;
+/** Those of them that name parts, one or a list: their order says nothing. */
+const PARTS = /shard|partition/i;
 
 /** Undefined where nothing does. */
 export function scopeOf(options: object): string | undefined {
   const own = Object.entries(options).filter(([key, value]) => NARROWING.test(key) && value != null);
   if (own.length === 0) return undefined;
   own.sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify(own, (_, value: unknown) => {
+  const told = own.map(([key, value]) => [key, PARTS.test(key) ? listed(value) : value]);
+  return JSON.stringify(told, (_, value: unknown) => {
     if (typeof value === 'bigint') return `${value}n`;
     return ArrayBuffer.isView(value)
       ? Array.from(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)).join()
       : value;
   });
+}
+
+function listed(value: unknown): unknown {
+  const parts: unknown[] = Array.isArray(value) ? value : [value];
+  const nameOf = (part: unknown) => `${typeof part} ${part}`;
+  return [...new Set(parts)].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }

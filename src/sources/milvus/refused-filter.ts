@@ -1,4 +1,5 @@
 /** A filter that a server refuses, as each version has a grammar of its own: which condition it is, and which version. */
+import { overloaded } from '../../core/call.js';
 import { FunnelError } from '../../core/errors.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import type { MilvusFields } from './fields.js';
@@ -35,6 +36,12 @@ export async function refusedFilter(
   ask: (expression: string) => Promise<unknown>,
 ): Promise<unknown> {
   if (!(refusal instanceof FunnelError) || refusal.code !== 'REFUSED' || node === undefined) return refusal;
+  if (overloaded(refusal.cause)) return refusal;
+  try {
+    await ask('');
+  } catch {
+    return refusal; // no filter is to blame: a privilege is missing, or a quota is spent
+  }
   for (const condition of conditionsIn(node).slice(0, MOST)) {
     const expression = toMilvusFilter(condition, fields);
     try {

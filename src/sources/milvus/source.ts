@@ -6,7 +6,7 @@ import { checkInteger, checkKeys } from '../../core/validate.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import { checkParams } from '../../query/params.js';
 import { type GivenNames, headBy } from '../../query/source/layout.js';
-import { sourceOf } from '../../query/source/layouts.js';
+import { LAYOUT_KEYS, sourceOf } from '../../query/source/layouts.js';
 import { checkFetchRequest, checkHeadRequest, checkScanRequest } from '../../query/source/requests.js';
 import type {
   FetchRequest,
@@ -19,7 +19,7 @@ import type {
   Source,
   SourceInfo,
 } from '../../query/source/source.js';
-import { CollectionSource } from '../collection.js';
+import { CollectionSource, checkCommon } from '../collection.js';
 import { checkRetries, type MakeNode, Nodes } from '../nodes.js';
 import { type MilvusCall, MilvusCalls } from './calls.js';
 import type { MilvusClientLike } from './client.js';
@@ -60,6 +60,7 @@ export function milvusSource(client: MilvusClients, options: MilvusSourceOptions
   const makers = milvusMakers(client, options?.addresses);
   checkKeys(options, MILVUS_OPTIONS, 'the options of milvusSource()');
   checkRetries(options.retries, RETRIES);
+  checkCommon(options);
   checkExpression(options?.nativeFilter);
   const scalars: unknown = options?.scalars;
   if (scalars !== undefined && typeof scalars !== 'boolean' && scalars !== 'ask') {
@@ -69,7 +70,8 @@ export function milvusSource(client: MilvusClients, options: MilvusSourceOptions
   if (missing !== undefined && missing !== 'error' && missing !== 'skip') {
     throw expected('BAD_ARGUMENT', "'error' or 'skip'", 'missingVectors', missing);
   }
-  return sourceOf(options, (own: OwnOptions) => new MilvusSource(makers, own), nameOf);
+  const keys = LAYOUT_KEYS.filter((key) => key !== 'prefixes'); // no stage runs there
+  return sourceOf(options, (own: OwnOptions) => new MilvusSource(makers, own), nameOf, keys);
 }
 
 type OwnOptions = MilvusCommonOptions & GivenNames & Pick<MilvusLayout, 'metric' | 'headOf'>;

@@ -1,6 +1,7 @@
 /** Pools under a filter: the graph of a collection may hide most of the points that pass. */
 import type { FilteredPoolStats } from '../../core/types.js';
 import type { FilterNode, Step } from '../../query/filter/ast.js';
+import { mapLimited } from '../../query/limited.js';
 import type { QdrantAnswer, QdrantQuery, QdrantStage } from './driver.js';
 
 /** The indexes of a collection, as far as known. */
@@ -9,10 +10,20 @@ export interface PoolFacts {
   graph: boolean;
   /** Keys that have a payload index. */
   indexed: ReadonlySet<string>;
-  /** By filter: whether the graph's pool, which was short, had all points, or an exact search found more. */
-  shortPools: Map<string, 'whole' | 'exact'>;
-  /** By filter: how many points the graph has found for it without being short. */
+  /** By filter and vector: pools that the graph left short. An exact search found more; or no more, or none was allowed. */
+  shortPools: Map<string, 'exact' | WholePool>;
+  /** By filter and vector: how many points the graph has found for it without being short. */
   fullPools: Map<string, number>;
+  /** Whether the server allows exact searches. */
+  strict: { exact: boolean };
+}
+
+/** A short pool that is believed to hold all points that pass. */
+interface WholePool {
+  /** Points in it; 0 where nobody could tell. */
+  points: number;
+  /** Points that were asked for. */
+  limit: number;
 }
 
 /** Filters that are remembered of one collection. */
@@ -40,7 +51,7 @@ export async function filteredPoolOf(
   const exactly = () => query(scanned(asked));
   const byScan = { by: 'exact' as const, unindexed, advice: adviceOn(unindexed) };
   const key = keyOf(asked);
-  if (asked.prefetch !== undefined && isUnknown(asked, facts)) {
+  if (asked.prefetch !== undefined && facts.strict.exact && isUnknown(asked, facts)) {
     // The few points that stages leave do not tell how many there were before.
     const pool = poolAlone(asked);
     const { answer, stats } = await filteredPoolOf(pool, facts, filter, query, isRefusal);
@@ -60,8 +71,9 @@ export async function filteredPoolOf(
       throw error;
     });
     const more = scanned !== undefined && scanned.points.length > answer.points.length;
+    const whole = { points: scanned === undefined ? 0 : received(answer), limit: asked.limit };
     if (shortPools.size >= REMEMBERED) shortPools.clear();
-    shortPools.set(key, more ? 'exact' : 'whole');
+    shortPools.set(key, more ? 'exact' : whole);
     if (more) return { answer: scanned, stats: byScan };
   }
   const advice = unindexed.length > 0 ? adviceOn(unindexed) : undefined;
@@ -69,15 +81,52 @@ export async function filteredPoolOf(
 }
 
 /** Whether the pool is short, or may have been, and nobody knows yet why. */
-export function isSuspect(asked: QdrantQuery, { points, lacking = [] }: QdrantAnswer, facts: PoolFacts): boolean {
-  if (!isByGraph(asked, facts)) return false;
+export function isSuspect(asked: QdrantQuery, answer: QdrantAnswer, facts: PoolFacts): boolean {
+  if (!isByGraph(asked, facts) || !facts.strict.exact) return false;
   if (asked.prefetch !== undefined) return isUnknown(asked, facts);
-  return points.length + lacking.length < asked.limit && !facts.shortPools.has(keyOf(asked));
+  if (received(answer) >= asked.limit) return false;
+  const told = facts.shortPools.get(keyOf(asked));
+  // A pool that was whole at a large limit may be short at a smaller one, for which the graph is searched less.
+  const most = typeof told === 'object' ? Math.min(asked.limit, told.points) : asked.limit;
+  return told !== 'exact' && received(answer) < most;
+}
+
+/** Requests of a batch that are under way at once behind it. */
+const AT_ONCE = 8;
+
+/**
+ * Finishes the answers of a batch. Suspects of one key go one after the other, since the first settles it for those behind it.
+ *
+ * @param finish - makes the answer of the search at a place
+ */
+export async function bySuspects<T>(
+  asked: readonly QdrantQuery[],
+  answers: readonly QdrantAnswer[],
+  facts: PoolFacts,
+  finish: (i: number) => Promise<T>,
+): Promise<T[]> {
+  const suspect = (i: number) => isSuspect(asked[i]!, answers[i]!, facts);
+  const done = new Map<number, T>();
+  const keys = new Map<string, number[]>();
+  asked.forEach((one, i) => {
+    if (suspect(i)) keys.set(keyOf(one), [...(keys.get(keyOf(one)) ?? []), i]);
+  });
+  await mapLimited([...keys.values()], AT_ONCE, async (places) => {
+    for (const i of places) if (suspect(i)) done.set(i, await finish(i));
+  });
+  return mapLimited(asked, AT_ONCE, async (_, i) => (done.has(i) ? done.get(i)! : finish(i)));
 }
 
 function isUnknown(asked: QdrantQuery, { shortPools, fullPools }: PoolFacts): boolean {
   const key = keyOf(asked);
-  return !shortPools.has(key) && (fullPools.get(key) ?? 0) < poolStage(asked).limit;
+  const { limit } = poolStage(asked);
+  const told = shortPools.get(key);
+  const known = told === 'exact' || (typeof told === 'object' && (told.points === 0 || told.limit <= limit));
+  return !known && (fullPools.get(key) ?? 0) < limit;
+}
+
+function received({ points, lacking = [] }: QdrantAnswer): number {
+  return points.length + lacking.length;
 }
 
 /** The search that makes the pool: the innermost. */
@@ -101,8 +150,10 @@ function scanned(asked: QdrantQuery): QdrantQuery {
   return { ...asked, prefetch: stages(asked.prefetch) };
 }
 
+/** Pools of one key are short together: under one filter, of one vector's graph, in the same shards. */
 function keyOf(asked: QdrantQuery): string {
-  return textOf(poolStage(asked).filter);
+  const { using, filter } = poolStage(asked);
+  return textOf([asked.scope?.shardKey, using, filter]);
 }
 
 /** Whether a graph makes the pool of a filter. Partial answers that were asked for are nobody's fault. */

@@ -13,7 +13,8 @@ export interface QdrantScope {
   serverTimeout?: number | undefined;
 }
 
-const LEVELS = ['majority', 'quorum', 'all'];
+/** As the server numbers them. */
+const LEVELS = ['all', 'majority', 'quorum'];
 
 const checkShardKey: ParamCheck = (value, where) => {
   const keys: unknown[] = Array.isArray(value) ? value : [value];

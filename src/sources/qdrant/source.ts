@@ -1,5 +1,6 @@
 /** A collection of Qdrant as a source. */
 
+import { timeLeft } from '../../core/call.js';
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id, IdKind } from '../../core/types.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
@@ -22,7 +23,7 @@ import type {
   SourceInfo,
   StagedRequest,
 } from '../../query/source/source.js';
-import { CollectionSource } from '../collection.js';
+import { CollectionSource, checkCommon } from '../collection.js';
 import { checkRetries } from '../nodes.js';
 import { driverOf, type QdrantClients } from './clients.js';
 import { compared, unscaled } from './datatypes.js';
@@ -30,7 +31,7 @@ import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driv
 import { type AnyPoint, type Missing, missingFrom, pointName, scoresOf } from './from-qdrant.js';
 import { asQdrantId, idsIn, qdrantId, scanPosition } from './ids.js';
 import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSourceOptions } from './options.js';
-import { filteredPoolOf, isSuspect } from './pool.js';
+import { bySuspects, filteredPoolOf } from './pool.js';
 import { type Answered, type PointParts, readOf, unpackPoints } from './reading.js';
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
 import {
@@ -70,6 +71,7 @@ import { checkExact, checkMost, countByPages, IDS_AT_ONCE } from './strict.js';
  */
 export function qdrantSource(client: QdrantClients, options: QdrantSourceOptions): Source {
   checkKeys(options, OPTIONS, 'the options of qdrantSource()');
+  checkCommon(options);
   const { missingVectors, addresses } = options;
   const retries = checkRetries(options.retries, RETRIES);
   const driver = driverOf(client, addresses, nameOf(options.collection), retries);
@@ -157,20 +159,18 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
         const together = one && asked.every(({ scope }) => sameCall(scope, asked[0]!.scope));
         const answers = together ? await this.batch(asked, facts, signal, fast) : undefined;
         if (!answers) return Promise.all(requests.map((request) => this.search(request, facts, signal)));
-        const parts = answers.map(async (answer, i): Promise<HeadAnswer> => {
+        return bySuspects(asked, answers, facts, async (i) => {
+          const own = asked[i]!;
           const start = performance.now();
-          const known = async () => answer;
-          const pool = isSuspect(asked[i]!, answer, facts)
-            ? undefined
-            : await filteredPoolOf(asked[i]!, facts, requests[i]!.filter, known, this.isRefusal);
-          // A short pool is looked into as a single search.
-          if (!pool || pool.stats?.by === 'exact') return this.search(requests[i]!, facts, signal);
-          const part = this.answered(answer, asked[i]!, facts, requests[i]!);
-          const { stats } = pool;
-          const headMs = (answer.at - began) / answers.length;
-          return { headMs, decodeMs: performance.now() - start, ...part, ...(stats && { filteredPool: stats }) };
+          const query = async (one: QdrantQuery) => (one === own ? answers[i]! : this.driver.query(one, signal, fast));
+          const { answer, stats } = await filteredPoolOf(own, facts, requests[i]!.filter, query, this.isRefusal);
+          const share = (answers[i]!.at - began) / answers.length;
+          const decoding = performance.now();
+          const headMs = answer === answers[i] ? share : share + decoding - start;
+          const part = this.answered(answer, own, facts, requests[i]!);
+          const decodeMs = performance.now() - decoding;
+          return { headMs, decodeMs, ...part, ...(stats && { filteredPool: stats }) };
         });
-        return Promise.all(parts);
       });
     });
   }
@@ -203,7 +203,11 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     const { driver, known, name } = this;
     const { collection } = this.options;
     const told = knownScales(known.fresh); // every search asks
-    return told ?? this.guarded(options, async (signal) => scalesOf(await known.get(signal), driver, collection, name));
+    if (told !== undefined) return told;
+    return this.guarded(options, async (signal) => {
+      const facts = await known.get(signal);
+      return scalesOf(facts, driver, collection, name, timeLeft(signal) / 2);
+    });
   }
 
   count({ filter, nativeFilter, params, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
@@ -326,11 +330,12 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     return { headMs: at - began, decodeMs: performance.now() - at, ...part, ...(stats && { filteredPool: stats }) };
   }
 
-  private readonly isRefusal = (error: unknown): boolean => this.classify(error).code === 'REFUSED';
+  private readonly isRefusal = (error: unknown): boolean =>
+    (error instanceof FunnelError ? error : this.classify(error)).code === 'REFUSED';
 
   private asked(request: HeadRequest | StagedRequest, facts: QdrantFacts): QdrantQuery {
     const head = this.searched(request, facts);
-    return 'stages' in request ? stagedQuery(head, request, facts) : head;
+    return 'stages' in request ? stagedQuery(head, request, facts, this.name) : head;
   }
 
   private searched(request: HeadRequest, facts: QdrantFacts): QdrantQuery {
