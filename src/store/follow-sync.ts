@@ -17,7 +17,7 @@ export class FollowSync extends Sync {
   deleted = 0;
   /** Rows without a stamp that it saw. */
   #unstamped = 0;
-  /** What one of them has at the key. */
+  /** The value that one of them has at the key. */
   #other: unknown;
   /** Own ids of rows that it saw, where there are few. */
   readonly #ids = new Set<Id>();

@@ -110,7 +110,7 @@ export class IndexFiles implements Writer {
     this.#core.roomForCompacted = room;
   }
 
-  /** Of the index itself, in hex: copies of it have the same. */
+  /** The identity of the index, in hex: copies of it have the same. */
   get uuid(): string {
     return this.#core.state.uuid;
   }
