@@ -10,7 +10,9 @@ import type { PayloadSelector } from './payload.js';
 import { Ranker } from './rank.js';
 import type { CheckedOptions } from './request.js';
 import { depthOf } from './shared-keys.js';
+import { narrows } from './source/scope.js';
 import type { Source } from './source/source.js';
+import type { Stages } from './stage-options.js';
 
 /** Where a FunnelSearch with a mirror searches, and when not there. */
 export interface MirrorOptions {
@@ -58,6 +60,13 @@ export function checkMirrorOptions({ search, maxAge, fallback }: MirrorOptions, 
   }
 }
 
+/** @throws FunnelError BAD_ARGUMENT: beside search: 'mirror' the database runs none */
+export function checkMirrorStages(stages: Stages | undefined): void {
+  if (stages === 'server') {
+    throw expected('BAD_ARGUMENT', "no stages: 'server' beside search: 'mirror'", 'stages', stages);
+  }
+}
+
 /** Where one request goes. */
 export interface Route {
   ranker: Ranker;
@@ -94,9 +103,10 @@ export class MirrorSearch {
   /**
    * @param plan of the search
    * @param by strategies score more rows than are wanted
-   * @throws FunnelError STALE, UNSUPPORTED, TOO_DEEP
+   * @throws FunnelError STALE, UNSUPPORTED, TOO_DEEP; BAD_ARGUMENT: stages of the database
    */
   route(options: CheckedOptions, plan: CheckedOptions['plan'], by: { strategy: boolean; groupBy?: Path }): Route {
+    checkMirrorStages(options.stages);
     const mark = this.#own.mark();
     const told: Partial<MirrorStats> = { searched: 'mirror' };
     if (mark !== undefined) {
@@ -114,6 +124,7 @@ export class MirrorSearch {
     const covered = coversSelection(kept, withPayload);
     const own = { ...options, plan: planFor(options, plan, this.mirror.dim, deeper) };
     if (!covered) own.withPayload = false;
+    own.stages = 'auto'; // all of them run where the search does
     return { ranker: this.#ranker, options: own, payloads: covered ? false : withPayload, told };
   }
 
@@ -132,19 +143,25 @@ export class MirrorSearch {
       );
     }
     const ranker = this.elsewhere(withMirror);
-    return { ranker, options, payloads: false, told: { ...told, searched: 'source', reason } };
+    const stages = options.stages === 'mirror' && !withMirror ? 'auto' : options.stages;
+    return { ranker, options: { ...options, stages }, payloads: false, told: { ...told, searched: 'source', reason } };
   }
 
   /** Why no search may run on the mirror now. */
   #stale(mark: MirrorMark | undefined, age: number | undefined): string | undefined {
     const { source, mirror, given } = this;
     if (mark === undefined) {
+      if (this.#own.cut())
+        return "a sync of the mirror was begun and not completed, or left rows that are not the source's";
       if (given.maxAge !== undefined) return 'no sync of the mirror was completed, so that nobody knows its age';
-      return mirror.idKind === undefined ? 'the mirror is empty, and no sync of it was completed' : undefined;
+      if (mirror.idKind === undefined) return 'the mirror is empty, and no sync of it was completed';
+      return narrows(source.scope) ? `no sync filled the mirror through the filter of ${source.name}` : undefined;
     }
     if (mark.source !== source.name) return `the mirror was synced from ${mark.source}, not from ${source.name}`;
-    if (mark.scope !== source.scope)
-      return `the mirror was synced from ${source.name} through another filter of the source`;
+    if (mark.scope !== source.scope) {
+      const other = 'through another filter of the source, or from another index of that name';
+      return `the mirror was synced from ${source.name} ${other}`;
+    }
     if (given.maxAge === undefined || age! <= given.maxAge) return undefined;
     return `the mirror is ${age} ms old, more than maxAge (${given.maxAge} ms)`;
   }
@@ -187,7 +204,10 @@ export function tellMirror(stats: SearchStats, told: Partial<MirrorStats> | unde
   if (told === undefined) return;
   const found = stats.stages[0]!.out;
   const counts = { found: told.searched === 'mirror' ? found : 0, fetched: 0, gone: 0 };
-  if (told.searched === 'mirror') stats.vectorsFrom = 'mirror';
+  if (told.searched === 'mirror') {
+    stats.vectorsFrom = 'mirror';
+    stats.ran = { on: 'mirror', why: 'the mirror searched' };
+  }
   stats.mirror = { ...counts, ...stats.mirror, ...told };
 }
 

@@ -37,6 +37,8 @@ export interface SearchableMirror {
   readonly source: Source;
   /** Undefined before a sync was completed. */
   mark(): MirrorMark | undefined;
+  /** Whether it has some rows of a collection: a sync was begun, and none was completed since. */
+  cut(): boolean;
 }
 
 const searchable = new WeakMap<object, SearchableMirror>();

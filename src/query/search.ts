@@ -29,6 +29,7 @@ import { isMirror, type Mirror } from './mirror.js';
 import {
   addFromSource,
   checkMirrorOptions,
+  checkMirrorStages,
   MIRROR_KEYS,
   type MirrorOptions,
   MirrorSearch,
@@ -120,9 +121,7 @@ export class FunnelSearchOn {
       throw expected('BAD_ARGUMENT', "a mirror beside stages: 'mirror'", 'mirror', undefined);
     }
     checkMirrorOptions(options, options.mirror);
-    if (options.search === 'mirror' && options.stages === 'server') {
-      throw expected('BAD_ARGUMENT', "no stages: 'server' beside search: 'mirror'", 'stages', options.stages);
-    }
+    if (options.search === 'mirror') checkMirrorStages(options.stages);
     this.source = options.source;
     this.mirror = options.mirror;
     this.search = options.search ?? 'source';

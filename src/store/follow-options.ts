@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Options of a follower, checked, and what it tells. */
+import { isSignal } from '../core/call.js';
 import { expected, FunnelError } from '../core/errors.js';
 import type { IdKind, SyncMark } from '../core/types.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
@@ -44,7 +45,7 @@ export interface FollowOptions {
   timeout?: number;
   /** Stops the follower when it aborts. */
   signal?: AbortSignal;
-  /** After each round that brought the mirror up to date. */
+  /** After each round that brought the mirror up to date. A callback that throws ends the follower: it has failed. */
   onRound?: (round: FollowRound) => void;
   /** After each round that failed; the follower tries again, ever more rarely, unless it says 'failed' in stats(). */
   onError?: (error: FunnelError) => void;
@@ -122,7 +123,7 @@ export function checkedFollow(source: Source, given: FollowOptions): { options: 
   if (typeof source?.scan !== 'function') throw expected('BAD_ARGUMENT', 'a source that can scan()', 'source', source);
   checkKeys(given, KEYS, 'the options of follow()');
   const options = { ...given }; // read once
-  const { every, since, full, overlap, rate, batch, withPayload, idKind, onRound, onError } = options;
+  const { every, since, full, overlap, rate, batch, withPayload, idKind, timeout, signal, onRound, onError } = options;
   checkSyncOptions({ ...(batch !== undefined && { batch }), withPayload, idKind } as never);
   for (const [key, value] of Object.entries({ every, full, overlap })) {
     if (value === undefined) continue;
@@ -131,6 +132,11 @@ export function checkedFollow(source: Source, given: FollowOptions): { options: 
     if (key !== 'every' && since === undefined) throw expected('BAD_ARGUMENT', 'nothing without since', key, value);
   }
   if (rate !== undefined && rate !== Number.POSITIVE_INFINITY) checkInteger(rate, 1, 0xffff_ffff, 'rate');
+  if (timeout !== undefined && !(Number.isFinite(timeout) && timeout > 0)) {
+    throw expected('BAD_ARGUMENT', 'a positive number of milliseconds', 'timeout', timeout);
+  }
+  if (signal !== undefined && signal !== null && !isSignal(signal))
+    throw expected('BAD_ARGUMENT', 'an AbortSignal', 'signal', signal);
   for (const [key, value] of Object.entries({ onRound, onError })) {
     if (value !== undefined && typeof value !== 'function') throw expected('BAD_ARGUMENT', 'a function', key, value);
   }

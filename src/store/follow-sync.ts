@@ -1,5 +1,6 @@
 /** Syncs of a follower: all rows, or those whose stamps say that they have changed. */
 
+import { expected, FunnelError } from '../core/errors.js';
 import type { Id } from '../core/types.js';
 import type { Path } from '../query/filter/ast.js';
 import { valuesAt } from '../query/filter/evaluate.js';
@@ -16,6 +17,8 @@ export class FollowSync extends Sync {
   deleted = 0;
   /** Rows without a stamp that it saw. */
   #unstamped = 0;
+  /** The value that one of them has at the key. */
+  #other: unknown;
   /** Own ids of rows that it saw, where there are few. */
   readonly #ids = new Set<Id>();
   /** The largest stamp that it saw. */
@@ -57,6 +60,7 @@ export class FollowSync extends Sync {
     const same = now !== undefined && now.source === mark.source && now.scope === mark.scope;
     const at = same ? Math.max(mark.at, now.at) : mark.at;
     if (key === undefined) return { ...mark, at };
+    this.#checkStamps(key);
     const known = same && now.since?.key === key.text && isDeepStrictEqual(now.withPayload, mark.withPayload);
     if (known) return { ...mark, at, uncounted, since: now.since };
     const since: Since = {
@@ -84,7 +88,21 @@ export class FollowSync extends Sync {
       this.read += rows.ids.length;
       await this.pace(rows.ids.length + other.length);
     }
-    if (from === undefined) this.deleted = await this.prune();
+    if (from !== undefined) return;
+    this.deleted = await this.prune();
+    this.#checkStamps(key);
+  }
+
+  /** After all rows were seen: changes of rows without stamps would be found by the next pass over all rows alone. */
+  #checkStamps(key: Path): void {
+    if (this.#unstamped === 0 || this.largest !== undefined) return;
+    const { message } = expected(
+      'BAD_ARGUMENT',
+      'a number or a date',
+      `${JSON.stringify(key.text)} (since) of the rows of ${this.source.name}`,
+      this.#other,
+    );
+    throw new FunnelError('BAD_ARGUMENT', `${message}. Name a key that all writes set, or leave out since`);
   }
 
   #differing({ ids, payloads }: PackedRows): Id[] {
@@ -110,13 +128,15 @@ export class FollowSync extends Sync {
     await this.write(rows);
   }
 
-  #look({ payloads }: PackedRows): void {
+  #look({ ids, payloads }: PackedRows): void {
     const { key } = this;
     if (key === undefined) return;
-    for (const payload of Array.from(payloads ?? [])) {
+    for (let i = 0; i < ids.length; i++) {
+      const payload = payloads?.[i];
       const one = stampOf(payload, key);
       if (one === undefined) {
         this.#unstamped++;
+        this.#other ??= valuesAt(payload, key)[0];
         continue;
       }
       if (this.largest && (one.kind !== this.largest.kind || one.value <= this.largest.value)) continue;

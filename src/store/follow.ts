@@ -1,5 +1,6 @@
 /** A mirror that follows its collection: rounds of syncs, as long as somebody wants them. */
 
+import { messageOf } from '../core/call.js';
 import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import type { SyncMark } from '../core/types.js';
 import type { FilterNode, Path } from '../query/filter/ast.js';
@@ -71,6 +72,7 @@ class Following implements Follower {
   #last: FollowRound | undefined;
   #waiters: Waiter[] = [];
   #wake: (() => void) | undefined;
+  #ended = false;
   /** When the next page may be asked for, by the rate. */
   #due = 0;
   /** When changes were last looked for. */
@@ -89,6 +91,7 @@ class Following implements Follower {
     this.done = this.#run().finally(() => {
       signal?.removeEventListener('abort', stop);
       following.delete(index);
+      this.#ended = true;
       for (const { reject } of this.#waiters.splice(0)) reject(this.#error ?? stopped(source.name));
     });
     this.done.catch(() => {}); // stats() and `done` tell
@@ -108,7 +111,7 @@ class Following implements Follower {
 
   update(): Promise<FollowRound> {
     return new Promise((resolve, reject) => {
-      if (this.#ending.signal.aborted || this.#state === 'failed') {
+      if (this.#ending.signal.aborted || this.#state === 'failed' || this.#ended) {
         reject(this.#error ?? stopped(this.source.name));
         return;
       }
@@ -136,6 +139,7 @@ class Following implements Follower {
     await Promise.resolve(); // `done` is there before a callback is called
     while (!signal.aborted) {
       const waiting = this.#waiters.splice(0);
+      let told: () => void;
       try {
         this.#state = 'syncing';
         const round = await this.#round();
@@ -143,20 +147,41 @@ class Following implements Follower {
         this.#error = undefined;
         this.#state = 'waiting';
         for (const { resolve } of waiting) resolve(round);
-        this.options.onRound?.(round);
+        told = () => this.options.onRound?.(round);
       } catch (thrown) {
         const error = thrown instanceof FunnelError ? thrown : asBroken(thrown);
         for (const { reject } of waiting) reject(signal.aborted ? stopped(this.source.name) : error);
-        if (signal.aborted || error.code === 'CLOSED') break;
+        if (signal.aborted || !this.#isOpen) break;
         this.#failures++;
         this.#error = error;
         this.#state = FINAL.has(error.code) ? 'failed' : 'backing off';
-        this.options.onError?.(error);
-        if (this.#state === 'failed') throw error;
+        told = () => this.options.onError?.(error);
       }
+      this.#tell(told);
+      if (this.#state === 'failed') throw this.#error!;
       await this.#pause();
     }
     this.#state = 'stopped';
+  }
+
+  /** An error of a callback is no failure of the round, and nobody else would hear of it. */
+  #tell(told: () => void): void {
+    try {
+      told();
+    } catch (cause) {
+      this.#state = 'failed';
+      this.#error = new FunnelError('BAD_ARGUMENT', `Expected callbacks that do not throw: ${messageOf(cause)}`, {
+        cause,
+      });
+    }
+  }
+
+  get #isOpen(): boolean {
+    try {
+      return partsOf(this.index) !== undefined;
+    } catch {
+      return false;
+    }
   }
 
   /** Until the next round: ever longer after failures, and never for all followers at the same moment. */
@@ -330,6 +355,5 @@ function stopped(source: string): FunnelError {
 }
 
 function asBroken(cause: unknown): FunnelError {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new FunnelError('BAD_RESPONSE', `A round of follow() failed: ${message}`, { cause });
+  return new FunnelError('BAD_RESPONSE', `A round of follow() failed: ${messageOf(cause)}`, { cause });
 }

@@ -9,7 +9,7 @@ import { checkIds, checkInteger } from '../core/validate.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection } from '../query/payload.js';
 import { checkHeadQuery } from '../query/source/layout.js';
-import { scopeOf } from '../query/source/scope.js';
+import { scopeOf, scopeOfIndex } from '../query/source/scope.js';
 import type {
   FetchAnswer,
   FetchRequest,
@@ -61,6 +61,7 @@ const NEVER = new AbortController().signal;
 
 export class IndexSource implements Source {
   readonly name: string;
+  readonly scope: string | undefined;
   readonly certifies = true;
   readonly payloadsInPools = true;
   readonly recommends = true;
@@ -74,11 +75,8 @@ export class IndexSource implements Source {
     private readonly options: IndexSourceOptions = {},
   ) {
     this.name = index.path === ':memory:' ? 'the index in memory' : `index ${JSON.stringify(index.path)}`;
+    this.scope = scopeIn(index, options);
     this.scores = new IndexScores(index, options, this.name);
-  }
-
-  get scope(): string | undefined {
-    return scopeOf(this.options);
   }
 
   info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
@@ -329,6 +327,15 @@ export class IndexSource implements Source {
     } catch (error) {
       throw error instanceof FunnelError ? error : failed(error);
     }
+  }
+}
+
+/** A closed index is refused by the calls of its source. */
+function scopeIn(index: SearchedIndex, options: IndexSourceOptions): string | undefined {
+  try {
+    return scopeOfIndex(partsOf(index).files.uuid, options);
+  } catch {
+    return scopeOf(options);
   }
 }
 

@@ -10,7 +10,7 @@ import { partsOf } from './parts.js';
 import { someIds } from './scan.js';
 import type { SearchedIndex } from './searched-index.js';
 import { type SyncOptions, type SyncResult, syncFrom } from './sync.js';
-import { markOf } from './sync-mark.js';
+import { isCut, markOf } from './sync-mark.js';
 
 /** The calls of a FunnelIndex as a mirror. */
 export abstract class MirrorIndex {
@@ -30,6 +30,7 @@ export abstract class MirrorIndex {
         return source;
       },
       mark: () => markOf(partsOf(index).files.meta),
+      cut: () => isCut(partsOf(index).files.meta),
     });
   }
 

@@ -44,6 +44,15 @@ export function markOf(meta: unknown): KeptMark | undefined {
   return (meta as Meta | null)?.mirror ?? undefined;
 }
 
+/**
+ * Whether a sync was begun and none was completed since, or one left rows here that the collection does not have: `mirror` is
+ * null then, and missing where rows were written by hand alone.
+ */
+export function isCut(meta: unknown): boolean {
+  const { sync, mirror } = (meta as Meta | null) ?? {};
+  return mirror === null || (mirror === undefined && sync != null);
+}
+
 /** Undefined where the position is that of another sync. */
 export function positionOf(
   meta: unknown,

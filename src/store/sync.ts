@@ -11,7 +11,7 @@ import type { PackedRows, PayloadSelection, ScanRequest, Source } from '../query
 import { isDeepStrictEqual } from './equal.js';
 import { partsOf } from './parts.js';
 import type { SearchedIndex } from './searched-index.js';
-import { isMarkOf, type KeptMark, markOf, type Position, positionOf, withMark, withSync } from './sync-mark.js';
+import { isCut, isMarkOf, type KeptMark, markOf, type Position, positionOf, withMark, withSync } from './sync-mark.js';
 import type { PointBatch } from './types.js';
 
 /** Options of syncFrom(). */
@@ -326,15 +326,15 @@ export class Sync {
   /** While rows change, the mark says only what is true of all of them. */
   protected async mark(mark: KeptMark | undefined): Promise<void> {
     const { meta } = this.files;
-    if (mark === undefined && markOf(meta) === undefined) return;
+    if (mark === undefined && isCut(meta)) return;
     await this.files.commitSegments({ meta: withMark(meta, mark) });
   }
 
+  /** Before the first page: a sync that is cut off leaves no mark, unless all that it says stays true. */
   async #unmark(): Promise<void> {
     const mark = markOf(this.files.meta);
-    if (mark === undefined) return;
     const { source, scope, withPayload } = this.is;
-    if (!isMarkOf(mark, source, scope)) await this.mark(undefined);
+    if (mark === undefined || !isMarkOf(mark, source, scope)) await this.mark(undefined);
     else if (!isDeepStrictEqual(mark.withPayload, withPayload)) await this.mark({ ...mark, withPayload: false });
   }
 }

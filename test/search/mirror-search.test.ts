@@ -293,6 +293,77 @@ describe("a FunnelSearch with search: 'mirror'", () => {
     await index.close();
   });
 
+  it('does not search a mirror that a first sync, a sync of other rows or a follower is still filling', async () => {
+    const vector = random.vector(DIM);
+    const [a, b] = [await collectionOf(20), await collectionOf(20)];
+    const stats = async (index: FunnelIndex, source: Source) =>
+      (await new FunnelSearch({ source, mirror: index, search: 'mirror' }).query({ vector })).stats.mirror!;
+    const cutOff = async (index: FunnelIndex, source: Source) => {
+      const controller = new AbortController();
+      const options = { batch: 5, signal: controller.signal, onProgress: () => controller.abort() };
+      await assert.rejects(index.syncFrom(source, options), { code: 'ABORTED' });
+    };
+    const index = await FunnelIndex.create(':memory:', { dim: DIM });
+    await cutOff(index, embeddedSource(a));
+    assert.equal(index.count, 5);
+    let told = await stats(index, embeddedSource(a));
+    assert.equal(told.searched, 'source');
+    assert.match(told.reason!, /begun and not completed/);
+    await index.syncFrom(embeddedSource(a));
+    assert.equal((await stats(index, embeddedSource(a))).searched, 'mirror');
+    await cutOff(index, embeddedSource(b)); // rows of both
+    for (const source of [a, b]) {
+      told = await stats(index, embeddedSource(source));
+      assert.equal(told.searched, 'source');
+      assert.match(told.reason!, /begun and not completed/);
+    }
+    const followed = await FunnelIndex.create(':memory:', { dim: DIM });
+    const follower = followed.follow(embeddedSource(a), { rate: 1, batch: 5 });
+    while (followed.count === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.match((await stats(followed, embeddedSource(a))).reason!, /begun and not completed/);
+    await follower.stop();
+    for (const one of [a, b, index, followed]) await one.close();
+  });
+
+  it('tells indexes of one name apart, and takes no filter of the source for kept by hand', async () => {
+    const vector = random.vector(DIM);
+    const [a, b] = [await collectionOf(20), await collectionOf(20)];
+    const index = await mirrorOf(embeddedSource(a));
+    const reason = async (mirror: FunnelIndex, source: Source) =>
+      (await new FunnelSearch({ source, mirror, search: 'mirror' }).query({ vector })).stats.mirror!.reason;
+    assert.equal(await reason(index, embeddedSource(a)), undefined);
+    assert.match((await reason(index, embeddedSource(b)))!, /from another index of that name/);
+    const byHand = await FunnelIndex.create(':memory:', { dim: DIM });
+    await byHand.upsert([{ id: 1, vector }]);
+    assert.equal(await reason(byHand, embeddedSource(a)), undefined);
+    const narrow = embeddedSource(a, { nativeFilter: since2000 });
+    assert.match(
+      (await reason(byHand, narrow))!,
+      /no sync filled the mirror through the filter of the index in memory/,
+    );
+    for (const one of [a, b, index, byHand]) await one.close();
+  });
+
+  it('runs all stages where it searches, whatever is said of them, and refuses those of the database', async () => {
+    const vector = random.vector(DIM);
+    const plan = { candidates: 64, scales: [8, DIM], keep: [0.5, 1] };
+    const { search } = make();
+    for (const stages of [undefined, 'auto', 'client', 'mirror'] as const) {
+      const { stats } = await search.query({ vector, plan, ...(stages && { stages }) });
+      assert.deepEqual(stats.ran, { on: 'mirror', why: 'the mirror searched' });
+    }
+    const why = refused('BAD_ARGUMENT', /no stages: 'server' beside search: 'mirror'/);
+    await assert.rejects(search.query({ vector, stages: 'server' }), why);
+    assert.throws(() => make({ stages: 'server' }), why);
+    // The database alone, and the database with vectors of the mirror.
+    const old = make({ maxAge: 0 });
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    const alone = await old.search.query({ vector, stages: 'mirror' });
+    assert.deepEqual([alone.stats.mirror!.searched, alone.stats.ran.on], ['source', 'client']);
+    const both = await search.query({ vector, stages: 'mirror', nativeFilter: since2000 });
+    assert.deepEqual([both.stats.mirror!.searched, both.stats.ran.on], ['source', 'mirror']);
+  });
+
   it('recommends, and searches by id, with points that it has, and with those that only the database has', async () => {
     const own = await mirrorOf(embeddedSource(collection));
     await own.delete([7]);

@@ -268,6 +268,60 @@ describe('index.follow()', () => {
     await collection.index.close();
   });
 
+  it('says so when no row has a stamp to find changes by, and leaves no mark', async () => {
+    const collection = await Collection.of(20);
+    for (const [since, got] of [
+      ['nokey', 'undefined'],
+      ['word', '"new"'],
+    ] as const) {
+      await collection.index.upsert([{ id: 3, vector: random.vector(DIM), payload: { word: 'new' } }]);
+      const mirror = await mirrorIn();
+      const follower = mirror.follow(collection.source, { ...NEVER, since });
+      const why = new RegExp(`a number or a date for "${since}" .* but received ${got}.*leave out since`);
+      await assert.rejects(follower.done, refused('BAD_ARGUMENT', why));
+      assert.equal(follower.stats().state, 'failed');
+      assert.equal(mirror.syncMark, undefined);
+      await mirror.close();
+    }
+    await collection.index.close();
+  });
+
+  it('fails, and says so to all who wait, when a callback throws', async () => {
+    const collection = await Collection.of(20);
+    const broken = () => {
+      throw new Error('a broken callback');
+    };
+    for (const callback of ['onRound', 'onError'] as const) {
+      const mirror = await mirrorIn();
+      if (callback === 'onError') collection.down = new FunnelError('UNREACHABLE', 'the line is dead');
+      const follower = mirror.follow(collection.source, { ...NEVER, [callback]: broken });
+      const why = refused('BAD_ARGUMENT', /do not throw: a broken callback/);
+      await assert.rejects(follower.done, why);
+      const { state, failures, rounds } = follower.stats();
+      assert.deepEqual([state, failures, rounds], callback === 'onRound' ? ['failed', 0, 1] : ['failed', 1, 0]);
+      await assert.rejects(follower.update(), why);
+      await mirror.close();
+    }
+    await collection.index.close();
+  });
+
+  it('fails when its source was closed, and is stopped when its mirror was', async () => {
+    const collection = await Collection.of(20);
+    const mirror = await mirrorIn();
+    const errors: FunnelError[] = [];
+    const follower = mirror.follow(collection.source, { ...NEVER, onError: (error) => void errors.push(error) });
+    await follower.update();
+    await collection.index.close();
+    await assert.rejects(follower.update(), { code: 'CLOSED' });
+    await assert.rejects(follower.done, { code: 'CLOSED' });
+    assert.equal(follower.stats().state, 'failed');
+    assert.deepEqual(
+      errors.map(({ code }) => code),
+      ['CLOSED'],
+    );
+    await mirror.close();
+  });
+
   it('stops in the middle of a pass, by stop(), a signal or close(), and another goes on from there', async () => {
     const collection = await Collection.of(500);
     const path = join(folder, 'cut');
@@ -360,6 +414,8 @@ describe('index.follow()', () => {
       [{ since: 'a[' }, /a path .* for since/],
       [{ since: 'at', withPayload: { exclude: ['at'] } }, /withPayload to leave "at"/],
       [{ onRound: 5 }, /a function for onRound/],
+      [{ signal: 5 }, /an AbortSignal for signal/],
+      [{ timeout: -5 }, /a positive number of milliseconds for timeout/],
     ];
     for (const [options, why] of bad) assert.throws(() => mirror.follow(source, options), refused('BAD_ARGUMENT', why));
     assert.throws(() => mirror.follow(null as never), refused('BAD_ARGUMENT', /scan/));

@@ -5,6 +5,20 @@ const NARROWING = /filter|shard|partition|tenant/i;
 /** Those of them that name parts, one or a list: their order says nothing. */
 const PARTS = /shard|partition/i;
 
+/** An index without restrictions. */
+const WHOLE_INDEX = /^index [0-9a-f]+$/;
+
+/** The scope of an index has its own uuid, in hex: another index may have its name. */
+export function scopeOfIndex(uuid: string, options: object): string {
+  const own = scopeOf(options);
+  return own === undefined ? `index ${uuid}` : `index ${uuid} ${own}`;
+}
+
+/** Whether a scope keeps rows of the collection out. */
+export function narrows(scope: string | undefined): boolean {
+  return scope !== undefined && !WHOLE_INDEX.test(scope);
+}
+
 /** Undefined where nothing does. */
 export function scopeOf(options: object): string | undefined {
   const own = Object.entries(options).filter(([key, value]) => NARROWING.test(key) && value != null);

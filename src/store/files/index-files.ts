@@ -110,6 +110,11 @@ export class IndexFiles implements Writer {
     this.#core.roomForCompacted = room;
   }
 
+  /** The identity of the index, in hex: copies of it have the same. */
+  get uuid(): string {
+    return this.#core.state.uuid;
+  }
+
   /** Undefined before the first row. */
   get idKind(): IdKind | undefined {
     return this.#core.state.idKind ?? undefined;
