@@ -4,7 +4,7 @@ import type { IdKind } from '../core/types.js';
 import { FunnelSearch } from '../index.js';
 import type { Source } from '../query/source/source.js';
 import { FunnelIndex } from '../store/funnel-index.js';
-import type { SyncResult } from '../store/sync.js';
+import type { SyncResult } from '../store/sync-types.js';
 import type { CollectionSpec } from './backend.js';
 import { COUNT, random, randomVector, rows } from './data.js';
 import type { SuiteTools } from './suite-tools.js';

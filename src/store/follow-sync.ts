@@ -8,8 +8,9 @@ import type { PackedRows, Source } from '../query/source/source.js';
 import { isDeepStrictEqual } from './equal.js';
 import type { SearchedIndex } from './searched-index.js';
 import { laterThan, type Stamped, stampOf } from './stamps.js';
-import { Sync, type SyncOptions } from './sync.js';
+import { Sync } from './sync.js';
 import { type KeptMark, markOf, type Since } from './sync-mark.js';
+import type { SyncOptions } from './sync-types.js';
 
 export class FollowSync extends Sync {
   /** Rows that the server was asked for. */

@@ -15,7 +15,7 @@ export { importMatrixFile, importNpy, type MatrixFileOptions } from './import/ma
 export type { MatrixFormat } from './import/matrix-layout.js';
 export type { CheckOptions } from './long-reads.js';
 export type { OnIndexProgress, PayloadIndexProgress } from './payload/types.js';
-export type { SyncOptions, SyncProgress, SyncResult } from './sync.js';
+export type { SyncOptions, SyncProgress, SyncResult } from './sync-types.js';
 export type {
   Facet,
   FacetOptions,

@@ -9,8 +9,9 @@ import { IndexSource } from './index-source.js';
 import { partsOf } from './parts.js';
 import { someIds } from './scan.js';
 import type { SearchedIndex } from './searched-index.js';
-import { type SyncOptions, type SyncResult, syncFrom } from './sync.js';
+import { syncFrom } from './sync.js';
 import { isCut, markOf } from './sync-mark.js';
+import type { SyncOptions, SyncResult } from './sync-types.js';
 
 /** The calls of a FunnelIndex as a mirror. */
 export abstract class MirrorIndex {

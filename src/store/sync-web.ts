@@ -2,18 +2,14 @@
 import { FunnelError } from '../core/errors.js';
 
 /** @throws FunnelError UNSUPPORTED */
-export async function syncFrom(..._asked: unknown[]): Promise<SyncResult> {
+export async function syncFrom(..._asked: unknown[]): Promise<never> {
   throw new FunnelError(
     'UNSUPPORTED',
     'Expected Node.js for syncFrom(): sync an index there, and open what its toBytes() gives with FunnelIndex.fromBytes()',
   );
 }
 
-export type SyncOptions = object;
-export type SyncProgress = never;
-export type SyncResult = never;
-
 /** @throws FunnelError UNSUPPORTED */
-export function checkSyncOptions(_options: SyncOptions): void {
+export function checkSyncOptions(..._asked: unknown[]): void {
   throw new FunnelError('UNSUPPORTED', 'Expected Node.js for options of syncFrom()');
 }
