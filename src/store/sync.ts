@@ -7,7 +7,7 @@ import type { Id, IdKind } from '../core/types.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
 import { checkMirror } from '../query/mirror.js';
 import { checkPayloadSelection } from '../query/payload.js';
-import type { PackedRows, PayloadSelection, ScanRequest, Source } from '../query/source/source.js';
+import type { PackedRows, ScanRequest, Source } from '../query/source/source.js';
 import { isDeepStrictEqual } from './equal.js';
 import { partsOf } from './parts.js';
 import type { SearchedIndex } from './searched-index.js';
