@@ -6,12 +6,19 @@ import { segmentSections } from './segment-file.js';
 /** Times that a commit of another process may come between. */
 const ATTEMPTS = 10;
 
+/** close() ends it and waits for that. */
 export async function bytesOfIndex(index: OpenIndex): Promise<Uint8Array> {
-  if (index.files.path === ':memory:') return bytesInMemory(index);
+  index.checkOpen();
+  return index.longReads.run('toBytes()', {}, ({ check }) => {
+    return index.files.path === ':memory:' ? bytesInMemory(index, check) : bytesOnDisk(index, check);
+  });
+}
+
+async function bytesOnDisk(index: OpenIndex, check: () => void): Promise<Uint8Array> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     index.follow();
-    const bytes = await index.files.image();
-    index.checkOpen();
+    const bytes = await index.files.image(check);
+    check();
     if (bytes !== undefined) return bytes;
   }
   throw new FunnelError(
@@ -20,12 +27,11 @@ export async function bytesOfIndex(index: OpenIndex): Promise<Uint8Array> {
   );
 }
 
-async function bytesInMemory(index: OpenIndex): Promise<Uint8Array> {
-  index.checkOpen();
+async function bytesInMemory(index: OpenIndex, check: () => void): Promise<Uint8Array> {
   const { files, live } = index;
   let release = () => {};
   try {
-    const bytes = await files.image(() => {
+    const bytes = await files.image(check, () => {
       release = live.use().done; // its codes stay where they are
       const [segment] = live.segments;
       return segment === undefined ? undefined : segmentSections(segment);

@@ -60,12 +60,12 @@ class CheckWork {
   ) {}
 
   /** @throws FunnelError ABORTED, CLOSED */
-  check(): void {
+  readonly check = (): void => {
     if (this.closing.aborted) throw new FunnelError('CLOSED', `Expected an open index until ${this.where} ends`);
     if (this.signal?.aborted) {
       throw new FunnelError('ABORTED', `${this.where} was aborted`, { cause: this.signal.reason });
     }
-  }
+  };
 
   readonly read = (bytes: number): void => {
     this.check();

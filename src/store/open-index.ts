@@ -198,6 +198,6 @@ export class OpenIndex implements IndexParts {
 export function underWay(): FunnelError {
   return new FunnelError(
     'NOT_WRITABLE',
-    'Expected no optimize(), backup() or verify() under way; wait for it, or use the asynchronous call',
+    'Expected no optimize(), backup(), verify() or toBytes() under way; wait for it, or use the asynchronous call',
   );
 }

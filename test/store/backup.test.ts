@@ -1,6 +1,6 @@
 /** Copies of an index while it is used, and what verify() finds. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   cpSync,
@@ -13,6 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -20,6 +21,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { FunnelError } from 'funnelvec';
 import { type CheckProgress, FunnelIndex } from 'funnelvec/store';
+import { takeKernelLock } from '#dist/store/files/kernel-lock.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 8;
@@ -105,6 +107,7 @@ describe('backup()', () => {
       const copy = await FunnelIndex.open(to, { readOnly: true });
       const rounds = new Set((await all(copy)).map(({ payload }) => (payload as { round: number }).round));
       assert.deepEqual([copy.count, rounds.size], [batch, 1]);
+      for (const one of [index, reader]) assert.deepEqual((await one.verify()).problems, []);
       assert.deepEqual((await copy.verify()).problems, []);
       await copy.close();
     }
@@ -138,6 +141,42 @@ describe('backup()', () => {
     assert.equal(existsSync(join(folder, String(made - 1))), false);
   });
 
+  it('is made alone in its folder: another that begins meanwhile is refused, and harms nothing', async () => {
+    const index = await filled(2000);
+    const to = fresh();
+    const first = index.backup(to);
+    await assert.rejects(index.backup(`${to}/.`), refused('INDEX_EXISTS', /another backup is being made/));
+    let others = 0;
+    const second = await filled(10);
+    const third = fresh();
+    const onProgress = () => {
+      if (others++ > 0) return;
+      // As another process has it.
+      assert.equal(takeKernelLock(lockOf(third)), 'held');
+    };
+    const lockOf = (at: string) => join(at, readdirSync(at).find((name) => /^new-/.test(name))!, 'lock');
+    await Promise.all([first, second.backup(third, { onProgress })]);
+    assert.ok(others > 0);
+    const copy = await FunnelIndex.open(to);
+    assert.deepEqual((await copy.verify()).problems, []);
+    await copy.close();
+
+    const taken = fresh();
+    mkdirSync(join(taken, 'new-0123456789abcdef'), { recursive: true });
+    for (const name of ['new-0123456789abcdef/lock', 'rows-000001.bin']) writeFileSync(join(taken, name), '');
+    const lock = takeKernelLock(join(taken, 'new-0123456789abcdef', 'lock'));
+    assert.ok(typeof lock === 'object');
+    await assert.rejects(index.backup(taken), refused('INDEX_EXISTS', /another backup is being made/));
+    assert.deepEqual(readdirSync(taken).sort(), ['new-0123456789abcdef', 'rows-000001.bin']);
+    lock.release();
+    await index.backup(taken);
+    assert.equal(
+      readdirSync(taken).some((name) => /^new-/.test(name)),
+      false,
+    );
+    for (const one of [index, second]) await one.close();
+  });
+
   it('refuses places that are taken, or within the index, and an index in memory', async () => {
     const index = await filled(100);
     await assert.rejects(index.backup(index.path), refused('BAD_ARGUMENT', /outside of the index/));
@@ -145,6 +184,8 @@ describe('backup()', () => {
       index.backup(join(index.path, 'copies', '1')),
       refused('BAD_ARGUMENT', /outside of the index/),
     );
+    await assert.rejects(index.backup(join(index.path, '..copy')), refused('BAD_ARGUMENT', /outside of the index/));
+    await index.backup(join(folder, '..copy'));
     const other = await filled(10);
     await assert.rejects(index.backup(other.path), refused('INDEX_EXISTS', /it has an index/));
     const full = fresh();
@@ -269,6 +310,56 @@ describe('verify()', () => {
     const { problems } = await broken.verify();
     assert.equal(problems.length, 1);
     assert.match(problems[0]!.message, /data\.mdb to be whole but its payloads has a wrong checksum \(entry 17\)/);
+    await broken.close();
+  });
+
+  it('finds ids, deaths and payloads that are gone, without which no index would open; backup() refuses', async () => {
+    const lmdb = createRequire(import.meta.url).resolve('lmdb');
+    for (const [table, key, text] of [
+      ['ids', 3, /its ids lack that of row 768/],
+      ['dead', 0, /its tombstones are 0, not 100/],
+      ['payloads', 17, /its payloads lack that of row 17/],
+    ] as const) {
+      const path = fresh();
+      const index = await filled(1000, path);
+      await index.delete(Array.from({ length: 100 }, (_, i) => 200 + i));
+      await index.close();
+      const reader = await FunnelIndex.open(path, { readOnly: true });
+      const lose = `
+        const db = require(${JSON.stringify(lmdb)}).open({
+          path: ${JSON.stringify(join(path, 'data.mdb'))}, noSubdir: true, maxDbs: 8, overlappingSync: false, encoding: 'binary',
+        });
+        const table = db.openDB('${table}', { encoding: 'binary', keyEncoding: 'uint32' });
+        db.transactionSync(() => { table.remove(${key}); });
+        process.kill(process.pid, 'SIGKILL');`; // it is committed, and lmdb-js would wait at its end
+      const { signal, stderr } = spawnSync(process.execPath, ['-e', lose], { encoding: 'utf8', timeout: 20_000 });
+      assert.equal(signal, 'SIGKILL', stderr);
+      const { problems } = await reader.verify();
+      assert.deepEqual([problems.length, problems[0]!.file], [1, 'data.mdb']);
+      assert.match(problems[0]!.message, text);
+      await assert.rejects(reader.backup(fresh()), refused('CORRUPT', /data\.mdb to be whole/));
+      await reader.close();
+    }
+  });
+
+  it('ends among the entries when it is aborted, and with the hundredth problem', async () => {
+    const path = fresh();
+    const index = await filled(3000, path);
+    const sizes = readdirSync(path).map((name) => (/bin$/.test(name) ? statSync(join(path, name)).size : 0));
+    const files = sizes.reduce((sum, size) => sum + size, 0);
+    const controller = new AbortController();
+    const onProgress = ({ done }: CheckProgress) => done > files && controller.abort();
+    await assert.rejects(
+      index.verify({ signal: controller.signal, onProgress: onProgress as () => void }),
+      refused('ABORTED', /verify\(\)/),
+    );
+    await index.close();
+    const name = readdirSync(path).find((one) => /^rows-/.test(one))!;
+    const content = readFileSync(join(path, name));
+    content.fill(255, 4096);
+    writeFileSync(join(path, name), content);
+    const broken = await FunnelIndex.open(path, { readOnly: true, autoOptimize: false });
+    assert.equal((await broken.verify()).problems.length, 100);
     await broken.close();
   });
 });

@@ -129,6 +129,18 @@ describe('an index as bytes', () => {
     await writer.close();
   });
 
+  it('is ended by close(), of a writer and of a reader, and stands in the way of closeSync()', async () => {
+    const path = join(folder, 'closed');
+    await (await FunnelIndex.create(path, { dim: DIM, autoOptimize: false })).close();
+    for (const readOnly of [false, true]) {
+      const index = await FunnelIndex.open(path, { readOnly, autoOptimize: false });
+      if (!readOnly) await fill(index);
+      const asked = index.toBytes();
+      assert.throws(() => index.closeSync(), { code: 'NOT_WRITABLE', message: /toBytes\(\)/ });
+      await Promise.all([assert.rejects(asked, { code: 'CLOSED', message: /until toBytes\(\) ends/ }), index.close()]);
+    }
+  });
+
   it('is refused where a byte of it was changed or cut, or answers as it did', async () => {
     const whole = await FunnelIndex.fromBytes(bytes, { autoOptimize: false });
     const expected = await answersOf(whole);

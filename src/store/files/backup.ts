@@ -5,19 +5,21 @@
  */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
+import type { FunnelError } from '../../core/errors.js';
 import { Bits } from './bits.js';
 import type { Core } from './core.js';
 import type { Disk } from './disk.js';
 import { corrupt, diskError, filesError } from './errors.js';
 import { foldersAbove, foldersFrom, link, makeFolder, NEW, OURS } from './folder.js';
 import { Ids } from './ids.js';
+import { takeKernelLock } from './kernel-lock.js';
 import type { Kv } from './kv.js';
 import { LMDB_FILE, lmdbKv } from './lmdb-kv.js';
 import { OpenFiles } from './open-files.js';
 import { DEATHS_PER_PAGE, decodeIdPage, IDS_PER_PAGE, unseal } from './pages.js';
 import { decodeState, type State } from './state.js';
-import { runLater } from './step.js';
+import { runLater, type Steps, take, turnStep } from './step.js';
 import { type OnRead, verifyCommitted } from './verify.js';
 import type { VerifyProblem } from './verify-types.js';
 
@@ -25,6 +27,13 @@ import type { VerifyProblem } from './verify-types.js';
 const BLOCK_BYTES = 1 << 20;
 /** How often a commit may drop files between the copy of LMDB and a look at them. */
 const ATTEMPTS = 20;
+/** Pages of ids that are read between two turns of the event loop. */
+const PAGES_AT_ONCE = 16;
+/** In the folder beside: locked for as long as its backup goes on. */
+const LOCK_FILE = 'lock';
+
+/** Folders that this thread makes a backup in, by their real paths. */
+const underWay = new Set<string>();
 
 export interface CopyOptions {
   /** Told of bytes that were copied, and of bytes that were read back. What it throws ends the work. */
@@ -50,18 +59,20 @@ export async function copyIndex(core: Core, to: string, options: CopyOptions): P
     throw filesError('UNSUPPORTED', `Expected an index on disk for backup() but this one is in memory: ${remedy}`);
   }
   checkTarget(folder, to);
-  let made: string | undefined;
-  const beside = join(to, `new-${randomBytes(8).toString('hex')}`);
+  const place = realPathOf(to);
+  if (underWay.has(place)) throw otherBackup(to);
+  underWay.add(place);
+  const target = new Target(to);
   try {
-    made = makeFolder(to);
-    removeLeft(to);
-    fs.mkdirSync(beside);
-    const copy = join(beside, LMDB_FILE);
+    target.make();
+    const copy = join(target.beside, LMDB_FILE);
     const { state, fds } = await taken(core, copy);
     const total = fds.reduce((sum, { bytes }) => sum + bytes, 0);
-    options.onTotal(2 * total + fs.statSync(copy).size);
     try {
-      for (const { name, fd, bytes } of fds) await copyFile(disk, fd, bytes, join(to, name), options.onRead);
+      options.onTotal(2 * total + fs.statSync(copy).size);
+      for (const { name, fd, bytes } of fds) {
+        await copyFile(disk, fd, bytes, await target.open(disk, name), options.onRead);
+      }
     } finally {
       for (const { fd } of fds) disk.close(fd).now();
     }
@@ -70,12 +81,71 @@ export async function copyIndex(core: Core, to: string, options: CopyOptions): P
     await disk.syncDir(to).later();
     link(copy, join(to, LMDB_FILE));
     await disk.syncDir(to).later();
-    if (made !== undefined) for (const above of foldersAbove(to, made)) await disk.syncDir(above).later();
-    fs.rmSync(beside, { recursive: true, force: true });
+    for (const above of target.above) await disk.syncDir(above).later();
+    target.removeBeside();
     return { rows: state.rows - state.dead, bytes: total + fs.statSync(join(to, LMDB_FILE)).size };
   } catch (error) {
-    undo(to, made);
+    target.undo();
     throw diskError(`making a backup in ${to}`, error, 'choose a folder where this user may write');
+  } finally {
+    underWay.delete(place);
+  }
+}
+
+/** The folder of a copy, and what this backup has made of it. */
+class Target {
+  readonly beside: string;
+  readonly #to: string;
+  /** The topmost folder that was made. */
+  #made: string | undefined;
+  readonly #names = new Set<string>();
+  #unlock: () => void = () => {};
+
+  constructor(to: string) {
+    this.#to = to;
+    this.beside = join(to, `new-${randomBytes(8).toString('hex')}`);
+  }
+
+  /** Its own lock comes first: of two backups that begin at once, one sees the other. @throws FunnelError INDEX_EXISTS */
+  make(): void {
+    this.#made = makeFolder(this.#to);
+    fs.mkdirSync(this.beside);
+    const file = join(this.beside, LOCK_FILE);
+    fs.writeFileSync(file, '');
+    const lock = takeKernelLock(file);
+    if (typeof lock !== 'string') this.#unlock = lock.release;
+    removeLeft(this.#to, this.beside);
+  }
+
+  /** A new file, to be written. */
+  async open(disk: Disk, name: string): Promise<number> {
+    const fd = await disk.open(join(this.#to, name), 'create').later();
+    this.#names.add(name);
+    return fd;
+  }
+
+  /** Folders whose entries are new. */
+  get above(): string[] {
+    return this.#made === undefined ? [] : foldersAbove(this.#to, this.#made);
+  }
+
+  removeBeside(): void {
+    this.#unlock(); // Windows does not remove what is open
+    fs.rmSync(this.beside, { recursive: true, force: true });
+  }
+
+  /** Leaves no copy behind; the folders that were made go where they are empty. */
+  undo(): void {
+    try {
+      // Once there is an index the files are its own: this one, which is whole, or another, whose writer removes what is left.
+      if (!fs.existsSync(join(this.#to, LMDB_FILE))) {
+        for (const name of this.#names) fs.rmSync(join(this.#to, name), { force: true });
+      }
+      this.removeBeside();
+      if (this.#made !== undefined) for (const one of foldersFrom(this.#to, this.#made)) fs.rmdirSync(one);
+    } catch {
+      // The next backup into the folder removes what is left.
+    }
   }
 }
 
@@ -91,6 +161,7 @@ async function taken({ options }: Core, copy: string): Promise<{ state: State; f
   for (let attempt = 1; ; attempt++) {
     fs.rmSync(copy, { force: true });
     await kv.copyTo!(copy);
+    await synced(disk, copy);
     const state = await withoutWriter(copy);
     const fds: Source[] = [];
     try {
@@ -102,6 +173,16 @@ async function taken({ options }: Core, copy: string): Promise<{ state: State; f
       for (const { fd } of fds) disk.close(fd).now();
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === ATTEMPTS) throw error;
     }
+  }
+}
+
+/** Without blocking the event loop; LMDB's next commit, which does, has little to wait for then. */
+async function synced(disk: Disk, file: string): Promise<void> {
+  const fd = await disk.open(file, 'write').later();
+  try {
+    await disk.sync(fd).later();
+  } finally {
+    disk.close(fd).now();
   }
 }
 
@@ -122,20 +203,20 @@ function stateOf(kv: Kv): State {
   return decodeState(record, kv.file);
 }
 
-async function copyFile(disk: Disk, from: number, bytes: number, to: string, onRead: OnRead): Promise<void> {
-  const fd = await disk.open(to, 'create').later();
+/** Closes what it has written. */
+async function copyFile(disk: Disk, from: number, bytes: number, to: number, onRead: OnRead): Promise<void> {
   try {
     const block = Buffer.alloc(Math.min(bytes, BLOCK_BYTES));
     for (let done = 0; done < bytes; done += block.length) {
       const part = block.subarray(0, Math.min(block.length, bytes - done));
       // A file that ends early is found when the copy is read back.
       const got = await disk.read(from, part, done).later();
-      await disk.write(fd, part.subarray(0, got), done).later();
+      await disk.write(to, part.subarray(0, got), done).later();
       onRead(part.length);
     }
-    await disk.sync(fd).later();
+    await disk.sync(to).later();
   } finally {
-    disk.close(fd).now();
+    disk.close(to).now();
   }
 }
 
@@ -152,7 +233,7 @@ async function readBack(
   const files = new OpenFiles(disk, to, format);
   try {
     files.follow(state, false);
-    const { alive, withPayload } = livesOf(kv, state, uuid);
+    const { alive, withPayload } = await runLater(livesOf(kv, state, uuid));
     const { rows, segments } = files;
     return await runLater(
       verifyCommitted({ state, format, uuid, disk, kv, rows, segments, alive, withPayload }, onRead),
@@ -163,24 +244,26 @@ async function readBack(
   }
 }
 
-/** Which rows live, and which have a payload. */
-function livesOf(kv: Kv, { rows, idKind }: State, uuid: Uint8Array): { alive: Bits; withPayload: Bits } {
+/** Which rows live, as the pages of deaths have it, and which have a payload. */
+function* livesOf(kv: Kv, { rows, idKind }: State, uuid: Uint8Array): Steps<{ alive: Bits; withPayload: Bits }> {
   const [kept, withPayload, alive] = [new Bits(), new Bits(), new Bits()];
   if (idKind === null) return { alive, withPayload };
   const ids = new Ids(idKind);
   for (let page = 0; page * IDS_PER_PAGE < rows; page++) {
+    if (page % PAGES_AT_ONCE === 0) yield* take(turnStep);
     const value = kv.ids(page);
     if (value === undefined) continue;
     decodeIdPage(unseal(uuid, 'ids', page, value, kv.file), page, 0, rows, { ids, kept, withPayload }, kv.file);
   }
-  alive.put(0, kept.slice(0, (rows + 7) >>> 3));
   for (let page = 0; page * DEATHS_PER_PAGE < rows; page++) {
+    const first = page * DEATHS_PER_PAGE;
     const value = kv.dead(page);
-    if (value === undefined) continue;
-    const bitmap = unseal(uuid, 'dead', page, value, kv.file);
-    for (let i = 0; i < 8 * bitmap.length; i++) {
-      if (bitmap[i >>> 3]! & (1 << (i & 7))) alive.set(page * DEATHS_PER_PAGE + i, false);
-    }
+    const dead = value && unseal(uuid, 'dead', page, value, kv.file);
+    const living = new Uint8Array((Math.min(DEATHS_PER_PAGE, rows - first) + 7) >>> 3);
+    for (let i = 0; i < living.length; i++) living[i] = ~(dead?.[i] ?? 0);
+    if (rows - first < DEATHS_PER_PAGE && rows & 7) living[living.length - 1]! &= (1 << (rows & 7)) - 1;
+    alive.put(first >>> 3, living);
+    yield* take(turnStep);
   }
   return { alive, withPayload };
 }
@@ -188,7 +271,7 @@ function livesOf(kv: Kv, { rows, idKind }: State, uuid: Uint8Array): { alive: Bi
 /** @throws FunnelError INDEX_EXISTS, BAD_ARGUMENT */
 function checkTarget(folder: string, to: string): void {
   const way = relative(fs.realpathSync(folder), realPathOf(to));
-  if (way === '' || !(way.startsWith('..') || resolve(way) === way)) {
+  if (way !== '..' && !way.startsWith(`..${sep}`) && resolve(way) !== way) {
     throw filesError('BAD_ARGUMENT', `Expected a folder outside of the index for backup() but ${to} is in ${folder}`);
   }
   let names: string[];
@@ -202,8 +285,8 @@ function checkTarget(folder: string, to: string): void {
   }
   const other = names.includes(LMDB_FILE) ? LMDB_FILE : names.find((name) => !NEW.test(name) && !OURS.test(name));
   if (other === undefined) return;
-  const what = other === LMDB_FILE ? 'it has an index' : `it has ${other}`;
-  throw filesError('INDEX_EXISTS', `Expected ${to} to be missing or empty but ${what}`);
+  if (other === LMDB_FILE) throw hasIndex(to);
+  throw filesError('INDEX_EXISTS', `Expected ${to} to be missing or empty but it has ${other}`);
 }
 
 /** The real path of one that may not be there yet. */
@@ -214,20 +297,33 @@ function realPathOf(path: string): string {
   return join(realPathOf(parent), relative(parent, whole));
 }
 
-/** Removes files of a copy that did not get to its end. */
-function removeLeft(to: string): void {
-  for (const name of fs.readdirSync(to)) {
-    if (NEW.test(name) || OURS.test(name)) fs.rmSync(join(to, name), { recursive: true, force: true });
+/**
+ * Removes files of copies that did not get to their end.
+ *
+ * @param but stays
+ * @throws FunnelError INDEX_EXISTS where one is still being made, or has just come to its end
+ */
+function removeLeft(to: string, but: string): void {
+  const left = fs.readdirSync(to).filter((name) => (NEW.test(name) && join(to, name) !== but) || OURS.test(name));
+  if (left.some((name) => NEW.test(name) && isLocked(join(to, name, LOCK_FILE)))) throw otherBackup(to);
+  for (const name of left) {
+    if (fs.existsSync(join(to, LMDB_FILE))) throw hasIndex(to);
+    fs.rmSync(join(to, name), { recursive: true, force: true });
   }
 }
 
-/** Leaves no copy behind; the folders that were made go where they are empty. */
-function undo(to: string, made: string | undefined): void {
-  try {
-    // Once it is there the copy is whole.
-    if (!fs.existsSync(join(to, LMDB_FILE))) removeLeft(to);
-    if (made !== undefined) for (const one of foldersFrom(to, made)) fs.rmdirSync(one);
-  } catch {
-    // The next backup into the folder removes what is left.
-  }
+function isLocked(file: string): boolean {
+  if (!fs.existsSync(file)) return false; // killed before it had a lock
+  const lock = takeKernelLock(file);
+  if (typeof lock === 'string') return lock === 'held';
+  lock.release();
+  return false;
+}
+
+function otherBackup(to: string): FunnelError {
+  return filesError('INDEX_EXISTS', `Expected ${to} to be missing or empty but another backup is being made in it`);
+}
+
+function hasIndex(to: string): FunnelError {
+  return filesError('INDEX_EXISTS', `Expected ${to} to be missing or empty but it has an index`);
 }

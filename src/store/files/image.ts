@@ -27,15 +27,20 @@ const AT_ONCE = 512;
 
 /**
  * @param codes sections of a segment that is in no file: of an index in memory
+ * @param check called between parts of the work; what it throws ends it
  * @returns undefined where another process has written meanwhile
  * @throws FunnelError DISK, CORRUPT
  */
-export function* imageOf(core: Core, codes: Iterable<Section> | undefined): Steps<Uint8Array | undefined> {
+export function* imageOf(
+  core: Core,
+  codes: Iterable<Section> | undefined,
+  check: () => void = () => {},
+): Steps<Uint8Array | undefined> {
   const { state, files, options } = core;
   const leased = [...files.rows, ...files.segments];
   for (const file of leased) files.lease(file);
   try {
-    const parts = yield* entriesOf(core, state);
+    const parts = yield* entriesOf(core, state, check);
     const record = options.kv.snapshot(() => options.kv.state());
     if (record === undefined || generationOf(record) !== state.generation) return undefined;
     let imaged = state;
@@ -49,6 +54,7 @@ export function* imageOf(core: Core, codes: Iterable<Section> | undefined): Step
       const got = yield* take(options.disk.read(fd, bytes, 0));
       if (got !== bytes.length) throw corrupt(name, 'file', `ends at byte ${got} of ${bytes.length}`);
       parts.push({ name, bytes });
+      check();
     }
     const version = Buffer.from(JSON.stringify({ version: IMAGE_VERSION }));
     return yield* packed(core.uuid, [
@@ -80,7 +86,7 @@ function* segmentOf(core: Core, state: State, codes: Iterable<Section>) {
   return { entry: { name: `seg-${String(state.nextFile).padStart(6, '0')}.bin`, bytes: bytes.length }, bytes };
 }
 
-function* entriesOf({ options: { kv } }: Core, { rows }: State): Steps<Section[]> {
+function* entriesOf({ options: { kv } }: Core, { rows }: State, check: () => void): Steps<Section[]> {
   const sections: Section[] = [];
   for (const [name, read, count] of [
     ['ids', kv.ids, Math.ceil(rows / IDS_PER_PAGE)],
@@ -99,11 +105,23 @@ function* entriesOf({ options: { kv } }: Core, { rows }: State): Steps<Section[]
           parts.push(head, Uint8Array.from(value)); // the bytes may be reused
         }
       });
+      check();
       yield* take(turnStep);
     }
-    sections.push({ name, bytes: Buffer.concat(parts) });
+    sections.push({ name, bytes: yield* concatenated(parts) });
   }
   return sections;
+}
+
+function* concatenated(parts: readonly Uint8Array[]): Steps<Uint8Array> {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const [i, part] of parts.entries()) {
+    all.set(part, at);
+    at += part.length;
+    if (i % AT_ONCE === AT_ONCE - 1) yield* take(turnStep);
+  }
+  return all;
 }
 
 /** Sections as the bytes of a file of them. */
@@ -140,8 +158,15 @@ export function* openImage<T extends Writer>(image: unknown, options: OpenFilesO
   const section = (name: string) => sectionOf(source, table, name);
   checkVersion(yield* section('image'));
   const state = yield* section('state');
-  const commit = { state, ids: yield* entriesIn(section, 'ids'), dead: yield* entriesIn(section, 'dead') };
-  yield* take(kv.commit({ ...commit, payloads: yield* entriesIn(section, 'payloads') }));
+  for (const name of ['ids', 'dead', 'payloads'] as const) {
+    const entries = yield* entriesIn(section, name);
+    // At least one commit, so that there is a state.
+    for (let from = 0; from === 0 || from < entries.length; from += AT_ONCE) {
+      const part = entries.slice(from, from + AT_ONCE);
+      yield* take(kv.commit({ state, ids: [], dead: [], payloads: [], [name]: part })); // nobody sees them one by one
+      yield* take(turnStep);
+    }
+  }
   for (const { name } of table.slice(PLAIN.length)) {
     const fd = yield* take(disk.open(join(FOLDER, name), 'create'));
     yield* take(disk.write(fd, yield* section(name), 0));
@@ -184,7 +209,8 @@ function checkVersion(bytes: Uint8Array): void {
 }
 
 function* entriesIn(section: (name: string) => Steps<Uint8Array>, name: string): Steps<Entries> {
-  const bytes = Buffer.from(yield* section(name));
+  const { buffer, byteOffset, length } = yield* section(name);
+  const bytes = Buffer.from(buffer as ArrayBuffer, byteOffset, length);
   const entries: Entries = [];
   for (let at = 0; at < bytes.length; ) {
     const end = at + 8 > bytes.length ? Number.POSITIVE_INFINITY : at + 8 + bytes.readUInt32LE(at + 4);

@@ -85,11 +85,16 @@ export class IndexFiles implements Writer {
     return openImage(image, {}, (core) => new IndexFiles(':memory:', core));
   }
 
-  /** All of it as bytes; undefined where another process wrote meanwhile. @param codes those of an index in memory */
-  async image(codes?: () => Iterable<Section> | undefined): Promise<Uint8Array | undefined> {
+  /**
+   * All of it as bytes; undefined where another process wrote meanwhile.
+   *
+   * @param check called between parts of the work; what it throws ends it
+   * @param codes those of an index in memory
+   */
+  async image(check: () => void, codes?: () => Iterable<Section> | undefined): Promise<Uint8Array | undefined> {
     const core = this.#open();
-    if (this.readOnly) return runLater(imageOf(core, codes?.()));
-    return this.#writes.later(() => imageOf(core, codes?.()));
+    if (this.readOnly) return runLater(imageOf(core, codes?.(), check));
+    return this.#writes.later(() => imageOf(core, codes?.(), check));
   }
 
   /**

@@ -30,6 +30,6 @@ export interface VerifyResult {
   rows: number;
   /** Bytes that were read. */
   bytes: number;
-  /** The places that are not as they were written, at most 100 places; empty: all is. */
+  /** The places that are not as they were written; empty: all is. It reads no further than the hundredth. */
   problems: VerifyProblem[];
 }
