@@ -258,12 +258,6 @@ export function* exchange(core: Core, { files: old }: CompactionPlan, files: Ope
   };
 }
 
-/** Gives back what the store has on the disk and has no use for. Runs while no other write does. */
-export function* giveBack({ options: { kv } }: Core): Steps<void> {
-  if (!kv.hasSlack()) return;
-  for (let from = kv.giveBack(0); from !== undefined && from > 0; from = kv.giveBack(from)) yield* take(turnStep);
-}
-
 /** Writes records, with their ordinals, into files of bounded size. */
 class CompactWriter {
   readonly files: OpenRows[] = [];

@@ -6,19 +6,15 @@ import {
   discard,
   exchange,
   forget,
-  giveBack,
   plan,
   rewrite,
 } from './compact.js';
 import type { Core } from './core.js';
 import { diskError, filesError } from './errors.js';
-import { Pace } from './pace.js';
-import { instant, pause, runLater, runNow, type Steps, take, turnStep } from './step.js';
+import { giveBack, giveBackSlowly } from './give-back.js';
+import type { Pace } from './pace.js';
+import { runLater, runNow, type Steps, turnStep } from './step.js';
 import type { WriteQueue } from './write-queue.js';
-
-/** Readers in other processes are at a commit for a turn of their event loop: then it is tried again so often, after a while. */
-const ATTEMPTS = 10;
-const AGAIN_MS = 50;
 
 const WAIT_MS = 100;
 
@@ -56,22 +52,8 @@ export class CompactionRun {
   async #run(core: Core, options: CompactOptions): Promise<Compacted> {
     const planned = await this.#writes.between(() => plan(core));
     const compacted = planned === undefined ? NOTHING_COMPACTED : await this.#carryOut(core, planned, options);
-    await this.#giveBack(core, options);
+    await giveBackSlowly(core, this.#writes, options);
     return compacted;
-  }
-
-  async #giveBack({ options: { kv } }: Core, { pace = new Pace(true), signal }: CompactOptions): Promise<void> {
-    if (!kv.hasSlack()) return;
-    let from: number | undefined = 0;
-    for (let attempt = 1; from !== undefined && !signal?.aborted; ) {
-      const at: number = from;
-      from = await this.#writes.between(() => take(instant(() => kv.giveBack(at))));
-      if (from === 0) {
-        if (attempt++ === ATTEMPTS || !kv.hasSlack()) return;
-        await pause(AGAIN_MS).later();
-      }
-      await pace.rest.later();
-    }
   }
 
   async #carryOut(core: Core, planned: CompactionPlan, options: CompactOptions): Promise<Compacted> {

@@ -1,11 +1,11 @@
 /** How an index on disk comes to be and is opened: the hold of its writer, LMDB, the state, then what a crash left. */
 import { join } from 'node:path';
 import { FunnelError } from '../../core/errors.js';
-import { giveBack } from './compact.js';
 import { Core } from './core.js';
 import { nodeDisk } from './disk.js';
 import { diskError } from './errors.js';
 import { checkFolder, createFolder, removeLeftovers } from './folder.js';
+import { giveBack } from './give-back.js';
 import { Hold } from './hold.js';
 import type { Kv } from './kv.js';
 import { checkLmdbFile, type LmdbCheck } from './lmdb-check.js';
