@@ -1,4 +1,3 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 /** Options of a follower, checked, and what it tells. */
 import { isSignal } from '../core/call.js';
 import { expected, FunnelError } from '../core/errors.js';
@@ -92,7 +91,7 @@ export interface FollowStats {
 }
 
 /** A follower at work; see `follow()` of an index. */
-export interface Follower extends AsyncDisposable {
+export interface Follower {
   /** Resolves when it was stopped, or its index closed; rejects when it failed for good. */
   readonly done: Promise<void>;
   /** Tells its state, and sums of all rounds. */
@@ -101,6 +100,8 @@ export interface Follower extends AsyncDisposable {
   update(): Promise<FollowRound>;
   /** Ends the round under way, and all others. What was written stays; another follower goes on from there. */
   stop(): Promise<void>;
+  /** stop(), for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 const KEYS = [

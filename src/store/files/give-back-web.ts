@@ -1,7 +1,6 @@
 /** In place of give-back.ts in browsers and on the edge, where the store is in memory. */
 import type { Steps } from './step.js';
 
-// biome-ignore lint/correctness/useYield: there is nothing to give back
 export function* giveBack(..._asked: unknown[]): Steps<void> {}
 
 export async function giveBackSlowly(..._asked: unknown[]): Promise<void> {}
