@@ -181,10 +181,13 @@ describe('a thread on Deno, whose port has no close()', () => {
   });
 });
 
+/** The built files alone, where a package has them. */
+const MANIFEST = { type: 'module', imports: { '#host/*': './dist/*.js' } };
+
 describe('without the optional packages', () => {
   it('an error says what to install', () => {
     // The built files alone, where no node_modules are.
-    const bare = new Folder().write({ 'package.json': { type: 'module' } });
+    const bare = new Folder().write({ 'package.json': MANIFEST });
     const model = staticFolder();
     try {
       cpSync('dist/esm', path.join(bare.path, 'dist'), { recursive: true });
@@ -209,7 +212,7 @@ describe('without the optional packages', () => {
 
   it('one that is there and does not load says why, and is loaded by the thread that stays', () => {
     const bare = new Folder().write({
-      'package.json': { type: 'module' },
+      'package.json': MANIFEST,
       'node_modules/onnxruntime-node/package.json': { name: 'onnxruntime-node', main: 'index.js' },
       'node_modules/onnxruntime-node/index.js':
         "console.log('main', require('worker_threads').isMainThread); throw new Error('Module did not self-register');",
