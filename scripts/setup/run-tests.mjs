@@ -31,7 +31,11 @@ process.exit(codes.find((code) => code !== 0) ?? 0);
 
 function run(some, options) {
   if (some.length === 0) return 0;
-  const args = ['--expose-gc', '--test', '--test-reporter=spec', '--test-timeout=900000', ...options, ...some];
+  const reporters = ['spec', './scripts/setup/ended.mjs'].flatMap((one) => [
+    `--test-reporter=${one}`,
+    '--test-reporter-destination=stdout',
+  ]);
+  const args = ['--expose-gc', '--test', ...reporters, '--test-timeout=900000', ...options, ...some];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
   return new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
 }

@@ -110,7 +110,7 @@ describe('an event loop beside one large call', () => {
         assert.ok(Math.min(...stretches) <= 20, `${stretches.map((ms) => ms.toFixed(1)).join(', ')} ms`);
       }
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     }
   });
 
@@ -122,13 +122,13 @@ describe('an event loop beside one large call', () => {
       for (const call of ['create', 'open']) {
         const stretches: number[] = [];
         for (let round = 0; round < 4 && Math.min(...stretches) > 20; round++) {
-          if (call === 'create') rmSync(path, { recursive: true, force: true });
+          if (call === 'create') rmSync(path, { recursive: true, force: true, maxRetries: 5 });
           stretches.push(Number(execFileSync(process.execPath, [child, call, path], { encoding: 'utf8' })));
         }
         assert.ok(Math.min(...stretches) <= 20, `${call}: ${stretches.map((ms) => ms.toFixed(1)).join(', ')} ms`);
       }
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     }
   });
 
@@ -220,7 +220,7 @@ describe('a write behind a close() that nobody awaited', () => {
       ]);
       await again.close();
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     }
   });
 });

@@ -12,7 +12,7 @@ export const FULL = process.env['FUNNELVEC_APPLICATIONS'] === 'full';
 
 const folders: string[] = [];
 after(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 export function newPath(): string {

@@ -19,7 +19,7 @@ export function project(): { home: string; remove: () => void } {
   writeFileSync(join(home, 'node_modules'), '');
   rmSync(join(home, 'node_modules'));
   symlinkSync(modules(home), join(home, 'node_modules'), 'dir');
-  return { home, remove: () => rmSync(home, { recursive: true, force: true }) };
+  return { home, remove: () => rmSync(home, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
 /** A node_modules that holds a link to this package. */

@@ -33,7 +33,7 @@ export function tempFolder(): {
   write: (name: string, content: string | Uint8Array) => string;
 } {
   const folder = mkdtempSync(join(tmpdir(), 'funnelvec-cli-'));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   const path = (name: string) => join(folder, name);
   return {
     path,

@@ -24,7 +24,7 @@ import {
 
 /** In memory where the system has such a folder: that is what makes 10,000 files quick. */
 const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'funnelvec-tables-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 /** 10,000 in all, of which each is written in one format of text and one encoding. */
 const TABLES = 2500;

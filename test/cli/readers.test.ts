@@ -10,7 +10,7 @@ import type { FileRow, Reader } from '#dist/cli/read/reader.js';
 import { ARROW } from './arrow-files.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'funnelvec-readers-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 let made = 0;
 function file(content: string | Uint8Array, extension: string): string {

@@ -59,7 +59,7 @@ it('the README’s search of texts prints what the README says', async (t) => {
     process.env['FUNNELVEC_MODELS'] = models;
     holds(texts, texts.code);
   } finally {
-    rmSync(models, { recursive: true, force: true });
+    rmSync(models, { recursive: true, force: true, maxRetries: 5 });
   }
 });
 

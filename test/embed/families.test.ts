@@ -169,7 +169,7 @@ for (const [family, options] of Object.entries(FAMILIES)) {
 describe('siglip', () => {
   it('is refused where its tokenizer pads before the text, as that of Gemma does when the folder does not say', async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'funnelvec-siglip-'));
-    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
     cpSync(join(FOLDER, 'siglip'), folder, { recursive: true });
     const file = join(folder, 'tokenizer_config.json');
     const config = JSON.parse(readFileSync(file, 'utf8'));

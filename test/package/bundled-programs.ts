@@ -85,7 +85,7 @@ export async function run() {
   } catch (error) {
     disk = error.code ?? String(error);
   }
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   return { memory, disk };
 }`,
   embed: `

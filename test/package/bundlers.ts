@@ -175,7 +175,7 @@ export async function next(consumer: Consumer, kind: string, settings: Options, 
   const { home } = consumer;
   const config = { turbopack: { root: home }, outputFileTracingRoot: home, ...settings };
   consumer.write({ 'next.config.mjs': `export default ${JSON.stringify(config)};\n` });
-  rmSync(join(home, '.next'), { recursive: true, force: true });
+  rmSync(join(home, '.next'), { recursive: true, force: true, maxRetries: 5 });
   const start = (...args: string[]) => {
     const env = userEnv({ NEXT_TELEMETRY_DISABLED: '1', MODELS: models });
     const command = [join('node_modules', 'next', 'dist', 'bin', 'next'), ...args];

@@ -40,7 +40,7 @@ const FAULTS: [string, string, string][] = [
 
 describe('the layers of src', () => {
   const folder = mkdtempSync(join(tmpdir(), 'funnelvec-layers-'));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
   function cruise(name: string, files: Record<string, string>): { status: number | null; stdout: string } {
     const cwd = join(folder, name);

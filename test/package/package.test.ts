@@ -46,7 +46,7 @@ describe('the packed package', { timeout: 600_000 }, () => {
     manifest = JSON.parse(readFileSync(join(consumer.installed, 'package.json'), 'utf8'));
     hasNative = existsSync(join(consumer.installed, 'prebuilds'));
     bare = consumer.copy();
-    rmSync(join(bare.installed, 'prebuilds'), { recursive: true, force: true });
+    rmSync(join(bare.installed, 'prebuilds'), { recursive: true, force: true, maxRetries: 5 });
   });
 
   after(() => {

@@ -68,7 +68,7 @@ describe('in a realm of its own, as in jest,', () => {
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'funnelvec-realm-'));
   });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
   it('every entry loads, and funnel() runs, where there is neither TextDecoder nor TextEncoder (jsdom)', async () => {
     const realm = new Sandbox(['TextDecoder', 'TextEncoder']);

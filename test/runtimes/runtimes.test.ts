@@ -53,7 +53,7 @@ describe('the packed package on other versions of Node.js', { skip: missing, tim
   });
   after(async () => {
     await Promise.all(servers.map((server) => server.stop()));
-    rmSync(home, { recursive: true, force: true });
+    rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   });
 
   for (const name of NAMES) {

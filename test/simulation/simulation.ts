@@ -63,7 +63,7 @@ export async function simulate(options: SimulationOptions): Promise<Report> {
   try {
     await day.run();
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
   return day.report;
 }

@@ -26,7 +26,7 @@ import { Random, SEED } from '../random.js';
 
 const DIM = 8;
 const folder = mkdtempSync(join(tmpdir(), 'funnelvec-backup-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 const random = new Random(SEED);
 let made = 0;
 const fresh = () => join(folder, String(made++));

@@ -60,7 +60,7 @@ describe('an index as bytes', () => {
     bytes = await index.toBytes();
     await index.close();
   });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
   for (const options of [
     { dim: DIM },

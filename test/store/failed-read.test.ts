@@ -8,7 +8,7 @@ import { after, describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
 
 const folder = fs.mkdtempSync(join(tmpdir(), 'funnelvec-failed-read-'));
-after(() => fs.rmSync(folder, { recursive: true, force: true }));
+after(() => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 /** Every read fails while `run` runs, but for those of LMDB, which reads by itself. */
 async function withoutReads<T>(run: () => T | Promise<T>): Promise<{ result: T; failed: number }> {

@@ -463,7 +463,7 @@ describe('a filtered query of a FunnelIndex', () => {
     assert.equal((await matched(index, 7))[0], 500);
     await reader.close();
     await index.close();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
   it('takes no notice of rows that come and go while payloads are read, nor of those that it cannot know', async () => {

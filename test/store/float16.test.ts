@@ -8,7 +8,7 @@ import { FunnelIndex, importJsonl, importNpy } from 'funnelvec/store';
 import { toHalf } from '#dist/core/half.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'funnelvec-float16-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 /** Values a little beside the tie of two float16 numbers, and the nearer of these. */
 const CASES = [

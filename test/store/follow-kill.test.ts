@@ -24,7 +24,7 @@ interface State {
 
 describe('kill -9 of a follower', () => {
   const folder = mkdtempSync(join(tmpdir(), 'funnelvec-follow-kill-'));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
   it(`at any of ${2 * ROUNDS} moments leaves rows that the collection had, and all that its mark promises`, async (t) => {
     const random = new Random(SEED);

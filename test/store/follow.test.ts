@@ -12,7 +12,7 @@ import { refused } from '../refused.js';
 const DIM = 8;
 const random = new Random(SEED);
 const folder = mkdtempSync(join(tmpdir(), 'funnelvec-follow-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 interface Asked {
   /** Rows of which the vector was read. */

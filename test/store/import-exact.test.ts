@@ -11,7 +11,7 @@ import { parseJson } from '#dist/store/import/json.js';
 import { Random } from '../random.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'funnelvec-exact-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 const refused = (code: string, message: RegExp) => ({ name: 'FunnelError', code, message });
 

@@ -11,7 +11,7 @@ import { Random } from '../random.js';
 const DIM = 5;
 const COUNT = 40;
 const folder = mkdtempSync(join(tmpdir(), 'funnelvec-import-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 const random = new Random(12);
 const floats = random.vector(COUNT * DIM);

@@ -16,7 +16,7 @@ const CHILD = fileURLToPath(new URL('./kill-index-child.js', import.meta.url));
 
 describe('kill -9 of a FunnelIndex', () => {
   const folder = mkdtempSync(join(tmpdir(), 'funnelvec-kill-'));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
   it(`at any of ${ROUNDS} moments of writes beside optimize() leaves every acknowledged row, and exact answers`, async () => {
     const random = new Random(SEED);

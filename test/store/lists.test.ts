@@ -126,7 +126,7 @@ describe('rows in memory', () => {
       await index.close();
     } finally {
       globalThis.SharedArrayBuffer = Shared;
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     }
   });
 
@@ -148,7 +148,7 @@ describe('rows in memory', () => {
       await reader.close();
       await writer.close();
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     }
   });
 });

@@ -11,7 +11,7 @@ import { contentsOf } from '../cli/files.js';
 import { Random, SEED } from '../random.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'funnelvec-matrix-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 const random = new Random(SEED);
 const COUNT = 700;
 const DIM = 6;

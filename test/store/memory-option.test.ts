@@ -9,7 +9,7 @@ import { Random, SEED } from '../random.js';
 
 const DIM = 64;
 const folder = mkdtempSync(join(tmpdir(), 'funnelvec-memory-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 let paths = 0;
 const newPath = () => join(folder, String(paths++));
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);

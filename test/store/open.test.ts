@@ -17,7 +17,7 @@ describe('open() of an index with many rows', () => {
   const path = join(folder, 'index');
   const random = new Random(SEED);
   const queries = Array.from({ length: 5 }, () => Float32Array.from({ length: DIM }, () => random.next() - 0.5));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
   before(async () => {
     const index = await FunnelIndex.create(path, { dim: DIM, autoOptimize: false, durability: 'relaxed' });

@@ -52,7 +52,7 @@ describe('under the permission model of Node.js', { skip: FLAGS === undefined &&
     await index.upsert([{ id: 1, vector: [1, 0] }]);
     await index.close();
   });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
   it('an index that would be written is refused each time, and leaves nothing; one that is read works', () => {
     const told = run('--allow-worker');

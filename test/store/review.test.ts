@@ -18,7 +18,7 @@ async function onDisk(run: (path: string) => Promise<void>): Promise<void> {
   try {
     await run(join(folder, 'index'));
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -10,7 +10,7 @@ import { Random } from '../random.js';
 
 const DIM = 6;
 const folder = mkdtempSync(join(tmpdir(), 'funnelvec-sync-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 const random = new Random(21);
 
 async function collection(count = 100, dim = DIM) {

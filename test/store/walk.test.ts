@@ -183,7 +183,7 @@ function made(codes: CodeKernels, metric: Metric): Segment {
 
 describe('a table of neighbours', () => {
   const path = join(mkdtempSync(join(tmpdir(), 'funnelvec-walk-')), 'index');
-  after(() => rmSync(path, { recursive: true, force: true }));
+  after(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
 
   for (const metric of ['cosine', 'euclid'] as const) {
     it(`is the same on every backend, and so are the answers: ${metric}`, () => {

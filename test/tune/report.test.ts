@@ -44,7 +44,7 @@ before(async () => {
 });
 
 after(async () => {
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   await index.close();
 });
 

@@ -52,7 +52,7 @@ export async function diskSession(session: Session): Promise<void> {
   try {
     await run(session, join(folder, 'index'), 50);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -23,8 +23,9 @@ const workers = new Set<Worker>();
 
 /** Those that a test left behind when it failed. */
 export async function endAll(): Promise<void> {
+  const gone = [...children].map((child) => once(child, 'exit'));
   for (const child of children) child.kill('SIGKILL');
-  await Promise.all([...workers].map((worker) => worker.terminate()));
+  await Promise.all([...gone, ...[...workers].map((worker) => worker.terminate())]);
 }
 
 export interface Contender {

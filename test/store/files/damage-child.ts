@@ -26,7 +26,7 @@ for (let i = 0; i < damages.length; i++) {
 
 function attempt(damage: Damage): Result {
   const folder = `${pristine}-damaged-${process.pid}`;
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   cpSync(pristine!, folder, { recursive: true });
   const path = join(folder, damage.file);
   if ('length' in damage) truncateSync(path, damage.length);
@@ -36,7 +36,7 @@ function attempt(damage: Damage): Result {
     writeFileSync(path, bytes);
   }
   const results = [true, false].map((readOnly) => look(folder, readOnly));
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   return results.find((result) => result !== 'same' && result !== 'error') ?? results.sort()[0]!;
 }
 

@@ -154,6 +154,6 @@ async function whatIsWrong(path: string, models: Model[]): Promise<string[]> {
     problems.push(`afterwards: ${(error as Error).stack}`);
   }
   writeFileSync(leftFile, JSON.stringify({ path, models: [] })); // nothing is left to look at
-  rmSync(path, { recursive: true, force: true });
+  rmSync(path, { recursive: true, force: true, maxRetries: 5 });
   return problems;
 }

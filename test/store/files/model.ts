@@ -116,5 +116,5 @@ export function scratchFolder(): { path: string; remove: () => void } {
     path = mkdtempSync(join(tmpdir(), 'funnelvec-'));
   }
   mkdirSync(path, { recursive: true });
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }) };
 }

@@ -20,7 +20,7 @@ import { UNSHARE } from './contenders.js';
 const STORE = import.meta.resolve('#dist/store/index.js');
 /** Not /dev/shm: it can be mounted anew with files of another user. */
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'funnelvec-')));
-after(() => rmSync(scratch, { recursive: true, force: true }));
+after(() => rmSync(scratch, { recursive: true, force: true, maxRetries: 5 }));
 chmodSync(scratch, 0o755);
 let made = 0;
 const fresh = () => join(scratch, `index-${made++}`);

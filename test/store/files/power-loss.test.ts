@@ -64,7 +64,7 @@ describe('a power loss', () => {
     let faults = 0;
     for (let round = 0; round < ROUNDS; round++) {
       if (round % 25 === 0) {
-        rmSync(folder, { recursive: true, force: true });
+        rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
         folder = join(scratch.path, `start-${round}`);
         (await IndexFiles.create(folder, CONFIG)).closeSync();
         model = emptyModel();
@@ -87,7 +87,7 @@ describe('a power loss', () => {
       disk.before = () => {};
       disk.dead = false;
       await index.close();
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 
       const reopened = await IndexFiles.open(image, OPTIONS).catch((error: Error) => {
         throw new Error(`round ${round}: ${error.message}`, { cause: error });
