@@ -2,6 +2,7 @@
 // Nothing from node_modules before set-up has run.
 import { DIM, loadGlosses } from '../data/glosses.mjs';
 import { setup } from '../setup/setup.mjs';
+import { ensureVenv } from '../setup/venv.mjs';
 import { embedOnce } from './embed-once.mjs';
 import { parseOptions, USAGE, UsageError } from './options.mjs';
 import { printable, progress } from './terminal.mjs';
@@ -16,7 +17,9 @@ const QUERIES = [
 
 async function main(options) {
   const embedded = options.store === 'embedded';
-  const { serversMissing } = await setup({ withTests: false, withServers: !embedded });
+  const ready = setup({ withTests: false, withServers: !embedded });
+  ensureVenv().catch(() => {}); // comes meanwhile; who embeds says what is missing
+  const { serversMissing } = await ready;
   const { useKernels } = await import('funnelvec');
   if (options.kernels !== undefined) useKernels(options.kernels);
   if (serversMissing) throw new Error('the demo needs its Python environment', { cause: new Error(serversMissing) });

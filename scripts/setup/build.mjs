@@ -42,7 +42,7 @@ async function compile() {
   try {
     await step('Compiling the native kernels', { inputs, values: [process.version], outputs: [binary] }, () => {
       rmSync(join(root, binary), { force: true }); // what does not compile must not run either
-      return run(bin('node-gyp'), ['configure', 'build', ...headers()]);
+      return run(bin('node-gyp'), ['configure', 'build', '--jobs', 'max', ...headers()]);
     });
     return undefined;
   } catch (error) {

@@ -6,18 +6,15 @@ import { ensureVenv } from './venv.mjs';
 
 /** Returns what is missing, as reasons for people. */
 export async function setup({ withTests = true, withServers = true } = {}) {
-  const { nativeMissing } = await build();
+  const building = build();
+  // Packages of Python come while those of npm do.
+  const servers = withServers ? ensureVenv({ log }).catch((error) => ({ error })) : {};
+  const { nativeMissing } = await building;
   if (withTests) await tests();
-  let serversMissing;
-  if (withServers) {
-    try {
-      await ensureVenv({ log });
-    } catch (error) {
-      if (process.env.CI === 'true') throw error;
-      serversMissing = error.message;
-      log(`no Python servers: ${serversMissing}`);
-    }
-  }
+  const { error } = await servers;
+  if (error && process.env.CI === 'true') throw error;
+  const serversMissing = error?.message;
+  if (error) log(`no Python servers: ${serversMissing}`);
   return { nativeMissing, serversMissing };
 }
 

@@ -2,7 +2,6 @@
  * Memory and threads over the life of a process: threads that die in the middle of work, memory that the collector
  * takes or the caller gives away meanwhile, and nothing left behind after many calls.
  */
-// Runs alone: it measures what memory grows.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { afterEach, describe, it } from 'node:test';
