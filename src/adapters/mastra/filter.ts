@@ -190,11 +190,7 @@ class Translation {
   /** Null, or missing, or an array with null in it. */
   private none(keys: readonly string[], where: string): FilterNode {
     this.say('null', where);
-    return or([
-      not(this.there(keys, where)),
-      this.somewhere(keys, where, (path) => ({ op: 'null', path })),
-      this.somewhere(keys, where, (path) => ({ op: 'null', path: elementsOf(path) })),
-    ]);
+    return noneAt(this.root, keys);
   }
 
   private size(keys: readonly string[], value: unknown, where: string): FilterNode {
@@ -347,6 +343,19 @@ function pathOf(steps: readonly Step[]): Path {
 
 function elementsOf({ steps }: Path): Path {
   return pathOf(steps.with(-1, { ...steps.at(-1)!, each: true }));
+}
+
+/** In an array on the way each object counts, and nothing else does: an empty one lacks no key. */
+function noneAt(before: readonly Step[], [key, ...rest]: readonly string[]): FilterNode {
+  const steps = [...before, { key: key!, each: false }];
+  const path = pathOf(steps);
+  const isThere: FilterNode = { op: 'count', path, bounds: { gte: 0 } };
+  const isNull: FilterNode = { op: 'null', path };
+  const elements = elementsOf(path);
+  if (rest.length === 0) return or([not(isThere), isNull, { op: 'null', path: elements }]);
+  const isEmpty = and([{ op: 'count', path, bounds: { gte: 0, lte: 0 } }, not(isNull)]);
+  const isArray = or([isEmpty, { op: 'count', path: elements, bounds: { gte: 0 } }]);
+  return or([and([not(isArray), noneAt(steps, rest)]), { op: 'nested', path: elements, node: noneAt([], rest) }]);
 }
 
 // With constants folded, so that what passes everything, or nothing, is seen as that.
