@@ -1,5 +1,5 @@
 /** The Node.js that Mastra asks for, and Mastra: this one and what is pinned in test/mastra, or why they are not to be had. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 /** A Node.js that finds Mastra, whoever imports it. */
@@ -24,10 +24,12 @@ export async function mastraNode(): Promise<MastraNode | string> {
     const { ensureMastra } = (await load(
       'scripts/setup/bundlers.mjs',
     )) as typeof import('../../../scripts/setup/bundlers.mjs');
+    const folder = await ensureMastra();
     return {
       program: isNewEnough ? process.execPath : await installed('Node 22'),
       args: ['--import', pathToFileURL(resolve('test/adapters/mastra/resolve.mjs')).href],
-      env: { MASTRA_FOLDER: await ensureMastra() },
+      // The hooks are for what is imported; what is required has this.
+      env: { MASTRA_FOLDER: folder, NODE_PATH: join(folder, 'node_modules') },
     };
   } catch (error) {
     if (process.env['CI'] === 'true') throw error;
