@@ -25,9 +25,12 @@ export interface MilvusStoreClient extends MilvusClientLike, MilvusWriteClient {
   /** Makes the index over a vector field. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   createIndex(request: any): Promise<any>;
-  /** Loads a collection, and waits for it. */
+  /** Has a collection loaded. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  loadCollectionSync(request: any): Promise<any>;
+  loadCollectionAsync(request: any): Promise<any>;
+  /** Tells how much of a collection is loaded. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  getLoadingProgress(request: any): Promise<any>;
   /** Deletes a collection. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   dropCollection(request: any): Promise<any>;
@@ -35,7 +38,8 @@ export interface MilvusStoreClient extends MilvusClientLike, MilvusWriteClient {
 
 const METHODS = [
   ...(['describeCollection', 'describeIndex', 'search', 'query', 'upsert', 'delete', 'hasCollection'] as const),
-  ...(['showCollections', 'createCollection', 'createIndex', 'loadCollectionSync', 'dropCollection'] as const),
+  ...(['showCollections', 'createCollection', 'createIndex', 'loadCollectionAsync', 'dropCollection'] as const),
+  'getLoadingProgress' as const,
 ];
 const ID = 'id';
 const METADATA = 'metadata';
@@ -44,6 +48,8 @@ const HEAD = 'head';
 /** As the SDK numbers types. */
 const TYPES = { text: 21, json: 23, floats: 101 };
 const METRICS = { cosine: 'COSINE', dot: 'IP', euclid: 'L2' } as const;
+/** Milliseconds that an empty collection may take to be loaded. */
+const LONGEST_LOAD = 120_000;
 /** Rows of one page, and ids of one delete. */
 const AT_ONCE = 1000;
 
@@ -115,11 +121,26 @@ export class MilvusBackend implements VectorBackend {
         const index = { collection_name, field_name, index_type: 'AUTOINDEX', metric_type: METRICS[metric] };
         await this.#asked(name, () => this.client.createIndex(index));
       }
-      await this.#asked(name, () => this.client.loadCollectionSync({ collection_name }));
+      await this.#load(name, collection_name);
     } catch (error) {
       // Half of an index would be taken for one.
       await this.client.dropCollection({ collection_name }).catch(() => {});
       throw error;
+    }
+  }
+
+  /** As loadCollectionSync() does, which sleeps .4 s when all is loaded, too. */
+  async #load(name: string, collection_name: string): Promise<void> {
+    await this.#asked(name, () => this.client.loadCollectionAsync({ collection_name }));
+    for (const end = performance.now() + LONGEST_LOAD; ; await new Promise((done) => setTimeout(done, 50))) {
+      const { progress } = await this.#asked(name, () => this.client.getLoadingProgress({ collection_name }));
+      if (Number(progress) >= 100) return;
+      if (performance.now() > end) {
+        throw new FunnelError(
+          'TIMEOUT',
+          `Expected ${collection_name} to be loaded within ${LONGEST_LOAD / 60_000} minutes`,
+        );
+      }
     }
   }
 
