@@ -156,6 +156,22 @@ describe('a store on disk', () => {
     }
   });
 
+  it('warns of what it leaves as it is: another metric, options of another store', async () => {
+    await using store = new FunnelVector({ id: 'films', path: ':memory:' });
+    const warnings: string[] = [];
+    const logger = { warn: (text: string) => warnings.push(text), debug() {}, trackException() {} };
+    (store as unknown as { __setLogger(own: unknown): void }).__setLogger(logger);
+    await store.createIndex({ indexName, dimension: 2 });
+    await store.createIndex({ indexName, dimension: 2, metric: 'cosine' });
+    assert.deepEqual(warnings, []);
+    await store.createIndex({ indexName, dimension: 2, metric: 'euclidean' });
+    await store.createIndex({ indexName, dimension: 2, indexConfig: { type: 'hnsw' } } as never);
+    assert.equal(warnings.length, 2);
+    assert.match(warnings[0]!, /metric cosine.*euclidean was asked for/);
+    assert.match(warnings[1]!, /indexConfig/);
+    assert.equal((await store.describeIndex({ indexName })).metric, 'cosine');
+  });
+
   it('trades recall for time by mode and candidates, of the store and of a query', async () => {
     const random = new Random(5);
     await using store = new FunnelVector({ id: 'films', path: ':memory:', candidates: 64 });
