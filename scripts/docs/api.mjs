@@ -62,6 +62,7 @@ const app = await Application.bootstrap({
   sourceLinkTemplate: '{path}#{line}',
   excludeInternal: true,
   excludeExternals: true,
+  externalPattern: ['**/node_modules/**', '**/mastra-core.d.ts'],
   excludePrivate: true,
   validation: { notDocumented: true, invalidLink: true, notExported: false },
   requiredToBeDocumented: [

@@ -1,4 +1,5 @@
-// Packages that few tests need, installed into .cache on first use: the bundlers of test/bundlers, the runtime of test/workerd.
+// Packages that few tests need, installed into .cache on first use: the bundlers of test/bundlers, the runtime of test/workerd,
+// the Mastra of test/mastra.
 import { copyFileSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { root, run, step } from './steps.mjs';
@@ -14,6 +15,11 @@ export function ensureBundlers() {
 /** The folder that workerd is installed in. */
 export function ensureWorkerd() {
   return ensure('workerd', 'Installing workerd');
+}
+
+/** The folder that Mastra is installed in. */
+export function ensureMastra() {
+  return ensure('mastra', 'Installing Mastra');
 }
 
 async function ensure(name, title) {

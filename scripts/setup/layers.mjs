@@ -31,6 +31,7 @@ const ENTRIES = [
   'embed/worker.ts',
   'core/here-cjs.ts',
   'kernels/wasm-imports.d.ts',
+  'adapters/mastra/mastra-core.d.ts',
   ...readdirSync(new URL('../../src', import.meta.url), { recursive: true })
     .map((file) => file.replaceAll('\\', '/'))
     .filter(isStandIn),
@@ -65,7 +66,13 @@ export default {
       to: {},
     },
     { name: 'imports make no circles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'what is imported is there', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'what is imported is there',
+      severity: 'error',
+      from: {},
+      // Mastra is 140 MB, and is installed for its own tests alone.
+      to: { couldNotResolve: true, pathNot: '^@mastra/core/' },
+    },
     {
       name: 'the engine opens no files',
       severity: 'error',

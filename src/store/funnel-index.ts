@@ -21,6 +21,7 @@ import { backup, verify } from './operations.js';
 import { offerParts } from './parts.js';
 import type { OnIndexProgress } from './payload/types.js';
 import { countMatching, countMatchingSync, countOf, indexStatsOf, listed, rowsOfIds } from './reads.js';
+import { offerReplace } from './replace.js';
 import { queryBatch, queryBatchSync } from './searches.js';
 import type {
   Facet,
@@ -69,6 +70,7 @@ export class FunnelIndex<Payload = any> extends MirrorIndex {
     super();
     this.#index = index;
     offerParts(this, () => index.followed());
+    offerReplace(this, (points, instead) => writes.upsert(index, points, instead));
   }
 
   /**

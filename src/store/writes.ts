@@ -20,14 +20,17 @@ export interface Written {
   replaced: number;
 }
 
+/** @param instead rows that pass die in the same commit */
 export async function upsert<Payload>(
   index: OpenIndex,
   points: readonly Point<Payload>[] | PointBatch<Payload>,
+  instead?: CheckedFilter,
 ): Promise<Written> {
   index.checkOpen();
   const began = performance.now();
   const pack = () => packPoints(points, index.dim, index.live.half);
-  const { count, replaced } = await index.files.appendPacked(pack);
+  const matched = async () => rowsOf((await index.later(() => evaluateFilter(instead!, index.filtered()))).rows);
+  const { count, replaced } = await index.files.appendPacked(pack, instead && matched);
   await keepUp(index);
   index.upkeep.written();
   await index.upkeep.rest(performance.now() - began);

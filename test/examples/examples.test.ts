@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { it } from 'node:test';
 import { promisify } from 'node:util';
+import { mastraNode } from '../adapters/mastra/node22.js';
 import { realModels } from '../embed/real.js';
 import { qdrantMark, startMilvus, startQdrant } from '../sources/servers.js';
 
@@ -22,10 +23,10 @@ function announced(text: string): string {
   return Array.from(text.matchAll(/^ *\/\/ => (.*)$/gm), ([, line]) => `${line}\n`).join('');
 }
 
-async function holds(file: string, env: Record<string, string> = {}): Promise<void> {
+async function holds(file: string, { env = {}, program = process.execPath, args = [] }: Partial<Need>): Promise<void> {
   const wanted = announced(textOf(file));
   assert.notEqual(wanted, '', `${file} says nothing of what it prints`);
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(FOLDER, file)], {
+  const { stdout, stderr } = await promisify(execFile)(program, [...args, join(FOLDER, file)], {
     env: { ...process.env, ...env },
     timeout: 120_000,
   });
@@ -35,7 +36,10 @@ async function holds(file: string, env: Record<string, string> = {}): Promise<vo
 
 interface Need {
   env: Record<string, string>;
-  release(): unknown;
+  /** Another Node.js than this one, and its arguments. */
+  program?: string;
+  args?: string[];
+  release?(): unknown;
 }
 
 /** The needs of an example besides the package. */
@@ -50,6 +54,11 @@ const NEEDS: Record<string, () => Promise<Need>> = {
   },
   'texts.mjs': wordllama,
   'fuse.mjs': wordllama,
+  'mastra.mjs': async () => {
+    const node = await mastraNode();
+    if (typeof node === 'string') throw new Error(node);
+    return node;
+  },
 };
 
 async function wordllama(): Promise<Need> {
@@ -71,9 +80,9 @@ for (const file of files) {
       return t.skip((error as Error).message);
     }
     try {
-      await holds(file, need?.env);
+      await holds(file, need ?? {});
     } finally {
-      await need?.release();
+      await need?.release?.();
     }
   });
 }

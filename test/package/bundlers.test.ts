@@ -173,12 +173,12 @@ exports.run = async () => {
     assert.ok(version.startsWith(`${oldest}.`), version);
     const manifest = JSON.parse(readFileSync(join(withAll.installed, 'package.json'), 'utf8'));
     const entries = Object.keys(manifest.exports).filter((entry) => !/\.(json|wasm)$/.test(entry));
-    // The suite for sources is no part of programs, and an ES module alone. LangChain's adapter is nothing without its peer,
-    // which is installed nowhere here, and whose own declarations ask for a newer compiler.
+    // The suite for sources is no part of programs, and an ES module alone. The adapters of LangChain and Mastra are nothing without
+    // their peers, which are installed nowhere here, and whose own declarations ask for a newer compiler.
     const suite = './source/conformance';
-    const langchain = './langchain';
-    assert.ok(entries.includes(suite) && entries.includes(langchain));
-    assert.equal(entries.length, NAMES.length + 2);
+    const peers = ['./langchain', './mastra'];
+    assert.ok([suite, ...peers].every((entry) => entries.includes(entry)));
+    assert.equal(entries.length, NAMES.length + 3);
     const imports = (some: readonly string[]) =>
       some.map((entry, i) => `export * as e${i} from 'funnelvec${entry.slice(1)}';`).join('\n');
     const text = `
@@ -200,7 +200,7 @@ export const plain: Float32Array = vectors;
         ...{ strict: true, noEmit: true, skipLibCheck: false, lib: ['es2022', 'dom'], types: [] },
       };
       const reachable = entries.filter(
-        (entry) => entry !== langchain && (entry !== suite || !['all.cts', 'old.ts'].includes(file)),
+        (entry) => !peers.includes(entry) && (entry !== suite || !['all.cts', 'old.ts'].includes(file)),
       );
       withAll.write({
         [file]: imports(reachable) + text,

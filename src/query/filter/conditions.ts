@@ -16,12 +16,13 @@ export class Conditions {
 }
 
 /**
- * Undefined where everything passes.
+ * Undefined where everything passes. Conditions stay as they are: adapters in this package make nodes of other languages.
  *
  * @throws FunnelError BAD_ARGUMENT, BAD_ID, UNSUPPORTED
  */
 export function conditionsOf(filter: unknown, where = 'filter'): Conditions | undefined {
   if (filter === undefined || filter === null) return undefined;
+  if (filter instanceof Conditions) return filter;
   const node = parseFilter(filter, where);
   return isTrue(node) ? undefined : new Conditions(node);
 }

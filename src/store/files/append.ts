@@ -31,7 +31,7 @@ export interface Appended {
   first: number;
   /** New rows. */
   count: number;
-  /** The rows that had these ids before, and died; ascending. */
+  /** The rows that died: those that had these ids before, and those that were to die as well; ascending. */
   replaced: number[];
   /** Which rows of the request were kept, where an id came more than once: the last of each. */
   kept?: number[];
@@ -112,8 +112,12 @@ export function appendNothing(core: Core): Steps<Appended> {
   return take(instant(() => ({ first: core.state.rows, count: 0, replaced: [] })));
 }
 
-/** Runs while no other write does. */
-export function* append(core: Core, batch: Batch): Steps<Appended> {
+/**
+ * Runs while no other write does.
+ *
+ * @param dying ordinals of rows that die in the same commit
+ */
+export function* append(core: Core, batch: Batch, dying: ArrayLike<number> = []): Steps<Appended> {
   const { state, uuid } = core;
   const { ids, payloads, kind } = batch;
   if (state.idKind !== null && state.idKind !== kind) checkIdKind(ids[0], state.idKind, 'ids[0]');
@@ -134,6 +138,7 @@ export function* append(core: Core, batch: Batch): Steps<Appended> {
       const ordinal = core.find(ids[i]!);
       if (ordinal !== undefined) replaced.push(ordinal);
     }
+    if (dying.length > 0) replaced = [...new Set([...replaced, ...Array.from(dying).filter(core.isAlive)])];
     replaced.sort((a, b) => a - b);
     const { column } = core.ids;
     for (let i = 0; i < count; i++) {

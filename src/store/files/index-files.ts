@@ -191,14 +191,19 @@ export class IndexFiles implements Writer {
   /**
    * The same for rows that are yet to be packed, in slices, as their checks are. It has its turn among the writes from the
    * call on, and what is wrong with the rows is found before anything is written.
+   *
+   * @param dying the ordinals of rows that die in the same commit, asked for when it is its turn
    */
-  async appendPacked(pack: () => AppendRequest | Sliced<AppendRequest>): Promise<Appended> {
+  async appendPacked(
+    pack: () => AppendRequest | Sliced<AppendRequest>,
+    dying?: () => Promise<ArrayLike<number>>,
+  ): Promise<Appended> {
     const core = this.#writable();
     const checked = inSlices(packAndCheck(core, pack));
     checked.catch(() => {}); // met when it is its turn
     return this.#writes.later(async () => {
       const batch = await checked;
-      return batch === undefined ? appendNothing(core) : append(core, batch);
+      return batch === undefined ? appendNothing(core) : append(core, batch, await dying?.());
     });
   }
 
