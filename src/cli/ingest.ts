@@ -11,7 +11,6 @@ import { checkColumns, type MappedRow, Mapper, type Mapping, namedColumns } from
 import { asBefore, type LoadEmbedder, type ModelChoice, type ModelEmbedder } from './model.js';
 import { type ProgressDisplay, startProgress } from './progress.js';
 import { type Format, formatByName, formatOf, isTextFormat, openReader } from './read/open.js';
-import { ParquetReader } from './read/parquet.js';
 import type { Reader, TextOptions } from './read/reader.js';
 import { type CommandState, readState, removeState, tuneFileOf, writeState } from './state.js';
 import type { Place, Schema, StoreWriter } from './stores/store.js';
@@ -125,8 +124,9 @@ function mappingOf({ mapping, format, reading = {} }: IngestOptions, { kind, pat
 function prepare(reader: Reader, mapping: Mapping): void {
   checkColumns(mapping, reader);
   vectorForm(reader, mapping.vector, mapping.vectorType);
-  if (reader instanceof ParquetReader && mapping.payload !== 'rest')
-    reader.only = namedColumns(mapping, reader.columns);
+  const { vector, payload } = mapping;
+  if (reader.columns !== undefined && payload !== 'rest') reader.only = namedColumns(mapping, reader.columns);
+  if (vector !== undefined && !payload.includes(vector)) reader.vector = vector;
 }
 
 interface Found {

@@ -13,7 +13,6 @@ import type { ModelEmbedder } from './model.js';
 import { counted } from './read/jsonl.js';
 import { NeighboursFile } from './read/neighbours.js';
 import { type Format, formatOf, isMatrixFormat, isText, openReader } from './read/open.js';
-import { ParquetReader } from './read/parquet.js';
 import { badFile, type TextOptions } from './read/reader.js';
 import type { CommandState } from './state.js';
 import type { StoreSearcher } from './stores/store.js';
@@ -104,7 +103,8 @@ async function columnOf(
   const all: (string | Float32Array)[] = [];
   try {
     checkColumns(mapping, reader);
-    if (reader instanceof ParquetReader) reader.only = namedColumns(mapping, reader.columns);
+    if (reader.columns !== undefined) reader.only = namedColumns(mapping, reader.columns);
+    reader.vector = column;
     const mapper = new Mapper(mapping, undefined, vectorForm(reader, column, vectorType));
     for await (const { rows } of reader.read(0)) {
       for (const row of rows) {

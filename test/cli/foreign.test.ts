@@ -16,10 +16,6 @@ const into = (file: string, ...more: string[]) => ['ingest', file, '--vector', '
 
 /** As users have them: what each is called, and what its line of Python uses. */
 const TABLE: [file: string, name: RegExp, python: RegExp, to: string][] = [
-  ['a.arrow', /an Arrow file/, /pyarrow\.feather.*read_table/, 'a.parquet'],
-  ['a.feather', /an Arrow file/, /pyarrow\.feather.*read_table/, 'a.parquet'],
-  ['a.ipc', /an Arrow file/, /pyarrow\.feather.*read_table/, 'a.parquet'],
-  ['a.arrows', /an Arrow stream/, /ipc\.open_stream/, 'a.parquet'],
   ['a.lance', /a Lance dataset/, /lance\.dataset/, 'a.parquet'],
   ['a.lance/', /a Lance dataset/, /lance\.dataset/, 'a.parquet'],
   ['a.vortex', /a Vortex file/, /vortex\.open/, 'a.parquet'],
@@ -63,7 +59,7 @@ describe('a file of another format', () => {
 
   it('is known by what it begins with, whatever its name or --format says', async () => {
     const begins: [string, RegExp][] = [
-      ['ARROW1\0\0rest of it......', /an Arrow file\. In Python: .*feather/],
+      ['ARROW1\0\0rest of it......', /a file of another format: --format arrow/],
       ['FEA1\0\0\0\0rest of it......', /Feather file of version 1\. In Python: /],
       ['SQLite format 3\0......', /an SQLite database .*\. In Python: .*sqlite3/],
       ['\x89HDF\r\n\x1a\n............', /an HDF5 file .*\. In Python: .*h5py/],
@@ -101,8 +97,6 @@ describe('a file of another format', () => {
 
 /** Made by numpy and pyarrow, which the tests have; those of other packages were tried by hand. */
 const MADE: [file: string, make: string][] = [
-  ['b.arrow', 'import pyarrow.feather as f; f.write_feather(table, name)'],
-  ['b.arrows', 'w = pa.ipc.new_stream(name, table.schema); w.write_table(table); w.close()'],
   ['b.orc', 'import pyarrow.orc as o; o.write_table(table, name)'],
   ['b.ivecs', 'np.hstack([np.full((3, 1), 4, "<i4"), rows.astype("<i4")]).tofile(name)'],
   ['b.npz', 'np.savez(name, rows)'],

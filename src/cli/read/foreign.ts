@@ -18,21 +18,6 @@ const NPY = 'import numpy as np';
 
 export const FOREIGN: readonly Foreign[] = [
   {
-    extensions: ['.arrow', '.feather', '.ipc'],
-    name: 'an Arrow file',
-    magic: 'ARROW1\0\0',
-    to: 'parquet',
-    python: (from, to) =>
-      `import pyarrow.feather as f, pyarrow.parquet as q; q.write_table(f.read_table(${from}), ${to})`,
-  },
-  {
-    extensions: ['.arrows'],
-    name: 'an Arrow stream',
-    to: 'parquet',
-    python: (from, to) =>
-      `import pyarrow as pa, pyarrow.parquet as q; q.write_table(pa.ipc.open_stream(${from}).read_all(), ${to})`,
-  },
-  {
     extensions: [],
     name: 'a Feather file of version 1',
     magic: 'FEA1\0\0\0\0',
@@ -146,6 +131,7 @@ export function hintByContent(path: string, format: string): string | undefined 
   for (const [own, magic] of [
     ['parquet', 'PAR1\x15'],
     ['npy', '\x93NUMPY'],
+    ['arrow', 'ARROW1\0\0'],
   ]) {
     if (format !== own && start.startsWith(magic!)) return `a file of another format: --format ${own}`;
   }

@@ -6,7 +6,7 @@ import { UsageError } from '../exit.js';
 import { hintByContent, hintByName } from './foreign.js';
 import { badFile, type Reader, type TextOptions, unreadable } from './reader.js';
 
-export const FORMATS = ['jsonl', 'json', 'csv', 'tsv', 'parquet', ...MATRIX_FORMATS] as const;
+export const FORMATS = ['jsonl', 'json', 'csv', 'tsv', 'parquet', 'arrow', ...MATRIX_FORMATS] as const;
 export type Format = (typeof FORMATS)[number];
 
 const BY_EXTENSION: Record<string, Format> = {
@@ -16,6 +16,10 @@ const BY_EXTENSION: Record<string, Format> = {
   '.csv': 'csv',
   '.tsv': 'tsv',
   '.parquet': 'parquet',
+  '.arrow': 'arrow',
+  '.arrows': 'arrow',
+  '.feather': 'arrow',
+  '.ipc': 'arrow',
   ...Object.fromEntries(MATRIX_FORMATS.map((format) => [`.${format}`, format])),
 };
 
@@ -31,7 +35,7 @@ export function isText({ path, format }: { path: string; format?: Format | undef
 
 /** Whether it is text, in some encoding. */
 export function isTextFormat(format: Format): boolean {
-  return format !== 'parquet' && !isMatrixFormat(format);
+  return format !== 'parquet' && format !== 'arrow' && !isMatrixFormat(format);
 }
 
 /** Whether it is one matrix, whose rows need no names. */
@@ -47,7 +51,8 @@ export function formatOf(path: string, given?: Format): Format {
   }
   if (format !== undefined) return format;
   const hint = hintByName(path);
-  if (hint !== undefined) throw new UsageError(`Expected JSONL, CSV, Parquet or .npy but received ${path}, ${hint}`);
+  if (hint !== undefined)
+    throw new UsageError(`Expected JSONL, CSV, Parquet, Arrow or .npy but received ${path}, ${hint}`);
   const known = Object.keys(BY_EXTENSION).join(', ');
   throw new UsageError(`Expected a file that ends in ${known}, or --format, but received ${path}`);
 }
@@ -83,6 +88,8 @@ export async function openReader(path: string, format: Format, text: TextOptions
       return (await import('./csv.js')).CsvReader.open(path, '\t', text);
     case 'parquet':
       return (await import('./parquet.js')).ParquetReader.open(path);
+    case 'arrow':
+      return (await import('./arrow.js')).ArrowReader.open(path);
     default:
       return (await import('./matrix.js')).MatrixReader.open(path, format);
   }

@@ -13,11 +13,15 @@ export interface TextOptions {
 export interface Reader {
   /** As it was given. */
   readonly path: string;
-  readonly kind: 'jsonl' | 'json' | 'csv' | 'parquet' | 'matrix';
+  readonly kind: 'jsonl' | 'json' | 'csv' | 'parquet' | 'arrow' | 'matrix';
   /** Rows, where the file says how many. */
   readonly total?: number;
   /** Names of columns, where the file declares them. */
   readonly columns?: readonly string[];
+  /** Columns that are read, where the file can leave others out. Undefined: all. */
+  only?: readonly string[] | undefined;
+  /** The column of vectors, where the file has a shorter way to these. */
+  vector?: string | undefined;
   /** The form of a column's vectors, where the file says so; undefined: it does not say, or has no such column. */
   vectorColumn?(name: string): VectorColumn | undefined;
   /**
