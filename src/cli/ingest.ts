@@ -110,11 +110,13 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
 }
 
 /** The mapping of one file, with how it is read. The one column of a matrix needs no name. */
-function mappingOf({ mapping, format, reading = {} }: IngestOptions, { kind, path }: Reader): Mapping {
+function mappingOf({ mapping, format, reading = {} }: IngestOptions, reader: Reader): Mapping {
+  const { kind, path } = reader;
   const given = formatOf(path, format);
+  const usual = mapping.vector ?? (mapping.text === undefined ? reader.usualVector?.('rows') : undefined);
   return {
     ...mapping,
-    ...(kind === 'matrix' && mapping.vector === undefined && { vector: 'vector' }),
+    ...(usual !== undefined && { vector: usual }),
     ...(given !== formatByName(path) && { format: given }),
     ...(isTextFormat(given) && reading.encoding !== undefined && { encoding: reading.encoding }),
     ...(kind === 'csv' && reading.delimiter !== undefined && { delimiter: reading.delimiter }),

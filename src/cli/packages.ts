@@ -12,6 +12,7 @@ export const PACKAGES = {
   'hyparquet-compressors': 'Parquet files in LZ4, and Zstandard before Node.js 22.15',
   'apache-arrow': 'ingest of Arrow files',
   'lz4-napi': 'Arrow files in LZ4',
+  h5wasm: 'ingest of HDF5 files',
   uplot: 'plots of the report',
   lmdb: 'an embedded index on disk',
   'onnxruntime-node': 'transformer models',

@@ -11,8 +11,8 @@ import { UsageError } from './exit.js';
 import { checkColumns, Mapper, type Mapping, namedColumns } from './mapping.js';
 import type { ModelEmbedder } from './model.js';
 import { counted } from './read/jsonl.js';
-import { NeighboursFile } from './read/neighbours.js';
-import { type Format, formatOf, isMatrixFormat, isText, openReader } from './read/open.js';
+import { openNeighbours } from './read/neighbours.js';
+import { type Format, formatOf, hasVectors, isText, openReader } from './read/open.js';
 import { badFile, type TextOptions } from './read/reader.js';
 import type { CommandState } from './state.js';
 import type { StoreSearcher } from './stores/store.js';
@@ -45,7 +45,7 @@ export function needModel(file: QueryFile | undefined): boolean {
   return (
     file !== undefined &&
     file.vector === undefined &&
-    (isText(file) || !isMatrixFormat(formatOf(file.path, file.format)))
+    (file.text !== undefined || isText(file) || !hasVectors(formatOf(file.path, file.format)))
   );
 }
 
@@ -93,7 +93,7 @@ async function columnOf(
   dim: number,
 ): Promise<(string | Float32Array)[]> {
   const reader = await openReader(path, formatOf(path, format), options);
-  const column = vector ?? (reader.kind === 'matrix' ? 'vector' : undefined);
+  const column = vector ?? (text === undefined ? reader.usualVector?.('queries') : undefined);
   const mapping: Mapping = {
     ...(column === undefined ? { text: text ?? ['text'] } : { vector: column }),
     ...(vectorType && { vectorType }),
@@ -139,7 +139,7 @@ export async function neighboursOf(
     throw new FunnelError('BAD_ARGUMENT', `Expected ${what} for the store but received ${got}: ingest without --id`);
   }
   const stored = await searcher.count();
-  const file = await NeighboursFile.open(path);
+  const file = await openNeighbours(path);
   try {
     if (file.rows !== total) {
       throw badFile('BAD_ARGUMENT', `neighbours of ${total} queries`, path, `those of ${file.rows}`);

@@ -108,8 +108,8 @@ describe('true neighbours of a file', () => {
     await fails(1, /rows of 12 ids for .* but received 11 in row 5/, tuned(write('uneven.ivecs', uneven)));
     await fails(1, /no such file/, tuned(path('none.ivecs')));
     await fails(1, /rows of 1 to 65536 ids/, tuned(write('zero.ivecs', Buffer.alloc(64))));
-    await fails(2, /ends in \.ivecs, \.ibin/, tuned(queryFile));
-    await fails(2, /Expected --queries beside --truth/, ['tune', '--store', store, '--truth', 'a.ivecs']);
+    await fails(2, /ends in \.ivecs, \.ibin, \.hdf5/, tuned(queryFile));
+    await fails(2, /Expected --queries beside .* and --truth/, ['tune', '--store', store, '--truth', 'a.ivecs']);
     await fails(2, /no --filter beside --truth/, [...tuned('a.ivecs'), '--filter', '{"must":[]}']);
   });
 

@@ -8,7 +8,7 @@ import type { IngestOptions, IngestResult } from '../ingest.js';
 import { print, printJson } from '../io.js';
 import type { Mapping } from '../mapping.js';
 import { specOf } from '../model.js';
-import { type Format, formatOf, isMatrixFormat } from '../read/open.js';
+import { type Format, formatOf, hasVectors } from '../read/open.js';
 import type { TextOptions } from '../read/reader.js';
 import { count, duration } from '../text.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
@@ -136,9 +136,9 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
   const { text, vector, vectorType, id, idType, payload, numbers = [], strings } = options;
   const model = specOf(options);
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
-  const onlyMatrices = formats.every(isMatrixFormat);
+  const vectorsAlone = formats.every(hasVectors);
   if (vectorType !== undefined && vector === undefined) throw new UsageError('Expected --vector beside --vector-type');
-  if (text === undefined && vector === undefined && !onlyMatrices) {
+  if (text === undefined && vector === undefined && !vectorsAlone) {
     throw new UsageError('Expected --text <columns>, or --vector <column>');
   }
   if (text !== undefined && model === undefined) {

@@ -83,7 +83,7 @@ function addSample(command: Command): Command {
     .option('--queries <file>', 'real queries: a text a line in .txt, or rows as ingest reads them')
     .option(
       '--truth <file>',
-      'of the file: true neighbours, row for row as numbers of rows (.ivecs, .ibin), in place of exact searches',
+      'of the file: true neighbours, row for row as numbers of rows (.ivecs, .ibin, .hdf5), in place of exact searches',
     )
     .option('--text <columns>', 'of the file: the texts (default: text)', names('--text'))
     .option('--vector <column>', 'of the file: vectors, in place of texts')
@@ -181,7 +181,7 @@ function sampleOf(options: SampleOptions) {
     queries === undefined &&
     (truth ?? text ?? vector ?? vectorType ?? format ?? encoding ?? delimiter) !== undefined
   ) {
-    const others = '--truth, --text, --vector, --vector-type, --format, --encoding and --delimiter';
+    const others = '--text, --vector, --vector-type, --format, --encoding, --delimiter and --truth';
     throw new UsageError(`Expected --queries beside ${others}`);
   }
   if (truth !== undefined) checkNeighboursName(truth);

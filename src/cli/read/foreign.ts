@@ -59,13 +59,6 @@ export const FOREIGN: readonly Foreign[] = [
       `${NPY}; a = np.fromfile(${from}, "<i4"); np.save(${to}, a.reshape(-1, a[0] + 1)[:, 1:].astype("f4"))`,
   },
   {
-    extensions: ['.h5', '.hdf5', '.hdf'],
-    name: 'an HDF5 file (with a data set "train", say)',
-    magic: '\x89HDF\r\n\x1a\n',
-    to: 'npy',
-    python: (from, to) => `import h5py, numpy as np; np.save(${to}, h5py.File(${from})["train"][:].astype("f4"))`,
-  },
-  {
     extensions: ['.npz'],
     name: 'an archive of NumPy files',
     to: 'npy',
@@ -132,6 +125,7 @@ export function hintByContent(path: string, format: string): string | undefined 
     ['parquet', 'PAR1\x15'],
     ['npy', '\x93NUMPY'],
     ['arrow', 'ARROW1\0\0'],
+    ['hdf5', '\x89HDF\r\n\x1a\n'],
   ]) {
     if (format !== own && start.startsWith(magic!)) return `a file of another format: --format ${own}`;
   }

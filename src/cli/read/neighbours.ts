@@ -6,33 +6,66 @@ import { UsageError } from '../exit.js';
 import { badFile, unreadable } from './reader.js';
 
 /** The files that are read, by how their names end. */
-const FORMATS = ['.ivecs', '.ibin'] as const;
-type NeighboursFormat = (typeof FORMATS)[number];
+const FORMATS = ['.ivecs', '.ibin', '.hdf5', '.h5', '.hdf'] as const;
+type MatrixOfNeighbours = '.ivecs' | '.ibin';
 
 /** Bytes of lengths in front of each row, and in front of all. */
-const LEADS: Record<NeighboursFormat, [row: number, file: number]> = { '.ivecs': [4, 0], '.ibin': [0, 8] };
+const LEADS: Record<MatrixOfNeighbours, [row: number, file: number]> = { '.ivecs': [4, 0], '.ibin': [0, 8] };
 
 /** @throws UsageError: nobody knows files of this name */
-export function checkNeighboursName(path: string): NeighboursFormat {
+export function checkNeighboursName(path: string): (typeof FORMATS)[number] {
   const extension = extname(path).toLowerCase();
   const format = FORMATS.find((one) => one === extension);
   if (format !== undefined) return format;
   throw new UsageError(`Expected a file of true neighbours that ends in ${FORMATS.join(', ')} but received ${path}`);
 }
 
-/** The rows of a file: `rows` lists of `columns` integers, as they are. */
-export class NeighboursFile {
+/** `rows` lists of `columns` numbers of rows. */
+export interface Neighbours {
+  readonly rows: number;
+  readonly columns: number;
+  /** The first `k` of a row. @throws FunnelError BAD_ARGUMENT: one is no row's number; CORRUPT, DISK */
+  read(row: number, k: number): Promise<number[]>;
+  close(): Promise<void>;
+}
+
+/** @throws FunnelError BAD_ARGUMENT, CORRUPT, DISK, MISSING_PACKAGE; UsageError */
+export async function openNeighbours(path: string): Promise<Neighbours> {
+  const format = checkNeighboursName(path);
+  if (format === '.ivecs' || format === '.ibin') return NeighboursFile.open(path, format);
+  const { Hdf5Reader } = await import('./hdf5.js');
+  const file = await Hdf5Reader.open(path);
+  try {
+    const { rows, columns, read } = file.integers('neighbors');
+    return {
+      rows,
+      columns,
+      read: async (row, k) => read(row, k).map((id) => checked(id, row, path)),
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** @throws FunnelError BAD_ARGUMENT */
+function checked(id: number, row: number, path: string): number {
+  if (id >= 0) return id;
+  throw new FunnelError('BAD_ARGUMENT', `Expected numbers of rows in row ${row} of ${path} but received ${id}`);
+}
+
+class NeighboursFile implements Neighbours {
   private constructor(
     readonly path: string,
     readonly rows: number,
     readonly columns: number,
     private readonly file: FileHandle,
-    private readonly format: NeighboursFormat,
+    private readonly format: MatrixOfNeighbours,
   ) {}
 
-  /** @throws FunnelError BAD_ARGUMENT, CORRUPT: its counts and its size do not agree; DISK; UsageError */
-  static async open(path: string): Promise<NeighboursFile> {
-    const format = checkNeighboursName(path);
+  /** @throws FunnelError BAD_ARGUMENT, CORRUPT: its counts and its size do not agree; DISK */
+  static async open(path: string, format: MatrixOfNeighbours): Promise<NeighboursFile> {
     let file: FileHandle;
     try {
       file = await open(path, 'r');
@@ -62,7 +95,6 @@ export class NeighboursFile {
     }
   }
 
-  /** The first `k` of a row. @throws FunnelError BAD_ARGUMENT: one is no row's number; CORRUPT, DISK */
   async read(row: number, k: number): Promise<number[]> {
     const { columns, path, format } = this;
     const [ofRow, ofFile] = LEADS[format];
@@ -71,11 +103,7 @@ export class NeighboursFile {
     if (lead === 1 && bytes.readInt32LE(0) !== columns) {
       throw badFile('CORRUPT', `rows of ${columns} ids`, path, `${bytes.readInt32LE(0)} in row ${row}`);
     }
-    return Array.from({ length: k }, (_, i) => {
-      const id = bytes.readInt32LE(4 * (lead + i));
-      if (id >= 0) return id;
-      throw new FunnelError('BAD_ARGUMENT', `Expected numbers of rows in row ${row} of ${path} but received ${id}`);
-    });
+    return Array.from({ length: k }, (_, i) => checked(bytes.readInt32LE(4 * (lead + i)), row, path));
   }
 
   async close(): Promise<void> {

@@ -13,7 +13,7 @@ export interface TextOptions {
 export interface Reader {
   /** As it was given. */
   readonly path: string;
-  readonly kind: 'jsonl' | 'json' | 'csv' | 'parquet' | 'arrow' | 'matrix';
+  readonly kind: 'jsonl' | 'json' | 'csv' | 'parquet' | 'arrow' | 'hdf5' | 'matrix';
   /** Rows, where the file says how many. */
   readonly total?: number;
   /** Names of columns, where the file declares them. */
@@ -22,6 +22,8 @@ export interface Reader {
   only?: readonly string[] | undefined;
   /** The column of vectors, where the file has a shorter way to these. */
   vector?: string | undefined;
+  /** The column of vectors where nobody names one; undefined: none is usual. */
+  usualVector?(role: 'rows' | 'queries'): string | undefined;
   /** The form of a column's vectors, where the file says so; undefined: it does not say, or has no such column. */
   vectorColumn?(name: string): VectorColumn | undefined;
   /**
