@@ -8,7 +8,7 @@ import { textOf } from '../store/import/encoding.js';
 import { linesOf } from '../store/import/lines.js';
 import { randomFrom, shuffled } from '../tune/session.js';
 import { UsageError } from './exit.js';
-import { checkColumns, Mapper, type Mapping, namedColumns } from './mapping.js';
+import { Mapper, type Mapping, prepareReader } from './mapping.js';
 import type { ModelEmbedder } from './model.js';
 import { counted } from './read/jsonl.js';
 import { openNeighbours } from './read/neighbours.js';
@@ -16,7 +16,7 @@ import { type Format, formatOf, hasVectors, isText, openReader } from './read/op
 import { badFile, type TextOptions } from './read/reader.js';
 import type { CommandState } from './state.js';
 import type { StoreSearcher } from './stores/store.js';
-import { type VectorType, vectorForm } from './vector-type.js';
+import type { VectorType } from './vector-type.js';
 
 export interface QueryFile extends TextOptions {
   /** As rows are ingested from; or .txt, a query a line. */
@@ -102,10 +102,7 @@ async function columnOf(
   };
   const all: (string | Float32Array)[] = [];
   try {
-    checkColumns(mapping, reader);
-    if (reader.columns !== undefined) reader.only = namedColumns(mapping, reader.columns);
-    reader.vector = column;
-    const mapper = new Mapper(mapping, undefined, vectorForm(reader, column, vectorType));
+    const mapper = new Mapper(mapping, undefined, prepareReader(reader, mapping));
     for await (const { rows } of reader.read(0)) {
       for (const row of rows) {
         const { text, vector } = mapper.map(row, row.number);

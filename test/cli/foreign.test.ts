@@ -25,9 +25,6 @@ const TABLE: [file: string, name: RegExp, python: RegExp, to: string][] = [
   ['a.ivecs', /true neighbours/, /<i4/, 'a.npy'],
   ['a.npz', /an archive of NumPy files/, /np\.load/, 'a.npy'],
   ['a.zarr', /a Zarr array/, /zarr\.open/, 'a.npy'],
-  ['a.sqlite', /an SQLite database/, /sqlite3\.connect/, 'a.csv'],
-  ['a.sqlite3', /an SQLite database/, /sqlite3\.connect/, 'a.csv'],
-  ['a.db', /an SQLite database/, /sqlite3\.connect/, 'a.csv'],
   ['a.duckdb', /a DuckDB database/, /duckdb\.connect/, 'a.parquet'],
   ['a.xlsx', /a spreadsheet/, /read_excel/, 'a.csv'],
   ['a.xls', /a spreadsheet/, /read_excel/, 'a.csv'],
@@ -58,7 +55,7 @@ describe('a file of another format', () => {
     const begins: [string, RegExp][] = [
       ['ARROW1\0\0rest of it......', /a file of another format: --format arrow/],
       ['FEA1\0\0\0\0rest of it......', /Feather file of version 1\. In Python: /],
-      ['SQLite format 3\0......', /an SQLite database .*\. In Python: .*sqlite3/],
+      ['SQLite format 3\0......', /a file of another format: --format sqlite/],
       ['\x89HDF\r\n\x1a\n............', /a file of another format: --format hdf5/],
       ['Obj\x01................', /an Avro file\. In Python: /],
       ['PK\x03\x04................', /a ZIP archive, as \.npz, \.xlsx and \.pt files are/],
@@ -99,10 +96,6 @@ const MADE: [file: string, make: string][] = [
   ['b.npz', 'np.savez(name, rows)'],
   ['b.safetensors', 'import safetensors.numpy as s; s.save_file({"rows": rows}, name)'],
   ['b.pkl', 'import pandas as pd; pd.DataFrame({"v": list(rows)}).to_pickle(name)'],
-  [
-    'b.db',
-    'import sqlite3; c = sqlite3.connect(name); c.execute("create table documents (v)"); c.executemany("insert into documents values (?)", [[str(r.tolist())] for r in rows]); c.commit(); c.close()',
-  ],
 ];
 
 const ROWS = [1, 5, 9].map((one) => [one, one + 1, one + 2, one + 3]);

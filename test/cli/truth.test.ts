@@ -10,7 +10,7 @@ import { tempFolder } from './files.js';
 
 const { write, path } = tempFolder();
 const random = new Random(23);
-const [DIM, ROWS, QUERIES, K] = [16, 900, 60, 12] as const;
+const [DIM, ROWS, QUERIES, K] = [16, 600, 60, 12] as const;
 const vectors = (count: number) => Array.from({ length: count }, () => random.vector(DIM));
 const [base, queries] = [vectors(ROWS), vectors(QUERIES)];
 
@@ -77,7 +77,7 @@ describe('true neighbours of a file', () => {
     await ofK(/neighbours of 60 queries for .*bad\.ivecs but received those of 59/, truth.slice(1));
     await ofK(/at least 13 neighbours a query for .*bad\.ivecs but received 12/, truth, '--k', '13');
     const beyond = truth.map((ids, q) => (q === 7 ? [ROWS, ...ids.slice(1)] : ids));
-    await ofK(/numbers of rows below 900, which the store has, in row 7 of .*but received 900/, beyond);
+    await ofK(/numbers of rows below 600, which the store has, in row 7 of .*but received 600/, beyond);
     await ofK(
       /numbers of rows in row 3 of .*but received -1/,
       truth.map((ids, q) => (q === 3 ? [-1, ...ids] : ids).slice(0, K)),

@@ -174,14 +174,14 @@ export function addBench(root: Command, { io, load }: Context): void {
 }
 
 function sampleOf(options: SampleOptions) {
-  const { queries, truth, text, vector, vectorType, format, encoding, delimiter, sample } = options;
+  const { queries, truth, text, vector, vectorType, format, encoding, delimiter, table, sample } = options;
   const head = headDims(options);
   const model = specOf(options);
   if (
     queries === undefined &&
-    (truth ?? text ?? vector ?? vectorType ?? format ?? encoding ?? delimiter) !== undefined
+    (truth ?? text ?? vector ?? vectorType ?? format ?? encoding ?? delimiter ?? table) !== undefined
   ) {
-    const others = '--text, --vector, --vector-type, --format, --encoding, --delimiter and --truth';
+    const others = '--text, --vector, --vector-type, --format, --encoding, --delimiter, --table and --truth';
     throw new UsageError(`Expected --queries beside ${others}`);
   }
   if (truth !== undefined) checkNeighboursName(truth);

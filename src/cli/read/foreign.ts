@@ -71,14 +71,6 @@ export const FOREIGN: readonly Foreign[] = [
     python: (from, to) => `import zarr, numpy as np; np.save(${to}, zarr.open(${from})[:])`,
   },
   {
-    extensions: ['.sqlite', '.sqlite3', '.db'],
-    name: 'an SQLite database (with a table "documents", say)',
-    magic: 'SQLite format 3\0',
-    to: 'csv',
-    python: (from, to) =>
-      `import sqlite3, pandas as pd; pd.read_sql("select * from documents", sqlite3.connect(${from})).to_csv(${to}, index=False)`,
-  },
-  {
     extensions: ['.duckdb'],
     name: 'a DuckDB database (with a table "documents", say)',
     to: 'parquet',
@@ -126,6 +118,7 @@ export function hintByContent(path: string, format: string): string | undefined 
     ['npy', '\x93NUMPY'],
     ['arrow', 'ARROW1\0\0'],
     ['hdf5', '\x89HDF\r\n\x1a\n'],
+    ['sqlite', 'SQLite format 3\0'],
   ]) {
     if (format !== own && start.startsWith(magic!)) return `a file of another format: --format ${own}`;
   }

@@ -6,7 +6,17 @@ import { UsageError } from '../exit.js';
 import { hintByContent, hintByName } from './foreign.js';
 import { badFile, type Reader, type TextOptions, unreadable } from './reader.js';
 
-export const FORMATS = ['jsonl', 'json', 'csv', 'tsv', 'parquet', 'arrow', 'hdf5', ...MATRIX_FORMATS] as const;
+export const FORMATS = [
+  'jsonl',
+  'json',
+  'csv',
+  'tsv',
+  'parquet',
+  'arrow',
+  'hdf5',
+  'sqlite',
+  ...MATRIX_FORMATS,
+] as const;
 export type Format = (typeof FORMATS)[number];
 
 const BY_EXTENSION: Record<string, Format> = {
@@ -23,6 +33,9 @@ const BY_EXTENSION: Record<string, Format> = {
   '.h5': 'hdf5',
   '.hdf5': 'hdf5',
   '.hdf': 'hdf5',
+  '.sqlite': 'sqlite',
+  '.sqlite3': 'sqlite',
+  '.db': 'sqlite',
   ...Object.fromEntries(MATRIX_FORMATS.map((format) => [`.${format}`, format])),
 };
 
@@ -60,7 +73,7 @@ export function formatOf(path: string, given?: Format): Format {
   if (format !== undefined) return format;
   const hint = hintByName(path);
   if (hint !== undefined)
-    throw new UsageError(`Expected JSONL, CSV, Parquet, Arrow, HDF5 or .npy but received ${path}, ${hint}`);
+    throw new UsageError(`Expected JSONL, CSV, Parquet, Arrow, HDF5, SQLite or .npy but received ${path}, ${hint}`);
   const known = Object.keys(BY_EXTENSION).join(', ');
   throw new UsageError(`Expected a file that ends in ${known}, or --format, but received ${path}`);
 }
@@ -100,6 +113,8 @@ export async function openReader(path: string, format: Format, text: TextOptions
       return (await import('./arrow.js')).ArrowReader.open(path);
     case 'hdf5':
       return (await import('./hdf5.js')).Hdf5Reader.open(path);
+    case 'sqlite':
+      return (await import('./sqlite.js')).SqliteReader.open(path, text.table);
     default:
       return (await import('./matrix.js')).MatrixReader.open(path, format);
   }
