@@ -1,17 +1,20 @@
 /** `funnelvec bench`: how long searches of a store take, and what they find, mode by mode. */
 import type { Metric } from '../kernels/kernels.js';
 import { asGood, lossOf, type Truth } from '../tune/session.js';
+import { isBeaten, notTheBest, scoredNeighbours } from '../tune/truth.js';
 import { Interrupted } from './exit.js';
 import type { Io } from './io.js';
 import type { LoadEmbedder, ModelChoice } from './model.js';
 import { startProgress } from './progress.js';
-import { needModel, type QueryFile } from './queries.js';
+import { needModel, neighboursOf, type QueryFile } from './queries.js';
 import { type Asking, askingOf, close, openForSearch } from './search.js';
 import type { Place } from './stores/store.js';
 import { queriesFor } from './tune.js';
 
 export interface BenchCommand {
   queries?: QueryFile;
+  /** A file of the queries' true neighbours, which recall is then of, in place of those of mode 'exact'. */
+  truth?: string;
   heldOut: number;
   model?: ModelChoice;
   limit: number;
@@ -46,8 +49,18 @@ export async function bench(place: Place, options: BenchCommand, io: Io, load: L
   const opened = await openForSearch(place, options, load, needModel(options.queries));
   try {
     const { searcher } = opened;
-    const { vectors } = await queriesFor(opened, options.queries, options.heldOut, io);
+    const queries = await queriesFor(opened, options.queries, options.heldOut, io);
+    const { vectors } = queries;
     const { limit } = options;
+    const given =
+      options.truth === undefined
+        ? undefined
+        : await scoredNeighbours(
+            searcher.source,
+            vectors,
+            await neighboursOf(queries, options.truth, limit, opened),
+            io.stop,
+          );
     const asking = (more: object) => askingOf({ limit, tuned: false, ...more }, opened);
     const tuned = asking({ tuned: true });
     const funnel = asking({});
@@ -73,7 +86,8 @@ export async function bench(place: Place, options: BenchCommand, io: Io, load: L
           if (mode === 'exact') exact = promise;
           progress.step(mode, (at + (q + 1) / vectors.length) / modes.length);
         }
-        if (mode === 'exact') truth = found;
+        if (mode === 'exact') truth = given ?? found;
+        if (mode === 'exact' && given !== undefined) checkBest(given, found, searcher.metric);
         result.push({ mode, ...timesOf(times), ...recallOf(found, truth, searcher.metric) });
       }
     } finally {
@@ -83,6 +97,12 @@ export async function bench(place: Place, options: BenchCommand, io: Io, load: L
   } finally {
     await close(opened);
   }
+}
+
+/** @throws FunnelError BAD_ARGUMENT */
+function checkBest(given: readonly Truth[], found: readonly Truth[], metric: Metric): void {
+  const wrong = given.findIndex((one, q) => isBeaten(one, found[q]!, metric));
+  if (wrong >= 0) throw notTheBest(wrong, given[wrong]!, found[wrong]!);
 }
 
 function timesOf(times: readonly number[]): { p50: number; p95: number } {

@@ -1,6 +1,6 @@
 /** Remembers enough of a file to notice later that it is another one. */
 import { createHash, type Hash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Reader, type RowSource, unreadable } from './read/reader.js';
 
@@ -23,9 +23,16 @@ export async function fingerprintOf(path: string): Promise<Fingerprint> {
     const file = await open(path, 'r');
     try {
       const { size, mtimeMs } = await file.stat();
+      // What was written last to an SQLite database lies beside it.
+      const wal = await stat(`${path}-wal`).catch(() => undefined);
       const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size, BEGINNING)), 0, undefined, 0);
       const beginning = createHash('sha256').update(buffer.subarray(0, bytesRead)).digest('hex');
-      return { path: resolve(path), bytes: size, modified: mtimeMs, beginning };
+      return {
+        path: resolve(path),
+        bytes: size + (wal?.size ?? 0),
+        modified: wal?.size ? Math.max(mtimeMs, wal.mtimeMs) : mtimeMs,
+        beginning,
+      };
     } finally {
       await file.close();
     }

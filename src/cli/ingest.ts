@@ -7,11 +7,10 @@ import { headFor } from './head.js';
 import { type MappedBatch, mappedBatches, type Skipped } from './ingest-batches.js';
 import { begin, checkSame, type IngestInput, type IngestPart, partsToDo, placeIn } from './ingest-plan.js';
 import { type Io, note } from './io.js';
-import { checkColumns, type MappedRow, Mapper, type Mapping, namedColumns } from './mapping.js';
+import { type MappedRow, Mapper, type Mapping, prepareReader } from './mapping.js';
 import { asBefore, type LoadEmbedder, type ModelChoice, type ModelEmbedder } from './model.js';
 import { type ProgressDisplay, startProgress } from './progress.js';
 import { type Format, formatByName, formatOf, isTextFormat, openReader } from './read/open.js';
-import { ParquetReader } from './read/parquet.js';
 import type { Reader, TextOptions } from './read/reader.js';
 import { type CommandState, readState, removeState, tuneFileOf, writeState } from './state.js';
 import type { Place, Schema, StoreWriter } from './stores/store.js';
@@ -70,7 +69,7 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
       readers.push(reader);
       inputs.push({ path, fingerprint: await fingerprintOf(path), mapping: mappingOf(options, reader), reader });
     }
-    for (const [i, reader] of readers.entries()) prepare(reader, inputs[i]!.mapping);
+    for (const [i, reader] of readers.entries()) prepareReader(reader, inputs[i]!.mapping);
     const before = await found(place, options.restart);
     const parts = await partsToDo(before.state ?? { sources: [] }, inputs, place.label);
     const model = options.model && asBefore(options.model, before.state?.embedder, place.label);
@@ -111,22 +110,18 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
 }
 
 /** The mapping of one file, with how it is read. The one column of a matrix needs no name. */
-function mappingOf({ mapping, format, reading = {} }: IngestOptions, { kind, path }: Reader): Mapping {
+function mappingOf({ mapping, format, reading = {} }: IngestOptions, reader: Reader): Mapping {
+  const { kind, path } = reader;
   const given = formatOf(path, format);
+  const usual = mapping.vector ?? (mapping.text === undefined ? reader.usualVector?.('rows') : undefined);
   return {
     ...mapping,
-    ...(kind === 'matrix' && mapping.vector === undefined && { vector: 'vector' }),
+    ...(usual !== undefined && { vector: usual }),
     ...(given !== formatByName(path) && { format: given }),
     ...(isTextFormat(given) && reading.encoding !== undefined && { encoding: reading.encoding }),
     ...(kind === 'csv' && reading.delimiter !== undefined && { delimiter: reading.delimiter }),
+    ...(kind === 'sqlite' && reading.table !== undefined && { table: reading.table }),
   };
-}
-
-function prepare(reader: Reader, mapping: Mapping): void {
-  checkColumns(mapping, reader);
-  vectorForm(reader, mapping.vector, mapping.vectorType);
-  if (reader instanceof ParquetReader && mapping.payload !== 'rest')
-    reader.only = namedColumns(mapping, reader.columns);
 }
 
 interface Found {

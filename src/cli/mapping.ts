@@ -4,7 +4,7 @@ import type { Id } from '../core/types.js';
 import { keysOfPath, namesIn, putAt, valueAt, without } from '../store/import/fields.js';
 import type { FileRow, Reader } from './read/reader.js';
 import { badByte, textOfBytes } from './read/utf8.js';
-import { NUMBERS, type VectorForm, type VectorType, vectorOfBytes } from './vector-type.js';
+import { NUMBERS, type VectorForm, type VectorType, vectorForm, vectorOfBytes } from './vector-type.js';
 
 /** As it is kept beside a store: the same command must mean the same rows. */
 export interface Mapping {
@@ -26,6 +26,8 @@ export interface Mapping {
   format?: string;
   encoding?: string;
   delimiter?: string;
+  /** The table of a database. */
+  table?: string;
 }
 
 export interface MappedRow {
@@ -64,6 +66,17 @@ export function checkColumns(mapping: Mapping, { columns, path, kind }: Reader):
     const what = `a column ${JSON.stringify(absent)} in ${path}`;
     throw new FunnelError('BAD_ARGUMENT', `Expected ${what} but it has ${has}${hint}`);
   }
+}
+
+/** Tells a reader what is wanted of it. @throws FunnelError BAD_ARGUMENT: it has no such columns, or no vectors in one; UsageError */
+export function prepareReader(reader: Reader, mapping: Mapping): VectorForm {
+  const { vector, vectorType, payload } = mapping;
+  checkColumns(mapping, reader);
+  const form = vectorForm(reader, vector, vectorType);
+  if (reader.columns !== undefined && payload !== 'rest') reader.only = namedColumns(mapping, reader.columns);
+  // A payload has lists, where vectors may be typed arrays.
+  if (vector !== undefined && (reader.kind === 'hdf5' || !payload.includes(vector))) reader.vector = vector;
+  return form;
 }
 
 export class Mapper {
@@ -269,6 +282,7 @@ export function mappingDifference(before: Mapping, now: Mapping): string | undef
     'format',
     'encoding',
     'delimiter',
+    'table',
   ] as const) {
     const [a, b] = [before[key], now[key]].map((one) => JSON.stringify(one ?? null));
     if (a === b) continue;

@@ -9,7 +9,13 @@ export const PACKAGES = {
   'cli-progress': 'progress bars; without it progress comes as lines',
   'csv-parse': 'ingest of CSV and TSV files',
   hyparquet: 'ingest of Parquet files',
-  'hyparquet-compressors': 'Parquet files in LZ4, and in Zstandard before Node.js 22.15',
+  'hyparquet-compressors': 'Parquet files in LZ4, and Zstandard before Node.js 22.15',
+  'apache-arrow': 'ingest of Arrow files',
+  'lz4-napi': 'Arrow files in LZ4',
+  h5wasm: 'ingest of HDF5 files',
+  'better-sqlite3': 'ingest of SQLite databases before Node.js 22.13 (or libsql)',
+  libsql: 'ingest of SQLite databases before Node.js 22.13 (or better-sqlite3)',
+  'sqlite-vec': 'tables of sqlite-vec in SQLite databases',
   uplot: 'plots of the report',
   lmdb: 'an embedded index on disk',
   'onnxruntime-node': 'transformer models',
@@ -52,6 +58,11 @@ async function loadFrom<Module>(name: PackageName, module: string): Promise<Modu
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND' || !String(cause).includes(name)) throw cause;
     throw missing(name, cause);
   }
+}
+
+/** Whether the error says that a package is not there. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof FunnelError && error.code === 'MISSING_PACKAGE';
 }
 
 export function missing(name: PackageName, cause?: unknown): FunnelError {

@@ -2,18 +2,21 @@
 import { expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import { ownView } from '../core/realm.js';
+import type { Id } from '../core/types.js';
 import { rowsAtOnce, type Source } from '../query/source/source.js';
 import { textOf } from '../store/import/encoding.js';
 import { linesOf } from '../store/import/lines.js';
 import { randomFrom, shuffled } from '../tune/session.js';
 import { UsageError } from './exit.js';
-import { checkColumns, Mapper, type Mapping, namedColumns } from './mapping.js';
+import { Mapper, type Mapping, prepareReader } from './mapping.js';
 import type { ModelEmbedder } from './model.js';
 import { counted } from './read/jsonl.js';
-import { type Format, formatOf, isMatrixFormat, isText, openReader } from './read/open.js';
-import { ParquetReader } from './read/parquet.js';
-import type { TextOptions } from './read/reader.js';
-import { type VectorType, vectorForm } from './vector-type.js';
+import { openNeighbours } from './read/neighbours.js';
+import { type Format, formatOf, hasVectors, isText, openReader } from './read/open.js';
+import { badFile, type TextOptions } from './read/reader.js';
+import type { CommandState } from './state.js';
+import type { StoreSearcher } from './stores/store.js';
+import type { VectorType } from './vector-type.js';
 
 export interface QueryFile extends TextOptions {
   /** As rows are ingested from; or .txt, a query a line. */
@@ -32,6 +35,9 @@ export interface Queries {
   vectors: Float32Array[];
   /** In the same order. */
   texts?: string[];
+  /** The place of each in its file, and how many that has. */
+  rows: number[];
+  total: number;
 }
 
 /** Whether a model is needed. */
@@ -39,7 +45,7 @@ export function needModel(file: QueryFile | undefined): boolean {
   return (
     file !== undefined &&
     file.vector === undefined &&
-    (isText(file) || !isMatrixFormat(formatOf(file.path, file.format)))
+    (file.text !== undefined || isText(file) || !hasVectors(formatOf(file.path, file.format)))
   );
 }
 
@@ -54,16 +60,17 @@ export async function readQueries(
     throw new UsageError(`Expected no --vector for ${file.path}, which has a text a line`);
   }
   const all = isText(file) ? await textsOf(file) : await columnOf(file, dim);
-  const some = shuffled(all.length, randomFrom(1))
+  const rows = shuffled(all.length, randomFrom(1))
     .slice(0, file.limit)
-    .sort((a, b) => a - b)
-    .map((i) => all[i]!);
+    .sort((a, b) => a - b);
+  const some = rows.map((i) => all[i]!);
+  const total = all.length;
   if (some.length === 0) throw new FunnelError('BAD_ARGUMENT', `Expected queries in ${file.path} but received none`);
-  if (typeof some[0] !== 'string') return { vectors: some as Float32Array[] };
+  if (typeof some[0] !== 'string') return { vectors: some as Float32Array[], rows, total };
   if (embedder === undefined) throw new UsageError('Expected --model beside queries that are texts');
   const texts = some as string[];
   const packed = await embedder.embed(texts, { role: 'query', signal });
-  return { texts, vectors: texts.map((_, i) => packed.slice(i * dim, (i + 1) * dim)) };
+  return { texts, vectors: texts.map((_, i) => packed.slice(i * dim, (i + 1) * dim)), rows, total };
 }
 
 async function textsOf({ path, encoding }: QueryFile): Promise<string[]> {
@@ -86,7 +93,7 @@ async function columnOf(
   dim: number,
 ): Promise<(string | Float32Array)[]> {
   const reader = await openReader(path, formatOf(path, format), options);
-  const column = vector ?? (reader.kind === 'matrix' ? 'vector' : undefined);
+  const column = vector ?? (text === undefined ? reader.usualVector?.('queries') : undefined);
   const mapping: Mapping = {
     ...(column === undefined ? { text: text ?? ['text'] } : { vector: column }),
     ...(vectorType && { vectorType }),
@@ -95,9 +102,7 @@ async function columnOf(
   };
   const all: (string | Float32Array)[] = [];
   try {
-    checkColumns(mapping, reader);
-    if (reader instanceof ParquetReader) reader.only = namedColumns(mapping, reader.columns);
-    const mapper = new Mapper(mapping, undefined, vectorForm(reader, column, vectorType));
+    const mapper = new Mapper(mapping, undefined, prepareReader(reader, mapping));
     for await (const { rows } of reader.read(0)) {
       for (const row of rows) {
         const { text, vector } = mapper.map(row, row.number);
@@ -111,6 +116,48 @@ async function columnOf(
     await reader.close();
   }
   return all;
+}
+
+/**
+ * The true neighbours of a sample, out of a file that has them query by query.
+ *
+ * @throws FunnelError BAD_ARGUMENT: it has them of other queries, or fewer of each; ids of this store are no numbers of rows
+ */
+export async function neighboursOf(
+  { rows, total }: Queries,
+  path: string,
+  k: number,
+  { state, searcher }: { state: CommandState | undefined; searcher: StoreSearcher },
+): Promise<Id[][]> {
+  const mapped = state?.sources.find(({ mapping }) => mapping.id !== undefined);
+  if (mapped !== undefined) {
+    const what = `ids that are numbers of rows, as ${path} has them,`;
+    const got = `ids of the column ${JSON.stringify(mapped.mapping.id)}`;
+    throw new FunnelError('BAD_ARGUMENT', `Expected ${what} for the store but received ${got}: ingest without --id`);
+  }
+  const stored = await searcher.count();
+  const file = await openNeighbours(path);
+  try {
+    if (file.rows !== total) {
+      throw badFile('BAD_ARGUMENT', `neighbours of ${total} queries`, path, `those of ${file.rows}`);
+    }
+    if (file.columns < k) {
+      throw badFile('BAD_ARGUMENT', `at least ${k} neighbours a query`, path, `${file.columns}`);
+    }
+    const all: Id[][] = [];
+    for (const row of rows) {
+      const ids = await file.read(row, k);
+      const beyond = ids.find((id) => id >= stored);
+      if (beyond !== undefined) {
+        const what = `numbers of rows below ${stored}, which the store has, in row ${row} of ${path}`;
+        throw new FunnelError('BAD_ARGUMENT', `Expected ${what} but received ${beyond}`);
+      }
+      all.push(ids);
+    }
+    return all;
+  } finally {
+    await file.close();
+  }
 }
 
 /** Rows that are looked at for a sample. */
@@ -137,5 +184,5 @@ export async function sampleRows(source: Source, count: number, signal: AbortSig
   } while (after !== undefined && seen < LOOKED_AT);
   const some = sample.filter((row) => row.some((x) => x !== 0));
   if (some.length === 0) throw new FunnelError('BAD_ARGUMENT', 'Expected rows in the store but it has none');
-  return { vectors: some };
+  return { vectors: some, rows: some.map((_, i) => i), total: some.length };
 }

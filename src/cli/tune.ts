@@ -8,13 +8,15 @@ import type { PrefixResult, TuneResult, TuneTarget } from '../tune/index.js';
 import { type Io, note } from './io.js';
 import type { LoadEmbedder, ModelChoice } from './model.js';
 import { startProgress } from './progress.js';
-import { needModel, type Queries, type QueryFile, readQueries, sampleRows } from './queries.js';
+import { needModel, neighboursOf, type Queries, type QueryFile, readQueries, sampleRows } from './queries.js';
 import { close, type Opened, openForSearch, type TunedPlan } from './search.js';
 import { type CommandState, tuneFileOf, writeJson, writeState } from './state.js';
 import type { Place, StoreSearcher } from './stores/store.js';
 
 export interface TuneCommand {
   queries?: QueryFile;
+  /** A file of the queries' true neighbours, in place of exact searches. */
+  truth?: string;
   /** Rows that serve as queries where there are none. */
   heldOut: number;
   model?: ModelChoice;
@@ -53,6 +55,8 @@ export async function tuneStore(place: Place, options: TuneCommand, io: Io, load
   try {
     const { searcher, state } = opened;
     const queries = await queriesFor(opened, options.queries, options.heldOut, io);
+    const { truth } = options;
+    const neighbours = truth === undefined ? undefined : await neighboursOf(queries, truth, options.target.k!, opened);
     const progress = await startProgress(io, 'tune', 'queries');
     const { filter, candidates, seconds, scales, target, head } = options;
     let result: TuneResult;
@@ -69,6 +73,7 @@ export async function tuneStore(place: Place, options: TuneCommand, io: Io, load
         budget,
         exact: options.exact,
         signal: io.stop,
+        ...(neighbours && { neighbours }),
         ...(scales && { scales }),
         ...(filter && { request: { filter } }),
         onProgress: ({ phase, done, total }) => progress.step(phase, total === 0 ? 1 : done / total),

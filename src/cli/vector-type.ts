@@ -62,6 +62,10 @@ export function vectorForm(reader: Reader, column: string | undefined, type: Vec
       if (type === 'binary') return { type, bits: 8 }; // signed integers
       throw refused(`bytes or unsigned integers, as --vector-type ${type} takes them,`);
     default: {
+      if (declared.type !== undefined) {
+        if (type === undefined || type === declared.type) return { type: declared.type, bits: 8 };
+        throw refused(`--vector-type ${declared.type}, or none,`);
+      }
       const fitting = TYPES[kind];
       if (type !== undefined && (fitting as readonly string[]).includes(type))
         return { type, bits: kind === 'uint16' ? 16 : 8 };

@@ -104,7 +104,8 @@ export async function prefixAgainstSuffix(options: PrefixOptions): Promise<Prefi
   return { rows: count, queries: queries.length, k, candidates, heads };
 }
 
-function sourceOf(search: PrefixOptions['search'], using: string | undefined): Source {
+/** Where rows are read from. @throws FunnelError BAD_ARGUMENT */
+export function sourceOf(search: PrefixOptions['search'], using: string | undefined): Source {
   if (typeof (search as FunnelIndex | undefined)?.querySync === 'function') {
     if (using !== undefined) throw expected('BAD_ARGUMENT', 'no using for an index', 'using', using);
     return embeddedSource(search as FunnelIndex);

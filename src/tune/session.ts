@@ -122,6 +122,8 @@ export class Session {
     seed: number,
     readonly onProgress: (progress: TuneProgress) => void,
     readonly signal: AbortSignal | undefined,
+    /** The ids of the true neighbours of each query, where the caller knows them. */
+    readonly neighbours?: readonly (readonly Id[])[],
   ) {
     this.random = randomFrom(seed);
     this.order = shuffled(vectors.length, this.random);

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { isSignal } from '../core/call.js';
 import { expected } from '../core/errors.js';
+import type { Id } from '../core/types.js';
 import { checkInteger, checkKeys, isListOf, ownListOf } from '../core/validate.js';
 import { conditionsOf } from '../query/filter/conditions.js';
 import type { FunnelSearchOn } from '../query/search.js';
@@ -10,14 +11,30 @@ import { mean } from './bounds.js';
 import { type Chosen, choose } from './choose.js';
 import { IndexSubject } from './index-subject.js';
 import { median, quantile } from './measure.js';
+import { sourceOf } from './prefix.js';
 import { type Rule, ruleOf } from './promise.js';
 import { tuneRefusal } from './refusal.js';
 import { searchSubject } from './search-subject.js';
 import { checkBudget, checkTarget, ownQueries, Session, shuffled } from './session.js';
 import type { Choice, Subject } from './subject.js';
+import { isBeaten, notTheBest, ownNeighbours, scoredNeighbours } from './truth.js';
 import type { Latency, QueryTrace, TunedRequest, TuneOptions, TuneResult } from './types.js';
 
-const KEYS = ['search', 'queries', 'target', 'budget', 'scales', 'exact', 'request', 'seed', 'onProgress', 'signal'];
+const KEYS = [
+  'search',
+  'queries',
+  'neighbours',
+  'target',
+  'budget',
+  'scales',
+  'exact',
+  'request',
+  'seed',
+  'onProgress',
+  'signal',
+];
+/** Queries whose given neighbours are compared with an exact search. */
+const COMPARED = 8;
 const REQUEST_KEYS = ['filter', 'nativeFilter', 'params', 'timeout', 'using'];
 /** Queries whose exact answers are asked for together. */
 const EXACT_AT_ONCE = 16;
@@ -47,7 +64,8 @@ const OTHERS = 8;
 export async function tune(options: TuneOptions): Promise<TuneResult> {
   const { subject, session } = await prepared(options);
   session.told('exact', 0, session.order.length);
-  await askExact(subject, session);
+  if (session.neighbours === undefined) await askExact(subject, session);
+  else await takeGiven(subject, session, options, session.neighbours);
   const choices = await subject.choices();
   session.told('choose', 0, 1);
   const rule = ruleFor(session);
@@ -76,6 +94,10 @@ export async function prepared(options: TuneOptions): Promise<{ subject: Subject
   if (options.exact !== undefined && typeof options.exact !== 'boolean') {
     throw expected('BAD_ARGUMENT', 'a boolean', 'exact', options.exact);
   }
+  if (options.neighbours !== undefined && (request.filter ?? request.nativeFilter) !== undefined) {
+    const what = 'no filter beside neighbours, which are of all rows,';
+    throw expected('BAD_ARGUMENT', what, 'request', request);
+  }
   checkInteger(seed, 0, 0xffff_ffff, 'seed');
   if (typeof onProgress !== 'function') throw expected('BAD_ARGUMENT', 'a function', 'onProgress', onProgress);
   if (signal !== undefined && !isSignal(signal)) {
@@ -84,7 +106,8 @@ export async function prepared(options: TuneOptions): Promise<{ subject: Subject
   const sessionFor = (dim: number, metric: Subject['metric']) => {
     checkScales(scales, dim);
     const own = ownQueries(queries, dim, metric);
-    return new Session(own, target, budget, { ...request }, scales?.slice(), seed, onProgress, signal);
+    const given = options.neighbours && ownNeighbours(options.neighbours, own.length, target.k);
+    return new Session(own, target, budget, { ...request }, scales?.slice(), seed, onProgress, signal, given);
   };
   if (isIndex(search)) {
     if (scales !== undefined) throw expected('BAD_ARGUMENT', 'no scales for an index', 'scales', scales);
@@ -131,6 +154,28 @@ export async function askExact(subject: Subject, session: Session): Promise<void
     0.3,
   );
   if (done < session.order.length) session.cutTo(done);
+}
+
+/** @throws FunnelError BAD_ID; BAD_ARGUMENT: they are none of this store */
+async function takeGiven(
+  subject: Subject,
+  session: Session,
+  { search, request = {} }: TuneOptions,
+  given: readonly (readonly Id[])[],
+): Promise<void> {
+  const { using } = request;
+  const first = Array.isArray(search) ? search[0] : search;
+  const source = sourceOf(first, typeof using === 'string' || using === undefined ? using : using[0]);
+  session.truth = await scoredNeighbours(source, session.vectors, given, session.signal);
+  session.told('exact', 0, COMPARED);
+  const some = session.some(COMPARED);
+  const answers = await subject.exact(some);
+  for (const [i, q] of some.entries()) {
+    if (isBeaten(session.truth[q]!, answers[i]!, subject.metric)) {
+      throw notTheBest(q, session.truth[q]!, answers[i]!);
+    }
+  }
+  session.told('exact', COMPARED, COMPARED);
 }
 
 export function ruleFor({ target }: Session): Rule {

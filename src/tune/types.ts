@@ -1,5 +1,5 @@
 /** Options and results of tune(). Results are plain data: JSON carries them. */
-import type { Float16Values, Vector } from '../core/types.js';
+import type { Float16Values, Id, Vector } from '../core/types.js';
 import type { Plan } from '../funnel/plan.js';
 import type { QueryOptions } from '../query/request.js';
 import type { FunnelSearchOn, Stages } from '../query/search.js';
@@ -52,6 +52,11 @@ export interface TuneOptions {
   search: FunnelIndex | FunnelSearchOn | readonly FunnelSearchOn[];
   /** A sample of real queries, the more the better: an array of vectors, or `n × dim` in one Float32Array. */
   queries: Float32Array | Float16Values | readonly Vector[];
+  /**
+   * The ids of the true neighbours of each query, best first, at least `target.k` of them, as benchmark sets have them: their rows
+   * are read and scored in place of exact searches. Some are compared with an exact search. Not beside a filter.
+   */
+  neighbours?: readonly (readonly Id[] | Int32Array | Uint32Array)[];
   /** The promise. @default recall 0.99 of the best 10, with confidence 0.95 */
   target?: TuneTarget;
   /** Limits of what is asked. @default see {@link TuneBudget} */

@@ -8,7 +8,7 @@ import type { IngestOptions, IngestResult } from '../ingest.js';
 import { print, printJson } from '../io.js';
 import type { Mapping } from '../mapping.js';
 import { specOf } from '../model.js';
-import { type Format, formatOf, isMatrixFormat } from '../read/open.js';
+import { type Format, formatOf, hasVectors } from '../read/open.js';
 import type { TextOptions } from '../read/reader.js';
 import { count, duration } from '../text.js';
 import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
@@ -36,6 +36,7 @@ Examples:
   $ funnelvec ingest films.jsonl --text plot --embed-url http://127.0.0.1:11434/v1 --embed-model bge-m3 --to films
   $ funnelvec ingest scroll.jsonl.gz --vector vector.full --id id --payload payload.title,payload.year --to films
   $ funnelvec ingest vectors.npy --to vectors
+  $ funnelvec ingest saved_dataset --vector embedding --id id --to films   (a folder of Hugging Face's datasets)
   $ funnelvec ingest films.parquet --vector embedding --payload title,year \\
       --milvus 127.0.0.1:19530 --collection films --head 128
 
@@ -70,7 +71,7 @@ export function addIngest(root: Command, { io, load }: Context): void {
   const command = root
     .command('ingest')
     .description(
-      'rows of JSONL, JSON, CSV, Parquet, .npy, .fvecs or .fbin files into an index, Milvus or Qdrant; texts become vectors',
+      'rows of JSONL, JSON, CSV, Parquet, Arrow, .npy, .fvecs or .fbin files into an index, Milvus or Qdrant; texts become vectors',
     )
     .argument('<files...>', 'the rows');
   addPlace(command, '--to');
@@ -118,7 +119,8 @@ export function addIngest(root: Command, { io, load }: Context): void {
         '--to',
         true,
       );
-      const own = ingestOptions(files, options);
+      const { filesIn } = await import('../read/folders.js');
+      const own = ingestOptions(filesIn(files), options);
       const { ingest } = await import('../ingest.js');
       const result = await ingest(place, own, io, load);
       if (io.json) printJson(io, result);
@@ -134,9 +136,9 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
   const { text, vector, vectorType, id, idType, payload, numbers = [], strings } = options;
   const model = specOf(options);
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
-  const onlyMatrices = formats.every(isMatrixFormat);
+  const vectorsAlone = formats.every(hasVectors);
   if (vectorType !== undefined && vector === undefined) throw new UsageError('Expected --vector beside --vector-type');
-  if (text === undefined && vector === undefined && !onlyMatrices) {
+  if (text === undefined && vector === undefined && !vectorsAlone) {
     throw new UsageError('Expected --text <columns>, or --vector <column>');
   }
   if (text !== undefined && model === undefined) {

@@ -96,18 +96,29 @@ export function addReading(command: Command): Command {
       '--delimiter <character>',
       "between values of CSV: ';', '\\t', … (default: a comma; of .tsv a tab)",
       delimiter,
-    );
+    )
+    .option('--table <name>', 'of an SQLite database: the table or view (default: the only one)');
 }
 
 /** @throws UsageError: an option that none of the files has a use for */
-export function textOptions({ encoding, delimiter }: TextOptions, formats: readonly (Format | 'txt')[]): TextOptions {
+export function textOptions(
+  { encoding, delimiter, table }: TextOptions,
+  formats: readonly (Format | 'txt')[],
+): TextOptions {
   if (encoding !== undefined && !formats.some((format) => format === 'txt' || isTextFormat(format))) {
     throw new UsageError(`Expected text files beside --encoding but received ${formats.join(', ')}`);
   }
   if (delimiter !== undefined && !formats.some((format) => format === 'csv' || format === 'tsv')) {
     throw new UsageError(`Expected CSV or TSV files beside --delimiter but received ${formats.join(', ')}`);
   }
-  return { ...(encoding !== undefined && { encoding }), ...(delimiter !== undefined && { delimiter }) };
+  if (table !== undefined && !formats.includes('sqlite')) {
+    throw new UsageError(`Expected SQLite databases beside --table but received ${formats.join(', ')}`);
+  }
+  return {
+    ...(encoding !== undefined && { encoding }),
+    ...(delimiter !== undefined && { delimiter }),
+    ...(table !== undefined && { table }),
+  };
 }
 
 function notA(what: string, name: string, text: string): Error {

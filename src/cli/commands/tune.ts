@@ -7,6 +7,7 @@ import { type Io, note, painter, print, printJson, widthOf } from '../io.js';
 import { specOf } from '../model.js';
 import type { QueryFile } from '../queries.js';
 import { filterFrom } from '../query-input.js';
+import { checkNeighboursName } from '../read/neighbours.js';
 import { type Format, formatOf, isMatrixFormat, isText } from '../read/open.js';
 import type { TextOptions } from '../read/reader.js';
 import { bytes, count, textTable } from '../text.js';
@@ -36,6 +37,7 @@ Examples:
   $ funnelvec tune --store films --queries log.jsonl --text request.query --recall 0.95 --k 5 --report recall.html
   $ funnelvec tune --store vectors --queries queries.jsonl --vector vector
   $ funnelvec tune --qdrant http://127.0.0.1:6333 --collection films --queries queries.npy
+  $ funnelvec tune --store sift --queries sift_query.fvecs --truth sift_groundtruth.ivecs
 
 A half of the queries chooses the plan, the other tests it. The plan is kept beside the store and funnelvec search goes
 by it, for up to --k hits (--no-save; search --no-tuned). Where the promise cannot be made nothing is kept, the reason is
@@ -54,6 +56,7 @@ Examples:
 
 interface SampleOptions extends CommonOptions, TextOptions {
   queries?: string;
+  truth?: string;
   text?: string[];
   vector?: string;
   vectorType?: VectorType;
@@ -78,6 +81,10 @@ interface TuneLine extends SampleOptions {
 function addSample(command: Command): Command {
   addVectorOptions(addPlace(command))
     .option('--queries <file>', 'real queries: a text a line in .txt, or rows as ingest reads them')
+    .option(
+      '--truth <file>',
+      'of the file: true neighbours, row for row as numbers of rows (.ivecs, .ibin, .hdf5), in place of exact searches',
+    )
     .option('--text <columns>', 'of the file: the texts (default: text)', names('--text'))
     .option('--vector <column>', 'of the file: vectors, in place of texts')
     .option('--vector-type <type>', `of the file: ${VECTOR_TYPE}`, oneOf('--vector-type', VECTOR_TYPES))
@@ -109,6 +116,9 @@ export function addTune(root: Command, { io, load }: Context): void {
     .action(async (options: TuneLine) => {
       const { placeOf } = await import('../stores/open.js');
       const place = placeOf(options, io.env);
+      if (options.truth !== undefined && options.filter !== undefined) {
+        throw new UsageError('Expected no --filter beside --truth, which is of all rows');
+      }
       const { recall, k, confidence, promise, candidates, seconds, scales, filter, exact, save } = options;
       const { tuneStore } = await import('../tune.js');
       const tuned = await tuneStore(
@@ -164,13 +174,17 @@ export function addBench(root: Command, { io, load }: Context): void {
 }
 
 function sampleOf(options: SampleOptions) {
-  const { queries, text, vector, vectorType, format, encoding, delimiter, sample } = options;
+  const { queries, truth, text, vector, vectorType, format, encoding, delimiter, table, sample } = options;
   const head = headDims(options);
   const model = specOf(options);
-  if (queries === undefined && (text ?? vector ?? vectorType ?? format ?? encoding ?? delimiter) !== undefined) {
-    const others = '--text, --vector, --vector-type, --format, --encoding and --delimiter';
+  if (
+    queries === undefined &&
+    (truth ?? text ?? vector ?? vectorType ?? format ?? encoding ?? delimiter ?? table) !== undefined
+  ) {
+    const others = '--text, --vector, --vector-type, --format, --encoding, --delimiter, --table and --truth';
     throw new UsageError(`Expected --queries beside ${others}`);
   }
+  if (truth !== undefined) checkNeighboursName(truth);
   if (vectorType !== undefined && vector === undefined) throw new UsageError('Expected --vector beside --vector-type');
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
   const kind =
@@ -195,6 +209,7 @@ function sampleOf(options: SampleOptions) {
   return {
     heldOut: sample,
     ...(file && { queries: file }),
+    ...(truth !== undefined && { truth }),
     ...(model && { model }),
     ...(head !== undefined && { head }),
   };

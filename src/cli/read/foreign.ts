@@ -18,21 +18,6 @@ const NPY = 'import numpy as np';
 
 export const FOREIGN: readonly Foreign[] = [
   {
-    extensions: ['.arrow', '.feather', '.ipc'],
-    name: 'an Arrow file',
-    magic: 'ARROW1\0\0',
-    to: 'parquet',
-    python: (from, to) =>
-      `import pyarrow.feather as f, pyarrow.parquet as q; q.write_table(f.read_table(${from}), ${to})`,
-  },
-  {
-    extensions: ['.arrows'],
-    name: 'an Arrow stream',
-    to: 'parquet',
-    python: (from, to) =>
-      `import pyarrow as pa, pyarrow.parquet as q; q.write_table(pa.ipc.open_stream(${from}).read_all(), ${to})`,
-  },
-  {
     extensions: [],
     name: 'a Feather file of version 1',
     magic: 'FEA1\0\0\0\0',
@@ -74,13 +59,6 @@ export const FOREIGN: readonly Foreign[] = [
       `${NPY}; a = np.fromfile(${from}, "<i4"); np.save(${to}, a.reshape(-1, a[0] + 1)[:, 1:].astype("f4"))`,
   },
   {
-    extensions: ['.h5', '.hdf5', '.hdf'],
-    name: 'an HDF5 file (with a data set "train", say)',
-    magic: '\x89HDF\r\n\x1a\n',
-    to: 'npy',
-    python: (from, to) => `import h5py, numpy as np; np.save(${to}, h5py.File(${from})["train"][:].astype("f4"))`,
-  },
-  {
     extensions: ['.npz'],
     name: 'an archive of NumPy files',
     to: 'npy',
@@ -91,14 +69,6 @@ export const FOREIGN: readonly Foreign[] = [
     name: 'a Zarr array',
     to: 'npy',
     python: (from, to) => `import zarr, numpy as np; np.save(${to}, zarr.open(${from})[:])`,
-  },
-  {
-    extensions: ['.sqlite', '.sqlite3', '.db'],
-    name: 'an SQLite database (with a table "documents", say)',
-    magic: 'SQLite format 3\0',
-    to: 'csv',
-    python: (from, to) =>
-      `import sqlite3, pandas as pd; pd.read_sql("select * from documents", sqlite3.connect(${from})).to_csv(${to}, index=False)`,
   },
   {
     extensions: ['.duckdb'],
@@ -146,6 +116,9 @@ export function hintByContent(path: string, format: string): string | undefined 
   for (const [own, magic] of [
     ['parquet', 'PAR1\x15'],
     ['npy', '\x93NUMPY'],
+    ['arrow', 'ARROW1\0\0'],
+    ['hdf5', '\x89HDF\r\n\x1a\n'],
+    ['sqlite', 'SQLite format 3\0'],
   ]) {
     if (format !== own && start.startsWith(magic!)) return `a file of another format: --format ${own}`;
   }

@@ -23,6 +23,10 @@ export class MatrixReader implements Reader {
     return this.file.path;
   }
 
+  usualVector(): string {
+    return 'vector';
+  }
+
   async *read(from: number): AsyncGenerator<RowChunk> {
     const { total, path, file } = this;
     for (let first = from; first < total; first += CHUNK) {

@@ -6,7 +6,17 @@ import { UsageError } from '../exit.js';
 import { hintByContent, hintByName } from './foreign.js';
 import { badFile, type Reader, type TextOptions, unreadable } from './reader.js';
 
-export const FORMATS = ['jsonl', 'json', 'csv', 'tsv', 'parquet', ...MATRIX_FORMATS] as const;
+export const FORMATS = [
+  'jsonl',
+  'json',
+  'csv',
+  'tsv',
+  'parquet',
+  'arrow',
+  'hdf5',
+  'sqlite',
+  ...MATRIX_FORMATS,
+] as const;
 export type Format = (typeof FORMATS)[number];
 
 const BY_EXTENSION: Record<string, Format> = {
@@ -16,6 +26,16 @@ const BY_EXTENSION: Record<string, Format> = {
   '.csv': 'csv',
   '.tsv': 'tsv',
   '.parquet': 'parquet',
+  '.arrow': 'arrow',
+  '.arrows': 'arrow',
+  '.feather': 'arrow',
+  '.ipc': 'arrow',
+  '.h5': 'hdf5',
+  '.hdf5': 'hdf5',
+  '.hdf': 'hdf5',
+  '.sqlite': 'sqlite',
+  '.sqlite3': 'sqlite',
+  '.db': 'sqlite',
   ...Object.fromEntries(MATRIX_FORMATS.map((format) => [`.${format}`, format])),
 };
 
@@ -31,12 +51,17 @@ export function isText({ path, format }: { path: string; format?: Format | undef
 
 /** Whether it is text, in some encoding. */
 export function isTextFormat(format: Format): boolean {
-  return format !== 'parquet' && !isMatrixFormat(format);
+  return ['jsonl', 'json', 'csv', 'tsv'].includes(format);
 }
 
 /** Whether it is one matrix, whose rows need no names. */
 export function isMatrixFormat(format: Format | 'txt'): format is MatrixFormat {
   return MATRIX_FORMATS.includes(format as MatrixFormat);
+}
+
+/** Whether vectors are found where no column is named. */
+export function hasVectors(format: Format | 'txt'): boolean {
+  return isMatrixFormat(format) || format === 'hdf5';
 }
 
 /** @throws UsageError: nobody says what it is */
@@ -47,7 +72,8 @@ export function formatOf(path: string, given?: Format): Format {
   }
   if (format !== undefined) return format;
   const hint = hintByName(path);
-  if (hint !== undefined) throw new UsageError(`Expected JSONL, CSV, Parquet or .npy but received ${path}, ${hint}`);
+  if (hint !== undefined)
+    throw new UsageError(`Expected JSONL, CSV, Parquet, Arrow, HDF5, SQLite or .npy but received ${path}, ${hint}`);
   const known = Object.keys(BY_EXTENSION).join(', ');
   throw new UsageError(`Expected a file that ends in ${known}, or --format, but received ${path}`);
 }
@@ -83,6 +109,12 @@ export async function openReader(path: string, format: Format, text: TextOptions
       return (await import('./csv.js')).CsvReader.open(path, '\t', text);
     case 'parquet':
       return (await import('./parquet.js')).ParquetReader.open(path);
+    case 'arrow':
+      return (await import('./arrow.js')).ArrowReader.open(path);
+    case 'hdf5':
+      return (await import('./hdf5.js')).Hdf5Reader.open(path);
+    case 'sqlite':
+      return (await import('./sqlite.js')).SqliteReader.open(path, text.table);
     default:
       return (await import('./matrix.js')).MatrixReader.open(path, format);
   }

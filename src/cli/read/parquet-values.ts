@@ -161,7 +161,7 @@ export function decimalText(unscaled: bigint, scale: number): string {
 }
 
 /** Whether the shortest text that means this double is the decimal. */
-function isDecimal(number: number, text: string): boolean {
+export function isDecimal(number: number, text: string): boolean {
   const printed = String(number);
   if (!/e/.test(printed)) return printed === text;
   const [, sign, whole, fraction = '', exponent] = /^(-?)(\d+)(?:\.(\d+))?e([+-]\d+)$/.exec(printed)!;
@@ -182,7 +182,7 @@ function unitOf({ converted_type, logical_type }: SchemaElement): bigint | undef
 const PER_SECOND: Record<TimeUnit, bigint> = { MILLIS: 1000n, MICROS: 1_000_000n, NANOS: 1_000_000_000n };
 
 /** ISO 8601 with 3, 6 or 9 digits of the second, as many as the time needs. */
-function isoOf(ticks: bigint, perSecond: bigint): string {
+export function isoOf(ticks: bigint, perSecond: bigint): string {
   const nanos = ticks * (1_000_000_000n / perSecond);
   let millis = nanos / 1_000_000n;
   let rest = nanos % 1_000_000n;
@@ -198,13 +198,13 @@ function isoOf(ticks: bigint, perSecond: bigint): string {
   return `${text.slice(0, -1)}${String(rest).padStart(6, '0').replace(/000$/, '')}Z`;
 }
 
-function textOf(bytes: Uint8Array): string {
+export function textOf(bytes: Uint8Array): string {
   const text = textOfBytes(bytes);
   if (text === undefined) throw new Unfit('UTF-8', badByte(bytes));
   return text;
 }
 
-function jsonOf(bytes: Uint8Array): unknown {
+export function jsonOf(bytes: Uint8Array): unknown {
   const text = textOf(bytes);
   try {
     return parseJson(text);
@@ -218,7 +218,7 @@ function copyOf(bytes: Uint8Array): Uint8Array {
   return bytes.slice();
 }
 
-function uuidOf(bytes: Uint8Array): string {
+export function uuidOf(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

@@ -4,8 +4,8 @@ import * as zlib from 'node:zlib';
 import type { FileMetaData } from 'hyparquet';
 import { FunnelError } from '../../core/errors.js';
 import { setOwn } from '../../core/own.js';
-import { keysOfPath } from '../../store/import/fields.js';
 import { load } from '../packages.js';
+import { vectorColumnOf } from './column-tree.js';
 import { columnsOf, leavesOf, type ParquetColumn, physical } from './parquet-schema.js';
 import { isSafe, type Leaf, Unfit } from './parquet-values.js';
 import { badFile, type FileRow, type Reader, type RowChunk, unreadable, type VectorColumn } from './reader.js';
@@ -96,14 +96,7 @@ export class ParquetReader implements Reader {
   }
 
   vectorColumn(name: string): VectorColumn | undefined {
-    let column = this.trees.find((one) => one.name === name);
-    if (column === undefined) {
-      const [first, ...path] = keysOfPath(name) ?? [];
-      column = this.trees.find((one) => one.name === first);
-      for (const part of path)
-        column = column?.kind === 'struct' ? column.fields!.find((one) => one.name === part) : undefined;
-    }
-    return column && { kind: vectorKind(column), words: `a column of ${column.words}` };
+    return vectorColumnOf(this.trees, name);
   }
 
   /** @throws FunnelError UNSUPPORTED, naming a column that has no exact form; CORRUPT, of pages; DISK */
@@ -298,22 +291,6 @@ function rowOf(raw: Record<string, unknown>, read: readonly ParquetColumn[], num
     }
   }
   return { number, at, values };
-}
-
-function vectorKind(column: ParquetColumn): VectorColumn['kind'] {
-  const { kind, element, leaf } = column;
-  if (kind === 'struct') return 'struct';
-  if (kind === 'list') {
-    if (element!.kind === 'list') return 'lists';
-    const words = element!.leaf?.words ?? '';
-    if (words === 'uint8' || words === 'uint16') return words;
-    if (words === 'uint32' || words === 'uint64') return 'uint';
-    if (words === 'boolean') return 'booleans';
-    return /^(float|double|half float|int\d+|decimal.*)$/.test(words) ? 'numbers' : 'other';
-  }
-  if (leaf === undefined) return 'other';
-  if (leaf.words.startsWith('binary')) return 'bytes';
-  return leaf.words === 'string' || leaf.words === 'json' ? 'text' : 'other';
 }
 
 function sliced(handle: FileHandle, byteLength: number, path: string) {

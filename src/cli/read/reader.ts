@@ -1,23 +1,31 @@
 /** The contract of what reads rows from files. */
 import { FunnelError, type FunnelErrorCode } from '../../core/errors.js';
 
-/** How a text file is to be read. */
+/** How a file is to be read: of text but for the last. */
 export interface TextOptions {
   /** As encodingOf() names it. @default UTF-8, or UTF-16 where the first bytes mark it */
   encoding?: string | undefined;
   /** Between the values of CSV and TSV. @default a comma, or a tab */
   delimiter?: string | undefined;
+  /** The table of a database. @default the only one */
+  table?: string | undefined;
 }
 
 /** One file of rows. */
 export interface Reader {
   /** As it was given. */
   readonly path: string;
-  readonly kind: 'jsonl' | 'json' | 'csv' | 'parquet' | 'matrix';
+  readonly kind: 'jsonl' | 'json' | 'csv' | 'parquet' | 'arrow' | 'hdf5' | 'sqlite' | 'matrix';
   /** Rows, where the file says how many. */
   readonly total?: number;
   /** Names of columns, where the file declares them. */
   readonly columns?: readonly string[];
+  /** Columns that are read, where the file can leave others out. Undefined: all. */
+  only?: readonly string[] | undefined;
+  /** The column of vectors, where the file has a shorter way to these. */
+  vector?: string | undefined;
+  /** The column of vectors where nobody names one; undefined: none is usual. */
+  usualVector?(role: 'rows' | 'queries'): string | undefined;
   /** The form of a column's vectors, where the file says so; undefined: it does not say, or has no such column. */
   vectorColumn?(name: string): VectorColumn | undefined;
   /**
@@ -37,6 +45,8 @@ export interface VectorColumn {
   kind: 'numbers' | 'uint8' | 'uint16' | 'uint' | 'booleans' | 'bytes' | 'text' | 'lists' | 'struct' | 'other';
   /** For people: "a list of uint8". */
   words: string;
+  /** What its bytes are, where the file says it. */
+  type?: 'float32';
 }
 
 /** A row as a text file has it. */
