@@ -34,7 +34,15 @@ export type * from './core/types.js';
 export type { ExplainedStage, Explanation, Fate, Standing } from './funnel/explain.js';
 export type { FunnelApi, FunnelOptions, FunnelRequest } from './funnel/funnel.js';
 export type { Keep, Plan, PlanOptions } from './funnel/plan.js';
-export type { Condition, FieldCondition, Filter, FilterPath, NestedCondition } from './query/filter/types.js';
+export type {
+  Condition,
+  FieldCondition,
+  Filter,
+  FilterPath,
+  GeoRing,
+  GeoTests,
+  NestedCondition,
+} from './query/filter/types.js';
 export type { Mirror } from './query/mirror.js';
 export type { PayloadSelector } from './query/payload.js';
 export type { Strategy } from './query/recommend.js';

@@ -50,10 +50,14 @@ export interface Extra {
   meta: {
     /** An integer, 0 to 5. */
     stars: number;
-    /** An object in the object. */
+    /** An object in the object: a place on the earth. */
     place: {
       /** One of two strings. */
       city: string;
+      /** In degrees. */
+      lon: number;
+      /** In degrees. */
+      lat: number;
     };
     /** A date, `2014-03-05`. */
     since: string;

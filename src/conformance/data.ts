@@ -50,7 +50,7 @@ export function extraOf(n: number): Extra {
     tags: [`t${n % 5}`, ...(n % 4 === 0 ? ['extra', `t${(n + 1) % 5}`] : [])],
     meta: {
       stars: n % 6,
-      place: { city: n % 2 === 0 ? 'Lodz' : 'Rome' },
+      place: n % 2 === 0 ? { city: 'Lodz', lon: 19.46, lat: 51.77 } : { city: 'Rome', lon: 12.5, lat: 41.9 },
       cast: [
         { name: 'Ann', lead: n % 2 === 0 },
         { name: 'Bob', lead: n % 3 === 0 },

@@ -1,5 +1,6 @@
 /** Features of filters. */
 import assert from 'node:assert/strict';
+import type { Extra, Row } from './backend.js';
 import { COUNT, richRows } from './data.js';
 import type { FeatureTools } from './feature-tools.js';
 
@@ -39,6 +40,40 @@ export function filterFeatures(tools: FeatureTools) {
       const spec = await rich();
       const none = { must: [{ key: 'kind', match: { text: 'OM' } }] };
       assert.deepEqual((await searchOver(spec).query({ vector, filter: none })).hits, []);
+    },
+    'filter: match phrase and text_any, case-sensitive': async () => {
+      await filtered({ must: { key: 'kind', match: { phrase: 'm no' } } }, (_, { kind }) => kind === 'film noir');
+      await filtered({ must: { key: 'kind', match: { text_any: 'noir Com' } } }, (_, { kind }) => kind !== 'drama');
+      await filtered({ must: { key: 'kind', match: { text_any: 'Noir com dra' } } }, (_, { kind }) => kind === 'drama');
+    },
+    'filter: match prefix': async () => {
+      await filtered({ must: { key: 'kind', match: { prefix: 'film' } } }, (_, { kind }) => kind === 'film noir');
+      const spec = await rich();
+      for (const prefix of ['ilm', 'Film']) {
+        const none = { must: [{ key: 'kind', match: { prefix } }] };
+        assert.deepEqual((await searchOver(spec).query({ vector, filter: none })).hits, []);
+      }
+    },
+    'filter: geo_radius, geo_bounding_box, geo_polygon': async () => {
+      const corner = (lon: number, lat: number) => ({ lon, lat });
+      const inLodz = (_: Row, { meta }: Extra) => meta.place.city === 'Lodz';
+      const near = { center: corner(19.5, 51.8), radius: 30_000 };
+      await filtered({ must: { key: 'meta.place', geo_radius: near } }, inLodz);
+      const box = { top_left: corner(19, 52), bottom_right: corner(20, 51) };
+      await filtered({ must: { key: 'meta.place', geo_bounding_box: box } }, inLodz);
+      const ring = [corner(12, 41), corner(13, 41), corner(12.5, 43), corner(12, 41)];
+      await filtered({ must_not: { key: 'meta.place', geo_polygon: { exterior: { points: ring } } } }, inLodz);
+    },
+    'filter: slice': async () => {
+      const spec = await rich();
+      const found = [];
+      for (const index of [0, 1, 2]) {
+        const filter = { must: [{ slice: { total: 3, index } }] };
+        const { hits } = await searchOver(spec).query({ vector, filter, limit: COUNT });
+        assert.ok(hits.length > 0, `slice ${index} is empty`);
+        found.push(...hits.map((hit) => String(hit.id)));
+      }
+      assert.deepEqual(found.sort(), spec.rows.map((row) => String(id(row))).sort());
     },
     'filter: has_id': async () => {
       const spec = await rich();

@@ -52,6 +52,7 @@ function pathsOf(node: FilterNode, outer: Steps): Steps[] {
     case 'not':
       return pathsOf(node.node, outer);
     case 'ids':
+    case 'slice':
       return [];
     case 'nested': {
       const own = [...outer, ...node.path.steps];

@@ -41,7 +41,7 @@ export function checkCommon({
   }
 }
 
-type Query = Pick<HeadRequest, 'vector' | 'nativeFilter'>;
+type Query = Pick<HeadRequest, 'vector' | 'filter' | 'nativeFilter'>;
 
 /** Rows that came by id, in any order. */
 interface Part {
@@ -72,8 +72,11 @@ export abstract class CollectionSource<Facts, Options extends CollectionOptions>
   protected abstract infoOf(facts: Facts): SourceInfo;
   /** The error of ours for one that the client threw. */
   protected abstract classify(error: unknown): FunnelError;
-  /** @throws FunnelError BAD_ARGUMENT: a native filter of the source or of a query is none of the client's */
-  protected abstract checkNative(queries: readonly Query[]): void | Promise<void>;
+  /**
+   * @throws FunnelError BAD_ARGUMENT: a native filter of the source or of a query is none of the client's; UNSUPPORTED: a
+   * condition that the server does not know
+   */
+  protected abstract checkFilters(queries: readonly Query[], signal: AbortSignal): void | Promise<void>;
   /** The ids of a fetch as the database knows them. @throws FunnelError BAD_ARGUMENT, BAD_ID */
   protected abstract idsOf(request: FetchRequest): Id[];
   /** At most `rowsAtOnce(dim)` rows by id. */
@@ -132,7 +135,7 @@ export abstract class CollectionSource<Facts, Options extends CollectionOptions>
     signal: AbortSignal,
     work: (facts: Facts) => Promise<T>,
   ): Promise<T> {
-    await this.checkNative(queries);
+    await this.checkFilters(queries, signal);
     const check = (facts: Facts) => {
       const { dim } = this.infoOf(facts);
       for (const query of queries) checkHeadQuery(query, dim, this.name);

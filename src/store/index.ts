@@ -1,6 +1,14 @@
 /** funnelvec/store: the embedded index. */
 
-export type { Condition, FieldCondition, Filter, FilterPath, NestedCondition } from '../query/filter/types.js';
+export type {
+  Condition,
+  FieldCondition,
+  Filter,
+  FilterPath,
+  GeoRing,
+  GeoTests,
+  NestedCondition,
+} from '../query/filter/types.js';
 export type { PayloadSelector } from '../query/payload.js';
 export { type EmbeddedSourceOptions, embeddedSource } from './embedded-source.js';
 export type { StageCount } from './engine/types.js';

@@ -29,10 +29,10 @@ describe('filters are refused', () => {
     refused(at({ key: 'a', range: { gt: 'yesterday' } }), /a date.*filter\.must\[2\]\.range\.gt.*yesterday/);
     refused(at({ key: 'a', range: { gt: '2020-01-01', lt: 1 } }), /a date.*filter\.must\[2\]\.range\.lt/);
     refused(at({ key: 'a', values_count: { gt: -1 } }), /filter\.must\[2\]\.values_count\.gt/);
-    refused(at({ key: 'a' }), /exactly one of match, range, values_count.*filter\.must\[2\]/);
+    refused(at({ key: 'a' }), /exactly one of match, range, values_count, .*filter\.must\[2\]/);
     refused(
       at({ key: 'a', match: { value: 1 }, range: {} }),
-      /exactly one of match, range, values_count.*match, range/,
+      /exactly one of match, range, values_count, .*match, range/,
     );
     refused(at({ key: 'a[0]', match: { value: 1 } }), /without positions.*filter\.must\[2\]\.key/);
     refused(at({ is_null: 'a' }), /an object.*filter\.must\[2\]\.is_null/);
@@ -57,20 +57,53 @@ describe('filters are refused', () => {
     refused({ must: { key: 'a', range: { from: 1 } } }, /one of gt, gte, lt, lte.*"from"/);
     refused({ must: { has_id: [1], is_null: { key: 'a' } } }, /one condition.*has_id, is_null/);
     refused({ must: { key: 'a', match: { value: 1 }, must: [] } }, /one condition/);
-    for (const kind of ['geo_radius', 'geo_bounding_box', 'geo_polygon']) {
-      refused({ must: { key: 'a', [kind]: {} } }, new RegExp(`${kind}.*nativeFilter`), 'UNSUPPORTED');
-    }
-    for (const kind of ['phrase', 'text_any', 'prefix']) {
-      refused({ must: { key: 'a', match: { [kind]: 'x' } } }, new RegExp(`${kind}.*nativeFilter`), 'UNSUPPORTED');
-    }
     refused({ must: { has_vector: 'image' } }, /has_vector.*nativeFilter/, 'UNSUPPORTED');
-    refused({ must: [{ slice: { total: 4, index: 1 } }] }, /slice.*nativeFilter/, 'UNSUPPORTED');
+    refused({ must: { key: 'a', match: { substring: 'x' } } }, /substring.*nativeFilter/, 'UNSUPPORTED');
+    refused({ must: { key: 'a', match: { textAny: 'x' } } }, /text_any.*"textAny"/);
+    refused({ must: { key: 'a', geoRadius: {} } }, /geo_radius.*"geoRadius"/);
+  });
+
+  test('with areas and slices that are none', () => {
+    const area = (area: Json) => ({ must: [{ key: 'a', ...area }] });
+    const at = { lon: 1, lat: 2 };
+    const ring = (...lons: number[]) => ({ points: lons.map((lon) => ({ lon, lat: lon * lon })) });
+    refused(
+      area({ geo_radius: { center: at, radius: -1 } }),
+      /metres, 0 or more, .*filter\.must\[0\]\.geo_radius\.radius/,
+    );
+    refused(area({ geo_radius: { center: at, radius: 1e39 } }), /metres.*1e\+39/);
+    refused(area({ geo_radius: { center: [1, 2], radius: 1 } }), /an object.*geo_radius\.center/);
+    refused(area({ geo_radius: { centre: at, radius: 1 } }), /one of center, radius.*"centre"/);
+    refused(area({ geo_bounding_box: { top_left: at } }), /an object.*geo_bounding_box\.bottom_right/);
+    refused(
+      area({ geo_bounding_box: { top_left: at, bottom_right: { lon: 1n, lat: 0 } } }),
+      /degrees.*bottom_right\.lon/,
+    );
+    refused(
+      area({ geo_bounding_box: { top_left: { lon: 0, lat: 90.1 }, bottom_right: at } }),
+      /−90 to 90.*top_left\.lat/,
+    );
+    refused(area({ geo_polygon: { exterior: ring(0, 1, 0) } }), /at least 4 points.*geo_polygon\.exterior/);
+    refused(area({ geo_polygon: { exterior: ring(0, 1, 2, 3) } }), /the first one again/);
+    refused(
+      area({ geo_polygon: { exterior: ring(0, 1, 2, 0), interiors: [ring(0, 1, 2, 0), ring(1)] } }),
+      /geo_polygon\.interiors\[1\]/,
+    );
+    refused(area({ geo_polygon: { exterior: { points: Array(1_000_001) } } }), /1000000 values/);
+    refused(area({ geo_radius: { center: at, radius: 1 }, range: {} }), /exactly one of .*geo_radius/);
+    const slice = (slice: Json) => ({ must: [{ slice }] });
+    refused(slice({ total: 0, index: 0 }), /in 1\.\.4294967295.*filter\.must\[0\]\.slice\.total/);
+    refused(slice({ total: 4, index: 4 }), /in 0\.\.3.*slice\.index/);
+    refused(slice({ total: 2 ** 32, index: 0 }), /slice\.total/);
+    refused(slice({ total: 4 }), /slice\.index/);
+    refused({ must: [{ slice: { total: 4, index: 1 }, has_id: [1] }] }, /one condition/);
   });
 
   test('with text that is half a character', () => {
     refused({ must: { key: 'a', match: { value: 'x\ud800' } } }, /well-formed.*filter\.must\.match\.value/);
     refused({ must: { key: 'a', match: { text: '\udc00' } } }, /well-formed/);
     refused({ must: { key: '\udc00', match: { text: 'x' } } }, /well-formed/);
+    refused({ must: { key: 'a', match: { prefix: '\ud83d' } } }, /well-formed.*match\.prefix/);
     refused({ must: { has_id: ['\ud800'] } }, /well-formed/);
   });
 });

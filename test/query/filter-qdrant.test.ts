@@ -9,10 +9,11 @@ import { parseFilter } from '#dist/query/filter/parse.js';
 import { selectPayload } from '#dist/query/payload.js';
 import { toQdrantFilter, toQdrantGrpcFilter } from '#dist/sources/qdrant/filter.js';
 import { checkParts } from '#dist/sources/qdrant/grpc-check.js';
+import { KnownConditions } from '#dist/sources/qdrant/since.js';
 import { Random, SEED } from '../random.js';
-import { startQdrant } from '../sources/servers.js';
+import { isAtLeast, startQdrant } from '../sources/servers.js';
 import { type Json, randomFilter, randomPayload } from './generate.js';
-import { readsOtherwise } from './versions.js';
+import { isLater, readsOtherwise } from './versions.js';
 
 const POINTS = 300;
 const FILTERS = 2000;
@@ -54,6 +55,8 @@ const EDGES: Json[] = [
     must_not: { has_id: [2] },
   },
   { must: [{ should: { has_id: [1, 2] } }, { should: { has_id: [2, 3] } }], should: { has_id: [2, 9] } },
+  { must: { nested: { key: 'rows', filter: { must: { slice: { total: 1, index: 0 } } } } } },
+  { must: { nested: { key: 'rows', filter: { must_not: { slice: { total: 2, index: 0 } } } } } },
 ];
 
 describe('filters for Qdrant', () => {
@@ -106,14 +109,17 @@ describe('filters and the engine of Qdrant', () => {
   const random = new Random(SEED);
   const payloads = Array.from({ length: POINTS }, () => randomPayload(random));
   const ids = payloads.map((_, i) => (i < POINTS - 5 ? i : `00000000-0000-4000-8000-00000000000${i % 10}`));
-  const filters = [...EDGES];
-  while (filters.length < FILTERS) filters.push(randomFilter(random, { ids: [...ids, 999] }));
+  /** Those that the server knows. */
+  let filters: Json[];
 
   let server: Awaited<ReturnType<typeof startQdrant>>;
   let rest: QdrantClient;
   let grpc: GrpcClient;
   before(async () => {
     server = await startQdrant();
+    const older = !isAtLeast(server.version, 1, 19);
+    filters = EDGES.filter((filter) => !older || !isLater(filter));
+    while (filters.length < FILTERS) filters.push(randomFilter(random, { ids: [...ids, 999], older }));
     rest = new QdrantClient({
       url: server.url,
       checkCompatibility: false,
@@ -174,6 +180,14 @@ describe('filters and the engine of Qdrant', () => {
       const node = parseFilter(filter);
       const found = ours(filter);
       assert.deepEqual(await overRest(toQdrantFilter(node)), found, JSON.stringify(filter));
+      const conditions = new KnownConditions({ check: checkParts, version: async () => server.version }, 'Qdrant');
+      try {
+        await conditions.check(node, toQdrantGrpcFilter, AbortSignal.timeout(1000));
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, 'UNSUPPORTED');
+        assert.ok(isLater(filter), JSON.stringify(filter));
+        continue;
+      }
       assert.deepEqual((await overGrpc(toQdrantGrpcFilter(node))).sort(), found, JSON.stringify(filter));
     }
   });
@@ -195,6 +209,27 @@ describe('filters and the engine of Qdrant', () => {
       { must: [{ mustNot: [] }] },
       { must: ['red'] },
       { min_should: { conditions: [] } },
+      ...[5, null, ['x']]
+        .flatMap((text) => [{ text_any: text }, { phrase: text }])
+        .map((match) => ({ must: { key: 'n', match } })),
+      ...[
+        { geo_radius: { center: { lon: 181, lat: 0 }, radius: 1 } },
+        { geo_radius: { center: { lon: 0, lat: 0 } } },
+        { geo_radius: { center: { lon: 0, lat: 0 }, radius: 'x' } },
+        { geo_bounding_box: { top_left: { lon: 0, lat: -90.5 }, bottom_right: { lon: 0, lat: 0 } } },
+        { geo_bounding_box: { top_left: { lon: 0 }, bottom_right: { lon: 0, lat: 0 } } },
+        { geo_polygon: { exterior: ring(0, 1, 2) } },
+        { geo_polygon: { exterior: ring(0, 1, 2, 3) } },
+        { geo_polygon: { exterior: ring(0, 1, 2, 0), interiors: [ring(0, 1, 0)] } },
+        { geo_polygon: { interiors: [] } },
+      ].map((area) => ({ must: { key: 'where', ...area } })),
+      ...[
+        { total: 0, index: 0 },
+        { total: 2, index: 2 },
+        { total: 2, index: -1 },
+        { total: 2 },
+        { total: 2 ** 32, index: 0 },
+      ].map((slice) => ({ must: [{ slice }] })),
     ];
     for (const filter of bad) {
       assert.throws(() => parseFilter(filter), { code: 'BAD_ARGUMENT' }, JSON.stringify(filter));
@@ -249,6 +284,17 @@ describe('filters and the engine of Qdrant', () => {
     }
   });
 });
+
+/** Through some of four places. */
+function ring(...at: number[]): Json {
+  const places = [
+    { lon: 0, lat: 0 },
+    { lon: 0, lat: 5 },
+    { lon: 5, lat: 5 },
+    { lon: 5, lat: 0 },
+  ];
+  return { points: at.map((i) => places[i]) };
+}
 
 /** The engine answers with keys in its own order. */
 function sorted(value: Json): string {

@@ -11,6 +11,8 @@ interface Film {
   director?: { name: string; born: Date };
   'a.b': boolean;
   gross: bigint;
+  place?: { lon: number; lat: number; name: string } | null;
+  places: { lon: number; lat: number }[];
 }
 
 interface Loose {
@@ -53,15 +55,23 @@ test('typed filters are filters', () => {
       { has_id: [1, 'a', 1n] },
       { nested: { key: 'cast', filter: { must: { key: 'name', match: { value: 'x' } } } } },
       { should: [] },
+      { key: 'tags', match: { prefix: 'x' } },
+      { key: 'cast[].name', match: { phrase: 'x y' } },
+      { key: 'cast[].name', match: { text_any: 'x y' } },
+      { key: 'place', geo_radius: { center: { lon: 1, lat: 2 }, radius: 1000 } },
+      { key: 'places', geo_bounding_box: { top_left: { lon: 1, lat: 2 }, bottom_right: { lon: 2, lat: 1 } } },
+      { slice: { total: 4, index: 0 } },
     ],
     min_should: { conditions: [{ is_null: { key: 'year' } }], min_count: 1 },
   };
+  const ring = [0, 1, 2, 0].map((lon) => ({ lon, lat: lon ** 2 }));
   const untyped: Filter = {
     must: [
       { key: 'a.b[].c', match: { value: 1 } },
       { key: 'n', match: { except: [1n] } },
       { key: 'when', range: { gte: new Date(0) } },
       { key: 'when', range: { gt: '2020-01-01' } },
+      { key: 'where', geo_polygon: { exterior: { points: ring }, interiors: [{ points: ring }] } },
       { nested: { key: 'rows', filter: { must: { key: 'n', range: { gt: 1 } } } } },
     ],
   };
@@ -131,6 +141,15 @@ export const closed: Filter<Loose> = { must: { key: 'year.z', match: { value: 1 
 export const noMember: Filter<Event> = { must: { key: 'y', range: { gt: 1 } } };
 // @ts-expect-error: of another member's type
 export const otherMember: Filter<Event> = { must: { key: 'code', match: { value: 1 } } };
+const here = { center: { lon: 1, lat: 2 }, radius: 1 };
+// @ts-expect-error: no place
+export const noPlace: Filter<Film> = { must: { key: 'director', geo_radius: here } };
+// @ts-expect-error: text is no place
+export const textPlace: Filter<Film> = { must: { key: 'genre', geo_radius: here } };
+// @ts-expect-error: numbers have no prefix
+export const noPrefix: Filter<Film> = { must: { key: 'year', match: { prefix: '19' } } };
+// @ts-expect-error: one of the two
+export const twoAreas: Filter<Film> = { must: { key: 'place', geo_radius: here, range: {} } };
 // @ts-expect-error: one of the two
 export const twoTests: Filter<Film> = { must: { key: 'year', match: { value: 1 }, range: { gt: 1 } } };
 // @ts-expect-error: one of the two

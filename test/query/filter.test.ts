@@ -108,6 +108,121 @@ describe('filters', () => {
     ]);
   });
 
+  test('phrase is a substring, text_any one of the words, prefix the beginning, case and all', () => {
+    const texts = ['Hello World', 'hello world', ['x', 'say hello'], 'wor', '', 'w\u00a0x', 5, null, {}];
+    assert.deepEqual(which({ match: { phrase: 'lo wo' } }, texts), ['hello world']);
+    assert.deepEqual(which({ match: { phrase: 'world hello' } }, texts), []);
+    assert.deepEqual(which({ match: { text_any: 'World hello' } }, texts), [
+      'Hello World',
+      'hello world',
+      ['x', 'say hello'],
+    ]);
+    // White space of Unicode: \u0085 and \u00a0 are, \ufeff is not.
+    assert.deepEqual(which({ match: { text_any: 'q\u0085wor\u00a0' } }, texts), ['hello world', 'wor']);
+    assert.deepEqual(which({ match: { text_any: 'q\ufeffwor' } }, texts), []);
+    for (const empty of ['', ' ', '\n\t']) assert.deepEqual(which({ match: { text_any: empty } }, texts), []);
+    assert.deepEqual(which({ match: { prefix: 'hello' } }, texts), ['hello world']);
+    assert.deepEqual(which({ match: { prefix: 'say' } }, texts), [['x', 'say hello']]);
+    assert.deepEqual(which({ match: { prefix: '' } }, texts), texts.slice(0, 6));
+  });
+
+  test('places pass inside an area, not on its edge; what is no place never does', () => {
+    const at = (lon: number, lat: number) => ({ lon, lat });
+    const odd = [null, [], {}, at(1, 2).lon, [1, 1], { lon: '1', lat: 1 }, { lat: 1 }, [[at(1, 1)]], 'x'];
+    const box = (west: number, north: number, east: number, south: number) => ({
+      geo_bounding_box: { top_left: at(west, north), bottom_right: at(east, south) },
+    });
+    const [inside, edge, corner, off] = [at(1, 1), at(2, 1), at(2, 0), at(-1, 1)];
+    const several = [[off, inside], { ...inside, name: 'x' }];
+    const points = [inside, edge, corner, off, ...several, ...odd];
+    const square = [at(0, 0), at(0, 2), at(2, 2), at(2, 0), at(0, 0)];
+    const polygon = (...rings: { lon: number; lat: number }[][]) => ({
+      geo_polygon: { exterior: { points: rings[0] }, interiors: rings.slice(1).map((ring) => ({ points: ring })) },
+    });
+    assert.deepEqual(which(box(0, 2, 2, 0), points), [inside, ...several]);
+    assert.deepEqual(which(box(0, 0, 2, 2), points), []);
+    assert.deepEqual(which(polygon(square), points), [inside, ...several]);
+    // A hole, and one whose edge it is on.
+    const hole = square.map(({ lon, lat }) => at(lon / 2, lat / 2));
+    assert.deepEqual(which(polygon(square, hole), points), []);
+    assert.deepEqual(
+      which(
+        polygon(
+          square,
+          hole.map(({ lon, lat }) => at(lon + 1, lat)),
+        ),
+        [inside, at(0.5, 1)],
+      ),
+      [at(0.5, 1)],
+    );
+    // Lines that cross: what is wound around twice is inside, too.
+    const star = [0, 2, 4, 1, 3, 0].map((i) => at(10 * Math.cos(i * 1.2566), 10 * Math.sin(i * 1.2566)));
+    assert.deepEqual(which(polygon(star), [at(0, 0), at(9.9, 0), at(-9, 0)]), [at(0, 0), at(9.9, 0)]);
+    // On a line that doubles cannot say exactly, and beside it.
+    const thin = [at(0, 0), at(0.3, 0.1), at(90, 30), at(0, 0)];
+    assert.deepEqual(which(polygon(thin), [at(0.3, 0.1), at(45, 15), at(30, 10)]), []);
+    // Over the 180th meridian.
+    assert.deepEqual(which(box(170, 10, -170, -10), [at(175, 0), at(-175, 0), at(180, 0), at(170, 0), off]), [
+      at(175, 0),
+      at(-175, 0),
+      at(180, 0),
+    ]);
+    const circle = (lon: number, lat: number, radius: number) => ({ geo_radius: { center: at(lon, lat), radius } });
+    assert.deepEqual(which(circle(0, 0, 555_975), [at(5, 0), at(4.99, 0), at(0, -4.99)]), [at(4.99, 0), at(0, -4.99)]);
+    assert.deepEqual(which(circle(0, 0, 555_976), [at(5, 0), at(-5, 0), at(0, 5), at(5, 5)]), [
+      at(5, 0),
+      at(-5, 0),
+      at(0, 5),
+    ]);
+    assert.deepEqual(which(circle(180, 0, 1000), [at(-180, 0), at(180, 0), at(0, 0)]), [at(-180, 0), at(180, 0)]);
+    assert.deepEqual(which(circle(1, 1, 0), [inside]), []);
+    assert.deepEqual(which(circle(0, 90, 1.1e6), [at(77, 81), at(0, 80)]), [at(77, 81)]);
+  });
+
+  test('slices share out all ids, as Qdrant does', () => {
+    const ids = [
+      ...Array(20).keys(),
+      2n ** 53n + 1n,
+      2n ** 64n - 1n,
+      '12345678-1234-4678-9234-567812345678',
+      'film',
+      '',
+      '🎬',
+    ];
+    const inSlice = (total: number, index: number) =>
+      ids.filter((id) => passes({ must: { slice: { total, index } } }, {}, id));
+    // As Qdrant's engine (qdrant-edge 0.8.0) answered.
+    const first = [1, 3, 4, 5, 7, 9, 10, 12, 14, 19, 2n ** 64n - 1n, '12345678-1234-4678-9234-567812345678'];
+    assert.deepEqual(
+      inSlice(2, 0).filter((id) => typeof id !== 'string' || id.length > 30),
+      first,
+    );
+    assert.deepEqual(
+      inSlice(3, 0).filter((id) => typeof id === 'number'),
+      [5, 8, 9, 11],
+    );
+    for (const total of [1, 2, 3, 7]) {
+      const slices = Array.from({ length: total }, (_, index) => inSlice(total, index));
+      assert.deepEqual(new Set(slices.flat()), new Set(ids));
+      assert.equal(slices.flat().length, ids.length);
+    }
+    assert.deepEqual(
+      inSlice(4, 2),
+      inSlice(2, 0).filter((id) => inSlice(4, 2).includes(id)),
+    );
+    // In any spelling of the same id.
+    const test = compileFilter(parseFilter({ must: { slice: { total: 1000, index: 8 } } }));
+    const same = (...spellings: (string | number | bigint)[]) =>
+      new Set(spellings.map((id) => test(id, {}))).size === 1;
+    assert.ok(same('12345678-1234-4678-9234-567812345678', '12345678123446789234567812345678'));
+    for (let id = 0; id < 5000; id++) assert.ok(same(id, BigInt(id), String(id)), String(id));
+    assert.ok(Array.from({ length: 5000 }, (_, id) => id).some((id) => test(id, {})));
+    // No point is inside nested.
+    const nested = (filter: object) => ({ must: { nested: { key: 'a', filter } } });
+    assert.ok(!passes(nested({ must: { slice: { total: 1, index: 0 } } }), { a: [{}] }));
+    assert.ok(passes(nested({ must_not: { slice: { total: 1, index: 0 } } }), { a: [{}] }));
+  });
+
   test('of an array one element suffices, for except and range too; [] and [null] match neither match nor range', () => {
     const arrays = [[], [null], [1, 5], [null, 5], ['x']];
     assert.deepEqual(which({ match: { value: 5 } }, arrays), [

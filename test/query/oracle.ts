@@ -27,6 +27,8 @@ export function oracleMatches(filter: Json, id: string | number | bigint | null,
 
 function oracleCondition(condition: Json, id: string | number | bigint | null, payload: Json): boolean {
   if (condition.has_id) return id !== null && condition.has_id.some((one: Json) => sameId(one, id));
+  if (condition.slice)
+    return id !== null && hashOf(id) % BigInt(condition.slice.total) === BigInt(condition.slice.index);
   if (condition.is_empty) {
     return oracleValues(payload, condition.is_empty.key).every((v) => v === null || (Array.isArray(v) && !v.length));
   }
@@ -56,11 +58,93 @@ function oracleCondition(condition: Json, id: string | number | bigint | null, p
       return at !== undefined && inBounds(at, read);
     });
   }
+  const area = condition.geo_radius ?? condition.geo_bounding_box ?? condition.geo_polygon;
+  if (area) return elements.some((v) => isObject(v) && isNumber(v.lon) && isNumber(v.lat) && contains(area, v));
   const { match } = condition;
+  const texts = elements.filter((v) => typeof v === 'string');
+  if ('phrase' in match) return texts.some((v) => v.includes(match.phrase));
+  if ('prefix' in match) return texts.some((v) => v.slice(0, match.prefix.length) === match.prefix);
+  if ('text_any' in match) {
+    const words = match.text_any.match(/\P{White_Space}+/gu) ?? [];
+    return texts.some((v) => words.some((word: string) => v.includes(word)));
+  }
   if ('value' in match) return elements.some((v) => v === match.value);
   if ('text' in match) return elements.some((v) => typeof v === 'string' && v.includes(match.text));
   if ('any' in match) return elements.some((v) => match.any.includes(v));
   return elements.some((v) => v !== null && !match.except.includes(v));
+}
+
+const isNumber = (value: Json) => typeof value === 'number';
+
+/** Inside, not on the edge. */
+function contains(area: Json, { lon, lat }: { lon: number; lat: number }): boolean {
+  if (area.center) {
+    const [a, b] = [area.center, { lon, lat }].map(onSphere) as [number[], number[]];
+    const chord = Math.hypot(...a.map((x, i) => x - b[i]!));
+    return 2 * 6371008.8 * Math.asin(Math.min(1, chord / 2)) < area.radius;
+  }
+  if (area.top_left) {
+    const [west, east] = [area.top_left.lon, area.bottom_right.lon];
+    const between = west <= east ? west < lon && lon < east : !(east <= lon && lon <= west);
+    return between && area.bottom_right.lat < lat && lat < area.top_left.lat;
+  }
+  const around = (ring: Json) => windings(ring.points, lon, lat);
+  const outer = around(area.exterior);
+  return outer !== 0 && outer !== undefined && (area.interiors ?? []).every((ring: Json) => around(ring) === 0);
+}
+
+function onSphere({ lon, lat }: { lon: number; lat: number }): number[] {
+  const [l, p] = [(lon * Math.PI) / 180, (lat * Math.PI) / 180];
+  return [Math.cos(p) * Math.cos(l), Math.cos(p) * Math.sin(l), Math.sin(p)];
+}
+
+/** How often a ring goes around a point, by the angles that its lines are seen under; undefined: one goes through it. */
+function windings(points: readonly { lon: number; lat: number }[], lon: number, lat: number): number | undefined {
+  let turned = 0;
+  for (let i = 1; i < points.length; i++) {
+    const [ax, ay] = [points[i - 1]!.lon - lon, points[i - 1]!.lat - lat];
+    const [bx, by] = [points[i]!.lon - lon, points[i]!.lat - lat];
+    const [cross, dot] = [ax * by - ay * bx, ax * bx + ay * by];
+    if (cross === 0 && dot <= 0) return undefined;
+    turned += Math.atan2(cross, dot);
+  }
+  return Math.round(turned / (2 * Math.PI));
+}
+
+/** SipHash-2-4 with a key of zeros: of an integer's 8 bytes, a UUID's 16, or a text. */
+function hashOf(id: Json): bigint {
+  const hex = /^[\da-f]{8}(-?[\da-f]{4}){3}-?[\da-f]{12}$/.test(id) ? id.replaceAll('-', '') : undefined;
+  const integer = typeof id !== 'string' || /^-?\d{1,20}$/.test(id);
+  const bytes = hex ? Buffer.from(hex, 'hex') : integer ? Buffer.alloc(8) : Buffer.from(id);
+  if (integer) bytes.writeBigInt64LE(BigInt.asIntN(64, BigInt(id)));
+  const cut = (x: bigint) => BigInt.asUintN(64, x);
+  const turn = (x: bigint, by: bigint) => cut((x << by) | (x >> (64n - by)));
+  let [a, b, c, d] = [0x736f6d6570736575n, 0x646f72616e646f6dn, 0x6c7967656e657261n, 0x7465646279746573n];
+  const rounds = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      a = cut(a + b);
+      b = turn(b, 13n) ^ a;
+      a = turn(a, 32n);
+      c = cut(c + d);
+      d = turn(d, 16n) ^ c;
+      a = cut(a + d);
+      d = turn(d, 21n) ^ a;
+      c = cut(c + b);
+      b = turn(b, 17n) ^ c;
+      c = turn(c, 32n);
+    }
+  };
+  const padded = Buffer.concat([bytes, Buffer.alloc(8 - (bytes.length % 8))]);
+  padded[padded.length - 1] = bytes.length;
+  for (let at = 0; at < padded.length; at += 8) {
+    const word = padded.readBigUInt64LE(at);
+    d ^= word;
+    rounds(2);
+    a ^= word;
+  }
+  c ^= 0xffn;
+  rounds(4);
+  return a ^ b ^ c ^ d;
 }
 
 /** The values that a path leads to; `key[]` is each element of the array there. */

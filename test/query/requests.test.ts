@@ -13,7 +13,7 @@ import { naiveAverage, naiveGroups, naiveScore, naiveStrategy } from '#dist/conf
 import { parseFilter } from '#dist/query/filter/parse.js';
 import { toQdrantFilter } from '#dist/sources/qdrant/filter.js';
 import { Random, SEED } from '../random.js';
-import { qdrantMark, startQdrant } from '../sources/servers.js';
+import { isAtLeast, qdrantMark, startQdrant } from '../sources/servers.js';
 import { randomFilter, randomPayload } from './generate.js';
 import { oracleMatches } from './oracle.js';
 import { readsOtherwise } from './versions.js';
@@ -224,6 +224,7 @@ describe(`random requests to Qdrant${qdrantMark}`, () => {
       ] as const) {
         await index.createPayloadIndex(key, type);
       }
+      const older = !isAtLeast(version, 1, 19);
       let compared = 0;
       for (let round = 0; round < ENGINE_ROUNDS; round += OF_ONE_CALL) {
         const requests: SearchRequest[] = Array.from({ length: OF_ONE_CALL }, () => {
@@ -233,7 +234,7 @@ describe(`random requests to Qdrant${qdrantMark}`, () => {
             limit: random.int(1, 20),
             offset: random.int(0, 60),
             mode: 'exact',
-            ...(random.chance(0.95) && { filter: randomFilter(random, { ids: points.map(({ id }) => id) }) }),
+            ...(random.chance(0.95) && { filter: randomFilter(random, { ids: points.map(({ id }) => id), older }) }),
             ...(random.chance(0.5) && { scoreThreshold: naiveScore(metric, vector, random.pick(points).vector) }),
           };
         });

@@ -17,3 +17,10 @@ export function readsOtherwise(filter: Json, version: string): boolean {
   }
   return Object.values(filter).some((part) => readsOtherwise(part, version));
 }
+
+/** Whether a filter has a condition that Qdrant has since 1.19, which older servers and clients do not know. */
+export function isLater(filter: Json): boolean {
+  if (typeof filter !== 'object' || filter === null) return false;
+  if (filter.slice !== undefined || filter.match?.prefix !== undefined) return true;
+  return Object.values(filter).some(isLater);
+}

@@ -4,6 +4,7 @@
  */
 import type { FunnelErrorCode } from 'funnelvec';
 import type { FeatureName, Refusal } from 'funnelvec/source/conformance';
+import { isAtLeast } from './servers.js';
 
 export const COLUMNS = ['Qdrant, REST', 'Qdrant, gRPC', 'Milvus', 'embedded'] as const;
 export type Column = (typeof COLUMNS)[number];
@@ -18,6 +19,8 @@ export type Cell =
   | 'ours'
   /** Refused, with this code and these words. */
   | { refused: string; code: FunnelErrorCode; message: RegExp }
+  /** Decided by the engine of a server and client of this version or a later one, and refused by name for older ones. */
+  | { since: readonly [major: number, minor: number] }
   /** There is nothing to ask. */
   | { none: string };
 
@@ -49,6 +52,15 @@ export const FEATURES: readonly Feature[] = [
   feature('filter: range of numbers', 'engine', 'engine', 'ours'),
   feature('filter: range of dates', 'engine', unsupported('Milvus has no dates in these types', /date/), 'ours'),
   feature('filter: match text, case-sensitive', 'engine', 'engine', 'ours'),
+  feature('filter: match phrase and text_any, case-sensitive', 'engine', 'engine', 'ours'),
+  feature('filter: match prefix', { since: [1, 19] }, 'engine', 'ours'),
+  feature(
+    'filter: geo_radius, geo_bounding_box, geo_polygon',
+    'engine',
+    unsupported('no places in these types', /places .*nativeFilter/),
+    'ours',
+  ),
+  feature('filter: slice', { since: [1, 19] }, unsupported('no hash of ids', /slice.*nativeFilter/), 'ours'),
   feature('filter: has_id', 'engine', 'engine', 'ours'),
   feature('filter: is_empty', 'engine', 'engine', 'ours'),
   feature('filter: should, must_not, min_should, filters in filters', 'engine', 'engine', 'ours'),
@@ -112,12 +124,24 @@ export const FEATURES: readonly Feature[] = [
   feature('explain: where an id was lost', 'ours', 'ours', 'ours'),
 ];
 
-/** The features that a source refuses, for the suite; or why there is nothing to ask. */
-export function refusalsOf(column: Column): Partial<Record<FeatureName, Refusal | string>> {
+/**
+ * The features that a source refuses, for the suite; or why there is nothing to ask.
+ *
+ * @param versions - those of the server and the client, where some of either lack a feature
+ */
+export function refusalsOf(
+  column: Column,
+  versions: readonly string[] = [],
+): Partial<Record<FeatureName, Refusal | string>> {
   const refuses: Partial<Record<FeatureName, Refusal | string>> = {};
   for (const { name, cells } of FEATURES) {
     const cell = cells[column];
     if (typeof cell === 'string') continue;
+    if ('since' in cell) {
+      if (versions.every((version) => isAtLeast(version, ...cell.since))) continue;
+      refuses[name] = { code: 'UNSUPPORTED', message: /does not know it; use/, why: `before ${cell.since.join('.')}` };
+      continue;
+    }
     refuses[name] = 'none' in cell ? cell.none : { code: cell.code, message: cell.message, why: cell.refused };
   }
   return refuses;
@@ -129,6 +153,7 @@ const MARKS = { engine: 'yes', front: 'yes †', ours: 'yes *' } as const;
 export function featureTable(): string {
   const cell = (one: Cell): string => {
     if (typeof one === 'string') return MARKS[one];
+    if ('since' in one) return `yes, since ${one.since.join('.')}`;
     return 'none' in one ? `– (${one.none})` : `refused: ${one.refused}`;
   };
   const lines = FEATURES.map(

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { QdrantClient } from '@qdrant/js-client-grpc';
 import { sourceConformance } from 'funnelvec/source/conformance';
 import { SEED } from '../random.js';
@@ -5,6 +6,10 @@ import { refusalsOf } from './feature-table.js';
 import { funnelsOverGlosses } from './glosses.js';
 import { openSource, qdrantLoader } from './qdrant-backend.js';
 import { qdrantMark, startQdrant } from './servers.js';
+
+const { version: clientVersion } = JSON.parse(
+  readFileSync('node_modules/@qdrant/js-client-grpc/package.json', 'utf8'),
+) as { version: string };
 
 await sourceConformance(
   `Qdrant over gRPC${qdrantMark}`,
@@ -42,7 +47,7 @@ await sourceConformance(
         tails: true,
         decoders: true,
         server: true,
-        refuses: refusalsOf('Qdrant, gRPC'),
+        refuses: refusalsOf('Qdrant, gRPC', [server.version, clientVersion]),
       },
       searches: () => searches,
       source: (options) => openSource(client, options),

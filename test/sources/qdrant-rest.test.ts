@@ -47,7 +47,7 @@ await sourceConformance(
         tails: true,
         decoders: true,
         server: true,
-        refuses: refusalsOf('Qdrant, REST'),
+        refuses: refusalsOf('Qdrant, REST', [server.version]),
       },
       searches: () => searches,
       source: (options) => openSource(client, options),

@@ -7,6 +7,7 @@ import { it } from 'node:test';
 /** Files that may use them, each with the reason. */
 const ALLOWED: Readonly<Record<string, string>> = {
   'src/kernels/codes-wasm-memory.ts': 'sizes of blocks of memory',
+  'src/query/filter/geo.ts': 'distances on the earth, in which servers differ by as much',
   'src/store/inline.ts': 'a class of searches that take about as long',
   'src/cli/demo.ts': 'vectors that are made up and shown',
   'src/conformance/funnels.ts': 'vectors that are made up',

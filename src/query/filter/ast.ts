@@ -41,6 +41,20 @@ export interface Bounds<Bound = number> {
   lte?: Bound;
 }
 
+/** A place on the earth, in degrees. */
+export interface GeoPoint {
+  /** −180 to 180. */
+  lon: number;
+  /** −90 to 90. */
+  lat: number;
+}
+
+/** An area on the earth, without its edge. Rings are closed: the last point is the first. */
+export type GeoArea =
+  | { is: 'circle'; center: GeoPoint /** In metres, as float32 has it. */; radius: number }
+  | { is: 'box'; topLeft: GeoPoint; bottomRight: GeoPoint }
+  | { is: 'polygon'; exterior: readonly GeoPoint[]; interiors: readonly (readonly GeoPoint[])[] };
+
 /** A bigint is beyond ±(2^53 − 1). */
 export type NumberBounds = Bounds<number | bigint>;
 
@@ -83,12 +97,25 @@ export type FilterNode =
       values: readonly Scalar[];
     }
   | {
-      /** Some value is a string that contains this one. */
+      /** Some value is a string that has this one, case and all. */
       op: 'text';
       /** The path of the values. */
       path: Path;
-      /** The text to find, case and all. */
+      /**
+       * How it has it: contains it (`text`; `phrase`, which a server's text index may know more of), contains one of its words
+       * (`text_any`), begins with it (`prefix`).
+       */
+      by: 'text' | 'phrase' | 'text_any' | 'prefix';
+      /** The text to find. */
       text: string;
+    }
+  | {
+      /** Some value is an object with a place (`lon`, `lat`) in the area. */
+      op: 'geo';
+      /** The path of the values. */
+      path: Path;
+      /** The area, without its edge. */
+      area: GeoArea;
     }
   | {
       /** Some value is a number or a bigint within, compared exactly. */
@@ -135,10 +162,18 @@ export type FilterNode =
       ids: readonly Id[];
     }
   | {
+      /** The point's id is in one of `total` slices of all ids, by its hash. */
+      op: 'slice';
+      /** Number of slices, 1 to 2^32 − 1. */
+      total: number;
+      /** The slice, from 0. */
+      index: number;
+    }
+  | {
       /** One object in the array satisfies all of `node`. */
       op: 'nested';
       /** The array; its last step has `each`. */
       path: Path;
-      /** Its paths start at the object; it holds no `ids`. */
+      /** Its paths start at the object; it holds no `ids` and no `slice`. */
       node: FilterNode;
     };

@@ -4,6 +4,9 @@ import type { Id } from '../../core/types.js';
 import { exactKey } from '../numbers.js';
 import type { FilterNode, NumberBounds, Path, Scalar, Step } from './ast.js';
 import { parseDate } from './dates.js';
+import { inArea } from './geo.js';
+import { inSlice } from './slice.js';
+import { textTest } from './texts.js';
 
 /** Whether a point passes. Its payload is data as JSON has it; beyond that, bigints are integers and Dates are dates. */
 export type FilterTest = (id: Id, payload: unknown) => boolean;
@@ -40,6 +43,8 @@ export function compileFilter(node: FilterNode): FilterTest {
       const ids = new Set<unknown>(node.ids.map(keyOf));
       return (id) => ids.has(keyOf(id));
     }
+    case 'slice':
+      return inSlice(node.total, node.index);
     default: {
       const test = compileCondition(node);
       return (_id, payload) => test(payload);
@@ -70,7 +75,7 @@ function atLeast(count: number, tests: readonly FilterTest[]): FilterTest {
 
 /** A condition on the payload alone. */
 function compileCondition(
-  node: Exclude<FilterNode, { op: 'and' | 'or' | 'not' | 'atLeast' | 'ids' }>,
+  node: Exclude<FilterNode, { op: 'and' | 'or' | 'not' | 'atLeast' | 'ids' | 'slice' }>,
 ): (payload: unknown) => boolean {
   const { steps } = node.path;
   switch (node.op) {
@@ -84,12 +89,14 @@ function compileCondition(
       );
     }
     case 'text': {
-      const { text } = node;
+      const has = textTest(node);
       return along(
         steps,
-        someElement((value) => typeof value === 'string' && value.includes(text)),
+        someElement((value) => typeof value === 'string' && has(value)),
       );
     }
+    case 'geo':
+      return along(steps, someElement(inArea(node.area)));
     case 'range': {
       const inside = within(node.bounds);
       return along(

@@ -2,16 +2,18 @@
 import { describe, expected, FunnelError } from '../../core/errors.js';
 import { isDate } from '../../core/realm.js';
 import type { Id } from '../../core/types.js';
+import { checkInteger } from '../../core/validate.js';
 import { wholeNumber } from '../numbers.js';
 import type { Bounds, FilterNode, Path, Scalar } from './ast.js';
 import { parseDate } from './dates.js';
+import { GEO_TESTS, parseArea } from './geo.js';
 import { parsePath } from './path.js';
 
 /** Filters within filters. */
 export const MAX_DEPTH = 64;
 /** Conditions in all, filters within filters among them. */
 export const MAX_CONDITIONS = 65_536;
-/** Values of `any`, `except` and `has_id` in all. */
+/** Values of `any`, `except` and `has_id`, and points of polygons, in all. */
 export const MAX_VALUES = 1_000_000;
 
 /** How much a filter may still hold, and the place where it is being read. */
@@ -30,16 +32,14 @@ const TRUE: FilterNode = { op: 'and', nodes: [] };
 const FALSE: FilterNode = { op: 'or', nodes: [] };
 
 const CLAUSES = ['must', 'should', 'must_not', 'min_should'];
-const CONDITIONS = ['key', 'is_empty', 'is_null', 'has_id', 'nested'];
-const TESTS = ['match', 'range', 'values_count'];
-const MATCHES = ['value', 'any', 'except', 'text'];
+const CONDITIONS = ['key', 'is_empty', 'is_null', 'has_id', 'slice', 'nested'];
+const TESTS = ['match', 'range', 'values_count', ...GEO_TESTS] as const;
+const TEXTS = ['text', 'phrase', 'text_any', 'prefix'] as const;
+const MATCHES = ['value', 'any', 'except', ...TEXTS];
 const BOUNDS = ['gt', 'gte', 'lt', 'lte'] as const;
 
 /** Conditions that Qdrant has and this language lacks. */
-const ELSEWHERE = [
-  ...['geo_radius', 'geo_bounding_box', 'geo_polygon', 'has_vector', 'slice'],
-  ...['text_any', 'phrase', 'substring', 'prefix'],
-];
+const ELSEWHERE = ['has_vector', 'substring'];
 
 /**
  * Checks a filter; undefined and null are the filter that everything passes.
@@ -128,6 +128,10 @@ function parseCondition(raw: unknown, where: string, reading: Reading): FilterNo
       const ids = parseValues(fields[kind], `${where}.has_id`, reading, checkId);
       return reading.nested ? FALSE : { op: 'ids', ids };
     }
+    case 'slice': {
+      const slice = parseSlice(fields[kind], `${where}.slice`);
+      return reading.nested ? FALSE : slice;
+    }
     default:
       return parseNested(fields['nested'], `${where}.nested`, reading);
   }
@@ -135,6 +139,15 @@ function parseCondition(raw: unknown, where: string, reading: Reading): FilterNo
 
 function parseKey(raw: unknown, where: string): Path {
   return parsePath(readFields(raw, ['key'], where)['key'], `${where}.key`);
+}
+
+function parseSlice(raw: unknown, where: string): FilterNode {
+  const { total, index } = readFields(raw, ['total', 'index'], where);
+  return {
+    op: 'slice',
+    total: checkInteger(total, 1, 2 ** 32 - 1, `${where}.total`),
+    index: checkInteger(index, 0, Number(total) - 1, `${where}.index`),
+  };
 }
 
 /** `nested: { key: 'a' }` means the elements of a, `a[]`. */
@@ -170,6 +183,10 @@ function parseField(fields: Fields, where: string, reading: Reading): FilterNode
   const at = `${where}.${test}`;
   if (test === 'match') return parseMatch(path, fields[test], at, reading);
   if (test === 'range') return parseRange(path, fields[test], at);
+  if (test !== 'values_count') {
+    const counted = (points: number) => countValues(points, at, reading);
+    return { op: 'geo', path, area: parseArea(test, fields[test], at, readFields, counted) };
+  }
   return parseCount(path, readFields(fields[test], BOUNDS, at), at);
 }
 
@@ -197,9 +214,10 @@ function parseMatch(path: Path, raw: unknown, where: string, reading: Reading): 
     if (typeof value === 'boolean') return { op: 'match', path, values: [value] };
     return { op: 'match', path, values: [checkScalar(value, at, 'a string, a boolean or an integer')] };
   }
-  if (kind === 'text') {
+  const by = TEXTS.find((one) => one === kind);
+  if (by !== undefined) {
     if (typeof value !== 'string') throw expected('BAD_ARGUMENT', 'a string', at, value);
-    return { op: 'text', path, text: checkText(value, at) };
+    return { op: 'text', path, by, text: checkText(value, at) };
   }
   const values = parseValues(value, at, reading, checkScalar);
   const text = typeof values[0] === 'string';
@@ -235,9 +253,13 @@ function parseValues<T>(
 ): T[] {
   if (!Array.isArray(raw)) throw expected('BAD_ARGUMENT', 'an array', where, raw);
   const { length } = raw;
-  reading.values -= length;
-  if (reading.values < 0) throw tooMany(`${MAX_VALUES} values`, where);
+  countValues(length, where, reading);
   return Array.from({ length }, (_, i) => check(raw[i], `${where}[${i}]`));
+}
+
+function countValues(count: number, where: string, reading: Reading): void {
+  reading.values -= count;
+  if (reading.values < 0) throw tooMany(`${MAX_VALUES} values`, where);
 }
 
 /**

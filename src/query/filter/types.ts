@@ -3,6 +3,7 @@
  * as TypeScript can; without, every key is a path and every value fits.
  */
 import type { Id } from '../../core/types.js';
+import type { GeoPoint } from './ast.js';
 
 /**
  * Passes what every clause passes; a clause that is absent or empty passes everything.
@@ -64,12 +65,27 @@ export type Condition<Payload = unknown> =
         has_id: readonly Id[];
       }
     >
+  | Exclusive<
+      Said,
+      {
+        /**
+         * The point is in one of `total` disjoint slices of all ids, by a hash of its id: for scans in parallel, and samples
+         * that stay the same. Qdrant (1.19) and embedded indexes put an id into the same slice.
+         */
+        slice: {
+          /** Number of slices. */
+          total: number;
+          /** The slice, from 0. */
+          index: number;
+        };
+      }
+    >
   | NestedCondition<Payload>
   | Exclusive<Said, Filter<Payload>>;
 
 /** Every key that a condition may have: those of one of its forms, or the clauses of a filter. */
-type Said = Compared | 'key' | 'is_empty' | 'is_null' | 'has_id' | 'nested' | keyof Filter;
-type Compared = 'match' | 'range' | 'values_count';
+type Said = Compared | 'key' | 'is_empty' | 'is_null' | 'has_id' | 'slice' | 'nested' | keyof Filter;
+type Compared = 'match' | 'range' | 'values_count' | keyof GeoTests;
 
 /** Nothing of the others beside it. */
 type Exclusive<Others extends string, One> = One & { [Other in Exclude<Others, keyof One>]?: never };
@@ -80,7 +96,38 @@ type Exclusive<Others extends string, One> = One & { [Other in Exclude<Others, k
  */
 export type FilterPath<Payload = unknown> = keyof Places<Payload> & string;
 
-/** A condition on the values at one path: `match`, `range` or `values_count`. */
+/** A closed line: at least four places, the last of which is the first again. */
+export interface GeoRing {
+  /** Places in order. */
+  points: readonly GeoPoint[];
+}
+
+/** Conditions on places: one that is inside passes, and none on the edge. */
+export interface GeoTests {
+  /** Within so many metres, along a great circle. */
+  geo_radius: {
+    /** The middle. */
+    center: GeoPoint;
+    /** Metres, rounded to float32. */
+    radius: number;
+  };
+  /** Between two meridians and two parallels; over the 180th meridian where the left one is east of the right one. */
+  geo_bounding_box: {
+    /** The north-western corner. */
+    top_left: GeoPoint;
+    /** The south-eastern corner. */
+    bottom_right: GeoPoint;
+  };
+  /** Within a ring and in none of its holes, on a plane of degrees. */
+  geo_polygon: {
+    /** The line around it. */
+    exterior: GeoRing;
+    /** Lines around holes. */
+    interiors?: readonly GeoRing[] | null;
+  };
+}
+
+/** A condition on the values at one path: `match`, `range`, `values_count`, or one on places. */
 export type FieldCondition<Payload = unknown> = {
   [Key in FilterPath<Payload>]:
     | Exclusive<
@@ -88,7 +135,10 @@ export type FieldCondition<Payload = unknown> = {
         {
           /** The path of the values. */
           key: Key;
-          /** Strings, integers and booleans: one `value`, `any` of some, `except` some, or `text` that is contained. */
+          /**
+           * Strings, integers and booleans: one `value`, `any` of some, `except` some; of strings: `text` or a `phrase` that is
+           * contained, one of the words of `text_any`, a `prefix`.
+           */
           match: MatchOf<Leaf<Places<Payload>[Key]>>;
         }
       >
@@ -109,8 +159,26 @@ export type FieldCondition<Payload = unknown> = {
           /** Bounds on the number of elements; a scalar counts 1, null and a missing key 0. */
           values_count: CountBounds;
         }
-      >;
+      >
+    | GeoOf<Key, Places<Payload>[Key]>;
 }[FilterPath<Payload>];
+
+/** A place is an object with `lon` and `lat`. */
+type GeoOf<Key, Value> = unknown extends Value
+  ? GeoCondition<Key>
+  : [Extract<Value extends readonly (infer Element)[] ? Element : Value, GeoPoint>] extends [never]
+    ? never
+    : GeoCondition<Key>;
+
+type GeoCondition<Key> = {
+  [Test in keyof GeoTests]: Exclusive<
+    Said,
+    {
+      /** The path of the values. */
+      key: Key;
+    } & Pick<GeoTests, Test>
+  >;
+}[keyof GeoTests];
 
 /** One object of the array at `key` passes the whole filter. */
 export type NestedCondition<Payload = unknown> = {
@@ -151,15 +219,25 @@ type MatchOf<Value> =
   | Exclusive<Matched, { value: Extract<Value, string | boolean> | IntegerOf<Value> }>
   | AnyOf<Extract<Value, string>>
   | AnyOf<IntegerOf<Value>>
-  /** Contains it, case and all. */
-  | (Extract<Value, string> extends never ? never : Exclusive<Matched, { text: string }>);
+  | (Extract<Value, string> extends never ? never : TextOf);
+
+/** Case and all; where a key has a text index in Qdrant, its tokenizer decides. */
+type TextOf =
+  /** Contains it. */
+  | Exclusive<Matched, { text: string }>
+  /** Contains it; where Qdrant has an index for phrases: its words, one behind the other. */
+  | Exclusive<Matched, { phrase: string }>
+  /** Contains one of its words. */
+  | Exclusive<Matched, { text_any: string }>
+  /** Begins with it. */
+  | Exclusive<Matched, { prefix: string }>;
 
 /** One of these; or something, not null, that is none of these. */
 type AnyOf<Value> = [Value] extends [never]
   ? never
   : Exclusive<Matched, { any: readonly Value[] }> | Exclusive<Matched, { except: readonly Value[] }>;
 
-type Matched = 'value' | 'any' | 'except' | 'text';
+type Matched = 'value' | 'any' | 'except' | 'text' | 'phrase' | 'text_any' | 'prefix';
 
 type IntegerOf<Value> = Extract<Value, number> | (number extends Value ? bigint : never);
 

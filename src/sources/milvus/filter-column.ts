@@ -1,6 +1,7 @@
 /** Conditions on fields of a type of their own. */
 
 import type { Bounds, FilterNode, NumberBounds, Scalar } from '../../query/filter/ast.js';
+import { wordsOf } from '../../query/filter/texts.js';
 import { exactKey } from '../../query/numbers.js';
 import type { MilvusField } from './fields.js';
 import { and, atom, type FilterPiece, LEAST, list, literal, not, or, unsupported } from './filter-text.js';
@@ -31,8 +32,7 @@ export function columnCondition(node: PathCondition, name: string, field: Milvus
     case 'except':
       return and(given, not(oneOf(name, field.type, node.values)));
     case 'text':
-      // Every text contains the empty one; to milvus-lite 2.5 no text is like "%".
-      return field.type === 'VarChar' && and(given, node.text === '' || contains(name, node.text));
+      return field.type === 'VarChar' && and(given, hasText(name, node, true));
     case 'range':
       return and(given, inRange(name, field.type, node.bounds));
   }
@@ -63,7 +63,7 @@ function arrayCondition(node: PathCondition, name: string, element: string, give
       throw unsupported(`range on an array (${name})`);
     case 'text':
       if (element !== 'VarChar') return false;
-      throw unsupported(`match.text on an array (${name})`);
+      throw unsupported(`match.${node.by} on an array (${name})`);
     case 'count': {
       const length = lengthWithin(`array_length(${name})`, node.bounds);
       return or(and(given, length), and(not(given), within(0, node.bounds)));
@@ -102,11 +102,20 @@ function isFraction(type: string): boolean {
   return type === 'Float' || type === 'Double';
 }
 
-export function contains(value: string, text: string): FilterPiece {
-  if (text === '') return atom(`${value} like "%"`);
-  // Wildcards, and what escapes them in some versions and in others does not.
-  if (/[%_\\]/.test(text)) throw unsupported(`match.text with %, _ or \\ in it (${value})`);
-  return atom(`${value} like ${literal(`%${text}%`)}`);
+/** @param strings - whether nothing but text is there: to milvus-lite 2.5 no text is like "%" */
+export function hasText(
+  value: string,
+  { by, text }: Extract<FilterNode, { op: 'text' }>,
+  strings = false,
+): FilterPiece {
+  const like = (before: string, one: string) => {
+    if (one === '') return strings || atom(`${value} like "%"`);
+    // Wildcards, and what escapes them in some versions and in others does not.
+    if (/[%_\\]/.test(one)) throw unsupported(`match.${by} with %, _ or \\ in it (${value})`);
+    return atom(`${value} like ${literal(`${before}${one}%`)}`);
+  };
+  if (by === 'text_any') return or(...wordsOf(text).map((word) => like('%', word)));
+  return like(by === 'prefix' ? '' : '%', text);
 }
 
 function inRange(name: string, type: string, bounds: NumberBounds): FilterPiece {

@@ -1,6 +1,6 @@
 /** Conditions on keys of JSON, in a field of that type or the dynamic one, whose values are of any type. */
 import type { Bounds, Step } from '../../query/filter/ast.js';
-import { contains, type PathCondition, SYMBOLS } from './filter-column.js';
+import { hasText, type PathCondition, SYMBOLS } from './filter-column.js';
 import {
   and,
   atom,
@@ -66,7 +66,8 @@ export function jsonCondition(
   if (node.op === 'count') throw unsupported(`values_count of a JSON key (${named})`);
   if (node.op === 'null') throw unsupported(`is_null of a JSON key (${named})`, 'a missing key is null to it, too');
   if (!scalars) {
-    const what = { except: 'match.except', text: 'match.text', range: 'range', empty: 'is_empty' }[node.op];
+    const text = node.op === 'text' ? node.by : 'text';
+    const what = { except: 'match.except', text: `match.${text}`, range: 'range', empty: 'is_empty' }[node.op];
     throw unsupported(
       `${what} of a JSON key (${named})`,
       "it does not look into arrays; where none are, say so to the source (scalars: true), or let it ask (scalars: 'ask')",
@@ -79,7 +80,7 @@ export function jsonCondition(
       checkIntegers(node.values, 'match.except of', named);
       return join('and', [filled, ...node.values.map((one) => not(atom(`${value} == ${literal(one)}`)))]);
     case 'text':
-      return and(given, contains(value, node.text));
+      return and(given, hasText(value, node));
     case 'empty':
       return not(filled);
     case 'range': {

@@ -46,6 +46,10 @@ function toPiece(node: FilterNode, fields: MilvusFields): FilterPiece {
       throw unsupported('nested');
     case 'dates':
       throw unsupported(`a range of dates (${JSON.stringify(node.path.text)})`);
+    case 'geo':
+      throw unsupported(`a condition on places (${JSON.stringify(node.path.text)})`);
+    case 'slice':
+      throw unsupported('slice');
     default: {
       const { text, steps } = node.path;
       const [first, ...rest] = steps;
@@ -103,8 +107,10 @@ export function scalarKeys(node: FilterNode, fields: MilvusFields): Map<string, 
         walk(one.node);
         return;
       case 'ids':
+      case 'slice':
       case 'nested':
       case 'dates':
+      case 'geo':
         return;
       default: {
         const json = jsonPlace(one, fields);

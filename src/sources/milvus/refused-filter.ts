@@ -18,6 +18,7 @@ const WORDS = {
   empty: 'is_empty',
   null: 'is_null',
   nested: 'nested',
+  geo: 'geo',
 } as const;
 
 /**
@@ -77,7 +78,10 @@ function conditionsIn(node: FilterNode): FilterNode[] {
 function named(node: FilterNode): string {
   if (node.op === 'not') return `must_not of ${named(node.node)}`;
   if (node.op === 'ids') return 'has_id';
-  return 'nodes' in node ? 'several conditions' : `${WORDS[node.op]} of ${JSON.stringify(node.path.text)}`;
+  if (node.op === 'slice') return 'slice';
+  if ('nodes' in node) return 'several conditions';
+  const said = node.op === 'text' ? `match.${node.by}` : WORDS[node.op];
+  return `${said} of ${JSON.stringify(node.path.text)}`;
 }
 
 async function versionOf(askVersion: () => Promise<unknown>): Promise<string> {

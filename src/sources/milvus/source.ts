@@ -121,7 +121,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     return { headDim, dim, metric, idKind };
   }
 
-  protected checkNative(queries: readonly Pick<HeadRequest, 'nativeFilter'>[]): void {
+  protected checkFilters(queries: readonly Pick<HeadRequest, 'nativeFilter'>[]): void {
     for (const { nativeFilter } of queries) checkExpression(nativeFilter);
   }
 

@@ -16,6 +16,8 @@ export interface QdrantDriver {
   vectors(collection: string, signal: AbortSignal): Promise<QdrantVectors>;
   /** Any point, for the kind of its id. */
   somePoint(collection: string, signal: AbortSignal, scope?: QdrantScope): Promise<AnyPoint | undefined>;
+  /** The server's version as it tells it; undefined where the client cannot ask. */
+  version(signal: AbortSignal): Promise<string | undefined>;
   /** Refuses a filter or parameters that the client would drop without a word. */
   check?(filter: unknown, params: unknown): Promise<void>;
   /** A filter that is true where both are. */
@@ -65,6 +67,12 @@ export interface QdrantStrict {
   rows: number;
   /** Searches of one batch. */
   searches: number;
+}
+
+/** The version that an answer tells, if it does. */
+export function versionIn(answer: unknown): string | undefined {
+  const { version } = (answer ?? {}) as { version?: unknown };
+  return typeof version === 'string' && /^\d+\.\d/.test(version) ? version : undefined;
 }
 
 /** Strict mode as a collection has it; undefined where it is off, which is usual. */

@@ -1,7 +1,7 @@
 /** A filter for Qdrant: REST's JSON, and what the gRPC client takes. */
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
-import type { Bounds, FilterNode, NumberBounds, Path, Scalar } from '../../query/filter/ast.js';
+import type { Bounds, FilterNode, GeoArea, GeoPoint, NumberBounds, Path, Scalar } from '../../query/filter/ast.js';
 import { qdrantId } from './ids.js';
 
 type Leaf = Exclude<FilterNode, { op: 'and' | 'or' | 'not' | 'atLeast' }>;
@@ -101,7 +101,11 @@ const rest: Dialect = {
       case 'except':
         return { key: keyOf(node.path), match: { except: restValues(node) } };
       case 'text':
-        return { key: keyOf(node.path), match: { text: node.text } };
+        return { key: keyOf(node.path), match: { [node.by]: node.text } };
+      case 'geo':
+        return { key: keyOf(node.path), ...restArea(node.area) };
+      case 'slice':
+        return { slice: { total: node.total, index: node.index } };
       case 'range':
         return { key: keyOf(node.path), range: floatBounds(node) };
       case 'dates':
@@ -134,6 +138,10 @@ const grpc: Dialect = {
         return condition('field', { key: keyOf(node.path), datetimeRange: bounds(node.bounds, timestamp) });
       case 'count':
         return condition('field', { key: keyOf(node.path), valuesCount: bounds(node.bounds, BigInt) });
+      case 'geo':
+        return condition('field', { key: keyOf(node.path), ...grpcArea(node.area) });
+      case 'slice':
+        return condition('slice', { total: node.total, index: node.index });
       default:
         return condition('field', { key: keyOf(node.path), match: { matchValue: grpcMatch(node) } });
     }
@@ -145,7 +153,7 @@ function condition(kind: string, value: object): object {
 }
 
 function grpcMatch(node: Extract<Leaf, { op: 'match' | 'except' | 'text' }>): object {
-  if (node.op === 'text') return { case: 'text', value: node.text };
+  if (node.op === 'text') return { case: node.by === 'text_any' ? 'textAny' : node.by, value: node.text };
   const { values } = node;
   const [first] = values;
   if (node.op === 'match' && one(values)) {
@@ -157,6 +165,32 @@ function grpcMatch(node: Extract<Leaf, { op: 'match' | 'except' | 'text' }>): ob
   if (!isInteger(first)) return { case: except ? 'exceptKeywords' : 'keywords', value: { strings: [...values] } };
   const integers = values.map((value) => int64(value as number | bigint, node.path));
   return { case: except ? 'exceptIntegers' : 'integers', value: { integers } };
+}
+
+function restArea(area: GeoArea): object {
+  switch (area.is) {
+    case 'circle':
+      return { geo_radius: { center: area.center, radius: area.radius } };
+    case 'box':
+      return { geo_bounding_box: { top_left: area.topLeft, bottom_right: area.bottomRight } };
+    case 'polygon': {
+      const ring = (points: readonly GeoPoint[]) => ({ points });
+      return { geo_polygon: { exterior: ring(area.exterior), interiors: area.interiors.map(ring) } };
+    }
+  }
+}
+
+function grpcArea(area: GeoArea): object {
+  switch (area.is) {
+    case 'circle':
+      return { geoRadius: { center: area.center, radius: area.radius } };
+    case 'box':
+      return { geoBoundingBox: { topLeft: area.topLeft, bottomRight: area.bottomRight } };
+    case 'polygon': {
+      const ring = (points: readonly GeoPoint[]) => ({ points: [...points] });
+      return { geoPolygon: { exterior: ring(area.exterior), interiors: area.interiors.map(ring) } };
+    }
+  }
 }
 
 function isInteger(value: Scalar | undefined): value is number | bigint {

@@ -15,6 +15,7 @@ import {
   rateLimited,
   strictOf,
   tooLate,
+  versionIn,
 } from './driver.js';
 import { toQdrantGrpcFilter } from './filter.js';
 import { type AnyPoint, pointsOf } from './from-qdrant.js';
@@ -45,6 +46,11 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       const request = { ...some, ...grpcShards(scope), ...grpcCall(scope) };
       const { scroll } = client.api('points') as { scroll: Call };
       return pointsOf(await scroll(request, { signal }))[0] as AnyPoint | undefined;
+    },
+
+    async version(signal) {
+      const { healthCheck } = (client.api('service') ?? {}) as { healthCheck?: Call };
+      return healthCheck && versionIn(await healthCheck({}, { signal }));
     },
 
     both: (a, b) => ({ must: [a, b].map((value) => ({ conditionOneOf: { case: 'filter', value } })) }),

@@ -174,7 +174,7 @@ function unindexedKeys(filter: FilterNode, indexed: ReadonlySet<string>): string
     if ('nodes' in node) for (const one of node.nodes) walk(one, within);
     else if (node.op === 'not') walk(node.node, within);
     else if (node.op === 'nested') walk(node.node, [...within, ...node.path.steps]);
-    else if (node.op !== 'ids') {
+    else if ('path' in node) {
       const steps = [...within, ...node.path.steps].map(({ key, each }) => key + (each ? '[]' : '')).join('.');
       // Elements of an array are indexed under the array's name.
       const key = steps.replace(/\[\]$/, '');

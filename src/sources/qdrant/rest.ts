@@ -18,6 +18,7 @@ import {
   rateLimited,
   strictOf,
   tooLate,
+  versionIn,
 } from './driver.js';
 import { rateLimitOf, tappedFetch } from './fetch-tap.js';
 import { toQdrantFilter } from './filter.js';
@@ -44,6 +45,8 @@ export interface QdrantRestClient {
   /** How many points pass a filter. */
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   count?(collection: string, args: any): Promise<unknown>;
+  /** The server's version. */
+  versionInfo?(): Promise<unknown>;
   /** The client's typed calls, which take a fetch `init`; without them answers are decoded by the client. */
   // biome-ignore lint/suspicious/noExplicitAny: the client's own types differ from version to version
   api?: any;
@@ -99,6 +102,11 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
       const args = { limit: 1, with_payload: false, with_vector: false, ...restShards(scope), ...restCall(scope) };
       const { value } = await tappedFetch(() => client.scroll(collection, args), signal);
       return pointsOf(value)[0] as AnyPoint | undefined;
+    },
+
+    async version(signal) {
+      if (typeof client.versionInfo !== 'function') return undefined;
+      return versionIn((await tappedFetch(() => client.versionInfo!(), signal)).value);
     },
 
     check: async (_, params) => checkNativeParams(params),

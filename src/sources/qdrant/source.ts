@@ -43,6 +43,7 @@ import {
   splitQdrantParams,
 } from './scope.js';
 import { withVectors } from './select.js';
+import { KnownConditions } from './since.js';
 import { knownScales, scalesOf, stagedQuery } from './staged.js';
 import { checkExact, checkMost, countByPages, IDS_AT_ONCE } from './strict.js';
 
@@ -100,6 +101,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   readonly filtersScans = true;
   private readonly missing: Missing;
   private readonly reach: QdrantScope;
+  private readonly conditions: KnownConditions;
   /** As the client takes them. */
   private readonly filters = new WeakMap<FilterNode, object>();
 
@@ -110,6 +112,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     super(nameOf(options.collection), options);
     this.missing = missingFrom(this.name);
     this.reach = checkedQdrantScope(options);
+    this.conditions = new KnownConditions(driver, this.name);
   }
 
   protected read(signal: AbortSignal): Promise<QdrantFacts> {
@@ -132,10 +135,13 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     return this.driver.classify(error, this.name);
   }
 
-  protected async checkNative(queries: readonly Pick<HeadRequest, 'nativeFilter'>[]): Promise<void> {
+  protected async checkFilters(queries: readonly Restriction[], signal: AbortSignal): Promise<void> {
     const { driver, options } = this;
     await driver.check?.(options.nativeFilter, options.params);
-    for (const { nativeFilter } of queries) await driver.check?.(nativeFilter, undefined);
+    for (const { filter, nativeFilter } of queries) {
+      await driver.check?.(nativeFilter, undefined);
+      await this.conditions.check(filter, this.compiled, signal);
+    }
   }
 
   head(request: HeadRequest): Promise<HeadAnswer> {
@@ -213,7 +219,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   count({ filter, nativeFilter, params, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
     return this.guarded(options, async (signal) => {
       const scope = this.scopeOf(params);
-      await this.driver.check?.(nativeFilter, undefined);
+      await this.checkFilters([{ filter, nativeFilter }], signal);
       return this.informed([], signal, ({ strict }) => {
         const passing = this.filter({ filter, nativeFilter });
         const { collection } = this.options;
@@ -304,6 +310,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
       const limit = checkScanRequest(request);
       const scope = this.scopeOf(request.params);
       const from = request.after === undefined ? undefined : scanPosition(request.after, this.driver.idKind);
+      await this.conditions.check(request.filter, this.compiled, signal);
       return this.informed([], signal, async (facts) => {
         const began = performance.now();
         const asked = this.reading(facts, request, scope);
@@ -414,12 +421,12 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
       .reduce<unknown>((both, part) => (both === undefined ? part : this.driver.both(both, part)), undefined);
   }
 
-  private compiled(filter: FilterNode): unknown {
+  private readonly compiled = (filter: FilterNode): unknown => {
     let made = this.filters.get(filter);
     if (made === undefined) {
       made = this.driver.compile(filter) as object;
       this.filters.set(filter, made);
     }
     return made;
-  }
+  };
 }

@@ -3,6 +3,7 @@
 import type { Sliced } from '../../core/slices.js';
 import type { FilterNode, Path } from '../../query/filter/ast.js';
 import { parsePath } from '../../query/filter/path.js';
+import { textTest } from '../../query/filter/texts.js';
 import type { PayloadIndexType } from '../files/payload-index-type.js';
 import { FACTS, FLAGS, type PayloadFacts, reader, valueFor } from './facts.js';
 import {
@@ -113,11 +114,11 @@ export class Column {
         const known = new Set(listed);
         return [...this.#postings('values').flatMap((postings) => postings.but(known)), ...this.others];
       }
-      case 'text':
+      case 'text': {
         if (!this.hasStrings) return undefined;
-        return this.#postings('values').flatMap((postings) =>
-          postings.where((value) => (value as string).includes(condition.text)),
-        );
+        const has = textTest(condition);
+        return this.#postings('values').flatMap((postings) => postings.where((value) => has(value as string)));
+      }
       case 'range': {
         if (this.type !== 'integer' && this.type !== 'float') return undefined;
         const found = this.#postings('values').flatMap((postings) => postings.within(condition.bounds));
@@ -132,6 +133,7 @@ export class Column {
         return this.#of('flags', FLAGS.empty);
       case 'null':
         return this.#of('flags', FLAGS.null);
+      case 'geo':
       case 'nested':
         return undefined;
     }

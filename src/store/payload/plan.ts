@@ -4,6 +4,7 @@ import type { Sliced } from '../../core/slices.js';
 import type { Id, IdKind } from '../../core/types.js';
 import type { FilterNode, Step } from '../../query/filter/ast.js';
 import { compileFilter } from '../../query/filter/evaluate.js';
+import { inSlice } from '../../query/filter/slice.js';
 import type { IndexFiles } from '../files/index-files.js';
 import type { ColumnCondition } from './column.js';
 import type { PayloadIndexes } from './indexes.js';
@@ -16,6 +17,7 @@ const NARROWING: ReadonlySet<FilterNode['op']> = new Set([
   'match',
   'except',
   'text',
+  'geo',
   'range',
   'dates',
   'count',
@@ -24,6 +26,7 @@ const NARROWING: ReadonlySet<FilterNode['op']> = new Set([
 
 /** Rows between two looks at the clock. */
 const AT_ONCE = 16;
+const IDS_AT_ONCE = 256;
 
 export class FilterPlan {
   /** Rows are those below. */
@@ -60,7 +63,7 @@ export class FilterPlan {
     if (indexed === undefined) {
       if ('nodes' in node) indexed = node.nodes.every((child) => this.isIndexed(child));
       else if (node.op === 'not') indexed = this.isIndexed(node.node);
-      else indexed = node.op === 'ids' || this.#partsOf(node) !== undefined;
+      else indexed = !('path' in node) || this.#partsOf(node) !== undefined;
       this.#indexed.set(node, indexed);
     }
     return indexed;
@@ -77,6 +80,8 @@ export class FilterPlan {
       case 'atLeast':
         if (!this.isIndexed(node)) return yield* this.#read(node, within);
         return yield* this.#atLeast(node.count, node.nodes, within);
+      case 'slice':
+        return yield* this.#sliced(inSlice(node.total, node.index), within);
       default:
         if (!this.isIndexed(node)) return yield* this.#read(node, within);
         return within === this.live && this.#isEverything ? this.#setOf(node) : intersection(within, this.#setOf(node));
@@ -129,6 +134,17 @@ export class FilterPlan {
     return listOf(within).filter((ordinal) => met[ordinal]! >= count);
   }
 
+  /** Rows by their ids alone. */
+  *#sliced(passes: (id: Id) => boolean, within: RowSet): Sliced<RowSet> {
+    const found: number[] = [];
+    let work = 0;
+    for (const ordinal of listOf(within)) {
+      if (++work % IDS_AT_ONCE === 0) yield;
+      if (passes(this.files.idOf(ordinal))) found.push(ordinal);
+    }
+    return Uint32Array.from(found);
+  }
+
   *#read(node: FilterNode, within: RowSet): Sliced<RowSet> {
     const rows = listOf(yield* this.#narrow(node, [], within));
     this.#note(node);
@@ -168,7 +184,7 @@ export class FilterPlan {
   #note(node: FilterNode): void {
     if ('nodes' in node) for (const child of node.nodes) this.#note(child);
     else if (node.op === 'not') this.#note(node.node);
-    else if (node.op !== 'ids' && !this.isIndexed(node)) this.unindexed.add(node.path.text);
+    else if ('path' in node && !this.isIndexed(node)) this.unindexed.add(node.path.text);
   }
 
   #hasIndexed(node: FilterNode): boolean {
@@ -188,6 +204,8 @@ export class FilterPlan {
         return this.rows - Math.min(this.rows, this.#estimate(node.node));
       case 'ids':
         return node.ids.length;
+      case 'slice':
+        return Math.ceil(this.rows / node.total);
       default:
         return this.#partsOf(node)?.reduce((sum, { length }) => sum + length, 0) ?? this.rows;
     }

@@ -52,6 +52,8 @@ def _condition(raw):
             return edge.HasIdCondition({parse_id(i) for i in raw["has_id"]})
         if "has_vector" in raw:
             return edge.HasVectorCondition(raw["has_vector"])
+        if "slice" in raw and hasattr(edge, "SliceCondition"):
+            return _slice(raw["slice"])
         if "nested" in raw:
             nested = raw["nested"]
             return edge.NestedCondition(_path(nested["key"]), build_filter(nested.get("filter") or {}))
@@ -61,6 +63,13 @@ def _condition(raw):
         'Expected some form of condition, which can be a field condition (like {"key": ..., "match": ... }), '
         "or some other mentioned in the documentation"
     )
+
+
+def _slice(raw):
+    try:
+        return edge.SliceCondition(_unsigned(raw["total"]), _unsigned(raw["index"]))
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
+        raise bad_format(f"slice: {error}") from error
 
 
 def _field(raw):
@@ -81,10 +90,13 @@ def _field(raw):
         known["geo_bounding_box"] = edge.GeoBoundingBox(_geo(geo["top_left"]), _geo(geo["bottom_right"]))
     if raw.get("geo_polygon") is not None:
         geo = raw["geo_polygon"]
-        known["geo_polygon"] = edge.GeoPolygon(
-            [_geo(p) for p in geo["exterior"]["points"]],
-            [[_geo(p) for p in ring["points"]] for ring in geo.get("interiors") or []],
-        )
+        try:
+            known["geo_polygon"] = edge.GeoPolygon(
+                [_geo(p) for p in geo["exterior"]["points"]],
+                [[_geo(p) for p in ring["points"]] for ring in geo.get("interiors") or []],
+            )
+        except (TypeError, KeyError, ValueError) as error:
+            raise bad_format(str(error)) from error
     for flag in ("is_empty", "is_null"):
         if raw.get(flag) is not None:
             known[flag] = raw[flag]
@@ -107,6 +119,8 @@ def _match(raw):
         return edge.MatchTextAny(raw["text_any"])
     elif "phrase" in raw:
         return edge.MatchPhrase(raw["phrase"])
+    elif "prefix" in raw and hasattr(edge, "MatchPrefix"):
+        return edge.MatchPrefix(raw["prefix"])
     elif "any" in raw and _uniform(raw["any"]):
         return edge.MatchAny(raw["any"])
     elif "except" in raw and _uniform(raw["except"]):
@@ -134,7 +148,10 @@ def _range(raw):
 
 
 def _geo(raw):
-    return edge.GeoPoint(raw["lon"], raw["lat"])
+    try:
+        return edge.GeoPoint(raw["lon"], raw["lat"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise bad_format(f"data did not match any variant of GeoPoint: {error}") from error
 
 
 def _path(key):

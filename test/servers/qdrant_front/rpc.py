@@ -402,6 +402,8 @@ def _condition(message):
         return {"has_id": [_id(i) for i in message.has_id.has_id]}
     if kind == "has_vector":
         return {"has_vector": message.has_vector.has_vector}
+    if kind == "slice":
+        return {"slice": {"total": message.slice.total, "index": message.slice.index}}
     if kind == "nested":
         return {"nested": {"key": message.nested.key, "filter": _filter(message.nested.filter)}}
     if kind == "filter":
@@ -417,7 +419,7 @@ def _field(message):
         name, pick = {
             "keyword": ("value", None), "integer": ("value", None), "boolean": ("value", None),
             "text": ("text", None), "text_any": ("text_any", None), "phrase": ("phrase", None),
-            "keywords": ("any", "strings"), "integers": ("any", "integers"),
+            "prefix": ("prefix", None), "keywords": ("any", "strings"), "integers": ("any", "integers"),
             "except_keywords": ("except", "strings"), "except_integers": ("except", "integers"),
         }[kind]
         raw["match"] = {name: list(getattr(value, pick)) if pick else value}
