@@ -20,6 +20,7 @@ import type { OpenIndex } from './open-index.js';
 import { backup, verify } from './operations.js';
 import { offerParts } from './parts.js';
 import type { OnIndexProgress } from './payload/types.js';
+import { changePayloads, changePayloadsSync, deletingKeys, overwriting, setting } from './payload-writes.js';
 import { countMatching, countMatchingSync, countOf, indexStatsOf, listed, rowsOfIds } from './reads.js';
 import { offerReplace } from './replace.js';
 import { queryBatch, queryBatchSync } from './searches.js';
@@ -48,6 +49,9 @@ export type IndexGroups<Payload = unknown> = GroupsOf<FunnelIndex, Payload>;
 
 /** `limit` and `offset` count groups. */
 export type IndexRecommendGroups<Payload = unknown> = RecommendGroupsOf<FunnelIndex, Payload>;
+
+/** Rows by id, or all that pass a filter. */
+type RowsToChange<Payload> = Id | readonly Id[] | { filter: RowFilter | Filter<Payload> };
 
 declare global {
   /** As @types/node and compilers from 5.2 on declare it: older ones have no library of that name to ask for. */
@@ -174,6 +178,51 @@ export class FunnelIndex<Payload = any> extends MirrorIndex {
   /** delete(), on the calling thread. */
   deleteSync(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): { count: number } {
     return writes.deleteRowsSync(this.#index, rows);
+  }
+
+  /**
+   * Puts keys into the payloads of rows, by ids or of all that pass a filter, in one commit; vectors are not touched, nor codes.
+   * Each key takes the place of what is there, or comes in addition; one whose value is null goes. As Qdrant's call of that name.
+   *
+   * @param options.key a path (`author`, `reviews[]`) to the object that the keys are put into, which is made where it is missing
+   * @returns how many rows there were
+   * @throws FunnelError NOT_FOUND for an id that no row has, BAD_ARGUMENT, BAD_ID: nothing is changed; DISK, NOT_WRITABLE, CLOSED
+   */
+  async setPayload(
+    rows: RowsToChange<Payload>,
+    payload: Partial<Payload> | object,
+    options: { key?: string } = {},
+  ): Promise<{ count: number }> {
+    return changePayloads(this.#index, rows, setting(payload, options));
+  }
+
+  /** setPayload(), on the calling thread. */
+  setPayloadSync(
+    rows: RowsToChange<Payload>,
+    payload: Partial<Payload> | object,
+    options: { key?: string } = {},
+  ): { count: number } {
+    return changePayloadsSync(this.#index, rows, setting(payload, options));
+  }
+
+  /** Puts a payload in the place of those of rows, as {@link setPayload} puts keys into them. @throws as setPayload() */
+  async overwritePayload(rows: RowsToChange<Payload>, payload: Payload & object): Promise<{ count: number }> {
+    return changePayloads(this.#index, rows, overwriting(payload));
+  }
+
+  /** overwritePayload(), on the calling thread. */
+  overwritePayloadSync(rows: RowsToChange<Payload>, payload: Payload & object): { count: number } {
+    return changePayloadsSync(this.#index, rows, overwriting(payload));
+  }
+
+  /** Takes what paths (`year`, `author.name`, `reviews[].stars`) lead to out of payloads of rows. @throws as setPayload() */
+  async deletePayloadKeys(rows: RowsToChange<Payload>, keys: readonly string[]): Promise<{ count: number }> {
+    return changePayloads(this.#index, rows, deletingKeys(keys));
+  }
+
+  /** deletePayloadKeys(), on the calling thread. */
+  deletePayloadKeysSync(rows: RowsToChange<Payload>, keys: readonly string[]): { count: number } {
+    return changePayloadsSync(this.#index, rows, deletingKeys(keys));
   }
 
   /**

@@ -47,15 +47,19 @@ export interface PassingRows {
 /**
  * Asks again where rows that were found have died meanwhile: a row of the same id may stand in their place. In one go in the
  * end, where that can be: nothing dies then, nor does the index follow a writer in another process.
+ *
+ * @param isFiltered whether payloads that change meanwhile spoil it, too
  */
 export async function ofOneMoment<T>(
   index: SearchedIndex,
   ask: () => Promise<Whole<T>>,
   inOneGo?: () => T,
+  isFiltered = true,
 ): Promise<T> {
   for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
+    const hold = isFiltered ? partsOf(index).files.payloadsHold() : () => true;
     const { value, isWhole } = await ask();
-    if (isWhole) return value;
+    if (isWhole && hold()) return value;
   }
   if (inOneGo !== undefined) return partsOf(index).still(inOneGo);
   return (await ask()).value;

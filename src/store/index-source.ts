@@ -99,7 +99,8 @@ export class IndexSource implements Source {
         return this.answered(found, request, params, performance.now() - began, signal);
       };
       const inOneGo = () => this.inOneGo([request], [params], [only], began)[0]!;
-      return ofOneMoment(this.index, ask, this.isPlain(request, params) ? inOneGo : undefined);
+      const isPlain = this.isPlain(request, params);
+      return ofOneMoment(this.index, ask, isPlain ? inOneGo : undefined, only.node !== undefined);
     });
   }
 
@@ -122,7 +123,9 @@ export class IndexSource implements Source {
         const answers = await inTurn(each, (one, i) => this.answered(found[i]!, one[0], one[1], ms, signal));
         return { value: answers.map(({ value }) => value), isWhole: answers.every(({ isWhole }) => isWhole) };
       };
-      return ofOneMoment(this.index, ask, together ? () => this.inOneGo(requests, params, only, began) : undefined);
+      const isFiltered = only.some(({ node }) => node !== undefined);
+      const inOneGo = () => this.inOneGo(requests, params, only, began);
+      return ofOneMoment(this.index, ask, together ? inOneGo : undefined, isFiltered);
     });
   }
 

@@ -21,6 +21,9 @@ import { Restrictions } from './restrictions.js';
 import type { OpenIndexOptions } from './types.js';
 import { Upkeep, type Work } from './upkeep.js';
 
+/** Reads that changes of payloads may spoil before one runs where nothing else does. */
+const ATTEMPTS = 3;
+
 export class OpenIndex implements IndexParts {
   readonly kernels: Kernels;
   readonly codes: CodeKernels;
@@ -78,6 +81,7 @@ export class OpenIndex implements IndexParts {
       live.died(died);
       live.rowsChanged();
     });
+    files.onPayloads((ordinals) => this.indexes.changed(ordinals));
   }
 
   get closed(): boolean {
@@ -129,12 +133,18 @@ export class OpenIndex implements IndexParts {
     return this.followed();
   }
 
-  /** In slices; once more where a writer in another process has replaced what was still to be read. */
+  /** In slices; once more where a writer has replaced what was still to be read, or payloads of which some were read. */
   async later<T>(begin: () => Sliced<T>): Promise<T> {
-    const { staleReads } = this.files;
-    let result: T = await inSlices(begin(), this.checkOpen);
-    // A run without a pause sees one moment.
-    if (this.files.staleReads !== staleReads) result = atOnce(begin());
+    let result: T;
+    for (let attempt = 1; ; attempt++) {
+      const { files } = this.followed();
+      const { staleReads } = files;
+      const payloadsHold = files.payloadsHold();
+      // A run without a pause sees one moment.
+      const isLast = attempt === ATTEMPTS;
+      result = isLast ? atOnce(begin()) : await inSlices(begin(), this.checkOpen);
+      if (isLast || (files.staleReads === staleReads && payloadsHold())) break;
+    }
     // Many short calls are a long one, too.
     if (overdue()) await othersTurn();
     return result;

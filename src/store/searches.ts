@@ -4,7 +4,7 @@ import { expected, FunnelError } from '../core/errors.js';
 import { scoreOfKey } from '../core/metrics.js';
 import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import { othersTurn, overdue } from '../core/turns.js';
-import { Filters } from '../query/filter/conditions.js';
+import { Conditions, Filters } from '../query/filter/conditions.js';
 import type { SearchAnswer, SearchTask } from './engine/types.js';
 import { type CheckedFilter, checkedFilter, type Matched } from './filters.js';
 import type { SearchedRows } from './inline.js';
@@ -33,13 +33,15 @@ export async function queryBatch<Payload>(
   index.inline.underWay++;
   try {
     const { live, files } = index;
+    const isFiltered = own.some(({ filter }) => filter instanceof Conditions);
     // Rows that die during a search may or may not be in its answer, and their successors are not: such an answer is of no
-    // moment at all, so it is asked for again.
+    // moment at all, so it is asked for again. So is one by payloads that are others by now.
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (attempt > 0) index.follow();
       const { deaths } = live;
       const { staleReads } = files;
-      const isOfOneMoment = () => live.deaths === deaths && files.staleReads === staleReads;
+      const payloadsHold = isFiltered ? files.payloadsHold() : () => true;
+      const isOfOneMoment = () => live.deaths === deaths && files.staleReads === staleReads && payloadsHold();
       const matched = await inSlices(index.restrictions.match(own), index.checkOpen);
       index.checkOpen();
       if (isTiny(index, own.length) && isOfOneMoment()) {

@@ -48,14 +48,14 @@ export function upsertSync<Payload>(
 }
 
 export async function deleteRows(index: OpenIndex, rows: unknown): Promise<{ count: number }> {
-  const filter = filterToDelete(index, rows);
+  const filter = filterOfRows(index, rows, 'delete');
   if (filter === undefined) return deleted(index, await index.files.delete(idListOf(rows)));
   const matched = await index.later(() => evaluateFilter(filter, index.filtered()));
   return deleted(index, await index.files.deleteRows(rowsOf(matched.rows)));
 }
 
 export function deleteRowsSync(index: OpenIndex, rows: unknown): { count: number } {
-  const filter = filterToDelete(index, rows);
+  const filter = filterOfRows(index, rows, 'delete');
   if (filter === undefined) return deleted(index, index.files.deleteSync(idListOf(rows)));
   return deleted(index, index.files.deleteRowsSync(rowsOf(atOnce(evaluateFilter(filter, index.filtered())).rows)));
 }
@@ -65,15 +65,19 @@ function deleted(index: OpenIndex, { length }: readonly number[]): { count: numb
   return { count: length };
 }
 
-/** A filter that passes everything is more likely a mistake than a wish. */
-function filterToDelete(index: OpenIndex, rows: unknown): CheckedFilter | undefined {
+/**
+ * A filter that passes everything is more likely a mistake than a wish.
+ *
+ * @returns undefined where they are said by ids
+ */
+export function filterOfRows(index: OpenIndex, rows: unknown, verb: 'delete' | 'change'): CheckedFilter | undefined {
   index.checkOpen();
   if (typeof rows !== 'object' || rows === null || Array.isArray(rows)) return undefined;
-  checkKeys(rows, ['filter'], 'what delete() takes beside ids');
+  checkKeys(rows, ['filter'], `what says the rows to ${verb}, beside ids`);
   index.checkWritable();
   const filter = checkedFilter((rows as { filter?: unknown }).filter);
   if (filter !== undefined) return filter;
-  throw new FunnelError('BAD_ARGUMENT', 'Expected a filter with conditions for delete(), which would delete every row');
+  throw new FunnelError('BAD_ARGUMENT', `Expected a filter with conditions: without, this would ${verb} every row`);
 }
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_ID */

@@ -3,14 +3,15 @@ import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
 import type { Sliced } from '../../core/slices.js';
 import { Bits, popcount } from './bits.js';
+import { changedAfter } from './changed-rows.js';
 import type { Disk } from './disk-contract.js';
 import { corrupt, filesError, lockLost } from './errors.js';
 import { Ids, isStorable } from './ids.js';
 import type { Commit, Kv } from './kv.js';
 import { isGone, OpenFiles } from './open-files.js';
-import { DEATHS_PER_PAGE, decodeIdPage, IDS_PER_PAGE, unseal } from './pages.js';
+import { DEATHS_PER_PAGE, decodeIdPage, decodePayloadBits, IDS_PER_PAGE, unseal } from './pages.js';
 import { type RowFormat, rowFormat } from './rows.js';
-import { decodeState, generationOf, type State } from './state.js';
+import { changesOf, decodeState, generationOf, type State } from './state.js';
 import { type Steps, take, turnStep } from './step.js';
 
 export interface CoreOptions {
@@ -64,6 +65,12 @@ export class Core {
   roomForCompacted: RoomForCompacted = () => undefined;
   /** Payloads that another process had dropped by the time they were read here. */
   staleReads = 0;
+  /** Grows whenever payloads that were there become others. */
+  payloadChanges = 0;
+  /** Payloads that a commit under way replaces: until it shows, reads find them here. */
+  replaced: ReadonlyMap<number, Uint8Array> | undefined;
+  /** Told of a commit of this process in the same turn in which it shows: the rows that have another payload. Must not throw. */
+  payloadsChanged: (ordinals: Uint32Array) => void = () => {};
 
   constructor(options: CoreOptions) {
     this.options = options;
@@ -133,7 +140,9 @@ export class Core {
     if (next.idKind !== null) this.ids ??= new Ids(next.idKind);
     const alive = this.#readAlive(next);
     this.#readIds(this.state.rows, next.rows, alive);
+    this.#readChanges(next);
     this.files.follow(next, !readOnly);
+    if (changesOf(next).last !== changesOf(this.state).last) this.payloadChanges++;
     const from = this.state.rows;
     this.alive = alive;
     this.state = next;
@@ -170,6 +179,30 @@ export class Core {
     for (let byte = from >>> 3; byte << 3 < to; byte++) {
       if (alive.bytes[byte]! & ~kept.bytes[byte]!) throw corrupt(kv.file, 'ids', `are missing (row ${byte << 3} on)`);
     }
+  }
+
+  /** Rows that had no payload may have one now. */
+  #readChanges(next: State): void {
+    const { kv } = this.options;
+    const changed = changedAfter({ kv, uuid: this.uuid }, changesOf(next), changesOf(this.state).last);
+    const pages = new Set<number>();
+    const all = Math.ceil(next.rows / IDS_PER_PAGE);
+    if (changed === undefined) for (let page = 0; page < all; page++) pages.add(page);
+    else for (const ordinal of changed) pages.add(Math.floor(ordinal / IDS_PER_PAGE));
+    for (const page of pages) {
+      const value = kv.ids(page);
+      if (value === undefined) continue;
+      const body = unseal(this.uuid, 'ids', page, value, kv.file);
+      decodePayloadBits(body, page, next.rows, this.withPayload);
+    }
+  }
+
+  /** Whether another process has changed payloads since the last refresh(): those that are read now may be newer than the rest. */
+  get lacksChanges(): boolean {
+    const { kv, readOnly } = this.options;
+    const record = readOnly ? kv.snapshot(() => kv.state()) : undefined;
+    if (record === undefined || generationOf(record) === this.state.generation) return false;
+    return changesOf(decodeState(record, kv.file)).last !== changesOf(this.state).last;
   }
 
   #readPages(ids: Ids, from: number, to: number): void {

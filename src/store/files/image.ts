@@ -15,7 +15,7 @@ import { memoryDisk, memoryKv } from './memory.js';
 import { type OpenFilesOptions, type OverCore, openInMemory } from './open-core.js';
 import { DEATHS_PER_PAGE, IDS_PER_PAGE } from './pages.js';
 import { openSegment, readSection, type Section, type SegmentTable, writeSections } from './segment.js';
-import { encodeState, FORMAT_VERSION, FORMAT_WITH_INDEXES, generationOf, type State } from './state.js';
+import { encodeState, formatOf, generationOf, type State } from './state.js';
 import { instant, type Steps, take, turnStep } from './step.js';
 import type { Writer } from './writers.js';
 
@@ -36,8 +36,10 @@ export function* imageOf(
   codes: Iterable<Section> | undefined,
   check: () => void = () => {},
 ): Steps<Uint8Array | undefined> {
-  const { state, files, options } = core;
-  const leased = [...files.rows, ...files.segments];
+  const { files, options } = core;
+  const state = withoutStale(core.state);
+  const kept = new Set(state.segments.map(({ name }) => name));
+  const leased = [...files.rows, ...files.segments.filter(({ name }) => kept.has(name))];
   for (const file of leased) files.lease(file);
   try {
     const parts = yield* entriesOf(core, state, check);
@@ -74,8 +76,22 @@ function withSegment(state: State, entry: { name: string; bytes: number }): Stat
     ...state,
     nextFile: state.nextFile + 1,
     segments: [...state.segments, entry],
-    format: state.payloadIndexes.length > 0 ? FORMAT_WITH_INDEXES : FORMAT_VERSION,
   };
+}
+
+/** Without the files of payload indexes that lack changes of payloads, which the image has no log of: they are read again. */
+function withoutStale(state: State): State {
+  const { changes, payloadIndexes, segments } = state;
+  if (changes === undefined) return state;
+  const stale = payloadIndexes.filter((index) => index.file !== null && (index.changes ?? 0) < changes.last);
+  const gone = new Set(stale.map(({ file }) => file));
+  const left = {
+    payloadIndexes: payloadIndexes.map(({ key, type, file, ...rest }) =>
+      gone.has(file) ? { key, type, file: null, rows: 0 } : { key, type, file, ...rest },
+    ),
+    changes: { last: changes.last, since: changes.last, log: [] },
+  };
+  return { ...state, segments: segments.filter(({ name }) => !gone.has(name)), ...left, format: formatOf(left) };
 }
 
 function* segmentOf(core: Core, state: State, codes: Iterable<Section>) {

@@ -2,6 +2,8 @@
 import { atOnce, inSlices, type Sliced } from '../../core/slices.js';
 import type { Id, IdKind } from '../../core/types.js';
 import { type Appended, type AppendRequest, append, appendNothing, checkAppend, packAndCheck } from './append.js';
+import { type ChosenRows, changePayloads, type PayloadEdit } from './change-payloads.js';
+import { changedAfter } from './changed-rows.js';
 import type { Compacted, CompactOptions } from './compact.js';
 import { CompactionRun } from './compaction-run.js';
 import type { Core, FilesInfo, RoomFor, RoomForCompacted } from './core.js';
@@ -17,7 +19,7 @@ import type { RowValues } from './rows.js';
 import type { Section } from './segment.js';
 import type { Sections, SegmentChange, SegmentRef } from './segments.js';
 import { commitSegments, findSection, laterSections, nowSections, readInto, writeSegment } from './segments.js';
-import type { PayloadIndexEntry, StoreConfig } from './state.js';
+import { changesOf, type PayloadIndexEntry, type StoreConfig } from './state.js';
 import { runLater, runNow, type Steps } from './step.js';
 import { WriteQueue } from './write-queue.js';
 import type { Writer } from './writers.js';
@@ -235,6 +237,45 @@ export class IndexFiles implements Writer {
   deleteRowsSync(ordinals: ArrayLike<number>): number[] {
     this.#writable();
     return this.#writes.now(removeRows(this.#core, Array.from(ordinals)));
+  }
+
+  /**
+   * Changes payloads of rows that stay, in one commit.
+   *
+   * @param choose is asked when it is this write's turn: nothing else is written until all is done
+   * @returns how many rows there were
+   * @throws FunnelError BAD_ID, NOT_FOUND, BAD_ARGUMENT before anything is written; DISK, INDEX_LOCKED, NOT_WRITABLE
+   */
+  async changePayloads(choose: () => ChosenRows | Promise<ChosenRows>, edit: PayloadEdit): Promise<number> {
+    const core = this.#writable();
+    return this.#writes.later(async () => changePayloads(core, await choose(), edit));
+  }
+
+  changePayloadsSync(rows: ChosenRows, edit: PayloadEdit): number {
+    return this.#writes.now(changePayloads(this.#writable(), rows, edit));
+  }
+
+  /** Tells later whether no payload of a row that stays has changed, in whichever process, since this call. */
+  payloadsHold(): () => boolean {
+    const core = this.#core;
+    const { payloadChanges } = core;
+    return () => core.payloadChanges === payloadChanges && !core.lacksChanges;
+  }
+
+  /** The number of the last change of payloads. */
+  get lastChange(): number {
+    return changesOf(this.#core.state).last;
+  }
+
+  /** Rows whose payload was changed after change number `seen`, and maybe others; undefined where nobody knows any more. */
+  changedAfter(seen: number): Uint32Array | undefined {
+    const { options, uuid, state } = this.#core;
+    return changedAfter({ kv: options.kv, uuid }, changesOf(state), seen);
+  }
+
+  /** Calls back in the same turn in which a commit of this process shows, with the rows that have another payload. */
+  onPayloads(callback: (ordinals: Uint32Array) => void): void {
+    this.#core.payloadsChanged = callback;
   }
 
   /** The living row that has an id. */

@@ -12,6 +12,8 @@ export interface Commit {
   dead: Entries;
   /** By ordinal. */
   payloads: Entries;
+  /** By number: see changed-rows.ts. */
+  changes?: Entries;
 }
 
 export interface Kv {
@@ -23,6 +25,8 @@ export interface Kv {
   dead(page: number): Uint8Array | undefined;
   /** A copy of its own. */
   payload(ordinal: number): Uint8Array | undefined;
+  /** An entry of the log of changed payloads. */
+  changes(at: number): Uint8Array | undefined;
   /** All reads inside see one and the same commit. */
   snapshot<T>(read: () => T): T;
   /**

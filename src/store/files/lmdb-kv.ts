@@ -138,6 +138,10 @@ class LmdbKv implements Kv {
     return this.#read('payloads', () => this.#db.payloads.getBinary(ordinal));
   }
 
+  changes(at: number): Uint8Array | undefined {
+    return this.#read('changes', () => this.#db.main.getBinary(changeKey(at)));
+  }
+
   #read<T>(section: string, read: () => T): T {
     try {
       return read();
@@ -207,6 +211,9 @@ class LmdbKv implements Kv {
     put(ids, commit.ids);
     put(dead, commit.dead);
     put(payloads, commit.payloads);
+    for (const [at, value] of commit.changes ?? []) {
+      void (value === undefined ? main.remove(changeKey(at)) : main.put(changeKey(at), value, 0));
+    }
     main.put('state', commit.state, 0);
   }
 
@@ -295,6 +302,10 @@ function latchAtExit(): void {
   process.once('exit', () => {
     for (const file of openFiles()) takeLatch(file);
   });
+}
+
+function changeKey(at: number): string {
+  return `changes-${at}`;
 }
 
 function put(db: Db, entries: Entries): void {

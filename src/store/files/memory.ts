@@ -96,6 +96,7 @@ export function memoryKv(): Kv {
     ids: (page) => ids.get(page),
     dead: (page) => dead.get(page),
     payload: (ordinal) => payloads.get(ordinal),
+    changes: () => undefined, // nobody else reads it
     snapshot: (read) => read(),
     claim: () => {},
     commit: (commit) =>

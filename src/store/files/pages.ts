@@ -7,6 +7,7 @@
  *   of those with a payload, then the kept ids: f64, or u64 and a byte that is 1 for negative, or u16 length and UTF-8
  * - dead, by page of 16,384 ordinals: bitmap of the dead
  * - payloads, by ordinal: JSON, see payload.ts
+ * - changes, by number: which payloads were changed in place, see changed-rows.ts: u32 kind, then ordinals or a bitmap as u32
  */
 
 import { Buffer } from '../../core/buffer.js';
@@ -21,13 +22,14 @@ export const DEATHS_PER_PAGE = 16_384;
 const BITMAP = IDS_PER_PAGE / 8;
 const CRC = 4;
 
-export type Table = 'state' | 'ids' | 'dead' | 'payloads';
+export type Table = 'state' | 'ids' | 'dead' | 'payloads' | 'changes';
 
 const NAMES: Record<Table, string> = {
   state: 'state record',
   ids: 'ids',
   dead: 'tombstones',
   payloads: 'payloads',
+  changes: 'changes',
 };
 
 function checksum(uuid: Uint8Array, table: Table, key: number, value: Uint8Array): number {
@@ -76,6 +78,15 @@ export function encodeIdPage(uuid: Uint8Array, page: number, roster: Roster): Bu
   let at = CRC + 2 * BITMAP;
   for (let i = first; i < first + IDS_PER_PAGE; i++) if (kept.get(i)) at += column.write(i, value, at);
   return seal(uuid, 'ids', page, value);
+}
+
+/** Reads once more which ordinals below `to` of a page have payloads. */
+export function decodePayloadBits(body: Buffer, page: number, to: number, withPayload: Bits): void {
+  const first = page * IDS_PER_PAGE;
+  for (let i = first; i < Math.min(to, first + IDS_PER_PAGE); i++) {
+    const bit = i - first;
+    withPayload.set(i, (body.readUInt8(BITMAP + (bit >>> 3)) & (1 << (bit & 7))) !== 0);
+  }
 }
 
 /** Reads the ordinals `from..to` of a page into the roster. */

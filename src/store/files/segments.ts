@@ -2,6 +2,7 @@
 
 import { FunnelError } from '../../core/errors.js';
 import { join } from '../../core/paths.js';
+import { trimmed } from './changed-rows.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';
 import {
@@ -12,13 +13,7 @@ import {
   type SegmentTable,
   writeSections,
 } from './segment.js';
-import {
-  encodeState,
-  FORMAT_VERSION,
-  FORMAT_WITH_INDEXES,
-  type PayloadIndexEntry,
-  type SegmentEntry,
-} from './state.js';
+import { changesOf, encodeState, formatOf, type PayloadIndexEntry, type SegmentEntry } from './state.js';
 import { type FileStep, instant, type Steps, take } from './step.js';
 
 /** A segment that is written, and no part of the index until committed. */
@@ -99,13 +94,16 @@ export function* commitSegments(core: Core, { add = [], remove = [], meta, index
     if (!state.segments.some((segment) => segment.name === name)) throw noSegment(name);
   }
   const segments = [...state.segments.filter(({ name }) => !gone.has(name)), ...add];
+  const known = Math.min(...payloadIndexes.flatMap((index) => (index.file === null ? [] : [index.changes ?? 0])));
+  const log = trimmed(changesOf(state), Number.isFinite(known) ? known : 0);
   const next = {
     ...state,
     generation: state.generation + 1,
     nextFile: core.nextFile,
     segments,
     payloadIndexes,
-    format: payloadIndexes.length > 0 ? FORMAT_WITH_INDEXES : FORMAT_VERSION,
+    ...(state.changes && { changes: log.changes }),
+    format: formatOf({ payloadIndexes, changes: log.changes }),
     meta: meta === undefined ? state.meta : meta,
   };
   const opened = [];
@@ -117,7 +115,7 @@ export function* commitSegments(core: Core, { add = [], remove = [], meta, index
       opened.push(file);
       file.table = yield* openSegment(options.disk, fd, entry, core.uuid);
     }
-    yield* core.commit(next, { ids: [], dead: [], payloads: [] }, encodeState);
+    yield* core.commit(next, { ids: [], dead: [], payloads: [], changes: log.entries }, encodeState);
   } catch (error) {
     for (const file of opened) core.files.release(file);
     throw diskError('committing segments', error);

@@ -27,6 +27,8 @@ export const WIDE_SECTION = 'values.wide';
 export const LATER_SECTIONS: readonly string[] = [WIDE_SECTION, 'mean', 'orderMean'];
 /** Format of a state with payload indexes: a version that knows only the first would take their files for codes. */
 export const FORMAT_WITH_INDEXES = 2;
+/** Format of a state whose payload indexes do not have all changes of payloads: earlier versions would answer by them. */
+export const FORMAT_WITH_CHANGES = 3;
 
 export type Precision = 'float32' | 'float16';
 
@@ -67,6 +69,18 @@ export interface PayloadIndexEntry {
   file: string | null;
   /** The file holds the ordinals below; those from here on are read from payloads. */
   rows: number;
+  /** The file has the changes of payloads up to this one. Absent: none. */
+  changes?: number;
+}
+
+/** The log of changes of payloads in place; see changed-rows.ts. */
+export interface PayloadChanges {
+  /** Grows by one with every commit that changes payloads. */
+  last: number;
+  /** The log tells of changes after this one. */
+  since: number;
+  /** Ascending by number. */
+  log: { at: number; rows: number }[];
 }
 
 export interface State {
@@ -89,6 +103,8 @@ export interface State {
   /** Files of codes, and of payload indexes. */
   segments: SegmentEntry[];
   payloadIndexes: PayloadIndexEntry[];
+  /** Absent before the first. */
+  changes?: PayloadChanges;
   /** The engine's, as JSON; see commitSegments. */
   meta: unknown;
 }
@@ -111,6 +127,18 @@ export function newState(config: StoreConfig): State {
 }
 
 const HEAD = 12;
+
+export const NO_CHANGES: PayloadChanges = { last: 0, since: 0, log: [] };
+
+export function changesOf({ changes }: Pick<State, 'changes'>): PayloadChanges {
+  return changes ?? NO_CHANGES;
+}
+
+/** The first format whose readers understand the state. */
+export function formatOf({ payloadIndexes, changes }: Pick<State, 'payloadIndexes' | 'changes'>): number {
+  if (payloadIndexes.length === 0) return FORMAT_VERSION;
+  return (changes?.log.length ?? 0) > 0 ? FORMAT_WITH_CHANGES : FORMAT_WITH_INDEXES;
+}
 
 export function encodeState(state: State): Buffer {
   const json = Buffer.from(JSON.stringify(state), 'utf8');
@@ -137,8 +165,8 @@ export function decodeState(value: Uint8Array, file: string): State {
   } catch (cause) {
     throw corrupt(file, 'state record', 'is not JSON', cause);
   }
-  if (state.format !== FORMAT_VERSION && state.format !== FORMAT_WITH_INDEXES) {
-    const known = `${FORMAT_VERSION} or ${FORMAT_WITH_INDEXES}`;
+  if (![FORMAT_VERSION, FORMAT_WITH_INDEXES, FORMAT_WITH_CHANGES].includes(state.format)) {
+    const known = `${FORMAT_VERSION} to ${FORMAT_WITH_CHANGES}`;
     throw filesError(
       'UNSUPPORTED_FORMAT',
       `Expected format ${known} for the index but ${file} has ${state.format}: a newer funnelvec wrote it`,
@@ -172,14 +200,28 @@ function whyInvalid(state: State): string | undefined {
     after = last + 1;
   }
   for (const { name, bytes } of segments) if (!isFileName(name) || !count(bytes)) return `segment ${name}`;
-  return whyNoIndexes(state);
+  return whyNoIndexes(state) ?? whyNoChanges(state.changes);
 }
 
-function whyNoIndexes({ payloadIndexes, segments, rows, format }: State): string | undefined {
+function whyNoChanges(changes: PayloadChanges | undefined): string | undefined {
+  if (changes === undefined) return undefined;
+  const { last, since, log } = changes;
+  if (!count(last) || !count(since) || since > last || !Array.isArray(log)) return 'changes';
+  let after = since;
+  for (const { at, rows } of log) {
+    if (!count(at) || !count(rows) || at <= after || at > last) return 'changes';
+    after = at;
+  }
+  return log.length > 0 && after !== last ? 'changes' : undefined;
+}
+
+function whyNoIndexes(state: State): string | undefined {
+  const { payloadIndexes, segments, rows, format } = state;
   if (!Array.isArray(payloadIndexes)) return 'payloadIndexes';
-  if ((format === FORMAT_WITH_INDEXES) !== payloadIndexes.length > 0) return 'format';
-  for (const { key, type, file, rows: covered } of payloadIndexes) {
-    const known = typeof key === 'string' && INDEX_TYPES.includes(type) && count(covered) && covered <= rows;
+  if (format !== formatOf(state)) return 'format';
+  for (const { key, type, file, rows: covered, changes = 0 } of payloadIndexes) {
+    const counted = count(covered) && covered <= rows && count(changes);
+    const known = typeof key === 'string' && INDEX_TYPES.includes(type) && counted;
     const has = file === null ? covered === 0 : segments.some(({ name }) => name === file);
     if (!known || !has) return `payload index ${key}`;
   }

@@ -2,6 +2,7 @@
 import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
 import { Bits, popcount } from './bits.js';
+import { readChange } from './changed-rows.js';
 import type { Disk } from './disk-contract.js';
 import { corrupt } from './errors.js';
 import type { Kv } from './kv.js';
@@ -10,7 +11,7 @@ import type { OpenRows, OpenSegment } from './open-files.js';
 import { DEATHS_PER_PAGE, IDS_PER_PAGE, unseal } from './pages.js';
 import { checkRecord, HEADER_BYTES, type RowFormat } from './rows.js';
 import { CHUNK_BYTES, readSection } from './segment.js';
-import { decodeState, type State } from './state.js';
+import { changesOf, decodeState, type State } from './state.js';
 import { type Steps, take, turnStep } from './step.js';
 import type { VerifyProblem } from './verify-types.js';
 
@@ -162,6 +163,7 @@ function* verifyEntries(parts: Committed, onRead: OnRead, problems: Problems): S
     if (isDue()) yield* rest();
   }
   check(() => kv.snapshot(() => deadPages(parts, problems)));
+  check(() => kv.snapshot(() => changeLog(parts)));
   yield* rest();
   for (let ordinal = 0; ordinal < state.rows; ordinal++) {
     if (problems.isFull) return;
@@ -203,6 +205,14 @@ function deadPages({ uuid, kv }: Committed, problems: Problems): undefined {
     }
   }
   if (areWhole && counted !== dead) throw corrupt(kv.file, 'tombstones', `are ${counted}, not ${dead}`);
+  return undefined;
+}
+
+/** As of now. @throws FunnelError CORRUPT */
+function changeLog({ uuid, kv }: Committed): undefined {
+  const record = kv.state();
+  if (record === undefined) throw corrupt(kv.file, 'state record', 'is missing');
+  for (const { at } of changesOf(decodeState(record, kv.file)).log) readChange({ kv, uuid }, at);
   return undefined;
 }
 

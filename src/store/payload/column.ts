@@ -6,6 +6,7 @@ import { parsePath } from '../../query/filter/path.js';
 import { textTest } from '../../query/filter/texts.js';
 import type { PayloadIndexType } from '../files/payload-index-type.js';
 import { FACTS, FLAGS, type PayloadFacts, reader, valueFor } from './facts.js';
+import { Patches } from './patches.js';
 import {
   emptyPostings,
   Growing,
@@ -27,18 +28,24 @@ export class Column {
   covered = 0;
   /** The segment that has what is packed; null: none has. */
   file: string | null = null;
+  /** The segment has changes of payloads up to this one. */
+  packedChanges = 0;
+  /** Changes of payloads up to this one were marked. */
+  marked = 0;
   /** A segment that was not taken, since it has rounded values: the next one that is written goes in its place. */
   readonly replaces: string | null;
   #packed: PayloadFacts<Packed>;
   /** The last one takes new rows; one before it is being packed. */
   #growing: PayloadFacts<Growing>[] = [growing()];
+  /** Rows above that changed. The last ones take what changes; those before it are being packed. */
+  #patches: Patches[] = [new Patches()];
   readonly #read: ReturnType<typeof reader>;
 
   constructor(
     /** As the caller wrote it. */
     readonly key: string,
     readonly type: PayloadIndexType,
-    from?: { packed: PayloadFacts<Packed> | undefined; rows: number; file: string },
+    from?: { packed: PayloadFacts<Packed> | undefined; rows: number; file: string; changes: number },
   ) {
     this.path = parsePath(key, 'the key of a payload index');
     this.#read = reader(this.path, type);
@@ -47,6 +54,7 @@ export class Column {
     this.packedRows = taken?.rows ?? 0;
     this.covered = this.packedRows;
     this.file = taken?.file ?? null;
+    this.packedChanges = taken?.changes ?? 0;
     this.replaces = taken === undefined ? (from?.file ?? null) : null;
   }
 
@@ -64,23 +72,47 @@ export class Column {
     this.covered++;
   }
 
+  /** Rows that have another payload since change number `change`; those that were not read yet will be. */
+  mark(ordinals: Uint32Array, change: number): void {
+    const patches = this.#patches.at(-1)!;
+    for (const ordinal of ordinals) if (ordinal < this.covered) patches.mark(ordinal);
+    this.marked = change;
+  }
+
+  /** Rows whose payload is to be read once more. */
+  get pending(): ReadonlySet<number> {
+    return this.#patches.at(-1)!.pending;
+  }
+
+  /** The payload of a pending row. */
+  patch(ordinal: number, payload: unknown, alive: boolean): void {
+    const into = this.#patches.at(-1)!.into(ordinal);
+    if (alive) this.#read(payload, ordinal, into);
+  }
+
+  /** Rows that changed since they were packed. */
+  get patched(): number {
+    return this.#patches.reduce((sum, { size }) => sum + size, 0);
+  }
+
   /** Pairs of value and row, by whether the row lives. */
   *census(alive: (ordinal: number) => boolean): Sliced<{ living: number; dead: number }> {
     let dead = 0;
     let work = 0;
     for (const kind of FACTS) {
-      for (const postings of this.#postings(kind)) {
+      for (const postings of this.#base(kind)) {
         for (const [, ordinals] of postings.entries()) {
           for (let i = 0; i < ordinals.length; i++) {
-            if (!alive(ordinals[i]!)) dead++;
+            if (!alive(ordinals[i]!) || !this.#holds(ordinals[i]!)) dead++;
             if (++work % COUNTED_AT_ONCE === 0) yield;
           }
           if (++work % COUNTED_AT_ONCE === 0) yield;
         }
       }
     }
-    const all = FACTS.reduce((sum, kind) => this.#postings(kind).reduce((of, { size }) => of + size, sum), 0);
-    return { living: all - dead, dead };
+    const all = FACTS.reduce((sum, kind) => this.#base(kind).reduce((of, { size }) => of + size, sum), 0);
+    const patched = this.#patches.reduce((sum, { pairs }) => sum + pairs, 0);
+    return { living: all - dead + patched, dead };
   }
 
   /**
@@ -92,47 +124,71 @@ export class Column {
     if (this.#growing.length > 1 || (this.covered === this.packedRows && !anew)) return;
     const rows = this.covered;
     const [later] = this.#growing;
+    const [patches] = this.#patches;
     this.#growing.push(growing());
+    this.#patches.push(new Patches());
+    // What is yet to be read comes behind what is packed now.
+    for (const ordinal of patches!.pending) this.#patches[1]!.mark(ordinal);
+    const changes = patches!.pending.size === 0 ? this.marked : this.packedChanges;
+    const holds = (ordinal: number) => !patches!.has(ordinal);
     const packed: Partial<Record<(typeof FACTS)[number], Packed>> = {};
     for (const kind of FACTS) {
-      packed[kind] = yield* merged(this.#packed[kind], later![kind], kind === 'values' && this.hasStrings, alive);
+      const strings = kind === 'values' && this.hasStrings;
+      packed[kind] = yield* merged(this.#packed[kind], later![kind], strings, alive, patches!.facts[kind], holds);
     }
     this.#packed = packed as PayloadFacts<Packed>;
     this.packedRows = rows;
+    this.packedChanges = changes;
     if (anew) this.file = null;
     this.#growing.shift();
+    this.#patches.shift();
   }
 
   /** The rows that meet a condition, in parts that may overlap, dead ones among them; undefined: it takes the payloads. */
   answer(condition: ColumnCondition): OrdinalPart[] | undefined {
+    const found = this.#answer(condition, (kind) => this.#base(kind));
+    return found && this.#patchedWith(found, (patches) => this.#answer(condition, (kind) => [patches.facts[kind]])!);
+  }
+
+  /** Parts without the rows that changed, and what there is of these. */
+  #patchedWith(parts: OrdinalPart[], of: (patches: Patches) => OrdinalPart[]): OrdinalPart[] {
+    let all = parts;
+    for (const patches of this.#patches) {
+      if (patches.size > 0) all = [...all.map((part) => patches.without(part)), ...of(patches)];
+    }
+    return all;
+  }
+
+  #answer(condition: ColumnCondition, postings: PostingsOf): OrdinalPart[] | undefined {
     switch (condition.op) {
       case 'match':
-        return this.#listed(condition.values)?.flatMap((value) => this.#of('values', value));
+        return this.#listed(condition.values)?.flatMap((value) => rowsWith(postings('values'), value));
       case 'except': {
         const listed = this.#listed(condition.values);
         if (listed === undefined) return undefined;
         const known = new Set(listed);
-        return [...this.#postings('values').flatMap((postings) => postings.but(known)), ...this.others];
+        const others = rowsWith(postings('flags'), FLAGS.other);
+        return [...postings('values').flatMap((one) => one.but(known)), ...others];
       }
       case 'text': {
         if (!this.hasStrings) return undefined;
         const has = textTest(condition);
-        return this.#postings('values').flatMap((postings) => postings.where((value) => has(value as string)));
+        return postings('values').flatMap((one) => one.where((value) => has(value as string)));
       }
       case 'range': {
         if (this.type !== 'integer' && this.type !== 'float') return undefined;
-        const found = this.#postings('values').flatMap((postings) => postings.within(condition.bounds));
-        return isUnbounded(condition.bounds) ? [...found, ...this.#of('flags', FLAGS.nan)] : found;
+        const found = postings('values').flatMap((one) => one.within(condition.bounds));
+        return isUnbounded(condition.bounds) ? [...found, ...rowsWith(postings('flags'), FLAGS.nan)] : found;
       }
       case 'dates':
         if (this.type !== 'datetime') return undefined;
-        return this.#postings('values').flatMap((postings) => postings.within(condition.bounds));
+        return postings('values').flatMap((one) => one.within(condition.bounds));
       case 'count':
-        return this.#postings('counts').flatMap((postings) => postings.within(condition.bounds));
+        return postings('counts').flatMap((one) => one.within(condition.bounds));
       case 'empty':
-        return this.#of('flags', FLAGS.empty);
+        return rowsWith(postings('flags'), FLAGS.empty);
       case 'null':
-        return this.#of('flags', FLAGS.null);
+        return rowsWith(postings('flags'), FLAGS.null);
       case 'geo':
       case 'nested':
         return undefined;
@@ -140,18 +196,30 @@ export class Column {
   }
 
   /** Rows with a value that is not of the index's type. */
-  get others(): ArrayLike<number>[] {
-    return this.#of('flags', FLAGS.other);
+  get others(): OrdinalPart[] {
+    const found = rowsWith(this.#base('flags'), FLAGS.other);
+    return this.#patchedWith(found, ({ facts }) => rowsWith([facts.flags], FLAGS.other));
   }
 
   /** Values with their rows; one that is packed and came later, too, twice. */
   *entries(): Iterable<[Value, ArrayLike<number>]> {
-    for (const postings of this.#postings('values')) yield* postings.entries();
+    const layers = this.#patches.filter(({ size }) => size > 0);
+    const without = (rows: ArrayLike<number>, of: readonly Patches[]) =>
+      of.reduce((rest, patches) => patches.without(rest), rows);
+    for (const postings of this.#base('values')) {
+      for (const [value, rows] of postings.entries()) yield [value, without(rows, layers)];
+    }
+    for (const [i, { facts }] of layers.entries()) {
+      for (const [value, rows] of facts.values.entries()) yield [value, without(rows, layers.slice(i + 1))];
+    }
   }
 
-  /** Pairs of value and row. */
+  /** Pairs of value and row, those among them that no longer hold. */
   get size(): number {
-    return this.#postings('values').reduce((sum, { size }) => sum + size, 0);
+    return this.#patches.reduce(
+      (sum, { facts }) => sum + facts.values.size,
+      this.#base('values').reduce((sum, { size }) => sum + size, 0),
+    );
   }
 
   #listed(values: readonly unknown[]): Value[] | undefined {
@@ -159,15 +227,20 @@ export class Column {
     return known.includes(undefined) ? undefined : (known as Value[]);
   }
 
-  #of(kind: keyof PayloadFacts<unknown>, value: Value): ArrayLike<number>[] {
-    return this.#postings(kind)
-      .map((postings) => postings.of(value))
-      .filter(({ length }) => length > 0);
+  /** Whether what is packed, or came later, still holds for a row. */
+  #holds(ordinal: number): boolean {
+    return this.#patches.every((patches) => !patches.has(ordinal));
   }
 
-  #postings(kind: keyof PayloadFacts<unknown>): Postings[] {
+  #base(kind: keyof PayloadFacts<unknown>): Postings[] {
     return [this.#packed[kind], ...this.#growing.map((facts) => facts[kind])];
   }
+}
+
+type PostingsOf = (kind: keyof PayloadFacts<unknown>) => Postings[];
+
+function rowsWith(all: readonly Postings[], value: Value): ArrayLike<number>[] {
+  return all.map((postings) => postings.of(value)).filter(({ length }) => length > 0);
 }
 
 const COUNTED_AT_ONCE = 8192;

@@ -41,17 +41,38 @@ export class PayloadIndexes {
     for (const entry of this.files.payloadIndexes) {
       const known = this.#columns.get(nameOf(entry.key));
       const same = known?.type === entry.type && fileOf(known) === entry.file;
-      const column = same ? known : this.#load(entry);
+      let column = same ? known : this.#load(entry);
+      let changed = this.files.changedAfter(column.marked);
+      if (changed === undefined) {
+        // The log goes back to what the file has, but not to what was read of payloads without one.
+        column = this.#load(entry);
+        changed = this.files.changedAfter(column.marked);
+      }
+      column.mark(changed ?? new Uint32Array(0), this.files.lastChange);
       columns.set(nameOf(column.path), column);
     }
     this.#columns = columns;
   }
 
+  /** Rows have another payload since a commit of this process. */
+  changed(ordinals: Uint32Array): void {
+    for (const column of this.all) column.mark(ordinals, this.files.lastChange);
+  }
+
   #load(entry: PayloadIndexEntry): Column {
-    const { key, type, file, rows } = entry;
-    if (file === null) return new Column(key, type);
+    const { key, type, file, rows, changes = 0 } = entry;
+    if (file === null) return this.#new(key, type);
     const packed = readColumn(entry, (section) => this.files.readSectionSync(file, section));
-    return new Column(key, type, { packed, rows, file });
+    const column = new Column(key, type, { packed, rows, file, changes });
+    column.marked = packed === undefined ? this.files.lastChange : changes;
+    return column;
+  }
+
+  /** Payloads are read from now on. */
+  #new(key: string, type: PayloadIndexType): Column {
+    const column = new Column(key, type);
+    column.marked = this.files.lastChange;
+    return column;
   }
 
   get all(): Iterable<Column> {
@@ -79,10 +100,19 @@ export class PayloadIndexes {
     const list = [...columns];
     for (let work = 0; ; ) {
       const first = list.reduce((least, { covered }) => Math.min(least, covered), upTo);
-      if (first >= Math.min(upTo, this.files.rows)) return;
+      if (first >= Math.min(upTo, this.files.rows)) break;
       const alive = this.alive(first);
       const payload = alive ? this.files.payloadOf(first) : undefined;
       for (const column of list) if (column.covered === first) column.take(payload, alive);
+      if (++work % AT_ONCE === 0) yield;
+    }
+    for (let work = 0; ; ) {
+      const changed = list.find(({ pending }) => pending.size > 0);
+      if (changed === undefined) return;
+      const [ordinal] = changed.pending as Iterable<number> as [number];
+      const alive = this.alive(ordinal);
+      const payload = alive ? this.files.payloadOf(ordinal) : undefined;
+      for (const column of list) if (column.pending.has(ordinal)) column.patch(ordinal, payload, alive);
       if (++work % AT_ONCE === 0) yield;
     }
   }
@@ -163,7 +193,8 @@ export class PayloadIndexes {
         try {
           await inSlices(this.catchUp([column]), check);
           const { living, dead } = await inSlices(column.census(this.alive), check);
-          const anew = onlyWorth ? dead > DEAD_SHARE * living && dead > DEAD_PAIRS : dead > 0;
+          const isWorth = (dead > DEAD_SHARE * living && dead > DEAD_PAIRS) || this.#isOld(column);
+          const anew = onlyWorth ? isWorth : dead > 0 || column.patched > 0;
           if (!onlyWorth || anew || this.#isLarge(column)) await this.#write(column, check, anew);
         } catch (error) {
           // Deleted meanwhile: nobody asked for this one, and the others go on.
@@ -177,18 +208,24 @@ export class PayloadIndexes {
     this.#checkIdle();
     for (const column of this.all) {
       atOnce(this.catchUp([column]));
-      atOnce(column.pack(this.alive, atOnce(column.census(this.alive)).dead > 0));
+      const { dead } = atOnce(column.census(this.alive));
+      atOnce(column.pack(this.alive, dead > 0 || column.patched > 0));
       if (!this.#isNew(column)) continue;
-      const { packedRows: rows } = column;
+      const { packedRows: rows, packedChanges: changes } = column;
       const ref = this.files.writeSegmentSync(atOnce(this.#sections(column)));
-      this.files.commitSegmentsSync({ add: [ref], indexes: withFile(column.key, ref.name, rows) });
+      this.files.commitSegmentsSync({ add: [ref], indexes: withFile(column.key, { file: ref.name, rows, changes }) });
       column.file = ref.name;
     }
   }
 
   /** Whether so many rows came that searches gain from having them packed. */
   get isWorthWriting(): boolean {
-    return [...this.all].some((column) => this.#isLarge(column));
+    return [...this.all].some((column) => this.#isLarge(column) || this.#isOld(column));
+  }
+
+  /** So many rows changed that searches and memory gain from having them packed. */
+  #isOld({ patched, packedRows }: Column): boolean {
+    return patched > DEAD_PAIRS && patched > DEAD_SHARE * packedRows;
   }
 
   /** But for rows of late, which are written with the next optimize(). */
@@ -205,10 +242,10 @@ export class PayloadIndexes {
   async #write(column: Column, check: () => void, anew = false): Promise<void> {
     await inSlices(column.pack(this.alive, anew), check);
     if (!this.#isNew(column)) return;
-    const { packedRows: rows } = column; // others wait for their turn: it stays
+    const { packedRows: rows, packedChanges: changes } = column; // others wait for their turn: it stays
     const ref = await this.files.writeSegment(await inSlices(this.#sections(column), check));
     check();
-    await this.files.commitSegments({ add: [ref], indexes: withFile(column.key, ref.name, rows) });
+    await this.files.commitSegments({ add: [ref], indexes: withFile(column.key, { file: ref.name, rows, changes }) });
     column.file = ref.name;
   }
 
@@ -225,7 +262,7 @@ export class PayloadIndexes {
 
   #add(key: string, type: PayloadIndexType): Column {
     const name = nameOf(key);
-    const column = this.#columns.get(name) ?? new Column(key, type);
+    const column = this.#columns.get(name) ?? this.#new(key, type);
     this.#columns.set(name, column);
     return column;
   }
@@ -290,6 +327,9 @@ function without(key: string): SegmentChange {
   return { indexes: (now) => now.filter((index) => nameOf(index.key) !== name) };
 }
 
-function withFile(key: string, file: string, rows: number): (now: readonly PayloadIndexEntry[]) => PayloadIndexEntry[] {
-  return (now) => now.map((index) => (index.key === key ? { ...index, file, rows } : index));
+function withFile(
+  key: string,
+  has: Pick<PayloadIndexEntry, 'file' | 'rows' | 'changes'>,
+): (now: readonly PayloadIndexEntry[]) => PayloadIndexEntry[] {
+  return (now) => now.map((index) => (index.key === key ? { ...index, ...has } : index));
 }

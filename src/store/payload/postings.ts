@@ -154,31 +154,51 @@ export class Packed implements Postings {
   }
 }
 
-/** Postings of the rows before, and of later ones, as one; without the rows that died meanwhile. */
+/** Postings of rows in any order, which do not change meanwhile. */
+export interface Loose {
+  readonly size: number;
+  values(): Iterable<Value>;
+  /** Ascending. */
+  of(value: Value): ArrayLike<number>;
+}
+
+/**
+ * Postings of the rows before, of later ones, and of some among them that changed, as one; without the rows that died meanwhile.
+ *
+ * @param holds whether what the first two have of a row still holds
+ */
 export function* merged(
   before: Packed,
   later: Growing,
   strings: boolean,
   alive: (ordinal: number) => boolean,
+  changed: Loose = new Growing(),
+  holds: (ordinal: number) => boolean = () => true,
 ): Sliced<Packed> {
-  const news = yield* sorted<Value>(later.values());
+  const news = yield* sorted<Value>(valuesOf(later, changed));
   const most = before.values.length + news.length;
   const narrow = !strings && before.values instanceof Float64Array && !news.some(isBigint);
   const values: Value[] | Float64Array = narrow ? new Float64Array(most) : [];
   const offsets = new Uint32Array(most + 1);
-  const ordinals = new Uint32Array(before.size + later.size);
+  const ordinals = new Uint32Array(before.size + later.size + changed.size);
   let count = 0;
   let n = 0;
   let work = 0;
   for (let b = 0, l = 0; b < before.values.length || l < news.length; ) {
     const old = before.values[b];
     const value = old === undefined || (l < news.length && news[l]! < old) ? news[l]! : old;
+    const among = changed.of(value);
+    let a = 0;
     for (const list of [value === old ? before.of(value) : [], value === news[l] ? later.of(value) : []]) {
       for (let i = 0; i < list.length; i++) {
-        if (alive(list[i]!)) ordinals[n++] = list[i]!;
+        const ordinal = list[i]!;
+        for (; a < among.length && among[a]! < ordinal; a++) if (alive(among[a]!)) ordinals[n++] = among[a]!;
+        if (alive(ordinal) && holds(ordinal)) ordinals[n++] = ordinal;
         if (++work % STEP === 0) yield;
       }
     }
+    for (; a < among.length; a++) if (alive(among[a]!)) ordinals[n++] = among[a]!;
+    work += among.length;
     if (value === old) b++;
     if (value === news[l]) l++;
     if (n > offsets[count]!) {
@@ -188,6 +208,11 @@ export function* merged(
     if (++work % STEP === 0) yield;
   }
   return new Packed(asValues(values, count, strings), offsets.slice(0, count + 1), ordinals.slice(0, n));
+}
+
+function* valuesOf(later: Growing, changed: Loose): Iterable<Value> {
+  yield* later.values();
+  for (const value of changed.values()) if (later.of(value).length === 0) yield value;
 }
 
 /** The first `count`; numbers are no longer a list where the last bigint among them went. */

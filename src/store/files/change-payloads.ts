@@ -1,0 +1,114 @@
+/** Payloads of rows that stay: one commit of the store, which touches neither their vectors nor their places. */
+import { Buffer } from '../../core/buffer.js';
+import { FunnelError } from '../../core/errors.js';
+import type { Id } from '../../core/types.js';
+import { logged } from './changed-rows.js';
+import type { Core } from './core.js';
+import { diskError } from './errors.js';
+import { checkIdKind } from './ids.js';
+import { encodeIdPage, IDS_PER_PAGE, seal, unseal } from './pages.js';
+import { decodePayload, encodePayload } from './payload.js';
+import { changesOf, encodeState, formatOf } from './state.js';
+import { inTurns, type Steps, take, turnStep } from './step.js';
+
+/** Rows by ids, or by ordinals, of which some may be dead by now. */
+export type ChosenRows = { ids: readonly Id[] } | { ordinals: ArrayLike<number> };
+
+/** The payload as it is to be, of one that is the row's own; undefined where it stays as it is, or there is to be none yet. */
+export type PayloadEdit = (payload: unknown) => unknown;
+
+/** Ids that are sought, and payloads that are edited, before others get their turn. */
+const SOUGHT_AT_ONCE = 2048;
+const EDITED_AT_ONCE = 64;
+
+/**
+ * Runs while no other write does. All or nothing.
+ *
+ * @returns how many rows there were, whether or not their payload is another now
+ * @throws FunnelError BAD_ID, NOT_FOUND, BAD_ARGUMENT before anything is written; DISK
+ */
+export function* changePayloads(core: Core, rows: ChosenRows, edit: PayloadEdit): Steps<number> {
+  const { state, uuid, options, withPayload } = core;
+  const found = 'ids' in rows ? yield* soughtIds(core, rows.ids) : living(core, rows.ordinals);
+  const payloads: [number, Buffer][] = [];
+  const replaced = new Map<number, Uint8Array>();
+  for (let i = 0; i < found.length; i++) {
+    if (i % EDITED_AT_ONCE === EDITED_AT_ONCE - 1) yield* take(turnStep);
+    const ordinal = found[i]!;
+    const stored = withPayload.get(ordinal) ? (options.kv.payload(ordinal) ?? new Uint8Array(0)) : undefined;
+    const value = editedValue(core, ordinal, stored, edit);
+    if (value === undefined) continue;
+    payloads.push([ordinal, value]);
+    if (stored !== undefined) replaced.set(ordinal, stored);
+  }
+  if (payloads.length === 0) return found.length;
+  const changed = Uint32Array.from(payloads, ([ordinal]) => ordinal);
+  const gained = changed.filter((ordinal) => !withPayload.get(ordinal));
+  try {
+    const isKept = options.disk.bytesOf === undefined;
+    const log = yield* logged({ kv: options.kv, uuid }, changesOf(state), changed, isKept);
+    const changes = log.changes;
+    const format = formatOf({ payloadIndexes: state.payloadIndexes, changes });
+    const next = { ...state, generation: state.generation + 1, changes, format };
+    const ids = yield* pagesOf(core, gained);
+    core.replaced = replaced;
+    yield* core.commit(next, { ids, dead: [], payloads, changes: log.entries }, encodeState);
+    core.state = next;
+  } catch (error) {
+    throw diskError('changing payloads', error);
+  } finally {
+    core.replaced = undefined;
+  }
+  for (const ordinal of gained) withPayload.set(ordinal, true);
+  core.payloadChanges++;
+  core.payloadsChanged(changed);
+  return found.length;
+}
+
+/** The pages of rows that get their first payload; until the commit readers are not to look for one. */
+function* pagesOf({ uuid, ids, kept, withPayload }: Core, gained: Uint32Array): Steps<[number, Buffer | undefined][]> {
+  const pages: [number, Buffer | undefined][] = [];
+  for (let i = 0; i < gained.length; ) {
+    const page = Math.floor(gained[i]! / IDS_PER_PAGE);
+    const first = i;
+    for (; i < gained.length && gained[i]! < (page + 1) * IDS_PER_PAGE; i++) withPayload.set(gained[i]!, true);
+    pages.push([page, encodeIdPage(uuid, page, { ids: ids!, kept, withPayload })]);
+    for (const ordinal of gained.subarray(first, i)) withPayload.set(ordinal, false);
+    yield* take(turnStep);
+  }
+  return pages;
+}
+
+/** As it is to be written; undefined where nothing is. */
+function editedValue({ options, uuid }: Core, ordinal: number, stored: Uint8Array | undefined, edit: PayloadEdit) {
+  const before = stored && Buffer.from(unseal(uuid, 'payloads', ordinal, stored, options.kv.file));
+  const edited = edit(before && decodePayload(before));
+  if (edited === undefined) return undefined;
+  const after = encodePayload(edited, 'payload');
+  if (before?.equals(after)) return undefined;
+  return seal(uuid, 'payloads', ordinal, Buffer.concat([Buffer.alloc(4), after]));
+}
+
+/** Their ordinals, ascending. */
+function* soughtIds(core: Core, ids: readonly Id[]): Steps<number[]> {
+  const { idKind } = core.state;
+  yield* inTurns(core.prepareFind());
+  const found = new Set<number>();
+  for (const [i, id] of ids.entries()) {
+    if (i % SOUGHT_AT_ONCE === SOUGHT_AT_ONCE - 1) yield* take(turnStep);
+    if (idKind !== null) checkIdKind(id, idKind, `ids[${i}]`);
+    const ordinal = core.find(id);
+    if (ordinal === undefined) throw missing(id, i);
+    found.add(ordinal);
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+function missing(id: Id, i: number): FunnelError {
+  const text = `Expected the id of a row for ids[${i}] but no row has ${String(id)}`;
+  return new FunnelError('NOT_FOUND', `${text}: write it first with upsert(), or leave it out; nothing was changed`);
+}
+
+function living(core: Core, ordinals: ArrayLike<number>): number[] {
+  return [...new Set(Array.from(ordinals))].filter(core.isAlive).sort((a, b) => a - b);
+}

@@ -1,0 +1,64 @@
+/** Writes of FunnelIndex to payloads of rows that stay. */
+
+import { expected } from '../core/errors.js';
+import { atOnce } from '../core/slices.js';
+import { checkKeys } from '../core/validate.js';
+import { parsePath } from '../query/filter/path.js';
+import type { ChosenRows, PayloadEdit } from './files/change-payloads.js';
+import { decodePayload, encodePayload } from './files/payload.js';
+import { type CheckedFilter, evaluateFilter } from './filters.js';
+import type { OpenIndex } from './open-index.js';
+import { isFields, withFields, withoutPaths } from './payload/edit.js';
+import { listOf } from './payload/row-set.js';
+import { filterOfRows, idListOf, packIfWorth } from './writes.js';
+
+/** @throws FunnelError BAD_ARGUMENT */
+export function setting(payload: unknown, options: { key?: string }): PayloadEdit {
+  checkKeys(options, ['key'], 'the options of setPayload()');
+  const at = options.key === undefined ? undefined : parsePath(options.key, 'key');
+  const fields = ownFields(payload);
+  return (before) => withFields(before, fields(), at);
+}
+
+/** @throws FunnelError BAD_ARGUMENT */
+export function overwriting(payload: unknown): PayloadEdit {
+  return ownFields(payload);
+}
+
+/** @throws FunnelError BAD_ARGUMENT */
+export function deletingKeys(keys: unknown): PayloadEdit {
+  if (!Array.isArray(keys)) throw expected('BAD_ARGUMENT', 'an array of paths', 'keys', keys);
+  const paths = Array.from(keys, (key: unknown, i) => parsePath(key, `keys[${i}]`));
+  return (before) => withoutPaths(before, paths);
+}
+
+/** Read now, and made anew for each row. */
+function ownFields(payload: unknown): () => Record<string, unknown> {
+  const given = typeof payload === 'object' && payload !== null && !Array.isArray(payload);
+  const bytes = given ? encodePayload(payload, 'payload') : undefined;
+  if (bytes === undefined || !isFields(decodePayload(bytes))) {
+    throw expected('BAD_ARGUMENT', 'an object', 'payload', payload);
+  }
+  return () => decodePayload(bytes) as Record<string, unknown>;
+}
+
+export async function changePayloads(index: OpenIndex, rows: unknown, edit: PayloadEdit): Promise<{ count: number }> {
+  const filter = filterOfRows(index, rows, 'change');
+  const ids = filter === undefined ? idListOf(rows) : [];
+  const choose = filter === undefined ? () => ({ ids }) : () => index.later(() => matched(index, filter));
+  const count = await index.files.changePayloads(choose, edit);
+  packIfWorth(index);
+  return { count };
+}
+
+export function changePayloadsSync(index: OpenIndex, rows: unknown, edit: PayloadEdit): { count: number } {
+  const filter = filterOfRows(index, rows, 'change');
+  const chosen = filter === undefined ? { ids: idListOf(rows) } : atOnce(matched(index, filter));
+  const count = index.files.changePayloadsSync(chosen, edit);
+  packIfWorth(index);
+  return { count };
+}
+
+function* matched(index: OpenIndex, filter: CheckedFilter): Generator<void, ChosenRows> {
+  return { ordinals: listOf((yield* evaluateFilter(filter, index.filtered())).rows) };
+}

@@ -1,0 +1,121 @@
+/** Rows of a payload index whose payload was changed in place: what the index has of them is of no use, and this is instead. */
+import { FACTS, type PayloadFacts } from './facts.js';
+import { isWithin, type OrdinalPart, type Postings, type Value } from './postings.js';
+import { ordinalsWithBit } from './row-set.js';
+import { Stretch } from './stretch.js';
+
+/** Postings of rows in any order, which may go again. */
+export class LoosePostings implements Postings {
+  readonly #rows = new Map<Value, Set<number>>();
+  size = 0;
+
+  add(value: Value, ordinal: number): boolean {
+    let rows = this.#rows.get(value);
+    if (rows === undefined) {
+      rows = new Set();
+      this.#rows.set(value, rows);
+    }
+    if (rows.has(ordinal)) return false;
+    rows.add(ordinal);
+    this.size++;
+    return true;
+  }
+
+  delete(value: Value, ordinal: number): void {
+    const rows = this.#rows.get(value)!;
+    rows.delete(ordinal);
+    if (rows.size === 0) this.#rows.delete(value);
+    this.size--;
+  }
+
+  values(): Iterable<Value> {
+    return this.#rows.keys();
+  }
+
+  /** Ascending. */
+  of(value: Value): Uint32Array {
+    const rows = this.#rows.get(value);
+    return rows === undefined ? NONE : Uint32Array.from(rows).sort();
+  }
+
+  within(bounds: Parameters<Postings['within']>[0]): Uint32Array[] {
+    return this.where((value) => isWithin(value as number | bigint, bounds));
+  }
+
+  where(test: (value: Value) => boolean): Uint32Array[] {
+    const found: Uint32Array[] = [];
+    for (const [value, rows] of this.#rows) if (test(value)) found.push(Uint32Array.from(rows));
+    return found;
+  }
+
+  but(values: ReadonlySet<Value>): Uint32Array[] {
+    return this.where((value) => !values.has(value));
+  }
+
+  *entries(): Iterable<[Value, Uint32Array]> {
+    for (const [value, rows] of this.#rows) yield [value, Uint32Array.from(rows)];
+  }
+}
+
+const NONE = new Uint32Array(0);
+
+export class Patches {
+  readonly facts: PayloadFacts<LoosePostings> = {
+    values: new LoosePostings(),
+    counts: new LoosePostings(),
+    flags: new LoosePostings(),
+  };
+  /** Rows whose payload is yet to be read. */
+  readonly pending = new Set<number>();
+  /** Which pairs each row has here. */
+  readonly #pairs = new Map<number, [LoosePostings, Value][]>();
+  /** Bit o & 31 of word o >>> 5. */
+  #words = new Uint32Array(0);
+
+  /** Rows. */
+  get size(): number {
+    return this.#pairs.size;
+  }
+
+  has(ordinal: number): boolean {
+    return ((this.#words[ordinal >>> 5] ?? 0) & (1 << (ordinal & 31))) !== 0;
+  }
+
+  /** The row's payload is another now. */
+  mark(ordinal: number): void {
+    for (const [postings, value] of this.#pairs.get(ordinal) ?? []) postings.delete(value, ordinal);
+    this.#pairs.set(ordinal, []);
+    this.pending.add(ordinal);
+    const word = ordinal >>> 5;
+    if (word >= this.#words.length) {
+      const grown = new Uint32Array(Math.max(word + 1, 2 * this.#words.length));
+      grown.set(this.#words);
+      this.#words = grown;
+    }
+    this.#words[word]! |= 1 << (ordinal & 31);
+  }
+
+  /** Where a pending row's facts go. */
+  into(ordinal: number): PayloadFacts<{ add(value: Value, ordinal: number): void }> {
+    this.pending.delete(ordinal);
+    const pairs = this.#pairs.get(ordinal)!;
+    const adding = (postings: LoosePostings) => ({
+      add(value: Value) {
+        if (postings.add(value, ordinal)) pairs.push([postings, value]);
+      },
+    });
+    const { values, counts, flags } = this.facts;
+    return { values: adding(values), counts: adding(counts), flags: adding(flags) };
+  }
+
+  /** A part without the rows that are here. */
+  without(part: OrdinalPart): Uint32Array {
+    const list = part instanceof Stretch ? part.list() : part instanceof Uint32Array ? part : Uint32Array.from(part);
+    return ordinalsWithBit(list, this.#words, 0);
+  }
+
+  /** Pairs of value and row. */
+  get pairs(): number {
+    return FACTS.reduce((sum, kind) => sum + this.facts[kind].size, 0);
+  }
+}

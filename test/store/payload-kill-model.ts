@@ -1,0 +1,44 @@
+/** What the killed writer and its judge agree on. */
+import type { FunnelIndex } from 'funnelvec/store';
+
+export const DIM = 6;
+export const ROWS = 60;
+
+export type Fields = Record<string, unknown>;
+
+/** Said before a write; `null` after it. Rows are by id, or all with a value of `n`. */
+export type Change = { rows: number[] | { n: number } } & (
+  | { set: Fields }
+  | { overwrite: Fields }
+  | { remove: string[] }
+);
+
+/** Said of a backup into the folder of that name, before and after. */
+export type Said = Change | null | { begin: string } | { end: string };
+
+export type State = Map<number, Fields>;
+
+export function apply(state: State, change: Change): State {
+  const next = new Map(state);
+  const { rows } = change;
+  for (const [id, before] of state) {
+    if (Array.isArray(rows) ? !rows.includes(id) : before['n'] !== rows.n) continue;
+    if ('set' in change) next.set(id, { ...before, ...change.set });
+    else if ('overwrite' in change) next.set(id, change.overwrite);
+    else next.set(id, Object.fromEntries(Object.entries(before).filter(([key]) => !change.remove.includes(key))));
+  }
+  return next;
+}
+
+export function run(index: FunnelIndex<Fields>, change: Change): Promise<unknown> {
+  const { rows } = change;
+  const chosen = Array.isArray(rows) ? rows : { filter: { must: { key: 'n', match: { value: rows.n } } } };
+  if ('set' in change) return index.setPayload(chosen, change.set);
+  if ('overwrite' in change) return index.overwritePayload(chosen, change.overwrite);
+  return index.deletePayloadKeys(chosen, change.remove);
+}
+
+export function textOf(state: State): string {
+  const sorted = (fields: Fields) => Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([...state].map(([id, fields]) => [id, sorted(fields)]));
+}
