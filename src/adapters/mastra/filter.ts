@@ -233,7 +233,7 @@ class Translation {
           'other patterns have no counterpart here',
       );
     }
-    return this.somewhere(keys, where, (path) => ({ op: 'text', path, text: wellFormed(text, where) }));
+    return this.somewhere(keys, where, (path) => ({ op: 'text', path, by: 'text', text: wellFormed(text, where) }));
   }
 
   /** Some value at the keys passes; each key but the last may hold an array of objects instead of one. */
