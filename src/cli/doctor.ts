@@ -250,7 +250,7 @@ function tried(error: string | undefined): Report['store'] {
   }
 }
 
-/** What an index asks of the system, without its engine: the hold of a writer, a durable commit, a synced row file, a reader. */
+/** Whether a folder bears an index, without its engine: the hold of a writer, a durable commit, a synced row file, a reader. */
 function keeps(folder: string): boolean {
   const { lmdbKv } = required('../../cjs/store/files/lmdb-kv.js') as typeof import('../store/files/lmdb-kv.js');
   const { checkByteOrder, checkMaySync } = required(
