@@ -28,7 +28,7 @@ def main():
 
 
 def embed(model, texts):
-    """What model.embed() gives one text at a time: padding would make the last bits depend on the neighbours.
+    """The rows of model.embed() with one text at a time: padding would make the last bits depend on the neighbours.
 
     Texts of as many tokens are pooled together, which needs no padding; one call a text takes a millisecond.
     """

@@ -20,7 +20,10 @@ log(`Running ${files.length} test files`);
 const source = (file) => readFileSync(join(root, file.replace(/^build./, '').replace(/js$/, 'ts')), 'utf8');
 const shared = process.env.QDRANT_URL !== undefined || process.env.MILVUS_ADDRESS !== undefined;
 const isAlone = (file) => shared || source(file).includes('// Runs alone: ');
-const LONG = ['bundlers', 'docs', 'store/heads', 'store/exact', 'tune', 'kernels', 'cli'];
+const LONG = [
+  ...['package/bundlers', 'docs', 'store/heads', 'store/exact', 'tune', 'kernels', 'sources/milvus', 'simulation'],
+  ...['kill', 'query/requests', 'package/', 'train', 'store/filter', 'fuzz', 'sources', 'applications', 'cli'],
+];
 const rank = (file) => LONG.findIndex((part) => file.includes(part)) >>> 0;
 const together = files.filter((file) => !isAlone(file)).sort((a, b) => rank(a) - rank(b));
 const codes = [

@@ -1,12 +1,19 @@
 /** `funnelvec doctor`: what runs here, and why the rest does not. Needs no package. */
-import { statfsSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { VERSION } from '../core/places.js';
-import { usableThreads } from '../core/threads.js';
-import { activeKernels, getKernels, kernelsReport, listKernels } from '../kernels/load.js';
-import { type ModelOptions, specOf } from './model.js';
+import type { ModelOptions } from './model.js';
 import { PACKAGES, type PackageName, versionOf, whyNot } from './packages.js';
 import { bytes } from './text.js';
+
+// The files for `require`, which loads them in two thirds of the time.
+const required = createRequire(import.meta.url);
+const { usableThreads } = required('../../cjs/core/threads.js') as typeof import('../core/threads.js');
+const { activeKernels, getKernels, kernelsReport, listKernels } = required(
+  '../../cjs/kernels/load.js',
+) as typeof import('../kernels/load.js');
 
 export interface Report {
   /** The version of this package. */
@@ -30,7 +37,7 @@ export interface Report {
   subnormals: { javascript: 'kept' | 'lost'; wasm: 'kept' | 'lost' | null };
   /** Null where it is not installed. */
   packages: Record<PackageName, { version: string | null; for: string; warning?: string }>;
-  /** Whether an index on disk can be made, written and read: in a folder that is removed again. */
+  /** Whether the files of an index can be made, written, synced and read: in a folder that is removed again. */
   store: { works: boolean; why?: string };
   /** For an index that was named: what stands in the way of its searches. */
   index?: IndexReport;
@@ -98,7 +105,7 @@ export async function doctor(
         return [name, { version: version ?? null, for: PACKAGES[name], ...(warning !== undefined && { warning }) }];
       }),
     ) as Report['packages'],
-    store: await tried(error),
+    store: tried(error),
     ...(path !== undefined && error === undefined ? { index: await lookedAt(path) } : {}),
     ...(model?.model !== undefined || model?.preset !== undefined ? { model: await loaded(model) } : {}),
     error,
@@ -165,6 +172,7 @@ function linesOfModel({ name, dim, matryoshkaDims, decisions, warnings }: ModelR
 
 /** Loaded as commands load it: what it decides is what they do. */
 async function loaded(options: ModelOptions): Promise<ModelReport> {
+  const { specOf } = await import('./model.js');
   const { Embedder } = await import('../embed/index.js');
   const embedder = await Embedder.load(specOf(options)!);
   const { name, dim, matryoshkaDims, decisions, warnings } = embedder;
@@ -228,26 +236,42 @@ function free(folder: string): Report['disk'] {
   }
 }
 
-async function tried(error: string | undefined): Promise<Report['store']> {
+function tried(error: string | undefined): Report['store'] {
   if (error !== undefined) return { works: false, why: error };
-  const { mkdtempSync, rmSync } = await import('node:fs');
-  const { join } = await import('node:path');
   let folder: string | undefined;
   try {
     folder = mkdtempSync(join(tmpdir(), 'funnelvec-doctor-'));
-    // The files of an index alone: to search, too, would take three times as many modules.
-    const { IndexFiles } = await import('../store/files/index-files.js');
-    const config = { dim: 2, metric: 'cosine', precision: 'float32', options: {} } as const;
-    const files = await IndexFiles.create(folder, config);
-    await files.append({ ids: [1], rows: Float32Array.of(1, 0) });
-    await files.close();
-    const again = await IndexFiles.open(folder, { readOnly: true });
-    const works = again.ordinalOf(1) !== undefined;
-    await again.close();
+    const works = keeps(folder);
     return works ? { works } : { works, why: 'a row that was written is not there' };
   } catch (cause) {
     return { works: false, why: (cause as Error).message };
   } finally {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Whether a folder bears an index, without its engine: the hold of a writer, a durable commit, a synced row file, a reader. */
+function keeps(folder: string): boolean {
+  const { lmdbKv } = required('../../cjs/store/files/lmdb-kv.js') as typeof import('../store/files/lmdb-kv.js');
+  const { checkByteOrder, checkMaySync } = required(
+    '../../cjs/store/files/may-sync.js',
+  ) as typeof import('../store/files/may-sync.js');
+  checkByteOrder(folder);
+  checkMaySync(folder);
+  const row = Uint8Array.of(1, 2, 3);
+  const file = join(folder, 'data.mdb');
+  const writer = lmdbKv(file, { readOnly: false, relaxed: false });
+  writer.claim(() => row);
+  writer.commit({ state: row, ids: [], dead: [], payloads: [[0, row]] }).now();
+  writer.close().now();
+
+  const rows = openSync(join(folder, 'rows'), 'wx');
+  writeSync(rows, row);
+  fsyncSync(rows);
+  closeSync(rows);
+
+  const reader = lmdbKv(file, { readOnly: true, relaxed: false });
+  const there = reader.payload(0)?.join() === row.join();
+  reader.close().now();
+  return there;
 }

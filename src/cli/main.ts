@@ -39,7 +39,7 @@ try {
 async function run(): Promise<void> {
   const words = args.filter((word) => word !== '--json');
   if (words[0] === '--version' || words[0] === '-V') return runVersion(words.slice(1));
-  if (args[0] === 'doctor' && !args.includes('--help') && !args.includes('-h')) return runDoctor();
+  if (args[0] === 'doctor' && !args.includes('--help') && !args.includes('-h')) return runDoctor(words.slice(1));
   const { program } = await import('./program.js');
   await program(io, args);
 }
@@ -51,24 +51,31 @@ function runVersion(others: readonly string[]): void {
   else print(io, VERSION);
 }
 
-async function runDoctor(): Promise<void> {
+async function runDoctor(words: readonly string[]): Promise<void> {
+  const { paths, model } = words.length > 0 ? await readDoctor(words) : { paths: [], model: {} };
+  const { doctor } = await import('./doctor.js');
+  const { report, text, healthy } = await doctor(paths[0], model);
+  if (io.json) printJson(io, report);
+  else print(io, text);
+  process.exitCode = healthy ? EXIT.ok : EXIT.failed;
+}
+
+/** Its arguments, which most calls have none of. */
+async function readDoctor(words: readonly string[]): Promise<{ paths: string[]; model: ModelOptions }> {
   const { parseArgs } = await import('node:util');
-  let json: boolean | undefined;
   let model: ModelOptions;
   let paths: string[];
   try {
     // The options of addModel(), read without commander.
     const { values, positionals } = parseArgs({
-      args: args.slice(1),
+      args: [...words],
       options: {
-        json: { type: 'boolean' },
         ...{ model: { type: 'string' }, preset: { type: 'string' }, output: { type: 'string' } },
         ...{ dim: { type: 'string' }, strip: { type: 'boolean' }, 'batch-size': { type: 'string' } },
       },
       allowPositionals: true,
     });
-    const { json: asJson, dim, 'batch-size': batchSize, ...others } = values;
-    json = asJson;
+    const { dim, 'batch-size': batchSize, ...others } = values;
     model = others;
     if (dim !== undefined || batchSize !== undefined) {
       const { integer } = await import('./commands/options.js');
@@ -82,9 +89,5 @@ async function runDoctor(): Promise<void> {
     throw new UsageError((error as Error).message);
   }
   if (paths.length > 1) throw new UsageError(`Expected one index for doctor but received ${paths.join(' and ')}`);
-  const { doctor } = await import('./doctor.js');
-  const { report, text, healthy } = await doctor(paths[0], model);
-  if (json) printJson(io, report);
-  else print(io, text);
-  process.exitCode = healthy ? EXIT.ok : EXIT.failed;
+  return { paths, model };
 }

@@ -71,9 +71,10 @@ export function missing(name: PackageName, cause?: unknown): FunnelError {
   });
 }
 
+const require = createRequire(import.meta.url);
+
 /** The version that would be loaded; undefined where the package is not installed. */
 export function versionOf(name: PackageName): string | undefined {
-  const require = createRequire(import.meta.url);
   for (const folder of require.resolve.paths(name) ?? []) {
     try {
       return (JSON.parse(readFileSync(join(folder, name, 'package.json'), 'utf8')) as { version: string }).version;

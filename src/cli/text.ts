@@ -1,7 +1,7 @@
 /** Text of a certain width. */
 
-/** Characters as people count them, so that an accent or an emoji is never cut in two. */
-const characters = new Intl.Segmenter('en', { granularity: 'grapheme' });
+/** Characters as people count them, so that an accent or an emoji is never cut in two. Made when needed: it takes milliseconds. */
+let characters: Intl.Segmenter | undefined;
 
 /** East Asian wide characters and emoji take two columns of a terminal. */
 const WIDE =
@@ -9,6 +9,7 @@ const WIDE =
 const ASCII = /^[\x20-\x7e]*$/;
 
 function* pieces(text: string): Generator<[piece: string, width: number]> {
+  characters ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
   for (const { segment } of characters.segment(text)) yield [segment, WIDE.test(segment) ? 2 : 1];
 }
 

@@ -115,7 +115,7 @@ describe('doctor', () => {
 describe('without any optional package', () => {
   const bare = path('bare');
   mkdirSync(bare);
-  cpSync(resolve('dist/esm'), `${bare}/dist/esm`, { recursive: true });
+  cpSync(resolve('dist'), `${bare}/dist`, { recursive: true });
   cpSync(resolve('package.json'), `${bare}/package.json`);
   const run = (...args: string[]) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [`${bare}/dist/esm/cli/main.js`, ...args], {

@@ -1,5 +1,7 @@
 /** The command answers at once: what --version, --help and doctor load is little, and the rest is loaded by commands that need it. */
+// Runs alone: it measures the processor's time.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { it } from 'node:test';
@@ -10,9 +12,9 @@ const cli = resolve('dist/esm/cli');
 function loadedWith(file: string, found = new Set<string>()): Set<string> {
   if (found.has(file)) return found;
   found.add(file);
-  for (const [, path] of readFileSync(file, 'utf8').matchAll(/^(?:import|export)[^;()]*?'(\.[^']+)';/gm)) {
-    loadedWith(join(dirname(file), path!), found);
-  }
+  const text = readFileSync(file, 'utf8');
+  const imported = text.matchAll(/^(?:import|export)[^;()]*?'(\.[^']+)';|\brequired?\(["'](\.[^"']+)["']\)/gm);
+  for (const [, path, required] of imported) loadedWith(join(dirname(file), (path ?? required)!), found);
   return found;
 }
 
@@ -32,13 +34,37 @@ it('the command loads few files before it knows what is asked, and no index, ker
 });
 
 it('doctor loads kernels and the files of an index, and nothing that searches', () => {
-  const doctor = new Set([
-    ...loadedWith(join(cli, 'doctor.js')),
-    ...loadedWith(resolve('dist/esm/store/files/index-files.js')),
-  ]);
-  assert.ok(doctor.size <= 90, named(doctor).join(' '));
+  const doctor = loadedWith(join(cli, 'doctor.js'));
+  const names = named(doctor);
+  for (const file of ['load.js', 'lmdb-kv.js'])
+    assert.ok(
+      names.some((name) => name.endsWith(`/${file}`)),
+      file,
+    );
+  assert.ok(doctor.size <= 65, names.join(' '));
   assert.deepEqual(
-    named(doctor).filter((file) => /store\/engine|funnel-index|query\/|embed\//.test(file)),
+    names.filter((file) => /store\/engine|funnel-index|query\/|embed\//.test(file)),
     [],
   );
 });
+
+/** The least milliseconds that the processor works for a program, of several times. */
+function cpuMs(args: readonly string[]): number {
+  const told =
+    'data:text/javascript,process.on("exit",()=>{const{user,system}=process.cpuUsage();process.stderr.write(String(user+system))})';
+  const times = Array.from({ length: 9 }, () => {
+    const { stderr, status } = spawnSync(process.execPath, ['--import', told, ...args], { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    return Number(stderr) / 1000;
+  });
+  return Math.min(...times);
+}
+
+for (const word of ['--version', '--help', 'doctor']) {
+  it(`${word} takes less than 100 ms of the processor, where it starts Node.js in 38`, () => {
+    const empty = cpuMs(['--eval', '0']);
+    const ours = cpuMs([join(cli, 'main.js'), word]);
+    const most = Math.max(100, 2.6 * empty);
+    assert.ok(ours < most, `${ours.toFixed(0)} ms, ${empty.toFixed(0)} of them to start Node.js`);
+  });
+}
