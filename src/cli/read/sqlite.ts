@@ -217,7 +217,7 @@ function sqlOf(query: Query, name: string): string {
   return String(query('select sql from sqlite_schema where name = ?', name)[0]?.['sql'] ?? '');
 }
 
-/** What reads tables of sqlite-vec. @throws FunnelError MISSING_PACKAGE */
+/** Adds the extension that reads tables of sqlite-vec. @throws FunnelError MISSING_PACKAGE */
 async function loadVec(connection: Connection): Promise<void> {
   const { getLoadablePath } = await load<{ getLoadablePath(): string }>('sqlite-vec');
   connection.loadExtension(getLoadablePath());
