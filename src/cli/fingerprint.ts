@@ -23,7 +23,7 @@ export async function fingerprintOf(path: string): Promise<Fingerprint> {
     const file = await open(path, 'r');
     try {
       const { size, mtimeMs } = await file.stat();
-      // What was written last to an SQLite database lies beside it.
+      // The last writes to an SQLite database lie beside it.
       const wal = await stat(`${path}-wal`).catch(() => undefined);
       const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size, BEGINNING)), 0, undefined, 0);
       const beginning = createHash('sha256').update(buffer.subarray(0, bytesRead)).digest('hex');

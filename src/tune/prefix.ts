@@ -78,7 +78,7 @@ export async function prefixAgainstSuffix(options: PrefixOptions): Promise<Prefi
   checkInteger(k, 1, 1024, 'k');
   checkInteger(candidates, k, 65_535, 'candidates');
   checkInteger(most, 1, 1_000_000, 'rows');
-  const source = sourceOf(search, using);
+  const source = searchedSource(search, using);
   const { dim, metric } = await source.info({ signal });
   const queries = ownQueries(options.queries, dim, metric);
   const rows = await firstRows(source, dim, most, signal);
@@ -105,7 +105,7 @@ export async function prefixAgainstSuffix(options: PrefixOptions): Promise<Prefi
 }
 
 /** Where rows are read from. @throws FunnelError BAD_ARGUMENT */
-export function sourceOf(search: PrefixOptions['search'], using: string | undefined): Source {
+export function searchedSource(search: PrefixOptions['search'], using: string | undefined): Source {
   if (typeof (search as FunnelIndex | undefined)?.querySync === 'function') {
     if (using !== undefined) throw expected('BAD_ARGUMENT', 'no using for an index', 'using', using);
     return embeddedSource(search as FunnelIndex);

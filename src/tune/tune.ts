@@ -11,7 +11,7 @@ import { mean } from './bounds.js';
 import { type Chosen, choose } from './choose.js';
 import { IndexSubject } from './index-subject.js';
 import { median, quantile } from './measure.js';
-import { sourceOf } from './prefix.js';
+import { searchedSource } from './prefix.js';
 import { type Rule, ruleOf } from './promise.js';
 import { tuneRefusal } from './refusal.js';
 import { searchSubject } from './search-subject.js';
@@ -165,7 +165,7 @@ async function takeGiven(
 ): Promise<void> {
   const { using } = request;
   const first = Array.isArray(search) ? search[0] : search;
-  const source = sourceOf(first, typeof using === 'string' || using === undefined ? using : using[0]);
+  const source = searchedSource(first, typeof using === 'string' || using === undefined ? using : using[0]);
   session.truth = await scoredNeighbours(source, session.vectors, given, session.signal);
   session.told('exact', 0, COMPARED);
   const some = session.some(COMPARED);

@@ -191,7 +191,7 @@ describe('a table of pyarrow', { skip }, () => {
           (error) => error instanceof FunnelError && error.code === 'CORRUPT',
         );
         const bytes = Buffer.from(whole);
-        // Of the first bytes more depends.
+        // More depends on the first bytes.
         for (let n = 0; n < 3; n++) bytes[random.int(0, n === 0 ? 4000 : bytes.length - 1)]! ^= 1 << random.int(0, 7);
         try {
           const rows = await rowsOf(write(`damaged-${file}`, bytes), 'arrow');

@@ -171,7 +171,7 @@ describe('a table of an SQLite database', () => {
     const { json } = await done([...line, '--skip-broken', '--json']);
     assert.ok(json.resumedAt > 0 && json.written < 399, JSON.stringify(json));
     assert.deepEqual(await contentsOf(to), await ingested(file, ...typed, '--skip-broken'));
-    // What is written lies in its log alone at first.
+    // The log alone has it at first.
     writer.exec('pragma journal_mode = wal; pragma wal_autocheckpoint = 0');
     const again = into(file, ...typed, '--batch', '64');
     await fails(1, /a finite float32/, again.line);

@@ -17,7 +17,7 @@ export interface ArrowMessage {
   at: number;
   lead: number;
   body: number;
-  /** Of a batch: its first row, and how many. */
+  /** The first row of a batch, and how many it has. */
   first: number;
   rows: number;
   /** The number of its compression; undefined: none. */

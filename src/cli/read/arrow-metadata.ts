@@ -10,11 +10,11 @@ export interface Described {
   kind: number;
   /** Bytes behind the description. */
   body: number;
-  /** Of batches of rows. */
+  /** Rows of a batch; 0 of others. */
   rows: number;
   /** The number of the compression; undefined: none. */
   compression: number | undefined;
-  /** Of a schema. */
+  /** Whether a schema says so. */
   bigEndian: boolean;
 }
 

@@ -5,9 +5,9 @@
 import { halfToFloat } from '../../core/half.js';
 import { setOwn } from '../../core/own.js';
 import type { ColumnTree } from './column-tree.js';
-import { decimalText, isDecimal, isoOf, isSafe, jsonOf, textOf, Unfit, uuidOf } from './parquet-values.js';
+import { decimalText, isDecimal, isoOf, isSafe, jsonOf, Unfit, utf8TextOf, uuidOfBytes } from './parquet-values.js';
 
-/** What is used of the package's types, by its numbers. */
+/** The package's types as far as they are used, by its numbers. */
 export interface ArrowType {
   typeId: number;
   bitWidth: number;
@@ -53,7 +53,7 @@ export interface ArrowColumn extends ColumnTree {
   unsupported?: boolean;
   /** The integers that may lie beyond ±(2^53 − 1) are bigints, in all rows. To be set before values are read. */
   wide?: boolean;
-  /** Of these: whether some of a batch lie beyond. */
+  /** Whether some of these lie beyond in a batch. */
   someWide?: (data: ArrowData) => boolean;
   /** @param forVector lists of floats may come as typed arrays @throws Error: its buffers do not fit together */
   reader: (data: ArrowData, forVector?: boolean) => ValueAt;
@@ -64,7 +64,7 @@ const UNITS = [1n, 1000n, 1_000_000n, 1_000_000_000n];
 export function arrowColumn({ name, type, metadata }: ArrowField): ArrowColumn {
   const column = columnOf(name, type);
   const extension = metadata?.get('ARROW:extension:name');
-  if (extension === 'arrow.uuid' && column.words === 'binary of 16 bytes') return mapped(column, 'uuid', uuidOf);
+  if (extension === 'arrow.uuid' && column.words === 'binary of 16 bytes') return mapped(column, 'uuid', uuidOfBytes);
   if (extension === 'arrow.json' && column.words === 'string') return mapped(column, 'json', jsonText);
   return column;
 }
@@ -111,11 +111,11 @@ function columnOf(name: string, type: ArrowType): ArrowColumn {
       return leaf('binary', (data) => bytesIn(data, (bytes) => bytes.slice()));
     case 5:
     case 20:
-      return leaf('string', (data) => bytesIn(data, textOf));
+      return leaf('string', (data) => bytesIn(data, utf8TextOf));
     case 23:
       return leaf('binary', (data) => viewed(data, (bytes) => bytes.slice()));
     case 24:
-      return leaf('string', (data) => viewed(data, textOf));
+      return leaf('string', (data) => viewed(data, utf8TextOf));
     case 15:
       return leaf(`binary of ${type.byteWidth} bytes`, (data) => {
         const { byteWidth } = type;

@@ -18,7 +18,7 @@ import { vectorColumnOf } from './column-tree.js';
 import { Unfit } from './parquet-values.js';
 import { badFile, type FileRow, type Reader, type RowChunk, unreadable, type VectorColumn } from './reader.js';
 
-/** What is used of the package. */
+/** The package as far as it is used. */
 interface Arrow {
   RecordBatchReader: { from(messages: AsyncIterable<Uint8Array> | FileHandle): Promise<BatchReader> };
   Message: { from(schema: unknown): object; encode(message: object): Uint8Array };

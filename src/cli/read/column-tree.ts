@@ -13,7 +13,7 @@ export interface ColumnTree {
   fields?: readonly ColumnTree[];
 }
 
-/** What the column of a name, or of a path into structs, has for vectors. */
+/** Describes what the column of a name, or of a path into structs, has for vectors. */
 export function vectorColumnOf(trees: readonly ColumnTree[], name: string): VectorColumn | undefined {
   let column = trees.find((one) => one.name === name);
   if (column === undefined) {

@@ -11,7 +11,7 @@ import { type ColumnTree, vectorColumnOf } from './column-tree.js';
 import { isSafe } from './parquet-values.js';
 import { badFile, type FileRow, type Reader, type RowChunk, unreadable, type VectorColumn } from './reader.js';
 
-/** What is used of the package. */
+/** The package as far as it is used. */
 interface Hdf5 {
   ready: Promise<unknown>;
   Module: { activate_throwing_error_handler(): number };

@@ -21,7 +21,7 @@ export function checkNeighboursName(path: string): (typeof FORMATS)[number] {
 }
 
 /** `rows` lists of `columns` numbers of rows. */
-export interface Neighbours {
+export interface TrueNeighbours {
   readonly rows: number;
   readonly columns: number;
   /** The first `k` of a row. @throws FunnelError BAD_ARGUMENT: one is no row's number; CORRUPT, DISK */
@@ -30,7 +30,7 @@ export interface Neighbours {
 }
 
 /** @throws FunnelError BAD_ARGUMENT, CORRUPT, DISK, MISSING_PACKAGE; UsageError */
-export async function openNeighbours(path: string): Promise<Neighbours> {
+export async function openNeighbours(path: string): Promise<TrueNeighbours> {
   const format = checkNeighboursName(path);
   if (format === '.ivecs' || format === '.ibin') return NeighboursFile.open(path, format);
   const { Hdf5Reader } = await import('./hdf5.js');
@@ -55,7 +55,7 @@ function checked(id: number, row: number, path: string): number {
   throw new FunnelError('BAD_ARGUMENT', `Expected numbers of rows in row ${row} of ${path} but received ${id}`);
 }
 
-class NeighboursFile implements Neighbours {
+class NeighboursFile implements TrueNeighbours {
   private constructor(
     readonly path: string,
     readonly rows: number,

@@ -77,14 +77,14 @@ export function leafOf(element: SchemaElement, at: number): Leaf {
         return isoOf(days * 86_400_000_000_000n + (raw & 0xffff_ffff_ffff_ffffn), 1_000_000_000n);
       });
     case 'BYTE_ARRAY':
-      if (converted === 'UTF8' || logical?.type === 'STRING') return by('string', textOf);
-      if (converted === 'ENUM' || logical?.type === 'ENUM') return by('enum', textOf);
+      if (converted === 'UTF8' || logical?.type === 'STRING') return by('string', utf8TextOf);
+      if (converted === 'ENUM' || logical?.type === 'ENUM') return by('enum', utf8TextOf);
       if (converted === 'JSON' || logical?.type === 'JSON') return by('json', jsonOf);
       return by('binary', copyOf);
     case 'FIXED_LEN_BYTE_ARRAY':
-      if (logical?.type === 'UUID') return by('uuid', uuidOf);
+      if (logical?.type === 'UUID') return by('uuid', uuidOfBytes);
       if (logical?.type === 'FLOAT16') return by('half float', (b: Uint8Array) => halfToFloat(b[0]! | (b[1]! << 8)));
-      if (converted === 'UTF8' || logical?.type === 'STRING') return by('string', textOf);
+      if (converted === 'UTF8' || logical?.type === 'STRING') return by('string', utf8TextOf);
       return by(`binary of ${type_length} bytes`, copyOf);
     case 'FLOAT':
       return asIs('float');
@@ -198,14 +198,14 @@ export function isoOf(ticks: bigint, perSecond: bigint): string {
   return `${text.slice(0, -1)}${String(rest).padStart(6, '0').replace(/000$/, '')}Z`;
 }
 
-export function textOf(bytes: Uint8Array): string {
+export function utf8TextOf(bytes: Uint8Array): string {
   const text = textOfBytes(bytes);
   if (text === undefined) throw new Unfit('UTF-8', badByte(bytes));
   return text;
 }
 
 export function jsonOf(bytes: Uint8Array): unknown {
-  const text = textOf(bytes);
+  const text = utf8TextOf(bytes);
   try {
     return parseJson(text);
   } catch (error) {
@@ -218,7 +218,7 @@ function copyOf(bytes: Uint8Array): Uint8Array {
   return bytes.slice();
 }
 
-export function uuidOf(bytes: Uint8Array): string {
+export function uuidOfBytes(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

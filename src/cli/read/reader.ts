@@ -45,7 +45,7 @@ export interface VectorColumn {
   kind: 'numbers' | 'uint8' | 'uint16' | 'uint' | 'booleans' | 'bytes' | 'text' | 'lists' | 'struct' | 'other';
   /** For people: "a list of uint8". */
   words: string;
-  /** What its bytes are, where the file says it. */
+  /** The type of its bytes, where the file says it. */
   type?: 'float32';
 }
 

@@ -126,8 +126,8 @@ async function connecting(): Promise<(path: string) => Connection> {
     close(): void;
   }
   type Class = new (path: string, options: object) => Database;
-  const by = (Database: Class) => (path: string) => {
-    const database = new Database(path, { readOnly: true, readonly: true, fileMustExist: true, allowExtension: true });
+  const by = (Database: Class, options: object) => (path: string) => {
+    const database = new Database(path, options);
     const query: Query = (sql, ...values) => {
       if (!/^\s*select/i.test(sql)) {
         database.exec(sql);
@@ -152,10 +152,10 @@ async function connecting(): Promise<(path: string) => Connection> {
     };
   };
   const builtIn = process.getBuiltinModule?.('node:sqlite') as { DatabaseSync: Class } | undefined;
-  if (builtIn !== undefined) return by(builtIn.DatabaseSync);
+  if (builtIn !== undefined) return by(builtIn.DatabaseSync, { readOnly: true, allowExtension: true });
   for (const name of ['better-sqlite3', 'libsql'] as const) {
     try {
-      return by((await load<{ default: Class }>(name)).default);
+      return by((await load<{ default: Class }>(name)).default, { readonly: true, fileMustExist: true });
     } catch (error) {
       if (!isAbsent(error) || name === 'libsql') throw error;
     }
@@ -217,7 +217,7 @@ function sqlOf(query: Query, name: string): string {
   return String(query('select sql from sqlite_schema where name = ?', name)[0]?.['sql'] ?? '');
 }
 
-/** What reads tables of sqlite-vec. @throws FunnelError MISSING_PACKAGE */
+/** Adds the extension that reads tables of sqlite-vec. @throws FunnelError MISSING_PACKAGE */
 async function loadVec(connection: Connection): Promise<void> {
   const { getLoadablePath } = await load<{ getLoadablePath(): string }>('sqlite-vec');
   connection.loadExtension(getLoadablePath());
