@@ -26,7 +26,8 @@ export function withFullOf(source: Source, mirror: Mirror | undefined): Source {
   let headDim = 0;
   const cut = ({ vector, ...request }: HeadRequest): HeadRequest => {
     if (request.mode === 'exact') throw refused("mode 'exact'");
-    if (request.vectors !== false) throw refused('stages elsewhere than on the mirror (which may be too old, or of another collection)');
+    if (request.vectors !== false)
+      throw refused('stages elsewhere than on the mirror (which may be too old, or of another collection)');
     return { ...request, vector: vector.subarray(0, headDim) };
   };
   const idOf = source.idOf?.bind(source);
