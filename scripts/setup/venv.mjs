@@ -60,6 +60,33 @@ async function build(log) {
   }
 }
 
+/**
+ * The packages of another generation of Qdrant, in a folder that goes before the environment's on PYTHONPATH.
+ * @param {string} generation - as test/servers/engine-*.txt are named
+ * @param {{ log?: (line: string) => void }} [options]
+ * @returns {Promise<string>} the folder
+ */
+export async function ensureEngine(generation, { log = () => {} } = {}) {
+  const list = path.join(root, 'test', 'servers', `engine-${generation}.txt`);
+  if (!existsSync(list)) throw new Error(`Expected a generation of Qdrant's engine but received "${generation}"`);
+  const folder = path.join(root, '.cache', `engine-${generation}`);
+  const stamp = path.join(folder, 'funnelvec-stamp.txt');
+  const wanted = readFileSync(list, 'utf8');
+  const isReady = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted;
+  const { python } = await ensureVenv({ log });
+  if (isReady()) return folder;
+  const release = await takeLock(log);
+  try {
+    if (isReady()) return folder;
+    rmSync(folder, { recursive: true, force: true });
+    await pip(python, log, list, ['--no-deps', '--target', folder]);
+    writeFileSync(stamp, wanted);
+    return folder;
+  } finally {
+    release();
+  }
+}
+
 function bin(name) {
   return path.join(scripts, name + exe);
 }
@@ -111,7 +138,7 @@ function findPython() {
   );
 }
 
-function pip(python, log) {
+function pip(python, log, list = requirements, more = []) {
   const args = [
     '-m',
     'pip',
@@ -119,8 +146,9 @@ function pip(python, log) {
     '--disable-pip-version-check',
     '--no-input',
     '--only-binary=:all:',
+    ...more,
     '-r',
-    requirements,
+    list,
   ];
   return new Promise((resolve, reject) => {
     const child = spawn(python, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -140,7 +168,7 @@ function pip(python, log) {
       if (code === 0) return resolve();
       reject(
         new Error(
-          `Tried "pip install -r test/servers/requirements.txt", but it ended with code ${code}:\n${tail(output)}\n` +
+          `Tried "pip install -r test/servers/${path.basename(list)}", but it ended with code ${code}:\n${tail(output)}\n` +
             'Check that the Python package index can be reached and that this platform has wheels for the named package.',
         ),
       );

@@ -143,7 +143,7 @@ export async function withMirrorVectors(
 }
 
 /** Ids that have no form in the kind stay as they are: the mirror has none like them. */
-function inKind(kind: IdKind, ids: ArrayLike<Id>): ArrayLike<Id> {
+export function inKind(kind: IdKind, ids: ArrayLike<Id>): ArrayLike<Id> {
   for (let i = 0; i < ids.length; i++) {
     if (typeof ids[i] !== kind) return Array.from(ids, (id) => idAs(kind, id) ?? id);
   }

@@ -24,6 +24,7 @@ import {
   type GroupsResult,
   type HitGroup,
 } from './group-search.js';
+import { withFullOf } from './heads-source.js';
 import { lookUp } from './lookup.js';
 import { isMirror, type Mirror } from './mirror.js';
 import {
@@ -122,7 +123,7 @@ export class FunnelSearchOn {
     }
     checkMirrorOptions(options, options.mirror);
     if (options.search === 'mirror') checkMirrorStages(options.stages);
-    this.source = options.source;
+    this.source = withFullOf(options.source, options.mirror);
     this.mirror = options.mirror;
     this.search = options.search ?? 'source';
     this.#plan = options.plan === undefined ? undefined : checkPlan(options.plan, MAX_DIM); // dims are not known yet
@@ -131,7 +132,7 @@ export class FunnelSearchOn {
     this.#defaults = { stages, rescore };
     this.#kernels = kernels;
     if (options.search !== 'mirror') return;
-    const { source, mirror } = options;
+    const { source, mirror } = this;
     const withVectors = new Ranker(source, mirror, kernels, this.#plan, this.#defaults);
     // Without the mirror's vectors nothing can be ranked on them.
     const others = { rescore, stages: stages === 'mirror' ? ('auto' as const) : stages };

@@ -2,7 +2,7 @@
 import { type CallOptions, guarded, overloaded } from '../core/call.js';
 import { expected, FunnelError } from '../core/errors.js';
 import type { Id } from '../core/types.js';
-import { checkHeadQuery, type TailLayout } from '../query/source/layout.js';
+import { checkHeadQuery, isHeadsOnly, type TailLayout } from '../query/source/layout.js';
 import { inOrder, joined } from '../query/source/rows.js';
 import { scopeOf } from '../query/source/scope.js';
 import {
@@ -16,6 +16,7 @@ import {
 import { Known } from './known.js';
 
 interface CollectionOptions {
+  head?: string | undefined;
   full?: string | TailLayout | undefined;
   timeout?: number | undefined;
 }
@@ -94,6 +95,10 @@ export abstract class CollectionSource<Facts, Options extends CollectionOptions>
 
   get scope(): string | undefined {
     return scopeOf(this.options);
+  }
+
+  get headsOnly(): boolean {
+    return isHeadsOnly(this.options);
   }
 
   async info(options: CallOptions = {}): Promise<SourceInfo> {

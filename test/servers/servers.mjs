@@ -1,5 +1,6 @@
 // Starts the databases of the tests on 127.0.0.1, or uses running ones:
-// QDRANT_URL (and QDRANT_GRPC as host:port), MILVUS_ADDRESS as host:port.
+// QDRANT_URL (and QDRANT_GRPC as host:port), MILVUS_ADDRESS as host:port. QDRANT_GENERATION=1.19 takes the engine of that
+// generation in place of the one of 1.18.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import http2 from 'node:http2';
@@ -7,7 +8,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ensureVenv } from '../../scripts/setup/venv.mjs';
+import { ensureEngine, ensureVenv } from '../../scripts/setup/venv.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const HOST = '127.0.0.1';
@@ -145,12 +146,19 @@ function killRunning() {
 
 async function launch(name, log, args, keepData = false) {
   const { python } = await ensureVenv({ log });
+  const generation = process.env.QDRANT_GENERATION;
+  const paths = generation && generation !== '1.18' ? [here, await ensureEngine(generation, { log })] : [here];
   hookExit();
   const began = performance.now();
   const child = spawn(python, args, {
     cwd: here,
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', PYTHONUNBUFFERED: '1', PYTHONPATH: here },
+    env: {
+      ...process.env,
+      PYTHONDONTWRITEBYTECODE: '1',
+      PYTHONUNBUFFERED: '1',
+      PYTHONPATH: paths.join(path.delimiter),
+    },
   });
   const entry = { child, dataDir: keepData ? undefined : args[args.indexOf('--data-dir') + 1] };
   running.add(entry);

@@ -44,7 +44,10 @@ export function checkHeadOf(headOf: unknown): void {
   }
 }
 
-/** The names of a layout's vectors as a caller gives them: both, or neither where a collection has one vector. */
+/**
+ * The names of a layout's vectors as a caller gives them: both, or neither where a collection has one vector, or the head alone
+ * where a mirror has the full vectors.
+ */
 export interface GivenNames {
   head?: string | undefined;
   full?: string | TailLayout | undefined;
@@ -62,7 +65,7 @@ export interface VectorNames {
  * @throws FunnelError NO_FIELD: it has none; BAD_ARGUMENT: it has several, which it names with the options to write
  */
 export function namesFor({ head, full }: GivenNames, vectors: ReadonlyMap<string, number>, where: string): VectorNames {
-  if (head !== undefined && full !== undefined) return { head, full };
+  if (head !== undefined) return { head, full: full ?? head };
   const [only] = vectors.keys();
   if (only === undefined) throw new FunnelError('NO_FIELD', `Expected a dense vector in ${where} but it has none`);
   if (vectors.size === 1) return { head: only, full: only };
@@ -98,6 +101,11 @@ function byDims(vectors: ReadonlyMap<string, number>): [string, number][] {
   return [...vectors].sort(([one, a], [other, b]) => a - b || (one < other ? -1 : 1));
 }
 
+/** Whether the full vectors are elsewhere, in a mirror. */
+export function isHeadsOnly({ head, full }: GivenNames): boolean {
+  return head !== undefined && full === undefined;
+}
+
 /** @param named - whether the names may not be left out */
 export function checkLayout(
   options: GivenNames & {
@@ -124,6 +132,7 @@ export function checkLayout(
   }
   const tailed =
     typeof full === 'object' && full !== null && typeof full.tail === 'string' && typeof full.headNorm === 'string';
+  if (full === undefined && headOf === undefined && !named) return;
   if (typeof full !== 'string' && !tailed) {
     throw expected('BAD_ARGUMENT', 'the name of the full vector, or { tail, headNorm },', 'full', full);
   }

@@ -284,6 +284,11 @@ export interface Source {
   /** Whether whole payloads cost a pool nothing: they are read with their rows then, not when hits are known. */
   readonly payloadsInPools?: boolean;
   /**
+   * The collection has heads alone, which `info().dim` counts and every answer has: a FunnelSearch takes the full vectors from its
+   * mirror. @default false
+   */
+  readonly headsOnly?: boolean;
+  /**
    * Whether head() takes `recommend`. Head scores are then those of the strategy: `strategyScore` of the row's similarities to the
    * examples, each `similarityOf` its score. Under euclid a similarity is minus the square of the distance.
    */

@@ -4,5 +4,11 @@ export type { MilvusClientLike } from './client.js';
 export type { MilvusClients } from './clients.js';
 export type { MilvusConsistency } from './consistency.js';
 export { type FromMilvusOptions, fromMilvus } from './from-milvus.js';
-export type { MilvusCommonOptions, MilvusLayout, MilvusOneVector, MilvusSourceOptions } from './options.js';
+export type {
+  MilvusCommonOptions,
+  MilvusHeads,
+  MilvusLayout,
+  MilvusOneVector,
+  MilvusSourceOptions,
+} from './options.js';
 export { milvusSource } from './source.js';

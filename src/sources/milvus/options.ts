@@ -32,12 +32,23 @@ export interface MilvusOneVector extends Pick<MilvusLayout, 'metric' | 'headOf'>
 }
 
 /**
- * With `head` and `full`; with neither, where the collection has one vector field; or with `vectors`, several layouts by name,
+ * For a collection that has heads alone, beside a mirror with the full vectors (the `mirror` of FunnelSearch): searched by its
+ * heads and ranked on the mirror, or searched there.
+ */
+export interface MilvusHeads extends Pick<MilvusLayout, 'head' | 'metric'> {
+  /** In the mirror alone. */
+  full?: undefined;
+  /** Heads are the first dims of the mirror's vectors. */
+  headOf?: undefined;
+}
+
+/**
+ * With `head` and `full`; with `head` alone, where a mirror has the full vectors; with neither, where the collection has one vector field; or with `vectors`, several layouts by name,
  * of which each request names one (`using`).
  */
 export type MilvusSourceOptions = MilvusCommonOptions &
   (
-    | ((MilvusLayout | MilvusOneVector) & {
+    | ((MilvusLayout | MilvusOneVector | MilvusHeads) & {
         /** There is one layout. */
         vectors?: undefined;
       })

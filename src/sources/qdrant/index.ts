@@ -3,6 +3,12 @@ export type { HeadOf, TailLayout } from '../../query/source/layout.js';
 export type { QdrantClientLike, QdrantClients } from './clients.js';
 export { type FromQdrantOptions, fromQdrant } from './from-qdrant.js';
 export type { QdrantGrpcClient } from './grpc-client.js';
-export type { QdrantCommonOptions, QdrantLayout, QdrantOneVector, QdrantSourceOptions } from './options.js';
+export type {
+  QdrantCommonOptions,
+  QdrantHeads,
+  QdrantLayout,
+  QdrantOneVector,
+  QdrantSourceOptions,
+} from './options.js';
 export type { QdrantRestClient } from './rest.js';
 export { qdrantSource } from './source.js';
