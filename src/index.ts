@@ -1,3 +1,4 @@
+export type { DiagnosticEvent } from './core/diagnostic-event.js';
 export { FunnelError } from './core/errors.js';
 export { doublingPlan, funnelPlan, tutorialPlan } from './funnel/plan.js';
 export { activeKernels, type KernelsInfo, type KernelsName, listKernels, useKernels } from './kernels/index.js';

@@ -20,7 +20,9 @@ const ELSEWHERE = [
     `funnelvec/store.FunnelIndex.${name}.__type.count`,
     `funnelvec/store.FunnelIndex.${name}.__type.replaced`,
   ]),
-  ...['delete', 'deleteSync'].map((name) => `funnelvec/store.FunnelIndex.${name}.__type.count`),
+  ...['delete', 'setPayload', 'overwritePayload', 'deletePayloadKeys']
+    .flatMap((name) => [name, `${name}Sync`])
+    .map((name) => `funnelvec/store.FunnelIndex.${name}.__type.count`),
 ];
 
 /** TypeDoc and its compiler, installed into .cache on first use. */

@@ -1,4 +1,5 @@
 /** FunnelSearch, the spine: a request → what to search for → ranked pools → an answer. */
+import { telling } from '../core/diagnostics.js';
 import { expected, FunnelError } from '../core/errors.js';
 import { inSlices, type Sliced } from '../core/slices.js';
 import type { Hit } from '../core/types.js';
@@ -222,7 +223,15 @@ export class FunnelSearchOn {
   }
 
   /** @param name where a request stands; undefined for one of its own */
-  async #answer(
+  #answer(given: readonly (CheckedSearch | CheckedRecommend)[], name?: (i: number) => string): Promise<SearchResult[]> {
+    return telling(
+      ['query', 'FunnelSearch.query', this.source.name],
+      () => this.#answered(given, name),
+      (results) => ({ queries: results.length, hits: results.reduce((sum, { hits }) => sum + hits.length, 0) }),
+    );
+  }
+
+  async #answered(
     given: readonly (CheckedSearch | CheckedRecommend)[],
     name?: (i: number) => string,
   ): Promise<SearchResult[]> {
@@ -256,7 +265,15 @@ export class FunnelSearchOn {
     );
   }
 
-  async #groups(given: CheckedSearch | CheckedRecommend, own: CheckedGroups): Promise<GroupsResult> {
+  #groups(given: CheckedSearch | CheckedRecommend, own: CheckedGroups): Promise<GroupsResult> {
+    return telling(
+      ['query', 'FunnelSearch.queryGroups', this.source.name],
+      () => this.#grouped(given, own),
+      ({ groups }) => ({ queries: 1, hits: groups.reduce((sum, { hits }) => sum + hits.length, 0) }),
+    );
+  }
+
+  async #grouped(given: CheckedSearch | CheckedRecommend, own: CheckedGroups): Promise<GroupsResult> {
     const route = this.#route(given, own.path);
     const { ranker } = route;
     const info = await ranker.info(route.options);

@@ -1,4 +1,5 @@
 /** optimize(): codes for all rows, and files without the dead; asked for, or decided on by upkeep.ts. */
+import { telling, tellingNow } from '../core/diagnostics.js';
 import { expected, FunnelError } from '../core/errors.js';
 import { checkKeys } from '../core/validate.js';
 import { buildInSlices, buildSync, buildWith, type OnProgress } from './builder.js';
@@ -11,6 +12,7 @@ import { Pool } from './pool.js';
 import { segmentSections } from './segment-file.js';
 import type { OptimizeOptions } from './types.js';
 import type { Work } from './upkeep.js';
+import { rowsOfIndex } from './writes.js';
 
 /** Dead rows beyond this share of those in the files are dropped from them by optimize(). */
 const COMPACT_FROM = 0.2;
@@ -25,7 +27,16 @@ export async function optimize(index: OpenIndex, options: OptimizeOptions): Prom
 }
 
 /** Does what upkeep.ts has decided on. */
-export async function workOn(index: OpenIndex, work: Work): Promise<void> {
+export function workOn(index: OpenIndex, work: Work): Promise<void> {
+  const operation = work.automatic ? 'automatic' : 'FunnelIndex.optimize';
+  return telling(
+    ['build', operation, index.files.path],
+    () => worked(index, work),
+    () => rowsOfIndex(index),
+  );
+}
+
+async function worked(index: OpenIndex, work: Work): Promise<void> {
   const { files, indexes, live, codes, kernels } = index;
   index.checkOpen();
   await files.written();
@@ -50,6 +61,15 @@ export async function workOn(index: OpenIndex, work: Work): Promise<void> {
 }
 
 export function optimizeSync(index: OpenIndex, options: OptimizeOptions): void {
+  const told = ['build', 'FunnelIndex.optimizeSync', index.files.path] as const;
+  tellingNow(
+    told,
+    () => optimizeNow(index, options),
+    () => rowsOfIndex(index),
+  );
+}
+
+function optimizeNow(index: OpenIndex, options: OptimizeOptions): void {
   const { files, indexes, live, codes, kernels } = index;
   index.checkOpen();
   checkOptions(index, options);

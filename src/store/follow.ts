@@ -1,6 +1,7 @@
 /** A mirror that follows its collection: rounds of syncs, as long as somebody wants them. */
 
 import { messageOf } from '../core/call.js';
+import { telling } from '../core/diagnostics.js';
 import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import type { SyncMark } from '../core/types.js';
 import type { FilterNode, Path } from '../query/filter/ast.js';
@@ -229,7 +230,15 @@ class Following implements Follower {
     return this.key !== undefined && known ? mark : undefined;
   }
 
-  async #round(): Promise<FollowRound> {
+  #round(): Promise<FollowRound> {
+    return telling(
+      ['sync', 'FunnelIndex.follow', this.source.name],
+      () => this.#rounded(),
+      ({ written, deleted }) => ({ rows: this.index.count, written, deleted }),
+    );
+  }
+
+  async #rounded(): Promise<FollowRound> {
     while (isSyncing(this.index)) await sleep(20, this.#ending.signal);
     return alone(this.index, async () => {
       const { timeout } = this.options;

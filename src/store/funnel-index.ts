@@ -7,6 +7,7 @@ import type { SearchResult as FoundByExample, GroupsResult } from '../query/sear
 import { optimize, optimizeSync } from './builds.js';
 import { ByExample, type GroupsOf, type RecommendGroupsOf, type RecommendOf } from './by-example.js';
 import { bytesOfIndex } from './bytes.js';
+import { EditableIndex } from './editable-index.js';
 import { checkedFacet, facet } from './facet.js';
 import type { PayloadIndexType } from './files/payload-index-type.js';
 import { runLater, runNow } from './files/step.js';
@@ -14,13 +15,11 @@ import type { BackupResult, VerifyResult } from './files/verify-types.js';
 import { endFollowing } from './follow.js';
 import { checkedScroll } from './listing.js';
 import type { CheckOptions } from './long-reads.js';
-import { MirrorIndex } from './mirror-index.js';
 import { creating, opening, openingBytes } from './open.js';
 import type { OpenIndex } from './open-index.js';
 import { backup, verify } from './operations.js';
 import { offerParts } from './parts.js';
 import type { OnIndexProgress } from './payload/types.js';
-import { changePayloads, changePayloadsSync, deletingKeys, overwriting, setting } from './payload-writes.js';
 import { countMatching, countMatchingSync, countOf, indexStatsOf, listed, rowsOfIds } from './reads.js';
 import { offerReplace } from './replace.js';
 import { queryBatch, queryBatchSync } from './searches.js';
@@ -50,9 +49,6 @@ export type IndexGroups<Payload = unknown> = GroupsOf<FunnelIndex, Payload>;
 /** `limit` and `offset` count groups. */
 export type IndexRecommendGroups<Payload = unknown> = RecommendGroupsOf<FunnelIndex, Payload>;
 
-/** Rows by id, or all that pass a filter. */
-type RowsToChange<Payload> = Id | readonly Id[] | { filter: RowFilter | Filter<Payload> };
-
 declare global {
   /** As @types/node and compilers from 5.2 on declare it: older ones have no library of that name to ask for. */
   interface SymbolConstructor {
@@ -66,7 +62,7 @@ declare global {
  * the same answer and errors, and refuses (NOT_WRITABLE) what would mix with an asynchronous write that is under way.
  */
 // biome-ignore lint/suspicious/noExplicitAny: an index of any payloads is what an index of some is taken for
-export class FunnelIndex<Payload = any> extends MirrorIndex {
+export class FunnelIndex<Payload = any> extends EditableIndex<Payload> {
   readonly #index: OpenIndex;
   #madeByExample: ByExample | undefined;
 
@@ -157,12 +153,12 @@ export class FunnelIndex<Payload = any> extends MirrorIndex {
    * @throws FunnelError BAD_ID, BAD_DIMS, NOT_FINITE, BAD_ARGUMENT before any work; DISK, NOT_WRITABLE, CLOSED
    */
   async upsert(points: readonly Point<Payload>[] | PointBatch<Payload>): Promise<{ count: number; replaced: number }> {
-    return writes.upsert(this.#index, points);
+    return writes.writing(this.#index, 'upsert', () => writes.upsert(this.#index, points));
   }
 
   /** upsert(), on the calling thread. */
   upsertSync(points: readonly Point<Payload>[] | PointBatch<Payload>): { count: number; replaced: number } {
-    return writes.upsertSync(this.#index, points);
+    return writes.writingNow(this.#index, 'upsertSync', () => writes.upsertSync(this.#index, points));
   }
 
   /**
@@ -172,57 +168,12 @@ export class FunnelIndex<Payload = any> extends MirrorIndex {
    * @throws FunnelError BAD_ARGUMENT (a filter that everything passes, say), BAD_ID before any work; DISK, NOT_WRITABLE, CLOSED
    */
   async delete(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): Promise<{ count: number }> {
-    return writes.deleteRows(this.#index, rows);
+    return writes.writing(this.#index, 'delete', () => writes.deleteRows(this.#index, rows));
   }
 
   /** delete(), on the calling thread. */
   deleteSync(rows: Id | readonly Id[] | { filter: RowFilter | Filter<Payload> }): { count: number } {
-    return writes.deleteRowsSync(this.#index, rows);
-  }
-
-  /**
-   * Puts keys into the payloads of rows, by ids or of all that pass a filter, in one commit; vectors are not touched, nor codes.
-   * Each key takes the place of what is there, or comes in addition; one whose value is null goes. As Qdrant's call of that name.
-   *
-   * @param options.key a path (`author`, `reviews[]`) to the object that the keys are put into, which is made where it is missing
-   * @returns how many rows there were
-   * @throws FunnelError NOT_FOUND for an id that no row has, BAD_ARGUMENT, BAD_ID: nothing is changed; DISK, NOT_WRITABLE, CLOSED
-   */
-  async setPayload(
-    rows: RowsToChange<Payload>,
-    payload: Partial<Payload> | object,
-    options: { key?: string } = {},
-  ): Promise<{ count: number }> {
-    return changePayloads(this.#index, rows, setting(payload, options));
-  }
-
-  /** setPayload(), on the calling thread. */
-  setPayloadSync(
-    rows: RowsToChange<Payload>,
-    payload: Partial<Payload> | object,
-    options: { key?: string } = {},
-  ): { count: number } {
-    return changePayloadsSync(this.#index, rows, setting(payload, options));
-  }
-
-  /** Puts a payload in the place of those of rows, as {@link setPayload} puts keys into them. @throws as setPayload() */
-  async overwritePayload(rows: RowsToChange<Payload>, payload: Payload & object): Promise<{ count: number }> {
-    return changePayloads(this.#index, rows, overwriting(payload));
-  }
-
-  /** overwritePayload(), on the calling thread. */
-  overwritePayloadSync(rows: RowsToChange<Payload>, payload: Payload & object): { count: number } {
-    return changePayloadsSync(this.#index, rows, overwriting(payload));
-  }
-
-  /** Takes what paths (`year`, `author.name`, `reviews[].stars`) lead to out of payloads of rows. @throws as setPayload() */
-  async deletePayloadKeys(rows: RowsToChange<Payload>, keys: readonly string[]): Promise<{ count: number }> {
-    return changePayloads(this.#index, rows, deletingKeys(keys));
-  }
-
-  /** deletePayloadKeys(), on the calling thread. */
-  deletePayloadKeysSync(rows: RowsToChange<Payload>, keys: readonly string[]): { count: number } {
-    return changePayloadsSync(this.#index, rows, deletingKeys(keys));
+    return writes.writingNow(this.#index, 'deleteSync', () => writes.deleteRowsSync(this.#index, rows));
   }
 
   /**

@@ -10,7 +10,7 @@ import { type CheckedFilter, evaluateFilter } from './filters.js';
 import type { OpenIndex } from './open-index.js';
 import { isFields, withFields, withoutPaths } from './payload/edit.js';
 import { listOf } from './payload/row-set.js';
-import { filterOfRows, idListOf, packIfWorth } from './writes.js';
+import { filterOfRows, idListOf, packIfWorth, writing, writingNow } from './writes.js';
 
 /** @throws FunnelError BAD_ARGUMENT */
 export function setting(payload: unknown, options: { key?: string }): PayloadEdit {
@@ -42,21 +42,35 @@ function ownFields(payload: unknown): () => Record<string, unknown> {
   return () => decodePayload(bytes) as Record<string, unknown>;
 }
 
-export async function changePayloads(index: OpenIndex, rows: unknown, edit: PayloadEdit): Promise<{ count: number }> {
-  const filter = filterOfRows(index, rows, 'change');
-  const ids = filter === undefined ? idListOf(rows) : [];
-  const choose = filter === undefined ? () => ({ ids }) : () => index.later(() => matched(index, filter));
-  const count = await index.files.changePayloads(choose, edit);
-  packIfWorth(index);
-  return { count };
+export function editPayloads(
+  index: OpenIndex,
+  operation: string,
+  rows: unknown,
+  edit: PayloadEdit,
+): Promise<{ count: number }> {
+  return writing(index, operation, async () => {
+    const filter = filterOfRows(index, rows, 'change');
+    const ids = filter === undefined ? idListOf(rows) : [];
+    const choose = filter === undefined ? () => ({ ids }) : () => index.later(() => matched(index, filter));
+    const count = await index.files.changePayloads(choose, edit);
+    packIfWorth(index);
+    return { count };
+  });
 }
 
-export function changePayloadsSync(index: OpenIndex, rows: unknown, edit: PayloadEdit): { count: number } {
-  const filter = filterOfRows(index, rows, 'change');
-  const chosen = filter === undefined ? { ids: idListOf(rows) } : atOnce(matched(index, filter));
-  const count = index.files.changePayloadsSync(chosen, edit);
-  packIfWorth(index);
-  return { count };
+export function editPayloadsSync(
+  index: OpenIndex,
+  operation: string,
+  rows: unknown,
+  edit: PayloadEdit,
+): { count: number } {
+  return writingNow(index, operation, () => {
+    const filter = filterOfRows(index, rows, 'change');
+    const chosen = filter === undefined ? { ids: idListOf(rows) } : atOnce(matched(index, filter));
+    const count = index.files.changePayloadsSync(chosen, edit);
+    packIfWorth(index);
+    return { count };
+  });
 }
 
 function* matched(index: OpenIndex, filter: CheckedFilter): Generator<void, ChosenRows> {

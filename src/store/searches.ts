@@ -1,5 +1,6 @@
 /** Searches of an index: in threads, or on the calling thread, which its synchronous calls wait for. */
 
+import { telling, tellingNow } from '../core/diagnostics.js';
 import { expected, FunnelError } from '../core/errors.js';
 import { scoreOfKey } from '../core/metrics.js';
 import { atOnce, inSlices, type Sliced } from '../core/slices.js';
@@ -20,7 +21,18 @@ const TINY = 1 << 17;
 /** Searches that deaths of rows may spoil before one runs where nothing else does. */
 const ATTEMPTS = 3;
 
-export async function queryBatch<Payload>(
+export function queryBatch<Payload>(
+  index: OpenIndex,
+  queries: readonly IndexQuery<Payload>[],
+): Promise<IndexAnswer<Payload>[]> {
+  return telling(['query', 'FunnelIndex.query', index.files.path], () => answered(index, queries), countsOf);
+}
+
+function countsOf(answers: readonly IndexAnswer<unknown>[]) {
+  return { queries: answers.length, hits: answers.reduce((sum, { hits }) => sum + hits.length, 0) };
+}
+
+async function answered<Payload>(
   index: OpenIndex,
   queries: readonly IndexQuery<Payload>[],
 ): Promise<IndexAnswer<Payload>[]> {
@@ -67,7 +79,8 @@ export function queryBatchSync<Payload>(
   index: OpenIndex,
   queries: readonly IndexQuery<Payload>[],
 ): IndexAnswer<Payload>[] {
-  return searchHere(index, checked(index, queries));
+  const run = () => searchHere<Payload>(index, checked(index, queries));
+  return tellingNow(['query', 'FunnelIndex.querySync', index.files.path], run, countsOf);
 }
 
 function checked<Payload>(index: OpenIndex, queries: readonly IndexQuery<Payload>[]): CheckedQuery[] {

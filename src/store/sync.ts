@@ -1,5 +1,7 @@
 /** A mirror filled from a collection, and kept like it. */
+
 import { Buffer } from '../core/buffer.js';
+import { telling } from '../core/diagnostics.js';
 import { describe, expected, FunnelError } from '../core/errors.js';
 import { halfTable, toHalf } from '../core/half.js';
 import { idAs } from '../core/ids.js';
@@ -32,8 +34,13 @@ export async function syncFrom(index: SearchedIndex, source: Source, options: Sy
   return alone(index, async () => {
     const { timeout, signal } = options;
     checkMirror(index, await source.info({ timeout, signal }), source.name, 'the index');
-    return new Sync(index, source, options).run();
+    const told = ['sync', 'FunnelIndex.syncFrom', source.name] as const;
+    return telling(told, () => new Sync(index, source, options).run(), countsOf);
   });
+}
+
+function countsOf({ rows, written, deleted }: SyncResult) {
+  return { rows, written, deleted };
 }
 
 export function isSyncing(index: object): boolean {

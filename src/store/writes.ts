@@ -1,5 +1,6 @@
 /** The writes of FunnelIndex, but for codes: rows, deaths, payload indexes. */
 
+import { telling, tellingNow } from '../core/diagnostics.js';
 import { expected, FunnelError } from '../core/errors.js';
 import { nextTurnIfAny } from '../core/host.js';
 import { atOnce, inSlices } from '../core/slices.js';
@@ -18,6 +19,27 @@ import type { Point, PointBatch } from './types.js';
 export interface Written {
   count: number;
   replaced: number;
+}
+
+/** Tells of a write: rows are all that it wrote. */
+export function writing<T extends { count: number; replaced?: number }>(
+  index: OpenIndex,
+  operation: string,
+  run: () => Promise<T>,
+): Promise<T> {
+  return telling(['write', `FunnelIndex.${operation}`, index.files.path], run, writtenOf);
+}
+
+export function writingNow<T extends { count: number; replaced?: number }>(
+  index: OpenIndex,
+  operation: string,
+  run: () => T,
+): T {
+  return tellingNow(['write', `FunnelIndex.${operation}`, index.files.path], run, writtenOf);
+}
+
+function writtenOf({ count, replaced }: { count: number; replaced?: number }) {
+  return { rows: count, ...(replaced !== undefined && { replaced }) };
 }
 
 /** @param instead rows that pass die in the same commit */
@@ -98,7 +120,13 @@ export async function createPayloadIndex(
   type: PayloadIndexType,
   options: IndexOptions,
 ): Promise<void> {
-  await index.indexes.create(key, type, checkNewIndex(index, key, type, options));
+  const onProgress = checkNewIndex(index, key, type, options);
+  const told = ['build', 'FunnelIndex.createPayloadIndex', index.files.path] as const;
+  await telling(
+    told,
+    () => index.indexes.create(key, type, onProgress),
+    () => rowsOfIndex(index),
+  );
   if (overdue()) await othersTurn();
 }
 
@@ -108,7 +136,18 @@ export function createPayloadIndexSync(
   type: PayloadIndexType,
   options: IndexOptions,
 ): void {
-  index.indexes.createNow(key, type, checkNewIndex(index, key, type, options));
+  const onProgress = checkNewIndex(index, key, type, options);
+  const told = ['build', 'FunnelIndex.createPayloadIndexSync', index.files.path] as const;
+  tellingNow(
+    told,
+    () => index.indexes.createNow(key, type, onProgress),
+    () => rowsOfIndex(index),
+  );
+}
+
+/** All rows. */
+export function rowsOfIndex({ files }: OpenIndex): { rows: number } {
+  return { rows: files.liveCount };
 }
 
 export async function deletePayloadIndex(index: OpenIndex, key: string): Promise<boolean> {

@@ -24,7 +24,7 @@ const refused = (code: string, text: RegExp) => (error: unknown) => {
   return true;
 };
 
-/** What qdrant-edge 0.7.2 makes of them: payload, keys, path, payload afterwards. */
+/** As qdrant-edge 0.7.2 has it: payload, keys, path, payload afterwards. */
 const SET: [Fields | undefined, Fields, string | undefined, Fields][] = [
   [{ a: 1, o: { x: 1, y: 2 } }, { b: 2, o: { z: 3 } }, undefined, { a: 1, o: { z: 3 }, b: 2 }],
   [{ a: 1, b: 2 }, { a: null, c: null }, undefined, { b: 2 }],

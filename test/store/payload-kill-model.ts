@@ -1,4 +1,4 @@
-/** What the killed writer and its judge agree on. */
+/** The rows and changes that the killed writer and its judge agree on. */
 import type { FunnelIndex } from 'funnelvec/store';
 
 export const DIM = 6;

@@ -2,13 +2,13 @@
 import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
-import { logged } from './changed-rows.js';
+import { changesOf, logged } from './changed-rows.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';
 import { checkIdKind } from './ids.js';
 import { encodeIdPage, IDS_PER_PAGE, seal, unseal } from './pages.js';
 import { decodePayload, encodePayload } from './payload.js';
-import { changesOf, encodeState, formatOf } from './state.js';
+import { encodeState, stateFormat } from './state.js';
 import { inTurns, type Steps, take, turnStep } from './step.js';
 
 /** Rows by ids, or by ordinals, of which some may be dead by now. */
@@ -48,7 +48,7 @@ export function* changePayloads(core: Core, rows: ChosenRows, edit: PayloadEdit)
     const isKept = options.disk.bytesOf === undefined;
     const log = yield* logged({ kv: options.kv, uuid }, changesOf(state), changed, isKept);
     const changes = log.changes;
-    const format = formatOf({ payloadIndexes: state.payloadIndexes, changes });
+    const format = stateFormat({ payloadIndexes: state.payloadIndexes, changes });
     const next = { ...state, generation: state.generation + 1, changes, format };
     const ids = yield* pagesOf(core, gained);
     core.replaced = replaced;

@@ -6,14 +6,43 @@
 import { Buffer } from '../../core/buffer.js';
 import type { Entries, Kv } from './kv.js';
 import { seal, unseal } from './pages.js';
-import type { PayloadChanges } from './state.js';
 import { type Steps, take, turnStep } from './step.js';
+
+/** The log of changes of payloads in place; see changed-rows.ts. */
+export interface PayloadChanges {
+  /** Grows by one with every commit that changes payloads. */
+  last: number;
+  /** The log tells of changes after this one. */
+  since: number;
+  /** Ascending by number. */
+  log: { at: number; rows: number }[];
+}
+
+export const NO_CHANGES: PayloadChanges = { last: 0, since: 0, log: [] };
+
+export function changesOf({ changes }: { changes?: PayloadChanges }): PayloadChanges {
+  return changes ?? NO_CHANGES;
+}
+
+export function whyNoChanges(changes: PayloadChanges | undefined): string | undefined {
+  if (changes === undefined) return undefined;
+  const { last, since, log } = changes;
+  if (!count(last) || !count(since) || since > last || !Array.isArray(log)) return 'changes';
+  let after = since;
+  for (const { at, rows } of log) {
+    if (!count(at) || !count(rows) || at <= after || at > last) return 'changes';
+    after = at;
+  }
+  return log.length > 0 && after !== last ? 'changes' : undefined;
+}
 
 /** Where the log is kept. */
 export interface LogPlace {
   kv: Kv;
   uuid: Uint8Array;
 }
+
+const count = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
 const CRC = 4;
 const LIST = 0;

@@ -3,15 +3,16 @@ import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
 import type { Sliced } from '../../core/slices.js';
 import { Bits, popcount } from './bits.js';
-import { changedAfter } from './changed-rows.js';
+import { changesOf } from './changed-rows.js';
 import type { Disk } from './disk-contract.js';
 import { corrupt, filesError, lockLost } from './errors.js';
+import { followChanges, lacksChanges } from './follow-changes.js';
 import { Ids, isStorable } from './ids.js';
 import type { Commit, Kv } from './kv.js';
 import { isGone, OpenFiles } from './open-files.js';
-import { DEATHS_PER_PAGE, decodeIdPage, decodePayloadBits, IDS_PER_PAGE, unseal } from './pages.js';
+import { DEATHS_PER_PAGE, decodeIdPage, IDS_PER_PAGE, unseal } from './pages.js';
 import { type RowFormat, rowFormat } from './rows.js';
-import { changesOf, decodeState, generationOf, type State } from './state.js';
+import { decodeState, generationOf, type State } from './state.js';
 import { type Steps, take, turnStep } from './step.js';
 
 export interface CoreOptions {
@@ -140,9 +141,11 @@ export class Core {
     if (next.idKind !== null) this.ids ??= new Ids(next.idKind);
     const alive = this.#readAlive(next);
     this.#readIds(this.state.rows, next.rows, alive);
-    this.#readChanges(next);
+    if (changesOf(next).last !== changesOf(this.state).last) {
+      followChanges({ kv, uuid: this.uuid }, next, this.state, this.withPayload);
+      this.payloadChanges++;
+    }
     this.files.follow(next, !readOnly);
-    if (changesOf(next).last !== changesOf(this.state).last) this.payloadChanges++;
     const from = this.state.rows;
     this.alive = alive;
     this.state = next;
@@ -181,28 +184,9 @@ export class Core {
     }
   }
 
-  /** Rows that had no payload may have one now. */
-  #readChanges(next: State): void {
-    const { kv } = this.options;
-    const changed = changedAfter({ kv, uuid: this.uuid }, changesOf(next), changesOf(this.state).last);
-    const pages = new Set<number>();
-    const all = Math.ceil(next.rows / IDS_PER_PAGE);
-    if (changed === undefined) for (let page = 0; page < all; page++) pages.add(page);
-    else for (const ordinal of changed) pages.add(Math.floor(ordinal / IDS_PER_PAGE));
-    for (const page of pages) {
-      const value = kv.ids(page);
-      if (value === undefined) continue;
-      const body = unseal(this.uuid, 'ids', page, value, kv.file);
-      decodePayloadBits(body, page, next.rows, this.withPayload);
-    }
-  }
-
   /** Whether another process has changed payloads since the last refresh(): those that are read now may be newer than the rest. */
   get lacksChanges(): boolean {
-    const { kv, readOnly } = this.options;
-    const record = readOnly ? kv.snapshot(() => kv.state()) : undefined;
-    if (record === undefined || generationOf(record) === this.state.generation) return false;
-    return changesOf(decodeState(record, kv.file)).last !== changesOf(this.state).last;
+    return this.options.readOnly && lacksChanges(this.options.kv, this.state);
   }
 
   #readPages(ids: Ids, from: number, to: number): void {

@@ -10,12 +10,13 @@ import { bytesOfBuffer, checkMemory } from '../../core/realm.js';
 import type { Core } from './core.js';
 import type { Disk } from './disk-contract.js';
 import { corrupt, diskError, filesError } from './errors.js';
+import { withoutStale } from './follow-changes.js';
 import type { Entries } from './kv.js';
 import { memoryDisk, memoryKv } from './memory.js';
 import { type OpenFilesOptions, type OverCore, openInMemory } from './open-core.js';
 import { DEATHS_PER_PAGE, IDS_PER_PAGE } from './pages.js';
 import { openSegment, readSection, type Section, type SegmentTable, writeSections } from './segment.js';
-import { encodeState, formatOf, generationOf, type State } from './state.js';
+import { encodeState, generationOf, type State } from './state.js';
 import { instant, type Steps, take, turnStep } from './step.js';
 import type { Writer } from './writers.js';
 
@@ -77,21 +78,6 @@ function withSegment(state: State, entry: { name: string; bytes: number }): Stat
     nextFile: state.nextFile + 1,
     segments: [...state.segments, entry],
   };
-}
-
-/** Without the files of payload indexes that lack changes of payloads, which the image has no log of: they are read again. */
-function withoutStale(state: State): State {
-  const { changes, payloadIndexes, segments } = state;
-  if (changes === undefined) return state;
-  const stale = payloadIndexes.filter((index) => index.file !== null && (index.changes ?? 0) < changes.last);
-  const gone = new Set(stale.map(({ file }) => file));
-  const left = {
-    payloadIndexes: payloadIndexes.map(({ key, type, file, ...rest }) =>
-      gone.has(file) ? { key, type, file: null, rows: 0 } : { key, type, file, ...rest },
-    ),
-    changes: { last: changes.last, since: changes.last, log: [] },
-  };
-  return { ...state, segments: segments.filter(({ name }) => !gone.has(name)), ...left, format: formatOf(left) };
 }
 
 function* segmentOf(core: Core, state: State, codes: Iterable<Section>) {

@@ -1,4 +1,5 @@
 /** How an index on disk comes to be and is opened: the hold of its writer, LMDB, the state, then what a crash left. */
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { FunnelError } from '../../core/errors.js';
 import { Core } from './core.js';
@@ -31,6 +32,15 @@ export function* createOnDisk<T extends Writer>(
   return yield* openOnDisk(path, options, make);
 }
 
+/** A link that leads elsewhere by and by must not: all files are of one index, and a writer removes those that are not its own. */
+function realFolder(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path; // it may be read, but not the folders above
+  }
+}
+
 /**
  * Whose call comes first among those of this thread is decided before the first step may wait.
  *
@@ -45,7 +55,8 @@ export function* openOnDisk<T extends Writer>(path: string, options: OpenFilesOp
   if (!readOnly) checkMaySync(path);
   checkFolder(path);
   const relaxed = durability === 'relaxed';
-  const file = join(path, LMDB_FILE);
+  const folder = realFolder(path);
+  const file = join(folder, LMDB_FILE);
   let hold: Hold | undefined;
   let check: LmdbCheck | undefined;
   let kv: Kv | undefined;
@@ -70,10 +81,10 @@ export function* openOnDisk<T extends Writer>(path: string, options: OpenFilesOp
     hold?.claim(kv!);
     yield* take(turnStep);
     const maxFileBytes = options.maxFileBytes ?? ROW_FILE_BYTES;
-    core = new Core({ folder: path, disk, kv: kv!, readOnly, relaxed, maxFileBytes });
+    core = new Core({ folder, disk, kv: kv!, readOnly, relaxed, maxFileBytes });
     yield* core.load();
     if (!readOnly) {
-      yield* removeLeftovers(path, core.state, disk);
+      yield* removeLeftovers(folder, core.state, disk);
       yield* giveBack(core); // where a crash came before that
     }
     const files = make(core, hold);

@@ -2,7 +2,7 @@
 
 import { FunnelError } from '../../core/errors.js';
 import { join } from '../../core/paths.js';
-import { trimmed } from './changed-rows.js';
+import { changesOf, trimmed } from './changed-rows.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';
 import {
@@ -13,7 +13,7 @@ import {
   type SegmentTable,
   writeSections,
 } from './segment.js';
-import { changesOf, encodeState, formatOf, type PayloadIndexEntry, type SegmentEntry } from './state.js';
+import { encodeState, type PayloadIndexEntry, type SegmentEntry, stateFormat } from './state.js';
 import { type FileStep, instant, type Steps, take } from './step.js';
 
 /** A segment that is written, and no part of the index until committed. */
@@ -103,7 +103,7 @@ export function* commitSegments(core: Core, { add = [], remove = [], meta, index
     segments,
     payloadIndexes,
     ...(state.changes && { changes: log.changes }),
-    format: formatOf({ payloadIndexes, changes: log.changes }),
+    format: stateFormat({ payloadIndexes, changes: log.changes }),
     meta: meta === undefined ? state.meta : meta,
   };
   const opened = [];

@@ -8,6 +8,7 @@ import { randomBytes } from '../../core/host.js';
 import { METRICS } from '../../core/metrics.js';
 import type { IdKind } from '../../core/types.js';
 import type { Metric } from '../../kernels/kernels.js';
+import { type PayloadChanges, whyNoChanges } from './changed-rows.js';
 import { crc32c } from './crc32c.js';
 import { corrupt, filesError } from './errors.js';
 import { INDEX_TYPES, type PayloadIndexType } from './payload-index-type.js';
@@ -73,16 +74,6 @@ export interface PayloadIndexEntry {
   changes?: number;
 }
 
-/** The log of changes of payloads in place; see changed-rows.ts. */
-export interface PayloadChanges {
-  /** Grows by one with every commit that changes payloads. */
-  last: number;
-  /** The log tells of changes after this one. */
-  since: number;
-  /** Ascending by number. */
-  log: { at: number; rows: number }[];
-}
-
 export interface State {
   format: number;
   /** Hex of 16 bytes, other for each index. */
@@ -128,14 +119,8 @@ export function newState(config: StoreConfig): State {
 
 const HEAD = 12;
 
-export const NO_CHANGES: PayloadChanges = { last: 0, since: 0, log: [] };
-
-export function changesOf({ changes }: Pick<State, 'changes'>): PayloadChanges {
-  return changes ?? NO_CHANGES;
-}
-
 /** The first format whose readers understand the state. */
-export function formatOf({ payloadIndexes, changes }: Pick<State, 'payloadIndexes' | 'changes'>): number {
+export function stateFormat({ payloadIndexes, changes }: Pick<State, 'payloadIndexes' | 'changes'>): number {
   if (payloadIndexes.length === 0) return FORMAT_VERSION;
   return (changes?.log.length ?? 0) > 0 ? FORMAT_WITH_CHANGES : FORMAT_WITH_INDEXES;
 }
@@ -203,22 +188,10 @@ function whyInvalid(state: State): string | undefined {
   return whyNoIndexes(state) ?? whyNoChanges(state.changes);
 }
 
-function whyNoChanges(changes: PayloadChanges | undefined): string | undefined {
-  if (changes === undefined) return undefined;
-  const { last, since, log } = changes;
-  if (!count(last) || !count(since) || since > last || !Array.isArray(log)) return 'changes';
-  let after = since;
-  for (const { at, rows } of log) {
-    if (!count(at) || !count(rows) || at <= after || at > last) return 'changes';
-    after = at;
-  }
-  return log.length > 0 && after !== last ? 'changes' : undefined;
-}
-
 function whyNoIndexes(state: State): string | undefined {
   const { payloadIndexes, segments, rows, format } = state;
   if (!Array.isArray(payloadIndexes)) return 'payloadIndexes';
-  if (format !== formatOf(state)) return 'format';
+  if (format !== stateFormat(state)) return 'format';
   for (const { key, type, file, rows: covered, changes = 0 } of payloadIndexes) {
     const counted = count(covered) && covered <= rows && count(changes);
     const known = typeof key === 'string' && INDEX_TYPES.includes(type) && counted;

@@ -2,7 +2,7 @@
 import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
 import { Bits, popcount } from './bits.js';
-import { readChange } from './changed-rows.js';
+import { changesOf, readChange } from './changed-rows.js';
 import type { Disk } from './disk-contract.js';
 import { corrupt } from './errors.js';
 import type { Kv } from './kv.js';
@@ -11,7 +11,7 @@ import type { OpenRows, OpenSegment } from './open-files.js';
 import { DEATHS_PER_PAGE, IDS_PER_PAGE, unseal } from './pages.js';
 import { checkRecord, HEADER_BYTES, type RowFormat } from './rows.js';
 import { CHUNK_BYTES, readSection } from './segment.js';
-import { changesOf, decodeState, type State } from './state.js';
+import { decodeState, type State } from './state.js';
 import { type Steps, take, turnStep } from './step.js';
 import type { VerifyProblem } from './verify-types.js';
 

@@ -6,7 +6,7 @@ import { parsePath } from '../../query/filter/path.js';
 import { textTest } from '../../query/filter/texts.js';
 import type { PayloadIndexType } from '../files/payload-index-type.js';
 import { FACTS, FLAGS, type PayloadFacts, reader, valueFor } from './facts.js';
-import { Patches } from './patches.js';
+import { PatchLayers } from './patches.js';
 import {
   emptyPostings,
   Growing,
@@ -37,8 +37,8 @@ export class Column {
   #packed: PayloadFacts<Packed>;
   /** The last one takes new rows; one before it is being packed. */
   #growing: PayloadFacts<Growing>[] = [growing()];
-  /** Rows above that changed. The last ones take what changes; those before it are being packed. */
-  #patches: Patches[] = [new Patches()];
+  /** Rows above that changed. */
+  readonly #patches = new PatchLayers();
   readonly #read: ReturnType<typeof reader>;
 
   constructor(
@@ -74,25 +74,24 @@ export class Column {
 
   /** Rows that have another payload since change number `change`; those that were not read yet will be. */
   mark(ordinals: Uint32Array, change: number): void {
-    const patches = this.#patches.at(-1)!;
-    for (const ordinal of ordinals) if (ordinal < this.covered) patches.mark(ordinal);
+    this.#patches.mark(ordinals, this.covered);
     this.marked = change;
   }
 
   /** Rows whose payload is to be read once more. */
   get pending(): ReadonlySet<number> {
-    return this.#patches.at(-1)!.pending;
+    return this.#patches.pending;
   }
 
   /** The payload of a pending row. */
   patch(ordinal: number, payload: unknown, alive: boolean): void {
-    const into = this.#patches.at(-1)!.into(ordinal);
+    const into = this.#patches.into(ordinal);
     if (alive) this.#read(payload, ordinal, into);
   }
 
   /** Rows that changed since they were packed. */
   get patched(): number {
-    return this.#patches.reduce((sum, { size }) => sum + size, 0);
+    return this.#patches.size;
   }
 
   /** Pairs of value and row, by whether the row lives. */
@@ -103,7 +102,7 @@ export class Column {
       for (const postings of this.#base(kind)) {
         for (const [, ordinals] of postings.entries()) {
           for (let i = 0; i < ordinals.length; i++) {
-            if (!alive(ordinals[i]!) || !this.#holds(ordinals[i]!)) dead++;
+            if (!alive(ordinals[i]!) || !this.#patches.hold(ordinals[i]!)) dead++;
             if (++work % COUNTED_AT_ONCE === 0) yield;
           }
           if (++work % COUNTED_AT_ONCE === 0) yield;
@@ -111,8 +110,7 @@ export class Column {
       }
     }
     const all = FACTS.reduce((sum, kind) => this.#base(kind).reduce((of, { size }) => of + size, sum), 0);
-    const patched = this.#patches.reduce((sum, { pairs }) => sum + pairs, 0);
-    return { living: all - dead + patched, dead };
+    return { living: all - dead + this.#patches.pairs, dead };
   }
 
   /**
@@ -124,39 +122,34 @@ export class Column {
     if (this.#growing.length > 1 || (this.covered === this.packedRows && !anew)) return;
     const rows = this.covered;
     const [later] = this.#growing;
-    const [patches] = this.#patches;
     this.#growing.push(growing());
-    this.#patches.push(new Patches());
-    // What is yet to be read comes behind what is packed now.
-    for (const ordinal of patches!.pending) this.#patches[1]!.mark(ordinal);
-    const changes = patches!.pending.size === 0 ? this.marked : this.packedChanges;
-    const holds = (ordinal: number) => !patches!.has(ordinal);
+    const changes = this.pending.size === 0 ? this.marked : this.packedChanges;
+    const patched = this.#patches.begin();
     const packed: Partial<Record<(typeof FACTS)[number], Packed>> = {};
     for (const kind of FACTS) {
       const strings = kind === 'values' && this.hasStrings;
-      packed[kind] = yield* merged(this.#packed[kind], later![kind], strings, alive, patches!.facts[kind], holds);
+      packed[kind] = yield* merged(
+        this.#packed[kind],
+        later![kind],
+        strings,
+        alive,
+        patched?.facts[kind],
+        patched?.hold,
+      );
     }
     this.#packed = packed as PayloadFacts<Packed>;
     this.packedRows = rows;
     this.packedChanges = changes;
     if (anew) this.file = null;
     this.#growing.shift();
-    this.#patches.shift();
+    this.#patches.end();
   }
 
   /** The rows that meet a condition, in parts that may overlap, dead ones among them; undefined: it takes the payloads. */
   answer(condition: ColumnCondition): OrdinalPart[] | undefined {
     const found = this.#answer(condition, (kind) => this.#base(kind));
-    return found && this.#patchedWith(found, (patches) => this.#answer(condition, (kind) => [patches.facts[kind]])!);
-  }
-
-  /** Parts without the rows that changed, and what there is of these. */
-  #patchedWith(parts: OrdinalPart[], of: (patches: Patches) => OrdinalPart[]): OrdinalPart[] {
-    let all = parts;
-    for (const patches of this.#patches) {
-      if (patches.size > 0) all = [...all.map((part) => patches.without(part)), ...of(patches)];
-    }
-    return all;
+    const among = (facts: PayloadFacts<Postings>) => this.#answer(condition, (kind) => [facts[kind]])!;
+    return found && this.#patches.over(found, among);
   }
 
   #answer(condition: ColumnCondition, postings: PostingsOf): OrdinalPart[] | undefined {
@@ -198,38 +191,23 @@ export class Column {
   /** Rows with a value that is not of the index's type. */
   get others(): OrdinalPart[] {
     const found = rowsWith(this.#base('flags'), FLAGS.other);
-    return this.#patchedWith(found, ({ facts }) => rowsWith([facts.flags], FLAGS.other));
+    return this.#patches.over(found, ({ flags }) => rowsWith([flags], FLAGS.other));
   }
 
   /** Values with their rows; one that is packed and came later, too, twice. */
   *entries(): Iterable<[Value, ArrayLike<number>]> {
-    const layers = this.#patches.filter(({ size }) => size > 0);
-    const without = (rows: ArrayLike<number>, of: readonly Patches[]) =>
-      of.reduce((rest, patches) => patches.without(rest), rows);
-    for (const postings of this.#base('values')) {
-      for (const [value, rows] of postings.entries()) yield [value, without(rows, layers)];
-    }
-    for (const [i, { facts }] of layers.entries()) {
-      for (const [value, rows] of facts.values.entries()) yield [value, without(rows, layers.slice(i + 1))];
-    }
+    for (const postings of this.#base('values')) yield* this.#patches.left(postings.entries());
+    yield* this.#patches.entries();
   }
 
   /** Pairs of value and row, those among them that no longer hold. */
   get size(): number {
-    return this.#patches.reduce(
-      (sum, { facts }) => sum + facts.values.size,
-      this.#base('values').reduce((sum, { size }) => sum + size, 0),
-    );
+    return this.#base('values').reduce((sum, { size }) => sum + size, this.#patches.values);
   }
 
   #listed(values: readonly unknown[]): Value[] | undefined {
     const known = values.map((value) => valueFor(this.type, value));
     return known.includes(undefined) ? undefined : (known as Value[]);
-  }
-
-  /** Whether what is packed, or came later, still holds for a row. */
-  #holds(ordinal: number): boolean {
-    return this.#patches.every((patches) => !patches.has(ordinal));
   }
 
   #base(kind: keyof PayloadFacts<unknown>): Postings[] {

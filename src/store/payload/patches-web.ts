@@ -1,25 +1,38 @@
 /** In place of patches.ts in browsers and on the edge, where payloads do not change in place: there are no such rows. */
 import type { PayloadFacts } from './facts.js';
-import { Growing, type OrdinalPart } from './postings.js';
+import type { Growing, OrdinalPart, Postings } from './postings.js';
 
-export class Patches {
-  readonly facts: PayloadFacts<Growing> = { values: new Growing(), counts: new Growing(), flags: new Growing() };
+export class PatchLayers {
   readonly pending = new Set<number>();
   readonly size = 0;
   readonly pairs = 0;
+  readonly values = 0;
 
-  has(_ordinal: number): boolean {
-    return false;
+  mark(_ordinals: Uint32Array, _covered: number): void {}
+
+  into(_ordinal: number): never {
+    throw new Error('no row is pending');
   }
 
-  mark(_ordinal: number): void {}
-
-  into(_ordinal: number): PayloadFacts<Growing> {
-    return this.facts;
+  hold(_ordinal: number): boolean {
+    return true;
   }
 
-  /** Nobody asks: of none there is nothing to leave out. */
-  without(_part: OrdinalPart): Uint32Array {
-    return new Uint32Array(0);
+  over(parts: OrdinalPart[], _of: (facts: PayloadFacts<Postings>) => OrdinalPart[]): OrdinalPart[] {
+    return parts;
   }
+
+  left<Entries>(entries: Entries): Entries {
+    return entries;
+  }
+
+  entries(): [] {
+    return [];
+  }
+
+  begin(): { facts: PayloadFacts<Growing>; hold: () => boolean } | undefined {
+    return undefined;
+  }
+
+  end(): void {}
 }

@@ -5,7 +5,7 @@ import { ordinalsWithBit } from './row-set.js';
 import { Stretch } from './stretch.js';
 
 /** Postings of rows in any order, which may go again. */
-export class LoosePostings implements Postings {
+class LoosePostings implements Postings {
   readonly #rows = new Map<Value, Set<number>>();
   size = 0;
 
@@ -59,7 +59,7 @@ export class LoosePostings implements Postings {
 
 const NONE = new Uint32Array(0);
 
-export class Patches {
+class Patches {
   readonly facts: PayloadFacts<LoosePostings> = {
     values: new LoosePostings(),
     counts: new LoosePostings(),
@@ -117,5 +117,87 @@ export class Patches {
   /** Pairs of value and row. */
   get pairs(): number {
     return FACTS.reduce((sum, kind) => sum + this.facts[kind].size, 0);
+  }
+}
+
+type Entries = Iterable<[Value, ArrayLike<number>]>;
+
+/** The patches of a column. The last ones take what changes; those before are being packed. */
+export class PatchLayers {
+  readonly #layers = [new Patches()];
+
+  get #last(): Patches {
+    return this.#layers.at(-1)!;
+  }
+
+  /** Rows whose payload is to be read once more. */
+  get pending(): ReadonlySet<number> {
+    return this.#last.pending;
+  }
+
+  /** Rows. */
+  get size(): number {
+    return this.#layers.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Pairs of value and row, of all kinds. */
+  get pairs(): number {
+    return this.#layers.reduce((sum, { pairs }) => sum + pairs, 0);
+  }
+
+  /** Those of values. */
+  get values(): number {
+    return this.#layers.reduce((sum, { facts }) => sum + facts.values.size, 0);
+  }
+
+  /** Rows have another payload; those from `covered` on are yet to be read anyway. */
+  mark(ordinals: Uint32Array, covered: number): void {
+    for (const ordinal of ordinals) if (ordinal < covered) this.#last.mark(ordinal);
+  }
+
+  /** Where a pending row's facts go. */
+  into(ordinal: number): PayloadFacts<{ add(value: Value, ordinal: number): void }> {
+    return this.#last.into(ordinal);
+  }
+
+  /** Whether what the column has of a row below still holds. */
+  hold(ordinal: number): boolean {
+    return this.#layers.every((patches) => !patches.has(ordinal));
+  }
+
+  /** Parts without the rows that changed, and what there is of these. */
+  over(parts: OrdinalPart[], of: (facts: PayloadFacts<Postings>) => OrdinalPart[]): OrdinalPart[] {
+    let all = parts;
+    for (const patches of this.#layers) {
+      if (patches.size > 0) all = [...all.map((part) => patches.without(part)), ...of(patches.facts)];
+    }
+    return all;
+  }
+
+  /** Values below with the rows that still have them. */
+  *left(entries: Entries, above: readonly Patches[] = this.#layers): Entries {
+    const layers = above.filter(({ size }) => size > 0);
+    for (const [value, rows] of entries) {
+      yield [value, layers.reduce<ArrayLike<number>>((rest, patches) => patches.without(rest), rows)];
+    }
+  }
+
+  /** Values here with their rows. */
+  *entries(): Entries {
+    for (const [i, { facts }] of this.#layers.entries()) {
+      yield* this.left(facts.values.entries(), this.#layers.slice(i + 1));
+    }
+  }
+
+  /** The patches that are packed now; what is yet to be read comes behind it. Until end(). */
+  begin(): { facts: PayloadFacts<LoosePostings>; hold: (ordinal: number) => boolean } {
+    const patches = this.#last;
+    this.#layers.push(new Patches());
+    for (const ordinal of patches.pending) this.#last.mark(ordinal);
+    return { facts: patches.facts, hold: (ordinal) => !patches.has(ordinal) };
+  }
+
+  end(): void {
+    this.#layers.shift();
   }
 }
