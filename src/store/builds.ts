@@ -2,10 +2,10 @@
 import { telling, tellingNow } from '../core/diagnostics.js';
 import { expected, FunnelError } from '../core/errors.js';
 import { checkKeys } from '../core/validate.js';
-import { buildInSlices, buildSync, buildWith, type OnProgress } from './builder.js';
+import { buildInSlices, buildSync, buildWith, extendWith, type OnProgress } from './builder.js';
 import type { Basis } from './engine/basis.js';
 import type { BuildOptions } from './engine/build.js';
-import type { Segment } from './engine/segment.js';
+import { last, type Segment } from './engine/segment.js';
 import { sampleQueries } from './input.js';
 import { type OpenIndex, underWay } from './open-index.js';
 import { Pool } from './pool.js';
@@ -80,6 +80,41 @@ function optimizeNow(index: OpenIndex, options: OptimizeOptions): void {
   keepSync(index, buildSync(live, kernels, codes, build, options.onProgress));
 }
 
+/** An extension takes in those before it that are at most so many times as large: else there would be ever more of them. */
+const TAKES_IN = 4;
+
+/**
+ * Codes for the rows that have none, as those of the last build are made: an extension of it. Whatever comes between, a build
+ * above all, goes on, and the extension is in vain then.
+ *
+ * @param check may throw
+ */
+export async function extend(index: OpenIndex, check: () => void): Promise<void> {
+  const { files, live, codes, kernels } = index;
+  const { segments, buildName, unindexed } = live;
+  const [build] = segments;
+  if (build === undefined || unindexed.length === 0) return;
+  let staying = segments.length;
+  let taken = unindexed.length;
+  while (staying > 1 && segments[staying - 1]!.count <= TAKES_IN * taken) taken += segments[--staying]!.count;
+  const from = segments.slice(0, staying).reduce((to, { ordinals }) => Math.max(to, last(ordinals) + 1), 0);
+  const codedTo = files.rows;
+  const pool = Pool.available ? index.pool : undefined;
+  const segment = await extendWith(pool, live, kernels, codes, build, from, check);
+  if (segment === undefined) return;
+  const isInVain = () => live.segments !== segments;
+  let name: string | undefined;
+  if (buildName !== undefined && !index.closed && !isInVain()) {
+    const ref = await files.writeSegment(segmentSections(segment, { name: buildName, build }));
+    check();
+    const gone = files.segments.slice(staying).map((file) => file.name);
+    if (await files.commitSegments({ add: [ref], remove: gone, needs: buildName })) name = ref.name;
+  }
+  const isKept = !index.closed && !isInVain() && (buildName === undefined || name !== undefined);
+  if (isKept) live.extend(segment, name, staying, codedTo);
+  else live.discard(segment, build);
+}
+
 function hasManyDead({ files }: OpenIndex): boolean {
   return files.deadCount > COMPACT_FROM * files.filedCount;
 }
@@ -87,9 +122,9 @@ function hasManyDead({ files }: OpenIndex): boolean {
 /** @param segment undefined when no row lives: then codes of rows that did are all that there is to drop */
 async function keep(index: OpenIndex, segment: Segment | undefined, onProgress: OnProgress): Promise<void> {
   const { files, live } = index;
-  const old = files.segments.map(({ name }) => name);
+  const remove = () => files.segments.map(({ name }) => name); // extensions may come meanwhile
   if (segment === undefined) {
-    if (old.length > 0) await files.commitSegments({ remove: old });
+    if (files.segments.length > 0) await files.commitSegments({ remove });
     if (!index.closed) live.dropSegments();
     return;
   }
@@ -98,7 +133,7 @@ async function keep(index: OpenIndex, segment: Segment | undefined, onProgress: 
     live.replaceSegments(segment, undefined);
   } else {
     const ref = await files.writeSegment(segmentSections(segment));
-    await files.commitSegments({ add: [ref], remove: old });
+    await files.commitSegments({ add: [ref], remove });
     if (!index.closed) live.replaceSegments(segment, ref.name);
   }
   onProgress({ phase: 'write', done: 1, total: 1 });

@@ -31,10 +31,12 @@ async function bytesInMemory(index: OpenIndex, check: () => void): Promise<Uint8
   const { files, live } = index;
   let release = () => {};
   try {
-    const bytes = await files.image(check, () => {
+    const bytes = await files.image(check, (nameOf) => {
       release = live.use().done; // its codes stay where they are
-      const [segment] = live.segments;
-      return segment === undefined ? undefined : segmentSections(segment);
+      const [build] = live.segments;
+      return live.segments.map((segment) =>
+        segment === build ? segmentSections(segment) : segmentSections(segment, { name: nameOf(0), build: build! }),
+      );
     });
     return bytes!; // no other process has it
   } finally {

@@ -153,7 +153,11 @@ function checkCommon(options: OpenIndexOptions & { readOnly?: boolean }): void {
   if (options.fullScanThreshold !== undefined)
     checkInteger(options.fullScanThreshold, 0, 0xffff_ffff, 'fullScanThreshold');
   oneOf(options.durability, ['full', 'relaxed'], 'durability');
-  for (const flag of ['breakLock', 'autoOptimize', 'readOnly'] as const) {
+  const { autoOptimize } = options;
+  if (autoOptimize !== undefined && typeof autoOptimize !== 'boolean' && autoOptimize !== 'codes') {
+    throw expected('BAD_ARGUMENT', "a boolean or 'codes'", 'autoOptimize', autoOptimize);
+  }
+  for (const flag of ['breakLock', 'readOnly'] as const) {
     if (options[flag] !== undefined && typeof options[flag] !== 'boolean') {
       throw expected('BAD_ARGUMENT', 'a boolean', flag, options[flag]);
     }

@@ -95,7 +95,7 @@ export class Retired {
   /** Searches under way in threads, by the version that they see. */
   readonly #uses = new Map<number, number>();
   /** With the last version that has each. */
-  #segments: { segment: Segment; version: number }[] = [];
+  #arrays: { array: ArrayBufferView; version: number }[] = [];
 
   constructor(readonly codes: CodeKernels) {}
 
@@ -111,21 +111,23 @@ export class Retired {
     this.#sweep();
   }
 
-  /** @param version the last one that has them */
-  add(segments: readonly Segment[], version: number): void {
-    for (const segment of segments) this.#segments.push({ segment, version });
+  /**
+   * @param staying those that may share memory with them
+   * @param version the last one that has them
+   */
+  add(segments: readonly Segment[], staying: readonly Segment[], version: number): void {
+    const used = new Set(staying.flatMap(kernelArrays));
+    for (const array of new Set(segments.flatMap(kernelArrays))) {
+      if (array.byteLength > 0 && !used.has(array)) this.#arrays.push({ array, version }); // else of a plane that was left out
+    }
     this.#sweep();
   }
 
   #sweep(): void {
     const oldest = Math.min(...this.#uses.keys());
-    this.#segments = this.#segments.filter(({ segment, version }) => {
-      if (oldest <= version) return true;
-      for (const array of kernelArrays(segment)) {
-        if (array.byteLength === 0) continue; // of a plane that was left out
-        releaseIn(this.codes, array);
-      }
-      return false;
+    this.#arrays = this.#arrays.filter(({ array, version }) => {
+      if (oldest > version) releaseIn(this.codes, array);
+      return oldest <= version;
     });
   }
 }

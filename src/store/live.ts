@@ -3,33 +3,19 @@
 import { servesThreads } from '../core/shared.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { Scratch } from './engine/memory.js';
-import { last, NOWHERE, placesOf, residentBytes, type Segment } from './engine/segment.js';
+import { last, type Segment } from './engine/segment.js';
 import type { SearchState } from './engine/types.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { RowFile } from './files/row-files.js';
 import { extendRecords, type RowImage, RowImages } from './files/row-images.js';
 import { runNow, type Steps } from './files/step.js';
-import {
-  grownTo,
-  LARGE_FILE,
-  Lease,
-  memoryFor,
-  Retired,
-  recordsOf,
-  remask,
-  residentIn,
-  splitAt,
-  withNews,
-  withoutBuilding,
-  withoutFull,
-} from './live-memory.js';
+import { grownTo, LARGE_FILE, Lease, memoryFor, recordsOf, residentIn, splitAt, withNews } from './live-memory.js';
+import { LiveSegments } from './live-segments.js';
 import type { Snapshot } from './pool-messages.js';
-import { loadSegment } from './segment-file.js';
 
 export class Live {
   #version = 0;
-  #segments: Segment[] = [];
-  #names: string[] = [];
+  readonly #coded: LiveSegments;
   #images: RowImage[] = [];
   #unindexed: Uint32Array = new Uint32Array(0);
   /** Ordinals below are in a segment, unindexed, or dead. */
@@ -43,7 +29,6 @@ export class Live {
   #ahead: { records: Uint8Array; from: number; to: number } | undefined;
   /** Grows with every row that dies. */
   deaths = 0;
-  readonly #retired: Retired;
   /** The last row file, which may grow. */
   #tail: string | undefined;
   /** Row files whose records warm() is to bring into memory. */
@@ -57,7 +42,7 @@ export class Live {
     readonly memory: number,
   ) {
     this.#scratch = new Scratch(codes);
-    this.#retired = new Retired(codes);
+    this.#coded = new LiveSegments(files, codes, memory);
   }
 
   /** Another number after every change, unless only a mask has changed. */
@@ -70,7 +55,17 @@ export class Live {
   }
 
   get segments(): readonly Segment[] {
-    return this.#segments;
+    return this.#coded.all;
+  }
+
+  /** The file of the last build; undefined in memory, and before a build. */
+  get buildName(): string | undefined {
+    return this.#coded.buildName;
+  }
+
+  /** Rows of extensions, dead or alive. */
+  get extended(): number {
+    return this.#coded.extended;
   }
 
   get unindexed(): Uint32Array {
@@ -79,21 +74,19 @@ export class Live {
 
   get resident(): { codes: number; rows: number } {
     return {
-      codes: this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0),
+      codes: this.#coded.bytes,
       rows: this.#images.reduce((sum, image) => sum + residentIn(image), 0),
     };
   }
 
   /** Rows that have codes and are dead. */
   get deadCoded(): number {
-    const coded = this.#segments.reduce((sum, { ordinals }) => sum + ordinals.length, 0);
-    return coded - (this.files.liveCount - this.#unindexed.length);
+    return this.#coded.coded - (this.files.liveCount - this.#unindexed.length);
   }
 
   /** Bytes that the codes of a row take, about. */
   get bytesPerCode(): number {
-    const coded = this.#segments.reduce((sum, { ordinals }) => sum + ordinals.length, 0);
-    return this.resident.codes / Math.max(1, coded);
+    return this.#coded.bytes / Math.max(1, this.#coded.coded);
   }
 
   alive = (ordinal: number): boolean => ((this.files.alive[ordinal >> 3]! >> (ordinal & 7)) & 1) === 1;
@@ -111,23 +104,8 @@ export class Live {
    */
   *load(withRows = true): Steps<void> {
     this.deaths++; // some may have died
-    const names = this.files.segments.map(({ name }) => name);
-    if (names.join() !== this.#names.join()) {
-      const segments: Segment[] = [];
-      for (const name of names) {
-        const read = (section: string, into?: Uint8Array) => this.files.sectionSteps(name, section, into);
-        const segment = yield* loadSegment(this.codes, name, read, this.alive, this.#hasRoomForFull);
-        segments.push(withoutBuilding(segment, this.files.path === ':memory:'));
-      }
-      this.#retired.add(this.#segments, this.#version);
-      this.#segments = segments;
-      this.#names = this.files.path === ':memory:' ? [] : names; // files that came with bytes go
-      this.#listedTo = this.#segments.reduce((to, { ordinals }) => Math.max(to, last(ordinals) + 1), 0);
-      this.#unindexed = new Uint32Array(0);
-    } else {
-      for (const segment of this.#segments) remask(segment, this.alive);
-      this.#unindexed = this.#unindexed.filter(this.alive);
-    }
+    if (yield* this.#coded.load(this.#version, this.alive)) this.#listFrom(this.#coded.codedTo);
+    else this.#unindexed = this.#unindexed.filter(this.alive);
     this.#follow((file, records, from) => {
       extendRecords(file, records, from);
       return true;
@@ -188,7 +166,7 @@ export class Live {
     const leased = this.files.leaseRowFiles();
     this.#tail = leased.files.at(-1)?.path;
     if (isCold) for (const { path, bytes } of leased.files) if (bytes === undefined) this.#cold.add(path);
-    let budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
+    let budget = this.memory - this.#coded.bytes;
     try {
       this.#images = leased.files.flatMap((file) => {
         const images = this.#imagesOf(file, budget, extend);
@@ -222,7 +200,7 @@ export class Live {
 
   /** For the records of a compacted file, or the first of them; `taken` bytes of such files have room already. */
   roomForCompacted = (bytes: number, taken: number): Uint8Array | undefined => {
-    const budget = this.memory - this.#segments.reduce((sum, segment) => sum + residentBytes(segment), 0);
+    const budget = this.memory - this.#coded.bytes;
     const room = Math.min(bytes, budget - taken);
     return room > 0 ? memoryFor(room) : undefined;
   };
@@ -231,13 +209,7 @@ export class Live {
   died(ordinals: readonly number[]): void {
     if (ordinals.length === 0) return;
     this.deaths += ordinals.length;
-    for (const segment of this.#segments) {
-      const places = placesOf(segment);
-      for (const ordinal of ordinals) {
-        const row = places[ordinal];
-        if (row !== undefined && row !== NOWHERE) segment.mask[row >> 4]! &= ~(1 << (row & 15));
-      }
-    }
+    this.#coded.died(ordinals);
     const dead = new Set(ordinals);
     if (this.#unindexed.some((ordinal) => dead.has(ordinal))) {
       this.#unindexed = this.#unindexed.filter((ordinal) => !dead.has(ordinal));
@@ -247,35 +219,46 @@ export class Live {
 
   /** A new segment takes the place of all others. */
   replaceSegments(segment: Segment, name: string | undefined): void {
-    const old = this.#segments;
-    const before = this.#version;
-    if (!this.#hasRoomForFull) this.codes.release(segment.fullPlane);
-    const kept = withoutBuilding(this.#hasRoomForFull ? segment : withoutFull(segment), this.files.path === ':memory:');
-    this.#segments = [kept];
-    this.#names = name === undefined ? [] : [name];
-    const codedTo = last(kept.ordinals) + 1;
-    this.#unindexed = this.#unindexed.filter((ordinal) => ordinal >= codedTo);
-    remask(kept, this.alive);
+    this.#coded.replace(segment, name, this.#version, this.alive);
+    this.#listFrom(last(segment.ordinals) + 1); // rows of extensions are not in it
     this.rowsChanged();
-    this.#retired.add(old, before);
+  }
+
+  /**
+   * An extension takes the place of all segments but the first `staying`.
+   *
+   * @param codedTo rows of ordinals below are in segments now, or dead
+   */
+  extend(segment: Segment, name: string | undefined, staying: number, codedTo: number): void {
+    this.#coded.extend(segment, name, staying, this.#version, this.alive);
+    this.#unindexed = this.#unindexed.filter((ordinal) => ordinal >= codedTo);
+    this.rowsChanged();
+  }
+
+  /** Gives back the memory of an extension that came too late, but for what it shares with its build. */
+  discard(segment: Segment, build: Segment): void {
+    this.#coded.retired.add([segment], [build], -1);
   }
 
   /** No row lives that has codes. */
   dropSegments(): void {
-    const old = this.#segments;
-    if (old.length === 0) return;
-    const before = this.#version;
-    this.#segments = [];
-    this.#names = [];
+    if (this.segments.length === 0) return;
+    this.#coded.drop(this.#version);
+    this.#listFrom(0);
     this.rowsChanged();
-    this.#retired.add(old, before);
+  }
+
+  /** Rows from an ordinal on are found anew that have no codes. */
+  #listFrom(ordinal: number): void {
+    this.#listedTo = ordinal;
+    this.#unindexed = new Uint32Array(0);
   }
 
   get state(): SearchState {
     if (this.#state === undefined) {
       const { metric, dim } = this.files.config;
       const rows = new RowImages(this.codes, this.#images, dim, this.half, this.#scratch);
-      this.#state = { metric, dim, segments: this.#segments, unindexed: this.#unindexed, rows };
+      this.#state = { metric, dim, segments: this.segments, unindexed: this.#unindexed, rows };
     }
     return this.#state;
   }
@@ -293,7 +276,7 @@ export class Live {
         metric,
         dim,
         half: this.half,
-        segments: this.#segments,
+        segments: this.#coded.all,
         unindexed: this.#unindexed,
         images: this.#images,
       };
@@ -313,11 +296,11 @@ export class Live {
     const { snapshot } = this;
     const { version } = snapshot;
     const lease = this.#lease!;
-    this.#retired.use(version);
+    this.#coded.retired.use(version);
     lease.take();
     const done = () => {
       lease.drop();
-      this.#retired.done(version);
+      this.#coded.retired.done(version);
     };
     return { snapshot, done };
   }
@@ -331,11 +314,6 @@ export class Live {
     this.#version++;
     this.#state = undefined;
     this.#snapshot = undefined;
-  }
-
-  /** Whether the plane of all dims, which spares reads of rows, fits beside the others. */
-  get #hasRoomForFull(): boolean {
-    return this.memory >= 1.5 * this.files.rows * this.files.config.dim;
   }
 
   /** One, or two where memory holds the first records alone. */

@@ -46,14 +46,17 @@ export class OpenIndex implements IndexParts {
   #closing: Promise<void> | undefined;
   #closed = false;
 
-  /** @param run does what upkeep.ts decides on */
+  /** @param work does what upkeep.ts decides on */
   constructor(
     readonly files: IndexFiles,
     readonly live: Live,
     readonly pool: Pool,
     { kernels, codes }: IndexKernels,
     options: OpenIndexOptions,
-    run: (index: OpenIndex, work: Work) => Promise<void>,
+    work: {
+      run(index: OpenIndex, work: Work): Promise<void>;
+      extend(index: OpenIndex, check: () => void): Promise<void>;
+    },
   ) {
     this.kernels = kernels;
     this.codes = codes;
@@ -61,7 +64,8 @@ export class OpenIndex implements IndexParts {
     this.metric = files.config.metric;
     this.indexes = new PayloadIndexes(files, live.alive);
     this.searcher = new Searcher(kernels, codes);
-    this.auto = options.autoOptimize ?? true;
+    const automatic = options.autoOptimize ?? true;
+    this.auto = automatic === true;
     const few = options.fullScanThreshold ?? FULL_SCAN_THRESHOLD;
     this.restrictions = new Restrictions({ files, live, indexes: this.indexes }, codes, few);
     this.upkeep = new Upkeep(
@@ -70,9 +74,10 @@ export class OpenIndex implements IndexParts {
         live,
         isOpen: () => !this.#closed,
         wantsQueries: () => this.wantsQueries,
-        run: (work) => run(this, work),
+        run: (what) => work.run(this, what),
+        extend: (check) => work.extend(this, check),
       },
-      this.auto && !files.readOnly,
+      files.readOnly ? false : automatic,
     );
     files.onRecords(live.roomFor);
     files.onCompaction(live.roomForCompacted);
@@ -186,7 +191,7 @@ export class OpenIndex implements IndexParts {
 
   closeSync(): void {
     if (this.#closed) return;
-    if (this.upkeep.busy || this.indexes.busy || this.longReads.busy) throw underWay();
+    if (this.upkeep.busy || this.upkeep.extending || this.indexes.busy || this.longReads.busy) throw underWay();
     this.live.close();
     try {
       this.files.closeSync();

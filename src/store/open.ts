@@ -3,7 +3,7 @@ import { expected } from '../core/errors.js';
 import { usableThreads } from '../core/threads.js';
 import { activeKernels } from '../kernels/load.js';
 import { backend } from './backend.js';
-import { workOn } from './builds.js';
+import { extend, workOn } from './builds.js';
 import { IndexFiles } from './files/index-files.js';
 import { ROW_FILE_BYTES } from './files/open-core.js';
 import { type Steps, take, turnStep } from './files/step.js';
@@ -78,7 +78,7 @@ function* over(files: IndexFiles, options: OpenIndexOptions, withRows: boolean):
     if (!withRows && Pool.available && files.liveCount * files.config.dim > LARGE) pool.prepare();
     const live = new Live(files, own.codes, options.memory ?? Number.MAX_SAFE_INTEGER);
     yield* live.load(withRows);
-    const index = new OpenIndex(files, live, pool, own, options, workOn);
+    const index = new OpenIndex(files, live, pool, own, options, { run: workOn, extend });
     index.upkeep.written();
     packIfWorth(index);
     return index;

@@ -3,6 +3,7 @@ import type { FunnelErrorCode } from '../core/errors.js';
 import type { Metric } from '../kernels/kernels.js';
 import type { BuildOptions } from './engine/build.js';
 import type { CodingPlan, EncodedRows } from './engine/coder.js';
+import type { Coded } from './engine/extend.js';
 import type { Sorting } from './engine/finish.js';
 import type { Segment } from './engine/segment.js';
 import type { SearchAnswer, SearchTask } from './engine/types.js';
@@ -49,6 +50,17 @@ export interface PlanJob {
   half: boolean;
   ordinals: Uint32Array;
   options: BuildOptions;
+}
+
+/** Chooses how rows are coded that are to stand beside those of a build. */
+export interface PlanExtensionJob {
+  kind: 'planExtension';
+  images: RowImage[];
+  half: boolean;
+  ordinals: Uint32Array;
+  like: Coded;
+  /** Rows that the index has in all. */
+  total: number;
 }
 
 /** Puts encoded rows in order. */
@@ -111,7 +123,15 @@ export interface MeasureJob {
   half: boolean;
 }
 
-export type BuildJob = EncodeJob | PlanJob | SortJob | SortPlaneJob | FinishJob | TableJob | MeasureJob;
+export type BuildJob =
+  | EncodeJob
+  | PlanJob
+  | PlanExtensionJob
+  | SortJob
+  | SortPlaneJob
+  | FinishJob
+  | TableJob
+  | MeasureJob;
 
 export type Job = SearchJob | BuildJob;
 

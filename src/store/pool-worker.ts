@@ -12,6 +12,7 @@ import { getKernels } from '../kernels/load.js';
 import { failUnread, fromPost, toPost } from '../kernels/post.js';
 import { measured } from './engine/agreement.js';
 import { encodeRange, planCoding } from './engine/build.js';
+import { planExtension } from './engine/extend.js';
 import { finishSegment, sortByList, sortPlane } from './engine/finish.js';
 import { Scratch } from './engine/memory.js';
 import { findNeighbours, linkBack, relinkRows, withTable } from './engine/neighbours.js';
@@ -129,6 +130,11 @@ function* build(job: BuildJob): Sliced<Outcome> {
   if (job.kind === 'plan') {
     const rows = new RowImages(codes, job.images, job.options.dim, job.half, scratch);
     return { plan: yield* planCoding(codes, new OrdinalReader(rows, job.ordinals, halfToFloat), job.options) };
+  }
+  if (job.kind === 'planExtension') {
+    const { images, half, ordinals, like, total } = job;
+    const rows = new RowImages(codes, images, like.coding.dim, half, scratch);
+    return { plan: yield* planExtension(codes, new OrdinalReader(rows, ordinals, halfToFloat), like, total) };
   }
   if (job.kind === 'encode') {
     const { plan, images, half, ordinals, from, to, encoded } = job;

@@ -10,6 +10,7 @@ import type {
   Job,
   MeasureJob,
   Outcome,
+  PlanExtensionJob,
   PlanJob,
   Snapshot,
   SortJob,
@@ -72,7 +73,7 @@ export class Pool implements Share {
     await this.#run(job);
   }
 
-  async plan(job: PlanJob): Promise<CodingPlan> {
+  async plan(job: PlanJob | PlanExtensionJob): Promise<CodingPlan> {
     return (await this.#run(job)).plan!;
   }
 

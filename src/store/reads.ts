@@ -108,6 +108,7 @@ export function indexStatsOf(index: OpenIndex): IndexStats {
     metric: config.metric,
     coded: liveCount - uncoded,
     uncoded: { rows: uncoded, bytesPerQuery: uncoded * dim * (live.half ? 2 : 4) },
+    extended: live.extended,
     dead: { rows: files.deadCount, coded: live.deadCoded },
     lists: segment?.partition?.halfSquares.length ?? 0,
     ...codesOf(segment, live.resident.codes, live.memory),

@@ -4,7 +4,7 @@ import { sharedBuffer } from '../core/shared.js';
 import type { Sliced } from '../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../kernels/codes.js';
 import { arrayIn, releaseIn } from './engine/memory.js';
-import { NOWHERE, placesOf, type Segment } from './engine/segment.js';
+import { NOWHERE, type Places, placesOf, type Segment } from './engine/segment.js';
 import type { LateMasks, RowMasks } from './engine/types.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { Live } from './live.js';
@@ -115,11 +115,13 @@ function markRun(rows: Uint32Array, first: number, count: number, mask: Uint16Ar
 }
 
 /** Marks rows by their places in a segment; how many have none, in `left`. */
-function markPlaces(rows: Uint32Array, places: Uint32Array, mask: Uint16Array, left: Uint32Array): number {
+function markPlaces(rows: Uint32Array, places: Places, mask: Uint16Array, left: Uint32Array): number {
+  const { first, rows: placed } = places;
   let n = 0;
   for (let i = 0; i < rows.length; i++) {
     const ordinal = rows[i]!;
-    const row = ordinal < places.length ? places[ordinal]! : NOWHERE;
+    const at = ordinal - first;
+    const row = at >= 0 && at < placed.length ? placed[at]! : NOWHERE;
     if (row !== NOWHERE) mask[row >>> 4]! |= 1 << (row & 15);
     else left[n++] = ordinal;
   }

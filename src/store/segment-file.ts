@@ -1,4 +1,7 @@
-/** A segment as sections of a file, and back. Sections are little-endian arrays; `meta` is JSON. */
+/**
+ * A segment as sections of a file, and back. Sections are little-endian arrays; `meta` is JSON. An extension has a section `like`
+ * in the place of those that say how rows are coded: the name of the file of its build, which has them.
+ */
 import { Buffer } from '../core/buffer.js';
 import type { Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
@@ -6,6 +9,7 @@ import { BLOCK_ROWS } from '../kernels/codes.js';
 import { METRICS } from '../kernels/kernels.js';
 import { MOST_SKEW, readBasis, strideOf } from './engine/basis.js';
 import { codedMetric } from './engine/centre.js';
+import type { Coded } from './engine/extend.js';
 import { arrayIn } from './engine/memory.js';
 import { headRows } from './engine/neighbours.js';
 import { centroidRows } from './engine/partition.js';
@@ -27,6 +31,7 @@ import {
   shortlistMetric,
 } from './engine/shortlist-plane.js';
 import { corrupt } from './files/errors.js';
+import { LIKE_SECTION } from './files/state.js';
 import { inTurns, type Steps } from './files/step.js';
 
 interface Section {
@@ -51,6 +56,8 @@ interface Meta {
   mean?: boolean;
   /** Files from before it was measured have none. */
   agreement?: number;
+  /** Whether section `like` names the file that says how rows are coded, and whether its lists are those of that file, too. */
+  like?: { lists: boolean };
   /** Files from before there was a table have none. */
   neighbours?: Pick<Neighbours, 'degree' | 'lists'>;
   /** The shortlist plane, named as in the first files that had one; files from before have none. */
@@ -61,8 +68,15 @@ const LENGTHS = ['coarseError', 'fineError', 'levelError', 'fullError', 'headTai
 const PLANES = ['headPlane', 'finePlane', 'levelPlane', 'fullPlane'] as const;
 const QUANTISERS = ['headQuantiser', 'levelQuantiser', 'fullQuantiser'] as const;
 
-export function* segmentSections(segment: Segment): Generator<Section> {
+/** The build of an extension, and the name of its file. */
+export interface Like {
+  name: string;
+  build: Coded;
+}
+
+export function* segmentSections(segment: Segment, like?: Like): Generator<Section> {
   const { coding, partition } = segment;
+  const sharesLists = partition !== null && partition.rows === like?.build.partition?.rows;
   const { dim, metric, head, width, full, basis } = coding;
   const meta: Meta = {
     dim,
@@ -77,6 +91,7 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     scales: Object.fromEntries(LENGTHS.map((name) => [name, segment[name].scale])) as Meta['scales'],
     ...(segment.agreement !== undefined && { agreement: segment.agreement }),
     ...(coding.mean !== null && { mean: true }),
+    ...(like !== undefined && { like: { lists: sharesLists } }),
     ...(segment.neighbours !== null && {
       neighbours: { degree: segment.neighbours.degree, lists: segment.neighbours.lists },
     }),
@@ -91,7 +106,26 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     }),
   };
   yield { name: 'meta', bytes: Buffer.from(JSON.stringify(meta)) };
-  if (coding.mean !== null) yield section('mean', coding.mean);
+  if (like !== undefined) yield { name: LIKE_SECTION, bytes: Buffer.from(like.name) };
+  else yield* codingSections(coding);
+  for (const name of PLANES) if (segment[name].length > 0) yield section(name, segment[name]);
+  for (const name of LENGTHS) if (segment[name].bytes.length > 0) yield section(name, segment[name].bytes);
+  if (segment.norms.length > 0) yield section('norms', segment.norms);
+  yield section('ordinals', segment.ordinals);
+  if (partition !== null) {
+    if (!sharesLists) {
+      yield section('centroids', partition.centroids);
+      yield section('halfSquares', partition.halfSquares);
+    }
+    yield section('offsets', partition.offsets);
+  }
+  if (segment.neighbours !== null) yield section('neighbours', segment.neighbours.table);
+  if (segment.shortlist !== null) yield* shortlistSections(segment.shortlist);
+}
+
+function* codingSections(coding: Coding): Generator<Section> {
+  const { mean, basis, shortlist } = coding;
+  if (mean !== null) yield section('mean', mean);
   if (basis !== null) yield section('basis', basis.plane);
   for (const name of QUANTISERS) {
     const { base, step } = coding[name];
@@ -99,29 +133,16 @@ export function* segmentSections(segment: Segment): Generator<Section> {
     yield section(`${name}.base`, base);
     yield section(`${name}.step`, step);
   }
-  for (const name of PLANES) if (segment[name].length > 0) yield section(name, segment[name]);
-  for (const name of LENGTHS) if (segment[name].bytes.length > 0) yield section(name, segment[name].bytes);
-  if (segment.norms.length > 0) yield section('norms', segment.norms);
-  yield section('ordinals', segment.ordinals);
-  if (partition !== null) {
-    yield section('centroids', partition.centroids);
-    yield section('halfSquares', partition.halfSquares);
-    yield section('offsets', partition.offsets);
+  if (shortlist === null) return;
+  // The codes of int8 are those of the head and fine planes.
+  if (shortlist.kind !== 'int8') {
+    yield section('orderQuantiser.base', shortlist.quantiser.base);
+    yield section('orderQuantiser.step', shortlist.quantiser.step);
   }
-  if (segment.neighbours !== null) yield section('neighbours', segment.neighbours.table);
-  if (segment.shortlist !== null) yield* shortlistSections(coding.shortlist!, segment.shortlist);
+  if (shortlist.mean !== null) yield section('orderMean', shortlist.mean);
 }
 
-function* shortlistSections(
-  { kind, mean, quantiser }: ShortlistCoding,
-  { plane, norms, zeros }: ShortlistPlane,
-): Generator<Section> {
-  // The codes of int8 are those of the head and fine planes.
-  if (kind !== 'int8') {
-    yield section('orderQuantiser.base', quantiser.base);
-    yield section('orderQuantiser.step', quantiser.step);
-  }
-  if (mean !== null) yield section('orderMean', mean);
+function* shortlistSections({ plane, norms, zeros }: ShortlistPlane): Generator<Section> {
   yield section('orderPlane', plane);
   if (norms.length > 0) yield section('orderNorms', norms);
   if (zeros.length > 0) yield section('orderZeros', zeros);
@@ -139,6 +160,7 @@ function section(name: string, array: ArrayBufferView): Section {
 /**
  * @param read fills `into` with a section, checked
  * @param withFull whether the full plane is to be in memory
+ * @param named the segment of a file that is loaded already
  * @throws FunnelError CORRUPT
  */
 export function* loadSegment(
@@ -147,42 +169,24 @@ export function* loadSegment(
   read: (section: string, into?: Uint8Array) => Steps<Uint8Array>,
   alive: (ordinal: number) => boolean,
   withFull: boolean,
+  named: (file: string) => Segment | undefined = () => undefined,
 ): Steps<Segment> {
   const meta = metaOf(yield* read('meta'), file);
-  const { dim, metric, head, width, full, count, basisStep, lists } = meta;
+  const { metric, head, width, full, count, lists } = meta;
   const load: Load = function* (name, array) {
     if (array.byteLength > 0) yield* read(name, new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
     return array;
   };
-  const quantiser: LoadQuantiser = function* (name, dims) {
-    const base = yield* load(`${name}.base`, new Float64Array(dims));
-    const step = yield* load(`${name}.step`, new Float64Array(dims));
-    if (!step.every((s) => s > 0 && Number.isFinite(s))) throw corrupt(file, `${name}.step`, 'is not positive');
-    return { base, step, inverse: step.map((s) => 1 / s) };
-  };
-  const meanOf: LoadMean = function* (name, dims) {
-    const mean = yield* load(name, new Float64Array(dims));
-    if (!mean.every(Number.isFinite)) throw corrupt(file, name, 'is not finite');
-    return mean;
-  };
-  const mean = meta.mean === true ? yield* meanOf('mean', dim) : null;
-  const plane = basisStep > 0 ? yield* load('basis', arrayIn(kernels, Uint8Array, 2 * width * strideOf(dim))) : null;
-  const basis = plane === null ? null : yield* inTurns(readBasis(kernels, plane, basisStep, dim));
-  if (basis !== null && !(basis.skew < MOST_SKEW)) throw corrupt(file, 'basis', 'is not orthonormal');
-  const headQuantiser = yield* quantiser('headQuantiser', head);
-  const coding: Coding = {
-    dim,
-    metric,
-    mean,
-    basis,
-    head,
-    width,
-    full: withFull ? full : 0,
-    headQuantiser,
-    levelQuantiser: yield* quantiser('levelQuantiser', width - head),
-    fullQuantiser: yield* quantiser('fullQuantiser', full),
-    shortlist: meta.order === undefined ? null : yield* shortlistCoding(meta, headQuantiser, quantiser, meanOf),
-  };
+  const build = meta.like === undefined ? undefined : named(Buffer.from(yield* read(LIKE_SECTION)).toString());
+  if (meta.like !== undefined && !isCodedLike(meta, build))
+    throw corrupt(file, LIKE_SECTION, 'names no build of its kind');
+  const coding =
+    build === undefined
+      ? yield* loadCoding(kernels, load, meta, file, withFull)
+      : withFull === build.coding.full > 0
+        ? build.coding
+        : { ...build.coding, full: withFull ? full : 0 };
+  const { mean } = coding;
   const padded = blocksOf(count) * BLOCK_ROWS;
   const lengthsOf = function* (name: (typeof LENGTHS)[number], there: boolean): Steps<Lengths> {
     const bytes = yield* load(name, arrayIn(kernels, Uint8Array, there ? padded : 0));
@@ -206,7 +210,8 @@ export function* loadSegment(
     norms: yield* load('norms', arrayIn(kernels, Float32Array, codedMetric(metric, mean) === 'cosine' ? 0 : padded)),
     largestNorm: meta.largestNorm,
     ordinals,
-    partition: lists === 0 ? null : yield* loadPartition(kernels, load, meta, file),
+    partition:
+      lists === 0 ? null : yield* loadPartition(kernels, load, meta, file, meta.like?.lists ? build : undefined),
     shortlist: coding.shortlist === null ? null : yield* loadShortlist(kernels, load, coding, meta, file),
     neighbours: meta.neighbours === undefined ? null : yield* loadNeighbours(kernels, load, headPlane, meta, file),
     agreement: meta.agreement,
@@ -215,17 +220,71 @@ export function* loadSegment(
   };
 }
 
+/** Whether the coding of a build, and its lists, are those that an extension tells of. */
+function isCodedLike(
+  { dim, metric, head, width, full, lists, like, order }: Meta,
+  build: Segment | undefined,
+): boolean {
+  if (build === undefined) return false;
+  const { coding, partition } = build;
+  const sameLists = !like!.lists || partition?.halfSquares.length === lists;
+  return (
+    coding.dim === dim &&
+    coding.metric === metric &&
+    coding.head === head &&
+    coding.width === width &&
+    coding.fullQuantiser.base.length === full &&
+    coding.shortlist?.kind === order?.kind &&
+    sameLists
+  );
+}
+
+function* loadCoding(kernels: CodeKernels, load: Load, meta: Meta, file: string, withFull: boolean): Steps<Coding> {
+  const { dim, metric, head, width, full, basisStep } = meta;
+  const quantiser: LoadQuantiser = function* (name, dims) {
+    const base = yield* load(`${name}.base`, new Float64Array(dims));
+    const step = yield* load(`${name}.step`, new Float64Array(dims));
+    if (!step.every((s) => s > 0 && Number.isFinite(s))) throw corrupt(file, `${name}.step`, 'is not positive');
+    return { base, step, inverse: step.map((s) => 1 / s) };
+  };
+  const meanOf: LoadMean = function* (name, dims) {
+    const mean = yield* load(name, new Float64Array(dims));
+    if (!mean.every(Number.isFinite)) throw corrupt(file, name, 'is not finite');
+    return mean;
+  };
+  const mean = meta.mean === true ? yield* meanOf('mean', dim) : null;
+  const plane = basisStep > 0 ? yield* load('basis', arrayIn(kernels, Uint8Array, 2 * width * strideOf(dim))) : null;
+  const basis = plane === null ? null : yield* inTurns(readBasis(kernels, plane, basisStep, dim));
+  if (basis !== null && !(basis.skew < MOST_SKEW)) throw corrupt(file, 'basis', 'is not orthonormal');
+  const headQuantiser = yield* quantiser('headQuantiser', head);
+  return {
+    dim,
+    metric,
+    mean,
+    basis,
+    head,
+    width,
+    full: withFull ? full : 0,
+    headQuantiser,
+    levelQuantiser: yield* quantiser('levelQuantiser', width - head),
+    fullQuantiser: yield* quantiser('fullQuantiser', full),
+    shortlist: meta.order === undefined ? null : yield* shortlistCoding(meta, headQuantiser, quantiser, meanOf),
+  };
+}
+
 function* loadPartition(
   kernels: CodeKernels,
   load: Load,
   { head: dims, lists, count }: Meta,
   file: string,
+  build: Segment | undefined,
 ): Steps<Partition> {
-  const centroids = yield* load('centroids', new Float32Array(dims * lists));
   const offsets = yield* load('offsets', new Uint32Array(lists + 1));
   if (offsets[0] !== 0 || offsets[lists] !== count || offsets.some((o, i) => i > 0 && o < offsets[i - 1]!)) {
     throw corrupt(file, 'offsets', 'are not those of its rows');
   }
+  if (build !== undefined) return { ...build.partition!, offsets };
+  const centroids = yield* load('centroids', new Float32Array(dims * lists));
   const rows = centroidRows(kernels, centroids, dims, lists);
   return { dims, centroids, rows, halfSquares: yield* load('halfSquares', new Float64Array(lists)), offsets };
 }
@@ -325,6 +384,7 @@ function metaOf(bytes: Uint8Array, file: string): Meta {
     Number.isFinite(meta.basisStep) &&
     meta.basisStep >= 0 &&
     (meta.agreement === undefined || Number.isFinite(meta.agreement)) &&
+    (meta.like === undefined || typeof meta.like?.lists === 'boolean') &&
     isTable(meta) &&
     isOrder(meta);
   if (!sane) throw corrupt(file, 'meta', 'makes no sense');

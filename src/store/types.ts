@@ -88,12 +88,13 @@ export interface OpenIndexOptions {
    */
   breakLock?: boolean;
   /**
-   * Keep the index in order without being asked, in the background: codes for new rows after writes that leave more rows
-   * without than with, after searches have read as many of them as a build would cost, and when nothing was written for a
-   * third of a second while an eighth of the rows have none; dead rows out of files, memory and payload indexes once they are
-   * half as many as the living and more than 2 MB. Never in a script that waits for nothing. @default true
+   * Keep the index in order without being asked, in the background: new rows get codes as those of the last build are made, once
+   * nothing was written for a third of a second, or searches have read them a hundred times (fewer than 2^18 values of them wait
+   * for a build); a build over all rows comes when half were written since the last; dead rows out of files, memory and payload
+   * indexes once they are half as many as the living and more than 2 MB. Never in a script that waits for nothing. 'codes': only
+   * the codes for new rows, beside those of the last optimize(): no build, and dead rows stay. @default true
    */
-  autoOptimize?: boolean;
+  autoOptimize?: boolean | 'codes';
   /**
    * Rows that pass a filter are scored one by one, without a look at their codes, when they are at most so many. Answers in
    * mode 'exact' do not depend on it.
@@ -322,6 +323,8 @@ export interface IndexStats {
     /** Bytes of their vectors. */
     bytesPerQuery: number;
   };
+  /** Rows that got codes since the last build, as its rows have them; dead ones count, too. */
+  extended: number;
   /** Dead rows that the files still hold, and that codes still hold. */
   dead: {
     /** Dead rows in the files. */

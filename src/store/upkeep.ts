@@ -15,6 +15,8 @@ const CODES_FROM = 4096;
 const SCANNED_FROM = 1024;
 /** In the time that a row takes in a build, a search scans so many without codes (measured: 34 of 64 dims, 139 of 256). */
 const SCANS_OF_A_BUILD = 100;
+/** So few values of rows without codes cost a search nothing to speak of either: a build may have them in one of its extensions. */
+const EXTENDED_FROM = 1 << 18;
 /** An index that is left alone is built for so many queries to come, if nobody knows how many there will be. */
 const QUERIES_TO_COME = 800;
 /** Milliseconds without a write after which an index is left alone. */
@@ -40,6 +42,8 @@ export interface Chores {
   /** Whether rotation 'balanced' waits for queries, before there is a basis. */
   wantsQueries(): boolean;
   run(work: Work): Promise<void>;
+  /** Codes for the rows that have none, beside those of the last build. @param check may throw */
+  extend(check: () => void): Promise<void>;
 }
 
 export class Upkeep {
@@ -48,6 +52,8 @@ export class Upkeep {
   #soon = false;
   #idle: Timer | undefined;
   #closed = false;
+  /** The work that gives codes to new rows beside the last build: a build may go on meanwhile. */
+  #extending: Promise<void> | undefined;
   #lastWrite = 0;
   #notBefore = 0;
   /** Rows without codes that searches have read since the last build. */
@@ -55,12 +61,17 @@ export class Upkeep {
 
   constructor(
     readonly chores: Chores,
-    /** Whether it does anything that nobody asked for. */
-    readonly automatic: boolean,
+    /** Whether it does anything that nobody asked for; 'codes': it gives codes to new rows, and no more. */
+    readonly automatic: boolean | 'codes',
   ) {}
 
   get busy(): boolean {
     return this.#running !== undefined;
+  }
+
+  /** Whether new rows get codes at this moment, beside those that others have. */
+  get extending(): boolean {
+    return this.#extending !== undefined;
   }
 
   /** Whether there will be, or is, a build with sample queries. */
@@ -124,7 +135,7 @@ export class Upkeep {
     const { files } = this.chores;
     const work = this.#running;
     const excess = files.deadCount / Math.max(1, files.liveCount) - 1;
-    if (!this.automatic || work === undefined || excess <= 0) return;
+    if (this.automatic !== true || work === undefined || excess <= 0) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const over = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, Math.min(LONGEST_REST, took * Math.min(RESTS, excess)));
@@ -139,42 +150,75 @@ export class Upkeep {
     const uncoded = live.unindexed.length;
     if (uncoded === 0 || !this.automatic) return;
     this.#scanned += count * uncoded;
-    if (uncoded >= SCANNED_FROM && this.#scanned >= SCANS_OF_A_BUILD * files.liveCount) this.#look();
+    const isWorth = uncoded >= SCANNED_FROM && this.#scanned >= SCANS_OF_A_BUILD * files.liveCount;
+    if (isWorth || this.#isExtensionDue(false)) this.#look();
   }
 
   /** Work that is due begins later, and never in a script that does not wait for anything: there nothing must be under way. */
   #look(): void {
-    if (!this.#mayBegin || this.#soon) return;
-    if (this.#due(false) !== undefined) {
+    if (!this.#isAwake || this.#soon) return;
+    if (this.#isDue(false)) {
       this.#soon = true;
       nextTurnIfAny(() => {
         this.#soon = false;
         this.#start(false);
       });
-    } else if (this.#idle === undefined && this.#due(true) !== undefined) this.#wait(IDLE);
+    } else if (this.#idle === undefined && this.#isDue(true)) this.#wait(IDLE);
   }
 
   #wait(ms: number): void {
     this.#idle = timerIfAny(() => {
       this.#idle = undefined;
       const left = this.#lastWrite + IDLE - performance.now();
-      if (left > 1 && this.#mayBegin) this.#wait(left);
+      if (left > 1 && this.#isAwake) this.#wait(left);
       else this.#start(true);
     }, ms);
   }
 
-  get #mayBegin(): boolean {
-    return (
-      this.automatic && !this.#closed && this.chores.isOpen() && !this.busy && performance.now() >= this.#notBefore
-    );
+  get #isAwake(): boolean {
+    return this.automatic !== false && !this.#closed && this.chores.isOpen() && performance.now() >= this.#notBefore;
+  }
+
+  #isDue(idle: boolean): boolean {
+    return this.#isExtensionDue(idle) || this.#dueTask(idle) !== undefined;
   }
 
   #start(idle: boolean): void {
-    if (!this.#mayBegin) return;
-    const task = this.#due(idle);
-    if (task === undefined) return;
+    if (!this.#isAwake) return;
+    const task = this.#dueTask(idle);
     // Searches go on without, whatever comes of it; the next write tries again.
-    this.#begin(new Work(task, undefined, true)).catch(() => {});
+    if (task !== undefined) this.#begin(new Work(task, undefined, true)).catch(() => {});
+    if (this.#isExtensionDue(idle && task === undefined)) void this.#extend();
+  }
+
+  /** Whether rows without codes are worth codes beside the last build; where nothing is written, unless a build comes. */
+  #isExtensionDue(idle: boolean): boolean {
+    const { live, files } = this.chores;
+    const uncoded = live.unindexed.length;
+    if (uncoded === 0 || live.segments.length === 0 || this.#extending !== undefined) return false;
+    if (uncoded * files.config.dim < EXTENDED_FROM) return false;
+    return (idle && !this.busy) || this.#scanned >= SCANS_OF_A_BUILD * uncoded;
+  }
+
+  async #extend(): Promise<void> {
+    const check = () => {
+      if (this.#closed) throw new Error('the index was closed');
+    };
+    this.#extending = this.chores.extend(check);
+    try {
+      await this.#extending;
+      this.#scanned = 0;
+    } catch {
+      this.#notBefore = performance.now() + RESPITE;
+    }
+    this.#extending = undefined;
+    this.#look();
+  }
+
+  #dueTask(idle: boolean): Task | undefined {
+    if (this.automatic !== true || this.busy) return undefined;
+    // Where an extension does for new rows, nobody waits for a build.
+    return this.#due(idle && this.#extending === undefined && !this.#isExtensionDue(idle));
   }
 
   /** The task that is worth doing, if nothing is written for a while (`idle`) or in any case. */
@@ -182,9 +226,10 @@ export class Upkeep {
     const { files, live } = this.chores;
     const { liveCount } = files;
     const uncoded = live.unindexed.length;
+    const unbuilt = uncoded + live.extended;
     const share = idle ? DEAD_SHARE_IDLE : DEAD_SHARE;
     if (!this.chores.wantsQueries()) {
-      if (uncoded >= CODES_FROM && 2 * uncoded >= liveCount) return 'codes';
+      if (unbuilt >= CODES_FROM && 2 * unbuilt >= liveCount) return 'codes';
       const scanned = this.#scanned + (idle ? QUERIES_TO_COME * uncoded : 0);
       const isScanned = uncoded >= SCANNED_FROM && liveCount >= CODES_FROM;
       if (isScanned && scanned >= SCANS_OF_A_BUILD * liveCount) return 'codes';
@@ -201,6 +246,7 @@ export class Upkeep {
       work.controller.abort(new Error('the index was closed'));
       await work.done.catch(() => {});
     }
+    await this.#extending?.catch(() => {});
   }
 }
 

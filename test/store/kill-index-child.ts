@@ -1,6 +1,9 @@
 /** Writes to the FunnelIndex at argv[2], and optimises it, until it is killed. A line before each write, one after it. */
 import { writeSync } from 'node:fs';
 import { FunnelIndex } from 'funnelvec/store';
+import { extend } from '#dist/store/builds.js';
+import type { OpenIndex } from '#dist/store/open-index.js';
+import { partsOf } from '#dist/store/parts.js';
 import { Random } from '../random.js';
 import { DIM, type Intent, payloadOf, vectorOf } from './kill-index-model.js';
 
@@ -11,10 +14,11 @@ const say = (line: Intent | null) => void writeSync(1, `${JSON.stringify(line)}\
 
 const index = await FunnelIndex.open(path!, { autoOptimize: false, threads: 1 });
 say(null);
-// Under way all the time, beside the writes.
+// Under way all the time, beside the writes: builds, and codes beside the last one for rows that came since.
 const optimise = async (): Promise<void> => {
   for (;;) {
-    await index.optimize();
+    if (partsOf(index).live.segments.length === 0 || random.chance(0.3)) await index.optimize();
+    else await extend(partsOf(index) as OpenIndex, () => {});
     await new Promise((resolve) => setTimeout(resolve, random.int(0, 5)));
   }
 };

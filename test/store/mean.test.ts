@@ -147,10 +147,10 @@ describe('a mean far larger than the spread', () => {
     await index.optimize();
     await index.close();
     const file = join(folder, readdirSync(folder).find((name) => name.startsWith('seg-'))!);
-    formatOf(file, 4);
+    formatOf(file, 5);
     await assert.rejects(FunnelIndex.open(folder), {
       code: 'UNSUPPORTED_FORMAT',
-      message: /format 2 or 3.*seg-.*not 4/,
+      message: /format 2 or 3 or 4.*seg-.*not 5/,
     });
   });
 });

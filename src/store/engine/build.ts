@@ -149,7 +149,13 @@ function* basisFor(
   return yield* findBasis(kernels, samples, dim, width, 1, own);
 }
 
-function* partitionOf(kernels: CodeKernels, rows: RowReader, coding: Coding, lists: number): Sliced<ListCentroids> {
+/** Lists for rows, found from a sample of them. */
+export function* partitionOf(
+  kernels: CodeKernels,
+  rows: RowReader,
+  coding: Coding,
+  lists: number,
+): Sliced<ListCentroids> {
   const { dim, metric, mean, width, basis } = coding;
   const dims = coding.head;
   const wanted = Math.min(rows.count, sampleFor(lists));

@@ -6,7 +6,12 @@ import type { Partition } from './segment.js';
 
 /** Lists for n rows: none where one scan is short; about √n where it is not. */
 export function listsFor(n: number): number {
-  return n < 200_000 ? 0 : Math.min(4096, 16 * Math.round((2 * Math.sqrt(n)) / 16));
+  return n < 200_000 ? 0 : listsOver(n);
+}
+
+/** The same for rows that are not scanned whole, however few. */
+export function listsOver(n: number): number {
+  return Math.min(4096, 16 * Math.round((2 * Math.sqrt(n)) / 16));
 }
 
 /** The centroids alone, all that a build needs of a partition. */

@@ -1,14 +1,12 @@
 /** One query over coded segments and the rows behind them: exact with a certificate, or a funnel by counts. */
 
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
-import type { Kernels } from '../../kernels/kernels.js';
+import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { codedMetric } from './centre.js';
-import { makeAll, makeLists } from './late-masks.js';
-import { affinitiesOf, blocksWithin, listsWithin, probesFor, type VisitGoal } from './lists.js';
 import { Scratch } from './memory.js';
-import { type HeadQuerySide, headQuerySide, NOT_ROTATED, rotateQuery, splitLengths } from './prepared.js';
+import { type HeadQuerySide, headQuerySide, NOT_ROTATED, type Rotated, rotateQuery, splitLengths } from './prepared.js';
 import { boundsFor, defaultCandidates, isBounded, isUnindexed, missedBy, Run, rowsIn } from './run.js';
-import type { Segment } from './segment.js';
+import { arePooled, isCodedAs, type Segment } from './segment.js';
 import {
   codeEstimates,
   fullEstimates,
@@ -21,14 +19,26 @@ import {
   type Visit,
 } from './shortlist.js';
 import { type CodedQuery, REFINEMENT, type RefineStage, SCAN, stageDots } from './stages.js';
-import type { RowMasks, SearchAnswer, SearchState, SearchTask } from './types.js';
-import { walkFrom, walkProbes, walks } from './walk.js';
+import type { SearchAnswer, SearchState, SearchTask } from './types.js';
+import { Visits } from './visits.js';
+import { walkFrom, walks } from './walk.js';
 
 /** Queries that share a pass over the head plane. */
 const TILE = 8;
 
+/** The rows that a head plane puts first, and what more codes are to be added to. */
+interface ByHead {
+  readonly found: number;
+  /** Dot products of their head codes. */
+  readonly best: Int32Array;
+  readonly part: HeadQuerySide;
+  readonly metric: Metric;
+  readonly twoQuery: number;
+}
+
 export class Searcher {
   readonly #scratch: Scratch;
+  readonly #visits: Visits;
 
   constructor(
     readonly kernels: Kernels,
@@ -36,6 +46,7 @@ export class Searcher {
     readonly refinement: readonly RefineStage[] = REFINEMENT,
   ) {
     this.#scratch = new Scratch(codes);
+    this.#visits = new Visits(kernels, codes, this.#scratch);
   }
 
   search(state: SearchState, request: SearchTask): SearchAnswer {
@@ -80,7 +91,7 @@ export class Searcher {
     const alone = segments.length === 1 && requests.length === 1;
     for (const [s, segment] of segments.entries()) {
       const { coding } = segment;
-      const visit = this.#blocksOf(segment, s, requests);
+      const visit = this.#visits.blocksOf(segment, s, requests);
       visits.push(visit);
       const { count } = visit;
       const dims = SCAN.dims(coding);
@@ -89,8 +100,8 @@ export class Searcher {
       dotsOf.push(dots);
       parts.push(
         runs.map((run, t) => {
-          const rotated = rotateQuery(this.#scratch, coding, run.seenBy(s), coding.width);
-          run.rotated[s] = alone ? rotated : { ...rotated, u: rotated.u.slice(0, coding.width) };
+          const rotated = this.#rotated(run, s, alone);
+          run.rotated[s] = rotated;
           return SCAN.querySide(coding, rotated, query.subarray(t * dims, (t + 1) * dims));
         }),
       );
@@ -106,6 +117,15 @@ export class Searcher {
       for (const s of segments.keys()) this.#refine(run, s, visits[s]!, dots(s), parts[s]![t]!);
       return run.result(true);
     });
+  }
+
+  /** The query rotated for a segment's codes. Segments that are coded alike have the same. */
+  #rotated(run: Run, s: number, alone: boolean): Rotated {
+    const { segments } = run.state;
+    const { coding } = segments[s]!;
+    if (s > 0 && isCodedAs(coding, segments[0]!.coding)) return run.rotated[0]!;
+    const rotated = rotateQuery(this.#scratch, coding, run.seenBy(s), coding.width);
+    return alone ? rotated : { ...rotated, u: rotated.u.slice(0, coding.width) };
   }
 
   /** Answers a request that no row of a segment passes, without a look at codes. */
@@ -233,34 +253,77 @@ export class Searcher {
     const keep = Math.max(request.k, request.candidates ?? defaultCandidates(request.k, state.rows.resident));
     // More than that by the head alone; codes of more dims choose between them, which costs a twentieth of a row.
     const picked = keep + Math.max(64, keep);
-    for (const [s, segment] of state.segments.entries()) {
-      const k = Math.min(segment.count, picked);
-      const rows = this.#scratch.take('candidates', Uint32Array, k);
-      const found =
-        segment.shortlist === null
-          ? this.#byHead(run, s, rows, k, keep)
-          : this.#byShortlistPlane(run, s, rows, k, keep);
-      const ordinals = this.#scratch.take('ordinals', Uint32Array, found);
-      for (let i = 0; i < found; i++) ordinals[i] = segment.ordinals[rows[i]!]!;
-      this.#score(run, ordinals, found);
-      run.stages.push({ name: 'rows', in: found, out: Math.min(found, request.k) });
-    }
+    if (arePooled(state.segments)) this.#overSegments(run, picked, keep);
+    else for (const s of state.segments.keys()) this.#overSegment(run, s, picked, keep);
     if (request.probes !== undefined) run.missing = missedBy(this.codes, this.#scratch, run);
     return run.result(false);
   }
 
+  #overSegment(run: Run, s: number, picked: number, keep: number): void {
+    const segment = run.state.segments[s]!;
+    const k = Math.min(segment.count, picked);
+    const rows = this.#scratch.take('candidates', Uint32Array, k);
+    const found =
+      segment.shortlist === null ? this.#byHead(run, s, rows, k, keep) : this.#byShortlistPlane(run, s, rows, k, keep);
+    const ordinals = this.#scratch.take('ordinals', Uint32Array, found);
+    for (let i = 0; i < found; i++) ordinals[i] = segment.ordinals[rows[i]!]!;
+    this.#score(run, ordinals, found);
+    run.stages.push({ name: 'rows', in: found, out: Math.min(found, run.request.k) });
+  }
+
+  /** A build and its extensions, whose codes mean the same: their rows compete for one shortlist. */
+  #overSegments(run: Run, picked: number, keep: number): void {
+    const { segments } = run.state;
+    const { coding } = segments[0]!;
+    const { width } = coding;
+    const scratch = this.#scratch;
+    const rotated = rotateQuery(scratch, coding, run.seenBy(0), width);
+    const ordinals = scratch.take('pooled ordinals', Uint32Array, picked * segments.length);
+    const keys = scratch.take('pooled keys', Float64Array, picked * segments.length);
+    let n = 0;
+    for (const [s, segment] of segments.entries()) {
+      const k = Math.min(segment.count, picked);
+      const rows = scratch.take('candidates', Uint32Array, k);
+      const head = this.#firstByHead(run, s, rotated, rows, k, keep);
+      const estimates = this.#estimates(segment, rotated, width, head, rows);
+      // Lengths are in units of each segment's largest.
+      const longest = head.metric === 'cosine' ? 1 : segment.largestNorm || 1;
+      const unit = head.metric === 'euclid' ? longest * longest : longest;
+      for (let i = 0; i < head.found; i++) {
+        ordinals[n] = segment.ordinals[rows[i]!]!;
+        keys[n++] = estimates[i]! * unit;
+      }
+    }
+    const kept = Math.min(n, keep);
+    if (n > keep) keepBest(this.kernels, scratch, keys, ordinals, n, keep);
+    run.stages.push({ name: width > coding.head ? 'level' : 'fine', in: n, out: kept });
+    this.#score(run, ordinals, kept);
+    run.stages.push({ name: 'rows', in: kept, out: Math.min(kept, run.request.k) });
+  }
+
   /** Takes the k rows that the head plane puts first, and keeps the `keep` best of them by more codes. Returns how many. */
   #byHead(run: Run, s: number, rows: Uint32Array, k: number, keep: number): number {
+    const segment = run.state.segments[s]!;
+    const { coding } = segment;
+    const width = k <= keep ? coding.head : coding.width;
+    const rotated = rotateQuery(this.#scratch, coding, run.seenBy(s), width);
+    const head = this.#firstByHead(run, s, rotated, rows, k, keep);
+    const { found } = head;
+    if (found <= keep) return found;
+    const estimates = this.#estimates(segment, rotated, width, head, rows);
+    keepBest(this.kernels, this.#scratch, estimates, rows, found, keep);
+    run.stages.push({ name: width > coding.head ? 'level' : 'fine', in: found, out: keep });
+    return keep;
+  }
+
+  /** The rows that the head plane puts first. @param rows out */
+  #firstByHead(run: Run, s: number, rotated: Rotated, rows: Uint32Array, k: number, keep: number): ByHead {
     const { state, request } = run;
     const segment = state.segments[s]!;
     const { coding } = segment;
     const scratch = this.#scratch;
-    const width = k <= keep ? coding.head : coding.width;
-    const seen = run.seenBy(s);
-    const rotated = rotateQuery(scratch, coding, seen, width);
-    const { u } = rotated;
     const walking = walks(segment, request, k);
-    const visit = this.#visit(run, segment, s, u, keep, walking);
+    const visit = this.#visits.nearest(run, segment, s, rotated.u, keep, walking);
     const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
     const part = headQuerySide(coding, rotated, true, query);
     const dots = scratch.take(`dots ${s}`, Int32Array, visit.count * BLOCK_ROWS);
@@ -268,10 +331,9 @@ export class Searcher {
     const best = scratch.take('best dots', Int32Array, k);
     const mask = request.only?.masks[s] ?? segment.mask;
     const metric = codedMetric(coding.metric, coding.mean);
-    const lengths = segment.norms;
-    const twoQuery = twiceIn(segment, seen.norm);
+    const twoQuery = twiceIn(segment, run.seenBy(s).norm);
     const { scale, constant } = part;
-    const keys = { metric, lengths, twoQuery, scale, constant };
+    const keys = { metric, lengths: segment.norms, twoQuery, scale, constant };
     let found =
       metric === 'cosine'
         ? this.codes.topDots({ dots, ...visit, mask, k, rows, best })
@@ -283,26 +345,21 @@ export class Searcher {
       found = walked.found;
       run.stages.push({ name: 'walk', in: walked.met, out: found });
     }
-    if (found <= keep) return found;
-    const { estimates, constant: more } = codeEstimates(
-      this.codes,
-      scratch,
-      segment,
-      rotated,
-      width,
-      part,
-      rows,
-      best,
-      found,
-    );
+    return { found, best, part, metric, twoQuery };
+  }
+
+  /** Keys that order rows, by all that is known of them up to `width`; of cosines less a constant. */
+  #estimates(segment: Segment, rotated: Rotated, width: number, head: ByHead, rows: Uint32Array): Float64Array {
+    const { found, best, part, metric, twoQuery } = head;
+    const { codes } = this;
+    const scratch = this.#scratch;
+    const { estimates, constant } = codeEstimates(codes, scratch, segment, rotated, width, part, rows, best, found);
     if (metric !== 'cosine') {
       for (let i = 0; i < found; i++) {
-        estimates[i] = keyOf(metric, lengths[rows[i]!]!, twoQuery, estimates[i]! + more);
+        estimates[i] = keyOf(metric, segment.norms[rows[i]!]!, twoQuery, estimates[i]! + constant);
       }
     }
-    keepBest(this.kernels, scratch, estimates, rows, found, keep);
-    run.stages.push({ name: width > coding.head ? 'level' : 'fine', in: found, out: keep });
-    return keep;
+    return estimates;
   }
 
   /** The same by the segment's shortlist plane. */
@@ -318,7 +375,7 @@ export class Searcher {
     const width = byCodes ? coding.width : coding.head;
     const rotated = rotates ? rotateQuery(scratch, coding, seen, width) : NOT_ROTATED;
     const { u } = rotated;
-    const visit = this.#visit(run, segment, s, u, keep);
+    const visit = this.#visits.nearest(run, segment, s, u, keep);
     const query = { vector: request.vector, norm, seen, u };
     const mask = request.only?.masks[s] ?? segment.mask;
     const found = shortlistRows(this.kernels, this.codes, scratch, segment, query, visit, mask, k, rows);
@@ -338,63 +395,4 @@ export class Searcher {
     run.stages.push({ name: byCodes ? 'level' : 'full', in: found, out: keep });
     return keep;
   }
-
-  /** The blocks with rows that take part, where all requests have the same few; else every block. */
-  #blocksOf(segment: Segment, s: number, requests: readonly SearchTask[]): Visit {
-    for (const { only } of requests) if (only !== undefined) makeAll(this.codes, this.#scratch, only, s, segment);
-    const { blocks, count: rows } = segment;
-    const only = requests[0]!.only;
-    const few = only !== undefined && SPARSE * only.rows < rows && requests.every((one) => one.only === only);
-    if (!few) return { blocks, count: blocks.length };
-    const mask = only.masks[s]!;
-    const some = this.#scratch.take(`blocks ${s}`, Uint32Array, blocks.length);
-    let count = 0;
-    for (let i = 0; i < blocks.length; i++) {
-      // Without a branch: which blocks have a row cannot be foretold.
-      some[count] = blocks[i]!;
-      count += mask[blocks[i]!] === 0 ? 0 : 1;
-    }
-    return { blocks: some, count };
-  }
-
-  /**
-   * The blocks of the lists nearest to the query, ascending; every block without a partition. Under a filter, blocks without a
-   * row of it are passed over, and more lists are visited: at least as many blocks are read as without it. Where nobody says
-   * how many, lists are visited until they hold `keep` rows.
-   */
-  #visit(run: Run, segment: Segment, s: number, u: Float64Array, keep: number, walking = false): Visit {
-    const { partition, blocks } = segment;
-    const { only, probes, k } = run.request;
-    if (partition === null) return this.#blocksOf(segment, s, [run.request]);
-    const lists = partition.halfSquares.length;
-    const probesOf = (some?: RowMasks) => (walking ? walkProbes(segment, k, some) : probesFor(lists, k, some));
-    const room = Math.min(lists, probes ?? probesOf());
-    if (room >= lists) return this.#blocksOf(segment, s, [run.request]);
-    const scratch = this.#scratch;
-    const affinities = affinitiesOf(this.codes, scratch, partition, u);
-    const ordered = (count: number) => {
-      const order = new Uint32Array(count);
-      this.kernels.topK(affinities, order, new Float64Array(count));
-      return order;
-    };
-    const mask = only?.masks[s] ?? segment.mask;
-    const rows = probes === undefined ? keep : 0;
-    const least = only === undefined ? room : (probes ?? probesOf(only));
-    const reach: VisitGoal = { room: only === undefined ? 0 : room, least, rows };
-    const make = only && ((some: Uint32Array) => makeLists(this.codes, scratch, only, s, segment, some));
-    let order = ordered(only === undefined ? room : lists);
-    let within = listsWithin(partition, mask, order, reach, make);
-    if (within === undefined && order.length < lists) {
-      order = ordered(lists);
-      within = listsWithin(partition, mask, order, reach);
-    }
-    const nearest = order.subarray(0, within ?? lists).sort();
-    const out = scratch.take('visit', Uint32Array, blocks.length);
-    const count = blocksWithin(partition, nearest, out, only && mask);
-    run.stages.push({ name: 'lists', in: lists, out: nearest.length });
-    return { blocks: out, count };
-  }
 }
-
-/** Where a filter leaves so many times fewer rows than there are, most blocks have none. */
-const SPARSE = 16;

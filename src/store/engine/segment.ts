@@ -29,6 +29,17 @@ export interface Coding {
   readonly shortlist: ShortlistCoding | null;
 }
 
+/** Do the codes of two segments mean the same? Those of an extension do what those of its build do. */
+export function isCodedAs(one: Coding, other: Coding): boolean {
+  return one.basis === other.basis && one.mean === other.mean && one.headQuantiser === other.headQuantiser;
+}
+
+/** Whether rows of several segments compete for one shortlist: where their codes mean the same. */
+export function arePooled([build, ...others]: readonly Segment[]): boolean {
+  if (build === undefined || others.length === 0 || build.shortlist !== null) return false;
+  return others.every(({ coding }) => isCodedAs(coding, build.coding));
+}
+
 /** Lengths of what codes leave out, one byte a row, rounded up: value ≤ scale · byte. */
 export interface Lengths {
   readonly bytes: Uint8Array;
@@ -181,16 +192,25 @@ export function last(ordinals: Uint32Array): number {
 /** The place of a row that is not in a segment. */
 export const NOWHERE = 0xffff_ffff;
 
-const places = new WeakMap<Segment, Uint32Array>();
+/** Rows by ordinal, from the lowest ordinal of a segment on. */
+export interface Places {
+  readonly first: number;
+  /** Each is a row of the segment, or NOWHERE. */
+  readonly rows: Uint32Array;
+}
 
-/** By ordinal: its row in the segment, or NOWHERE. */
-export function placesOf(segment: Segment): Uint32Array {
+const places = new WeakMap<Segment, Places>();
+
+export function placesOf(segment: Segment): Places {
   const { ordinals, count } = segment;
-  let rows = places.get(segment);
-  if (rows === undefined) {
-    rows = new Uint32Array(last(ordinals) + 1).fill(NOWHERE);
-    for (let row = 0; row < count; row++) rows[ordinals[row]!] = row;
-    places.set(segment, rows);
+  let found = places.get(segment);
+  if (found === undefined) {
+    let first = last(ordinals);
+    for (let row = 0; row < count; row++) first = Math.min(first, ordinals[row]!);
+    const rows = new Uint32Array(last(ordinals) + 1 - first).fill(NOWHERE);
+    for (let row = 0; row < count; row++) rows[ordinals[row]! - first] = row;
+    found = { first, rows };
+    places.set(segment, found);
   }
-  return rows;
+  return found;
 }

@@ -15,7 +15,7 @@ import type { Entries } from './kv.js';
 import { memoryDisk, memoryKv } from './memory.js';
 import { type OpenFilesOptions, type OverCore, openInMemory } from './open-core.js';
 import { DEATHS_PER_PAGE, IDS_PER_PAGE } from './pages.js';
-import { openSegment, readSection, type Section, type SegmentTable, writeSections } from './segment.js';
+import { openSegment, readSection, type Section, type SegmentTable, segmentName, writeSections } from './segment.js';
 import { encodeState, generationOf, type State } from './state.js';
 import { instant, type Steps, take, turnStep } from './step.js';
 import type { Writer } from './writers.js';
@@ -27,14 +27,14 @@ const FOLDER = ':memory:';
 const AT_ONCE = 512;
 
 /**
- * @param codes sections of a segment that is in no file: of an index in memory
+ * @param codes sections of segments that are in no file, of an index in memory; `nameOf` says what their files are called
  * @param check called between parts of the work; what it throws ends it
  * @returns undefined where another process has written meanwhile
  * @throws FunnelError DISK, CORRUPT
  */
 export function* imageOf(
   core: Core,
-  codes: Iterable<Section> | undefined,
+  codes: ImagedCodes | undefined,
   check: () => void = () => {},
 ): Steps<Uint8Array | undefined> {
   const { files, options } = core;
@@ -47,9 +47,9 @@ export function* imageOf(
     const record = options.kv.snapshot(() => options.kv.state());
     if (record === undefined || generationOf(record) !== state.generation) return undefined;
     let imaged = state;
-    if (codes !== undefined) {
-      const { entry, bytes } = yield* segmentOf(core, state, codes);
-      imaged = withSegment(state, entry);
+    for (const sections of codes?.((place) => segmentName(state.nextFile + place)) ?? []) {
+      const { entry, bytes } = yield* segmentOf(core, imaged, sections);
+      imaged = withSegment(imaged, entry);
       parts.push({ name: entry.name, bytes });
     }
     for (const { name, fd, entry } of leased) {
@@ -72,6 +72,9 @@ export function* imageOf(
   }
 }
 
+/** @param nameOf the file of the first, second, ... segment */
+export type ImagedCodes = (nameOf: (place: number) => string) => Iterable<Iterable<Section>>;
+
 function withSegment(state: State, entry: { name: string; bytes: number }): State {
   return {
     ...state,
@@ -85,7 +88,7 @@ function* segmentOf(core: Core, state: State, codes: Iterable<Section>) {
   const sections: Section[] = [];
   for (let next = iterator.next(); !next.done; next = iterator.next()) sections.push(next.value);
   const bytes = yield* packed(core.uuid, sections);
-  return { entry: { name: `seg-${String(state.nextFile).padStart(6, '0')}.bin`, bytes: bytes.length }, bytes };
+  return { entry: { name: segmentName(state.nextFile), bytes: bytes.length }, bytes };
 }
 
 function* entriesOf({ options: { kv } }: Core, { rows }: State, check: () => void): Steps<Section[]> {

@@ -10,7 +10,7 @@ import type { Core, FilesInfo, RoomFor, RoomForCompacted } from './core.js';
 import { remove, removeRows } from './delete.js';
 import { filesError, lockLost } from './errors.js';
 import type { Hold } from './hold.js';
-import { imageOf, openImage } from './image.js';
+import { type ImagedCodes, imageOf, openImage } from './image.js';
 import { idAt, payloadAt, readRow, readRows } from './lookup.js';
 import { closeCore, createInMemory, type OpenFilesOptions } from './open-core.js';
 import { createOnDisk, openOnDisk } from './open-disk.js';
@@ -93,10 +93,10 @@ export class IndexFiles implements Writer {
    * @param check called between parts of the work; what it throws ends it
    * @param codes those of an index in memory
    */
-  async image(check: () => void, codes?: () => Iterable<Section> | undefined): Promise<Uint8Array | undefined> {
+  async image(check: () => void, codes?: ImagedCodes): Promise<Uint8Array | undefined> {
     const core = this.#open();
-    if (this.readOnly) return runLater(imageOf(core, codes?.(), check));
-    return this.#writes.later(() => imageOf(core, codes?.(), check));
+    if (this.readOnly) return runLater(imageOf(core, codes, check));
+    return this.#writes.later(() => imageOf(core, codes, check));
   }
 
   /**
@@ -346,8 +346,8 @@ export class IndexFiles implements Writer {
     return runNow(writeSegment(this.#writable(), nowSections(sections)));
   }
 
-  /** Adds and removes segments in one commit, and what the engine says of them. */
-  async commitSegments(change: SegmentChange): Promise<void> {
+  /** Adds and removes segments in one commit, and what the engine says of them. False where what it needs is gone. */
+  async commitSegments(change: SegmentChange): Promise<boolean> {
     const core = this.#writable();
     return this.#writes.between(() => commitSegments(core, change));
   }

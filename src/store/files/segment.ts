@@ -11,7 +11,14 @@ import { crc32c } from './crc32c.js';
 import type { Disk } from './disk-contract.js';
 import { corrupt } from './errors.js';
 import { checkHead } from './rows.js';
-import { LATER_SECTIONS, LATER_VERSION, SEGMENT_VERSION, type SegmentEntry } from './state.js';
+import {
+  EXTENSION_VERSION,
+  LATER_SECTIONS,
+  LATER_VERSION,
+  LIKE_SECTION,
+  SEGMENT_VERSION,
+  type SegmentEntry,
+} from './state.js';
 import { ahead, type FileStep, type Steps, settledStep, take, turnStep } from './step.js';
 
 const MAGIC = Buffer.from('FVSEGM\r\n', 'latin1');
@@ -36,6 +43,11 @@ export interface SectionEntry {
 }
 
 export type SegmentTable = SectionEntry[];
+
+/** @param number of the file, among all of the index */
+export function segmentName(number: number): string {
+  return `seg-${String(number).padStart(6, '0')}.bin`;
+}
 
 /** Writes the sections into a new file, all but the sync. The file's length in bytes. */
 export function* writeSections(
@@ -72,6 +84,7 @@ export function* writeSections(
 
 /** The oldest that can say it, so that older versions of this package read what they can. */
 function versionOf(table: SegmentTable): number {
+  if (table.some(({ name }) => name === LIKE_SECTION)) return EXTENSION_VERSION;
   return table.some(({ name }) => LATER_SECTIONS.includes(name)) ? LATER_VERSION : SEGMENT_VERSION;
 }
 
@@ -94,7 +107,7 @@ export function* openSegment(disk: Disk, fd: number, entry: SegmentEntry, uuid: 
   if (size !== entry.bytes) throw corrupt(name, 'length', `is ${size} bytes, not ${entry.bytes}`);
   const header = Buffer.alloc(HEADER_BYTES);
   yield* take(disk.read(fd, header, 0));
-  checkHead(header, MAGIC, uuid, name, [SEGMENT_VERSION, LATER_VERSION]);
+  checkHead(header, MAGIC, uuid, name, [SEGMENT_VERSION, LATER_VERSION, EXTENSION_VERSION]);
   if (header.readUInt32LE(HEADER_BYTES - 4) !== crc32c(header, 0, 0, HEADER_BYTES - 4)) {
     throw corrupt(name, 'header', 'has a wrong checksum');
   }

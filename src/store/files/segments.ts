@@ -11,6 +11,7 @@ import {
   type Section,
   type SectionEntry,
   type SegmentTable,
+  segmentName,
   writeSections,
 } from './segment.js';
 import { encodeState, type PayloadIndexEntry, type SegmentEntry, stateFormat } from './state.js';
@@ -43,7 +44,7 @@ export function nowSections(sections: Iterable<Section>): FileStep<Section | und
 /** @throws FunnelError DISK, BAD_ARGUMENT; nothing is left behind */
 export function* writeSegment(core: Core, next: FileStep<Section | undefined>): Steps<SegmentRef> {
   const { disk, folder, relaxed } = core.options;
-  const name = `seg-${String(core.nextFile++).padStart(6, '0')}.bin`;
+  const name = segmentName(core.nextFile++);
   const path = join(folder, name);
   const temporary = path.replace(/bin$/, 'tmp');
   let fd: number | undefined;
@@ -77,19 +78,27 @@ function checkSection(name: unknown, bytes: unknown, table: SegmentTable): void 
 
 export interface SegmentChange {
   add?: readonly SegmentRef[];
-  /** Names. */
-  remove?: readonly string[];
+  /** Names; a function tells those of the moment of the commit. */
+  remove?: readonly string[] | (() => readonly string[]);
+  /** A file without which the segments to add say nothing: where it went meanwhile, nothing is committed, and they go. */
+  needs?: string;
   /** The payload indexes from now on, by those of the moment; files that none of them names any more go. */
   indexes?: (now: readonly PayloadIndexEntry[]) => readonly PayloadIndexEntry[];
   /** JSON that is kept with the state, in the place of what was there; absent, that stays. */
   meta?: unknown;
 }
 
-/** Runs while no other write does. */
-export function* commitSegments(core: Core, { add = [], remove = [], meta, indexes }: SegmentChange): Steps<void> {
+/** Runs while no other write does. False where what is needed is there no more. */
+export function* commitSegments(core: Core, change: SegmentChange): Steps<boolean> {
+  const { add = [], remove = [], needs, meta, indexes } = change;
   const { state, options } = core;
+  if (needs !== undefined && !state.segments.some(({ name }) => name === needs)) {
+    for (const { name } of add) yield* dropFile(core, join(options.folder, name));
+    return false;
+  }
+  const removed = typeof remove === 'function' ? remove() : remove;
   const payloadIndexes = indexes === undefined ? state.payloadIndexes : [...indexes(state.payloadIndexes)];
-  const gone = new Set([...remove, ...filesOnlyIn(state.payloadIndexes, payloadIndexes)]);
+  const gone = new Set([...removed, ...filesOnlyIn(state.payloadIndexes, payloadIndexes)]);
   for (const name of gone) {
     if (!state.segments.some((segment) => segment.name === name)) throw noSegment(name);
   }
@@ -124,12 +133,17 @@ export function* commitSegments(core: Core, { add = [], remove = [], meta, index
   const dropped = core.files.segments.filter(({ name }) => gone.has(name));
   core.files.segments = [...core.files.segments.filter(({ name }) => !gone.has(name)), ...opened];
   for (const file of dropped) {
-    try {
-      core.files.release(file);
-      yield* take(options.disk.unlink(file.path));
-    } catch {
-      // The next writer to open the index removes it.
-    }
+    core.files.release(file);
+    yield* dropFile(core, file.path);
+  }
+  return true;
+}
+
+function* dropFile({ options: { disk } }: Core, path: string): Steps<void> {
+  try {
+    yield* take(disk.unlink(path));
+  } catch {
+    // The next writer to open the index removes it.
   }
 }
 

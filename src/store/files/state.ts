@@ -26,6 +26,10 @@ export const LATER_VERSION = 3;
 export const WIDE_SECTION = 'values.wide';
 /** The sections that only format 3 has: those integers, and the means of a segment (engine/centre.ts). */
 export const LATER_SECTIONS: readonly string[] = [WIDE_SECTION, 'mean', 'orderMean'];
+/** Format of segments whose rows are coded as those of another; a version that knows only the third would miss how. */
+export const EXTENSION_VERSION = 4;
+/** The section that only format 4 has: the file that says how the rows are coded. */
+export const LIKE_SECTION = 'like';
 /** Format of a state with payload indexes: a version that knows only the first would take their files for codes. */
 export const FORMAT_WITH_INDEXES = 2;
 /** Format of a state whose payload indexes do not have all changes of payloads: earlier versions would answer by them. */
