@@ -1,0 +1,59 @@
+// The platforms that have a package with a binary of their own, `@funnelvec/<name>`; src/kernels/addon.ts has the same names.
+
+/**
+ * By the name that the loader gives a platform. `target` is what zig calls it, with the oldest system that a binary has to
+ * run on. Which of them are tested is in src/cli/doctor.ts.
+ */
+export const PLATFORMS = {
+  'linux-x64': {
+    os: 'linux',
+    cpu: 'x64',
+    libc: 'glibc',
+    target: 'x86_64-linux-gnu.2.28',
+    runs: 'Linux with glibc 2.28',
+  },
+  'linux-x64-musl': { os: 'linux', cpu: 'x64', libc: 'musl', target: 'x86_64-linux-musl', runs: 'Linux with musl 1.2' },
+  'linux-arm64': {
+    os: 'linux',
+    cpu: 'arm64',
+    libc: 'glibc',
+    target: 'aarch64-linux-gnu.2.28',
+    runs: 'Linux with glibc 2.28',
+  },
+  'linux-arm64-musl': {
+    os: 'linux',
+    cpu: 'arm64',
+    libc: 'musl',
+    target: 'aarch64-linux-musl',
+    runs: 'Linux with musl 1.2',
+  },
+  'darwin-x64': { os: 'darwin', cpu: 'x64', target: 'x86_64-macos.11.0', runs: 'macOS 11' },
+  'darwin-arm64': { os: 'darwin', cpu: 'arm64', target: 'aarch64-macos.11.0', runs: 'macOS 11' },
+  'win32-x64': { os: 'win32', cpu: 'x64', target: 'x86_64-windows-gnu', runs: 'Windows 10' },
+  'win32-arm64': { os: 'win32', cpu: 'arm64', target: 'aarch64-windows-gnu', runs: 'Windows 10' },
+};
+
+/** The scope of the packages. */
+export const SCOPE = '@funnelvec';
+
+/** The name of a platform's binary in its package. */
+export const BINARY = 'funnelvec.node';
+
+/** The package.json of a platform's package. */
+export function manifestOf(name, version) {
+  const { os, cpu, libc, runs } = PLATFORMS[name];
+  return {
+    name: `${SCOPE}/${name}`,
+    version,
+    description: `The native kernels of funnelvec for ${runs} or newer on ${cpu}`,
+    license: 'Apache-2.0',
+    os: [os],
+    cpu: [cpu],
+    ...(libc === undefined ? {} : { libc: [libc] }),
+    main: BINARY,
+    files: [BINARY],
+    engines: { node: '>=20' },
+    preferUnplugged: true, // an archive of Yarn's holds no file that the system could load
+    publishConfig: { access: 'public' },
+  };
+}
