@@ -2,7 +2,7 @@
 // The cost of retrieval through LangChain beside the same search called directly, and beside MatryoshkaRetriever over
 // LangChain's memory store: same rows, same queries, as many candidates. Ours take turns, query by query, and each figure is
 // a median, so that a busy machine slows all alike. Then both over one Qdrant (the tests' front over its engine, or QDRANT_URL),
-// ours also with a mirror. --write puts the part into bench/RESULTS.md.
+// ours also with a mirror: vectors from there, or all of the search. --write puts the part into bench/RESULTS.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
@@ -153,10 +153,21 @@ async function qdrant() {
     }
     await mirror.syncFrom(source);
     const mirrored = new FunnelVectorStore(known(DIM), { search: new FunnelSearch({ source, mirror }) });
+    // With the payloads: then the whole search is made here, and the database is not asked.
+    const whole = await FunnelIndex.create(':memory:', { dim: DIM });
+    await whole.syncFrom(source, { withPayload: true });
+    const onMirror = new FunnelVectorStore(known(DIM), {
+      search: new FunnelSearch({ source, mirror: whole, search: 'mirror' }),
+    });
     const asking = {
       FunnelRetriever: new FunnelRetriever({ vectorStore: store, smallK: SMALL_K, largeK: LARGE_K }),
-      'FunnelRetriever, with a mirror': new FunnelRetriever({
+      'FunnelRetriever, vectors from a mirror': new FunnelRetriever({
         vectorStore: mirrored,
+        smallK: SMALL_K,
+        largeK: LARGE_K,
+      }),
+      'FunnelRetriever, searching a mirror': new FunnelRetriever({
+        vectorStore: onMirror,
         smallK: SMALL_K,
         largeK: LARGE_K,
       }),
@@ -172,6 +183,7 @@ async function qdrant() {
       }
     }
     await mirror.close();
+    await whole.close();
     const slowest = median(ms['MatryoshkaRetriever']);
     const rows = Object.entries(ms).map(
       ([name, all]) => `| ${name} | ${median(all).toFixed(2)} | ${(slowest / median(all)).toFixed(1)} × |`,
