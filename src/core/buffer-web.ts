@@ -1,5 +1,5 @@
 /** In place of buffer.ts in browsers and on the edge: the part of Node's Buffer that this library uses. */
-import { fromBase64 } from './host-web.js';
+import { fromHex } from './host-web.js';
 
 type Encoding = 'utf8' | 'utf16le' | 'latin1' | 'hex' | 'base64';
 
@@ -117,7 +117,7 @@ function from(
 
 function encoded(text: string, encoding: Encoding | 0): Uint8Array {
   if (encoding === 'latin1') return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-  if (encoding === 'hex') return Uint8Array.from(text.match(/../g) ?? [], (digits) => Number.parseInt(digits, 16));
+  if (encoding === 'hex') return fromHex(text);
   return encoding === 'base64' ? fromBase64(text) : encoder.encode(text);
 }
 
@@ -149,3 +149,7 @@ export const Buffer = {
     return all;
   },
 };
+
+function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}

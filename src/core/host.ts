@@ -12,8 +12,8 @@ export function architecture(): string {
   return process.arch;
 }
 
-export function fromBase64(text: string): Uint8Array {
-  return Buffer.from(text, 'base64');
+export function fromHex(text: string): Uint8Array {
+  return Buffer.from(text, 'hex');
 }
 
 /** From the system's own source of randomness. */

@@ -1,7 +1,7 @@
 /** The WASM modules, compiled once per thread, or handed in where bytes may not be compiled. */
 import { LITTLE_ENDIAN } from '../core/endian.js';
 import { expected, FunnelError } from '../core/errors.js';
-import { fromBase64 } from '../core/host.js';
+import { fromHex } from '../core/host.js';
 import { WASM_IDS } from './wasm-ids.js';
 
 /** Compiled modules (`WebAssembly.Module`) of this version of the package: its `kernels.wasm` and `codes.wasm`. */
@@ -53,7 +53,7 @@ export function wasmModulesGiven(): number {
 }
 
 /**
- * @param source the module, or its bytes in base64
+ * @param source the module, or its bytes in hexadecimal
  * @param lacks what an engine lacks that refuses it, for people
  * @throws FunnelError KERNELS_UNAVAILABLE
  */
@@ -69,7 +69,7 @@ export function wasmModule(name: keyof WasmModules, source: string | object, lac
 
 function compiledFrom(text: string, lacks: string): object {
   const api = moduleApi();
-  const bytes = fromBase64(text);
+  const bytes = fromHex(text);
   if (!api.validate(bytes)) {
     throw new FunnelError('KERNELS_UNAVAILABLE', `This JavaScript engine's WebAssembly has no ${lacks}`);
   }
