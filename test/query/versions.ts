@@ -4,13 +4,14 @@ import type { Json } from './generate.js';
 
 /**
  * Whether the server reads something else in a filter than we do, so that only what is made of it agrees. Before 1.19 a
- * `min_should` of nothing is true, and a missing key has no count; 1.19 refuses a `min_count` of 0.
+ * `min_should` of nothing is true, and a missing key has no count; 1.19 refuses a `min_count` of 0, and its engine
+ * forgets a `min_should` of nothing beside `has_id`.
  */
 export function readsOtherwise(filter: Json, version: string): boolean {
   if (typeof filter !== 'object' || filter === null) return false;
   const { min_should: minimum, values_count: bounds } = filter;
   const since119 = isAtLeast(version, 1, 19);
-  if (minimum && (since119 ? minimum.min_count === 0 : minimum.conditions?.length === 0)) return true;
+  if (minimum && ((since119 && minimum.min_count === 0) || minimum.conditions?.length === 0)) return true;
   if (bounds && !since119) {
     const { gt, gte, lt, lte } = bounds;
     if (!((gt ?? -1) >= 0 || (gte ?? 0) > 0 || (lt ?? 1) <= 0 || (lte ?? 0) < 0)) return true;
