@@ -70,7 +70,7 @@ export class FunnelIndex<Payload = any> extends EditableIndex<Payload> {
     super();
     this.#index = index;
     offerParts(this, () => index.followed());
-    offerReplace(this, (points, instead) => writes.upsert(index, points, instead));
+    offerReplace(this, index);
   }
 
   /**

@@ -1,15 +1,16 @@
 /** Rows in the place of others, in one commit: for what is built on an index in this package. No part of its type. */
 import { expected, FunnelError } from '../core/errors.js';
 import type { Filter } from '../query/filter/types.js';
-import { type CheckedFilter, checkedFilter } from './filters.js';
+import { checkedFilter, evaluateFilter } from './filters.js';
+import type { OpenIndex } from './open-index.js';
+import { listOf } from './payload/row-set.js';
 import type { Point } from './types.js';
+import { upsert, type Written, writing } from './writes.js';
 
-type Replace = (points: readonly Point[], instead: CheckedFilter) => Promise<{ count: number; replaced: number }>;
+const offered = new WeakMap<object, OpenIndex>();
 
-const offered = new WeakMap<object, Replace>();
-
-export function offerReplace(index: object, replace: Replace): void {
-  offered.set(index, replace);
+export function offerReplace(index: object, open: OpenIndex): void {
+  offered.set(index, open);
 }
 
 /**
@@ -20,16 +21,14 @@ export function offerReplace(index: object, replace: Replace): void {
  * @returns how many rows were written, and how many died
  * @throws FunnelError BAD_ARGUMENT (also for a filter that everything passes), and as upsert()
  */
-export async function replaceRows(
-  index: object,
-  filter: Filter,
-  points: readonly Point[],
-): Promise<{ count: number; replaced: number }> {
-  const replace = offered.get(index);
-  if (replace === undefined)
-    throw expected('BAD_ARGUMENT', 'a FunnelIndex of this copy of the package', 'index', index);
+export async function replaceRows(index: object, filter: Filter, points: readonly Point[]): Promise<Written> {
+  const open = offered.get(index);
+  if (open === undefined) throw expected('BAD_ARGUMENT', 'a FunnelIndex of this copy of the package', 'index', index);
   const instead = checkedFilter(filter);
-  if (instead !== undefined) return replace(points, instead);
+  if (instead !== undefined) {
+    const dying = async () => listOf((await open.later(() => evaluateFilter(instead, open.filtered()))).rows);
+    return writing(open, 'upsert', () => upsert(open, points, dying));
+  }
   throw new FunnelError(
     'BAD_ARGUMENT',
     'Expected a filter with conditions for rows that others replace, which would be every row',

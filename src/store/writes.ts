@@ -42,17 +42,16 @@ function writtenOf({ count, replaced }: { count: number; replaced?: number }) {
   return { rows: count, ...(replaced !== undefined && { replaced }) };
 }
 
-/** @param instead rows that pass die in the same commit */
+/** @param dying ordinals of rows that die in the same commit */
 export async function upsert<Payload>(
   index: OpenIndex,
   points: readonly Point<Payload>[] | PointBatch<Payload>,
-  instead?: CheckedFilter,
+  dying?: () => Promise<Iterable<number>>,
 ): Promise<Written> {
   index.checkOpen();
   const began = performance.now();
   const pack = () => packPoints(points, index.dim, index.live.half);
-  const matched = async () => rowsOf((await index.later(() => evaluateFilter(instead!, index.filtered()))).rows);
-  const { count, replaced } = await index.files.appendPacked(pack, instead && matched);
+  const { count, replaced } = await index.files.appendPacked(pack, dying);
   await keepUp(index);
   index.upkeep.written();
   await index.upkeep.rest(performance.now() - began);

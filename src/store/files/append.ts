@@ -115,9 +115,9 @@ export function appendNothing(core: Core): Steps<Appended> {
 /**
  * Runs while no other write does.
  *
- * @param dying ordinals of rows that die in the same commit
+ * @param dying ordinals of living rows that die in the same commit
  */
-export function* append(core: Core, batch: Batch, dying: ArrayLike<number> = []): Steps<Appended> {
+export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Steps<Appended> {
   const { state, uuid } = core;
   const { ids, payloads, kind } = batch;
   if (state.idKind !== null && state.idKind !== kind) checkIdKind(ids[0], state.idKind, 'ids[0]');
@@ -132,14 +132,13 @@ export function* append(core: Core, batch: Batch, dying: ArrayLike<number> = [])
   try {
     yield* files.write(batch.rows, first, count);
     yield* inTurns(core.prepareFind());
-    replaced = [];
+    const dead = new Set(dying);
     for (let i = 0; i < count; i++) {
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);
       const ordinal = core.find(ids[i]!);
-      if (ordinal !== undefined) replaced.push(ordinal);
+      if (ordinal !== undefined) dead.add(ordinal);
     }
-    if (dying.length > 0) replaced = [...new Set([...replaced, ...Array.from(dying).filter(core.isAlive)])];
-    replaced.sort((a, b) => a - b);
+    replaced = [...dead].sort((a, b) => a - b);
     const { column } = core.ids;
     for (let i = 0; i < count; i++) {
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);

@@ -198,7 +198,7 @@ export class IndexFiles implements Writer {
    */
   async appendPacked(
     pack: () => AppendRequest | Sliced<AppendRequest>,
-    dying?: () => Promise<ArrayLike<number>>,
+    dying?: () => Promise<Iterable<number>>,
   ): Promise<Appended> {
     const core = this.#writable();
     const checked = inSlices(packAndCheck(core, pack));
