@@ -1,4 +1,4 @@
-// What a binary asks of the system that it is loaded on, and whether that is too much.
+// Tells what a binary asks of the system that it is loaded on, and whether that is too much.
 import { join } from 'node:path';
 import { PLATFORMS } from './platforms.mjs';
 import { root, run } from './tools.mjs';
