@@ -74,7 +74,8 @@ async function compile(name, { zig, includes, cache, folder }) {
   const zigc = (args) => run(zig, ['c++', '-target', target, '-g0', ...args], { env });
   const common = [
     '-DNDEBUG',
-    ...(os === 'win32' ? [] : ['-fPIC']),
+    // Node-API's functions are called through pointers: windows-host.cc has them.
+    os === 'win32' ? '-DNAPI_EXTERN=__declspec(dllimport)' : '-fPIC',
     '-fno-sanitize=all', // zig's own default watches for undefined behaviour
     `-ffile-prefix-map=${root}=.`,
     ...includes.flatMap((include) => ['-isystem', include]),

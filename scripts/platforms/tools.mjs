@@ -1,4 +1,4 @@
-// What cross-builds need, by version, in .cache/platforms: zig (a C++ compiler for every platform, with their system libraries),
+// Installs what cross-builds need, by version, in .cache/platforms: zig (a C++ compiler for every platform, with their system libraries),
 // LIEF (reads binaries of every platform), and the headers of Node-API.
 
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';

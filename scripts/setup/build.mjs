@@ -1,7 +1,5 @@
 // Builds the package: dependencies, native binary, WASM module, TypeScript for import and for require.
-//   node scripts/setup/build.mjs [--prebuild]     --prebuild also puts the binary where the published package has it
-import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { chmodSync, copyFileSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { unreached } from './declarations.mjs';
@@ -11,12 +9,11 @@ import { log, root, run, step, works } from './steps.mjs';
 const bin = (name) => join(root, 'node_modules', '.bin', name);
 const binary = 'build/Release/funnelvec.node';
 
-export async function build({ prebuild = false } = {}) {
+export async function build() {
   await dependencies();
   const nativeMissing = await native();
   await wasm();
   await typescript();
-  if (prebuild) await placeBinary();
   return { nativeMissing };
 }
 
@@ -104,18 +101,6 @@ export async function tests() {
   });
 }
 
-async function placeBinary() {
-  if (!existsSync(join(root, binary))) {
-    log('no native binary to pack: the package will run on WASM');
-    return;
-  }
-  const { platformName } = createRequire(import.meta.url)('../../dist/cjs/kernels/addon.js');
-  const folder = join(root, 'prebuilds', platformName());
-  mkdirSync(folder, { recursive: true });
-  copyFileSync(join(root, binary), join(folder, 'funnelvec.node'));
-  if (works('strip')) await run('strip', ['--strip-unneeded', join(folder, 'funnelvec.node')]);
-}
-
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  await build({ prebuild: process.argv.includes('--prebuild') });
+  await build();
 }

@@ -31,6 +31,8 @@ export interface Report {
   disk: { folder: string; free: number } | null;
   FUNNELVEC_KERNELS: string | undefined;
   nativeBinary: string | undefined;
+  /** Whether tests have run on that binary's platform. */
+  tested: boolean;
   kernels: ReturnType<typeof listKernels>;
   failures: { name: string; message: string }[];
   /** Whether numbers below 2^-126, or 2^-1022, count as zero here: another addon may have told the processor so. Native kernels mind not. */
@@ -45,6 +47,9 @@ export interface Report {
   model?: ModelReport;
   error: string | undefined;
 }
+
+/** Platforms whose binaries were tested; others are compiled alone. */
+const TESTED: readonly string[] = ['linux-x64', 'linux-arm64'];
 
 export interface ModelReport {
   name: string;
@@ -95,6 +100,7 @@ export async function doctor(
     disk: free(process.cwd()),
     FUNNELVEC_KERNELS: process.env['FUNNELVEC_KERNELS'],
     nativeBinary: nativePath,
+    tested: TESTED.includes(platform),
     kernels: listKernels(),
     failures: [...failures].map(([name, { message }]) => ({ name, message })),
     subnormals: subnormals(),
@@ -125,6 +131,9 @@ function textOf(report: Report, searched: readonly string[]): string {
     `memory    ${bytes(memory.available)} of ${bytes(memory.total)} to be had`,
     ...(disk === null ? [] : [`disk      ${bytes(disk.free)} free in ${disk.folder}`]),
     `binary    ${report.nativeBinary ?? `none; looked for\n          ${searched.join('\n          ')}`}`,
+    ...(report.nativeBinary !== undefined && !report.tested
+      ? [`          untested on ${report.platform}: it was compiled, and no test has run on it`]
+      : []),
     'python    not needed',
     '',
     'kernels   (fastest first)',

@@ -1,28 +1,75 @@
-/** Finds and loads the prebuilt binary. In a bundle, which has none, this fails as a missing binary does. */
+/** Finds and loads the native binary: that of the package for this platform, or one that was built here. */
 import { existsSync } from 'node:fs';
 // By its default export: webpack makes `createRequire` undefined where it is imported by name.
-import module from 'node:module';
+import nodeModule from 'node:module';
 import path from 'node:path';
-import { distFolder } from '../core/places.js';
+import { distFolder, places, VERSION } from '../core/places.js';
 import type { Raw } from './signatures.js';
-
-/** dist/{esm,cjs} → the package. */
-function inPackage(...parts: string[]): string[] {
-  const dist = distFolder();
-  return dist === undefined ? [] : [path.join(dist, '..', '..', ...parts)];
-}
 
 /** 'linux-x64', 'linux-x64-musl', 'darwin-arm64', ... */
 export function platformName(): string {
   return `${process.platform}-${process.arch}${isMusl() ? '-musl' : ''}`;
 }
 
-/** The binary that a developer built comes first, then the one in the package. */
+/** Where a binary is looked for, in this order. */
 export function addonPaths(): string[] {
-  return [
-    ...inPackage('build', 'Release', 'funnelvec.node'),
-    ...inPackage('prebuilds', platformName(), 'funnelvec.node'),
-  ];
+  const packages = places().map((from) => `${packageName()}, as ${from} finds packages`);
+  const own = ownBuild();
+  return own === undefined ? packages : [...packages, own];
+}
+
+function packageName(): string {
+  return `@funnelvec/${platformName()}`;
+}
+
+/** The binary that node-gyp makes in a clone. */
+function ownBuild(): string | undefined {
+  const dist = distFolder();
+  return dist === undefined ? undefined : path.join(dist, '..', '..', 'build', 'Release', 'funnelvec.node');
+}
+
+/**
+ * The platform's package, by its name as a literal: what traces a program's files (Next.js, serverless platforms) reads
+ * these. Those that bundle do not follow them, so that a bundle finds the package when it runs.
+ */
+function loadPackage(platform: string, from: string): unknown {
+  const module = nodeModule; // tracing knows `module.createRequire` by that name
+  const load = module.createRequire(from);
+  switch (platform) {
+    case 'linux-x64':
+      return load('@funnelvec/linux-x64');
+    case 'linux-x64-musl':
+      return load('@funnelvec/linux-x64-musl');
+    case 'linux-arm64':
+      return load('@funnelvec/linux-arm64');
+    case 'linux-arm64-musl':
+      return load('@funnelvec/linux-arm64-musl');
+    case 'darwin-x64':
+      return load('@funnelvec/darwin-x64');
+    case 'darwin-arm64':
+      return load('@funnelvec/darwin-arm64');
+    case 'win32-x64':
+      return load('@funnelvec/win32-x64');
+    case 'win32-arm64':
+      return load('@funnelvec/win32-arm64');
+    default:
+      return undefined; // no package is made for it
+  }
+}
+
+/** A binary's path and its exports; undefined where there is none. Throws when what is there is no good. */
+function fromPackage(from: string): { path: string; addon: Addon } | undefined {
+  const resolver = nodeModule.createRequire(from);
+  let file: string;
+  try {
+    file = resolver.resolve(packageName());
+  } catch {
+    return undefined;
+  }
+  const { version } = resolver(`${packageName()}/package.json`) as { version: string };
+  if (version !== VERSION) throw new Error(`it is of version ${version}, and this is funnelvec ${VERSION}`);
+  const addon = loadPackage(platformName(), from) as Addon | undefined;
+  return addon === undefined ? undefined : { path: file, addon };
 }
 
 /** The exports of cpp/addon/addon.cc. */
@@ -39,19 +86,26 @@ export interface Addon {
 
 /** Throws when there is none, or when none loads. */
 export function loadAddon(): Addon & { path: string } {
-  const paths = addonPaths();
-  if (paths.length === 0) throw new Error(`No binary in a bundle: leave 'funnelvec' external to have one`);
   const failures: string[] = [];
-  for (const file of paths.filter((one) => existsSync(one))) {
+  for (const from of places()) {
     try {
-      const load = module.createRequire(file); // not `require`, which bundlers would follow
-      return { path: file, ...(load(file) as Addon) };
+      const found = fromPackage(from);
+      if (found !== undefined) return { path: found.path, ...found.addon };
     } catch (error) {
-      failures.push(`${file} does not load: ${(error as Error).message}`);
+      failures.push(`${packageName()} does not load: ${(error as Error).message}`);
     }
   }
-  if (failures.length > 0) throw new Error(failures.join('; '));
-  throw new Error(`No prebuilt binary for ${platformName()} in this package (looked for ${paths.join(' and ')})`);
+  const own = ownBuild();
+  if (own !== undefined && existsSync(own)) {
+    try {
+      const load = nodeModule.createRequire(own); // not `require`, which bundlers would follow
+      return { path: own, ...(load(own) as Addon) };
+    } catch (error) {
+      failures.push(`${own} does not load: ${(error as Error).message}`);
+    }
+  }
+  if (failures.length > 0) throw new Error([...new Set(failures)].join('; '));
+  throw new Error(`No prebuilt binary for ${platformName()} (looked for ${addonPaths().join(' and ')})`);
 }
 
 let musl: boolean | undefined;

@@ -10,7 +10,7 @@ import { VERSION } from '#dist/core/places.js';
 import { safetensors, table, tokenizerJson } from '../embed/tiny.js';
 import { ENTRIES, RUNNER, TINY_ONNX } from './bundled-programs.js';
 import { type Answers, addNext, BUNDLERS, load, missing, next } from './bundlers.js';
-import { Consumer, linkTree, npm, root } from './consumer.js';
+import { Consumer, linkTree, packRelease, root, unpackRelease } from './consumer.js';
 
 const OPTIONAL = ['lmdb', 'onnxruntime-node', '@huggingface/tokenizers', 'uplot', '@qdrant/js-client-grpc'];
 const NAMES = Object.keys(ENTRIES);
@@ -36,11 +36,9 @@ describe('bundles', { skip: missing ?? false, timeout: 15 * MINUTE }, () => {
     writeFileSync(join(models.home, 'onnx', 'model.onnx'), Buffer.from(TINY_ONNX, 'base64'));
 
     without = project();
-    npm(['pack', '--ignore-scripts', '--pack-destination', without.home], root);
-    const tarball = readdirSync(without.home).find((name) => name.endsWith('.tgz'))!;
-    without.npm(['install', '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', `./${tarball}`]);
+    unpackRelease(packRelease(join(without.home, 'archives')), without);
     withAll = project();
-    cpSync(without.installed, withAll.installed, { recursive: true });
+    cpSync(join(without.home, 'node_modules'), join(withAll.home, 'node_modules'), { recursive: true });
     deployed = project();
     for (const name of OPTIONAL) for (const one of [withAll, deployed]) addPackage(name, one);
     plain = { without: runPlain(without), withAll: runPlain(withAll) };
@@ -80,21 +78,23 @@ describe('bundles', { skip: missing ?? false, timeout: 15 * MINUTE }, () => {
         assert.deepEqual(results(run(without, files)), results(plain.without));
         // Moved to where the packages are, and not this one, the same bundles have them.
         cpSync(join(without.home, out), join(deployed.home, out), { recursive: true });
-        const aside = `${without.installed}-aside`;
-        renameSync(without.installed, aside);
+        const modules = join(without.home, 'node_modules');
+        const aside = `${modules}-aside`;
+        renameSync(modules, aside);
         try {
           const answers = run(deployed, files);
           assert.deepEqual(results(answers), results(plain.withAll));
           assert.equal(answers['main']!['kernels'], 'wasm');
         } finally {
-          renameSync(aside, without.installed);
+          renameSync(aside, modules);
         }
       });
 
       it('with them, nothing being external', { timeout: 4 * MINUTE }, async () => {
         const answers = run(withAll, await build(withAll.home, out, {}));
         assert.deepEqual(results(answers), results(plain.withAll));
-        if (!name.startsWith('webpack')) assert.equal(answers['main']!['kernels'], 'wasm');
+        // A bundle finds the platform's package where Node.js does from there.
+        assert.equal(answers['main']!['kernels'], plain.withAll['main']!['kernels']);
       });
 
       it('beside the package that is external as docs/runtimes.md says, on its kernels', {
@@ -132,14 +132,18 @@ exports.run = async () => {
   it('use no files of another version of the package', async () => {
     const files = await BUNDLERS['webpack to CommonJS']!(without.home, 'other', {}, ['main']);
     assert.equal(run(without, files)['main']!['kernels'], plain.without['main']!['kernels']);
-    const file = join(without.installed, 'package.json');
-    const manifest = readFileSync(file, 'utf8');
-    assert.equal(JSON.parse(manifest).version, VERSION);
-    writeFileSync(file, manifest.replace(`"version": "${VERSION}"`, '"version": "999.0.0"'));
+    const scope = join(without.home, 'node_modules', '@funnelvec');
+    const own = existsSync(scope) ? readdirSync(scope).map((name) => join(scope, name, 'package.json')) : [];
+    const others = [join(without.installed, 'package.json'), ...own];
+    const manifests = others.map((file) => readFileSync(file, 'utf8'));
+    for (const [i, text] of manifests.entries()) {
+      assert.equal(JSON.parse(text).version, VERSION);
+      writeFileSync(others[i]!, text.replace(`"version": "${VERSION}"`, '"version": "999.0.0"'));
+    }
     try {
       assert.equal(run(without, files)['main']!['kernels'], 'wasm');
     } finally {
-      writeFileSync(file, manifest);
+      for (const [i, text] of manifests.entries()) writeFileSync(others[i]!, text);
     }
   });
 

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** build/test/package → the repository. */
@@ -62,6 +62,39 @@ export class Consumer {
   remove(): void {
     rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** The archives of a release: the main package, and that of this machine's platform where its binary was built. */
+export interface Archives {
+  main: string;
+  own?: string;
+}
+
+/** Packs them into a folder, as a release does. */
+export function packRelease(out: string): Archives {
+  const args = [join(root, 'scripts/platforms/pack.mjs'), '--own', '--out', out];
+  const done = spawnSync(process.execPath, args, { cwd: root, env: userEnv(), encoding: 'utf8', timeout: 600_000 });
+  const [main, own] = succeed(done, args).trim().split('\n');
+  return { main: main!, own };
+}
+
+/** Puts packages where an installation has them, the main one and this platform's. */
+export function unpackRelease({ main, own }: Archives, consumer: Consumer): void {
+  unpack(main, consumer.installed);
+  if (own !== undefined) unpackOwn(own, consumer);
+}
+
+/** The same for this platform's package alone; its folder. */
+export function unpackOwn(own: string, consumer: Consumer): string {
+  const name = basename(own).replace(/^funnelvec-(.*)-\d+\.\d+\.\d+.*$/, '$1');
+  return unpack(own, join(consumer.home, 'node_modules', '@funnelvec', name));
+}
+
+function unpack(archive: string, folder: string): string {
+  mkdirSync(folder, { recursive: true });
+  const args = ['-xzf', archive, '-C', folder, '--strip-components=1'];
+  succeed(spawnSync('tar', args, { encoding: 'utf8' }), ['tar', ...args]);
+  return folder;
 }
 
 /** The environment that the user of a package has, without what `npm test` and node:test put there. */

@@ -3,19 +3,22 @@
  * kernels, and what the compiler says of its types. Nothing here sees the repository's dist, but for names of kernels.
  */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { VERSION } from '#dist/core/places.js';
 import { NATIVE_NAMES } from '#dist/kernels/load.js';
-import { Consumer, filesOf, npm, root } from './consumer.js';
+import { type Archives, Consumer, filesOf, packRelease, root, unpackOwn } from './consumer.js';
 import { PROGRAMS, SUITE_TYPED, TYPED } from './programs.js';
 
-// With a binary; the WASM modules come as files, too, for who may not compile bytes.
-const MAX_PACKED = 1_110_000;
+// WASM and JavaScript; the WASM modules come as files, too, for who may not compile bytes.
+const MAX_PACKED = 700_000;
 // With adapters for other packages and a docstring for each public name, all of them twice: for import and for require.
-const MAX_UNPACKED = 5_500_000;
+const MAX_UNPACKED = 3_600_000;
 const NATIVE = new RegExp(`^(${NATIVE_NAMES.join('|')})$`);
 // Not `--offline`: npm needs the metadata of the optional dependencies for a lock file, also of those that it omits, and a
 // fresh machine has none in its cache.
@@ -32,24 +35,32 @@ interface Probe {
 }
 
 let consumer: Consumer;
-let bare: Consumer; // the same without prebuilt binaries
-let tarball: string;
+let bare: Consumer; // the same without the package that has the binary
+let registry: ChildProcess;
+let archives: Archives;
+let binaryFolder: string; // of that package
 let manifest: Record<string, unknown>;
 let hasNative: boolean;
 
 describe('the packed package', { timeout: 600_000 }, () => {
-  before(() => {
+  before(async () => {
     consumer = new Consumer().write({ 'package.json': '{ "name": "consumer", "private": true }\n', ...PROGRAMS });
-    npm(['pack', '--pack-destination', consumer.home], root);
-    tarball = readdirSync(consumer.home).find((name) => name.endsWith('.tgz'))!;
-    consumer.npm(['install', ...INSTALL, `./${tarball}`]);
+    archives = packRelease(join(consumer.home, 'archives'));
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const platforms = pathToFileURL(join(root, 'scripts/platforms/platforms.mjs')).href;
+    const given = [platforms, version, ...(archives.own === undefined ? [] : [archives.own])];
+    registry = spawn(process.execPath, [fileURLToPath(new URL('registry-child.js', import.meta.url)), ...given]);
+    const [port] = (await once(registry.stdout!, 'data')) as [Buffer];
+    consumer.write({ '.npmrc': `@funnelvec:registry=http://127.0.0.1:${String(port).trim()}/\n` });
+    consumer.npm(['install', ...INSTALL, archives.main]);
     manifest = JSON.parse(readFileSync(join(consumer.installed, 'package.json'), 'utf8'));
-    hasNative = existsSync(join(consumer.installed, 'prebuilds'));
+    hasNative = archives.own !== undefined;
     bare = consumer.copy();
-    rmSync(join(bare.installed, 'prebuilds'), { recursive: true, force: true, maxRetries: 5 });
+    if (archives.own !== undefined) binaryFolder = unpackOwn(archives.own, consumer);
   });
 
   after(() => {
+    registry?.kill();
     consumer?.remove();
     bare?.remove();
   });
@@ -60,11 +71,10 @@ describe('the packed package', { timeout: 600_000 }, () => {
   describe('holds', () => {
     it('only what a user needs', () => {
       const allowed = [
-        /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|bench\/RESULTS\.md|docs\/[\w-]+\.md)$/,
+        /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|docs\/[\w-]+\.md)$/,
         /^dist\/(esm|cjs)\/[\w/-]+\.(js|cjs|d\.ts|d\.cts)$/,
         /^dist\/cjs\/package\.json$/,
         /^dist\/esm\/kernels\/(kernels|codes)\.wasm$/,
-        /^prebuilds\/[\w-]+\/funnelvec\.node$/,
       ];
       const files = filesOf(consumer.installed);
       assert.deepEqual(
@@ -89,15 +99,27 @@ describe('the packed package', { timeout: 600_000 }, () => {
       }
     });
 
-    it('a binary when a compiler was there', (t) => {
+    it('no binary, which is in a package of its own when a compiler was there', (t) => {
       if (process.env['CI'] !== 'true' && !hasNative) return t.skip('no native binary was built');
-      assert.equal(readdirSync(join(consumer.installed, 'prebuilds')).length, 1);
+      assert.deepEqual(filesOf(binaryFolder), ['LICENSE', 'README.md', 'funnelvec.node', 'package.json']);
+      const { os, cpu, libc, scripts, version } = JSON.parse(readFileSync(join(binaryFolder, 'package.json'), 'utf8'));
+      assert.deepEqual([os, cpu, scripts, version], [[process.platform], [process.arch], undefined, VERSION]);
+      assert.equal(libc !== undefined, process.platform === 'linux');
+    });
+
+    it('the names of all platforms’ packages, of its own version', () => {
+      const names = Object.entries(manifest['optionalDependencies'] as object).filter(([name]) => name.startsWith('@'));
+      const all = ['linux-x64', 'linux-x64-musl', 'linux-arm64', 'linux-arm64-musl'];
+      all.push('darwin-x64', 'darwin-arm64', 'win32-x64', 'win32-arm64');
+      assert.deepEqual(
+        names,
+        all.map((name) => [`@funnelvec/${name}`, VERSION]),
+      );
     });
 
     it('a binary that needs no newer system libraries than Node.js itself', (t) => {
       if (process.platform !== 'linux' || !hasNative) return t.skip('no Linux binary was built');
-      const [platform] = readdirSync(join(consumer.installed, 'prebuilds'));
-      const binary = readFileSync(join(consumer.installed, 'prebuilds', platform!, 'funnelvec.node'), 'latin1');
+      const binary = readFileSync(join(binaryFolder, 'funnelvec.node'), 'latin1');
       const newest = (library: string) =>
         Math.max(0, ...Array.from(binary.matchAll(new RegExp(`${library}(\\d+)`, 'g')), (match) => Number(match[1])));
       assert.ok(newest('GLIBC_2\\.') <= 28, `GLIBC_2.${newest('GLIBC_2\\.')}`);
@@ -106,21 +128,22 @@ describe('the packed package', { timeout: 600_000 }, () => {
 
     it('no path of the machine that built it', () => {
       const paths = [root, join(homedir(), '/'), consumer.home];
-      for (const file of filesOf(consumer.installed)) {
-        const text = readFileSync(join(consumer.installed, file), 'latin1');
+      const folders = [consumer.installed, ...(hasNative ? [binaryFolder] : [])];
+      for (const file of folders.flatMap((folder) => filesOf(folder).map((name) => join(folder, name)))) {
+        const text = readFileSync(file, 'latin1');
         for (const path of paths) assert.ok(!text.includes(path), `${path} in ${file}`);
       }
     });
 
     it('no host of a package registry: people have mirrors', () => {
-      for (const file of filesOf(consumer.installed).filter((name) => !name.endsWith('.node'))) {
+      for (const file of filesOf(consumer.installed)) {
         const text = readFileSync(join(consumer.installed, file), 'utf8');
         assert.doesNotMatch(text, /\b(pypi|npmjs|crates|debian)\.(org|com|io)\b/, file);
       }
     });
 
     it(`at most ${MAX_PACKED / 1000} kB packed, ${MAX_UNPACKED / 1e6} MB on disk`, () => {
-      const packed = statSync(join(consumer.home, tarball)).size;
+      const packed = statSync(archives.main).size;
       const sizes = filesOf(consumer.installed).map((file) => statSync(join(consumer.installed, file)).size);
       const unpacked = sizes.reduce((sum, size) => sum + size, 0);
       assert.ok(packed <= MAX_PACKED, `${packed} bytes packed`);
@@ -139,7 +162,7 @@ describe('the packed package', { timeout: 600_000 }, () => {
       assert.equal(manifest['gypfile'], false); // else npm adds an install script for a binding.gyp that it meets
       assert.equal(manifest['dependencies'], undefined);
       assert.deepEqual(
-        readdirSync(join(consumer.home, 'node_modules')).filter((name) => !name.startsWith('.')),
+        readdirSync(join(bare.home, 'node_modules')).filter((name) => !name.startsWith('.')),
         ['funnelvec'],
       );
     });
@@ -150,11 +173,15 @@ describe('the packed package', { timeout: 600_000 }, () => {
       assert.equal(own.hasInstallScript, undefined);
       for (const name of Object.keys(own.optionalDependencies)) assert.ok(lock.packages[`node_modules/${name}`], name);
       const before = filesOf(consumer.installed);
-      const other = consumer.copy();
+      const other = bare.copy();
       try {
         const output = other.npm(['ci', '--foreground-scripts', ...QUIET]);
         assert.doesNotMatch(output, /node-gyp|^> /m);
         assert.deepEqual(filesOf(other.installed), before);
+        if (!hasNative) return;
+        // This platform's is there alone, and its binary runs.
+        assert.deepEqual(readdirSync(join(other.home, 'node_modules', '@funnelvec')), [basename(binaryFolder)]);
+        assert.match(doctor(other).nativeBinary!, /@funnelvec.[\w-]+.funnelvec\.node$/);
       } finally {
         other.remove();
       }
@@ -201,15 +228,19 @@ describe('the packed package', { timeout: 600_000 }, () => {
       if (!hasNative) return t.skip('no native binary was built');
       const broken = consumer.copy();
       try {
-        const [platform] = readdirSync(join(broken.installed, 'prebuilds'));
-        writeFileSync(join(broken.installed, 'prebuilds', platform!, 'funnelvec.node'), 'not a binary');
+        const folder = join(broken.home, 'node_modules', '@funnelvec', basename(binaryFolder));
+        writeFileSync(join(folder, 'funnelvec.node'), 'not a binary');
         assert.equal(probe(broken, 'import.mjs').active, 'wasm');
         const report = doctor(broken);
         assert.deepEqual(
           report.failures.map((failure) => failure.name),
           ['native'],
         );
-        assert.match(report.failures[0]!.message, /funnelvec\.node/);
+        assert.match(report.failures[0]!.message, /^@funnelvec\/[\w-]+ does not load: .*funnelvec\.node/);
+        // Nor does one of another version.
+        const file = join(folder, 'package.json');
+        writeFileSync(file, readFileSync(file, 'utf8').replace(`"version": "${VERSION}"`, '"version": "999.0.0"'));
+        assert.match(doctor(broken).failures[0]!.message, /it is of version 999\.0\.0, and this is funnelvec/);
       } finally {
         broken.remove();
       }
@@ -225,7 +256,7 @@ describe('the packed package', { timeout: 600_000 }, () => {
     it('not on native kernels that are absent: the error says where it looked', () => {
       const { status, stderr } = bare.tryNode(['import.mjs'], { FUNNELVEC_KERNELS: 'native' });
       assert.notEqual(status, 0);
-      assert.match(stderr, /native cannot run here \(No prebuilt binary for .*prebuilds/);
+      assert.match(stderr, /native cannot run here \(No prebuilt binary for .*@funnelvec/);
     });
 
     it('funnelvec/wasm without loading any binary', (t) => {
@@ -280,7 +311,7 @@ describe('the packed package', { timeout: 600_000 }, () => {
       const { nativeBinary, kernels, failures } = doctor(bare);
       assert.equal(nativeBinary, undefined);
       assert.equal(kernels.find((k) => k.active)?.name, 'wasm');
-      assert.match(failures[0]!.message, /No prebuilt binary for .* in this package/);
+      assert.match(failures[0]!.message, /No prebuilt binary for [\w-]+ \(looked for @funnelvec\//);
       for (const name of ['avx2', 'neon', 'scalar']) {
         assert.match(kernels.find((k) => k.name === name)?.reason ?? '', /No prebuilt binary/);
       }

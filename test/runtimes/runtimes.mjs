@@ -1,8 +1,9 @@
 // The runtimes that the package is probed on, as npm packages bring them, and what each says to the checks of probe.mjs.
 import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packRelease, unpackInto } from '../../scripts/platforms/pack.mjs';
 import { root, run, step } from '../../scripts/setup/steps.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -51,11 +52,8 @@ async function fromRegistry(name, { package: from, version, binary }) {
 
 /** A project with the packed package, the packages that it may use, and the programs of this folder. */
 export async function project(home) {
-  await run('npm', ['pack', '--pack-destination', home]);
-  const tarball = readdirSync(home).find((name) => name.endsWith('.tgz'));
   const modules = join(home, 'node_modules');
-  mkdirSync(join(modules, 'funnelvec'), { recursive: true });
-  await run('tar', ['xzf', join(home, tarball), '-C', join(modules, 'funnelvec'), '--strip-components=1']);
+  await unpackInto(modules, await packRelease({ out: join(home, 'archives'), own: true }));
   for (const name of BESIDE) {
     mkdirSync(join(modules, name, '..'), { recursive: true });
     symlinkSync(join(root, 'node_modules', name), join(modules, name));

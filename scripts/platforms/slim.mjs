@@ -1,0 +1,99 @@
+// The JavaScript of the published package: without white space and long names of locals, and CommonJS made of the ES modules,
+// so that a file is the same in both but for its imports and exports, which the archive then holds nearly once. Functions and
+// classes keep their names, for stack traces.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import swc from '@swc/core';
+import { filesUnder } from '../setup/steps.mjs';
+
+/** As tsc made them: `import.meta` has its own file for CommonJS, and the other is read by what traces a program's files. */
+const KEPT = ['core/here.js', 'kernels/addon.js'];
+
+/** Makes the files of dist/esm and dist/cjs within `folder` small. */
+export async function slim(folder) {
+  const [esm, cjs] = ['esm', 'cjs'].map((kind) => join(folder, 'dist', kind));
+  for (const file of filesUnder(esm, (name) => name.endsWith('.js'))) {
+    const name = relative(esm, file).replaceAll('\\', '/');
+    if (KEPT.includes(name)) continue;
+    const text = readFileSync(file, 'utf8');
+    const bang = /^#!.*\n/.exec(text)?.[0] ?? '';
+    const { code } = await swc.minify(text.slice(bang.length), {
+      module: true,
+      compress: false,
+      mangle: { keep_fnames: true, keep_classnames: true },
+      format: { comments: false },
+    });
+    writeFileSync(file, bang + code);
+    const twin = join(cjs, name);
+    if (filesUnder(twin).length > 0) writeFileSync(twin, toCommonJs(code, name));
+  }
+}
+
+/**
+ * A module of ours, minified, as CommonJS. The package has no circles of imports, no exported variable that changes, no default
+ * export and no `export *`: so imports are constants, and exports are set once. Anything else is refused.
+ */
+export function toCommonJs(code, name) {
+  const bytes = Buffer.from(code);
+  const { body } = swc.parseSync(code, { syntax: 'ecmascript', target: 'es2022' });
+  const base = body[0].span.start; // positions of swc go on from file to file
+  const text = (from, to) => bytes.subarray(from - base, to - base).toString();
+  const refused = (why) => new Error(`${name}: ${why} cannot be made CommonJS`);
+  const to = (specifier) => JSON.stringify(fromHere(specifier, name));
+  const out = ['"use strict";Object.defineProperty(exports,"__esModule",{value:true});'];
+  const exported = [];
+  const pair = (from, as) => (from === as ? from : `${from}:${as}`);
+  for (const item of body) {
+    const { type, span } = item;
+    if (type === 'ImportDeclaration') {
+      out.push(...imported(item, to, pair, refused));
+    } else if (type === 'ExportDeclaration') {
+      const { declaration } = item;
+      if (declaration.kind !== undefined && declaration.kind !== 'const') throw refused(`export ${declaration.kind}`);
+      const names = declaration.declarations?.map(({ id }) => id.value) ?? [declaration.identifier.value];
+      if (names.includes(undefined)) throw refused('an exported pattern');
+      exported.push(...names.map((one) => [one, one]));
+      out.push(text(declaration.span.start, span.end));
+    } else if (type === 'ExportNamedDeclaration') {
+      const pairs = item.specifiers.map(({ type: kind, orig, exported: as }) => {
+        if (kind !== 'ExportSpecifier') throw refused(kind);
+        return [(as ?? orig).value, orig.value];
+      });
+      if (item.source === null || item.source === undefined) exported.push(...pairs);
+      else {
+        const from = `_${exported.length}_`;
+        out.push(`const ${from}=require(${to(item.source.value)});`);
+        exported.push(...pairs.map(([as, orig]) => [as, `${from}.${orig}`]));
+      }
+    } else if (/^(Export|Ts)/.test(type)) {
+      throw refused(type);
+    } else out.push(text(span.start, span.end));
+  }
+  out.push(exported.map(([as, orig]) => `exports.${as}=${orig};`).join(''));
+  const joined = out.join('').replaceAll(/\bimport\("([^"]+)"\)/g, (_, specifier) => {
+    return `Promise.resolve().then(()=>require(${to(specifier)}))`;
+  });
+  if (/\b(const|let|function|class) (require|exports|module)\b|import\.meta/.test(joined))
+    throw refused('a name of Node’s');
+  return joined;
+}
+
+function imported({ specifiers, source }, to, pair, refused) {
+  const from = `require(${to(source.value)})`;
+  if (specifiers.length === 0) return [`${from};`];
+  const named = [];
+  const whole = [];
+  for (const { type, local, imported: orig } of specifiers) {
+    if (type === 'ImportSpecifier') named.push(pair((orig ?? local).value, local.value));
+    else if (type === 'ImportDefaultSpecifier' && !source.value.startsWith('node:')) throw refused('a default import');
+    else whole.push(`const ${local.value}=${from};`);
+  }
+  return [...whole, ...(named.length > 0 ? [`const{${named.join(',')}}=${from};`] : [])];
+}
+
+/** Names of package.json's `imports` stand for files of the other build. */
+function fromHere(specifier, name) {
+  if (!specifier.startsWith('#host/')) return specifier;
+  const path = relative(dirname(name), `${specifier.slice('#host/'.length)}.js`).replaceAll('\\', '/');
+  return path.startsWith('.') ? path : `./${path}`;
+}

@@ -1,0 +1,86 @@
+/** The tables that the cross-build, the loader and the archives share agree. The build itself runs outside CI: it needs zig. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { root } from './consumer.js';
+
+interface Platform {
+  os: string;
+  cpu: string;
+  libc?: string;
+  target: string;
+}
+interface Source {
+  file: string;
+  flags: string[];
+}
+const load = (name: string) => import(pathToFileURL(join(root, 'scripts/platforms', name)).href);
+const { PLATFORMS } = (await load('platforms.mjs')) as { PLATFORMS: Record<string, Platform> };
+const { addonOf } = (await load('gyp.mjs')) as { addonOf: (one: Platform) => { sources: Source[]; ldflags: string[] } };
+const { toCommonJs } = (await load('slim.mjs')) as { toCommonJs: (code: string, name: string) => string };
+
+describe('platforms', () => {
+  it('are looked for by the loader, each by a literal that tracing reads, and no other', () => {
+    for (const build of ['esm', 'cjs']) {
+      const text = readFileSync(join(root, 'dist', build, 'kernels/addon.js'), 'utf8');
+      const names = Array.from(text.matchAll(/case '([\w-]+)':\s+return load\('@funnelvec\/([\w-]+)'\)/g));
+      for (const [, platform, name] of names) assert.equal(platform, name);
+      assert.deepEqual(names.map(([, platform]) => platform).sort(), Object.keys(PLATFORMS).sort());
+      assert.match(text, /const load = module\.createRequire\(/);
+    }
+  });
+
+  it('are called as Node.js calls system and processor', () => {
+    for (const [name, { os, cpu, libc }] of Object.entries(PLATFORMS)) {
+      assert.equal(name, `${os}-${cpu}${libc === 'musl' ? '-musl' : ''}`);
+      assert.equal(libc === undefined, os !== 'linux');
+    }
+  });
+
+  for (const [name, platform] of Object.entries(PLATFORMS)) {
+    it(`have the flags of binding.gyp in a cross-build: ${name}`, () => {
+      const { sources, ldflags } = addonOf(platform);
+      for (const { file, flags } of sources) {
+        for (const flag of ['-ffp-contract=off', '-O3', '-std=c++17'])
+          assert.ok(flags.includes(flag), `${file}: ${flag}`);
+        assert.equal(flags.includes('-mavx2'), file.startsWith('cpp/isa/avx'), file);
+        assert.equal(flags.includes('-mavx512vnni'), file === 'cpp/isa/avx512vnni.cc', file);
+      }
+      const sets = platform.cpu === 'x64' ? ['avx2', 'avx512', 'avx512vnni', 'scalar'] : ['neon', 'scalar'];
+      const files = ['addon', 'isa', ''].flatMap((folder) =>
+        readdirSync(join(root, 'cpp', folder))
+          .filter((file) => file.endsWith('.cc') && (folder !== 'isa' || sets.includes(file.slice(0, -3))))
+          .map((file) => ['cpp', folder, file].filter(Boolean).join('/')),
+      );
+      assert.deepEqual(sources.map(({ file }) => file).sort(), files.sort());
+      assert.equal(ldflags.includes('-Wl,-z,nodelete'), platform.os === 'linux');
+    });
+  }
+});
+
+describe('the CommonJS of a release', () => {
+  const cases: [string, string][] = [
+    ['import a from"node:path";', 'const a=require("node:path");'],
+    ['import{a as b,c}from"./x.js";', 'const{a:b,c}=require("./x.js");'],
+    ['import*as t from"#host/core/host";', 'const t=require("../core/host.js");'],
+    ['import"./x.js";', 'require("./x.js");'],
+    ['export const a=1,b=2;', 'const a=1,b=2;exports.a=a;exports.b=b;'],
+    ['export{a as b,c};', 'exports.b=a;exports.c=c;'],
+    ['export{a as b}from"./x.js";', 'const _0_=require("./x.js");exports.b=_0_.a;'],
+    [
+      'export function f(){return import("./é.js")}',
+      'function f(){return Promise.resolve().then(()=>require("./é.js"))}exports.f=f;',
+    ],
+  ];
+  for (const [from, to] of cases) {
+    it(`of ${from}`, () =>
+      assert.ok(toCommonJs(from, 'kernels/a.js').endsWith(`${to}`), toCommonJs(from, 'kernels/a.js')));
+  }
+
+  for (const code of ['export let a=1;', 'export default 1;', 'export*from"./x.js";', 'import a from"./x.js";']) {
+    it(`is not made of ${code}`, () =>
+      assert.throws(() => toCommonJs(code, 'kernels/a.js'), /cannot be made CommonJS/));
+  }
+});
