@@ -127,11 +127,16 @@ function render(name, bytes) {
   return [
     '// Generated from assembly/ by scripts/setup/build-wasm.mjs. Do not edit.',
     '',
-    // Hexadecimal digits repeat where the bytes do: once compressed, a page loads a fifth less than of base64.
-    '/** The module: its bytes in hexadecimal, or itself where it is imported. */',
-    `export const ${name}: string | object =\n  '${bytes.toString('hex')}';`,
+    '/** The module: its bytes as letters (wasm-module.ts reads them), or itself where it is imported. */',
+    `export const ${name}: string | object =\n  '${lettersOf(bytes)}';`,
     '',
   ].join('\n');
+}
+
+/** Printable ones from '(' on, but '&' for the backslash, behind '!' for bytes from 87 on and '#' from 174 on. */
+function lettersOf(bytes) {
+  const letter = (byte) => (byte === 52 ? '&' : String.fromCharCode(40 + byte));
+  return Array.from(bytes, (byte) => ['', '!', '#'][Math.floor(byte / 87)] + letter(byte % 87)).join('');
 }
 
 function hashInputs() {

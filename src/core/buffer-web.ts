@@ -1,5 +1,4 @@
 /** In place of buffer.ts in browsers and on the edge: the part of Node's Buffer that this library uses. */
-import { fromHex } from './host-web.js';
 
 type Encoding = 'utf8' | 'utf16le' | 'latin1' | 'hex' | 'base64';
 
@@ -117,7 +116,7 @@ function from(
 
 function encoded(text: string, encoding: Encoding | 0): Uint8Array {
   if (encoding === 'latin1') return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-  if (encoding === 'hex') return fromHex(text);
+  if (encoding === 'hex') return Uint8Array.from(text.match(/../g) ?? [], (digits) => Number.parseInt(digits, 16));
   return encoding === 'base64' ? fromBase64(text) : encoder.encode(text);
 }
 

@@ -12,10 +12,6 @@ export function architecture(): string {
   return process.arch;
 }
 
-export function fromHex(text: string): Uint8Array {
-  return Buffer.from(text, 'hex');
-}
-
 /** From the system's own source of randomness. */
 export function randomBytes(count: number): Uint8Array {
   return secureBytes(count);

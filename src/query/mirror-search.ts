@@ -1,10 +1,11 @@
 /** Searches that run on a mirror: which of them can, what they ask of the database after that, and what stats tell. */
 import { expected, FunnelError } from '../core/errors.js';
-import type { Hit, Id, MirrorStats, SearchStats } from '../core/types.js';
+import type { Id, MirrorStats, SearchStats } from '../core/types.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { coversPath, coversSelection, uncovered } from './coverage.js';
 import type { Path } from './filter/ast.js';
 import { type Mirror, type MirrorMark, type SearchableMirror, searchableMirror } from './mirror.js';
+import type { MirrorOptions, Route, WithoutPayload } from './mirror-options.js';
 import { MirrorSource } from './mirror-source.js';
 import type { PayloadSelector } from './payload.js';
 import { Ranker } from './rank.js';
@@ -13,33 +14,6 @@ import { depthOf } from './shared-keys.js';
 import { narrows } from './source/scope.js';
 import type { Source } from './source/source.js';
 import type { Stages } from './stage-options.js';
-
-/** Where a FunnelSearch with a mirror searches, and when not there. */
-export interface MirrorOptions {
-  /**
-   * 'mirror': head search, filter and funnel run on the mirror, a FunnelIndex, by its own index. The database is asked for
-   * payloads of the final hits that the mirror does not keep, or for nothing. `stats.mirror` tells where a search ran, and
-   * how old the mirror is: rows that came to the collection since are not found.
-   *
-   * @default 'source': the database searches heads, and the mirror has the vectors
-   */
-  search?: 'source' | 'mirror';
-  /**
-   * With `search: 'mirror'`: milliseconds since the last completed sync began, at most. A mirror that is older, or was never
-   * synced, is not searched: see `fallback`. @default any age
-   */
-  maxAge?: number;
-  /**
-   * With `search: 'mirror'`: what becomes of a search that the mirror is too old for, or cannot do (a filter on payload that it
-   * does not keep, `nativeFilter`, `params` of the database). 'source': the database searches, and `stats.mirror.reason` says
-   * why. 'fail': a FunnelError, STALE or UNSUPPORTED.
-   *
-   * @default 'source'
-   */
-  fallback?: 'source' | 'fail';
-}
-
-export const MIRROR_KEYS = ['search', 'maxAge', 'fallback'] as const satisfies readonly (keyof MirrorOptions)[];
 
 /** @throws FunnelError BAD_ARGUMENT */
 export function checkMirrorOptions({ search, maxAge, fallback }: MirrorOptions, mirror: Mirror | undefined): void {
@@ -65,17 +39,6 @@ export function checkMirrorStages(stages: Stages | undefined): void {
   if (stages === 'server') {
     throw expected('BAD_ARGUMENT', "no stages: 'server' beside search: 'mirror'", 'stages', stages);
   }
-}
-
-/** Where one request goes. */
-export interface Route {
-  ranker: Ranker;
-  /** As the ranker is to see them. */
-  options: CheckedOptions;
-  /** Payloads that the database is asked for when hits are known. */
-  payloads: PayloadSelector;
-  /** Its part in `stats.mirror`; undefined of a search whose mirror only has vectors. */
-  told: Partial<MirrorStats> | undefined;
 }
 
 /** The kinds of params that an index acts on. */
@@ -209,13 +172,6 @@ export function tellMirror(stats: SearchStats, told: Partial<MirrorStats> | unde
     stats.ran = { on: 'mirror', why: 'the mirror searched' };
   }
   stats.mirror = { ...counts, ...stats.mirror, ...told };
-}
-
-/** Hits whose payloads are to come from the database, and where that is told. */
-export interface WithoutPayload {
-  hits: readonly Hit[];
-  route: Route;
-  stats: SearchStats;
 }
 
 /**

@@ -28,16 +28,8 @@ import {
 import { withFullOf } from './heads-source.js';
 import { lookUp } from './lookup.js';
 import { isMirror, type Mirror } from './mirror.js';
-import {
-  addFromSource,
-  checkMirrorOptions,
-  checkMirrorStages,
-  MIRROR_KEYS,
-  type MirrorOptions,
-  MirrorSearch,
-  type Route,
-  tellMirror,
-} from './mirror-search.js';
+import { MIRROR_KEYS, type MirrorOptions, type Route } from './mirror-options.js';
+import { addFromSource, checkMirrorOptions, checkMirrorStages, MirrorSearch, tellMirror } from './mirror-search.js';
 import { numberHits } from './pushed.js';
 import { Ranker, type Search } from './rank.js';
 import {
@@ -58,7 +50,7 @@ import { checkStages, type StageOptions, type Stages } from './stage-options.js'
 export type { RecommendRequest } from './examples.js';
 export type { GroupOptions, GroupSearchStats, GroupsResult, HitGroup } from './group-search.js';
 export type { Lookup, LookupOptions, LookupRow } from './lookup.js';
-export type { MirrorOptions } from './mirror-search.js';
+export type { MirrorOptions } from './mirror-options.js';
 export type { QueryOptions, SearchRequest } from './request.js';
 export type { SearchResult } from './result.js';
 export type { StageOptions, Stages } from './stage-options.js';

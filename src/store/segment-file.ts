@@ -10,8 +10,8 @@ import { METRICS } from '../kernels/kernels.js';
 import { MOST_SKEW, readBasis, strideOf } from './engine/basis.js';
 import { codedMetric } from './engine/centre.js';
 import type { Coded } from './engine/extend.js';
+import { headRows } from './engine/head-rows.js';
 import { arrayIn } from './engine/memory.js';
-import { headRows } from './engine/neighbours.js';
 import { centroidRows } from './engine/partition.js';
 import type { Quantiser } from './engine/quantiser.js';
 import {
