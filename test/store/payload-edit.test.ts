@@ -63,6 +63,7 @@ const DELETED: [Fields, string[], Fields][] = [
   [{ a: 1 }, [], { a: 1 }],
 ];
 
+const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const vectorOf = (id: number) => Float32Array.from({ length: DIM }, (_, i) => Math.sin(id * 7 + i));
 
 describe('payloads in place', () => {
@@ -348,6 +349,23 @@ describe('payloads in place', () => {
     const [, first, second] = await Promise.all(calls);
     assert.deepEqual([first!.count, second!.count], [1, 1]);
     assert.deepEqual(index.getSync([1])[0]!.payload, { n: 1, a: { deep: [1] }, last: true });
+    await index.close();
+  });
+
+  it('come between the writes around them: a filter that deletes rows is evaluated in its turn', async () => {
+    const index = await FunnelIndex.create<Fields>(':memory:', { dim: DIM });
+    await index.upsert(range(90).map((id) => ({ id, vector: vectorOf(id), payload: { keep: false } })));
+    const calls = [
+      index.upsert(range(9000).map((id) => ({ id: 100 + id, vector: vectorOf(id) }))),
+      index.setPayload([1, 80], { keep: true }),
+      index.delete({ filter: { must: { key: 'keep', match: { value: false } } } }),
+      index.setPayload([1, 80], { last: true }),
+    ];
+    assert.deepEqual(
+      (await Promise.all(calls)).map(({ count }) => count),
+      [9000, 2, 88, 2],
+    );
+    assert.deepEqual(index.getSync([1])[0]!.payload, { keep: true, last: true });
     await index.close();
   });
 });
