@@ -368,6 +368,25 @@ describe('payloads in place', () => {
     assert.deepEqual(index.getSync([1])[0]!.payload, { keep: true, last: true });
     await index.close();
   });
+
+  it('are in an index that was being made when they changed, though the log no longer goes back as far', async () => {
+    const path = fresh();
+    const index = await FunnelIndex.create<Fields>(path, { dim: DIM });
+    await index.upsert(range(50).map((id) => ({ id, vector: vectorOf(id), payload: { n: id % 5, tag: 'a' } })));
+    await index.createPayloadIndex('n', 'integer');
+    await index.setPayload([1], { n: 7 });
+    await index.optimize(); // the file of n has the change, and the log lets go of it
+    await index.createPayloadIndex('tag', 'keyword', {
+      onProgress: ({ phase, done }) => {
+        if (phase === 'write' && done === 0) index.setPayloadSync([3, 4, 5], { tag: 'b' });
+      },
+    });
+    await index.close();
+    const again = await FunnelIndex.open<Fields>(path);
+    const count = (value: string) => again.countMatching({ filter: { must: { key: 'tag', match: { value } } } });
+    assert.deepEqual([await count('a'), await count('b')], [47, 3]);
+    await again.close();
+  });
 });
 
 const INDEXES = [

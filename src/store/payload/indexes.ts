@@ -47,6 +47,8 @@ export class PayloadIndexes {
         // The log goes back to what the file has, but not to what was read of payloads without one.
         column = this.#load(entry);
         changed = this.files.changedAfter(column.marked);
+        // What the file has may be of before the log: nobody knows which of its rows hold.
+        if (changed === undefined) column = this.#anew(entry);
       }
       column.mark(changed ?? new Uint32Array(0), this.files.lastChange);
       columns.set(nameOf(column.path), column);
@@ -63,15 +65,23 @@ export class PayloadIndexes {
     const { key, type, file, rows, changes = 0 } = entry;
     if (file === null) return this.#new(key, type);
     const packed = readColumn(entry, (section) => this.files.readSectionSync(file, section));
+    if (packed === undefined) return this.#anew(entry);
     const column = new Column(key, type, { packed, rows, file, changes });
-    column.marked = packed === undefined ? this.files.lastChange : changes;
+    column.marked = changes;
     return column;
   }
 
   /** Payloads are read from now on. */
   #new(key: string, type: PayloadIndexType): Column {
-    const column = new Column(key, type);
-    column.marked = this.files.lastChange;
+    return this.#anew({ key, type, file: null, rows: 0 });
+  }
+
+  /** The same, in the place of a file whose rows do not count. */
+  #anew({ key, type, file, rows }: PayloadIndexEntry): Column {
+    const changes = this.files.lastChange;
+    const column = new Column(key, type, file === null ? undefined : { packed: undefined, rows, file, changes });
+    column.marked = changes;
+    column.packedChanges = changes;
     return column;
   }
 
