@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { FunnelError, FunnelSearch } from 'funnelvec';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
+import { atOnce } from '#dist/core/slices.js';
+import type { IndexFiles } from '#dist/store/files/index-files.js';
+import { PayloadIndexes } from '#dist/store/payload/indexes.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 4;
@@ -386,6 +389,29 @@ describe('payloads in place', () => {
     const count = (value: string) => again.countMatching({ filter: { must: { key: 'tag', match: { value } } } });
     assert.deepEqual([await count('a'), await count('b')], [47, 3]);
     await again.close();
+  });
+
+  it('take a payload index a time that grows no faster than they do', () => {
+    const timed = (rows: number) => {
+      const files = {
+        rows,
+        payloadIndexes: [{ key: 'n', type: 'integer', file: null, rows: 0 }],
+        lastChange: 1,
+        changedAfter: () => new Uint32Array(0),
+        payloadOf: () => undefined,
+      } as unknown as IndexFiles;
+      const indexes = new PayloadIndexes(files, () => false);
+      atOnce(indexes.catchUp());
+      indexes.changed(Uint32Array.from(range(rows)));
+      const before = process.cpuUsage();
+      atOnce(indexes.catchUp());
+      const { user, system } = process.cpuUsage(before);
+      return user + system;
+    };
+    timed(20_000);
+    const one = Math.min(...range(3).map(() => timed(20_000)));
+    const eight = timed(160_000);
+    assert.ok(eight < 24 * one, `${eight} µs for eight times as many as in ${one} µs`);
   });
 });
 

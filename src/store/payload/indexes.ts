@@ -116,14 +116,16 @@ export class PayloadIndexes {
       for (const column of list) if (column.covered === first) column.take(payload, alive);
       if (++work % AT_ONCE === 0) yield;
     }
-    for (let work = 0; ; ) {
-      const changed = list.find(({ pending }) => pending.size > 0);
-      if (changed === undefined) return;
-      const [ordinal] = changed.pending as Iterable<number> as [number];
-      const alive = this.alive(ordinal);
-      const payload = alive ? this.files.payloadOf(ordinal) : undefined;
-      for (const column of list) if (column.pending.has(ordinal)) column.patch(ordinal, payload, alive);
-      if (++work % AT_ONCE === 0) yield;
+    // Rows may change meanwhile, also while patches are packed, where others take their place.
+    for (let column = list.find(hasPending); column !== undefined; column = list.find(hasPending)) {
+      let work = 0;
+      // In one pass: whoever looks for the first of a set anew steps over all that were deleted.
+      for (const ordinal of column.pending) {
+        const alive = this.alive(ordinal);
+        const payload = alive ? this.files.payloadOf(ordinal) : undefined;
+        for (const one of list) if (one.pending.has(ordinal)) one.patch(ordinal, payload, alive);
+        if (++work % AT_ONCE === 0) yield;
+      }
     }
   }
 
@@ -319,6 +321,10 @@ export class PayloadIndexes {
     this.#closed = true;
     await this.#last;
   }
+}
+
+function hasPending({ pending }: Column): boolean {
+  return pending.size > 0;
 }
 
 /** The one that is committed. */
