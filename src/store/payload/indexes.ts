@@ -117,7 +117,8 @@ export class PayloadIndexes {
       if (++work % AT_ONCE === 0) yield;
     }
     // Rows may change meanwhile, also while patches are packed, where others take their place.
-    for (let column = list.find(hasPending); column !== undefined; column = list.find(hasPending)) {
+    for (let column = list.find(isBehind); column !== undefined; column = list.find(isBehind)) {
+      for (const one of list) yield* one.sort();
       let work = 0;
       // In one pass: whoever looks for the first of a set anew steps over all that were deleted.
       for (const ordinal of column.pending) {
@@ -323,8 +324,8 @@ export class PayloadIndexes {
   }
 }
 
-function hasPending({ pending }: Column): boolean {
-  return pending.size > 0;
+function isBehind(column: Column): boolean {
+  return column.isBehind;
 }
 
 /** The one that is committed. */
