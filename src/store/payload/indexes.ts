@@ -47,7 +47,7 @@ export class PayloadIndexes {
         // The log goes back to what the file has, but not to what was read of payloads without one.
         column = this.#load(entry);
         changed = this.files.changedAfter(column.marked);
-        // What the file has may be of before the log: nobody knows which of its rows hold.
+        // The file may be of before the log, and nobody knows which of its rows hold.
         if (changed === undefined) column = this.#anew(entry);
       }
       column.mark(changed ?? new Uint32Array(0), this.files.lastChange);

@@ -104,7 +104,7 @@ class Patches {
     return this.pending.size > 0 || this.#marked.length > 0;
   }
 
-  /** What rows had that are marked goes, and they are pending. Others may do the same meanwhile. */
+  /** Drops what marked rows had, and makes them pending. Others may do the same meanwhile. */
   *sort(): Sliced<void> {
     for (let list = this.#marked[0]; list !== undefined; list = this.#marked[0]) {
       const to = Math.min(list.length, this.#sorted + SORTED_AT_ONCE);
