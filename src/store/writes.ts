@@ -71,8 +71,8 @@ export function upsertSync<Payload>(
 export async function deleteRows(index: OpenIndex, rows: unknown): Promise<{ count: number }> {
   const filter = filterOfRows(index, rows, 'delete');
   if (filter === undefined) return deleted(index, await index.files.delete(idListOf(rows)));
-  const matched = await index.later(() => evaluateFilter(filter, index.filtered()));
-  return deleted(index, await index.files.deleteRows(rowsOf(matched.rows)));
+  const choose = async () => rowsOf((await index.later(() => evaluateFilter(filter, index.filtered()))).rows);
+  return deleted(index, await index.files.deleteRows(choose));
 }
 
 export function deleteRowsSync(index: OpenIndex, rows: unknown): { count: number } {

@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { FunnelError, FunnelSearch } from 'funnelvec';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
+import { atOnce } from '#dist/core/slices.js';
+import type { IndexFiles } from '#dist/store/files/index-files.js';
+import { PayloadIndexes } from '#dist/store/payload/indexes.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 4;
@@ -14,6 +17,16 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 let made = 0;
 const fresh = () => join(folder, String(made++));
 const random = new Random(SEED);
+
+/** An index of rows without payloads, as a payload index of it sees it. */
+const filesOf = (rows: number) =>
+  ({
+    rows,
+    payloadIndexes: [{ key: 'n', type: 'integer', file: null, rows: 0 }],
+    lastChange: 1,
+    changedAfter: () => new Uint32Array(0),
+    payloadOf: () => undefined,
+  }) as unknown as IndexFiles;
 
 type Fields = Record<string, unknown>;
 
@@ -63,6 +76,7 @@ const DELETED: [Fields, string[], Fields][] = [
   [{ a: 1 }, [], { a: 1 }],
 ];
 
+const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const vectorOf = (id: number) => Float32Array.from({ length: DIM }, (_, i) => Math.sin(id * 7 + i));
 
 describe('payloads in place', () => {
@@ -349,6 +363,73 @@ describe('payloads in place', () => {
     assert.deepEqual([first!.count, second!.count], [1, 1]);
     assert.deepEqual(index.getSync([1])[0]!.payload, { n: 1, a: { deep: [1] }, last: true });
     await index.close();
+  });
+
+  it('come between the writes around them: a filter that deletes rows is evaluated in its turn', async () => {
+    const index = await FunnelIndex.create<Fields>(':memory:', { dim: DIM });
+    await index.upsert(range(90).map((id) => ({ id, vector: vectorOf(id), payload: { keep: false } })));
+    const calls = [
+      index.upsert(range(9000).map((id) => ({ id: 100 + id, vector: vectorOf(id) }))),
+      index.setPayload([1, 80], { keep: true }),
+      index.delete({ filter: { must: { key: 'keep', match: { value: false } } } }),
+      index.setPayload([1, 80], { last: true }),
+    ];
+    assert.deepEqual(
+      (await Promise.all(calls)).map(({ count }) => count),
+      [9000, 2, 88, 2],
+    );
+    assert.deepEqual(index.getSync([1])[0]!.payload, { keep: true, last: true });
+    await index.close();
+  });
+
+  it('are in an index that was being made when they changed, though the log no longer goes back as far', async () => {
+    const path = fresh();
+    const index = await FunnelIndex.create<Fields>(path, { dim: DIM });
+    await index.upsert(range(50).map((id) => ({ id, vector: vectorOf(id), payload: { n: id % 5, tag: 'a' } })));
+    await index.createPayloadIndex('n', 'integer');
+    await index.setPayload([1], { n: 7 });
+    await index.optimize(); // the file of n has the change, and the log lets go of it
+    await index.createPayloadIndex('tag', 'keyword', {
+      onProgress: ({ phase, done }) => {
+        if (phase === 'write' && done === 0) index.setPayloadSync([3, 4, 5], { tag: 'b' });
+      },
+    });
+    await index.close();
+    const again = await FunnelIndex.open<Fields>(path);
+    const count = (value: string) => again.countMatching({ filter: { must: { key: 'tag', match: { value } } } });
+    assert.deepEqual([await count('a'), await count('b')], [47, 3]);
+    await again.close();
+  });
+
+  it('take a payload index a time that grows no faster than they do', () => {
+    const timed = (rows: number) => {
+      const indexes = new PayloadIndexes(filesOf(rows), () => false);
+      atOnce(indexes.catchUp());
+      indexes.changed(Uint32Array.from(range(rows)));
+      const before = process.cpuUsage();
+      atOnce(indexes.catchUp());
+      const { user, system } = process.cpuUsage(before);
+      return user + system;
+    };
+    timed(20_000);
+    const one = Math.min(...range(3).map(() => timed(20_000)));
+    const eight = timed(160_000);
+    assert.ok(eight < 24 * one, `${eight} µs for eight times as many as in ${one} µs`);
+  });
+
+  it('are told to a payload index in a small part of the time that it takes to read them', () => {
+    const rows = 100_000;
+    const indexes = new PayloadIndexes(filesOf(rows), () => false);
+    atOnce(indexes.catchUp());
+    let share = 1;
+    for (let i = 0; i < 3; i++) {
+      const before = process.cpuUsage();
+      indexes.changed(Uint32Array.from(range(rows)));
+      const telling = process.cpuUsage(before).user;
+      atOnce(indexes.catchUp());
+      share = Math.min(share, telling / process.cpuUsage(before).user);
+    }
+    assert.ok(share < 0.25, `${share}`);
   });
 });
 

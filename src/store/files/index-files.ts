@@ -227,11 +227,14 @@ export class IndexFiles implements Writer {
     return this.#writes.now(remove(this.#core, ids));
   }
 
-  /** Ends the lives of rows by their ordinals; those that are dead already are ignored. */
-  async deleteRows(ordinals: ArrayLike<number>): Promise<number[]> {
+  /**
+   * Ends the lives of rows by their ordinals; those that are dead already are ignored.
+   *
+   * @param choose is asked when it is this write's turn: a row whose payload was changed before is not told by what it was
+   */
+  async deleteRows(choose: () => Promise<ArrayLike<number>>): Promise<number[]> {
     const core = this.#writable();
-    const copy = Array.from(ordinals);
-    return this.#writes.later(() => removeRows(core, copy));
+    return this.#writes.later(async () => removeRows(core, Array.from(await choose())));
   }
 
   deleteRowsSync(ordinals: ArrayLike<number>): number[] {

@@ -78,6 +78,16 @@ export class Column {
     this.marked = change;
   }
 
+  /** Whether rows changed that were not read since. */
+  get isBehind(): boolean {
+    return this.#patches.isBehind;
+  }
+
+  /** Rows that changed are all pending then. */
+  *sort(): Sliced<void> {
+    yield* this.#patches.sort();
+  }
+
   /** Rows whose payload is to be read once more. */
   get pending(): ReadonlySet<number> {
     return this.#patches.pending;
@@ -123,7 +133,7 @@ export class Column {
     const rows = this.covered;
     const [later] = this.#growing;
     this.#growing.push(growing());
-    const changes = this.pending.size === 0 ? this.marked : this.packedChanges;
+    const changes = this.isBehind ? this.packedChanges : this.marked;
     const patched = this.#patches.begin();
     const packed: Partial<Record<(typeof FACTS)[number], Packed>> = {};
     for (const kind of FACTS) {

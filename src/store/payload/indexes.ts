@@ -47,6 +47,8 @@ export class PayloadIndexes {
         // The log goes back to what the file has, but not to what was read of payloads without one.
         column = this.#load(entry);
         changed = this.files.changedAfter(column.marked);
+        // The file may be of before the log, and nobody knows which of its rows hold.
+        if (changed === undefined) column = this.#anew(entry);
       }
       column.mark(changed ?? new Uint32Array(0), this.files.lastChange);
       columns.set(nameOf(column.path), column);
@@ -63,15 +65,23 @@ export class PayloadIndexes {
     const { key, type, file, rows, changes = 0 } = entry;
     if (file === null) return this.#new(key, type);
     const packed = readColumn(entry, (section) => this.files.readSectionSync(file, section));
+    if (packed === undefined) return this.#anew(entry);
     const column = new Column(key, type, { packed, rows, file, changes });
-    column.marked = packed === undefined ? this.files.lastChange : changes;
+    column.marked = changes;
     return column;
   }
 
   /** Payloads are read from now on. */
   #new(key: string, type: PayloadIndexType): Column {
-    const column = new Column(key, type);
-    column.marked = this.files.lastChange;
+    return this.#anew({ key, type, file: null, rows: 0 });
+  }
+
+  /** The same, in the place of a file whose rows do not count. */
+  #anew({ key, type, file, rows }: PayloadIndexEntry): Column {
+    const changes = this.files.lastChange;
+    const column = new Column(key, type, file === null ? undefined : { packed: undefined, rows, file, changes });
+    column.marked = changes;
+    column.packedChanges = changes;
     return column;
   }
 
@@ -106,14 +116,17 @@ export class PayloadIndexes {
       for (const column of list) if (column.covered === first) column.take(payload, alive);
       if (++work % AT_ONCE === 0) yield;
     }
-    for (let work = 0; ; ) {
-      const changed = list.find(({ pending }) => pending.size > 0);
-      if (changed === undefined) return;
-      const [ordinal] = changed.pending as Iterable<number> as [number];
-      const alive = this.alive(ordinal);
-      const payload = alive ? this.files.payloadOf(ordinal) : undefined;
-      for (const column of list) if (column.pending.has(ordinal)) column.patch(ordinal, payload, alive);
-      if (++work % AT_ONCE === 0) yield;
+    // Rows may change meanwhile, also while patches are packed, where others take their place.
+    for (let column = list.find(isBehind); column !== undefined; column = list.find(isBehind)) {
+      for (const one of list) yield* one.sort();
+      let work = 0;
+      // In one pass: whoever looks for the first of a set anew steps over all that were deleted.
+      for (const ordinal of column.pending) {
+        const alive = this.alive(ordinal);
+        const payload = alive ? this.files.payloadOf(ordinal) : undefined;
+        for (const one of list) if (one.pending.has(ordinal)) one.patch(ordinal, payload, alive);
+        if (++work % AT_ONCE === 0) yield;
+      }
     }
   }
 
@@ -309,6 +322,10 @@ export class PayloadIndexes {
     this.#closed = true;
     await this.#last;
   }
+}
+
+function isBehind(column: Column): boolean {
+  return column.isBehind;
 }
 
 /** The one that is committed. */

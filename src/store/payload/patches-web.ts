@@ -4,11 +4,16 @@ import type { Growing, OrdinalPart, Postings } from './postings.js';
 
 export class PatchLayers {
   readonly pending = new Set<number>();
+  readonly isBehind = false;
   readonly size = 0;
   readonly pairs = 0;
   readonly values = 0;
 
   mark(_ordinals: Uint32Array, _covered: number): void {}
+
+  sort(): [] {
+    return [];
+  }
 
   into(_ordinal: number): never {
     throw new Error('no row is pending');

@@ -1,4 +1,5 @@
 /** Rows of a payload index whose payload was changed in place: what the index has of them is of no use, and this is instead. */
+import type { Sliced } from '../../core/slices.js';
 import { FACTS, type PayloadFacts } from './facts.js';
 import { isWithin, type OrdinalPart, type Postings, type Value } from './postings.js';
 import { ordinalsWithBit } from './row-set.js';
@@ -58,6 +59,8 @@ class LoosePostings implements Postings {
 }
 
 const NONE = new Uint32Array(0);
+/** Rows that become pending before others get their turn. */
+const SORTED_AT_ONCE = 1024;
 
 class Patches {
   readonly facts: PayloadFacts<LoosePostings> = {
@@ -72,27 +75,57 @@ class Patches {
   /** Bit o & 31 of word o >>> 5. */
   #words = new Uint32Array(0);
 
+  /** Rows that were marked, of which the first `#sorted` of the first list are pending. */
+  readonly #marked: Uint32Array[] = [];
+  #sorted = 0;
   /** Rows. */
-  get size(): number {
-    return this.#pairs.size;
-  }
+  size = 0;
 
   has(ordinal: number): boolean {
     return ((this.#words[ordinal >>> 5] ?? 0) & (1 << (ordinal & 31))) !== 0;
   }
 
-  /** The row's payload is another now. */
-  mark(ordinal: number): void {
-    for (const [postings, value] of this.#pairs.get(ordinal) ?? []) postings.delete(value, ordinal);
-    this.#pairs.set(ordinal, []);
-    this.pending.add(ordinal);
-    const word = ordinal >>> 5;
-    if (word >= this.#words.length) {
-      const grown = new Uint32Array(Math.max(word + 1, 2 * this.#words.length));
-      grown.set(this.#words);
-      this.#words = grown;
+  /** Rows have another payload now. In the turn of the commit: that they are pending is for sort(). */
+  mark(ordinals: Uint32Array): void {
+    for (const ordinal of ordinals) {
+      const word = ordinal >>> 5;
+      if (word >= this.#words.length) {
+        const grown = new Uint32Array(Math.max(word + 1, 2 * this.#words.length));
+        grown.set(this.#words);
+        this.#words = grown;
+      }
+      if (!this.has(ordinal)) this.size++;
+      this.#words[word]! |= 1 << (ordinal & 31);
     }
-    this.#words[word]! |= 1 << (ordinal & 31);
+    if (ordinals.length > 0) this.#marked.push(ordinals);
+  }
+
+  get isBehind(): boolean {
+    return this.pending.size > 0 || this.#marked.length > 0;
+  }
+
+  /** Drops what marked rows had, and makes them pending. Others may do the same meanwhile. */
+  *sort(): Sliced<void> {
+    for (let list = this.#marked[0]; list !== undefined; list = this.#marked[0]) {
+      const to = Math.min(list.length, this.#sorted + SORTED_AT_ONCE);
+      for (const ordinal of list.subarray(this.#sorted, to)) {
+        for (const [postings, value] of this.#pairs.get(ordinal) ?? []) postings.delete(value, ordinal);
+        this.#pairs.set(ordinal, []);
+        this.pending.add(ordinal);
+      }
+      this.#sorted = to;
+      if (to === list.length) {
+        this.#marked.shift();
+        this.#sorted = 0;
+      }
+      yield;
+    }
+  }
+
+  /** Rows that are yet to be read. */
+  *behind(): Iterable<Uint32Array> {
+    yield Uint32Array.from(this.pending);
+    yield* this.#marked;
   }
 
   /** Where a pending row's facts go. */
@@ -152,7 +185,17 @@ export class PatchLayers {
 
   /** Rows have another payload; those from `covered` on are yet to be read anyway. */
   mark(ordinals: Uint32Array, covered: number): void {
-    for (const ordinal of ordinals) if (ordinal < covered) this.#last.mark(ordinal);
+    this.#last.mark(ordinals.filter((ordinal) => ordinal < covered));
+  }
+
+  /** Whether rows changed that were not read since. */
+  get isBehind(): boolean {
+    return this.#last.isBehind;
+  }
+
+  /** All rows that changed are pending then. */
+  sort(): Sliced<void> {
+    return this.#last.sort();
   }
 
   /** Where a pending row's facts go. */
@@ -193,7 +236,7 @@ export class PatchLayers {
   begin(): { facts: PayloadFacts<LoosePostings>; hold: (ordinal: number) => boolean } {
     const patches = this.#last;
     this.#layers.push(new Patches());
-    for (const ordinal of patches.pending) this.#last.mark(ordinal);
+    for (const ordinals of patches.behind()) this.#last.mark(ordinals);
     return { facts: patches.facts, hold: (ordinal) => !patches.has(ordinal) };
   }
 
