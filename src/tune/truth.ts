@@ -7,6 +7,7 @@ import { ownView } from '../core/realm.js';
 import type { Id } from '../core/types.js';
 import { makeFunnel } from '../funnel/funnel.js';
 import { activeKernels } from '../kernels/load.js';
+import { wholeNumber } from '../query/numbers.js';
 import { rowsAtOnce, type Source } from '../query/source/source.js';
 import type { Truth } from './session.js';
 
@@ -33,10 +34,13 @@ export function ownNeighbours(given: unknown, queries: number, k: number): Id[][
       throw expected('BAD_ARGUMENT', 'an array of ids', where, list);
     }
     if (list.length < k) throw expected('BAD_ARGUMENT', `at least ${k} ids, as target.k has it,`, where, list);
-    const ids = Array.from(list as ArrayLike<unknown>).slice(0, k);
+    // 7n is 7 to whoever has it.
+    const ids = Array.from(list as ArrayLike<unknown>)
+      .slice(0, k)
+      .map((id) => (typeof id === 'bigint' ? wholeNumber(id) : id));
     const seen = new Set<Id>();
     for (const [i, id] of ids.entries()) {
-      if ((typeof id !== 'string' || id === '') && !Number.isSafeInteger(id)) {
+      if ((typeof id !== 'string' || id === '') && typeof id !== 'bigint' && !Number.isSafeInteger(id)) {
         throw expected('BAD_ID', 'an integer or text', `${where}[${i}]`, id);
       }
       if (seen.has(id as Id)) throw expected('BAD_ID', 'each id once', `${where}[${i}]`, id);

@@ -162,6 +162,30 @@ describe('an HDF5 file', () => {
     assert.equal((await contentsOf(to)).length, 999);
   });
 
+  it('with links is read by what they lead to, and is told where these have no end', async () => {
+    await ready;
+    const linked = async (name: string, link: (h5: File) => void) => {
+      const h5 = new File(path(name), 'w');
+      h5.create_group('g');
+      h5.create_dataset({ name: 'g/train', data: Float32Array.of(1, 2, 3, 4), shape: [1, 4] });
+      link(h5);
+      h5.close();
+      const reader = await openReader(path(name), 'hdf5');
+      await reader.close();
+      return reader.columns;
+    };
+    const soft = await linked('soft.h5', (h5) => {
+      for (const name of ['up', 'g/up', 'g/again', 'g/more']) h5.create_soft_link('/', name);
+      h5.create_soft_link('/g/train', 'train');
+      h5.create_soft_link('/none', 'g/none');
+    });
+    assert.deepEqual([...soft!].sort(), ['g/train', 'train']);
+    const endless = linked('hard.h5', (h5) => {
+      for (const name of ['a', 'b', 'c', 'd', 'e']) h5.create_hard_link('/', `/g/${name}`);
+    });
+    await assert.rejects(endless, { code: 'UNSUPPORTED', message: /linked within themselves/ });
+  });
+
   it('that is cut off or damaged is told, in a process that goes on', async () => {
     const whole = gunzipSync(Buffer.from(H5PY, 'base64'));
     const random = new Random(10);

@@ -121,6 +121,34 @@ describe('a table of an SQLite database', () => {
     );
   });
 
+  it('gives text with NUL in it whole, and columns that are generated', async () => {
+    const values = [
+      [`'a' || char(0) || 'b"\\'`, "x'7a00'"],
+      ["'c'", 'char(0)'],
+      ['null', '7'],
+      ["''", "'é' || char(0)"],
+    ];
+    for (const encoding of ['utf-8', 'utf-16le']) {
+      const file = path(`${encoding}.db`);
+      const own = new Database(file);
+      own.exec(`pragma encoding = '${encoding}'`);
+      own.exec('create table t(id integer primary key, v text, a, b, twice int as (2 * id), kept as (a) stored)');
+      for (const [a, b] of values) own.exec(`insert into t(v, a, b) values ('[1, 2, 3, 4]', ${a}, ${b})`);
+      own.close();
+      const found = (await ingested(file, '--vector', 'v')) as { payload: Record<string, unknown> }[];
+      assert.deepEqual(
+        found.map(({ payload }) => [payload['a'], payload['b'], payload['twice'], payload['kept']]),
+        [
+          ['a\0b"\\', Uint8Array.of(0x7a, 0), 2, 'a\0b"\\'],
+          ['c', '\0', 4, 'c'],
+          [null, 7, 6, null],
+          ['', 'é\0', 8, ''],
+        ],
+        encoding,
+      );
+    }
+  });
+
   it('is named where there are several, and what it lacks is told', async () => {
     const refused = (message: RegExp, ...more: string[]) => fails(1, message, into(database, ...more).line);
     await refused(/Expected --table for .*films\.db, which has .*"films".*/, '--vector', 'f32');

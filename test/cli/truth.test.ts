@@ -137,6 +137,19 @@ describe('tune({ neighbours })', () => {
     await index.close();
   });
 
+  it('takes bigints, which the ids of large integers are', async () => {
+    const large = (id: number) => (id % 2 === 0 ? 2n ** 60n + BigInt(id) : BigInt(id));
+    const index = await FunnelIndex.create(':memory:', { dim: DIM, metric: 'euclid' });
+    await index.upsert(base.map((vector, i) => ({ id: large(i), vector })));
+    const options = { search: index, queries, target: { recall: 0.7, k: 10 }, exact: false };
+    const neighbours = truth.map((ids) => ids.map(large));
+    const [own, given] = [await tune(options), await tune({ ...options, neighbours })];
+    assert.equal(given.fingerprint.hash, own.fingerprint.hash);
+    const twice = [[1, ...neighbours[0]!.slice(0, 8), 1n], ...neighbours.slice(1)];
+    await assert.rejects(tune({ ...options, neighbours: twice }), { code: 'BAD_ID', message: /each id once/ });
+    await index.close();
+  });
+
   for (const metric of ['cosine', 'dot', 'euclid'] as const) {
     it(`goes by them as by exact searches, under ${metric}, whatever the kind of ids`, async () => {
       const lists = nearest(metric);

@@ -179,6 +179,38 @@ describe('filters', () => {
     assert.deepEqual(which(circle(0, 90, 1.1e6), [at(77, 81), at(0, 80)]), [at(77, 81)]);
   });
 
+  test('numbers without an end, and NaN, are no degrees of a place', () => {
+    const [endless, nan, huge] = [Number.POSITIVE_INFINITY, Number.NaN, 10n ** 400n];
+    const points = [
+      ...[endless, -endless, nan, huge, -huge].flatMap((odd) => [
+        { lon: odd, lat: 1 },
+        { lon: 1, lat: odd },
+        { lon: odd, lat: odd },
+      ]),
+      ...[Number.MAX_VALUE, -Number.MAX_VALUE].map((lon) => ({ lon, lat: 1 })),
+    ];
+    const ring = [
+      [0, 0],
+      [0, 2],
+      [2, 2],
+      [2, 0],
+      [0, 0],
+    ].map(([lon, lat]) => ({ lon: lon!, lat: lat! }));
+    const box = { top_left: { lon: 170, lat: 10 }, bottom_right: { lon: -170, lat: -10 } };
+    for (const area of [
+      { geo_polygon: { exterior: { points: ring } } },
+      { geo_radius: { center: { lon: 0, lat: 0 }, radius: 3e7 } },
+      { geo_bounding_box: box },
+    ]) {
+      const test = compileFilter(parseFilter({ must: { key: 'a', ...area } }));
+      const found = points.filter((a) => test(1, { a }));
+      assert.ok(
+        found.every(({ lon, lat }) => Number.isFinite(lon) && Number.isFinite(lat)),
+        inspect([area, found]),
+      );
+    }
+  });
+
   test('slices share out all ids, as Qdrant does', () => {
     const ids = [
       ...Array(20).keys(),

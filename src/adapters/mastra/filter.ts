@@ -97,7 +97,7 @@ class Translation {
           case '$gte':
           case '$lt':
           case '$lte':
-            return this.bound(keys, BOUNDS[operator], value, here);
+            return this.bounds(keys, [BOUNDS[operator]], value, here);
           case '$in':
             return this.among(keys, value, here);
           case '$nin':
@@ -140,7 +140,8 @@ class Translation {
   private equal(keys: readonly string[], value: unknown, where: string): FilterNode {
     if (value === null) return this.none(keys, where);
     if (isRegExp(value)) return this.contains(keys, value.source, value.flags, where);
-    if (isDate(value)) return and([this.bound(keys, 'gte', value, where), this.bound(keys, 'lte', value, where)]);
+    // One range: another date before it and one behind it in an array are not equal to it.
+    if (isDate(value)) return this.bounds(keys, ['gte', 'lte'], value, where);
     if (typeof value === 'number' && Number.isFinite(value) && !Number.isInteger(value)) {
       return this.somewhere(keys, where, (path) => ({ op: 'range', path, bounds: { gte: value, lte: value } }));
     }
@@ -161,10 +162,17 @@ class Translation {
     return or(others);
   }
 
-  private bound(keys: readonly string[], bound: keyof Bounds, value: unknown, where: string): FilterNode {
+  /** Some value is on this side of it, or, with several bounds, on each of these sides. */
+  private bounds(
+    keys: readonly string[],
+    bounds: readonly (keyof Bounds)[],
+    value: unknown,
+    where: string,
+  ): FilterNode {
+    const all = <Limit>(limit: Limit): Bounds<Limit> => Object.fromEntries(bounds.map((bound) => [bound, limit]));
     if ((typeof value === 'number' && Number.isFinite(value)) || typeof value === 'bigint') {
       const limit = wholeNumber(value) ?? value;
-      return this.somewhere(keys, where, (path) => ({ op: 'range', path, bounds: { [bound]: limit } }));
+      return this.somewhere(keys, where, (path) => ({ op: 'range', path, bounds: all(limit) }));
     }
     const text = isDate(value) ? isoOf(value) : value;
     const time = typeof text === 'string' ? parseDate(text) : undefined;
@@ -177,7 +185,7 @@ class Translation {
       );
     }
     this.say('an order of dates', where);
-    const both = { bounds: { [bound]: time }, text: { [bound]: text as string } };
+    const both = { bounds: all(time), text: all(text as string) };
     return this.somewhere(keys, where, (path) => ({ op: 'dates', path, ...both }));
   }
 

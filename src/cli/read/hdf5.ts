@@ -20,6 +20,9 @@ interface Hdf5 {
 
 interface Hdf5Group {
   type: string;
+  path: string;
+  /** The path that a soft link has. */
+  get_link(path: string): string | null;
   keys(): string[];
   get(name: string): Hdf5Group | Hdf5Data | null;
 }
@@ -55,6 +58,8 @@ const PART_BYTES = 8 << 20;
 const CHUNK = 256;
 /** Groups within groups, at most. */
 const DEEPEST = 16;
+/** Groups, at most, that lie deeper than so many within one another: those that hold one another have no end. */
+const [DEEP, MOST_DEEP] = [4, 256];
 
 export class Hdf5Reader implements Reader {
   readonly kind = 'hdf5';
@@ -83,7 +88,7 @@ export class Hdf5Reader implements Reader {
     }
     return told(path, 'a whole HDF5 file', () => {
       const file = new hdf5.File(resolve(path), 'r');
-      return new Hdf5Reader(path, file, [...columnsOf(file, '', DEEPEST)]);
+      return new Hdf5Reader(path, file, [...columnsOf(path, file)]);
     });
   }
 
@@ -187,11 +192,32 @@ export class Hdf5Reader implements Reader {
   }
 }
 
-function* columnsOf(group: Hdf5Group, prefix: string, deepest: number): Generator<Column> {
+/** @throws FunnelError UNSUPPORTED: there are too many */
+function columnsOf(path: string, file: Hdf5Group): Generator<Column> {
+  let seen = 0;
+  const entered = (depth: number) => {
+    if (depth <= DEEP || ++seen <= MOST_DEEP) return;
+    const what = `at most ${MOST_DEEP} groups that lie more than ${DEEP} deep`;
+    throw badFile('UNSUPPORTED', what, path, 'more, or groups that are linked within themselves');
+  };
+  return columnsIn(file, '', 0, entered);
+}
+
+function* columnsIn(
+  group: Hdf5Group,
+  prefix: string,
+  depth: number,
+  entered: (depth: number) => void,
+): Generator<Column> {
+  entered(depth);
   for (const key of group.keys()) {
     const one = group.get(key);
     const name = `${prefix}${key}`;
-    if (one?.type === 'Group' && deepest > 0) yield* columnsOf(one as Hdf5Group, `${name}/`, deepest - 1);
+    if (one?.type === 'Group') {
+      // What a soft link leads to has a path of its own, and may be a group around it.
+      const linked = group.get_link(`${group.path.replace(/\/$/, '')}/${key}`) !== null;
+      if (!linked && depth < DEEPEST) yield* columnsIn(one as Hdf5Group, `${name}/`, depth + 1, entered);
+    }
     if (one?.type !== 'Dataset') continue;
     const data = one as Hdf5Data;
     const { shape } = data.metadata;

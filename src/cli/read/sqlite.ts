@@ -77,10 +77,11 @@ export class SqliteReader implements Reader {
     const { table, path, total, only } = this;
     const names = only ?? table.columns.map(({ name }) => name);
     const { rowid } = table;
-    const columns = names.map((name, i) => `${quoted(name)} as "${i}"`);
     try {
       const { query } = this.connection;
       const wide = names.map((name) => isWide(query, table.name, name));
+      const cut = names.map((name) => hasNul(query, table.name, name));
+      const columns = names.map((name, i) => `${cut[i] ? asJson(quoted(name)) : quoted(name)} as "${i}"`);
       const [by, where, order] =
         rowid === undefined ? ['1', '', ''] : [rowid, ` where ${rowid} > ?`, ` order by ${rowid}`];
       const select = `select ${[`${by} as "rowid"`, ...columns].join(', ')} from ${quoted(table.name)}`;
@@ -94,7 +95,7 @@ export class SqliteReader implements Reader {
             : query(`${select}${where}${order} limit ?`, last, size);
         const rows = found.map((row, r): FileRow => {
           const values: Row = {};
-          for (const [i, name] of names.entries()) setOwn(values, name, valueIn(row[i], wide[i]!));
+          for (const [i, name] of names.entries()) setOwn(values, name, valueIn(row[i], wide[i]!, cut[i]!));
           return { number: first + r, at: `row ${first + r} of ${path}`, values };
         });
         first += rows.length;
@@ -224,7 +225,8 @@ async function loadVec(connection: Connection): Promise<void> {
 }
 
 function columnsOf(query: Query, table: Table): Table {
-  const columns = query('select name, type from pragma_table_info(?)', table.name).map((row) => ({
+  // Generated ones are hidden, too, but as 2 and 3.
+  const columns = query('select name, type from pragma_table_xinfo(?) where hidden <> 1', table.name).map((row) => ({
     name: String(row['name']),
     type: String(row['type']),
   }));
@@ -258,8 +260,21 @@ function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-function valueIn(value: unknown, wide: boolean): unknown {
+/** Packages end text at its first NUL. */
+function hasNul(query: Query, table: string, name: string): boolean {
+  const column = quoted(name);
+  const has = `typeof(${column}) = 'text' and instr(${column}, char(0)) > 0`;
+  return query(`select 1 as yes from ${quoted(table)} where ${has} limit 1`).length > 0;
+}
+
+function asJson(column: string): string {
+  return `case typeof(${column}) when 'text' then json_quote(${column}) else ${column} end`;
+}
+
+/** @param json - whether text is JSON of it */
+function valueIn(value: unknown, wide: boolean, json: boolean): unknown {
   if (typeof value === 'bigint') return wide ? value : Number(value);
+  if (typeof value === 'string') return json ? JSON.parse(value) : value;
   // Each package has a class of its own for blobs.
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   return value instanceof Uint8Array ? Uint8Array.from(value) : value;

@@ -84,9 +84,10 @@ export function inArea(area: GeoArea): (value: unknown) => boolean {
   };
 }
 
+/** Infinite numbers and NaN, which payloads of an index may have, are no degrees. */
 function degreesOf(value: unknown): number | undefined {
-  if (typeof value === 'number') return value;
-  return typeof value === 'bigint' ? Number(value) : undefined;
+  const degrees = typeof value === 'bigint' ? Number(value) : value;
+  return Number.isFinite(degrees) ? (degrees as number) : undefined;
 }
 
 function testOf(area: GeoArea): (lon: number, lat: number) => boolean {

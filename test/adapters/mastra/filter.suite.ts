@@ -103,6 +103,9 @@ const DOCUMENTED_OF_INDEXES: typeof DOCUMENTED = [
   [{ c: [{ p: 1 }, { p: 2 }] }, { 'c.p': { $size: 2 } }, false],
   [{ c: [{ p: [1] }, { p: 2 }] }, { 'c.p': { $size: 1 } }, true],
   [{ c: [{ p: [1, 2] }] }, { 'c.p': { $size: 2 } }, true],
+  [{ a: ['2019-01-01', '2021-01-01'] }, { a: new Date('2020-01-01') }, false],
+  [{ a: ['2019-01-01', '2021-01-01'] }, { a: { $ne: new Date('2020-01-01') } }, true],
+  [{ a: ['2019-01-01', '2020-01-01'] }, { a: { $in: [new Date('2020-01-01')] } }, true],
 ];
 
 /** Not to be said over any store, each with the words that name it. */
