@@ -20,7 +20,7 @@ export interface Reader {
   readonly total?: number;
   /** Names of columns, where the file declares them. */
   readonly columns?: readonly string[];
-  /** Of them, the one that is read only where it is named: the rowid of a table. */
+  /** The column that is read only where it is named: the rowid of a table. */
   readonly unlisted?: string | undefined;
   /** Columns that are read, where the file can leave others out. Undefined: all. */
   only?: readonly string[] | undefined;
