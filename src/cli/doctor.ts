@@ -31,7 +31,7 @@ export interface Report {
   disk: { folder: string; free: number } | null;
   FUNNELVEC_KERNELS: string | undefined;
   nativeBinary: string | undefined;
-  /** Whether tests have run on that binary's platform. */
+  /** Whether tests, of the kernels at least, have run on that binary's platform. */
   tested: boolean;
   kernels: ReturnType<typeof listKernels>;
   failures: { name: string; message: string }[];
@@ -48,8 +48,13 @@ export interface Report {
   error: string | undefined;
 }
 
-/** Platforms whose binaries were tested; others are compiled alone. */
-const TESTED: readonly string[] = ['linux-x64', 'linux-arm64'];
+/** Platforms whose binaries were tested, and where, if the kernels alone were: docs/runtimes.md has them too. Others are compiled alone. */
+const TESTED: Readonly<Record<string, string | undefined>> = {
+  'linux-x64': undefined,
+  'linux-x64-musl': 'on musl 1.2.3',
+  'linux-arm64': 'under qemu',
+  'win32-x64': 'under wine',
+};
 
 export interface ModelReport {
   name: string;
@@ -100,7 +105,7 @@ export async function doctor(
     disk: free(process.cwd()),
     FUNNELVEC_KERNELS: process.env['FUNNELVEC_KERNELS'],
     nativeBinary: nativePath,
-    tested: TESTED.includes(platform),
+    tested: platform in TESTED,
     kernels: listKernels(),
     failures: [...failures].map(([name, { message }]) => ({ name, message })),
     subnormals: subnormals(),
@@ -131,9 +136,7 @@ function textOf(report: Report, searched: readonly string[]): string {
     `memory    ${bytes(memory.available)} of ${bytes(memory.total)} to be had`,
     ...(disk === null ? [] : [`disk      ${bytes(disk.free)} free in ${disk.folder}`]),
     `binary    ${report.nativeBinary ?? `none; looked for\n          ${searched.join('\n          ')}`}`,
-    ...(report.nativeBinary !== undefined && !report.tested
-      ? [`          untested on ${report.platform}: it was compiled, and no test has run on it`]
-      : []),
+    ...(report.nativeBinary === undefined ? [] : doubts(report.platform).map((line) => `          ${line}`)),
     'python    not needed',
     '',
     'kernels   (fastest first)',
@@ -158,6 +161,13 @@ function textOf(report: Report, searched: readonly string[]): string {
   if (report.FUNNELVEC_KERNELS !== undefined) lines.push('', `FUNNELVEC_KERNELS=${report.FUNNELVEC_KERNELS}`);
   if (error !== undefined) lines.push('', `error     ${error}`);
   return lines.join('\n');
+}
+
+/** Nothing where all tests have run on a platform's binary. */
+export function doubts(platform: string): string[] {
+  if (!(platform in TESTED)) return [`untested on ${platform}: it was compiled, and no test has run on it`];
+  const where = TESTED[platform];
+  return where === undefined ? [] : [`on ${platform} the kernels alone were tested, ${where}`];
 }
 
 function linesOf({ path, rows, uncoded, dead, files, queryMs }: IndexReport): string[] {

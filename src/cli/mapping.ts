@@ -73,7 +73,12 @@ export function prepareReader(reader: Reader, mapping: Mapping): VectorForm {
   const { vector, vectorType, payload } = mapping;
   checkColumns(mapping, reader);
   const form = vectorForm(reader, vector, vectorType);
-  if (reader.columns !== undefined && payload !== 'rest') reader.only = namedColumns(mapping, reader.columns);
+  const { columns, unlisted } = reader;
+  if (columns !== undefined) {
+    const named = namedColumns(mapping, columns);
+    if (payload !== 'rest') reader.only = named;
+    else if (unlisted !== undefined && named.includes(unlisted)) reader.only = columns;
+  }
   // A payload has lists, where vectors may be typed arrays.
   if (vector !== undefined && (reader.kind === 'hdf5' || !payload.includes(vector))) reader.vector = vector;
   return form;

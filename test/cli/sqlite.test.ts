@@ -187,6 +187,24 @@ describe('a table of an SQLite database', () => {
     );
   });
 
+  it('has rowids as ids, also where all of its columns are the payload', async () => {
+    const file = path('plain.db');
+    const plain = new Database(file);
+    plain.exec('create table films(title text, v blob)');
+    const add = plain.prepare('insert into films(rowid, title, v) values (?, ?, ?)');
+    for (const [i, row] of rows.slice(0, 20).entries()) add.run(BigInt(5 * i + 2), `film ${i}`, bytesOf(row));
+    plain.close();
+    const typed = ['--vector', 'v', '--vector-type', 'float32'];
+    const expected = float32s.slice(0, 20).map((vector, i) => ({ vector, payload: { title: `film ${i}` } }));
+    const byRowid = expected.map((row, i) => ({ id: 5 * i + 2, ...row }));
+    assert.deepEqual(await ingested(file, ...typed, '--id', 'rowid'), byRowid);
+    // Nobody named it: it is no payload either.
+    assert.deepEqual(
+      await ingested(file, ...typed),
+      expected.map((row, id) => ({ id, ...row })),
+    );
+  });
+
   it('is gone on with where a broken row ended it; a table that another wrote to since is not', async () => {
     const file = path('broken.db');
     copyFileSync(database, file);

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { doubts } from '#dist/cli/doctor.js';
 import { root } from './consumer.js';
 
 interface Platform {
@@ -19,6 +20,7 @@ interface Source {
 const load = (name: string) => import(pathToFileURL(join(root, 'scripts/platforms', name)).href);
 const { PLATFORMS } = (await load('platforms.mjs')) as { PLATFORMS: Record<string, Platform> };
 const { addonOf } = (await load('gyp.mjs')) as { addonOf: (one: Platform) => { sources: Source[]; ldflags: string[] } };
+const { refusals } = (await load('inspect.mjs')) as { refusals: (name: string, facts: object) => string[] };
 const { toCommonJs } = (await load('slim.mjs')) as { toCommonJs: (code: string, name: string) => string };
 
 describe('platforms', () => {
@@ -37,6 +39,30 @@ describe('platforms', () => {
       assert.equal(name, `${os}-${cpu}${libc === 'musl' ? '-musl' : ''}`);
       assert.equal(libc === undefined, os !== 'linux');
     }
+  });
+
+  it('are called tested, or not, alike by doctor and by the page about them', () => {
+    const page = readFileSync(join(root, 'docs/runtimes.md'), 'utf8');
+    const rows = Array.from(page.matchAll(/^\| (`[^|]*) \| (?:glibc|musl|macOS|Windows)[^|]* \| ([^|]*) \|$/gm));
+    const said = rows.flatMap(([, names, words]) =>
+      Array.from(names!.matchAll(/`([\w-]+)`/g), ([, name]): [string, string] => [name!, words!]),
+    );
+    assert.deepEqual(said.map(([name]) => name).sort(), Object.keys(PLATFORMS).sort());
+    for (const [name, words] of said) {
+      const doubt = doubts(name).join('');
+      if (words === 'tested') assert.equal(doubt, '', name);
+      else if (words.startsWith('untested')) assert.match(doubt, /^untested on /, name);
+      else assert.equal(doubt, `on ${name} ${words.replace('alone tested', 'alone were tested')}`);
+    }
+  });
+
+  it('are refused a binary that needs a newer C library than they promise', () => {
+    const facts = { libraries: ['libc.so'], exports: ['napi_register_module_v1'] };
+    assert.deepEqual(refusals('linux-x64-musl', { ...facts, musl: '1.2.0' }), []);
+    const why = ['it needs musl 1.2.5, and 1.2.0 is the oldest'];
+    assert.deepEqual(refusals('linux-x64-musl', { ...facts, musl: '1.2.5' }), why);
+    const newer = { ...facts, libraries: ['libc.so.6'], glibc: '2.29' };
+    assert.deepEqual(refusals('linux-arm64', newer), ['it needs glibc 2.29, and 2.28 is the oldest']);
   });
 
   for (const [name, platform] of Object.entries(PLATFORMS)) {

@@ -71,7 +71,7 @@ export function addIngest(root: Command, { io, load }: Context): void {
   const command = root
     .command('ingest')
     .description(
-      'rows of JSONL, JSON, CSV, Parquet, Arrow, .npy, .fvecs or .fbin files into an index, Milvus or Qdrant; texts become vectors',
+      'rows of JSONL, JSON, CSV, Parquet, Arrow, HDF5, SQLite, .npy, .fvecs or .fbin files into an index, Milvus or Qdrant; texts become vectors',
     )
     .argument('<files...>', 'the rows');
   addPlace(command, '--to');

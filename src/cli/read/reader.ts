@@ -20,6 +20,8 @@ export interface Reader {
   readonly total?: number;
   /** Names of columns, where the file declares them. */
   readonly columns?: readonly string[];
+  /** The column that is read only where it is named: the rowid of a table. */
+  readonly unlisted?: string | undefined;
   /** Columns that are read, where the file can leave others out. Undefined: all. */
   only?: readonly string[] | undefined;
   /** The column of vectors, where the file has a shorter way to these. */

@@ -32,6 +32,7 @@ const LARGEST = 9_007_199_254_740_991n;
 export class SqliteReader implements Reader {
   readonly kind = 'sqlite';
   readonly columns: readonly string[];
+  readonly unlisted: string | undefined;
   only: readonly string[] | undefined;
 
   private constructor(
@@ -42,7 +43,8 @@ export class SqliteReader implements Reader {
     private readonly vectors: ReadonlyMap<string, VectorColumn>,
   ) {
     const names = table.columns.map(({ name }) => name);
-    this.columns = table.hasRowid && !names.some((name) => /^rowid$/i.test(name)) ? [...names, 'rowid'] : names;
+    this.unlisted = table.hasRowid && !names.some((name) => /^rowid$/i.test(name)) ? 'rowid' : undefined;
+    this.columns = this.unlisted === undefined ? names : [...names, this.unlisted];
   }
 
   /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT: no such table, or one of several that nobody named; CORRUPT, DISK */
