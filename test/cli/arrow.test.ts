@@ -6,11 +6,13 @@ import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import {
+  Decimal,
   Dictionary,
   Field,
   FixedSizeList,
   Float32,
   Int32,
+  makeVector,
   Table,
   tableToIPC,
   Utf8,
@@ -178,6 +180,12 @@ describe('a table of pyarrow', { skip }, () => {
     );
     const skipped = into(pyarrow('odd.arrow'), '--vector', 'v', '--payload', 'u', '--skip-broken', '--json');
     assert.equal((await done(skipped.line)).json.skipped.count, 1);
+  });
+
+  it('with decimals of a scale that no number has are refused by name, which would be text of millions of digits', async () => {
+    const d = makeVector({ type: new Decimal(2_000_000, 38, 128), data: Uint32Array.of(1, 0, 0, 0) } as never);
+    const path = arrowOf(new Table({ v: floats([Float32Array.of(1, 2)]), d }));
+    await fails(1, /decimal of scale 2000000/, into(path, '--vector', 'v', '--payload', 'd').line);
   });
 
   it('cut off anywhere is told before any work; damaged anywhere it is told, or has as many rows', async () => {

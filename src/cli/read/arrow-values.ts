@@ -5,7 +5,17 @@
 import { halfToFloat } from '../../core/half.js';
 import { setOwn } from '../../core/own.js';
 import type { ColumnTree } from './column-tree.js';
-import { decimalText, isDecimal, isoOf, isSafe, jsonOf, Unfit, utf8TextOf, uuidOfBytes } from './parquet-values.js';
+import {
+  decimalText,
+  isDecimal,
+  isoOf,
+  isSafe,
+  isScale,
+  jsonOf,
+  Unfit,
+  utf8TextOf,
+  uuidOfBytes,
+} from './parquet-values.js';
 
 /** The package's types as far as they are used, by its numbers. */
 export interface ArrowType {
@@ -127,7 +137,8 @@ function columnOf(name: string, type: ArrowType): ArrowColumn {
         numbers(data, Math.ceil(data.length / 8), (bits, i) => (bits[i >> 3]! & (1 << (i & 7))) !== 0),
       );
     case 7:
-      return decimal(name, type);
+      if (isScale(type.scale)) return decimal(name, type);
+      return { ...leaf(`decimal of scale ${type.scale}`, () => () => null), unsupported: true };
     case 8:
       return leaf('date', (data) => {
         if (type.unit === 0) return numbers(data, data.length, (days, i) => isoOf(BigInt(days[i]!) * 86_400n, 1n));

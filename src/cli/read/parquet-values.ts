@@ -50,7 +50,9 @@ export function leafOf(element: SchemaElement, at: number): Leaf {
   });
   const unsupported = (words: string): Leaf => ({ ...by(words, () => null), unsupported: true });
 
-  if (converted === 'DECIMAL' || logical?.type === 'DECIMAL') return decimal(element, at);
+  if (converted === 'DECIMAL' || logical?.type === 'DECIMAL') {
+    return isScale(element.scale ?? 0) ? decimal(element, at) : unsupported(`decimal of scale ${element.scale}`);
+  }
   if (converted === 'INTERVAL' || logical?.type === 'INTERVAL') return unsupported('interval');
   if (logical?.type === 'VARIANT') return unsupported('variant');
   if (logical?.type === 'GEOMETRY' || logical?.type === 'GEOGRAPHY') return asIs('geometry');
@@ -150,6 +152,11 @@ function unscaledOf(raw: Unscaled): bigint {
   let value = 0n;
   for (const byte of raw) value = (value << 8n) | BigInt(byte);
   return BigInt.asIntN(8 * raw.length, value);
+}
+
+/** No type of decimals has more digits than 76, and text of the millions that a damaged file may say takes for ever. */
+export function isScale(scale: number): boolean {
+  return Math.abs(scale) <= 1000;
 }
 
 /** −115 of scale 2: "-1.15"; without zeros at its end. */

@@ -1,4 +1,5 @@
 /** One slice of all ids: the same ids for the same numbers, everywhere and always. */
+import { Buffer } from '../../core/buffer.js';
 import type { Id } from '../../core/types.js';
 import { uuidOf } from '../../core/validate.js';
 
@@ -11,7 +12,6 @@ export function inSlice(total: number, index: number): (id: Id) => boolean {
   return (id) => remainder(bytesOf(id), total) === index;
 }
 
-const text = new TextEncoder();
 const integer = new DataView(new ArrayBuffer(8));
 
 function bytesOf(id: Id): DataView {
@@ -21,7 +21,7 @@ function bytesOf(id: Id): DataView {
   }
   const uuid = uuidOf(id);
   if (uuid === undefined) {
-    const { buffer, byteOffset, byteLength } = text.encode(id);
+    const { buffer, byteOffset, byteLength } = Buffer.from(id);
     return new DataView(buffer, byteOffset, byteLength);
   }
   const digits = uuid.replaceAll('-', '');
