@@ -1,4 +1,4 @@
-/** What a search on a mirror is asked by, and where each request of it goes. */
+/** The options of a search on a mirror, and the route that each request of it takes. */
 import type { Hit, MirrorStats, SearchStats } from '../core/types.js';
 import type { PayloadSelector } from './payload.js';
 import type { Ranker } from './rank.js';

@@ -214,7 +214,7 @@ function* columnsIn(
     const one = group.get(key);
     const name = `${prefix}${key}`;
     if (one?.type === 'Group') {
-      // What a soft link leads to has a path of its own, and may be a group around it.
+      // The target of a soft link has a path of its own, and may be a group around it.
       const linked = group.get_link(`${group.path.replace(/\/$/, '')}/${key}`) !== null;
       if (!linked && depth < DEEPEST) yield* columnsIn(one as Hdf5Group, `${name}/`, depth + 1, entered);
     }
