@@ -547,7 +547,7 @@ describe(`Qdrant's points${qdrantMark}`, { timeout: 120_000 }, () => {
       await rejects(open({ collection: bare, ...named }).info(), 'NO_FIELD', un);
       const only = /"text" \(24 dims\).*head: "text", full: "text", or leave both out/;
       await rejects(open({ collection: single, ...named }).info(), 'NO_FIELD', only);
-      for (const names of [{ head: 'text' }, { full: 'text' }, { vectors: { a: {} } }, { vectors: { a: 3 } }]) {
+      for (const names of [{ full: 'text' }, { vectors: { a: {} } }, { vectors: { a: 3 } }]) {
         const make = () => open({ collection: single, ...names } as never);
         assert.throws(make, { code: 'BAD_ARGUMENT' });
       }
