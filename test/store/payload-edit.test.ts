@@ -412,9 +412,10 @@ describe('payloads in place', () => {
       return user + system;
     };
     timed(20_000);
-    const one = Math.min(...range(3).map(() => timed(20_000)));
-    const eight = timed(160_000);
-    assert.ok(eight < 24 * one, `${eight} µs for eight times as many as in ${one} µs`);
+    // The least of some, since a collection of garbage may fall into each.
+    const one = Math.min(...range(5).map(() => timed(20_000)));
+    const eight = Math.min(...range(5).map(() => timed(160_000)));
+    assert.ok(eight < 32 * one, `${eight} µs for eight times as many as in ${one} µs`); // 61 times where it grew as squares
   });
 
   it('are told to a payload index in a small part of the time that it takes to read them', () => {
