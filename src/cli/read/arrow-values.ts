@@ -5,17 +5,7 @@
 import { halfToFloat } from '../../core/half.js';
 import { setOwn } from '../../core/own.js';
 import type { ColumnTree } from './column-tree.js';
-import {
-  decimalText,
-  isDecimal,
-  isoOf,
-  isSafe,
-  isScale,
-  jsonOf,
-  Unfit,
-  utf8TextOf,
-  uuidOfBytes,
-} from './parquet-values.js';
+import { doubleOf, isoOf, isSafe, isScale, jsonOf, Unfit, utf8TextOf, uuidOfBytes } from './parquet-values.js';
 
 /** The package's types as far as they are used, by its numbers. */
 export interface ArrowType {
@@ -247,12 +237,7 @@ function decimal(name: string, { precision, scale, bitWidth }: ArrowType): Arrow
     });
   const reader = (data: ArrowData) => {
     const at = unscaled(data);
-    return nullable(data, (i) => {
-      const text = decimalText(at(i), scale);
-      const number = Number(text);
-      if (isDecimal(number, text)) return number;
-      throw new Unfit('decimals that a double can hold (cast the column to string, or to double)', text);
-    });
+    return nullable(data, (i) => doubleOf(at(i), scale));
   };
   return { name, kind: 'leaf', words, reader };
 }

@@ -1,8 +1,8 @@
 /** Rows of Arrow IPC files (Feather 2) and streams, through apache-arrow: one batch of the file in memory at a time. */
+
 import { type FileHandle, open } from 'node:fs/promises';
 import * as zlib from 'node:zlib';
 import { FunnelError } from '../../core/errors.js';
-import { setOwn } from '../../core/own.js';
 import { load } from '../packages.js';
 import { type ArrowMessage, type ArrowMessages, bytesAt, messagesOf } from './arrow-messages.js';
 import { BATCH } from './arrow-metadata.js';
@@ -15,8 +15,8 @@ import {
   leavesWith,
 } from './arrow-values.js';
 import { vectorColumnOf } from './column-tree.js';
-import { Unfit } from './parquet-values.js';
-import { badFile, type FileRow, type Reader, type RowChunk, unreadable, type VectorColumn } from './reader.js';
+import { exactRow, inexactColumn } from './exact-rows.js';
+import { badFile, type Reader, type RowChunk, unreadable, type VectorColumn } from './reader.js';
 
 /** The package as far as it is used. */
 interface Arrow {
@@ -104,7 +104,7 @@ export class ArrowReader implements Reader {
         const rows = this.#checked(first, () =>
           Array.from({ length: Math.min(CHUNK, count - at) }, (_, i) => {
             const number = first + at + i;
-            return rowOf(readers, at + i, number, `row ${number} of ${path}`);
+            return exactRow(readers, (column) => column.at(at + i), number, `row ${number} of ${path}`);
           }),
         );
         yield { rows, share: (first + at + rows.length) / total };
@@ -123,10 +123,7 @@ export class ArrowReader implements Reader {
     for (const column of read) {
       const bad = columnsWithin(column).find(({ unsupported }) => unsupported);
       if (bad === undefined) continue;
-      const what =
-        'a column whose values have an exact form (cast it, to string for example, or choose others with --payload)';
-      const where = `${JSON.stringify(column.name)} in ${path}`;
-      throw new FunnelError('UNSUPPORTED', `Expected ${what} for ${where} but received ${bad.words}`);
+      throw inexactColumn(column.name, bad.words, path);
     }
     // Integers have no statistics here, so they are looked at once before.
     const integers = trees.filter((column) => read.has(column) && columnsWithin(column).some((one) => one.someWide));
@@ -269,24 +266,4 @@ async function zstd(): Promise<Codec> {
 /** Numbers are read as views, which need to begin at a multiple of their size. */
 function fresh(bytes: Uint8Array): Uint8Array {
   return bytes.byteOffset % 8 === 0 ? bytes : Uint8Array.from(bytes);
-}
-
-function rowOf(
-  readers: readonly { name: string; at: (row: number) => unknown }[],
-  row: number,
-  number: number,
-  at: string,
-): FileRow {
-  const values: Record<string, unknown> = {};
-  for (const one of readers) {
-    try {
-      setOwn(values, one.name, one.at(row));
-    } catch (error) {
-      if (!(error instanceof Unfit)) throw error;
-      const where = `${JSON.stringify([one.name, ...error.path].join('.'))} in ${at}`;
-      const why = `Expected ${error.what} for ${where} but received ${error.got}`;
-      return { number, at, broken: new FunnelError('BAD_ARGUMENT', why, { cause: error }) };
-    }
-  }
-  return { number, at, values };
 }

@@ -137,10 +137,7 @@ function decimal({ precision, scale = 0 }: SchemaElement, at: number): Leaf {
     asIs: false,
     convert(raw) {
       if (raw === null || raw === undefined) return null;
-      const text = decimalText(unscaledOf(raw as Unscaled), scale);
-      const number = Number(text);
-      if (isDecimal(number, text)) return number;
-      throw new Unfit('decimals that a double can hold (cast the column to string, or to double)', text);
+      return doubleOf(unscaledOf(raw as Unscaled), scale);
     },
   };
 }
@@ -159,8 +156,16 @@ export function isScale(scale: number): boolean {
   return Math.abs(scale) <= 1000;
 }
 
+/** The double that prints as the decimal does. @throws Unfit: there is none */
+export function doubleOf(unscaled: bigint, scale: number): number {
+  const text = decimalText(unscaled, scale);
+  const number = Number(text);
+  if (isDecimal(number, text)) return number;
+  throw new Unfit('decimals that a double can hold (cast the column to string, or to double)', text);
+}
+
 /** −115 of scale 2: "-1.15"; without zeros at its end. */
-export function decimalText(unscaled: bigint, scale: number): string {
+function decimalText(unscaled: bigint, scale: number): string {
   const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, '0');
   const fraction = digits.slice(-scale).replace(/0+$/, '');
   const whole = digits.slice(0, -scale);
@@ -168,7 +173,7 @@ export function decimalText(unscaled: bigint, scale: number): string {
 }
 
 /** Whether the shortest text that means this double is the decimal. */
-export function isDecimal(number: number, text: string): boolean {
+function isDecimal(number: number, text: string): boolean {
   const printed = String(number);
   if (!/e/.test(printed)) return printed === text;
   const [, sign, whole, fraction = '', exponent] = /^(-?)(\d+)(?:\.(\d+))?e([+-]\d+)$/.exec(printed)!;

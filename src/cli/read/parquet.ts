@@ -1,14 +1,15 @@
 /** Rows of Parquet files, through hyparquet. The file is read in slices, of the columns that are asked for. */
+
 import { type FileHandle, open } from 'node:fs/promises';
 import * as zlib from 'node:zlib';
 import type { FileMetaData } from 'hyparquet';
 import { FunnelError } from '../../core/errors.js';
-import { setOwn } from '../../core/own.js';
 import { load } from '../packages.js';
 import { vectorColumnOf } from './column-tree.js';
+import { exactRow, inexactColumn } from './exact-rows.js';
 import { columnsOf, leavesOf, type ParquetColumn, physical } from './parquet-schema.js';
-import { isSafe, type Leaf, Unfit } from './parquet-values.js';
-import { badFile, type FileRow, type Reader, type RowChunk, unreadable, type VectorColumn } from './reader.js';
+import { isSafe, type Leaf } from './parquet-values.js';
+import { badFile, type Reader, type RowChunk, unreadable, type VectorColumn } from './reader.js';
 
 type Hyparquet = typeof import('hyparquet');
 type ReadOptions = Parameters<Hyparquet['parquetRead']>[0];
@@ -111,9 +112,9 @@ export class ParquetReader implements Reader {
         const end = Math.min(groupEnd, first + step);
         const data = await this.#rows(first, end, read);
         for (let at = 0; at < data.length; at += ROWS) {
-          const rows = data.slice(at, at + ROWS).map((raw, i): FileRow => {
+          const rows = data.slice(at, at + ROWS).map((raw, i) => {
             const number = first + at + i;
-            return rowOf(raw, read, number, `row ${number} of ${path}`);
+            return exactRow(read, ({ key, convert }) => convert(raw[key]), number, `row ${number} of ${path}`);
           });
           yield { rows, share: (first + at + rows.length) / total };
         }
@@ -133,12 +134,7 @@ export class ParquetReader implements Reader {
     const read = trees.filter(({ name }) => only?.includes(name) ?? true);
     for (const column of read) {
       const bad = leavesOf(column).find(({ unsupported }) => unsupported);
-      if (bad !== undefined) {
-        const what =
-          'a column whose values have an exact form (cast it, to string for example, or choose others with --payload)';
-        const where = `${JSON.stringify(column.name)} in ${path}`;
-        throw new FunnelError('UNSUPPORTED', `Expected ${what} for ${where} but received ${column.words}`);
-      }
+      if (bad !== undefined) throw inexactColumn(column.name, column.words, path);
     }
     for (const column of read) {
       for (const leaf of leavesOf(column)) if (leaf.exact !== undefined) leaf.wide = await this.#isWide(column, leaf);
@@ -276,21 +272,6 @@ function someWide(values: Iterable<unknown>, exact: (raw: never) => bigint): boo
     if (Array.isArray(value) ? someWide(value, exact) : !isSafe(exact(value as never))) return true;
   }
   return false;
-}
-
-function rowOf(raw: Record<string, unknown>, read: readonly ParquetColumn[], number: number, at: string): FileRow {
-  const values: Record<string, unknown> = {};
-  for (const { name, key, convert } of read) {
-    try {
-      setOwn(values, name, convert(raw[key]));
-    } catch (error) {
-      if (!(error instanceof Unfit)) throw error;
-      const where = `${JSON.stringify([name, ...error.path].join('.'))} in ${at}`;
-      const why = `Expected ${error.what} for ${where} but received ${error.got}`;
-      return { number, at, broken: new FunnelError('BAD_ARGUMENT', why, { cause: error }) };
-    }
-  }
-  return { number, at, values };
 }
 
 function sliced(handle: FileHandle, byteLength: number, path: string) {
