@@ -227,7 +227,7 @@ struct WalkTask {
 FUNNELVEC_ARGUMENTS(WalkTask, t.plane, t.dims, t.query, t.table, t.degree, t.blocks, t.count, t.mask, t.marks, t.metric,
                     t.norms, t.scale, t.constant, t.twoQuery, t.size, t.found, t.rows, t.best, t.room, t.met)
 
-// The kernels. Those that return a count say in src/kernels/codes.ts what it counts.
+// The kernels. Those that return a count say in src/kernels/codes-scan.ts what it counts.
 void headDots(const InstructionSet& isa, const HeadDotsTask& task);
 void bitDots(const InstructionSet& isa, const BitDotsTask& task);
 void rowDots(const InstructionSet& isa, const RowDotsTask& task);

@@ -10,7 +10,7 @@
 namespace funnelvec {
 namespace {
 
-// As in src/kernels/codes.ts.
+// As in src/kernels/codes-walk.ts.
 constexpr size_t kWalkStep = 4;
 
 // Places ahead whose neighbours, and rows of neighbours ahead whose codes are asked for.

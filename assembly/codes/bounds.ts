@@ -1,4 +1,4 @@
-// Finds the rows that may still be good enough: the bound of src/kernels/codes.ts against a threshold.
+// Finds the rows that may still be good enough: the bound of src/kernels/codes-scan.ts against a threshold.
 
 /** The metrics' codes. */
 const COSINE: u32 = 0;

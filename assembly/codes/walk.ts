@@ -3,7 +3,7 @@ import { headDots } from './head-dots';
 import { rowDots, rowDotsScratch } from './row-dots';
 import { topDots, topDotsScratch } from './top-dots';
 
-/** As in src/kernels/codes.ts. */
+/** As in src/kernels/codes-walk.ts. */
 const WALK_STEP: usize = 4;
 
 function aligned(bytes: usize): usize {

@@ -7,32 +7,23 @@ import {
   type CodeKernels,
   type EncodeBitsTask,
   type EncodeHeadTask,
+  type EncodeKernels,
   type EncodeRowsTask,
   type GatherBitsTask,
   type HeadDotsTask,
   type NearestTask,
-  type NeighboursTask,
   type ProjectTask,
   type PruneRowsTask,
   type PruneVisitTask,
-  type RelinkTask,
   type RowDotsTask,
+  type ScanKernels,
   type ScoresAtTask,
   type TopDotsTask,
-  WALK_STEP,
-  type WalkTask,
 } from './codes.js';
+import { walkReference } from './codes-reference-walk.js';
 import { reference } from './reference.js';
 
-export const codesReference: CodeKernels = {
-  name: 'js',
-
-  allocate(bytes: number): Uint8Array {
-    return new Uint8Array(sharedBuffer(bytes));
-  },
-
-  release(): void {},
-
+const scanReference: ScanKernels = {
   headDots({ plane, dims, blocks, count, query, queries, dots }: HeadDotsTask): void {
     const blockBytes = dims * 8;
     for (let t = 0; t < queries; t++) {
@@ -124,6 +115,31 @@ export const codesReference: CodeKernels = {
     return n;
   },
 
+  gatherBits({ bits, ordinals, alive, blocks, count, mask }: GatherBitsTask): void {
+    for (let b = 0; b < count; b++) {
+      const block = blocks[b]!;
+      let found = 0;
+      const first = block * BLOCK_ROWS;
+      const end = Math.min(first + BLOCK_ROWS, ordinals.length);
+      for (let row = first; row < end; row++) {
+        const ordinal = ordinals[row]!;
+        found |= (((bits[ordinal >>> 4] ?? 0) >>> (ordinal & 15)) & 1) << (row - first);
+      }
+      mask[block] = found & alive[block]!;
+    }
+  },
+
+  scoresAt({ metric, query, chunks, chunkRows, stride, dim, rows, count, keys }: ScoresAtTask): void {
+    for (let k = 0; k < count; k++) {
+      const chunk = chunks[Math.floor(rows[k]! / chunkRows)]!;
+      const at = (rows[k]! % chunkRows) * stride;
+      const row = chunk.subarray(at, at + dim);
+      reference.scores({ metric, query, rows: row, dim, from: 0, to: dim, keys: keys.subarray(k, k + 1) });
+    }
+  },
+};
+
+const encodeReference: EncodeKernels = {
   project({ rows, count, dim, basis, width, out }: ProjectTask): void {
     for (let r = 0; r < count; r++) {
       const sums = out.subarray(r * width, (r + 1) * width).fill(0);
@@ -213,176 +229,21 @@ export const codesReference: CodeKernels = {
       }
     }
   },
-
-  gatherBits({ bits, ordinals, alive, blocks, count, mask }: GatherBitsTask): void {
-    for (let b = 0; b < count; b++) {
-      const block = blocks[b]!;
-      let found = 0;
-      const first = block * BLOCK_ROWS;
-      const end = Math.min(first + BLOCK_ROWS, ordinals.length);
-      for (let row = first; row < end; row++) {
-        const ordinal = ordinals[row]!;
-        found |= (((bits[ordinal >>> 4] ?? 0) >>> (ordinal & 15)) & 1) << (row - first);
-      }
-      mask[block] = found & alive[block]!;
-    }
-  },
-
-  neighbours({
-    plane,
-    dims,
-    offsets,
-    lists,
-    sought,
-    most,
-    mask,
-    weights,
-    first,
-    rows,
-    degree,
-    table,
-  }: NeighboursTask): void {
-    const query = new Int16Array(dims);
-    const found = new Uint32Array(degree + 1);
-    const best = new Int32Array(degree + 1);
-    for (let i = 0; i < rows; i++) {
-      const row = first + i;
-      const own = row >> 4;
-      const at = own * dims * 8 + 4 * (row & 15);
-      for (let d = 0; d < dims; d++) {
-        const byte = plane[at + (d >> 3) * 64 + (d & 3)]!;
-        query[d] = weights[16 * d + (d & 4 ? byte >> 4 : byte & 15)]!;
-      }
-      const seen = new Set<number>();
-      for (const list of lists.subarray(i * sought, (i + 1) * sought)) {
-        if (offsets[list] === offsets[list + 1]) continue;
-        let from = offsets[list]! >> 4;
-        const end = Math.ceil(offsets[list + 1]! / BLOCK_ROWS);
-        if (end - from > most && own >= from && own < end) {
-          from = Math.min(Math.max(from, own - (most >> 1)), end - most);
-        }
-        for (let block = from; block < Math.min(end, from + most); block++) seen.add(block);
-      }
-      const blocks = Uint32Array.from(seen);
-      const count = blocks.length;
-      const dots = new Int32Array(count * BLOCK_ROWS);
-      codesReference.headDots({ plane, dims, blocks, count, query, queries: 1, dots });
-      const n = codesReference.topDots({ dots, blocks, count, mask, k: degree + 1, rows: found, best });
-      writeOthers(found.subarray(0, n), row, degree, table);
-    }
-  },
-
-  relink({ plane, dims, weights, from, degree, marks, size, room, met, first, rows: n, table }: RelinkTask): void {
-    const none = new Uint32Array(0);
-    const query = new Int16Array(dims);
-    const rows = new Uint32Array(size);
-    const best = new Int32Array(size);
-    for (let row = first; row < first + n; row++) {
-      let dot = 0;
-      for (let d = 0; d < dims; d++) {
-        const byte = plane[(row * dims) / 2 + 4 * (d >> 3) + (d & 3)]!;
-        const code = d & 4 ? byte >> 4 : byte & 15;
-        query[d] = weights[16 * d + code]!;
-        dot += query[d]! * code;
-      }
-      rows[0] = row;
-      best[0] = dot;
-      marks[row >> 4] = 1 << (row & 15);
-      const visit = { blocks: none, count: 0, mask: marks, marks };
-      const keys = { metric: 'cosine', norms: new Float32Array(0), scale: 1, constant: 0, twoQuery: 0 } as const;
-      const task = {
-        plane,
-        dims,
-        query,
-        table: from,
-        degree,
-        ...visit,
-        ...keys,
-        size,
-        found: 1,
-        rows,
-        best,
-        room,
-        met,
-      };
-      const found = codesReference.walk(task);
-      marks[row >> 4] = 0;
-      writeOthers(rows.subarray(0, found), row, degree, table);
-    }
-  },
-
-  walk(task: WalkTask): number {
-    const { plane, dims, query, table, degree, blocks, count, mask, marks, size, rows, best, room, met } = task;
-    const places: { key: number; row: number; dot: number; walked: boolean }[] = [];
-    for (let i = 0; i < task.found; i++) {
-      places.push({ key: keyOf(task, rows[i]!, best[i]!), row: rows[i]!, dot: best[i]!, walked: false });
-    }
-    for (let b = 0; b < count; b++) marks[blocks[b]!] = mask[blocks[b]!]!;
-    let known = 0;
-    while (known + WALK_STEP * degree <= room) {
-      const step = places.filter(({ walked }) => !walked).slice(0, WALK_STEP);
-      if (step.length === 0) break;
-      const from = known;
-      for (const place of step) {
-        place.walked = true;
-        for (const row of table.subarray(place.row * degree, (place.row + 1) * degree)) {
-          if ((marks[row >> 4]! >> (row & 15)) & 1) continue;
-          marks[row >> 4]! |= 1 << (row & 15);
-          met[1 + known++] = row;
-        }
-      }
-      const fresh = met.subarray(1 + from, 1 + known);
-      const dots = new Int32Array(fresh.length);
-      codesReference.rowDots({
-        plane,
-        bits: 4,
-        stride: dims / 2,
-        dims,
-        rows: fresh,
-        count: fresh.length,
-        query,
-        dots,
-      });
-      for (const [i, row] of fresh.entries()) {
-        const key = keyOf(task, row, dots[i]!);
-        let at = places.length;
-        while (at > 0 && key > places[at - 1]!.key) at--;
-        places.splice(at, 0, { key, row, dot: dots[i]!, walked: false });
-        if (places.length > size) places.pop();
-      }
-    }
-    for (const [i, { row, dot }] of places.entries()) {
-      rows[i] = row;
-      best[i] = dot;
-    }
-    for (let b = 0; b < count; b++) marks[blocks[b]!] = 0;
-    for (const row of met.subarray(1, 1 + known)) marks[row >> 4] = 0;
-    met[0] = known;
-    return places.length;
-  },
-
-  scoresAt({ metric, query, chunks, chunkRows, stride, dim, rows, count, keys }: ScoresAtTask): void {
-    for (let k = 0; k < count; k++) {
-      const chunk = chunks[Math.floor(rows[k]! / chunkRows)]!;
-      const at = (rows[k]! % chunkRows) * stride;
-      const row = chunk.subarray(at, at + dim);
-      reference.scores({ metric, query, rows: row, dim, from: 0, to: dim, keys: keys.subarray(k, k + 1) });
-    }
-  },
 };
 
-/** Writes the first rows that are not the row itself as its neighbours. */
-function writeOthers(found: Uint32Array, row: number, degree: number, table: Uint32Array): void {
-  const others = found.filter((one) => one !== row);
-  for (let i = 0; i < degree; i++) table[row * degree + i] = others[i] ?? row;
-}
+export const codesReference: CodeKernels = {
+  name: 'js',
 
-function keyOf({ metric, norms, scale, constant, twoQuery }: WalkTask, row: number, dot: number): number {
-  if (metric === 'cosine') return dot;
-  const v = dot * scale + constant;
-  const norm = norms[row]!;
-  return metric === 'dot' ? norm * v : norm * (twoQuery * v - norm);
-}
+  allocate(bytes: number): Uint8Array {
+    return new Uint8Array(sharedBuffer(bytes));
+  },
+
+  release(): void {},
+
+  ...scanReference,
+  ...encodeReference,
+  ...walkReference(scanReference),
+};
 
 /** By 4 dims and their 4 bits: the sum of the query's values whose bit is set. */
 function nibbleSums(query: Int16Array, dims: number): Int32Array {

@@ -1,6 +1,6 @@
 /**
  * Signatures: how the members of a task are passed to native and WASM code, one by one and in which order. A kernel's
- * signature is stated once, beside its task (codes.ts, kernels.ts); the native binding and the WASM marshalling call by
+ * signature is stated once, beside its task (kernels.ts, codes-scan.ts and so on); the native binding and the WASM marshalling call by
  * it, the names of all kernels are its keys, and loading compares it with what the binary says of itself.
  *
  * An argument is a type and a name:
@@ -69,6 +69,11 @@ export interface Signature<T> {
   /** Calls a function with a task's members in order: as one expression, since a loop over names took 100 ns more a call. */
   pass(raw: Raw, task: T): unknown;
 }
+
+/** A signature for each kernel of an interface whose methods take one task. */
+export type SignaturesOf<K extends { [N in keyof K]: (task: never) => unknown }> = {
+  readonly [N in keyof K]: Signature<Parameters<K[N]>[0]>;
+};
 
 /**
  * A signature. The types demand each member of the task once, under a word for its type, and the call in the same order:

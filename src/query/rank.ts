@@ -3,19 +3,19 @@
  */
 import { overloaded } from '../core/call.js';
 import { expected, FunnelError } from '../core/errors.js';
-import { inSlices, type Sliced } from '../core/slices.js';
-import { byParts, explaining, type KeysAt } from '../funnel/explain.js';
-import { inContext, runPrepared } from '../funnel/funnel.js';
+import { inSlices } from '../core/slices.js';
+import { runPrepared } from '../funnel/funnel.js';
 import { type CheckedPlan, checkPlan, fitPlan, funnelPlan, MAX_POOL, poolFor } from '../funnel/plan.js';
-import { hitsInSlices, type Prepared, prepareChecked, prepareDecided } from '../funnel/prepare.js';
-import type { BadPosition, Kernels, Rows } from '../kernels/kernels.js';
+import { type Prepared, prepareChecked, prepareDecided } from '../funnel/prepare.js';
+import type { Kernels, Rows } from '../kernels/kernels.js';
 import type { Answer, Fitted, PlacedSearch, RankedPool, Search } from './fitted.js';
 import { mapLimited } from './limited.js';
 import { checkMirror, Matrices, type Mirror, withMirrorVectors } from './mirror.js';
 import { readParams } from './params.js';
+import { at, inSliced, type PlaceName, placing } from './place-name.js';
 import { headRequests, joinedAnswers } from './pools.js';
 import { atPlace, isCertain, isPushed, rankedHere, ranksOfDatabase, stagedRequest } from './pushed.js';
-import { scoreAll } from './recommend.js';
+import { rankedPool } from './ranked-pool.js';
 import type { CheckedOptions } from './request.js';
 import { checkDirection, depthOf } from './shared-keys.js';
 import type { HeadAnswer, HeadRequest, Source, SourceInfo } from './source/source.js';
@@ -32,9 +32,6 @@ const AT_ONCE = 100;
 const SPARE = 16;
 /** Codes of errors after which a failed batch may be asked again one by one, to find the request that it failed for. */
 const MAY_BE_ONES: ReadonlySet<string> = new Set(['REFUSED', 'BAD_RESPONSE', 'BAD_ARGUMENT', 'UNSUPPORTED', 'BAD_ID']);
-
-/** Where a failure is to be placed: `requests[3]`; undefined for a request of its own. */
-export type PlaceName = ((i: number) => string) | undefined;
 
 export class Ranker {
   readonly #matrices = new Matrices();
@@ -162,7 +159,7 @@ export class Ranker {
         for (const [i, fitted] of all.entries()) {
           const one = prepared[i]!;
           const position = bad[plain.indexOf(one)] ?? -1;
-          ranked.push(yield* inSliced(named, i, ranking(kernels, fitted, answers[i]!, one, position, ms)));
+          ranked.push(yield* inSliced(named, i, rankedPool(kernels, fitted, answers[i]!, one, position, ms)));
         }
         return ranked;
       })(),
@@ -328,79 +325,8 @@ function exactPlan({ dim, metric }: SourceInfo): CheckedPlan {
   return { head: undefined, candidates: undefined, scales: [dim], keep: [1], metric, limit: undefined };
 }
 
-/** @param ms that a funnel took */
-function* ranking(
-  kernels: Kernels,
-  fitted: PlacedSearch,
-  answer: Answer,
-  prepared: Prepared<unknown>,
-  bad: BadPosition,
-  ms: number,
-): Sliced<RankedPool> {
-  const { search, candidates } = fitted;
-  const found = prepared.matrix.count + (answer.stats?.gone ?? 0) + (answer.lacking?.length ?? 0);
-  const exhausted = found < candidates && answer.missing === undefined && !isPushed(fitted);
-  const common = { fitted, answer, prepared, exhausted };
-  if (search.recommend === undefined) {
-    const hits = yield* hitsInSlices(prepared, bad);
-    const explanation = search.options.explain ? yield* explaining(kernels, prepared) : undefined;
-    return { hits, funnelMs: ms, explanation, ...common };
-  }
-  const start = performance.now();
-  const explanation = yield* explaining(kernels, prepared, strategyKeys(kernels, prepared, search.recommend));
-  return { hits: explanation.hits, funnelMs: performance.now() - start, explanation, ...common };
-}
-
-/** Values that are compared with an example between two turns of others. */
-const VALUES_AT_ONCE = 1 << 18;
-
-/** Keys over the first dims, by a strategy. */
-function strategyKeys(
-  kernels: Kernels,
-  prepared: Prepared<unknown>,
-  { strategy, examples }: NonNullable<HeadRequest['recommend']>,
-): KeysAt {
-  const { metric, dim } = prepared.task;
-  const values = VALUES_AT_ONCE / (examples.positive.length + examples.negative.length);
-  return (to, keys) =>
-    byParts(prepared, values, (rows, at, count) => {
-      scoreAll(
-        examples,
-        strategy,
-        metric,
-        count,
-        (query, some) => void kernels.scores({ metric, query, rows, dim, from: 0, to, keys: some }),
-        keys.subarray(at, at + count),
-      );
-    });
-}
-
-function* inSliced<T>(named: PlaceName, i: number, work: Sliced<T>): Sliced<T> {
-  try {
-    return yield* work;
-  } catch (error) {
-    return at(named, i, () => {
-      throw error;
-    });
-  }
-}
-
 /** One call of the database has one deadline. */
 function alike(all: readonly Fitted[]): boolean {
   const { timeout, signal } = all[0]!.search.options;
   return all.every(({ search: { options } }) => options.timeout === timeout && options.signal === signal);
-}
-
-async function placing<T>(named: PlaceName, i: number, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    return at(named, i, () => {
-      throw error;
-    });
-  }
-}
-
-function at<T>(named: PlaceName, i: number, run: () => T): T {
-  return named === undefined ? run() : inContext(named(i), run);
 }

@@ -196,7 +196,7 @@ export function skewSlack(coding: Coding, length: number): number {
   return ((skew * (1 + skew)) / (1 - skew)) * length;
 }
 
-/** The threshold that a bound must reach, in the units of kernels/codes.ts, so that the row's key can reach a given one. */
+/** The threshold that a bound must reach, in the units of kernels/codes-scan.ts, so that the row's key can reach a given one. */
 export interface Threshold {
   readonly threshold: number;
   readonly twoQuery: number;

@@ -28,7 +28,7 @@ export interface CodedQuery {
   readonly lengths: Split;
 }
 
-/** The terms that a bound adds to an estimate: error · within + tail · beyond + constant (`Bound` of kernels/codes.ts). */
+/** The terms that a bound adds to an estimate: error · within + tail · beyond + constant (`Bound` of kernels/codes-scan.ts). */
 export interface BoundTerms extends Split {
   readonly error: Lengths;
   readonly tail: Lengths;
