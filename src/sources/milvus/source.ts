@@ -3,7 +3,6 @@
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
-import type { FilterNode } from '../../query/filter/ast.js';
 import { checkParams } from '../../query/params.js';
 import { type GivenNames, headBy } from '../../query/source/layout.js';
 import { LAYOUT_KEYS, sourceOf } from '../../query/source/layouts.js';
@@ -12,7 +11,6 @@ import type {
   FetchRequest,
   HeadAnswer,
   HeadRequest,
-  Restriction,
   ScanAnswer,
   ScanRequest,
   ServerScales,
@@ -21,20 +19,16 @@ import type {
 } from '../../query/source/source.js';
 import { CollectionSource, checkCommon } from '../collection.js';
 import { checkRetries, type MakeNode, Nodes } from '../nodes.js';
-import { type MilvusCall, MilvusCalls } from './calls.js';
+import { MilvusCalls } from './calls.js';
 import type { MilvusClientLike } from './client.js';
 import { asking, type MilvusClients, milvusMakers } from './clients.js';
 import { milvusError } from './errors.js';
 import { checkExpression } from './expression.js';
-import type { MilvusFields } from './fields.js';
-import { scalarKeys, toMilvusFilter } from './filter.js';
-import { scalarCounts } from './filter-json.js';
-import { unsupported } from './filter-text.js';
+import { MilvusFilters } from './filters.js';
 import { milvusIds, milvusScores } from './from-milvus.js';
 import { UNROUNDED } from './integers.js';
 import { MILVUS_OPTIONS, type MilvusCommonOptions, type MilvusLayout, type MilvusSourceOptions } from './options.js';
 import { readingOf, splitByVectors, unpack } from './reading.js';
-import { refusedFilter } from './refused-filter.js';
 import { distances } from './rows.js';
 import { behindKey, type MilvusFacts, readMilvusFacts, withKeys } from './schema.js';
 import { checkedMilvusScope, MILVUS_PARAMS, MILVUS_SCOPE, type MilvusScope, splitMilvusParams } from './scope.js';
@@ -95,8 +89,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   readonly filtersScans = true;
   private readonly calls: MilvusCalls;
   private readonly reach: MilvusScope;
-  /** As expressions, with what they were made by. */
-  private readonly filters = new WeakMap<FilterNode, { text: string; fields: MilvusFields }>();
+  private readonly filters: MilvusFilters;
 
   constructor(makers: readonly MakeNode<MilvusClientLike>[], options: OwnOptions) {
     super(nameOf(options.collection), options);
@@ -107,6 +100,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
       classify: (error, ms) => milvusError(error, this.name, ms),
     });
     this.calls = new MilvusCalls(this.nodes, options, this.name, this.reach);
+    this.filters = new MilvusFilters(this.nodes, this.calls, options, this.name);
   }
 
   protected read(signal: AbortSignal): Promise<MilvusFacts> {
@@ -184,8 +178,8 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
       const scope = this.scopeOf(params);
       return this.informed([], signal, async (facts) => {
         const call = { ...options, signal };
-        const restricted = await this.filter({ filter, nativeFilter }, facts, call);
-        return this.named(filter, facts, call, () => this.calls.count(restricted, { ...call, scope }, facts));
+        const restricted = await this.filters.expression({ filter, nativeFilter }, facts, call);
+        return this.filters.named(filter, facts, call, () => this.calls.count(restricted, { ...call, scope }, facts));
       });
     });
   }
@@ -220,10 +214,13 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
       const { search, scope } = this.paramsOf(request.params);
       return this.informed([request], signal, async (facts) => {
         const { idField, squared } = facts;
-        const filter = await this.filter(request, facts, { ...request, signal });
+        const filter = await this.filters.expression(request, facts, { ...request, signal });
         const asked = { ...request, filter, params: search, scope, signal };
-        const { parts, at, began, factors } = await this.named(request.filter, facts, { ...request, signal }, () =>
-          this.calls.search(facts.searched.full, [request.vector], request.limit, asked, [idField], [], facts),
+        const { parts, at, began, factors } = await this.filters.named(
+          request.filter,
+          facts,
+          { ...request, signal },
+          () => this.calls.search(facts.searched.full, [request.vector], request.limit, asked, [idField], [], facts),
         );
         const { rows } = parts[0]!;
         const scores = distances(milvusScores(rows, [idField]), squared.full, factors[0]!);
@@ -262,7 +259,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         const behind = after === undefined ? undefined : behindKey(after, facts);
         const params = { limit, iterator: 'True', reduce_stop_for_best: 'True' };
         const restriction = { ...(request.filter && { filter: request.filter }), nativeFilter: behind };
-        const filter = await this.filter(restriction, facts, call);
+        const filter = await this.filters.expression(restriction, facts, call);
         const answer = await this.calls.query(filter, asked, call, facts, params);
         // A collection with a partition key answers up to so many rows of each partition, all in the order of their keys.
         const rows = answer.length > limit ? answer.slice(0, limit) : answer;
@@ -314,11 +311,14 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     );
     const field = exact ? facts.searched.full : facts.searched.head;
     const { search: params, scope } = this.paramsOf(request.params);
-    const filter = await this.filter(request, facts, { ...request, signal });
+    const filter = await this.filters.expression(request, facts, { ...request, signal });
     const restricted = { filter, params, scope, signal, timeout: request.timeout };
     const { outputs, names } = asked;
-    const { parts, began, at, factors, rounded } = await this.named(request.filter, facts, { ...request, signal }, () =>
-      this.calls.search(field, vectors, candidates, restricted, outputs, names, facts),
+    const { parts, began, at, factors, rounded } = await this.filters.named(
+      request.filter,
+      facts,
+      { ...request, signal },
+      () => this.calls.search(field, vectors, candidates, restricted, outputs, names, facts),
     );
     return parts.map(({ rows: all, lifted }, p) => {
       const start = parts.length === 1 ? at : performance.now();
@@ -344,71 +344,9 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     });
   }
 
-  /** A call under a filter. @throws FunnelError UNSUPPORTED: the server refuses a condition of it, which the error names */
-  private async named<T>(
-    filter: FilterNode | undefined,
-    facts: MilvusFacts,
-    options: MilvusCall,
-    call: () => Promise<T>,
-  ): Promise<T> {
-    try {
-      return await call();
-    } catch (error) {
-      const asked = { outputs: [facts.idField] };
-      const ask = (expression: string) => this.calls.query(expression, asked, options, facts, { limit: 1 });
-      const version = () => this.nodes.run(options.signal, async (client) => client.getVersion?.());
-      throw await refusedFilter(error, filter, facts.fields, this.name, version, ask);
-    }
-  }
-
-  private async filter(
-    { filter, nativeFilter }: Restriction,
-    facts: MilvusFacts,
-    options: Omit<MilvusCall, 'scope'>,
-  ): Promise<string | undefined> {
-    checkExpression(nativeFilter);
-    const { timeout, signal } = options;
-    const call = { signal, ...(timeout !== undefined && { timeout }) };
-    if (filter && this.options.scalars === 'ask') await this.askScalars(filter, facts, call);
-    return allOf([this.options.nativeFilter, nativeFilter, filter && this.compiled(filter, facts)]);
-  }
-
-  /** @throws FunnelError UNSUPPORTED: rows hold arrays or objects where the filter looks */
-  private async askScalars(filter: FilterNode, facts: MilvusFacts, options: MilvusCall): Promise<void> {
-    const { nativeFilter: standing } = this.options;
-    for (const [key, path] of scalarKeys(filter, facts.fields)) {
-      if (facts.scalarKeys.has(key)) continue;
-      const [something, scalar] = scalarCounts(key);
-      // In this order, so that an array that is written meanwhile is counted.
-      const scalars = await this.calls.count(allOf([standing, scalar]), options, facts);
-      const all = await this.calls.count(allOf([standing, something]), options, facts);
-      if (all !== scalars) {
-        throw unsupported(
-          `a condition on the JSON key ${JSON.stringify(path)}`,
-          `it does not look into arrays and objects, and ${all - scalars} of the ${all} rows with the key in ${this.name} hold one there (or null, which servers of 2.3 take for something)`,
-        );
-      }
-      facts.scalarKeys.add(key);
-    }
-  }
-
-  private compiled(filter: FilterNode, { fields }: MilvusFacts): string {
-    const made = this.filters.get(filter);
-    if (made?.fields === fields) return made.text;
-    const text = toMilvusFilter(filter, fields);
-    this.filters.set(filter, { text, fields });
-    return text;
-  }
-
   protected classify(error: unknown): FunnelError {
     return milvusError(error, this.name);
   }
-}
-
-/** Expressions that all hold. */
-function allOf(expressions: readonly (string | null | undefined)[]): string | undefined {
-  const parts = expressions.filter(Boolean) as string[];
-  return parts.length < 2 ? parts[0] : parts.map((part) => `(${part})`).join(' and ');
 }
 
 /** Queries of one search: as many vectors of 768 dims are 3 MB. */

@@ -1,6 +1,6 @@
 /** Options of a source over Qdrant. */
 import type { Metric } from '../../core/types.js';
-import type { HeadOf, TailLayout } from '../../query/source/layout.js';
+import type { GivenNames, HeadOf, TailLayout } from '../../query/source/layout.js';
 
 /** Where the vectors are. */
 export interface QdrantLayout {
@@ -134,3 +134,6 @@ export const OPTIONS = [
   'prefixes',
   'vectors',
 ] as const;
+
+/** The options of one layout, with the names of its vectors as far as they are given. */
+export type OwnOptions = QdrantCommonOptions & GivenNames & Pick<QdrantLayout, 'metric' | 'headOf' | 'prefixes'>;

@@ -4,10 +4,7 @@ import { timeLeft } from '../../core/call.js';
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id, IdKind } from '../../core/types.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
-import type { FilterNode } from '../../query/filter/ast.js';
-import { checkParams } from '../../query/params.js';
 import { checkPayloadSelection } from '../../query/payload.js';
-import { type GivenNames, headBy } from '../../query/source/layout.js';
 import { sourceOf } from '../../query/source/layouts.js';
 import { checkHeadRequest, checkScanRequest } from '../../query/source/requests.js';
 import type {
@@ -26,26 +23,20 @@ import type {
 import { CollectionSource, checkCommon } from '../collection.js';
 import { checkRetries } from '../nodes.js';
 import { driverOf, type QdrantClients } from './clients.js';
-import { compared, unscaled } from './datatypes.js';
+import { unscaled } from './datatypes.js';
 import type { QdrantAnswer, QdrantDriver, QdrantQuery, QdrantRead } from './driver.js';
 import { type AnyPoint, type Missing, missingFrom, pointName, scoresOf } from './from-qdrant.js';
 import { asQdrantId, idsIn, qdrantId, scanPosition } from './ids.js';
-import { OPTIONS, type QdrantCommonOptions, type QdrantLayout, type QdrantSourceOptions } from './options.js';
+import { OPTIONS, type OwnOptions, type QdrantSourceOptions } from './options.js';
 import { bySuspects, filteredPoolOf } from './pool.js';
-import { type Answered, type PointParts, readOf, unpackPoints } from './reading.js';
+import { QdrantQueries } from './queries.js';
+import { type Answered, type PointParts, unpackPoints } from './reading.js';
 import { type QdrantFacts, readQdrantFacts } from './schema.js';
-import {
-  checkedQdrantScope,
-  QDRANT_PARAMS,
-  QDRANT_SCOPE,
-  type QdrantScope,
-  sameCall,
-  splitQdrantParams,
-} from './scope.js';
+import { QDRANT_PARAMS, sameCall } from './scope.js';
 import { withVectors } from './select.js';
 import { KnownConditions } from './since.js';
-import { knownScales, scalesOf, stagedQuery } from './staged.js';
-import { checkExact, checkMost, countByPages, IDS_AT_ONCE } from './strict.js';
+import { knownScales, scalesOf } from './staged.js';
+import { checkMost, countByPages, IDS_AT_ONCE } from './strict.js';
 
 /**
  * Head searches on a Qdrant collection through a client that you made and keep.
@@ -86,8 +77,6 @@ export function qdrantSource(client: QdrantClients, options: QdrantSourceOptions
   );
 }
 
-type OwnOptions = QdrantCommonOptions & GivenNames & Pick<QdrantLayout, 'metric' | 'headOf' | 'prefixes'>;
-
 /** Neither client tries again of its own accord. */
 const RETRIES = 2;
 const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
@@ -100,10 +89,8 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   readonly recommends = true;
   readonly filtersScans = true;
   private readonly missing: Missing;
-  private readonly reach: QdrantScope;
+  private readonly queries: QdrantQueries;
   private readonly conditions: KnownConditions;
-  /** As the client takes them. */
-  private readonly filters = new WeakMap<FilterNode, object>();
 
   constructor(
     private readonly driver: QdrantDriver,
@@ -111,12 +98,12 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   ) {
     super(nameOf(options.collection), options);
     this.missing = missingFrom(this.name);
-    this.reach = checkedQdrantScope(options);
+    this.queries = new QdrantQueries(driver, options, this.name);
     this.conditions = new KnownConditions(driver, this.name);
   }
 
   protected read(signal: AbortSignal): Promise<QdrantFacts> {
-    return readQdrantFacts(this.driver, this.options, this.name, signal, this.reach);
+    return readQdrantFacts(this.driver, this.options, this.name, signal, this.queries.reach);
   }
 
   protected lasts({ empty }: QdrantFacts): boolean {
@@ -140,7 +127,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     await driver.check?.(options.nativeFilter, options.params);
     for (const { filter, nativeFilter } of queries) {
       await driver.check?.(nativeFilter, undefined);
-      await this.conditions.check(filter, this.compiled, signal);
+      await this.conditions.check(filter, this.queries.compiled, signal);
     }
   }
 
@@ -160,7 +147,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
       const one = requests.every(({ vectors = true }) => vectors === (first.vectors ?? true));
       return this.informed(requests, signal, async (facts) => {
         const began = performance.now();
-        const asked = requests.map((request) => this.asked(request, facts));
+        const asked = requests.map((request) => this.queries.asked(request, facts));
         const fast = this.options.decode !== 'client';
         const together = one && asked.every(({ scope }) => sameCall(scope, asked[0]!.scope));
         const answers = together ? await this.batch(asked, facts, signal, fast) : undefined;
@@ -218,10 +205,10 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   count({ filter, nativeFilter, params, ...options }: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
     return this.guarded(options, async (signal) => {
-      const scope = this.scopeOf(params);
+      const scope = this.queries.scopeOf(params);
       await this.checkFilters([{ filter, nativeFilter }], signal);
       return this.informed([], signal, ({ strict }) => {
-        const passing = this.filter({ filter, nativeFilter });
+        const passing = this.queries.filter({ filter, nativeFilter });
         const { collection } = this.options;
         if (strict.exact) return this.driver.count(collection, passing, signal, scope);
         const read = { collection, withPayload: false as const, lifts: [], skip: false, scope };
@@ -236,13 +223,13 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   /** Integers stand before UUIDs, so that two looks tell. */
   idKinds(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<IdKind[]> {
-    const { reach: scope } = this;
+    const { reach: scope } = this.queries;
     const read = { collection: this.options.collection, withPayload: false, lifts: [], skip: false, scope };
     return this.guarded(options, (signal) =>
       this.informed([], signal, async () => {
         const kinds = new Set<IdKind>();
         for (const from of [undefined, FIRST_UUID]) {
-          const page = { ...read, from, limit: 1, filter: this.filter({}) };
+          const page = { ...read, from, limit: 1, filter: this.queries.filter({}) };
           const { points } = await this.driver.scroll(page, signal, false);
           for (const id of this.ids(points)) kinds.add(typeof id as IdKind);
         }
@@ -258,18 +245,8 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   private checkRequest(request: HeadRequest): void {
     checkHeadRequest(request, this.name, { params: QDRANT_PARAMS });
-    this.paramsOf(request.params);
+    this.queries.paramsOf(request.params);
     if (request.mode === 'exact') this.checkFull('UNSUPPORTED');
-  }
-
-  /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
-  private paramsOf(params: HeadRequest['params']): ReturnType<typeof splitQdrantParams> {
-    return splitQdrantParams(checkParams(params, QDRANT_PARAMS, this.name), this.reach, this.name);
-  }
-
-  /** The scope of a call that is no search. @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
-  private scopeOf(params: HeadRequest['params']): QdrantScope {
-    return splitQdrantParams(checkParams(params, QDRANT_SCOPE, this.name), this.reach, this.name).scope;
   }
 
   full(request: Omit<HeadRequest, 'candidates'> & { limit: number }): ReturnType<Source['full']> {
@@ -281,7 +258,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
         checkMost(limit, facts.strict, 'limit', this.name);
         const began = performance.now();
         const best = { ...request, candidates: limit, mode: 'exact', vectors: false, withPayload: false } as const;
-        const asked = this.searched(best, facts);
+        const asked = this.queries.searched(best, facts);
         const { points, at } = await this.driver.query(asked, signal, this.options.decode !== 'client');
         const scores = Array.from(unscaled(scoresOf(points), asked.factor) ?? []);
         return { ids: this.ids(points), scores, ms: at - began };
@@ -291,12 +268,12 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   protected idsOf({ withPayload, ids, params }: FetchRequest): Id[] {
     checkPayloadSelection(withPayload);
-    this.scopeOf(params);
+    this.queries.scopeOf(params);
     return Array.from(ids, (id, i) => qdrantId(id, this.driver.idKind, `ids[${i}]`));
   }
 
   protected async rowsOf(ids: readonly Id[], request: FetchRequest, facts: QdrantFacts, signal: AbortSignal) {
-    const asked = this.reading(facts, request, this.scopeOf(request.params));
+    const asked = this.queries.reading(facts, request, this.queries.scopeOf(request.params));
     const fast = this.options.decode !== 'client';
     const answer =
       ids.length === 0 ? { points: [], at: 0 } : await this.driver.retrieve({ ...asked, ids }, signal, fast);
@@ -308,13 +285,13 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   scan(request: ScanRequest): Promise<ScanAnswer> {
     return this.guarded(request, async (signal) => {
       const limit = checkScanRequest(request);
-      const scope = this.scopeOf(request.params);
+      const scope = this.queries.scopeOf(request.params);
       const from = request.after === undefined ? undefined : scanPosition(request.after, this.driver.idKind);
-      await this.conditions.check(request.filter, this.compiled, signal);
+      await this.conditions.check(request.filter, this.queries.compiled, signal);
       return this.informed([], signal, async (facts) => {
         const began = performance.now();
-        const asked = this.reading(facts, request, scope);
-        const filter = this.filter(request);
+        const asked = this.queries.reading(facts, request, scope);
+        const filter = this.queries.filter(request);
         const fast = this.options.decode !== 'client';
         const page = { ...asked, from, limit: Math.min(limit, facts.strict.rows), filter };
         const answer = withVectors(await this.driver.scroll(page, signal, fast), asked);
@@ -328,7 +305,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   }
 
   private async search(request: HeadRequest, facts: QdrantFacts, signal: AbortSignal): Promise<HeadAnswer> {
-    const asked = this.asked(request, facts);
+    const asked = this.queries.asked(request, facts);
     const began = performance.now();
     const query = (one: QdrantQuery) => this.driver.query(one, signal, this.options.decode !== 'client');
     const { answer, stats } = await filteredPoolOf(asked, facts, request.filter, query, this.isRefusal);
@@ -339,39 +316,6 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
 
   private readonly isRefusal = (error: unknown): boolean =>
     (error instanceof FunnelError ? error : this.classify(error)).code === 'REFUSED';
-
-  private asked(request: HeadRequest | StagedRequest, facts: QdrantFacts): QdrantQuery {
-    const head = this.searched(request, facts);
-    return 'stages' in request ? stagedQuery(head, request, facts, this.name) : head;
-  }
-
-  private searched(request: HeadRequest, facts: QdrantFacts): QdrantQuery {
-    const { info, head, full, stored } = facts;
-    const { recommend, candidates, mode } = request;
-    const exact = mode === 'exact';
-    checkMost(candidates, facts.strict, 'candidates', this.name);
-    const { search, scope } = this.paramsOf(request.params);
-    if (search.exact === true) checkExact(facts.strict, this.name);
-    const searched = (vector: Float32Array) =>
-      exact ? vector : headBy(this.options.headOf, vector, info.headDim, this.name);
-    const examples = recommend && {
-      positive: recommend.examples.positive.map(searched),
-      negative: recommend.examples.negative.map(searched),
-    };
-    const query = {
-      vector: searched(request.vector),
-      recommend: examples && { strategy: recommend.strategy, examples },
-    };
-    return {
-      ...compared(query, exact ? stored.full! : stored.head, this.name),
-      using: exact ? (full as string) : head,
-      limit: candidates,
-      filter: this.filter(request),
-      params: this.driver.params(search, this.options.params),
-      exact: exact && facts.strict.exact,
-      ...this.reading(facts, request, scope),
-    };
-  }
 
   private answered(
     answer: QdrantAnswer,
@@ -400,10 +344,6 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     };
   }
 
-  private reading(facts: QdrantFacts, wanted: PointParts, scope: QdrantScope): QdrantRead {
-    return readOf(this.options, facts, wanted, scope);
-  }
-
   private unpack(answer: Answered, read: QdrantRead, facts: QdrantFacts, wanted: PointParts): PackedRows {
     const nameRow = (row: number) => `row ${row} (${pointName(answer.points[row])}) of ${this.name}`;
     return unpackPoints(answer, this.ids(answer.points), read, facts, wanted, nameRow, this.missing);
@@ -412,21 +352,4 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
   private ids(points: readonly AnyPoint[]) {
     return idsIn(points, this.driver.idKind, this.name);
   }
-
-  /** All of them must let a point through. */
-  private filter({ filter, nativeFilter }: Restriction): unknown {
-    const parts = [this.options.nativeFilter, nativeFilter, filter && this.compiled(filter)];
-    return parts
-      .filter((part) => part !== undefined && part !== null)
-      .reduce<unknown>((both, part) => (both === undefined ? part : this.driver.both(both, part)), undefined);
-  }
-
-  private readonly compiled = (filter: FilterNode): unknown => {
-    let made = this.filters.get(filter);
-    if (made === undefined) {
-      made = this.driver.compile(filter) as object;
-      this.filters.set(filter, made);
-    }
-    return made;
-  };
 }
