@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { filesUnder, log, root, run, works } from '../setup/steps.mjs';
 import { archive } from './archive.mjs';
+import { shakeDeclarations } from './declarations.mjs';
 import { BINARY, manifestOf, PLATFORMS, SCOPE } from './platforms.mjs';
 import { slim } from './slim.mjs';
 
@@ -48,7 +49,7 @@ async function packPlatform({ name, file, version, work, out, strip }) {
   return await pack(folder, out);
 }
 
-/** As `npm pack` has it, but for what slim.mjs does, and for the platforms' packages. */
+/** As `npm pack` has it, but for what slim.mjs and declarations.mjs do, and for the platforms' packages. */
 async function packMain({ version, work, out }) {
   await run('tar', ['-xzf', await pack(root, work), '-C', work]);
   const folder = join(work, 'package');
@@ -58,6 +59,7 @@ async function packMain({ version, work, out }) {
   manifest.optionalDependencies = { ...manifest.optionalDependencies, ...Object.fromEntries(packages) };
   writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`);
   await slim(folder);
+  shakeDeclarations(folder);
   const file = join(out, `funnelvec-${version}.tgz`);
   const names = filesUnder(folder, () => true).map((one) => relative(folder, one).replaceAll('\\', '/'));
   writeFileSync(file, archive(folder, names));

@@ -19,7 +19,7 @@ export async function slim(folder) {
     const bang = /^#!.*\n/.exec(text)?.[0] ?? '';
     const { code } = await swc.minify(text.slice(bang.length), {
       module: true,
-      compress: false,
+      compress: { defaults: false, join_vars: true },
       mangle: { keep_fnames: true, keep_classnames: true },
       format: { comments: false },
     });

@@ -2,7 +2,6 @@
 import { chmodSync, copyFileSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { unreached } from './declarations.mjs';
 import { nameHosts } from './hosts.mjs';
 import { log, root, run, step, works } from './steps.mjs';
 
@@ -71,7 +70,7 @@ async function wasm() {
 
 async function typescript() {
   const inputs = ['src', 'tsconfig.json', 'package.json'];
-  const outputs = ['dist/esm/index.js', 'dist/cjs/index.js', 'dist/cjs/package.json', 'dist/.npmignore'];
+  const outputs = ['dist/esm/index.js', 'dist/cjs/index.js', 'dist/cjs/package.json'];
   await step('Compiling TypeScript', { inputs, outputs }, async () => {
     rmSync(join(root, 'dist'), { recursive: true, force: true });
     // Comments are for the types, which editors show; in the JavaScript they would make a tenth of the package.
@@ -85,9 +84,6 @@ async function typescript() {
     for (const end of ['js', 'd.ts'])
       renameSync(join(root, `dist/cjs/core/here-cjs.${end}`), join(root, `dist/cjs/core/here.${end}`));
     writeFileSync(join(root, 'dist/cjs/package.json'), '{ "type": "commonjs" }\n');
-    // npm obeys it, whatever package.json lists.
-    const lines = unreached(join(root, 'dist')).map((file) => `/${file}\n`);
-    writeFileSync(join(root, 'dist/.npmignore'), lines.join(''));
     chmodSync(join(root, 'dist/esm/cli/main.js'), 0o755);
   });
 }
