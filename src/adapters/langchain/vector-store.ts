@@ -363,14 +363,15 @@ export class FunnelVectorStore extends VectorStore {
     const candidates =
       mode === 'exact' ? undefined : (options.candidates ?? options.plan?.candidates ?? usual.candidates);
     const few = candidates === undefined ? undefined : Math.max(candidates, k);
-    const common = { vector, limit: k, withPayload: true, withVector, mode, filter };
     if (this.index !== undefined) {
       if (signal?.aborted) throw new FunnelError('ABORTED', 'The search was aborted', { cause: signal.reason });
       const params = few === undefined ? undefined : { candidates: few };
-      return { answer: await this.index.query({ ...common, params }), metric };
+      const query = { vector, limit: k, withPayload: true, withVector, mode, filter, params };
+      return { answer: await this.index.query(query), metric };
     }
     const plan = mode === 'exact' ? undefined : await this.#planOf(options.plan ?? usual.plan, few, k);
-    return { answer: await this.search!.query({ ...common, plan, explain, signal } as SearchRequest), metric };
+    const request = { vector, limit: k, withPayload: true, withVector, mode, filter, plan, explain, signal };
+    return { answer: await this.search!.query(request as SearchRequest), metric };
   }
 
   async #planOf(plan: Plan | undefined, candidates: number | undefined, k: number): Promise<Plan | undefined> {
