@@ -6,7 +6,7 @@ import { expected, FunnelError } from '../../core/errors.js';
 import type { Filter } from '../../index.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import { Conditions } from '../../query/filter/conditions.js';
-import { LMDB_FILE } from '../../store/files/lmdb-kv.js';
+import { LMDB_FILE } from '../../store/files/lmdb-env.js';
 import { FunnelIndex, type FunnelIndexOptions, type OpenIndexOptions } from '../../store/index.js';
 import { replaceRows } from '../../store/replace.js';
 import type { AskedSearch, FoundRow, IndexShape, StoredRow, VectorBackend } from './backend.js';

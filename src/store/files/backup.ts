@@ -15,7 +15,8 @@ import { foldersAbove, foldersFrom, link, makeFolder, NEW, OURS } from './folder
 import { Ids } from './ids.js';
 import { takeKernelLock } from './kernel-lock.js';
 import type { Kv } from './kv.js';
-import { LMDB_FILE, lmdbKv } from './lmdb-kv.js';
+import { LMDB_FILE } from './lmdb-env.js';
+import { lmdbKv } from './lmdb-kv.js';
 import { OpenFiles } from './open-files.js';
 import { DEATHS_PER_PAGE, decodeIdPage, IDS_PER_PAGE, unseal } from './pages.js';
 import { decodeState, type State } from './state.js';

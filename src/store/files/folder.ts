@@ -5,7 +5,8 @@ import { dirname, join, resolve } from 'node:path';
 import type { FunnelError } from '../../core/errors.js';
 import type { Disk } from './disk-contract.js';
 import { diskError, errorCodeOf, filesError } from './errors.js';
-import { LMDB_FILE, lmdbKv, prepareLmdb } from './lmdb-kv.js';
+import { LMDB_FILE, prepareLmdb } from './lmdb-env.js';
+import { lmdbKv } from './lmdb-kv.js';
 import { encodeState, newState, type State, type StoreConfig } from './state.js';
 import { type Steps, take, turnStep } from './step.js';
 

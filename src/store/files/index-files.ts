@@ -1,48 +1,36 @@
 /** One index on disk, or in memory: rows, ids, payloads and the engine's segments, committed together. */
 import { atOnce, inSlices, type Sliced } from '../../core/slices.js';
-import type { Id, IdKind } from '../../core/types.js';
+import type { Id } from '../../core/types.js';
 import { type Appended, type AppendRequest, append, appendNothing, checkAppend, packAndCheck } from './append.js';
 import { type ChosenRows, changePayloads, type PayloadEdit } from './change-payloads.js';
-import { changedAfter, changesOf } from './changed-rows.js';
 import type { Compacted, CompactOptions } from './compact.js';
 import { CompactionRun } from './compaction-run.js';
-import type { Core, FilesInfo, RoomFor, RoomForCompacted } from './core.js';
+import type { Core, RoomFor, RoomForCompacted } from './core.js';
 import { remove, removeRows } from './delete.js';
-import { filesError, lockLost } from './errors.js';
+import { lockLost } from './errors.js';
 import type { Hold } from './hold.js';
 import { type ImagedCodes, imageOf, openImage } from './image.js';
-import { idAt, payloadAt, readRow, readRows } from './lookup.js';
+import { IndexReads } from './index-reads.js';
 import { closeCore, createInMemory, type OpenFilesOptions } from './open-core.js';
 import { createOnDisk, openOnDisk } from './open-disk.js';
-import { leaseRowFilesOf, type RowFile, readLeased, rowFilesOf } from './row-files.js';
-import type { RowValues } from './rows.js';
 import type { Section } from './segment.js';
 import type { Sections, SegmentChange, SegmentRef } from './segments.js';
-import { commitSegments, findSection, laterSections, nowSections, readInto, writeSegment } from './segments.js';
-import type { PayloadIndexEntry, StoreConfig } from './state.js';
+import { commitSegments, laterSections, nowSections, writeSegment } from './segments.js';
+import type { StoreConfig } from './state.js';
 import { runLater, runNow, type Steps } from './step.js';
 import { WriteQueue } from './write-queue.js';
 import type { Writer } from './writers.js';
 
-export class IndexFiles implements Writer {
-  /** ':memory:' or a folder. */
-  readonly path: string;
-  readonly config: Readonly<StoreConfig>;
-  readonly readOnly: boolean;
-  readonly #core: Core;
-  readonly #writes = new WriteQueue(() => this.#core.checkWritable());
+export class IndexFiles extends IndexReads implements Writer {
+  readonly #writes = new WriteQueue(() => this.core.checkWritable());
   readonly #compaction = new CompactionRun(this.#writes);
   #closing: Promise<void> | undefined;
-  #closed = false;
   /** The hold of a writer on its index on disk. */
   readonly #hold: Hold | undefined;
 
   private constructor(path: string, core: Core, hold?: Hold) {
-    this.path = path;
-    this.#core = core;
+    super(path, core);
     this.#hold = hold;
-    this.config = core.state.config;
-    this.readOnly = core.options.readOnly;
   }
 
   /**
@@ -94,7 +82,7 @@ export class IndexFiles implements Writer {
    * @param codes those of an index in memory
    */
   async image(check: () => void, codes?: ImagedCodes): Promise<Uint8Array | undefined> {
-    const core = this.#open();
+    const core = this.opened();
     if (this.readOnly) return runLater(imageOf(core, codes, check));
     return this.#writes.later(() => imageOf(core, codes, check));
   }
@@ -104,79 +92,17 @@ export class IndexFiles implements Writer {
    * exchanged row files are never seen by one part of the program and not by another.
    */
   onChange(callback: (died: readonly number[]) => void): void {
-    this.#core.changed = callback;
+    this.core.changed = callback;
   }
 
   /** Asks who keeps rows in memory for the place of records that are about to be written: then nobody copies them later. */
   onRecords(roomFor: RoomFor): void {
-    this.#core.roomFor = roomFor;
+    this.core.roomFor = roomFor;
   }
 
   /** Asks for memory for the records of a compacted file: then nobody reads them from it again. */
   onCompaction(room: RoomForCompacted): void {
-    this.#core.roomForCompacted = room;
-  }
-
-  /** The identity of the index, in hex: copies of it have the same. */
-  get uuid(): string {
-    return this.#core.state.uuid;
-  }
-
-  /** Undefined before the first row. */
-  get idKind(): IdKind | undefined {
-    return this.#core.state.idKind ?? undefined;
-  }
-
-  /** Ordinals ever given: the next row's ordinal. */
-  get rows(): number {
-    return this.#core.state.rows;
-  }
-
-  /** Grows with every commit. */
-  get generation(): number {
-    return this.#core.state.generation;
-  }
-
-  /**
-   * One bit per ordinal, least significant first; may be longer than `rows` needs. Another array after it has grown, and
-   * after refresh(): take it anew for each query.
-   */
-  get alive(): Uint8Array {
-    return this.#core.alive.bytes;
-  }
-
-  get liveCount(): number {
-    return this.#core.alive.count;
-  }
-
-  /** Rows that row files hold, dead or alive. */
-  get filedCount(): number {
-    return this.#core.filedCount;
-  }
-
-  /** Dead rows that row files still hold. */
-  get deadCount(): number {
-    return this.filedCount - this.liveCount;
-  }
-
-  /** Bytes that a row takes in the files, with its id and payload, about. */
-  get bytesPerRow(): number {
-    return this.#open().bytesPerRow;
-  }
-
-  /** The files of codes. */
-  get segments(): readonly Readonly<SegmentRef>[] {
-    const { segments, payloadIndexes } = this.#core.state;
-    return segments.filter(({ name }) => payloadIndexes.every(({ file }) => file !== name));
-  }
-
-  get payloadIndexes(): readonly Readonly<PayloadIndexEntry>[] {
-    return this.#core.state.payloadIndexes;
-  }
-
-  /** The `meta` of the last commitSegments() that had one; null before. */
-  get meta(): unknown {
-    return this.#core.state.meta;
+    this.core.roomForCompacted = room;
   }
 
   /**
@@ -224,7 +150,7 @@ export class IndexFiles implements Writer {
 
   deleteSync(ids: readonly Id[]): number[] {
     this.#writable();
-    return this.#writes.now(remove(this.#core, ids));
+    return this.#writes.now(remove(this.core, ids));
   }
 
   /**
@@ -239,7 +165,7 @@ export class IndexFiles implements Writer {
 
   deleteRowsSync(ordinals: ArrayLike<number>): number[] {
     this.#writable();
-    return this.#writes.now(removeRows(this.#core, Array.from(ordinals)));
+    return this.#writes.now(removeRows(this.core, Array.from(ordinals)));
   }
 
   /**
@@ -258,85 +184,9 @@ export class IndexFiles implements Writer {
     return this.#writes.now(changePayloads(this.#writable(), rows, edit));
   }
 
-  /** Tells later whether no payload of a row that stays has changed, in whichever process, since this call. */
-  payloadsHold(): () => boolean {
-    const core = this.#core;
-    const { payloadChanges } = core;
-    return () => core.payloadChanges === payloadChanges && !core.lacksChanges;
-  }
-
-  /** The number of the last change of payloads. */
-  get lastChange(): number {
-    return changesOf(this.#core.state).last;
-  }
-
-  /** Rows whose payload was changed after change number `seen`, and maybe others; undefined where nobody knows any more. */
-  changedAfter(seen: number): Uint32Array | undefined {
-    const { options, uuid, state } = this.#core;
-    return changedAfter({ kv: options.kv, uuid }, changesOf(state), seen);
-  }
-
   /** Calls back in the same turn in which a commit of this process shows, with the rows that have another payload. */
   onPayloads(callback: (ordinals: Uint32Array) => void): void {
-    this.#core.payloadsChanged = callback;
-  }
-
-  /** The living row that has an id. */
-  ordinalOf(id: Id): number | undefined {
-    return typeof id === this.#core.state.idKind ? this.#core.find(id) : undefined;
-  }
-
-  /** Before {@link ordinalOf} by who gives others their turn: the first time it would take long. */
-  prepareIds(): Sliced<void> {
-    return this.#core.prepareFind();
-  }
-
-  /** A dead row's id stays until compaction. @throws FunnelError BAD_ARGUMENT for an ordinal that has none */
-  idOf(ordinal: number): Id {
-    return idAt(this.#core, ordinal);
-  }
-
-  /** Payloads that another process had dropped by the time they were read here. Grows. */
-  get staleReads(): number {
-    return this.#core.staleReads;
-  }
-
-  /**
-   * The payload of a row, new each time. Undefined when it has none, and when another process deleted the row and
-   * compacted the index since the last refresh().
-   *
-   * @throws FunnelError CORRUPT
-   */
-  payloadOf(ordinal: number): unknown {
-    return payloadAt(this.#open(), ordinal);
-  }
-
-  /**
-   * One row's values into `out`, from value `at` on; the row may be dead, but not compacted away.
-   *
-   * @throws FunnelError CORRUPT, DISK, BAD_ARGUMENT, BAD_DIMS
-   */
-  readRow(ordinal: number, out: RowValues, at = 0): void {
-    readRow(this.#open(), ordinal, out, at);
-  }
-
-  /** Rows `first..first+count` into `out`, from its start; zeros for rows that were compacted away. */
-  async readRows(first: number, count: number, out: RowValues): Promise<void> {
-    return runLater(readRows(this.#open(), first, count, out));
-  }
-
-  readRowsSync(first: number, count: number, out: RowValues): void {
-    runNow(readRows(this.#open(), first, count, out));
-  }
-
-  /** The files of rows, ascending, for a reader that is done before the event loop turns. */
-  rowFiles(): RowFile[] {
-    return rowFilesOf(this.#open());
-  }
-
-  /** The same for a reader that takes its time: the descriptors stay open until `release()`. */
-  leaseRowFiles(): { files: RowFile[]; release: () => void } {
-    return leaseRowFilesOf(this.#open());
+    this.core.payloadsChanged = callback;
   }
 
   /** Writes a file of sections, synced, that is no part of the index until {@link commitSegments}. */
@@ -359,36 +209,6 @@ export class IndexFiles implements Writer {
     this.#writes.now(commitSegments(this.#writable(), change));
   }
 
-  /** The bytes of a section, checked; in `into` when given. @throws FunnelError CORRUPT, DISK, BAD_ARGUMENT */
-  async readSection(segment: string, section: string, into?: Uint8Array): Promise<Uint8Array> {
-    return runLater(readInto(this.#open(), segment, section, into));
-  }
-
-  readSectionSync(segment: string, section: string, into?: Uint8Array): Uint8Array {
-    return runNow(readInto(this.#open(), segment, section, into));
-  }
-
-  /** The same in steps, for callers that wait for many. */
-  sectionSteps(segment: string, section: string, into?: Uint8Array): Steps<Uint8Array> {
-    return readInto(this.#open(), segment, section, into);
-  }
-
-  /** Fills `into` from a leased row file, unless it ends before. Not checked. */
-  readFrom(fd: number, into: Uint8Array, position: number): Steps<boolean> {
-    return readLeased(this.#core, fd, into, position);
-  }
-
-  /** Where a section lies: of `path`, from `offset` (a multiple of 4,096) on, `bytes` bytes. Not checked. */
-  sectionAt(segment: string, section: string): { fd: number; path: string; offset: number; bytes: number } {
-    const { file, entry } = findSection(this.#open(), segment, section);
-    return { fd: file.fd, path: file.path, offset: entry.offset, bytes: entry.bytes };
-  }
-
-  /** Follows what other processes have committed. True when there was something. */
-  refresh(): boolean {
-    return this.#open().refresh();
-  }
-
   /** Resolves when every write that was asked for before has ended, well or badly. */
   async written(): Promise<void> {
     await this.#writes.ended;
@@ -409,15 +229,6 @@ export class IndexFiles implements Writer {
     return this.#compaction.runSync(this.#writable());
   }
 
-  /** For what reads all that is committed. */
-  reading<T>(run: (core: Core) => Promise<T>): Promise<T> {
-    return run(this.#open());
-  }
-
-  info(): FilesInfo {
-    return this.#open().info();
-  }
-
   /**
    * Waits for writes, aborts compaction, and stops being the writer: all calls resolve when that is done.
    *
@@ -429,36 +240,31 @@ export class IndexFiles implements Writer {
   }
 
   async #close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.closed) return;
+    this.closed = true;
     await this.#compaction.abort(new Error('the index was closed'));
     await this.#writes.ended;
-    await runLater(closeCore(this.#core, this.#hold));
+    await runLater(closeCore(this.core, this.#hold));
   }
 
   /** @throws FunnelError NOT_WRITABLE while a write is under way, the index stays open then; DISK, it is closed */
   closeSync(): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     this.#writes.checkIdle();
-    this.#closed = true;
-    runNow(closeCore(this.#core, this.#hold));
+    this.closed = true;
+    runNow(closeCore(this.core, this.#hold));
   }
 
   /** Another becomes the writer, in this thread: nothing of ours may be on its way to the files. */
   revoke(): boolean {
     if (!this.#writes.isStill || this.#compaction.isUnderWay) return false;
-    this.#core.broken = lockLost();
+    this.core.broken = lockLost();
     this.#hold?.release();
     return true;
   }
 
-  #open(): Core {
-    if (this.#closed) throw filesError('CLOSED', 'Expected an open index but it was closed');
-    return this.#core;
-  }
-
   #writable(): Core {
-    this.#open().checkWritable();
-    return this.#core;
+    this.opened().checkWritable();
+    return this.core;
   }
 }

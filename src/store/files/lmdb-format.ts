@@ -19,7 +19,7 @@ export const BIG_DATA = 1;
 
 export const SUB_TREE = 2;
 
-/** The tables of lmdb-kv.ts and their flags: 8 for integer keys, 256 for versions. */
+/** The tables of lmdb-env.ts and their flags: 8 for integer keys, 256 for versions. */
 export const TABLES = new Map([
   ['main', 256],
   ['ids', 8],
