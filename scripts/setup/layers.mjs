@@ -18,7 +18,7 @@ const LAYERS = [
   ['sources'],
   ['index.ts', 'wasm.ts'],
   ['conformance', 'embed', 'fuse', 'train', 'tune'],
-  ['vectors'],
+  ['vectors', 'files'],
   ['adapters', 'cli'],
 ];
 

@@ -3,9 +3,10 @@ import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync, writeS
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { PACKAGES, type PackageName } from '../core/packages.js';
 import { VERSION } from '../core/places.js';
 import type { ModelOptions } from './model.js';
-import { PACKAGES, type PackageName, versionOf, whyNot } from './packages.js';
+import { versionOf, whyNot } from './packages.js';
 import { bytes } from './text.js';
 
 // The files for `require`, which loads them in two thirds of the time.
@@ -113,7 +114,7 @@ export async function doctor(
       names.map((name) => {
         const version = versionOf(name);
         const warning = whyNot(name, version);
-        return [name, { version: version ?? null, for: PACKAGES[name], ...(warning !== undefined && { warning }) }];
+        return [name, { version: version ?? null, for: PACKAGES[name][1], ...(warning !== undefined && { warning }) }];
       }),
     ) as Report['packages'],
     store: tried(error),

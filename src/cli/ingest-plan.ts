@@ -1,10 +1,10 @@
 /** Decides, before the first row is written, what an ingest does: begin, go on, nothing, or refuse. */
 import { isDeepStrictEqual } from 'node:util';
-import { FunnelError } from '../core/errors.js';
-import { changed, type Fingerprint, hashOfRows } from './fingerprint.js';
-import { type Mapping, mappingDifference } from './mapping.js';
+import { describe, FunnelError } from '../core/errors.js';
+import { changed, type Fingerprint, hasFirstRows } from '../files/fingerprint.js';
+import type { Reader } from '../files/formats/reader.js';
+import type { Mapping } from '../files/mapping.js';
 import { dimRemedy, isModelOf, type ModelEmbedder } from './model.js';
-import type { Reader } from './read/reader.js';
 import type { CommandState, SourceState } from './state.js';
 import type { Place, Schema } from './stores/store.js';
 
@@ -52,7 +52,7 @@ export async function partsToDo(
       parts.push({ input, source, replaces: before });
       continue;
     }
-    const corrected = other !== undefined && !before.complete && (await hasRowsOf(before, input));
+    const corrected = other !== undefined && !before.complete && (await hasFirstRows(before, input.reader));
     if (other !== undefined && !corrected) throw refused(state, label, ...sameFile(before, path, other));
     if (mapped !== undefined) throw refused(state, label, `the columns of ${path} as before`, mapped);
     if (before.complete) continue;
@@ -67,12 +67,6 @@ export async function partsToDo(
   }
   const order = ({ source, replaces }: IngestPart) => state.sources.indexOf(replaces ?? source) >>> 0; // new ones last
   return parts.sort((a, b) => order(a) - order(b));
-}
-
-/** Whether a changed file begins with the very rows that are in the store. */
-async function hasRowsOf({ rows, rowsHash }: SourceState, { reader }: IngestInput): Promise<boolean> {
-  if (rows === 0) return true;
-  return rowsHash !== undefined && rowsHash === (await hashOfRows(reader, rows));
 }
 
 /** Tells what was expected of a file, and what helps. */
@@ -136,4 +130,32 @@ function refused(state: Pick<CommandState, 'sources'>, label: string, what: stri
 function restartRemoves({ sources }: Pick<CommandState, 'sources'>): string {
   const rows = sources.reduce((sum, one) => sum + one.rows - one.skipped, 0);
   return `--restart removes the store and its ${rows} rows`;
+}
+
+/** For errors: what differs, by name. */
+function mappingDifference(before: Mapping, now: Mapping): string | undefined {
+  for (const key of [
+    'text',
+    'vector',
+    'vectorType',
+    'id',
+    'payload',
+    'numbers',
+    'strings',
+    'format',
+    'encoding',
+    'delimiter',
+    'table',
+  ] as const) {
+    const [a, b] = [before[key], now[key]].map((one) => JSON.stringify(one ?? null));
+    if (a === b) continue;
+    const option = key === 'vectorType' ? 'vector-type' : key;
+    return `--${option} ${shown(before[key])} then, ${shown(now[key])} now`;
+  }
+  return undefined;
+}
+
+function shown(value: string | readonly string[] | undefined): string {
+  if (value === 'rest') return 'of all columns';
+  return Array.isArray(value) ? value.join(',') || 'of none' : describe(value ?? null);
 }

@@ -1,20 +1,23 @@
 /** `funnelvec ingest`: rows of files, embedded and written, so that it can be stopped anywhere and gone on with. */
 import { FunnelError } from '../core/errors.js';
 import type { Metric } from '../core/types.js';
+import { checkDims, type MappedBatch, mappedBatches, packed, type Skipped } from '../files/batches.js';
+import { embeddedRows } from '../files/embed-rows.js';
+import { fingerprintOf } from '../files/fingerprint.js';
+import { type Format, formatByName, isTextFormat } from '../files/formats/open.js';
+import type { Reader, TextOptions } from '../files/formats/reader.js';
+import { type MappedRow, Mapper, type Mapping } from '../files/mapping.js';
+import { vectorForm } from '../files/vector-type.js';
 import { Interrupted } from './exit.js';
-import { fingerprintOf } from './fingerprint.js';
+import { formatOfFile, openFile } from './files.js';
 import { headFor } from './head.js';
-import { type MappedBatch, mappedBatches, type Skipped } from './ingest-batches.js';
 import { begin, checkSame, type IngestInput, type IngestPart, partsToDo, placeIn } from './ingest-plan.js';
 import { type Io, note } from './io.js';
-import { type MappedRow, Mapper, type Mapping, prepareReader } from './mapping.js';
 import { asBefore, type LoadEmbedder, type ModelChoice, type ModelEmbedder } from './model.js';
+import { prepared } from './prepare.js';
 import { type ProgressDisplay, startProgress } from './progress.js';
-import { type Format, formatByName, formatOf, isTextFormat, openReader } from './read/open.js';
-import type { Reader, TextOptions } from './read/reader.js';
 import { type CommandState, readState, removeState, tuneFileOf, writeState } from './state.js';
 import type { Place, Schema, StoreWriter } from './stores/store.js';
-import { vectorForm } from './vector-type.js';
 
 export interface IngestOptions {
   files: readonly string[];
@@ -65,11 +68,11 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
   try {
     const inputs: IngestInput[] = [];
     for (const path of options.files) {
-      const reader = await openReader(path, formatOf(path, options.format), options.reading);
+      const reader = await openFile(path, options.format, options.reading);
       readers.push(reader);
       inputs.push({ path, fingerprint: await fingerprintOf(path), mapping: mappingOf(options, reader), reader });
     }
-    for (const [i, reader] of readers.entries()) prepareReader(reader, inputs[i]!.mapping);
+    for (const [i, reader] of readers.entries()) prepared(reader, inputs[i]!.mapping);
     const before = await found(place, options.restart);
     const parts = await partsToDo(before.state ?? { sources: [] }, inputs, place.label);
     const model = options.model && asBefore(options.model, before.state?.embedder, place.label);
@@ -112,7 +115,7 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
 /** The mapping of one file, with how it is read. The one column of a matrix needs no name. */
 function mappingOf({ mapping, format, reading = {} }: IngestOptions, reader: Reader): Mapping {
   const { kind, path } = reader;
-  const given = formatOf(path, format);
+  const given = formatOfFile(path, format);
   const usual = mapping.vector ?? (mapping.text === undefined ? reader.usualVector?.('rows') : undefined);
   return {
     ...mapping,
@@ -277,9 +280,13 @@ class Ingest {
     const { vector, vectorType } = input.mapping;
     const form = vectorForm(reader, vector, vectorType);
     const mapper = new Mapper(input.mapping, options.idType ?? state.idKind, form);
-    const batches = mappedBatches(reader, mapper, writer, {
+    const dim = this.embedder === undefined ? state.dim : undefined;
+    const batches = mappedBatches(reader, mapper, {
       ...source,
-      dim: this.embedder === undefined ? state.dim : undefined,
+      check(row) {
+        checkDims(row, dim);
+        writer.check(row.id, row.payload);
+      },
       size: () => options.batch ?? this.#size,
       skipBroken: options.skipBroken,
       stop: io.stop,
@@ -288,7 +295,7 @@ class Ingest {
     try {
       for await (const batch of batches) {
         const begun = performance.now();
-        const vectors = await this.#embedded(batch);
+        const vectors = await this.#vectorsOf(batch);
         await writing;
         this.#adapt(batch.rows.length, performance.now() - begun);
         this.#begin(part);
@@ -343,34 +350,11 @@ class Ingest {
     this.#size = Math.round(Math.min(Math.max(next, this.#size / 2, 16), 2 * this.#size, MOST_ROWS));
   }
 
-  /** A text that the model cannot embed is a broken row: named by its place in the file, or passed over. */
-  async #embedded(batch: MappedBatch): Promise<Float32Array> {
-    for (;;) {
-      try {
-        return await this.#vectorsOf(batch);
-      } catch (error) {
-        const place = error instanceof FunnelError ? /\btexts\[(\d+)\]/.exec(error.message)?.[1] : undefined;
-        const row = place === undefined ? undefined : batch.rows[Number(place)];
-        if (row === undefined) throw error;
-        const { code, message } = error as FunnelError;
-        const why = message.replace(`texts[${place}]`, `the text of ${row.at}`);
-        if (!this.options.skipBroken) throw new FunnelError(code, why, { cause: error });
-        batch.rows.splice(Number(place), 1);
-        batch.skipped.push({ at: row.at, why });
-      }
-    }
-  }
-
-  async #vectorsOf({ rows }: MappedBatch): Promise<Float32Array> {
-    const { embedder, state, io } = this;
-    if (rows.length === 0) return new Float32Array(0);
-    if (embedder === undefined) {
-      const vectors = new Float32Array(rows.length * state.dim);
-      for (const [i, { vector }] of rows.entries()) vectors.set(vector!, i * state.dim);
-      return vectors;
-    }
-    const texts = rows.map(({ text }) => text!);
-    return embedder.embed(texts, { role: 'document', signal: io.kill });
+  #vectorsOf(batch: MappedBatch): Promise<Float32Array> {
+    const { embedder, state, io, options } = this;
+    if (embedder === undefined) return Promise.resolve(packed(batch.rows, state.dim));
+    const embed = (texts: string[]) => embedder.embed(texts, { role: 'document', signal: io.kill });
+    return embeddedRows(batch, embed, options.skipBroken);
   }
 
   async #write({ rows }: MappedBatch, vectors: Float32Array): Promise<void> {

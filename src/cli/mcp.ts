@@ -2,11 +2,11 @@
 import { describe, expected, FunnelError } from '../core/errors.js';
 import { VERSION } from '../core/places.js';
 import { checkKeys } from '../core/validate.js';
+import { loadPart } from '../files/packages.js';
 import type { Filter } from '../query/filter/types.js';
 import { errorAsJson } from './exit.js';
 import { type Io, jsonText } from './io.js';
 import type { LoadEmbedder } from './model.js';
-import { loadPart } from './packages.js';
 import { askingOf, close, type Opened, openForSearch, type TextSearchOptions } from './search.js';
 import { readState } from './state.js';
 import type { Place } from './stores/store.js';

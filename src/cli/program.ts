@@ -2,6 +2,7 @@
 import type { Command as CommandType } from 'commander';
 import { FunnelError } from '../core/errors.js';
 import { VERSION } from '../core/places.js';
+import { load } from '../files/packages.js';
 import type { Commander, Context } from './commands/context.js';
 import { addDemo } from './commands/demo.js';
 import { addIngest } from './commands/ingest.js';
@@ -13,7 +14,6 @@ import { addBench, addReport, addTune } from './commands/tune.js';
 import { EXIT, Interrupted, UsageError } from './exit.js';
 import type { Io } from './io.js';
 import type { LoadEmbedder } from './model.js';
-import { load } from './packages.js';
 
 const EXIT_CODES = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failed} failed, ${EXIT.usage} a command line that makes no sense, ${EXIT.interrupted} Ctrl-C.

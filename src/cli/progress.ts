@@ -1,6 +1,7 @@
 /** How far a long piece of work is: a bar on a terminal, lines elsewhere. */
+
+import { load } from '../files/packages.js';
 import type { Io } from './io.js';
-import { load } from './packages.js';
 import { count, duration } from './text.js';
 
 type CliProgress = typeof import('cli-progress');

@@ -3,20 +3,22 @@ import { expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import { ownView } from '../core/realm.js';
 import type { Id } from '../core/types.js';
+import { counted } from '../files/formats/jsonl.js';
+import { openNeighbours } from '../files/formats/neighbours.js';
+import { type Format, hasVectors, isText } from '../files/formats/open.js';
+import { badFile, type TextOptions } from '../files/formats/reader.js';
+import { Mapper, type Mapping } from '../files/mapping.js';
+import type { VectorType } from '../files/vector-type.js';
 import { rowsAtOnce, type Source } from '../query/source/source.js';
 import { textOf } from '../store/import/encoding.js';
 import { linesOf } from '../store/import/lines.js';
 import { randomFrom, shuffled } from '../tune/session.js';
 import { UsageError } from './exit.js';
-import { Mapper, type Mapping, prepareReader } from './mapping.js';
+import { formatOfFile, openFile } from './files.js';
 import type { ModelEmbedder } from './model.js';
-import { counted } from './read/jsonl.js';
-import { openNeighbours } from './read/neighbours.js';
-import { type Format, formatOf, hasVectors, isText, openReader } from './read/open.js';
-import { badFile, type TextOptions } from './read/reader.js';
+import { prepared } from './prepare.js';
 import type { CommandState } from './state.js';
 import type { StoreSearcher } from './stores/store.js';
-import type { VectorType } from './vector-type.js';
 
 export interface QueryFile extends TextOptions {
   /** As rows are ingested from; or .txt, a query a line. */
@@ -45,7 +47,7 @@ export function needModel(file: QueryFile | undefined): boolean {
   return (
     file !== undefined &&
     file.vector === undefined &&
-    (file.text !== undefined || isText(file) || !hasVectors(formatOf(file.path, file.format)))
+    (file.text !== undefined || isText(file) || !hasVectors(formatOfFile(file.path, file.format)))
   );
 }
 
@@ -92,7 +94,7 @@ async function columnOf(
   { path, format, text, vector, vectorType, ...options }: QueryFile,
   dim: number,
 ): Promise<(string | Float32Array)[]> {
-  const reader = await openReader(path, formatOf(path, format), options);
+  const reader = await openFile(path, format, options);
   const column = vector ?? (text === undefined ? reader.usualVector?.('queries') : undefined);
   const mapping: Mapping = {
     ...(column === undefined ? { text: text ?? ['text'] } : { vector: column }),
@@ -102,7 +104,7 @@ async function columnOf(
   };
   const all: (string | Float32Array)[] = [];
   try {
-    const mapper = new Mapper(mapping, undefined, prepareReader(reader, mapping));
+    const mapper = new Mapper(mapping, undefined, prepared(reader, mapping));
     for await (const { rows } of reader.read(0)) {
       for (const row of rows) {
         const { text, vector } = mapper.map(row, row.number);

@@ -1,12 +1,13 @@
 /** Reads the options of a search: vectors, filters, plans. */
 import { readFileSync } from 'node:fs';
 import { expected, FunnelError } from '../core/errors.js';
+import { unreadable } from '../files/formats/reader.js';
+import { type VectorType, vectorOfBytes } from '../files/vector-type.js';
 import type { Filter } from '../query/filter/types.js';
 import { wholeText } from '../store/import/encoding.js';
 import { parseJson } from '../store/import/json.js';
 import { UsageError } from './exit.js';
-import { unreadable } from './read/reader.js';
-import { type VectorType, vectorOfBytes } from './vector-type.js';
+import { optionOfCommand } from './files.js';
 
 /** JSON itself, or the path of a file with it. @throws UsageError, FunnelError BAD_ARGUMENT: no such file */
 export function jsonOrFile(text: string, option: string): unknown {
@@ -33,7 +34,7 @@ export function vectorFrom(text: string, dim: number, type?: VectorType): Float3
   const value = jsonOrFile(text, '--vector');
   if (!Array.isArray(value)) throw new UsageError('Expected an array of numbers for --vector');
   if (type !== undefined && type !== 'numbers') {
-    const vector = vectorOfBytes(value, { type, bits: 8 }, '--vector');
+    const vector = vectorOfBytes(value, { type, bits: 8, option: optionOfCommand }, '--vector');
     if (vector.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, '--vector', vector);
     return vector;
   }

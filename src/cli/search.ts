@@ -1,6 +1,7 @@
 /** `funnelvec search`: one query, answered as a table or as JSON. */
 import { isDeepStrictEqual } from 'node:util';
 import { FunnelError } from '../core/errors.js';
+import type { VectorType } from '../files/vector-type.js';
 import { funnelPlan, type Plan } from '../funnel/plan.js';
 import type { Filter } from '../query/filter/types.js';
 import type { FunnelParams } from '../store/types.js';
@@ -11,7 +12,6 @@ import { vectorFrom } from './query-input.js';
 import { type CommandState, readState } from './state.js';
 import type { NamedVectors, Place, StoreAnswer, StoreSearcher } from './stores/store.js';
 import { printable, type TextColumn, textTable } from './text.js';
-import type { VectorType } from './vector-type.js';
 
 export interface TextSearchOptions {
   text?: string;

@@ -8,9 +8,9 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { FunnelError } from '../core/errors.js';
 import type { Metric } from '../core/types.js';
+import type { Fingerprint } from '../files/fingerprint.js';
+import type { Mapping } from '../files/mapping.js';
 import { makeFolder } from '../store/files/folder.js';
-import type { Fingerprint } from './fingerprint.js';
-import type { Mapping } from './mapping.js';
 import type { ModelState } from './model.js';
 import type { NamedVectors } from './stores/store.js';
 

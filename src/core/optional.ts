@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 // By its default export: webpack makes `createRequire` undefined where it is imported by name.
 import module from 'node:module';
 import { FunnelError } from './errors.js';
+import { installCommand, PACKAGES } from './packages.js';
 import { places } from './places.js';
 import { isError } from './realm.js';
 
@@ -84,11 +85,10 @@ export function loadOptional<Name extends keyof typeof LOADERS>(
     }
   }
   const why = isAbsence(cause) ? '' : ` (${isError(cause) ? cause.message.split('\n')[0] : String(cause)})`;
-  throw new FunnelError(
-    'MISSING_PACKAGE',
-    `Expected the package '${name}', which ${use}, but it does not load${why}: npm install ${name}`,
-    { cause },
-  );
+  const what = `the package '${name}' ${PACKAGES[name][0]}, which ${use},`;
+  throw new FunnelError('MISSING_PACKAGE', `Expected ${what} but it does not load${why}: ${installCommand(name)}`, {
+    cause,
+  });
 }
 
 function isAbsence(error: unknown): boolean {

@@ -20,7 +20,7 @@ import {
   vectorFromArray,
 } from 'apache-arrow';
 import { FunnelError } from 'funnelvec';
-import { openReader } from '#dist/cli/read/open.js';
+import { openReader } from '#dist/files/formats/open.js';
 import { Random } from '../random.js';
 import { done, fails } from './command.js';
 import { contentsOf, tempFolder } from './files.js';

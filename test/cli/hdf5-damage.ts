@@ -1,6 +1,6 @@
 /** Reads a damaged HDF5 file, and posts the code of the error, or "read". */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openReader } from '#dist/cli/read/open.js';
+import { openReader } from '#dist/files/formats/open.js';
 
 let end = 'read';
 try {

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { gunzipSync } from 'node:zlib';
 import { FunnelError } from 'funnelvec';
 import { File, ready } from 'h5wasm/node';
-import { openReader } from '#dist/cli/read/open.js';
+import { openReader } from '#dist/files/formats/open.js';
 import { Random } from '../random.js';
 import { done, fails } from './command.js';
 import { contentsOf, tempFolder } from './files.js';

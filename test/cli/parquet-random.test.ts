@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { type ColumnSource, parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer';
-import { ParquetReader } from '#dist/cli/read/parquet.js';
+import { ParquetReader } from '#dist/files/formats/parquet.js';
 import { Random, SEED } from '../random.js';
 import { tempFolder } from './files.js';
 

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { FunnelIndex, importJsonl } from 'funnelvec/store';
-import { Mapper, type Mapping } from '#dist/cli/mapping.js';
-import { formatOf, openReader } from '#dist/cli/read/open.js';
-import type { FileRow, TextOptions } from '#dist/cli/read/reader.js';
 import type { FunnelError } from '#dist/core/errors.js';
+import { formatOf, openReader } from '#dist/files/formats/open.js';
+import type { FileRow, TextOptions } from '#dist/files/formats/reader.js';
+import { Mapper, type Mapping } from '#dist/files/mapping.js';
 import { Random, SEED } from '../random.js';
 import {
   asRead,

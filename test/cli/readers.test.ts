@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import { formatOf, openReader } from '#dist/cli/read/open.js';
-import type { FileRow, Reader } from '#dist/cli/read/reader.js';
+import { formatOfFile } from '#dist/cli/files.js';
+import { formatOf, openReader } from '#dist/files/formats/open.js';
+import type { FileRow, Reader } from '#dist/files/formats/reader.js';
 import { ARROW } from './arrow-files.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'funnelvec-readers-'));
@@ -230,6 +231,10 @@ it('a file that is not there, or a folder, is refused by name; so is an extensio
     refused('BAD_ARGUMENT', /none\.jsonl but received no such file/),
   );
   await assert.rejects(openReader(folder, 'csv'), refused('BAD_ARGUMENT', /but received a folder/));
-  assert.throws(() => formatOf('films.txt'), { name: 'UsageError', message: /or --format, but received films\.txt/ });
+  assert.throws(() => formatOf('films.txt'), refused('BAD_ARGUMENT', /or format, but received films\.txt/));
+  assert.throws(() => formatOfFile('films.txt'), {
+    name: 'UsageError',
+    message: /or --format, but received films\.txt/,
+  });
   assert.equal(formatOf('films.txt', 'csv'), 'csv');
 });

@@ -2,16 +2,16 @@
 import type { Command } from 'commander';
 import { METRICS } from '../../core/metrics.js';
 import type { Metric } from '../../core/types.js';
-import { keysOfPath } from '../../store/import/fields.js';
+import { type Format, hasVectors } from '../../files/formats/open.js';
+import type { TextOptions } from '../../files/formats/reader.js';
+import type { Mapping } from '../../files/mapping.js';
+import { VECTOR_TYPES, type VectorType } from '../../files/vector-type.js';
 import { UsageError } from '../exit.js';
+import { asUsage, formatOfFile, optionOfCommand } from '../files.js';
 import type { IngestOptions, IngestResult } from '../ingest.js';
 import { print, printJson } from '../io.js';
-import type { Mapping } from '../mapping.js';
 import { specOf } from '../model.js';
-import { type Format, formatOf, hasVectors } from '../read/open.js';
-import type { TextOptions } from '../read/reader.js';
 import { count, duration } from '../text.js';
-import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import type { Context } from './context.js';
 import {
   addEndpoint,
@@ -119,8 +119,10 @@ export function addIngest(root: Command, { io, load }: Context): void {
         '--to',
         true,
       );
-      const { filesIn } = await import('../read/folders.js');
+      const { filesIn } = await import('../../files/formats/folders.js');
       const own = ingestOptions(filesIn(files), options);
+      const { checkMapping } = await import('../../files/mapping.js');
+      asUsage(() => checkMapping(own.mapping, own.idType, optionOfCommand));
       const { ingest } = await import('../ingest.js');
       const result = await ingest(place, own, io, load);
       if (io.json) printJson(io, result);
@@ -132,12 +134,10 @@ export function addIngest(root: Command, { io, load }: Context): void {
 function ingestOptions(files: readonly string[], options: Options): IngestOptions {
   const twice = files.find((file, i) => files.indexOf(file) !== i);
   if (twice !== undefined) throw new UsageError(`Expected each file once but received ${twice} twice`);
-  const formats = files.map((file) => formatOf(file, options.format));
+  const formats = files.map((file) => formatOfFile(file, options.format));
   const { text, vector, vectorType, id, idType, payload, numbers = [], strings } = options;
   const model = specOf(options);
-  if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
   const vectorsAlone = formats.every(hasVectors);
-  if (vectorType !== undefined && vector === undefined) throw new UsageError('Expected --vector beside --vector-type');
   if (text === undefined && vector === undefined && !vectorsAlone) {
     throw new UsageError('Expected --text <columns>, or --vector <column>');
   }
@@ -146,11 +146,7 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
       'Expected --model <name or path>, or --embed-url <url>, beside --text: what makes vectors of texts',
     );
   }
-  const both = strings?.find((name) => numbers.includes(name));
-  if (both !== undefined) throw new UsageError(`Expected ${both} in --numbers or --strings but received both`);
   if (text === undefined && model !== undefined) throw new UsageError('Expected --text beside --model');
-  if (idType !== undefined && id === undefined) throw new UsageError('Expected --id beside --id-type');
-  checkKept([...numbers, ...(strings ?? [])], options);
   const mapping: Mapping = {
     ...(text && { text }),
     ...(vector !== undefined && { vector }),
@@ -174,25 +170,6 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
     ...(metric && { metric }),
     ...(batch !== undefined && { batch }),
   };
-}
-
-/** Columns that are read as numbers or text must be kept. @throws UsageError: one that nothing comes of */
-function checkKept(columns: readonly string[], { id, vector, payload }: Options): void {
-  for (const column of columns) {
-    if (column === id) {
-      throw new UsageError(`Expected --id-type for ${column}, which has the ids, but received --numbers or --strings`);
-    }
-    // --no-payload is false.
-    const names = payload === false ? [] : payload;
-    const kept = names === undefined ? column !== vector : names.some((one) => overlap(one, column));
-    if (!kept) throw new UsageError(`Expected ${column} of --numbers or --strings among what --payload keeps`);
-  }
-}
-
-/** Whether one column is the other, or lies in it. */
-function overlap(a: string, b: string): boolean {
-  const [some, more] = [keysOfPath(a) ?? [a], keysOfPath(b) ?? [b]];
-  return some.slice(0, more.length).every((key, i) => key === more[i]);
 }
 
 function textOf(result: IngestResult, options: Options): string {

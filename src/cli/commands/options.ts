@@ -1,11 +1,11 @@
 /** Options that several commands have, and how their values are read. */
 import type { Command } from 'commander';
+import { checkReading, FORMATS, type Format, isDelimiter } from '../../files/formats/open.js';
+import type { TextOptions } from '../../files/formats/reader.js';
+import { VECTOR_TYPES } from '../../files/vector-type.js';
 import { encodingOf } from '../../store/import/encoding.js';
-import { UsageError } from '../exit.js';
-import { FORMATS, type Format, isTextFormat } from '../read/open.js';
-import type { TextOptions } from '../read/reader.js';
+import { asUsage, optionOfCommand } from '../files.js';
 import type { PlaceOptions } from '../stores/open.js';
-import { VECTOR_TYPES } from '../vector-type.js';
 
 /** @throws what commander makes a usage error of */
 export function integer(name: string, least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -75,7 +75,7 @@ function encoding(label: string): string {
 /** One character; a tab may be spelled. */
 function delimiter(text: string): string {
   const one = text === '\\t' ? '\t' : text;
-  if ([...one].length === 1 && !'"\r\n'.includes(one) && !/\p{Surrogate}/u.test(one)) return one;
+  if (isDelimiter(one)) return one;
   throw notA(
     "one character that is no quote and no line break, such as ';' or '\\t',",
     '--delimiter',
@@ -105,20 +105,9 @@ export function textOptions(
   { encoding, delimiter, table }: TextOptions,
   formats: readonly (Format | 'txt')[],
 ): TextOptions {
-  if (encoding !== undefined && !formats.some((format) => format === 'txt' || isTextFormat(format))) {
-    throw new UsageError(`Expected text files beside --encoding but received ${formats.join(', ')}`);
-  }
-  if (delimiter !== undefined && !formats.some((format) => format === 'csv' || format === 'tsv')) {
-    throw new UsageError(`Expected CSV or TSV files beside --delimiter but received ${formats.join(', ')}`);
-  }
-  if (table !== undefined && !formats.includes('sqlite')) {
-    throw new UsageError(`Expected SQLite databases beside --table but received ${formats.join(', ')}`);
-  }
-  return {
-    ...(encoding !== undefined && { encoding }),
-    ...(delimiter !== undefined && { delimiter }),
-    ...(table !== undefined && { table }),
-  };
+  const reading: TextOptions = { encoding, delimiter, table };
+  asUsage(() => checkReading(reading, formats, optionOfCommand));
+  return Object.fromEntries(Object.entries(reading).filter(([, value]) => value !== undefined));
 }
 
 function notA(what: string, name: string, text: string): Error {

@@ -1,11 +1,11 @@
 /** The command line of `funnelvec search`. */
 import type { Command } from 'commander';
+import { VECTOR_TYPES, type VectorType } from '../../files/vector-type.js';
 import type { Plan } from '../../funnel/plan.js';
 import { UsageError } from '../exit.js';
 import { specOf } from '../model.js';
 import { filterFrom, queryText } from '../query-input.js';
 import type { TextSearchOptions } from '../search.js';
-import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import type { Context } from './context.js';
 import {
   addEndpoint,

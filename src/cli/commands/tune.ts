@@ -1,18 +1,18 @@
 /** The command lines of `funnelvec tune`, `report` and `bench`: what is measured with a sample of queries. */
 import type { Command } from 'commander';
+import { type Format, isMatrixFormat, isText } from '../../files/formats/open.js';
+import type { TextOptions } from '../../files/formats/reader.js';
+import { VECTOR_TYPES, type VectorType } from '../../files/vector-type.js';
 import type { PromiseKind } from '../../tune/index.js';
 import type { BenchResult } from '../bench.js';
 import { EXIT, UsageError } from '../exit.js';
+import { checkTruthName, formatOfFile } from '../files.js';
 import { type Io, note, painter, print, printJson, widthOf } from '../io.js';
 import { specOf } from '../model.js';
 import type { QueryFile } from '../queries.js';
 import { filterFrom } from '../query-input.js';
-import { checkNeighboursName } from '../read/neighbours.js';
-import { type Format, formatOf, isMatrixFormat, isText } from '../read/open.js';
-import type { TextOptions } from '../read/reader.js';
 import { bytes, count, textTable } from '../text.js';
 import type { Tuned } from '../tune.js';
-import { VECTOR_TYPES, type VectorType } from '../vector-type.js';
 import type { Context } from './context.js';
 import {
   addEndpoint,
@@ -184,11 +184,11 @@ function sampleOf(options: SampleOptions) {
     const others = '--text, --vector, --vector-type, --format, --encoding, --delimiter, --table and --truth';
     throw new UsageError(`Expected --queries beside ${others}`);
   }
-  if (truth !== undefined) checkNeighboursName(truth);
+  if (truth !== undefined) checkTruthName(truth);
   if (vectorType !== undefined && vector === undefined) throw new UsageError('Expected --vector beside --vector-type');
   if (text !== undefined && vector !== undefined) throw new UsageError('Expected --text or --vector but received both');
   const kind =
-    queries === undefined ? undefined : isText({ path: queries, format }) ? 'txt' : formatOf(queries, format);
+    queries === undefined ? undefined : isText({ path: queries, format }) ? 'txt' : formatOfFile(queries, format);
   if (text !== undefined && (kind === 'txt' || (kind !== undefined && isMatrixFormat(kind)))) {
     throw new UsageError(
       `Expected no --text for ${queries}, which has ${kind === 'txt' ? 'a text a line' : 'vectors'}`,

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, reachReason } from '../../core/call.js';
 import { FunnelError } from '../../core/errors.js';
 import type { Id, Metric } from '../../core/types.js';
+import { load } from '../../files/packages.js';
 import { FunnelSearch } from '../../index.js';
 import { refused } from '../../sources/milvus/errors.js';
 import { refusal } from '../../sources/milvus/from-milvus.js';
 import { type MilvusSourceOptions, milvusSource } from '../../sources/milvus/index.js';
 import { storedVector, VECTOR_KINDS, type VectorKind } from '../../sources/milvus/vector-types.js';
-import { load } from '../packages.js';
 import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';
 import {

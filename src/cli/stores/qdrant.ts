@@ -2,12 +2,12 @@
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id, Metric } from '../../core/types.js';
 import { uuidOf } from '../../core/validate.js';
+import { load } from '../../files/packages.js';
 import { FunnelSearch } from '../../index.js';
 import { likelyNames, listVectors, namesFor } from '../../query/source/layout.js';
 import { qdrantId } from '../../sources/qdrant/ids.js';
 import { qdrantSource } from '../../sources/qdrant/index.js';
 import { restDriver } from '../../sources/qdrant/rest.js';
-import { load } from '../packages.js';
 import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';
 import {

@@ -63,10 +63,15 @@ export function checkImport(
   if (signal !== undefined && typeof signal?.aborted !== 'boolean') {
     throw expected('BAD_ARGUMENT', 'an AbortSignal', 'signal', signal);
   }
-  if (partsOf(index).files.readOnly) {
-    throw new FunnelError('NOT_WRITABLE', 'Expected an index opened for writing, not readOnly');
-  }
+  checkWritableIndex(index);
   return { batch, from };
+}
+
+/** @throws FunnelError BAD_ARGUMENT, NOT_WRITABLE, CLOSED */
+export function checkWritableIndex(index: FunnelIndex): void {
+  if (typeof index?.upsert !== 'function') throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'index', index);
+  if (!partsOf(index).files.readOnly) return;
+  throw new FunnelError('NOT_WRITABLE', 'Expected an index opened for writing, not readOnly');
 }
 
 /** @throws FunnelError BAD_ARGUMENT: a list of another length than `total` */

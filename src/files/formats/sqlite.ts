@@ -2,8 +2,18 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { FunnelError } from '../../core/errors.js';
 import { setOwn } from '../../core/own.js';
-import { isAbsent, load } from '../packages.js';
-import { badFile, type FileRow, type Reader, type RowChunk, unreadable, type VectorColumn } from './reader.js';
+import { isMissing, load } from '../packages.js';
+import {
+  badFile,
+  type FileRow,
+  type OpenOptions,
+  type OptionName,
+  optionInCode,
+  type Reader,
+  type RowChunk,
+  unreadable,
+  type VectorColumn,
+} from './reader.js';
 
 type Row = Record<string, unknown>;
 
@@ -41,6 +51,7 @@ export class SqliteReader implements Reader {
     private readonly table: Table,
     readonly total: number,
     private readonly vectors: ReadonlyMap<string, VectorColumn>,
+    readonly option: OptionName,
   ) {
     const names = table.columns.map(({ name }) => name);
     this.unlisted = table.hasRowid && !names.some((name) => /^rowid$/i.test(name)) ? 'rowid' : undefined;
@@ -48,7 +59,7 @@ export class SqliteReader implements Reader {
   }
 
   /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT: no such table, or one of several that nobody named; CORRUPT, DISK */
-  static async open(path: string, table?: string): Promise<SqliteReader> {
+  static async open(path: string, { table, option = optionInCode }: OpenOptions = {}): Promise<SqliteReader> {
     await checkWhole(path);
     const connect = await connecting();
     let connection: Connection | undefined;
@@ -56,14 +67,14 @@ export class SqliteReader implements Reader {
       connection = connect(path);
       // Readers of a moment: what others write meanwhile is not seen.
       for (const sql of ['pragma query_only = on', 'begin']) connection.query(sql);
-      const found = tableOf(connection.query, path, table);
+      const found = tableOf(connection.query, path, table, option);
       if (/\busing\s+vec0\b/i.test(sqlOf(connection.query, found.name))) await loadVec(connection);
       const described = columnsOf(connection.query, found);
       const count = connection.query(`select count(*) as n from ${quoted(found.name)}`)[0]?.['n'];
       const vectors = new Map(
         described.columns.map((column) => [column.name, vectorsOf(connection!.query, found.name, column)]),
       );
-      return new SqliteReader(path, connection, described, Number(count), vectors);
+      return new SqliteReader(path, connection, described, Number(count), vectors, option);
     } catch (cause) {
       connection?.close();
       throw told(cause, path);
@@ -160,7 +171,7 @@ async function connecting(): Promise<(path: string) => Connection> {
     try {
       return by((await load<{ default: Class }>(name)).default, { readonly: true, fileMustExist: true });
     } catch (error) {
-      if (!isAbsent(error) || name === 'libsql') throw error;
+      if (!isMissing(error) || name === 'libsql') throw error;
     }
   }
   throw new Error('unreachable');
@@ -198,7 +209,7 @@ async function walBytes(path: string): Promise<number> {
 }
 
 /** @throws FunnelError BAD_ARGUMENT */
-function tableOf(query: Query, path: string, given: string | undefined): Table {
+function tableOf(query: Query, path: string, given: string | undefined, option: OptionName): Table {
   const all = query('select name, type, wr from pragma_table_list where schema = ?', 'main').map((row) => ({
     name: String(row['name']),
     type: String(row['type']),
@@ -212,7 +223,7 @@ function tableOf(query: Query, path: string, given: string | undefined): Table {
   if (named !== undefined) return named;
   if (given === undefined && own.length === 1) return own[0]!;
   const names = own.map(({ name }) => JSON.stringify(name)).join(', ') || 'none';
-  const what = given === undefined ? '--table' : `a table ${JSON.stringify(given)}`;
+  const what = given === undefined ? option('table') : `a table ${JSON.stringify(given)}`;
   throw new FunnelError('BAD_ARGUMENT', `Expected ${what} for ${path}, which has ${names}`);
 }
 

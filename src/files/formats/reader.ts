@@ -1,6 +1,17 @@
 /** The contract of what reads rows from files. */
 import { FunnelError, type FunnelErrorCode } from '../../core/errors.js';
 
+/** Names an option as the caller knows it, alone or with a value, for errors. */
+export type OptionName = (
+  option:
+    | ('text' | 'vector' | 'vectorType' | 'id' | 'idType' | 'payload' | 'numbers' | 'strings')
+    | ('format' | 'encoding' | 'delimiter' | 'table'),
+  value?: string,
+) => string;
+
+/** As functions of this library take it. */
+export const optionInCode: OptionName = (option, value) => (value === undefined ? option : `${option}: '${value}'`);
+
 /** How a file is to be read: of text but for the last. */
 export interface TextOptions {
   /** As encodingOf() names it. @default UTF-8, or UTF-16 where the first bytes mark it */
@@ -11,11 +22,17 @@ export interface TextOptions {
   table?: string | undefined;
 }
 
+export interface OpenOptions extends TextOptions {
+  /** @default optionInCode */
+  option?: OptionName | undefined;
+}
+
 /** One file of rows. */
 export interface Reader {
   /** As it was given. */
   readonly path: string;
   readonly kind: 'jsonl' | 'json' | 'csv' | 'parquet' | 'arrow' | 'hdf5' | 'sqlite' | 'matrix';
+  readonly option: OptionName;
   /** Rows, where the file says how many. */
   readonly total?: number;
   /** Names of columns, where the file declares them. */
@@ -49,6 +66,8 @@ export interface VectorColumn {
   words: string;
   /** The type of its bytes, where the file says it. */
   type?: 'float32';
+  /** Dims of each vector, where the file says it. */
+  dim?: number;
 }
 
 /** A row as a text file has it. */

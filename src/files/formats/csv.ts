@@ -4,7 +4,16 @@ import { setOwn } from '../../core/own.js';
 import { type TextSource, textOf, utf8Of } from '../../store/import/encoding.js';
 import { load } from '../packages.js';
 import { counted } from './jsonl.js';
-import { badFile, type FileRow, type Reader, type RowChunk, type RowSource, type TextOptions } from './reader.js';
+import {
+  badFile,
+  type FileRow,
+  type OpenOptions,
+  type OptionName,
+  optionInCode,
+  type Reader,
+  type RowChunk,
+  type RowSource,
+} from './reader.js';
 
 type CsvParse = typeof import('csv-parse');
 
@@ -27,16 +36,17 @@ export class CsvReader implements Reader {
     private readonly delimiter: string,
     private readonly source: TextSource,
     readonly columns: readonly string[],
+    readonly option: OptionName,
   ) {}
 
   /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT: no header, one that is no text, or names a column twice */
   static async open(
     path: string,
     usual: string,
-    { encoding, delimiter = usual }: TextOptions = {},
+    { encoding, delimiter = usual, option = optionInCode }: OpenOptions = {},
   ): Promise<CsvReader> {
     const csv = await load<CsvParse>('csv-parse');
-    const source: TextSource = { name: path, option: '--encoding', encoding };
+    const source: TextSource = { name: path, option: option('encoding'), encoding };
     for await (const { records } of recordsOf(csv, path, delimiter, source)) {
       if (records.length === 0) continue;
       const { fields, line } = records[0]!;
@@ -45,7 +55,7 @@ export class CsvReader implements Reader {
       if (twice !== undefined) {
         throw badFile('BAD_ARGUMENT', 'columns of different names', path, `${JSON.stringify(twice)} twice`);
       }
-      return new CsvReader(path, csv, delimiter, source, names);
+      return new CsvReader(path, csv, delimiter, source, names, option);
     }
     throw badFile('BAD_ARGUMENT', 'a first line with the names of the columns', path, 'an empty file');
   }

@@ -1,6 +1,7 @@
 /** Files of other formats, by how they end or begin, and the line of Python that makes one of them that can be read. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename, extname } from 'node:path';
+import type { OptionName } from './reader.js';
 
 export interface Foreign {
   extensions: readonly string[];
@@ -111,7 +112,7 @@ export function hintByName(path: string): string | undefined {
 }
 
 /** The same hint by the first bytes of a file. @returns undefined too where it cannot be read */
-export function hintByContent(path: string, format: string): string | undefined {
+export function hintByContent(path: string, format: string, option: OptionName): string | undefined {
   const start = startOf(path);
   for (const [own, magic] of [
     ['parquet', 'PAR1\x15'],
@@ -120,7 +121,7 @@ export function hintByContent(path: string, format: string): string | undefined 
     ['hdf5', '\x89HDF\r\n\x1a\n'],
     ['sqlite', 'SQLite format 3\0'],
   ]) {
-    if (format !== own && start.startsWith(magic!)) return `a file of another format: --format ${own}`;
+    if (format !== own && start.startsWith(magic!)) return `a file of another format: ${option('format', own)}`;
   }
   const foreign = FOREIGN.find(({ magic }) => magic !== undefined && start.startsWith(magic));
   if (foreign !== undefined) return hint(foreign, path);

@@ -9,6 +9,8 @@ export interface ColumnTree {
   words: string;
   /** The elements of a list. */
   element?: ColumnTree;
+  /** Elements of each list, where all have as many. */
+  size?: number;
   /** The fields of a struct. */
   fields?: readonly ColumnTree[];
 }
@@ -22,7 +24,9 @@ export function vectorColumnOf(trees: readonly ColumnTree[], name: string): Vect
     for (const part of path)
       column = column?.kind === 'struct' ? column.fields!.find((one) => one.name === part) : undefined;
   }
-  return column && { kind: vectorKind(column), words: `a column of ${column.words}` };
+  if (column === undefined) return undefined;
+  const { words, size } = column;
+  return { kind: vectorKind(column), words: `a column of ${words}`, ...(size !== undefined && { dim: size }) };
 }
 
 function vectorKind({ kind, element, words }: ColumnTree): VectorColumn['kind'] {

@@ -1,9 +1,9 @@
 /** Which column of a row is what. */
-import { describe, expected, FunnelError, type FunnelErrorCode } from '../core/errors.js';
+import { expected, FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import type { Id } from '../core/types.js';
 import { keysOfPath, namesIn, putAt, valueAt, without } from '../store/import/fields.js';
-import type { FileRow, Reader } from './read/reader.js';
-import { badByte, textOfBytes } from './read/utf8.js';
+import type { FileRow, OptionName, Reader } from './formats/reader.js';
+import { badByte, textOfBytes } from './formats/utf8.js';
 import { NUMBERS, type VectorForm, type VectorType, vectorForm, vectorOfBytes } from './vector-type.js';
 
 /** As it is kept beside a store: the same command must mean the same rows. */
@@ -54,7 +54,7 @@ function declared(name: string, columns: readonly string[]): string | undefined 
 }
 
 /** Before any work, where the file declares its columns. @throws FunnelError BAD_ARGUMENT */
-export function checkColumns(mapping: Mapping, { columns, path, kind }: Reader): void {
+export function checkColumns(mapping: Mapping, { columns, path, kind, option }: Reader): void {
   if (columns === undefined) return;
   // The values of a text file are texts, which have no values of their own.
   const whole = kind === 'csv';
@@ -62,13 +62,41 @@ export function checkColumns(mapping: Mapping, { columns, path, kind }: Reader):
   if (absent !== undefined) {
     const has = columns.map((name) => JSON.stringify(name)).join(', ');
     const mark = columns.length === 1 ? /[;\t|]/.exec(columns[0]!)?.[0] : undefined;
-    const hint = whole && mark ? ` (--delimiter ${mark === '\t' ? "'\\t'" : `'${mark}'`}?)` : '';
+    const hint = whole && mark ? ` (${option('delimiter', mark === '\t' ? '\\t' : mark)}?)` : '';
     const what = `a column ${JSON.stringify(absent)} in ${path}`;
     throw new FunnelError('BAD_ARGUMENT', `Expected ${what} but it has ${has}${hint}`);
   }
 }
 
-/** Tells a reader what is wanted of it. @throws FunnelError BAD_ARGUMENT: it has no such columns, or no vectors in one; UsageError */
+/** Before any file is opened. @throws FunnelError BAD_ARGUMENT: columns that make no sense beside each other */
+export function checkMapping(mapping: Mapping, idType: string | undefined, option: OptionName): void {
+  const { text, vector, vectorType, id, payload, numbers, strings = [] } = mapping;
+  const refused = (what: string, got = '') => new FunnelError('BAD_ARGUMENT', `Expected ${what}${got}`);
+  if (text !== undefined && vector !== undefined) {
+    throw refused(`${option('text')} or ${option('vector')}`, ' but received both');
+  }
+  if (vectorType !== undefined && vector === undefined) {
+    throw refused(`${option('vector')} beside ${option('vectorType')}`);
+  }
+  if (idType !== undefined && id === undefined) throw refused(`${option('id')} beside ${option('idType')}`);
+  const lists = `${option('numbers')} or ${option('strings')}`;
+  const both = strings.find((name) => numbers.includes(name));
+  if (both !== undefined) throw refused(`${both} in ${lists}`, ' but received both');
+  // Columns that are read as numbers or text must be kept.
+  for (const column of [...numbers, ...strings]) {
+    if (column === id) throw refused(`${option('idType')} for ${column}, which has the ids,`, ` but received ${lists}`);
+    const kept = payload === 'rest' ? column !== vector : payload.some((one) => overlap(one, column));
+    if (!kept) throw refused(`${column} of ${lists} among what ${option('payload')} keeps`);
+  }
+}
+
+/** Whether one column is the other, or lies in it. */
+function overlap(a: string, b: string): boolean {
+  const [some, more] = [keysOfPath(a) ?? [a], keysOfPath(b) ?? [b]];
+  return some.slice(0, more.length).every((key, i) => key === more[i]);
+}
+
+/** Tells a reader what is wanted of it. @throws FunnelError BAD_ARGUMENT: it has no such columns, or no vectors in one */
 export function prepareReader(reader: Reader, mapping: Mapping): VectorForm {
   const { vector, vectorType, payload } = mapping;
   checkColumns(mapping, reader);
@@ -91,6 +119,11 @@ export class Mapper {
     private kind: 'number' | 'string' | undefined,
     private readonly form: VectorForm = NUMBERS,
   ) {}
+
+  /** The kind of ids, once a row had one. */
+  get idKind(): 'number' | 'string' | undefined {
+    return this.mapping.id === undefined ? 'number' : this.kind;
+  }
 
   /**
    * @param place of the row in the whole input: its id, where no column has one
@@ -123,7 +156,7 @@ export class Mapper {
       const remedy =
         typeof given === 'number'
           ? 'others as text in the file: a double may be rounded'
-          : 'larger ones as text, with --id-type string';
+          : `larger ones as text, with ${this.form.option('idType', 'string')}`;
       // A column of bigints has its small integers as bigints, too.
       if (typeof given === 'bigint' && Number.isSafeInteger(Number(given))) {
         const what = `an integer within ±(2^53 − 1) (${remedy})`;
@@ -137,7 +170,7 @@ export class Mapper {
     if (typeof id === 'string' && /\p{Surrogate}/u.test(id)) throw expected('BAD_ID', 'whole characters', where, given);
     this.kind ??= typeof id as 'number' | 'string';
     if (typeof id !== this.kind) {
-      const hint = this.kind === 'number' ? ' (--id-type string takes both as text)' : '';
+      const hint = this.kind === 'number' ? ` (${this.form.option('idType', 'string')} takes both as text)` : '';
       throw expected('BAD_ID', `a ${this.kind}, as other ids are${hint},`, where, given);
     }
     return id;
@@ -170,7 +203,7 @@ export class Mapper {
     }
     for (const name of Object.keys(some)) {
       if (!ArrayBuffer.isView(some[name]) || some[name] instanceof Uint8Array) continue;
-      const what = 'what JSON can say (leave it out with --payload)';
+      const what = `what JSON can say (leave it out with ${this.form.option('payload')})`;
       throw expected('BAD_ARGUMENT', what, `${name} in ${at}`, some[name]);
     }
     return some;
@@ -252,7 +285,7 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string, f
     return vectorOfBytes(value, form, where);
   }
   if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-    const what = `an array of numbers (of a field: --vector ${column}.<field>)`;
+    const what = `an array of numbers (of a field: ${form.option('vector', `${column}.<field>`)})`;
     const got = `an object: it has ${namesIn(value as Record<string, unknown>)}`;
     throw new FunnelError('BAD_ARGUMENT', `Expected ${what} for ${where} but received ${got}`);
   }
@@ -272,32 +305,4 @@ function vectorOf(values: Record<string, unknown>, column: string, at: string, f
     }
   }
   return vector;
-}
-
-/** For errors: what differs, by name. */
-export function mappingDifference(before: Mapping, now: Mapping): string | undefined {
-  for (const key of [
-    'text',
-    'vector',
-    'vectorType',
-    'id',
-    'payload',
-    'numbers',
-    'strings',
-    'format',
-    'encoding',
-    'delimiter',
-    'table',
-  ] as const) {
-    const [a, b] = [before[key], now[key]].map((one) => JSON.stringify(one ?? null));
-    if (a === b) continue;
-    const option = key === 'vectorType' ? 'vector-type' : key;
-    return `--${option} ${shown(before[key])} then, ${shown(now[key])} now`;
-  }
-  return undefined;
-}
-
-function shown(value: string | readonly string[] | undefined): string {
-  if (value === 'rest') return 'of all columns';
-  return Array.isArray(value) ? value.join(',') || 'of none' : describe(value ?? null);
 }

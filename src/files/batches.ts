@@ -1,13 +1,14 @@
 /** Rows of a file as batches that are whole, checked and ready to be embedded. */
 import { expected, FunnelError } from '../core/errors.js';
 import { RowsHash } from './fingerprint.js';
+import type { Reader } from './formats/reader.js';
 import type { MappedRow, Mapper } from './mapping.js';
-import type { FileRow, Reader } from './read/reader.js';
-import type { StoreWriter } from './stores/store.js';
 
 /** A broken row that was passed over. */
 export interface Skipped {
+  /** Its place, for people: "line 7 of films.jsonl". */
   at: string;
+  /** The message of the error that it would have been. */
   why: string;
 }
 
@@ -27,30 +28,29 @@ export interface BatchOptions {
   first: number;
   /** Rows of the file that are done with. */
   rows: number;
-  /** Dims of vectors that come with the rows. */
-  dim: number | undefined;
   /** Rows of the next batch. */
   size: () => number;
+  /** Refuses a row that nothing can be done with. @throws FunnelError */
+  check: (row: MappedRow) => void;
   skipBroken: boolean;
-  stop: AbortSignal;
+  stop: AbortSignal | undefined;
 }
 
 /** Ends early where `stop` says so. @throws FunnelError for the first broken row of a batch, before anything is done with it */
 export async function* mappedBatches(
   reader: Reader,
   mapper: Mapper,
-  writer: StoreWriter,
-  { first, rows: from, dim, size, skipBroken, stop }: BatchOptions,
+  { first, rows: from, size, check, skipBroken, stop }: BatchOptions,
 ): AsyncGenerator<MappedBatch> {
   const hash = new RowsHash(reader);
   let text = false;
   let batch: MappedBatch = { rows: [], skipped: [], end: from, rowsHash: undefined, share: 0 };
   let wanted = size();
   for await (const { rows, share } of reader.read(from, (source) => hash.add(source))) {
-    if (stop.aborted) return;
+    if (stop?.aborted) return;
     for (const [i, row] of rows.entries()) {
       try {
-        batch.rows.push(checked(mapper.map(row, first + row.number), row, writer, dim));
+        batch.rows.push(checked(mapper.map(row, first + row.number), check));
       } catch (error) {
         if (!skipBroken || !(error instanceof FunnelError)) throw error;
         batch.skipped.push({ at: row.at, why: error.message });
@@ -66,21 +66,33 @@ export async function* mappedBatches(
       yield batch;
       batch = { rows: [], skipped: [], end: batch.end, rowsHash: undefined, share };
       wanted = size();
-      if (stop.aborted && i < rows.length - 1) return;
+      if (stop?.aborted && i < rows.length - 1) return;
     }
   }
-  if (!stop.aborted && batch.rows.length + batch.skipped.length > 0)
+  if (!stop?.aborted && batch.rows.length + batch.skipped.length > 0)
     yield { ...batch, ...(text && { rowsHash: hash.hex() }), share: 1 };
 }
 
-function checked(mapped: MappedRow, { at }: FileRow, writer: StoreWriter, dim: number | undefined): MappedRow {
+function checked(mapped: MappedRow, check: (row: MappedRow) => void): MappedRow {
   try {
-    const { vector } = mapped;
-    if (dim !== undefined && vector!.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, 'a vector', vector);
-    writer.check(mapped.id, mapped.payload);
+    check(mapped);
     return mapped;
   } catch (error) {
     if (!(error instanceof FunnelError)) throw error;
-    throw new FunnelError(error.code, `${at}: ${error.message}`, { cause: error });
+    throw new FunnelError(error.code, `${mapped.at}: ${error.message}`, { cause: error });
   }
+}
+
+/** @throws FunnelError BAD_DIMS */
+export function checkDims({ vector }: MappedRow, dim: number | undefined): void {
+  if (dim !== undefined && vector !== undefined && vector.length !== dim) {
+    throw expected('BAD_DIMS', `${dim} dims`, 'a vector', vector);
+  }
+}
+
+/** Vectors of rows, one after the other. */
+export function packed(rows: readonly MappedRow[], dim: number): Float32Array {
+  const vectors = new Float32Array(rows.length * dim);
+  for (const [i, { vector }] of rows.entries()) vectors.set(vector!, i * dim);
+  return vectors;
 }

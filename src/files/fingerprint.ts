@@ -2,14 +2,16 @@
 import { createHash, type Hash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Reader, type RowSource, unreadable } from './read/reader.js';
+import { type Reader, type RowSource, unreadable } from './formats/reader.js';
 
 /** Bytes of the beginning that are hashed. */
 const BEGINNING = 1 << 16;
 
+/** Enough of a file to tell it from another. */
 export interface Fingerprint {
   /** Absolute. */
   path: string;
+  /** Size of the file; of a database with its log. */
   bytes: number;
   /** Milliseconds since 1970. */
   modified: number;
@@ -67,8 +69,17 @@ export class RowsHash {
   }
 }
 
+/** Whether a changed file begins with the very rows that were read. */
+export async function hasFirstRows(
+  { rows, rowsHash }: { rows: number; rowsHash?: string | undefined },
+  reader: Reader,
+): Promise<boolean> {
+  if (rows === 0) return true;
+  return rowsHash !== undefined && rowsHash === (await hashOfRows(reader, rows));
+}
+
 /** RowsHash of a file's first rows; undefined where it has fewer, or its format has no sources of rows. */
-export async function hashOfRows(reader: Reader, rows: number): Promise<string | undefined> {
+async function hashOfRows(reader: Reader, rows: number): Promise<string | undefined> {
   const hash = new RowsHash(reader);
   let passed = 0;
   const chunks = reader.read(rows, (source) => {

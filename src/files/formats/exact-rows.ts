@@ -2,7 +2,7 @@
 import { FunnelError } from '../../core/errors.js';
 import { setOwn } from '../../core/own.js';
 import { Unfit } from './parquet-values.js';
-import type { FileRow } from './reader.js';
+import type { FileRow, Reader } from './reader.js';
 
 /**
  * @param read gives a column's value; it throws Unfit for a value that cannot be said exactly, which breaks the row
@@ -29,9 +29,9 @@ export function exactRow<Column extends { name: string }>(
 }
 
 /** @param words the type, for people */
-export function inexactColumn(name: string, words: string, path: string): FunnelError {
-  const what =
-    'a column whose values have an exact form (cast it, to string for example, or choose others with --payload)';
+export function inexactColumn(name: string, words: string, { path, option }: Reader): FunnelError {
+  const choice = `cast it, to string for example, or choose others with ${option('payload')}`;
+  const what = `a column whose values have an exact form (${choice})`;
   return new FunnelError(
     'UNSUPPORTED',
     `Expected ${what} for ${JSON.stringify(name)} in ${path} but received ${words}`,

@@ -297,7 +297,8 @@ function list(name: string, { typeId, listSize }: ArrowType, element: ArrowColum
       return Array.from({ length: to - from }, (_, n) => at(from + n));
     });
   };
-  return { name, kind: 'list', words: `list of ${element.words}`, element, reader };
+  const size = typeId === 16 ? { size: listSize } : {};
+  return { name, kind: 'list', words: `list of ${element.words}`, element, ...size, reader };
 }
 
 function struct(name: string, fields: readonly ArrowColumn[]): ArrowColumn {

@@ -5,22 +5,33 @@ import { BULK_REMEDY, bulkAction } from '../../store/import/bulk.js';
 import { type TextSource, textOf } from '../../store/import/encoding.js';
 import { parseJson } from '../../store/import/json.js';
 import { bytesOf, linesOf } from '../../store/import/lines.js';
-import { type FileRow, type Reader, type RowChunk, type RowSource, type TextOptions, unreadable } from './reader.js';
+import {
+  type FileRow,
+  type OpenOptions,
+  type OptionName,
+  optionInCode,
+  type Reader,
+  type RowChunk,
+  type RowSource,
+  unreadable,
+} from './reader.js';
 
 /** Rows of a chunk. */
 const CHUNK = 256;
 
 export class JsonlReader implements Reader {
   readonly kind = 'jsonl';
+  readonly option: OptionName;
   readonly #source: TextSource;
 
   /** @param whole whether the file may be one object instead, over many lines */
   constructor(
     readonly path: string,
-    { encoding }: TextOptions = {},
+    { encoding, option = optionInCode }: OpenOptions = {},
     private readonly whole = false,
   ) {
-    this.#source = { name: path, option: '--encoding', encoding };
+    this.option = option;
+    this.#source = { name: path, option: option('encoding'), encoding };
   }
 
   async *read(from: number, onPassed?: (source: RowSource) => void): AsyncGenerator<RowChunk> {

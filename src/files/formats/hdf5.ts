@@ -9,7 +9,17 @@ import { setOwn } from '../../core/own.js';
 import { loadPart } from '../packages.js';
 import { type ColumnTree, vectorColumnOf } from './column-tree.js';
 import { isSafe } from './parquet-values.js';
-import { badFile, type FileRow, type Reader, type RowChunk, unreadable, type VectorColumn } from './reader.js';
+import {
+  badFile,
+  type FileRow,
+  type OpenOptions,
+  type OptionName,
+  optionInCode,
+  type Reader,
+  type RowChunk,
+  unreadable,
+  type VectorColumn,
+} from './reader.js';
 
 /** The package as far as it is used. */
 interface Hdf5 {
@@ -71,12 +81,13 @@ export class Hdf5Reader implements Reader {
     readonly path: string,
     private readonly file: { close(): unknown },
     private readonly trees: readonly Column[],
+    readonly option: OptionName,
   ) {
     this.columns = trees.map(({ name }) => name);
   }
 
   /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT, CORRUPT */
-  static async open(path: string): Promise<Hdf5Reader> {
+  static async open(path: string, { option = optionInCode }: OpenOptions = {}): Promise<Hdf5Reader> {
     const hdf5 = await loadPart<Hdf5>('h5wasm', 'node');
     await hdf5.ready;
     // Else it prints its errors.
@@ -88,7 +99,7 @@ export class Hdf5Reader implements Reader {
     }
     return told(path, 'a whole HDF5 file', () => {
       const file = new hdf5.File(resolve(path), 'r');
-      return new Hdf5Reader(path, file, [...columnsOf(path, file)]);
+      return new Hdf5Reader(path, file, [...columnsOf(path, file)], option);
     });
   }
 
@@ -169,7 +180,7 @@ export class Hdf5Reader implements Reader {
     const column = this.trees.find(({ name }) => name === this.vector);
     if (column !== undefined) return column;
     const has = this.columns.map((name) => JSON.stringify(name)).join(', ');
-    const what = `--vector with the data set of vectors (usually "train") for ${this.path}`;
+    const what = `${this.option('vector')} with the data set of vectors (usually "train") for ${this.path}`;
     throw new FunnelError('BAD_ARGUMENT', `Expected ${what}, which has ${has || 'none of one or two axes'}`);
   }
 
@@ -225,7 +236,7 @@ function* columnsIn(
     const words = wordsOf(data.metadata);
     const [rows, width = 1] = shape as [number, number?];
     const leaf = { name, kind: 'leaf' as const, words, data, rows, width, wide: false };
-    yield shape.length === 1 ? leaf : { ...leaf, kind: 'list', words: `list of ${words}`, element: leaf };
+    yield shape.length === 1 ? leaf : { ...leaf, kind: 'list', words: `list of ${words}`, size: width, element: leaf };
   }
 }
 

@@ -2,7 +2,16 @@
 import { FunnelError } from '../../core/errors.js';
 import { type TextSource, textOf, utf8Of } from '../../store/import/encoding.js';
 import { counted, objectOf } from './jsonl.js';
-import { badFile, type FileRow, type Reader, type RowChunk, type RowSource, type TextOptions } from './reader.js';
+import {
+  badFile,
+  type FileRow,
+  type OpenOptions,
+  type OptionName,
+  optionInCode,
+  type Reader,
+  type RowChunk,
+  type RowSource,
+} from './reader.js';
 
 /** Rows of a chunk. */
 const CHUNK = 256;
@@ -19,13 +28,15 @@ interface Element {
 
 export class JsonReader implements Reader {
   readonly kind = 'json';
+  readonly option: OptionName;
   readonly #source: TextSource;
 
   constructor(
     readonly path: string,
-    { encoding }: TextOptions = {},
+    { encoding, option = optionInCode }: OpenOptions = {},
   ) {
-    this.#source = { name: path, option: '--encoding', encoding };
+    this.option = option;
+    this.#source = { name: path, option: option('encoding'), encoding };
   }
 
   async *read(from: number, onPassed?: (source: RowSource) => void): AsyncGenerator<RowChunk> {
@@ -63,9 +74,12 @@ export class JsonReader implements Reader {
 }
 
 /** The first character of a text that is no space; undefined where there is none. @throws FunnelError BAD_ARGUMENT, DISK */
-export async function firstCharacter(path: string, { encoding }: TextOptions): Promise<string | undefined> {
+export async function firstCharacter(
+  path: string,
+  { encoding, option = optionInCode }: OpenOptions,
+): Promise<string | undefined> {
   const bytes = counted(path, () => {});
-  for await (const chunk of utf8Of(bytes, { name: path, option: '--encoding', encoding })) {
+  for await (const chunk of utf8Of(bytes, { name: path, option: option('encoding'), encoding })) {
     const first = chunk.find((byte) => !isSpace(byte));
     if (first !== undefined) return String.fromCharCode(first);
   }

@@ -2,7 +2,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { FunnelError } from '../../core/errors.js';
-import { UsageError } from '../exit.js';
 import { badFile, unreadable } from './reader.js';
 
 /** The files that are read, by how their names end. */
@@ -12,12 +11,13 @@ type MatrixOfNeighbours = '.ivecs' | '.ibin';
 /** Bytes of lengths in front of each row, and in front of all. */
 const LEADS: Record<MatrixOfNeighbours, [row: number, file: number]> = { '.ivecs': [4, 0], '.ibin': [0, 8] };
 
-/** @throws UsageError: nobody knows files of this name */
+/** @throws FunnelError BAD_ARGUMENT: nobody knows files of this name */
 export function checkNeighboursName(path: string): (typeof FORMATS)[number] {
   const extension = extname(path).toLowerCase();
   const format = FORMATS.find((one) => one === extension);
   if (format !== undefined) return format;
-  throw new UsageError(`Expected a file of true neighbours that ends in ${FORMATS.join(', ')} but received ${path}`);
+  const what = `a file of true neighbours that ends in ${FORMATS.join(', ')}`;
+  throw new FunnelError('BAD_ARGUMENT', `Expected ${what} but received ${path}`);
 }
 
 /** `rows` lists of `columns` numbers of rows. */
@@ -29,7 +29,7 @@ export interface TrueNeighbours {
   close(): Promise<void>;
 }
 
-/** @throws FunnelError BAD_ARGUMENT, CORRUPT, DISK, MISSING_PACKAGE; UsageError */
+/** @throws FunnelError BAD_ARGUMENT, CORRUPT, DISK, MISSING_PACKAGE */
 export async function openNeighbours(path: string): Promise<TrueNeighbours> {
   const format = checkNeighboursName(path);
   if (format === '.ivecs' || format === '.ibin') return NeighboursFile.open(path, format);

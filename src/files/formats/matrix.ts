@@ -2,7 +2,15 @@
 import { halfToFloat } from '../../core/half.js';
 import { MatrixFile } from '../../store/import/matrix-file.js';
 import type { MatrixFormat } from '../../store/import/matrix-layout.js';
-import type { FileRow, Reader, RowChunk } from './reader.js';
+import {
+  type FileRow,
+  type OpenOptions,
+  type OptionName,
+  optionInCode,
+  type Reader,
+  type RowChunk,
+  type VectorColumn,
+} from './reader.js';
 
 const CHUNK = 256;
 
@@ -11,12 +19,19 @@ export class MatrixReader implements Reader {
   readonly columns = ['vector'];
   readonly total: number;
 
-  private constructor(private readonly file: MatrixFile) {
+  private constructor(
+    private readonly file: MatrixFile,
+    readonly option: OptionName,
+  ) {
     this.total = file.rows;
   }
 
-  static async open(path: string, format: MatrixFormat): Promise<MatrixReader> {
-    return new MatrixReader(await MatrixFile.open(path, format));
+  static async open(
+    path: string,
+    format: MatrixFormat,
+    { option = optionInCode }: OpenOptions = {},
+  ): Promise<MatrixReader> {
+    return new MatrixReader(await MatrixFile.open(path, format), option);
   }
 
   get path(): string {
@@ -25,6 +40,11 @@ export class MatrixReader implements Reader {
 
   usualVector(): string {
     return 'vector';
+  }
+
+  vectorColumn(name: string): VectorColumn | undefined {
+    if (name !== 'vector') return undefined;
+    return { kind: 'numbers', words: 'a column of list of float', dim: this.file.columns };
   }
 
   async *read(from: number): AsyncGenerator<RowChunk> {

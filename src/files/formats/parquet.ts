@@ -9,7 +9,16 @@ import { vectorColumnOf } from './column-tree.js';
 import { exactRow, inexactColumn } from './exact-rows.js';
 import { columnsOf, leavesOf, type ParquetColumn, physical } from './parquet-schema.js';
 import { isSafe, type Leaf } from './parquet-values.js';
-import { badFile, type Reader, type RowChunk, unreadable, type VectorColumn } from './reader.js';
+import {
+  badFile,
+  type OpenOptions,
+  type OptionName,
+  optionInCode,
+  type Reader,
+  type RowChunk,
+  unreadable,
+  type VectorColumn,
+} from './reader.js';
 
 type Hyparquet = typeof import('hyparquet');
 type ReadOptions = Parameters<Hyparquet['parquetRead']>[0];
@@ -55,6 +64,7 @@ export class ParquetReader implements Reader {
     private readonly metadata: FileMetaData,
     private readonly trees: readonly ParquetColumn[],
     private readonly compressors: Compressors,
+    readonly option: OptionName,
   ) {
     this.total = Number(metadata.num_rows);
     this.columns = trees.map(({ name }) => name);
@@ -65,7 +75,7 @@ export class ParquetReader implements Reader {
    * @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT, CORRUPT, UNSUPPORTED: encryption, or a compression that nothing here
    *   knows
    */
-  static async open(path: string): Promise<ParquetReader> {
+  static async open(path: string, { option = optionInCode }: OpenOptions = {}): Promise<ParquetReader> {
     const parquet = await load<Hyparquet>('hyparquet');
     let handle: FileHandle;
     try {
@@ -89,7 +99,8 @@ export class ParquetReader implements Reader {
           throw badFile('CORRUPT', 'a whole Parquet file', path, what);
         }
       }
-      return new ParquetReader(path, handle, size, parquet, metadata, trees, await compressorsFor(metadata, path));
+      const compressors = await compressorsFor(metadata, path);
+      return new ParquetReader(path, handle, size, parquet, metadata, trees, compressors, option);
     } catch (error) {
       await handle.close();
       throw error;
@@ -130,11 +141,11 @@ export class ParquetReader implements Reader {
   }
 
   async #prepare(): Promise<ParquetColumn[]> {
-    const { only, trees, path } = this;
+    const { only, trees } = this;
     const read = trees.filter(({ name }) => only?.includes(name) ?? true);
     for (const column of read) {
       const bad = leavesOf(column).find(({ unsupported }) => unsupported);
-      if (bad !== undefined) throw inexactColumn(column.name, column.words, path);
+      if (bad !== undefined) throw inexactColumn(column.name, column.words, this);
     }
     for (const column of read) {
       for (const leaf of leavesOf(column)) if (leaf.exact !== undefined) leaf.wide = await this.#isWide(column, leaf);

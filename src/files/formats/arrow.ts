@@ -16,7 +16,16 @@ import {
 } from './arrow-values.js';
 import { vectorColumnOf } from './column-tree.js';
 import { exactRow, inexactColumn } from './exact-rows.js';
-import { badFile, type Reader, type RowChunk, unreadable, type VectorColumn } from './reader.js';
+import {
+  badFile,
+  type OpenOptions,
+  type OptionName,
+  optionInCode,
+  type Reader,
+  type RowChunk,
+  unreadable,
+  type VectorColumn,
+} from './reader.js';
 
 /** The package as far as it is used. */
 interface Arrow {
@@ -56,13 +65,14 @@ export class ArrowReader implements Reader {
     private readonly messages: readonly ArrowMessage[],
     rows: number,
     private readonly trees: readonly ArrowColumn[],
+    readonly option: OptionName,
   ) {
     this.total = rows;
     this.columns = trees.map(({ name }) => name);
   }
 
   /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT, CORRUPT, UNSUPPORTED, DISK */
-  static async open(path: string): Promise<ArrowReader> {
+  static async open(path: string, { option = optionInCode }: OpenOptions = {}): Promise<ArrowReader> {
     const arrow = await load<Arrow>('apache-arrow');
     let handle: FileHandle;
     try {
@@ -78,7 +88,7 @@ export class ArrowReader implements Reader {
       if (twice !== undefined) {
         throw badFile('BAD_ARGUMENT', 'different names of columns', path, `${JSON.stringify(twice.name)} twice`);
       }
-      return new ArrowReader(path, handle, arrow, schema, found.messages, found.rows, fields.map(arrowColumn));
+      return new ArrowReader(path, handle, arrow, schema, found.messages, found.rows, fields.map(arrowColumn), option);
     } catch (error) {
       await handle.close();
       throw error;
@@ -118,12 +128,12 @@ export class ArrowReader implements Reader {
 
   /** The columns that are asked for, with the type of each decided. @throws FunnelError UNSUPPORTED, CORRUPT, DISK */
   async #prepare(): Promise<Set<ArrowColumn>> {
-    const { only, trees, path } = this;
+    const { only, trees } = this;
     const read = new Set(trees.filter(({ name }) => only?.includes(name) ?? true));
     for (const column of read) {
       const bad = columnsWithin(column).find(({ unsupported }) => unsupported);
       if (bad === undefined) continue;
-      throw inexactColumn(column.name, bad.words, path);
+      throw inexactColumn(column.name, bad.words, this);
     }
     // Integers have no statistics here, so they are looked at once before.
     const integers = trees.filter((column) => read.has(column) && columnsWithin(column).some((one) => one.someWide));
