@@ -79,6 +79,26 @@ const KINDS: Record<string, () => Promise<Stores>> = {
       search: new FunnelSearch({ source: embeddedSource(index, { head: HEAD }) }),
       writer: index,
     })),
+  'a search on a mirror': async () => {
+    const made: FunnelIndex[] = [];
+    return {
+      async config(metric = 'cosine') {
+        const [index, mirror] = [await memory(metric), await memory(metric)];
+        made.push(index, mirror);
+        const source = embeddedSource(index, { head: HEAD });
+        const synced = () => mirror.syncFrom(source, { withPayload: true });
+        const writer: PointWriter = {
+          upsert: (points) => index.upsert(points).then(synced),
+          delete: (ids) => index.delete(ids).then(synced),
+          idOf: (text) => text,
+        };
+        return { search: new FunnelSearch({ source, mirror, search: 'mirror' }), writer };
+      },
+      async stop() {
+        for (const index of made) await index.close();
+      },
+    };
+  },
   [`Qdrant${qdrantMark}`]: async () => {
     const { url, stop } = await startQdrant();
     const client = new QdrantClient({ url, checkCompatibility: false });
@@ -139,11 +159,15 @@ const KINDS: Record<string, () => Promise<Stores>> = {
   },
 };
 
+function memory(metric: Metric = 'cosine'): Promise<FunnelIndex> {
+  return FunnelIndex.create(':memory:', { dim: DIM, metric });
+}
+
 async function embedded(config: (index: FunnelIndex) => FunnelStoreConfig): Promise<Stores> {
   const made: FunnelIndex[] = [];
   return {
     async config(metric = 'cosine') {
-      const index = await FunnelIndex.create(':memory:', { dim: DIM, metric });
+      const index = await memory(metric);
       made.push(index);
       return config(index);
     },
@@ -711,8 +735,6 @@ it('FunnelVectorStore goes on with a collection of Milvus as LangChain lays it o
 });
 
 describe('FunnelVectorStore', () => {
-  const memory = () => FunnelIndex.create(':memory:', { dim: DIM });
-
   it('hands numbers out as text and takes them back, over an index of numbers', async () => {
     const index = await memory();
     await index.upsert(

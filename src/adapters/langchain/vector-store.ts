@@ -9,7 +9,6 @@ import { idAs } from '../../core/ids.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
 import type { TextEmbedder } from '../../embed/types.js';
 import {
-  type Filter,
   type FunnelSearch,
   funnelPlan,
   type Id,
@@ -31,6 +30,7 @@ import {
   type SearchOptions,
   type SearchSettings,
 } from './options.js';
+import { idsPassing } from './passing.js';
 import { documentLayout, documentOf, documentPayload, type Layout } from './payload.js';
 import { isBlank, packedVector } from './vectors.js';
 import type { PointWriter, WrittenPoint } from './writers.js';
@@ -50,8 +50,6 @@ interface Found {
 }
 
 const NOTHING: Found = { hits: [], stats: undefined };
-/** Ids that are found before they are deleted. */
-const DELETED_AT_ONCE = 1000;
 
 /**
  * Scores are similarities, larger is better: cosines, dot products, 1 / (1 + distance) for euclid. A query of zeros, which has
@@ -73,6 +71,8 @@ export class FunnelVectorStore extends VectorStore {
   readonly writer: PointWriter | undefined;
   readonly #layout: Layout;
   readonly #usual: SearchSettings;
+  /** An index or mirror that is searched in this process, whose dims and metric need no request. */
+  readonly #here: { readonly dim: number; readonly metric: Metric } | undefined;
 
   /**
    * @param embeddings of LangChain, or an embedder
@@ -84,6 +84,7 @@ export class FunnelVectorStore extends VectorStore {
     this.index = config.index;
     this.search = config.search;
     this.writer = config.writer ?? config.index;
+    this.#here = config.index ?? (config.search?.search === 'mirror' ? config.search.mirror : undefined);
     this.#layout = documentLayout(config.contentKey, config.metadataKey);
     const { mode, candidates, plan } = config;
     this.#usual = { ...(mode && { mode }), ...(candidates !== undefined && { candidates }), ...(plan && { plan }) };
@@ -124,7 +125,7 @@ export class FunnelVectorStore extends VectorStore {
     config: FunnelStoreConfig,
   ): Promise<FunnelVectorStore> {
     const store = new FunnelVectorStore(embeddings, config);
-    await store.info();
+    await (store.search === undefined ? store.info() : store.search.source.info());
     return store;
   }
 
@@ -139,11 +140,8 @@ export class FunnelVectorStore extends VectorStore {
     /** The metric of the full vectors. */
     metric: Metric;
   }> {
-    if (this.index !== undefined) {
-      void this.index.count; // refuses where it was closed
-      return { dim: this.index.dim, metric: this.index.metric };
-    }
-    const { dim, metric } = await this.search!.source.info();
+    if (this.index !== undefined) void this.index.count; // refuses where it was closed
+    const { dim, metric } = this.#here ?? (await this.search!.source.info());
     return { dim, metric };
   }
 
@@ -256,25 +254,7 @@ export class FunnelVectorStore extends VectorStore {
       throw new FunnelError('BAD_ARGUMENT', 'Expected a filter with conditions for delete(), which would delete all');
     }
     if (this.index !== undefined) await this.index.delete({ filter: checked });
-    else await this.#deleteFound(checked, writer);
-  }
-
-  /** Found first, since each database says filters in its own way. */
-  async #deleteFound(filter: Filter, writer: PointWriter): Promise<void> {
-    const { dim } = await this.info();
-    const vector = new Float32Array(dim);
-    vector[0] = 1;
-    const deleted = new Set<Id>();
-    // A database that is slow to forget may tell of deleted ones again: others may stand behind them.
-    for (let stale = 0; ; ) {
-      const limit = DELETED_AT_ONCE + stale;
-      const { hits } = await this.search!.query({ vector, limit, mode: 'exact', filter });
-      const fresh = hits.map(({ id }) => id).filter((id) => !deleted.has(id));
-      if (fresh.length === 0 && hits.length < limit) return;
-      stale = hits.length - fresh.length;
-      if (fresh.length > 0) await writer.delete(fresh);
-      for (const id of fresh) deleted.add(id);
-    }
+    else for await (const found of idsPassing(this.search!, checked)) await writer.delete(found);
   }
 
   #writable(): PointWriter {
@@ -355,8 +335,8 @@ export class FunnelVectorStore extends VectorStore {
     checkInteger(k, 0, Number.MAX_SAFE_INTEGER, 'k');
     checkSearchSettings(options, this.index);
     const filter = metadataFilter(options.filter, this.#layout);
-    // An index knows at once; each turn of the event loop is a part of what a search takes.
-    const { dim, metric } = this.index ?? (await this.search!.source.info());
+    // Each turn of the event loop is a part of what a search takes.
+    const { dim, metric } = this.#here ?? (await this.search!.source.info());
     if (k === 0 || isBlank(vector, dim, metric)) return { answer: NOTHING, metric };
     const usual = this.#usual;
     const mode = options.mode ?? usual.mode;
@@ -380,6 +360,8 @@ export class FunnelVectorStore extends VectorStore {
       return pool !== undefined && pool < k ? { ...plan!, candidates: k } : plan;
     }
     if (plan !== undefined) return { ...plan, candidates };
+    // A mirror's index scores by all dims itself: for shorter scales it would have to read vectors.
+    if (this.#here !== undefined) return { scales: [this.#here.dim], keep: 1, candidates, limit: k };
     const { dim, headDim } = await this.search!.source.info();
     return { ...funnelPlan(dim, { head: headDim }), candidates, limit: k };
   }
