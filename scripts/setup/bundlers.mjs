@@ -1,11 +1,9 @@
 // Packages that few tests need, installed into .cache on first use: the bundlers of test/bundlers, the runtime of test/workerd,
 // the Mastra of test/mastra.
-import { copyFileSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { alone } from './lock.mjs';
 import { root, run, step } from './steps.mjs';
-
-/** Milliseconds that an installation may take. */
-const LONGEST = 600_000;
 
 /** The folder that the bundlers are installed in. */
 export function ensureBundlers() {
@@ -35,28 +33,4 @@ function install(name, title, folder, inputs) {
     for (const input of inputs) copyFileSync(join(root, input), join(folder, input.slice(`test/${name}/`.length)));
     await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'], { cwd: folder });
   });
-}
-
-/** Test files run at the same time: one installs, the others wait for it, but not for one that has died. */
-async function alone(lock, work) {
-  mkdirSync(dirname(lock), { recursive: true });
-  while (!attempt(() => mkdirSync(lock))) {
-    const since = attempt(() => statSync(lock).mtimeMs) ?? Date.now();
-    if (Date.now() - since > LONGEST) attempt(() => rmdirSync(lock));
-    else await new Promise((done) => setTimeout(done, 200));
-  }
-  try {
-    await work();
-  } finally {
-    attempt(() => rmdirSync(lock));
-  }
-}
-
-/** Returns what `run` does, or true; undefined where it throws. */
-function attempt(run) {
-  try {
-    return run() ?? true;
-  } catch {
-    return undefined;
-  }
 }

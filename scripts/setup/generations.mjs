@@ -46,9 +46,13 @@ async function ask(url, path, body) {
 }
 
 function run({ url, grpcHost, grpcPort }) {
-  const child = spawn(process.execPath, ['scripts/setup/run-tests.mjs', ...(parts.length > 0 ? parts : PARTS)], {
-    stdio: 'inherit',
-    env: { ...process.env, QDRANT_URL: url, QDRANT_GRPC: `${grpcHost}:${grpcPort}` },
-  });
+  const child = spawn(
+    process.execPath,
+    ['--expose-gc', 'scripts/setup/run-tests.mjs', ...(parts.length > 0 ? parts : PARTS)],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, QDRANT_URL: url, QDRANT_GRPC: `${grpcHost}:${grpcPort}` },
+    },
+  );
   return new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
 }

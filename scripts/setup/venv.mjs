@@ -2,9 +2,10 @@
 // Run as a script it prints the path of its interpreter.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { alone } from './lock.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
 const requirements = path.join(root, 'test', 'servers', 'requirements.txt');
@@ -36,8 +37,7 @@ async function build(log) {
   if (stamped(wanted)) return result;
 
   // Test files run as processes side by side: one builds, the others wait.
-  const release = await takeLock(log);
-  try {
+  return await exclusively(log, async () => {
     if (stamped(wanted)) return result;
     const base = findPython();
     log(`python ${base.version}: making .cache/venv`);
@@ -55,9 +55,12 @@ async function build(log) {
     writeFileSync(stampFile, JSON.stringify({ requirements: wanted, python: pythonIdentity(), version: base.version }));
     log('python packages ready');
     return result;
-  } finally {
-    release();
-  }
+  });
+}
+
+function exclusively(log, work) {
+  const lock = path.join(root, '.cache', 'venv.lock');
+  return alone(lock, work, () => log('another process is making .cache/venv, waiting'));
 }
 
 /**
@@ -75,16 +78,13 @@ export async function ensureEngine(generation, { log = () => {} } = {}) {
   const isReady = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted;
   const { python } = await ensureVenv({ log });
   if (isReady()) return folder;
-  const release = await takeLock(log);
-  try {
+  return await exclusively(log, async () => {
     if (isReady()) return folder;
     rmSync(folder, { recursive: true, force: true });
     await pip(python, log, list, ['--no-deps', '--target', folder]);
     writeFileSync(stamp, wanted);
     return folder;
-  } finally {
-    release();
-  }
+  });
 }
 
 function bin(name) {
@@ -174,40 +174,6 @@ function pip(python, log, list = requirements, more = []) {
       );
     });
   });
-}
-
-// A directory is made atomically, so it serves as the lock; its age tells a dead owner.
-async function takeLock(log) {
-  const lock = path.join(root, '.cache', 'venv.lock');
-  const owner = path.join(lock, 'pid');
-  mkdirSync(path.dirname(lock), { recursive: true });
-  let told = false;
-  for (;;) {
-    try {
-      mkdirSync(lock);
-      writeFileSync(owner, String(process.pid));
-      return () => rmSync(lock, { recursive: true, force: true });
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-    if (!alive(owner, lock)) {
-      rmSync(lock, { recursive: true, force: true });
-      continue;
-    }
-    if (!told) log('another process is making .cache/venv, waiting');
-    told = true;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
-
-function alive(owner, lock) {
-  try {
-    if (!existsSync(owner)) return Date.now() - statSync(lock).mtimeMs < 5_000;
-    process.kill(Number(readFileSync(owner, 'utf8')), 0);
-    return true;
-  } catch (error) {
-    return error.code === 'EPERM';
-  }
 }
 
 function tail(text, lines = 12) {

@@ -70,9 +70,9 @@ export interface Archives {
   own?: string;
 }
 
-/** Packs them into a folder, as a release does. */
+/** Packs them as a release does, once for all tests, and puts them into a folder. */
 export function packRelease(out: string): Archives {
-  const args = [join(root, 'scripts/platforms/pack.mjs'), '--own', '--out', out];
+  const args = [join(root, 'scripts/setup/archives.mjs'), out];
   const done = spawnSync(process.execPath, args, { cwd: root, env: userEnv(), encoding: 'utf8', timeout: 600_000 });
   const [main, own] = succeed(done, args).trim().split('\n');
   return { main: main!, own };

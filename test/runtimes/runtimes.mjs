@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { packRelease, unpackInto } from '../../scripts/platforms/pack.mjs';
+import { unpackInto } from '../../scripts/platforms/pack.mjs';
+import { packOnce } from '../../scripts/setup/archives.mjs';
 import { root, run, step } from '../../scripts/setup/steps.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -53,7 +54,7 @@ async function fromRegistry(name, { package: from, version, binary }) {
 /** A project with the packed package, the packages that it may use, and the programs of this folder. */
 export async function project(home) {
   const modules = join(home, 'node_modules');
-  await unpackInto(modules, await packRelease({ out: join(home, 'archives'), own: true }));
+  await unpackInto(modules, await packOnce(join(home, 'archives')));
   for (const name of BESIDE) {
     mkdirSync(join(modules, name, '..'), { recursive: true });
     symlinkSync(join(root, 'node_modules', name), join(modules, name));
