@@ -258,6 +258,11 @@ export class IndexFiles implements Writer {
     return this.#writes.now(changePayloads(this.#writable(), rows, edit));
   }
 
+  /** Runs a read that no write of ours comes between, but for synchronous ones. Not within a write. */
+  readBetween<T>(run: () => Promise<T>): Promise<T> {
+    return this.#writes.readBetween(run);
+  }
+
   /** Tells later whether no payload of a row that stays has changed, in whichever process, since this call. */
   payloadsHold(): () => boolean {
     const core = this.#core;
