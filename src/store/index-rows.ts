@@ -7,14 +7,12 @@ import { payloadSelection } from '../query/payload.js';
 import type { HeadRequest, PackedRows, Restriction } from '../query/source/source.js';
 import { type CheckedFilter, checkedFilter, evaluateFilter } from './filters.js';
 import { gather } from './gather.js';
+import { oneMoment, type Whole } from './one-moment.js';
 import { partsOf } from './parts.js';
 import { listOf } from './payload/row-set.js';
 import { matching } from './restrict.js';
 import type { SearchedIndex } from './searched-index.js';
 import type { RowFilter } from './types.js';
-
-/** Searches that deaths of rows may spoil. */
-const ATTEMPTS = 3;
 
 /** Rows read before others get their turn. */
 const READ_AT_ONCE = 128;
@@ -25,12 +23,6 @@ export type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors' | 'decide'>;
 export interface Only {
   node?: FilterNode;
   rows?: RowFilter;
-}
-
-/** And whether all rows that were found could be read. */
-export interface Whole<T> {
-  value: T;
-  isWhole: boolean;
 }
 
 export interface Read {
@@ -50,19 +42,18 @@ export interface PassingRows {
  *
  * @param isFiltered whether payloads that change meanwhile spoil it, too
  */
-export async function ofOneMoment<T>(
+export function ofOneMoment<T>(
   index: SearchedIndex,
   ask: () => Promise<Whole<T>>,
   inOneGo?: () => T,
   isFiltered = true,
 ): Promise<T> {
-  for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
-    const hold = isFiltered ? partsOf(index).files.payloadsHold() : () => true;
+  const go = inOneGo && (() => partsOf(index).still(inOneGo));
+  const attempt = async (hold: () => boolean) => {
     const { value, isWhole } = await ask();
-    if (isWhole && hold()) return value;
-  }
-  if (inOneGo !== undefined) return partsOf(index).still(inOneGo);
-  return (await ask()).value;
+    return { value, isWhole: isWhole && hold() };
+  };
+  return oneMoment(() => partsOf(index).files, attempt, go, isFiltered);
 }
 
 /** The same of work in slices. */

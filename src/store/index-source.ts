@@ -31,7 +31,6 @@ import {
   read,
   reading,
   rowsPassing,
-  type Whole,
   whole,
 } from './index-rows.js';
 import {
@@ -44,6 +43,7 @@ import {
   queryFor,
   type Recommend,
 } from './index-scores.js';
+import type { Whole } from './one-moment.js';
 import { partsOf } from './parts.js';
 import { liveFrom } from './scan.js';
 import type { SearchedIndex } from './searched-index.js';

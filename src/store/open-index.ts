@@ -13,6 +13,7 @@ import { InlineSearches } from './inline.js';
 import type { IndexConfig } from './input.js';
 import type { Live } from './live.js';
 import { LongReads } from './long-reads.js';
+import { oneMoment } from './one-moment.js';
 import type { IndexParts } from './parts.js';
 import { PayloadIndexes } from './payload/indexes.js';
 import type { Pool } from './pool.js';
@@ -20,9 +21,6 @@ import { FULL_SCAN_THRESHOLD } from './restrict.js';
 import { Restrictions } from './restrictions.js';
 import type { OpenIndexOptions } from './types.js';
 import { Upkeep, type Work } from './upkeep.js';
-
-/** Reads that changes of payloads may spoil before one runs where nothing else does. */
-const ATTEMPTS = 3;
 
 export class OpenIndex implements IndexParts {
   readonly kernels: Kernels;
@@ -140,19 +138,24 @@ export class OpenIndex implements IndexParts {
 
   /** In slices; once more where a writer has replaced what was still to be read, or payloads of which some were read. */
   async later<T>(begin: () => Sliced<T>): Promise<T> {
-    let result: T;
-    for (let attempt = 1; ; attempt++) {
-      const { files } = this.followed();
-      const { staleReads } = files;
-      const payloadsHold = files.payloadsHold();
-      // A run without a pause sees one moment.
-      const isLast = attempt === ATTEMPTS;
-      result = isLast ? atOnce(begin()) : await inSlices(begin(), this.checkOpen);
-      if (isLast || (files.staleReads === staleReads && payloadsHold())) break;
-    }
+    const ask = async (hold: () => boolean) => {
+      const { staleReads } = this.files;
+      const value = await inSlices(begin(), this.checkOpen);
+      return { value, isWhole: this.files.staleReads === staleReads && hold() };
+    };
+    const result = await oneMoment(
+      () => this.followed().files,
+      ask,
+      () => atOnce(begin()),
+    );
     // Many short calls are a long one, too.
     if (overdue()) await othersTurn();
     return result;
+  }
+
+  /** The same within a write, when it is its turn: nothing else is written then. */
+  withinWrite<T>(begin: () => Sliced<T>): Promise<T> {
+    return inSlices(begin(), this.checkOpen);
   }
 
   /** @throws FunnelError CLOSED */

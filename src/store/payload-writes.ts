@@ -51,7 +51,7 @@ export function editPayloads(
   return writing(index, operation, async () => {
     const filter = filterOfRows(index, rows, 'change');
     const ids = filter === undefined ? idListOf(rows) : [];
-    const choose = filter === undefined ? () => ({ ids }) : () => index.later(() => matched(index, filter));
+    const choose = filter === undefined ? () => ({ ids }) : () => index.withinWrite(() => matched(index, filter));
     const count = await index.files.changePayloads(choose, edit);
     packIfWorth(index);
     return { count };

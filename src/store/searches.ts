@@ -9,6 +9,7 @@ import { Conditions, Filters } from '../query/filter/conditions.js';
 import type { SearchAnswer, SearchTask } from './engine/types.js';
 import { type CheckedFilter, checkedFilter, type Matched } from './filters.js';
 import type { SearchedRows } from './inline.js';
+import { oneMoment, type Whole } from './one-moment.js';
 import type { OpenIndex } from './open-index.js';
 import { Pool } from './pool.js';
 import { addPayload, ROWS_AT_ONCE, vectorOf } from './reads.js';
@@ -18,8 +19,6 @@ import type { IndexAnswer, IndexHit, IndexQuery } from './types.js';
 
 /** Values of rows that are searched in less time than a message to a thread and back takes. */
 const TINY = 1 << 17;
-/** Searches that deaths of rows may spoil before one runs where nothing else does. */
-const ATTEMPTS = 3;
 
 export function queryBatch<Payload>(
   index: OpenIndex,
@@ -41,45 +40,58 @@ async function answered<Payload>(
     if (overdue()) await othersTurn();
     return [];
   }
-  if (!Pool.available) return searchHere(index, own);
+  if (!Pool.available) return searchHere(index.followed(), own);
   index.inline.underWay++;
   try {
-    const { live, files } = index;
     const isFiltered = own.some(({ filter }) => filter instanceof Conditions);
-    // Rows that die during a search may or may not be in its answer, and their successors are not: such an answer is of no
-    // moment at all, so it is asked for again. So is one by payloads that are others by now.
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (attempt > 0) index.follow();
-      const { deaths } = live;
-      const { staleReads } = files;
-      const payloadsHold = isFiltered ? files.payloadsHold() : () => true;
-      const isOfOneMoment = () => live.deaths === deaths && files.staleReads === staleReads && payloadsHold();
-      const matched = await inSlices(index.restrictions.match(own), index.checkOpen);
-      index.checkOpen();
-      if (isTiny(index, own.length) && isOfOneMoment()) {
-        const answers = searchHere<Payload>(index, own, matched);
-        if (overdue()) await othersTurn();
-        return answers;
-      }
-      const isShort = index.inline.isShort(own, searchedRows(index, matched)) && (await index.inline.mayRun());
-      index.checkOpen();
-      if (isShort && !isOfOneMoment()) continue;
-      const answers = await (isShort ? searchAlone : searchInThreads)<Payload>(index, own, matched);
-      if (isOfOneMoment()) return answers;
-      index.checkOpen();
-    }
-    index.follow();
-    return searchHere(index, own);
+    return await oneMoment(
+      () => index.followed().files,
+      (hold) => attempted<Payload>(index, own, hold),
+      () => searchHere<Payload>(index.followed(), own),
+      isFiltered,
+    );
   } finally {
     index.inline.underWay--;
   }
+}
+
+/**
+ * Rows that die during a search may or may not be in its answer, and their successors are not: such an answer is of no moment
+ * at all. So is one by payloads that are others by now.
+ */
+async function attempted<Payload>(
+  index: OpenIndex,
+  own: CheckedQuery[],
+  payloadsHold: () => boolean,
+): Promise<Whole<IndexAnswer<Payload>[]>> {
+  const { live, files } = index;
+  const { deaths } = live;
+  const { staleReads } = files;
+  const isOfOneMoment = () => live.deaths === deaths && files.staleReads === staleReads && payloadsHold();
+  const matched = await inSlices(index.restrictions.match(own), index.checkOpen);
+  index.checkOpen();
+  if (isTiny(index, own.length) && isOfOneMoment()) {
+    const value = searchHere<Payload>(index, own, matched);
+    if (overdue()) await othersTurn();
+    return { value, isWhole: true };
+  }
+  const isShort = index.inline.isShort(own, searchedRows(index, matched)) && (await index.inline.mayRun());
+  index.checkOpen();
+  if (isShort && !isOfOneMoment()) return { value: [], isWhole: false };
+  const value = await (isShort ? searchAlone : searchInThreads)<Payload>(index, own, matched);
+  const isWhole = isOfOneMoment();
+  if (!isWhole) index.checkOpen();
+  return { value, isWhole };
 }
 
 export function queryBatchSync<Payload>(
   index: OpenIndex,
   queries: readonly IndexQuery<Payload>[],
 ): IndexAnswer<Payload>[] {
-  const run = () => searchHere<Payload>(index, checked(index, queries));
+  const run = () => {
+    const own = checked(index, queries);
+    return searchHere<Payload>(index.followed(), own);
+  };
   return tellingNow(['query', 'FunnelIndex.querySync', index.files.path], run, countsOf);
 }
 
@@ -92,7 +104,6 @@ function checked<Payload>(index: OpenIndex, queries: readonly IndexQuery<Payload
   const own = Array.from(queries, (query: IndexQuery<Payload>, i) =>
     named(i, queries.length, () => checkedQuery(query, dim, metric, filters)),
   );
-  index.follow();
   return own;
 }
 

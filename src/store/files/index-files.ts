@@ -184,6 +184,11 @@ export class IndexFiles extends IndexReads implements Writer {
     return this.#writes.now(changePayloads(this.#writable(), rows, edit));
   }
 
+  /** Runs a read that no write of ours comes between, but for synchronous ones. Not within a write. */
+  readBetween<T>(run: () => Promise<T>): Promise<T> {
+    return this.#writes.readBetween(run);
+  }
+
   /** Calls back in the same turn in which a commit of this process shows, with the rows that have another payload. */
   onPayloads(callback: (ordinals: Uint32Array) => void): void {
     this.core.payloadsChanged = callback;

@@ -103,6 +103,12 @@ export async function runLater<T>(steps: Steps<T>): Promise<T> {
   let state = steps.next();
   while (!state.done) {
     let answer: unknown;
+    if (state.value === turnStep) {
+      // Without a promise where time is left: on the way through one, others would take the whole turn.
+      if (overdue()) await nextTurn();
+      state = steps.next();
+      continue;
+    }
     try {
       answer = await state.value.later();
       // Steps of an index in memory never wait.

@@ -6,6 +6,10 @@ export class WriteQueue {
   /** The asynchronous writes, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  #isWriting = false;
+  /** Reads that no write comes between; and those that are to begin when the write under way has ended. */
+  readonly #reads = new Set<Promise<unknown>>();
+  readonly #readsBehind: (() => void)[] = [];
   /** Files that are being written beside those. */
   #besides = 0;
   /** Whether synchronous calls write: they must not find one of our own commits under way, which nobody could await. */
@@ -35,14 +39,35 @@ export class WriteQueue {
     this.#waiting++;
     const mine = this.#last.then(async () => {
       try {
+        while (this.#reads.size > 0) await Promise.all(this.#reads);
+        this.#isWriting = true;
         this.#checkWritable();
         return await runLater(await run());
       } finally {
         this.#waiting--; // before the caller goes on, who may go on with a synchronous call
+        this.#isWriting = false;
+        for (const begin of this.#readsBehind.splice(0)) begin();
       }
     });
     this.#last = mine.catch(() => {});
     return mine;
+  }
+
+  /**
+   * A read that no asynchronous write comes between: it begins behind the one that is under way, and the next one waits for
+   * it. Not within a write, which would wait for itself.
+   */
+  readBetween<T>(run: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const begin = () => {
+        const mine = run()
+          .then(resolve, reject)
+          .finally(() => this.#reads.delete(mine));
+        this.#reads.add(mine);
+      };
+      if (this.#isWriting) this.#readsBehind.push(begin);
+      else begin();
+    });
   }
 
   /** The write of a file that is no part of the index yet: it waits for no other, and no other for it. */
