@@ -6,6 +6,8 @@ export class WriteQueue {
   /** The asynchronous writes, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  /** Asynchronous writes that were ever asked for. */
+  asked = 0;
   /** Files that are being written beside those. */
   #besides = 0;
   /** Whether synchronous calls write: they must not find one of our own commits under way, which nobody could await. */
@@ -33,6 +35,7 @@ export class WriteQueue {
   /** Runs after all writes that were asked for before. */
   later<T>(run: () => Steps<T> | Promise<Steps<T>>): Promise<T> {
     this.#waiting++;
+    this.asked++;
     const mine = this.#last.then(async () => {
       try {
         this.#checkWritable();
