@@ -187,7 +187,13 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
   for (const ordinal of replaced) core.alive.set(ordinal, false);
   core.ids.added(first, rows, core.kept);
   core.changed(replaced);
-  return batch.kept === undefined ? { first, count, replaced } : { first, count, replaced, kept: batch.kept };
+  return appended(batch, first, replaced);
+}
+
+/** The answer to who gave a batch, whose first row got the ordinal `first`. */
+export function appended({ ids, kept }: Batch, first: number, replaced: number[]): Appended {
+  const count = ids.length;
+  return kept === undefined ? { first, count, replaced } : { first, count, replaced, kept };
 }
 
 /** Deaths as entries of the store. */

@@ -8,6 +8,7 @@ import { CompactionRun } from './compaction-run.js';
 import type { Core, RoomFor, RoomForCompacted } from './core.js';
 import { remove, removeRows } from './delete.js';
 import { lockLost } from './errors.js';
+import { GroupCommit } from './group-commit.js';
 import type { Hold } from './hold.js';
 import { type ImagedCodes, imageOf, openImage } from './image.js';
 import { IndexReads } from './index-reads.js';
@@ -23,6 +24,8 @@ import type { Writer } from './writers.js';
 
 export class IndexFiles extends IndexReads implements Writer {
   readonly #writes = new WriteQueue(() => this.core.checkWritable());
+  /** Small writes that wait together. */
+  readonly #together: GroupCommit;
   readonly #compaction = new CompactionRun(this.#writes);
   #closing: Promise<void> | undefined;
   /** The hold of a writer on its index on disk. */
@@ -30,6 +33,7 @@ export class IndexFiles extends IndexReads implements Writer {
 
   private constructor(path: string, core: Core, hold?: Hold) {
     super(path, core);
+    this.#together = new GroupCommit(this.#writes, core);
     this.#hold = hold;
   }
 
@@ -127,7 +131,11 @@ export class IndexFiles extends IndexReads implements Writer {
     dying?: () => Promise<Iterable<number>>,
   ): Promise<Appended> {
     const core = this.#writable();
-    const checked = inSlices(packAndCheck(core, pack));
+    const work = packAndCheck(core, pack);
+    const { done, value } = work.next();
+    // Rows that are packed and checked without a pause are few.
+    if (done && value !== undefined && dying === undefined) return this.#together.append(value);
+    const checked = done ? Promise.resolve(value) : inSlices(work);
     checked.catch(() => {}); // met when it is its turn
     return this.#writes.later(async () => {
       const batch = await checked;
@@ -143,9 +151,8 @@ export class IndexFiles extends IndexReads implements Writer {
 
   /** Ends the lives of rows; ids that no row has are ignored. The ordinals that died, ascending. */
   async delete(ids: readonly Id[]): Promise<number[]> {
-    const core = this.#writable();
-    const copy = ids.slice();
-    return this.#writes.later(() => remove(core, copy));
+    this.#writable();
+    return this.#together.delete(ids.slice());
   }
 
   deleteSync(ids: readonly Id[]): number[] {

@@ -6,6 +6,8 @@ export class WriteQueue {
   /** The asynchronous writes, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  /** Asynchronous writes that were ever asked for. */
+  asked = 0;
   #isWriting = false;
   /** Reads that no write comes between; and those that are to begin when the write under way has ended. */
   readonly #reads = new Set<Promise<unknown>>();
@@ -37,6 +39,7 @@ export class WriteQueue {
   /** Runs after all writes that were asked for before. */
   later<T>(run: () => Steps<T> | Promise<Steps<T>>): Promise<T> {
     this.#waiting++;
+    this.asked++;
     const mine = this.#last.then(async () => {
       try {
         while (this.#reads.size > 0) await Promise.all(this.#reads);
