@@ -4,7 +4,7 @@
  * commander reads the rest. Everything else is loaded when a command needs it, so that these answer at once.
  */
 import module from 'node:module';
-import { VERSION } from '../core/places.js';
+import { VERSION } from '../core/version.js';
 import { EXIT, errorAsJson, errorAsText, exitCodeOf, UsageError } from './exit.js';
 import { type Io, print, printJson } from './io.js';
 import type { ModelOptions } from './model.js';

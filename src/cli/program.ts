@@ -1,16 +1,9 @@
 /** Commands and their options, by commander. */
 import type { Command as CommandType } from 'commander';
 import { FunnelError } from '../core/errors.js';
-import { VERSION } from '../core/places.js';
+import { VERSION } from '../core/version.js';
 import { load } from '../files/packages.js';
 import type { Commander, Context } from './commands/context.js';
-import { addDemo } from './commands/demo.js';
-import { addIngest } from './commands/ingest.js';
-import { addMcp } from './commands/mcp.js';
-import { addOperations } from './commands/operate.js';
-import { addModel } from './commands/options.js';
-import { addSearch } from './commands/search.js';
-import { addBench, addReport, addTune } from './commands/tune.js';
 import { EXIT, Interrupted, UsageError } from './exit.js';
 import type { Io } from './io.js';
 import type { LoadEmbedder } from './model.js';
@@ -18,6 +11,85 @@ import type { LoadEmbedder } from './model.js';
 const EXIT_CODES = `
 Exit codes: ${EXIT.ok} done, ${EXIT.failed} failed, ${EXIT.usage} a command line that makes no sense, ${EXIT.interrupted} Ctrl-C.
 With --json stdout has one JSON document, also of an error: { "error": { "code", "message" } }.`;
+
+type Add = (command: CommandType, context: Context) => unknown;
+
+interface Listed {
+  description: string;
+  arguments?: readonly [term: string, description: string][];
+  /** Its options, and what it does; loaded only when the command line names the command. */
+  load(): Promise<Add>;
+}
+
+const operations = () => import('./commands/operate.js');
+const measurements = () => import('./commands/tune.js');
+
+const COMMANDS: Record<string, Listed> = {
+  ingest: {
+    description:
+      'rows of JSONL, JSON, CSV, Parquet, Arrow, HDF5, SQLite, .npy, .fvecs or .fbin files into an index, Milvus or Qdrant; texts become vectors',
+    arguments: [['<files...>', 'the rows']],
+    load: async () => (await import('./commands/ingest.js')).addIngest,
+  },
+  search: {
+    description: 'the best hits for a text, by the model that the store was made with; without one, as you type',
+    arguments: [['[query...]', 'the text']],
+    load: async () => (await import('./commands/search.js')).addSearch,
+  },
+  tune: {
+    description: 'chooses the cheapest plan that keeps a promise of recall',
+    load: async () => (await measurements()).addTune,
+  },
+  report: {
+    description: 'draws what the last tune found, as one HTML file',
+    load: async () => (await measurements()).addReport,
+  },
+  bench: {
+    description: 'latency and recall of a store, mode by mode',
+    load: async () => (await measurements()).addBench,
+  },
+  backup: {
+    description: 'a copy of an index as of one commit, while others read and write it',
+    arguments: [
+      ['<index>', 'its folder'],
+      ['<to>', 'a folder that is missing or empty'],
+    ],
+    load: async () => (await operations()).addBackup,
+  },
+  verify: {
+    description: 'reads all of an index against its checksums; exit code 1 where something is not as it was written',
+    arguments: [['<index>', 'its folder']],
+    load: async () => (await operations()).addVerify,
+  },
+  compact: {
+    description: 'drops dead rows, and makes codes of rows that have none: optimize()',
+    arguments: [['<index>', 'its folder']],
+    load: async () => (await operations()).addCompact,
+  },
+  stats: {
+    description: 'counts, sizes and settings of an index',
+    arguments: [['<index>', 'its folder']],
+    load: async () => (await operations()).addStats,
+  },
+  mcp: {
+    description: 'a store as tools of the Model Context Protocol, over standard input and output',
+    load: async () => (await import('./commands/mcp.js')).addMcp,
+  },
+  demo: {
+    description: 'what the package does, shown on made-up vectors or with a model of yours',
+    load: async () => (await import('./commands/demo.js')).addDemo,
+  },
+  doctor: {
+    description:
+      'what runs on this machine, and why the rest does not; with --model what is decided for it (output, pooling, prompts, …), and why',
+    arguments: [['[index]', 'the folder of an index: also how many of its rows have no codes or are dead']],
+    // main.ts runs it.
+    load: async () => {
+      const { addModel } = await import('./commands/options.js');
+      return (command) => addModel(command).option('--json', 'one JSON document on stdout');
+    },
+  },
+};
 
 /** @throws UsageError, and what commands throw */
 export async function program(io: Io, args: readonly string[], load_: LoadEmbedder = loaderOf(io)): Promise<void> {
@@ -34,21 +106,12 @@ export async function program(io: Io, args: readonly string[], load_: LoadEmbedd
       writeErr: () => {},
     });
   const context: Context = { io, commander, load: load_ };
-  addIngest(root, context);
-  addSearch(root, context);
-  addTune(root, context);
-  addReport(root, context);
-  addBench(root, context);
-  addOperations(root, context);
-  addMcp(root, context);
-  addDemo(root, context);
-  const doctor = root
-    .command('doctor')
-    .description(
-      'what runs on this machine, and why the rest does not; with --model what is decided for it (output, pooling, prompts, …), and why',
-    )
-    .argument('[index]', 'the folder of an index: also how many of its rows have no codes or are dead');
-  addModel(doctor).option('--json', 'one JSON document on stdout');
+  for (const [name, listed] of Object.entries(COMMANDS)) {
+    const command = root.command(name).description(listed.description);
+    for (const [term, description] of listed.arguments ?? []) command.argument(term, description);
+    if (args.includes(name)) (await listed.load())(command, context);
+    else command.option('--json'); // the list says whether a command has options
+  }
   for (const command of root.commands) inherit(command, root);
   try {
     await root.parseAsync([...args], { from: 'user' });

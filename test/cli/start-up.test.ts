@@ -24,7 +24,7 @@ it('the command loads few files before it knows what is asked, and no index, ker
   const main = loadedWith(join(cli, 'main.js'));
   assert.ok(main.size <= 8, named(main).join(' '));
   const program = loadedWith(join(cli, 'program.js'));
-  assert.ok(program.size <= 32, named(program).join(' '));
+  assert.ok(program.size <= 8, named(program).join(' '));
   assert.deepEqual(
     named(program).filter((file) =>
       /kernels\/|store\/(engine|files)|funnel-index|embed\/|tune\/|csv|parquet/.test(file),
@@ -48,23 +48,25 @@ it('doctor loads kernels and the files of an index, and nothing that searches', 
   );
 });
 
-/** The least milliseconds that the processor works for a program, of several times. */
+/** The milliseconds that the processor works for a program. */
 function cpuMs(args: readonly string[]): number {
   const told =
     'data:text/javascript,process.on("exit",()=>{const{user,system}=process.cpuUsage();process.stderr.write(String(user+system))})';
-  const times = Array.from({ length: 9 }, () => {
-    const { stderr, status } = spawnSync(process.execPath, ['--import', told, ...args], { encoding: 'utf8' });
-    assert.equal(status, 0, stderr);
-    return Number(stderr) / 1000;
-  });
-  return Math.min(...times);
+  const { stderr, status } = spawnSync(process.execPath, ['--import', told, ...args], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  return Number(stderr) / 1000;
 }
 
-for (const word of ['--version', '--help', 'doctor']) {
-  it(`${word} takes less than 100 ms of the processor, where it starts Node.js in 38`, () => {
-    const empty = cpuMs(['--eval', '0']);
-    const ours = cpuMs([join(cli, 'main.js'), word]);
-    const most = Math.max(100, 2.6 * empty);
-    assert.ok(ours < most, `${ours.toFixed(0)} ms, ${empty.toFixed(0)} of them to start Node.js`);
+// By how much of Node.js' own start they took, measured on a busy machine: 1.2, 1.6 and 2.2.
+for (const [word, share] of [
+  ['--version', 1.6],
+  ['--help', 2],
+  ['doctor', 2.5],
+] as const) {
+  it(`${word} takes less than 100 ms of the processor, or ${share} times what an empty program takes`, () => {
+    // In turns, since a processor is not always as fast; the least is what nothing else disturbed.
+    const rounds = Array.from({ length: 9 }, () => [cpuMs(['--eval', '0']), cpuMs([join(cli, 'main.js'), word])]);
+    const [empty, ours] = [0, 1].map((i) => Math.min(...rounds.map((round) => round[i]!)));
+    assert.ok(ours! < Math.max(100, share * empty!), `${ours!.toFixed(0)} ms, an empty program ${empty!.toFixed(0)}`);
   });
 }

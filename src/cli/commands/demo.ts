@@ -15,8 +15,8 @@ Examples:
 
 Nothing is downloaded, and nothing is written.`;
 
-export function addDemo(root: Command, { io, load }: Context): void {
-  addModel(root.command('demo').description('what the package does, shown on made-up vectors or with a model of yours'))
+export function addDemo(command: Command, { io, load }: Context): void {
+  addModel(command)
     .option('--rows <rows>', 'made-up vectors', integer('--rows', 1000, 1_000_000), 20_000)
     .option('--json', 'one JSON document on stdout')
     .addHelpText('after', EXAMPLES)

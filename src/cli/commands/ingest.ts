@@ -67,13 +67,7 @@ interface Options extends CommonOptions, TextOptions {
   json?: boolean;
 }
 
-export function addIngest(root: Command, { io, load }: Context): void {
-  const command = root
-    .command('ingest')
-    .description(
-      'rows of JSONL, JSON, CSV, Parquet, Arrow, HDF5, SQLite, .npy, .fvecs or .fbin files into an index, Milvus or Qdrant; texts become vectors',
-    )
-    .argument('<files...>', 'the rows');
+export function addIngest(command: Command, { io, load }: Context): void {
   addPlace(command, '--to');
   command
     .option('--text <columns>', 'the text that is embedded; of several columns, line by line', names('--text'))

@@ -13,10 +13,7 @@ interface Options extends CommonOptions {
   tuned?: boolean;
 }
 
-export function addMcp(root: Command, { io, load }: Context): void {
-  const command = root
-    .command('mcp')
-    .description('a store as tools of the Model Context Protocol, over standard input and output');
+export function addMcp(command: Command, { io, load }: Context): void {
   addEndpoint(addModel(addVectorOptions(addPlace(command))))
     .option('--no-tuned', 'not by the plan that tune chose')
     .addHelpText('after', EXAMPLES)

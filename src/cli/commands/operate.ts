@@ -12,43 +12,36 @@ interface Options {
   breakLock?: boolean;
 }
 
-export function addOperations(root: Command, { io }: Context): void {
-  const json = ['--json', 'one JSON document on stdout'] as const;
-  root
-    .command('backup')
-    .description('a copy of an index as of one commit, while others read and write it')
-    .argument('<index>', 'its folder')
-    .argument('<to>', 'a folder that is missing or empty')
-    .option(...json)
-    .action(async (path: string, to: string) => {
-      const result = await reading(path, (index) =>
-        shown(io, 'backup', (onProgress) => index.backup(to, { onProgress, signal: io.stop })),
-      );
-      if (io.json) printJson(io, { to, ...result });
-      else print(io, `${to} has ${count(result.rows)} rows, ${bytes(result.bytes)}.`);
-    });
-  root
-    .command('verify')
-    .description('reads all of an index against its checksums; exit code 1 where something is not as it was written')
-    .argument('<index>', 'its folder')
-    .option(...json)
-    .action(async (path: string) => {
-      const result = await reading(path, (index) =>
-        shown(io, 'verify', (onProgress) => index.verify({ onProgress, signal: io.stop })),
-      );
-      if (result.problems.length > 0) io.exitCode = EXIT.failed;
-      if (io.json) return printJson(io, result);
-      for (const { file, message } of result.problems) print(io, `${file}: ${message}`);
-      if (result.problems.length === 0) {
-        print(io, `${count(result.rows)} rows, ${bytes(result.bytes)}: all as they were written.`);
-      }
-    });
-  root
-    .command('compact')
-    .description('drops dead rows, and makes codes of rows that have none: optimize()')
-    .argument('<index>', 'its folder')
+const JSON_OPTION = ['--json', 'one JSON document on stdout'] as const;
+
+export function addBackup(command: Command, { io }: Context): void {
+  command.option(...JSON_OPTION).action(async (path: string, to: string) => {
+    const result = await reading(path, (index) =>
+      shown(io, 'backup', (onProgress) => index.backup(to, { onProgress, signal: io.stop })),
+    );
+    if (io.json) printJson(io, { to, ...result });
+    else print(io, `${to} has ${count(result.rows)} rows, ${bytes(result.bytes)}.`);
+  });
+}
+
+export function addVerify(command: Command, { io }: Context): void {
+  command.option(...JSON_OPTION).action(async (path: string) => {
+    const result = await reading(path, (index) =>
+      shown(io, 'verify', (onProgress) => index.verify({ onProgress, signal: io.stop })),
+    );
+    if (result.problems.length > 0) io.exitCode = EXIT.failed;
+    if (io.json) return printJson(io, result);
+    for (const { file, message } of result.problems) print(io, `${file}: ${message}`);
+    if (result.problems.length === 0) {
+      print(io, `${count(result.rows)} rows, ${bytes(result.bytes)}: all as they were written.`);
+    }
+  });
+}
+
+export function addCompact(command: Command, { io }: Context): void {
+  command
     .option('--break-lock', 'though another writer is registered that no system can tell to be dead')
-    .option(...json)
+    .option(...JSON_OPTION)
     .action(async (path: string, { breakLock = false }: Options) => {
       const index = await opened(path, { breakLock });
       try {
@@ -72,18 +65,16 @@ export function addOperations(root: Command, { io }: Context): void {
         await index.close();
       }
     });
-  root
-    .command('stats')
-    .description('counts, sizes and settings of an index')
-    .argument('<index>', 'its folder')
-    .option(...json)
-    .action(async (path: string) => {
-      const stats = await reading(path, async (index) => index.stats());
-      if (io.json) return printJson(io, stats);
-      for (const [name, value] of Object.entries(stats)) {
-        print(io, `${name}: ${typeof value === 'object' ? jsonText(value) : value}`);
-      }
-    });
+}
+
+export function addStats(command: Command, { io }: Context): void {
+  command.option(...JSON_OPTION).action(async (path: string) => {
+    const stats = await reading(path, async (index) => index.stats());
+    if (io.json) return printJson(io, stats);
+    for (const [name, value] of Object.entries(stats)) {
+      print(io, `${name}: ${typeof value === 'object' ? jsonText(value) : value}`);
+    }
+  });
 }
 
 type Stats = ReturnType<FunnelIndex['stats']>;

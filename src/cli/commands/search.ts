@@ -44,11 +44,7 @@ interface Options extends CommonOptions {
   explain?: boolean;
 }
 
-export function addSearch(root: Command, { io, load }: Context): void {
-  const command = root
-    .command('search')
-    .description('the best hits for a text, by the model that the store was made with; without one, as you type')
-    .argument('[query...]', 'the text');
+export function addSearch(command: Command, { io, load }: Context): void {
   addVectorOptions(addPlace(command))
     .option('--vector <json or file>', 'a query vector, in place of a text')
     .option('--vector-type <type>', `of it: ${VECTOR_TYPE}`, oneOf('--vector-type', VECTOR_TYPES))

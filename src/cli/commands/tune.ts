@@ -92,8 +92,7 @@ function addSample(command: Command): Command {
   return addEndpoint(addModel(addReading(command)));
 }
 
-export function addTune(root: Command, { io, load }: Context): void {
-  const command = root.command('tune').description('chooses the cheapest plan that keeps a promise of recall');
+export function addTune(command: Command, { io, load }: Context): void {
   addSample(command)
     .option('--recall <share>', 'of the true neighbours', shareOption('--recall'), 0.99)
     .option('--k <hits>', 'the true neighbours of a query', integer('--k', 1, 1024), 10)
@@ -143,8 +142,8 @@ export function addTune(root: Command, { io, load }: Context): void {
     });
 }
 
-export function addReport(root: Command, { io }: Context): void {
-  addPlace(root.command('report').description('draws what the last tune found, as one HTML file'))
+export function addReport(command: Command, { io }: Context): void {
+  addPlace(command)
     .requiredOption('--out <file.html>', 'where to')
     .option('--json', 'one JSON document on stdout')
     .addHelpText('after', REPORT_EXAMPLES)
@@ -157,8 +156,7 @@ export function addReport(root: Command, { io }: Context): void {
     });
 }
 
-export function addBench(root: Command, { io, load }: Context): void {
-  const command = root.command('bench').description('latency and recall of a store, mode by mode');
+export function addBench(command: Command, { io, load }: Context): void {
   addSample(command)
     .option('--limit <hits>', 'hits', integer('--limit', 1, 10_000), 10)
     .option('--json', 'one JSON document on stdout')
