@@ -30,6 +30,8 @@ const ENTRIES = [
   'store/pool-worker.ts',
   'embed/worker.ts',
   'core/here-cjs.ts',
+  'adapters/required/langchain.ts',
+  'adapters/required/mastra.ts',
   'kernels/wasm-imports.d.ts',
   'adapters/mastra/mastra-core.d.ts',
   ...readdirSync(new URL('../../src', import.meta.url), { recursive: true })
