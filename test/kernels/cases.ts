@@ -92,12 +92,21 @@ export function canariesAlive(out: Float64Array | Uint32Array): boolean {
   return whole.every((value, i) => (i >= start && i < start + out.length) || value === SENTINEL);
 }
 
-/** The same values in an output of its own. */
-export function twin<T extends KernelCase>(original: T): T {
+/** The same call with outputs of its own. */
+export const twin = <T extends KernelCase>(original: T): T => withOutputs(original, (out) => out.slice());
+
+/** The same, between canaries where the original has them. */
+export const guardedTwin = <T extends KernelCase>(original: T): T =>
+  withOutputs(original, (out) => {
+    const Type = out.constructor as Float64ArrayConstructor;
+    return new Type(out.buffer.slice(0) as ArrayBuffer, out.byteOffset, out.length);
+  });
+
+function withOutputs<T extends KernelCase>(original: T, copy: (out: Float64Array) => Float64Array): T {
   const task = { ...original.task } as Record<string, unknown>;
   for (const name of ['keys', 'norms', 'indices']) {
     const out = task[name] as Float64Array | undefined;
-    if (out !== undefined) task[name] = out.slice();
+    if (out !== undefined) task[name] = copy(out);
   }
   return { kernel: original.kernel, task } as unknown as T;
 }

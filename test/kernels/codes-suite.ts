@@ -13,20 +13,50 @@ function behindLine({ name }: CodeKernels, memory: Uint8Array): number {
   return common.behindLine(memory);
 }
 
-export function codeKernelSuite(kernels: CodeKernels, { cases = 20_000 } = {}): void {
+export function codeKernelSuites(backends: readonly CodeKernels[], { cases = 20_000 } = {}): void {
+  let failures: Map<string, unknown> | undefined;
+  for (const kernels of backends) {
+    codeKernelSuite(kernels, cases, () => {
+      failures ??= failuresOf(backends, cases);
+      if (failures.has(kernels.name)) throw failures.get(kernels.name);
+    });
+  }
+}
+
+/** The first failure of each backend in random calls. They are made, and the oracle asked, once for all backends. */
+function failuresOf(backends: readonly CodeKernels[], cases: number): Map<string, unknown> {
+  const failures = new Map<string, unknown>();
+  const random = new Random(SEED);
+  const all = backends.map((kernels) => ({ arena: new Arena(kernels, 4 * 2 ** 20), places: new Random(SEED) }));
+  for (let i = 0; i < cases; i++) {
+    const theirs = randomCodeCase(random);
+    const attempt = <T>({ name }: CodeKernels, work: () => T): T | undefined => {
+      try {
+        return failures.has(name) ? undefined : work();
+      } catch (error) {
+        failures.set(name, error);
+        return undefined;
+      }
+    };
+    const calls = all.map(({ arena, places }) =>
+      attempt(arena.kernels, () => callOn(arena.kernels, theirs, arena.reset(places))),
+    );
+    const want = askOracle(theirs);
+    for (const call of calls) {
+      if (call) attempt(call.kernels, () => assertCall(call, theirs, want, `case ${i}, seed ${SEED}`));
+    }
+  }
+  for (const { arena } of all) arena.release();
+  return failures;
+}
+
+function codeKernelSuite(kernels: CodeKernels, cases: number, assertRandomCalls: () => void): void {
   describe(`code kernels: ${kernels.name}`, () => {
     it('has every kernel of the contract', () => {
       for (const name of CODE_KERNEL_NAMES) assert.equal(typeof kernels[name], 'function', name);
     });
 
-    it(`equals the oracle bit for bit in ${cases} random calls (seed ${SEED})`, () => {
-      const random = new Random(SEED);
-      const arena = new Arena(kernels, 4 * 2 ** 20);
-      for (let i = 0; i < cases; i++) {
-        assertSameCode(kernels, randomCodeCase(random), arena.reset(random), `case ${i}, seed ${SEED}`);
-      }
-      arena.release();
-    });
+    it(`equals the oracle bit for bit in ${cases} random calls (seed ${SEED})`, assertRandomCalls);
 
     it('finds the best of many, whatever their order', () => {
       const random = new Random(SEED);
@@ -349,22 +379,45 @@ export class Arena {
 
 /** Runs a call on the backend's memory (without an arena: on ordinary memory), and demands what the oracle writes. */
 export function assertSameCode(kernels: CodeKernels, theirs: CodeCase, arena: Arena | undefined, what: string): void {
-  const ours = withCopies(theirs, (array, name) => arena?.place(array, name) ?? (array.slice() as typeof array));
+  const call = callOn(kernels, theirs, arena);
+  assertCall(call, theirs, askOracle(theirs), what);
+}
+
+/** A call that a backend has made, on copies of the arrays. */
+interface Call {
+  kernels: CodeKernels;
+  arena: Arena | undefined;
+  task: object;
+  got: unknown;
+}
+
+function callOn(kernels: CodeKernels, theirs: CodeCase, arena: Arena | undefined): Call {
+  const task = withCopies(theirs, (array, name) => arena?.place(array, name) ?? (array.slice() as typeof array));
   arena?.close();
-  const got = (kernels[theirs.kernel] as (task: unknown) => unknown)(ours);
+  return { kernels, arena, task, got: (kernels[theirs.kernel] as (task: unknown) => unknown)(task) };
+}
+
+/** Has the oracle write into the arrays of the call, its outputs alone. Returns what the kernel has to return. */
+function askOracle(theirs: CodeCase): number | undefined {
   const before = arraysOf(theirs).map(({ array }) => array.slice());
   const want = runCodeOracle(theirs);
+  const outputs = outputsOf(theirs.kernel);
+  arraysOf(theirs).forEach(({ name, array }, i) => {
+    if (!outputs.includes(name)) assertBytes(array, before[i]!, () => `the oracle writes into ${name}`);
+  });
+  return want;
+}
+
+function assertCall({ kernels, arena, task, got }: Call, theirs: CodeCase, want: unknown, what: string): void {
   const where = () => `${kernels.name} ${theirs.kernel}, ${what}, ${shape(theirs)}`;
   if (!Object.is(got, want)) assert.fail(`${where()}: returned ${got}, the oracle ${want}`);
   if (arena && !arena.canariesAlive()) assert.fail(`${where()}: wrote outside of its outputs`);
-  const mine = arraysOf({ kernel: theirs.kernel, task: ours } as unknown as CodeCase);
+  const mine = arraysOf({ kernel: theirs.kernel, task } as unknown as CodeCase);
   const outputs = outputsOf(theirs.kernel);
   arraysOf(theirs).forEach(({ name, array }, i) => {
     // Where a list comes out shorter, only its first entries are promised.
-    const isOutput = outputs.includes(name);
-    const defined = isOutput && want !== undefined ? want : array.length;
+    const defined = outputs.includes(name) && want !== undefined ? (want as number) : array.length;
     assertBytes(mine[i]!.array.subarray(0, defined), array.subarray(0, defined), () => `${where()}: ${name}`);
-    if (!isOutput) assertBytes(array, before[i]!, () => `the oracle writes into ${name}`);
   });
 }
 

@@ -4,22 +4,46 @@ import { describe, it } from 'node:test';
 import { halfToFloat } from '#dist/core/half.js';
 import { type FunnelTask, KERNEL_NAMES, type Kernels, METRICS, type Rows } from '#dist/kernels/kernels.js';
 import { Random, SEED } from '../random.js';
-import { canariesAlive, type KernelCase, randomCase, twin } from './cases.js';
+import { canariesAlive, guardedTwin, type KernelCase, randomCase, twin } from './cases.js';
 import { runOracle } from './oracle.js';
 
-export function kernelSuite(kernels: Kernels, { cases = 100_000 } = {}): void {
+export function kernelSuites(backends: readonly Kernels[], { cases = 100_000 } = {}): void {
+  let failures: Map<string, unknown> | undefined;
+  for (const kernels of backends) {
+    kernelSuite(kernels, cases, () => {
+      failures ??= failuresOf(backends, cases);
+      if (failures.has(kernels.name)) throw failures.get(kernels.name);
+    });
+  }
+}
+
+/** The first failure of each backend in random calls. They are made, and the oracle asked, once for all backends. */
+function failuresOf(backends: readonly Kernels[], cases: number): Map<string, unknown> {
+  const failures = new Map<string, unknown>();
+  const random = new Random(SEED);
+  for (let i = 0; i < cases; i++) {
+    const made = randomCase(random);
+    const theirs = twin(made);
+    const want = runOracle(theirs);
+    for (const kernels of backends) {
+      if (failures.has(kernels.name)) continue;
+      try {
+        assertEquals(kernels, guardedTwin(made), theirs, want, `case ${i}, seed ${SEED}`);
+      } catch (error) {
+        failures.set(kernels.name, error);
+      }
+    }
+  }
+  return failures;
+}
+
+function kernelSuite(kernels: Kernels, cases: number, assertRandomCalls: () => void): void {
   describe(`kernels: ${kernels.name}`, () => {
     it('has every kernel of the contract', () => {
       for (const name of KERNEL_NAMES) assert.equal(typeof kernels[name], 'function', name);
     });
 
-    it(`equals the oracle bit for bit in ${cases} random calls (seed ${SEED})`, () => {
-      const random = new Random(SEED);
-      for (let i = 0; i < cases; i++) {
-        const ours = randomCase(random);
-        assertSame(kernels, ours, `case ${i}, seed ${SEED}`);
-      }
-    });
+    it(`equals the oracle bit for bit in ${cases} random calls (seed ${SEED})`, assertRandomCalls);
 
     for (const count of [4095, 4096, 4097, 5000]) {
       it(`keeps its bits for ${count} rows, on both sides of the limit for kept lanes`, () => {
@@ -277,8 +301,12 @@ export function funnelTask(
 
 function assertSame(kernels: Kernels, ours: KernelCase, what: string): void {
   const theirs = twin(ours);
+  assertEquals(kernels, ours, theirs, runOracle(theirs), what);
+}
+
+/** Runs a call, and demands what the oracle returned and wrote. */
+function assertEquals(kernels: Kernels, ours: KernelCase, theirs: KernelCase, want: number, what: string): void {
   const got = run(kernels, ours);
-  const want = runOracle(theirs);
   const where = () => `${kernels.name} ${ours.kernel}, ${what}, ${shape(ours)}`;
   if (!Object.is(got, want)) assert.fail(`${where()}: returned ${got}, the oracle ${want}`);
   for (const name of ['keys', 'norms', 'indices'] as const) {
