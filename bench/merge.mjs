@@ -45,3 +45,34 @@ export function withPart(text, name, part, heading) {
   const headed = text.includes(`${heading}\n`) ? whole : `${heading}\n\n${whole}`;
   return `${text.trimEnd()}\n\n${headed}\n`;
 }
+
+const SERVERS = '## End to end on both databases';
+
+/** The results with the servers' tables of another text in place of their like, and its introduction of them. */
+export function withServerTables(text, other) {
+  const [now, before] = [other, text].map(serverTables);
+  const titles = [...new Set([...before.keys(), ...now.keys()])].sort((a, b) => rankOf(a) - rankOf(b));
+  const kept = titles.filter((title) => now.has(title) || ![...now.keys()].some((one) => isLike(one, title)));
+  const part = [SERVERS, ...kept.map((title) => now.get(title) ?? before.get(title))].join('\n\n');
+  const [from, to] = rangeOf(text);
+  return `${text.slice(0, from)}${part}\n\n${text.slice(to)}`;
+}
+
+const rankOf = (title) => (title === '' ? 0 : title.startsWith('### Qdrant') ? 1 : 2);
+/** Tables of one database and as many dims, whatever the rows were. */
+const isLike = (a, b) => [0, 1].every((i) => kindOf(a)[i] === kindOf(b)[i]);
+const kindOf = (title) => [title.slice(4, 10), /\d+ dims/.exec(title)?.[0]];
+
+function rangeOf(text) {
+  const from = text.indexOf(SERVERS);
+  const next = ['\n## ', `\n${BEGIN}`].map((end) => text.indexOf(end, from + 1)).filter((at) => at !== -1);
+  return [from, Math.min(text.length, ...next) + (next.length > 0 ? 1 : 0)];
+}
+
+/** By title; '' is the introduction. */
+function serverTables(text) {
+  const part = text.slice(...rangeOf(text)).slice(SERVERS.length);
+  return new Map(
+    part.split(/\n(?=### )/).map((one, i) => [i === 0 ? '' : one.slice(0, one.indexOf('\n')), one.trim()]),
+  );
+}

@@ -77,18 +77,15 @@ export async function qdrantContenders(server, data) {
     });
     return result.map(({ id, score }) => ({ id: id.pointIdOptions.value, score }));
   };
-  const index = await mirrorOf(data);
+  const source = qdrantSource(rest, { collection: name, head, full });
+  const index = await mirrorOf(data, source);
   const mirrored = new FunnelSearch({
-    source: qdrantSource(rest, { collection: name, head, full }),
+    source,
     mirror: index,
     plan: { ...plan, candidates },
   });
   const agent = new Agent({ keepAlive: true });
-  const searched = new FunnelSearch({
-    source: qdrantSource(rest, { collection: name, head, full }),
-    mirror: index,
-    search: 'mirror',
-  });
+  const searched = new FunnelSearch({ source, mirror: index, search: 'mirror' });
   /** Ten ids by query: those that the index finds. */
   const nearest = new Map();
   const own = async (query) => {
@@ -96,8 +93,9 @@ export async function qdrantContenders(server, data) {
     nearest.set(query, hits);
     return hits;
   };
-  const retrieve = async (query) => {
-    const hits = nearest.get(query) ?? (await own(query));
+  const retrieve = async (query) => payloadsOf(nearest.get(query) ?? (await own(query)));
+  const byHand = async (query) => payloadsOf((await index.query({ vector: query, limit })).hits);
+  const payloadsOf = async (hits) => {
     const body = JSON.stringify({ ids: hits.map(({ id }) => id), with_payload: true, with_vector: false });
     await post(`${server.url}/collections/${name}/points`, body, agent);
     return hits;
@@ -160,6 +158,7 @@ export async function qdrantContenders(server, data) {
         ),
         ours: true,
       },
+      { ...there('by-hand', "the mirror's own query, then its hits by node:http", byHand) },
       { ...there('retrieve', 'ten points by their ids, node:http', retrieve), partial: true },
       { ...there('ids', 'the ids of the candidates alone, REST', ids), partial: true },
       there('prefetch', 'prefetch by hand: head → full on the server, REST', prefetch),

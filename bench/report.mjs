@@ -24,7 +24,7 @@ export function render(about, { kernels, funnel, servers }) {
   const parts = ['# Benchmark results', header(about, funnel)];
   if (funnel) parts.push(funnelSection(funnel), boundsSection(funnel));
   if (kernels) parts.push(kernelsSection(kernels));
-  if (servers) parts.push(serversSection(servers));
+  if (servers) parts.push(serversSection(servers, about));
   return `${parts.join('\n\n')}\n`;
 }
 
@@ -96,7 +96,8 @@ export function missedIn({ funnel, servers }) {
   const missed = funnel ? boundsOf(funnel).filter(({ met }) => met === false).length : 0;
   const tables = servers?.tables ?? [];
   const mirrors = tables.filter(({ lines }) => mirrorRatio(lines) > MIRROR_BOUND).length;
-  return missed + mirrors + tables.flatMap(stageBounds).filter(({ met }) => !met).length;
+  const searches = tables.flatMap(({ lines }) => searchBounds(lines));
+  return missed + mirrors + [...tables.flatMap(stageBounds), ...searches].filter(({ met }) => !met).length;
 }
 
 /** The promises of funnelvec about this funnel, measured in this run. */
@@ -178,7 +179,7 @@ function kernelsSection({ backends, tables }) {
 
 // Servers
 
-function serversSection({ queries, tables }) {
+function serversSection({ queries, tables }, { date, load }) {
   const { candidates, limit } = tables[0];
   const parts = [
     '## End to end on both databases',
@@ -186,17 +187,24 @@ function serversSection({ queries, tables }) {
   ];
   for (const { server, real, title, dim, levels, lines } of tables) {
     const [usual] = lines;
-    const rows = lines.map(({ label, ours, p50, p95, recall }) => [
+    const rows = lines.map(({ label, ours, p50, p95, recall, speed }) => [
       ours ? `**${label}**` : label,
       p50.toFixed(2),
       p95.toFixed(2),
       times(p50 / usual.p50),
       recall.toFixed(3),
+      figure(speed),
     ]);
     parts.push(
       `### ${server}: ${title}, ${dim} dims, levels ${levels.join(' → ')}`,
-      table(['contender', 'p50 ms', 'p95 ms', '× the first line', `recall@${limit}`], rows, 'lrrrr'),
+      `Measured ${date}, load before the run ${load.toFixed(1)}.`,
+      table(
+        ['contender', 'p50 ms', 'p95 ms', '× the first line', `recall@${limit}`, 'queries/s, 8 in flight'],
+        rows,
+        'lrrrrr',
+      ),
       mirrorBound(lines),
+      ...searchBounds(lines).map(({ met, text }) => `${met ? 'PASS' : '**FAIL**'}: ${text}`),
       ...stageBounds({ lines, dim }).map(({ met, text }) => `${met ? 'PASS' : '**FAIL**'}: ${text}`),
       losses(
         lines.filter((one) => one.ours),
@@ -248,6 +256,27 @@ function stageBounds({ lines, dim }) {
         text: `${before.label} ÷ ${mine.label} ${times(faster)}, at least ${FETCHED_BOUND}×`,
       },
     ];
+  });
+}
+
+/** A mirror that searches costs what its index does; with payloads, what fetching these by hand does; and serves more at once. */
+function searchBounds(lines) {
+  const ratio = (a, b, value, what) => ({ value, what: `${labelOf(lines, a)} ÷ ${labelOf(lines, b)}${what}` });
+  const pairs = [
+    ['ours-searched', 'index', 'p50', 1.2],
+    ['ours-searched-payload', 'retrieve', 'p50', 1.25],
+    ['ours-searched-payload', 'by-hand', 'p50', 1.25],
+    ['ours-searched', 'ids', 'speed', 3],
+  ].filter((pair) => pair.slice(0, 2).every((key) => byKey(lines, key)));
+  return pairs.map(([a, b, of, bound]) => {
+    const { value, what } = ratio(
+      a,
+      b,
+      byKey(lines, a)[of] / byKey(lines, b)[of],
+      of === 'speed' ? ', in queries/s,' : '',
+    );
+    const met = of === 'speed' ? value >= bound : value <= bound;
+    return { met, text: `${what} ${times(value)}, at ${of === 'speed' ? 'least' : 'most'} ${bound}×` };
   });
 }
 

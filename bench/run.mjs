@@ -1,17 +1,25 @@
-// npm run bench [-- --only kernels,funnel,servers] [--quick] [--check]
+// npm run bench [-- --only kernels,funnel,servers] [--quick] [--check]; of servers also [--databases qdrant,milvus]
+// [--sets glosses,wide] [--write], which puts the tables that were measured in place of their like.
 // Tables go to stdout, progress to stderr. A whole run writes bench/RESULTS.md, but for the index part, which is
 // bench:index's; --check fails when a bound is missed.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { log, root } from '../scripts/setup/steps.mjs';
-import { indexPart, withIndexPart } from './merge.mjs';
+import { indexPart, withIndexPart, withServerTables } from './merge.mjs';
 import { environment, missedIn, render } from './report.mjs';
 import { setup } from './setup.mjs';
 
 const SUITES = ['kernels', 'funnel', 'servers'];
 const { values } = parseArgs({
-  options: { only: { type: 'string' }, quick: { type: 'boolean' }, check: { type: 'boolean' } },
+  options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean' },
+    check: { type: 'boolean' },
+    databases: { type: 'string' },
+    sets: { type: 'string' },
+    write: { type: 'boolean' },
+  },
 });
 const wanted = values.only?.split(',') ?? SUITES;
 const unknown = wanted.filter((name) => !SUITES.includes(name));
@@ -31,7 +39,10 @@ const about = environment({ kernels: activeKernels().name, quick, pythonMissing 
 const suites = {
   kernels: async () => (await import('./kernels.mjs')).kernelsSuite({ quick, log, backends }),
   funnel: async () => (await import('./funnel.mjs')).funnelSuite({ quick, log, backends, python }),
-  servers: async () => (await import('./servers.mjs')).serversSuite({ quick, log }),
+  servers: async () => {
+    const [databases, sets] = [values.databases, values.sets].map((list) => list?.split(','));
+    return (await import('./servers.mjs')).serversSuite({ quick, log, databases, sets });
+  },
 };
 const results = {};
 for (const name of SUITES.filter((suite) => wanted.includes(suite))) {
@@ -41,7 +52,12 @@ for (const name of SUITES.filter((suite) => wanted.includes(suite))) {
 }
 
 const text = render(about, results);
-if (wanted.length === SUITES.length && !quick) {
+const partial = values.databases !== undefined || values.sets !== undefined;
+if (values.write && results.servers) {
+  const file = join(root, 'bench', 'RESULTS.md');
+  writeFileSync(file, withServerTables(readFileSync(file, 'utf8'), text));
+  log('the tables of servers in bench/RESULTS.md written');
+} else if (!partial && wanted.length === SUITES.length && !quick) {
   const file = join(root, 'bench', 'RESULTS.md');
   const before = existsSync(file) ? readFileSync(file, 'utf8') : '';
   writeFileSync(file, withIndexPart(text, indexPart(before)));

@@ -16,17 +16,24 @@ const DATABASES = [
   { start: startMilvus, contendersOf: milvusContenders, real: 'Milvus', ours: 'Milvus Lite' },
 ];
 
-export async function serversSuite({ quick, log }) {
+/** Requests at once, where throughput is measured. */
+const IN_FLIGHT = 8;
+
+/** @param databases, @param sets those that are measured: real names, names of collections; all without them */
+export async function serversSuite({ quick, log, databases, sets }) {
   const effort = quick ? { queries: 20, rounds: 1, turn: 10 } : { queries: 100, rounds: 3, turn: 20 };
-  const collections = await loadCollections({ queries: effort.queries, log });
+  const all = await loadCollections({ queries: effort.queries, log });
+  const collections = all.filter(({ name }) => !sets || sets.includes(name));
   const tables = [];
-  for (const database of DATABASES) {
+  for (const database of DATABASES.filter(({ real }) => !databases || databases.includes(real.toLowerCase()))) {
     const server = await database.start({ log });
     const name = server.real ? database.real : database.ours;
     try {
       for (const data of collections) {
         log(`servers: ${name}, ${data.title}`);
-        const lines = await compare(await database.contendersOf(server, data), data, effort);
+        const contenders = await database.contendersOf(server, data);
+        log(`servers: measuring ${contenders.contenders.length} contenders`);
+        const lines = await compare(contenders, data, effort);
         const { title, dim, levels, candidates, limit } = data;
         tables.push({ server: name, real: server.real, title, dim, levels, candidates, limit, lines });
       }
@@ -42,9 +49,10 @@ async function compare({ contenders, exact, close }, data, effort) {
     const queries = rowsOf(data.queries, data.dim);
     const recalls = await firstPass(contenders, exact, queries, data.limit);
     const times = await timed(contenders, queries, effort);
+    const speeds = await throughputs(contenders, queries, effort);
     return contenders.map(({ key, label, ours = false, partial = false }, i) => {
       const [p50, p95] = [0.5, 0.95].map((share) => quantile(times[i], share));
-      return { key, label, ours, partial, recall: recalls[i], p50, p95 };
+      return { key, label, ours, partial, recall: recalls[i], p50, p95, speed: speeds[i] };
     });
   } finally {
     await close();
@@ -99,6 +107,23 @@ async function timed(contenders, queries, { rounds, turn }) {
     }
   }
   return times;
+}
+
+/** Answers a second with eight requests under way, contender by contender. */
+async function throughputs(contenders, queries, { rounds }) {
+  const speeds = contenders.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, { run }] of contenders.entries()) {
+      let left = queries.length;
+      const began = performance.now();
+      const lane = async () => {
+        while (left > 0) await run(queries[--left]);
+      };
+      await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+      speeds[i].push((1000 * queries.length) / (performance.now() - began));
+    }
+  }
+  return speeds.map((some) => quantile(some, 0.5));
 }
 
 function rowsOf(values, dim) {

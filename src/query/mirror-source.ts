@@ -106,6 +106,14 @@ export class MirrorSource implements Source {
     return Array.from(ids, (id) => inKinds(kinds, id));
   }
 
+  /** Gives hits of the mirror the ids that the collection's source hands out. */
+  nameOut(hits: readonly { id: Id }[]): void {
+    const { idKind } = this.mirror;
+    const kinds = this.#kinds();
+    if (kinds.length === 1 && kinds[0] === idKind) return;
+    for (const hit of hits) hit.id = inKinds(kinds, hit.id);
+  }
+
   /** In the form that this source hands out. */
   #named(id: Id): Id {
     const canonical = this.source.canonicalId?.(id) ?? id;

@@ -3,7 +3,8 @@ import { describe, expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import { idAs } from '../core/ids.js';
 import { ownView } from '../core/realm.js';
-import type { Id, IdKind, Metric, MirrorStats, PackedCandidates, SyncMark } from '../core/types.js';
+import type { Hit, Id, IdKind, Metric, MirrorStats, PackedCandidates, SyncMark } from '../core/types.js';
+import type { QueryVector } from '../core/vector.js';
 import type { PayloadSelector } from './payload.js';
 import type { FetchRequest, HeadAnswer, PackedRows, Source, SourceInfo } from './source/source.js';
 
@@ -39,6 +40,17 @@ export interface SearchableMirror {
   mark(): MirrorMark | undefined;
   /** Whether it has some rows of a collection: a sync was begun, and none was completed since. */
   cut(): boolean;
+  /** Its `count` best rows for a query that was checked, by its own index, which scores so many candidates. */
+  nearest(vector: QueryVector, count: number, candidates: number): Promise<Nearest>;
+}
+
+export interface Nearest {
+  /** Best first, of the caller's. */
+  hits: Hit[];
+  /** Candidates that there were. */
+  scored: number;
+  /** Rows that the search lacks; see SearchStats. */
+  missing?: number | undefined;
 }
 
 const searchable = new WeakMap<object, SearchableMirror>();

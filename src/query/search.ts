@@ -4,6 +4,7 @@ import { expected, FunnelError } from '../core/errors.js';
 import { inSlices, type Sliced } from '../core/slices.js';
 import type { Hit } from '../core/types.js';
 import { checkKeys } from '../core/validate.js';
+import { QueryVector } from '../core/vector.js';
 import { inContext } from '../funnel/funnel.js';
 import { type CheckedPlan, checkPlan, type Plan } from '../funnel/plan.js';
 import type { Kernels } from '../kernels/kernels.js';
@@ -197,10 +198,13 @@ export class FunnelSearchOn {
   /** Where a request is searched. */
   #route(request: CheckedSearch | CheckedRecommend, groupBy?: CheckedGroups['path']): Route {
     const { options } = request;
-    const ranker = this.#ranker(options);
-    if (this.#mirrorSearch === undefined) return { ranker, options, payloads: false, told: undefined };
+    const own = this.#mirrorSearch;
+    if (own === undefined || options.using !== undefined || options.withVector) {
+      const ranker = this.#ranker(options); // refuses names that there are none of
+      if (own === undefined) return { ranker, options, payloads: false, told: undefined };
+    }
     const strategy = 'strategy' in request && request.strategy !== 'average_vector';
-    return this.#mirrorSearch.route(options, this.#plan, { strategy, ...(groupBy && { groupBy }) });
+    return own.route(options, this.#plan, { strategy, ...(groupBy && { groupBy }) });
   }
 
   #ranker(options: CheckedOptions): Ranker {
@@ -229,6 +233,10 @@ export class FunnelSearchOn {
   ): Promise<SearchResult[]> {
     const named = <T>(i: number, run: () => T): T => (name === undefined ? run() : inContext(name(i), run));
     const routes = given.map((request, i) => named(i, () => this.#route(request)));
+    const [only, route] = [given[0]!, routes[0]!]; // one, where it has no name
+    if (name === undefined && route.isPlain && 'by' in only && only.by instanceof QueryVector) {
+      return [await this.#mirrorSearch!.nearest(only.by, route, this.#kernels().name)];
+    }
     const rankers = routes.map(({ ranker }) => ranker);
     const requests = given.map((request, i) => ({ ...request, options: routes[i]!.options }));
     const results = new Array<SearchResult>(requests.length);

@@ -7,6 +7,7 @@ import type { Follower, FollowOptions } from './follow-options.js';
 import { gather } from './gather.js';
 import { IndexSource } from './index-source.js';
 import { partsOf } from './parts.js';
+import { candidatesQuery } from './request.js';
 import { someIds } from './scan.js';
 import type { SearchedIndex } from './searched-index.js';
 import { syncFrom } from './sync.js';
@@ -32,6 +33,13 @@ export abstract class MirrorIndex {
       },
       mark: () => markOf(partsOf(index).files.meta),
       cut: () => isCut(partsOf(index).files.meta),
+      async nearest(vector, count, candidates) {
+        const { hits, stats } = await index.query(
+          candidatesQuery(vector, index.metric, count, { candidates }, undefined),
+        );
+        for (const [i, hit] of hits.entries()) hit.index = i; // among the hits, as that of any search
+        return { hits, scored: Math.min(candidates, index.count), missing: stats.missing };
+      },
     });
   }
 

@@ -84,11 +84,11 @@ export function candidatesQuery(
   vector: QueryVector,
   metric: Metric,
   k: number,
-  { exact, probes }: { exact?: boolean | undefined; probes?: number | undefined },
+  { exact, probes, candidates = k }: { exact?: boolean; probes?: number; candidates?: number },
   filter: CheckedFilter | undefined,
 ): IndexQuery {
   checkDirection(vector, metric);
-  const params = exact ? {} : { candidates: k, probes };
+  const params = exact ? {} : { candidates, probes };
   const request = requestOf(vector, k, exact ? 'exact' : 'funnel', undefined, params);
   return new CheckedQuery(request, 0, k, filter, BARE) as unknown as IndexQuery;
 }

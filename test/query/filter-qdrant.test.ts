@@ -12,11 +12,11 @@ import { checkParts } from '#dist/sources/qdrant/grpc-check.js';
 import { KnownConditions } from '#dist/sources/qdrant/since.js';
 import { Random, SEED } from '../random.js';
 import { isAtLeast, startQdrant } from '../sources/servers.js';
-import { type Json, randomFilter, randomPayload } from './generate.js';
+import { filterCount, type Json, randomFilter, randomPayload } from './generate.js';
 import { isLater, readsOtherwise } from './versions.js';
 
 const POINTS = 300;
-const FILTERS = 2000;
+const FILTERS = filterCount(2000);
 const collection = `filtered_${process.pid}`;
 
 /** Filters at the edges of what the random ones reach. */

@@ -4,6 +4,9 @@ import type { Random } from '../random.js';
 // biome-ignore lint/suspicious/noExplicitAny: any JSON
 export type Json = any;
 
+/** Random filters that each engine is asked. */
+export const filterCount = (usual: number): number => Number(process.env['FUNNELVEC_FILTERS'] ?? usual);
+
 const KEYS = ['n', 'tag', 'flag', 'when', 'where', 'list', 'deep', 'rows', 'a.b', 'ü ß', '__proto__', 'constructor'];
 const WORDS = [
   'red',

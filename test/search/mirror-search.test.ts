@@ -124,6 +124,39 @@ describe("a FunnelSearch with search: 'mirror'", () => {
     assert.deepEqual(source.calls, {});
   });
 
+  it('answers plain searches as it answers all others, by a shorter way, and tells the same of them', async () => {
+    const texts = { out: (id: Id) => String(id), in: (id: Id) => Number(id), kind: 'string' } as const;
+    const named = watched(embeddedSource(collection), texts);
+    const few = await collectionOf(7);
+    const pairs: [string, FunnelSearch][] = [
+      ['coded', make().search],
+      ['uncoded', make({ mirror: rich }).search],
+      ['other ids', new FunnelSearch({ source: named, mirror: await mirrorOf(named), search: 'mirror' })],
+    ];
+    const source = embeddedSource(few);
+    pairs.push(['few rows', new FunnelSearch({ source, mirror: await mirrorOf(source), search: 'mirror' })]);
+    for (const [name, search] of pairs) {
+      for (const limit of [undefined, 1, 10, 50]) {
+        for (const withPayload of [false, ['text']]) {
+          const request = { vector: random.vector(DIM), withPayload, ...(limit && { limit }) };
+          const told = [];
+          // A search that somebody could stop takes the way that all others take.
+          for (const more of [{}, { timeout: 60_000 }]) {
+            const { hits, stats } = await search.query({ ...request, ...more });
+            for (const stage of stats.stages) delete stage.ms;
+            delete stats.mirror!.age;
+            told.push({ hits, stats });
+          }
+          assert.deepEqual(told[0], told[1], `${name} ${limit} ${withPayload}`);
+        }
+      }
+      await assert.rejects(search.query({ vector: random.vector(DIM + 1) }), refused('BAD_DIMS', /32 dims/));
+      await assert.rejects(search.query({ vector: new Float32Array(DIM) }), refused('ZERO_QUERY', /zeros/));
+      const using = search.query({ vector: random.vector(DIM), using: 'x' });
+      await assert.rejects(using, { message: /x|using|layout/ });
+    }
+  });
+
   it('tells the sync mark and the age of the mirror', async () => {
     const before = Date.now();
     const young = await mirrorOf(embeddedSource(collection));

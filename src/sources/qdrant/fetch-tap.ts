@@ -1,4 +1,5 @@
 /** Taking part in one fetch of a client that offers no way to: to cancel it, and to have the bytes of its answer. */
+import { type Direct, direct, mayBeDirect, responseOf } from './direct.js';
 
 /**
  * Runs one call of the client with our signal beside the client's own. The client looks up the global fetch while the call is
@@ -21,27 +22,29 @@ export async function tappedFetch<T>(
   let bytes: Uint8Array | undefined;
   let limit: RateLimit | undefined;
   let release: (() => void) | undefined;
+  let began = false;
+  const fetched: typeof fetch = (input, init = {}) => {
+    const either = eitherOf(init.signal, signal);
+    release = either.release;
+    return real(input, { ...init, signal: either.signal });
+  };
   const standIn: typeof fetch = async (input, init = {}) => {
     // First, because the real one may be a wrapper that fetches something itself.
     restore();
-    if (release) return real(input, init);
-    const either = eitherOf(init.signal, signal);
-    release = either.release;
-    const response = await real(input, { ...init, signal: either.signal });
-    if (response.status === 429) limit = await limitIn(response);
-    if (!bytesOf || response.status !== 200 || !pathOf(input).endsWith(bytesOf)) return response;
-    bytes = new Uint8Array(await response.arrayBuffer());
-    // As much of a Response as the client looks at; a real one costs a tenth of a millisecond.
-    const { ok, status, statusText, headers, url } = response;
-    return {
-      ok,
-      status,
-      statusText,
-      headers,
-      url,
-      text: async () => '{}',
-      json: async () => ({}),
-    } as unknown as Response;
+    if (began) return real(input, init);
+    began = true;
+    const taken = bytesOf !== undefined && pathOf(input).endsWith(bytesOf);
+    const straight =
+      taken && mayBeDirect(real, input, init) && (await direct(String(input), init, [init.signal, signal]));
+    const response = straight ? undefined : await fetched(input, init);
+    const { status } = straight || response!;
+    if (taken && status === 200) {
+      bytes = straight ? straight.bytes : new Uint8Array(await response!.arrayBuffer());
+      return emptied(String(input));
+    }
+    const whole = response ?? responseOf(straight as Direct, String(input));
+    if (status === 429) limit = await limitIn(whole);
+    return whole;
   };
   try {
     let answer: Promise<T>;
@@ -59,6 +62,14 @@ export async function tappedFetch<T>(
     // Not before: the client itself reads the body of an answer that is not taken.
     release?.();
   }
+}
+
+const NO_HEADERS = new Headers();
+
+/** As much of a Response as the client looks at, where its body is read here; a real one costs a tenth of a millisecond. */
+function emptied(url: string): Response {
+  const parts = { ok: true, status: 200, statusText: 'OK', headers: NO_HEADERS, url };
+  return { ...parts, text: async () => '{}', json: async () => ({}) } as unknown as Response;
 }
 
 /** The parts of an answer of status 429 that the client loses: its body, and all but the first character of the delay. */
