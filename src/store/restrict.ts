@@ -71,10 +71,13 @@ export function restrict(rows: RowSet, few: number, live: Live, free: Masks): Ro
   }
 }
 
-type Masked = Pick<RowMasks, 'unindexed' | 'rows' | 'late'>;
+type Masked = Pick<RowMasks, 'unindexed' | 'rows' | 'late' | 'listed'>;
 
-/** So few rows, out of order, are marked one by one sooner than bits are looked up for all; masks of more are made late. */
-const FEW_SHARE = 1 / 32;
+/**
+ * So few rows, out of order, are marked one by one sooner than bits are looked up for all, and their codes read one by one
+ * sooner than those of lists; masks of more are made late.
+ */
+const FEW_SHARE = 1 / 16;
 
 /** A list of its own: it may travel to a thread. */
 function aliveOf(list: Uint32Array, { files: { alive, liveCount, rows } }: Live): Uint32Array {
@@ -90,18 +93,29 @@ function aliveOf(list: Uint32Array, { files: { alive, liveCount, rows } }: Live)
 
 /** Touches only the rows of the list. */
 function ofSome(rows: Uint32Array, masks: Uint16Array[], live: Live): Masked {
-  for (const mask of masks) mask.set(new Uint16Array(mask.length)); // fill() of shared memory takes six times as long
+  for (const mask of masks) clear(mask);
   const alive = aliveOf(rows, live);
+  const few = alive.length <= live.files.rows * FEW_SHARE;
   let unindexed = alive;
+  const listed: Uint32Array[] = [];
   for (const [s, segment] of live.segments.entries()) {
     const left = new Uint32Array(unindexed.length);
+    const placed = new Uint32Array(few && segment.neighbours !== null ? unindexed.length : 0);
     const n = isRun(segment)
       ? markRun(unindexed, segment.ordinals[0]!, segment.count, masks[s]!, left)
-      : markPlaces(unindexed, placesOf(segment), masks[s]!, left);
+      : markPlaces(unindexed, placesOf(segment), masks[s]!, left, placed);
+    listed.push(placed.subarray(0, unindexed.length - n));
     unindexed = left.slice(0, n);
   }
-  return { unindexed, rows: alive.length - unindexed.length };
+  return { unindexed, rows: alive.length - unindexed.length, ...(few && { listed }) };
 }
+
+/** fill() of shared memory takes six times as long as a copy. */
+function clear(mask: Uint16Array): void {
+  for (let at = 0; at < mask.length; at += ZEROS.length) mask.set(ZEROS.subarray(0, mask.length - at), at);
+}
+
+const ZEROS = new Uint16Array(1 << 13);
 
 /** Marks what lies in a run of `count` ordinals from `first` on; how many others there are, in `left`. */
 function markRun(rows: Uint32Array, first: number, count: number, mask: Uint16Array, left: Uint32Array): number {
@@ -114,16 +128,26 @@ function markRun(rows: Uint32Array, first: number, count: number, mask: Uint16Ar
   return n;
 }
 
-/** Marks rows by their places in a segment; how many have none, in `left`. */
-function markPlaces(rows: Uint32Array, places: Places, mask: Uint16Array, left: Uint32Array): number {
+/** Marks rows by their places in a segment, which are listed, too, where there is room; how many have none, in `left`. */
+function markPlaces(
+  rows: Uint32Array,
+  places: Places,
+  mask: Uint16Array,
+  left: Uint32Array,
+  listed: Uint32Array,
+): number {
   const { first, rows: placed } = places;
   let n = 0;
   for (let i = 0; i < rows.length; i++) {
     const ordinal = rows[i]!;
     const at = ordinal - first;
     const row = at >= 0 && at < placed.length ? placed[at]! : NOWHERE;
-    if (row !== NOWHERE) mask[row >>> 4]! |= 1 << (row & 15);
-    else left[n++] = ordinal;
+    if (row !== NOWHERE) {
+      mask[row >>> 4]! |= 1 << (row & 15);
+      if (listed.length > 0) listed[i - n] = row;
+    } else {
+      left[n++] = ordinal;
+    }
   }
   return n;
 }

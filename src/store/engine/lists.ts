@@ -105,6 +105,11 @@ export function rowsBetween(mask: Uint16Array, from: number, to: number): number
   return rows;
 }
 
+/** How many bits a block's mask has. */
+export function onesIn(mask: number): number {
+  return ONES[mask]!;
+}
+
 /** For every 16-bit number, how many of its bits are set. */
 const ONES = new Uint8Array(65_536);
 for (let bits = 1; bits < ONES.length; bits++) ONES[bits] = ONES[bits >> 1]! + (bits & 1);

@@ -5,6 +5,7 @@ import type { Kernels, Metric } from '../../kernels/kernels.js';
 import { codedMetric } from './centre.js';
 import { Scratch } from './memory.js';
 import { type HeadQuerySide, headQuerySide, NOT_ROTATED, type Rotated, rotateQuery, splitLengths } from './prepared.js';
+import { firstOfBlocks, firstRestricted } from './restricted.js';
 import { boundsFor, defaultCandidates, isBounded, isUnindexed, missedBy, Run, rowsIn } from './run.js';
 import { arePooled, isCodedAs, type Segment } from './segment.js';
 import {
@@ -14,7 +15,6 @@ import {
   keyOf,
   listEstimates,
   shortlistRows,
-  topByKey,
   twiceIn,
   type Visit,
 } from './shortlist.js';
@@ -322,26 +322,22 @@ export class Searcher {
     const segment = state.segments[s]!;
     const { coding } = segment;
     const scratch = this.#scratch;
-    const walking = walks(segment, request, k);
-    const visit = this.#visits.nearest(run, segment, s, rotated.u, keep, walking);
     const query = scratch.take(`head query ${s}`, Int16Array, coding.head);
     const part = headQuerySide(coding, rotated, true, query);
-    const dots = scratch.take(`dots ${s}`, Int32Array, visit.count * BLOCK_ROWS);
-    this.codes.headDots({ plane: segment.headPlane, dims: coding.head, ...visit, query, queries: 1, dots });
     const best = scratch.take('best dots', Int32Array, k);
-    const mask = request.only?.masks[s] ?? segment.mask;
     const metric = codedMetric(coding.metric, coding.mean);
     const twoQuery = twiceIn(segment, run.seenBy(s).norm);
     const { scale, constant } = part;
     const keys = { metric, lengths: segment.norms, twoQuery, scale, constant };
-    let found =
-      metric === 'cosine'
-        ? this.codes.topDots({ dots, ...visit, mask, k, rows, best })
-        : topByKey(this.kernels, scratch, keys, visit, mask, dots, k, rows, best);
+    const by = { codes: this.codes, kernels: this.kernels, scratch, segment, query, keys, k, rows, best };
+    const few = firstRestricted(by, run, s, this.#visits, rotated.u);
+    if (few !== undefined) return { found: few, best, part, metric, twoQuery };
+    const walking = walks(segment, request, k);
+    const visit = this.#visits.nearest(run, segment, s, rotated.u, keep, walking);
+    let found = firstOfBlocks(by, visit, request.only?.masks[s] ?? segment.mask, s, k, rows, best);
     run.stages.push({ name: 'head', in: rowsIn(run, segment, visit), out: found });
     if (walking && visit.count < segment.blocks.length) {
-      const { only } = request;
-      const walked = walkFrom(this.codes, scratch, segment, s, only, query, keys, visit, k, found, rows, best);
+      const walked = walkFrom(this.codes, scratch, segment, query, keys, visit, k, found, rows, best);
       found = walked.found;
       run.stages.push({ name: 'walk', in: walked.met, out: found });
     }

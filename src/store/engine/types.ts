@@ -50,6 +50,8 @@ export interface RowMasks {
   /** Live rows of segments, of which these are some. */
   of: number;
   late?: LateMasks | undefined;
+  /** Where few rows take part: for each segment, these rows. */
+  listed?: readonly Uint32Array[] | undefined;
 }
 
 export interface LateMasks {

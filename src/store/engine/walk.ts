@@ -10,12 +10,9 @@ import type { RowMasks, SearchTask } from './types.js';
 const MOST_KEPT = 1024;
 /** New rows that a walk may meet, for each that is kept. A walk meets two or three. */
 const MET_FOR_EACH = 24;
-/** Where a filter leaves fewer rows than one in so many, most rows of a walk would be ways through and no more. */
-const FEWEST = 2;
-
-/** Does a search walk that keeps k rows? */
+/** Does a search walk that keeps k rows? Under a filter restricted.ts says. */
 export function walks({ neighbours }: Segment, { only }: SearchTask, k: number): boolean {
-  return neighbours !== null && (only === undefined || FEWEST * only.rows >= only.of) && k <= MOST_KEPT;
+  return neighbours !== null && only === undefined && k <= MOST_KEPT;
 }
 
 /** Lists that a search for the k nearest visits before it walks. */
@@ -26,9 +23,8 @@ export function walkProbes(segment: Segment, k: number, only?: RowMasks): number
 }
 
 /**
- * Improves the best rows of a visit. Rows that take no part, since they are dead or a filter leaves them out, are ways through.
+ * Improves the best rows of a visit.
  *
- * @param s which segment of the search it is
  * @param query codes of the head dims
  * @param rows in and out: the best rows, best first; room for k
  * @param best in and out: their dot products
@@ -38,22 +34,60 @@ export function walkFrom(
   codes: CodeKernels,
   scratch: Scratch,
   segment: Segment,
-  s: number,
-  only: RowMasks | undefined,
   query: Int16Array,
-  { metric, lengths: norms, scale, constant, twoQuery }: Keys,
+  keys: Keys,
   visit: Visit,
   k: number,
   found: number,
   rows: Uint32Array,
   best: Int32Array,
 ): { found: number; met: number } {
-  const { degree, table, rows: plane } = segment.neighbours!;
-  const size = only === undefined ? k : Math.ceil(k * Math.max(1, only.of / Math.max(1, only.rows)));
-  const places = scratch.take('walk places', Uint32Array, size);
-  const dots = scratch.take('walk dots', Int32Array, size);
+  const places = scratch.take('walk places', Uint32Array, k);
+  const dots = scratch.take('walk dots', Int32Array, k);
   places.set(rows.subarray(0, found));
   dots.set(best.subarray(0, found));
+  const { taken, met } = walkOver(codes, scratch, segment, query, keys, visit, k, found, places, dots);
+  const takesPart = partOf(segment, 0, undefined);
+  let n = 0;
+  for (let i = 0; i < taken; i++) {
+    if (!takesPart(places[i]!)) continue;
+    places[n] = places[i]!;
+    dots[n++] = dots[i]!;
+  }
+  // Ways through may have driven out rows of the visit.
+  if (n < taken) {
+    const there = new Set(places.subarray(0, n));
+    for (let i = 0; i < found && n < k; i++) {
+      if (there.has(rows[i]!)) continue;
+      places[n] = rows[i]!;
+      dots[n++] = best[i]!;
+    }
+  }
+  rows.set(places.subarray(0, n));
+  best.set(dots.subarray(0, n));
+  return { found: n, met };
+}
+
+/**
+ * A walk with so many places, from the best of a visit whose living rows were all read. Dead rows are ways through.
+ *
+ * @param places in and out: the best rows, best first
+ * @param dots in and out: their dot products
+ * @returns how many places are taken, and how many new rows were met
+ */
+export function walkOver(
+  codes: CodeKernels,
+  scratch: Scratch,
+  segment: Segment,
+  query: Int16Array,
+  { metric, lengths: norms, scale, constant, twoQuery }: Keys,
+  visit: Visit,
+  size: number,
+  found: number,
+  places: Uint32Array,
+  dots: Int32Array,
+): { taken: number; met: number } {
+  const { degree, table, rows: plane } = segment.neighbours!;
   const room = MET_FOR_EACH * size + WALK_STEP * degree;
   const met = scratch.take('walk met', Uint32Array, 1 + room);
   const taken = codes.walk({
@@ -63,7 +97,7 @@ export function walkFrom(
     table,
     degree,
     ...visit,
-    mask: only?.masks[s] ?? segment.mask,
+    mask: segment.mask,
     marks: scratch.take('walk marks', Uint16Array, segment.blocks.length), // zeros between walks
     metric,
     norms,
@@ -77,30 +111,15 @@ export function walkFrom(
     room,
     met,
   });
-  const takesPart = partOf(segment, s, only);
-  let n = 0;
-  for (let i = 0; i < taken; i++) {
-    if (!takesPart(places[i]!)) continue;
-    places[n] = places[i]!;
-    dots[n++] = dots[i]!;
-  }
-  n = Math.min(n, k);
-  // Ways through may have driven out rows of the visit.
-  if (n < Math.min(k, taken)) {
-    const there = new Set(places.subarray(0, n));
-    for (let i = 0; i < found && n < k; i++) {
-      if (there.has(rows[i]!)) continue;
-      places[n] = rows[i]!;
-      dots[n++] = best[i]!;
-    }
-  }
-  rows.set(places.subarray(0, n));
-  best.set(dots.subarray(0, n));
-  return { found: n, met: met[0]! };
+  return { taken, met: met[0]! };
 }
 
 /** Whether a row takes part. A late mask knows only rows of lists that were visited. */
-function partOf({ mask: alive, ordinals }: Segment, s: number, only: RowMasks | undefined): (row: number) => boolean {
+export function partOf(
+  { mask: alive, ordinals }: Segment,
+  s: number,
+  only: RowMasks | undefined,
+): (row: number) => boolean {
   const isIn = (mask: Uint16Array, n: number) => (((mask[n >> 4] ?? 0) >> (n & 15)) & 1) === 1;
   if (only?.late?.made[s] === undefined) {
     const mask = only?.masks[s] ?? alive;

@@ -1,0 +1,173 @@
+/**
+ * Under a filter, the rows of it that head codes put first, in a segment with a table of neighbours, where head codes also lie row
+ * by row: those of few rows are read one by one; of many, those of all rows that are nearest, whatever the filter says, and where
+ * too few of these pass it, those of its rows in the nearest lists.
+ */
+import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
+import type { Kernels } from '../../kernels/kernels.js';
+import { onesIn, probesFor } from './lists.js';
+import type { Scratch } from './memory.js';
+import { identity } from './prepared.js';
+import type { Run } from './run.js';
+import type { Segment } from './segment.js';
+import { type Keys, keyOf, topByKey, type Visit } from './shortlist.js';
+import type { RowMasks } from './types.js';
+import type { Visits } from './visits.js';
+import { partOf, walkOver, walkProbes } from './walk.js';
+
+/** A query as head codes meet it, and where the rows that it finds go. */
+export interface ByCodes {
+  readonly codes: CodeKernels;
+  readonly kernels: Kernels;
+  readonly scratch: Scratch;
+  readonly segment: Segment;
+  /** Codes of the head dims. */
+  readonly query: Int16Array;
+  readonly keys: Keys;
+  readonly k: number;
+  /** Out: at most k, best first, and their dot products. */
+  readonly rows: Uint32Array;
+  readonly best: Int32Array;
+}
+
+/** Places of a walk over all rows, at most: the more there are, the longer it takes to put a row among them. */
+const MOST_PLACES = 1280;
+/** Lists that such a walk starts from, as a share of those for so many rows: more places reach as far. */
+const LISTS_SHARE = 0.75;
+/** The best of all rows will do where they have one in so many of the rows wanted; */
+const ENOUGH = 2;
+/** and are not walked from where the lists have not one in so many. */
+const HOPELESS = 8;
+/** Rows of the filter in the nearest lists are read until they are as many as this share of what lists without a table hold. */
+const ROWS_SHARE = 0.8;
+/** From so many of a block's 16 rows on the block is read sooner than these alone, as it is one stream. */
+const WHOLE = 3;
+
+/**
+ * The k best, or fewer. Undefined where the caller's own way is as good.
+ *
+ * @param s which segment of the search it is
+ * @param u the rotated query
+ */
+export function firstRestricted(by: ByCodes, run: Run, s: number, visits: Visits, u: Float64Array): number | undefined {
+  const { segment, k } = by;
+  const { only, probes, k: wanted } = run.request;
+  const { neighbours, partition } = segment;
+  if (only === undefined || neighbours === null || partition === null) return undefined;
+  const listed = only.listed?.[s];
+  if (listed !== undefined && probes === undefined) {
+    const found = firstOfListed(by, listed, listed.length);
+    run.stages.push({ name: 'head', in: listed.length, out: found });
+    return found;
+  }
+  const all = partition.halfSquares.length;
+  const size = Math.ceil(k * Math.max(1, only.of / Math.max(1, only.rows)));
+  const lists =
+    probes ?? Math.max(walkProbes(segment, wanted), Math.round(LISTS_SHARE * walkProbes(segment, wanted, only)));
+  if (size <= MOST_PLACES && lists < all) {
+    const visit = visits.whole(run, segment, u, lists);
+    const first = firstOfAll(by, visit, size, s, only);
+    if (first !== undefined) {
+      run.stages.push({ name: 'head', in: visit.count * BLOCK_ROWS, out: size });
+      run.stages.push({ name: 'walk', in: first.met, out: first.found });
+      return first.found;
+    }
+    run.stages.pop();
+  }
+  if (probes !== undefined) return undefined;
+  const goal = Math.max(k, (ROWS_SHARE * segment.count * probesFor(all, wanted)) / all);
+  const visit = visits.holding(run, segment, s, u, only, goal);
+  const { seen, found } = firstOfVisit(by, visit, only.masks[s]!, s);
+  run.stages.push({ name: 'head', in: seen, out: found });
+  return found;
+}
+
+/** By the codes of listed rows, read one by one. Returns how many were found. */
+function firstOfListed(by: ByCodes, list: Uint32Array, count: number): number {
+  const { codes, kernels, scratch, segment, query, keys, k, rows, best } = by;
+  const listed = scratch.take('listed rows', Uint32Array, count);
+  if (listed !== list) listed.set(list);
+  const blocks = Math.ceil(count / BLOCK_ROWS);
+  const dots = scratch.take('listed dots', Int32Array, blocks * BLOCK_ROWS);
+  const dims = segment.coding.head;
+  const plane = segment.neighbours!.rows;
+  codes.rowDots({ plane, bits: 4, stride: dims / 2, dims, rows: listed, count, query, dots });
+  const places = scratch.take('listed places', Uint32Array, k);
+  let found = Math.min(k, count);
+  if (keys.metric === 'cosine') {
+    // The list is a visit of blocks of its own, all of whose rows take part.
+    const mask = scratch.take('listed mask', Uint16Array, blocks);
+    mask.fill(0xffff, 0, blocks);
+    if (count % BLOCK_ROWS > 0) mask[blocks - 1] = (1 << (count % BLOCK_ROWS)) - 1;
+    found = codes.topDots({ dots, blocks: identity(scratch, blocks), count: blocks, mask, k, rows: places, best });
+  } else {
+    const all = scratch.take('listed keys', Float64Array, count).subarray(0, count);
+    for (let i = 0; i < count; i++) {
+      const length = keys.lengths[listed[i]!]!;
+      all[i] = keyOf(keys.metric, length, keys.twoQuery, dots[i]! * keys.scale + keys.constant);
+    }
+    kernels.topK(all, places.subarray(0, found), new Float64Array(found));
+    for (let i = 0; i < found; i++) best[i] = dots[places[i]!]!;
+  }
+  for (let i = 0; i < found; i++) rows[i] = listed[places[i]!]!;
+  return found;
+}
+
+/**
+ * From the best rows of all, so many that there would be k of the filter among them, were these spread evenly. Returns how many
+ * there are, and how many rows the walk met; undefined where they are too few to say which are best.
+ */
+function firstOfAll(by: ByCodes, visit: Visit, size: number, s: number, only: RowMasks) {
+  const { codes, scratch, segment, query, keys, k, rows, best } = by;
+  const places = scratch.take('walk places', Uint32Array, size);
+  const dots = scratch.take('walk dots', Int32Array, size);
+  const found = firstOfBlocks(by, visit, segment.mask, s, size, places, dots);
+  const takesPart = partOf(segment, s, only);
+  let hopes = 0;
+  for (let i = 0; i < found; i++) hopes += takesPart(places[i]!) ? 1 : 0;
+  if (HOPELESS * hopes < k) return undefined;
+  const { taken, met } = walkOver(codes, scratch, segment, query, keys, visit, size, found, places, dots);
+  let n = 0;
+  for (let i = 0; i < taken && n < k; i++) {
+    if (!takesPart(places[i]!)) continue;
+    rows[n] = places[i]!;
+    best[n++] = dots[i]!;
+  }
+  return ENOUGH * n < k ? undefined : { found: n, met };
+}
+
+/** Among the filter's rows in a visit: by whole blocks of codes, or where few of a block's rows are the filter's, by theirs alone. */
+function firstOfVisit(by: ByCodes, visit: Visit, mask: Uint16Array, s: number): { seen: number; found: number } {
+  const { scratch, k, rows, best } = by;
+  const { blocks, count } = visit;
+  let seen = 0;
+  for (let i = 0; i < count; i++) seen += onesIn(mask[blocks[i]!]!);
+  if (seen >= WHOLE * count) return { seen, found: firstOfBlocks(by, visit, mask, s, k, rows, best) };
+  const listed = scratch.take('listed rows', Uint32Array, seen);
+  let n = 0;
+  for (let i = 0; i < count; i++) {
+    const first = blocks[i]! * BLOCK_ROWS;
+    for (let bits = mask[blocks[i]!]!; bits !== 0; bits &= bits - 1) {
+      listed[n++] = first + 31 - Math.clz32(bits & -bits);
+    }
+  }
+  return { seen, found: firstOfListed(by, listed, n) };
+}
+
+/** The k best of a mask's rows in whole blocks. Returns how many were found. */
+export function firstOfBlocks(
+  { codes, kernels, scratch, segment, query, keys }: ByCodes,
+  visit: Visit,
+  mask: Uint16Array,
+  s: number,
+  k: number,
+  rows: Uint32Array,
+  best: Int32Array,
+): number {
+  const dims = segment.coding.head;
+  const dots = scratch.take(`dots ${s}`, Int32Array, visit.count * BLOCK_ROWS);
+  codes.headDots({ plane: segment.headPlane, dims, ...visit, query, queries: 1, dots });
+  return keys.metric === 'cosine'
+    ? codes.topDots({ dots, ...visit, mask, k, rows, best })
+    : topByKey(kernels, scratch, keys, visit, mask, dots, k, rows, best);
+}
