@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { pythonStrip, TextTokenizer, type TokenizerSetup } from '#dist/embed/tokenizer.js';
+import { least, processorMs } from '../patient.js';
 import { Random, SEED } from '../random.js';
 
 interface Fixtures {
@@ -105,12 +106,11 @@ describe('a text that is much longer than what is kept', () => {
   }
 
   for (const name of ['Unigram of whole texts', 'XLM-R', 'BERT']) {
-    it(`is not read to its end when it is 600,000 ideographs, for the steps of ${name}`, () => {
+    it(`is not read to its end when it is 600,000 ideographs, for the steps of ${name}`, async () => {
       const text = solid.repeat(15);
       const tokenizer = tokenizerOf(fileOf(name), { maxLength: 512 });
-      const start = performance.now();
-      assert.equal(tokenizer.encode(text).ids.length, 512);
-      assert.ok(performance.now() - start < 250, 'the whole takes seconds');
+      const encode = () => assert.equal(tokenizer.encode(text).ids.length, 512);
+      assert.ok((await least(250, () => processorMs(encode))) < 250, 'the whole takes seconds');
     });
   }
 

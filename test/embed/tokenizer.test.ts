@@ -8,6 +8,7 @@ import { describe, it } from 'node:test';
 import { loadTokenizers } from '#dist/embed/packages.js';
 import { TextTokenizer, type TokenizerSetup } from '#dist/embed/tokenizer.js';
 import { WordMemory } from '#dist/embed/words.js';
+import { least, processorMs } from '../patient.js';
 import { Random, SEED } from '../random.js';
 import { HOSTILE, loadGlosses, python, realModels } from './real.js';
 
@@ -100,14 +101,15 @@ for (const [name, file] of Object.entries(FILES)) {
       }
     });
 
-    it('reads no more of a long text than it keeps', () => {
+    it('reads no more of a long text than it keeps', async () => {
       const text = 'some words of a text that does not end '.repeat(100_000); // four million characters
       const tokenizer = new TextTokenizer(setupOf(file, { maxLength: 256 }));
-      const start = performance.now();
-      const { ids, truncated } = tokenizer.encode(text);
-      assert.ok(truncated);
-      assert.equal(ids.length, 256);
-      assert.ok(performance.now() - start < 100, 'the whole takes seconds');
+      const encode = () => {
+        const { ids, truncated } = tokenizer.encode(text);
+        assert.ok(truncated);
+        assert.equal(ids.length, 256);
+      };
+      assert.ok((await least(100, () => processorMs(encode))) < 100, 'the whole takes seconds');
     });
   });
 }
