@@ -1,4 +1,4 @@
-// What rows cost a search that came after the last build: an index whose build saw a quarter of the rows, and which gave the
+// Measures what rows cost a search that came after the last build: an index whose build saw a quarter of the rows, and which gave the
 // others codes as they were written, beside one that was built over all of them. Alone, since it takes minutes:
 // node bench/index/written/extensions.mjs [folder] (1,000,000 × 256 rows in float32, 2.5 GB on disk and of memory)
 import { mkdirSync, rmSync } from 'node:fs';
