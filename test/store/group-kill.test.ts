@@ -59,7 +59,7 @@ function isThere(index: FunnelIndex, writer: number, state: State): boolean {
   });
 }
 
-/** What a child said until it was killed. */
+/** Resolves to the lines of a child that was killed. */
 function killed(path: string, seed: number, afterMs: number): Promise<Line[]> {
   return new Promise((resolve, reject) => {
     const args = [CHILD, path, seed, WRITERS, IDS_EACH].map(String);
