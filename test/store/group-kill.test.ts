@@ -30,9 +30,11 @@ it(`kill -9 at any of ${ROUNDS} moments of small writes that share commits loses
     for (const line of await killed(path, round + 1, random.int(0, 300))) {
       if ('intent' in line) intents.set(line.writer, line.intent);
       else {
-        states[line.writer] = apply(states[line.writer]!, intents.get(line.writer)!);
+        const intent = intents.get(line.writer)!;
+        states[line.writer] = apply(states[line.writer]!, intent);
         intents.delete(line.writer);
-        acknowledged.set(line.commit, (acknowledged.get(line.commit) ?? 0) + 1);
+        // Deletions may have found nothing to commit.
+        if ('upsert' in intent) acknowledged.set(line.commit, (acknowledged.get(line.commit) ?? 0) + 1);
       }
     }
     shared += [...acknowledged.values()].filter((writes) => writes > 1).length;
@@ -59,7 +61,7 @@ function isThere(index: FunnelIndex, writer: number, state: State): boolean {
   });
 }
 
-/** What a child said until it was killed. */
+/** Resolves to the lines of a child that was killed. */
 function killed(path: string, seed: number, afterMs: number): Promise<Line[]> {
   return new Promise((resolve, reject) => {
     const args = [CHILD, path, seed, WRITERS, IDS_EACH].map(String);
