@@ -1,5 +1,5 @@
 // npm run bench [-- --only kernels,funnel,servers] [--quick] [--check]; of servers also [--databases qdrant,milvus]
-// [--sets glosses,wide] [--write], which puts the tables that were measured in place of their like.
+// [--sets glosses,wide] [--queries 100] [--write], which puts the tables that were measured in place of their like.
 // Tables go to stdout, progress to stderr. A whole run writes bench/RESULTS.md, but for the index part, which is
 // bench:index's; --check fails when a bound is missed.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     check: { type: 'boolean' },
     databases: { type: 'string' },
     sets: { type: 'string' },
+    queries: { type: 'string' },
     write: { type: 'boolean' },
   },
 });
@@ -41,7 +42,8 @@ const suites = {
   funnel: async () => (await import('./funnel.mjs')).funnelSuite({ quick, log, backends, python }),
   servers: async () => {
     const [databases, sets] = [values.databases, values.sets].map((list) => list?.split(','));
-    return (await import('./servers.mjs')).serversSuite({ quick, log, databases, sets });
+    const queries = values.queries === undefined ? undefined : Number(values.queries);
+    return (await import('./servers.mjs')).serversSuite({ quick, log, databases, sets, queries });
   },
 };
 const results = {};

@@ -1,6 +1,12 @@
 /** Sources over several addresses: nodes that die in each phase of a request, that hang, refuse and have too much to do. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { after, describe, test } from 'node:test';
+import { createServer } from 'node:tls';
+import { QdrantClient as GrpcClient } from '@qdrant/js-client-grpc';
+import { QdrantClient as RestClient } from '@qdrant/js-client-rest';
+import { MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { milvusSource } from 'funnelvec/milvus';
 import { qdrantSource } from 'funnelvec/qdrant';
 import { rejects } from '#dist/conformance/failures.js';
@@ -207,6 +213,24 @@ describe('a node that dies', () => {
       assert.ok(reads(first) > each / 16, `${kind}: ${reads(first)}`);
     }
   });
+});
+
+test('a server that speaks TLS to a client that does not is UNREACHABLE', async () => {
+  const server = createServer({});
+  server.on('tlsClientError', () => {});
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  open.push({ close: () => new Promise<void>((done) => server.close(() => done())) } as Any);
+  const { port } = server.address() as AddressInfo;
+  const here = { host: '127.0.0.1', port, checkCompatibility: false };
+  const milvus = new MilvusClient({ address: `127.0.0.1:${port}`, timeout: 3_000, maxRetries: 0 });
+  milvus.connectPromise.catch(() => {}); // it dials by itself
+  const clients = [new RestClient({ ...here, https: false }), new GrpcClient(here), milvus];
+  for (const [i, client] of clients.entries()) {
+    const make = (i === 2 ? milvusSource : qdrantSource) as (client: unknown, options: object) => Source;
+    await rejects(make(client, { ...names, retries: 0 }).info({ timeout: 20_000 }), 'UNREACHABLE', /films/);
+  }
+  await milvus.closeConnection().catch(() => {});
 });
 
 describe('a call is tried again', () => {

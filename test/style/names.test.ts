@@ -24,11 +24,14 @@ const ALIKE: Readonly<Record<string, string>> = {
 const EXPORTED =
   /^export (?:declare )?(?:abstract )?(?:async )?(?:class|function\*?|const|let|type|interface|enum) (\w+)/gm;
 
+/** Not those of node_modules, where bench's has a link to this folder. */
 function filesOf(folders: readonly string[], kind: RegExp): string[] {
-  const all = folders.flatMap((folder) =>
-    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
-  );
-  return all.filter((file) => kind.test(file) && !file.includes('node_modules'));
+  return folders.flatMap((folder) => {
+    const entries = readdirSync(folder, { withFileTypes: true }).filter(({ name }) => name !== 'node_modules');
+    const files = entries.filter((entry) => entry.isFile() && kind.test(entry.name));
+    const inside = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+    return [...files.map(({ name }) => join(folder, name)), ...filesOf(inside, kind)];
+  });
 }
 
 it('no two exported names of src are alike, but for those with a reason', () => {

@@ -62,7 +62,7 @@ export async function direct(
   return undefined;
 }
 
-/** What a server sent, as undici 6 hands it out and, by the methods below, as undici 7 and later do. */
+/** Collects an answer, as undici 6 hands it out and, by the calls at the end, as undici 7 and later do. */
 class Answer implements Direct {
   readonly ended: Promise<void>;
   status = 0;
