@@ -296,6 +296,10 @@ function valueIn(value: unknown, wide: boolean, json: boolean): unknown {
 function told(cause: unknown, path: string): FunnelError {
   if (cause instanceof FunnelError) return cause;
   const message = String((cause as Error)?.message ?? cause);
+  if (/no such (module|function|collation)/i.test(message)) {
+    const what = 'a table that needs no extension (a copy of it: create table copy as select * from …)';
+    return badFile('UNSUPPORTED', what, path, message, cause);
+  }
   const broken = /not a database|malformed|corrupt|truncated/i.test(message);
   const what = broken ? 'a whole SQLite database' : 'a table that can be read';
   return badFile(broken ? 'CORRUPT' : 'BAD_ARGUMENT', what, path, message, cause);
