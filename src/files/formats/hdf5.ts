@@ -12,10 +12,10 @@ import { isSafe } from './parquet-values.js';
 import {
   badFile,
   type FileRow,
-  type OpenOptions,
   type OptionName,
   optionInCode,
   type Reader,
+  type ReaderOptions,
   type RowChunk,
   unreadable,
   type VectorColumn,
@@ -87,7 +87,7 @@ export class Hdf5Reader implements Reader {
   }
 
   /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT, CORRUPT */
-  static async open(path: string, { option = optionInCode }: OpenOptions = {}): Promise<Hdf5Reader> {
+  static async open(path: string, { option = optionInCode }: ReaderOptions = {}): Promise<Hdf5Reader> {
     const hdf5 = await loadPart<Hdf5>('h5wasm', 'node');
     await hdf5.ready;
     // Else it prints its errors.

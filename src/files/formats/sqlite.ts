@@ -6,10 +6,10 @@ import { isMissing, load } from '../packages.js';
 import {
   badFile,
   type FileRow,
-  type OpenOptions,
   type OptionName,
   optionInCode,
   type Reader,
+  type ReaderOptions,
   type RowChunk,
   unreadable,
   type VectorColumn,
@@ -59,7 +59,7 @@ export class SqliteReader implements Reader {
   }
 
   /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT: no such table, or one of several that nobody named; CORRUPT, DISK */
-  static async open(path: string, { table, option = optionInCode }: OpenOptions = {}): Promise<SqliteReader> {
+  static async open(path: string, { table, option = optionInCode }: ReaderOptions = {}): Promise<SqliteReader> {
     await checkWhole(path);
     const connect = await connecting();
     let connection: Connection | undefined;

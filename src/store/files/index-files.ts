@@ -11,7 +11,7 @@ import { remove, removeRows } from './delete.js';
 import { filesError, lockLost } from './errors.js';
 import type { Hold } from './hold.js';
 import { type ImagedCodes, imageOf, openImage } from './image.js';
-import { idAt, payloadAt, readRow, readRows } from './lookup.js';
+import { idAt, payloadAt, readRow, readRowRange } from './lookup.js';
 import { closeCore, createInMemory, type OpenFilesOptions } from './open-core.js';
 import { createOnDisk, openOnDisk } from './open-disk.js';
 import { leaseRowFilesOf, type RowFile, readLeased, rowFilesOf } from './row-files.js';
@@ -322,11 +322,11 @@ export class IndexFiles implements Writer {
 
   /** Rows `first..first+count` into `out`, from its start; zeros for rows that were compacted away. */
   async readRows(first: number, count: number, out: RowValues): Promise<void> {
-    return runLater(readRows(this.#open(), first, count, out));
+    return runLater(readRowRange(this.#open(), first, count, out));
   }
 
   readRowsSync(first: number, count: number, out: RowValues): void {
-    runNow(readRows(this.#open(), first, count, out));
+    runNow(readRowRange(this.#open(), first, count, out));
   }
 
   /** The files of rows, ascending, for a reader that is done before the event loop turns. */
