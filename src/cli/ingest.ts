@@ -1,7 +1,7 @@
 /** `funnelvec ingest`: rows of files, embedded and written, so that it can be stopped anywhere and gone on with. */
 import { FunnelError } from '../core/errors.js';
 import type { Metric } from '../core/types.js';
-import { checkDims, type MappedBatch, mappedBatches, packed, type Skipped } from '../files/batches.js';
+import { checkRowDims, type MappedBatch, mappedBatches, packed, type Skipped } from '../files/batches.js';
 import { embeddedRows } from '../files/embed-rows.js';
 import { fingerprintOf } from '../files/fingerprint.js';
 import { type Format, formatByName, isTextFormat } from '../files/formats/open.js';
@@ -14,7 +14,7 @@ import { headFor } from './head.js';
 import { begin, checkSame, type IngestInput, type IngestPart, partsToDo, placeIn } from './ingest-plan.js';
 import { type Io, note } from './io.js';
 import { asBefore, type LoadEmbedder, type ModelChoice, type ModelEmbedder } from './model.js';
-import { prepared } from './prepare.js';
+import { preparedForCommand } from './prepare.js';
 import { type ProgressDisplay, startProgress } from './progress.js';
 import { type CommandState, readState, removeState, tuneFileOf, writeState } from './state.js';
 import type { Place, Schema, StoreWriter } from './stores/store.js';
@@ -72,7 +72,7 @@ export async function ingest(place: Place, options: IngestOptions, io: Io, load:
       readers.push(reader);
       inputs.push({ path, fingerprint: await fingerprintOf(path), mapping: mappingOf(options, reader), reader });
     }
-    for (const [i, reader] of readers.entries()) prepared(reader, inputs[i]!.mapping);
+    for (const [i, reader] of readers.entries()) preparedForCommand(reader, inputs[i]!.mapping);
     const before = await found(place, options.restart);
     const parts = await partsToDo(before.state ?? { sources: [] }, inputs, place.label);
     const model = options.model && asBefore(options.model, before.state?.embedder, place.label);
@@ -284,7 +284,7 @@ class Ingest {
     const batches = mappedBatches(reader, mapper, {
       ...source,
       check(row) {
-        checkDims(row, dim);
+        checkRowDims(row, dim);
         writer.check(row.id, row.payload);
       },
       size: () => options.batch ?? this.#size,

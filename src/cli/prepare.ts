@@ -5,7 +5,7 @@ import type { VectorForm } from '../files/vector-type.js';
 import { asUsage } from './files.js';
 
 /** @throws as prepareReader(); UsageError: a type that makes no sense, whatever the file has */
-export function prepared(reader: Reader, mapping: Mapping): VectorForm {
+export function preparedForCommand(reader: Reader, mapping: Mapping): VectorForm {
   const { vector, vectorType } = mapping;
   const prepare = () => prepareReader(reader, mapping);
   const senseless = vectorType !== undefined && (vector === undefined || reader.kind === 'matrix');

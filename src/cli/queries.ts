@@ -16,7 +16,7 @@ import { randomFrom, shuffled } from '../tune/session.js';
 import { UsageError } from './exit.js';
 import { formatOfFile, openFile } from './files.js';
 import type { ModelEmbedder } from './model.js';
-import { prepared } from './prepare.js';
+import { preparedForCommand } from './prepare.js';
 import type { CommandState } from './state.js';
 import type { StoreSearcher } from './stores/store.js';
 
@@ -104,7 +104,7 @@ async function columnOf(
   };
   const all: (string | Float32Array)[] = [];
   try {
-    const mapper = new Mapper(mapping, undefined, prepared(reader, mapping));
+    const mapper = new Mapper(mapping, undefined, preparedForCommand(reader, mapping));
     for await (const { rows } of reader.read(0)) {
       for (const row of rows) {
         const { text, vector } = mapper.map(row, row.number);

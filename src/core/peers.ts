@@ -4,7 +4,7 @@ import { isAbsence, missingPackage, type PackageName } from './packages.js';
 /** Why an entry did not load, as an error that says what to install; another error as it is. */
 export function peerError(name: PackageName, cause: unknown): unknown {
   if (isAbsence(cause, name)) return missingPackage(name, cause);
-  // Of an older version: it lacks a name that is imported.
+  // An older version lacks a name that is imported.
   const lacks = cause instanceof SyntaxError && cause.message.includes(name);
   return lacks ? missingPackage(name, cause, cause.message) : cause;
 }

@@ -84,7 +84,7 @@ function checked(mapped: MappedRow, check: (row: MappedRow) => void): MappedRow 
 }
 
 /** @throws FunnelError BAD_DIMS */
-export function checkDims({ vector }: MappedRow, dim: number | undefined): void {
+export function checkRowDims({ vector }: MappedRow, dim: number | undefined): void {
   if (dim !== undefined && vector !== undefined && vector.length !== dim) {
     throw expected('BAD_DIMS', `${dim} dims`, 'a vector', vector);
   }

@@ -11,7 +11,7 @@ import { checkedRead, type TextRowOptions, type VectorRowOptions } from './optio
 import type { FilePosition } from './position.js';
 import { batchesOfFiles } from './read-rows.js';
 
-/** What importFile() tells after each batch that is safe on disk. */
+/** The progress that importFile() tells after each batch that is safe on disk. */
 export interface FileProgress {
   /** How far the files are done with: `from` of another call, after an error or an abort. */
   position: FilePosition;

@@ -2,7 +2,7 @@
 import { FunnelError } from '../core/errors.js';
 import type { Id } from '../core/types.js';
 import type { PointBatch } from '../store/types.js';
-import { checkDims, type MappedBatch, mappedBatches, packed, type Skipped } from './batches.js';
+import { checkRowDims, type MappedBatch, mappedBatches, packed, type Skipped } from './batches.js';
 import { fingerprintOf } from './fingerprint.js';
 import { openReader } from './formats/open.js';
 import type { Reader } from './formats/reader.js';
@@ -87,9 +87,9 @@ export async function* batchesOfFiles(
       if (resumed !== undefined && files[begun] === files[fileOf(files, resumed)])
         await checkSameFile(resumed, fingerprint, reader);
       const mapper = new Mapper(mapping, kind, form);
-      const check = (row: Parameters<typeof checkDims>[0]) => {
+      const check = (row: Parameters<typeof checkRowDims>[0]) => {
         dim ??= row.vector?.length;
-        checkDims(row, dim);
+        checkRowDims(row, dim);
       };
       const batches = mappedBatches(reader, mapper, { first, rows, size: () => size, check, skipBroken, stop: signal });
       for await (const batch of batches) {

@@ -22,7 +22,7 @@ export interface VectorForm {
   type: VectorType | undefined;
   /** Width of the unsigned integers that hold the bits. */
   bits: 8 | 16;
-  /** What the caller calls the type, for errors. */
+  /** How the caller names options, for errors. */
   option: OptionName;
 }
 

@@ -22,6 +22,7 @@ import {
 import { FunnelError } from 'funnelvec';
 import { openReader } from '#dist/files/formats/open.js';
 import { Random } from '../random.js';
+import { refused } from '../refused.js';
 import { done, fails } from './command.js';
 import { contentsOf, tempFolder } from './files.js';
 
@@ -95,6 +96,15 @@ f.write_feather(table, "table.feather")
 with pa.ipc.new_stream("legacy.arrows", table.schema, options=pa.ipc.IpcWriteOptions(use_legacy_format=True)) as w: w.write_table(table, max_chunksize=110)
 odd = pa.table({"v": list(v[:3, :2]), "u": pa.array([b"\\xff", b"a", None]).view(pa.string()), "d": pa.array([d.Decimal("0.12345678901234567891"), None, None], pa.decimal128(38, 20)), "i": pa.array([pa.MonthDayNano([1, 2, 3])] * 3)})
 with pa.ipc.new_file("odd.arrow", odd.schema) as w: w.write_table(odd)
+ends = pa.RunEndEncodedArray.from_arrays([3], ["x"])
+lists = [[[1]], [[2]], [[3]]]
+for name, column in {
+  "view": pa.array(lists, pa.list_view(pa.list_(pa.int32()))), "large": pa.array(lists, pa.large_list_view(pa.list_(pa.int32()))),
+  "within": pa.array(lists, pa.list_(pa.list_view(pa.int32()))), "ends": ends, "field": pa.StructArray.from_arrays([ends], ["r"]),
+}.items():
+  unread = pa.table({"v": list(v[:3, :2]), "x": column})
+  with pa.ipc.new_file(f"unread-{name}.arrow", unread.schema) as w: w.write_table(unread)
+  with pa.ipc.new_stream(f"unread-{name}.arrows", unread.schema) as w: w.write_table(unread)
 `;
 
 const folder = path('pyarrow');
@@ -126,6 +136,21 @@ describe('a table of pyarrow', { skip }, () => {
         assert.deepEqual(bview, values['blob']);
       }
       assert.equal(rows.length, 300);
+    }
+  });
+
+  it('with a column of a type that apache-arrow does not know is unsupported, not damaged', async () => {
+    for (const [name, column, words] of [
+      ['view', 'x', 'list view'],
+      ['large', 'x', 'large list view'],
+      ['within', 'x.item', 'list view'],
+      ['ends', 'x', 'run-end encoded'],
+      ['field', 'x.r', 'run-end encoded'],
+    ]) {
+      for (const end of ['arrow', 'arrows']) {
+        const message = new RegExp(`leave it out of the file.*"${column}", a column that is ${words}$`);
+        await assert.rejects(openReader(pyarrow(`unread-${name}.${end}`), 'arrow'), refused('UNSUPPORTED', message));
+      }
     }
   });
 

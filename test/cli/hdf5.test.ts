@@ -6,7 +6,9 @@ import { gunzipSync } from 'node:zlib';
 import { FunnelError } from 'funnelvec';
 import { File, ready } from 'h5wasm/node';
 import { openReader } from '#dist/files/formats/open.js';
+import type { Reader } from '#dist/files/formats/reader.js';
 import { Random } from '../random.js';
+import { refused } from '../refused.js';
 import { done, fails } from './command.js';
 import { contentsOf, tempFolder } from './files.js';
 
@@ -17,6 +19,10 @@ import { contentsOf, tempFolder } from './files.js';
  */
 const H5PY =
   'H4sIAEn0DGsC/+1bXWgcVRS+M5tNJj8lGxEbG2O3ugsRKuSvNW1+JsFuzUC1sW0gWAnZ7E6yC7vbkN3oxqAWBG3ewoJYKYTUBxW1EoNmqzbZfbFWI/7koaj70BQLxYcWgjZUUerM3HMnO7fZiYnbdk3vB8uZc+65Z+6cOWfuzD17R9v37N1UtKUIqRAElIdsKB03ANXNRp609wDlgB4D+i5P5FatrRzkNrB/vADzPpAfOuByIcTr9unzVOdhSuy0bzP2Z9jYaHe1dah0EvgxEm9bSZxxhjgrgzhL7sD8wmPrOy+JXxLgHKrClMeCfNCD8LyJtygjUjXL7FtBZkebBbT5ZWi3IkFr53lsUIArsHDKoSHDCKJ39D4cfGr/Hg4VoAbgfZXm+gNAJ+vN9Y4Svd3meh1AG+zmelUkbirM9YiZhi3meiSujuVnx4+rxRVPxRGftbjqEYxXnhtxxSmZc1vyzIINFisRzGn2iX8F7QkS9g319QVk3S4Hcq/cF3BHluW6P3kLmTHz0n5qRP0nf5B58vsm41OgBLXDuArRvcoovP5wxB3yyKTf/Ryn9bTprhQM83Oh8pt4GB/jKTiZSE2fSsSDJxIxx6hyHFSolJBijoTSmAilpmfjwcOzTik2o/yaleMWRdaitImKjqjoikofhY6Kig3l+JSo2BSd0rzSfukmntaPdntOz7w4f0UaLxlOdXbGL9dEawNznT+9XTt68bkP3+m/GnxVKjj/7dVvrh1y/3hfs//A7zvzX/+7Y/LIhe7DjY0jI2isqfLZaPeJyMj8UqrkvfGSjompJ53PV7xy2VF+oS4eXvrZ8sZ48vpSB/rFgioHNi0mruOLT1ybTqlOTfwWnF5Q6aIj1qrSKyD/FfhLMUlNlcQC9DufCiZVOgf9piTHhOoNQkEugp4I/USwI4JdEc4jwnlFGIcI4xJhnOKfYPcv3B/NhmZSZ6Qzoc+lz5yfotPxT1JTsQ9i21O18R2owblL2h1qlJpSTaFm1BJrcYqo8J4Kx6M7xfann/EEhl56bezNt97/eObsd+m5lw4rRLAFqBWOM4FPC6h8irdSfB7FcxTPU7x63rPwovgl0HNAvwL6NdC5AmP+QMDbIL9tcA02yE6bleTZLU6A7DwehVb2CsjAwJBlqN/d3Arf3a5V+h2Ft8jt1HsYjS8EI5+XgTIwMDAwMDAwMOQ2srYuvk2EFapWVF+M6m9YyNJBpvXLRXijTFIjim4Mf9hLYa3XhoqsqKgUreaPjwqxRvUG84dN60qvY2b2w0XwQzn9pbJB8qUK17d4bMImLPtlb9u+gy7tW67TBcZN/PRHBj/5csofvH7daEVejw8B6ev95vFRVpTL8UEQGXT7QyqVwxGV738By/ugnNBXi+lQDaa90C8k+/t9vUcGw8CTugDh/V58NCy7B7V+/n6ND8oRt0o9Q71aDSHscQdUDVIvsN+y+7fe+tUjGe5jLtRFBb1OM/aQuT4Z7Tn9fxIwq1H16lai/6C5PfK/i2SjuR75d0fUaq5Hlm3sFnM9Mut0PWCuR54uE3VrfS7g+8xxxudkPhVHmepey3GEqDhqgzjqyeDJ3MATj+/fx6XdOI7Kp2idkdfl9SvnX3SHcV7R5bUk7yh5jdHfuhxuPKm6wKSC5CFPwO+V3SEqjohdrxwKy2nXV1XK3qUZGBgYGBgYGBgYGBgYGNa+HrK8LkrqKvj7O9N62klYB6HrB2N3qT9++F/5A++b4jLum/LtwlRgqXRXguyb6gJe391HbU/wyvJAWlrBLoNs5unt2jfFFWONHmpEuVAf0Dd1oa4GFpvZiSvsSM5irDv9W7ocZ2v9H4Ib4qyVGuGdrqMa9/us//pOFq88cxzP6fgg+z7pfcglcJ9Uf6n7piLDA1oZYrX9UmrdgmxHUVv+AaMLKr0wPQAA';
+
+/** By h5py 3 and hdf5plugin: 64 rows of eight zeros as `train`, compressed by Zstandard, and `kind`, a compound of one int32. */
+const ZSTD =
+  'H4sIAAAAAAACA+2YP0/CQBTA37UQG4wBYiLGxY5M3MSiCyaALCpBBzf50wKNQBtaFhPjit/EL+DO6GjixzEG73p3lTZGjYMDvt/y+vrevXf3cndp332jWt/K7GWAYxiQghysspQ878Z1ZW9LSaScS/mgqfcktMnhkJfxk34XrVqNey8TqDyVlJAGIP+RRu2oyeWl1NV+etLifsG040yYvHYm1uq+rPwyL4F0GCNHlF4UUiOxuEYij9J1NlPumTf3QWxhEwoGFO6kPc08uV3TRcBNdjL4A5H5srdeeILYMS2bN35gmX1nFNjTQ9O3bXMYBJ5/QOnACYazbqnnjilzPJ66M48OrX75yhvNBs7Ep92R26Xjjs9GUsvt+bRlDxyu2VY9jNcUjqWxpeat1iEqrWv6PP2xRL68cDnnp2dVAlp0aywKX9dT1cXUcU+vwu8/8sn9t/3NuEU2rif3XwpLiyAIgiAIslYUH+lbGzZOgH+BE3hdsj8IBEEQBEHWG9WfhKg/Kfp1hMT7k0rq7IlbdojoDXV+mCdnQNS/5ER9S030LaM+IXnJRlOL0f6TerwDHqzBZtAYAAA=';
 
 const { path, write } = tempFolder();
 const file = write('h5py.hdf5', gunzipSync(Buffer.from(H5PY, 'base64')));
@@ -111,6 +117,18 @@ describe('an HDF5 file of h5py', () => {
       into(write('h.npy', gunzipSync(Buffer.from(H5PY, 'base64')))).line,
     );
   });
+});
+
+const firstOf = (reader: Reader) => reader.read(0)[Symbol.asyncIterator]().next();
+
+it('a filter and types that are not read are unsupported, not damaged, and named', async () => {
+  const other = write('zstd.h5', gunzipSync(Buffer.from(ZSTD, 'base64')));
+  const reader = await openReader(other, 'hdf5');
+  reader.vector = 'train';
+  await assert.rejects(firstOf(reader), refused('UNSUPPORTED', /h5repack .* for .*zstd\.h5 but received another/));
+  reader.only = ['kind', 'train'];
+  await assert.rejects(firstOf(reader), refused('UNSUPPORTED', /for "kind" in .* but received compound values/));
+  await reader.close();
 });
 
 /** A file of the package's own, by data sets. */

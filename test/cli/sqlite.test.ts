@@ -5,7 +5,9 @@ import { describe, it } from 'node:test';
 import Database from 'libsql';
 import { getLoadablePath } from 'sqlite-vec';
 import { toHalf } from '#dist/core/half.js';
+import { openReader } from '#dist/files/formats/open.js';
 import { Random } from '../random.js';
+import { refused } from '../refused.js';
 import { done, fails } from './command.js';
 import { contentsOf, tempFolder } from './files.js';
 
@@ -246,4 +248,16 @@ describe('a table of an SQLite database', () => {
       into(write('named.jsonl', whole), '--vector', 'f32').line,
     );
   });
+});
+
+it('a virtual table whose module is not there is unsupported, not damaged, and the module named', async () => {
+  const file = path('module.db');
+  const odd = new Database(file);
+  odd.exec(`
+    pragma writable_schema = on;
+    insert into sqlite_schema values ('table', 'odd', 'odd', 0, 'create virtual table odd using nowhere(v)');
+    pragma writable_schema = off;`);
+  odd.close();
+  const message = /a table that needs no extension .* but received no such module: nowhere/;
+  await assert.rejects(openReader(file, 'sqlite', { table: 'odd' }), refused('UNSUPPORTED', message));
 });

@@ -13,6 +13,12 @@ say(null);
 function nextChange(round: number): Change {
   const some = Array.from({ length: ROWS }, (_, id) => id).filter(() => random.chance(0.4));
   const n = random.int(0, 4);
+  // As a store of Mastra upserts with a deleteFilter: the rows of a group by others, some of which are new.
+  if (random.chance(0.3)) {
+    const group = random.int(0, 2);
+    const by = Array.from({ length: random.int(1, 12) }, (_, i) => 1000 * (group + 1) + i + random.int(0, 1) * 20);
+    return { group, by: [...new Set(by)], fields: { n, group, round } };
+  }
   switch (random.int(0, 4)) {
     case 0:
       return { rows: some, overwrite: { n, tag: `o${round % 3}` } };

@@ -1,4 +1,4 @@
-/** kill -9 during changes of payloads and backups: FUNNELVEC_PAYLOAD_KILL_ROUNDS=200 npm test -- payload-kill */
+/** kill -9 during changes of payloads, replaced groups of rows and backups: FUNNELVEC_PAYLOAD_KILL_ROUNDS=200 npm test -- payload-kill */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';

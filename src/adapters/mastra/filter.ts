@@ -207,12 +207,14 @@ class Translation {
     }
     this.say('the length of an array', where);
     const size = value as number;
-    return this.somewhere(keys, where, (path) => {
-      const count: FilterNode = { op: 'count', path, bounds: { gte: size, lte: size } };
-      if (size === 0) return and([count, not({ op: 'null', path })]);
-      // A value that is no array counts 1.
-      return size === 1 ? and([count, { op: 'count', path: elementsOf(path), bounds: { gte: 0 } }]) : count;
-    });
+    return this.somewhere(keys, where, (all) =>
+      ofOneValue(all, (path) => {
+        const count: FilterNode = { op: 'count', path, bounds: { gte: size, lte: size } };
+        if (size === 0) return and([count, not({ op: 'null', path })]);
+        // A value that is no array counts 1.
+        return size === 1 ? and([count, { op: 'count', path: elementsOf(path), bounds: { gte: 0 } }]) : count;
+      }),
+    );
   }
 
   private element(keys: readonly string[], value: unknown, where: string): FilterNode {
@@ -351,6 +353,13 @@ function pathOf(steps: readonly Step[]): Path {
 
 function elementsOf({ steps }: Path): Path {
   return pathOf(steps.with(-1, { ...steps.at(-1)!, each: true }));
+}
+
+/** Conditions on one and the same value, where the path leads to several by an array on the way. */
+function ofOneValue({ steps }: Path, make: (path: Path) => FilterNode): FilterNode {
+  const last = steps.findLastIndex(({ each }) => each);
+  const node = make(pathOf(steps.slice(last + 1)));
+  return last < 0 ? node : { op: 'nested', path: pathOf(steps.slice(0, last + 1)), node };
 }
 
 /** In an array on the way each object counts, and nothing else does: an empty one lacks no key. */

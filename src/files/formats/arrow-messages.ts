@@ -2,7 +2,7 @@
 import { constants } from 'node:buffer';
 import type { FileHandle } from 'node:fs/promises';
 import { FunnelError } from '../../core/errors.js';
-import { checkFooter, describedBy, SCHEMA } from './arrow-metadata.js';
+import { checkFooter, describedBy, SCHEMA, UnreadType } from './arrow-metadata.js';
 import { badFile, unreadable } from './reader.js';
 
 const MAGIC = 'ARROW1';
@@ -62,6 +62,7 @@ export async function messagesOf(file: FileHandle, path: string): Promise<ArrowM
       message = { ...described, at, lead: front + length, first: rows };
     } catch (cause) {
       if (cause instanceof FunnelError) throw cause;
+      if (cause instanceof UnreadType) throw unreadColumn(cause, path);
       throw corrupt(`a message that cannot be read, ${place} (${(cause as Error).message})`, cause);
     }
     if (at + message.lead + message.body > end) throw corrupt(`one that ends early, in the message ${place}`);
@@ -90,6 +91,7 @@ async function footerOf(file: FileHandle, path: string, size: number): Promise<n
     checkFooter(await bytesAt(file, path, size - 10 - length, length));
   } catch (cause) {
     if (cause instanceof FunnelError) throw cause;
+    if (cause instanceof UnreadType) throw unreadColumn(cause, path);
     throw badFile(
       'CORRUPT',
       'a whole Arrow file',
@@ -99,6 +101,14 @@ async function footerOf(file: FileHandle, path: string, size: number): Promise<n
     );
   }
   return size - 10 - length;
+}
+
+/** The package gives up on the whole file, whichever columns are asked for. */
+function unreadColumn({ column, words }: UnreadType, path: string): FunnelError {
+  const what =
+    'columns of types that apache-arrow reads (cast it to a list or to its values, or leave it out of the file)';
+  const got = `${JSON.stringify(column)}, a column that is ${words}`;
+  return new FunnelError('UNSUPPORTED', `Expected ${what} in ${path} but received ${got}`);
 }
 
 /** @throws FunnelError CORRUPT, DISK */

@@ -18,10 +18,10 @@ import { vectorColumnOf } from './column-tree.js';
 import { exactRow, inexactColumn } from './exact-rows.js';
 import {
   badFile,
-  type OpenOptions,
   type OptionName,
   optionInCode,
   type Reader,
+  type ReaderOptions,
   type RowChunk,
   unreadable,
   type VectorColumn,
@@ -72,7 +72,7 @@ export class ArrowReader implements Reader {
   }
 
   /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT, CORRUPT, UNSUPPORTED, DISK */
-  static async open(path: string, { option = optionInCode }: OpenOptions = {}): Promise<ArrowReader> {
+  static async open(path: string, { option = optionInCode }: ReaderOptions = {}): Promise<ArrowReader> {
     const arrow = await load<Arrow>('apache-arrow');
     let handle: FileHandle;
     try {

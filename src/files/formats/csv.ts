@@ -7,10 +7,10 @@ import { counted } from './jsonl.js';
 import {
   badFile,
   type FileRow,
-  type OpenOptions,
   type OptionName,
   optionInCode,
   type Reader,
+  type ReaderOptions,
   type RowChunk,
   type RowSource,
 } from './reader.js';
@@ -43,7 +43,7 @@ export class CsvReader implements Reader {
   static async open(
     path: string,
     usual: string,
-    { encoding, delimiter = usual, option = optionInCode }: OpenOptions = {},
+    { encoding, delimiter = usual, option = optionInCode }: ReaderOptions = {},
   ): Promise<CsvReader> {
     const csv = await load<CsvParse>('csv-parse');
     const source: TextSource = { name: path, option: option('encoding'), encoding };

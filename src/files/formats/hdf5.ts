@@ -12,10 +12,10 @@ import { isSafe } from './parquet-values.js';
 import {
   badFile,
   type FileRow,
-  type OpenOptions,
   type OptionName,
   optionInCode,
   type Reader,
+  type ReaderOptions,
   type RowChunk,
   unreadable,
   type VectorColumn,
@@ -87,7 +87,7 @@ export class Hdf5Reader implements Reader {
   }
 
   /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT, CORRUPT */
-  static async open(path: string, { option = optionInCode }: OpenOptions = {}): Promise<Hdf5Reader> {
+  static async open(path: string, { option = optionInCode }: ReaderOptions = {}): Promise<Hdf5Reader> {
     const hdf5 = await loadPart<Hdf5>('h5wasm', 'node');
     await hdf5.ready;
     // Else it prints its errors.
@@ -251,8 +251,14 @@ function wordsOf({ type, size, signed, enum_type }: Hdf5Data['metadata']): strin
       .join() === 'FALSE,TRUE'
   )
     return 'boolean';
-  return `values of class ${type}`;
+  return CLASSES[type] ?? `values of class ${type}`;
 }
+
+/** By the numbers that HDF5 has for what is not read. */
+const CLASSES: Readonly<Record<number, string>> = {
+  ...{ 2: 'times', 4: 'bit fields', 5: 'opaque bytes', 6: 'compound values', 7: 'references', 8: 'enumerated values' },
+  ...{ 9: 'lists of their own length', 10: 'arrays', 11: 'complex numbers' },
+};
 
 function unread({ words }: Column): boolean {
   return !/^(list of )?(u?int\d+|float|double|string|boolean)$/.test(words);
@@ -296,7 +302,7 @@ function valueIn(column: Column, values: Values, row: number): unknown {
   return floats ? part : Array.from(part as ArrayLike<unknown>, one);
 }
 
-/** @throws FunnelError CORRUPT, with what the package said */
+/** @throws FunnelError CORRUPT, with what the package said; UNSUPPORTED: a filter that it does not have */
 function told<Value>(path: string, what: string, work: () => Value): Value {
   try {
     return work();
@@ -305,6 +311,11 @@ function told<Value>(path: string, what: string, work: () => Value): Value {
     const message = String((cause as Error | undefined)?.message ?? cause);
     // Its stack of errors ends with the one that says why.
     const deepest = [...message.matchAll(/#\d+: .*\(\): (.*)/g)].at(-1)?.[1];
+    // It looks for a filter that it does not have where plugins would lie.
+    if (/\bplugin\b|filter .*not (registered|available)/i.test(message)) {
+      const known = 'compression that h5wasm knows, gzip (h5repack -f GZIP=4 writes the file anew)';
+      throw badFile('UNSUPPORTED', known, path, 'another, of a plugin', cause);
+    }
     throw badFile('CORRUPT', what, path, deepest ?? message.split('\n')[0]!, cause);
   }
 }

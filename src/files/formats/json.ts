@@ -5,10 +5,10 @@ import { counted, objectOf } from './jsonl.js';
 import {
   badFile,
   type FileRow,
-  type OpenOptions,
   type OptionName,
   optionInCode,
   type Reader,
+  type ReaderOptions,
   type RowChunk,
   type RowSource,
 } from './reader.js';
@@ -33,7 +33,7 @@ export class JsonReader implements Reader {
 
   constructor(
     readonly path: string,
-    { encoding, option = optionInCode }: OpenOptions = {},
+    { encoding, option = optionInCode }: ReaderOptions = {},
   ) {
     this.option = option;
     this.#source = { name: path, option: option('encoding'), encoding };
@@ -76,7 +76,7 @@ export class JsonReader implements Reader {
 /** The first character of a text that is no space; undefined where there is none. @throws FunnelError BAD_ARGUMENT, DISK */
 export async function firstCharacter(
   path: string,
-  { encoding, option = optionInCode }: OpenOptions,
+  { encoding, option = optionInCode }: ReaderOptions,
 ): Promise<string | undefined> {
   const bytes = counted(path, () => {});
   for await (const chunk of utf8Of(bytes, { name: path, option: option('encoding'), encoding })) {

@@ -7,10 +7,10 @@ import { parseJson } from '../../store/import/json.js';
 import { bytesOf, linesOf } from '../../store/import/lines.js';
 import {
   type FileRow,
-  type OpenOptions,
   type OptionName,
   optionInCode,
   type Reader,
+  type ReaderOptions,
   type RowChunk,
   type RowSource,
   unreadable,
@@ -27,7 +27,7 @@ export class JsonlReader implements Reader {
   /** @param whole whether the file may be one object instead, over many lines */
   constructor(
     readonly path: string,
-    { encoding, option = optionInCode }: OpenOptions = {},
+    { encoding, option = optionInCode }: ReaderOptions = {},
     private readonly whole = false,
   ) {
     this.option = option;

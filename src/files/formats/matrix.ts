@@ -4,10 +4,10 @@ import { MatrixFile } from '../../store/import/matrix-file.js';
 import type { MatrixFormat } from '../../store/import/matrix-layout.js';
 import {
   type FileRow,
-  type OpenOptions,
   type OptionName,
   optionInCode,
   type Reader,
+  type ReaderOptions,
   type RowChunk,
   type VectorColumn,
 } from './reader.js';
@@ -29,7 +29,7 @@ export class MatrixReader implements Reader {
   static async open(
     path: string,
     format: MatrixFormat,
-    { option = optionInCode }: OpenOptions = {},
+    { option = optionInCode }: ReaderOptions = {},
   ): Promise<MatrixReader> {
     return new MatrixReader(await MatrixFile.open(path, format), option);
   }

@@ -4,7 +4,7 @@ import { extname } from 'node:path';
 import { FunnelError } from '../../core/errors.js';
 import { MATRIX_FORMATS, type MatrixFormat } from '../../store/import/matrix-layout.js';
 import { hintByContent, hintByName } from './foreign.js';
-import { badFile, type OpenOptions, type OptionName, optionInCode, type Reader, unreadable } from './reader.js';
+import { badFile, type OptionName, optionInCode, type Reader, type ReaderOptions, unreadable } from './reader.js';
 
 export const FORMATS = [
   'jsonl',
@@ -63,7 +63,7 @@ export function isDelimiter(text: unknown): text is string {
 
 /** @throws FunnelError BAD_ARGUMENT: an option that none of the files has a use for */
 export function checkReading(
-  { encoding, delimiter, table }: OpenOptions,
+  { encoding, delimiter, table }: ReaderOptions,
   formats: readonly (Format | 'txt')[],
   option: OptionName = optionInCode,
 ): void {
@@ -107,7 +107,7 @@ function badArgument(message: string): FunnelError {
 }
 
 /** @throws FunnelError: there is no such file, it is broken from the start, or its package is missing */
-export async function openReader(path: string, format: Format, options: OpenOptions = {}): Promise<Reader> {
+export async function openReader(path: string, format: Format, options: ReaderOptions = {}): Promise<Reader> {
   let isFile: boolean;
   try {
     isFile = statSync(path).isFile();

@@ -11,10 +11,10 @@ import { columnsOf, leavesOf, type ParquetColumn, physical } from './parquet-sch
 import { isSafe, type Leaf } from './parquet-values.js';
 import {
   badFile,
-  type OpenOptions,
   type OptionName,
   optionInCode,
   type Reader,
+  type ReaderOptions,
   type RowChunk,
   unreadable,
   type VectorColumn,
@@ -75,7 +75,7 @@ export class ParquetReader implements Reader {
    * @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT, CORRUPT, UNSUPPORTED: encryption, or a compression that nothing here
    *   knows
    */
-  static async open(path: string, { option = optionInCode }: OpenOptions = {}): Promise<ParquetReader> {
+  static async open(path: string, { option = optionInCode }: ReaderOptions = {}): Promise<ParquetReader> {
     const parquet = await load<Hyparquet>('hyparquet');
     let handle: FileHandle;
     try {

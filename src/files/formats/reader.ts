@@ -22,7 +22,7 @@ export interface TextOptions {
   table?: string | undefined;
 }
 
-export interface OpenOptions extends TextOptions {
+export interface ReaderOptions extends TextOptions {
   /** @default optionInCode */
   option?: OptionName | undefined;
 }

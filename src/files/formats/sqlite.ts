@@ -6,10 +6,10 @@ import { isMissing, load } from '../packages.js';
 import {
   badFile,
   type FileRow,
-  type OpenOptions,
   type OptionName,
   optionInCode,
   type Reader,
+  type ReaderOptions,
   type RowChunk,
   unreadable,
   type VectorColumn,
@@ -59,7 +59,7 @@ export class SqliteReader implements Reader {
   }
 
   /** @throws FunnelError MISSING_PACKAGE, BAD_ARGUMENT: no such table, or one of several that nobody named; CORRUPT, DISK */
-  static async open(path: string, { table, option = optionInCode }: OpenOptions = {}): Promise<SqliteReader> {
+  static async open(path: string, { table, option = optionInCode }: ReaderOptions = {}): Promise<SqliteReader> {
     await checkWhole(path);
     const connect = await connecting();
     let connection: Connection | undefined;
@@ -296,6 +296,10 @@ function valueIn(value: unknown, wide: boolean, json: boolean): unknown {
 function told(cause: unknown, path: string): FunnelError {
   if (cause instanceof FunnelError) return cause;
   const message = String((cause as Error)?.message ?? cause);
+  if (/no such (module|function|collation)/i.test(message)) {
+    const what = 'a table that needs no extension (a copy of it: create table copy as select * from …)';
+    return badFile('UNSUPPORTED', what, path, message, cause);
+  }
   const broken = /not a database|malformed|corrupt|truncated/i.test(message);
   const what = broken ? 'a whole SQLite database' : 'a table that can be read';
   return badFile(broken ? 'CORRUPT' : 'BAD_ARGUMENT', what, path, message, cause);

@@ -4,7 +4,7 @@ import type { Id, IdKind } from '../../core/types.js';
 import { changedAfter, changesOf } from './changed-rows.js';
 import type { Core, FilesInfo } from './core.js';
 import { filesError } from './errors.js';
-import { idAt, payloadAt, readRow, readRows } from './lookup.js';
+import { idAt, payloadAt, readRow, readRowRange } from './lookup.js';
 import { leaseRowFilesOf, type RowFile, readLeased, rowFilesOf } from './row-files.js';
 import type { RowValues } from './rows.js';
 import type { SegmentRef } from './segments.js';
@@ -148,11 +148,11 @@ export class IndexReads {
 
   /** Rows `first..first+count` into `out`, from its start; zeros for rows that were compacted away. */
   async readRows(first: number, count: number, out: RowValues): Promise<void> {
-    return runLater(readRows(this.opened(), first, count, out));
+    return runLater(readRowRange(this.opened(), first, count, out));
   }
 
   readRowsSync(first: number, count: number, out: RowValues): void {
-    runNow(readRows(this.opened(), first, count, out));
+    runNow(readRowRange(this.opened(), first, count, out));
   }
 
   /** The files of rows, ascending, for a reader that is done before the event loop turns. */

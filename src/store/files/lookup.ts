@@ -85,7 +85,7 @@ export function ordinalAt({ entry, ordinals }: OpenRows, record: number): number
 }
 
 /** Rows `first..first+count` into `out`, from its start; zeros where compaction dropped one. */
-export function* readRows(core: Core, first: number, count: number, out: RowValues): Steps<void> {
+export function* readRowRange(core: Core, first: number, count: number, out: RowValues): Steps<void> {
   checkInteger(first, 0, core.state.rows, 'first');
   checkInteger(count, 0, core.state.rows - first, 'count');
   const files = core.files.rows.filter(({ entry }) => entry.last >= first && entry.first < first + count);
