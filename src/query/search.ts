@@ -230,7 +230,10 @@ export class FunnelSearchOn {
     const named = <T>(i: number, run: () => T): T => (name === undefined ? run() : inContext(name(i), run));
     const routes = given.map((request, i) => named(i, () => this.#route(request)));
     const rankers = routes.map(({ ranker }) => ranker);
-    const requests = given.map((request, i) => ({ ...request, options: routes[i]!.options }));
+    const requests = given.map((request, i) => {
+      const { options } = routes[i]!;
+      return options === request.options ? request : { ...request, options };
+    });
     const results = new Array<SearchResult>(requests.length);
     for (const ranker of new Set(rankers)) {
       const places = requests.map((_, i) => i).filter((i) => rankers[i] === ranker);
