@@ -1,8 +1,9 @@
 // npm run bench:langchain [-- --rows 20000] [--queries 100] [--qdrant-rows 5000] [--write]
 // The cost of retrieval through LangChain beside the same search called directly, and beside MatryoshkaRetriever over
-// LangChain's memory store: same rows, same queries, as many candidates. Ours take turns, query by query, and each figure is
+// LangChain's memory store: same rows, same queries, as many candidates. Ours take turns in an order by chance, and each figure is
 // a median, so that a busy machine slows all alike. Then both over one Qdrant (the tests' front over its engine, or QDRANT_URL),
-// ours also with a mirror: vectors from there, or all of the search. --write puts the part into bench/RESULTS.md.
+// ours also with a mirror: vectors from there, or all of the search. --write puts the part into bench/RESULTS.md; a line for each
+// bound says whether it was met.
 import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
@@ -33,6 +34,8 @@ await step('Installing LangChain', { inputs, outputs: ['bench/langchain/node_mod
 );
 
 // Imported now: they need what was just installed.
+const { BaseRetriever } = await import('@langchain/core/retrievers');
+const { Document } = await import('@langchain/core/documents');
 const { MatryoshkaRetriever } = await import('@langchain/classic/retrievers/matryoshka_retriever');
 const { MemoryVectorStore } = await import('@langchain/classic/vectorstores/memory');
 const { FunnelRetriever, FunnelVectorStore } = await import('../../dist/esm/adapters/langchain/index.js');
@@ -51,23 +54,33 @@ const known = (dim) => ({
 });
 const documents = Array.from({ length: count }, (_, i) => ({ pageContent: String(i), metadata: { source: i % 10 } }));
 
-log(`writing ${count} documents to both`);
+log(`writing ${count} documents`);
 const index = await FunnelIndex.create(':memory:', { dim: DIM, rotation: 'none', head: HEAD });
-const vectorStore = await FunnelVectorStore.fromDocuments(documents, known(DIM), { index });
+const vectorStore = await FunnelVectorStore.fromDocuments(documents, known(DIM), { index, candidates: SMALL_K });
 await index.optimize();
 const ours = new FunnelRetriever({ vectorStore, smallK: SMALL_K, largeK: LARGE_K });
 const fields = { smallK: SMALL_K, largeK: LARGE_K, largeEmbeddingModel: known(DIM) };
 const theirs = new MatryoshkaRetriever({ vectorStore: new MemoryVectorStore(known(HEAD)), ...fields });
-await theirs.addDocuments(documents);
 
 const direct = { limit: LARGE_K, withPayload: true, params: { candidates: SMALL_K } };
+const directly = async (q) => (await index.query({ vector: asked[q], ...direct })).hits;
+/** The least that a retriever of LangChain does: what it costs over index.query() is not ours. */
+class Bare extends BaseRetriever {
+  lc_namespace = ['bench'];
+  async _getRelevantDocuments(text) {
+    const hits = await directly(Number(text));
+    return hits.map(
+      ({ id, payload: { content: pageContent, metadata } }) => new Document({ id, pageContent, metadata }),
+    );
+  }
+}
+const bare = new Bare();
 const contenders = {
-  'index.query()': async (q) =>
-    (await index.query({ vector: asked[q], ...direct })).hits.map(({ payload }) => payload.content),
-  'FunnelVectorStore.searchVector()': async (q) =>
-    (await vectorStore.searchVector(asked[q], { k: LARGE_K, candidates: SMALL_K })).documents.map(
-      ([document]) => document.pageContent,
-    ),
+  'index.query()': async (q) => (await directly(q)).map(({ payload }) => payload.content),
+  'a bare BaseRetriever.invoke() of index.query()': async (q) => contents(await bare.invoke(String(q))),
+  'FunnelVectorStore.similaritySearchVectorWithScore()': async (q) =>
+    (await vectorStore.similaritySearchVectorWithScore(asked[q], LARGE_K)).map(([document]) => document.pageContent),
+  'FunnelVectorStore.similaritySearch()': async (q) => contents(await vectorStore.similaritySearch(String(q), LARGE_K)),
   'FunnelRetriever.invoke()': async (q) => contents(await ours.invoke(String(q))),
   'MatryoshkaRetriever.invoke()': async (q) => contents(await theirs.invoke(String(q))),
 };
@@ -91,13 +104,17 @@ async function turn(name, q, isFirst) {
 }
 // As a server that has been asked before; theirs is far from a millisecond, and needs no such care.
 for (let warm = 0; warm < 500; warm++) for (const name of OURS) await contenders[name](warm % queries);
+// An order by chance: what one leaves in caches, and for the garbage collector, meets all the others alike. Theirs
+// apart: it leaves cold caches, much garbage, and a heap of the vectors as text.
+for (let q = 0; q < queries; q++) for (const name of OURS) await turn(name, q, true);
+let state = 1;
+const below = (n) => {
+  state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+  return (state >> 8) % n;
+};
+for (let i = 0; i < 20 * queries * OURS.length; i++) await turn(OURS[below(OURS.length)], below(queries), false);
+await theirs.addDocuments(documents);
 for (let warm = 0; warm < 3; warm++) await contenders[THEIRS](warm % queries);
-// In turns, and nobody always comes first. Theirs apart: it leaves cold caches and garbage behind.
-for (let q = 0; q < queries; q++) {
-  for (let i = 0; i < 12; i++) {
-    for (let n = 0; n < OURS.length; n++) await turn(OURS[(n + i) % OURS.length], q, i === 0);
-  }
-}
 for (let q = 0; q < queries; q++) await turn(THEIRS, q, true);
 const overQdrant = serversMissing ? undefined : await qdrant();
 const base = median(taken['index.query()']);
@@ -106,15 +123,34 @@ const lines = Object.keys(contenders).map((name) => {
   const recall = found[name] / (queries * LARGE_K);
   return `| ${name} | ${ms.toFixed(3)} | ${(ms / base).toFixed(2)} | ${recall.toFixed(3)} |`;
 });
-const ratio = median(taken['MatryoshkaRetriever.invoke()']) / median(taken['FunnelRetriever.invoke()']);
+const over = (name) => median(taken[name]) / base;
+const least = over('a bare BaseRetriever.invoke() of index.query()');
+const ratio = over('MatryoshkaRetriever.invoke()') / over('FunnelRetriever.invoke()');
+const bounds = [
+  [
+    'a search through LangChain of the same called directly',
+    over('FunnelVectorStore.similaritySearchVectorWithScore()'),
+    1.15,
+  ],
+  ['a FunnelRetriever of the same called directly', over('FunnelRetriever.invoke()'), 1.15],
+  ['MatryoshkaRetriever over the memory store, of a FunnelRetriever', ratio, -30],
+  ...(overQdrant?.bounds ?? []),
+].map(([what, value, bound]) => {
+  const [word, edge] = bound < 0 ? ['least', -bound] : ['most', bound];
+  const met = bound < 0 ? value >= edge : value <= bound;
+  return `- ${what}: ${value.toFixed(2)} ×, at ${word} ${edge} ×: ${met ? 'met' : 'MISSED'}`;
+});
 const part = `${count.toLocaleString('en')} rows of ${DIM} dims, heads of ${HEAD}, ${SMALL_K} candidates, ${LARGE_K} documents; ${queries} queries in turns, embedded
 before. ${os.cpus()[0].model.trim()}, ${os.cpus().length} cores, load ${os.loadavg()[0].toFixed(1)}, Node ${process.version}, kernels ${activeKernels().name}; @langchain/core 1.4.0,
-@langchain/classic 1.0.50. FunnelRetriever is ${ratio.toFixed(0)} × as fast as MatryoshkaRetriever over the memory store.
+@langchain/classic 1.0.50. FunnelRetriever is ${ratio.toFixed(0)} × as fast as MatryoshkaRetriever over the memory store. A retriever of LangChain's that does nothing but
+call the index costs ${least.toFixed(2)} ×: the rest is ours.
 
 | | ms, median | of index.query() | recall@${LARGE_K} |
 |---|---|---|---|
 ${lines.join('\n')}
-${overQdrant ?? `\nNot measured over Qdrant: ${serversMissing}`}`;
+${overQdrant?.part ?? `\nNot measured over Qdrant: ${serversMissing}`}
+
+${bounds.join('\n')}`;
 console.log(part);
 if (values.write) {
   const file = join(root, 'bench', 'RESULTS.md');
@@ -156,6 +192,7 @@ async function qdrant() {
     // With the payloads: then the whole search is made here, and the database is not asked.
     const whole = await FunnelIndex.create(':memory:', { dim: DIM });
     await whole.syncFrom(source, { withPayload: true });
+    await whole.optimize(); // as the index above
     const onMirror = new FunnelVectorStore(known(DIM), {
       search: new FunnelSearch({ source, mirror: whole, search: 'mirror' }),
     });
@@ -174,7 +211,7 @@ async function qdrant() {
       MatryoshkaRetriever: their,
     };
     const ms = Object.fromEntries(Object.keys(asking).map((name) => [name, []]));
-    for (const one of Object.values(asking)) for (let q = 0; q < 5; q++) await one.invoke(String(q % queries));
+    for (const one of Object.values(asking)) for (let q = 0; q < 10; q++) await one.invoke(String(q % queries));
     for (let q = 0; q < queries; q++) {
       for (const [name, one] of Object.entries(asking)) {
         const began = performance.now();
@@ -189,12 +226,20 @@ async function qdrant() {
       ([name, all]) => `| ${name} | ${median(all).toFixed(2)} | ${(slowest / median(all)).toFixed(1)} × |`,
     );
     const kind = server.real ? 'a server of yours' : 'the front of the tests over qdrant-edge';
-    return `
+    const times = (name) => slowest / median(ms[name]);
+    return {
+      bounds: [
+        ['MatryoshkaRetriever over one Qdrant, of a FunnelRetriever', times('FunnelRetriever'), -3],
+        ['the same with vectors from a mirror', times('FunnelRetriever, vectors from a mirror'), -15],
+        ['the same on a mirror that searches', times('FunnelRetriever, searching a mirror'), -15],
+      ],
+      part: `
 Over one Qdrant (${kind}), ${inQdrant.toLocaleString('en')} rows, @langchain/qdrant 1.0.3:
 
 | | ms, median | as fast as MatryoshkaRetriever |
 |---|---|---|
-${rows.join('\n')}`;
+${rows.join('\n')}`,
+    };
   } finally {
     for (const name of [own, other]) await client.deleteCollection(name).catch(() => {});
     await server.stop();

@@ -68,6 +68,13 @@ export class QueryVector {
     return this.norm === 0;
   }
 
+  /** What a search has checked of a request to a source holds of its copy. */
+  static passedOn<Request extends { vector: Float32Array }>(request: Asked, copy: Request): Request {
+    const checked = request[CHECKED];
+    if (checked !== undefined) (copy as Asked)[CHECKED] = checked;
+    return copy;
+  }
+
   /** A request to a source with these values. It is written to: to spread an object with a symbol takes microseconds. */
   handOut<Request extends { vector: Float32Array }>(request: Request): Request {
     request.vector = this.values;

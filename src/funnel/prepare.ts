@@ -54,16 +54,20 @@ export function prepareChecked<Row>(
   return taskOf(matrix, query.values, query.dim, plan, limit, freshWorkspace);
 }
 
-/** The same of candidates that their source has put in the order of their scores over all dims: nothing is left to compute. */
+/**
+ * The same of candidates that their source has put in the order of their scores over all dims: nothing is left to compute.
+ *
+ * @param count of the candidates, of which these are the best
+ */
 export function prepareDecided(
   { ids = [], payloads, headScores = [], dim }: PackedCandidates,
   query: QueryVector,
   plan: CheckedPlan,
   limit: number,
+  count = ids.length,
 ): Prepared<unknown> {
-  const { length: count } = ids;
   const { metric, scales, keep, stages } = resolvePlan(plan, count, limit);
-  const hits = keep[stages.length - 1]!;
+  const hits = Math.min(ids.length, keep[stages.length - 1]!);
   const { indices, keys } = freshWorkspace.results(hits);
   for (let i = 0; i < hits; i++) {
     indices[i] = i;

@@ -159,6 +159,7 @@ export async function searchesOf(
   info: SourceInfo,
   named: (i: number, run: () => Search) => Search,
 ): Promise<Search[]> {
+  if (requests.every(isByVector)) return requests.map((request, i) => named(i, () => byVector(request, info)));
   const stored = new Stored();
   // Those of a request are for what it searches.
   const paramsFor = (from: Source, { options }: Checked) => (from === source ? options.params : undefined);
@@ -210,6 +211,18 @@ export async function searchesOf(
       return strategy === 'average_vector' ? by : { ...by, recommend: { strategy, examples }, liked };
     }),
   );
+}
+
+type ByVector = CheckedSearch & { by: QueryVector };
+
+/** Nothing is looked up for such a request. */
+function isByVector(request: Checked): request is ByVector {
+  return 'by' in request && request.by instanceof QueryVector;
+}
+
+function byVector({ by, options }: ByVector, { dim }: SourceInfo): Search {
+  const { filter, withPayload = false } = options;
+  return { vector: by.checkDims(dim, 'vector'), options, filter, withPayload };
 }
 
 function valuesOf({ values }: QueryVector): Float32Array {

@@ -7,7 +7,10 @@ import { cutAlike } from './stages.js';
 /** A search at its place: what the database ranked is only scored again, by all dims at once. */
 export function atPlace(fitted: Fitted, placement: Placement): PlacedSearch {
   const { pushed } = placement;
-  if (pushed === undefined) return { ...fitted, placement };
+  if (pushed === undefined) {
+    const { search, plan, limit, depth, candidates, given, stages, rescore } = fitted;
+    return { search, plan, limit, depth, candidates, given, stages, rescore, placement };
+  }
   const last = pushed.stages.at(-1)!;
   const plan = { ...fitted.plan, scales: [last.scale], keep: [1] };
   return { ...fitted, plan, depth: last.keep - pushed.offset, placement };

@@ -238,7 +238,10 @@ export class FunnelSearchOn {
       return [await this.#mirrorSearch!.nearest(only.by, route, this.#kernels().name)];
     }
     const rankers = routes.map(({ ranker }) => ranker);
-    const requests = given.map((request, i) => ({ ...request, options: routes[i]!.options }));
+    const requests = given.map((request, i) => {
+      const { options } = routes[i]!;
+      return options === request.options ? request : { ...request, options };
+    });
     const results = new Array<SearchResult>(requests.length);
     for (const ranker of new Set(rankers)) {
       const places = requests.map((_, i) => i).filter((i) => rankers[i] === ranker);

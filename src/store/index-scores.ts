@@ -45,6 +45,8 @@ export interface Found {
   filtered?: FilterStats | undefined;
   missing?: number | undefined;
   pools?: HeadAnswer['pools'];
+  /** Rows that were scored over all dims. */
+  scored?: number;
 }
 
 export type Recommend = NonNullable<HeadRequest['recommend']>;
@@ -239,13 +241,22 @@ export async function filterFor(
 /** All of it was checked, so the index takes it as it is. */
 export function queryFor(
   index: SearchedIndex,
-  request: Pick<HeadRequest, 'vector'>,
+  request: Pick<HeadRequest, 'vector' | 'decide'>,
   candidates: number,
   params: SearchParams,
   filter: CheckedFilter | undefined,
 ): IndexQuery {
   const { dim, metric } = index;
-  return candidatesQuery(QueryVector.received(request, dim, 'vector'), metric, candidates, params, filter);
+  const best = Math.min(bestOf(request, params) ?? candidates, candidates);
+  // How far a search goes in lists depends on its depth; elsewhere on its candidates alone.
+  const k = partsOf(index).live.segments.some(({ partition }) => partition !== null) ? candidates : best;
+  const of = { candidates, k, best };
+  return candidatesQuery(QueryVector.received(request, dim, 'vector'), metric, of, params, filter);
+}
+
+/** How many of the candidates are told; undefined: all. Lists that are not visited, and certificates, are about all of them. */
+export function bestOf({ decide }: Pick<HeadRequest, 'decide'>, { exact, probes }: SearchParams): number | undefined {
+  return exact || probes !== undefined ? undefined : decide;
 }
 
 export function foundOf({ hits, stats }: IndexAnswer): Found {
@@ -254,6 +265,7 @@ export function foundOf({ hits, stats }: IndexAnswer): Found {
     scores: hits.map(({ score }) => score),
     filtered: stats.filter,
     missing: stats.missing,
+    scored: stats.rowsRead,
   };
 }
 

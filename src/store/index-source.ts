@@ -6,6 +6,7 @@ import { idAs } from '../core/ids.js';
 import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import type { Id } from '../core/types.js';
 import { checkIds, checkInteger } from '../core/validate.js';
+import { QueryVector } from '../core/vector.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection } from '../query/payload.js';
 import { checkHeadQuery } from '../query/source/layout.js';
@@ -35,6 +36,7 @@ import {
 } from './index-rows.js';
 import {
   allFound,
+  bestOf,
   type Found,
   filterFor,
   foundOf,
@@ -90,7 +92,7 @@ export class IndexSource implements Source {
 
   head(asked: HeadRequest): Promise<HeadAnswer> {
     return this.guarded(asked, async (signal) => {
-      const request = { ...asked }; // what was checked stays
+      const request = copyOf(asked); // what was checked stays
       const params = this.checkRequest(request);
       const only = onlyOf(this.options.nativeFilter, request);
       const began = performance.now();
@@ -193,7 +195,7 @@ export class IndexSource implements Source {
   }
 
   private async indexQuery(
-    request: Pick<HeadRequest, 'vector' | 'candidates'>,
+    request: Pick<HeadRequest, 'vector' | 'candidates' | 'decide'>,
     params: SearchParams,
     only: Only,
     signal: AbortSignal,
@@ -214,25 +216,31 @@ export class IndexSource implements Source {
   }
 
   private answerOf(
-    { scores, filtered, missing, pools }: Found,
+    { scores, filtered, missing, pools, scored }: Found,
     { places, rows }: Read,
-    { decide }: HeadRequest,
-    { exact }: SearchParams,
+    request: HeadRequest,
+    params: SearchParams,
     headMs: number,
     began: number,
   ): HeadAnswer {
+    const { decide, candidates } = request;
+    const { exact } = params;
     const headScores = places.map((i) => scores[i]!);
-    return {
-      candidates: { headScores, ...rows },
+    const gone = scores.length - places.length;
+    const found = bestOf(request, params) === undefined ? undefined : Math.min(candidates, scored ?? 0) - gone;
+    const answer: HeadAnswer = {
+      candidates: Object.assign(rows, { headScores }),
       headMs,
       decodeMs: performance.now() - began,
       exactBelow: Number.POSITIVE_INFINITY,
-      ...(decide !== undefined && { decided: true as const }),
-      ...(exact && { exact: 'certified' as const }),
-      ...(filtered && { filtered }),
-      ...(missing && { missing }),
-      ...(pools && { pools }),
     };
+    if (decide !== undefined) answer.decided = true;
+    if (found !== undefined) answer.found = found;
+    if (exact) answer.exact = 'certified';
+    if (filtered) answer.filtered = filtered;
+    if (missing) answer.missing = missing;
+    if (pools) answer.pools = pools;
+    return answer;
   }
 
   count(request: Parameters<NonNullable<Source['count']>>[0]): Promise<number> {
@@ -348,7 +356,15 @@ function headsOf({ strategy, examples: { positive, negative } }: Recommend, head
   return { strategy, examples: { positive: positive.map(cut), negative: negative.map(cut) } };
 }
 
-/** Live rows, all of the moment of `parts`. */
+/** Part by part: to spread it takes microseconds, since the mark of what a search has checked is a symbol. */
+function copyOf(asked: HeadRequest): HeadRequest {
+  const { vector, candidates, filter, nativeFilter, params, mode, recommend, withPayload } = asked;
+  const { vectors, decide, timeout, signal } = asked;
+  const copy = { vector, candidates, filter, nativeFilter, params, mode, recommend, withPayload, vectors, decide };
+  const whole = Object.assign(copy, { timeout, signal }) as HeadRequest;
+  return QueryVector.passedOn(asked, whole);
+}
+
 async function inTurn<T, R>(items: readonly T[], run: (item: T, i: number) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   for (const [i, item] of items.entries()) results.push(await run(item, i));

@@ -35,7 +35,7 @@ export abstract class MirrorIndex {
       cut: () => isCut(partsOf(index).files.meta),
       async nearest(vector, count, candidates) {
         const { hits, stats } = await index.query(
-          candidatesQuery(vector, index.metric, count, { candidates }, undefined),
+          candidatesQuery(vector, index.metric, { candidates, k: count, best: count }, {}, undefined),
         );
         for (const [i, hit] of hits.entries()) hit.index = i; // among the hits, as that of any search
         return { hits, scored: Math.min(candidates, index.count), missing: stats.missing };

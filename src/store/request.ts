@@ -78,19 +78,22 @@ export function checkedQuery(
  * The query for so many candidates of a source over the index, of which all was checked. The index takes it for one of a
  * caller's.
  *
+ * @param of.k the depth of the search
+ * @param of.best of the candidates: the others are scored, and not told
  * @throws FunnelError ZERO_QUERY
  */
 export function candidatesQuery(
   vector: QueryVector,
   metric: Metric,
-  k: number,
-  { exact, probes, candidates = k }: { exact?: boolean; probes?: number; candidates?: number },
+  of: { candidates: number; k: number; best: number },
+  { exact, probes }: { exact?: boolean | undefined; probes?: number | undefined },
   filter: CheckedFilter | undefined,
 ): IndexQuery {
   checkDirection(vector, metric);
+  const { candidates, k, best } = of;
   const params = exact ? {} : { candidates, probes };
   const request = requestOf(vector, k, exact ? 'exact' : 'funnel', undefined, params);
-  return new CheckedQuery(request, 0, k, filter, BARE) as unknown as IndexQuery;
+  return new CheckedQuery(request, 0, best, filter, BARE) as unknown as IndexQuery;
 }
 
 function parsed(

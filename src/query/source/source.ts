@@ -111,7 +111,7 @@ export interface HeadRequest extends Restriction {
   vectors?: boolean;
   /**
    * Scores over all dims will order the candidates, and only so many of the best will be hits: of sources with `decides` alone,
-   * which may leave out vectors, and payloads of the others, and then say that the candidates are `decided`.
+   * which may leave out vectors and all about the others, and then say that the candidates are `decided`.
    */
   decide?: number;
   /** Milliseconds for the whole call. */
@@ -162,6 +162,8 @@ export interface HeadAnswer {
    * dims, to the bit. `vectors` are empty, `payloads` may end behind the first `decide`.
    */
   decided?: true;
+  /** Beside `decided`: how many candidates there were, where the best alone are here. @default as many as are here */
+  found?: number;
   /** The promise of mode 'exact', in that mode. */
   exact?: Exactness;
   /** How the filter was applied, where the source knows. */
