@@ -40,8 +40,8 @@ const ENOUGH = 2;
 const HOPELESS = 8;
 /** Rows of the filter in the nearest lists are read until they are as many as this share of what lists without a table hold. */
 const ROWS_SHARE = 0.8;
-/** From so many of a block's 16 rows on the block is read sooner than these alone, as it is one stream. */
-const WHOLE = 3;
+/** From so many of a block's 16 rows on the block is read sooner than these alone: sooner than as many lines of a cache from anywhere. */
+const WHOLE = 8;
 
 /**
  * The k best, or fewer. Undefined where the caller's own way is as good.
@@ -136,22 +136,56 @@ function firstOfAll(by: ByCodes, visit: Visit, size: number, s: number, only: Ro
   return ENOUGH * n < k ? undefined : { found: n, met };
 }
 
-/** Among the filter's rows in a visit: by whole blocks of codes, or where few of a block's rows are the filter's, by theirs alone. */
+/** Among the filter's rows in a visit: by whole blocks of codes where a block has many of them, else by theirs alone. */
 function firstOfVisit(by: ByCodes, visit: Visit, mask: Uint16Array, s: number): { seen: number; found: number } {
   const { scratch, k, rows, best } = by;
   const { blocks, count } = visit;
+  const dense = scratch.take('dense blocks', Uint32Array, count);
+  const listed = scratch.take('listed rows', Uint32Array, WHOLE * count);
   let seen = 0;
-  for (let i = 0; i < count; i++) seen += onesIn(mask[blocks[i]!]!);
-  if (seen >= WHOLE * count) return { seen, found: firstOfBlocks(by, visit, mask, s, k, rows, best) };
-  const listed = scratch.take('listed rows', Uint32Array, seen);
+  let whole = 0;
   let n = 0;
   for (let i = 0; i < count; i++) {
-    const first = blocks[i]! * BLOCK_ROWS;
-    for (let bits = mask[blocks[i]!]!; bits !== 0; bits &= bits - 1) {
-      listed[n++] = first + 31 - Math.clz32(bits & -bits);
+    const block = blocks[i]!;
+    const ones = onesIn(mask[block]!);
+    seen += ones;
+    if (ones >= WHOLE) {
+      dense[whole++] = block;
+      continue;
+    }
+    for (let bits = mask[block]!; bits !== 0; bits &= bits - 1) {
+      listed[n++] = block * BLOCK_ROWS + 31 - Math.clz32(bits & -bits);
     }
   }
-  return { seen, found: firstOfListed(by, listed, n) };
+  const found = firstOfListed(by, listed, n);
+  const others = scratch.take('dense rows', Uint32Array, k);
+  const dots = scratch.take('dense dots', Int32Array, k);
+  const more = firstOfBlocks(by, { blocks: dense, count: whole }, mask, s, k, others, dots);
+  return { seen, found: merge(by.keys, k, { rows, best, found }, { rows: others, best: dots, found: more }) };
+}
+
+interface Ranked {
+  readonly rows: Uint32Array;
+  readonly best: Int32Array;
+  readonly found: number;
+}
+
+/** The k best of two rankings, in the first. Returns how many there are. */
+function merge({ metric, lengths, twoQuery, scale, constant }: Keys, k: number, a: Ranked, b: Ranked): number {
+  const entries = [a, b].flatMap(({ rows, best, found }) =>
+    Array.from({ length: found }, (_, i) => {
+      const [row, dot] = [rows[i]!, best[i]!];
+      const key = metric === 'cosine' ? dot : keyOf(metric, lengths[row]!, twoQuery, dot * scale + constant);
+      return { row, dot, key };
+    }),
+  );
+  entries.sort((x, y) => y.key - x.key || x.row - y.row);
+  const n = Math.min(k, entries.length);
+  for (let i = 0; i < n; i++) {
+    a.rows[i] = entries[i]!.row;
+    a.best[i] = entries[i]!.dot;
+  }
+  return n;
 }
 
 /** The k best of a mask's rows in whole blocks. Returns how many were found. */
