@@ -233,7 +233,7 @@ function rowsWith(all: readonly Postings[], value: Value): ArrayLike<number>[] {
 
 function* ofAll(all: readonly Postings[], each: (one: Postings) => Sliced<OrdinalPart[]>): Sliced<OrdinalPart[]> {
   const found: OrdinalPart[] = [];
-  for (const one of all) found.push(...(yield* each(one)));
+  for (const one of all) for (const part of yield* each(one)) found.push(part);
   return found;
 }
 
