@@ -10,6 +10,12 @@ export function atOnce<T>(work: Sliced<T>): T {
   return step.value;
 }
 
+/** Work that is done already. */
+// biome-ignore lint/correctness/useYield: there is nothing left to do
+export function* doneWork<T>(value: T): Sliced<T> {
+  return value;
+}
+
 /** @param check is called before each stretch, and may throw */
 export async function inSlices<T>(work: Sliced<T>, check: () => void = () => {}): Promise<T> {
   for (;;) {

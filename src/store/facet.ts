@@ -74,7 +74,7 @@ function* countIndexed(column: Column, rows: RowSet, filtered: Filtered, counts:
     if (count > 0) counts.set(scalar, (counts.get(scalar) ?? 0) + count);
   }
   // Values of other types are only in payloads.
-  const others = intersection(rows, gathered(column.others, total));
+  const others = intersection(rows, gathered(yield* column.others(), total));
   yield* countPayloads(column.path, others, filtered, counts, (value) => valueFor(column.type, value) === undefined);
 }
 

@@ -66,6 +66,7 @@ function* firstOf({ filter, from }: CheckedScroll, filtered: Filtered, count: nu
   }
   yield* indexes.catchUp();
   const plan = new FilterPlan(files, indexes);
+  yield* plan.prepare(filter.node);
   if (plan.isIndexed(filter.node)) return behind(listOf(yield* plan.solve(filter.node)), from, count);
   const found: number[] = [];
   let size = FIRST_ROWS;

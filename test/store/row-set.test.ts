@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
+import { atOnce } from '#dist/core/slices.js';
 import { nativeFiles } from '#dist/store/files/native.js';
 import { Packed } from '#dist/store/payload/postings.js';
 import {
@@ -136,7 +137,11 @@ describe('sets of rows', () => {
       const [gte, lt] = [random.int(-3, 103), random.int(-3, 103)];
       const [from, to] = [gte, lt].map((value) => offsets[Math.min(100, Math.max(0, value))]!);
       const want = ascending(ordinals.subarray(from, Math.max(from!, to!)));
-      assert.deepEqual(Uint32Array.from(listOf(gathered(packed.within({ gte, lt }), count))), want, `${gte} to ${lt}`);
+      assert.deepEqual(
+        Uint32Array.from(listOf(gathered(atOnce(packed.within({ gte, lt })), count))),
+        want,
+        `${gte} to ${lt}`,
+      );
     }
   });
 });

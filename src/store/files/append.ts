@@ -12,6 +12,7 @@ import type { Core } from './core.js';
 import { diskError } from './errors.js';
 import { checkIdKind, Ids, kindOf } from './ids.js';
 import type { OpenRows } from './open-files.js';
+import { orderedRows } from './ordered-rows.js';
 import { DEATHS_PER_PAGE, encodeDeadPage, encodeIdPage, IDS_PER_PAGE, seal } from './pages.js';
 import { encodePayload } from './payload.js';
 import { encodeRecords, encodeRowHeader, type RowValues, rowFileBytes } from './rows.js';
@@ -138,7 +139,7 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
       const ordinal = core.find(ids[i]!);
       if (ordinal !== undefined) dead.add(ordinal);
     }
-    replaced = [...dead].sort((a, b) => a - b);
+    replaced = yield* inTurns(orderedRows(dead));
     const { column } = core.ids;
     for (let i = 0; i < count; i++) {
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);
@@ -168,7 +169,7 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);
       if (value !== undefined) sealed.push([first + i, seal(uuid, 'payloads', first + i, value)]);
     }
-    const entries = { ids: idPages, dead: deadPages(core, replaced), payloads: sealed };
+    const entries = { ids: idPages, dead: yield* deadPages(core, replaced), payloads: sealed };
     yield* core.commit(next, entries, encodeState);
   } catch (error) {
     for (let i = first; i < rows; i++) {
@@ -196,16 +197,16 @@ export function appended({ ids, kept }: Batch, first: number, replaced: number[]
   return kept === undefined ? { first, count, replaced } : { first, count, replaced, kept };
 }
 
-/** Deaths as entries of the store. */
-export function deadPages(core: Core, ordinals: readonly number[]): [number, Buffer][] {
-  const pages = new Map<number, number[]>();
-  for (const ordinal of ordinals) {
-    const page = Math.floor(ordinal / DEATHS_PER_PAGE);
-    const there = pages.get(page);
-    if (there === undefined) pages.set(page, [ordinal]);
-    else there.push(ordinal);
+/** Deaths as entries of the store. @param ordinals ascending */
+export function* deadPages(core: Core, ordinals: readonly number[]): Steps<[number, Buffer][]> {
+  const pages: [number, Buffer][] = [];
+  for (let from = 0, to = 0; from < ordinals.length; from = to) {
+    const page = Math.floor(ordinals[from]! / DEATHS_PER_PAGE);
+    while (to < ordinals.length && ordinals[to]! < (page + 1) * DEATHS_PER_PAGE) to++;
+    pages.push([page, encodeDeadPage(core.uuid, page, core.alive, core.state.rows, ordinals.slice(from, to))]);
+    yield* take(turnStep);
   }
-  return [...pages].map(([page, dead]) => [page, encodeDeadPage(core.uuid, page, core.alive, core.state.rows, dead)]);
+  return pages;
 }
 
 export function range(from: number, to: number): number[] {

@@ -6,13 +6,14 @@ import { changesOf, logged } from './changed-rows.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';
 import { checkIdKind } from './ids.js';
+import { orderedRows } from './ordered-rows.js';
 import { encodeIdPage, IDS_PER_PAGE, seal, unseal } from './pages.js';
 import { decodePayload, encodePayload } from './payload.js';
 import { encodeState, stateFormat } from './state.js';
 import { inTurns, type Steps, take, turnStep } from './step.js';
 
 /** Rows by ids, or by ordinals, of which some may be dead by now. */
-export type ChosenRows = { ids: readonly Id[] } | { ordinals: ArrayLike<number> };
+export type ChosenRows = { ids: readonly Id[] } | { ordinals: Iterable<number> };
 
 /** The payload as it is to be, of one that is the row's own; undefined where it stays as it is, or there is to be none yet. */
 export type PayloadEdit = (payload: unknown) => unknown;
@@ -29,7 +30,8 @@ const EDITED_AT_ONCE = 64;
  */
 export function* changePayloads(core: Core, rows: ChosenRows, edit: PayloadEdit): Steps<number> {
   const { state, uuid, options, withPayload } = core;
-  const found = 'ids' in rows ? yield* soughtIds(core, rows.ids) : living(core, rows.ordinals);
+  const found =
+    'ids' in rows ? yield* soughtIds(core, rows.ids) : yield* inTurns(orderedRows(rows.ordinals, core.isAlive));
   const payloads: [number, Buffer][] = [];
   const replaced = new Map<number, Uint8Array>();
   for (let i = 0; i < found.length; i++) {
@@ -101,14 +103,10 @@ function* soughtIds(core: Core, ids: readonly Id[]): Steps<number[]> {
     if (ordinal === undefined) throw missing(id, i);
     found.add(ordinal);
   }
-  return [...found].sort((a, b) => a - b);
+  return yield* inTurns(orderedRows(found));
 }
 
 function missing(id: Id, i: number): FunnelError {
   const text = `Expected the id of a row for ids[${i}] but no row has ${String(id)}`;
   return new FunnelError('NOT_FOUND', `${text}: write it first with upsert(), or leave it out; nothing was changed`);
-}
-
-function living(core: Core, ordinals: ArrayLike<number>): number[] {
-  return [...new Set(Array.from(ordinals))].filter(core.isAlive).sort((a, b) => a - b);
 }

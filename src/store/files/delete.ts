@@ -3,6 +3,7 @@ import type { Id } from '../../core/types.js';
 import { deadPages } from './append.js';
 import type { Core } from './core.js';
 import { diskError } from './errors.js';
+import { orderedRows } from './ordered-rows.js';
 import { encodeState } from './state.js';
 import { inTurns, type Steps, take, turnStep } from './step.js';
 
@@ -23,13 +24,13 @@ export function* remove(core: Core, ids: readonly Id[]): Steps<number[]> {
 }
 
 /** Deletes rows by ordinals; rows that are dead already are ignored. */
-export function* removeRows(core: Core, ordinals: readonly number[]): Steps<number[]> {
+export function* removeRows(core: Core, ordinals: Iterable<number>): Steps<number[]> {
   const { state } = core;
-  const dying = [...new Set(ordinals)].filter(core.isAlive).sort((a, b) => a - b);
+  const dying = yield* inTurns(orderedRows(ordinals, core.isAlive));
   if (dying.length === 0) return [];
   const next = { ...state, dead: state.dead + dying.length, generation: state.generation + 1 };
   try {
-    yield* core.commit(next, { ids: [], dead: deadPages(core, dying), payloads: [] }, encodeState);
+    yield* core.commit(next, { ids: [], dead: yield* deadPages(core, dying), payloads: [] }, encodeState);
   } catch (error) {
     throw diskError('deleting rows', error);
   }

@@ -99,6 +99,7 @@ function* entriesOf({ options: { kv } }: Core, { rows }: State, check: () => voi
     ['payloads', kv.payload, rows],
   ] as const) {
     const parts: Uint8Array[] = [];
+    let bytes = 0;
     for (let from = 0; from < count; from += AT_ONCE) {
       kv.snapshot(() => {
         for (let key = from; key < Math.min(count, from + AT_ONCE); key++) {
@@ -108,18 +109,19 @@ function* entriesOf({ options: { kv } }: Core, { rows }: State, check: () => voi
           head.writeUInt32LE(key);
           head.writeUInt32LE(value.length, 4);
           parts.push(head, Uint8Array.from(value)); // the bytes may be reused
+          bytes += head.length + value.length;
         }
       });
       check();
       yield* take(turnStep);
     }
-    sections.push({ name, bytes: yield* concatenated(parts) });
+    sections.push({ name, bytes: yield* concatenated(parts, bytes) });
   }
   return sections;
 }
 
-function* concatenated(parts: readonly Uint8Array[]): Steps<Uint8Array> {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+function* concatenated(parts: readonly Uint8Array[], bytes: number): Steps<Uint8Array> {
+  const all = new Uint8Array(bytes);
   let at = 0;
   for (const [i, part] of parts.entries()) {
     all.set(part, at);

@@ -165,9 +165,9 @@ export class IndexFiles extends IndexReads implements Writer {
    *
    * @param choose is asked when it is this write's turn: a row whose payload was changed before is not told by what it was
    */
-  async deleteRows(choose: () => Promise<ArrayLike<number>>): Promise<number[]> {
+  async deleteRows(choose: () => Promise<Iterable<number>>): Promise<number[]> {
     const core = this.#writable();
-    return this.#writes.later(async () => removeRows(core, Array.from(await choose())));
+    return this.#writes.later(async () => removeRows(core, await choose()));
   }
 
   deleteRowsSync(ordinals: ArrayLike<number>): number[] {

@@ -1,21 +1,14 @@
 /** The index of one key: what is packed, what came later, and which conditions they answer. */
 
-import type { Sliced } from '../../core/slices.js';
+import { doneWork, type Sliced } from '../../core/slices.js';
 import type { FilterNode, Path } from '../../query/filter/ast.js';
 import { parsePath } from '../../query/filter/path.js';
 import { textTest } from '../../query/filter/texts.js';
 import type { PayloadIndexType } from '../files/payload-index-type.js';
 import { FACTS, FLAGS, type PayloadFacts, reader, valueFor } from './facts.js';
+import { type OrdinalPart, rowsOfEach, type Value } from './parts.js';
 import { PatchLayers } from './patches.js';
-import {
-  emptyPostings,
-  Growing,
-  merged,
-  type OrdinalPart,
-  type Packed,
-  type Postings,
-  type Value,
-} from './postings.js';
+import { emptyPostings, Growing, merged, type Packed, type Postings } from './postings.js';
 
 /** A condition on the value at one path. */
 export type ColumnCondition = Extract<FilterNode, { path: Path }>;
@@ -156,38 +149,43 @@ export class Column {
   }
 
   /** The rows that meet a condition, in parts that may overlap, dead ones among them; undefined: it takes the payloads. */
-  answer(condition: ColumnCondition): OrdinalPart[] | undefined {
-    const found = this.#answer(condition, (kind) => this.#base(kind));
-    const among = (facts: PayloadFacts<Postings>) => this.#answer(condition, (kind) => [facts[kind]])!;
-    return found && this.#patches.over(found, among);
+  *answer(condition: ColumnCondition): Sliced<OrdinalPart[] | undefined> {
+    // All of one moment: others may pack them while they are read.
+    const patches = this.#patches.now;
+    const base = [this.#packed, ...this.#growing];
+    const found = yield* this.#answer(condition, (kind) => base.map((facts) => facts[kind]));
+    if (patches.size === 0) return found;
+    return found && (yield* patches.over(found, (facts) => this.#answer(condition, (kind) => [facts[kind]])));
   }
 
-  #answer(condition: ColumnCondition, postings: PostingsOf): OrdinalPart[] | undefined {
+  *#answer(condition: ColumnCondition, postings: PostingsOf): Sliced<OrdinalPart[] | undefined> {
     switch (condition.op) {
-      case 'match':
-        return this.#listed(condition.values)?.flatMap((value) => rowsWith(postings('values'), value));
+      case 'match': {
+        const listed = this.#listed(condition.values);
+        return listed && (yield* rowsOfEach(listed, (value) => rowsWith(postings('values'), value)));
+      }
       case 'except': {
         const listed = this.#listed(condition.values);
         if (listed === undefined) return undefined;
         const known = new Set(listed);
         const others = rowsWith(postings('flags'), FLAGS.other);
-        return [...postings('values').flatMap((one) => one.but(known)), ...others];
+        return [...(yield* ofAll(postings('values'), (one) => one.but(known))), ...others];
       }
       case 'text': {
         if (!this.hasStrings) return undefined;
         const has = textTest(condition);
-        return postings('values').flatMap((one) => one.where((value) => has(value as string)));
+        return yield* ofAll(postings('values'), (one) => one.where((value) => has(value as string)));
       }
       case 'range': {
         if (this.type !== 'integer' && this.type !== 'float') return undefined;
-        const found = postings('values').flatMap((one) => one.within(condition.bounds));
+        const found = yield* ofAll(postings('values'), (one) => one.within(condition.bounds));
         return isUnbounded(condition.bounds) ? [...found, ...rowsWith(postings('flags'), FLAGS.nan)] : found;
       }
       case 'dates':
         if (this.type !== 'datetime') return undefined;
-        return postings('values').flatMap((one) => one.within(condition.bounds));
+        return yield* ofAll(postings('values'), (one) => one.within(condition.bounds));
       case 'count':
-        return postings('counts').flatMap((one) => one.within(condition.bounds));
+        return yield* ofAll(postings('counts'), (one) => one.within(condition.bounds));
       case 'empty':
         return rowsWith(postings('flags'), FLAGS.empty);
       case 'null':
@@ -199,15 +197,17 @@ export class Column {
   }
 
   /** Rows with a value that is not of the index's type. */
-  get others(): OrdinalPart[] {
+  *others(): Sliced<OrdinalPart[]> {
+    const patches = this.#patches.now;
     const found = rowsWith(this.#base('flags'), FLAGS.other);
-    return this.#patches.over(found, ({ flags }) => rowsWith([flags], FLAGS.other));
+    return yield* patches.over(found, ({ flags }) => doneWork(rowsWith([flags], FLAGS.other)));
   }
 
   /** Values with their rows; one that is packed and came later, too, twice. */
   *entries(): Iterable<[Value, ArrayLike<number>]> {
-    for (const postings of this.#base('values')) yield* this.#patches.left(postings.entries());
-    yield* this.#patches.entries();
+    const patches = this.#patches.now;
+    for (const postings of this.#base('values')) yield* patches.left(postings.entries());
+    yield* patches.entries();
   }
 
   /** Pairs of value and row, those among them that no longer hold. */
@@ -229,6 +229,12 @@ type PostingsOf = (kind: keyof PayloadFacts<unknown>) => Postings[];
 
 function rowsWith(all: readonly Postings[], value: Value): ArrayLike<number>[] {
   return all.map((postings) => postings.of(value)).filter(({ length }) => length > 0);
+}
+
+function* ofAll(all: readonly Postings[], each: (one: Postings) => Sliced<OrdinalPart[]>): Sliced<OrdinalPart[]> {
+  const found: OrdinalPart[] = [];
+  for (const one of all) for (const part of yield* each(one)) found.push(part);
+  return found;
 }
 
 const COUNTED_AT_ONCE = 8192;

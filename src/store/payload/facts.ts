@@ -5,7 +5,7 @@ import { parseDate } from '../../query/filter/dates.js';
 import { along } from '../../query/filter/evaluate.js';
 import { exactKey } from '../../query/numbers.js';
 import type { PayloadIndexType } from '../files/payload-index-type.js';
-import type { Value } from './postings.js';
+import type { Value } from './parts.js';
 
 /** Flags of a row, beside its values; kept as postings of these numbers. */
 export const FLAGS = {

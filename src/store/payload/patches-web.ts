@@ -1,6 +1,8 @@
 /** In place of patches.ts in browsers and on the edge, where payloads do not change in place: there are no such rows. */
+import { doneWork, type Sliced } from '../../core/slices.js';
 import type { PayloadFacts } from './facts.js';
-import type { Growing, OrdinalPart, Postings } from './postings.js';
+import type { OrdinalPart } from './parts.js';
+import type { Growing, Postings } from './postings.js';
 
 export class PatchLayers {
   readonly pending = new Set<number>();
@@ -23,8 +25,12 @@ export class PatchLayers {
     return true;
   }
 
-  over(parts: OrdinalPart[], _of: (facts: PayloadFacts<Postings>) => OrdinalPart[]): OrdinalPart[] {
-    return parts;
+  get now(): this {
+    return this;
+  }
+
+  over(parts: OrdinalPart[], _of: (facts: PayloadFacts<Postings>) => unknown): Sliced<OrdinalPart[]> {
+    return doneWork(parts);
   }
 
   left<Entries>(entries: Entries): Entries {

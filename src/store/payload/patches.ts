@@ -1,7 +1,8 @@
 /** Rows of a payload index whose payload was changed in place: what the index has of them is of no use, and this is instead. */
 import type { Sliced } from '../../core/slices.js';
 import { FACTS, type PayloadFacts } from './facts.js';
-import { isWithin, type OrdinalPart, type Postings, type Value } from './postings.js';
+import { type OrdinalPart, Parts, rowsWhere, type Value } from './parts.js';
+import { isWithin, type Postings } from './postings.js';
 import { ordinalsWithBit } from './row-set.js';
 import { Stretch } from './stretch.js';
 
@@ -39,17 +40,15 @@ class LoosePostings implements Postings {
     return rows === undefined ? NONE : Uint32Array.from(rows).sort();
   }
 
-  within(bounds: Parameters<Postings['within']>[0]): Uint32Array[] {
+  within(bounds: Parameters<Postings['within']>[0]): Sliced<OrdinalPart[]> {
     return this.where((value) => isWithin(value as number | bigint, bounds));
   }
 
-  where(test: (value: Value) => boolean): Uint32Array[] {
-    const found: Uint32Array[] = [];
-    for (const [value, rows] of this.#rows) if (test(value)) found.push(Uint32Array.from(rows));
-    return found;
+  where(test: (value: Value) => boolean): Sliced<OrdinalPart[]> {
+    return rowsWhere(this.#rows, test, (rows) => [...rows]);
   }
 
-  but(values: ReadonlySet<Value>): Uint32Array[] {
+  but(values: ReadonlySet<Value>): Sliced<OrdinalPart[]> {
     return this.where((value) => !values.has(value));
   }
 
@@ -59,6 +58,9 @@ class LoosePostings implements Postings {
 }
 
 const NONE = new Uint32Array(0);
+/** Rows of parts that are looked at before others get their turn, and what a part costs beside. */
+const PARTS_WORK = 1 << 18;
+const PART_COST = 64;
 /** Rows that become pending before others get their turn. */
 const SORTED_AT_ONCE = 1024;
 
@@ -157,7 +159,16 @@ type Entries = Iterable<[Value, ArrayLike<number>]>;
 
 /** The patches of a column. The last ones take what changes; those before are being packed. */
 export class PatchLayers {
-  readonly #layers = [new Patches()];
+  readonly #layers: Patches[];
+
+  constructor(layers = [new Patches()]) {
+    this.#layers = layers;
+  }
+
+  /** As they are: they are not packed into what is below while that is read. */
+  get now(): PatchLayers {
+    return new PatchLayers([...this.#layers]);
+  }
 
   get #last(): Patches {
     return this.#layers.at(-1)!;
@@ -209,10 +220,24 @@ export class PatchLayers {
   }
 
   /** Parts without the rows that changed, and what there is of these. */
-  over(parts: OrdinalPart[], of: (facts: PayloadFacts<Postings>) => OrdinalPart[]): OrdinalPart[] {
+  *over(
+    parts: OrdinalPart[],
+    of: (facts: PayloadFacts<Postings>) => Sliced<OrdinalPart[] | undefined>,
+  ): Sliced<OrdinalPart[]> {
     let all = parts;
     for (const patches of this.#layers) {
-      if (patches.size > 0) all = [...all.map((part) => patches.without(part)), ...of(patches.facts)];
+      if (patches.size === 0) continue;
+      const left = new Parts();
+      let work = 0;
+      for (const part of all) {
+        left.add(patches.without(part));
+        work += part.length + PART_COST;
+        if (work < PARTS_WORK) continue;
+        work = 0;
+        yield;
+      }
+      left.addAll((yield* of(patches.facts)) ?? []);
+      all = left.all;
     }
     return all;
   }

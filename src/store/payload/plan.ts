@@ -9,7 +9,7 @@ import type { IndexFiles } from '../files/index-files.js';
 import type { ColumnCondition } from './column.js';
 import type { PayloadIndexes } from './indexes.js';
 import { liveRows } from './live-rows.js';
-import type { OrdinalPart } from './postings.js';
+import type { OrdinalPart } from './parts.js';
 import { difference, gathered, intersection, listOf, NO_ROWS, type RowSet, settled, sizeOf, union } from './row-set.js';
 
 /** Conditions that some element must meet; `empty`, which asks for no element at all, is another matter. */
@@ -38,6 +38,7 @@ export class FilterPlan {
   /** Rows of which the payload was read. */
   payloadsRead = 0;
   readonly #parts = new Map<FilterNode, readonly OrdinalPart[] | undefined>();
+  readonly #ids = new Map<FilterNode, readonly number[]>();
   readonly #sets = new Map<FilterNode, RowSet>();
   readonly #indexed = new Map<FilterNode, boolean>();
 
@@ -53,8 +54,21 @@ export class FilterPlan {
   /** The rows of `within` that pass. */
   *solve(node: FilterNode, within: RowSet = this.live): Sliced<RowSet> {
     if (sizeOf(within) === 0) return NO_ROWS;
+    yield* this.prepare(node);
     const set = yield* this.#solve(node, within);
     return settled(set, this.rows);
+  }
+
+  /** Asks the indexes of all conditions, in slices: nothing else is to be asked before. */
+  *prepare(node: FilterNode): Sliced<void> {
+    if ('nodes' in node) for (const child of node.nodes) yield* this.prepare(child);
+    else if (node.op === 'not') yield* this.prepare(node.node);
+    else if (node.op === 'ids') {
+      if (!this.#ids.has(node)) this.#ids.set(node, yield* rowsOf(node.ids, this.files));
+    } else if ('path' in node && !this.#parts.has(node)) {
+      const column = this.indexes.at(node.path, this.rows);
+      this.#parts.set(node, column && (yield* column.answer(node)));
+    }
   }
 
   /** Whether indexes alone answer it. */
@@ -176,7 +190,8 @@ export class FilterPlan {
     if (steps.length === 0 || !NARROWING.has(node.op)) return within;
     const condition = node as ColumnCondition;
     const path = { text: '', steps: [...steps, ...condition.path.steps] };
-    const parts = this.indexes.at(path, this.rows)?.answer(condition);
+    const column = this.indexes.at(path, this.rows);
+    const parts = column && (yield* column.answer(condition));
     yield;
     return parts === undefined ? within : intersection(within, gathered(parts, this.rows));
   }
@@ -212,14 +227,13 @@ export class FilterPlan {
   }
 
   #partsOf(node: ColumnCondition): readonly OrdinalPart[] | undefined {
-    if (!this.#parts.has(node)) this.#parts.set(node, this.indexes.at(node.path, this.rows)?.answer(node));
     return this.#parts.get(node);
   }
 
   #setOf(node: ColumnCondition | Extract<FilterNode, { op: 'ids' }>): RowSet {
     let set = this.#sets.get(node);
     if (set === undefined) {
-      const parts = node.op === 'ids' ? [rowsOf(node.ids, this.files)] : this.#partsOf(node)!;
+      const parts = node.op === 'ids' ? [this.#ids.get(node)!] : this.#partsOf(node)!;
       set = gathered(parts, this.rows);
       this.#sets.set(node, set);
     }
@@ -228,10 +242,12 @@ export class FilterPlan {
 }
 
 /** Ids that no row has are left out; a number and a bigint of the same value are one id. */
-export function rowsOf(ids: Iterable<Id>, files: IndexFiles): number[] {
+export function* rowsOf(ids: Iterable<Id>, files: IndexFiles): Sliced<number[]> {
   const { idKind } = files;
   const found: number[] = [];
+  let work = 0;
   for (const id of ids) {
+    if (++work % IDS_AT_ONCE === 0) yield;
     const own = idKind === undefined ? undefined : ownId(id, idKind);
     const ordinal = own === undefined ? undefined : files.ordinalOf(own);
     if (ordinal !== undefined) found.push(ordinal);

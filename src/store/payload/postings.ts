@@ -1,28 +1,23 @@
 /** Which rows have which value: for each distinct value, its ordinals, ascending. */
 
-import { type Sliced, sorted } from '../../core/slices.js';
+import { doneWork, type Sliced, sorted } from '../../core/slices.js';
 import type { NumberBounds } from '../../query/filter/ast.js';
-import { SHORT_STRETCH, type Stretch, StretchedList } from './stretch.js';
-
-/** Numbers are in the form of exactKey(): a bigint is one that no float64 holds. */
-export type Value = string | number | bigint;
+import { type OrdinalPart, Parts, rowsWhere, VALUES_AT_ONCE, type Value } from './parts.js';
+import { SHORT_STRETCH, StretchedList } from './stretch.js';
 
 /** Distinct and ascending; bigints among numbers where some are none. */
 export type Values = readonly string[] | Float64Array | readonly (number | bigint)[];
-
-/** Ordinals of some values. */
-export type OrdinalPart = ArrayLike<number> | Stretch;
 
 export interface Postings {
   /** Pairs of value and row. */
   readonly size: number;
   of(value: Value): ArrayLike<number>;
-  /** Rows of all numbers within the bounds, value by value; at least all of those rows, each once per value. */
-  within(bounds: NumberBounds): OrdinalPart[];
+  /** Rows of all numbers within the bounds; at least all of those rows, each once per value. */
+  within(bounds: NumberBounds): Sliced<OrdinalPart[]>;
   /** Rows of all values that pass the test. */
-  where(test: (value: Value) => boolean): ArrayLike<number>[];
+  where(test: (value: Value) => boolean): Sliced<OrdinalPart[]>;
   /** Rows of all other values; at least all of those rows. */
-  but(values: ReadonlySet<Value>): OrdinalPart[];
+  but(values: ReadonlySet<Value>): Sliced<OrdinalPart[]>;
   /** Not necessarily in order. */
   entries(): Iterable<[Value, ArrayLike<number>]>;
 }
@@ -50,17 +45,15 @@ export class Growing implements Postings {
     return this.#ordinals.get(value) ?? [];
   }
 
-  within(bounds: NumberBounds): ArrayLike<number>[] {
+  within(bounds: NumberBounds): Sliced<OrdinalPart[]> {
     return this.where((value) => isWithin(value as number | bigint, bounds));
   }
 
-  where(test: (value: Value) => boolean): ArrayLike<number>[] {
-    const found: ArrayLike<number>[] = [];
-    for (const [value, ordinals] of this.#ordinals) if (test(value)) found.push(ordinals);
-    return found;
+  where(test: (value: Value) => boolean): Sliced<OrdinalPart[]> {
+    return rowsWhere(this.#ordinals, test, (rows) => rows);
   }
 
-  but(values: ReadonlySet<Value>): ArrayLike<number>[] {
+  but(values: ReadonlySet<Value>): Sliced<OrdinalPart[]> {
     return this.where((value) => !values.has(value));
   }
 
@@ -94,24 +87,27 @@ export class Packed implements Postings {
     return this.values[at] === value ? this.#at(at, at + 1) : this.#at(0, 0);
   }
 
-  within({ gt, gte, lt, lte }: NumberBounds): OrdinalPart[] {
+  within({ gt, gte, lt, lte }: NumberBounds): Sliced<OrdinalPart[]> {
     let from = 0;
     let to = this.values.length;
     if (gt !== undefined) from = Math.max(from, this.#firstNotBelow(gt, true));
     if (gte !== undefined) from = Math.max(from, this.#firstNotBelow(gte, false));
     if (lt !== undefined) to = Math.min(to, this.#firstNotBelow(lt, false));
     if (lte !== undefined) to = Math.min(to, this.#firstNotBelow(lte, true));
-    return from < to ? [this.#stretch(from, to)] : [];
+    return doneWork(from < to ? [this.#stretch(from, to)] : []);
   }
 
-  where(test: (value: Value) => boolean): ArrayLike<number>[] {
-    const found: ArrayLike<number>[] = [];
-    for (let v = 0; v < this.values.length; v++) if (test(this.values[v]!)) found.push(this.#at(v, v + 1));
-    return found;
+  *where(test: (value: Value) => boolean): Sliced<OrdinalPart[]> {
+    const found = new Parts();
+    for (let v = 0; v < this.values.length; v++) {
+      if (v % VALUES_AT_ONCE === VALUES_AT_ONCE - 1) yield;
+      if (test(this.values[v]!)) found.add(this.#at(v, v + 1));
+    }
+    return found.all;
   }
 
   /** The runs between those values. */
-  but(values: ReadonlySet<Value>): OrdinalPart[] {
+  but(values: ReadonlySet<Value>): Sliced<OrdinalPart[]> {
     const places: number[] = [];
     for (const value of values) {
       const at = this.#firstNotBelow(value, false);
@@ -124,7 +120,7 @@ export class Packed implements Postings {
       if (at > from) found.push(this.#stretch(from, at));
       from = at + 1;
     }
-    return found;
+    return doneWork(found);
   }
 
   *entries(): Iterable<[Value, ArrayLike<number>]> {

@@ -1,5 +1,5 @@
 /** Sets of ordinals: an ascending list while they are few, a bitmap when they are many. Nothing changes one once made. */
-import type { OrdinalPart } from './postings.js';
+import type { OrdinalPart } from './parts.js';
 import { Stretch } from './stretch.js';
 
 export type RowSet = Uint32Array | Bitmap;
