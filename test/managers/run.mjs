@@ -78,7 +78,7 @@ try {
   rmSync(home, { recursive: true, force: true, maxRetries: 5 });
 }
 
-/** What a project of a manager's does: { check: true, or why not }. */
+/** The checks that a manager's project passes, or why it does not. */
 async function probed(name, registry) {
   const manager = await MANAGERS[name]();
   const folder = join(home, name.replaceAll(/\W/g, ''));
