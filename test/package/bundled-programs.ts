@@ -176,3 +176,34 @@ export const TINY_ONNX =
   'f31vfr9XQCG/hl+gPrzmdz9csjs/K000vsZnbL+nYlK/0P0QPYItXD/33GQ/+w/ZPReLR7+ewnK/ViN7vj3qLj9aKAoJaW5wdXRfaWRzEhsKGQgH' +
   'EhUKBxIFYmF0Y2gKChIIc2VxdWVuY2VaLQoOYXR0ZW50aW9uX21hc2sSGwoZCAcSFQoHEgViYXRjaAoKEghzZXF1ZW5jZWI0ChFsYXN0X2hpZGRl' +
   'bl9zdGF0ZRIfCh0IARIZCgcSBWJhdGNoCgoSCHNlcXVlbmNlCgIICEIECgAQEQ==';
+
+const threads = `
+let threads = 0;
+process.on('worker', () => threads++);
+async function run() {
+  const dim = 16;
+  const kernels = activeKernels().name;
+  // Enough for a thread: what is little runs at once.
+  const vectors = Float32Array.from({ length: 140_000 * dim }, (_, i) => ((i * 48_271) % 257) - 128);
+  const index = await FunnelIndex.create(':memory:', { dim });
+  await index.upsert({ ids: Array.from({ length: 64 }, (_, i) => i), vectors: vectors.slice(0, 64 * dim) });
+  await index.optimize();
+  await index.query({ vector: vectors.slice(0, dim) });
+  await index.close();
+  const ofIndex = threads;
+  useKernels('wasm');
+  await funnelAsync({ vectors, dim }, vectors.slice(0, dim), { scales: [dim], keep: 1, limit: 2 });
+  process.stdout.write(JSON.stringify({ kernels, ofIndex, ofKernels: threads - ofIndex }), () => process.exit(0));
+}
+void run();
+`;
+
+/** Programs that tell on which kernels they run, and how many threads their index and the WASM kernels start. */
+export const TRACED: Record<string, string> = {
+  'traced.mjs': `import { activeKernels, funnelAsync, useKernels } from 'funnelvec';
+import { FunnelIndex } from 'funnelvec/store';
+${threads}`,
+  'traced.cjs': `const { activeKernels, funnelAsync, useKernels } = require('funnelvec');
+const { FunnelIndex } = require('funnelvec/store');
+${threads}`,
+};

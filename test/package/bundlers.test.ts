@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { VERSION } from '#dist/core/places.js';
 import { safetensors, table, tokenizerJson } from '../embed/tiny.js';
-import { ENTRIES, RUNNER, TINY_ONNX } from './bundled-programs.js';
+import { ENTRIES, RUNNER, TINY_ONNX, TRACED } from './bundled-programs.js';
 import { type Answers, addNext, BUNDLERS, load, missing, next } from './bundlers.js';
 import { Consumer, linkTree, packRelease, root, unpackRelease } from './consumer.js';
 
@@ -144,6 +144,23 @@ exports.run = async () => {
       assert.equal(run(without, files)['main']!['kernels'], 'wasm');
     } finally {
       for (const [i, text] of manifests.entries()) writeFileSync(others[i]!, text);
+    }
+  });
+
+  it('that are traced have binary and threads where they are deployed, as Next.js and serverless platforms trace', async () => {
+    const { nodeFileTrace } = load('next/dist/compiled/@vercel/nft') as {
+      nodeFileTrace: (files: string[], options: object) => Promise<{ fileList: Set<string> }>;
+    };
+    without.write(TRACED);
+    for (const program of Object.keys(TRACED)) {
+      const { fileList } = await nodeFileTrace([join(without.home, program)], { base: without.home });
+      const alone = new Consumer();
+      for (const file of fileList) cpSync(join(without.home, file), join(alone.home, file));
+      const told = JSON.parse(alone.node([program]));
+      alone.remove();
+      assert.equal(told.kernels, plain.without['main']!['kernels'], program);
+      assert.ok(told.ofIndex > 0, `${program}: ${told.ofIndex} threads of the index`);
+      assert.equal(told.ofKernels, 1, program);
     }
   });
 

@@ -9,7 +9,6 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { VERSION } from '#dist/core/places.js';
 import { NATIVE_NAMES } from '#dist/kernels/load.js';
 import { type Archives, Consumer, filesOf, packRelease, root, unpackOwn } from './consumer.js';
@@ -47,9 +46,8 @@ describe('the packed package', { timeout: 600_000 }, () => {
     consumer = new Consumer().write({ 'package.json': '{ "name": "consumer", "private": true }\n', ...PROGRAMS });
     archives = packRelease(join(consumer.home, 'archives'));
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    const platforms = pathToFileURL(join(root, 'scripts/platforms/platforms.mjs')).href;
-    const given = [platforms, version, ...(archives.own === undefined ? [] : [archives.own])];
-    registry = spawn(process.execPath, [fileURLToPath(new URL('registry-child.js', import.meta.url)), ...given]);
+    const given = [version, ...(archives.own === undefined ? [] : [archives.own])];
+    registry = spawn(process.execPath, [join(root, 'test/package/registry.mjs'), ...given]);
     const [port] = (await once(registry.stdout!, 'data')) as [Buffer];
     consumer.write({ '.npmrc': `@funnelvec:registry=http://127.0.0.1:${String(port).trim()}/\n` });
     consumer.npm(['install', ...INSTALL, archives.main]);

@@ -39,7 +39,7 @@ export async function installed(name) {
   return await fromRegistry(name, RUNTIMES[name]);
 }
 
-async function fromRegistry(name, { package: from, version, binary }) {
+export async function fromRegistry(name, { package: from, version, binary }) {
   const folder = `.cache/runtimes/${from.split('/').join('-')}-${version}`;
   const program = `${folder}/node_modules/${from}/${binary}`;
   await step(`Installing ${name}`, { values: [from, version], outputs: [program] }, async () => {

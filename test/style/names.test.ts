@@ -19,6 +19,7 @@ const ALIKE: Readonly<Record<string, string>> = {
   createWasmKernels: CHECKED,
   reference: CHECKED,
   moduleUrl: 'here-cjs.ts takes the place of here.ts in the CommonJS build',
+  threadFiles: 'the same',
 };
 
 const EXPORTED =

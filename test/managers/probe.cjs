@@ -1,0 +1,2 @@
+const { listKernels } = require('funnelvec');
+exports.active = () => listKernels().find(({ active }) => active).name;
