@@ -68,7 +68,7 @@ export class QueryVector {
     return this.norm === 0;
   }
 
-  /** What a search has checked of a request to a source holds of its copy. */
+  /** A copy of a request keeps the mark of what a search has checked. */
   static passedOn<Request extends { vector: Float32Array }>(request: Asked, copy: Request): Request {
     const checked = request[CHECKED];
     if (checked !== undefined) (copy as Asked)[CHECKED] = checked;
