@@ -1,6 +1,6 @@
 /** Bounds on times, on machines that do other work, too: it only ever adds, so a bound has to hold once in a few attempts. */
 
-/** What `measure` gives, the least of as many attempts as it takes to come below `bound`, of five at most. */
+/** The least that `measure` gives in as many attempts as it takes to come below `bound`, five at most. */
 export async function least(bound: number, measure: () => number | Promise<number>): Promise<number> {
   let value = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt < 5 && !(value < bound); attempt++) value = Math.min(value, await measure());

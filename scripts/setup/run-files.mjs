@@ -19,7 +19,7 @@ const COUNTS = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo
  * @returns {Promise<number>} the exit code
  */
 export async function runFiles(phases) {
-  processorOfEnded(); // of the set-up
+  processorOfEnded(); // leaves out the set-up
   const reporter = new spec();
   reporter.pipe(process.stdout, { end: false });
   const counts = new Map(COUNTS.map((name) => [name, 0]));

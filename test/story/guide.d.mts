@@ -13,6 +13,7 @@ export interface Project {
 export function blocksOf(text: string): Block[];
 export function upTo(blocks: Block[], section: string | undefined): Block[];
 export function makeProject(): Promise<Project>;
+export function compile(project: Project, programs: Record<string, Block[]>, replace?: (code: string) => string): void;
 export function runBlocks(
   project: Project,
   name: string,

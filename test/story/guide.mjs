@@ -64,17 +64,25 @@ export async function makeProject() {
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-/** Compiles the blocks as one program, runs it, and answers what each printed. */
-export function runBlocks({ folder }, name, blocks, replace = (code) => code) {
-  // Imports may stand anywhere in a module.
-  const program = blocks.map(({ code }) => code).join(`\nconsole.log('${MARK}');\n`);
-  // The last one ends the threads.
-  writeFileSync(join(folder, `${name}.ts`), `${replace(program)}\nawait index.close();\nawait embedder.close();\n`);
+/** Compiles programs, by name, each of blocks one after another. */
+export function compile({ folder }, programs, replace = (code) => code) {
+  for (const [name, blocks] of Object.entries(programs)) {
+    // Imports may stand anywhere in a module.
+    const program = blocks.map(({ code }) => code).join(`\nconsole.log('${MARK}');\n`);
+    // The last one ends the threads.
+    writeFileSync(join(folder, `${name}.ts`), `${replace(program)}\nawait index.close();\nawait embedder.close();\n`);
+  }
   const tsc = spawnSync(process.execPath, [resolve('node_modules/typescript/bin/tsc'), '-p', folder], {
     encoding: 'utf8',
   });
   if (tsc.status !== 0) throw new Error(`the guide does not compile:\n${tsc.stdout}${tsc.stderr}`);
-  const { stdout, stderr, status } = spawnSync(process.execPath, [`${name}.js`], { cwd: folder, encoding: 'utf8' });
+}
+
+/** Compiles the blocks as one program, runs it, and answers what each printed. */
+export function runBlocks(project, name, blocks, replace) {
+  compile(project, { [name]: blocks }, replace);
+  const program = [`${name}.js`];
+  const { stdout, stderr, status } = spawnSync(process.execPath, program, { cwd: project.folder, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${name} ended with ${status}:\n${stdout}${stderr}`);
   return stdout.split(`${MARK}\n`);
 }

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { qdrantMark, startMilvus, startQdrant } from '../sources/servers.js';
 
 const path = pathToFileURL(resolve('test/story/guide.mjs')).href;
-const { blocksOf, guide, makeProject, runBlocks, upTo } = (await import(path)) as typeof import('./guide.mjs');
+const { blocksOf, compile, guide, makeProject, runBlocks, upTo } = (await import(path)) as typeof import('./guide.mjs');
 
 const blocks = blocksOf(guide());
 let project: Awaited<ReturnType<typeof makeProject>> | undefined;
@@ -23,39 +23,45 @@ describe('the guide', { timeout: 240_000 }, () => {
   });
   after(() => project?.remove());
 
-  function holds(name: string, section: string | undefined, replace?: (code: string) => string): void {
-    const some = upTo(blocks, section);
-    const printed = runBlocks(project!, name, some, replace);
-    assert.equal(printed.length, some.length);
-    for (const [i, { output = '', section: of }] of some.entries()) {
-      assert.equal(printed[i], output, `block ${i + 1}, "${of}"`);
+  /** By block, the text that it printed: one program of all of them, so that the index is built and tuned once. */
+  let printed: Promise<Map<(typeof blocks)[number], string>> | undefined;
+  async function run(): Promise<Map<(typeof blocks)[number], string>> {
+    const [qdrant, milvus] = await Promise.all([startQdrant(), startMilvus()]);
+    try {
+      const outputs = runBlocks(project!, 'guide', blocks, (code) =>
+        code.replace('http://127.0.0.1:6333', qdrant.url).replace('127.0.0.1:19530', milvus.address),
+      );
+      assert.equal(outputs.length, blocks.length);
+      return new Map(blocks.map((block, i) => [block, outputs[i]!]));
+    } finally {
+      await Promise.all([qdrant.stop(), milvus.stop()]);
     }
   }
 
-  it('prints what it says on the index', (t) => {
+  async function holds(section: string | undefined): Promise<void> {
+    printed ??= run();
+    const outputs = await printed;
+    for (const [i, block] of upTo(blocks, section).entries()) {
+      assert.equal(outputs.get(block), block.output ?? '', `block ${i + 1}, "${block.section}"`);
+    }
+  }
+
+  it('compiles as far as a reader needs it, for the index, for Qdrant and for Milvus', (t) => {
     if (project === undefined) return t.skip(missing);
-    holds('embedded', undefined);
+    compile(project, {
+      embedded: upTo(blocks, undefined),
+      qdrant: upTo(blocks, 'On Qdrant'),
+      milvus: upTo(blocks, 'On Milvus'),
+    });
   });
 
-  it(`prints what it says on Qdrant${qdrantMark}`, async (t) => {
-    if (project === undefined) return t.skip(missing);
-    const { url, stop } = await startQdrant();
-    try {
-      holds('qdrant', 'On Qdrant', (code) => code.replace('http://127.0.0.1:6333', url));
-    } finally {
-      await stop();
-    }
-  });
-
-  it('prints what it says on Milvus', async (t) => {
-    if (project === undefined) return t.skip(missing);
-    const { address, stop } = await startMilvus();
-    try {
-      holds('milvus', 'On Milvus', (code) => code.replace('127.0.0.1:19530', address));
-    } finally {
-      await stop();
-    }
-  });
+  for (const [store, section] of [
+    ['the index', undefined],
+    [`Qdrant${qdrantMark}`, 'On Qdrant'],
+    ['Milvus', 'On Milvus'],
+  ] as const) {
+    it(`prints what it says on ${store}`, (t) => (project === undefined ? t.skip(missing) : holds(section)));
+  }
 
   it('tells the story: the funnel loses what its pool never had, and the tuned plan finds it, on each of the three', () => {
     const [fails] = blocks.filter(({ section }) => section === 'A query that fails');
