@@ -7,7 +7,7 @@ import swc from '@swc/core';
 import { filesUnder } from '../setup/steps.mjs';
 
 /** As tsc made them: `import.meta` has its own file for CommonJS, and the other is read by what traces a program's files. */
-const KEPT = ['core/here.js', 'kernels/addon.js'];
+export const KEPT = ['core/here.js', 'kernels/addon.js'];
 
 /** Makes the files of dist/esm and dist/cjs within `folder` small. */
 export async function slim(folder) {
@@ -17,16 +17,22 @@ export async function slim(folder) {
     if (KEPT.includes(name)) continue;
     const text = readFileSync(file, 'utf8');
     const bang = /^#!.*\n/.exec(text)?.[0] ?? '';
-    const { code } = await swc.minify(text.slice(bang.length), {
-      module: true,
-      compress: { defaults: false, join_vars: true },
-      mangle: { keep_fnames: true, keep_classnames: true },
-      format: { comments: false },
-    });
+    const code = await minified(text.slice(bang.length));
     writeFileSync(file, bang + code);
     const twin = join(cjs, name);
     if (filesUnder(twin).length > 0) writeFileSync(twin, toCommonJs(code, name));
   }
+}
+
+/** A module without white space and long names of locals. */
+export async function minified(text) {
+  const { code } = await swc.minify(text, {
+    module: true,
+    compress: { defaults: false, join_vars: true },
+    mangle: { keep_fnames: true, keep_classnames: true },
+    format: { comments: false },
+  });
+  return code;
 }
 
 /**

@@ -21,9 +21,31 @@ import { ENCODE_SIGNATURES, type EncodeKernels } from './codes-encode.js';
 import { SCAN_SIGNATURES, type ScanKernels } from './codes-scan.js';
 import { WALK_SIGNATURES, type WalkKernels } from './codes-walk.js';
 
-export * from './codes-encode.js';
-export * from './codes-scan.js';
-export * from './codes-walk.js';
+export type {
+  EncodeBitsTask,
+  EncodeHeadTask,
+  EncodeKernels,
+  EncodeRowsTask,
+  EncodeTask,
+  NearestTask,
+  ProjectTask,
+} from './codes-encode.js';
+export {
+  BIT_QUERY_MAX,
+  type BitDotsTask,
+  BLOCK_ROWS,
+  type Bound,
+  type GatherBitsTask,
+  HEAD_QUERY_MAX,
+  type HeadDotsTask,
+  type PruneRowsTask,
+  type PruneVisitTask,
+  type RowDotsTask,
+  type ScanKernels,
+  type ScoresAtTask,
+  type TopDotsTask,
+} from './codes-scan.js';
+export { type NeighboursTask, type RelinkTask, WALK_STEP, type WalkKernels, type WalkTask } from './codes-walk.js';
 
 export interface CodeKernels extends ScanKernels, EncodeKernels, WalkKernels {
   /** As in kernels.ts. */

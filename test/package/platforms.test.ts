@@ -1,11 +1,11 @@
 /** The tables that the cross-build, the loader and the archives share agree. The build itself runs outside CI: it needs zig. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { doubts } from '#dist/cli/doctor.js';
-import { root } from './consumer.js';
+import { filesOf, root } from './consumer.js';
 
 interface Platform {
   os: string;
@@ -21,7 +21,11 @@ const load = (name: string) => import(pathToFileURL(join(root, 'scripts/platform
 const { PLATFORMS } = (await load('platforms.mjs')) as { PLATFORMS: Record<string, Platform> };
 const { addonOf } = (await load('gyp.mjs')) as { addonOf: (one: Platform) => { sources: Source[]; ldflags: string[] } };
 const { refusals } = (await load('inspect.mjs')) as { refusals: (name: string, facts: object) => string[] };
-const { toCommonJs } = (await load('slim.mjs')) as { toCommonJs: (code: string, name: string) => string };
+const { KEPT, minified, toCommonJs } = (await load('slim.mjs')) as {
+  KEPT: string[];
+  minified: (text: string) => Promise<string>;
+  toCommonJs: (code: string, name: string) => string;
+};
 
 describe('platforms', () => {
   it('are looked for by the loader, each by a literal that tracing reads, and no other', () => {
@@ -104,6 +108,17 @@ describe('the CommonJS of a release', () => {
     it(`of ${from}`, () =>
       assert.ok(toCommonJs(from, 'kernels/a.js').endsWith(`${to}`), toCommonJs(from, 'kernels/a.js')));
   }
+
+  it('of every module that has a CommonJS twin', async () => {
+    const esm = join(root, 'dist/esm');
+    const modules = filesOf(esm).filter((name) => name.endsWith('.js') && existsSync(join(root, 'dist/cjs', name)));
+    assert.ok(modules.length > 100, `${modules.length}`);
+    for (const name of modules) {
+      if (KEPT.includes(name)) continue;
+      const code = await minified(readFileSync(join(esm, name), 'utf8'));
+      assert.doesNotThrow(() => toCommonJs(code, name), name);
+    }
+  });
 
   for (const code of ['export let a=1;', 'export default 1;', 'export*from"./x.js";', 'import a from"./x.js";']) {
     it(`is not made of ${code}`, () =>

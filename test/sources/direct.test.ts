@@ -144,6 +144,21 @@ describe('a read over REST', () => {
     await assert.rejects(read(garbled), { code: 'BAD_RESPONSE' });
   });
 
+  test('tells of failures whose head is odd as fetch does: text in UTF-8, words of its own, a status that is none', async () => {
+    const head = 'x-reason: \u65e5\u672c\r\ncontent-length: 0\r\n\r\n';
+    const saying = (line: string, more = '') =>
+      serverOf((request) => void request.socket.end(`HTTP/1.1 ${line}\r\n${more}${head}`));
+    await rejects(read(await saying('503 Warming\u0001 up')), 'UNREACHABLE', /503: Warming up/);
+    await rejects(read(await saying('503 \u65e5')), 'UNREACHABLE', /HTTP 503: /);
+    await assert.rejects(read(await saying('429 Slow', 'retry-after: 3\r\n')), {
+      code: 'RATE_LIMITED',
+      retryAfter: 3000,
+    });
+    const odd = await saying('600 Odd');
+    await rejects(read(odd), 'REFUSED', /HTTP 600: Odd/);
+    assert.equal(odd.asked.length, 2);
+  });
+
   test('ends when its caller gives up, in each of its phases, and the server learns of it', async () => {
     for (const begins of [false, true]) {
       let closed: (() => void) | undefined;

@@ -12,6 +12,7 @@ interface Dispatcher {
 /** An answer as it came. */
 export interface Direct {
   readonly status: number;
+  readonly statusText: string;
   readonly headers: Headers;
   readonly bytes: Uint8Array;
 }
@@ -57,7 +58,9 @@ export async function direct(
     answer.release();
   }
   const { status, encoding } = answer;
-  if (encoding === 'identity' && !(status >= 300 && status < 400)) return answer;
+  // A Response of another status can be made by fetch alone.
+  const isPlain = status < 300 || (status >= 400 && status < 600);
+  if (encoding === 'identity' && isPlain) return answer;
   unsuited.add(dispatcher);
   return undefined;
 }
@@ -66,6 +69,7 @@ export async function direct(
 class Answer implements Direct {
   readonly ended: Promise<void>;
   status = 0;
+  statusText = '';
   #headers: Record<string, string | string[] | undefined> = {};
   readonly #parts: Uint8Array[] = [];
   readonly #releases: (() => void)[] = [];
@@ -99,7 +103,9 @@ class Answer implements Direct {
   get headers(): Headers {
     const headers = new Headers();
     for (const [name, value] of Object.entries(this.#headers)) {
-      for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) headers.append(name, one);
+      for (const one of Array.isArray(value) ? value : [value]) {
+        if (one !== undefined) headers.append(name, byteString(one));
+      }
     }
     return headers;
   }
@@ -122,19 +128,20 @@ class Answer implements Direct {
     if (this.#stopped !== undefined) abort(this.#stopped.reason);
   }
 
-  onHeaders(status: number, raw: readonly Uint8Array[]): boolean {
+  onHeaders(status: number, raw: readonly Uint8Array[], _: unknown, statusText?: string): boolean {
     const headers: Record<string, string> = {};
     for (let i = 0; i + 1 < raw.length; i += 2) {
       const name = String(raw[i]).toLowerCase();
       headers[name] = headers[name] === undefined ? String(raw[i + 1]) : `${headers[name]}, ${raw[i + 1]}`;
     }
-    this.#begin(status, headers);
+    this.#begin(status, headers, statusText);
     return true;
   }
 
-  #begin(status: number, headers: Record<string, string | string[] | undefined>): void {
+  #begin(status: number, headers: Record<string, string | string[] | undefined>, statusText?: string): void {
     if (status < 200) return; // the answer follows
     this.status = status;
+    this.statusText = statusText || (STATUS_CODES[status] ?? ''); // HTTP/2 has none
     this.#headers = headers;
   }
 
@@ -155,8 +162,13 @@ class Answer implements Direct {
     this.onConnect((reason) => controller.abort(reason));
   }
 
-  onResponseStart(_: unknown, status: number, headers: Record<string, string | string[] | undefined>): void {
-    this.#begin(status, headers);
+  onResponseStart(
+    _: unknown,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+    statusText?: string,
+  ): void {
+    this.#begin(status, headers, statusText);
   }
 
   onResponseData(_: unknown, part: Uint8Array): void {
@@ -173,11 +185,20 @@ class Answer implements Direct {
 }
 
 /** An answer that is a failure, as the client reads it. */
-export function responseOf({ status, headers, bytes }: Direct, url: string): Response {
+export function responseOf({ status, statusText, headers, bytes }: Direct, url: string): Response {
   const body = status === 204 || status === 205 ? null : new Uint8Array(bytes);
-  const response = new Response(body, { status, headers, statusText: STATUS_CODES[status] ?? '' });
+  const response = new Response(body, {
+    status,
+    headers,
+    statusText: byteString(statusText).replace(/[^ -~\u0080-\u00ff]/g, ''),
+  });
   Object.defineProperty(response, 'url', { value: url });
   return response;
+}
+
+/** Text of UTF-8 as its bytes, a character each: Headers and Response refuse other characters. */
+function byteString(text: string): string {
+  return Buffer.from(text).toString('latin1');
 }
 
 let judged: { real: typeof fetch; own: boolean } | undefined;
