@@ -133,10 +133,14 @@ function render(name, bytes) {
   ].join('\n');
 }
 
-/** Printable ones from '(' on, but '&' for the backslash, behind '!' for bytes from 87 on and '#' from 174 on. */
+/**
+ * Printable ones from '(' on, but '&' for the backslash, behind '!' for the next 87 bytes and '#' for the last ones. They are
+ * counted from 252 on: more bytes of modules do without '!' so than from 0 on.
+ */
 function lettersOf(bytes) {
-  const letter = (byte) => (byte === 52 ? '&' : String.fromCharCode(40 + byte));
-  return Array.from(bytes, (byte) => ['', '!', '#'][Math.floor(byte / 87)] + letter(byte % 87)).join('');
+  const letter = (place) => (place === 52 ? '&' : String.fromCharCode(40 + place));
+  const written = (place) => ['', '!', '#'][Math.floor(place / 87)] + letter(place % 87);
+  return Array.from(bytes, (byte) => written((byte + 4) % 256)).join('');
 }
 
 function hashInputs() {

@@ -20,6 +20,7 @@ import {
   type ScoresAtTask,
   type TopDotsTask,
 } from './codes.js';
+import { tableReference } from './codes-reference-table.js';
 import { walkReference } from './codes-reference-walk.js';
 import { reference } from './reference.js';
 
@@ -231,6 +232,8 @@ const encodeReference: EncodeKernels = {
   },
 };
 
+const walk = walkReference(scanReference);
+
 export const codesReference: CodeKernels = {
   name: 'js',
 
@@ -242,7 +245,8 @@ export const codesReference: CodeKernels = {
 
   ...scanReference,
   ...encodeReference,
-  ...walkReference(scanReference),
+  ...tableReference(scanReference, walk),
+  ...walk,
 };
 
 /** By 4 dims and their 4 bits: the sum of the query's values whose bit is set. */

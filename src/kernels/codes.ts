@@ -19,7 +19,8 @@
  */
 import { ENCODE_SIGNATURES, type EncodeKernels } from './codes-encode.js';
 import { SCAN_SIGNATURES, type ScanKernels } from './codes-scan.js';
-import { WALK_SIGNATURES, type WalkKernels } from './codes-walk.js';
+import { TABLE_SIGNATURES } from './codes-table.js';
+import { type TableKernels, WALK_SIGNATURES, type WalkKernels } from './codes-walk.js';
 
 export type {
   EncodeBitsTask,
@@ -47,7 +48,7 @@ export {
 } from './codes-scan.js';
 export { type NeighboursTask, type RelinkTask, WALK_STEP, type WalkKernels, type WalkTask } from './codes-walk.js';
 
-export interface CodeKernels extends ScanKernels, EncodeKernels, WalkKernels {
+export interface CodeKernels extends ScanKernels, EncodeKernels, TableKernels, WalkKernels {
   /** As in kernels.ts. */
   readonly name: string;
   /** Zeroed shared memory that all kernels of this backend can reach, 64-byte aligned. */
@@ -59,7 +60,12 @@ export interface CodeKernels extends ScanKernels, EncodeKernels, WalkKernels {
 }
 
 /** How each kernel is called in native and WASM code; cpp/codes.h and assembly/ state the same. */
-export const CODE_SIGNATURES = { ...SCAN_SIGNATURES, ...ENCODE_SIGNATURES, ...WALK_SIGNATURES } as const;
+export const CODE_SIGNATURES = {
+  ...SCAN_SIGNATURES,
+  ...ENCODE_SIGNATURES,
+  ...TABLE_SIGNATURES,
+  ...WALK_SIGNATURES,
+} as const;
 
 export type CodeKernelName = keyof typeof CODE_SIGNATURES;
 

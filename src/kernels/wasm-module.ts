@@ -85,8 +85,8 @@ function compiledFrom(text: string, lacks: string): object {
 }
 
 /**
- * The bytes that scripts/setup/build-wasm.mjs wrote as letters: one stands for a byte below 87, the next ones have '!' or '#'
- * before them. A letter stays in one place of each byte, so that what repeats in a module repeats in its text, which a page loads
+ * The bytes that scripts/setup/build-wasm.mjs wrote as letters: one stands for one of 87 bytes from −4 on, the next ones have '!'
+ * or '#' before them. A letter stays in one place of each byte, so that what repeats in a module repeats in its text, which a page loads
  * compressed: base64 takes two fifths more.
  */
 function bytesOf(text: string): Uint8Array {
@@ -96,7 +96,7 @@ function bytesOf(text: string): Uint8Array {
     if (letter === '!') above = 87;
     else if (letter === '#') above = 174;
     else {
-      bytes.push(above + (letter === '&' ? 92 : letter.charCodeAt(0)) - 40);
+      bytes.push(above + (letter === '&' ? 92 : letter.charCodeAt(0)) - 44);
       above = 0;
     }
   }

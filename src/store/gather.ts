@@ -6,7 +6,8 @@ import { ownView } from '../core/realm.js';
 import type { Id } from '../core/types.js';
 import { checkAttached } from '../core/validate.js';
 import { nativeFiles } from './files/native.js';
-import { noRecord, type RowImages, slotOf } from './files/row-images.js';
+import { slotOf } from './files/row-image.js';
+import { noRecord, type RowImages } from './files/row-images.js';
 import type { IndexParts } from './parts.js';
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_DIMS, DETACHED_BUFFER, CORRUPT */

@@ -4,12 +4,9 @@ import type { CodeKernels } from '../kernels/codes.js';
 import { releaseIn } from './engine/memory.js';
 import type { Segment } from './engine/segment.js';
 import { blocksOf, kernelArrays } from './engine/segment.js';
-import type { IndexFiles } from './files/index-files.js';
 import { ROW_FILE_BYTES } from './files/open-core.js';
 import type { RowFile } from './files/row-files.js';
-import type { RowImage } from './files/row-images.js';
-import { checkRecords } from './files/row-images.js';
-import { type Steps, take, turnStep } from './files/step.js';
+import type { RowImage } from './files/row-image.js';
 
 /** Bytes of records from which on growing step by step costs more than it spares. */
 export const LARGE_FILE = 32 << 20;
@@ -139,42 +136,5 @@ export function remask({ ordinals, mask }: Segment, alive: (ordinal: number) => 
     const end = Math.min(16, ordinals.length - 16 * block);
     for (let r = 0; r < end; r++) if (alive(ordinals[16 * block + r]!)) bits |= 1 << r;
     mask[block] = bits;
-  }
-}
-
-/** Bytes of records that are read and checked in a millisecond or two. */
-const WARMED_AT_ONCE = 1 << 20;
-
-/**
- * Undefined where there is no room, and for what cannot be read: it stays in the file.
- *
- * @param room records that there should be room for, where the system has it
- * @param known how many records the file has by now
- */
-export function* recordsOf(
-  files: IndexFiles,
-  image: RowImage,
-  room: number,
-  known: () => number,
-  isOpen: () => boolean,
-): Steps<{ records: Uint8Array; count: number } | undefined> {
-  const { stride } = image;
-  const records = memoryFor(room * stride) ?? memoryFor(image.count * stride);
-  if (records === undefined) return undefined;
-  const count = () => Math.min(known(), Math.floor(records.length / stride));
-  const step = Math.max(1, Math.floor(WARMED_AT_ONCE / stride));
-  try {
-    let from = 0;
-    while (from < count() && isOpen()) {
-      const to = Math.min(count(), from + step);
-      const part = records.subarray(from * stride, to * stride);
-      if (!(yield* files.readFrom(image.fd, part, image.headerBytes + from * stride))) return undefined;
-      checkRecords({ ...image, count: to }, records, from, to);
-      from = to;
-      yield* take(turnStep);
-    }
-    return { records, count: from };
-  } catch {
-    return undefined;
   }
 }

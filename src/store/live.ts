@@ -5,13 +5,16 @@ import type { CodeKernels } from '../kernels/codes.js';
 import { Scratch } from './engine/memory.js';
 import { last, type Segment } from './engine/segment.js';
 import type { SearchState } from './engine/types.js';
+import { extendRecords } from './files/disk-records.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { RowFile } from './files/row-files.js';
-import { extendRecords, type RowImage, RowImages } from './files/row-images.js';
+import type { RowImage } from './files/row-image.js';
+import { RowImages } from './files/row-images.js';
 import { runNow, type Steps } from './files/step.js';
-import { grownTo, LARGE_FILE, Lease, memoryFor, recordsOf, residentIn, splitAt, withNews } from './live-memory.js';
+import { grownTo, LARGE_FILE, Lease, memoryFor, residentIn, splitAt, withNews } from './live-memory.js';
 import { LiveSegments } from './live-segments.js';
 import type { Snapshot } from './pool-messages.js';
+import { recordsOf } from './warm-records.js';
 
 export class Live {
   #version = 0;

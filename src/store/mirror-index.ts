@@ -1,17 +1,15 @@
 /** The part of FunnelIndex that makes it a mirror: vectors by id, syncs with a collection, what they left behind. */
 import type { Id, IdKind, Metric, SyncMark } from '../core/types.js';
-import { offerSearch } from '../query/mirror.js';
 import type { Source } from '../query/source/source.js';
 import { follow } from './follow.js';
 import type { Follower, FollowOptions } from './follow-options.js';
 import { gather } from './gather.js';
-import { IndexSource } from './index-source.js';
+import { offerAsMirror } from './offer-mirror.js';
 import { partsOf } from './parts.js';
-import { candidatesQuery } from './request.js';
 import { someIds } from './scan.js';
 import type { SearchedIndex } from './searched-index.js';
 import { syncFrom } from './sync.js';
-import { isCut, markOf } from './sync-mark.js';
+import { markOf } from './sync-mark.js';
 import type { SyncOptions, SyncResult } from './sync-types.js';
 
 /** The calls of a FunnelIndex as a mirror. */
@@ -24,23 +22,7 @@ export abstract class MirrorIndex {
   abstract readonly idKind: IdKind | undefined;
 
   constructor() {
-    const index = this as unknown as SearchedIndex;
-    let source: Source | undefined;
-    offerSearch(this, {
-      get source() {
-        source ??= new IndexSource(index);
-        return source;
-      },
-      mark: () => markOf(partsOf(index).files.meta),
-      cut: () => isCut(partsOf(index).files.meta),
-      async nearest(vector, count, candidates) {
-        const { hits, stats } = await index.query(
-          candidatesQuery(vector, index.metric, { candidates, k: count, best: count }, {}, undefined),
-        );
-        for (const [i, hit] of hits.entries()) hit.index = i; // among the hits, as that of any search
-        return { hits, scored: Math.min(candidates, index.count), missing: stats.missing };
-      },
-    });
+    offerAsMirror(this as unknown as SearchedIndex);
   }
 
   /**

@@ -7,7 +7,7 @@ import type { Coded } from './engine/extend.js';
 import type { Sorting } from './engine/finish.js';
 import type { Segment } from './engine/segment.js';
 import type { SearchAnswer, SearchTask } from './engine/types.js';
-import type { RowImage } from './files/row-images.js';
+import type { RowImage } from './files/row-image.js';
 import type { Manners } from './pool-manners.js';
 
 /** An index as a search sees it. */

@@ -12,6 +12,7 @@ import { Bits } from './bits.js';
 import type { Core } from './core.js';
 import { corrupt } from './errors.js';
 import { ordinalAt } from './lookup.js';
+import { movedPayloads } from './moved-payloads.js';
 import type { OpenRows } from './open-files.js';
 import { Pace } from './pace.js';
 import { encodeIdPage, IDS_PER_PAGE } from './pages.js';
@@ -54,10 +55,6 @@ const ROWS_AT_ONCE = 32_768;
 const DROPPED_AT_ONCE = 4096;
 /** Rows between these that are written anew, likewise: see {@link movedPayloads}. */
 const MOVED_AT_ONCE = 1024;
-/** One of so many rows of a stretch is dropped where its payloads are worth writing anew. */
-const WORTH_MOVING = 8;
-/** Larger ones have pages that they share with few. */
-const MOVED_BYTES = 1024;
 /** Bytes that the disk may owe when nobody waits for them: a sync of more would hold up those of other writes. */
 const OWED_BYTES = 16 << 20;
 
@@ -207,28 +204,6 @@ export function* forget(core: Core, dropped: readonly number[]): Steps<void> {
   core.state = next;
   for (const ordinal of dropped) core.withPayload.set(ordinal, false);
   core.ids!.dropped(dropped, kept, state.rows);
-}
-
-/**
- * Payloads of the living among rows that are dropped, to be removed and put again: LMDB leaves pages half empty of which rows
- * have gone here and there, and rows that are put in order fill theirs.
- */
-function* movedPayloads(core: Core, dropped: readonly number[]): Steps<[number, Uint8Array][]> {
-  const { kv } = core.options;
-  const gone = new Set(dropped);
-  const living: number[] = [];
-  for (let ordinal = dropped[0]!, looked = 0; ordinal < dropped.at(-1)!; ordinal++) {
-    if (++looked % ROWS_AT_ONCE === 0) yield* take(turnStep);
-    if (core.withPayload.get(ordinal) && core.kept.get(ordinal) && !gone.has(ordinal)) living.push(ordinal);
-  }
-  const moved: [number, Uint8Array][] = [];
-  if (dropped.length * (WORTH_MOVING - 1) < living.length) return moved;
-  for (const [i, ordinal] of living.entries()) {
-    if (i % 128 === 127) yield* take(turnStep);
-    const value = kv.payload(ordinal);
-    if (value !== undefined && value.length <= MOVED_BYTES) moved.push([ordinal, value]);
-  }
-  return moved;
 }
 
 /** Puts the new files in the place of the old ones. Runs while no other write does. */
