@@ -63,7 +63,8 @@ export class WriteQueue {
   readBetween<T>(run: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const begin = () => {
-        const mine = run()
+        // What run() throws at once is the caller's, too: the write that ends here and the reads behind it go on.
+        const mine = (async () => run())()
           .then(resolve, reject)
           .finally(() => this.#reads.delete(mine));
         this.#reads.add(mine);
