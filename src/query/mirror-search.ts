@@ -91,11 +91,11 @@ export class MirrorSearch {
     const covered = coversSelection(kept, withPayload);
     const payloads = covered ? false : withPayload;
     const isPlain = mark !== undefined && !deeper && (options.plan ?? plan) === undefined && isBare(options);
-    if (isPlain && payloads === withPayload) return { ranker: this.#ranker, options, payloads, isPlain, told };
     const own = { ...options, plan: planFor(options, plan, this.mirror.dim, deeper) };
     if (!covered) own.withPayload = false;
     own.stages = 'auto'; // all of them run where the search does
-    return { ranker: this.#ranker, options: own, payloads, told };
+    // Of several at once, and of searches by an id, the steps that all others share make the same answer.
+    return { ranker: this.#ranker, options: own, payloads, isPlain: isPlain && payloads === withPayload, told };
   }
 
   /**

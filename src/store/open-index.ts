@@ -136,12 +136,14 @@ export class OpenIndex implements IndexParts {
     return this.followed();
   }
 
-  /** In slices; once more where a writer has replaced what was still to be read, or payloads of which some were read. */
+  /** In slices; once more where rows died, whose successors are not seen, or payloads were replaced of which some were read. */
   async later<T>(begin: () => Sliced<T>): Promise<T> {
     const ask = async (hold: () => boolean) => {
-      const { staleReads } = this.files;
+      const { files, live } = this;
+      const { staleReads } = files;
+      const { deaths } = live;
       const value = await inSlices(begin(), this.checkOpen);
-      return { value, isWhole: this.files.staleReads === staleReads && hold() };
+      return { value, isWhole: live.deaths === deaths && files.staleReads === staleReads && hold() };
     };
     const result = await oneMoment(
       () => this.followed().files,

@@ -157,6 +157,24 @@ describe("a FunnelSearch with search: 'mirror'", () => {
     }
   });
 
+  it('searches for plain requests of a batch, and by an id, as it does for one by a vector', async () => {
+    const { search } = make();
+    for (const more of [{}, { limit: 50 }, { withPayload: ['text'] }, { stages: 'mirror' as const }]) {
+      const vectors = [0, 1].map(() => random.vector(DIM));
+      const requests = vectors.map((vector) => ({ vector, ...more }));
+      for (const some of [requests.slice(0, 1), requests]) {
+        for (const [i, { hits, stats }] of (await search.queryBatch(some)).entries()) {
+          const one = await search.query(some[i]!);
+          assert.deepEqual(hits, one.hits);
+          const counts = (of: typeof stats) => of.stages.map((stage) => ({ ...stage, ms: undefined }));
+          assert.deepEqual(counts(stats), counts(one.stats), JSON.stringify(more));
+        }
+      }
+      const byId = await search.query({ id: 7, ...more });
+      assert.equal(byId.stats.stages[0]?.in, more.limit === 50 ? 100 : 32);
+    }
+  });
+
   it('tells the sync mark and the age of the mirror', async () => {
     const before = Date.now();
     const young = await mirrorOf(embeddedSource(collection));

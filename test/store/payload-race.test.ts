@@ -84,3 +84,47 @@ describe('a payload index that is being built', () => {
     await index.close();
   });
 });
+
+describe('rows that are replaced meanwhile', () => {
+  const COUNT = 6000;
+  const payloadOf = (i: number) => ({ all: 1, text: `row ${i}`, n: i });
+  const replace = (index: FunnelIndex, i: number) =>
+    index.upsertSync([
+      { id: i, vector: Float32Array.from({ length: DIM }, (_, j) => i + j + 1), payload: payloadOf(i) },
+    ]);
+
+  for (const indexed of [false, true]) {
+    it(`are counted and listed once (${indexed ? 'with' : 'without'} a payload index)`, async () => {
+      const index = await FunnelIndex.create(':memory:', { dim: DIM, autoOptimize: false });
+      await index.upsert(
+        Array.from({ length: COUNT }, (_, i) => ({
+          id: i,
+          vector: Float32Array.from({ length: DIM }, (_, j) => i + j + 1),
+          payload: payloadOf(i),
+        })),
+      );
+      if (indexed) await index.createPayloadIndex('all', 'integer');
+      const filter = { must: [{ key: 'all', match: { value: 1 } }], must_not: { key: 'n', range: { lt: 0 } } };
+      const reads: [string, () => Promise<number>][] = [
+        ['count', () => index.countMatching({ filter })],
+        ['facet', async () => (await index.facet({ key: 'all', filter }))[0]!.count],
+        ['facet of all', async () => (await index.facet({ key: 'all' }))[0]!.count],
+        ['page', async () => new Set((await index.scroll({ limit: COUNT, filter })).points.map(({ id }) => id)).size],
+        ['page of all', async () => (await index.scroll({ limit: COUNT })).points.length],
+      ];
+      for (const [name, read] of reads) {
+        let ended = false;
+        const reading = read().finally(() => {
+          ended = true;
+        });
+        // Rows that the read has not come to yet.
+        for (let i = COUNT - 1; !ended; i = i > COUNT / 2 ? i - 1 : COUNT - 1) {
+          replace(index, i);
+          await new Promise(setImmediate);
+        }
+        assert.equal(await reading, COUNT, name);
+      }
+      await index.close();
+    });
+  }
+});
