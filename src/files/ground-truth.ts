@@ -1,4 +1,5 @@
 /** readGroundTruth: the true neighbours of queries, out of the files that benchmark sets have them in. */
+import { expected } from '../core/errors.js';
 import { checkInteger, checkKeys } from '../core/validate.js';
 import { openNeighbours } from './formats/neighbours.js';
 import { badFile } from './formats/reader.js';
@@ -19,6 +20,7 @@ export interface GroundTruthOptions {
  * const { plan } = await tune(search, { queries, neighbours: await readGroundTruth('sift_groundtruth.ivecs', { k: 10 }) });
  */
 export async function readGroundTruth(path: string, options: GroundTruthOptions = {}): Promise<Int32Array[]> {
+  if (typeof path !== 'string' || path === '') throw expected('BAD_ARGUMENT', 'the path of a file', 'path', path);
   checkKeys(options, ['k'], 'the options of readGroundTruth()');
   const { k } = options;
   if (k !== undefined) checkInteger(k, 1, 65_536, 'k');

@@ -72,14 +72,19 @@ export async function importFile<Payload = unknown>(
   options: ImportFileOptions = {},
 ): Promise<ImportFileResult> {
   checkWritableIndex(index);
-  const { embedder: given, onProgress } = options;
   const asked = checkedRead(path, options, 'the options of importFile()', ['embedder', 'onProgress']);
+  const { embedder: given, onProgress } = options;
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw expected('BAD_ARGUMENT', 'a function', 'onProgress', onProgress);
   }
   const isText = asked.mapping.text !== undefined;
   if (isText !== (given !== undefined)) {
     throw expected('BAD_ARGUMENT', isText ? 'what makes vectors of texts' : 'text beside it', 'embedder', given);
+  }
+  // A row of other dims is broken by itself, be it the first.
+  if (!isText) asked.dim ??= index.dim;
+  if (!isText && asked.dim !== index.dim) {
+    throw expected('BAD_DIMS', `${index.dim}, the dims of the index,`, 'dim', asked.dim);
   }
   const embedder = given && (await embedderOf(given));
   const { skipBroken, signal } = asked;

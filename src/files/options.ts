@@ -122,6 +122,7 @@ export function checkedRead(
   checkOneOf(idType, ['number', 'string'], 'idType');
   checkOneOf(vectorType, VECTOR_TYPES, 'vectorType');
   const texts = typeof text === 'string' ? [text] : text;
+  if (texts !== undefined && dim !== undefined) throw expected('BAD_ARGUMENT', 'vector beside it', 'dim', dim);
   if (texts !== undefined) checkNames(texts, 'text');
   if (texts?.length === 0) throw expected('BAD_ARGUMENT', 'at least one column', 'text', texts);
   if (payload !== 'rest') checkNames(payload, 'payload');
@@ -165,8 +166,9 @@ function checkFrom(from: FilePosition | number, files: readonly string[]): void 
     if (from === 0 || files.length === 1) return;
     throw expected('BAD_ARGUMENT', `the position of a batch, of ${files.length} files,`, 'from', from);
   }
-  const { path, first, rows } = (from ?? {}) as Partial<FilePosition>;
-  if (typeof path !== 'string' || !Number.isSafeInteger(first) || !Number.isSafeInteger(rows)) {
+  const { path, first, rows, bytes, modified, beginning } = (from ?? {}) as Partial<FilePosition>;
+  const counts = [first, rows, bytes].every((count) => Number.isSafeInteger(count) && count! >= 0);
+  if (!counts || typeof path !== 'string' || typeof modified !== 'number' || typeof beginning !== 'string') {
     throw expected('BAD_ARGUMENT', 'the position of a batch, or a number of rows,', 'from', from);
   }
 }

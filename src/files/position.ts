@@ -18,9 +18,13 @@ export interface FilePosition extends Fingerprint {
   idKind?: 'number' | 'string';
 }
 
-/** The file that a position is in, among those that are read. @throws FunnelError BAD_ARGUMENT: it is in none of them */
-export function fileOf(files: readonly string[], { path }: FilePosition): number {
+/** The file that a position is in, among those that are read. @throws FunnelError BAD_ARGUMENT: in none, or in another order */
+export function fileOf(files: readonly string[], { path, first }: FilePosition): number {
   const at = files.findIndex((file) => resolve(file) === path);
+  if (at === 0 && first > 0 && files.length > 1) {
+    const what = `the files in the order in which they were read, ${first} rows of others before ${files[0]},`;
+    throw new FunnelError('BAD_ARGUMENT', `Expected ${what} for path but received it as the first`);
+  }
   if (at >= 0) return at;
   const what = `a position in ${files.length === 1 ? files[0] : `one of ${files.length} files`}`;
   const remedy = 'pass a number of rows to pass over, of a file that was moved';

@@ -52,6 +52,20 @@ describe('readRows', () => {
     }
   });
 
+  it('refuses to go on among files in another order, which would read rows twice', async () => {
+    const [a, b] = [write('a.jsonl', jsonl([{ v: [1] }])), write('b.jsonl', jsonl([{ v: [2] }, { v: [3] }]))];
+    const positions: FilePosition[] = [];
+    for await (const { position } of readRows([a, b], { vector: 'v', batch: 1 })) positions.push(position);
+    const from = positions[1]!;
+    await assert.rejects(
+      async () => readRows([b, a], { vector: 'v', from }).next(),
+      refused('BAD_ARGUMENT', /in the order in which they were read, 1 rows of others before .*b\.jsonl/),
+    );
+    const left: unknown[] = [];
+    for await (const { rows } of readRows([a, b], { vector: 'v', from })) left.push(...Array.from(rows.ids));
+    assert.deepEqual(left, [2]);
+  });
+
   it('hands out batches that upsert() takes: the index is the one that the command makes', async () => {
     const index = await FunnelIndex.create(path('own'), { dim: DIM, metric: 'euclid' });
     for await (const { rows } of readRows(FILES[6]!.file, FILES[6]!.options)) await index.upsert(rows);
@@ -153,6 +167,13 @@ describe('what makes no sense is refused by the names of options', () => {
     [{ vector: 'v', batch: 0 }, 'BAD_ARGUMENT', /batch/],
     [{ vector: 'v', from: {} }, 'BAD_ARGUMENT', /the position of a batch/],
     [{ vector: 'v', from: -1 }, 'BAD_ARGUMENT', /from/],
+    [{ vector: 'v', from: { path: file, first: 0, rows: 20 } }, 'BAD_ARGUMENT', /the position of a batch/],
+    [
+      { vector: 'v', from: { path: file, first: 0, rows: -5, bytes: 1, modified: 1, beginning: '' } },
+      'BAD_ARGUMENT',
+      /the position of a batch/,
+    ],
+    [{ text: 'title', dim: 3 }, 'BAD_ARGUMENT', /vector beside it for dim/],
     [{ vector: 'v', payload: 'title' }, 'BAD_ARGUMENT', /an array of names of columns for payload/],
     [{ vector: 'v', signal: true }, 'BAD_ARGUMENT', /AbortSignal/],
     [{ vector: 'v', skipBroken: 1 }, 'BAD_ARGUMENT', /skipBroken/],
@@ -255,6 +276,15 @@ describe('importFile', () => {
     await index.close();
   });
 
+  it('passes over rows whose dims are not those of the index, though the first is one of them', async () => {
+    const file = write('first.jsonl', jsonl([{ v: [1] }, { v: [1, 2] }, { v: [3, 4] }]));
+    const index = await FunnelIndex.create(':memory:', { dim: 2 });
+    const { count, skipped } = await importFile(index, file, { vector: 'v', skipBroken: true });
+    assert.deepEqual([count, skipped.count], [2, 1]);
+    assert.match(skipped.first[0]!.at, /^line 1 of /);
+    await index.close();
+  });
+
   it('refuses what is no index, is read only, or lacks a model', async () => {
     const { file, options } = FILES[0]!;
     await assert.rejects(importFile({} as FunnelIndex, file, options), refused('BAD_ARGUMENT', /a FunnelIndex/));
@@ -268,7 +298,9 @@ describe('importFile', () => {
     await assert.rejects(wrong({ vector: 'v', onProgress: 7 }), refused('BAD_ARGUMENT', /a function for onProgress/));
     await assert.rejects(wrong({ vector: 'v', wal: true }), refused('BAD_ARGUMENT', /importFile\(\) but received wal/));
     const narrow = await FunnelIndex.create(':memory:', { dim: 3 });
-    await assert.rejects(importFile(narrow, file, options), refused('BAD_DIMS', /3 values|× 3/));
+    await assert.rejects(importFile(narrow, file, options), refused('BAD_DIMS', /line 1 of .*3 dims for a vector/));
+    await assert.rejects(wrong({ vector: 'v', dim: 3 }), refused('BAD_DIMS', /6, the dims of the index, for dim/));
+    await assert.rejects(importFile(index, file, null as never), refused('BAD_ARGUMENT', /options of importFile/));
     assert.equal(narrow.count + index.count, 0);
     await narrow.close();
     await index.close();
@@ -337,6 +369,7 @@ describe('readGroundTruth', () => {
       await assert.rejects(readGroundTruth(file, { k: 4 }), refused('BAD_ARGUMENT', /at least 4 neighbours a query/));
     }
     await assert.rejects(readGroundTruth(FILES[8]!.file), refused('BAD_ARGUMENT', /a data set "neighbors"/));
+    await assert.rejects(readGroundTruth(null as never), refused('BAD_ARGUMENT', /the path of a file for path/));
     await assert.rejects(readGroundTruth(path('truth.txt')), refused('BAD_ARGUMENT', /ends in \.ivecs/));
     await assert.rejects(readGroundTruth(ivecs, { k: 0 }), refused('BAD_ARGUMENT', /for k/));
     const cut = write('cut.ibin', readFileSync(ibin).subarray(0, 20));
