@@ -42,12 +42,40 @@ export function splitAt(file: RowFile, records: number): [RowFile, RowFile] {
   ];
 }
 
-/** Ordinals, and those of new rows behind them. */
+/**
+ * Ordinals, and those of new rows behind them. Where a list has grown before there is room behind it, so that a write of one row
+ * copies none of the others; search threads read the list where it is.
+ *
+ * @param ordinals the last list that was made here of those that share its memory
+ */
 export function withNews(ordinals: Uint32Array, news: readonly number[]): Uint32Array {
-  const all = new Uint32Array(ordinals.length + news.length);
-  all.set(ordinals);
+  const length = ordinals.length + news.length;
+  const { buffer, byteOffset } = ordinals;
+  let all: Uint32Array;
+  if (byteOffset + 4 * length <= buffer.byteLength) all = new Uint32Array(buffer, byteOffset, length);
+  else {
+    all = new Uint32Array(sharedBuffer(4 * Math.ceil(1.5 * length)), 0, length);
+    all.set(ordinals);
+  }
   all.set(news, ordinals.length);
   return all;
+}
+
+/** Ascending ordinals without some of them, as they are where they have none of these. */
+export function withoutDead(ordinals: Uint32Array, dead: readonly number[]): Uint32Array {
+  if (ordinals.length === 0) return ordinals;
+  const there = new Set(dead.filter((ordinal) => has(ordinals, ordinal)));
+  return there.size === 0 ? ordinals : ordinals.filter((ordinal) => !there.has(ordinal));
+}
+
+function has(ordinals: Uint32Array, wanted: number): boolean {
+  let from = 0;
+  for (let to = ordinals.length; from < to; ) {
+    const middle = (from + to) >>> 1;
+    if (ordinals[middle]! < wanted) from = middle + 1;
+    else to = middle;
+  }
+  return ordinals[from] === wanted;
 }
 
 export function residentIn({ records, count, stride }: RowImage): number {

@@ -11,7 +11,7 @@ import type { RowFile } from './files/row-files.js';
 import type { RowImage } from './files/row-image.js';
 import { RowImages } from './files/row-images.js';
 import { runNow, type Steps } from './files/step.js';
-import { grownTo, LARGE_FILE, Lease, memoryFor, residentIn, splitAt, withNews } from './live-memory.js';
+import { grownTo, LARGE_FILE, Lease, memoryFor, residentIn, splitAt, withNews, withoutDead } from './live-memory.js';
 import { LiveSegments } from './live-segments.js';
 import type { Snapshot } from './pool-messages.js';
 import { recordsOf } from './warm-records.js';
@@ -213,11 +213,10 @@ export class Live {
     if (ordinals.length === 0) return;
     this.deaths += ordinals.length;
     this.#coded.died(ordinals);
-    const dead = new Set(ordinals);
-    if (this.#unindexed.some((ordinal) => dead.has(ordinal))) {
-      this.#unindexed = this.#unindexed.filter((ordinal) => !dead.has(ordinal));
-      this.#changed();
-    }
+    const left = withoutDead(this.#unindexed, ordinals);
+    if (left === this.#unindexed) return;
+    this.#unindexed = left;
+    this.#changed();
   }
 
   /** A new segment takes the place of all others. */
