@@ -1,4 +1,4 @@
-/** In place of codes-reference-table.ts in browsers and on the edge, where nobody builds tables: see store/engine/neighbours-web.ts. */
+/** In place of codes-reference-table.ts in browsers and on the edge, where nobody builds tables of neighbours. */
 import type { TableKernels } from './codes-walk.js';
 
 /** Without them: nobody calls them. */

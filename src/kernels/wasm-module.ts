@@ -86,8 +86,8 @@ function compiledFrom(text: string, lacks: string): object {
 
 /**
  * The bytes that scripts/setup/build-wasm.mjs wrote as letters: one stands for one of 87 bytes from −4 on, the next ones have '!'
- * or '#' before them. A letter stays in one place of each byte, so that what repeats in a module repeats in its text, which a page loads
- * compressed: base64 takes two fifths more.
+ * or '#' before them. A letter stays in one place of each byte, so that what repeats in a module repeats in its text, which a
+ * page loads compressed: base64 takes two fifths more.
  */
 function bytesOf(text: string): Uint8Array {
   const bytes: number[] = [];

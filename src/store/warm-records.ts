@@ -1,6 +1,7 @@
 /** Records of a row file come into memory while searches read them from the file. */
 import { checkRecords } from './files/disk-records.js';
 import type { IndexFiles } from './files/index-files.js';
+import { readLeased } from './files/row-files.js';
 import type { RowImage } from './files/row-image.js';
 import { type Steps, take, turnStep } from './files/step.js';
 import { memoryFor } from './live-memory.js';
@@ -30,8 +31,9 @@ export function* recordsOf(
     let from = 0;
     while (from < count() && isOpen()) {
       const to = Math.min(count(), from + step);
+      const at = image.headerBytes + from * stride;
       const part = records.subarray(from * stride, to * stride);
-      if (!(yield* files.readFrom(image.fd, part, image.headerBytes + from * stride))) return undefined;
+      if (!(yield* files.reading((core) => readLeased(core, image.fd, part, at)))) return undefined;
       checkRecords({ ...image, count: to }, records, from, to);
       from = to;
       yield* take(turnStep);

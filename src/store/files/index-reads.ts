@@ -4,13 +4,12 @@ import type { Id, IdKind } from '../../core/types.js';
 import { changedAfter, changesOf } from './changed-rows.js';
 import type { Core, FilesInfo } from './core.js';
 import { filesError } from './errors.js';
-import { idAt, payloadAt, readRow, readRowRange } from './lookup.js';
-import { leaseRowFilesOf, type RowFile, readLeased, rowFilesOf } from './row-files.js';
-import type { RowValues } from './rows.js';
+import { idAt, payloadAt } from './lookup.js';
+import { leaseRowFilesOf, type RowFile, rowFilesOf } from './row-files.js';
 import type { SegmentRef } from './segments.js';
-import { findSection, readInto } from './segments.js';
+import { readInto } from './segments.js';
 import type { PayloadIndexEntry, StoreConfig } from './state.js';
-import { runLater, runNow, type Steps } from './step.js';
+import { runNow, type Steps } from './step.js';
 
 export class IndexReads {
   /** ':memory:' or a folder. */
@@ -137,24 +136,6 @@ export class IndexReads {
     return payloadAt(this.opened(), ordinal);
   }
 
-  /**
-   * One row's values into `out`, from value `at` on; the row may be dead, but not compacted away.
-   *
-   * @throws FunnelError CORRUPT, DISK, BAD_ARGUMENT, BAD_DIMS
-   */
-  readRow(ordinal: number, out: RowValues, at = 0): void {
-    readRow(this.opened(), ordinal, out, at);
-  }
-
-  /** Rows `first..first+count` into `out`, from its start; zeros for rows that were compacted away. */
-  async readRows(first: number, count: number, out: RowValues): Promise<void> {
-    return runLater(readRowRange(this.opened(), first, count, out));
-  }
-
-  readRowsSync(first: number, count: number, out: RowValues): void {
-    runNow(readRowRange(this.opened(), first, count, out));
-  }
-
   /** The files of rows, ascending, for a reader that is done before the event loop turns. */
   rowFiles(): RowFile[] {
     return rowFilesOf(this.opened());
@@ -166,10 +147,6 @@ export class IndexReads {
   }
 
   /** The bytes of a section, checked; in `into` when given. @throws FunnelError CORRUPT, DISK, BAD_ARGUMENT */
-  async readSection(segment: string, section: string, into?: Uint8Array): Promise<Uint8Array> {
-    return runLater(readInto(this.opened(), segment, section, into));
-  }
-
   readSectionSync(segment: string, section: string, into?: Uint8Array): Uint8Array {
     return runNow(readInto(this.opened(), segment, section, into));
   }
@@ -179,24 +156,13 @@ export class IndexReads {
     return readInto(this.opened(), segment, section, into);
   }
 
-  /** Fills `into` from a leased row file, unless it ends before. Not checked. */
-  readFrom(fd: number, into: Uint8Array, position: number): Steps<boolean> {
-    return readLeased(this.core, fd, into, position);
-  }
-
-  /** Where a section lies: of `path`, from `offset` (a multiple of 4,096) on, `bytes` bytes. Not checked. */
-  sectionAt(segment: string, section: string): { fd: number; path: string; offset: number; bytes: number } {
-    const { file, entry } = findSection(this.opened(), segment, section);
-    return { fd: file.fd, path: file.path, offset: entry.offset, bytes: entry.bytes };
-  }
-
   /** Follows what other processes have committed. True when there was something. */
   refresh(): boolean {
     return this.opened().refresh();
   }
 
   /** For what reads all that is committed. */
-  reading<T>(run: (core: Core) => Promise<T>): Promise<T> {
+  reading<T>(run: (core: Core) => T): T {
     return run(this.opened());
   }
 

@@ -153,7 +153,7 @@ function filesOnlyIn(before: readonly PayloadIndexEntry[], after: readonly Paylo
 }
 
 /** @throws FunnelError BAD_ARGUMENT when there is no such section */
-export function findSection(core: Core, segment: string, section: string) {
+function findSection(core: Core, segment: string, section: string) {
   const file = core.files.segments.find(({ name }) => name === segment);
   if (file === undefined) throw noSegment(segment);
   const entry = file.table.find(({ name }) => name === section);

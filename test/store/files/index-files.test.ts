@@ -8,6 +8,7 @@ import { nodeDisk } from '#dist/store/files/disk.js';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import type { StoreConfig } from '#dist/store/files/state.js';
 import { appendRequest, applyAppend, CONFIG, DIM, difference, emptyModel, scratchFolder } from './model.js';
+import { readRow, readRows } from './read-rows.js';
 
 const scratch = scratchFolder();
 after(scratch.remove);
@@ -61,7 +62,7 @@ for (const where of [':memory:', 'a folder']) {
       const answer = await index.append({ ids: ['a', 'b', 'a', 'c'], rows, payloads: [0, 1, 2, 3] });
       assert.deepEqual(answer, { first: 0, count: 3, replaced: [], kept: [1, 2, 3] });
       const out = new Float32Array(DIM);
-      index.readRow(index.ordinalOf('a')!, out);
+      readRow(index, index.ordinalOf('a')!, out);
       assert.deepEqual([...out], [...rows.subarray(2 * DIM, 3 * DIM)]);
       assert.equal(index.payloadOf(1), 2);
       await index.close();
@@ -161,9 +162,9 @@ for (const where of [':memory:', 'a folder']) {
       const index = await IndexFiles.create(path(), config);
       await index.append({ ids: [1n, 2n], rows: Uint16Array.of(1, 2, 3, 4, 5, 6) });
       const out = new Uint16Array(6);
-      await index.readRows(0, 2, out);
+      await readRows(index, 0, 2, out);
       assert.deepEqual([...out], [1, 2, 3, 4, 5, 6]);
-      assert.throws(() => index.readRow(0, new Float32Array(3)), { code: 'BAD_ARGUMENT' });
+      assert.throws(() => readRow(index, 0, new Float32Array(3)), { code: 'BAD_ARGUMENT' });
       assert.throws(() => index.appendSync({ ids: [1n], rows: rowsOf(1) }), { code: 'BAD_ARGUMENT' });
       await index.close();
     });

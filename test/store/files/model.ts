@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { IndexFiles } from '#dist/store/files/index-files.js';
+import { readRow, readRowsSync } from './read-rows.js';
 
 export const DIM = 3;
 export const CONFIG = { dim: DIM, metric: 'dot', precision: 'float32', options: { scales: [3] } } as const;
@@ -80,7 +81,7 @@ export function difference(index: IndexFiles, model: Model): string | undefined 
     if (index.ordinalOf(id) !== ordinal) return `${id} is row ${index.ordinalOf(id)}, not ${ordinal}`;
     if (index.idOf(ordinal) !== id) return `row ${ordinal} has the id ${index.idOf(ordinal)}, not ${id}`;
     if ((index.alive[ordinal >>> 3]! & (1 << (ordinal & 7))) === 0) return `${id} is dead`;
-    index.readRow(ordinal, out);
+    readRow(index, ordinal, out);
     const values = valuesOf(id, version);
     if (!out.every((value, i) => value === values[i])) return `${id} has other values`;
     const payload = index.payloadOf(ordinal);
@@ -91,7 +92,7 @@ export function difference(index: IndexFiles, model: Model): string | undefined 
     }
   }
   const all = new Float32Array(model.rows * DIM);
-  index.readRowsSync(0, model.rows, all);
+  readRowsSync(index, 0, model.rows, all);
   for (const [id, { ordinal, version }] of model.live) {
     const values = valuesOf(id, version);
     for (let i = 0; i < DIM; i++) if (all[ordinal * DIM + i] !== values[i]) return `${id} has other values in bulk`;

@@ -6,6 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import { Random, SEED } from '../../random.js';
 import { CONFIG, DIM, scratchFolder } from './model.js';
+import { readRow } from './read-rows.js';
 
 const scratch = scratchFolder();
 after(scratch.remove);
@@ -77,7 +78,7 @@ describe('open() of many rows', () => {
         const ordinal = reader.ordinalOf(id);
         if (ordinal === undefined || reader.idOf(ordinal) !== id) wrong++;
         else if (ordinal % 101 === 0) {
-          reader.readRow(ordinal, value);
+          readRow(reader, ordinal, value);
           if (value[0] !== commit) wrong++;
         }
       }

@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import { DIM } from './model.js';
+import { readRow } from './read-rows.js';
 
 const index = await IndexFiles.open(process.argv[2]!, { readOnly: true });
 const out = new Float32Array(DIM);
@@ -13,7 +14,7 @@ for await (const _ of createInterface({ input: process.stdin })) {
     changed = index.refresh();
     for (let ordinal = 0; ordinal < index.rows; ordinal++) {
       if ((index.alive[ordinal >>> 3]! & (1 << (ordinal & 7))) === 0) continue;
-      index.readRow(ordinal, out);
+      readRow(index, ordinal, out);
       index.payloadOf(ordinal);
       ids.push(index.idOf(ordinal));
     }
