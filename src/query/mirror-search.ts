@@ -94,7 +94,7 @@ export class MirrorSearch {
     const own = { ...options, plan: planFor(options, plan, this.mirror.dim, deeper) };
     if (!covered) own.withPayload = false;
     own.stages = 'auto'; // all of them run where the search does
-    // Of several at once, and of searches by an id, the steps that all others share make the same answer.
+    // Requests of a batch and those by an id take the steps that all others share, and get the same answer.
     return { ranker: this.#ranker, options: own, payloads, isPlain: isPlain && payloads === withPayload, told };
   }
 

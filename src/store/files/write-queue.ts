@@ -63,7 +63,7 @@ export class WriteQueue {
   readBetween<T>(run: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const begin = () => {
-        // What run() throws at once is the caller's, too: the write that ends here and the reads behind it go on.
+        // An error that run() throws at once goes to its caller alone: the write that ends here and other reads go on.
         const mine = (async () => run())()
           .then(resolve, reject)
           .finally(() => this.#reads.delete(mine));
