@@ -1,7 +1,7 @@
 // The JavaScript of the published package: without white space and long names of locals, and CommonJS made of the ES modules,
 // so that a file is the same in both but for its imports and exports, which the archive then holds nearly once. Functions and
 // classes keep their names, for stack traces.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import swc from '@swc/core';
 import { filesUnder } from '../setup/steps.mjs';
@@ -9,7 +9,7 @@ import { filesUnder } from '../setup/steps.mjs';
 /** As tsc made them: `import.meta` has its own file for CommonJS, and the other is read by what traces a program's files. */
 export const KEPT = ['core/here.js', 'kernels/addon.js'];
 
-/** Makes the files of dist/esm and dist/cjs within `folder` small. */
+/** Makes the files of dist/esm and dist/cjs within `folder` small, and takes those away that have types alone. */
 export async function slim(folder) {
   const [esm, cjs] = ['esm', 'cjs'].map((kind) => join(folder, 'dist', kind));
   for (const file of filesUnder(esm, (name) => name.endsWith('.js'))) {
@@ -18,9 +18,12 @@ export async function slim(folder) {
     const text = readFileSync(file, 'utf8');
     const bang = /^#!.*\n/.exec(text)?.[0] ?? '';
     const code = await minified(text.slice(bang.length));
-    writeFileSync(file, bang + code);
     const twin = join(cjs, name);
-    if (filesUnder(twin).length > 0) writeFileSync(twin, toCommonJs(code, name));
+    if (code === 'export{};') for (const one of [file, twin]) rmSync(one, { force: true });
+    else {
+      writeFileSync(file, bang + code);
+      if (filesUnder(twin).length > 0) writeFileSync(twin, toCommonJs(code, name));
+    }
   }
 }
 

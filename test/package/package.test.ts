@@ -97,6 +97,18 @@ describe('the packed package', { timeout: 600_000 }, () => {
       }
     });
 
+    it('every module that its modules name, and none that is empty', () => {
+      const modules = filesOf(join(consumer.installed, 'dist')).filter((file) => file.endsWith('.js'));
+      for (const file of modules) {
+        const path = join(consumer.installed, 'dist', file);
+        const code = readFileSync(path, 'utf8');
+        assert.notEqual(code, 'export{};', file);
+        for (const [, name] of code.matchAll(/\b(?:from|import|require)\s*\(?\s*["'](\.{1,2}\/[^"']+)["']/g)) {
+          assert.ok(existsSync(join(dirname(path), name!)), `${file}: ${name}`);
+        }
+      }
+    });
+
     it('no binary, which is in a package of its own when a compiler was there', (t) => {
       if (process.env['CI'] !== 'true' && !hasNative) return t.skip('no native binary was built');
       assert.deepEqual(filesOf(binaryFolder), ['LICENSE', 'README.md', 'funnelvec.node', 'package.json']);
