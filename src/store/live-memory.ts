@@ -61,21 +61,33 @@ export function withNews(ordinals: Uint32Array, news: readonly number[]): Uint32
   return all;
 }
 
-/** Ascending ordinals without some of them, as they are where they have none of these. */
+/** Ordinals without those that died, both ascending; the same list where it has none of these. */
 export function withoutDead(ordinals: Uint32Array, dead: readonly number[]): Uint32Array {
   if (ordinals.length === 0) return ordinals;
-  const there = new Set(dead.filter((ordinal) => has(ordinals, ordinal)));
-  return there.size === 0 ? ordinals : ordinals.filter((ordinal) => !there.has(ordinal));
+  const places: number[] = [];
+  for (let i = 0, from = 0; i < dead.length && from < ordinals.length; i++) {
+    from = placeOf(dead[i]!, ordinals, from);
+    if (ordinals[from] === dead[i]) places.push(from);
+  }
+  if (places.length === 0) return ordinals;
+  const left = ordinals.slice();
+  let n = places[0]!;
+  for (let i = n, next = 0; i < ordinals.length; i++) {
+    if (i === places[next]) next++;
+    else left[n++] = ordinals[i]!;
+  }
+  return left.subarray(0, n);
 }
 
-function has(ordinals: Uint32Array, wanted: number): boolean {
-  let from = 0;
-  for (let to = ordinals.length; from < to; ) {
-    const middle = (from + to) >>> 1;
-    if (ordinals[middle]! < wanted) from = middle + 1;
-    else to = middle;
+/** The place of the first ordinal, from place `from` on, that is not below. */
+function placeOf(wanted: number, ordinals: Uint32Array, from: number): number {
+  let low = from;
+  for (let high = ordinals.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if (ordinals[middle]! < wanted) low = middle + 1;
+    else high = middle;
   }
-  return ordinals[from] === wanted;
+  return low;
 }
 
 export function residentIn({ records, count, stride }: RowImage): number {

@@ -74,6 +74,92 @@ describe('an event loop beside a writer that never pauses', () => {
   }
 });
 
+/** Milliseconds from which on a write is too long for those beside it. */
+const MOST = 20;
+/** Rows that one call writes. */
+const MANY = FULL ? 100_000 : 20_000;
+
+describe('an event loop while one call writes half of the rows', () => {
+  const random = new Random(SEED);
+  const odd = range(0, ROWS / 2).map((i) => 2 * i + 1);
+  const even = range(0, ROWS / 2).map((i) => 2 * i);
+  const isOdd = { filter: { must: [{ key: 'odd', match: { value: true } }] } };
+  const batch = (from: number, to: number) => {
+    const ids = range(from, to);
+    const payloads = ids.map((id) => ({ odd: id % 2 === 1, turn: 0 }));
+    return { ids, vectors: random.vector(ids.length * DIM), payloads };
+  };
+  const calls: [name: string, call: (index: FunnelIndex, round: number) => () => Promise<unknown>, rounds: number][] = [
+    ['setPayload() by filter', (index, round) => () => index.setPayload(isOdd, { turn: round }), 4],
+    ['setPayload() by ids', (index, round) => () => index.setPayload(odd, { turn: 100 + round }), 4],
+    [
+      'overwritePayload() by filter',
+      (index, round) => () => index.overwritePayload(isOdd, { odd: true, a: round, b: 0 }),
+      4,
+    ],
+    ['deletePayloadKeys() by ids', (index, round) => () => index.deletePayloadKeys(odd, [['a', 'b'][round]!]), 2],
+    [
+      'upsert()',
+      (index, round) => {
+        const points = batch(ROWS + round * MANY, ROWS + (round + 1) * MANY);
+        return () => index.upsert(points);
+      },
+      2,
+    ],
+    ['delete() by ids', (index, round) => () => index.delete(even.filter((id) => id % 4 === 2 * round)), 2],
+    ['delete() by filter', (index) => () => index.delete(isOdd), 1],
+    ['optimize()', (index) => () => index.optimize(), 1],
+  ];
+  for (const where of FULL ? ['in memory', 'on disk'] : ['in memory']) {
+    it(`turns within ${MOST} ms of work, ${where}`, { timeout: FULL ? 1_800_000 : 240_000 }, async () => {
+      const index: FunnelIndex = await FunnelIndex.create(where === 'in memory' ? ':memory:' : newPath(), { dim: DIM });
+      for (let from = 0; from < ROWS; from += 20_000) await index.upsert(batch(from, from + 20_000));
+      await index.optimize();
+      for (const [name, call, rounds] of calls) {
+        const stretches: number[] = [];
+        for (let round = 0; round < rounds && (round === 0 || Math.min(...stretches) > MOST); round++) {
+          const write = call(index, round);
+          globalThis.gc?.();
+          stretches.push(await longestStretch(write));
+        }
+        assert.ok(Math.min(...stretches) <= MOST, `${name}: ${stretches.map((ms) => ms.toFixed(1)).join(', ')} ms`);
+      }
+      await index.close();
+    });
+  }
+});
+
+describe('reads in memory while a write changes the payloads of all rows', () => {
+  it('find all of them as they were, or all as they are then', { timeout: 120_000 }, async () => {
+    const rows = 20_000;
+    const index = await indexOf(':memory:', rows, new Random(SEED));
+    for (let turn = 1; turn <= 3; turn++) {
+      let writing = true;
+      let turns = 0;
+      const wrote = index.setPayload(range(0, rows), { turn }).finally(() => {
+        writing = false;
+      });
+      while (writing) {
+        // In one go each, at whatever moment of the write.
+        const seen = new Set(
+          index.getSync(range(0, rows / 100).map((i) => 100 * i)).map((row) => turnOf(row?.payload)),
+        );
+        assert.equal(seen.size, 1, `payloads of turns ${[...seen].join(', ')}`);
+        turns++;
+        await new Promise(setImmediate);
+      }
+      await wrote;
+      assert.ok(turns > 3, `${turns} looks`);
+      assert.equal(turnOf(index.getSync([rows - 1])[0]?.payload), turn);
+    }
+    await index.close();
+  });
+});
+
+function turnOf(payload: unknown): number {
+  return (payload as { turn: number }).turn;
+}
+
 describe('calls that read all rows beside a writer that changes all of them', () => {
   it('see one moment, and so do those within writes; each writer and each reader comes to its end', {
     timeout: 240_000,

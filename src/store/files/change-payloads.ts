@@ -44,7 +44,9 @@ export function* changePayloads(core: Core, rows: ChosenRows, edit: PayloadEdit)
     if (stored !== undefined) replaced.set(ordinal, stored);
   }
   if (payloads.length === 0) return found.length;
-  const changed = Uint32Array.from(payloads, ([ordinal]) => ordinal);
+  const changed = new Uint32Array(payloads.length);
+  for (let i = 0; i < changed.length; i++) changed[i] = payloads[i]![0];
+  yield* take(turnStep);
   const gained = changed.filter((ordinal) => !withPayload.get(ordinal));
   try {
     const isKept = options.disk.bytesOf === undefined;

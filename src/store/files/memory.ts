@@ -1,10 +1,14 @@
 /** The disk and the store of ':memory:' indexes: the same operations on plain memory. Nothing survives. */
 
 import { sharedBuffer } from '../../core/shared.js';
+import { atOnce, inSlices, type Sliced } from '../../core/slices.js';
 import type { Disk } from './disk-contract.js';
 import { filesError } from './errors.js';
-import type { Commit, Kv } from './kv.js';
+import type { Commit, Entries, Kv } from './kv.js';
 import { instant } from './step.js';
+
+/** Entries that are put before others get their turn. */
+const PUT_AT_ONCE = 1024;
 
 interface MemoryFile {
   bytes: Uint8Array;
@@ -84,12 +88,22 @@ export function memoryKv(): Kv {
   const dead = new Map<number, Uint8Array>();
   const payloads = new Map<number, Uint8Array>();
   let bytes = 0;
-  const put = (into: Map<number, Uint8Array>, entries: Commit['ids']) => {
-    for (const [key, value] of entries) {
+  function* put(into: Map<number, Uint8Array>, entries: Entries): Sliced<void> {
+    for (let i = 0; i < entries.length; i++) {
+      if (i % PUT_AT_ONCE === PUT_AT_ONCE - 1) yield;
+      const [key, value] = entries[i]!;
       bytes += (value?.length ?? 0) - (into.get(key)?.length ?? 0);
       value === undefined ? into.delete(key) : into.set(key, value);
     }
-  };
+  }
+  // Others may read between two slices. They see the index as before all the same: of rows that come, die or get their first
+  // payload core.ts knows only afterwards, and it has the payloads that are replaced.
+  function* putAll({ payloads: edited, ...commit }: Commit): Sliced<void> {
+    yield* put(payloads, edited);
+    yield* put(ids, commit.ids);
+    yield* put(dead, commit.dead);
+    state = commit.state;
+  }
   return {
     file: ':memory:',
     state: () => state,
@@ -99,13 +113,7 @@ export function memoryKv(): Kv {
     changes: () => undefined, // nobody else reads it
     snapshot: (read) => read(),
     claim: () => {},
-    commit: (commit) =>
-      instant(() => {
-        put(ids, commit.ids);
-        put(dead, commit.dead);
-        put(payloads, commit.payloads);
-        state = commit.state;
-      }),
+    commit: (commit) => ({ now: () => atOnce(putAll(commit)), later: () => inSlices(putAll(commit)) }),
     reopen: () => {},
     bytes: () => bytes,
     hasSlack: () => false,
