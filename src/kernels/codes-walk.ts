@@ -106,7 +106,7 @@ export interface WalkTask {
   met: Uint32Array;
 }
 
-/** What builds a table. Their signatures: codes-table.ts. */
+/** The kernels that build a table; codes-table.ts has their signatures. */
 export interface TableKernels {
   neighbours(task: NeighboursTask): void;
   relink(task: RelinkTask): void;

@@ -1,4 +1,4 @@
-/** What a FunnelIndex offers to searches beside a database whose mirror it is. */
+/** A FunnelIndex as the mirror of a database: the offers it makes to searches. */
 import { offerSearch } from '../query/mirror.js';
 import type { Source } from '../query/source/source.js';
 import { IndexSource } from './index-source.js';

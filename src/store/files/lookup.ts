@@ -1,4 +1,4 @@
-/** What is known of a row by its ordinal: which record of its file it is, its id and its payload, checked. */
+/** Looks up a row by its ordinal: the record of its file, its id and its payload, checked. */
 import { FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import type { Core } from './core.js';
