@@ -1,6 +1,6 @@
 /** Every feature of a request, on every source: right, or refused as the source says. The oracle is a scan in doubles. */
-import assert from 'node:assert/strict';
 import { describe } from 'node:test';
+import { FunnelError } from '../core/errors.js';
 import type { Backend } from './backend.js';
 import { rejects } from './failures.js';
 import { exampleFeatures } from './feature-examples.js';
@@ -11,21 +11,24 @@ import { requestFeatures } from './feature-requests.js';
 import { stageFeatures } from './feature-stages.js';
 import { featureTools, type It, type Make, type Open } from './feature-tools.js';
 
+/** Each name in refuses is a feature's. To be called before any test is registered, which a later error would cancel. */
+export function checkRefuses({ supports }: Backend): void {
+  const unknown = Object.keys(supports.refuses ?? {}).filter((name) => !(FEATURES as readonly string[]).includes(name));
+  if (unknown.length === 0) return;
+  const names = unknown.map((name) => JSON.stringify(name)).join(', ');
+  const where = "FEATURES, which 'funnelvec/source/conformance' exports,";
+  throw new FunnelError('BAD_ARGUMENT', `Expected names in ${where} for supports.refuses but received ${names}`);
+}
+
 /** To be called inside the suite of a backend, while it runs. */
 export function featureConformance(it: It, backend: Backend, make: Make, open: Open): void {
   const { refuses = {} } = backend.supports;
-  for (const name of Object.keys(refuses)) {
-    assert.ok(
-      (FEATURES as readonly string[]).includes(name),
-      `Expected one of FEATURES in refuses but found "${name}"`,
-    );
-  }
   const bodies = featureBodies(backend, make, open);
   describe('features', () => {
     for (const name of FEATURES) {
       const refusal = refuses[name];
       const body = bodies[name];
-      if (refusal === undefined) it(name, body, lacking(name, backend));
+      if (refusal === undefined) it(name, () => hinted(name, body), lacking(name, backend));
       else if (typeof refusal === 'string') it(`${name} (${refusal})`, body, refusal);
       else {
         const { code, message, why } = refusal;
@@ -33,6 +36,16 @@ export function featureConformance(it: It, backend: Backend, make: Make, open: O
       }
     }
   });
+}
+
+/** Says beside a failure how a source may do without the feature. */
+async function hinted(name: FeatureName, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
+  } catch (cause) {
+    const hint = `If the source cannot do this, put ${JSON.stringify(name)} into supports.refuses`;
+    throw new Error(`${cause instanceof Error ? cause.message : String(cause)}\n${hint}`, { cause });
+  }
 }
 
 /** The reason to skip a test, where the backend lacks something that it needs. */

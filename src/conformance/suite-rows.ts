@@ -79,11 +79,16 @@ export function rowTests(tools: SuiteTools): void {
           return pool.vectors.subarray(at * DIM, (at + 1) * DIM);
         });
       }
-      const bare = await scanned(source, { limit: 25, vectors: false });
-      assert.deepEqual(
-        bare.flatMap(({ ids }) => ids),
-        seen,
-      );
+      // The second leaves one row to the last page, which is easily lost.
+      const bare: PackedRows[] = [];
+      for (const limit of [25, COUNT - 1]) {
+        const pages = await scanned(source, { limit, vectors: false });
+        assert.deepEqual(
+          pages.flatMap(({ ids }) => ids),
+          seen,
+        );
+        bare.push(...pages);
+      }
       assert.ok(bare.every((page) => page.vectors.length === 0 && page.payloads === undefined && page.dim === DIM));
     }
     if (filters === undefined) return;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
 import type { Backend } from './backend.js';
 import { DIM, HEAD, random, randomVector } from './data.js';
-import { featureConformance } from './features.js';
+import { checkRefuses, featureConformance } from './features.js';
 import { type FunnelData, funnelConformance } from './funnels.js';
 import { mirrorConformance } from './mirror.js';
 import { sameOrder, scan } from './scan-oracle.js';
@@ -48,6 +48,14 @@ export async function sourceConformance(
     // Continuous integration promises the servers; a laptop may lack them.
     if (process.env['CI']) throw error;
     reason = `the server did not start: ${(error as Error).message}`;
+  }
+  if (backend !== undefined) {
+    try {
+      checkRefuses(backend);
+    } catch (error) {
+      await backend.stop();
+      throw error;
+    }
   }
   const whole = backend?.version === undefined ? name : `${name}, version ${backend.version}`;
   describe(whole, { skip: reason || false }, () => suite(backend, options));

@@ -20,7 +20,7 @@ import type { OpenIndex } from './open-index.js';
 import { backup, verify } from './operations.js';
 import { offerParts } from './parts.js';
 import type { OnIndexProgress } from './payload/types.js';
-import { countMatching, countMatchingSync, countOf, indexStatsOf, listed, rowsOfIds } from './reads.js';
+import { countMatching, countMatchingSync, countOf, hasRow, indexStatsOf, listed, rowsOfIds } from './reads.js';
 import { offerReplace } from './replace.js';
 import { queryBatch, queryBatchSync } from './searches.js';
 import type {
@@ -285,10 +285,9 @@ export class FunnelIndex<Payload = any> extends EditableIndex<Payload> {
     return atOnce(facet(checkedFacet(options), this.#index.filtered()));
   }
 
-  /** Whether a row has this id; false of what is no id. @throws FunnelError CLOSED */
+  /** Whether a row has this id; false of an id of another kind. @throws FunnelError BAD_ID for what is no id, CLOSED */
   has(id: Id): boolean {
-    this.#index.follow();
-    return this.#index.files.ordinalOf(id) !== undefined;
+    return hasRow(this.#index, id);
   }
 
   /** The best rows, off the main thread. @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, ZERO_QUERY */

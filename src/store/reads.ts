@@ -1,9 +1,10 @@
 /** The reads of FunnelIndex without a query vector: rows, pages, counts, and how the index stands. */
+import { expected } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import { atOnce, type Sliced } from '../core/slices.js';
 import { othersTurn, overdue } from '../core/turns.js';
 import type { Id } from '../core/types.js';
-import { checkKeys } from '../core/validate.js';
+import { checkKeys, isId } from '../core/validate.js';
 import type { PayloadSelector } from '../query/payload.js';
 import { isBlunt, type Segment } from './engine/segment.js';
 import { type CheckedFilter, checkedFilter, evaluateFilter } from './filters.js';
@@ -37,6 +38,12 @@ export function* rowsOfIds<Payload>(
     points.push(point);
   }
   return points;
+}
+
+export function hasRow(index: OpenIndex, id: Id): boolean {
+  index.follow();
+  if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint (get() takes several)', 'id', id);
+  return index.files.ordinalOf(id) !== undefined;
 }
 
 export function addPayload<Payload>(

@@ -26,9 +26,14 @@ export function tuneRefusal(
   const least = queriesWithoutLoss(alpha, 1 - target.confidence);
   const few = target.promise !== 'expected' && n < least;
   // A sample that just misses the need may miss it again by bad luck: ask for a tenth more, at least.
-  const moreQueries = Math.max(2 * needed - all, Math.ceil(all / 10));
+  // Few queries do not tell how many would do, only how many it takes where none loses anything.
+  const told = Number.isSafeInteger(needed);
+  const moreQueries = Math.max(2 * (told ? needed : least) - all, Math.ceil(all / 10));
   const why = few
     ? `${n} queries could not promise it even if none lost anything (it takes ${least} beside those that choose)`
     : `the best plan has ${recall.toFixed(4)} on ${all} queries, which allow a promise of ${promised.toFixed(4)}`;
-  return { reason: `No ${made} yet: ${why}. About ${moreQueries} more queries like these would do`, moreQueries };
+  const more = told
+    ? `About ${moreQueries} more queries like these would do`
+    : `It takes at least ${moreQueries} more queries like these, so few that they do not tell how many would do`;
+  return { reason: `No ${made} yet: ${why}. ${more}`, moreQueries };
 }

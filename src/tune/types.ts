@@ -246,7 +246,7 @@ export interface TuneResult {
   refused?: {
     /** In words: why, and what can be promised instead. */
     reason: string;
-    /** Queries to add, were they like these; undefined where no number of them would do. */
+    /** Queries to add, were they like these, or at least to add where `reason` says so; undefined where no number of them would do. */
     moreQueries?: number;
   };
   /** The promise is about queries like these, and the collection as it was: keep this beside the plan. */

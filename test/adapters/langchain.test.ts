@@ -1012,6 +1012,10 @@ describe('FunnelRetriever over another store', () => {
     assert.throws(make({ smallK: 0 }), refused('BAD_ARGUMENT', /smallK/));
     assert.throws(make({ searchType: 'dot' }), refused('BAD_ARGUMENT', /cosine, innerProduct, euclidean/));
     assert.throws(make({ plan: { scales: [16], keep: 1 } }), refused('UNSUPPORTED', /no plan over a FunnelIndex/));
+    assert.throws(make({ smalK: 3 }), refused('BAD_ARGUMENT', /one of .*smallK.* received smalK/));
+    const own = { callbacks: [], tags: ['films'], metadata: { of: 'films' }, verbose: false };
+    const { tags, metadata } = make(own)();
+    assert.deepEqual({ tags, metadata }, { tags: ['films'], metadata: { of: 'films' } });
     assert.throws(make({ vectorStore: {} }), refused('BAD_ARGUMENT', /a vector store/));
     assert.throws(make({ vectorStore: other }), refused('BAD_ARGUMENT', /largeEmbeddingModel/));
     assert.throws(make({ vectorStore: other, explain: true }), refused('UNSUPPORTED', /beside explain/));

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { FEATURES } from 'funnelvec/source/conformance';
 
 const path = pathToFileURL(resolve('test/docs/examples.mjs')).href;
 const { examplesIn, run } = (await import(path)) as typeof import('./examples.mjs');
@@ -15,4 +16,14 @@ it('the source of one’s own prints what docs/sources.md says', () => {
   const { stdout, stderr } = run(code);
   assert.equal(stderr, '');
   assert.equal(stdout, output);
+});
+
+it('docs/sources.md shows every refusal of a plain source', () => {
+  const [page, example] = ['docs/sources.md', 'examples/array-source.test.mjs'].map((file) =>
+    readFileSync(file, 'utf8'),
+  );
+  const refused = (text: string) =>
+    FEATURES.filter((name) => text.includes(`'${name}': `) || text.includes(`"${name}": `));
+  assert.ok(refused(example!).length > 10);
+  assert.deepEqual(refused(page!), refused(example!));
 });

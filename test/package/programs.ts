@@ -110,6 +110,7 @@ parentPort.postMessage({ active: activeKernels().name, sync, async, code });
 
 /** A source of the consumer's own, under the suite. */
 export const SUITE_TYPED = `
+import { importFile, readRows } from 'funnelvec/files';
 import type { Source } from 'funnelvec/source';
 import { type Backend, FEATURES, type Row, sourceConformance, type Supports } from 'funnelvec/source/conformance';
 
@@ -125,7 +126,7 @@ const backend: Backend = {
   stop: async () => {},
 };
 const run: Promise<void> = sourceConformance('mine', async () => backend);
-export { run };
+export { importFile, readRows, run };
 `;
 
 /** A consumer in TypeScript; as .mts and as .cts it uses the same names. */

@@ -64,6 +64,17 @@ export const MUTANTS: Record<string, Mutant> = {
       },
     }),
   },
+  'scan() ends where one row is left': {
+    test: 'scan() gives every row once, page by page, as the source’s filter lets it through',
+    members: (source) => ({
+      async scan(request) {
+        const page = await source.scan(request);
+        if (page.next === undefined) return page;
+        const { rows } = await source.scan({ limit: 2, after: page.next });
+        return rows.ids.length > 1 ? page : { ...page, next: undefined };
+      },
+    }),
+  },
   'a single candidate is the store’s own array': {
     test: GIVEN_AWAY,
     members: (source, points) => ({

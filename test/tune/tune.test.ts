@@ -175,6 +175,18 @@ describe('tune()', () => {
     assert.equal(enough.refused, undefined);
   });
 
+  it('says how many queries it takes at least, where a few do not tell how many would do', async () => {
+    const result = await tune({
+      search: heads[1]!,
+      queries: queries.slice(0, 4),
+      exact: false,
+      target: { recall: 0.99, k: K },
+    });
+    const { reason, moreQueries } = result.refused!;
+    assert.match(reason, /it takes 299 beside those that choose.*at least 594 more queries like these/);
+    assert.equal(moreQueries, 2 * 299 - 4);
+  });
+
   it('refuses what no pool within the budget reaches, without a number of queries', async () => {
     const result = await tune({
       search: heads[0]!,

@@ -66,7 +66,7 @@ export interface FunnelAnswer {
   explanation?: SearchExplanation;
 }
 
-const SEARCH_KEYS = ['mode', 'candidates', 'plan'];
+export const SEARCH_KEYS = ['mode', 'candidates', 'plan'];
 export const SEARCH_OPTION_KEYS = [...SEARCH_KEYS, 'k', 'filter', 'scoreThreshold', 'explain', 'signal'];
 const CONFIG_KEYS = [...SEARCH_KEYS, 'index', 'search', 'writer', 'contentKey', 'metadataKey'];
 

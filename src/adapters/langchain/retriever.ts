@@ -5,12 +5,12 @@ import type { EmbeddingsInterface } from '@langchain/core/embeddings';
 import type { BaseRetrieverInput } from '@langchain/core/retrievers';
 import { type VectorStoreInterface, VectorStoreRetriever } from '@langchain/core/vectorstores';
 import { expected, FunnelError } from '../../core/errors.js';
-import { checkInteger } from '../../core/validate.js';
+import { checkInteger, checkKeys } from '../../core/validate.js';
 import type { TextEmbedder } from '../../embed/types.js';
 import { funnel, type Metric, type Plan } from '../../index.js';
 import { embeddingsOf } from './embeddings.js';
 import type { MetadataFilter } from './filter.js';
-import type { FunnelAnswer, SearchOptions, SearchSettings } from './options.js';
+import { type FunnelAnswer, SEARCH_KEYS, type SearchOptions, type SearchSettings } from './options.js';
 import { FunnelVectorStore } from './vector-store.js';
 
 export type { FunnelAnswer };
@@ -19,6 +19,13 @@ const METRICS = { cosine: 'cosine', innerProduct: 'dot', euclidean: 'euclid' } a
   string,
   Metric
 >;
+
+const LANGCHAIN_KEYS = ['callbacks', 'tags', 'metadata', 'verbose'];
+const RESULT_KEYS = ['smallK', 'largeK', 'k', 'filter', 'scoreThreshold', 'explain', 'searchType'];
+const FIELD_KEYS = [
+  ...['vectorStore', 'largeEmbeddingKey', 'largeEmbeddingModel'],
+  ...[...SEARCH_KEYS, ...RESULT_KEYS, ...LANGCHAIN_KEYS],
+];
 
 /** Fields of a FunnelRetriever: those of MatryoshkaRetriever, and how to search. */
 export interface FunnelRetrieverFields<Store extends VectorStoreInterface = FunnelVectorStore>
@@ -85,6 +92,7 @@ export class FunnelRetriever<
     if (typeof fields?.vectorStore?.similaritySearch !== 'function') {
       throw expected('BAD_ARGUMENT', 'a vector store', 'vectorStore', fields?.vectorStore);
     }
+    checkKeys(fields, FIELD_KEYS, 'the fields of FunnelRetriever');
     const { smallK, largeK, k, candidates, largeEmbeddingKey, largeEmbeddingModel, searchType, ...rest } = fields;
     const { explain, mode, plan, scoreThreshold, ...input } = rest;
     if (smallK !== undefined && candidates !== undefined) throw both('smallK', 'candidates');

@@ -71,7 +71,7 @@ export interface VectorColumn {
 }
 
 /** A row as a text file has it. */
-export type RowSource = string | Buffer;
+export type RowSource = string | Uint8Array;
 
 export interface RowChunk {
   rows: FileRow[];
