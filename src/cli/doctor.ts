@@ -142,7 +142,7 @@ function textOf(report: Report, searched: readonly string[]): string {
     '',
     'kernels   (fastest first)',
     ...kernels.map(({ name, supported, active, reason }) => {
-      const state = active ? 'in use' : supported ? 'ready' : `no: ${reason}`;
+      const state = active ? 'in use' : supported ? 'ready' : `no: ${short(reason)}`;
       return `  ${name.padEnd(11)}${state}`;
     }),
     ...(Object.values(report.subnormals).includes('lost')
@@ -162,6 +162,11 @@ function textOf(report: Report, searched: readonly string[]): string {
   if (report.FUNNELVEC_KERNELS !== undefined) lines.push('', `FUNNELVEC_KERNELS=${report.FUNNELVEC_KERNELS}`);
   if (error !== undefined) lines.push('', `error     ${error}`);
   return lines.join('\n');
+}
+
+/** The places that were looked at stand above already. */
+function short(reason: string | undefined): string | undefined {
+  return reason?.startsWith('No prebuilt binary') ? 'no binary, see above' : reason;
 }
 
 /** Nothing where all tests have run on a platform's binary. */

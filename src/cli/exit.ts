@@ -30,6 +30,7 @@ export function exitCodeOf(error: unknown): number {
 const OPTIONS: readonly [RegExp, string][] = [
   [/\bopen with breakLock: true/, 'pass --break-lock'],
   [/\bopen with readOnly: true/, 'this command writes, search does not'],
+  [/\(FunnelIndex\.create\(\) makes one\)/, '(funnelvec ingest <files> --to <path> makes one)'],
   [/\bwith missingVectors: 'skip'/, 'with --missing-vectors skip'],
   [/\b([Ww])rite head: ("[^"]*"), full: ("[^"]*")/, '$1rite --head $2 --full $3'],
 ];

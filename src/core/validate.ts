@@ -6,13 +6,24 @@ import { MAX_DIM } from './metrics.js';
 import { arrayKind, CONSTRUCTORS, checkMemory, isOfThisRealm, viewKind, viewLength } from './realm.js';
 import type { Float16Values, Id, IdKind, Vector } from './types.js';
 
-/** Names an option that does not exist; a misspelled one would otherwise be ignored. @throws FunnelError BAD_ARGUMENT */
-export function checkKeys(options: object, allowed: readonly string[], where: string): void {
+/**
+ * Names an option that does not exist; a misspelled one would otherwise be ignored.
+ *
+ * @param elsewhere names that other libraries have for options, with those here
+ * @throws FunnelError BAD_ARGUMENT
+ */
+export function checkKeys(
+  options: object,
+  allowed: readonly string[],
+  where: string,
+  elsewhere: Readonly<Record<string, string>> = {},
+): void {
   if (typeof options !== 'object' || options === null) throw expected('BAD_ARGUMENT', 'an object', where, options);
   for (const key of Object.keys(options)) {
     if (!allowed.includes(key)) {
       const known = allowed.length === 0 ? 'nothing' : `one of ${allowed.join(', ')}`;
-      throw new FunnelError('BAD_ARGUMENT', `Expected ${known} in ${where} but received ${key}`);
+      const hint = Object.hasOwn(elsewhere, key) ? `: its name here is ${elsewhere[key]}` : '';
+      throw new FunnelError('BAD_ARGUMENT', `Expected ${known} in ${where} but received ${key}${hint}`);
     }
   }
 }

@@ -74,6 +74,11 @@ export const GIVEN_KEYS = [
   ...['name', 'dim', 'matryoshkaDims', 'prefixes', 'providerOptions', 'normalise'],
   ...['batchSize', 'concurrency', 'retries', 'retryDelay'],
 ];
+
+/** The forms of a model, for messages. */
+export const MODEL_FORMS =
+  'an Embedder, an EmbeddingModel of the AI SDK, Embeddings of LangChain, or a function of texts';
+
 const BATCH = 64;
 const CONCURRENCY = 4;
 const RETRIES = 4;
@@ -168,6 +173,5 @@ export async function askedModel(model: unknown, own: GivenOptions): Promise<Ask
     const name = own.name ?? (model.name || 'a function');
     return { name, batchSize, concurrency, retries, ask: model as EmbedFunction };
   }
-  const kinds = 'an Embedder, an EmbeddingModel of the AI SDK, Embeddings of LangChain, or a function of texts';
-  throw expected('BAD_ARGUMENT', kinds, 'model', model);
+  throw expected('BAD_ARGUMENT', MODEL_FORMS, 'model', model);
 }

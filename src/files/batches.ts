@@ -1,5 +1,5 @@
 /** Rows of a file as batches that are whole, checked and ready to be embedded. */
-import { expected, FunnelError } from '../core/errors.js';
+import { FunnelError } from '../core/errors.js';
 import { RowsHash } from './fingerprint.js';
 import type { Reader } from './formats/reader.js';
 import type { MappedRow, Mapper } from './mapping.js';
@@ -83,10 +83,10 @@ function checked(mapped: MappedRow, check: (row: MappedRow) => void): MappedRow 
   }
 }
 
-/** @throws FunnelError BAD_DIMS */
-export function checkRowDims({ vector }: MappedRow, dim: number | undefined): void {
+/** @param as why these dims, as a clause. @throws FunnelError BAD_DIMS */
+export function checkRowDims({ vector }: MappedRow, dim: number | undefined, as = ''): void {
   if (dim !== undefined && vector !== undefined && vector.length !== dim) {
-    throw expected('BAD_DIMS', `${dim} dims`, 'a vector', vector);
+    throw new FunnelError('BAD_DIMS', `Expected ${dim} dims${as} for a vector but received ${vector.length}`);
   }
 }
 

@@ -1,13 +1,13 @@
 /** importFile: rows of files into an index. */
-import { expected } from '../core/errors.js';
+import { expected, FunnelError } from '../core/errors.js';
 import type { Id } from '../core/types.js';
 import { embedderOf } from '../embed/given.js';
-import type { GivenModel } from '../embed/given-models.js';
+import { type GivenModel, MODEL_FORMS } from '../embed/given-models.js';
 import type { FunnelIndex } from '../store/funnel-index.js';
 import { checkWritableIndex, type ImportResult } from '../store/import/batches.js';
 import { type MappedBatch, packed, type Skipped } from './batches.js';
 import { embeddedRows } from './embed-rows.js';
-import { checkedRead, type TextRowOptions, type VectorRowOptions } from './options.js';
+import { type CheckedRead, checkedRead, type TextRowOptions, type VectorRowOptions } from './options.js';
 import type { FilePosition } from './position.js';
 import { batchesOfFiles } from './read-rows.js';
 
@@ -79,14 +79,23 @@ export async function importFile<Payload = unknown>(
   }
   const isText = asked.mapping.text !== undefined;
   if (isText !== (given !== undefined)) {
-    throw expected('BAD_ARGUMENT', isText ? 'what makes vectors of texts' : 'text beside it', 'embedder', given);
+    throw expected('BAD_ARGUMENT', isText ? MODEL_FORMS : 'text beside it', 'embedder', given);
   }
   // A row of other dims is broken by itself, be it the first.
-  if (!isText) asked.dim ??= index.dim;
+  if (!isText) {
+    asked.dim ??= index.dim;
+    asked.dimClause = ', as the index has,';
+  }
   if (!isText && asked.dim !== index.dim) {
     throw expected('BAD_DIMS', `${index.dim}, the dims of the index,`, 'dim', asked.dim);
   }
+  const kind = index.idKind;
+  if (kind === 'number' || kind === 'string') checkKind(asked, kind); // files give no bigints
   const embedder = given && (await embedderOf(given));
+  if (embedder !== undefined && embedder.dim !== index.dim) {
+    const got = `${embedder.dim}, those of ${embedder.name}`;
+    throw new FunnelError('BAD_DIMS', `Expected ${index.dim} dims, as the index has, for embedder but received ${got}`);
+  }
   const { skipBroken, signal } = asked;
   const result: ImportFileResult = { count: 0, replaced: 0, skipped: { count: 0, first: [] } };
   let writing: Promise<void> = Promise.resolve();
@@ -121,4 +130,16 @@ export async function importFile<Payload = unknown>(
     result.position = position;
     onProgress?.({ position, count: result.count, skipped: result.skipped.count, share });
   }
+}
+
+/** Ids are read as those of the index are, so that one of another kind is a broken row. @throws FunnelError BAD_ID */
+function checkKind(asked: CheckedRead, kind: 'number' | 'string'): void {
+  if (asked.mapping.id === undefined) {
+    if (kind === 'number') return;
+    throw new FunnelError('BAD_ID', 'Expected id, a column of text ids as the index has, but received none');
+  }
+  if (asked.idType !== undefined && asked.idType !== kind) {
+    throw expected('BAD_ID', `'${kind}', the kind of ids of the index,`, 'idType', asked.idType);
+  }
+  asked.idType = kind;
 }

@@ -170,7 +170,8 @@ export class Mapper {
     if (typeof id === 'string' && /\p{Surrogate}/u.test(id)) throw expected('BAD_ID', 'whole characters', where, given);
     this.kind ??= typeof id as 'number' | 'string';
     if (typeof id !== this.kind) {
-      const hint = this.kind === 'number' ? ` (${this.form.option('idType', 'string')} takes both as text)` : '';
+      const hint =
+        this.kind === 'number' ? ` (a new store takes both as text, with ${this.form.option('idType', 'string')})` : '';
       throw expected('BAD_ID', `a ${this.kind}, as other ids are${hint},`, where, given);
     }
     return id;

@@ -72,6 +72,8 @@ export interface CheckedRead {
   mapping: Mapping;
   idType: 'number' | 'string' | undefined;
   dim: number | undefined;
+  /** Says whose dims these are, behind them in a message. */
+  dimClause?: string;
   batch: number;
   from: FilePosition | number;
   skipBroken: boolean;

@@ -89,7 +89,7 @@ export async function* batchesOfFiles(
       const mapper = new Mapper(mapping, kind, form);
       const check = (row: Parameters<typeof checkRowDims>[0]) => {
         dim ??= row.vector?.length;
-        checkRowDims(row, dim);
+        checkRowDims(row, dim, asked.dimClause);
       };
       const batches = mappedBatches(reader, mapper, { first, rows, size: () => size, check, skipBroken, stop: signal });
       for await (const batch of batches) {

@@ -169,7 +169,7 @@ export function checkPlan(plan: Plan, dim: number): CheckedPlan {
   if (typeof plan !== 'object' || plan === null) throw expected('BAD_PLAN', 'a plan', 'plan', plan);
   for (const key in plan) {
     if (!PLAN_KEYS.includes(key)) {
-      const hint = key === 'top' ? ' (did you mean limit?)' : '';
+      const hint = /^(top(_?k)?|k)$/i.test(key) ? ' (did you mean limit?)' : '';
       throw new FunnelError(
         'BAD_PLAN',
         `Expected one of ${PLAN_KEYS.join(', ')} in the plan but received ${key}${hint}`,

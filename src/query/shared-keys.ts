@@ -30,8 +30,14 @@ const DEPTH = 100;
 /** Keys that requests to databases have, with what takes their place here. */
 export const ELSEWHERE: Readonly<Record<string, string>> = {
   top: 'limit',
+  topK: 'limit',
+  top_k: 'limit',
+  k: 'limit',
+  where: 'filter',
   query: 'vector, an array of numbers,',
   data: 'vector, an array of numbers,',
+  embedding: 'vector, an array of numbers,',
+  queryVector: 'vector, an array of numbers,',
   with_payload: 'withPayload',
   output_fields: 'withPayload',
   with_vector: 'withVector',
@@ -55,7 +61,9 @@ export function checkRequestKeys(
   where: string,
   refuse: (request: object) => void,
 ): void {
-  if (typeof request !== 'object' || request === null) throw expected('BAD_ARGUMENT', 'an object', where, request);
+  if (typeof request !== 'object' || request === null || Array.isArray(request) || ArrayBuffer.isView(request)) {
+    throw expected('BAD_ARGUMENT', '{ vector, limit, ... }', where, request);
+  }
   const keys = Object.keys(request);
   for (let i = 0; i < keys.length; i++) {
     if (allowed.includes(keys[i]!)) continue;

@@ -57,6 +57,9 @@ export function* packPoints(points: readonly Point[] | PointBatch, dim: number, 
   return { ...own, rows: yield* convert(vectors, dim, half) };
 }
 
+/** Keys of points elsewhere, with their names here. */
+const ELSEWHERE_IN_POINTS = { metadata: 'payload' };
+
 function* packRows(given: readonly Point[], dim: number, half: boolean): Sliced<Packed> {
   const points: Point[] = [];
   const { length } = given;
@@ -75,7 +78,7 @@ function* packRows(given: readonly Point[], dim: number, half: boolean): Sliced<
   for (let i = 0; i < length; i++) {
     if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
     const point = points[i]!;
-    checkKeys(point, ['id', 'vector', 'payload'], `points[${i}]`);
+    checkKeys(point, ['id', 'vector', 'payload'], `points[${i}]`, ELSEWHERE_IN_POINTS);
     const { id, vector, payload } = point;
     const checked = checkQuery(vector, dim, `points[${i}].vector`);
     rows.set(half ? vector : checked, i * dim);
@@ -178,7 +181,7 @@ export interface IndexConfig {
 
 /** @throws FunnelError BAD_ARGUMENT, BAD_DIMS */
 export function checkCreateOptions(options: FunnelIndexOptions): IndexConfig {
-  checkKeys(options, CREATE_KEYS, 'the options of FunnelIndex.create()');
+  checkKeys(options, CREATE_KEYS, 'the options of FunnelIndex.create()', { dims: 'dim', dimension: 'dim' });
   checkCommon(options);
   if ((options as { readOnly?: boolean }).readOnly) {
     throw expected('BAD_ARGUMENT', 'no readOnly for an index that is made (open() takes it),', 'readOnly', true);

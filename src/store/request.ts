@@ -102,9 +102,6 @@ function parsed(
   metric: Metric,
   filters: Filters<CheckedFilter>,
 ): CheckedQuery {
-  if (Array.isArray(query) || ArrayBuffer.isView(query)) {
-    throw expected('BAD_ARGUMENT', '{ vector, limit, ... }', 'the query', query);
-  }
   checkRequestKeys(query, SHARED_KEYS, 'the query', refuseForeign);
   const { limit = 10, offset, maxDepth, mode = 'funnel', scoreThreshold, params } = query; // read once
   if (params !== undefined) refuseForeignParams(params);

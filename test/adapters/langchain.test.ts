@@ -835,8 +835,9 @@ describe('FunnelVectorStore', () => {
     const plan = { scales: [8, 16], keep: 0.5 };
     const bad: [unknown, FunnelErrorCode, RegExp][] = [
       [undefined, 'BAD_ARGUMENT', /\{ index \} or \{ search, writer \}/],
-      [{}, 'BAD_ARGUMENT', /index or search/],
-      [{ index, search }, 'BAD_ARGUMENT', /index or search/],
+      [{}, 'BAD_ARGUMENT', /index or search .* but received neither/],
+      [{ index, search }, 'BAD_ARGUMENT', /index or search .* but received both/],
+      [index, 'BAD_ARGUMENT', /received a FunnelIndex: write \{ index \}/],
       [{ index: {} }, 'BAD_ARGUMENT', /a FunnelIndex/],
       [{ search: {} }, 'BAD_ARGUMENT', /a FunnelSearch/],
       [{ index, writer: index }, 'BAD_ARGUMENT', /no writer beside index/],

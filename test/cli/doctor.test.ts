@@ -99,7 +99,7 @@ describe('doctor', () => {
     assert.match(text, /100 rows have no codes: every search reads 1\.6 kB of them/);
     const missing = await funnelvec(['doctor', path('nowhere')]);
     assert.equal(missing.code, 1);
-    assert.match(missing.stderr, /NO_INDEX|Expected an index/);
+    assert.match(missing.stderr, /there is no such folder \(funnelvec ingest <files> --to <path> makes one\)/);
   });
 
   it('has a usage of its own', async () => {
@@ -130,6 +130,8 @@ describe('without any optional package', () => {
     const { status, stdout } = run('doctor');
     assert.equal(status, 0, stdout);
     assert.match(stdout, /commander +none +the command line/);
+    assert.match(stdout, /binary +none; looked for\n/);
+    assert.match(stdout, /scalar +no: no binary, see above\n/);
     assert.match(stdout, /index {5}not on disk: .*npm install lmdb/);
   });
 

@@ -122,7 +122,10 @@ describe('readRows', () => {
     assert.deepEqual([from.idKind, from.dim], ['number', 2]);
     await assert.rejects(
       readRows(file, { ...options, from }).next(),
-      refused('BAD_ID', /a number, as other ids are \(idType: 'string' takes both as text\), for "id" in line 3/),
+      refused(
+        'BAD_ID',
+        /a number, as other ids are \(a new store takes both as text, with idType: 'string'\), for "id" in line 3/,
+      ),
     );
     const ended = readRows(file, { ...options, from: { ...from, rows: 2, rowsHash: 'x' } });
     await assert.rejects(ended.next(), refused('BAD_DIMS', /line 4 of .*2 dims/));
@@ -293,17 +296,56 @@ describe('importFile', () => {
     await reader.close();
     const index = await FunnelIndex.create(':memory:', { dim: DIM });
     const wrong = (more: object) => importFile(index, file, { id: 'id', ...more } as object);
-    await assert.rejects(wrong({ text: 'title' }), refused('BAD_ARGUMENT', /what makes vectors of texts for embedder/));
+    await assert.rejects(
+      wrong({ text: 'title' }),
+      refused('BAD_ARGUMENT', /an Embedder, an EmbeddingModel .* or a function of texts for embedder/),
+    );
     await assert.rejects(wrong({ vector: 'v', embedder: () => [] }), refused('BAD_ARGUMENT', /text beside it/));
     await assert.rejects(wrong({ vector: 'v', onProgress: 7 }), refused('BAD_ARGUMENT', /a function for onProgress/));
     await assert.rejects(wrong({ vector: 'v', wal: true }), refused('BAD_ARGUMENT', /importFile\(\) but received wal/));
     const narrow = await FunnelIndex.create(':memory:', { dim: 3 });
-    await assert.rejects(importFile(narrow, file, options), refused('BAD_DIMS', /line 1 of .*3 dims for a vector/));
+    await assert.rejects(
+      importFile(narrow, file, options),
+      refused('BAD_DIMS', /line 1 of .*3 dims, as the index has, for a vector but received 6/),
+    );
     await assert.rejects(wrong({ vector: 'v', dim: 3 }), refused('BAD_DIMS', /6, the dims of the index, for dim/));
     await assert.rejects(importFile(index, file, null as never), refused('BAD_ARGUMENT', /options of importFile/));
+    const four = async (texts: string[]) => texts.map(() => [1, 2, 3, 4]);
+    await assert.rejects(
+      wrong({ text: 'title', embedder: four }),
+      refused('BAD_DIMS', /6 dims, as the index has, for embedder but received 4, those of four/),
+    );
     assert.equal(narrow.count + index.count, 0);
     await narrow.close();
     await index.close();
+  });
+});
+
+describe('importFile, of ids of another kind than the index has', () => {
+  it('names file and line, or the option', async () => {
+    const index = await FunnelIndex.create(':memory:', { dim: 2 });
+    await index.upsert([{ id: 1, vector: [1, 2] }]);
+    const file = write('text-ids.jsonl', jsonl([{ id: 'a', v: [1, 2] }]));
+    const options = { id: 'id', vector: 'v' };
+    await assert.rejects(
+      importFile(index, file, options),
+      refused('BAD_ID', /a number.* for "id" in line 1 of .*text-ids/),
+    );
+    await assert.rejects(
+      importFile(index, file, { ...options, idType: 'string' }),
+      refused('BAD_ID', /'number', the kind of ids of the index, for idType/),
+    );
+    const texts = await FunnelIndex.create(':memory:', { dim: 2 });
+    await texts.upsert([{ id: 'b', vector: [1, 2] }]);
+    await assert.rejects(
+      importFile(texts, file, { vector: 'v' }),
+      refused('BAD_ID', /Expected id, a column of text ids/),
+    );
+    const { count } = await importFile(texts, file, options);
+    assert.equal(count, 1);
+    assert.deepEqual([index.count, texts.count], [1, 2]);
+    await index.close();
+    await texts.close();
   });
 });
 

@@ -199,6 +199,10 @@ describe('keys that requests to databases have', () => {
     const vector = random.vector(DIM);
     const cases: [object, string, string][] = [
       [{ top: 5 }, 'limit', 'top'],
+      [{ topK: 5 }, 'limit', 'topK'],
+      [{ top_k: 5 }, 'limit', 'top_k'],
+      [{ k: 5 }, 'limit', 'k'],
+      [{ where: {} }, 'filter', 'where'],
       [{ score_threshold: 0.5 }, 'scoreThreshold', 'score_threshold'],
       [{ with_payload: true }, 'withPayload', 'with_payload'],
       [{ with_vectors: true }, 'withVector', 'with_vectors'],
@@ -214,6 +218,29 @@ describe('keys that requests to databases have', () => {
         code: 'BAD_ARGUMENT',
         message: `Expected ${ours} in the query of an embedded index but received ${theirs}`,
       });
+    }
+    await index.close();
+  });
+
+  it('and other names of the vector, or the vector itself, too', async () => {
+    const random = new Random(SEED + 9);
+    const index = await indexOf(random);
+    const search = new FunnelSearch({ source: embeddedSource(index) });
+    const vector = random.vector(DIM);
+    for (const store of [search, index]) {
+      for (const name of ['embedding', 'queryVector']) {
+        await assert.rejects(store.query({ [name]: vector } as never), {
+          code: 'BAD_ARGUMENT',
+          message: new RegExp(`^Expected vector, an array of numbers, in .* but received ${name}`),
+        });
+      }
+      for (const given of [vector, Array.from(vector)]) {
+        await assert.rejects(store.query(given as never), {
+          code: 'BAD_ARGUMENT',
+          message:
+            /^Expected \{ vector, limit, \.\.\. \} for the (request|query) but received an? (array|Float32Array)/i,
+        });
+      }
     }
     await index.close();
   });

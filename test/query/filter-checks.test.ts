@@ -27,6 +27,7 @@ describe('filters are refused', () => {
     refused(at({ key: 'a', match: { value: 1, any: [] } }), /exactly one.*value, any/);
     refused(at({ key: 'a', range: { gt: Number.NaN } }), /finite.*filter\.must\[2\]\.range\.gt.*NaN/);
     refused(at({ key: 'a', range: { gt: 'yesterday' } }), /a date.*filter\.must\[2\]\.range\.gt.*yesterday/);
+    refused(at({ key: 'a', range: { gte: '1980' } }), /Expected a number, or a date such as .*range\.gte but received/);
     refused(at({ key: 'a', range: { gt: '2020-01-01', lt: 1 } }), /a date.*filter\.must\[2\]\.range\.lt/);
     refused(at({ key: 'a', values_count: { gt: -1 } }), /filter\.must\[2\]\.values_count\.gt/);
     refused(at({ key: 'a' }), /exactly one of match, range, values_count, .*filter\.must\[2\]/);

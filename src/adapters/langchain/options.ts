@@ -75,13 +75,19 @@ export function checkStoreConfig(given: FunnelStoreConfig): FunnelStoreConfig {
   if (typeof given !== 'object' || given === null) {
     throw expected('BAD_ARGUMENT', '{ index } or { search, writer }', 'the config of FunnelVectorStore', given);
   }
+  if (isIndex(given)) {
+    throw new FunnelError(
+      'BAD_ARGUMENT',
+      'Expected { index } for the config of FunnelVectorStore but received a FunnelIndex: write { index }',
+    );
+  }
   const config = { ...given };
   checkKeys(config, CONFIG_KEYS, 'the config of FunnelVectorStore');
   const { index, search, writer } = config;
   if ((index === undefined) === (search === undefined)) {
     throw new FunnelError(
       'BAD_ARGUMENT',
-      'Expected index or search in the config of FunnelVectorStore but received both or none',
+      `Expected index or search in the config of FunnelVectorStore but received ${index === undefined ? 'neither' : 'both'}`,
     );
   }
   if (index !== undefined && !isIndex(index)) {

@@ -233,7 +233,8 @@ export class FunnelVectorStore extends VectorStore {
     const { ids, filter } = params ?? {};
     const writer = this.#writable();
     if ((ids === undefined) === (filter === undefined)) {
-      throw new FunnelError('BAD_ARGUMENT', 'Expected ids or filter for delete() but received both or none');
+      const got = ids === undefined ? 'neither' : 'both';
+      throw new FunnelError('BAD_ARGUMENT', `Expected ids or filter for delete() but received ${got}`);
     }
     if (ids !== undefined) {
       if (!Array.isArray(ids)) throw expected('BAD_ARGUMENT', 'an array of ids', 'ids', ids);

@@ -345,7 +345,12 @@ function timeOf(date: Date): number {
 function checkDate(value: unknown, where: string): number {
   const date = typeof value === 'string' ? parseDate(value) : undefined;
   if (date === undefined) {
-    throw expected('BAD_ARGUMENT', 'a date such as 2024-05-31 or 2024-05-31T23:59:59+02:00', where, value);
+    throw expected(
+      'BAD_ARGUMENT',
+      'a number, or a date such as 2024-05-31 or 2024-05-31T23:59:59+02:00,',
+      where,
+      value,
+    );
   }
   return date;
 }

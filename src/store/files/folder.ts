@@ -161,11 +161,10 @@ export function checkFolder(folder: string): void {
   } catch (error) {
     if (!/^(ENOENT|ENOTDIR|ENAMETOOLONG|ELOOP)$/.test(errorCodeOf(error) ?? ''))
       throw diskError(`looking at ${folder}`, error);
-    throw filesError(
-      'NO_INDEX',
-      `Expected an index at ${folder} but it has no ${LMDB_FILE} (FunnelIndex.create() makes one)`,
-      { cause: error },
-    );
+    const what = fs.existsSync(folder) ? `it has no ${LMDB_FILE}` : 'there is no such folder';
+    throw filesError('NO_INDEX', `Expected an index at ${folder} but ${what} (FunnelIndex.create() makes one)`, {
+      cause: error,
+    });
   }
 }
 

@@ -342,7 +342,11 @@ describe('a full or failing disk', () => {
 describe('opening', () => {
   it('says what is not there, what is there already, and what is foreign', async () => {
     const path = fresh();
-    assert.throws(() => IndexFiles.openSync(path), { code: 'NO_INDEX' });
+    assert.throws(() => IndexFiles.openSync(path), {
+      code: 'NO_INDEX',
+      message: /but there is no such folder \(Funnel/,
+    });
+    assert.throws(() => IndexFiles.openSync(scratch.path), { code: 'NO_INDEX', message: /but it has no data\.mdb/ });
     await (await IndexFiles.create(path, CONFIG)).close();
     assert.throws(() => IndexFiles.createSync(path, CONFIG), { code: 'INDEX_EXISTS' });
     assert.throws(() => IndexFiles.createSync(scratch.path, CONFIG), { code: 'INDEX_EXISTS' });
