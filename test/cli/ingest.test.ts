@@ -129,7 +129,7 @@ describe('ingest writes', () => {
     );
     await fails(
       1,
-      /Expected a number, as other ids are \(--id-type string .* "id" in line 2 of/,
+      /Expected a number, as other ids are \(.*--id-type string.* "id" in line 2 of/,
       texts(path('ids'), file),
     );
     await done(texts(path('ids-text'), file, '--id-type', 'string'));

@@ -25,7 +25,7 @@ for (const manifest of manifests.values()) {
   if (archives.has(fileOf(manifest))) continue;
   const folder = mkdtempSync(join(tmpdir(), 'funnelvec-registry-'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
-  archives.set(fileOf(manifest), archive(folder, ['package.json']));
+  archives.set(fileOf(manifest), await archive(folder, ['package.json']));
   rmSync(folder, { recursive: true });
 }
 

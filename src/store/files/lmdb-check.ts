@@ -54,11 +54,16 @@ export function checkLmdbFile(path: string, name: string): LmdbCheck {
 
 const MOST_ATTEMPTS = 20;
 
+/** Looks at what seems broken without a commit since, and milliseconds before each: damage stays, the work of a writer does not. */
+const MOST_DOUBTS = 2;
+const DOUBT_MS = 4;
+
 /** A writer that commits meanwhile may reuse pages that we are at: then what seems broken is looked at again. */
 class RepeatedCheck {
   #check!: Check;
   #rest: Sliced<void> | undefined;
   #attempts = 0;
+  #doubts = 0;
 
   constructor(
     readonly fd: number,
@@ -91,11 +96,13 @@ class RepeatedCheck {
     }
   }
 
-  /** @throws FunnelError unless there was a commit since we began */
+  /** @throws FunnelError unless there was a commit since we began, or may be one under way */
   #checkMoved(error: unknown): void {
     if (!(error instanceof Broken)) throw diskError(`reading ${this.file}`, error);
     const { txn } = this.#check;
-    if (txn < 0 || newestTxn(this.fd) <= txn) throw corrupt(this.file, error.section, error.message);
+    if (txn >= 0 && newestTxn(this.fd) > txn) return;
+    if (this.#doubts++ === MOST_DOUBTS) throw corrupt(this.file, error.section, error.message);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, DOUBT_MS);
   }
 }
 
