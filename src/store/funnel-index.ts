@@ -285,7 +285,7 @@ export class FunnelIndex<Payload = any> extends EditableIndex<Payload> {
     return atOnce(facet(checkedFacet(options), this.#index.filtered()));
   }
 
-  /** Whether a row has this id; false of an id of another kind. @throws FunnelError BAD_ID for what is no id, CLOSED */
+  /** Whether a row has this id; false of what is none, or of another kind. @throws FunnelError BAD_ID for several, CLOSED */
   has(id: Id): boolean {
     return hasRow(this.#index, id);
   }

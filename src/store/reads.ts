@@ -4,7 +4,7 @@ import { halfToFloat } from '../core/half.js';
 import { atOnce, type Sliced } from '../core/slices.js';
 import { othersTurn, overdue } from '../core/turns.js';
 import type { Id } from '../core/types.js';
-import { checkKeys, isId } from '../core/validate.js';
+import { checkKeys } from '../core/validate.js';
 import type { PayloadSelector } from '../query/payload.js';
 import { isBlunt, type Segment } from './engine/segment.js';
 import { type CheckedFilter, checkedFilter, evaluateFilter } from './filters.js';
@@ -42,7 +42,7 @@ export function* rowsOfIds<Payload>(
 
 export function hasRow(index: OpenIndex, id: Id): boolean {
   index.follow();
-  if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint (get() takes several)', 'id', id);
+  if (Array.isArray(id)) throw expected('BAD_ID', 'a string, number or bigint (get() takes several)', 'id', id);
   return index.files.ordinalOf(id) !== undefined;
 }
 

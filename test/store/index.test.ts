@@ -393,12 +393,11 @@ describe('FunnelIndex refuses', () => {
     await index.close();
   });
 
-  it('in has() what is no id; one of another kind is in no row', async () => {
+  it('in has() several ids; what is none, or of another kind, is in no row', async () => {
     const index = await create({ dim: 4 });
     await index.upsert([{ id: 900, vector: [1, 2, 3, 4] }]);
-    for (const id of [[900], { id: 900 }, null, undefined, true]) {
-      assert.throws(() => index.has(id as never), isError('BAD_ID', /get\(\) takes several\) for id but received/));
-    }
+    const several = [900] as never;
+    assert.throws(() => index.has(several), isError('BAD_ID', /get\(\) takes several\) for id but received/));
     assert.deepEqual(
       [900, '900', 900n, 901].map((id) => index.has(id)),
       [true, false, false, false],
