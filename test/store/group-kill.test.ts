@@ -1,12 +1,12 @@
 /** kill -9 while many callers write a few rows each: what any of them heard of is there, and each write wholly or not at all. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { after, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { FunnelIndex } from 'funnelvec/store';
 import { Random, SEED } from '../random.js';
 import { scratchFolder } from './files/model.js';
 import { apply, DIM, type Intent, type State, vectorOf } from './kill-index-model.js';
+import { killed } from './killed.js';
 
 const ROUNDS = Math.ceil(Number(process.env['FUNNELVEC_KILL_ROUNDS'] ?? 200) / 40);
 const CHILD = fileURLToPath(new URL('./group-kill-child.js', import.meta.url));
@@ -27,7 +27,9 @@ it(`kill -9 at any of ${ROUNDS} moments of small writes that share commits loses
   for (let round = 0; round < ROUNDS; round++) {
     const intents = new Map<number, Intent>();
     const acknowledged = new Map<number, number>();
-    for (const line of await killed(path, round + 1, random.int(0, 300))) {
+    const afterMs = random.int(0, 300);
+    const args = [CHILD, path, round + 1, WRITERS, IDS_EACH].map(String);
+    for (const line of await killed<Line>(args, () => afterMs)) {
       if ('intent' in line) intents.set(line.writer, line.intent);
       else {
         const intent = intents.get(line.writer)!;
@@ -58,28 +60,5 @@ function isThere(index: FunnelIndex, writer: number, state: State): boolean {
     const version = state.get(ids[i]!);
     if (point === undefined || version === undefined) return point === undefined && version === undefined;
     return vectorOf(version).every((value, j) => Object.is(value, point.vector[j]));
-  });
-}
-
-/** Resolves to the lines of a child that was killed. */
-function killed(path: string, seed: number, afterMs: number): Promise<Line[]> {
-  return new Promise((resolve, reject) => {
-    const args = [CHILD, path, seed, WRITERS, IDS_EACH].map(String);
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    let complaints = '';
-    child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), afterMs));
-    child.stdout.on('data', (part) => {
-      said += part;
-    });
-    child.stderr.on('data', (part) => {
-      complaints += part;
-    });
-    child.on('close', (code, signal) => {
-      if (signal !== 'SIGKILL') return reject(new Error(`the child ended by itself (${code}): ${complaints}`));
-      const lines = said.split('\n');
-      lines.pop(); // half a line
-      resolve(lines.map((line) => JSON.parse(line)));
-    });
   });
 }

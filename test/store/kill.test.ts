@@ -1,6 +1,5 @@
 /** kill -9 while a FunnelIndex is written, optimised, compacted and indexed at once: what is opened again answers as it must. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +9,7 @@ import { FunnelIndex } from 'funnelvec/store';
 import { activeKernels } from '#dist/kernels/load.js';
 import { Random, SEED } from '../random.js';
 import { apply, DIM, type Intent, payloadOf, type State, vectorOf } from './kill-index-model.js';
+import { killed } from './killed.js';
 
 const ROUNDS = Math.ceil(Number(process.env['FUNNELVEC_KILL_ROUNDS'] ?? 200) / 5);
 const CHILD = fileURLToPath(new URL('./kill-index-child.js', import.meta.url));
@@ -29,7 +29,8 @@ describe('kill -9 of a FunnelIndex', () => {
     for (let round = 0; round < ROUNDS; round++) {
       // On a busy machine optimize(), and codes beside it, need longer.
       const within = coded > 0 && extended > 0 ? 250 : 250 + 50 * round;
-      const said = await killed([CHILD, path, String(round + 1)], random.int(0, within));
+      const afterMs = random.int(0, within);
+      const said = await killed<Intent | null>([CHILD, path, String(round + 1)], () => afterMs);
       let intent: Intent | undefined;
       for (const line of said) {
         if (line !== null) intent = line;
@@ -101,26 +102,4 @@ function wrongFilter(index: FunnelIndex, state: State): string | undefined {
     if (ids.join() !== wanted.join()) return `rows where ${JSON.stringify(must)}`;
   }
   return undefined;
-}
-
-/** Messages of a child until it was killed. */
-function killed(args: string[], afterMs: number): Promise<(Intent | null)[]> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    let complaints = '';
-    child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), afterMs));
-    child.stdout.on('data', (part) => {
-      said += part;
-    });
-    child.stderr.on('data', (part) => {
-      complaints += part;
-    });
-    child.on('close', (code, signal) => {
-      if (signal !== 'SIGKILL') return reject(new Error(`the child ended by itself (${code}): ${complaints}`));
-      const lines = said.split('\n');
-      lines.pop(); // half a line
-      resolve(lines.map((line) => JSON.parse(line)));
-    });
-  });
 }

@@ -1,6 +1,5 @@
 /** kill -9 during changes of payloads, replaced groups of rows and backups: FUNNELVEC_PAYLOAD_KILL_ROUNDS=200 npm test -- payload-kill */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { FunnelError } from 'funnelvec';
 import { FunnelIndex } from 'funnelvec/store';
 import { Random, SEED } from '../random.js';
+import { killed } from './killed.js';
 import { apply, type Change, DIM, type Fields, ROWS, type Said, type State, textOf } from './payload-kill-model.js';
 
 const ROUNDS = Number(process.env['FUNNELVEC_PAYLOAD_KILL_ROUNDS'] ?? 6);
@@ -34,12 +34,13 @@ describe('kill -9 of a writer of payloads', () => {
     await made.close();
     const seen = { changes: 0, cut: 0, whole: 0, absent: 0 };
     for (let round = 0; round < ROUNDS; round++) {
-      const said = await killed([CHILD, path, folder, String(round + 1)], {
-        lines: random.int(1, 25),
-        // Some after a backup, some in the middle of one.
-        hasEnd: round % 2 === 1,
-        ms: random.int(0, 20),
-      });
+      const lines = random.int(1, 25);
+      const afterMs = random.int(0, 20);
+      // Some after a backup, some in the middle of one.
+      const hasEnd = round % 2 === 1;
+      const said = await killed<Said>([CHILD, path, folder, String(round + 1)], (text) =>
+        text.split('\n').length > lines && (!hasEnd || text.includes('"end"')) ? afterMs : undefined,
+      );
       const told = replay(state, said);
       seen.changes += told.acknowledged;
       const index = await FunnelIndex.open<Fields>(path, { autoOptimize: false });
@@ -143,27 +144,4 @@ function replay(start: State, said: Said[]): Told {
   }
   const maybe = change && apply(states.at(-1)!, change);
   return { states, maybe, acknowledged: states.length - 1, backups };
-}
-
-/** Messages of a child until it was killed: when it has said so much, and a little later. */
-function killed(args: string[], when: { lines: number; hasEnd: boolean; ms: number }): Promise<Said[]> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    let complaints = '';
-    let isDue = false;
-    child.stdout.on('data', (part) => {
-      said += part;
-      if (isDue || said.split('\n').length <= when.lines || (when.hasEnd && !said.includes('"end"'))) return;
-      isDue = true;
-      setTimeout(() => child.kill('SIGKILL'), when.ms);
-    });
-    child.stderr.on('data', (part) => (complaints += part));
-    child.on('close', (code, signal) => {
-      if (signal !== 'SIGKILL') return reject(new Error(`the child ended by itself (${code}): ${complaints}`));
-      const lines = said.split('\n');
-      lines.pop(); // half a line
-      resolve(lines.map((line) => JSON.parse(line)));
-    });
-  });
 }

@@ -6,6 +6,7 @@ import type { Id, IdKind } from '../../core/types.js';
 import { type Appended, append, appended, type Batch } from './append.js';
 import type { Core } from './core.js';
 import { remove, removeRows } from './delete.js';
+import { orderedRows } from './ordered-rows.js';
 import { inTurns, type Steps } from './step.js';
 import type { WriteQueue } from './write-queue.js';
 
@@ -105,7 +106,8 @@ function bytesOf({ batch }: SmallWrite): number {
 function* commitTogether(core: Core, writes: readonly SmallWrite[]): Steps<Answer[]> {
   if (writes.length === 1) return [yield* commitOne(core, writes[0]!)];
   yield* inTurns(core.prepareFind());
-  const died = writes.map(({ ids }) => livingOf(core, ids));
+  const died: number[][] = [];
+  for (const { ids } of writes) died.push(yield* livingOf(core, ids));
   const deleted = died.filter((_, i) => writes[i]!.batch === undefined).flat();
   const batches = writes.flatMap(({ batch }) => batch ?? []);
   let first = core.state.rows;
@@ -124,9 +126,9 @@ function commitOne(core: Core, { ids, batch }: SmallWrite): Steps<Answer> {
 }
 
 /** Their ordinals, ascending. */
-function livingOf(core: Core, ids: readonly Id[]): number[] {
-  const found = new Set(ids.map((id) => core.find(id)).filter((ordinal) => ordinal !== undefined));
-  return [...found].sort((a, b) => a - b);
+function livingOf(core: Core, ids: readonly Id[]): Steps<number[]> {
+  const found = ids.map((id) => core.find(id)).filter((ordinal) => ordinal !== undefined);
+  return inTurns(orderedRows(found));
 }
 
 /** Batches of one kind as one. */

@@ -15,7 +15,7 @@ import type { Sliced } from '../../core/slices.js';
 import { corrupt, diskError } from './errors.js';
 import { Broken, readTree, VERSION_BYTES } from './lmdb-format.js';
 import { Check } from './lmdb-pages.js';
-import { type Steps, take, turnStep } from './step.js';
+import { pause, type Steps, take, turnStep } from './step.js';
 
 function isKnownPlatform(): boolean {
   return endianness() === 'LE' && !/^(arm|ia32|mips)$/.test(process.arch);
@@ -102,7 +102,7 @@ class RepeatedCheck {
     const { txn } = this.#check;
     if (txn >= 0 && newestTxn(this.fd) > txn) return;
     if (this.#doubts++ === MOST_DOUBTS) throw corrupt(this.file, error.section, error.message);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, DOUBT_MS);
+    pause(DOUBT_MS).now();
   }
 }
 

@@ -1,6 +1,5 @@
 /** kill -9 at random moments of appends, deletes, segment commits, compaction and opening, 200 times. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -8,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import { nativeFiles } from '#dist/store/files/native.js';
 import { Random, SEED } from '../../random.js';
+import { killed } from '../killed.js';
 import type { Intent } from './kill-child.js';
 import {
   applyAppend,
@@ -71,7 +71,10 @@ async function runLane(scratch: string, lane: number, rounds: number): Promise<L
       model = emptyModel();
     }
     const durability = random.chance(0.7) ? 'full' : 'relaxed';
-    const said = await killed([CHILD, path, String(round + 1), durability, String(filler.bytes)], random);
+    // Some die while they open the index.
+    const fromStart = random.chance(0.1) ? random.int(40, 150) : undefined;
+    const args = [CHILD, path, String(round + 1), durability, String(filler.bytes)];
+    const said = await killed<unknown>(args, () => random.int(0, filler.bytes > 0 ? 300 : 60), fromStart);
     const { sure, maybe, acknowledged } = replay(model, said);
     operations += acknowledged;
     if (maybe !== undefined) inFlight++;
@@ -85,27 +88,6 @@ async function runLane(scratch: string, lane: number, rounds: number): Promise<L
     if (512 * blocks < size) holes++;
   }
   return { operations, inFlight, holes };
-}
-
-/** Messages of a child until it was killed. */
-function killed(args: string[], random: Random): Promise<unknown[]> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    let complaints = '';
-    const kill = () => void child.kill('SIGKILL');
-    // Some die while they open the index.
-    if (random.chance(0.1)) setTimeout(kill, random.int(40, 150));
-    else child.stdout.once('data', () => setTimeout(kill, random.int(0, filler.bytes > 0 ? 300 : 60)));
-    child.stdout.on('data', (part) => (said += part));
-    child.stderr.on('data', (part) => (complaints += part));
-    child.on('close', (code, signal) => {
-      if (signal !== 'SIGKILL') return reject(new Error(`the child ended by itself (${code}): ${complaints}`));
-      const lines = said.split('\n');
-      lines.pop(); // half a line
-      resolve(lines.map((line) => JSON.parse(line)));
-    });
-  });
 }
 
 /** The model after what was acknowledged, and after what was under way besides. */
