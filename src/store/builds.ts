@@ -42,7 +42,7 @@ async function worked(index: OpenIndex, work: Work): Promise<void> {
   await files.written();
   index.checkOpen();
   if (work.task === 'compaction' || hasManyDead(index)) {
-    await files.compact({ pace: work.pace, signal: work.controller.signal });
+    await compacted(index, work);
     index.checkOpen();
   }
   if (work.task === 'compaction') {
@@ -58,6 +58,16 @@ async function worked(index: OpenIndex, work: Work): Promise<void> {
   await keep(index, segment, work.progress);
   index.checkOpen();
   await indexes.write();
+}
+
+async function compacted(index: OpenIndex, work: Work): Promise<void> {
+  try {
+    await index.files.compact({ pace: work.pace, signal: work.controller.signal });
+  } catch (error) {
+    // close() aborts it, and nobody else does.
+    if ((error as FunnelError).code === 'ABORTED') index.checkOpen();
+    throw error;
+  }
 }
 
 export function optimizeSync(index: OpenIndex, options: OptimizeOptions): void {

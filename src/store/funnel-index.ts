@@ -214,7 +214,8 @@ export class FunnelIndex<Payload = any> extends EditableIndex<Payload> {
    *
    * @param options.queries of rotation 'balanced' alone: sample queries, row-major, any number. Without them the basis of
    *   the last time stays; the first time they are needed
-   * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, DETACHED_BUFFER before any work; DISK, NOT_WRITABLE
+   * @throws FunnelError BAD_ARGUMENT, BAD_DIMS, NOT_FINITE, DETACHED_BUFFER before any work; DISK, NOT_WRITABLE, CLOSED (by a
+   *   close() meanwhile, too)
    */
   async optimize(options: OptimizeOptions = {}): Promise<void> {
     return optimize(this.#index, options);

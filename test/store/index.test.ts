@@ -88,6 +88,21 @@ describe('FunnelIndex', () => {
       await assert.rejects(async () => index.query({ vector: row(vectors, 0) }), isError('CLOSED'));
     });
 
+    it(`an optimize() that close() cuts off is CLOSED, whatever it was doing (${where})`, async () => {
+      for (const turns of [0, 1, 2, 4, 8, 16]) {
+        const index = await FunnelIndex.create(path(), { dim: DIM });
+        await index.upsert(batch(6000));
+        await index.delete(Array.from({ length: 3000 }, (_, i) => i));
+        const optimized = index.optimize().then(
+          () => 'done',
+          (error) => error.code,
+        );
+        for (let i = 0; i < turns; i++) await new Promise(setImmediate);
+        await index.close();
+        assert.ok(['done', 'CLOSED'].includes(await optimized), `after ${turns} turns: ${await optimized}`);
+      }
+    });
+
     it(`answers exactly from codes, from rows behind them, and after deletes (${where})`, async () => {
       const index = await FunnelIndex.create(path(), { dim: DIM, autoOptimize: false });
       const first = batch(600);
