@@ -155,9 +155,12 @@ export class OpenIndex implements IndexParts {
     return result;
   }
 
-  /** The same within a write, when it is its turn: nothing else is written then. */
-  withinWrite<T>(begin: () => Sliced<T>): Promise<T> {
-    return inSlices(begin(), this.checkOpen);
+  /**
+   * The same within a write, when it is its turn: nothing else is written then. A writer is up to date, and close() waits for
+   * the writes that were called before it.
+   */
+  withinWrite<T>(begin: (on: Filtered) => Sliced<T>): Promise<T> {
+    return inSlices(begin(this));
   }
 
   /** @throws FunnelError CLOSED */
@@ -183,6 +186,7 @@ export class OpenIndex implements IndexParts {
     this.#closed = true;
     try {
       await this.longReads.close();
+      await this.files.written(); // by filters, too, which need what ends below
       await this.#warming;
       await this.pool.close();
       await this.indexes.close();

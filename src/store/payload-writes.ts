@@ -6,7 +6,7 @@ import { checkKeys } from '../core/validate.js';
 import { parsePath } from '../query/filter/path.js';
 import type { ChosenRows, PayloadEdit } from './files/change-payloads.js';
 import { decodePayload, encodePayload } from './files/payload.js';
-import { type CheckedFilter, evaluateFilter } from './filters.js';
+import { type CheckedFilter, evaluateFilter, type Filtered } from './filters.js';
 import type { OpenIndex } from './open-index.js';
 import { isFields, withFields, withoutPaths } from './payload/edit.js';
 import { listOf } from './payload/row-set.js';
@@ -51,7 +51,7 @@ export function editPayloads(
   return writing(index, operation, async () => {
     const filter = filterOfRows(index, rows, 'change');
     const ids = filter === undefined ? idListOf(rows) : [];
-    const choose = filter === undefined ? () => ({ ids }) : () => index.withinWrite(() => matched(index, filter));
+    const choose = filter === undefined ? () => ({ ids }) : () => index.withinWrite((on) => matched(on, filter));
     const count = await index.files.changePayloads(choose, edit);
     packIfWorth(index);
     return { count };
@@ -66,13 +66,13 @@ export function editPayloadsSync(
 ): { count: number } {
   return writingNow(index, operation, () => {
     const filter = filterOfRows(index, rows, 'change');
-    const chosen = filter === undefined ? { ids: idListOf(rows) } : atOnce(matched(index, filter));
+    const chosen = filter === undefined ? { ids: idListOf(rows) } : atOnce(matched(index.filtered(), filter));
     const count = index.files.changePayloadsSync(chosen, edit);
     packIfWorth(index);
     return { count };
   });
 }
 
-function* matched(index: OpenIndex, filter: CheckedFilter): Generator<void, ChosenRows> {
-  return { ordinals: listOf((yield* evaluateFilter(filter, index.filtered())).rows) };
+function* matched(on: Filtered, filter: CheckedFilter): Generator<void, ChosenRows> {
+  return { ordinals: listOf((yield* evaluateFilter(filter, on)).rows) };
 }

@@ -26,7 +26,7 @@ export async function replaceRows(index: object, filter: Filter, points: readonl
   if (open === undefined) throw expected('BAD_ARGUMENT', 'a FunnelIndex of this copy of the package', 'index', index);
   const instead = checkedFilter(filter);
   if (instead !== undefined) {
-    const dying = async () => listOf((await open.withinWrite(() => evaluateFilter(instead, open.filtered()))).rows);
+    const dying = async () => listOf((await open.withinWrite((on) => evaluateFilter(instead, on))).rows);
     return writing(open, 'upsert', () => upsert(open, points, dying));
   }
   throw new FunnelError(

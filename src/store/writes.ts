@@ -71,7 +71,7 @@ export function upsertSync<Payload>(
 export async function deleteRows(index: OpenIndex, rows: unknown): Promise<{ count: number }> {
   const filter = filterOfRows(index, rows, 'delete');
   if (filter === undefined) return deleted(index, await index.files.delete(idListOf(rows)));
-  const choose = async () => rowsOf((await index.withinWrite(() => evaluateFilter(filter, index.filtered()))).rows);
+  const choose = async () => rowsOf((await index.withinWrite((on) => evaluateFilter(filter, on))).rows);
   return deleted(index, await index.files.deleteRows(choose));
 }
 

@@ -169,14 +169,16 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);
       if (value !== undefined) sealed.push([first + i, seal(uuid, 'payloads', first + i, value)]);
     }
-    const entries = { ids: idPages, dead: yield* deadPages(core, replaced), payloads: sealed };
-    yield* core.commit(next, entries, encodeState);
+    const deaths = yield* deadPages(core, replaced);
+    const inCommit = (yield* core.stage(sealed)) ? [] : sealed;
+    yield* core.commit(next, { ids: idPages, dead: deaths, payloads: inCommit }, encodeState);
   } catch (error) {
     for (let i = first; i < rows; i++) {
       core.kept.set(i, false);
       core.withPayload.set(i, false);
     }
     if (state.idKind === null) core.ids = undefined;
+    yield* core.unstage();
     yield* files.undo();
     throw diskError('appending rows', error);
   }

@@ -8,7 +8,7 @@ import type { Disk } from './disk-contract.js';
 import { corrupt, filesError, lockLost } from './errors.js';
 import { followChanges, lacksChanges } from './follow-changes.js';
 import { Ids, isStorable } from './ids.js';
-import type { Commit, Kv } from './kv.js';
+import type { Commit, Entries, Kv } from './kv.js';
 import { isGone, OpenFiles } from './open-files.js';
 import { DEATHS_PER_PAGE, decodeIdPage, IDS_PER_PAGE, unseal } from './pages.js';
 import { type RowFormat, rowFormat } from './rows.js';
@@ -249,10 +249,8 @@ export class Core {
     try {
       yield* take(kv.commit({ ...entries, state: encode(next) }));
     } catch (error) {
-      // lmdb-js has put off what it does with a write that failed, and must not meet a store that was closed.
-      for (let turn = 0; turn < 3; turn++) yield* take(turnStep);
       try {
-        kv.reopen();
+        yield* this.#reopened();
         const record = kv.snapshot(() => kv.state());
         if (record === undefined) throw corrupt(kv.file, 'state record', 'is missing');
         if (generationOf(record) !== this.state.generation) this.broken = error;
@@ -261,6 +259,30 @@ export class Core {
       }
       throw error;
     }
+  }
+
+  *#reopened(): Steps<void> {
+    // lmdb-js has put off what it does with a write that failed, and must not meet a store that was closed.
+    for (let turn = 0; turn < 3; turn++) yield* take(turnStep);
+    this.options.kv.reopen();
+  }
+
+  /** Puts many payloads of rows that are about to be committed. False where the commit is to have them. @throws FunnelError DISK, INDEX_LOCKED */
+  *stage(payloads: Entries): Steps<boolean> {
+    try {
+      return yield* take(this.options.kv.stage(payloads));
+    } catch (error) {
+      yield* this.#reopened();
+      throw error;
+    }
+  }
+
+  /** Removes what {@link stage} put for a commit that did not come. Never throws: where it fails the next rows overwrite it. */
+  *unstage(): Steps<void> {
+    if (this.broken !== undefined) return; // the rows may be committed
+    try {
+      yield* take(this.options.kv.unstage(this.state.rows));
+    } catch {}
   }
 
   /** @throws FunnelError NOT_WRITABLE; INDEX_LOCKED after another has become the writer */

@@ -36,6 +36,13 @@ export interface Kv {
   claim(decide: (holder: Uint8Array | undefined) => Uint8Array): void;
   /** Resolves when the commit is on disk (durability 'relaxed': when it is visible to all processes). */
   commit(commit: Commit): FileStep<void>;
+  /**
+   * Puts many payloads of rows that no state counts yet, before the commit that does: it has to run in one go. False where
+   * they belong into that commit all the same. After a failure some are there.
+   */
+  stage(payloads: Entries): FileStep<boolean>;
+  /** Removes payloads of rows from this one on, which no state counts. */
+  unstage(rows: number): FileStep<void>;
   /** Starts over after a failed commit, so that reads see what is on disk. */
   reopen(): void;
   /** Bytes on disk. */

@@ -18,6 +18,7 @@ export interface LmdbOptions {
 /** As much of lmdb-js as is used here. */
 export interface Db {
   getBinary(key: unknown): Uint8Array | undefined;
+  getKeys(range: { start: unknown; limit: number }): Iterable<number>;
   getEntry(key: unknown): { value: Uint8Array; version: number } | undefined;
   put(key: unknown, value: Uint8Array, version?: number): Promise<boolean>;
   remove(key: unknown, ifVersion?: number): Promise<boolean>;

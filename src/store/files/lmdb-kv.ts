@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { othersTurn } from '../../core/turns.js';
 import { diskError, filesError, lockLost } from './errors.js';
 import type { Commit, Entries, Kv } from './kv.js';
 import { LONGEST_MS, takeLatch } from './latch.js';
@@ -27,6 +28,9 @@ import type { FreePages } from './lmdb-pages.js';
 import { mapOfThread } from './of-thread.js';
 import { openFiles, shareEnv } from './shared-envs.js';
 import type { FileStep } from './step.js';
+
+/** Entries that are queued in one go: some milliseconds of work. More payloads of new rows go ahead of their commit. */
+const QUEUED_AT_ONCE = 4096;
 
 /** @throws FunnelError MISSING_PACKAGE, CORRUPT, DISK, NOT_WRITABLE */
 export function lmdbKv(path: string, options: LmdbOptions): Kv {
@@ -134,32 +138,73 @@ class LmdbKv implements Kv {
 
   commit(commit: Commit): FileStep<void> {
     return {
-      now: () => this.#commitNow(commit),
-      later: () => this.#commitLater(commit),
+      now: () => this.#nowAsWriter(() => this.#write(commit)),
+      later: () => this.#asWriter(() => this.#write(commit)),
     };
   }
 
-  #commitNow(commit: Commit): void {
+  #nowAsWriter(write: () => void): void {
     this.#check();
     try {
       this.#db.root.transactionSync(() => {
         if (this.#db.main.getEntry('writer')?.version !== this.#token) throw lockLost();
-        this.#write(commit);
+        write();
       });
     } catch (error) {
       throw diskError(`committing to ${LMDB_FILE}`, named(error));
     }
   }
 
-  async #commitLater(commit: Commit): Promise<void> {
+  /** Queues what `write` puts and removes, in one go: it is done in one transaction, if we are still the writer then. */
+  async #asWriter(write: () => void): Promise<void> {
     const token = this.#check();
     let held: boolean;
     try {
-      held = await this.#db.main.ifVersion('writer', token, () => this.#write(commit));
+      held = await this.#db.main.ifVersion('writer', token, write);
     } catch (error) {
       throw diskError(`committing to ${LMDB_FILE}`, named(await reason(this.#db.root, error)));
     }
     if (!held) throw lockLost();
+  }
+
+  stage(payloads: Entries): FileStep<boolean> {
+    return {
+      now: () => false,
+      later: async () => {
+        if (payloads.length <= 2 * QUEUED_AT_ONCE) return false;
+        const parts: Promise<void>[] = [];
+        for (let from = 0; from < payloads.length; from += QUEUED_AT_ONCE) {
+          const part = payloads.slice(from, from + QUEUED_AT_ONCE);
+          const queued = this.#asWriter(() => put(this.#db.payloads, part));
+          queued.catch(() => {}); // met when all have ended: nothing may come behind what is removed then
+          parts.push(queued);
+          await othersTurn();
+        }
+        await Promise.allSettled(parts);
+        await Promise.all(parts);
+        return true;
+      },
+    };
+  }
+
+  unstage(rows: number): FileStep<void> {
+    /** Some of them, until there are none. */
+    const some = (): Entries => {
+      const keys = this.#read('payloads', () => {
+        this.#db.root.resetReadTxn();
+        return Array.from(this.#db.payloads.getKeys({ start: rows, limit: QUEUED_AT_ONCE }));
+      });
+      return keys.map((key): [number, undefined] => [key, undefined]);
+    };
+    return {
+      now: () => {
+        for (let gone = some(); gone.length > 0; gone = some()) this.#nowAsWriter(() => put(this.#db.payloads, gone));
+      },
+      later: async () => {
+        for (let gone = some(); gone.length > 0; gone = some())
+          await this.#asWriter(() => put(this.#db.payloads, gone));
+      },
+    };
   }
 
   /** The token of the writer that we are. */

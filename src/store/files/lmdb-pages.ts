@@ -146,23 +146,29 @@ export class Check {
     return tree.root === NONE || tree.depth > 32 ? undefined : visit(tree.root, 1);
   }
 
-  /** The newest meta page. A writer may be at them: what was read is believed when it is the same twice. */
+  /**
+   * The newest meta page. A writer may be at it while we read: a read may give the number of the new commit and trees of the one
+   * before. So what was read is believed when it is the same twice.
+   */
   meta(): Meta {
+    let pages = this.#metaBytes();
     for (let attempt = 0; ; attempt++) {
-      const before = this.#metaBytes();
       let found: Meta | Broken;
       try {
-        found = this.#newestMeta();
+        found = this.#newestMeta(pages);
       } catch (error) {
         if (!(error instanceof Broken)) throw error;
         found = error;
       }
-      if (!(found instanceof Broken)) return found;
-      if (attempt === 20 || before.equals(this.#metaBytes())) throw found;
+      const before = pages;
+      pages = this.#metaBytes();
+      if (attempt < 20 && !pages.equals(before)) continue;
+      if (found instanceof Broken) throw found;
+      return found;
     }
   }
 
-  /** The bytes of both pages; their numbers tell where the second is. */
+  /** The bytes of both pages. */
   #metaBytes(): Buffer {
     const pages = Buffer.alloc(2 * this.#pageSize);
     readSync(this.#fd, pages, 0, pages.length, 0);
@@ -170,20 +176,21 @@ export class Check {
   }
 
   /** They take turns: an even transaction writes page 0, an odd one page 1. */
-  #newestMeta(): Meta {
-    const first = this.#readMeta(0, 0);
-    const second = this.#readMeta(1, first.pageSize);
+  #newestMeta(pages: Buffer): Meta {
+    const first = this.#readMeta(0, pages, 0);
+    this.#pageSize = first.pageSize;
+    const second = this.#readMeta(1, pages, first.pageSize);
     if (second.pageSize !== first.pageSize) throw new Broken('meta pages', 'differ in the size of pages');
     const [a, b] = [first.txn, second.txn];
     if ((a !== 0 || b !== 0) && (a % 2 !== 0 || b % 2 !== 1 || Math.abs(a - b) !== 1)) {
       throw new Broken('meta pages', `are of transactions ${a} and ${b}`);
     }
-    this.#pageSize = first.pageSize;
     return b > a ? second : first;
   }
 
-  #readMeta(page: number, offset: number): Meta {
-    const bytes = this.#read(offset, HEADER + 136, 'meta pages');
+  #readMeta(page: number, pages: Buffer, offset: number): Meta {
+    const bytes = pages.subarray(offset, offset + HEADER + 136);
+    if (bytes.length < HEADER + 136) throw new Broken('meta pages', 'are cut off');
     const broken = (why: string) => new Broken('meta pages', `${why} (page ${page})`);
     const at = HEADER;
     if (bytes.readBigUInt64LE(0) !== BigInt(page) || bytes.readUInt16LE(18) !== META) throw broken('are no meta pages');

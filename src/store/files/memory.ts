@@ -114,6 +114,8 @@ export function memoryKv(): Kv {
     snapshot: (read) => read(),
     claim: () => {},
     commit: (commit) => ({ now: () => atOnce(putAll(commit)), later: () => inSlices(putAll(commit)) }),
+    stage: () => instant(() => false), // a commit runs in slices
+    unstage: () => instant(() => {}),
     reopen: () => {},
     bytes: () => bytes,
     hasSlack: () => false,

@@ -86,6 +86,7 @@ export function* openOnDisk<T extends Writer>(path: string, options: OpenFilesOp
     yield* core.load();
     if (!readOnly) {
       yield* removeLeftovers(folder, core.state, disk);
+      yield* core.unstage();
       yield* giveBack(core); // where a crash came before that
     }
     const files = make(core, hold);
