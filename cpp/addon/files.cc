@@ -3,6 +3,7 @@
 #include "../crc32c.h"
 #include "../hole.h"
 #include "../lock.h"
+#include "../pages.h"
 #include "../records.h"
 #include "bindings.h"
 #include "call.h"
@@ -40,6 +41,7 @@ void bindFiles(Napi::Object common) {
   bind<unlock>(common, "unlockFile");
 #endif
 #ifdef __linux__
+  bind<askLargePages>(common, "askLargePages");
   bind<punchHole>(common, "punchHole");
 #endif
 }
@@ -55,6 +57,7 @@ void describeFiles(const Describe& describe) {
   describe("unlockFile", signatureOf<unlock>());
 #endif
 #ifdef __linux__
+  describe("askLargePages", signatureOf<askLargePages>());
   describe("punchHole", signatureOf<punchHole>());
 #endif
 }

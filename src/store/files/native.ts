@@ -22,6 +22,8 @@ export interface NativeFiles {
   unlockFile?: (fd: number) => void;
   /** Gives pages of a file back to the file system; they read as zeros. 0, or the system's error. Linux only. */
   punchHole?: (fd: number, pageSize: number, first: number, pages: number) => number;
+  /** Asks for large pages for memory that nobody has written to yet. Linux only. */
+  askLargePages?: (memory: Uint8Array) => void;
   /**
    * Rows [from, to) of a list into `words`, bit o & 31 of word o >> 5 for row o: from bitmaps of its first `end` and its
    * first `begin` rows, of equal length.
