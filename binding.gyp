@@ -24,7 +24,7 @@
   'targets': [
     {
       'target_name': 'funnelvec',
-      'sources': ['cpp/addon/addon.cc', 'cpp/addon/codes.cc', 'cpp/addon/files.cc', 'cpp/addon/kernels.cc', 'cpp/bits.cc', 'cpp/codes.cc', 'cpp/cpu.cc', 'cpp/crc32c.cc', 'cpp/funnel.cc', 'cpp/hole.cc', 'cpp/lock.cc', 'cpp/records.cc', 'cpp/team.cc', 'cpp/topk.cc', 'cpp/walk.cc'],
+      'sources': ['cpp/addon/addon.cc', 'cpp/addon/codes.cc', 'cpp/addon/files.cc', 'cpp/addon/kernels.cc', 'cpp/bits.cc', 'cpp/codes.cc', 'cpp/cpu.cc', 'cpp/crc32c.cc', 'cpp/funnel.cc', 'cpp/hole.cc', 'cpp/lock.cc', 'cpp/pages.cc', 'cpp/records.cc', 'cpp/team.cc', 'cpp/topk.cc', 'cpp/walk.cc'],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
       # The last: a thread terminated during asynchronous work can run no JavaScript, and the error that says so would
       # otherwise end the process.

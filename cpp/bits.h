@@ -27,4 +27,54 @@ FUNNELVEC_ARGUMENTS(StretchTask, sized(t.words, t.size), sized(t.high, t.there),
 
 void stretchBits(const StretchTask& task);
 
+struct CountTask {
+  const uint32_t* words;
+  size_t size;
+};
+FUNNELVEC_ARGUMENTS(CountTask, sized(t.words, t.size))
+
+// Returns how many bits are set.
+size_t countBits(const CountTask& task);
+
+struct ListTask {
+  const uint32_t* words;
+  size_t size;
+  // Out: the rows of the set, ascending, as many as there is room for.
+  uint32_t* rows;
+  size_t room;
+};
+FUNNELVEC_ARGUMENTS(ListTask, sized(t.words, t.size), sized(t.rows, t.room))
+
+void listBits(const ListTask& task);
+
+// The rows that two sets have in common.
+struct CommonTask {
+  const uint32_t *a, *b;
+  // Out: as many words as both have.
+  uint32_t* words;
+  size_t size;
+};
+FUNNELVEC_ARGUMENTS(CommonTask, t.a, t.b, sized(t.words, t.size))
+
+// Returns how many there are.
+size_t commonBits(const CommonTask& task);
+
+// Rows by ordinal, from ordinal `first` on.
+struct PlacesTask {
+  const uint32_t* places;
+  size_t size;
+  uint32_t first;
+  uint32_t nowhere;  // the place of an ordinal that has none
+  const uint32_t* ordinals;
+  size_t count;
+  // Out: the places of those that have one, and the ordinals of those that have none; room for all.
+  uint32_t* placed;
+  uint32_t* left;
+};
+FUNNELVEC_ARGUMENTS(PlacesTask, sized(t.places, t.size), t.first, t.nowhere, sized(t.ordinals, t.count), t.placed,
+                    t.left)
+
+// Returns how many have a place.
+size_t placesAt(const PlacesTask& task);
+
 }  // namespace funnelvec

@@ -3,6 +3,7 @@
 #include "../crc32c.h"
 #include "../hole.h"
 #include "../lock.h"
+#include "../pages.h"
 #include "../records.h"
 #include "bindings.h"
 #include "call.h"
@@ -32,6 +33,10 @@ void unlock(const FileTask& t) { unlockFile(t.fd); }
 void bindFiles(Napi::Object common) {
   bind<checksum>(common, "crc32c");
   bind<stretchBits>(common, "stretchBits");
+  bind<countBits>(common, "countBits");
+  bind<listBits>(common, "listBits");
+  bind<commonBits>(common, "commonBits");
+  bind<placesAt>(common, "placesAt");
   bind<encodeRecords>(common, "encodeRecords");
   bind<copyRecords>(common, "copyRecords");
 #ifndef _WIN32
@@ -40,6 +45,7 @@ void bindFiles(Napi::Object common) {
   bind<unlock>(common, "unlockFile");
 #endif
 #ifdef __linux__
+  bind<askLargePages>(common, "askLargePages");
   bind<punchHole>(common, "punchHole");
 #endif
 }
@@ -47,6 +53,10 @@ void bindFiles(Napi::Object common) {
 void describeFiles(const Describe& describe) {
   describe("crc32c", signatureOf<checksum>());
   describe("stretchBits", signatureOf<stretchBits>());
+  describe("countBits", signatureOf<countBits>());
+  describe("listBits", signatureOf<listBits>());
+  describe("commonBits", signatureOf<commonBits>());
+  describe("placesAt", signatureOf<placesAt>());
   describe("encodeRecords", signatureOf<encodeRecords>());
   describe("copyRecords", signatureOf<copyRecords>());
 #ifndef _WIN32
@@ -55,6 +65,7 @@ void describeFiles(const Describe& describe) {
   describe("unlockFile", signatureOf<unlock>());
 #endif
 #ifdef __linux__
+  describe("askLargePages", signatureOf<askLargePages>());
   describe("punchHole", signatureOf<punchHole>());
 #endif
 }

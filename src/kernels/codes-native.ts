@@ -5,17 +5,22 @@ import { checkSignatures, type Raw, type Signature } from './signatures.js';
 
 const LINE_BYTES = 64;
 
+/** Arrays from this size on are worth pages of 2 MB: reads from anywhere in them then seldom miss the processor's table of pages. */
+const LARGE_BYTES = 4 << 20;
+
 /** Functions of the addon beside the kernels. */
 interface Common {
   team(threads: number): void;
   behindLine(memory: Uint8Array): number;
+  /** Linux only. */
+  askLargePages?(memory: Uint8Array): void;
 }
 
 /** Every level that runs here, best first. Throws when the binary cannot be loaded. */
 export function loadNativeCodeKernels(): CodeKernels[] {
   const { path, levels, common, signatures } = loadAddon();
   checkSignatures(`The binary ${path}`, CODE_SIGNATURES, signatures());
-  const { team, behindLine } = common as unknown as Common;
+  const { team, behindLine, askLargePages } = common as unknown as Common;
   return Object.entries(levels).map(([name, level]) => {
     const raw = { ...common, ...level };
     const kernels = CODE_KERNEL_NAMES.map((kernel) => [
@@ -27,7 +32,9 @@ export function loadNativeCodeKernels(): CodeKernels[] {
       // A malloc begins 16 bytes behind a page, and then each line of codes would lie in two of the cache.
       allocate: (bytes) => {
         const buffer = new SharedArrayBuffer(bytes + LINE_BYTES - 1);
-        const behind = behindLine(new Uint8Array(buffer));
+        const all = new Uint8Array(buffer);
+        if (bytes >= LARGE_BYTES) askLargePages?.(all);
+        const behind = behindLine(all);
         return new Uint8Array(buffer, (LINE_BYTES - behind) % LINE_BYTES, bytes);
       },
       release: () => {},

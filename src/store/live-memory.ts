@@ -4,6 +4,7 @@ import type { CodeKernels } from '../kernels/codes.js';
 import { releaseIn } from './engine/memory.js';
 import type { Segment } from './engine/segment.js';
 import { blocksOf, kernelArrays } from './engine/segment.js';
+import { nativeFiles } from './files/native.js';
 import { ROW_FILE_BYTES } from './files/open-core.js';
 import type { RowFile } from './files/row-files.js';
 import type { RowImage } from './files/row-image.js';
@@ -14,7 +15,9 @@ export const LARGE_FILE = 32 << 20;
 /** Undefined where the system has no more. */
 export function memoryFor(bytes: number): Uint8Array | undefined {
   try {
-    return new Uint8Array(sharedBuffer(bytes));
+    const memory = new Uint8Array(sharedBuffer(bytes));
+    if (bytes >= LARGE_FILE) nativeFiles().askLargePages?.(memory);
+    return memory;
   } catch {
     return undefined;
   }

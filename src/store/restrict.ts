@@ -4,13 +4,16 @@ import { sharedBuffer } from '../core/shared.js';
 import type { Sliced } from '../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../kernels/codes.js';
 import { arrayIn, releaseIn } from './engine/memory.js';
+import { readsListed } from './engine/restricted.js';
 import { NOWHERE, type Places, placesOf, type Segment } from './engine/segment.js';
 import type { LateMasks, RowMasks } from './engine/types.js';
 import type { IndexFiles } from './files/index-files.js';
+import { nativeFiles } from './files/native.js';
 import type { Live } from './live.js';
 import { liveRows } from './payload/live-rows.js';
 import {
   Bitmap,
+  bitmapOf,
   bitsIn,
   bitsOf,
   intersection,
@@ -20,6 +23,7 @@ import {
   settled,
   sizeOf,
 } from './payload/row-set.js';
+import type { CheckedQuery } from './request.js';
 import type { RowFilter } from './types.js';
 
 /** So few rows are scored one by one sooner than their codes are found (of 768 dims; of 256, some more would be). */
@@ -51,9 +55,13 @@ const MASKS_KEPT = 32;
 
 /** @param few up to so many rows are scored, and no codes read */
 export function restrict(rows: RowSet, few: number, live: Live, free: Masks): RowMasks {
-  const of = live.files.liveCount - live.unindexed.length;
+  const { files, segments, unindexed } = live;
+  const of = files.liveCount - unindexed.length;
   if (sizeOf(rows) <= few) return { masks: [], unindexed: aliveOf(listOf(rows), live), rows: 0, of };
-  const many = sizeOf(rows) > live.files.rows * FEW_SHARE || live.segments.every(isRun);
+  const areRuns = rows instanceof Bitmap && segments.every(isRun);
+  if (sizeOf(rows) <= files.rows * FEW_SHARE && !areRuns) {
+    return { masks: segments.map(() => NO_MASK), of, ...ofFew(listOf(rows), live) };
+  }
   const taken: Uint16Array[] = [];
   const take = (length: number) => {
     const mask = free.take(length);
@@ -61,22 +69,33 @@ export function restrict(rows: RowSet, few: number, live: Live, free: Masks): Ro
     return mask;
   };
   try {
-    const masks = live.segments.map(({ mask }) => take(mask.length));
-    const some =
-      rows instanceof Bitmap && many ? ofMany(rows, masks, live, take, free.codes) : ofSome(listOf(rows), masks, live);
-    return { masks, of, ...some };
+    const masks = segments.map(({ mask }) => take(mask.length));
+    return { masks, of, ...ofMany(bitmapOf(rows, files.rows), masks, live, take, free.codes) };
   } catch (error) {
     free.give(taken);
     throw error;
   }
 }
 
+const NO_MASK = new Uint16Array(0);
+
+/** Makes the masks of listed rows that a search reads, where there are none yet. */
+export function markListed(only: RowMasks, request: CheckedQuery['request'], live: Live, free: Masks): void {
+  const { listed } = only;
+  if (listed === undefined) return;
+  only.masks = only.masks.map((mask, s) => {
+    const segment = live.segments[s]!;
+    if (mask.length > 0 || segment.count === 0 || readsListed(live.state, s, request)) return mask;
+    const made = free.take(segment.mask.length);
+    clear(made);
+    for (const row of listed[s]!) made[row >>> 4]! |= 1 << (row & 15);
+    return made;
+  });
+}
+
 type Masked = Pick<RowMasks, 'unindexed' | 'rows' | 'late' | 'listed'>;
 
-/**
- * So few rows, out of order, are marked one by one sooner than bits are looked up for all, and their codes read one by one
- * sooner than those of lists; masks of more are made late.
- */
+/** The codes of so few rows, out of order, are read one by one sooner than those of lists; masks of more are made late. */
 const FEW_SHARE = 1 / 16;
 
 /** A list of its own: it may travel to a thread. */
@@ -92,22 +111,20 @@ function aliveOf(list: Uint32Array, { files: { alive, liveCount, rows } }: Live)
 }
 
 /** Touches only the rows of the list. */
-function ofSome(rows: Uint32Array, masks: Uint16Array[], live: Live): Masked {
-  for (const mask of masks) clear(mask);
+function ofFew(rows: Uint32Array, live: Live): Masked {
   const alive = aliveOf(rows, live);
-  const few = alive.length <= live.files.rows * FEW_SHARE;
   let unindexed = alive;
   const listed: Uint32Array[] = [];
-  for (const [s, segment] of live.segments.entries()) {
+  for (const segment of live.segments) {
+    const placed = new Uint32Array(unindexed.length);
     const left = new Uint32Array(unindexed.length);
-    const placed = new Uint32Array(few && segment.neighbours !== null ? unindexed.length : 0);
     const n = isRun(segment)
-      ? markRun(unindexed, segment.ordinals[0]!, segment.count, masks[s]!, left)
-      : markPlaces(unindexed, placesOf(segment), masks[s]!, left, placed);
-    listed.push(placed.subarray(0, unindexed.length - n));
-    unindexed = left.slice(0, n);
+      ? placesInRun(unindexed, segment, placed, left)
+      : placesIn(unindexed, placesOf(segment), placed, left);
+    listed.push(placed.subarray(0, n));
+    unindexed = left.slice(0, unindexed.length - n);
   }
-  return { unindexed, rows: alive.length - unindexed.length, ...(few && { listed }) };
+  return { unindexed, rows: alive.length - unindexed.length, listed };
 }
 
 /** fill() of shared memory takes six times as long as a copy. */
@@ -117,37 +134,29 @@ function clear(mask: Uint16Array): void {
 
 const ZEROS = new Uint16Array(1 << 13);
 
-/** Marks what lies in a run of `count` ordinals from `first` on; how many others there are, in `left`. */
-function markRun(rows: Uint32Array, first: number, count: number, mask: Uint16Array, left: Uint32Array): number {
+/** Places in a run of ordinals; the ordinals that have none, in `left`. Returns how many have one. */
+function placesInRun(ordinals: Uint32Array, run: Segment, placed: Uint32Array, left: Uint32Array): number {
+  const first = run.ordinals[0]!;
   let n = 0;
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i]! - first;
-    if (row >= 0 && row < count) mask[row >> 4]! |= 1 << (row & 15);
-    else left[n++] = rows[i]!;
+  for (let i = 0; i < ordinals.length; i++) {
+    const row = ordinals[i]! - first;
+    if (row >= 0 && row < run.count) placed[n++] = row;
+    else left[i - n] = ordinals[i]!;
   }
   return n;
 }
 
-/** Marks rows by their places in a segment, which are listed, too, where there is room; how many have none, in `left`. */
-function markPlaces(
-  rows: Uint32Array,
-  places: Places,
-  mask: Uint16Array,
-  left: Uint32Array,
-  listed: Uint32Array,
-): number {
-  const { first, rows: placed } = places;
+/** The same in a segment whose rows are out of order. */
+function placesIn(ordinals: Uint32Array, places: Places, placed: Uint32Array, left: Uint32Array): number {
+  const { first, rows } = places;
+  const { placesAt } = nativeFiles();
+  if (placesAt !== undefined) return placesAt(rows, first, NOWHERE, ordinals, placed, left);
   let n = 0;
-  for (let i = 0; i < rows.length; i++) {
-    const ordinal = rows[i]!;
-    const at = ordinal - first;
-    const row = at >= 0 && at < placed.length ? placed[at]! : NOWHERE;
-    if (row !== NOWHERE) {
-      mask[row >>> 4]! |= 1 << (row & 15);
-      if (listed.length > 0) listed[i - n] = row;
-    } else {
-      left[n++] = ordinal;
-    }
+  for (let i = 0; i < ordinals.length; i++) {
+    const at = ordinals[i]! - first;
+    const row = at >= 0 && at < rows.length ? rows[at]! : NOWHERE;
+    if (row !== NOWHERE) placed[n++] = row;
+    else left[i - n] = ordinals[i]!;
   }
   return n;
 }
@@ -242,7 +251,9 @@ export function* matching({ ids, rows }: RowFilter, files: IndexFiles): Sliced<R
   const bit = (ordinal: number) => (((rows![ordinal >> 3] ?? 0) >> (ordinal & 7)) & 1) === 1;
   if (ids === undefined) {
     const live = liveRows(files);
-    return rows === undefined ? live : settled(intersection(Bitmap.fromBytes(rows, files.rows), live), files.rows);
+    if (rows === undefined) return live;
+    const passing = Bitmap.fromBytes(rows, files.rows);
+    return settled(files.liveCount === files.rows ? passing : intersection(passing, live), files.rows);
   }
   yield* files.prepareIds();
   const found = new Set<number>();

@@ -7,7 +7,7 @@ import { Conditions } from '../query/filter/conditions.js';
 import type { RowMasks, SearchTask } from './engine/types.js';
 import { type CheckedFilter, evaluateFilter, type Filtered, type Matched } from './filters.js';
 import type { CheckedQuery } from './request.js';
-import { Masks, restrict } from './restrict.js';
+import { Masks, markListed, restrict } from './restrict.js';
 import type { IndexFilterStats } from './types.js';
 
 /** Filters that are kept, the last ones used. */
@@ -63,14 +63,20 @@ export class Restrictions {
    * @param into is filled: what fails half-way leaves what `drop` gives back
    */
   take(queries: readonly CheckedQuery[], matched: ReadonlyMap<CheckedFilter, Matched>, into: Restricted): void {
-    for (const { filter } of queries) {
-      if (filter === undefined || into.has(filter)) continue;
+    for (const { filter, request } of queries) {
+      if (filter === undefined) continue;
+      const before = into.get(filter);
+      if (before !== undefined) {
+        markListed(before.entry.restriction, request, this.filtered.live, this.#masks);
+        continue;
+      }
       const known = this.#find(filter);
       const entry = known ?? this.#make(filter, matched.get(filter));
       entry.users++;
       // A copy: it goes to the caller.
       const stats = { ...entry.stats, unindexed: [...entry.stats.unindexed] };
       into.set(filter, { entry, stats: known ? { ...stats, cached: true, ms: 0 } : stats });
+      markListed(entry.restriction, request, this.filtered.live, this.#masks);
     }
   }
 
@@ -140,7 +146,8 @@ export class Restrictions {
   #release({ users, kept, restriction }: Entry): void {
     if (users > 0 || kept) return;
     const { masks, late } = restriction;
-    this.#masks.give(late === undefined ? masks : [...masks, late.bits]);
+    const made = masks.filter(({ length }) => length > 0);
+    this.#masks.give(late === undefined ? made : [...made, late.bits]);
   }
 }
 

@@ -8,10 +8,10 @@ import type { Kernels } from '../../kernels/kernels.js';
 import { onesIn, probesFor } from './lists.js';
 import type { Scratch } from './memory.js';
 import { identity } from './prepared.js';
-import type { Run } from './run.js';
+import { isBounded, type Run } from './run.js';
 import type { Segment } from './segment.js';
 import { type Keys, keyOf, topByKey, type Visit } from './shortlist.js';
-import type { RowMasks } from './types.js';
+import type { RowMasks, SearchState, SearchTask } from './types.js';
 import type { Visits } from './visits.js';
 import { partOf, walkOver, walkProbes } from './walk.js';
 
@@ -42,6 +42,13 @@ const HOPELESS = 8;
 const ROWS_SHARE = 0.8;
 /** From so many of a block's 16 rows on the block is read sooner than these alone: sooner than as many lines of a cache from anywhere. */
 const WHOLE = 8;
+
+/** Whether a search reads a filter's few rows of a segment by their list alone, and not their mask. */
+export function readsListed(state: SearchState, s: number, request: Omit<SearchTask, 'only'>): boolean {
+  const { neighbours, partition, shortlist } = state.segments[s]!;
+  const byHead = neighbours !== null && partition !== null && shortlist === null;
+  return byHead && request.probes === undefined && !isBounded(state, request);
+}
 
 /**
  * The k best, or fewer. Undefined where the caller's own way is as good.

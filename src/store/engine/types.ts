@@ -41,7 +41,10 @@ export interface SearchTask {
 }
 
 export interface RowMasks {
-  /** For each segment, the mask of the rows that take part. A late one is filled for the lists in `late.made` only. */
+  /**
+   * For each segment, the mask of the rows that take part. A late one is filled for the lists in `late.made` only; one of
+   * listed rows is empty until there is a search that does not do with the list.
+   */
   masks: readonly Uint16Array[];
   /** The unindexed rows that take part. */
   unindexed: Uint32Array;

@@ -22,6 +22,8 @@ export interface NativeFiles {
   unlockFile?: (fd: number) => void;
   /** Gives pages of a file back to the file system; they read as zeros. 0, or the system's error. Linux only. */
   punchHole?: (fd: number, pageSize: number, first: number, pages: number) => number;
+  /** Asks for large pages for memory that nobody has written to yet. Linux only. */
+  askLargePages?: (memory: Uint8Array) => void;
   /**
    * Rows [from, to) of a list into `words`, bit o & 31 of word o >> 5 for row o: from bitmaps of its first `end` and its
    * first `begin` rows, of equal length.
@@ -36,6 +38,27 @@ export interface NativeFiles {
     end: number,
     to: number,
   ) => void;
+  /** How many bits are set. */
+  countBits?: (words: Uint32Array) => number;
+  /** The rows of a set, ascending, as many as there is room for. */
+  listBits?: (words: Uint32Array, rows: Uint32Array) => void;
+  /** Into `words` what is in a and in b, which have as many words at least; how many rows that are. */
+  commonBits?: (a: Uint32Array, b: Uint32Array, words: Uint32Array) => number;
+  /**
+   * Into `placed` the places of the ordinals that have one, into `left` those that have none; room for all in both.
+   *
+   * @param places by ordinal, from ordinal `first` on
+   * @param nowhere the place of an ordinal that has none
+   * @returns how many have one
+   */
+  placesAt?: (
+    places: Uint32Array,
+    first: number,
+    nowhere: number,
+    ordinals: Uint32Array,
+    placed: Uint32Array,
+    left: Uint32Array,
+  ) => number;
   /**
    * Rows as records, as rows.ts has them. Callers check that all of it lies within.
    *

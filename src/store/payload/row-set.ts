@@ -1,4 +1,5 @@
 /** Sets of ordinals: an ascending list while they are few, a bitmap when they are many. Nothing changes one once made. */
+import { nativeFiles } from '../files/native.js';
 import type { OrdinalPart } from './parts.js';
 import { Stretch } from './stretch.js';
 
@@ -49,6 +50,11 @@ export class Bitmap {
 
   list(): Uint32Array {
     const out = new Uint32Array(this.size);
+    const { listBits } = nativeFiles();
+    if (listBits !== undefined) {
+      listBits(this.words, out);
+      return out;
+    }
     let n = 0;
     for (let w = 0; w < this.words.length; w++) {
       for (let word = this.words[w]!; word !== 0; word &= word - 1) {
@@ -123,7 +129,7 @@ export function gathered(parts: readonly OrdinalPart[], rows: number): RowSet {
 }
 
 export function intersection(a: RowSet, b: RowSet): RowSet {
-  if (a instanceof Bitmap && b instanceof Bitmap) return combined(a, b, (x, y) => x & y);
+  if (a instanceof Bitmap && b instanceof Bitmap) return commonOf(a, b);
   if (a instanceof Bitmap) return ordinalsWithBit(b as Uint32Array, a.words, 1);
   if (b instanceof Bitmap) return ordinalsWithBit(a, b.words, 1);
   return common(a, b, true);
@@ -147,6 +153,13 @@ export function union(a: RowSet, b: RowSet, rows: number): RowSet {
 /** As a list when it is small. */
 export function settled(set: RowSet, rows: number): RowSet {
   return set instanceof Bitmap && set.size <= rows * LIST_SHARE ? set.list() : set;
+}
+
+function commonOf(a: Bitmap, b: Bitmap): Bitmap {
+  const { commonBits } = nativeFiles();
+  if (commonBits === undefined) return combined(a, b, (x, y) => x & y);
+  const words = new Uint32Array(Math.min(a.words.length, b.words.length));
+  return new Bitmap(words, commonBits(a.words, b.words, words));
 }
 
 function combined(a: Bitmap, b: Bitmap, merge: (x: number, y: number) => number): Bitmap {
@@ -199,6 +212,8 @@ function isAscending(list: Uint32Array): boolean {
 }
 
 export function bitsIn(words: Uint32Array | Uint16Array): number {
+  const { countBits } = nativeFiles();
+  if (words instanceof Uint32Array && countBits !== undefined) return countBits(words);
   let bits = 0;
   for (let w = 0; w < words.length; w++) bits += bitsOf(words[w]!);
   return bits;
