@@ -27,7 +27,7 @@ describe('funnelvec/mastra', { skip: typeof ready === 'string' ? ready : false, 
       }
       const status = await new Promise((done) => child.on('close', done));
       assert.equal(status, 0, output);
-      assert.ok(Number(/ℹ pass (\d+)/.exec(output)?.[1]) >= 58, output);
+      assert.ok(Number(/ℹ pass (\d+)/.exec(output)?.[1]) >= 140, output);
       assert.match(output, /ℹ skipped 0/);
     } finally {
       await milvus.stop();
