@@ -1,7 +1,8 @@
 // npm run bench:langchain [-- --rows 20000] [--queries 100] [--qdrant-rows 5000] [--write]
 // The cost of retrieval through LangChain beside the same search called directly, and beside MatryoshkaRetriever over
-// LangChain's memory store: same rows, same queries, as many candidates. Ours take turns in an order by chance, and each figure is
-// a median, so that a busy machine slows all alike. Then both over one Qdrant (the tests' front over its engine, or QDRANT_URL),
+// LangChain's memory store: same rows, same queries, as many candidates. In each round all of ours are asked one query, in an order by
+// chance; a ratio is the median of those within the rounds, and the direct call is asked twice, as a control: what that differs by
+// is the machine's. Then both over one Qdrant (the tests' front over its engine, or QDRANT_URL),
 // ours also with a mirror: vectors from there, or all of the search. --write puts the part into bench/RESULTS.md; a line for each
 // bound says whether it was met.
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -77,12 +78,17 @@ class Bare extends BaseRetriever {
 const bare = new Bare();
 const contenders = {
   'index.query()': async (q) => (await directly(q)).map(({ payload }) => payload.content),
+  'index.query() again, a control': async (q) => (await directly(q)).map(({ payload }) => payload.content),
   'a bare BaseRetriever.invoke() of index.query()': async (q) => contents(await bare.invoke(String(q))),
   'FunnelVectorStore.similaritySearchVectorWithScore()': async (q) =>
     (await vectorStore.similaritySearchVectorWithScore(asked[q], LARGE_K)).map(([document]) => document.pageContent),
   'FunnelVectorStore.similaritySearch()': async (q) => contents(await vectorStore.similaritySearch(String(q), LARGE_K)),
   'FunnelRetriever.invoke()': async (q) => contents(await ours.invoke(String(q))),
   'MatryoshkaRetriever.invoke()': async (q) => contents(await theirs.invoke(String(q))),
+};
+const shuffled = (some) => {
+  const order = some.map((one) => [Math.random(), one]).sort(([a], [b]) => a - b);
+  return order.map(([, one]) => one);
 };
 /** Sorts the numbers that it is given. */
 const median = (some) => some.sort((a, b) => a - b)[Math.floor(some.length / 2)];
@@ -96,34 +102,42 @@ for (const vector of asked) {
 const taken = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
 const found = Object.fromEntries(Object.keys(contenders).map((name) => [name, 0]));
 const [OURS, THEIRS] = [Object.keys(contenders).slice(0, -1), Object.keys(contenders).at(-1)];
-async function turn(name, q, isFirst) {
+async function turn(name, q) {
   const began = performance.now();
   const answer = await contenders[name](q);
   taken[name].push(performance.now() - began);
-  if (isFirst) found[name] += answer.filter((id) => truth[q].has(id)).length;
+  return answer;
 }
+const countFound = (name, q, answer) => {
+  found[name] += answer.filter((id) => truth[q].has(id)).length;
+};
 // As a server that has been asked before; theirs is far from a millisecond, and needs no such care.
 for (let warm = 0; warm < 500; warm++) for (const name of OURS) await contenders[name](warm % queries);
 // An order by chance: what one leaves in caches, and for the garbage collector, meets all the others alike. Theirs
 // apart: it leaves cold caches, much garbage, and a heap of the vectors as text.
-for (let q = 0; q < queries; q++) for (const name of OURS) await turn(name, q, true);
-let state = 1;
-const below = (n) => {
-  state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
-  return (state >> 8) % n;
-};
-for (let i = 0; i < 20 * queries * OURS.length; i++) await turn(OURS[below(OURS.length)], below(queries), false);
+for (let round = 0; round < 20 * queries; round++) {
+  const q = round % queries;
+  for (const name of shuffled(OURS)) {
+    const answer = await turn(name, q);
+    if (round < queries) countFound(name, q, answer);
+  }
+}
 await theirs.addDocuments(documents);
 for (let warm = 0; warm < 3; warm++) await contenders[THEIRS](warm % queries);
-for (let q = 0; q < queries; q++) await turn(THEIRS, q, true);
+for (let q = 0; q < queries; q++) countFound(THEIRS, q, await turn(THEIRS, q));
 const overQdrant = serversMissing ? undefined : await qdrant();
-const base = median(taken['index.query()']);
+const base = median(taken['index.query()'].slice());
+/** Of index.query(): within rounds, but for theirs, which has none. */
+const over = (name) => {
+  const direct = taken['index.query()'];
+  if (name === THEIRS) return median(taken[name].slice()) / base;
+  return median(taken[name].map((ms, i) => ms / direct[i]));
+};
 const lines = Object.keys(contenders).map((name) => {
-  const ms = median(taken[name]);
+  const ms = median(taken[name].slice());
   const recall = found[name] / (queries * LARGE_K);
-  return `| ${name} | ${ms.toFixed(3)} | ${(ms / base).toFixed(2)} | ${recall.toFixed(3)} |`;
+  return `| ${name} | ${ms.toFixed(3)} | ${over(name).toFixed(2)} | ${recall.toFixed(3)} |`;
 });
-const over = (name) => median(taken[name]) / base;
 const least = over('a bare BaseRetriever.invoke() of index.query()');
 const ratio = over('MatryoshkaRetriever.invoke()') / over('FunnelRetriever.invoke()');
 const bounds = [
@@ -213,20 +227,21 @@ async function qdrant() {
     const ms = Object.fromEntries(Object.keys(asking).map((name) => [name, []]));
     for (const one of Object.values(asking)) for (let q = 0; q < 10; q++) await one.invoke(String(q % queries));
     for (let q = 0; q < queries; q++) {
-      for (const [name, one] of Object.entries(asking)) {
+      for (const name of shuffled(Object.keys(asking))) {
         const began = performance.now();
-        await one.invoke(String(q));
+        await asking[name].invoke(String(q));
         ms[name].push(performance.now() - began);
       }
     }
     await mirror.close();
     await whole.close();
-    const slowest = median(ms['MatryoshkaRetriever']);
+    const theirMs = ms['MatryoshkaRetriever'];
+    /** Within the rounds. */
+    const times = (name) => median(theirMs.map((one, i) => one / ms[name][i]));
     const rows = Object.entries(ms).map(
-      ([name, all]) => `| ${name} | ${median(all).toFixed(2)} | ${(slowest / median(all)).toFixed(1)} × |`,
+      ([name, all]) => `| ${name} | ${median(all.slice()).toFixed(2)} | ${times(name).toFixed(1)} × |`,
     );
     const kind = server.real ? 'a server of yours' : 'the front of the tests over qdrant-edge';
-    const times = (name) => slowest / median(ms[name]);
     return {
       bounds: [
         ['MatryoshkaRetriever over one Qdrant, of a FunnelRetriever', times('FunnelRetriever'), -3],

@@ -19,13 +19,21 @@ export function checkKeys(
   elsewhere: Readonly<Record<string, string>> = {},
 ): void {
   if (typeof options !== 'object' || options === null) throw expected('BAD_ARGUMENT', 'an object', where, options);
-  for (const key of Object.keys(options)) {
+  const keys = Object.keys(options);
+  // A Map, an array or a Date has no key that could be wrong, and what it says would be ignored.
+  if (keys.length === 0 && !isPlain(options)) throw expected('BAD_ARGUMENT', 'an object', where, options);
+  for (const key of keys) {
     if (!allowed.includes(key)) {
       const known = allowed.length === 0 ? 'nothing' : `one of ${allowed.join(', ')}`;
       const hint = Object.hasOwn(elsewhere, key) ? `: its name here is ${elsewhere[key]}` : '';
       throw new FunnelError('BAD_ARGUMENT', `Expected ${known} in ${where} but received ${key}${hint}`);
     }
   }
+}
+
+/** Whether it is an object that is nothing else besides: no array, no function, no Map, Date or view of bytes. */
+export function isPlain(value: unknown): value is Record<string, unknown> {
+  return Object.prototype.toString.call(value) === '[object Object]';
 }
 
 /** Whether it is an array of such elements. A hole is none, and ends the look: an array of 2^32 of them takes minutes else. */

@@ -1,6 +1,6 @@
 /** The kinds of models that embedderOf() takes, and how each is asked for the vectors of a batch. */
 import { expected, FunnelError } from '../core/errors.js';
-import { checkDim, checkInteger, checkKeys, isString } from '../core/validate.js';
+import { checkDim, checkInteger, checkKeys, isPlain, isString } from '../core/validate.js';
 import type { Role, TextEmbedder } from './types.js';
 
 /** Vectors of texts, in their order. */
@@ -114,6 +114,10 @@ export function checkGivenOptions(own: GivenOptions): GivenOptions {
     if (some !== undefined) checkKeys(some, ['query', 'document'], key);
   }
   for (const role of ['query', 'document'] as const) {
+    const extra = providerOptions?.[role];
+    if (extra !== undefined && !isPlain(extra)) {
+      throw expected('BAD_ARGUMENT', 'an object', `providerOptions.${role}`, extra);
+    }
     const prefix = prefixes?.[role];
     if (prefix !== undefined && !isString(prefix)) throw expected('BAD_ARGUMENT', 'a text', `prefixes.${role}`, prefix);
   }
@@ -138,9 +142,12 @@ export async function askedModel(model: unknown, own: GivenOptions): Promise<Ask
       throw expected('UNSUPPORTED', "'v4', 'v3' or 'v2'", 'specificationVersion of the model', version);
     }
     const [most, parallel] = await Promise.all([ai.maxEmbeddingsPerCall, ai.supportsParallelCalls]);
+    if (most !== undefined && most !== null && most !== Number.POSITIVE_INFINITY) {
+      checkInteger(most, 1, Number.MAX_SAFE_INTEGER, 'maxEmbeddingsPerCall of the model');
+    }
     return {
       name: own.name ?? `${ai.provider}/${ai.modelId}`,
-      batchSize: Math.max(1, Math.min(batchSize, most ?? Number.POSITIVE_INFINITY)),
+      batchSize: Math.min(batchSize, most ?? Number.POSITIVE_INFINITY),
       concurrency: parallel ? concurrency : 1,
       retries,
       async ask(values, { role, signal, dim }) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Document } from '@langchain/core/documents';
 import { Embeddings } from '@langchain/core/embeddings';
-import { index as indexing, type RecordManagerInterface } from '@langchain/core/indexing';
+import { index as indexing } from '@langchain/core/indexing';
 import { StringOutputParser } from '@langchain/core/output_parsers';
 import { ChatPromptTemplate } from '@langchain/core/prompts';
 import { RunnablePassthrough, RunnableSequence } from '@langchain/core/runnables';
@@ -28,6 +28,7 @@ import { embeddedSource, FunnelIndex } from 'funnelvec/store';
 import { Random } from '../random.js';
 import { refused } from '../refused.js';
 import { qdrantMark, startMilvus, startQdrant } from '../sources/servers.js';
+import { Records } from './records.js';
 
 const DIM = 16;
 const HEAD = 8;
@@ -201,39 +202,6 @@ const IDS = FILMS.map((_, i) => uuid(i + 1));
 
 const contents = (documents: readonly { pageContent: string }[]) => documents.map(({ pageContent }) => pageContent);
 const cosine = (a: readonly number[], b: readonly number[]) => a.reduce((sum, value, d) => sum + value * b[d]!, 0);
-
-/** Records in memory, with a clock of their own: two runs within a millisecond are two runs. */
-class Records implements RecordManagerInterface {
-  readonly #rows = new Map<string, { at: number; group: string | null }>();
-  #now = 1;
-
-  async createSchema(): Promise<void> {}
-
-  async getTime(): Promise<number> {
-    return this.#now++;
-  }
-
-  async update(keys: string[], { groupIds }: { groupIds?: (string | null)[] } = {}): Promise<void> {
-    const at = this.#now++;
-    for (const [i, key] of keys.entries()) {
-      this.#rows.set(key, { at, group: groupIds?.[i] ?? this.#rows.get(key)?.group ?? null });
-    }
-  }
-
-  async exists(keys: string[]): Promise<boolean[]> {
-    return keys.map((key) => this.#rows.has(key));
-  }
-
-  async listKeys(options: { before?: number; groupIds?: (string | null)[]; limit?: number | null } = {}) {
-    const { before = Number.POSITIVE_INFINITY, groupIds, limit } = options;
-    const rows = [...this.#rows].filter(([, { at, group }]) => at < before && (!groupIds || groupIds.includes(group)));
-    return rows.map(([key]) => key).slice(0, limit ?? undefined);
-  }
-
-  async deleteKeys(keys: string[]): Promise<void> {
-    for (const key of keys) this.#rows.delete(key);
-  }
-}
 
 // All servers start at one time.
 const starting = Object.entries(KINDS).map(([kind, start]) => {

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { done, fails } from './command.js';
 import { fakeLoader, fakeVector } from './fake-embedder.js';
@@ -10,6 +13,7 @@ import { type Store, stores } from './places.js';
 
 const { path, write } = tempFolder();
 const state = path('state');
+const child = fileURLToPath(new URL('cli-child.js', import.meta.url));
 const env = { FUNNELVEC_STATE: state };
 
 for (const { name, start } of stores('').slice(1)) {
@@ -94,6 +98,35 @@ for (const { name, start } of stores('').slice(1)) {
         json.hits.map((hit: { id: unknown; payload: object }) => [Number(hit.id), hit.payload]),
         [[1, { meta: { n: big, kind: 'k1' } }]],
       );
+    });
+
+    it('is searched by tools of the Model Context Protocol as by the command', async () => {
+      await done(line('tools'), { env });
+      const server = { command: process.execPath, args: [child, '0', 'mcp', ...where('tools')] };
+      const client = new Client({ name: 'test', version: '1' });
+      await client.connect(new StdioClientTransport({ ...server, env: { ...(process.env as object), ...env } }));
+      await client.listTools();
+      const called = async (tool: string, args: object) => {
+        const answer = await client.callTool({ name: tool, arguments: args as Record<string, unknown> });
+        const [{ text }] = answer.content as [{ text: string }];
+        return { isError: answer.isError, json: JSON.parse(text) };
+      };
+      const filter = { must: { key: 'year', range: { lt: 1990 } } };
+      for (const [args, more] of [
+        [{ limit: 5 }, ['--limit', '5']],
+        [{ limit: 5, filter, mode: 'exact' }, ['--limit', '5', '--filter', JSON.stringify(filter), '--mode', 'exact']],
+      ] as const) {
+        const { json } = await done(['search', ...where('tools'), 'robot', '--json', ...more], { env });
+        const found = await called('search', { query: 'robot', ...args });
+        assert.deepEqual(found.json.hits, json.hits);
+        assert.equal(found.json.hits.length, 5);
+      }
+      const told = await called('describe_store', {});
+      assert.deepEqual([told.json.rows, told.json.dim, told.json.model], [300, 16, 'fake@16']);
+      const odd = await called('search', { query: 'robot', filter: { must: { key: 'year' } } });
+      assert.equal(odd.isError, true);
+      assert.equal(odd.json.error.code, 'BAD_ARGUMENT');
+      await client.close();
     });
 
     it('takes vectors of a column, and names what the store cannot take', async () => {

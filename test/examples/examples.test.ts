@@ -104,6 +104,15 @@ it('the table of examples names each of them', () => {
   assert.deepEqual(named.sort(), all.sort());
 });
 
+it('README links the program of each integration on its first screen', () => {
+  const [firstScreen] = readFileSync(resolve('README.md'), 'utf8').split('\n## Install');
+  for (const name of ['langchain', 'mastra', 'ai-sdk', 'endpoint', 'fuse', 'mcp', 'spans', 'switch']) {
+    assert.ok(all.includes(`${name}.mjs`));
+    assert.match(firstScreen!, new RegExp(`\\]\\(examples/${name}\\.mjs\\)`));
+  }
+  assert.ok(firstScreen!.split('\n').length < 45);
+});
+
 it('examples import the package as applications do, and nothing of the repository', () => {
   for (const file of all) {
     for (const [, from] of textOf(file).matchAll(/ from '([^']+)'/g))

@@ -1,8 +1,9 @@
 /** funnelvec/ai-sdk: an embedder as an EmbeddingModel of the AI SDK. It loads nothing: the contract's types are written out. */
 
 import { expected } from '../../core/errors.js';
-import { checkKeys } from '../../core/validate.js';
+import { checkKeys, isPlain } from '../../core/validate.js';
 import type { Role, TextEmbedder } from '../../embed/types.js';
+import { numberRows } from '../number-rows.js';
 
 export { embedderOf } from '../../embed/given.js';
 export type { GivenModel, GivenOptions } from '../../embed/given-models.js';
@@ -75,7 +76,9 @@ export function embeddingModel<Version extends 'v4' | 'v3' = 'v4'>(
   embedder: TextEmbedder & TokenCounter,
   options: EmbeddingModelOptions<Version> = {},
 ): FunnelEmbeddingModel<Version> {
-  if (typeof embedder?.embed !== 'function') throw expected('BAD_ARGUMENT', 'an embedder', 'embedder', embedder);
+  if (typeof embedder?.embed !== 'function' || typeof embedder.dim !== 'number') {
+    throw expected('BAD_ARGUMENT', 'an embedder (see embedderOf())', 'embedder', embedder);
+  }
   checkKeys(options, ['version', 'role'], 'the options of embeddingModel()');
   const { version = 'v4' as Version, role = 'document' } = options;
   if (version !== 'v4' && version !== 'v3') throw expected('BAD_ARGUMENT', "'v4' or 'v3'", 'version', version);
@@ -86,17 +89,21 @@ export function embeddingModel<Version extends 'v4' | 'v3' = 'v4'>(
     modelId: embedder.name,
     maxEmbeddingsPerCall: undefined,
     supportsParallelCalls: true,
-    async doEmbed({ values, dimensions, abortSignal, providerOptions }) {
+    async doEmbed(call) {
+      if (typeof call !== 'object' || call === null) throw expected('BAD_ARGUMENT', 'an object', 'doEmbed()', call);
+      const { values, dimensions, abortSignal, providerOptions } = call; // whatever else a call has is for a server
+      if (providerOptions !== undefined && providerOptions !== null && !isPlain(providerOptions)) {
+        throw expected('BAD_ARGUMENT', 'an object', 'providerOptions', providerOptions);
+      }
       const own = providerOptions?.['funnelvec'] ?? {};
       checkKeys(own, ['role'], 'providerOptions.funnelvec');
       const side = checkRole(own['role'] ?? role, 'providerOptions.funnelvec.role');
       const vectors = await embedder.embed(values, {
         role: side,
         ...(dimensions !== undefined && { dim: dimensions }),
-        ...(abortSignal && { signal: abortSignal }),
+        ...(abortSignal !== undefined && abortSignal !== null && { signal: abortSignal }),
       });
-      const dim = vectors.length / values.length;
-      const embeddings = values.map((_, i) => Array.from(vectors.subarray(i * dim, (i + 1) * dim)));
+      const embeddings = numberRows(vectors, values.length, dimensions ?? embedder.dim, embedder.name);
       const counts = await embedder.countTokens?.(values, { role: side });
       if (counts === undefined) return { embeddings, warnings: [] };
       return { embeddings, warnings: [], usage: { tokens: counts.reduce((sum, count) => sum + count, 0) } };

@@ -2,6 +2,7 @@
 import { Embeddings, type EmbeddingsInterface, type EmbeddingsParams } from '@langchain/core/embeddings';
 import { expected } from '../../core/errors.js';
 import type { Role, TextEmbedder } from '../../embed/types.js';
+import { numberRows } from '../number-rows.js';
 
 /**
  * An Embedder, or what embedderOf() gives, as LangChain takes it: documents with the prefix of documents, queries with that
@@ -30,9 +31,8 @@ export class FunnelEmbeddings extends Embeddings {
   }
 
   async #embed(texts: string[], role: Role): Promise<number[][]> {
-    const vectors = await this.embedder.embed(texts, { role });
-    const { dim } = this.embedder;
-    return texts.map((_, i) => Array.from(vectors.subarray(i * dim, (i + 1) * dim)));
+    const { dim, name } = this.embedder;
+    return numberRows(await this.embedder.embed(texts, { role }), texts.length, dim, name);
   }
 }
 

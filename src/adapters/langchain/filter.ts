@@ -1,6 +1,7 @@
 /** The forms of LangChain's `filter` here: Qdrant's filter over the whole payload, or an object of equalities over metadata. */
 import { expected, FunnelError } from '../../core/errors.js';
 import { isDate } from '../../core/realm.js';
+import { isPlain } from '../../core/validate.js';
 import type { Filter } from '../../index.js';
 import type { Layout } from './payload.js';
 
@@ -21,13 +22,13 @@ const CLAUSES = ['must', 'should', 'must_not', 'min_should'];
  */
 export function metadataFilter(given: unknown, layout: Layout): Filter | undefined {
   if (given === undefined || given === null) return undefined;
-  if (typeof given !== 'object' || Array.isArray(given)) {
+  if (!isPlain(given)) {
     throw expected('BAD_ARGUMENT', "Qdrant's filter, or an object of equalities,", 'filter', given);
   }
   const keys = Object.keys(given);
   const clauses = keys.filter((key) => CLAUSES.includes(key));
   if (keys.length === 0) return undefined;
-  if (clauses.length === 0) return equalities(given as Record<string, unknown>, layout);
+  if (clauses.length === 0) return equalities(given, layout);
   if (clauses.length < keys.length) {
     const other = keys.find((key) => !CLAUSES.includes(key));
     throw new FunnelError(
@@ -35,7 +36,7 @@ export function metadataFilter(given: unknown, layout: Layout): Filter | undefin
       `Expected ${CLAUSES.join(', ')} alone in filter but received ${other} beside ${clauses[0]}: write it as a condition`,
     );
   }
-  for (const clause of clauses) checkPaths((given as Record<string, unknown>)[clause], layout);
+  for (const clause of clauses) checkPaths(given[clause], layout);
   return given as Filter;
 }
 
@@ -56,7 +57,7 @@ function equalities(given: object, layout: Layout, path = layout.metadataPath, w
       must.push({ key: at, match: { value: value as string } });
     } else if (isDate(value)) {
       must.push({ key: at, range: { gte: value, lte: value } });
-    } else if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0) {
+    } else if (isPlain(value) && Object.keys(value).length > 0) {
       must.push(equalities(value, layout, `${at}.`, here));
     } else {
       const what = "a string, a number, a boolean, a Date or an object of these (other conditions as Qdrant's filter)";

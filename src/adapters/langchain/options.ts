@@ -1,7 +1,9 @@
 /** How a FunnelVectorStore is made, searched and answers: its options, checked. */
 import type { Document } from '@langchain/core/documents';
 import { expected, FunnelError } from '../../core/errors.js';
+import { MAX_DIM } from '../../core/metrics.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
+import { checkPlan } from '../../funnel/plan.js';
 import type { FunnelSearch, Plan, SearchExplanation, SearchStats } from '../../index.js';
 import type { FunnelIndex, IndexQueryStats } from '../../store/index.js';
 import type { MetadataFilter } from './filter.js';
@@ -107,11 +109,24 @@ export function checkStoreConfig(given: FunnelStoreConfig): FunnelStoreConfig {
   return config;
 }
 
+/** @throws FunnelError BAD_ARGUMENT */
+export function checkThreshold(scoreThreshold: unknown): void {
+  if (scoreThreshold === undefined || (typeof scoreThreshold === 'number' && !Number.isNaN(scoreThreshold))) return;
+  throw expected('BAD_ARGUMENT', 'a number', 'scoreThreshold', scoreThreshold);
+}
+
+/** @throws FunnelError BAD_ARGUMENT */
+export function checkExplain(explain: unknown): void {
+  if (explain !== undefined && typeof explain !== 'boolean') {
+    throw expected('BAD_ARGUMENT', 'a boolean', 'explain', explain);
+  }
+}
+
 export function isIndex(value: unknown): value is FunnelIndex {
   return typeof (value as Partial<FunnelIndex> | undefined)?.gather === 'function';
 }
 
-/** @throws FunnelError BAD_ARGUMENT, UNSUPPORTED */
+/** @throws FunnelError BAD_ARGUMENT, BAD_PLAN, UNSUPPORTED */
 export function checkSearchSettings({ mode, candidates, plan }: SearchSettings, index: FunnelIndex | undefined): void {
   if (mode === 'exact' && (candidates !== undefined || plan !== undefined)) {
     const what = plan === undefined ? 'candidates' : 'plan';
@@ -127,4 +142,5 @@ export function checkSearchSettings({ mode, candidates, plan }: SearchSettings, 
       'Expected no plan over a FunnelIndex, which has stages of its own: say candidates, or give a FunnelSearch over embeddedSource(index)',
     );
   }
+  if (plan !== undefined) checkPlan(plan, MAX_DIM); // against the dims of the collection with the search
 }

@@ -1,6 +1,7 @@
 /** A document as a payload and back. */
 import { Document, type DocumentInterface } from '@langchain/core/documents';
 import { expected, FunnelError } from '../../core/errors.js';
+import { isPlain } from '../../core/validate.js';
 import { plainValue } from '../plain.js';
 
 export interface Layout {
@@ -28,7 +29,9 @@ export function documentPayload(document: DocumentInterface, where: string, layo
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
     throw expected('BAD_ARGUMENT', 'an object', `${where}.metadata`, metadata);
   }
-  const own = plainValue(metadata, `${where}.metadata`) as Record<string, unknown>;
+  const own = plainValue(metadata, `${where}.metadata`);
+  // A Date says itself as a text, or as null.
+  if (!isPlain(own)) throw expected('BAD_ARGUMENT', 'an object', `${where}.metadata`, metadata);
   const { contentKey, metadataKey } = layout;
   if (metadataKey !== null) return { [contentKey]: pageContent, [metadataKey]: own };
   if (Object.hasOwn(own, contentKey)) {

@@ -5,12 +5,21 @@ import type { EmbeddingsInterface } from '@langchain/core/embeddings';
 import type { BaseRetrieverInput } from '@langchain/core/retrievers';
 import { type VectorStoreInterface, VectorStoreRetriever } from '@langchain/core/vectorstores';
 import { expected, FunnelError } from '../../core/errors.js';
-import { checkInteger, checkKeys } from '../../core/validate.js';
+import { checkInteger, checkKeys, isNumbers, isPlain } from '../../core/validate.js';
 import type { TextEmbedder } from '../../embed/types.js';
 import { funnel, type Metric, type Plan } from '../../index.js';
 import { embeddingsOf } from './embeddings.js';
 import type { MetadataFilter } from './filter.js';
-import { type FunnelAnswer, SEARCH_KEYS, type SearchOptions, type SearchSettings } from './options.js';
+import {
+  checkExplain,
+  checkSearchSettings,
+  checkThreshold,
+  type FunnelAnswer,
+  SEARCH_KEYS,
+  type SearchOptions,
+  type SearchSettings,
+} from './options.js';
+import { documentLayout, documentPayload } from './payload.js';
 import { FunnelVectorStore } from './vector-store.js';
 
 export type { FunnelAnswer };
@@ -95,12 +104,23 @@ export class FunnelRetriever<
     checkKeys(fields, FIELD_KEYS, 'the fields of FunnelRetriever');
     const { smallK, largeK, k, candidates, largeEmbeddingKey, largeEmbeddingModel, searchType, ...rest } = fields;
     const { explain, mode, plan, scoreThreshold, ...input } = rest;
+    for (const [key, value] of Object.entries({ smallK, largeK, k, candidates, largeEmbeddingModel })) {
+      if (value === null) throw expected('BAD_ARGUMENT', 'a value, or no such field,', key, value);
+    }
     if (smallK !== undefined && candidates !== undefined) throw both('smallK', 'candidates');
     if (largeK !== undefined && k !== undefined) throw both('largeK', 'k');
     if (mode === 'exact' && (smallK ?? candidates ?? plan) !== undefined) {
       const what = plan !== undefined ? 'plan' : smallK !== undefined ? 'smallK' : 'candidates';
       throw new FunnelError('BAD_ARGUMENT', `Expected no ${what} beside mode 'exact', which looks at every document`);
     }
+    const { vectorStore } = fields;
+    checkSearchSettings({ mode, plan } as SearchSettings, undefined);
+    checkThreshold(scoreThreshold);
+    checkExplain(explain);
+    if (largeEmbeddingKey !== undefined && (typeof largeEmbeddingKey !== 'string' || largeEmbeddingKey === '')) {
+      throw expected('BAD_ARGUMENT', 'a key', 'largeEmbeddingKey', largeEmbeddingKey);
+    }
+    if (vectorStore instanceof FunnelVectorStore) vectorStore.checkFilter(fields.filter as MetadataFilter | undefined);
     if (searchType !== undefined && !Object.hasOwn(METRICS, searchType)) {
       throw expected('BAD_ARGUMENT', `one of ${Object.keys(METRICS).join(', ')}`, 'searchType', searchType);
     }
@@ -185,20 +205,27 @@ export class FunnelRetriever<
     // biome-ignore lint/suspicious/noConfusingVoidType: the type of the method that it overrides
   ): Promise<string[] | void> {
     const key = this.largeEmbeddingKey;
-    const holder = documents.findIndex(({ metadata }) => metadata !== undefined && key in metadata);
+    if (!Array.isArray(documents)) throw expected('BAD_ARGUMENT', 'an array of documents', 'documents', documents);
+    const holder = documents.findIndex((one) => isPlain(one?.metadata) && key in one.metadata);
     if (holder >= 0) {
       throw new FunnelError(
         'BAD_ARGUMENT',
         `Expected no ${key} in documents[${holder}].metadata: it is the retriever's own key`,
       );
     }
-    if (documents.length === 0) return [];
-    const vectors = await this.largeEmbeddingModel.embedDocuments(documents.map(({ pageContent }) => pageContent));
     const store: VectorStoreInterface = this.vectorStore;
-    if (store instanceof FunnelVectorStore) return store.addVectors(vectors, documents, options);
+    if (store instanceof FunnelVectorStore) return store.addEmbedded(documents, options, this.largeEmbeddingModel);
+    if (documents.length === 0) return [];
+    const layout = documentLayout();
+    for (const [i, one] of documents.entries()) documentPayload(one, `documents[${i}]`, layout); // checks alone
+    const vectors = await this.largeEmbeddingModel.embedDocuments(documents.map(({ pageContent }) => pageContent));
+    if (!Array.isArray(vectors) || vectors.length !== documents.length || !vectors.every(isNumbers)) {
+      const what = `${documents.length} vectors, one for each document,`;
+      throw expected('BAD_RESPONSE', what, 'the answer of the embeddings', vectors);
+    }
     const whole = documents.map((one, i) => ({
       ...one,
-      metadata: { ...one.metadata, [key]: JSON.stringify(vectors[i]) },
+      metadata: { ...one.metadata, [key]: JSON.stringify(Array.from(vectors[i]!)) },
     }));
     return store.addDocuments(whole, options);
   }
@@ -210,6 +237,7 @@ export class FunnelRetriever<
       this.largeEmbeddingModel.embedQuery(query),
       this.vectorStore.similaritySearch(query, this.smallK, this.filter, child),
     ]);
+    if (!isNumbers(vector)) throw expected('BAD_RESPONSE', 'an array of numbers', 'the embedded query', vector);
     if (found.length === 0 || this.largeK === 0) return [];
     const rows = found.map((document, i) => ({ id: i, vector: vectorOf(document, this.largeEmbeddingKey, i) }));
     const plan = {

@@ -4,6 +4,7 @@ import type { Document, DocumentInterface } from '@langchain/core/documents';
 import type { EmbeddingsInterface } from '@langchain/core/embeddings';
 import { maximalMarginalRelevance } from '@langchain/core/utils/math';
 import { type MaxMarginalRelevanceSearchOptions, VectorStore } from '@langchain/core/vectorstores';
+import { isSignal } from '../../core/call.js';
 import { expected, FunnelError } from '../../core/errors.js';
 import { idAs } from '../../core/ids.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
@@ -21,8 +22,10 @@ import type { FunnelIndex } from '../../store/index.js';
 import { embeddingsOf } from './embeddings.js';
 import { type MetadataFilter, metadataFilter } from './filter.js';
 import {
+  checkExplain,
   checkSearchSettings,
   checkStoreConfig,
+  checkThreshold,
   type FunnelAnswer,
   type FunnelStoreConfig,
   isIndex,
@@ -87,8 +90,8 @@ export class FunnelVectorStore extends VectorStore {
     this.#here = config.index ?? (config.search?.search === 'mirror' ? config.search.mirror : undefined);
     this.#layout = documentLayout(config.contentKey, config.metadataKey);
     const { mode, candidates, plan } = config;
+    checkSearchSettings(config, this.index);
     this.#usual = { ...(mode && { mode }), ...(candidates !== undefined && { candidates }), ...(plan && { plan }) };
-    checkSearchSettings(this.#usual, this.index);
   }
 
   static override async fromTexts(
@@ -169,10 +172,19 @@ export class FunnelVectorStore extends VectorStore {
 
   /** As addVectors(), with vectors of `embeddings`. Everything is checked before any text is embedded. */
   override async addDocuments(documents: DocumentInterface[], options: { ids?: string[] } = {}): Promise<string[]> {
-    const { payloads, texts } = this.#checkDocuments(documents, options);
+    return this.addEmbedded(documents, options, this.embeddings);
+  }
+
+  /** @internal addDocuments() with vectors of other embeddings. */
+  async addEmbedded(
+    documents: DocumentInterface[],
+    options: { ids?: string[] } | undefined,
+    embeddings: EmbeddingsInterface,
+  ): Promise<string[]> {
+    const { payloads, texts } = this.#checkDocuments(documents, options ?? {});
     if (documents.length === 0) return [];
     const contents = documents.map(({ pageContent }) => pageContent);
-    const vectors = await this.embeddings.embedDocuments(contents);
+    const vectors = await embeddings.embedDocuments(contents);
     if (!Array.isArray(vectors) || vectors.length !== documents.length) {
       const what = `${documents.length} vectors, one for each document,`;
       throw expected('BAD_RESPONSE', what, 'the answer of the embeddings', vectors);
@@ -193,7 +205,8 @@ export class FunnelVectorStore extends VectorStore {
     }
     const payloads = Array.from(documents, (one, i) => documentPayload(one, `documents[${i}]`, this.#layout));
     const texts = documents.map((one, i) => {
-      const id: unknown = ids?.[i] ?? one.id;
+      const own: unknown = ids?.[i];
+      const id: unknown = own === undefined ? one.id : own;
       if (id === undefined || (typeof id === 'string' && id !== '')) return id;
       throw expected('BAD_ID', 'a text of at least one character', `the id of documents[${i}]`, id);
     });
@@ -278,6 +291,11 @@ export class FunnelVectorStore extends VectorStore {
 
   // Reading
 
+  /** @internal @throws FunnelError BAD_ARGUMENT, as a search by this filter would */
+  checkFilter(filter: MetadataFilter | undefined): void {
+    metadataFilter(filter, this.#layout);
+  }
+
   override async similaritySearchVectorWithScore(
     query: number[],
     k: number,
@@ -310,10 +328,9 @@ export class FunnelVectorStore extends VectorStore {
 
   /** The best documents for a vector, with how they were found. @throws FunnelError */
   async searchVector(query: readonly number[] | Float32Array, options: SearchOptions = {}): Promise<FunnelAnswer> {
+    checkKeys(options, SEARCH_OPTION_KEYS, 'the options of a search');
     const { scoreThreshold } = options;
-    if (scoreThreshold !== undefined && (typeof scoreThreshold !== 'number' || Number.isNaN(scoreThreshold))) {
-      throw expected('BAD_ARGUMENT', 'a number', 'scoreThreshold', scoreThreshold);
-    }
+    checkThreshold(scoreThreshold);
     const { answer, metric } = await this.#found(query, options, false);
     const documents: [Document, number][] = [];
     for (const { id, score, payload } of answer.hits) {
@@ -331,9 +348,12 @@ export class FunnelVectorStore extends VectorStore {
     options: SearchOptions,
     withVector: boolean,
   ): Promise<{ answer: Found; metric: Metric }> {
-    checkKeys(options, SEARCH_OPTION_KEYS, 'the options of a search');
     const { k = 4, explain, signal } = options;
     checkInteger(k, 0, Number.MAX_SAFE_INTEGER, 'k');
+    checkExplain(explain);
+    if (signal !== undefined && signal !== null && !isSignal(signal)) {
+      throw expected('BAD_ARGUMENT', 'an AbortSignal', 'signal', signal);
+    }
     checkSearchSettings(options, this.index);
     const filter = metadataFilter(options.filter, this.#layout);
     // Each turn of the event loop is a part of what a search takes.
