@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, statfsSync, writeS
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { PACKAGES, type PackageName } from '../core/packages.js';
+import { missingPackage, PACKAGES, type PackageName } from '../core/packages.js';
 import { VERSION } from '../core/places.js';
 import type { ModelOptions } from './model.js';
 import { versionOf, whyNot } from './packages.js';
@@ -40,8 +40,11 @@ export interface Report {
   subnormals: { javascript: 'kept' | 'lost'; wasm: 'kept' | 'lost' | null };
   /** Null where it is not installed. */
   packages: Record<PackageName, { version: string | null; for: string; warning?: string }>;
-  /** Whether the files of an index can be made, written, synced and read: in a folder that is removed again. */
-  store: { works: boolean; why?: string };
+  /**
+   * Whether the files of an index can be made, written, synced and read. `tried` in a folder that is removed again; else by what
+   * is installed alone, which says nothing of whether it loads.
+   */
+  store: { works: boolean; tried: boolean; why?: string };
   /** For an index that was named: what stands in the way of its searches. */
   index?: IndexReport;
   /** For a model that was named: what was decided for it, and why. */
@@ -81,11 +84,13 @@ export interface IndexReport {
 /**
  * @param path of an index to look at, too
  * @param model to load, too: a preset's name, or the path of a file or folder
+ * @param deep whether an index is written and read, which takes half of the time
  * @throws FunnelError NO_INDEX, NO_MODEL, CORRUPT and what else opening them throws
  */
 export async function doctor(
   path?: string,
   model?: ModelOptions,
+  deep = true,
 ): Promise<{ report: Report; text: string; healthy: boolean }> {
   const { platform, nativePath, searched, failures } = kernelsReport();
   let error: string | undefined;
@@ -117,7 +122,7 @@ export async function doctor(
         return [name, { version: version ?? null, for: PACKAGES[name][1], ...(warning !== undefined && { warning }) }];
       }),
     ) as Report['packages'],
-    store: tried(error),
+    store: deep ? tried(error) : looked(error),
     ...(path !== undefined && error === undefined ? { index: await lookedAt(path) } : {}),
     ...(model?.model !== undefined || model?.preset !== undefined ? { model: await loaded(model) } : {}),
     error,
@@ -127,7 +132,7 @@ export async function doctor(
 }
 
 function textOf(report: Report, searched: readonly string[]): string {
-  const { memory, disk, kernels, packages, store, threads, error } = report;
+  const { memory, disk, kernels, packages, threads, error } = report;
   const cores = availableParallelism();
   const quota = threads < cores ? ` (of ${cores}: the cgroup's quota)` : '';
   const lines = [
@@ -155,13 +160,19 @@ function textOf(report: Report, searched: readonly string[]): string {
         `  ${name.padEnd(26)}${(one.version ?? 'none').padEnd(9)}${one.for}${one.warning === undefined ? '' : ` (${one.warning})`}`,
     ),
     '',
-    `index     ${store.works ? 'can be written and read on disk' : `not on disk: ${store.why}`}`,
+    `index     ${indexLine(report)}`,
   ];
   if (report.index !== undefined) lines.push('', ...linesOf(report.index));
   if (report.model !== undefined) lines.push('', ...linesOfModel(report.model));
   if (report.FUNNELVEC_KERNELS !== undefined) lines.push('', `FUNNELVEC_KERNELS=${report.FUNNELVEC_KERNELS}`);
   if (error !== undefined) lines.push('', `error     ${error}`);
   return lines.join('\n');
+}
+
+function indexLine({ store, packages }: Report): string {
+  if (!store.works) return `not on disk: ${store.why}`;
+  if (store.tried) return 'can be written and read on disk';
+  return `on disk by lmdb ${packages.lmdb.version}, not tried: doctor --deep writes one and reads it`;
 }
 
 /** The places that were looked at stand above already. */
@@ -261,28 +272,49 @@ function free(folder: string): Report['disk'] {
   }
 }
 
+/** What can be said without LMDB, which alone takes as long to load as all the rest. */
+function looked(error: string | undefined): Report['store'] {
+  const why =
+    error ?? forbidden(tmpdir()) ?? (versionOf('lmdb') === undefined ? missingPackage('lmdb').message : undefined);
+  return why === undefined ? { works: true, tried: false } : { works: false, tried: false, why };
+}
+
+function forbidden(folder: string): string | undefined {
+  try {
+    checkProcess(folder);
+    return undefined;
+  } catch (cause) {
+    return (cause as Error).message;
+  }
+}
+
 function tried(error: string | undefined): Report['store'] {
-  if (error !== undefined) return { works: false, why: error };
+  if (error !== undefined) return { works: false, tried: true, why: error };
   let folder: string | undefined;
   try {
     folder = mkdtempSync(join(tmpdir(), 'funnelvec-doctor-'));
     const works = keeps(folder);
-    return works ? { works } : { works, why: 'a row that was written is not there' };
+    return works ? { works, tried: true } : { works, tried: true, why: 'a row that was written is not there' };
   } catch (cause) {
-    return { works: false, why: (cause as Error).message };
+    return { works: false, tried: true, why: (cause as Error).message };
   } finally {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Whether a folder bears an index, without its engine: the hold of a writer, a durable commit, a synced row file, a reader. */
-function keeps(folder: string): boolean {
-  const { lmdbKv } = required('../../cjs/store/files/lmdb-kv.js') as typeof import('../store/files/lmdb-kv.js');
+/** Throws where this process cannot have an index on disk, whatever is installed. */
+function checkProcess(folder: string): void {
   const { checkByteOrder, checkMaySync } = required(
     '../../cjs/store/files/may-sync.js',
   ) as typeof import('../store/files/may-sync.js');
   checkByteOrder(folder);
   checkMaySync(folder);
+}
+
+/** Whether a folder bears an index, without its engine: the hold of a writer, a durable commit, a synced row file, a reader. */
+function keeps(folder: string): boolean {
+  const { lmdbKv } = required('../../cjs/store/files/lmdb-kv.js') as typeof import('../store/files/lmdb-kv.js');
+  checkProcess(folder);
   const row = Uint8Array.of(1, 2, 3);
   const file = join(folder, 'data.mdb');
   const writer = lmdbKv(file, { readOnly: false, relaxed: false });

@@ -54,7 +54,8 @@ function runVersion(others: readonly string[]): void {
 async function runDoctor(words: readonly string[]): Promise<void> {
   const { paths, model } = words.length > 0 ? await readDoctor(words) : { paths: [], model: {} };
   const { doctor } = await import('./doctor.js');
-  const { report, text, healthy } = await doctor(paths[0], model);
+  // Without a word it answers at once; whoever reads JSON, or asks for more, is told all that can be tried.
+  const { report, text, healthy } = await doctor(paths[0], model, io.json || words.length > 0);
   if (io.json) printJson(io, report);
   else print(io, text);
   process.exitCode = healthy ? EXIT.ok : EXIT.failed;
@@ -72,10 +73,11 @@ async function readDoctor(words: readonly string[]): Promise<{ paths: string[]; 
       options: {
         ...{ model: { type: 'string' }, preset: { type: 'string' }, output: { type: 'string' } },
         ...{ dim: { type: 'string' }, strip: { type: 'boolean' }, 'batch-size': { type: 'string' } },
+        deep: { type: 'boolean' },
       },
       allowPositionals: true,
     });
-    const { dim, 'batch-size': batchSize, ...others } = values;
+    const { dim, 'batch-size': batchSize, deep: _, ...others } = values;
     model = others;
     if (dim !== undefined || batchSize !== undefined) {
       const { integer } = await import('./commands/options.js');

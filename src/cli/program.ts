@@ -86,7 +86,10 @@ const COMMANDS: Record<string, Listed> = {
     // main.ts runs it.
     load: async () => {
       const { addModel } = await import('./commands/options.js');
-      return (command) => addModel(command).option('--json', 'one JSON document on stdout');
+      return (command) =>
+        addModel(command)
+          .option('--deep', 'also writes an index on disk and reads it, as --json and any other word do')
+          .option('--json', 'one JSON document on stdout');
     },
   },
 };

@@ -1,5 +1,4 @@
 /** The few things that the system around the language gives: Node.js here, in browsers and on the edge host-web.ts. */
-import { randomBytes as secureBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers'; // jest's jsdom environment has no global one
 
 /** A variable of the environment. */
@@ -12,9 +11,9 @@ export function architecture(): string {
   return process.arch;
 }
 
-/** From the system's own source of randomness. */
+/** From the system's own source of randomness; by the global one, since to load node:crypto takes milliseconds. */
 export function randomBytes(count: number): Uint8Array {
-  return secureBytes(count);
+  return globalThis.crypto.getRandomValues(new Uint8Array(count));
 }
 
 /** Runs in a later turn of the event loop. */

@@ -65,16 +65,23 @@ describe('doctor', () => {
     const report = JSON.parse(stdout);
     assert.equal(report.funnelvec, VERSION);
     assert.equal(report.node, process.version);
-    assert.deepEqual(report.store, { works: true });
+    assert.deepEqual(report.store, { works: true, tried: true });
     assert.match(report.packages.lmdb.version, /^3\./);
     assert.match(report.packages.commander.version, /^14\./);
     assert.match(report.packages.hyparquet.for, /Parquet/);
     assert.ok(report.memory.total >= report.memory.available && report.memory.available > 0);
     assert.ok(report.disk.free > 0 && report.threads >= 1);
-    const { stdout: text } = await funnelvec(['doctor']);
+    const { stdout: text } = await funnelvec(['doctor', '--deep']);
     assert.match(text, /python {4}not needed/);
     assert.match(text, /packages {2}\(all optional; npm install <name>\)\n {2}commander +14\./);
     assert.match(text, /index {5}can be written and read on disk/);
+  });
+
+  it('says that it did not try an index where it was not asked to', async () => {
+    const { code, stdout } = await funnelvec(['doctor']);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /index {5}on disk by lmdb 3\.\d+\.\d+, not tried: doctor --deep writes one and reads it/);
+    assert.doesNotMatch(stdout, /can be written and read/);
   });
 
   it('tells of an index how many rows have no codes or are dead, and what a search takes', async () => {
@@ -133,6 +140,27 @@ describe('without any optional package', () => {
     assert.match(stdout, /binary +none; looked for\n/);
     assert.match(stdout, /scalar +no: no binary, see above\n/);
     assert.match(stdout, /index {5}not on disk: .*npm install lmdb/);
+    assert.match(run('doctor', '--deep').stdout, /index {5}not on disk: .*npm install lmdb/);
+  });
+
+  it('doctor --deep tells of a package that is there and does not load, which doctor alone does not say works', () => {
+    const broken = path('broken');
+    mkdirSync(broken);
+    for (const one of ['dist', 'package.json']) cpSync(`${bare}/${one}`, `${broken}/${one}`, { recursive: true });
+    mkdirSync(`${broken}/node_modules/lmdb`, { recursive: true });
+    writeFileSync(
+      `${broken}/node_modules/lmdb/package.json`,
+      '{ "name": "lmdb", "version": "3.5.6", "main": "x.cjs" }',
+    );
+    writeFileSync(`${broken}/node_modules/lmdb/x.cjs`, 'throw new Error("no binary for this system");');
+    const told = (...words: string[]) =>
+      spawnSync(process.execPath, [`${broken}/dist/esm/cli/main.js`, 'doctor', ...words], { encoding: 'utf8' });
+    assert.match(told().stdout, /index {5}on disk by lmdb 3\.5\.6, not tried/);
+    for (const deep of ['--deep', '--json']) {
+      const { status, stdout } = told(deep);
+      assert.equal(status, 1, stdout);
+      assert.match(stdout, /no binary for this system/);
+    }
   });
 
   it('tells its version', () => {

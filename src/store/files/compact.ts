@@ -168,12 +168,8 @@ function aborted(signal: AbortSignal): FunnelError {
 /** Removes files that were not committed. Never throws. */
 export function* discard(core: Core, files: OpenRows[]): Steps<void> {
   for (const file of files) {
-    try {
-      core.files.release(file);
-      yield* take(core.options.disk.unlink(file.path));
-    } catch {
-      // The next writer to open the index removes it.
-    }
+    core.files.release(file);
+    yield* core.files.drop(file.path);
   }
 }
 

@@ -2,6 +2,8 @@
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
 import type { Disk } from './disk-contract.js';
+import { errorCodeOf } from './errors.js';
+import { type FileStep, pause, runLater, runNow, type Steps, take } from './step.js';
 
 export type { Disk };
 
@@ -43,11 +45,33 @@ export const nodeDisk: Disk = {
   }),
   sync: (fd) => ({ now: () => fs.fsyncSync(fd), later: () => fsync(fd) }),
   truncate: (fd, bytes) => ({ now: () => fs.ftruncateSync(fd, bytes), later: () => ftruncate(fd, bytes) }),
-  rename: (from, to) => ({ now: () => fs.renameSync(from, to), later: () => fs.promises.rename(from, to) }),
+  rename: (from, to) => patiently({ now: () => fs.renameSync(from, to), later: () => fs.promises.rename(from, to) }),
   unlink: (path) => ({ now: () => fs.unlinkSync(path), later: () => fs.promises.unlink(path) }),
   list: (folder) => fs.readdirSync(folder),
   syncDir: (folder) => ({ now: () => syncDir(folder), later: () => syncDirLater(folder) }),
 };
+
+/** How long a scanner of viruses or an indexer may have a new file open. */
+const SCANNED_MS = 2000;
+
+/** On Windows what was just written may be open elsewhere for a moment, so that it cannot be renamed. */
+function patiently(step: FileStep<void>): FileStep<void> {
+  if (process.platform !== 'win32') return step;
+  const until = performance.now() + SCANNED_MS;
+  const isMomentary = (error: unknown) =>
+    /^(EBUSY|EPERM|EACCES)$/.test(errorCodeOf(error) ?? '') && performance.now() < until;
+  const tried = function* (): Steps<void> {
+    for (;;) {
+      try {
+        return yield* take(step);
+      } catch (error) {
+        if (!isMomentary(error)) throw error;
+      }
+      yield* take(pause(10));
+    }
+  };
+  return { now: () => runNow(tried()), later: () => runLater(tried()) };
+}
 
 function readSome(fd: number, into: Uint8Array, from: number, position: number): Promise<number> {
   return new Promise((resolve, reject) =>

@@ -168,11 +168,26 @@ export function checkFolder(folder: string): void {
   }
 }
 
-/** Removes what a crash left: files of ours that the state does not name. Only the writer may. */
-export function* removeLeftovers(folder: string, state: State, disk: Disk): Steps<void> {
+/** Codes of Windows for a file that somebody has open, or whose removal waits for that. */
+const OPEN_ELSEWHERE = /^(EBUSY|EPERM|EACCES|ENOTEMPTY)$/;
+
+/**
+ * Removes what a crash left: files of ours that the state does not name. Only the writer may. What others still have open, where
+ * that keeps it there, stays for the next writer.
+ *
+ * @returns a number above those of all that stays
+ */
+export function* removeLeftovers(folder: string, state: State, disk: Disk): Steps<number> {
   const named = new Set([...state.rowFiles, ...state.segments].map(({ name }) => name));
+  let above = 0;
   for (const name of disk.list(folder)) {
-    if (NEW.test(name)) fs.rmSync(join(folder, name), { recursive: true, force: true });
-    else if (OURS.test(name) && !named.has(name)) yield* take(disk.unlink(join(folder, name)));
+    try {
+      if (NEW.test(name)) fs.rmSync(join(folder, name), { recursive: true, force: true });
+      else if (OURS.test(name) && !named.has(name)) yield* take(disk.unlink(join(folder, name)));
+    } catch (error) {
+      if (!OPEN_ELSEWHERE.test(errorCodeOf(error) ?? '')) throw error;
+      above = Math.max(above, 1 + Number(/-(\d+)\.|$/.exec(name)![1] ?? 0));
+    }
   }
+  return above;
 }

@@ -1,7 +1,7 @@
 /** The environment of LMDB: as much of lmdb-js as is used, how it is opened, and what its errors mean. */
 import { accessSync, closeSync, existsSync, constants as fsConstants, openSync } from 'node:fs';
 import { constants } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, win32 } from 'node:path';
 import { FunnelError } from '../../core/errors.js';
 import { loadInParts, loadOptional } from '../../core/optional.js';
 import { corrupt, diskError, filesError, isForbidden } from './errors.js';
@@ -61,7 +61,7 @@ export function openEnv(path: string, { readOnly, relaxed }: LmdbOptions): Table
   try {
     checkAccess(path, readOnly);
     const root = lmdb.open({
-      path,
+      path: lmdbPath(path),
       noSubdir: true,
       readOnly,
       overlappingSync: false,
@@ -86,6 +86,14 @@ export function openEnv(path: string, { readOnly, relaxed }: LmdbOptions): Table
     if (!readOnly && isForbidden(known)) throw diskError(`opening ${LMDB_FILE}`, known, READ_ONLY);
     throw readError('environment', 'does not open', known, !readOnly);
   }
+}
+
+/** The longest path that Windows takes as it stands, less what LMDB puts behind it. */
+const WINDOWS_PATH = 240;
+
+/** A path for LMDB, which does not lengthen Windows' paths as Node.js does. */
+export function lmdbPath(path: string, platform: string = process.platform): string {
+  return platform === 'win32' && path.length > WINDOWS_PATH ? win32.toNamespacedPath(path) : path;
 }
 
 /** Descriptors that LMDB opens. */

@@ -16,6 +16,7 @@ import {
   type Db,
   LMDB_FILE,
   type LmdbOptions,
+  lmdbPath,
   named,
   openEnv,
   READ_ONLY,
@@ -232,7 +233,7 @@ class LmdbKv implements Kv {
   async copyTo(path: string): Promise<void> {
     try {
       // Compact: without the pages that are free, which the copy would never need.
-      await this.#db.root.backup(path, true);
+      await this.#db.root.backup(lmdbPath(path), true);
     } catch (error) {
       throw diskError(`copying ${LMDB_FILE}`, named(error));
     }

@@ -85,7 +85,7 @@ export function* openOnDisk<T extends Writer>(path: string, options: OpenFilesOp
     core = new Core({ folder, disk, kv: kv!, readOnly, relaxed, maxFileBytes });
     yield* core.load();
     if (!readOnly) {
-      yield* removeLeftovers(folder, core.state, disk);
+      core.nextFile = Math.max(core.nextFile, yield* removeLeftovers(folder, core.state, disk));
       yield* core.unstage();
       yield* giveBack(core); // where a crash came before that
     }

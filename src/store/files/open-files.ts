@@ -3,7 +3,7 @@ import { Buffer } from '../../core/buffer.js';
 import { join } from '../../core/paths.js';
 import { isError } from '../../core/realm.js';
 import type { Disk } from './disk-contract.js';
-import { corrupt, diskError } from './errors.js';
+import { corrupt, diskError, errorCodeOf } from './errors.js';
 import { checkRowHeader, decodeOrdinals, HEADER_BYTES, type RowFormat, rowFileBytes } from './rows.js';
 import { openSegment, type SegmentTable } from './segment.js';
 import type { RowFileEntry, SegmentEntry, State } from './state.js';
@@ -36,6 +36,8 @@ export class OpenFiles {
   readonly #disk: Disk;
   readonly #folder: string;
   readonly #format: RowFormat;
+  /** Files that are to go and could not: Windows removes none that somebody has open. */
+  readonly #leaving = new Set<string>();
   rows: OpenRows[] = [];
   segments: OpenSegment[] = [];
 
@@ -91,7 +93,34 @@ export class OpenFiles {
   }
 
   release(file: OpenFile): void {
-    if (--file.users === 0) this.#close(file.fd);
+    if (--file.users > 0) return;
+    this.#close(file.fd);
+    if (this.#leaving.has(file.path)) this.#leave(file.path);
+  }
+
+  /**
+   * Removes a file that no state names. One that cannot go yet goes when it is closed, beside the next, with the index, or when
+   * the next writer opens it. Never throws.
+   */
+  *drop(path: string): Steps<void> {
+    for (const one of new Set([path, ...this.#leaving])) {
+      this.#leaving.add(one);
+      try {
+        yield* take(this.#disk.unlink(one));
+        this.#leaving.delete(one);
+      } catch (error) {
+        if (errorCodeOf(error) === 'ENOENT') this.#leaving.delete(one);
+      }
+    }
+  }
+
+  #leave(path: string): void {
+    this.#leaving.delete(path);
+    try {
+      this.#disk.unlink(path).now();
+    } catch {
+      this.#leaving.add(path);
+    }
   }
 
   /** A close needs no answer: everything written is synced, and the descriptor is gone whatever close(2) answers. */
@@ -105,6 +134,7 @@ export class OpenFiles {
     for (const file of [...this.rows, ...this.segments]) this.release(file);
     this.rows = [];
     this.segments = [];
+    for (const path of [...this.#leaving]) this.#leave(path);
   }
 
   *#openRows(entry: RowFileEntry, writable: boolean): Steps<OpenRows> {

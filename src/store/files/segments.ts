@@ -93,7 +93,7 @@ export function* commitSegments(core: Core, change: SegmentChange): Steps<boolea
   const { add = [], remove = [], needs, meta, indexes } = change;
   const { state, options } = core;
   if (needs !== undefined && !state.segments.some(({ name }) => name === needs)) {
-    for (const { name } of add) yield* dropFile(core, join(options.folder, name));
+    for (const { name } of add) yield* core.files.drop(join(options.folder, name));
     return false;
   }
   const removed = typeof remove === 'function' ? remove() : remove;
@@ -134,17 +134,9 @@ export function* commitSegments(core: Core, change: SegmentChange): Steps<boolea
   core.files.segments = [...core.files.segments.filter(({ name }) => !gone.has(name)), ...opened];
   for (const file of dropped) {
     core.files.release(file);
-    yield* dropFile(core, file.path);
+    yield* core.files.drop(file.path);
   }
   return true;
-}
-
-function* dropFile({ options: { disk } }: Core, path: string): Steps<void> {
-  try {
-    yield* take(disk.unlink(path));
-  } catch {
-    // The next writer to open the index removes it.
-  }
 }
 
 function filesOnlyIn(before: readonly PayloadIndexEntry[], after: readonly PayloadIndexEntry[]): string[] {
