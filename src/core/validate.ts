@@ -6,6 +6,8 @@ import { MAX_DIM } from './metrics.js';
 import { arrayKind, CONSTRUCTORS, checkMemory, isOfThisRealm, viewKind, viewLength } from './realm.js';
 import type { Float16Values, Id, IdKind, Vector } from './types.js';
 
+const NOWHERE: Readonly<Record<string, string>> = {};
+
 /**
  * Names an option that does not exist; a misspelled one would otherwise be ignored.
  *
@@ -16,7 +18,7 @@ export function checkKeys(
   options: object,
   allowed: readonly string[],
   where: string,
-  elsewhere: Readonly<Record<string, string>> = {},
+  elsewhere: Readonly<Record<string, string>> = NOWHERE,
 ): void {
   if (typeof options !== 'object' || options === null) throw expected('BAD_ARGUMENT', 'an object', where, options);
   const keys = Object.keys(options);
@@ -79,8 +81,10 @@ export function checkInteger(value: unknown, min: number, max: number, where: st
  * @throws FunnelError BAD_DIMS, NOT_FINITE (with the dim), DETACHED_BUFFER
  */
 export function checkQuery(query: Vector | Float16Values, dim?: number, where = 'query'): Float32Array {
-  if (!isNumbers(query)) throw expected('BAD_ARGUMENT', 'a Float32Array or an array of numbers', where, query);
-  if (ArrayBuffer.isView(query)) checkAttached(query, where);
+  if (!isPlainFloats(query)) {
+    if (!isNumbers(query)) throw expected('BAD_ARGUMENT', 'a Float32Array or an array of numbers', where, query);
+    if (ArrayBuffer.isView(query)) checkAttached(query, where);
+  }
   if (dim === undefined) checkDim(query.length, where);
   else if (query.length !== dim) throw expected('BAD_DIMS', `${dim} dims`, where, query);
   const packed = query instanceof Float32Array ? query : packQuery(query, where);
@@ -125,6 +129,20 @@ const FLOATS: ReadonlySet<string | undefined> = new Set(['Float32Array', 'Float6
 
 function isFloats(value: unknown): boolean {
   return FLOATS.has(arrayKind(value));
+}
+
+/**
+ * Whether it is a Float32Array of this realm as it comes, with its memory. Most vectors are; no other check of views has to look at
+ * them then.
+ */
+export function isPlainFloats(value: unknown): value is Float32Array {
+  return (
+    value instanceof Float32Array &&
+    Object.getPrototypeOf(value) === Float32Array.prototype &&
+    viewKind.call(value) === 'Float32Array' &&
+    !Object.hasOwn(value, 'length') &&
+    value.byteLength !== 0
+  );
 }
 
 const PROTOTYPES = new Map<unknown, object>([...CONSTRUCTORS].map(([name, { prototype }]) => [name, prototype]));

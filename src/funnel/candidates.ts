@@ -3,7 +3,15 @@ import { expected, FunnelError } from '../core/errors.js';
 import { packRows } from '../core/pack.js';
 import { arrayKind, ownView } from '../core/realm.js';
 import type { CandidateRow, Candidates, Hit, Id, PackedCandidates } from '../core/types.js';
-import { checkAttached, checkDim, checkIds, checkKeys, fixedLength, isNumbers } from '../core/validate.js';
+import {
+  checkAttached,
+  checkDim,
+  checkIds,
+  checkKeys,
+  fixedLength,
+  isNumbers,
+  isPlainFloats,
+} from '../core/validate.js';
 import type { Rows } from '../kernels/kernels.js';
 import { freshWorkspace, type Workspace } from './workspace.js';
 
@@ -89,14 +97,17 @@ function badVector(row: unknown, vector: unknown, i: number): FunnelError {
 
 function fromPacked<Row>(candidates: PackedCandidates<Row>, workspace: Workspace): Matrix<Row> {
   checkKeys(candidates, ['vectors', 'dim', 'ids', 'payloads', 'rows', 'headScores'], 'candidates');
-  const { ids, payloads, rows } = candidates;
-  const vectors = ownView(candidates.vectors, 'candidates.vectors');
+  const { ids, payloads, rows, vectors: first } = candidates;
+  const plain = isPlainFloats(first);
+  const vectors = plain ? first : ownView(first, 'candidates.vectors');
   const dim = checkDim(candidates.dim, 'candidates.dim');
-  const half = isHalves(vectors);
-  if (!half && !isNumbers(vectors)) {
-    throw expected('BAD_ARGUMENT', 'floats, or float16 bits in a Uint16Array,', 'candidates.vectors', vectors);
+  const half = !plain && isHalves(vectors);
+  if (!plain) {
+    if (!half && !isNumbers(vectors)) {
+      throw expected('BAD_ARGUMENT', 'floats, or float16 bits in a Uint16Array,', 'candidates.vectors', vectors);
+    }
+    if (ArrayBuffer.isView(vectors)) checkAttached(vectors, 'candidates.vectors');
   }
-  if (ArrayBuffer.isView(vectors)) checkAttached(vectors, 'candidates.vectors');
   const given = ArrayBuffer.isView(vectors) ? fixedLength(vectors) : vectors;
   const { length } = given;
   if (length % dim !== 0) {

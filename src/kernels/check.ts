@@ -85,7 +85,12 @@ function wrap(kernels: Kernels): Kernels {
 function own<Task extends object>(task: Task): Task {
   if (typeof task !== 'object' || task === null) throw expected('BAD_ARGUMENT', 'a task', 'the kernel', task);
   const own = { ...task } as Record<string, unknown>;
-  for (const name in own) own[name] = ownView(own[name], name);
+  for (const name in own) {
+    const given = own[name];
+    if (typeof given !== 'object') continue;
+    const view = ownView(given, name);
+    if (view !== given) own[name] = view;
+  }
   if (ArrayBuffer.isView(own['rows'])) own['rows'] = fixedLength(own['rows']);
   return own as Task;
 }

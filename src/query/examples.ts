@@ -149,17 +149,27 @@ function deadline({ timeout, signal }: CheckedOptions): { timeout?: number; sign
 type Checked = CheckedSearch | CheckedRecommend;
 
 /**
- * Looks ids up and makes a search of each request: all of them in one call for each collection that their ids are in.
+ * Looks ids up and makes a search of each request: all of them in one call for each collection that their ids are in. Where
+ * there are no ids nothing has to be waited for.
  *
  * @throws FunnelError NOT_FOUND naming the id, UNSUPPORTED; what a source throws
  */
-export async function searchesOf(
+export function searchesOf(
+  requests: readonly Checked[],
+  source: Source,
+  info: SourceInfo,
+  named: (i: number, run: () => Search) => Search,
+): Search[] | Promise<Search[]> {
+  if (requests.every(isByVector)) return requests.map((request, i) => named(i, () => byVector(request, info)));
+  return lookedUp(requests, source, info, named);
+}
+
+async function lookedUp(
   requests: readonly Checked[],
   source: Source,
   info: SourceInfo,
   named: (i: number, run: () => Search) => Search,
 ): Promise<Search[]> {
-  if (requests.every(isByVector)) return requests.map((request, i) => named(i, () => byVector(request, info)));
   const stored = new Stored();
   // Those of a request are for what it searches.
   const paramsFor = (from: Source, { options }: Checked) => (from === source ? options.params : undefined);

@@ -4,6 +4,7 @@ export async function mapLimited<T, R>(
   limit: number,
   run: (item: T, i: number) => Promise<R>,
 ): Promise<R[]> {
+  if (items.length === 1) return [await run(items[0]!, 0)];
   const results = new Array<R>(items.length);
   let next = 0;
   const lane = async (): Promise<void> => {

@@ -11,7 +11,11 @@ export function at<T>(named: PlaceName, i: number, run: () => T): T {
 }
 
 /** The same for what ends later. */
-export async function placing<T>(named: PlaceName, i: number, run: () => Promise<T>): Promise<T> {
+export function placing<T>(named: PlaceName, i: number, run: () => Promise<T>): Promise<T> {
+  return named === undefined ? run() : placedLater(named, i, run);
+}
+
+async function placedLater<T>(named: PlaceName, i: number, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {

@@ -12,15 +12,15 @@ import type { Answer, Fitted, PlacedSearch, RankedPool, Search } from './fitted.
 import { mapLimited } from './limited.js';
 import { checkMirror, Matrices, type Mirror, withMirrorVectors } from './mirror.js';
 import { readParams } from './params.js';
-import { at, inSliced, type PlaceName, placing } from './place-name.js';
+import { at, type PlaceName, placing } from './place-name.js';
 import { headRequests, joinedAnswers } from './pools.js';
 import { atPlace, isCertain, isPushed, rankedHere, ranksOfDatabase, stagedRequest } from './pushed.js';
-import { rankedPool } from './ranked-pool.js';
+import { rankedPools } from './ranked-pool.js';
 import type { CheckedOptions } from './request.js';
 import { checkDirection, depthOf } from './shared-keys.js';
-import type { HeadAnswer, HeadRequest, Source, SourceInfo } from './source/source.js';
+import type { HeadAnswer, HeadRequest, ServerScales, Source, SourceInfo } from './source/source.js';
 import type { Stages } from './stage-options.js';
-import { asksServer, placed } from './stages.js';
+import { asksServer, placed, type Surroundings } from './stages.js';
 
 export type { Fitted, RankedPool, Search } from './fitted.js';
 
@@ -116,7 +116,11 @@ export class Ranker {
   }
 
   /** Many at once: as few round trips as the source allows, then one call of the kernels (for each hundred). In order. */
-  async rank(all: readonly Fitted[], info: SourceInfo, named?: PlaceName): Promise<RankedPool[]> {
+  rank(all: readonly Fitted[], info: SourceInfo, named?: PlaceName): Promise<RankedPool[]> {
+    return all.length <= AT_ONCE ? this.#rank(all, info, named) : this.#rankInParts(all, info, named);
+  }
+
+  async #rankInParts(all: readonly Fitted[], info: SourceInfo, named: PlaceName): Promise<RankedPool[]> {
     const ranked: RankedPool[] = [];
     for (let from = 0; from < all.length; from += AT_ONCE) {
       const where = named && ((i: number) => named(from + i));
@@ -126,7 +130,10 @@ export class Ranker {
   }
 
   async #rank(all: readonly Fitted[], info: SourceInfo, named: PlaceName): Promise<RankedPool[]> {
-    const ranked = await this.#rankPlaced(await this.#placed(all, info, named), info, named);
+    const asks = this.#asksServer(all);
+    const around = this.#surroundings(info, asks && (await this.#serverScales(asks)));
+    const places = all.map((one, i) => at(named, i, () => atPlace(one, placed(one, around))));
+    const ranked = await this.#rankPlaced(places, info, named);
     const unsure = ranked.map((_, i) => i).filter((i) => !isCertain(ranked[i]!));
     if (unsure.length === 0) return ranked;
     const again = unsure.map((i) => rankedHere(ranked[i]!.fitted));
@@ -135,15 +142,21 @@ export class Ranker {
     return ranked;
   }
 
-  async #placed(all: readonly Fitted[], info: SourceInfo, named: PlaceName): Promise<PlacedSearch[]> {
-    const { source, mirror } = this;
-    const hasMirror = mirror !== undefined;
-    const asks = all.find(({ stages, search }) => asksServer(stages, hasMirror) && !search.options.exact);
-    const { timeout, signal } = asks?.search.options ?? {};
-    const told = asks && (await source.serverScales?.({ ...(timeout && { timeout }), ...(signal && { signal }) }));
-    const scales = told && source.funnel === undefined ? { ...told, scales: [] } : told;
-    const around = { name: source.name, info, hasMirror, scales };
-    return all.map((one, i) => at(named, i, () => atPlace(one, placed(one, around))));
+  /** A search whose place depends on what the database can rank by. */
+  #asksServer(all: readonly Fitted[]): Fitted | undefined {
+    if (this.source.serverScales === undefined) return undefined;
+    const hasMirror = this.mirror !== undefined;
+    return all.find(({ stages, search }) => asksServer(stages, hasMirror) && !search.options.exact);
+  }
+
+  async #serverScales({ search: { options } }: Fitted): Promise<ServerScales> {
+    const { timeout, signal } = options;
+    const told = await this.source.serverScales!({ ...(timeout && { timeout }), ...(signal && { signal }) });
+    return this.source.funnel === undefined ? { ...told, scales: [] } : told;
+  }
+
+  #surroundings(info: SourceInfo, scales: ServerScales | undefined): Surroundings {
+    return { name: this.source.name, info, hasMirror: this.mirror !== undefined, scales };
   }
 
   async #rankPlaced(all: readonly PlacedSearch[], info: SourceInfo, named: PlaceName): Promise<RankedPool[]> {
@@ -154,17 +167,7 @@ export class Ranker {
     const plain = prepared.filter((_, i) => all[i]!.search.recommend === undefined && !answers[i]!.decided);
     const bad = plain.length === 0 ? [] : await runPrepared(kernels, plain, false);
     const ms = (performance.now() - began) / Math.max(1, plain.length);
-    return inSlices(
-      (function* () {
-        const ranked: RankedPool[] = [];
-        for (const [i, fitted] of all.entries()) {
-          const one = prepared[i]!;
-          const position = bad[plain.indexOf(one)] ?? -1;
-          ranked.push(yield* inSliced(named, i, rankedPool(kernels, fitted, answers[i]!, one, position, ms)));
-        }
-        return ranked;
-      })(),
-    );
+    return await inSlices(rankedPools(kernels, all, answers, prepared, { plain, bad, ms }, named));
   }
 
   /** When nobody reads the pool any more. */
@@ -174,7 +177,11 @@ export class Ranker {
   }
 
   /** Searches that the database ranks, and those that it does not, are different calls. */
-  async #heads(all: readonly PlacedSearch[], info: SourceInfo, named: PlaceName): Promise<Answer[]> {
+  #heads(all: readonly PlacedSearch[], info: SourceInfo, named: PlaceName): Promise<Answer[]> {
+    return all.some(isPushed) ? this.#bothHeads(all, info, named) : this.#searches(all, info, named);
+  }
+
+  async #bothHeads(all: readonly PlacedSearch[], info: SourceInfo, named: PlaceName): Promise<Answer[]> {
     const answers = new Array<Answer>(all.length);
     const parts = [true, false].map((ranks) => all.map((_, i) => i).filter((i) => isPushed(all[i]!) === ranks));
     await Promise.all(
@@ -212,9 +219,9 @@ export class Ranker {
       source.headBatch && ((some) => source.headBatch!(some)),
       (one) => source.head(one),
     );
-    return mapLimited(answers, CONCURRENCY, (some, i) =>
-      placing(named, i, () => this.#mirrored(joinedAnswers(some), all[i]!)),
-    );
+    const own = answers.map((some, i) => at(named, i, () => ownParts(joinedAnswers(some))));
+    if (this.mirror === undefined) return own;
+    return mapLimited(own, CONCURRENCY, (answer, i) => placing(named, i, () => this.#mirrored(answer, all[i]!)));
   }
 
   /** Answers of each search's requests: in one call where the source has one for many, else side by side. */
@@ -234,6 +241,7 @@ export class Ranker {
         // The server refuses all for the sake of one, and does not say which.
       }
     }
+    if (named === undefined && all.length === 1 && requests[0]!.length === 1) return [[await one(requests[0]![0]!)]];
     return mapLimited(requests, CONCURRENCY, (own, i) =>
       placing(named, i, () => mapLimited(own, all.length > 1 ? 1 : CONCURRENCY, one)),
     );
@@ -264,26 +272,13 @@ export class Ranker {
     return vector.handOut(request);
   }
 
-  async #mirrored(answer: HeadAnswer, { search: { options }, placement }: PlacedSearch): Promise<Answer> {
-    const { source } = this;
+  async #mirrored(answer: Answer, { search: { options }, placement }: PlacedSearch): Promise<Answer> {
     const mirror = placement.on === 'mirror' ? this.mirror : undefined;
-    // Only these parts are passed on: anything else that a source answers is not taken for a part of a mirror.
-    const { candidates, headMs, decodeMs, exactBelow } = answer;
-    const own: Answer = { candidates, headMs, decodeMs };
-    if (exactBelow !== undefined) own.exactBelow = exactBelow;
-    if (answer.decided) own.decided = true;
-    if (answer.found !== undefined) own.found = answer.found;
-    if (answer.exact) own.exact = answer.exact;
-    if (answer.filtered) own.filtered = answer.filtered;
-    if (answer.filteredPool) own.filteredPool = answer.filteredPool;
-    if (answer.lacking) own.lacking = answer.lacking;
-    if (answer.missing) own.missing = answer.missing;
-    if (answer.pools) own.pools = answer.pools;
-    if (mirror === undefined) return own;
+    if (mirror === undefined) return answer;
     const { timeout, signal, params } = options;
     const call = { timeout, signal, ...readParams(params) };
-    const mirrored = await withMirrorVectors(mirror, source, answer, this.#matrices, call);
-    return Object.assign(own, mirrored);
+    const mirrored = await withMirrorVectors(mirror, this.source, answer, this.#matrices, call);
+    return Object.assign(answer, mirrored);
   }
 
   #prepare(fitted: PlacedSearch, { candidates, decided, found }: Answer, info: SourceInfo): Prepared<unknown> {
@@ -306,6 +301,22 @@ export class Ranker {
     if (search.recommend !== undefined) prepared.keysAreScores = true;
     return prepared;
   }
+}
+
+/** Only these parts are passed on: anything else that a source answers is not taken for a part of a mirror. */
+function ownParts(answer: HeadAnswer): Answer {
+  const { candidates, headMs, decodeMs, exactBelow } = answer;
+  const own: Answer = { candidates, headMs, decodeMs };
+  if (exactBelow !== undefined) own.exactBelow = exactBelow;
+  if (answer.decided) own.decided = true;
+  if (answer.found !== undefined) own.found = answer.found;
+  if (answer.exact) own.exact = answer.exact;
+  if (answer.filtered) own.filtered = answer.filtered;
+  if (answer.filteredPool) own.filteredPool = answer.filteredPool;
+  if (answer.lacking) own.lacking = answer.lacking;
+  if (answer.missing) own.missing = answer.missing;
+  if (answer.pools) own.pools = answer.pools;
+  return own;
 }
 
 function exactPlan({ dim, metric }: SourceInfo): CheckedPlan {

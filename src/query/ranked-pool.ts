@@ -4,12 +4,13 @@ import { byParts, explaining, type KeysAt } from '../funnel/explain.js';
 import { hitsInSlices, type Prepared } from '../funnel/prepare.js';
 import type { BadPosition, Kernels } from '../kernels/kernels.js';
 import type { Answer, PlacedSearch, RankedPool } from './fitted.js';
+import { inSliced, type PlaceName } from './place-name.js';
 import { isPushed } from './pushed.js';
 import { scoreAll } from './recommend.js';
 import type { HeadRequest } from './source/source.js';
 
 /** @param ms that a funnel took */
-export function* rankedPool(
+function* rankedPool(
   kernels: Kernels,
   fitted: PlacedSearch,
   answer: Answer,
@@ -29,6 +30,33 @@ export function* rankedPool(
   const start = performance.now();
   const explanation = yield* explaining(kernels, prepared, strategyKeys(kernels, prepared, search.recommend));
   return { hits: explanation.hits, funnelMs: performance.now() - start, explanation, ...common };
+}
+
+/** What the kernels left of the searches that they had to rank. */
+interface RanHere {
+  plain: readonly Prepared<unknown>[];
+  /** Where each of these has a value that is not finite, or -1. */
+  bad: readonly BadPosition[];
+  ms: number;
+}
+
+/** Those of all searches, in order. */
+export function* rankedPools(
+  kernels: Kernels,
+  all: readonly PlacedSearch[],
+  answers: readonly Answer[],
+  prepared: readonly Prepared<unknown>[],
+  { plain, bad, ms }: RanHere,
+  named: PlaceName,
+): Sliced<RankedPool[]> {
+  const ranked: RankedPool[] = [];
+  for (const [i, fitted] of all.entries()) {
+    const one = prepared[i]!;
+    const position = bad[plain.indexOf(one)] ?? -1;
+    const pool = rankedPool(kernels, fitted, answers[i]!, one, position, ms);
+    ranked.push(yield* named === undefined ? pool : inSliced(named, i, pool));
+  }
+  return ranked;
 }
 
 /** Values that are compared with an example between two turns of others. */

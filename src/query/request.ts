@@ -93,6 +93,8 @@ const OPTION_KEYS = [
 /** The keys that say what to search by. */
 export const TARGET_KEYS = ['vector', 'id'] as const satisfies readonly (keyof SearchRequest)[];
 
+const SEARCH_KEYS = [...TARGET_KEYS, ...OPTION_KEYS];
+
 /** Options that were checked, as plain data of ours; what is not known before the collection is, fits it later. */
 export interface CheckedOptions extends Readonly<Omit<QueryOptions, 'filter' | 'plan'>> {
   /** Undefined where everything passes. */
@@ -146,7 +148,8 @@ export function checkedOptions(
   filters: Filters,
   more: readonly string[],
 ): { options: CheckedOptions; rest: Record<string, unknown> } {
-  checkRequestKeys(request, [...more, ...OPTION_KEYS], 'the request', refuseForeign);
+  const keys = more === TARGET_KEYS ? SEARCH_KEYS : [...more, ...OPTION_KEYS];
+  checkRequestKeys(request, keys, 'the request', refuseForeign);
   const { filter, plan, ...given } = { ...request }; // read once
   const node = filters.of(filter)?.node;
   checkWithVector(given.withVector, true);

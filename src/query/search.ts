@@ -27,7 +27,7 @@ import {
   type HitGroup,
 } from './group-search.js';
 import { withFullOf } from './heads-source.js';
-import { lookUp } from './lookup.js';
+import { type LookupRow, lookUp } from './lookup.js';
 import { isMirror, type Mirror } from './mirror.js';
 import { MIRROR_KEYS, type MirrorOptions, type Route } from './mirror-options.js';
 import { addFromSource, checkMirrorOptions, checkMirrorStages, MirrorSearch, tellMirror } from './mirror-search.js';
@@ -248,18 +248,21 @@ export class FunnelSearchOn {
       const some = places.map((i) => requests[i]!);
       const info = await ranker.info(some[0]!.options);
       const inPlace = (s: number, run: () => Search) => named(places[s]!, run);
-      const searches = await searchesOf(some, ranker.source, info, inPlace);
+      const wanted = searchesOf(some, ranker.source, info, inPlace);
+      const searches = wanted instanceof Promise ? await wanted : wanted;
       const fitted = searches.map((search, s) => named(places[s]!, () => ranker.fit(search, info)));
       const ranked = await ranker.rank(fitted, info, name && ((s) => name(places[s]!)));
       for (const [s, one] of ranked.entries()) {
         const result = toResult(one, ranker.source, this.#kernels().name);
-        await addVectors(result.hits, one.prepared.matrix, this.source, ranker.source, some[s]!.options);
+        const { options } = some[s]!;
+        if (options.withVector) await addVectors(result.hits, one.prepared.matrix, this.source, ranker.source, options);
         numberHits(one, result.hits);
         tellMirror(result.stats, routes[places[s]!]!.told);
         results[places[s]!] = result;
         ranker.release(one);
       }
     }
+    if (routes.every(({ payloads }) => payloads === false)) return results;
     const open = results.map(({ hits, stats }, i) => ({ hits, stats, route: routes[i]! }));
     const gone = await addFromSource(open, this.source);
     if (gone.size === 0) return results;
@@ -307,21 +310,26 @@ export class FunnelSearchOn {
     const rows = own.lookup && (await lookUp(own.lookup, keys, options));
     for (const one of ranked) ranker.release(one);
     return {
-      groups: await inSlices(
-        (function* () {
-          const told: HitGroup[] = [];
-          for (const { key, hits: ranked } of groups) {
-            const some = gone.size === 0 ? ranked : ranked.filter(({ id }) => !gone.has(id));
-            if (some.length === 0) continue;
-            const row = rows?.get(key);
-            if (told.push({ id: key, hits: some.map(hitOf), ...(row && { lookup: row }) }) % AT_ONCE === 0) yield;
-          }
-          return told;
-        })(),
-      ),
+      groups: await inSlices(toldGroups(groups, hitOf, gone, rows)),
       stats,
     };
   }
+}
+
+function* toldGroups(
+  groups: readonly { key: HitGroup['id']; hits: readonly Hit[] }[],
+  hitOf: (hit: Hit) => Hit,
+  gone: ReadonlySet<Hit['id']>,
+  rows: ReadonlyMap<HitGroup['id'], LookupRow> | undefined,
+): Sliced<HitGroup[]> {
+  const told: HitGroup[] = [];
+  for (const { key, hits: ranked } of groups) {
+    const some = gone.size === 0 ? ranked : ranked.filter(({ id }) => !gone.has(id));
+    if (some.length === 0) continue;
+    const row = rows?.get(key);
+    if (told.push({ id: key, hits: some.map(hitOf), ...(row && { lookup: row }) }) % AT_ONCE === 0) yield;
+  }
+  return told;
 }
 
 /** Members that a search calls; others are for mirrors and comparisons. */

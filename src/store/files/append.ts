@@ -73,16 +73,7 @@ export function* checkAppend(core: Core, { ids: given, rows, payloads }: AppendR
     checkIdKind(ids[i], kind, `ids[${i}]`);
     last.set(ids[i]!, i);
   }
-  function* encoded(kept: ArrayLike<number> | undefined): Sliced<(Buffer | undefined)[]> {
-    const out: (Buffer | undefined)[] = [];
-    for (let i = 0; i < last.size; i++) {
-      if (i % ENCODED_AT_ONCE === ENCODED_AT_ONCE - 1) yield;
-      const at = kept === undefined ? i : kept[i]!;
-      out.push(encodeOne(payloads?.[at], at));
-    }
-    return out;
-  }
-  if (last.size === ids.length) return { kind, ids, rows, payloads: yield* encoded(undefined) };
+  if (last.size === ids.length) return { kind, ids, rows, payloads: yield* encoded(payloads, ids.length) };
   const kept = [...last.values()].sort((a, b) => a - b);
   const picked = new wanted(kept.length * dim);
   for (let to = 0; to < kept.length; to++) {
@@ -90,7 +81,27 @@ export function* checkAppend(core: Core, { ids: given, rows, payloads }: AppendR
     const from = kept[to]!;
     picked.set(rows.subarray(from * dim, (from + 1) * dim), to * dim);
   }
-  return { kind, ids: kept.map((i) => ids[i]!), rows: picked, payloads: yield* encoded(kept), kept };
+  return {
+    kind,
+    ids: kept.map((i) => ids[i]!),
+    rows: picked,
+    payloads: yield* encoded(payloads, kept.length, kept),
+    kept,
+  };
+}
+
+function* encoded(
+  payloads: readonly unknown[] | undefined,
+  count: number,
+  kept?: ArrayLike<number>,
+): Sliced<(Buffer | undefined)[]> {
+  const out: (Buffer | undefined)[] = [];
+  for (let i = 0; i < count; i++) {
+    if (i % ENCODED_AT_ONCE === ENCODED_AT_ONCE - 1) yield;
+    const at = kept === undefined ? i : kept[i]!;
+    out.push(encodeOne(payloads?.[at], at));
+  }
+  return out;
 }
 
 /** With room for its checksum. */
