@@ -138,6 +138,30 @@ export function mirrorConformance({ it, supported, make, again, open }: SuiteToo
     await index.close();
   });
 
+  it('a mirror that follows without a key finds other vectors, new rows and those that are gone', async () => {
+    const spec = await make('follow_all');
+    const source = open(spec);
+    const index = await FunnelIndex.create(':memory:', { dim: spec.dim, metric: spec.metric });
+    const follower = index.follow(source, { every: 1e9, batch: 16, withPayload: ['n'] });
+    assert.equal((await follower.update()).written, COUNT);
+    const quiet = await follower.update();
+    assert.deepEqual([quiet.written, quiet.deleted], [0, 0]);
+    // A source that cannot search all dims among ids has all its rows read.
+    if (quiet.kind === 'checksums') assert.equal(quiet.read, COUNT);
+    const next = random(80);
+    const changed = spec.rows.map((row) =>
+      row.n % 10 === 3 ? { ...row, vector: randomVector(spec.dim, next) } : row.n === 4 ? { ...row, n: 1004 } : row,
+    );
+    const more = rows(COUNT + 4, spec.dim, 'number', 8).slice(COUNT);
+    await again({ ...spec, rows: [...changed.filter((row) => row.n % 10 !== 5), ...more] });
+    const { kind, read, written, deleted } = await follower.update();
+    assert.deepEqual([kind, written, deleted], [quiet.kind, 11, 6]);
+    if (kind === 'checksums') assert.equal(read, COUNT - 2 + 11);
+    await follower.stop();
+    assert.equal((await index.syncFrom(source, { withPayload: ['n'] })).written, 0);
+    await index.close();
+  });
+
   it('a second sync writes what has changed, and drops what is gone', async () => {
     const spec = await make('sync_again');
     const source = open(spec);

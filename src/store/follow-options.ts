@@ -15,12 +15,15 @@ export interface FollowOptions {
   every?: number;
   /**
    * A path of the payload whose value grows with every write of a row: a date, or a number (a time, a version). Rounds then
-   * read what has changed alone, and its value is kept in the mirror beside `withPayload`. Without it each round reads all
-   * rows. Where the database has an index on the key, a round costs it little; the source must have `filtersScans`.
+   * read what has changed alone, and its value is kept in the mirror beside `withPayload`. Without it each round looks at all rows:
+   * at their ids, the payload that is kept, and one number of each vector, its score by a random query (`source.full()` among
+   * these ids), and reads those that differ. Where the database has an index on the key, a round costs it little; the source
+   * must have `filtersScans`.
    */
   since?: string;
   /**
-   * With `since`: milliseconds between passes over all rows, which also find what has no stamp, or one that did not grow.
+   * Milliseconds between passes that read all rows, which also find what has no stamp, one that did not grow, or a vector so
+   * near the one before that its score is the same; 0 without `since`: each round is one.
    *
    * @default 3,600,000
    */
@@ -52,8 +55,11 @@ export interface FollowOptions {
 
 /** The work of a round. */
 export interface FollowRound {
-  /** 'changes': rows with later stamps. 'ids': those, and the ids of all rows, since rows are gone. 'full': all rows. */
-  kind: 'changes' | 'ids' | 'full';
+  /**
+   * 'changes': rows with later stamps. 'ids': those, and the ids of all rows, since rows are gone. 'checksums': ids, payload and
+   * checksums of all rows, without a key. 'full': all rows.
+   */
+  kind: 'changes' | 'ids' | 'checksums' | 'full';
   /** When it began, in milliseconds since 1970. */
   at: number;
   /** Milliseconds. */
@@ -130,7 +136,7 @@ export function checkedFollow(source: Source, given: FollowOptions): { options: 
     if (value === undefined) continue;
     if (!(typeof value === 'number' && value >= 0))
       throw expected('BAD_ARGUMENT', 'milliseconds, 0 or more,', key, value);
-    if (key !== 'every' && since === undefined) throw expected('BAD_ARGUMENT', 'nothing without since', key, value);
+    if (key === 'overlap' && since === undefined) throw expected('BAD_ARGUMENT', 'nothing without since', key, value);
   }
   if (rate !== undefined && rate !== Number.POSITIVE_INFINITY) checkInteger(rate, 1, 0xffff_ffff, 'rate');
   if (timeout !== undefined && !(Number.isFinite(timeout) && timeout > 0)) {

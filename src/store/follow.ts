@@ -6,7 +6,8 @@ import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import type { SyncMark } from '../core/types.js';
 import type { FilterNode, Path } from '../query/filter/ast.js';
 import { checkMirror } from '../query/mirror.js';
-import type { PayloadSelection, Source } from '../query/source/source.js';
+import type { PayloadSelection, Source, SourceInfo } from '../query/source/source.js';
+import { Checksums } from './checksums.js';
 import { isDeepStrictEqual } from './equal.js';
 import {
   checkedFollow,
@@ -76,6 +77,8 @@ class Following implements Follower {
   #ended = false;
   /** When the next page may be asked for, by the rate. */
   #due = 0;
+  /** Whether the database gives checksums that mean the same there and here, as far as is known. */
+  #checksums = true;
   /** When changes were last looked for. */
   #looked = { ended: 0, ms: 0 };
 
@@ -245,19 +248,16 @@ class Following implements Follower {
       const began = performance.now();
       const round: FollowRound = { kind: 'full', at: Date.now(), ms: 0, read: 0, written: 0, deleted: 0 };
       const { signal } = this.#ending;
-      checkMirror(
-        this.index,
-        await this.source.info({ ...(timeout && { timeout }), signal }),
-        this.source.name,
-        'the index',
-      );
+      const info = await this.source.info({ ...(timeout && { timeout }), signal });
+      checkMirror(this.index, info, this.source.name, 'the index');
       if (this.#followed !== undefined) {
         round.kind = await this.#changes(round);
         if (this.#isFullDue) {
           round.kind = 'full';
           await this.#full(round);
         }
-      } else await this.#full(round);
+      } else if (this.#isChecked && (await this.#byChecksums(round, info))) round.kind = 'checksums';
+      else await this.#full(round);
       round.ms = performance.now() - began;
       this.#sums.rounds++;
       this.#last = round;
@@ -271,6 +271,29 @@ class Following implements Follower {
     const { meta } = partsOf(this.index).files;
     const isCut = positionOf(meta, { source, scope, withPayload: this.#withPayload }) !== undefined;
     return isCut || Date.now() - this.#mark!.passed >= full;
+  }
+
+  /** Whether rows can be compared by checksums: without a key, and after a pass over all of them. */
+  get #isChecked(): boolean {
+    const known = isDeepStrictEqual(this.#mark?.withPayload, this.#withPayload);
+    return this.key === undefined && known && this.#checksums && !this.#isFullDue;
+  }
+
+  /** All rows by a number of each vector. @returns false where the database has none */
+  async #byChecksums(round: FollowRound, info: SourceInfo): Promise<boolean> {
+    const checksums = new Checksums(this.source, info);
+    const sync = this.#sync();
+    let began: number | undefined;
+    try {
+      began = await sync.checked(checksums, round.at);
+    } finally {
+      this.#add(round, sync);
+    }
+    this.#checksums = began !== undefined && checksums.wrong <= Math.max(16, this.index.count / 20);
+    if (began === undefined) return false;
+    const { since: _, uncounted: __, ...mark } = this.#mark!;
+    await sync.commit({ ...mark, at: began, rows: this.index.count });
+    return true;
   }
 
   #sync(between?: () => Promise<void>): FollowSync {

@@ -37,6 +37,8 @@ export interface KeptMark extends MirrorMark {
 
 interface Meta {
   sync?: Partial<Position> | null;
+  /** Where a round that compares checksums is. */
+  checked?: Partial<Position> | null;
   mirror?: KeptMark | null;
 }
 
@@ -57,8 +59,9 @@ export function isCut(meta: unknown): boolean {
 export function positionOf(
   meta: unknown,
   { source, scope, withPayload }: Pick<Position, 'source' | 'scope' | 'withPayload'>,
+  of: 'sync' | 'checked' = 'sync',
 ): Position | undefined {
-  const sync = (meta as Meta | null)?.sync;
+  const sync = (meta as Meta | null)?.[of];
   if (sync?.source !== source || sync.scope !== scope) return undefined;
   if (typeof sync.after !== 'string' || !Number.isSafeInteger(sync.done)) return undefined;
   // Rows of before would lack what is to be kept now.
@@ -67,6 +70,10 @@ export function positionOf(
 
 export function withSync(meta: unknown, sync: Position | undefined): object {
   return { ...(meta as object | null), sync: sync ?? null };
+}
+
+export function withChecked(meta: unknown, checked: Position | undefined): object {
+  return { ...(meta as object | null), checked: checked ?? null };
 }
 
 export function withMark(meta: unknown, mirror: KeptMark | undefined): object {

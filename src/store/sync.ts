@@ -153,8 +153,8 @@ export class Sync {
     }
   }
 
-  /** Rows that are new or other than here. */
-  protected async write(rows: PackedRows): Promise<void> {
+  /** Rows that are new or other than here. @returns their places */
+  protected async write(rows: PackedRows): Promise<readonly number[]> {
     const { dim } = this.index;
     const ids = this.ownIds(rows.ids);
     if (rows.dim !== dim || rows.vectors.length !== ids.length * dim) {
@@ -163,7 +163,7 @@ export class Sync {
     const given = asFloats(rows.vectors as Float32Array | Uint16Array);
     this.#checkFinite(given, rows.ids);
     const other = this.#changed(ids, given, rows.payloads);
-    if (other.length === 0) return;
+    if (other.length === 0) return other;
     const vectors = other.length === ids.length ? given : new Float32Array(other.length * dim);
     const batch: PointBatch<unknown> = { ids: other.map((i) => ids[i]!), vectors };
     if (vectors !== given) {
@@ -172,6 +172,7 @@ export class Sync {
     if (rows.payloads) batch.payloads = other.map((i) => rows.payloads![i]);
     await this.index.upsert(batch);
     this.written += other.length;
+    return other;
   }
 
   #changed(ids: readonly Id[], given: Float32Array, payloads: ArrayLike<unknown> | undefined): number[] {

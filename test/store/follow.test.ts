@@ -142,10 +142,10 @@ describe('index.follow()', () => {
     }
   });
 
-  it('reads all rows in each round where nothing says what has changed', async () => {
+  it('reads all rows in each round where full is 0 and nothing says what has changed', async () => {
     const collection = await Collection.of(300);
     const mirror = await mirrorIn();
-    const follower = mirror.follow(collection.source, { ...NEVER, batch: 64, withPayload: ['kind'] });
+    const follower = mirror.follow(collection.source, { ...NEVER, full: 0, batch: 64, withPayload: ['kind'] });
     assert.equal((await follower.update()).written, 300);
     await collection.write([1, 2, 300]);
     await collection.index.delete([7]);
@@ -407,7 +407,7 @@ describe('index.follow()', () => {
     const bad: [FollowOptions | object, RegExp][] = [
       [{ evry: 5 }, /evry/],
       [{ every: -1 }, /milliseconds, 0 or more, for every/],
-      [{ full: 5 }, /nothing without since for full/],
+      [{ full: -5 }, /milliseconds, 0 or more, for full/],
       [{ overlap: 5 }, /nothing without since for overlap/],
       [{ rate: 0 }, /rate/],
       [{ batch: 0 }, /batch/],

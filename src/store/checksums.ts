@@ -1,0 +1,97 @@
+/** One number of each vector of a collection, which its database computes: the score by a random query. */
+import { FunnelError } from '../core/errors.js';
+import type { Id } from '../core/types.js';
+import type { Source, SourceInfo } from '../query/source/source.js';
+
+/** Between scores of the same row, in parts of the lengths of both vectors: rounding of float32 sums. */
+const NOISE = 1e-6;
+/** More is no rounding, not even of float16. */
+const MOST_NOISE = 2e-4;
+/** Rows that may be asked for at once: the most that Milvus answers. */
+const MOST_ROWS = 16_384;
+
+/**
+ * Rows whose vectors have changed, without their vectors. Another vector has another score by a random query, but for one in some
+ * ten thousand; the next round's query is another one.
+ */
+export class Checksums {
+  readonly #probe: Float32Array;
+  readonly #length: number;
+  readonly #rows: number;
+  /** Errors up to here are rounding: grows where rows turned out to be the same. */
+  #noise = NOISE;
+  /** Why the database gives none. */
+  refused: FunnelError | undefined;
+  /** Rows that were read, turned out to be the same, and have another score than rounding explains. */
+  wrong = 0;
+
+  constructor(
+    private readonly source: Source,
+    private readonly info: SourceInfo,
+  ) {
+    // Zeros and ones: no type of vectors rounds them.
+    this.#probe = Float32Array.from({ length: info.dim }, () => (Math.random() < 0.5 ? 0 : 1));
+    this.#probe[Math.floor(Math.random() * info.dim)] = 1;
+    this.#length = Math.sqrt(this.#probe.reduce((sum, value) => sum + value, 0));
+    this.#rows = Math.min(MOST_ROWS, info.mostCandidates ?? MOST_ROWS);
+  }
+
+  /** By id, of those that have a vector; undefined where the database does not search all dims among ids. */
+  async of(
+    ids: readonly Id[],
+    options: { timeout: number | undefined; signal: AbortSignal | undefined },
+  ): Promise<Map<Id, number> | undefined> {
+    const found = new Map<Id, number>();
+    for (let at = 0; at < ids.length; at += this.#rows) {
+      const some = ids.slice(at, at + this.#rows);
+      const filter = { op: 'ids', ids: some } as const;
+      const { timeout, signal } = options;
+      try {
+        const answer = await this.source.full({
+          vector: this.#probe,
+          limit: some.length,
+          filter,
+          ...(timeout !== undefined && { timeout }),
+          ...(signal !== undefined && { signal }),
+        });
+        for (const [i, id] of answer.ids.entries()) found.set(id, answer.scores[i]!);
+      } catch (error) {
+        if (!(error instanceof FunnelError) || !CANNOT.has(error.code)) throw error;
+        this.refused = error;
+        return undefined;
+      }
+    }
+    return found;
+  }
+
+  /** How far a score is from that of a vector, in parts of the lengths; NaN where it is none. */
+  error(score: number | undefined, vector: Float32Array): number {
+    if (score === undefined) return Number.NaN;
+    const probe = this.#probe;
+    let dot = 0;
+    let square = 0;
+    for (let i = 0; i < vector.length; i++) {
+      const value = vector[i]!;
+      dot += value * probe[i]!;
+      square += value * value;
+    }
+    const length = Math.sqrt(square);
+    const both = length * this.#length;
+    if (this.info.metric === 'cosine') return both === 0 ? Math.abs(score) : Math.abs(score - dot / both);
+    if (this.info.metric === 'dot') return both === 0 ? Math.abs(score) : Math.abs(score - dot) / both;
+    const sum = length + this.#length;
+    return Math.abs(score * score - (square + this.#length ** 2 - 2 * dot)) / (sum * sum);
+  }
+
+  isSame(error: number): boolean {
+    return error <= this.#noise;
+  }
+
+  /** An error of a row that was read and is the same. */
+  learn(error: number): void {
+    if (error <= MOST_NOISE) this.#noise = Math.max(this.#noise, Math.min(2 * error, MOST_NOISE));
+    else this.wrong++;
+  }
+}
+
+const CANNOT: ReadonlySet<string> = new Set(['UNSUPPORTED', 'BAD_ARGUMENT', 'REFUSED', 'BAD_DIMS']);
