@@ -50,20 +50,15 @@ function evenAndOdd(a: usize): v128 {
   return f64x2.add(a04, a26);
 }
 
+/** Lanes of nothing. */
+export const ZEROS: usize = memory.data(LANES_BYTES, 16);
+
 /** Adds dims [from, to) of the row x to its lanes. q: the query in float64; x: float32. Both start at dim 0. */
 export function addDims(sums: u32, q: usize, x: usize, lanes: usize, from: usize, to: usize): void {
   const body = min(to, (from + 7) & ~7);
   const tail = body + ((to - body) & ~7);
   if (from < body) addOneByOne(sums, q, x, lanes, from, body);
-  if (body < tail) {
-    const qAt = q + (body << 3);
-    const xAt = x + (body << 2);
-    const end = x + (tail << 2);
-    if (sums === PRODUCTS_AND_SQUARES) addProductsAndSquares(qAt, xAt, end, lanes);
-    else if (sums === PRODUCTS) addProducts(qAt, xAt, end, lanes);
-    else if (sums === SQUARED_DIFFERENCES) addSquaredDifferences(qAt, xAt, end, lanes);
-    else addSquares(xAt, end, lanes);
-  }
+  if (body < tail) addOctets(sums, q + (body << 3), x + (body << 2), x + (tail << 2), lanes, lanes);
   if (tail < to) addOneByOne(sums, q, x, lanes, tail, to);
 }
 
@@ -90,7 +85,15 @@ function addOneByOne(sums: u32, q: usize, x: usize, lanes: usize, from: usize, t
 // Whole octets from here on: q and x point at a lane 0, x stops before `end`. One row keeps the adders busy: four or
 // eight independent chains of additions outlast an adder's latency.
 
-function addProductsAndSquares(q: usize, x: usize, end: usize, lanes: usize): void {
+/** The lanes at `to` are those at `lanes` and what is added. */
+export function addOctets(sums: u32, q: usize, x: usize, end: usize, lanes: usize, to: usize): void {
+  if (sums === PRODUCTS_AND_SQUARES) addProductsAndSquares(q, x, end, lanes, to);
+  else if (sums === PRODUCTS) addProducts(q, x, end, lanes, to);
+  else if (sums === SQUARED_DIFFERENCES) addSquaredDifferences(q, x, end, lanes, to);
+  else addSquares(x, end, lanes, to);
+}
+
+function addProductsAndSquares(q: usize, x: usize, end: usize, lanes: usize, to: usize): void {
   let a01 = v128.load(lanes);
   let a23 = v128.load(lanes, 16);
   let a45 = v128.load(lanes, 32);
@@ -115,17 +118,17 @@ function addProductsAndSquares(q: usize, x: usize, end: usize, lanes: usize): vo
     x += 32;
     q += 64;
   }
-  v128.store(lanes, a01);
-  v128.store(lanes, a23, 16);
-  v128.store(lanes, a45, 32);
-  v128.store(lanes, a67, 48);
-  v128.store(lanes, b01, 64);
-  v128.store(lanes, b23, 80);
-  v128.store(lanes, b45, 96);
-  v128.store(lanes, b67, 112);
+  v128.store(to, a01);
+  v128.store(to, a23, 16);
+  v128.store(to, a45, 32);
+  v128.store(to, a67, 48);
+  v128.store(to, b01, 64);
+  v128.store(to, b23, 80);
+  v128.store(to, b45, 96);
+  v128.store(to, b67, 112);
 }
 
-function addProducts(q: usize, x: usize, end: usize, lanes: usize): void {
+function addProducts(q: usize, x: usize, end: usize, lanes: usize, to: usize): void {
   let a01 = v128.load(lanes);
   let a23 = v128.load(lanes, 16);
   let a45 = v128.load(lanes, 32);
@@ -138,13 +141,13 @@ function addProducts(q: usize, x: usize, end: usize, lanes: usize): void {
     x += 32;
     q += 64;
   }
-  v128.store(lanes, a01);
-  v128.store(lanes, a23, 16);
-  v128.store(lanes, a45, 32);
-  v128.store(lanes, a67, 48);
+  v128.store(to, a01);
+  v128.store(to, a23, 16);
+  v128.store(to, a45, 32);
+  v128.store(to, a67, 48);
 }
 
-function addSquaredDifferences(q: usize, x: usize, end: usize, lanes: usize): void {
+function addSquaredDifferences(q: usize, x: usize, end: usize, lanes: usize, to: usize): void {
   let a01 = v128.load(lanes);
   let a23 = v128.load(lanes, 16);
   let a45 = v128.load(lanes, 32);
@@ -161,13 +164,13 @@ function addSquaredDifferences(q: usize, x: usize, end: usize, lanes: usize): vo
     x += 32;
     q += 64;
   }
-  v128.store(lanes, a01);
-  v128.store(lanes, a23, 16);
-  v128.store(lanes, a45, 32);
-  v128.store(lanes, a67, 48);
+  v128.store(to, a01);
+  v128.store(to, a23, 16);
+  v128.store(to, a45, 32);
+  v128.store(to, a67, 48);
 }
 
-function addSquares(x: usize, end: usize, lanes: usize): void {
+function addSquares(x: usize, end: usize, lanes: usize, to: usize): void {
   let a01 = v128.load(lanes);
   let a23 = v128.load(lanes, 16);
   let a45 = v128.load(lanes, 32);
@@ -183,8 +186,8 @@ function addSquares(x: usize, end: usize, lanes: usize): void {
     a67 = f64x2.add(a67, f64x2.mul(x67, x67));
     x += 32;
   }
-  v128.store(lanes, a01);
-  v128.store(lanes, a23, 16);
-  v128.store(lanes, a45, 32);
-  v128.store(lanes, a67, 48);
+  v128.store(to, a01);
+  v128.store(to, a23, 16);
+  v128.store(to, a45, 32);
+  v128.store(to, a67, 48);
 }
