@@ -82,6 +82,9 @@ function addOneByOne(sums: u32, q: usize, x: usize, lanes: usize, from: usize, t
   }
 }
 
+// Where engines can, src/kernels/wasm-module.ts makes one instruction of a product and the sum behind it. It knows these by their
+// order, the sum last, which squares of differences must not have: their bits would change.
+//
 // Whole octets from here on: q and x point at a lane 0, x stops before `end`. One row keeps the adders busy: four or
 // eight independent chains of additions outlast an adder's latency.
 
@@ -107,14 +110,14 @@ function addProductsAndSquares(q: usize, x: usize, end: usize, lanes: usize, to:
     const x23 = f64x2.promote_low_f32x4(v128.load64_zero(x, 8));
     const x45 = f64x2.promote_low_f32x4(v128.load64_zero(x, 16));
     const x67 = f64x2.promote_low_f32x4(v128.load64_zero(x, 24));
-    a01 = f64x2.add(a01, f64x2.mul(x01, v128.load(q)));
-    a23 = f64x2.add(a23, f64x2.mul(x23, v128.load(q, 16)));
-    a45 = f64x2.add(a45, f64x2.mul(x45, v128.load(q, 32)));
-    a67 = f64x2.add(a67, f64x2.mul(x67, v128.load(q, 48)));
-    b01 = f64x2.add(b01, f64x2.mul(x01, x01));
-    b23 = f64x2.add(b23, f64x2.mul(x23, x23));
-    b45 = f64x2.add(b45, f64x2.mul(x45, x45));
-    b67 = f64x2.add(b67, f64x2.mul(x67, x67));
+    a01 = f64x2.add(f64x2.mul(x01, v128.load(q)), a01);
+    a23 = f64x2.add(f64x2.mul(x23, v128.load(q, 16)), a23);
+    a45 = f64x2.add(f64x2.mul(x45, v128.load(q, 32)), a45);
+    a67 = f64x2.add(f64x2.mul(x67, v128.load(q, 48)), a67);
+    b01 = f64x2.add(f64x2.mul(x01, x01), b01);
+    b23 = f64x2.add(f64x2.mul(x23, x23), b23);
+    b45 = f64x2.add(f64x2.mul(x45, x45), b45);
+    b67 = f64x2.add(f64x2.mul(x67, x67), b67);
     x += 32;
     q += 64;
   }
@@ -134,10 +137,10 @@ function addProducts(q: usize, x: usize, end: usize, lanes: usize, to: usize): v
   let a45 = v128.load(lanes, 32);
   let a67 = v128.load(lanes, 48);
   while (x < end) {
-    a01 = f64x2.add(a01, f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x)), v128.load(q)));
-    a23 = f64x2.add(a23, f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 8)), v128.load(q, 16)));
-    a45 = f64x2.add(a45, f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 16)), v128.load(q, 32)));
-    a67 = f64x2.add(a67, f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 24)), v128.load(q, 48)));
+    a01 = f64x2.add(f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x)), v128.load(q)), a01);
+    a23 = f64x2.add(f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 8)), v128.load(q, 16)), a23);
+    a45 = f64x2.add(f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 16)), v128.load(q, 32)), a45);
+    a67 = f64x2.add(f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 24)), v128.load(q, 48)), a67);
     x += 32;
     q += 64;
   }
@@ -180,10 +183,10 @@ function addSquares(x: usize, end: usize, lanes: usize, to: usize): void {
     const x23 = f64x2.promote_low_f32x4(v128.load64_zero(x, 8));
     const x45 = f64x2.promote_low_f32x4(v128.load64_zero(x, 16));
     const x67 = f64x2.promote_low_f32x4(v128.load64_zero(x, 24));
-    a01 = f64x2.add(a01, f64x2.mul(x01, x01));
-    a23 = f64x2.add(a23, f64x2.mul(x23, x23));
-    a45 = f64x2.add(a45, f64x2.mul(x45, x45));
-    a67 = f64x2.add(a67, f64x2.mul(x67, x67));
+    a01 = f64x2.add(f64x2.mul(x01, x01), a01);
+    a23 = f64x2.add(f64x2.mul(x23, x23), a23);
+    a45 = f64x2.add(f64x2.mul(x45, x45), a45);
+    a67 = f64x2.add(f64x2.mul(x67, x67), a67);
     x += 32;
   }
   v128.store(to, a01);
