@@ -104,7 +104,7 @@ async function buildModule({ entry, name, generated, text, maxBytes, flags }, in
 
 /** Where src/kernels/wasm-module.ts fuses a multiplication and an addition: f64x2.mul, local.get, f64x2.add. */
 function fusiblePlaces(bytes) {
-  return bytes.toString('latin1').match(/\xfd\xf2\x01\x20[^]\xfd\xf0\x01/g)?.length ?? 0;
+  return bytes.toString('hex').match(/fdf20120..fdf001/g)?.length ?? 0;
 }
 
 /** Left alone when equal, so that nothing that depends on it is built again. */
