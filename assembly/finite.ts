@@ -6,17 +6,26 @@ export function finite(half: bool, at: usize, n: usize): bool {
 }
 
 function finiteFloats(at: usize, end: usize): bool {
-  const magnitude = i32x4.splat(0x7fffffff);
-  let a = i32x4.splat(0);
+  // A sum is finite only if all of them are. One that is not may have overflowed: they are looked at one by one.
+  let a = f32x4.splat(0);
   let b = a;
-  for (; at + 64 <= end; at += 64) {
-    a = i32x4.max_u(a, v128.and(v128.load(at), magnitude));
-    b = i32x4.max_u(b, v128.and(v128.load(at, 16), magnitude));
-    a = i32x4.max_u(a, v128.and(v128.load(at, 32), magnitude));
-    b = i32x4.max_u(b, v128.and(v128.load(at, 48), magnitude));
+  let c = a;
+  let d = a;
+  let i = at;
+  for (; i + 128 <= end; i += 128) {
+    a = f32x4.add(a, f32x4.add(v128.load(i), v128.load(i, 16)));
+    b = f32x4.add(b, f32x4.add(v128.load(i, 32), v128.load(i, 48)));
+    c = f32x4.add(c, f32x4.add(v128.load(i, 64), v128.load(i, 80)));
+    d = f32x4.add(d, f32x4.add(v128.load(i, 96), v128.load(i, 112)));
   }
-  for (; at < end; at += 4) a = i32x4.max_u(a, v128.and(v128.load32_zero(at), magnitude));
-  return !v128.any_true(i32x4.gt_u(i32x4.max_u(a, b), i32x4.splat(0x7f7fffff)));
+  for (; i < end; i += 4) a = f32x4.add(a, v128.load32_zero(i));
+  a = f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
+  // Less itself it is 0, or NaN.
+  if (!v128.any_true(f32x4.sub(a, a))) return true;
+  for (; at < end; at += 4) {
+    if ((load<u32>(at) & 0x7f800000) === 0x7f800000) return false;
+  }
+  return true;
 }
 
 function finiteHalves(at: usize, end: usize): bool {

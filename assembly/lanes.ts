@@ -50,20 +50,15 @@ function evenAndOdd(a: usize): v128 {
   return f64x2.add(a04, a26);
 }
 
+/** Lanes of nothing. */
+export const ZEROS: usize = memory.data(LANES_BYTES, 16);
+
 /** Adds dims [from, to) of the row x to its lanes. q: the query in float64; x: float32. Both start at dim 0. */
 export function addDims(sums: u32, q: usize, x: usize, lanes: usize, from: usize, to: usize): void {
   const body = min(to, (from + 7) & ~7);
   const tail = body + ((to - body) & ~7);
   if (from < body) addOneByOne(sums, q, x, lanes, from, body);
-  if (body < tail) {
-    const qAt = q + (body << 3);
-    const xAt = x + (body << 2);
-    const end = x + (tail << 2);
-    if (sums === PRODUCTS_AND_SQUARES) addProductsAndSquares(qAt, xAt, end, lanes);
-    else if (sums === PRODUCTS) addProducts(qAt, xAt, end, lanes);
-    else if (sums === SQUARED_DIFFERENCES) addSquaredDifferences(qAt, xAt, end, lanes);
-    else addSquares(xAt, end, lanes);
-  }
+  if (body < tail) addOctets(sums, q + (body << 3), x + (body << 2), x + (tail << 2), lanes, lanes);
   if (tail < to) addOneByOne(sums, q, x, lanes, tail, to);
 }
 
@@ -87,10 +82,21 @@ function addOneByOne(sums: u32, q: usize, x: usize, lanes: usize, from: usize, t
   }
 }
 
+// Where engines can, src/kernels/wasm-module.ts makes one instruction of a product and the sum behind it. It knows these by their
+// order, the sum last, which squares of differences must not have: their bits would change.
+//
 // Whole octets from here on: q and x point at a lane 0, x stops before `end`. One row keeps the adders busy: four or
 // eight independent chains of additions outlast an adder's latency.
 
-function addProductsAndSquares(q: usize, x: usize, end: usize, lanes: usize): void {
+/** The lanes at `to` are those at `lanes` and what is added. */
+export function addOctets(sums: u32, q: usize, x: usize, end: usize, lanes: usize, to: usize): void {
+  if (sums === PRODUCTS_AND_SQUARES) addProductsAndSquares(q, x, end, lanes, to);
+  else if (sums === PRODUCTS) addProducts(q, x, end, lanes, to);
+  else if (sums === SQUARED_DIFFERENCES) addSquaredDifferences(q, x, end, lanes, to);
+  else addSquares(x, end, lanes, to);
+}
+
+function addProductsAndSquares(q: usize, x: usize, end: usize, lanes: usize, to: usize): void {
   let a01 = v128.load(lanes);
   let a23 = v128.load(lanes, 16);
   let a45 = v128.load(lanes, 32);
@@ -104,47 +110,47 @@ function addProductsAndSquares(q: usize, x: usize, end: usize, lanes: usize): vo
     const x23 = f64x2.promote_low_f32x4(v128.load64_zero(x, 8));
     const x45 = f64x2.promote_low_f32x4(v128.load64_zero(x, 16));
     const x67 = f64x2.promote_low_f32x4(v128.load64_zero(x, 24));
-    a01 = f64x2.add(a01, f64x2.mul(x01, v128.load(q)));
-    a23 = f64x2.add(a23, f64x2.mul(x23, v128.load(q, 16)));
-    a45 = f64x2.add(a45, f64x2.mul(x45, v128.load(q, 32)));
-    a67 = f64x2.add(a67, f64x2.mul(x67, v128.load(q, 48)));
-    b01 = f64x2.add(b01, f64x2.mul(x01, x01));
-    b23 = f64x2.add(b23, f64x2.mul(x23, x23));
-    b45 = f64x2.add(b45, f64x2.mul(x45, x45));
-    b67 = f64x2.add(b67, f64x2.mul(x67, x67));
+    a01 = f64x2.add(f64x2.mul(x01, v128.load(q)), a01);
+    a23 = f64x2.add(f64x2.mul(x23, v128.load(q, 16)), a23);
+    a45 = f64x2.add(f64x2.mul(x45, v128.load(q, 32)), a45);
+    a67 = f64x2.add(f64x2.mul(x67, v128.load(q, 48)), a67);
+    b01 = f64x2.add(f64x2.mul(x01, x01), b01);
+    b23 = f64x2.add(f64x2.mul(x23, x23), b23);
+    b45 = f64x2.add(f64x2.mul(x45, x45), b45);
+    b67 = f64x2.add(f64x2.mul(x67, x67), b67);
     x += 32;
     q += 64;
   }
-  v128.store(lanes, a01);
-  v128.store(lanes, a23, 16);
-  v128.store(lanes, a45, 32);
-  v128.store(lanes, a67, 48);
-  v128.store(lanes, b01, 64);
-  v128.store(lanes, b23, 80);
-  v128.store(lanes, b45, 96);
-  v128.store(lanes, b67, 112);
+  v128.store(to, a01);
+  v128.store(to, a23, 16);
+  v128.store(to, a45, 32);
+  v128.store(to, a67, 48);
+  v128.store(to, b01, 64);
+  v128.store(to, b23, 80);
+  v128.store(to, b45, 96);
+  v128.store(to, b67, 112);
 }
 
-function addProducts(q: usize, x: usize, end: usize, lanes: usize): void {
+function addProducts(q: usize, x: usize, end: usize, lanes: usize, to: usize): void {
   let a01 = v128.load(lanes);
   let a23 = v128.load(lanes, 16);
   let a45 = v128.load(lanes, 32);
   let a67 = v128.load(lanes, 48);
   while (x < end) {
-    a01 = f64x2.add(a01, f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x)), v128.load(q)));
-    a23 = f64x2.add(a23, f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 8)), v128.load(q, 16)));
-    a45 = f64x2.add(a45, f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 16)), v128.load(q, 32)));
-    a67 = f64x2.add(a67, f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 24)), v128.load(q, 48)));
+    a01 = f64x2.add(f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x)), v128.load(q)), a01);
+    a23 = f64x2.add(f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 8)), v128.load(q, 16)), a23);
+    a45 = f64x2.add(f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 16)), v128.load(q, 32)), a45);
+    a67 = f64x2.add(f64x2.mul(f64x2.promote_low_f32x4(v128.load64_zero(x, 24)), v128.load(q, 48)), a67);
     x += 32;
     q += 64;
   }
-  v128.store(lanes, a01);
-  v128.store(lanes, a23, 16);
-  v128.store(lanes, a45, 32);
-  v128.store(lanes, a67, 48);
+  v128.store(to, a01);
+  v128.store(to, a23, 16);
+  v128.store(to, a45, 32);
+  v128.store(to, a67, 48);
 }
 
-function addSquaredDifferences(q: usize, x: usize, end: usize, lanes: usize): void {
+function addSquaredDifferences(q: usize, x: usize, end: usize, lanes: usize, to: usize): void {
   let a01 = v128.load(lanes);
   let a23 = v128.load(lanes, 16);
   let a45 = v128.load(lanes, 32);
@@ -161,13 +167,13 @@ function addSquaredDifferences(q: usize, x: usize, end: usize, lanes: usize): vo
     x += 32;
     q += 64;
   }
-  v128.store(lanes, a01);
-  v128.store(lanes, a23, 16);
-  v128.store(lanes, a45, 32);
-  v128.store(lanes, a67, 48);
+  v128.store(to, a01);
+  v128.store(to, a23, 16);
+  v128.store(to, a45, 32);
+  v128.store(to, a67, 48);
 }
 
-function addSquares(x: usize, end: usize, lanes: usize): void {
+function addSquares(x: usize, end: usize, lanes: usize, to: usize): void {
   let a01 = v128.load(lanes);
   let a23 = v128.load(lanes, 16);
   let a45 = v128.load(lanes, 32);
@@ -177,14 +183,14 @@ function addSquares(x: usize, end: usize, lanes: usize): void {
     const x23 = f64x2.promote_low_f32x4(v128.load64_zero(x, 8));
     const x45 = f64x2.promote_low_f32x4(v128.load64_zero(x, 16));
     const x67 = f64x2.promote_low_f32x4(v128.load64_zero(x, 24));
-    a01 = f64x2.add(a01, f64x2.mul(x01, x01));
-    a23 = f64x2.add(a23, f64x2.mul(x23, x23));
-    a45 = f64x2.add(a45, f64x2.mul(x45, x45));
-    a67 = f64x2.add(a67, f64x2.mul(x67, x67));
+    a01 = f64x2.add(f64x2.mul(x01, x01), a01);
+    a23 = f64x2.add(f64x2.mul(x23, x23), a23);
+    a45 = f64x2.add(f64x2.mul(x45, x45), a45);
+    a67 = f64x2.add(f64x2.mul(x67, x67), a67);
     x += 32;
   }
-  v128.store(lanes, a01);
-  v128.store(lanes, a23, 16);
-  v128.store(lanes, a45, 32);
-  v128.store(lanes, a67, 48);
+  v128.store(to, a01);
+  v128.store(to, a23, 16);
+  v128.store(to, a45, 32);
+  v128.store(to, a67, 48);
 }

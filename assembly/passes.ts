@@ -2,6 +2,7 @@
 // row would stall the next one, while row after row in vectors of two they cost little.
 import {
   addDims,
+  addOctets,
   clearLanes,
   LANES_BYTES,
   PRODUCTS_AND_SQUARES,
@@ -9,6 +10,7 @@ import {
   SECOND_SUM,
   SQUARED_DIFFERENCES,
   SQUARES,
+  ZEROS,
 } from './lanes';
 import { widenHalves } from './widen';
 
@@ -66,6 +68,16 @@ export function addRows(
   wide: usize,
 ): void {
   const stride = half ? dim << 1 : dim << 2;
+  if (!half && ((from | to) & 7) === 0 && from < to) {
+    const q = prepared + (from << 3);
+    const bytes = (to - from) << 2;
+    rows += from << 2;
+    for (let i: usize = 0; i < n; i++, lanes += LANES_BYTES) {
+      const x = rows + (list ? <usize>load<u32>(list + (i << 2)) : i) * stride;
+      addOctets(sums, q, x, x + bytes, fresh ? ZEROS : lanes, lanes);
+    }
+    return;
+  }
   for (let i: usize = 0; i < n; i++) {
     const row = list ? <usize>load<u32>(list + (i << 2)) : i;
     let x = rows + row * stride;
@@ -95,7 +107,8 @@ export function keysFromLanes(sums: u32, queryLength: f64, lanes: usize, n: usiz
     if (sums === PRODUCTS_AND_SQUARES) {
       const length = f64x2.sqrt(reduceTwo(a + SECOND_SUM, b + SECOND_SUM));
       const quotient = f64x2.div(sum, f64x2.mul(q, length));
-      const cosine = f64x2.max(f64x2.splat(-1), f64x2.min(f64x2.splat(1), quotient));
+      // Single instructions, unlike min and max. A NaN is masked, or met by `trap`.
+      const cosine = f64x2.pmax(f64x2.splat(-1), f64x2.pmin(f64x2.splat(1), quotient));
       key = v128.andnot(cosine, v128.or(zeroQuery, f64x2.eq(length, zero)));
     } else if (sums === SQUARED_DIFFERENCES) {
       key = f64x2.sub(zero, f64x2.sqrt(sum));

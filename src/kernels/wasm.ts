@@ -100,8 +100,11 @@ export function createWasmKernels(): Kernels {
       if (wasm.funnel(metric, queryAt, rowsAt, half, dim, count, scalesAt, keepAt, stages, outRows, outKeys, scratch)) {
         return wasm.firstNonFinite(rowsAt, half, rows.length, 1, 0, rows.length);
       }
-      task.indices.set(u32.subarray(outRows / 4, outRows / 4 + k));
-      task.keys.set(f64.subarray(outKeys / 8, outKeys / 8 + k));
+      // Few as a rule: views on them would cost more.
+      for (let i = 0; i < k; i++) {
+        task.indices[i] = u32[outRows / 4 + i]!;
+        task.keys[i] = f64[outKeys / 8 + i]!;
+      }
       return -1;
     },
 
@@ -217,10 +220,11 @@ class Arena {
   }
 
   commit(): void {
+    // Nobody else makes this memory grow, and to ask it for its buffer costs more than the rest.
+    if (this.#top <= this.f32.byteLength) return;
     const missing = this.#top - this.#memory.buffer.byteLength;
     if (missing > 0) this.#grow(Math.ceil(missing / PAGE));
     const { buffer } = this.#memory;
-    if (this.f32.buffer === buffer) return;
     this.f32 = new Float32Array(buffer);
     this.f64 = new Float64Array(buffer);
     this.u32 = new Uint32Array(buffer);
