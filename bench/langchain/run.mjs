@@ -223,6 +223,10 @@ async function qdrant() {
         largeK: LARGE_K,
       }),
       MatryoshkaRetriever: their,
+      // The client alone, without LangChain: its own search, whose answers nobody ranks.
+      'one query of the client, ids alone, a control': {
+        invoke: (q) => client.query(own, { query: asked[Number(q)].slice(0, HEAD), using: 'head', limit: SMALL_K }),
+      },
     };
     const ms = Object.fromEntries(Object.keys(asking).map((name) => [name, []]));
     for (const one of Object.values(asking)) for (let q = 0; q < 10; q++) await one.invoke(String(q % queries));
