@@ -127,7 +127,7 @@ for (let warm = 0; warm < 3; warm++) await contenders[THEIRS](warm % queries);
 for (let q = 0; q < queries; q++) countFound(THEIRS, q, await turn(THEIRS, q));
 const overQdrant = serversMissing ? undefined : await qdrant();
 const base = median(taken['index.query()'].slice());
-/** Of index.query(): within rounds, but for theirs, which has none. */
+/** A multiple of index.query(), within the rounds; MatryoshkaRetriever has none. */
 const over = (name) => {
   const direct = taken['index.query()'];
   if (name === THEIRS) return median(taken[name].slice()) / base;
