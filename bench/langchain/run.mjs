@@ -127,7 +127,7 @@ for (let warm = 0; warm < 3; warm++) await contenders[THEIRS](warm % queries);
 for (let q = 0; q < queries; q++) countFound(THEIRS, q, await turn(THEIRS, q));
 const overQdrant = serversMissing ? undefined : await qdrant();
 const base = median(taken['index.query()'].slice());
-/** Of index.query(): within rounds, but for theirs, which has none. */
+/** A multiple of index.query(), within the rounds; MatryoshkaRetriever has none. */
 const over = (name) => {
   const direct = taken['index.query()'];
   if (name === THEIRS) return median(taken[name].slice()) / base;
@@ -223,6 +223,10 @@ async function qdrant() {
         largeK: LARGE_K,
       }),
       MatryoshkaRetriever: their,
+      // The client alone, without LangChain: its own search, whose answers nobody ranks.
+      'one query of the client, ids alone, a control': {
+        invoke: (q) => client.query(own, { query: asked[Number(q)].slice(0, HEAD), using: 'head', limit: SMALL_K }),
+      },
     };
     const ms = Object.fromEntries(Object.keys(asking).map((name) => [name, []]));
     for (const one of Object.values(asking)) for (let q = 0; q < 10; q++) await one.invoke(String(q % queries));

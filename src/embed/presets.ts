@@ -2,7 +2,7 @@
  * Facts of known models. Each was compared with what is published about the model (its card, or code and pages that quote
  * it); what could not be confirmed so says it.
  */
-import { FunnelError } from '../core/errors.js';
+import { expected } from '../core/errors.js';
 import type { Pooling, Role } from './types.js';
 
 /** Facts of a known model. */
@@ -221,11 +221,8 @@ export const presets: Readonly<Record<string, Preset>> = Object.freeze(
 
 /** @throws FunnelError BAD_ARGUMENT, naming those that there are */
 export function presetNamed(name: string): Preset {
-  if (Object.hasOwn(presets, name)) return presets[name]!;
-  throw new FunnelError(
-    'BAD_ARGUMENT',
-    `Expected one of ${Object.keys(presets).join(', ')} for preset but received ${JSON.stringify(name)}`,
-  );
+  if (typeof name === 'string' && Object.hasOwn(presets, name)) return presets[name]!;
+  throw expected('BAD_ARGUMENT', `one of ${Object.keys(presets).join(', ')}`, 'preset', name);
 }
 
 function byName(list: readonly Preset[]): Record<string, Preset> {

@@ -45,8 +45,8 @@ export interface EmbeddedSourceOptions {
  */
 export function embeddedSource(index: FunnelIndex, given: EmbeddedSourceOptions = {}): Source {
   if (typeof index?.gather !== 'function') throw expected('BAD_ARGUMENT', 'a FunnelIndex', 'index', index);
-  const options = typeof given === 'object' && given !== null ? { ...given } : given; // read once
-  checkKeys(options, ['head', 'heads', 'headOf', 'nativeFilter', 'timeout'], 'the options of embeddedSource()');
+  checkKeys(given, ['head', 'heads', 'headOf', 'nativeFilter', 'timeout'], 'the options of embeddedSource()');
+  const options = { ...given }; // read once
   const { head, heads, headOf, nativeFilter } = options;
   checkHeads(index, heads, headOf, head);
   if (head !== undefined && !(Number.isInteger(head) && head >= 1 && head <= index.dim)) {

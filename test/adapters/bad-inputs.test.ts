@@ -9,7 +9,9 @@ import { embeddingModel } from 'funnelvec/ai-sdk';
 import { embedderOf, embedEndpoint } from 'funnelvec/embed';
 import { fuse } from 'funnelvec/fuse';
 import { FunnelEmbeddings, FunnelRetriever, FunnelVectorStore, milvusWriter, qdrantWriter } from 'funnelvec/langchain';
+import { qdrantSource } from 'funnelvec/qdrant';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
+import { decodeVectors, truncate } from 'funnelvec/vectors';
 import { ODD, type OddValue } from './odd-values.js';
 
 const DIM = 4;
@@ -400,3 +402,32 @@ describe('fuse()', () => {
     ['limit', (limit) => options({ limit }), ['undefined', 'one']],
   ]);
 });
+
+describe('sources and vectors', () => {
+  const methods = ['getCollection', 'queryBatch', 'query', 'scroll', 'retrieve', 'count'];
+  const qdrant = Object.fromEntries(methods.map((name) => [name, async () => ({})]));
+  const source = (more: object) => qdrantSource(qdrant as never, { collection: 'films', ...more } as never);
+  const vectors = new Float32Array(4);
+  refuses([
+    [
+      'the options of embeddedSource()',
+      async (value) => embeddedSource(await emptyIndex(), value),
+      ['undefined', 'empty object'],
+    ],
+    ['the options of qdrantSource()', (value) => qdrantSource(qdrant as never, value)],
+    ['collection of qdrantSource()', (collection) => source({ collection }), ['text', 'blank']],
+    ['the options of truncate()', (value) => truncate(vectors, value)],
+    ['preset of truncate()', (preset) => truncate(vectors, { from: 4, dim: 2, preset }), ['undefined']],
+    [
+      'normalise of truncate()',
+      (normalise) => truncate(vectors, { from: 4, dim: 2, normalise }),
+      ['undefined', 'true'],
+    ],
+    ['the options of decodeVectors()', (value) => decodeVectors(Uint8Array.of(1, 2), value)],
+    ['type of decodeVectors()', (type) => decodeVectors(Uint8Array.of(1, 2), { type, dim: 2 })],
+  ]);
+});
+
+function emptyIndex(): Promise<FunnelIndex> {
+  return FunnelIndex.create(':memory:', { dim: DIM });
+}

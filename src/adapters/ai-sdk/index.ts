@@ -49,7 +49,8 @@ export interface FunnelEmbeddingModel<Version extends 'v4' | 'v3' = 'v4'> {
   /**
    * Embeds the texts of one call, as the AI SDK asks for it.
    *
-   * @throws FunnelError BAD_ARGUMENT for `providerOptions.funnelvec`; and as `embedder.embed()` throws
+   * @throws FunnelError BAD_ARGUMENT for `providerOptions`; BAD_RESPONSE for an answer of another shape than the texts have; and as
+   * `embedder.embed()` throws
    */
   doEmbed(options: CallOptions): Promise<{
     /** A vector for each text, in their order, each of `dimensions` or all of the embedder's dims. */

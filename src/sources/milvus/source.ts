@@ -71,7 +71,7 @@ export function milvusSource(client: MilvusClients, options: MilvusSourceOptions
 type OwnOptions = MilvusCommonOptions & GivenNames & Pick<MilvusLayout, 'metric' | 'headOf'>;
 
 function nameOf(collection: string): string {
-  return `Milvus collection ${JSON.stringify(collection)}`;
+  return `Milvus collection ${JSON.stringify(String(collection))}`; // a bigint, refused later, is no JSON
 }
 
 /** The SDK tries again of its own accord (`maxRetries`, 3). */

@@ -82,7 +82,7 @@ const RETRIES = 2;
 const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
 
 function nameOf(collection: string): string {
-  return `Qdrant collection ${JSON.stringify(collection)}`;
+  return `Qdrant collection ${JSON.stringify(String(collection))}`; // a bigint, refused later, is no JSON
 }
 
 class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements Source {
