@@ -134,11 +134,17 @@ export function olderMilvus(version: string | undefined): OlderMilvus | undefine
   return isAtLeast(version.replace(/^v/, ''), 2, 4) ? undefined : 'Milvus 2.3.5';
 }
 
+const noPattern = unsupported(
+  'no patterns but prefixes',
+  /match\.(text|phrase|text_any) of "kind": Milvus 2\.3\.5.* refused kind like "%/,
+);
 const oneVector: Cell = { none: 'one vector field a collection' };
 
 /** The features that they lack. */
 const LACKING: Record<OlderMilvus, Partial<Record<FeatureName, Cell>>> = {
   'Milvus 2.3.5': {
+    'filter: match text, case-sensitive': noPattern,
+    'filter: match phrase and text_any, case-sensitive': noPattern,
     'using: several layouts of vectors; withVector: names': oneVector,
   },
   'milvus-lite 2.5.1': {
