@@ -183,6 +183,7 @@ const MARKS = { engine: 'yes', front: 'yes †', ours: 'yes *' } as const;
 /** The abilities that no request asks for by name, by server. */
 const ABILITIES: [what: string, ...cells: [string, string]][] = [
   ['vector fields of a collection', 'one', 'several'],
+  ['a row with the key 2^63 − 1', 'in no answer', 'yes'],
   ['fields that may be null', 'none', 'none'],
   ['a collection that was released', '`NOT_LOADED`', 'searched all the same'],
   ['text patterns', 'prefixes alone; others are refused with condition and version', 'all'],
