@@ -113,6 +113,16 @@ describe('a condition that the server refuses', () => {
   });
 });
 
+test('a server that hangs until the SDK gives up: the error tells its limit, and what to set', async () => {
+  const { source } = oldServer(() => {
+    throw Object.assign(new Error('4 DEADLINE_EXCEEDED: Deadline Exceeded'), { code: 4 });
+  });
+  const said =
+    /no answer within \d+ ms, the SDK's own limit \(its timeout is 15000 ms .*set timeout, of the source or of the request/;
+  await assert.rejects(source.head({ vector, candidates: 3 }), refused('TIMEOUT', said));
+  await assert.rejects(source.count!({}), refused('TIMEOUT', said));
+});
+
 describe('a page of a scan', () => {
   /** Answers up to `limit` rows of each of 6 partitions, in the order of their keys, as 2.3.5 does. */
   const rows = Array.from({ length: 400 }, (_, i) => ({ id: String(i), partition: (i * 7) % 6, full: [1, i] }));
