@@ -135,6 +135,8 @@ export interface Supports {
   normalises?: boolean;
   /** Collections go by names: one may be missing, dropped, or made anew with other dims, and vectors have names. */
   collections?: boolean;
+  /** A collection has one vector, which is searched over all dims: specs have `headDim` equal to `dim`. */
+  oneVector?: boolean;
   /** The layout of head and tail. */
   tails?: boolean;
   /** The option `decode`: vectors are read out of an answer's bytes, or decoded by a client. Needs `clientDecoded`. */

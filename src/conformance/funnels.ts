@@ -38,7 +38,8 @@ export function funnelConformance(backend: Backend, seed: number, more: readonly
         const { dim, vectors, queries } = await data();
         const collection = `reference_${dim}_${nameOfRun()}`;
         const rows = asRows(vectors, dim);
-        const spec: CollectionSpec = { collection, metric, headDim, dim, layout: 'full', ids: 'number', rows };
+        const heads = backend.supports.oneVector ? dim : headDim;
+        const spec: CollectionSpec = { collection, metric, headDim: heads, dim, layout: 'full', ids: 'number', rows };
         await backend.create(spec);
         try {
           const search = new FunnelSearch({ source: backend.source({ collection }), plan });

@@ -53,6 +53,7 @@ export function suiteTools(backend: Backend) {
       rows: [],
       ...part,
     };
+    if (supports.oneVector) spec.headDim = spec.dim;
     spec.rows = part.rows ?? rows(COUNT, spec.dim, spec.ids, 7);
     begun.set(spec.collection, false);
     await backend.create(spec);

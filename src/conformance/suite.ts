@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, describe } from 'node:test';
 import type { Backend } from './backend.js';
-import { DIM, HEAD, random, randomVector } from './data.js';
+import { DIM, random, randomVector } from './data.js';
 import { checkRefuses, featureConformance } from './features.js';
 import { type FunnelData, funnelConformance } from './funnels.js';
 import { mirrorConformance } from './mirror.js';
@@ -84,7 +84,7 @@ function suite(backend: Backend, { seed = 20261122, funnels = [] }: SuiteOptions
       vectors.map((vector, i) => source.head({ vector, candidates: 5 + i, withPayload: i % 2 === 0 })),
     );
     answers.forEach(({ candidates }, i) => {
-      sameOrder(Array.from(candidates.ids!), scan(spec, vectors[i]!, HEAD).slice(0, 5 + i), backend);
+      sameOrder(Array.from(candidates.ids!), scan(spec, vectors[i]!, spec.headDim).slice(0, 5 + i), backend);
       assert.equal(candidates.payloads !== undefined, i % 2 === 0);
     });
   });

@@ -53,8 +53,9 @@ export class Known<T> {
    */
   async get(signal: AbortSignal): Promise<T> {
     signal.throwIfAborted();
-    const { current } = this;
-    if (current?.value !== undefined && performance.now() - current.readAt > MAX_AGE) this.current = undefined;
+    const { fresh, current } = this;
+    if (fresh !== undefined) return fresh; // nearly every call's: without a listener, which costs it some microseconds
+    if (current?.value !== undefined) this.current = undefined;
     this.current ??= this.start(signal);
     const reading = this.current;
     const leave = () => {

@@ -11,6 +11,8 @@ if kind == "server":
     from milvus import MilvusServer
 
     server = MilvusServer(data_dir=folder)
+    # A read of what was just written waits for the next tick.
+    server.config.set("proxy.timeTickInterval", 20)
     server.start()
     port = server.listen_port
 else:

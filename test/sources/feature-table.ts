@@ -124,6 +124,36 @@ export const FEATURES: readonly Feature[] = [
   feature('explain: where an id was lost', 'ours', 'ours', 'ours'),
 ];
 
+/** Servers of Milvus that lack some of what Milvus Lite 3.2 has, which CI runs; `npm run test:milvus` runs the suites on these. */
+export const OLDER = ['Milvus 2.3.5', 'milvus-lite 2.5.1'] as const;
+export type OlderMilvus = (typeof OLDER)[number];
+
+/** @param version as the server tells it; milvus-lite 2.5 tells none */
+export function olderMilvus(version: string | undefined): OlderMilvus | undefined {
+  if (version === undefined || version === '') return 'milvus-lite 2.5.1';
+  return isAtLeast(version.replace(/^v/, ''), 2, 4) ? undefined : 'Milvus 2.3.5';
+}
+
+const noPattern = unsupported(
+  'no patterns but prefixes',
+  /match\.(text|phrase|text_any) of "kind": Milvus 2\.3\.5.* refused kind like "%/,
+);
+const oneVector: Cell = { none: 'one vector field a collection' };
+
+/** The features that they lack. */
+const LACKING: Record<OlderMilvus, Partial<Record<FeatureName, Cell>>> = {
+  'Milvus 2.3.5': {
+    'filter: match text, case-sensitive': noPattern,
+    'filter: match phrase and text_any, case-sensitive': noPattern,
+    'using: several layouts of vectors; withVector: names': oneVector,
+  },
+  'milvus-lite 2.5.1': {
+    'filter: is_empty': unsupported('no condition that no row passes', /is_empty of "kind".* refused key in \[\]/),
+    'filter: values_count of an array': unsupported('no not', /values_count of "tags".* refused not \(/),
+    'filter: keys of objects': unsupported('no exists', /match of "meta.place.city".* refused \(exists /),
+  },
+};
+
 /**
  * The features that a source refuses, for the suite; or why there is nothing to ask.
  *
@@ -132,10 +162,11 @@ export const FEATURES: readonly Feature[] = [
 export function refusalsOf(
   column: Column,
   versions: readonly string[] = [],
+  older?: OlderMilvus,
 ): Partial<Record<FeatureName, Refusal | string>> {
   const refuses: Partial<Record<FeatureName, Refusal | string>> = {};
   for (const { name, cells } of FEATURES) {
-    const cell = cells[column];
+    const cell = (older && LACKING[older][name]) ?? cells[column];
     if (typeof cell === 'string') continue;
     if ('since' in cell) {
       if (versions.every((version) => isAtLeast(version, ...cell.since))) continue;
@@ -149,6 +180,19 @@ export function refusalsOf(
 
 const MARKS = { engine: 'yes', front: 'yes †', ours: 'yes *' } as const;
 
+/** The abilities that no request asks for by name, by server. */
+const ABILITIES: [what: string, ...cells: [string, string]][] = [
+  ['vector fields of a collection', 'one', 'several'],
+  ['a row with the key 2^63 − 1', 'in no answer', 'yes'],
+  ['fields that may be null', 'none', 'none'],
+  ['a collection that was released', '`NOT_LOADED`', 'searched all the same'],
+  ['text patterns', 'prefixes alone; others are refused with condition and version', 'all'],
+  ['`values_count` with lengths above 16', 'refused', 'refused'],
+  ['negations', 'all', 'of ids and fields, written without `not`; under JSON keys refused'],
+  ['JSON keys, the dynamic field', 'yes', 'refused: no `exists`'],
+  ['a filter that no row can pass', 'yes', 'refused'],
+];
+
 /** As Markdown. */
 export function featureTable(): string {
   const cell = (one: Cell): string => {
@@ -159,5 +203,20 @@ export function featureTable(): string {
   const lines = FEATURES.map(
     ({ name, cells }) => `| ${[name, ...COLUMNS.map((column) => cell(cells[column]))].join(' | ')} |`,
   );
-  return [`| feature | ${COLUMNS.join(' | ')} |`, `|---|${'---|'.repeat(COLUMNS.length)}`, ...lines].join('\n');
+  const older = FEATURES.filter(({ name }) => OLDER.some((server) => LACKING[server][name] !== undefined)).map(
+    ({ name, cells }) =>
+      `| ${[name, ...OLDER.map((server) => cell(LACKING[server][name] ?? cells.Milvus))].join(' | ')} |`,
+  );
+  return [
+    `| feature | ${COLUMNS.join(' | ')} |`,
+    `|---|${'---|'.repeat(COLUMNS.length)}`,
+    ...lines,
+    '',
+    'The column of Milvus is that of Milvus Lite 3.2. Of older servers all of it holds but for this:',
+    '',
+    `| feature | ${OLDER.join(' | ')} |`,
+    `|---|${'---|'.repeat(OLDER.length)}`,
+    ...older,
+    ...ABILITIES.map((row) => `| ${row.join(' | ')} |`),
+  ].join('\n');
 }

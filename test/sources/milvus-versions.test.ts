@@ -20,7 +20,11 @@ const SCHEMA = [
 ];
 
 /** A client whose server refuses expressions in the words of 2.3.5, and counts what it is asked. */
-function oldServer(refuses: (expression: string) => string | undefined, version: unknown = { version: 'v2.3.5' }) {
+function oldServer(
+  refuses: (expression: string) => string | undefined,
+  version: unknown = { version: 'v2.3.5' },
+  scalars: true | 'ask' = true,
+) {
   const asked: string[] = [];
   const answer = (filter: string, data: object) => {
     asked.push(filter);
@@ -35,7 +39,7 @@ function oldServer(refuses: (expression: string) => string | undefined, version:
     query: async ({ filter }: { filter: string }) => answer(filter, { data: [] }),
     getVersion: async () => version,
   };
-  const options = { collection: 'films', head: 'head', full: 'full', metric: 'dot', scalars: true } as const;
+  const options = { collection: 'films', head: 'head', full: 'full', metric: 'dot', scalars } as const;
   return { asked, source: milvusSource(client, options as MilvusSourceOptions) };
 }
 
@@ -61,13 +65,33 @@ describe('a condition that the server refuses', () => {
 
   test('is a negation, where it is the negation that the server has not', async () => {
     const { source } = oldServer((expression) => (/\bnot\b/.test(expression) ? 'unsupported expr' : undefined), {});
-    const filter = parseFilter({ must: [{ must_not: [{ key: 'tag', match: { value: 'a' } }] }, { has_id: [1] }] });
+    const filter = parseFilter({ must: [{ must_not: [{ key: 'doc.a', match: { value: 'a' } }] }, { has_id: [1] }] });
     await assert.rejects(
       source.head({ vector, candidates: 3, filter }),
       refused(
         'UNSUPPORTED',
-        /must_not of match of "tag": a Milvus that does not tell its version refused not \(tag == "a"\)/,
+        /must_not of match of "doc.a": a Milvus that does not tell its version refused not \(\(exists doc\["a"\]\) and doc\["a"\] == "a"\)/,
       ),
+    );
+  });
+
+  test('is no negation of ids, or of a field that is never null: these are said without one', async () => {
+    const { source, asked } = oldServer(
+      (expression) => (/\bnot \(/.test(expression) ? 'unsupported expr' : undefined),
+      {},
+    );
+    const filter = parseFilter({ must_not: [{ key: 'tag', match: { value: 'a' } }, { has_id: [1, 2] }] });
+    await source.head({ vector, candidates: 3, filter });
+    assert.deepEqual(asked, ['tag != "a" and id not in [1, 2]']);
+  });
+
+  test('is named where the source asks whether keys hold scalars alone', async () => {
+    const { source } = oldServer((expression) => (/exists/.test(expression) ? 'Invalid expr' : undefined), {}, 'ask');
+    const said =
+      /cannot express range of "doc\.n": a Milvus that does not tell its version refused .*exists doc\["n"\]/;
+    await assert.rejects(
+      source.head({ vector, candidates: 3, filter: parseFilter({ must: [number] }) }),
+      refused('UNSUPPORTED', said),
     );
   });
 
@@ -87,6 +111,16 @@ describe('a condition that the server refuses', () => {
     const refusedNative = native.head({ vector, candidates: 3, nativeFilter: 'x y' });
     await assert.rejects(refusedNative, refused('REFUSED', /no such thing/));
   });
+});
+
+test('a server that hangs until the SDK gives up: the error tells its limit, and what to set', async () => {
+  const { source } = oldServer(() => {
+    throw Object.assign(new Error('4 DEADLINE_EXCEEDED: Deadline Exceeded'), { code: 4 });
+  });
+  const said =
+    /no answer within \d+ ms, the SDK's own limit \(its timeout is 15000 ms .*set timeout, of the source or of the request/;
+  await assert.rejects(source.head({ vector, candidates: 3 }), refused('TIMEOUT', said));
+  await assert.rejects(source.count!({}), refused('TIMEOUT', said));
 });
 
 describe('a page of a scan', () => {

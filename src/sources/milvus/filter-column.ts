@@ -13,6 +13,14 @@ export type PathCondition = Extract<
 >;
 
 const BITS: Record<string, number> = { Int8: 8, Int16: 16, Int32: 32, Int64: 64 };
+const OPPOSITES: Record<string, string> = {
+  '==': '!=',
+  in: 'not in',
+  '>': '<=',
+  '<': '>=',
+  '>=': '<',
+  '<=': '>',
+};
 export const SYMBOLS = { gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
 
 /** `name` can stand as it is. Conditions on what is never of their type come out as false. */
@@ -28,13 +36,13 @@ export function columnCondition(node: PathCondition, name: string, field: Milvus
     case 'count':
       return or(and(given, within(1, node.bounds)), and(not(given), within(0, node.bounds)));
     case 'match':
-      return and(given, oneOf(name, field.type, node.values));
+      return and(given, oneOf(name, field, node.values));
     case 'except':
-      return and(given, not(oneOf(name, field.type, node.values)));
+      return and(given, not(oneOf(name, field, node.values)));
     case 'text':
       return field.type === 'VarChar' && and(given, hasText(name, node, true));
     case 'range':
-      return and(given, inRange(name, field.type, node.bounds));
+      return and(given, inRange(name, field, node.bounds));
   }
 }
 
@@ -73,16 +81,24 @@ function arrayCondition(node: PathCondition, name: string, element: string, give
   }
 }
 
-function oneOf(name: string, type: string, values: readonly Scalar[]): FilterPiece {
+/** A comparison, with its opposite where no row is null. */
+function compared(name: string, operator: string, value: string, { nullable }: MilvusField): FilterPiece {
+  return atom(`${name} ${operator} ${value}`, nullable ? undefined : `${name} ${OPPOSITES[operator]} ${value}`);
+}
+
+function oneOf(name: string, field: MilvusField, values: readonly Scalar[]): FilterPiece {
+  const { type } = field;
   const same = storable(type, values);
   if (same.length === 0) return false;
-  if (type === 'Bool') return or(...same.map((value) => atom(`${name} == ${value}`)));
+  if (type === 'Bool') return or(...same.map((value) => compared(name, '==', String(value), field)));
   const fraction = isFraction(type);
   if (same.includes(LEAST) && !fraction) {
     const others = same.filter((value) => value !== LEAST);
-    return or(others.length > 0 && oneOf(name, type, others), atom(`${name} < ${LEAST + 1n}`));
+    return or(others.length > 0 && oneOf(name, field, others), atom(`${name} < ${LEAST + 1n}`));
   }
-  return atom(same.length === 1 ? `${name} == ${literal(same[0]!, fraction)}` : `${name} in ${list(same, fraction)}`);
+  return same.length === 1
+    ? compared(name, '==', literal(same[0]!, fraction), field)
+    : compared(name, 'in', list(same, fraction), field);
 }
 
 /** The values that a field of the type can hold: no other is equal to one, and servers round or refuse them. */
@@ -118,13 +134,14 @@ export function hasText(
   return like(by === 'prefix' ? '' : '%', text);
 }
 
-function inRange(name: string, type: string, bounds: NumberBounds): FilterPiece {
+function inRange(name: string, field: MilvusField, bounds: NumberBounds): FilterPiece {
+  const { type } = field;
   if (type === 'VarChar' || type === 'Bool') return false;
   return and(
     ...Object.entries(bounds).map(([bound, value]) =>
       isFraction(type)
         ? floatBound(name, bound as keyof Bounds, value, type === 'Float' ? Math.fround : Number)
-        : integerBound(name, bound as keyof Bounds, value, BITS[type]!),
+        : integerBound(name, bound as keyof Bounds, value, field),
     ),
   );
 }
@@ -144,7 +161,8 @@ function floatBound(
   return atom(`${name} ${(lower ? '>' : '<') + (inside ? '=' : '')} ${literal(near, true)}`);
 }
 
-function integerBound(name: string, bound: keyof Bounds, value: number | bigint, bits: number): FilterPiece {
+function integerBound(name: string, bound: keyof Bounds, value: number | bigint, field: MilvusField): FilterPiece {
+  const bits = BITS[field.type]!;
   const lower = bound === 'gt' || bound === 'gte';
   const down = bound === 'gt' || bound === 'lte';
   const whole = typeof value === 'bigint' ? value : BigInt(down ? Math.floor(value) : Math.ceil(value));
@@ -152,7 +170,7 @@ function integerBound(name: string, bound: keyof Bounds, value: number | bigint,
     if (bound === 'gte' || bound === 'lt') return lower;
     return atom(`${name} ${lower ? '>=' : '<'} ${LEAST + 1n}`);
   }
-  if (BigInt.asIntN(bits, whole) === whole) return atom(`${name} ${SYMBOLS[bound]} ${whole}`);
+  if (BigInt.asIntN(bits, whole) === whole) return compared(name, SYMBOLS[bound], String(whole), field);
   return lower === whole < 0n;
 }
 

@@ -74,7 +74,13 @@ export function jsonCondition(
     );
   }
   // `exists` is true of a null on some servers (2.3.5) and false on others (Milvus Lite 3.2.2).
-  const filled = and(given, join('or', scalarKinds(value).map(atom)));
+  const filled = and(
+    given,
+    join(
+      'or',
+      scalarKinds(value).map((kind) => atom(kind)),
+    ),
+  );
   switch (node.op) {
     case 'except':
       checkIntegers(node.values, 'match.except of', named);

@@ -8,14 +8,15 @@ export const MAX_EXPRESSION = 4_000_000;
  * An expression before it is written, with its length in characters: pieces are shared, so the text may be far larger.
  */
 export type Expression =
-  | { op: 'atom'; text: string; size: number; prefix?: boolean }
+  | { op: 'atom'; text: string; size: number; prefix?: boolean; opposite?: string }
   | { op: 'not' | 'and' | 'or'; parts: readonly Expression[]; size: number };
 
 /** True, false, or an expression that is one of them for every row, never unknown. */
 export type FilterPiece = boolean | Expression;
 
-export function atom(text: string): FilterPiece {
-  return sized({ op: 'atom', text, size: text.length });
+/** @param opposite - true where the text is false, and false where it is true: of what is never null */
+export function atom(text: string, opposite?: string): FilterPiece {
+  return sized({ op: 'atom', text, size: text.length, ...(opposite !== undefined && { opposite }) });
 }
 
 /**
@@ -37,7 +38,31 @@ export function or(...pieces: readonly FilterPiece[]): FilterPiece {
 export function not(piece: FilterPiece): FilterPiece {
   if (typeof piece === 'boolean') return !piece;
   if (piece.op === 'not') return piece.parts[0]!;
-  return sized({ op: 'not', parts: [piece], size: piece.size + 'not ()'.length });
+  return oppositeOf(piece) ?? sized({ op: 'not', parts: [piece], size: piece.size + 'not ()'.length });
+}
+
+const opposites = new WeakMap<Expression, Expression | undefined>();
+
+/** Said without `not`, which milvus-lite 2.5 lacks; undefined where a part has no opposite. */
+function oppositeOf(piece: Expression): Expression | undefined {
+  if (opposites.has(piece)) return opposites.get(piece);
+  const made = turned(piece);
+  opposites.set(piece, made);
+  return made;
+}
+
+function turned(piece: Expression): Expression | undefined {
+  if (piece.op === 'not') return piece.parts[0];
+  if (piece.op === 'atom') {
+    return piece.opposite === undefined ? undefined : (atom(piece.opposite, piece.text) as Expression);
+  }
+  const parts: Expression[] = [];
+  for (const part of piece.parts) {
+    const other = oppositeOf(part);
+    if (other === undefined) return undefined;
+    parts.push(other);
+  }
+  return join(piece.op === 'and' ? 'or' : 'and', parts) as Expression;
 }
 
 /** As and() and or() do, of more pieces than a call takes arguments. */

@@ -127,7 +127,7 @@ function ofIds(ids: readonly Id[], { primaryKey: { name, text } }: MilvusFields)
   const keys: (string | bigint | undefined)[] = ids.map((id) => (text ? textKey(id) : integerKey(id)));
   const known = keys.filter((key) => key !== undefined && key !== LEAST) as (bigint | string)[];
   return or(
-    known.length > 0 && atom(`${column(name)} in ${list(known)}`),
+    known.length > 0 && atom(`${column(name)} in ${list(known)}`, `${column(name)} not in ${list(known)}`),
     keys.includes(LEAST) && atom(`${column(name)} < ${LEAST + 1n}`),
   );
 }

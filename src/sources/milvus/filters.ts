@@ -50,7 +50,11 @@ export class MilvusFilters {
     checkExpression(nativeFilter);
     const { timeout, signal } = options;
     const call = { signal, ...(timeout !== undefined && { timeout }) };
-    if (filter && this.options.scalars === 'ask') await this.askScalars(filter, facts, call);
+    if (filter && this.options.scalars === 'ask') {
+      // Conditions that the server refuses are named as they would be sent.
+      const all = { ...facts, fields: { ...facts.fields, scalars: true } };
+      await this.named(filter, all, call, () => this.askScalars(filter, facts, call));
+    }
     return allOf([this.options.nativeFilter, nativeFilter, filter && this.compiled(filter, facts)]);
   }
 
