@@ -1,4 +1,4 @@
-// What two builds are compared by: searches without a filter, under filters, and many at once.
+// The cases by which two builds are compared: searches without a filter, under filters, and many at once.
 
 /** Values of both filtered keys: a range of w of them passes w / VALUES of the rows. */
 export const VALUES = 1000;
