@@ -25,7 +25,7 @@ void stretchBits(const StretchTask& t) {
 
 namespace {
 
-// Of 64 bits at once, without an instruction that old processors lack.
+// Counts the ones of 64 bits at once, without an instruction that old processors lack.
 inline uint64_t onesIn(uint64_t v) {
   v -= (v >> 1) & 0x5555555555555555u;
   v = (v & 0x3333333333333333u) + ((v >> 2) & 0x3333333333333333u);

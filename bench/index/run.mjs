@@ -1,8 +1,9 @@
 // npm run bench:index [-- --sets real20k,syn100k] [--contenders funnelvec,faiss-hnsw] [--threads 1,2] [--quick] [--full]
-//   [--reuse] [--write] [--json file]
+//   [--reuse] [--write] [--json file] [--beside folder]
 // Tables go to stdout, progress to stderr. A run with all contenders and threads, not quick, writes the pieces of its sets in
 // bench/RESULTS.md and their plots. --full adds the million rows. --reuse keeps index files of an earlier run where there are
-// some, with the build times of that run. --write writes the pieces of whatever was run; each says what it left out.
+// some, with the build times of that run. --beside compares this build with another one, whose root it names, in turns on the
+// same cores: filters of 50 to 0.1 %, and batches; its index files stay in .cache/bench-index/beside for the next time. --write writes the pieces of whatever was run; each says what it left out.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { log, root } from '../../scripts/setup/steps.mjs';
 import { withPieces } from '../merge.mjs';
 import { setup } from '../setup.mjs';
 import { compare } from './against/compare.mjs';
+import { beside } from './beside/beside.mjs';
 import { CONTENDERS } from './contenders/contenders.mjs';
 import { introduction, piece } from './report/section.mjs';
 import { resemblanceOf } from './sets/resemblance.mjs';
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     reuse: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     json: { type: 'string' },
+    beside: { type: 'string' },
   },
 });
 const known = (what, names, list) => {
@@ -71,7 +74,9 @@ for (const key of sets) {
   const builds = new Map();
   const { reuse } = values;
   for (const threads of threadCounts) {
-    runs.push(await compare(set, { threads, contenders, missing, python, effort, reuse, builds, log }));
+    const run = await compare(set, { threads, contenders, missing, python, effort, reuse, builds, log });
+    const other = values.beside;
+    runs.push(other === undefined ? run : { ...run, beside: await beside(set, { other, threads, effort, log }) });
   }
   if (!reuse) for (const file of builds.keys()) rmSync(file, { recursive: true, force: true });
   const result = { set, runs, about, resemblance };

@@ -6,7 +6,7 @@ import { BLOCK_ROWS, type CodeKernels } from '../kernels/codes.js';
 import { arrayIn, releaseIn } from './engine/memory.js';
 import { readsListed } from './engine/restricted.js';
 import { NOWHERE, type Places, placesOf, type Segment } from './engine/segment.js';
-import type { LateMasks, RowMasks } from './engine/types.js';
+import type { LateMasks, RowMasks, SearchTask } from './engine/types.js';
 import type { IndexFiles } from './files/index-files.js';
 import { nativeFiles } from './files/native.js';
 import type { Live } from './live.js';
@@ -23,7 +23,6 @@ import {
   settled,
   sizeOf,
 } from './payload/row-set.js';
-import type { CheckedQuery } from './request.js';
 import type { RowFilter } from './types.js';
 
 /** So few rows are scored one by one sooner than their codes are found (of 768 dims; of 256, some more would be). */
@@ -80,7 +79,7 @@ export function restrict(rows: RowSet, few: number, live: Live, free: Masks): Ro
 const NO_MASK = new Uint16Array(0);
 
 /** Makes the masks of listed rows that a search reads, where there are none yet. */
-export function markListed(only: RowMasks, request: CheckedQuery['request'], live: Live, free: Masks): void {
+export function markListed(only: RowMasks, request: Omit<SearchTask, 'only'>, live: Live, free: Masks): void {
   const { listed } = only;
   if (listed === undefined) return;
   only.masks = only.masks.map((mask, s) => {

@@ -12,7 +12,7 @@ import { codedMetric } from './engine/centre.js';
 import type { Coded } from './engine/extend.js';
 import { headRows } from './engine/head-rows.js';
 import { arrayIn } from './engine/memory.js';
-import { centroidRows } from './engine/partition.js';
+import { centroidCodes } from './engine/partition.js';
 import type { Quantiser } from './engine/quantiser.js';
 import {
   allBlocks,
@@ -76,7 +76,7 @@ export interface Like {
 
 export function* segmentSections(segment: Segment, like?: Like): Generator<Section> {
   const { coding, partition } = segment;
-  const sharesLists = partition !== null && partition.rows === like?.build.partition?.rows;
+  const sharesLists = partition !== null && partition.codes.plane === like?.build.partition?.codes.plane;
   const { dim, metric, head, width, full, basis } = coding;
   const meta: Meta = {
     dim,
@@ -285,8 +285,8 @@ function* loadPartition(
   }
   if (build !== undefined) return { ...build.partition!, offsets };
   const centroids = yield* load('centroids', new Float32Array(dims * lists));
-  const rows = centroidRows(kernels, centroids, dims, lists);
-  return { dims, centroids, rows, halfSquares: yield* load('halfSquares', new Float64Array(lists)), offsets };
+  const codes = centroidCodes(kernels, centroids, dims, lists);
+  return { dims, centroids, codes, halfSquares: yield* load('halfSquares', new Float64Array(lists)), offsets };
 }
 
 function* loadNeighbours(

@@ -1,4 +1,4 @@
-/** What the binary does for sets of rows, beside plain JavaScript. */
+/** Sets of rows in the binary, beside plain JavaScript. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nativeFiles } from '#dist/store/files/native.js';

@@ -92,15 +92,37 @@ describe('mode funnel under a filter', () => {
     });
   }
 
-  it('reads lists until they hold enough, where rows near the query do not pass', () => {
+  it('reads the codes of all rows that pass, where rows near the query do not', () => {
     const { id } = index.querySync({ vector: queries[0]!, limit: 1, mode: 'exact' }).hits[0]!;
     const elsewhere = around(centreOf[Number(id)]! + 1);
     const answer = index.querySync({ vector: queries[0]!, filter: elsewhere });
-    assert.ok(stagesOf(answer).includes('lists') && !stagesOf(answer).includes('walk'));
+    assert.ok(!stagesOf(answer).includes('lists') && !stagesOf(answer).includes('walk'));
+    assert.equal(answer.stats.stages.find(({ name }) => name === 'head')?.in, answer.stats.filter?.matched);
     const share = recall(index, (q) => around(q));
     assert.ok(share > 0.96, `${share}`);
     const deep = recall(index, (q) => around(q), 300);
     assert.ok(deep > 0.96, `${deep}`);
+  });
+
+  it('finds nearly all, where whatever is near the query does not pass', () => {
+    for (const share of [0.08, 0.3, 0.6, 0.9]) {
+      let found = 0;
+      for (const vector of queries) {
+        const sums = new Float64Array(CENTRES);
+        for (let row = 0; row < COUNT; row++) {
+          for (let i = 0; i < DIM; i++) sums[centreOf[row]!]! += vector[i]! * rows[row * DIM + i]!;
+        }
+        const centres = Array.from(sums.keys()).sort((x, y) => sums[x]! - sums[y]!);
+        const far = new Set(centres.slice(0, Math.ceil(share * CENTRES)));
+        const bits = new Uint8Array(COUNT / 8);
+        for (let row = 0; row < COUNT; row++) if (far.has(centreOf[row]!)) bits[row >> 3]! |= 1 << (row & 7);
+        const filter = { rows: bits };
+        const truth = index.querySync({ vector, filter, mode: 'exact' }).hits.map(({ id }) => id);
+        const { hits } = index.querySync({ vector, filter });
+        found += hits.filter(({ id }) => truth.includes(id)).length / truth.length / queries.length;
+      }
+      assert.ok(found > 0.97, `${found} of ${100 * share} %`);
+    }
   });
 
   it('finds no dead row, and all that pass, however deep', async () => {

@@ -5,7 +5,7 @@ const LARGE = 100_000;
 const HUGE = 200_000;
 
 /** @returns {{ what: string, value?: number, most: number, met?: boolean, unit?: string }[]} */
-export function boundsOf({ count, dim }, { lines, ratios }) {
+export function boundsOf({ count, dim }, { lines, ratios, beside = [] }) {
   const mine = lines.find(({ ours, missing }) => ours && !missing);
   const ratio = (peer, what) => ratios.find((one) => one.peer === peer && one.what === what)?.ratio;
   const huge = count > HUGE;
@@ -44,6 +44,9 @@ export function boundsOf({ count, dim }, { lines, ratios }) {
     bound('build, seconds, on all cores', mine?.built.seconds, 300, 's');
     bound('most memory while building, GiB', mine?.built.peak && mine.built.peak / 2 ** 30, 8, 'GiB');
     bound('resident while searching, beyond Node’s own, GiB', mine?.resident && mine.resident / 2 ** 30, 1.2, 'GiB');
+  }
+  for (const { name, most, ratio: value } of beside) {
+    if (most !== undefined) bound(`${name} ÷ the other build`, value, most);
   }
   return found;
 }

@@ -23,6 +23,12 @@ export function start(role, contender, job, python) {
   return open(first, rest, { ...environment(job.threads), PYTHONDONTWRITEBYTECODE: '1' });
 }
 
+/** One of our own scripts, ready, on as many cores. */
+export function startBound(script, args, threads) {
+  const [first, ...rest] = [...bound(threads), process.execPath, '--expose-gc', script, ...args];
+  return open(first, rest, environment(threads));
+}
+
 export async function runBuild(contender, job, python) {
   const process = await start('build', contender, job, python);
   await process.close();

@@ -20,6 +20,7 @@ export function piece({ set, runs, about, resemblance }) {
     if (absent.length) parts.push(absent.map(({ label, missing }) => `- ${label}: ${missing}`).join('\n'));
     const batches = run.ratios.filter(({ what }) => what === 'batch');
     if (batches.length) parts.push(batchTable(batches));
+    if (run.beside) parts.push(besideTable(run.beside));
     parts.push(bounds(set, run), losses(set, run), folded('Every setting', curves(run)));
   }
   return parts.join('\n\n');
@@ -114,6 +115,18 @@ function batchTable(batches) {
     figure(ratio),
   ]);
   return table(['exact queries in a batch', 'funnelvec, ms a query', 'IndexFlatIP, ms a query', 'ratio'], rows, 'rrrr');
+}
+
+function besideTable(cases) {
+  const rows = cases.map(({ name, p50, p90, recall, ratio, differ }) => [
+    name + (differ > 0 ? ` (${differ} answers differ)` : ''),
+    ...p50.map(figure),
+    ...p90.map(figure),
+    ...recall.map((share) => share.toFixed(4)),
+    figure(ratio),
+  ]);
+  const head = ['beside the other build', 'p50 ms', 'its p50', 'p90 ms', 'its p90', 'recall@10', 'its recall', 'ratio'];
+  return table(head, rows, 'lrrrrrrr');
 }
 
 function bounds(set, run) {

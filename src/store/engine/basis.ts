@@ -98,7 +98,7 @@ function* fromDirections(
 }
 
 /** The largest number that two signed bytes hold. */
-const MOST_STEPS = 127 * 256;
+export const MOST_STEPS = 127 * 256;
 
 /** Bytes of a row of the plane. */
 export function strideOf(dim: number): number {

@@ -2,7 +2,6 @@
  * Extensions: segments of rows that were written since the last build, coded as its rows are. They need no new basis, and share
  * what the build's codes are read with, so that one rotation of a query, and one shortlist, serve all.
  */
-import { halfToFloat } from '../../core/half.js';
 import type { Sliced } from '../../core/slices.js';
 import type { CodeKernels } from '../../kernels/codes.js';
 import { readBasis } from './basis.js';
@@ -10,7 +9,7 @@ import { partitionOf, type RowReader } from './build.js';
 import type { CodingPlan } from './coder.js';
 import { findGroups } from './k-means.js';
 import { releaseIn } from './memory.js';
-import { type ListCentroids, listsFor, listsOver } from './partition.js';
+import { decodedCentroids, type ListCentroids, listsFor, listsOver } from './partition.js';
 import type { Coding, Partition, Segment } from './segment.js';
 
 /** The parts of a build that its extensions share. */
@@ -50,14 +49,8 @@ function* listsOf(
   return listsFor(total) === 0 ? null : yield* partitionOf(kernels, rows, coding, listsOver(rows.count));
 }
 
-/** As queries see them. */
-function centroidsOf({ dims, rows, halfSquares }: Partition): ListCentroids {
-  const lists = halfSquares.length;
-  const centroids = new Float32Array(dims * lists);
-  for (let c = 0; c < lists; c++) {
-    for (let i = 0; i < dims; i++) centroids[i * lists + c] = halfToFloat(rows[c * dims + i]!);
-  }
-  return { dims, centroids, halfSquares };
+function centroidsOf({ dims, codes, halfSquares }: Partition): ListCentroids {
+  return { dims, centroids: decodedCentroids(codes, dims, halfSquares.length), halfSquares };
 }
 
 /** An extension that holds no copy of what its build has. Only then are they known to be coded alike. */
@@ -66,7 +59,7 @@ export function shared(kernels: CodeKernels, segment: Segment, build: Coded): Se
   const { full } = coding;
   const own = { ...segment, coding: full === build.coding.full ? build.coding : { ...build.coding, full } };
   if (partition === null || build.partition === null) return own;
-  const { dims, centroids, rows, halfSquares } = build.partition;
-  if (partition.rows !== rows) releaseIn(kernels, partition.rows);
-  return { ...own, partition: { dims, centroids, rows, halfSquares, offsets: partition.offsets } };
+  const { dims, centroids, codes, halfSquares } = build.partition;
+  if (partition.codes.plane !== codes.plane) releaseIn(kernels, partition.codes.plane);
+  return { ...own, partition: { dims, centroids, codes, halfSquares, offsets: partition.offsets } };
 }

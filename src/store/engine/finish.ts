@@ -5,7 +5,7 @@ import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import { codedMetric } from './centre.js';
 import type { CodingPlan, EncodedRows } from './coder.js';
 import { arrayIn } from './memory.js';
-import { centroidRows, type ListCentroids } from './partition.js';
+import { centroidCodes, type ListCentroids } from './partition.js';
 import { allBlocks, blocksOf, type Coding, type Lengths, maskOf, type Partition, type Segment } from './segment.js';
 import { type EncodedShortlist, movePlane, type ShortlistPlane, shortlistMetric } from './shortlist-plane.js';
 
@@ -140,8 +140,8 @@ function partitionWith(
   offsets: Uint32Array,
 ): Partition {
   const lists = halfSquares.length;
-  const rows = centroidRows(kernels, centroids, dims, lists);
-  return { dims, centroids, rows, halfSquares, offsets };
+  const codes = centroidCodes(kernels, centroids, dims, lists);
+  return { dims, centroids, codes, halfSquares, offsets };
 }
 
 /** A stable counting sort: within a list rows keep their order. */

@@ -40,7 +40,14 @@ export function makeLists(
 
 export function makeAll(codes: CodeKernels, scratch: Scratch, only: RowMasks, s: number, segment: Segment): void {
   const made = only.late?.made[s];
-  if (made !== undefined) makeLists(codes, scratch, only, s, segment, made.keys());
+  if (made === undefined) return;
+  if (made.some((one) => one === 1)) {
+    makeLists(codes, scratch, only, s, segment, made.keys());
+    return;
+  }
+  const { ordinals, mask: alive, blocks } = segment;
+  codes.gatherBits({ bits: only.late!.bits, ordinals, alive, blocks, count: blocks.length, mask: only.masks[s]! });
+  for (let list = 0; list < made.length; list++) Atomics.store(made, list, 1);
 }
 
 function firstBlock(offsets: Uint32Array, list: number): number {

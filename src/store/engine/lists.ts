@@ -1,6 +1,6 @@
 /** Which lists of a partition mode 'funnel' visits: as many as find the nearest, and as hold the rows that were asked for. */
 import { log2Of } from '../../core/exact-math.js';
-import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
+import { BLOCK_ROWS, type CodeKernels, HEAD_QUERY_MAX } from '../../kernels/codes.js';
 import type { Scratch } from './memory.js';
 import { identity } from './prepared.js';
 import type { Partition } from './segment.js';
@@ -118,24 +118,23 @@ for (let bits = 1; bits < ONES.length; bits++) ONES[bits] = ONES[bits >> 1]! + (
 export function affinitiesOf(
   codes: CodeKernels,
   scratch: Scratch,
-  { dims, rows, halfSquares, offsets }: Partition,
+  { dims, codes: { plane, step }, halfSquares, offsets }: Partition,
   u: Float64Array,
 ): Float64Array {
   const lists = halfSquares.length;
+  let largest = 0;
+  for (let i = 0; i < dims; i++) largest = Math.max(largest, Math.abs(u[i]!));
+  const scale = largest / Math.min(HEAD_QUERY_MAX, Math.floor((2 ** 31 - 1) / (128 * dims))) || 1;
+  const query = scratch.take('affinity query', Int16Array, dims);
+  for (let i = 0; i < dims; i++) query[i] = Math.round(u[i]! / scale);
+  const count = 2 * lists;
+  const dots = scratch.take('affinity dots', Int32Array, count);
+  codes.rowDots({ plane, bits: 8, stride: dims, dims, rows: identity(scratch, count), count, query, dots });
   const keys = scratch.take('affinities', Float64Array, lists).subarray(0, lists);
-  const query = scratch.take('list query', Float32Array, dims);
-  for (let i = 0; i < dims; i++) query[i] = u[i]!;
-  codes.scoresAt({
-    metric: 'dot',
-    query,
-    chunks: [rows],
-    chunkRows: 2 ** 31,
-    stride: dims,
-    dim: dims,
-    rows: identity(scratch, lists),
-    count: lists,
-    keys,
-  });
-  for (let c = 0; c < lists; c++) keys[c] = offsets[c] === offsets[c + 1] ? -Infinity : keys[c]! - halfSquares[c]!;
+  const unit = step * scale;
+  for (let c = 0; c < lists; c++) {
+    const affinity = (256 * dots[2 * c]! + dots[2 * c + 1]!) * unit - halfSquares[c]!;
+    keys[c] = offsets[c] === offsets[c + 1] ? -Infinity : affinity;
+  }
   return keys;
 }

@@ -1,11 +1,12 @@
 /**
  * Under a filter, the rows of it that head codes put first, in a segment with a table of neighbours, where head codes also lie row
  * by row: those of few rows are read one by one; of many, those of all rows that are nearest, whatever the filter says, and where
- * too few of these pass it, those of its rows in the nearest lists.
+ * too few of these pass it, those of all of its rows.
  */
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Kernels } from '../../kernels/kernels.js';
-import { onesIn, probesFor } from './lists.js';
+import { makeAll } from './late-masks.js';
+import { onesIn } from './lists.js';
 import type { Scratch } from './memory.js';
 import { identity } from './prepared.js';
 import { isBounded, type Run } from './run.js';
@@ -38,10 +39,13 @@ const LISTS_SHARE = 0.75;
 const ENOUGH = 2;
 /** and are not walked from where the lists have not one in so many. */
 const HOPELESS = 8;
-/** Rows of the filter in the nearest lists are read until they are as many as this share of what lists without a table hold. */
-const ROWS_SHARE = 0.8;
 /** From so many of a block's 16 rows on the block is read sooner than these alone: sooner than as many lines of a cache from anywhere. */
 const WHOLE = 8;
+
+/** Where a filter leaves so many times fewer rows than there are, most blocks have few of them. */
+const THIN = 4;
+/** Rows of the nearest lists that are asked whether they pass, before any is read for a walk. */
+const SAMPLE = 512;
 
 /** Whether a search reads a filter's few rows of a segment by their list alone, and not their mask. */
 export function readsListed(state: SearchState, s: number, request: Omit<SearchTask, 'only'>): boolean {
@@ -73,7 +77,7 @@ export function firstRestricted(by: ByCodes, run: Run, s: number, visits: Visits
     probes ?? Math.max(walkProbes(segment, wanted), Math.round(LISTS_SHARE * walkProbes(segment, wanted, only)));
   if (size <= MOST_PLACES && lists < all) {
     const visit = visits.whole(run, segment, u, lists);
-    const first = firstOfAll(by, visit, size, s, only);
+    const first = isHopeless(by, visit, s, only) ? undefined : firstOfAll(by, visit, size, s, only);
     if (first !== undefined) {
       run.stages.push({ name: 'head', in: visit.count * BLOCK_ROWS, out: size });
       run.stages.push({ name: 'walk', in: first.met, out: first.found });
@@ -82,11 +86,27 @@ export function firstRestricted(by: ByCodes, run: Run, s: number, visits: Visits
     run.stages.pop();
   }
   if (probes !== undefined) return undefined;
-  const goal = Math.max(k, (ROWS_SHARE * segment.count * probesFor(all, wanted)) / all);
-  const visit = visits.holding(run, segment, s, u, only, goal);
-  const { seen, found } = firstOfVisit(by, visit, only.masks[s]!, s);
-  run.stages.push({ name: 'head', in: seen, out: found });
+  // The best of them may lie in any list: for .99 of ten, half of all rows were to be seen in the lists' order.
+  makeAll(by.codes, by.scratch, only, s, segment);
+  const mask = only.masks[s]!;
+  const { blocks } = segment;
+  const found =
+    THIN * only.rows < only.of
+      ? firstOfThin(by, mask, s)
+      : firstOfBlocks(by, { blocks, count: blocks.length }, mask, s, k, by.rows, by.best);
+  run.stages.push({ name: 'head', in: only.rows, out: found });
   return found;
+}
+
+/** Whether so few rows of a visit pass that the best of all will not do. */
+function isHopeless({ segment }: ByCodes, { blocks, count }: Visit, s: number, only: RowMasks): boolean {
+  const takesPart = partOf(segment, s, only);
+  let passing = 0;
+  for (let i = 0; i < SAMPLE; i++) {
+    const row = blocks[Math.floor((i * count) / SAMPLE)]! * BLOCK_ROWS + (i % BLOCK_ROWS);
+    passing += takesPart(row) ? 1 : 0;
+  }
+  return HOPELESS * passing * only.of < SAMPLE * only.rows;
 }
 
 /** By the codes of listed rows, read one by one. Returns how many were found. */
@@ -143,32 +163,30 @@ function firstOfAll(by: ByCodes, visit: Visit, size: number, s: number, only: Ro
   return ENOUGH * n < k ? undefined : { found: n, met };
 }
 
-/** Among the filter's rows in a visit: by whole blocks of codes where a block has many of them, else by theirs alone. */
-function firstOfVisit(by: ByCodes, visit: Visit, mask: Uint16Array, s: number): { seen: number; found: number } {
-  const { scratch, k, rows, best } = by;
-  const { blocks, count } = visit;
-  const dense = scratch.take('dense blocks', Uint32Array, count);
-  const listed = scratch.take('listed rows', Uint32Array, WHOLE * count);
-  let seen = 0;
+/** Among rows of which most blocks have few: by whole blocks where a block has many, else by theirs alone. Returns how many were found. */
+function firstOfThin(by: ByCodes, mask: Uint16Array, s: number): number {
+  const { scratch, segment, k, rows, best } = by;
+  const { blocks } = segment;
+  const dense = scratch.take('dense blocks', Uint32Array, blocks.length);
+  const listed = scratch.take('listed rows', Uint32Array, WHOLE * blocks.length);
   let whole = 0;
   let n = 0;
-  for (let i = 0; i < count; i++) {
-    const block = blocks[i]!;
-    const ones = onesIn(mask[block]!);
-    seen += ones;
-    if (ones >= WHOLE) {
+  for (let block = 0; block < blocks.length; block++) {
+    const passing = mask[block]!;
+    if (onesIn(passing) >= WHOLE) {
       dense[whole++] = block;
       continue;
     }
-    for (let bits = mask[block]!; bits !== 0; bits &= bits - 1) {
+    for (let bits = passing; bits !== 0; bits &= bits - 1) {
       listed[n++] = block * BLOCK_ROWS + 31 - Math.clz32(bits & -bits);
     }
   }
   const found = firstOfListed(by, listed, n);
+  if (whole === 0) return found;
   const others = scratch.take('dense rows', Uint32Array, k);
   const dots = scratch.take('dense dots', Int32Array, k);
   const more = firstOfBlocks(by, { blocks: dense, count: whole }, mask, s, k, others, dots);
-  return { seen, found: merge(by.keys, k, { rows, best, found }, { rows: others, best: dots, found: more }) };
+  return merge(by.keys, k, { rows, best, found }, { rows: others, best: dots, found: more });
 }
 
 interface Ranked {

@@ -46,13 +46,19 @@ export interface Lengths {
   readonly scale: number;
 }
 
+/** Centroids as whole `step`s, of 16 bits each, as two rows of an int8 plane: centroid c is 256 · row 2 c + row 2 c + 1. */
+export interface CentroidCodes {
+  readonly plane: Uint8Array;
+  readonly step: number;
+}
+
 export interface Partition {
   /** The head's dims. */
   readonly dims: number;
   /** `dims × lists` float32, dim-major. */
   readonly centroids: Float32Array;
-  /** The same, `lists × dims` float16 bits; a query is compared with these. */
-  readonly rows: Uint16Array;
+  /** The same as whole numbers; a query is compared with these. */
+  readonly codes: CentroidCodes;
   /** |c|² / 2 of each list. */
   readonly halfSquares: Float64Array;
   /** First row of each list, and the end: `lists + 1`. Rows of a list are neighbours. */
@@ -166,7 +172,7 @@ export function kernelArrays(s: Segment): ArrayBufferView[] {
     s.blocks,
     s.mask,
     ...(s.coding.basis === null ? [] : [s.coding.basis.plane]),
-    ...(s.partition === null ? [] : [s.partition.rows]),
+    ...(s.partition === null ? [] : [s.partition.codes.plane]),
     ...(s.shortlist === null ? [] : [s.shortlist.plane, s.shortlist.norms, s.shortlist.zeros]),
     ...(s.neighbours === null ? [] : [s.neighbours.table, s.neighbours.rows]),
   ];

@@ -49,22 +49,6 @@ export class Visits {
     return { blocks: out, count: blocksWithin(partition!, order.sort(), out) };
   }
 
-  /** The blocks of the nearest lists that hold so many rows of a filter, but for those without any. */
-  holding(run: Run, segment: Segment, s: number, u: Float64Array, only: RowMasks, rows: number): Visit {
-    const { partition, blocks } = segment;
-    const { scratch } = this;
-    const affinities = affinitiesOf(this.codes, scratch, partition!, u);
-    const lists = affinities.length;
-    const order = new Uint32Array(lists);
-    this.kernels.topK(affinities, order, new Float64Array(lists));
-    const mask = only.masks[s]!;
-    const make = (some: Uint32Array) => makeLists(this.codes, scratch, only, s, segment, some);
-    const within = listsWithin(partition!, mask, order, { room: 0, least: 1, rows }, make) ?? lists;
-    const out = scratch.take('visit', Uint32Array, blocks.length);
-    run.stages.push({ name: 'lists', in: lists, out: within });
-    return { blocks: out, count: blocksWithin(partition!, order.subarray(0, within).sort(), out, mask) };
-  }
-
   /**
    * The blocks of the lists nearest to the query, ascending; every block without a partition. Under a filter, blocks without a
    * row of it are passed over, and more lists are visited: at least as many blocks are read as without it. Where nobody says
