@@ -1,4 +1,4 @@
-// What run.mjs times, in Node.js and in a page: funnels and searches of an index, on the calling thread.
+// The work that run.mjs times, in Node.js and in a page: funnels and searches of an index, on the calling thread.
 import { funnel } from 'funnelvec';
 import { FunnelIndex } from 'funnelvec/store';
 
