@@ -6,26 +6,37 @@ export function finite(half: bool, at: usize, n: usize): bool {
 }
 
 function finiteFloats(at: usize, end: usize): bool {
-  // A sum is finite only if all of them are. One that is not may have overflowed: they are looked at one by one.
-  let a = f32x4.splat(0);
-  let b = a;
-  let c = a;
-  let d = a;
-  let i = at;
-  for (; i + 128 <= end; i += 128) {
-    a = f32x4.add(a, f32x4.add(v128.load(i), v128.load(i, 16)));
-    b = f32x4.add(b, f32x4.add(v128.load(i, 32), v128.load(i, 48)));
-    c = f32x4.add(c, f32x4.add(v128.load(i, 64), v128.load(i, 80)));
-    d = f32x4.add(d, f32x4.add(v128.load(i, 96), v128.load(i, 112)));
-  }
-  for (; i < end; i += 4) a = f32x4.add(a, v128.load32_zero(i));
-  a = f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
-  // Less itself it is 0, or NaN.
-  if (!v128.any_true(f32x4.sub(a, a))) return true;
+  if (finiteSum(at, 0, 0, 1, end - at)) return true;
+  // It may have overflowed: they are looked at one by one.
   for (; at < end; at += 4) {
     if ((load<u32>(at) & 0x7f800000) === 0x7f800000) return false;
   }
   return true;
+}
+
+/**
+ * Whether the sum of all floats is finite, which it is only if they all are. They are `bytes` of each of n rows, which start
+ * `stride` bytes apart from `first` on; `list`: the rows' numbers, or 0 for the first n.
+ */
+export function finiteSum(first: usize, stride: usize, list: usize, n: usize, bytes: usize): bool {
+  let a = f32x4.splat(0);
+  let b = a;
+  let c = a;
+  let d = a;
+  for (let i: usize = 0; i < n; i++) {
+    let at = first + (list ? <usize>load<u32>(list + (i << 2)) : i) * stride;
+    const end = at + bytes;
+    for (; at + 128 <= end; at += 128) {
+      a = f32x4.add(a, f32x4.add(v128.load(at), v128.load(at, 16)));
+      b = f32x4.add(b, f32x4.add(v128.load(at, 32), v128.load(at, 48)));
+      c = f32x4.add(c, f32x4.add(v128.load(at, 64), v128.load(at, 80)));
+      d = f32x4.add(d, f32x4.add(v128.load(at, 96), v128.load(at, 112)));
+    }
+    for (; at < end; at += 4) a = f32x4.add(a, v128.load32_zero(at));
+  }
+  const sum = f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
+  // Less itself it is 0, or NaN.
+  return !v128.any_true(f32x4.sub(sum, sum));
 }
 
 function finiteHalves(at: usize, end: usize): bool {

@@ -3,7 +3,7 @@
  * src/kernels/wasm.ts passes pointers to inputs, outputs and scratch. All are 16-byte aligned but the rows within a
  * matrix, and 32 bytes may be read behind any of them. A "prepared" query is its float64 copy made by prepareQuery.
  */
-import { finite, firstBadOf } from './finite';
+import { finite, finiteSum, firstBadOf } from './finite';
 import { clearLanes, LANES_BYTES, moveLanes, SQUARES } from './lanes';
 import { addLength, addRows, keysFromLanes, keysOf, passBytes } from './passes';
 import { drainTopK, kthLargest, pushTopK, tiesOfKth } from './topk';
@@ -185,6 +185,7 @@ export function firstNonFinite(rows: usize, half: bool, dim: usize, count: usize
 function restFinite(rows: usize, half: bool, dim: usize, stride: usize, list: usize, n: usize, from: usize): bool {
   if (from === dim) return true;
   const skip = half ? from << 1 : from << 2;
+  if (!half && finiteSum(rows + skip, stride, list, n, stride - skip)) return true;
   for (let i: usize = 0; i < n; i++) {
     if (!finite(half, rows + <usize>load<u32>(list + (i << 2)) * stride + skip, dim - from)) return false;
   }
