@@ -28,6 +28,29 @@ export function grownTo(count: number, stride: number): number {
   return count * stride < LARGE_FILE ? 2 * count : Math.ceil(ROW_FILE_BYTES / stride);
 }
 
+/**
+ * Memory for records that are about to be written, `coming` of them behind `from`: of a file that is new, or has outgrown its
+ * memory while that is quick to copy.
+ *
+ * @param budget bytes that all of the file may take
+ */
+export function newRoom(
+  image: RowImage | undefined,
+  from: number,
+  coming: number,
+  stride: number,
+  budget: number,
+): Uint8Array | undefined {
+  if (from * stride >= LARGE_FILE || (image?.count ?? 0) !== from || (from > 0 && !image?.records)) return undefined;
+  const fitting = Math.floor(budget / stride);
+  const needed = from + coming;
+  if (needed > fitting) return undefined;
+  const wanted = from === 0 && needed * stride < LARGE_FILE ? needed : grownTo(needed, stride);
+  const records = memoryFor(Math.max(needed, Math.min(wanted, fitting)) * stride);
+  if (image?.records !== undefined) records?.set(image.records.subarray(0, from * stride));
+  return records;
+}
+
 /** The first records of a file, and the others, as files of their own. */
 export function splitAt(file: RowFile, records: number): [RowFile, RowFile] {
   const { ordinals, firstOrdinal, headerBytes, stride, count } = file;
@@ -51,7 +74,7 @@ export function splitAt(file: RowFile, records: number): [RowFile, RowFile] {
  *
  * @param ordinals the last list that was made here of those that share its memory
  */
-export function withNews(ordinals: Uint32Array, news: readonly number[]): Uint32Array {
+export function withNews(ordinals: Uint32Array, news: ArrayLike<number>): Uint32Array {
   const length = ordinals.length + news.length;
   const { buffer, byteOffset } = ordinals;
   let all: Uint32Array;
@@ -64,9 +87,21 @@ export function withNews(ordinals: Uint32Array, news: readonly number[]): Uint32
   return all;
 }
 
+/** The ordinals `from..to` that live, of which `alive` has a bit each. */
+export function livingIn(alive: Uint8Array, from: number, to: number): Uint32Array {
+  const living = new Uint32Array(Math.max(0, to - from));
+  let n = 0;
+  for (let ordinal = from; ordinal < to; ordinal++) {
+    living[n] = ordinal;
+    n += (alive[ordinal >>> 3]! >>> (ordinal & 7)) & 1; // the next one takes the place of one that is dead
+  }
+  return living.subarray(0, n);
+}
+
 /** Ordinals without those that died, both ascending; the same list where it has none of these. */
 export function withoutDead(ordinals: Uint32Array, dead: readonly number[]): Uint32Array {
   if (ordinals.length === 0) return ordinals;
+  if (16 * dead.length > ordinals.length) return withoutMany(ordinals, dead);
   const places: number[] = [];
   for (let i = 0, from = 0; i < dead.length && from < ordinals.length; i++) {
     from = placeOf(dead[i]!, ordinals, from);
@@ -80,6 +115,18 @@ export function withoutDead(ordinals: Uint32Array, dead: readonly number[]): Uin
     else left[n++] = ordinals[i]!;
   }
   return left.subarray(0, n);
+}
+
+/** The same where many died: by a look at each. */
+function withoutMany(ordinals: Uint32Array, dead: readonly number[]): Uint32Array {
+  const left = new Uint32Array(ordinals.length);
+  let n = 0;
+  for (let i = 0, next = 0; i < ordinals.length; i++) {
+    const ordinal = ordinals[i]!;
+    while (next < dead.length && dead[next]! < ordinal) next++;
+    if (dead[next] !== ordinal) left[n++] = ordinal;
+  }
+  return n === ordinals.length ? ordinals : left.subarray(0, n);
 }
 
 /** The place of the first ordinal, from place `from` on, that is not below. */

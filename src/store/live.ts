@@ -5,13 +5,25 @@ import type { CodeKernels } from '../kernels/codes.js';
 import { Scratch } from './engine/memory.js';
 import { last, type Segment } from './engine/segment.js';
 import type { SearchState } from './engine/types.js';
+import type { RoomFor } from './files/core.js';
 import { extendRecords } from './files/disk-records.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { RowFile } from './files/row-files.js';
 import type { RowImage } from './files/row-image.js';
 import { RowImages } from './files/row-images.js';
 import { runNow, type Steps } from './files/step.js';
-import { grownTo, LARGE_FILE, Lease, memoryFor, residentIn, splitAt, withNews, withoutDead } from './live-memory.js';
+import {
+  grownTo,
+  LARGE_FILE,
+  Lease,
+  livingIn,
+  memoryFor,
+  newRoom,
+  residentIn,
+  splitAt,
+  withNews,
+  withoutDead,
+} from './live-memory.js';
 import { LiveSegments } from './live-segments.js';
 import type { Snapshot } from './pool-messages.js';
 import { recordsOf } from './warm-records.js';
@@ -29,7 +41,7 @@ export class Live {
   /** Lease on the descriptors of the images; searches hold on to theirs. */
   #lease: Lease | undefined;
   /** Records that were put into an image's memory before they were committed. */
-  #ahead: { records: Uint8Array; from: number; to: number } | undefined;
+  #ahead: { path: string; records: Uint8Array; from: number; to: number } | undefined;
   /** Grows with every row that dies. */
   deaths = 0;
   /** The last row file, which may grow. */
@@ -182,23 +194,29 @@ export class Live {
     }
     this.#lease?.drop();
     this.#lease = new Lease(leased.release);
-    const news: number[] = [];
-    for (; this.#listedTo < this.files.rows; this.#listedTo++) {
-      if (this.alive(this.#listedTo)) news.push(this.#listedTo);
-    }
+    const { rows, alive } = this.files;
+    const news = livingIn(alive, this.#listedTo, rows);
     if (news.length > 0) this.#unindexed = withNews(this.#unindexed, news);
+    this.#listedTo = Math.max(this.#listedTo, rows);
     this.#changed();
   }
 
   /** Room in memory for records that are about to be written, behind those of the image. */
-  roomFor = (path: string, from: number, count: number): Uint8Array | undefined => {
+  roomFor: RoomFor = (path, { from, count, coming, stride }) => {
     const image = this.#images.find((one) => one.path === path);
-    const records = image?.records;
-    if (image === undefined || records === undefined || records.length < (from + count) * image.stride)
-      return undefined;
-    const follows = this.#ahead?.records === records && this.#ahead.to === from;
-    this.#ahead = { records, from: follows ? this.#ahead!.from : from, to: from + count };
-    return records.subarray(from * image.stride, (from + count) * image.stride);
+    const end = (from + count) * stride;
+    const before = this.#ahead?.path === path && this.#ahead.to === from ? this.#ahead : undefined;
+    let [records, first] = [before?.records, before?.from ?? from];
+    if (records === undefined || records.length < end) [records, first] = [image?.records, from];
+    if (records === undefined || records.length < end) {
+      const others = this.#images.reduce((sum, one) => sum + (one === image ? 0 : residentIn(one)), 0);
+      const budget = this.files.path === ':memory:' ? 0 : this.memory - this.#coded.bytes - others;
+      records = newRoom(image, from, coming, stride, budget);
+      first = 0;
+    }
+    if (records === undefined) return undefined;
+    this.#ahead = { path, records, from: first, to: from + count };
+    return records.subarray(from * stride, end);
   };
 
   /** For the records of a compacted file, or the first of them; `taken` bytes of such files have room already. */
@@ -355,6 +373,10 @@ export class Live {
       return { ...plain, records: count <= known || extend(file, records, known) ? records : undefined };
     }
     if (file.records !== undefined && file.records.length >= needed) return { ...plain, records: file.records };
+    const put = this.#ahead;
+    if (put?.path === path && put.from === 0 && put.records.length >= needed) {
+      return { ...plain, records: count <= put.to || extend(file, put.records, put.to) ? put.records : undefined };
+    }
     // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since most
     // systems provide memory when it is touched.
     const wanted = old === undefined ? this.#roomOf(path, count, stride) : grownTo(count, stride);

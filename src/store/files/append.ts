@@ -274,7 +274,8 @@ class TailWriter {
       for (let block = 0; from < to; block++) {
         const end = Math.min(to, from + perBlock);
         const bytes = (end - from) * format.stride;
-        let records = roomFor(file.path, entry.count, end - from);
+        const part = { from: entry.count, count: end - from, coming: to - from, stride: format.stride };
+        let records = roomFor(file.path, part);
         if (records === undefined) {
           buffers[block % 2] ??= Buffer.alloc(bytes); // the first ones are the longest
           records = buffers[block % 2]!.subarray(0, bytes);

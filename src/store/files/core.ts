@@ -26,8 +26,14 @@ export interface CoreOptions {
   maxFileBytes: number;
 }
 
-/** `count` records from the one with number `from` on: memory of their size, at a multiple of 4 bytes, never read before a commit. */
-export type RoomFor = (path: string, from: number, count: number) => Uint8Array | undefined;
+/**
+ * `count` records from the one with number `from` on, the first of `coming` that one write puts into this file: memory of their size,
+ * at a multiple of 4 bytes, never read before a commit.
+ */
+export type RoomFor = (
+  path: string,
+  part: { from: number; count: number; coming: number; stride: number },
+) => Uint8Array | undefined;
 
 /** Memory for `bytes` of records, beside `taken` for other new files; undefined where readers do not keep so many. */
 export type RoomForCompacted = (bytes: number, taken: number) => Uint8Array | undefined;

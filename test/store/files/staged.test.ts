@@ -17,7 +17,7 @@ let made = 0;
 const fresh = () => join(scratch.path, `index-${made++}`);
 const CHILD = fileURLToPath(new URL('./staged-child.js', import.meta.url));
 /** Rows of a call: enough for several parts. */
-const MANY = 20_000;
+const MANY = 10_000;
 
 const request = (from: number, count: number) => ({
   ids: Array.from({ length: count }, (_, i) => from + i),
@@ -116,7 +116,7 @@ describe('payloads ahead of their commit', () => {
     const path = fresh();
     await (await IndexFiles.create(path, CONFIG)).close();
     let sure = 0;
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 3; round++) {
       const said = await killed<{ begin?: number; end?: number }>([CHILD, path, String(MANY)], (text) =>
         text.includes('begin') ? random.int(20, 250) : undefined,
       );

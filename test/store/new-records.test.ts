@@ -1,0 +1,73 @@
+/** Records that are written go into memory as they are: nobody reads them back from the file of rows. */
+import assert from 'node:assert/strict';
+import fs, { mkdtempSync, rmSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { FunnelIndex } from 'funnelvec/store';
+import { Random, SEED } from '../random.js';
+
+const DIM = 32;
+const folder = mkdtempSync(join(tmpdir(), 'funnelvec-records-'));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+/** Bytes that are read in one go meanwhile: of rows, where they are many. */
+async function readDuring(run: () => Promise<unknown>): Promise<number> {
+  const { readSync } = fs;
+  let bytes = 0;
+  const counted = (...args: Parameters<typeof readSync>) => {
+    const got = readSync(...args);
+    bytes += got;
+    return got;
+  };
+  fs.readSync = counted as typeof readSync;
+  syncBuiltinESMExports();
+  try {
+    await run();
+  } finally {
+    fs.readSync = readSync;
+    syncBuiltinESMExports();
+  }
+  return bytes;
+}
+
+describe('records of new rows', () => {
+  it('are not read back, in a new file or in one that outgrows its memory, and answer as they are', async () => {
+    const random = new Random(SEED);
+    const index: FunnelIndex = await FunnelIndex.create(join(folder, 'index'), { dim: DIM, autoOptimize: false });
+    const all: Float32Array[] = [];
+    for (const count of [3000, 20_000, 1, 5000]) {
+      const vectors = random.vector(count * DIM);
+      const from = all.reduce((sum, part) => sum + part.length / DIM, 0);
+      all.push(vectors);
+      const ids = Array.from({ length: count }, (_, i) => from + i);
+      const read = await readDuring(() => index.upsert({ ids, vectors }));
+      assert.ok(read < 4 * DIM * 1000, `${read} bytes were read when ${count} rows were written`);
+    }
+    assert.equal(index.stats().resident.rows, index.count * (4 * DIM + 4));
+    for (const [part, from] of [
+      [0, 0],
+      [1, 3000],
+      [3, 23_001],
+    ] as const) {
+      const vector = all[part]!.slice(DIM * 7, DIM * 8);
+      assert.equal((await index.query({ vector, limit: 1, mode: 'exact' })).hits[0]!.id, from + 7);
+    }
+    await index.close();
+    const again = await FunnelIndex.open(join(folder, 'index'));
+    assert.deepEqual((await again.get([3100]))[0]!.vector, all[1]!.slice(100 * DIM, 101 * DIM));
+    await again.close();
+  });
+
+  it('stay on disk beyond the limit of memory', async () => {
+    const random = new Random(SEED);
+    const rows = { ids: Array.from({ length: 5000 }, (_, i) => i), vectors: random.vector(5000 * DIM) };
+    const index = await FunnelIndex.create(join(folder, 'small'), { dim: DIM, memory: 100_000, autoOptimize: false });
+    await index.upsert(rows);
+    assert.ok(index.stats().resident.rows <= 100_000);
+    const vector = rows.vectors.slice(DIM * 4000, DIM * 4001);
+    assert.equal((await index.query({ vector, limit: 1, mode: 'exact' })).hits[0]!.id, 4000);
+    await index.close();
+  });
+});
