@@ -6,8 +6,8 @@ import { dirname, join, relative } from 'node:path';
 import swc from '@swc/core';
 import { filesUnder } from '../setup/steps.mjs';
 
-/** As tsc made them: `import.meta` has its own file for CommonJS, and the other is read by what traces a program's files. */
-export const KEPT = ['core/here.js', 'kernels/addon.js'];
+/** As tsc made them: they have their own files for CommonJS, and the second is read by what traces a program's files. */
+export const KEPT = ['core/here.js', 'core/traced.js'];
 
 /** Makes the files of dist/esm and dist/cjs within `folder` small, and takes those away that have types alone. */
 export async function slim(folder) {

@@ -85,8 +85,9 @@ async function typescript() {
     for (const name of ['kernels', 'codes'])
       copyFileSync(join(root, `src/kernels/${name}.wasm`), join(root, `dist/esm/kernels/${name}.wasm`));
     nameHosts(join(root, 'dist/esm'));
-    for (const end of ['js', 'd.ts'])
-      renameSync(join(root, `dist/cjs/core/here-cjs.${end}`), join(root, `dist/cjs/core/here.${end}`));
+    for (const name of ['here', 'traced'])
+      for (const end of ['js', 'd.ts'])
+        renameSync(join(root, `dist/cjs/core/${name}-cjs.${end}`), join(root, `dist/cjs/core/${name}.${end}`));
     writeFileSync(join(root, 'dist/cjs/package.json'), '{ "type": "commonjs" }\n');
     chmodSync(join(root, 'dist/esm/cli/main.js'), 0o755);
   });

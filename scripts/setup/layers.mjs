@@ -30,6 +30,7 @@ const ENTRIES = [
   'store/pool-worker.ts',
   'embed/worker.ts',
   'core/here-cjs.ts',
+  'core/traced-cjs.ts',
   'adapters/required/langchain.ts',
   'adapters/required/mastra.ts',
   'kernels/wasm-imports.d.ts',

@@ -52,12 +52,12 @@ export interface Report {
   error: string | undefined;
 }
 
-/** Platforms whose binaries were tested, and where, if the kernels alone were: docs/runtimes.md has them too. Others are compiled alone. */
+/** Platforms whose binaries were tested, and how, if not by all tests: docs/runtimes.md has them too. Others are compiled alone. */
 const TESTED: Readonly<Record<string, string | undefined>> = {
   'linux-x64': undefined,
-  'linux-x64-musl': 'on musl 1.2.3',
-  'linux-arm64': 'under qemu',
-  'win32-x64': 'under wine',
+  'linux-x64-musl': 'the kernels alone were tested, on musl 1.2.3',
+  'linux-arm64': 'the kernels alone were tested, under qemu',
+  'win32-x64': 'kernels and, without LMDB, files of an index were tested, under wine',
 };
 
 export interface ModelReport {
@@ -183,8 +183,8 @@ function short(reason: string | undefined): string | undefined {
 /** Nothing where all tests have run on a platform's binary. */
 export function doubts(platform: string): string[] {
   if (!(platform in TESTED)) return [`untested on ${platform}: it was compiled, and no test has run on it`];
-  const where = TESTED[platform];
-  return where === undefined ? [] : [`on ${platform} the kernels alone were tested, ${where}`];
+  const how = TESTED[platform];
+  return how === undefined ? [] : [`on ${platform} ${how}`];
 }
 
 function linesOf({ path, rows, uncoded, dead, files, queryMs }: IndexReport): string[] {
@@ -272,7 +272,7 @@ function free(folder: string): Report['disk'] {
   }
 }
 
-/** What can be said without LMDB, which alone takes as long to load as all the rest. */
+/** Tells as much as can be said without LMDB, which alone takes as long to load as all the rest. */
 function looked(error: string | undefined): Report['store'] {
   const why =
     error ?? forbidden(tmpdir()) ?? (versionOf('lmdb') === undefined ? missingPackage('lmdb').message : undefined);

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { moduleUrl } from './here.js';
 import { VERSION } from './version.js';
 
+export { traced } from './traced.js';
 export { VERSION };
 
 /**

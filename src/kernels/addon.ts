@@ -28,35 +28,6 @@ function ownBuild(): string | undefined {
   return dist === undefined ? undefined : path.join(dist, '..', '..', 'build', 'Release', 'funnelvec.node');
 }
 
-/**
- * The platform's package, by its name as a literal: what traces a program's files (Next.js, serverless platforms) reads
- * these. Those that bundle do not follow them, so that a bundle finds the package when it runs.
- */
-function loadPackage(platform: string, from: string): unknown {
-  const module = nodeModule; // tracing knows `module.createRequire` by that name
-  const load = module.createRequire(from);
-  switch (platform) {
-    case 'linux-x64':
-      return load('@funnelvec/linux-x64');
-    case 'linux-x64-musl':
-      return load('@funnelvec/linux-x64-musl');
-    case 'linux-arm64':
-      return load('@funnelvec/linux-arm64');
-    case 'linux-arm64-musl':
-      return load('@funnelvec/linux-arm64-musl');
-    case 'darwin-x64':
-      return load('@funnelvec/darwin-x64');
-    case 'darwin-arm64':
-      return load('@funnelvec/darwin-arm64');
-    case 'win32-x64':
-      return load('@funnelvec/win32-x64');
-    case 'win32-arm64':
-      return load('@funnelvec/win32-arm64');
-    default:
-      return undefined; // no package is made for it
-  }
-}
-
 /** A binary's path and its exports; undefined where there is none. Throws when what is there is no good. */
 function fromPackage(from: string): { path: string; addon: Addon } | undefined {
   const resolver = nodeModule.createRequire(from);
@@ -68,8 +39,7 @@ function fromPackage(from: string): { path: string; addon: Addon } | undefined {
   }
   const { version } = resolver(`${packageName()}/package.json`) as { version: string };
   if (version !== VERSION) throw new Error(`it is of version ${version}, and this is funnelvec ${VERSION}`);
-  const addon = loadPackage(platformName(), from) as Addon | undefined;
-  return addon === undefined ? undefined : { path: file, addon };
+  return { path: file, addon: resolver(packageName()) as Addon };
 }
 
 /** The exports of cpp/addon/addon.cc. */

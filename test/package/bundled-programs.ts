@@ -180,7 +180,8 @@ export const TINY_ONNX =
 const threads = `
 let threads = 0;
 process.on('worker', () => threads++);
-async function run() {
+async function counted() {
+  const before = threads;
   const dim = 16;
   const kernels = activeKernels().name;
   // Enough for a thread: what is little runs at once.
@@ -190,20 +191,28 @@ async function run() {
   await index.optimize();
   await index.query({ vector: vectors.slice(0, dim) });
   await index.close();
-  const ofIndex = threads;
+  const ofIndex = threads - before;
   useKernels('wasm');
   await funnelAsync({ vectors, dim }, vectors.slice(0, dim), { scales: [dim], keep: 1, limit: 2 });
-  process.stdout.write(JSON.stringify({ kernels, ofIndex, ofKernels: threads - ofIndex }), () => process.exit(0));
+  useKernels(kernels);
+  return { kernels, ofIndex, ofKernels: threads - before - ofIndex };
 }
-void run();
+`;
+const imported = `import { activeKernels, funnelAsync, useKernels } from 'funnelvec';
+import { FunnelIndex } from 'funnelvec/store';
+${threads}`;
+const required = `const { activeKernels, funnelAsync, useKernels } = require('funnelvec');
+const { FunnelIndex } = require('funnelvec/store');
+${threads}`;
+const told = `
+void counted().then((counts) => process.stdout.write(JSON.stringify(counts), () => process.exit(0)));
 `;
 
 /** Programs that tell on which kernels they run, and how many threads their index and the WASM kernels start. */
-export const TRACED: Record<string, string> = {
-  'traced.mjs': `import { activeKernels, funnelAsync, useKernels } from 'funnelvec';
-import { FunnelIndex } from 'funnelvec/store';
-${threads}`,
-  'traced.cjs': `const { activeKernels, funnelAsync, useKernels } = require('funnelvec');
-const { FunnelIndex } = require('funnelvec/store');
-${threads}`,
+export const TRACED: Record<string, string> = { 'traced.mjs': imported + told, 'traced.cjs': required + told };
+
+/** The same as modules. */
+export const COUNTED: Record<string, string> = {
+  'counted.mjs': `${imported}\nexport { counted };\n`,
+  'counted.cjs': `${required}\nexports.counted = counted;\n`,
 };

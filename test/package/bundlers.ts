@@ -1,12 +1,13 @@
 /** The bundlers of test/bundlers: each builds the programs of a project, with a few options of docs/runtimes.md beside its own. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { type AddressInfo, createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ENTRIES } from './bundled-programs.js';
-import { type Consumer, linkTree, userEnv } from './consumer.js';
+import { COUNTED, ENTRIES } from './bundled-programs.js';
+import { Consumer, linkTree, userEnv } from './consumer.js';
 
 /** The answers of programs, by entry. */
 export type Answers = Record<string, Record<string, unknown>>;
@@ -144,11 +145,7 @@ function outputs(out: string, end: string, names: readonly string[]): Record<str
 
 /** Next.js, which wants to lie in the project, and an application with a route that runs what it is asked for. */
 export function addNext(consumer: Consumer): void {
-  const from = join(folder, 'node_modules');
-  for (const name of packagesOf(from)) {
-    const to = join(consumer.home, 'node_modules', name);
-    if (!existsSync(to)) linkTree(join(from, name), to);
-  }
+  for (const name of packagesOf(join(folder, 'node_modules'))) linkMissing(name, consumer);
   consumer.write({
     'app/layout.jsx': 'export default ({ children }) => <html><body>{children}</body></html>;\n',
     'app/run/route.js': `
@@ -164,36 +161,89 @@ export async function GET() {
   });
 }
 
+/** A package of test/bundlers, or of it what is not there. */
+function linkMissing(name: string, { home }: Consumer): void {
+  linkTree(
+    join(folder, 'node_modules', name),
+    join(home, 'node_modules', name),
+    (_, to) => !existsSync(to) || isFolder(to),
+  );
+}
+
+const isFolder = (path: string) => statSync(path).isDirectory();
+
 function packagesOf(modules: string): string[] {
   return readdirSync(modules)
     .filter((name) => !name.startsWith('.'))
     .flatMap((name) => (name.startsWith('@') ? readdirSync(join(modules, name)).map((one) => `${name}/${one}`) : name));
 }
 
-/** Builds the application, starts it, and asks it once. */
+/** A route that tells of kernels and threads, imported and required. */
+const COUNTS = `
+import { counted } from '../../counted.mjs';
+import required from '../../counted.cjs';
+export const dynamic = 'force-dynamic';
+export async function GET() {
+  return Response.json({ imported: await counted(), required: await required.counted() });
+}
+`;
+
+/** Builds the application, starts it, and asks it; where `settings` have it standalone, from a folder with what was traced alone. */
 export async function next(consumer: Consumer, kind: string, settings: Options, models: string): Promise<Answers> {
   const { home } = consumer;
   // Where webpack builds, Next.js traces the files of its own server, too, which is half of the work.
   const own = ['next', '@swc', 'react*', 'sharp', '@img'].map((name) => `**/node_modules/${name}/**`);
   const untraced = kind === 'webpack' ? { outputFileTracingExcludes: { 'next-server': own } } : {};
-  const config = { turbopack: { root: home }, outputFileTracingRoot: home, ...untraced, ...settings };
+  const standalone = settings['output'] === 'standalone';
+  if (standalone) consumer.write({ ...COUNTED, 'app/counts/route.js': COUNTS });
+  const config = {
+    turbopack: { root: home },
+    outputFileTracingRoot: home,
+    ...(standalone ? {} : untraced),
+    ...settings,
+  };
   consumer.write({ 'next.config.mjs': `export default ${JSON.stringify(config)};\n` });
   rmSync(join(home, '.next'), { recursive: true, force: true, maxRetries: 5 });
-  const start = (...args: string[]) => {
-    const env = userEnv({ NEXT_TELEMETRY_DISABLED: '1', MODELS: models });
-    const command = [join('node_modules', 'next', 'dist', 'bin', 'next'), ...args];
-    const child = spawn(process.execPath, command, { cwd: home, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const log = { text: '' };
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (log.text += chunk));
-    return { child, log };
-  };
-  const build = start('build', `--${kind}`);
+  const build = start(home, [join('node_modules', 'next', 'dist', 'bin', 'next'), 'build', `--${kind}`]);
   const timer = setTimeout(() => build.child.kill('SIGKILL'), 5 * MINUTE);
   const [code] = await once(build.child, 'close');
   clearTimeout(timer);
   if (code !== 0) throw new Error(`next build --${kind} ended with ${code}:\n${build.log.text}`);
 
-  const { child, log } = start('start', '-H', '127.0.0.1', '-p', '0');
+  if (!standalone) {
+    const args = [join('node_modules', 'next', 'dist', 'bin', 'next'), 'start', '-H', '127.0.0.1', '-p', '0'];
+    return (await asked(start(home, args, { MODELS: models }), ['run']))[0]!;
+  }
+  const alone = new Consumer();
+  try {
+    cpSync(join(home, '.next', 'standalone'), alone.home, { recursive: true });
+    if (kind === 'webpack') {
+      for (const name of packagesOf(join(folder, 'node_modules'))) linkMissing(name, alone); // what was not traced of its server
+    }
+    const env = { MODELS: models, HOSTNAME: '127.0.0.1', PORT: String(await freePort()) };
+    // In this order: threads that are there are not started again.
+    const [counts, answers] = await asked(start(alone.home, ['server.js'], env), ['counts', 'run']);
+    return { ...answers, counts: counts! };
+  } finally {
+    alone.remove();
+  }
+}
+
+interface Started {
+  child: ChildProcess;
+  log: { text: string };
+}
+
+function start(cwd: string, command: string[], more: Record<string, string> = {}): Started {
+  const env = userEnv({ NEXT_TELEMETRY_DISABLED: '1', ...more });
+  const child = spawn(process.execPath, command, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const log = { text: '' };
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (log.text += chunk));
+  return { child, log };
+}
+
+/** The answers of its routes. */
+async function asked({ child, log }: Started, routes: readonly string[]): Promise<Answers[]> {
   try {
     const end = performance.now() + MINUTE;
     let address: string | undefined;
@@ -202,10 +252,24 @@ export async function next(consumer: Consumer, kind: string, settings: Options, 
       if (child.exitCode !== null || performance.now() > end) throw new Error(`next start:\n${log.text}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    const answer = await fetch(`${address}/run`, { signal: AbortSignal.timeout(MINUTE) });
-    if (!answer.ok) throw new Error(`The application answers ${answer.status}:\n${log.text}`);
-    return (await answer.json()) as Answers;
+    const answers: Answers[] = [];
+    for (const route of routes) {
+      const answer = await fetch(`${address}/${route}`, { signal: AbortSignal.timeout(MINUTE) });
+      if (!answer.ok) throw new Error(`The application answers ${answer.status}:\n${log.text}`);
+      answers.push((await answer.json()) as Answers);
+    }
+    return answers;
   } finally {
     child.kill('SIGKILL');
   }
+}
+
+/** A port that nobody listens at: a standalone server takes 0 for 3000. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }

@@ -129,11 +129,11 @@ export function filesOf(folder: string): string[] {
 }
 
 /** A copy of a folder whose files are not to be written to: hard links, where the file system has them. */
-export function linkTree(from: string, to: string, keep: (path: string) => boolean = () => true): void {
+export function linkTree(from: string, to: string, keep: (path: string, to: string) => boolean = () => true): void {
   mkdirSync(to, { recursive: true });
   for (const entry of readdirSync(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
-    if (!keep(source)) continue;
+    if (!keep(source, target)) continue;
     if (entry.isDirectory()) linkTree(source, target, keep);
     else if (entry.isSymbolicLink()) symlinkSync(readlinkSync(source), target);
     else {

@@ -19,7 +19,7 @@ const ALIKE: Readonly<Record<string, string>> = {
   createWasmKernels: CHECKED,
   reference: CHECKED,
   moduleUrl: 'here-cjs.ts takes the place of here.ts in the CommonJS build',
-  threadFiles: 'the same',
+  traced: 'the same of traced.ts',
 };
 
 const EXPORTED =
@@ -39,8 +39,8 @@ it('no two exported names of src are alike, but for those with a reason', () => 
   const files = new Map<string, Set<string>>();
   for (const file of filesOf(['src'], /\.ts$/)) {
     for (const [, name] of readFileSync(file, 'utf8').matchAll(EXPORTED)) {
-      // In a browser X-web.ts is X.ts, which it stands in for.
-      const place = file.replace(/-(web|workerd)\.ts$/, '.ts');
+      // In a browser X-web.ts is X.ts, which it stands in for; in a bundle it is X-bundled.ts.
+      const place = file.replace(/-(web|workerd|bundled)\.ts$/, '.ts');
       files.set(name!, (files.get(name!) ?? new Set()).add(place));
     }
   }
