@@ -1,5 +1,5 @@
 // node bench/calls.mjs [--rows 35000] [--old <folder of an older build>]
-// What calls cost over what they call: query() over querySync(), a FunnelSearch over an index or a mirror over the index's own
+// Measures what calls cost over what they call: query() over querySync(), a FunnelSearch over an index or a mirror over the index's own
 // query(), many in flight over one after the other; and, beside an older build of this package, the funnel over cold candidates.
 // All take turns call by call in an order by chance, and differences are medians of those within a turn, so that a slow spell
 // of the machine meets both. A line for each bound says whether it was met. The order of imports counts: the old build is last.
