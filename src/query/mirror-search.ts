@@ -10,7 +10,7 @@ import type { MirrorOptions, Route, WithoutPayload } from './mirror-options.js';
 import { MirrorSource } from './mirror-source.js';
 import type { PayloadSelector } from './payload.js';
 import { Ranker } from './rank.js';
-import type { CheckedOptions } from './request.js';
+import { type CheckedOptions, isBare } from './request.js';
 import type { SearchResult } from './result.js';
 import { depthOf } from './shared-keys.js';
 import { narrows } from './source/scope.js';
@@ -210,16 +210,6 @@ function candidatesFor(depth: number): number {
 }
 
 const RAN = { on: 'mirror', why: 'the mirror searched' } as const;
-/** Rows that become hits in one go. */
-const IN_ONE_GO = 1000;
-
-/** Whether nothing but the best rows is asked for, and nobody could stop the search. */
-function isBare(options: CheckedOptions): boolean {
-  const { filter, params, timeout, signal, scoreThreshold, exact, paged, explain, withVector, limit = 10 } = options;
-  if (exact || paged || explain || withVector || limit > IN_ONE_GO) return false;
-  return (filter ?? params ?? timeout ?? signal ?? scoreThreshold) === undefined;
-}
-
 /** Puts where the search ran into its stats. */
 export function tellMirror(stats: SearchStats, told: Partial<MirrorStats> | undefined): void {
   if (told === undefined) return;

@@ -4,9 +4,10 @@
 import { overloaded } from '../core/call.js';
 import { expected, FunnelError } from '../core/errors.js';
 import { inSlices } from '../core/slices.js';
+import type { QueryVector } from '../core/vector.js';
 import { runPrepared } from '../funnel/funnel.js';
 import { type CheckedPlan, checkPlan, fitPlan, funnelPlan, MAX_POOL, poolFor } from '../funnel/plan.js';
-import { type Prepared, prepareChecked, prepareDecided } from '../funnel/prepare.js';
+import { hitsOf, type Prepared, prepareChecked, prepareDecided } from '../funnel/prepare.js';
 import type { Kernels, Rows } from '../kernels/kernels.js';
 import type { Answer, Fitted, PlacedSearch, RankedPool, Search } from './fitted.js';
 import { mapLimited } from './limited.js';
@@ -16,8 +17,10 @@ import { at, type PlaceName, placing } from './place-name.js';
 import { headRequests, joinedAnswers } from './pools.js';
 import { atPlace, isCertain, isPushed, rankedHere, ranksOfDatabase, stagedRequest } from './pushed.js';
 import { rankedPools } from './ranked-pool.js';
-import type { CheckedOptions } from './request.js';
+import { type CheckedOptions, isBare } from './request.js';
+import { type SearchResult, toResult } from './result.js';
 import { checkDirection, depthOf } from './shared-keys.js';
+import { type OwnQuery, ownQueryOf } from './source/own-query.js';
 import type { HeadAnswer, HeadRequest, ServerScales, Source, SourceInfo } from './source/source.js';
 import type { Stages } from './stage-options.js';
 import { asksServer, placed, type Surroundings } from './stages.js';
@@ -113,6 +116,31 @@ export class Ranker {
     const plan = paged ? { ...whole, candidates: undefined } : whole;
     this.#default = { limit, paged, dim, head, plan };
     return plan;
+  }
+
+  /**
+   * The answer of the source's own query, where it has one, to a search that asks for no more than its best rows; undefined
+   * where it has none, or more is asked for.
+   *
+   * @throws FunnelError as fit()
+   */
+  nearest(vector: QueryVector, options: CheckedOptions): Promise<SearchResult> | undefined {
+    const own = this.mirror === undefined && isBare(options) ? ownQueryOf(this.source) : undefined;
+    if (own === undefined) return undefined;
+    const info = own.info();
+    const { withPayload = false } = options;
+    const fitted = this.fit({ options, vector, filter: undefined, withPayload }, info);
+    const place = atPlace(fitted, placed(fitted, this.#surroundings(info, undefined)));
+    return this.#mayDecide(place, info) ? this.#nearest(own, vector, place) : undefined;
+  }
+
+  async #nearest(own: OwnQuery, vector: QueryVector, fitted: PlacedSearch): Promise<SearchResult> {
+    const { plan, depth, candidates, search } = fitted;
+    const answer: Answer = await own.nearest(vector, depth, candidates, search.withPayload);
+    const prepared = prepareDecided(answer.candidates, vector, plan, depth, answer.found);
+    const hits = hitsOf(prepared, -1);
+    const ranked = { fitted, answer, prepared, hits, funnelMs: 0, exhausted: false };
+    return toResult(ranked, this.source, this.kernels().name);
   }
 
   /** Many at once: as few round trips as the source allows, then one call of the kernels (for each hundred). In order. */

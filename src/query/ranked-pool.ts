@@ -32,7 +32,7 @@ function* rankedPool(
   return { hits: explanation.hits, funnelMs: performance.now() - start, explanation, ...common };
 }
 
-/** What the kernels left of the searches that they had to rank. */
+/** Answers of the kernels about the searches that they had to rank. */
 interface RanHere {
   plain: readonly Prepared<unknown>[];
   /** Where each of these has a value that is not finite, or -1. */

@@ -174,6 +174,17 @@ export function checkedOptions(
   return { options, rest: given };
 }
 
+/** Rows that become hits in one go. */
+const IN_ONE_GO = 1000;
+
+/** Whether nothing but the best rows is asked for, and nobody could stop the search. */
+export function isBare(options: CheckedOptions): boolean {
+  const { filter, nativeFilter, params, timeout, signal, scoreThreshold } = options;
+  const { exact, paged, explain, withVector, limit = 10 } = options;
+  if (exact || paged || explain || withVector || limit > IN_ONE_GO) return false;
+  return (filter ?? nativeFilter ?? params ?? timeout ?? signal ?? scoreThreshold) === undefined;
+}
+
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -237,6 +237,10 @@ export class FunnelSearchOn {
     if (name === undefined && route.isPlain && 'by' in only && only.by instanceof QueryVector) {
       return [await this.#mirrorSearch!.nearest(only.by, route, this.#kernels().name)];
     }
+    if (name === undefined && 'by' in only && only.by instanceof QueryVector && route.told === undefined) {
+      const found = route.ranker.nearest(only.by, route.options);
+      if (found !== undefined) return [await found];
+    }
     const rankers = routes.map(({ ranker }) => ranker);
     const requests = given.map((request, i) => {
       const { options } = routes[i]!;

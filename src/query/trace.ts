@@ -3,8 +3,8 @@
 import type { Id } from '../core/types.js';
 import type { Explanation, Fate } from '../funnel/explain.js';
 import type { Plan } from '../funnel/plan.js';
+import type { RankedPool } from './fitted.js';
 import { readParams } from './params.js';
-import type { RankedPool } from './rank.js';
 import { bothFilters } from './request.js';
 import type { Source } from './source/source.js';
 

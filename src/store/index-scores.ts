@@ -248,10 +248,14 @@ export function queryFor(
 ): IndexQuery {
   const { dim, metric } = index;
   const best = Math.min(bestOf(request, params) ?? candidates, candidates);
-  // How far a search goes in lists depends on its depth; elsewhere on its candidates alone.
-  const k = partsOf(index).live.segments.some(({ partition }) => partition !== null) ? candidates : best;
-  const of = { candidates, k, best };
+  const of = depthsFor(index, candidates, best);
   return candidatesQuery(QueryVector.received(request, dim, 'vector'), metric, of, params, filter);
+}
+
+/** How far a search goes in lists depends on its depth; elsewhere on its candidates alone. */
+export function depthsFor(index: SearchedIndex, candidates: number, best: number) {
+  const k = partsOf(index).live.segments.some(({ partition }) => partition !== null) ? candidates : best;
+  return { candidates, k, best };
 }
 
 /** How many of the candidates are told; undefined: all. Lists that are not visited, and certificates, are about all of them. */

@@ -88,12 +88,13 @@ export function candidatesQuery(
   of: { candidates: number; k: number; best: number },
   { exact, probes }: { exact?: boolean | undefined; probes?: number | undefined },
   filter: CheckedFilter | undefined,
+  selection: Selection = BARE,
 ): IndexQuery {
   checkDirection(vector, metric);
   const { candidates, k, best } = of;
   const params = exact ? {} : { candidates, probes };
   const request = requestOf(vector, k, exact ? 'exact' : 'funnel', undefined, params);
-  return new CheckedQuery(request, 0, best, filter, BARE) as unknown as IndexQuery;
+  return new CheckedQuery(request, 0, best, filter, selection) as unknown as IndexQuery;
 }
 
 function parsed(
