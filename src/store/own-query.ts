@@ -1,13 +1,23 @@
 /** A plain search over an index by the index's own query. */
-import type { OwnQuery } from '../query/source/own-query.js';
-import type { HeadAnswer } from '../query/source/source.js';
+import { type OwnQuery, offerOwnQuery } from '../query/source/own-query.js';
+import type { HeadAnswer, Source, SourceInfo } from '../query/source/source.js';
 import { depthsFor } from './index-scores.js';
 import { candidatesQuery, checkSelection } from './request.js';
 import type { SearchedIndex } from './searched-index.js';
 
 const NO_VECTORS = new Float32Array(0);
 
-export async function nearestIn(
+/** @param guarded gives errors the source's words */
+export function offerNearest(
+  source: Source,
+  index: SearchedIndex,
+  info: () => SourceInfo,
+  guarded: (work: () => Promise<HeadAnswer>) => Promise<HeadAnswer>,
+): void {
+  offerOwnQuery(source, { info, nearest: (...asked) => guarded(() => nearestIn(index, ...asked)) });
+}
+
+async function nearestIn(
   index: SearchedIndex,
   ...[vector, count, candidates, withPayload]: Parameters<OwnQuery['nearest']>
 ): Promise<HeadAnswer> {
