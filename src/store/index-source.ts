@@ -80,25 +80,16 @@ export class IndexSource implements Source {
     this.name = index.path === ':memory:' ? 'the index in memory' : `index ${JSON.stringify(index.path)}`;
     this.scope = scopeIn(index, options);
     this.scores = new IndexScores(index, options, this.name);
-    const { nativeFilter, timeout } = options;
-    if (this.ownHead || nativeFilter !== undefined || timeout !== undefined) return;
-    offerNearest(
-      this,
-      index,
-      () => this.infoNow(),
-      (work) => this.guarded({}, work),
-    );
+    offerNearest(this, index, options);
   }
 
   info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
-    return this.guarded(options, async () => this.infoNow());
-  }
-
-  private infoNow(): SourceInfo {
-    partsOf(this.index);
-    const { dim, metric, idKind = 'number' } = this.index;
-    const { head, heads } = this.options;
-    return { headDim: heads?.dim ?? head ?? dim, dim, metric, idKind };
+    return this.guarded(options, async () => {
+      partsOf(this.index);
+      const { dim, metric, idKind = 'number' } = this.index;
+      const { head, heads } = this.options;
+      return { headDim: heads?.dim ?? head ?? dim, dim, metric, idKind };
+    });
   }
 
   head(asked: HeadRequest): Promise<HeadAnswer> {
