@@ -18,17 +18,6 @@ import {
 
 const TOP_K = ['scores', 'indices', 'keys'];
 
-/** The arrays that tasks have. */
-interface Views {
-  query?: unknown;
-  rows?: unknown;
-  scales?: unknown;
-  keep?: unknown;
-  indices?: unknown;
-  keys?: unknown;
-  norms?: unknown;
-}
-
 const wrapped = new WeakMap<Kernels, Kernels>();
 
 /** The same kernels, with a FunnelError BAD_ARGUMENT for arguments that do not fit each other. */
@@ -95,16 +84,14 @@ function wrap(kernels: Kernels): Kernels {
 /** Read once: what was checked is what runs, whatever a getter answers the next time. */
 function own<Task extends object>(task: Task): Task {
   if (typeof task !== 'object' || task === null) throw expected('BAD_ARGUMENT', 'a task', 'the kernel', task);
-  const own = { ...task } as Views;
-  // By their names: a loop over them costs as much as all the checks.
-  if (own.query !== undefined) own.query = ownView(own.query, 'query');
-  if (own.rows !== undefined) own.rows = ownView(own.rows, 'rows');
-  if (own.scales !== undefined) own.scales = ownView(own.scales, 'scales');
-  if (own.keep !== undefined) own.keep = ownView(own.keep, 'keep');
-  if (own.indices !== undefined) own.indices = ownView(own.indices, 'indices');
-  if (own.keys !== undefined) own.keys = ownView(own.keys, 'keys');
-  if (own.norms !== undefined) own.norms = ownView(own.norms, 'norms');
-  if (ArrayBuffer.isView(own.rows)) own.rows = fixedLength(own.rows);
+  const own = { ...task } as Record<string, unknown>;
+  for (const name in own) {
+    const given = own[name];
+    if (typeof given !== 'object') continue;
+    const view = ownView(given, name);
+    if (view !== given) own[name] = view;
+  }
+  if (ArrayBuffer.isView(own['rows'])) own['rows'] = fixedLength(own['rows']);
   return own as Task;
 }
 

@@ -10,7 +10,6 @@ import { QueryVector } from '../core/vector.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection } from '../query/payload.js';
 import { checkHeadQuery } from '../query/source/layout.js';
-import { offerOwnQuery } from '../query/source/own-query.js';
 import { scopeOf, scopeOfIndex } from '../query/source/scope.js';
 import type {
   FetchAnswer,
@@ -47,7 +46,7 @@ import {
   type Recommend,
 } from './index-scores.js';
 import type { Whole } from './one-moment.js';
-import { nearestIn } from './own-query.js';
+import { offerNearest } from './own-query.js';
 import { partsOf } from './parts.js';
 import { liveFrom } from './scan.js';
 import type { SearchedIndex } from './searched-index.js';
@@ -81,23 +80,16 @@ export class IndexSource implements Source {
     this.name = index.path === ':memory:' ? 'the index in memory' : `index ${JSON.stringify(index.path)}`;
     this.scope = scopeIn(index, options);
     this.scores = new IndexScores(index, options, this.name);
-    const { nativeFilter, timeout } = options;
-    if (this.ownHead || nativeFilter !== undefined || timeout !== undefined) return;
-    offerOwnQuery(this, {
-      info: () => this.infoNow(),
-      nearest: (...asked) => this.guarded({}, () => nearestIn(index, ...asked)),
-    });
+    offerNearest(this, index, options);
   }
 
   info(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<SourceInfo> {
-    return this.guarded(options, async () => this.infoNow());
-  }
-
-  private infoNow(): SourceInfo {
-    partsOf(this.index);
-    const { dim, metric, idKind = 'number' } = this.index;
-    const { head, heads } = this.options;
-    return { headDim: heads?.dim ?? head ?? dim, dim, metric, idKind };
+    return this.guarded(options, async () => {
+      partsOf(this.index);
+      const { dim, metric, idKind = 'number' } = this.index;
+      const { head, heads } = this.options;
+      return { headDim: heads?.dim ?? head ?? dim, dim, metric, idKind };
+    });
   }
 
   head(asked: HeadRequest): Promise<HeadAnswer> {

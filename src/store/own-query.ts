@@ -1,13 +1,42 @@
 /** A plain search over an index by the index's own query. */
-import type { OwnQuery } from '../query/source/own-query.js';
-import type { HeadAnswer } from '../query/source/source.js';
-import { depthsFor } from './index-scores.js';
+import { messageOf } from '../core/call.js';
+import { FunnelError } from '../core/errors.js';
+import { type OwnQuery, offerOwnQuery } from '../query/source/own-query.js';
+import type { HeadAnswer, Source } from '../query/source/source.js';
+import { depthsFor, type IndexSourceOptions } from './index-scores.js';
+import { partsOf } from './parts.js';
 import { candidatesQuery, checkSelection } from './request.js';
 import type { SearchedIndex } from './searched-index.js';
 
 const NO_VECTORS = new Float32Array(0);
 
-export async function nearestIn(
+/** Where the source searches by the index's own head, and neither a filter nor a timeout of its own is in the way. */
+export function offerNearest(
+  source: Source,
+  index: SearchedIndex,
+  { head, heads, nativeFilter, timeout }: IndexSourceOptions,
+): void {
+  if ((head ?? heads ?? nativeFilter ?? timeout) !== undefined) return;
+  const info = () => {
+    partsOf(index); // refuses where it is closed
+    const { dim, metric, idKind = 'number' } = index;
+    return { headDim: dim, dim, metric, idKind };
+  };
+  offerOwnQuery(source, {
+    info,
+    async nearest(...asked) {
+      try {
+        return await nearestIn(index, ...asked);
+      } catch (error) {
+        if (error instanceof FunnelError) throw error;
+        const why = `Expected an answer from ${source.name} but it failed: ${messageOf(error)}`;
+        throw new FunnelError('BAD_RESPONSE', why, { cause: error });
+      }
+    },
+  });
+}
+
+async function nearestIn(
   index: SearchedIndex,
   ...[vector, count, candidates, withPayload]: Parameters<OwnQuery['nearest']>
 ): Promise<HeadAnswer> {
