@@ -32,7 +32,7 @@ function* rankedPool(
   return { hits: explanation.hits, funnelMs: performance.now() - start, explanation, ...common };
 }
 
-/** What the kernels left of the searches that they had to rank. */
+/** The searches that the kernels had to rank, and what came of it. */
 interface RanHere {
   plain: readonly Prepared<unknown>[];
   /** Where each of these has a value that is not finite, or -1. */
