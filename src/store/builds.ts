@@ -2,14 +2,15 @@
 import { telling, tellingNow } from '../core/diagnostics.js';
 import { expected, FunnelError } from '../core/errors.js';
 import { checkKeys } from '../core/validate.js';
-import { buildInSlices, buildSync, buildWith, extendWith, type OnProgress } from './builder.js';
+import { buildInSlices, buildSync, extendInSlices, type OnProgress } from './builder.js';
 import type { Basis } from './engine/basis.js';
 import type { BuildOptions } from './engine/build.js';
 import { last, type Segment } from './engine/segment.js';
 import { sampleQueries } from './input.js';
 import { type OpenIndex, underWay } from './open-index.js';
 import { Pool } from './pool.js';
-import { segmentSections } from './segment-file.js';
+import { buildWith, extendWith } from './pool-builder.js';
+import { writeBuild, writeBuildNow, writeExtension } from './segment-writes.js';
 import type { OptimizeOptions } from './types.js';
 import type { Work } from './upkeep.js';
 import { rowsOfIndex } from './writes.js';
@@ -109,16 +110,14 @@ export async function extend(index: OpenIndex, check: () => void): Promise<void>
   while (staying > 1 && segments[staying - 1]!.count <= TAKES_IN * taken) taken += segments[--staying]!.count;
   const from = segments.slice(0, staying).reduce((to, { ordinals }) => Math.max(to, last(ordinals) + 1), 0);
   const codedTo = files.rows;
-  const pool = Pool.available ? index.pool : undefined;
-  const segment = await extendWith(pool, live, kernels, codes, build, from, check);
+  const segment = Pool.available
+    ? await extendWith(index.pool, live, codes, build, from, check)
+    : await extendInSlices(live, kernels, codes, build, from, check);
   if (segment === undefined) return;
   const isInVain = () => live.segments !== segments;
   let name: string | undefined;
   if (buildName !== undefined && !index.closed && !isInVain()) {
-    const ref = await files.writeSegment(segmentSections(segment, { name: buildName, build }));
-    check();
-    const gone = files.segments.slice(staying).map((file) => file.name);
-    if (await files.commitSegments({ add: [ref], remove: gone, needs: buildName })) name = ref.name;
+    name = await writeExtension(index, segment, staying, check);
   }
   const isKept = !index.closed && !isInVain() && (buildName === undefined || name !== undefined);
   if (isKept) live.extend(segment, name, staying, codedTo);
@@ -132,35 +131,26 @@ function hasManyDead({ files }: OpenIndex): boolean {
 /** @param segment undefined when no row lives: then codes of rows that did are all that there is to drop */
 async function keep(index: OpenIndex, segment: Segment | undefined, onProgress: OnProgress): Promise<void> {
   const { files, live } = index;
-  const remove = () => files.segments.map(({ name }) => name); // extensions may come meanwhile
   if (segment === undefined) {
+    const remove = () => files.segments.map(({ name }) => name); // extensions may come meanwhile
     if (files.segments.length > 0) await files.commitSegments({ remove });
     if (!index.closed) live.dropSegments();
     return;
   }
   onProgress({ phase: 'write', done: 0, total: 1 });
-  if (files.path === ':memory:') {
-    live.replaceSegments(segment, undefined);
-  } else {
-    const ref = await files.writeSegment(segmentSections(segment));
-    await files.commitSegments({ add: [ref], remove });
-    if (!index.closed) live.replaceSegments(segment, ref.name);
-  }
+  const name = await writeBuild(files, segment);
+  if (!index.closed) live.replaceSegments(segment, name);
   onProgress({ phase: 'write', done: 1, total: 1 });
 }
 
 function keepSync({ files, live }: OpenIndex, segment: Segment | undefined): void {
-  const remove = files.segments.map(({ name }) => name);
-  if (segment === undefined) {
-    if (remove.length > 0) files.commitSegmentsSync({ remove });
-    live.dropSegments();
-  } else if (files.path === ':memory:') {
-    live.replaceSegments(segment, undefined);
-  } else {
-    const ref = files.writeSegmentSync(segmentSections(segment));
-    files.commitSegmentsSync({ add: [ref], remove });
-    live.replaceSegments(segment, ref.name);
+  if (segment !== undefined) {
+    live.replaceSegments(segment, writeBuildNow(files, segment));
+    return;
   }
+  const remove = files.segments.map(({ name }) => name);
+  if (remove.length > 0) files.commitSegmentsSync({ remove });
+  live.dropSegments();
 }
 
 function checkOptions(index: OpenIndex, options: OptimizeOptions): void {

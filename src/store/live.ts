@@ -1,37 +1,22 @@
 /** An index in memory: row images, segments and the rows that have no codes yet, kept in step with its files. */
 
-import { servesThreads } from '../core/shared.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { Scratch } from './engine/memory.js';
 import { last, type Segment } from './engine/segment.js';
 import type { SearchState } from './engine/types.js';
-import type { RoomFor } from './files/core.js';
-import { extendRecords } from './files/disk-records.js';
 import type { IndexFiles } from './files/index-files.js';
-import type { RowFile } from './files/row-files.js';
 import type { RowImage } from './files/row-image.js';
 import { RowImages } from './files/row-images.js';
 import { runNow, type Steps } from './files/step.js';
-import {
-  grownTo,
-  LARGE_FILE,
-  Lease,
-  livingIn,
-  memoryFor,
-  newRoom,
-  residentIn,
-  splitAt,
-  withNews,
-  withoutDead,
-} from './live-memory.js';
+import { LiveImages } from './live-images.js';
+import { Lease, livingIn, withNews, withoutDead } from './live-memory.js';
 import { LiveSegments } from './live-segments.js';
 import type { Snapshot } from './pool-messages.js';
-import { recordsOf } from './warm-records.js';
 
 export class Live {
   #version = 0;
   readonly #coded: LiveSegments;
-  #images: RowImage[] = [];
+  readonly #images: LiveImages;
   #unindexed: Uint32Array = new Uint32Array(0);
   /** Ordinals below are in a segment, unindexed, or dead. */
   #listedTo = 0;
@@ -40,16 +25,8 @@ export class Live {
   readonly #scratch: Scratch;
   /** Lease on the descriptors of the images; searches hold on to theirs. */
   #lease: Lease | undefined;
-  /** Records that were put into an image's memory before they were committed. */
-  #ahead: { path: string; records: Uint8Array; from: number; to: number } | undefined;
   /** Grows with every row that dies. */
   deaths = 0;
-  /** The last row file, which may grow. */
-  #tail: string | undefined;
-  /** Row files whose records warm() is to bring into memory. */
-  readonly #cold = new Set<string>();
-  /** Files that it could not read: every write would read them again. */
-  readonly #unreadable = new Set<string>();
 
   constructor(
     readonly files: IndexFiles,
@@ -58,6 +35,7 @@ export class Live {
   ) {
     this.#scratch = new Scratch(codes);
     this.#coded = new LiveSegments(files, codes, memory);
+    this.#images = new LiveImages(files, memory, () => this.#coded.bytes);
   }
 
   /** Another number after every change, unless only a mask has changed. */
@@ -90,7 +68,7 @@ export class Live {
   get resident(): { codes: number; rows: number } {
     return {
       codes: this.#coded.bytes,
-      rows: this.#images.reduce((sum, image) => sum + residentIn(image), 0),
+      rows: this.#images.resident,
     };
   }
 
@@ -121,41 +99,16 @@ export class Live {
     this.deaths++; // some may have died
     if (yield* this.#coded.load(this.#version, this.alive)) this.#listFrom(this.#coded.codedTo);
     else this.#unindexed = this.#unindexed.filter(this.alive);
-    this.#follow((file, records, from) => {
-      extendRecords(file, records, from);
-      return true;
-    }, !withRows);
+    this.#follow(true, !withRows);
   }
 
   /** Reads into memory what load() has left in the files, in parts. An answer that needs a part that cannot be read says so. */
-  *warm(isOpen: () => boolean): Steps<void> {
-    for (const path of [...this.#cold]) {
-      if (!isOpen()) return;
-      const { images, done } = this.useImages();
-      try {
-        const image = images.find((one) => one.path === path && one.isComing);
-        const room = image !== undefined ? this.#roomOf(path, image.count, image.stride) : 0;
-        // Rows may come meanwhile.
-        const known = () => this.#images.find((one) => one.path === path && one.isComing)?.count ?? 0;
-        const read = image !== undefined ? yield* recordsOf(this.files, image, room, known, isOpen) : undefined;
-        if (!isOpen()) return;
-        if (image !== undefined && read === undefined) this.#unreadable.add(path);
-        this.#warmed(path, read?.count ?? 0, read?.records);
-      } finally {
-        done();
-      }
-    }
-  }
-
-  /** Rows that came to the file meanwhile follow at once; compaction may have put others in its place. */
-  #warmed(path: string, count: number, records: Uint8Array | undefined): void {
-    this.#cold.delete(path);
-    if (records !== undefined) {
-      this.#images = this.#images.map((image) =>
-        image.path === path && image.isComing ? { ...image, count, records, isComing: false } : image,
-      );
-    }
-    this.rowsChanged();
+  warm(isOpen: () => boolean): Steps<void> {
+    return this.#images.warm(
+      isOpen,
+      () => this.useImages(),
+      () => this.rowsChanged(),
+    );
   }
 
   /**
@@ -163,31 +116,13 @@ export class Live {
    * memory stay on disk, where the answer that needs them says why.
    */
   rowsChanged(): void {
-    this.#follow((file, records, from) => {
-      try {
-        extendRecords(file, records, from);
-        return true;
-      } catch {
-        return false;
-      }
-    });
+    this.#follow(false);
   }
 
-  /**
-   * @param extend reads records into memory; false where it could not. If it throws, everything stays as it was
-   * @param isCold whether files that are not in memory stay out of it until warm()
-   */
-  #follow(extend: Extend, isCold = false): void {
+  #follow(mustRead: boolean, isCold = false): void {
     const leased = this.files.leaseRowFiles();
-    this.#tail = leased.files.at(-1)?.path;
-    if (isCold) for (const { path, bytes } of leased.files) if (bytes === undefined) this.#cold.add(path);
-    let budget = this.memory - this.#coded.bytes;
     try {
-      this.#images = leased.files.flatMap((file) => {
-        const images = this.#imagesOf(file, budget, extend);
-        for (const image of images) budget -= image.isComing ? image.count * image.stride : residentIn(image);
-        return images;
-      });
+      this.#images.follow(leased.files, mustRead, isCold);
     } catch (error) {
       leased.release();
       throw error;
@@ -200,31 +135,6 @@ export class Live {
     this.#listedTo = Math.max(this.#listedTo, rows);
     this.#changed();
   }
-
-  /** Room in memory for records that are about to be written, behind those of the image. */
-  roomFor: RoomFor = (path, { from, count, coming, stride }) => {
-    const image = this.#images.find((one) => one.path === path);
-    const end = (from + count) * stride;
-    const before = this.#ahead?.path === path && this.#ahead.to === from ? this.#ahead : undefined;
-    let [records, first] = [before?.records, before?.from ?? from];
-    if (records === undefined || records.length < end) [records, first] = [image?.records, from];
-    if (records === undefined || records.length < end) {
-      const others = this.#images.reduce((sum, one) => sum + (one === image ? 0 : residentIn(one)), 0);
-      const budget = this.files.path === ':memory:' ? 0 : this.memory - this.#coded.bytes - others;
-      records = newRoom(image, from, coming, stride, budget);
-      first = 0;
-    }
-    if (records === undefined) return undefined;
-    this.#ahead = { path, records, from: first, to: from + count };
-    return records.subarray(from * stride, end);
-  };
-
-  /** For the records of a compacted file, or the first of them; `taken` bytes of such files have room already. */
-  roomForCompacted = (bytes: number, taken: number): Uint8Array | undefined => {
-    const budget = this.memory - this.#coded.bytes;
-    const room = Math.min(bytes, budget - taken);
-    return room > 0 ? memoryFor(room) : undefined;
-  };
 
   /** Rows died. */
   died(ordinals: readonly number[]): void {
@@ -277,14 +187,14 @@ export class Live {
   get state(): SearchState {
     if (this.#state === undefined) {
       const { metric, dim } = this.files.config;
-      const rows = new RowImages(this.codes, this.#images, dim, this.half, this.#scratch);
+      const rows = new RowImages(this.codes, this.images, dim, this.half, this.#scratch);
       this.#state = { metric, dim, segments: this.segments, unindexed: this.#unindexed, rows };
     }
     return this.#state;
   }
 
   get images(): readonly RowImage[] {
-    return this.#images;
+    return this.#images.all;
   }
 
   /** For search threads. */
@@ -298,7 +208,7 @@ export class Live {
         half: this.half,
         segments: this.#coded.all,
         unindexed: this.#unindexed,
-        images: this.#images,
+        images: this.#images.all,
       };
     }
     return this.#snapshot;
@@ -308,7 +218,7 @@ export class Live {
   useImages(): { images: RowImage[]; done: () => void } {
     const lease = this.#lease!;
     lease.take();
-    return { images: [...this.#images], done: () => lease.drop() };
+    return { images: [...this.#images.all], done: () => lease.drop() };
   }
 
   /** The snapshot, kept whole until `done()`. */
@@ -335,66 +245,4 @@ export class Live {
     this.#state = undefined;
     this.#snapshot = undefined;
   }
-
-  /** One, or two where memory holds the first records alone. */
-  #imagesOf(file: RowFile, budget: number, extend: Extend): RowImage[] {
-    const { path, stride, count } = file;
-    const fitting = Math.floor(budget / stride);
-    if (this.files.path === ':memory:' || count <= fitting) return [this.#imageOf(file, budget, extend)];
-    const old = this.#images.find((image) => image.path === path && image.records !== undefined);
-    // A little more room is no reason to read, and what a compaction has put there is enough.
-    const there = old?.count ?? Math.floor((file.records?.length ?? 0) / stride);
-    const kept = there <= fitting && there >= 0.9 * fitting ? there : fitting;
-    if (kept < 1) return [this.#imageOf(file, 0, extend)];
-    const [first, rest] = splitAt(file, kept);
-    const image = this.#imageOf(first, budget, extend);
-    const isThere = image.records !== undefined || image.isComing;
-    return !isThere ? [this.#imageOf(file, 0, extend)] : [image, this.#imageOf(rest, 0, extend)];
-  }
-
-  /** The image that there was, with what the file has gained; else a new one, in memory if it fits. */
-  #imageOf(file: RowFile, budget: number, extend: Extend): RowImage {
-    const { path, fd, headerBytes, stride, firstOrdinal, lastOrdinal, count, ordinals } = file;
-    const plain = { path, fd, headerBytes, stride, firstOrdinal, lastOrdinal, count, ordinals };
-    const old = this.#images.find((image) => image.path === path && image.records !== undefined);
-    const needed = count * stride;
-    // An index in memory has its rows there already.
-    if (file.bytes !== undefined && servesThreads(file.bytes.buffer)) {
-      return { ...plain, records: file.bytes.subarray(headerBytes) };
-    }
-    if (needed > budget && this.files.path !== ':memory:') return { ...plain, records: undefined };
-    if (this.#unreadable.has(path)) return { ...plain, records: undefined };
-    if (this.#cold.has(path)) return { ...plain, records: undefined, isComing: true };
-    const isTooMuch = old !== undefined && old.count * stride > 1.1 * budget; // more than may stay
-    if (old?.records !== undefined && old.records.length >= needed && !isTooMuch) {
-      const { records } = old;
-      const ahead = this.#ahead?.records === records && this.#ahead.from <= old.count ? this.#ahead.to : 0;
-      const known = Math.max(old.count, ahead);
-      return { ...plain, records: count <= known || extend(file, records, known) ? records : undefined };
-    }
-    if (file.records !== undefined && file.records.length >= needed) return { ...plain, records: file.records };
-    const put = this.#ahead;
-    if (put?.path === path && put.from === 0 && put.records.length >= needed) {
-      return { ...plain, records: count <= put.to || extend(file, put.records, put.to) ? put.records : undefined };
-    }
-    // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since most
-    // systems provide memory when it is touched.
-    const wanted = old === undefined ? this.#roomOf(path, count, stride) : grownTo(count, stride);
-    const room = Math.min(wanted, Math.floor(budget / stride));
-    const records = memoryFor(Math.max(room, count) * stride) ?? memoryFor(needed);
-    // A file that has no room in memory is read from disk.
-    if (records === undefined) return { ...plain, records };
-    const known = old?.records === undefined ? 0 : Math.min(old.count, count);
-    if (old?.records !== undefined) records.set(old.records.subarray(0, known * stride));
-    return { ...plain, records: extend(file, records, known) ? records : undefined };
-  }
-
-  /** Records that a file may come to; where it takes no more, or is small, those that it has. */
-  #roomOf(path: string, count: number, stride: number): number {
-    if (path !== this.#tail || count * stride < LARGE_FILE) return count;
-    return Math.max(count, Math.min(grownTo(count, stride), Math.floor(this.memory / stride)));
-  }
 }
-
-/** Reads records [from, file.count) into their places; false where they cannot be read. */
-type Extend = (file: RowFile, records: Uint8Array, from: number) => boolean;

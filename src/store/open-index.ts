@@ -77,8 +77,6 @@ export class OpenIndex implements IndexParts {
       },
       files.readOnly ? false : automatic,
     );
-    files.onRecords(live.roomFor);
-    files.onCompaction(live.roomForCompacted);
     files.onChange((died) => {
       if (this.#closed) return;
       live.died(died);

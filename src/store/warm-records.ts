@@ -4,7 +4,7 @@ import type { IndexFiles } from './files/index-files.js';
 import { readLeased } from './files/row-files.js';
 import type { RowImage } from './files/row-image.js';
 import { type Steps, take, turnStep } from './files/step.js';
-import { memoryFor } from './live-memory.js';
+import { memoryFor } from './image-memory.js';
 
 /** Bytes of records that are read and checked in a millisecond or two. */
 const WARMED_AT_ONCE = 1 << 20;

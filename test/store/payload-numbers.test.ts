@@ -11,7 +11,8 @@ import { compileFilter } from '#dist/query/filter/evaluate.js';
 import { parseFilter } from '#dist/query/filter/parse.js';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import { Column } from '#dist/store/payload/column.js';
-import { columnSections, readColumn } from '#dist/store/payload/column-file.js';
+import { readColumn } from '#dist/store/payload/column-file.js';
+import { columnSections } from '#dist/store/payload/column-sections.js';
 import { emptyPostings, Growing, merged } from '#dist/store/payload/postings.js';
 import { Random, SEED } from '../random.js';
 

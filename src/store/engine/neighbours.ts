@@ -3,7 +3,7 @@ import type { Sliced } from '../../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import { headRows } from './head-rows.js';
 import { affinitiesOf, probesFor } from './lists.js';
-import { arrayIn, type Scratch } from './memory.js';
+import { arrayIn, releaseIn, Scratch } from './memory.js';
 import { headQuerySide } from './prepared.js';
 import type { Coding, Segment } from './segment.js';
 
@@ -34,6 +34,23 @@ export function* withTable(kernels: CodeKernels, segment: Segment): Sliced<Segme
   const rows = yield* headRows(kernels, headPlane, coding.head, count);
   const lists = probesFor(partition.halfSquares.length, 1); // until it is measured
   return { ...segment, neighbours: { degree: DEGREE, table: tableFor(kernels, count), rows, lists } };
+}
+
+/** The same, with a table that is filled. */
+export function* tabled(kernels: CodeKernels, segment: Segment): Sliced<Segment> {
+  const made = yield* withTable(kernels, segment);
+  if (made.neighbours !== null) yield* fillTable(kernels, made);
+  return made;
+}
+
+function* fillTable(kernels: CodeKernels, segment: Segment): Sliced<void> {
+  const scratch = new Scratch(kernels);
+  const lists = segment.partition!.halfSquares.length;
+  const first = tableFor(kernels, segment.count);
+  yield* findNeighbours(kernels, scratch, segment, 0, lists, first);
+  yield* relinkRows(kernels, scratch, segment, 0, lists, first);
+  releaseIn(kernels, first);
+  yield* linkBack(segment);
 }
 
 export function tableFor(kernels: CodeKernels, count: number): Uint32Array {

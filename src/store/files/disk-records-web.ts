@@ -1,8 +1,7 @@
 /** In place of disk-records.ts in browsers and on the edge, where no row lies on a disk: so nobody calls these. */
 
-export function extendRecords(..._asked: unknown[]): void {
+export function readFromDisk(..._asked: unknown[]): void {
   throw new Error('there are no files here');
 }
 
-export const readFromDisk = extendRecords;
-export const scoreFromDisk = extendRecords;
+export const scoreFromDisk = readFromDisk;

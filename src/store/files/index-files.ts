@@ -15,11 +15,11 @@ import { IndexReads } from './index-reads.js';
 import { closeCore, createInMemory, type OpenFilesOptions } from './open-core.js';
 import { createOnDisk, openOnDisk } from './open-disk.js';
 import type { Section } from './segment.js';
-import type { Sections, SegmentChange, SegmentRef } from './segments.js';
-import { commitSegments, laterSections, nowSections, writeSegment } from './segments.js';
+import { commitSegments, type SegmentChange, type SegmentRef } from './segments.js';
 import type { StoreConfig } from './state.js';
 import { runLater, runNow, type Steps } from './step.js';
 import { WriteQueue } from './write-queue.js';
+import { laterSections, nowSections, type Sections, writeSegment } from './write-segment.js';
 import type { Writer } from './writers.js';
 
 export class IndexFiles extends IndexReads implements Writer {

@@ -1,5 +1,5 @@
 /**
- * A packed index as sections of a segment file, and back. For each of values, counts and flags: `*.offsets` and
+ * A packed index in sections of a segment file; column-sections.ts makes them. For each of values, counts and flags: `*.offsets` and
  * `*.ordinals` as u32, `*.values` as f64. Strings are UTF-16 code units, one after the other, in `values.values`, and where
  * each begins, as f64, in `values.starts`. Where integers are among the numbers that no f64 holds, `values.values` has the
  * nearest f64, and {@link WIDE_SECTION} all of these integers, in decimal, one a line, with `values.places` as u32: which of
@@ -7,7 +7,6 @@
  */
 
 import { Buffer } from '../../core/buffer.js';
-import type { Sliced } from '../../core/slices.js';
 import { exactKey } from '../../query/numbers.js';
 import { corrupt } from '../files/errors.js';
 import type { PayloadIndexType } from '../files/payload-index-type.js';
@@ -15,7 +14,8 @@ import { type PayloadIndexEntry, WIDE_SECTION } from '../files/state.js';
 import { FACTS, type PayloadFacts } from './facts.js';
 import { isBigint, Packed, type Values } from './postings.js';
 
-interface Meta {
+/** Section `meta`. */
+export interface ColumnMeta {
   key: string;
   type: PayloadIndexType;
   rows: number;
@@ -23,68 +23,6 @@ interface Meta {
   exact?: true;
   /** Integers are among the values that no f64 holds. */
   wide?: true;
-}
-
-interface Section {
-  name: string;
-  bytes: Uint8Array;
-}
-
-export function* columnSections(
-  given: Pick<Meta, 'key' | 'type' | 'rows'>,
-  packed: PayloadFacts<Packed>,
-): Sliced<Section[]> {
-  const wide = given.type !== 'keyword' && !(packed.values.values instanceof Float64Array);
-  const meta: Meta = { ...given, exact: true, ...(wide && { wide }) };
-  const sections: Section[] = [{ name: 'meta', bytes: Buffer.from(JSON.stringify(meta)) }];
-  for (const kind of FACTS) {
-    const { values, offsets, ordinals } = packed[kind];
-    if (values instanceof Float64Array) sections.push(section(`${kind}.values`, values));
-    else if (given.type === 'keyword') sections.push(...(yield* stringSections(kind, values as readonly string[])));
-    else sections.push(...(yield* wideSections(kind, values as readonly (number | bigint)[])));
-    sections.push(section(`${kind}.offsets`, offsets), section(`${kind}.ordinals`, ordinals));
-  }
-  return sections;
-}
-
-function* stringSections(kind: string, strings: readonly string[]): Sliced<Section[]> {
-  const starts = new Float64Array(strings.length + 1);
-  for (let i = 0; i < strings.length; i++) {
-    starts[i + 1] = starts[i]! + strings[i]!.length;
-    if (i % STRINGS_AT_ONCE === 0) yield;
-  }
-  const units = Buffer.alloc(2 * starts.at(-1)!);
-  for (let i = 0; i < strings.length; i++) {
-    units.write(strings[i]!, 2 * starts[i]!, 'utf16le');
-    if (i % STRINGS_AT_ONCE === 0) yield;
-  }
-  return [section(`${kind}.starts`, starts), { name: `${kind}.values`, bytes: units }];
-}
-
-const STRINGS_AT_ONCE = 1024;
-
-function* wideSections(kind: string, numbers: readonly (number | bigint)[]): Sliced<Section[]> {
-  const near = new Float64Array(numbers.length);
-  const places: number[] = [];
-  let digits = '';
-  for (let i = 0; i < numbers.length; i++) {
-    const value = numbers[i]!;
-    near[i] = Number(value);
-    if (isBigint(value)) {
-      places.push(i);
-      digits += `${value}\n`;
-    }
-    if (i % STRINGS_AT_ONCE === 0) yield;
-  }
-  return [
-    section(`${kind}.values`, near),
-    section(`${kind}.places`, Uint32Array.from(places)),
-    { name: WIDE_SECTION, bytes: Buffer.from(digits, 'latin1') },
-  ];
-}
-
-function section(name: string, { buffer, byteOffset, byteLength }: ArrayBufferView): Section {
-  return { name, bytes: new Uint8Array(buffer, byteOffset, byteLength) };
 }
 
 /**
@@ -187,7 +125,7 @@ function asArray<A>(Type: ArrayType<A>, bytes: Uint8Array): A {
   return new Type(bytes.slice(0, bytes.length - (bytes.length % Type.BYTES_PER_ELEMENT)).buffer as ArrayBuffer);
 }
 
-function metaOf(bytes: Uint8Array, file: string): Partial<Meta> {
+function metaOf(bytes: Uint8Array, file: string): Partial<ColumnMeta> {
   try {
     const meta: unknown = JSON.parse(Buffer.from(bytes).toString());
     if (typeof meta === 'object' && meta !== null) return meta;

@@ -8,7 +8,8 @@ import type { PayloadIndexType } from '../files/payload-index-type.js';
 import type { SegmentChange } from '../files/segments.js';
 import type { PayloadIndexEntry } from '../files/state.js';
 import { Column } from './column.js';
-import { columnSections, readColumn } from './column-file.js';
+import { readColumn } from './column-file.js';
+import { writeColumn, writeColumnNow } from './column-writes.js';
 import type { OnIndexProgress } from './types.js';
 
 /** Rows that a build reads before it keeps what it has; twice as many each time. A killed build goes on from there. */
@@ -223,11 +224,7 @@ export class PayloadIndexes {
       atOnce(this.catchUp([column]));
       const { dead } = atOnce(column.census(this.alive));
       atOnce(column.pack(this.alive, dead > 0 || column.patched > 0));
-      if (!this.#isNew(column)) continue;
-      const { packedRows: rows, packedChanges: changes } = column;
-      const ref = this.files.writeSegmentSync(atOnce(this.#sections(column)));
-      this.files.commitSegmentsSync({ add: [ref], indexes: withFile(column.key, { file: ref.name, rows, changes }) });
-      column.file = ref.name;
+      writeColumnNow(this.files, column);
     }
   }
 
@@ -254,23 +251,7 @@ export class PayloadIndexes {
 
   async #write(column: Column, check: () => void, anew = false): Promise<void> {
     await inSlices(column.pack(this.alive, anew), check);
-    if (!this.#isNew(column)) return;
-    const { packedRows: rows, packedChanges: changes } = column; // others wait for their turn: it stays
-    const ref = await this.files.writeSegment(await inSlices(this.#sections(column), check));
-    check();
-    await this.files.commitSegments({ add: [ref], indexes: withFile(column.key, { file: ref.name, rows, changes }) });
-    column.file = ref.name;
-  }
-
-  #sections({ key, type, packedRows, packed }: Column) {
-    return columnSections({ key, type, rows: packedRows }, packed);
-  }
-
-  /** Whether the file does not have what is packed. */
-  #isNew({ key, packedRows, file }: Column): boolean {
-    if (this.files.path === ':memory:') return false;
-    const entry = this.files.payloadIndexes.find((index) => index.key === key);
-    return entry !== undefined && (entry.file !== file ? packedRows > 0 : entry.rows < packedRows);
+    await writeColumn(this.files, column, check);
   }
 
   #add(key: string, type: PayloadIndexType): Column {
@@ -342,11 +323,4 @@ function nameOf(path: Path | string): string {
 function without(key: string): SegmentChange {
   const name = nameOf(key);
   return { indexes: (now) => now.filter((index) => nameOf(index.key) !== name) };
-}
-
-function withFile(
-  key: string,
-  has: Pick<PayloadIndexEntry, 'file' | 'rows' | 'changes'>,
-): (now: readonly PayloadIndexEntry[]) => PayloadIndexEntry[] {
-  return (now) => now.map((index) => (index.key === key ? { ...index, ...has } : index));
 }

@@ -1,0 +1,69 @@
+/** Memory for the records of rows that lie on a disk. */
+import { sharedBuffer } from '../core/shared.js';
+import { nativeFiles } from './files/native.js';
+import { ROW_FILE_BYTES } from './files/open-core.js';
+import type { RowFile } from './files/row-files.js';
+import type { RowImage } from './files/row-image.js';
+
+/** Bytes of records from which on growing step by step costs more than it spares. */
+export const LARGE_FILE = 32 << 20;
+
+/** Undefined where the system has no more. */
+export function memoryFor(bytes: number): Uint8Array | undefined {
+  try {
+    const memory = new Uint8Array(sharedBuffer(bytes));
+    if (bytes >= LARGE_FILE) nativeFiles().askLargePages?.(memory);
+    return memory;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Records that there is room for when a file of so many has grown. */
+export function grownTo(count: number, stride: number): number {
+  return count * stride < LARGE_FILE ? 2 * count : Math.ceil(ROW_FILE_BYTES / stride);
+}
+
+/**
+ * Memory for records that are about to be written, `coming` of them behind `from`: of a file that is new, or has outgrown its
+ * memory while that is quick to copy.
+ *
+ * @param budget bytes that all of the file may take
+ */
+export function newRoom(
+  image: RowImage | undefined,
+  from: number,
+  coming: number,
+  stride: number,
+  budget: number,
+): Uint8Array | undefined {
+  if (from * stride >= LARGE_FILE || (image?.count ?? 0) !== from || (from > 0 && !image?.records)) return undefined;
+  const fitting = Math.floor(budget / stride);
+  const needed = from + coming;
+  if (needed > fitting) return undefined;
+  const wanted = from === 0 && needed * stride < LARGE_FILE ? needed : grownTo(needed, stride);
+  const records = memoryFor(Math.max(needed, Math.min(wanted, fitting)) * stride);
+  if (image?.records !== undefined) records?.set(image.records.subarray(0, from * stride));
+  return records;
+}
+
+/** The first records of a file, and the others, as files of their own. */
+export function splitAt(file: RowFile, records: number): [RowFile, RowFile] {
+  const { ordinals, firstOrdinal, headerBytes, stride, count } = file;
+  const at = (slot: number) => ordinals?.[slot] ?? firstOrdinal + slot;
+  const part = (from: number, to: number) => (ordinals === undefined ? {} : { ordinals: ordinals.subarray(from, to) });
+  return [
+    { ...file, count: records, lastOrdinal: at(records - 1), ...part(0, records) },
+    {
+      ...file,
+      headerBytes: headerBytes + records * stride,
+      firstOrdinal: at(records),
+      count: count - records,
+      ...part(records, count),
+    },
+  ];
+}
+
+export function residentIn({ records, count, stride }: RowImage): number {
+  return records === undefined ? 0 : count * stride;
+}

@@ -1,0 +1,194 @@
+/** The row images of an index, and what of them is in memory. */
+import { servesThreads } from '../core/shared.js';
+import type { RoomFor, RoomForCompacted } from './files/core.js';
+import { extendRecords } from './files/disk-records.js';
+import type { IndexFiles } from './files/index-files.js';
+import type { RowFile } from './files/row-files.js';
+import type { RowImage } from './files/row-image.js';
+import type { Steps } from './files/step.js';
+import { grownTo, LARGE_FILE, memoryFor, newRoom, residentIn, splitAt } from './image-memory.js';
+import { recordsOf } from './warm-records.js';
+
+export class LiveImages {
+  #all: RowImage[] = [];
+  /** Records that were put into an image's memory before they were committed. */
+  #ahead: { path: string; records: Uint8Array; from: number; to: number } | undefined;
+  /** The last row file, which may grow. */
+  #tail: string | undefined;
+  /** Row files whose records warm() is to bring into memory. */
+  readonly #cold = new Set<string>();
+  /** Files that it could not read: every write would read them again. */
+  readonly #unreadable = new Set<string>();
+
+  /** @param codeBytes bytes of codes, which share `memory` with rows */
+  constructor(
+    readonly files: IndexFiles,
+    readonly memory: number,
+    readonly codeBytes: () => number,
+  ) {
+    files.onRecords(this.#roomFor);
+    files.onCompaction(this.#roomForCompacted);
+  }
+
+  /** Another array whenever others take their place. */
+  get all(): RowImage[] {
+    return this.#all;
+  }
+
+  /** Bytes of records in memory. */
+  get resident(): number {
+    return this.#all.reduce((sum, image) => sum + residentIn(image), 0);
+  }
+
+  /**
+   * Those of the files of now.
+   *
+   * @param mustRead whether it throws, and everything stays as it was, where records cannot be read; else they stay on disk
+   * @param isCold whether files that are not in memory stay out of it until warm()
+   */
+  follow(files: readonly RowFile[], mustRead: boolean, isCold: boolean): void {
+    this.#tail = files.at(-1)?.path;
+    if (isCold) for (const { path, bytes } of files) if (bytes === undefined) this.#cold.add(path);
+    let budget = this.memory - this.codeBytes();
+    this.#all = files.flatMap((file) => {
+      const images = this.#imagesOf(file, budget, mustRead ? extended : extendedIfReadable);
+      for (const image of images) budget -= image.isComing ? image.count * image.stride : residentIn(image);
+      return images;
+    });
+  }
+
+  /**
+   * Reads into memory what was left in the files, in parts. An answer that needs a part that cannot be read says so.
+   *
+   * @param use the images of now, and their descriptors until `done()`
+   * @param changed follows with the rows that came meanwhile
+   */
+  *warm(isOpen: () => boolean, use: () => { images: RowImage[]; done: () => void }, changed: () => void): Steps<void> {
+    for (const path of [...this.#cold]) {
+      if (!isOpen()) return;
+      const { images, done } = use();
+      try {
+        const image = images.find((one) => one.path === path && one.isComing);
+        const room = image !== undefined ? this.#roomOf(path, image.count, image.stride) : 0;
+        // Rows may come meanwhile.
+        const known = () => this.#all.find((one) => one.path === path && one.isComing)?.count ?? 0;
+        const read = image !== undefined ? yield* recordsOf(this.files, image, room, known, isOpen) : undefined;
+        if (!isOpen()) return;
+        if (image !== undefined && read === undefined) this.#unreadable.add(path);
+        this.#warmed(path, read?.count ?? 0, read?.records);
+        changed();
+      } finally {
+        done();
+      }
+    }
+  }
+
+  /** Rows that came to the file meanwhile follow at once; compaction may have put others in its place. */
+  #warmed(path: string, count: number, records: Uint8Array | undefined): void {
+    this.#cold.delete(path);
+    if (records === undefined) return;
+    this.#all = this.#all.map((image) =>
+      image.path === path && image.isComing ? { ...image, count, records, isComing: false } : image,
+    );
+  }
+
+  /** Room in memory for records that are about to be written, behind those of the image. */
+  readonly #roomFor: RoomFor = (path, { from, count, coming, stride }) => {
+    const image = this.#all.find((one) => one.path === path);
+    const end = (from + count) * stride;
+    const before = this.#ahead?.path === path && this.#ahead.to === from ? this.#ahead : undefined;
+    let [records, first] = [before?.records, before?.from ?? from];
+    if (records === undefined || records.length < end) [records, first] = [image?.records, from];
+    if (records === undefined || records.length < end) {
+      const others = this.#all.reduce((sum, one) => sum + (one === image ? 0 : residentIn(one)), 0);
+      const budget = this.files.path === ':memory:' ? 0 : this.memory - this.codeBytes() - others;
+      records = newRoom(image, from, coming, stride, budget);
+      first = 0;
+    }
+    if (records === undefined) return undefined;
+    this.#ahead = { path, records, from: first, to: from + count };
+    return records.subarray(from * stride, end);
+  };
+
+  /** For the records of a compacted file, or the first of them; `taken` bytes of such files have room already. */
+  readonly #roomForCompacted: RoomForCompacted = (bytes, taken) => {
+    const budget = this.memory - this.codeBytes();
+    const room = Math.min(bytes, budget - taken);
+    return room > 0 ? memoryFor(room) : undefined;
+  };
+
+  /** One, or two where memory holds the first records alone. */
+  #imagesOf(file: RowFile, budget: number, extend: Extend): RowImage[] {
+    const { path, stride, count } = file;
+    const fitting = Math.floor(budget / stride);
+    if (this.files.path === ':memory:' || count <= fitting) return [this.#imageOf(file, budget, extend)];
+    const old = this.#all.find((image) => image.path === path && image.records !== undefined);
+    // A little more room is no reason to read, and what a compaction has put there is enough.
+    const there = old?.count ?? Math.floor((file.records?.length ?? 0) / stride);
+    const kept = there <= fitting && there >= 0.9 * fitting ? there : fitting;
+    if (kept < 1) return [this.#imageOf(file, 0, extend)];
+    const [first, rest] = splitAt(file, kept);
+    const image = this.#imageOf(first, budget, extend);
+    const isThere = image.records !== undefined || image.isComing;
+    return !isThere ? [this.#imageOf(file, 0, extend)] : [image, this.#imageOf(rest, 0, extend)];
+  }
+
+  /** The image that there was, with what the file has gained; else a new one, in memory if it fits. */
+  #imageOf(file: RowFile, budget: number, extend: Extend): RowImage {
+    const { path, fd, headerBytes, stride, firstOrdinal, lastOrdinal, count, ordinals } = file;
+    const plain = { path, fd, headerBytes, stride, firstOrdinal, lastOrdinal, count, ordinals };
+    const old = this.#all.find((image) => image.path === path && image.records !== undefined);
+    const needed = count * stride;
+    // An index in memory has its rows there already.
+    if (file.bytes !== undefined && servesThreads(file.bytes.buffer)) {
+      return { ...plain, records: file.bytes.subarray(headerBytes) };
+    }
+    if (needed > budget && this.files.path !== ':memory:') return { ...plain, records: undefined };
+    if (this.#unreadable.has(path)) return { ...plain, records: undefined };
+    if (this.#cold.has(path)) return { ...plain, records: undefined, isComing: true };
+    const isTooMuch = old !== undefined && old.count * stride > 1.1 * budget; // more than may stay
+    if (old?.records !== undefined && old.records.length >= needed && !isTooMuch) {
+      const { records } = old;
+      const ahead = this.#ahead?.records === records && this.#ahead.from <= old.count ? this.#ahead.to : 0;
+      const known = Math.max(old.count, ahead);
+      return { ...plain, records: count <= known || extend(file, records, known) ? records : undefined };
+    }
+    if (file.records !== undefined && file.records.length >= needed) return { ...plain, records: file.records };
+    const put = this.#ahead;
+    if (put?.path === path && put.from === 0 && put.records.length >= needed) {
+      return { ...plain, records: count <= put.to || extend(file, put.records, put.to) ? put.records : undefined };
+    }
+    // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since most
+    // systems provide memory when it is touched.
+    const wanted = old === undefined ? this.#roomOf(path, count, stride) : grownTo(count, stride);
+    const room = Math.min(wanted, Math.floor(budget / stride));
+    const records = memoryFor(Math.max(room, count) * stride) ?? memoryFor(needed);
+    // A file that has no room in memory is read from disk.
+    if (records === undefined) return { ...plain, records };
+    const known = old?.records === undefined ? 0 : Math.min(old.count, count);
+    if (old?.records !== undefined) records.set(old.records.subarray(0, known * stride));
+    return { ...plain, records: extend(file, records, known) ? records : undefined };
+  }
+
+  /** Records that a file may come to; where it takes no more, or is small, those that it has. */
+  #roomOf(path: string, count: number, stride: number): number {
+    if (path !== this.#tail || count * stride < LARGE_FILE) return count;
+    return Math.max(count, Math.min(grownTo(count, stride), Math.floor(this.memory / stride)));
+  }
+}
+
+/** Reads records [from, file.count) into their places; false where they cannot be read. */
+type Extend = (file: RowFile, records: Uint8Array, from: number) => boolean;
+
+function extended(file: RowFile, records: Uint8Array, from: number): boolean {
+  extendRecords(file, records, from);
+  return true;
+}
+
+function extendedIfReadable(file: RowFile, records: Uint8Array, from: number): boolean {
+  try {
+    return extended(file, records, from);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,104 @@
+/** Builds a segment in the threads of an index. */
+import type { CodeKernels } from '../kernels/codes.js';
+import { liveOrdinals, type OnProgress, rowsPerJob } from './builder.js';
+import { type BuildOptions, roomFor } from './engine/build.js';
+import { type Coded, shared } from './engine/extend.js';
+import { releaseIn } from './engine/memory.js';
+import { listRanges, tableFor } from './engine/neighbours.js';
+import type { Segment } from './engine/segment.js';
+import type { Live } from './live.js';
+import type { Pool } from './pool.js';
+import type { EncodeJob } from './pool-messages.js';
+
+/** As buildSync, off this thread. */
+export async function buildWith(
+  pool: Pool,
+  live: Live,
+  codes: CodeKernels,
+  options: BuildOptions,
+  onProgress: OnProgress = () => {},
+): Promise<Segment | undefined> {
+  const ordinals = liveOrdinals(live);
+  if (ordinals.length === 0) return undefined;
+  onProgress({ phase: 'plan', done: 0, total: ordinals.length });
+  const { images, done: release } = live.useImages();
+  const { half } = live;
+  try {
+    const plan = await pool.plan({ kind: 'plan', images, half, ordinals, options });
+    return await encodeWith(pool, codes, { plan, images, half, ordinals }, onProgress);
+  } finally {
+    release();
+  }
+}
+
+/** As extendInSlices, off this thread. @param check may throw */
+export async function extendWith(
+  pool: Pool,
+  live: Live,
+  codes: CodeKernels,
+  like: Coded,
+  from: number,
+  check: () => void,
+): Promise<Segment | undefined> {
+  const ordinals = liveOrdinals(live, from);
+  if (ordinals.length === 0) return undefined;
+  const total = live.files.liveCount;
+  const { images, done: release } = live.useImages();
+  const { half } = live;
+  try {
+    const plan = await pool.plan({ kind: 'planExtension', images, half, ordinals, like, total });
+    check();
+    return shared(codes, await encodeWith(pool, codes, { plan, images, half, ordinals }, check), like);
+  } finally {
+    release();
+  }
+}
+
+/** @param onProgress called as parts are done; it may throw */
+async function encodeWith(
+  pool: Pool,
+  codes: CodeKernels,
+  { plan, images, half, ordinals }: Pick<EncodeJob, 'plan' | 'images' | 'half' | 'ordinals'>,
+  onProgress: OnProgress,
+): Promise<Segment> {
+  const total = ordinals.length;
+  const encoded = roomFor(codes, plan.coding, total);
+  let done = 0;
+  const jobs: Promise<void>[] = [];
+  const step = rowsPerJob(total);
+  for (let from = 0; from < total; from += step) {
+    const to = Math.min(total, from + step);
+    const job = pool.encode({ kind: 'encode', plan, images, half, ordinals, from, to, encoded });
+    jobs.push(
+      job.then(() => {
+        done += to - from;
+        onProgress({ phase: 'encode', done, total });
+      }),
+    );
+  }
+  await all(jobs); // before the files may go
+  const sorting = await pool.sort({ kind: 'sort', plan, encoded });
+  const [segment] = await Promise.all([
+    pool.finish({ kind: 'finish', plan, encoded, ordinals, sorting }).then((made) => withNeighbours(pool, codes, made)),
+    pool.sortPlane({ kind: 'sortPlane', plane: encoded.fullPlane, stride: plan.coding.full, sorting }),
+  ]);
+  return await pool.measure({ kind: 'measure', segment, images, half });
+}
+
+/** Fills a segment's table of neighbours, where it has one: lists are divided among the threads. */
+async function withNeighbours(pool: Pool, codes: CodeKernels, segment: Segment): Promise<Segment> {
+  const ranges = listRanges(segment);
+  if (ranges.length === 0) return segment;
+  const table = tableFor(codes, segment.count);
+  await all(ranges.map(([from, to]) => pool.table({ kind: 'neighbours', segment, from, to, table })));
+  await all(ranges.map(([from, to]) => pool.table({ kind: 'relink', segment, from, to, before: table })));
+  releaseIn(codes, table);
+  await pool.table({ kind: 'linkBack', segment });
+  return segment;
+}
+
+/** Waits for all of the jobs, also when one of them fails: they read what their caller holds. */
+async function all(jobs: Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(jobs)).find((job) => job.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
