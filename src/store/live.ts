@@ -192,6 +192,8 @@ export class Live {
       leased.release();
       throw error;
     }
+    // Memory that no image has: nobody would read what a write puts there.
+    if (this.#images.every(({ records }) => records !== this.#ahead?.records)) this.#ahead = undefined;
     this.#lease?.drop();
     this.#lease = new Lease(leased.release);
     const { rows, alive } = this.files;
@@ -374,7 +376,7 @@ export class Live {
     }
     if (file.records !== undefined && file.records.length >= needed) return { ...plain, records: file.records };
     const put = this.#ahead;
-    if (put?.path === path && put.from === 0 && put.records.length >= needed) {
+    if (!isTooMuch && put?.path === path && put.from === 0 && put.records.length >= needed) {
       return { ...plain, records: count <= put.to || extend(file, put.records, put.to) ? put.records : undefined };
     }
     // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since most
