@@ -55,6 +55,8 @@ export class LiveImages {
       for (const image of images) budget -= image.isComing ? image.count * image.stride : residentIn(image);
       return images;
     });
+    // Memory that no image has: nobody would read what a write puts there.
+    if (this.#all.every(({ records }) => records !== this.#ahead?.records)) this.#ahead = undefined;
   }
 
   /**
@@ -155,7 +157,7 @@ export class LiveImages {
     }
     if (file.records !== undefined && file.records.length >= needed) return { ...plain, records: file.records };
     const put = this.#ahead;
-    if (put?.path === path && put.from === 0 && put.records.length >= needed) {
+    if (!isTooMuch && put?.path === path && put.from === 0 && put.records.length >= needed) {
       return { ...plain, records: count <= put.to || extend(file, put.records, put.to) ? put.records : undefined };
     }
     // Room to grow, so that small writes do not copy everything; a large file's is all that it may come to, since most

@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
+import { activeCodeKernels } from '#dist/kernels/codes-load.js';
+import { IndexFiles } from '#dist/store/files/index-files.js';
+import { Live } from '#dist/store/live.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 32;
@@ -69,5 +72,38 @@ describe('records of new rows', () => {
     const vector = rows.vectors.slice(DIM * 4000, DIM * 4001);
     assert.equal((await index.query({ vector, limit: 1, mode: 'exact' })).hits[0]!.id, 4000);
     await index.close();
+  });
+
+  it('leave memory where less of it is allowed, and are put into none that nobody reads', async () => {
+    const files = await IndexFiles.create(join(folder, 'less'), {
+      dim: DIM,
+      metric: 'dot',
+      precision: 'float32',
+      options: {},
+    });
+    const stride = 4 * DIM + 4;
+    const live = new Live(files, activeCodeKernels(), 10_000 * stride);
+    live.reload();
+    files.onRecords(live.roomFor);
+    files.onChange(() => live.rowsChanged());
+    const append = (from: number, count: number) =>
+      files.append({ ids: Array.from({ length: count }, (_, i) => from + i), rows: new Float32Array(count * DIM) });
+    const bytes = () => live.images.reduce((sum, { records }) => sum + (records?.buffer.byteLength ?? 0), 0);
+    await append(0, 1000);
+    await append(1000, 500);
+    assert.equal(bytes(), 3000 * stride); // as it grew
+    Object.assign(live, { memory: 1000 * stride });
+    live.rowsChanged();
+    assert.ok(bytes() > 0 && bytes() <= 1100 * stride, `${bytes()} bytes`);
+    Object.assign(live, { memory: 10_000 * stride });
+    await append(1500, 500);
+    assert.equal(live.resident.rows, 2000 * stride);
+    Object.assign(live, { memory: 0 });
+    live.rowsChanged();
+    assert.equal(bytes(), 0);
+    const { path } = live.images[0]!;
+    assert.equal(live.roomFor(path, { from: 2000, count: 10, coming: 10, stride }), undefined);
+    live.close();
+    await files.close();
   });
 });

@@ -13,7 +13,7 @@ import { isGone, OpenFiles } from './open-files.js';
 import { DEATHS_PER_PAGE, decodeIdPage, IDS_PER_PAGE, unseal } from './pages.js';
 import { type RowFormat, rowFormat } from './rows.js';
 import { decodeState, generationOf, type State } from './state.js';
-import { type Steps, take, turnStep } from './step.js';
+import { type FileStep, type Steps, take, turnStep } from './step.js';
 
 export interface CoreOptions {
   folder: string;
@@ -65,6 +65,8 @@ export class Core {
   #idsTo = 0;
   /** After a failure that leaves no way to know what is on disk. */
   broken: unknown;
+  /** Payloads may be in the store of rows that no state counts. */
+  #hasStaged = false;
   /** Told of a commit of this process in the same turn in which it shows: the ordinals that died. Must not throw. */
   changed: (died: readonly number[]) => void = () => {};
   /** Where readers want new records of a row file to be in memory; undefined where they have no room. */
@@ -251,12 +253,40 @@ export class Core {
    *   are refused until the index is opened again.
    */
   *commit(next: State, entries: Omit<Commit, 'state'>, encode: (state: State) => Uint8Array): Steps<void> {
+    yield* this.#written(this.options.kv.commit({ ...entries, state: encode(next) }));
+  }
+
+  /**
+   * Puts many payloads of rows that are about to be committed. False where the commit is to have them.
+   *
+   * @throws FunnelError DISK, INDEX_LOCKED; `broken` as by {@link commit}
+   */
+  *stage(payloads: Entries): Steps<boolean> {
+    if (this.#hasStaged) yield* this.unstage(); // rows without a payload would not overwrite one
+    return yield* this.#written(this.options.kv.stage(payloads));
+  }
+
+  /** Removes what {@link stage} put for a commit that did not come. Never throws: the next write tries again, and the next writer. */
+  *unstage(): Steps<void> {
+    if (this.broken !== undefined) return; // the rows may be committed
+    try {
+      yield* take(this.options.kv.unstage(this.state.rows));
+      this.#hasStaged = false;
+    } catch {
+      this.#hasStaged = true;
+    }
+  }
+
+  /** What a write to the store answers; where it fails, the store is opened anew, and tells what is on disk. */
+  *#written<T>(write: FileStep<T>): Steps<T> {
     const { kv } = this.options;
     try {
-      yield* take(kv.commit({ ...entries, state: encode(next) }));
+      return yield* take(write);
     } catch (error) {
       try {
-        yield* this.#reopened();
+        // lmdb-js has put off what it does with a write that failed, and must not meet a store that was closed.
+        for (let turn = 0; turn < 3; turn++) yield* take(turnStep);
+        kv.reopen();
         const record = kv.snapshot(() => kv.state());
         if (record === undefined) throw corrupt(kv.file, 'state record', 'is missing');
         if (generationOf(record) !== this.state.generation) this.broken = error;
@@ -265,30 +295,6 @@ export class Core {
       }
       throw error;
     }
-  }
-
-  *#reopened(): Steps<void> {
-    // lmdb-js has put off what it does with a write that failed, and must not meet a store that was closed.
-    for (let turn = 0; turn < 3; turn++) yield* take(turnStep);
-    this.options.kv.reopen();
-  }
-
-  /** Puts many payloads of rows that are about to be committed. False where the commit is to have them. @throws FunnelError DISK, INDEX_LOCKED */
-  *stage(payloads: Entries): Steps<boolean> {
-    try {
-      return yield* take(this.options.kv.stage(payloads));
-    } catch (error) {
-      yield* this.#reopened();
-      throw error;
-    }
-  }
-
-  /** Removes what {@link stage} put for a commit that did not come. Never throws: where it fails the next rows overwrite it. */
-  *unstage(): Steps<void> {
-    if (this.broken !== undefined) return; // the rows may be committed
-    try {
-      yield* take(this.options.kv.unstage(this.state.rows));
-    } catch {}
   }
 
   /** @throws FunnelError NOT_WRITABLE; INDEX_LOCKED after another has become the writer */

@@ -89,6 +89,37 @@ describe('payloads ahead of their commit', () => {
     assert.ok(!hasPayloads(path, 11, 11 + MANY));
   });
 
+  it('go with the next write where they could not go at once, also where its rows have none', async () => {
+    const path = fresh();
+    const index = await IndexFiles.create(path, CONFIG);
+    await index.append(request(0, 10));
+    const { kv: own } = index.reading(({ options }) => options);
+    const { commit, unstage } = own;
+    own.commit = () => ({ now: () => assert.fail(), later: () => Promise.reject(new Error('no commit')) });
+    own.unstage = () => ({ now: () => assert.fail(), later: () => Promise.reject(new Error('no room')) });
+    await assert.rejects(index.append(request(10, MANY)), { code: 'DISK' });
+    Object.assign(own, { commit, unstage });
+    assert.ok(hasPayloads(path, 10, 10 + MANY));
+    await index.append({ ...request(10, 20), payloads: undefined });
+    assert.ok(!hasPayloads(path, 10, 10 + MANY));
+    await index.close();
+  });
+
+  it('end the writing, by the first error, where the store neither takes them nor opens anew', async () => {
+    const path = fresh();
+    const index = await IndexFiles.create(path, CONFIG);
+    await index.append(request(0, 10));
+    const { kv: own } = index.reading(({ options }) => options);
+    own.stage = () => ({ now: () => assert.fail(), later: () => Promise.reject(new Error('disk is full')) });
+    own.reopen = () => {
+      throw new Error('does not open');
+    };
+    await assert.rejects(index.append(request(10, MANY)), /disk is full/);
+    await assert.rejects(index.append(request(10, 1)), { code: 'NOT_WRITABLE' });
+    assert.deepEqual([index.rows, index.payloadOf(9)], [10, { row: 9 }]);
+    await index.close();
+  });
+
   it('are put by the writer alone', async () => {
     const path = fresh();
     await (await IndexFiles.create(path, CONFIG)).close();
