@@ -9,10 +9,14 @@ const NOISE = 1e-6;
 const MOST_NOISE = 2e-4;
 /** Rows that may be asked for at once: the most that Milvus answers. */
 const MOST_ROWS = 16_384;
+/** Values of the query are whole numbers from 1 to this: int8, uint8, float16 and bfloat16 hold each of them. */
+const MOST_VALUE = 127;
+/** Below it float16 rounds. */
+const LEAST_SCALE = 2 ** -24;
 
 /**
- * Rows whose vectors have changed, without their vectors. Another vector has another score by a random query, but for one in some
- * ten thousand; the next round's query is another one.
+ * Rows whose vectors have changed, without their vectors. Another vector has another score by a random query, but for one in some ten
+ * thousand; the next round's query is another one. No dim of it is zero, so that a change of one dim alone changes the score.
  */
 export class Checksums {
   readonly #probe: Float32Array;
@@ -20,19 +24,21 @@ export class Checksums {
   readonly #rows: number;
   /** Errors up to here are rounding: grows where rows turned out to be the same. */
   #noise = NOISE;
-  /** Why the database gives none. */
-  refused: FunnelError | undefined;
   /** Rows that were read, turned out to be the same, and have another score than rounding explains. */
   wrong = 0;
 
+  /** @param some rows of the collection, one after the other */
   constructor(
     private readonly source: Source,
     private readonly info: SourceInfo,
+    some: Float32Array,
   ) {
-    // Zeros and ones: no type of vectors rounds them.
-    this.#probe = Float32Array.from({ length: info.dim }, () => (Math.random() < 0.5 ? 0 : 1));
-    this.#probe[Math.floor(Math.random() * info.dim)] = 1;
-    this.#length = Math.sqrt(this.#probe.reduce((sum, value) => sum + value, 0));
+    const probe = Float32Array.from({ length: info.dim }, () => 1 + Math.floor(Math.random() * MOST_VALUE));
+    const length = lengthOf(probe);
+    // A distance from a query that is far longer or shorter than the rows hardly tells them apart.
+    const scale = info.metric === 'euclid' ? scaleFor(some, info.dim, length) : 1;
+    this.#probe = probe.map((value) => value * scale);
+    this.#length = length * scale;
     this.#rows = Math.min(MOST_ROWS, info.mostCandidates ?? MOST_ROWS);
   }
 
@@ -57,7 +63,6 @@ export class Checksums {
         for (const [i, id] of answer.ids.entries()) found.set(id, answer.scores[i]!);
       } catch (error) {
         if (!(error instanceof FunnelError) || !CANNOT.has(error.code)) throw error;
-        this.refused = error;
         return undefined;
       }
     }
@@ -95,3 +100,14 @@ export class Checksums {
 }
 
 const CANNOT: ReadonlySet<string> = new Set(['UNSUPPORTED', 'BAD_ARGUMENT', 'REFUSED', 'BAD_DIMS']);
+
+function lengthOf(vector: Float32Array): number {
+  return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+}
+
+/** What makes a query of this length about as long as rows are: a power of two. 1 where rows may be stored as integers. */
+function scaleFor(rows: Float32Array, dim: number, length: number): number {
+  if (rows.every(Number.isInteger)) return 1;
+  const own = lengthOf(rows) / Math.sqrt(rows.length / dim);
+  return Math.max(LEAST_SCALE, 2 ** Math.floor(Math.log2(own / length)));
+}

@@ -18,6 +18,7 @@ import {
 } from './follow-options.js';
 import { FollowSync } from './follow-sync.js';
 import { partsOf } from './parts.js';
+import { someIds } from './scan.js';
 import type { SearchedIndex } from './searched-index.js';
 import { sleep } from './sleep.js';
 import { type Stamped, settledStamp, upTo, withSeen, withStamp } from './stamps.js';
@@ -38,6 +39,9 @@ const FINAL: ReadonlySet<FunnelErrorCode> = new Set<FunnelErrorCode>([
 
 /** The longest pause after failures, in milliseconds, unless `every` is longer. */
 const LONGEST_PAUSE = 60_000;
+
+/** Rows whose lengths stand for those of all. */
+const SOME_ROWS = 100;
 
 const following = new WeakMap<object, Following>();
 
@@ -281,7 +285,10 @@ class Following implements Follower {
 
   /** All rows by a number of each vector. @returns false where the database has none */
   async #byChecksums(round: FollowRound, info: SourceInfo): Promise<boolean> {
-    const checksums = new Checksums(this.source, info);
+    const ids = someIds(partsOf(this.index), SOME_ROWS);
+    const some = new Float32Array(ids.length * this.index.dim);
+    this.index.gather(ids, some);
+    const checksums = new Checksums(this.source, info, some);
     const sync = this.#sync();
     let began: number | undefined;
     try {

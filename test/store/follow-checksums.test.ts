@@ -98,6 +98,40 @@ describe('index.follow() without a key', () => {
     });
   }
 
+  for (const metric of ['cosine', 'dot', 'euclid'] as const) {
+    for (const scale of [1e-3, 1, 1e3]) {
+      it(`finds rows of which one dim changed, two changed places, or all changed a little, by ${metric}, times ${scale}`, async () => {
+        const collection = await collectionOf(0, metric);
+        const rows = Array.from({ length: 300 }, () => random.vector(DIM).map((value) => value * scale));
+        const write = () => collection.index.upsert(rows.map((vector, id) => ({ id, vector })));
+        await write();
+        const mirror = await mirrorOf(collection);
+        const follower = mirror.follow(collection.source, NEVER);
+        await follower.update();
+        await follower.update();
+        const changes: ((row: Float32Array, dim: number) => void)[] = [
+          (row, dim) => row.set([row[dim]! + scale / 2], dim),
+          (row, dim) => row.set([row[dim + 1]!, row[dim]!], dim),
+          (row, dim) => row.set([-row[dim]!], dim),
+          (row) => row.set(row.map((value) => value * (1 + (random.next() - 0.5) * 1e-2))),
+        ];
+        for (const [n, change] of changes.entries()) {
+          for (const [i, row] of rows.entries()) change(row, i % (DIM - 1));
+          await write();
+          const { kind, written } = await follower.update();
+          assert.equal(kind, 'checksums');
+          assert.ok(written >= 225, `change ${n}: ${written} of 300 are found at once`);
+        }
+        await follower.update();
+        await follower.update();
+        await same(mirror, collection);
+        await follower.stop();
+        await mirror.close();
+        await collection.index.close();
+      });
+    }
+  }
+
   it('holds for a mirror of half floats, whose rounding is no change', async () => {
     const collection = await collectionOf(400);
     const mirror = await FunnelIndex.create(':memory:', { dim: DIM, precision: 'float16', autoOptimize: false });
