@@ -1,7 +1,7 @@
 // The AI SDK in both directions: a model of a provider as the embedder of an index, and an embedder of ours as a model for
 // embed() and embedMany(). The two "models" are stand-ins that count words, so that the example runs without a key: put
 // openai.embeddingModel('text-embedding-3-small') and await Embedder.load({ preset: 'wordllama' }) there.
-// `ai` 7 asks for Node.js 22; version 6, which takes v3 models, is for Node.js 20.
+// `ai` 7 asks for Node.js 22. For Node.js 20 there is version 6: embeddingModel(local, { version: 'v3' }) is what it takes.
 import { cosineSimilarity, customProvider, embed, embedMany } from 'ai';
 import { embedderOf, embeddingModel } from 'funnelvec/ai-sdk';
 import { FunnelIndex } from 'funnelvec/store';

@@ -22,8 +22,8 @@ export interface FollowOptions {
    */
   since?: string;
   /**
-   * Milliseconds between passes that read all rows, which also find what has no stamp, one that did not grow, or a vector so
-   * near the one before that its score is the same; 0 without `since`: each round is one.
+   * Milliseconds between rounds that read all rows, which also find what has no stamp, one that did not grow, or a vector so
+   * near the one before that its score is the same. 0: each round is one.
    *
    * @default 3,600,000
    */

@@ -148,9 +148,18 @@ const LACKING: Record<OlderMilvus, Partial<Record<FeatureName, Cell>>> = {
     'using: several layouts of vectors; withVector: names': oneVector,
   },
   'milvus-lite 2.5.1': {
-    'filter: is_empty': unsupported('no condition that no row passes', /is_empty of "kind".* refused key in \[\]/),
-    'filter: values_count of an array': unsupported('no not', /values_count of "tags".* refused not \(/),
-    'filter: keys of objects': unsupported('no exists', /match of "meta.place.city".* refused \(exists /),
+    'filter: is_empty': unsupported(
+      'its grammar has no condition that no row passes',
+      /is_empty of "kind".* refused key in \[\]/,
+    ),
+    'filter: values_count of an array': unsupported(
+      'its grammar has no `not`',
+      /values_count of "tags".* refused not \(/,
+    ),
+    'filter: keys of objects': unsupported(
+      'its grammar has no `exists`',
+      /match of "meta.place.city".* refused \(exists /,
+    ),
   },
 };
 
@@ -184,13 +193,13 @@ const MARKS = { engine: 'yes', front: 'yes †', ours: 'yes *' } as const;
 const ABILITIES: [what: string, ...cells: [string, string]][] = [
   ['vector fields of a collection', 'one', 'several'],
   ['a row with the key 2^63 − 1', 'in no answer', 'yes'],
-  ['fields that may be null', 'none', 'none'],
-  ['a collection that was released', '`NOT_LOADED`', 'searched all the same'],
-  ['text patterns', 'prefixes alone; others are refused with condition and version', 'all'],
-  ['`values_count` with lengths above 16', 'refused', 'refused'],
-  ['negations', 'all', 'of ids and fields, written without `not`; under JSON keys refused'],
-  ['JSON keys, the dynamic field', 'yes', 'refused: no `exists`'],
-  ['a filter that no row can pass', 'yes', 'refused'],
+  ['fields that may be null', 'no', 'no'],
+  ['a search in a collection that was released', '`NOT_LOADED`', 'an answer'],
+  ['the pattern of `match: prefix`', 'yes', 'yes'],
+  ['`values_count` with bounds 16 or more apart, or of 17 and more', 'refused', 'refused'],
+  ['`must_not`, `except`', 'yes', 'of ids and fields; of keys in JSON refused'],
+  ['conditions on keys in JSON and in the dynamic field', 'yes', 'refused: its grammar has no `exists`'],
+  ['a filter that no row can pass', 'an empty answer', 'refused'],
 ];
 
 /** As Markdown. */
@@ -212,7 +221,7 @@ export function featureTable(): string {
     `|---|${'---|'.repeat(COLUMNS.length)}`,
     ...lines,
     '',
-    'The column of Milvus is that of Milvus Lite 3.2. Of older servers all of it holds but for this:',
+    'The column of Milvus is that of Milvus Lite 3.2. Two older servers differ from it in these features alone, and in what stands below them:',
     '',
     `| feature | ${OLDER.join(' | ')} |`,
     `|---|${'---|'.repeat(OLDER.length)}`,
