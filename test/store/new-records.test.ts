@@ -6,9 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
-import { activeCodeKernels } from '#dist/kernels/codes-load.js';
 import { IndexFiles } from '#dist/store/files/index-files.js';
-import { Live } from '#dist/store/live.js';
+import { LiveImages } from '#dist/store/live-images.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 32;
@@ -82,28 +81,31 @@ describe('records of new rows', () => {
       options: {},
     });
     const stride = 4 * DIM + 4;
-    const live = new Live(files, activeCodeKernels(), 10_000 * stride);
-    live.reload();
-    files.onRecords(live.roomFor);
-    files.onChange(() => live.rowsChanged());
+    const images = new LiveImages(files, 10_000 * stride, () => 0);
+    const follow = () => {
+      const leased = files.leaseRowFiles();
+      images.follow(leased.files, false, false);
+      leased.release();
+    };
+    files.onChange(follow);
     const append = (from: number, count: number) =>
       files.append({ ids: Array.from({ length: count }, (_, i) => from + i), rows: new Float32Array(count * DIM) });
-    const bytes = () => live.images.reduce((sum, { records }) => sum + (records?.buffer.byteLength ?? 0), 0);
+    const bytes = () => images.all.reduce((sum, { records }) => sum + (records?.buffer.byteLength ?? 0), 0);
     await append(0, 1000);
     await append(1000, 500);
     assert.equal(bytes(), 3000 * stride); // as it grew
-    Object.assign(live, { memory: 1000 * stride });
-    live.rowsChanged();
+    Object.assign(images, { memory: 1000 * stride });
+    follow();
     assert.ok(bytes() > 0 && bytes() <= 1100 * stride, `${bytes()} bytes`);
-    Object.assign(live, { memory: 10_000 * stride });
+    Object.assign(images, { memory: 10_000 * stride });
     await append(1500, 500);
-    assert.equal(live.resident.rows, 2000 * stride);
-    Object.assign(live, { memory: 0 });
-    live.rowsChanged();
+    assert.equal(images.resident, 2000 * stride);
+    Object.assign(images, { memory: 0 });
+    follow();
     assert.equal(bytes(), 0);
-    const { path } = live.images[0]!;
-    assert.equal(live.roomFor(path, { from: 2000, count: 10, coming: 10, stride }), undefined);
-    live.close();
+    const { path } = images.all[0]!;
+    const room = files.reading(({ roomFor }) => roomFor(path, { from: 2000, count: 10, coming: 10, stride }));
+    assert.equal(room, undefined);
     await files.close();
   });
 });
