@@ -139,6 +139,36 @@ describe('mode funnel under a filter', () => {
     await some.close();
   });
 
+  it('has all rows that pass, where as many are asked for as a small index has', async () => {
+    // Heaps apart, so that no walk goes from one to another.
+    const heaps = random.vector(12 * DIM);
+    const apart = Float32Array.from(
+      { length: 1000 * DIM },
+      (_, i) => 9 * heaps[(Math.floor(i / DIM) % 12) * DIM + (i % DIM)]! + random.gaussian(),
+    );
+    for (const [count, lists] of [
+      [400, 10],
+      [700, 10],
+      [1000, 40],
+    ] as const) {
+      const small = await FunnelIndex.create(':memory:', { dim: DIM, head: 32, lists, autoOptimize: false });
+      const payloads = Array.from({ length: count }, (_, i) => ({ tenth: i % 10 }));
+      small.upsertSync({ ids: [...payloads.keys()], vectors: apart.subarray(0, count * DIM), payloads });
+      small.optimizeSync();
+      for (const lt of [8, 9, 10]) {
+        const filter: Filter = { must: { key: 'tenth', range: { lt } } };
+        for (const row of [0, 1, 2, 3, 4]) {
+          const vector = apart.slice(row * DIM, (row + 1) * DIM);
+          for (const limit of [(count * lt) / 20, (count * lt) / 10, count]) {
+            const { hits } = small.querySync({ vector, filter, limit });
+            assert.equal(hits.length, Math.min(limit, (count * lt) / 10), `limit ${limit} of ${count} rows`);
+          }
+        }
+      }
+      await small.close();
+    }
+  });
+
   for (const metric of ['cosine', 'euclid'] as const) {
     it(`has the same answers on every backend: ${metric}`, async () => {
       const active = activeKernels().name;

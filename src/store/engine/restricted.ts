@@ -77,7 +77,7 @@ export function firstRestricted(by: ByCodes, run: Run, s: number, visits: Visits
     probes ?? Math.max(walkProbes(segment, wanted), Math.round(LISTS_SHARE * walkProbes(segment, wanted, only)));
   if (size <= MOST_PLACES && lists < all) {
     const visit = visits.whole(run, segment, u, lists);
-    const first = isHopeless(by, visit, s, only) ? undefined : firstOfAll(by, visit, size, s, only);
+    const first = isHopeless(by, visit, s, only) ? undefined : firstOfAll(by, visit, size, s, only, wanted);
     if (first !== undefined) {
       run.stages.push({ name: 'head', in: visit.count * BLOCK_ROWS, out: size });
       run.stages.push({ name: 'walk', in: first.met, out: first.found });
@@ -142,9 +142,9 @@ function firstOfListed(by: ByCodes, list: Uint32Array, count: number): number {
 
 /**
  * From the best rows of all, so many that there would be k of the filter among them, were these spread evenly. Returns how many
- * there are, and how many rows the walk met; undefined where they are too few to say which are best.
+ * there are, and how many rows the walk met; undefined where they are too few to say which are best, or to be the answer.
  */
-function firstOfAll(by: ByCodes, visit: Visit, size: number, s: number, only: RowMasks) {
+function firstOfAll(by: ByCodes, visit: Visit, size: number, s: number, only: RowMasks, wanted: number) {
   const { codes, scratch, segment, query, keys, k, rows, best } = by;
   const places = scratch.take('walk places', Uint32Array, size);
   const dots = scratch.take('walk dots', Int32Array, size);
@@ -160,7 +160,7 @@ function firstOfAll(by: ByCodes, visit: Visit, size: number, s: number, only: Ro
     rows[n] = places[i]!;
     best[n++] = dots[i]!;
   }
-  return ENOUGH * n < k ? undefined : { found: n, met };
+  return ENOUGH * n < k || n < wanted ? undefined : { found: n, met };
 }
 
 /** Among rows of which most blocks have few: by whole blocks where a block has many, else by theirs alone. Returns how many were found. */
