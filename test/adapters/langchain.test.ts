@@ -967,6 +967,28 @@ describe('FunnelRetriever over another store', () => {
     await assert.rejects(retriever.search(query), refused('UNSUPPORTED', /a FunnelVectorStore for search/));
   });
 
+  it('leaves it to the store which metadata it keeps', async () => {
+    const documents: Document[] = [];
+    const vectorStore = {
+      embeddings: new Words(),
+      async addDocuments(some: Document[]) {
+        documents.push(...some);
+      },
+      similaritySearch: async () => documents,
+    };
+    const retriever = new FunnelRetriever({ vectorStore: vectorStore as never, largeEmbeddingModel: new Words() });
+    const metadata = { pages: new Map([[1, 'one']]), bytes: Uint8Array.of(1), open: () => {}, self: {} };
+    metadata.self = metadata;
+    await retriever.addDocuments([{ pageContent: 'hotel', metadata }, { pageContent: 'winter' } as Document]);
+    const { lc_large_embedding: _, ...kept } = documents[0]!.metadata;
+    assert.deepEqual(kept, metadata);
+    for (const odd of [null, 'x', new Map([[1, 2]]), new Date(0), Uint8Array.of(1), []]) {
+      const document = { pageContent: 'hotel', metadata: odd as never };
+      await assert.rejects(retriever.addDocuments([document]), refused('BAD_ARGUMENT', /documents\[0\]\.metadata/));
+    }
+    assert.equal(documents.length, 2);
+  });
+
   it('refuses fields that say the same twice, or that the store has no use for', async () => {
     const index = await FunnelIndex.create(':memory:', { dim: DIM });
     const vectorStore = new FunnelVectorStore(new Words(), { index });

@@ -22,15 +22,27 @@ export function documentLayout(contentKey: unknown = 'content', metadataKey: unk
   return { contentKey, metadataKey, metadataPath: metadataKey === null ? '' : `${metadataKey}.` };
 }
 
-/** @throws FunnelError BAD_ARGUMENT, naming document and key */
-export function documentPayload(document: DocumentInterface, where: string, layout: Layout): Record<string, unknown> {
+/**
+ * Whether it has a text and metadata; whether a store can keep these is for the store to say.
+ *
+ * @throws FunnelError BAD_ARGUMENT, naming document and key
+ */
+export function checkDocument(document: DocumentInterface, where: string): Pick<Document, 'pageContent' | 'metadata'> {
   const { pageContent, metadata = {} } = document ?? ({} as DocumentInterface);
   if (typeof pageContent !== 'string') throw expected('BAD_ARGUMENT', 'a text', `${where}.pageContent`, pageContent);
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
+  const isObject = typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata);
+  // A Map or a Date has no keys, and its content would be lost; an object of a class may have a name of its own.
+  if (!isObject || ArrayBuffer.isView(metadata) || (Object.keys(metadata).length === 0 && !isPlain(metadata))) {
     throw expected('BAD_ARGUMENT', 'an object', `${where}.metadata`, metadata);
   }
+  return { pageContent, metadata };
+}
+
+/** @throws FunnelError BAD_ARGUMENT, naming document and key */
+export function documentPayload(document: DocumentInterface, where: string, layout: Layout): Record<string, unknown> {
+  const { pageContent, metadata } = checkDocument(document, where);
   const own = plainValue(metadata, `${where}.metadata`);
-  // A Date says itself as a text, or as null.
+  // What has a toJSON() may say itself as a text.
   if (!isPlain(own)) throw expected('BAD_ARGUMENT', 'an object', `${where}.metadata`, metadata);
   const { contentKey, metadataKey } = layout;
   if (metadataKey !== null) return { [contentKey]: pageContent, [metadataKey]: own };

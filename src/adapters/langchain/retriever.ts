@@ -5,7 +5,7 @@ import type { EmbeddingsInterface } from '@langchain/core/embeddings';
 import type { BaseRetrieverInput } from '@langchain/core/retrievers';
 import { type VectorStoreInterface, VectorStoreRetriever } from '@langchain/core/vectorstores';
 import { expected, FunnelError } from '../../core/errors.js';
-import { checkInteger, checkKeys, isNumbers, isPlain } from '../../core/validate.js';
+import { checkInteger, checkKeys, isNumbers } from '../../core/validate.js';
 import type { TextEmbedder } from '../../embed/types.js';
 import { funnel, type Metric, type Plan } from '../../index.js';
 import { embeddingsOf } from './embeddings.js';
@@ -19,7 +19,7 @@ import {
   type SearchOptions,
   type SearchSettings,
 } from './options.js';
-import { documentLayout, documentPayload } from './payload.js';
+import { checkDocument } from './payload.js';
 import { FunnelVectorStore } from './vector-store.js';
 
 export type { FunnelAnswer };
@@ -206,7 +206,7 @@ export class FunnelRetriever<
   ): Promise<string[] | void> {
     const key = this.largeEmbeddingKey;
     if (!Array.isArray(documents)) throw expected('BAD_ARGUMENT', 'an array of documents', 'documents', documents);
-    const holder = documents.findIndex((one) => isPlain(one?.metadata) && key in one.metadata);
+    const holder = documents.findIndex((one) => Object.hasOwn(one?.metadata ?? {}, key));
     if (holder >= 0) {
       throw new FunnelError(
         'BAD_ARGUMENT',
@@ -216,8 +216,7 @@ export class FunnelRetriever<
     const store: VectorStoreInterface = this.vectorStore;
     if (store instanceof FunnelVectorStore) return store.addEmbedded(documents, options, this.largeEmbeddingModel);
     if (documents.length === 0) return [];
-    const layout = documentLayout();
-    for (const [i, one] of documents.entries()) documentPayload(one, `documents[${i}]`, layout); // checks alone
+    for (const [i, one] of documents.entries()) checkDocument(one, `documents[${i}]`);
     const vectors = await this.largeEmbeddingModel.embedDocuments(documents.map(({ pageContent }) => pageContent));
     if (!Array.isArray(vectors) || vectors.length !== documents.length || !vectors.every(isNumbers)) {
       const what = `${documents.length} vectors, one for each document,`;
