@@ -192,7 +192,9 @@ function linesOf({ path, rows, uncoded, dead, files, queryMs }: IndexReport): st
   const took = queryMs === null ? '' : `, a search for ten takes ${queryMs.toFixed(2)} ms`;
   return [
     `${path}  ${rows} rows, ${bytes(files.rows + files.segments + files.store)} on disk${took}`,
-    `  ${uncoded.rows} rows have no codes: every search reads ${bytes(uncoded.bytesPerQuery)} of them`,
+    uncoded.rows === 0
+      ? '  all rows have codes'
+      : `  ${uncoded.rows} rows have no codes: every search reads ${bytes(uncoded.bytesPerQuery)} of them`,
     `  ${dead.rows} dead rows are in the files, ${dead.coded} in the codes${remedy}`,
   ];
 }

@@ -1,6 +1,6 @@
 /** Decides, before the first row is written, what an ingest does: begin, go on, nothing, or refuse. */
 import { isDeepStrictEqual } from 'node:util';
-import { describe, FunnelError } from '../core/errors.js';
+import { FunnelError } from '../core/errors.js';
 import { changed, type Fingerprint, hasFirstRows } from '../files/fingerprint.js';
 import type { Reader } from '../files/formats/reader.js';
 import type { Mapping } from '../files/mapping.js';
@@ -150,12 +150,13 @@ function mappingDifference(before: Mapping, now: Mapping): string | undefined {
     const [a, b] = [before[key], now[key]].map((one) => JSON.stringify(one ?? null));
     if (a === b) continue;
     const option = key === 'vectorType' ? 'vector-type' : key;
-    return `--${option} ${shown(before[key])} then, ${shown(now[key])} now`;
+    const then = before[key] === undefined ? `no --${option}` : `--${option} ${shown(before[key])}`;
+    return `${then} then, ${now[key] === undefined ? 'none' : shown(now[key])} now`;
   }
   return undefined;
 }
 
 function shown(value: string | readonly string[] | undefined): string {
   if (value === 'rest') return 'of all columns';
-  return Array.isArray(value) ? value.join(',') || 'of none' : describe(value ?? null);
+  return Array.isArray(value) ? value.join(',') || 'of none' : JSON.stringify(value);
 }

@@ -123,8 +123,26 @@ export async function program(io: Io, args: readonly string[], load_: LoadEmbedd
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return; // help was asked for
     if (error.code === 'commander.help') throw new UsageError(`Expected a command\n\n${root.helpInformation()}`);
-    throw new UsageError(`${error.message.replace(/^error: /, '')} (funnelvec --help)`);
+    const message = error.message.replace(/^error: /, '');
+    throw new UsageError(`${message} (funnelvec --help)${placeOfStore(error.code, message, args, root.commands)}`);
   }
+}
+
+/** How a command names its store, where it was named as another command does. */
+function placeOfStore(
+  code: string,
+  message: string,
+  args: readonly string[],
+  commands: readonly CommandType[],
+): string {
+  const command = commands.find((one) => one.name() === args[0]);
+  if (command === undefined) return '';
+  const name = command.name();
+  const byOption = command.options.some(({ long }) => long === '--store');
+  if (code === 'commander.excessArguments' && byOption) return `: a store is named as in ${name} --store films`;
+  const byPlace = command.registeredArguments.some((one) => one.name() === 'index');
+  if (/'--(store|to)'/.test(message) && byPlace) return `: an index is named as in ${name} films`;
+  return '';
 }
 
 function inherit(command: CommandType, root: CommandType): void {

@@ -9,7 +9,7 @@ import { parseJson } from '../store/import/json.js';
 import { UsageError } from './exit.js';
 import { optionOfCommand } from './files.js';
 
-/** JSON itself, or the path of a file with it. @throws UsageError, FunnelError BAD_ARGUMENT: no such file */
+/** JSON itself, or the path of a file with it. @throws UsageError; FunnelError BAD_ARGUMENT, DISK: a file that cannot be read */
 export function jsonOrFile(text: string, option: string): unknown {
   const isJson = /^\s*[[{]/.test(text);
   let json = text;
@@ -18,7 +18,9 @@ export function jsonOrFile(text: string, option: string): unknown {
     try {
       bytes = readFileSync(text);
     } catch (error) {
-      throw unreadable(text, error);
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unreadable(text, error);
+      const message = `Expected JSON, or a file of it, for ${option} but received ${text}: no such file`;
+      throw new FunnelError('BAD_ARGUMENT', message, { cause: error });
     }
     json = wholeText(bytes, { name: text });
   }

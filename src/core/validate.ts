@@ -26,7 +26,8 @@ export function checkKeys(
   if (keys.length === 0 && !isPlain(options)) throw expected('BAD_ARGUMENT', 'an object', where, options);
   for (const key of keys) {
     if (!allowed.includes(key)) {
-      const known = allowed.length === 0 ? 'nothing' : `one of ${allowed.join(', ')}`;
+      const [first = 'nothing', ...others] = allowed;
+      const known = others.length > 0 ? `one of ${allowed.join(', ')}` : first;
       const hint = Object.hasOwn(elsewhere, key) ? `: its name here is ${elsewhere[key]}` : '';
       throw new FunnelError('BAD_ARGUMENT', `Expected ${known} in ${where} but received ${key}${hint}`);
     }

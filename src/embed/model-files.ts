@@ -69,8 +69,10 @@ export async function findModel(options: EmbedderOptions, preset?: Preset): Prom
     const others = candidates.length - SHOWN;
     const more = others > 0 ? ` nor one of ${others} other names that exporters write` : '';
     const fits = preset === undefined ? await presetOf(folder) : undefined;
-    const known = fits === undefined ? '' : `: its files are those of preset ${fits}, name that`;
-    throw missing(where, `there is no ${listed(candidates.slice(0, SHOWN))}${more}${instead}${known}`, preset);
+    const why = `there is no ${listed(candidates.slice(0, SHOWN))}${more}${instead}`;
+    if (fits === undefined) throw missing(where, why, preset);
+    const remedy = `Its files are those of preset ${fits}: name that, too (of the command: --preset ${fits})`;
+    throw new FunnelError('NO_MODEL', `Expected the files of ${where} but ${why}. ${remedy}`);
   }
   if (!/\.(onnx|safetensors)$/.test(model)) {
     throw new FunnelError('BAD_ARGUMENT', `Expected a .onnx or .safetensors file for model but received ${model}`);

@@ -2,7 +2,7 @@
 import { expected, FunnelError } from '../core/errors.js';
 import { nextTurn } from '../core/host.js';
 import { isSharedMemory } from '../core/shared.js';
-import type { Candidates, Float16Values, Hit, Vector } from '../core/types.js';
+import type { CandidateRow, Candidates, Float16Values, Hit, Vector } from '../core/types.js';
 import { checkKeys, isResizable } from '../core/validate.js';
 import type { BadPosition, FunnelTask, Kernels, Rows } from '../kernels/kernels.js';
 import { type Explanation, explain } from './explain.js';
@@ -39,6 +39,13 @@ export interface FunnelApi {
    * @example
    * const hits = funnel(fromQdrant(await client.query('movies', request)), query, { scales: [256, 768], keep: 0.5 });
    */
+  funnel<Row extends CandidateRow>(
+    candidates: readonly Row[],
+    query: Vector | Float16Values,
+    plan?: Plan,
+    options?: FunnelOptions & { explain?: false },
+  ): (Hit<Row> & Required<Pick<Hit<Row>, 'row'>>)[];
+  /** The same of a matrix, whose hits have a `row` where it has `rows`. */
   funnel<Row = unknown>(
     candidates: Candidates<Row>,
     query: Vector | Float16Values,
@@ -59,6 +66,13 @@ export interface FunnelApi {
    *
    * @throws FunnelError as funnel(); DETACHED_BUFFER for a matrix that was transferred away meanwhile
    */
+  funnelAsync<Row extends CandidateRow>(
+    candidates: readonly Row[],
+    query: Vector | Float16Values,
+    plan?: Plan,
+    options?: Pick<FunnelOptions, 'limit'>,
+  ): Promise<(Hit<Row> & Required<Pick<Hit<Row>, 'row'>>)[]>;
+  /** The same of a matrix, whose hits have a `row` where it has `rows`. */
   funnelAsync<Row = unknown>(
     candidates: Candidates<Row>,
     query: Vector | Float16Values,
@@ -67,6 +81,12 @@ export interface FunnelApi {
   ): Promise<Hit<Row>[]>;
 
   /** Many queries, each with its candidates, in one call of the kernel. Answers in order. @throws as funnel(), naming the request */
+  funnelBatch<Row extends CandidateRow>(
+    requests: readonly { candidates: readonly Row[]; query: Vector | Float16Values }[],
+    plan?: Plan,
+    options?: Pick<FunnelOptions, 'limit'>,
+  ): (Hit<Row> & Required<Pick<Hit<Row>, 'row'>>)[][];
+  /** The same of matrices. */
   funnelBatch<Row = unknown>(
     requests: readonly FunnelRequest<Row>[],
     plan?: Plan,
@@ -74,6 +94,12 @@ export interface FunnelApi {
   ): Hit<Row>[][];
 
   /** As {@link FunnelApi.funnelBatch}, off the main thread when there is much to do. */
+  funnelBatchAsync<Row extends CandidateRow>(
+    requests: readonly { candidates: readonly Row[]; query: Vector | Float16Values }[],
+    plan?: Plan,
+    options?: Pick<FunnelOptions, 'limit'>,
+  ): Promise<(Hit<Row> & Required<Pick<Hit<Row>, 'row'>>)[][]>;
+  /** The same of matrices. */
   funnelBatchAsync<Row = unknown>(
     requests: readonly FunnelRequest<Row>[],
     plan?: Plan,
@@ -127,18 +153,27 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
 
   return {
     funnel,
-    async funnelAsync(candidates, query, plan, options = {}) {
+    async funnelAsync<Row>(
+      candidates: Candidates<Row>,
+      query: Vector | Float16Values,
+      plan?: Plan,
+      options: Pick<FunnelOptions, 'limit'> = {},
+    ) {
       const { limit } = checkOptions(options, ['limit']);
       const prepared = prepare(candidates, query, plan, limit);
-      return hitsOf(prepared, (await runPrepared(kernels(), [prepared], true))[0]!);
+      return hitsOf(prepared, (await runPrepared(kernels(), [prepared], true))[0]!) as never;
     },
-    funnelBatch(requests, plan, options = {}) {
+    funnelBatch<Row>(requests: readonly FunnelRequest<Row>[], plan?: Plan, options: Pick<FunnelOptions, 'limit'> = {}) {
       const prepared = prepareAll(requests, plan, options);
-      return finishAll(prepared, kernels().funnelBatch(prepared.map((one) => one.task)));
+      return finishAll(prepared, kernels().funnelBatch(prepared.map((one) => one.task))) as never;
     },
-    async funnelBatchAsync(requests, plan, options = {}) {
+    async funnelBatchAsync<Row>(
+      requests: readonly FunnelRequest<Row>[],
+      plan?: Plan,
+      options: Pick<FunnelOptions, 'limit'> = {},
+    ) {
       const prepared = prepareAll(requests, plan, options);
-      return finishAll(prepared, await runPrepared(kernels(), prepared, true));
+      return finishAll(prepared, await runPrepared(kernels(), prepared, true)) as never;
     },
   };
 }

@@ -46,6 +46,11 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   max_depth: 'maxDepth',
   exact: "mode: 'exact'",
   expr: 'filter',
+  must: 'filter.must',
+  should: 'filter.should',
+  must_not: 'filter.must_not',
+  min_should: 'filter.min_should',
+  group_by: 'groupBy, of queryGroups(),',
 };
 
 /**

@@ -14,6 +14,14 @@ import { type RowSet, sizeOf } from './payload/row-set.js';
 import { matching } from './restrict.js';
 import type { IndexFilterStats, RowFilter } from './types.js';
 
+/** Keys of a filter that stand where only the option `filter` belongs, with where they belong. */
+export const ELSEWHERE_IN_FILTERED = {
+  must: 'filter.must',
+  should: 'filter.should',
+  must_not: 'filter.must_not',
+  min_should: 'filter.min_should',
+};
+
 /** A filter after it was checked; one object for equal ones of a batch. */
 export type CheckedFilter = Conditions | { rows: RowFilter };
 
@@ -120,5 +128,5 @@ export function checkFilterOptions(options: unknown, keys: readonly string[], wh
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw expected('BAD_ARGUMENT', 'an object', where, options);
   }
-  checkKeys(options, keys, where);
+  checkKeys(options, keys, where, ELSEWHERE_IN_FILTERED);
 }

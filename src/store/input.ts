@@ -7,7 +7,15 @@ import { METRICS } from '../core/metrics.js';
 import { ownFloats, ownView } from '../core/realm.js';
 import type { Sliced } from '../core/slices.js';
 import type { Id } from '../core/types.js';
-import { checkAttached, checkInteger, checkKeys, checkQuery, fixedLength, ownListOf } from '../core/validate.js';
+import {
+  checkAttached,
+  checkId,
+  checkInteger,
+  checkKeys,
+  checkQuery,
+  fixedLength,
+  ownListOf,
+} from '../core/validate.js';
 import { MAX_PREFIX } from './engine/shortlist-plane.js';
 import type { AppendRequest } from './files/append.js';
 import type { FunnelIndexOptions, Head, OpenIndexOptions, Point, PointBatch, Rotation } from './types.js';
@@ -82,7 +90,7 @@ function* packRows(given: readonly Point[], dim: number, half: boolean): Sliced<
     const { id, vector, payload } = point;
     const checked = checkQuery(vector, dim, `points[${i}].vector`);
     rows.set(half ? vector : checked, i * dim);
-    ids.push(id);
+    ids.push(checkId(id, `points[${i}].id`));
     payloads.push(payload);
   }
   return {

@@ -7,7 +7,7 @@ import type { Id } from '../core/types.js';
 import { checkKeys } from '../core/validate.js';
 import type { PayloadSelector } from '../query/payload.js';
 import { isBlunt, type Segment } from './engine/segment.js';
-import { type CheckedFilter, checkedFilter, evaluateFilter } from './filters.js';
+import { type CheckedFilter, checkedFilter, ELSEWHERE_IN_FILTERED, evaluateFilter } from './filters.js';
 import { type CheckedScroll, page } from './listing.js';
 import type { OpenIndex } from './open-index.js';
 import { checkSelection, type Selection } from './request.js';
@@ -91,7 +91,7 @@ export function countMatchingSync(index: OpenIndex, options: { filter?: unknown 
 }
 
 function filterToCount(options: { filter?: unknown }): CheckedFilter | undefined {
-  checkKeys(options, ['filter'], 'the options of countMatching()');
+  checkKeys(options, ['filter'], 'the options of countMatching()', ELSEWHERE_IN_FILTERED);
   return checkedFilter(options.filter);
 }
 

@@ -7,6 +7,7 @@ const REQUEST: Readonly<Record<string, string>> = {
   ...ELSEWHERE,
   using: 'no name of a vector: rows of this index have one,',
   anns_field: 'no name of a vector: rows of this index have one,',
+  candidates: 'params.candidates',
   prefetch: 'params.candidates: head and rows are one call here,',
 };
 

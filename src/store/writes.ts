@@ -9,7 +9,7 @@ import type { Id } from '../core/types.js';
 import { checkId, checkKeys, isId } from '../core/validate.js';
 import { parsePath } from '../query/filter/path.js';
 import { INDEX_TYPES, type PayloadIndexType } from './files/payload-index-type.js';
-import { type CheckedFilter, checkedFilter, evaluateFilter } from './filters.js';
+import { type CheckedFilter, checkedFilter, ELSEWHERE_IN_FILTERED, evaluateFilter } from './filters.js';
 import { packPoints } from './input.js';
 import type { OpenIndex } from './open-index.js';
 import { listOf as rowsOf } from './payload/row-set.js';
@@ -94,7 +94,7 @@ function deleted(index: OpenIndex, { length }: readonly number[]): { count: numb
 export function filterOfRows(index: OpenIndex, rows: unknown, verb: 'delete' | 'change'): CheckedFilter | undefined {
   index.checkOpen();
   if (typeof rows !== 'object' || rows === null || Array.isArray(rows)) return undefined;
-  checkKeys(rows, ['filter'], `what says the rows to ${verb}, beside ids`);
+  checkKeys(rows, ['filter'], `what says the rows to ${verb} (ids go in as a list)`, ELSEWHERE_IN_FILTERED);
   index.checkWritable();
   const filter = checkedFilter((rows as { filter?: unknown }).filter);
   if (filter !== undefined) return filter;

@@ -43,6 +43,11 @@ const BAD: Record<string, Bad[]> = {
     usage(['--store', store, '--limit', '0', ...vector], /--limit/),
     usage(['--store', store, '--vector', '[1,2'], /Expected JSON, or a file of it, for --vector/),
     usage(['--store', store, '--filter', '[1]', ...vector], /an object such as/),
+    [
+      ['--store', store, '--filter', 'year>2000', ...vector],
+      'BAD_ARGUMENT',
+      /for --filter but received year>2000: no such file$/,
+    ],
     [['--store', none, ...vector], 'NO_INDEX', /./],
     [['--store', store, '--vector', '[1,2]'], 'BAD_DIMS', /3 dims/],
     [['--store', store, '--vector', '[1,null,2]'], 'NOT_FINITE', /dim 1 of --vector/],
@@ -64,6 +69,7 @@ const BAD: Record<string, Bad[]> = {
   bench: [
     usage([], /--store/),
     usage(['--store', store, '--limit', '-1'], /--limit/),
+    usage([store], /too many arguments .*: a store is named as in bench --store films$/),
     [['--store', none], 'NO_INDEX', /./],
     [['--store', store, '--queries', nothing, '--vector', 'v'], 'BAD_ARGUMENT', /queries in .*empty\.jsonl/],
   ],
@@ -78,7 +84,8 @@ const BAD: Record<string, Bad[]> = {
   compact: [usage([], /missing required argument/), [[none], 'NO_INDEX', /./]],
   stats: [
     usage([], /missing required argument/),
-    usage([store, store], /too many arguments/),
+    usage([store, store], /too many arguments .*\(funnelvec --help\)$/),
+    usage(['--store', store], /unknown option '--store' .*: an index is named as in stats films$/),
     [[none], 'NO_INDEX', /./],
   ],
   mcp: [

@@ -104,6 +104,10 @@ describe('doctor', () => {
     const { stdout: text } = await funnelvec(['doctor', folder]);
     assert.match(text, /390 rows, .* a search for ten takes [\d.]+ ms/);
     assert.match(text, /100 rows have no codes: every search reads 1\.6 kB of them/);
+    const writer = await FunnelIndex.open(folder);
+    await writer.optimize();
+    await writer.close();
+    assert.match((await funnelvec(['doctor', folder])).stdout, /\n {2}all rows have codes\n/);
     const missing = await funnelvec(['doctor', path('nowhere')]);
     assert.equal(missing.code, 1);
     assert.match(missing.stderr, /there is no such folder \(funnelvec ingest <files> --to <path> makes one\)/);

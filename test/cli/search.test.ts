@@ -161,7 +161,11 @@ describe('search refuses', () => {
     const bad = JSON.stringify([...Array(15).fill(0), null]);
     await fails(1, /finite float32 for dim 15 of --vector but received null/, ask('--vector', bad));
     await fails(2, /array of numbers for --vector/, ask('--vector', '{"a":1}'));
-    await fails(1, /none\.json but received no such file/, ask('--vector', path('none.json')));
+    await fails(
+      1,
+      /a file of it, for --vector but received .*none\.json: no such file/,
+      ask('--vector', path('none.json')),
+    );
     await fails(2, /Expected JSON, or a file of it, for --vector/, ask('--vector', '[1,'));
     await fails(1, /zero/i, ask('--vector', JSON.stringify(Array(16).fill(0))));
   });

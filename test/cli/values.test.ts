@@ -376,7 +376,7 @@ describe('files as other tools export them', () => {
     await done(into('format', file));
     const other = write('format-2.csv', 'id,v\n3,"[1,2]"\n');
     await done(into('format', other));
-    await fails(1, /--format null then, "tsv"/, [
+    await fails(1, /no --format then, "tsv" now/, [
       ...['ingest', file, '--format', 'tsv', '--delimiter', ',', '--vector', 'v', '--id', 'id', '--to', path('format')],
     ]);
     assert.equal(JSON.parse(readFileSync(path('format/funnelvec.json'), 'utf8')).sources.length, 2);

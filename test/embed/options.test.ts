@@ -153,7 +153,7 @@ describe('a preset', () => {
       assert.equal(code, 'NO_MODEL');
       assert.match(
         message,
-        /no onnx\/model\.onnx or model\.onnx .*nor one of \d+ other names.*preset wordllama, name that/,
+        /no onnx\/model\.onnx or model\.onnx .*nor one of \d+ other names.*preset wordllama: name that, too \(of the command: --preset wordllama\)$/,
       );
       return message.length < 700;
     });

@@ -154,6 +154,8 @@ const query = Float32Array.of(1, 2);
 const plan: Plan = { ...funnelPlan(768), keep: [0.5, { count: 3 }, 1] };
 const best: Hit<Film>[] = funnel(films, query, plan, { limit: 3 });
 const title: string | undefined = best[0]?.row?.title;
+const titlesOfAll: Promise<string[]> = funnelBatchAsync([{ candidates: films, query }]).then(([hits]) => hits!.map(({ row }) => row.title));
+const titles: string[] = funnel(films, query).map(({ row }) => row.title);
 const explained: Explanation<Film> = funnel(films, query, undefined, { explain: true });
 const packed: Hit[] = wasmFunnel({ vectors: query, dim: 2, ids: ['a'] }, [1, 2], tutorialPlan);
 const later: Promise<Hit<Film>[]> = funnelAsync(films, query, doublingPlan(64));
@@ -187,7 +189,7 @@ const wrong: FunnelErrorCode = 'BAD';
 
 export {
   activeKernels, code, createWasmKernels, explained, getKernels, hits, info, KERNEL_NAMES, kernels, later, many,
-  imports, indexed, manyLater, milvusSource, own, packed, rows, search, synced, title, wrong,
+  imports, indexed, manyLater, milvusSource, own, packed, rows, search, synced, title, titles, titlesOfAll, wrong,
 };
 `;
 

@@ -28,3 +28,35 @@ it('names of other libraries are told what they are called here', async () => {
     );
   }
 });
+
+it('conditions that stand where only a filter belongs are told where they go, and ids of points are named as they were given', async () => {
+  const index = await FunnelIndex.create(':memory:', { dim: 2 });
+  await index.upsert([{ id: 1, vector: [1, 2], payload: { year: 1979 } }]);
+  const must = [{ key: 'year', match: { value: 1979 } }];
+  const place = /^Expected filter in .* but received must: its name here is filter\.must$/;
+  await assert.rejects(index.countMatching({ must } as never), refused('BAD_ARGUMENT', place));
+  await assert.rejects(index.delete({ must } as never), refused('BAD_ARGUMENT', place));
+  await assert.rejects(index.setPayload({ must } as never, { seen: true }), refused('BAD_ARGUMENT', place));
+  const among = /but received must: its name here is filter\.must$/;
+  await assert.rejects(index.scroll({ must } as never), refused('BAD_ARGUMENT', among));
+  await assert.rejects(index.facet({ key: 'year', must } as never), refused('BAD_ARGUMENT', among));
+  for (const [key, name] of [
+    ['must', 'filter.must'],
+    ['candidates', 'params.candidates'],
+    ['group_by', 'groupBy, of queryGroups(),'],
+  ]) {
+    const request = { vector: [1, 2], [key!]: must } as never;
+    const message = `Expected ${name} in the query of an embedded index but received ${key}`;
+    await assert.rejects(index.query(request), { code: 'BAD_ARGUMENT', message });
+  }
+  await assert.rejects(
+    index.delete({ ids: [1] } as never),
+    refused('BAD_ARGUMENT', /\(ids go in as a list\) but received ids$/),
+  );
+  for (const point of [{ vector: [1, 2] }, { id: null, vector: [1, 2] }]) {
+    const points = [{ id: 2, vector: [1, 2] }, point] as never;
+    await assert.rejects(index.upsert(points), refused('BAD_ID', /number or bigint for points\[1\]\.id but received/));
+  }
+  assert.equal(index.count, 1);
+  await index.close();
+});
