@@ -124,7 +124,7 @@ export async function program(io: Io, args: readonly string[], load_: LoadEmbedd
     if (error.exitCode === 0) return; // help was asked for
     if (error.code === 'commander.help') throw new UsageError(`Expected a command\n\n${root.helpInformation()}`);
     const message = error.message.replace(/^error: /, '');
-    throw new UsageError(`${message} (funnelvec --help)${placeOfStore(error.code, message, args, root.commands)}`);
+    throw new UsageError(`${message}${placeOfStore(error.code, message, args, root.commands)} (funnelvec --help)`);
   }
 }
 
@@ -139,9 +139,9 @@ function placeOfStore(
   if (command === undefined) return '';
   const name = command.name();
   const byOption = command.options.some(({ long }) => long === '--store');
-  if (code === 'commander.excessArguments' && byOption) return `: a store is named as in ${name} --store films`;
+  if (code === 'commander.excessArguments' && byOption) return ` A store is named as in ${name} --store films`;
   const byPlace = command.registeredArguments.some((one) => one.name() === 'index');
-  if (/'--(store|to)'/.test(message) && byPlace) return `: an index is named as in ${name} films`;
+  if (/'--(store|to)'/.test(message) && byPlace) return `. An index is named as in ${name} films`;
   return '';
 }
 

@@ -69,7 +69,7 @@ const BAD: Record<string, Bad[]> = {
   bench: [
     usage([], /--store/),
     usage(['--store', store, '--limit', '-1'], /--limit/),
-    usage([store], /too many arguments .*: a store is named as in bench --store films$/),
+    usage([store], /too many arguments .* A store is named as in bench --store films \(funnelvec --help\)$/),
     [['--store', none], 'NO_INDEX', /./],
     [['--store', store, '--queries', nothing, '--vector', 'v'], 'BAD_ARGUMENT', /queries in .*empty\.jsonl/],
   ],
@@ -85,7 +85,7 @@ const BAD: Record<string, Bad[]> = {
   stats: [
     usage([], /missing required argument/),
     usage([store, store], /too many arguments .*\(funnelvec --help\)$/),
-    usage(['--store', store], /unknown option '--store' .*: an index is named as in stats films$/),
+    usage(['--store', store], /unknown option '--store'\. An index is named as in stats films \(funnelvec --help\)$/),
     [[none], 'NO_INDEX', /./],
   ],
   mcp: [
