@@ -9,8 +9,11 @@ const NOISE = 1e-6;
 const MOST_NOISE = 2e-4;
 /** Rows that may be asked for at once: the most that Milvus answers. */
 const MOST_ROWS = 16_384;
-/** Values of the query are whole numbers from 1 to this: int8, uint8, float16 and bfloat16 hold each of them. */
-const MOST_VALUE = 127;
+/**
+ * Values of the query: int8, uint8, float16 and bfloat16 hold each of them. As powers of two they also round alike where a server
+ * brings the query to length 1, so that its direction stays.
+ */
+const VALUES = [1, 2, 4, 8, 16, 32, 64];
 /** Below it float16 rounds. */
 const LEAST_SCALE = 2 ** -24;
 
@@ -33,7 +36,7 @@ export class Checksums {
     private readonly info: SourceInfo,
     some: Float32Array,
   ) {
-    const probe = Float32Array.from({ length: info.dim }, () => 1 + Math.floor(Math.random() * MOST_VALUE));
+    const probe = Float32Array.from({ length: info.dim }, () => VALUES[Math.floor(Math.random() * VALUES.length)]!);
     const length = lengthOf(probe);
     // A distance from a query that is far longer or shorter than the rows hardly tells them apart.
     const scale = info.metric === 'euclid' ? scaleFor(some, info.dim, length) : 1;
