@@ -108,9 +108,12 @@ function lengthOf(vector: Float32Array): number {
   return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
 }
 
-/** What makes a query of this length about as long as rows are: a power of two. 1 where rows may be stored as integers. */
+/** The power of two by which a query of this length becomes about as long as rows are; 1 where these may be stored as integers. */
 function scaleFor(rows: Float32Array, dim: number, length: number): number {
   if (rows.every(Number.isInteger)) return 1;
   const own = lengthOf(rows) / Math.sqrt(rows.length / dim);
-  return Math.max(LEAST_SCALE, 2 ** Math.floor(Math.log2(own / length)));
+  let scale = 1;
+  while (scale * length > own && scale > LEAST_SCALE) scale /= 2;
+  while (scale * length * 2 <= own) scale *= 2;
+  return scale;
 }
