@@ -9,8 +9,11 @@ const NOISE = 1e-6;
 const MOST_NOISE = 2e-4;
 /** Rows that may be asked for at once: the most that Milvus answers. */
 const MOST_ROWS = 16_384;
-/** Values of the query are whole numbers from 1 to this: int8, uint8, float16 and bfloat16 hold each of them. */
-const MOST_VALUE = 127;
+/**
+ * Values of the query: int8, uint8, float16 and bfloat16 hold each of them. As powers of two they also round alike where a server
+ * brings the query to length 1, so that its direction stays.
+ */
+const VALUES = [1, 2, 4, 8, 16, 32, 64];
 /** Below it float16 rounds. */
 const LEAST_SCALE = 2 ** -24;
 
@@ -33,7 +36,7 @@ export class Checksums {
     private readonly info: SourceInfo,
     some: Float32Array,
   ) {
-    const probe = Float32Array.from({ length: info.dim }, () => 1 + Math.floor(Math.random() * MOST_VALUE));
+    const probe = Float32Array.from({ length: info.dim }, () => VALUES[Math.floor(Math.random() * VALUES.length)]!);
     const length = lengthOf(probe);
     // A distance from a query that is far longer or shorter than the rows hardly tells them apart.
     const scale = info.metric === 'euclid' ? scaleFor(some, info.dim, length) : 1;
@@ -105,9 +108,12 @@ function lengthOf(vector: Float32Array): number {
   return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
 }
 
-/** What makes a query of this length about as long as rows are: a power of two. 1 where rows may be stored as integers. */
+/** The power of two by which a query of this length becomes about as long as rows are; 1 where these may be stored as integers. */
 function scaleFor(rows: Float32Array, dim: number, length: number): number {
   if (rows.every(Number.isInteger)) return 1;
   const own = lengthOf(rows) / Math.sqrt(rows.length / dim);
-  return Math.max(LEAST_SCALE, 2 ** Math.floor(Math.log2(own / length)));
+  let scale = 1;
+  while (scale * length > own && scale > LEAST_SCALE) scale /= 2;
+  while (scale * length * 2 <= own) scale *= 2;
+  return scale;
 }

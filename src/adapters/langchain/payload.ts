@@ -42,7 +42,7 @@ export function checkDocument(document: DocumentInterface, where: string): Pick<
 export function documentPayload(document: DocumentInterface, where: string, layout: Layout): Record<string, unknown> {
   const { pageContent, metadata } = checkDocument(document, where);
   const own = plainValue(metadata, `${where}.metadata`);
-  // What has a toJSON() may say itself as a text.
+  // An object with a toJSON() may say itself as a text.
   if (!isPlain(own)) throw expected('BAD_ARGUMENT', 'an object', `${where}.metadata`, metadata);
   const { contentKey, metadataKey } = layout;
   if (metadataKey !== null) return { [contentKey]: pageContent, [metadataKey]: own };
