@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Filter, FunnelIndex, type IndexAnswer } from 'funnelvec/store';
 import { activeKernels, listKernels, useKernels } from '#dist/kernels/load.js';
+import { extend } from '#dist/store/builds.js';
+import type { OpenIndex } from '#dist/store/open-index.js';
+import { partsOf } from '#dist/store/parts.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 32;
@@ -136,6 +139,21 @@ describe('mode funnel under a filter', () => {
         assert.equal(new Set(hits.map(({ id }) => id)).size, hits.length);
       }
     }
+    await some.close();
+  });
+
+  it('reads no more rows of a build than pass there, where most that pass are in its extension', async () => {
+    const some = await indexOf();
+    const ids = Array.from({ length: COUNT / 2 }, (_, i) => COUNT + i);
+    const payloads = ids.map(() => ({ centre: 0, spread: 1000 }));
+    some.upsertSync({ ids, vectors: rows.subarray(0, ids.length * DIM), payloads });
+    await extend(partsOf(some) as OpenIndex, () => {});
+    const filter: Filter = { must: { key: 'spread', range: { gte: 990 } } };
+    const early = spread.filter((value) => value >= 990).length;
+    const { stats, hits } = some.querySync({ vector: queries[0]!, filter });
+    assert.equal(stats.filter?.matched, early + ids.length);
+    assert.equal(hits.length, 10);
+    assert.equal(stats.stages.find(({ name }) => name === 'head')?.in, early);
     await some.close();
   });
 

@@ -6,7 +6,7 @@
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Kernels } from '../../kernels/kernels.js';
 import { makeAll } from './late-masks.js';
-import { onesIn } from './lists.js';
+import { onesIn, rowsBetween } from './lists.js';
 import type { Scratch } from './memory.js';
 import { identity } from './prepared.js';
 import { isBounded, type Run } from './run.js';
@@ -42,7 +42,7 @@ const HOPELESS = 8;
 /** From so many of a block's 16 rows on the block is read sooner than these alone: sooner than as many lines of a cache from anywhere. */
 const WHOLE = 8;
 
-/** Where a filter leaves so many times fewer rows than there are, most blocks have few of them. */
+/** Where a filter leaves so many times fewer rows of a segment than there are, most blocks have few of them. */
 const THIN = 4;
 /** Rows of the nearest lists that are asked whether they pass, before any is read for a walk. */
 const SAMPLE = 512;
@@ -89,12 +89,13 @@ export function firstRestricted(by: ByCodes, run: Run, s: number, visits: Visits
   // The best of them may lie in any list: for .99 of ten, half of all rows were to be seen in the lists' order.
   makeAll(by.codes, by.scratch, only, s, segment);
   const mask = only.masks[s]!;
-  const { blocks } = segment;
+  const { blocks, count } = segment;
+  const passing = rowsBetween(mask, 0, count); // those of an extension may be all
   const found =
-    THIN * only.rows < only.of
+    THIN * passing < count
       ? firstOfThin(by, mask, s)
       : firstOfBlocks(by, { blocks, count: blocks.length }, mask, s, k, by.rows, by.best);
-  run.stages.push({ name: 'head', in: only.rows, out: found });
+  run.stages.push({ name: 'head', in: passing, out: found });
   return found;
 }
 

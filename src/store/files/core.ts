@@ -277,7 +277,7 @@ export class Core {
     }
   }
 
-  /** What a write to the store answers; where it fails, the store is opened anew, and tells what is on disk. */
+  /** Waits for a write to the store. Where it fails, the store is opened anew, and tells what is on disk. */
   *#written<T>(write: FileStep<T>): Steps<T> {
     const { kv } = this.options;
     try {
