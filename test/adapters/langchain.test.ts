@@ -514,7 +514,7 @@ for (const [kind, started] of starting) {
       );
       await assert.rejects(
         store.addDocuments(FILMS, { namespace: 'x' } as never),
-        refused('BAD_ARGUMENT', /Expected one of ids/),
+        refused('BAD_ARGUMENT', /Expected ids in the options beside documents/),
       );
       assert.equal(words.texts, 0, 'no text was embedded');
       const vector = vectorOf('x');

@@ -445,7 +445,7 @@ describe('unsigned integers and bytes are vectors only as --vector-type says', (
       (await contentsOf(to)).map(({ vector }) => vector),
       bits,
     );
-    await fails(1, /the columns of .* as before .* --vector-type "bits" of type string then, null now/, [
+    await fails(1, /the columns of .* as before .* --vector-type "bits" then, none now/, [
       ...line.slice(0, 6),
       '--metric',
       'dot',

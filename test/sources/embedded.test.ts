@@ -1,6 +1,7 @@
 /** The embedded index as a source: the suite of the servers, on a native head; then its own head. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { FunnelSearch, tutorialPlan } from 'funnelvec';
 import { type Row, sourceConformance } from 'funnelvec/source/conformance';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
@@ -39,9 +40,11 @@ await sourceConformance(
         const kept = new Set(rows.map(({ id }) => id));
         await index.delete(index.someIds(index.count).filter((id) => !kept.has(id as never)));
         const there = await index.get(rows.map(({ id }) => id));
-        const other = rows.filter(
-          ({ vector }, i) => !there[i] || Buffer.compare(bytes(there[i].vector), bytes(vector)),
-        );
+        const isThere = (row: Row, i: number) =>
+          there[i] !== undefined &&
+          Buffer.compare(bytes(there[i].vector), bytes(row.vector)) === 0 &&
+          isDeepStrictEqual(there[i].payload, payloadOf(row));
+        const other = rows.filter((row, i) => !isThere(row, i));
         await index.upsert(other.map((row) => ({ id: row.id, vector: row.vector, payload: payloadOf(row) })));
       },
       source({ collection, nativeFilter, timeout, vectors }) {

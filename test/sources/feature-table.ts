@@ -128,10 +128,10 @@ export const FEATURES: readonly Feature[] = [
 export const OLDER = ['Milvus 2.3.5', 'milvus-lite 2.5.1'] as const;
 export type OlderMilvus = (typeof OLDER)[number];
 
-/** @param version as the server tells it; milvus-lite 2.5 tells none */
+/** @param version as the server tells it (v2.3.5, milvus_lite-3.2.2); milvus-lite 2.5 tells none */
 export function olderMilvus(version: string | undefined): OlderMilvus | undefined {
   if (version === undefined || version === '') return 'milvus-lite 2.5.1';
-  return isAtLeast(version.replace(/^v/, ''), 2, 4) ? undefined : 'Milvus 2.3.5';
+  return isAtLeast(version.replace(/^\D*/, ''), 2, 4) ? undefined : 'Milvus 2.3.5';
 }
 
 const noPattern = unsupported(

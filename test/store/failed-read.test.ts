@@ -31,7 +31,7 @@ describe('a row file that cannot be read', () => {
   for (const how of ['upsert', 'upsertSync'] as const) {
     it(`loses nothing of an ${how} that was committed`, async () => {
       const path = join(folder, how);
-      // Of six rows memory holds four: the fourth is read from the file behind the commit.
+      // Memory holds four of the six rows: the fourth is read from the file behind the commit.
       const index = await FunnelIndex.create(path, { dim: 2, memory: 4 * 12 });
       const points = (from: number) =>
         [0, 1, 2].map((i) => ({ id: from + i, vector: [from + i + 1, 1], payload: { i } }));
