@@ -1,9 +1,10 @@
 /** A mirror that follows without a key: rounds that compare one number of each vector, and what they cost. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FunnelError, type Id, type Metric, type Source } from 'funnelvec';
+import { FunnelError, type Metric, type Source } from 'funnelvec';
 import { embeddedSource, type FollowOptions, FunnelIndex } from 'funnelvec/store';
 import { Random, SEED } from '../random.js';
+import { assertSameRows } from './same-rows.js';
 
 const DIM = 24;
 const random = new Random(SEED);
@@ -55,15 +56,6 @@ async function collectionOf(count: number, metric: Metric = 'cosine'): Promise<C
 const mirrorOf = ({ index: { metric } }: Collection, path = ':memory:') =>
   FunnelIndex.create(path, { dim: DIM, metric, autoOptimize: false });
 
-async function same(mirror: FunnelIndex, { index }: Collection): Promise<void> {
-  const ids: Id[] = index.someIds(index.count);
-  assert.equal(mirror.count, ids.length);
-  const there = await index.get(ids);
-  for (const [i, point] of (await mirror.get(ids)).entries()) {
-    assert.deepEqual(point?.vector, there[i]!.vector, `the vector of id ${ids[i]}`);
-  }
-}
-
 function spent({ asked }: Collection): Collection['asked'] {
   const was = { ...asked };
   Object.assign(asked, { vectors: 0, ids: 0 });
@@ -88,7 +80,7 @@ describe('index.follow() without a key', () => {
       const { kind, read, written, deleted } = await follower.update();
       assert.deepEqual([kind, read, written, deleted], ['checksums', 400 + 6, 6, 2]);
       assert.deepEqual(spent(collection), { vectors: 6, ids: 400 });
-      await same(mirror, collection);
+      await assertSameRows(mirror, collection.index);
       assert.deepEqual((await mirror.get([77]))[0]!.payload, { kind: 9 });
       assert.ok(mirror.syncMark!.at >= before);
       assert.equal(mirror.syncMark!.rows, 400);
@@ -124,7 +116,7 @@ describe('index.follow() without a key', () => {
         }
         await follower.update();
         await follower.update();
-        await same(mirror, collection);
+        await assertSameRows(mirror, collection.index);
         await follower.stop();
         await mirror.close();
         await collection.index.close();
@@ -169,7 +161,7 @@ describe('index.follow() without a key', () => {
         const { kind, written, deleted } = await follower.update();
         assert.equal(kind, how === 'scores otherwise' && round === 0 ? 'checksums' : 'full', how);
         assert.deepEqual([written, deleted], [3, 1], how);
-        await same(mirror, collection);
+        await assertSameRows(mirror, collection.index);
       }
       await follower.stop();
       await mirror.close();
@@ -206,7 +198,7 @@ describe('index.follow() without a key', () => {
     assert.deepEqual([kind, written, deleted], ['checksums', 3, 1]);
     assert.deepEqual((await mirror.get([10]))[0]!.payload, { kind: 7 });
     assert.ok(scored >= 150 && scored <= 300, `${scored} rows were scored`);
-    await same(mirror, collection);
+    await assertSameRows(mirror, collection.index);
     assert.ok(mirror.syncMark!.at > at);
     await follower.update();
     assert.ok(scored > 600, 'a round after it begins at the start');
@@ -235,7 +227,7 @@ describe('index.follow() without a key', () => {
     }
     collection.between = async () => {};
     assert.equal((await follower.update()).kind, 'checksums');
-    await same(mirror, collection);
+    await assertSameRows(mirror, collection.index);
     await follower.stop();
     await mirror.close();
     await collection.index.close();

@@ -4,10 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { FunnelError, FunnelSearch, type Id, type Source } from 'funnelvec';
+import { FunnelError, FunnelSearch, type Source } from 'funnelvec';
 import { embeddedSource, type FollowOptions, FunnelIndex } from 'funnelvec/store';
 import { Random, SEED } from '../random.js';
 import { refused } from '../refused.js';
+import { assertSameRows } from './same-rows.js';
 
 const DIM = 8;
 const random = new Random(SEED);
@@ -91,15 +92,6 @@ class Collection {
 
 const mirrorIn = (path = ':memory:') => FunnelIndex.create(path, { dim: DIM, autoOptimize: false });
 
-async function same(mirror: FunnelIndex, { index }: Collection): Promise<void> {
-  const ids: Id[] = index.someIds(index.count);
-  assert.equal(mirror.count, ids.length);
-  const there = await index.get(ids);
-  for (const [i, point] of (await mirror.get(ids)).entries()) {
-    assert.deepEqual(point?.vector, there[i]!.vector, `the vector of id ${ids[i]}`);
-  }
-}
-
 const NEVER: FollowOptions = { every: 1e9, rate: Number.POSITIVE_INFINITY };
 
 describe('index.follow()', () => {
@@ -117,7 +109,7 @@ describe('index.follow()', () => {
       const follower = mirror.follow(collection.source, { ...NEVER, since: 'at', overlap: 0, batch: 100 });
       const first = await follower.update();
       assert.deepEqual([first.kind, first.written], ['full', 500], name);
-      await same(mirror, collection);
+      await assertSameRows(mirror, collection.index);
       await follower.update(); // stamps behind the first page are looked at once more
       collection.since();
       assert.deepEqual((await follower.update()).read, 0, name);
@@ -126,14 +118,14 @@ describe('index.follow()', () => {
       assert.deepEqual([kind, written, deleted], ['changes', 5, 0], name);
       assert.ok(read <= 12, `${name}: ${read} rows were read`);
       assert.equal(collection.since().vectors, 5, name);
-      await same(mirror, collection);
+      await assertSameRows(mirror, collection.index);
       // Deletions show in the number of rows: ids are compared, vectors stay where they are.
       await collection.index.delete([4, 5, 6]);
       await collection.write([9]);
       const gone = await follower.update();
       assert.deepEqual([gone.kind, gone.written, gone.deleted], ['ids', 1, 3], name);
       assert.equal(collection.since().vectors, 1, name);
-      await same(mirror, collection);
+      await assertSameRows(mirror, collection.index);
       assert.equal((await follower.update()).kind, 'changes');
       assert.deepEqual(mirror.syncMark!.rows, 499);
       await follower.stop();
@@ -151,7 +143,7 @@ describe('index.follow()', () => {
     await collection.index.delete([7]);
     const { kind, read, written, deleted } = await follower.update();
     assert.deepEqual([kind, read, written, deleted], ['full', 300, 3, 1]);
-    await same(mirror, collection);
+    await assertSameRows(mirror, collection.index);
     assert.deepEqual((await mirror.get([1]))[0]!.payload, { kind: 1 });
     await follower.stop();
     await mirror.close();
@@ -168,7 +160,7 @@ describe('index.follow()', () => {
     await follower.update();
     await collection.write([2, 200], late); // a transaction that took its stamp first, and its time
     assert.equal((await follower.update()).written, 2);
-    await same(mirror, collection);
+    await assertSameRows(mirror, collection.index);
     // One that is later still, and looks like no change by its stamp or by the number of rows, waits for the next full pass.
     await collection.write([5], 1_600_000_000_000);
     assert.equal((await follower.update()).written, 0);
@@ -176,7 +168,7 @@ describe('index.follow()', () => {
     const thorough = mirror.follow(collection.source, { ...NEVER, since: 'at', full: 0 });
     const { kind, written } = await thorough.update();
     assert.deepEqual([kind, written], ['full', 1]);
-    await same(mirror, collection);
+    await assertSameRows(mirror, collection.index);
     await thorough.stop();
     await mirror.close();
     await collection.index.close();
@@ -218,7 +210,7 @@ describe('index.follow()', () => {
         assert.equal(follower.stats().failures, 0);
         assert.ok(writes > 12);
         await follower.stop();
-        await same(mirror, collection);
+        await assertSameRows(mirror, collection.index);
         await mirror.close();
         await collection.index.close();
       }
@@ -249,7 +241,7 @@ describe('index.follow()', () => {
     await follower.update();
     assert.equal(follower.stats().failures, 0);
     assert.equal(follower.stats().error, undefined);
-    await same(mirror, collection);
+    await assertSameRows(mirror, collection.index);
     await follower.stop();
     assert.equal(follower.stats().state, 'stopped');
     await mirror.close();
@@ -351,7 +343,7 @@ describe('index.follow()', () => {
     const follower = mirror.follow(collection.source, { ...NEVER, batch: 50, since: 'at' });
     await follower.update();
     assert.ok(collection.since().vectors < 500, 'all vectors were read again');
-    await same(mirror, collection);
+    await assertSameRows(mirror, collection.index);
     await follower.stop();
     await mirror.close();
     await collection.index.close();

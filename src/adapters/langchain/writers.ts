@@ -119,10 +119,11 @@ export function qdrantWriter(client: QdrantWriteClient, options: WriterOptions):
       if (ids.length > 0) await asked(() => client.delete(collection, { wait: true, points: ids }));
     },
     idOf(text) {
-      const uuid = typeof text === 'string' ? uuidOf(text) : undefined;
-      if (uuid !== undefined) return uuid;
-      if (typeof text === 'string' && /^(?:0|[1-9]\d{0,15})$/.test(text) && Number.isSafeInteger(Number(text)))
-        return Number(text);
+      if (typeof text === 'string') {
+        const uuid = uuidOf(text);
+        if (uuid !== undefined) return uuid;
+        if (/^(?:0|[1-9]\d{0,15})$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
+      }
       throw expected('BAD_ID', 'a UUID or a whole number up to 2^53 − 1, as Qdrant has them,', 'an id', text);
     },
   };
