@@ -5,8 +5,9 @@
 # Behaviour:  `clone_index` of "IVF32,FlatPanorama8" copies the inverted lists into plain ones, without the level-wise layout and the
 #             cumulative sums that the pruning of prefixes reads. ntotal and the type of the clone are right, and `add` to it
 #             even takes rows without a word. Serialising and reading back keeps the layout.
-# Seen:       clone: IndexIVFFlatPanorama, 2000 rows, every search raises "IndexIVFFlatPanorama
-#             requires ArrayInvertedListsPanorama", before and after rows are added. Read back: the answers of the original, to the bit. "IVF32,Flat" cloned: the same answers.
+# Seen:       clone: IndexIVFFlatPanorama, 2000 rows, every search raises "IndexIVFFlatPanorama requires
+#             ArrayInvertedListsPanorama", before and after rows are added. Read back: the answers of the original, to the bit.
+#             "IVF32,Flat" cloned: the same answers.
 # Guess:      a clone answers as its original does, as with every other index of the factory that was tried.
 # Who is hurt: who clones an index to change the copy (removing, merging, one clone for each thread) and moves it to the levels that
 #             are made for Matryoshka rows: building and cloning succeed, and the first query of production fails.
