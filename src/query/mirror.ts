@@ -142,7 +142,10 @@ export async function withMirrorVectors(
   const mirrorMs = performance.now() - began;
   const stats: MirrorStats = { found: count - missing.length, fetched: 0, gone: 0 };
   const all: PackedCandidates = { vectors, dim, ids, payloads, headScores };
-  if (missing.length === 0) return { candidates: all, stats, mirrorMs, fetchMs: 0, memory };
+  if (missing.length === 0) {
+    all.finite = searchable.has(mirror); // an index takes no other rows
+    return { candidates: all, stats, mirrorMs, fetchMs: 0, memory };
+  }
 
   const fetching = performance.now();
   const { rows: fetched, lacking } = await source.fetch({ ids: missing.map((place) => ids[place]!), ...options });
