@@ -40,8 +40,12 @@ export interface SearchableMirror {
   mark(): MirrorMark | undefined;
   /** Whether it has some rows of a collection: a sync was begun, and none was completed since. */
   cut(): boolean;
-  /** Its `count` best rows for a query that was checked, by its own index, which scores so many candidates. */
-  nearest(vector: QueryVector, count: number, candidates: number): Promise<Nearest>;
+  /**
+   * Its `count` best rows for a query that was checked, by its own index, which scores so many candidates.
+   *
+   * @param withPayload of what the mirror keeps
+   */
+  nearest(vector: QueryVector, count: number, candidates: number, withPayload: PayloadSelector): Promise<Nearest>;
 }
 
 export interface Nearest {
