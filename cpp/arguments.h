@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
+#include <utility>
 
 namespace funnelvec {
 
@@ -15,15 +17,26 @@ struct Sized {
 };
 
 template <class T>
-Sized<T> sized(T*& data, size_t& length) {
+constexpr Sized<T> sized(T*& data, size_t& length) {
   return {data, length};
 }
+
+struct NoVisitor {
+  template <class... Members>
+  void operator()(const char*, Members&&...) {}
+};
+
+// Whether a member has members of its own.
+template <class T, class = void>
+constexpr bool hasArguments = false;
+template <class T>
+constexpr bool hasArguments<T, std::void_t<decltype(arguments(std::declval<NoVisitor&>(), std::declval<T&>()))>> = true;
 
 }  // namespace funnelvec
 
 // Names and members are the same words, so that neither can stand in another order than the other.
-#define FUNNELVEC_ARGUMENTS(Task, ...)         \
-  template <class Visitor>                     \
-  void arguments(Visitor&& visitor, Task& t) { \
-    visitor(#__VA_ARGS__, __VA_ARGS__);        \
+#define FUNNELVEC_ARGUMENTS(Task, ...)                   \
+  template <class Visitor>                               \
+  constexpr void arguments(Visitor&& visitor, Task& t) { \
+    visitor(#__VA_ARGS__, __VA_ARGS__);                  \
   }

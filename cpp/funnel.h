@@ -40,8 +40,10 @@ struct FunnelTask {
   size_t stages;           // at least 1
   uint32_t* indices;       // out: keep[stages - 1]
   double* keys;            // out: as many
+  bool finite;             // the rows are known to be: dims that no stage reads are not looked at
 };
-FUNNELVEC_ARGUMENTS(FunnelTask, t.metric, t.query, t.rows, sized(t.scales, t.stages), t.keep, t.indices, t.keys)
+FUNNELVEC_ARGUMENTS(FunnelTask, t.metric, t.query, t.rows, sized(t.scales, t.stages), t.keep, t.finite, t.indices,
+                    t.keys)
 
 struct ScanTask {
   Metric metric;

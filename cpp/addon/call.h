@@ -39,22 +39,10 @@ inline ArrayView viewOf(napi_env env, napi_value value) {
 
 inline RowType rowTypeOf(const ArrayView& v) { return v.type == napi_float32_array ? kFloat32 : kFloat16; }
 
-// The arguments of a call, and those that lie behind each other in memory.
-struct CallArguments {
-  const Napi::CallbackInfo& info;
-  size_t at = 0;
-  napi_value next() { return info[at++]; }
-};
-struct ListedArguments {
-  const napi_value* values;
-  napi_value next() { return *values++; }
-};
-
 // Reads arguments into the members of a task, one after the other.
-template <class Source>
 class Reader {
  public:
-  Reader(napi_env env, Source source) : env_(env), source_(source) {}
+  Reader(napi_env env, const napi_value* values) : env_(env), next_(values) {}
 
   template <class... Members>
   void operator()(const char*, Members&&... members) {
@@ -65,26 +53,32 @@ class Reader {
   // Out of line: some 200 arguments share them, and the addon is half as large.
   FUNNELVEC_NOINLINE uint32_t number() {
     uint32_t n = 0;
-    napi_get_value_uint32(env_, source_.next(), &n);
+    napi_get_value_uint32(env_, *next_++, &n);
     return n;
   }
-  FUNNELVEC_NOINLINE ArrayView view() { return viewOf(env_, source_.next()); }
+  FUNNELVEC_NOINLINE ArrayView view() { return viewOf(env_, *next_++); }
+  // Node.js finds the type of an array by up to nine comparisons, so only those are asked for theirs that have several.
+  FUNNELVEC_NOINLINE void* data(size_t* length) {
+    void* data = nullptr;
+    if (napi_get_typedarray_info(env_, *next_++, nullptr, length, &data, nullptr, nullptr) != napi_ok) {
+      noTypedArray(env_);
+    }
+    return data;
+  }
 
   template <class T>
   std::enable_if_t<std::is_integral_v<T> || std::is_enum_v<T>> read(T& to) {
     to = static_cast<T>(number());
   }
-  void read(bool& to) { to = number() != 0; }
-  void read(double& to) { napi_get_value_double(env_, source_.next(), &to); }
+  void read(bool& to) { napi_get_value_bool(env_, *next_++, &to); }
+  void read(double& to) { napi_get_value_double(env_, *next_++, &to); }
   template <class T>
   void read(T*& to) {
-    to = static_cast<T*>(view().data);
+    to = static_cast<T*>(data(nullptr));
   }
   template <class T>
   void read(Sized<T>& to) {
-    const ArrayView v = view();
-    to.data = static_cast<T*>(v.data);
-    to.length = v.length;
+    to.data = static_cast<T*>(data(&to.length));
   }
   void read(Values& to) {
     const ArrayView v = view();
@@ -96,7 +90,7 @@ class Reader {
     to = {v.data, rowTypeOf(v), v.length / dim, dim};
   }
   void read(Chunks& to) {
-    const napi_value array = source_.next();
+    const napi_value array = *next_++;
     uint32_t length = 0;
     napi_get_array_length(env_, array, &length);
     chunks_.resize(length);
@@ -116,7 +110,7 @@ class Reader {
   }
 
   napi_env env_;
-  Source source_;
+  const napi_value* next_;
   std::vector<const void*> chunks_;
 };
 
@@ -130,29 +124,41 @@ Result callOf(Result (*function)(const Task&), const void*, const Task& task) {
   return function(task);
 }
 
-template <auto kFunction>
-Napi::Value call(const Napi::CallbackInfo& info) {
-  using Task = typename Parts<decltype(kFunction)>::Task;
-  using Result = typename Parts<decltype(kFunction)>::Result;
-  Reader<CallArguments> reader(info.Env(), {info});
-  Task task{};
-  arguments(reader, task);
-  if constexpr (std::is_void_v<Result>) {
-    callOf(kFunction, info.Data(), task);
-    return info.Env().Undefined();
-  } else {
-    return Napi::Number::New(info.Env(), static_cast<double>(callOf(kFunction, info.Data(), task)));
+// Makes an error of JavaScript of the exception that is being handled, such as memory that ran out.
+FUNNELVEC_COLD inline void throwToJavaScript(napi_env env) {
+  try {
+    throw;
+  } catch (const Napi::Error& e) {
+    e.ThrowAsJavaScriptException();
+  } catch (const std::exception& e) {
+    Napi::Error::New(env, std::string("funnelvec: ") + e.what()).ThrowAsJavaScriptException();
   }
 }
 
-// Memory that runs out becomes a JavaScript error. For use where an exception is being handled.
-[[noreturn]] FUNNELVEC_COLD inline void rethrow(napi_env env) {
+// Calls of kernels are a microsecond short, and Napi::CallbackInfo takes memory for more than six arguments.
+template <auto kFunction>
+napi_value call(napi_env env, napi_callback_info info) {
+  using Task = typename Parts<decltype(kFunction)>::Task;
+  using Result = typename Parts<decltype(kFunction)>::Result;
+  const DefaultFloatingPoint mode;
   try {
-    throw;
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const std::exception& e) {
-    throw Napi::Error::New(env, std::string("funnelvec: ") + e.what());
+    size_t count = countArguments<Task>();
+    napi_value values[countArguments<Task>()];  // undefined where the caller gave fewer
+    void* isa = nullptr;
+    napi_get_cb_info(env, info, &count, values, nullptr, &isa);
+    Reader reader(env, values);
+    Task task{};
+    arguments(reader, task);
+    napi_value result = nullptr;
+    if constexpr (std::is_void_v<Result>) {
+      callOf(kFunction, isa, task);
+    } else {
+      napi_create_double(env, static_cast<double>(callOf(kFunction, isa, task)), &result);
+    }
+    return result;
+  } catch (...) {
+    throwToJavaScript(env);
+    return nullptr;
   }
 }
 
@@ -162,7 +168,8 @@ Napi::Value guarded(const Napi::CallbackInfo& info) {
   try {
     return kCall(info);
   } catch (...) {
-    rethrow(info.Env());
+    throwToJavaScript(info.Env());
+    return {};
   }
 }
 
@@ -173,7 +180,9 @@ void bindCall(Napi::Object to, const char* name, const InstructionSet* isa = nul
 
 template <auto kFunction>
 void bind(Napi::Object to, const char* name, const InstructionSet* isa = nullptr) {
-  bindCall<call<kFunction>>(to, name, isa);
+  napi_value function = nullptr;
+  napi_create_function(to.Env(), name, NAPI_AUTO_LENGTH, call<kFunction>, const_cast<InstructionSet*>(isa), &function);
+  to.Set(name, function);
 }
 
 }  // namespace funnelvec

@@ -14,14 +14,14 @@ const InstructionSet& isaOf(const Napi::CallbackInfo& info) { return *static_cas
 // Tasks whose arguments lie one behind the other in an array.
 template <class Task>
 std::vector<Task> tasksOf(Napi::Env env, const Napi::Array& flat) {
-  static const size_t kArguments = Signature::of<Task>().size();
+  constexpr size_t kArguments = countArguments<Task>();
   std::vector<Task> tasks(flat.Length() / kArguments);
-  std::vector<napi_value> values(kArguments);
+  napi_value values[kArguments];
   for (size_t i = 0; i < tasks.size(); ++i) {
     for (size_t j = 0; j < kArguments; ++j) {
       napi_get_element(env, flat, static_cast<uint32_t>(i * kArguments + j), &values[j]);
     }
-    Reader<ListedArguments> reader(env, {values.data()});
+    Reader reader(env, values);
     arguments(reader, tasks[i]);
   }
   return tasks;

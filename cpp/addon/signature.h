@@ -22,16 +22,6 @@
 
 namespace funnelvec {
 
-struct NoVisitor {
-  template <class... Members>
-  void operator()(const char*, Members&&...) {}
-};
-
-template <class T, class = void>
-constexpr bool hasArguments = false;
-template <class T>
-constexpr bool hasArguments<T, std::void_t<decltype(arguments(std::declval<NoVisitor&>(), std::declval<T&>()))>> = true;
-
 class Signature {
  public:
   template <class Task>
@@ -86,6 +76,7 @@ class Signature {
   std::enable_if_t<std::is_integral_v<T>> add(const char*& names, T&) {
     putNext("size", names);
   }
+  void add(const char*& names, bool&) { putNext("flag", names); }
   void add(const char*& names, double&) { putNext("f64", names); }
   void add(const char*& names, Metric&) { putNext("metric", names); }
   template <class T>
@@ -124,6 +115,34 @@ struct Parts<R (*)(const T&)> {
   using Result = R;
   using Task = T;
 };
+
+// Counts the arguments of a task.
+struct ArgumentCount {
+  size_t n = 0;
+
+  template <class... Members>
+  constexpr void operator()(const char*, Members&&... members) {
+    (add(members), ...);
+  }
+
+ private:
+  template <class T>
+  constexpr void add(T& member) {
+    if constexpr (hasArguments<T>) {
+      arguments(*this, member);
+    } else {
+      n += std::is_same_v<T, Matrix> ? 2 : 1;  // a matrix is passed with its dim
+    }
+  }
+};
+
+template <class Task>
+constexpr size_t countArguments() {
+  Task task{};
+  ArgumentCount count;
+  arguments(count, task);
+  return count.n;
+}
 
 template <auto kFunction>
 std::vector<std::string> signatureOf() {

@@ -50,6 +50,13 @@ export interface PackedCandidates<Row = unknown> {
   rows?: ArrayLike<Row>;
   /** `count` scores of the head search, where it was a database that ranked them. Kept for reports, never for ranking. */
   headScores?: ArrayLike<number>;
+  /**
+   * Whether all values are known to be finite. Native kernels then do not look at the dims of rows that no stage reads. Among
+   * those that are read NaN and Infinity are refused as ever.
+   *
+   * @default false
+   */
+  finite?: boolean;
 }
 
 /** Candidates for a funnel: rows as objects, or one matrix. */

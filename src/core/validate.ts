@@ -140,13 +140,31 @@ export function isPlainFloats(value: unknown): value is Float32Array {
   return (
     value instanceof Float32Array &&
     Object.getPrototypeOf(value) === Float32Array.prototype &&
-    viewKind.call(value) === 'Float32Array' &&
-    !Object.hasOwn(value, 'length') &&
-    value.byteLength !== 0
+    isAsItComes(value, 'Float32Array')
   );
 }
 
+/** Whether a view with the prototype of a kind is of that kind, has no length of its own making, and has its memory. */
+function isAsItComes(view: ArrayBufferView, kind: string): boolean {
+  return viewKind.call(view) === kind && !Object.hasOwn(view, 'length') && view.byteLength !== 0;
+}
+
 const PROTOTYPES = new Map<unknown, object>([...CONSTRUCTORS].map(([name, { prototype }]) => [name, prototype]));
+
+/** Whether it is a typed array of this realm, of a kind that kernels take, as it comes and with its memory. */
+export function isPlainView(value: object | null): boolean {
+  const kind = value === null ? undefined : kindOfPrototype(Object.getPrototypeOf(value));
+  return kind !== undefined && isAsItComes(value as ArrayBufferView, kind);
+}
+
+/** Those that kernels take. A look into a map would take longer. */
+function kindOfPrototype(prototype: unknown): string | undefined {
+  if (prototype === Float32Array.prototype) return 'Float32Array';
+  if (prototype === Uint16Array.prototype) return 'Uint16Array';
+  if (prototype === Uint32Array.prototype) return 'Uint32Array';
+  if (prototype === Float64Array.prototype) return 'Float64Array';
+  return undefined;
+}
 
 /**
  * Transferring a buffer, or shrinking it, empties every view of it; reading on would answer from nothing. A view that is of

@@ -21,6 +21,8 @@ export interface Matrix<Row> {
   count: number;
   /** Is `vectors` memory of ours, that no caller can write or transfer? */
   owned: boolean;
+  /** Are all values known to be finite? */
+  finite: boolean;
   /** The hit for a candidate. */
   hit(index: number, score: number): Hit<Row>;
   id(index: number): Id;
@@ -63,8 +65,10 @@ function fromRows<Row>(given: readonly (CandidateRow & Row)[], workspace: Worksp
   for (let i = 0; i < count; i++) {
     const row = rows[i];
     const vector = row?.vector;
-    if (!isNumbers(vector)) throw badVector(row, vector, i);
-    if (ArrayBuffer.isView(vector)) checkAttached(vector, `the vector of row ${i}`);
+    if (!isPlainFloats(vector)) {
+      if (!isNumbers(vector)) throw badVector(row, vector, i);
+      if (ArrayBuffer.isView(vector)) checkAttached(vector, `the vector of row ${i}`);
+    }
     vectors[i] = vector;
     ids[i] = row!.id;
   }
@@ -77,6 +81,7 @@ function fromRows<Row>(given: readonly (CandidateRow & Row)[], workspace: Worksp
     dim,
     count,
     owned: true,
+    finite: false,
     id,
     hit(index, score) {
       const row = rows[index]!;
@@ -95,9 +100,11 @@ function badVector(row: unknown, vector: unknown, i: number): FunnelError {
   return new FunnelError('BAD_ARGUMENT', got.message + hint);
 }
 
+const PACKED_KEYS = ['vectors', 'dim', 'ids', 'payloads', 'rows', 'headScores', 'finite'];
+
 function fromPacked<Row>(candidates: PackedCandidates<Row>, workspace: Workspace): Matrix<Row> {
-  checkKeys(candidates, ['vectors', 'dim', 'ids', 'payloads', 'rows', 'headScores'], 'candidates');
-  const { ids, payloads, rows, vectors: first } = candidates;
+  checkKeys(candidates, PACKED_KEYS, 'candidates');
+  const { ids, payloads, rows, vectors: first, finite = false } = candidates;
   const plain = isPlainFloats(first);
   const vectors = plain ? first : ownView(first, 'candidates.vectors');
   const dim = checkDim(candidates.dim, 'candidates.dim');
@@ -114,6 +121,7 @@ function fromPacked<Row>(candidates: PackedCandidates<Row>, workspace: Workspace
     throw expected('BAD_DIMS', `a multiple of dim (${dim}) values`, 'candidates.vectors', given);
   }
   const count = length / dim;
+  if (typeof finite !== 'boolean') throw expected('BAD_ARGUMENT', 'a boolean', 'candidates.finite', finite);
   checkList('ids', ids, count);
   checkList('payloads', payloads, count);
   checkList('rows', rows, count);
@@ -128,6 +136,7 @@ function fromPacked<Row>(candidates: PackedCandidates<Row>, workspace: Workspace
     dim,
     count,
     owned: !asIs,
+    finite,
     id,
     hit(index, score) {
       const hit: Hit<Row> = { id: id(index), score, index };

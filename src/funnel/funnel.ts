@@ -107,6 +107,9 @@ export interface FunnelApi {
   ): Promise<Hit<Row>[][]>;
 }
 
+const NO_OPTIONS: FunnelOptions = {};
+const ALL_OPTIONS = ['limit', 'explain'];
+
 /** Multiply-adds below which a hop to another thread costs more than the work. */
 const WORTH_A_THREAD = 2_000_000;
 
@@ -119,9 +122,9 @@ export function makeFunnel(kernels: () => Kernels): FunnelApi {
     candidates: Candidates<Row>,
     query: Vector | Float16Values,
     plan?: Plan,
-    options: FunnelOptions = {},
+    options?: FunnelOptions,
   ): never {
-    const { limit, explain: explained } = checkOptions(options, ['limit', 'explain']);
+    const { limit, explain: explained } = options === undefined ? NO_OPTIONS : checkOptions(options, ALL_OPTIONS);
     // A getter of the caller's may call us from within.
     const outer = busy;
     busy = true;

@@ -228,7 +228,12 @@ function checkHead(head: unknown, dim: number): void {
 }
 
 function checkKeeps(keep: unknown, count: number): Keep[] {
-  if (!Array.isArray(keep)) return new Array<Keep>(count).fill(checkKeep(keep));
+  if (!Array.isArray(keep)) {
+    const rule = checkKeep(keep);
+    const rules: Keep[] = [];
+    for (let s = 0; s < count; s++) rules.push(rule);
+    return rules;
+  }
   if (keep.length !== count) throw expected('BAD_PLAN', `one rule per scale (${count})`, 'keep', keep);
   return Array.from({ length: count }, (_, s) => checkKeep(keep[s], s));
 }

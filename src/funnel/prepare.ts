@@ -78,6 +78,7 @@ export function prepareDecided(
     dim,
     count,
     owned: true,
+    finite: false,
     id: (index) => ids[index]!,
     hit(index, score) {
       const hit: Hit<unknown> = { id: ids[index]!, score, index };
@@ -106,7 +107,8 @@ function taskOf<Row>(
   if (query.length !== dim || matrix.vectors.length !== matrix.count * matrix.dim) {
     throw new FunnelError('DETACHED_BUFFER', 'Expected query and vectors to stay as they are during the call');
   }
-  return { matrix, task: { metric, query, rows: matrix.vectors, dim, scales, keep, indices, keys }, stages, hits };
+  const { vectors: rows, finite } = matrix;
+  return { matrix, task: { metric, query, rows, dim, scales, keep, indices, keys, finite }, stages, hits };
 }
 
 /** The kernel's answer as hits. */

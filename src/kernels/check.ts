@@ -4,7 +4,7 @@
  */
 import { describe, expected } from '../core/errors.js';
 import { ownView } from '../core/realm.js';
-import { checkAttached, fixedLength } from '../core/validate.js';
+import { checkAttached, fixedLength, isPlainView } from '../core/validate.js';
 import {
   type FunnelTask,
   type Kernels,
@@ -15,8 +15,6 @@ import {
   type ScanTask,
   type ScoresTask,
 } from './kernels.js';
-
-const TOP_K = ['scores', 'indices', 'keys'];
 
 const wrapped = new WeakMap<Kernels, Kernels>();
 
@@ -43,8 +41,10 @@ function wrap(kernels: Kernels): Kernels {
       checkNorms(task);
       return kernels.norms(task);
     },
-    topK(...given) {
-      const [scores, indices, keys] = given.map((one, i) => ownView(one, TOP_K[i]!)) as typeof given;
+    topK(givenScores, givenIndices, givenKeys) {
+      const scores = taken(givenScores, 'scores');
+      const indices = taken(givenIndices, 'indices');
+      const keys = taken(givenKeys, 'keys');
       checkTopK(scores, indices, keys);
       return kernels.topK(scores, indices, keys);
     },
@@ -74,7 +74,7 @@ function wrap(kernels: Kernels): Kernels {
       return kernels.scanAsync(task);
     },
     firstNonFinite(given) {
-      const rows = ownView(given, 'rows');
+      const rows = taken(given, 'rows');
       checkRows(rows, 1);
       return kernels.firstNonFinite(rows);
     },
@@ -87,12 +87,23 @@ function own<Task extends object>(task: Task): Task {
   const own = { ...task } as Record<string, unknown>;
   for (const name in own) {
     const given = own[name];
-    if (typeof given !== 'object') continue;
-    const view = ownView(given, name);
-    if (view !== given) own[name] = view;
+    if (typeof given !== 'object' || isPlainView(given)) continue;
+    own[name] = taken(given, name);
   }
   if (ArrayBuffer.isView(own['rows'])) own['rows'] = fixedLength(own['rows']);
   return own as Task;
+}
+
+/**
+ * A view that kernels know, with its memory; other values come back as they are.
+ *
+ * @throws FunnelError DETACHED_BUFFER, BAD_ARGUMENT
+ */
+function taken<T>(given: T, name: string): T {
+  if (typeof given === 'object' && isPlainView(given)) return given;
+  const view = ownView(given, name);
+  if (ArrayBuffer.isView(view)) checkAttached(view, name);
+  return view;
 }
 
 /** All are read before the first is checked: a getter of one may take the memory of another away. */
@@ -136,6 +147,9 @@ function checkFunnel(task: FunnelTask): void {
   }
   checkOut('indices', task.indices, Uint32Array, alive);
   checkOut('keys', task.keys, Float64Array, alive);
+  const { finite } = task;
+  if (finite !== undefined && typeof finite !== 'boolean')
+    throw expected('BAD_ARGUMENT', 'a boolean', 'finite', finite);
 }
 
 function checkScan(task: ScanTask): void {
@@ -149,7 +163,6 @@ function checkRows(rows: Rows, dim: number): void {
   if (!(rows instanceof Float32Array) && !(rows instanceof Uint16Array)) {
     throw expected('BAD_ARGUMENT', 'a Float32Array or a Uint16Array', 'rows', rows);
   }
-  checkAttached(rows, 'rows');
   if (!Number.isInteger(dim) || dim < 1 || dim > MAX_DIM) {
     throw expected('BAD_ARGUMENT', `an integer in 1..${MAX_DIM}`, 'dim', dim);
   }
@@ -165,7 +178,6 @@ function checkAgainstQuery({ metric, query, rows, dim }: Pick<ScoresTask, 'metri
   if (!(query instanceof Float32Array) || query.length !== dim) {
     throw expected('BAD_ARGUMENT', `a Float32Array of ${dim} dims`, 'query', query);
   }
-  checkAttached(query, 'query');
 }
 
 function checkRange(from: number, to: number, dim: number): void {
@@ -183,5 +195,4 @@ function checkOut(
   if (!(out instanceof Type) || out.length < length) {
     throw expected('BAD_ARGUMENT', `a ${Type.name} of at least ${length}`, name, out);
   }
-  checkAttached(out, name);
 }

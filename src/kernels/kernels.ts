@@ -88,6 +88,8 @@ export interface FunnelTask {
   indices: Uint32Array;
   /** Out: their keys at the last scale, likewise. */
   keys: Float64Array;
+  /** Whether all rows are known to be finite: dims that no stage reads need not be looked at. @default false */
+  finite?: boolean;
 }
 
 /** The k best rows of all, by their keys over dims `[0, to)`. */
@@ -135,7 +137,7 @@ export interface Kernels {
    */
   topK(scores: Float64Array, indices: Uint32Array, keys: Float64Array): number;
 
-  /** Every dim of every row is checked, also where the funnel stopped reading. */
+  /** Every dim of every row is checked, also where the funnel stopped reading, unless the task says that all are finite. */
   funnel(task: FunnelTask): BadPosition;
 
   /** One call for many queries, each with its own candidates. One position per task. */
@@ -179,7 +181,7 @@ export const SIGNATURES = {
   topK: signature<TopKTask>()(['f64[n] scores', 'out u32[n] indices', 'out f64[] keys'], (call, t) =>
     call(t.scores, t.indices, t.keys),
   ),
-  funnel: signature<FunnelTask>()(
+  funnel: signature<Required<FunnelTask>>()(
     [
       'metric metric',
       'f32[] query',
@@ -187,10 +189,11 @@ export const SIGNATURES = {
       'size dim',
       'u32[n] scales',
       'u32[] keep',
+      'flag finite',
       'out u32[] indices',
       'out f64[] keys',
     ],
-    (call, t) => call(metricCode(t.metric), t.query, t.rows, t.dim, t.scales, t.keep, t.indices, t.keys),
+    (call, t) => call(metricCode(t.metric), t.query, t.rows, t.dim, t.scales, t.keep, t.finite, t.indices, t.keys),
   ),
   scan: signature<ScanTask>()(
     ['metric metric', 'f32[] query', 'rows rows', 'size dim', 'size to', 'out u32[n] indices', 'out f64[] keys'],

@@ -27,7 +27,7 @@ function bind(name: string, raw: RawKernels): Kernels {
     scores: (task) => scores.pass(raw.scores, task) as BadPosition,
     norms: (task) => norms.pass(raw.norms, task) as BadPosition,
     topK: (scores, indices, keys) => topK.pass(raw.topK, { scores, indices, keys }) as number,
-    funnel: (task) => funnel.pass(raw.funnel, task) as BadPosition,
+    funnel: (task) => funnel.pass(raw.funnel, task as Required<FunnelTask>) as BadPosition,
     funnelBatch: (tasks) => list<BadPosition[]>(raw.funnelBatch, tasks.flatMap(funnelArguments)),
     funnelBatchAsync: async (tasks) => list(raw.funnelBatchAsync, tasks.flatMap(funnelArguments)),
     scan: (task) => scan.pass(raw.scan, task) as BadPosition,
@@ -40,7 +40,7 @@ function bind(name: string, raw: RawKernels): Kernels {
 }
 
 function funnelArguments(task: FunnelTask): unknown[] {
-  return SIGNATURES.funnel.pass(listed, task) as unknown[];
+  return SIGNATURES.funnel.pass(listed, task as Required<FunnelTask>) as unknown[];
 }
 
 function listed(...args: unknown[]): unknown[] {

@@ -9,6 +9,7 @@
  *     size dims      a whole number     f64 scale       any number
  *     rows rows      float32, or the bits of float16    rows[] chunks   a list of such
  *     metric metric  a metric, passed as its code       out f64[] keys  an array that the kernel writes into
+ *     flag finite    a boolean
  */
 import type { Metric, Rows } from '../core/metrics.js';
 
@@ -27,15 +28,17 @@ type Same<A, B> = [A, B] extends [B, A] ? true : false;
 /** The words for the type of a value. */
 type WordOf<V> = [V] extends [number]
   ? 'size' | 'f64'
-  : Same<V, Metric> extends true
-    ? 'metric'
-    : Same<V, Rows> extends true
-      ? 'rows'
-      : Same<V, readonly Rows[]> extends true
-        ? 'rows[]'
-        : {
-            [K in keyof Types]: Same<V, Types[K]> extends true ? `${'' | 'out '}${K}${'[]' | '[n]'}` : never;
-          }[keyof Types];
+  : Same<V, boolean> extends true
+    ? 'flag'
+    : Same<V, Metric> extends true
+      ? 'metric'
+      : Same<V, Rows> extends true
+        ? 'rows'
+        : Same<V, readonly Rows[]> extends true
+          ? 'rows[]'
+          : {
+              [K in keyof Types]: Same<V, Types[K]> extends true ? `${'' | 'out '}${K}${'[]' | '[n]'}` : never;
+            }[keyof Types];
 
 /** A task with the members of its bound among its own. */
 type Flat<T> = T extends { bound: infer B } ? Omit<T, 'bound'> & B : T;

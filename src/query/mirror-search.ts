@@ -95,7 +95,7 @@ export class MirrorSearch {
     if (!covered) own.withPayload = false;
     own.stages = 'auto'; // all of them run where the search does
     // Requests of a batch and those by an id take the steps that all others share, and get the same answer.
-    return { ranker: this.#ranker, options: own, payloads, isPlain: isPlain && payloads === withPayload, told };
+    return { ranker: this.#ranker, options: own, payloads, isPlain, told };
   }
 
   /**
@@ -108,11 +108,11 @@ export class MirrorSearch {
   async nearest(vector: QueryVector, route: Route, kernels: string): Promise<SearchResult> {
     const { options, told } = route;
     const { dim, metric } = this.mirror;
-    const { limit = 10 } = options;
+    const { limit = 10, withPayload = false } = options;
     vector.checkDims(dim, 'vector');
     const candidates = candidatesFor(limit);
     const began = performance.now();
-    const { hits, scored, missing } = await this.#own.nearest(vector, limit, candidates);
+    const { hits, scored, missing } = await this.#own.nearest(vector, limit, candidates, withPayload);
     const ms = performance.now() - began;
     this.#rows.nameOut(hits);
     const stats: SearchStats = {

@@ -40,8 +40,12 @@ export interface SearchableMirror {
   mark(): MirrorMark | undefined;
   /** Whether it has some rows of a collection: a sync was begun, and none was completed since. */
   cut(): boolean;
-  /** Its `count` best rows for a query that was checked, by its own index, which scores so many candidates. */
-  nearest(vector: QueryVector, count: number, candidates: number): Promise<Nearest>;
+  /**
+   * Its `count` best rows for a query that was checked, by its own index, which scores so many candidates.
+   *
+   * @param withPayload of what the mirror keeps
+   */
+  nearest(vector: QueryVector, count: number, candidates: number, withPayload: PayloadSelector): Promise<Nearest>;
 }
 
 export interface Nearest {
@@ -142,7 +146,10 @@ export async function withMirrorVectors(
   const mirrorMs = performance.now() - began;
   const stats: MirrorStats = { found: count - missing.length, fetched: 0, gone: 0 };
   const all: PackedCandidates = { vectors, dim, ids, payloads, headScores };
-  if (missing.length === 0) return { candidates: all, stats, mirrorMs, fetchMs: 0, memory };
+  if (missing.length === 0) {
+    all.finite = searchable.has(mirror); // an index takes no other rows
+    return { candidates: all, stats, mirrorMs, fetchMs: 0, memory };
+  }
 
   const fetching = performance.now();
   const { rows: fetched, lacking } = await source.fetch({ ids: missing.map((place) => ids[place]!), ...options });

@@ -231,7 +231,7 @@ export class IndexSource implements Source {
     const gone = scores.length - places.length;
     const found = bestOf(request, params) === undefined ? undefined : Math.min(candidates, scored ?? 0) - gone;
     const answer: HeadAnswer = {
-      candidates: Object.assign(rows, { headScores }),
+      candidates: Object.assign(rows, { headScores, finite: true }),
       headMs,
       decodeMs: performance.now() - began,
       exactBelow: Number.POSITIVE_INFINITY,

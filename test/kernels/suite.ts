@@ -195,6 +195,30 @@ function kernelSuite(kernels: Kernels, cases: number, assertRandomCalls: () => v
       }
     });
 
+    it('finds a NaN in dims that the funnel reads, also where the rows are said to be finite', async () => {
+      const random = new Random(SEED);
+      const dim = 40;
+      for (const position of [0, 40 * 17 + 7, 40 * 31 + 3]) {
+        const rows = random.vector(32 * dim);
+        rows[position] = Number.NaN;
+        const task = funnelTask({ query: random.vector(dim), rows, dim, scales: [8, 30], keep: [4, 1], finite: true });
+        assert.equal(kernels.funnel(task), position);
+        assert.deepEqual(await kernels.funnelBatchAsync([task]), [position]);
+      }
+    });
+
+    it('gives the same of finite rows, whether or not it is told that they are', () => {
+      const random = new Random(SEED);
+      for (let i = 0; i < 20; i++) {
+        const dim = 24 + i;
+        const given = { query: random.vector(dim), rows: random.vector(32 * dim), dim, scales: [8, 24], keep: [9, 4] };
+        const [told, untold] = [true, false].map((finite) => funnelTask({ ...given, finite }));
+        assert.equal(kernels.funnel(told!), -1);
+        assert.equal(kernels.funnel(untold!), -1);
+        assert.deepEqual([told!.indices, told!.keys], [untold!.indices, untold!.keys]);
+      }
+    });
+
     it('runs batches as it runs single calls, on the main thread and off it', async () => {
       const random = new Random(SEED);
       const tasks: FunnelTask[] = [];
@@ -285,6 +309,7 @@ export function funnelTask(
     metric?: FunnelTask['metric'];
     scales: ArrayLike<number>;
     keep: ArrayLike<number>;
+    finite?: boolean;
   },
 ): FunnelTask {
   const keep = Uint32Array.from(part.keep);

@@ -137,7 +137,7 @@ describe("a FunnelSearch with search: 'mirror'", () => {
     pairs.push(['few rows', new FunnelSearch({ source, mirror: await mirrorOf(source), search: 'mirror' })]);
     for (const [name, search] of pairs) {
       for (const limit of [undefined, 1, 10, 50]) {
-        for (const withPayload of [false, ['text']]) {
+        for (const withPayload of [false, ['text'], ['year', 'by'], { include: ['n'] }]) {
           const request = { vector: random.vector(DIM), withPayload, ...(limit && { limit }) };
           const told = [];
           // A search that somebody could stop takes the way that all others take.

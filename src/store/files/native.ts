@@ -63,14 +63,14 @@ export interface NativeFiles {
    * Rows as records, as rows.ts has them. Callers check that all of it lies within.
    *
    * @param bytes of a row
-   * @param half 1: float16
+   * @param half whether values are float16
    * @param first the ordinal of the first row
    * @returns `count`, or the first row with a value that is not finite
    */
   encodeRecords?: (
     rows: Float32Array | Uint16Array,
     bytes: number,
-    half: 0 | 1,
+    half: boolean,
     count: number,
     first: number,
     stride: number,

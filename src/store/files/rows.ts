@@ -104,8 +104,7 @@ export function encodeRecords(
     const { bytesPerValue } = format;
     const Type = bytesPerValue === 4 ? Float32Array : Uint16Array;
     const part = new Type(rows.buffer as ArrayBuffer, rows.byteOffset + from * dim * bytesPerValue, (to - from) * dim);
-    const half = bytesPerValue === 2 ? 1 : 0;
-    const done = native(part, dim * bytesPerValue, half, to - from, first, stride, into);
+    const done = native(part, dim * bytesPerValue, bytesPerValue === 2, to - from, first, stride, into);
     if (done < to - from) throw changed('NOT_FINITE', `row ${from + done} became NaN or Infinity`);
     return;
   }
