@@ -1,15 +1,16 @@
 // npm run bench:index [-- --sets real20k,syn100k] [--contenders funnelvec,faiss-hnsw] [--threads 1,2] [--quick] [--full]
-//   [--reuse] [--write] [--json file] [--beside folder]
+//   [--reuse] [--write] [--apart] [--json file] [--beside folder]
 // Tables go to stdout, progress to stderr. A run with all contenders and threads, not quick, writes the pieces of its sets in
 // bench/RESULTS.md and their plots. --full adds the million rows. --reuse keeps index files of an earlier run where there are
 // some, with the build times of that run. --beside compares this build with another one, whose root it names, in turns on the
 // same cores: filters of 50 to 0.1 %, and batches; its index files stay in .cache/bench-index/beside for the next time. --write writes the pieces of whatever was run; each says what it left out.
+// --apart writes them into a section of their own, so that those of whole runs stay.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { log, root } from '../../scripts/setup/steps.mjs';
-import { withPieces } from '../merge.mjs';
+import { withPart, withPieces } from '../merge.mjs';
 import { setup } from '../setup.mjs';
 import { compare } from './against/compare.mjs';
 import { beside } from './beside/beside.mjs';
@@ -28,10 +29,15 @@ const { values } = parseArgs({
     full: { type: 'boolean', default: false },
     reuse: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
+    apart: { type: 'boolean', default: false },
     json: { type: 'string' },
     beside: { type: 'string' },
   },
 });
+if (values.apart && values.write) {
+  log('--apart and --write say two places for one table');
+  process.exit(2);
+}
 const known = (what, names, list) => {
   const unknown = names.filter((name) => !list.includes(name));
   if (unknown.length === 0) return names;
@@ -81,16 +87,21 @@ for (const key of sets) {
   if (!reuse) for (const file of builds.keys()) rmSync(file, { recursive: true, force: true });
   const result = { set, runs, about, resemblance };
   results.push(result);
-  pieces[key] = piece(result);
+  const plot = values.apart ? `${key}-apart.svg` : `${key}.svg`;
+  pieces[key] = piece(result, plot);
   process.stdout.write(`${pieces[key]}\n\n`);
   const { plotOf } = await import('./report/plot.mjs'); // needs what was just installed
   const all = !quick && !values.reuse && chosen.length === CONTENDERS.length && threadCounts.join() === '1,2';
-  const whole = all || values.write;
-  const folder = whole ? join(root, 'bench', 'plots') : join(root, '.cache', 'bench-index', 'plots');
+  const whole = (all || values.write) && !values.apart;
+  const folder = whole || values.apart ? join(root, 'bench', 'plots') : join(root, '.cache', 'bench-index', 'plots');
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${key}.svg`), plotOf(result));
-  if (whole) {
-    const file = join(root, 'bench', 'RESULTS.md');
+  writeFileSync(join(folder, plot), plotOf(result));
+  const file = join(root, 'bench', 'RESULTS.md');
+  if (values.apart) {
+    const heading = '## The index beside some of its peers';
+    writeFileSync(file, withPart(readFileSync(file, 'utf8'), `index apart: ${key}`, pieces[key], heading));
+    log(`${key}: bench/RESULTS.md, in a section of its own, and bench/plots/${plot} written`);
+  } else if (whole) {
     writeFileSync(file, withPieces(readFileSync(file, 'utf8'), introduction(), pieces, setKeys));
     log(`${key}: bench/RESULTS.md and bench/plots/${key}.svg written`);
   } else {

@@ -1,4 +1,4 @@
-// Puts the peers of the index benchmark in place: npm ones by bench/index/package.json, faiss in .cache/index-venv.
+// Puts the peers of the index benchmark in place: npm ones by bench/index/package.json, Python's in .cache/index-venv.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { log, root, run, step } from '../../scripts/setup/steps.mjs';
@@ -7,7 +7,7 @@ import { installPython } from '../setup.mjs';
 const manifest = ['bench/index/package.json', 'bench/index/package-lock.json', 'bench/index/.npmrc'];
 const hnswlib = 'bench/index/node_modules/hnswlib-node';
 
-/** @returns the Python with faiss, and why a peer is missing, by its package */
+/** @returns the Python with its peers, and why a peer is missing, by its package */
 export async function setupIndex() {
   await step('Installing the peers of the index', { inputs: manifest, outputs: [hnswlib] }, () =>
     // Not `npm ci`: it wants the binaries of every platform in the lock file, and the registry may lack some.
@@ -20,7 +20,11 @@ export async function setupIndex() {
     log(error.message);
     missing.hnswlib = 'does not compile here, and has no binaries on the registry';
   }
-  const python = await installPython('Installing faiss', 'index-venv', 'bench/index/requirements.txt');
+  const python = await installPython(
+    'Installing the Python peers of the index',
+    'index-venv',
+    'bench/index/requirements.txt',
+  );
   return { python, missing };
 }
 

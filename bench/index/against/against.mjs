@@ -10,6 +10,12 @@ const BATCH_ROWS = [100_000, 200_000];
 /** Recall that the funnel must reach. */
 export const targetOf = (count) => (count > 200_000 ? 0.975 : 0.99);
 
+/** Recalls at which the fastest settings that reach them are compared: those of the issue's bounds. */
+export function recallsOf(count) {
+  if (count > 200_000) return [0.95, 0.99, 0.999];
+  return count <= 65_000 ? [0.95, 0.99] : [];
+}
+
 /** Our fastest setting that reaches it, or undefined. */
 export function chosenFunnel({ settings }, target) {
   return settings
@@ -20,7 +26,8 @@ export function chosenFunnel({ settings }, target) {
 
 /**
  * @param {object[]} lines what curve() found, with contender and job
- * @returns {Promise<object[]>} { peer, what: 'exact' | 'funnel' | 'batch', ratio, … }
+ * @returns {Promise<object[]>} { peer, what: 'exact' | 'funnel' | 'batch' | 'recall', ratio, … }; 'funnel' is at our recall,
+ *   'recall' at those of recallsOf
  */
 export async function against(lines, set, { python, effort, log }) {
   const mine = lines.find(({ contender, missing }) => contender.ours && !missing);
@@ -34,8 +41,13 @@ export async function against(lines, set, { python, effort, log }) {
       log(`${set.key}: funnelvec and ${peer.label} in turns`);
       const theirs = await start('serve', peer.contender, peer.job, python);
       try {
-        const one = { ours, theirs, mine, peer, funnel, set, effort };
-        found.push(...(peer.kind === 'exact' ? await exact(one) : await approximate(one)));
+        const one = { ours, theirs, mine, peer, set, effort };
+        if (peer.kind === 'exact') found.push(...(await exact(one)));
+        else if (funnel) found.push({ what: 'funnel', ...(await approximate(one, funnel, funnel.recall)) });
+        for (const target of peer.kind === 'exact' ? [] : recallsOf(set.count)) {
+          const fastest = chosenFunnel(mine, target);
+          if (fastest) found.push({ what: 'recall', target, ...(await approximate(one, fastest, target)) });
+        }
       } finally {
         await theirs.close();
       }
@@ -62,9 +74,9 @@ async function exact({ ours, theirs, mine, peer, set, effort }) {
   return found;
 }
 
-async function approximate({ ours, theirs, mine, peer, funnel, set, effort }) {
-  if (!funnel) return [];
-  const settings = bracket(peer.settings, funnel.recall);
+/** Our setting against the peer's curve at a recall. */
+async function approximate({ ours, theirs, mine, peer, set, effort }, funnel, wanted) {
+  const settings = bracket(peer.settings, wanted);
   const slowest = Math.max(...settings.map((i) => peer.settings[i].p50));
   const rounds = await duel(
     { ask: ours.ask, settings: [funnel.index], slowest: mine.settings[funnel.index].p50 },
@@ -73,8 +85,8 @@ async function approximate({ ours, theirs, mine, peer, funnel, set, effort }) {
   );
   const recalls = settings.map((i) => peer.settings[i].recall);
   const { name, recall } = funnel;
-  const reached = Math.max(...recalls) >= recall;
-  return [{ peer: peer.key, what: 'funnel', name, recall, reached, ratio: curveRatio(rounds, recalls, recall) }];
+  const reached = Math.max(...recalls) >= wanted;
+  return { peer: peer.key, name, recall, reached, ratio: curveRatio(rounds, recalls, wanted) };
 }
 
 /** The settings next below and above a recall: their times are what is interpolated. */

@@ -1,8 +1,10 @@
 // The issue's bounds on one set, measured in one run.
-import { targetOf } from './against.mjs';
+import { recallsOf, targetOf } from './against.mjs';
 
 const LARGE = 100_000;
 const HUGE = 200_000;
+/** Our time at a recall over a million rows and more, as a share of the fastest peer's that reaches it. */
+const MOST_AT = { 0.95: 0.5, 0.99: 0.2, 0.999: 0.3 };
 
 /** @returns {{ what: string, value?: number, most: number, met?: boolean, unit?: string }[]} */
 export function boundsOf({ count, dim }, { lines, ratios, beside = [] }) {
@@ -30,6 +32,13 @@ export function boundsOf({ count, dim }, { lines, ratios, beside = [] }) {
     against.length ? Math.max(...against) : undefined,
     most,
   );
+
+  for (const recall of recallsOf(count)) {
+    const all = ratios.filter(({ what, target: at, reached }) => what === 'recall' && at === recall && reached);
+    const worst = all.sort((a, b) => b.ratio - a.ratio)[0];
+    const peer = worst === undefined ? 'which none reaches' : lines.find(({ key }) => key === worst.peer).label;
+    bound(`funnel at recall ≥ ${recall} ÷ the fastest peer there, ${peer}`, worst?.ratio, huge ? MOST_AT[recall] : 1);
+  }
 
   if (count >= LARGE) {
     const quickest = Math.min(...graphs.map(({ built }) => built.seconds));

@@ -27,7 +27,7 @@ class Contender:
     def settings(self, job):
         return [{"name": "exact"}]
 
-    def searcher(self, index, setting):
+    def searcher(self, index, setting, job):
         return lambda queries: index.search(queries, K)[1]
 
 
@@ -72,9 +72,9 @@ class Hnsw(Contender):
         efs = [16, 24, 32, 48, 64, 96, 128, 192, 256] + ([384, 512] if job["count"] > 200_000 else [])
         return [{"name": f"ef {ef}", "ef": ef} for ef in efs]
 
-    def searcher(self, index, setting):
+    def searcher(self, index, setting, job):
         index.hnsw.efSearch = setting["ef"]
-        return super().searcher(index, setting)
+        return super().searcher(index, setting, job)
 
 
 class IvfPq(Contender):
@@ -98,7 +98,7 @@ class IvfPq(Contender):
         probes = [16, 32, 64, 128, 256, 512] if job["count"] > 200_000 else [4, 8, 16, 32, 64, 128, 256]
         return [{"name": f"nprobe {n}", "nprobe": n, "factor": self.factor(job)} for n in probes]
 
-    def searcher(self, index, setting):
+    def searcher(self, index, setting, job):
         base = faiss.SearchParametersIVF(nprobe=setting["nprobe"])
         params = faiss.IndexRefineSearchParameters(k_factor=setting["factor"], base_index_params=base)
         return lambda queries: index.search(queries, K, params=params)[1]

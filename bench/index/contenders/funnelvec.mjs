@@ -8,7 +8,7 @@ const memoryFor = (count, dim) => (count >= 100_000 ? Math.ceil(0.5 * dim * coun
 
 /** One process serves both modes: setting 0 is exact, the others are the dial. */
 const DIAL = [
-  ...[16, 24, 32, 48, 64, 96, 128, 256].map((candidates) => ({ name: `candidates ${candidates}`, candidates })),
+  ...[10, 12, 16, 24, 32, 48, 64, 96, 128, 256].map((candidates) => ({ name: `candidates ${candidates}`, candidates })),
   ...[0.3, 0.5].map((eps) => ({ name: `eps ${eps}`, eps })),
 ];
 /** With the coarse partition, which large sets have. */

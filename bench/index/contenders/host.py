@@ -1,5 +1,6 @@
 """The inside of a Python contender's process: host.py build|serve JOB. Messages are those of host.mjs."""
 
+import importlib
 import json
 import os
 import sys
@@ -7,11 +8,13 @@ import time
 
 import numpy as np
 
-from faiss_indexes import CONTENDERS, version
 from memory import peak, resident
 
 role, job = sys.argv[1], json.loads(sys.argv[2])
-contender = CONTENDERS[job["contender"]]
+os.environ.setdefault("OMP_NUM_THREADS", str(job["threads"]))
+# Its own package alone: the memory of others' libraries would count as its.
+peer = importlib.import_module(job["module"])
+contender = peer.CONTENDERS[job["contender"]]
 dim = job["dim"]
 
 
@@ -25,7 +28,7 @@ def build():
     start = time.perf_counter()
     index = contender.build(rows, job)
     contender.save(index, job["file"])
-    send({"seconds": time.perf_counter() - start, "peak": peak(), "version": version()})
+    send({"seconds": time.perf_counter() - start, "peak": peak(), "version": peer.version()})
 
 
 def serve():
@@ -33,14 +36,14 @@ def serve():
     before = resident()
     index = contender.load(job["file"])
     settings = contender.settings(job)
-    send({"ready": True, "settings": [one["name"] for one in settings], "version": version(), "about": contender.about(job)})
+    send({"ready": True, "settings": [one["name"] for one in settings], "version": peer.version(), "about": contender.about(job)})
     for line in sys.stdin:
         message = json.loads(line)
         if message.get("resident"):
             now = resident()
             send({"resident": None if now is None else now - before})
             continue
-        search = contender.searcher(index, settings[message["setting"]])
+        search = contender.searcher(index, settings[message["setting"]], job)
         send(one_pass(search, queries, message))
 
 
@@ -62,5 +65,4 @@ def one_pass(search, queries, message):
     return {"micros": micros, "ids": ids}
 
 
-os.environ.setdefault("OMP_NUM_THREADS", str(job["threads"]))
 {"build": build, "serve": serve}[role]()

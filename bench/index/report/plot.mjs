@@ -20,6 +20,10 @@ const COLOURS = [
   '#ff6f91',
   '#9c755f',
   '#8a8a8a',
+  '#17557a',
+  '#b5cf6b',
+  '#7b1fa2',
+  '#c49c94',
 ];
 
 export function plotOf({ set, runs }) {

@@ -1,5 +1,5 @@
 // The index part of bench/RESULTS.md: a piece per set, each from one run.
-import { targetOf } from '../against/against.mjs';
+import { recallsOf, targetOf } from '../against/against.mjs';
 import { boundsOf } from '../against/bounds.mjs';
 
 export function introduction() {
@@ -9,26 +9,31 @@ export function introduction() {
   ].join('\n\n');
 }
 
-/** @param {{ set: object, runs: object[], about: object, resemblance?: object }} result */
-export function piece({ set, runs, about, resemblance }) {
+/**
+ * @param {{ set: object, runs: object[], about: object, resemblance?: object }} result
+ * @param {string} plot name of the plot's file
+ */
+export function piece({ set, runs, about, resemblance }, plot) {
   const parts = [`### ${set.title}`, facts(set, about), folded('Contenders: versions and settings', who(runs))];
   if (resemblance) parts.push(folded('Are the synthetic rows like real ones?', likeness(resemblance)));
-  parts.push(`![Recall against latency](plots/${set.key}.svg)`);
+  parts.push(`![Recall against latency](plots/${plot})`);
   for (const run of runs) {
     parts.push(`#### ${set.key}, ${run.threads} ${run.threads === 1 ? 'thread' : 'threads'}`, contenders(set, run));
     const absent = run.lines.filter(({ missing }) => missing);
     if (absent.length) parts.push(absent.map(({ label, missing }) => `- ${label}: ${missing}`).join('\n'));
+    const atRecalls = run.ratios.filter(({ what }) => what === 'recall');
+    if (atRecalls.length) parts.push(recallTable(set, run, atRecalls));
     const batches = run.ratios.filter(({ what }) => what === 'batch');
     if (batches.length) parts.push(batchTable(batches));
     if (run.beside) parts.push(besideTable(run.beside));
-    parts.push(bounds(set, run), losses(set, run), folded('Every setting', curves(run)));
+    parts.push(bounds(set, run), losses(run), folded('Every setting', curves(run)));
   }
   return parts.join('\n\n');
 }
 
 function facts(set, { date, cpu, cores, node, load, quick }) {
   const base = set.base ? ` Rows follow those of: ${set.base}.` : '';
-  return `${set.count.toLocaleString('en')} rows × ${set.dim}, ${set.queries} queries.${base} Measured ${date} on ${cpu}, ${cores} cores, Node ${node}, load before the run ${load.toFixed(1)}.${quick ? ' **A quick run, not for quoting.**' : ''}`;
+  return `${set.count.toLocaleString('en')} rows × ${set.dim}, ${set.queries} queries.${base} Measured ${date} on ${cpu}, ${cores} cores, Node ${node}, load before the run ${load.toFixed(1)}.${load > cores ? ' **The machine was busy: ratios come from turns, times are for orientation.**' : ''}${quick ? ' **A quick run, not for quoting.**' : ''}`;
 }
 
 /** Each contender once, from the first run that has it. */
@@ -117,6 +122,22 @@ function batchTable(batches) {
   return table(['exact queries in a batch', 'funnelvec, ms a query', 'IndexFlatIP, ms a query', 'ratio'], rows, 'rrrr');
 }
 
+/** Our fastest setting that reaches a recall, beside each peer's time there. */
+function recallTable(set, { lines }, found) {
+  const targets = recallsOf(set.count);
+  const settingAt = (target) => found.find((one) => one.target === target)?.name ?? 'not reached';
+  const head = ['ours ÷ theirs', ...targets.map((target) => `at recall ≥ ${target} (ours: ${settingAt(target)})`)];
+  const peers = lines.filter(({ key }) => found.some(({ peer }) => peer === key));
+  const rows = peers.map(({ key, label }) => {
+    const cells = targets.map((target) => {
+      const one = found.find(({ peer, target: at }) => peer === key && at === target);
+      return !one ? '' : one.reached ? figure(one.ratio) : 'it does not reach that';
+    });
+    return [label, ...cells];
+  });
+  return table(head, rows, `l${'r'.repeat(targets.length)}`);
+}
+
 function besideTable(cases) {
   const rows = cases.map(({ name, p50, p90, recall, ratio, differ }) => [
     name + (differ > 0 ? ` (${differ} answers differ)` : ''),
@@ -140,14 +161,20 @@ function bounds(set, run) {
 }
 
 /** Who is faster than our index at what it was asked for, said plainly. */
-function losses(set, { lines, ratios }) {
+function losses({ lines, ratios }) {
   if (!lines.some(({ ours, missing }) => ours && !missing)) return 'funnelvec’s index was not in this run.';
-  const lost = ratios.filter(({ ratio }) => ratio > 1);
+  // A peer that does not reach a recall is no faster there.
+  const lost = ratios.filter(({ what, reached, ratio }) => ratio > 1 && (what !== 'recall' || reached));
   if (lost.length === 0) return 'No peer is faster, exact or at our recall.';
   const label = (key) => lines.find((one) => one.key === key).label;
-  const list = lost.map(({ peer, what, batch, ratio }) => {
-    const task =
-      what === 'batch' ? `batches of ${batch}` : what === 'exact' ? 'exact' : `funnel at ≥ ${targetOf(set.count)}`;
+  const list = lost.map(({ peer, what, batch, target, recall, ratio }) => {
+    const tasks = {
+      batch: `batches of ${batch}`,
+      exact: 'exact',
+      funnel: `funnel at our recall of ${recall?.toFixed(4)}`,
+      recall: `funnel at recall ≥ ${target}`,
+    };
+    const task = tasks[what];
     return `- ${task}: ${label(peer)}, our time is ${figure(ratio)}×`;
   });
   return `funnelvec loses:\n\n${list.join('\n')}`;
