@@ -5,8 +5,9 @@ import type { Sliced } from '../../core/slices.js';
 import { Bits, popcount } from './bits.js';
 import { changesOf } from './changed-rows.js';
 import type { Disk } from './disk-contract.js';
+import type { EditPages } from './edit-pages.js';
 import { corrupt, filesError, lockLost } from './errors.js';
-import { followChanges, lacksChanges } from './follow-changes.js';
+import { editsOf, followChanges, lacksChanges } from './follow-changes.js';
 import { Ids, isStorable } from './ids.js';
 import type { Commit, Entries, Kv } from './kv.js';
 import { isGone, OpenFiles } from './open-files.js';
@@ -78,6 +79,8 @@ export class Core {
   payloadChanges = 0;
   /** Payloads that a commit under way replaces: until it shows, reads find them here. */
   replaced: ReadonlyMap<number, Uint8Array> | undefined;
+  /** Payloads of a large change that are not in their places yet. */
+  edits: EditPages | undefined;
   /** Told of a commit of this process in the same turn in which it shows: the rows that have another payload. Must not throw. */
   payloadsChanged: (ordinals: Uint32Array) => void = () => {};
 
@@ -153,7 +156,9 @@ export class Core {
       followChanges({ kv, uuid: this.uuid }, next, this.state, this.withPayload);
       this.payloadChanges++;
     }
+    const edits = editsOf({ kv, uuid: this.uuid }, next);
     this.files.follow(next, !readOnly);
+    this.edits = edits;
     const from = this.state.rows;
     this.alive = alive;
     this.state = next;
@@ -229,6 +234,11 @@ export class Core {
       files: state.rowFiles.length + state.segments.length + 1,
       bytes: { rows: sum(state.rowFiles), segments: sum(state.segments), store: options.kv.bytes() },
     };
+  }
+
+  /** The payload of a row as it is stored, sealed. @throws FunnelError CORRUPT */
+  stored(ordinal: number): Uint8Array | undefined {
+    return this.replaced?.get(ordinal) ?? this.edits?.get(ordinal) ?? this.options.kv.payload(ordinal);
   }
 
   isAlive = (ordinal: number): boolean => this.alive.get(ordinal);

@@ -2,7 +2,7 @@
 import { atOnce, inSlices, type Sliced } from '../../core/slices.js';
 import type { Id } from '../../core/types.js';
 import { type Appended, type AppendRequest, append, appendNothing, checkAppend, packAndCheck } from './append.js';
-import { type ChosenRows, changePayloads, type PayloadEdit } from './change-payloads.js';
+import { type ChosenRows, changePayloads, type PayloadEdit, settlingEdits } from './change-payloads.js';
 import type { Compacted, CompactOptions } from './compact.js';
 import { CompactionRun } from './compaction-run.js';
 import type { Core, RoomFor, RoomForCompacted } from './core.js';
@@ -23,7 +23,10 @@ import { laterSections, nowSections, type Sections, writeSegment } from './write
 import type { Writer } from './writers.js';
 
 export class IndexFiles extends IndexReads implements Writer {
-  readonly #writes = new WriteQueue(() => this.core.checkWritable());
+  readonly #writes = new WriteQueue(
+    () => this.core.checkWritable(),
+    () => settlingEdits(this.core),
+  );
   /** Small writes that wait together. */
   readonly #together: GroupCommit;
   readonly #compaction = new CompactionRun(this.#writes);
