@@ -1,7 +1,8 @@
 /** The segments of an index in memory: that of its last build, and extensions, which are coded as that is. */
+import type { Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { shared } from './engine/extend.js';
-import { last, NOWHERE, placesOf, residentBytes, type Segment } from './engine/segment.js';
+import { last, NOWHERE, placesOf, preparePlaces, residentBytes, type Segment } from './engine/segment.js';
 import type { IndexFiles } from './files/index-files.js';
 import type { Steps } from './files/step.js';
 import { Retired, remask, withoutBuilding, withoutFull } from './live-memory.js';
@@ -62,12 +63,13 @@ export class LiveSegments {
    * Those of the files. What is there already is not read again.
    *
    * @param version the last one that has those of before
+   * @param isSame whether the same rows live as before
    * @returns whether they are others than before
    */
-  *load(version: number, alive: (ordinal: number) => boolean): Steps<boolean> {
+  *load(version: number, alive: (ordinal: number) => boolean, isSame: boolean): Steps<boolean> {
     const names = this.files.segments.map(({ name }) => name);
     const before = new Map(this.#names.map((name, i) => [name, this.#all[i]!]));
-    for (const segment of this.#all) remask(segment, alive);
+    if (!isSame) for (const segment of this.#all) remask(segment, this.files.alive);
     if (names.join() === this.#names.join()) return false;
     const segments: Segment[] = [];
     const named = (name: string) => segments[names.indexOf(name)];
@@ -82,28 +84,26 @@ export class LiveSegments {
   }
 
   /** A build takes the place of all others. */
-  replace(segment: Segment, name: string | undefined, version: number, alive: (ordinal: number) => boolean): void {
+  replace(segment: Segment, name: string | undefined, version: number): void {
     const kept = this.#kept(segment);
-    remask(kept, alive);
+    remask(kept, this.files.alive);
     this.#put([kept], name === undefined ? [] : [name], version);
   }
 
   /** An extension takes the place of all but the first `staying`. */
-  extend(
-    segment: Segment,
-    name: string | undefined,
-    staying: number,
-    version: number,
-    alive: (ordinal: number) => boolean,
-  ): void {
+  extend(segment: Segment, name: string | undefined, staying: number, version: number): void {
     const kept = shared(this.codes, this.#kept(segment), this.#all[0]!);
-    remask(kept, alive);
+    remask(kept, this.files.alive);
     const names = name === undefined ? [] : [...this.#names.slice(0, staying), name];
     this.#put([...this.#all.slice(0, staying), kept], names, version);
   }
 
   drop(version: number): void {
     this.#put([], [], version);
+  }
+
+  *expectDeaths(): Sliced<void> {
+    for (const segment of this.#all) yield* preparePlaces(segment);
   }
 
   died(ordinals: readonly number[]): void {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
+import { doneWork } from '#dist/core/slices.js';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import { LiveImages } from '#dist/store/live-images.js';
 import { Random, SEED } from '../random.js';
@@ -87,7 +88,7 @@ describe('records of new rows', () => {
       images.follow(leased.files, false, false);
       leased.release();
     };
-    files.onChange(follow);
+    files.onChange(follow, () => doneWork(undefined));
     const append = (from: number, count: number) =>
       files.append({ ids: Array.from({ length: count }, (_, i) => from + i), rows: new Float32Array(count * DIM) });
     const bytes = () => images.all.reduce((sum, { records }) => sum + (records?.buffer.byteLength ?? 0), 0);

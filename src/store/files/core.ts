@@ -1,7 +1,7 @@
 /** One index as this process has it: the committed state, and what of it is kept in memory. */
 import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
-import type { Sliced } from '../../core/slices.js';
+import { doneWork, type Sliced } from '../../core/slices.js';
 import { Bits, popcount } from './bits.js';
 import { changesOf } from './changed-rows.js';
 import type { Disk } from './disk-contract.js';
@@ -70,6 +70,8 @@ export class Core {
   #hasStaged = false;
   /** Told of a commit of this process in the same turn in which it shows: the ordinals that died. Must not throw. */
   changed: (died: readonly number[]) => void = () => {};
+  /** Before rows die: whoever is told of it gets ready, so that it takes little then. */
+  expectDeaths: () => Sliced<void> = () => doneWork(undefined);
   /** Where readers want new records of a row file to be in memory; undefined where they have no room. */
   roomFor: RoomFor = () => undefined;
   roomForCompacted: RoomForCompacted = () => undefined;

@@ -6,13 +6,22 @@ import type { Kv } from './kv.js';
 import { decodePayloadBits, IDS_PER_PAGE, unseal } from './pages.js';
 import { decodeState, generationOf, type State, stateFormat } from './state.js';
 
+const PAGE_BITS = Math.log2(IDS_PER_PAGE);
+
 /** Rows that had no payload may have one now. */
 export function followChanges({ kv, uuid }: LogPlace, next: State, known: State, withPayload: Bits): void {
   const changed = changedAfter({ kv, uuid }, changesOf(next), changesOf(known).last);
   const pages = new Set<number>();
   const all = Math.ceil(next.rows / IDS_PER_PAGE);
   if (changed === undefined) for (let page = 0; page < all; page++) pages.add(page);
-  else for (const ordinal of changed) pages.add(Math.floor(ordinal / IDS_PER_PAGE));
+  else {
+    let before = -1;
+    for (const ordinal of changed) {
+      const page = ordinal >>> PAGE_BITS;
+      if (page !== before) pages.add(page);
+      before = page;
+    }
+  }
   for (const page of pages) {
     const value = kv.ids(page);
     if (value === undefined) continue;

@@ -97,8 +97,11 @@ export class IndexFiles extends IndexReads implements Writer {
   /**
    * Calls back in the same turn in which a commit of this process shows, with the ordinals that died: new rows, deaths and
    * exchanged row files are never seen by one part of the program and not by another.
+   *
+   * @param expectDeaths is run in parts before rows die
    */
-  onChange(callback: (died: readonly number[]) => void): void {
+  onChange(callback: (died: readonly number[]) => void, expectDeaths: () => Sliced<void>): void {
+    this.core.expectDeaths = expectDeaths;
     this.core.changed = callback;
   }
 
