@@ -1,5 +1,5 @@
 /** The segments of an index in memory: that of its last build, and extensions, which are coded as that is. */
-import type { Sliced } from '../core/slices.js';
+import { atOnce, type Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { shared } from './engine/extend.js';
 import { last, NOWHERE, placesOf, preparePlaces, residentBytes, type Segment } from './engine/segment.js';
@@ -8,10 +8,25 @@ import type { Steps } from './files/step.js';
 import { Retired, remask, withoutBuilding, withoutFull } from './live-memory.js';
 import { loadSegment } from './segment-file.js';
 
+/** Rows that die before others get their turn. */
+const DEATHS_AT_ONCE = 4096;
+
+/** Takes the rows that die out of a mask of a segment. */
+function* without(segment: Segment, mask: Uint16Array, ordinals: readonly number[]): Sliced<void> {
+  const { first, rows } = placesOf(segment);
+  for (let i = 0; i < ordinals.length; i++) {
+    if (i % DEATHS_AT_ONCE === DEATHS_AT_ONCE - 1) yield;
+    const row = ordinals[i]! < first ? undefined : rows[ordinals[i]! - first];
+    if (row !== undefined && row !== NOWHERE) mask[row >> 4]! &= ~(1 << (row & 15));
+  }
+}
+
 export class LiveSegments {
   #all: Segment[] = [];
   #names: string[] = [];
   readonly retired: Retired;
+  /** The masks of segments when these rows have died. */
+  #expected: { ordinals: readonly number[]; masks: Map<Segment, Uint16Array> } | undefined;
 
   constructor(
     readonly files: IndexFiles,
@@ -102,17 +117,27 @@ export class LiveSegments {
     this.#put([], [], version);
   }
 
-  *expectDeaths(): Sliced<void> {
-    for (const segment of this.#all) yield* preparePlaces(segment);
+  /** Gets ready for the deaths of rows, and where they are many makes the masks that there will be. */
+  *expectDeaths(ordinals: readonly number[]): Sliced<void> {
+    this.#expected = undefined;
+    const masks = new Map<Segment, Uint16Array>();
+    for (const segment of this.#all) {
+      yield* preparePlaces(segment);
+      if (ordinals.length <= DEATHS_AT_ONCE) continue;
+      const mask = segment.mask.slice();
+      yield* without(segment, mask, ordinals);
+      masks.set(segment, mask);
+    }
+    this.#expected = { ordinals, masks };
   }
 
   died(ordinals: readonly number[]): void {
+    const expected = this.#expected?.ordinals === ordinals ? this.#expected.masks : undefined;
+    this.#expected = undefined;
     for (const segment of this.#all) {
-      const { first, rows } = placesOf(segment);
-      for (const ordinal of ordinals) {
-        const row = ordinal < first ? undefined : rows[ordinal - first];
-        if (row !== undefined && row !== NOWHERE) segment.mask[row >> 4]! &= ~(1 << (row & 15));
-      }
+      const mask = expected?.get(segment);
+      if (mask !== undefined) segment.mask.set(mask);
+      else atOnce(without(segment, segment.mask, ordinals)); // few, or of a segment that came meanwhile
     }
   }
 

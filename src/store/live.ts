@@ -149,7 +149,7 @@ export class Live {
   }
 
   /** Gets ready for deaths, so that they take little in the turn of their commit. */
-  readonly expectDeaths = (): Sliced<void> => this.#coded.expectDeaths();
+  readonly expectDeaths = (ordinals: readonly number[]): Sliced<void> => this.#coded.expectDeaths(ordinals);
 
   /** Rows died. */
   died(ordinals: readonly number[]): void {

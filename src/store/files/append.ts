@@ -151,7 +151,7 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
       if (ordinal !== undefined) dead.add(ordinal);
     }
     replaced = yield* inTurns(orderedRows(dead, core.isAlive));
-    if (replaced.length > 0) yield* inTurns(core.expectDeaths());
+    if (replaced.length > 0) yield* inTurns(core.expectDeaths(replaced));
     const { column } = core.ids;
     for (let i = 0; i < count; i++) {
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);

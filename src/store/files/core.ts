@@ -70,8 +70,8 @@ export class Core {
   #hasStaged = false;
   /** Told of a commit of this process in the same turn in which it shows: the ordinals that died. Must not throw. */
   changed: (died: readonly number[]) => void = () => {};
-  /** Before rows die: whoever is told of it gets ready, so that it takes little then. */
-  expectDeaths: () => Sliced<void> = () => doneWork(undefined);
+  /** Told of the ordinals before they die, and of the same array in {@link changed}: gets ready, so that it takes little then. */
+  expectDeaths: (dying: readonly number[]) => Sliced<void> = () => doneWork(undefined);
   /** Where readers want new records of a row file to be in memory; undefined where they have no room. */
   roomFor: RoomFor = () => undefined;
   roomForCompacted: RoomForCompacted = () => undefined;

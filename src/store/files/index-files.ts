@@ -100,7 +100,10 @@ export class IndexFiles extends IndexReads implements Writer {
    *
    * @param expectDeaths is run in parts before rows die
    */
-  onChange(callback: (died: readonly number[]) => void, expectDeaths: () => Sliced<void>): void {
+  onChange(
+    callback: (died: readonly number[]) => void,
+    expectDeaths: (dying: readonly number[]) => Sliced<void>,
+  ): void {
     this.core.expectDeaths = expectDeaths;
     this.core.changed = callback;
   }

@@ -103,6 +103,26 @@ describe('a large change of payloads', () => {
     await index.close();
   });
 
+  it('is in a commit of few entries, and its payloads come into their places in parts, but for a synchronous call', async () => {
+    const index = await filled();
+    const kv = storeOf(index);
+    const { commit } = kv;
+    const sizes: number[] = [];
+    kv.commit = (given) => {
+      const { ids, dead, payloads, changes = [], edits = [] } = given;
+      sizes.push(ids.length + dead.length + payloads.length + changes.length + edits.length);
+      return commit.call(kv, given);
+    };
+    await index.setPayload(ALL, { version: 1 });
+    assert.equal(sizes.length, 2);
+    for (const size of sizes) assert.ok(size < 200, `${size} entries of ${ROWS} rows`);
+    index.setPayloadSync(ALL, { version: 2 });
+    assert.equal(sizes.length, 3);
+    assert.ok(sizes[2]! >= ROWS);
+    assert.equal(versionOf(index), 2);
+    await index.close();
+  });
+
   it('changes nothing when its commit does not come', async () => {
     const index = await filled();
     const kv = storeOf(index);
