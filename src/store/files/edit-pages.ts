@@ -8,9 +8,8 @@
  * under the checksum, and behind them the payloads, each with its own.
  */
 import { Buffer } from '../../core/buffer.js';
-import type { LogPlace } from './changed-rows.js';
 import { corrupt } from './errors.js';
-import type { Entries } from './kv.js';
+import type { Entries, Kv } from './kv.js';
 import { seal, unseal } from './pages.js';
 import { type Steps, take, turnStep } from './step.js';
 
@@ -41,7 +40,7 @@ export function* encodeEdits(uuid: Uint8Array, payloads: Entries): Steps<{ entri
 }
 
 /** The pages of a commit, within a snapshot of it. @throws FunnelError CORRUPT */
-export function readEdits(place: LogPlace, pages: number): EditPages {
+export function readEdits(place: EditsPlace, pages: number): EditPages {
   const { kv, uuid } = place;
   const list = unseal(uuid, 'edits', LIST, kv.edits(LIST) ?? new Uint8Array(0), kv.file);
   if (list.length !== 4 * pages) throw corrupt(kv.file, 'edits', `have ${list.length / 4} pages, not ${pages}`);
@@ -61,22 +60,24 @@ function pageOf(uuid: Uint8Array, page: number, payloads: Entries): Buffer {
   return Buffer.concat([seal(uuid, 'edits', page, head), ...payloads.map(([, value]) => value!)]);
 }
 
+/** Where the pages are kept. */
+interface EditsPlace {
+  kv: Kv;
+  uuid: Uint8Array;
+}
+
 /** Those of a commit. A page that is there no more has its payloads in their places. */
 export class EditPages {
-  readonly #place: LogPlace;
+  readonly #place: EditsPlace;
   /** The first ordinal of each page. */
   readonly #firsts: Uint32Array;
   /** The page that was read last: who reads many payloads goes from row to row. */
   #page = 0;
   #payloads: ReadonlyMap<number, Uint8Array> = new Map();
 
-  constructor(place: LogPlace, firsts: Uint32Array) {
+  constructor(place: EditsPlace, firsts: Uint32Array) {
     this.#place = place;
     this.#firsts = firsts;
-  }
-
-  get count(): number {
-    return this.#firsts.length;
   }
 
   /** The payload of a row, sealed; undefined where it is in its place, as of the same snapshot. @throws FunnelError CORRUPT */
