@@ -7,7 +7,7 @@ import type { RowFile } from './files/row-files.js';
 import type { RowImage } from './files/row-image.js';
 import type { Steps } from './files/step.js';
 import { grownTo, LARGE_FILE, memoryFor, newRoom, residentIn, splitAt } from './image-memory.js';
-import { recordsOf } from './warm-records.js';
+import { recordsOf, WARMED_AT_ONCE } from './warm-records.js';
 
 export class LiveImages {
   #all: RowImage[] = [];
@@ -30,6 +30,11 @@ export class LiveImages {
     files.onCompaction(this.#roomForCompacted);
   }
 
+  /** Whether there is anything for warm() to do. */
+  get isCold(): boolean {
+    return this.#cold.size > 0;
+  }
+
   /** Another array whenever others take their place. */
   get all(): RowImage[] {
     return this.#all;
@@ -44,11 +49,11 @@ export class LiveImages {
    * Those of the files of now.
    *
    * @param mustRead whether it throws, and everything stays as it was, where records cannot be read; else they stay on disk
-   * @param isCold whether files that are not in memory stay out of it until warm()
+   * @param isCold whether files of which nothing is in memory stay out of it until warm(), but for small ones that come later
    */
   follow(files: readonly RowFile[], mustRead: boolean, isCold: boolean): void {
     this.#tail = files.at(-1)?.path;
-    if (isCold) for (const { path, bytes } of files) if (bytes === undefined) this.#cold.add(path);
+    if (isCold) for (const file of files) if (this.#isWorthWarming(file)) this.#cold.add(file.path);
     let budget = this.memory - this.codeBytes();
     this.#all = files.flatMap((file) => {
       const images = this.#imagesOf(file, budget, mustRead ? extended : extendedIfReadable);
@@ -118,6 +123,13 @@ export class LiveImages {
     const room = Math.min(bytes, budget - taken);
     return room > 0 ? memoryFor(room) : undefined;
   };
+
+  #isWorthWarming({ path, bytes, count, stride }: RowFile): boolean {
+    if (bytes !== undefined || this.#unreadable.has(path)) return false;
+    const isFirst = this.#all.length === 0;
+    const isThere = this.#all.some((image) => image.path === path);
+    return isFirst || (!isThere && count * stride > WARMED_AT_ONCE);
+  }
 
   /** One, or two where memory holds the first records alone. */
   #imagesOf(file: RowFile, budget: number, extend: Extend): RowImage[] {

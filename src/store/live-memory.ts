@@ -152,12 +152,15 @@ export class Retired {
   }
 }
 
-/** Makes a segment's mask that of the rows which live. */
-export function remask({ ordinals, mask }: Segment, alive: (ordinal: number) => boolean): void {
+/** Makes a segment's mask that of the rows which live, of which `alive` has a bit each. */
+export function remask({ ordinals, mask }: Segment, alive: Uint8Array): void {
   for (let block = 0; block < blocksOf(ordinals.length); block++) {
     let bits = 0;
     const end = Math.min(16, ordinals.length - 16 * block);
-    for (let r = 0; r < end; r++) if (alive(ordinals[16 * block + r]!)) bits |= 1 << r;
+    for (let r = 0; r < end; r++) {
+      const ordinal = ordinals[16 * block + r]!;
+      bits |= ((alive[ordinal >>> 3]! >>> (ordinal & 7)) & 1) << r;
+    }
     mask[block] = bits;
   }
 }

@@ -1,5 +1,6 @@
 /** An index in memory: row images, segments and the rows that have no codes yet, kept in step with its files. */
 
+import type { Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { Scratch } from './engine/memory.js';
 import { last, type Segment } from './engine/segment.js';
@@ -27,6 +28,8 @@ export class Live {
   #lease: Lease | undefined;
   /** Grows with every row that dies. */
   deaths = 0;
+  /** Dead rows that the last load() met. */
+  #dead: number | undefined;
 
   constructor(
     readonly files: IndexFiles,
@@ -84,22 +87,31 @@ export class Live {
 
   alive = (ordinal: number): boolean => ((this.files.alive[ordinal >> 3]! >> (ordinal & 7)) & 1) === 1;
 
-  /** Everything anew: when another process or a compaction has changed files. */
+  /** Everything anew: when another process has changed files. Large ones that are new are for warm(). */
   reload(): void {
-    runNow(this.load());
+    runNow(this.load(false));
+  }
+
+  /** Whether there is anything for warm() to do. */
+  get isCold(): boolean {
+    return this.#images.isCold;
   }
 
   /**
    * Everything from the files: before the first search, and by reload().
    *
-   * @param withRows whether rows are read into memory, where there is room; else warm() does so, and searches read files
+   * @param withRows whether rows are read into memory, where there is room; else warm() does so with those of files that are new, and
+   *   searches read these
    * @throws FunnelError CORRUPT, DISK
    */
   *load(withRows = true): Steps<void> {
     this.deaths++; // some may have died
-    if (yield* this.#coded.load(this.#version, this.alive)) this.#listFrom(this.#coded.codedTo);
-    else this.#unindexed = this.#unindexed.filter(this.alive);
+    const dead = this.files.rows - this.files.liveCount;
+    const isSame = dead === this.#dead;
+    if (yield* this.#coded.load(this.#version, this.alive, isSame)) this.#listFrom(this.#coded.codedTo);
+    else if (!isSame) this.#unindexed = this.#unindexed.filter(this.alive);
     this.#follow(true, !withRows);
+    this.#dead = dead;
   }
 
   /** Reads into memory what load() has left in the files, in parts. An answer that needs a part that cannot be read says so. */
@@ -136,6 +148,9 @@ export class Live {
     this.#changed();
   }
 
+  /** Gets ready for deaths, so that they take little in the turn of their commit. */
+  readonly expectDeaths = (ordinals: readonly number[]): Sliced<void> => this.#coded.expectDeaths(ordinals);
+
   /** Rows died. */
   died(ordinals: readonly number[]): void {
     if (ordinals.length === 0) return;
@@ -149,7 +164,7 @@ export class Live {
 
   /** A new segment takes the place of all others. */
   replaceSegments(segment: Segment, name: string | undefined): void {
-    this.#coded.replace(segment, name, this.#version, this.alive);
+    this.#coded.replace(segment, name, this.#version);
     this.#listFrom(last(segment.ordinals) + 1); // rows of extensions are not in it
     this.rowsChanged();
   }
@@ -160,7 +175,7 @@ export class Live {
    * @param codedTo rows of ordinals below are in segments now, or dead
    */
   extend(segment: Segment, name: string | undefined, staying: number, codedTo: number): void {
-    this.#coded.extend(segment, name, staying, this.#version, this.alive);
+    this.#coded.extend(segment, name, staying, this.#version);
     this.#unindexed = this.#unindexed.filter((ordinal) => ordinal >= codedTo);
     this.rowsChanged();
   }

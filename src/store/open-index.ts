@@ -81,7 +81,7 @@ export class OpenIndex implements IndexParts {
       if (this.#closed) return;
       live.died(died);
       live.rowsChanged();
-    });
+    }, live.expectDeaths);
     files.onPayloads((ordinals) => this.indexes.changed(ordinals));
   }
 
@@ -100,7 +100,7 @@ export class OpenIndex implements IndexParts {
 
   /** Rows come into memory while searches read them from the files. */
   warm(): void {
-    this.#warming = runLater(this.live.warm(() => !this.#closed));
+    this.#warming = this.#warming.then(() => runLater(this.live.warm(() => !this.#closed)));
   }
 
   /** A readOnly index takes in what its writer has committed since. @throws FunnelError CLOSED */
@@ -111,6 +111,7 @@ export class OpenIndex implements IndexParts {
     this.live.reload();
     this.indexes.follow();
     this.#isBehind = false;
+    if (this.live.isCold) this.warm();
   }
 
   readonly still = <T>(run: () => T): T => {

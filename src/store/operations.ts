@@ -30,7 +30,8 @@ export async function verify(index: OpenIndex, options: CheckOptions): Promise<V
       work.total = [...state.rowFiles, ...state.segments].reduce((sum, { bytes }) => sum + bytes, kv.bytes());
       for (const file of [...rows, ...segments]) files.lease(file);
       try {
-        const parts = { state, format, uuid, disk, kv, rows, segments, alive, withPayload };
+        const payloadOf = (ordinal: number) => core.stored(ordinal);
+        const parts = { state, format, uuid, disk, kv, rows, segments, alive, withPayload, payloadOf };
         const problems = await runLater(verifyCommitted(parts, work.read));
         return { rows: state.rows - state.dead, bytes: work.done, problems };
       } finally {

@@ -7,7 +7,7 @@ import { type Steps, take, turnStep } from './files/step.js';
 import { memoryFor } from './image-memory.js';
 
 /** Bytes of records that are read and checked in a millisecond or two. */
-const WARMED_AT_ONCE = 1 << 20;
+export const WARMED_AT_ONCE = 1 << 20;
 
 /**
  * Undefined where there is no room, and for what cannot be read: it stays in the file.

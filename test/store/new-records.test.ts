@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
+import { doneWork } from '#dist/core/slices.js';
 import { IndexFiles } from '#dist/store/files/index-files.js';
 import { LiveImages } from '#dist/store/live-images.js';
+import { partsOf } from '#dist/store/parts.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 32;
@@ -73,6 +75,38 @@ describe('records of new rows', () => {
     await index.close();
   });
 
+  it('come to a reader beside its queries where a whole file of them is new: one that was compacted', async () => {
+    const random = new Random(SEED);
+    const path = join(folder, 'followed');
+    const writer = await FunnelIndex.create(path, { dim: DIM, metric: 'dot', autoOptimize: false });
+    const count = Math.ceil((8 << 20) / (4 * DIM));
+    const vectors = random.vector(count * DIM);
+    await writer.upsert({ ids: Array.from({ length: count }, (_, i) => i), vectors });
+    const reader = await FunnelIndex.open(path, { readOnly: true });
+    const vector = vectors.slice(DIM, 2 * DIM);
+    const find = () => reader.querySync({ vector, limit: 5, mode: 'exact' }).hits;
+    const isThere = () => partsOf(reader).live.images.every(({ records }) => records !== undefined);
+    while (!isThere()) await new Promise(setImmediate);
+    await writer.delete(Array.from({ length: count / 4 }, (_, i) => 4 * i));
+    await writer.optimize();
+    const wanted = writer.querySync({ vector, limit: 5, mode: 'exact' }).hits;
+    assert.deepEqual(find(), wanted);
+    assert.equal(isThere(), false); // all in one go it would be
+    while (!isThere()) {
+      assert.deepEqual(find(), wanted);
+      await new Promise(setImmediate);
+    }
+    assert.deepEqual(find(), wanted);
+    // A commit in which no row dies leaves the rest as it is, and the next one in which some do does not.
+    await writer.delete([wanted[0]!.id]);
+    assert.deepEqual(
+      find().map(({ id }) => id),
+      writer.querySync({ vector, limit: 5, mode: 'exact' }).hits.map(({ id }) => id),
+    );
+    await reader.close();
+    await writer.close();
+  });
+
   it('leave memory where less of it is allowed, and are put into none that nobody reads', async () => {
     const files = await IndexFiles.create(join(folder, 'less'), {
       dim: DIM,
@@ -87,7 +121,7 @@ describe('records of new rows', () => {
       images.follow(leased.files, false, false);
       leased.release();
     };
-    files.onChange(follow);
+    files.onChange(follow, () => doneWork(undefined));
     const append = (from: number, count: number) =>
       files.append({ ids: Array.from({ length: count }, (_, i) => from + i), rows: new Float32Array(count * DIM) });
     const bytes = () => images.all.reduce((sum, { records }) => sum + (records?.buffer.byteLength ?? 0), 0);

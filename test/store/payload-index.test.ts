@@ -449,7 +449,7 @@ describe('the files of an index', () => {
     assert.equal(old.format, 1);
     const read = decodeState(encodeState(old as State), 'data.mdb');
     assert.deepEqual(read, { ...old, payloadIndexes: [] });
-    const newer = encodeState({ ...read, format: 4 });
+    const newer = encodeState({ ...read, format: 5 });
     assert.throws(() => decodeState(newer, 'data.mdb'), isError('UNSUPPORTED_FORMAT', /newer funnelvec/));
   });
 });

@@ -207,16 +207,32 @@ export interface Places {
 
 const places = new WeakMap<Segment, Places>();
 
+/** Rows that are placed before others get their turn. */
+const PLACED_AT_ONCE = 16_384;
+
 export function placesOf(segment: Segment): Places {
+  return places.get(segment) ?? atOnce(placing(segment));
+}
+
+/** Before {@link placesOf} by who gives others their turn: the first time it would take long. */
+export function* preparePlaces(segment: Segment): Sliced<void> {
+  if (!places.has(segment)) yield* placing(segment);
+}
+
+function* placing(segment: Segment): Sliced<Places> {
   const { ordinals, count } = segment;
-  let found = places.get(segment);
-  if (found === undefined) {
-    let first = last(ordinals);
-    for (let row = 0; row < count; row++) first = Math.min(first, ordinals[row]!);
-    const rows = new Uint32Array(last(ordinals) + 1 - first).fill(NOWHERE);
-    for (let row = 0; row < count; row++) rows[ordinals[row]! - first] = row;
-    found = { first, rows };
-    places.set(segment, found);
+  let [first, end] = [ordinals[0] ?? 0, 0];
+  for (let row = 0; row < count; row++) {
+    if (row % PLACED_AT_ONCE === PLACED_AT_ONCE - 1) yield;
+    first = Math.min(first, ordinals[row]!);
+    end = Math.max(end, ordinals[row]! + 1);
   }
+  const rows = new Uint32Array(Math.max(0, end - first)).fill(NOWHERE);
+  for (let row = 0; row < count; row++) {
+    if (row % PLACED_AT_ONCE === PLACED_AT_ONCE - 1) yield;
+    rows[ordinals[row]! - first] = row;
+  }
+  const found = { first, rows };
+  places.set(segment, found);
   return found;
 }

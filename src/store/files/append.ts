@@ -150,7 +150,8 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
       const ordinal = core.find(ids[i]!);
       if (ordinal !== undefined) dead.add(ordinal);
     }
-    replaced = yield* inTurns(orderedRows(dead));
+    replaced = yield* inTurns(orderedRows(dead, core.isAlive));
+    if (replaced.length > 0) yield* inTurns(core.expectDeaths(replaced));
     const { column } = core.ids;
     for (let i = 0; i < count; i++) {
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield* take(turnStep);
@@ -198,7 +199,7 @@ export function* append(core: Core, batch: Batch, dying?: Iterable<number>): Ste
   core.state = next;
   core.alive.reserve(rows);
   for (let i = first; i < rows; i++) core.alive.set(i, true);
-  for (const ordinal of replaced) core.alive.set(ordinal, false);
+  core.alive.clear(replaced);
   core.ids.added(first, rows, core.kept);
   core.changed(replaced);
   return appended(batch, first, replaced);

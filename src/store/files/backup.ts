@@ -12,6 +12,7 @@ import type { Core } from './core.js';
 import type { Disk } from './disk.js';
 import { corrupt, diskError, filesError } from './errors.js';
 import { foldersAbove, foldersFrom, link, makeFolder, NEW, OURS } from './folder.js';
+import { editsOf } from './follow-changes.js';
 import { Ids } from './ids.js';
 import { takeKernelLock } from './kernel-lock.js';
 import type { Kv } from './kv.js';
@@ -236,9 +237,10 @@ async function readBack(
     files.follow(state, false);
     const { alive, withPayload } = await runLater(livesOf(kv, state, uuid));
     const { rows, segments } = files;
-    return await runLater(
-      verifyCommitted({ state, format, uuid, disk, kv, rows, segments, alive, withPayload }, onRead),
-    );
+    const edits = editsOf({ kv, uuid }, state);
+    const payloadOf = (ordinal: number) => edits?.get(ordinal) ?? kv.payload(ordinal);
+    const parts = { state, format, uuid, disk, kv, rows, segments, alive, withPayload, payloadOf };
+    return await runLater(verifyCommitted(parts, onRead));
   } finally {
     files.closeAll();
     await kv.close().later();

@@ -17,6 +17,13 @@ export class Bits {
     return true;
   }
 
+  /** Clears many, each of which is set. */
+  clear(bits: ArrayLike<number>): void {
+    const { bytes } = this;
+    for (let i = 0; i < bits.length; i++) bytes[bits[i]! >>> 3]! &= ~(1 << (bits[i]! & 7));
+    this.count -= bits.length;
+  }
+
   /** Sets bytes from byte `at` on. */
   put(at: number, bytes: Uint8Array): void {
     this.reserve(8 * (at + bytes.length));

@@ -4,8 +4,10 @@ import { FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import { changesOf, logged } from './changed-rows.js';
 import type { Core } from './core.js';
+import { EditPages, encodeEdits } from './edit-pages.js';
 import { diskError } from './errors.js';
 import { checkIdKind } from './ids.js';
+import type { Entries } from './kv.js';
 import { orderedRows } from './ordered-rows.js';
 import { encodeIdPage, IDS_PER_PAGE, seal, unseal } from './pages.js';
 import { decodePayload, encodePayload } from './payload.js';
@@ -48,16 +50,27 @@ export function* changePayloads(core: Core, rows: ChosenRows, edit: PayloadEdit)
   for (let i = 0; i < changed.length; i++) changed[i] = payloads[i]![0];
   yield* take(turnStep);
   const gained = changed.filter((ordinal) => !withPayload.get(ordinal));
+  const isLong = yield* take(options.kv.isLong(payloads.length));
   try {
     const isKept = options.disk.bytesOf === undefined;
     const log = yield* logged({ kv: options.kv, uuid }, changesOf(state), changed, isKept);
     const changes = log.changes;
-    const format = stateFormat({ payloadIndexes: state.payloadIndexes, changes });
-    const next = { ...state, generation: state.generation + 1, changes, format };
+    const pages = isLong ? yield* encodeEdits(uuid, payloads) : undefined;
+    const edits = pages && { edits: pages.firsts.length };
+    const format = stateFormat({ payloadIndexes: state.payloadIndexes, changes, ...edits });
+    const next = { ...state, generation: state.generation + 1, changes, ...edits, format };
     const ids = yield* pagesOf(core, gained);
-    core.replaced = replaced;
-    yield* core.commit(next, { ids, dead: [], payloads, changes: log.entries }, encodeState);
+    if (pages === undefined) core.replaced = replaced; // else they stay where they are until all is committed
+    const entries = {
+      ids,
+      dead: [],
+      payloads: pages ? [] : payloads,
+      changes: log.entries,
+      edits: pages?.entries ?? [],
+    };
+    yield* core.commit(next, entries, encodeState);
     core.state = next;
+    core.edits = pages && new EditPages({ kv: options.kv, uuid }, pages.firsts);
   } catch (error) {
     throw diskError('changing payloads', error);
   } finally {
@@ -66,7 +79,38 @@ export function* changePayloads(core: Core, rows: ChosenRows, edit: PayloadEdit)
   for (const ordinal of gained) withPayload.set(ordinal, true);
   core.payloadChanges++;
   core.payloadsChanged(changed);
+  if (core.edits !== undefined) {
+    try {
+      yield* settle(core, payloads);
+    } catch {
+      // All of it is committed, and who reads finds it on the pages: the next write tries again, and the next writer.
+    }
+  }
   return found.length;
+}
+
+/** What a large change of payloads has left to do, in whichever process: before any other write. */
+export function settlingEdits(core: Core): Steps<void> | undefined {
+  return core.edits && settled(core, core.edits);
+}
+
+function* settled(core: Core, edits: EditPages): Steps<void> {
+  yield* settle(core, yield* edits.all());
+}
+
+/** Puts payloads that pages have in their places, and drops the pages. @throws FunnelError DISK, INDEX_LOCKED; nothing else shows then */
+function* settle(core: Core, payloads: Entries): Steps<void> {
+  const { edits: _, ...state } = core.state;
+  const pages = core.edits!.removed;
+  try {
+    const inCommit = (yield* core.stage(payloads)) ? [] : payloads;
+    const next = { ...state, generation: state.generation + 1, format: stateFormat(state) };
+    yield* core.commit(next, { ids: [], dead: [], payloads: inCommit, edits: pages }, encodeState);
+    core.state = next;
+    core.edits = undefined;
+  } catch (error) {
+    throw diskError('changing payloads', error);
+  }
 }
 
 /** The pages of rows that get their first payload; until the commit readers are not to look for one. */

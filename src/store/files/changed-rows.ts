@@ -4,6 +4,7 @@
  * number; those of like size become one, so that there are few, and together they take less than two of all rows.
  */
 import { Buffer } from '../../core/buffer.js';
+import { popcount } from './bits.js';
 import type { Entries, Kv } from './kv.js';
 import { seal, unseal } from './pages.js';
 import { type Steps, take, turnStep } from './step.js';
@@ -70,15 +71,18 @@ export function readChange({ kv, uuid }: LogPlace, at: number): Uint32Array {
 }
 
 function listed(words: Uint32Array): Uint32Array {
-  const ordinals: number[] = [];
+  const ordinals = new Uint32Array(popcount(new Uint8Array(words.buffer)));
+  let n = 0;
   for (let w = 0; w < words.length; w++) {
-    for (let word = words[w]!; word !== 0; word &= word - 1) ordinals.push(32 * w + 31 - Math.clz32(word & -word));
+    for (let word = words[w]!; word !== 0; word &= word - 1) ordinals[n++] = 32 * w + 31 - Math.clz32(word & -word);
   }
-  return Uint32Array.from(ordinals);
+  return ordinals;
 }
 
 /** Both ascending, as the result. */
 export function joinedRows(a: Uint32Array, b: Uint32Array): Uint32Array {
+  if (a.length === 0) return b;
+  if (b.length === 0) return a;
   const out = new Uint32Array(a.length + b.length);
   let n = 0;
   for (let i = 0, j = 0; i < a.length || j < b.length; ) {

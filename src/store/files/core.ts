@@ -1,12 +1,13 @@
 /** One index as this process has it: the committed state, and what of it is kept in memory. */
 import { Buffer } from '../../core/buffer.js';
 import { FunnelError } from '../../core/errors.js';
-import type { Sliced } from '../../core/slices.js';
+import { doneWork, type Sliced } from '../../core/slices.js';
 import { Bits, popcount } from './bits.js';
 import { changesOf } from './changed-rows.js';
 import type { Disk } from './disk-contract.js';
+import type { EditPages } from './edit-pages.js';
 import { corrupt, filesError, lockLost } from './errors.js';
-import { followChanges, lacksChanges } from './follow-changes.js';
+import { editsOf, followChanges, lacksChanges } from './follow-changes.js';
 import { Ids, isStorable } from './ids.js';
 import type { Commit, Entries, Kv } from './kv.js';
 import { isGone, OpenFiles } from './open-files.js';
@@ -69,6 +70,8 @@ export class Core {
   #hasStaged = false;
   /** Told of a commit of this process in the same turn in which it shows: the ordinals that died. Must not throw. */
   changed: (died: readonly number[]) => void = () => {};
+  /** Told of the ordinals before they die, and of the same array in {@link changed}: gets ready, so that it takes little then. */
+  expectDeaths: (dying: readonly number[]) => Sliced<void> = () => doneWork(undefined);
   /** Where readers want new records of a row file to be in memory; undefined where they have no room. */
   roomFor: RoomFor = () => undefined;
   roomForCompacted: RoomForCompacted = () => undefined;
@@ -78,6 +81,8 @@ export class Core {
   payloadChanges = 0;
   /** Payloads that a commit under way replaces: until it shows, reads find them here. */
   replaced: ReadonlyMap<number, Uint8Array> | undefined;
+  /** Payloads of a large change that are not in their places yet. */
+  edits: EditPages | undefined;
   /** Told of a commit of this process in the same turn in which it shows: the rows that have another payload. Must not throw. */
   payloadsChanged: (ordinals: Uint32Array) => void = () => {};
 
@@ -153,7 +158,9 @@ export class Core {
       followChanges({ kv, uuid: this.uuid }, next, this.state, this.withPayload);
       this.payloadChanges++;
     }
+    const edits = editsOf({ kv, uuid: this.uuid }, next);
     this.files.follow(next, !readOnly);
+    this.edits = edits;
     const from = this.state.rows;
     this.alive = alive;
     this.state = next;
@@ -229,6 +236,11 @@ export class Core {
       files: state.rowFiles.length + state.segments.length + 1,
       bytes: { rows: sum(state.rowFiles), segments: sum(state.segments), store: options.kv.bytes() },
     };
+  }
+
+  /** The payload of a row as it is stored, sealed. @throws FunnelError CORRUPT */
+  stored(ordinal: number): Uint8Array | undefined {
+    return this.replaced?.get(ordinal) ?? this.edits?.get(ordinal) ?? this.options.kv.payload(ordinal);
   }
 
   isAlive = (ordinal: number): boolean => this.alive.get(ordinal);

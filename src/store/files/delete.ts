@@ -28,6 +28,7 @@ export function* removeRows(core: Core, ordinals: Iterable<number>): Steps<numbe
   const { state } = core;
   const dying = yield* inTurns(orderedRows(ordinals, core.isAlive));
   if (dying.length === 0) return [];
+  yield* inTurns(core.expectDeaths(dying));
   const next = { ...state, dead: state.dead + dying.length, generation: state.generation + 1 };
   try {
     yield* core.commit(next, { ids: [], dead: yield* deadPages(core, dying), payloads: [] }, encodeState);
@@ -35,7 +36,7 @@ export function* removeRows(core: Core, ordinals: Iterable<number>): Steps<numbe
     throw diskError('deleting rows', error);
   }
   core.state = next;
-  for (const ordinal of dying) core.alive.set(ordinal, false);
+  core.alive.clear(dying);
   core.changed(dying);
   return dying;
 }

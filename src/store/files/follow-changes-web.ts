@@ -4,6 +4,9 @@ import type { State } from './state.js';
 export function followChanges(..._asked: unknown[]): void {}
 
 /** There are none. */
+export function editsOf(..._asked: unknown[]): undefined {}
+
+/** There are none. */
 export function lacksChanges(..._asked: unknown[]): boolean {
   return false;
 }

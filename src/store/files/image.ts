@@ -91,19 +91,20 @@ function* segmentOf(core: Core, state: State, codes: Iterable<Section>) {
   return { entry: { name: segmentName(state.nextFile), bytes: bytes.length }, bytes };
 }
 
-function* entriesOf({ options: { kv } }: Core, { rows }: State, check: () => void): Steps<Section[]> {
+function* entriesOf(core: Core, { rows }: State, check: () => void): Steps<Section[]> {
+  const { kv } = core.options;
   const sections: Section[] = [];
   for (const [name, read, count] of [
-    ['ids', kv.ids, Math.ceil(rows / IDS_PER_PAGE)],
-    ['dead', kv.dead, Math.ceil(rows / DEATHS_PER_PAGE)],
-    ['payloads', kv.payload, rows],
+    ['ids', (page: number) => kv.ids(page), Math.ceil(rows / IDS_PER_PAGE)],
+    ['dead', (page: number) => kv.dead(page), Math.ceil(rows / DEATHS_PER_PAGE)],
+    ['payloads', (ordinal: number) => core.stored(ordinal), rows],
   ] as const) {
     const parts: Uint8Array[] = [];
     let bytes = 0;
     for (let from = 0; from < count; from += AT_ONCE) {
       kv.snapshot(() => {
         for (let key = from; key < Math.min(count, from + AT_ONCE); key++) {
-          const value = read.call(kv, key);
+          const value = read(key);
           if (value === undefined) continue;
           const head = Buffer.alloc(8);
           head.writeUInt32LE(key);

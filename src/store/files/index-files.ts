@@ -2,7 +2,7 @@
 import { atOnce, inSlices, type Sliced } from '../../core/slices.js';
 import type { Id } from '../../core/types.js';
 import { type Appended, type AppendRequest, append, appendNothing, checkAppend, packAndCheck } from './append.js';
-import { type ChosenRows, changePayloads, type PayloadEdit } from './change-payloads.js';
+import { type ChosenRows, changePayloads, type PayloadEdit, settlingEdits } from './change-payloads.js';
 import type { Compacted, CompactOptions } from './compact.js';
 import { CompactionRun } from './compaction-run.js';
 import type { Core, RoomFor, RoomForCompacted } from './core.js';
@@ -23,7 +23,10 @@ import { laterSections, nowSections, type Sections, writeSegment } from './write
 import type { Writer } from './writers.js';
 
 export class IndexFiles extends IndexReads implements Writer {
-  readonly #writes = new WriteQueue(() => this.core.checkWritable());
+  readonly #writes = new WriteQueue(
+    () => this.core.checkWritable(),
+    () => settlingEdits(this.core),
+  );
   /** Small writes that wait together. */
   readonly #together: GroupCommit;
   readonly #compaction = new CompactionRun(this.#writes);
@@ -94,8 +97,14 @@ export class IndexFiles extends IndexReads implements Writer {
   /**
    * Calls back in the same turn in which a commit of this process shows, with the ordinals that died: new rows, deaths and
    * exchanged row files are never seen by one part of the program and not by another.
+   *
+   * @param expectDeaths is run in parts before rows die
    */
-  onChange(callback: (died: readonly number[]) => void): void {
+  onChange(
+    callback: (died: readonly number[]) => void,
+    expectDeaths: (dying: readonly number[]) => Sliced<void>,
+  ): void {
+    this.core.expectDeaths = expectDeaths;
     this.core.changed = callback;
   }
 

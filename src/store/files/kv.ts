@@ -14,6 +14,8 @@ export interface Commit {
   payloads: Entries;
   /** By number: see changed-rows.ts. */
   changes?: Entries;
+  /** By page: see edit-pages.ts. */
+  edits?: Entries;
 }
 
 export interface Kv {
@@ -27,6 +29,8 @@ export interface Kv {
   payload(ordinal: number): Uint8Array | undefined;
   /** An entry of the log of changed payloads. */
   changes(at: number): Uint8Array | undefined;
+  /** A page of changed payloads; entry 0 lists them. A copy of its own. */
+  edits(page: number): Uint8Array | undefined;
   /** All reads inside see one and the same commit. */
   snapshot<T>(read: () => T): T;
   /**
@@ -36,9 +40,11 @@ export interface Kv {
   claim(decide: (holder: Uint8Array | undefined) => Uint8Array): void;
   /** Resolves when the commit is on disk (durability 'relaxed': when it is visible to all processes). */
   commit(commit: Commit): FileStep<void>;
+  /** Whether to queue so many payloads in one go would keep the event loop from turning; never where nobody waits for it. */
+  isLong(payloads: number): FileStep<boolean>;
   /**
-   * Puts many payloads of rows that no state counts yet, before the commit that does: it has to run in one go. False where
-   * they belong into that commit all the same. After a failure some are there.
+   * Puts many payloads that no state counts yet, or that pages of edits have, before the commit that does or drops these: it has
+   * to run in one go. False where they belong into that commit all the same. After a failure some are there.
    */
   stage(payloads: Entries): FileStep<boolean>;
   /** Removes payloads of rows from this one on, which no state counts. */

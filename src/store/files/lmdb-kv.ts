@@ -109,6 +109,10 @@ class LmdbKv implements Kv {
     return this.#read('changes', () => this.#db.main.getBinary(changeKey(at)));
   }
 
+  edits(page: number): Uint8Array | undefined {
+    return this.#read('edits', () => this.#db.main.getBinary(editKey(page)));
+  }
+
   #read<T>(section: string, read: () => T): T {
     try {
       return read();
@@ -168,11 +172,16 @@ class LmdbKv implements Kv {
     if (!held) throw lockLost();
   }
 
+  isLong(payloads: number): FileStep<boolean> {
+    return { now: () => false, later: async () => payloads > 2 * QUEUED_AT_ONCE };
+  }
+
   stage(payloads: Entries): FileStep<boolean> {
+    const isLong = this.isLong(payloads.length);
     return {
-      now: () => false,
+      now: () => isLong.now(),
       later: async () => {
-        if (payloads.length <= 2 * QUEUED_AT_ONCE) return false;
+        if (!(await isLong.later())) return false;
         const parts: Promise<void>[] = [];
         for (let from = 0; from < payloads.length; from += QUEUED_AT_ONCE) {
           const part = payloads.slice(from, from + QUEUED_AT_ONCE);
@@ -219,9 +228,8 @@ class LmdbKv implements Kv {
     put(ids, commit.ids);
     put(dead, commit.dead);
     put(payloads, commit.payloads);
-    for (const [at, value] of commit.changes ?? []) {
-      void (value === undefined ? main.remove(changeKey(at)) : main.put(changeKey(at), value, 0));
-    }
+    putNamed(main, changeKey, commit.changes);
+    putNamed(main, editKey, commit.edits);
     main.put('state', commit.state, 0);
   }
 
@@ -314,6 +322,16 @@ function latchAtExit(): void {
 
 function changeKey(at: number): string {
   return `changes-${at}`;
+}
+
+function editKey(page: number): string {
+  return `edits-${page}`;
+}
+
+function putNamed(main: Db, keyOf: (key: number) => string, entries: Entries = []): void {
+  for (const [key, value] of entries) {
+    void (value === undefined ? main.remove(keyOf(key)) : main.put(keyOf(key), value, 0));
+  }
 }
 
 function put(db: Db, entries: Entries): void {

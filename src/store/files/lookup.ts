@@ -24,7 +24,7 @@ export function payloadAt(core: Core, ordinal: number): unknown {
   const { state, withPayload, options, uuid, kept } = core;
   if (ordinal >= state.rows || !kept.get(ordinal)) throw noRow(ordinal);
   if (!withPayload.get(ordinal)) return undefined;
-  const value = core.replaced?.get(ordinal) ?? options.kv.payload(ordinal);
+  const value = core.stored(ordinal);
   if (value !== undefined) return decodePayload(unseal(uuid, 'payloads', ordinal, value, options.kv.file));
   if (isStale(core)) {
     core.staleReads++;

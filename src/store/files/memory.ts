@@ -111,10 +111,12 @@ export function memoryKv(): Kv {
     dead: (page) => dead.get(page),
     payload: (ordinal) => payloads.get(ordinal),
     changes: () => undefined, // nobody else reads it
+    edits: () => undefined,
     snapshot: (read) => read(),
     claim: () => {},
     commit: (commit) => ({ now: () => atOnce(putAll(commit)), later: () => inSlices(putAll(commit)) }),
-    stage: () => instant(() => false), // a commit runs in slices
+    isLong: () => instant(() => false), // a commit runs in slices
+    stage: () => instant(() => false),
     unstage: () => instant(() => {}),
     reopen: () => {},
     bytes: () => bytes,

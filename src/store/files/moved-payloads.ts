@@ -14,7 +14,6 @@ const MOVED_BYTES = 1024;
  * have gone here and there, and rows that are put in order fill theirs.
  */
 export function* movedPayloads(core: Core, dropped: readonly number[]): Steps<[number, Uint8Array][]> {
-  const { kv } = core.options;
   const gone = new Set(dropped);
   const living: number[] = [];
   for (let ordinal = dropped[0]!, looked = 0; ordinal < dropped.at(-1)!; ordinal++) {
@@ -25,7 +24,7 @@ export function* movedPayloads(core: Core, dropped: readonly number[]): Steps<[n
   if (dropped.length * (WORTH_MOVING - 1) < living.length) return moved;
   for (const [i, ordinal] of living.entries()) {
     if (i % 128 === 127) yield* take(turnStep);
-    const value = kv.payload(ordinal);
+    const value = core.stored(ordinal);
     if (value !== undefined && value.length <= MOVED_BYTES) moved.push([ordinal, value]);
   }
   return moved;

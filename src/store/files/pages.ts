@@ -8,6 +8,7 @@
  * - dead, by page of 16,384 ordinals: bitmap of the dead
  * - payloads, by ordinal: JSON, see payload.ts
  * - changes, by number: which payloads were changed in place, see changed-rows.ts: u32 kind, then ordinals or a bitmap as u32
+ * - edits, by page: payloads of a large change that are not in their places yet, see edit-pages.ts
  */
 
 import { Buffer } from '../../core/buffer.js';
@@ -22,7 +23,7 @@ export const DEATHS_PER_PAGE = 16_384;
 const BITMAP = IDS_PER_PAGE / 8;
 const CRC = 4;
 
-export type Table = 'state' | 'ids' | 'dead' | 'payloads' | 'changes';
+export type Table = 'state' | 'ids' | 'dead' | 'payloads' | 'changes' | 'edits';
 
 const NAMES: Record<Table, string> = {
   state: 'state record',
@@ -30,6 +31,7 @@ const NAMES: Record<Table, string> = {
   dead: 'tombstones',
   payloads: 'payloads',
   changes: 'changes',
+  edits: 'edits',
 };
 
 function checksum(uuid: Uint8Array, table: Table, key: number, value: Uint8Array): number {

@@ -34,6 +34,8 @@ export const LIKE_SECTION = 'like';
 export const FORMAT_WITH_INDEXES = 2;
 /** Format of a state whose payload indexes do not have all changes of payloads: earlier versions would answer by them. */
 export const FORMAT_WITH_CHANGES = 3;
+/** Format of a state with pages of changed payloads: earlier versions would answer by what was there before. */
+export const FORMAT_WITH_EDITS = 4;
 
 export type Precision = 'float32' | 'float16';
 
@@ -100,6 +102,8 @@ export interface State {
   payloadIndexes: PayloadIndexEntry[];
   /** Absent before the first. */
   changes?: PayloadChanges;
+  /** Pages of changed payloads that are not in their places yet, see edit-pages.ts; absent: none. */
+  edits?: number;
   /** The engine's, as JSON; see commitSegments. */
   meta: unknown;
 }
@@ -124,7 +128,12 @@ export function newState(config: StoreConfig): State {
 const HEAD = 12;
 
 /** The first format whose readers understand the state. */
-export function stateFormat({ payloadIndexes, changes }: Pick<State, 'payloadIndexes' | 'changes'>): number {
+export function stateFormat({
+  payloadIndexes,
+  changes,
+  edits,
+}: Pick<State, 'payloadIndexes' | 'changes' | 'edits'>): number {
+  if (edits !== undefined) return FORMAT_WITH_EDITS;
   if (payloadIndexes.length === 0) return FORMAT_VERSION;
   return (changes?.log.length ?? 0) > 0 ? FORMAT_WITH_CHANGES : FORMAT_WITH_INDEXES;
 }
@@ -154,8 +163,8 @@ export function decodeState(value: Uint8Array, file: string): State {
   } catch (cause) {
     throw corrupt(file, 'state record', 'is not JSON', cause);
   }
-  if (![FORMAT_VERSION, FORMAT_WITH_INDEXES, FORMAT_WITH_CHANGES].includes(state.format)) {
-    const known = `${FORMAT_VERSION} to ${FORMAT_WITH_CHANGES}`;
+  if (![FORMAT_VERSION, FORMAT_WITH_INDEXES, FORMAT_WITH_CHANGES, FORMAT_WITH_EDITS].includes(state.format)) {
+    const known = `${FORMAT_VERSION} to ${FORMAT_WITH_EDITS}`;
     throw filesError(
       'UNSUPPORTED_FORMAT',
       `Expected format ${known} for the index but ${file} has ${state.format}: a newer funnelvec wrote it`,
@@ -189,6 +198,7 @@ function whyInvalid(state: State): string | undefined {
     after = last + 1;
   }
   for (const { name, bytes } of segments) if (!isFileName(name) || !count(bytes)) return `segment ${name}`;
+  if (state.edits !== undefined && !(count(state.edits) && state.edits > 0)) return 'edits';
   return whyNoIndexes(state) ?? whyNoChanges(state.changes);
 }
 

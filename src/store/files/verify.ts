@@ -28,6 +28,8 @@ export interface Committed {
   /** By ordinal. */
   alive: Bits;
   withPayload: Bits;
+  /** The payload of a row as it is stored now, sealed. */
+  payloadOf(ordinal: number): Uint8Array | undefined;
 }
 
 /** Told of bytes that were read; what it throws ends the work. */
@@ -217,10 +219,10 @@ function changeLog({ uuid, kv }: Committed): undefined {
 }
 
 /** @throws FunnelError CORRUPT, also where a living row lacks it */
-function payload({ uuid, kv }: Committed, ordinal: number): Uint8Array | undefined {
-  const value = kv.payload(ordinal);
+function payload({ uuid, kv, payloadOf }: Committed, ordinal: number): Uint8Array | undefined {
+  const value = kv.snapshot(() => payloadOf(ordinal));
   if (value !== undefined) unseal(uuid, 'payloads', ordinal, value, kv.file);
-  else if (kv.snapshot(() => kv.payload(ordinal) === undefined && !isDead(kv, uuid, ordinal))) {
+  else if (kv.snapshot(() => payloadOf(ordinal) === undefined && !isDead(kv, uuid, ordinal))) {
     throw corrupt(kv.file, 'payloads', `lack that of row ${ordinal}`);
   }
   return value;

@@ -17,13 +17,16 @@ export class WriteQueue {
   /** Whether synchronous calls write: they must not find one of our own commits under way, which nobody could await. */
   #isWrittenNow = false;
   readonly #checkWritable: () => void;
+  readonly #before: () => Steps<void> | undefined;
 
   /**
    * @param checkWritable throws where the index takes no writes. It is to hold on to the index, so that one that nobody else
    *   refers to is not taken for gone, and opened by another writer, while a write is under way
+   * @param before what an earlier write has left to do, which comes before the next one
    */
-  constructor(checkWritable: () => void) {
+  constructor(checkWritable: () => void, before: () => Steps<void> | undefined = () => undefined) {
     this.#checkWritable = checkWritable;
+    this.#before = before;
   }
 
   /** Whether nothing asynchronous is on its way to the files. */
@@ -45,6 +48,8 @@ export class WriteQueue {
         while (this.#reads.size > 0) await Promise.all(this.#reads);
         this.#isWriting = true;
         this.#checkWritable();
+        const before = this.#before();
+        if (before !== undefined) await runLater(before);
         return await runLater(await run());
       } finally {
         this.#waiting--; // before the caller goes on, who may go on with a synchronous call
@@ -88,6 +93,7 @@ export class WriteQueue {
   async between<T>(run: () => Steps<T>): Promise<T> {
     if (!this.#isWrittenNow || this.#waiting > 0) return this.later(run);
     this.#checkWritable();
+    this.#runBefore();
     return runNow(run());
   }
 
@@ -95,7 +101,13 @@ export class WriteQueue {
   now<T>(steps: Steps<T>): T {
     this.checkIdle();
     this.#isWrittenNow = true;
+    this.#runBefore();
     return runNow(steps);
+  }
+
+  #runBefore(): void {
+    const before = this.#before();
+    if (before !== undefined) runNow(before);
   }
 
   /** @throws FunnelError NOT_WRITABLE while an asynchronous write is under way */

@@ -92,9 +92,9 @@ export class Column {
     if (alive) this.#read(payload, ordinal, into);
   }
 
-  /** Rows that changed since they were packed. */
+  /** Rows that changed since they were packed, or somewhat more. */
   get patched(): number {
-    return this.#patches.size;
+    return this.#patches.changed;
   }
 
   /** Pairs of value and row, by whether the row lives. */

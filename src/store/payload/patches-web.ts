@@ -8,6 +8,7 @@ export class PatchLayers {
   readonly pending = new Set<number>();
   readonly isBehind = false;
   readonly size = 0;
+  readonly changed = 0;
   readonly pairs = 0;
   readonly values = 0;
 

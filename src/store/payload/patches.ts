@@ -77,44 +77,51 @@ class Patches {
   /** Bit o & 31 of word o >>> 5. */
   #words = new Uint32Array(0);
 
-  /** Rows that were marked, of which the first `#sorted` of the first list are pending. */
+  /** Rows that were marked, of which the first `#sorted` of the first list are here. */
   readonly #marked: Uint32Array[] = [];
   #sorted = 0;
-  /** Rows. */
+  /** Rows, but for the marked ones that are yet to come here; those are so many, or fewer where some were marked twice. */
   size = 0;
+  waiting = 0;
 
   has(ordinal: number): boolean {
     return ((this.#words[ordinal >>> 5] ?? 0) & (1 << (ordinal & 31))) !== 0;
   }
 
-  /** Rows have another payload now. In the turn of the commit: that they are pending is for sort(). */
+  /** Rows have another payload now. In the turn of the commit, which may be of very many: what follows from it is for sort(). */
   mark(ordinals: Uint32Array): void {
-    for (const ordinal of ordinals) {
-      const word = ordinal >>> 5;
-      if (word >= this.#words.length) {
-        const grown = new Uint32Array(Math.max(word + 1, 2 * this.#words.length));
-        grown.set(this.#words);
-        this.#words = grown;
-      }
-      if (!this.has(ordinal)) this.size++;
-      this.#words[word]! |= 1 << (ordinal & 31);
+    if (ordinals.length === 0) return;
+    this.#marked.push(ordinals);
+    this.waiting += ordinals.length;
+  }
+
+  #add(ordinal: number): void {
+    if (this.has(ordinal)) return;
+    const word = ordinal >>> 5;
+    if (word >= this.#words.length) {
+      const grown = new Uint32Array(Math.max(word + 1, 2 * this.#words.length));
+      grown.set(this.#words);
+      this.#words = grown;
     }
-    if (ordinals.length > 0) this.#marked.push(ordinals);
+    this.#words[word]! |= 1 << (ordinal & 31);
+    this.size++;
   }
 
   get isBehind(): boolean {
     return this.pending.size > 0 || this.#marked.length > 0;
   }
 
-  /** Drops what marked rows had, and makes them pending. Others may do the same meanwhile. */
+  /** Takes in the marked rows: what they had goes, and they are pending. Others may do the same meanwhile. */
   *sort(): Sliced<void> {
     for (let list = this.#marked[0]; list !== undefined; list = this.#marked[0]) {
       const to = Math.min(list.length, this.#sorted + SORTED_AT_ONCE);
       for (const ordinal of list.subarray(this.#sorted, to)) {
         for (const [postings, value] of this.#pairs.get(ordinal) ?? []) postings.delete(value, ordinal);
         this.#pairs.set(ordinal, []);
+        this.#add(ordinal);
         this.pending.add(ordinal);
       }
+      this.waiting -= to - this.#sorted;
       this.#sorted = to;
       if (to === list.length) {
         this.#marked.shift();
@@ -126,7 +133,7 @@ class Patches {
 
   /** Rows that are yet to be read. */
   *behind(): Iterable<Uint32Array> {
-    yield Uint32Array.from(this.pending);
+    yield Uint32Array.from(this.pending).sort();
     yield* this.#marked;
   }
 
@@ -184,6 +191,11 @@ export class PatchLayers {
     return this.#layers.reduce((sum, { size }) => sum + size, 0);
   }
 
+  /** Rows, or somewhat more: also those that were marked and are yet to be looked at. */
+  get changed(): number {
+    return this.#layers.reduce((sum, { size, waiting }) => sum + size + waiting, 0);
+  }
+
   /** Pairs of value and row, of all kinds. */
   get pairs(): number {
     return this.#layers.reduce((sum, { pairs }) => sum + pairs, 0);
@@ -194,9 +206,15 @@ export class PatchLayers {
     return this.#layers.reduce((sum, { facts }) => sum + facts.values.size, 0);
   }
 
-  /** Rows have another payload; those from `covered` on are yet to be read anyway. */
+  /** Rows have another payload, ascending; those from `covered` on are yet to be read anyway. */
   mark(ordinals: Uint32Array, covered: number): void {
-    this.#last.mark(ordinals.filter((ordinal) => ordinal < covered));
+    let count = 0;
+    for (let high = ordinals.length; count < high; ) {
+      const middle = (count + high) >>> 1;
+      if (ordinals[middle]! < covered) count = middle + 1;
+      else high = middle;
+    }
+    this.#last.mark(ordinals.subarray(0, count));
   }
 
   /** Whether rows changed that were not read since. */
