@@ -34,7 +34,7 @@ export function mirrorConformance({ it, supported, make, again, open }: SuiteToo
       const source = open(spec);
       const { index, result } = await mirrored(spec, source);
       assert.deepEqual(result, { rows: COUNT, written: COUNT, deleted: 0, resumed: false });
-      const plain = new FunnelSearch({ source });
+      const plain = new FunnelSearch({ source, rescore: true });
       const through = new FunnelSearch({ source, mirror: index });
       for (const vector of queries(spec.dim)) {
         const request = {
@@ -86,7 +86,7 @@ export function mirrorConformance({ it, supported, make, again, open }: SuiteToo
       const source = open(spec);
       const { index } = await mirrored(spec, source);
       const search = new FunnelSearch({ source, mirror: index, search: 'mirror' });
-      const plain = new FunnelSearch({ source });
+      const plain = new FunnelSearch({ source, rescore: true });
       for (const vector of queries(spec.dim)) {
         const request = {
           vector,
