@@ -1,7 +1,8 @@
 // Ratios near 1, measured so that a busy machine changes both sides alike: the two ways of a pair are called in turns in one process,
 // in random order, hundreds of times; what counts is the median of the ratios of neighbours, with an interval (95 %, by resampling),
 // beside that of a way with itself.
-//   node bench/pairs.mjs [--rows 5000] [--pairs 400] [--only stages,mirror]
+//   node bench/pairs.mjs [--rows 5000] [--pairs 400] [--warm 1500] [--only REST,gRPC,mirror]
+// Both ways are warm by then, as in a server that runs for longer: V8 compiles what they share in the first thousand calls.
 import { Agent, request } from 'node:http';
 import { parseArgs } from 'node:util';
 import * as grpc from '@qdrant/js-client-grpc';
@@ -15,10 +16,11 @@ const { values } = parseArgs({
   options: {
     rows: { type: 'string', default: '5000' },
     pairs: { type: 'string', default: '400' },
-    only: { type: 'string', default: 'stages,mirror' },
+    warm: { type: 'string', default: '1500' },
+    only: { type: 'string', default: 'REST,gRPC,mirror' },
   },
 });
-const [count, pairs] = [Number(values.rows), Number(values.pairs)];
+const [count, pairs, warm] = [Number(values.rows), Number(values.pairs), Number(values.warm)];
 const [DIM, HEAD, CANDIDATES, LIMIT, CHUNK] = [768, 128, 128, 10, 500];
 const only = values.only.split(',');
 
@@ -46,7 +48,7 @@ try {
     await rest.upsert(collection, { wait: true, points });
   }
   const queries = Array.from({ length: 64 }, vectorOf);
-  if (only.includes('stages')) await stages(collection, rest, rpc, queries);
+  await stages(collection, rest, rpc, queries);
   if (only.includes('mirror')) await mirror(collection, rest, queries, server.url);
   await rest.deleteCollection(collection);
 } finally {
@@ -55,27 +57,33 @@ try {
 
 async function stages(collection, rest, rpc, queries) {
   const dense = (data) => ({ variant: { case: 'nearest', value: { variant: { case: 'dense', value: { data } } } } });
-  const byRest = async (query) => {
+  const byRest = async (query, more) => {
     const first = { query: Array.from(query.subarray(0, HEAD)), using: 'head', limit: CANDIDATES };
-    return (await rest.query(collection, { prefetch: first, query: Array.from(query), using: 'full', limit: LIMIT }))
-      .points;
+    const full = { query: Array.from(query), using: 'full', limit: LIMIT, ...more };
+    return (await rest.query(collection, { prefetch: first, ...full })).points;
   };
-  const byGrpc = async (query) => {
+  const byGrpc = async (query, more) => {
     const first = { query: dense(Array.from(query.subarray(0, HEAD))), using: 'head', limit: BigInt(CANDIDATES) };
-    const full = { query: dense(Array.from(query)), using: 'full', limit: BigInt(LIMIT) };
+    const full = { query: dense(Array.from(query)), using: 'full', limit: BigInt(LIMIT), ...more };
     return (await rpc.api('points').query({ collectionName: collection, prefetch: [first], ...full })).result;
   };
-  for (const [name, client, byHand] of [
-    ['REST', rest, byRest],
-    ['gRPC', rpc, byGrpc],
-  ]) {
+  const named = { selectorOptions: { case: 'include', value: { names: ['full'] } } };
+  // A row more, as rescoring asks for behind the first page.
+  for (const [name, client, byHand, vectors] of [
+    ['REST', rest, byRest, { with_vector: ['full'], limit: LIMIT + 1 }],
+    ['gRPC', rpc, byGrpc, { withVectors: named, limit: BigInt(LIMIT + 1) }],
+  ].filter(([name]) => only.includes(name))) {
     const source = qdrantSource(client, { collection, head: 'head', full: 'full' });
     const search = new FunnelSearch({ source });
     const auto = (vector) => search.query({ vector, limit: LIMIT });
-    const bare = (vector) => search.query({ vector, limit: LIMIT, rescore: false });
-    await compare(`by hand ÷ by hand, ${name}`, byHand, byHand, queries);
-    await compare(`auto ÷ prefetch by hand, ${name}`, auto, byHand, queries);
-    await compare(`auto, rescore: false ÷ prefetch by hand, ${name}`, bare, byHand, queries);
+    const rescored = (vector) => search.query({ vector, limit: LIMIT, rescore: true });
+    const hand = (query) => byHand(query);
+    const withVectors = (query) => byHand(query, vectors);
+    await compare(`by hand ÷ by hand, ${name}`, hand, hand, queries);
+    await compare(`auto ÷ prefetch by hand, ${name}`, auto, hand, queries);
+    await compare(`auto, rescore: true ÷ prefetch by hand, ${name}`, rescored, hand, queries);
+    await compare(`prefetch by hand with vectors of 11 rows ÷ without, ${name}`, withVectors, hand, queries);
+    await compare(`auto, rescore: true ÷ prefetch by hand with vectors, ${name}`, rescored, withVectors, queries);
   }
 }
 
@@ -111,9 +119,9 @@ async function mirror(collection, rest, queries, url) {
 }
 
 async function compare(name, a, b, queries) {
-  for (const query of queries.slice(0, 24)) {
-    await a(query);
-    await b(query);
+  for (let i = 0; i < warm; i++) {
+    await a(queries[i % queries.length]);
+    await b(queries[i % queries.length]);
   }
   const ratios = [];
   const times = [[], []];

@@ -30,7 +30,7 @@ await sourceConformance('An array', async () => {
         'params: ef, nprobe': actsOnNothing('ef'),
         'using: several layouts of vectors; withVector: names': { code: 'UNSUPPORTED', message: /one layout/ },
         'queryBatch: one round trip': 'no trip',
-        "stages: 'server', with the hits and score bits of stages: 'client'": noStages,
+        "stages: 'server' and rescore: true, with the hits and score bits of stages: 'client'": noStages,
         "stages: 'server' in batches, with params, by layouts": noStages,
         'rescore: false gives the database’s scores, and says so': noStages,
         'recommend: heads are searched by the strategy': 'near each positive, or by the sum',

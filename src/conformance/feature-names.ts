@@ -30,7 +30,7 @@ export const FEATURES = [
   'using is refused where there is one layout',
   'queryBatch: one round trip',
   'queryBatch: answers as single queries; the request that fails is named',
-  "stages: 'server', with the hits and score bits of stages: 'client'",
+  "stages: 'server' and rescore: true, with the hits and score bits of stages: 'client'",
   "stages: 'server' in batches, with params, by layouts",
   'rescore: false gives the database’s scores, and says so',
   "stages: 'auto' tells where stages ran, and why",

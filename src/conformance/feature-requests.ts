@@ -76,7 +76,7 @@ export function requestFeatures(tools: FeatureTools) {
       await rejects(search.query({ vector, offset: 95, maxDepth: 200 }), 'BAD_PLAN', /maxDepth/);
       await rejects(search.query({ vector, offset: -1 }), 'BAD_ARGUMENT', /offset/);
       // By another plan, too, the pool is that of maxDepth, whatever the page.
-      const pruned = new FunnelSearch({ source: open(spec) });
+      const pruned = new FunnelSearch({ source: open(spec), rescore: true });
       const parts = await Promise.all(
         [0, 15, 30, 45].map(async (offset) => (await pruned.query({ vector, offset, limit: 15 })).hits),
       );
@@ -131,7 +131,7 @@ export function requestFeatures(tools: FeatureTools) {
       const source = open(spec, {
         vectors: { whole: { head: 'head', full: 'full' }, short: { head: 'head', full: 'head' } },
       });
-      const search = new FunnelSearch({ source });
+      const search = new FunnelSearch({ source, rescore: true });
       const names = ['whole', 'short'] as const;
       for (const using of names) {
         const dims = using === 'whole' ? DIM : HEAD;

@@ -1,7 +1,7 @@
 /** Features of where stages run: in the database with the hits of this process, or here, with the reason. */
 import assert from 'node:assert/strict';
 import type { Hit } from '../core/types.js';
-import type { SearchRequest } from '../index.js';
+import { FunnelSearch, type SearchRequest } from '../index.js';
 import { COUNT, DIM, HEAD, random, randomVector } from './data.js';
 import { rejects } from './failures.js';
 import { type FeatureTools, PLAN } from './feature-tools.js';
@@ -14,7 +14,7 @@ function placeless(hits: readonly Hit[]): Omit<Hit, 'index'>[] {
 export function stageFeatures({ backend, open, rich, searchOver, vector, id, ranked, agree }: FeatureTools) {
   const queries = Array.from({ length: 6 }, (_, i) => randomVector(DIM, random(700 + i)));
   return {
-    "stages: 'server', with the hits and score bits of stages: 'client'": async () => {
+    "stages: 'server' and rescore: true, with the hits and score bits of stages: 'client'": async () => {
       for (const metric of ['cosine', 'dot', 'euclid'] as const) {
         const spec = await rich(metric);
         const search = searchOver(spec);
@@ -91,6 +91,8 @@ export function stageFeatures({ backend, open, rich, searchOver, vector, id, ran
         const { hits, stats } = await search.query({ vector, stages: 'server', rescore: false });
         agree(hits, ranked(spec).slice(0, 10));
         assert.equal(stats.scores, 'server');
+        const usual = await new FunnelSearch({ source: open(spec), plan: PLAN }).query({ vector, stages: 'server' });
+        assert.deepEqual([usual.hits, usual.stats.scores], [hits, 'server']);
         const page = await search.query({ vector, stages: 'server', rescore: false, offset: 4, limit: 3 });
         assert.deepEqual(
           page.hits.map((hit) => hit.id),

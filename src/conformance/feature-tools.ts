@@ -24,7 +24,7 @@ export function featureTools(backend: Backend, make: Make, open: Open) {
   };
   const rich = (metric: Metric = 'cosine') => shared(`rich_${metric}`, { metric });
   const searchOver = (spec: CollectionSpec, options?: Partial<OpenOptions>) =>
-    new FunnelSearch({ source: open(spec, options), plan: PLAN });
+    new FunnelSearch({ source: open(spec, options), plan: PLAN, rescore: true });
   const vector = randomVector(DIM, random(77));
   const id = (row: Row) => backend.idOf(row);
 

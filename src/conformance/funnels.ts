@@ -42,7 +42,7 @@ export function funnelConformance(backend: Backend, seed: number, more: readonly
         const spec: CollectionSpec = { collection, metric, headDim: heads, dim, layout: 'full', ids: 'number', rows };
         await backend.create(spec);
         try {
-          const search = new FunnelSearch({ source: backend.source({ collection }), plan });
+          const search = new FunnelSearch({ source: backend.source({ collection }), plan, rescore: true });
           const plain = backend.source({ collection, decode: 'client' });
           for (const vector of queries) {
             const { hits } = await search.query({ vector });

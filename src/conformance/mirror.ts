@@ -34,7 +34,7 @@ export function mirrorConformance({ it, supported, make, again, open }: SuiteToo
       const source = open(spec);
       const { index, result } = await mirrored(spec, source);
       assert.deepEqual(result, { rows: COUNT, written: COUNT, deleted: 0, resumed: false });
-      const plain = new FunnelSearch({ source });
+      const plain = new FunnelSearch({ source, rescore: true });
       const through = new FunnelSearch({ source, mirror: index });
       for (const vector of queries(spec.dim)) {
         const request = {
@@ -86,7 +86,7 @@ export function mirrorConformance({ it, supported, make, again, open }: SuiteToo
       const source = open(spec);
       const { index } = await mirrored(spec, source);
       const search = new FunnelSearch({ source, mirror: index, search: 'mirror' });
-      const plain = new FunnelSearch({ source });
+      const plain = new FunnelSearch({ source, rescore: true });
       for (const vector of queries(spec.dim)) {
         const request = {
           vector,
@@ -119,20 +119,23 @@ export function mirrorConformance({ it, supported, make, again, open }: SuiteToo
     if (source.filtersScans !== true) return;
     const index = await FunnelIndex.create(':memory:', { dim: spec.dim, metric: spec.metric });
     const follower = index.follow(source, { every: 1e9, since: 'n', overlap: 0, batch: 16 });
-    assert.equal((await follower.update()).written, COUNT);
-    await follower.update(); // from here on all stamps are known to have been read
-    const next = random(79);
-    const changed = spec.rows.map((row) =>
-      row.n % 10 === 3 ? { ...row, n: row.n + 1000, vector: randomVector(spec.dim, next) } : row,
-    );
-    await again({ ...spec, rows: changed });
-    const round = await follower.update();
-    assert.deepEqual([round.kind, round.written, round.deleted], ['changes', 6, 0]);
-    assert.ok(round.read <= 14, `${round.read} rows were read`);
-    await again({ ...spec, rows: changed.filter((row) => row.n % 10 !== 5) });
-    const { kind, written, deleted } = await follower.update();
-    assert.deepEqual([kind, written, deleted], ['ids', 0, 6]);
-    await follower.stop();
+    try {
+      assert.equal((await follower.update()).written, COUNT);
+      await follower.update(); // from here on all stamps are known to have been read
+      const next = random(79);
+      const changed = spec.rows.map((row) =>
+        row.n % 10 === 3 ? { ...row, n: row.n + 1000, vector: randomVector(spec.dim, next) } : row,
+      );
+      await again({ ...spec, rows: changed });
+      const round = await follower.update();
+      assert.deepEqual([round.kind, round.written, round.deleted], ['changes', 6, 0]);
+      assert.ok(round.read <= 14, `${round.read} rows were read`);
+      await again({ ...spec, rows: changed.filter((row) => row.n % 10 !== 5) });
+      const { kind, written, deleted } = await follower.update();
+      assert.deepEqual([kind, written, deleted], ['ids', 0, 6]);
+    } finally {
+      await follower.stop(); // one that goes on keeps the process, and the file, running
+    }
     assert.equal(index.count, COUNT - 6);
     assert.equal((await index.syncFrom(source, { withPayload: ['n'] })).written, 0);
     await index.close();
@@ -143,21 +146,24 @@ export function mirrorConformance({ it, supported, make, again, open }: SuiteToo
     const source = open(spec);
     const index = await FunnelIndex.create(':memory:', { dim: spec.dim, metric: spec.metric });
     const follower = index.follow(source, { every: 1e9, batch: 16, withPayload: ['n'] });
-    assert.equal((await follower.update()).written, COUNT);
-    const quiet = await follower.update();
-    assert.deepEqual([quiet.written, quiet.deleted], [0, 0]);
-    // A source that cannot search all dims among ids has all its rows read.
-    if (quiet.kind === 'checksums') assert.equal(quiet.read, COUNT);
-    const next = random(80);
-    const changed = spec.rows.map((row) =>
-      row.n % 10 === 3 ? { ...row, vector: randomVector(spec.dim, next) } : row.n === 4 ? { ...row, n: 1004 } : row,
-    );
-    const more = rows(COUNT + 4, spec.dim, 'number', 8).slice(COUNT);
-    await again({ ...spec, rows: [...changed.filter((row) => row.n % 10 !== 5), ...more] });
-    const { kind, read, written, deleted } = await follower.update();
-    assert.deepEqual([kind, written, deleted], [quiet.kind, 11, 6]);
-    if (kind === 'checksums') assert.equal(read, COUNT - 2 + 11);
-    await follower.stop();
+    try {
+      assert.equal((await follower.update()).written, COUNT);
+      const quiet = await follower.update();
+      assert.deepEqual([quiet.written, quiet.deleted], [0, 0]);
+      // A source that cannot search all dims among ids has all its rows read.
+      if (quiet.kind === 'checksums') assert.equal(quiet.read, COUNT);
+      const next = random(80);
+      const changed = spec.rows.map((row) =>
+        row.n % 10 === 3 ? { ...row, vector: randomVector(spec.dim, next) } : row.n === 4 ? { ...row, n: 1004 } : row,
+      );
+      const more = rows(COUNT + 4, spec.dim, 'number', 8).slice(COUNT);
+      await again({ ...spec, rows: [...changed.filter((row) => row.n % 10 !== 5), ...more] });
+      const { kind, read, written, deleted } = await follower.update();
+      assert.deepEqual([kind, written, deleted], [quiet.kind, 11, 6]);
+      if (kind === 'checksums') assert.equal(read, COUNT - 2 + 11);
+    } finally {
+      await follower.stop(); // one that goes on keeps the process, and the file, running
+    }
     assert.equal((await index.syncFrom(source, { withPayload: ['n'] })).written, 0);
     await index.close();
   });

@@ -32,6 +32,7 @@ export async function guarded<T>(
   }
   if (signal?.aborted) throw aborted(where, signal);
   const controller = new AbortController();
+  if (timeout === undefined && !signal) return unlimited(controller.signal, work, classify);
   setDeadline(controller.signal, signal, timeout);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let unlisten: (() => void) | undefined;
@@ -60,6 +61,19 @@ export async function guarded<T>(
   } finally {
     clearTimeout(timer);
     unlisten?.();
+  }
+}
+
+/** A call that nobody ends has nothing to race with. */
+async function unlimited<T>(
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+  classify: (error: unknown) => FunnelError,
+): Promise<T> {
+  try {
+    return await work(signal);
+  } catch (error) {
+    throw error instanceof FunnelError ? error : classify(error);
   }
 }
 

@@ -100,7 +100,7 @@ export interface SearchStats {
   vectorsFrom: 'hits' | 'mirror';
   /** Where the stages of the plan ran, and why there. */
   ran: Ran;
-  /** Where final scores are those of the database, in float32: stages that it ran, with `rescore: false`. */
+  /** Where final scores are those of the database, in float32: stages that it ran, without `rescore: true`. */
   scores?: 'server';
   /** Where the candidates' vectors came from, of a search with a mirror. */
   mirror?: MirrorStats;

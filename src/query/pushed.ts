@@ -24,32 +24,24 @@ export function stagedRequest({ search, candidates, placement, rescore }: Placed
   const { options, vector, filter, withPayload } = search;
   const { nativeFilter, params, timeout, signal, withVector } = options;
   const { stages, offset } = placement.pushed!;
-  return vector.handOut({
-    vector: vector.values,
-    candidates,
-    stages,
-    offset,
-    withPayload,
-    vectors: rescore || Boolean(withVector),
-    timeout,
-    signal,
-    ...(filter !== undefined && { filter }),
-    ...(nativeFilter !== undefined && { nativeFilter }),
-    ...(params !== undefined && { params }),
-  });
+  const vectors = rescore || Boolean(withVector);
+  const request: StagedRequest = { vector: vector.values, candidates, stages, offset, withPayload, vectors };
+  if (timeout !== undefined) request.timeout = timeout;
+  if (signal !== undefined) request.signal = signal;
+  if (filter !== undefined) request.filter = filter;
+  if (nativeFilter !== undefined) request.nativeFilter = nativeFilter;
+  if (params !== undefined) request.params = params;
+  return vector.handOut(request);
 }
 
 /** Rows that the database ranked: they are scored again where vectors came for it, or are decided. */
 export function ranksOfDatabase(answer: HeadAnswer, { rescore }: PlacedSearch): Answer {
   const { candidates, headMs, decodeMs, exactBelow, filteredPool } = answer;
-  return {
-    candidates,
-    headMs,
-    decodeMs,
-    exactBelow,
-    ...(filteredPool && { filteredPool }),
-    ...(!rescore && { decided: true as const }),
-  };
+  const own: Answer = { candidates, headMs, decodeMs };
+  if (exactBelow !== undefined) own.exactBelow = exactBelow;
+  if (filteredPool) own.filteredPool = filteredPool;
+  if (!rescore) own.decided = true;
+  return own;
 }
 
 /** Whether the page is the one that this process would cut. */

@@ -67,8 +67,9 @@ export class Ranker {
     const own = { head: undefined, candidates: undefined, scales, keep, metric, limit: undefined };
     const given = (options.plan ?? this.plan) !== undefined;
     const { stages = this.defaults.stages, rescore = this.defaults.rescore } = options;
-    const fitted = { search, plan: own, limit, depth: 0, candidates: 0, given, stages, rescore };
-    const of = (depth: number, candidates: number): Fitted => Object.assign(fitted, { depth, candidates });
+    const of = (depth: number, candidates: number): Fitted => {
+      return { search, plan: own, limit, depth, candidates, given, stages, rescore };
+    };
     if (pool !== undefined) return of(pool, pool);
     const most = info.mostCandidates ?? MAX_POOL;
     const depth = depthOf(options, limit, Math.min(plan.candidates ?? most, most));
@@ -161,6 +162,8 @@ export class Ranker {
     const asks = this.#asksServer(all);
     const around = this.#surroundings(info, asks && (await this.#serverScales(asks)));
     const places = all.map((one, i) => at(named, i, () => atPlace(one, placed(one, around))));
+    const only = named === undefined && places.length === 1 ? places[0]! : undefined;
+    if (only !== undefined && isPushed(only) && !only.rescore) return [await this.#ranksOfDatabase(only, info)];
     const ranked = await this.#rankPlaced(places, info, named);
     const unsure = ranked.map((_, i) => i).filter((i) => !isCertain(ranked[i]!));
     if (unsure.length === 0) return ranked;
@@ -168,6 +171,13 @@ export class Ranker {
     const where = named && ((s: number) => named(unsure[s]!));
     for (const [s, one] of (await this.#rankPlaced(again, info, where)).entries()) ranked[unsure[s]!] = one;
     return ranked;
+  }
+
+  /** One search that the database ranks and decides, as most are: the steps that all others share take as long as these. */
+  async #ranksOfDatabase(fitted: PlacedSearch, info: SourceInfo): Promise<RankedPool> {
+    const answer = ranksOfDatabase(await this.source.funnel!(stagedRequest(fitted)), fitted);
+    const prepared = this.#prepare(fitted, answer, info);
+    return { fitted, answer, prepared, hits: hitsOf(prepared, -1), funnelMs: 0, exhausted: false };
   }
 
   /** A search whose place depends on what the database can rank by. */

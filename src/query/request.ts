@@ -150,8 +150,8 @@ export function checkedOptions(
 ): { options: CheckedOptions; rest: Record<string, unknown> } {
   const keys = more === TARGET_KEYS ? SEARCH_KEYS : [...more, ...OPTION_KEYS];
   checkRequestKeys(request, keys, 'the request', refuseForeign);
-  const { filter, plan, ...given } = { ...request }; // read once
-  const node = filters.of(filter)?.node;
+  const given: QueryOptions & Record<string, unknown> = { ...request }; // read once
+  const node = filters.of(given.filter)?.node;
   checkWithVector(given.withVector, true);
   if (given.explain !== undefined && typeof given.explain !== 'boolean') {
     throw expected('BAD_ARGUMENT', 'a boolean', 'explain', given.explain);
@@ -162,15 +162,10 @@ export function checkedOptions(
   checkRanking(given.mode, given.scoreThreshold);
   const exact = given.mode === 'exact';
   checkStages(given, exact);
-  const checked = plan === undefined ? undefined : checkedPlan(plan, exact);
+  const plan = given.plan === undefined ? undefined : checkedPlan(given.plan, exact);
   if (given.params !== undefined) given.params = isObject(given.params) ? ownParams(given.params) : given.params;
-  const options: CheckedOptions = {
-    filter: node,
-    plan: checked,
-    ...given,
-    paged: isPaged(given),
-    exact,
-  };
+  // The spread is first, which makes it a copy; behind other keys, or as the rest of a pattern, it takes microseconds.
+  const options: CheckedOptions = { ...given, filter: node, plan, paged: isPaged(given), exact };
   return { options, rest: given };
 }
 

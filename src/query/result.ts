@@ -58,7 +58,7 @@ export function statsOf(
   more: readonly StageStats[],
 ): SearchStats {
   const { plan, candidates, search, placement } = fitted;
-  const { pushed, ...ran } = placement;
+  const { pushed, on, why, passedOver } = placement;
   const n = prepared.matrix.count;
   const { stats: mirror, mirrorMs, fetchMs } = answer;
   const lacking = answer.lacking?.length;
@@ -88,11 +88,11 @@ export function statsOf(
       ...more,
     ],
     vectorsFrom: mirror === undefined ? 'hits' : 'mirror',
-    ...(mirror === undefined ? {} : { mirror }),
-    ran,
+    ran: passedOver === undefined ? { on, why } : { on, why, passedOver },
     kernels,
     metric: plan.metric,
   };
+  if (mirror !== undefined) stats.mirror = mirror;
   const { exact, filtered, filteredPool, missing, pools } = answer;
   if (pushed && !fitted.rescore) stats.scores = 'server';
   if (missing !== undefined) stats.missing = missing;

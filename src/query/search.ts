@@ -121,7 +121,7 @@ export class FunnelSearchOn {
     this.mirror = options.mirror;
     this.search = options.search ?? 'source';
     this.#plan = options.plan === undefined ? undefined : checkPlan(options.plan, MAX_DIM); // dims are not known yet
-    const { stages = 'auto', rescore = true } = options;
+    const { stages = 'auto', rescore = false } = options;
     this.stages = stages;
     this.#defaults = { stages, rescore };
     this.#kernels = kernels;

@@ -13,16 +13,17 @@ const STAGES: readonly Stages[] = ['auto', 'server', 'client', 'mirror'];
 export interface StageOptions {
   /**
    * Where the stages of the plan run; `stats.ran` tells where they did, and why. 'auto': on the mirror where there is one, else in
-   * the database where that gives the same hits, else here. The others refuse what cannot be done there.
+   * the database where that gives the same hits (but for its float32, see `rescore`), else here. The others refuse what cannot be done there.
    *
    * @default 'auto'
    */
   stages?: Stages;
   /**
    * Whether hits of stages that the database runs are scored again here, on their full vectors, so that scores and order have the same bits
-   * as everywhere. False: scores are the database's, in float32 (`stats.scores` is 'server'), and no vector travels.
+   * as everywhere; the vectors of the page travel for it. False: no vector travels, and scores are the database's, in float32:
+   * `stats.scores` is 'server', and rows that float32 cannot tell apart may stand in another order.
    *
-   * @default true
+   * @default false
    */
   rescore?: boolean;
 }

@@ -140,12 +140,14 @@ export abstract class CollectionSource<Facts, Options extends CollectionOptions>
     signal: AbortSignal,
     work: (facts: Facts) => Promise<T>,
   ): Promise<T> {
-    await this.checkFilters(queries, signal);
+    const checking = this.checkFilters(queries, signal);
+    if (checking !== undefined) await checking;
     const check = (facts: Facts) => {
       const { dim } = this.infoOf(facts);
       for (const query of queries) checkHeadQuery(query, dim, this.name);
     };
-    const facts = await this.known.get(signal);
+    signal.throwIfAborted();
+    const facts = this.known.fresh ?? (await this.known.get(signal));
     check(facts);
     try {
       return await work(facts);

@@ -25,16 +25,20 @@ export class Checksums {
   readonly #probe: Float32Array;
   readonly #length: number;
   readonly #rows: number;
-  /** Errors up to here are rounding: grows where rows turned out to be the same. */
-  #noise = NOISE;
   /** Rows that were read, turned out to be the same, and have another score than rounding explains. */
   wrong = 0;
+  /** Whether the database can never search all dims among ids; another refusal may be of the moment. */
+  impossible = false;
 
-  /** @param some rows of the collection, one after the other */
+  /**
+   * @param some rows of the collection, one after the other
+   * @param noise errors up to here are rounding: grows where rows turned out to be the same
+   */
   constructor(
     private readonly source: Source,
     private readonly info: SourceInfo,
     some: Float32Array,
+    public noise = NOISE,
   ) {
     const probe = Float32Array.from({ length: info.dim }, () => VALUES[Math.floor(Math.random() * VALUES.length)]!);
     const length = lengthOf(probe);
@@ -45,7 +49,7 @@ export class Checksums {
     this.#rows = Math.min(MOST_ROWS, info.mostCandidates ?? MOST_ROWS);
   }
 
-  /** By id, of those that have a vector; undefined where the database does not search all dims among ids. */
+  /** By id, of those that have a vector; undefined where the database does not search all dims among ids: never, or not now. */
   async of(
     ids: readonly Id[],
     options: { timeout: number | undefined; signal: AbortSignal | undefined },
@@ -65,7 +69,8 @@ export class Checksums {
         });
         for (const [i, id] of answer.ids.entries()) found.set(id, answer.scores[i]!);
       } catch (error) {
-        if (!(error instanceof FunnelError) || !CANNOT.has(error.code)) throw error;
+        if (!(error instanceof FunnelError) || !(CANNOT.has(error.code) || error.code === 'REFUSED')) throw error;
+        this.impossible = error.code !== 'REFUSED';
         return undefined;
       }
     }
@@ -92,17 +97,17 @@ export class Checksums {
   }
 
   isSame(error: number): boolean {
-    return error <= this.#noise;
+    return error <= this.noise;
   }
 
   /** An error of a row that was read and is the same. */
   learn(error: number): void {
-    if (error <= MOST_NOISE) this.#noise = Math.max(this.#noise, Math.min(2 * error, MOST_NOISE));
+    if (error <= MOST_NOISE) this.noise = Math.max(this.noise, Math.min(2 * error, MOST_NOISE));
     else this.wrong++;
   }
 }
 
-const CANNOT: ReadonlySet<string> = new Set(['UNSUPPORTED', 'BAD_ARGUMENT', 'REFUSED', 'BAD_DIMS']);
+const CANNOT: ReadonlySet<string> = new Set(['UNSUPPORTED', 'BAD_ARGUMENT', 'BAD_DIMS']);
 
 function lengthOf(vector: Float32Array): number {
   return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));

@@ -83,6 +83,8 @@ class Following implements Follower {
   #due = 0;
   /** Whether the database gives checksums that mean the same there and here, as far as is known. */
   #checksums = true;
+  /** Differences of checksums up to here are rounding, as rounds before have learned. */
+  #noise: number | undefined;
   /** When changes were last looked for. */
   #looked = { ended: 0, ms: 0 };
 
@@ -288,7 +290,7 @@ class Following implements Follower {
     const ids = someIds(partsOf(this.index), SOME_ROWS);
     const some = new Float32Array(ids.length * this.index.dim);
     this.index.gather(ids, some);
-    const checksums = new Checksums(this.source, info, some);
+    const checksums = new Checksums(this.source, info, some, this.#noise);
     const sync = this.#sync();
     let began: number | undefined;
     try {
@@ -296,7 +298,8 @@ class Following implements Follower {
     } finally {
       this.#add(round, sync);
     }
-    this.#checksums = began !== undefined && checksums.wrong <= Math.max(16, this.index.count / 20);
+    this.#noise = checksums.noise;
+    this.#checksums = !checksums.impossible && checksums.wrong <= Math.max(16, this.index.count / 20);
     if (began === undefined) return false;
     const { since: _, uncounted: __, ...mark } = this.#mark!;
     await sync.commit({ ...mark, at: began, rows: this.index.count });

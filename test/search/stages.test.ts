@@ -61,7 +61,7 @@ const ranked = ({ hits }: { hits: readonly { id: unknown; score: number }[] }) =
 describe('stages that a source runs', () => {
   it('are those of the plan that prune, by the scales that it has', async () => {
     const { source, asked } = rankingSource();
-    const search = new FunnelSearch({ source });
+    const search = new FunnelSearch({ source, rescore: true });
     const plan = { scales: [12, 16, DIM], keep: [1, 0.25, 0.5], candidates: 100 };
     const answer = await search.query({ vector, plan });
     assert.equal(answer.stats.ran.on, 'server');
@@ -77,7 +77,7 @@ describe('stages that a source runs', () => {
 
   it('end where its scores tell rows apart; else the same stages run here', async () => {
     const { source, asked } = rankingSource(0.01);
-    const search = new FunnelSearch({ source });
+    const search = new FunnelSearch({ source, rescore: true });
     const plan = { scales: [16, DIM], keep: [0.5, 1], candidates: 100 };
     const answer = await search.query({ vector, plan });
     assert.equal(answer.stats.ran.on, 'client');
@@ -115,8 +115,12 @@ describe('stages that a source runs', () => {
     const search = new FunnelSearch({ source, stages: 'client' });
     assert.deepEqual((await search.query({ vector })).stats.ran, { on: 'client', why: 'as was asked for' });
     assert.equal((await search.query({ vector, stages: 'auto' })).stats.ran.on, 'server');
+    for (const given of [{}, { rescore: false }]) {
+      const usual = new FunnelSearch({ source, ...given });
+      const { hits, stats } = await usual.query({ vector });
+      assert.deepEqual([hits.length, stats.scores], [10, 'server']);
+    }
     const theirs = new FunnelSearch({ source, rescore: false });
-    assert.equal((await theirs.query({ vector })).stats.scores, 'server');
     assert.equal((await theirs.query({ vector, rescore: true })).stats.scores, undefined);
     assert.equal((await theirs.query({ vector, stages: 'client' })).stats.scores, undefined);
     const server = new FunnelSearch({ source, stages: 'server' });
@@ -134,7 +138,7 @@ describe('stages that a source runs', () => {
       },
     } as Source;
     const here = await new FunnelSearch({ source }).query({ vector, stages: 'client' });
-    const { hits, stats } = await new FunnelSearch({ source: silent }).query({ vector });
+    const { hits, stats } = await new FunnelSearch({ source: silent, rescore: true }).query({ vector });
     assert.deepEqual([ranked({ hits }), stats.ran.on], [ranked(here), 'client']);
   });
 

@@ -87,7 +87,12 @@ export const FEATURES: readonly Feature[] = [
   feature('using is refused where there is one layout', 'ours', 'ours', 'ours'),
   feature('queryBatch: one round trip', 'front', 'engine', { none: 'no trip' }),
   feature('queryBatch: answers as single queries; the request that fails is named', 'ours', 'ours', 'ours'),
-  feature("stages: 'server', with the hits and score bits of stages: 'client'", 'engine', inMilvus, inThisProcess),
+  feature(
+    "stages: 'server' and rescore: true, with the hits and score bits of stages: 'client'",
+    'engine',
+    inMilvus,
+    inThisProcess,
+  ),
   feature("stages: 'server' in batches, with params, by layouts", 'engine', inMilvus, inThisProcess),
   feature('rescore: false gives the database’s scores, and says so', 'engine', inMilvus, inThisProcess),
   feature("stages: 'auto' tells where stages ran, and why", 'ours', 'ours', 'ours'),

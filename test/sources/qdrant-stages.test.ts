@@ -67,7 +67,7 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
 
   over('a plan is carried out as it says where its scales have vectors of their own', async (open) => {
     const source = open({ collection: films, ...named, prefixes: ['mid'] });
-    const search = new FunnelSearch({ source, plan: PLAN });
+    const search = new FunnelSearch({ rescore: true, source, plan: PLAN });
     let pruned = 0;
     for (const vector of queries) {
       const here = await search.query({ vector, stages: 'client' });
@@ -85,7 +85,7 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
   });
 
   over('a plan of the caller’s stays here where a scale has none, and the reason is told', async (open) => {
-    const search = new FunnelSearch({ source: open({ collection: films, ...named }), plan: PLAN });
+    const search = new FunnelSearch({ rescore: true, source: open({ collection: films, ...named }), plan: PLAN });
     for (const vector of queries) {
       const { ran } = (await search.query({ vector })).stats;
       assert.equal(ran.on, 'client');
@@ -98,7 +98,7 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
 
   over('without a plan the database ranks all candidates by their full vectors, in one small request', async (open) => {
     const source = open({ collection: films, ...named });
-    const search = new FunnelSearch({ source });
+    const search = new FunnelSearch({ rescore: true, source });
     const whole = { scales: [DIM], keep: 1, candidates: 128 };
     for (const vector of queries) {
       const answer = await search.query({ vector });
@@ -125,7 +125,7 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
       queryPoints,
     );
     const source = qdrantSource(client, { collection: films, ...named, prefixes: ['mid'], params: { hnsw_ef: 200 } });
-    const search = new FunnelSearch({ source, plan: PLAN });
+    const search = new FunnelSearch({ rescore: true, source, plan: PLAN });
     const filter = { must: [{ key: 'n', range: { lt: 150 } }] };
     await search.query({ vector: queries[0]!, filter, limit: 5, offset: 10, maxDepth: 20, params: { exact: true } });
     await search.query({ vector: queries[0]!, limit: 5, rescore: false });
@@ -157,8 +157,11 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
   over('rows that float32 cannot tell apart where a page ends are ranked here', async (open) => {
     const [vector] = queries;
     const near = vectors.slice(0, 60);
-    const best = (await new FunnelSearch({ source: open({ collection: films, ...named }) }).query({ vector: vector! }))
-      .hits;
+    const best = (
+      await new FunnelSearch({ rescore: true, source: open({ collection: films, ...named }) }).query({
+        vector: vector!,
+      })
+    ).hits;
     // The tenth best twice more: once the same, once with a last bit changed.
     const tenth = vectors[Number(best[9]!.id) - 1]!;
     const other = tenth.slice();
@@ -170,6 +173,7 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
       ...best.map(({ id }) => vectors[Number(id) - 1]!),
     ]);
     const search = new FunnelSearch({
+      rescore: true,
       source: open({ collection: twins, ...named }),
       plan: { ...WHOLE, candidates: 70 },
     });
@@ -195,12 +199,12 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
       row === 2 ? ['head', 'mid'] : ['head', 'mid', 'full'],
     );
     const vector = vectors[2]!;
-    const search = new FunnelSearch({ source: open({ collection, ...named, missingVectors: 'skip' }) });
+    const search = new FunnelSearch({ rescore: true, source: open({ collection, ...named, missingVectors: 'skip' }) });
     const { stats } = await search.query({ vector });
     assert.deepEqual([stats.ran.on, stats.missingVectors], ['client', 1]);
     assert.match(stats.ran.why, /^a point of Qdrant collection .* lacks the vector "full"/);
     await rejects(search.query({ vector, stages: 'server' }), 'UNSUPPORTED', /a point of .* lacks.*stages 'auto'/);
-    const strict = new FunnelSearch({ source: open({ collection, ...named }) });
+    const strict = new FunnelSearch({ rescore: true, source: open({ collection, ...named }) });
     await rejects(strict.query({ vector }), 'BAD_RESPONSE', /point 3/);
     // A point that is gone lacks nothing, nor one that has its vector by now.
     await rest.delete(collection, { wait: true, points: [7, 8] });
@@ -208,7 +212,7 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
       wait: true,
       points: [{ id: 3, vector: partsOf(vector, ['head', 'mid', 'full']) }],
     });
-    const now = await new FunnelSearch({ source: open({ collection, ...named }) }).query({ vector });
+    const now = await new FunnelSearch({ rescore: true, source: open({ collection, ...named }) }).query({ vector });
     assert.deepEqual([now.stats.ran.on, Number(now.hits[0]!.id)], ['server', 3]);
   });
 
@@ -216,7 +220,7 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
     const source = open({ collection: films, ...named });
     const mirror = await FunnelIndex.create(':memory:', { dim: DIM });
     await mirror.syncFrom(source);
-    const search = new FunnelSearch({ source, mirror, plan: WHOLE });
+    const search = new FunnelSearch({ rescore: true, source, mirror, plan: WHOLE });
     const [vector] = queries;
     const want = ranked(await search.query({ vector: vector!, stages: 'client' }));
     for (const [stages, on] of [
@@ -233,7 +237,7 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
       assert.equal(vectorsFrom, on === 'mirror' ? 'mirror' : 'hits');
       assert.equal(counts !== undefined, on === 'mirror');
     }
-    const always = new FunnelSearch({ source, mirror, stages: 'server', plan: WHOLE });
+    const always = new FunnelSearch({ rescore: true, source, mirror, stages: 'server', plan: WHOLE });
     assert.equal((await always.query({ vector: vector! })).stats.ran.on, 'server');
     assert.equal((await always.query({ vector: vector!, stages: 'auto' })).stats.ran.on, 'mirror');
     await mirror.close();
@@ -242,7 +246,9 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
   over('prefixes that are none are refused by name', async (open) => {
     const [vector] = queries;
     const search = (options: object) =>
-      new FunnelSearch({ source: open({ collection: films, ...named, ...options }) }).query({ vector: vector! });
+      new FunnelSearch({ rescore: true, source: open({ collection: films, ...named, ...options }) }).query({
+        vector: vector!,
+      });
     await rejects(search({ prefixes: ['none'] }), 'NO_FIELD', /vector "none"/);
     await rejects(search({ prefixes: ['short'] }), 'BAD_DIMS', /more than 8 and less than 24.*"short"/);
     await rejects(search({ prefixes: ['dot'] }), 'BAD_ARGUMENT', /Cosine.*"dot"/);
@@ -265,7 +271,10 @@ describe('a server that does not tell whether points lack a vector', () => {
     const node = await restNode();
     try {
       node.manner = (call) => (call === 'count' ? 'hangs' : 'answers');
-      const search = new FunnelSearch({ source: qdrantSource(node.client, { collection: 'films', ...named }) });
+      const search = new FunnelSearch({
+        rescore: true,
+        source: qdrantSource(node.client, { collection: 'films', ...named }),
+      });
       const { hits, stats } = await search.query({ vector: [1, 0], limit: 3, timeout: 1_000 });
       assert.deepEqual([hits.length, stats.ran.on], [3, 'client']);
       assert.match(stats.ran.why, /does not tell whether all points/);

@@ -67,7 +67,7 @@ describe(`collections of other packages${qdrantMark}`, { timeout: 120_000 }, () 
           metric: euclid ? 'euclid' : 'cosine',
           idKind: 'string',
         });
-        const search = new FunnelSearch({ source });
+        const search = new FunnelSearch({ source, rescore: true });
         const { hits } = await search.query({ vector: query, limit: 12, withPayload: true });
         assert.deepEqual(
           hits.map(({ id }) => id),

@@ -130,9 +130,13 @@ describe('index.follow() without a key', () => {
     const follower = mirror.follow(collection.source, { ...NEVER, batch: 64 });
     await follower.update();
     await follower.update();
+    spent(collection);
     await collection.write([3, 5]);
     const { kind, written } = await follower.update();
     assert.deepEqual([kind, written], ['checksums', 2]);
+    // The round before has learned how far rounding goes.
+    const { vectors } = spent(collection);
+    assert.ok(vectors < 10, `${vectors} vectors were read`);
     await follower.stop();
     await mirror.close();
     await collection.index.close();
@@ -167,6 +171,29 @@ describe('index.follow() without a key', () => {
       await mirror.close();
       await collection.index.close();
     }
+  });
+
+  it('reads all rows in a round in which the database refuses, and asks it for scores again in the next one', async () => {
+    const collection = await collectionOf(300);
+    const { full } = collection.source;
+    let refusals = 0;
+    collection.source.full = async (request) => {
+      if (refusals-- > 0) throw new FunnelError('REFUSED', 'too many segments are being merged');
+      return full(request);
+    };
+    const mirror = await mirrorOf(collection);
+    const follower = mirror.follow(collection.source, { ...NEVER, batch: 64 });
+    await follower.update();
+    for (const kind of ['checksums', 'full', 'checksums', 'full', 'checksums']) {
+      refusals = kind === 'full' ? 1 : 0;
+      await collection.write([4]);
+      const round = await follower.update();
+      assert.deepEqual([round.kind, round.written], [kind, 1]);
+      await assertSameRows(mirror, collection.index);
+    }
+    await follower.stop();
+    await mirror.close();
+    await collection.index.close();
   });
 
   it('goes on where a round was cut off, and finds what has gone or come before that place meanwhile', async () => {

@@ -135,7 +135,7 @@ export class QdrantPlace implements Place {
     const { missingVectors = 'error' } = this.more;
     const source = qdrantSource(client, { collection: this.collection, ...vectors, missingVectors });
     const { dim, headDim, metric } = await source.info();
-    const search = new FunnelSearch({ source });
+    const search = new FunnelSearch({ source, rescore: true }); // scores that people compare are the same of every store
     return {
       dim,
       headDim,

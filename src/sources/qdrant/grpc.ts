@@ -22,7 +22,7 @@ import { type AnyPoint, pointsOf } from './from-qdrant.js';
 import { checkParts } from './grpc-check.js';
 import type { QdrantGrpcClient } from './grpc-client.js';
 import { findRawQueries, isRaw, type RawQueries, readBatch, readPoints } from './grpc-points.js';
-import { grpcCall, grpcShards } from './scope.js';
+import { grpcCall, grpcShards, type QdrantScope } from './scope.js';
 
 type Call = (request: object, options: object) => Promise<unknown>;
 
@@ -59,7 +59,7 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
 
     async query(request, signal, fast) {
       const { query } = client.api('points') as { query: Call };
-      const call = () => query({ ...queryPoints(request), ...grpcCall(request.scope) }, { signal });
+      const call = () => query(withCall(queryPoints(request), request.scope), { signal });
       if (fast) raw ??= findRawQueries(client, 'query', 'qdrant.QueryResponse');
       const queries = fast ? await raw : undefined;
       signal.throwIfAborted();
@@ -77,7 +77,7 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       const { queryBatch } = client.api('points') as { queryBatch?: Call };
       const collectionName = requests[0]!.collection;
       if (typeof queryBatch !== 'function') return undefined;
-      const batch = { collectionName, queryPoints: requests.map(queryPoints), ...grpcCall(requests[0]!.scope) };
+      const batch = withCall({ collectionName, queryPoints: requests.map(queryPoints) }, requests[0]!.scope);
       const call = () => queryBatch(batch, { signal });
       if (fast) rawBatch ??= findRawQueries(client, 'queryBatch', 'qdrant.QueryBatchResponse');
       const queries = fast ? await rawBatch : undefined;
@@ -125,7 +125,7 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
     async retrieve(request, signal) {
       const { get } = client.api('points') as { get: Call };
       const ids = request.ids.map(pointId);
-      const parts = { ...selectors(request), ...grpcCall(request.scope) };
+      const parts = { ...selectors(request), ...grpcShards(request.scope), ...grpcCall(request.scope) };
       const answer = await get({ collectionName: request.collection, ids, ...parts }, { signal });
       return { points: pointsOf(answer) as AnyPoint[], at: performance.now() };
     },
@@ -134,7 +134,7 @@ export function grpcDriver(client: QdrantGrpcClient): QdrantDriver {
       const { scroll } = client.api('points') as { scroll: Call };
       const { collection: collectionName, from, limit, filter } = request;
       const offset = from === undefined ? undefined : pointId(from);
-      const parts = { ...selectors(request), ...grpcCall(request.scope) };
+      const parts = { ...selectors(request), ...grpcShards(request.scope), ...grpcCall(request.scope) };
       const answer = await scroll({ collectionName, offset, limit, filter, ...parts }, { signal });
       const { nextPageOffset: next } = answer as { nextPageOffset?: { pointIdOptions?: { value?: Id } } };
       return { points: pointsOf(answer) as AnyPoint[], at: performance.now(), next: next?.pointIdOptions?.value };
@@ -149,10 +149,9 @@ function pointId(id: Id): object {
   return { pointIdOptions: { case: typeof id === 'string' ? 'uuid' : 'num', value } };
 }
 
-function selectors({ withPayload, lifts, scope }: QdrantRead): object {
+function selectors({ withPayload, lifts }: QdrantRead): { withPayload: object; withVectors: object } {
   const names = lifts.map((lift) => lift.name);
   return {
-    ...grpcShards(scope),
     withPayload: selectPayload(withPayload),
     withVectors:
       names.length === 0 || names.includes('') ? select('enable', names.length > 0) : select('include', { names }),
@@ -179,7 +178,9 @@ function variantOf({ vector, recommend }: QdrantQuery): object {
   return { case: 'recommend', value: { positive: positive.map(dense), negative: negative.map(dense), strategy } };
 }
 
-function grpcParams({ hnsw_ef, indexed_only, exact, quantization, acorn }: SearchParams, native: unknown): unknown {
+function grpcParams(search: SearchParams, native: unknown): unknown {
+  if (Object.keys(search).length === 0) return native;
+  const { hnsw_ef, indexed_only, exact, quantization, acorn } = search;
   const own = {
     ...(hnsw_ef !== undefined && { hnswEf: BigInt(hnsw_ef) }),
     ...(indexed_only !== undefined && { indexedOnly: indexed_only }),
@@ -187,24 +188,36 @@ function grpcParams({ hnsw_ef, indexed_only, exact, quantization, acorn }: Searc
     ...(quantization !== undefined && { quantization }),
     ...(acorn !== undefined && { acorn: { enable: acorn.enable, maxSelectivity: acorn.max_selectivity } }),
   };
-  return Object.keys(own).length === 0 ? native : { ...(native as object), ...own };
+  return { ...(native as object), ...own };
 }
 
+function withCall(message: object, scope: QdrantScope | undefined): object {
+  const once = grpcCall(scope);
+  return once === undefined ? message : { ...message, ...once };
+}
+
+/** A key without a value is none to the client. */
 function queryPoints(request: QdrantQuery): object {
-  const { collection, params, exact, offset } = request;
-  return {
-    collectionName: collection,
-    ...stageMessage(request),
+  const { collection: collectionName, params, exact, offset, scope, using, limit, filter, prefetch } = request;
+  const { withPayload, withVectors } = selectors(request);
+  const message = {
+    collectionName,
+    prefetch: prefetch && [stageMessage(prefetch)],
     query: { variant: variantOf(request) },
-    ...(offset && { offset: BigInt(offset) }),
+    using: using === '' ? undefined : using,
+    limit: BigInt(limit),
+    offset: offset ? BigInt(offset) : undefined,
+    filter,
     params: exact ? { ...(params as object), exact: true } : params,
-    ...selectors(request),
+    withPayload,
+    withVectors,
   };
+  return scope?.shardKey === undefined ? message : { ...message, ...grpcShards(scope) };
 }
 
 function stageMessage({ vector, using, limit, filter, params, prefetch }: QdrantStage): object {
   return {
-    ...(prefetch && { prefetch: [stageMessage(prefetch)] }),
+    prefetch: prefetch && [stageMessage(prefetch)],
     query: { variant: { case: 'nearest', value: dense(vector) } },
     using: using === '' ? undefined : using,
     limit: BigInt(limit),

@@ -29,11 +29,13 @@ export class QdrantQueries {
 
   /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   paramsOf(params: HeadRequest['params']): ReturnType<typeof splitQdrantParams> {
+    if (params === undefined) return { search: {}, scope: this.reach };
     return splitQdrantParams(checkParams(params, QDRANT_PARAMS, this.name), this.reach, this.name);
   }
 
   /** The scope of a call that is no search. @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
   scopeOf(params: HeadRequest['params']): QdrantScope {
+    if (params === undefined) return this.reach;
     return splitQdrantParams(checkParams(params, QDRANT_SCOPE, this.name), this.reach, this.name).scope;
   }
 
@@ -55,18 +57,28 @@ export class QdrantQueries {
       positive: recommend.examples.positive.map(searched),
       negative: recommend.examples.negative.map(searched),
     };
-    const query = {
+    const own = {
       vector: searched(request.vector),
       recommend: examples && { strategy: recommend.strategy, examples },
     };
+    const query = compared(own, exact ? stored.full! : stored.head, this.name);
+    const { collection, withPayload, lifts, skip } = this.reading(facts, request, scope);
+    // Key by key, here and where queries become messages: parts that are spread take microseconds each.
     return {
-      ...compared(query, exact ? stored.full! : stored.head, this.name),
+      vector: query.vector,
+      recommend: query.recommend,
+      factor: query.factor,
+      rounded: query.rounded,
       using: exact ? (full as string) : head,
       limit: candidates,
       filter: this.filter(request),
       params: this.driver.params(search, this.options.params),
       exact: exact && facts.strict.exact,
-      ...this.reading(facts, request, scope),
+      collection,
+      withPayload,
+      lifts,
+      skip,
+      scope,
     };
   }
 
@@ -76,6 +88,7 @@ export class QdrantQueries {
 
   /** All of them must let a point through. */
   filter({ filter, nativeFilter }: Restriction): unknown {
+    if ((filter ?? nativeFilter ?? this.options.nativeFilter ?? undefined) === undefined) return undefined;
     const parts = [this.options.nativeFilter, nativeFilter, filter && this.compiled(filter)];
     return parts
       .filter((part) => part !== undefined && part !== null)

@@ -52,7 +52,7 @@ export function unpackPoints(
     lifts.map(({ name, dim }) =>
       packRows(vectorsOf(points, points.length === 0 ? '' : name, missing), dim, { name: nameRow }),
     );
-  const payloads = payloadsOf(points);
+  const payloads = withPayload === false && !tailed ? undefined : payloadsOf(points);
   let vectors = wanted ? matrices[0]! : new Float32Array(0);
   if (tailed) {
     const norms = points.map((_, row) => (payloads?.[row] as Record<string, unknown> | undefined)?.[tailed.headNorm]);

@@ -205,22 +205,26 @@ export function restDriver(client: QdrantRestClient): QdrantDriver {
   };
 }
 
+/** A key without a value is none in JSON. */
 function queryBody(request: QdrantQuery): object {
-  const { recommend, params, exact, offset } = request;
-  return {
-    ...stageBody(request),
-    ...(recommend && { query: { recommend: recommendBody(recommend) } }),
-    ...(offset && { offset }),
+  const { recommend, vector, using, limit, filter, prefetch, params, exact, offset, scope } = request;
+  const body = {
+    prefetch: prefetch && stageBody(prefetch),
+    query: recommend ? { recommend: recommendBody(recommend) } : Array.from(vector),
+    using: using === '' ? undefined : using,
+    limit,
+    offset: offset || undefined,
+    filter,
     params: exact ? { ...(params as object), exact: true } : params,
     with_payload: payloadOf(request),
     with_vector: vectorOf(request),
-    ...restShards(request.scope),
   };
+  return scope?.shardKey === undefined ? body : { ...body, ...restShards(scope) };
 }
 
 function stageBody({ vector, using, limit, filter, params, prefetch }: QdrantStage): object {
   return {
-    ...(prefetch && { prefetch: stageBody(prefetch) }),
+    prefetch: prefetch && stageBody(prefetch),
     query: Array.from(vector),
     using: using === '' ? undefined : using,
     limit,

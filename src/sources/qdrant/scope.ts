@@ -132,7 +132,8 @@ export function grpcShards({ shardKey }: QdrantScope = {}): object {
 }
 
 /** As keys of the gRPC client that stand once in a call, whatever searches it has. */
-export function grpcCall({ consistency, serverTimeout }: QdrantScope = {}): object {
+export function grpcCall({ consistency, serverTimeout }: QdrantScope = {}): object | undefined {
+  if (consistency === undefined && serverTimeout === undefined) return undefined;
   const value =
     typeof consistency === 'string'
       ? { case: 'type', value: LEVELS.indexOf(consistency) }

@@ -122,7 +122,14 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     return this.driver.classify(error, this.name);
   }
 
-  protected async checkFilters(queries: readonly Restriction[], signal: AbortSignal): Promise<void> {
+  protected checkFilters(queries: readonly Restriction[], signal: AbortSignal): Promise<void> | undefined {
+    const own = this.options.nativeFilter ?? this.options.params ?? undefined;
+    const given =
+      own ?? queries.find(({ filter, nativeFilter }) => (filter ?? nativeFilter ?? undefined) !== undefined);
+    return given === undefined ? undefined : this.checkGiven(queries, signal);
+  }
+
+  private async checkGiven(queries: readonly Restriction[], signal: AbortSignal): Promise<void> {
     const { driver, options } = this;
     await driver.check?.(options.nativeFilter, options.params);
     for (const { filter, nativeFilter } of queries) {
@@ -311,7 +318,9 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     const { answer, stats } = await filteredPoolOf(asked, facts, request.filter, query, this.isRefusal);
     const { at } = answer;
     const part = this.answered(answer, asked, facts, request);
-    return { headMs: at - began, decodeMs: performance.now() - at, ...part, ...(stats && { filteredPool: stats }) };
+    const whole: HeadAnswer = { ...part, headMs: at - began, decodeMs: performance.now() - at };
+    if (stats) whole.filteredPool = stats;
+    return whole;
   }
 
   private readonly isRefusal = (error: unknown): boolean =>
@@ -334,14 +343,13 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
       );
     }
     const rows = this.unpack(whole, asked, facts, request);
-    return {
-      candidates: { headScores: unscaled(scoresOf(points), asked.factor), ...rows },
+    const part: ReturnType<QdrantSource['answered']> = {
+      candidates: { ...rows, headScores: unscaled(scoresOf(points), asked.factor) },
       exactBelow: answer.exactBelow ?? this.driver.exactBelow,
-      ...(request.mode === 'exact' && {
-        exact: asked.exact && !asked.rounded ? ('server' as const) : ('index' as const),
-      }),
-      ...(asked.skip && { lacking: this.ids(lacking) }),
     };
+    if (request.mode === 'exact') part.exact = asked.exact && !asked.rounded ? 'server' : 'index';
+    if (asked.skip) part.lacking = this.ids(lacking);
+    return part;
   }
 
   private unpack(answer: Answered, read: QdrantRead, facts: QdrantFacts, wanted: PointParts): PackedRows {

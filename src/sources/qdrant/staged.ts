@@ -19,8 +19,8 @@ export function stagedQuery(
   source: string,
 ): QdrantQuery {
   const { distance } = stored.full!;
-  const { vector: first, using, filter, params, ...read } = head;
-  let prefetch: QdrantStage = { vector: first, using, filter, params, limit: candidates };
+  const { using, filter, params, collection, withPayload, lifts, skip, scope } = head;
+  let prefetch: QdrantStage = { vector: head.vector, using, filter, params, limit: candidates };
   for (const { scale, keep } of stages.slice(0, -1)) {
     const prefix = prefixes.find(({ dim }) => dim === scale)!;
     prefetch = {
@@ -36,13 +36,21 @@ export function stagedQuery(
   const limit = stages.at(-1)!.keep - offset;
   const last = compared({ vector, recommend: undefined }, stored.full!, source);
   return {
-    ...read,
     vector: last.vector,
+    recommend: head.recommend,
+    factor: head.factor,
+    rounded: head.rounded,
     using: full as string,
     limit,
     offset,
-    params: BY_VECTORS,
     filter: undefined,
+    params: BY_VECTORS,
+    exact: head.exact,
+    collection,
+    withPayload,
+    lifts,
+    skip,
+    scope,
     prefetch,
   };
 }
