@@ -280,7 +280,7 @@ export class Threads {
   /** Without work a thread lets the process end, and ends itself after a while. */
   #rest(thread: Thread): void {
     if (thread.running.size > 0) return;
-    // What ends keeps the process until it has ended: close() waits for it. Its last answer may come meanwhile.
+    // A thread that ends keeps the process until then: close() waits for it. Its last answer may come meanwhile.
     if (!this.#threads.includes(thread)) return;
     thread.worker.unref();
     thread.idleSince = performance.now();

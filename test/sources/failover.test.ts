@@ -281,7 +281,7 @@ describe('a call is tried again', () => {
     await source.info();
     manner(node, 'refuses');
     await assert.rejects(source.head({ vector, candidates: 3, timeout: 150 }), { code: /^(TIMEOUT|UNREACHABLE)$/ });
-    await new Promise((done) => setTimeout(done, 100)); // what was under way arrives
+    await new Promise((done) => setTimeout(done, 100)); // requests that were under way arrive
     const before = reads(node);
     await new Promise((done) => setTimeout(done, 500));
     assert.equal(reads(node), before);
