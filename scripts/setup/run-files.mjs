@@ -12,6 +12,7 @@ import { log, root } from './steps.mjs';
 const LONGEST = process.env.FUNNELVEC_APPLICATIONS === 'full' ? 4 * 3_600_000 : 900_000;
 /** Files that are printed as the slowest, and as those that take the most of processors. */
 const LISTED = 10;
+const LISTED_BY_PROCESSOR = 30;
 const COUNTS = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo'];
 
 /**
@@ -71,9 +72,11 @@ function printSlowest(took, total) {
   const by = (key) => took.toSorted((a, b) => b[key] - a[key]);
   const line = ({ file, seconds, processor }) =>
     `${seconds.toFixed(1).padStart(7)} ${processor.toFixed(1).padStart(7)}  ${file}\n`;
-  const some = (files) => files.slice(0, LISTED).map(line).join('');
-  console.log(`\nThe slowest files: seconds, and those of processors\n${some(by('seconds'))}`);
-  console.log(`Those that take the most of processors (${total.toFixed(0)} s for all files)\n${some(by('processor'))}`);
+  const some = (files, count) => files.slice(0, count).map(line).join('');
+  console.log(`\nThe slowest files: seconds, and those of processors\n${some(by('seconds'), LISTED)}`);
+  console.log(
+    `Those that take the most of processors (${total.toFixed(0)} s for all files)\n${some(by('processor'), LISTED_BY_PROCESSOR)}`,
+  );
   writeFileSync(join(root, 'build', 'test', 'seconds.txt'), by('processor').map(line).join(''));
 }
 
