@@ -37,6 +37,24 @@ inline ArrayView viewOf(napi_env env, napi_value value) {
   return v;
 }
 
+// From the moment at which a thread is told to end it gets nothing out of arrays, while it goes on to call kernels for
+// a little longer: without these checks on memory that was never given. What is thrown then reaches nobody.
+[[noreturn]] FUNNELVEC_COLD inline void noArray(napi_env env) {
+  throw Napi::Error::New(env, "funnelvec: a kernel expected an array, in a thread that is not being terminated");
+}
+
+inline uint32_t lengthOf(napi_env env, napi_value array) {
+  uint32_t length = 0;
+  if (napi_get_array_length(env, array, &length) != napi_ok) noArray(env);
+  return length;
+}
+
+inline napi_value elementOf(napi_env env, napi_value array, uint32_t i) {
+  napi_value element = nullptr;
+  if (napi_get_element(env, array, i, &element) != napi_ok) noArray(env);
+  return element;
+}
+
 inline RowType rowTypeOf(const ArrayView& v) { return v.type == napi_float32_array ? kFloat32 : kFloat16; }
 
 // Reads arguments into the members of a task, one after the other.
@@ -91,14 +109,11 @@ class Reader {
   }
   void read(Chunks& to) {
     const napi_value array = *next_++;
-    uint32_t length = 0;
-    napi_get_array_length(env_, array, &length);
+    const uint32_t length = lengthOf(env_, array);
     chunks_.resize(length);
     to.type = kFloat32;
     for (uint32_t i = 0; i < length; ++i) {
-      napi_value chunk;
-      napi_get_element(env_, array, i, &chunk);
-      const ArrayView v = viewOf(env_, chunk);
+      const ArrayView v = viewOf(env_, elementOf(env_, array, i));
       chunks_[i] = v.data;
       to.type = rowTypeOf(v);
     }
@@ -145,7 +160,7 @@ napi_value call(napi_env env, napi_callback_info info) {
     size_t count = countArguments<Task>();
     napi_value values[countArguments<Task>()];  // undefined where the caller gave fewer
     void* isa = nullptr;
-    napi_get_cb_info(env, info, &count, values, nullptr, &isa);
+    if (napi_get_cb_info(env, info, &count, values, nullptr, &isa) != napi_ok) noArray(env);
     Reader reader(env, values);
     Task task{};
     arguments(reader, task);

@@ -19,7 +19,7 @@ std::vector<Task> tasksOf(Napi::Env env, const Napi::Array& flat) {
   napi_value values[kArguments];
   for (size_t i = 0; i < tasks.size(); ++i) {
     for (size_t j = 0; j < kArguments; ++j) {
-      napi_get_element(env, flat, static_cast<uint32_t>(i * kArguments + j), &values[j]);
+      values[j] = elementOf(env, flat, static_cast<uint32_t>(i * kArguments + j));
     }
     Reader reader(env, values);
     arguments(reader, tasks[i]);

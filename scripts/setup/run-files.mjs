@@ -1,7 +1,8 @@
-// Runs test files in the order given, some at a time, and reports each when it has ended; at the end the slowest.
-// `node --test` itself runs files in the order of their names.
+// Runs test files in the order given, some at a time, and reports each when it has ended; at the end the slowest, and those that
+// take the most of processors. All of them are listed in build/test/seconds.txt. `node --test` itself runs files in the order of
+// their names.
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
@@ -9,8 +10,9 @@ import { log, root } from './steps.mjs';
 
 /** Milliseconds that a test may take. */
 const LONGEST = process.env.FUNNELVEC_APPLICATIONS === 'full' ? 4 * 3_600_000 : 900_000;
-/** Files that are listed as the slowest. */
+/** Files that are printed as the slowest, and as those that take the most of processors. */
 const LISTED = 10;
+const LISTED_BY_PROCESSOR = 30;
 const COUNTS = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo'];
 
 /**
@@ -19,7 +21,8 @@ const COUNTS = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo
  * @returns {Promise<number>} the exit code
  */
 export async function runFiles(phases) {
-  processorOfEnded(); // leaves out the set-up
+  const before = processorOf('self');
+  const processors = watchProcessors();
   const reporter = new spec();
   reporter.pipe(process.stdout, { end: false });
   const counts = new Map(COUNTS.map((name) => [name, 0]));
@@ -40,7 +43,7 @@ export async function runFiles(phases) {
       // A file that failed as a whole: the report leaves out how its process ended.
       if (exitCode !== undefined) log(`${file}: ${failureType}, exit code ${exitCode}, signal ${signal}`);
     }
-    took.push({ file, seconds: (performance.now() - start) / 1000, processor: processorOfEnded() });
+    took.push({ file, seconds: (performance.now() - start) / 1000, processor: processors.of(join(root, file)) });
     for (const event of events) reporter.write(event);
   }
 
@@ -58,35 +61,57 @@ export async function runFiles(phases) {
   for (const message of summary) reporter.write({ type: 'test:diagnostic', data: { nesting: 0, message } });
   reporter.end();
   await once(reporter, 'end');
-  printSlowest(took);
+  processors.end();
+  printSlowest(took, processorOf('self') - before);
   for (const file of failed) log(`failed: ${file}`);
   return failed.size > 0 ? 1 : 0;
 }
 
-function printSlowest(took) {
-  const slowest = took.sort((a, b) => b.seconds - a.seconds).slice(0, LISTED);
-  const total = took.reduce((sum, { processor }) => sum + processor, 0);
+/** @param total seconds of processors for all of them, which leave out what ran on when a file had ended */
+function printSlowest(took, total) {
+  const by = (key) => took.toSorted((a, b) => b[key] - a[key]);
+  const line = ({ file, seconds, processor }) =>
+    `${seconds.toFixed(1).padStart(7)} ${processor.toFixed(1).padStart(7)}  ${file}\n`;
+  const some = (files, count) => files.slice(0, count).map(line).join('');
+  console.log(`\nThe slowest files: seconds, and those of processors\n${some(by('seconds'), LISTED)}`);
   console.log(
-    `\nThe slowest files: seconds, and those of processors (${total.toFixed(0)} s in all, where they can be told)`,
+    `Those that take the most of processors (${total.toFixed(0)} s for all files)\n${some(by('processor'), LISTED_BY_PROCESSOR)}`,
   );
-  for (const { file, seconds, processor } of slowest) {
-    console.log(`${seconds.toFixed(1).padStart(7)} ${processor.toFixed(1).padStart(7)}  ${file}`);
+  writeFileSync(join(root, 'build', 'test', 'seconds.txt'), by('processor').map(line).join(''));
+}
+
+/** Milliseconds between two looks at the processes of files that run: so much of a file may go unseen. */
+const LOOK_MS = 250;
+
+/** Seconds of processors that each file has used by now, with the processes that it waited for; 0 on other systems than Linux. */
+function watchProcessors() {
+  const used = new Map();
+  const look = () => {
+    for (const pid of children()) {
+      try {
+        const file = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').at(-2);
+        used.set(file, processorOf(pid));
+      } catch {} // it has ended
+    }
+  };
+  const timer = setInterval(look, LOOK_MS).unref();
+  return { of: (file) => used.get(file) ?? 0, end: () => clearInterval(timer) };
+}
+
+function children() {
+  try {
+    return readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+  } catch {
+    return [];
   }
 }
 
-let before = 0;
-
-/** Seconds of processors that processes used which ended since the last call, with those that they waited for; on Linux. */
-function processorOfEnded() {
-  const used = processorOfChildren() - before;
-  before += used;
-  return used;
-}
-
-function processorOfChildren() {
+/** Seconds of processors of a process, with the processes that it waited for; this one's alone are left out for 'self'. */
+function processorOf(pid) {
   if (process.platform !== 'linux') return 0;
-  const fields = readFileSync('/proc/self/stat', 'utf8')
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
     .replace(/^.*\) /s, '')
     .split(' ');
-  return (Number(fields[13]) + Number(fields[14])) / 100; // cutime and cstime, in ticks of 10 ms
+  const ticks = fields.slice(pid === 'self' ? 13 : 11, 15); // utime, stime, cutime, cstime, of 10 ms each
+  return ticks.reduce((sum, one) => sum + Number(one), 0) / 100;
 }

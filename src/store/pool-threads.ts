@@ -56,6 +56,8 @@ export class Threads {
   readonly #manners: Manners = newManners();
   #nextId = 0;
   #idle: NodeJS.Timeout | undefined;
+  /** Settles when all threads that were told to end have ended. */
+  #ending: Promise<unknown> | undefined;
 
   constructor(readonly setup: ThreadSetup) {}
 
@@ -95,7 +97,11 @@ export class Threads {
     for (const { worker, versions } of this.#threads) {
       if (versions.delete(share.index)) this.#post(worker, { kind: 'forget', index: share.index });
     }
-    if (this.isEmpty) await Promise.all(this.#threads.splice(0).map(({ worker }) => worker.terminate()));
+    if (this.isEmpty) {
+      const ended = this.#threads.splice(0).map(({ worker }) => worker.terminate());
+      this.#ending = Promise.all([this.#ending, ...ended]);
+    }
+    await this.#ending; // also where another that leaves at the same time has told them
   }
 
   add(pending: Pending): void {
@@ -274,6 +280,8 @@ export class Threads {
   /** Without work a thread lets the process end, and ends itself after a while. */
   #rest(thread: Thread): void {
     if (thread.running.size > 0) return;
+    // A thread that ends keeps the process until then: close() waits for it. Its last answer may come meanwhile.
+    if (!this.#threads.includes(thread)) return;
     thread.worker.unref();
     thread.idleSince = performance.now();
     this.#idle ??= setTimeout(() => this.#sweep(), IDLE).unref();

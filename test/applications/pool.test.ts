@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { FunnelIndex } from 'funnelvec/store';
+import { again } from '../patient.js';
 import { Random, SEED } from '../random.js';
 
 const DIM = 128;
@@ -45,18 +46,20 @@ describe('queries beside a build', () => {
       const index = await filled(threads === undefined ? {} : { threads });
       await index.optimize();
       await latencies(index, random, 8, (done) => done < 50);
-      let building = true;
-      const began = performance.now();
-      const build = index.optimize().finally(() => {
-        building = false;
+      await again(async () => {
+        let building = true;
+        const began = performance.now();
+        const build = index.optimize().finally(() => {
+          building = false;
+        });
+        const times = await latencies(index, random, 8, () => building);
+        await build;
+        const took = performance.now() - began;
+        // Where queries wait for a phase, all that are in flight do; one or two may meet a stall of a busy machine.
+        const slow = times.filter((ms) => ms > took / 4).length;
+        assert.ok(times.length >= 50, `${times.length} queries were answered in a build of ${took} ms`);
+        assert.ok(slow < 4, `${slow} of ${times.length} queries waited for a quarter of a build of ${took} ms`);
       });
-      const times = await latencies(index, random, 8, () => building);
-      await build;
-      const took = performance.now() - began;
-      // Where queries wait for a phase, all that are in flight do; one or two may meet a stall of a busy machine.
-      const slow = times.filter((ms) => ms > took / 4).length;
-      assert.ok(times.length >= 50, `${times.length} queries were answered in a build of ${took} ms`);
-      assert.ok(slow < 4, `${slow} of ${times.length} queries waited for a quarter of a build of ${took} ms`);
       await index.close();
     });
   }

@@ -115,6 +115,7 @@ describe('the name of an embedder', () => {
     const made = folder();
     const file = path.join(made.path, 'model.safetensors');
     const big = (middle: number) => Buffer.concat([longTable(middle), Buffer.alloc(8 << 20)]);
+    const touched = Date.now();
     writeFileSync(file, big(1));
     const files = { folder: made.path, model: file, tokenizer: path.join(made.path, 'tokenizer.json') };
     // Whole seconds, which every file system keeps as they are.
@@ -128,7 +129,9 @@ describe('the name of an embedder', () => {
       }
     };
     const first = await modelIdentityOf(files, []);
-    assert.equal(records().length, 0, 'touched a moment ago: another file could have the same times');
+    if (Date.now() - touched < 1500) {
+      assert.equal(records().length, 0, 'touched a moment ago: another file could have the same times');
+    }
     await new Promise((resolve) => setTimeout(resolve, 2_100));
     assert.equal(await modelIdentityOf(files, []), first);
     const [record] = records();

@@ -52,6 +52,12 @@ describe('a call that is aborted', { skip }, () => {
             else if (done < texts.length) setTimeout(abort, 5); // the next run has begun by then
           },
         });
+        // Where the machine had no time for this thread, the texts may be embedded by now: another attempt.
+        const isDone = await call.then(
+          () => !controller.signal.aborted,
+          () => false,
+        );
+        if (isDone) return Number.POSITIVE_INFINITY;
         await assert.rejects(call, { code: 'ABORTED', cause: 'enough' });
         return performance.now() - aborted;
       };
@@ -82,14 +88,19 @@ describe('close()', { skip }, () => {
   it('waits for what is at work, which fails with CLOSED', async () => {
     const embedder = await Embedder.load({ path: minilm });
     let done = 0;
-    const first = new Promise((resolve) => {
-      const call = embedder.embed(LONG, { onProgress: (progress) => resolve((done = progress.done)) });
-      resolve(assert.rejects(call, { code: 'CLOSED' }));
+    let first: Promise<void> | undefined;
+    const begun = new Promise<void>((resolve) => {
+      const onProgress = (progress: { done: number }) => {
+        done = progress.done;
+        resolve();
+      };
+      first = assert.rejects(embedder.embed(LONG, { onProgress }), { code: 'CLOSED' });
     });
     const second = assert.rejects(embedder.embed(LONG), { code: 'CLOSED' });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await begun;
     await embedder.close();
     await Promise.all([first, second]);
+    assert.ok(done > 0);
     assert.ok(done < LONG.length);
   });
 });

@@ -70,7 +70,7 @@ describe('a NaN that another thread writes and takes away again', { timeout: 120
           seen.refusals++;
         }
       };
-      const deadline = performance.now() + 10_000;
+      const deadline = performance.now() + 60_000;
       const enough = () => seen.answers > 200 && seen.refusals > 200;
       for (let i = 0; i < 2000 || (!enough() && performance.now() < deadline); i++) {
         await look(() => funnel({ vectors: rows, dim: DIM }, query, PLAN));

@@ -152,8 +152,9 @@ exports.run = async () => {
       nodeFileTrace: (files: string[], options: object) => Promise<{ fileList: Set<string> }>;
     };
     without.write(TRACED);
+    const cache = {}; // both have most modules in common
     for (const program of Object.keys(TRACED)) {
-      const { fileList } = await nodeFileTrace([join(without.home, program)], { base: without.home });
+      const { fileList } = await nodeFileTrace([join(without.home, program)], { base: without.home, cache });
       const alone = new Consumer();
       for (const file of fileList) cpSync(join(without.home, file), join(alone.home, file));
       const told = JSON.parse(alone.node([program]));

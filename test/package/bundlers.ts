@@ -195,11 +195,18 @@ export async function next(consumer: Consumer, kind: string, settings: Options, 
   const own = ['next', '@swc', 'react*', 'sharp', '@img'].map((name) => `**/node_modules/${name}/**`);
   const untraced = kind === 'webpack' ? { outputFileTracingExcludes: { 'next-server': own } } : {};
   const standalone = settings['output'] === 'standalone';
+  // Where the package is external no code of it is in the bundle: what would be minified is Next.js' own.
+  const external = settings['serverExternalPackages'] !== undefined;
+  const experimental =
+    kind === 'webpack'
+      ? { webpackBuildWorker: false, cpus: 1, ...(external && { serverMinification: false }) }
+      : { ...(external && { turbopackMinify: false, turbopackSourceMaps: false, turbopackScopeHoisting: false }) };
   if (standalone) consumer.write({ ...COUNTED, 'app/counts/route.js': COUNTS });
   const config = {
     turbopack: { root: home },
     outputFileTracingRoot: home,
     ...(standalone ? {} : untraced),
+    experimental,
     ...settings,
   };
   consumer.write({ 'next.config.mjs': `export default ${JSON.stringify(config)};\n` });

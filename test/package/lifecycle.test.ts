@@ -203,6 +203,28 @@ it('a thread can load and leave the kernels a hundred times', { timeout: 300_000
   for (let i = 0; i < 25; i++) await Promise.all([load(), load(), load(), load()]);
 });
 
+it('threads may be terminated, and the process may exit, between two calls of kernels', { timeout: 300_000 }, () => {
+  const program = `
+    import { Worker } from 'node:worker_threads';
+    const url = new URL('./lifecycle-scores-worker.js', ${JSON.stringify(import.meta.url)});
+    const start = async () => {
+      const worker = new Worker(url, { execArgv: [], workerData: { kernels: '${best}' } });
+      await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+      return worker;
+    };
+    const four = () => Promise.all([start(), start(), start(), start()]);
+    for (let round = 0; round < 4; round++) {
+      const workers = await four();
+      await new Promise((resolve) => setTimeout(resolve, round));
+      for (const worker of workers) if ((await worker.terminate()) !== 1) throw new Error('it ended by itself');
+    }
+    await four();
+    process.exit(7);`;
+  const args = ['--input-type=module', '-e', program];
+  const { status, signal, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 240_000 });
+  assert.deepEqual({ status, signal, stderr }, { status: 7, signal: null, stderr: '' });
+});
+
 function plain(hits: Hit[]): [number, number][] {
   return hits.map(({ index, score }) => [index, score]);
 }

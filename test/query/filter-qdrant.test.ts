@@ -182,7 +182,7 @@ describe('filters and the engine of Qdrant', () => {
       assert.deepEqual(await overRest(toQdrantFilter(node)), found, JSON.stringify(filter));
       const conditions = new KnownConditions({ check: checkParts, version: async () => server.version }, 'Qdrant');
       try {
-        await conditions.check(node, toQdrantGrpcFilter, AbortSignal.timeout(1000));
+        await conditions.check(node, toQdrantGrpcFilter, AbortSignal.timeout(60_000));
       } catch (error) {
         assert.equal((error as { code?: string }).code, 'UNSUPPORTED');
         assert.ok(isLater(filter), JSON.stringify(filter));

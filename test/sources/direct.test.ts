@@ -170,7 +170,7 @@ describe('a read over REST', () => {
         if (begins) response.writeHead(200, { 'content-length': 1000 }).write('{"result":[');
       });
       await served.source.info();
-      await rejects(read(served, { timeout: 200 }), 'TIMEOUT', /within 200 ms/);
+      await rejects(read(served, { timeout: 1_000 }), 'TIMEOUT', /within 1000 ms/);
       await left;
     }
   });

@@ -56,7 +56,18 @@ async function isRight(source: Source, query: Float32Array, limit: number, optio
 
 const later = async (ms: number, run: () => Promise<void>) => {
   const { now } = performance;
-  performance.now = () => now.call(performance) + ms;
+  await withClock(() => now.call(performance) + ms, run);
+};
+
+/** The clock stands still: a node is left alone for a second, which a busy machine may take for a few calls. */
+const atOneMoment = (run: () => Promise<void>) => {
+  const at = performance.now();
+  return withClock(() => at, run);
+};
+
+const withClock = async (clock: () => number, run: () => Promise<void>) => {
+  const { now } = performance;
+  performance.now = clock;
   try {
     await run();
   } finally {
@@ -90,17 +101,20 @@ describe('a node that dies', () => {
         await source.info();
         manner(first, how);
         first.asked.length = 0;
-        await isRight(source, vector, 5, { timeout: 10_000 });
-        assert.equal(reads(first) > 0, true);
-        const before = reads(first);
-        const { rows, next } = await source.scan({ limit: 4 });
-        assert.deepEqual(Array.from(rows.ids, Number), [1, 2, 3, 4]);
-        assert.equal((await source.scan({ limit: 4, after: next! })).rows.ids.length, 4);
-        assert.equal((await source.fetch({ ids: rows.ids })).rows.ids.length, 4);
-        assert.equal(await source.count!({}), POINTS.length);
-        const requests = [1, 2, 3].map((candidates) => ({ vector, candidates }));
-        assert.equal((await source.headBatch!(requests)).length, 3);
-        assert.equal(reads(first), before, JSON.stringify(how));
+        let before = 0;
+        await atOneMoment(async () => {
+          await isRight(source, vector, 5, { timeout: 10_000 });
+          assert.equal(reads(first) > 0, true);
+          before = reads(first);
+          const { rows, next } = await source.scan({ limit: 4 });
+          assert.deepEqual(Array.from(rows.ids, Number), [1, 2, 3, 4]);
+          assert.equal((await source.scan({ limit: 4, after: next! })).rows.ids.length, 4);
+          assert.equal((await source.fetch({ ids: rows.ids })).rows.ids.length, 4);
+          assert.equal(await source.count!({}), POINTS.length);
+          const requests = [1, 2, 3].map((candidates) => ({ vector, candidates }));
+          assert.equal((await source.headBatch!(requests)).length, 3);
+          assert.equal(reads(first), before, JSON.stringify(how));
+        });
         // It is well again, and the first one to be asked.
         manner(first, 'answers');
         await later(60_000, () => isRight(source, vector, 5));
@@ -267,8 +281,9 @@ describe('a call is tried again', () => {
     await source.info();
     manner(node, 'refuses');
     await assert.rejects(source.head({ vector, candidates: 3, timeout: 150 }), { code: /^(TIMEOUT|UNREACHABLE)$/ });
+    await new Promise((done) => setTimeout(done, 100)); // requests that were under way arrive
     const before = reads(node);
-    await new Promise((done) => setTimeout(done, 300));
+    await new Promise((done) => setTimeout(done, 500));
     assert.equal(reads(node), before);
   });
 });
@@ -343,10 +358,12 @@ describe('a rate limit', () => {
     await isRight(source, vector, 3);
     assert.ok(performance.now() - began >= 1_000);
     manner(first, limited(429, '30'));
-    const told = performance.now();
-    await rejects(source.head({ vector, candidates: 3 }), 'RATE_LIMITED', /30000 ms/);
-    await rejects(source.head({ vector, candidates: 3, timeout: 5_000 }), 'RATE_LIMITED', /30000 ms/);
-    assert.ok(performance.now() - told < 1_000);
+    await again(async () => {
+      const told = performance.now();
+      await rejects(source.head({ vector, candidates: 3 }), 'RATE_LIMITED', /30000 ms/);
+      await rejects(source.head({ vector, candidates: 3, timeout: 5_000 }), 'RATE_LIMITED', /30000 ms/);
+      assert.ok(performance.now() - told < 1_000);
+    });
     const cluster = sourceOver('REST', [first, second]);
     const before = reads(first);
     await cluster.info();
@@ -412,14 +429,16 @@ describe('servers that are there, and cannot answer', () => {
       const hung = sourceOver(kind, [node], { retries: 0 });
       await hung.info();
       manner(node, 'hangs');
-      const began = performance.now();
-      await assert.rejects(hung.head({ vector, candidates: 3 }), (error: { code: string; message: string }) => {
-        const took = performance.now() - began;
-        assert.equal(error.code, 'TIMEOUT');
-        const said = Number(/within (\d+) ms/.exec(error.message)?.[1]);
-        assert.ok(Math.abs(said - took) < 500, `${kind}: ${error.message} after ${took}`);
-        assert.match(error.message, /set timeout/);
-        return true;
+      await again(async () => {
+        const began = performance.now();
+        await assert.rejects(hung.head({ vector, candidates: 3 }), (error: { code: string; message: string }) => {
+          const took = performance.now() - began;
+          assert.equal(error.code, 'TIMEOUT');
+          const said = Number(/within (\d+) ms/.exec(error.message)?.[1]);
+          assert.ok(Math.abs(said - took) < 500, `${kind}: ${error.message} after ${took}`);
+          assert.match(error.message, /set timeout/);
+          return true;
+        });
       });
     }
   });

@@ -275,7 +275,7 @@ describe('a server that does not tell whether points lack a vector', () => {
         rescore: true,
         source: qdrantSource(node.client, { collection: 'films', ...named }),
       });
-      const { hits, stats } = await search.query({ vector: [1, 0], limit: 3, timeout: 1_000 });
+      const { hits, stats } = await search.query({ vector: [1, 0], limit: 3, timeout: 3_000 });
       assert.deepEqual([hits.length, stats.ran.on], [3, 'client']);
       assert.match(stats.ran.why, /does not tell whether all points/);
     } finally {

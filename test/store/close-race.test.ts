@@ -1,5 +1,6 @@
 /** Calls that are under way when close() comes: writes are done, all others too or refused with CLOSED. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -119,3 +120,33 @@ for (const where of ['in memory', 'on disk']) {
     });
   });
 }
+
+describe('two indexes that are closed at once', () => {
+  it('end before the process does, where the last answer for one comes while the other ends the threads', () => {
+    const program = `
+      import { FunnelIndex } from 'funnelvec/store';
+      const [dim, count] = [64, 20_000];
+      const ids = Array.from({ length: count }, (_, i) => i);
+      const vectors = Float32Array.from({ length: count * dim }, (_, i) => Math.sin(i * i));
+      const make = async () => {
+        const index = await FunnelIndex.create(':memory:', { dim, autoOptimize: false, threads: 1 });
+        await index.upsert({ ids, vectors });
+        return index;
+      };
+      const [asked, idle] = [await make(), await make()];
+      const query = (i) => ({ vector: vectors.slice(i * dim, (i + 1) * dim), mode: 'exact', limit: 10 });
+      const ask = (index) => index.queryBatch(Array.from({ length: 40 }, (_, i) => query(i)));
+      for (let i = 0; i < 3; i++) await Promise.all([ask(asked), ask(idle)]);
+      const answered = ask(asked).catch((error) => error.code);
+      for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
+      // The thread has the answer by now, and this one has not looked.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+      await Promise.all([asked.close(), idle.close()]);
+      console.log('closed', await answered);`;
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+      timeout: 120_000,
+    });
+    assert.deepEqual([status, stdout, stderr], [0, 'closed CLOSED\n', '']);
+  });
+});

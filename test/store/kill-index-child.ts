@@ -1,16 +1,19 @@
-/** Writes to the FunnelIndex at argv[2], and optimises it, until it is killed. A line before each write, one after it. */
+/**
+ * Writes to the FunnelIndex at argv[2], and optimises it, until it is killed. A line before each write, one after it, and one
+ * after all else that it did.
+ */
 import { writeSync } from 'node:fs';
 import { FunnelIndex } from 'funnelvec/store';
 import { extend } from '#dist/store/builds.js';
 import type { OpenIndex } from '#dist/store/open-index.js';
 import { partsOf } from '#dist/store/parts.js';
 import { Random } from '../random.js';
-import { DIM, type Intent, payloadOf, vectorOf } from './kill-index-model.js';
+import { DIM, type Did, type Intent, payloadOf, vectorOf } from './kill-index-model.js';
 
 const [, , path, seed] = process.argv;
 const random = new Random(Number(seed));
 let version = Number(seed) * 1000;
-const say = (line: Intent | null) => void writeSync(1, `${JSON.stringify(line)}\n`);
+const say = (line: Intent | Did | null) => void writeSync(1, `${JSON.stringify(line)}\n`);
 
 const index = await FunnelIndex.open(path!, { autoOptimize: false, threads: 1 });
 say(null);
@@ -19,6 +22,7 @@ const optimise = async (): Promise<void> => {
   for (;;) {
     if (partsOf(index).live.segments.length === 0 || random.chance(0.3)) await index.optimize();
     else await extend(partsOf(index) as OpenIndex, () => {});
+    say({ did: index.stats().extended > 0 ? 'extend' : 'optimize' });
     await new Promise((resolve) => setTimeout(resolve, random.int(0, 5)));
   }
 };
@@ -29,6 +33,7 @@ const reindex = async (): Promise<void> => {
     await index.createPayloadIndex('n', 'integer');
     await index.createPayloadIndex('tags', 'keyword');
     await index.createPayloadIndex('when', 'datetime');
+    say({ did: 'index' });
     if (random.chance(0.3)) await index.deletePayloadIndex(random.pick(['n', 'tags', 'when']));
     await new Promise((resolve) => setTimeout(resolve, random.int(0, 40)));
   }

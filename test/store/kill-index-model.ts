@@ -11,6 +11,11 @@ export function payloadOf(version: number) {
 /** Said before a write; `null` after it. */
 export type Intent = { upsert: [id: number, version: number][] } | { delete: number[] };
 
+/** Said after what is no write: codes beside the last build, a build, payload indexes. */
+export interface Did {
+  did: 'extend' | 'optimize' | 'index';
+}
+
 export function vectorOf(version: number): Float32Array {
   return new Random(version).vector(DIM);
 }

@@ -38,7 +38,7 @@ describe('open() of an index with many rows', () => {
     return answers;
   };
   const untilWarm = async (index: FunnelIndex) => {
-    const end = performance.now() + 20_000;
+    const end = performance.now() + 60_000;
     while (index.stats().resident.rows < index.count * ROW_BYTES) {
       assert.ok(performance.now() < end, `${index.stats().resident.rows} bytes of rows are in memory`);
       await nextTurn();
@@ -76,10 +76,16 @@ describe('open() of an index with many rows', () => {
   }
 
   it('takes rows that are written and deleted meanwhile', async () => {
-    const index = await FunnelIndex.open(path, { autoOptimize: false, durability: 'relaxed' });
-    await index.upsert([{ id: COUNT, vector: queries[0]! }]);
-    await index.delete([3, 4]);
-    assert.ok(index.stats().resident.rows < COUNT * ROW_BYTES, 'nothing came meanwhile');
+    let index: FunnelIndex;
+    for (let attempt = 1; ; attempt++) {
+      index = await FunnelIndex.open(path, { autoOptimize: false, durability: 'relaxed' });
+      await index.upsert([{ id: COUNT, vector: queries[0]! }]);
+      await index.delete([3, 4]);
+      if (index.stats().resident.rows < COUNT * ROW_BYTES) break;
+      // Where the disk took long, all rows were in memory before: another attempt.
+      assert.ok(attempt < 5, 'nothing came meanwhile');
+      await index.close();
+    }
     await untilWarm(index);
     assert.equal(index.querySync({ vector: queries[0]!, mode: 'exact' }).hits[0]!.id, COUNT);
     assert.deepEqual(await index.get([3, 4]), [undefined, undefined]);
@@ -96,7 +102,7 @@ describe('open() of an index with many rows', () => {
       if (i % 2 === 0) await index.close();
       else index.closeSync();
     }
-    for (let i = 0; i < 200 && open() > started; i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (let i = 0; i < 2000 && open() > started; i++) await new Promise((resolve) => setTimeout(resolve, 10));
     assert.equal(open(), started);
   });
 

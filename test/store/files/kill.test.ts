@@ -64,6 +64,8 @@ async function runLane(scratch: string, lane: number, rounds: number): Promise<L
   let operations = 0;
   let inFlight = 0;
   let holes = 0;
+  const most = filler.bytes > 0 ? 300 : 60;
+  let slowness = 1;
   for (let round = lane; round < rounds; round += LANES) {
     if (path === '' || random.chance(0.05)) {
       path = join(scratch, `index-${round}`);
@@ -74,7 +76,7 @@ async function runLane(scratch: string, lane: number, rounds: number): Promise<L
     // Some die while they open the index.
     const fromStart = random.chance(0.1) ? random.int(40, 150) : undefined;
     const args = [CHILD, path, String(round + 1), durability, String(filler.bytes)];
-    const said = await killed<unknown>(args, () => random.int(0, filler.bytes > 0 ? 300 : 60), fromStart);
+    const said = await killed<unknown>(args, () => slowness * random.int(0, most), fromStart);
     const { sure, maybe, acknowledged } = replay(model, said);
     operations += acknowledged;
     if (maybe !== undefined) inFlight++;
@@ -86,6 +88,9 @@ async function runLane(scratch: string, lane: number, rounds: number): Promise<L
     await index.close();
     const { size, blocks } = statSync(join(path, 'data.mdb'));
     if (512 * blocks < size) holes++;
+    // A slow disk needs longer for as many operations, or until it is given something back.
+    const isSlow = filler.bytes > 0 ? holes === 0 : operations < 2 * (round + 1);
+    slowness = isSlow ? Math.min(1.3 * slowness, 30) : 1;
   }
   return { operations, inFlight, holes };
 }

@@ -151,7 +151,7 @@ it('a folder that takes no new one, and a link to nowhere, are told in no time',
   symlinkSync(join(scratch, 'missing', 'folder'), link);
   for (const path of ['/proc/no-index', '/proc/no/index', link, join(link, 'index'), join(link, 'a', 'index')]) {
     const line = ['--input-type=module', '-e', text(create(path))];
-    const { stdout } = spawnSync(process.execPath, line, { encoding: 'utf8', timeout: 10_000 });
+    const { stdout } = spawnSync(process.execPath, line, { encoding: 'utf8', timeout: 60_000 });
     assert.match(stdout, /^FunnelError DISK .*making an index in/, path);
   }
 });
