@@ -224,7 +224,7 @@ export async function next(consumer: Consumer, kind: string, settings: Options, 
   const alone = new Consumer();
   try {
     cpSync(join(home, '.next', 'standalone'), alone.home, { recursive: true });
-    // What was not traced of its server, and the optional packages, which docs/runtimes.md says to copy.
+    // Its server, which was not traced, and the optional packages, which docs/runtimes.md says to copy.
     if (kind === 'webpack') linkOthers(home, alone);
     const env = { MODELS: models, HOSTNAME: '127.0.0.1', PORT: String(await freePort()) };
     // In this order: threads that are there are not started again.
