@@ -7,28 +7,47 @@ export function widenFloats(from: usize, to: usize, n: usize): void {
   }
 }
 
-/** Read in front of a loop: constants would be made anew at every step in it. Twice the exponent, a mask, 112 << 23. */
-const CONSTANTS = memory.data<u32>([0x7c007c00, 0x8fffe000, 0x38000000]);
+/**
+ * Read in front of a loop: constants would be made anew at every step in it. Each twice or once: an exponent's bits, a 1 in its
+ * place, the least of normal exponents plus one; sign, exponent and fraction of a widened value; 112 << 23.
+ */
+const CONSTANTS = memory.data<u32>([0x7c007c00, 0x04000400, 0x08000800, 0x8fffe000, 0x38000000]);
+
+/** Bytes of the values that are looked at together: of embeddings nearly all are normal. */
+const RUN: usize = 128;
 
 /** n float16 values to float32. Reads and writes up to seven values more. */
 export function widenHalves(from: usize, to: usize, n: usize): void {
   const exponent = v128.load32_splat(CONSTANTS);
-  const kept = v128.load32_splat(CONSTANTS, 4);
-  const bias = v128.load32_splat(CONSTANTS, 8);
+  const one = v128.load32_splat(CONSTANTS, 4);
+  const kept = v128.load32_splat(CONSTANTS, 12);
+  const bias = v128.load32_splat(CONSTANTS, 16);
   const zero = i16x8.splat(0);
-  for (let i: usize = 0; i < n; i += 8, to += 32) {
-    const h = v128.load(from + (i << 1));
-    const e = v128.and(h, exponent);
-    if (v128.any_true(v128.or(i16x8.eq(e, zero), i16x8.eq(e, exponent)))) {
-      v128.store(to, widenAny(i32x4.extend_low_i16x8_u(h)));
-      v128.store(to, widenAny(i32x4.extend_high_i16x8_u(h)), 16);
-    } else {
-      // Most values are normal: the sign stays, exponent and fraction move down.
+  const end = from + (n << 1);
+  while (from < end) {
+    const run = from;
+    const stop = min(end, from + RUN);
+    // One more makes 1 of the exponent of what is not normal, or 0 where it is not finite.
+    let least = exponent;
+    for (; from < stop; from += 16, to += 32) {
+      const h = v128.load(from);
+      least = i16x8.min_s(least, v128.and(i16x8.add(h, one), exponent));
+      // The sign stays, exponent and fraction move down.
       const low = i32x4.shr_s(v128.shuffle<i16>(zero, h, 0, 8, 1, 9, 2, 10, 3, 11), 3);
       const high = i32x4.shr_s(v128.shuffle<i16>(zero, h, 4, 12, 5, 13, 6, 14, 7, 15), 3);
       v128.store(to, i32x4.add(v128.and(low, kept), bias));
       v128.store(to, i32x4.add(v128.and(high, kept), bias), 16);
     }
+    if (v128.any_true(i16x8.lt_s(least, v128.load32_splat(CONSTANTS, 8)))) widenAnew(run, from, to);
+  }
+}
+
+/** The values before `end`, and before `to`, once more: some are not normal. */
+function widenAnew(from: usize, end: usize, to: usize): void {
+  for (to -= (end - from) << 1; from < end; from += 16, to += 32) {
+    const h = v128.load(from);
+    v128.store(to, widenAny(i32x4.extend_low_i16x8_u(h)));
+    v128.store(to, widenAny(i32x4.extend_high_i16x8_u(h)), 16);
   }
 }
 

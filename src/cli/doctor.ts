@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { missingPackage, PACKAGES, type PackageName } from '../core/packages.js';
-import { VERSION } from '../core/places.js';
+import { VERSION } from '../core/version.js';
 import type { ModelOptions } from './model.js';
 import { versionOf, whyNot } from './packages.js';
 import { bytes } from './text.js';
@@ -42,7 +42,7 @@ export interface Report {
   packages: Record<PackageName, { version: string | null; for: string; warning?: string }>;
   /**
    * Whether the files of an index can be made, written, synced and read. `tried` in a folder that is removed again; else by what
-   * is installed alone, which says nothing of whether it loads.
+   * is installed alone, its binary included, which does not say whether that loads.
    */
   store: { works: boolean; tried: boolean; why?: string };
   /** For an index that was named: what stands in the way of its searches. */
@@ -274,11 +274,22 @@ function free(folder: string): Report['disk'] {
   }
 }
 
-/** Tells as much as can be said without LMDB, which alone takes as long to load as all the rest. */
+/** Tells as much as can be said without LMDB, which alone takes as long to load as all the rest; where that is in doubt it is tried. */
 function looked(error: string | undefined): Report['store'] {
   const why =
     error ?? forbidden(tmpdir()) ?? (versionOf('lmdb') === undefined ? missingPackage('lmdb').message : undefined);
-  return why === undefined ? { works: true, tried: false } : { works: false, tried: false, why };
+  if (why !== undefined) return { works: false, tried: false, why };
+  return hasBinaryOfLmdb() ? { works: true, tried: false } : tried(error);
+}
+
+/** Whether its package for this platform is there, which an installation made elsewhere, or without optional packages, lacks. */
+function hasBinaryOfLmdb(): boolean {
+  try {
+    createRequire(required.resolve('lmdb')).resolve(`@lmdb/lmdb-${process.platform}-${process.arch}`);
+    return true;
+  } catch {
+    return false; // it may have been compiled here
+  }
 }
 
 function forbidden(folder: string): string | undefined {

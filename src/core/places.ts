@@ -43,9 +43,13 @@ export function moduleFile(name: string): string | undefined {
   return file !== undefined && existsSync(file) ? file : undefined;
 }
 
+/** Where a program of `bun build --compile` lies: it remembers where the package was, whose files it cannot run as threads. */
+const IN_BUN = /^(\/\$bunfs|B:[\\/]~BUN)[\\/]/i;
+
 let dist: { folder: string | undefined } | undefined;
 
 function findDist(): string | undefined {
+  if (IN_BUN.test(process.argv[1] ?? '')) return undefined;
   for (const file of places()) {
     const folder = path.join(file, '..', '..'); // this is core/places.js there
     // A bundle may lie where it looks like ours, and a bundle of another version must not get these files.

@@ -147,18 +147,25 @@ describe('without any optional package', () => {
     assert.match(run('doctor', '--deep').stdout, /index {5}not on disk: .*npm install lmdb/);
   });
 
-  it('doctor --deep tells of a package that is there and does not load, which doctor alone does not say works', () => {
+  it('doctor tells of an lmdb without its binary, and --deep of one whose binary does not load', () => {
     const broken = path('broken');
     mkdirSync(broken);
     for (const one of ['dist', 'package.json']) cpSync(`${bare}/${one}`, `${broken}/${one}`, { recursive: true });
-    mkdirSync(`${broken}/node_modules/lmdb`, { recursive: true });
-    writeFileSync(
-      `${broken}/node_modules/lmdb/package.json`,
-      '{ "name": "lmdb", "version": "3.5.6", "main": "x.cjs" }',
-    );
-    writeFileSync(`${broken}/node_modules/lmdb/x.cjs`, 'throw new Error("no binary for this system");');
+    const put = (name: string, text: string) => {
+      mkdirSync(`${broken}/node_modules/${name}`, { recursive: true });
+      const manifest = { name, version: '3.5.6', main: 'x.cjs' };
+      writeFileSync(`${broken}/node_modules/${name}/package.json`, JSON.stringify(manifest));
+      writeFileSync(`${broken}/node_modules/${name}/x.cjs`, text);
+    };
+    put('lmdb', 'throw new Error("no binary for this system");');
     const told = (...words: string[]) =>
       spawnSync(process.execPath, [`${broken}/dist/esm/cli/main.js`, 'doctor', ...words], { encoding: 'utf8' });
+    for (const words of [[], ['--deep'], ['--json']]) {
+      const { status, stdout } = told(...words);
+      assert.equal(status, 1, stdout);
+      assert.match(stdout, /no binary for this system/);
+    }
+    put(`@lmdb/lmdb-${process.platform}-${process.arch}`, '');
     assert.match(told().stdout, /index {5}on disk by lmdb 3\.5\.6, not tried/);
     for (const deep of ['--deep', '--json']) {
       const { status, stdout } = told(deep);

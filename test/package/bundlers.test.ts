@@ -183,21 +183,18 @@ exports.run = async () => {
       for (const one of [without, withAll]) addNext(one);
     });
     for (const { kind, packages, external } of cases) {
-      const standalone = external && kind === 'turbopack';
-      const how = external
-        ? `, the package being external as docs/runtimes.md says${standalone ? ', standalone' : ''}`
-        : '';
+      const how = external ? ', the package being external as docs/runtimes.md says, standalone' : '';
       it(`by ${kind} ${packages ? 'with' : 'without'} the optional packages${how}`, {
         timeout: 8 * MINUTE,
       }, async () => {
         const consumer = packages ? withAll : without;
-        const output = standalone ? { output: 'standalone', ...included(kind) } : {};
-        const settings = external ? { ...output, ...documentedSettings('Next.js') } : {};
+        const standalone = { output: 'standalone', ...included(kind), ...documentedSettings('Next.js') };
+        const settings = external ? standalone : {};
         const { counts, ...answers } = await next(consumer, kind, settings, models.home);
         const wanted = packages ? plain.withAll : plain.without;
         if (external) {
           assert.deepEqual(answers, wanted);
-          for (const way of standalone ? ['imported', 'required'] : []) {
+          for (const way of ['imported', 'required']) {
             const { kernels, ofIndex, ofKernels } = counts![way] as Record<string, unknown>;
             assert.equal(kernels, wanted['main']!['kernels'], way);
             assert.ok(Number(ofIndex) > 0, `${way}: ${ofIndex} threads of the index`);

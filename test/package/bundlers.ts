@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { cpSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type AddressInfo, createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { COUNTED, ENTRIES } from './bundled-programs.js';
 import { Consumer, linkTree, userEnv } from './consumer.js';
@@ -170,6 +170,13 @@ function linkMissing(name: string, { home }: Consumer): void {
   );
 }
 
+/** All packages of a project but ours, or of them what is not there. */
+function linkOthers(from: string, { home }: Consumer): void {
+  const modules = join(from, 'node_modules');
+  const isOurs = (path: string) => /^@?funnelvec([\\/]|$)/.test(relative(modules, path));
+  linkTree(modules, join(home, 'node_modules'), (path, to) => !isOurs(path) && (!existsSync(to) || isFolder(to)));
+}
+
 const isFolder = (path: string) => statSync(path).isDirectory();
 
 function packagesOf(modules: string): string[] {
@@ -205,7 +212,7 @@ export async function next(consumer: Consumer, kind: string, settings: Options, 
   const config = {
     turbopack: { root: home },
     outputFileTracingRoot: home,
-    ...(standalone ? {} : untraced),
+    ...untraced,
     experimental,
     ...settings,
   };
@@ -224,9 +231,8 @@ export async function next(consumer: Consumer, kind: string, settings: Options, 
   const alone = new Consumer();
   try {
     cpSync(join(home, '.next', 'standalone'), alone.home, { recursive: true });
-    if (kind === 'webpack') {
-      for (const name of packagesOf(join(folder, 'node_modules'))) linkMissing(name, alone); // what was not traced of its server
-    }
+    // Its server, which was not traced, and the optional packages, which docs/runtimes.md says to copy.
+    if (kind === 'webpack') linkOthers(home, alone);
     const env = { MODELS: models, HOSTNAME: '127.0.0.1', PORT: String(await freePort()) };
     // In this order: threads that are there are not started again.
     const [counts, answers] = await asked(start(alone.home, ['server.js'], env), ['counts', 'run']);

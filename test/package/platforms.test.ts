@@ -1,11 +1,11 @@
 /** The tables that the cross-build, the loader and the archives share agree. The build itself runs outside CI: it needs zig. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { doubts } from '#dist/cli/doctor.js';
-import { filesOf, root } from './consumer.js';
+import { Consumer, filesOf, root } from './consumer.js';
 
 interface Platform {
   os: string;
@@ -92,6 +92,29 @@ describe('platforms', () => {
       assert.deepEqual(sources.map(({ file }) => file).sort(), files.sort());
       assert.equal(ldflags.includes('-Wl,-z,nodelete'), platform.os === 'linux');
     });
+  }
+});
+
+it('the stand-in for LMDB, which tests under wine run on, has all that it stands in for', async () => {
+  const { home } = new Consumer();
+  try {
+    for (const part of ['package.json', 'dist/esm']) cpSync(join(root, part), join(home, part), { recursive: true });
+    const files = 'dist/esm/store/files';
+    cpSync(join(root, 'scripts/platforms/lmdb-stand-in'), join(home, files), { recursive: true });
+    const made = async (tree: string, name: string) => {
+      const { lmdbKv } = await import(pathToFileURL(join(tree, files, 'lmdb-kv.js')).href);
+      return lmdbKv(join(home, name), { readOnly: false, relaxed: true });
+    };
+    const [lmdb, standIn] = [await made(root, 'lmdb.mdb'), await made(home, 'stand-in.mdb')];
+    const names = Object.getOwnPropertyNames(Object.getPrototypeOf(lmdb)).filter((name) => name !== 'constructor');
+    assert.ok(names.length > 10, names.join());
+    assert.deepEqual(
+      names.filter((name) => typeof standIn[name] !== 'function'),
+      [],
+    );
+    for (const kv of [lmdb, standIn]) await kv.close().later();
+  } finally {
+    rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   }
 });
 

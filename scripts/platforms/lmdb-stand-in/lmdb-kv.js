@@ -100,6 +100,10 @@ class StandIn {
     return { now, later: async () => now() };
   }
 
+  // All payloads belong into the commit.
+  stage = () => ({ now: () => false, later: async () => false });
+  unstage = () => ({ now() {}, async later() {} });
+
   reopen() {}
   bytes = () => fs.fstatSync(this.fd).size;
   hasSlack = () => false;

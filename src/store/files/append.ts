@@ -9,6 +9,7 @@ import { join } from '../../core/paths.js';
 import type { Sliced } from '../../core/slices.js';
 import type { Id, IdKind } from '../../core/types.js';
 import type { Core } from './core.js';
+import { discard } from './discard.js';
 import { diskError } from './errors.js';
 import { checkIdKind, Ids, kindOf } from './ids.js';
 import type { OpenRows } from './open-files.js';
@@ -345,17 +346,15 @@ class TailWriter {
 
   /** Never throws: what cannot be undone is cut or removed when the index is next opened for writing. */
   *undo(): Steps<void> {
-    const { disk } = this.#core.options;
-    if (this.#core.broken !== undefined) return; // the rows may be committed
+    const core = this.#core;
+    const made = this.#grown.filter(({ isNew }) => isNew).map(({ file }) => file);
+    yield* discard(core, made);
+    if (core.broken !== undefined) return; // the rows may be committed
     for (const { file, isNew } of this.#grown) {
+      if (isNew) continue;
       try {
-        if (isNew) {
-          this.#core.files.release(file);
-          yield* take(disk.unlink(file.path));
-        } else {
-          file.closed = this.#syncFailed;
-          yield* take(disk.truncate(file.fd, file.entry.bytes));
-        }
+        file.closed = this.#syncFailed;
+        yield* take(core.options.disk.truncate(file.fd, file.entry.bytes));
       } catch {
         file.closed = true;
       }

@@ -10,6 +10,7 @@ import { join } from '../../core/paths.js';
 import { sharedBuffer } from '../../core/shared.js';
 import { Bits } from './bits.js';
 import type { Core } from './core.js';
+import { discard } from './discard.js';
 import { corrupt } from './errors.js';
 import { ordinalAt } from './lookup.js';
 import { movedPayloads } from './moved-payloads.js';
@@ -163,14 +164,6 @@ function isNext(core: Core, file: OpenRows, files: OpenRows[]): boolean {
 
 function aborted(signal: AbortSignal): FunnelError {
   return new FunnelError('ABORTED', 'Compaction was aborted', { cause: signal.reason });
-}
-
-/** Removes files that were not committed. Never throws. */
-export function* discard(core: Core, files: OpenRows[]): Steps<void> {
-  for (const file of files) {
-    core.files.release(file);
-    yield* core.files.drop(file.path);
-  }
 }
 
 /** Drops ids and payloads of dead rows, which nobody may ask for any more. Runs while no other write does. */

@@ -3,13 +3,13 @@ import {
   type Compacted,
   type CompactionPlan,
   type CompactOptions,
-  discard,
   exchange,
   forget,
   plan,
   rewrite,
 } from './compact.js';
 import type { Core } from './core.js';
+import { discard } from './discard.js';
 import { diskError, filesError } from './errors.js';
 import { giveBack, giveBackSlowly } from './give-back.js';
 import type { Pace } from './pace.js';
@@ -66,7 +66,7 @@ export class CompactionRun {
         }
         return await this.#writes.between(() => exchange(core, planned, files));
       } catch (error) {
-        if (core.broken === undefined) await runLater(discard(core, files));
+        await runLater(discard(core, files));
         throw error;
       }
     } finally {
@@ -90,7 +90,7 @@ export class CompactionRun {
         for (const part of dropped) runNow(forget(core, part));
         return runNow(exchange(core, planned, files));
       } catch (error) {
-        if (core.broken === undefined) runNow(discard(core, files));
+        runNow(discard(core, files));
         throw error;
       }
     } catch (error) {

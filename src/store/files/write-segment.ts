@@ -48,10 +48,10 @@ export function* writeSegment(core: Core, next: FileStep<Section | undefined>): 
   } catch (error) {
     try {
       if (fd !== undefined) disk.close(fd).now();
-      disk.unlink(temporary).now();
     } catch {
-      // The next writer to open the index removes it.
+      // The descriptor is gone whatever close() answers.
     }
+    yield* core.files.drop(temporary);
     throw diskError(`writing ${name}`, error);
   }
 }

@@ -115,6 +115,72 @@ describe('where files that are open cannot be removed', () => {
     assert.equal(filesIn(folder).length, 1);
   });
 
+  it('a write that failed leaves no file behind, though a scanner had it open', async () => {
+    const disk = new WindowsDisk();
+    const folder = fresh();
+    const index = await IndexFiles.create(folder, CONFIG, { disk });
+    const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC', syscall: 'fsync' });
+    const scanners: number[] = [];
+    const isNew = (name: string) => /^(rows|seg)-/.test(name);
+    /** The next sync fails, while somebody reads what was written. */
+    const failing = async (run: () => Promise<unknown>) => {
+      disk.sync = () => {
+        const fail = () => {
+          for (const name of fs.readdirSync(folder).filter(isNew))
+            scanners.push(disk.open(join(folder, name), 'read').now());
+          throw full;
+        };
+        return { now: fail, later: async () => fail() };
+      };
+      await assert.rejects(run(), { code: 'DISK' });
+      disk.sync = nodeDisk.sync;
+    };
+    await failing(() => index.append(appendRequest(entriesFrom(0, 3))));
+    await failing(() => index.writeSegment([{ name: 'codes', bytes: Uint8Array.of(1) }]));
+    assert.ok(disk.refused.length >= 2 && fs.readdirSync(folder).filter(isNew).length === 2, 'somebody has them open');
+    for (const fd of scanners) disk.close(fd).now();
+    await index.close();
+    assert.deepEqual(fs.readdirSync(folder).filter(isNew), []);
+  });
+
+  it('files of a commit that may have come are closed with the index', async () => {
+    const disk = new WindowsDisk();
+    const folder = fresh();
+    const options = { disk, maxFileBytes: 4096 + 10 * 16 };
+    const write = async (
+      ready: (index: IndexFiles) => Promise<unknown>,
+      run: (index: IndexFiles) => Promise<unknown>,
+    ) => {
+      const index = await IndexFiles.open(folder, options);
+      await ready(index);
+      const { kv } = index.reading((core) => core.options);
+      kv.commit = () => ({ now: () => assert.fail(), later: () => Promise.reject(new Error('power is low')) });
+      kv.reopen = () => {
+        throw new Error('does not open');
+      };
+      await assert.rejects(run(index), /power is low/);
+      const made = fs.readdirSync(folder).map((name) => join(folder, name));
+      await index.close();
+      assert.deepEqual(
+        made.filter((path) => disk.isOpen(path)),
+        [],
+      );
+      return made.length;
+    };
+    await (await IndexFiles.create(folder, CONFIG, options)).close();
+    const none = fs.readdirSync(folder).length;
+    const append = (index: IndexFiles) => index.append(appendRequest(entriesFrom(0, 20)));
+    assert.ok((await write(async () => {}, append)) > none, 'files of rows were made');
+    const dying = entriesFrom(0, 15).map(([id]) => id);
+    const before = fs.readdirSync(folder).length;
+    const compact = (index: IndexFiles) => index.compact();
+    const fill = async (index: IndexFiles) => {
+      await append(index);
+      await index.delete(dying);
+    };
+    assert.ok((await write(fill, compact)) >= before, 'files of rows were made');
+  });
+
   it('a leftover that cannot go for another reason is an error', async () => {
     const disk = new WindowsDisk();
     const folder = fresh();
