@@ -89,7 +89,7 @@ export function* changePayloads(core: Core, rows: ChosenRows, edit: PayloadEdit)
   return found.length;
 }
 
-/** What a large change of payloads has left to do, in whichever process: before any other write. */
+/** Finishes a large change of payloads, of whichever process, before any other write; undefined where there is none. */
 export function settlingEdits(core: Core): Steps<void> | undefined {
   return core.edits && settled(core, core.edits);
 }

@@ -104,7 +104,7 @@ export class EditPages {
     return payloads;
   }
 
-  /** What drops them. */
+  /** Entries that drop them. */
   get removed(): Entries {
     return Array.from({ length: this.#firsts.length + 1 }, (_, at): [number, undefined] => [at, undefined]);
   }

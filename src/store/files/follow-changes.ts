@@ -6,8 +6,6 @@ import type { Kv } from './kv.js';
 import { decodePayloadBits, IDS_PER_PAGE, unseal } from './pages.js';
 import { decodeState, generationOf, type State, stateFormat } from './state.js';
 
-const PAGE_BITS = Math.log2(IDS_PER_PAGE);
-
 /** Rows that had no payload may have one now. */
 export function followChanges({ kv, uuid }: LogPlace, next: State, known: State, withPayload: Bits): void {
   const changed = changedAfter({ kv, uuid }, changesOf(next), changesOf(known).last);
@@ -17,7 +15,7 @@ export function followChanges({ kv, uuid }: LogPlace, next: State, known: State,
   else {
     let before = -1;
     for (const ordinal of changed) {
-      const page = ordinal >>> PAGE_BITS;
+      const page = Math.floor(ordinal / IDS_PER_PAGE);
       if (page !== before) pages.add(page);
       before = page;
     }
