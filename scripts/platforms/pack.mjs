@@ -5,7 +5,7 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { filesUnder, log, root, run, works } from '../setup/steps.mjs';
@@ -21,7 +21,8 @@ import { slim } from './slim.mjs';
  * @param own the binary of build/Release stands for this machine's platform, and no other has one
  * @returns {Promise<{ main: string, platforms: Record<string, string> }>} paths of the archives
  */
-export async function packRelease({ out, own = false }) {
+export async function packRelease({ out: folder, own = false }) {
+  const out = resolve(folder); // npm packs in other folders
   mkdirSync(out, { recursive: true });
   const work = mkdtempSync(join(tmpdir(), 'funnelvec-pack-'));
   try {

@@ -10,11 +10,11 @@ import { FunnelError } from '../core/errors.js';
 import type { Metric } from '../core/types.js';
 import type { Fingerprint } from '../files/fingerprint.js';
 import type { Mapping } from '../files/mapping.js';
-import { makeFolder } from '../store/files/folder.js';
+import { makeFolder, NOTES_FILE } from '../store/files/folder.js';
 import type { ModelState } from './model.js';
 import type { NamedVectors } from './stores/store.js';
 
-export const STATE_FILE = 'funnelvec.json';
+export const STATE_FILE = NOTES_FILE;
 const FORMAT = 1;
 
 export interface SourceState extends Fingerprint {

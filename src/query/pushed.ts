@@ -40,7 +40,10 @@ export function ranksOfDatabase(answer: HeadAnswer, { rescore }: PlacedSearch): 
   const own: Answer = { candidates, headMs, decodeMs };
   if (exactBelow !== undefined) own.exactBelow = exactBelow;
   if (filteredPool) own.filteredPool = filteredPool;
-  if (!rescore) own.decided = true;
+  if (rescore) return own;
+  own.decided = true;
+  // REST writes a float32 in few digits, which are another float64 than the one that gRPC has.
+  candidates.headScores = Float32Array.from(candidates.headScores ?? []);
   return own;
 }
 

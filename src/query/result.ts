@@ -63,6 +63,13 @@ export function statsOf(
   const { stats: mirror, mirrorMs, fetchMs } = answer;
   const lacking = answer.lacking?.length;
   const found = n + (mirror?.gone ?? 0) + (lacking ?? 0);
+  const ranksHere: StageStats[] = prepared.stages.map((stage, s) => ({
+    name: `scale ${stage.scale}${stage.prunes ? '' : ' (re-orders only)'}`,
+    in: stage.in,
+    out: stage.out,
+    ms: explanation?.stages[s]?.ms,
+  }));
+  ranksHere.push({ name: 'funnel', in: n, out: hits.length, ms: funnelMs });
   const stats: SearchStats = {
     stages: [
       {
@@ -78,13 +85,7 @@ export function statsOf(
             { name: 'mirror', in: found, out: mirror.found, ms: mirrorMs },
             { name: 'fetch', in: mirror.fetched + mirror.gone, out: mirror.fetched, ms: fetchMs },
           ]),
-      ...prepared.stages.map((stage, s) => ({
-        name: `scale ${stage.scale}${stage.prunes ? '' : ' (re-orders only)'}`,
-        in: stage.in,
-        out: stage.out,
-        ms: explanation?.stages[s]?.ms,
-      })),
-      { name: 'funnel', in: n, out: hits.length, ms: funnelMs },
+      ...(pushed && answer.decided ? [] : ranksHere),
       ...more,
     ],
     vectorsFrom: mirror === undefined ? 'hits' : 'mirror',

@@ -81,7 +81,7 @@ function pushable(
   if (passedOver.length > 0 && given && !asked) {
     return (
       `the plan prunes by the first ${passedOver.join(' and ')} dims, of which ${name} has no vectors ` +
-      `(scales: [${info.dim}] leaves them out, stages: 'server' passes over them)`
+      `({ scales: [${info.dim}], keep: 1 } leaves them out, stages: 'server' passes over them)`
     );
   }
   const from = options.paged ? (options.offset ?? 0) : 0;

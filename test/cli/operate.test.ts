@@ -23,6 +23,7 @@ it('an index is copied, verified, compacted and described, beside its writer', a
     '--to',
     store,
   ]);
+  const answer = async (at: string) => (await done(['search', '--store', at, 'a film', '--json'])).json;
   const writer = await FunnelIndex.open(store);
   const { stdout } = await done(['backup', store, path('copy')]);
   assert.match(stdout, /copy has 300 rows, /);
@@ -32,6 +33,11 @@ it('an index is copied, verified, compacted and described, beside its writer', a
   assert.match((await done(['verify', store])).stdout, /300 rows, .*: all as they were written/);
   assert.deepEqual((await done(['verify', path('copy'), '--json'])).json.problems, []);
   assert.deepEqual(await contentsOf(path('copy')), await contentsOf(store));
+  // The command's notes come along: which model, and which rows of which file.
+  assert.deepEqual((await answer(path('copy'))).hits, (await answer(store)).hits);
+  const again = await done(['ingest', path('f.jsonl'), '--text', 'text', '--model', 'fake', '--id', 'id', '--to', path('copy'), '--json']);
+  assert.deepEqual(readFileSync(join(path('copy'), 'funnelvec.json')), readFileSync(join(store, 'funnelvec.json')));
+  assert.equal(again.json.written, 0, JSON.stringify(again.json));
   assert.deepEqual((await done(['stats', store, '--json'])).json.count, 300);
   assert.match((await done(['stats', store])).stdout, /^count: 300\n/);
   await fails(1, /INDEX_LOCKED|another|writer|this very process/i, ['compact', store]);

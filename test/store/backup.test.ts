@@ -163,17 +163,21 @@ describe('backup()', () => {
 
     const taken = fresh();
     mkdirSync(join(taken, 'new-0123456789abcdef'), { recursive: true });
-    for (const name of ['new-0123456789abcdef/lock', 'rows-000001.bin']) writeFileSync(join(taken, name), '');
+    for (const name of ['new-0123456789abcdef/lock', 'rows-000001.bin', 'funnelvec.json']) writeFileSync(join(taken, name), '');
     const lock = takeKernelLock(join(taken, 'new-0123456789abcdef', 'lock'));
     assert.ok(typeof lock === 'object');
     await assert.rejects(index.backup(taken), refused('INDEX_EXISTS', /another backup is being made/));
-    assert.deepEqual(readdirSync(taken).sort(), ['new-0123456789abcdef', 'rows-000001.bin']);
+    assert.deepEqual(readdirSync(taken).sort(), ['funnelvec.json', 'new-0123456789abcdef', 'rows-000001.bin']);
     lock.release();
     await index.backup(taken);
     assert.equal(
-      readdirSync(taken).some((name) => /^new-/.test(name)),
+      readdirSync(taken).some((name) => /^new-|^funnelvec/.test(name)),
       false,
     );
+    const somebodys = fresh();
+    mkdirSync(somebodys);
+    writeFileSync(join(somebodys, 'funnelvec.json'), '{}');
+    await assert.rejects(index.backup(somebodys), refused('INDEX_EXISTS', /it has funnelvec\.json/));
     for (const one of [index, second]) await one.close();
   });
 

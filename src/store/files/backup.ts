@@ -11,7 +11,7 @@ import { Bits } from './bits.js';
 import type { Core } from './core.js';
 import type { Disk } from './disk.js';
 import { corrupt, diskError, filesError } from './errors.js';
-import { foldersAbove, foldersFrom, link, makeFolder, NEW, OURS } from './folder.js';
+import { foldersAbove, foldersFrom, link, makeFolder, NEW, NOTES_FILE, OURS } from './folder.js';
 import { editsOf } from './follow-changes.js';
 import { Ids } from './ids.js';
 import { takeKernelLock } from './kernel-lock.js';
@@ -67,6 +67,7 @@ export async function copyIndex(core: Core, to: string, options: CopyOptions): P
   const target = new Target(to);
   try {
     target.make();
+    const notes = notesOf(folder); // before the rows: notes that are older than these have some of them written again
     const copy = join(target.beside, LMDB_FILE);
     const { state, fds } = await taken(core, copy);
     const total = fds.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -80,12 +81,14 @@ export async function copyIndex(core: Core, to: string, options: CopyOptions): P
     }
     const problems = await readBack(core, to, copy, state, options.onRead);
     if (problems.length > 0) throw filesError('CORRUPT', `Expected an index that is whole: ${problems[0]!.message}`);
+    if (notes !== undefined) await writeFile(disk, await target.open(disk, NOTES_FILE), notes);
     await disk.syncDir(to).later();
     link(copy, join(to, LMDB_FILE));
     await disk.syncDir(to).later();
     for (const above of target.above) await disk.syncDir(above).later();
     target.removeBeside();
-    return { rows: state.rows - state.dead, bytes: total + fs.statSync(join(to, LMDB_FILE)).size };
+    const bytes = total + fs.statSync(join(to, LMDB_FILE)).size + (notes?.length ?? 0);
+    return { rows: state.rows - state.dead, bytes };
   } catch (error) {
     target.undo();
     throw diskError(`making a backup in ${to}`, error, 'choose a folder where this user may write');
@@ -222,6 +225,22 @@ async function copyFile(disk: Disk, from: number, bytes: number, to: number, onR
   }
 }
 
+/** The command's notes on the index, if there are any. */
+function notesOf(folder: string): Buffer | undefined {
+  const file = join(folder, NOTES_FILE);
+  return fs.existsSync(file) ? Buffer.from(fs.readFileSync(file)) : undefined;
+}
+
+/** Closes what it has written. */
+async function writeFile(disk: Disk, to: number, bytes: Buffer): Promise<void> {
+  try {
+    await disk.write(to, bytes, 0).later();
+    await disk.sync(to).later();
+  } finally {
+    disk.close(to).now();
+  }
+}
+
 /** All of the copy, against its checksums. */
 async function readBack(
   { options, format, uuid }: Core,
@@ -286,10 +305,15 @@ function checkTarget(folder: string, to: string): void {
     if (code === 'ENOTDIR') throw filesError('INDEX_EXISTS', `Expected a folder for backup() but ${to} is a file`);
     throw diskError(`looking at ${to}`, error);
   }
-  const other = names.includes(LMDB_FILE) ? LMDB_FILE : names.find((name) => !NEW.test(name) && !OURS.test(name));
+  const other = names.includes(LMDB_FILE) ? LMDB_FILE : names.find((name) => !isLeft(name, names));
   if (other === undefined) return;
   if (other === LMDB_FILE) throw hasIndex(to);
   throw filesError('INDEX_EXISTS', `Expected ${to} to be missing or empty but it has ${other}`);
+}
+
+/** Notes are a copy's while the folder is there that it began with: alone they may be somebody's. */
+function isLeft(name: string, names: readonly string[]): boolean {
+  return NEW.test(name) || OURS.test(name) || (name === NOTES_FILE && names.some((other) => NEW.test(other)));
 }
 
 /** The real path of one that may not be there yet. */
@@ -307,7 +331,8 @@ function realPathOf(path: string): string {
  * @throws FunnelError INDEX_EXISTS where one is still being made, or has just come to its end
  */
 function removeLeft(to: string, but: string): void {
-  const left = fs.readdirSync(to).filter((name) => (NEW.test(name) && join(to, name) !== but) || OURS.test(name));
+  const others = fs.readdirSync(to).filter((name) => join(to, name) !== but);
+  const left = others.filter((name) => isLeft(name, others)).sort(); // the notes before the folder that says whose they are
   if (left.some((name) => NEW.test(name) && isLocked(join(to, name, LOCK_FILE)))) throw otherBackup(to);
   for (const name of left) {
     if (fs.existsSync(join(to, LMDB_FILE))) throw hasIndex(to);

@@ -11,6 +11,8 @@ import { encodeState, newState, type State, type StoreConfig } from './state.js'
 import { type Steps, take, turnStep } from './step.js';
 
 export const NEW = /^new-[0-9a-f]{16}$/;
+/** The command's notes on an index (src/cli/state.ts): files, columns, model. They are written after the rows that they tell of. */
+export const NOTES_FILE = 'funnelvec.json';
 export const OURS = /^(rows|seg)-\d{6,}\.(bin|tmp)$/;
 
 /**
