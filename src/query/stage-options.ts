@@ -45,6 +45,11 @@ export function checkStages({ stages, rescore }: StageOptions, exact = false): v
   const here = exact || stages === 'client' || stages === 'mirror';
   if (rescore === false && here) {
     const what = exact ? "mode 'exact'" : `stages '${stages}'`;
-    throw expected('BAD_ARGUMENT', `true or nothing beside ${what}, whose scores are of this process,`, 'rescore', rescore);
+    throw expected(
+      'BAD_ARGUMENT',
+      `true or nothing beside ${what}, whose scores are of this process,`,
+      'rescore',
+      rescore,
+    );
   }
 }

@@ -35,7 +35,19 @@ it('an index is copied, verified, compacted and described, beside its writer', a
   assert.deepEqual(await contentsOf(path('copy')), await contentsOf(store));
   // The command's notes come along: which model, and which rows of which file.
   assert.deepEqual((await answer(path('copy'))).hits, (await answer(store)).hits);
-  const again = await done(['ingest', path('f.jsonl'), '--text', 'text', '--model', 'fake', '--id', 'id', '--to', path('copy'), '--json']);
+  const again = await done([
+    'ingest',
+    path('f.jsonl'),
+    '--text',
+    'text',
+    '--model',
+    'fake',
+    '--id',
+    'id',
+    '--to',
+    path('copy'),
+    '--json',
+  ]);
   assert.deepEqual(readFileSync(join(path('copy'), 'funnelvec.json')), readFileSync(join(store, 'funnelvec.json')));
   assert.equal(again.json.written, 0, JSON.stringify(again.json));
   assert.deepEqual((await done(['stats', store, '--json'])).json.count, 300);

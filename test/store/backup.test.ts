@@ -163,7 +163,8 @@ describe('backup()', () => {
 
     const taken = fresh();
     mkdirSync(join(taken, 'new-0123456789abcdef'), { recursive: true });
-    for (const name of ['new-0123456789abcdef/lock', 'rows-000001.bin', 'funnelvec.json']) writeFileSync(join(taken, name), '');
+    for (const name of ['new-0123456789abcdef/lock', 'rows-000001.bin', 'funnelvec.json'])
+      writeFileSync(join(taken, name), '');
     const lock = takeKernelLock(join(taken, 'new-0123456789abcdef', 'lock'));
     assert.ok(typeof lock === 'object');
     await assert.rejects(index.backup(taken), refused('INDEX_EXISTS', /another backup is being made/));
