@@ -15,6 +15,8 @@ export class LiveImages {
   #ahead: { path: string; records: Uint8Array; from: number; to: number } | undefined;
   /** The last row file, which may grow. */
   #tail: string | undefined;
+  /** The first files come as they are opened: a small one, too, is there sooner without its records. */
+  #isOpening = true;
   /** Row files whose records warm() is to bring into memory. */
   readonly #cold = new Set<string>();
   /** Files that it could not read: every write would read them again. */
@@ -60,6 +62,7 @@ export class LiveImages {
       for (const image of images) budget -= image.isComing ? image.count * image.stride : residentIn(image);
       return images;
     });
+    this.#isOpening = false;
     // Memory that no image has: nobody would read what a write puts there.
     if (this.#all.every(({ records }) => records !== this.#ahead?.records)) this.#ahead = undefined;
   }
@@ -126,9 +129,8 @@ export class LiveImages {
 
   #isWorthWarming({ path, bytes, count, stride }: RowFile): boolean {
     if (bytes !== undefined || this.#unreadable.has(path)) return false;
-    const isFirst = this.#all.length === 0;
-    const isThere = this.#all.some((image) => image.path === path);
-    return isFirst || (!isThere && count * stride > WARMED_AT_ONCE);
+    if (this.#isOpening) return true;
+    return count * stride > WARMED_AT_ONCE && !this.#all.some((image) => image.path === path);
   }
 
   /** One, or two where memory holds the first records alone. */

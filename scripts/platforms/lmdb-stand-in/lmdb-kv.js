@@ -15,7 +15,7 @@ export function writerIn(path) {
 
 class StandIn {
   file = 'data.mdb';
-  tables = { ids: new Map(), dead: new Map(), payloads: new Map(), changes: new Map() };
+  tables = { ids: new Map(), dead: new Map(), payloads: new Map(), changes: new Map(), edits: new Map() };
   writer;
   token;
   own;
@@ -72,6 +72,7 @@ class StandIn {
   dead = (page) => this.tables.dead.get(page);
   payload = (ordinal) => this.tables.payloads.get(ordinal)?.subarray();
   changes = (at) => this.tables.changes.get(at);
+  edits = (page) => this.tables.edits.get(page)?.subarray();
 
   snapshot(read) {
     this.refresh();
@@ -91,16 +92,17 @@ class StandIn {
     this.put({ writer, token: this.own });
   }
 
-  commit({ state, ids, dead, payloads, changes }) {
+  commit({ state, ids, dead, payloads, changes, edits }) {
     const now = () => {
       this.refresh();
       if (this.own === undefined || this.token !== this.own) throw lockLost();
-      this.put({ state, ids, dead, payloads, changes });
+      this.put({ state, ids, dead, payloads, changes, edits });
     };
     return { now, later: async () => now() };
   }
 
   // All payloads belong into the commit.
+  isLong = () => ({ now: () => false, later: async () => false });
   stage = () => ({ now: () => false, later: async () => false });
   unstage = () => ({ now() {}, async later() {} });
 
