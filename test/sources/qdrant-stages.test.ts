@@ -195,7 +195,10 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
   });
 
   over('pages have each row once, also of rows that are the same', async (open) => {
-    const collection = await fill(`same_${made.length}`, Array.from({ length: 150 }, (_, row) => vectors[row % 3]!));
+    const collection = await fill(
+      `same_${made.length}`,
+      Array.from({ length: 150 }, (_, row) => vectors[row % 3]!),
+    );
     const source = open({ collection, ...named });
     for (const options of [{}, { rescore: true }, { stages: 'client' as const }]) {
       const search = new FunnelSearch({ source, ...options });
