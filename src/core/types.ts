@@ -100,7 +100,7 @@ export interface SearchStats {
   vectorsFrom: 'hits' | 'mirror';
   /** Where the stages of the plan ran, and why there. */
   ran: Ran;
-  /** Where final scores are those of the database, in float32: stages that it ran, without `rescore: true`. */
+  /** Where final scores are those of the database, in float32: stages that it ran, of hits that were not scored again (`rescore`). */
   scores?: 'server';
   /** Where the candidates' vectors came from, of a search with a mirror. */
   mirror?: MirrorStats;

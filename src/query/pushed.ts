@@ -55,7 +55,7 @@ export function isCertain({ fitted, answer, hits }: RankedPool): boolean {
   const { offset = 0, paged } = search.options;
   const from = paged ? offset - pushed.offset : 0;
   const { headScores } = answer.candidates;
-  return headScores !== undefined && cutAlike(hits, headScores, [from, from + limit]);
+  return headScores !== undefined && cutAlike(hits, headScores, [from, from + limit], paged);
 }
 
 /** The same stages on this side, where all candidates are scored in float64. */

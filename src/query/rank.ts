@@ -22,7 +22,7 @@ import { type SearchResult, toResult } from './result.js';
 import { checkDirection, depthOf } from './shared-keys.js';
 import { type OwnQuery, ownQueryOf } from './source/own-query.js';
 import type { HeadAnswer, HeadRequest, ServerScales, Source, SourceInfo } from './source/source.js';
-import type { Stages } from './stage-options.js';
+import type { StageOptions, Stages } from './stage-options.js';
 import { asksServer, placed, type Surroundings } from './stages.js';
 
 export type { Fitted, RankedPool, Search } from './fitted.js';
@@ -46,7 +46,7 @@ export class Ranker {
     readonly kernels: () => Kernels,
     readonly plan: CheckedPlan | undefined,
     /** Where requests say nothing else. */
-    private readonly defaults: { readonly stages: Stages; readonly rescore: boolean },
+    private readonly defaults: StageOptions & { stages: Stages },
   ) {}
 
   async info({ timeout, signal }: Pick<CheckedOptions, 'timeout' | 'signal'>): Promise<SourceInfo> {
@@ -66,7 +66,9 @@ export class Ranker {
     const { scales, keep } = plan;
     const own = { head: undefined, candidates: undefined, scales, keep, metric, limit: undefined };
     const given = (options.plan ?? this.plan) !== undefined;
-    const { stages = this.defaults.stages, rescore = this.defaults.rescore } = options;
+    const { stages = this.defaults.stages } = options;
+    // The database puts rows of one score in another order each time: pages of its order could have a row twice, or lack it.
+    const { rescore = this.defaults.rescore ?? options.paged } = options;
     const of = (depth: number, candidates: number): Fitted => {
       return { search, plan: own, limit, depth, candidates, given, stages, rescore };
     };

@@ -91,7 +91,7 @@ export class FunnelSearchOn {
   /** Where it searches, when nothing speaks against it: see `MirrorOptions`. */
   readonly search: 'source' | 'mirror';
   readonly #plan: CheckedPlan | undefined;
-  readonly #defaults: Required<StageOptions>;
+  readonly #defaults: StageOptions & { stages: Stages };
   readonly #kernels: () => Kernels;
   readonly #rankers = new Map<Source, Ranker>();
   readonly #mirrorSearch: MirrorSearch | undefined;
@@ -121,7 +121,7 @@ export class FunnelSearchOn {
     this.mirror = options.mirror;
     this.search = options.search ?? 'source';
     this.#plan = options.plan === undefined ? undefined : checkPlan(options.plan, MAX_DIM); // dims are not known yet
-    const { stages = 'auto', rescore = false } = options;
+    const { stages = 'auto', rescore } = options;
     this.stages = stages;
     this.#defaults = { stages, rescore };
     this.#kernels = kernels;

@@ -108,11 +108,13 @@ const TIMES_OFF = 4;
  * @param theirs its scores, in its order
  * @param hits the same rows with scores of ours, best first
  * @param cuts places among the hits
+ * @param isPaged whether other pages go on there: rows of one score could be on two of them, or on none
  */
 export function cutAlike(
   hits: readonly { score: number; index: number }[],
   theirs: ArrayLike<number>,
   cuts: readonly number[],
+  isPaged: boolean,
 ): boolean {
   const inside = cuts.filter((cut) => cut > 0 && cut < hits.length);
   if (inside.length === 0) return true;
@@ -122,6 +124,6 @@ export function cutAlike(
   }
   return inside.every((cut) => {
     const gap = Math.abs(hits[cut]!.score - hits[cut - 1]!.score);
-    return gap === 0 || gap > TIMES_OFF * off;
+    return gap === 0 ? !isPaged : gap > TIMES_OFF * off;
   });
 }

@@ -194,6 +194,28 @@ describe(`stages that Qdrant runs${qdrantMark}`, { timeout: 120_000 }, () => {
     assert.ok(here >= 1 && here < 10, `${here} of 30`);
   });
 
+  over('pages have each row once, also of rows that are the same', async (open) => {
+    const collection = await fill(
+      `same_${made.length}`,
+      Array.from({ length: 150 }, (_, row) => vectors[row % 3]!),
+    );
+    const source = open({ collection, ...named });
+    for (const options of [{}, { rescore: true }, { stages: 'client' as const }]) {
+      const search = new FunnelSearch({ source, ...options });
+      const ids: unknown[] = [];
+      for (let offset = 0; offset < 100; offset += 7) {
+        const limit = Math.min(7, 100 - offset);
+        const { hits, stats } = await search.query({ vector: queries[0]!, offset, limit });
+        ids.push(...hits.map(({ id }) => id));
+        assert.equal(stats.scores, undefined);
+      }
+      assert.equal(ids.length, 100);
+      assert.equal(new Set(ids).size, 100, JSON.stringify(options));
+    }
+    const first = await new FunnelSearch({ source }).query({ vector: queries[0]!, offset: 0, rescore: false });
+    assert.equal(first.stats.scores, 'server');
+  });
+
   over('points that lack the full vector keep a search here, where they are named or counted', async (open) => {
     const collection = await fill(`lacking_${made.length}`, vectors.slice(0, 50), (row) =>
       row === 2 ? ['head', 'mid'] : ['head', 'mid', 'full'],

@@ -155,14 +155,20 @@ export function readError(section: string, what: string, error: unknown, opensWr
   return corrupt(LMDB_FILE, section, `${what}: ${(known as Error).message}`, known);
 }
 
-/** lmdb-js says what happened in a promise of its own. */
-export async function reason({ committed }: Db, error: unknown): Promise<unknown> {
-  // The writes of a turn of the event loop have a promise of lmdb-js' own, too; a rejection of it that nobody meets would end
-  // the process.
+/**
+ * The writes of a turn of the event loop have a promise of lmdb-js' own, too; a rejection of it that nobody meets would end the
+ * process. After that turn, and before the next one that writes: only the last one can be met.
+ */
+export function meetTurn({ committed }: Db): void {
   committed.then(
     () => {},
     () => {},
   );
+}
+
+/** lmdb-js says what happened in a promise of its own. */
+export async function reason(root: Db, error: unknown): Promise<unknown> {
+  meetTurn(root);
   const { commitError } = error as { commitError?: Promise<unknown> };
   if (commitError === undefined) return error;
   return Promise.race([

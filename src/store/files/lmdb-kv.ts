@@ -17,6 +17,7 @@ import {
   LMDB_FILE,
   type LmdbOptions,
   lmdbPath,
+  meetTurn,
   named,
   openEnv,
   READ_ONLY,
@@ -189,6 +190,7 @@ class LmdbKv implements Kv {
           queued.catch(() => {}); // met when all have ended: nothing may come behind what is removed then
           parts.push(queued);
           await othersTurn();
+          meetTurn(this.#db.root);
         }
         await Promise.allSettled(parts);
         await Promise.all(parts);

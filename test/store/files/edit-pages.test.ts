@@ -1,6 +1,7 @@
 /** A large change of payloads is committed as pages of them, and readers find all of it or none, whatever comes behind. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +20,7 @@ after(scratch.remove);
 let made = 0;
 const fresh = () => join(scratch.path, `index-${made++}`);
 const CHILD = fileURLToPath(new URL('./edit-pages-child.js', import.meta.url));
+const FULL = fileURLToPath(new URL('./full-disk-child.js', import.meta.url));
 /** Rows: more than one commit takes as they are. */
 const ROWS = 10_000;
 /** Rounds of kill -9. */
@@ -172,6 +174,42 @@ describe('a large change of payloads', () => {
     assert.equal(versionOf(reader), 1);
     assert.deepEqual((await reader.get([1]))[0]!.payload, { version: 1, text: 'one more' });
     await reader.close();
+  });
+
+  it('is whole where the disk is full, and the process goes on', {
+    skip: process.platform === 'win32' && 'nothing there limits the size of a file',
+    timeout: 120_000,
+  }, async () => {
+    const index = await filled();
+    await index.overwritePayload(ALL, { version: 0, text: 'x'.repeat(150) });
+    await index.close();
+    const before = statSync(join(index.path, LMDB_FILE)).size;
+    const ends = new Set<string>();
+    // Room for nothing, for the pages alone, and for all of it.
+    for (const room of [0, 3e6, 4e6, 9e6]) {
+      // The system tells of a file that is as large as it may be by a signal first, which would end the process.
+      const limited = `trap '' XFSZ; ulimit -f ${Math.ceil((before + room) / 512)}; exec "$0" "$@"`;
+      const path = fresh();
+      cpSync(index.path, path, { recursive: true });
+      const child = [process.execPath, FULL, path, String(ROWS)];
+      const { status, stdout, stderr } = spawnSync('sh', ['-c', limited, ...child], {
+        encoding: 'utf8',
+        timeout: 60_000,
+      });
+      assert.equal(status, 0, `with room for ${room} bytes: ${stderr.slice(-2000)}`);
+      const { change, next, versions } = JSON.parse(stdout);
+      const version = change === 'done' ? 1 : 0;
+      if (next !== 'done') assert.deepEqual(versions, [version]);
+      ends.add(`${change}, ${next}`);
+      const again = await FunnelIndex.open<Payload>(path, { autoOptimize: false });
+      if (next !== 'done') assert.equal(versionOf(again), version);
+      await again.setPayload([1], { version: 2 });
+      assert.equal(stored(path).pages, false);
+      assert.deepEqual((await again.verify()).problems, []);
+      await again.close();
+      rmSync(path, { recursive: true });
+    }
+    assert.ok(ends.has('done, DISK') && ends.has('done, done'), [...ends].join('; '));
   });
 
   it('is not left behind by rows that die and are compacted away, nor by payloads of many bytes', async () => {
