@@ -3,7 +3,7 @@
  * that `funnelvec/kernels` hands out check every call, in constant time but for the few stages of a plan.
  */
 import { describe, expected } from '../core/errors.js';
-import { ownView } from '../core/realm.js';
+import { isOfThisRealm, ownView } from '../core/realm.js';
 import { checkAttached, fixedLength, isPlainView } from '../core/validate.js';
 import {
   type FunnelTask,
@@ -103,13 +103,25 @@ function taken<T>(given: T, name: string): T {
   if (typeof given === 'object' && isPlainView(given)) return given;
   const view = ownView(given, name);
   if (ArrayBuffer.isView(view)) checkAttached(view, name);
+  // A proxy of an array, or an object with its prototype, has no memory that kernels could read.
+  else if (isOfThisRealm(view)) throw expected('BAD_ARGUMENT', 'a typed array itself', name, view);
   return view;
 }
 
-/** All are read before the first is checked: a getter of one may take the memory of another away. */
+/**
+ * All are read before the first is checked: a getter of one may take the memory of another away. Plans are copied, since what
+ * one task writes may be the plan of the next.
+ */
 function ownList<Task extends object>(tasks: readonly Task[]): Task[] {
   if (!Array.isArray(tasks)) throw expected('BAD_ARGUMENT', 'an array of tasks', 'the kernel', tasks);
-  return Array.from(tasks, own);
+  return Array.from(tasks, (task) => {
+    const read = own(task) as Task & Partial<Pick<FunnelTask, 'scales' | 'keep'>>;
+    for (const name of ['scales', 'keep'] as const) {
+      const values = read[name];
+      if (values instanceof Uint32Array) read[name] = new Uint32Array(values);
+    }
+    return read;
+  });
 }
 
 function checkScores(task: ScoresTask): void {
