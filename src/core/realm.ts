@@ -59,8 +59,8 @@ export function ownFloats<T>(value: T, where: string): T {
 /** @throws FunnelError DETACHED_BUFFER */
 export function checkMemory(view: ArrayBufferView, where: string): void {
   try {
-    // Bytes may be a property of the view's own. Of a DataView that has lost its memory not even these can be asked.
-    if ((arrayKind(view) === undefined ? view.byteLength : viewLength.call(view)) !== 0) return;
+    // Of a DataView that has lost its memory not even its bytes can be asked; those of others may be a property of their own.
+    if (view.byteLength !== 0 && (arrayKind(view) === undefined || viewLength.call(view) !== 0)) return;
     Float32Array.prototype.at.call(view as Float32Array, 0); // refuses a view that has lost its memory
   } catch {
     throw detached(where);

@@ -155,8 +155,9 @@ export function isPlainFloats(value: unknown): value is Float32Array {
 
 /** Whether a view with the prototype of a kind is of that kind, has no length of its own making, and has its memory. */
 function isAsItComes(view: ArrayBufferView, kind: string): boolean {
-  // The length, not the bytes, of which a property of its own may say anything.
-  return viewKind.call(view) === kind && !Object.hasOwn(view, 'length') && (view as Float32Array).length !== 0;
+  if (viewKind.call(view) !== kind || Object.hasOwn(view, 'length')) return false;
+  // Bytes may be a property of the view's own, and code that V8 has optimized may read a length where memory is gone.
+  return view.byteLength !== 0 && (view as Float32Array).length !== 0;
 }
 
 const PROTOTYPES = new Map<unknown, object>([...CONSTRUCTORS].map(([name, { prototype }]) => [name, prototype]));

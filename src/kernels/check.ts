@@ -3,7 +3,8 @@
  * that `funnelvec/kernels` hands out check every call, in constant time but for the few stages of a plan.
  */
 import { describe, expected } from '../core/errors.js';
-import { isOfThisRealm, ownView } from '../core/realm.js';
+import { isOfThisRealm, ownView, viewBuffer } from '../core/realm.js';
+import { isSharedMemory } from '../core/shared.js';
 import { checkAttached, fixedLength, isPlainView } from '../core/validate.js';
 import {
   type FunnelTask,
@@ -54,13 +55,11 @@ function wrap(kernels: Kernels): Kernels {
       return kernels.funnel(task);
     },
     funnelBatch(given) {
-      const tasks = ownList(given);
-      tasks.forEach(checkFunnel);
+      const tasks = withOwnPlans(ownList(given));
       return kernels.funnelBatch(tasks);
     },
     async funnelBatchAsync(given, give) {
-      const tasks = ownList(given);
-      tasks.forEach(checkFunnel);
+      const tasks = withOwnPlans(ownList(given));
       return kernels.funnelBatchAsync(tasks, give);
     },
     scan(given) {
@@ -108,20 +107,23 @@ function taken<T>(given: T, name: string): T {
   return view;
 }
 
-/**
- * All are read before the first is checked: a getter of one may take the memory of another away. Plans are copied, since what
- * one task writes may be the plan of the next.
- */
+/** All are read before the first is checked: a getter of one may take the memory of another away. */
 function ownList<Task extends object>(tasks: readonly Task[]): Task[] {
   if (!Array.isArray(tasks)) throw expected('BAD_ARGUMENT', 'an array of tasks', 'the kernel', tasks);
-  return Array.from(tasks, (task) => {
-    const read = own(task) as Task & Partial<Pick<FunnelTask, 'scales' | 'keep'>>;
-    for (const name of ['scales', 'keep'] as const) {
-      const values = read[name];
-      if (values instanceof Uint32Array) read[name] = new Uint32Array(values);
-    }
-    return read;
-  });
+  return Array.from(tasks, own);
+}
+
+/** Checked tasks, with copies of the plans that lie in memory into which a task of the list writes. */
+function withOwnPlans(tasks: FunnelTask[]): FunnelTask[] {
+  tasks.forEach(checkFunnel);
+  const written = new Set<unknown>();
+  for (const { indices, keys } of tasks) written.add(viewBuffer.call(indices)).add(viewBuffer.call(keys));
+  const isWritten = (plan: Uint32Array) => written.has(viewBuffer.call(plan)) || isSharedMemory(plan.buffer);
+  for (const task of tasks) {
+    if (isWritten(task.scales)) task.scales = new Uint32Array(task.scales);
+    if (isWritten(task.keep)) task.keep = new Uint32Array(task.keep);
+  }
+  return tasks;
 }
 
 function checkScores(task: ScoresTask): void {
