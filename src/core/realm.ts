@@ -59,7 +59,7 @@ export function ownFloats<T>(value: T, where: string): T {
 /** @throws FunnelError DETACHED_BUFFER */
 export function checkMemory(view: ArrayBufferView, where: string): void {
   try {
-    // Of a DataView that has lost its memory not even its bytes can be asked; those of others may be a property of their own.
+    // A DataView that has lost its memory does not even tell its bytes; other views may have a property of that name.
     if (view.byteLength !== 0 && (arrayKind(view) === undefined || viewLength.call(view) !== 0)) return;
     Float32Array.prototype.at.call(view as Float32Array, 0); // refuses a view that has lost its memory
   } catch {

@@ -486,7 +486,7 @@ const cases: Record<string, () => unknown> = {
     };
     fails('DETACHED_BUFFER', /query/, () => funnel(packed(), other, plan, options));
 
-    // Code that was optimized for resizable buffers too.
+    // V8 may have optimized the code for resizable buffers too.
     const filled = (buffer: ArrayBufferLike) => new Float32Array(buffer as ArrayBuffer).fill(1);
     const Resizable = ArrayBuffer as unknown as new (length: number, options: { maxByteLength: number }) => ArrayBuffer;
     const resizable = () => filled(new Resizable(16 * DIM, { maxByteLength: 32 * DIM }));
