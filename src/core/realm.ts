@@ -8,8 +8,8 @@ const TypedArray = Object.getPrototypeOf(Float32Array) as typeof Float32Array;
 const getterOf = (type: object, key: PropertyKey) => Object.getOwnPropertyDescriptor(type, key)!.get!;
 export const viewLength = getterOf(TypedArray.prototype, 'length');
 export const viewKind = getterOf(TypedArray.prototype, Symbol.toStringTag);
-const viewBuffer = getterOf(TypedArray.prototype, 'buffer');
-const viewOffset = getterOf(TypedArray.prototype, 'byteOffset');
+export const viewBuffer = getterOf(TypedArray.prototype, 'buffer');
+export const viewOffset = getterOf(TypedArray.prototype, 'byteOffset');
 
 const TYPES = [Float32Array, Float64Array, Int8Array, Uint8Array, Uint16Array, Int32Array, Uint32Array] as const;
 type NumberArrayConstructor = (typeof TYPES)[number];
@@ -59,7 +59,8 @@ export function ownFloats<T>(value: T, where: string): T {
 /** @throws FunnelError DETACHED_BUFFER */
 export function checkMemory(view: ArrayBufferView, where: string): void {
   try {
-    if (view.byteLength !== 0) return; // of a DataView that has lost its memory not even that can be asked
+    // A DataView that has lost its memory does not even tell its bytes; other views may have a property of that name.
+    if (view.byteLength !== 0 && (arrayKind(view) === undefined || viewLength.call(view) !== 0)) return;
     Float32Array.prototype.at.call(view as Float32Array, 0); // refuses a view that has lost its memory
   } catch {
     throw detached(where);

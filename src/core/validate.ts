@@ -3,7 +3,16 @@
 import { describe, expected, FunnelError } from './errors.js';
 import { allFinite } from './finite.js';
 import { MAX_DIM } from './metrics.js';
-import { arrayKind, CONSTRUCTORS, checkMemory, isOfThisRealm, viewKind, viewLength } from './realm.js';
+import {
+  arrayKind,
+  CONSTRUCTORS,
+  checkMemory,
+  isOfThisRealm,
+  viewBuffer,
+  viewKind,
+  viewLength,
+  viewOffset,
+} from './realm.js';
 import type { Float16Values, Id, IdKind, Vector } from './types.js';
 
 const NOWHERE: Readonly<Record<string, string>> = {};
@@ -146,7 +155,9 @@ export function isPlainFloats(value: unknown): value is Float32Array {
 
 /** Whether a view with the prototype of a kind is of that kind, has no length of its own making, and has its memory. */
 function isAsItComes(view: ArrayBufferView, kind: string): boolean {
-  return viewKind.call(view) === kind && !Object.hasOwn(view, 'length') && view.byteLength !== 0;
+  if (viewKind.call(view) !== kind || Object.hasOwn(view, 'length')) return false;
+  // Bytes may be a property of the view's own, and code that V8 has optimized may read a length where memory is gone.
+  return view.byteLength !== 0 && (view as Float32Array).length !== 0;
 }
 
 const PROTOTYPES = new Map<unknown, object>([...CONSTRUCTORS].map(([name, { prototype }]) => [name, prototype]));
@@ -184,10 +195,11 @@ export function checkAttached(view: ArrayBufferView, where: string): void {
  * other threads, so that what was checked would not be what is read. A resizable buffer may still shrink under the view.
  */
 export function fixedLength<View extends ArrayBufferView>(view: View): View {
-  if (!isResizable(view.buffer)) return view;
   const Type = CONSTRUCTORS.get(viewKind.call(view));
   if (Type === undefined) return view; // a DataView, or numbers that nothing here takes
-  return new Type(view.buffer as ArrayBuffer, view.byteOffset, viewLength.call(view) as number) as unknown as View;
+  const buffer = viewBuffer.call(view) as ArrayBuffer; // whatever the view says of itself
+  if (!isResizable(buffer)) return view;
+  return new Type(buffer, viewOffset.call(view) as number, viewLength.call(view) as number) as unknown as View;
 }
 
 /** A buffer that may change its length. (The types of Node.js 20 do not know them yet.) */

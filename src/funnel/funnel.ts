@@ -252,7 +252,7 @@ class Copies {
       if (this.#left < size) {
         await new Promise<void>(nextTurn);
         this.#left = COPY_AT_ONCE;
-        if (matrix.length !== length) {
+        if (matrix.byteLength !== length * size) {
           throw new FunnelError('DETACHED_BUFFER', 'Expected vectors to stay where they are until the call has ended');
         }
       }

@@ -103,12 +103,15 @@ function taskOf<Row>(
   const { metric, scales, keep, stages } = resolvePlan(plan, matrix.count, limit, workspace);
   const hits = keep[stages.length - 1]!;
   const { indices, keys } = workspace.results(hits);
-  // Native code trusts these lengths, and getters of the caller's have run since they were looked at.
-  if (query.length !== dim || matrix.vectors.length !== matrix.count * matrix.dim) {
+  // Native code trusts these lengths, and getters of the caller's have run since they were looked at. Bytes are asked: V8 may
+  // give the length of before for a view that has lost its memory, in code that it optimized for resizable buffers too.
+  const { vectors } = matrix;
+  const bytes = matrix.count * matrix.dim * vectors.BYTES_PER_ELEMENT;
+  if (query.byteLength !== dim * query.BYTES_PER_ELEMENT || vectors.byteLength !== bytes) {
     throw new FunnelError('DETACHED_BUFFER', 'Expected query and vectors to stay as they are during the call');
   }
-  const { vectors: rows, finite } = matrix;
-  return { matrix, task: { metric, query, rows, dim, scales, keep, indices, keys, finite }, stages, hits };
+  const { finite } = matrix;
+  return { matrix, task: { metric, query, rows: vectors, dim, scales, keep, indices, keys, finite }, stages, hits };
 }
 
 /** The kernel's answer as hits. */

@@ -3,7 +3,8 @@
  * that `funnelvec/kernels` hands out check every call, in constant time but for the few stages of a plan.
  */
 import { describe, expected } from '../core/errors.js';
-import { ownView } from '../core/realm.js';
+import { isOfThisRealm, ownView, viewBuffer } from '../core/realm.js';
+import { isSharedMemory } from '../core/shared.js';
 import { checkAttached, fixedLength, isPlainView } from '../core/validate.js';
 import {
   type FunnelTask,
@@ -54,13 +55,11 @@ function wrap(kernels: Kernels): Kernels {
       return kernels.funnel(task);
     },
     funnelBatch(given) {
-      const tasks = ownList(given);
-      tasks.forEach(checkFunnel);
+      const tasks = withOwnPlans(ownList(given));
       return kernels.funnelBatch(tasks);
     },
     async funnelBatchAsync(given, give) {
-      const tasks = ownList(given);
-      tasks.forEach(checkFunnel);
+      const tasks = withOwnPlans(ownList(given));
       return kernels.funnelBatchAsync(tasks, give);
     },
     scan(given) {
@@ -103,6 +102,8 @@ function taken<T>(given: T, name: string): T {
   if (typeof given === 'object' && isPlainView(given)) return given;
   const view = ownView(given, name);
   if (ArrayBuffer.isView(view)) checkAttached(view, name);
+  // A proxy of an array, or an object with its prototype, has no memory that kernels could read.
+  else if (isOfThisRealm(view)) throw expected('BAD_ARGUMENT', 'a typed array itself', name, view);
   return view;
 }
 
@@ -110,6 +111,19 @@ function taken<T>(given: T, name: string): T {
 function ownList<Task extends object>(tasks: readonly Task[]): Task[] {
   if (!Array.isArray(tasks)) throw expected('BAD_ARGUMENT', 'an array of tasks', 'the kernel', tasks);
   return Array.from(tasks, own);
+}
+
+/** Checked tasks, with copies of the plans that lie in memory into which a task of the list writes. */
+function withOwnPlans(tasks: FunnelTask[]): FunnelTask[] {
+  tasks.forEach(checkFunnel);
+  const written = new Set<unknown>();
+  for (const { indices, keys } of tasks) written.add(viewBuffer.call(indices)).add(viewBuffer.call(keys));
+  const isWritten = (plan: Uint32Array) => written.has(viewBuffer.call(plan)) || isSharedMemory(plan.buffer);
+  for (const task of tasks) {
+    if (isWritten(task.scales)) task.scales = new Uint32Array(task.scales);
+    if (isWritten(task.keep)) task.keep = new Uint32Array(task.keep);
+  }
+  return tasks;
 }
 
 function checkScores(task: ScoresTask): void {

@@ -485,6 +485,31 @@ const cases: Record<string, () => unknown> = {
       },
     };
     fails('DETACHED_BUFFER', /query/, () => funnel(packed(), other, plan, options));
+
+    // V8 may have optimized the code for resizable buffers too.
+    const filled = (buffer: ArrayBufferLike) => new Float32Array(buffer as ArrayBuffer).fill(1);
+    const Resizable = ArrayBuffer as unknown as new (length: number, options: { maxByteLength: number }) => ArrayBuffer;
+    const resizable = () => filled(new Resizable(16 * DIM, { maxByteLength: 32 * DIM }));
+    const fixed = () => filled(new ArrayBuffer(16 * DIM));
+    const halves = new Uint16Array(4 * DIM).fill(0x3c00);
+    const rounds = 9000;
+    for (let i = 0; i <= rounds; i++) {
+      const vectors = [resizable(), fixed(), halves][i % 3]!;
+      funnel({ vectors, dim: DIM }, query(), { scales: [4], keep: 1 });
+      if (i < rounds - 20) continue;
+      for (const lost of ['vectors', 'query'] as const) {
+        const given = { vectors: fixed(), query: query() };
+        const thief: Plan = {
+          scales: [4],
+          get keep() {
+            structuredClone(given[lost].buffer, { transfer: [given[lost].buffer as ArrayBuffer] });
+            return 1;
+          },
+        };
+        const run = () => funnel({ vectors: given.vectors, dim: DIM }, given.query, thief);
+        fails('DETACHED_BUFFER', /stay as they are/, run);
+      }
+    }
   },
   'a getter that calls `funnel` from within'() {
     const many = new Random(9).vector(300 * DIM);

@@ -89,6 +89,63 @@ it('refuses calls that would crash native code', () => {
   }
 });
 
+it('refuses what only passes for a typed array, and views that lie about their memory', () => {
+  const dim = 4;
+  const rows = new Float32Array(8 * dim).fill(1);
+  const query = new Float32Array(dim).fill(1);
+  const lost = rows.slice();
+  structuredClone(lost.buffer, { transfer: [lost.buffer] });
+  Object.defineProperty(lost, 'byteLength', { value: 128 });
+  const elsewhere = Object.defineProperty(rows.slice(), 'buffer', { value: { resizable: true } });
+  for (const { name, supported } of listKernels()) {
+    if (!supported) continue;
+    const kernels = getKernels(name);
+    const good = funnelTask({ query, rows, dim, scales: [2, 4], keep: [4, 2] });
+    for (const field of ['query', 'rows', 'scales', 'keep', 'indices', 'keys'] as const) {
+      const prototype = Object.getPrototypeOf(good[field]) as object;
+      const { length } = good[field];
+      const fakes = {
+        proxy: new Proxy(good[field], {}),
+        heir: Object.create(prototype),
+        'heir with a length': Object.create(prototype, { length: { value: length }, byteLength: { value: 64 } }),
+      };
+      for (const [kind, fake] of Object.entries(fakes)) {
+        const error = { name: 'FunnelError', code: 'BAD_ARGUMENT', message: new RegExp(`for ${field} `) };
+        assert.throws(() => kernels.funnel({ ...good, [field]: fake }), error, `${name}: ${kind} of ${field}`);
+      }
+    }
+    assert.throws(() => kernels.topK(new Proxy(new Float64Array(3), {}), new Uint32Array(2), new Float64Array(2)), {
+      code: 'BAD_ARGUMENT',
+    });
+    const norms = new Float64Array(8);
+    assert.throws(() => kernels.norms({ rows: lost, dim, from: 0, to: dim, norms }), { code: 'DETACHED_BUFFER' }, name);
+    assert.throws(() => kernels.firstNonFinite(lost), { code: 'DETACHED_BUFFER' }, name);
+    assert.equal(kernels.norms({ rows: elsewhere, dim, from: 0, to: dim, norms }), -1);
+    assert.deepEqual(norms, new Float64Array(8).fill(2), `${name}: norms of rows whose buffer is said to be another`);
+  }
+});
+
+it('lets no task of a batch write into the plan of another', () => {
+  const dim = 4;
+  const rows = Float32Array.from({ length: 200 * dim }, (_, i) => (i * 7919) % 101);
+  const query = new Float32Array(dim).fill(1);
+  for (const { name, supported } of listKernels()) {
+    if (!supported) continue;
+    const kernels = getKernels(name);
+    const task = () => funnelTask({ query, rows, dim, scales: [2, 4], keep: [20, 10] });
+    const alone = task();
+    kernels.funnel(alone);
+    for (const plan of ['keep', 'scales'] as const) {
+      const first = task();
+      const second = task();
+      first.indices.set(second[plan]);
+      second[plan] = first.indices.subarray(0, 2);
+      assert.deepEqual(kernels.funnelBatch([first, second]), [-1, -1]);
+      assert.deepEqual(second.indices, alone.indices, `${name}: ${plan}`);
+    }
+  }
+});
+
 it('has native kernels and WASM in CI', { skip: process.env['CI'] === 'true' ? false : 'only with CI=true' }, () => {
   const names = listKernels()
     .filter((k) => k.supported)

@@ -197,7 +197,7 @@ export interface HeadAnswer {
 export type Exactness = 'certified' | 'server' | 'index';
 
 /** Candidates that nobody ranked. */
-export interface PackedRows extends Omit<PackedCandidates, 'ids' | 'headScores' | 'rows'> {
+export interface PackedRows extends Omit<PackedCandidates, 'ids' | 'headScores' | 'rows' | 'finite'> {
   /** One for each row. */
   ids: Id[];
 }

@@ -98,7 +98,8 @@ export function encodeRecords(
   into: Uint8Array,
 ): void {
   const { dim, stride } = format;
-  if (rows.length < to * dim) throw changed('DETACHED_BUFFER', 'its buffer was transferred away');
+  if (rows.byteLength < to * dim * rows.BYTES_PER_ELEMENT)
+    throw changed('DETACHED_BUFFER', 'its buffer was transferred away');
   const { encodeRecords: native } = nativeFiles();
   if (native !== undefined) {
     const { bytesPerValue } = format;
