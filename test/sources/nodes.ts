@@ -288,6 +288,7 @@ export async function grpcNode(options: { timeout?: number } = {}): Promise<Node
     https: false,
     compression: false,
     checkCompatibility: false,
+    timeout: 30_000, // a call whose node dies may never end by itself, and keeps the process until then
     ...options,
   });
   const node: Node<qdrant.QdrantClient> = { client, asked: [], manner: () => 'answers', config: {}, close };
