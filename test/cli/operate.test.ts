@@ -9,20 +9,12 @@ import { contentsOf, films, jsonl, tempFolder } from './files.js';
 
 const { path, write } = tempFolder();
 
+const ingested = (rows: string, to: string) =>
+  done(['ingest', rows, '--text', 'text', '--model', 'fake', '--id', 'id', '--to', to, '--json']);
+
 it('an index is copied, verified, compacted and described, beside its writer', async () => {
   const store = path('films');
-  await done([
-    'ingest',
-    write('f.jsonl', jsonl(films(300))),
-    '--text',
-    'text',
-    '--model',
-    'fake',
-    '--id',
-    'id',
-    '--to',
-    store,
-  ]);
+  await ingested(write('f.jsonl', jsonl(films(300))), store);
   const answer = async (at: string) => (await done(['search', '--store', at, 'a film', '--json'])).json;
   const writer = await FunnelIndex.open(store);
   const { stdout } = await done(['backup', store, path('copy')]);
@@ -35,19 +27,7 @@ it('an index is copied, verified, compacted and described, beside its writer', a
   assert.deepEqual(await contentsOf(path('copy')), await contentsOf(store));
   // The command's notes come along: which model, and which rows of which file.
   assert.deepEqual((await answer(path('copy'))).hits, (await answer(store)).hits);
-  const again = await done([
-    'ingest',
-    path('f.jsonl'),
-    '--text',
-    'text',
-    '--model',
-    'fake',
-    '--id',
-    'id',
-    '--to',
-    path('copy'),
-    '--json',
-  ]);
+  const again = await ingested(path('f.jsonl'), path('copy'));
   assert.deepEqual(readFileSync(join(path('copy'), 'funnelvec.json')), readFileSync(join(store, 'funnelvec.json')));
   assert.equal(again.json.written, 0, JSON.stringify(again.json));
   assert.deepEqual((await done(['stats', store, '--json'])).json.count, 300);
@@ -69,18 +49,7 @@ it('an index is copied, verified, compacted and described, beside its writer', a
 
 it('verify says what is broken, with exit code 1', async () => {
   const store = path('broken');
-  await done([
-    'ingest',
-    write('g.jsonl', jsonl(films(50))),
-    '--text',
-    'text',
-    '--model',
-    'fake',
-    '--id',
-    'id',
-    '--to',
-    store,
-  ]);
+  await ingested(write('g.jsonl', jsonl(films(50))), store);
   const name = readdirSync(store).find((one) => one.startsWith('rows-'))!;
   const content = readFileSync(join(store, name));
   content[4096 + 20]! ^= 1;
