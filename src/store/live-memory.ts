@@ -4,6 +4,7 @@ import type { CodeKernels } from '../kernels/codes.js';
 import { releaseIn } from './engine/memory.js';
 import type { Segment } from './engine/segment.js';
 import { blocksOf, kernelArrays } from './engine/segment.js';
+import { firstNotBelow } from './files/ordered-rows.js';
 
 /**
  * Ordinals, and those of new rows behind them. Where a list has grown before there is room behind it, so that a write of one row
@@ -41,7 +42,7 @@ export function withoutDead(ordinals: Uint32Array, dead: readonly number[]): Uin
   if (16 * dead.length > ordinals.length) return withoutMany(ordinals, dead);
   const places: number[] = [];
   for (let i = 0, from = 0; i < dead.length && from < ordinals.length; i++) {
-    from = placeOf(dead[i]!, ordinals, from);
+    from = firstNotBelow(dead[i]!, ordinals, from);
     if (ordinals[from] === dead[i]) places.push(from);
   }
   if (places.length === 0) return ordinals;
@@ -64,17 +65,6 @@ function withoutMany(ordinals: Uint32Array, dead: readonly number[]): Uint32Arra
     if (dead[next] !== ordinal) left[n++] = ordinal;
   }
   return n === ordinals.length ? ordinals : left.subarray(0, n);
-}
-
-/** The place of the first ordinal, from place `from` on, that is not below. */
-function placeOf(wanted: number, ordinals: Uint32Array, from: number): number {
-  let low = from;
-  for (let high = ordinals.length; low < high; ) {
-    const middle = (low + high) >>> 1;
-    if (ordinals[middle]! < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 const NONE = new Float32Array(0);

@@ -10,6 +10,7 @@
 import { Buffer } from '../../core/buffer.js';
 import { corrupt } from './errors.js';
 import type { Entries, Kv } from './kv.js';
+import { firstNotBelow } from './ordered-rows.js';
 import { seal, unseal } from './pages.js';
 import { type Steps, take, turnStep } from './step.js';
 
@@ -82,12 +83,7 @@ export class EditPages {
 
   /** The payload of a row, sealed; undefined where it is in its place, as of the same snapshot. @throws FunnelError CORRUPT */
   get(ordinal: number): Uint8Array | undefined {
-    let page = 0;
-    for (let high = this.#firsts.length; page < high; ) {
-      const middle = (page + high) >>> 1;
-      if (this.#firsts[middle]! <= ordinal) page = middle + 1;
-      else high = middle;
-    }
+    const page = firstNotBelow(ordinal + 1, this.#firsts);
     if (page === 0) return undefined;
     if (page !== this.#page) this.#read(page);
     return this.#payloads.get(ordinal);

@@ -29,3 +29,14 @@ export function* orderedRows(
   }
   return distinct;
 }
+
+/** The place of the first ordinal, from place `from` on, that is not below. */
+export function firstNotBelow(wanted: number, ordinals: Uint32Array, from = 0): number {
+  let low = from;
+  for (let high = ordinals.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if (ordinals[middle]! < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

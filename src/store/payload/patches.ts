@@ -1,5 +1,6 @@
 /** Rows of a payload index whose payload was changed in place: what the index has of them is of no use, and this is instead. */
 import type { Sliced } from '../../core/slices.js';
+import { firstNotBelow } from '../files/ordered-rows.js';
 import { FACTS, type PayloadFacts } from './facts.js';
 import { type OrdinalPart, Parts, rowsWhere, type Value } from './parts.js';
 import { isWithin, type Postings } from './postings.js';
@@ -208,13 +209,7 @@ export class PatchLayers {
 
   /** Rows have another payload, ascending; those from `covered` on are yet to be read anyway. */
   mark(ordinals: Uint32Array, covered: number): void {
-    let count = 0;
-    for (let high = ordinals.length; count < high; ) {
-      const middle = (count + high) >>> 1;
-      if (ordinals[middle]! < covered) count = middle + 1;
-      else high = middle;
-    }
-    this.#last.mark(ordinals.subarray(0, count));
+    this.#last.mark(ordinals.subarray(0, firstNotBelow(covered, ordinals)));
   }
 
   /** Whether rows changed that were not read since. */
