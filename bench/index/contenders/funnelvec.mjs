@@ -14,6 +14,7 @@ const DIAL = [
 /** With the coarse partition, which large sets have. */
 const PROBES = [
   [8, 16],
+  [12, 14],
   [16, 32],
   [32, 32],
   [48, 28],
@@ -22,7 +23,7 @@ const PROBES = [
   [96, 96],
   [128, 96],
   [256, 96],
-  [384, 64],
+  [320, 72],
   [384, 96],
 ].map(([probes, candidates]) => ({ name: `probes ${probes}, candidates ${candidates}`, probes, candidates }));
 
