@@ -37,9 +37,12 @@ export function piece({ set, runs, about, resemblance }, plot) {
   return parts.join('\n\n');
 }
 
-function facts(set, { date, cpu, cores, node, load, quick }) {
+function facts(set, { date, cpu, cores, node, load, quick, reuse }) {
+  const kept = reuse
+    ? ' Index files that earlier runs had left, and the times of their builds, are those of these runs.'
+    : '';
   const base = set.base ? ` Rows follow those of: ${set.base}.` : '';
-  return `${set.count.toLocaleString('en')} rows × ${set.dim}, ${set.queries} queries.${base} Measured ${date} on ${cpu}, ${cores} cores, Node ${node}, load before the run ${load.toFixed(1)}.${load > cores ? ' **The machine was busy: ratios come from turns, times are for orientation.**' : ''}${quick ? ' **A quick run, not for quoting.**' : ''}`;
+  return `${set.count.toLocaleString('en')} rows × ${set.dim}, ${set.queries} queries.${base} Measured ${date} on ${cpu}, ${cores} cores, Node ${node}, load before the run ${load.toFixed(1)}.${kept}${load > cores ? ' **The machine was busy: ratios come from turns, times are for orientation.**' : ''}${quick ? ' **A quick run, not for quoting.**' : ''}`;
 }
 
 /** Each contender once, from the first run that has it. */
