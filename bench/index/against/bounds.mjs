@@ -7,7 +7,7 @@ const HUGE = 200_000;
 const MOST_AT = { 0.95: 0.5, 0.99: 0.2, 0.999: 0.3 };
 /** Our build there, as a share of the fastest peer's that has codes, lists or a graph, on as many threads. */
 const MOST_BUILD = 1 / 6;
-/** What is resident there, as a share of the rows in float32, and below. */
+/** Resident bytes as a share of the rows in float32: there, and below. */
 const MOST_RESIDENT = { huge: 0.15, large: 0.35 };
 /** Exact search there, as a multiple of the time in which memory gives 32 bytes a row. */
 const MOST_READING = 4;

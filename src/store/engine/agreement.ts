@@ -116,7 +116,7 @@ function* reachOf(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<P
   return { depth, neighbours: { ...neighbours, lists: all } };
 }
 
-/** Of cosines, halfway between directions: else it would be a row itself, where one of the two is far longer. */
+/** Halfway between directions where cosines order rows: else it would be a row itself, where one of the two is far longer. */
 function* between(
   { coding, count, ordinals }: Segment,
   rows: RowTier,

@@ -47,7 +47,7 @@ export function isUnindexed({ only }: SearchTask): boolean {
   return only?.rows === 0;
 }
 
-/** A row in memory costs little; each from disk is a read of its own. Of a million, 16 hold .985 of the ten nearest, 24 .991. */
+/** A row in memory costs little; each from disk is a read of its own. The ten nearest of a million: 16 hold .985, 24 .991. */
 export function defaultCandidates(k: number, resident: boolean): number {
   return resident ? Math.max(32, 2 * k) : Math.max(24, k + (k >> 1));
 }

@@ -120,7 +120,7 @@ export function isBlunt({ agreement }: Segment): boolean {
 }
 
 /** The depth of a shortlist in which rows of all segments compete. */
-export function depthOf(segments: readonly Segment[]): number {
+export function shortlistDepth(segments: readonly Segment[]): number {
   return Math.max(1, ...segments.map(({ depth = 1 }) => depth));
 }
 
