@@ -67,6 +67,7 @@ const about = {
   node: process.version,
   load: os.loadavg()[0],
   quick,
+  reuse: values.reuse,
 };
 // The peers run without our build.
 if (chosen.includes('funnelvec')) await setup({ withPython: false });

@@ -56,6 +56,7 @@ interface Meta {
   mean?: boolean;
   /** Files from before it was measured have none. */
   agreement?: number;
+  depth?: number;
   /** Whether section `like` names the file that says how rows are coded, and whether its lists are those of that file, too. */
   like?: { lists: boolean };
   /** Files from before there was a table have none. */
@@ -90,6 +91,7 @@ export function* segmentSections(segment: Segment, like?: Like): Generator<Secti
     largestNorm: segment.largestNorm,
     scales: Object.fromEntries(LENGTHS.map((name) => [name, segment[name].scale])) as Meta['scales'],
     ...(segment.agreement !== undefined && { agreement: segment.agreement }),
+    ...(segment.depth !== undefined && { depth: segment.depth }),
     ...(coding.mean !== null && { mean: true }),
     ...(like !== undefined && { like: { lists: sharesLists } }),
     ...(segment.neighbours !== null && {
@@ -215,6 +217,7 @@ export function* loadSegment(
     shortlist: coding.shortlist === null ? null : yield* loadShortlist(kernels, load, coding, meta, file),
     neighbours: meta.neighbours === undefined ? null : yield* loadNeighbours(kernels, load, headPlane, meta, file),
     agreement: meta.agreement,
+    depth: meta.depth,
     blocks: allBlocks(kernels, count),
     mask: yield* inTurns(readMask(kernels, ordinals, alive)),
   };
@@ -384,6 +387,7 @@ function metaOf(bytes: Uint8Array, file: string): Meta {
     Number.isFinite(meta.basisStep) &&
     meta.basisStep >= 0 &&
     (meta.agreement === undefined || Number.isFinite(meta.agreement)) &&
+    (meta.depth === undefined || (Number.isSafeInteger(meta.depth) && meta.depth > 0)) &&
     (meta.like === undefined || typeof meta.like?.lists === 'boolean') &&
     isTable(meta) &&
     isOrder(meta);

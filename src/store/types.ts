@@ -190,7 +190,12 @@ export interface FunnelParams {
    * what cannot belong to the answer; 0.3 to 0.5 is usually enough. In place of `candidates` and `probes`.
    */
   eps?: number;
-  /** Rows scored in full. @default 2 × limit, at least 32; 1.5 × limit, at least 16, where rows are on disk */
+  /**
+   * Rows scored in full; twice as many (64 more at least) are looked at by finer codes before.
+   *
+   * @default 2 × limit, at least 32; 1.5 × limit, at least 24, where rows are on disk; and up to 16 times as many are looked at,
+   *   as `optimize()` found to be enough
+   */
   candidates?: number;
   /**
    * Lists of the partition that are visited, whatever they hold: an answer that is shorter for it says so (`stats.missing`).

@@ -1,6 +1,7 @@
 // Our index against every peer, in turns: the ratios that the issue's bounds are about.
 
 import { start } from '../contenders/processes.mjs';
+import { READING } from '../contenders/reading.mjs';
 import { curveRatio, duel, plainRatio } from './duel.mjs';
 
 /** Batches of exact queries, and the rows from which on they are timed. */
@@ -26,8 +27,8 @@ export function chosenFunnel({ settings }, target) {
 
 /**
  * @param {object[]} lines what curve() found, with contender and job
- * @returns {Promise<object[]>} { peer, what: 'exact' | 'funnel' | 'batch' | 'recall', ratio, … }; 'funnel' is at our recall,
- *   'recall' at those of recallsOf
+ * @returns {Promise<object[]>} { peer, what: 'exact' | 'funnel' | 'batch' | 'recall' | 'reading', ratio, … }; 'funnel' is at our
+ *   recall, 'recall' at those of recallsOf; 'reading' is exact beside what reading takes, without a peer
  */
 export async function against(lines, set, { python, effort, log }) {
   const mine = lines.find(({ contender, missing }) => contender.ours && !missing);
@@ -37,6 +38,7 @@ export async function against(lines, set, { python, effort, log }) {
   const found = [];
   const ours = await start('serve', mine.contender, mine.job, python);
   try {
+    if (recallsOf(set.count).includes(0.999)) found.push(await reading({ ours, mine, set, effort, python, log }));
     for (const peer of peers) {
       log(`${set.key}: funnelvec and ${peer.label} in turns`);
       const theirs = await start('serve', peer.contender, peer.job, python);
@@ -56,6 +58,25 @@ export async function against(lines, set, { python, effort, log }) {
     await ours.close();
   }
   return found;
+}
+
+/** Exact search beside the time in which memory gives so many bytes for each row. */
+async function reading({ ours, mine, set, effort, python, log }) {
+  log(`${set.key}: exact and ${READING.label} in turns`);
+  const memory = await start('serve', READING, mine.job, python);
+  try {
+    const { micros } = await memory.ask({ setting: 0, from: 0, to: 20 });
+    const at = mine.settings.findIndex(({ name }) => name === 'exact');
+    const rounds = await duel(
+      { ask: ours.ask, settings: [at], slowest: mine.settings[at].p50 },
+      { ask: memory.ask, settings: [0], slowest: Math.max(...micros) / 1000 },
+      { rounds: effort.rounds, ms: effort.turn, queries: set.queries, warm: effort.warm },
+    );
+    const millis = ['ours', 'theirs'].map((side) => rounds.map((round) => round[side][0]));
+    return { what: 'reading', ratio: plainRatio(rounds), millis };
+  } finally {
+    await memory.close();
+  }
 }
 
 async function exact({ ours, theirs, mine, peer, set, effort }) {

@@ -5,6 +5,12 @@ const LARGE = 100_000;
 const HUGE = 200_000;
 /** Our time at a recall over a million rows and more, as a share of the fastest peer's that reaches it. */
 const MOST_AT = { 0.95: 0.5, 0.99: 0.2, 0.999: 0.3 };
+/** Our build there, as a share of the fastest peer's that has codes, lists or a graph, on as many threads. */
+const MOST_BUILD = 1 / 6;
+/** Resident bytes as a share of the rows in float32: there, and below. */
+const MOST_RESIDENT = { huge: 0.15, large: 0.35 };
+/** Exact search there, as a multiple of the time in which memory gives 32 bytes a row. */
+const MOST_READING = 4;
 
 /** @returns {{ what: string, value?: number, most: number, met?: boolean, unit?: string }[]} */
 export function boundsOf({ count, dim }, { lines, ratios, beside = [] }) {
@@ -44,7 +50,16 @@ export function boundsOf({ count, dim }, { lines, ratios, beside = [] }) {
     const quickest = Math.min(...graphs.map(({ built }) => built.seconds));
     const build = mine && graphs.length ? mine.built.seconds / quickest : undefined;
     bound('build ÷ the quickest HNSW build, same threads', build, 1 / 15);
-    bound('resident bytes a row ÷ 4 dim', mine?.resident && mine.resident / count / (4 * dim), 0.35);
+    const share = MOST_RESIDENT[huge ? 'huge' : 'large'];
+    bound('resident bytes a row ÷ 4 dim', mine?.resident && mine.resident / count / (4 * dim), share);
+  }
+  if (huge) {
+    const others = lines.filter(({ ours, kind, missing }) => !ours && kind !== 'exact' && !missing);
+    const [first] = others.sort((a, b) => a.built.seconds - b.built.seconds);
+    const build = mine && !mine.missing && first ? mine.built.seconds / first.built.seconds : undefined;
+    const whose = first ? first.label : 'of which there is none';
+    bound(`build ÷ the fastest peer’s but exact ones, same threads, ${whose}`, build, MOST_BUILD);
+    bound('exact ÷ reading 32 bytes a row', ratios.find(({ what }) => what === 'reading')?.ratio, MOST_READING);
   }
   for (const { batch, ratio: value } of ratios.filter(({ what }) => what === 'batch')) {
     bound(`exact in batches of ${batch} ÷ IndexFlatIP’s, by query`, value, batch === 100 ? 1 / 10 : 1);

@@ -12,10 +12,20 @@ const DIAL = [
   ...[0.3, 0.5].map((eps) => ({ name: `eps ${eps}`, eps })),
 ];
 /** With the coarse partition, which large sets have. */
-const PROBES = [8, 16, 32, 48, 64, 96, 128, 256].map((probes) => {
-  const candidates = probes < 16 ? 16 : probes < 96 ? 32 : 96;
-  return { name: `probes ${probes}, candidates ${candidates}`, probes, candidates };
-});
+const PROBES = [
+  [8, 16],
+  [12, 14],
+  [16, 32],
+  [32, 32],
+  [48, 28],
+  [48, 32],
+  [64, 32],
+  [96, 96],
+  [128, 96],
+  [256, 96],
+  [320, 72],
+  [384, 96],
+].map(([probes, candidates]) => ({ name: `probes ${probes}, candidates ${candidates}`, probes, candidates }));
 
 export const contenders = {
   funnelvec: {

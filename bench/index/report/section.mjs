@@ -23,6 +23,12 @@ export function piece({ set, runs, about, resemblance }, plot) {
     if (absent.length) parts.push(absent.map(({ label, missing }) => `- ${label}: ${missing}`).join('\n'));
     const atRecalls = run.ratios.filter(({ what }) => what === 'recall');
     if (atRecalls.length) parts.push(recallTable(set, run, atRecalls));
+    for (const { millis, ratio } of run.ratios.filter(({ what }) => what === 'reading')) {
+      const [exact, reading] = millis.map((rounds) => figure(middle(rounds)));
+      parts.push(
+        `Reading 32 bytes a row from memory, one after another, takes ${reading} ms where exact search takes ${exact}, in turns: ${figure(ratio)} ×.`,
+      );
+    }
     const batches = run.ratios.filter(({ what }) => what === 'batch');
     if (batches.length) parts.push(batchTable(batches));
     if (run.beside) parts.push(besideTable(run.beside));
@@ -31,9 +37,12 @@ export function piece({ set, runs, about, resemblance }, plot) {
   return parts.join('\n\n');
 }
 
-function facts(set, { date, cpu, cores, node, load, quick }) {
+function facts(set, { date, cpu, cores, node, load, quick, reuse }) {
+  const kept = reuse
+    ? ' Index files that earlier runs had left, and the times of their builds, are those of these runs.'
+    : '';
   const base = set.base ? ` Rows follow those of: ${set.base}.` : '';
-  return `${set.count.toLocaleString('en')} rows × ${set.dim}, ${set.queries} queries.${base} Measured ${date} on ${cpu}, ${cores} cores, Node ${node}, load before the run ${load.toFixed(1)}.${load > cores ? ' **The machine was busy: ratios come from turns, times are for orientation.**' : ''}${quick ? ' **A quick run, not for quoting.**' : ''}`;
+  return `${set.count.toLocaleString('en')} rows × ${set.dim}, ${set.queries} queries.${base} Measured ${date} on ${cpu}, ${cores} cores, Node ${node}, load before the run ${load.toFixed(1)}.${kept}${load > cores ? ' **The machine was busy: ratios come from turns, times are for orientation.**' : ''}${quick ? ' **A quick run, not for quoting.**' : ''}`;
 }
 
 /** Each contender once, from the first run that has it. */
@@ -164,7 +173,9 @@ function bounds(set, run) {
 function losses({ lines, ratios }) {
   if (!lines.some(({ ours, missing }) => ours && !missing)) return 'funnelvec’s index was not in this run.';
   // A peer that does not reach a recall is no faster there.
-  const lost = ratios.filter(({ what, reached, ratio }) => ratio > 1 && (what !== 'recall' || reached));
+  const lost = ratios.filter(
+    ({ peer, what, reached, ratio }) => peer !== undefined && ratio > 1 && (what !== 'recall' || reached),
+  );
   if (lost.length === 0) return 'No peer is faster, exact or at our recall.';
   const label = (key) => lines.find((one) => one.key === key).label;
   const list = lost.map(({ peer, what, batch, target, recall, ratio }) => {

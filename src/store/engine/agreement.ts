@@ -1,10 +1,10 @@
-/** Whether the codes of a segment tell its rows apart, and how many lists a walk starts from: measured when it is built. */
+/** Whether the codes of a segment tell its rows apart, and how much of them a search has to look at: measured when it is built. */
 import { halfToFloat } from '../../core/half.js';
 import type { Sliced } from '../../core/slices.js';
 import { probesFor } from './lists.js';
 import { defaultCandidates } from './run.js';
 import type { Searcher } from './search.js';
-import type { Segment } from './segment.js';
+import { isBlunt, type Segment } from './segment.js';
 import type { RowTier } from './types.js';
 
 const QUERIES = 8;
@@ -14,12 +14,11 @@ const LONGER = 16;
 
 /** The segment, measured. */
 export function* measured(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<Segment> {
-  const { neighbours } = segment;
-  return {
-    ...segment,
-    agreement: yield* agreementOf(searcher, segment, rows),
-    neighbours: neighbours && { ...neighbours, lists: yield* listsToVisit(searcher, segment, rows) },
-  };
+  const agreement = yield* agreementOf(searcher, segment, rows);
+  const told = { ...segment, agreement };
+  // Where codes say nothing bounds decide, and reach as far as they must.
+  if (agreement === undefined || isBlunt(told)) return told;
+  return { ...told, ...(yield* reachOf(searcher, segment, rows)) };
 }
 
 /**
@@ -39,7 +38,7 @@ function* agreementOf(searcher: Searcher, segment: Segment, rows: RowTier): Slic
     const ordinal = ordinals[Math.floor(((i + 0.5) * count) / QUERIES)]!;
     const vector = new Float32Array(dim);
     rows.read(ordinal, 1, vector, halfToFloat);
-    const norm = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+    const norm = lengthOf(vector);
     if (norm === 0) continue;
     yield;
     const keysOf = (most: number) => {
@@ -55,60 +54,86 @@ function* agreementOf(searcher: Searcher, segment: Segment, rows: RowTier): Slic
   return wanted === 0 ? undefined : found / wanted;
 }
 
-/** Queries that say how many lists a walk wants. Each is halfway between two rows, as far from the rows as queries are. */
-const WALK_QUERIES = 96;
-/** From fewer lists a walk finds this share of what it finds from as many as are visited without one. */
-const WALK_FINDS = 0.99;
-/** The first number that is tried, as a share of those. */
+/** Queries that say how much a search has to look at: each is halfway between two rows, as far from the rows as queries are. */
+const MADE = 96;
+/** So much of what more would find is enough: for the shortlist beside the longest, for fewer lists beside all. */
+const FINDS = 0.995;
+/** So many times as many rows as usual the head codes pick, at most. */
+const DEEPEST = 16;
+/** The first number of lists that is tried, as a share of those that are visited without a walk. */
 const FEWEST = 1 / 16;
 /** So many times as many are visited: queries that are texts of another kind than the rows need more than these do. */
 const MARGIN = 2;
+/** From this share of the lists on all of them are read as soon, since they lie one behind the other. */
+const AS_SOON = 1 / 3;
 
-/** The fewest lists from which a walk finds nearly what it finds from many. */
-function* listsToVisit(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<number> {
-  const { metric, dim } = segment.coding;
-  const most = probesFor(segment.partition!.halfSquares.length, NEAREST);
-  const search = (lists: number, { vector, norm }: { vector: Float32Array; norm: number }, candidates?: number) => {
-    const segments = [{ ...segment, neighbours: { ...segment.neighbours!, lists } }];
-    const state = { metric, dim, segments, unindexed: new Uint32Array(0), rows };
-    return searcher.search(state, { vector, norm, k: NEAREST, mode: 'funnel', probes: lists, candidates }).keys;
+interface MadeQuery {
+  readonly vector: Float32Array;
+  readonly norm: number;
+  /** The key of the tenth best row of all, as a long shortlist says. */
+  readonly last: number;
+}
+
+/**
+ * How deep a shortlist must be for the ten nearest by the codes of all rows, and from how many lists a walk finds nearly as many.
+ * Neither is compared with a search that stays in some of the lists: what all of these lack would not be missed.
+ */
+function* reachOf(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<Pick<Segment, 'depth' | 'neighbours'>> {
+  const { coding, neighbours, partition } = segment;
+  const { metric, dim } = coding;
+  const all = partition === null ? undefined : partition.halfSquares.length;
+  const search = (one: Segment, query: Pick<MadeQuery, 'vector' | 'norm'>, probes?: number, candidates?: number) => {
+    const state = { metric, dim, segments: [one], unindexed: new Uint32Array(0), rows };
+    return searcher.search(state, { ...query, k: NEAREST, mode: 'funnel', probes, candidates }).keys;
   };
-  const candidates = defaultCandidates(NEAREST, rows.resident);
-  const queries: { vector: Float32Array; norm: number; last: number }[] = [];
-  for (const query of halfway(segment, rows)) {
+  const queries: MadeQuery[] = [];
+  for (const query of between(segment, rows)) {
     yield;
-    const last = search(most, query, LONGER * candidates).at(-1);
-    if (last !== undefined) queries.push({ ...query, last });
+    const keys = search(segment, query, all, LONGER * defaultCandidates(NEAREST, rows.resident));
+    if (keys.length === NEAREST) queries.push({ ...query, last: keys[NEAREST - 1]! });
   }
-  const foundIn = function* (lists: number): Sliced<number> {
+  const foundIn = function* (one: Segment, lists?: number): Sliced<number> {
     let found = 0;
     for (const query of queries) {
       yield;
-      found += search(lists, query, candidates).filter((key) => key >= query.last).length;
+      found += search(one, query, lists).filter((key) => key >= query.last).length;
     }
     return found;
   };
-  const goal = WALK_FINDS * (yield* foundIn(most));
-  for (let share = FEWEST; share < 1; share *= Math.SQRT2) {
-    const lists = Math.max(1, Math.round(share * most));
-    if ((yield* foundIn(lists)) >= goal) return Math.min(most, MARGIN * lists);
+  let depth = 1;
+  let found = yield* foundIn({ ...segment, depth }, all);
+  while (found < FINDS * NEAREST * queries.length && depth < DEEPEST) {
+    depth *= 2;
+    found = yield* foundIn({ ...segment, depth }, all);
   }
-  return most;
+  if (neighbours === null || all === undefined) return { depth, neighbours };
+  const usual = probesFor(all, NEAREST);
+  for (let share = FEWEST; MARGIN * share * usual < AS_SOON * all; share *= Math.SQRT2) {
+    const lists = Math.max(1, Math.round(share * usual));
+    const some = yield* foundIn({ ...segment, depth }, lists);
+    if (some >= FINDS * found) return { depth, neighbours: { ...neighbours, lists: Math.min(all, MARGIN * lists) } };
+  }
+  return { depth, neighbours: { ...neighbours, lists: all } };
 }
 
-function* halfway(
+/** Halfway between directions where cosines order rows: else it would be a row itself, where one of the two is far longer. */
+function* between(
   { coding, count, ordinals }: Segment,
   rows: RowTier,
 ): Generator<{ vector: Float32Array; norm: number }> {
-  const other = new Float32Array(coding.dim);
-  const read = (place: number, out: Float32Array) =>
-    rows.read(ordinals[Math.floor((place / WALK_QUERIES) * count)]!, 1, out, halfToFloat);
-  for (let i = 0; i < WALK_QUERIES; i++) {
+  const row = new Float32Array(coding.dim);
+  for (let i = 0; i < MADE; i++) {
     const vector = new Float32Array(coding.dim);
-    read(i + 0.5, vector);
-    read((29 * i + 7) % WALK_QUERIES, other);
-    for (let j = 0; j < vector.length; j++) vector[j] = (vector[j]! + other[j]!) / 2;
-    const norm = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+    for (const place of [i + 0.5, (29 * i + 7) % MADE]) {
+      rows.read(ordinals[Math.floor((place / MADE) * count)]!, 1, row, halfToFloat);
+      const weight = coding.metric === 'cosine' ? 1 / (lengthOf(row) || 1) : 0.5;
+      for (let j = 0; j < vector.length; j++) vector[j]! += weight * row[j]!;
+    }
+    const norm = lengthOf(vector);
     if (norm > 0) yield { vector, norm };
   }
+}
+
+function lengthOf(vector: Float32Array): number {
+  return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
 }

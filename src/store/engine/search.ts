@@ -7,7 +7,7 @@ import { Scratch } from './memory.js';
 import { type HeadQuerySide, headQuerySide, NOT_ROTATED, type Rotated, rotateQuery, splitLengths } from './prepared.js';
 import { firstOfBlocks, firstRestricted } from './restricted.js';
 import { boundsFor, defaultCandidates, isBounded, isUnindexed, missedBy, Run, rowsIn } from './run.js';
-import { arePooled, isCodedAs, type Segment } from './segment.js';
+import { arePooled, isCodedAs, type Segment, shortlistDepth } from './segment.js';
 import {
   codeEstimates,
   fullEstimates,
@@ -252,7 +252,8 @@ export class Searcher {
     this.#scoreUnindexed(state, run);
     const keep = Math.max(request.k, request.candidates ?? defaultCandidates(request.k, state.rows.resident));
     // More than that by the head alone; codes of more dims choose between them, which costs a twentieth of a row.
-    const picked = keep + Math.max(64, keep);
+    const picked =
+      (keep + Math.max(64, keep)) * (request.candidates === undefined ? shortlistDepth(state.segments) : 1);
     if (arePooled(state.segments)) this.#overSegments(run, picked, keep);
     else for (const s of state.segments.keys()) this.#overSegment(run, s, picked, keep);
     if (request.probes !== undefined) run.missing = missedBy(this.codes, this.#scratch, run);

@@ -103,6 +103,8 @@ export interface Segment {
   readonly neighbours: Neighbours | null;
   /** How well the codes tell rows apart (agreement.ts); undefined: not measured. */
   readonly agreement?: number | undefined;
+  /** So many times as many rows as else head codes pick, where nobody says how many (agreement.ts); undefined: once. */
+  readonly depth?: number | undefined;
   /** 0, 1, 2, ...: every block. */
   readonly blocks: Uint32Array;
   /** By block: the rows that exist and live. */
@@ -115,6 +117,11 @@ const LEAST_AGREEMENT = 0.25;
 /** Do codes say so little that a shortlist by them would lose most of an answer? */
 export function isBlunt({ agreement }: Segment): boolean {
   return agreement !== undefined && agreement < LEAST_AGREEMENT;
+}
+
+/** The depth of a shortlist in which rows of all segments compete. */
+export function shortlistDepth(segments: readonly Segment[]): number {
+  return Math.max(1, ...segments.map(({ depth = 1 }) => depth));
 }
 
 export function blocksOf(count: number): number {

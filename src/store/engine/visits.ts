@@ -59,7 +59,11 @@ export class Visits {
     const { only, probes, k } = run.request;
     if (partition === null) return this.blocksOf(segment, s, [run.request]);
     const lists = partition.halfSquares.length;
-    const probesOf = (some?: RowMasks) => (walking ? walkProbes(segment, k, some) : probesFor(lists, k, some));
+    // A table whose walk wants many lists tells that many have rows that are near.
+    const probesOf = (some?: RowMasks) => {
+      const walked = segment.neighbours === null ? 0 : walkProbes(segment, k, some);
+      return walking ? walked : Math.max(walked, probesFor(lists, k, some));
+    };
     const room = Math.min(lists, probes ?? probesOf());
     if (room >= lists) return this.blocksOf(segment, s, [run.request]);
     const scratch = this.scratch;
