@@ -147,7 +147,7 @@ describe("a FunnelSearch with search: 'mirror'", () => {
             const batch = (await search.queryBatch([request]))[0]!;
             for (const { hits, stats } of [batch, await search.query(request), await search.query(timed)]) {
               for (const stage of stats.stages) delete stage.ms;
-              if (stats.filter) delete (stats.filter as { cached?: unknown }).cached;
+              if (stats.filter) Object.assign(stats.filter, { cached: false, ms: 0 }); // who asks first works
               delete stats.mirror!.age;
               told.push({ hits, stats });
             }
