@@ -70,6 +70,17 @@ export function isId(value: unknown): value is Id {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
 }
 
+/**
+ * The list, to be copied. A view that has lost its memory cannot be iterated, and one with a length of its own making would be
+ * read beyond its end.
+ *
+ * @throws FunnelError DETACHED_BUFFER, BAD_ARGUMENT
+ */
+export function honestList<T>(list: T, where: string): T {
+  if (ArrayBuffer.isView(list)) checkAttached(list, where);
+  return list;
+}
+
 /** One of a list that is copied: a list with holes is copied no further than the first. @throws FunnelError BAD_ID */
 export function checkId(id: unknown, where: string): Id {
   if (!isId(id)) throw expected('BAD_ID', 'a string, number or bigint', where, id);

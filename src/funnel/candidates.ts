@@ -9,6 +9,7 @@ import {
   checkIds,
   checkKeys,
   fixedLength,
+  honestList,
   isNumbers,
   isPlainFloats,
 } from '../core/validate.js';
@@ -161,4 +162,5 @@ function checkList(name: string, list: unknown, count: number): void {
   if (!(Array.isArray(list) || ArrayBuffer.isView(list)) || (list as unknown[]).length !== count) {
     throw expected('BAD_ARGUMENT', `a list with one per vector (${count})`, `candidates.${name}`, list);
   }
+  honestList(list, `candidates.${name}`);
 }

@@ -108,11 +108,13 @@ export class MirrorSearch {
   async nearest(vector: QueryVector, route: Route, kernels: string): Promise<SearchResult> {
     const { options, told } = route;
     const { dim, metric } = this.mirror;
-    const { limit = 10, withPayload = false } = options;
+    const { limit: count = 10, withPayload = false, timeout, signal } = options;
     vector.checkDims(dim, 'vector');
-    const candidates = candidatesFor(limit);
+    const candidates = candidatesFor(count);
+    const filter = options.filter && this.#rows.filterIn(options.filter);
     const began = performance.now();
-    const { hits, scored, missing } = await this.#own.nearest(vector, limit, candidates, withPayload);
+    const asked = { vector, count, candidates, withPayload, filter, timeout, signal };
+    const { hits, scored, missing, filtered } = await this.#own.nearest(asked);
     const ms = performance.now() - began;
     this.#rows.nameOut(hits);
     const stats: SearchStats = {
@@ -129,6 +131,7 @@ export class MirrorSearch {
       mirror: { found: scored, fetched: 0, gone: 0, ...told },
     };
     if (missing !== undefined) stats.missing = missing;
+    if (filtered !== undefined) stats.filter = filtered;
     const gone = await addFromSource([{ hits, stats, route }], this.source);
     return { hits: gone.size === 0 ? hits : hits.filter(({ id }) => !gone.has(id)), stats };
   }

@@ -134,19 +134,20 @@ export class MirrorSource implements Source {
 
   #inward<Request extends { filter?: FilterNode }>(request: Request): Request {
     const { filter } = request;
-    return filter === undefined ? request : { ...request, filter: this.#filterIn(filter) };
+    return filter === undefined ? request : { ...request, filter: this.filterIn(filter) };
   }
 
-  #filterIn(node: FilterNode): FilterNode {
+  /** With ids as the mirror has them. */
+  filterIn(node: FilterNode): FilterNode {
     switch (node.op) {
       case 'and':
       case 'or':
       case 'atLeast':
         return node.nodes.some(hasIds)
-          ? { ...node, nodes: node.nodes.map((one) => this.#filterIn(one)) }
+          ? { ...node, nodes: node.nodes.map((one) => this.filterIn(one)) }
           : node; /* the same object: the index remembers what it found */
       case 'not':
-        return hasIds(node.node) ? { ...node, node: this.#filterIn(node.node) } : node;
+        return hasIds(node.node) ? { ...node, node: this.filterIn(node.node) } : node;
       case 'ids':
         return { op: 'ids', ids: node.ids.flatMap((id) => this.#idIn(id) ?? []) };
       default:

@@ -17,7 +17,7 @@ import { at, type PlaceName, placing } from './place-name.js';
 import { headRequests, joinedAnswers } from './pools.js';
 import { atPlace, isCertain, isPushed, rankedHere, ranksOfDatabase, stagedRequest } from './pushed.js';
 import { rankedPools } from './ranked-pool.js';
-import { type CheckedOptions, isBare } from './request.js';
+import { type CheckedOptions, IN_ONE_GO, isOfIndex } from './request.js';
 import { type SearchResult, toResult } from './result.js';
 import { checkDirection, depthOf } from './shared-keys.js';
 import { type OwnQuery, ownQueryOf } from './source/own-query.js';
@@ -122,25 +122,28 @@ export class Ranker {
   }
 
   /**
-   * The answer of the source's own query, where it has one, to a search that asks for no more than its best rows; undefined
-   * where it has none, or more is asked for.
+   * The answer of the source's own query, where it has one, to a search that it has the whole answer of; undefined where it has
+   * none, or more is asked for.
    *
    * @throws FunnelError as fit()
    */
   nearest(vector: QueryVector, options: CheckedOptions): Promise<SearchResult> | undefined {
-    const own = this.mirror === undefined && isBare(options) ? ownQueryOf(this.source) : undefined;
+    const own = this.mirror === undefined && isOfIndex(options) ? ownQueryOf(this.source) : undefined;
     if (own === undefined) return undefined;
     const info = own.info();
-    const { withPayload = false } = options;
-    const fitted = this.fit({ options, vector, filter: undefined, withPayload }, info);
+    const { withPayload = false, filter } = options;
+    const fitted = this.fit({ options, vector, filter, withPayload }, info);
+    if (fitted.depth > IN_ONE_GO) return undefined;
     const place = atPlace(fitted, placed(fitted, this.#surroundings(info, undefined)));
-    return this.#mayDecide(place, info) ? this.#nearest(own, vector, place) : undefined;
+    return this.#mayDecide(place, info) ? this.#nearest(own, place) : undefined;
   }
 
-  async #nearest(own: OwnQuery, vector: QueryVector, fitted: PlacedSearch): Promise<SearchResult> {
-    const { plan, depth, candidates, search } = fitted;
-    const answer: Answer = await own.nearest(vector, depth, candidates, search.withPayload);
-    const prepared = prepareDecided(answer.candidates, vector, plan, depth, answer.found);
+  async #nearest(own: OwnQuery, fitted: PlacedSearch): Promise<SearchResult> {
+    const { plan, depth: count, candidates, search } = fitted;
+    const { vector, filter, withPayload, options } = search;
+    const { timeout, signal } = options;
+    const answer: Answer = await own.nearest({ vector, count, candidates, withPayload, filter, timeout, signal });
+    const prepared = prepareDecided(answer.candidates, vector, plan, count, answer.found);
     const hits = hitsOf(prepared, -1);
     const ranked = { fitted, answer, prepared, hits, funnelMs: 0, exhausted: false };
     return toResult(ranked, this.source, this.kernels().name);

@@ -170,14 +170,17 @@ export function checkedOptions(
 }
 
 /** Rows that become hits in one go. */
-const IN_ONE_GO = 1000;
+export const IN_ONE_GO = 1000;
 
-/** Whether nothing but the best rows is asked for, and nobody could stop the search. */
+/** Whether an index's own query has all that is asked for, but for what becomes of its hits: a threshold, a page. */
+export function isOfIndex({ exact, explain, withVector, nativeFilter, params }: CheckedOptions): boolean {
+  return !exact && !explain && !withVector && (nativeFilter ?? params) === undefined;
+}
+
+/** Whether that is all of it. */
 export function isBare(options: CheckedOptions): boolean {
-  const { filter, nativeFilter, params, timeout, signal, scoreThreshold } = options;
-  const { exact, paged, explain, withVector, limit = 10 } = options;
-  if (exact || paged || explain || withVector || limit > IN_ONE_GO) return false;
-  return (filter ?? nativeFilter ?? params ?? timeout ?? signal ?? scoreThreshold) === undefined;
+  const { paged, scoreThreshold, limit = 10 } = options;
+  return isOfIndex(options) && !paged && scoreThreshold === undefined && limit <= IN_ONE_GO;
 }
 
 function isObject(value: unknown): boolean {

@@ -199,6 +199,9 @@ export class FunnelSearchOn {
   #route(request: CheckedSearch | CheckedRecommend, groupBy?: CheckedGroups['path']): Route {
     const { options } = request;
     const own = this.#mirrorSearch;
+    // The search's word on stages counts where the request has none.
+    const { stages = this.stages, rescore } = options;
+    if (rescore === false) checkStages({ stages, rescore }, options.exact);
     if (own === undefined || options.using !== undefined || options.withVector) {
       const ranker = this.#ranker(options); // refuses names that there are none of
       if (own === undefined) return { ranker, options, payloads: false, told: undefined };

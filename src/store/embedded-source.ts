@@ -1,6 +1,6 @@
 /** The embedded index as a source: `embeddedSource` of `funnelvec/store`. */
 import { expected } from '../core/errors.js';
-import { checkId, checkKeys } from '../core/validate.js';
+import { checkId, checkKeys, honestList } from '../core/validate.js';
 import type { Filter } from '../query/filter/types.js';
 import { checkHeadOf, type HeadOf } from '../query/source/layout.js';
 import type { Source } from '../query/source/source.js';
@@ -74,7 +74,7 @@ function checkHeads(index: FunnelIndex, heads: unknown, headOf: unknown, head: u
 function kept(filter: NativeFilter): NativeFilter {
   if (!isOfRows(filter)) return filter;
   const { ids, rows } = filter;
-  const own = ids && Array.from(ids, (id, i) => checkId(id, `nativeFilter.ids[${i}]`));
+  const own = ids && Array.from(honestList(ids, 'nativeFilter.ids'), (id, i) => checkId(id, `nativeFilter.ids[${i}]`));
   return { ...(own && { ids: own }), ...(rows && { rows }) };
 }
 

@@ -2,7 +2,7 @@
 import { expected } from '../core/errors.js';
 import { ownView } from '../core/realm.js';
 import type { Sliced } from '../core/slices.js';
-import { checkAttached, checkId, checkKeys } from '../core/validate.js';
+import { checkAttached, checkId, checkKeys, honestList } from '../core/validate.js';
 import type { FilterNode } from '../query/filter/ast.js';
 import { type Conditions, conditionsOf } from '../query/filter/conditions.js';
 import { parseFilter } from '../query/filter/parse.js';
@@ -66,7 +66,7 @@ function ownRows(filter: RowFilter, where: string): RowFilter {
   const { ids, rows } = checkRows(filter, where);
   return {
     ...(rows && { rows: rows.slice() }),
-    ...(ids && { ids: Array.from(ids, (id, i) => checkId(id, `${where}.ids[${i}]`)) }),
+    ...(ids && { ids: Array.from(honestList(ids, `${where}.ids`), (id, i) => checkId(id, `${where}.ids[${i}]`)) }),
   };
 }
 

@@ -4,7 +4,7 @@ import { expected } from '../core/errors.js';
 import { halfTable, halfToFloat } from '../core/half.js';
 import { ownView } from '../core/realm.js';
 import type { Id } from '../core/types.js';
-import { checkAttached } from '../core/validate.js';
+import { checkAttached, honestList } from '../core/validate.js';
 import { nativeFiles } from './files/native.js';
 import { slotOf } from './files/row-image.js';
 import { noRecord, type RowImages } from './files/row-images.js';
@@ -16,6 +16,7 @@ export function gather({ files, live }: IndexParts, ids: ArrayLike<Id>, given: F
   const { dim } = files.config;
   const count = typeof ids === 'object' && ids !== null ? ids.length : Number.NaN;
   if (!Number.isInteger(count) || count < 0) throw expected('BAD_ARGUMENT', 'an array of ids', 'ids', ids);
+  honestList(ids, 'ids');
   checkRoom(into, count, dim);
   const ordinals = new Float64Array(count);
   for (let i = 0; i < count; i++) ordinals[i] = files.ordinalOf(ids[i]!) ?? NONE;

@@ -21,8 +21,8 @@ export type Wanted = Pick<HeadRequest, 'withPayload' | 'vectors' | 'decide'>;
 
 /** Which rows a request is about: those that pass both. */
 export interface Only {
-  node?: FilterNode;
-  rows?: RowFilter;
+  node?: FilterNode | undefined;
+  rows?: RowFilter | undefined;
 }
 
 export interface Read {

@@ -5,7 +5,7 @@ import { FunnelError } from '../core/errors.js';
 import { idAs } from '../core/ids.js';
 import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import type { Id } from '../core/types.js';
-import { checkIds, checkInteger } from '../core/validate.js';
+import { checkIds, checkInteger, honestList } from '../core/validate.js';
 import { QueryVector } from '../core/vector.js';
 import { checkParams } from '../query/params.js';
 import { checkPayloadSelection } from '../query/payload.js';
@@ -277,7 +277,7 @@ export class IndexSource implements Source {
   fetch(request: FetchRequest): Promise<FetchAnswer> {
     return this.guarded(request, async (signal) => {
       checkPayloadSelection(request.withPayload);
-      checkIds(request.ids);
+      checkIds(honestList(request.ids, 'ids'));
       const began = performance.now();
       const { rows } = await whole(this.index, () => this.fetched(request), signal);
       return { rows, ms: performance.now() - began };

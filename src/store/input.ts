@@ -14,6 +14,7 @@ import {
   checkKeys,
   checkQuery,
   fixedLength,
+  honestList,
   ownListOf,
 } from '../core/validate.js';
 import { MAX_PREFIX } from './engine/shortlist-plane.js';
@@ -54,8 +55,8 @@ export function* packPoints(points: readonly Point[] | PointBatch, dim: number, 
     throw expected('BAD_ARGUMENT', `an array of ${ids.length} payloads`, 'points.payloads', payloads);
   }
   const own = {
-    ids: Array.from(ids),
-    payloads: payloads === undefined ? undefined : Array.from(payloads),
+    ids: Array.from(honestList(ids, 'points.ids')),
+    payloads: payloads === undefined ? undefined : Array.from(honestList(payloads, 'points.payloads')),
   };
   for (let from = 0; from < vectors.length; from += CHECKED_AT_ONCE) {
     if (from > 0) yield;

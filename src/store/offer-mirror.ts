@@ -1,7 +1,11 @@
 /** A FunnelIndex as the mirror of a database: the offers it makes to searches. */
-import { offerSearch } from '../query/mirror.js';
+import { guarded } from '../core/call.js';
+import { type Nearest, offerSearch } from '../query/mirror.js';
+import type { NearestRequest } from '../query/source/own-query.js';
 import type { Source } from '../query/source/source.js';
+import { filterOf } from './index-rows.js';
 import { IndexSource } from './index-source.js';
+import { failedBy } from './own-query.js';
 import { partsOf } from './parts.js';
 import { candidatesQuery, checkSelection } from './request.js';
 import type { SearchedIndex } from './searched-index.js';
@@ -17,15 +21,26 @@ export function offerAsMirror(index: SearchedIndex): void {
     },
     mark: () => markOf(partsOf(index).files.meta),
     cut: () => isCut(partsOf(index).files.meta),
-    async nearest(vector, count, candidates, withPayload) {
-      const of = { candidates, k: count, best: count };
-      const selection = checkSelection({ withPayload });
-      const { hits, stats } = await index.query(candidatesQuery(vector, index.metric, of, {}, undefined, selection));
-      for (const [i, hit] of hits.entries()) {
-        hit.index = i; // among the hits, as that of any search
-        if (withPayload !== false) hit.payload ??= {};
-      }
-      return { hits, scored: Math.min(candidates, index.count), missing: stats.missing };
+    nearest(request) {
+      const { timeout, signal } = request;
+      if ((timeout ?? signal) === undefined) return nearestIn(index, request);
+      source ??= new IndexSource(index);
+      const { name } = source;
+      return guarded(name, { timeout, signal }, () => nearestIn(index, request), failedBy(name));
     },
   });
+}
+
+async function nearestIn(index: SearchedIndex, request: NearestRequest): Promise<Nearest> {
+  const { vector, count, candidates, withPayload, filter } = request;
+  const of = { candidates, k: count, best: count };
+  const selection = checkSelection({ withPayload });
+  const only = filterOf({ node: filter }, undefined);
+  const { hits, stats } = await index.query(candidatesQuery(vector, index.metric, of, {}, only, selection));
+  for (const [i, hit] of hits.entries()) {
+    hit.index = i; // among the hits, as that of any search
+    if (withPayload !== false) hit.payload ??= {};
+  }
+  const { rowsRead, missing, filter: filtered } = stats;
+  return { hits, scored: Math.min(candidates, rowsRead), missing, filtered };
 }

@@ -1,8 +1,9 @@
 /** A plain search over an index by the index's own query. */
-import { messageOf } from '../core/call.js';
+import { guarded, messageOf } from '../core/call.js';
 import { FunnelError } from '../core/errors.js';
-import { type OwnQuery, offerOwnQuery } from '../query/source/own-query.js';
+import { type NearestRequest, offerOwnQuery } from '../query/source/own-query.js';
 import type { HeadAnswer, Source } from '../query/source/source.js';
+import { filterOf } from './index-rows.js';
 import { depthsFor, type IndexSourceOptions } from './index-scores.js';
 import { partsOf } from './parts.js';
 import { candidatesQuery, checkSelection } from './request.js';
@@ -10,7 +11,7 @@ import type { SearchedIndex } from './searched-index.js';
 
 const NO_VECTORS = new Float32Array(0);
 
-/** Where the source searches by the index's own head, and neither a filter nor a timeout of its own is in the way. */
+/** Where the source searches by the index's own head, and has neither a filter nor a timeout of its own. */
 export function offerNearest(
   source: Source,
   index: SearchedIndex,
@@ -22,28 +23,44 @@ export function offerNearest(
     const { dim, metric, idKind = 'number' } = index;
     return { headDim: dim, dim, metric, idKind };
   };
+  const failed = failedBy(source.name);
   offerOwnQuery(source, {
     info,
-    async nearest(...asked) {
+    async nearest(request) {
+      const { timeout, signal } = request;
+      if ((timeout ?? signal) !== undefined) {
+        return guarded(source.name, { timeout, signal }, () => nearestIn(index, request), failed);
+      }
       try {
-        return await nearestIn(index, ...asked);
+        return await nearestIn(index, request);
       } catch (error) {
-        if (error instanceof FunnelError) throw error;
-        const why = `Expected an answer from ${source.name} but it failed: ${messageOf(error)}`;
-        throw new FunnelError('BAD_RESPONSE', why, { cause: error });
+        throw error instanceof FunnelError ? error : failed(error);
       }
     },
   });
 }
 
-async function nearestIn(
-  index: SearchedIndex,
-  ...[vector, count, candidates, withPayload]: Parameters<OwnQuery['nearest']>
-): Promise<HeadAnswer> {
+/** What an index threw that is no error of ours, as one. */
+export function failedBy(name: string): (cause: unknown) => FunnelError {
+  return (cause) => {
+    const why = `Expected an answer from ${name} but it failed: ${messageOf(cause)}`;
+    return new FunnelError('BAD_RESPONSE', why, { cause });
+  };
+}
+
+async function nearestIn(index: SearchedIndex, request: NearestRequest): Promise<HeadAnswer> {
+  const { vector, count, candidates, withPayload, filter } = request;
   const { dim, metric } = index;
   const began = performance.now();
   const of = depthsFor(index, candidates, Math.min(count, candidates));
-  const query = candidatesQuery(vector, metric, of, {}, undefined, checkSelection({ withPayload }));
+  const query = candidatesQuery(
+    vector,
+    metric,
+    of,
+    {},
+    filterOf({ node: filter }, undefined),
+    checkSelection({ withPayload }),
+  );
   const { hits, stats } = await index.query(query);
   const ids = hits.map(({ id }) => id);
   const headScores = hits.map(({ score }) => score);
@@ -57,5 +74,6 @@ async function nearestIn(
   };
   if (withPayload !== false) answer.candidates.payloads = hits.map(({ payload }) => payload ?? {});
   if (stats.missing !== undefined) answer.missing = stats.missing;
+  if (stats.filter !== undefined) answer.filtered = stats.filter;
   return answer;
 }

@@ -229,6 +229,23 @@ const cases: Record<string, () => unknown> = {
       ),
     );
     assert.deepEqual(funnel({ vectors: new Float32Array(0), dim: DIM }, query()), []);
+    // Lists beside the vectors, too, also where they claim to be as long as before.
+    for (const name of ['ids', 'payloads', 'rows'] as const) {
+      for (const list of [new Int32Array(COUNT), new BigInt64Array(COUNT)]) {
+        const gone = Object.defineProperty(detach(list), 'length', { value: COUNT });
+        const given = { ...packed(), [name]: gone } as never;
+        for (const run of [
+          () => funnel(given, query(), plan),
+          () => funnelBatch([{ candidates: given, query: query() }], plan),
+        ]) {
+          assert.throws(run, (error: unknown) => {
+            assert.ok(error instanceof FunnelError, `threw ${error}`);
+            assert.match(error.message, new RegExp(`candidates\\.${name}`));
+            return error.code === 'DETACHED_BUFFER' || error.code === 'BAD_ARGUMENT';
+          });
+        }
+      }
+    }
     const Resizable = ArrayBuffer as unknown as new (
       length: number,
       options: { maxByteLength: number },

@@ -39,6 +39,15 @@ describe('candidates', () => {
     });
   }
 
+  it('that are rows may have a field of that name, which is theirs', () => {
+    const rows = (from: Float32Array) =>
+      Array.from({ length: COUNT }, (_, id) => ({ id, finite: true, vector: from.slice(id * DIM, (id + 1) * DIM) }));
+    const given = rows(vectors);
+    const [first] = funnel(given, query, PLAN);
+    assert.equal(first!.row, given[first!.index]);
+    assert.throws(() => funnel(rows(spoilt(UNREAD)), query, PLAN), { code: 'NOT_FINITE', message: /dim 20 of row 40/ });
+  });
+
   it('say so with a boolean', () => {
     const given = { vectors, dim: DIM, finite: 1 as unknown as boolean };
     assert.throws(() => funnel(given, query, PLAN), {

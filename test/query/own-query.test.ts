@@ -7,6 +7,7 @@ import { embeddedSource, FunnelIndex } from 'funnelvec/store';
 
 const DIM = 16;
 const ROWS = 400;
+const FILTER = { must: [{ key: 'n', range: { gte: 100 } }] };
 
 /** Rows that differ; some without a payload. */
 async function made(metric: 'cosine' | 'dot' | 'euclid', optimized: boolean): Promise<FunnelIndex> {
@@ -42,8 +43,9 @@ function wrapped(source: Source): { source: Source; asked: () => number } {
   return { source: own, asked: () => asked };
 }
 
+/** Whether a filter's work was known depends on who asked first. */
 const withoutTimes = (value: unknown) =>
-  JSON.parse(JSON.stringify(value, (key, one) => (key === 'ms' ? undefined : one))) as unknown;
+  JSON.parse(JSON.stringify(value, (key, one) => (key === 'ms' || key === 'cached' ? undefined : one))) as unknown;
 
 describe('a plain search over an index', () => {
   for (const metric of ['cosine', 'dot', 'euclid'] as const) {
@@ -60,6 +62,12 @@ describe('a plain search over an index', () => {
             { limit: 4, withPayload: true },
             { limit: 4, nativeFilter: { ids: [1, 2, 3] } },
             { limit: 4, scoreThreshold: 0.5 },
+            { limit: 4, filter: FILTER, withPayload: true },
+            { limit: 4, filter: { must: [{ key: 'n', match: { value: -1 } }] } },
+            { limit: 4, filter: { must_not: [{ has_id: [1, 2, 3] }] }, scoreThreshold: 0.1 },
+            { limit: 4, timeout: 60_000, signal: new AbortController().signal },
+            { limit: 3, offset: 2 },
+            { limit: 3, offset: 2, maxDepth: 6, filter: FILTER, scoreThreshold: 0.1, withPayload: true },
             { limit: 4, withPayload: ['deep.odd'] },
             { limit: 5, plan: { scales: [DIM], keep: 1, candidates: 40 } },
             { limit: 5, plan: { scales: [4, DIM], keep: 0.5, candidates: 40 } },
@@ -78,6 +86,53 @@ describe('a plain search over an index', () => {
       });
     }
   }
+
+  it('asks for no head search, whatever the filter, the limits of the call, the threshold or the page', async () => {
+    const index = await made('cosine', true);
+    const source = embeddedSource(index);
+    const type = Object.getPrototypeOf(source) as Source;
+    const { head } = type;
+    let asked = 0;
+    type.head = function (this: Source, request) {
+      asked++;
+      return head.call(this, request);
+    };
+    try {
+      const search = new FunnelSearch({ source });
+      const { signal } = new AbortController();
+      for (const request of [
+        { filter: FILTER },
+        { timeout: 60_000 },
+        { signal },
+        { scoreThreshold: 0.1 },
+        { offset: 2 },
+      ]) {
+        assert.ok((await search.query({ vector: vectorOf(1), limit: 3, ...request })).hits.length > 0);
+      }
+      assert.equal(asked, 0);
+      await search.query({ vector: vectorOf(1), plan: { scales: [4, DIM], keep: 0.5 } });
+      assert.equal(asked, 1);
+    } finally {
+      type.head = head;
+      await index.close();
+    }
+  });
+
+  it('obeys the limits of the call', async () => {
+    const index = await made('cosine', true);
+    const search = new FunnelSearch({ source: embeddedSource(index) });
+    const vector = vectorOf(1);
+    const signal = AbortSignal.abort();
+    await assert.rejects(search.query({ vector, signal }), { code: 'ABORTED', message: /the index in memory/ });
+    for (const timeout of [0, -1, Number.NaN]) {
+      await assert.rejects(search.query({ vector, timeout }), { code: 'BAD_ARGUMENT', message: /timeout/ });
+    }
+    const controller = new AbortController();
+    const asked = search.query({ vector, signal: controller.signal });
+    controller.abort();
+    await assert.rejects(asked, { code: 'ABORTED' });
+    await index.close();
+  });
 
   it('refuses what the others refuse, as they do', async () => {
     const index = await made('cosine', true);

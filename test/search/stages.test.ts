@@ -160,6 +160,18 @@ describe('stages that a source runs', () => {
     ]) {
       await assert.rejects(search.query({ vector, ...request } as never), bad, JSON.stringify(request));
     }
+    const here = new FunnelSearch({ source, stages: 'client' });
+    const unused = { ...bad, message: /true or nothing beside stages 'client'.*rescore/ };
+    await assert.rejects(here.query({ vector, rescore: false }), unused);
+    await assert.rejects(here.queryBatch([{ vector }, { vector, rescore: false }]), {
+      ...bad,
+      message: /requests\[1\]/,
+    });
+    await assert.rejects(here.queryGroups({ vector, rescore: false, groupBy: 'n' }), unused);
+    await assert.rejects(here.recommend({ positive: [vector], rescore: false }), unused);
     assert.equal(asked.length, 0);
+    // The request's own word on stages comes first.
+    await here.query({ vector, stages: 'auto', rescore: false });
+    assert.equal(asked.length, 1);
   });
 });

@@ -385,7 +385,11 @@ describe('FunnelIndex refuses', () => {
     nan[6] = Number.NaN;
     const detached = new Float32Array(4);
     structuredClone(detached.buffer, { transfer: [detached.buffer] });
+    const gone = new Int32Array(1);
+    structuredClone(gone.buffer, { transfer: [gone.buffer] });
+    const claimed = Object.defineProperty(gone, 'length', { value: 1 });
     const cases: [unknown, string, RegExp][] = [
+      [{ ids: claimed, vectors: new Float32Array(4) }, 'BAD_ARGUMENT', /points\.ids/],
       [[{ id: 2, vector: [1, 2, 3] }], 'BAD_DIMS', /points\[0\].vector/],
       [[{ id: 2, vector: [1, 2, 3, Infinity] }], 'NOT_FINITE', /dim 3/],
       [[{ id: 2, vector: [1, 2, 3, 4], extra: 1 }], 'BAD_ARGUMENT', /extra/],
@@ -403,6 +407,14 @@ describe('FunnelIndex refuses', () => {
       await assert.rejects(index.upsert(points as never), isError(code, pattern));
       assert.throws(() => index.upsertSync(points as never), isError(code, pattern));
     }
+    const lost = new BigInt64Array(1);
+    structuredClone(lost.buffer, { transfer: [lost.buffer] });
+    const vector = [1, 2, 3, 4];
+    await assert.rejects(
+      index.query({ vector, filter: { ids: lost as never } }),
+      isError('DETACHED_BUFFER', /filter\.ids/),
+    );
+    assert.throws(() => index.gather(claimed, new Float32Array(4)), isError('BAD_ARGUMENT', /ids/));
     assert.equal(index.count, 1);
     assert.deepEqual(await index.upsert([]), { count: 0, replaced: 0 });
     await index.close();

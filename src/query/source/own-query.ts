@@ -3,12 +3,25 @@
  * all other searches share would take as long. Both ways tell the same.
  */
 import type { QueryVector } from '../../core/vector.js';
+import type { FilterNode } from '../filter/ast.js';
 import type { HeadAnswer, PayloadSelection, Source, SourceInfo } from './source.js';
+
+/** A request to it, of which all was checked but the limits of the call. */
+export interface NearestRequest {
+  vector: QueryVector;
+  /** Rows that are told, of so many that are scored. */
+  count: number;
+  candidates: number;
+  withPayload: PayloadSelection;
+  filter: FilterNode | undefined;
+  timeout: number | undefined;
+  signal: AbortSignal | undefined;
+}
 
 export interface OwnQuery {
   info(): SourceInfo;
   /** As head() would answer with `decide: count`. */
-  nearest(vector: QueryVector, count: number, candidates: number, withPayload: PayloadSelection): Promise<HeadAnswer>;
+  nearest(request: NearestRequest): Promise<HeadAnswer>;
 }
 
 const offers = new WeakMap<Source, OwnQuery>();

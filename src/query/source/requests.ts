@@ -1,6 +1,6 @@
 /** Checks that every source makes of a request before any work. */
 import type { Id } from '../../core/types.js';
-import { checkIds, checkInteger } from '../../core/validate.js';
+import { checkIds, checkInteger, honestList } from '../../core/validate.js';
 import { checkParams, type KnownParams } from '../params.js';
 import { checkPayloadSelection } from '../payload.js';
 import type { FetchRequest, HeadRequest, ScanRequest, SearchParams } from './source.js';
@@ -39,7 +39,7 @@ export function checkHeadRequest(
  */
 export function checkFetchRequest({ withPayload, ids }: Pick<FetchRequest, 'withPayload' | 'ids'>): Id[] {
   checkPayloadSelection(withPayload);
-  const own = Array.from(ids);
+  const own = Array.from(honestList(ids, 'ids'));
   checkIds(own);
   return own;
 }

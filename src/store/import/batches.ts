@@ -2,7 +2,7 @@
 import { expected, FunnelError } from '../../core/errors.js';
 import { idAs } from '../../core/ids.js';
 import type { Id } from '../../core/types.js';
-import { checkInteger, checkKeys } from '../../core/validate.js';
+import { checkInteger, checkKeys, honestList } from '../../core/validate.js';
 import type { FunnelIndex } from '../funnel-index.js';
 import { partsOf } from '../parts.js';
 import type { PointBatch } from '../types.js';
@@ -82,6 +82,7 @@ export function checkLists(options: RowOptions, total: number): void {
     if (typeof list !== 'object' || list === null || list.length !== total) {
       throw expected('BAD_ARGUMENT', `one for each of ${total} rows, or a function,`, name, list);
     }
+    honestList(list, name);
   }
 }
 
