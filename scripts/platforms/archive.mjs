@@ -1,9 +1,11 @@
 // Archives of packages as npm makes them, but in an order of files that gzip, which looks 32 kB back, makes the most of: a module
-// beside itself in the other build. The same files give the same bytes. Zopfli packs 4 % better than zlib, for 9 s in place of
-// .3 s (a tenth of a percent of it by the second and third iteration, for half of them); what it writes is gzip as any other.
+// beside itself in the other build, and after files that have most of its text (that makes 3 % of the archive). Zopfli packs 4 %
+// better than zlib, for 9 s in place of .3 s (a tenth of a percent of it by the second and third iteration, for half of them);
+// what it writes is gzip as any other.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import zopfli from '@gfx/zopfli';
+import { bySharedText } from './order.mjs';
 
 const BLOCK = 512;
 /** The date that npm gives all files: 26 October 1985. */
@@ -11,17 +13,36 @@ const DATE = 499162500;
 
 /** @param files paths in `folder`, with forward slashes */
 export async function archive(folder, files) {
-  const key = (file) => file.replace(/^dist\/(esm|cjs)\/(.*)$/, (_, build, path) => `dist/${path} ${build}`);
-  const kind = (file) => /(\.d\.ts|\.\w+)?$/.exec(file)[0];
-  const order = (file) => `${file === 'package.json' ? 0 : 1}${kind(file)} ${key(file)}`;
-  const sorted = [...files].sort((a, b) => (order(a) < order(b) ? -1 : 1));
-  const parts = sorted.flatMap((file) => {
-    const bytes = readFileSync(join(folder, file));
-    const mode = statSync(join(folder, file)).mode & 0o111 ? 0o755 : 0o644;
-    return [header(`package/${file}`, bytes.length, mode), bytes, Buffer.alloc(-bytes.length & (BLOCK - 1))];
+  const twins = new Map(); // the files of a module, by its path in either build
+  for (const file of [...files].sort()) {
+    const path = file.replace(/^dist\/(esm|cjs)\//, 'dist/');
+    twins.set(path, [...(twins.get(path) ?? []), file]);
+  }
+  // Tools that read a package's first bytes find its manifest there.
+  const names = [...twins.keys()].sort(
+    (a, b) => Number(b === 'package.json') - Number(a === 'package.json') || (a < b ? -1 : 1),
+  );
+  const units = names.map((path) => {
+    const both = twins.get(path).map((file) => entry(folder, file));
+    return { text: both[0].bytes, packed: both.flatMap((one) => one.packed), size: sum(both.map((one) => one.size)) };
   });
+  const parts = bySharedText(units).flatMap(({ packed }) => packed);
   return zopfli.gzipAsync(Buffer.concat([...parts, Buffer.alloc(2 * BLOCK)]), { numiterations: 3 });
 }
+
+/** A file as the archive has it: its header, and its bytes in whole blocks. */
+function entry(folder, file) {
+  const bytes = readFileSync(join(folder, file));
+  const mode = statSync(join(folder, file)).mode & 0o111 ? 0o755 : 0o644;
+  const padding = Buffer.alloc(-bytes.length & (BLOCK - 1));
+  return {
+    bytes,
+    packed: [header(`package/${file}`, bytes.length, mode), bytes, padding],
+    size: BLOCK + bytes.length + padding.length,
+  };
+}
+
+const sum = (some) => some.reduce((total, one) => total + one, 0);
 
 /** A header of POSIX' ustar. */
 function header(name, size, mode) {

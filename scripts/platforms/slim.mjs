@@ -12,6 +12,7 @@ export const KEPT = ['core/here.js', 'core/traced.js'];
 /** Makes the files of dist/esm and dist/cjs within `folder` small, and takes those away that have types alone. */
 export async function slim(folder) {
   const [esm, cjs] = ['esm', 'cjs'].map((kind) => join(folder, 'dist', kind));
+  const manifest = readFileSync(join(folder, 'package.json'), 'utf8');
   for (const file of filesUnder(esm, (name) => name.endsWith('.js'))) {
     const name = relative(esm, file).replaceAll('\\', '/');
     if (KEPT.includes(name)) continue;
@@ -22,7 +23,8 @@ export async function slim(folder) {
     if (code === 'export{};') for (const one of [file, twin]) rmSync(one, { force: true });
     else {
       writeFileSync(file, bang + code);
-      if (filesUnder(twin).length > 0) writeFileSync(twin, toCommonJs(code, name));
+      const isEntry = manifest.includes(`"./dist/cjs/${name}"`);
+      if (filesUnder(twin).length > 0) writeFileSync(twin, toCommonJs(code, name, isEntry));
     }
   }
 }
@@ -41,15 +43,19 @@ export async function minified(text) {
 /**
  * A module of ours, minified, as CommonJS. The package has no circles of imports, no exported variable that changes, no default
  * export and no `export *`: so imports are constants, and exports are set once. Anything else is refused.
+ *
+ * @param isEntry others may require it, whose tools look for `exports.name =` and the mark of an ES module. What our own files
+ *   alone require exports one object, by the names that its text just had: in the archive that is a hundredth less.
  */
-export function toCommonJs(code, name) {
+export function toCommonJs(code, name, isEntry = true) {
   const bytes = Buffer.from(code);
   const { body } = swc.parseSync(code, { syntax: 'ecmascript', target: 'es2022' });
   const base = body[0].span.start; // positions of swc go on from file to file
   const text = (from, to) => bytes.subarray(from - base, to - base).toString();
   const refused = (why) => new Error(`${name}: ${why} cannot be made CommonJS`);
   const to = (specifier) => JSON.stringify(fromHere(specifier, name));
-  const out = ['"use strict";Object.defineProperty(exports,"__esModule",{value:true});'];
+  const out = ['"use strict";'];
+  if (isEntry) out.push('Object.defineProperty(exports,"__esModule",{value:true});');
   const exported = [];
   const pair = (from, as) => (from === as ? from : `${from}:${as}`);
   for (const item of body) {
@@ -78,7 +84,8 @@ export function toCommonJs(code, name) {
       throw refused(type);
     } else out.push(text(span.start, span.end));
   }
-  out.push(exported.map(([as, orig]) => `exports.${as}=${orig};`).join(''));
+  if (isEntry) out.push(exported.map(([as, orig]) => `exports.${as}=${orig};`).join(''));
+  else out.push(`module.exports={${exported.map(([as, orig]) => pair(as, orig)).join(',')}};`);
   const joined = out.join('').replaceAll(/\bimport\("([^"]+)"\)/g, (_, specifier) => {
     return `Promise.resolve().then(()=>require(${to(specifier)}))`;
   });

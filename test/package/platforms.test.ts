@@ -24,7 +24,10 @@ const { refusals } = (await load('inspect.mjs')) as { refusals: (name: string, f
 const { KEPT, minified, toCommonJs } = (await load('slim.mjs')) as {
   KEPT: string[];
   minified: (text: string) => Promise<string>;
-  toCommonJs: (code: string, name: string) => string;
+  toCommonJs: (code: string, name: string, isEntry?: boolean) => string;
+};
+const { bySharedText } = (await load('order.mjs')) as {
+  bySharedText: (units: { text: Uint8Array; size: number }[]) => { text: Uint8Array }[];
 };
 
 describe('platforms', () => {
@@ -118,6 +121,25 @@ it('the stand-in for LMDB, which tests under wine run on, has all that it stands
   }
 });
 
+describe('the files of an archive', () => {
+  const unit = (text: string) => ({ text: Buffer.from(text), size: text.length });
+
+  it('come next to those that have most of their text, the first first, each once', () => {
+    const [red, blue] = ['a long sentence on the colour red. ', 'quite other words: oceans are blue. '];
+    const units = [red, blue, `${red}Once more!`, `${blue}And deep, too.`, `${red}And again.`].map(unit);
+    const order = bySharedText(units).map((one) => units.indexOf(one as (typeof units)[number]));
+    assert.equal(order[0], 0);
+    assert.deepEqual(order.slice(0, 3).sort(), [0, 2, 4]);
+    assert.deepEqual(order.slice(3).sort(), [1, 3]);
+    assert.deepEqual(bySharedText(units), bySharedText(units.slice()));
+  });
+
+  it('are in one order only', () => {
+    assert.deepEqual(bySharedText([]), []);
+    assert.equal(bySharedText([unit('')]).length, 1);
+  });
+});
+
 describe('the CommonJS of a release', () => {
   const cases: [string, string][] = [
     ['import a from"node:path";', 'const a=require("node:path");'],
@@ -136,6 +158,16 @@ describe('the CommonJS of a release', () => {
     it(`of ${from}`, () =>
       assert.ok(toCommonJs(from, 'kernels/a.js').endsWith(`${to}`), toCommonJs(from, 'kernels/a.js')));
   }
+
+  it('exports one object where only our own files require it', () => {
+    const made = toCommonJs('export{a as b}from"./x.js";export const c=1,d=2;export{c as e};', 'kernels/a.js', false);
+    const from = '"use strict";const _0_=require("./x.js");';
+    assert.equal(made, `${from}const c=1,d=2;module.exports={b:_0_.a,c,d,e:c};`);
+    const run = new Function('require', 'module', made);
+    const module: { exports?: object } = {};
+    run(() => ({ a: 7 }), module);
+    assert.deepEqual(module.exports, { b: 7, c: 1, d: 2, e: 1 });
+  });
 
   it('of every module that has a CommonJS twin', async () => {
     const esm = join(root, 'dist/esm');

@@ -25,8 +25,12 @@ export function diskError(doing: string, cause: unknown, remedy?: string): Funne
     });
   }
   const what = isForbidden(cause) ? 'The system does not permit' : 'The disk failed while';
-  return filesError('DISK', `${what} ${doing}: ${message}`, { cause });
+  const helps = isFull(cause) ? ': free some space there, then call again' : '';
+  return filesError('DISK', `${what} ${doing}: ${message}${helps}`, { cause });
 }
+
+/** A disk, or a share of one, without space. */
+const isFull = (error: unknown) => /^(ENOSPC|EDQUOT)$/.test(errorCodeOf(error) ?? '');
 
 export function errorCodeOf(error: unknown): string | undefined {
   return (error as { code?: string } | undefined)?.code;

@@ -1,10 +1,10 @@
 /** The environment of LMDB: as much of lmdb-js as is used, how it is opened, and what its errors mean. */
-import { accessSync, closeSync, existsSync, constants as fsConstants, openSync } from 'node:fs';
+import { accessSync, closeSync, existsSync, constants as fsConstants, openSync, statfsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, win32 } from 'node:path';
 import { FunnelError } from '../../core/errors.js';
 import { loadInParts, loadOptional } from '../../core/optional.js';
-import { corrupt, diskError, filesError, isForbidden } from './errors.js';
+import { corrupt, diskError, errorCodeOf, filesError, isForbidden } from './errors.js';
 import { inTurns, type Steps } from './step.js';
 
 export const LMDB_FILE = 'data.mdb';
@@ -127,6 +127,25 @@ export function named(error: unknown): unknown {
   const name = Object.keys(constants.errno).find((one) => (constants.errno as Record<string, number>)[one] === code);
   const message = `${name ?? code}: ${(error as Error).message}`;
   return Object.assign(new Error(message, { cause: error }), { code: name ?? String(code) });
+}
+
+/** Free bytes that are as good as none. */
+const NO_SPACE = 1 << 20;
+
+/** As named(), but a write that a full disk cut short is told as such: LMDB calls it EIO, as if the disk were broken. */
+export function namedWrite(error: unknown, path: string): unknown {
+  const known = named(error);
+  if (errorCodeOf(known) !== 'EIO' || freeBytes(dirname(path)) >= NO_SPACE) return known;
+  return Object.assign(new Error('ENOSPC: no space left on device', { cause: known }), { code: 'ENOSPC' });
+}
+
+function freeBytes(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return Number.POSITIVE_INFINITY; // nothing is known of it
+  }
 }
 
 /** LMDB's errors that say nothing of the file: no look at it, no room for a reader, in the map, or in a list. */

@@ -19,6 +19,7 @@ import {
   lmdbPath,
   meetTurn,
   named,
+  namedWrite,
   openEnv,
   READ_ONLY,
   readError,
@@ -137,7 +138,7 @@ class LmdbKv implements Kv {
         main.put('writer', record, token);
       });
     } catch (error) {
-      throw diskError(`becoming the writer in ${LMDB_FILE}`, named(error), READ_ONLY);
+      throw diskError(`becoming the writer in ${LMDB_FILE}`, namedWrite(error, this.#path), READ_ONLY);
     }
     this.#token = token;
   }
@@ -157,7 +158,7 @@ class LmdbKv implements Kv {
         write();
       });
     } catch (error) {
-      throw diskError(`committing to ${LMDB_FILE}`, named(error));
+      throw diskError(`committing to ${LMDB_FILE}`, namedWrite(error, this.#path));
     }
   }
 
@@ -168,7 +169,7 @@ class LmdbKv implements Kv {
     try {
       held = await this.#db.main.ifVersion('writer', token, write);
     } catch (error) {
-      throw diskError(`committing to ${LMDB_FILE}`, named(await reason(this.#db.root, error)));
+      throw diskError(`committing to ${LMDB_FILE}`, namedWrite(await reason(this.#db.root, error), this.#path));
     }
     if (!held) throw lockLost();
   }
@@ -245,7 +246,7 @@ class LmdbKv implements Kv {
       // Compact: without the pages that are free, which the copy would never need.
       await this.#db.root.backup(lmdbPath(path), true);
     } catch (error) {
-      throw diskError(`copying ${LMDB_FILE}`, named(error));
+      throw diskError(`copying ${LMDB_FILE}`, namedWrite(error, path));
     }
   }
 

@@ -111,6 +111,28 @@ it('a read-only mount is NOT_WRITABLE for a writer, which is told of readOnly; a
   assert.equal(run(open(path, '{ readOnly: true }')), 'rows 1 1\n');
 });
 
+it('a full disk is told as one, also where LMDB says EIO, and what was acknowledged stays', (t) => {
+  if (UNSHARE === undefined) return t.skip('nothing can be mounted here');
+  const folder = fresh();
+  mkdirSync(folder);
+  const writes = `const { FunnelIndex } = await import(${JSON.stringify(STORE)});
+    const index = await FunnelIndex.create('index', { dim: 2 });
+    const payload = { text: 'x'.repeat(20_000) };
+    let written = 0;
+    try {
+      for (; written < 5000; written++) await index.upsert([{ id: written, vector: [1, written], payload }]);
+    } catch (error) { console.log(error.name, error.code, error.message); }
+    console.log(written > 100, index.count === written, index.has(written - 1));`;
+  const mount = 'mount -t tmpfs -o size=6m tmpfs "$0" && cd "$0" && exec "$@"';
+  const line = [...UNSHARE!, 'sh', '-c', mount, folder, process.execPath, '--input-type=module', '-e', writes];
+  const { stdout, stderr } = spawnSync(line[0]!, line.slice(1), { encoding: 'utf8' });
+  assert.match(
+    stdout || stderr,
+    /^FunnelError DISK .* data\.mdb: ENOSPC: .*: free some space there, then call again\n/,
+  );
+  assert.match(stdout, /\ntrue true true\n$/);
+});
+
 describe('a path where no index can be', () => {
   const file = join(scratch, 'file');
   writeFileSync(file, 'x');
