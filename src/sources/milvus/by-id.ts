@@ -45,7 +45,7 @@ export async function withRows(
     const wanted = Array.from(answer.candidates.ids!);
     const own = inOrder(rows, wanted);
     const scores = answer.candidates.headScores;
-    const headScores = scores && Array.from(scores).filter((_, i) => whole.has(wanted[i]!));
+    const headScores = scores && Float64Array.from(scores).filter((_, i) => whole.has(wanted[i]!));
     const without = wanted.filter((id) => nulls.has(id));
     const byIds = { ms, gone: wanted.length - own.ids.length - without.length };
     const candidates = found.length === 1 ? own : copied(own);
