@@ -1,8 +1,11 @@
 // Ratios near 1, measured so that a busy machine changes both sides alike: the two ways of a pair are called in turns in one process,
 // in random order, hundreds of times; what counts is the median of the ratios of neighbours, with an interval (95 %, by resampling),
 // beside that of a way with itself.
-//   node bench/pairs.mjs [--rows 5000] [--pairs 400] [--warm 1500] [--only REST,gRPC,mirror]
+//   node bench/pairs.mjs [--rows 5000] [--pairs 400] [--warm 1500] [--only REST,gRPC,mirror] [--held 1.1]
+// --held: the mirror's database answers no sooner than after so many milliseconds, as one does that takes longer than the front.
 // Both ways are warm by then, as in a server that runs for longer: V8 compiles what they share in the first thousand calls.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { parseArgs } from 'node:util';
 import * as grpc from '@qdrant/js-client-grpc';
@@ -18,6 +21,7 @@ const { values } = parseArgs({
     pairs: { type: 'string', default: '400' },
     warm: { type: 'string', default: '1500' },
     only: { type: 'string', default: 'REST,gRPC,mirror' },
+    held: { type: 'string' },
   },
 });
 const [count, pairs, warm] = [Number(values.rows), Number(values.pairs), Number(values.warm)];
@@ -49,7 +53,13 @@ try {
   }
   const queries = Array.from({ length: 64 }, vectorOf);
   await stages(collection, rest, rpc, queries);
-  if (only.includes('mirror')) await mirror(collection, rest, queries, server.url);
+  if (only.includes('mirror') && values.held === undefined) await mirror(collection, rest, queries, server.url);
+  if (only.includes('mirror') && values.held !== undefined) {
+    const proxy = await held(server.url, values.held);
+    const url = `http://127.0.0.1:${proxy.port}`;
+    await mirror(collection, new QdrantClient({ url, checkCompatibility: false }), queries, url);
+    proxy.child.kill();
+  }
   await rest.deleteCollection(collection);
 } finally {
   await server.stop();
@@ -116,6 +126,32 @@ async function mirror(collection, rest, queries, url) {
   await compare('mirror, no payloads ÷ the index alone', plain, own, queries);
   await index.close();
   agent.destroy();
+}
+
+/** A process of its own, that hands requests on and their answers back when the time has come. */
+async function held(url, ms) {
+  const program = `
+    const { Agent, createServer, request } = require('node:http');
+    const [url, ms] = process.argv.slice(1);
+    const agent = new Agent({ keepAlive: true });
+    const server = createServer((asked, answer) => {
+      const until = performance.now() + Number(ms);
+      const { method, headers } = asked;
+      const sent = request(url + asked.url, { method, headers, agent }, (got) => {
+        const parts = [];
+        got.on('data', (part) => parts.push(part));
+        got.on('end', () => {
+          while (performance.now() < until); // timers are of whole milliseconds
+          answer.writeHead(got.statusCode, got.headers).end(Buffer.concat(parts));
+        });
+      });
+      asked.pipe(sent);
+    });
+    server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+  `;
+  const child = spawn(process.execPath, ['-e', program, url, ms], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [port] = await once(child.stdout, 'data');
+  return { child, port: Number(port) };
 }
 
 async function compare(name, a, b, queries) {

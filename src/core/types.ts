@@ -96,8 +96,8 @@ export interface FunnelStage {
 export interface SearchStats {
   /** In the order in which they ran. */
   stages: StageStats[];
-  /** 'hits': vectors travelled with the hits. 'mirror': read from a local index. */
-  vectorsFrom: 'hits' | 'mirror';
+  /** 'hits': vectors travelled with the hits. 'ids': they were read by the ids of these. 'mirror': read from a local index. */
+  vectorsFrom: 'hits' | 'ids' | 'mirror';
   /** Where the stages of the plan ran, and why there. */
   ran: Ran;
   /** Where final scores are those of the database, in float32: stages that it ran, of hits that were not scored again (`rescore`). */

@@ -357,6 +357,7 @@ function ownParts(answer: HeadAnswer): Answer {
   if (answer.filtered) own.filtered = answer.filtered;
   if (answer.filteredPool) own.filteredPool = answer.filteredPool;
   if (answer.lacking) own.lacking = answer.lacking;
+  if (answer.byIds) own.byIds = answer.byIds;
   if (answer.missing) own.missing = answer.missing;
   if (answer.pools) own.pools = answer.pools;
   return own;

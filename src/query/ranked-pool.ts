@@ -9,6 +9,11 @@ import { isPushed } from './pushed.js';
 import { scoreAll } from './recommend.js';
 import type { HeadRequest } from './source/source.js';
 
+/** Points that a head search found, of which `count` are candidates. */
+export function foundIn({ stats, byIds, lacking }: Answer, count: number): number {
+  return count + (stats?.gone ?? 0) + (byIds?.gone ?? 0) + (lacking?.length ?? 0);
+}
+
 /** @param ms that a funnel took */
 function* rankedPool(
   kernels: Kernels,
@@ -19,7 +24,7 @@ function* rankedPool(
   ms: number,
 ): Sliced<RankedPool> {
   const { search, candidates } = fitted;
-  const found = prepared.matrix.count + (answer.stats?.gone ?? 0) + (answer.lacking?.length ?? 0);
+  const found = foundIn(answer, prepared.matrix.count);
   const exhausted = found < candidates && answer.missing === undefined && !isPushed(fitted);
   const common = { fitted, answer, prepared, exhausted };
   if (search.recommend === undefined) {

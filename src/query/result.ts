@@ -10,6 +10,7 @@ import type { Matrix } from '../funnel/candidates.js';
 import type { RankedPool } from './fitted.js';
 import { readParams } from './params.js';
 import { payloadSelection } from './payload.js';
+import { foundIn } from './ranked-pool.js';
 import type { CheckedOptions } from './request.js';
 import type { Exactness, Source } from './source/source.js';
 import { type SearchExplanation, traced } from './trace.js';
@@ -62,7 +63,9 @@ export function statsOf(
   const n = prepared.matrix.count;
   const { stats: mirror, mirrorMs, fetchMs } = answer;
   const lacking = answer.lacking?.length;
-  const found = n + (mirror?.gone ?? 0) + (lacking ?? 0);
+  const { byIds } = answer;
+  const gone = byIds?.gone ?? 0;
+  const found = foundIn(answer, n);
   const ranksHere: StageStats[] = prepared.stages.map((stage, s) => ({
     name: `scale ${stage.scale}${stage.prunes ? '' : ' (re-orders only)'}`,
     in: stage.in,
@@ -78,7 +81,8 @@ export function statsOf(
         out: found,
         ms: answer.headMs,
       },
-      { name: 'decode', in: found, out: mirror === undefined ? n : found, ms: answer.decodeMs },
+      ...(byIds ? [{ name: 'fetch', in: found, out: found - byIds.gone, ms: byIds.ms }] : []),
+      { name: 'decode', in: found - gone, out: mirror === undefined ? n : found, ms: answer.decodeMs },
       ...(mirror === undefined
         ? []
         : [
@@ -88,7 +92,7 @@ export function statsOf(
       ...(pushed && answer.decided ? [] : ranksHere),
       ...more,
     ],
-    vectorsFrom: mirror === undefined ? 'hits' : 'mirror',
+    vectorsFrom: mirror !== undefined ? 'mirror' : byIds ? 'ids' : 'hits',
     ran: passedOver === undefined ? { on, why } : { on, why, passedOver },
     kernels,
     metric: plan.metric,

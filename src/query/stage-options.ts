@@ -20,7 +20,8 @@ export interface StageOptions {
   stages?: Stages;
   /**
    * Whether hits of stages that the database runs are scored again here, on their full vectors, so that scores and order have the same bits
-   * as everywhere; the vectors of the page travel for it. False: no vector travels, and scores are the database's, in float32:
+   * as everywhere; the vectors of the page travel for it. A list without pages that ends among rows of one score holds those of them
+   * that the database put first. False: no vector travels, and scores are the database's, in float32:
    * `stats.scores` is 'server', and rows that float32 cannot tell apart may stand in another order, in which pages of `offset` may
    * have one of them twice, or lack it.
    *

@@ -113,19 +113,30 @@ export abstract class CollectionSource<Facts, Options extends CollectionOptions>
       const ids = this.idsOf(request);
       return this.informed([], signal, async (facts) => {
         const began = performance.now();
-        const step = this.rowsPerCall(facts);
-        const parts: PackedRows[] = [];
-        let lacking: Id[] | undefined;
-        for (let from = 0; from === 0 || from < ids.length; from += step) {
-          signal.throwIfAborted();
-          const part = ids.slice(from, from + step);
-          const some = await this.rowsOf(part, request, facts, signal);
-          parts.push(inOrder(some.rows, part));
-          if (some.lacking) lacking = [...(lacking ?? []), ...some.lacking];
-        }
-        return { rows: joined(parts), ms: performance.now() - began, ...(lacking && { lacking }) };
+        const { rows, lacking } = await this.rowsInParts(ids, request, facts, signal);
+        return { rows, ms: performance.now() - began, ...(lacking && { lacking }) };
       });
     });
+  }
+
+  /** The rows in the order of their ids; those that the collection does not have are left out. */
+  protected async rowsInParts(
+    ids: readonly Id[],
+    request: FetchRequest,
+    facts: Facts,
+    signal: AbortSignal,
+  ): Promise<Part> {
+    const step = this.rowsPerCall(facts);
+    const parts: PackedRows[] = [];
+    let lacking: Id[] | undefined;
+    for (let from = 0; from === 0 || from < ids.length; from += step) {
+      signal.throwIfAborted();
+      const part = ids.slice(from, from + step);
+      const some = await this.rowsOf(part, request, facts, signal);
+      parts.push(inOrder(some.rows, part));
+      if (some.lacking) lacking = [...(lacking ?? []), ...some.lacking];
+    }
+    return { rows: joined(parts), lacking };
   }
 
   /** @throws FunnelError where the collection has no full vector to search */

@@ -566,6 +566,25 @@ describe('reading vectors out of Milvus answers', () => {
     }
   });
 
+  test('cuts them out of what a query answers, too', () => {
+    // biome-ignore lint/suspicious/noExplicitAny: protobufjs, through the SDK
+    const results = (client as any).milvusProto.lookupType('milvus.proto.milvus.QueryResults');
+    const full = randomVector(3 * 40, random(6));
+    const keys = { type: 5, fieldName: 'id', scalars: { longData: { data: ['1', '2', '3'] } } };
+    const fieldsData = [keys, field('full', 40, full), title];
+    const bytes = Buffer.from(results.encode(results.fromObject({ status: {}, fieldsData })).finish());
+    const lifted = liftFields(bytes, ['full'], 'Query')!;
+    assert.deepEqual(new Float32Array(Uint8Array.from(lifted.fields.get('full')!.bytes).buffer), full);
+    const rest = results.decode(lifted.rest).toJSON();
+    assert.deepEqual(rest.fieldsData[1].vectors, { dim: '40', floatVector: {} });
+    assert.deepEqual(
+      [rest.fieldsData[0], rest.fieldsData[2]].map(({ fieldName }) => fieldName),
+      ['id', 'title'],
+    );
+    // The two kinds of answers have their fields at different places.
+    assert.equal(liftFields(bytes, ['full']), undefined);
+  });
+
   test('takes half floats as bytes', () => {
     const bytes = Buffer.from([0x00, 0x3c, 0x00, 0xc0, 1, 2, 3, 4, 5, 6, 7, 8]);
     const lifted = liftFields(

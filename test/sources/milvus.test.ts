@@ -39,6 +39,7 @@ await sourceConformance(
         nativeFilter: nativeFilter as string | undefined,
         consistency: ConsistencyLevelEnum.Strong,
         scalars: true,
+        ...(options.decode && { vectorsFrom: 'hits' as const }), // whether the SDK decoded is seen in what searches answer
         ...options,
       });
     const succeeded = ({ error_code, reason }: { error_code?: string | number; reason?: string }) => {

@@ -179,6 +179,13 @@ export interface HeadAnswer {
   exactBelow?: number;
   /** Points that were found and left out, since they lack a vector; of sources that leave such out. */
   lacking?: readonly Id[];
+  /** Where the rows were read by the ids that the search found, in another call. */
+  byIds?: {
+    /** Milliseconds of that. */
+    ms: number;
+    /** Points that were deleted between the two, and left out. */
+    gone: number;
+  };
   /** Candidates that the request's params kept from being found, where the source knows. */
   missing?: number;
   /** With a recommendation: searches that made the pool (0: all rows were scored), and rows that the strategy scored. */

@@ -21,6 +21,9 @@ export const COUNT_FIELD = 'count(*)';
 /** A page of rows in the order of their keys, as the SDKs' own iterators ask for it. */
 const PAGE = { limit: 10_000, iterator: 'True', reduce_stop_for_best: 'True' };
 
+/** The parts of rows that a query reads: its outputs, and which of them are vectors. */
+type Asked = Pick<Reading, 'outputs' | 'names'>;
+
 /** The options of a call beside its question. */
 export interface MilvusCall extends Pick<HeadRequest, 'timeout'> {
   signal: AbortSignal;
@@ -67,7 +70,7 @@ export class MilvusCalls {
     const byIds =
       partitions !== undefined && (await this.nodes.run(call.signal, (client) => this.partitions.miscounts(client)));
     if (byIds) return this.countIds(filter, call, facts);
-    const [row] = await this.query(filter, { outputs: [COUNT_FIELD] }, call, facts, {});
+    const [row] = (await this.query(filter, { outputs: [COUNT_FIELD], names: [] }, call, facts, {})).rows;
     return Number(row?.[COUNT_FIELD] ?? 0);
   }
 
@@ -78,7 +81,8 @@ export class MilvusCalls {
     while (true) {
       call.signal.throwIfAborted();
       const page = [filter, behind].filter(Boolean).map((part) => `(${part})`);
-      const rows = await this.query(page.join(' and '), { outputs: [facts.idField] }, call, facts, PAGE);
+      const asked = { outputs: [facts.idField], names: [] };
+      const { rows } = await this.query(page.join(' and '), asked, call, facts, PAGE);
       if (rows.length === 0) return count;
       count += rows.length;
       behind = behindKey(milvusIds(rows, facts.idField).at(-1)!, facts);
@@ -87,29 +91,30 @@ export class MilvusCalls {
 
   query(
     filter: string | undefined,
-    { outputs }: Pick<Reading, 'outputs'>,
+    asked: Asked,
     { signal, timeout = this.options.timeout, scope = this.scope }: MilvusCall,
     facts: MilvusFacts,
     params: object,
-  ): Promise<readonly MilvusRow[]> {
-    return this.nodes.run(signal, (client) => this.queryAt(client, filter, outputs, { timeout, scope }, facts, params));
+  ): Promise<QueryRows> {
+    return this.nodes.run(signal, (client) => this.queryAt(client, filter, asked, { timeout, scope }, facts, params));
   }
 
   private async queryAt(
     client: MilvusClientLike,
     filter: string | undefined,
-    outputs: string[],
+    { outputs, names }: Asked,
     { timeout, scope }: { timeout: number | undefined; scope: MilvusScope },
     facts: MilvusFacts,
     params: object,
-  ): Promise<readonly MilvusRow[]> {
+  ): Promise<QueryRows> {
     const { float16 } = facts;
     await this.partitions.check(client, scope.partitions);
     if (typeof client.query !== 'function') {
       throw expected('BAD_ARGUMENT', 'a MilvusClient with query()', 'client', client);
     }
     const json = jsonOf(outputs, facts);
-    const tap = json.length === 0 ? undefined : tappedMilvus(client, 'Query');
+    const lifts = this.options.decode === 'client' ? [] : names;
+    const tap = lifts.length + json.length === 0 ? undefined : tappedMilvus(client, 'Query', lifts);
     const answer = await (tap?.client ?? client).query!({
       collection_name: this.options.collection,
       filter: filter ?? '',
@@ -123,7 +128,7 @@ export class MilvusCalls {
     if (no) throw refused(this.name, (answer.status as { code?: number }).code || no.code, no.reason, answer);
     const rows = milvusRows(answer);
     this.exactJson(rows, json, tap);
-    return rows;
+    return { rows, lifted: tap?.fields() };
   }
 
   search(

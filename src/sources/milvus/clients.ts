@@ -57,3 +57,16 @@ async function absent(
   if (!Array.isArray(data) || data.some((one) => one?.name === collection_name)) return undefined;
   return new FunnelError('NO_COLLECTION', `${name} does not exist (the server lists ${data.length} others)`, { cause });
 }
+
+/** The server's version in its words; undefined where it tells none. */
+export async function versionOf(nodes: Nodes<MilvusClientLike>, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const { version } = ((await nodes.run(signal, async (client) => client.getVersion?.())) ?? {}) as {
+      version?: unknown;
+    };
+    return typeof version === 'string' && version !== '' ? version : undefined;
+  } catch {
+    signal.throwIfAborted();
+    return undefined; // a server without that call
+  }
+}

@@ -21,8 +21,15 @@ export interface LiftedAnswer {
   fields: Map<string, LiftedField>;
 }
 
-/** Cuts the named vector fields out of a serialised SearchResults; undefined when there is anything unusual about them. */
-export function liftFields(answer: Uint8Array, names: readonly string[]): LiftedAnswer | undefined {
+/**
+ * Cuts the named vector fields out of a serialised answer, SearchResults or QueryResults; undefined when there is anything
+ * unusual about them.
+ */
+export function liftFields(
+  answer: Uint8Array,
+  names: readonly string[],
+  method: 'Search' | 'Query' = 'Search',
+): LiftedAnswer | undefined {
   if (!LITTLE_ENDIAN) return undefined;
   const fields = new Map<string, LiftedField>();
   let usual = true;
@@ -41,11 +48,15 @@ export function liftFields(answer: Uint8Array, names: readonly string[]): Lifted
     );
   };
   try {
-    const whole = rewrite(new WireReader(answer), (field, content) =>
-      field !== SEARCH_RESULTS.results
-        ? undefined
-        : rewrite(content(), (inner, row) => (inner === RESULT_DATA.fieldsData ? fieldData(row()) : undefined)),
-    );
+    const fieldsOf = (message: WireReader, fieldsData: number) =>
+      rewrite(message, (field, content) => (field === fieldsData ? fieldData(content()) : undefined));
+    const message = new WireReader(answer);
+    const whole =
+      method === 'Query'
+        ? fieldsOf(message, QUERY_RESULTS.fieldsData)
+        : rewrite(message, (field, content) =>
+            field === SEARCH_RESULTS.results ? fieldsOf(content(), RESULT_DATA.fieldsData) : undefined,
+          );
     return usual && fields.size === names.length ? { rest: Buffer.concat(whole.parts, whole.size), fields } : undefined;
   } catch (error) {
     if (isErrorOf(error, 'RangeError')) return undefined;
@@ -53,7 +64,7 @@ export function liftFields(answer: Uint8Array, names: readonly string[]): Lifted
   }
 }
 
-/** The status of a serialised SearchResults: the SDK hides it behind a TypeError when there are no results beside it. */
+/** The status of a serialised answer: the SDK hides it behind a TypeError when there are no results beside it. */
 export function statusOf(answer: Uint8Array): { code: number; reason: string } | undefined {
   try {
     const reader = new WireReader(answer);
@@ -81,6 +92,7 @@ export function statusOf(answer: Uint8Array): { code: number; reason: string } |
 // Field numbers of milvus.proto and schema.proto.
 const SEARCH_RESULTS = { status: 1, results: 2 };
 const RESULT_DATA = { fieldsData: 3 };
+const QUERY_RESULTS = { fieldsData: 2 };
 const FIELD_DATA = { name: 2, vectors: 4, validData: 7 };
 const VECTOR_FIELD = { dim: 1, floats: 2 };
 const KINDS: Record<number, LiftedField['kind'] | undefined> = { 2: 'float32', 4: 'float16', 5: 'bfloat16', 7: 'int8' };

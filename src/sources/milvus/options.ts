@@ -1,6 +1,7 @@
 /** Options of a source over Milvus. */
 import type { Metric } from '../../core/types.js';
 import type { HeadOf, TailLayout } from '../../query/source/layout.js';
+import type { MilvusVectorsFrom } from './by-id.js';
 import type { MilvusConsistency } from './consistency.js';
 
 /** Where the vectors are. */
@@ -115,6 +116,14 @@ export interface MilvusCommonOptions {
    * @default 'fast'
    */
   decode?: 'fast' | 'client';
+  /**
+   * How vectors of candidates come to this process: 'hits', with the hits of the head search; 'ids', by the ids of these, in a call
+   * of its own. 'auto' takes ids with a server that says it is 2.3, where that took less time, and hits else; `stats.vectorsFrom`
+   * tells. The candidates are the same.
+   *
+   * @default 'auto'
+   */
+  vectorsFrom?: MilvusVectorsFrom;
 }
 
 /** The keys of {@link MilvusSourceOptions}. */
@@ -131,6 +140,7 @@ export const MILVUS_OPTIONS = [
   'scalars',
   'missingVectors',
   'decode',
+  'vectorsFrom',
   'head',
   'full',
   'metric',

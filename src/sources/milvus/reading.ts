@@ -8,7 +8,7 @@ import type { HeadRequest, PackedRows, PayloadSelection } from '../../query/sour
 import { DYNAMIC, type MilvusRow } from './client.js';
 import { milvusIds } from './from-milvus.js';
 import type { LiftedField } from './lift.js';
-import { packField, payloadOf } from './rows.js';
+import { packField, payloadOf, type QueryRows } from './rows.js';
 import { type MilvusFacts, noField } from './schema.js';
 
 export type WantedParts = Pick<HeadRequest, 'withPayload' | 'vectors'>;
@@ -55,12 +55,14 @@ export function readingOf(
 
 /** Rows with all vectors that are read, and the ids of those without; undefined where such are no matter. */
 export function splitByVectors(
-  rows: readonly MilvusRow[],
+  { rows, lifted }: QueryRows,
   { names }: Reading,
   skip: boolean,
   idField: string,
 ): { rows: readonly MilvusRow[]; lacking: Id[] | undefined } {
   if (!skip) return { rows, lacking: undefined };
+  // Vectors that were lifted out are none of a nullable field.
+  if (lifted !== undefined) return { rows, lacking: [] };
   const isWhole = (row: MilvusRow) => names.every((name) => row[name] !== null);
   const lacking = rows.filter((row) => !isWhole(row));
   return {

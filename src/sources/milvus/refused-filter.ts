@@ -25,7 +25,7 @@ const WORDS = {
  * The error to throw in place of the server's refusal: with the condition that the server refuses when it is asked for that
  * alone, or the refusal itself where it refuses none.
  *
- * @param askVersion - the SDK's answer to getVersion()
+ * @param askVersion - the server's words
  * @param ask - rejects as a search by that expression would
  */
 export async function refusedFilter(
@@ -33,7 +33,7 @@ export async function refusedFilter(
   node: FilterNode | undefined,
   fields: MilvusFields,
   where: string,
-  askVersion: () => Promise<unknown>,
+  askVersion: () => Promise<string | undefined>,
   ask: (expression: string) => Promise<unknown>,
 ): Promise<unknown> {
   if (!(refusal instanceof FunnelError) || refusal.code !== 'REFUSED' || node === undefined) return refusal;
@@ -49,10 +49,12 @@ export async function refusedFilter(
       await ask(expression);
     } catch (error) {
       if (!(error instanceof FunnelError) || error.code !== 'REFUSED') return refusal;
+      const version = await askVersion();
+      const server = version ? `Milvus ${version.replace(/^v/, '')}` : 'a Milvus that does not tell its version';
       const said = expression.length > 200 ? `${expression.slice(0, 200)}…` : expression;
       return new FunnelError(
         'UNSUPPORTED',
-        `${where} cannot express ${named(condition)}: ${await versionOf(askVersion)} refused ${said}. ` +
+        `${where} cannot express ${named(condition)}: ${server} refused ${said}. ` +
           `Ask for it otherwise (nativeFilter), or use a later version (${error.message})`,
         { cause: refusal },
       );
@@ -82,14 +84,4 @@ function named(node: FilterNode): string {
   if ('nodes' in node) return 'several conditions';
   const said = node.op === 'text' ? `match.${node.by}` : WORDS[node.op];
   return `${said} of ${JSON.stringify(node.path.text)}`;
-}
-
-async function versionOf(askVersion: () => Promise<unknown>): Promise<string> {
-  try {
-    const { version } = ((await askVersion()) ?? {}) as { version?: unknown };
-    if (typeof version === 'string' && version !== '') return `Milvus ${version.replace(/^v/, '')}`;
-  } catch {
-    // The refusal is to be told, whatever else fails.
-  }
-  return 'a Milvus that does not tell its version';
 }

@@ -8,7 +8,7 @@ import { integersOf } from './integers.js';
 import type { LiftedField } from './lift.js';
 import { WIDTHS } from './vector-types.js';
 
-/** The rows of one query of a search. */
+/** The rows of one query, or of a search's. */
 export interface QueryRows {
   rows: readonly MilvusRow[];
   lifted: Map<string, LiftedField> | undefined;
@@ -28,14 +28,25 @@ export function rowsByQuery(
   let from = 0;
   return lists.map((rows: readonly MilvusRow[]) => {
     const to = from + rows.length;
-    const own = new Map<string, LiftedField>();
-    for (const [name, field] of lifted ?? []) {
-      const width = field.dim * WIDTHS[field.kind];
-      own.set(name, { ...field, bytes: field.bytes.subarray(from * width, to * width) });
-    }
+    const own = lifted && partOf(lifted, from, to);
     from = to;
-    return { rows, lifted: lifted && own };
+    return { rows, lifted: own };
   });
+}
+
+/** The first rows. */
+export function firstRows({ rows, lifted }: QueryRows, count: number): QueryRows {
+  if (rows.length <= count) return { rows, lifted };
+  return { rows: rows.slice(0, count), lifted: lifted && partOf(lifted, 0, count) };
+}
+
+function partOf(lifted: Map<string, LiftedField>, from: number, to: number): Map<string, LiftedField> {
+  const part = new Map<string, LiftedField>();
+  for (const [name, field] of lifted) {
+    const width = field.dim * WIDTHS[field.kind];
+    part.set(name, { ...field, bytes: field.bytes.subarray(from * width, to * width) });
+  }
+  return part;
 }
 
 export function packField(

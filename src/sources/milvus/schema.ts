@@ -38,6 +38,8 @@ export interface MilvusFacts extends SourceInfo, VectorNames {
   fields: MilvusFields;
   /** Keys in JSON that were found to hold no arrays and no objects. */
   scalarKeys: Set<string>;
+  /** Whether a search sends ids alone and vectors are read by them. */
+  byIds: boolean;
 }
 
 export interface SearchedField {
@@ -70,7 +72,7 @@ export async function readMilvusFacts(
   client: Pick<MilvusClientLike, 'describeCollection' | 'describeIndex'>,
   options: Options,
   name: string,
-): Promise<MilvusFacts> {
+): Promise<Omit<MilvusFacts, 'byIds'>> {
   const { collection, metric } = options;
   const answer = await client.describeCollection({ collection_name: collection });
   const no = refusal(answer?.status);

@@ -3,7 +3,7 @@
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
-import { checkParams } from '../../query/params.js';
+import { checkParams, readParams } from '../../query/params.js';
 import { type GivenNames, headBy } from '../../query/source/layout.js';
 import { LAYOUT_KEYS, sourceOf } from '../../query/source/layouts.js';
 import { checkFetchRequest, checkHeadRequest, checkScanRequest } from '../../query/source/requests.js';
@@ -19,9 +19,10 @@ import type {
 } from '../../query/source/source.js';
 import { CollectionSource, checkCommon } from '../collection.js';
 import { checkRetries, type MakeNode, Nodes } from '../nodes.js';
+import { checkVectorsFrom, readsByIds, withRows } from './by-id.js';
 import { MilvusCalls } from './calls.js';
 import type { MilvusClientLike } from './client.js';
-import { asking, type MilvusClients, milvusMakers } from './clients.js';
+import { asking, type MilvusClients, milvusMakers, versionOf } from './clients.js';
 import { milvusError } from './errors.js';
 import { checkExpression } from './expression.js';
 import { MilvusFilters } from './filters.js';
@@ -29,7 +30,7 @@ import { milvusIds, milvusScores } from './from-milvus.js';
 import { UNROUNDED } from './integers.js';
 import { MILVUS_OPTIONS, type MilvusCommonOptions, type MilvusLayout, type MilvusSourceOptions } from './options.js';
 import { readingOf, splitByVectors, unpack } from './reading.js';
-import { distances } from './rows.js';
+import { distances, firstRows } from './rows.js';
 import { behindKey, type MilvusFacts, readMilvusFacts, withKeys } from './schema.js';
 import { checkedMilvusScope, MILVUS_PARAMS, MILVUS_SCOPE, type MilvusScope, splitMilvusParams } from './scope.js';
 
@@ -64,6 +65,7 @@ export function milvusSource(client: MilvusClients, options: MilvusSourceOptions
   if (missing !== undefined && missing !== 'error' && missing !== 'skip') {
     throw expected('BAD_ARGUMENT', "'error' or 'skip'", 'missingVectors', missing);
   }
+  checkVectorsFrom(options?.vectorsFrom);
   const keys = LAYOUT_KEYS.filter((key) => key !== 'prefixes'); // no stage runs there
   return sourceOf(options, (own: OwnOptions) => new MilvusSource(makers, own), nameOf, keys);
 }
@@ -103,8 +105,10 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     this.filters = new MilvusFilters(this.nodes, this.calls, options, this.name);
   }
 
-  protected read(signal: AbortSignal): Promise<MilvusFacts> {
-    return readMilvusFacts(asking(this.nodes, this.name, signal), this.options, this.name);
+  protected async read(signal: AbortSignal): Promise<MilvusFacts> {
+    const { vectorsFrom = 'auto' } = this.options;
+    const facts = await readMilvusFacts(asking(this.nodes, this.name, signal), this.options, this.name);
+    return { ...facts, byIds: await readsByIds(vectorsFrom, () => versionOf(this.nodes, signal)) };
   }
 
   protected lasts(): boolean {
@@ -238,9 +242,10 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     const asked = readingOf(facts, request, this.name);
     const { timeout } = request;
     const call = { signal, scope: this.scopeOf(request.params), ...(timeout !== undefined && { timeout }) };
-    const all = ids.length === 0 ? [] : await this.calls.query(withKeys(ids, facts), asked, call, facts, {});
+    const none = { rows: [], lifted: undefined };
+    const all = ids.length === 0 ? none : await this.calls.query(withKeys(ids, facts), asked, call, facts, {});
     const { rows, lacking } = splitByVectors(all, asked, this.skips(request.missing), facts.idField);
-    return { rows: unpack(rows, undefined, asked, facts, request, this.name), lacking };
+    return { rows: unpack(rows, all.lifted, asked, facts, request, this.name), lacking };
   }
 
   /**
@@ -262,10 +267,11 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         const filter = await this.filters.expression(restriction, facts, call);
         const answer = await this.calls.query(filter, asked, call, facts, params);
         // A collection with a partition key answers up to so many rows of each partition, all in the order of their keys.
-        const rows = answer.length > limit ? answer.slice(0, limit) : answer;
+        const page = firstRows(answer, limit);
+        const { rows, lifted } = page;
         const last = this.checkOrder(milvusIds(rows, facts.idField).map(String), after, facts);
-        const { rows: whole, lacking } = splitByVectors(rows, asked, this.skips(), facts.idField);
-        const unpacked = unpack(whole, undefined, asked, facts, request, this.name);
+        const { rows: whole, lacking } = splitByVectors(page, asked, this.skips(), facts.idField);
+        const unpacked = unpack(whole, lifted, asked, facts, request, this.name);
         // A page may be short though more follow; only an empty one is the end.
         const next = rows.length === 0 ? undefined : last;
         return { rows: unpacked, next, ms: performance.now() - began, ...(lacking && { lacking }) };
@@ -301,6 +307,19 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
     facts: MilvusFacts,
     signal: AbortSignal,
   ): Promise<HeadAnswer[]> {
+    const { vectors = true, withPayload, params, timeout } = requests[0]!;
+    if (!vectors || !facts.byIds) return this.searched(requests, facts, signal);
+    const idsOnly = requests.map((request) => ({ ...request, vectors: false, withPayload: false }));
+    const found = await this.searched(idsOnly, facts, signal);
+    const asked = { withPayload, timeout, ...readParams(params) };
+    return withRows(found, (ids) => this.rowsInParts(ids, { ...asked, ids }, facts, signal));
+  }
+
+  private async searched(
+    requests: readonly HeadRequest[],
+    facts: MilvusFacts,
+    signal: AbortSignal,
+  ): Promise<HeadAnswer[]> {
     const request = requests[0]!;
     const { candidates, mode } = request;
     const exact = mode === 'exact';
@@ -328,8 +347,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
           `Expected at most ${candidates} rows from ${this.name} but received ${all.length}`,
         );
       }
-      // Vectors that were lifted out are none of a nullable field.
-      const { rows, lacking } = splitByVectors(all, asked, lifted === undefined && this.skips(), facts.idField);
+      const { rows, lacking } = splitByVectors({ rows: all, lifted }, asked, this.skips(), facts.idField);
       const unpacked = unpack(rows, lifted, asked, facts, request, this.name);
       const squared = exact ? facts.squared.full : facts.squared.head;
       const headScores = distances(milvusScores(rows, outputs), squared, factors[p]!);

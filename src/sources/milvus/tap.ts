@@ -41,7 +41,7 @@ export interface Tap {
   at(): number | undefined;
 }
 
-/** @param names of the vector fields to lift out of the answer of a search; the SDK decodes the others */
+/** @param names of the vector fields to lift out of the answer; the SDK decodes the others */
 export function tappedMilvus(
   client: MilvusClientLike,
   method: 'Search' | 'Query',
@@ -62,7 +62,7 @@ export function tappedMilvus(
     const read = (bytes: Buffer): unknown => {
       at = performance.now();
       status = statusOf(bytes);
-      const lifted = names.length > 0 && status?.code === 0 ? liftFields(bytes, names) : undefined;
+      const lifted = names.length > 0 && status?.code === 0 ? liftFields(bytes, names, method) : undefined;
       fields = lifted?.fields;
       const answer = responseDeserialize(lifted?.rest ?? bytes);
       json = exactJson(answer);
