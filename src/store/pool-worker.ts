@@ -7,9 +7,9 @@ import { FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import type { Sliced } from '../core/slices.js';
 import { endThread } from '../core/threads.js';
-import { codeKernelsFor } from '../kernels/codes-load.js';
-import { getKernels } from '../kernels/load.js';
+import type { CodeKernels } from '../kernels/codes.js';
 import { failUnread, fromPost, toPost } from '../kernels/post.js';
+import { threadKernels } from '../kernels/thread-kernels.js';
 import { measured } from './engine/agreement.js';
 import { encodeRange, planCoding } from './engine/build.js';
 import { planExtension } from './engine/extend.js';
@@ -34,10 +34,9 @@ const EXPECTED = 200;
 const SHARE_OF_SEARCHES = 2;
 
 const setup = workerData as ThreadData;
-const kernels = getKernels(setup.kernels);
-const codes = codeKernelsFor(setup.kernels, setup.memory);
-const searcher = new Searcher(kernels, codes);
-const scratch = new Scratch(codes);
+let codes: CodeKernels;
+let searcher: Searcher;
+let scratch: Scratch;
 /** By index. */
 const states = new Map<number, { version: number; state: SearchState }>();
 let searchedAt = Number.NEGATIVE_INFINITY;
@@ -45,8 +44,13 @@ const builder = new Builder(setup.manners, setup.mostBuilders);
 let building: { id: number; cancelled: boolean } | undefined;
 
 const port = parentPort!;
-port.on('messageerror', failUnread);
-port.on('message', serve);
+threadKernels(setup.kernels, setup.memory).then((found) => {
+  codes = found.codes;
+  searcher = new Searcher(found.kernels, codes);
+  scratch = new Scratch(codes);
+  port.on('messageerror', failUnread);
+  port.on('message', serve); // the port keeps what came before
+});
 
 function serve(posted: ThreadMessage): void {
   const message = fromPost(posted);

@@ -1,0 +1,36 @@
+/** A thread pays for each module that it loads, some half a millisecond: those of kernels that it does not call stay out. */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const esm = fileURLToPath(new URL('../../../dist/esm/', import.meta.url));
+const IMPORT = /(?:from|import) ?'(\.[^']+|#host\/[^']+)'/g;
+
+/** Modules that are loaded with one, itself included: those of its `import` statements, and of theirs. */
+function loadedWith(file: string, found = new Set<string>()): Set<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  for (const [, path] of readFileSync(file, 'utf8').matchAll(IMPORT)) {
+    loadedWith(
+      path!.startsWith('#') ? join(esm, `${path!.slice('#host/'.length)}.js`) : join(dirname(file), path!),
+      found,
+    );
+  }
+  return found;
+}
+
+test('a thread with native kernels loads no module of the others', () => {
+  const worker = join(esm, 'store/pool-worker.js');
+  assert.ok(existsSync(worker));
+  const names = [...loadedWith(worker)].map((file) => basename(file));
+  for (const needed of ['native.js', 'codes-native.js', 'search.js', 'build.js', 'neighbours.js', 'row-images.js']) {
+    assert.ok(names.includes(needed), `${needed} is among them: the walk over imports works`);
+  }
+  assert.deepEqual(
+    names.filter((name) => /wasm|reference|offload|^check\.js|^load\.js/.test(name)),
+    [],
+  );
+  assert.ok(names.length <= 70, `${names.length} modules`);
+});
