@@ -5,7 +5,7 @@ import { idAs } from '../core/ids.js';
 import { ownView } from '../core/realm.js';
 import type { FilterStats, Hit, Id, IdKind, Metric, MirrorStats, PackedCandidates, SyncMark } from '../core/types.js';
 import type { PayloadSelector } from './payload.js';
-import type { NearestRequest } from './source/own-query.js';
+import type { NearestRequest } from './source/nearest.js';
 import type { FetchRequest, HeadAnswer, PackedRows, Source, SourceInfo } from './source/source.js';
 
 /** The part of a FunnelIndex that a search reads vectors from; anything that has it may be a mirror. */

@@ -1,7 +1,7 @@
 /** A FunnelIndex as the mirror of a database: the offers it makes to searches. */
 import { guarded } from '../core/call.js';
 import { type Nearest, offerSearch } from '../query/mirror.js';
-import type { NearestRequest } from '../query/source/own-query.js';
+import type { NearestRequest } from '../query/source/nearest.js';
 import type { Source } from '../query/source/source.js';
 import { filterOf } from './index-rows.js';
 import { IndexSource } from './index-source.js';

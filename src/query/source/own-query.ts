@@ -2,21 +2,8 @@
  * Sources in this process that answer a plain search by a query of their own: it takes a tenth of a millisecond, and the steps that
  * all other searches share would take as long. Both ways tell the same.
  */
-import type { QueryVector } from '../../core/vector.js';
-import type { FilterNode } from '../filter/ast.js';
-import type { HeadAnswer, PayloadSelection, Source, SourceInfo } from './source.js';
-
-/** A request to it, of which all was checked but the limits of the call. */
-export interface NearestRequest {
-  vector: QueryVector;
-  /** Rows that are told, of so many that are scored. */
-  count: number;
-  candidates: number;
-  withPayload: PayloadSelection;
-  filter: FilterNode | undefined;
-  timeout: number | undefined;
-  signal: AbortSignal | undefined;
-}
+import type { NearestRequest } from './nearest.js';
+import type { HeadAnswer, Source, SourceInfo } from './source.js';
 
 export interface OwnQuery {
   info(): SourceInfo;
