@@ -130,7 +130,7 @@ describe('The rotation for orders', () => {
     Array.from({ length: 16 }, () => Array.from({ length: dim }, () => Math.round((2 * random.next() - 1) * most)));
   const rough = (name: string, coding: Coding) => {
     const scratch = new Scratch(getCodeKernels(name));
-    const { u, off } = rotateQuery(scratch, coding, { values: query, norm: 1 }, coding.width, true);
+    const { u, off } = rotateQuery(scratch, coding, { values: query, norm: lengthOf(query) }, coding.width, true);
     return { u: Array.from(u.subarray(0, coding.width)), off };
   };
 
