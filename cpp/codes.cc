@@ -57,25 +57,29 @@ struct Blocks {
 // Without a bar every row counts.
 std::vector<uint64_t> bestOf(const InstructionSet& isa, const TopDotsTask& task, Blocks in, size_t k,
                              const int32_t* bar) {
-  const size_t room = k + std::max<size_t>(k, 64);
-  std::vector<uint64_t> found;
-  found.reserve(room);
+  // A bar lets some two or three times as many through as are wanted: then they are selected once, at the end.
+  const size_t room = k + (bar ? 2 : 1) * std::max<size_t>(k, 64);
+  std::vector<uint64_t> found(room + kBlockRows);
+  size_t n = 0;
   bool barred = bar != nullptr;
   int32_t least = barred ? *bar : INT32_MIN;  // of no meaning before k are found
   for (size_t b = in.from; b < in.to; b += in.step) {
     uint32_t takes = task.mask[task.blocks[b]];
     if (barred && (b = isa.codes.nextAbove(task, b, in.to, in.step, least, takes)) >= in.to) break;
     const int32_t* dots = task.dots + b * kBlockRows;
-    for (size_t r = 0; takes != 0; ++r, takes >>= 1) {
-      if (takes & 1) found.push_back(ranked(dots[r], b * kBlockRows + r));
+    // Without a branch: which rows of a block are taken cannot be foretold.
+    for (size_t r = 0; r < kBlockRows; ++r, takes >>= 1) {
+      found[n] = ranked(dots[r], b * kBlockRows + r);
+      n += takes & 1;
     }
-    if (found.size() + kBlockRows > room) {
-      std::nth_element(found.begin(), found.begin() + (k - 1), found.end(), std::greater<uint64_t>());
-      found.resize(k);
+    if (n + kBlockRows > room) {
+      std::nth_element(found.begin(), found.begin() + (k - 1), found.begin() + n, std::greater<uint64_t>());
+      n = k;
       least = dotOf(found[k - 1]);
       barred = true;
     }
   }
+  found.resize(n);
   return found;
 }
 
@@ -288,7 +292,10 @@ size_t topDots(const InstructionSet& isa, const TopDotsTask& task) {
   std::vector<uint64_t>& found = best[0];
   for (size_t part = 1; part < parts; ++part) found.insert(found.end(), best[part].begin(), best[part].end());
   const size_t n = std::min(task.k, found.size());
-  std::partial_sort(found.begin(), found.begin() + n, found.end(), std::greater<uint64_t>());
+  if (n < found.size()) {
+    std::nth_element(found.begin(), found.begin() + (n - 1), found.end(), std::greater<uint64_t>());
+  }
+  std::sort(found.begin(), found.begin() + n, std::greater<uint64_t>());
   for (size_t i = 0; i < n; ++i) {
     const size_t visit = 0xffffffffu - static_cast<uint32_t>(found[i]);
     task.rows[i] = static_cast<uint32_t>(task.blocks[visit / kBlockRows] * kBlockRows + visit % kBlockRows);

@@ -121,3 +121,38 @@ describe('rotation of a query', () => {
     assert.ok(Math.abs(lengthOf(u) - 1) < 1e-3);
   });
 });
+
+describe('The rotation for orders', () => {
+  const dim = 40;
+  const random = new Random(SEED);
+  const query = unit(random.vector(dim));
+  const rowsOf = (most: number) =>
+    Array.from({ length: 16 }, () => Array.from({ length: dim }, () => Math.round((2 * random.next() - 1) * most)));
+  const rough = (name: string, coding: Coding) => {
+    const scratch = new Scratch(getCodeKernels(name));
+    const { u, off } = rotateQuery(scratch, coding, { values: query, norm: lengthOf(query) }, coding.width, true);
+    return { u: Array.from(u.subarray(0, coding.width)), off };
+  };
+
+  for (const name of names) {
+    it(`${name}: is by high bytes, and promises no bound`, () => {
+      const basis = { ...handMade(rowsOf(30_000), dim), step: 2 ** -17 };
+      const coding = codingOf(name, dim, 16, basis);
+      const whole = rotated(name, coding, query);
+      const { u, off } = rough(name, coding);
+      assert.equal(off, Infinity);
+      assert.notDeepEqual(u, whole.u);
+      const most = 128 * basis.step * query.reduce((sum, value) => sum + Math.abs(value), 0) * 1.01;
+      u.forEach((value, i) => {
+        assert.ok(Math.abs(value - whole.u[i]!) <= most, `${i}: ${value}, ${whole.u[i]}`);
+      });
+    });
+
+    it(`${name}: is whole where high bytes are too coarse`, () => {
+      const coding = codingOf(name, dim, 16, handMade(rowsOf(30_000), dim));
+      const whole = rotated(name, coding, query);
+      const { u, off } = rough(name, coding);
+      assert.deepEqual({ u, off }, { u: whole.u, off: whole.off });
+    });
+  }
+});

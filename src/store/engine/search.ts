@@ -278,7 +278,7 @@ export class Searcher {
     const { coding } = segments[0]!;
     const { width } = coding;
     const scratch = this.#scratch;
-    const rotated = rotateQuery(scratch, coding, run.seenBy(0), width);
+    const rotated = rotateQuery(scratch, coding, run.seenBy(0), width, true);
     const ordinals = scratch.take('pooled ordinals', Uint32Array, picked * segments.length);
     const keys = scratch.take('pooled keys', Float64Array, picked * segments.length);
     let n = 0;
@@ -307,7 +307,7 @@ export class Searcher {
     const segment = run.state.segments[s]!;
     const { coding } = segment;
     const width = k <= keep ? coding.head : coding.width;
-    const rotated = rotateQuery(this.#scratch, coding, run.seenBy(s), width);
+    const rotated = rotateQuery(this.#scratch, coding, run.seenBy(s), width, true);
     const head = this.#firstByHead(run, s, rotated, rows, k, keep);
     const { found } = head;
     if (found <= keep) return found;
@@ -370,7 +370,7 @@ export class Searcher {
     const byCodes = narrows && coding.full === 0;
     const rotates = byCodes || coding.shortlist!.kind === 'int8' || segment.partition !== null;
     const width = byCodes ? coding.width : coding.head;
-    const rotated = rotates ? rotateQuery(scratch, coding, seen, width) : NOT_ROTATED;
+    const rotated = rotates ? rotateQuery(scratch, coding, seen, width, true) : NOT_ROTATED;
     const { u } = rotated;
     const visit = this.#visits.nearest(run, segment, s, u, keep);
     const query = { vector: request.vector, norm, seen, u };
