@@ -2,7 +2,9 @@
  * Kernels off the main thread: one worker per thread that asks, started at the first call. It keeps the process alive
  * only while work is pending. Inputs are copied into it, except shared memory; outputs are copied back.
  */
-import { Worker } from 'node:worker_threads';
+// By its default export: webpack makes `createRequire` undefined where it is imported by name.
+import nodeModule from 'node:module';
+import type { Worker } from 'node:worker_threads';
 import { FunnelError, type FunnelErrorCode } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
 import { isSharedMemory } from '../core/shared.js';
@@ -89,8 +91,11 @@ function start(file: string): Worker {
   const own = pending;
   let started: Worker;
   try {
+    // Loaded now: it takes milliseconds, and most programs start no such thread.
+    const load = nodeModule.createRequire(process.execPath);
+    const threads = load('node:worker_threads') as typeof import('node:worker_threads');
     // No flags of the process: some of them (--input-type, --test) make no sense for a file run by a worker.
-    started = new Worker(file, { execArgv: [], name: 'funnelvec' });
+    started = new threads.Worker(file, { execArgv: [], name: 'funnelvec' });
   } catch (cause) {
     throw new FunnelError('KERNELS_UNAVAILABLE', 'The worker thread of the kernels cannot start', { cause });
   }

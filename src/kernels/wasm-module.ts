@@ -91,17 +91,20 @@ function compiledFrom(text: string, lacks: string): object {
  * page loads compressed: base64 takes two fifths more.
  */
 function bytesOf(text: string): Uint8Array {
-  const bytes: number[] = [];
+  // Code by code, since this runs once, before the engine makes it fast: letters as strings take four times as long.
+  const bytes = new Uint8Array(text.length);
+  let count = 0;
   let above = 0;
-  for (const letter of text) {
-    if (letter === '!') above = 87;
-    else if (letter === '#') above = 174;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 33) above = 87;
+    else if (code === 35) above = 174;
     else {
-      bytes.push(above + (letter === '&' ? 92 : letter.charCodeAt(0)) - 44);
+      bytes[count++] = above + (code === 38 ? 92 : code) - 44;
       above = 0;
     }
   }
-  return Uint8Array.from(bytes);
+  return bytes.slice(0, count);
 }
 
 /**

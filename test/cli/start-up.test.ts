@@ -1,20 +1,26 @@
-/** The command answers at once: what --version, --help and doctor load is little, and the rest is loaded by commands that need it. */
+/** The package and its command start at once: little is loaded with them, and the rest by calls and commands that need it. */
 // Runs alone: it measures the processor's time.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { it } from 'node:test';
+import { pathToFileURL } from 'node:url';
 
-const cli = resolve('dist/esm/cli');
+const esm = resolve('dist/esm');
+const cli = join(esm, 'cli');
 
 /** The files that a module imports before it runs, and those that these import. */
 function loadedWith(file: string, found = new Set<string>()): Set<string> {
   if (found.has(file)) return found;
   found.add(file);
   const text = readFileSync(file, 'utf8');
-  const imported = text.matchAll(/^(?:import|export)[^;()]*?'(\.[^']+)';|\brequired?\(["'](\.[^"']+)["']\)/gm);
-  for (const [, path, required] of imported) loadedWith(join(dirname(file), (path ?? required)!), found);
+  const imported = text.matchAll(
+    /^(?:import|export)[^;()]*?'(?:(\.[^']+)|#host\/([^']+))';|\brequired?\(["'](\.[^"']+)["']\)/gm,
+  );
+  for (const [, path, host, required] of imported) {
+    loadedWith(host === undefined ? join(dirname(file), (path ?? required)!) : join(esm, `${host}.js`), found);
+  }
   return found;
 }
 
@@ -46,6 +52,31 @@ it('doctor loads kernels and the files of an index, and nothing that searches', 
     names.filter((file) => /store\/engine|funnel-index|query\/|embed\//.test(file)),
     [],
   );
+});
+
+it('import loads the files of funnels and searches, and of Node.js neither threads nor clocks before they are needed', () => {
+  const files = loadedWith(join(esm, 'index.js'));
+  assert.ok(files.size <= 92, named(files).join(' '));
+  assert.deepEqual(
+    named(files).filter((file) => /\/(store|embed|tune|train|files|adapters)\/|codes/.test(file)),
+    [],
+  );
+  for (const load of [
+    `await import(${JSON.stringify(pathToFileURL(join(esm, 'index.js')).href)})`,
+    `(await import('node:module')).createRequire(${JSON.stringify(cli)})('../cjs/index.js')`,
+  ]) {
+    const program = `${load}; console.log(JSON.stringify(process.moduleLoadList))`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      encoding: 'utf8',
+    });
+    assert.equal(stderr, '');
+    const builtin = (JSON.parse(stdout) as string[]).map((line) => line.replace('NativeModule ', ''));
+    assert.ok(builtin.includes('diagnostics_channel'), builtin.join(' ')); // which the package does load
+    assert.deepEqual(
+      ['worker_threads', 'perf_hooks'].filter((name) => builtin.includes(name)),
+      [],
+    );
+  }
 });
 
 /** The milliseconds that the processor works for a program. */
