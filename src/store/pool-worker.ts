@@ -44,13 +44,20 @@ const builder = new Builder(setup.manners, setup.mostBuilders);
 let building: { id: number; cancelled: boolean } | undefined;
 
 const port = parentPort!;
-threadKernels(setup.kernels, setup.memory).then((found) => {
-  codes = found.codes;
-  searcher = new Searcher(found.kernels, codes);
-  scratch = new Scratch(codes);
-  port.on('messageerror', failUnread);
-  port.on('message', serve); // the port keeps what came before
-});
+threadKernels(setup.kernels, setup.memory).then(
+  (found) => {
+    codes = found.codes;
+    searcher = new Searcher(found.kernels, codes);
+    scratch = new Scratch(codes);
+    port.on('messageerror', failUnread);
+    port.on('message', serve); // the port keeps what came before
+  },
+  // Thrown outside of a promise: a process may be told to go on after rejections, and then nobody would hear of it.
+  (error) =>
+    queueMicrotask(() => {
+      throw error;
+    }),
+);
 
 function serve(posted: ThreadMessage): void {
   const message = fromPost(posted);

@@ -81,6 +81,27 @@ describe('an index with rows that came after its build', () => {
     await index.close();
   });
 
+  it('answers who asks for more rows than there could be with all that there are', async () => {
+    const before = activeKernels().name;
+    for (const { name, supported } of listKernels()) {
+      if (!supported) continue;
+      useKernels(name as never);
+      try {
+        const random = new Random(SEED);
+        const index = await mixed(random.vector(600 * 16), 600, {});
+        const vector = random.vector(16);
+        for (const query of [{ limit: 2 ** 31 }, { limit: 5, params: { candidates: 2 ** 32 - 1 } }]) {
+          const { hits, stats } = index.querySync({ vector, ...query });
+          assert.equal(hits.length, Math.min(index.count, query.limit), name);
+          assert.equal(stats.rowsRead, index.count, name);
+        }
+        await index.close();
+      } finally {
+        useKernels(before as never);
+      }
+    }
+  });
+
   for (const [b, { name, supported }] of listKernels().entries()) {
     if (!supported) continue;
     it(`is exact with the same bits, by each metric, over hard rows, with lists or none, on ${name}`, async () => {

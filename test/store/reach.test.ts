@@ -83,6 +83,17 @@ describe('a search without params', () => {
     await index.close();
   });
 
+  it('picks no more by head codes where more would find nothing more: rows that are each there a hundred times', async () => {
+    const dim = 64;
+    const { rows } = madeRows(dim, 40);
+    const copies = new Float32Array(100 * rows.length);
+    for (let i = 0; i < 100; i++) copies.set(rows, i * rows.length);
+    const index = await indexOf(copies, dim);
+    const { depth } = segmentOf(index);
+    assert.ok(depth !== undefined && depth <= 2, `${depth}`);
+    await index.close();
+  });
+
   it('picks so many again from a file, once from an older one, and never a number that makes no sense', async () => {
     const index = await indexOf(madeRows(64, 2000).rows, 64);
     const sections = new Map<string, Uint8Array>();

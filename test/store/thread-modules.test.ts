@@ -4,6 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { newManners } from '#dist/store/pool-manners.js';
 
 const esm = fileURLToPath(new URL('../../../dist/esm/', import.meta.url));
 const IMPORT = /(?:from|import) ?'(\.[^']+|#host\/[^']+)'/g;
@@ -34,3 +36,16 @@ test('a thread with native kernels loads no module of the others', () => {
   );
   assert.ok(names.length <= 70, `${names.length} modules`);
 });
+
+for (const build of ['esm', 'cjs']) {
+  test(`a thread without its kernels says so, also where rejections of promises end nothing: ${build}`, async () => {
+    const file = fileURLToPath(new URL(`../../../dist/${build}/store/pool-worker.js`, import.meta.url));
+    const workerData = { kernels: 'nonesuch', manners: newManners(), mostBuilders: 1 };
+    const worker = new Worker(file, { execArgv: ['--unhandled-rejections=none'], workerData });
+    const error = await new Promise<unknown>((resolve) => {
+      worker.on('error', resolve);
+      worker.on('exit', resolve);
+    });
+    assert.match(String((error as Error).message), /"nonesuch" is not the name of any kernels/);
+  });
+}

@@ -100,12 +100,15 @@ function* reachOf(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<P
     }
     return found;
   };
-  let depth = 1;
-  let found = yield* foundIn({ ...segment, depth }, all);
-  while (found < FINDS * NEAREST * queries.length && depth < DEEPEST) {
-    depth *= 2;
-    found = yield* foundIn({ ...segment, depth }, all);
+  const tried: { depth: number; found: number }[] = [];
+  let wanted = FINDS * NEAREST * queries.length;
+  for (let depth = 1; depth <= DEEPEST && !tried.some(({ found }) => found >= wanted); depth *= 2) {
+    tried.push({ depth, found: yield* foundIn({ ...segment, depth }, all) });
   }
+  // Where many rows are alike, too few are scored in full however many are picked: then fewer do as well.
+  const deepest = tried.at(-1)!;
+  if (deepest.found < wanted) wanted = FINDS * deepest.found;
+  const { depth, found } = tried.find((one) => one.found >= wanted)!;
   if (neighbours === null || all === undefined) return { depth, neighbours };
   const usual = probesFor(all, NEAREST);
   for (let share = FEWEST; MARGIN * share * usual < AS_SOON * all; share *= Math.SQRT2) {

@@ -279,8 +279,10 @@ export class Searcher {
     const { width } = coding;
     const scratch = this.#scratch;
     const rotated = rotateQuery(scratch, coding, run.seenBy(0), width, true);
-    const ordinals = scratch.take('pooled ordinals', Uint32Array, picked * segments.length);
-    const keys = scratch.take('pooled keys', Float64Array, picked * segments.length);
+    // As many as there can be: a caller may ask for more than there are.
+    const most = segments.reduce((sum, { count }) => sum + Math.min(count, picked), 0);
+    const ordinals = scratch.take('pooled ordinals', Uint32Array, most);
+    const keys = scratch.take('pooled keys', Float64Array, most);
     let n = 0;
     for (const [s, segment] of segments.entries()) {
       const k = Math.min(segment.count, picked);

@@ -132,10 +132,13 @@ export function named(error: unknown): unknown {
 /** Free bytes that are as good as none. */
 const NO_SPACE = 1 << 20;
 
-/** As named(), but a write that a full disk cut short is told as such: LMDB calls it EIO, as if the disk were broken. */
+/**
+ * As named(), but a write that a full disk cut short is told as such: LMDB calls it EIO, as if the disk were broken, and a copy
+ * that fails has no code.
+ */
 export function namedWrite(error: unknown, path: string): unknown {
   const known = named(error);
-  if (errorCodeOf(known) !== 'EIO' || freeBytes(dirname(path)) >= NO_SPACE) return known;
+  if ((errorCodeOf(known) ?? 'EIO') !== 'EIO' || freeBytes(dirname(path)) >= NO_SPACE) return known;
   return Object.assign(new Error('ENOSPC: no space left on device', { cause: known }), { code: 'ENOSPC' });
 }
 

@@ -133,6 +133,25 @@ it('a full disk is told as one, also where LMDB says EIO, and what was acknowled
   assert.match(stdout, /\ntrue true true\n$/);
 });
 
+it('a backup onto a full disk says that it is full', (t) => {
+  if (UNSHARE === undefined) return t.skip('nothing can be mounted here');
+  const [folder, index] = [fresh(), fresh()];
+  mkdirSync(folder);
+  const backs = `const { FunnelIndex } = await import(${JSON.stringify(STORE)});
+    const index = await FunnelIndex.create(${JSON.stringify(index)}, { dim: 2 });
+    const payload = { text: 'x'.repeat(3_000_000) };
+    await index.upsert([{ id: 1, vector: [1, 2], payload }]);
+    await index.backup('backup').catch((error) => console.log(error.name, error.code, error.message));
+    await index.close();`;
+  const mount = 'mount -t tmpfs -o size=2m tmpfs "$0" && cd "$0" && exec "$@"';
+  const line = [...UNSHARE!, 'sh', '-c', mount, folder, process.execPath, '--input-type=module', '-e', backs];
+  const { stdout, stderr } = spawnSync(line[0]!, line.slice(1), { encoding: 'utf8' });
+  assert.match(
+    stdout || stderr,
+    /^FunnelError DISK .*copying data\.mdb: ENOSPC: .*: free some space there, then call again\n$/,
+  );
+});
+
 describe('a path where no index can be', () => {
   const file = join(scratch, 'file');
   writeFileSync(file, 'x');
