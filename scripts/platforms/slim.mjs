@@ -23,7 +23,8 @@ export async function slim(folder) {
     if (code === 'export{};') for (const one of [file, twin]) rmSync(one, { force: true });
     else {
       writeFileSync(file, bang + code);
-      const isEntry = manifest.includes(`"./dist/cjs/${name}"`);
+      // By its name or by its types: the one that LangChain's adapter is, another file hands on (adapters/required).
+      const isEntry = manifest.includes(`"./dist/cjs/${name.replace(/js$/, '')}`);
       if (filesUnder(twin).length > 0) writeFileSync(twin, toCommonJs(code, name, isEntry));
     }
   }

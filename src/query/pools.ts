@@ -41,6 +41,16 @@ export function joinedAnswers(answers: readonly HeadAnswer[]): HeadAnswer {
     headMs: Math.max(...answers.map(({ headMs }) => headMs)),
     decodeMs: answers.reduce((sum, { decodeMs }) => sum + decodeMs, 0),
     pools: { searches: answers.length, rows: ids.length },
+    ...(first!.byIds && { byIds: joinedReads(answers) }),
     ...(first!.lacking && { lacking: [...new Set(answers.flatMap(({ lacking = [] }) => lacking))] }),
+  };
+}
+
+/** A row that is gone is counted once, however many of the searches found it. */
+function joinedReads(answers: readonly HeadAnswer[]): HeadAnswer['byIds'] {
+  const reads = answers.flatMap(({ byIds }) => byIds ?? []);
+  return {
+    ms: reads.reduce((sum, { ms }) => sum + ms, 0),
+    gone: [...new Set(reads.flatMap(({ gone }) => gone))],
   };
 }

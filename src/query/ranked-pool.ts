@@ -11,7 +11,7 @@ import type { HeadRequest } from './source/source.js';
 
 /** Points that a head search found, of which `count` are candidates. */
 export function foundIn({ stats, byIds, lacking }: Answer, count: number): number {
-  return count + (stats?.gone ?? 0) + (byIds?.gone ?? 0) + (lacking?.length ?? 0);
+  return count + (stats?.gone ?? 0) + (byIds?.gone.length ?? 0) + (lacking?.length ?? 0);
 }
 
 /** @param ms that a funnel took */

@@ -64,7 +64,7 @@ export function statsOf(
   const { stats: mirror, mirrorMs, fetchMs } = answer;
   const lacking = answer.lacking?.length;
   const { byIds } = answer;
-  const gone = byIds?.gone ?? 0;
+  const gone = byIds?.gone.length ?? 0;
   const found = foundIn(answer, n);
   const ranksHere: StageStats[] = prepared.stages.map((stage, s) => ({
     name: `scale ${stage.scale}${stage.prunes ? '' : ' (re-orders only)'}`,
@@ -81,7 +81,7 @@ export function statsOf(
         out: found,
         ms: answer.headMs,
       },
-      ...(byIds ? [{ name: 'fetch', in: found, out: found - byIds.gone, ms: byIds.ms }] : []),
+      ...(byIds ? [{ name: 'fetch', in: found, out: found - gone, ms: byIds.ms }] : []),
       { name: 'decode', in: found - gone, out: mirror === undefined ? n : found, ms: answer.decodeMs },
       ...(mirror === undefined
         ? []

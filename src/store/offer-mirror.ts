@@ -23,7 +23,7 @@ export function offerAsMirror(index: SearchedIndex): void {
     cut: () => isCut(partsOf(index).files.meta),
     nearest(request) {
       const { timeout, signal } = request;
-      if ((timeout ?? signal) === undefined) return nearestIn(index, request);
+      if (timeout === undefined && signal === undefined) return nearestIn(index, request);
       source ??= new IndexSource(index);
       const { name } = source;
       return guarded(name, { timeout, signal }, () => nearestIn(index, request), failedBy(name));

@@ -29,7 +29,7 @@ export function offerNearest(
     info,
     async nearest(request) {
       const { timeout, signal } = request;
-      if ((timeout ?? signal) !== undefined) {
+      if (timeout !== undefined || signal !== undefined) {
         return guarded(source.name, { timeout, signal }, () => nearestIn(index, request), failed);
       }
       try {

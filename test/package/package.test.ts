@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -106,6 +106,33 @@ describe('the packed package', { timeout: 600_000 }, () => {
         for (const [, name] of code.matchAll(/\b(?:from|import|require)\s*\(?\s*["'](\.{1,2}\/[^"']+)["']/g)) {
           assert.ok(existsSync(join(dirname(path), name!)), `${file}: ${name}`);
         }
+      }
+    });
+
+    it('entries of CommonJS that say they were ES modules, and whose names Node.js finds in their text', () => {
+      const peer = join(consumer.home, 'node_modules', '@langchain');
+      symlinkSync(join(root, 'node_modules', '@langchain'), peer, 'junction');
+      try {
+        const exported = Object.entries(manifest['exports'] as Record<string, { require?: { default: string } }>);
+        const entries = exported.flatMap(([entry, { require: by }]) => (by?.default ? [[entry, by.default]] : []));
+        assert.ok(entries.length >= 14, entries.join());
+        consumer.write({
+          'entries.cjs': `
+            const told = ${JSON.stringify(entries)}.map(async ([entry, file]) => {
+              const own = require('funnelvec' + entry.slice(1));
+              const named = await import('./node_modules/funnelvec/' + file);
+              return [entry, own.__esModule, Object.keys(own).filter((name) => !(name in named))];
+            });
+            Promise.all(told).then((all) => console.log(JSON.stringify(all)));`,
+        });
+        const told = JSON.parse(consumer.node(['entries.cjs']));
+        assert.deepEqual(
+          told,
+          entries.map(([entry]) => [entry, true, []]),
+        );
+      } finally {
+        rmSync(peer);
+        rmSync(join(consumer.home, 'entries.cjs'), { force: true });
       }
     });
 

@@ -124,7 +124,7 @@ describe('a plain search over an index', () => {
     const vector = vectorOf(1);
     const signal = AbortSignal.abort();
     await assert.rejects(search.query({ vector, signal }), { code: 'ABORTED', message: /the index in memory/ });
-    for (const timeout of [0, -1, Number.NaN]) {
+    for (const timeout of [0, -1, Number.NaN, null as never]) {
       await assert.rejects(search.query({ vector, timeout }), { code: 'BAD_ARGUMENT', message: /timeout/ });
     }
     const controller = new AbortController();

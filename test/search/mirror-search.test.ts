@@ -158,6 +158,8 @@ describe("a FunnelSearch with search: 'mirror'", () => {
       }
       await assert.rejects(search.query({ vector: random.vector(DIM + 1) }), refused('BAD_DIMS', /32 dims/));
       await assert.rejects(search.query({ vector: new Float32Array(DIM) }), refused('ZERO_QUERY', /zeros/));
+      const endless = search.query({ vector: random.vector(DIM), timeout: null as never });
+      await assert.rejects(endless, refused('BAD_ARGUMENT', /timeout/));
       const using = search.query({ vector: random.vector(DIM), using: 'x' });
       await assert.rejects(using, { message: /x|using|layout/ });
     }

@@ -80,7 +80,7 @@ describe('vectors of candidates over Milvus', () => {
     const plain = ({ candidates: { vectors, ids, payloads, headScores } }: typeof got) =>
       structuredClone([vectors, ids, payloads, headScores]);
     assert.deepEqual(plain(got), plain(want));
-    assert.deepEqual([got.byIds?.gone, want.byIds, got.lacking, want.lacking], [0, undefined, undefined, undefined]);
+    assert.deepEqual([got.byIds?.gone, want.byIds, got.lacking, want.lacking], [[], undefined, undefined, undefined]);
   });
 
   test('come with the hits where no server says that it is 2.3, or the source wants it so', async () => {
@@ -133,7 +133,7 @@ describe('vectors of candidates over Milvus', () => {
   test('of rows that were deleted meanwhile are left out, and counted', async () => {
     const { source } = served({ left: ROWS.filter(({ key }) => key !== '2') }, { vectorsFrom: 'ids' });
     const { candidates, byIds } = await source.head({ vector, candidates: 3 });
-    assert.deepEqual([candidates.ids, Array.from(candidates.headScores!), byIds?.gone], [['1', '3'], [1, 0.8], 1]);
+    assert.deepEqual([candidates.ids, Array.from(candidates.headScores!), byIds?.gone], [['1', '3'], [1, 0.8], ['2']]);
     const { hits, stats } = await new FunnelSearch({ source }).query({ vector });
     assert.deepEqual(
       hits.map(({ id }) => id),
@@ -149,13 +149,31 @@ describe('vectors of candidates over Milvus', () => {
     );
   });
 
+  test('of rows that one of several searches for one request lacks are counted once', async () => {
+    // Each search of a strategy has its own answer, the second of these more rows.
+    const { source } = served({ left: ROWS.filter(({ key }) => key !== '2' && key !== '3') }, { vectorsFrom: 'ids' });
+    const searched = source.head.bind(source);
+    let candidates = 2;
+    const head: typeof source.head = (request) => searched({ ...request, candidates: candidates++ });
+    const one = Object.assign(source, { head, headBatch: undefined });
+    const strategy = 'best_score' as const;
+    const positive = [vector, Float32Array.of(0, 1, 0.2, 0)];
+    const { stats } = await new FunnelSearch({ source: one as typeof source }).recommend({ positive, strategy });
+    const counts = stats.stages.slice(0, 3).map(({ name, in: read, out }) => [name, read, out]);
+    assert.deepEqual(counts, [
+      ['head', 128, 3],
+      ['fetch', 3, 1],
+      ['decode', 1, 1],
+    ]);
+  });
+
   test('of rows without one are named, or skipped and counted', async () => {
     const left = ROWS.map((row) => (row.key === '2' ? { ...row, full: null } : row));
     const strict = served({ left }, { vectorsFrom: 'ids' }).source;
     await assert.rejects(strict.head({ vector, candidates: 3 }), refused('BAD_RESPONSE', /id 2.*is null/));
     const skipping = served({ left }, { vectorsFrom: 'ids', missingVectors: 'skip' }).source;
     const { candidates, lacking, byIds } = await skipping.head({ vector, candidates: 3 });
-    assert.deepEqual([candidates.ids, lacking, byIds?.gone], [['1', '3'], ['2'], 0]);
+    assert.deepEqual([candidates.ids, lacking, byIds?.gone], [['1', '3'], ['2'], []]);
     assert.deepEqual(Array.from(candidates.headScores!), [1, 0.8]);
     assert.equal((await new FunnelSearch({ source: skipping }).query({ vector })).stats.missingVectors, 1);
   });

@@ -184,7 +184,7 @@ export interface HeadAnswer {
     /** Milliseconds of that. */
     ms: number;
     /** Points that were deleted between the two, and left out. */
-    gone: number;
+    gone: readonly Id[];
   };
   /** Candidates that the request's params kept from being found, where the source knows. */
   missing?: number;

@@ -47,7 +47,7 @@ export async function withRows(
     const scores = answer.candidates.headScores;
     const headScores = scores && Float64Array.from(scores).filter((_, i) => whole.has(wanted[i]!));
     const without = wanted.filter((id) => nulls.has(id));
-    const byIds = { ms, gone: wanted.length - own.ids.length - without.length };
+    const byIds = { ms, gone: wanted.filter((id) => !whole.has(id) && !nulls.has(id)) };
     const candidates = found.length === 1 ? own : copied(own);
     return { ...answer, candidates: { ...candidates, headScores }, byIds, ...(lacking && { lacking: without }) };
   });
