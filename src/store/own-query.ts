@@ -41,7 +41,7 @@ export function offerNearest(
   });
 }
 
-/** What an index threw that is no error of ours, as one. */
+/** Makes an error of ours of whatever else an index threw. */
 export function failedBy(name: string): (cause: unknown) => FunnelError {
   return (cause) => {
     const why = `Expected an answer from ${name} but it failed: ${messageOf(cause)}`;

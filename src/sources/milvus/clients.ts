@@ -59,7 +59,7 @@ async function absent(
 }
 
 /** The server's version in its words; undefined where it tells none. */
-export async function versionOf(nodes: Nodes<MilvusClientLike>, signal: AbortSignal): Promise<string | undefined> {
+export async function milvusVersion(nodes: Nodes<MilvusClientLike>, signal: AbortSignal): Promise<string | undefined> {
   try {
     const { version } = ((await nodes.run(signal, async (client) => client.getVersion?.())) ?? {}) as {
       version?: unknown;

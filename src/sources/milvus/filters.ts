@@ -4,7 +4,7 @@ import type { Restriction } from '../../query/source/source.js';
 import type { Nodes } from '../nodes.js';
 import type { MilvusCall, MilvusCalls } from './calls.js';
 import type { MilvusClientLike } from './client.js';
-import { versionOf } from './clients.js';
+import { milvusVersion } from './clients.js';
 import { checkExpression } from './expression.js';
 import type { MilvusFields } from './fields.js';
 import { scalarKeys, toMilvusFilter } from './filter.js';
@@ -38,7 +38,7 @@ export class MilvusFilters {
     } catch (error) {
       const asked = { outputs: [facts.idField], names: [] };
       const ask = (expression: string) => this.calls.query(expression, asked, options, facts, { limit: 1 });
-      const version = () => versionOf(this.nodes, options.signal);
+      const version = () => milvusVersion(this.nodes, options.signal);
       throw await refusedFilter(error, filter, facts.fields, this.name, version, ask);
     }
   }

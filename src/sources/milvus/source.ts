@@ -22,7 +22,7 @@ import { checkRetries, type MakeNode, Nodes } from '../nodes.js';
 import { checkVectorsFrom, readsByIds, withRows } from './by-id.js';
 import { MilvusCalls } from './calls.js';
 import type { MilvusClientLike } from './client.js';
-import { asking, type MilvusClients, milvusMakers, versionOf } from './clients.js';
+import { asking, type MilvusClients, milvusMakers, milvusVersion } from './clients.js';
 import { milvusError } from './errors.js';
 import { checkExpression } from './expression.js';
 import { MilvusFilters } from './filters.js';
@@ -108,7 +108,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   protected async read(signal: AbortSignal): Promise<MilvusFacts> {
     const { vectorsFrom = 'auto' } = this.options;
     const facts = await readMilvusFacts(asking(this.nodes, this.name, signal), this.options, this.name);
-    return { ...facts, byIds: await readsByIds(vectorsFrom, () => versionOf(this.nodes, signal)) };
+    return { ...facts, byIds: await readsByIds(vectorsFrom, () => milvusVersion(this.nodes, signal)) };
   }
 
   protected lasts(): boolean {
