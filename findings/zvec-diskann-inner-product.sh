@@ -7,7 +7,7 @@
 #             Vamana of the same package on the same rows, and DiskANN on rows of length one or by cosine, are right. Nothing
 #             is refused or logged.
 # Seen:       4,000 × 64 normal rows, 30 queries, recall@10 after optimize(), norms spread over a factor of four: DiskANN .00 to
-#             .02 (list_size 10 to 1000), HNSW 1.00, Vamana above .8; before optimize(), when rows are scanned, 1.00. Rows of length
+#             .03 (list_size 10 to 1000), HNSW 1.00, Vamana above .8; before optimize(), when rows are scanned, 1.00. Rows of length
 #             one: DiskANN 1.00.
 # Guess:      DiskANN trades some recall for memory and wins it back with list_size, by every metric that its schema takes.
 # Who is hurt: who keeps rows that are not of length one, such as prefixes of Matryoshka embeddings cut without normalising anew,

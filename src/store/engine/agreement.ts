@@ -56,6 +56,10 @@ function* agreementOf(searcher: Searcher, segment: Segment, rows: RowTier): Slic
 
 /** Queries that say how much a search has to look at: each is halfway between two rows, as far from the rows as queries are. */
 const MADE = 96;
+/** Where so many find all ten with the usual shortlist and nothing else is to be measured, the others are not asked: a small build is short. */
+const AT_ONCE = 16;
+/** Steps from one made query to the next, coprime to MADE: the first ones come from everywhere, too. */
+const STEP = 35;
 /** So much of what more would find is enough: for the shortlist beside the longest, for fewer lists beside all. */
 const FINDS = 0.995;
 /** So many times as many rows as usual the head codes pick, at most. */
@@ -86,23 +90,32 @@ function* reachOf(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<P
     const state = { metric, dim, segments: [one], unindexed: new Uint32Array(0), rows };
     return searcher.search(state, { ...query, k: NEAREST, mode: 'funnel', probes, candidates }).keys;
   };
+  const foundBy = (one: Segment, query: MadeQuery, lists?: number) =>
+    search(one, query, lists).filter((key) => key >= query.last).length;
   const queries: MadeQuery[] = [];
+  const usually = { depth: 1, found: 0 };
   for (const query of between(segment, rows)) {
     yield;
     const keys = search(segment, query, all, LONGER * defaultCandidates(NEAREST, rows.resident));
-    if (keys.length === NEAREST) queries.push({ ...query, last: keys[NEAREST - 1]! });
+    if (keys.length < NEAREST) continue;
+    const asked = { ...query, last: keys[NEAREST - 1]! };
+    queries.push(asked);
+    usually.found += foundBy({ ...segment, depth: 1 }, asked, all);
+    if (neighbours === null && queries.length === AT_ONCE && usually.found === NEAREST * AT_ONCE) {
+      return { depth: 1, neighbours };
+    }
   }
   const foundIn = function* (one: Segment, lists?: number): Sliced<number> {
     let found = 0;
     for (const query of queries) {
       yield;
-      found += search(one, query, lists).filter((key) => key >= query.last).length;
+      found += foundBy(one, query, lists);
     }
     return found;
   };
-  const tried: { depth: number; found: number }[] = [];
+  const tried = [usually];
   let wanted = FINDS * NEAREST * queries.length;
-  for (let depth = 1; depth <= DEEPEST && !tried.some(({ found }) => found >= wanted); depth *= 2) {
+  for (let depth = 2; depth <= DEEPEST && !tried.some(({ found }) => found >= wanted); depth *= 2) {
     tried.push({ depth, found: yield* foundIn({ ...segment, depth }, all) });
   }
   // Where many rows are alike, too few are scored in full however many are picked: then fewer do as well.
@@ -125,7 +138,8 @@ function* between(
   rows: RowTier,
 ): Generator<{ vector: Float32Array; norm: number }> {
   const row = new Float32Array(coding.dim);
-  for (let i = 0; i < MADE; i++) {
+  for (let n = 0; n < MADE; n++) {
+    const i = (STEP * n) % MADE;
     const vector = new Float32Array(coding.dim);
     for (const place of [i + 0.5, (29 * i + 7) % MADE]) {
       rows.read(ordinals[Math.floor((place / MADE) * count)]!, 1, row, halfToFloat);
