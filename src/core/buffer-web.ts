@@ -15,13 +15,6 @@ class Bytes extends Uint8Array {
     return this.length === other.length && this.every((byte, i) => byte === other[i]);
   }
 
-  /** 0 where these bytes from `from` to `to` are those of the other from `otherFrom` to `otherTo`; else 1. */
-  compare(other: Uint8Array, otherFrom: number, otherTo: number, from: number, to: number): number {
-    if (to - from !== otherTo - otherFrom) return 1;
-    for (let i = from, j = otherFrom; i < to; i++, j++) if (this[i] !== other[j]) return 1;
-    return 0;
-  }
-
   override fill(value: number | Uint8Array, from = 0, to = this.length): this {
     if (typeof value === 'number') return super.fill(value, from, to);
     this.set(value.subarray(0, to - from), from);
@@ -66,11 +59,6 @@ class Bytes extends Uint8Array {
 
   readDoubleLE(at = 0): number {
     return this.#view.getFloat64(at, true);
-  }
-
-  writeUInt8(value: number, at = 0): number {
-    this.#view.setUint8(at, value);
-    return at + 1;
   }
 
   writeUInt16LE(value: number, at = 0): number {

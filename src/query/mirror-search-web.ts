@@ -2,7 +2,6 @@
 import { expected, FunnelError } from '../core/errors.js';
 import type { Id } from '../core/types.js';
 import type { MirrorOptions, Route } from './mirror-options.js';
-import type { SearchResult } from './result.js';
 
 /** @throws FunnelError UNSUPPORTED, BAD_ARGUMENT */
 export function checkMirrorOptions({ search, ...others }: MirrorOptions, _mirror: unknown): void {
@@ -23,10 +22,6 @@ export class MirrorSearch {
   }
 
   route(..._asked: unknown[]): Route {
-    throw ofNode();
-  }
-
-  nearest(..._asked: unknown[]): Promise<SearchResult> {
     throw ofNode();
   }
 }

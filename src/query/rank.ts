@@ -4,7 +4,6 @@
 import { overloaded } from '../core/call.js';
 import { expected, FunnelError } from '../core/errors.js';
 import { inSlices } from '../core/slices.js';
-import type { QueryVector } from '../core/vector.js';
 import { runPrepared } from '../funnel/funnel.js';
 import { type CheckedPlan, checkPlan, fitPlan, funnelPlan, MAX_POOL, poolFor } from '../funnel/plan.js';
 import { hitsOf, type Prepared, prepareChecked, prepareDecided } from '../funnel/prepare.js';
@@ -17,10 +16,8 @@ import { at, type PlaceName, placing } from './place-name.js';
 import { headRequests, joinedAnswers } from './pools.js';
 import { atPlace, isCertain, isPushed, rankedHere, ranksOfDatabase, stagedRequest } from './pushed.js';
 import { rankedPools } from './ranked-pool.js';
-import { type CheckedOptions, IN_ONE_GO, isOfIndex } from './request.js';
-import { type SearchResult, toResult } from './result.js';
+import type { CheckedOptions } from './request.js';
 import { checkDirection, depthOf } from './shared-keys.js';
-import { type OwnQuery, ownQueryOf } from './source/own-query.js';
 import type { HeadAnswer, HeadRequest, ServerScales, Source, SourceInfo } from './source/source.js';
 import type { StageOptions, Stages } from './stage-options.js';
 import { asksServer, placed, type Surroundings } from './stages.js';
@@ -121,32 +118,10 @@ export class Ranker {
     return plan;
   }
 
-  /**
-   * The answer of the source's own query, where it has one, to a search that it has the whole answer of; undefined where it has
-   * none, or more is asked for.
-   *
-   * @throws FunnelError as fit()
-   */
-  nearest(vector: QueryVector, options: CheckedOptions): Promise<SearchResult> | undefined {
-    const own = this.mirror === undefined && isOfIndex(options) ? ownQueryOf(this.source) : undefined;
-    if (own === undefined) return undefined;
-    const info = own.info();
-    const { withPayload = false, filter } = options;
-    const fitted = this.fit({ options, vector, filter, withPayload }, info);
-    if (fitted.depth > IN_ONE_GO) return undefined;
+  /** Where a search runs that scores over all dims decide; undefined where more is asked for. */
+  decidedPlace(fitted: Fitted, info: SourceInfo): PlacedSearch | undefined {
     const place = atPlace(fitted, placed(fitted, this.#surroundings(info, undefined)));
-    return this.#mayDecide(place, info) ? this.#nearest(own, place) : undefined;
-  }
-
-  async #nearest(own: OwnQuery, fitted: PlacedSearch): Promise<SearchResult> {
-    const { plan, depth: count, candidates, search } = fitted;
-    const { vector, filter, withPayload, options } = search;
-    const { timeout, signal } = options;
-    const answer: Answer = await own.nearest({ vector, count, candidates, withPayload, filter, timeout, signal });
-    const prepared = prepareDecided(answer.candidates, vector, plan, count, answer.found);
-    const hits = hitsOf(prepared, -1);
-    const ranked = { fitted, answer, prepared, hits, funnelMs: 0, exhausted: false };
-    return toResult(ranked, this.source, this.kernels().name);
+    return this.#mayDecide(place, info) ? place : undefined;
   }
 
   /** Many at once: as few round trips as the source allows, then one call of the kernels (for each hundred). In order. */

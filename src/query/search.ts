@@ -44,6 +44,7 @@ import {
   TARGET_KEYS,
 } from './request.js';
 import { addPayloads, addVectors, cutPayloads, namesOf, type SearchResult, toResult } from './result.js';
+import { shortAnswer } from './short-answer.js';
 import { layoutOf } from './source/layouts.js';
 import type { Source } from './source/source.js';
 import { checkStages, type StageOptions, type Stages } from './stage-options.js';
@@ -237,11 +238,8 @@ export class FunnelSearchOn {
     const named = <T>(i: number, run: () => T): T => (name === undefined ? run() : inContext(name(i), run));
     const routes = given.map((request, i) => named(i, () => this.#route(request)));
     const [only, route] = [given[0]!, routes[0]!]; // one, where it has no name
-    if (name === undefined && route.isPlain && 'by' in only && only.by instanceof QueryVector) {
-      return [await this.#mirrorSearch!.nearest(only.by, route, this.#kernels().name)];
-    }
-    if (name === undefined && 'by' in only && only.by instanceof QueryVector && route.told === undefined) {
-      const found = route.ranker.nearest(only.by, route.options);
+    if (name === undefined && 'by' in only && only.by instanceof QueryVector) {
+      const found = shortAnswer(route, only.by, this.#mirrorSearch);
       if (found !== undefined) return [await found];
     }
     const rankers = routes.map(({ ranker }) => ranker);
