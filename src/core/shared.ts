@@ -1,5 +1,5 @@
 /** Memory that threads share, where a page may have some: only cross-origin isolated ones do. */
-import { countShared } from '#host/core/collection';
+import { countShared } from './collection.js';
 
 /** Zeroed. Of this thread alone where there is no shared memory, and no other thread then works on it. */
 export function sharedBuffer(bytes: number): ArrayBuffer {

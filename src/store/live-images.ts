@@ -1,5 +1,5 @@
 /** The row images of an index, and what of them is in memory. */
-import { countShared } from '#host/core/collection';
+import { countShared } from '../core/collection.js';
 import { servesThreads } from '../core/shared.js';
 import type { RoomFor, RoomForCompacted } from './files/core.js';
 import { extendRecords } from './files/disk-records.js';

@@ -1,5 +1,5 @@
 /** The segments of an index in memory: that of its last build, and extensions, which are coded as that is. */
-import { countShared } from '#host/core/collection';
+import { countShared } from '../core/collection.js';
 import { atOnce, type Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { shared } from './engine/extend.js';
