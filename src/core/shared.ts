@@ -1,7 +1,9 @@
 /** Memory that threads share, where a page may have some: only cross-origin isolated ones do. */
+import { countShared } from './collection.js';
 
 /** Zeroed. Of this thread alone where there is no shared memory, and no other thread then works on it. */
 export function sharedBuffer(bytes: number): ArrayBuffer {
+  countShared(bytes);
   return (typeof SharedArrayBuffer === 'undefined'
     ? new ArrayBuffer(bytes)
     : new SharedArrayBuffer(bytes)) as unknown as ArrayBuffer;

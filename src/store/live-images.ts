@@ -1,4 +1,5 @@
 /** The row images of an index, and what of them is in memory. */
+import { countShared } from '../core/collection.js';
 import { servesThreads } from '../core/shared.js';
 import type { RoomFor, RoomForCompacted } from './files/core.js';
 import { extendRecords } from './files/disk-records.js';
@@ -57,12 +58,17 @@ export class LiveImages {
     this.#tail = files.at(-1)?.path;
     if (isCold) for (const file of files) if (this.#isWorthWarming(file)) this.#cold.add(file.path);
     let budget = this.memory - this.codeBytes();
+    const before = this.#all;
     this.#all = files.flatMap((file) => {
       const images = this.#imagesOf(file, budget, mustRead ? extended : extendedIfReadable);
       for (const image of images) budget -= image.isComing ? image.count * image.stride : residentIn(image);
       return images;
     });
     this.#isOpening = false;
+    for (const { records } of before) {
+      const isGone = this.#all.every((image) => image.records?.buffer !== records?.buffer);
+      if (records !== undefined && isGone) countShared(records.byteLength);
+    }
     // Memory that no image has: nobody would read what a write puts there.
     if (this.#all.every(({ records }) => records !== this.#ahead?.records)) this.#ahead = undefined;
   }

@@ -1,5 +1,6 @@
 /** An index in memory: row images, segments and the rows that have no codes yet, kept in step with its files. */
 
+import { countShared } from '../core/collection.js';
 import type { Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { Scratch } from './engine/memory.js';
@@ -251,6 +252,8 @@ export class Live {
   }
 
   close(): void {
+    countShared(this.resident.codes);
+    countShared(this.resident.rows);
     this.#lease?.drop();
     this.#lease = undefined;
   }

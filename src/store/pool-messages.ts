@@ -135,8 +135,12 @@ export type BuildJob =
 
 export type Job = SearchJob | BuildJob;
 
-/** Ends a build job before its time, forgets an index, or ends the thread once it has nothing to do. */
-export type Order = { kind: 'cancel'; id: number } | { kind: 'forget'; index: number } | { kind: 'end' };
+/** Ends a build job before its time, forgets an index, collects garbage, or ends the thread once it has nothing to do. */
+export type Order =
+  | { kind: 'cancel'; id: number }
+  | { kind: 'forget'; index: number }
+  | { kind: 'collect' }
+  | { kind: 'end' };
 
 export type ThreadMessage = { id: number; job: Job } | Order;
 

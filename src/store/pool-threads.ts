@@ -4,12 +4,22 @@
  * threads that build as well: these look for them between the slices of a job (pool-worker.ts).
  */
 import { Worker } from 'node:worker_threads';
+import { COLLECTED_EACH, sharedCounted } from '../core/collection.js';
 import { FunnelError } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
 import { startThread, usableThreads } from '../core/threads.js';
 import { fromPost, toPost } from '../kernels/post.js';
 import { type Manners, newManners, nobodyBuilds, searchesHere, wake } from './pool-manners.js';
-import type { Job, Outcome, Snapshot, ThreadData, ThreadMessage, ThreadReply, ThreadSetup } from './pool-messages.js';
+import type {
+  Job,
+  Outcome,
+  SearchJob,
+  Snapshot,
+  ThreadData,
+  ThreadMessage,
+  ThreadReply,
+  ThreadSetup,
+} from './pool-messages.js';
 
 /** An index's part in the threads. */
 export interface Share {
@@ -37,6 +47,8 @@ interface Thread {
   /** Versions of the snapshots that it has, by index; those used last are last. */
   versions: Map<number, number>;
   idleSince: number;
+  /** sharedCounted() when it was last told to collect garbage. */
+  collectedAt: number;
 }
 
 /** Searches at most that a thread has beside a job of a build. */
@@ -193,15 +205,20 @@ export class Threads {
   }
 
   #give(thread: Thread, pending: Pending): void {
-    const { worker, running, versions } = thread;
+    const { worker, running } = thread;
     const { job, snapshot } = pending;
     const id = this.#nextId++;
     running.set(id, pending);
     worker.ref();
-    if (job.kind !== 'search') {
-      this.#post(worker, { id, job });
-      return;
-    }
+    if (job.kind !== 'search') this.#post(worker, { id, job });
+    else this.#search(thread, id, job, snapshot);
+    // It has let go by now what it had of an older state: this thread's arrays, which only its own garbage collection frees.
+    if (sharedCounted() - thread.collectedAt < COLLECTED_EACH) return;
+    thread.collectedAt = sharedCounted();
+    this.#post(worker, { kind: 'collect' });
+  }
+
+  #search({ worker, versions }: Thread, id: number, job: SearchJob, snapshot: Snapshot | undefined): void {
     const knows = versions.get(job.index) === job.version;
     versions.delete(job.index);
     versions.set(job.index, job.version);
@@ -231,7 +248,13 @@ export class Threads {
       'KERNELS_UNAVAILABLE',
       'or make the call that ends in Sync',
     );
-    const thread: Thread = { worker, running: new Map(), versions: new Map(), idleSince: 0 };
+    const thread: Thread = {
+      worker,
+      running: new Map(),
+      versions: new Map(),
+      idleSince: 0,
+      collectedAt: sharedCounted(),
+    };
     this.#threads.push(thread);
     worker.on('message', (posted: ThreadReply) => {
       const reply = fromPost(posted);

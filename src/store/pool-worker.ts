@@ -3,6 +3,7 @@
  * searches that come meanwhile are answered between them.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { askForCollection } from '../core/collection.js';
 import { FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import type { Sliced } from '../core/slices.js';
@@ -67,6 +68,8 @@ function serve(posted: ThreadMessage): void {
     else reply(id, () => between(id, build(job)));
   } else if (message.kind === 'forget') {
     states.delete(message.index);
+  } else if (message.kind === 'collect') {
+    askForCollection();
   } else if (message.kind === 'cancel') {
     if (building?.id === message.id) building.cancelled = true;
   } else {
