@@ -19,7 +19,7 @@ interface Spent {
   call: number;
 }
 
-/** Of the processor time of Node.js: well above noise, and well below what was. */
+/** As a multiple of the processor time of Node.js: well above noise, and well below what was. */
 const MOST = 5;
 
 const programs: Record<string, string> = {};
