@@ -1,7 +1,7 @@
 /** An embedding thread: has an engine of its own and answers jobs, several of them in turns. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { endThread } from '../core/threads.js';
-import { failUnread } from '../kernels/post.js';
+import { hear } from '../kernels/post.js';
 import { type Engine, errorParts } from './engine.js';
 import { Gate } from './gate.js';
 import { openEngine } from './open.js';
@@ -16,8 +16,7 @@ engine.then(
 
 const atWork = new Set<Promise<void>>();
 
-parentPort!.on('messageerror', failUnread);
-parentPort!.on('message', async (request: EngineRequest) => {
+hear(parentPort, async (request: EngineRequest) => {
   if (request === 'close') {
     await Promise.allSettled(atWork);
     await engine.then(

@@ -3,14 +3,13 @@ import { parentPort } from 'node:worker_threads';
 import { FunnelError } from '../core/errors.js';
 import type { FunnelTask, Kernels, ScanTask } from './kernels.js';
 import type { OffloadBackend, OffloadReply, OffloadRequest } from './offload.js';
-import { failUnread, fromPost, toPost } from './post.js';
+import { fromPost, hear, toPost } from './post.js';
 import { reference } from './reference.js';
 import { createWasmKernels } from './wasm.js';
 
 let wasm: Kernels | undefined;
 
-parentPort!.on('messageerror', failUnread);
-parentPort!.on('message', (request: OffloadRequest) => {
+hear(parentPort, (request: OffloadRequest) => {
   const reply = answer(fromPost(request));
   const buffers = 'outputs' in reply ? reply.outputs.flatMap(({ indices, keys }) => [indices.buffer, keys.buffer]) : [];
   parentPort!.postMessage(toPost(reply), buffers as ArrayBuffer[]);

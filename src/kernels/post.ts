@@ -34,9 +34,22 @@ export function fromPost<Message>(posted: Message): Message {
   return whole((posted as WideMessage).wideMessage) as Message;
 }
 
-/** For a thread's 'messageerror': its end is told to the sender, who would wait for an answer for ever. */
-export function failUnread(cause: unknown): never {
-  throw new Error('A message to this thread cannot be read', { cause });
+/** The port of a thread: Node's is an event target, too, which its types do not tell. */
+interface Port {
+  addEventListener(name: string, listener: (event: { data: unknown }) => unknown): void;
+}
+
+/**
+ * Hears the messages to this thread. It is called before the thread waits for anything, since Deno loses what nobody hears.
+ * And not by the port's `on`: Deno's visits each element of each array of a message first, for seconds where there are millions.
+ */
+export function hear<Message>(port: unknown, heard: (message: Message) => unknown): void {
+  const target = port as Port;
+  // The thread's end is told to the sender, who would wait for an answer for ever.
+  target.addEventListener('messageerror', ({ data: cause }) => {
+    throw new Error('A message to this thread cannot be read', { cause });
+  });
+  target.addEventListener('message', ({ data }) => heard(data as Message));
 }
 
 /** Puts wide views into parts; returns the same object where nothing in it changes. */

@@ -9,7 +9,7 @@ import { halfToFloat } from '../core/half.js';
 import type { Sliced } from '../core/slices.js';
 import { endThread } from '../core/threads.js';
 import type { CodeKernels } from '../kernels/codes.js';
-import { failUnread, fromPost, toPost } from '../kernels/post.js';
+import { fromPost, hear, toPost } from '../kernels/post.js';
 import { threadKernels } from '../kernels/thread-kernels.js';
 import { measured } from './engine/agreement.js';
 import { encodeRange, planCoding } from './engine/build.js';
@@ -45,13 +45,18 @@ const builder = new Builder(setup.manners, setup.mostBuilders);
 let building: { id: number; cancelled: boolean } | undefined;
 
 const port = parentPort!;
+/** Messages that came before the kernels. */
+const early: ThreadMessage[] = [];
+hear(port, (message: ThreadMessage) => {
+  if (codes === undefined) early.push(message);
+  else serve(message);
+});
 threadKernels(setup.kernels, setup.memory).then(
   (found) => {
     codes = found.codes;
     searcher = new Searcher(found.kernels, codes);
     scratch = new Scratch(codes);
-    port.on('messageerror', failUnread);
-    port.on('message', serve); // the port keeps what came before
+    for (let next = early.shift(); next !== undefined; next = early.shift()) serve(next);
   },
   // Thrown outside of a promise: a process may be told to go on after rejections, and then nobody would hear of it.
   (error) =>
@@ -96,9 +101,10 @@ function reply(id: number, run: () => Outcome): void {
 }
 
 /** A message that has come meanwhile. Deno takes no such look at the port of a thread: there it waits for the end of the job. */
-function received(): { message: unknown } | undefined {
+function received(): ThreadMessage | undefined {
+  if (early.length > 0) return early.shift();
   try {
-    return receiveMessageOnPort(port) as { message: unknown } | undefined;
+    return (receiveMessageOnPort(port) as { message: ThreadMessage } | undefined)?.message;
   } catch {
     return undefined;
   }
@@ -111,7 +117,7 @@ function between(id: number, work: Sliced<Outcome>): Outcome {
   builder.begin();
   const answerAll = () => {
     for (let next = received(); next !== undefined; next = received()) {
-      serve(next.message as ThreadMessage);
+      serve(next);
     }
     return !mine.cancelled;
   };
@@ -129,7 +135,7 @@ function between(id: number, work: Sliced<Outcome>): Outcome {
       do {
         const next = received();
         if (next === undefined) break;
-        serve(next.message as ThreadMessage);
+        serve(next);
       } while (performance.now() < until);
       builder.giveWay(answerAll);
       if (mine.cancelled) throw new FunnelError('CLOSED', 'Expected an open index but it was closed');
