@@ -1,4 +1,5 @@
 /** When V8 looks for shared memory that nobody has any more. */
+import { onSharedBuffer } from './shared.js';
 
 /** Bytes of shared memory, made or let go, after which garbage is looked for. */
 export const COLLECTED_EACH = 64 << 20;
@@ -24,6 +25,8 @@ export function countShared(bytes: number): void {
   askedAt = counted;
   askForCollection();
 }
+
+onSharedBuffer(countShared);
 
 /** Makes V8 collect the garbage of this thread soon. */
 export function askForCollection(): void {

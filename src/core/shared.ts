@@ -1,9 +1,15 @@
 /** Memory that threads share, where a page may have some: only cross-origin isolated ones do. */
-import { countShared } from './collection.js';
+
+let made: (bytes: number) => void = () => {};
+
+/** `tell` hears of each buffer: only an index has so many that somebody counts them (collection.ts). */
+export function onSharedBuffer(tell: (bytes: number) => void): void {
+  made = tell;
+}
 
 /** Zeroed. Of this thread alone where there is no shared memory, and no other thread then works on it. */
 export function sharedBuffer(bytes: number): ArrayBuffer {
-  countShared(bytes);
+  made(bytes);
   return (typeof SharedArrayBuffer === 'undefined'
     ? new ArrayBuffer(bytes)
     : new SharedArrayBuffer(bytes)) as unknown as ArrayBuffer;

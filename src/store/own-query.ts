@@ -1,8 +1,8 @@
 /** A plain search over an index by the index's own query. */
 import { guarded, messageOf } from '../core/call.js';
 import { FunnelError } from '../core/errors.js';
+import { offerOwnQuery } from '../query/short-answer.js';
 import type { NearestRequest } from '../query/source/nearest.js';
-import { offerOwnQuery } from '../query/source/own-query.js';
 import type { HeadAnswer, Source } from '../query/source/source.js';
 import { filterOf } from './index-rows.js';
 import { depthsFor, type IndexSourceOptions } from './index-scores.js';

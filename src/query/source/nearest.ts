@@ -1,4 +1,4 @@
-/** The request to a query of a source's own (own-query.ts) and to a mirror that searches; all of it was checked but the limits of the call. */
+/** The request to a query of a source's own (short-answer.ts) and to a mirror that searches; all of it was checked but the limits of the call. */
 import type { QueryVector } from '../../core/vector.js';
 import type { FilterNode } from '../filter/ast.js';
 import type { PayloadSelection } from './source.js';
