@@ -6,7 +6,7 @@
 // Both ways are warm by then, as in a server that runs for longer: V8 compiles what they share in the first thousand calls.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import { parseArgs } from 'node:util';
 import * as grpc from '@qdrant/js-client-grpc';
 import { QdrantClient } from '@qdrant/js-client-rest';
@@ -14,6 +14,7 @@ import { FunnelSearch } from 'funnelvec';
 import { qdrantSource } from 'funnelvec/qdrant';
 import { FunnelIndex } from 'funnelvec/store';
 import { startQdrant } from '../test/servers/servers.mjs';
+import { post } from './post.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -190,20 +191,6 @@ async function compare(name, a, b, queries) {
     cpu: cpu.map((one) => round(one / pairs)),
   };
   console.log(JSON.stringify(told));
-}
-
-function post(url, body, agent) {
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const sent = request(url, { method: 'POST', agent, headers }, (answer) => {
-      const parts = [];
-      answer.on('data', (part) => parts.push(part));
-      answer.on('end', () => resolve(JSON.parse(Buffer.concat(parts).toString())));
-      answer.on('error', reject);
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
 }
 
 function quantile(numbers, at) {

@@ -1,10 +1,11 @@
 // Qdrant's contenders: one collection with a named vector per level, searched in several ways.
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import * as grpc from '@qdrant/js-client-grpc';
 import { QdrantClient } from '@qdrant/js-client-rest';
 import { FunnelSearch } from 'funnelvec';
 import { qdrantSource } from 'funnelvec/qdrant';
 import { mirrorOf } from './mirror.mjs';
+import { post } from './post.mjs';
 import { tightFunnel } from './tight-loop.mjs';
 
 const CHUNK = 500;
@@ -215,17 +216,3 @@ function point(id, levels, row) {
 
 const levelName = (size) => `first_${size}`;
 const cut = (query, size) => Array.from(query.subarray(0, size));
-
-function post(url, body, agent) {
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { method: 'POST', agent, headers }, (response) => {
-      const parts = [];
-      response.on('data', (part) => parts.push(part));
-      response.on('error', reject);
-      response.on('end', () => resolve(JSON.parse(Buffer.concat(parts))));
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
-}

@@ -6,7 +6,7 @@
 // ours also with a mirror: vectors from there, or all of the search; ten queries each by turns, beside the bare requests. --write puts the part into bench/RESULTS.md; a line for each
 // bound says whether it was met.
 import { readFileSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
+import { Agent } from 'node:http';
 import os from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,6 +14,7 @@ import { setup } from '../../scripts/setup/setup.mjs';
 import { log, root, run, step } from '../../scripts/setup/steps.mjs';
 import { collection } from '../data.mjs';
 import { withPart } from '../merge.mjs';
+import { post } from '../post.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -186,7 +187,7 @@ async function qdrant() {
   const { startQdrant } = await import('../../test/servers/servers.mjs');
   const server = await startQdrant();
   const client = new QdrantClient({ url: server.url, checkCompatibility: false });
-  const agent = new http.Agent({ keepAlive: true });
+  const agent = new Agent({ keepAlive: true });
   const headQuery = (q, with_payload) => ({
     query: asked[Number(q)].slice(0, HEAD),
     using: 'head',
@@ -235,7 +236,7 @@ async function qdrant() {
       MatryoshkaRetriever: their,
       // The least that a search which asks the database can take: its request and its answer, which nobody ranks.
       'one query by node:http, with payloads, a control': {
-        invoke: (q) => posted(agent, `${server.url}/collections/${own}/points/query`, headQuery(q, true)),
+        invoke: (q) => post(`${server.url}/collections/${own}/points/query`, JSON.stringify(headQuery(q, true)), agent),
       },
       // The client alone, without LangChain.
       'one query of the client, ids alone, a control': { invoke: (q) => client.query(own, headQuery(q, false)) },
@@ -285,23 +286,4 @@ ${rows.join('\n')}`,
     for (const name of [own, other]) await client.deleteCollection(name).catch(() => {});
     await server.stop();
   }
-}
-
-/** The answer to a body in JSON, uncompressed. */
-function posted(agent, url, body) {
-  const text = JSON.stringify(body);
-  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
-  return new Promise((resolve, reject) => {
-    const request = http.request(url, { agent, method: 'POST', headers }, (answer) => {
-      const parts = [];
-      answer.on('data', (part) => parts.push(part));
-      answer.on('error', reject);
-      answer.on('end', () => {
-        if (answer.statusCode === 200) resolve(JSON.parse(Buffer.concat(parts).toString()));
-        else reject(new Error(`${url} answered ${answer.statusCode}`));
-      });
-    });
-    request.on('error', reject);
-    request.end(text);
-  });
 }

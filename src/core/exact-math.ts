@@ -28,6 +28,13 @@ export function lengthOfTwo(a: number, b: number): number {
   return Math.sqrt(a * unit * (a * unit) + b * unit * (b * unit)) / unit;
 }
 
+/** √(Σ vᵢ²), summed in order. */
+export function lengthOf(vector: ArrayLike<number>): number {
+  let squares = 0;
+  for (let i = 0; i < vector.length; i++) squares += vector[i]! * vector[i]!;
+  return Math.sqrt(squares);
+}
+
 /** e^x. */
 export function expOf(x: number): number {
   if (Number.isNaN(x)) return x;

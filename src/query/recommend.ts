@@ -1,5 +1,7 @@
 /** Recommending by examples: the mean that is searched by, and the two strategies that score every row by each example. */
+
 import { expected, FunnelError } from '../core/errors.js';
+import { lengthOf } from '../core/exact-math.js';
 import type { Metric } from '../core/types.js';
 
 /**
@@ -91,12 +93,6 @@ export function meanOf(vectors: readonly Float32Array[], metric: Metric): Float6
     for (let i = 0; i < mean.length; i++) mean[i]! += vector[i]! * scale;
   }
   return mean.map((sum) => sum / vectors.length);
-}
-
-function lengthOf(vector: Iterable<number>): number {
-  let squares = 0;
-  for (const value of vector) squares += value * value;
-  return Math.sqrt(squares);
 }
 
 /**

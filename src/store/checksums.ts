@@ -1,5 +1,7 @@
 /** One number of each vector of a collection, which its database computes: the score by a random query. */
+
 import { FunnelError } from '../core/errors.js';
+import { lengthOf } from '../core/exact-math.js';
 import type { Id } from '../core/types.js';
 import type { Source, SourceInfo } from '../query/source/source.js';
 
@@ -108,10 +110,6 @@ export class Checksums {
 }
 
 const CANNOT: ReadonlySet<string> = new Set(['UNSUPPORTED', 'BAD_ARGUMENT', 'BAD_DIMS']);
-
-function lengthOf(vector: Float32Array): number {
-  return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
-}
 
 /** The power of two by which a query of this length becomes about as long as rows are; 1 where these may be stored as integers. */
 function scaleFor(rows: Float32Array, dim: number, length: number): number {

@@ -1,7 +1,5 @@
 /** An index as a source: what embeddedSource() makes, and what recommendations of the index itself are made by. */
 
-import { guarded, messageOf } from '../core/call.js';
-import { FunnelError } from '../core/errors.js';
 import { idAs } from '../core/ids.js';
 import { atOnce, inSlices, type Sliced } from '../core/slices.js';
 import type { Id } from '../core/types.js';
@@ -22,6 +20,7 @@ import type {
   Source,
   SourceInfo,
 } from '../query/source/source.js';
+import { guardedBy } from './guard.js';
 import {
   filterOf,
   matched,
@@ -58,9 +57,6 @@ const HEAD_PARAMS = { exact: 'flag' } as const;
 
 /** Ids that are sought before others get their turn. */
 const IDS_AT_ONCE = 4096;
-
-/** The signal of calls that nothing can stop: one for each would cost as much as the rest of a short call. */
-const NEVER = new AbortController().signal;
 
 export class IndexSource implements Source {
   readonly name: string;
@@ -326,20 +322,11 @@ export class IndexSource implements Source {
     return { value: { rows: value.rows, next }, isWhole: isWhole && some?.isWhole !== false };
   }
 
-  private async guarded<T>(
+  private guarded<T>(
     { timeout = this.options.timeout, signal }: { timeout?: number | undefined; signal?: AbortSignal | undefined },
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const failed = (cause: unknown) => {
-      const why = `Expected an answer from ${this.name} but it failed: ${messageOf(cause)}`;
-      return new FunnelError('BAD_RESPONSE', why, { cause });
-    };
-    if (timeout !== undefined || signal !== undefined) return guarded(this.name, { timeout, signal }, work, failed);
-    try {
-      return await work(NEVER);
-    } catch (error) {
-      throw error instanceof FunnelError ? error : failed(error);
-    }
+    return guardedBy(this.name, { timeout, signal }, work);
   }
 }
 

@@ -1,11 +1,10 @@
 /** A FunnelIndex as the mirror of a database: the offers it makes to searches. */
-import { guarded } from '../core/call.js';
 import { type Nearest, offerSearch } from '../query/mirror.js';
 import type { NearestRequest } from '../query/source/nearest.js';
 import type { Source } from '../query/source/source.js';
+import { guardedBy } from './guard.js';
 import { filterOf } from './index-rows.js';
 import { IndexSource } from './index-source.js';
-import { failedBy } from './own-query.js';
 import { partsOf } from './parts.js';
 import { candidatesQuery, checkSelection } from './request.js';
 import type { SearchedIndex } from './searched-index.js';
@@ -25,8 +24,7 @@ export function offerAsMirror(index: SearchedIndex): void {
       const { timeout, signal } = request;
       if (timeout === undefined && signal === undefined) return nearestIn(index, request);
       source ??= new IndexSource(index);
-      const { name } = source;
-      return guarded(name, { timeout, signal }, () => nearestIn(index, request), failedBy(name));
+      return guardedBy(source.name, request, () => nearestIn(index, request));
     },
   });
 }

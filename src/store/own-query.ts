@@ -1,9 +1,8 @@
 /** A plain search over an index by the index's own query. */
-import { guarded, messageOf } from '../core/call.js';
-import { FunnelError } from '../core/errors.js';
 import { offerOwnQuery } from '../query/short-answer.js';
 import type { NearestRequest } from '../query/source/nearest.js';
 import type { HeadAnswer, Source } from '../query/source/source.js';
+import { guardedBy } from './guard.js';
 import { filterOf } from './index-rows.js';
 import { depthsFor, type IndexSourceOptions } from './index-scores.js';
 import { partsOf } from './parts.js';
@@ -24,29 +23,10 @@ export function offerNearest(
     const { dim, metric, idKind = 'number' } = index;
     return { headDim: dim, dim, metric, idKind };
   };
-  const failed = failedBy(source.name);
   offerOwnQuery(source, {
     info,
-    async nearest(request) {
-      const { timeout, signal } = request;
-      if (timeout !== undefined || signal !== undefined) {
-        return guarded(source.name, { timeout, signal }, () => nearestIn(index, request), failed);
-      }
-      try {
-        return await nearestIn(index, request);
-      } catch (error) {
-        throw error instanceof FunnelError ? error : failed(error);
-      }
-    },
+    nearest: (request) => guardedBy(source.name, request, () => nearestIn(index, request)),
   });
-}
-
-/** Makes an error of ours of one that an index threw. */
-export function failedBy(name: string): (cause: unknown) => FunnelError {
-  return (cause) => {
-    const why = `Expected an answer from ${name} but it failed: ${messageOf(cause)}`;
-    return new FunnelError('BAD_RESPONSE', why, { cause });
-  };
 }
 
 async function nearestIn(index: SearchedIndex, request: NearestRequest): Promise<HeadAnswer> {

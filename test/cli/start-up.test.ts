@@ -2,27 +2,13 @@
 // Runs alone: it measures the processor's time.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { loadedWith } from '../loaded-with.js';
 
 const esm = resolve('dist/esm');
 const cli = join(esm, 'cli');
-
-/** The files that a module imports before it runs, and those that these import. */
-function loadedWith(file: string, found = new Set<string>()): Set<string> {
-  if (found.has(file)) return found;
-  found.add(file);
-  const text = readFileSync(file, 'utf8');
-  const imported = text.matchAll(
-    /^(?:import|export)[^;()]*?'(?:(\.[^']+)|#host\/([^']+))';|\brequired?\(["'](\.[^"']+)["']\)/gm,
-  );
-  for (const [, path, host, required] of imported) {
-    loadedWith(host === undefined ? join(dirname(file), (path ?? required)!) : join(esm, `${host}.js`), found);
-  }
-  return found;
-}
 
 const named = (files: Set<string>) => [...files].map((file) => relative(cli, file));
 

@@ -1,27 +1,14 @@
 /** A thread pays for each module that it loads, some half a millisecond: those of kernels that it does not call stay out. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { newManners } from '#dist/store/pool-manners.js';
+import { loadedWith } from '../loaded-with.js';
 
-const esm = fileURLToPath(new URL('../../../dist/esm/', import.meta.url));
-const IMPORT = /(?:from|import) ?'(\.[^']+|#host\/[^']+)'/g;
-
-/** Modules that are loaded with one, itself included: those of its `import` statements, and of theirs. */
-function loadedWith(file: string, found = new Set<string>()): Set<string> {
-  if (found.has(file)) return found;
-  found.add(file);
-  for (const [, path] of readFileSync(file, 'utf8').matchAll(IMPORT)) {
-    loadedWith(
-      path!.startsWith('#') ? join(esm, `${path!.slice('#host/'.length)}.js`) : join(dirname(file), path!),
-      found,
-    );
-  }
-  return found;
-}
+const esm = resolve('dist/esm');
 
 test('a thread with native kernels loads no module of the others', () => {
   const worker = join(esm, 'store/pool-worker.js');

@@ -1,4 +1,5 @@
 /** Whether the codes of a segment tell its rows apart, and how much of them a search has to look at: measured when it is built. */
+import { lengthOf } from '../../core/exact-math.js';
 import { halfToFloat } from '../../core/half.js';
 import type { Sliced } from '../../core/slices.js';
 import { probesFor } from './lists.js';
@@ -115,7 +116,7 @@ function* reachOf(searcher: Searcher, segment: Segment, rows: RowTier): Sliced<P
   };
   const tried = [usually];
   let wanted = FINDS * NEAREST * queries.length;
-  for (let depth = 2; depth <= DEEPEST && !tried.some(({ found }) => found >= wanted); depth *= 2) {
+  for (let depth = 2; depth <= DEEPEST && tried.at(-1)!.found < wanted; depth *= 2) {
     tried.push({ depth, found: yield* foundIn({ ...segment, depth }, all) });
   }
   // Where many rows are alike, too few are scored in full however many are picked: then fewer do as well.
@@ -149,8 +150,4 @@ function* between(
     const norm = lengthOf(vector);
     if (norm > 0) yield { vector, norm };
   }
-}
-
-function lengthOf(vector: Float32Array): number {
-  return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
 }

@@ -6,6 +6,7 @@
  *                    one pass of headDots with the query (16 q, q) gives Σ q · code
  *     binary         the bit plane of kernels/codes.ts
  */
+import { lengthOf } from '../../core/exact-math.js';
 import { BLOCK_ROWS, type CodeKernels } from '../../kernels/codes.js';
 import type { Metric } from '../../kernels/kernels.js';
 import { codedMetric, commonMean, residual } from './centre.js';
@@ -97,12 +98,6 @@ function unitOf(
   const inverse = length > 0 ? 1 / length : 0;
   for (let i = 0; i < prefix.length; i++) out[i] = prefix[i]! * inverse;
   return length;
-}
-
-function lengthOf(row: Float32Array): number {
-  let squares = 0;
-  for (let i = 0; i < row.length; i++) squares += row[i]! * row[i]!;
-  return Math.sqrt(squares);
 }
 
 export interface EncodedShortlist {

@@ -111,6 +111,13 @@ it('a read-only mount is NOT_WRITABLE for a writer, which is told of readOnly; a
   assert.equal(run(open(path, '{ readOnly: true }')), 'rows 1 1\n');
 });
 
+/** Runs a program in a folder whose disk has so much room. */
+function onSmallDisk(size: string, folder: string, program: string) {
+  const mount = `mount -t tmpfs -o size=${size} tmpfs "$0" && cd "$0" && exec "$@"`;
+  const line = [...UNSHARE!, 'sh', '-c', mount, folder, process.execPath, '--input-type=module', '-e', program];
+  return spawnSync(line[0]!, line.slice(1), { encoding: 'utf8' });
+}
+
 it('a full disk is told as one, also where LMDB says EIO, and what was acknowledged stays', (t) => {
   if (UNSHARE === undefined) return t.skip('nothing can be mounted here');
   const folder = fresh();
@@ -123,9 +130,7 @@ it('a full disk is told as one, also where LMDB says EIO, and what was acknowled
       for (; written < 5000; written++) await index.upsert([{ id: written, vector: [1, written], payload }]);
     } catch (error) { console.log(error.name, error.code, error.message); }
     console.log(written > 100, index.count === written, index.has(written - 1));`;
-  const mount = 'mount -t tmpfs -o size=6m tmpfs "$0" && cd "$0" && exec "$@"';
-  const line = [...UNSHARE!, 'sh', '-c', mount, folder, process.execPath, '--input-type=module', '-e', writes];
-  const { stdout, stderr } = spawnSync(line[0]!, line.slice(1), { encoding: 'utf8' });
+  const { stdout, stderr } = onSmallDisk('6m', folder, writes);
   assert.match(
     stdout || stderr,
     /^FunnelError DISK .* data\.mdb: ENOSPC: .*: free some space there, then call again\n/,
@@ -143,9 +148,7 @@ it('a backup onto a full disk says that it is full', (t) => {
     await index.upsert([{ id: 1, vector: [1, 2], payload }]);
     await index.backup('backup').catch((error) => console.log(error.name, error.code, error.message));
     await index.close();`;
-  const mount = 'mount -t tmpfs -o size=2m tmpfs "$0" && cd "$0" && exec "$@"';
-  const line = [...UNSHARE!, 'sh', '-c', mount, folder, process.execPath, '--input-type=module', '-e', backs];
-  const { stdout, stderr } = spawnSync(line[0]!, line.slice(1), { encoding: 'utf8' });
+  const { stdout, stderr } = onSmallDisk('2m', folder, backs);
   assert.match(
     stdout || stderr,
     /^FunnelError DISK .*copying data\.mdb: ENOSPC: .*: free some space there, then call again\n$/,
