@@ -24,4 +24,6 @@ export class LiveImages {
 
   /** There is nothing to read. */
   *warm(..._asked: unknown[]): Steps<void> {}
+
+  warmNow(_user: unknown): void {}
 }

@@ -8,7 +8,13 @@ import type { RowFile } from './files/row-files.js';
 import type { RowImage } from './files/row-image.js';
 import type { Steps } from './files/step.js';
 import { grownTo, LARGE_FILE, memoryFor, newRoom, residentIn, splitAt } from './image-memory.js';
-import { recordsOf, WARMED_AT_ONCE } from './warm-records.js';
+import { ComingRecords, WARMED_AT_ONCE } from './warm-records.js';
+
+/** Has the images of now, and their descriptors until `done()`, and is told when other rows are in memory. */
+interface ImagesUser {
+  useImages(): { images: RowImage[]; done: () => void };
+  rowsChanged(): void;
+}
 
 export class LiveImages {
   #all: RowImage[] = [];
@@ -22,6 +28,9 @@ export class LiveImages {
   readonly #cold = new Set<string>();
   /** Files that it could not read: every write would read them again. */
   readonly #unreadable = new Set<string>();
+
+  /** Records that warm() is reading. */
+  #coming: ComingRecords | undefined;
 
   /** @param codeBytes bytes of codes, which share `memory` with rows */
   constructor(
@@ -73,39 +82,48 @@ export class LiveImages {
     if (this.#all.every(({ records }) => records !== this.#ahead?.records)) this.#ahead = undefined;
   }
 
-  /**
-   * Reads into memory what was left in the files, in parts. An answer that needs a part that cannot be read says so.
-   *
-   * @param use the images of now, and their descriptors until `done()`
-   * @param changed follows with the rows that came meanwhile
-   */
-  *warm(isOpen: () => boolean, use: () => { images: RowImage[]; done: () => void }, changed: () => void): Steps<void> {
+  /** Reads into memory what was left in the files, in parts. An answer that needs a part that cannot be read says so. */
+  *warm(isOpen: () => boolean, user: ImagesUser): Steps<void> {
     for (const path of [...this.#cold]) {
       if (!isOpen()) return;
-      const { images, done } = use();
+      const { images, done } = user.useImages();
       try {
         const image = images.find((one) => one.path === path && one.isComing);
         const room = image !== undefined ? this.#roomOf(path, image.count, image.stride) : 0;
         // Rows may come meanwhile.
         const known = () => this.#all.find((one) => one.path === path && one.isComing)?.count ?? 0;
-        const read = image !== undefined ? yield* recordsOf(this.files, image, room, known, isOpen) : undefined;
+        this.#coming = image && ComingRecords.of(image, room, known);
+        if (this.#coming !== undefined) yield* this.#coming.read(this.files, isOpen);
         if (!isOpen()) return;
-        if (image !== undefined && read === undefined) this.#unreadable.add(path);
-        this.#warmed(path, read?.count ?? 0, read?.records);
-        changed();
+        if (image !== undefined && this.#coming === undefined) this.#unreadable.add(path);
+        this.#warmed(path, user);
       } finally {
+        this.#coming = undefined;
         done();
       }
     }
   }
 
+  /** Reads a little of what warm() reads, for a call that does not let the event loop turn. */
+  warmNow(user: ImagesUser): void {
+    const coming = this.#coming;
+    if (coming === undefined || coming.isDone) return;
+    coming.readNow();
+    if (coming.isDone) this.#warmed(coming.image.path, user);
+  }
+
   /** Rows that came to the file meanwhile follow at once; compaction may have put others in its place. */
-  #warmed(path: string, count: number, records: Uint8Array | undefined): void {
-    this.#cold.delete(path);
-    if (records === undefined) return;
-    this.#all = this.#all.map((image) =>
-      image.path === path && image.isComing ? { ...image, count, records, isComing: false } : image,
-    );
+  #warmed(path: string, user: ImagesUser): void {
+    if (!this.#cold.delete(path)) return; // warmNow() had the last of it
+    const coming = this.#coming;
+    if (coming?.hasFailed) this.#unreadable.add(path);
+    else if (coming !== undefined) {
+      const { count, records } = coming;
+      this.#all = this.#all.map((image) =>
+        image.path === path && image.isComing ? { ...image, count, records, isComing: false } : image,
+      );
+    }
+    user.rowsChanged();
   }
 
   /** Room in memory for records that are about to be written, behind those of the image. */

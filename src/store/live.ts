@@ -117,11 +117,12 @@ export class Live {
 
   /** Reads into memory what load() has left in the files, in parts. An answer that needs a part that cannot be read says so. */
   warm(isOpen: () => boolean): Steps<void> {
-    return this.#images.warm(
-      isOpen,
-      () => this.useImages(),
-      () => this.rowsChanged(),
-    );
+    return this.#images.warm(isOpen, this);
+  }
+
+  /** Reads a little of that, for a call that does not let the event loop turn. */
+  warmNow(): void {
+    this.#images.warmNow(this);
   }
 
   /**

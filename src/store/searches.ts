@@ -42,7 +42,8 @@ export function queryBatchSync<Payload>(
 ): IndexAnswer<Payload>[] {
   const run = () => {
     const own = checked(index, queries);
-    return searchHere<Payload>(index.followed(), own);
+    index.followed().live.warmNow();
+    return searchHere<Payload>(index, own);
   };
   return tellingNow(['query', 'FunnelIndex.querySync', index.files.path], run, countsOf);
 }

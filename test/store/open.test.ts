@@ -75,6 +75,18 @@ describe('open() of an index with many rows', () => {
     });
   }
 
+  it('brings rows into memory also where synchronous calls never let the loop turn', async () => {
+    const index = await FunnelIndex.open(path, { readOnly: true });
+    const found = () => queries.map((vector) => index.querySync({ vector, limit: 20, mode: 'exact' }).hits);
+    const first = found();
+    assert.equal(index.stats().resident.rows, 0);
+    for (let i = 0; i < 20; i++) assert.deepEqual(found(), first);
+    assert.ok(index.stats().resident.rows >= COUNT * ROW_BYTES);
+    await nextTurn(); // what was being read beside that comes to its end
+    assert.deepEqual(found(), first);
+    await index.close();
+  });
+
   it('takes rows that are written and deleted meanwhile', async () => {
     let index: FunnelIndex;
     for (let attempt = 1; ; attempt++) {
@@ -126,6 +138,11 @@ describe('open() of an index with many rows', () => {
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
     await index.close();
+    const other = await FunnelIndex.open(path);
+    for (let i = 0; i < 50; i++) assert.equal(other.querySync({ vector: queries[1]! }).hits.length, 10);
+    assert.equal(other.stats().resident.rows, 0);
+    assert.throws(() => other.getSync([7], { withVector: true }), { code: 'CORRUPT', message: /row 7/ });
+    await other.close();
   });
 
   it('follows writes beside a record that was damaged, without reading its file at each', async () => {

@@ -21,10 +21,10 @@ interface Reading {
 const READ_BYTES = 16 << 20;
 
 /** Reads records [from, file.count) into their places. @throws FunnelError CORRUPT */
-export function extendRecords(file: RowFile, records: Uint8Array, from: number): void {
+export function extendRecords(file: RowFile | RowImage, records: Uint8Array, from: number): void {
   const { stride, headerBytes } = file;
   const part = records.subarray(from * stride, file.count * stride);
-  if (file.bytes !== undefined)
+  if ('bytes' in file && file.bytes !== undefined)
     part.set(file.bytes.subarray(headerBytes + from * stride, headerBytes + file.count * stride));
   else readFully(file.fd, part, headerBytes + from * stride, file.path);
   checkRecords(file, records, from, file.count);
