@@ -90,7 +90,8 @@ export class FunnelIndex<Payload = any> extends EditableIndex<Payload> {
 
   /**
    * Opens an index: for writing, which only one process may at a time, or `readOnly`, which any number may. Rows come into
-   * memory behind that, as far as `memory` allows; until then searches read them from the files. openSync() reads them first.
+   * memory behind that, as far as `memory` allows, beside the event loop and a MiB with each querySync(); until then searches read
+   * them from the files. openSync() reads them first.
    *
    * @throws FunnelError NO_INDEX, INDEX_LOCKED (it says by whom), NOT_WRITABLE (no permission; `readOnly` may do), CORRUPT (it
    *   says which file and section), UNSUPPORTED_FORMAT, MISSING_PACKAGE (lmdb), DISK
