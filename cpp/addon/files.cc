@@ -48,6 +48,9 @@ void bindFiles(Napi::Object common) {
   bind<askLargePages>(common, "askLargePages");
   bind<punchHole>(common, "punchHole");
 #endif
+#ifdef __GLIBC__
+  bind<trimMemory>(common, "trimMemory");
+#endif
 }
 
 void describeFiles(const Describe& describe) {
@@ -67,6 +70,9 @@ void describeFiles(const Describe& describe) {
 #ifdef __linux__
   describe("askLargePages", signatureOf<askLargePages>());
   describe("punchHole", signatureOf<punchHole>());
+#endif
+#ifdef __GLIBC__
+  describe("trimMemory", signatureOf<trimMemory>());
 #endif
 }
 

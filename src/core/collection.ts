@@ -1,13 +1,27 @@
-/** When V8 looks for shared memory that nobody has any more. */
+/** When V8 looks for shared memory that nobody has any more, and when that goes back to the system. */
+import { timerIfAny } from './host.js';
 import { onSharedBuffer } from './shared.js';
 
 /** Bytes of shared memory, made or let go, after which garbage is looked for. */
-export const COLLECTED_EACH = 64 << 20;
+export const COLLECTED_EACH = 32 << 20;
 /** More than V8 lets ordinary buffers grow, 64 MB, before it collects garbage for their sake. */
 const ASKING_BYTES = 80 << 20;
+/** Bytes after which garbage is looked for once nothing came for IDLE_MS. */
+const COLLECTED_IDLE = 8 << 20;
+const IDLE_MS = 3000;
+/** Milliseconds in which threads have collected the garbage that they were asked to, and freed what was in it. */
+const COLLECTED_WITHIN = 2000;
 
 let counted = 0;
 let askedAt = 0;
+let isWatched = false;
+let isTrimDue = false;
+let trim: (() => void) | undefined;
+
+/** @param run gives to the system what is free; undefined where that happens by itself */
+export function onFreed(run: (() => void) | undefined): void {
+  trim = run;
+}
 
 /** Bytes of shared memory that countShared() was told so far; a large array counts as COLLECTED_EACH. */
 export function sharedCounted(): number {
@@ -21,18 +35,43 @@ export function sharedCounted(): number {
  */
 export function countShared(bytes: number): void {
   counted += Math.min(bytes, COLLECTED_EACH);
-  if (counted - askedAt < COLLECTED_EACH) return;
-  askedAt = counted;
-  askForCollection();
+  if (counted - askedAt >= COLLECTED_EACH) askForCollection();
+  else if (!isWatched) watch();
+}
+
+/** Looks also for less than that once an index is no longer worked with: nothing else would. */
+function watch(): void {
+  isWatched = counted - askedAt >= COLLECTED_IDLE;
+  if (!isWatched) return;
+  const before = counted;
+  timerIfAny(() => {
+    if (counted === before) askForCollection();
+    watch();
+  }, IDLE_MS);
+}
+
+/**
+ * Memory is free, or soon will be. malloc puts it to use again, and keeps what is free between blocks in use: arrays of rows and
+ * codes differ in length, so that there is ever more of that.
+ */
+export function freed(): void {
+  if (trim === undefined || isTrimDue) return;
+  isTrimDue = true;
+  timerIfAny(() => {
+    isTrimDue = false;
+    trim?.();
+  }, COLLECTED_WITHIN);
 }
 
 onSharedBuffer(countShared);
 
 /** Makes V8 collect the garbage of this thread soon. */
 export function askForCollection(): void {
+  askedAt = counted;
   try {
     new ArrayBuffer(ASKING_BYTES); // it counts, and takes no memory, since nobody touches it
   } catch {
     // There is no room for it: V8 has looked for garbage before it said so.
   }
+  freed();
 }

@@ -4,11 +4,12 @@
  * threads that build as well: these look for them between the slices of a job (pool-worker.ts).
  */
 import { Worker } from 'node:worker_threads';
-import { COLLECTED_EACH, sharedCounted } from '../core/collection.js';
+import { COLLECTED_EACH, freed, onFreed, sharedCounted } from '../core/collection.js';
 import { FunnelError } from '../core/errors.js';
 import { moduleFile } from '../core/places.js';
 import { startThread, usableThreads } from '../core/threads.js';
 import { fromPost, toPost } from '../kernels/post.js';
+import { nativeFiles } from './files/native.js';
 import { type Manners, newManners, nobodyBuilds, searchesHere, wake } from './pool-manners.js';
 import type {
   Job,
@@ -53,6 +54,8 @@ interface Thread {
 
 /** Searches at most that a thread has beside a job of a build. */
 const MOST_AHEAD = 8;
+/** Free bytes at the end of the heap that stay with the process, for what comes next. */
+const KEPT = 1 << 20;
 /** Milliseconds after which a thread without work ends. */
 const IDLE = 5000;
 /** Snapshots that a thread keeps; their tables are small, their planes are the index's own. */
@@ -71,7 +74,10 @@ export class Threads {
   /** Settles when all threads that were told to end have ended. */
   #ending: Promise<unknown> | undefined;
 
-  constructor(readonly setup: ThreadSetup) {}
+  constructor(readonly setup: ThreadSetup) {
+    const { trimMemory } = nativeFiles();
+    onFreed(trimMemory && (() => trimMemory(KEPT)));
+  }
 
   get isEmpty(): boolean {
     return this.#shares.size === 0;
@@ -112,6 +118,7 @@ export class Threads {
     if (this.isEmpty) {
       const ended = this.#threads.splice(0).map(({ worker }) => worker.terminate());
       this.#ending = Promise.all([this.#ending, ...ended]);
+      freed();
     }
     await this.#ending; // also where another that leaves at the same time has told them
   }
@@ -318,6 +325,7 @@ export class Threads {
       if (now - thread.idleSince < IDLE) continue;
       this.#threads.splice(this.#threads.indexOf(thread), 1);
       this.#post(thread.worker, { kind: 'end' });
+      freed();
     }
     const rest = idle.filter((thread) => this.#threads.includes(thread));
     if (rest.length === 0) return;

@@ -1,12 +1,13 @@
 /**
  * Memory that threads share goes back to the system when nobody has it any more. V8 counts none of it, so that nothing but the
- * index makes a thread look for it.
+ * index makes a thread look for it; and what is freed between blocks in use stays with malloc, where nobody asks it.
  */
 // Runs alone: it measures the memory of its process.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FunnelIndex } from 'funnelvec/store';
+import { nativeFiles } from '#dist/store/files/native.js';
 import { Random, SEED } from '../random.js';
 import { newPath, range, until } from './model.js';
 
@@ -57,5 +58,56 @@ describe('shared memory that nobody has any more', { timeout: 120_000 }, () => {
       most = Math.max(most, process.memoryUsage().arrayBuffers - first);
     }
     assert.ok(most < MOST, `${most} bytes more of array buffers, not ${MOST}`);
+  });
+});
+
+describe('memory of indexes that are closed, when nothing more is done', { timeout: 120_000 }, () => {
+  const LARGE = 40;
+  const WIDE = 1024;
+  const rowsOf = (i: number) => 384 + 16 * i;
+  /** 1.5 to 4 MB each. */
+  const BYTES = range(0, LARGE).reduce((sum, i) => sum + 4 * WIDE * rowsOf(i), 0);
+  const vectors = random.vector(WIDE * rowsOf(LARGE));
+  const inMemory = async (rows: number) => {
+    const index = await FunnelIndex.create(':memory:', { dim: WIDE });
+    await index.upsert({ ids: range(0, rows), vectors: vectors.subarray(0, WIDE * rows) });
+    return index;
+  };
+
+  it('is looked for, also where it is little', async () => {
+    const rows = 1000;
+    const openAndClose = async () => (await inMemory(rows)).close();
+    await openAndClose();
+    globalThis.gc?.();
+    await pause(100);
+    const first = process.memoryUsage().arrayBuffers;
+    await openAndClose();
+    const most = process.memoryUsage().arrayBuffers - first;
+    assert.ok(most >= 4 * WIDE * rows, `${most} bytes for ${rows} rows`);
+    await until('it has gone', () => process.memoryUsage().arrayBuffers - first < 2 << 20);
+  });
+
+  const skip =
+    nativeFiles().trimMemory === undefined && 'malloc of this system gives back by itself, or cannot be asked';
+
+  it('goes back to the system though others lie between', { skip }, async () => {
+    // From then on blocks of this size lie between small ones.
+    await (await inMemory(rowsOf(LARGE))).close();
+    const small = [await inMemory(1)];
+    globalThis.gc?.();
+    const first = process.memoryUsage.rss();
+    const large: FunnelIndex[] = [];
+    for (const i of range(0, LARGE)) {
+      large.push(await inMemory(rowsOf(i)));
+      small.push(await inMemory(1));
+    }
+    const most = process.memoryUsage.rss() - first;
+    assert.ok(most > 0.8 * BYTES, `${most} bytes for ${BYTES} bytes of rows`);
+    for (const index of large.splice(0)) await index.close();
+    await pause(10);
+    globalThis.gc?.(); // a busy machine takes its time for that
+    await until('it has gone back', () => process.memoryUsage.rss() - first < BYTES / 3);
+    for (const index of small) assert.equal(index.count, 1);
+    for (const index of small) await index.close();
   });
 });

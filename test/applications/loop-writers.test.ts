@@ -127,6 +127,29 @@ describe('an event loop while one call writes half of the rows', () => {
       await index.close();
     });
   }
+
+  it(`turns within ${MOST} ms of work: countMatching() behind a change of all payloads`, {
+    timeout: 600_000,
+  }, async () => {
+    const index: FunnelIndex = await FunnelIndex.create(':memory:', { dim: DIM });
+    await index.createPayloadIndex('turn', 'integer');
+    for (let from = 0; from < ROWS; from += 20_000) await index.upsert(batch(from, from + 20_000));
+    const stretches: number[] = [];
+    for (let round = 1; round <= 4 && Math.min(...stretches) > MOST; round++) {
+      await index.setPayload(range(0, ROWS), { turn: round });
+      const filter = { must: [{ key: 'turn', match: { value: round } }] };
+      globalThis.gc?.();
+      let count = 0;
+      stretches.push(
+        await longestStretch(async () => {
+          count = await index.countMatching({ filter });
+        }),
+      );
+      assert.equal(count, ROWS);
+    }
+    assert.ok(Math.min(...stretches) <= MOST, `${stretches.map((ms) => ms.toFixed(1)).join(', ')} ms`);
+    await index.close();
+  });
 });
 
 describe('reads in memory while a write changes the payloads of all rows', () => {

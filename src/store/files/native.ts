@@ -25,6 +25,11 @@ export interface NativeFiles {
   /** Asks for large pages for memory that nobody has written to yet. Linux only. */
   askLargePages?: (memory: Uint8Array) => void;
   /**
+   * Gives free pages of malloc's back to the system, in a thread of its own, but for `keep` bytes at the end of the heap. glibc
+   * only, which keeps them otherwise.
+   */
+  trimMemory?: (keep: number) => void;
+  /**
    * Rows [from, to) of a list into `words`, bit o & 31 of word o >> 5 for row o: from bitmaps of its first `end` and its
    * first `begin` rows, of equal length.
    */
