@@ -185,6 +185,7 @@ function buildOptions({ dim, metric, config, live }: OpenIndex, queries: Float32
     rotation,
     head: round(head),
     width: Math.max(round(head), round(Math.min(dim, 2 * head))),
+    full: live.hasRoomForFull, // where no search could keep them, a build would take time and memory for nothing
     ...(lists === null ? {} : { lists }),
     ...(order === undefined ? {} : { shortlist: order }),
     ...(queries === undefined ? {} : { queries }),

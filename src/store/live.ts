@@ -60,6 +60,10 @@ export class Live {
     return this.#coded.buildName;
   }
 
+  get hasRoomForFull(): boolean {
+    return this.#coded.hasRoomForFull;
+  }
+
   /** Rows of extensions, dead or alive. */
   get extended(): number {
     return this.#coded.extended;

@@ -121,3 +121,46 @@ describe('an application that limits memory', () => {
     await roomy.close();
   });
 });
+
+describe('codes of all dims', () => {
+  it('are built where memory may hold them, and answers do not depend on it', async () => {
+    const [dim, count] = [320, 2000]; // more dims than are rotated
+    const random = new Random(SEED + 2);
+    const path = newPath();
+    const vectors = random.vector(count * dim);
+    const plain = await FunnelIndex.create(':memory:', { dim, autoOptimize: false });
+    await plain.upsert({ ids: range(0, count), vectors });
+    await plain.optimize();
+    const queries = Array.from({ length: 8 }, () => ({
+      vector: random.vector(dim),
+      mode: 'exact' as const,
+      limit: 40,
+    }));
+    const wanted = plain.queryBatchSync(queries).map(({ hits }) => hits);
+    const sizes: number[] = [];
+    for (const memory of [dim * count, 8 * dim * count, dim * count]) {
+      const index =
+        sizes.length === 0
+          ? await FunnelIndex.create(path, { dim, memory, autoOptimize: false })
+          : await FunnelIndex.open(path, { memory, autoOptimize: false });
+      if (sizes.length === 0) await index.upsert({ ids: range(0, count), vectors });
+      // With what the build of before has or lacks.
+      else
+        assert.deepEqual(
+          index.queryBatchSync(queries).map(({ hits }) => hits),
+          wanted,
+        );
+      await index.optimize();
+      sizes.push(index.stats().files.segments);
+      assert.deepEqual(
+        index.queryBatchSync(queries).map(({ hits }) => hits),
+        wanted,
+      );
+      await index.close();
+    }
+    const [without, all, again] = sizes as [number, number, number];
+    assert.ok(all - without > dim * count && all - without < 1.1 * dim * count, sizes.join());
+    assert.equal(again, without);
+    await plain.close();
+  });
+});

@@ -33,6 +33,8 @@ export interface BuildOptions {
   head: number;
   /** Rotated dims in all, a multiple of 8. */
   width: number;
+  /** Whether rows get codes of all dims, where the rotated ones are fewer; true by default. */
+  full?: boolean | undefined;
   /** How many lists; 0: none; undefined: by size. */
   lists?: number | undefined;
   /** Which codes choose the shortlist of mode 'funnel'; undefined: the head plane. */
@@ -82,7 +84,7 @@ export function* planCoding(kernels: CodeKernels, rows: RowReader, options: Buil
   yield;
   const basis = rotation === 'none' || dim > MOST_ROTATED ? null : yield* basisOrNone(kernels, moment, mean, options);
   if (basis !== null) moveInto(kernels, basis);
-  const full = width >= dim ? 0 : Math.ceil(dim / 8) * 8;
+  const full = width >= dim || options.full === false ? 0 : Math.ceil(dim / 8) * 8;
 
   const rotated = yield* rotate(kernels, basis, moment, dim, width);
   const unrotated = full > 0 ? new Float64Array(moment) : new Float64Array(0);

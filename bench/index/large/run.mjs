@@ -1,0 +1,143 @@
+// npm run bench:large [-- --rows 10000000] [--folder dir] [--threads 2] [--memory 5] [--kill] [--reuse] [--write]
+// An index of ten million rows on one machine, alone: outside of all others, since it takes most of an hour and some 30 GB of disk,
+// and says so first. Rows are made as those of the set syn1m, in float16, and go from Python straight into the index.
+// --memory: GiB, the index's `memory` (codes; rows stay on disk). --kill ends the process in the middle of the build, and builds again.
+// --reuse searches an index that an earlier run left. --write puts the table into bench/RESULTS.md.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { log, root } from '../../../scripts/setup/steps.mjs';
+import { withPart } from '../../merge.mjs';
+import { setup } from '../../setup.mjs';
+import { sizeOf } from '../memory/resident.mjs';
+import { baseKey, prepare } from '../sets/sets.mjs';
+import { setupIndex } from '../setup.mjs';
+import { LIMITS, section } from './section.mjs';
+
+const GIB = 2 ** 30;
+const { values } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '10000000' },
+    folder: { type: 'string', default: join(root, '.cache', 'bench-index', 'large') },
+    threads: { type: 'string', default: String(Math.min(2, os.availableParallelism())) },
+    memory: { type: 'string', default: '5' },
+    kill: { type: 'boolean', default: false },
+    reuse: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+  },
+});
+const count = Number(values.rows);
+const folder = resolve(values.folder);
+mkdirSync(folder, { recursive: true });
+const job = {
+  count,
+  dim: 768,
+  threads: Number(values.threads),
+  memory: Math.floor(Number(values.memory) * GIB),
+  path: join(folder, 'index'),
+  truth: join(folder, 'truth.json'),
+  built: join(folder, 'built.json'),
+};
+
+// A row in float16 with its number and checksum, its codes, and the build's file beside the one that it takes the place of.
+const diskNeeded = count * (2 * job.dim + 6 + 2 * 420) + GIB;
+if (!values.reuse) {
+  const { bavail, bsize } = statfsSync(folder);
+  const gib = (bytes) => (bytes / GIB).toFixed(1);
+  log(
+    `${count.toLocaleString('en')} rows × ${job.dim}: needs ${gib(diskNeeded)} GiB of disk (free ${gib(bavail * bsize)}), ` +
+      `${gib(LIMITS.buildBytes)} GiB of memory (free ${gib(os.freemem())}), and ${Math.ceil((count / 1e6) * 4)} minutes or more`,
+  );
+  if (bavail * bsize < diskNeeded) {
+    log('not enough disk; --folder names another');
+    process.exit(2);
+  }
+}
+
+await setup({ withPython: false });
+const { python } = await setupIndex();
+const base = await prepare(baseKey, { python, log });
+job.queries = join(base.folder, 'queries.f32');
+const first = Math.min(65_000, base.count);
+
+const load = os.loadavg()[0];
+let built = values.reuse && existsSync(job.built) ? JSON.parse(readFileSync(job.built, 'utf8')) : undefined;
+if (built === undefined) {
+  built = { written: await writeRows() };
+  if (values.kill) built.killed = await killWhileBuilding();
+  built.optimized = await step('build', job);
+  built.disk = sizeOf(job.path);
+  writeFileSync(job.built, JSON.stringify(built));
+}
+dropCaches();
+const cold = await step('cold', job);
+const warm = await step('search', job);
+const result = { job, built, cold, warm, load, date: new Date().toISOString().slice(0, 10), base: base.title };
+const text = section(result);
+process.stdout.write(`${text}\n`);
+writeFileSync(join(folder, 'result.json'), JSON.stringify(result));
+if (values.write) {
+  const file = join(root, 'bench', 'RESULTS.md');
+  writeFileSync(
+    file,
+    withPart(readFileSync(file, 'utf8'), 'ten million rows', text, '## Ten million rows on one machine'),
+  );
+}
+
+/** The rows, from Python into the index as they are made. */
+async function writeRows() {
+  const script = ['bench/index/sets/stream.py', base.folder, String(first), String(count), job.truth];
+  const made = spawn(python, script, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+  });
+  const ended = new Promise((done) => made.on('close', done));
+  const written = await step('write', job, made.stdout);
+  if ((await ended) !== 0) throw new Error('the rows could not be made');
+  return written;
+}
+
+/** Ends a build in its middle, as a crash would, and tells what was there afterwards. */
+async function killWhileBuilding() {
+  const child = processOf('build', job);
+  await new Promise((done) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      if (JSON.parse(line).share >= 0.5) done();
+    });
+  });
+  child.kill('SIGKILL');
+  await new Promise((done) => child.on('close', done));
+  return step('count', job);
+}
+
+function processOf(role, what, input) {
+  return spawn(process.execPath, ['--expose-gc', 'bench/index/large/process.mjs', role, JSON.stringify(what)], {
+    cwd: root,
+    stdio: [input ?? 'ignore', 'pipe', 'inherit'],
+  });
+}
+
+/** A process that does one thing and tells of it in its last line. */
+async function step(role, what, input) {
+  log(`${role} …`);
+  const child = processOf(role, what, input);
+  let last;
+  for await (const line of createInterface({ input: child.stdout })) last = JSON.parse(line);
+  if (last?.done !== true) throw new Error(`${role} ended before it was done`);
+  log(`${role}: ${JSON.stringify(last).slice(0, 400)}`);
+  return last;
+}
+
+/** The files of the index leave the system's cache, where it lets them go. */
+function dropCaches() {
+  try {
+    writeFileSync('/proc/sys/vm/drop_caches', '1');
+    job.dropped = true;
+  } catch {
+    job.dropped = false; // needs root, on Linux: then the table says that files may have been warm
+  }
+}

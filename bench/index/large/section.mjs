@@ -1,0 +1,52 @@
+// The table of a run over ten million rows, with a line for each of its bounds.
+const GIB = 2 ** 30;
+/** What is asked of ten million rows of 768 dims on two cores. */
+export const LIMITS = { buildBytes: 8 * GIB, buildMinutes: 15, recall: 0.95, millis: 8, searchBytes: 2 * GIB };
+
+const gib = (bytes) => `${(bytes / GIB).toFixed(2)} GiB`;
+const minutes = (seconds) => `${(seconds / 60).toFixed(1)} min`;
+const millis = (ms) => `${ms < 10 ? ms.toFixed(2) : ms.toFixed(0)} ms`;
+
+export function section({ job, built, cold, warm, load, date, base }) {
+  const { written, optimized, killed } = built;
+  const seconds = written.seconds + optimized.seconds;
+  const peak = Math.max(written.memory.peak, optimized.memory.peak);
+  const codes = warm.stats.resident.codes;
+  const enough = warm.settings.filter(({ recall }) => recall >= LIMITS.recall).sort((a, b) => a.p50 - b.p50)[0];
+  const phases = Object.entries(optimized.phases).map(([name, s]) => `${name} ${minutes(s)}`);
+  const facts = [
+    `${job.count.toLocaleString('en')} rows × ${job.dim} in float16 that follow those of: ${base}; \`memory\` ${gib(job.memory)}, ${job.threads} threads. ${date}, load before ${load.toFixed(1)}.`,
+    `- Written in ${minutes(written.seconds)} of upserts (most resident ${gib(written.memory.peak)}), built in ${minutes(optimized.seconds)} (${phases.join(', ')}; most resident ${gib(optimized.memory.peak)}); ${gib(built.disk)} on disk.`,
+    ...(killed === undefined
+      ? []
+      : [
+          `- Killed in the middle of the build: ${killed.rows.toLocaleString('en')} rows were there afterwards, and the next build began anew.`,
+        ]),
+    `- Cold${job.dropped ? ', no file in the system’s cache' : ' (the system may have had files in its cache)'}: open ${millis(cold.open)}, first answer ${millis(cold.first)}, the 199 after it ${millis(cold.next)} (p50), the slowest ${millis(cold.worst)}.`,
+    `- Resident while searching ${gib(warm.memory.now)}, of which codes ${gib(codes)}; exact ${millis(warm.exact)} (p50 of 20).`,
+  ];
+  const table = [
+    '| setting | recall@10 | p50 | p95 |',
+    '| :-- | --: | --: | --: |',
+    ...warm.settings.map(
+      (one) => `| ${one.name} | ${one.recall.toFixed(4)} | ${millis(one.p50)} | ${millis(one.p95)} |`,
+    ),
+  ];
+  const bounds = [
+    ['rows and build', minutes(seconds), seconds <= LIMITS.buildMinutes * 60, minutes(LIMITS.buildMinutes * 60)],
+    ['most resident while building', gib(peak), peak <= LIMITS.buildBytes, gib(LIMITS.buildBytes)],
+    [
+      `p50 at recall ${LIMITS.recall}`,
+      enough === undefined ? 'not reached' : `${millis(enough.p50)} (${enough.name})`,
+      enough !== undefined && enough.p50 <= LIMITS.millis,
+      millis(LIMITS.millis),
+    ],
+    [
+      'resident beyond the codes',
+      gib(warm.memory.now - codes),
+      warm.memory.now - codes <= LIMITS.searchBytes,
+      gib(LIMITS.searchBytes),
+    ],
+  ].map(([what, figure, holds, limit]) => `- ${holds ? 'PASS' : 'FAIL'} ${what}: ${figure} (bound ${limit})`);
+  return [facts.join('\n'), table.join('\n'), bounds.join('\n')].join('\n\n');
+}
