@@ -76,9 +76,10 @@ export async function recalls(ways, queries) {
   return Object.fromEntries(others.map(([name]) => [name, round(found[name] / wanted)]));
 }
 
-/** @param bounds { most } or { least } of a value that is no ratio of times */
+/** A value that is no ratio of times. @param least undefined: it is for comparison */
 export function tellValue(name, value, { least }) {
-  console.log(`${value >= least ? 'holds ' : 'missed'} | ${name} | ${value}, at least ${least}`);
+  const verdict = least === undefined ? '      ' : value >= least ? 'holds ' : 'missed';
+  console.log(`${verdict} | ${name} | ${value}${least === undefined ? '' : `, at least ${round(least)}`}`);
 }
 
 function tell(name, ratios, bound, more) {

@@ -2,7 +2,8 @@
 // travel (`--only REST,gRPC`), a mirror that searches beside a retrieve by node:http and beside its own query (`--only mirror`).
 //   node bench/pairs.mjs [--rows 5000] [--pairs 400] [--warm 1500] [--only REST,gRPC,mirror] [--held 1.1]
 // --held: the mirror's database answers no sooner than after so many milliseconds, as one does that takes longer than the front;
-// then no ids alone are asked for, whose answers are held as little as others. QDRANT_URL and FUNNELVEC_BENCH_DATA as for `npm run bench`.
+// then no ids alone are asked for, whose answers the proxy would hold one after the other. QDRANT_URL and FUNNELVEC_BENCH_DATA as for
+// `npm run bench`; the recall of a mirror has a bound only with real rows.
 // Both ways are warm by then, as in a server that runs for longer: V8 compiles what they share in the first thousand calls.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
