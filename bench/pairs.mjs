@@ -1,8 +1,9 @@
-// Ratios near 1, measured so that a busy machine changes both sides alike: the two ways of a pair are called in turns in one process,
-// in random order, hundreds of times; what counts is the median of the ratios of neighbours, with an interval (95 %, by resampling),
-// beside that of a way with itself.
+// Ratios that have a bound, each line with its verdict: stages in the database beside a prefetch by hand and beside vectors that
+// travel (`--only REST,gRPC`), a mirror that searches beside a retrieve by node:http and beside its own query (`--only mirror`).
 //   node bench/pairs.mjs [--rows 5000] [--pairs 400] [--warm 1500] [--only REST,gRPC,mirror] [--held 1.1]
-// --held: the mirror's database answers no sooner than after so many milliseconds, as one does that takes longer than the front.
+// --held: the mirror's database answers no sooner than after so many milliseconds, as one does that takes longer than the front;
+// then no ids alone are asked for, whose answers the proxy would hold one after the other. QDRANT_URL and FUNNELVEC_BENCH_DATA as for
+// `npm run bench`; the recall of a mirror has a bound only with real rows.
 // Both ways are warm by then, as in a server that runs for longer: V8 compiles what they share in the first thousand calls.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +15,9 @@ import { FunnelSearch } from 'funnelvec';
 import { qdrantSource } from 'funnelvec/qdrant';
 import { FunnelIndex } from 'funnelvec/store';
 import { startQdrant } from '../test/servers/servers.mjs';
+import { compareSpeeds, compareTimes, recalls, tellValue } from './paired.mjs';
 import { post } from './post.mjs';
+import { wide } from './vectors.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -29,13 +32,16 @@ const [count, pairs, warm] = [Number(values.rows), Number(values.pairs), Number(
 const [DIM, HEAD, CANDIDATES, LIMIT, CHUNK] = [768, 128, 128, 10, 500];
 const only = values.only.split(',');
 
-let seed = 1;
-const next = () => {
-  seed = (Math.imul(seed, 1664525) + 1013904223) | 0;
-  return seed / 2 ** 31;
-};
-/** As Matryoshka embeddings are: later dims are smaller. */
-const vectorOf = () => Float32Array.from({ length: DIM }, (_, i) => next() / Math.sqrt(1 + i / 32));
+const MOST = { auto: 1.1, payloads: 1.25, own: 1.2 };
+const LEAST = { fetched: 3, speed: 3, recall: 0.99 };
+/** For ways that take tens of milliseconds. */
+const SLOW = { pairs: 60, warm: 60 };
+const ROUNDS = 24;
+/** Recalls that differ by less are equal: hits with almost one score. */
+const SAME = 0.002;
+
+const made = wide(64);
+const rowOf = (values, row) => values.slice(row * DIM, (row + 1) * DIM);
 
 const server = await startQdrant();
 try {
@@ -47,12 +53,12 @@ try {
   await rest.createCollection(collection, { vectors: { head, full } });
   for (let from = 0; from < count; from += CHUNK) {
     const points = Array.from({ length: Math.min(CHUNK, count - from) }, (_, i) => {
-      const full = Array.from(vectorOf());
+      const full = Array.from(rowOf(made.rows, from + i));
       return { id: from + i, vector: { head: full.slice(0, HEAD), full }, payload: { title: `row ${from + i}`, n: i } };
     });
     await rest.upsert(collection, { wait: true, points });
   }
-  const queries = Array.from({ length: 64 }, vectorOf);
+  const queries = Array.from({ length: made.queries.length / DIM }, (_, i) => rowOf(made.queries, i));
   await stages(collection, rest, rpc, queries);
   if (only.includes('mirror') && values.held === undefined) await mirror(collection, rest, queries, server.url);
   if (only.includes('mirror') && values.held !== undefined) {
@@ -87,14 +93,38 @@ async function stages(collection, rest, rpc, queries) {
     const source = qdrantSource(client, { collection, head: 'head', full: 'full' });
     const search = new FunnelSearch({ source });
     const auto = (vector) => search.query({ vector, limit: LIMIT });
+    const fetched = (vector) => search.query({ vector, limit: LIMIT, stages: 'client' });
     const rescored = (vector) => search.query({ vector, limit: LIMIT, rescore: true });
     const hand = (query) => byHand(query);
     const withVectors = (query) => byHand(query, vectors);
+    const idsBy = (way) => async (query) => idsOf((await way(query)).hits);
+    const handIds = async (query) => (await byHand(query)).map(({ id }) => id?.pointIdOptions?.value ?? id);
+    const recall = await recalls({ exact: exactly(rest, collection), auto: idsBy(auto), hand: handIds }, queries);
+    tellValue(`recall of auto, of a prefetch by hand ${recall.hand}, ${name}`, recall.auto, {
+      least: recall.hand - SAME,
+    });
     await compare(`by hand ÷ by hand, ${name}`, hand, hand, queries);
-    await compare(`auto ÷ prefetch by hand, ${name}`, auto, hand, queries);
+    await compare(`auto ÷ prefetch by hand, ${name}`, auto, hand, queries, { most: MOST.auto });
+    const slow = { pairs: Math.min(pairs, SLOW.pairs), warm: Math.min(warm, SLOW.warm) };
+    const least = name === 'REST' ? { least: LEAST.fetched } : undefined;
+    await compare(`vectors of all candidates ÷ auto, ${name}`, fetched, auto, queries, least, slow);
     await compare(`auto, rescore: true ÷ prefetch by hand, ${name}`, rescored, hand, queries);
-    await compare(`prefetch by hand with vectors of 11 rows ÷ without, ${name}`, withVectors, hand, queries);
-    await compare(`auto, rescore: true ÷ prefetch by hand with vectors, ${name}`, rescored, withVectors, queries);
+    await compare(
+      `prefetch by hand with vectors of 11 rows ÷ without, ${name}`,
+      withVectors,
+      hand,
+      queries,
+      undefined,
+      slow,
+    );
+    await compare(
+      `auto, rescore: true ÷ prefetch by hand with vectors, ${name}`,
+      rescored,
+      withVectors,
+      queries,
+      undefined,
+      slow,
+    );
   }
 }
 
@@ -118,15 +148,49 @@ async function mirror(collection, rest, queries, url) {
   const plain = (query) => search.query({ vector: query, limit: LIMIT });
   const fetched = (query) =>
     source.fetch({ ids: found.get(query).map(({ id }) => id), withPayload: true, vectors: false });
+  const pushed = new FunnelSearch({ source, stages: 'server' });
+  const idsBy = (way) => async (query) => idsOf((await way(query)).hits);
+  const funnel = (query) => pushed.query({ vector: query, limit: LIMIT });
+  const exact = exactly(new QdrantClient({ url, checkCompatibility: false }), collection);
+  const recall = await recalls({ exact, mirror: idsBy(plain), head: idsBy(funnel) }, queries);
+  // Its bound is of real rows, which gather less than those made up.
+  const least = process.env.FUNNELVEC_BENCH_DATA ? LEAST.recall : undefined;
+  tellValue(`recall of the mirror, of a pool of 128 by the head ${recall.head}`, recall.mirror, { least });
+  await compare('mirror, no payloads ÷ the index alone', plain, own, queries, { most: MOST.own });
   await compare('retrieve by node:http ÷ itself', bare, bare, queries);
-  await compare('mirror + payloads ÷ retrieve by node:http', ours, bare, queries);
+  await compare('mirror + payloads ÷ retrieve by node:http', ours, bare, queries, { most: MOST.payloads });
   await compare('by hand (index, then node:http) ÷ retrieve by node:http', byHand, bare, queries);
   await compare('mirror + payloads ÷ by hand', ours, byHand, queries);
   await compare('source.fetch() of payloads ÷ retrieve by node:http', fetched, bare, queries);
   await compare('the index alone ÷ retrieve by node:http', own, bare, queries);
-  await compare('mirror, no payloads ÷ the index alone', plain, own, queries);
+  if (values.held === undefined) {
+    const ids = (query) => {
+      const wanted = { query: Array.from(query.subarray(0, HEAD)), using: 'head', limit: CANDIDATES };
+      const body = JSON.stringify({ ...wanted, with_payload: false, with_vector: false });
+      return post(`${url}/collections/${collection}/points/query`, body, agent);
+    };
+    const name = 'mirror, no payloads ÷ ids of the candidates by node:http, in queries/s';
+    await compareSpeeds(name, plain, ids, queries, { rounds: ROUNDS, bound: { least: LEAST.speed } });
+  }
   await index.close();
   agent.destroy();
+}
+
+function compare(name, a, b, queries, bound, effort = { pairs, warm }) {
+  return compareTimes(name, a, b, queries, { ...effort, bound });
+}
+
+function idsOf(hits) {
+  return hits.map(({ id }) => id);
+}
+
+/** Ids of the true hits, by the server. */
+function exactly(rest, collection) {
+  return async (query) =>
+    idsOf(
+      (await rest.query(collection, { query: Array.from(query), using: 'full', limit: LIMIT, params: { exact: true } }))
+        .points,
+    );
 }
 
 /** A process of its own, that hands requests on and their answers back when the time has come. */
@@ -153,54 +217,4 @@ async function held(url, ms) {
   const child = spawn(process.execPath, ['-e', program, url, ms], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [port] = await once(child.stdout, 'data');
   return { child, port: Number(port) };
-}
-
-async function compare(name, a, b, queries) {
-  for (let i = 0; i < warm; i++) {
-    await a(queries[i % queries.length]);
-    await b(queries[i % queries.length]);
-  }
-  const ratios = [];
-  const times = [[], []];
-  const cpu = [0, 0];
-  for (let i = 0; i < pairs; i++) {
-    const query = queries[i % queries.length];
-    const order = Math.random() < 0.5 ? [0, 1] : [1, 0];
-    const took = [0, 0];
-    for (const which of order) {
-      const used = process.cpuUsage();
-      const began = performance.now();
-      await (which === 0 ? a : b)(query);
-      took[which] = performance.now() - began;
-      const { user, system } = process.cpuUsage(used);
-      cpu[which] += (user + system) / 1000;
-      times[which].push(took[which]);
-    }
-    ratios.push(took[0] / took[1]);
-  }
-  const sampled = Array.from({ length: 400 }, () =>
-    median(Array.from(ratios, () => ratios[Math.floor(Math.random() * ratios.length)])),
-  ).sort((x, y) => x - y);
-  const told = {
-    name,
-    ratio: round(median(ratios)),
-    from: round(sampled[10]),
-    to: round(sampled[389]),
-    ms: times.map((one) => round(median(one))),
-    least: times.map((one) => round(quantile(one, 0.1))),
-    cpu: cpu.map((one) => round(one / pairs)),
-  };
-  console.log(JSON.stringify(told));
-}
-
-function quantile(numbers, at) {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length * at)];
-}
-
-function median(numbers) {
-  return quantile(numbers, 0.5);
-}
-
-function round(value) {
-  return Number(value.toFixed(3));
 }

@@ -18,7 +18,8 @@ async function glosses(queries, log) {
   return { name: 'glosses', title, dim, ...planOf(dim), rows, queries: spread(queryRows, dim, queries) };
 }
 
-function wide(queries) {
+/** 20,000 rows of 768 dims, and queries. */
+export function wide(queries) {
   const dim = 768;
   const common = { name: 'wide', dim, ...planOf(dim) };
   const folder = process.env.FUNNELVEC_BENCH_DATA;

@@ -1,5 +1,5 @@
-// Runs test files in the order given, some at a time, and reports each when it has ended; at the end the slowest, and those that
-// take the most of processors. All of them are listed in build/test/seconds.txt. `node --test` itself runs files in the order of
+// Runs test files in the order given, some at a time, and reports each when it has ended, or as it goes where it runs alone; at the
+// end the slowest, and those that take the most of processors. All of them are listed in build/test/seconds.txt. `node --test` itself runs files in the order of
 // their names.
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -8,8 +8,9 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { log, root } from './steps.mjs';
 
-/** Milliseconds that a test may take. */
-const LONGEST = process.env.FUNNELVEC_APPLICATIONS === 'full' ? 4 * 3_600_000 : 900_000;
+/** Milliseconds that a file may take. */
+const { FUNNELVEC_APPLICATIONS, FUNNELVEC_FILE_SECONDS } = process.env;
+const LONGEST = FUNNELVEC_APPLICATIONS === 'full' ? 4 * 3_600_000 : 1000 * Number(FUNNELVEC_FILE_SECONDS ?? 900);
 /** Files that are printed as the slowest, and as those that take the most of processors. */
 const LISTED = 10;
 const LISTED_BY_PROCESSOR = 30;
@@ -29,14 +30,15 @@ export async function runFiles(phases) {
   const failed = new Set();
   const took = [];
 
-  async function runFile(file) {
+  async function runFile(file, isAlone) {
     const start = performance.now();
     const events = [];
+    const keep = isAlone ? (event) => reporter.write(event) : (event) => events.push(event);
     for await (const event of run({ files: [join(root, file)], concurrency: 1, timeout: LONGEST })) {
       const { type, data } = event;
       const [, name, count] = (type === 'test:diagnostic' && /^(\w+) ([\d.]+)$/.exec(data.message)) || [];
       if (counts.has(name) && data.nesting === 0) counts.set(name, counts.get(name) + Number(count));
-      else if (name !== 'duration_ms' && type !== 'test:summary') events.push(event);
+      else if (name !== 'duration_ms' && type !== 'test:summary') keep(event);
       if (type !== 'test:fail' || data.todo !== undefined) continue;
       failed.add(file);
       const { exitCode, signal, failureType } = data.details.error ?? {};
@@ -51,7 +53,7 @@ export async function runFiles(phases) {
     const start = performance.now();
     const left = [...files];
     const lane = async () => {
-      for (let file = left.shift(); file !== undefined; file = left.shift()) await runFile(file);
+      for (let file = left.shift(); file !== undefined; file = left.shift()) await runFile(file, lanes === 1);
     };
     await Promise.all(Array.from({ length: lanes }, lane));
     const seconds = (performance.now() - start) / 1000;

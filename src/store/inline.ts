@@ -9,6 +9,10 @@ import type { CheckedQuery } from './request.js';
 
 /** Milliseconds that a call may be predicted to take: the way to a thread and back adds .1 to .2 to it. */
 const SHORT = 0.5;
+/** Milliseconds from which on a search gains more by helpers than it takes to wake them. */
+const WORTH_WAKING = 0.2;
+/** Milliseconds behind a search for which its helpers are surely awake; see kAwake in cpp/team.cc. */
+const AWAKE = 0.06;
 /** Milliseconds of searches in one turn of the event loop. */
 const STRETCH = 1;
 /** Shapes of queries whose costs are remembered. */
@@ -41,20 +45,38 @@ interface Cost {
 export class InlineSearches {
   /** Asynchronous calls that have not been answered yet, wherever they are searched. */
   underWay = 0;
+  /** When the last search here ended, by performance.now(). */
+  #ended = 0;
   readonly #costs = new Map<string, Cost>();
   /** The rows with codes that the costs are about. */
   #segments: object | undefined;
 
-  isShort(queries: readonly CheckedQuery[], rows: SearchedRows): boolean {
-    if (rows.segments !== this.#segments) return false;
+  /** Milliseconds that the queries will take; undefined where they are not known to be short. */
+  shortTime(queries: readonly CheckedQuery[], rows: SearchedRows): number | undefined {
+    if (rows.segments !== this.#segments) return undefined;
     let ms = 0;
     for (const query of queries) {
       const cost = this.#costs.get(shapeOf(query, rows));
-      if (cost === undefined || rows.values > 2 * cost.values + UNSEEN) return false;
+      if (cost === undefined || rows.values > 2 * cost.values + UNSEEN) return undefined;
       ms += cost.ms;
-      if (ms > SHORT) return false;
+      if (ms > SHORT) return undefined;
     }
-    return true;
+    return ms;
+  }
+
+  /**
+   * Whether helpers make a search here quicker. They sleep between requests that come now and then, as those of a server do, and
+   * one that was woken takes its processor from whoever the caller waits for next.
+   *
+   * @param ms that it will take
+   */
+  gainsByHelp(ms: number, now: number): boolean {
+    return this.underWay === 1 && (ms >= WORTH_WAKING || now - this.#ended < AWAKE);
+  }
+
+  /** Tells that a search here has ended. */
+  hasEnded(now: number): void {
+    this.#ended = now;
   }
 
   /**

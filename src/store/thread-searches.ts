@@ -49,10 +49,13 @@ async function attempted<Payload>(
     if (overdue()) await othersTurn();
     return { value, isWhole: true };
   }
-  const isShort = index.inline.isShort(own, searchedRows(index, matched)) && (await index.inline.mayRun());
+  const ms = index.inline.shortTime(own, searchedRows(index, matched));
+  const isHere = ms !== undefined && (await index.inline.mayRun());
   index.checkOpen();
-  if (isShort && !isOfOneMoment()) return { value: [], isWhole: false };
-  const value = await (isShort ? searchAlone : searchInThreads)<Payload>(index, own, matched);
+  if (isHere && !isOfOneMoment()) return { value: [], isWhole: false };
+  const value = await (isHere
+    ? searchAlone<Payload>(index, own, matched, ms)
+    : searchInThreads<Payload>(index, own, matched));
   const isWhole = isOfOneMoment();
   if (!isWhole) index.checkOpen();
   return { value, isWhole };
@@ -115,21 +118,27 @@ async function searchInThreads<Payload>(
 }
 
 /**
- * On the calling thread. Others help where this is the only search, whose caller waits for nothing else; answers are put
- * together in slices.
+ * On the calling thread. Others help where this is the only search, whose caller waits for nothing else, and where they are
+ * awake or worth waking; answers are put together in slices.
+ *
+ * @param expected milliseconds
  */
 async function searchAlone<Payload>(
   index: OpenIndex,
   own: CheckedQuery[],
   matched: ReadonlyMap<CheckedFilter, Matched>,
+  expected: number,
 ): Promise<IndexAnswer<Payload>[]> {
   const only: Restricted = new Map();
   try {
     const requests = requestsFor(index, own, matched, only);
     const start = performance.now();
     index.pool.searchesHere();
-    const results = index.inline.underWay === 1 ? searchInTeam(index, requests) : resultsOf(index, requests);
-    const ms = (performance.now() - start) / own.length;
+    const isHelped = index.inline.gainsByHelp(expected, start);
+    const results = isHelped ? searchInTeam(index, requests) : resultsOf(index, requests);
+    const end = performance.now();
+    index.inline.hasEnded(end);
+    const ms = (end - start) / own.length;
     index.inline.measured(own, ms, rowsSearched(index.live, index.dim, only));
     const answers: IndexAnswer<Payload>[] = [];
     for (const [i, result] of results.entries()) {

@@ -1,7 +1,7 @@
 /** Which searches stay on the calling thread. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { FunnelIndex } from 'funnelvec/store';
 import { overdue } from '#dist/core/turns.js';
 import type { CheckedFilter } from '#dist/store/filters.js';
@@ -16,45 +16,48 @@ const query = (request: object = {}) =>
 
 const rows = (values: number) => ({ values });
 
+const isShort = (inline: InlineSearches, ...search: Parameters<InlineSearches['shortTime']>) =>
+  inline.shortTime(...search) !== undefined;
+
 describe('a search that is predicted to be short', () => {
   it('is one like those that were measured', () => {
     const inline = new InlineSearches();
-    assert.equal(inline.isShort([query()], rows(0)), false, 'nothing is known yet');
+    assert.equal(isShort(inline, [query()], rows(0)), false, 'nothing is known yet');
     inline.measured([query()], 0.1, rows(0));
-    assert.equal(inline.isShort([query()], rows(0)), true);
-    assert.equal(inline.isShort([query({ mode: 'exact' })], rows(0)), false);
-    assert.equal(inline.isShort([query({ k: 10_000 })], rows(0)), false);
-    assert.equal(inline.isShort([query({ candidates: 50_000 })], rows(0)), false);
-    assert.equal(inline.isShort([{ ...query(), filter: {} } as unknown as CheckedQuery], rows(0)), false);
+    assert.equal(isShort(inline, [query()], rows(0)), true);
+    assert.equal(isShort(inline, [query({ mode: 'exact' })], rows(0)), false);
+    assert.equal(isShort(inline, [query({ k: 10_000 })], rows(0)), false);
+    assert.equal(isShort(inline, [query({ candidates: 50_000 })], rows(0)), false);
+    assert.equal(isShort(inline, [{ ...query(), filter: {} } as unknown as CheckedQuery], rows(0)), false);
   });
 
   it('takes no longer than the whole call may', () => {
     const inline = new InlineSearches();
     inline.measured([query()], 0.1, rows(0));
-    assert.equal(inline.isShort([query(), query()], rows(0)), true);
-    assert.equal(inline.isShort(Array(6).fill(query()), rows(0)), false);
+    assert.equal(isShort(inline, [query(), query()], rows(0)), true);
+    assert.equal(isShort(inline, Array(6).fill(query()), rows(0)), false);
     inline.measured([query({ mode: 'exact' })], 5, rows(0));
-    assert.equal(inline.isShort([query({ mode: 'exact' })], rows(0)), false);
+    assert.equal(isShort(inline, [query({ mode: 'exact' })], rows(0)), false);
   });
 
   it('is not one that has many more rows without codes to read', () => {
     const inline = new InlineSearches();
     inline.measured([query()], 0.1, rows(1000));
-    assert.equal(inline.isShort([query()], rows(100_000)), true);
-    assert.equal(inline.isShort([query()], rows(10_000_000)), false);
+    assert.equal(isShort(inline, [query()], rows(100_000)), true);
+    assert.equal(isShort(inline, [query()], rows(10_000_000)), false);
     inline.measured([query()], 0.2, rows(10_000_000));
-    assert.equal(inline.isShort([query()], rows(10_000_000)), true);
+    assert.equal(isShort(inline, [query()], rows(10_000_000)), true);
   });
 
   it('stays one after a single measurement that was interrupted, and not after many', () => {
     const inline = new InlineSearches();
     inline.measured([query()], 0.1, rows(0));
     inline.measured([query()], 50, rows(0));
-    assert.equal(inline.isShort([query()], rows(0)), true);
+    assert.equal(isShort(inline, [query()], rows(0)), true);
     for (let i = 0; i < 8; i++) inline.measured([query()], 50, rows(0));
-    assert.equal(inline.isShort([query()], rows(0)), false);
+    assert.equal(isShort(inline, [query()], rows(0)), false);
     for (let i = 0; i < 12; i++) inline.measured([query()], 0.1, rows(0));
-    assert.equal(inline.isShort([query()], rows(0)), true);
+    assert.equal(isShort(inline, [query()], rows(0)), true);
   });
 
   it('is not one where every other query of its kind takes long', () => {
@@ -62,7 +65,7 @@ describe('a search that is predicted to be short', () => {
     let long = 0;
     for (let i = 0; i < 1000; i++) {
       const ms = i % 2 === 0 ? 0.05 : 20;
-      if (ms > 1 && inline.isShort([query()], rows(0))) long++;
+      if (ms > 1 && isShort(inline, [query()], rows(0))) long++;
       inline.measured([query()], ms, rows(0));
     }
     assert.ok(long <= 2, `${long} long searches on the calling thread`);
@@ -75,17 +78,17 @@ describe('a search that is predicted to be short', () => {
     const passing = (filter: CheckedFilter) => (filter === few ? 20 : 500_000);
     const by = (filter: CheckedFilter) => ({ ...query(), filter }) as unknown as CheckedQuery;
     inline.measured([by(few)], 0.05, { values: 0, passing });
-    assert.equal(inline.isShort([by(few)], { values: 0, passing }), true);
-    assert.equal(inline.isShort([by(many)], { values: 0, passing }), false);
+    assert.equal(isShort(inline, [by(few)], { values: 0, passing }), true);
+    assert.equal(isShort(inline, [by(many)], { values: 0, passing }), false);
   });
 
   it('is not known from calls of several kinds of queries', () => {
     const inline = new InlineSearches();
     const exact = query({ mode: 'exact' });
     inline.measured([exact, ...Array(99).fill(query())], 0.1, rows(0));
-    assert.equal(inline.isShort([exact], rows(0)), false);
+    assert.equal(isShort(inline, [exact], rows(0)), false);
     inline.measured([query(), query()], 0.1, rows(0));
-    assert.equal(inline.isShort([query()], rows(0)), true);
+    assert.equal(isShort(inline, [query()], rows(0)), true);
   });
 
   it('is not known of other rows with codes', () => {
@@ -93,8 +96,8 @@ describe('a search that is predicted to be short', () => {
     const small = [{}];
     const large = [{}];
     inline.measured([query()], 0.1, { values: 0, segments: small });
-    assert.equal(inline.isShort([query()], { values: 0, segments: small }), true);
-    assert.equal(inline.isShort([query()], { values: 0, segments: large }), false);
+    assert.equal(isShort(inline, [query()], { values: 0, segments: small }), true);
+    assert.equal(isShort(inline, [query()], { values: 0, segments: large }), false);
   });
 
   it('may run here while the turn is young, one later in the next turn, others in threads', async () => {
@@ -112,6 +115,48 @@ describe('a search that is predicted to be short', () => {
     assert.equal(turned, false);
     assert.equal(await first, true);
     await turn;
+  });
+});
+
+describe('helpers of a short search', () => {
+  it('are asked where they are awake, or worth waking, and where no other search is under way', () => {
+    const inline = new InlineSearches();
+    inline.underWay = 1;
+    inline.hasEnded(100);
+    assert.equal(inline.gainsByHelp(0.1, 100.03), true, 'searches in a row');
+    assert.equal(inline.gainsByHelp(0.1, 101), false, 'asleep, for so little');
+    assert.equal(inline.gainsByHelp(0.3, 101), true, 'for so much they are woken');
+    inline.underWay = 2;
+    assert.equal(inline.gainsByHelp(0.3, 100.03), false, 'others have use for the processors');
+  });
+
+  it('sleep on where searches come between requests to somebody else', async (t) => {
+    const dim = 256;
+    const count = 2000; // more than is searched without asking
+    const random = new Random(SEED);
+    const index = await FunnelIndex.create(':memory:', { dim, autoOptimize: false });
+    await index.upsert({ ids: Array.from({ length: count }, (_, i) => i), vectors: random.vector(count * dim) });
+    await index.optimize();
+    const { codes, inline, live } = partsOf(index) as OpenIndex;
+    if (codes.team === undefined) return t.skip('these kernels have no team');
+    const team = t.mock.method(codes as Required<typeof codes>, 'team');
+    const asked = () => team.mock.calls.filter(({ arguments: [threads] }) => threads > 1).length;
+    const vector = random.vector(dim);
+    const search = async () => {
+      const rowsOfNow = { values: live.unindexed.length * dim, segments: live.segments };
+      for (let i = 0; i < 12; i++) inline.measured([query()], 0.05, rowsOfNow); // whatever a busy machine has measured
+      const before = asked();
+      await index.query({ vector });
+      return asked() > before;
+    };
+    await search();
+    let helped = 0;
+    for (let i = 0; i < 20; i++) {
+      await pause(2);
+      if (await search()) helped++;
+    }
+    assert.equal(helped, 0);
+    await index.close();
   });
 });
 
