@@ -87,7 +87,7 @@ export function walkOver(
   places: Uint32Array,
   dots: Int32Array,
 ): { taken: number; met: number } {
-  const { degree, table, rows: plane } = segment.neighbours!;
+  const { degree, table, idBytes, rows: plane } = segment.neighbours!;
   const room = MET_FOR_EACH * size + WALK_STEP * degree;
   const met = scratch.take('walk met', Uint32Array, 1 + room);
   const taken = codes.walk({
@@ -95,6 +95,7 @@ export function walkOver(
     dims: segment.coding.head,
     query,
     table,
+    idBytes,
     degree,
     ...visit,
     mask: segment.mask,
