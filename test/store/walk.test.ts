@@ -124,6 +124,26 @@ describe('a walk over neighbours', () => {
     assert.ok(share > 0.97, `${share}`);
   });
 
+  it('picks the more rows the more are kept, but under a filter and by default', () => {
+    const pickedOf = (query: Partial<IndexQuery>) =>
+      index.querySync({ vector: queries[0]!, ...query }).stats.stages.find(({ name }) => name === 'fine')!.in;
+    for (const [candidates, picked] of [
+      [16, 16 + 64],
+      [39, 39 + 64],
+      [48, 48 + 96],
+      [96, 96 + 384],
+      [111, 111 + 512],
+      [400, 400 + 512],
+      [512, 1024],
+    ] as const) {
+      assert.equal(pickedOf({ params: { candidates, probes: 3 } }), picked, `${candidates}`);
+    }
+    const most = new Uint8Array(COUNT / 8).fill(0b1101_1011);
+    const filtered = pickedOf({ params: { candidates: 96, probes: 3 }, filter: { rows: most } });
+    assert.ok(filtered > 96 && filtered <= 2 * 96, `${filtered}`); // a walk may find fewer that pass
+    assert.equal(pickedOf({}), (32 + 64) * (segmentOf(index).depth ?? 1));
+  });
+
   it('answers nothing twice, and as many as asked for, whatever the limit, the page and the dead', async () => {
     const some = await indexOf();
     await some.delete(Array.from({ length: COUNT / 2 }, (_, i) => 2 * i));
