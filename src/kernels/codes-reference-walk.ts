@@ -60,7 +60,7 @@ export function walkReference(scan: Pick<ScanKernels, 'rowDots'>): WalkKernels {
 
 function rowNumber({ table, idBytes }: WalkTask, place: number): number {
   let row = 0;
-  for (let byte = 0; byte < idBytes; byte++) row += table[idBytes * place + byte]! * 256 ** byte;
+  for (let byte = idBytes - 1; byte >= 0; byte--) row = 256 * row + table[idBytes * place + byte]!;
   return row;
 }
 

@@ -30,7 +30,7 @@ import {
 import { corrupt } from './files/errors.js';
 import { LIKE_SECTION } from './files/state.js';
 import { inTurns, type Steps } from './files/step.js';
-import { isTable, type Load, loadNeighbours, TABLES, type TablesMeta, tableMeta } from './table-file.js';
+import { isTable, type Load, loadNeighbours, TABLE_SECTIONS, type TablesMeta, tableMeta } from './table-file.js';
 
 interface Section {
   name: string;
@@ -115,7 +115,7 @@ export function* segmentSections(segment: Segment, like?: Like): Generator<Secti
     }
     yield section('offsets', partition.offsets);
   }
-  if (segment.neighbours !== null) yield section(TABLES[segment.neighbours.idBytes], segment.neighbours.table);
+  if (segment.neighbours !== null) yield section(TABLE_SECTIONS[segment.neighbours.idBytes], segment.neighbours.table);
   if (segment.shortlist !== null) yield* shortlistSections(segment.shortlist);
 }
 

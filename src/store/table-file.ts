@@ -12,7 +12,7 @@ export type Load = <A extends ArrayBufferView>(name: string, array: A) => Steps<
 
 type TableMeta = Pick<Neighbours, 'degree' | 'lists'>;
 
-/** What `meta` says of a table. Files have one of both at most, those from before there were tables none. */
+/** The members of `meta` about a table. Files have one of both at most, those from before there were tables none. */
 export interface TablesMeta {
   neighbours?: TableMeta;
   neighbours3?: TableMeta;
@@ -22,12 +22,12 @@ export interface TablesMeta {
  * By bytes of a row number, the name of the section and its key in `meta`. Files of the first versions with tables have the first;
  * those versions search the second's without a walk.
  */
-export const TABLES = { 4: 'neighbours', 3: 'neighbours3' } as const;
+export const TABLE_SECTIONS = { 4: 'neighbours', 3: 'neighbours3' } as const;
 
 export function tableMeta(neighbours: Neighbours | null): TablesMeta {
   if (neighbours === null) return {};
   const { degree, lists, idBytes } = neighbours;
-  return { [TABLES[idBytes]]: { degree, lists } };
+  return { [TABLE_SECTIONS[idBytes]]: { degree, lists } };
 }
 
 export function isTable(meta: TablesMeta & { lists: number; order?: unknown }): boolean {
@@ -51,7 +51,7 @@ export function* loadNeighbours(
   if (meta === undefined) return null;
   const { degree, lists } = meta;
   const idBytes = neighbours3 === undefined ? 4 : 3;
-  const name = TABLES[idBytes];
+  const name = TABLE_SECTIONS[idBytes];
   const table = yield* load(name, arrayIn(kernels, Uint8Array, idBytes * degree * count));
   if (!(yield* inTurns(areBelow(table, idBytes, count)))) throw corrupt(file, name, 'are not rows of it');
   return { degree, table, idBytes, rows: yield* inTurns(headRows(kernels, headPlane, head, count)), lists };
