@@ -209,8 +209,8 @@ struct WalkTask {
   const uint8_t* plane;
   size_t dims;
   const int16_t* query;
-  const uint32_t* table;
-  size_t degree;
+  const uint8_t* table;
+  size_t idBytes, degree;
   const uint32_t* blocks;
   size_t count;
   const uint16_t* mask;
@@ -224,8 +224,9 @@ struct WalkTask {
   size_t room;
   uint32_t* met;
 };
-FUNNELVEC_ARGUMENTS(WalkTask, t.plane, t.dims, t.query, t.table, t.degree, t.blocks, t.count, t.mask, t.marks, t.metric,
-                    t.norms, t.scale, t.constant, t.twoQuery, t.size, t.found, t.rows, t.best, t.room, t.met)
+FUNNELVEC_ARGUMENTS(WalkTask, t.plane, t.dims, t.query, t.table, t.idBytes, t.degree, t.blocks, t.count, t.mask,
+                    t.marks, t.metric, t.norms, t.scale, t.constant, t.twoQuery, t.size, t.found, t.rows, t.best,
+                    t.room, t.met)
 
 // The kernels. Those that return a count say in src/kernels/codes-scan.ts what it counts.
 void headDots(const InstructionSet& isa, const HeadDotsTask& task);

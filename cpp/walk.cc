@@ -24,6 +24,16 @@ inline void prefetch(const void* p) {
 #endif
 }
 
+// A row number of three bytes or four; no byte behind it is read.
+template <size_t Bytes>
+inline uint32_t numberAt(const uint8_t* p) {
+  static_assert(Bytes == 3 || Bytes == 4, "row numbers have three bytes or four");
+  uint16_t low;
+  std::memcpy(&low, p, sizeof low);
+  const uint32_t number = low | uint32_t{p[2]} << 16;
+  return Bytes == 3 ? number : number | uint32_t{p[3]} << 24;
+}
+
 struct Place {
   double key;
   uint32_t row;
@@ -81,21 +91,26 @@ class Walk {
   }
 
   void prefetchNeighbours(uint32_t row) const {
-    const char* at = reinterpret_cast<const char*>(t_.table + size_t{row} * t_.degree);
+    const size_t bytes = t_.idBytes * t_.degree;
+    const uint8_t* at = t_.table + row * bytes;
     prefetch(at);
-    prefetch(at + 4 * t_.degree - 1);
+    prefetch(at + bytes - 1);
   }
 
   // Writes the new ones among a row's neighbours behind the first n that were met. Returns how many there are then.
-  size_t gather(uint32_t row, size_t n) {
-    const uint32_t* of = t_.table + size_t{row} * t_.degree;
+  size_t gather(uint32_t row, size_t n) { return t_.idBytes == 3 ? gatherBy<3>(row, n) : gatherBy<4>(row, n); }
+
+  template <size_t Bytes>
+  size_t gatherBy(uint32_t row, size_t n) {
+    const uint8_t* of = t_.table + size_t{row} * t_.degree * Bytes;
     for (size_t i = 0; i < t_.degree; ++i) {
-      uint16_t& marks = t_.marks[of[i] / kBlockRows];
-      const uint32_t bit = 1u << (of[i] % kBlockRows);
+      const uint32_t other = numberAt<Bytes>(of + i * Bytes);
+      uint16_t& marks = t_.marks[other / kBlockRows];
+      const uint32_t bit = 1u << (other % kBlockRows);
       if (marks & bit) continue;
       marks = static_cast<uint16_t>(marks | bit);
-      prefetch(t_.plane + size_t{of[i]} * (t_.dims / 2));
-      t_.met[1 + n++] = of[i];
+      prefetch(t_.plane + size_t{other} * (t_.dims / 2));
+      t_.met[1 + n++] = other;
     }
     return n;
   }
@@ -187,9 +202,28 @@ void relink(const InstructionSet& isa, const RelinkTask& t) {
     rows[0] = row;
     best[0] = dot;
     t.marks[row / kBlockRows] = static_cast<uint16_t>(1u << (row % kBlockRows));
-    const WalkTask task{t.plane, t.dims,  query.data(), t.from,      t.degree, nullptr, 0,
-                        nullptr, t.marks, kCosine,      nullptr,     1,        0,       0,
-                        t.size,  1,       rows.data(),  best.data(), t.room,   t.met};
+    const uint8_t* from = reinterpret_cast<const uint8_t*>(t.from);
+    const WalkTask task{t.plane,
+                        t.dims,
+                        query.data(),
+                        from,
+                        sizeof *t.from,
+                        t.degree,
+                        nullptr,
+                        0,
+                        nullptr,
+                        t.marks,
+                        kCosine,
+                        nullptr,
+                        1,
+                        0,
+                        0,
+                        t.size,
+                        1,
+                        rows.data(),
+                        best.data(),
+                        t.room,
+                        t.met};
     const size_t found = walk(isa, task);
     t.marks[row / kBlockRows] = 0;
     writeOthers(rows.data(), found, row, t.degree, t.table);

@@ -104,12 +104,13 @@ export function walkScratch(dims: usize, size: usize, degree: usize): usize {
   return aligned((size + 1) * PLACE) + aligned((WALK_STEP * degree) << 2) + rowDotsScratch(dims) + 64;
 }
 
-/** Reads up to 12 bytes behind a row of the plane. */
+/** Reads up to 12 bytes behind a row of the plane, and one behind the table. */
 export function walk(
   plane: usize,
   dims: usize,
   query: usize,
   table: usize,
+  idBytes: usize,
   degree: usize,
   blocks: usize,
   count: usize,
@@ -132,6 +133,8 @@ export function walk(
   const dots = places + aligned((size + 1) * PLACE);
   const rest = dots + aligned((WALK_STEP * degree) << 2);
   const stride = dims >> 1;
+  const step = degree * idBytes;
+  const idMask: u32 = idBytes === 3 ? 0xffffff : 0xffffffff;
   const all = met + 4;
   let end = places + found * PLACE;
   const limit = places + size * PLACE;
@@ -155,9 +158,9 @@ export function walk(
       if (load<u32>(at, WALKED) !== 0) continue;
       store<u32>(at, 1, WALKED);
       steps++;
-      const near = table + ((<usize>load<u32>(at, ROW) * degree) << 2);
-      for (let i: usize = 0; i < degree; i++) {
-        const row = load<u32>(near + (i << 2));
+      let near = table + <usize>load<u32>(at, ROW) * step;
+      for (const behind = near + step; near < behind; near += idBytes) {
+        const row = load<u32>(near) & idMask;
         const mark = marks + ((<usize>row >> 4) << 1);
         const bits = <u32>load<u16>(mark);
         const bit: u32 = 1 << (row & 15);
@@ -255,6 +258,7 @@ export function relink(
       dims,
       query,
       from,
+      4,
       degree,
       0,
       0,

@@ -5,7 +5,7 @@ import { WALK_STEP, type WalkKernels, type WalkTask } from './codes-walk.js';
 /** @param scan the kernel that scores the rows it meets */
 export function walkReference(scan: Pick<ScanKernels, 'rowDots'>): WalkKernels {
   function walk(task: WalkTask): number {
-    const { plane, dims, query, table, degree, blocks, count, mask, marks, size, rows, best, room, met } = task;
+    const { plane, dims, query, degree, blocks, count, mask, marks, size, rows, best, room, met } = task;
     const places: { key: number; row: number; dot: number; walked: boolean }[] = [];
     for (let i = 0; i < task.found; i++) {
       places.push({ key: keyOf(task, rows[i]!, best[i]!), row: rows[i]!, dot: best[i]!, walked: false });
@@ -18,7 +18,8 @@ export function walkReference(scan: Pick<ScanKernels, 'rowDots'>): WalkKernels {
       const from = known;
       for (const place of step) {
         place.walked = true;
-        for (const row of table.subarray(place.row * degree, (place.row + 1) * degree)) {
+        for (let i = place.row * degree; i < (place.row + 1) * degree; i++) {
+          const row = rowNumber(task, i);
           if ((marks[row >> 4]! >> (row & 15)) & 1) continue;
           marks[row >> 4]! |= 1 << (row & 15);
           met[1 + known++] = row;
@@ -55,6 +56,12 @@ export function walkReference(scan: Pick<ScanKernels, 'rowDots'>): WalkKernels {
   }
 
   return { walk };
+}
+
+function rowNumber({ table, idBytes }: WalkTask, place: number): number {
+  let row = 0;
+  for (let byte = idBytes - 1; byte >= 0; byte--) row = 256 * row + table[idBytes * place + byte]!;
+  return row;
 }
 
 function keyOf({ metric, norms, scale, constant, twoQuery }: WalkTask, row: number, dot: number): number {

@@ -77,8 +77,10 @@ export interface WalkTask {
   dims: number;
   /** `dims` values; |Σ| must fit int32. */
   query: Int16Array;
-  /** As neighbours wrote it. */
-  table: Uint32Array;
+  /** By row: `degree` row numbers of `idBytes` each, little-endian. */
+  table: Uint8Array;
+  /** 3, which reach 2^24 rows, or 4, as neighbours writes them. */
+  idBytes: 3 | 4;
   degree: number;
   /** The blocks that were visited; `count` of them. Their rows are not new, but for those that the mask kept out. */
   blocks: Uint32Array;
@@ -123,7 +125,8 @@ export const WALK_SIGNATURES = {
       'u8[] plane',
       'size dims',
       'i16[] query',
-      'u32[] table',
+      'u8[] table',
+      'size idBytes',
       'size degree',
       'u32[] blocks',
       'size count',
@@ -147,6 +150,7 @@ export const WALK_SIGNATURES = {
         t.dims,
         t.query,
         t.table,
+        t.idBytes,
         t.degree,
         t.blocks,
         t.count,

@@ -4,7 +4,7 @@ import { liveOrdinals, type OnProgress, rowsPerJob } from './builder.js';
 import { type BuildOptions, roomFor } from './engine/build.js';
 import { type Coded, shared } from './engine/extend.js';
 import { releaseIn } from './engine/memory.js';
-import { listRanges, tableFor } from './engine/neighbours.js';
+import { listRanges, narrowFor, tableFor, withNarrow } from './engine/neighbours.js';
 import type { Segment } from './engine/segment.js';
 import type { Live } from './live.js';
 import type { Pool } from './pool.js';
@@ -93,8 +93,9 @@ async function withNeighbours(pool: Pool, codes: CodeKernels, segment: Segment):
   await all(ranges.map(([from, to]) => pool.table({ kind: 'neighbours', segment, from, to, table })));
   await all(ranges.map(([from, to]) => pool.table({ kind: 'relink', segment, from, to, before: table })));
   releaseIn(codes, table);
-  await pool.table({ kind: 'linkBack', segment });
-  return segment;
+  const narrow = narrowFor(codes, segment);
+  await pool.table({ kind: 'linkBack', segment, narrow });
+  return withNarrow(codes, segment, narrow);
 }
 
 /** Waits for all of the jobs, also when one of them fails: they read what their caller holds. */

@@ -111,6 +111,8 @@ export interface RelinkJob {
 export interface LinkBackJob {
   kind: 'linkBack';
   segment: Segment;
+  /** Where the table goes that is kept, where it is another one. */
+  narrow: Uint8Array | null;
 }
 
 export type TableJob = NeighboursJob | RelinkJob | LinkBackJob;

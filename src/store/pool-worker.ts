@@ -176,7 +176,7 @@ function* build(job: BuildJob): Sliced<Outcome> {
     return {};
   }
   if (job.kind === 'linkBack') {
-    yield* linkBack(job.segment);
+    yield* linkBack(job.segment, job.narrow);
     return {};
   }
   if (job.kind === 'measure') {

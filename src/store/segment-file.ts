@@ -3,14 +3,12 @@
  * in the place of those that say how rows are coded: the name of the file of its build, which has them.
  */
 import { Buffer } from '../core/buffer.js';
-import type { Sliced } from '../core/slices.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { BLOCK_ROWS } from '../kernels/codes.js';
 import { METRICS } from '../kernels/kernels.js';
 import { MOST_SKEW, readBasis, strideOf } from './engine/basis.js';
 import { codedMetric } from './engine/centre.js';
 import type { Coded } from './engine/extend.js';
-import { headRows } from './engine/head-rows.js';
 import { arrayIn } from './engine/memory.js';
 import { centroidCodes } from './engine/partition.js';
 import type { Quantiser } from './engine/quantiser.js';
@@ -19,7 +17,6 @@ import {
   blocksOf,
   type Coding,
   type Lengths,
-  type Neighbours,
   type Partition,
   readMask,
   type Segment,
@@ -33,6 +30,7 @@ import {
 import { corrupt } from './files/errors.js';
 import { LIKE_SECTION } from './files/state.js';
 import { inTurns, type Steps } from './files/step.js';
+import { isTable, type Load, loadNeighbours, TABLE_SECTIONS, type TablesMeta, tableMeta } from './table-file.js';
 
 interface Section {
   name: string;
@@ -40,7 +38,7 @@ interface Section {
 }
 
 /** The members of a segment that are no arrays. */
-interface Meta {
+interface Meta extends TablesMeta {
   dim: number;
   metric: Coding['metric'];
   head: number;
@@ -59,8 +57,6 @@ interface Meta {
   depth?: number;
   /** Whether section `like` names the file that says how rows are coded, and whether its lists are those of that file, too. */
   like?: { lists: boolean };
-  /** Files from before there was a table have none. */
-  neighbours?: Pick<Neighbours, 'degree' | 'lists'>;
   /** The shortlist plane, named as in the first files that had one; files from before have none. */
   order?: Pick<ShortlistCoding, 'kind' | 'length'> & { largestNorm: number; zeros: number; mean?: boolean };
 }
@@ -94,9 +90,7 @@ export function* segmentSections(segment: Segment, like?: Like): Generator<Secti
     ...(segment.depth !== undefined && { depth: segment.depth }),
     ...(coding.mean !== null && { mean: true }),
     ...(like !== undefined && { like: { lists: sharesLists } }),
-    ...(segment.neighbours !== null && {
-      neighbours: { degree: segment.neighbours.degree, lists: segment.neighbours.lists },
-    }),
+    ...tableMeta(segment.neighbours),
     ...(segment.shortlist !== null && {
       order: {
         kind: coding.shortlist!.kind,
@@ -121,7 +115,7 @@ export function* segmentSections(segment: Segment, like?: Like): Generator<Secti
     }
     yield section('offsets', partition.offsets);
   }
-  if (segment.neighbours !== null) yield section('neighbours', segment.neighbours.table);
+  if (segment.neighbours !== null) yield section(TABLE_SECTIONS[segment.neighbours.idBytes], segment.neighbours.table);
   if (segment.shortlist !== null) yield* shortlistSections(segment.shortlist);
 }
 
@@ -150,8 +144,6 @@ function* shortlistSections({ plane, norms, zeros }: ShortlistPlane): Generator<
   if (zeros.length > 0) yield section('orderZeros', zeros);
 }
 
-/** Fills an array with a section. */
-type Load = <A extends ArrayBufferView>(name: string, array: A) => Steps<A>;
 type LoadQuantiser = (name: (typeof QUANTISERS)[number] | 'orderQuantiser', dims: number) => Steps<Quantiser>;
 type LoadMean = (name: 'mean' | 'orderMean', dims: number) => Steps<Float64Array>;
 
@@ -215,7 +207,7 @@ export function* loadSegment(
     partition:
       lists === 0 ? null : yield* loadPartition(kernels, load, meta, file, meta.like?.lists ? build : undefined),
     shortlist: coding.shortlist === null ? null : yield* loadShortlist(kernels, load, coding, meta, file),
-    neighbours: meta.neighbours === undefined ? null : yield* loadNeighbours(kernels, load, headPlane, meta, file),
+    neighbours: yield* loadNeighbours(kernels, load, headPlane, meta, file),
     agreement: meta.agreement,
     depth: meta.depth,
     blocks: allBlocks(kernels, count),
@@ -292,29 +284,6 @@ function* loadPartition(
   return { dims, centroids, codes, halfSquares: yield* load('halfSquares', new Float64Array(lists)), offsets };
 }
 
-function* loadNeighbours(
-  kernels: CodeKernels,
-  load: Load,
-  headPlane: Uint8Array,
-  { neighbours, head, count }: Meta,
-  file: string,
-): Steps<Neighbours> {
-  const { degree, lists } = neighbours!;
-  const table = yield* load('neighbours', arrayIn(kernels, Uint32Array, count * degree));
-  if (!(yield* inTurns(areBelow(table, count)))) throw corrupt(file, 'neighbours', 'are not rows of it');
-  return { degree, table, rows: yield* inTurns(headRows(kernels, headPlane, head, count)), lists };
-}
-
-/** Whether all numbers are below another. */
-function* areBelow(numbers: Uint32Array, end: number): Sliced<boolean> {
-  const step = 1 << 20;
-  for (let from = 0; from < numbers.length; from += step) {
-    if (numbers.subarray(from, from + step).some((n) => n >= end)) return false;
-    yield;
-  }
-  return true;
-}
-
 function* shortlistCoding(
   { order }: Meta,
   headQuantiser: Quantiser,
@@ -359,13 +328,6 @@ function isOrder({ order, dim, head, count }: Meta): boolean {
   const isCount = (n: number, most: number) => Number.isSafeInteger(n) && n >= 0 && n <= most;
   const whole = kind === 'prefix' ? length > 0 : length === longest;
   return isCount(length, longest) && whole && isCount(zeros, count) && Number.isFinite(largestNorm);
-}
-
-function isTable({ neighbours, lists, order }: Meta): boolean {
-  if (neighbours === undefined) return true;
-  const { degree, lists: visited } = neighbours;
-  const isCount = (n: number, most: number) => Number.isSafeInteger(n) && n > 0 && n <= most;
-  return lists > 0 && order === undefined && isCount(degree, 256) && isCount(visited, lists);
 }
 
 function metaOf(bytes: Uint8Array, file: string): Meta {

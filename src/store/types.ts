@@ -191,7 +191,8 @@ export interface FunnelParams {
    */
   eps?: number;
   /**
-   * Rows scored in full; twice as many (64 more at least) are looked at by finer codes before.
+   * Rows scored in full; twice as many (64 more at least) are looked at by finer codes before, and where a search walks, without
+   * a filter, also the square of this / 24 more, up to 512.
    *
    * @default 2 × limit, at least 32; 1.5 × limit, at least 24, where rows are on disk; and up to 16 times as many are looked at,
    *   as `optimize()` found to be enough

@@ -49,7 +49,7 @@ for (let i = 0; i < 100_000; i++) {
 
 const held: Uint8Array[] = [];
 for (let i = 0; i < 600; i++) {
-  const arena = new Arena(kernels, 800_000);
+  const arena = new Arena(kernels, 1_000_000);
   assertSameCode(kernels, randomCodeCase(random), arena.reset(random), `thread ${seed}, case ${i}`);
   arena.release();
   held.push(kernels.allocate(random.int(1, 20_000)).fill(seed));

@@ -13,9 +13,17 @@ import { getKernels } from '#dist/kernels/load.js';
 import { encodeRange, planCoding, roomFor } from '#dist/store/engine/build.js';
 import { finishSegment, sortByList } from '#dist/store/engine/finish.js';
 import { Scratch } from '#dist/store/engine/memory.js';
-import { findNeighbours, linkBack, relinkRows, tableFor, withTable } from '#dist/store/engine/neighbours.js';
+import {
+  findNeighbours,
+  linkBack,
+  narrowFor,
+  relinkRows,
+  tableFor,
+  withNarrow,
+  withTable,
+} from '#dist/store/engine/neighbours.js';
 import { Searcher } from '#dist/store/engine/search.js';
-import type { Segment } from '#dist/store/engine/segment.js';
+import type { Neighbours, Segment } from '#dist/store/engine/segment.js';
 import type { RowTier } from '#dist/store/engine/types.js';
 import { runNow } from '#dist/store/files/step.js';
 import { partsOf } from '#dist/store/parts.js';
@@ -116,6 +124,26 @@ describe('a walk over neighbours', () => {
     assert.ok(share > 0.97, `${share}`);
   });
 
+  it('picks the more rows the more are kept, but under a filter and by default', () => {
+    const pickedOf = (query: Partial<IndexQuery>) =>
+      index.querySync({ vector: queries[0]!, ...query }).stats.stages.find(({ name }) => name === 'fine')!.in;
+    for (const [candidates, picked] of [
+      [16, 16 + 64],
+      [39, 39 + 64],
+      [48, 48 + 96],
+      [96, 96 + 384],
+      [111, 111 + 512],
+      [400, 400 + 512],
+      [512, 1024],
+    ] as const) {
+      assert.equal(pickedOf({ params: { candidates, probes: 3 } }), picked, `${candidates}`);
+    }
+    const most = new Uint8Array(COUNT / 8).fill(0b1101_1011);
+    const filtered = pickedOf({ params: { candidates: 96, probes: 3 }, filter: { rows: most } });
+    assert.ok(filtered > 96 && filtered <= 2 * 96, `${filtered}`); // a walk may find fewer that pass
+    assert.equal(pickedOf({}), (32 + 64) * (segmentOf(index).depth ?? 1));
+  });
+
   it('answers nothing twice, and as many as asked for, whatever the limit, the page and the dead', async () => {
     const some = await indexOf();
     await some.delete(Array.from({ length: COUNT / 2 }, (_, i) => 2 * i));
@@ -158,6 +186,18 @@ describe('a walk over neighbours', () => {
   }
 });
 
+/** The row numbers of a table. */
+function numbersOf({ table, idBytes }: Neighbours): number[] {
+  return Array.from({ length: table.length / idBytes }, (_, i) => {
+    return table.subarray(i * idBytes, (i + 1) * idBytes).reduceRight((number, byte) => 256 * number + byte, 0);
+  });
+}
+
+/** The same table with four bytes a number, as the first files with tables have it. */
+function widened(neighbours: Neighbours): Neighbours {
+  return { ...neighbours, table: new Uint8Array(Uint32Array.from(numbersOf(neighbours)).buffer), idBytes: 4 };
+}
+
 /** A segment with its table, made by some kernels at once. */
 function made(codes: CodeKernels, metric: Metric): Segment {
   const count = 1500;
@@ -174,8 +214,9 @@ function made(codes: CodeKernels, metric: Metric): Segment {
   const scratch = new Scratch(codes);
   atOnce(findNeighbours(codes, scratch, segment, 0, 40, before));
   atOnce(relinkRows(codes, scratch, segment, 0, 40, before));
-  atOnce(linkBack(segment));
-  return { ...segment, neighbours: { ...segment.neighbours!, lists: 2 } };
+  const narrow = narrowFor(codes, segment);
+  atOnce(linkBack(segment, narrow));
+  return { ...segment, neighbours: { ...withNarrow(codes, segment, narrow).neighbours!, lists: 2 } };
 }
 
 describe('a table of neighbours', () => {
@@ -210,7 +251,7 @@ describe('a table of neighbours', () => {
           return ordinals;
         });
         const { table } = segment.neighbours!;
-        return [{ name, answers, table: Uint32Array.from(table) }];
+        return [{ name, answers, table: Uint8Array.from(table) }];
       });
       for (const { name, answers, table } of others) {
         assert.deepEqual(table, first!.table, name);
@@ -221,10 +262,11 @@ describe('a table of neighbours', () => {
 
   it('has rows of the segment, none twice, and leads to nearly every one', () => {
     const { neighbours, count } = made(getCodeKernels(BEST), 'cosine');
-    const { table, degree } = neighbours!;
+    const { degree } = neighbours!;
+    const table = numbersOf(neighbours!);
     const led = new Set<number>();
     for (let row = 0; row < count; row++) {
-      const some = [...table.subarray(row * degree, (row + 1) * degree)].filter((other) => other !== row);
+      const some = table.slice(row * degree, (row + 1) * degree).filter((other) => other !== row);
       assert.equal(new Set(some).size, some.length);
       for (const other of some) led.add(other);
     }
@@ -255,7 +297,7 @@ describe('a table of neighbours', () => {
     const meta = JSON.parse(Buffer.from(sections.get('meta')!).toString());
     const load = (wrong: object | undefined, changed: Record<string, Uint8Array> = {}) => {
       const all = new Map([...sections, ...Object.entries(changed)]);
-      all.set('meta', Buffer.from(JSON.stringify({ ...meta, neighbours: wrong })));
+      all.set('meta', Buffer.from(JSON.stringify({ ...meta, neighbours3: wrong })));
       // biome-ignore lint/correctness/useYield: steps of one who never waits
       const read = function* (name: string, into?: Uint8Array) {
         into?.set(all.get(name)!);
@@ -272,12 +314,53 @@ describe('a table of neighbours', () => {
     const answer = js.search({ ...state, segments: [before] }, task);
     assert.equal(answer.ordinals.length, 10);
     assert.ok(answer.stages.every(({ name }) => name !== 'walk'));
-    assert.deepEqual(load(meta.neighbours).neighbours, segmentOf(index).neighbours);
+    assert.equal(meta.neighbours, undefined); // versions that know only this one search without a walk
+    assert.deepEqual(load(meta.neighbours3).neighbours, segmentOf(index).neighbours);
     for (const wrong of [{ degree: 0 }, { degree: 257 }, { lists: 0 }, { lists: LISTS + 1 }, { lists: 1.5 }]) {
-      assert.throws(() => load({ ...meta.neighbours, ...wrong }), refused('CORRUPT', /meta/));
+      assert.throws(() => load({ ...meta.neighbours3, ...wrong }), refused('CORRUPT', /meta/));
     }
-    const beyond = new Uint8Array(segmentOf(index).neighbours!.table.slice().fill(COUNT, 7, 8).buffer);
-    assert.throws(() => load(meta.neighbours, { neighbours: beyond }), refused('CORRUPT', /neighbours/));
+    for (const wrong of [COUNT, 2 ** 16 + 1, 2 ** 24 - 1]) {
+      const beyond = Uint8Array.from(segmentOf(index).neighbours!.table);
+      beyond.set([wrong % 256, (wrong >> 8) % 256, wrong >> 16], 3 * 7);
+      assert.throws(() => load(meta.neighbours3, { neighbours3: beyond }), refused('CORRUPT', /neighbours3/));
+    }
+    await index.close();
+  });
+
+  it('has three bytes a number; one of four, of an earlier file, is walked with the same answers and saved as it is', async () => {
+    const index = await indexOf();
+    const { state } = partsOf(index).live;
+    const segment = segmentOf(index);
+    const { table, degree, idBytes } = segment.neighbours!;
+    assert.equal(idBytes, 3);
+    assert.equal(table.byteLength, 3 * degree * COUNT);
+    const earlier = { ...segment, neighbours: widened(segment.neighbours!) };
+    const sections = new Map<string, Uint8Array>();
+    for (const { name, bytes } of segmentSections(earlier)) sections.set(name, bytes);
+    assert.ok(!sections.has('neighbours3'));
+    const load = (changed: Record<string, Uint8Array> = {}) => {
+      // biome-ignore lint/correctness/useYield: steps of one who never waits
+      const read = function* (name: string, into?: Uint8Array) {
+        const bytes = changed[name] ?? sections.get(name)!;
+        into?.set(bytes);
+        return into ?? bytes;
+      };
+      return runNow(loadSegment(getCodeKernels(BEST), 'a segment', read, () => true, true));
+    };
+    const again = load();
+    assert.deepEqual(again.neighbours, earlier.neighbours);
+    const searcher = new Searcher(getKernels(BEST), getCodeKernels(BEST));
+    for (const vector of queries) {
+      const task = { vector, norm: lengthOf(vector), k: 10, mode: 'funnel' } as const;
+      const [wide, narrow] = [again, segment].map((one) => searcher.search({ ...state, segments: [one] }, task));
+      assert.ok(wide!.stages.some(({ name }) => name === 'walk'));
+      assert.deepEqual(wide!.ordinals, narrow!.ordinals);
+      assert.deepEqual(wide!.keys, narrow!.keys);
+    }
+    for (const wrong of [COUNT, 2 ** 24, 2 ** 32 - 1]) {
+      const beyond = new Uint32Array(earlier.neighbours.table.slice().buffer).fill(wrong, 7, 8);
+      assert.throws(() => load({ neighbours: new Uint8Array(beyond.buffer) }), refused('CORRUPT', /neighbours/));
+    }
     await index.close();
   });
 });

@@ -5,7 +5,7 @@ import { headRows } from './head-rows.js';
 import { affinitiesOf, probesFor } from './lists.js';
 import { arrayIn, releaseIn, Scratch } from './memory.js';
 import { headQuerySide } from './prepared.js';
-import type { Coding, Segment } from './segment.js';
+import type { Coding, Neighbours, Segment } from './segment.js';
 
 const DEGREE = 24;
 /** So many of those are a row's nearest. Others have the row among theirs, which nobody would reach else. */
@@ -26,35 +26,58 @@ const ROWS_AT_ONCE = 16;
 /** As NeighboursTask wants them. */
 const WEIGHT_MAX = 127;
 
-/** Gives a segment with lists an empty table, for the steps that follow to fill. */
+/** So many rows have numbers of three bytes. */
+const MOST_NARROW = 2 ** 24;
+
+/** Gives a segment with lists an empty table, for the steps that follow to fill: its numbers have four bytes until the last one. */
 export function* withTable(kernels: CodeKernels, segment: Segment): Sliced<Segment> {
   const { coding, partition, headPlane, count } = segment;
   // A head of another kind is as its owner wants it.
   if (partition === null || coding.shortlist !== null) return segment;
   const rows = yield* headRows(kernels, headPlane, coding.head, count);
   const lists = probesFor(partition.halfSquares.length, 1); // until it is measured
-  return { ...segment, neighbours: { degree: DEGREE, table: tableFor(kernels, count), rows, lists } };
+  const { buffer, byteOffset, byteLength } = tableFor(kernels, count);
+  const table = new Uint8Array(buffer, byteOffset, byteLength);
+  return { ...segment, neighbours: { degree: DEGREE, table, idBytes: 4, rows, lists } };
 }
 
 /** The same, with a table that is filled. */
 export function* tabled(kernels: CodeKernels, segment: Segment): Sliced<Segment> {
   const made = yield* withTable(kernels, segment);
-  if (made.neighbours !== null) yield* fillTable(kernels, made);
-  return made;
+  return made.neighbours === null ? made : yield* fillTable(kernels, made);
 }
 
-function* fillTable(kernels: CodeKernels, segment: Segment): Sliced<void> {
+function* fillTable(kernels: CodeKernels, segment: Segment): Sliced<Segment> {
   const scratch = new Scratch(kernels);
   const lists = segment.partition!.halfSquares.length;
   const first = tableFor(kernels, segment.count);
   yield* findNeighbours(kernels, scratch, segment, 0, lists, first);
   yield* relinkRows(kernels, scratch, segment, 0, lists, first);
   releaseIn(kernels, first);
-  yield* linkBack(segment);
+  const narrow = narrowFor(kernels, segment);
+  yield* linkBack(segment, narrow);
+  return withNarrow(kernels, segment, narrow);
 }
 
 export function tableFor(kernels: CodeKernels, count: number): Uint32Array {
   return arrayIn(kernels, Uint32Array, count * DEGREE);
+}
+
+/** A table whose numbers have four bytes, as numbers. */
+function wide({ table }: Neighbours): Uint32Array {
+  return new Uint32Array(table.buffer, table.byteOffset, table.byteLength / 4);
+}
+
+/** Room for a segment's table with three bytes a number, a quarter less to keep; null where these do not reach all of its rows. */
+export function narrowFor(kernels: CodeKernels, { count }: Pick<Segment, 'count'>): Uint8Array | null {
+  return count > MOST_NARROW ? null : arrayIn(kernels, Uint8Array, 3 * DEGREE * count);
+}
+
+/** The segment with a narrow table, that linkBack wrote, in place of its wide one. */
+export function withNarrow(kernels: CodeKernels, segment: Segment, table: Uint8Array | null): Segment {
+  if (table === null) return segment;
+  releaseIn(kernels, segment.neighbours!.table);
+  return { ...segment, neighbours: { ...segment.neighbours!, table, idBytes: 3 } };
 }
 
 /** The lists of a segment with a table, in ranges of about as many rows. */
@@ -224,7 +247,7 @@ export function* relinkRows(
       met,
       first,
       rows,
-      table: neighbours!.table,
+      table: wide(neighbours!),
     });
     yield;
   }
@@ -233,10 +256,13 @@ export function* relinkRows(
 /**
  * Third step: a row that few have among their nearest is given to those that it has itself, in place of their farthest. Else a
  * walk would not come to rows that lie alone.
+ *
+ * @param narrow out: the table with three bytes a number, where there is room for it
  */
-export function* linkBack(segment: Segment): Sliced<void> {
+export function* linkBack(segment: Segment, narrow: Uint8Array | null): Sliced<void> {
   const { count, neighbours } = segment;
-  const { table, degree } = neighbours!;
+  const { degree } = neighbours!;
+  const table = wide(neighbours!);
   const taken = new Uint8Array(count);
   for (let j = 0; j < NEAREST; j++) {
     for (let first = 0; first < count; first += ROWS_LINKED) {
@@ -244,9 +270,24 @@ export function* linkBack(segment: Segment): Sliced<void> {
       yield;
     }
   }
+  if (narrow === null) return;
+  for (let from = 0; from < table.length; from += NARROWED) {
+    writeNarrow(table, narrow, from, Math.min(table.length, from + NARROWED));
+    yield;
+  }
 }
 
 const ROWS_LINKED = 1 << 14;
+const NARROWED = 1 << 18;
+
+function writeNarrow(numbers: Uint32Array, to: Uint8Array, from: number, end: number): void {
+  for (let i = from; i < end; i++) {
+    const number = numbers[i]!;
+    to[3 * i] = number;
+    to[3 * i + 1] = number >> 8;
+    to[3 * i + 2] = number >> 16;
+  }
+}
 
 function giveRows(table: Uint32Array, degree: number, j: number, taken: Uint8Array, first: number, end: number): void {
   for (let row = first; row < end; row++) {

@@ -52,6 +52,11 @@ export function defaultCandidates(k: number, resident: boolean): number {
   return resident ? Math.max(32, 2 * k) : Math.max(24, k + (k >> 1));
 }
 
+/** Rows that head codes pick, for finer codes to choose `keep` of them. @param more besides, at least */
+export function picksFor(keep: number, more = 0): number {
+  return keep + Math.max(64, keep, more);
+}
+
 /** The state of one request while it is searched. */
 export class Run {
   readonly best: Best;

@@ -6,7 +6,7 @@ import { codedMetric } from './centre.js';
 import { Scratch } from './memory.js';
 import { type HeadQuerySide, headQuerySide, NOT_ROTATED, type Rotated, rotateQuery, splitLengths } from './prepared.js';
 import { firstOfBlocks, firstRestricted } from './restricted.js';
-import { boundsFor, defaultCandidates, isBounded, isUnindexed, missedBy, Run, rowsIn } from './run.js';
+import { boundsFor, defaultCandidates, isBounded, isUnindexed, missedBy, picksFor, Run, rowsIn } from './run.js';
 import { arePooled, isCodedAs, type Segment, shortlistDepth } from './segment.js';
 import {
   codeEstimates,
@@ -21,7 +21,7 @@ import {
 import { type CodedQuery, REFINEMENT, type RefineStage, SCAN, stageDots } from './stages.js';
 import type { SearchAnswer, SearchState, SearchTask } from './types.js';
 import { Visits } from './visits.js';
-import { walkFrom, walks } from './walk.js';
+import { walkFrom, walkMore, walks } from './walk.js';
 
 /** Queries that share a pass over the head plane. */
 const TILE = 8;
@@ -252,8 +252,11 @@ export class Searcher {
     this.#scoreUnindexed(state, run);
     const keep = Math.max(request.k, request.candidates ?? defaultCandidates(request.k, state.rows.resident));
     // More than that by the head alone; codes of more dims choose between them, which costs a twentieth of a row.
+    const walking = state.segments.some((segment) => walks(segment, request, keep));
     const picked =
-      (keep + Math.max(64, keep)) * (request.candidates === undefined ? shortlistDepth(state.segments) : 1);
+      request.candidates === undefined
+        ? picksFor(keep) * shortlistDepth(state.segments)
+        : picksFor(keep, walking ? walkMore(keep) : 0);
     if (arePooled(state.segments)) this.#overSegments(run, picked, keep);
     else for (const s of state.segments.keys()) this.#overSegment(run, s, picked, keep);
     if (request.probes !== undefined) run.missing = missedBy(this.codes, this.#scratch, run);

@@ -69,8 +69,10 @@ export interface Partition {
 export interface Neighbours {
   /** Neighbours a row. */
   readonly degree: number;
-  /** By row: rows near it, the nearest first. */
-  readonly table: Uint32Array;
+  /** By row: rows near it, the nearest first, as numbers of `idBytes` bytes, little-endian. */
+  readonly table: Uint8Array;
+  /** 3 where they reach all rows, but for tables under way and those of files from before there were such: 4. */
+  readonly idBytes: 3 | 4;
   /** The head plane's codes row by row, since a walk reads single rows; laid out as the fine plane. */
   readonly rows: Uint8Array;
   /** Lists that a search for ten visits before it walks. */

@@ -15,6 +15,14 @@ export function walks({ neighbours }: Segment, { only }: SearchTask, k: number):
   return neighbours !== null && only === undefined && k <= MOST_KEPT;
 }
 
+/**
+ * So many rows more than it keeps a walk picks. Who keeps many wants nearly all of the nearest: for these a walk must reach
+ * farther, which costs less than more lists would.
+ */
+export function walkMore(keep: number): number {
+  return Math.min(MOST_KEPT / 2, Math.round((keep * keep) / 24));
+}
+
 /** Lists that a search for the k nearest visits before it walks. */
 export function walkProbes(segment: Segment, k: number, only?: RowMasks): number {
   const all = segment.partition!.halfSquares.length;
@@ -87,7 +95,7 @@ export function walkOver(
   places: Uint32Array,
   dots: Int32Array,
 ): { taken: number; met: number } {
-  const { degree, table, rows: plane } = segment.neighbours!;
+  const { degree, table, idBytes, rows: plane } = segment.neighbours!;
   const room = MET_FOR_EACH * size + WALK_STEP * degree;
   const met = scratch.take('walk met', Uint32Array, 1 + room);
   const taken = codes.walk({
@@ -95,6 +103,7 @@ export function walkOver(
     dims: segment.coding.head,
     query,
     table,
+    idBytes,
     degree,
     ...visit,
     mask: segment.mask,

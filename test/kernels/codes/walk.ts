@@ -94,7 +94,7 @@ function writeOthers(found: number[], row: number, degree: number, table: Uint32
 }
 
 function randomRelink(random: Random): RelinkTask {
-  const { plane, dims, table: from, degree, marks, size } = randomWalk(random);
+  const { plane, dims, from, degree, marks, size } = randomTable(random);
   const there = 16 * marks.length;
   const rows = random.int(0, Math.min(there, 12));
   const room = random.pick([0, WALK_STEP * degree, random.int(0, 400), there]);
@@ -127,36 +127,59 @@ function relinkOracle(task: RelinkTask): void {
     const rows = new Uint32Array(size).fill(row);
     const best = new Int32Array(size).fill(dotOf({ plane, dims, query }, row));
     const places = { size, found: 1, rows, best, room, met };
-    const found = walkOracle({ plane, dims, query, table: from, degree, ...visit, ...keys, ...places });
+    const by = { table: numbersAs(from, 4), idBytes: 4, degree } as const;
+    const found = walkOracle({ plane, dims, query, ...by, ...visit, ...keys, ...places });
     writeOthers([...rows.subarray(0, found)], row, degree, table);
   }
 }
 
-function randomWalk(random: Random): WalkTask {
-  const dims = random.pick(DIMS);
-  const there = random.int(1, 40);
+/** A table for rows with codes; seldom for so many that their numbers need a third byte. */
+function randomTable(random: Random) {
+  const many = random.chance(0.01);
+  const dims = many ? 8 : random.pick(DIMS);
+  const there = many ? random.int(4097, 4110) : random.int(1, 40);
   const n = 16 * there;
-  const degree = random.pick([1, 2, 8, 16, 24]);
+  const degree = many ? 1 : random.pick([1, 2, 8, 16, 24]);
   const near = random.chance(0.5) ? 20 : n;
-  const table = Uint32Array.from({ length: n * degree }, (_, i) => {
+  const from = Uint32Array.from({ length: n * degree }, (_, i) => {
     const row = Math.floor(i / degree);
     return Math.min(n - 1, Math.max(0, row + random.int(-near, near)));
   });
+  const size = random.pick([1, 2, random.int(1, 40), random.int(1, many ? 40 : n)]);
+  return { plane: bytes(random, (n * dims) / 2), dims, from, degree, marks: new Uint16Array(there), size };
+}
+
+/** Numbers of so many bytes, little-endian. */
+function numbersAs(numbers: Uint32Array, size: number): Uint8Array {
+  return Uint8Array.from({ length: size * numbers.length }, (_, i) => {
+    return Math.floor(numbers[Math.floor(i / size)]! / 256 ** (i % size));
+  });
+}
+
+function numberOf({ table, idBytes }: Pick<WalkTask, 'table' | 'idBytes'>, place: number): number {
+  return sum(idBytes, (byte) => table[idBytes * place + byte]! * 256 ** byte);
+}
+
+function randomWalk(random: Random): WalkTask {
+  const { plane, dims, from, degree, marks, size } = randomTable(random);
+  const there = marks.length;
+  const n = 16 * there;
+  const idBytes = random.pick([3, 4] as const);
   const blocks = blocksOf(random, there, random.int(1, there));
   const query = Int16Array.from({ length: dims }, () => random.pick([random.int(-127, 127), random.int(-3, 3)]));
   const metric = random.pick(METRICS);
-  const size = random.pick([1, 2, random.int(1, 40), random.int(1, n)]);
   const room = random.pick([0, WALK_STEP * degree, random.int(0, 400), n]);
   const task = {
-    plane: bytes(random, (n * dims) / 2),
+    plane,
     dims,
     query,
-    table,
+    table: numbersAs(from, idBytes),
+    idBytes,
     degree,
     blocks,
     count: blocks.length,
     mask: Uint16Array.from({ length: there }, () => random.pick([0xffff, random.int(0, 0xffff)])),
-    marks: new Uint16Array(there),
+    marks,
     metric,
     norms: Float32Array.from({ length: metric === 'cosine' ? 0 : n }, () => random.pick([0, 1, random.next()])),
     scale: random.pick([1, 2 ** -9, random.next() * 1e-3]),
@@ -207,7 +230,7 @@ function visitedBy({ blocks, count, mask }: Pick<WalkTask, 'blocks' | 'count' | 
 }
 
 function walkOracle(task: WalkTask): number {
-  const { table, degree, size, found, rows, best, room, met } = task;
+  const { degree, size, found, rows, best, room, met } = task;
   const known = visitedBy(task);
   let order = 0;
   const entry = (row: number, dot: number) => ({ row, dot, key: keyOf(task, row, dot), order: order++ });
@@ -221,7 +244,7 @@ function walkOracle(task: WalkTask): number {
     for (const { row } of step) {
       walked.add(row);
       for (let i = 0; i < degree; i++) {
-        const other = table[row * degree + i]!;
+        const other = numberOf(task, row * degree + i);
         if (!known.has(other)) fresh.push(other);
         known.add(other);
       }
