@@ -1,4 +1,4 @@
-// node bench/calls.mjs [--rows 35000] [--old <folder of an older build>]
+// npm run bench:calls [-- --rows 35000] [--turns 1500] [--old <folder of an older build>]; a suite of `npm run bench`, too.
 // Measures what calls cost over what they call: query() over querySync(), a FunnelSearch over an index or a mirror over the index's own
 // query(), many in flight over one after the other; and, beside an older build of this package, the funnel over cold candidates.
 // All take turns call by call in an order by chance, and differences are medians of those within a turn, so that a slow spell
@@ -9,11 +9,18 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { collection, uniform } from './data.mjs';
+import { formsTable, measureForms } from './forms.mjs';
 import { quantile } from './measure.mjs';
 import { setup } from './setup.mjs';
 
-const { values } = parseArgs({ options: { rows: { type: 'string', default: '35000' }, old: { type: 'string' } } });
-const [DIM, QUERIES, TURNS, LIMIT] = [768, 100, 1500, 10];
+const { values } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '35000' },
+    turns: { type: 'string', default: '1500' },
+    old: { type: 'string' },
+  },
+});
+const [DIM, QUERIES, TURNS, LIMIT] = [768, 100, Number(values.turns), 10];
 const count = Number(values.rows);
 await setup({ withPython: false });
 const { activeKernels, FunnelSearch, funnel } = await import('funnelvec');
@@ -22,11 +29,13 @@ const { embeddedSource, FunnelIndex } = await import('funnelvec/store');
 const { rows, queries } = collection({ count, queries: QUERIES, dim: DIM });
 const asked = Array.from({ length: QUERIES }, (_, q) => queries.slice(q * DIM, (q + 1) * DIM));
 const index = await FunnelIndex.create(':memory:', { dim: DIM });
-await index.upsert({ ids: Array.from({ length: count }, (_, i) => i), vectors: rows.slice(0, count * DIM) });
+const ids = Array.from({ length: count }, (_, i) => i);
+const payloads = ids.map((i) => ({ tag: i % 50, text: `row ${i}` }));
+await index.upsert({ ids, vectors: rows.slice(0, count * DIM), payloads });
 await index.optimize();
 const source = embeddedSource(index);
 const mirror = await FunnelIndex.create(':memory:', { dim: DIM });
-await mirror.syncFrom(source);
+await mirror.syncFrom(source, { withPayload: true });
 await mirror.optimize();
 
 const random = uniform(5);
@@ -53,10 +62,8 @@ async function inTurns(calls, turns) {
   return taken;
 }
 const median = (some) => quantile(some, 0.5);
-const more = (a, b) => median(a.map((value, turn) => value - b[turn]));
 
 const params = { candidates: 128 };
-const plan = { scales: [DIM], keep: 1, ...params };
 const over = new FunnelSearch({ source });
 const onMirror = new FunnelSearch({ source, mirror, search: 'mirror' });
 const query = (q) => index.query({ vector: asked[q], limit: LIMIT, params });
@@ -66,9 +73,6 @@ const taken = await inTurns(
     'query(), funnel': query,
     'querySync(), exact': (q) => index.querySync({ vector: asked[q], limit: LIMIT, mode: 'exact' }),
     'query(), exact': (q) => index.query({ vector: asked[q], limit: LIMIT, mode: 'exact' }),
-    'FunnelSearch over the index': (q) => over.query({ vector: asked[q], limit: LIMIT, plan }),
-    'query() of the mirror': (q) => mirror.query({ vector: asked[q], limit: LIMIT, params: { candidates: 32 } }),
-    'FunnelSearch on the mirror': (q) => onMirror.query({ vector: asked[q], limit: LIMIT }),
   },
   TURNS,
 );
@@ -80,18 +84,14 @@ for (const mode of ['funnel', 'exact']) {
     '×',
   );
 }
-bound(
-  'FunnelSearch over the index less query()',
-  more(taken['FunnelSearch over the index'], taken['query(), funnel']),
-  30,
-  'µs',
+const forms = await measureForms(
+  { index: { search: over, index }, mirror: { search: onMirror, index: mirror } },
+  { asked, dim: DIM, funnel, random, turns: Math.ceil(TURNS / 4) },
 );
-bound(
-  'FunnelSearch on the mirror less its query()',
-  more(taken['FunnelSearch on the mirror'], taken['query() of the mirror']),
-  30,
-  'µs',
-);
+for (const { name, at, nearest } of forms) {
+  if (nearest !== undefined) continue;
+  for (const [where, { added }] of Object.entries(at)) bound(`FunnelSearch, ${where}, ${name}, adds`, added, 30, 'µs');
+}
 
 for (const inFlight of [8, 64]) {
   const [ratios, p99] = [[], []];
@@ -153,6 +153,6 @@ const about = `${count.toLocaleString('en')} rows of ${DIM} dims, ${params.candi
 const figures = Object.entries(taken).map(
   ([name, some]) => `- ${name}: ${median(some).toFixed(0)} µs, p10 ${quantile(some, 0.1).toFixed(0)}`,
 );
-console.log([about, '', ...figures, '', ...lines].join('\n'));
+console.log([about, '', ...figures, '', formsTable(forms), '', ...lines].join('\n'));
 await index.close();
 await mirror.close();

@@ -20,11 +20,12 @@ export function environment({ kernels, quick, pythonMissing }) {
   };
 }
 
-export function render(about, { kernels, funnel, servers }) {
+export function render(about, { kernels, funnel, servers, calls }) {
   const parts = ['# Benchmark results', header(about, funnel)];
   if (funnel) parts.push(funnelSection(funnel), boundsSection(funnel));
   if (kernels) parts.push(kernelsSection(kernels));
   if (servers) parts.push(serversSection(servers, about));
+  if (calls) parts.push(`## Calls over what they call\n\n${calls.trim()}`);
   return `${parts.join('\n\n')}\n`;
 }
 
@@ -92,8 +93,9 @@ function ratioOf(one, other) {
 }
 
 /** Counts the missed bounds, over everything that was run. */
-export function missedIn({ funnel, servers }) {
-  const missed = funnel ? boundsOf(funnel).filter(({ met }) => met === false).length : 0;
+export function missedIn({ funnel, servers, calls }) {
+  const failed = calls?.split('**FAIL**').length ?? 1;
+  const missed = failed - 1 + (funnel ? boundsOf(funnel).filter(({ met }) => met === false).length : 0);
   const tables = servers?.tables ?? [];
   const mirrors = tables.filter(({ lines }) => mirrorRatio(lines) > MIRROR_BOUND).length;
   const searches = tables.flatMap(({ lines }) => searchBounds(lines));

@@ -1,7 +1,8 @@
-// npm run bench [-- --only kernels,funnel,servers] [--quick] [--check]; of servers also [--databases qdrant,milvus]
+// npm run bench [-- --only kernels,funnel,servers,calls] [--quick] [--check]; of servers also [--databases qdrant,milvus]
 // [--sets glosses,wide] [--queries 100] [--write], which puts the tables that were measured in place of their like.
 // Tables go to stdout, progress to stderr. A whole run writes bench/RESULTS.md, but for the index part, which is
 // bench:index's; --check fails when a bound is missed.
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -10,7 +11,7 @@ import { indexPart, withIndexPart, withServerTables } from './merge.mjs';
 import { environment, missedIn, render } from './report.mjs';
 import { setup } from './setup.mjs';
 
-const SUITES = ['kernels', 'funnel', 'servers'];
+const SUITES = ['kernels', 'funnel', 'servers', 'calls'];
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },
@@ -44,6 +45,11 @@ const suites = {
     const [databases, sets] = [values.databases, values.sets].map((list) => list?.split(','));
     const queries = values.queries === undefined ? undefined : Number(values.queries);
     return (await import('./servers.mjs')).serversSuite({ quick, log, databases, sets, queries });
+  },
+  // In a process of its own, whose code is compiled for these calls alone.
+  calls: () => {
+    const args = ['bench/calls.mjs', ...(quick ? ['--turns', '200'] : [])];
+    return execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   },
 };
 const results = {};

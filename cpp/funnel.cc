@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cfloat>
+#include <chrono>
 #include <cmath>
 #include <memory>
 #include <vector>
@@ -231,12 +232,35 @@ int64_t norms(const InstructionSet& isa, const NormsTask& task) {
   return kAllFinite;
 }
 
+// Bytes of rows that are worth a look at where they are, and that stay in a cache once they were read.
+constexpr size_t kFewBytes = size_t{1} << 16, kManyBytes = size_t{1} << 19;
+// A clock is read in 20 to 40 ns; memory takes 80 and more on top of that, a cache of the core's own none.
+constexpr std::chrono::nanoseconds kFar{70};
+
+// Whether rows have to come from memory, by the time that a few of their bytes take. An answer does not depend on it.
+bool isFar(const Matrix& rows) {
+  const unsigned char* bytes = at(rows, 0, 0);
+  const size_t size = static_cast<size_t>(at(rows, rows.count, 0) - bytes);
+  if (size < kFewBytes || size > kManyBytes) return false;
+  const auto began = std::chrono::steady_clock::now();
+  for (size_t part = 1; part < 4; ++part) {
+    static_cast<void>(*static_cast<const volatile unsigned char*>(bytes + size / 4 * part));
+  }
+  return std::chrono::steady_clock::now() - began > kFar;
+}
+
 // Score, prune, compact, scale after scale.
 int64_t funnel(const InstructionSet& isa, const FunnelTask& task) {
   const Matrix& rows = task.rows;
   const auto query = widen(task.query, rows.dim);
   Survivors alive(rows.count);
   size_t scored = 0;  // dims that the lanes hold
+  bool finite = task.finite;
+  // Stages read parts of rows, and dims that they leave out come last: from memory that takes longer than all in order.
+  if (!finite && isFar(rows)) {
+    finite = isa.finiteFar[rows.type](rows.values, rows.count * rows.dim);
+    if (!finite) return badPosition(isa, rows, 0, rows.dim, 0);
+  }
 
   for (size_t s = 0; s < task.stages; ++s) {
     const bool last = s + 1 == task.stages;
@@ -266,7 +290,7 @@ int64_t funnel(const InstructionSet& isa, const FunnelTask& task) {
     const size_t bad = toKeys(task.metric, norm, p.sums, p.squares, before);
     if (bad != before) return badPosition(isa, rows, 0, rows.dim, alive.everybody ? bad : alive.order[bad]);
     alive.prune(task.keep[s]);
-    if (task.finite) continue;
+    if (finite) continue;
     // Every dim is checked, also those that no stage will read.
     const size_t dropped = before - alive.n;
     const size_t lost = badFrom(isa, rows, alive.dropped, dropped, to);

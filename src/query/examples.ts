@@ -226,7 +226,7 @@ async function lookedUp(
 type ByVector = CheckedSearch & { by: QueryVector };
 
 /** Nothing is looked up for such a request. */
-function isByVector(request: Checked): request is ByVector {
+export function isByVector(request: Checked): request is ByVector {
   return 'by' in request && request.by instanceof QueryVector;
 }
 

@@ -38,8 +38,6 @@ export interface Route {
   options: CheckedOptions;
   /** Payloads that the database is asked for when hits are known. */
   payloads: PayloadSelector;
-  /** Whether the mirror's own query has the answer, with nothing to be added but payloads of the database. */
-  isPlain?: boolean;
   /** Its part in `stats.mirror`; undefined of a search whose mirror only has vectors. */
   told: Partial<MirrorStats> | undefined;
 }

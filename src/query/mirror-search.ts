@@ -1,7 +1,6 @@
 /** Searches that run on a mirror: which of them can, what they ask of the database after that, and what stats tell. */
 import { expected, FunnelError } from '../core/errors.js';
 import type { Id, MirrorStats, SearchStats } from '../core/types.js';
-import type { QueryVector } from '../core/vector.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { coversPath, coversSelection, uncovered } from './coverage.js';
 import type { Path } from './filter/ast.js';
@@ -10,8 +9,7 @@ import type { MirrorOptions, Route, WithoutPayload } from './mirror-options.js';
 import { MirrorSource } from './mirror-source.js';
 import type { PayloadSelector } from './payload.js';
 import { Ranker } from './rank.js';
-import { type CheckedOptions, isBare } from './request.js';
-import type { SearchResult } from './result.js';
+import type { CheckedOptions } from './request.js';
 import { depthOf } from './shared-keys.js';
 import { narrows } from './source/scope.js';
 import type { Source } from './source/source.js';
@@ -49,7 +47,6 @@ const PARAMS: readonly string[] = ['exact', 'probes'];
 export class MirrorSearch {
   readonly #ranker: Ranker;
   readonly #own: SearchableMirror;
-  readonly #rows: MirrorSource;
 
   constructor(
     readonly source: Source,
@@ -60,8 +57,8 @@ export class MirrorSearch {
     readonly elsewhere: (withMirror: boolean) => Ranker,
   ) {
     this.#own = searchableMirror(mirror);
-    this.#rows = new MirrorSource(source, mirror, this.#own);
-    this.#ranker = new Ranker(this.#rows, undefined, kernels, undefined, {
+    const rows = new MirrorSource(source, mirror, this.#own);
+    this.#ranker = new Ranker(rows, undefined, kernels, undefined, {
       stages: 'auto',
       rescore: true,
     });
@@ -90,50 +87,10 @@ export class MirrorSearch {
     const deeper = by.strategy || by.groupBy !== undefined;
     const covered = coversSelection(kept, withPayload);
     const payloads = covered ? false : withPayload;
-    const isPlain = mark !== undefined && !deeper && (options.plan ?? plan) === undefined && isBare(options);
     const own = { ...options, plan: planFor(options, plan, this.mirror.dim, deeper) };
     if (!covered) own.withPayload = false;
     own.stages = 'auto'; // all of them run where the search does
-    // Requests of a batch and those by an id take the steps that all others share, and get the same answer.
-    return { ranker: this.#ranker, options: own, payloads, isPlain, told };
-  }
-
-  /**
-   * The answer of the mirror's own query to a search that asks for no more, as most do: it takes a tenth of a millisecond, and
-   * the steps that all other searches share would take as long. Both tell the same.
-   *
-   * @param route with `isPlain`
-   * @throws FunnelError BAD_DIMS, ZERO_QUERY
-   */
-  async nearest(vector: QueryVector, route: Route, kernels: string): Promise<SearchResult> {
-    const { options, told } = route;
-    const { dim, metric } = this.mirror;
-    const { limit: count = 10, withPayload = false, timeout, signal } = options;
-    vector.checkDims(dim, 'vector');
-    const candidates = candidatesFor(count);
-    const filter = options.filter && this.#rows.filterIn(options.filter);
-    const began = performance.now();
-    const asked = { vector, count, candidates, withPayload, filter, timeout, signal };
-    const { hits, scored, missing, filtered } = await this.#own.nearest(asked);
-    const ms = performance.now() - began;
-    this.#rows.nameOut(hits);
-    const stats: SearchStats = {
-      stages: [
-        { name: 'head', in: candidates, out: scored, ms },
-        { name: 'decode', in: scored, out: scored, ms: 0 },
-        { name: `scale ${dim}${hits.length < scored ? '' : ' (re-orders only)'}`, in: scored, out: hits.length },
-        { name: 'funnel', in: scored, out: hits.length, ms: 0 },
-      ],
-      vectorsFrom: 'mirror',
-      ran: { ...RAN },
-      kernels,
-      metric,
-      mirror: { found: scored, fetched: 0, gone: 0, ...told },
-    };
-    if (missing !== undefined) stats.missing = missing;
-    if (filtered !== undefined) stats.filter = filtered;
-    const gone = await addFromSource([{ hits, stats, route }], this.source);
-    return { hits: gone.size === 0 ? hits : hits.filter(({ id }) => !gone.has(id)), stats };
+    return { ranker: this.#ranker, options: own, payloads, told };
   }
 
   #fallBack(

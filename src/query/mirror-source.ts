@@ -3,6 +3,7 @@ import { idAs } from '../core/ids.js';
 import type { Id, IdKind } from '../core/types.js';
 import type { FilterNode } from './filter/ast.js';
 import { checkMirror, type Mirror, type SearchableMirror } from './mirror.js';
+import { type OwnQuery, offerOwnQuery, ownQueryOf } from './short-answer.js';
 import { joined } from './source/rows.js';
 import type {
   FetchAnswer,
@@ -38,6 +39,22 @@ export class MirrorSource implements Source {
     this.payloadsInPools = payloadsInPools;
     this.recommends = recommends;
     this.decides = decides;
+    const query = ownQueryOf(own.source);
+    if (query !== undefined) this.#offer(query);
+  }
+
+  #offer(query: OwnQuery): void {
+    offerOwnQuery(this, {
+      info: () => {
+        const told = this.own.mark() && query.info();
+        return told && this.#outwardInfo(told);
+      },
+      nearest: async (request) => this.#outward(await query.nearest(this.#inward(request))),
+      nearestBatch: async (requests) => {
+        const answers = await query.nearestBatch(requests.map((request) => this.#inward(request)));
+        return answers.map((answer) => this.#outward(answer));
+      },
+    });
   }
 
   /** A sync has compared the two; where nobody did, the collection is asked, once. */
@@ -47,7 +64,11 @@ export class MirrorSource implements Source {
       checkMirror(this.mirror, told, this.name);
       this.#told = told;
     }
-    return { ...(await this.own.source.info(options)), idKind: this.#kinds()[0]! };
+    return this.#outwardInfo(await this.own.source.info(options));
+  }
+
+  #outwardInfo(info: SourceInfo): SourceInfo {
+    return { ...info, idKind: this.#kinds()[0]! };
   }
 
   async head(request: HeadRequest): Promise<HeadAnswer> {
@@ -106,14 +127,6 @@ export class MirrorSource implements Source {
     return Array.from(ids, (id) => inKinds(kinds, id));
   }
 
-  /** Gives hits of the mirror the ids that the collection's source hands out. */
-  nameOut(hits: readonly { id: Id }[]): void {
-    const { idKind } = this.mirror;
-    const kinds = this.#kinds();
-    if (kinds.length === 1 && kinds[0] === idKind) return;
-    for (const hit of hits) hit.id = inKinds(kinds, hit.id);
-  }
-
   /** In the form that this source hands out. */
   #named(id: Id): Id {
     const canonical = this.source.canonicalId?.(id) ?? id;
@@ -132,7 +145,7 @@ export class MirrorSource implements Source {
     return this.own.mark()?.idKinds ?? [this.#told?.idKind ?? this.mirror.idKind ?? 'number'];
   }
 
-  #inward<Request extends { filter?: FilterNode }>(request: Request): Request {
+  #inward<Request extends { filter?: FilterNode | undefined }>(request: Request): Request {
     const { filter } = request;
     return filter === undefined ? request : { ...request, filter: this.filterIn(filter) };
   }

@@ -3,9 +3,8 @@ import { describe, expected, FunnelError } from '../core/errors.js';
 import { halfToFloat } from '../core/half.js';
 import { idAs } from '../core/ids.js';
 import { ownView } from '../core/realm.js';
-import type { FilterStats, Hit, Id, IdKind, Metric, MirrorStats, PackedCandidates, SyncMark } from '../core/types.js';
+import type { Id, IdKind, Metric, MirrorStats, PackedCandidates, SyncMark } from '../core/types.js';
 import type { PayloadSelector } from './payload.js';
-import type { NearestRequest } from './source/nearest.js';
 import type { FetchRequest, HeadAnswer, PackedRows, Source, SourceInfo } from './source/source.js';
 
 /** The part of a FunnelIndex that a search reads vectors from; anything that has it may be a mirror. */
@@ -40,21 +39,6 @@ export interface SearchableMirror {
   mark(): MirrorMark | undefined;
   /** Whether it has some rows of a collection: a sync was begun, and none was completed since. */
   cut(): boolean;
-  /**
-   * Its `count` best rows for a request that was checked, by its own index, which scores so many candidates. Payload is of what
-   * the mirror keeps.
-   */
-  nearest(request: NearestRequest): Promise<Nearest>;
-}
-
-export interface Nearest {
-  /** Best first, of the caller's. */
-  hits: Hit[];
-  /** Candidates that there were. */
-  scored: number;
-  /** Rows that the search lacks; see SearchStats. */
-  missing?: number | undefined;
-  filtered?: FilterStats | undefined;
 }
 
 const searchable = new WeakMap<object, SearchableMirror>();

@@ -27,11 +27,17 @@ export type { Fitted, RankedPool, Search } from './fitted.js';
 /** Head searches that are under way at once, where the source has no batch. */
 const CONCURRENCY = 8;
 /** Pools in memory at once: a hundred of 128 × 768 are 38 MiB. */
-const AT_ONCE = 100;
+export const POOLS_AT_ONCE = 100;
 /** Asked for beyond the limit in mode 'exact', so that a server's rounding to float32 decides about no hit. */
 const SPARE = 16;
 /** Codes of errors after which a failed batch may be asked again one by one, to find the request that it failed for. */
-const MAY_BE_ONES: ReadonlySet<string> = new Set(['REFUSED', 'BAD_RESPONSE', 'BAD_ARGUMENT', 'UNSUPPORTED', 'BAD_ID']);
+export const MAY_BE_ONES: ReadonlySet<string> = new Set([
+  'REFUSED',
+  'BAD_RESPONSE',
+  'BAD_ARGUMENT',
+  'UNSUPPORTED',
+  'BAD_ID',
+]);
 
 export class Ranker {
   readonly #matrices = new Matrices();
@@ -121,19 +127,19 @@ export class Ranker {
   /** Where a search runs that scores over all dims decide; undefined where more is asked for. */
   decidedPlace(fitted: Fitted, info: SourceInfo): PlacedSearch | undefined {
     const place = atPlace(fitted, placed(fitted, this.#surroundings(info, undefined)));
-    return this.#mayDecide(place, info) ? place : undefined;
+    return this.#decidesByAll(place, info) ? place : undefined;
   }
 
   /** Many at once: as few round trips as the source allows, then one call of the kernels (for each hundred). In order. */
   rank(all: readonly Fitted[], info: SourceInfo, named?: PlaceName): Promise<RankedPool[]> {
-    return all.length <= AT_ONCE ? this.#rank(all, info, named) : this.#rankInParts(all, info, named);
+    return all.length <= POOLS_AT_ONCE ? this.#rank(all, info, named) : this.#rankInParts(all, info, named);
   }
 
   async #rankInParts(all: readonly Fitted[], info: SourceInfo, named: PlaceName): Promise<RankedPool[]> {
     const ranked: RankedPool[] = [];
-    for (let from = 0; from < all.length; from += AT_ONCE) {
+    for (let from = 0; from < all.length; from += POOLS_AT_ONCE) {
       const where = named && ((i: number) => named(from + i));
-      ranked.push(...(await this.#rank(all.slice(from, from + AT_ONCE), info, where)));
+      ranked.push(...(await this.#rank(all.slice(from, from + POOLS_AT_ONCE), info, where)));
     }
     return ranked;
   }
@@ -266,9 +272,8 @@ export class Ranker {
   }
 
   /** Whether scores over all dims are all that is asked of the candidates, and the source has them. */
-  #mayDecide({ search: { options, recommend }, plan, placement }: PlacedSearch, { dim, metric }: SourceInfo): boolean {
-    if (!this.source.decides || placement.on === 'mirror' || recommend !== undefined) return false;
-    if (options.explain || options.withVector) return false;
+  #decidesByAll({ search, plan, placement }: PlacedSearch, { dim, metric }: SourceInfo): boolean {
+    if (!this.source.decides || placement.on === 'mirror' || search.recommend !== undefined) return false;
     return plan.scales.length === 1 && plan.scales[0] === dim && plan.metric === metric;
   }
 
@@ -286,7 +291,8 @@ export class Ranker {
     if (exact) request.mode = 'exact';
     if (recommend !== undefined && this.source.recommends) request.recommend = recommend;
     if (fitted.placement.on === 'mirror') request.vectors = false;
-    if (this.#mayDecide(fitted, info)) request.decide = depth;
+    const { explain, withVector } = options;
+    if (!explain && !withVector && this.#decidesByAll(fitted, info)) request.decide = depth;
     return vector.handOut(request);
   }
 
@@ -343,7 +349,7 @@ function exactPlan({ dim, metric }: SourceInfo): CheckedPlan {
 }
 
 /** One call of the database has one deadline. */
-function alike(all: readonly Fitted[]): boolean {
+export function alike(all: readonly Fitted[]): boolean {
   const { timeout, signal } = all[0]!.search.options;
   return all.every(({ search: { options } }) => options.timeout === timeout && options.signal === signal);
 }

@@ -172,15 +172,12 @@ export function checkedOptions(
 /** Rows that become hits in one go. */
 export const IN_ONE_GO = 1000;
 
-/** Whether an index's own query has all that is asked for, but for what becomes of its hits: a threshold, a page. */
-export function isOfIndex({ exact, explain, withVector, nativeFilter, params }: CheckedOptions): boolean {
-  return !exact && !explain && !withVector && (nativeFilter ?? params) === undefined;
-}
-
-/** Whether that is all of it. */
-export function isBare(options: CheckedOptions): boolean {
-  const { paged, scoreThreshold, limit = 10 } = options;
-  return isOfIndex(options) && !paged && scoreThreshold === undefined && limit <= IN_ONE_GO;
+/**
+ * Whether an index's own query has all that is asked for, but for what becomes of its hits: a threshold, a page. By params it tells
+ * all candidates, of which few need payloads and vectors.
+ */
+export function isOfIndex({ explain, nativeFilter, params, withPayload, withVector }: CheckedOptions): boolean {
+  return !explain && nativeFilter === undefined && (params === undefined || !(withPayload || withVector));
 }
 
 function isObject(value: unknown): boolean {

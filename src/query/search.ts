@@ -4,7 +4,6 @@ import { expected, FunnelError } from '../core/errors.js';
 import { inSlices, type Sliced } from '../core/slices.js';
 import type { Hit } from '../core/types.js';
 import { checkKeys } from '../core/validate.js';
-import { QueryVector } from '../core/vector.js';
 import { inContext } from '../funnel/funnel.js';
 import { type CheckedPlan, checkPlan, type Plan } from '../funnel/plan.js';
 import type { Kernels } from '../kernels/kernels.js';
@@ -13,6 +12,7 @@ import {
   type CheckedRecommend,
   checkedExamples,
   checkedRecommend,
+  isByVector,
   RECOMMEND_KEYS,
   type RecommendRequest,
   searchesOf,
@@ -44,7 +44,7 @@ import {
   TARGET_KEYS,
 } from './request.js';
 import { addPayloads, addVectors, cutPayloads, namesOf, type SearchResult, toResult } from './result.js';
-import { shortAnswer } from './short-answer.js';
+import { infoFor, shortRanked } from './short-answer.js';
 import { layoutOf } from './source/layouts.js';
 import type { Source } from './source/source.js';
 import { checkStages, type StageOptions, type Stages } from './stage-options.js';
@@ -237,11 +237,6 @@ export class FunnelSearchOn {
   ): Promise<SearchResult[]> {
     const named = <T>(i: number, run: () => T): T => (name === undefined ? run() : inContext(name(i), run));
     const routes = given.map((request, i) => named(i, () => this.#route(request)));
-    const [only, route] = [given[0]!, routes[0]!]; // one, where it has no name
-    if (name === undefined && 'by' in only && only.by instanceof QueryVector) {
-      const found = shortAnswer(route, only.by, this.#mirrorSearch);
-      if (found !== undefined) return [await found];
-    }
     const rankers = routes.map(({ ranker }) => ranker);
     const requests = given.map((request, i) => {
       const { options } = routes[i]!;
@@ -251,12 +246,15 @@ export class FunnelSearchOn {
     for (const ranker of new Set(rankers)) {
       const places = requests.map((_, i) => i).filter((i) => rankers[i] === ranker);
       const some = places.map((i) => requests[i]!);
-      const info = await ranker.info(some[0]!.options);
+      // One that looks nothing up need not wait for what its index can tell at once.
+      const told = name === undefined && isByVector(some[0]!) ? infoFor(some[0]!.options, ranker) : undefined;
+      const info = told ?? (await ranker.info(some[0]!.options));
       const inPlace = (s: number, run: () => Search) => named(places[s]!, run);
       const wanted = searchesOf(some, ranker.source, info, inPlace);
       const searches = wanted instanceof Promise ? await wanted : wanted;
       const fitted = searches.map((search, s) => named(places[s]!, () => ranker.fit(search, info)));
-      const ranked = await ranker.rank(fitted, info, name && ((s) => name(places[s]!)));
+      const where = name && ((s: number) => name(places[s]!));
+      const ranked = await (shortRanked(fitted, info, ranker, where) ?? ranker.rank(fitted, info, where));
       for (const [s, one] of ranked.entries()) {
         const result = toResult(one, ranker.source, this.#kernels().name);
         const { options } = some[s]!;

@@ -1,64 +1,92 @@
-/** Searches that a mirror's or a source's own query answers, without the steps that all others share. */
-import type { QueryVector } from '../core/vector.js';
+/** Searches that a source's own query answers, without the steps that all others share. */
+import { FunnelError } from '../core/errors.js';
 import { hitsOf, prepareDecided } from '../funnel/prepare.js';
-import type { Answer, PlacedSearch } from './fitted.js';
-import type { Route } from './mirror-options.js';
-import type { MirrorSearch } from './mirror-search.js';
-import type { Ranker } from './rank.js';
-import { IN_ONE_GO, isOfIndex } from './request.js';
-import { type SearchResult, toResult } from './result.js';
+import type { Rows } from '../kernels/kernels.js';
+import type { Answer, Fitted, PlacedSearch, RankedPool } from './fitted.js';
+import type { PlaceName } from './place-name.js';
+import { alike, MAY_BE_ONES, POOLS_AT_ONCE, type Ranker } from './rank.js';
+import { type CheckedOptions, IN_ONE_GO, isOfIndex } from './request.js';
 import type { NearestRequest } from './source/nearest.js';
 import type { HeadAnswer, Source, SourceInfo } from './source/source.js';
 
 /** The query of a source in this process: it takes a tenth of a millisecond, and the steps of all other searches as long. */
 export interface OwnQuery {
-  info(): SourceInfo;
-  /** As head() would answer with `decide: count`. */
+  /** Undefined where the source has to ask for it. */
+  info(): SourceInfo | undefined;
+  /** As head() would answer with `decide: count`; where vectors are wanted, with those of the best `count`, too. */
   nearest(request: NearestRequest): Promise<HeadAnswer>;
+  /** As headBatch() would; all have the limits of the first. */
+  nearestBatch(requests: readonly NearestRequest[]): Promise<HeadAnswer[]>;
 }
 
 const offers = new WeakMap<Source, OwnQuery>();
+/** Members that stand in the class of a source, and on it where somebody has replaced them. */
+const REPLACED = ['head', 'headBatch', 'info'] as const;
 
 export function offerOwnQuery(source: Source, query: OwnQuery): void {
   offers.set(source, query);
 }
 
 /** Undefined where there is none, or where somebody has put another search in the place of the source's own. */
-function ownQueryOf(source: Source): OwnQuery | undefined {
-  return Object.hasOwn(source, 'head') || Object.hasOwn(source, 'info') ? undefined : offers.get(source);
+export function ownQueryOf(source: Source): OwnQuery | undefined {
+  return REPLACED.some((member) => Object.hasOwn(source, member)) ? undefined : offers.get(source);
 }
 
-/**
- * Undefined where neither has all that is asked for.
- *
- * @param mirrorSearch of routes with `isPlain`
- * @throws FunnelError as {@link Ranker.fit}
- */
-export function shortAnswer(
-  route: Route,
-  vector: QueryVector,
-  mirrorSearch: MirrorSearch | undefined,
-): Promise<SearchResult> | undefined {
-  const { ranker, options, isPlain, told } = route;
-  if (isPlain) return mirrorSearch!.nearest(vector, route, ranker.kernels().name);
-  const isOwn = told === undefined && ranker.mirror === undefined && isOfIndex(options);
-  const own = isOwn ? ownQueryOf(ranker.source) : undefined;
-  if (own === undefined) return undefined;
-  const info = own.info();
-  const { withPayload = false, filter } = options;
-  const fitted = ranker.fit({ options, vector, filter, withPayload }, info);
-  if (fitted.depth > IN_ONE_GO) return undefined;
-  const place = ranker.decidedPlace(fitted, info);
-  return place && answerOf(own, place, ranker);
+/** The facts of a source whose own query may answer the request, where nobody has to wait for them. */
+export function infoFor(options: CheckedOptions, { source, mirror }: Ranker): SourceInfo | undefined {
+  return mirror === undefined && isOfIndex(options) ? ownQueryOf(source)?.info() : undefined;
 }
 
-async function answerOf(own: OwnQuery, fitted: PlacedSearch, { source, kernels }: Ranker): Promise<SearchResult> {
-  const { plan, depth: count, candidates, search } = fitted;
+/** The pools of searches of one call; undefined where the source's own query has not all that is asked for. */
+export function shortRanked(
+  fitted: readonly Fitted[],
+  info: SourceInfo,
+  ranker: Ranker,
+  named: PlaceName,
+): Promise<RankedPool[]> | undefined {
+  const own = ranker.mirror === undefined ? ownQueryOf(ranker.source) : undefined;
+  if (own === undefined || fitted.length > POOLS_AT_ONCE) return undefined;
+  const places: PlacedSearch[] = [];
+  for (const one of fitted) {
+    if (one.depth > IN_ONE_GO || !isOfIndex(one.search.options)) return undefined;
+    const place = ranker.decidedPlace(one, info);
+    if (place === undefined) return undefined;
+    places.push(place);
+  }
+  if (named === undefined && places.length === 1) return rankedAlone(own, places[0]!);
+  return alike(places) ? rankedTogether(own, places, () => ranker.rank(fitted, info, named)) : undefined;
+}
+
+async function rankedAlone(own: OwnQuery, fitted: PlacedSearch): Promise<RankedPool[]> {
+  return [rankedOf(fitted, await own.nearest(nearestRequest(fitted)))];
+}
+
+/** @param oneByOne finds the request that all failed for */
+async function rankedTogether(
+  own: OwnQuery,
+  places: readonly PlacedSearch[],
+  oneByOne: () => Promise<RankedPool[]>,
+): Promise<RankedPool[]> {
+  let answers: HeadAnswer[];
+  try {
+    answers = await own.nearestBatch(places.map(nearestRequest));
+  } catch (error) {
+    if (error instanceof FunnelError && MAY_BE_ONES.has(error.code)) return oneByOne();
+    throw error;
+  }
+  return places.map((place, i) => rankedOf(place, answers[i]!));
+}
+
+function nearestRequest({ search, depth: count, candidates }: PlacedSearch): NearestRequest {
   const { vector, filter, withPayload, options } = search;
-  const { timeout, signal } = options;
-  const answer: Answer = await own.nearest({ vector, count, candidates, withPayload, filter, timeout, signal });
-  const prepared = prepareDecided(answer.candidates, vector, plan, count, answer.found);
-  const hits = hitsOf(prepared, -1);
-  const ranked = { fitted, answer, prepared, hits, funnelMs: 0, exhausted: false };
-  return toResult(ranked, source, kernels().name);
+  const { timeout, signal, params, exact } = options;
+  const withVector = Boolean(options.withVector);
+  return { vector, count, candidates, exact, params, withPayload, withVector, filter, timeout, signal };
+}
+
+function rankedOf(fitted: PlacedSearch, answer: Answer): RankedPool {
+  const { plan, depth, search } = fitted;
+  const prepared = prepareDecided(answer.candidates, search.vector, plan, depth, answer.found);
+  prepared.matrix.vectors = answer.candidates.vectors as Rows; // those of hits, where they were asked for
+  return { fitted, answer, prepared, hits: hitsOf(prepared, -1), funnelMs: 0, exhausted: false };
 }

@@ -29,6 +29,9 @@ export interface IndexSourceOptions {
   readonly timeout?: number;
 }
 
+/** The params that requests may set where the index's own head searches. */
+export const PARAMS = { exact: 'flag', probes: 'count' } as const;
+
 /** Pools that turn out too small are so many times larger the next time. */
 const GROWTH = 4;
 

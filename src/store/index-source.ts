@@ -41,6 +41,7 @@ import {
   foundOf,
   IndexScores,
   type IndexSourceOptions,
+  PARAMS,
   queryFor,
   type Recommend,
 } from './index-scores.js';
@@ -51,8 +52,7 @@ import { liveFrom } from './scan.js';
 import type { SearchedIndex } from './searched-index.js';
 import type { IndexQuery } from './types.js';
 
-/** The params that requests may set; `probes` where the index's own head searches. */
-const PARAMS = { exact: 'flag', probes: 'count' } as const;
+/** The params where heads search that are not the index's own. */
 const HEAD_PARAMS = { exact: 'flag' } as const;
 
 /** Ids that are sought before others get their turn. */

@@ -71,6 +71,15 @@ describe('a plain search over an index', () => {
             { limit: 4, withPayload: ['deep.odd'] },
             { limit: 5, plan: { scales: [DIM], keep: 1, candidates: 40 } },
             { limit: 5, plan: { scales: [4, DIM], keep: 0.5, candidates: 40 } },
+            { limit: 5, mode: 'exact' as const },
+            { limit: 5, offset: 2, mode: 'exact' as const, filter: FILTER, withPayload: true, withVector: true },
+            { limit: 5, params: { exact: true } },
+            { limit: 5, params: { exact: true }, withPayload: true, withVector: true },
+            { limit: 5, params: { probes: 3 } },
+            { limit: 5, params: {} },
+            { limit: 5, withVector: true },
+            { limit: 5, withVector: true, offset: 3, scoreThreshold: 0.1, filter: FILTER, withPayload: ['n'] },
+            { limit: 5, explain: true },
           ];
           for (const [i, request] of requests.entries()) {
             const asked = { vector: vectorOf(1000 + i), ...request };
@@ -78,8 +87,27 @@ describe('a plain search over an index', () => {
             const theirs = await new FunnelSearch({ source: other.source }).query(asked);
             assert.deepEqual(withoutTimes(mine), withoutTimes(theirs), JSON.stringify(request));
             assert.deepEqual(mine.hits, theirs.hits);
+            const [batch] = await new FunnelSearch({ source }).queryBatch([asked]);
+            assert.deepEqual(withoutTimes(batch), withoutTimes(theirs), `batch ${JSON.stringify(request)}`);
+            assert.deepEqual(batch!.hits, theirs.hits);
           }
           assert.equal(other.asked(), requests.length, 'a wrapped head search is asked');
+          const byExample = [
+            { positive: [1, 2], negative: [3], limit: 5 },
+            { positive: [1], filter: FILTER, limit: 5, withPayload: true },
+            { positive: [1, 2], strategy: 'best_score' as const, limit: 5 },
+          ];
+          for (const request of byExample) {
+            const mine = await new FunnelSearch({ source }).recommend(request);
+            const theirs = await new FunnelSearch({ source: other.source }).recommend(request);
+            assert.deepEqual(withoutTimes(mine), withoutTimes(theirs), JSON.stringify(request));
+          }
+          const some = requests.slice(0, 4).map((request, i) => ({ vector: vectorOf(i), ...request }));
+          const together = await new FunnelSearch({ source }).queryBatch(some);
+          for (const [i, request] of some.entries()) {
+            const alone = await new FunnelSearch({ source: other.source }).query(request);
+            assert.deepEqual(withoutTimes(together[i]), withoutTimes(alone), `of ${some.length}: ${i}`);
+          }
         } finally {
           await index.close();
         }
@@ -106,9 +134,14 @@ describe('a plain search over an index', () => {
         { signal },
         { scoreThreshold: 0.1 },
         { offset: 2 },
+        { mode: 'exact' as const },
+        { withVector: true },
+        { params: { probes: 2 } },
       ]) {
         assert.ok((await search.query({ vector: vectorOf(1), limit: 3, ...request })).hits.length > 0);
       }
+      await search.recommend({ positive: [1, 2], limit: 3 });
+      await search.query({ id: 1 });
       assert.equal(asked, 0);
       await search.query({ vector: vectorOf(1), plan: { scales: [4, DIM], keep: 0.5 } });
       assert.equal(asked, 1);
@@ -139,6 +172,17 @@ describe('a plain search over an index', () => {
     const search = new FunnelSearch({ source: embeddedSource(index) });
     await assert.rejects(search.query({ vector: new Float32Array(DIM) }), { code: 'ZERO_QUERY' });
     await assert.rejects(search.query({ vector: new Float32Array(3).fill(1) }), { code: 'BAD_DIMS' });
+    for (const [params, code] of [
+      [{ hnsw_ef: 10 }, 'UNSUPPORTED'],
+      [{ nothing: 1 }, 'BAD_ARGUMENT'],
+      [{ probes: 0 }, 'BAD_ARGUMENT'],
+      [{ exact: 1 }, 'BAD_ARGUMENT'],
+    ] as const) {
+      const vector = vectorOf(1);
+      await assert.rejects(search.query({ vector, params: params as never }), { code, message: /params/ });
+      const batch = search.queryBatch([{ vector }, { vector, params: params as never }]);
+      await assert.rejects(batch, { code, message: /requests\[1\].*params|params.*requests\[1\]/ });
+    }
     await index.close();
     await assert.rejects(search.query({ vector: vectorOf(1) }), { code: 'CLOSED' });
   });

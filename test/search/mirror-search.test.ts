@@ -143,9 +143,11 @@ describe("a FunnelSearch with search: 'mirror'", () => {
             const request = { vector, withPayload, ...(limit && { limit }), ...(filter && { filter }) };
             const told = [];
             const timed = { ...request, timeout: 60_000, signal: new AbortController().signal };
-            // A request of a batch takes the way that all others take.
-            const batch = (await search.queryBatch([request]))[0]!;
-            for (const { hits, stats } of [batch, await search.query(request), await search.query(timed)]) {
+            // Who wants an explanation takes the way that all others take.
+            const explained = await search.query({ ...request, explain: true });
+            const [batch] = await search.queryBatch([request]);
+            const all = [explained, await search.query(request), await search.query(timed), batch!];
+            for (const { hits, stats } of all) {
               for (const stage of stats.stages) delete stage.ms;
               if (stats.filter) Object.assign(stats.filter, { cached: false, ms: 0 }); // who asks first works
               delete stats.mirror!.age;
@@ -153,6 +155,7 @@ describe("a FunnelSearch with search: 'mirror'", () => {
             }
             assert.deepEqual(told[1], told[0], `${name} ${limit} ${withPayload} ${filter}`);
             assert.deepEqual(told[2], told[0], `${name} ${limit} ${withPayload} ${filter}`);
+            assert.deepEqual(told[3], told[0], `batch ${name} ${limit} ${withPayload} ${filter}`);
           }
         }
       }
@@ -162,6 +165,42 @@ describe("a FunnelSearch with search: 'mirror'", () => {
       await assert.rejects(endless, refused('BAD_ARGUMENT', /timeout/));
       const using = search.query({ vector: random.vector(DIM), using: 'x' });
       await assert.rejects(using, { message: /x|using|layout/ });
+    }
+  });
+
+  it('tells the same of pages, thresholds, vectors and plans of one scale by the shorter way', async () => {
+    const { search } = make();
+    const requests: Omit<SearchRequest, 'vector'>[] = [
+      { offset: 3, limit: 4 },
+      { offset: 3, limit: 4, maxDepth: 12, withPayload: ['text'] },
+      { scoreThreshold: 0.1 },
+      { withVector: true, limit: 3 },
+      { withVector: true, withPayload: ['year'], filter: { must_not: [{ has_id: [1, 2] }] } },
+      { plan: { scales: [DIM], keep: 1, candidates: 40 } },
+      { plan: { head: 8, scales: [DIM], keep: { count: 20 }, candidates: 40, limit: 6 } },
+      { mode: 'exact' },
+      { mode: 'exact', offset: 2, limit: 3, withVector: true },
+      { params: { exact: true } },
+      { params: { probes: 2 }, limit: 4 },
+    ];
+    for (const more of requests) {
+      const vector = random.vector(DIM);
+      const request = { vector, ...more };
+      const told = [];
+      const ways = [
+        await search.query({ ...request, explain: true }),
+        await search.query(request),
+        ...(await search.queryBatch([request])),
+      ];
+      for (const { hits, stats } of ways) {
+        for (const stage of stats.stages) delete stage.ms;
+        if (stats.filter) Object.assign(stats.filter, { cached: false, ms: 0 });
+        delete stats.mirror!.age;
+        told.push({ hits, stats });
+      }
+      assert.ok(told[0]!.hits.length > 0);
+      assert.deepEqual(told[1], told[0], JSON.stringify(more));
+      assert.deepEqual(told[2], told[0], `batch ${JSON.stringify(more)}`);
     }
   });
 
