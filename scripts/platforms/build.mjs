@@ -8,9 +8,10 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { step } from '../setup/steps.mjs';
 import { addonOf } from './gyp.mjs';
 import { facts, refusals } from './inspect.mjs';
-import { BINARY, PLATFORMS } from './platforms.mjs';
+import { BINARY, OWN_BUILDS, PLATFORMS } from './platforms.mjs';
 import { ensureTools, home, log, root, run, TOOLS, versionOfPackage } from './tools.mjs';
 
 const MANIFEST = 'prebuilds/manifest.json';
@@ -48,6 +49,17 @@ export async function buildPlatforms({ only = Object.keys(PLATFORMS), twice = fa
   return write(built);
 }
 
+/** The file of a binary for a processor that has no package, which nothing publishes. */
+export async function buildOwn(name) {
+  const folder = `${home}/own/${name}`;
+  const inputs = ['cpp', 'binding.gyp', ...['build', 'gyp', 'platforms'].map((one) => `scripts/platforms/${one}.mjs`)];
+  await step(`Cross-building for ${name}`, { inputs, values: [TOOLS], outputs: [`${folder}/${BINARY}`] }, async () => {
+    const tools = await ensureTools();
+    await compile(name, { ...tools, cache: join(root, home, 'zig-cache'), folder: join(root, folder) });
+  });
+  return join(root, folder, BINARY);
+}
+
 /** Platforms that were not built now keep their lines. */
 function write(built) {
   const path = join(root, MANIFEST);
@@ -65,8 +77,9 @@ const hashOf = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 /** The bytes of a platform's binary, made in `folder`. */
 async function compile(name, { zig, includes, cache, folder }) {
-  const { os, cpu, target } = PLATFORMS[name];
-  const { sources, ldflags } = addonOf(PLATFORMS[name]);
+  const platform = PLATFORMS[name] ?? OWN_BUILDS[name];
+  const { os, cpu, target } = platform;
+  const { sources, ldflags } = addonOf(platform);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const env = { ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: join(folder, 'zig'), SOURCE_DATE_EPOCH: '0' };

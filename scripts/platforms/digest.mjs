@@ -2,6 +2,7 @@
 // multiplications and additions has another one. Runs on Node.js of any platform, in a tree with dist and the binary:
 //   node scripts/platforms/digest.mjs [calls a level]
 import { createHash } from 'node:crypto';
+import { endianness } from 'node:os';
 import { getKernels, listKernels } from 'funnelvec/kernels';
 
 const calls = Number(process.argv[2] ?? 1500);
@@ -17,6 +18,12 @@ function* integers(seed) {
     x ^= x << 5;
     yield x >>> 0;
   }
+}
+
+/** The same on every processor: the lowest byte of each number first. */
+function bytesOf({ buffer }) {
+  const bytes = Buffer.from(buffer);
+  return endianness() === 'LE' ? bytes : bytes.swap64();
 }
 
 /** One level's digest. Values have all 24 bits and many exponents, so that every rounding of a sum counts. */
@@ -35,10 +42,10 @@ function digestOf(kernels) {
     });
     const keys = new Float64Array(count);
     kernels.scores({ metric: 'euclid', query, rows, dim, from: 0, to: dim, keys });
-    hash.update(new Uint8Array(keys.buffer));
+    hash.update(bytesOf(keys));
     const norms = new Float64Array(count);
     kernels.norms({ rows, dim, from: 0, to: dim, norms });
-    hash.update(new Uint8Array(norms.buffer));
+    hash.update(bytesOf(norms));
   }
   return hash.digest('hex');
 }

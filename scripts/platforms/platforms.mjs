@@ -33,6 +33,15 @@ export const PLATFORMS = {
   'win32-arm64': { os: 'win32', cpu: 'arm64', target: 'aarch64-windows-gnu', runs: 'Windows 10' },
 };
 
+/**
+ * Processors that have no package: who builds the package there has the scalar kernels. By the name that the loader gives them; they
+ * are cross-built for tests alone.
+ */
+export const OWN_BUILDS = {
+  'linux-ppc64': { os: 'linux', cpu: 'ppc64', target: 'powerpc64le-linux-gnu.2.28' },
+  'linux-s390x': { os: 'linux', cpu: 's390x', target: 's390x-linux-gnu.2.28' },
+};
+
 /** The scope of the packages. */
 export const SCOPE = '@funnelvec';
 

@@ -317,10 +317,11 @@ function tried(error: string | undefined): Report['store'] {
 
 /** Throws where this process cannot have an index on disk, whatever is installed. */
 function checkProcess(folder: string): void {
-  const { checkByteOrder, checkMaySync } = required(
-    '../../cjs/store/files/may-sync.js',
-  ) as typeof import('../store/files/may-sync.js');
-  checkByteOrder(folder);
+  const { checkByteOrder } = required(
+    '../../cjs/store/files/byte-order.js',
+  ) as typeof import('../store/files/byte-order.js');
+  const { checkMaySync } = required('../../cjs/store/files/may-sync.js') as typeof import('../store/files/may-sync.js');
+  checkByteOrder(`the index in ${folder}`);
   checkMaySync(folder);
 }
 

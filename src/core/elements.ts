@@ -1,5 +1,5 @@
 /** The number types in which vectors are stored and sent, and how little-endian bytes of each become float32. */
-import { LITTLE_ENDIAN } from './endian.js';
+import { LITTLE_ENDIAN, turn } from './endian.js';
 import { expected } from './errors.js';
 import { halfTable } from './half.js';
 
@@ -86,7 +86,7 @@ export function littleEndian(view: ArrayBufferView, width: 1 | 2 | 4 | 8): Uint8
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
   if (LITTLE_ENDIAN || width === 1) return bytes;
   const turned = bytes.slice();
-  for (let i = 0; i < turned.length; i += width) turned.subarray(i, i + width).reverse();
+  turn(turned, width);
   return turned;
 }
 

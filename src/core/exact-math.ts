@@ -3,6 +3,7 @@
  * rounds in one way. Those of Math differ between engines and between their versions, and heads, codes and promises are made
  * of them. Errors are below 7e-16 of the value, or of 1 where noted.
  */
+import { LITTLE_ENDIAN } from './endian.js';
 
 /** ln 2, its first 32 bits, and the rest: a multiple of the former is exact. */
 const LN2_HIGH = 0.6931471803691238;
@@ -10,7 +11,7 @@ const LN2_LOW = 1.9082149292705877e-10;
 
 const bits = new Float64Array(1);
 const words = new Int32Array(bits.buffer);
-const HIGH = new Uint8Array(Int16Array.of(1).buffer)[0] === 1 ? 1 : 0;
+const HIGH = LITTLE_ENDIAN ? 1 : 0;
 
 /** 2^k for k in −1022..1023. */
 function powerOfTwo(k: number): number {

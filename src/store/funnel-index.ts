@@ -113,7 +113,11 @@ export class FunnelIndex<Payload = any> extends EditableIndex<Payload> {
     return new FunnelIndex<Payload>(runNow(opening(path, options, true)));
   }
 
-  /** The index of what toBytes() gave, in memory; bytes are copied. @throws FunnelError BAD_ARGUMENT, CORRUPT, UNSUPPORTED_FORMAT */
+  /**
+   * The index of what toBytes() gave, in memory; bytes are copied.
+   *
+   * @throws FunnelError BAD_ARGUMENT, CORRUPT, UNSUPPORTED (a big-endian processor), UNSUPPORTED_FORMAT
+   */
   static async fromBytes<P = unknown>(bytes: Uint8Array | ArrayBuffer, options?: OpenIndexOptions) {
     return new FunnelIndex<P>(await runLater(openingBytes(bytes, options)));
   }
@@ -372,7 +376,7 @@ export class FunnelIndex<Payload = any> extends EditableIndex<Payload> {
     return indexStatsOf(this.#index);
   }
 
-  /** The whole index, rows and codes, for {@link fromBytes}. @throws FunnelError CLOSED, DISK, CORRUPT */
+  /** The whole index, rows and codes, for {@link fromBytes}. @throws FunnelError CLOSED, DISK, CORRUPT, UNSUPPORTED (a big-endian processor) */
   async toBytes(): Promise<Uint8Array> {
     return bytesOfIndex(this.#index);
   }

@@ -1,5 +1,6 @@
 /** A filter's rows as the engine takes them: a list to score, or masks over segments. */
 
+import { LITTLE_ENDIAN } from '../core/endian.js';
 import { sharedBuffer } from '../core/shared.js';
 import type { Sliced } from '../core/slices.js';
 import { BLOCK_ROWS, type CodeKernels } from '../kernels/codes.js';
@@ -206,9 +207,10 @@ function lateMasks(words: Uint32Array, segments: readonly Segment[], take: (leng
   return { bits, made };
 }
 
-/** Little-endian halves of words are masks of blocks. */
+/** Halves of words, the low one first, are masks of blocks. */
 function halvesOf(words: Uint32Array): Uint16Array {
-  return new Uint16Array(words.buffer, words.byteOffset, 2 * words.length);
+  const { buffer, byteOffset } = LITTLE_ENDIAN ? words : words.map((word) => (word << 16) | (word >>> 16));
+  return new Uint16Array(buffer, byteOffset, 2 * words.length);
 }
 
 /** Copies the bits of rows that are consecutive ordinals from `first` blocks on. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { it } from 'node:test';
+import { littleEndian } from '#dist/core/elements.js';
 import {
   cosOfPi,
   expMinusOne,
@@ -63,6 +64,6 @@ it('their values at the ends of the range are those of Math', () => {
 
 it('their bits are those that any engine computes', () => {
   const hash = createHash('sha256');
-  for (const [, ours, , values] of CASES) hash.update(Buffer.from(values.map(ours).buffer));
+  for (const [, ours, , values] of CASES) hash.update(littleEndian(values.map(ours), 8));
   assert.equal(hash.digest('hex').slice(0, 16), '9b125d6f1c7dae07');
 });

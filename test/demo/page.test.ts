@@ -13,6 +13,12 @@ interface Served {
   close(): Promise<void>;
 }
 
+/** Dots that no polygon holds, at their left or right end. */
+const OUTSIDE = `Array.from(document.querySelectorAll('circle:not(.gone)')).filter((circle) => {
+  const [x, y, r] = ['cx', 'cy', 'r'].map((name) => Number(circle.getAttribute(name)));
+  return !Array.from(document.querySelectorAll('polygon')).some((band) =>
+    [x - r, x + r].every((at) => band.isPointInFill(new DOMPoint(at, y))));
+}).map((circle) => circle.outerHTML)`;
 const TEXT = 'a small boat moved by oars';
 const { missing } = noBrowser ? { missing: undefined } : await realModels();
 
@@ -127,6 +133,10 @@ describe('the demo page', { skip: noBrowser || (missing ?? false), timeout: 300_
         letters: document.querySelector('.name').getBoundingClientRect().height,
       })`)) as { width: number; ground: string; ink: string; letters: number };
       assert.ok(width <= 360, `${width} px wide`);
+      // Every dot is within the band that its row has come to.
+      const dots = page.locator('circle:not(.gone)');
+      assert.ok((await dots.count()) > 10);
+      assert.deepEqual(await page.evaluate(OUTSIDE), []);
       assert.ok(letters >= 12, `letters of ${letters} px`);
       const light = (color: string) => Number(/\d+/.exec(color)![0]);
       assert.ok(Math.abs(light(ground) - light(ink)) > 150, `${ink} on ${ground}`);

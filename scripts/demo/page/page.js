@@ -122,7 +122,8 @@ function drawFunnel() {
     { label: 'hits', rows: stages.at(-1).out },
   ];
   drawing.setAttribute('viewBox', `0 0 ${width} ${levels.length * STEP + 8}`);
-  const widthOf = (rows) => 60 + (width - 130) * (Math.log(rows + 1) / Math.log(count + 1));
+  const least = widthOfDots(exact.length);
+  const widthOf = (rows) => least + (width - 70 - least) * (Math.log(rows + 1) / Math.log(count + 1));
   for (const [i, { label, rows }] of levels.entries()) {
     const top = i * STEP + 4;
     const upper = widthOf(rows);
@@ -152,13 +153,17 @@ function drawFunnel() {
     `Head search ${time(ms.head)}, funnel ${time(ms.funnel)}; exact by the index ${time(ms.exact)}.`;
 }
 
+/** The step from one dot to the next in a row of so many, and what a band needs for it. */
+const stepOfDots = (dots) => Math.min(2 * DOT + 4, 130 / Math.max(1, dots));
+const widthOfDots = (dots) => stepOfDots(dots) * Math.max(0, dots - 1) + 2 * DOT + 8;
+
 /** The rows of the exact answer that come to a level: filled while they go on, a ring at the side where they are lost. */
 function drawDots(drawing, exact, level, width, middle, y) {
   const here = exact.filter(({ fate }) => placeOf(fate) > level);
   const gone = exact.filter(({ fate }) => placeOf(fate) === level);
   const gap = 2 * DOT + 4;
   here.forEach((one, i) => {
-    const x = middle + (i - (here.length - 1) / 2) * Math.min(gap, 130 / Math.max(1, here.length));
+    const x = middle + (i - (here.length - 1) / 2) * stepOfDots(here.length);
     dot(drawing, one, x, y, 'dot');
   });
   gone.forEach((one, i) => {

@@ -7,6 +7,7 @@ import { Buffer } from '../../core/buffer.js';
 import { expected } from '../../core/errors.js';
 import { join } from '../../core/paths.js';
 import { bytesOfBuffer, checkMemory } from '../../core/realm.js';
+import { checkByteOrder } from './byte-order.js';
 import type { Core } from './core.js';
 import type { Disk } from './disk-contract.js';
 import { corrupt, diskError, filesError } from './errors.js';
@@ -30,13 +31,14 @@ const AT_ONCE = 512;
  * @param codes sections of segments that are in no file, of an index in memory; `nameOf` says what their files are called
  * @param check called between parts of the work; what it throws ends it
  * @returns undefined where another process has written meanwhile
- * @throws FunnelError DISK, CORRUPT
+ * @throws FunnelError DISK, CORRUPT, UNSUPPORTED
  */
 export function* imageOf(
   core: Core,
   codes: ImagedCodes | undefined,
   check: () => void = () => {},
 ): Steps<Uint8Array | undefined> {
+  checkByteOrder(NAME);
   const { files, options } = core;
   const state = withoutStale(core.state);
   const kept = new Set(state.segments.map(({ name }) => name));
@@ -148,10 +150,11 @@ function* packed(uuid: Uint8Array, sections: readonly Section[]): Steps<Uint8Arr
 /**
  * The index of an image, in memory. The bytes are read before the first step that may wait ends, and copied.
  *
- * @throws FunnelError BAD_ARGUMENT, CORRUPT, UNSUPPORTED_FORMAT
+ * @throws FunnelError BAD_ARGUMENT, CORRUPT, UNSUPPORTED, UNSUPPORTED_FORMAT
  */
 export function* openImage<T extends Writer>(image: unknown, options: OpenFilesOptions, make: OverCore<T>): Steps<T> {
   const bytes = bytesOf(image);
+  checkByteOrder(NAME);
   if (bytes.length < 64) throw corrupt(NAME, 'header', `ends at byte ${bytes.length} of 64`);
   const read: Disk['read'] = (_fd, into, position) =>
     instant(() => {

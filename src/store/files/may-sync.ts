@@ -1,6 +1,5 @@
-/** Processes that files of an index are not for: those of Node.js under --permission, which forbids fsync, and big-endian ones. */
+/** Processes that can write no files of an index: those of Node.js under --permission, which forbids fsync. */
 import { fsyncSync } from 'node:fs';
-import { LITTLE_ENDIAN } from '../../core/endian.js';
 import { FunnelError } from '../../core/errors.js';
 import { errorCodeOf } from './errors.js';
 
@@ -21,14 +20,4 @@ export function checkMaySync(path: string): void {
       { cause },
     );
   }
-}
-
-/** @throws FunnelError UNSUPPORTED: the numbers of an index on disk begin with their lowest byte */
-export function checkByteOrder(path: string): void {
-  if (LITTLE_ENDIAN) return;
-  throw new FunnelError(
-    'UNSUPPORTED',
-    `Expected a little-endian processor for the index in ${path}, as its files are, but received ${process.arch}: ` +
-      "an index at ':memory:' is of this processor",
-  );
 }

@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { FunnelError } from '../../core/errors.js';
+import { checkByteOrder } from './byte-order.js';
 import { Core } from './core.js';
 import { nodeDisk } from './disk.js';
 import { diskError } from './errors.js';
@@ -12,7 +13,7 @@ import type { Kv } from './kv.js';
 import { checkLmdbFile, type LmdbCheck } from './lmdb-check.js';
 import { LMDB_FILE, prepareLmdb } from './lmdb-env.js';
 import { lmdbKv } from './lmdb-kv.js';
-import { checkByteOrder, checkMaySync } from './may-sync.js';
+import { checkMaySync } from './may-sync.js';
 import { checkConfig, type OpenFilesOptions, type OverCore, ROW_FILE_BYTES } from './open-core.js';
 import { announceWriter, letWriterOpen } from './shared-envs.js';
 import type { StoreConfig } from './state.js';
@@ -27,7 +28,7 @@ export function* createOnDisk<T extends Writer>(
   make: OverCore<T>,
 ): Steps<T> {
   checkConfig(config);
-  checkByteOrder(path);
+  checkByteOrder(`the index in ${path}`);
   checkMaySync(path);
   yield* createFolder(path, config, options.disk ?? nodeDisk);
   return yield* openOnDisk(path, options, make);
@@ -52,7 +53,7 @@ export function* openOnDisk<T extends Writer>(path: string, options: OpenFilesOp
   if (durability !== 'full' && durability !== 'relaxed') {
     throw new FunnelError('BAD_ARGUMENT', `Expected 'full' or 'relaxed' for durability, not ${String(durability)}`);
   }
-  checkByteOrder(path);
+  checkByteOrder(`the index in ${path}`);
   if (!readOnly) checkMaySync(path);
   checkFolder(path);
   const relaxed = durability === 'relaxed';

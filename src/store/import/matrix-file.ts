@@ -1,5 +1,6 @@
 /** Files of one matrix, streamed: NumPy's, those of TEXMEX (.fvecs, .bvecs) and of the Big-ANN benchmarks (.fbin, .u8bin, .i8bin). */
 import { type FileHandle, open } from 'node:fs/promises';
+import { turn } from '../../core/endian.js';
 import { FunnelError } from '../../core/errors.js';
 import { allFinite } from '../../core/finite.js';
 import { halfToFloat } from '../../core/half.js';
@@ -142,8 +143,9 @@ async function readAll(
   }
 }
 
-/** The files are little-endian, as are all platforms that this package has binaries for. */
+/** Their numbers begin with the lowest byte. The bytes become those of this processor. */
 function valuesOf(bytes: Buffer, type: ValueType): Float32Array | Uint16Array {
+  turn(bytes, VALUE_BYTES[type]);
   const { buffer, byteOffset, length } = bytes;
   if (type === '<f2') return new Uint16Array(buffer, byteOffset, length / 2);
   if (type === '<f4') return new Float32Array(buffer, byteOffset, length / 4);
@@ -167,6 +169,6 @@ function whereNot(
   const float = (value: number) => (vectors instanceof Uint16Array ? halfToFloat(value) : value);
   const at = vectors.findIndex((value: number) => !Number.isFinite(float(value)));
   // A float64 is shown as it was before it became a float32.
-  const value = type === '<f8' ? bytes.readDoubleLE(8 * at) : float(vectors[at]!);
+  const value = type === '<f8' ? float64s(bytes)[at]! : float(vectors[at]!);
   return notFinite(value, at, dim, first, path);
 }

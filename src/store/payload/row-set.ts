@@ -1,4 +1,5 @@
 /** Sets of ordinals: an ascending list while they are few, a bitmap when they are many. Nothing changes one once made. */
+import { turn } from '../../core/endian.js';
 import { nativeFiles } from '../files/native.js';
 import type { OrdinalPart } from './parts.js';
 import { Stretch } from './stretch.js';
@@ -29,7 +30,9 @@ export class Bitmap {
    */
   static fromBytes(bytes: Uint8Array, rows: number, size?: number): Bitmap {
     const words = new Uint32Array((rows + 31) >>> 5);
-    new Uint8Array(words.buffer).set(bytes.subarray(0, Math.min(bytes.length, words.length * 4)));
+    const own = new Uint8Array(words.buffer);
+    own.set(bytes.subarray(0, Math.min(bytes.length, own.length)));
+    turn(own, 4);
     if (rows & 31) words[rows >>> 5]! &= (1 << (rows & 31)) - 1;
     return new Bitmap(words, size);
   }
