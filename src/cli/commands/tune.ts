@@ -6,7 +6,7 @@ import { VECTOR_TYPES, type VectorType } from '../../files/vector-type.js';
 import type { PromiseKind } from '../../tune/index.js';
 import type { BenchResult } from '../bench.js';
 import { EXIT, UsageError } from '../exit.js';
-import { checkTruthName, formatOfFile } from '../files.js';
+import { checkTruthName, formatOfFile, needModel } from '../files.js';
 import { type Io, note, painter, print, printJson, widthOf } from '../io.js';
 import { specOf } from '../model.js';
 import type { QueryFile } from '../queries.js';
@@ -24,6 +24,7 @@ import {
   headDims,
   integer,
   integers,
+  nameOfModel,
   names,
   oneOf,
   shareOption,
@@ -204,6 +205,9 @@ function sampleOf(options: SampleOptions) {
           ...(format && { format }),
           ...textOptions(options, [kind]),
         };
+  if (model !== undefined && !needModel(file)) {
+    throw new UsageError(`Expected --queries that are texts beside ${nameOfModel(options)}`);
+  }
   return {
     heldOut: sample,
     ...(file && { queries: file }),
