@@ -137,9 +137,12 @@ export function addTune(command: Command, { io, load }: Context): void {
         load,
       );
       if (tuned.result.refused !== undefined) io.exitCode = EXIT.failed;
+      const { report } = options;
+      // Where no page can be written the error is the one document on stdout; people see first what was found.
+      if (report !== undefined && io.json) await drawn(tuned, report, io);
       if (io.json) printJson(io, { store: tuned.store, ...tuned.result, prefix: tuned.prefix });
       else print(io, tunedText(tuned, io, save));
-      if (options.report !== undefined) await drawn(tuned, options.report, io);
+      if (report !== undefined && !io.json) await drawn(tuned, report, io);
     });
 }
 
