@@ -213,6 +213,7 @@ async function qdrant() {
       await their.addDocuments(some.slice(from, from + 250));
     }
     await mirror.syncFrom(source);
+    await mirror.optimize(); // or it would build its codes beside what is measured
     const mirrored = new FunnelVectorStore(known(DIM), { search: new FunnelSearch({ source, mirror }) });
     // With the payloads: then the whole search is made here, and the database is not asked.
     const whole = await FunnelIndex.create(':memory:', { dim: DIM });

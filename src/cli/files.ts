@@ -1,7 +1,7 @@
 /** Files of rows as the command reads them: errors name its options, and what the command line got wrong is a usage error. */
 import { FunnelError } from '../core/errors.js';
 import { checkNeighboursName } from '../files/formats/neighbours.js';
-import { type Format, formatOf, openReader } from '../files/formats/open.js';
+import { type Format, formatOf, hasVectors, isText, openReader } from '../files/formats/open.js';
 import type { OptionName, Reader, TextOptions } from '../files/formats/reader.js';
 import { UsageError } from './exit.js';
 
@@ -34,4 +34,20 @@ export function asUsage<Value>(work: () => Value): Value {
     if (error instanceof FunnelError && error.code === 'BAD_ARGUMENT') throw new UsageError(error.message);
     throw error;
   }
+}
+
+interface FileOfQueries {
+  path: string;
+  format?: Format;
+  text?: readonly string[];
+  vector?: string;
+}
+
+/** Whether queries of a file are texts, for which a model is needed. */
+export function needModel(file: FileOfQueries | undefined): boolean {
+  return (
+    file !== undefined &&
+    file.vector === undefined &&
+    (file.text !== undefined || isText(file) || !hasVectors(formatOfFile(file.path, file.format)))
+  );
 }

@@ -5,7 +5,7 @@ import { ownView } from '../core/realm.js';
 import type { Id } from '../core/types.js';
 import { counted } from '../files/formats/jsonl.js';
 import { openNeighbours } from '../files/formats/neighbours.js';
-import { type Format, hasVectors, isText } from '../files/formats/open.js';
+import { type Format, isText } from '../files/formats/open.js';
 import { badFile, type TextOptions } from '../files/formats/reader.js';
 import { Mapper, type Mapping } from '../files/mapping.js';
 import type { VectorType } from '../files/vector-type.js';
@@ -14,7 +14,7 @@ import { textOf } from '../store/import/encoding.js';
 import { linesOf } from '../store/import/lines.js';
 import { randomFrom, shuffled } from '../tune/session.js';
 import { UsageError } from './exit.js';
-import { formatOfFile, openFile } from './files.js';
+import { openFile } from './files.js';
 import type { ModelEmbedder } from './model.js';
 import { preparedForCommand } from './prepare.js';
 import type { CommandState } from './state.js';
@@ -40,15 +40,6 @@ export interface Queries {
   /** The place of each in its file, and how many that has. */
   rows: number[];
   total: number;
-}
-
-/** Whether a model is needed. */
-export function needModel(file: QueryFile | undefined): boolean {
-  return (
-    file !== undefined &&
-    file.vector === undefined &&
-    (file.text !== undefined || isText(file) || !hasVectors(formatOfFile(file.path, file.format)))
-  );
 }
 
 /** @throws FunnelError naming file and line of what is no query; UsageError */

@@ -87,6 +87,8 @@ export class FunnelSearchOn {
   readonly source: Source;
   /** The mirror that vectors are read from, if there is one. */
   readonly mirror: Mirror | undefined;
+  /** The plan of requests that have none of their own, if one was given. */
+  readonly plan: Plan | undefined;
   /** Where stages run, where a request does not say. */
   readonly stages: Stages;
   /** Where it searches, when nothing speaks against it: see `MirrorOptions`. */
@@ -122,6 +124,7 @@ export class FunnelSearchOn {
     this.mirror = options.mirror;
     this.search = options.search ?? 'source';
     this.#plan = options.plan === undefined ? undefined : checkPlan(options.plan, MAX_DIM); // dims are not known yet
+    this.plan = this.#plan as Plan | undefined;
     const { stages = 'auto', rescore } = options;
     this.stages = stages;
     this.#defaults = { stages, rescore };

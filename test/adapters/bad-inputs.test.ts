@@ -12,6 +12,7 @@ import { FunnelEmbeddings, FunnelRetriever, FunnelVectorStore, milvusWriter, qdr
 import { qdrantSource } from 'funnelvec/qdrant';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
 import { decodeVectors, truncate } from 'funnelvec/vectors';
+import { refused } from '../refused.js';
 import { ODD, type OddValue } from './odd-values.js';
 
 const DIM = 4;
@@ -147,6 +148,27 @@ for (const kind of ['an index', 'a search'] as const) {
       ],
       unchanged,
     );
+
+    it('refuses what is too deep, and takes what says itself as JSON', async () => {
+      const deep = (wrap: (inner: object) => object) => {
+        let all: object = {};
+        for (let i = 0; i < 20_000; i++) all = wrap(all);
+        return all;
+      };
+      const inObjects = deep((x) => ({ x }));
+      const within = refused('BAD_ARGUMENT', /within (objects|filters), (64|500) deep at most/);
+      await assert.rejects(store.addDocuments([{ ...film, metadata: inObjects }]), within);
+      await assert.rejects(store.addDocuments([{ ...film, metadata: { list: deep((x) => [x]) } }]), within);
+      for (const filter of [inObjects, deep((one) => ({ must: [one] })), deep((one) => ({ must_not: one }))]) {
+        await assert.rejects(store.similaritySearch('a', 1, filter), within);
+        await assert.rejects(store.delete({ filter }), within);
+      }
+      const quiet: object = Object.defineProperty({ y: 2 }, 'toJSON', { value: () => quiet });
+      await store.addDocuments([{ ...film, id: 'quiet', metadata: { quiet } }]);
+      const [found] = await store.similaritySearch('abcd', 1, { quiet: { y: 2 } });
+      assert.deepEqual(found!.metadata, { quiet: { y: 2 } });
+      await unchanged();
+    });
 
     const fields = (more: object) => new FunnelRetriever({ vectorStore: store, ...more } as never);
     refuses(

@@ -12,8 +12,9 @@ import { FakeListChatModel } from '@langchain/core/utils/testing';
 import { RecursiveCharacterTextSplitter } from '@langchain/textsplitters';
 import { QdrantClient } from '@qdrant/js-client-rest';
 import { ConsistencyLevelEnum, DataType, MilvusClient } from '@zilliz/milvus2-sdk-node';
-import { type FunnelErrorCode, FunnelSearch, type Id, type Metric } from 'funnelvec';
+import { type FunnelErrorCode, FunnelSearch, type Id, type Metric, type SearchStats } from 'funnelvec';
 import {
+  type FunnelAnswer,
   FunnelRetriever,
   type FunnelStoreConfig,
   FunnelVectorStore,
@@ -604,6 +605,43 @@ for (const [kind, started] of starting) {
   });
 }
 
+it(`FunnelRetriever has Qdrant rank its candidates, so that no vectors are sent, whatever the head${qdrantMark}`, async (t) => {
+  let server: Awaited<ReturnType<typeof startQdrant>>;
+  try {
+    server = await startQdrant();
+  } catch (error) {
+    if (process.env['CI'] === 'true') throw error;
+    return t.skip((error as Error).message);
+  }
+  const client = new QdrantClient({ url: server.url, checkCompatibility: false });
+  const collection = `langchain-ranks-${process.pid}`;
+  const vectors = { head: { size: 2, distance: 'Cosine' }, full: { size: DIM, distance: 'Cosine' } } as const;
+  await client.createCollection(collection, { vectors });
+  try {
+    const where = { collection, head: 'head', full: 'full' };
+    const search = new FunnelSearch({ source: qdrantSource(client, where) });
+    const vectorStore = new FunnelVectorStore(new Words(), { search, writer: qdrantWriter(client, where) });
+    await vectorStore.addDocuments(FILMS, { ids: IDS });
+    const retriever = new FunnelRetriever({ vectorStore, smallK: 5, largeK: 2 });
+    const { documents, stats } = await retriever.search(TEXTS[0]!);
+    assert.equal(documents[0]![0].pageContent, TEXTS[0]);
+    const { on, why } = (stats as SearchStats).ran!;
+    assert.equal(on, 'server', why);
+    assert.deepEqual(
+      stats!.stages.map(({ name, out }) => [name, out]),
+      [
+        ['server', 2],
+        ['decode', 2],
+      ],
+    );
+    const told = await vectorStore.searchVector(vectorOf(TEXTS[0]!), { candidates: 5, k: 2 });
+    assert.deepEqual(told.documents, documents);
+  } finally {
+    await client.deleteCollection(collection);
+    await server.stop();
+  }
+});
+
 it(`FunnelVectorStore goes on with a collection that @langchain/qdrant made: one vector without a name${qdrantMark}`, async (t) => {
   let server: Awaited<ReturnType<typeof startQdrant>>;
   try {
@@ -869,6 +907,29 @@ describe('FunnelVectorStore', () => {
     await new FunnelRetriever({ vectorStore: store, plan }).invoke('hotel');
     await new FunnelRetriever({ vectorStore: store, plan, smallK: 60 }).invoke('hotel');
     assert.deepEqual(asked, [300, 100, 300, 60]);
+    await index.close();
+  });
+
+  it('keeps to the plan of its search where nobody says another, but for the candidates of a call', async () => {
+    const index = await memory();
+    await index.upsert(TEXTS.map((content, i) => ({ id: i, vector: vectorOf(content), payload: { content } })));
+    const plan = { scales: [HEAD, DIM], keep: [0.5, 1], candidates: 30 };
+    const search = new FunnelSearch({ source: embeddedSource(index, { head: HEAD }), plan });
+    assert.deepEqual(search.plan?.scales, plan.scales);
+    const vectorStore = new FunnelVectorStore(new Words(), { search });
+    assert.equal(new FunnelRetriever({ vectorStore }).smallK, 30);
+    assert.equal(new FunnelRetriever({ vectorStore, largeK: 60 }).smallK, 60);
+    const store = new FunnelVectorStore(new Words(), { search, candidates: 20 });
+    assert.equal(new FunnelRetriever({ vectorStore: store }).smallK, 20);
+    const scales = async (found: Promise<FunnelAnswer>) =>
+      (await found).stats!.stages.flatMap(({ name }) => /^scale \d+/.exec(name) ?? []);
+    const theirs = [`scale ${HEAD}`, `scale ${DIM}`];
+    assert.deepEqual(await scales(vectorStore.searchVector(vectorOf('hotel'))), theirs);
+    assert.deepEqual(await scales(vectorStore.searchVector(vectorOf('hotel'), { candidates: 5 })), theirs);
+    assert.deepEqual(await scales(vectorStore.searchVector(vectorOf('hotel'), { k: 40 })), theirs);
+    assert.deepEqual(await scales(new FunnelRetriever({ vectorStore, smallK: 5 }).search('hotel')), theirs);
+    const one = { scales: [DIM], keep: 1 };
+    assert.deepEqual(await scales(vectorStore.searchVector(vectorOf('hotel'), { plan: one })), [`scale ${DIM}`]);
     await index.close();
   });
 

@@ -3,6 +3,7 @@ import { expected, FunnelError } from '../../core/errors.js';
 import { isDate } from '../../core/realm.js';
 import { isPlain } from '../../core/validate.js';
 import type { Filter } from '../../index.js';
+import { MAX_DEPTH } from '../../query/filter/parse.js';
 import type { Layout } from './payload.js';
 
 /**
@@ -40,7 +41,10 @@ export function metadataFilter(given: unknown, layout: Layout): Filter | undefin
   return given as Filter;
 }
 
-function equalities(given: object, layout: Layout, path = layout.metadataPath, where = 'filter'): Filter {
+function equalities(given: object, layout: Layout, path = layout.metadataPath, where = 'filter', depth = 1): Filter {
+  if (depth > MAX_DEPTH) {
+    throw new FunnelError('BAD_ARGUMENT', `Expected objects within objects, ${MAX_DEPTH} deep at most, for ${where}`);
+  }
   const must: NonNullable<Filter['must']>[] = [];
   for (const [key, value] of Object.entries(given)) {
     const here = `${where}.${key}`;
@@ -58,7 +62,7 @@ function equalities(given: object, layout: Layout, path = layout.metadataPath, w
     } else if (isDate(value)) {
       must.push({ key: at, range: { gte: value, lte: value } });
     } else if (isPlain(value) && Object.keys(value).length > 0) {
-      must.push(equalities(value, layout, `${at}.`, here));
+      must.push(equalities(value, layout, `${at}.`, here, depth + 1));
     } else {
       const what = "a string, a number, a boolean, a Date or an object of these (other conditions as Qdrant's filter)";
       throw expected('BAD_ARGUMENT', what, here, value);
@@ -68,17 +72,18 @@ function equalities(given: object, layout: Layout, path = layout.metadataPath, w
 }
 
 /** A key that is in no payload would match nothing, without a word: `source` in place of `metadata.source`. */
-function checkPaths(clause: unknown, layout: Layout): void {
+function checkPaths(clause: unknown, layout: Layout, depth = 1): void {
   if (layout.metadataKey === null || typeof clause !== 'object' || clause === null) return;
+  if (depth > MAX_DEPTH) return; // the filter's own check refuses it
   for (const condition of Array.isArray(clause) ? clause : [clause]) {
     if (typeof condition !== 'object' || condition === null) continue;
     const { key, is_empty, is_null, nested, conditions, ...rest } = condition as Record<
       string,
       Record<string, unknown>
     >;
-    if (conditions !== undefined) checkPaths(conditions, layout);
+    if (conditions !== undefined) checkPaths(conditions, layout, depth + 1);
     for (const path of [key, is_empty?.['key'], is_null?.['key'], nested?.['key']]) checkPath(path, layout);
-    for (const name of CLAUSES) checkPaths(rest[name], layout);
+    for (const name of CLAUSES) checkPaths(rest[name], layout, depth + 1);
   }
 }
 

@@ -45,7 +45,7 @@ export interface FunnelRetrieverFields<Store extends VectorStoreInterface = Funn
    * finds is then ranked by these.
    */
   vectorStore: Store;
-  /** Documents that the first stage finds. @default 50, at least `largeK`, where neither `candidates` nor the plan's are said */
+  /** Documents that the first stage finds. @default those of the plan or of the store, or 50; at least `largeK` */
   smallK?: number;
   /** Documents that are returned, at most `smallK` but in mode 'exact'. @default `k`, or 8 */
   largeK?: number;
@@ -124,11 +124,12 @@ export class FunnelRetriever<
     if (searchType !== undefined && !Object.hasOwn(METRICS, searchType)) {
       throw expected('BAD_ARGUMENT', `one of ${Object.keys(METRICS).join(', ')}`, 'searchType', searchType);
     }
+    const usual = vectorStore instanceof FunnelVectorStore ? vectorStore.usualCandidates : undefined;
     const count = checkInteger(largeK ?? k ?? 8, 0, Number.MAX_SAFE_INTEGER, largeK === undefined ? 'k' : 'largeK');
     super({ ...input, k: count } as ConstructorParameters<typeof VectorStoreRetriever<Store>>[0]);
     this.largeK = count;
     this.smallK = checkInteger(
-      smallK ?? candidates ?? Math.max(plan?.candidates ?? 50, count),
+      smallK ?? candidates ?? Math.max(plan?.candidates ?? usual ?? 50, count),
       1,
       0xffff_ffff,
       candidates === undefined ? 'smallK' : 'candidates',

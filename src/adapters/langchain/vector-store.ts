@@ -9,15 +9,7 @@ import { expected, FunnelError } from '../../core/errors.js';
 import { idAs } from '../../core/ids.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
 import type { TextEmbedder } from '../../embed/types.js';
-import {
-  type FunnelSearch,
-  funnelPlan,
-  type Id,
-  type Metric,
-  type Plan,
-  type SearchExplanation,
-  type SearchRequest,
-} from '../../index.js';
+import type { FunnelSearch, Id, Metric, Plan, SearchExplanation, SearchRequest } from '../../index.js';
 import type { FunnelIndex } from '../../store/index.js';
 import { embeddingsOf } from './embeddings.js';
 import { type MetadataFilter, metadataFilter } from './filter.js';
@@ -134,6 +126,11 @@ export class FunnelVectorStore extends VectorStore {
 
   override _vectorstoreType(): string {
     return 'funnelvec';
+  }
+
+  /** @internal Candidates of a search that says nothing of them, where somebody said how many. */
+  get usualCandidates(): number | undefined {
+    return this.#usual.candidates ?? (this.#usual.plan ?? this.search?.plan)?.candidates;
   }
 
   /** Dims and metric of what is searched. */
@@ -375,15 +372,19 @@ export class FunnelVectorStore extends VectorStore {
     return { answer: await this.search!.query(request as SearchRequest), metric };
   }
 
+  /**
+   * With one scale where nobody says any: the database can rank by that itself, and so can the index of a mirror. Of a plan
+   * with more, all candidates' vectors would have to be sent.
+   */
   async #planOf(plan: Plan | undefined, candidates: number | undefined, k: number): Promise<Plan | undefined> {
     if (candidates === undefined) {
-      const { candidates: pool } = plan ?? {};
-      return pool !== undefined && pool < k ? { ...plan!, candidates: k } : plan;
+      const own = plan ?? this.search!.plan;
+      const { candidates: pool } = own ?? {};
+      return pool !== undefined && pool < k ? { ...own!, candidates: k } : plan;
     }
-    if (plan !== undefined) return { ...plan, candidates };
-    // A mirror's index scores by all dims itself: for shorter scales it would have to read vectors.
-    if (this.#here !== undefined) return { scales: [this.#here.dim], keep: 1, candidates, limit: k };
-    const { dim, headDim } = await this.search!.source.info();
-    return { ...funnelPlan(dim, { head: headDim }), candidates, limit: k };
+    const own = plan ?? this.search!.plan;
+    if (own !== undefined) return { ...own, candidates };
+    const { dim } = this.#here ?? (await this.search!.source.info());
+    return { scales: [dim], keep: 1, candidates, limit: k };
   }
 }

@@ -187,3 +187,8 @@ export interface CommonOptions extends PlaceOptions {
   output?: string;
   batchSize?: number;
 }
+
+/** The option that says which model. */
+export function nameOfModel({ embedUrl, model }: CommonOptions): string {
+  return embedUrl !== undefined ? '--embed-url' : model !== undefined ? '--model' : '--preset';
+}

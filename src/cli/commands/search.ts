@@ -16,6 +16,7 @@ import {
   headDims,
   integer,
   integers,
+  nameOfModel,
   oneOf,
   shares,
   VECTOR_TYPE,
@@ -70,6 +71,9 @@ export function addSearch(command: Command, { io, load }: Context): void {
         throw new UsageError('Expected --vector beside --vector-type');
       }
       const own = searchOptions(options, text);
+      if (own.model !== undefined && options.vector !== undefined) {
+        throw new UsageError(`Expected a query text beside ${nameOfModel(options)} but received --vector`);
+      }
       if (text !== undefined || options.vector !== undefined) {
         const { search } = await import('../search.js');
         return search(place, own, io, load);

@@ -6,7 +6,7 @@ import { VECTOR_TYPES, type VectorType } from '../../files/vector-type.js';
 import type { PromiseKind } from '../../tune/index.js';
 import type { BenchResult } from '../bench.js';
 import { EXIT, UsageError } from '../exit.js';
-import { checkTruthName, formatOfFile } from '../files.js';
+import { checkTruthName, formatOfFile, needModel } from '../files.js';
 import { type Io, note, painter, print, printJson, widthOf } from '../io.js';
 import { specOf } from '../model.js';
 import type { QueryFile } from '../queries.js';
@@ -24,6 +24,7 @@ import {
   headDims,
   integer,
   integers,
+  nameOfModel,
   names,
   oneOf,
   shareOption,
@@ -136,9 +137,12 @@ export function addTune(command: Command, { io, load }: Context): void {
         load,
       );
       if (tuned.result.refused !== undefined) io.exitCode = EXIT.failed;
+      const { report } = options;
+      // Where no page can be written the error is the one document on stdout; people see first what was found.
+      if (report !== undefined && io.json) await drawn(tuned, report, io);
       if (io.json) printJson(io, { store: tuned.store, ...tuned.result, prefix: tuned.prefix });
       else print(io, tunedText(tuned, io, save));
-      if (options.report !== undefined) await drawn(tuned, options.report, io);
+      if (report !== undefined && !io.json) await drawn(tuned, report, io);
     });
 }
 
@@ -204,6 +208,9 @@ function sampleOf(options: SampleOptions) {
           ...(format && { format }),
           ...textOptions(options, [kind]),
         };
+  if (model !== undefined && !needModel(file)) {
+    throw new UsageError(`Expected --queries that are texts beside ${nameOfModel(options)}`);
+  }
   return {
     heldOut: sample,
     ...(file && { queries: file }),

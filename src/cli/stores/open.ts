@@ -53,6 +53,10 @@ export function placeOf(
   const vectors = vectorsOf(head, full, dims);
   if (milvus !== undefined) {
     if (missingVectors !== undefined) throw new UsageError('Expected --missing-vectors beside --qdrant only');
+    // Its client throws a bare Error for what names no host.
+    if (!URL.canParse(/^[a-z]+:\/\//i.test(milvus) ? milvus : `http://${milvus}`)) {
+      throw new UsageError(`Expected an address such as 127.0.0.1:19530 for --milvus but received ${milvus}`);
+    }
     return new MilvusPlace(milvus, collection, env, vectors);
   }
   if (!URL.canParse(qdrant!) || !/^https?:/.test(qdrant!)) {
