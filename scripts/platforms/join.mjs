@@ -64,7 +64,8 @@ export async function join(folder, kept) {
   }
   for (const { fileName, code } of output) {
     if (kept.includes(fileName) || fileName === `${ORDER}.js` || code.trim() === '') continue; // of types alone
-    write(pathOf(esm, fileName), code);
+    // Imports for the sake of effects, which no module has: bundlers warn of them.
+    write(pathOf(esm, fileName), code.replaceAll(/^import '[^']+';\n/gm, ''));
     if (twins.has(fileName)) write(pathOf(cjs, fileName), '');
   }
 }
@@ -129,10 +130,11 @@ function readGraph(folder, kept) {
       from.startsWith('#host/') ? `${from.slice('#host/'.length)}.js` : posix.join(posix.dirname(name), from);
     const sources = parseAst(text).body.flatMap(({ source }) => (source ? [source.value] : []));
     const imports = sources.map(target).filter((one) => files.includes(one));
-    const node = nodes.get(nodeOf(name)) ?? { files: [], imports: new Map(), size: 0 };
+    const node = nodes.get(nodeOf(name)) ?? { files: [], imports: new Map(), builtin: [], size: 0 };
     nodes.set(nodeOf(name), node);
     node.files.push(name);
     node.imports.set(name, imports.map(nodeOf));
+    node.builtin.push(...sources.filter((one) => one.startsWith('node:')));
     node.size += STAND_IN.test(name) ? 0 : text.length;
     for (const [, from] of text.matchAll(/\bimport\(\s*['"](\.[^'"]+)['"]/g)) alone.add(target(from));
     for (const [, from] of text.matchAll(/\bnew URL\('(\.[^']+\.js)', import\.meta\.url\)/g)) alone.add(target(from));
@@ -213,18 +215,19 @@ function withoutSmall(groups, { nodes, entries }, order) {
   return all;
 }
 
-/** What each file loads, all that any host has in its place included. */
+/** What each file loads, modules of Node.js and all that any host has in its place included. */
 function reachOfUnits(order, nodes, unitOf) {
   const next = new Map();
   for (const name of order) {
     const unit = unitOf(name);
     const to = next.get(unit) ?? new Set();
+    for (const builtin of nodes.get(name).builtin) to.add(builtin);
     for (const imported of importsOf(nodes.get(name))) if (unitOf(imported) !== unit) to.add(unitOf(imported));
     next.set(unit, to);
   }
   const below = new Map();
   const visit = (unit) => {
-    if (!below.has(unit)) below.set(unit, new Set([...next.get(unit)].flatMap((one) => [one, ...visit(one)])));
+    if (!below.has(unit)) below.set(unit, new Set([...(next.get(unit) ?? [])].flatMap((one) => [one, ...visit(one)])));
     return below.get(unit);
   };
   for (const unit of next.keys()) visit(unit);
