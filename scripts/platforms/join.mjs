@@ -11,7 +11,7 @@ const ROOTS = [
   ...['store/index.js', 'store/pool-worker.js', 'embed/worker.js'],
   ...['sources/qdrant/index.js', 'index.js', 'wasm.js'],
 ];
-/** What pages load: their bundlers refuse an import of Node's own modules. */
+/** Entries of pages: their bundlers refuse an import of Node's own modules. */
 const IN_PAGES = ['wasm.js', 'index.js', 'store/index.js'];
 /** Characters of modules in a file, before they are made small: gzip finds a file again in its CommonJS twin within 32 kB. */
 const MAX_CHARACTERS = 50_000;
@@ -19,7 +19,7 @@ const MAX_CHARACTERS = 50_000;
 const SMALL = 8_000;
 const STAND_IN = /-(web|workerd|bundled)\.js$/;
 const FOLDER = 'joined';
-/** Of the entry that states the order of modules. */
+/** The name of an entry that states the order of modules. */
 const ORDER = 'order';
 
 /**
@@ -215,7 +215,7 @@ function withoutSmall(groups, { nodes, entries }, order) {
   return all;
 }
 
-/** What each file loads, modules of Node.js and all that any host has in its place included. */
+/** All that each file loads, modules of Node.js and all that any host has in its place included. */
 function reachOfUnits(order, nodes, unitOf) {
   const next = new Map();
   for (const name of order) {
@@ -237,7 +237,7 @@ function reachOfUnits(order, nodes, unitOf) {
 const isOfHosts = (key) => key.endsWith(',true');
 const importsOf = (node) => new Set([...node.imports.values()].flat());
 
-/** What a module imports comes before it. */
+/** Modules, each after what it imports. */
 function inOrder({ nodes, entries }) {
   const order = new Set();
   const visit = (name) => {

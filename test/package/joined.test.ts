@@ -12,7 +12,7 @@ const { pure } = (await import(pathToFileURL(join(root, 'scripts/platforms/slim.
   pure: (code: string) => string;
 };
 
-/** What an entry may load; one file for each module, they were 92, 87, 286, 64, 25, 55, 55 and 58. */
+/** How many files an entry may load; one file for each module, they were 92, 87, 286, 64, 25, 55, 55 and 58. */
 const MOST: Record<string, number> = {
   'index.js': 32,
   'wasm.js': 27,
@@ -34,7 +34,7 @@ describe('the files of the packed package', () => {
   });
   after(() => consumer?.remove());
 
-  /** What a file imports or requires before it runs; in pages others stand in for some. */
+  /** The files that a file imports or requires before it runs; in pages others stand in for some. */
   function imported(file: string, inPages: boolean): string[] {
     const text = readFileSync(file, 'utf8');
     const names = text.matchAll(/(?:\b(?:from|import)|(?<!=>)\brequire\()\s*"((?:\.|#host\/)[^"]+)"/g);
