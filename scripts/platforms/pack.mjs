@@ -11,8 +11,9 @@ import { parseArgs } from 'node:util';
 import { filesUnder, log, root, run, works } from '../setup/steps.mjs';
 import { archive } from './archive.mjs';
 import { shakeDeclarations } from './declarations.mjs';
+import { join as joinModules } from './join.mjs';
 import { BINARY, manifestOf, PLATFORMS, SCOPE } from './platforms.mjs';
-import { slim } from './slim.mjs';
+import { KEPT, slim } from './slim.mjs';
 
 /**
  * Packs into `out`, which is made. The repository's package.json names no platform's package: none is published before a
@@ -59,6 +60,7 @@ async function packMain({ version, work, out }) {
   const packages = Object.keys(PLATFORMS).map((name) => [`${SCOPE}/${name}`, version]);
   manifest.optionalDependencies = { ...manifest.optionalDependencies, ...Object.fromEntries(packages) };
   writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`);
+  await joinModules(folder, KEPT);
   await slim(folder);
   shakeDeclarations(folder);
   const file = join(out, `funnelvec-${version}.tgz`);

@@ -4,6 +4,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import swc from '@swc/core';
+import { parseAst } from 'rollup/parseAst';
 import { filesUnder } from '../setup/steps.mjs';
 
 /** As tsc made them: they have their own files for CommonJS, and the second is read by what traces a program's files. */
@@ -18,7 +19,7 @@ export async function slim(folder) {
     if (KEPT.includes(name)) continue;
     const text = readFileSync(file, 'utf8');
     const bang = /^#!.*\n/.exec(text)?.[0] ?? '';
-    const code = await minified(text.slice(bang.length));
+    const code = pure(await minified(text.slice(bang.length)));
     const twin = join(cjs, name);
     if (code === 'export{};') for (const one of [file, twin]) rmSync(one, { force: true });
     else {
@@ -39,6 +40,34 @@ export async function minified(text) {
     format: { comments: false },
   });
   return code;
+}
+
+/**
+ * A module whose constants bundlers may leave out, as they leave out modules, where nothing uses them: a file holds many modules,
+ * and what a call does they cannot know. The package declares that no module has side effects.
+ */
+export function pure(code) {
+  const inits = parseAst(code).body.flatMap(({ type, declaration, declarations = declaration?.declarations ?? [] }) =>
+    /^(VariableDeclaration|ExportNamedDeclaration)$/.test(type) ? declarations.map(({ init }) => init) : [],
+  );
+  let [out, at] = ['', 0];
+  for (const init of inits.filter((one) => one !== null && has(one, CALL) && !has(one, /^Await/))) {
+    out += `${code.slice(at, init.start)}/*#__PURE__*/(()=>${bracketed(code.slice(init.start, init.end))})()`;
+    at = init.end;
+  }
+  return out + code.slice(at);
+}
+
+const bracketed = (text) => (text.startsWith('{') ? `(${text})` : text);
+
+const CALL = /^(Call|New|TaggedTemplate)Expression$/;
+
+/** Whether a part of an expression that is evaluated with it is of such a type. */
+function has(node, type) {
+  if (node === null || typeof node !== 'object') return false;
+  if (type.test(node.type)) return true;
+  if (/^(Arrow)?Function|^Class/.test(node.type)) return false;
+  return Object.values(node).some((part) => has(part, type));
 }
 
 /**

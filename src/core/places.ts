@@ -51,9 +51,9 @@ let dist: { folder: string | undefined } | undefined;
 function findDist(): string | undefined {
   if (IN_BUN.test(process.argv[1] ?? '')) return undefined;
   for (const file of places()) {
-    const folder = path.join(file, '..', '..'); // this is core/places.js there
+    const folder = path.join(file, '..', '..'); // dist/esm or dist/cjs: this is in a folder there
     // A bundle may lie where it looks like ours, and a bundle of another version must not get these files.
-    if (existsSync(path.join(folder, 'core', 'places.js')) && isOurs(path.join(folder, '..', '..', 'package.json')))
+    if (existsSync(path.join(folder, 'core', 'here.js')) && isOurs(path.join(folder, '..', '..', 'package.json')))
       return folder;
   }
   return undefined;
