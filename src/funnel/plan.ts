@@ -5,9 +5,9 @@
 
 import { describe, expected, FunnelError } from '../core/errors.js';
 import { log2Of } from '../core/exact-math.js';
+import { METRICS, type Metric } from '../core/metrics.js';
 import type { FunnelStage } from '../core/types.js';
 import { checkDim, checkInteger, checkKeys } from '../core/validate.js';
-import { METRICS, type Metric } from '../kernels/kernels.js';
 import { freshWorkspace, type Workspace } from './workspace.js';
 
 /**

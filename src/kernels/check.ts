@@ -3,19 +3,11 @@
  * that `funnelvec/kernels` hands out check every call, in constant time but for the few stages of a plan.
  */
 import { describe, expected } from '../core/errors.js';
+import { MAX_DIM, METRICS } from '../core/metrics.js';
 import { isOfThisRealm, ownView, viewBuffer } from '../core/realm.js';
 import { isSharedMemory } from '../core/shared.js';
 import { checkAttached, fixedLength, isPlainView } from '../core/validate.js';
-import {
-  type FunnelTask,
-  type Kernels,
-  MAX_DIM,
-  METRICS,
-  type NormsTask,
-  type Rows,
-  type ScanTask,
-  type ScoresTask,
-} from './kernels.js';
+import type { FunnelTask, Kernels, NormsTask, Rows, ScanTask, ScoresTask } from './kernels.js';
 
 const wrapped = new WeakMap<Kernels, Kernels>();
 

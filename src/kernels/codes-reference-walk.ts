@@ -1,11 +1,12 @@
 /** The walk over a table of neighbours in plain TypeScript. See codes-walk.ts. */
 import type { ScanKernels } from './codes-scan.js';
-import { WALK_STEP, type WalkKernels, type WalkTask } from './codes-walk.js';
+import { numberAt, WALK_STEP, type WalkKernels, type WalkTask } from './codes-walk.js';
 
 /** @param scan the kernel that scores the rows it meets */
 export function walkReference(scan: Pick<ScanKernels, 'rowDots'>): WalkKernels {
   function walk(task: WalkTask): number {
-    const { plane, dims, query, degree, blocks, count, mask, marks, size, rows, best, room, met } = task;
+    const { plane, dims, query, table, degree, idBytes, blocks, count, mask, marks, size, rows, best, room, met } =
+      task;
     const places: { key: number; row: number; dot: number; walked: boolean }[] = [];
     for (let i = 0; i < task.found; i++) {
       places.push({ key: keyOf(task, rows[i]!, best[i]!), row: rows[i]!, dot: best[i]!, walked: false });
@@ -19,7 +20,7 @@ export function walkReference(scan: Pick<ScanKernels, 'rowDots'>): WalkKernels {
       for (const place of step) {
         place.walked = true;
         for (let i = place.row * degree; i < (place.row + 1) * degree; i++) {
-          const row = rowNumber(task, i);
+          const row = numberAt(table, idBytes, i * idBytes);
           if ((marks[row >> 4]! >> (row & 15)) & 1) continue;
           marks[row >> 4]! |= 1 << (row & 15);
           met[1 + known++] = row;
@@ -56,12 +57,6 @@ export function walkReference(scan: Pick<ScanKernels, 'rowDots'>): WalkKernels {
   }
 
   return { walk };
-}
-
-function rowNumber({ table, idBytes }: WalkTask, place: number): number {
-  let row = 0;
-  for (let byte = idBytes - 1; byte >= 0; byte--) row = 256 * row + table[idBytes * place + byte]!;
-  return row;
 }
 
 function keyOf({ metric, norms, scale, constant, twoQuery }: WalkTask, row: number, dot: number): number {

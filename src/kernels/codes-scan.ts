@@ -2,8 +2,8 @@
  * Kernels that read coded rows to find a few: dot products, the largest of them, bounds, and keys of the rows themselves.
  * Layouts and rules of all: codes.ts.
  */
-import { type Metric, metricCode } from './kernels.js';
-import { type SignaturesOf, signature } from './signatures.js';
+import type { Metric } from '../core/metrics.js';
+import { metricCode, type SignaturesOf, signature } from './signatures.js';
 
 export const BLOCK_ROWS = 16;
 

@@ -1,6 +1,6 @@
 /** Kernels of the table of neighbours: those that build it, and the walk over it. Layouts and rules of all: codes.ts. */
-import { type Metric, metricCode } from './kernels.js';
-import { type SignaturesOf, signature } from './signatures.js';
+import type { Metric } from '../core/metrics.js';
+import { metricCode, type SignaturesOf, signature } from './signatures.js';
 
 /**
  * The nearest of some rows, by the head codes alone, among the rows of a few lists. A row asks as the query that `weights` make
@@ -117,6 +117,12 @@ export interface TableKernels {
 export interface WalkKernels {
   /** Returns how many places are taken. */
   walk(task: WalkTask): number;
+}
+
+/** A row number of a table, of so many bytes from `at` on. */
+export function numberAt(table: Uint8Array, bytes: 3 | 4, at: number): number {
+  const low = table[at]! | (table[at + 1]! << 8) | (table[at + 2]! << 16);
+  return bytes === 3 ? low : low + 2 ** 24 * table[at + 3]!;
 }
 
 export const WALK_SIGNATURES = {

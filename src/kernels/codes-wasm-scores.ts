@@ -1,9 +1,11 @@
 /** scoresAt of the WASM code kernels. */
+
+import type { Rows } from '../core/metrics.js';
 import type { ScoresAtTask } from './codes.js';
 import type { Call } from './codes-wasm-call.js';
 import type { SharedHeap } from './codes-wasm-memory.js';
 import type { WasmHelpers } from './codes-wasm-module.js';
-import { metricCode, type Rows } from './kernels.js';
+import { metricCode } from './signatures.js';
 
 /** Rows that scoresAt gathers at a time: few enough to stay in a core's own cache, unless they are very long. */
 const GATHER_BYTES = 128 * 1024;

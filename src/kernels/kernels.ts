@@ -26,17 +26,10 @@
  *
  * Order. Key descending, then row ascending.
  */
-import { METRICS, type Metric, type Rows } from '../core/metrics.js';
-import { type Named, type Signature, signature } from './signatures.js';
+import type { Metric, Rows } from '../core/metrics.js';
+import { metricCode, type Signature, signature } from './signatures.js';
 
 export { MAX_DIM, METRICS, type Metric, type Rows } from '../core/metrics.js';
-
-/** The code of a metric in native and WASM code. */
-export function metricCode<N>(metric: Named<N, Metric>): Named<N, number>;
-export function metricCode(metric: Metric): number;
-export function metricCode(metric: Metric): number {
-  return METRICS.indexOf(metric);
-}
 
 /** Keys of every row over dims `[from, to)`. */
 export interface ScoresTask {

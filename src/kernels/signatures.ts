@@ -11,7 +11,7 @@
  *     metric metric  a metric, passed as its code       out f64[] keys  an array that the kernel writes into
  *     flag finite    a boolean
  */
-import type { Metric, Rows } from '../core/metrics.js';
+import { METRICS, type Metric, type Rows } from '../core/metrics.js';
 
 interface Types {
   u8: Uint8Array;
@@ -51,6 +51,13 @@ declare const named: unique symbol;
 
 /** A value that only the argument of its name takes. */
 export type Named<N, V> = V & { readonly [named]: N };
+
+/** The code of a metric in native and WASM code. */
+export function metricCode<N>(metric: Named<N, Metric>): Named<N, number>;
+export function metricCode(metric: Metric): number;
+export function metricCode(metric: Metric): number {
+  return METRICS.indexOf(metric);
+}
 
 type NamedTask<T> = {
   [K in keyof T]: T[K] extends object ? (K extends 'bound' ? NamedTask<T[K]> : Named<K, T[K]>) : Named<K, T[K]>;

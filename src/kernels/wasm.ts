@@ -7,8 +7,8 @@
 
 import { FunnelError } from '../core/errors.js';
 import type { BadPosition, FunnelTask, Kernels, Metric, NormsTask, Rows, ScanTask, ScoresTask } from './kernels.js';
-import { metricCode } from './kernels.js';
 import { offload } from './offload.js';
+import { metricCode } from './signatures.js';
 import { instantiate, type WasmExports, type WasmMemory } from './wasm-instance.js';
 
 /** Small enough to stay in a core's own cache between being copied and being read. */

@@ -1,11 +1,11 @@
 /** Requests to FunnelSearch, read once and checked as far as that goes without knowing the collection. */
 
 import { expected, FunnelError } from '../core/errors.js';
+import { MAX_DIM } from '../core/metrics.js';
 import type { Float16Values, Id, Vector } from '../core/types.js';
 import { checkIds } from '../core/validate.js';
 import { QueryVector } from '../core/vector.js';
 import { type CheckedPlan, checkPlan, type Plan } from '../funnel/plan.js';
-import { MAX_DIM } from '../kernels/kernels.js';
 import type { FilterNode } from './filter/ast.js';
 import { conditionsOf, Filters } from './filter/conditions.js';
 import type { Filter } from './filter/types.js';

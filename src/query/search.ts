@@ -1,13 +1,13 @@
 /** FunnelSearch, the spine: a request → what to search for → ranked pools → an answer. */
 import { telling } from '../core/diagnostics.js';
 import { expected, FunnelError } from '../core/errors.js';
+import { MAX_DIM } from '../core/metrics.js';
 import { inSlices, type Sliced } from '../core/slices.js';
 import type { Hit } from '../core/types.js';
 import { checkKeys } from '../core/validate.js';
 import { inContext } from '../funnel/funnel.js';
 import { type CheckedPlan, checkPlan, type Plan } from '../funnel/plan.js';
 import type { Kernels } from '../kernels/kernels.js';
-import { MAX_DIM } from '../kernels/kernels.js';
 import {
   type CheckedRecommend,
   checkedExamples,

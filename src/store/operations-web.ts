@@ -11,6 +11,11 @@ export async function verify(..._asked: unknown[]): Promise<never> {
   throw noFiles('verify()');
 }
 
+/** None: the option has no effect here. */
+export function memoryWarnings(..._sizes: unknown[]): string[] {
+  return [];
+}
+
 function noFiles(call: string): FunnelError {
   return new FunnelError(
     'UNSUPPORTED',

@@ -40,3 +40,12 @@ export async function verify(index: OpenIndex, options: CheckOptions): Promise<V
     }),
   );
 }
+
+/** The words of stats() about codes that take more than the option `memory`. */
+export function memoryWarnings(bytes: number, memory: number): string[] {
+  if (bytes <= memory) return [];
+  return [
+    `The codes take ${bytes} bytes, more than the option memory allows (${memory}): searches need them in memory. ` +
+      'Rows are read from disk; an index with a smaller head, or fewer rows, has smaller codes',
+  ];
+}

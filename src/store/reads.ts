@@ -10,6 +10,7 @@ import { isBlunt, type Segment } from './engine/segment.js';
 import { type CheckedFilter, checkedFilter, ELSEWHERE_IN_FILTERED, evaluateFilter } from './filters.js';
 import { type CheckedScroll, page } from './listing.js';
 import type { OpenIndex } from './open-index.js';
+import { memoryWarnings } from './operations.js';
 import { checkSelection, type Selection } from './request.js';
 import type { IndexStats, Point, ScrollPage, ScrollPoint } from './types.js';
 import { idListOf } from './writes.js';
@@ -147,12 +148,7 @@ function codesOf(
         "Mode 'funnel' without params therefore searches by bounds, as mode 'exact' does, and may read many rows",
     );
   }
-  if (bytes > memory) {
-    warnings.push(
-      `The codes take ${bytes} bytes, more than the option memory allows (${memory}): searches need them in memory. ` +
-        'Rows are read from disk; an index with a smaller head, or fewer rows, has smaller codes',
-    );
-  }
+  warnings.push(...memoryWarnings(bytes, memory));
   return {
     ...(agreement !== undefined && { agreement }),
     ...(warnings.length > 0 && { warning: warnings.join('. ') }),

@@ -3,9 +3,9 @@
  * in the place of those that say how rows are coded: the name of the file of its build, which has them.
  */
 import { Buffer } from '../core/buffer.js';
+import { METRICS } from '../core/metrics.js';
 import type { CodeKernels } from '../kernels/codes.js';
 import { BLOCK_ROWS } from '../kernels/codes.js';
-import { METRICS } from '../kernels/kernels.js';
 import { MOST_SKEW, readBasis, strideOf } from './engine/basis.js';
 import { codedMetric } from './engine/centre.js';
 import type { Coded } from './engine/extend.js';
@@ -168,7 +168,8 @@ export function* loadSegment(
   const meta = metaOf(yield* read('meta'), file);
   const { metric, head, width, full, count, lists } = meta;
   const load: Load = function* (name, array) {
-    if (array.byteLength > 0) yield* read(name, new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    const { bytes } = section(name, array);
+    if (bytes.length > 0 && (yield* read(name, bytes)).length < bytes.length) throw corrupt(file, name, 'ends early');
     return array;
   };
   const build = meta.like === undefined ? undefined : named(Buffer.from(yield* read(LIKE_SECTION)).toString());

@@ -5,7 +5,7 @@ import { FunnelError } from '../core/errors.js';
 export async function syncFrom(..._asked: unknown[]): Promise<never> {
   throw new FunnelError(
     'UNSUPPORTED',
-    'Expected Node.js for syncFrom(): sync an index there, and open what its toBytes() gives with FunnelIndex.fromBytes()',
+    'Expected Node.js for syncFrom(): sync an index there, and open its toBytes() by fromBytes()',
   );
 }
 

@@ -1,9 +1,9 @@
 /** Matrices of embeddings as the training side takes them, checked, and their products through the kernels. */
 import { expected } from '../core/errors.js';
+import { MAX_DIM } from '../core/metrics.js';
 import { ownFloats } from '../core/realm.js';
 import { checkAttached, checkDim, fixedLength, isNumbers } from '../core/validate.js';
 import { activeCodeKernels } from '../kernels/codes-load.js';
-import { MAX_DIM } from '../kernels/kernels.js';
 
 /** `count × dim`, row-major. Float64Array where a float32 would say too little (finite differences, say). */
 export interface Embeddings {

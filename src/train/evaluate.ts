@@ -1,10 +1,9 @@
 /** evaluate(): what is left of a model's answers when its vectors are cut. The table that says where to cut. */
 
 import { expected, FunnelError } from '../core/errors.js';
-import { needsDirection } from '../core/metrics.js';
+import { METRICS, needsDirection } from '../core/metrics.js';
 import type { Id, Metric } from '../core/types.js';
 import { checkId, checkIds, checkInteger, checkKeys } from '../core/validate.js';
-import { METRICS } from '../kernels/kernels.js';
 import { activeKernels } from '../kernels/load.js';
 import { mapLimited } from '../query/limited.js';
 import { checkDims } from './embeddings.js';

@@ -1,6 +1,6 @@
 // The table of a run over ten million rows, with a line for each of its bounds.
 const GIB = 2 ** 30;
-/** What is asked of ten million rows of 768 dims on two cores. */
+/** The bounds of ten million rows of 768 dims on two cores. */
 export const LIMITS = { buildBytes: 8 * GIB, buildMinutes: 15, recall: 0.95, millis: 8, searchBytes: 2 * GIB };
 
 const gib = (bytes) => `${(bytes / GIB).toFixed(2)} GiB`;

@@ -1,9 +1,9 @@
 /** How the full vectors of a collection are stored, and what both databases check before they search. */
 import { describe, expected, FunnelError, type FunnelErrorCode } from '../../core/errors.js';
+import { METRICS } from '../../core/metrics.js';
 import type { Metric, Vector } from '../../core/types.js';
 import { checkQuery, isListOf, isString } from '../../core/validate.js';
 import { QueryVector } from '../../core/vector.js';
-import { METRICS } from '../../kernels/kernels.js';
 import type { HeadRequest } from './source.js';
 
 /**

@@ -16,6 +16,6 @@ function noFiles(path: string): FunnelError {
   return new FunnelError(
     'UNSUPPORTED',
     `Expected ':memory:' for path but received ${JSON.stringify(path)}: there are no files here. Make the index where there ` +
-      'are some, and open what its toBytes() gives with FunnelIndex.fromBytes()',
+      'are some, and open its toBytes() by fromBytes()',
   );
 }
