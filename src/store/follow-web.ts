@@ -5,7 +5,7 @@ import { FunnelError } from '../core/errors.js';
 export function follow(..._asked: unknown[]): never {
   throw new FunnelError(
     'UNSUPPORTED',
-    'Expected Node.js for follow(): an index follows there, and FunnelIndex.fromBytes() opens what its toBytes() gives',
+    'Expected Node.js for follow(): follow there, and open its toBytes() by fromBytes()',
   );
 }
 
