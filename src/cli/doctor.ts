@@ -57,6 +57,7 @@ const TESTED: Readonly<Record<string, string | undefined>> = {
   'linux-x64': undefined,
   'linux-x64-musl': 'the kernels alone were tested, on musl 1.2.3',
   'linux-arm64': 'the kernels alone were tested, under qemu',
+  'linux-arm64-musl': 'the kernels alone were tested, under qemu, on musl 1.2.3',
   'win32-x64': 'kernels and, without LMDB, files of an index were tested, under wine',
 };
 
