@@ -5,9 +5,8 @@
  */
 import { finite, finiteSum, firstBadOf } from './finite';
 import { clearLanes, LANES_BYTES, moveLanes, SQUARES } from './lanes';
-import { addLength, addRows, keysFromLanes, keysOf, passBytes } from './passes';
+import { addLength, addRows, keysFromLanes, keysOf, passBytes, prepare } from './passes';
 import { drainTopK, kthLargest, pushTopK, tiesOfKth } from './topk';
-import { widenFloats } from './widen';
 
 /** Where the caller's memory may begin. */
 export const heapBase: usize = __heap_base;
@@ -20,9 +19,18 @@ export function passScratch(half: bool, dim: usize): usize {
   return passBytes(half, dim);
 }
 
-/** Writes the query's float64 copy; returns its length over dims [from, to). */
-export function prepareQuery(query: usize, dim: usize, from: usize, to: usize, prepared: usize, scratch: usize): f64 {
-  widenFloats(query, prepared, dim);
+/** Writes the query's float64 copy for such rows; returns its length over dims [from, to). */
+export function prepareQuery(
+  metric: u32,
+  half: bool,
+  query: usize,
+  dim: usize,
+  from: usize,
+  to: usize,
+  prepared: usize,
+  scratch: usize,
+): f64 {
+  prepare(metric, half, query, dim, prepared);
   clearLanes(scratch);
   return addLength(query, scratch, from, to);
 }
@@ -104,7 +112,7 @@ export function funnel(
   const kept = candidates + (count << 2) + 16;
   const dropped = kept + (count << 2) + 16;
 
-  widenFloats(query, prepared, load<u32>(scales + ((stages - 1) << 2)));
+  prepare(metric, half, query, load<u32>(scales + ((stages - 1) << 2)), prepared);
   clearLanes(queryLanes);
   for (let i: usize = 0; i < count; i++) store<u32>(candidates + (i << 2), <u32>i);
 
@@ -126,7 +134,7 @@ export function funnel(
     const keepsLanes = n <= ROWS_WITH_LANES;
     if (keepsLanes) {
       addRows(metric, prepared, rows, half, dim, candidates, n, from, to, from === 0, lanes, pass);
-      bad = keysFromLanes(metric, length, lanes, n, keys);
+      bad = keysFromLanes(metric, length, half, lanes, n, keys);
       from = to;
     } else {
       bad = keysOf(metric, prepared, length, rows, half, dim, candidates, n, 0, to, keys, pass);

@@ -12,7 +12,7 @@ import {
   SQUARES,
   ZEROS,
 } from './lanes';
-import { widenHalves } from './widen';
+import { HALF_UNIT, widenFloats, widenHalves } from './widen';
 
 /** How many rows' lanes a pass that forgets them holds at a time: few enough for the first-level cache. */
 const PASS_ROWS: usize = 64;
@@ -47,7 +47,7 @@ export function keysOf(
     const part = list ? list + (i << 2) : 0;
     const base = list ? rows : rows + i * stride;
     addRows(sums, prepared, base, half, dim, part, m, from, to, true, scratch, scratch + PASS_ROWS * LANES_BYTES);
-    bad = keysFromLanes(sums, queryLength, scratch, m, keys + (i << 3)) || bad;
+    bad = keysFromLanes(sums, queryLength, half, scratch, m, keys + (i << 3)) || bad;
   }
   return bad;
 }
@@ -91,11 +91,16 @@ export function addRows(
   }
 }
 
-/** Keys (for SQUARES: lengths) of n rows. Returns whether a lane holds a NaN or Infinity. May write one key more. */
-export function keysFromLanes(sums: u32, queryLength: f64, lanes: usize, n: usize, keys: usize): bool {
+/**
+ * Keys (for SQUARES: lengths) of n rows; `half`: of float16 rows, whose lanes are of widened halves. Returns whether a lane holds a
+ * NaN or Infinity. May write one key more.
+ */
+export function keysFromLanes(sums: u32, queryLength: f64, half: bool, lanes: usize, n: usize, keys: usize): bool {
   const zero = f64x2.splat(0);
   const q = f64x2.splat(queryLength);
   const zeroQuery = f64x2.eq(q, zero);
+  // In a cosine it cancels out.
+  const unit = f64x2.splat(half ? HALF_UNIT : 1);
   // A sum minus itself is 0, or NaN for good.
   let trap = zero;
   for (let i: usize = 0; i < n; i += 2) {
@@ -111,14 +116,24 @@ export function keysFromLanes(sums: u32, queryLength: f64, lanes: usize, n: usiz
       const cosine = f64x2.pmax(f64x2.splat(-1), f64x2.pmin(f64x2.splat(1), quotient));
       key = v128.andnot(cosine, v128.or(zeroQuery, f64x2.eq(length, zero)));
     } else if (sums === SQUARED_DIFFERENCES) {
-      key = f64x2.sub(zero, f64x2.sqrt(sum));
+      key = f64x2.sub(zero, f64x2.mul(f64x2.sqrt(sum), unit));
     } else {
-      key = sums === SQUARES ? f64x2.sqrt(sum) : sum;
+      key = f64x2.mul(sums === SQUARES ? f64x2.sqrt(sum) : sum, unit);
     }
     // Never −0: a lane that starts at +0 cannot become −0, nor can sums of such lanes, and no quotient underflows.
     v128.store(keys + (i << 3), key);
   }
   return v128.any_true(f64x2.ne(trap, trap));
+}
+
+/** Writes the query's float64 copy for such a pass over rows, and up to one value more. */
+export function prepare(sums: u32, half: bool, query: usize, dim: usize, prepared: usize): void {
+  widenFloats(query, prepared, dim);
+  if (!half || sums !== SQUARED_DIFFERENCES) return;
+  // A difference is of what is scaled alike.
+  const unit = f64x2.splat(1 / HALF_UNIT);
+  const end = prepared + (dim << 3);
+  for (let at = prepared; at < end; at += 16) v128.store(at, f64x2.mul(v128.load(at), unit));
 }
 
 /** Length of a float32 vector over the dims that its lanes hold after [from, to) is added to them. */

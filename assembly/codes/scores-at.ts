@@ -1,7 +1,6 @@
 // The parts of scoresAt: a query is prepared once, and keys come for rows that TypeScript has gathered.
 import { clearLanes, LANES_BYTES } from '../lanes';
-import { addLength, keysOf, passBytes } from '../passes';
-import { widenFloats } from '../widen';
+import { addLength, keysOf, passBytes, prepare } from '../passes';
 
 /** Where the allocator may begin. */
 export const heapBase: usize = __heap_base;
@@ -9,9 +8,9 @@ export const heapBase: usize = __heap_base;
 /** Scratch of prepareQuery. */
 export const prepareScratch: usize = LANES_BYTES;
 
-/** Writes the query's float64 copy (room for one value more); returns its length. May read 4 bytes behind the query. */
-export function prepareQuery(query: usize, dim: usize, prepared: usize, scratch: usize): f64 {
-  widenFloats(query, prepared, dim);
+/** Writes the query's float64 copy for such rows (room for one value more); returns its length. May read 4 bytes behind the query. */
+export function prepareQuery(metric: u32, half: bool, query: usize, dim: usize, prepared: usize, scratch: usize): f64 {
+  prepare(metric, half, query, dim, prepared);
   clearLanes(scratch);
   return addLength(query, scratch, 0, dim);
 }

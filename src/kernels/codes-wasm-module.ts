@@ -43,7 +43,7 @@ export interface WasmHelpers {
   neighboursScratch(dims: number, sought: number, most: number, degree: number): number;
   relinkScratch(dims: number, size: number, degree: number): number;
   walkScratch(dims: number, size: number, degree: number): number;
-  prepareQuery(query: number, dim: number, prepared: number, scratch: number): number;
+  prepareQuery(metric: number, half: boolean, query: number, dim: number, prepared: number, scratch: number): number;
   keys(
     metric: number,
     prepared: number,

@@ -17,8 +17,10 @@ export function scoresAtIn(wasm: WasmHelpers, heap: SharedHeap, call: Call): (ta
     call.begin();
     const atOnce = Math.max(1, Math.min(count, GATHER_ROWS, Math.floor(GATHER_BYTES / (4 * dim))));
     const prepared = call.take(8 * dim + 8);
-    const length = wasm.prepareQuery(call.input(query), dim, prepared, call.take(wasm.prepareScratch.value));
+    const code = metricCode(metric);
     const half = chunks[0] instanceof Uint16Array;
+    const room = call.take(wasm.prepareScratch.value);
+    const length = wasm.prepareQuery(code, half, call.input(query), dim, prepared, room);
     const gathered = call.take(4 * dim * atOnce);
     const target: Rows = half
       ? heap.view(Uint16Array, gathered, dim * atOnce)
@@ -26,7 +28,6 @@ export function scoresAtIn(wasm: WasmHelpers, heap: SharedHeap, call: Call): (ta
     const out = call.take(8 * atOnce + 8);
     const scored = heap.view(Float64Array, out, atOnce);
     const scratch = call.take(wasm.keysScratch(half, dim));
-    const code = metricCode(metric);
     for (let first = 0; first < count; first += atOnce) {
       const n = Math.min(atOnce, count - first);
       for (let i = 0; i < n; i++) {

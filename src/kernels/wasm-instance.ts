@@ -13,7 +13,16 @@ export interface WasmExports {
   readonly memory: WasmMemory;
   readonly heapBase: { readonly value: number };
   passScratch(half: boolean, dim: number): number;
-  prepareQuery(query: number, dim: number, from: number, to: number, prepared: number, scratch: number): number;
+  prepareQuery(
+    metric: number,
+    half: boolean,
+    query: number,
+    dim: number,
+    from: number,
+    to: number,
+    prepared: number,
+    scratch: number,
+  ): number;
   scores(
     metric: number,
     prepared: number,

@@ -299,7 +299,7 @@ class PreparedQuery {
 
   constructor(
     readonly arena: Arena,
-    readonly task: { metric: Metric; query: Float32Array; dim: number },
+    readonly task: { metric: Metric; query: Float32Array; rows: Rows; dim: number },
   ) {
     this.metric = metricCode(task.metric);
     this.prepared = arena.take(8 * task.dim);
@@ -309,7 +309,8 @@ class PreparedQuery {
   /** Writes both; returns the length over dims [from, to). */
   prepare(wasm: WasmExports, from: number, to: number, scratch: number): number {
     this.arena.f32.set(this.task.query, this.#given / 4);
-    return wasm.prepareQuery(this.#given, this.task.dim, from, to, this.prepared, scratch);
+    const half = this.task.rows instanceof Uint16Array;
+    return wasm.prepareQuery(this.metric, half, this.#given, this.task.dim, from, to, this.prepared, scratch);
   }
 }
 
