@@ -34,6 +34,8 @@ export function ownQueryOf(source: Source): OwnQuery | undefined {
 
 /** The facts of a source whose own query may answer the request, where nobody has to wait for them. */
 export function infoFor(options: CheckedOptions, { source, mirror }: Ranker): SourceInfo | undefined {
+  const { timeout = 1, signal } = options;
+  if (!Number.isFinite(timeout) || timeout <= 0 || signal?.aborted) return undefined; // whoever is asked refuses that first
   return mirror === undefined && isOfIndex(options) ? ownQueryOf(source)?.info() : undefined;
 }
 

@@ -47,6 +47,25 @@ function wrapped(source: Source): { source: Source; asked: () => number } {
 const withoutTimes = (value: unknown) =>
   JSON.parse(JSON.stringify(value, (key, one) => (key === 'ms' || key === 'cached' ? undefined : one))) as unknown;
 
+describe('the plan of a search', () => {
+  it('is a copy that nobody can change, since it was checked once', async () => {
+    const index = await made('cosine', false);
+    const plan = { scales: [8, DIM], keep: [0.5, { count: 20 }], candidates: 64 };
+    const search = new FunnelSearch({ source: embeddedSource(index), plan });
+    const before = await search.query({ vector: vectorOf(1) });
+    const own = search.plan as typeof plan;
+    assert.throws(() => own.scales.push(99), TypeError);
+    assert.throws(() => void (own.candidates = 1), TypeError);
+    assert.throws(() => void (own.keep[0] = 1), TypeError);
+    assert.throws(() => void ((own.keep[1] as { count: number }).count = 1), TypeError);
+    plan.scales.push(99);
+    (plan.keep[1] as { count: number }).count = 1;
+    assert.deepEqual((await search.query({ vector: vectorOf(1) })).hits, before.hits);
+    assert.deepEqual((await search.query({ vector: vectorOf(1), plan: search.plan! })).hits, before.hits);
+    await index.close();
+  });
+});
+
 describe('a plain search over an index', () => {
   for (const metric of ['cosine', 'dot', 'euclid'] as const) {
     for (const optimized of [true, false]) {
@@ -172,6 +191,13 @@ describe('a plain search over an index', () => {
     const search = new FunnelSearch({ source: embeddedSource(index) });
     await assert.rejects(search.query({ vector: new Float32Array(DIM) }), { code: 'ZERO_QUERY' });
     await assert.rejects(search.query({ vector: new Float32Array(3).fill(1) }), { code: 'BAD_DIMS' });
+    const page = { vector: vectorOf(1), offset: 99 };
+    const limits = [{ timeout: -1 }, { timeout: Number.POSITIVE_INFINITY }, { signal: AbortSignal.abort() }];
+    // Limits first, as where a collection has to be asked; then the page.
+    for (const [i, limit] of limits.entries()) {
+      await assert.rejects(search.query({ ...page, ...limit }), { code: i < 2 ? 'BAD_ARGUMENT' : 'ABORTED' });
+    }
+    await assert.rejects(search.query({ ...page, timeout: 60_000 }), { code: 'TOO_DEEP' });
     for (const [params, code] of [
       [{ hnsw_ef: 10 }, 'UNSUPPORTED'],
       [{ nothing: 1 }, 'BAD_ARGUMENT'],
