@@ -51,6 +51,8 @@ export interface IngestResult {
   skipped: { count: number; first: Skipped[] };
   /** Rows that took the place of others, since they have their ids. */
   duplicates: number;
+  /** Columns of payloads that were named and that no row had which this call read. */
+  unseen: { file: string; columns: string[] }[];
   seconds: number;
 }
 
@@ -208,6 +210,7 @@ async function opened(place: Place, schema: Schema, state: CommandState, exists:
 class Ingest {
   readonly #start = performance.now();
   readonly #skipped: Skipped[] = [];
+  readonly #unseen: IngestResult['unseen'] = [];
   #written = 0;
   #saved = 0;
   #size = FIRST_ROWS;
@@ -268,6 +271,7 @@ class Ingest {
       resumedAt,
       skipped: { count: skipped, first: this.#skipped },
       duplicates: Math.max(0, expectedRows - rows),
+      unseen: this.#unseen,
       seconds: (performance.now() - this.#start) / 1000,
     };
   }
@@ -323,6 +327,8 @@ class Ingest {
       throw error;
     }
     source.complete = !io.stop.aborted;
+    const { unseen } = mapper;
+    if (source.complete && unseen.length > 0) this.#unseen.push({ file: input.path, columns: unseen });
     if (source.complete) begin(state, part); // also one without a row
     this.#save(true);
   }

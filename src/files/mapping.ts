@@ -113,12 +113,23 @@ export function prepareReader(reader: Reader, mapping: Mapping): VectorForm {
 }
 
 export class Mapper {
+  readonly #unseen: Set<string>;
+  #read = false;
+
   constructor(
     readonly mapping: Mapping,
     /** The kind of ids in the store; undefined: the first row's id decides. */
     private kind: 'number' | 'string' | undefined,
     private readonly form: VectorForm = NUMBERS,
-  ) {}
+  ) {
+    const { payload, numbers, strings = [] } = mapping;
+    this.#unseen = new Set([...(payload === 'rest' ? [] : payload), ...numbers, ...strings]);
+  }
+
+  /** Columns of payloads that are named and that no row had, once one was read: where a file declares none, a slip is found so. */
+  get unseen(): string[] {
+    return this.#read ? [...this.#unseen] : [];
+  }
 
   /** The kind of ids, once a row had one. */
   get idKind(): 'number' | 'string' | undefined {
@@ -179,6 +190,8 @@ export class Mapper {
 
   #payload(values: Record<string, unknown>, at: string): Record<string, unknown> {
     const { payload, id, vector, numbers, strings = [] } = this.mapping;
+    this.#read = true;
+    for (const name of this.#unseen) if (valueAt(values, name) !== undefined) this.#unseen.delete(name);
     let some: Record<string, unknown> = {};
     if (payload === 'rest') {
       some = without(

@@ -3,7 +3,7 @@ import { FunnelError } from '../core/errors.js';
 import { hitsOf, prepareDecided } from '../funnel/prepare.js';
 import type { Rows } from '../kernels/kernels.js';
 import type { Answer, Fitted, PlacedSearch, RankedPool } from './fitted.js';
-import type { PlaceName } from './place-name.js';
+import { at, type PlaceName } from './place-name.js';
 import { alike, MAY_BE_ONES, POOLS_AT_ONCE, type Ranker } from './rank.js';
 import { type CheckedOptions, IN_ONE_GO, isOfIndex } from './request.js';
 import type { NearestRequest } from './source/nearest.js';
@@ -34,6 +34,8 @@ export function ownQueryOf(source: Source): OwnQuery | undefined {
 
 /** The facts of a source whose own query may answer the request, where nobody has to wait for them. */
 export function infoFor(options: CheckedOptions, { source, mirror }: Ranker): SourceInfo | undefined {
+  const { timeout = 1, signal } = options;
+  if (!Number.isFinite(timeout) || timeout <= 0 || signal?.aborted) return undefined; // whoever is asked refuses that first
   return mirror === undefined && isOfIndex(options) ? ownQueryOf(source)?.info() : undefined;
 }
 
@@ -47,9 +49,9 @@ export function shortRanked(
   const own = ranker.mirror === undefined ? ownQueryOf(ranker.source) : undefined;
   if (own === undefined || fitted.length > POOLS_AT_ONCE) return undefined;
   const places: PlacedSearch[] = [];
-  for (const one of fitted) {
+  for (const [i, one] of fitted.entries()) {
     if (one.depth > IN_ONE_GO || !isOfIndex(one.search.options)) return undefined;
-    const place = ranker.decidedPlace(one, info);
+    const place = at(named, i, () => ranker.decidedPlace(one, info));
     if (place === undefined) return undefined;
     places.push(place);
   }

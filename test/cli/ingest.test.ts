@@ -45,6 +45,26 @@ describe('a store with the name that an earlier version gave its model', () => {
   });
 });
 
+describe('a column of payloads that no row has', () => {
+  it('is told, where the file declares none, and not once a row has it', async () => {
+    const some = write('unseen.jsonl', jsonl([...all.slice(0, 3), { ...all[3]!, late: { at: 1 } }]));
+    const named = ['--payload', 'year,yeer,late.at', '--numbers', 'year', '--strings', 'yeer'];
+    const { stdout } = await done(texts(path('unseen'), some, ...named));
+    assert.match(
+      stdout,
+      /No row that was read of \S*unseen\.jsonl has "yeer": named by --payload, --numbers or --strings/,
+    );
+    const { json } = await done(texts(path('unseen2'), some, ...named, '--json'));
+    assert.deepEqual(json.unseen, [{ file: some, columns: ['yeer'] }]);
+    const again = await done(texts(path('unseen2'), some, ...named, '--json'));
+    assert.deepEqual([again.json.written, again.json.unseen], [0, []]);
+    const numbers = await done(texts(path('unseen3'), some, '--numbers', 'yaer', '--json'));
+    assert.deepEqual(numbers.json.unseen, [{ file: some, columns: ['yaer'] }]);
+    const right = await done(texts(path('unseen4'), some, '--payload', 'year', '--json'));
+    assert.deepEqual(right.json.unseen, []);
+  });
+});
+
 describe('ingest writes', () => {
   it('texts of a JSONL file as vectors, ids and payloads, and remembers how', async () => {
     const load = fakeLoader();

@@ -172,6 +172,13 @@ describe('a plain search over an index', () => {
     const search = new FunnelSearch({ source: embeddedSource(index) });
     await assert.rejects(search.query({ vector: new Float32Array(DIM) }), { code: 'ZERO_QUERY' });
     await assert.rejects(search.query({ vector: new Float32Array(3).fill(1) }), { code: 'BAD_DIMS' });
+    const page = { vector: vectorOf(1), offset: 99 };
+    const limits = [{ timeout: -1 }, { timeout: Number.POSITIVE_INFINITY }, { signal: AbortSignal.abort() }];
+    // Limits first, as where a collection has to be asked; then the page.
+    for (const [i, limit] of limits.entries()) {
+      await assert.rejects(search.query({ ...page, ...limit }), { code: i < 2 ? 'BAD_ARGUMENT' : 'ABORTED' });
+    }
+    await assert.rejects(search.query({ ...page, timeout: 60_000 }), { code: 'TOO_DEEP' });
     for (const [params, code] of [
       [{ hnsw_ef: 10 }, 'UNSUPPORTED'],
       [{ nothing: 1 }, 'BAD_ARGUMENT'],

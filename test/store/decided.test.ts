@@ -1,7 +1,7 @@
 /** Searches over an index that its own scores decide: the same answers as by vectors that are read and scored again. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FunnelSearch, type Metric, type SearchRequest } from 'funnelvec';
+import { type FunnelError, FunnelSearch, type Metric, type SearchRequest } from 'funnelvec';
 import { embeddedSource, FunnelIndex } from 'funnelvec/store';
 import { Random, SEED } from '../random.js';
 
@@ -90,6 +90,23 @@ describe('a search over an index by its own head', () => {
         const idsBy = async (search: FunnelSearch) => (await search.query({ vector, filter })).hits.map(({ id }) => id);
         assert.deepEqual(await idsBy(decided), await idsBy(scored));
       }
+    }
+    await index.close();
+  });
+
+  it('names the request of a batch that a failure belongs to, as longer ways do', async () => {
+    const random = new Random(SEED);
+    const index = await FunnelIndex.create(':memory:', { dim: DIM });
+    await index.upsert({ ids: [1, 2, 3], vectors: random.vector(3 * DIM) });
+    const search = new FunnelSearch({ source: embeddedSource(index), stages: 'server' });
+    const plan = { scales: [DIM], keep: 1 };
+    const own = { vector: random.vector(DIM), plan };
+    for (const requests of [[own], [{ ...own, stages: 'client' as const }, own]]) {
+      await assert.rejects(search.queryBatch(requests), ({ code, message }: FunnelError) => {
+        assert.equal(code, 'UNSUPPORTED');
+        assert.ok(message.startsWith(`requests[${requests.length - 1}]: `), message);
+        return true;
+      });
     }
     await index.close();
   });

@@ -4,7 +4,7 @@
 // --memory: GiB, the index's `memory` (codes; rows stay on disk). --kill ends the process in the middle of the build, and builds again.
 // --reuse searches an index that an earlier run left. --write puts the table into bench/RESULTS.md.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -15,7 +15,7 @@ import { setup } from '../../setup.mjs';
 import { sizeOf } from '../memory/resident.mjs';
 import { baseKey, prepare } from '../sets/sets.mjs';
 import { setupIndex } from '../setup.mjs';
-import { LIMITS, section } from './section.mjs';
+import { LIMITS, ROWS, section } from './section.mjs';
 
 const GIB = 2 ** 30;
 const { values } = parseArgs({
@@ -29,18 +29,48 @@ const { values } = parseArgs({
     write: { type: 'boolean', default: false },
   },
 });
-const count = Number(values.rows);
+
+/** The option's number: an odd one would be found after half an hour, or never. */
+function numberOf(name, least, isGood = Number.isFinite) {
+  const value = values[name].trim() === '' ? Number.NaN : Number(values[name]);
+  if (isGood(value) && value >= least) return value;
+  log(`Expected a number of at least ${least} for --${name} but received ${JSON.stringify(values[name])}`);
+  process.exit(2);
+}
+
+const count = numberOf('rows', 1000, Number.isSafeInteger);
+const threads = numberOf('threads', 1, Number.isSafeInteger);
+const memory = Math.floor(numberOf('memory', 0.001) * GIB);
+if (values.reuse && values.kill) {
+  log('Expected --kill without --reuse, which builds nothing');
+  process.exit(2);
+}
+if (values.write && count < ROWS) {
+  log(`Expected --write beside ${ROWS} rows, of which the table in bench/RESULTS.md tells, but received ${count}`);
+  process.exit(2);
+}
 const folder = resolve(values.folder);
 mkdirSync(folder, { recursive: true });
 const job = {
   count,
-  dim: 768,
-  threads: Number(values.threads),
-  memory: Math.floor(Number(values.memory) * GIB),
+  threads,
+  memory,
   path: join(folder, 'index'),
   truth: join(folder, 'truth.json'),
   built: join(folder, 'built.json'),
 };
+
+const earlier = values.reuse && existsSync(job.built) ? JSON.parse(readFileSync(job.built, 'utf8')) : undefined;
+if (values.reuse && earlier?.written.rows !== count) {
+  const got = earlier === undefined ? 'none' : `one of ${earlier.written.rows} rows`;
+  log(`Expected an index of ${count} rows that a run built in ${folder} for --reuse but found ${got}`);
+  process.exit(2);
+}
+await setup({ withPython: false });
+const { python } = await setupIndex();
+const base = await prepare(baseKey, { python, log });
+job.queries = join(base.folder, 'queries.f32');
+job.dim = base.dim;
 
 // A row in float16 with its number and checksum, its codes, and the build's file beside the one that it takes the place of.
 const diskNeeded = count * (2 * job.dim + 6 + 2 * 420) + GIB;
@@ -57,15 +87,12 @@ if (!values.reuse) {
   }
 }
 
-await setup({ withPython: false });
-const { python } = await setupIndex();
-const base = await prepare(baseKey, { python, log });
-job.queries = join(base.folder, 'queries.f32');
 const first = Math.min(65_000, base.count);
 
 const load = os.loadavg()[0];
-let built = values.reuse && existsSync(job.built) ? JSON.parse(readFileSync(job.built, 'utf8')) : undefined;
+let built = earlier;
 if (built === undefined) {
+  rmSync(job.built, { force: true }); // the index that it tells of goes
   built = { written: await writeRows() };
   if (values.kill) built.killed = await killWhileBuilding();
   built.optimized = await step('build', job);
@@ -95,8 +122,10 @@ async function writeRows() {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
   });
-  const ended = new Promise((done) => made.on('close', done));
-  const written = await step('write', job, made.stdout);
+  const ended = new Promise((done) => made.on('exit', done)); // its end of the pipe is read elsewhere, and never closes here
+  const writing = step('write', job, made.stdout);
+  made.stdout.destroy(); // whoever writes hears it when the reader dies
+  const written = await writing;
   if ((await ended) !== 0) throw new Error('the rows could not be made');
   return written;
 }
@@ -104,13 +133,11 @@ async function writeRows() {
 /** Ends a build in its middle, as a crash would, and tells what was there afterwards. */
 async function killWhileBuilding() {
   const child = processOf('build', job);
-  await new Promise((done) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      if (JSON.parse(line).share >= 0.5) done();
-    });
+  const ended = new Promise((done) => child.on('close', (_, signal) => done(signal)));
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (JSON.parse(line).share >= 0.5) child.kill('SIGKILL');
   });
-  child.kill('SIGKILL');
-  await new Promise((done) => child.on('close', done));
+  if ((await ended) !== 'SIGKILL') throw new Error('the build ended before it could be killed');
   return step('count', job);
 }
 

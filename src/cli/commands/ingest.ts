@@ -167,7 +167,7 @@ function ingestOptions(files: readonly string[], options: Options): IngestOption
 }
 
 function textOf(result: IngestResult, options: Options): string {
-  const { store, rows, written, dim, head, model, skipped, duplicates, seconds } = result;
+  const { store, rows, written, dim, head, model, skipped, duplicates, unseen, seconds } = result;
   const rate = written > 0 && seconds > 0 ? ` (${count(Math.round(written / seconds))} rows/s)` : '';
   const shape = `${dim} dims${head === null ? '' : `, heads of ${head}`}${model === null ? '' : `, ${model}`}`;
   const lines = [
@@ -176,6 +176,10 @@ function textOf(result: IngestResult, options: Options): string {
     ...(skipped.count > 0 ? [`${count(skipped.count)} broken rows were passed over:`] : []),
     ...skipped.first.map(({ why }) => `  ${why}`),
     ...(skipped.count > skipped.first.length ? [`  and ${count(skipped.count - skipped.first.length)} more`] : []),
+    ...unseen.map(({ file, columns }) => {
+      const names = columns.map((name) => JSON.stringify(name)).join(', ');
+      return `No row that was read of ${file} has ${names}: named by --payload, --numbers or --strings`;
+    }),
   ];
   const where = options.to !== undefined ? `--store ${options.to}` : placeWords(options);
   const query = model === null ? '--vector query.json' : '"what you are looking for"';
