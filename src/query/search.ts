@@ -87,7 +87,7 @@ export class FunnelSearchOn {
   readonly source: Source;
   /** The mirror that vectors are read from, if there is one. */
   readonly mirror: Mirror | undefined;
-  /** The plan of requests that have none of their own, if one was given. */
+  /** The plan of requests that have none of their own, if one was given: a copy, which is frozen. */
   readonly plan: Plan | undefined;
   /** Where stages run, where a request does not say. */
   readonly stages: Stages;
@@ -124,7 +124,10 @@ export class FunnelSearchOn {
     this.mirror = options.mirror;
     this.search = options.search ?? 'source';
     this.#plan = options.plan === undefined ? undefined : checkPlan(options.plan, MAX_DIM); // dims are not known yet
-    this.plan = this.#plan as Plan | undefined;
+    const own = this.#plan;
+    // Checked once: whoever changed it would change all later searches.
+    for (const part of own ? [own, own.scales, own.keep, ...own.keep] : []) Object.freeze(part);
+    this.plan = own as Plan | undefined;
     const { stages = 'auto', rescore } = options;
     this.stages = stages;
     this.#defaults = { stages, rescore };

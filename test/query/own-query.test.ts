@@ -47,6 +47,25 @@ function wrapped(source: Source): { source: Source; asked: () => number } {
 const withoutTimes = (value: unknown) =>
   JSON.parse(JSON.stringify(value, (key, one) => (key === 'ms' || key === 'cached' ? undefined : one))) as unknown;
 
+describe('the plan of a search', () => {
+  it('is a copy that nobody can change, since it was checked once', async () => {
+    const index = await made('cosine', false);
+    const plan = { scales: [8, DIM], keep: [0.5, { count: 20 }], candidates: 64 };
+    const search = new FunnelSearch({ source: embeddedSource(index), plan });
+    const before = await search.query({ vector: vectorOf(1) });
+    const own = search.plan as typeof plan;
+    assert.throws(() => own.scales.push(99), TypeError);
+    assert.throws(() => void (own.candidates = 1), TypeError);
+    assert.throws(() => void (own.keep[0] = 1), TypeError);
+    assert.throws(() => void ((own.keep[1] as { count: number }).count = 1), TypeError);
+    plan.scales.push(99);
+    (plan.keep[1] as { count: number }).count = 1;
+    assert.deepEqual((await search.query({ vector: vectorOf(1) })).hits, before.hits);
+    assert.deepEqual((await search.query({ vector: vectorOf(1), plan: search.plan! })).hits, before.hits);
+    await index.close();
+  });
+});
+
 describe('a plain search over an index', () => {
   for (const metric of ['cosine', 'dot', 'euclid'] as const) {
     for (const optimized of [true, false]) {
