@@ -84,10 +84,14 @@ export class Lease {
   }
 }
 
-/** A segment without the parts that only a build reads, or a file of it: in memory no file has them. */
+/**
+ * A segment without the parts that only a build reads, or a file of it: in memory no file has them. A basis that has none stays the
+ * same object, by which an extension is known to be coded as its build.
+ */
 export function withoutBuilding(segment: Segment, inMemory: boolean): Segment {
   const { coding, partition } = segment;
-  const basis = coding.basis === null ? null : { ...coding.basis, columns: NONE };
+  const { basis: whole } = coding;
+  const basis = whole === null || whole.columns.length === 0 ? whole : { ...whole, columns: NONE };
   const centroids = inMemory ? partition?.centroids : NONE;
   return {
     ...segment,

@@ -59,7 +59,10 @@ export class ComingRecords {
     return this.#hasFailed || (this.#underWay.size === 0 && this.#begun >= this.count);
   }
 
-  /** Until all are there. The next part is read while one is checked; none is being read when it ends. */
+  /**
+   * Until all are there. The next part is read while one is checked; none is being read when it ends. Rows that come during the last
+   * check are read, too: who is told that all are there takes `count` of them.
+   */
   *read(files: IndexFiles, isOpen: () => boolean): Steps<void> {
     for (let next = yield* this.#begin(files); next !== undefined; ) {
       const { part, reading } = next;
@@ -73,6 +76,7 @@ export class ComingRecords {
         if (next?.part === part) next = undefined;
       }
       this.#underWay.delete(part);
+      if (next === undefined && isOpen()) next = yield* this.#begin(files);
     }
   }
 

@@ -304,6 +304,29 @@ describe('an index with rows that came after its build', () => {
     });
   }
 
+  it('chooses one shortlist from all segments, before it is opened again and after', async () => {
+    const random = new Random(SEED);
+    const [dim, count] = [64, 3000];
+    const path = newPath();
+    const options = { rotation: 'pca', durability: 'relaxed' } as const;
+    const index = await mixed(random.vector(count * dim), count, options, path);
+    const queries = Array.from({ length: 5 }, () => random.vector(dim));
+    const searched = (one: FunnelIndex) =>
+      queries.map((vector) => {
+        const { hits, stats } = one.querySync({ vector, limit: 10, mode: 'funnel', params: { candidates: 20 } });
+        return { hits, rowsRead: stats.rowsRead };
+      });
+    const before = searched(index);
+    const bytes = await index.toBytes();
+    await index.close();
+    const again = [await FunnelIndex.open(path, { autoOptimize: false }), await FunnelIndex.fromBytes(bytes)];
+    for (const other of again) {
+      assert.notEqual(partsOf(other).live.segments[0]!.coding.basis, null);
+      assert.deepEqual(searched(other), before);
+      await other.close();
+    }
+  });
+
   it('refuses another word for autoOptimize', async () => {
     await assert.rejects(FunnelIndex.create(':memory:', { dim: 4, autoOptimize: 'rows' as never }), {
       code: 'BAD_ARGUMENT',
