@@ -57,13 +57,17 @@ export async function join(folder, kept) {
   });
   await bundle.close();
   const twins = new Set(output.filter((file) => hasTwin(file, chunkOf, cjs)).map(({ fileName }) => fileName));
+  // Files of types alone are empty.
+  const left = output.filter(({ fileName, code }) => fileName !== `${ORDER}.js` && code.trim() !== '');
+  const written = new Set(left.map(({ fileName }) => fileName));
   for (const name of graph.files) {
     if (kept.includes(name)) continue;
-    rmSync(pathOf(esm, name));
     rmSync(pathOf(cjs, name), { force: true });
+    // A file that is written anew keeps its mode: a program's says that it may be run.
+    if (!written.has(name)) rmSync(pathOf(esm, name));
   }
-  for (const { fileName, code } of output) {
-    if (kept.includes(fileName) || fileName === `${ORDER}.js` || code.trim() === '') continue; // of types alone
+  for (const { fileName, code } of left) {
+    if (kept.includes(fileName)) continue;
     // Imports for the sake of effects, which no module has: bundlers warn of them.
     write(pathOf(esm, fileName), code.replaceAll(/^import '[^']+';\n/gm, ''));
     if (twins.has(fileName)) write(pathOf(cjs, fileName), '');
