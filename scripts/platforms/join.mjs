@@ -9,14 +9,16 @@ import { filesUnder } from '../setup/steps.mjs';
 /** The entries by which modules are told apart: a file holds what the same ones of these reach. The largest is first. */
 const ROOTS = [
   ...['store/index.js', 'store/pool-worker.js', 'embed/worker.js'],
-  ...['sources/qdrant/index.js', 'index.js', 'wasm.js'],
+  ...['sources/qdrant/index.js', 'index.js', 'wasm.js', 'files/index.js'],
 ];
 /** Entries of pages: their bundlers refuse an import of Node's own modules. */
 const IN_PAGES = ['wasm.js', 'index.js', 'store/index.js'];
+/** Entries that a runtime with both stand-ins and Node's own modules may load: what these do not reach, stand-ins may lack. */
+const ON_EDGE = ['files/index.js', 'tune/index.js', 'adapters/mastra/index.js'];
 /** Characters of modules in a file, before they are made small: gzip finds a file again in its CommonJS twin within 32 kB. */
 const MAX_CHARACTERS = 50_000;
 /** Characters of modules that are no file of their own where another will do. */
-const SMALL = 8_000;
+const SMALL = 16_000;
 const STAND_IN = /-(web|workerd|bundled)\.js$/;
 const FOLDER = 'joined';
 /** The name of an entry that states the order of modules. */
@@ -57,13 +59,17 @@ export async function join(folder, kept) {
   });
   await bundle.close();
   const twins = new Set(output.filter((file) => hasTwin(file, chunkOf, cjs)).map(({ fileName }) => fileName));
+  // Files of types alone are empty.
+  const left = output.filter(({ fileName, code }) => fileName !== `${ORDER}.js` && code.trim() !== '');
+  const written = new Set(left.map(({ fileName }) => fileName));
   for (const name of graph.files) {
     if (kept.includes(name)) continue;
-    rmSync(pathOf(esm, name));
     rmSync(pathOf(cjs, name), { force: true });
+    // A file that is written anew keeps its mode: a program's says that it may be run.
+    if (!written.has(name)) rmSync(pathOf(esm, name));
   }
-  for (const { fileName, code } of output) {
-    if (kept.includes(fileName) || fileName === `${ORDER}.js` || code.trim() === '') continue; // of types alone
+  for (const { fileName, code } of left) {
+    if (kept.includes(fileName)) continue;
     // Imports for the sake of effects, which no module has: bundlers warn of them.
     write(pathOf(esm, fileName), code.replaceAll(/^import '[^']+';\n/gm, ''));
     if (twins.has(fileName)) write(pathOf(cjs, fileName), '');
@@ -169,12 +175,14 @@ function chunks(graph) {
   const byRoots = marked(ROOTS, false);
   const byOthers = marked(entries, false);
   const byPages = marked(IN_PAGES, true);
+  const byEdge = marked(ON_EDGE, true);
+  const pagesOf = (name) => [byPages, byEdge].findIndex((by) => by(name).includes('1'));
   const groups = new Map();
   for (const name of order) {
     const isEntry = entries.includes(name) && !isImported(nodes, name);
     if (isEntry || alone.has(name) || conditional.includes(name)) continue;
     const where = byRoots(name).includes('1') ? byRoots(name) : byOthers(name);
-    const key = [steps.get(name), where, byPages(name).includes('1'), inCjs(name), isHost(name)].join();
+    const key = [steps.get(name), where, pagesOf(name), inCjs(name), isHost(name)].join();
     groups.set(key, [...(groups.get(key) ?? []), name]);
   }
   const merged = withoutSmall(groups, graph, order);

@@ -23,10 +23,10 @@ export async function slim(folder) {
     const twin = join(cjs, name);
     if (code === 'export{};') for (const one of [file, twin]) rmSync(one, { force: true });
     else {
-      writeFileSync(file, bang + code);
+      writeFileSync(file, bang + inLines(code));
       // By its name or by its types: the one that LangChain's adapter is, another file hands on (adapters/required).
       const isEntry = manifest.includes(`"./dist/cjs/${name.replace(/js$/, '')}`);
-      if (filesUnder(twin).length > 0) writeFileSync(twin, toCommonJs(code, name, isEntry));
+      if (filesUnder(twin).length > 0) writeFileSync(twin, inLines(toCommonJs(code, name, isEntry)));
     }
   }
 }
@@ -56,6 +56,29 @@ export function pure(code) {
     at = init.end;
   }
   return out + code.slice(at);
+}
+
+/** Characters of a statement, or a member of a class, that begins a line. */
+const LONG = 60;
+
+/**
+ * Code in lines: Node.js prints the line that threw before an error that nobody catches, and of a file in one line that is all of
+ * it. Whether a line begins depends on the statement alone, so that both builds have the same lines.
+ */
+export function inLines(code) {
+  const starts = [];
+  const visit = (node) => {
+    if (node === null || typeof node !== 'object') return;
+    if (/^(Program|BlockStatement|ClassBody|StaticBlock)$/.test(node.type))
+      starts.push(...node.body.filter(({ start, end }) => end - start >= LONG).map(({ start }) => start));
+    for (const part of Object.values(node)) visit(part);
+  };
+  visit(parseAst(code));
+  const cuts = [0, ...starts.filter((at) => at > 0).sort((a, b) => a - b), code.length];
+  return cuts
+    .slice(1)
+    .map((end, i) => code.slice(cuts[i], end))
+    .join('\n');
 }
 
 const bracketed = (text) => (text.startsWith('{') ? `(${text})` : text);

@@ -1,6 +1,6 @@
 /** The modules of the packed package are joined into few files, which load what they hold and no more, and which bundlers take apart. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -8,20 +8,22 @@ import { gzipSync } from 'node:zlib';
 import { load, missing } from './bundlers.js';
 import { Consumer, filesOf, linkTree, packRelease, root, unpackRelease } from './consumer.js';
 
-const { pure } = (await import(pathToFileURL(join(root, 'scripts/platforms/slim.mjs')).href)) as {
-  pure: (code: string) => string;
-};
+const { pure, inLines } = (await import(pathToFileURL(join(root, 'scripts/platforms/slim.mjs')).href)) as Record<
+  'pure' | 'inLines',
+  (code: string) => string
+>;
 
-/** How many files an entry may load; one file for each module, they were 92, 87, 286, 64, 25, 55, 55 and 58. */
+/** How many files an entry may load; one file for each module, they were 92, 87, 286, 64, 25, 55, 55, 58 and 38. */
 const MOST: Record<string, number> = {
   'index.js': 32,
   'wasm.js': 27,
-  'store/index.js': 64,
+  'store/index.js': 66,
   'store/pool-worker.js': 21,
   'kernels/offload-worker.js': 18,
   'embed/worker.js': 15,
   'sources/qdrant/index.js': 12,
   'sources/milvus/index.js': 18,
+  'files/index.js': 12,
 };
 
 describe('the files of the packed package', () => {
@@ -127,6 +129,50 @@ describe('the files of the packed package', () => {
     assert.deepEqual(rest, [1, true, 'FunnelError']);
   });
 
+  it('say of the command that it may be run', { skip: process.platform === 'win32' }, () => {
+    const { bin } = JSON.parse(readFileSync(join(consumer.installed, 'package.json'), 'utf8'));
+    for (const name of filesOf(consumer.installed)) {
+      const isProgram = Object.values(bin).includes(`./${name}`);
+      assert.equal(statSync(join(consumer.installed, name)).mode & 0o111, isProgram ? 0o111 : 0, name);
+    }
+  });
+
+  it('show a line and not a file where nobody catches an error', () => {
+    for (const program of [
+      "import('funnelvec/embed').then(({ Embedder }) => Embedder.load({ preset: 'wordllama' }));",
+      "require('funnelvec/embed').Embedder.load({ preset: 'wordllama' });",
+      "require('funnelvec').funnel([], []);",
+      "require('funnelvec/store').FunnelIndex.create(':memory:', { dim: -1 });",
+    ]) {
+      const { stderr, status } = consumer.tryNode(['--input-type=commonjs', '-e', program]);
+      assert.equal(status, 1);
+      assert.match(stderr, /FunnelError: Expected /);
+      assert.ok(stderr.length < 4_000, `${program} prints ${stderr.length} characters:\n${stderr.slice(0, 300)}`);
+    }
+  });
+
+  it('have every name that is imported of stand-ins', { skip: missing ?? false }, async () => {
+    const esbuild = load('esbuild') as { build: (options: object) => Promise<unknown> };
+    const entries = ['index', 'wasm', 'store/index', 'tune/index', 'train/index', 'adapters/mastra/index'];
+    const external = [
+      'node:*',
+      '*.wasm',
+      '@mastra/*',
+      'lmdb',
+      'hyparquet*',
+      'csv-parse*',
+      'apache-arrow',
+      'h5wasm*',
+      'uplot*',
+    ];
+    for (const condition of ['browser', 'workerd'])
+      for (const entry of entries) {
+        const entryPoints = [join(esm, `${entry}.js`)];
+        const options = { entryPoints, external, conditions: [condition], platform: 'neutral', logLevel: 'silent' };
+        await esbuild.build({ ...options, bundle: true, format: 'esm', write: false });
+      }
+  });
+
   it('come apart in bundles, which have what those of single modules have', { skip: missing ?? false }, async () => {
     const esbuild = load('esbuild') as {
       build: (options: object) => Promise<{ outputFiles: { contents: Uint8Array }[] }>;
@@ -173,4 +219,16 @@ describe('a constant that bundlers may leave out', () => {
     ['class A{b=f()}', 'class A{b=f()}'],
   ];
   for (const [from, to] of cases) it(`is made of ${from}`, () => assert.equal(pure(from), to));
+});
+
+describe('a line of a file', () => {
+  const long = (name: string): string => `const ${name}="${name.repeat(60)}";`;
+  const cases: [string, string][] = [
+    [`let a;${long('b')}${long('c')}`, `let a;\n${long('b')}\n${long('c')}`],
+    [`function f(){${long('b')}}`, `function f(){\n${long('b')}}`],
+    [`class A{static a=1;b(){${long('b')}}}`, `class A{static a=1;\nb(){\n${long('b')}}}`],
+    [`const a=\`x;\${(()=>{${long('b')}})()}\``, `const a=\`x;\${(()=>{\n${long('b')}})()}\``],
+    ['a();b();c();', 'a();b();c();'],
+  ];
+  for (const [from, to] of cases) it(`begins as in ${to.slice(0, 30)}`, () => assert.equal(inLines(from), to));
 });
