@@ -8,6 +8,7 @@
 #    include <malloc.h>
 
 #    include <atomic>
+#    include <chrono>
 #    include <system_error>
 #    include <thread>
 #  endif
@@ -23,12 +24,31 @@ void askLargePages(const PagesTask& t) {
 
 #  ifdef __GLIBC__
 
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// malloc waits while a trim looks at its heap: seconds, where a program has millions of small blocks. So a trim is not
+// followed by another before so many times as long as it took.
+constexpr int kPauses = 50;
+
+std::atomic<bool> trimming{false};
+Clock::time_point pausedUntil;  // whoever trims may look at it
+
+}  // namespace
+
 void trimMemory(const TrimTask& t) {
-  static std::atomic<bool> trimming{false};
   if (trimming.exchange(true)) return;
+  const auto began = Clock::now();
+  if (began < pausedUntil) {
+    trimming = false;
+    return;
+  }
   try {
-    std::thread([keep = t.keep] {
+    std::thread([keep = t.keep, began] {
       (void)malloc_trim(keep);
+      const auto ended = Clock::now();
+      pausedUntil = ended + kPauses * (ended - began);
       trimming = false;
     }).detach();
   } catch (const std::system_error&) {

@@ -27,7 +27,7 @@ struct TrimTask {
 FUNNELVEC_ARGUMENTS(TrimTask, t.keep)
 
 // Gives the free pages between blocks in use to the system, in a thread of its own; free() does not. Nothing is done
-// where no thread starts, or while the last call is under way.
+// where no thread starts, while the last call is under way, or soon behind one that took long.
 void trimMemory(const TrimTask& task);
 
 #  endif
