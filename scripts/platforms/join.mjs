@@ -147,7 +147,7 @@ function readGraph(folder, kept) {
     for (const [, from] of text.matchAll(/['"]\.\.\/\.\.\/cjs\/([\w/-]+\.js)['"]/g)) found.add(from);
     if (text.includes('import.meta') || text.startsWith('#!')) alone.add(name);
     // Turbopack finds the file of a thread from where its name is written, in the CommonJS build.
-    if (/\bmoduleFile\('/.test(text)) alone.add(name);
+    if (/\bmoduleFile\('/.test(text) && !files.includes(`${name.slice(0, -3)}-web.js`)) alone.add(name);
   }
   const cjs = pathOf(folder, 'dist', 'cjs');
   for (const file of filesUnder(cjs, (name) => name.endsWith('.js'))) {
