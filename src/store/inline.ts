@@ -10,7 +10,7 @@ import type { CheckedQuery } from './request.js';
 /** Milliseconds that a call may be predicted to take: the way to a thread and back adds .1 to .2 to it. */
 const SHORT = 0.5;
 /** Milliseconds from which on a search gains more by helpers than it takes to wake them. */
-const WORTH_WAKING = 0.2;
+const WORTH_WAKING = 0.06;
 /** Milliseconds behind a search for which its helpers are surely awake; see kAwake in cpp/team.cc. */
 const AWAKE = 0.06;
 /** Milliseconds of searches in one turn of the event loop. */

@@ -124,8 +124,8 @@ describe('helpers of a short search', () => {
     inline.underWay = 1;
     inline.hasEnded(100);
     assert.equal(inline.gainsByHelp(0.1, 100.03), true, 'searches in a row');
-    assert.equal(inline.gainsByHelp(0.1, 101), false, 'asleep, for so little');
-    assert.equal(inline.gainsByHelp(0.3, 101), true, 'for so much they are woken');
+    assert.equal(inline.gainsByHelp(0.05, 101), false, 'asleep, for so little');
+    assert.equal(inline.gainsByHelp(0.1, 101), true, 'for so much they are woken');
     inline.underWay = 2;
     assert.equal(inline.gainsByHelp(0.3, 100.03), false, 'others have use for the processors');
   });
