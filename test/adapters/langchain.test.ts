@@ -1,6 +1,6 @@
 /** The vector store of LangChain, over every kind of store, by the real packages; and its retriever. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { Document } from '@langchain/core/documents';
 import { Embeddings } from '@langchain/core/embeddings';
 import { index as indexing } from '@langchain/core/indexing';
@@ -605,14 +605,20 @@ for (const [kind, started] of starting) {
   });
 }
 
-it(`FunnelRetriever has Qdrant rank its candidates, so that no vectors are sent, whatever the head${qdrantMark}`, async (t) => {
-  let server: Awaited<ReturnType<typeof startQdrant>>;
+/** A Qdrant; undefined where there is none, and the test is skipped. */
+async function qdrantFor(t: TestContext): Promise<Awaited<ReturnType<typeof startQdrant>> | undefined> {
   try {
-    server = await startQdrant();
+    return await startQdrant();
   } catch (error) {
     if (process.env['CI'] === 'true') throw error;
-    return t.skip((error as Error).message);
+    t.skip((error as Error).message);
+    return undefined;
   }
+}
+
+it(`FunnelRetriever has Qdrant rank its candidates, so that no vectors are sent, whatever the head${qdrantMark}`, async (t) => {
+  const server = await qdrantFor(t);
+  if (server === undefined) return;
   const client = new QdrantClient({ url: server.url, checkCompatibility: false });
   const collection = `langchain-ranks-${process.pid}`;
   const vectors = { head: { size: 2, distance: 'Cosine' }, full: { size: DIM, distance: 'Cosine' } } as const;
@@ -643,13 +649,8 @@ it(`FunnelRetriever has Qdrant rank its candidates, so that no vectors are sent,
 });
 
 it(`FunnelVectorStore goes on with a collection that @langchain/qdrant made: one vector without a name${qdrantMark}`, async (t) => {
-  let server: Awaited<ReturnType<typeof startQdrant>>;
-  try {
-    server = await startQdrant();
-  } catch (error) {
-    if (process.env['CI'] === 'true') throw error;
-    return t.skip((error as Error).message);
-  }
+  const server = await qdrantFor(t);
+  if (server === undefined) return;
   const client = new QdrantClient({ url: server.url, checkCompatibility: false });
   const collection = `langchain-own-${process.pid}`;
   await client.createCollection(collection, { vectors: { size: DIM, distance: 'Cosine' } });
