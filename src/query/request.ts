@@ -165,13 +165,10 @@ export function checkedOptions(
   const plan = given.plan === undefined ? undefined : checkedPlan(given.plan, exact);
   if (given.params !== undefined) given.params = isObject(given.params) ? ownParams(given.params) : given.params;
   // Every key by its name: an object that is spread into another and given more keys takes V8 a hundred times as long, each time.
-  const { limit, offset, maxDepth, nativeFilter, params, mode, scoreThreshold, using, withPayload, withVector } = given;
-  const { timeout, signal, explain, stages, rescore } = given;
-  const options: Record<keyof CheckedOptions, unknown> = {
+  const {
     limit,
     offset,
     maxDepth,
-    filter: node,
     nativeFilter,
     params,
     mode,
@@ -179,12 +176,30 @@ export function checkedOptions(
     using,
     withPayload,
     withVector,
-    plan,
     timeout,
     signal,
     explain,
     stages,
     rescore,
+  } = given;
+  const options: Record<keyof CheckedOptions, unknown> = {
+    limit,
+    offset,
+    maxDepth,
+    nativeFilter,
+    params,
+    mode,
+    scoreThreshold,
+    using,
+    withPayload,
+    withVector,
+    timeout,
+    signal,
+    explain,
+    stages,
+    rescore,
+    filter: node,
+    plan,
     paged: isPaged(given),
     exact,
   };
