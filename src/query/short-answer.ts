@@ -1,6 +1,7 @@
 /** Searches that a source's own query answers, without the steps that all others share. */
 import { FunnelError } from '../core/errors.js';
 import { hitsOf, prepareDecided } from '../funnel/prepare.js';
+import { sharedWorkspace } from '../funnel/workspace.js';
 import type { Rows } from '../kernels/kernels.js';
 import type { Answer, Fitted, PlacedSearch, RankedPool } from './fitted.js';
 import { at, type PlaceName } from './place-name.js';
@@ -18,6 +19,9 @@ export interface OwnQuery {
   /** As headBatch() would; all have the limits of the first. */
   nearestBatch(requests: readonly NearestRequest[]): Promise<HeadAnswer[]>;
 }
+
+/** Memory of keys that become hits before the next call: to make four small arrays takes as long as to fill hundreds. */
+const memory = sharedWorkspace();
 
 const offers = new WeakMap<Source, OwnQuery>();
 /** Members that stand in the class of a source, and on it where somebody has replaced them. */
@@ -48,15 +52,21 @@ export function shortRanked(
 ): Promise<RankedPool[]> | undefined {
   const own = ranker.mirror === undefined ? ownQueryOf(ranker.source) : undefined;
   if (own === undefined || fitted.length > POOLS_AT_ONCE) return undefined;
+  if (named === undefined && fitted.length === 1) {
+    const place = placeOf(fitted[0]!, info, ranker);
+    return place && rankedAlone(own, place);
+  }
   const places: PlacedSearch[] = [];
   for (const [i, one] of fitted.entries()) {
-    if (one.depth > IN_ONE_GO || !isOfIndex(one.search.options)) return undefined;
-    const place = at(named, i, () => ranker.decidedPlace(one, info));
+    const place = at(named, i, () => placeOf(one, info, ranker));
     if (place === undefined) return undefined;
     places.push(place);
   }
-  if (named === undefined && places.length === 1) return rankedAlone(own, places[0]!);
   return alike(places) ? rankedTogether(own, places, () => ranker.rank(fitted, info, named)) : undefined;
+}
+
+function placeOf(one: Fitted, info: SourceInfo, ranker: Ranker): PlacedSearch | undefined {
+  return one.depth > IN_ONE_GO || !isOfIndex(one.search.options) ? undefined : ranker.decidedPlace(one, info);
 }
 
 async function rankedAlone(own: OwnQuery, fitted: PlacedSearch): Promise<RankedPool[]> {
@@ -88,7 +98,7 @@ function nearestRequest({ search, depth: count, candidates }: PlacedSearch): Nea
 
 function rankedOf(fitted: PlacedSearch, answer: Answer): RankedPool {
   const { plan, depth, search } = fitted;
-  const prepared = prepareDecided(answer.candidates, search.vector, plan, depth, answer.found);
+  const prepared = prepareDecided(answer.candidates, search.vector, plan, depth, answer.found, memory);
   prepared.matrix.vectors = answer.candidates.vectors as Rows; // those of hits, where they were asked for
   return { fitted, answer, prepared, hits: hitsOf(prepared, -1), funnelMs: 0, exhausted: false };
 }

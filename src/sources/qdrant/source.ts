@@ -283,7 +283,7 @@ class QdrantSource extends CollectionSource<QdrantFacts, OwnOptions> implements 
     const asked = this.queries.reading(facts, request, this.queries.scopeOf(request.params));
     const fast = this.options.decode !== 'client';
     const answer =
-      ids.length === 0 ? { points: [], at: 0 } : await this.driver.retrieve({ ...asked, ids }, signal, fast);
+      ids.length === 0 ? { points: [], at: 0 } : await this.driver.retrieve({ ids, ...asked }, signal, fast);
     const some = withVectors(answer, asked);
     const rows = this.unpack(some, asked, facts, request);
     return { rows, lacking: asked.skip ? this.ids(some.lacking ?? []) : undefined };
