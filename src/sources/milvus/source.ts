@@ -116,7 +116,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   }
 
   protected infoOf({ headDim, dim, metric, idKind }: MilvusFacts): SourceInfo {
-    return { headDim, dim, metric, idKind };
+    return { headDim, dim, metric, idKind, mostCandidates: MAX_LIMIT };
   }
 
   protected checkFilters(queries: readonly Pick<HeadRequest, 'nativeFilter'>[]): void {
