@@ -81,6 +81,7 @@ const PHASES: Record<Kind, Manner[]> = {
     'dies',
     { status: 503, words: 'starting' },
     { status: 500, words: '1 of 1 read operations failed' },
+    { status: 500, words: 'Service internal error: task was cancelled' },
   ],
   gRPC: [
     'refuses',
@@ -88,6 +89,7 @@ const PHASES: Record<Kind, Manner[]> = {
     'cancels',
     { status: 14, words: 'no' },
     { status: 13, words: 'shard 0 has no active replica' },
+    { status: 13, words: 'Service internal error: task was cancelled' },
   ],
   Milvus: ['refuses', 'dies', 'cancels', { status: 14, words: 'no' }],
 };
@@ -162,6 +164,11 @@ describe('a node that dies', () => {
         ['dies', 'UNREACHABLE'],
         ...(kind === 'REST' ? [] : [['cancels', 'UNREACHABLE'] as [Manner, string]]),
         ['hangs', 'TIMEOUT'],
+        ...(kind === 'Milvus'
+          ? []
+          : [
+              [{ status: kind === 'REST' ? 500 : 13, words: 'No space left on device' }, 'REFUSED'] as [Manner, string],
+            ]),
       ];
       for (const [how, code] of tellings) {
         for (const node of nodes) manner(node, how);
