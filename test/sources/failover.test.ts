@@ -498,3 +498,33 @@ describe('clients of a source', () => {
     for (const [run, said] of bad) assert.throws(run, { code: 'BAD_ARGUMENT', message: said });
   });
 });
+
+test('a batch whose searches differ keeps few of them under way at once, and gives Node nothing to warn of', async () => {
+  const warnings: Error[] = [];
+  const warned = (warning: Error) => void warnings.push(warning);
+  process.on('warning', warned);
+  try {
+    for (const kind of KINDS) {
+      const source = sourceOver(kind, await nodesOf(kind));
+      // They differ in what comes along, and in their numbers.
+      const requests = Array.from({ length: 40 }, (_, i) => ({
+        vector,
+        candidates: 1 + (i >> 1),
+        vectors: i % 2 === 0,
+      }));
+      const answers = await source.headBatch!(requests);
+      const want = requests.map(({ candidates }) => idsBy(vector, candidates));
+      assert.deepEqual(
+        answers.map(({ candidates }) => Array.from(candidates.ids!, Number)),
+        want,
+      );
+    }
+    await new Promise((done) => setImmediate(done)); // warnings are told in a later turn
+    assert.deepEqual(
+      warnings.map(({ message }) => message).filter((message) => /listeners/.test(message)),
+      [],
+    );
+  } finally {
+    process.off('warning', warned);
+  }
+});
