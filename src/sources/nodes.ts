@@ -18,6 +18,8 @@ export interface NodesOptions {
   retries: number;
   /** The error of ours for one that a client threw after so many milliseconds. */
   classify(error: unknown, ms: number): FunnelError;
+  /** Whether a refusal tells of the node and not of the request, so that the next one may answer. @default none does */
+  isOfNode?(error: FunnelError): boolean;
 }
 
 /** After these the next node may answer. */
@@ -25,7 +27,7 @@ const GOES_ON: ReadonlySet<FunnelErrorCode> = new Set(['UNREACHABLE', 'UNAVAILAB
 /** After these the same node may answer, a little later. */
 const COMES_BACK: ReadonlySet<FunnelErrorCode> = new Set(['UNREACHABLE', 'UNAVAILABLE', 'RATE_LIMITED']);
 /** Where nodes fail in several ways, the first of these is told. */
-const TELLING: readonly FunnelErrorCode[] = ['RATE_LIMITED', 'UNAVAILABLE', 'TIMEOUT', 'UNREACHABLE'];
+const TELLING: readonly FunnelErrorCode[] = ['RATE_LIMITED', 'UNAVAILABLE', 'TIMEOUT', 'UNREACHABLE', 'REFUSED'];
 
 /** Milliseconds before the first try again; twice as many before each further one, and any part of the second half of that. */
 const PAUSE = 60;
@@ -134,7 +136,7 @@ export class Nodes<Node> {
           for (const [attempt, other] of running) if (attempt < ended.attempt) this.#fails(other.state);
           return ended.value;
         }
-        if (!GOES_ON.has(ended.error.code)) throw ended.error;
+        if (!GOES_ON.has(ended.error.code) && !this.#options.isOfNode?.(ended.error)) throw ended.error;
         this.#fails(state, ended.error.retryAfter);
         errors.push(ended.error);
         if (next < order.length) start();

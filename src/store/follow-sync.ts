@@ -8,7 +8,7 @@ import type { PackedRows, Source } from '../query/source/source.js';
 import type { Checksums } from './checksums.js';
 import { isDeepStrictEqual } from './equal.js';
 import type { SearchedIndex } from './searched-index.js';
-import { laterThan, type Stamped, stampOf } from './stamps.js';
+import { asFloat64, laterThan, type Stamped, stampOf } from './stamps.js';
 import { Sync } from './sync.js';
 import { type KeptMark, markOf, type Position, positionOf, type Since, withChecked } from './sync-mark.js';
 import type { SyncOptions } from './sync-types.js';
@@ -28,6 +28,8 @@ export class FollowSync extends Sync {
   readonly #ids = new Set<Id>();
   /** The largest stamp that it saw. */
   largest: Stamped | undefined;
+  /** The stamp that changes() went by: those of the rows that it read are later. */
+  from: Stamped | undefined;
 
   /** @param pace called after each page with its rows */
   constructor(
@@ -82,6 +84,18 @@ export class FollowSync extends Sync {
 
   /** Rows with later stamps; without one all, and those that are gone go: ids and stamps are read first, then what differs. */
   async changes(from: Stamped | undefined): Promise<void> {
+    try {
+      await this.#changesBehind(from);
+    } catch (error) {
+      // Refused before the first page: stamps of nanoseconds are larger integers than some databases compare.
+      const isLarge = error instanceof FunnelError && error.code === 'UNSUPPORTED' && typeof from?.value === 'bigint';
+      if (!isLarge) throw error;
+      await this.#changesBehind(asFloat64(from));
+    }
+  }
+
+  async #changesBehind(from: Stamped | undefined): Promise<void> {
+    this.from = from;
     const key = this.key!;
     const { batch = 1000 } = this.options;
     const filter = from && laterThan(from, key);

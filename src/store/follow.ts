@@ -351,8 +351,8 @@ class Following implements Follower {
     const { overlap = 60_000 } = this.options;
     const mark = this.#followed!;
     const at = Date.now();
-    const from = settledStamp(mark.since!, mark.at, overlap);
-    const changes = await this.#seek(from, round);
+    const changes = await this.#seek(settledStamp(mark.since!, mark.at, overlap), round);
+    const { from } = changes;
     let { uncounted = 0 } = mark;
     let isAll = from === undefined;
     if (isAll) uncounted = changes.uncounted;

@@ -33,6 +33,15 @@ function stamped(value: unknown): Stamped | undefined {
   return ms === undefined || Number.isNaN(ms) ? undefined : { value: ms, kind: 'date' };
 }
 
+/**
+ * A stamp for databases that compare numbers as float64 and refuse integers which that rounds: a float64 below, so that every
+ * later stamp is larger, however it is rounded.
+ */
+export function asFloat64({ value, kind }: Stamped): Stamped {
+  const near = Number(value);
+  return { value: near - Math.abs(near) * Number.EPSILON, kind };
+}
+
 /** Rows with larger stamps; dates are compared in milliseconds, in which those of the databases are written. */
 export function laterThan({ value, kind }: Stamped, path: Path): FilterNode {
   if (kind === 'number') return { op: 'range', path, bounds: { gt: value } };

@@ -81,6 +81,7 @@ const PHASES: Record<Kind, Manner[]> = {
     'dies',
     { status: 503, words: 'starting' },
     { status: 500, words: '1 of 1 read operations failed' },
+    { status: 500, words: 'Service internal error: task was cancelled' },
   ],
   gRPC: [
     'refuses',
@@ -88,6 +89,7 @@ const PHASES: Record<Kind, Manner[]> = {
     'cancels',
     { status: 14, words: 'no' },
     { status: 13, words: 'shard 0 has no active replica' },
+    { status: 13, words: 'Service internal error: task was cancelled' },
   ],
   Milvus: ['refuses', 'dies', 'cancels', { status: 14, words: 'no' }],
 };
@@ -162,6 +164,11 @@ describe('a node that dies', () => {
         ['dies', 'UNREACHABLE'],
         ...(kind === 'REST' ? [] : [['cancels', 'UNREACHABLE'] as [Manner, string]]),
         ['hangs', 'TIMEOUT'],
+        ...(kind === 'Milvus'
+          ? []
+          : [
+              [{ status: kind === 'REST' ? 500 : 13, words: 'No space left on device' }, 'REFUSED'] as [Manner, string],
+            ]),
       ];
       for (const [how, code] of tellings) {
         for (const node of nodes) manner(node, how);
@@ -490,4 +497,34 @@ describe('clients of a source', () => {
     ];
     for (const [run, said] of bad) assert.throws(run, { code: 'BAD_ARGUMENT', message: said });
   });
+});
+
+test('a batch whose searches differ keeps few of them under way at once, and gives Node nothing to warn of', async () => {
+  const warnings: Error[] = [];
+  const warned = (warning: Error) => void warnings.push(warning);
+  process.on('warning', warned);
+  try {
+    for (const kind of KINDS) {
+      const source = sourceOver(kind, await nodesOf(kind));
+      // They differ in what comes along, and in their numbers.
+      const requests = Array.from({ length: 40 }, (_, i) => ({
+        vector,
+        candidates: 1 + (i >> 1),
+        vectors: i % 2 === 0,
+      }));
+      const answers = await source.headBatch!(requests);
+      const want = requests.map(({ candidates }) => idsBy(vector, candidates));
+      assert.deepEqual(
+        answers.map(({ candidates }) => Array.from(candidates.ids!, Number)),
+        want,
+      );
+    }
+    await new Promise((done) => setImmediate(done)); // warnings are told in a later turn
+    assert.deepEqual(
+      warnings.map(({ message }) => message).filter((message) => /listeners/.test(message)),
+      [],
+    );
+  } finally {
+    process.off('warning', warned);
+  }
 });

@@ -64,7 +64,13 @@ describe('Milvus collections of other packages', { timeout: 120_000 }, () => {
       Math.hypot(...(row['langchain_vector'] as number[]).map((x, i) => x - query[i]!));
     const wanted = rows.toSorted((a, b) => distance(a) - distance(b));
     const source = open('langchain');
-    assert.deepEqual(await source.info(), { headDim: 16, dim: 16, metric: 'euclid', idKind: 'string' });
+    assert.deepEqual(await source.info(), {
+      headDim: 16,
+      dim: 16,
+      metric: 'euclid',
+      idKind: 'string',
+      mostCandidates: 16_384,
+    });
     const search = new FunnelSearch({ source });
     for (const mode of ['funnel', 'exact'] as const) {
       const { hits } = await search.query({ vector: query, limit: 5, mode, withPayload: true });
@@ -133,7 +139,13 @@ describe('Milvus collections of other packages', { timeout: 120_000 }, () => {
     assert.equal(hits[0]!.id, 'node 7');
     assert.deepEqual(hits[0]!.payload, { content: 'text 7', metadata: { year: 1997 } });
     assert.equal(hits.length, 5);
-    assert.deepEqual(await open('quick').info(), { headDim: 8, dim: 8, metric: 'cosine', idKind: 'string' });
+    assert.deepEqual(await open('quick').info(), {
+      headDim: 8,
+      dim: 8,
+      metric: 'cosine',
+      idKind: 'string',
+      mostCandidates: 16_384,
+    });
     assert.equal((await open('quick', { metric: 'dot' }).info()).metric, 'dot');
   });
 

@@ -1,10 +1,14 @@
-/** Collections of Qdrant in strict mode: pools fit what it allows, or the error says what to lower; counts need no exact search. */
+/**
+ * Limits of what one search may ask for, of Qdrant's strict mode and of Milvus: pools fit what they allow, or the error says what to
+ * lower; counts need no exact search.
+ */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { FunnelSearch } from 'funnelvec';
+import { milvusSource } from 'funnelvec/milvus';
 import { qdrantSource } from 'funnelvec/qdrant';
 import { rejects } from '#dist/conformance/failures.js';
-import { grpcNode, idsBy, type Node, POINTS, restNode } from './nodes.js';
+import { grpcNode, idsBy, milvusNode, type Node, POINTS, restNode } from './nodes.js';
 
 const names = { collection: 'films', head: 'head', full: 'full' };
 const vector = Float32Array.of(1, 0);
@@ -127,3 +131,40 @@ describe('in strict mode', () => {
     }
   });
 });
+
+describe('over Milvus, which answers 16,384 rows at most', () => {
+  test('default pools are no larger, however many hits are wanted, and more hits are refused with the option to lower', async () => {
+    const node = await milvusNode();
+    open.push(node);
+    const source = milvusSource(node.client, names);
+    const search = new FunnelSearch({ source });
+    const asked = () =>
+      node.asked.flatMap(({ call, body }) => (call === 'Search' ? [limitOf(body)] : [])).splice(-1)[0];
+    const { hits } = await search.query({ vector, limit: 10_000 });
+    assert.deepEqual(
+      hits.map(({ id }) => Number(id)),
+      idsBy(vector, POINTS.length),
+    );
+    assert.equal(asked(), 16_384);
+    assert.equal((await search.query({ vector, offset: 5, limit: 7, maxDepth: 9_000 })).hits.length, 7);
+    assert.equal(asked(), 16_384);
+    assert.equal((await search.query({ vector, limit: 16_384, mode: 'exact' })).hits.length, POINTS.length);
+    assert.equal(asked(), 16_384);
+    assert.equal((await search.query({ vector, limit: 1_000 })).hits.length, POINTS.length);
+    assert.equal(asked(), 4_000);
+    const before = node.asked.length;
+    const most = (what: string) => new RegExp(`at most 16384.*for ${what} but`);
+    await rejects(search.query({ vector, limit: 16_385 }), 'BAD_PLAN', most('limit'));
+    await rejects(search.query({ vector, offset: 0, maxDepth: 20_000 }), 'BAD_PLAN', most('maxDepth'));
+    const plan = { scales: [2], keep: 1, candidates: 20_000 };
+    await rejects(search.query({ vector, limit: 2, plan }), 'BAD_PLAN', most('candidates'));
+    assert.equal(node.asked.length, before);
+  });
+});
+
+/** The rows that a search asks for. */
+function limitOf(body: { search_params?: { key: string; value: string }[] }): number {
+  const params = body.search_params ?? [];
+  const text = params.find(({ key }) => key === 'topk' || key === 'limit')?.value;
+  return Number(text);
+}

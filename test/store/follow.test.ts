@@ -134,6 +134,34 @@ describe('index.follow()', () => {
     }
   });
 
+  it('reads no vector twice where a round of changes is cut off, nor where all changes have one stamp', async () => {
+    const collection = await Collection.of(1_000);
+    const mirror = await mirrorIn();
+    const follower = mirror.follow(collection.source, { ...NEVER, since: 'at', overlap: 0, batch: 50 });
+    await follower.update();
+    await follower.update(); // stamps behind the first page are looked at once more
+    const changed = Array.from({ length: 600 }, (_, n) => n);
+    await collection.write(changed, collection.clock++);
+    collection.since();
+    for (let cut = 4; cut <= 8; cut += 4) {
+      let pages = 0;
+      collection.between = async () => {
+        if (++pages > cut) collection.down = new FunnelError('UNREACHABLE', 'cut off');
+      };
+      await assert.rejects(follower.update(), refused('UNREACHABLE', /cut off/));
+      collection.down = undefined;
+    }
+    collection.between = undefined;
+    const { kind, written } = await follower.update();
+    assert.equal(kind, 'changes');
+    assert.ok(written < changed.length, `${written} were written by the last round`);
+    assert.equal(collection.since().vectors, changed.length);
+    await assertSameRows(mirror, collection.index);
+    await follower.stop();
+    await mirror.close();
+    await collection.index.close();
+  });
+
   it('reads all rows in each round where full is 0 and nothing says what has changed', async () => {
     const collection = await Collection.of(300);
     const mirror = await mirrorIn();

@@ -15,7 +15,7 @@ export interface SourceInfo {
   metric: Metric;
   /** The kind of a point's id; collections of Qdrant may hold integers and UUIDs. */
   idKind: IdKind;
-  /** The most candidates that one search may ask for, where the collection says so. Default pools are no larger. */
+  /** The most candidates that one search may ask for, where collection or database have a limit. Default pools are no larger. */
   mostCandidates?: number;
 }
 

@@ -3,6 +3,7 @@
 import { expected, FunnelError } from '../../core/errors.js';
 import type { Id } from '../../core/types.js';
 import { checkInteger, checkKeys } from '../../core/validate.js';
+import { mapLimited } from '../../query/limited.js';
 import { checkParams, readParams } from '../../query/params.js';
 import { type GivenNames, headBy } from '../../query/source/layout.js';
 import { LAYOUT_KEYS, sourceOf } from '../../query/source/layouts.js';
@@ -79,6 +80,9 @@ function nameOf(collection: string): string {
 /** The SDK tries again of its own accord (`maxRetries`, 3). */
 const RETRIES = 0;
 
+/** Searches of a batch that are under way at once. */
+const AT_ONCE = 8;
+
 /** Milvus's own limit on `limit`; Milvus Lite does not enforce it. */
 const MAX_LIMIT = 16_384;
 
@@ -116,7 +120,7 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
   }
 
   protected infoOf({ headDim, dim, metric, idKind }: MilvusFacts): SourceInfo {
-    return { headDim, dim, metric, idKind };
+    return { headDim, dim, metric, idKind, mostCandidates: MAX_LIMIT };
   }
 
   protected checkFilters(queries: readonly Pick<HeadRequest, 'nativeFilter'>[]): void {
@@ -155,18 +159,16 @@ class MilvusSource extends CollectionSource<MilvusFacts, OwnOptions> implements 
         });
         const answers = new Array<HeadAnswer>(requests.length);
         const parts = [...alike.values()].flatMap((places) => chunks(places, SEARCHES));
-        await Promise.all(
-          parts.map(async (places) => {
-            const some = await this.searchHeads(
-              places.map((i) => requests[i]!),
-              facts,
-              signal,
-            );
-            places.forEach((i, p) => {
-              answers[i] = some[p]!;
-            });
-          }),
-        );
+        await mapLimited(parts, AT_ONCE, async (places) => {
+          const some = await this.searchHeads(
+            places.map((i) => requests[i]!),
+            facts,
+            signal,
+          );
+          places.forEach((i, p) => {
+            answers[i] = some[p]!;
+          });
+        });
         return answers;
       });
     });

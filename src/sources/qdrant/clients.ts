@@ -1,7 +1,7 @@
 /** Which driver a client takes, and one driver over the clients of several addresses. */
 import { expected } from '../../core/errors.js';
 import { type MakeNode, makersOf, Nodes } from '../nodes.js';
-import type { QdrantDriver } from './driver.js';
+import { isOfNode, type QdrantDriver } from './driver.js';
 import { grpcDriver } from './grpc.js';
 import type { QdrantGrpcClient } from './grpc-client.js';
 import { type QdrantRestClient, restDriver } from './rest.js';
@@ -32,7 +32,7 @@ export function driverOf(given: QdrantClients, addresses: unknown, name: string,
   // Those of a function wait until they are needed.
   const rest = others.map(makeOther).map((make) => (typeof given === 'function' ? make : madeNow(make)));
   const classify = (error: unknown, ms: number) => one.classify(error, name, ms);
-  const nodes = new Nodes<QdrantDriver>([() => one, ...rest], { name, retries, classify });
+  const nodes = new Nodes<QdrantDriver>([() => one, ...rest], { name, retries, classify, isOfNode });
   type Member = (...args: unknown[]) => Promise<unknown>;
   const asking = Object.entries(one).filter(([key, member]) => typeof member === 'function' && !LOCAL.has(key));
   const over = asking.map(([key]): [string, Member] => [

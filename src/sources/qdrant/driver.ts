@@ -169,3 +169,12 @@ export function qdrantRefusal(where: string, reason: string, cause: unknown): Fu
     return new FunnelError('BAD_DIMS', `${where} has other dims (${reason})`, { cause });
   return new FunnelError('REFUSED', `${where} refused the request (${reason})`, { cause });
 }
+
+/** HTTP and gRPC (INTERNAL) for a server that failed over a request which it took: its disk, or it is shutting down. */
+const FAILED: readonly unknown[] = [500, 13];
+
+/** Whether a refusal is a failure of the node that was asked. */
+export function isOfNode({ code, cause }: FunnelError): boolean {
+  const { status, code: grpc } = (cause ?? {}) as { status?: unknown; code?: unknown };
+  return code === 'REFUSED' && FAILED.includes(status ?? grpc);
+}

@@ -91,8 +91,8 @@ export function isSuspect(asked: QdrantQuery, answer: QdrantAnswer, facts: PoolF
   return told !== 'exact' && received(answer) < most;
 }
 
-/** Requests of a batch that are under way at once behind it. */
-const AT_ONCE = 8;
+/** Requests of a batch that are under way at once where it is no single one. Node warns of a signal with more than ten listeners. */
+export const SEARCHES_AT_ONCE = 8;
 
 /**
  * Finishes the answers of a batch. Suspects of one key go one after the other, since the first settles it for those behind it.
@@ -111,10 +111,10 @@ export async function bySuspects<T>(
   asked.forEach((one, i) => {
     if (suspect(i)) keys.set(keyOf(one), [...(keys.get(keyOf(one)) ?? []), i]);
   });
-  await mapLimited([...keys.values()], AT_ONCE, async (places) => {
+  await mapLimited([...keys.values()], SEARCHES_AT_ONCE, async (places) => {
     for (const i of places) if (suspect(i)) done.set(i, await finish(i));
   });
-  return mapLimited(asked, AT_ONCE, async (_, i) => (done.has(i) ? done.get(i)! : finish(i)));
+  return mapLimited(asked, SEARCHES_AT_ONCE, async (_, i) => (done.has(i) ? done.get(i)! : finish(i)));
 }
 
 function isUnknown(asked: QdrantQuery, { shortPools, fullPools }: PoolFacts): boolean {
