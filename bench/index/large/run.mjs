@@ -1,10 +1,11 @@
 // npm run bench:large [-- --rows 10000000] [--folder dir] [--threads 2] [--memory 5] [--kill] [--reuse] [--write]
-// An index of ten million rows on one machine, alone: outside of all others, since it takes most of an hour and some 30 GB of disk,
+// An index of ten million rows on one machine, alone: outside of all others, since it takes most of an hour and some 25 GB of disk,
 // and says so first. Rows are made as those of the set syn1m, in float16, and go from Python straight into the index.
+// --folder is empty, new, or one that such a run filled: what that run left is replaced.
 // --memory: GiB, the index's `memory` (codes; rows stay on disk). --kill ends the process in the middle of the build, and builds again.
 // --reuse searches an index that an earlier run left. --write puts the table into bench/RESULTS.md.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -50,7 +51,14 @@ if (values.write && count < ROWS) {
   process.exit(2);
 }
 const folder = resolve(values.folder);
-mkdirSync(folder, { recursive: true });
+/** Says that what lies beside it is of such runs: the next one takes its place. */
+const marker = join(folder, '.bench-large');
+if (!existsSync(marker) && existsSync(folder) && readdirSync(folder).length > 0) {
+  log(
+    `Expected an empty or a new folder for --folder, or one that a run filled, but ${folder} has files without ${marker}`,
+  );
+  process.exit(2);
+}
 const job = {
   count,
   threads,
@@ -66,6 +74,8 @@ if (values.reuse && earlier?.written.rows !== count) {
   log(`Expected an index of ${count} rows that a run built in ${folder} for --reuse but found ${got}`);
   process.exit(2);
 }
+mkdirSync(folder, { recursive: true });
+writeFileSync(marker, '');
 await setup({ withPython: false });
 const { python } = await setupIndex();
 const base = await prepare(baseKey, { python, log });
@@ -76,12 +86,13 @@ job.dim = base.dim;
 const diskNeeded = count * (2 * job.dim + 6 + 2 * 420) + GIB;
 if (!values.reuse) {
   const { bavail, bsize } = statfsSync(folder);
+  const free = bavail * bsize + (sizeOf(job.path) ?? 0); // an earlier run's index goes first
   const gib = (bytes) => (bytes / GIB).toFixed(1);
   log(
-    `${count.toLocaleString('en')} rows × ${job.dim}: needs ${gib(diskNeeded)} GiB of disk (free ${gib(bavail * bsize)}), ` +
+    `${count.toLocaleString('en')} rows × ${job.dim}: needs ${gib(diskNeeded)} GiB of disk (free ${gib(free)}), ` +
       `${gib(LIMITS.buildBytes)} GiB of memory (free ${gib(os.freemem())}), and ${Math.ceil((count / 1e6) * 4)} minutes or more`,
   );
-  if (bavail * bsize < diskNeeded) {
+  if (free < diskNeeded) {
     log('not enough disk; --folder names another');
     process.exit(2);
   }
