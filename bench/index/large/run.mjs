@@ -1,9 +1,10 @@
-// npm run bench:large [-- --rows 10000000] [--folder dir] [--threads 2] [--memory 5] [--kill] [--reuse] [--write]
+// npm run bench:large [-- --rows 10000000] [--folder dir] [--threads 2] [--memory 5] [--kill] [--reuse] [--peers] [--write]
 // An index of ten million rows on one machine, alone: outside of all others, since it takes most of an hour and some 25 GB of disk,
 // and says so first. Rows are made as those of the set syn1m, in float16, and go from Python straight into the index.
 // --folder is empty, new, or one that such a run filled: what that run left is replaced.
 // --memory: GiB, the index's `memory` (codes; rows stay on disk). --kill ends the process in the middle of the build, and builds again.
-// --reuse searches an index that an earlier run left. --write puts the table into bench/RESULTS.md.
+// --reuse searches an index that an earlier run left. --peers gives faiss's IVF the same rows, with the memory that our build may
+// take, once more as long. --write puts the table into bench/RESULTS.md.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     memory: { type: 'string', default: '5' },
     kill: { type: 'boolean', default: false },
     reuse: { type: 'boolean', default: false },
+    peers: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   },
 });
@@ -104,7 +106,7 @@ const load = os.loadavg()[0];
 let built = earlier;
 if (built === undefined) {
   rmSync(job.built, { force: true }); // the index that it tells of goes
-  built = { written: await writeRows() };
+  built = { written: await withRows('write', (rows) => processOf('write', job, rows), job.truth) };
   if (values.kill) built.killed = await killWhileBuilding();
   built.optimized = await step('build', job);
   built.disk = sizeOf(job.path);
@@ -113,7 +115,8 @@ if (built === undefined) {
 dropCaches();
 const cold = await step('cold', job);
 const warm = await step('search', job);
-const result = { job, built, cold, warm, load, date: new Date().toISOString().slice(0, 10), base: base.title };
+const peer = values.peers ? await besideFaiss() : undefined;
+const result = { job, built, cold, warm, peer, load, date: new Date().toISOString().slice(0, 10), base: base.title };
 const text = section(result);
 process.stdout.write(`${text}\n`);
 writeFileSync(join(folder, 'result.json'), JSON.stringify(result));
@@ -125,20 +128,34 @@ if (values.write) {
   );
 }
 
-/** The rows, from Python into the index as they are made. */
-async function writeRows() {
-  const script = ['bench/index/sets/stream.py', base.folder, String(first), String(count), job.truth];
+/** A process that reads the rows, as Python makes them, and tells of it. @param truth file for the true neighbours of the queries */
+async function withRows(name, start, truth) {
+  const script = ['bench/index/sets/stream.py', base.folder, String(first), String(count), ...(truth ? [truth] : [])];
   const made = spawn(python, script, {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
   });
   const ended = new Promise((done) => made.on('exit', done)); // its end of the pipe is read elsewhere, and never closes here
-  const writing = step('write', job, made.stdout);
+  const reading = toldBy(name, start(made.stdout));
   made.stdout.destroy(); // whoever writes hears it when the reader dies
-  const written = await writing;
-  if ((await ended) !== 0) throw new Error('the rows could not be made');
-  return written;
+  const told = await reading;
+  if (told.failed === undefined && (await ended) !== 0) throw new Error('the rows could not be made');
+  return told;
+}
+
+/** faiss's IVF: of the shapes that it may have, the first that the memory of our build is enough for. */
+async function besideFaiss() {
+  const failed = {};
+  for (;;) {
+    const what = { ...job, limit: LIMITS.buildBytes, without: Object.keys(failed) };
+    const script = ['bench/index/large/faiss_ivf.py', JSON.stringify(what)];
+    const start = (rows) => spawn(python, script, { cwd: root, stdio: [rows, 'pipe', 'inherit'] });
+    const told = await withRows('faiss', start).catch(({ last, message }) => ({ ...last, failed: message }));
+    if (told.shape === undefined && told.failed !== undefined) throw new Error(told.failed);
+    if (told.failed === undefined) return { ...told, failed };
+    failed[told.shape] = told.failed;
+  }
 }
 
 /** Ends a build in its middle, as a crash would, and tells what was there afterwards. */
@@ -159,14 +176,17 @@ function processOf(role, what, input) {
   });
 }
 
-/** A process that does one thing and tells of it in its last line. */
-async function step(role, what, input) {
-  log(`${role} …`);
-  const child = processOf(role, what, input);
+function step(role, what) {
+  return toldBy(role, processOf(role, what));
+}
+
+/** The last line of a process that does one thing and tells of it. */
+async function toldBy(name, { stdout }) {
+  log(`${name} …`);
   let last;
-  for await (const line of createInterface({ input: child.stdout })) last = JSON.parse(line);
-  if (last?.done !== true) throw new Error(`${role} ended before it was done`);
-  log(`${role}: ${JSON.stringify(last).slice(0, 400)}`);
+  for await (const line of createInterface({ input: stdout })) last = JSON.parse(line);
+  if (last?.done !== true) throw Object.assign(new Error(`${name} ended before it was done`), { last });
+  log(`${name}: ${JSON.stringify(last).slice(0, 400)}`);
   return last;
 }
 

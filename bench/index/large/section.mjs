@@ -10,7 +10,7 @@ const minutes = (seconds) => `${(seconds / 60).toFixed(1)} min`;
 const took = (seconds, cpu) => `${minutes(seconds)} (${minutes(cpu)} of processors)`;
 const millis = (ms) => `${ms < 10 ? ms.toFixed(2) : ms.toFixed(0)} ms`;
 
-export function section({ job, built, cold, warm, load, date, base }) {
+export function section({ job, built, cold, warm, peer, load, date, base }) {
   const { written, optimized, killed } = built;
   const seconds = written.seconds + optimized.seconds;
   const peak = Math.max(written.memory.peak, optimized.memory.peak);
@@ -55,5 +55,24 @@ export function section({ job, built, cold, warm, load, date, base }) {
   ].map(([what, figure, holds, limit]) => `- ${holds ? 'PASS' : 'FAIL'} ${what}: ${figure} (bound ${limit})`);
   const judged =
     job.count < ROWS ? 'Bounds are those of ten million rows: of fewer they are not judged.' : bounds.join('\n');
-  return [facts.join('\n'), table.join('\n'), judged].join('\n\n');
+  return [facts.join('\n'), table.join('\n'), judged, ...(peer === undefined ? [] : [besideFaiss(job, peer)])].join(
+    '\n\n',
+  );
+}
+
+/** faiss's IVF on the same rows: the shapes that could not hold them, and the one that did. */
+function besideFaiss({ threads }, { version, beyond, failed, shape, built, lines, resident }) {
+  const without = [
+    ...Object.entries(beyond).map(([name, bytes]) => `- ${name} cannot hold them: its codes alone take ${gib(bytes)}.`),
+    ...Object.entries(failed).map(([name, reason]) => `- ${name} cannot hold them: ${reason}.`),
+  ];
+  const head = `faiss ${version} beside it, one process with ${gib(LIMITS.buildBytes)} of memory at most, ${threads} threads:`;
+  if (built === undefined) return [head, without.join('\n')].join('\n\n');
+  const did = `- ${shape}: rows and build ${took(built.seconds, built.cpu)}, most resident ${gib(built.peak)}, while searching ${gib(resident)}.`;
+  const table = [
+    '| faiss | recall@10 | p50 | p95 |',
+    '| :-- | --: | --: | --: |',
+    ...lines.map((one) => `| ${one.name} | ${one.recall.toFixed(4)} | ${millis(one.p50)} | ${millis(one.p95)} |`),
+  ];
+  return [head, [...without, did].join('\n'), table.join('\n')].join('\n\n');
 }
