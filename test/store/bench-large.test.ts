@@ -1,7 +1,7 @@
 /** The bench of ten million rows refuses odd options before any work, which takes most of an hour. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -28,4 +28,19 @@ test('the bench of ten million rows refuses odd options by name, before any work
     assert.match(run.stderr + run.stdout, said);
     assert.equal(existsSync(join(own, 'index')), false);
   }
+});
+
+test('the bench of ten million rows leaves a folder alone that somebody else filled', () => {
+  const theirs = join(folder, 'theirs');
+  mkdirSync(join(theirs, 'index'), { recursive: true });
+  const file = join(theirs, 'index', 'data');
+  writeFileSync(file, 'of somebody');
+  const options = ['--folder', theirs, '--rows', '1000', '--memory', '.001'];
+  const run = spawnSync(process.execPath, ['bench/index/large/run.mjs', ...options], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  assert.equal(run.status, 2, run.stderr);
+  assert.match(run.stderr + run.stdout, /an empty or a new folder for --folder, or one that a run filled/);
+  assert.equal(readFileSync(file, 'utf8'), 'of somebody');
 });

@@ -2,11 +2,14 @@
 
 import { start } from '../contenders/processes.mjs';
 import { READING } from '../contenders/reading.mjs';
-import { curveRatio, duel, plainRatio } from './duel.mjs';
+import { curveRatio, duel, plainRatio, timeAt } from './duel.mjs';
 
 /** Batches of exact queries, and the rows from which on they are timed. */
 const BATCHES = [100, 500];
 const BATCH_ROWS = [100_000, 200_000];
+/** Batches of mode funnel beside peers that take many queries at once, from the same rows on. */
+export const FUNNEL_BATCHES = [100, 1000];
+const TAKE_BATCHES = ['faiss-ivfpq', 'scann'];
 
 /** Recall that the funnel must reach. */
 export const targetOf = (count) => (count > 200_000 ? 0.975 : 0.99);
@@ -15,6 +18,11 @@ export const targetOf = (count) => (count > 200_000 ? 0.975 : 0.99);
 export function recallsOf(count) {
   if (count > 200_000) return [0.95, 0.99, 0.999];
   return count <= 65_000 ? [0.95, 0.99] : [];
+}
+
+/** Recalls at which batches are compared. */
+export function batchRecallsOf(count) {
+  return count < BATCH_ROWS[0] ? [] : [0.95, 0.99];
 }
 
 /** Our fastest setting that reaches it, or undefined. */
@@ -27,8 +35,9 @@ export function chosenFunnel({ settings }, target) {
 
 /**
  * @param {object[]} lines what curve() found, with contender and job
- * @returns {Promise<object[]>} { peer, what: 'exact' | 'funnel' | 'batch' | 'recall' | 'reading', ratio, … }; 'funnel' is at our
- *   recall, 'recall' at those of recallsOf; 'reading' is exact beside what reading takes, without a peer
+ * @returns {Promise<object[]>} { peer, what: 'exact' | 'funnel' | 'batch' | 'recall' | 'many' | 'reading', ratio, … }; 'funnel' is
+ *   at our recall, 'recall' at those of recallsOf, 'many' in batches at those of batchRecallsOf; 'reading' is exact beside what reading
+ *   takes, without a peer
  */
 export async function against(lines, set, { python, effort, log }) {
   const mine = lines.find(({ contender, missing }) => contender.ours && !missing);
@@ -46,6 +55,12 @@ export async function against(lines, set, { python, effort, log }) {
         const one = { ours, theirs, mine, peer, set, effort };
         if (peer.kind === 'exact') found.push(...(await exact(one)));
         else if (funnel) found.push({ what: 'funnel', ...(await approximate(one, funnel, funnel.recall)) });
+        for (const target of TAKE_BATCHES.includes(peer.key) ? batchRecallsOf(set.count) : []) {
+          const fastest = chosenFunnel(mine, target);
+          for (const batch of fastest ? FUNNEL_BATCHES : []) {
+            found.push({ what: 'many', target, batch, ...(await approximate(one, fastest, target, batch)) });
+          }
+        }
         for (const target of peer.kind === 'exact' ? [] : recallsOf(set.count)) {
           const fastest = chosenFunnel(mine, target);
           if (fastest) found.push({ what: 'recall', target, ...(await approximate(one, fastest, target)) });
@@ -96,18 +111,25 @@ async function exact({ ours, theirs, mine, peer, set, effort }) {
 }
 
 /** Our setting against the peer's curve at a recall. */
-async function approximate({ ours, theirs, mine, peer, set, effort }, funnel, wanted) {
+async function approximate({ ours, theirs, mine, peer, set, effort }, funnel, wanted, batch = 1) {
   const settings = bracket(peer.settings, wanted);
   const slowest = Math.max(...settings.map((i) => peer.settings[i].p50));
   const rounds = await duel(
     { ask: ours.ask, settings: [funnel.index], slowest: mine.settings[funnel.index].p50 },
     { ask: theirs.ask, settings, slowest },
-    { rounds: effort.rounds, ms: effort.turn, queries: set.queries, warm: effort.warm },
+    {
+      rounds: effort.rounds,
+      ms: batch > 1 ? effort.batch : effort.turn,
+      queries: set.queries,
+      batch,
+      warm: effort.warm,
+    },
   );
   const recalls = settings.map((i) => peer.settings[i].recall);
   const { name, recall } = funnel;
   const reached = Math.max(...recalls) >= wanted;
-  return { peer: peer.key, name, recall, reached, ratio: curveRatio(rounds, recalls, wanted) };
+  const millis = [rounds.map((round) => round.ours[0]), rounds.map(({ theirs }) => timeAt(recalls, theirs, wanted))];
+  return { peer: peer.key, name, recall, reached, ratio: curveRatio(rounds, recalls, wanted), millis };
 }
 
 /** The settings next below and above a recall: their times are what is interpolated. */

@@ -1,5 +1,5 @@
 // The issue's bounds on one set, measured in one run.
-import { recallsOf, targetOf } from './against.mjs';
+import { batchRecallsOf, FUNNEL_BATCHES, recallsOf, targetOf } from './against.mjs';
 
 const LARGE = 100_000;
 const HUGE = 200_000;
@@ -68,6 +68,16 @@ export function boundsOf({ count, dim }, { lines, ratios, beside = [] }) {
     bound('build, seconds, on all cores', mine?.built.seconds, 300, 's');
     bound('most memory while building, GiB', mine?.built.peak && mine.built.peak / 2 ** 30, 8, 'GiB');
     bound('resident while searching, beyond Node’s own, GiB', mine?.resident && mine.resident / 2 ** 30, 1.2, 'GiB');
+  }
+  for (const target of huge ? batchRecallsOf(count) : []) {
+    for (const batch of FUNNEL_BATCHES) {
+      const all = ratios.filter(
+        (one) => one.what === 'many' && one.batch === batch && one.target === target && one.reached,
+      );
+      const worst = all.sort((a, b) => b.ratio - a.ratio)[0];
+      const peer = worst === undefined ? 'which none reaches' : lines.find(({ key }) => key === worst.peer).label;
+      bound(`funnel in batches of ${batch} at recall ≥ ${target} ÷ the fastest peer’s, ${peer}`, worst?.ratio, 1);
+    }
   }
   for (const { name, most, ratio: value } of beside) {
     if (most !== undefined) bound(`${name} ÷ the other build`, value, most);

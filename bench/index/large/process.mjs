@@ -28,15 +28,34 @@ const job = JSON.parse(text);
 const { dim, count, path, threads, memory } = job;
 const tell = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
-/** The most that was resident, and how much of that is not the system's cache of files. */
-function memoryOf() {
+/** Resident bytes that are not the system's cache of files; NaN where the system does not tell. */
+function ownBytes() {
   const status = existsSync('/proc/self/status') ? readFileSync('/proc/self/status', 'utf8') : '';
   const kb = (name) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN) * 1024;
+  return kb('RssAnon') + kb('RssShmem');
+}
+
+/** Systems keep the largest of all resident bytes alone. */
+let mostOwn = 0;
+setInterval(() => {
+  mostOwn = Math.max(mostOwn, ownBytes());
+}, 500).unref();
+
+/** Resident bytes, files in the system's cache among them where they are mapped: the most there were, and those of now. */
+function memoryOf() {
+  const own = ownBytes();
   return {
     peak: process.resourceUsage().maxRSS * 1024,
     now: process.memoryUsage.rss(),
-    own: kb('RssAnon') + kb('RssShmem'),
+    own,
+    mostOwn: Math.max(mostOwn, own),
   };
+}
+
+/** Seconds of processors that this process took so far, in all of its threads. */
+function cpuSeconds() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 const steps = {
@@ -50,6 +69,7 @@ const steps = {
     let filled = 0;
     let from = 0;
     let seconds = 0;
+    const cpu = cpuSeconds();
     const flush = async () => {
       const rows = filled / (2 * dim);
       const ids = Int32Array.from({ length: rows }, (_, i) => from + i);
@@ -71,27 +91,31 @@ const steps = {
     if (filled > 0) await flush();
     const closing = performance.now();
     await index.close();
-    return { rows: from, seconds: seconds + (performance.now() - closing) / 1000 };
+    return { rows: from, seconds: seconds + (performance.now() - closing) / 1000, cpu: cpuSeconds() - cpu };
   },
 
   async build() {
     const start = performance.now();
     const index = await FunnelIndex.open(path, { threads, memory, autoOptimize: false });
     const opened = performance.now();
-    let phase;
-    const seconds = {};
-    let since = opened;
+    const phases = {};
+    let [phase, since, cpuSince] = [undefined, opened, cpuSeconds()];
+    const enter = (next) => {
+      const [now, cpu] = [performance.now(), cpuSeconds()];
+      if (phase !== undefined) phases[phase] = { seconds: (now - since) / 1000, cpu: cpu - cpuSince };
+      [phase, since, cpuSince] = [next, now, cpu];
+    };
     const onProgress = (now) => {
-      if (now.phase !== phase) {
-        if (phase !== undefined) seconds[phase] = (performance.now() - since) / 1000;
-        [phase, since] = [now.phase, performance.now()];
-      }
-      tell({ phase: now.phase, share: now.done / now.total });
+      if (now.phase !== phase) enter(now.phase);
+      // The last rows have their codes: lists, neighbours and measures follow, of which the index does not tell.
+      if (now.phase === 'encode' && now.done === now.total) enter('lists and neighbours');
+      tell({ phase, share: now.done / now.total });
     };
     await index.optimize({ onProgress });
-    seconds[phase] = (performance.now() - since) / 1000;
+    enter(undefined);
     await index.close();
-    return { open: (opened - start) / 1000, seconds: (performance.now() - start) / 1000, phases: seconds };
+    const seconds = (performance.now() - start) / 1000;
+    return { open: (opened - start) / 1000, seconds, cpu: cpuSeconds(), phases };
   },
 
   async count() {
@@ -124,15 +148,25 @@ const steps = {
     for (const { name, params } of SETTINGS) {
       const answers = [];
       const times = [];
+      let cpuSpent = 0;
       for (let pass = 0; pass < 3; pass++) {
+        const cpu = cpuSeconds();
         for (const vector of queries) {
           const began = performance.now();
           const { hits } = await index.query({ vector, limit: K, ...(params && { params }) });
           if (pass > 0) times.push(performance.now() - began);
           else answers.push(hits.map(({ id }) => Number(id)));
         }
+        if (pass > 0) cpuSpent += cpuSeconds() - cpu;
       }
-      const line = { name, recall: recallOf(answers, truth), p50: quantile(times, 0.5), p95: quantile(times, 0.95) };
+      const cpu = (1000 * cpuSpent) / times.length;
+      const line = {
+        name,
+        recall: recallOf(answers, truth),
+        p50: quantile(times, 0.5),
+        p95: quantile(times, 0.95),
+        cpu,
+      };
       tell(line);
       lines.push(line);
     }

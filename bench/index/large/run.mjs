@@ -1,10 +1,12 @@
-// npm run bench:large [-- --rows 10000000] [--folder dir] [--threads 2] [--memory 5] [--kill] [--reuse] [--write]
-// An index of ten million rows on one machine, alone: outside of all others, since it takes most of an hour and some 30 GB of disk,
+// npm run bench:large [-- --rows 10000000] [--folder dir] [--threads 2] [--memory 5] [--kill] [--reuse] [--peers] [--write]
+// An index of ten million rows on one machine, alone: outside of all others, since it takes most of an hour and some 25 GB of disk,
 // and says so first. Rows are made as those of the set syn1m, in float16, and go from Python straight into the index.
+// --folder is empty, new, or one that such a run filled: what that run left is replaced.
 // --memory: GiB, the index's `memory` (codes; rows stay on disk). --kill ends the process in the middle of the build, and builds again.
-// --reuse searches an index that an earlier run left. --write puts the table into bench/RESULTS.md.
+// --reuse searches an index that an earlier run left. --peers gives faiss's IVF the same rows, with the memory that our build may
+// take, once more as long. --write puts the table into bench/RESULTS.md.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     memory: { type: 'string', default: '5' },
     kill: { type: 'boolean', default: false },
     reuse: { type: 'boolean', default: false },
+    peers: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   },
 });
@@ -50,7 +53,14 @@ if (values.write && count < ROWS) {
   process.exit(2);
 }
 const folder = resolve(values.folder);
-mkdirSync(folder, { recursive: true });
+/** Says that what lies beside it is of such runs: the next one takes its place. */
+const marker = join(folder, '.bench-large');
+if (!existsSync(marker) && existsSync(folder) && readdirSync(folder).length > 0) {
+  log(
+    `Expected an empty or a new folder for --folder, or one that a run filled, but ${folder} has files without ${marker}`,
+  );
+  process.exit(2);
+}
 const job = {
   count,
   threads,
@@ -66,6 +76,8 @@ if (values.reuse && earlier?.written.rows !== count) {
   log(`Expected an index of ${count} rows that a run built in ${folder} for --reuse but found ${got}`);
   process.exit(2);
 }
+mkdirSync(folder, { recursive: true });
+writeFileSync(marker, '');
 await setup({ withPython: false });
 const { python } = await setupIndex();
 const base = await prepare(baseKey, { python, log });
@@ -76,12 +88,13 @@ job.dim = base.dim;
 const diskNeeded = count * (2 * job.dim + 6 + 2 * 420) + GIB;
 if (!values.reuse) {
   const { bavail, bsize } = statfsSync(folder);
+  const free = bavail * bsize + (sizeOf(job.path) ?? 0); // an earlier run's index goes first
   const gib = (bytes) => (bytes / GIB).toFixed(1);
   log(
-    `${count.toLocaleString('en')} rows × ${job.dim}: needs ${gib(diskNeeded)} GiB of disk (free ${gib(bavail * bsize)}), ` +
+    `${count.toLocaleString('en')} rows × ${job.dim}: needs ${gib(diskNeeded)} GiB of disk (free ${gib(free)}), ` +
       `${gib(LIMITS.buildBytes)} GiB of memory (free ${gib(os.freemem())}), and ${Math.ceil((count / 1e6) * 4)} minutes or more`,
   );
-  if (bavail * bsize < diskNeeded) {
+  if (free < diskNeeded) {
     log('not enough disk; --folder names another');
     process.exit(2);
   }
@@ -93,7 +106,7 @@ const load = os.loadavg()[0];
 let built = earlier;
 if (built === undefined) {
   rmSync(job.built, { force: true }); // the index that it tells of goes
-  built = { written: await writeRows() };
+  built = { written: await withRows('write', (rows) => processOf('write', job, rows), job.truth) };
   if (values.kill) built.killed = await killWhileBuilding();
   built.optimized = await step('build', job);
   built.disk = sizeOf(job.path);
@@ -102,7 +115,8 @@ if (built === undefined) {
 dropCaches();
 const cold = await step('cold', job);
 const warm = await step('search', job);
-const result = { job, built, cold, warm, load, date: new Date().toISOString().slice(0, 10), base: base.title };
+const peer = values.peers ? await besideFaiss() : undefined;
+const result = { job, built, cold, warm, peer, load, date: new Date().toISOString().slice(0, 10), base: base.title };
 const text = section(result);
 process.stdout.write(`${text}\n`);
 writeFileSync(join(folder, 'result.json'), JSON.stringify(result));
@@ -114,20 +128,34 @@ if (values.write) {
   );
 }
 
-/** The rows, from Python into the index as they are made. */
-async function writeRows() {
-  const script = ['bench/index/sets/stream.py', base.folder, String(first), String(count), job.truth];
+/** A process that reads the rows, as Python makes them, and tells of it. @param truth file for the true neighbours of the queries */
+async function withRows(name, start, truth) {
+  const script = ['bench/index/sets/stream.py', base.folder, String(first), String(count), ...(truth ? [truth] : [])];
   const made = spawn(python, script, {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
   });
   const ended = new Promise((done) => made.on('exit', done)); // its end of the pipe is read elsewhere, and never closes here
-  const writing = step('write', job, made.stdout);
+  const reading = toldBy(name, start(made.stdout));
   made.stdout.destroy(); // whoever writes hears it when the reader dies
-  const written = await writing;
-  if ((await ended) !== 0) throw new Error('the rows could not be made');
-  return written;
+  const told = await reading;
+  if (told.failed === undefined && (await ended) !== 0) throw new Error('the rows could not be made');
+  return told;
+}
+
+/** faiss's IVF: of the shapes that it may have, the first that the memory of our build is enough for. */
+async function besideFaiss() {
+  const failed = {};
+  for (;;) {
+    const what = { ...job, limit: LIMITS.buildBytes, without: Object.keys(failed) };
+    const script = ['bench/index/large/faiss_ivf.py', JSON.stringify(what)];
+    const start = (rows) => spawn(python, script, { cwd: root, stdio: [rows, 'pipe', 'inherit'] });
+    const told = await withRows('faiss', start).catch(({ last, message }) => ({ ...last, failed: message }));
+    if (told.shape === undefined && told.failed !== undefined) throw new Error(told.failed);
+    if (told.failed === undefined) return { ...told, failed };
+    failed[told.shape] = told.failed;
+  }
 }
 
 /** Ends a build in its middle, as a crash would, and tells what was there afterwards. */
@@ -148,14 +176,17 @@ function processOf(role, what, input) {
   });
 }
 
-/** A process that does one thing and tells of it in its last line. */
-async function step(role, what, input) {
-  log(`${role} …`);
-  const child = processOf(role, what, input);
+function step(role, what) {
+  return toldBy(role, processOf(role, what));
+}
+
+/** The last line of a process that does one thing and tells of it. */
+async function toldBy(name, { stdout }) {
+  log(`${name} …`);
   let last;
-  for await (const line of createInterface({ input: child.stdout })) last = JSON.parse(line);
-  if (last?.done !== true) throw new Error(`${role} ended before it was done`);
-  log(`${role}: ${JSON.stringify(last).slice(0, 400)}`);
+  for await (const line of createInterface({ input: stdout })) last = JSON.parse(line);
+  if (last?.done !== true) throw Object.assign(new Error(`${name} ended before it was done`), { last });
+  log(`${name}: ${JSON.stringify(last).slice(0, 400)}`);
   return last;
 }
 

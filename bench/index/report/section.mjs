@@ -31,6 +31,8 @@ export function piece({ set, runs, about, resemblance }, plot) {
     }
     const batches = run.ratios.filter(({ what }) => what === 'batch');
     if (batches.length) parts.push(batchTable(batches));
+    const many = run.ratios.filter(({ what }) => what === 'many');
+    if (many.length) parts.push(manyTable(run, many));
     if (run.beside) parts.push(besideTable(run.beside));
     parts.push(bounds(set, run), losses(run), folded('Every setting', curves(run)));
   }
@@ -131,6 +133,19 @@ function batchTable(batches) {
   return table(['exact queries in a batch', 'funnelvec, ms a query', 'IndexFlatIP, ms a query', 'ratio'], rows, 'rrrr');
 }
 
+/** Mode funnel in batches beside the peers that take batches, each at its fastest setting that reaches the recall. */
+function manyTable({ lines }, found) {
+  const rows = found.map(({ peer, batch, target, name, reached, millis: [ours, theirs], ratio }) => [
+    String(batch),
+    `≥ ${target} (ours: ${name})`,
+    lines.find(({ key }) => key === peer).label,
+    figure(middle(ours)),
+    ...(reached ? [figure(middle(theirs)), figure(ratio)] : ['it does not reach that', '']),
+  ]);
+  const head = ['queries in a batch', 'recall', 'peer', 'funnelvec, ms a query', 'the peer, ms a query', 'ratio'];
+  return table(head, rows, 'rllrrr');
+}
+
 /** Our fastest setting that reaches a recall, beside each peer's time there. */
 function recallTable(set, { lines }, found) {
   const targets = recallsOf(set.count);
@@ -174,7 +189,8 @@ function losses({ lines, ratios }) {
   if (!lines.some(({ ours, missing }) => ours && !missing)) return 'funnelvec’s index was not in this run.';
   // A peer that does not reach a recall is no faster there.
   const lost = ratios.filter(
-    ({ peer, what, reached, ratio }) => peer !== undefined && ratio > 1 && (what !== 'recall' || reached),
+    ({ peer, what, reached, ratio }) =>
+      peer !== undefined && ratio > 1 && (!['recall', 'many'].includes(what) || reached),
   );
   if (lost.length === 0) return 'No peer is faster, exact or at our recall.';
   const label = (key) => lines.find((one) => one.key === key).label;
@@ -184,6 +200,7 @@ function losses({ lines, ratios }) {
       exact: 'exact',
       funnel: `funnel at our recall of ${recall?.toFixed(4)}`,
       recall: `funnel at recall ≥ ${target}`,
+      many: `funnel in batches of ${batch} at recall ≥ ${target}`,
     };
     const task = tasks[what];
     return `- ${task}: ${label(peer)}, our time is ${figure(ratio)}×`;

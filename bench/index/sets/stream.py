@@ -1,6 +1,6 @@
 """Writes rows that follow a set to stdout in float16, and the true neighbours of its queries to a file: nothing of it is kept.
 
-stream.py BASE FIRST COUNT TRUTH   COUNT rows that follow the FIRST of BASE, a set that prepare.py wrote
+stream.py BASE FIRST COUNT [TRUTH]   COUNT rows that follow the FIRST of BASE, a set that prepare.py wrote; without TRUTH the rows alone
 """
 
 import json
@@ -13,7 +13,7 @@ from prepare import CHUNK, synthetic, unit
 KEPT = 32
 
 
-def main(base, first, count, truth):
+def main(base, first, count, truth=None):
     _, queries, chunks = synthetic(base, first, count)
     queries = unit(queries)
     best = np.full((len(queries), 0), -1)
@@ -22,6 +22,8 @@ def main(base, first, count, truth):
     for chunk in chunks:
         rows = unit(chunk.astype("f4")).astype("<f2")
         sys.stdout.buffer.write(rows)
+        if truth is None:
+            continue
         # Neighbours of the rows as they are written: rounded.
         rounded = unit(rows.astype("f4"))
         dots = queries @ rounded.T
@@ -32,10 +34,11 @@ def main(base, first, count, truth):
         order = np.lexsort((best, -score), axis=1)[:, :KEPT]
         best, score = (np.take_along_axis(one, order, axis=1) for one in (best, score))
         at += len(rows)
+    if truth is None:
+        return
     with open(truth, "w") as file:
         json.dump([{"ids": ids.tolist(), "scores": scores.tolist()} for ids, scores in zip(best, score)], file)
 
 
 if __name__ == "__main__":
-    base, first, count, truth = sys.argv[1:]
-    main(base, first, count, truth)
+    main(*sys.argv[1:])
