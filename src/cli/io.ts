@@ -36,10 +36,10 @@ export function printJson(io: Io, value: unknown): void {
   print(io, jsonText(value, 2));
 }
 
-/** As JSON; what it lacks as text: the digits of a bigint, bytes in base64. */
+/** As JSON; what it lacks as text: the digits of a bigint, NaN and Infinity, which it would make null, bytes in base64. */
 export function jsonText(value: unknown, indent = 0): string {
   const plain = (_: string, one: unknown) => {
-    if (typeof one === 'bigint') return String(one);
+    if (typeof one === 'bigint' || (typeof one === 'number' && !Number.isFinite(one))) return String(one);
     return one instanceof Uint8Array ? Buffer.from(one).toString('base64') : one;
   };
   return JSON.stringify(value, plain, indent);

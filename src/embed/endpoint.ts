@@ -65,7 +65,7 @@ export function embedEndpoint(options: EndpointOptions): EmbedFunction {
         throw new Error(`${place} cannot be reached (${cause.code ?? cause.message})`, { cause: error });
       throw error;
     }
-    return rowsOf(text, texts.length, place);
+    return rowsOf(text, texts.length, place, key);
   };
 }
 
@@ -97,18 +97,24 @@ function either(a: AbortSignal, b: AbortSignal): AbortSignal {
 
 /** With what embedderOf() decides by whether to try again. */
 function refused({ status, headers }: Response, text: string, key: string | undefined): Error {
-  let said = text;
-  try {
-    const { error, message = error?.message ?? error } = JSON.parse(text);
-    if (typeof message === 'string') said = message;
-  } catch {}
-  if (key !== undefined) said = said.replaceAll(key, '…');
-  const error = new Error(`status ${status}${said === '' ? '' : `, ${said.slice(0, SAID)}`}`);
+  const said = saidIn(text, key) ?? (key === undefined ? text : text.replaceAll(key, '…')).slice(0, SAID);
+  const error = new Error(`status ${status}${said === '' ? '' : `, ${said}`}`);
   return Object.assign(error, { status, responseHeaders: { 'retry-after': headers.get('retry-after') ?? '' } });
 }
 
+/** The message of an answer that is an error, without the key; undefined of others. */
+function saidIn(text: string, key: string | undefined): string | undefined {
+  try {
+    const { error, message = error?.message ?? error } = JSON.parse(text);
+    if (typeof message !== 'string') return undefined;
+    return (key === undefined ? message : message.replaceAll(key, '…')).slice(0, SAID);
+  } catch {
+    return undefined;
+  }
+}
+
 /** By index, each once. What is no whole answer is as good as none, so that it is asked for again. */
-function rowsOf(text: string, count: number, place: string): number[][] {
+function rowsOf(text: string, count: number, place: string, key: string | undefined): number[][] {
   let data: unknown;
   try {
     ({ data } = JSON.parse(text) as { data?: unknown });
@@ -116,8 +122,9 @@ function rowsOf(text: string, count: number, place: string): number[][] {
     throw new Error(`${place} answered no whole JSON`, { cause });
   }
   if (!Array.isArray(data) || data.length !== count) {
-    const got = Array.isArray(data) ? String(data.length) : 'none';
-    throw new Error(`${place} answered ${got} vectors for ${count} texts`);
+    const got = Array.isArray(data) ? String(data.length) : 'no';
+    const said = Array.isArray(data) ? undefined : saidIn(text, key); // some say errors under the status 200
+    throw new Error(`${place} answered ${got} vectors for ${count} texts${said === undefined ? '' : `: ${said}`}`);
   }
   const rows = new Array<number[] | undefined>(count);
   for (const [i, one] of data.entries()) {

@@ -406,6 +406,52 @@ describe('writers', () => {
   refuses([['an id of Qdrant', (id) => qdrantWriter(qdrant as never, { collection: 'films' }).idOf!(id)]], async () =>
     assert.deepEqual(written, []),
   );
+
+  const point = { id: 1, vector: new Float32Array(DIM).fill(1), payload: {} };
+  const intoQdrant = (own: object) => qdrantWriter({ ...qdrant, ...own } as never, { collection: 'films' });
+  const intoMilvus = (own: object) => milvusWriter({ ...milvus, ...own } as never, { collection: 'films' });
+  // As clients hand on what stands between them and a server: a proxy, a server of another kind.
+  refuses([
+    ['what Qdrant tells of a collection', (value) => intoQdrant({ getCollection: async () => value }).upsert([point])],
+    [
+      'the vectors that Qdrant tells of',
+      (vectors) => intoQdrant({ getCollection: async () => ({ config: { params: { vectors } } }) }).upsert([point]),
+    ],
+    [
+      'the params that Qdrant tells of',
+      (params) => intoQdrant({ getCollection: async () => ({ config: { params } }) }).upsert([point]),
+    ],
+    ['the answer of Qdrant to rows', (value) => intoQdrant({ upsert: async () => value }).upsert([point])],
+    ['the answer of Qdrant to a delete', (value) => intoQdrant({ delete: async () => value }).delete([1])],
+    [
+      'the status of rows in Qdrant',
+      (status) => intoQdrant({ upsert: async () => ({ operation_id: 1, status }) }).upsert([point]),
+    ],
+    [
+      'what Milvus tells of a collection',
+      (value) => intoMilvus({ describeCollection: async () => value }).upsert([point]),
+    ],
+    [
+      'the schema that Milvus tells of',
+      (schema) => intoMilvus({ describeCollection: async () => ({ schema }) }).delete([1]),
+    ],
+    [
+      'the fields that Milvus tells of',
+      (fields) => intoMilvus({ describeCollection: async () => ({ schema: { fields } }) }).upsert([point]),
+    ],
+    ['the answer of Milvus to rows', (value) => intoMilvus({ upsert: async () => value }).upsert([point])],
+    ['the answer of Milvus to a delete', (value) => intoMilvus({ delete: async () => value }).delete([1])],
+  ]);
+
+  it('refuse an answer that lists rows which were not written', async () => {
+    const upsert = async () => ({ status: { error_code: 'Success' }, succ_index: [], err_index: [0] });
+    await assert.rejects(intoMilvus({ upsert }).upsert([point]), refused('REFUSED', /did not write 1 of the rows/));
+  });
+
+  it('say that a collection of Qdrant has sparse vectors alone', async () => {
+    const getCollection = async () => ({ config: { params: { sparse_vectors: { words: {} } } } });
+    await assert.rejects(intoQdrant({ getCollection }).upsert([point]), refused('NO_FIELD', /there are none/));
+  });
 });
 
 describe('fuse()', () => {

@@ -940,7 +940,10 @@ describe('FunnelVectorStore', () => {
     const into = (vectors: unknown, names: object) => {
       const client = {
         getCollection: async () => ({ config: { params: { vectors } } }),
-        upsert: async (_: string, { points }: { points: unknown[] }) => void written.push(...points),
+        upsert: async (_: string, { points }: { points: unknown[] }) => {
+          written.push(...points);
+          return { status: 'completed' };
+        },
         delete() {},
       };
       return qdrantWriter(client as never, { collection: 'films', ...names }).upsert([point]);
@@ -961,7 +964,10 @@ describe('FunnelVectorStore', () => {
     ];
     const milvus = {
       describeCollection: async () => ({ schema: { fields } }),
-      upsert: async ({ data }: { data: unknown[] }) => void written.push(...data),
+      upsert: async ({ data }: { data: unknown[] }) => {
+        written.push(...data);
+        return { status: {} };
+      },
       delete() {},
     };
     const writer = milvusWriter(milvus as never, { collection: 'films', full: 'full' });

@@ -216,6 +216,17 @@ describe('ingest, search and tune with --embed-url', () => {
     assert.doesNotMatch(outcome.stderr + outcome.stdout, /secret/);
   });
 
+  it('say what an endpoint says of an error under the status 200, but never the key', async () => {
+    const { url } = await serve(() => status(200, `no model tiny for ${KEY}`));
+    const outcome = await fails(
+      1,
+      /answered no vectors for 3 texts: no model tiny for …/,
+      ingestion(rows(3), url, '--dim', '16'),
+      options,
+    );
+    assert.doesNotMatch(outcome.stderr + outcome.stdout, /secret/);
+  });
+
   it('refuse dims that the endpoint does not give', async () => {
     const deaf = await serve((_, { texts }) => (response) => {
       const data = texts.map((text, index) => ({ index, embedding: Array.from(fakeVector(text)) }));

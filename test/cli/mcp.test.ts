@@ -146,6 +146,19 @@ describe('funnelvec mcp', { timeout: 120_000 }, () => {
     await other.close();
   });
 
+  it('writes what JSON lacks as text: large integers, NaN and Infinity, in ids and payloads', async () => {
+    const to = path('large');
+    const index = await FunnelIndex.create(to, { dim: 2 });
+    const large = 2n ** 53n + 1n;
+    await index.upsert([{ id: large, vector: [1, 0], payload: { n: large, nan: Number.NaN, least: -Infinity } }]);
+    await index.close();
+    const other = await connected('--store', to);
+    const [hit] = (await answerOf(other, 'search', { vector: [1, 0] })).hits;
+    assert.deepEqual([hit!.id, hit!.payload], [String(large), { n: String(large), nan: 'NaN', least: '-Infinity' }]);
+    await answerOf(other, 'describe_store', {});
+    await other.close();
+  });
+
   it('ends when its input ends or it is stopped, and fails at once where there is no store', async () => {
     for (const end of ['input', 'signal'] as const) {
       const server = spawn(process.execPath, [child, '0', 'mcp', '--store', store], { stdio: 'pipe' });

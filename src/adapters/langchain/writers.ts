@@ -5,6 +5,8 @@ import type { Id } from '../../index.js';
 import { guarded } from '../../sources/index.js';
 import { refusal } from '../../sources/milvus/from-milvus.js';
 import { storedVector, VECTOR_KINDS, type VectorKind } from '../../sources/milvus/vector-types.js';
+import { checkWritten } from '../../sources/milvus/written.js';
+import { checkUpdated } from '../../sources/qdrant/updated.js';
 
 /** A document as a writer gets it. */
 export interface WrittenPoint {
@@ -74,7 +76,7 @@ const VALUES = 1 << 21;
 /**
  * Writes to a collection of Qdrant whose head is the first dims of its full vectors. Ids are UUIDs or whole numbers.
  *
- * @throws FunnelError BAD_ARGUMENT; calls throw REFUSED, with the client's error as cause
+ * @throws FunnelError BAD_ARGUMENT; calls throw REFUSED, with the client's error as cause, and BAD_RESPONSE for answers that say nothing of the rows
  */
 export function qdrantWriter(client: QdrantWriteClient, options: WriterOptions): PointWriter {
   const { collection, head, full } = checkWriter(options, 'qdrantWriter()');
@@ -82,11 +84,15 @@ export function qdrantWriter(client: QdrantWriteClient, options: WriterOptions):
     if (typeof client?.[name] !== 'function')
       throw expected('BAD_ARGUMENT', 'a client of Qdrant (REST)', 'client', client);
   }
-  const asked = askedOf(`Qdrant collection ${JSON.stringify(collection)}`);
+  const label = `Qdrant collection ${JSON.stringify(collection)}`;
+  const asked = askedOf(label);
   let vectors: Promise<(vector: number[]) => unknown> | undefined;
   const shape = async () => {
-    const info = (await asked(() => client.getCollection(collection))) as { config: { params: { vectors: unknown } } };
-    const has = info.config.params.vectors as Record<string, { size: number }> & { size?: number };
+    const info = (await asked(() => client.getCollection(collection))) as { config?: { params?: unknown } } | undefined;
+    const params = info?.config?.params;
+    if (!isRecord(params)) throw expected('BAD_RESPONSE', 'config.params', `what is told of ${label}`, info);
+    // One of sparse vectors alone has none of these.
+    const has = (params['vectors'] ?? {}) as Record<string, { size: number }> & { size?: number };
     const named = (what: string) =>
       new FunnelError('NO_FIELD', `Expected ${what} in Qdrant collection ${JSON.stringify(collection)}`);
     if (typeof has.size === 'number') {
@@ -112,11 +118,12 @@ export function qdrantWriter(client: QdrantWriteClient, options: WriterOptions):
       });
       for (const some of inParts(points)) {
         const rows = some.map(({ id, vector, payload }) => ({ id, vector: place(Array.from(vector)), payload }));
-        await asked(() => client.upsert(collection, { wait: true, points: rows }));
+        checkUpdated(await asked(() => client.upsert(collection, { wait: true, points: rows })), label);
       }
     },
     async delete(ids) {
-      if (ids.length > 0) await asked(() => client.delete(collection, { wait: true, points: ids }));
+      if (ids.length === 0) return;
+      checkUpdated(await asked(() => client.delete(collection, { wait: true, points: ids })), label);
     },
     idOf(text) {
       if (typeof text === 'string') {
@@ -133,7 +140,7 @@ export function qdrantWriter(client: QdrantWriteClient, options: WriterOptions):
  * Writes to a collection of Milvus with dynamic fields, or with fields for what documents have, whose head is the first dims
  * of its full vectors.
  *
- * @throws FunnelError BAD_ARGUMENT; calls throw REFUSED, with the client's answer as cause
+ * @throws FunnelError BAD_ARGUMENT; calls throw REFUSED, with the client's answer as cause, and BAD_RESPONSE as above
  */
 export function milvusWriter(client: MilvusWriteClient, options: WriterOptions): PointWriter {
   const { collection, head, full } = checkWriter(options, 'milvusWriter()');
@@ -141,7 +148,8 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
     if (typeof client?.[name] !== 'function') throw expected('BAD_ARGUMENT', 'a client of Milvus', 'client', client);
   }
   const collection_name = collection;
-  const asked = askedOf(`Milvus collection ${JSON.stringify(collection)}`);
+  const label = `Milvus collection ${JSON.stringify(collection)}`;
+  const asked = askedOf(label);
   type Field = {
     name: string;
     data_type?: string | number;
@@ -153,8 +161,12 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
     | Promise<{ key: string; isText: boolean; head: string | undefined; full: string; dim: number; kindOf: KindOf }>
     | undefined;
   const shape = async () => {
-    const { schema } = await asked(async () => accepted(await client.describeCollection({ collection_name })));
-    const fields = schema.fields as Field[];
+    const told = await asked(async () => accepted(await client.describeCollection({ collection_name })));
+    const fields = (told as { schema?: { fields?: Field[] } } | undefined)?.schema?.fields;
+    const primary = Array.isArray(fields) ? fields.find((one) => one?.is_primary_key) : undefined;
+    if (fields === undefined || primary === undefined) {
+      throw expected('BAD_RESPONSE', 'fields with a primary key', `what is told of ${label}`, told);
+    }
     const dimOf = (name: string | undefined) => {
       const field = fields.find((one) => one.name === name);
       return Number(field?.type_params?.find(({ key }) => key === 'dim')?.value);
@@ -168,7 +180,7 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
         `Expected the vector field ${name} in Milvus collection ${JSON.stringify(collection)}`,
       );
     }
-    const { name: key, data_type: type } = fields.find((one) => one.is_primary_key)!;
+    const { name: key, data_type: type } = primary;
     const kindOf = (name: string) => {
       const field = fields.find((one) => one.name === name)!;
       return VECTOR_KINDS[Number(field.dataType ?? field.data_type)] ?? 'float32';
@@ -211,7 +223,7 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
             ...(first && { [first]: stored(first, values.slice(0, dim)) }),
           };
         });
-        await asked(async () => accepted(await client.upsert({ collection_name, data })));
+        checkWritten(await asked(async () => accepted(await client.upsert({ collection_name, data }))), label);
       }
     },
     async delete(ids) {
@@ -220,7 +232,7 @@ export function milvusWriter(client: MilvusWriteClient, options: WriterOptions):
       const texts = isText ? ids.map((id) => JSON.stringify(String(id))) : ids.map(String).filter(isWhole);
       if (texts.length === 0) return; // a field of whole numbers has no other ids
       const filter = `${key} in [${texts.join(', ')}]`;
-      await asked(async () => accepted(await client.delete({ collection_name, filter })));
+      checkWritten(await asked(async () => accepted(await client.delete({ collection_name, filter }))), label);
     },
   };
 }
@@ -254,6 +266,10 @@ function accepted(answer: any): any {
   if (no === undefined) return answer;
   const { reason } = answer.status;
   throw new Error(String(reason || no.code));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 function askedOf(label: string): <T>(call: () => Promise<T>) => Promise<T> {

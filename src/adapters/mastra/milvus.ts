@@ -1,5 +1,6 @@
 /** The indexes of a Mastra store as collections of Milvus: an id, a vector (and its first dims), metadata as JSON. */
 import { expected, FunnelError } from '../../core/errors.js';
+import { isString } from '../../core/validate.js';
 import { type Filter, FunnelSearch, funnelPlan, type Id, type Plan } from '../../index.js';
 import type { FilterNode } from '../../query/filter/ast.js';
 import { Conditions } from '../../query/filter/conditions.js';
@@ -86,19 +87,29 @@ export class MilvusBackend implements VectorBackend {
 
   async names(): Promise<string[]> {
     const { data } = await this.#asked('', () => this.client.showCollections({}));
-    const names = (data as { name: string }[]).map(({ name }) => nameOfCollection(this.prefix, name));
+    const texts = Array.isArray(data) ? data.map((one: { name?: unknown } | null | undefined) => one?.name) : undefined;
+    if (texts === undefined || !texts.every(isString)) {
+      throw expected('BAD_RESPONSE', 'names', 'the collections of Milvus', data);
+    }
+    const names = texts.map((text) => nameOfCollection(this.prefix, text));
     return names.filter((name) => name !== undefined).sort();
   }
 
   async shapeOf(name: string): Promise<IndexShape | undefined> {
     const collection_name = collectionName(this.prefix, name);
-    const { value } = await this.#asked(name, () => this.client.hasCollection({ collection_name }));
-    if (value !== true) {
+    if (!(await this.#isThere(name, collection_name))) {
       this.#collections.delete(name); // another process may have deleted it
       return undefined;
     }
     const { dim, metric } = await (await this.#collection(name)).source.info();
     return { dim, metric };
+  }
+
+  /** An answer of neither says nothing: by it an index would be made twice, or be taken for deleted. */
+  async #isThere(name: string, collection_name: string): Promise<boolean> {
+    const { value } = await this.#asked(name, () => this.client.hasCollection({ collection_name }));
+    if (typeof value === 'boolean') return value;
+    throw expected('BAD_RESPONSE', 'a boolean', `whether Milvus has ${collection_name}`, value);
   }
 
   async count(name: string): Promise<number> {
@@ -134,6 +145,10 @@ export class MilvusBackend implements VectorBackend {
     await this.#asked(name, () => this.client.loadCollectionAsync({ collection_name }));
     for (const end = performance.now() + LONGEST_LOAD; ; await new Promise((done) => setTimeout(done, 50))) {
       const { progress } = await this.#asked(name, () => this.client.getLoadingProgress({ collection_name }));
+      // The SDK has integers of 64 bits as text.
+      if (typeof progress !== 'number' && !/^\d+$/.test(String(progress))) {
+        throw expected('BAD_RESPONSE', 'a percentage', `the progress of loading ${collection_name}`, progress);
+      }
       if (Number(progress) >= 100) return;
       if (performance.now() > end) {
         throw new FunnelError(
@@ -151,8 +166,8 @@ export class MilvusBackend implements VectorBackend {
   async drop(name: string): Promise<void> {
     const collection_name = collectionName(this.prefix, name);
     this.#collections.delete(name);
-    const { value } = await this.#asked(name, () => this.client.hasCollection({ collection_name }));
-    if (value === true) await this.#asked(name, () => this.client.dropCollection({ collection_name }));
+    if (await this.#isThere(name, collection_name))
+      await this.#asked(name, () => this.client.dropCollection({ collection_name }));
   }
 
   /**
@@ -289,6 +304,9 @@ export class MilvusBackend implements VectorBackend {
       {},
       async () => {
         const given = await call();
+        if (typeof given !== 'object' || given === null) {
+          throw expected('BAD_RESPONSE', 'an object', `the answer of ${label}`, given);
+        }
         const no = refusal(given?.status ?? given);
         if (no !== undefined) throw new Error(no.reason || String(no.code));
         return given;

@@ -9,6 +9,7 @@ import { refused } from '../../sources/milvus/errors.js';
 import { refusal } from '../../sources/milvus/from-milvus.js';
 import { type MilvusSourceOptions, milvusSource } from '../../sources/milvus/index.js';
 import { storedVector, VECTOR_KINDS, type VectorKind } from '../../sources/milvus/vector-types.js';
+import { checkWritten } from '../../sources/milvus/written.js';
 import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';
 import {
@@ -208,8 +209,9 @@ class MilvusWriter implements StoreWriter {
         };
       });
       await asked(this.label, async () => {
-        const { status } = await this.client.upsert({ collection_name: this.collection, data: data as never });
-        accept(status, this.label);
+        const answer = await this.client.upsert({ collection_name: this.collection, data: data as never });
+        accept(answer.status, this.label);
+        checkWritten(answer, this.label);
       });
     }
     return { replaced: undefined };

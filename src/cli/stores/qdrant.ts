@@ -8,6 +8,7 @@ import { likelyNames, listVectors, namesFor } from '../../query/source/layout.js
 import { qdrantId } from '../../sources/qdrant/ids.js';
 import { qdrantSource } from '../../sources/qdrant/index.js';
 import { restDriver } from '../../sources/qdrant/rest.js';
+import { checkUpdated } from '../../sources/qdrant/updated.js';
 import { stateFileOf } from '../state.js';
 import { foundBy } from './found.js';
 import {
@@ -66,8 +67,11 @@ export class QdrantPlace implements Place {
   async rows(): Promise<number | undefined> {
     const client = await this.#connect();
     return asked(client, this.label, async () => {
-      const { exists } = await client.collectionExists(this.collection);
-      return exists ? (await client.count(this.collection, { exact: true })).count : undefined;
+      const answer = (await client.collectionExists(this.collection)) as { exists?: unknown } | null;
+      if (typeof answer?.exists !== 'boolean') {
+        throw expected('BAD_RESPONSE', 'whether it is there', `what is told of ${this.label}`, answer);
+      }
+      return answer.exists ? countOf(client, this.collection, this.label) : undefined;
     });
   }
 
@@ -75,7 +79,8 @@ export class QdrantPlace implements Place {
     const client = await this.#connect();
     const distance = DISTANCES[metric];
     const vectors = inPoints(names, { size: head!, distance }, { size: dim, distance });
-    await asked(client, this.label, () => client.createCollection(this.collection, { vectors }));
+    const made: unknown = await asked(client, this.label, () => client.createCollection(this.collection, { vectors }));
+    if (made !== true) throw expected('BAD_RESPONSE', 'true', `the answer to making ${this.label}`, made);
     return new QdrantWriter(client, this.collection, this.label, { dim, head: head!, names });
   }
 
@@ -183,7 +188,8 @@ class QdrantWriter implements StoreWriter {
         const vector = inPoints(names, full.slice(0, head), full);
         return { id: qdrantId(id, 'number', 'an id') as number | string, vector, payload: payloads[from + i]! };
       });
-      await asked(this.client, this.label, () => this.client.upsert(this.collection, { wait: true, points }));
+      const call = () => this.client.upsert(this.collection, { wait: true, points });
+      checkUpdated(await asked(this.client, this.label, call), this.label);
     }
     return { replaced: undefined };
   }
@@ -192,10 +198,17 @@ class QdrantWriter implements StoreWriter {
 
   async count(): Promise<number> {
     const { client, label } = this;
-    return (await asked(client, label, () => client.count(this.collection, { exact: true }))).count;
+    return asked(client, label, () => countOf(client, this.collection, label));
   }
 
   async close(): Promise<void> {}
+}
+
+/** @throws FunnelError BAD_RESPONSE */
+async function countOf(client: Client, collection: string, label: string): Promise<number> {
+  const answer = (await client.count(collection, { exact: true })) as { count?: unknown } | null;
+  if (typeof answer?.count === 'number') return answer.count;
+  throw expected('BAD_RESPONSE', 'a count', `the rows of ${label}`, answer);
 }
 
 /** By name, as points and collections have what belongs to vectors; of one un-named vector as it is. */

@@ -138,6 +138,53 @@ describe('bad configs', () => {
     ['head', (head) => milvus({ head }), ['undefined', 'one']],
   ]);
 
+  const answering = (own: object) => new MilvusVector({ id: 'films', client: { ...client, ...own } } as never);
+  const there = { hasCollection: async () => ({ status: {}, value: true }) };
+  const missing = { hasCollection: async () => ({ status: {}, value: false }) };
+  const done = async () => ({ status: {} });
+  const making = {
+    ...missing,
+    createCollection: done,
+    createIndex: done,
+    dropCollection: done,
+    loadCollectionAsync: done,
+  };
+  const indexName = 'films';
+  refuses([
+    [
+      'the collections that Milvus tells of',
+      (value) => answering({ showCollections: async () => value }).listIndexes(),
+    ],
+    [
+      'the names that Milvus tells of',
+      (data) => answering({ showCollections: async () => ({ status: {}, data }) }).listIndexes(),
+      ['none'],
+    ],
+    [
+      'whether Milvus has a collection',
+      (value) => answering({ hasCollection: async () => value }).deleteIndex({ indexName }),
+    ],
+    [
+      'that value',
+      (value) => answering({ hasCollection: async () => ({ status: {}, value }) }).describeIndex({ indexName }),
+    ],
+    [
+      'what Milvus tells of a collection',
+      (value) => answering({ ...there, describeCollection: async () => value }).describeIndex({ indexName }),
+    ],
+    [
+      'the answer of Milvus to a new collection',
+      (value) => answering({ ...making, createCollection: async () => value }).createIndex({ indexName, dimension: 3 }),
+    ],
+  ]);
+
+  it('refuse a progress that is none, and do not wait for it', async () => {
+    for (const progress of [undefined, null, '', ' ', 'x', {}, [], true]) {
+      const store = answering({ ...making, getLoadingProgress: async () => ({ status: {}, progress }) });
+      await assert.rejects(store.createIndex({ indexName, dimension: 3 }), /Expected a percentage/);
+    }
+  });
+
   it('has the ids of stores refused by Mastra itself', () => {
     for (const [label, id] of Object.entries(ODD)) {
       for (const make of [embedded, milvus]) {
